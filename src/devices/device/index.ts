@@ -1,0 +1,12 @@
+export type {
+	AccessSize,
+	AnyDeviceModel,
+	BackServices,
+	DeviceBack,
+	DeviceFront,
+	DeviceInstance,
+	DeviceModel,
+	DeviceServices,
+	MachineEvent,
+	Region,
+} from './device.ts';

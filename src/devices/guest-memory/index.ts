@@ -1,0 +1,1 @@
+export type {GuestMemory, MemoryRange} from './guest-memory.ts';

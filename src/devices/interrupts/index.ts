@@ -1,0 +1,1 @@
+export type {InterruptLine} from './interrupt-line.ts';

@@ -1,0 +1,1 @@
+export {hostNowNs, VmTime, VmTimeState} from './vm-time.ts';

@@ -1,0 +1,1 @@
+export {type ErrorData, type ErrorText, errorTable, isVmmError, VmmError} from './vmm-error.ts';

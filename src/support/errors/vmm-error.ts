@@ -1,0 +1,56 @@
+/** What an error says to a person: what was asked and found, and what to do about it. */
+export interface ErrorText {
+	/** Starts with a capital, no full stop; names what was asked and what was found. */
+	readonly message: string;
+	/** What the reader can do about it. */
+	readonly remedy?: string;
+}
+
+/** A {@link VmmError} as plain data: structured clone drops an Error subclass's own fields between threads. */
+export interface ErrorData extends ErrorText {
+	readonly code: string;
+	readonly context: Readonly<Record<string, unknown>>;
+}
+
+/** A host or configuration failure. Guest faults are values, never this. */
+export class VmmError extends Error {
+	override readonly name = 'VmmError';
+	/** Stable, part of the API: never renamed, never reused. */
+	readonly code: string;
+	readonly remedy: string | undefined;
+	/** The facts behind the message, typed by the table that made the error. */
+	readonly context: Readonly<Record<string, unknown>>;
+
+	constructor(data: ErrorData, options?: ErrorOptions) {
+		super(data.message, options);
+		this.code = data.code;
+		this.remedy = data.remedy;
+		this.context = data.context;
+	}
+
+	/** The form that crosses threads and sockets; {@link VmmError} takes it back. */
+	toData(): ErrorData {
+		const {code, message, context, remedy} = this;
+		return remedy === undefined ? {code, message, context} : {code, message, context, remedy};
+	}
+}
+
+type Table = Record<string, (context: never) => ErrorText>;
+type ContextOf<F> = F extends (context: infer C) => ErrorText ? C : never;
+
+/**
+ * Makes the error factory of one layer from its table of codes.
+ * @example const kvmError = errorTable({KVM_MISSING: (c: {path: string}) => ({message: `No ${c.path}`})});
+ * throw kvmError('KVM_MISSING', {path: '/dev/kvm'});
+ */
+export function errorTable<const T extends Table>(table: T) {
+	return <C extends keyof T & string>(code: C, context: ContextOf<T[C]>, options?: ErrorOptions): VmmError => {
+		const text = (table[code] as (context: ContextOf<T[C]>) => ErrorText)(context);
+		return new VmmError({code, ...text, context: context as Record<string, unknown>}, options);
+	};
+}
+
+/** True when `caught` is a {@link VmmError} (with this code, when one is given). */
+export function isVmmError(caught: unknown, code?: string): caught is VmmError {
+	return caught instanceof VmmError && (code === undefined || caught.code === code);
+}

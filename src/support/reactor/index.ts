@@ -1,0 +1,1 @@
+export type {Reactor, Readiness, Timer, Watch} from './reactor.ts';

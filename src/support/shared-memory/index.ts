@@ -1,0 +1,19 @@
+export {ByteRing, ringFields} from './byte-ring.ts';
+export {lock, unlock} from './lock.ts';
+export {
+	bytes,
+	type Decoded,
+	type Field,
+	type Fields,
+	type FixedArray,
+	f64,
+	i32,
+	type Scalar,
+	StructSchema,
+	type StructView,
+	sharedStruct,
+	u8,
+	u16,
+	u32,
+	words,
+} from './struct.ts';

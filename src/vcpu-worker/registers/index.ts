@@ -1,0 +1,9 @@
+export {
+	type BootRegisters,
+	type DescriptorTable,
+	type GeneralRegisters,
+	generalRegisterNames,
+	type Segment,
+	type SpecialRegisters,
+	segmentNames,
+} from './registers.ts';
