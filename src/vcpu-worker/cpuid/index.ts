@@ -1,0 +1,1 @@
+export type {CpuidEntry} from './cpuid-entry.ts';
