@@ -1,5 +1,6 @@
 export {ByteRing, ringFields} from './byte-ring.ts';
 export {lock, unlock} from './lock.ts';
+export {allocateSharedPages, maxSharedPages, sharedPageSize} from './page-memory.ts';
 export {
 	bytes,
 	type Decoded,

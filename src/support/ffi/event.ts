@@ -1,0 +1,69 @@
+import {read, write} from './fd.ts';
+import {libc} from './libc.ts';
+
+/** Events of epoll_ctl(2). */
+export const Epoll = {IN: 0x001, OUT: 0x004, ERR: 0x008, HUP: 0x010, ADD: 1, DEL: 2, MOD: 3} as const;
+
+const EFD_CLOEXEC_NONBLOCK = 0o2000000 | 0o4000;
+const EPOLL_CLOEXEC = 0o2000000;
+
+const cEventfd = libc('int eventfd(uint32_t initial, int flags)');
+const cEpollCreate = libc('int epoll_create1(int flags)');
+const cEpollCtl = libc('int epoll_ctl(int epfd, int operation, int fd, void *event)');
+const cEpollWait = libc('int epoll_wait(int epfd, void *events, int capacity, int timeoutMs)');
+
+/** eventfd(2), non-blocking. Returns the descriptor or the negated errno. */
+export const eventfd = (initial = 0): number => cEventfd(initial, EFD_CLOEXEC_NONBLOCK);
+
+const one = new Uint8Array(new BigUint64Array([1n]).buffer);
+
+/** Adds one to an eventfd. */
+export const signalEventfd = (fd: number): number => write(fd, one);
+
+/** Resets an eventfd; true when it had been signalled. `scratch` has 8 bytes. */
+export const drainEventfd = (fd: number, scratch: Uint8Array): boolean => read(fd, scratch) === 8;
+
+/** struct epoll_event is packed on x86-64 only (epoll_event(3type)). */
+const eventSize = process.arch === 'x64' ? 12 : 16;
+const dataOffset = process.arch === 'x64' ? 4 : 8;
+
+/** An epoll(7) instance that reports the number each descriptor was registered with. */
+export class EpollSet {
+	readonly #fd: number;
+	readonly #events: Uint8Array;
+	readonly #view: DataView;
+
+	/** @param capacity - most events returned by one wait */
+	constructor(capacity = 64) {
+		this.#fd = cEpollCreate(EPOLL_CLOEXEC);
+		this.#events = new Uint8Array(eventSize * capacity);
+		this.#view = new DataView(this.#events.buffer);
+	}
+
+	/** The instance's own descriptor, or the negated errno of its creation. */
+	get fd(): number {
+		return this.#fd;
+	}
+
+	/** epoll_ctl(2): {@link Epoll} operation; `token` comes back from {@link wait}. 0 or the negated errno. */
+	control(operation: number, fd: number, events: number, token: number): number {
+		this.#view.setUint32(0, events, true);
+		this.#view.setUint32(dataOffset, token, true);
+		return cEpollCtl(this.#fd, operation, fd, this.#events);
+	}
+
+	/** epoll_wait(2). Returns how many events came, or the negated errno. -1 waits for ever. */
+	wait(timeoutMs: number): number {
+		return cEpollWait(this.#fd, this.#events, Math.floor(this.#events.length / eventSize), timeoutMs);
+	}
+
+	/** Ready events of the `index`th result of the last wait. */
+	readyEvents(index: number): number {
+		return this.#view.getUint32(index * eventSize, true);
+	}
+
+	/** Token of the `index`th result of the last wait. */
+	readyToken(index: number): number {
+		return this.#view.getUint32(index * eventSize + dataOffset, true);
+	}
+}

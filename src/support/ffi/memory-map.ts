@@ -1,0 +1,54 @@
+import {libc} from './libc.ts';
+
+/** Protections and flags of mmap(2), Linux generic values. */
+export const Mmap = {
+	PROT_NONE: 0,
+	PROT_READ: 1,
+	PROT_WRITE: 2,
+	SHARED: 0x01,
+	PRIVATE: 0x02,
+	FIXED: 0x10,
+	ANONYMOUS: 0x20,
+	NORESERVE: 0x4000,
+} as const;
+
+/** Advice of madvise(2). */
+export const Advice = {DONTNEED: 4, HUGEPAGE: 14, NOHUGEPAGE: 15, DONTDUMP: 16, POPULATE_WRITE: 23} as const;
+
+/** Flags of memfd_create(2). */
+export const Memfd = {CLOEXEC: 1, HUGETLB: 4, HUGE_2MB: 21 << 26, HUGE_1GB: 30 << 26} as const;
+
+const cMmap = libc(
+	'intptr_t mmap(uintptr_t address, size_t length, int protection, int flags, int fd, int64_t offset)',
+);
+const cMunmap = libc('int munmap(uintptr_t address, size_t length)');
+const cMadvise = libc('int madvise(uintptr_t address, size_t length, int advice)');
+const cMemfd = libc('int memfd_create(const char *name, uint32_t flags)');
+const cFtruncate = libc('int ftruncate(int fd, int64_t length)');
+
+/**
+ * Replaces the pages at `address` (mmap(2) with MAP_FIXED). 0 or the negated errno.
+ * The caller owns the whole range.
+ */
+export function mapOver(
+	address: bigint,
+	length: number,
+	options: {readonly protection: number; readonly flags: number; readonly fd: number; readonly offset?: number},
+): number {
+	// SAFETY: MAP_FIXED over memory that the caller's buffer owns; the buffer keeps the range alive.
+	const {protection, flags, fd, offset = 0} = options;
+	const result = cMmap(address, length, protection, flags | Mmap.FIXED, fd, offset);
+	return result < 0 ? result : 0;
+}
+
+/** munmap(2). */
+export const unmap = (address: bigint, length: number): number => cMunmap(address, length);
+
+/** madvise(2). */
+export const advise = (address: bigint, length: number, advice: number): number => cMadvise(address, length, advice);
+
+/** memfd_create(2). Returns the descriptor or the negated errno. */
+export const memfdCreate = (name: string, flags: number): number => cMemfd(name, flags);
+
+/** ftruncate(2). */
+export const truncate = (fd: number, length: number): number => cFtruncate(fd, length);

@@ -1,0 +1,65 @@
+import {isIP} from 'node:net';
+import {close} from './fd.ts';
+import {libc} from './libc.ts';
+
+const AF_UNIX = 1;
+const AF_INET = 2;
+const AF_INET6 = 10;
+const SOCK_STREAM_CLOEXEC_NONBLOCK = 1 | 0o2000000 | 0o4000;
+const SOL_SOCKET = 1;
+const SO_REUSEADDR = 2;
+const backlog = 1;
+
+const cSocket = libc('int socket(int domain, int type, int protocol)');
+const cBind = libc('int bind(int fd, const void *address, uint32_t length)');
+const cListen = libc('int listen(int fd, int backlog)');
+const cAccept = libc('int accept4(int fd, void *address, void *length, int flags)');
+const cSetsockopt = libc('int setsockopt(int fd, int level, int name, const void *value, uint32_t length)');
+
+/** Longest path of a Unix socket (unix(7)). */
+export const unixPathLimit = 107;
+
+/** Listens on a Unix socket, non-blocking. Returns the descriptor or the negated errno. */
+export function listenUnix(path: string): number {
+	const encoded = new TextEncoder().encode(path);
+	const address = new Uint8Array(2 + unixPathLimit + 1);
+	new DataView(address.buffer).setUint16(0, AF_UNIX, true);
+	address.set(encoded.subarray(0, unixPathLimit), 2);
+	return listenOn(AF_UNIX, address);
+}
+
+/** Listens on a TCP address given as an IP literal, non-blocking. Returns the descriptor or the negated errno. */
+export function listenTcp(host: string, port: number): number {
+	const v6 = isIP(host) === 6;
+	const address = new Uint8Array(v6 ? 28 : 16);
+	const view = new DataView(address.buffer);
+	view.setUint16(0, v6 ? AF_INET6 : AF_INET, true);
+	view.setUint16(2, port, false);
+	if (v6) address.set(parseV6(host), 8);
+	else address.set(host.split('.').map(Number), 4);
+	return listenOn(v6 ? AF_INET6 : AF_INET, address);
+}
+
+/** Accepts a waiting connection, non-blocking. Returns the descriptor or the negated errno (-EAGAIN: none waits). */
+export const accept = (fd: number): number => cAccept(fd, null, null, 0o2000000 | 0o4000);
+
+function listenOn(domain: number, address: Uint8Array): number {
+	const fd = cSocket(domain, SOCK_STREAM_CLOEXEC_NONBLOCK, 0);
+	if (fd < 0) return fd;
+	if (domain !== AF_UNIX) cSetsockopt(fd, SOL_SOCKET, SO_REUSEADDR, Uint8Array.of(1, 0, 0, 0), 4);
+	const bound = cBind(fd, address, address.length);
+	const result = bound < 0 ? bound : cListen(fd, backlog);
+	if (result >= 0) return fd;
+	close(fd);
+	return result;
+}
+
+/** The 16 bytes of an IPv6 literal that isIP accepted. */
+function parseV6(host: string): Uint8Array {
+	const canonical = new URL(`http://[${host}]/`).hostname.slice(1, -1);
+	const [head = '', tail] = canonical.split('::');
+	const groups = (text: string | undefined) => (text ? text.split(':').map((group) => Number.parseInt(group, 16)) : []);
+	const [front, back] = [groups(head), groups(tail)];
+	const all = [...front, ...new Array<number>(8 - front.length - back.length).fill(0), ...back];
+	return Uint8Array.from(all.flatMap((group) => [group >> 8, group & 0xff]));
+}

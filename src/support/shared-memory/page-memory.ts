@@ -1,0 +1,29 @@
+/**
+ * Page-aligned shared buffers that the kernel can map over: a shared WebAssembly memory is the one SharedArrayBuffer
+ * whose first byte is sure to lie at the start of a page, and whose pages are committed only when touched.
+ */
+
+/** What Node provides of the JavaScript API of WebAssembly (threads and memory64); its types come with DOM only. */
+declare const WebAssembly: {
+	readonly Memory: new (descriptor: {
+		readonly initial: bigint;
+		readonly maximum: bigint;
+		readonly shared: true;
+		readonly address: 'i64';
+	}) => {readonly buffer: SharedArrayBuffer};
+};
+
+/** Granularity in bytes (WebAssembly page). */
+export const sharedPageSize = 65536;
+
+/** Largest buffer in bytes: V8's limit for 64-bit memories is 16 GiB; half of it leaves room for its guard regions. */
+export const maxSharedPages = 8 * 1024 ** 3;
+
+/**
+ * Allocates a zeroed, page-aligned buffer of at least `byteLength` bytes.
+ * @throws RangeError when the address space is exhausted or `byteLength` exceeds {@link maxSharedPages}
+ */
+export function allocateSharedPages(byteLength: number): SharedArrayBuffer {
+	const pages = BigInt(Math.ceil(byteLength / sharedPageSize));
+	return new WebAssembly.Memory({initial: pages, maximum: pages, shared: true, address: 'i64'}).buffer;
+}
