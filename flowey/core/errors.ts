@@ -1,0 +1,11 @@
+/** A failure that the person at the keyboard can act on: printed without a stack. */
+export class FloweyError extends Error {
+	override readonly name = 'FloweyError';
+	/** What to do about it, one sentence. */
+	readonly remedy: string;
+
+	constructor(message: string, remedy: string, options?: ErrorOptions) {
+		super(message, options);
+		this.remedy = remedy;
+	}
+}

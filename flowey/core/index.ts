@@ -1,0 +1,5 @@
+export type {Command} from './command.ts';
+export {FloweyError} from './errors.ts';
+export {type ExecuteOptions, type Execution, execute} from './execute.ts';
+export {type FloweyNode, type NodeContext, runNode} from './node.ts';
+export {PATHS} from './paths.ts';

@@ -1,0 +1,15 @@
+/** The folders that tasks read and write. */
+
+import {join, resolve} from 'node:path';
+
+const repo = resolve(import.meta.dirname, '../..');
+
+/** Absolute paths in the working copy. */
+export const PATHS = {
+	repo,
+	dist: join(repo, 'dist'),
+	build: join(repo, '.build'),
+	packages: join(repo, '.packages'),
+	linux: join(repo, '.packages/linux'),
+	incubator: join(repo, '.packages/incubator'),
+} as const;

@@ -1,0 +1,66 @@
+/** The initial file system of test guests: busybox, the drivers of what the VMM offers, and an init that reports what it sees. */
+
+import {spawnSync} from 'node:child_process';
+import {readFileSync} from 'node:fs';
+import {type CpioEntry, packCpio} from './cpio.ts';
+import type {KernelPackage} from './kernel-package.ts';
+
+/** Not loaded unless the guest asks: the init script loads them by device identity or by name. */
+const MODULES = [
+	'virtio_pci',
+	'virtio_mmio',
+	'virtio_blk',
+	'virtio_net',
+	'virtio_console',
+	'virtio_rng',
+	'virtio_balloon',
+	'virtio_scsi',
+	'vmw_vsock_virtio_transport',
+	'virtiofs',
+	'9p',
+	'9pnet_virtio',
+	'nvme',
+	'sd_mod',
+	'sr_mod',
+	'ahci',
+	'ata_piix',
+	'ata_generic',
+	'ext4',
+	'vfat',
+	'isofs',
+	'squashfs',
+	'overlay',
+	'hv_vmbus',
+	'hv_storvsc',
+	'hv_netvsc',
+	'hv_utils',
+	'hv_sock',
+	'tpm_tis',
+	'tpm_crb',
+	'msr',
+	'cpuid',
+];
+
+/** Builds the archive; drivers that this kernel does not have are left out. */
+export function guestInitrd(kernel: KernelPackage, busybox: string, initScript: string): Uint8Array {
+	const entries: CpioEntry[] = [
+		...['dev', 'proc', 'sys', 'tmp', 'run', 'mnt', 'root', 'etc'].map((path): CpioEntry => ({kind: 'directory', path})),
+		{kind: 'characterDevice', path: 'dev/console', major: 5, minor: 1},
+		{kind: 'file', path: 'bin/busybox', data: readFileSync(busybox), permissions: 0o755},
+		...appletLinks(busybox),
+		{kind: 'file', path: 'init', data: readFileSync(initScript), permissions: 0o755},
+		...kernel.moduleEntries(MODULES.filter((name) => kernel.hasModule(name))),
+	];
+	return packCpio(entries);
+}
+
+function appletLinks(busybox: string): CpioEntry[] {
+	const {status, stdout} = spawnSync(busybox, ['--list-full'], {encoding: 'utf8'});
+	if (status !== 0) {
+		throw new Error(`Cannot run ${busybox} to list its commands`);
+	}
+	return stdout
+		.split('\n')
+		.filter((path) => path !== '' && path !== 'bin/busybox' && path !== 'linuxrc')
+		.map((path) => ({kind: 'link', path, target: '/bin/busybox'}));
+}

@@ -1,0 +1,232 @@
+/** A session with the incubator: one boot, any number of commands. */
+
+import type {ChildProcess} from 'node:child_process';
+import {existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
+import {createServer, type Server, type Socket} from 'node:net';
+import {tmpdir} from 'node:os';
+import {join, resolve} from 'node:path';
+import {build} from 'esbuild';
+import {type CommandOptions, type CommandResult, RunningCommand} from './command.ts';
+import {IncubatorError} from './errors.ts';
+import {encodeFrame, encodeJsonFrame, FRAME, FrameReader, type StartRequest} from './frames.ts';
+import {startMachine} from './machine.ts';
+
+const REPO = resolve(import.meta.dirname, '../..');
+const LOG_FOLDER = join(REPO, '.build/incubator');
+const CONSOLE_LOG = join(LOG_FOLDER, 'console.log');
+const KERNEL = join(REPO, '.packages/linux/vmlinuz');
+const INITRD = join(REPO, '.packages/incubator/initrd.cpio');
+const CONSOLE_TAIL_LINES = 20;
+
+/** The size of the incubator and how long it may take to come up. */
+export interface IncubatorOptions {
+	/** Processors of the incubator; more than the host has is fine. Default 4. */
+	readonly processors?: number;
+	/** Memory of the incubator; only what it touches is taken from the host. Default 4096. */
+	readonly memoryMib?: number;
+	/** Default two minutes, for a busy host; it takes about 5 s on an idle one. */
+	readonly bootTimeoutMs?: number;
+}
+
+/** A running incubator. */
+export interface Incubator {
+	/** How long it took to come up. */
+	readonly bootMs: number;
+	/**
+	 * Runs a command inside and resolves when it has ended, whatever its status. Several may run at once.
+	 * Rejects with {@link IncubatorError} when the incubator dies.
+	 */
+	run(argv: readonly string[], options?: CommandOptions): Promise<CommandResult>;
+	/** Ends the incubator and all that runs in it. */
+	close(): Promise<void>;
+	[Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Boots an incubator. Needs what `restore-packages` fetches, and QEMU. */
+export async function startIncubator(options: IncubatorOptions = {}): Promise<Incubator> {
+	requirePackages();
+	mkdirSync(LOG_FOLDER, {recursive: true});
+	// An older incubator that still runs keeps writing to the file that it has open.
+	rmSync(CONSOLE_LOG, {force: true});
+	const runFolder = mkdtempSync(join(tmpdir(), 'openvmm-incubator-'));
+	const session = new Session(runFolder);
+	try {
+		await session.start(options, await bundleAgent());
+		return session;
+	} catch (error) {
+		await session.close();
+		throw error;
+	}
+}
+
+function requirePackages(): void {
+	for (const path of [KERNEL, INITRD]) {
+		if (!existsSync(path)) {
+			throw new IncubatorError(`The incubator needs ${path}`, 'Fetch it: npm run flowey restore-packages');
+		}
+	}
+}
+
+/** One plain file starts faster under emulation than TypeScript modules do. */
+async function bundleAgent(): Promise<string> {
+	const path = join(LOG_FOLDER, 'agent.mjs');
+	const {outputFiles} = await build({
+		entryPoints: [join(import.meta.dirname, 'agent.ts')],
+		bundle: true,
+		write: false,
+		format: 'esm',
+		platform: 'node',
+		target: 'node24',
+	});
+	const temporary = `${path}.${process.pid}`;
+	writeFileSync(temporary, outputFiles[0]?.contents ?? '');
+	renameSync(temporary, path);
+	return path;
+}
+
+class Session implements Incubator {
+	bootMs = 0;
+	readonly #runFolder: string;
+	readonly #server: Server = createServer();
+	readonly #commands = new Map<number, RunningCommand>();
+	readonly #died: PromiseWithResolvers<never> = Promise.withResolvers();
+	#machine: ChildProcess[] = [];
+	#agent: Socket | undefined;
+	#lastId = 0;
+	#isClosed = false;
+
+	constructor(runFolder: string) {
+		this.#runFolder = runFolder;
+		// Whoever waits for something races with it; nobody else has to care.
+		this.#died.promise.catch(() => undefined);
+	}
+
+	async start(options: IncubatorOptions, agentPath: string): Promise<void> {
+		const started = performance.now();
+		const agentSocket = join(this.#runFolder, 'agent.sock');
+		await new Promise<void>((done) => this.#server.listen(agentSocket, done));
+		const ready = this.#acceptAgent();
+		this.#machine = await startMachine({
+			processors: options.processors ?? 4,
+			memoryMib: options.memoryMib ?? 4096,
+			kernel: KERNEL,
+			initrd: INITRD,
+			environment: {INCUBATOR_REPO: REPO, INCUBATOR_NODE: process.execPath, INCUBATOR_AGENT: agentPath},
+			runFolder: this.#runFolder,
+			consoleLog: CONSOLE_LOG,
+			agentSocket,
+			shares: [
+				{tag: 'root', folder: '/', isStable: true},
+				{tag: 'build', folder: join(REPO, '.build'), isStable: false},
+			],
+		});
+		for (const child of this.#machine) {
+			child.on('exit', () => this.#die('The incubator has died'));
+			child.on('error', (cause) => this.#die('The incubator cannot start', cause));
+		}
+		const limitMs = options.bootTimeoutMs ?? 120_000;
+		const timer = setTimeout(() => this.#die(`The incubator is not up after ${limitMs / 1000} s`), limitMs);
+		try {
+			await Promise.race([ready, this.#died.promise]);
+		} finally {
+			clearTimeout(timer);
+		}
+		this.bootMs = performance.now() - started;
+	}
+
+	async run(argv: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
+		this.#lastId += 1;
+		const id = this.#lastId;
+		const command = new RunningCommand(options, {
+			stdin: (bytes) => this.#send(encodeFrame(FRAME.stdin, id, bytes)),
+			signal: (name) => this.#send(encodeFrame(FRAME.signal, id, Buffer.from(name))),
+		});
+		this.#commands.set(id, command);
+		const request: StartRequest = {
+			argv,
+			cwd: options.cwd ?? REPO,
+			env: options.env ?? {},
+			...(options.terminal === undefined ? {} : {terminal: options.terminal}),
+		};
+		try {
+			this.#send(encodeJsonFrame(FRAME.start, id, request));
+			command.feed();
+			return await Promise.race([command.ended, this.#died.promise]);
+		} finally {
+			command.release();
+			this.#commands.delete(id);
+		}
+	}
+
+	async close(): Promise<void> {
+		this.#isClosed = true;
+		this.#died.reject(new IncubatorError('The incubator was closed', 'Wait for commands before closing it.'));
+		const exits = this.#machine.map(
+			(child) =>
+				new Promise<void>((done) => {
+					if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) {
+						done();
+					} else {
+						child.once('exit', () => done());
+						child.kill('SIGKILL');
+					}
+				}),
+		);
+		this.#agent?.destroy();
+		this.#server.close();
+		await Promise.all(exits);
+		rmSync(this.#runFolder, {recursive: true, force: true});
+	}
+
+	[Symbol.asyncDispose](): Promise<void> {
+		return this.close();
+	}
+
+	#acceptAgent(): Promise<void> {
+		return new Promise((ready) => {
+			this.#server.once('connection', (socket) => {
+				this.#agent = socket;
+				// QEMU's end is reported by its exit, with the console.
+				socket.on('error', () => undefined);
+				const reader = new FrameReader();
+				socket.on('data', (chunk) => {
+					for (const frame of reader.push(chunk)) {
+						if (frame.kind === FRAME.ready) {
+							ready();
+						} else {
+							this.#commands.get(frame.id)?.take(frame);
+						}
+					}
+				});
+			});
+		});
+	}
+
+	#send(bytes: Uint8Array): void {
+		this.#agent?.write(bytes);
+	}
+
+	#die(what: string, cause?: Error): void {
+		if (!this.#isClosed) {
+			const message = `${what}. The end of ${CONSOLE_LOG}:\n${consoleTail()}`;
+			const remedy = `Logs of QEMU and its file servers: ${this.#machineLogs()}`;
+			this.#died.reject(new IncubatorError(message, remedy, cause === undefined ? {} : {cause}));
+		}
+	}
+
+	/** Their text, because the folder goes away with the session. */
+	#machineLogs(): string {
+		const logs = ['qemu', 'root', 'build'].map((name) => {
+			const path = join(this.#runFolder, `${name}.log`);
+			return existsSync(path) ? readFileSync(path, 'utf8').trim() : '';
+		});
+		return logs.filter((text) => text !== '').join('\n') || '(empty)';
+	}
+}
+
+function consoleTail(): string {
+	if (!existsSync(CONSOLE_LOG)) {
+		return '(nothing)';
+	}
+	return readFileSync(CONSOLE_LOG, 'utf8').trimEnd().split('\n').slice(-CONSOLE_TAIL_LINES).join('\n');
+}
