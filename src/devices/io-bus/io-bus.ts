@@ -1,0 +1,135 @@
+import type {AccessSize} from '#devices/device';
+import {type Claim, portCount} from './claims.ts';
+import type {UnclaimedCounters} from './unclaimed.ts';
+
+/** Serves the regions of one device: its front under its lock, or a mailbox to the thread that has it. */
+export interface BusTarget {
+	read(region: number, offset: number, size: AccessSize): number;
+	write(region: number, offset: number, size: AccessSize, value: number): void;
+}
+
+/** All ones, as a bus without a responder reads. */
+const allOnes = {1: 0xff, 2: 0xffff, 4: 0xffffffff} as const;
+
+/** Port lookup by number: the claim's index plus one, 0 for none. Made once per machine, shared by its threads. */
+export function buildPortTable(claims: readonly Claim[]): SharedArrayBuffer {
+	const table = new Uint16Array(new SharedArrayBuffer(portCount * 2));
+	for (const [index, claim] of claims.entries()) {
+		if (claim.space === 'pio') table.fill(index + 1, claim.base, claim.base + claim.length);
+	}
+	return table.buffer;
+}
+
+/** One thread's way from an address to the device that claims it. */
+export class IoBus {
+	readonly #claims: readonly Claim[];
+	readonly #targets: readonly BusTarget[];
+	readonly #ports: Uint16Array;
+	readonly #mmio: readonly Claim[];
+	readonly #unclaimed: UnclaimedCounters;
+	#lastMmio: Claim | undefined;
+
+	/**
+	 * @param claims - checked claims of the whole machine
+	 * @param targets - by device index
+	 * @param portTable - from {@link buildPortTable} over the same claims
+	 */
+	constructor(
+		claims: readonly Claim[],
+		targets: readonly BusTarget[],
+		portTable: SharedArrayBuffer,
+		unclaimed: UnclaimedCounters,
+	) {
+		this.#claims = claims;
+		this.#targets = targets;
+		this.#ports = new Uint16Array(portTable);
+		this.#mmio = claims.filter(({space}) => space === 'mmio').sort((a, b) => a.base - b.base);
+		this.#unclaimed = unclaimed;
+	}
+
+	/** Reads a port. Unclaimed ports read all ones and are counted. */
+	readPort(port: number, size: AccessSize): number {
+		const index = this.#ports[port] as number;
+		if (index === 0) {
+			this.#unclaimed.port(port);
+			return allOnes[size];
+		}
+		const claim = this.#claims[index - 1] as Claim;
+		return this.#read(claim, port - claim.base, size);
+	}
+
+	/** Writes a port. Unclaimed writes are counted. */
+	writePort(port: number, size: AccessSize, value: number): void {
+		const index = this.#ports[port] as number;
+		if (index === 0) {
+			this.#unclaimed.port(port);
+			return;
+		}
+		const claim = this.#claims[index - 1] as Claim;
+		this.#write(claim, port - claim.base, size, value);
+	}
+
+	/** Reads guest-physical memory outside RAM. */
+	readMmio(address: number, size: AccessSize): number {
+		const claim = this.#find(address);
+		if (claim !== undefined) return this.#read(claim, address - claim.base, size);
+		this.#unclaimed.mmio(address);
+		return allOnes[size];
+	}
+
+	/** Writes guest-physical memory outside RAM. */
+	writeMmio(address: number, size: AccessSize, value: number): void {
+		const claim = this.#find(address);
+		if (claim !== undefined) this.#write(claim, address - claim.base, size, value);
+		else this.#unclaimed.mmio(address);
+	}
+
+	#read(claim: Claim, offset: number, size: AccessSize): number {
+		const target = this.#targets[claim.device] as BusTarget;
+		if (offset + size <= claim.length) return target.read(claim.region, offset, size);
+		return this.#readBytes(claim, offset, size);
+	}
+
+	#write(claim: Claim, offset: number, size: AccessSize, value: number): void {
+		const target = this.#targets[claim.device] as BusTarget;
+		if (offset + size <= claim.length) target.write(claim.region, offset, size, value);
+		else this.#writeBytes(claim, offset, size, value);
+	}
+
+	/** An access that leaves its region is served byte by byte, each byte by whoever claims it. */
+	#readBytes(claim: Claim, offset: number, size: AccessSize): number {
+		let value = 0;
+		for (let i = 0; i < size; i++) {
+			const address = claim.base + offset + i;
+			const byte = claim.space === 'pio' ? this.readPort(address & (portCount - 1), 1) : this.readMmio(address, 1);
+			value += byte * 2 ** (8 * i);
+		}
+		return value;
+	}
+
+	#writeBytes(claim: Claim, offset: number, size: AccessSize, value: number): void {
+		for (let i = 0; i < size; i++) {
+			const address = claim.base + offset + i;
+			const byte = (value >>> (8 * i)) & 0xff;
+			if (claim.space === 'pio') this.writePort(address & (portCount - 1), 1, byte);
+			else this.writeMmio(address, 1, byte);
+		}
+	}
+
+	#find(address: number): Claim | undefined {
+		const last = this.#lastMmio;
+		if (last !== undefined && address >= last.base && address < last.base + last.length) return last;
+		let [low, high] = [0, this.#mmio.length - 1];
+		while (low <= high) {
+			const middle = (low + high) >> 1;
+			const claim = this.#mmio[middle] as Claim;
+			if (address < claim.base) high = middle - 1;
+			else if (address >= claim.base + claim.length) low = middle + 1;
+			else {
+				this.#lastMmio = claim;
+				return claim;
+			}
+		}
+		return undefined;
+	}
+}
