@@ -103,7 +103,7 @@ export class Encoder {
 
 function rexBits({size, isWideByDefault, rm, reg, opcodeRegister}: Encoding): number {
 	let rex = size === 64 && !isWideByDefault ? 8 : 0;
-	if (typeof reg === 'object' && reg.code >= 8) rex |= 4;
+	if ((typeof reg === 'object' ? reg.code : (reg ?? 0)) >= 8) rex |= 4;
 	if (rm?.kind === 'memory' && (rm.index?.register.code ?? 0) >= 8) rex |= 2;
 	const base = rm?.kind === 'memory' ? rm.base : (rm ?? opcodeRegister);
 	if ((base?.code ?? 0) >= 8) rex |= 1;
