@@ -4,7 +4,7 @@ import {readFileSync} from 'node:fs';
 import {type CpioEntry, packCpio} from './cpio.ts';
 import type {KernelPackage} from './kernel-package.ts';
 
-/** Loaded by the init script in one go; what they depend on comes along. */
+/** What the init script loads; what they depend on comes along. */
 const MODULES = ['virtio_pci', 'virtio_console', 'virtiofs', 'kvm_amd', 'tun'];
 
 /** Builds the archive. */
@@ -16,7 +16,6 @@ export function incubatorInitrd(kernel: KernelPackage, busybox: string, initScri
 		...['sh', 'mount', 'umount', 'modprobe', 'mkdir', 'ifconfig', 'switch_root', 'poweroff', 'cat'].map(
 			(name): CpioEntry => ({kind: 'link', path: `bin/${name}`, target: 'busybox'}),
 		),
-		{kind: 'file', path: 'etc/modules', data: Buffer.from(MODULES.join(' '))},
 		{kind: 'file', path: 'init', data: readFileSync(initScript), permissions: 0o755},
 		...kernel.moduleEntries(MODULES),
 	];

@@ -19,7 +19,7 @@ export interface IncubatorRequest {
 /** Runs one command in an incubator of its own. */
 export const incubatorCommand: Command = {
 	name: 'incubator',
-	usage: '[--smp N] [--memory SIZE] [--minutes N] [--terminal] -- command...',
+	usage: '[--smp N] [--memory SIZE] [--minutes N] [--terminal] [--] command...',
 	summary: 'Run a command on emulated hardware that has KVM: same files (read-only but .build and /tmp), same folder',
 	async run(words) {
 		const request = parseIncubatorWords(words);
@@ -30,13 +30,12 @@ export const incubatorCommand: Command = {
 
 /** Reads the words after `incubator`; throws {@link FloweyError} on a wrong one. */
 export function parseIncubatorWords(words: readonly string[]): IncubatorRequest {
-	const split = words.indexOf('--');
-	const argv = split < 0 ? [] : words.slice(split + 1);
+	const {own, argv} = splitAtCommand(words);
 	if (argv.length === 0) {
-		throw new FloweyError('No command to run', 'Give it after two dashes: flowey incubator -- ls /dev/kvm');
+		throw new FloweyError('No command to run', 'Give it last: flowey incubator -- ls /dev/kvm');
 	}
 	const {values} = parseArgs({
-		args: words.slice(0, split),
+		args: own,
 		options: {
 			smp: {type: 'string', default: '4'},
 			memory: {type: 'string', default: '4G'},
@@ -51,6 +50,15 @@ export function parseIncubatorWords(words: readonly string[]): IncubatorRequest 
 		terminal: values.terminal,
 		argv,
 	};
+}
+
+/** The two dashes are optional, because npm takes the first ones for itself. */
+function splitAtCommand(words: readonly string[]): {own: string[]; argv: string[]} {
+	let at = 0;
+	for (let word = words[at]; word?.startsWith('--') && word !== '--'; word = words[at]) {
+		at += word.includes('=') || word === '--terminal' ? 1 : 2;
+	}
+	return {own: words.slice(0, at), argv: words.slice(words[at] === '--' ? at + 1 : at)};
 }
 
 /** Boots, runs the command with this process's streams, and returns its status. */

@@ -6,12 +6,16 @@
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
-for module in $(cat /etc/modules); do
-	modprobe "$module" || echo "incubator: cannot load $module"
-done
-ifconfig lo 127.0.0.1 up
+load() {
+	for module; do
+		modprobe "$module" || echo "incubator: cannot load $module"
+	done
+}
 
+load virtio_pci virtiofs
 mount -t virtiofs -o ro root /newroot || { echo 'incubator: cannot mount the host file system'; poweroff -f; }
+load virtio_console kvm_amd tun
+ifconfig lo 127.0.0.1 up
 
 # A repository below /tmp or /run must stay visible when those become empty.
 case "$INCUBATOR_REPO" in
