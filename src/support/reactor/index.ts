@@ -1,1 +1,2 @@
+export {EpollReactor, type Polled, type ReactorOptions} from './epoll-reactor.ts';
 export type {Reactor, Readiness, Timer, Watch} from './reactor.ts';

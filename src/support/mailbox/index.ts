@@ -1,0 +1,8 @@
+export {
+	type CallerOptions,
+	MailboxCaller,
+	type MailboxHandler,
+	MailboxServer,
+	type MailboxSet,
+	mailboxBytes,
+} from './mailbox.ts';

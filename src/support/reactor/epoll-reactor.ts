@@ -1,0 +1,194 @@
+import {close, drainEventfd, Epoll, EpollSet, errnoName, eventfd, signalEventfd} from '#support/ffi';
+import type {Reactor, Readiness, Timer, Watch} from './reactor.ts';
+
+/** Work that is found by looking, not by a descriptor: mailboxes in shared memory. */
+export interface Polled {
+	/** Serves what is there; true when there was something. */
+	poll(): boolean;
+	/** The reactor is about to sleep (or awake again): posters must signal its wake descriptor while it sleeps. */
+	sleeping(asleep: boolean): void;
+}
+
+export interface ReactorOptions {
+	/** How long to go on looking after the last work before sleeping, in nanoseconds. 0 sleeps at once. */
+	readonly pollNs?: number;
+	readonly polled?: Polled;
+}
+
+interface Entry {
+	readonly fd: number;
+	readonly ready: (state: Readiness) => void;
+}
+
+interface PendingTimer {
+	readonly dueNs: number;
+	readonly expired: () => void;
+}
+
+const now = () => Number(process.hrtime.bigint());
+const neverMs = -1;
+
+/** {@link Reactor} over epoll(7), with adaptive polling before each sleep. Runs as its thread's main loop. */
+export class EpollReactor implements Reactor {
+	/** Signal this eventfd from any thread to end the current wait and let the thread's messages be handled. */
+	readonly wakeFd = eventfd();
+	/** Counters for inspect. */
+	readonly counters = {turns: 0, sleeps: 0, polledWork: 0, events: 0};
+
+	readonly #epoll = new EpollSet();
+	readonly #entries = new Map<number, Entry>();
+	readonly #timers = new Set<PendingTimer>();
+	readonly #scratch = new Uint8Array(8);
+	readonly #pollNs: number;
+	readonly #polled: Polled | undefined;
+	#deferred: (() => void)[] = [];
+	#nextToken = 1;
+	#woken = false;
+	#closed = false;
+
+	constructor(options: ReactorOptions = {}) {
+		this.#pollNs = options.pollNs ?? 0;
+		this.#polled = options.polled;
+		this.#epoll.control(Epoll.ADD, this.wakeFd, Epoll.IN, 0);
+	}
+
+	watch(
+		fd: number,
+		interest: {readonly readable: boolean; readonly writable: boolean},
+		ready: (state: Readiness) => void,
+	): Watch {
+		const token = this.#nextToken++;
+		const mask = (readable: boolean, writable: boolean) => (readable ? Epoll.IN : 0) | (writable ? Epoll.OUT : 0);
+		const added = this.#epoll.control(Epoll.ADD, fd, mask(interest.readable, interest.writable), token);
+		this.#entries.set(token, {fd, ready});
+		// A regular file cannot be watched and is always ready (epoll_ctl(2), EPERM).
+		if (added < 0 && errnoName(added) === 'EPERM') {
+			return this.#alwaysReady(token, interest);
+		}
+		return {
+			interest: (readable, writable) => {
+				this.#epoll.control(Epoll.MOD, fd, mask(readable, writable), token);
+			},
+			close: () => {
+				if (this.#entries.delete(token)) this.#epoll.control(Epoll.DEL, fd, 0, token);
+			},
+		};
+	}
+
+	after(delayNs: number, expired: () => void): Timer {
+		const timer = {dueNs: now() + delayNs, expired};
+		this.#timers.add(timer);
+		return {cancel: () => void this.#timers.delete(timer)};
+	}
+
+	defer(action: () => void): void {
+		this.#deferred.push(action);
+	}
+
+	/** Runs until {@link close}. Between turns the thread's event loop handles its messages. */
+	async run(): Promise<void> {
+		let idleSince = now();
+		while (!this.#closed) {
+			this.counters.turns++;
+			if (this.#runDue()) idleSince = now();
+			await null;
+			if (this.#closed) break;
+			const busy = now() - idleSince < this.#pollNs;
+			if (this.#wait(busy ? 0 : this.#sleepMs())) idleSince = now();
+			if (this.#woken) await this.#handleMessages();
+		}
+		close(this.#epoll.fd);
+		close(this.wakeFd);
+	}
+
+	/** Ends {@link run} after the current turn. */
+	close(): void {
+		this.#closed = true;
+		signalEventfd(this.wakeFd);
+	}
+
+	/** Serves polled work, deferred actions and expired timers; true when there were any. */
+	#runDue(): boolean {
+		let worked = this.#polled?.poll() ?? false;
+		if (worked) this.counters.polledWork++;
+		const deferred = this.#deferred;
+		if (deferred.length > 0) {
+			this.#deferred = [];
+			for (const action of deferred) action();
+			worked = true;
+		}
+		if (this.#timers.size === 0) return worked;
+		const time = now();
+		const expired = [...this.#timers].filter(({dueNs}) => dueNs <= time).sort((a, b) => a.dueNs - b.dueNs);
+		for (const timer of expired) {
+			if (!this.#timers.delete(timer)) continue;
+			timer.expired();
+			worked = true;
+		}
+		return worked;
+	}
+
+	/** Waits for descriptors; true when any was ready. */
+	#wait(timeoutMs: number): boolean {
+		const sleeps = timeoutMs !== 0;
+		if (sleeps) {
+			this.#polled?.sleeping(true);
+			// A post between the last look and the flag would not signal: look once more.
+			if (this.#polled?.poll()) timeoutMs = 0;
+			else this.counters.sleeps++;
+		}
+		const count = this.#epoll.wait(timeoutMs);
+		if (sleeps) this.#polled?.sleeping(false);
+		for (let i = 0; i < count; i++) this.#dispatch(this.#epoll.readyToken(i), this.#epoll.readyEvents(i));
+		return count > 0;
+	}
+
+	#dispatch(token: number, events: number): void {
+		this.counters.events++;
+		if (token === 0) {
+			drainEventfd(this.wakeFd, this.#scratch);
+			this.#woken = true;
+			return;
+		}
+		this.#entries.get(token)?.ready({
+			readable: (events & Epoll.IN) !== 0,
+			writable: (events & Epoll.OUT) !== 0,
+			failed: (events & (Epoll.ERR | Epoll.HUP)) !== 0,
+		});
+	}
+
+	#sleepMs(): number {
+		if (this.#deferred.length > 0) return 0;
+		let due = Number.POSITIVE_INFINITY;
+		for (const timer of this.#timers) due = Math.min(due, timer.dueNs);
+		return due === Number.POSITIVE_INFINITY ? neverMs : Math.max(0, Math.ceil((due - now()) / 1e6));
+	}
+
+	/** One round of the thread's event loop: its message port is polled between two immediates. */
+	async #handleMessages(): Promise<void> {
+		this.#woken = false;
+		await new Promise((resolve) => setImmediate(resolve));
+		await new Promise((resolve) => setImmediate(resolve));
+	}
+
+	#alwaysReady(token: number, first: {readonly readable: boolean; readonly writable: boolean}): Watch {
+		let wanted = {...first};
+		const turn = () => {
+			const entry = this.#entries.get(token);
+			if (entry === undefined) return;
+			if (wanted.readable || wanted.writable) {
+				entry.ready({readable: wanted.readable, writable: wanted.writable, failed: false});
+				this.defer(turn);
+			}
+		};
+		this.defer(turn);
+		return {
+			interest: (readable, writable) => {
+				const idle = !wanted.readable && !wanted.writable;
+				wanted = {readable, writable};
+				if (idle) this.defer(turn);
+			},
+			close: () => void this.#entries.delete(token),
+		};
+	}
+}
