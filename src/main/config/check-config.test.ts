@@ -1,0 +1,179 @@
+import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import test from 'ava';
+import {
+	type ConfigHost,
+	checkConfig,
+	checkProcessConfig,
+	linuxCommandLine,
+	linuxHost,
+	type VmOptions,
+	vmConfig,
+} from './index.ts';
+
+const MiB = 2 ** 20;
+
+/** A host with 8 GiB, and 4 free huge pages of 2 MiB. */
+const host: ConfigHost = {
+	...linuxHost,
+	memoryBytes: () => 8192 * MiB,
+	hugepageSizes: () => [2 * MiB],
+	freeHugepages: () => 4,
+};
+const codes = (options: VmOptions, on = host) => checkConfig(vmConfig(options), on).map((problem) => problem.code);
+const lines = (options: VmOptions) =>
+	checkConfig(vmConfig(options), host).map((problem) => `${problem.message}. ${problem.remedy}`);
+
+const directory = mkdtempSync(join(tmpdir(), 'openvmm-config-'));
+const file = join(directory, 'file');
+writeFileSync(file, 'kernel');
+test.after.always(() => rmSync(directory, {recursive: true}));
+
+test('the defaults can be built', (t) => {
+	t.deepEqual(codes({}), []);
+});
+
+test('a configuration survives structured clone and JSON', (t) => {
+	const config = vmConfig({memory: {hugepages: true}, debugExitPort: 0xf4});
+	t.deepEqual(structuredClone(config), config);
+	t.deepEqual(JSON.parse(JSON.stringify(config)), config);
+});
+
+for (const count of [0, 1025, 10_000, -1, 1.5, Number.NaN]) {
+	test(`${count} processors are refused with the range`, (t) => {
+		t.deepEqual(lines({processors: {count}}), [
+			`--processors ${count} is out of range. Give a whole number from 1 to 1024`,
+		]);
+	});
+}
+
+const sizes: [number, string][] = [
+	[0, 'CONFIG_MEMORY_ZERO'],
+	[1, 'CONFIG_MEMORY_TOO_SMALL'],
+	[-4096, 'CONFIG_MEMORY_TOO_SMALL'],
+	[Number.NaN, 'CONFIG_MEMORY_TOO_SMALL'],
+	[MiB, 'CONFIG_MEMORY_TOO_SMALL'],
+	[64 * MiB + 1, 'CONFIG_MEMORY_UNALIGNED'],
+	[64 * MiB + 0.5, 'CONFIG_MEMORY_UNALIGNED'],
+	[9000 * MiB, 'CONFIG_HOST_MEMORY_SHORT'],
+	[2 ** 52, 'CONFIG_MEMORY_TOO_LARGE'],
+	[Number.POSITIVE_INFINITY, 'CONFIG_MEMORY_TOO_LARGE'],
+];
+for (const [sizeBytes, code] of sizes) {
+	test(`${sizeBytes} bytes of memory are refused as ${code}`, (t) => {
+		t.deepEqual(codes({memory: {sizeBytes}}), [code]);
+	});
+}
+
+test('the remedy for an odd size names the nearest sizes', (t) => {
+	t.deepEqual(lines({memory: {sizeBytes: 64 * MiB + 1}}), [
+		'Memory size 67108865B is not a multiple of 4KB. Nearest: 64MB or 65540KB',
+	]);
+});
+
+test('memory in a file may be larger than the host', (t) => {
+	t.deepEqual(codes({memory: {sizeBytes: 9000 * MiB, file: join(directory, 'new')}}), []);
+});
+
+test('a memory file of another size is refused', (t) => {
+	t.deepEqual(lines({memory: {file}}), [
+		`Memory file "${file}" holds 6B, the machine has 1GB. Give size=6B, or name a file that is new or empty`,
+	]);
+});
+
+test('huge pages are held against the pool of the host', (t) => {
+	const hugepages = true;
+	t.deepEqual(codes({memory: {sizeBytes: 8 * MiB, hugepages}}), []);
+	t.deepEqual(codes({memory: {sizeBytes: 10 * MiB, hugepages}}), ['CONFIG_HUGEPAGES_SHORT']);
+	t.deepEqual(codes({memory: {sizeBytes: 7 * MiB, hugepages}}), ['CONFIG_MEMORY_UNALIGNED']);
+	t.deepEqual(codes({memory: {sizeBytes: 8 * MiB, hugepages, hugepageSizeBytes: 3 * MiB}}), ['CONFIG_HUGEPAGE_SIZE']);
+});
+
+test('memory options that exclude each other are refused from a program too', (t) => {
+	const memory = {sizeBytes: 8 * MiB, hugepages: true, shared: false};
+	t.deepEqual(codes({memory}), ['CONFIG_CONFLICT']);
+});
+
+const boot = (kernel: string): VmOptions => ({boot: {kind: 'linux', kernel, commandLine: []}});
+
+test('a kernel that is missing, a directory, below a file or nameless is refused by cause', (t) => {
+	t.deepEqual(lines(boot('/nonexistent/vmlinux')), ['--kernel "/nonexistent/vmlinux" does not exist. Check the path']);
+	t.deepEqual(lines(boot(directory)), [`--kernel "${directory}" is a directory, not a file. Name a regular file`]);
+	t.deepEqual(lines(boot(join(file, 'x'))), [
+		`--kernel "${file}/x" does not exist: "${file}" is a file, not a directory. Check the path`,
+	]);
+	t.deepEqual(lines(boot('')), ['--kernel names no file. Give a path, or leave out --kernel']);
+	t.deepEqual(lines(boot('/dev/null')), [
+		'--kernel "/dev/null" is a character device, not a file. Name a regular file',
+	]);
+	t.deepEqual(codes(boot('a\0b')), ['CONFIG_PATH_UNREACHABLE']);
+	t.deepEqual(codes(boot(`/${'a'.repeat(5000)}`)), ['CONFIG_PATH_UNREACHABLE']);
+});
+
+test('a kernel that may not be read is refused', (t) => {
+	const denying = {...host, may: () => false};
+	t.deepEqual(codes(boot(file), denying), ['CONFIG_PATH_DENIED']);
+});
+
+test('an output path needs a directory that can be written', (t) => {
+	const logLevel = 'warn';
+	const check = (logFile: string, on = host) =>
+		checkProcessConfig({logLevel, logFile}, on).map((problem) => problem.message);
+	t.deepEqual(check(join(directory, 'log')), []);
+	t.deepEqual(check('/dev/null'), []);
+	t.deepEqual(check(directory), [`--log-file "${directory}" is a directory, not a file`]);
+	t.deepEqual(check('/nonexistent/a/log'), [
+		'--log-file "/nonexistent/a/log" cannot be made: the directory "/nonexistent/a" does not exist',
+	]);
+	t.deepEqual(check(join(file, 'log')), [
+		`--log-file "${file}/log" cannot be made: "${file}" is a file, not a directory`,
+	]);
+	t.deepEqual(check(join(directory, 'log'), {...host, may: () => false}), [
+		`--log-file "${directory}/log" cannot be written: no permission on "${directory}"`,
+	]);
+});
+
+test('a socket path may be new but not another file', (t) => {
+	t.deepEqual(codes({serial: {com2: {kind: 'listen', path: join(directory, 'socket')}}}), []);
+	t.deepEqual(codes({serial: {com2: {kind: 'listen', path: file}}}), ['CONFIG_PATH_NOT_SOCKET']);
+});
+
+test('only one port may have the console', (t) => {
+	t.deepEqual(lines({serial: {com2: {kind: 'console'}}}), [
+		'com1 and com2 both ask for the console. Bind one of them elsewhere, for example --com1 none',
+	]);
+	t.deepEqual(codes({serial: {com1: {kind: 'none'}, com2: {kind: 'console'}}}), []);
+});
+
+test('every problem is listed', (t) => {
+	t.deepEqual(
+		codes({
+			processors: {count: 0, vpsPerSocket: 0, apicIdOffset: -1},
+			memory: {sizeBytes: 0},
+			debugExitPort: 0x1_0000,
+			guestActions: {reset: {exit: 256}},
+		}),
+		[
+			'CONFIG_NUMBER_RANGE',
+			'CONFIG_NUMBER_RANGE',
+			'CONFIG_NUMBER_RANGE',
+			'CONFIG_MEMORY_ZERO',
+			'CONFIG_NUMBER_RANGE',
+			'CONFIG_NUMBER_RANGE',
+		],
+	);
+});
+
+test('the kernel command line points Linux at the port that has the console', (t) => {
+	const line = (options: VmOptions) => linuxCommandLine(vmConfig(options));
+	t.is(line({}), 'panic=-1 debug console=ttyS0');
+	t.is(
+		line({
+			serial: {com1: {kind: 'none'}, com2: {kind: 'console'}},
+			boot: {kind: 'linux', kernel: 'k', commandLine: ['quiet', 'root=/dev/vda']},
+		}),
+		'panic=-1 debug console=ttyS1 quiet root=/dev/vda',
+	);
+	t.is(line({serial: {com1: {kind: 'stderr'}}}), 'panic=-1 debug');
+});

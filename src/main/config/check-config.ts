@@ -1,0 +1,86 @@
+import type {VmmError} from '#support/errors';
+import {checkMemory, memoryLimits} from './check-memory.ts';
+import {checkPath} from './check-path.ts';
+import {configError} from './errors.ts';
+import {maxFlatAddress} from './flat-option.ts';
+import {type ConfigHost, linuxHost} from './host.ts';
+import {checkRange} from './numbers.ts';
+import type {ProcessConfig} from './process-config.ts';
+import type {SerialBackendConfig} from './serial-config.ts';
+import type {BootConfig, VmConfig} from './vm-config.ts';
+
+/** The bounds that {@link checkConfig} enforces. */
+export const limits = {...memoryLimits, maxProcessors: 1024, maxApicId: 0xffff_fffe} as const;
+
+/**
+ * Everything that is wrong with a configuration, each with what was asked, what is allowed and a remedy;
+ * empty when a machine can be built from it. Paths and memory are held against the host.
+ */
+export function checkConfig(config: VmConfig, host: ConfigHost = linuxHost): VmmError[] {
+	const {processors, debugcon, debugExitPort, guestActions} = config;
+	return [
+		checkRange(processors.count, '--processors', 1, limits.maxProcessors),
+		processors.vpsPerSocket === undefined
+			? undefined
+			: checkRange(processors.vpsPerSocket, '--vps-per-socket', 1, limits.maxProcessors),
+		checkRange(processors.apicIdOffset, '--apic-id-offset', 0, limits.maxApicId),
+		...checkMemory(config.memory, host),
+		...checkBoot(config.boot, host),
+		...checkBackends(config, host),
+		debugcon && checkRange(debugcon.port, '--debugcon port', 0, 0xffff),
+		debugExitPort === undefined ? undefined : checkRange(debugExitPort, '--debug-exit', 0, 0xffff),
+		...Object.entries(guestActions).map(([event, action]) =>
+			typeof action === 'string' ? undefined : checkRange(action.exit, `--guest-${event}-action exit`, 0, 255),
+		),
+	].filter((problem) => problem !== undefined);
+}
+
+/** The same for what belongs to the process. */
+export function checkProcessConfig(config: ProcessConfig, host: ConfigHost = linuxHost): VmmError[] {
+	return [
+		config.logFile === undefined ? undefined : checkPath(host, 'stream', config.logFile, '--log-file'),
+		config.pidFile === undefined ? undefined : checkPath(host, 'output', config.pidFile, '--pidfile'),
+	].filter((problem) => problem !== undefined);
+}
+
+function checkBoot(boot: BootConfig, host: ConfigHost): (VmmError | undefined)[] {
+	switch (boot.kind) {
+		case 'embedded':
+			return [];
+		case 'linux':
+			return [
+				checkPath(host, 'input', boot.kernel, '--kernel'),
+				boot.initrd === undefined ? undefined : checkPath(host, 'input', boot.initrd, '--initrd'),
+			];
+		case 'flat':
+			return [
+				checkPath(host, 'input', boot.image, '--flat'),
+				checkRange(boot.address, '--flat address', 0, maxFlatAddress),
+			];
+	}
+}
+
+function checkBackends(config: VmConfig, host: ConfigHost): (VmmError | undefined)[] {
+	const backends: [string, SerialBackendConfig][] = Object.entries(config.serial);
+	if (config.debugcon) backends.push(['debugcon', config.debugcon.backend]);
+	const [first, second] = backends.filter(([, backend]) => backend.kind === 'console').map(([name]) => name);
+	return [
+		first !== undefined && second !== undefined ? configError('CONFIG_CONSOLE_TWICE', {first, second}) : undefined,
+		...backends.map(([name, backend]) => checkBackend(backend, host, `--${name}`)),
+	];
+}
+
+function checkBackend(backend: SerialBackendConfig, host: ConfigHost, option: string): VmmError | undefined {
+	switch (backend.kind) {
+		case 'none':
+		case 'console':
+		case 'stderr':
+			return undefined;
+		case 'file':
+			return checkPath(host, 'stream', backend.path, option);
+		case 'listen':
+			return checkPath(host, 'listen', backend.path, option);
+		case 'listen-tcp':
+			return checkRange(backend.port, `${option} TCP port`, 0, 0xffff);
+	}
+}

@@ -1,0 +1,58 @@
+import type {VmmError} from '#support/errors';
+import {checkPath} from './check-path.ts';
+import {configError} from './errors.ts';
+import type {ConfigHost} from './host.ts';
+import {memoryConflicts} from './memory-option.ts';
+import type {MemoryConfig} from './vm-config.ts';
+
+/** The bounds of a machine's memory, in bytes. */
+export const memoryLimits = {
+	/** The first megabyte belongs to firmware tables: a machine needs something above it. */
+	minBytes: 2 * 2 ** 20,
+	/** Half of x86's 52 address bits, which leaves room for what lies between and above RAM. */
+	maxBytes: 2 ** 51,
+	/** One guest page. */
+	alignBytes: 4096,
+} as const;
+
+/** What is wrong with a machine's memory: its size alone, then its options, then against the host. */
+export function checkMemory(memory: MemoryConfig, host: ConfigHost): VmmError[] {
+	const problem = checkSize(memory.sizeBytes) ?? checkHostMemory(memory, host) ?? checkFile(memory, host);
+	return [...(problem ? [problem] : []), ...memoryConflicts(memory)];
+}
+
+function checkFile({file, sizeBytes}: MemoryConfig, host: ConfigHost): VmmError | undefined {
+	if (file === undefined) return undefined;
+	const problem = checkPath(host, 'output', file, '--memory file');
+	if (problem || host.path(file).kind === 'missing') return problem;
+	const fileBytes = host.fileBytes(file);
+	if (fileBytes === 0 || fileBytes === sizeBytes) return undefined;
+	return configError('CONFIG_MEMORY_FILE_SIZE', {file, fileBytes, sizeBytes});
+}
+
+function checkSize(sizeBytes: number): VmmError | undefined {
+	const {minBytes, maxBytes, alignBytes} = memoryLimits;
+	if (sizeBytes === 0) return configError('CONFIG_MEMORY_ZERO', {minBytes});
+	if (!(sizeBytes >= minBytes)) return configError('CONFIG_MEMORY_TOO_SMALL', {sizeBytes, minBytes});
+	if (sizeBytes > maxBytes) return configError('CONFIG_MEMORY_TOO_LARGE', {sizeBytes, maxBytes});
+	if (sizeBytes % alignBytes !== 0) return configError('CONFIG_MEMORY_UNALIGNED', {sizeBytes, alignBytes});
+	return undefined;
+}
+
+function checkHostMemory(memory: MemoryConfig, host: ConfigHost): VmmError | undefined {
+	if (memory.hugepages) return checkHugepages(memory, host);
+	const hostBytes = host.memoryBytes();
+	// Pages of a file can go back to it, so a file may hold more than the host's memory.
+	if (memory.file !== undefined || hostBytes === 0 || memory.sizeBytes <= hostBytes) return undefined;
+	return configError('CONFIG_HOST_MEMORY_SHORT', {sizeBytes: memory.sizeBytes, hostBytes});
+}
+
+function checkHugepages(memory: MemoryConfig, host: ConfigHost): VmmError | undefined {
+	const {sizeBytes, hugepageSizeBytes: pageBytes = 2 * 2 ** 20} = memory;
+	const hostSizes = host.hugepageSizes();
+	if (!hostSizes.includes(pageBytes)) return configError('CONFIG_HUGEPAGE_SIZE', {pageBytes, hostSizes});
+	if (sizeBytes % pageBytes !== 0) return configError('CONFIG_MEMORY_UNALIGNED', {sizeBytes, alignBytes: pageBytes});
+	const freePages = host.freeHugepages(pageBytes);
+	if (freePages * pageBytes >= sizeBytes) return undefined;
+	return configError('CONFIG_HUGEPAGES_SHORT', {sizeBytes, pageBytes, freePages});
+}

@@ -1,0 +1,62 @@
+import type {
+	BootConfig,
+	DebugconConfig,
+	GuestActions,
+	IrqchipOption,
+	MemoryConfig,
+	ProcessorConfig,
+	SerialConfig,
+	VmConfig,
+} from './vm-config.ts';
+
+const MiB = 2 ** 20;
+
+/** Status of a process whose guest triple-faulted, unless `guestActions.crash` says otherwise. */
+export const guestCrashStatus = 3;
+
+/** A machine as far as the caller cares; {@link vmConfig} adds the rest. */
+export interface VmOptions {
+	readonly processors?: Partial<ProcessorConfig>;
+	readonly memory?: Partial<MemoryConfig>;
+	readonly boot?: BootConfig;
+	readonly serial?: Partial<SerialConfig>;
+	readonly debugcon?: DebugconConfig;
+	readonly debugExitPort?: number;
+	readonly irqchip?: IrqchipOption;
+	readonly guestActions?: Partial<GuestActions>;
+	readonly paused?: boolean;
+}
+
+/**
+ * Completes a configuration. The defaults are OpenVMM's (1 processor, 1 GiB of shared memory, COM1 on the
+ * console) with two differences: a power-off and a crash end the process instead of leaving a stopped
+ * machine behind, so that a shell or a service manager learns how the guest ended.
+ */
+export function vmConfig(options: VmOptions = {}): VmConfig {
+	const none = {kind: 'none'} as const;
+	return {
+		processors: {count: 1, smt: 'auto', x2apic: 'auto', apicIdOffset: 0, ...options.processors},
+		memory: memoryConfig(options.memory),
+		boot: options.boot ?? {kind: 'embedded'},
+		serial: {com1: {kind: 'console'}, com2: none, com3: none, com4: none, ...options.serial},
+		...(options.debugcon && {debugcon: options.debugcon}),
+		...(options.debugExitPort !== undefined && {debugExitPort: options.debugExitPort}),
+		irqchip: options.irqchip ?? 'kernel',
+		guestActions: {reset: 'reset', shutdown: {exit: 0}, crash: {exit: guestCrashStatus}, ...options.guestActions},
+		paused: options.paused ?? false,
+	};
+}
+
+function memoryConfig(options: Partial<MemoryConfig> = {}): MemoryConfig {
+	const hugepages = options.hugepages ?? false;
+	return {
+		sizeBytes: 1024 * MiB,
+		shared: true,
+		prefetch: false,
+		// Pages from the hugetlb pool are huge already.
+		thp: !hugepages,
+		hugepages,
+		...(hugepages && {hugepageSizeBytes: 2 * MiB}),
+		...options,
+	};
+}

@@ -1,0 +1,93 @@
+import {accessSync, constants, readdirSync, readFileSync, statSync} from 'node:fs';
+
+/** What a path leads to. `error`: it cannot be looked at. */
+export type PathKind =
+	| 'missing'
+	| 'file'
+	| 'directory'
+	| 'socket'
+	| 'pipe'
+	| 'character device'
+	| 'block device'
+	| 'error';
+
+/** What a path leads to, with the errno's name when that cannot be said. */
+export interface PathState {
+	readonly kind: PathKind;
+	readonly errno?: string;
+}
+
+/** What {@link checkConfig} asks about the host. */
+export interface ConfigHost {
+	/** Follows symbolic links. */
+	path(path: string): PathState;
+	/** True when this process may read or write what is at `path`. */
+	may(path: string, access: 'read' | 'write'): boolean;
+	/** Length of the file at `path` in bytes. */
+	fileBytes(path: string): number;
+	/** Memory and swap in bytes. */
+	memoryBytes(): number;
+	/** Sizes in bytes of the huge pages that this kernel can pool. */
+	hugepageSizes(): readonly number[];
+	/** Free pages in the pool of this size. */
+	freeHugepages(pageBytes: number): number;
+}
+
+const hugepagesDirectory = '/sys/kernel/mm/hugepages';
+
+/** The host this process runs on. */
+export const linuxHost: ConfigHost = {
+	path(path) {
+		try {
+			return {kind: kindOf(path)};
+		} catch (error) {
+			return {kind: 'error', errno: (error as NodeJS.ErrnoException).code ?? String(error)};
+		}
+	},
+	may(path, access) {
+		try {
+			accessSync(path, access === 'read' ? constants.R_OK : constants.W_OK);
+			return true;
+		} catch {
+			return false;
+		}
+	},
+	fileBytes: (path) => statSync(path).size,
+	memoryBytes() {
+		const text = readText('/proc/meminfo');
+		const kibibytes = ['MemTotal', 'SwapTotal'].map((name) =>
+			Number(new RegExp(`^${name}: *(\\d+) kB$`, 'm').exec(text)?.[1] ?? 0),
+		);
+		return 1024 * kibibytes.reduce((sum, value) => sum + value, 0);
+	},
+	hugepageSizes() {
+		try {
+			const names = readdirSync(hugepagesDirectory);
+			return names.map((name) => Number(/\d+/.exec(name)?.[0] ?? 0) * 1024).sort((a, b) => a - b);
+		} catch {
+			return [];
+		}
+	},
+	freeHugepages(pageBytes) {
+		return Number(readText(`${hugepagesDirectory}/hugepages-${pageBytes / 1024}kB/free_hugepages`));
+	},
+};
+
+function kindOf(path: string): PathKind {
+	const stat = statSync(path, {throwIfNoEntry: false});
+	if (!stat) return 'missing';
+	if (stat.isFile()) return 'file';
+	if (stat.isDirectory()) return 'directory';
+	if (stat.isSocket()) return 'socket';
+	if (stat.isFIFO()) return 'pipe';
+	return stat.isCharacterDevice() ? 'character device' : 'block device';
+}
+
+/** The file's text, or nothing where /proc or /sys is not mounted. */
+function readText(path: string): string {
+	try {
+		return readFileSync(path, 'utf8');
+	} catch {
+		return '';
+	}
+}

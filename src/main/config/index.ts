@@ -1,0 +1,26 @@
+export {checkConfig, checkProcessConfig, limits} from './check-config.ts';
+export {consolePort, linuxCommandLine} from './command-line.ts';
+export {guestCrashStatus, type VmOptions, vmConfig} from './defaults.ts';
+export {configError} from './errors.ts';
+export {parseFlat} from './flat-option.ts';
+export {formatBytes} from './format-bytes.ts';
+export {parseGuestAction} from './guest-action.ts';
+export {type ConfigHost, linuxHost, type PathKind} from './host.ts';
+export {parseMemory} from './memory-option.ts';
+export {parseMemorySize} from './memory-size.ts';
+export {parseNumber} from './numbers.ts';
+export {type LogLevel, logLevels, type ProcessConfig} from './process-config.ts';
+export type {SerialBackendConfig} from './serial-config.ts';
+export {parseDebugcon, parseSerial} from './serial-option.ts';
+export type {
+	BootConfig,
+	DebugconConfig,
+	FlatMode,
+	GuestAction,
+	GuestActions,
+	IrqchipOption,
+	MemoryConfig,
+	ProcessorConfig,
+	SerialConfig,
+	VmConfig,
+} from './vm-config.ts';

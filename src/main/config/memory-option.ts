@@ -1,0 +1,62 @@
+import {configError} from './errors.ts';
+import {type KeyTable, parseKeyValues} from './key-value.ts';
+import {parseMemorySize} from './memory-size.ts';
+import type {MemoryConfig} from './vm-config.ts';
+
+const keys: KeyTable = {
+	size: 'value',
+	shared: 'flag',
+	prefetch: 'flag',
+	thp: 'flag',
+	hugepages: 'flag',
+	hugepage_size: 'value',
+	file: 'value',
+};
+
+/**
+ * Parses `--memory`: a bare size, or `size=…,shared[=on|off],prefetch[=on|off],thp[=on|off],
+ * hugepages[=on|off],hugepage_size=…,file=PATH`. Keys that are absent are absent in the result, so that
+ * {@link vmConfig} gives them their defaults.
+ * @throws the errors of {@link parseMemorySize} and {@link parseKeyValues}; CONFIG_CONFLICT and
+ * CONFIG_REQUIRES for combinations that exclude each other
+ */
+export function parseMemory(text: string, option = '--memory'): Partial<MemoryConfig> {
+	if (!/[=,]/.test(text) && !Object.hasOwn(keys, text)) return {sizeBytes: parseMemorySize(text, option)};
+	const given = parseKeyValues(text, option, keys);
+	const size = given.value('size');
+	const hugepageSize = given.value('hugepage_size');
+	const memory = dropUndefined({
+		sizeBytes: size === undefined ? undefined : parseMemorySize(size, `${option} size`),
+		shared: given.flag('shared'),
+		prefetch: given.flag('prefetch'),
+		thp: given.flag('thp'),
+		hugepages: given.flag('hugepages'),
+		hugepageSizeBytes:
+			hugepageSize === undefined ? undefined : parseMemorySize(hugepageSize, `${option} hugepage_size`),
+		file: given.value('file'),
+	});
+	for (const problem of memoryConflicts(memory, option)) throw problem;
+	return memory;
+}
+
+/** The combinations of memory options that exclude each other, as errors. */
+export function memoryConflicts(memory: Partial<MemoryConfig>, option = '--memory') {
+	const problems = [];
+	if (memory.hugepageSizeBytes !== undefined && !memory.hugepages) {
+		problems.push(configError('CONFIG_REQUIRES', {option, first: 'hugepage_size', needed: 'hugepages=on'}));
+	}
+	if (memory.hugepages && memory.shared === false) problems.push(conflict(option, 'hugepages=on', 'shared=off'));
+	if (memory.hugepages && memory.file !== undefined) problems.push(conflict(option, 'hugepages=on', 'file=PATH'));
+	if (memory.file !== undefined && memory.shared === false) problems.push(conflict(option, 'file=PATH', 'shared=off'));
+	return problems;
+}
+
+function conflict(option: string, first: string, second: string) {
+	return configError('CONFIG_CONFLICT', {option, first, second, remedy: 'Leave out one of the two'});
+}
+
+type Defined<T> = {[K in keyof T]?: Exclude<T[K], undefined>};
+
+function dropUndefined<T extends object>(values: T): Defined<T> {
+	return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Defined<T>;
+}

@@ -1,0 +1,17 @@
+/** How much is logged, from most to least. */
+export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
+
+/** How much is logged. */
+export type LogLevel = (typeof logLevels)[number];
+
+/**
+ * What belongs to the process that hosts the machine rather than to the machine: one process may host
+ * many machines, but has one log and one pid file.
+ */
+export interface ProcessConfig {
+	readonly logLevel: LogLevel;
+	/** Where JSON log lines go; overwritten at start. Without it, warnings go to stderr. */
+	readonly logFile?: string;
+	/** Holds the process id while the process runs. */
+	readonly pidFile?: string;
+}

@@ -1,0 +1,105 @@
+import type {SmtOption, X2ApicOption} from '#main/topology';
+import type {SerialBackendConfig} from './serial-config.ts';
+
+/** The machine's processors, as asked for. */
+export interface ProcessorConfig {
+	/** Virtual processors, 1–1024. */
+	readonly count: number;
+	/** Processors that fill one socket. Without it all share one socket. */
+	readonly vpsPerSocket?: number;
+	/** Whether two processors share a core. */
+	readonly smt: SmtOption;
+	readonly x2apic: X2ApicOption;
+	/** Added to every APIC id, to test guests whose APIC ids are not their processor numbers. */
+	readonly apicIdOffset: number;
+}
+
+/** The machine's memory, as asked for. */
+export interface MemoryConfig {
+	/** Guest RAM in bytes, a multiple of 4 KiB. */
+	readonly sizeBytes: number;
+	/** Backed by a descriptor that another process could map (memfd or file), rather than by private pages. */
+	readonly shared: boolean;
+	/** Fill the mapping before the guest starts. */
+	readonly prefetch: boolean;
+	/** Offer the mapping to transparent huge pages. */
+	readonly thp: boolean;
+	/** Take the pages from the host's hugetlb pool. */
+	readonly hugepages: boolean;
+	/** Size of one hugetlb page in bytes; 2 MiB without it. Only with {@link hugepages}. */
+	readonly hugepageSizeBytes?: number;
+	/** File that holds the guest's RAM: missing or empty, or of exactly this size. */
+	readonly file?: string;
+}
+
+/** The mode in which a flat image starts. */
+export type FlatMode = 'real' | 'protected' | 'long';
+
+/** What the machine starts. */
+export type BootConfig =
+	/** The guest that comes with the package: no file needed. */
+	| {readonly kind: 'embedded'}
+	/** A kernel file whose format is recognised: bzImage, vmlinux, PVH ELF, multiboot 1. */
+	| {
+			readonly kind: 'linux';
+			/** Path of the kernel. */
+			readonly kernel: string;
+			/** Path of the initial RAM disk; a module for multiboot and PVH. */
+			readonly initrd?: string;
+			/** Joined by spaces and put behind what the loader adds itself, see {@link linuxCommandLine}. */
+			readonly commandLine: readonly string[];
+	  }
+	/** A file copied to an address and entered at its first byte. */
+	| {readonly kind: 'flat'; readonly image: string; readonly address: number; readonly mode: FlatMode};
+
+/** The four 16550 ports. When one has a backend all four exist, as a guest expects of a PC. */
+export interface SerialConfig {
+	readonly com1: SerialBackendConfig;
+	readonly com2: SerialBackendConfig;
+	readonly com3: SerialBackendConfig;
+	readonly com4: SerialBackendConfig;
+}
+
+/** The debug console: a port on which every byte written is output. */
+export interface DebugconConfig {
+	/** I/O port, 0–0xffff. */
+	readonly port: number;
+	readonly backend: SerialBackendConfig;
+}
+
+/**
+ * What follows a guest's own end: start it again, keep the stopped machine for inspection, or end the
+ * process with this status (0–255).
+ */
+export type GuestAction = 'reset' | 'halt' | {readonly exit: number};
+
+/** What follows each way a guest can end. */
+export interface GuestActions {
+	/** The guest asked for a reset. */
+	readonly reset: GuestAction;
+	/** The guest powered off or hibernated. */
+	readonly shutdown: GuestAction;
+	/** The guest triple-faulted. */
+	readonly crash: GuestAction;
+}
+
+/** Who emulates the interrupt controllers: KVM, or this process with KVM's local APICs. */
+export type IrqchipOption = 'kernel' | 'split';
+
+/**
+ * One virtual machine, as plain data: it survives structured clone and JSON. Every flag that shapes the
+ * machine has a field here. {@link vmConfig} fills in defaults, {@link checkConfig} says what is wrong.
+ */
+export interface VmConfig {
+	readonly processors: ProcessorConfig;
+	readonly memory: MemoryConfig;
+	readonly boot: BootConfig;
+	readonly serial: SerialConfig;
+	readonly debugcon?: DebugconConfig;
+	/** I/O port; a guest's write of v to it ends the machine with status (v << 1 | 1) & 0xff. */
+	readonly debugExitPort?: number;
+	readonly irqchip: IrqchipOption;
+	readonly guestActions: GuestActions;
+	/** Build everything and wait for `resume` before the first instruction. */
+	readonly paused: boolean;
+}
