@@ -1,3 +1,4 @@
+export {Doorbell, type DoorbellHandle, DoorbellState} from './doorbell.ts';
 export {
 	type CallerOptions,
 	MailboxCaller,

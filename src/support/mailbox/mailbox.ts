@@ -1,7 +1,8 @@
 import {i32, type StructView, sharedStruct, u8, u16, u32} from '#support/shared-memory';
+import {Doorbell, type DoorbellHandle} from './doorbell.ts';
 
 /** States of {@link MailboxSlot}. */
-const slotState = {idle: 0, posted: 1, done: 2, abandoned: 3} as const;
+const slotState = {idle: 0, posted: 1, done: 2} as const;
 
 /** One caller's request and its reply. The caller owns it while idle or done, the server while posted. */
 export const MailboxSlot = sharedStruct('mailbox-slot', {
@@ -17,32 +18,20 @@ export const MailboxSlot = sharedStruct('mailbox-slot', {
 	value: u32(),
 });
 
-/** The server's side of the wait. */
-export const MailboxDoorbell = sharedStruct('mailbox-doorbell', {
-	/** 1 while the server may be asleep: the poster must signal its descriptor. */
-	asleep: i32(),
-	/** Times a poster had to signal. */
-	signals: i32(),
-});
-
 type Slot = StructView<(typeof MailboxSlot)['fields']>;
-type Doorbell = StructView<(typeof MailboxDoorbell)['fields']>;
 
-/** The shared words of one server: its doorbell, then a slot for each caller. */
+/** The slots of one server, one for each caller: plain data that structured clone can copy. */
 export interface MailboxSet {
 	readonly buffer: SharedArrayBuffer;
 	readonly callers: number;
-	/** Eventfd that wakes the server. */
-	readonly wakeFd: number;
+	readonly doorbell: DoorbellHandle;
 }
 
-/** Bytes needed for `callers` slots and the doorbell. */
-export const mailboxBytes = (callers: number): number => MailboxDoorbell.byteLength + callers * MailboxSlot.byteLength;
+/** Bytes needed for `callers` slots. */
+export const mailboxBytes = (callers: number): number => callers * MailboxSlot.byteLength;
 
-const slotOffset = (caller: number) => MailboxDoorbell.byteLength + caller * MailboxSlot.byteLength;
+const slotOffset = (caller: number) => caller * MailboxSlot.byteLength;
 const stateWord = MailboxSlot.word('state');
-const asleepWord = MailboxDoorbell.word('asleep');
-const signalsWord = MailboxDoorbell.word('signals');
 
 /** Atomics.pause where the runtime has it (a hint that lets the sibling hyperthread run). */
 const pause: () => void = (Atomics as {pause?: () => void}).pause ?? (() => {});
@@ -50,8 +39,6 @@ const pause: () => void = (Atomics as {pause?: () => void}).pause ?? (() => {});
 export interface CallerOptions {
 	/** How many looks at the reply before sleeping. */
 	readonly spins: number;
-	/** Signals an eventfd. */
-	readonly signal: (fd: number) => void;
 	/** Asked every `patienceMs`: true gives the call up, which then returns all ones. */
 	readonly giveUp: () => boolean;
 }
@@ -62,13 +49,11 @@ const patienceMs = 100;
 export class MailboxCaller {
 	readonly #slot: Slot;
 	readonly #doorbell: Doorbell;
-	readonly #wakeFd: number;
 	readonly #options: CallerOptions;
 
 	constructor(set: MailboxSet, caller: number, options: CallerOptions) {
 		this.#slot = MailboxSlot.on(set.buffer, slotOffset(caller));
-		this.#doorbell = MailboxDoorbell.on(set.buffer);
-		this.#wakeFd = set.wakeFd;
+		this.#doorbell = new Doorbell(set.doorbell);
 		this.#options = options;
 	}
 
@@ -85,10 +70,7 @@ export class MailboxCaller {
 		slot.isWrite = isWrite ? 1 : 0;
 		slot.value = value;
 		Atomics.store(words, stateWord, slotState.posted);
-		if (Atomics.exchange(this.#doorbell.$atomic, asleepWord, 0) === 1) {
-			Atomics.add(this.#doorbell.$atomic, signalsWord, 1);
-			this.#options.signal(this.#wakeFd);
-		}
+		this.#doorbell.ring();
 		return this.#await(size);
 	}
 
@@ -117,18 +99,17 @@ export type MailboxHandler = (
 	value: number,
 ) => number;
 
-/** A device worker's end: looks at every slot and serves those that are posted. Fits a reactor's `polled`. */
+/** A device worker's end: looks at every slot and serves those that are posted. */
 export class MailboxServer {
 	readonly #slots: readonly Slot[];
-	readonly #doorbell: Doorbell;
 	readonly #handle: MailboxHandler;
 
 	constructor(set: Pick<MailboxSet, 'buffer' | 'callers'>, handle: MailboxHandler) {
 		this.#slots = Array.from({length: set.callers}, (_, caller) => MailboxSlot.on(set.buffer, slotOffset(caller)));
-		this.#doorbell = MailboxDoorbell.on(set.buffer);
 		this.#handle = handle;
 	}
 
+	/** Serves every posted request; true when there was one. */
 	poll(): boolean {
 		let found = false;
 		for (const slot of this.#slots) {
@@ -140,9 +121,5 @@ export class MailboxServer {
 			Atomics.notify(slot.$atomic, stateWord);
 		}
 		return found;
-	}
-
-	sleeping(asleep: boolean): void {
-		Atomics.store(this.#doorbell.$atomic, asleepWord, asleep ? 1 : 0);
 	}
 }
