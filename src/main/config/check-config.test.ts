@@ -135,15 +135,15 @@ test('an output path needs a directory that can be written', (t) => {
 });
 
 test('a socket path may be new but not another file', (t) => {
-	t.deepEqual(codes({serial: {com2: {kind: 'listen', path: join(directory, 'socket')}}}), []);
-	t.deepEqual(codes({serial: {com2: {kind: 'listen', path: file}}}), ['CONFIG_PATH_NOT_SOCKET']);
+	t.deepEqual(codes({serial: {com2: {kind: 'listen-unix', path: join(directory, 'socket')}}}), []);
+	t.deepEqual(codes({serial: {com2: {kind: 'listen-unix', path: file}}}), ['CONFIG_PATH_NOT_SOCKET']);
 });
 
 test('only one port may have the console', (t) => {
-	t.deepEqual(lines({serial: {com2: {kind: 'console'}}}), [
+	t.deepEqual(lines({serial: {com2: {kind: 'console', outputFd: 1}}}), [
 		'com1 and com2 both ask for the console. Bind one of them elsewhere, for example --com1 none',
 	]);
-	t.deepEqual(codes({serial: {com1: {kind: 'none'}, com2: {kind: 'console'}}}), []);
+	t.deepEqual(codes({serial: {com1: {kind: 'none'}, com2: {kind: 'console', outputFd: 1}}}), []);
 });
 
 test('every problem is listed', (t) => {
@@ -170,7 +170,7 @@ test('the kernel command line points Linux at the port that has the console', (t
 	t.is(line({}), 'panic=-1 debug console=ttyS0');
 	t.is(
 		line({
-			serial: {com1: {kind: 'none'}, com2: {kind: 'console'}},
+			serial: {com1: {kind: 'none'}, com2: {kind: 'console', outputFd: 1}},
 			boot: {kind: 'linux', kernel: 'k', commandLine: ['quiet', 'root=/dev/vda']},
 		}),
 		'panic=-1 debug console=ttyS1 quiet root=/dev/vda',

@@ -78,7 +78,7 @@ function checkBackend(backend: SerialBackendConfig, host: ConfigHost, option: st
 			return undefined;
 		case 'file':
 			return checkPath(host, 'stream', backend.path, option);
-		case 'listen':
+		case 'listen-unix':
 			return checkPath(host, 'listen', backend.path, option);
 		case 'listen-tcp':
 			return checkRange(backend.port, `${option} TCP port`, 0, 0xffff);

@@ -87,10 +87,10 @@ for (const [text, code] of badMemories) {
 
 const serials: [string, object][] = [
 	['none', {kind: 'none'}],
-	['console', {kind: 'console'}],
+	['console', {kind: 'console', outputFd: 1}],
 	['stderr', {kind: 'stderr'}],
 	['file=/tmp/a,b=c', {kind: 'file', path: '/tmp/a,b=c'}],
-	['listen=/tmp/s', {kind: 'listen', path: '/tmp/s'}],
+	['listen=/tmp/s', {kind: 'listen-unix', path: '/tmp/s'}],
 	['listen=tcp:127.0.0.1:0', {kind: 'listen-tcp', host: '127.0.0.1', port: 0}],
 	['listen=tcp:[::1]:4321', {kind: 'listen-tcp', host: '::1', port: 4321}],
 ];

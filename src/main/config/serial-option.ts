@@ -3,6 +3,7 @@ import {parseNumber} from './numbers.ts';
 import type {SerialBackendConfig} from './serial-config.ts';
 import type {DebugconConfig} from './vm-config.ts';
 
+const standardOutput = 1;
 const expected = 'none, console, stderr, file=PATH, listen=PATH or listen=tcp:IP:PORT';
 
 /**
@@ -12,10 +13,13 @@ const expected = 'none, console, stderr, file=PATH, listen=PATH or listen=tcp:IP
  */
 export function parseSerial(text: string, option: string): SerialBackendConfig {
 	const [, word, path] = /^(none|console|stderr|file(?==)|listen(?==))(?:=(.+))?$/s.exec(text) ?? [];
-	const tcp = /^tcp:(.*)$/s.exec(path ?? '');
-	if (word === 'listen' && tcp) return parseTcp(tcp[1] ?? '', text, option);
-	if (path !== undefined && (word === 'file' || word === 'listen')) return {kind: word, path};
-	if (path === undefined && (word === 'none' || word === 'console' || word === 'stderr')) return {kind: word};
+	if (path === undefined) {
+		if (word === 'none' || word === 'stderr') return {kind: word};
+		if (word === 'console') return {kind: 'console', outputFd: standardOutput};
+	} else if (word === 'file') return {kind: 'file', path};
+	else if (word === 'listen') {
+		return path.startsWith('tcp:') ? parseTcp(path.slice(4), text, option) : {kind: 'listen-unix', path};
+	}
 	throw configError('CONFIG_VALUE_INVALID', {option, value: text, expected});
 }
 
