@@ -1,2 +1,23 @@
-export type {MemoryLayout} from './memory-layout-types.ts';
-export type {ApicMode, ProcessorTopology, SmtOption, VpPlace, X2ApicOption} from './processor-topology.ts';
+export {cpuidTopology} from './cpuid-topology.ts';
+export {topologyError} from './errors.ts';
+export {readHostTopology} from './host-topology.ts';
+export {
+	archReserved,
+	createMemoryLayout,
+	defaultLowMmioLength,
+	type MemoryLayout,
+	type MemoryLayoutOptions,
+} from './memory-layout.ts';
+export {
+	type ApicMode,
+	createProcessorTopology,
+	firstX2ApicId,
+	type HostTopology,
+	maxProcessors,
+	type ProcessorLimits,
+	type ProcessorOptions,
+	type ProcessorTopology,
+	type SmtOption,
+	type VpPlace,
+	type X2ApicOption,
+} from './processor-topology.ts';
