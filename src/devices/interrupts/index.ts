@@ -1,1 +1,2 @@
 export type {InterruptLine} from './interrupt-line.ts';
+export {type InterruptController, InterruptLines, interruptTableBytes, type LineSource} from './interrupt-lines.ts';

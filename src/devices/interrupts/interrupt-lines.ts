@@ -1,0 +1,52 @@
+import {lock, unlock} from '#support/shared-memory';
+import type {InterruptLine} from './interrupt-line.ts';
+
+/** An interrupt controller's inputs, as any thread can drive them. */
+export interface InterruptController {
+	/** Sets the level of input `gsi`. */
+	setLine(gsi: number, asserted: boolean): void;
+}
+
+/** One wire from a device to an input. */
+export interface LineSource {
+	/** Index of the source in the machine. */
+	readonly source: number;
+	readonly gsi: number;
+}
+
+/** Words per input in the table: a lock, and how many sources assert it. */
+const gsiWords = 2;
+
+/** Bytes of the shared table for this many sources and inputs. */
+export const interruptTableBytes = (sources: number, gsis: number): number => (sources + gsis * gsiWords) * 4;
+
+/** Makes the lines of one thread over the machine's shared table of levels. */
+export class InterruptLines {
+	readonly #words: Int32Array;
+	readonly #gsiBase: number;
+	readonly #controller: InterruptController;
+
+	constructor(table: SharedArrayBuffer, sources: number, controller: InterruptController) {
+		this.#words = new Int32Array(table);
+		this.#gsiBase = sources;
+		this.#controller = controller;
+	}
+
+	/** The line of one source. Sources of one input are combined by OR. */
+	line({source, gsi}: LineSource): InterruptLine {
+		const lockWord = this.#gsiBase + gsi * gsiWords;
+		return {
+			setLevel: (asserted) => {
+				const level = asserted ? 1 : 0;
+				if (Atomics.exchange(this.#words, source, level) === level) return;
+				lock(this.#words, lockWord);
+				try {
+					const before = Atomics.add(this.#words, lockWord + 1, asserted ? 1 : -1);
+					if (before === 0 || before + (asserted ? 1 : -1) === 0) this.#controller.setLine(gsi, asserted);
+				} finally {
+					unlock(this.#words, lockWord);
+				}
+			},
+		};
+	}
+}

@@ -1,0 +1,70 @@
+import type {AccessSize, DeviceFront} from '#devices/device';
+import type {BusTarget} from '#devices/io-bus';
+import type {MailboxCaller} from '#support/mailbox';
+import {lock, type StructView, unlock} from '#support/shared-memory';
+import {DeviceHeader} from './layout.ts';
+
+type Header = StructView<(typeof DeviceHeader)['fields']>;
+const lockWord = DeviceHeader.word('lock');
+
+/** A device served on the calling thread, over its shared state, under its lock. */
+export class SharedTarget implements BusTarget {
+	readonly #header: Header;
+	readonly #front: DeviceFront;
+
+	constructor(header: Header, front: DeviceFront) {
+		this.#header = header;
+		this.#front = front;
+	}
+
+	read(region: number, offset: number, size: AccessSize): number {
+		const header = this.#header;
+		lock(header.$atomic, lockWord);
+		try {
+			header.accesses++;
+			return this.#front.read(region, offset, size);
+		} finally {
+			unlock(header.$atomic, lockWord);
+		}
+	}
+
+	write(region: number, offset: number, size: AccessSize, value: number): void {
+		const header = this.#header;
+		lock(header.$atomic, lockWord);
+		try {
+			header.accesses++;
+			this.#front.write(region, offset, size, value);
+		} finally {
+			unlock(header.$atomic, lockWord);
+		}
+	}
+
+	/** Runs `action` as an access would. */
+	locked<R>(action: () => R): R {
+		lock(this.#header.$atomic, lockWord);
+		try {
+			return action();
+		} finally {
+			unlock(this.#header.$atomic, lockWord);
+		}
+	}
+}
+
+/** A device served by the device worker, reached through the calling thread's mailbox slot. */
+export class RemoteTarget implements BusTarget {
+	readonly #caller: MailboxCaller;
+	readonly #device: number;
+
+	constructor(caller: MailboxCaller, device: number) {
+		this.#caller = caller;
+		this.#device = device;
+	}
+
+	read(region: number, offset: number, size: AccessSize): number {
+		return this.#caller.call(this.#device, region, offset, size, false, 0);
+	}
+
+	write(region: number, offset: number, size: AccessSize, value: number): void {
+		this.#caller.call(this.#device, region, offset, size, true, value);
+	}
+}

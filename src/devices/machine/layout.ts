@@ -1,0 +1,107 @@
+import type {AnyDeviceModel, DeviceInstance} from '#devices/device';
+import {interruptTableBytes, type LineSource} from '#devices/interrupts';
+import {buildPortTable, type Claim, checkClaims, UnclaimedState} from '#devices/io-bus';
+import {VmTimeState} from '#devices/vm-time';
+import {errorTable} from '#support/errors';
+import type {DoorbellHandle, MailboxSet} from '#support/mailbox';
+import {f64, i32, sharedStruct} from '#support/shared-memory';
+import {MachineState} from './machine-events.ts';
+
+/** What precedes every device's struct in shared memory. */
+export const DeviceHeader = sharedStruct('device-header', {
+	/** The device's lock: held during every access and every locked action of its back. */
+	lock: i32(),
+	/** 1 when the front has called for the back since the back last looked. */
+	notified: i32(),
+	/** Accesses served, for inspect. */
+	accesses: f64(),
+});
+
+/** A device of a machine, with its places in the shared buffers. */
+export interface PlacedDevice extends DeviceInstance {
+	/** Offset of the {@link DeviceHeader}; the device's struct follows it. */
+	readonly stateOffset: number;
+	readonly lines: Readonly<Record<string, LineSource>>;
+	/** Accesses to its regions that leave the CPU by a mailbox go to the device worker, which also runs its back. */
+	readonly hasBack: boolean;
+}
+
+/**
+ * A whole machine's devices as plain data and shared buffers: made once by the owner, sent to every worker, which
+ * attaches to it. Nothing in it is a host address.
+ */
+export interface MachineLayout {
+	readonly devices: readonly PlacedDevice[];
+	readonly claims: readonly Claim[];
+	readonly portTable: SharedArrayBuffer;
+	/** Every device's header and struct. */
+	readonly state: SharedArrayBuffer;
+	readonly interrupts: SharedArrayBuffer;
+	readonly interruptSources: number;
+	readonly unclaimed: SharedArrayBuffer;
+	readonly time: SharedArrayBuffer;
+	readonly events: SharedArrayBuffer;
+	/** Wakes the device worker for a back. */
+	readonly doorbell: DoorbellHandle;
+	/** Carries accesses of remote devices to the device worker. */
+	readonly mailbox: MailboxSet;
+}
+
+/** Inputs of the interrupt controller (IOAPIC pins). */
+export const gsiCount = 24;
+
+const machineError = errorTable({
+	DEVICE_KIND_UNKNOWN: (c: {name: string; kind: string}) => ({
+		message: `Device ${c.name} has the unknown kind ${c.kind}`,
+	}),
+	DEVICE_NAME_TAKEN: (c: {name: string}) => ({message: `Two devices are called ${c.name}`}),
+	DEVICE_LINE_OUT_OF_RANGE: (c: {name: string; line: string; gsi: number}) => ({
+		message: `Device ${c.name} wants interrupt ${c.gsi} for its line ${c.line}, but inputs are 0-${gsiCount - 1}`,
+	}),
+});
+
+/** Finds a device model by kind. */
+export type ModelFinder = (kind: string) => AnyDeviceModel | undefined;
+
+/**
+ * Places devices in shared memory, claims their regions and resets their state.
+ * @throws VmmError for unknown kinds, equal names, overlapping regions and impossible interrupts
+ */
+export function layOutMachine(
+	instances: readonly DeviceInstance[],
+	findModel: ModelFinder,
+	wiring: Pick<MachineLayout, 'doorbell' | 'mailbox'>,
+): MachineLayout {
+	const claims: Claim[] = [];
+	const devices: PlacedDevice[] = [];
+	let [stateBytes, sources] = [0, 0];
+	for (const [device, instance] of instances.entries()) {
+		const {name, kind, config} = instance;
+		const model = findModel(kind);
+		if (model === undefined) throw machineError('DEVICE_KIND_UNKNOWN', {name, kind});
+		if (devices.some((other) => other.name === name)) throw machineError('DEVICE_NAME_TAKEN', {name});
+		const lines: Record<string, LineSource> = {};
+		for (const [line, gsi] of Object.entries(model.lines?.(config) ?? {})) {
+			if (!(gsi >= 0 && gsi < gsiCount)) throw machineError('DEVICE_LINE_OUT_OF_RANGE', {name, line, gsi});
+			lines[line] = {source: sources++, gsi};
+		}
+		for (const [region, declared] of model.regions(config).entries()) {
+			claims.push({...declared, deviceName: name, device, region});
+		}
+		devices.push({...instance, stateOffset: stateBytes, lines, hasBack: model.back !== undefined});
+		stateBytes += DeviceHeader.byteLength + model.state.byteLength;
+	}
+	checkClaims(claims);
+	return {
+		devices,
+		claims,
+		portTable: buildPortTable(claims),
+		state: new SharedArrayBuffer(stateBytes),
+		interrupts: new SharedArrayBuffer(interruptTableBytes(sources, gsiCount)),
+		interruptSources: sources,
+		unclaimed: new SharedArrayBuffer(UnclaimedState.byteLength),
+		time: new SharedArrayBuffer(VmTimeState.byteLength),
+		events: new SharedArrayBuffer(MachineState.byteLength),
+		...wiring,
+	};
+}

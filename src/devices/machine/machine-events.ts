@@ -1,0 +1,49 @@
+import type {MachineEvent} from '#devices/device';
+import {i32, sharedStruct} from '#support/shared-memory';
+
+/** The machine's shared words that are no device's: what the guest asked for. */
+export const MachineState = sharedStruct('machine', {
+	/** 0, or one plus the index into {@link kinds}. The first request wins until the owner takes it. */
+	event: i32(),
+	/** Status of an `exit` event. */
+	status: i32(),
+});
+
+const kinds = ['reset', 'power-off', 'hibernate', 'exit'] as const;
+const eventWord = MachineState.word('event');
+const statusWord = MachineState.word('status');
+
+/** One thread's view of the machine's pending event. */
+export class MachineEvents {
+	readonly #words: Int32Array;
+
+	constructor(buffer: SharedArrayBuffer) {
+		this.#words = MachineState.on(buffer).$atomic;
+	}
+
+	/** Requests an event; ignored while another one is pending. */
+	request(event: MachineEvent): void {
+		const status = event.kind === 'exit' ? event.status + 1 : 0;
+		// The status is published with the event: a loser of the race must not overwrite the winner's.
+		if (status !== 0 && Atomics.compareExchange(this.#words, statusWord, 0, status) !== 0) return;
+		Atomics.compareExchange(this.#words, eventWord, 0, kinds.indexOf(event.kind) + 1);
+	}
+
+	/** True while an event waits for the owner. Cheap: asked after every exit. */
+	get pending(): boolean {
+		return Atomics.load(this.#words, eventWord) !== 0;
+	}
+
+	/** The pending event, which stays pending. */
+	get event(): MachineEvent | undefined {
+		const kind = kinds[Atomics.load(this.#words, eventWord) - 1];
+		if (kind === undefined) return undefined;
+		return kind === 'exit' ? {kind, status: Atomics.load(this.#words, statusWord) - 1} : {kind};
+	}
+
+	/** Forgets the pending event. For the owner, while no vCPU runs. */
+	clear(): void {
+		Atomics.store(this.#words, statusWord, 0);
+		Atomics.store(this.#words, eventWord, 0);
+	}
+}
