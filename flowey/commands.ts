@@ -1,7 +1,9 @@
 /** All commands, in the order of the overview. */
 
 import type {Command} from './core/index.ts';
+import {buildCommand} from './pipelines/build.ts';
 import {incubatorCommand} from './pipelines/incubator.ts';
 import {restorePackagesCommand} from './pipelines/restore-packages.ts';
+import {testCommand} from './pipelines/test.ts';
 
-export const COMMANDS: readonly Command[] = [restorePackagesCommand, incubatorCommand];
+export const COMMANDS: readonly Command[] = [buildCommand, testCommand, restorePackagesCommand, incubatorCommand];

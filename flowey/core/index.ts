@@ -1,3 +1,4 @@
+export {bundleOptions} from './bundle.ts';
 export type {Command} from './command.ts';
 export {FloweyError} from './errors.ts';
 export {type ExecuteOptions, type Execution, execute} from './execute.ts';

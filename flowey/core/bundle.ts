@@ -1,0 +1,30 @@
+/** How sources become JavaScript, for the package and for tests that run from built code. */
+
+import type {BuildOptions} from 'esbuild';
+
+/** koffi is native; piscina and thread-stream find their worker files beside their own. */
+const EXTERNAL = ['koffi', 'piscina', 'thread-stream'];
+
+/** CommonJS dependencies call `require`, which ES modules do not have. */
+const BANNER = `import {createRequire as __createRequire} from 'node:module';
+const require = __createRequire(import.meta.url);`;
+
+/** The settings that all bundles share. */
+export function bundleOptions(external: readonly string[] = []): BuildOptions {
+	return {
+		bundle: true,
+		splitting: true,
+		format: 'esm',
+		platform: 'node',
+		target: 'node24',
+		sourcemap: 'linked',
+		sourcesContent: false,
+		legalComments: 'none',
+		chunkNames: 'chunk-[hash]',
+		external: [...EXTERNAL, ...external],
+		define: {__OPENVMM_BUNDLED__: 'true'},
+		banner: {js: BANNER},
+		logLevel: 'silent',
+		metafile: true,
+	};
+}

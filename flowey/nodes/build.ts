@@ -1,0 +1,51 @@
+/** Bundles the sources into `dist/`. */
+
+import {existsSync, readdirSync, rmSync} from 'node:fs';
+import {basename, join, relative} from 'node:path';
+import {type BuildFailure, build as esbuild, formatMessages} from 'esbuild';
+import {bundleOptions, FloweyError, type FloweyNode, PATHS} from '../core/index.ts';
+import type {EntryPoint} from './entry-points.ts';
+
+/** What to build, and where to. */
+export interface BuildInput {
+	readonly entryPoints: readonly EntryPoint[];
+	readonly folder: string;
+}
+
+/** Files of earlier builds that this one does not produce are removed. */
+export const build: FloweyNode<BuildInput, void> = {
+	name: 'build',
+	async run(context, {entryPoints, folder}) {
+		requireSources(entryPoints);
+		const result = await esbuild({
+			...bundleOptions(),
+			entryPoints: entryPoints.map(({source, name}) => ({in: source, out: name})),
+			outdir: folder,
+		}).catch(async (error: BuildFailure) => {
+			throw await readable(error);
+		});
+		const outputs = new Set(Object.keys(result.metafile?.outputs ?? {}).map((path) => basename(path)));
+		for (const {name} of readdirSync(folder, {withFileTypes: true}).filter((entry) => entry.isFile())) {
+			if (!outputs.has(name)) {
+				rmSync(join(folder, name));
+			}
+		}
+		context.log(`${entryPoints.map(({name}) => `${name}.js`).join(', ')} in ${relative(PATHS.repo, folder)}/`);
+	},
+};
+
+function requireSources(entryPoints: readonly EntryPoint[]): void {
+	const missing = entryPoints.filter(({source}) => !existsSync(source));
+	if (missing.length > 0) {
+		const list = missing.map(({name, source}) => `${relative(PATHS.repo, source)} (for ${name}.js)`).join(', ');
+		throw new FloweyError(`Cannot build without ${list}`, 'Write it, or correct flowey/nodes/entry-points.ts.');
+	}
+}
+
+async function readable(failure: BuildFailure): Promise<FloweyError> {
+	const messages = await formatMessages(failure.errors ?? [], {kind: 'error', color: process.stderr.isTTY});
+	return new FloweyError(
+		`The sources do not build:\n${messages.join('\n') || failure.message}`,
+		'Correct the sources: npm run check.',
+	);
+}

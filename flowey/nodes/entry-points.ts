@@ -1,0 +1,23 @@
+/** What `dist/` is built from. */
+
+import {join} from 'node:path';
+import {PATHS} from '../core/index.ts';
+
+/** A program of the package: the source it starts from, and its name in `dist/` without extension. */
+export interface EntryPoint {
+	readonly source: string;
+	readonly name: string;
+}
+
+/** Programs that run in worker threads: code finds them beside its own file when it is bundled. */
+export const WORKERS: readonly EntryPoint[] = [
+	{name: 'vcpu-worker', source: join(PATHS.repo, 'src/vcpu-worker/entry.ts')},
+	{name: 'device-worker', source: join(PATHS.repo, 'src/main/device-worker/entry.ts')},
+];
+
+/** Everything in `dist/`. */
+export const ENTRY_POINTS: readonly EntryPoint[] = [
+	{name: 'openvmm', source: join(PATHS.repo, 'src/main/cli/main.ts')},
+	{name: 'index', source: join(PATHS.repo, 'src/main/index.ts')},
+	...WORKERS,
+];

@@ -1,0 +1,15 @@
+import {join} from 'node:path';
+import {type Command, PATHS, runNode} from '../core/index.ts';
+import {build} from '../nodes/build.ts';
+import {ENTRY_POINTS} from '../nodes/entry-points.ts';
+
+/** Builds what users run. */
+export const buildCommand: Command = {
+	name: 'build',
+	usage: '',
+	summary: 'Bundle the sources into dist/',
+	async run() {
+		await runNode(build, {entryPoints: ENTRY_POINTS, folder: join(PATHS.repo, 'dist')});
+		return 0;
+	},
+};

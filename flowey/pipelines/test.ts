@@ -1,0 +1,139 @@
+/** What `npm test` runs. */
+
+import {parseArgs} from 'node:util';
+import {missingHostPackages, startIncubator} from '#test/incubator';
+import {type Command, execute, PATHS, runNode} from '../core/index.ts';
+import {bundleKvmTests, type KvmTestBundles} from '../nodes/bundle-kvm-tests.ts';
+import {canInstallPackages, installQemu} from '../nodes/install-qemu.ts';
+import {restorePackages} from '../nodes/restore-packages.ts';
+import {launchHere, runAva} from '../tests/ava.ts';
+import {detectHostKvm, type HostKvm} from '../tests/host-kvm.ts';
+import {formatResults, type SuiteResult} from '../tests/suite.ts';
+
+const SUITES = ['check', 'unit', 'kvm'] as const;
+type SuiteName = (typeof SUITES)[number];
+
+/** The whole run on a CI machine has to end within 20 minutes. */
+const KVM_LIMIT_MS = 15 * 60_000;
+
+const isCi = process.env['CI'] !== undefined && process.env['CI'] !== 'false';
+
+/** All tests, wherever this machine can run them. */
+export const testCommand: Command = {
+	name: 'test',
+	usage: '[--only check|unit|kvm] [--match TEXT]',
+	summary: 'Check the sources, run unit tests here, run KVM tests on the host KVM, in the incubator, or on both',
+	async run(words) {
+		const {values} = parseArgs({
+			args: [...words],
+			options: {only: {type: 'string', multiple: true}, match: {type: 'string', default: ''}},
+		});
+		const wanted = new Set<string>(values.only ?? SUITES);
+		const started = performance.now();
+		const results: SuiteResult[] = [];
+		const suites: Record<SuiteName, () => Promise<SuiteResult[]>> = {
+			check: checkSuite,
+			unit: unitSuite,
+			kvm: () => kvmSuites(values.match),
+		};
+		for (const name of SUITES.filter((suite) => wanted.has(suite))) {
+			results.push(...(await suites[name]()));
+		}
+		const minutes = ((performance.now() - started) / 60_000).toFixed(1);
+		process.stdout.write(`\nTests took ${minutes} minutes.\n\n${formatResults(results)}`);
+		return results.every(({failed}) => failed === 0) ? 0 : 1;
+	},
+};
+
+async function checkSuite(): Promise<SuiteResult[]> {
+	heading('check');
+	const print = (chunk: Buffer) => process.stdout.write(chunk);
+	const {status} = await execute('npm', ['run', '--silent', 'check'], {
+		cwd: PATHS.repo,
+		onStdout: print,
+		onStderr: print,
+	});
+	const isGood = status === 0;
+	const why = isGood ? '' : 'npm run check';
+	return [{suite: 'check', where: 'host', passed: isGood ? 1 : 0, failed: isGood ? 0 : 1, skipped: 0, why}];
+}
+
+async function unitSuite(): Promise<SuiteResult[]> {
+	heading('unit');
+	return [await runAva({suite: 'unit', where: 'host', words: [], isVerbose: false, launch: launchHere})];
+}
+
+async function kvmSuites(match: string): Promise<SuiteResult[]> {
+	heading('kvm');
+	const bundles = await runNode(bundleKvmTests, undefined);
+	const files = bundles.files.filter((_, index) => bundles.sources[index]?.includes(match));
+	if (files.length === 0) {
+		return [skippedSuite('kvm', files.length, `no test file matches "${match}"`)];
+	}
+	const hostKvm = detectHostKvm();
+	const results: SuiteResult[] = [];
+	if (hostKvm.kind !== 'none') {
+		results.push(await kvmHere(bundles, files, hostKvm));
+	}
+	if (hostKvm.kind !== 'native') {
+		results.push(await kvmInIncubator(bundles, files));
+	}
+	return results;
+}
+
+/** KVM that emulates supervisor code does not boot stock kernels: those tests run in the incubator only. */
+function kvmHere(bundles: KvmTestBundles, files: readonly string[], hostKvm: HostKvm): Promise<SuiteResult> {
+	const able = hostKvm.kind === 'pvm' ? files.filter((file) => !file.includes('/test.vmm.')) : files;
+	return runAva({
+		suite: 'kvm',
+		where: `host KVM (${hostKvm.kind})`,
+		words: ['--config', bundles.avaConfig, ...able],
+		isVerbose: true,
+		launch: launchHere,
+	});
+}
+
+async function kvmInIncubator(bundles: KvmTestBundles, files: readonly string[]): Promise<SuiteResult> {
+	const obstacle = await prepareIncubator();
+	if (obstacle !== undefined) {
+		return skippedSuite('kvm', files.length, obstacle);
+	}
+	await using incubator = await startIncubator();
+	process.stdout.write(`incubator up (${(incubator.bootMs / 1000).toFixed(1)} s)\n`);
+	return await runAva({
+		suite: 'kvm',
+		where: 'incubator',
+		words: ['--config', bundles.avaConfig, ...files],
+		isVerbose: true,
+		launch: (argv, onStdout, onStderr) =>
+			incubator.run(argv, {onStdout, onStderr, timeoutMs: KVM_LIMIT_MS, env: {CI: process.env['CI'] ?? ''}}),
+	});
+}
+
+/** Returns why the incubator cannot run, if so. */
+async function prepareIncubator(): Promise<string | undefined> {
+	try {
+		if (isCi && canInstallPackages()) {
+			await runNode(installQemu, undefined);
+		}
+		const missing = missingHostPackages();
+		if (missing.length > 0) {
+			return `no /dev/kvm and no QEMU: apt-get install ${missing.join(' ')}`;
+		}
+		await runNode(restorePackages, {refresh: false});
+		return undefined;
+	} catch (error) {
+		return error instanceof Error ? error.message : String(error);
+	}
+}
+
+/** A suite that could have run on this machine must not go missing unnoticed where nobody watches. */
+function skippedSuite(suite: string, files: number, why: string): SuiteResult {
+	const couldRun = missingHostPackages().length === 0 || canInstallPackages();
+	const counts = isCi && couldRun ? {failed: Math.max(files, 1), skipped: 0} : {failed: 0, skipped: files};
+	return {suite, where: 'nowhere', passed: 0, ...counts, why};
+}
+
+function heading(name: string): void {
+	process.stdout.write(`\n== ${name}\n`);
+}

@@ -1,0 +1,56 @@
+/** Runs AVA, on the host or elsewhere, and counts. */
+
+import {join} from 'node:path';
+import {execute, PATHS} from '../core/index.ts';
+import type {SuiteResult} from './suite.ts';
+import {TapReader, type TestOutcome} from './tap.ts';
+
+/** Starts a process somewhere; both streams are delivered as they come. */
+export type Launch = (
+	argv: readonly string[],
+	onStdout: (chunk: Uint8Array) => void,
+	onStderr: (chunk: Uint8Array) => void,
+) => Promise<{readonly status: number}>;
+
+/** What to run, and how to name it. */
+export interface AvaRun {
+	readonly suite: string;
+	readonly where: string;
+	/** Words for AVA's own command line. */
+	readonly words: readonly string[];
+	/** Print every test, not only those that failed. */
+	readonly isVerbose: boolean;
+	readonly launch: Launch;
+}
+
+/** A process of this machine. */
+export const launchHere: Launch = ([command, ...words], onStdout, onStderr) =>
+	execute(command ?? '', words, {cwd: PATHS.repo, onStdout, onStderr});
+
+/** Runs AVA and prints what happens. */
+export async function runAva({suite, where, words, isVerbose, launch}: AvaRun): Promise<SuiteResult> {
+	const decoder = new TextDecoder();
+	const reader = new TapReader((test) => printOutcome(test, isVerbose));
+	const {status} = await launch(
+		[process.execPath, join(PATHS.repo, 'node_modules/.bin/ava'), '--tap', ...words],
+		(chunk) => reader.push(decoder.decode(chunk, {stream: true})),
+		(chunk) => process.stderr.write(chunk),
+	);
+	const counts = reader.end();
+	const total = counts.passed + counts.failed + counts.skipped;
+	if (total === 0) {
+		return {suite, where, passed: 0, failed: 1, skipped: 0, why: `AVA ran no test (status ${status})`};
+	}
+	if (status !== 0 && counts.failed === 0) {
+		return {suite, where, ...counts, failed: 1, why: `AVA ended with status ${status}`};
+	}
+	return {suite, where, ...counts, why: ''};
+}
+
+function printOutcome({title, outcome, details}: TestOutcome, isVerbose: boolean): void {
+	if (outcome === 'failed') {
+		process.stdout.write(`  FAILED  ${title}\n${details.map((line) => `        ${line}\n`).join('')}`);
+	} else if (isVerbose) {
+		process.stdout.write(`  ${outcome.padEnd(7)} ${title}\n`);
+	}
+}
