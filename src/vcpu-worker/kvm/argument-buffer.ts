@@ -1,0 +1,25 @@
+import {addressOf} from '#support/ffi';
+import type {Fields, Layout, StructValue} from './layout.ts';
+
+/** Memory for ioctl arguments: bytes that do not move, and their host address. */
+export class ArgumentBuffer {
+	/** Host address, below 2^47. */
+	readonly address: number;
+	readonly view: DataView;
+	readonly bytes: Uint8Array;
+
+	/** @param byteLength - size, zero-filled; a page serves every argument of fixed size except XSAVE */
+	constructor(byteLength = 4096) {
+		// A buffer of its own, never a small typed array: V8 keeps those inside its moving heap.
+		const buffer = new ArrayBuffer(byteLength);
+		this.view = new DataView(buffer);
+		this.bytes = new Uint8Array(buffer);
+		this.address = Number(addressOf(buffer));
+	}
+
+	/** Writes the struct at the start and returns its address. */
+	with<F extends Fields>(layout: Layout<F>, values: Partial<StructValue<F>>): number {
+		layout.write(this.view, 0, values);
+		return this.address;
+	}
+}

@@ -1,0 +1,61 @@
+/** `struct kvm_run`, the page that every exit is read from. Field names are C member paths. */
+import {layout, nested, u8, u16, u32, u64} from './layout.ts';
+import {KvmDebugExitArch, KvmRegs, KvmSregs, KvmVcpuEvents} from './structs-vcpu.ts';
+
+/** Registers kept in the mapped page by `KVM_CAP_SYNC_REGS`. */
+export const KvmSyncRegs = layout('kvm_sync_regs', 520, {
+	regs: nested(0, KvmRegs),
+	sregs: nested(144, KvmSregs),
+	events: nested(456, KvmVcpuEvents),
+});
+
+/** `struct kvm_run` (Documentation/virt/kvm/api.rst, section 5). */
+export const KvmRun = layout('kvm_run', 2352, {
+	request_interrupt_window: u8(0),
+	immediate_exit: u8(1),
+	exit_reason: u32(8),
+	ready_for_interrupt_injection: u8(12),
+	if_flag: u8(13),
+	flags: u16(14),
+	cr8: u64(16),
+	apic_base: u64(24),
+	'hw.hardware_exit_reason': u64(32),
+	'fail_entry.hardware_entry_failure_reason': u64(32),
+	'fail_entry.cpu': u32(40),
+	'ex.exception': u32(32),
+	'ex.error_code': u32(36),
+	'io.direction': u8(32),
+	'io.size': u8(33),
+	'io.port': u16(34),
+	'io.count': u32(36),
+	'io.data_offset': u64(40),
+	'debug.arch': nested(32, KvmDebugExitArch),
+	'mmio.phys_addr': u64(32),
+	'mmio.data': u8(40, 8),
+	'mmio.len': u32(48),
+	'mmio.is_write': u8(52),
+	'hypercall.nr': u64(32),
+	'hypercall.args': u64(40, 6),
+	'hypercall.ret': u64(88),
+	'hypercall.longmode': u32(96),
+	'tpr_access.rip': u64(32),
+	'tpr_access.is_write': u32(40),
+	'internal.suberror': u32(32),
+	'internal.ndata': u32(36),
+	'internal.data': u64(40, 16),
+	'emulation_failure.flags': u64(40),
+	'emulation_failure.insn_size': u8(48),
+	'emulation_failure.insn_bytes': u8(49, 15),
+	'system_event.type': u32(32),
+	'system_event.ndata': u32(36),
+	'system_event.data': u64(40, 16),
+	'eoi.vector': u8(32),
+	'msr.error': u8(32),
+	'msr.reason': u32(40),
+	'msr.index': u32(44),
+	'msr.data': u64(48),
+	'notify.flags': u32(32),
+	kvm_valid_regs: u64(288),
+	kvm_dirty_regs: u64(296),
+	's.regs': nested(304, KvmSyncRegs),
+});
