@@ -1,0 +1,33 @@
+/**
+ * Where a guest that is booted without firmware finds things: OpenVMM's direct-boot layout (vm/loader, linux.rs).
+ * PVH and multiboot guests get theirs at the same places: start info and multiboot info where the zero page would be.
+ */
+export const bootLayout = {
+	gdt: 0x1000,
+	/** The zero page (Linux), the start info (PVH) or the multiboot info; one page. */
+	bootInfo: 0x2000,
+	bootInfoSize: 0x1000,
+	commandLine: 0x3000,
+	/** With the closing zero byte. */
+	commandLineSize: 0x1000,
+	/** CR3: an identity map of the low 4 GiB. */
+	pageTables: 0x4000,
+	/** First address after the boot data: OpenVMM sets 20 pages aside for page tables. */
+	bootDataEnd: 0x18000,
+	/** ACPI tables, then the SMBIOS table from the next page on. */
+	acpiTables: 0x19000,
+	/** Extended BIOS data area: the top KiB of conventional memory. */
+	ebda: 0x9fc00,
+	/** Video memory and option ROMs, then the BIOS area: never offered as RAM. */
+	legacyArea: 0xa0000,
+	/** BIOS area; the RSDP lies at its start, where guests search for it. */
+	rsdp: 0xe0000,
+	/** The SMBIOS entry point. */
+	smbiosEntry: 0xf0000,
+	/** Kernels load here and above. */
+	kernel: 0x100000,
+	/** The initrd starts on a multiple of this. */
+	initrdAlignment: 0x200000,
+	/** What the page tables map, and what 32-bit boot protocols reach. */
+	mappedEnd: 0x1_0000_0000,
+} as const;

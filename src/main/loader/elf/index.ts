@@ -1,0 +1,3 @@
+export {type ElfFile, type ElfSegment, isElf, readElf} from './elf-file.ts';
+export {type ElfNote, elfNotes} from './notes.ts';
+export {elfPieces, physicalEntry} from './segments.ts';

@@ -1,0 +1,1 @@
+export {loadFlat} from './flat.ts';

@@ -1,0 +1,2 @@
+export {findMultibootHeader} from './header.ts';
+export {loadMultiboot} from './multiboot.ts';

@@ -1,0 +1,1 @@
+export {loadPvh, pvhEntry} from './pvh.ts';

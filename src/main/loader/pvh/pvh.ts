@@ -1,0 +1,51 @@
+import type {BootImage} from '../boot-image.ts';
+import {bootLayout} from '../boot-layout.ts';
+import {type ElfFile, elfNotes, elfPieces, physicalEntry, readElf} from '../elf/index.ts';
+import {protectedModeEntry} from '../entry-state.ts';
+import {loaderError} from '../errors.ts';
+import {readNumber} from '../fields.ts';
+import {buildGdt, flatSegments} from '../gdt.ts';
+import type {LoadRequest} from '../load-request.ts';
+import {checkKernelMemory, finishImage, placeCommandLine, placeInitrd} from '../place.ts';
+import {endOf} from '../ranges.ts';
+import {buildStartInfo} from './start-info.ts';
+
+/** XEN_ELFNOTE_PHYS32_ENTRY (Xen, public/elfnote.h). */
+const phys32Entry = 18;
+
+/** The 32-bit entry point that a PVH note names, if the file has one. */
+export function pvhEntry(elf: ElfFile, bytes: Uint8Array): number | undefined {
+	const note = elfNotes(elf, bytes).find(({owner, type}) => owner === 'Xen' && type === phys32Entry);
+	// Its size is the linker's idea of a pointer, the value is 32 bits either way.
+	if (note === undefined || note.descriptor.length < 4) return undefined;
+	return readNumber(note.descriptor, 0, [0, 4]);
+}
+
+/**
+ * Loads an ELF by the PVH boot ABI: entered in 32-bit protected mode without paging, EBX = start info
+ * (Xen, docs/misc/pvh.pandoc).
+ * @throws VmmError of every kind in `errors.ts` that is not about another format
+ */
+export function loadPvh(request: LoadRequest): BootImage {
+	const elf = readElf(request.kernel);
+	const entry = pvhEntry(elf, request.kernel);
+	if (entry === undefined) {
+		throw loaderError('KERNEL_FORMAT_MISMATCH', {wanted: 'PVH', found: 'the file has no PVH note (Xen, type 18)'});
+	}
+	const commandLine = placeCommandLine(request.commandLine);
+	const kernel = elfPieces(elf, request.kernel);
+	checkKernelMemory(request, kernel);
+	const initrd = placeInitrd(request, Math.max(...kernel.map(endOf)), bootLayout.mappedEnd);
+	const {gdt, bootInfo} = bootLayout;
+	const pieces = [
+		{name: 'GDT', gpa: gdt, data: buildGdt(flatSegments.code32)},
+		{name: 'start info', gpa: bootInfo, data: buildStartInfo(request.machine, initrd)},
+		commandLine,
+		...kernel,
+		initrd,
+	];
+	return finishImage(request, {
+		pieces,
+		entry: protectedModeEntry({rip: BigInt(physicalEntry(elf, BigInt(entry))), rbx: BigInt(bootInfo)}),
+	});
+}
