@@ -13,6 +13,8 @@ export interface ReactorOptions {
 	/** How long to go on looking after the last work before sleeping, in nanoseconds. 0 sleeps at once. */
 	readonly pollNs?: number;
 	readonly polled?: Polled;
+	/** Eventfd to use as {@link EpollReactor.wakeFd}, when others must know it before the thread starts. */
+	readonly wakeFd?: number;
 }
 
 interface Entry {
@@ -31,7 +33,7 @@ const neverMs = -1;
 /** {@link Reactor} over epoll(7), with adaptive polling before each sleep. Runs as its thread's main loop. */
 export class EpollReactor implements Reactor {
 	/** Signal this eventfd from any thread to end the current wait and let the thread's messages be handled. */
-	readonly wakeFd = eventfd();
+	readonly wakeFd: number;
 	/** Counters for inspect. */
 	readonly counters = {turns: 0, sleeps: 0, polledWork: 0, events: 0};
 
@@ -47,6 +49,7 @@ export class EpollReactor implements Reactor {
 	#closed = false;
 
 	constructor(options: ReactorOptions = {}) {
+		this.wakeFd = options.wakeFd ?? eventfd();
 		this.#pollNs = options.pollNs ?? 0;
 		this.#polled = options.polled;
 		this.#epoll.control(Epoll.ADD, this.wakeFd, Epoll.IN, 0);

@@ -1,0 +1,1 @@
+export {DeviceWorker, type DeviceWorkerData} from './device-worker.ts';

@@ -1,0 +1,1 @@
+export {createJobPool, type JobPool} from './job-pool.ts';

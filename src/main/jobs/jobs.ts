@@ -1,0 +1,10 @@
+import {Advice, advise} from '#support/ffi';
+
+/** Commits pages of guest memory. `address` is a host address of this process. */
+export interface PrefetchJob {
+	readonly address: bigint;
+	readonly length: number;
+}
+
+/** Returns 0 or the negated errno. */
+export const prefetch = ({address, length}: PrefetchJob): number => advise(address, length, Advice.POPULATE_WRITE);

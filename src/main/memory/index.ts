@@ -1,0 +1,2 @@
+export {allocateRam, type GuestRam} from './guest-ram.ts';
+export {prefetchRam} from './prefetch.ts';

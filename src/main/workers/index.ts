@@ -1,0 +1,1 @@
+export {workerUrls} from './worker-urls.ts';

@@ -1,0 +1,12 @@
+/** Set by the bundler: the code runs from `dist`, where every worker's entry is one file beside it. */
+declare const __OPENVMM_BUNDLED__: boolean | undefined;
+
+const bundled = typeof __OPENVMM_BUNDLED__ !== 'undefined';
+const entry = (name: string, source: string) => new URL(bundled ? `./${name}.js` : source, import.meta.url);
+
+/** Entry points of the worker threads. */
+export const workerUrls = {
+	vcpu: entry('vcpu-worker', '../../vcpu-worker/entry.ts'),
+	device: entry('device-worker', '../device-worker/entry.ts'),
+	job: entry('job-worker', '../jobs/entry.ts'),
+} as const;

@@ -1,0 +1,36 @@
+import {parentPort, Worker} from 'node:worker_threads';
+import {expose, type Remote, wrap} from 'comlink';
+import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
+
+/** A worker thread and the calls it answers. */
+export interface SpawnedWorker<T> {
+	readonly api: Remote<T>;
+	/** Rejects when the thread fails; never resolves. */
+	readonly failed: Promise<never>;
+	/** Ends the thread at its next return to JavaScript. */
+	terminate(): Promise<void>;
+}
+
+/** Starts a thread whose entry calls {@link serveOwner} with a `T`. */
+export function spawnWorker<T>(url: URL, name: string, workerData: unknown): SpawnedWorker<T> {
+	const worker = new Worker(url, {workerData, name});
+	const failed = new Promise<never>((_, reject) => worker.once('error', reject));
+	// Whoever waits for the thread handles this; nobody may be waiting yet.
+	failed.catch(() => {});
+	return {
+		api: wrap<T>(nodeEndpoint(worker)),
+		failed,
+		terminate: async () => void (await worker.terminate()),
+	};
+}
+
+/** In a worker thread: answers the owner's calls with the methods of `api`. */
+export function serveOwner(api: object): void {
+	if (parentPort === null) throw new TypeError('this module is the entry of a worker thread');
+	expose(api, nodeEndpoint(parentPort));
+}
+
+/** In a worker thread: ends the thread once nothing else keeps it. */
+export function leaveOwner(): void {
+	parentPort?.close();
+}

@@ -1,0 +1,89 @@
+import type {ErrorData} from '#support/errors';
+import type {GeneralRegisters, SpecialRegisters} from '#vcpu-worker/registers';
+
+/** Why the processor stopped executing guest code. */
+export type ExitKind =
+	/** Kicked, or a signal: nothing to serve. */
+	| 'interrupted'
+	/** Port access: see {@link CpuBackend.port}. */
+	| 'port'
+	/** Memory access outside RAM: see {@link CpuBackend.mmio}. */
+	| 'mmio'
+	/** Access to a model-specific register that the back end leaves to us: see {@link CpuBackend.msr}. */
+	| 'msr'
+	/** HLT with nobody to wake the processor but a kick (only without an in-kernel local APIC). */
+	| 'halt'
+	/** End of interrupt for a level-triggered input of an interrupt controller outside the back end. */
+	| 'eoi'
+	/** Triple fault. */
+	| 'shutdown'
+	/** The back end asks for a machine reset or power-off on the guest's behalf. */
+	| 'reset'
+	| 'power-off'
+	/** The back end cannot go on: see {@link CpuBackend.failure}. */
+	| 'failed';
+
+/** A port access. `count` items of `size` bytes (string I/O); items are read or filled one by one. */
+export interface PortExit {
+	readonly isWrite: boolean;
+	readonly port: number;
+	readonly size: 1 | 2 | 4;
+	readonly count: number;
+	/** The `index`th written item, unsigned. */
+	item(index: number): number;
+	/** Fills in the `index`th item read. */
+	setItem(index: number, value: number): void;
+}
+
+/** A memory access outside RAM of 1 to 8 bytes. */
+export interface MmioExit {
+	readonly isWrite: boolean;
+	/** Guest-physical address; exact, as x86 has at most 52 bits. */
+	readonly address: number;
+	readonly size: number;
+	/** `size` (1, 2 or 4) written bytes from `offset`, unsigned. */
+	part(offset: number, size: 1 | 2 | 4): number;
+	/** Fills in `size` bytes read, from `offset`. */
+	setPart(offset: number, size: 1 | 2 | 4, value: number): void;
+}
+
+/** An access to a model-specific register. */
+export interface MsrExit {
+	readonly isWrite: boolean;
+	readonly index: number;
+	readonly value: bigint;
+	/** Answers: the value read (ignored for a write), or a general-protection fault. */
+	answer(value: bigint | 'gp'): void;
+}
+
+/**
+ * One virtual processor, as the run loop drives it. KVM is the first implementation. The exit objects are the same ones
+ * on every exit and describe the last one only.
+ */
+export interface CpuBackend {
+	/** Binds the processor to the calling thread. Call first. */
+	prepareThread(): void;
+	/** Ends the effect of earlier kicks. Kicks after this call end the next {@link run}. */
+	clearKick(): void;
+	/** Executes guest code until something needs service. Completes the previous exit first. */
+	run(): ExitKind;
+	/** Completes the previous exit without executing guest code, so that the registers are consistent. */
+	completeExit(): void;
+	readonly port: PortExit;
+	readonly mmio: MmioExit;
+	readonly msr: MsrExit;
+	/** Input whose interrupt ended, after `eoi`. */
+	readonly eoiVector: number;
+	/** What happened, after `failed`. */
+	failure(): ErrorData;
+	readGeneral(): GeneralRegisters;
+	writeGeneral(registers: GeneralRegisters): void;
+	readSpecial(): SpecialRegisters;
+	writeSpecial(registers: SpecialRegisters): void;
+	/** Delivers a non-maskable interrupt. */
+	nmi(): void;
+	/** Everything that makes up the processor's state, as data for {@link restore}. */
+	save(): unknown;
+	/** Restores what {@link save} gave. */
+	restore(state: unknown): void;
+}

@@ -1,0 +1,1 @@
+export type {CpuBackend, ExitKind, MmioExit, MsrExit, PortExit} from './cpu-backend.ts';

@@ -1,0 +1,19 @@
+import {f64, i32, type StructView, sharedStruct} from '#support/shared-memory';
+
+/** The words a vCPU's thread shares with the machine's owner. One per vCPU. */
+export const VcpuControl = sharedStruct('vcpu-control', {
+	/** 1 while the owner wants the vCPU out of the guest. Set by the owner before it kicks. */
+	stopRequested: i32(),
+	/** 1 while the thread is inside its run loop. */
+	running: i32(),
+	/** Kernel id of the thread, for the kick; 0 before it is known. */
+	tid: i32(),
+	/** Exits by kind, for inspect. */
+	portExits: f64(),
+	mmioExits: f64(),
+	msrExits: f64(),
+	interruptedExits: f64(),
+	otherExits: f64(),
+});
+
+export type VcpuControlView = StructView<(typeof VcpuControl)['fields']>;

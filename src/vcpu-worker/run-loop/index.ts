@@ -1,0 +1,1 @@
+export {runVcpu, type VcpuContext} from './run-vcpu.ts';
