@@ -1,0 +1,44 @@
+import {errorTable} from '#support/errors';
+
+/** What can be wrong with the words of a command line, and with the files the process itself keeps. */
+export const cliError = errorTable({
+	CLI_FLAG_UNKNOWN: (c: {flag: string; suggestion: string | undefined; help: string}) => ({
+		message: `There is no flag ${c.flag}`,
+		remedy: c.suggestion === undefined ? `See ${c.help}` : `Did you mean ${c.suggestion}? See ${c.help}`,
+	}),
+	CLI_VALUE_MISSING: (c: {flag: string; value: string}) => ({
+		message: `${c.flag} needs a value`,
+		remedy: `Write ${c.flag} ${c.value}; a value that begins with a dash goes behind an equals sign`,
+	}),
+	CLI_VALUE_UNEXPECTED: (c: {flag: string; value: string}) => ({
+		message: `${c.flag} takes no value, "${c.value}" was given`,
+		remedy: `Write ${c.flag} alone`,
+	}),
+	CLI_ARGUMENT_UNEXPECTED: (c: {argument: string; suggestion: string | undefined}) => ({
+		message: `Unexpected argument "${c.argument}"`,
+		remedy:
+			c.suggestion === undefined
+				? 'A kernel goes behind -k, kernel parameters behind -c; see openvmm --help'
+				: `Did you mean ${c.suggestion}? See openvmm --help`,
+	}),
+	CLI_FLAGS_CONFLICT: (c: {first: string; second: string}) => ({
+		message: `${c.first} conflicts with ${c.second}`,
+		remedy: `Leave out one of the two`,
+	}),
+	CLI_FLAG_NEEDS: (c: {flag: string; needed: string}) => ({
+		message: `${c.flag} needs ${c.needed}`,
+		remedy: `Add ${c.needed}, or leave out ${c.flag}`,
+	}),
+	CLI_PIDFILE_LOCKED: (c: {path: string; pid: number | undefined}) => ({
+		message: `--pidfile "${c.path}" belongs to a running openvmm${c.pid === undefined ? '' : ` (process ${c.pid})`}`,
+		remedy: 'Stop that one first, or name another file',
+	}),
+	CLI_FILE_FAILED: (c: {option: string; path: string; errno: string}) => ({
+		message: `${c.option} "${c.path}" cannot be written: ${c.errno}`,
+		remedy: 'Check the path, its permissions and the space left on its disk',
+	}),
+	CLI_INTERNAL: (c: {what: string}) => ({
+		message: `Internal error: ${c.what}`,
+		remedy: 'This is a bug in openvmm: please report it with the log (--log-file PATH, OPENVMM_LOG=debug)',
+	}),
+});

@@ -1,0 +1,58 @@
+/** One way in which `openvmm` ends. */
+export interface ExitStatus {
+	readonly status: number;
+	readonly meaning: string;
+	/** Error codes that end this way; a trailing `*` stands for any rest, and the longest match counts. */
+	readonly codes: readonly string[];
+}
+
+/**
+ * Every status that `openvmm` itself ends with. A guest may choose others: through the debug-exit port and
+ * through `exit:STATUS` actions. Signals give 128 plus their number, as shells have it, although the end
+ * is clean: who started openvmm learns that the guest did not end by itself.
+ */
+export const exitStatuses = {
+	ok: {status: 0, meaning: 'the guest powered off, or the console said quit', codes: []},
+	internal: {status: 1, meaning: 'KVM or openvmm itself failed', codes: ['CLI_INTERNAL']},
+	usage: {
+		status: 2,
+		meaning: 'the command line or the configuration is wrong',
+		codes: ['CLI_*', 'CONFIG_*', 'TOPOLOGY_*', 'MEMORY_SIZE_*', 'SERIAL_*', 'FLAT_*', 'BUS_*'],
+	},
+	crash: {status: 3, meaning: 'the guest crashed (triple fault)', codes: []},
+	noKvm: {
+		status: 4,
+		meaning: 'there is no usable KVM here',
+		codes: ['KVM_MISSING', 'KVM_BUSY', 'KVM_API_VERSION', 'KVM_CAPABILITY_MISSING'],
+	},
+	noPermission: {status: 5, meaning: 'no permission to use /dev/kvm', codes: ['KVM_PERMISSION']},
+	kernel: {
+		status: 6,
+		meaning: 'the kernel, its initrd or its command line cannot be booted',
+		codes: ['KERNEL_*', 'BOOT_*', 'INITRD_*', 'COMMAND_LINE_*'],
+	},
+	memory: {
+		status: 7,
+		meaning: 'too little memory: in the host for the machine, or in the machine for its kernel',
+		codes: ['MEMORY_*', 'INITRD_TOO_LARGE', 'CONFIG_HOST_MEMORY_SHORT', 'CONFIG_HUGEPAGES_SHORT'],
+	},
+	hangup: {status: 129, meaning: 'SIGHUP ended it', codes: []},
+	interrupted: {status: 130, meaning: 'SIGINT ended it (Ctrl-C, where stdin is no terminal)', codes: []},
+	terminated: {status: 143, meaning: 'SIGTERM ended it', codes: []},
+} as const satisfies Record<string, ExitStatus>;
+
+/** The status for an error's code; that of an internal failure for a code that the table does not name. */
+export function statusOfError(code: string): number {
+	return (longestMatch(code) ?? exitStatuses.internal).status;
+}
+
+function longestMatch(code: string): ExitStatus | undefined {
+	const matches = Object.values<ExitStatus>(exitStatuses).flatMap((row) =>
+		row.codes.filter((pattern) => matchesPattern(pattern, code)).map((pattern) => ({row, length: pattern.length})),
+	);
+	return matches.sort((a, b) => b.length - a.length)[0]?.row;
+}
+
+function matchesPattern(pattern: string, code: string): boolean {
+	return pattern.endsWith('*') ? code.startsWith(pattern.slice(0, -1)) : code === pattern;
+}

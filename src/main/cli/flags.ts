@@ -1,0 +1,212 @@
+/** The headings of the help, in order. */
+export const flagGroups = {
+	boot: 'What to boot',
+	machine: 'Machine',
+	devices: 'Ports and devices',
+	guest: 'When the guest ends',
+	process: 'Process',
+} as const;
+
+/** One flag: parsing, help, shell completion and the guide's reference page are made from it. */
+export interface Flag {
+	/** Long name without its dashes. */
+	readonly name: string;
+	/** Short name without its dash. */
+	readonly short?: string;
+	/** Placeholder of the value in capitals; a flag without one is a switch. */
+	readonly value?: string;
+	readonly group: keyof typeof flagGroups;
+	readonly help: string;
+	/** What holds without the flag, as the reader would write it. */
+	readonly default?: string;
+	/** The only words allowed as value. */
+	readonly choices?: readonly string[];
+	/** All values count, in order; otherwise the last one does. */
+	readonly repeat?: true;
+	/** Environment variable that gives the value when the flag does not. */
+	readonly env?: string;
+}
+
+const serialHelp = 'same bindings as --com1';
+
+/** Every flag of `openvmm`, by OpenVMM's names. */
+export const flags = [
+	{
+		name: 'kernel',
+		short: 'k',
+		value: 'FILE',
+		group: 'boot',
+		env: 'OPENVMM_LINUX_DIRECT_KERNEL',
+		help: 'kernel: a Linux bzImage or vmlinux, a PVH ELF or a multiboot kernel. Without one the embedded guest boots: it brings up every processor, lets each work on shared memory, and powers off',
+	},
+	{
+		name: 'initrd',
+		short: 'r',
+		value: 'FILE',
+		group: 'boot',
+		env: 'OPENVMM_LINUX_DIRECT_INITRD',
+		help: 'initial RAM disk for the kernel',
+	},
+	{
+		name: 'cmdline',
+		short: 'c',
+		value: 'STRING',
+		group: 'boot',
+		repeat: true,
+		help: 'more words for the kernel command line, behind "panic=-1 debug console=…"; may be repeated',
+	},
+	{
+		name: 'flat',
+		value: 'PARAMS',
+		group: 'boot',
+		help: 'copy a raw file into memory and jump to its first byte: FILE[,address=0x100000][,mode=real|protected|long]; mode defaults to protected',
+	},
+	{
+		name: 'processors',
+		short: 'p',
+		value: 'COUNT',
+		group: 'machine',
+		default: '1',
+		help: 'virtual processors, 1 to 1024, each on its own thread',
+	},
+	{
+		name: 'vps-per-socket',
+		value: 'COUNT',
+		group: 'machine',
+		help: 'processors that fill one socket; without it all are in one',
+	},
+	{
+		name: 'smt',
+		value: 'MODE',
+		group: 'machine',
+		default: 'auto',
+		choices: ['auto', 'force', 'off'],
+		help: 'whether two processors share a core; auto follows the host',
+	},
+	{
+		name: 'x2apic',
+		value: 'MODE',
+		group: 'machine',
+		default: 'auto',
+		choices: ['auto', 'supported', 'off', 'on'],
+		help: 'x2APIC; auto turns it on when the APIC ids need it',
+	},
+	{
+		name: 'apic-id-offset',
+		value: 'NUMBER',
+		group: 'machine',
+		default: '0',
+		help: 'added to every APIC id, to test guests whose APIC ids are not their processor numbers',
+	},
+	{
+		name: 'memory',
+		short: 'm',
+		value: 'PARAMS',
+		group: 'machine',
+		default: '1GB',
+		help: 'guest memory: SIZE, or size=SIZE with any of shared[=on|off] (on), prefetch[=on|off] (off), thp[=on|off] (on), hugepages[=on|off] (off), hugepage_size=SIZE (2MB), file=PATH, between commas. SIZE takes K, M, G or T, optionally followed by B',
+	},
+	{
+		name: 'irqchip',
+		value: 'KIND',
+		group: 'machine',
+		default: 'kernel',
+		choices: ['kernel', 'split'],
+		help: "interrupt controllers: all in KVM, or ours with KVM's local APICs",
+	},
+	{
+		name: 'paused',
+		short: 'P',
+		group: 'machine',
+		help: 'wait for "resume" in the console (Ctrl-Q) before the first instruction',
+	},
+	{
+		name: 'com1',
+		value: 'SERIAL',
+		group: 'devices',
+		default: 'console',
+		help: 'what the serial port is bound to: none, console, stderr, file=PATH (overwritten), listen=PATH (a Unix socket) or listen=tcp:IP:PORT',
+	},
+	{name: 'com2', value: 'SERIAL', group: 'devices', default: 'none', help: serialHelp},
+	{name: 'com3', value: 'SERIAL', group: 'devices', default: 'none', help: serialHelp},
+	{name: 'com4', value: 'SERIAL', group: 'devices', default: 'none', help: serialHelp},
+	{
+		name: 'debugcon',
+		value: 'PORT,SERIAL',
+		group: 'devices',
+		help: 'an I/O port that prints every byte written to it, for example 0xe9,stderr',
+	},
+	{
+		name: 'debug-exit',
+		value: 'PORT',
+		group: 'devices',
+		help: 'an I/O port that ends openvmm: a write of v gives status (v<<1)|1',
+	},
+	{
+		name: 'guest-reset-action',
+		value: 'ACTION',
+		group: 'guest',
+		default: 'reset',
+		help: 'when the guest asks for a reset: reset, halt (keep the stopped machine) or exit[:STATUS]',
+	},
+	{
+		name: 'guest-shutdown-action',
+		value: 'ACTION',
+		group: 'guest',
+		default: 'exit',
+		help: 'when the guest powers off or hibernates. OpenVMM itself defaults to halt; here the process ends, so that a script or service manager learns that the guest is done',
+	},
+	{
+		name: 'guest-crash-action',
+		value: 'ACTION',
+		group: 'guest',
+		default: 'exit:3',
+		help: 'when the guest triple-faults. OpenVMM itself defaults to halt; here the process ends, for the same reason',
+	},
+	{
+		name: 'log-file',
+		value: 'PATH',
+		group: 'process',
+		help: 'write the log there as JSON lines (overwritten), instead of warnings to stderr',
+	},
+	{
+		name: 'pidfile',
+		value: 'PATH',
+		group: 'process',
+		help: 'write the process id there, locked while openvmm runs and removed at its end',
+	},
+	{name: 'help', short: 'h', group: 'process', help: 'print this help'},
+	{name: 'version', short: 'V', group: 'process', help: 'print the version'},
+] as const satisfies readonly Flag[];
+
+/** A flag's long name. */
+export type FlagName = (typeof flags)[number]['name'];
+
+/** A flag of a command other than running a machine. */
+export interface CommandFlag {
+	readonly name: string;
+	readonly help: string;
+}
+
+/** The words that may stand in the first place instead of flags. */
+export const commands = {
+	doctor: {
+		help: 'say what this host can run, and what to do where it cannot',
+		flags: [
+			{name: 'json', help: 'print the findings as JSON'},
+			{name: 'help', help: 'print the help'},
+		],
+	},
+	help: {
+		help: 'print this help',
+		flags: [{name: 'markdown', help: "print the guide's page on the command line"}],
+	},
+} as const satisfies Record<string, {readonly help: string; readonly flags: readonly CommandFlag[]}>;
+
+/** A command's name. */
+export type CommandName = keyof typeof commands;
+
+/** Other environment variables that openvmm reads. */
+export const environment = {
+	OPENVMM_LOG: 'how much is logged: trace, debug, info, warn, error or silent (warn; info with --log-file)',
+} as const;

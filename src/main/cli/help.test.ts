@@ -1,0 +1,57 @@
+import {readFileSync} from 'node:fs';
+import test from 'ava';
+import {exitStatuses, statusOfError} from './exit-status.ts';
+import {type Flag, flags} from './flags.ts';
+import {doctorHelpText, helpText} from './help.ts';
+import {referencePage} from './reference-page.ts';
+
+test('the help fits 100 columns and lists every flag', (t) => {
+	const text = helpText();
+	t.deepEqual(
+		text.split('\n').filter((line) => line.length > 100),
+		[],
+	);
+	for (const {name} of flags) t.regex(text, new RegExp(`^ +(-., )?--${name}( |$)`, 'm'));
+});
+
+test('the help reads as reviewed', (t) => {
+	t.snapshot(helpText());
+	t.snapshot(doctorHelpText());
+});
+
+test("the guide's page is the one made from the table", (t) => {
+	const page = readFileSync(new URL('../../../guide/reference/cli.md', import.meta.url), 'utf8');
+	t.is(page, referencePage());
+	for (const {name} of flags) t.regex(page, new RegExp(`--${name}\\b`));
+});
+
+test('no two flags share a name or a letter', (t) => {
+	const names = flags.flatMap(({name, short}: Flag) => [name, ...(short === undefined ? [] : [short])]);
+	t.deepEqual(names, [...new Set(names)]);
+});
+
+test('no two ends share a status', (t) => {
+	const all = Object.values(exitStatuses).map(({status}) => status);
+	t.deepEqual(all, [...new Set(all)]);
+});
+
+const statuses: [string, number][] = [
+	['CLI_FLAG_UNKNOWN', 2],
+	['CONFIG_MEMORY_ZERO', 2],
+	['CONFIG_HOST_MEMORY_SHORT', 7],
+	['TOPOLOGY_PROCESSOR_COUNT', 2],
+	['MEMORY_SIZE_INVALID', 2],
+	['MEMORY_TOO_SMALL', 7],
+	['INITRD_TOO_LARGE', 7],
+	['KERNEL_TRUNCATED', 6],
+	['COMMAND_LINE_TOO_LONG', 6],
+	['KVM_MISSING', 4],
+	['KVM_PERMISSION', 5],
+	['KVM_IOCTL_FAILED', 1],
+	['CLI_INTERNAL', 1],
+];
+for (const [code, status] of statuses) {
+	test(`${code} ends with status ${status}`, (t) => {
+		t.is(statusOfError(code), status);
+	});
+}

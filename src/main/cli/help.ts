@@ -1,0 +1,99 @@
+import {exitStatuses} from './exit-status.ts';
+import {commands, environment, type Flag, flagGroups, flags} from './flags.ts';
+
+/** Columns that the help may fill. */
+const width = 100;
+/** Column at which explanations begin. */
+const indent = 36;
+
+/** The text of `openvmm --help`. */
+export function helpText(): string {
+	return [
+		'openvmm: boots virtual machines on Linux KVM',
+		'',
+		'Usage: openvmm [FLAGS]            boot a machine',
+		'       openvmm doctor [--json]    say what this host can run',
+		'       openvmm help               print this help',
+		'',
+		...Object.entries(flagGroups).flatMap(([group, title]) => [
+			`${title}:`,
+			...flags.filter((flag) => flag.group === group).flatMap((flag) => row(flagSyntax(flag), explanation(flag))),
+			'',
+		]),
+		'Environment:',
+		...environmentRows().flatMap(([name, text]) => row(name, text)),
+		'',
+		'Keys and console:',
+		...row('Ctrl-Q', 'opens the openvmm> console, where "help" lists its commands; every other key goes to the guest'),
+		'',
+		'Exit status:',
+		...Object.values(exitStatuses).flatMap(({status, meaning}) => row(`${status}`, meaning)),
+		...row('other', 'chosen by the guest or the user: --debug-exit, exit:STATUS'),
+		'',
+		'Examples:',
+		'  openvmm -p 4',
+		'  openvmm -k vmlinuz -r initrd.img -c "quiet" -p 4 -m 2G',
+		'  openvmm -k vmlinuz --com1 file=boot.log --com2 listen=/tmp/com2 --pidfile vm.pid',
+		'',
+	].join('\n');
+}
+
+/** The text of `openvmm doctor --help`. */
+export function doctorHelpText(): string {
+	return [
+		`openvmm doctor: ${commands.doctor.help}`,
+		'',
+		'Usage: openvmm doctor [--json]',
+		'',
+		...commands.doctor.flags.flatMap(({name, help}) => row(`    --${name}`, help)),
+		'',
+		'Exit status:',
+		...row('0', 'a guest can run here'),
+		...row('4', 'no guest can run here'),
+		'',
+	].join('\n');
+}
+
+/** A flag as a reader writes it: `-k, --kernel FILE`. */
+export function flagSyntax({name, short, value}: Flag): string {
+	const names = short === undefined ? `    --${name}` : `-${short}, --${name}`;
+	return value === undefined ? names : `${names} ${value}`;
+}
+
+/** What a flag does, its choices, its default and its environment variable, in one paragraph. */
+export function explanation({help, choices, default: value, env}: Flag): string {
+	const notes = [
+		...(choices ? [`one of ${choices.join(', ')}`] : []),
+		...(value === undefined ? [] : [`default ${value}`]),
+		...(env === undefined ? [] : [`or $${env}`]),
+	];
+	return notes.length === 0 ? help : `${help} [${notes.join('; ')}]`;
+}
+
+/** The environment variables that openvmm reads, with what each does. */
+export function environmentRows(): readonly (readonly [string, string])[] {
+	const ofFlags = flags.flatMap((flag: Flag) =>
+		flag.env === undefined ? [] : [[flag.env, `--${flag.name}`] as const],
+	);
+	return [...Object.entries(environment), ...ofFlags];
+}
+
+function row(left: string, text: string): string[] {
+	const lines = wrap(text, width - indent);
+	const head = `  ${left}`;
+	const first = head.length + 2 <= indent ? [head.padEnd(indent) + (lines.shift() ?? '')] : [head];
+	return [...first, ...lines.map((line) => ' '.repeat(indent) + line)];
+}
+
+function wrap(text: string, columns: number): string[] {
+	const lines: string[] = [];
+	let line = '';
+	for (const word of text.split(' ')) {
+		if (line !== '' && line.length + 1 + word.length > columns) {
+			lines.push(line);
+			line = '';
+		}
+		line = line === '' ? word : `${line} ${word}`;
+	}
+	return [...lines, line];
+}

@@ -1,0 +1,153 @@
+import test from 'ava';
+import {vmConfig} from '#main/config';
+import {isVmmError, type VmmError} from '#support/errors';
+import {parseCommandLine} from './parse.ts';
+import {type Environment, type RunConfig, toConfig} from './to-config.ts';
+
+/** What `words` ask for. */
+function config(words: string, env: Environment = {}): RunConfig {
+	const line = parseCommandLine(words === '' ? [] : words.split(' '));
+	if (line.command !== 'run') throw new Error(`Not a machine: ${line.command}`);
+	return toConfig(line.flags, env);
+}
+
+/** What is said about `words`. */
+function refusal(words: string, env: Environment = {}): VmmError {
+	try {
+		config(words, env);
+	} catch (error) {
+		if (isVmmError(error)) return error;
+		throw error;
+	}
+	throw new Error(`Accepted: ${words}`);
+}
+
+test('no flags give the default machine', (t) => {
+	t.deepEqual(config(''), {vm: vmConfig(), process: {logLevel: 'warn'}});
+});
+
+const accepted: [string, Parameters<typeof vmConfig>[0]][] = [
+	['-p 4', {processors: {count: 4}}],
+	['-p4', {processors: {count: 4}}],
+	['--processors=4', {processors: {count: 4}}],
+	['-p 2 -p 8', {processors: {count: 8}}],
+	[
+		'--vps-per-socket 2 --smt off --x2apic on --apic-id-offset 16',
+		{processors: {vpsPerSocket: 2, smt: 'off', x2apic: 'on', apicIdOffset: 16}},
+	],
+	['-m 512MB', {memory: {sizeBytes: 512 * 2 ** 20}}],
+	['-m 1G -m size=64M,thp=off', {memory: {sizeBytes: 64 * 2 ** 20, thp: false}}],
+	['-k vmlinuz', {boot: {kind: 'linux', kernel: 'vmlinuz', commandLine: []}}],
+	['-k a -k b -r i -c quiet -c ro', {boot: {kind: 'linux', kernel: 'b', initrd: 'i', commandLine: ['quiet', 'ro']}}],
+	['-k a -c=--flag', {boot: {kind: 'linux', kernel: 'a', commandLine: ['--flag']}}],
+	['--flat a.bin,address=0x7c00,mode=real', {boot: {kind: 'flat', image: 'a.bin', address: 0x7c00, mode: 'real'}}],
+	['--com1 none --com2=file=/tmp/x', {serial: {com1: {kind: 'none'}, com2: {kind: 'file', path: '/tmp/x'}}}],
+	[
+		'--com3 stderr --com4 listen=tcp:127.0.0.1:1',
+		{serial: {com3: {kind: 'stderr'}, com4: {kind: 'listen-tcp', host: '127.0.0.1', port: 1}}},
+	],
+	[
+		'--debugcon 0xe9,stderr --debug-exit 0xf4',
+		{debugcon: {port: 0xe9, backend: {kind: 'stderr'}}, debugExitPort: 0xf4},
+	],
+	['--irqchip split -P', {irqchip: 'split', paused: true}],
+	[
+		'--guest-reset-action halt --guest-shutdown-action exit:5 --guest-crash-action reset',
+		{guestActions: {reset: 'halt', shutdown: {exit: 5}, crash: 'reset'}},
+	],
+];
+for (const [words, options] of accepted) {
+	test(`${words} is understood`, (t) => {
+		t.deepEqual(config(words).vm, vmConfig(options));
+	});
+}
+
+test('the flags of the process stay apart from the machine', (t) => {
+	t.deepEqual(config('--log-file l --pidfile p').process, {logLevel: 'info', logFile: 'l', pidFile: 'p'});
+});
+
+test('the environment names kernel and initrd, and flags go before it', (t) => {
+	const env = {OPENVMM_LINUX_DIRECT_KERNEL: 'ek', X86_64_OPENVMM_LINUX_DIRECT_INITRD: 'ei'};
+	t.deepEqual(config('', env).vm.boot, {kind: 'linux', kernel: 'ek', initrd: 'ei', commandLine: []});
+	t.deepEqual(config('-k k -r i', env).vm.boot, {kind: 'linux', kernel: 'k', initrd: 'i', commandLine: []});
+	t.deepEqual(config('', {OPENVMM_LINUX_DIRECT_KERNEL: ''}).vm.boot, {kind: 'embedded'});
+	t.deepEqual(config('--flat f', env).vm.boot.kind, 'flat');
+});
+
+test('the environment sets how much is logged', (t) => {
+	t.is(config('', {OPENVMM_LOG: 'DEBUG'}).process.logLevel, 'debug');
+	t.is(config('--log-file l', {OPENVMM_LOG: 'error'}).process.logLevel, 'error');
+	t.is(refusal('', {OPENVMM_LOG: 'loud'}).remedy, 'Give trace, debug, info, warn, error, silent');
+});
+
+const refused: [string, string, string][] = [
+	['--kernal a', 'There is no flag --kernal', 'Did you mean --kernel? See openvmm --help'],
+	['--proc 2', 'There is no flag --proc', 'Did you mean --processors? See openvmm --help'],
+	['--uefi', 'There is no flag --uefi', 'See openvmm --help'],
+	['-z', 'There is no flag -z', 'See openvmm --help'],
+	['-Pz', 'There is no flag -z', 'See openvmm --help'],
+];
+for (const [words, message, remedy] of refused) {
+	test(`${words} is refused by name`, (t) => {
+		const error = refusal(words);
+		t.is(error.code, 'CLI_FLAG_UNKNOWN');
+		t.is(error.message, message);
+		t.is(error.remedy, remedy);
+	});
+}
+
+const bad: [string, string][] = [
+	['-k', 'CLI_VALUE_MISSING'],
+	['-k -p 2', 'CLI_VALUE_MISSING'],
+	['-p -1', 'CLI_VALUE_MISSING'],
+	['--apic-id-offset=-1', 'CONFIG_VALUE_INVALID'],
+	['--paused=yes', 'CLI_VALUE_UNEXPECTED'],
+	['vmlinuz', 'CLI_ARGUMENT_UNEXPECTED'],
+	['-p 2 vmlinuz', 'CLI_ARGUMENT_UNEXPECTED'],
+	['-- -p', 'CLI_ARGUMENT_UNEXPECTED'],
+	['docter', 'CLI_ARGUMENT_UNEXPECTED'],
+	['-p 0', 'CONFIG_NUMBER_RANGE'],
+	['-p 10000', 'CONFIG_NUMBER_RANGE'],
+	['-p=', 'CONFIG_VALUE_INVALID'],
+	['-p two', 'CONFIG_VALUE_INVALID'],
+	['-p 1.5', 'CONFIG_VALUE_INVALID'],
+	['--vps-per-socket 0', 'CONFIG_NUMBER_RANGE'],
+	['--smt on', 'CONFIG_VALUE_INVALID'],
+	['--x2apic yes', 'CONFIG_VALUE_INVALID'],
+	['-m lots', 'CONFIG_VALUE_INVALID'],
+	['-m size=1G,huge', 'CONFIG_KEY_UNKNOWN'],
+	['-m hugepages,file=x', 'CONFIG_CONFLICT'],
+	['--irqchip none', 'CONFIG_VALUE_INVALID'],
+	['--com1 tty', 'CONFIG_VALUE_INVALID'],
+	['--debugcon 0xe9', 'CONFIG_VALUE_INVALID'],
+	['--debug-exit 65536', 'CONFIG_NUMBER_RANGE'],
+	['--guest-crash-action die', 'CONFIG_VALUE_INVALID'],
+	['-r initrd', 'CLI_FLAG_NEEDS'],
+	['-c quiet', 'CLI_FLAG_NEEDS'],
+	['--flat a -k b', 'CLI_FLAGS_CONFLICT'],
+	['--flat a -c b', 'CLI_FLAGS_CONFLICT'],
+];
+for (const [words, code] of bad) {
+	test(`${words} is refused as ${code}`, (t) => {
+		const error = refusal(words);
+		t.is(error.code, code);
+		t.truthy(error.remedy);
+	});
+}
+
+test('a mistyped command is recognised', (t) => {
+	t.is(refusal('docter').remedy, 'Did you mean doctor? See openvmm --help');
+});
+
+test('help and version win over what else is there only as flags', (t) => {
+	const line = parseCommandLine(['--help', '-p', 'x']);
+	t.true(line.command === 'run' && line.flags.has('help'));
+});
+
+test('a command has flags of its own', (t) => {
+	t.deepEqual(parseCommandLine(['doctor', '--json']), {command: 'doctor', switches: new Set(['json'])});
+	t.deepEqual(parseCommandLine(['help']), {command: 'help', switches: new Set()});
+	t.throws(() => parseCommandLine(['doctor', '--jsom']), {message: 'There is no flag --jsom'});
+	t.throws(() => parseCommandLine(['doctor', '-p', '2']), {message: 'There is no flag -p'});
+	t.throws(() => parseCommandLine(['doctor', 'x']), {message: 'Unexpected argument "x"'});
+});

@@ -1,0 +1,90 @@
+import {parseArgs} from 'node:util';
+import {cliError} from './errors.ts';
+import {type CommandName, commands, type Flag, type FlagName, flags} from './flags.ts';
+import {suggestion} from './suggestion.ts';
+
+/** The flags of one command line. */
+export interface FlagValues {
+	/** True when the flag is there. */
+	has(name: FlagName): boolean;
+	/** The last value given. */
+	last(name: FlagName): string | undefined;
+	/** Every value given, in order. */
+	all(name: FlagName): readonly string[];
+}
+
+/** A command line, parsed: what to do, and with which flags. */
+export type CommandLine =
+	| {readonly command: 'run'; readonly flags: FlagValues}
+	| {readonly command: CommandName; readonly switches: ReadonlySet<string>};
+
+type Known = Pick<Flag, 'name' | 'short' | 'value'>;
+
+/**
+ * Parses the words after the program's name. Long flags take `--flag VALUE` or `--flag=VALUE`, short ones
+ * `-f VALUE`, `-fVALUE` or `-f=VALUE`, short switches may be joined.
+ * @throws CLI_FLAG_UNKNOWN, CLI_VALUE_MISSING, CLI_VALUE_UNEXPECTED, CLI_ARGUMENT_UNEXPECTED
+ */
+export function parseCommandLine(words: readonly string[]): CommandLine {
+	const [first] = words;
+	if (first !== undefined && Object.hasOwn(commands, first)) {
+		const command = first as CommandName;
+		const found = parseWords(words.slice(1), commands[command].flags, `openvmm ${command} --help`);
+		return {command, switches: new Set(found.keys())};
+	}
+	const found = parseWords(words, flags, 'openvmm --help');
+	return {
+		command: 'run',
+		flags: {
+			has: (name) => found.has(name),
+			last: (name) => found.get(name)?.at(-1),
+			all: (name) => found.get(name) ?? [],
+		},
+	};
+}
+
+function parseWords(words: readonly string[], known: readonly Known[], help: string): Map<string, string[]> {
+	const byName = new Map(known.map((flag) => [flag.name, flag]));
+	const options = Object.fromEntries(
+		known.map(({name, short, value}) => {
+			const type = value === undefined ? ('boolean' as const) : ('string' as const);
+			return [name, short === undefined ? {type} : {type, short}];
+		}),
+	);
+	// Not strict: its errors name neither a near flag nor the value that is wanted.
+	const {tokens} = parseArgs({args: [...words], options, strict: false, tokens: true, allowPositionals: true});
+	const found = new Map<string, string[]>();
+	for (const token of tokens) {
+		if (token.kind === 'positional') throw unexpected(token.value);
+		if (token.kind === 'option-terminator') continue;
+		const flag = byName.get(token.name);
+		if (!flag) throw unknownFlag(token.rawName, known, help);
+		const inline = token.inlineValue === true;
+		// parseArgs counts the equals sign of "-k=FILE" into the value, OpenVMM's own parser does not.
+		const text = inline && !token.rawName.startsWith('--') ? token.value.replace(/^=/, '') : token.value;
+		const value = checkedValue(flag, token.rawName, text, inline);
+		found.set(flag.name, [...(found.get(flag.name) ?? []), value]);
+	}
+	return found;
+}
+
+function checkedValue(flag: Known, written: string, value: string | undefined, inline: boolean): string {
+	if (flag.value === undefined) {
+		if (value !== undefined) throw cliError('CLI_VALUE_UNEXPECTED', {flag: written, value});
+		return '';
+	}
+	// Without an equals sign, "-k -p 2" is a forgotten file name rather than a file called "-p".
+	if (value === undefined || (!inline && value.startsWith('-'))) {
+		throw cliError('CLI_VALUE_MISSING', {flag: written, value: flag.value});
+	}
+	return value;
+}
+
+function unknownFlag(written: string, known: readonly Known[], help: string) {
+	const near = suggestion(written.replace(/^-+/, ''), written.startsWith('--') ? known.map(({name}) => name) : []);
+	return cliError('CLI_FLAG_UNKNOWN', {flag: written, suggestion: near && `--${near}`, help});
+}
+
+function unexpected(argument: string) {
+	return cliError('CLI_ARGUMENT_UNEXPECTED', {argument, suggestion: suggestion(argument, Object.keys(commands))});
+}

@@ -1,0 +1,61 @@
+import {exitStatuses} from './exit-status.ts';
+import {commands, type Flag, flagGroups, flags} from './flags.ts';
+import {environmentRows, explanation, flagSyntax} from './help.ts';
+
+/** The guide's page on the command line, in Markdown: what `openvmm help --markdown` prints. */
+export function referencePage(): string {
+	return [
+		'# Command line',
+		'',
+		'<!-- Made by `npx openvmm help --markdown > guide/reference/cli.md` from the tables in src/main/cli. -->',
+		'',
+		'```text',
+		'openvmm [FLAGS]            boot a machine',
+		'openvmm doctor [--json]    say what this host can run',
+		'openvmm help               print the help',
+		'```',
+		'',
+		'Flags have the names that OpenVMM gives them. A flag that is given twice counts once, with its last',
+		'value, except where the text says that it may be repeated.',
+		'',
+		...Object.entries(flagGroups).flatMap(([group, title]) => [
+			`## ${title}`,
+			'',
+			...list(flags.filter((flag) => flag.group === group).map((flag: Flag) => [flagSyntax(flag), explanation(flag)])),
+		]),
+		'## `openvmm doctor`',
+		'',
+		`Tells what it found line by line: ${commands.doctor.help}. Status 0 when a guest can run, 4 when none can.`,
+		'',
+		...list(commands.doctor.flags.map(({name, help}) => [`--${name}`, help])),
+		'## Environment',
+		'',
+		...list(environmentRows()),
+		'The kernel and initrd variables are also read with the prefix `X86_64_`.',
+		'',
+		'## Exit status',
+		'',
+		...list(Object.values(exitStatuses).map(({status, meaning}) => [`${status}`, meaning])),
+		'Other statuses are chosen by the guest or the user, through `--debug-exit` and `exit:STATUS`. Every end',
+		'other than a clean one prints one line to standard error that names the cause and what to do.',
+		'',
+		'## Console',
+		'',
+		'While a serial port is bound to the console and standard input is a terminal, every key goes to the',
+		'guest, Ctrl-C included. Ctrl-Q opens the `openvmm>` console; `help` there lists its commands, `input`',
+		'goes back to the guest. When standard input is not a terminal its bytes go to the guest until they end,',
+		'and the machine runs on.',
+		'',
+		'SIGINT (when it reaches openvmm), SIGTERM and SIGHUP stop the machine in whatever state it is, restore the',
+		'terminal, remove the pid file and end with 128 plus the number of the signal. A second signal does not',
+		'wait for the machine.',
+		'',
+	].join('\n');
+}
+
+function list(rows: readonly (readonly [string, string])[]): string[] {
+	return [...rows.map(([name, text]) => `- \`${name.trim()}\`: ${plain(text)}`), ''];
+}
+
+/** Keeps what looks like a tag or emphasis as it is. */
+const plain = (text: string) => text.replace(/[<*]/g, '\\$&');

@@ -1,0 +1,125 @@
+import {
+	type BootConfig,
+	configError,
+	type LogLevel,
+	logLevels,
+	type ProcessConfig,
+	parseDebugcon,
+	parseFlat,
+	parseGuestAction,
+	parseMemory,
+	parseNumber,
+	parseSerial,
+	type VmConfig,
+	type VmOptions,
+	vmConfig,
+} from '#main/config';
+import {cliError} from './errors.ts';
+import {type Flag, type FlagName, flags} from './flags.ts';
+import type {FlagValues} from './parse.ts';
+
+/** The environment variables of a process. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** What a command line asks for. */
+export interface RunConfig {
+	readonly vm: VmConfig;
+	readonly process: ProcessConfig;
+}
+
+/** A flag's value, read: undefined without the flag. */
+type Read = <T>(name: FlagName, parse: (text: string, option: string) => T) => T | undefined;
+
+/**
+ * Turns flags and environment into a configuration. What the values mean is checked here, whether they
+ * make sense on this host by `checkConfig`.
+ * @throws the errors of the value parsers; CLI_FLAGS_CONFLICT and CLI_FLAG_NEEDS for boot flags
+ */
+export function toConfig(values: FlagValues, env: Environment): RunConfig {
+	const read: Read = (name, parse) => {
+		const text = values.last(name);
+		return text === undefined ? undefined : parse(text, `--${name}`);
+	};
+	const number = (min: number, max: number) => (text: string, option: string) => parseNumber(text, option, min, max);
+	const options = {
+		processors: {
+			count: read('processors', number(1, 1024)),
+			vpsPerSocket: read('vps-per-socket', number(1, 1024)),
+			smt: read('smt', choice('auto', 'force', 'off')),
+			x2apic: read('x2apic', choice('auto', 'supported', 'off', 'on')),
+			apicIdOffset: read('apic-id-offset', number(0, 0xffff_fffe)),
+		},
+		memory: read('memory', parseMemory),
+		boot: bootConfig(values, env),
+		serial: {
+			com1: read('com1', parseSerial),
+			com2: read('com2', parseSerial),
+			com3: read('com3', parseSerial),
+			com4: read('com4', parseSerial),
+		},
+		debugcon: read('debugcon', parseDebugcon),
+		debugExitPort: read('debug-exit', number(0, 0xffff)),
+		irqchip: read('irqchip', choice('kernel', 'split')),
+		guestActions: {
+			reset: read('guest-reset-action', parseGuestAction),
+			shutdown: read('guest-shutdown-action', parseGuestAction),
+			crash: read('guest-crash-action', parseGuestAction),
+		},
+		paused: values.has('paused'),
+	};
+	return {vm: vmConfig(given(options) as VmOptions), process: processConfig(values, env)};
+}
+
+function bootConfig(values: FlagValues, env: Environment): BootConfig | undefined {
+	const flat = values.last('flat');
+	const commandLine = values.all('cmdline');
+	if (flat !== undefined) {
+		const other = (['kernel', 'initrd', 'cmdline'] as const).find((name) => values.has(name));
+		if (other) throw cliError('CLI_FLAGS_CONFLICT', {first: '--flat', second: `--${other}`});
+		return parseFlat(flat, '--flat');
+	}
+	const kernel = values.last('kernel') ?? fromEnvironment('kernel', env);
+	if (kernel !== undefined) {
+		const initrd = values.last('initrd') ?? fromEnvironment('initrd', env);
+		return {kind: 'linux', kernel, ...(initrd !== undefined && {initrd}), commandLine};
+	}
+	const orphan = (['initrd', 'cmdline'] as const).find((name) => values.has(name));
+	if (orphan) throw cliError('CLI_FLAG_NEEDS', {flag: `--${orphan}`, needed: '--kernel FILE'});
+	return undefined;
+}
+
+/** OpenVMM's rule: the plain variable, else the one for the guest's architecture; empty means unset. */
+function fromEnvironment(name: FlagName, env: Environment): string | undefined {
+	const flag: Flag | undefined = flags.find((candidate) => candidate.name === name);
+	const text = env[flag?.env ?? ''] ?? env[`X86_64_${flag?.env}`];
+	return text === '' ? undefined : text;
+}
+
+function processConfig(values: FlagValues, env: Environment): ProcessConfig {
+	const logFile = values.last('log-file');
+	const pidFile = values.last('pidfile');
+	const {OPENVMM_LOG: level = ''} = env;
+	return {
+		logLevel: level === '' ? (logFile === undefined ? 'warn' : 'info') : parseLogLevel(level),
+		...(logFile !== undefined && {logFile}),
+		...(pidFile !== undefined && {pidFile}),
+	};
+}
+
+const parseLogLevel = (text: string): LogLevel => choice(...logLevels)(text.toLowerCase(), 'OPENVMM_LOG');
+
+function choice<T extends string>(...words: readonly T[]) {
+	return (text: string, option: string): T => {
+		const word = words.find((candidate) => candidate === text);
+		if (word === undefined)
+			throw configError('CONFIG_VALUE_INVALID', {option, value: text, expected: words.join(', ')});
+		return word;
+	};
+}
+
+/** The options without what was not given, so that defaults apply. */
+function given(value: unknown): unknown {
+	if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+	const entries = Object.entries(value).filter(([, inner]) => inner !== undefined);
+	return Object.fromEntries(entries.map(([key, inner]) => [key, given(inner)]));
+}
