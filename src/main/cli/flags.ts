@@ -59,7 +59,7 @@ export const flags = [
 		name: 'flat',
 		value: 'PARAMS',
 		group: 'boot',
-		help: 'copy a raw file into memory and jump to its first byte: FILE[,address=0x100000][,mode=real|protected|long]; mode defaults to protected',
+		help: 'copy a raw file into memory and jump to its first byte: FILE[,address=0x100000][,mode=real|long]; mode defaults to long (64-bit)',
 	},
 	{
 		name: 'processors',

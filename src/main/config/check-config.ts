@@ -1,3 +1,4 @@
+import type {SerialBackendConfig} from '#devices/serial-backends';
 import type {VmmError} from '#support/errors';
 import {checkMemory, memoryLimits} from './check-memory.ts';
 import {checkPath} from './check-path.ts';
@@ -6,7 +7,6 @@ import {maxFlatAddress} from './flat-option.ts';
 import {type ConfigHost, linuxHost} from './host.ts';
 import {checkRange} from './numbers.ts';
 import type {ProcessConfig} from './process-config.ts';
-import type {SerialBackendConfig} from './serial-config.ts';
 import type {BootConfig, VmConfig} from './vm-config.ts';
 
 /** The bounds that {@link checkConfig} enforces. */

@@ -1,3 +1,4 @@
+export type {SerialBackendConfig} from '#devices/serial-backends';
 export {checkConfig, checkProcessConfig, limits} from './check-config.ts';
 export {consolePort, linuxCommandLine} from './command-line.ts';
 export {guestCrashStatus, type VmOptions, vmConfig} from './defaults.ts';
@@ -10,7 +11,6 @@ export {parseMemory} from './memory-option.ts';
 export {parseMemorySize} from './memory-size.ts';
 export {parseNumber} from './numbers.ts';
 export {type LogLevel, logLevels, type ProcessConfig} from './process-config.ts';
-export type {SerialBackendConfig} from './serial-config.ts';
 export {parseDebugcon, parseSerial} from './serial-option.ts';
 export type {
 	BootConfig,

@@ -144,14 +144,14 @@ test('numbers are decimal or hexadecimal and bounded', (t) => {
 });
 
 test('a flat image takes an address and a mode', (t) => {
-	t.deepEqual(parseFlat('a.bin'), {kind: 'flat', image: 'a.bin', address: 0x10_0000, mode: 'protected'});
+	t.deepEqual(parseFlat('a.bin'), {kind: 'flat', image: 'a.bin', address: 0x10_0000, mode: 'long'});
 	t.deepEqual(parseFlat('a.bin,address=0x7c00,mode=real'), {
 		kind: 'flat',
 		image: 'a.bin',
 		address: 0x7c00,
 		mode: 'real',
 	});
-	t.is(thrown(() => parseFlat('a.bin,mode=vm86')).code, 'CONFIG_VALUE_INVALID');
+	t.is(thrown(() => parseFlat('a.bin,mode=protected')).code, 'CONFIG_VALUE_INVALID');
 	t.is(thrown(() => parseFlat('a.bin,address=0x100000000')).code, 'CONFIG_NUMBER_RANGE');
 	t.is(thrown(() => parseFlat('a.bin,at=1')).code, 'CONFIG_KEY_UNKNOWN');
 });

@@ -1,6 +1,6 @@
+import type {SerialBackendConfig} from '#devices/serial-backends';
 import {configError} from './errors.ts';
 import {parseNumber} from './numbers.ts';
-import type {SerialBackendConfig} from './serial-config.ts';
 import type {DebugconConfig} from './vm-config.ts';
 
 const standardOutput = 1;

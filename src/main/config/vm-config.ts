@@ -1,5 +1,5 @@
+import type {SerialBackendConfig} from '#devices/serial-backends';
 import type {SmtOption, X2ApicOption} from '#main/topology';
-import type {SerialBackendConfig} from './serial-config.ts';
 
 /** The machine's processors, as asked for. */
 export interface ProcessorConfig {
@@ -32,8 +32,8 @@ export interface MemoryConfig {
 	readonly file?: string;
 }
 
-/** The mode in which a flat image starts. */
-export type FlatMode = 'real' | 'protected' | 'long';
+/** The mode in which a flat image starts: as a boot sector, or in 64-bit mode as Linux does. */
+export type FlatMode = 'real' | 'long';
 
 /** What the machine starts. */
 export type BootConfig =
