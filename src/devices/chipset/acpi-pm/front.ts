@@ -1,0 +1,103 @@
+import type {AccessSize, DeviceFront, DeviceServices} from '#devices/device';
+import type {StructView} from '#support/shared-memory';
+import type {AcpiPmConfig} from './handle.ts';
+import {Pm1Control, pm1EnableWritable, pmLayout, timerHz} from './registers.ts';
+import type {AcpiPmFields} from './state.ts';
+
+/** The PM timer's 32 bits at a VM time in nanoseconds. */
+export const timerValue = (nowNs: number): number => Math.floor((nowNs * timerHz) / 1e9) % 2 ** 32;
+
+/** The registers of the ACPI fixed hardware on one thread. Any width and alignment works, byte by byte. */
+export function acpiPmFront(
+	_config: AcpiPmConfig,
+	state: StructView<AcpiPmFields>,
+	services: DeviceServices,
+): DeviceFront {
+	const line = services.line('sci');
+	const sync = () => {
+		const pm1 = (state.status & state.enable) !== 0;
+		line.setLevel(pm1 || (state.gpeStatus & state.gpeEnable) !== 0);
+	};
+
+	const enterSleepState = (control: number) => {
+		const type = (control >> Pm1Control.SLP_TYP_SHIFT) & Pm1Control.SLP_TYP_MASK;
+		const {s4, s5} = pmLayout.sleepTypes;
+		if (type !== s4 && type !== s5) return;
+		state.requests++;
+		services.request({kind: type === s5 ? 'power-off' : 'hibernate'});
+	};
+
+	/** The 16-bit register at an even offset; what is not there reads zero (4.8.1, reserved bits). */
+	const readWord = (offset: number): number => {
+		switch (offset) {
+			case pmLayout.status:
+				return state.status;
+			case pmLayout.enable:
+				return state.enable;
+			case pmLayout.control:
+				return state.control;
+			case pmLayout.gpeStatus:
+				return state.gpeStatus;
+			case pmLayout.gpeEnable:
+				return state.gpeEnable;
+			default:
+				return 0;
+		}
+	};
+
+	const readByte = (offset: number, timer: number): number => {
+		const inTimer = offset - pmLayout.timer;
+		if (inTimer >= 0 && inTimer < pmLayout.timerLength) return (timer >>> (8 * inTimer)) & 0xff;
+		return (readWord(offset & ~1) >> (8 * (offset & 1))) & 0xff;
+	};
+
+	/** Writes the bytes of a 16-bit register that `mask` covers. */
+	const writeWord = (offset: number, value: number, mask: number) => {
+		switch (offset) {
+			case pmLayout.status:
+				state.status &= ~value;
+				break;
+			case pmLayout.enable:
+				state.enable = merge(state.enable, value, mask & pm1EnableWritable);
+				break;
+			case pmLayout.control:
+				state.control = merge(state.control, value, mask & Pm1Control.WRITABLE);
+				if ((value & Pm1Control.SLP_EN) !== 0) enterSleepState(state.control);
+				break;
+			case pmLayout.gpeStatus:
+				state.gpeStatus &= ~value;
+				break;
+			case pmLayout.gpeEnable:
+				state.gpeEnable = merge(state.gpeEnable, value, mask);
+				break;
+		}
+	};
+
+	const writeByte = (offset: number, value: number) => {
+		if (offset === pmLayout.reset) {
+			if (value !== pmLayout.resetValue) return;
+			state.requests++;
+			services.request({kind: 'reset'});
+			return;
+		}
+		const shift = (offset & 1) * 8;
+		writeWord(offset & ~1, value << shift, 0xff << shift);
+	};
+
+	return {
+		read(_region, offset, size) {
+			// One sample for the whole access, or a carry between its bytes would show.
+			const timer = timerValue(services.time.nowNs());
+			let value = 0;
+			for (let i = 0; i < size; i++) value += readByte(offset + i, timer) * 2 ** (8 * i);
+			return value;
+		},
+		write(_region: number, offset: number, size: AccessSize, value: number) {
+			for (let i = 0; i < size; i++) writeByte(offset + i, (value >>> (8 * i)) & 0xff);
+			sync();
+		},
+		reset: sync,
+	};
+}
+
+const merge = (old: number, value: number, mask: number): number => (old & ~mask) | (value & mask);

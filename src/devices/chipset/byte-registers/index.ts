@@ -1,0 +1,1 @@
+export {type ByteRegisters, byteFront} from './byte-front.ts';

@@ -1,0 +1,2 @@
+export {type DebugExitConfig, debugExitKind} from './handle.ts';
+export {debugExit, exitStatus} from './model.ts';

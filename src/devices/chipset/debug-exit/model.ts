@@ -1,0 +1,32 @@
+import type {DeviceModel} from '#devices/device';
+import {i32, sharedStruct, u32} from '#support/shared-memory';
+import {type DebugExitConfig, debugExitKind} from './handle.ts';
+
+const DebugExitState = sharedStruct('debug-exit', {
+	/** Exits asked for. */
+	requests: u32(),
+	/** The latest status asked for; -1 when there was none. */
+	status: i32(-1),
+});
+
+/** Ports claimed, so that a guest may write with any width (QEMU's `isa-debug-exit,iosize=4`). */
+const portCount = 4;
+
+/** The exit status for a guest's write: odd, so that a guest cannot report the 0 of a clean power-off. */
+export const exitStatus = (value: number): number => ((value << 1) | 1) & 0xff;
+
+/** Ends the process with `(v << 1) | 1` when the guest writes v, as QEMU's `isa-debug-exit` does. Reads as zero. */
+export const debugExit: DeviceModel<DebugExitConfig, (typeof DebugExitState)['fields']> = {
+	kind: debugExitKind,
+	state: DebugExitState,
+	regions: ({port}) => [{space: 'pio', name: 'exit', base: port, length: portCount}],
+	front: (_config, state, services) => ({
+		read: () => 0,
+		write: (_region, _offset, _size, value) => {
+			const status = exitStatus(value);
+			state.requests++;
+			state.status = status;
+			services.request({kind: 'exit', status});
+		},
+	}),
+};

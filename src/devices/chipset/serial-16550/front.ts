@@ -1,0 +1,55 @@
+import {byteFront} from '#devices/chipset/byte-registers';
+import type {DeviceFront, DeviceServices} from '#devices/device';
+import type {StructView} from '#support/shared-memory';
+import type {Serial16550Config} from './handle.ts';
+import {receiveCapacity, type Serial16550Fields} from './state.ts';
+import {Uart} from './uart.ts';
+
+/** The UART's registers on one thread. */
+export function serial16550Front(
+	config: Serial16550Config,
+	state: StructView<Serial16550Fields>,
+	services: DeviceServices,
+): DeviceFront {
+	const uart = new Uart(state, services.line('interrupt'));
+	const attached = config.backend.kind !== 'none';
+	const waitForRts = config.waitForRts ?? false;
+
+	/** Takes a byte from the transmitter. The ring has room for it whenever the guest saw THRE. */
+	const send = (byte: number) => {
+		const idle = uart.transmit.length === 0;
+		if (attached && !uart.transmit.push(byte)) {
+			state.txDropped++;
+			return;
+		}
+		state.txBytes++;
+		if (!attached) state.txDiscarded++;
+		// The back goes on until the ring is empty, so only the first byte needs to wake it.
+		else if (idle) services.notifyBack();
+	};
+
+	/** Wakes a back that holds input, once half the ring is free, so that it moves more than a byte at a time. */
+	const invite = () => {
+		if (state.inputWaiting === 0 || uart.receive.length > receiveCapacity / 2 || !uart.wantsInput(waitForRts)) return;
+		state.inputWaiting = 0;
+		services.notifyBack();
+	};
+
+	return byteFront({
+		readByte(_region, offset) {
+			const value = uart.read(offset);
+			uart.sync();
+			invite();
+			return value;
+		},
+		writeByte(_region, offset, value) {
+			const sent = uart.write(offset, value);
+			if (sent >= 0) send(sent);
+			uart.sync();
+			invite();
+		},
+		reset() {
+			uart.sync();
+		},
+	});
+}

@@ -1,0 +1,1 @@
+export {deviceModels, findDeviceModel} from './registry.ts';

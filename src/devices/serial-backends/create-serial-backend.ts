@@ -1,0 +1,76 @@
+import {lstatSync, unlinkSync} from 'node:fs';
+import {isIP} from 'node:net';
+import {listenTcp, listenUnix, O, open, unixPathLimit} from '#support/ffi';
+import type {Reactor} from '#support/reactor';
+import {adoptDescriptor} from './adopt-descriptor.ts';
+import type {SerialBackendConfig} from './config.ts';
+import {DisconnectedBackend} from './disconnected-backend.ts';
+import {serialError} from './errors.ts';
+import {HostStream} from './host-stream.ts';
+import {ListenerBackend} from './listener-backend.ts';
+import type {SerialBackend} from './serial-backend.ts';
+import {StreamBackend} from './stream-backend.ts';
+
+const stderrFd = 2;
+
+/**
+ * Opens a serial port's host side.
+ * @param changed - called from the reactor, never from inside a method of the back end, when something that the owner
+ * is interested in may have become possible, or a client came
+ * @throws VmmError `SERIAL_…` when the file, address or descriptor cannot be used
+ */
+export function createSerialBackend(config: SerialBackendConfig, reactor: Reactor, changed: () => void): SerialBackend {
+	switch (config.kind) {
+		case 'none':
+			return new DisconnectedBackend();
+		case 'console': {
+			const output = adoptDescriptor(config.outputFd, 'write', reactor, changed);
+			if (config.inputFd === undefined) return new StreamBackend(output, {feedable: true});
+			return new StreamBackend(output, {
+				feedable: true,
+				input: adoptDescriptor(config.inputFd, 'read', reactor, changed),
+			});
+		}
+		case 'stderr':
+			return new StreamBackend(adoptDescriptor(stderrFd, 'write', reactor, changed));
+		case 'file':
+			return new StreamBackend(new HostStream(createFile(config.path), true, reactor, changed));
+		case 'listen-unix':
+			return listenOnPath(config.path, reactor, changed);
+		case 'listen-tcp':
+			return new ListenerBackend(listenOnTcp(config.host, config.port), reactor, changed, () => {});
+	}
+}
+
+function createFile(path: string): number {
+	const fd = open(path, O.WRONLY | O.CREAT | O.TRUNC | O.NONBLOCK | O.NOCTTY, 0o644);
+	if (fd < 0) throw serialError('SERIAL_FILE_UNUSABLE', {path, errno: fd});
+	return fd;
+}
+
+function listenOnTcp(host: string, port: number): number {
+	if (isIP(host) === 0 || !Number.isInteger(port) || port < 0 || port > 0xffff) {
+		throw serialError('SERIAL_ADDRESS_INVALID', {host, port});
+	}
+	const fd = listenTcp(host, port);
+	if (fd < 0) throw serialError('SERIAL_LISTEN_FAILED', {address: `tcp:${host}:${port}`, errno: fd});
+	return fd;
+}
+
+function listenOnPath(path: string, reactor: Reactor, changed: () => void): SerialBackend {
+	const length = Buffer.byteLength(path);
+	if (length > unixPathLimit) throw serialError('SERIAL_SOCKET_PATH_TOO_LONG', {path, length, limit: unixPathLimit});
+	removeSocket(path);
+	const fd = listenUnix(path);
+	if (fd < 0) throw serialError('SERIAL_LISTEN_FAILED', {address: path, errno: fd});
+	return new ListenerBackend(fd, reactor, changed, () => removeSocket(path));
+}
+
+/** Removes what an earlier listener left. Anything but a socket stays, and makes listening fail. */
+function removeSocket(path: string): void {
+	try {
+		if (lstatSync(path).isSocket()) unlinkSync(path);
+	} catch {
+		// Nothing there, or not ours to remove: listening will say what is wrong.
+	}
+}

@@ -1,0 +1,80 @@
+import {accept, close} from '#support/ffi';
+import type {Reactor, Watch} from '#support/reactor';
+import {HostStream} from './host-stream.ts';
+import type {SerialBackend} from './serial-backend.ts';
+
+/** Serves one client of a listening socket at a time; the next one is accepted when that has gone. */
+export class ListenerBackend implements SerialBackend {
+	readonly #fd: number;
+	readonly #reactor: Reactor;
+	readonly #changed: () => void;
+	readonly #closed: () => void;
+	#waiting: Watch | undefined;
+	#client: HostStream | undefined;
+
+	/**
+	 * @param fd - listening and non-blocking; owned
+	 * @param closed - called by {@link dispose}, after the socket was closed
+	 */
+	constructor(fd: number, reactor: Reactor, changed: () => void, closed: () => void) {
+		this.#fd = fd;
+		this.#reactor = reactor;
+		this.#changed = changed;
+		this.#closed = closed;
+		this.#await();
+	}
+
+	get connected(): boolean {
+		return this.#client !== undefined;
+	}
+
+	write(source: Uint8Array): number {
+		const taken = this.#client?.write(source) ?? 0;
+		this.#dropEnded();
+		return taken;
+	}
+
+	read(target: Uint8Array): number {
+		const count = this.#client?.read(target) ?? 0;
+		this.#dropEnded();
+		return count;
+	}
+
+	interest(readable: boolean, writable: boolean): void {
+		this.#client?.interest(readable, writable);
+	}
+
+	feed(): number {
+		return 0;
+	}
+
+	dispose(): void {
+		this.#client?.dispose();
+		this.#client = undefined;
+		this.#waiting?.close();
+		close(this.#fd);
+		this.#closed();
+	}
+
+	/** Looks for clients only while there is none: others stay in the kernel's backlog. */
+	#await(): void {
+		this.#waiting = this.#reactor.watch(this.#fd, {readable: true, writable: false}, () => this.#accept());
+	}
+
+	#accept(): void {
+		const fd = accept(this.#fd);
+		// A client that left again before it was served (accept(2), ECONNABORTED) is as if it never came.
+		if (fd < 0) return;
+		this.#waiting?.close();
+		this.#waiting = undefined;
+		this.#client = new HostStream(fd, true, this.#reactor, this.#changed);
+		this.#changed();
+	}
+
+	#dropEnded(): void {
+		if (this.#client?.ended !== true) return;
+		this.#client.dispose();
+		this.#client = undefined;
+		this.#await();
+	}
+}

@@ -1,0 +1,156 @@
+import type {DeviceBack} from '#devices/device';
+import type {Reactor, Timer} from '#support/reactor';
+import type {ByteRing} from '#support/shared-memory';
+import type {SerialBackendConfig} from './config.ts';
+import {createSerialBackend} from './create-serial-backend.ts';
+
+/** The guest side of a byte stream, as a device's back sees it. */
+export interface SerialPort {
+	/** Guest output. The back is its only consumer. */
+	readonly output: ByteRing<string>;
+	/** Output left the ring. */
+	sent(): void;
+	/** `count` bytes of output left the ring to nobody; `errno` says why when the host refused them, else 0. */
+	discarded(count: number, errno: number): void;
+	/** Somebody attached or went. */
+	connection(connected: boolean): void;
+	/** How much input the guest can take now. After 0 the device notifies the back when that changes. */
+	inputRoom(): number;
+	/** Delivers input, at most the room last told. */
+	input(bytes: Uint8Array): void;
+}
+
+/** The back of a device that is a byte stream. */
+export interface SerialBack extends DeviceBack {
+	/** Input from the owner of the terminal; returns how much fitted, the rest is to be offered again later. */
+	feed(source: Uint8Array): number;
+}
+
+/** A reader that takes nothing for this long is not waited for when the device stops. */
+const stallNs = 1e9;
+
+/** Input moved at once; also the most that one turn reads. */
+const inputChunk = 4096;
+
+/** Moves bytes between a device's rings and a back end made from `config`, which may throw a {@link VmmError}. */
+export function createSerialBack(config: SerialBackendConfig, reactor: Reactor, port: SerialPort): SerialBack {
+	return new SerialPump(config, reactor, port);
+}
+
+class SerialPump implements SerialBack {
+	readonly #reactor: Reactor;
+	readonly #port: SerialPort;
+	readonly #backend: ReturnType<typeof createSerialBackend>;
+	readonly #buffer = new Uint8Array(inputChunk);
+	#connected = false;
+	#running = false;
+	#stopped: (() => void) | undefined;
+	#stall: Timer | undefined;
+
+	constructor(config: SerialBackendConfig, reactor: Reactor, port: SerialPort) {
+		this.#reactor = reactor;
+		this.#port = port;
+		this.#backend = createSerialBackend(config, reactor, () => this.#pump());
+	}
+
+	start(): void {
+		this.#running = true;
+		// Reset and restore change the state behind our back, so it is told again.
+		this.#connected = this.#backend.connected;
+		this.#port.connection(this.#connected);
+		this.#pump();
+	}
+
+	/** Resolves once the output is with the host, or the host has stopped taking it; what is left stays in the ring. */
+	stop(): Promise<void> {
+		if (!this.#running) return Promise.resolve();
+		return new Promise((resolve) => {
+			this.#stopped = resolve;
+			this.#watchStall();
+			this.#pump();
+		});
+	}
+
+	notified(): void {
+		this.#pump();
+	}
+
+	feed(source: Uint8Array): number {
+		const taken = this.#backend.feed(source);
+		this.#pump();
+		return taken;
+	}
+
+	dispose(): void {
+		this.#running = false;
+		this.#stall?.cancel();
+		this.#backend.dispose();
+	}
+
+	#pump(): void {
+		if (!this.#running) return;
+		this.#drain();
+		if (this.#stopped !== undefined) {
+			if (this.#port.output.length === 0) this.#finishStop();
+			else this.#backend.interest(false, true);
+			return;
+		}
+		const room = this.#fill();
+		this.#noteConnection();
+		this.#backend.interest(room > 0, this.#port.output.length > 0);
+	}
+
+	/** Passes output on until the ring is empty or the host takes no more. */
+	#drain(): void {
+		const {output} = this.#port;
+		// A guest that writes all the time must not keep this thread from its other devices: one ring's worth per turn.
+		let budget = output.length + output.space;
+		let moved = false;
+		while (output.length > 0 && budget > 0) {
+			this.#noteConnection();
+			const piece = output.peek();
+			const taken = this.#connected ? this.#backend.write(piece) : piece.length;
+			if (taken === 0 && this.#backend.connected) break;
+			if (taken === 0) continue;
+			const count = taken < 0 ? piece.length : taken;
+			if (taken < 0 || !this.#connected) this.#port.discarded(count, taken < 0 ? -taken : 0);
+			output.consume(count);
+			budget -= count;
+			moved = true;
+		}
+		if (!moved) return;
+		this.#port.sent();
+		if (budget <= 0) this.#reactor.defer(() => this.#pump());
+		if (this.#stopped !== undefined) this.#watchStall();
+	}
+
+	/** Takes input as far as the guest has room. Returns the room that is left. */
+	#fill(): number {
+		const room = this.#port.inputRoom();
+		if (room === 0) return 0;
+		const count = this.#backend.read(this.#buffer.subarray(0, Math.min(room, inputChunk)));
+		if (count === 0) return room;
+		this.#port.input(this.#buffer.subarray(0, count));
+		return this.#port.inputRoom();
+	}
+
+	#noteConnection(): void {
+		if (this.#backend.connected === this.#connected) return;
+		this.#connected = this.#backend.connected;
+		this.#port.connection(this.#connected);
+	}
+
+	#watchStall(): void {
+		this.#stall?.cancel();
+		this.#stall = this.#reactor.after(stallNs, () => this.#finishStop());
+	}
+
+	#finishStop(): void {
+		this.#stall?.cancel();
+		this.#stall = undefined;
+		this.#running = false;
+		this.#backend.interest(false, false);
+		this.#stopped?.();
+		this.#stopped = undefined;
+	}
+}

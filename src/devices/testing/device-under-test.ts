@@ -1,0 +1,139 @@
+import type {
+	AccessSize,
+	BackServices,
+	DeviceBack,
+	DeviceFront,
+	DeviceModel,
+	DeviceServices,
+	MachineEvent,
+	Region,
+} from '#devices/device';
+import {MappedMemory} from '#devices/guest-memory';
+import {VmTime, VmTimeState} from '#devices/vm-time';
+import type {Decoded, Fields, StructView} from '#support/shared-memory';
+import {FakeReactor} from './fake-reactor.ts';
+
+/** One device on its own, with surroundings that a test sets and looks at. */
+export class DeviceUnderTest<C, T extends Fields> {
+	readonly model: DeviceModel<C, T>;
+	readonly regions: readonly Region[];
+	readonly state: StructView<T>;
+	readonly front: DeviceFront;
+	readonly reactor = new FakeReactor();
+	/** Current level of each interrupt output. */
+	readonly levels = new Map<string, boolean>();
+	/** Every change of level, as `name up` and `name down`. */
+	readonly edges: string[] = [];
+	/** What the guest asked of the machine. */
+	readonly events: MachineEvent[] = [];
+	/** Calls of {@link DeviceServices.notifyBack}. */
+	notifications = 0;
+	/** Guest RAM: 64 KiB at 0. */
+	readonly memory = new MappedMemory([
+		{gpa: 0, length: 0x10000, buffer: new SharedArrayBuffer(0x10000), bufferOffset: 0, hostAddress: 0n},
+	]);
+	readonly #config: C;
+	readonly #services: DeviceServices;
+	readonly #clock: StructView<(typeof VmTimeState)['fields']>;
+	#locked = false;
+	#back: DeviceBack | undefined;
+
+	constructor(model: DeviceModel<C, T>, config: C) {
+		this.model = model;
+		this.#config = config;
+		this.regions = model.regions(config);
+		this.state = model.state.on(new SharedArrayBuffer(model.state.byteLength));
+		const clock = new SharedArrayBuffer(VmTimeState.byteLength);
+		this.#clock = VmTimeState.on(clock);
+		this.#services = this.#makeServices(new VmTime(clock));
+		this.front = model.front(config, this.state, this.#services);
+		this.reset();
+	}
+
+	/** VM time in nanoseconds; stands still until it is set. */
+	get nowNs(): number {
+		return this.#clock.offsetNs;
+	}
+
+	set nowNs(value: number) {
+		this.#clock.offsetNs = value;
+	}
+
+	/** As a machine resets a device. */
+	reset(): void {
+		this.model.state.reset(this.state);
+		this.front.reset?.();
+	}
+
+	/** Makes and starts the back; {@link DeviceServices.notifyBack} reaches it. */
+	startBack(): DeviceBack {
+		const back = this.model.back?.(this.#config, this.state, this.#backServices());
+		if (back === undefined) throw new TypeError(`${this.model.kind} has no back`);
+		this.#back = back;
+		back.start();
+		return back;
+	}
+
+	/** Reads the port, which must be the device's. */
+	in(port: number, size: AccessSize = 1): number {
+		const [region, offset] = this.#locate(port);
+		return this.#withLock(() => this.front.read(region, offset, size));
+	}
+
+	/** Writes the port, which must be the device's. */
+	out(port: number, value: number, size: AccessSize = 1): void {
+		const [region, offset] = this.#locate(port);
+		this.#withLock(() => this.front.write(region, offset, size, value));
+	}
+
+	/** The state as plain data. */
+	decode(): Decoded {
+		return this.model.state.decode(this.state);
+	}
+
+	#locate(port: number): [region: number, offset: number] {
+		const region = this.regions.findIndex(({base, length}) => port >= base && port < base + length);
+		const found = this.regions[region];
+		if (found === undefined) throw new RangeError(`port ${port.toString(16)} is not the device's`);
+		return [region, port - found.base];
+	}
+
+	/** The device's lock: taking it twice would hang a real device. */
+	#withLock<R>(action: () => R): R {
+		if (this.#locked) throw new Error('the device took its own lock again');
+		this.#locked = true;
+		try {
+			return action();
+		} finally {
+			this.#locked = false;
+		}
+	}
+
+	#makeServices(time: VmTime): DeviceServices {
+		const declared = Object.keys(this.model.lines?.(this.#config) ?? {});
+		return {
+			time,
+			memory: this.memory,
+			line: (name) => {
+				if (!declared.includes(name)) throw new TypeError(`${this.model.kind} declares no line ${name}`);
+				return {
+					setLevel: (asserted) => {
+						if ((this.levels.get(name) ?? false) !== asserted) this.edges.push(`${name} ${asserted ? 'up' : 'down'}`);
+						this.levels.set(name, asserted);
+					},
+				};
+			},
+			request: (event) => {
+				this.events.push(event);
+			},
+			notifyBack: () => {
+				this.notifications++;
+				this.reactor.defer(() => this.#back?.notified());
+			},
+		};
+	}
+
+	#backServices(): BackServices {
+		return {...this.#services, reactor: this.reactor, locked: (action) => this.#withLock(action)};
+	}
+}
