@@ -17,9 +17,9 @@ export class ArgumentBuffer {
 		this.address = Number(addressOf(buffer));
 	}
 
-	/** Writes the struct at the start and returns its address. */
-	with<F extends Fields>(layout: Layout<F>, values: Partial<StructValue<F>>): number {
+	/** Writes the struct at the start. */
+	with<F extends Fields>(layout: Layout<F>, values: Partial<StructValue<F>>): this {
 		layout.write(this.view, 0, values);
-		return this.address;
+		return this;
 	}
 }

@@ -2,6 +2,7 @@
 // request or argument lets the kernel overwrite memory.
 import koffi from 'koffi';
 import {Errno} from '#support/ffi';
+import type {ArgumentBuffer} from './argument-buffer.ts';
 import {kvmError} from './errors.ts';
 import {type IoctlName, ioctls} from './ioctls.ts';
 
@@ -12,15 +13,15 @@ const {EINTR} = Errno;
 const cIoctl = koffi.load(null).func('int ioctl(int fd, uint32_t request, int64_t argument)') as (
 	fd: number,
 	request: number,
-	argument: number | bigint,
+	argument: number,
 ) => number;
 
 /**
  * ioctl(2). Returns the kernel's answer, or the negated errno. Allocates nothing when `argument` is a number.
  * @param request - {@link ioctls}`[…].request`
- * @param argument - a number, or the host address of the argument struct (see {@link ArgumentBuffer})
+ * @param argument - a number, or the host address of an {@link ArgumentBuffer} that the caller goes on holding
  */
-export function ioctl(fd: number, request: number, argument: number | bigint): number {
+export function ioctl(fd: number, request: number, argument: number): number {
 	// SAFETY: the caller pairs the request with memory of at least the size its declaration says, and keeps it alive.
 	const result = cIoctl(fd, request, argument);
 	return result === -1 ? -koffi.errno() : result;
@@ -28,13 +29,16 @@ export function ioctl(fd: number, request: number, argument: number | bigint): n
 
 /**
  * An ioctl that is expected to work. Repeats it when a signal interrupts.
+ * @param argument - a number, or the argument struct's memory
+ * @param detail - what it was about, for the error
  * @returns the kernel's answer, not negative
  * @throws KVM_IOCTL_FAILED with the ioctl's name and errno
  */
-export function kvmIoctl(fd: number, name: IoctlName, argument: number | bigint = 0, detail?: string): number {
+export function kvmIoctl(fd: number, name: IoctlName, argument: number | ArgumentBuffer = 0, detail?: string): number {
 	const {request} = ioctls[name];
 	let result: number;
-	do result = ioctl(fd, request, argument);
+	// The address is taken anew each time round: the use keeps the memory from being collected before the call.
+	do result = ioctl(fd, request, typeof argument === 'number' ? argument : argument.address);
 	while (result === -EINTR);
 	if (result < 0) throw ioctlError(name, -result, detail);
 	return result;

@@ -1,0 +1,69 @@
+/** State of the kernel's interrupt controllers and timer, for save and restore. */
+import {ArgumentBuffer} from './argument-buffer.ts';
+import {Irqchip} from './constants.ts';
+import {kvmIoctl} from './ioctl.ts';
+import type {Fields, Layout, StructValue} from './layout.ts';
+import {
+	type IoapicState,
+	KvmIoapicState,
+	KvmIrqchip,
+	KvmPicState,
+	KvmPitState2,
+	KvmReinjectControl,
+	type PicState,
+	type PitState,
+} from './structs-vm.ts';
+
+/** Both 8259As and the I/O APIC. */
+export interface IrqchipState {
+	readonly picMaster: PicState;
+	readonly picSlave: PicState;
+	readonly ioapic: IoapicState;
+}
+
+const chipOffset = KvmIrqchip.offset('chip');
+
+function getChip<F extends Fields>(vmFd: number, id: number, layout: Layout<F>): StructValue<F> {
+	const buffer = new ArgumentBuffer(KvmIrqchip.size);
+	kvmIoctl(vmFd, 'KVM_GET_IRQCHIP', buffer.with(KvmIrqchip, {chip_id: id}), `chip ${id}`);
+	return layout.read(buffer.view, chipOffset);
+}
+
+function setChip<F extends Fields>(vmFd: number, id: number, layout: Layout<F>, state: StructValue<F>): void {
+	const buffer = new ArgumentBuffer(KvmIrqchip.size);
+	buffer.with(KvmIrqchip, {chip_id: id});
+	layout.write(buffer.view, chipOffset, state);
+	kvmIoctl(vmFd, 'KVM_SET_IRQCHIP', buffer, `chip ${id}`);
+}
+
+/** KVM_GET_IRQCHIP for every chip. The VM has kernel interrupt controllers and its vCPUs are stopped. */
+export const getIrqchip = (vmFd: number): IrqchipState => ({
+	picMaster: getChip(vmFd, Irqchip.PIC_MASTER, KvmPicState),
+	picSlave: getChip(vmFd, Irqchip.PIC_SLAVE, KvmPicState),
+	ioapic: getChip(vmFd, Irqchip.IOAPIC, KvmIoapicState),
+});
+
+/** KVM_SET_IRQCHIP for every chip. */
+export function setIrqchip(vmFd: number, state: IrqchipState): void {
+	setChip(vmFd, Irqchip.PIC_MASTER, KvmPicState, state.picMaster);
+	setChip(vmFd, Irqchip.PIC_SLAVE, KvmPicState, state.picSlave);
+	setChip(vmFd, Irqchip.IOAPIC, KvmIoapicState, state.ioapic);
+}
+
+/** KVM_GET_PIT2. */
+export function getPit(vmFd: number): PitState {
+	const buffer = new ArgumentBuffer(KvmPitState2.size);
+	kvmIoctl(vmFd, 'KVM_GET_PIT2', buffer);
+	return KvmPitState2.read(buffer.view);
+}
+
+/** KVM_SET_PIT2. */
+export function setPit(vmFd: number, state: PitState): void {
+	kvmIoctl(vmFd, 'KVM_SET_PIT2', new ArgumentBuffer(KvmPitState2.size).with(KvmPitState2, state));
+}
+
+/** Whether the kernel's PIT makes up for ticks the guest was too late to take (KVM_REINJECT_CONTROL); on by default. */
+export function setPitReinjection(vmFd: number, on: boolean): void {
+	const argument = new ArgumentBuffer(KvmReinjectControl.size).with(KvmReinjectControl, {pit_reinject: on ? 1 : 0});
+	kvmIoctl(vmFd, 'KVM_REINJECT_CONTROL', argument);
+}

@@ -1,0 +1,66 @@
+export {
+	type KvmCapabilities,
+	type KvmKind,
+	kvmKind,
+	type ProbeOptions,
+	probeKvm,
+	requireCap,
+	supportedCpuid,
+	vcpuMmapSize,
+} from './capabilities.ts';
+export {getIrqchip, getPit, type IrqchipState, setIrqchip, setPit, setPitReinjection} from './chips.ts';
+export {
+	Cap,
+	type CapName,
+	Clock,
+	Exit,
+	exitName,
+	InternalError,
+	MpState,
+	MsrExitReason,
+	SystemEvent,
+	VcpuEventValid,
+} from './constants.ts';
+export {maxCpuidEntries} from './cpuid.ts';
+export {kvmError} from './errors.ts';
+export {ExitReader, type InternalErrorReport, type IoExit, type MmioExit, type MsrExit} from './exits.ts';
+export {
+	assignIoeventfd,
+	assignIrqfd,
+	type Doorbell,
+	deassignIoeventfd,
+	deassignIrqfd,
+	defaultRoutes,
+	type GsiRoute,
+	type MsiMessage,
+	setGsiRouting,
+} from './interrupts.ts';
+export {KickReceiver, kickSignal, prepareThread, VcpuKick} from './kick.ts';
+export {type MsrFilterRange, maxFilterRanges, setMsrFilter} from './msr-filter.ts';
+export {getMsrs, type Msr, type MsrResult, setMsrs} from './msrs.ts';
+export {type MemorySlot, Partition, reservedRange, splitPins} from './partition.ts';
+export type {DebugRegisters, FpuState, VcpuEvents} from './structs-vcpu.ts';
+export type {ClockData, IoapicState, PicState, PitState} from './structs-vm.ts';
+export {createVm, defaultDevice, msrIndexList, openKvm} from './system.ts';
+export {type ControlMemory, controlBytes, KvmVcpu, type SyncClass} from './vcpu.ts';
+export {
+	type ExtendedControlRegister,
+	type GuestDebug,
+	getDebugRegisters,
+	getEvents,
+	getFpu,
+	getLapic,
+	getTscKhz,
+	getXcrs,
+	getXsave,
+	notifyPaused,
+	setDebugRegisters,
+	setEvents,
+	setFpu,
+	setGuestDebug,
+	setLapic,
+	setTscKhz,
+	setXcrs,
+	setXsave,
+	translate,
+} from './vcpu-state.ts';

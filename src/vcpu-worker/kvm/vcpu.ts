@@ -1,0 +1,194 @@
+import {addressOf, close, Mmap, mapOver} from '#support/ffi';
+import type {CpuidEntry} from '#vcpu-worker/cpuid';
+import type {GeneralRegisters, SpecialRegisters} from '#vcpu-worker/registers';
+import {ArgumentBuffer} from './argument-buffer.ts';
+import type {SyncX86} from './constants.ts';
+import {cpuidBuffer, readCpuid, writeCpuid} from './cpuid.ts';
+import {kvmError} from './errors.ts';
+import {ioctl, kvmIoctl} from './ioctl.ts';
+import {ioctls} from './ioctls.ts';
+import {KickReceiver, setRunSignalMask} from './kick.ts';
+import {fromSpecialRegisters, toSpecialRegisters} from './registers.ts';
+import {KvmRun, KvmSyncRegs} from './structs-run.ts';
+import {KvmMpState, KvmRegs, KvmSregs, KvmVcpuEvents, type VcpuEvents} from './structs-vcpu.ts';
+import {KvmInterrupt} from './structs-vm.ts';
+
+/** Shared memory that a vCPU's page is mapped over: part of a shared WebAssembly memory, page aligned. */
+export interface ControlMemory {
+	readonly buffer: SharedArrayBuffer;
+	/** Multiple of the page size. */
+	readonly byteOffset: number;
+	/** At least the host's mapping size (`vcpuMmapSize`), which is three pages. */
+	readonly byteLength: number;
+}
+
+/** The bytes of control memory, for {@link ExitReader} and {@link VcpuKick} on any thread. */
+export const controlBytes = ({buffer, byteOffset, byteLength}: ControlMemory): Uint8Array =>
+	new Uint8Array(buffer, byteOffset, byteLength);
+
+/** Names of register classes that the mapped page can hold. */
+export type SyncClass = keyof typeof SyncX86;
+
+const RUN = ioctls.KVM_RUN.request;
+const syncBase = KvmRun.offset('s.regs');
+const syncedRegs = syncBase + KvmSyncRegs.offset('regs');
+const syncedSregs = syncBase + KvmSyncRegs.offset('sregs');
+const syncedEvents = syncBase + KvmSyncRegs.offset('events');
+const validRegs = KvmRun.offset('kvm_valid_regs');
+const dirtyRegs = KvmRun.offset('kvm_dirty_regs');
+const syncBits = {REGS: 1, SREGS: 2, EVENTS: 4} as const satisfies typeof SyncX86;
+
+/**
+ * A vCPU of KVM. Its descriptor and its mapped page belong to the process: the thread that creates it need not be the one
+ * that runs it ({@link fromFd}), but only one thread may run it at a time, and register calls wait while it runs.
+ * Everything but {@link run} is cold and throws KVM_IOCTL_FAILED. Further state: `vcpu-state.ts`.
+ */
+export class KvmVcpu {
+	readonly fd: number;
+	readonly control: ControlMemory;
+	/** This thread's side of the kick. */
+	readonly kicks: KickReceiver;
+	readonly #argument = new ArgumentBuffer();
+	readonly #page: DataView;
+
+	private constructor(fd: number, control: ControlMemory) {
+		this.fd = fd;
+		this.control = control;
+		this.#page = new DataView(control.buffer, control.byteOffset, control.byteLength);
+		this.kicks = new KickReceiver(controlBytes(control));
+	}
+
+	/**
+	 * Creates a vCPU and maps its page over `control`.
+	 * @param mmapSize - see `vcpuMmapSize`
+	 */
+	static create(vmFd: number, vcpuId: number, control: ControlMemory, mmapSize: number): KvmVcpu {
+		if (control.byteLength < mmapSize)
+			throw kvmError('KVM_SYSCALL_FAILED', {call: `mmap of ${mmapSize} over ${control.byteLength} bytes`, errno: 22});
+		const fd = kvmIoctl(vmFd, 'KVM_CREATE_VCPU', vcpuId, `vCPU ${vcpuId}`);
+		const protection = Mmap.PROT_READ | Mmap.PROT_WRITE;
+		const mapped = mapOver(hostAddress(control), mmapSize, {protection, flags: Mmap.SHARED, fd});
+		if (mapped < 0) {
+			close(fd);
+			throw kvmError('KVM_SYSCALL_FAILED', {call: `mmap of vCPU ${vcpuId}`, errno: -mapped});
+		}
+		setRunSignalMask(fd);
+		return new KvmVcpu(fd, control);
+	}
+
+	/** The vCPU that another thread created. Do not {@link close} it. */
+	static fromFd(vcpuFd: number, control: ControlMemory): KvmVcpu {
+		return new KvmVcpu(vcpuFd, control);
+	}
+
+	/** Ends the vCPU. The control memory becomes plain zeros, so that late readers see no exit and do no harm. */
+	close(): void {
+		const {byteLength} = this.control;
+		const flags = Mmap.PRIVATE | Mmap.ANONYMOUS;
+		const protection = Mmap.PROT_READ | Mmap.PROT_WRITE;
+		mapOver(hostAddress(this.control), byteLength, {protection, flags, fd: -1});
+		close(this.fd);
+	}
+
+	/**
+	 * Runs the guest until the next exit, finishing the previous one first. Hot: allocates nothing, never throws.
+	 * Call only on a thread that called `prepareThread`.
+	 * @returns 0: an exit is in the mapped page; -EINTR: kicked, see {@link KickReceiver.acknowledge}; -EAGAIN: a waiting
+	 * processor got its start-up signal, run again; other negated errno: the vCPU cannot run
+	 */
+	run(): number {
+		return ioctl(this.fd, RUN, 0);
+	}
+
+	/**
+	 * Finishes the access of the last exit without running the guest, so that the registers are those between two
+	 * instructions. -EINTR when finished; 0 when the access has a further part: serve that exit and call again. Clears
+	 * kicks as it finishes: look at what was asked afterwards.
+	 */
+	completeExit(): number {
+		this.kicks.exitImmediately();
+		const result = this.run();
+		if (result !== 0) this.kicks.acknowledge();
+		return result;
+	}
+
+	getGeneral(): GeneralRegisters {
+		kvmIoctl(this.fd, 'KVM_GET_REGS', this.#argument);
+		return KvmRegs.read(this.#argument.view);
+	}
+
+	setGeneral(registers: GeneralRegisters): void {
+		kvmIoctl(this.fd, 'KVM_SET_REGS', this.#argument.with(KvmRegs, registers));
+	}
+
+	getSpecial(): SpecialRegisters {
+		kvmIoctl(this.fd, 'KVM_GET_SREGS', this.#argument);
+		return toSpecialRegisters(KvmSregs.read(this.#argument.view));
+	}
+
+	setSpecial(registers: SpecialRegisters): void {
+		kvmIoctl(this.fd, 'KVM_SET_SREGS', this.#argument.with(KvmSregs, fromSpecialRegisters(registers)));
+	}
+
+	/** What each run leaves in the mapped page; costs a copy per exit. None at first. */
+	syncOnExit(classes: readonly SyncClass[]): void {
+		const bits = classes.reduce((sum, name) => sum | syncBits[name], 0);
+		this.#page.setBigUint64(validRegs, BigInt(bits), true);
+	}
+
+	/** General registers as of the last exit. Needs {@link syncOnExit} of `REGS` before it. No system call. */
+	syncedGeneral(): GeneralRegisters {
+		return KvmRegs.read(this.#page, syncedRegs);
+	}
+
+	/** Special registers as of the last exit. Needs `SREGS`. */
+	syncedSpecial(): SpecialRegisters {
+		return toSpecialRegisters(KvmSregs.read(this.#page, syncedSregs));
+	}
+
+	/** Events as of the last exit. Needs `EVENTS`. */
+	syncedEvents(): VcpuEvents {
+		return KvmVcpuEvents.read(this.#page, syncedEvents);
+	}
+
+	/** Sets the general registers at the next run, without a system call. */
+	writeSyncedGeneral(registers: GeneralRegisters): void {
+		KvmRegs.write(this.#page, syncedRegs, registers);
+		const dirty = this.#page.getBigUint64(dirtyRegs, true);
+		this.#page.setBigUint64(dirtyRegs, dirty | BigInt(syncBits.REGS), true);
+	}
+
+	/** One of {@link MpState}. Needs local APICs in the kernel. */
+	getMpState(): number {
+		kvmIoctl(this.fd, 'KVM_GET_MP_STATE', this.#argument);
+		return KvmMpState.read(this.#argument.view).mp_state;
+	}
+
+	setMpState(state: number): void {
+		kvmIoctl(this.fd, 'KVM_SET_MP_STATE', this.#argument.with(KvmMpState, {mp_state: state}), `state ${state}`);
+	}
+
+	/** What CPUID answers (KVM_GET_CPUID2). */
+	getCpuid(): CpuidEntry[] {
+		const buffer = cpuidBuffer();
+		kvmIoctl(this.fd, 'KVM_GET_CPUID2', buffer);
+		return readCpuid(buffer);
+	}
+
+	/** Sets what CPUID answers (KVM_SET_CPUID2). Before the first run: features and register widths follow from it. */
+	setCpuid(entries: readonly CpuidEntry[]): void {
+		kvmIoctl(this.fd, 'KVM_SET_CPUID2', writeCpuid(entries), `${entries.length} entries`);
+	}
+
+	/** Injects an external interrupt; without local APICs in the kernel, or as the split PIC's. */
+	interrupt(vector: number): void {
+		kvmIoctl(this.fd, 'KVM_INTERRUPT', this.#argument.with(KvmInterrupt, {irq: vector}), `vector ${vector}`);
+	}
+
+	/** Queues a non-maskable interrupt. */
+	nmi(): void {
+		kvmIoctl(this.fd, 'KVM_NMI');
+	}
+}
+
+const hostAddress = ({buffer, byteOffset}: ControlMemory): bigint => addressOf(buffer) + BigInt(byteOffset);
