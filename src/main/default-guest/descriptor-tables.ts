@@ -1,0 +1,82 @@
+import {type Assembler, distance} from '#support/x86-assembler';
+import {cpuPage, cpuPageSize, cpuPages, maxCpus, memoryEnd, selector} from './layout.ts';
+
+/** Page-table bits: Intel SDM volume 3, section 4.5. */
+const pageBit = {present: 1n, writable: 2n, user: 4n, writeThrough: 8n, uncached: 0x10n, huge: 0x80n} as const;
+const hugePageSize = 0x20_0000;
+const tableSize = 0x1000;
+/** The page with the I/O APIC, and that with the local APIC. */
+const apicPages = [0xfec0_0000, 0xfee0_0000];
+
+/**
+ * Page tables that map the low 4 GiB to themselves in 2 MiB pages. They are data, not built at run time,
+ * because kernel code is slow on hosts that emulate it. User mode may touch the guest's own pages only.
+ */
+export function emitPageTables({label, qwords, zeros, align}: Assembler, address: number): void {
+	const table = pageBit.present | pageBit.writable | pageBit.user;
+	align(tableSize, 0);
+	label('page-tables');
+	qwords(BigInt(address + tableSize) | table);
+	zeros(tableSize - 8);
+	for (let gib = 0; gib < 4; gib++) qwords(BigInt(address + (2 + gib) * tableSize) | table);
+	zeros(tableSize - 4 * 8);
+	for (let page = 0; page < 0x1_0000_0000; page += hugePageSize) {
+		const access = page < memoryEnd ? pageBit.user : 0n;
+		const caching = apicPages.includes(page) ? pageBit.uncached | pageBit.writeThrough : 0n;
+		qwords(BigInt(page) | pageBit.present | pageBit.writable | pageBit.huge | access | caching);
+	}
+}
+
+/** Global descriptors with one task state segment per CPU; SDM volume 3, sections 3.4.5 and 8.2.3. */
+export function emitGdt({label, align, qwords, dwords, words}: Assembler): void {
+	align(16, 0);
+	label('gdt');
+	qwords(0);
+	qwords(0x00cf_9b00_0000_ffffn); // 32-bit kernel code, flat
+	qwords(0x00af_9b00_0000_ffffn); // 64-bit kernel code
+	qwords(0x00cf_9300_0000_ffffn); // kernel data
+	qwords(0x00cf_fb00_0000_ffffn); // 32-bit user code
+	qwords(0x00cf_f300_0000_ffffn); // user data
+	qwords(0x00af_fb00_0000_ffffn); // 64-bit user code
+	qwords(0);
+	for (let cpu = 0; cpu < maxCpus; cpu++) {
+		const base = cpuPages + cpu * cpuPageSize + cpuPage.tss;
+		dwords(((base & 0xffff) << 16) | 103, (base & 0xff00_0000) | ((base >> 16) & 0xff) | 0x8900, 0, 0);
+	}
+	label('gdt-end');
+	align(8, 0);
+	label('gdt-pointer');
+	words({...distance('gdt', 'gdt-end'), add: -1});
+	qwords('gdt');
+}
+
+export const vectorCount = 256;
+/** The software interrupt that ends user mode. */
+export const leaveVector = 0x80;
+
+/** Space for the interrupt descriptors, which {@link fillIdt} fills once the handlers have addresses. */
+export function emitIdt({label, align, zeros, words, qwords}: Assembler): void {
+	align(16, 0);
+	label('idt');
+	zeros(vectorCount * 16);
+	label('idt-end');
+	label('idt-pointer');
+	words({...distance('idt', 'idt-end'), add: -1});
+	qwords('idt');
+	label('empty-idt-pointer');
+	words(0);
+	qwords(0);
+}
+
+/** Writes the interrupt gates; SDM volume 3, section 6.14.1. */
+export function fillIdt(idt: DataView, handlerOf: (vector: number) => number): void {
+	for (let vector = 0; vector < vectorCount; vector++) {
+		const handler = handlerOf(vector);
+		const at = vector * 16;
+		idt.setUint16(at, handler & 0xffff, true);
+		idt.setUint16(at + 2, selector.kernelCode, true);
+		// Present interrupt gate; user mode may raise only the vector that is meant for it.
+		idt.setUint16(at + 4, vector === leaveVector ? 0xee00 : 0x8e00, true);
+		idt.setUint16(at + 6, handler >>> 16, true);
+	}
+}

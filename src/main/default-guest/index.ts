@@ -1,0 +1,1 @@
+export {type DefaultGuest, defaultGuest} from './default-guest.ts';
