@@ -1,0 +1,204 @@
+import test from 'ava';
+import {createProcessorTopology, type ProcessorOptions} from '#main/topology';
+import {isVmmError} from '#support/errors';
+import {type AcpiOptions, buildAcpiTables} from './acpi-tables.ts';
+import {mmioModule} from './dsdt.ts';
+import type {PcieHostBridge} from './pcie.ts';
+
+const processors = (count: number, options: Partial<ProcessorOptions> = {}) =>
+	createProcessorTopology({processors: count, smt: 'off', x2apic: 'auto', apicIdOffset: 0, ...options});
+const build = (options: Partial<AcpiOptions> = {}) =>
+	buildAcpiTables({topology: processors(2), comPorts: [1], hasPic: true, hasPit: true, ...options});
+const bridge: PcieHostBridge = {
+	segment: 0,
+	startBus: 16,
+	endBus: 31,
+	ecam: {gpa: 0x1_4100_0000, length: 16 * 2 ** 20},
+	mmio: [{gpa: 0xf400_0000, length: 64 * 2 ** 20}],
+};
+
+const hex = (bytes: Uint8Array | undefined) => Buffer.from(bytes ?? []).toString('hex');
+const view = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+const piece = (name: string, options?: Partial<AcpiOptions>): Uint8Array =>
+	build(options).pieces.find((candidate) => candidate.name === `ACPI ${name}`)?.data ?? new Uint8Array();
+/** MADT entries after the header, as hexadecimal. */
+function madtEntries(options?: Partial<AcpiOptions>): string[] {
+	const table = piece('MADT', options);
+	const entries: string[] = [];
+	for (let at = 44; at < table.length; at += table[at + 1] ?? 1) {
+		entries.push(hex(table.slice(at, at + (table[at + 1] ?? 1))));
+	}
+	return entries;
+}
+
+test('the RSDP lies at E0000 and leads over the XSDT to every table', (t) => {
+	const {pieces, rsdp} = build({hostBridges: [bridge]});
+	const at = (gpa: number) => pieces.find((candidate) => candidate.gpa === gpa)?.data ?? new Uint8Array();
+	t.is(rsdp, 0xe_0000);
+	const root = at(rsdp);
+	t.is(Buffer.from(root.subarray(0, 8)).toString(), 'RSD PTR ');
+	const xsdt = at(Number(view(root).getBigUint64(24, true)));
+	const listed = Array.from({length: (xsdt.length - 36) / 8}, (_, i) =>
+		at(Number(view(xsdt).getBigUint64(36 + 8 * i, true))),
+	);
+	t.deepEqual(
+		listed.map((table) => Buffer.from(table.subarray(0, 4)).toString()),
+		['FACP', 'APIC', 'MCFG', 'SSDT'],
+	);
+	const dsdt = at(Number(view(listed[0] as Uint8Array).getBigUint64(140, true)));
+	t.is(Buffer.from(dsdt.subarray(0, 4)).toString(), 'DSDT');
+});
+
+test('every table sums to zero and tells its length', (t) => {
+	const sum = (bytes: Uint8Array) => bytes.reduce((a, b) => a + b, 0) & 0xff;
+	const tables = build({hostBridges: [bridge]}).pieces.filter(({name}) => name !== 'ACPI RSDP');
+	t.deepEqual(
+		tables.map(({data}) => [sum(data), view(data).getUint32(4, true) - data.length]),
+		tables.map(() => [0, 0]),
+	);
+	const rsdp = piece('RSDP');
+	t.deepEqual([sum(rsdp.subarray(0, 20)), sum(rsdp), rsdp.length], [0, 0, 36]);
+});
+
+test('tables begin at 19000, do not overlap, and are reserved as whole pages', (t) => {
+	const {pieces, reserved, end} = build({hostBridges: [bridge]});
+	const tables = pieces.slice(0, -1);
+	t.is(tables[0]?.gpa, 0x1_9000);
+	t.deepEqual(
+		tables.slice(1).map(({gpa}) => gpa % 8),
+		tables.slice(1).map(() => 0),
+	);
+	t.true(tables.slice(1).every(({gpa}, i) => gpa >= (tables[i]?.gpa ?? 0) + (tables[i]?.data.length ?? 0)));
+	t.is(end, 0x1_a000);
+	t.deepEqual(reserved, [
+		{gpa: 0x1_9000, length: 0x1000, kind: 'acpi'},
+		{gpa: 0xe_0000, length: 0x1_0000, kind: 'reserved'},
+	]);
+});
+
+test('without PCIe there is no MCFG and no SSDT', (t) => {
+	t.deepEqual(
+		build().pieces.map(({name}) => name),
+		['ACPI DSDT', 'ACPI FADT', 'ACPI MADT', 'ACPI XSDT', 'ACPI RSDP'],
+	);
+});
+
+test('the FADT names the power-management ports at 400, SCI 9 and the reset register', (t) => {
+	const fadt = view(piece('FADT'));
+	t.is(fadt.byteLength, 276);
+	t.is(fadt.getUint8(8), 6);
+	t.is(fadt.getUint16(46, true), 9);
+	t.is(fadt.getUint32(112, true), 0x85b5);
+	t.deepEqual([fadt.getUint16(96, true), fadt.getUint16(98, true)], [101, 1001]);
+	const genericAddress = (offset: number) => hex(piece('FADT').slice(offset, offset + 12));
+	t.is(genericAddress(116), '010800013304000000000000');
+	t.is(fadt.getUint8(128), 1);
+	t.is(genericAddress(148), '012000020004000000000000');
+	t.is(genericAddress(172), '011000020404000000000000');
+	t.is(genericAddress(208), '012000030804000000000000');
+	t.is(genericAddress(220), '012000020c04000000000000');
+});
+
+test('the FADT follows another port base and interrupt', (t) => {
+	const fadt = view(piece('FADT', {pmBase: 0x600, sciIrq: 11}));
+	t.deepEqual([fadt.getUint16(46, true), fadt.getUint32(56, true), fadt.getUint32(120, true)], [11, 0x600, 0x633]);
+});
+
+test('the FADT tells of legacy devices only when there are COM ports, and never of VGA', (t) => {
+	t.is(view(piece('FADT')).getUint16(109, true), 0b101);
+	t.is(view(piece('FADT', {comPorts: []})).getUint16(109, true), 0b100);
+});
+
+test('the MADT holds IOAPIC, overrides, NMI and processors with UID index+1', (t) => {
+	const madt = view(piece('MADT'));
+	t.deepEqual([madt.getUint8(8), madt.getUint32(36, true), madt.getUint32(40, true)], [5, 0xfee0_0000, 1]);
+	t.deepEqual(madtEntries(), [
+		'010c00000000c0fe00000000',
+		'020a0009090000000d00',
+		'020a0000020000000000',
+		'0406ff000001',
+		'0008010001000000',
+		'0008020101000000',
+	]);
+});
+
+test('without PIT and PIC the MADT has neither the timer override nor the PC-AT flag', (t) => {
+	t.is(view(piece('MADT', {hasPic: false})).getUint32(40, true), 0);
+	t.false(madtEntries({hasPit: false}).includes('020a0000020000000000'));
+});
+
+test('APIC id 254 has the short entry, 255 and UID 256 the x2APIC one', (t) => {
+	const topology = processors(2, {vpsPerSocket: 1, apicIdOffset: 254});
+	t.deepEqual(madtEntries({topology}).slice(3), [
+		'0406ff000001',
+		'0a0c0000ffffffff01000000',
+		'000801fe01000000',
+		'09100000ff0000000100000002000000',
+	]);
+	const many = madtEntries({topology: processors(256)});
+	t.is(many.at(-2), '0008fffe01000000');
+	t.is(many.at(-1), '09100000ff0000000100000000010000');
+});
+
+test('the DSDT powers off with sleep type 0, in the form that simple guests search for', (t) => {
+	t.true(hex(piece('DSDT')).includes(`085c${hex(Buffer.from('_S5_'))}1204020000`));
+});
+
+test('the DSDT describes COM1 by port and interrupt, as OpenVMM does', (t) => {
+	const expected =
+		'085f4849440c41d00501' +
+		'085f44444e0d434f4d3100' +
+		'085f55494401' +
+		'085f43525311160a134701f803f80301088906000301040000007900';
+	t.true(hex(piece('DSDT')).includes(expected));
+});
+
+test('the DSDT has a device per COM port and processor, and nothing for absent ones', (t) => {
+	const dsdt = Buffer.from(piece('DSDT', {comPorts: [1, 3], topology: processors(1000)})).toString('latin1');
+	t.deepEqual(dsdt.match(/UAR\d/g), ['UAR1', 'UAR3']);
+	t.deepEqual(
+		[dsdt.match(/[PQ]\d{3}(?=._HID)/gs)?.length, dsdt.includes('P999'), dsdt.includes('Q000')],
+		[1000, true, true],
+	);
+	t.false(dsdt.includes('PCI0'));
+});
+
+test('further devices join the namespace', (t) => {
+	const vmod = mmioModule([{gpa: 0xf800_0000, length: 0x800_0000}]);
+	t.true(hex(piece('DSDT', {devices: [vmod]})).includes(hex(vmod)));
+});
+
+test('MCFG counts from bus 0 even when the root complex starts later', (t) => {
+	t.is(hex(piece('MCFG', {hostBridges: [bridge]}).slice(44)), '0000004001000000' + '0000' + '10' + '1f' + '00000000');
+});
+
+test('MCFG cannot describe configuration space whose bus 0 would lie below address 0', (t) => {
+	const low = {...bridge, ecam: {gpa: 0x10_0000, length: 0x100_0000}};
+	t.true(
+		isVmmError(
+			t.throws(() => build({hostBridges: [low]})),
+			'ACPI_ECAM_TOO_LOW',
+		),
+	);
+});
+
+test('more root complexes than ACPI has names for are refused', (t) => {
+	t.notThrows(() => build({hostBridges: Array.from({length: 100}, () => bridge)}));
+	t.true(
+		isVmmError(
+			t.throws(() => build({hostBridges: Array.from({length: 101}, () => bridge)})),
+			'ACPI_TOO_MANY_HOST_BRIDGES',
+		),
+	);
+});
+
+test('1024 processors fit below the end of conventional memory, endless devices do not', (t) => {
+	t.true(build({topology: processors(1024)}).end < 0x4_0000);
+	const devices = [new Uint8Array(0x9_0000)];
+	t.true(
+		isVmmError(
+			t.throws(() => build({devices})),
+			'ACPI_TABLES_TOO_LARGE',
+		),
+	);
+});

@@ -1,0 +1,113 @@
+import {pmLayout} from '#devices/chipset/acpi-pm';
+import {bootLayout, type MemoryPiece, type ReservedRange} from '#main/loader';
+import type {ProcessorTopology} from '#main/topology';
+import type {Aml} from './aml/index.ts';
+import {descriptionTable, oemId} from './description-table.ts';
+import {buildDsdt, type ComPort} from './dsdt.ts';
+import {acpiError} from './errors.ts';
+import {buildFadt} from './fadt.ts';
+import {buildMadt} from './madt.ts';
+import {checksum, littleEndian, packedRecord} from './packed-record/index.ts';
+import {buildMcfg, buildPcieSsdt, type PcieHostBridge} from './pcie.ts';
+
+/** The machine as its ACPI tables describe it. */
+export interface AcpiOptions {
+	readonly topology: ProcessorTopology;
+	/** Ports that exist. */
+	readonly comPorts: readonly ComPort[];
+	readonly hasPic: boolean;
+	readonly hasPit: boolean;
+	/** First port of the power-management device; defaults to 0x400. */
+	readonly pmBase?: number;
+	/** Its interrupt; defaults to 9. */
+	readonly sciIrq?: number;
+	/** PCIe root complexes; MCFG and SSDT exist when there are some. */
+	readonly hostBridges?: readonly PcieHostBridge[];
+	/** Further devices of the DSDT's `\_SB` scope, encoded. */
+	readonly devices?: readonly Aml[];
+	/** Where the tables lie; defaults to the place after a direct boot's data, {@link bootLayout}. */
+	readonly tablesBase?: number;
+}
+
+/** Tables ready for guest memory. */
+export interface AcpiTables {
+	readonly pieces: readonly MemoryPiece[];
+	/** Address of the RSDP. */
+	readonly rsdp: number;
+	/** The tables and the BIOS area, for the guest's memory map. */
+	readonly reserved: readonly ReservedRange[];
+	/** First page after the tables. */
+	readonly end: number;
+}
+
+const pageSize = 0x1000;
+
+/** RSDP, revision 2 (ACPI 6.5, table 5.3). */
+const rsdp = packedRecord([
+	['signature', 0, 8],
+	['checksum', 8, 1],
+	['oemId', 9, 6],
+	['revision', 15, 1],
+	['rsdtAddress', 16, 4],
+	['length', 20, 4],
+	['xsdtAddress', 24, 8],
+	['extendedChecksum', 32, 1],
+	['reserved', 33, 3],
+]);
+const firstRsdpLength = 20;
+
+/**
+ * Builds RSDP, XSDT, FADT, MADT, DSDT, and with PCIe also MCFG and SSDT.
+ * @throws VmmError with an `ACPI_` code when the tables do not fit
+ */
+export function buildAcpiTables(options: AcpiOptions): AcpiTables {
+	const {topology, comPorts, hasPic, hasPit, pmBase = pmLayout.base, sciIrq = pmLayout.sciIrq} = options;
+	const {hostBridges = [], devices = [], tablesBase = bootLayout.acpiTables} = options;
+	const tables = new TableStack(tablesBase);
+	const dsdt = tables.add('DSDT', buildDsdt({topology, comPorts, devices}));
+	const hasLegacyDevices = comPorts.length > 0;
+	const listed = [
+		tables.add('FADT', buildFadt({pmBase, sciIrq, dsdt, hasLegacyDevices})),
+		tables.add('MADT', buildMadt({topology, hasPic, hasPit, sciIrq})),
+	];
+	if (hostBridges.length > 0) {
+		listed.push(tables.add('MCFG', buildMcfg(hostBridges)), tables.add('SSDT', buildPcieSsdt(hostBridges)));
+	}
+	const xsdt = tables.add('XSDT', descriptionTable('XSDT', 1, ...listed.map((address) => littleEndian(address, 8))));
+	const end = Math.ceil(tables.end / pageSize) * pageSize;
+	if (end > bootLayout.ebda) throw acpiError('ACPI_TABLES_TOO_LARGE', {end, limit: bootLayout.ebda});
+	return {
+		pieces: [...tables.pieces, {name: 'ACPI RSDP', gpa: bootLayout.rsdp, data: buildRsdp(xsdt)}],
+		rsdp: bootLayout.rsdp,
+		reserved: [
+			{gpa: tablesBase, length: end - tablesBase, kind: 'acpi'},
+			{gpa: bootLayout.rsdp, length: bootLayout.smbiosEntry - bootLayout.rsdp, kind: 'reserved'},
+		],
+		end,
+	};
+}
+
+function buildRsdp(xsdtAddress: number): Uint8Array {
+	const table = rsdp.encode({signature: 'RSD PTR ', oemId, revision: 2, length: rsdp.length, xsdtAddress});
+	table[8] = checksum(table.subarray(0, firstRsdpLength));
+	table[32] = checksum(table);
+	return table;
+}
+
+/** Tables one after the other, each at a multiple of 8. */
+class TableStack {
+	readonly pieces: MemoryPiece[] = [];
+	end: number;
+
+	constructor(base: number) {
+		this.end = base;
+	}
+
+	/** Places a table and tells where. */
+	add(name: string, data: Uint8Array): number {
+		const gpa = this.end;
+		this.pieces.push({name: `ACPI ${name}`, gpa, data});
+		this.end = Math.ceil((gpa + data.length) / 8) * 8;
+		return gpa;
+	}
+}

@@ -1,0 +1,31 @@
+export {type Aml, integer, namePath, withPackageLength} from './encoding.ts';
+export {
+	busNumbers,
+	type InterruptMode,
+	interrupt,
+	ioPorts,
+	irq,
+	memory32Fixed,
+	qwordMemory,
+	type Resource,
+	resourceTemplate,
+} from './resources.ts';
+export {
+	argument,
+	buffer,
+	createDwordField,
+	device,
+	eisaId,
+	equal,
+	method,
+	name,
+	orInto,
+	otherwise,
+	packageOf,
+	returns,
+	scope,
+	store,
+	string,
+	uuid,
+	when,
+} from './terms.ts';

@@ -1,0 +1,9 @@
+export {
+	type AcpiOptions,
+	type AcpiTables,
+	buildAcpiTables,
+} from './acpi-tables.ts';
+export {type ComPort, mmioModule} from './dsdt.ts';
+export {acpiError} from './errors.ts';
+export {ioApicAddress, localApicAddress} from './madt.ts';
+export type {PcieHostBridge} from './pcie.ts';

@@ -1,0 +1,10 @@
+export {
+	ascii,
+	checksum,
+	concatBytes,
+	type FieldValue,
+	littleEndian,
+	type PackedField,
+	type PackedRecord,
+	packedRecord,
+} from './packed-record.ts';

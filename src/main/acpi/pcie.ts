@@ -1,0 +1,115 @@
+import type {MemoryRange} from '#devices/guest-memory';
+import {
+	argument,
+	busNumbers,
+	createDwordField,
+	device,
+	eisaId,
+	equal,
+	integer,
+	method,
+	name,
+	orInto,
+	otherwise,
+	qwordMemory,
+	resourceTemplate,
+	returns,
+	scope,
+	store,
+	uuid,
+	when,
+} from './aml/index.ts';
+import {descriptionTable} from './description-table.ts';
+import {acpiError} from './errors.ts';
+import {concatBytes, packedRecord} from './packed-record/index.ts';
+
+/** A PCIe root complex. */
+export interface PcieHostBridge {
+	readonly segment: number;
+	readonly startBus: number;
+	/** The last bus, included. */
+	readonly endBus: number;
+	/** Configuration space of `startBus` and the buses after it, 1 MiB each. */
+	readonly ecam: MemoryRange;
+	/** Windows for the BARs of devices. */
+	readonly mmio: readonly MemoryRange[];
+}
+
+const bytesPerBus = 0x10_0000;
+const maxHostBridges = 100;
+
+/** The _OSC interface of PCI host bridges (PCI Firmware Specification 3.3, 4.5.1). */
+const pciHostBridgeOsc = '33DB4D5B-1FF7-401C-9657-7441C03DD766';
+/** _OSC status: unrecognized UUID (ACPI 6.5, table 6.13). */
+const unrecognizedUuid = 0x04;
+
+const mcfgReserved = new Uint8Array(8);
+/** Configuration space allocation (PCI Firmware Specification 3.3, table 4-3). */
+const mcfgAllocation = packedRecord([
+	['base', 0, 8],
+	['segment', 8, 2],
+	['startBus', 10, 1],
+	['endBus', 11, 1],
+	['reserved', 12, 4],
+]);
+
+/**
+ * MCFG: where configuration space lies. The table counts from bus 0 even when the bridge does not have it.
+ * @throws VmmError `ACPI_ECAM_TOO_LOW`
+ */
+export function buildMcfg(bridges: readonly PcieHostBridge[]): Uint8Array {
+	const allocations = bridges.map(({ecam, segment, startBus, endBus}) => {
+		const base = ecam.gpa - startBus * bytesPerBus;
+		if (base < 0) throw acpiError('ACPI_ECAM_TOO_LOW', {ecam: ecam.gpa, startBus});
+		return mcfgAllocation.encode({base, segment, startBus, endBus});
+	});
+	return descriptionTable('MCFG', 1, mcfgReserved, ...allocations);
+}
+
+/**
+ * SSDT: one PCIe host bridge per root complex, and a motherboard device that holds their configuration space, without
+ * which some guests do not trust MCFG.
+ * @throws VmmError `ACPI_TOO_MANY_HOST_BRIDGES`
+ */
+export function buildPcieSsdt(bridges: readonly PcieHostBridge[]): Uint8Array {
+	if (bridges.length > maxHostBridges) {
+		throw acpiError('ACPI_TOO_MANY_HOST_BRIDGES', {count: bridges.length, limit: maxHostBridges});
+	}
+	const configurationSpace = bridges.map(({ecam}) => qwordMemory(ecam.gpa, ecam.length));
+	const motherboard = device(
+		'ECAM',
+		name('_HID', eisaId('PNP0C02')),
+		name('_CRS', resourceTemplate(...configurationSpace)),
+	);
+	return descriptionTable('SSDT', 2, scope('\\_SB', ...bridges.map(hostBridge), motherboard));
+}
+
+function hostBridge(bridge: PcieHostBridge, index: number): Uint8Array {
+	const {segment, startBus, endBus, mmio} = bridge;
+	const windows = mmio.filter(({length}) => length > 0).map(({gpa, length}) => qwordMemory(gpa, length));
+	return device(
+		index < 10 ? `PCI${index}` : `PC${index}`,
+		name('_HID', eisaId('PNP0A08')),
+		name('_CID', eisaId('PNP0A03')),
+		name('_UID', integer(index)),
+		name('_SEG', integer(segment)),
+		name('_BBN', integer(startBus)),
+		name('_CCA', integer(1)),
+		grantAllControl(),
+		name('_CRS', resourceTemplate(busNumbers(startBus, endBus - startBus + 1), ...windows)),
+	);
+}
+
+/** _OSC: the guest gets control of every feature it asks for; nothing else here would use it. */
+function grantAllControl(): Uint8Array {
+	return method(
+		'_OSC',
+		4,
+		createDwordField(argument(3), 0, 'STS0'),
+		concatBytes(
+			when(equal(argument(0), uuid(pciHostBridgeOsc)), store(integer(0), 'STS0')),
+			otherwise(orInto('STS0', integer(unrecognizedUuid))),
+		),
+		returns(argument(3)),
+	);
+}
