@@ -2,9 +2,10 @@ import {type Assembler, distance} from '#support/x86-assembler';
 import {cpuPage, cpuPageSize, cpuPages, maxCpus, memoryEnd, selector} from './layout.ts';
 
 /** Page-table bits: Intel SDM volume 3, section 4.5. */
-const pageBit = {present: 1n, writable: 2n, user: 4n, writeThrough: 8n, uncached: 0x10n, huge: 0x80n} as const;
+const pageBit = {present: 1, writable: 2, user: 4, writeThrough: 8, uncached: 0x10, huge: 0x80} as const;
 const hugePageSize = 0x20_0000;
 const tableSize = 0x1000;
+const entriesPerTable = 512;
 /** The page with the I/O APIC, and that with the local APIC. */
 const apicPages = [0xfec0_0000, 0xfee0_0000];
 
@@ -12,23 +13,27 @@ const apicPages = [0xfec0_0000, 0xfee0_0000];
  * Page tables that map the low 4 GiB to themselves in 2 MiB pages. They are data, not built at run time,
  * because kernel code is slow on hosts that emulate it. User mode may touch the guest's own pages only.
  */
-export function emitPageTables({label, qwords, zeros, align}: Assembler, address: number): void {
-	const table = pageBit.present | pageBit.writable | pageBit.user;
+export function emitPageTables({label, bytes, align}: Assembler, address: number): void {
 	align(tableSize, 0);
 	label('page-tables');
-	qwords(BigInt(address + tableSize) | table);
-	zeros(tableSize - 8);
-	for (let gib = 0; gib < 4; gib++) qwords(BigInt(address + (2 + gib) * tableSize) | table);
-	zeros(tableSize - 4 * 8);
-	for (let page = 0; page < 0x1_0000_0000; page += hugePageSize) {
-		const access = page < memoryEnd ? pageBit.user : 0n;
-		const caching = apicPages.includes(page) ? pageBit.uncached | pageBit.writeThrough : 0n;
-		qwords(BigInt(page) | pageBit.present | pageBit.writable | pageBit.huge | access | caching);
+	const tables = new BigUint64Array((2 + 4) * entriesPerTable);
+	const access = pageBit.present | pageBit.writable | pageBit.user;
+	tables[0] = BigInt(address + tableSize + access);
+	for (let gib = 0; gib < 4; gib++) tables[entriesPerTable + gib] = BigInt(address + (2 + gib) * tableSize + access);
+	for (let page = 0; page < 4 * entriesPerTable; page++) {
+		tables[2 * entriesPerTable + page] = BigInt(page * hugePageSize + hugePageBits(page * hugePageSize));
 	}
+	bytes(new Uint8Array(tables.buffer));
+}
+
+function hugePageBits(page: number): number {
+	const access = page < memoryEnd ? pageBit.user : 0;
+	const caching = apicPages.includes(page) ? pageBit.uncached + pageBit.writeThrough : 0;
+	return pageBit.present + pageBit.writable + pageBit.huge + access + caching;
 }
 
 /** Global descriptors with one task state segment per CPU; SDM volume 3, sections 3.4.5 and 8.2.3. */
-export function emitGdt({label, align, qwords, dwords, words}: Assembler): void {
+export function emitGdt({label, align, qwords, bytes, words}: Assembler): void {
 	align(16, 0);
 	label('gdt');
 	qwords(0);
@@ -39,15 +44,23 @@ export function emitGdt({label, align, qwords, dwords, words}: Assembler): void 
 	qwords(0x00cf_f300_0000_ffffn); // user data
 	qwords(0x00af_fb00_0000_ffffn); // 64-bit user code
 	qwords(0);
-	for (let cpu = 0; cpu < maxCpus; cpu++) {
-		const base = cpuPages + cpu * cpuPageSize + cpuPage.tss;
-		dwords(((base & 0xffff) << 16) | 103, (base & 0xff00_0000) | ((base >> 16) & 0xff) | 0x8900, 0, 0);
-	}
+	bytes(new Uint8Array(taskDescriptors().buffer));
 	label('gdt-end');
 	align(8, 0);
 	label('gdt-pointer');
 	words({...distance('gdt', 'gdt-end'), add: -1});
 	qwords('gdt');
+}
+
+/** One 16-byte descriptor per CPU. */
+function taskDescriptors(): Uint32Array {
+	const descriptors = new Uint32Array(maxCpus * 4);
+	for (let cpu = 0; cpu < maxCpus; cpu++) {
+		const base = cpuPages + cpu * cpuPageSize + cpuPage.tss;
+		descriptors[cpu * 4] = ((base & 0xffff) << 16) | 103; // limit: 104 bytes
+		descriptors[cpu * 4 + 1] = (base & 0xff00_0000) | ((base >> 16) & 0xff) | 0x8900; // present, available
+	}
+	return descriptors;
 }
 
 export const vectorCount = 256;

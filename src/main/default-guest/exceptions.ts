@@ -1,19 +1,24 @@
 import {type Assembler, cr2, dword, eax, qword, rax, rbp, rsp} from '#support/x86-assembler';
-import {leaveVector, vectorCount} from './descriptor-tables.ts';
+import {leaveVector} from './descriptor-tables.ts';
 import type {Texts} from './text.ts';
 
 /** Exceptions that push an error code; SDM volume 3, table 6-1. */
 const withErrorCode = new Set([8, 10, 11, 12, 13, 14, 17, 21, 29, 30]);
 
+const exceptionCount = 32;
+/** What is printed for an interrupt, whatever its vector. */
+const anyInterrupt = 255;
+
 /** The label of the handler of a vector. */
-export const handlerLabel = (vector: number): string =>
-	vector === leaveVector ? 'leave-user-mode' : `vector-${vector}`;
+export function handlerLabel(vector: number): string {
+	if (vector === leaveVector) return 'leave-user-mode';
+	return `vector-${vector < exceptionCount ? vector : anyInterrupt}`;
+}
 
 /** The guest expects no exception and no interrupt: any of them is printed, and ends the machine. */
 export function emitExceptions(asm: Assembler, texts: Texts): void {
 	const {label, push, jmp, mov, xchg, test, jnz, call, bytes} = asm;
-	for (let vector = 0; vector < vectorCount; vector++) {
-		if (vector === leaveVector) continue;
+	for (const vector of [...Array(exceptionCount).keys(), anyInterrupt]) {
 		label(handlerLabel(vector));
 		if (!withErrorCode.has(vector)) push(0);
 		push(vector);

@@ -123,7 +123,7 @@ const sparedPorts: readonly (readonly [number, number])[] = [
 	[0xcf8, 0xcff], // PCI configuration, and the reset control register within
 ];
 
-/** `ports=N`: N times, reads every port at each width and writes a byte to all that do no harm. */
+/** `ports=N`: N times, reads every port, and all that do no harm at every width, and writes a byte to those. */
 function emitPorts(asm: Assembler, texts: Texts): void {
 	const {label, mov, cmp, jb, jbe, jne, je, ret, push, pop, inc, dec, jnz, out, lea} = asm;
 	label('ports');
@@ -135,8 +135,6 @@ function emitPorts(asm: Assembler, texts: Texts): void {
 	label('ports-next');
 	mov(edx, ebx);
 	asm.in(al, dx);
-	asm.in(ax, dx);
-	asm.in(eax, dx);
 	for (const [first, last] of sparedPorts) {
 		const harmless = asm.unique('port-harmless');
 		cmp(ebx, first);
@@ -152,6 +150,8 @@ function emitPorts(asm: Assembler, texts: Texts): void {
 	je('ports-spared');
 	cmp(ebx, dword('reset-register'));
 	je('ports-spared');
+	asm.in(ax, dx);
+	asm.in(eax, dx);
 	mov(eax, ebx);
 	out(dx, al);
 	label('ports-spared');

@@ -40,10 +40,8 @@ export function emitUserMode(asm: Assembler): void {
 
 /** Task register and SYSCALL registers of the current CPU; ECX its number, R15 its page. */
 function emitPrepare(asm: Assembler): void {
-	const {label, mov, lea, add, shl, ltr, wrmsr, ret, xor} = asm;
+	const {label, mov, add, shl, ltr, wrmsr, ret, xor} = asm;
 	label('prepare-user-mode');
-	lea(rax, qword(r15, cpuPage.kernelStackTop));
-	mov(qword(r15, cpuPage.tss + 4), rax); // RSP0
 	mov(word(r15, cpuPage.tss + 102), 104); // no I/O permission map
 	shl(ecx, 4);
 	add(ecx, selector.firstTask);
@@ -72,6 +70,7 @@ function emitRun(asm: Assembler): void {
 	push(r13);
 	push(r14);
 	mov(qword(r15, cpuPage.kernelStack), rsp);
+	mov(qword(r15, cpuPage.tss + 4), rsp); // RSP0: interrupts push below what is saved here
 	lea(rax, qword(r15, cpuPage.userStackTop));
 	mov(ecx, dword('option-enter'));
 	cmp(ecx, 0);

@@ -30,7 +30,7 @@ export function directives(encoder: Encoder, program: Program): Directives {
 	let counter = 0;
 	const data = (size: 2 | 4 | 8, values: readonly Value[]): void => {
 		for (const value of values) {
-			const field = new Uint8Array(size);
+			const field: number[] = new Array(size).fill(0);
 			if (typeof value === 'number' || typeof value === 'bigint') {
 				writeInteger(field, 0, size, value);
 				program.addBytes(field);
@@ -51,12 +51,12 @@ export function directives(encoder: Encoder, program: Program): Directives {
 		bytes: (...values) => {
 			for (const value of values) {
 				if (typeof value === 'number') program.addBytes([value]);
-				else program.addBytes(typeof value === 'string' ? Buffer.from(value, 'latin1') : value);
+				else program.addBlock(typeof value === 'string' ? Buffer.from(value, 'latin1') : value);
 			}
 		},
 		words: (...values) => data(2, values),
 		dwords: (...values) => data(4, values),
 		qwords: (...values) => data(8, values),
-		zeros: (count) => program.addBytes(new Uint8Array(count)),
+		zeros: (count) => program.addBlock(new Uint8Array(count)),
 	};
 }

@@ -42,7 +42,7 @@ interface Addressing {
 export class Encoder {
 	readonly #program: Program;
 	bits: CodeBits;
-	#pending: PrefixName[] = [];
+	readonly #pending: PrefixName[] = [];
 
 	constructor(program: Program, bits: CodeBits) {
 		this.#program = program;
@@ -69,12 +69,10 @@ export class Encoder {
 		const bytes: number[] = [];
 		if (rm?.kind === 'memory' && this.#needsAddressPrefix(rm)) bytes.push(0x67);
 		if (size === (this.bits === 16 ? 32 : 16)) bytes.push(0x66);
-		bytes.push(...this.#pending.map((name) => prefixBytes[name]));
-		this.#pending = [];
+		for (const name of this.#pending) bytes.push(prefixBytes[name]);
+		this.#pending.length = 0;
 		const rex = rexBits(encoding);
-		const registers = [rm, reg, opcodeRegister].filter((operand) => typeof operand === 'object');
-		const isForced = registers.some((operand) => operand.kind === 'register' && operand.needsRex);
-		if (rex === 0 && !isForced) return bytes;
+		if (rex === 0 && !(needsRex(rm) || needsRex(reg) || needsRex(opcodeRegister))) return bytes;
 		if (this.bits !== 64) throw new Error(`${this.bits}-bit code cannot use 64-bit registers`);
 		bytes.push(0x40 | rex);
 		return bytes;
@@ -101,6 +99,10 @@ export class Encoder {
 	}
 }
 
+function needsRex(operand: Register | Memory | number | undefined): boolean {
+	return typeof operand === 'object' && operand.kind === 'register' && operand.needsRex;
+}
+
 function rexBits({size, isWideByDefault, rm, reg, opcodeRegister}: Encoding): number {
 	let rex = size === 64 && !isWideByDefault ? 8 : 0;
 	if ((typeof reg === 'object' ? reg.code : (reg ?? 0)) >= 8) rex |= 4;
@@ -112,16 +114,16 @@ function rexBits({size, isWideByDefault, rm, reg, opcodeRegister}: Encoding): nu
 
 function addImmediate(bytes: number[], fixups: Fixup[], size: 1 | 2 | 4 | 8, value: Value): void {
 	const offset = bytes.length;
-	const field = new Uint8Array(size);
+	const field: number[] = new Array(size).fill(0);
 	if (typeof value === 'number' || typeof value === 'bigint') writeInteger(field, 0, size, value);
 	else fixups.push({offset, size, kind: 'absolute', expression: toExpression(value)});
 	bytes.push(...field);
 }
 
 function displacementBytes(value: number, size: 1 | 2 | 4): number[] {
-	const bytes = new Uint8Array(size);
+	const bytes: number[] = new Array(size).fill(0);
 	writeInteger(bytes, 0, size, value);
-	return [...bytes];
+	return bytes;
 }
 
 function withDisplacement(label: LabelExpression | undefined, displacement: number): LabelExpression | undefined {

@@ -52,6 +52,7 @@ export function flowInstructions(encoder: Encoder, program: Program): FlowInstru
 		program.addJump({target: toExpression(target), shortOpcode, nearOpcode, nearFieldSize: nearSize()});
 	const indirect = (extension: number, rm: Register | Memory): void =>
 		encoder.emit({opcode: [0xff], size: rm.size, isWideByDefault: true, reg: extension, rm});
+	const zeros = (count: number): number[] => new Array(count).fill(0);
 	const isTarget = (target: Target | Register | Memory): target is Target =>
 		typeof target === 'string' || !('kind' in target);
 	const conditional: Record<string, unknown> = {};
@@ -69,7 +70,7 @@ export function flowInstructions(encoder: Encoder, program: Program): FlowInstru
 			if (!isTarget(target)) indirect(2, target);
 			else {
 				const fixup = {offset: 1, size, kind: 'relative', expression: toExpression(target)} as const;
-				program.addBytes([0xe8, ...new Uint8Array(size)], [fixup]);
+				program.addBytes([0xe8, ...zeros(size)], [fixup]);
 			}
 		},
 		loop: (target: Target): void => {

@@ -5,15 +5,28 @@ export interface Fixup {
 	/** Byte offset of the field in its item. */
 	readonly offset: number;
 	readonly size: 1 | 2 | 4 | 8;
-	/** `relative` counts from the end of the item, as jumps and RIP-relative operands do. */
+	/** `relative` counts from the end of the instruction, as jumps and RIP-relative operands do. */
 	readonly kind: 'absolute' | 'relative';
 	readonly expression: LabelExpression;
 }
 
+/** A fixup in an item of several instructions. */
+interface PlacedFixup extends Fixup {
+	/** Offset in the item that a `relative` fixup counts from. */
+	readonly end: number;
+}
+
+/** Instructions and data between two labels or jumps. */
 interface BytesItem {
 	readonly kind: 'bytes';
+	readonly bytes: number[];
+	readonly fixups: PlacedFixup[];
+}
+
+/** Data that came as one array. */
+interface BlockItem {
+	readonly kind: 'block';
 	readonly bytes: Uint8Array;
-	readonly fixups: readonly Fixup[];
 }
 
 /** A jump that is two bytes long until its target turns out to be too far away. */
@@ -32,7 +45,7 @@ interface AlignItem {
 	readonly fill: number;
 }
 
-type Item = BytesItem | JumpItem | AlignItem;
+type Item = BytesItem | BlockItem | JumpItem | AlignItem;
 
 /** A finished program: its bytes and where its labels are. */
 export interface AssembledProgram {
@@ -48,6 +61,7 @@ export class Program {
 	readonly #items: Item[] = [];
 	/** A label stands before the item with this index. */
 	readonly #labels = new Map<string, number>();
+	#lastLabel = 0;
 
 	constructor(origin: number) {
 		this.#origin = origin;
@@ -56,10 +70,31 @@ export class Program {
 	addLabel(name: string): void {
 		if (this.#labels.has(name)) throw new Error(`Label ${name} is defined twice`);
 		this.#labels.set(name, this.#items.length);
+		this.#lastLabel = this.#items.length;
 	}
 
-	addBytes(bytes: ArrayLike<number>, fixups: readonly Fixup[] = []): void {
-		this.#items.push({kind: 'bytes', bytes: Uint8Array.from(bytes), fixups});
+	/** Appends an instruction or data. */
+	addBytes(bytes: readonly number[], fixups: readonly Fixup[] = []): void {
+		const item = this.#openItem();
+		const start = item.bytes.length;
+		item.bytes.push(...bytes);
+		for (const fixup of fixups) {
+			item.fixups.push({...fixup, offset: start + fixup.offset, end: item.bytes.length});
+		}
+	}
+
+	/** Appends a block of any length, which may be changed only before the layout. */
+	addBlock(bytes: Uint8Array): void {
+		this.#items.push({kind: 'block', bytes});
+	}
+
+	/** The last item where it can grow, otherwise a new one: a label must stay at an item's start. */
+	#openItem(): BytesItem {
+		const last = this.#items.at(-1);
+		if (last?.kind === 'bytes' && this.#lastLabel < this.#items.length) return last;
+		const item: BytesItem = {kind: 'bytes', bytes: [], fixups: []};
+		this.#items.push(item);
+		return item;
 	}
 
 	addJump(jump: Omit<JumpItem, 'kind' | 'isNear'>): void {
@@ -117,6 +152,7 @@ export class Program {
 function itemLength(item: Item, address: number): number {
 	switch (item.kind) {
 		case 'bytes':
+		case 'block':
 			return item.bytes.length;
 		case 'jump':
 			return item.isNear ? item.nearOpcode.length + item.nearFieldSize : 2;
@@ -127,27 +163,25 @@ function itemLength(item: Item, address: number): number {
 
 function itemBytes(item: Item, start: number, length: number, labels: ReadonlyMap<string, number>): Uint8Array {
 	if (item.kind === 'align') return new Uint8Array(length).fill(item.fill);
-	if (item.kind === 'bytes') return applyFixups(item.bytes, item.fixups, start, labels);
+	if (item.kind === 'block') return item.bytes;
+	if (item.kind === 'bytes') return applyFixups(Uint8Array.from(item.bytes), item.fixups, start, labels);
 	const opcode = item.isNear ? item.nearOpcode : [item.shortOpcode];
 	const size = item.isNear ? item.nearFieldSize : 1;
-	const template = new Uint8Array(length);
-	template.set(opcode);
-	const fixup: Fixup = {offset: opcode.length, size, kind: 'relative', expression: item.target};
-	return applyFixups(template, [fixup], start, labels);
+	const bytes = new Uint8Array(length);
+	bytes.set(opcode);
+	const fixup: PlacedFixup = {offset: opcode.length, size, kind: 'relative', expression: item.target, end: length};
+	return applyFixups(bytes, [fixup], start, labels);
 }
 
 function applyFixups(
-	template: Uint8Array,
-	fixups: readonly Fixup[],
+	bytes: Uint8Array,
+	fixups: readonly PlacedFixup[],
 	start: number,
 	labels: ReadonlyMap<string, number>,
 ): Uint8Array {
-	if (fixups.length === 0) return template;
-	const bytes = Uint8Array.from(template);
-	for (const {offset, size, kind, expression} of fixups) {
+	for (const {offset, size, kind, expression, end} of fixups) {
 		const target = evaluate(expression, labels);
-		const value = kind === 'relative' ? target - (start + bytes.length) : target;
-		writeInteger(bytes, offset, size, value);
+		writeInteger(bytes, offset, size, kind === 'relative' ? target - (start + end) : target);
 	}
 	return bytes;
 }
@@ -163,9 +197,17 @@ function addressOf(label: string, labels: ReadonlyMap<string, number>): number {
 }
 
 /** Writes a little-endian integer; throws when it fits neither as signed nor as unsigned. */
-export function writeInteger(bytes: Uint8Array, offset: number, size: number, value: number | bigint): void {
-	const wide = BigInt(value);
-	const bits = BigInt(size * 8);
-	if (wide < -(1n << (bits - 1n)) || wide >= 1n << bits) throw new Error(`Value ${value} does not fit ${size} bytes`);
-	for (let index = 0; index < size; index++) bytes[offset + index] = Number((wide >> BigInt(index * 8)) & 0xffn);
+export function writeInteger(bytes: Uint8Array | number[], offset: number, size: number, value: number | bigint): void {
+	const limit = 2 ** (size * 8);
+	if (value < -limit / 2 || value >= limit) throw new Error(`Value ${value} does not fit ${size} bytes`);
+	if (size <= 4) writeSmall(bytes, offset, size, Number(value));
+	else {
+		const wide = BigInt(value);
+		writeSmall(bytes, offset, 4, Number(BigInt.asUintN(32, wide)));
+		writeSmall(bytes, offset + 4, size - 4, Number(BigInt.asUintN(32, wide >> 32n)));
+	}
+}
+
+function writeSmall(bytes: Uint8Array | number[], offset: number, size: number, value: number): void {
+	for (let index = 0; index < size; index++) bytes[offset + index] = (value >>> (index * 8)) & 0xff;
 }
