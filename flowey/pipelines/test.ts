@@ -2,11 +2,11 @@
 
 import {parseArgs} from 'node:util';
 import {missingHostPackages, startIncubator} from '#test/incubator';
-import {type Command, execute, PATHS, runNode} from '../core/index.ts';
+import {type Command, execute, FloweyError, PATHS, runNode} from '../core/index.ts';
 import {bundleKvmTests, type KvmTestBundles} from '../nodes/bundle-kvm-tests.ts';
 import {canInstallPackages, installQemu} from '../nodes/install-qemu.ts';
 import {restorePackages} from '../nodes/restore-packages.ts';
-import {launchHere, runAva} from '../tests/ava.ts';
+import {AVA_ARGV, launchHere, runAva} from '../tests/ava.ts';
 import {detectHostKvm, type HostKvm} from '../tests/host-kvm.ts';
 import {formatResults, type SuiteResult} from '../tests/suite.ts';
 
@@ -60,15 +60,15 @@ async function checkSuite(): Promise<SuiteResult[]> {
 
 async function unitSuite(): Promise<SuiteResult[]> {
 	heading('unit');
-	return [await runAva({suite: 'unit', where: 'host', words: [], isVerbose: false, launch: launchHere})];
+	return [await runAva({suite: 'unit', where: 'host', argv: AVA_ARGV, isVerbose: false, launch: launchHere})];
 }
 
 async function kvmSuites(match: string): Promise<SuiteResult[]> {
 	heading('kvm');
-	const bundles = await runNode(bundleKvmTests, undefined);
-	const files = bundles.files.filter((_, index) => bundles.sources[index]?.includes(match));
+	const bundles = await runNode(bundleKvmTests, {match});
+	const {files} = bundles;
 	if (files.length === 0) {
-		return [skippedSuite('kvm', files.length, `no test file matches "${match}"`)];
+		throw new FloweyError(`No KVM test has "${match}" in its path`, 'They are the files named *.kvm.test.ts.');
 	}
 	const hostKvm = detectHostKvm();
 	const results: SuiteResult[] = [];
@@ -87,7 +87,7 @@ function kvmHere(bundles: KvmTestBundles, files: readonly string[], hostKvm: Hos
 	return runAva({
 		suite: 'kvm',
 		where: `host KVM (${hostKvm.kind})`,
-		words: ['--config', bundles.avaConfig, ...able],
+		argv: [...bundles.avaArgv, ...able],
 		isVerbose: true,
 		launch: launchHere,
 	});
@@ -103,7 +103,7 @@ async function kvmInIncubator(bundles: KvmTestBundles, files: readonly string[])
 	return await runAva({
 		suite: 'kvm',
 		where: 'incubator',
-		words: ['--config', bundles.avaConfig, ...files],
+		argv: [...bundles.avaArgv, ...files],
 		isVerbose: true,
 		launch: (argv, onStdout, onStderr) =>
 			incubator.run(argv, {onStdout, onStderr, timeoutMs: KVM_LIMIT_MS, env: {CI: process.env['CI'] ?? ''}}),

@@ -16,23 +16,26 @@ export type Launch = (
 export interface AvaRun {
 	readonly suite: string;
 	readonly where: string;
-	/** Words for AVA's own command line. */
-	readonly words: readonly string[];
+	/** Starts AVA; `--tap` is added. */
+	readonly argv: readonly string[];
 	/** Print every test, not only those that failed. */
 	readonly isVerbose: boolean;
 	readonly launch: Launch;
 }
+
+/** AVA as it is installed, on the files that package.json names. */
+export const AVA_ARGV: readonly string[] = [process.execPath, join(PATHS.repo, 'node_modules/.bin/ava')];
 
 /** A process of this machine. */
 export const launchHere: Launch = ([command, ...words], onStdout, onStderr) =>
 	execute(command ?? '', words, {cwd: PATHS.repo, onStdout, onStderr});
 
 /** Runs AVA and prints what happens. */
-export async function runAva({suite, where, words, isVerbose, launch}: AvaRun): Promise<SuiteResult> {
+export async function runAva({suite, where, argv, isVerbose, launch}: AvaRun): Promise<SuiteResult> {
 	const decoder = new TextDecoder();
 	const reader = new TapReader((test) => printOutcome(test, isVerbose));
 	const {status} = await launch(
-		[process.execPath, join(PATHS.repo, 'node_modules/.bin/ava'), '--tap', ...words],
+		[...argv, '--tap'],
 		(chunk) => reader.push(decoder.decode(chunk, {stream: true})),
 		(chunk) => process.stderr.write(chunk),
 	);

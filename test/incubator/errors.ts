@@ -9,3 +9,10 @@ export class IncubatorError extends Error {
 		this.remedy = remedy;
 	}
 }
+
+/** The incubator did not come up in time. */
+export class BootTimeoutError extends IncubatorError {
+	constructor(message: string) {
+		super(message, 'Wait until this machine is less busy, or read that log.');
+	}
+}

@@ -1,19 +1,33 @@
 /** A session with the incubator: one boot, any number of commands. */
 
 import type {ChildProcess} from 'node:child_process';
-import {existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
+import {
+	existsSync,
+	mkdirSync,
+	mkdtempSync,
+	readdirSync,
+	readFileSync,
+	renameSync,
+	rmSync,
+	statSync,
+	symlinkSync,
+	writeFileSync,
+} from 'node:fs';
 import {createServer, type Server, type Socket} from 'node:net';
 import {tmpdir} from 'node:os';
-import {join, resolve} from 'node:path';
+import {basename, join, resolve} from 'node:path';
 import {build} from 'esbuild';
 import {type CommandOptions, type CommandResult, RunningCommand} from './command.ts';
-import {IncubatorError} from './errors.ts';
+import {BootTimeoutError, IncubatorError} from './errors.ts';
 import {encodeFrame, encodeJsonFrame, FRAME, FrameReader, type StartRequest} from './frames.ts';
 import {startMachine} from './machine.ts';
 
 const REPO = resolve(import.meta.dirname, '../..');
 const LOG_FOLDER = join(REPO, '.build/incubator');
-const CONSOLE_LOG = join(LOG_FOLDER, 'console.log');
+/** The console of the incubator that started last. */
+const LATEST_CONSOLE = join(LOG_FOLDER, 'console.log');
+const CONSOLE_KEPT_MS = 24 * 3600_000;
+const RUN_FOLDER_PREFIX = 'openvmm-incubator-';
 const KERNEL = join(REPO, '.packages/linux/vmlinuz');
 const INITRD = join(REPO, '.packages/incubator/initrd.cpio');
 const CONSOLE_TAIL_LINES = 20;
@@ -24,7 +38,7 @@ export interface IncubatorOptions {
 	readonly processors?: number;
 	/** Memory of the incubator; only what it touches is taken from the host. Default 4096. */
 	readonly memoryMib?: number;
-	/** Default two minutes, for a busy host; it takes about 5 s on an idle one. */
+	/** After this it is started once more. Default 90 s, for a busy host; it takes about 7 s on an idle one. */
 	readonly bootTimeoutMs?: number;
 }
 
@@ -46,12 +60,23 @@ export interface Incubator {
 export async function startIncubator(options: IncubatorOptions = {}): Promise<Incubator> {
 	requirePackages();
 	mkdirSync(LOG_FOLDER, {recursive: true});
-	// An older incubator that still runs keeps writing to the file that it has open.
-	rmSync(CONSOLE_LOG, {force: true});
-	const runFolder = mkdtempSync(join(tmpdir(), 'openvmm-incubator-'));
-	const session = new Session(runFolder);
+	removeOldConsoles();
+	const agentPath = await bundleAgent();
 	try {
-		await session.start(options, await bundleAgent());
+		return await startSession(options, agentPath);
+	} catch (error) {
+		if (error instanceof BootTimeoutError) {
+			// Emulated processors have been seen to stop in the firmware, once in some hundred starts.
+			return await startSession(options, agentPath);
+		}
+		throw error;
+	}
+}
+
+async function startSession(options: IncubatorOptions, agentPath: string): Promise<Session> {
+	const session = new Session(mkdtempSync(join(tmpdir(), RUN_FOLDER_PREFIX)));
+	try {
+		await session.start(options, agentPath);
 		return session;
 	} catch (error) {
 		await session.close();
@@ -87,6 +112,7 @@ async function bundleAgent(): Promise<string> {
 class Session implements Incubator {
 	bootMs = 0;
 	readonly #runFolder: string;
+	readonly #consoleLog: string;
 	readonly #server: Server = createServer();
 	readonly #commands = new Map<number, RunningCommand>();
 	readonly #died: PromiseWithResolvers<never> = Promise.withResolvers();
@@ -97,6 +123,8 @@ class Session implements Incubator {
 
 	constructor(runFolder: string) {
 		this.#runFolder = runFolder;
+		this.#consoleLog = join(LOG_FOLDER, `console${basename(runFolder).slice(RUN_FOLDER_PREFIX.length - 1)}.log`);
+		pointLatestTo(this.#consoleLog);
 		// Whoever waits for something races with it; nobody else has to care.
 		this.#died.promise.catch(() => undefined);
 	}
@@ -113,7 +141,7 @@ class Session implements Incubator {
 			initrd: INITRD,
 			environment: {INCUBATOR_REPO: REPO, INCUBATOR_NODE: process.execPath, INCUBATOR_AGENT: agentPath},
 			runFolder: this.#runFolder,
-			consoleLog: CONSOLE_LOG,
+			consoleLog: this.#consoleLog,
 			agentSocket,
 			shares: [
 				{tag: 'root', folder: '/', isStable: true},
@@ -124,8 +152,10 @@ class Session implements Incubator {
 			child.on('exit', () => this.#die('The incubator has died'));
 			child.on('error', (cause) => this.#die('The incubator cannot start', cause));
 		}
-		const limitMs = options.bootTimeoutMs ?? 120_000;
-		const timer = setTimeout(() => this.#die(`The incubator is not up after ${limitMs / 1000} s`), limitMs);
+		const limitMs = options.bootTimeoutMs ?? 90_000;
+		const timer = setTimeout(() => {
+			this.#died.reject(new BootTimeoutError(this.#report(`The incubator is not up after ${limitMs / 1000} s`)));
+		}, limitMs);
 		try {
 			await Promise.race([ready, this.#died.promise]);
 		} finally {
@@ -208,10 +238,14 @@ class Session implements Incubator {
 
 	#die(what: string, cause?: Error): void {
 		if (!this.#isClosed) {
-			const message = `${what}. The end of ${CONSOLE_LOG}:\n${consoleTail()}`;
-			const remedy = `Logs of QEMU and its file servers: ${this.#machineLogs()}`;
-			this.#died.reject(new IncubatorError(message, remedy, cause === undefined ? {} : {cause}));
+			const options = cause === undefined ? {} : {cause};
+			this.#died.reject(new IncubatorError(this.#report(what), 'Try again; if it repeats, read that log.', options));
 		}
+	}
+
+	#report(what: string): string {
+		const console = `The end of its console, ${this.#consoleLog}:\n${tail(this.#consoleLog)}`;
+		return `${what}. ${console}\nQEMU and its file servers say:\n${this.#machineLogs()}`;
 	}
 
 	/** Their text, because the folder goes away with the session. */
@@ -224,9 +258,31 @@ class Session implements Incubator {
 	}
 }
 
-function consoleTail(): string {
-	if (!existsSync(CONSOLE_LOG)) {
+/** Two incubators that start at the same time may both try; either result will do. */
+function pointLatestTo(consoleLog: string): void {
+	try {
+		rmSync(LATEST_CONSOLE, {force: true});
+		symlinkSync(basename(consoleLog), LATEST_CONSOLE);
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
+			throw error;
+		}
+	}
+}
+
+function tail(path: string): string {
+	if (!existsSync(path)) {
 		return '(nothing)';
 	}
-	return readFileSync(CONSOLE_LOG, 'utf8').trimEnd().split('\n').slice(-CONSOLE_TAIL_LINES).join('\n');
+	return readFileSync(path, 'utf8').trimEnd().split('\n').slice(-CONSOLE_TAIL_LINES).join('\n');
+}
+
+/** Several incubators may run at once, each with a log of its own. */
+function removeOldConsoles(): void {
+	for (const name of readdirSync(LOG_FOLDER).filter((entry) => /^console-.*\.log$/.test(entry))) {
+		const path = join(LOG_FOLDER, name);
+		if (Date.now() - statSync(path).mtimeMs > CONSOLE_KEPT_MS) {
+			rmSync(path, {force: true});
+		}
+	}
 }
