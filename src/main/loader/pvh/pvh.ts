@@ -1,6 +1,6 @@
 import type {BootImage} from '../boot-image.ts';
 import {bootLayout} from '../boot-layout.ts';
-import {type ElfFile, elfNotes, elfPieces, physicalEntry, readElf} from '../elf/index.ts';
+import {type ElfFile, elfNotes, elfPieces, isElf, physicalEntry, readElf} from '../elf/index.ts';
 import {protectedModeEntry} from '../entry-state.ts';
 import {loaderError} from '../errors.ts';
 import {readNumber} from '../fields.ts';
@@ -27,11 +27,11 @@ export function pvhEntry(elf: ElfFile, bytes: Uint8Array): number | undefined {
  * @throws VmmError of every kind in `errors.ts` that is not about another format
  */
 export function loadPvh(request: LoadRequest): BootImage {
+	const mismatch = (found: string) => loaderError('KERNEL_FORMAT_MISMATCH', {wanted: 'PVH', found});
+	if (!isElf(request.kernel)) throw mismatch('it is no ELF file');
 	const elf = readElf(request.kernel);
 	const entry = pvhEntry(elf, request.kernel);
-	if (entry === undefined) {
-		throw loaderError('KERNEL_FORMAT_MISMATCH', {wanted: 'PVH', found: 'the file has no PVH note (Xen, type 18)'});
-	}
+	if (entry === undefined) throw mismatch('it has no PVH note (Xen, type 18)');
 	const commandLine = placeCommandLine(request.commandLine);
 	const kernel = elfPieces(elf, request.kernel);
 	checkKernelMemory(request, kernel);
