@@ -1,0 +1,128 @@
+import {createInterface} from 'node:readline/promises';
+import type {ReadStream} from 'node:tty';
+import {isVmmError} from '#support/errors';
+import type {Machine} from './machine.ts';
+import {suggestion} from './suggestion.ts';
+
+/** What a console command leads to: stay at the prompt, go back to the guest, or end the machine. */
+type Next = 'stay' | 'input' | 'quit';
+
+interface ConsoleCommand {
+	readonly names: readonly string[];
+	readonly help: string;
+	run(machine: Machine, say: (text: string) => void): Promise<Next> | Next;
+}
+
+/** Runs a change of the machine and stays at the prompt. */
+const change = (act: (machine: Machine) => Promise<void>) => async (machine: Machine) => {
+	await act(machine);
+	return 'stay' as const;
+};
+
+/** The commands of the `openvmm>` console, by OpenVMM's names. */
+export const consoleCommands: readonly ConsoleCommand[] = [
+	{names: ['input', 'i'], help: 'go back to the guest (also Ctrl-D)', run: () => 'input'},
+	{names: ['pause', 'p'], help: 'stop the processors', run: change((machine) => machine.pause())},
+	{
+		names: ['resume', 'r'],
+		help: 'let the processors run',
+		run: change((machine) => machine.resume()),
+	},
+	{names: ['reset'], help: 'start the guest again', run: change((machine) => machine.reset())},
+	{
+		names: ['nmi', 'n'],
+		help: 'send the boot processor a non-maskable interrupt',
+		run: change((machine) => machine.nmi()),
+	},
+	{
+		names: ['status'],
+		help: 'print the state of the machine and its counters',
+		run(machine, say) {
+			for (const [name, value] of Object.entries(machine.inspect())) say(`${name}: ${statusText(value)}`);
+			return 'stay';
+		},
+	},
+	{names: ['quit', 'q'], help: 'end the machine and openvmm', run: () => 'quit'},
+	{
+		names: ['help', 'h'],
+		help: 'print this list',
+		run(_machine, say) {
+			for (const {names, help} of consoleCommands) say(`${names.join(', ').padEnd(12)} ${help}`);
+			return 'stay';
+		},
+	},
+];
+
+/** A value on one line; state holds 64-bit registers, which JSON lacks. */
+function statusText(value: unknown): string {
+	if (typeof value === 'string') return value;
+	return JSON.stringify(value, (_key, inner) => (typeof inner === 'bigint' ? `0x${inner.toString(16)}` : inner));
+}
+
+/**
+ * Runs one console line. Errors are said and stay at the prompt; an empty line does nothing.
+ * @param say prints one line
+ */
+export async function runConsoleLine(line: string, machine: Machine, say: (text: string) => void): Promise<Next> {
+	const word = line.trim();
+	if (word === '') return 'stay';
+	const command = consoleCommands.find(({names}) => names.includes(word));
+	if (!command) {
+		const near = suggestion(
+			word,
+			consoleCommands.flatMap(({names}) => names).filter((name) => name.length > 1),
+		);
+		say(`There is no command "${word}". ${near ? `Did you mean ${near}?` : 'Try help'}`);
+		return 'stay';
+	}
+	try {
+		return await command.run(machine, say);
+	} catch (error) {
+		if (!isVmmError(error)) throw error;
+		say(error.remedy === undefined ? error.message : `${error.message}. ${error.remedy}`);
+		return 'stay';
+	}
+}
+
+/** The terminal, and what was typed behind the key that opened the console. */
+export interface PromptOptions {
+	readonly stdin: ReadStream;
+	readonly typedAhead: Buffer;
+	/** There is a guest to go back to with `input`. */
+	readonly guestInput: boolean;
+}
+
+/** Runs the `openvmm>` console until a command leaves it. */
+export async function consolePrompt(machine: Machine, options: PromptOptions): Promise<'input' | 'quit'> {
+	const {stdin, typedAhead, guestInput} = options;
+	const names = consoleCommands.flatMap((command) => command.names);
+	const lines = createInterface({
+		input: stdin,
+		output: process.stdout,
+		terminal: true,
+		prompt: 'openvmm> ',
+		completer: (text: string): [string[], string] => [names.filter((name) => name.startsWith(text)), text],
+	});
+	const say = (text: string) => void process.stdout.write(`${text}\n`);
+	say('');
+	// Ctrl-C drops the line, as in a shell.
+	lines.on('SIGINT', () => {
+		lines.write(null, {ctrl: true, name: 'u'});
+		lines.prompt();
+	});
+	try {
+		lines.prompt();
+		if (typedAhead.length > 0) lines.write(typedAhead.toString());
+		for await (const line of lines) {
+			const next = await runConsoleLine(line, machine, say);
+			if (next === 'quit' || (next === 'input' && guestInput)) return next;
+			if (next === 'input') say('No serial port is bound to the console: see --com1');
+			lines.prompt();
+		}
+		say('');
+		// Ctrl-D. Without a guest to go back to it means the same as everywhere: done.
+		return guestInput ? 'input' : 'quit';
+	} finally {
+		lines.close();
+	}
+}

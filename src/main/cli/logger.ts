@@ -1,0 +1,55 @@
+import {writeSync} from 'node:fs';
+import type {LogLevel} from '#main/config';
+
+/** One level's method: a message, or fields and a message, as pino takes them. */
+export interface LogMethod {
+	(message: string): void;
+	(fields: object, message: string): void;
+}
+
+/** What the parts of a machine log to. A pino logger is one. */
+export interface Logger {
+	readonly trace: LogMethod;
+	readonly debug: LogMethod;
+	readonly info: LogMethod;
+	readonly warn: LogMethod;
+	readonly error: LogMethod;
+	/** A logger whose lines all carry these fields. */
+	child(fields: object): Logger;
+}
+
+const severities = {trace: 10, debug: 20, info: 30, warn: 40, error: 50, silent: 100} as const satisfies Record<
+	LogLevel,
+	number
+>;
+
+/** A logger for a person: one line per message, fields as `key=value` behind it. */
+export function plainLogger(level: LogLevel, write: (line: string) => void = toStandardError, fixed = {}): Logger {
+	const method = (name: Exclude<LogLevel, 'silent'>): LogMethod => {
+		if (severities[name] < severities[level]) return () => {};
+		return (first: object | string, message?: string) => {
+			const fields = {...fixed, ...(typeof first === 'string' ? {} : first)};
+			const text = typeof first === 'string' ? first : (message ?? '');
+			write(`openvmm: ${name}: ${[text, ...Object.entries(fields).map(formatField)].join(' ')}\n`);
+		};
+	};
+	return {
+		trace: method('trace'),
+		debug: method('debug'),
+		info: method('info'),
+		warn: method('warn'),
+		error: method('error'),
+		child: (fields) => plainLogger(level, write, {...fixed, ...fields}),
+	};
+}
+
+function formatField([key, value]: [string, unknown]): string {
+	return `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`;
+}
+
+/** Logging must never end the machine: a closed or full standard error loses the line. */
+function toStandardError(line: string): void {
+	try {
+		writeSync(2, line);
+	} catch {}
+}

@@ -1,0 +1,19 @@
+import type {VmEnd, VmState} from '#main/vm';
+
+/** What the command line needs of a machine. */
+export interface Machine {
+	readonly state: VmState;
+	/** Settles when the machine is over for good. */
+	readonly ended: Promise<VmEnd>;
+	start(): Promise<void>;
+	pause(): Promise<void>;
+	resume(): Promise<void>;
+	reset(): Promise<void>;
+	nmi(): Promise<void>;
+	/** Idempotent, from every state. */
+	stop(): Promise<void>;
+	/** Offers input to the port that has the console; resolves with how many bytes were taken. */
+	feedConsole(bytes: Uint8Array): Promise<number>;
+	/** State and counters, for a person. */
+	inspect(): object;
+}

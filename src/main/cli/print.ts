@@ -1,0 +1,17 @@
+import {writeSync} from 'node:fs';
+
+/**
+ * Writes all of `text`, waiting where a pipe is full. A reader that has gone away (`openvmm --help | head`)
+ * is no error.
+ */
+export function print(fd: 1 | 2, text: string): void {
+	let rest = Buffer.from(text);
+	while (rest.length > 0) {
+		try {
+			rest = rest.subarray(writeSync(fd, rest));
+		} catch (error) {
+			if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return;
+			Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+		}
+	}
+}

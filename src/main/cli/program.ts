@@ -1,0 +1,67 @@
+import {doctorHelpText, helpText} from './help.ts';
+import type {CommandLine} from './parse.ts';
+import {parseCommandLine} from './parse.ts';
+import {print} from './print.ts';
+import {reportError} from './report.ts';
+import {type Environment, toConfig} from './to-config.ts';
+
+/**
+ * The whole of `openvmm`. What a command does not need is not loaded: start-up time is a feature.
+ * @returns the status to end the process with
+ */
+export async function program(words: readonly string[], env: Environment): Promise<number> {
+	try {
+		return await run(parseCommandLine(words), env);
+	} catch (error) {
+		return reportError(error);
+	}
+}
+
+async function run(line: CommandLine, env: Environment): Promise<number> {
+	switch (line.command) {
+		case 'help':
+			if (line.switches.has('markdown')) {
+				const {referencePage} = await import('./reference-page.ts');
+				return say(referencePage());
+			}
+			return say(helpText());
+		case 'doctor': {
+			if (line.switches.has('help')) return say(doctorHelpText());
+			const {doctor} = await import('#main/doctor');
+			return doctor({json: line.switches.has('json')});
+		}
+		case 'run':
+			if (line.flags.has('help')) return say(helpText());
+			if (line.flags.has('version')) {
+				const {packageVersion} = await import('./version.ts');
+				return say(`openvmm ${packageVersion()}\n`);
+			}
+			return runFlags(line.flags, env);
+	}
+}
+
+function say(text: string): number {
+	print(1, text);
+	return 0;
+}
+
+async function runFlags(flags: Extract<CommandLine, {command: 'run'}>['flags'], env: Environment): Promise<number> {
+	const config = toConfig(flags, env);
+	const {runMachine} = await import('./run.ts');
+	const {openLog} = await import('./open-log.ts');
+	return runMachine(config, {
+		openLog,
+		async createMachine(vm, log) {
+			const {createVm} = await import('#main/vm');
+			return createVm(vm, {log});
+		},
+		async claimPidFile(path) {
+			const {claimPidFile} = await import('./pid-file.ts');
+			return claimPidFile(path);
+		},
+		async attachTerminal(machine, options) {
+			const {attachTerminal} = await import('./terminal.ts');
+			return attachTerminal(machine, options);
+		},
+	});
+}

@@ -1,0 +1,31 @@
+import {type ErrorData, isVmmError} from '#support/errors';
+import {cliError} from './errors.ts';
+import {statusOfError} from './exit-status.ts';
+import type {Logger} from './logger.ts';
+import {print} from './print.ts';
+
+/** An error as one line: what happened, what to do, and the code to search for. */
+export function errorLine({code, message, remedy}: ErrorData): string {
+	const text = remedy === undefined ? `${message}.` : `${message}. ${remedy}.`;
+	// A message may hold a path, and a path may hold anything.
+	return `openvmm: ${text.replace(/\.\.$/, '.').replace(/[\p{Cc}]+/gu, ' ')} [${code}]\n`;
+}
+
+/** An error in its plain form. Anything but a VmmError is a bug of ours and becomes CLI_INTERNAL. */
+export function asErrorData(caught: unknown): ErrorData {
+	if (isVmmError(caught)) return caught.toData();
+	const what = caught instanceof Error ? `${caught.name}: ${caught.message}` : String(caught);
+	return cliError('CLI_INTERNAL', {what}).toData();
+}
+
+/**
+ * Says on standard error why the process ends, and logs where in the code it was found.
+ * @returns the status to end with
+ */
+export function reportError(caught: unknown, log?: Logger): number {
+	const data = asErrorData(caught);
+	print(2, errorLine(data));
+	const stack = caught instanceof Error ? caught.stack : undefined;
+	log?.debug({code: data.code, context: data.context, stack}, data.message);
+	return statusOfError(data.code);
+}

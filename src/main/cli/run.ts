@@ -1,0 +1,104 @@
+import {checkConfig, checkProcessConfig, consolePort, type VmConfig} from '#main/config';
+import type {VmEnd} from '#main/vm';
+import type {ErrorData} from '#support/errors';
+import {exitStatuses, statusOfError} from './exit-status.ts';
+import type {Logger} from './logger.ts';
+import type {Machine} from './machine.ts';
+import type {PidFile} from './pid-file.ts';
+import {print} from './print.ts';
+import {errorLine, reportError} from './report.ts';
+import {watchSignals} from './signals.ts';
+import type {Terminal, TerminalOptions} from './terminal.ts';
+import type {RunConfig} from './to-config.ts';
+
+/** What a run uses of the world, so that its control flow can be tested without one. */
+export interface RunParts {
+	createMachine(config: VmConfig, log: Logger): Promise<Machine>;
+	openLog(config: RunConfig['process']): Promise<Logger>;
+	claimPidFile(path: string): Promise<PidFile>;
+	attachTerminal(machine: Machine, options: TerminalOptions): Promise<Terminal>;
+}
+
+/**
+ * Runs one machine from configuration to its end, and gives back what it took: terminal, pid file, signals.
+ * @returns the status to end the process with; why it is not 0 has been printed
+ */
+export async function runMachine(config: RunConfig, parts: RunParts): Promise<number> {
+	const problems = [...checkConfig(config.vm), ...checkProcessConfig(config.process)];
+	for (const problem of problems) print(2, errorLine(problem.toData()));
+	const [problem] = problems;
+	if (problem) return statusOfError(problem.code);
+
+	const undo: (() => void)[] = [];
+	// Every step may be repeated by a second signal, so each is undone once.
+	const giveBack = () => {
+		for (const step of undo.splice(0).reverse()) step();
+	};
+	const signals = watchSignals(giveBack);
+	let log: Logger | undefined;
+	try {
+		const {pidFile} = config.process;
+		if (pidFile !== undefined) {
+			const claimed = await parts.claimPidFile(pidFile);
+			undo.push(() => claimed.release());
+		}
+		log = await parts.openLog(config.process);
+		return await runToEnd(config.vm, log, parts, signals.first, undo);
+	} catch (error) {
+		giveBack();
+		return reportError(error, log);
+	} finally {
+		giveBack();
+		signals.close();
+	}
+}
+
+async function runToEnd(
+	config: VmConfig,
+	log: Logger,
+	parts: RunParts,
+	signalled: Promise<number>,
+	undo: (() => void)[],
+): Promise<number> {
+	const machine = await parts.createMachine(config, log);
+	try {
+		const quit = Promise.withResolvers<number>();
+		if (!config.paused) await Promise.race([machine.start(), signalled]);
+		const toGuest = consolePort(config.serial) !== undefined;
+		const terminal = await parts.attachTerminal(machine, {toGuest, quit: () => quit.resolve(exitStatuses.ok.status)});
+		undo.push(() => terminal.restore());
+		const status = await Promise.race([machine.ended, signalled, quit.promise]);
+		if (typeof status === 'number') return status;
+		terminal.restore();
+		return endStatus(status, log);
+	} finally {
+		await machine.stop();
+	}
+}
+
+/** The status for a machine's own end, said aloud when it is not a clean one. */
+function endStatus(end: VmEnd, log: Logger): number {
+	switch (end.kind) {
+		case 'power-off':
+		case 'hibernate':
+		case 'stopped':
+			return exitStatuses.ok.status;
+		case 'exit':
+			return end.status;
+		case 'crash': {
+			const message = `The guest crashed on processor ${end.vcpu}: ${end.reason}`;
+			const remedy =
+				"Look at the guest's last console output, or keep it for inspection with --guest-crash-action halt";
+			print(2, errorLine({code: 'GUEST_CRASH', message, remedy, context: {}}));
+			return end.status;
+		}
+		case 'error':
+			return failureStatus(end.error, log);
+	}
+}
+
+function failureStatus(error: ErrorData, log: Logger): number {
+	print(2, errorLine(error));
+	log.debug({code: error.code, context: error.context}, error.message);
+	return statusOfError(error.code);
+}
