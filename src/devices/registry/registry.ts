@@ -1,10 +1,26 @@
 import {acpiPm} from '#devices/chipset/acpi-pm';
+import {cmosRtc} from '#devices/chipset/cmos-rtc';
 import {debugExit} from '#devices/chipset/debug-exit';
+import {debugcon} from '#devices/chipset/debugcon';
+import {i8042} from '#devices/chipset/i8042';
+import {latch} from '#devices/chipset/latch';
+import {missing} from '#devices/chipset/missing';
+import {pciConfig} from '#devices/chipset/pci-config';
 import {serial16550} from '#devices/chipset/serial-16550';
 import type {AnyDeviceModel} from '#devices/device';
 
 /** Every kind of device this program knows. */
-export const deviceModels: readonly AnyDeviceModel[] = [serial16550, acpiPm, debugExit];
+export const deviceModels: readonly AnyDeviceModel[] = [
+	serial16550,
+	cmosRtc,
+	acpiPm,
+	i8042,
+	pciConfig,
+	debugcon,
+	debugExit,
+	missing,
+	latch,
+];
 
 const byKind: ReadonlyMap<string, AnyDeviceModel> = new Map(deviceModels.map((model) => [model.kind, model]));
 

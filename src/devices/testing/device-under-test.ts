@@ -59,6 +59,11 @@ export class DeviceUnderTest<C, T extends Fields> {
 		this.#clock.offsetNs = value;
 	}
 
+	/** Another front over the same state, as another thread has it. */
+	otherFront(): DeviceFront {
+		return this.model.front(this.#config, this.state, this.#services);
+	}
+
 	/** As a machine resets a device. */
 	reset(): void {
 		this.model.state.reset(this.state);

@@ -1,0 +1,3 @@
+export {type CmosRtcConfig, cmosRtcKind} from './handle.ts';
+export {cmosRtc} from './model.ts';
+export {Cmos} from './registers.ts';

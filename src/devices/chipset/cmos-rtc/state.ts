@@ -1,0 +1,17 @@
+import {bytes, f64, sharedStruct, u8} from '#support/shared-memory';
+import {cmosSize} from './registers.ts';
+
+/** The shared state of the real-time clock. */
+export const CmosRtcState = sharedStruct('cmos-rtc', {
+	/** Byte that port 0x71 reaches; bit 7 of port 0x70, the NMI mask, is not kept. */
+	index: u8(),
+	/** The RAM. The time registers in it are current only while the clock is stopped. */
+	ram: bytes(cmosSize),
+	/** What the guest's setting of the clock added to the configured time, in milliseconds. */
+	adjustmentMs: f64(),
+	/** The second of the latest update that register C has shown. */
+	shownSecond: f64(),
+});
+
+/** Fields of {@link CmosRtcState}. */
+export type CmosRtcFields = (typeof CmosRtcState)['fields'];

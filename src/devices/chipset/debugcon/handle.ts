@@ -1,0 +1,11 @@
+import type {SerialBackendConfig} from '#devices/serial-backends';
+
+/** Names this device in machine descriptions. */
+export const debugconKind = 'debugcon';
+
+/** The debug console: a port that takes bytes. */
+export interface DebugconConfig {
+	/** By convention 0xe9 or 0x402. */
+	readonly port: number;
+	readonly backend: SerialBackendConfig;
+}

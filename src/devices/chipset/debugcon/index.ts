@@ -1,0 +1,2 @@
+export {type DebugconConfig, debugconKind} from './handle.ts';
+export {debugcon} from './model.ts';

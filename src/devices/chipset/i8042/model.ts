@@ -1,0 +1,16 @@
+import type {DeviceModel} from '#devices/device';
+import {i8042Front} from './front.ts';
+import {type I8042Config, i8042Kind} from './handle.ts';
+import {commandPort, dataPort} from './registers.ts';
+import {type I8042Fields, I8042State} from './state.ts';
+
+/** The keyboard controller, for guests that reset the machine through it. Nothing is attached and no interrupt wired. */
+export const i8042: DeviceModel<I8042Config, I8042Fields> = {
+	kind: i8042Kind,
+	state: I8042State,
+	regions: () => [
+		{space: 'pio', name: 'data', base: dataPort, length: 1},
+		{space: 'pio', name: 'command', base: commandPort, length: 1},
+	],
+	front: i8042Front,
+};

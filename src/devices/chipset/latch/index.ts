@@ -1,0 +1,2 @@
+export {type LatchConfig, latchKind} from './handle.ts';
+export {latch} from './model.ts';

@@ -1,0 +1,30 @@
+import type {DeviceModel} from '#devices/device';
+import {f64, sharedStruct, u32} from '#support/shared-memory';
+import {type MissingConfig, missingKind} from './handle.ts';
+
+const MissingState = sharedStruct('missing', {
+	reads: f64(),
+	writes: f64(),
+	/** The latest value written to a port called `post-code`. */
+	postCode: u32(),
+});
+
+/** Claimed ports that read all ones and ignore writes, as a bus without a responder. */
+export const missing: DeviceModel<MissingConfig, (typeof MissingState)['fields']> = {
+	kind: missingKind,
+	state: MissingState,
+	regions: ({ports}) => ports.map(({name, base, length}) => ({space: 'pio', name, base, length})),
+	front: ({ports}, state) => {
+		const postCode = ports.findIndex(({name}) => name === 'post-code');
+		return {
+			read: (_region, _offset, size) => {
+				state.reads++;
+				return 2 ** (8 * size) - 1;
+			},
+			write: (region, _offset, _size, value) => {
+				state.writes++;
+				if (region === postCode) state.postCode = value;
+			},
+		};
+	},
+};

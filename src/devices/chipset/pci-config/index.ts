@@ -1,0 +1,2 @@
+export {type PciConfigConfig, pciConfigKind} from './handle.ts';
+export {pciConfig} from './model.ts';

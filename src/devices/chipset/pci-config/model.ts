@@ -1,0 +1,51 @@
+import type {AccessSize, DeviceFront, DeviceModel, DeviceServices} from '#devices/device';
+import {type StructView, sharedStruct, u8, u32} from '#support/shared-memory';
+import {type PciConfigConfig, pciConfigKind} from './handle.ts';
+import {addressMask, addressPort, dataPort, portCount, ResetControl} from './registers.ts';
+
+const PciConfigState = sharedStruct('pci-config', {
+	/** CONFIG_ADDRESS. */
+	address: u32(),
+	resetControl: u8(),
+});
+
+type PciConfigFields = (typeof PciConfigState)['fields'];
+
+const addressRegion = 0;
+const isLatch = (offset: number, size: AccessSize) => offset === 0 && size === 4;
+const isResetControl = (offset: number, size: AccessSize) => offset === ResetControl.OFFSET && size === 1;
+
+/** The configuration ports of a bus without devices: the latch works, every device reads as absent. */
+function pciConfigFront(
+	_config: PciConfigConfig,
+	state: StructView<PciConfigFields>,
+	services: DeviceServices,
+): DeviceFront {
+	return {
+		read(region, offset, size) {
+			if (region === addressRegion && isLatch(offset, size)) return state.address;
+			if (region === addressRegion && isResetControl(offset, size)) return state.resetControl;
+			return 2 ** (8 * size) - 1;
+		},
+		write(region, offset, size, value) {
+			if (region !== addressRegion) return;
+			// Only a 32-bit access reaches CONFIG_ADDRESS; others are ordinary ports (3.2.2.3.2).
+			if (isLatch(offset, size)) state.address = (value & addressMask) >>> 0;
+			if (!isResetControl(offset, size)) return;
+			const rises = (value & ~state.resetControl & ResetControl.RST_CPU) !== 0;
+			state.resetControl = value & ResetControl.WRITABLE;
+			if (rises) services.request({kind: 'reset'});
+		},
+	};
+}
+
+/** PCI configuration ports and the reset control register at 0xCF9. */
+export const pciConfig: DeviceModel<PciConfigConfig, PciConfigFields> = {
+	kind: pciConfigKind,
+	state: PciConfigState,
+	regions: () => [
+		{space: 'pio', name: 'address', base: addressPort, length: portCount},
+		{space: 'pio', name: 'data', base: dataPort, length: portCount},
+	],
+	front: pciConfigFront,
+};

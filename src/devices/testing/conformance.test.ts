@@ -1,0 +1,132 @@
+import test from 'ava';
+import {missingOnEveryPc} from '#devices/chipset/missing';
+import type {AccessSize} from '#devices/device';
+import {deviceModels, findDeviceModel} from '#devices/registry';
+import type {Fields} from '#support/shared-memory';
+import {DeviceUnderTest} from './index.ts';
+
+type Subject = DeviceUnderTest<unknown, Fields>;
+
+/** One configuration of every kind; a new kind without one fails the first test. */
+const configurations: Readonly<Record<string, unknown>> = {
+	'serial-16550': {base: 0x3f8, irq: 4, backend: {kind: 'stderr'}},
+	'cmos-rtc': {baseTimeMs: Date.UTC(2026, 0, 1), lowMemory: 2 ** 30, highMemory: 0},
+	'acpi-pm': {base: 0x400, sciIrq: 9},
+	i8042: {},
+	'pci-config': {},
+	debugcon: {port: 0xe9, backend: {kind: 'stderr'}},
+	'debug-exit': {port: 0xf4},
+	missing: {ports: missingOnEveryPc},
+	latch: {port: 0x500},
+};
+
+const steps = 20_000;
+const sizes: readonly AccessSize[] = [1, 2, 4];
+
+/** Deterministic numbers below `limit` (numerical recipes' generator, high bits). */
+function generator(seed: number): (limit: number) => number {
+	let state = seed;
+	return (limit) => {
+		state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+		return Math.floor((state / 2 ** 32) * limit);
+	};
+}
+
+interface Step {
+	readonly region: number;
+	readonly offset: number;
+	readonly size: AccessSize;
+	/** -1 reads. */
+	readonly value: number;
+}
+
+/** Random accesses that a bus could pass on: inside one region. */
+function* accesses(device: Subject, seed: number): Generator<Step> {
+	const below = generator(seed);
+	for (let step = 0; step < steps; step++) {
+		const region = below(device.regions.length);
+		const {length} = device.regions[region] as {length: number};
+		const fitting = sizes.filter((size) => size <= length);
+		const size = fitting[below(fitting.length)] as AccessSize;
+		const offset = below(length - size + 1);
+		const value = below(2) === 0 ? -1 : below(2 ** (8 * size));
+		device.nowNs += below(2e8);
+		yield {region, offset, size, value};
+	}
+}
+
+function perform(front: Subject['front'], {region, offset, size, value}: Step): number {
+	if (value < 0) return front.read(region, offset, size);
+	front.write(region, offset, size, value);
+	return 0;
+}
+
+const make = (kind: string): Subject => {
+	return new DeviceUnderTest(findDeviceModel(kind) as never, configurations[kind]);
+};
+
+const snapshot = (device: Subject) => JSON.stringify(device.decode());
+
+test('kinds are unique and each has a configuration to be tested with', (t) => {
+	const kinds = deviceModels.map(({kind}) => kind);
+	t.deepEqual([...new Set(kinds)].sort(), Object.keys(configurations).sort());
+	t.is(findDeviceModel('no-such-kind'), undefined);
+});
+
+for (const {kind} of deviceModels) {
+	test(`${kind}: regions have unique names, do not overlap and stay in the port space`, (t) => {
+		const regions = [...make(kind).regions].sort((a, b) => a.base - b.base);
+		t.is(new Set(regions.map(({name}) => name)).size, regions.length);
+		for (const [index, {base, length}] of regions.entries()) {
+			t.true(length > 0);
+			t.true(base + length <= (regions[index + 1]?.base ?? 0x10000));
+		}
+	});
+
+	test(`${kind}: no access throws, and every value fits its width`, (t) => {
+		const device = make(kind);
+		const misfits: string[] = [];
+		for (const step of accesses(device, 1)) {
+			const value = perform(device.front, step);
+			const fits = Number.isInteger(value) && value >= 0 && value < 2 ** (8 * step.size);
+			misfits.push(...(fits ? [] : [`${JSON.stringify(step)} gave ${value}`]));
+		}
+		t.deepEqual(misfits, []);
+	});
+
+	test(`${kind}: reset restores the initial state and drops every interrupt`, (t) => {
+		const device = make(kind);
+		const initial = snapshot(device);
+		for (const step of accesses(device, 2)) perform(device.front, step);
+		t.not(snapshot(device), initial, 'else this proves nothing');
+		device.nowNs = 0;
+		device.reset();
+		t.is(snapshot(device), initial);
+		t.false([...device.levels.values()].includes(true));
+	});
+
+	test(`${kind}: any thread can serve any access, for all state is shared`, (t) => {
+		const [one, two] = [make(kind), make(kind)];
+		const fronts = [two.front, two.otherFront()] as const;
+		const [answers, expected]: [number[], number[]] = [[], []];
+		for (const step of accesses(one, 3)) {
+			two.nowNs = one.nowNs;
+			expected.push(perform(one.front, step));
+			answers.push(perform(fronts[answers.length & 1] as (typeof fronts)[0], step));
+		}
+		t.deepEqual(answers, expected);
+		t.is(snapshot(two), snapshot(one));
+		t.deepEqual([...two.levels], [...one.levels]);
+	});
+
+	test(`${kind}: the state can be decoded from another thread's view as finite numbers`, (t) => {
+		const device = make(kind);
+		for (const step of accesses(device, 4)) perform(device.front, step);
+		const {state: schema} = device.model;
+		const bytes = device.state.$atomic;
+		const elsewhere = schema.on(bytes.buffer as SharedArrayBuffer, bytes.byteOffset);
+		const decoded = schema.decode(elsewhere);
+		t.is(JSON.stringify(decoded), snapshot(device));
+		t.true(Object.values(decoded).flat().every(Number.isFinite));
+	});
+}
