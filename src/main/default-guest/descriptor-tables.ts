@@ -1,35 +1,19 @@
-import {type Assembler, distance} from '#support/x86-assembler';
+import {type Assembler, distance, identityPageTables, pageBit} from '#support/x86-assembler';
 import {cpuPage, cpuPageSize, cpuPages, maxCpus, memoryEnd, selector} from './layout.ts';
 
-/** Page-table bits: Intel SDM volume 3, section 4.5. */
-const pageBit = {present: 1, writable: 2, user: 4, writeThrough: 8, uncached: 0x10, huge: 0x80} as const;
-const hugePageSize = 0x20_0000;
-const tableSize = 0x1000;
-const entriesPerTable = 512;
 /** The page with the I/O APIC, and that with the local APIC. */
 const apicPages = [0xfec0_0000, 0xfee0_0000];
 
 /**
- * Page tables that map the low 4 GiB to themselves in 2 MiB pages. They are data, not built at run time,
- * because kernel code is slow on hosts that emulate it. User mode may touch the guest's own pages only.
+ * The page tables are data, not built at run time, because kernel code is slow on hosts that emulate it.
+ * User mode may touch the guest's own pages only.
  */
 export function emitPageTables({label, bytes, align}: Assembler, address: number): void {
-	align(tableSize, 0);
+	align(0x1000, 0);
 	label('page-tables');
-	const tables = new BigUint64Array((2 + 4) * entriesPerTable);
-	const access = pageBit.present | pageBit.writable | pageBit.user;
-	tables[0] = BigInt(address + tableSize + access);
-	for (let gib = 0; gib < 4; gib++) tables[entriesPerTable + gib] = BigInt(address + (2 + gib) * tableSize + access);
-	for (let page = 0; page < 4 * entriesPerTable; page++) {
-		tables[2 * entriesPerTable + page] = BigInt(page * hugePageSize + hugePageBits(page * hugePageSize));
-	}
-	bytes(new Uint8Array(tables.buffer));
-}
-
-function hugePageBits(page: number): number {
-	const access = page < memoryEnd ? pageBit.user : 0;
-	const caching = apicPages.includes(page) ? pageBit.uncached + pageBit.writeThrough : 0;
-	return pageBit.present + pageBit.writable + pageBit.huge + access + caching;
+	const userBits = (page: number): number => (page < memoryEnd ? pageBit.user : 0);
+	const cacheBits = (page: number): number => (apicPages.includes(page) ? pageBit.uncached | pageBit.writeThrough : 0);
+	bytes(identityPageTables(address, (page) => userBits(page) | cacheBits(page)));
 }
 
 /** Global descriptors with one task state segment per CPU; SDM volume 3, sections 3.4.5 and 8.2.3. */

@@ -65,7 +65,8 @@ export function emitMain(asm: Assembler, texts: Texts): void {
 	texts.sayLine('Powering off');
 	jmp('power-off');
 	emitChooseWork(asm);
-	emitRunWork(asm);
+	emitRunWork(asm, texts);
+	emitExpectedSum(asm);
 }
 
 function emitOptionalModes({call, cmp, je, label, unique}: Assembler): void {
@@ -106,7 +107,7 @@ function emitChooseWork(asm: Assembler): void {
 }
 
 /** Starts the CPUs, lets all of them work, waits for every chunk and reports. */
-function emitRunWork(asm: Assembler): void {
+function emitRunWork(asm: Assembler, texts: Texts): void {
 	const {label, mov, call, cmp, jne, jb, ret, xor, pause} = asm;
 	label('run-work');
 	mov(r15d, cpuPages);
@@ -121,7 +122,11 @@ function emitRunWork(asm: Assembler): void {
 	call('calibration-end');
 	call('report-cpus-up');
 	cmp(dword('option-hang'), 0);
-	jne('hang');
+	jne('hang-announced');
+	cmp(dword('option-loop'), 0);
+	asm.je('work-begins');
+	texts.sayLine('Working until stopped');
+	label('work-begins');
 	call('time-stamp');
 	mov(qword('work-started'), rax);
 	mov(dword('work-go'), 1);
@@ -137,6 +142,13 @@ function emitRunWork(asm: Assembler): void {
 	call('report-cpus');
 	call('report-sum');
 	ret();
+	label('hang-announced');
+	texts.sayLine('Hanging until stopped');
+	asm.jmp('hang');
+}
+
+function emitExpectedSum(asm: Assembler): void {
+	const {label, mov, cmp, jb, ret, xor} = asm;
 	label('expected-sum'); // RAX the sum that `chunk-limit` chunks must give
 	asm.push(rbx);
 	mov(rax, qword('chunk-limit'));

@@ -25,6 +25,7 @@ export const options: readonly Option[] = [
 	flag('flood', 'flood', 1000),
 	flag('ports'),
 	flag('mmio'),
+	flag('fault'),
 	flag('jump'),
 	flag('exit', 'exit', 0),
 	flag('reset'),

@@ -15,6 +15,8 @@ export function emitUserWork(asm: Assembler): void {
 	jmp('user-main');
 
 	label('user-work');
+	cmp(dword('option-fault'), 0);
+	jne('user-fault');
 	xor(r8d, r8d);
 	xor(r9d, r9d);
 	label('user-chunk');
@@ -36,6 +38,9 @@ export function emitUserWork(asm: Assembler): void {
 	jnz('user-item');
 	inc(r8);
 	jmp('user-chunk');
+
+	label('user-fault'); // `fault`: a privileged instruction, which user mode may not run
+	asm.hlt();
 
 	label('user-done');
 	cmp(dword('option-leave'), 0);

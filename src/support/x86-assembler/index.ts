@@ -1,5 +1,6 @@
 export {type Assembler, createAssembler} from './assembler.ts';
 export type {CodeBits, PrefixName} from './encoder.ts';
+export {identityPageTables, pageBit} from './identity-map.ts';
 export {
 	ah,
 	al,
