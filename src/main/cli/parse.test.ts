@@ -70,7 +70,7 @@ test('the environment names kernel and initrd, and flags go before it', (t) => {
 	const env = {OPENVMM_LINUX_DIRECT_KERNEL: 'ek', X86_64_OPENVMM_LINUX_DIRECT_INITRD: 'ei'};
 	t.deepEqual(config('', env).vm.boot, {kind: 'linux', kernel: 'ek', initrd: 'ei', commandLine: []});
 	t.deepEqual(config('-k k -r i', env).vm.boot, {kind: 'linux', kernel: 'k', initrd: 'i', commandLine: []});
-	t.deepEqual(config('', {OPENVMM_LINUX_DIRECT_KERNEL: ''}).vm.boot, {kind: 'embedded'});
+	t.deepEqual(config('', {OPENVMM_LINUX_DIRECT_KERNEL: ''}).vm.boot, {kind: 'embedded', commandLine: []});
 	t.deepEqual(config('--flat f', env).vm.boot.kind, 'flat');
 });
 

@@ -53,7 +53,9 @@ async function runFlags(flags: Extract<CommandLine, {command: 'run'}>['flags'], 
 		openLog,
 		async createMachine(vm, log) {
 			const {createVm} = await import('#main/vm');
-			return createVm(vm, {log});
+			const prefetched = (doneBytes: number, totalBytes: number) =>
+				log.debug({doneBytes, totalBytes}, 'Memory prefetched');
+			return createVm(vm, {prefetched});
 		},
 		async claimPidFile(path) {
 			const {claimPidFile} = await import('./pid-file.ts');

@@ -83,9 +83,8 @@ function bootConfig(values: FlagValues, env: Environment): BootConfig | undefine
 		const initrd = values.last('initrd') ?? fromEnvironment('initrd', env);
 		return {kind: 'linux', kernel, ...(initrd !== undefined && {initrd}), commandLine};
 	}
-	const orphan = (['initrd', 'cmdline'] as const).find((name) => values.has(name));
-	if (orphan) throw cliError('CLI_FLAG_NEEDS', {flag: `--${orphan}`, needed: '--kernel FILE'});
-	return undefined;
+	if (values.has('initrd')) throw cliError('CLI_FLAG_NEEDS', {flag: '--initrd', needed: '--kernel FILE'});
+	return {kind: 'embedded', commandLine};
 }
 
 /** OpenVMM's rule: the plain variable, else the one for the guest's architecture; empty means unset. */

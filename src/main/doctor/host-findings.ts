@@ -1,0 +1,88 @@
+import type {Evidence} from './evidence.ts';
+import type {Finding} from './finding.ts';
+
+const GiB = 2 ** 30;
+const neededNodeMajor = 24;
+
+/** The processor and the kernel. */
+export function processorFindings({read, architecture, kernelRelease}: Evidence): Finding[] {
+	const info = read('/proc/cpuinfo') ?? '';
+	const field = (name: string) => new RegExp(`^${name}\\s*: (.*)$`, 'm').exec(info)?.[1] ?? 'unknown';
+	const count = info.match(/^processor\s*:/gm)?.length ?? 0;
+	const text = `${count} × ${field('model name')} (${field('vendor_id')}), Linux ${kernelRelease}`;
+	if (architecture === 'x64') return [{name: 'processor', level: 'ok', text}];
+	return [
+		{
+			name: 'processor',
+			level: 'fail',
+			text: `${text}: ${architecture}, and guests are x86-64`,
+			remedy: 'Use an x86-64 host',
+		},
+	];
+}
+
+/** Memory for guests, and the pools of huge pages. */
+export function memoryFindings({read}: Evidence): Finding[] {
+	const info = read('/proc/meminfo') ?? '';
+	const bytes = (name: string) => 1024 * Number(new RegExp(`^${name}:\\s*(\\d+)`, 'm').exec(info)?.[1] ?? 0);
+	const limit = Number(read('/sys/fs/cgroup/memory.max') ?? Number.NaN);
+	const available = Math.min(bytes('MemAvailable'), Number.isNaN(limit) ? Number.POSITIVE_INFINITY : limit);
+	const text = `${gibibytes(available)} available of ${gibibytes(bytes('MemTotal'))}`;
+	const free = Number(/^HugePages_Free:\s*(\d+)/m.exec(info)?.[1] ?? 0);
+	const total = Number(/^HugePages_Total:\s*(\d+)/m.exec(info)?.[1] ?? 0);
+	return [
+		available >= GiB
+			? {name: 'memory', level: 'ok', text}
+			: {
+					name: 'memory',
+					level: 'warn',
+					text: `${text}: less than the default machine's 1 GiB`,
+					remedy: 'Use --memory with less, for example --memory 256M',
+				},
+		{
+			name: 'hugepages',
+			level: 'ok',
+			text:
+				total === 0
+					? 'no huge pages are reserved: --memory hugepages needs some in /proc/sys/vm/nr_hugepages'
+					: `${free} of ${total} huge pages free, ${bytes('Hugepagesize') / 1024} KiB each`,
+		},
+	];
+}
+
+/** How device workers will wait for I/O. */
+export function ioFindings({read, kernelRelease}: Evidence): Finding[] {
+	const name = 'io_uring';
+	const disabled = read('/proc/sys/kernel/io_uring_disabled') ?? '0';
+	const [major = 0, minor = 0] = kernelRelease.split('.').map(Number);
+	if (major < 5 || (major === 5 && minor < 6)) {
+		return [{name, level: 'ok', text: `Linux ${kernelRelease} is too old for io_uring: epoll is used instead`}];
+	}
+	if (disabled === '0') return [{name, level: 'ok', text: 'the kernel allows io_uring'}];
+	const who = disabled === '1' ? 'unprivileged processes' : 'everyone';
+	return [{name, level: 'ok', text: `io_uring is off for ${who} (kernel.io_uring_disabled): epoll is used instead`}];
+}
+
+/** The JavaScript runtime. */
+export function runtimeFindings({nodeVersion, nodePath}: Evidence): Finding[] {
+	const text = `Node.js ${nodeVersion} (${nodePath})`;
+	if (Number(nodeVersion.split('.')[0]) >= neededNodeMajor) return [{name: 'node', level: 'ok', text}];
+	const remedy = 'Start openvmm by its launcher, which switches to the runtime package';
+	return [{name: 'node', level: 'fail', text: `${text} is older than ${neededNodeMajor}`, remedy}];
+}
+
+/** Where this is a checkout: what its tests can use. */
+export function checkoutFindings({checkout, program}: Evidence): Finding[] {
+	if (checkout === undefined) return [];
+	const name = 'incubator';
+	const qemu = program('qemu-system-x86_64');
+	if (qemu !== undefined) {
+		return [
+			{name, level: 'ok', text: `${qemu} is there: tests can run in an emulated host with KVM (npm run incubator)`},
+		];
+	}
+	const text = 'no qemu-system-x86_64: tests that need an emulated host with KVM are skipped';
+	return [{name, level: 'warn', text, remedy: 'apt-get install qemu-system-x86'}];
+}
+
+const gibibytes = (bytes: number) => `${(bytes / GiB).toFixed(1)} GiB`;
