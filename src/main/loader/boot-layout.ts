@@ -24,6 +24,8 @@ export const bootLayout = {
 	rsdp: 0xe0000,
 	/** The SMBIOS entry point. */
 	smbiosEntry: 0xf0000,
+	/** What follows in the BIOS area is empty. */
+	biosTablesEnd: 0xf1000,
 	/** Kernels load here and above. */
 	kernel: 0x100000,
 	/** The initrd starts on a multiple of this. */

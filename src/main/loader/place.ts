@@ -20,10 +20,11 @@ export interface Placement {
 const mebibyte = 0x100000;
 const extentOf = ({name, gpa, data, length}: MemoryPiece): Extent => ({name, gpa, length: length ?? data.length});
 
+/** Ends below 1 MiB because GNU ld, without a script, has a kernel's file headers loaded in the page before it. */
 const legacyArea: Extent = {
 	name: 'the legacy video and BIOS area',
 	gpa: bootLayout.legacyArea,
-	length: bootLayout.kernel - bootLayout.legacyArea,
+	length: bootLayout.biosTablesEnd - bootLayout.legacyArea,
 };
 
 function reservedExtents({machine}: LoadRequest): Extent[] {

@@ -27,6 +27,13 @@ test('a multiboot ELF is loaded by its segments, with a virtual entry point tran
 	}
 });
 
+test('a kernel linked to 1 MiB may have its file headers loaded in the page before', (t) => {
+	const headers = {physical: 0xff000, data: new Uint8Array(0x94)};
+	const segments = [headers, {physical: 0x100000, data: makeMultiboot({flags: 3})}];
+	const image = loadKernel(requestFor(makeElf({bits: 32, entry: 0x100040, segments})));
+	t.is(findPiece(image, 'kernel segment 0').gpa, 0xff000);
+});
+
 test('the information tells memory, command line, loader and the initrd as module 0', (t) => {
 	const image = loadKernel(requestFor(makeMultiboot(), {initrd: new Uint8Array(777)}));
 	const info = pieceFields(image, 'multiboot info', multibootInfo);
