@@ -1,0 +1,72 @@
+import test from 'ava';
+import {answerUnknownMsr, Msr, quietMsrs, type ResetMsrContext, resetMsrs, resetMsrTable} from './index.ts';
+
+const everything = new Set(resetMsrTable.map(({index}) => index));
+const intel: ResetMsrContext = {isAmd: false, nestedVirt: false, listed: everything};
+const values = (context: Partial<ResetMsrContext> = {}) =>
+	new Map(resetMsrs({...intel, ...context}).map(({index, value}) => [index, value]));
+
+test('every register is set once, with a reason', (t) => {
+	t.is(everything.size, resetMsrTable.length);
+	t.true(resetMsrTable.every(({name, reason}) => name !== '' && reason !== ''));
+});
+
+test('memory types after reset are those of OpenVMM: MTRRs on, default uncached, 640 KiB write-back', (t) => {
+	const set = values();
+	t.is(set.get(Msr.MTRR_DEF_TYPE), 0xc00n);
+	t.is(set.get(Msr.MTRR_FIX_64K_00000), 0x0606_0606_0606_0606n);
+	t.is(set.get(Msr.MTRR_FIX_16K_80000), 0x0606_0606_0606_0606n);
+	t.is(set.get(Msr.MTRR_FIX_16K_A0000), 0n);
+	t.is(set.get(Msr.MTRR_FIX_4K_C0000 + 7), 0n);
+	t.is(set.get(Msr.MTRR_PHYS_BASE0 + 15), 0n);
+	t.is(set.get(Msr.PAT), 0x0007_0406_0007_0406n);
+});
+
+test('fast strings are on, and the time stamp counter starts at zero', (t) => {
+	t.is(values().get(Msr.MISC_ENABLE), 0x1801n);
+	t.is(values().get(Msr.TSC), 0n);
+});
+
+test('FEATURE_CONTROL is locked on Intel, allows VMX only to nested guests, and does not exist on AMD', (t) => {
+	t.is(values().get(Msr.FEATURE_CONTROL), 1n);
+	t.is(values({nestedVirt: true}).get(Msr.FEATURE_CONTROL), 5n);
+	t.false(values({isAmd: true}).has(Msr.FEATURE_CONTROL));
+});
+
+test('a reset takes the pages back that the previous kernel gave to KVM', (t) => {
+	const set = values();
+	t.deepEqual(
+		[Msr.KVM_SYSTEM_TIME, Msr.KVM_WALL_CLOCK, Msr.KVM_STEAL_TIME, Msr.KVM_PV_EOI_EN].map((index) => set.get(index)),
+		[0n, 0n, 0n, 0n],
+	);
+	t.is(set.get(Msr.KVM_POLL_CONTROL), 1n);
+});
+
+test('what KVM does not list is left alone, except for what every KVM has', (t) => {
+	const set = values({listed: new Set()});
+	t.false(set.has(Msr.SPEC_CTRL));
+	t.false(set.has(Msr.STAR));
+	t.deepEqual(
+		[Msr.TSC, Msr.PAT, Msr.MTRR_DEF_TYPE, Msr.MISC_ENABLE].map((index) => set.has(index)),
+		[true, true, true, true],
+	);
+});
+
+test('the registers that old firmware pokes read zero and swallow writes', (t) => {
+	for (const msr of [0x88, 0x89, 0x8a, 0x116, 0x118, 0x119, 0x11a, 0x11b, 0x11e]) {
+		t.deepEqual(answerUnknownMsr(msr, false, 0n), {value: 0n});
+		t.not(answerUnknownMsr(msr, true, 2n ** 64n - 1n), 'gp');
+	}
+});
+
+test('all others fault, to reads and to writes', (t) => {
+	for (const msr of [0, 0x87, 0x8b, 0x115, 0x117, 0x11c, 0x11d, 0x11f, 0x4000_0000, 0xc001_0131, 0xffff_ffff]) {
+		t.is(answerUnknownMsr(msr, false, 0n), 'gp');
+		t.is(answerUnknownMsr(msr, true, 0n), 'gp');
+	}
+});
+
+test('the same answer serves every access, so that a guest cannot make garbage', (t) => {
+	t.is(answerUnknownMsr(0x88, false, 0n), answerUnknownMsr(0x88, false, 0n));
+	t.true(quietMsrs.every(({first, last}) => first <= last));
+});

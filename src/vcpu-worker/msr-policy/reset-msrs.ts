@@ -1,0 +1,113 @@
+import {Msr} from './msr-numbers.ts';
+
+/** A register and the value to set, as KVM_SET_MSRS takes it. */
+export interface MsrValue {
+	readonly index: number;
+	/** Unsigned, 64 bits. */
+	readonly value: bigint;
+}
+
+/** What decides which registers a processor has. */
+export interface ResetMsrContext {
+	/** AMD or Hygon. */
+	readonly isAmd: boolean;
+	/** The guest has VMX or SVM. */
+	readonly nestedVirt: boolean;
+	/** What KVM_GET_MSR_INDEX_LIST gives. */
+	readonly listed: ReadonlySet<number>;
+}
+
+/** A register's value after reset, and why it is set. */
+export interface ResetMsr {
+	readonly name: string;
+	readonly index: number;
+	readonly value: bigint | ((context: ResetMsrContext) => bigint);
+	readonly reason: string;
+	/** Intel processors only. */
+	readonly intelOnly?: true;
+	/** Every KVM has it, although the list of older ones leaves it out. All others are set only when listed. */
+	readonly always?: true;
+}
+
+/** IA32_MISC_ENABLE (Intel SDM vol. 4, table 2-2). */
+const miscEnable = {fastStrings: 1n << 0n, btsUnavailable: 1n << 11n, pebsUnavailable: 1n << 12n} as const;
+/** IA32_FEATURE_CONTROL (Intel SDM vol. 3, 24.7). */
+const featureControl = {locked: 1n << 0n, vmxOutsideSmx: 1n << 2n} as const;
+/** IA32_MTRR_DEF_TYPE (Intel SDM vol. 3, 12.11.2.1): the default type in the low byte is 0, uncached. */
+const mtrrEnable = {fixed: 1n << 10n, all: 1n << 11n} as const;
+/** Eight fields of write-back. */
+const writeBack = 0x0606_0606_0606_0606n;
+/** WB, WT, UC-, UC, and the same again (Intel SDM vol. 3, 12.12.4). */
+const powerOnPat = 0x0007_0406_0007_0406n;
+
+const systemCalls = 'the entry points of the previous kernel must not outlive a reset';
+const kvmPages = "KVM would go on writing to the previous kernel's page, which is the next one's memory";
+const mtrr = 'no firmware sets them: as OpenVMM does, conventional memory is write-back and the rest the default';
+const zero = (name: keyof typeof Msr, reason: string): ResetMsr => ({name, index: Msr[name], value: 0n, reason});
+const fixedMtrr = (name: string, index: number, value: bigint): ResetMsr => ({
+	name,
+	index,
+	value,
+	reason: mtrr,
+	always: true,
+});
+
+/**
+ * Values that differ from what KVM gives a new vCPU, or that a guest may have changed before a reset. Registers that
+ * travel with the segment and control registers (EFER, FS and GS base, APIC base) are not here.
+ */
+export const resetMsrTable: readonly ResetMsr[] = [
+	{
+		name: 'TSC',
+		index: Msr.TSC,
+		value: 0n,
+		reason: 'zero after reset; KVM takes a zero from the VMM as the sign to keep the processors in step',
+		always: true,
+	},
+	zero('TSC_ADJUST', 'offset of the previous kernel'),
+	zero('TSC_DEADLINE', 'a timer of the previous kernel would fire'),
+	{
+		name: 'MISC_ENABLE',
+		index: Msr.MISC_ENABLE,
+		value: miscEnable.fastStrings | miscEnable.btsUnavailable | miscEnable.pebsUnavailable,
+		reason: 'without fast strings Linux gives up REP MOVSB; there are no branch or event traces to memory',
+		always: true,
+	},
+	{
+		name: 'FEATURE_CONTROL',
+		index: Msr.FEATURE_CONTROL,
+		value: ({nestedVirt}) => featureControl.locked | (nestedVirt ? featureControl.vmxOutsideSmx : 0n),
+		reason: 'firmware locks it; KVM leaves it open, and guests take an open one for missing firmware',
+		intelOnly: true,
+	},
+	zero('SPEC_CTRL', 'speculation controls start open'),
+	zero('XSS', 'no supervisor state components'),
+	zero('DEBUGCTL', 'no tracing'),
+	zero('MCG_STATUS', 'no machine check under way'),
+	...(['SYSENTER_CS', 'SYSENTER_ESP', 'SYSENTER_EIP'] as const).map((name) => zero(name, systemCalls)),
+	...(['STAR', 'LSTAR', 'CSTAR', 'SFMASK'] as const).map((name) => zero(name, systemCalls)),
+	zero('KERNEL_GS_BASE', systemCalls),
+	zero('TSC_AUX', 'processor number of the previous kernel'),
+	{name: 'PAT', index: Msr.PAT, value: powerOnPat, reason: 'the power-on value', always: true},
+	fixedMtrr('MTRR_DEF_TYPE', Msr.MTRR_DEF_TYPE, mtrrEnable.all | mtrrEnable.fixed),
+	fixedMtrr('MTRR_FIX_64K_00000', Msr.MTRR_FIX_64K_00000, writeBack),
+	fixedMtrr('MTRR_FIX_16K_80000', Msr.MTRR_FIX_16K_80000, writeBack),
+	fixedMtrr('MTRR_FIX_16K_A0000', Msr.MTRR_FIX_16K_A0000, 0n),
+	...Array.from({length: 8}, (_, i) => fixedMtrr(`MTRR_FIX_4K_${i}`, Msr.MTRR_FIX_4K_C0000 + i, 0n)),
+	...Array.from({length: 16}, (_, i) => fixedMtrr(`MTRR_PHYS_${i}`, Msr.MTRR_PHYS_BASE0 + i, 0n)),
+	zero('KVM_WALL_CLOCK', kvmPages),
+	zero('KVM_SYSTEM_TIME', kvmPages),
+	zero('KVM_ASYNC_PF_EN', kvmPages),
+	zero('KVM_ASYNC_PF_INT', kvmPages),
+	zero('KVM_STEAL_TIME', kvmPages),
+	zero('KVM_PV_EOI_EN', kvmPages),
+	{name: 'KVM_POLL_CONTROL', index: Msr.KVM_POLL_CONTROL, value: 1n, reason: 'the host polls until a guest says no'},
+];
+
+/** What to set on every processor, at start and at each reset, after its CPUID. */
+export function resetMsrs(context: ResetMsrContext): MsrValue[] {
+	return resetMsrTable
+		.filter(({intelOnly}) => intelOnly !== true || !context.isAmd)
+		.filter(({always, index}) => always === true || context.listed.has(index))
+		.map(({index, value}) => ({index, value: typeof value === 'bigint' ? value : value(context)}));
+}
