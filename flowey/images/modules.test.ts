@@ -1,0 +1,51 @@
+import test from 'ava';
+import {type ModuleSource, moduleName, modulesAlias, modulesDep, pickModules} from './modules.ts';
+
+/** Modules by name with what they depend on; `builtIn` are part of the kernel. */
+function source(depends: Readonly<Record<string, readonly string[]>>, builtIn: readonly string[] = []): ModuleSource {
+	return {
+		path: (name) => (name in depends ? `kernel/${name}.ko` : undefined),
+		isBuiltIn: (name) => builtIn.includes(name),
+		info: (name) => ({depends: depends[name] ?? [], aliases: [`pci:${name}`]}),
+	};
+}
+
+test('a module comes after everything it depends on', (t) => {
+	const modules = pickModules(source({disk: ['bus', 'core'], bus: ['core'], core: []}), ['disk']);
+
+	t.deepEqual(
+		modules.map(({name}) => name),
+		['core', 'bus', 'disk'],
+	);
+});
+
+test('modules.dep lists dependencies so that loading a line from its end works', (t) => {
+	const modules = pickModules(source({disk: ['core', 'bus'], bus: ['ring', 'core'], ring: ['core'], core: []}), [
+		'disk',
+	]);
+
+	t.is(modulesDep(modules).split('\n').at(-2), 'kernel/disk.ko: kernel/bus.ko kernel/ring.ko kernel/core.ko');
+});
+
+test('code that is built into the kernel needs no module', (t) => {
+	const modules = pickModules(source({disk: ['core']}, ['core']), ['core', 'disk']);
+
+	t.deepEqual(
+		modules.map(({path, needs}) => ({path, needs})),
+		[{path: 'kernel/disk.ko', needs: []}],
+	);
+});
+
+test('an unknown module and a circle are errors that name the modules', (t) => {
+	t.throws(() => pickModules(source({}), ['nothing']), {message: 'The kernel package has no module nothing'});
+	t.throws(() => pickModules(source({a: ['b'], b: ['a']}), ['a']), {message: /a -> b -> a$/});
+});
+
+test('aliases lead from a device to the module', (t) => {
+	t.is(modulesAlias(pickModules(source({disk: []}), ['disk'])), 'alias pci:disk disk\n');
+});
+
+test('a module has one name however its file is spelled', (t) => {
+	t.is(moduleName('kernel/arch/x86/kvm/kvm-amd.ko'), 'kvm_amd');
+	t.is(moduleName('fs/fuse/virtiofs.ko.xz'), 'virtiofs');
+});

@@ -1,0 +1,37 @@
+import {existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import test from 'ava';
+import {build} from './build.ts';
+
+const context = {log: () => undefined, skip: () => undefined};
+
+function temporaryFolder(t: {teardown(action: () => void): void}): string {
+	const folder = mkdtempSync(join(tmpdir(), 'openvmm-build-'));
+	t.teardown(() => rmSync(folder, {recursive: true, force: true}));
+	return folder;
+}
+
+test('each entry point becomes a module, and files of earlier builds go away', async (t) => {
+	const folder = temporaryFolder(t);
+	const output = join(folder, 'out');
+	mkdirSync(output);
+	writeFileSync(join(output, 'chunk-OLD.js'), '');
+	writeFileSync(
+		join(folder, 'main.ts'),
+		'declare const __OPENVMM_BUNDLED__: boolean;\nconsole.log(__OPENVMM_BUNDLED__);\n',
+	);
+
+	await build.run(context, {entryPoints: [{name: 'program', source: join(folder, 'main.ts')}], folder: output});
+
+	t.regex(readFileSync(join(output, 'program.js'), 'utf8'), /console\.log\(true\)/);
+	t.false(existsSync(join(output, 'chunk-OLD.js')));
+});
+
+test('a missing source is named', async (t) => {
+	const folder = temporaryFolder(t);
+
+	await t.throwsAsync(build.run(context, {entryPoints: [{name: 'program', source: join(folder, 'none.ts')}], folder}), {
+		message: /none\.ts \(for program\.js\)/,
+	});
+});

@@ -1,0 +1,17 @@
+import test from 'ava';
+import {formatResults} from './suite.ts';
+
+test('the last line has the totals over all suites', (t) => {
+	const text = formatResults([
+		{suite: 'unit', where: 'host', passed: 10, failed: 0, skipped: 1, why: ''},
+		{suite: 'kvm', where: 'nowhere', passed: 0, failed: 2, skipped: 3, why: 'no QEMU'},
+	]);
+
+	t.is(text.trimEnd().split('\n').at(-1), '10 passed, 2 failed, 4 skipped');
+});
+
+test('each suite has a row that says where it ran and why not', (t) => {
+	const text = formatResults([{suite: 'kvm', where: 'nowhere', passed: 0, failed: 0, skipped: 3, why: 'no QEMU'}]);
+
+	t.regex(text, /^kvm +nowhere +0 +0 +3 +no QEMU$/m);
+});
