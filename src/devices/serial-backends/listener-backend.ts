@@ -1,7 +1,13 @@
-import {accept, close} from '#support/ffi';
-import type {Reactor, Watch} from '#support/reactor';
+import {accept, close, Errno} from '#support/ffi';
+import type {Reactor, Timer, Watch} from '#support/reactor';
 import {HostStream} from './host-stream.ts';
 import type {SerialBackend} from './serial-backend.ts';
+
+/** Reasons of accept(2) that concern the client alone, which is as if it had never come. */
+const clientLeft = new Set<number>([Errno.EAGAIN, Errno.EINTR, Errno.ECONNABORTED]);
+
+/** Pause after the host had no descriptor or memory for a client, who keeps the listener readable meanwhile. */
+const shortageNs = 100e6;
 
 /** Serves one client of a listening socket at a time; the next one is accepted when that has gone. */
 export class ListenerBackend implements SerialBackend {
@@ -10,6 +16,7 @@ export class ListenerBackend implements SerialBackend {
 	readonly #changed: () => void;
 	readonly #closed: () => void;
 	#waiting: Watch | undefined;
+	#retry: Timer | undefined;
 	#client: HostStream | undefined;
 
 	/**
@@ -52,6 +59,7 @@ export class ListenerBackend implements SerialBackend {
 		this.#client?.dispose();
 		this.#client = undefined;
 		this.#waiting?.close();
+		this.#retry?.cancel();
 		close(this.#fd);
 		this.#closed();
 	}
@@ -63,10 +71,13 @@ export class ListenerBackend implements SerialBackend {
 
 	#accept(): void {
 		const fd = accept(this.#fd);
-		// A client that left again before it was served (accept(2), ECONNABORTED) is as if it never came.
-		if (fd < 0) return;
+		if (clientLeft.has(-fd)) return;
 		this.#waiting?.close();
 		this.#waiting = undefined;
+		if (fd < 0) {
+			this.#retry = this.#reactor.after(shortageNs, () => this.#await());
+			return;
+		}
 		this.#client = new HostStream(fd, true, this.#reactor, this.#changed);
 		this.#changed();
 	}

@@ -5,7 +5,7 @@ export const debugconKind = 'debugcon';
 
 /** The debug console: a port that takes bytes. */
 export interface DebugconConfig {
-	/** By convention 0xe9 or 0x402. */
+	/** By convention 0xe9. OVMF's 0x402 lies among the ports of ACPI power management. */
 	readonly port: number;
 	readonly backend: SerialBackendConfig;
 }
