@@ -39,6 +39,7 @@ const accepted: [string, Parameters<typeof vmConfig>[0]][] = [
 	['-m 1G -m size=64M,thp=off', {memory: {sizeBytes: 64 * 2 ** 20, thp: false}}],
 	['-k vmlinuz', {boot: {kind: 'linux', kernel: 'vmlinuz', commandLine: []}}],
 	['-k a -k b -r i -c quiet -c ro', {boot: {kind: 'linux', kernel: 'b', initrd: 'i', commandLine: ['quiet', 'ro']}}],
+	['-c echo', {boot: {kind: 'embedded', commandLine: ['echo']}}],
 	['-k a -c=--flag', {boot: {kind: 'linux', kernel: 'a', commandLine: ['--flag']}}],
 	['--flat a.bin,address=0x7c00,mode=real', {boot: {kind: 'flat', image: 'a.bin', address: 0x7c00, mode: 'real'}}],
 	['--com1 none --com2=file=/tmp/x', {serial: {com1: {kind: 'none'}, com2: {kind: 'file', path: '/tmp/x'}}}],
@@ -123,7 +124,6 @@ const bad: [string, string][] = [
 	['--debug-exit 65536', 'CONFIG_NUMBER_RANGE'],
 	['--guest-crash-action die', 'CONFIG_VALUE_INVALID'],
 	['-r initrd', 'CLI_FLAG_NEEDS'],
-	['-c quiet', 'CLI_FLAG_NEEDS'],
 	['--flat a -k b', 'CLI_FLAGS_CONFLICT'],
 	['--flat a -c b', 'CLI_FLAGS_CONFLICT'],
 ];

@@ -37,7 +37,7 @@ export function vmConfig(options: VmOptions = {}): VmConfig {
 	return {
 		processors: {count: 1, smt: 'auto', x2apic: 'auto', apicIdOffset: 0, ...options.processors},
 		memory: memoryConfig(options.memory),
-		boot: options.boot ?? {kind: 'embedded'},
+		boot: options.boot ?? {kind: 'embedded', commandLine: []},
 		serial: {com1: {kind: 'console', outputFd: 1}, com2: none, com3: none, com4: none, ...options.serial},
 		...(options.debugcon && {debugcon: options.debugcon}),
 		...(options.debugExitPort !== undefined && {debugExitPort: options.debugExitPort}),

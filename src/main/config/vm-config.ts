@@ -38,7 +38,11 @@ export type FlatMode = 'real' | 'long';
 /** What the machine starts. */
 export type BootConfig =
 	/** The guest that comes with the package: no file needed. */
-	| {readonly kind: 'embedded'}
+	| {
+			readonly kind: 'embedded';
+			/** Words for the guest; see the guide. */
+			readonly commandLine: readonly string[];
+	  }
 	/** A kernel file whose format is recognised: bzImage, vmlinux, PVH ELF, multiboot 1. */
 	| {
 			readonly kind: 'linux';

@@ -17,20 +17,28 @@ export interface DeviceWorkerData {
 
 /** The device worker's answers to its owner. Ring the machine's doorbell descriptor after every call. */
 export class DeviceWorker {
-	readonly #backs: DeviceBacks;
+	readonly #data: DeviceWorkerData;
 	readonly #reactor: EpollReactor;
+	#backs: DeviceBacks | undefined;
 
-	constructor({layout, memory, vmFd, pollNs}: DeviceWorkerData) {
+	constructor(data: DeviceWorkerData) {
+		this.#data = data;
+		const {doorbell} = data.layout;
+		const bell = new Doorbell(doorbell);
+		this.#reactor = new EpollReactor({
+			pollNs: data.pollNs,
+			wakeFd: doorbell.wakeFd,
+			polled: {poll: () => this.#backs?.poll() ?? false, sleeping: (asleep) => bell.sleeping(asleep)},
+		});
+	}
+
+	/** Makes the backs. Call first. @throws VmmError when a host resource cannot be had */
+	create(): void {
+		const {layout, memory, vmFd} = this.#data;
 		const machine = new AttachedMachine(layout, {
 			findModel: findDeviceModel,
 			interrupts: interruptController(Partition.fromFd(vmFd)),
 			memory: new MappedMemory(memory),
-		});
-		const doorbell = new Doorbell(layout.doorbell);
-		this.#reactor = new EpollReactor({
-			pollNs,
-			wakeFd: layout.doorbell.wakeFd,
-			polled: {poll: () => this.#backs.poll(), sleeping: (asleep) => doorbell.sleeping(asleep)},
 		});
 		this.#backs = new DeviceBacks(machine, this.#reactor);
 	}
@@ -42,17 +50,17 @@ export class DeviceWorker {
 
 	/** Starts every back. */
 	start(): void {
-		this.#backs.start();
+		this.#backs?.start();
 	}
 
 	/** Resolves when no back has anything in flight. */
 	async stop(): Promise<void> {
-		await this.#backs.stop();
+		await this.#backs?.stop();
 	}
 
 	/** Offers console input to the device called `name`; returns how many bytes it took. */
 	feed(name: string, bytes: Uint8Array): number {
-		const back = this.#backs.back(name) as SerialBack | undefined;
+		const back = this.#backs?.back(name) as SerialBack | undefined;
 		return back === undefined ? bytes.length : back.feed(bytes);
 	}
 
@@ -63,7 +71,7 @@ export class DeviceWorker {
 
 	/** Releases the backs and ends the thread. */
 	dispose(): void {
-		this.#backs.dispose();
+		this.#backs?.dispose();
 		this.#reactor.close();
 	}
 }

@@ -13,7 +13,7 @@ export interface ReactorOptions {
 	/** How long to go on looking after the last work before sleeping, in nanoseconds. 0 sleeps at once. */
 	readonly pollNs?: number;
 	readonly polled?: Polled;
-	/** Eventfd to use as {@link EpollReactor.wakeFd}, when others must know it before the thread starts. */
+	/** Eventfd to use as {@link EpollReactor.wakeFd}, when others must know it before; stays the caller's to close. */
 	readonly wakeFd?: number;
 }
 
@@ -43,12 +43,14 @@ export class EpollReactor implements Reactor {
 	readonly #scratch = new Uint8Array(8);
 	readonly #pollNs: number;
 	readonly #polled: Polled | undefined;
+	readonly #ownsWakeFd: boolean;
 	#deferred: (() => void)[] = [];
 	#nextToken = 1;
 	#woken = false;
 	#closed = false;
 
 	constructor(options: ReactorOptions = {}) {
+		this.#ownsWakeFd = options.wakeFd === undefined;
 		this.wakeFd = options.wakeFd ?? eventfd();
 		this.#pollNs = options.pollNs ?? 0;
 		this.#polled = options.polled;
@@ -101,7 +103,7 @@ export class EpollReactor implements Reactor {
 			if (this.#woken) await this.#handleMessages();
 		}
 		close(this.#epoll.fd);
-		close(this.wakeFd);
+		if (this.#ownsWakeFd) close(this.wakeFd);
 	}
 
 	/** Ends {@link run} after the current turn. */

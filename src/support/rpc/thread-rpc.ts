@@ -1,6 +1,9 @@
 import {parentPort, Worker} from 'node:worker_threads';
-import {expose, type Remote, wrap} from 'comlink';
+import {expose, type Remote, transferHandlers, wrap} from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
+import {throwHandler} from './error-transfer.ts';
+
+transferHandlers.set('throw', throwHandler);
 
 /** A worker thread and the calls it answers. */
 export interface SpawnedWorker<T> {

@@ -10,7 +10,8 @@ export type ExitKind =
 	/** Memory access outside RAM: see {@link CpuBackend.mmio}. */
 	| 'mmio'
 	/** Access to a model-specific register that the back end leaves to us: see {@link CpuBackend.msr}. */
-	| 'msr'
+	| 'msr-read'
+	| 'msr-write'
 	/** HLT with nobody to wake the processor but a kick (only without an in-kernel local APIC). */
 	| 'halt'
 	/** End of interrupt for a level-triggered input of an interrupt controller outside the back end. */
@@ -23,37 +24,42 @@ export type ExitKind =
 	/** The back end cannot go on: see {@link CpuBackend.failure}. */
 	| 'failed';
 
-/** A port access. `count` items of `size` bytes (string I/O); items are read or filled one by one. */
+/** A port access: `count` items of `size` bytes (more than one for string I/O), read or answered one by one. */
 export interface PortExit {
 	readonly isWrite: boolean;
 	readonly port: number;
 	readonly size: 1 | 2 | 4;
 	readonly count: number;
 	/** The `index`th written item, unsigned. */
-	item(index: number): number;
-	/** Fills in the `index`th item read. */
-	setItem(index: number, value: number): void;
+	read(index: number): number;
+	/** Answers the `index`th item of a read. */
+	write(index: number, value: number): void;
 }
 
-/** A memory access outside RAM of 1 to 8 bytes. */
+/** A memory access outside RAM. */
 export interface MmioExit {
 	readonly isWrite: boolean;
 	/** Guest-physical address; exact, as x86 has at most 52 bits. */
 	readonly address: number;
-	readonly size: number;
-	/** `size` (1, 2 or 4) written bytes from `offset`, unsigned. */
-	part(offset: number, size: 1 | 2 | 4): number;
-	/** Fills in `size` bytes read, from `offset`. */
-	setPart(offset: number, size: 1 | 2 | 4, value: number): void;
+	/** Bytes, 1 to 8; not always a power of two. */
+	readonly length: number;
+	/** Part of a written value: `size` bytes from byte `offset` on, unsigned. */
+	read(offset: number, size: 1 | 2 | 4): number;
+	/** Part of the answer to a read. */
+	write(offset: number, size: 1 | 2 | 4, value: number): void;
 }
 
-/** An access to a model-specific register. */
+/** An access to a model-specific register. The value comes in halves, so that reading it allocates nothing. */
 export interface MsrExit {
-	readonly isWrite: boolean;
 	readonly index: number;
-	readonly value: bigint;
-	/** Answers: the value read (ignored for a write), or a general-protection fault. */
-	answer(value: bigint | 'gp'): void;
+	readonly low: number;
+	readonly high: number;
+	/** Answers a read. */
+	answer(low: number, high: number): void;
+	/** Accepts a write. */
+	accept(): void;
+	/** Makes the instruction fault in the guest (#GP). */
+	refuse(): void;
 }
 
 /**
@@ -61,14 +67,17 @@ export interface MsrExit {
  * on every exit and describe the last one only.
  */
 export interface CpuBackend {
-	/** Binds the processor to the calling thread. Call first. */
-	prepareThread(): void;
+	/** Binds the processor to the calling thread. Call first. Returns the thread's id, for kicks. */
+	prepareThread(): number;
 	/** Ends the effect of earlier kicks. Kicks after this call end the next {@link run}. */
 	clearKick(): void;
 	/** Executes guest code until something needs service. Completes the previous exit first. */
 	run(): ExitKind;
-	/** Completes the previous exit without executing guest code, so that the registers are consistent. */
-	completeExit(): void;
+	/**
+	 * Completes the previous exit without executing guest code. `interrupted` when that is done and the registers are
+	 * those between two instructions; otherwise the access has a further part: serve it and call again.
+	 */
+	completeExit(): ExitKind;
 	readonly port: PortExit;
 	readonly mmio: MmioExit;
 	readonly msr: MsrExit;

@@ -24,6 +24,7 @@ export {
 export {maxCpuidEntries} from './cpuid.ts';
 export {kvmError} from './errors.ts';
 export {ExitReader, type InternalErrorReport, type IoExit, type MmioExit, type MsrExit} from './exits.ts';
+export {interruptController} from './interrupt-controller.ts';
 export {
 	assignIoeventfd,
 	assignIrqfd,
@@ -36,6 +37,7 @@ export {
 	setGsiRouting,
 } from './interrupts.ts';
 export {KickReceiver, kickSignal, prepareThread, VcpuKick} from './kick.ts';
+export {KvmBackend} from './kvm-backend.ts';
 export {type MsrFilterRange, maxFilterRanges, setMsrFilter} from './msr-filter.ts';
 export {getMsrs, type Msr, type MsrResult, setMsrs} from './msrs.ts';
 export {type MemorySlot, Partition, reservedRange, splitPins} from './partition.ts';

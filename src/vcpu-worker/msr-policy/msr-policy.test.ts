@@ -4,7 +4,7 @@ import {answerUnknownMsr, Msr, quietMsrs, type ResetMsrContext, resetMsrs, reset
 const everything = new Set(resetMsrTable.map(({index}) => index));
 const intel: ResetMsrContext = {isAmd: false, nestedVirt: false, listed: everything};
 const values = (context: Partial<ResetMsrContext> = {}) =>
-	new Map(resetMsrs({...intel, ...context}).map(({index, value}) => [index, value]));
+	new Map(resetMsrs({...intel, ...context}).map(({index, data}) => [index, data]));
 
 test('every register is set once, with a reason', (t) => {
 	t.is(everything.size, resetMsrTable.length);

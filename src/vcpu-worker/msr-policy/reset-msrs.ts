@@ -4,7 +4,7 @@ import {Msr} from './msr-numbers.ts';
 export interface MsrValue {
 	readonly index: number;
 	/** Unsigned, 64 bits. */
-	readonly value: bigint;
+	readonly data: bigint;
 }
 
 /** What decides which registers a processor has. */
@@ -109,5 +109,5 @@ export function resetMsrs(context: ResetMsrContext): MsrValue[] {
 	return resetMsrTable
 		.filter(({intelOnly}) => intelOnly !== true || !context.isAmd)
 		.filter(({always, index}) => always === true || context.listed.has(index))
-		.map(({index, value}) => ({index, value: typeof value === 'bigint' ? value : value(context)}));
+		.map(({index, value}) => ({index, data: typeof value === 'bigint' ? value : value(context)}));
 }

@@ -1,9 +1,8 @@
 import type {IoBus} from '#devices/io-bus';
 import type {MachineEvents} from '#devices/machine';
-import type {CpuBackend} from '#vcpu-worker/backend';
-import {answerMsr} from '#vcpu-worker/msr-policy';
+import type {CpuBackend, ExitKind} from '#vcpu-worker/backend';
 import {type StopReason, VcpuControl, type VcpuControlView} from '#vcpu-worker/protocol';
-import {serveMmio, servePort} from './serve-exit.ts';
+import {serveMmio, serveMsr, servePort} from './serve-exit.ts';
 
 /** What a vCPU's thread runs on. */
 export interface VcpuContext {
@@ -16,6 +15,9 @@ export interface VcpuContext {
 const stopWord = VcpuControl.word('stopRequested');
 const runningWord = VcpuControl.word('running');
 
+/** An instruction's access has fewer parts than this; a back end that never gets done is broken. */
+const maxParts = 4096;
+
 /**
  * Runs one vCPU until it is asked to stop, the guest asks the machine for something, or it cannot go on. When it
  * returns the last exit is complete: registers are consistent and nothing is in flight.
@@ -27,49 +29,57 @@ export function runVcpu(context: VcpuContext): StopReason {
 	Atomics.store(control.$atomic, runningWord, 1);
 	try {
 		const reason = loop(context);
-		if (reason.kind !== 'failed') cpu.completeExit();
+		if (reason.kind !== 'failed') completeExit(context);
 		return reason;
 	} finally {
 		Atomics.store(control.$atomic, runningWord, 0);
-		Atomics.notify(control.$atomic, runningWord);
 	}
 }
 
-function loop({cpu, bus, events, control}: VcpuContext): StopReason {
+function loop(context: VcpuContext): StopReason {
+	const {cpu, events, control} = context;
 	const words = control.$atomic;
 	for (;;) {
 		if (Atomics.load(words, stopWord) !== 0) return {kind: 'requested'};
 		if (events.pending) return {kind: 'event'};
-		switch (cpu.run()) {
-			case 'port':
-				control.portExits++;
-				servePort(cpu.port, bus);
-				break;
-			case 'mmio':
-				control.mmioExits++;
-				serveMmio(cpu.mmio, bus);
-				break;
-			case 'msr':
-				control.msrExits++;
-				cpu.msr.answer(answerMsr(cpu.msr.index, cpu.msr.isWrite, cpu.msr.value));
-				break;
-			case 'interrupted':
-				control.interruptedExits++;
-				break;
-			case 'shutdown':
-				return {kind: 'crash', reason: 'triple fault'};
-			case 'reset':
-				events.request({kind: 'reset'});
-				break;
-			case 'power-off':
-				events.request({kind: 'power-off'});
-				break;
-			case 'failed':
-				return {kind: 'failed', error: cpu.failure()};
-			case 'halt':
-			case 'eoi':
-				control.otherExits++;
-				break;
-		}
+		const exit = cpu.run();
+		if (exit === 'failed') return {kind: 'failed', error: cpu.failure()};
+		if (exit === 'shutdown') return {kind: 'crash', reason: 'triple fault'};
+		serve(exit, context);
+	}
+}
+
+function completeExit(context: VcpuContext): void {
+	for (let part = 0; part < maxParts; part++) {
+		const exit = context.cpu.completeExit();
+		if (exit === 'interrupted') return;
+		serve(exit, context);
+	}
+}
+
+function serve(exit: ExitKind, {cpu, bus, events, control}: VcpuContext): void {
+	switch (exit) {
+		case 'port':
+			control.portExits++;
+			servePort(cpu.port, bus);
+			break;
+		case 'mmio':
+			control.mmioExits++;
+			serveMmio(cpu.mmio, bus);
+			break;
+		case 'msr-read':
+		case 'msr-write':
+			control.msrExits++;
+			serveMsr(cpu.msr, exit === 'msr-write');
+			break;
+		case 'interrupted':
+			control.interruptedExits++;
+			break;
+		case 'reset':
+		case 'power-off':
+			events.request({kind: exit});
+			break;
+		default:
+			control.otherExits++;
 	}
 }

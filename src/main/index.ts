@@ -1,0 +1,4 @@
+/** The public API: a machine as data in, a machine to drive out. The command line is one client of it. */
+export {type BootConfig, checkConfig, linuxHost, type VmConfig, type VmOptions, vmConfig} from '#main/config';
+export {type CreateOptions, createVm, type Vm, type VmEnd, type VmState} from '#main/vm';
+export {isVmmError, VmmError} from '#support/errors';

@@ -1,0 +1,48 @@
+import {type AcpiPmConfig, acpiPmKind, pmLayout} from '#devices/chipset/acpi-pm';
+import {type CmosRtcConfig, cmosRtcKind} from '#devices/chipset/cmos-rtc';
+import {debugExitKind} from '#devices/chipset/debug-exit';
+import {debugconKind} from '#devices/chipset/debugcon';
+import {i8042Kind} from '#devices/chipset/i8042';
+import {type MissingConfig, missingKind, missingOnEveryPc, missingSerialPorts} from '#devices/chipset/missing';
+import {pciConfigKind} from '#devices/chipset/pci-config';
+import {type Serial16550Config, serial16550Kind, standardSerialPorts} from '#devices/chipset/serial-16550';
+import type {DeviceInstance} from '#devices/device';
+import type {MemoryRange} from '#devices/guest-memory';
+import type {VmConfig} from '#main/config';
+
+/** A shared-state device of this configuration. */
+const shared = (name: string, kind: string, config: unknown): DeviceInstance => ({name, kind, config, route: 'shared'});
+
+/** Lists the devices of a machine. All four serial ports exist when any of them is attached to something. */
+export function describeDevices(config: VmConfig, ram: readonly MemoryRange[], baseTimeMs: number): DeviceInstance[] {
+	const {serial, debugcon, debugExitPort} = config;
+	const hasSerial = Object.values(serial).some(({kind}) => kind !== 'none');
+	return [
+		...(hasSerial ? standardSerialPorts.map((port) => shared(port.name, serial16550Kind, uart(config, port))) : []),
+		shared('rtc', cmosRtcKind, {baseTimeMs, ...ramSplit(ram)} satisfies CmosRtcConfig),
+		shared('pm', acpiPmKind, {base: pmLayout.base, sciIrq: pmLayout.sciIrq} satisfies AcpiPmConfig),
+		shared('i8042', i8042Kind, {}),
+		shared('pci-config', pciConfigKind, {}),
+		shared('missing', missingKind, missingPorts(hasSerial)),
+		...(debugcon ? [shared('debugcon', debugconKind, debugcon)] : []),
+		...(debugExitPort === undefined ? [] : [shared('debug-exit', debugExitKind, {port: debugExitPort})]),
+	];
+}
+
+/** A port that no device claims but that guests are known to probe is not worth counting. */
+function missingPorts(hasSerial: boolean): MissingConfig {
+	const known = hasSerial ? missingOnEveryPc : [...missingOnEveryPc, ...missingSerialPorts];
+	return {ports: known.map(({name, base, length}) => ({name, base, length}))};
+}
+
+const fourGib = 2 ** 32;
+
+/** RAM below and above 4 GiB, in bytes. */
+function ramSplit(ram: readonly MemoryRange[]): {lowMemory: number; highMemory: number} {
+	const sum = (ranges: readonly MemoryRange[]) => ranges.reduce((total, {length}) => total + length, 0);
+	return {lowMemory: sum(ram.filter(({gpa}) => gpa < fourGib)), highMemory: sum(ram.filter(({gpa}) => gpa >= fourGib))};
+}
+
+function uart({serial}: VmConfig, port: (typeof standardSerialPorts)[number]): Serial16550Config {
+	return {base: port.base, irq: port.irq, backend: serial[port.name]};
+}

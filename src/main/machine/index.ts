@@ -1,0 +1,1 @@
+export {describeDevices} from './describe-devices.ts';

@@ -1,0 +1,48 @@
+import type {DeviceWorker, DeviceWorkerData} from '#main/device-worker';
+import {workerUrls} from '#main/workers';
+import {signalEventfd} from '#support/ffi';
+import {type SpawnedWorker, spawnWorker} from '#support/rpc';
+
+/** The device worker as the machine's owner has it. */
+export class DeviceThread {
+	readonly #worker: SpawnedWorker<DeviceWorker>;
+	readonly #wakeFd: number;
+
+	constructor(data: DeviceWorkerData) {
+		this.#worker = spawnWorker<DeviceWorker>(workerUrls.device, 'devices', data);
+		this.#wakeFd = data.layout.doorbell.wakeFd;
+	}
+
+	/** Resolves when every back exists; rejects with what prevented it. */
+	ready(): Promise<void> {
+		return this.#call((api) => api.create());
+	}
+
+	/** Starts every back. */
+	start(): Promise<void> {
+		return this.#call((api) => api.start());
+	}
+
+	/** Resolves when no back has anything in flight. */
+	stop(): Promise<void> {
+		return this.#call((api) => api.stop());
+	}
+
+	/** Offers input to a device; returns how many bytes it took. */
+	feed(device: string, bytes: Uint8Array): Promise<number> {
+		return this.#call((api) => api.feed(device, bytes));
+	}
+
+	/** Releases the backs and ends the thread. */
+	async dispose(): Promise<void> {
+		await this.#call((api) => api.dispose());
+		await this.#worker.terminate();
+	}
+
+	/** The thread sleeps in its own wait: it looks at its messages when its descriptor is signalled. */
+	#call<R>(action: (api: SpawnedWorker<DeviceWorker>['api']) => Promise<R>): Promise<R> {
+		const reply = action(this.#worker.api);
+		signalEventfd(this.#wakeFd);
+		return Promise.race([reply, this.#worker.failed]);
+	}
+}

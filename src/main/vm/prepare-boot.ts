@@ -1,0 +1,47 @@
+import {readFile} from 'node:fs/promises';
+import {buildAcpiTables, type ComPort} from '#main/acpi';
+import {linuxCommandLine, type VmConfig} from '#main/config';
+import type {BootImage, KernelFormat} from '#main/loader';
+import {loadKernel} from '#main/loader';
+import {buildSmbiosTables} from '#main/smbios';
+import type {MemoryLayout, ProcessorTopology} from '#main/topology';
+
+/** The file a machine starts, read. */
+interface KernelFiles {
+	readonly kernel: Uint8Array;
+	readonly initrd?: Uint8Array;
+	readonly commandLine: string;
+	readonly format: KernelFormat;
+}
+
+/** Reads what the configuration boots. @throws NodeJS.ErrnoException when a file cannot be read */
+export async function readKernel(config: VmConfig): Promise<KernelFiles> {
+	const {boot} = config;
+	if (boot.kind === 'embedded') {
+		const {defaultGuest} = await import('#main/default-guest');
+		return {kernel: defaultGuest().image, commandLine: boot.commandLine.join(' '), format: 'pvh'};
+	}
+	if (boot.kind === 'flat') {
+		const {address, mode} = boot;
+		return {kernel: await readFile(boot.image), commandLine: '', format: {flat: {address, mode}}};
+	}
+	const [kernel, initrd] = await Promise.all([readFile(boot.kernel), boot.initrd && readFile(boot.initrd)]);
+	const commandLine = linuxCommandLine(config);
+	return initrd ? {kernel, initrd, commandLine, format: 'auto'} : {kernel, commandLine, format: 'auto'};
+}
+
+/** Puts kernel and firmware tables together. @throws VmmError for whatever is wrong with the kernel */
+export function prepareBoot(
+	files: KernelFiles,
+	config: VmConfig,
+	topology: ProcessorTopology,
+	layout: MemoryLayout,
+): BootImage {
+	const hasSerial = Object.values(config.serial).some(({kind}) => kind !== 'none');
+	const comPorts: readonly ComPort[] = hasSerial ? [1, 2, 3, 4] : [];
+	const acpi = buildAcpiTables({topology, comPorts, hasPic: true, hasPit: true});
+	const smbios = buildSmbiosTables(acpi.end);
+	const reserved = [...acpi.reserved, ...smbios.reserved];
+	const image = loadKernel({...files, machine: {ram: layout.ram, reserved, rsdp: acpi.rsdp}});
+	return {pieces: [...image.pieces, ...acpi.pieces, ...smbios.pieces], entry: image.entry};
+}

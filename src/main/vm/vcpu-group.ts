@@ -1,0 +1,73 @@
+import {VmmError} from '#support/errors';
+import type {StopReason} from '#vcpu-worker/protocol';
+import type {BootRegisters} from '#vcpu-worker/registers';
+import type {VcpuThread} from './vcpu-thread.ts';
+
+/** Called when a vCPU stops by itself: for a guest's request, a crash or a failure. */
+export type StopHandler = (vcpu: number, reason: StopReason) => void;
+
+/** All vCPUs of a machine. */
+export class VcpuGroup {
+	readonly #threads: readonly VcpuThread[];
+	#runs: Promise<void>[] = [];
+
+	/** @param threads - in order of their index; the first is the boot processor */
+	constructor(threads: readonly VcpuThread[]) {
+		this.#threads = threads;
+	}
+
+	/** Resolves when every vCPU exists; rejects with the first failure. */
+	async ready(): Promise<void> {
+		await Promise.all(this.#threads.map((thread) => thread.ready()));
+	}
+
+	/** Puts all vCPUs into their state at power-on. */
+	async reset(entry: BootRegisters): Promise<void> {
+		await Promise.all(this.#threads.map((thread) => thread.reset(thread.index === 0 ? entry : undefined)));
+	}
+
+	/** Lets every vCPU run. */
+	start(stopped: StopHandler): void {
+		this.#runs = this.#threads.map(async (thread) => {
+			const reason = await thread.run().catch(asFailure);
+			if (reason.kind !== 'requested') stopped(thread.index, reason);
+		});
+	}
+
+	/** Takes every vCPU out of the guest, its last exit complete. */
+	async stop(): Promise<void> {
+		for (const thread of this.#threads) thread.requestStop();
+		await Promise.all(this.#runs);
+		this.#runs = [];
+		for (const thread of this.#threads) thread.allowRun();
+	}
+
+	/** Queues a non-maskable interrupt on the boot processor. Only while no vCPU runs. */
+	async nmi(): Promise<void> {
+		await this.#threads[0]?.nmi();
+	}
+
+	/** Counters of every vCPU, live. */
+	inspect(): readonly Record<string, number>[] {
+		return this.#threads.map(({control}) => ({
+			running: control.running,
+			portExits: control.portExits,
+			mmioExits: control.mmioExits,
+			msrExits: control.msrExits,
+			interruptedExits: control.interruptedExits,
+			otherExits: control.otherExits,
+		}));
+	}
+
+	/** Ends the threads. Only while no vCPU runs. */
+	async dispose(): Promise<void> {
+		await Promise.all(this.#threads.map((thread) => thread.dispose()));
+	}
+}
+
+/** A thread that died is a vCPU that cannot go on. */
+function asFailure(cause: unknown): StopReason {
+	if (cause instanceof VmmError) return {kind: 'failed', error: cause.toData()};
+	const message = `A vCPU thread failed: ${cause instanceof Error ? cause.message : String(cause)}`;
+	return {kind: 'failed', error: {code: 'INTERNAL_ERROR', message, context: {stack: (cause as Error)?.stack}}};
+}

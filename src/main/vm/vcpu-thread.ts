@@ -1,0 +1,66 @@
+import {workerUrls} from '#main/workers';
+import {type SpawnedWorker, spawnWorker} from '#support/rpc';
+import {type ControlMemory, controlBytes, VcpuKick} from '#vcpu-worker/kvm';
+import {type StopReason, VcpuControl, type VcpuControlView} from '#vcpu-worker/protocol';
+import type {BootRegisters} from '#vcpu-worker/registers';
+import type {VcpuWorker, VcpuWorkerData} from '#vcpu-worker/worker';
+
+const stopWord = VcpuControl.word('stopRequested');
+
+/** A vCPU's thread as the machine's owner has it. */
+export class VcpuThread {
+	readonly index: number;
+	readonly control: VcpuControlView;
+	readonly #worker: SpawnedWorker<VcpuWorker>;
+	readonly #run: ControlMemory;
+
+	/** Starts the thread, which creates its vCPU; {@link ready} tells when. */
+	constructor(data: VcpuWorkerData) {
+		const {index, control} = data;
+		this.index = index;
+		this.control = VcpuControl.on(control.buffer, control.byteOffset);
+		this.#run = data.run;
+		this.#worker = spawnWorker<VcpuWorker>(workerUrls.vcpu, `vp-${index}`, data);
+	}
+
+	/** Resolves when the vCPU exists; rejects with what prevented it. */
+	async ready(): Promise<void> {
+		await this.#call((api) => api.create());
+	}
+
+	/** Puts the vCPU into its state at power-on, and the boot processor at the image's entry. */
+	async reset(entry: BootRegisters | undefined): Promise<void> {
+		await this.#call((api) => api.reset(entry));
+	}
+
+	/** Runs the vCPU until it stops; see {@link requestStop}. */
+	run(): Promise<StopReason> {
+		return this.#call<StopReason>(async (api) => api.run());
+	}
+
+	/** Asks a running vCPU to leave the guest. Returns at once; {@link run} resolves soon after. */
+	requestStop(): void {
+		Atomics.store(this.control.$atomic, stopWord, 1);
+		new VcpuKick(controlBytes(this.#run), this.control.tid).kick();
+	}
+
+	/** Takes the request back. Only while the vCPU is not running. */
+	allowRun(): void {
+		Atomics.store(this.control.$atomic, stopWord, 0);
+	}
+
+	/** Queues a non-maskable interrupt. Only while the vCPU is not running. */
+	async nmi(): Promise<void> {
+		await this.#call((api) => api.nmi());
+	}
+
+	/** Closes the vCPU and ends the thread. Only while the vCPU is not running. */
+	async dispose(): Promise<void> {
+		await this.#worker.terminate();
+	}
+
+	/** A call that fails when the thread does. */
+	#call<R>(action: (api: SpawnedWorker<VcpuWorker>['api']) => Promise<R>): Promise<R> {
+		return Promise.race([action(this.#worker.api), this.#worker.failed]);
+	}
+}

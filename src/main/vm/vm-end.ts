@@ -1,0 +1,21 @@
+import type {ErrorData} from '#support/errors';
+
+/** How a machine ended. */
+export type VmEnd =
+	/** The guest powered off, or hibernated, and the configuration lets that end the machine with status 0. */
+	| {readonly kind: 'power-off'}
+	| {readonly kind: 'hibernate'}
+	/** A status the guest (debug-exit port) or the configuration (guest actions) chose. */
+	| {readonly kind: 'exit'; readonly status: number}
+	/** Triple fault of this vCPU; `status` as the configuration has it. */
+	| {readonly kind: 'crash'; readonly reason: string; readonly vcpu: number; readonly status: number}
+	/** {@link Vm.stop} was called. */
+	| {readonly kind: 'stopped'}
+	/** The machine could not go on. */
+	| {readonly kind: 'error'; readonly error: ErrorData};
+
+/**
+ * `created`: built, never started. `halted`: the guest ended and its action is `halt`; {@link Vm.reset} starts it again.
+ * `stopped`: over, everything released.
+ */
+export type VmState = 'created' | 'running' | 'paused' | 'halted' | 'stopped';

@@ -1,0 +1,135 @@
+import type {ErrorData} from '#support/errors';
+import {Errno, errnoName} from '#support/ffi';
+import type {CpuBackend, ExitKind} from '#vcpu-worker/backend';
+import type {GeneralRegisters, SpecialRegisters} from '#vcpu-worker/registers';
+import {Exit, SystemEvent} from './constants.ts';
+import {ExitReader} from './exits.ts';
+import {prepareThread} from './kick.ts';
+import {controlBytes, type KvmVcpu} from './vcpu.ts';
+import {restoreVcpu, type SnapshotOptions, saveVcpu, type VcpuSnapshot} from './vcpu-snapshot.ts';
+
+/** KVM as the run loop's processor. */
+export class KvmBackend implements CpuBackend {
+	readonly port: ExitReader['io'];
+	readonly mmio: ExitReader['mmio'];
+	readonly msr: ExitReader['msr'];
+	readonly #vcpu: KvmVcpu;
+	readonly #exit: ExitReader;
+	readonly #options: SnapshotOptions;
+	#runErrno = 0;
+
+	constructor(vcpu: KvmVcpu, options: SnapshotOptions) {
+		this.#vcpu = vcpu;
+		this.#options = options;
+		this.#exit = new ExitReader(controlBytes(vcpu.control));
+		this.port = this.#exit.io;
+		this.mmio = this.#exit.mmio;
+		this.msr = this.#exit.msr;
+	}
+
+	prepareThread(): number {
+		return prepareThread();
+	}
+
+	clearKick(): void {
+		this.#vcpu.kicks.acknowledge();
+	}
+
+	run(): ExitKind {
+		const result = this.#vcpu.run();
+		return result === 0 ? this.#kind() : this.#interrupted(result);
+	}
+
+	completeExit(): ExitKind {
+		const result = this.#vcpu.completeExit();
+		return result === 0 ? this.#kind() : this.#interrupted(result);
+	}
+
+	get eoiVector(): number {
+		return this.#exit.eoiVector;
+	}
+
+	failure(): ErrorData {
+		const remedy = '`openvmm doctor` shows what this host supports';
+		if (this.#runErrno !== 0) {
+			const errno = this.#runErrno;
+			const message = `KVM_RUN failed with ${errnoName(errno)}`;
+			return {code: 'KVM_RUN_FAILED', message, remedy, context: {errno}};
+		}
+		const what = this.#exit.describe();
+		const {rip} = this.#vcpu.getGeneral();
+		const message = `KVM cannot run the guest on: ${what}, at RIP 0x${rip.toString(16)}`;
+		return {code: 'KVM_GUEST_UNRUNNABLE', message, remedy, context: {exit: what, rip: rip.toString(16)}};
+	}
+
+	readGeneral(): GeneralRegisters {
+		return this.#vcpu.getGeneral();
+	}
+
+	writeGeneral(registers: GeneralRegisters): void {
+		this.#vcpu.setGeneral(registers);
+	}
+
+	readSpecial(): SpecialRegisters {
+		return this.#vcpu.getSpecial();
+	}
+
+	writeSpecial(registers: SpecialRegisters): void {
+		this.#vcpu.setSpecial(registers);
+	}
+
+	nmi(): void {
+		this.#vcpu.nmi();
+	}
+
+	save(): VcpuSnapshot {
+		return saveVcpu(this.#vcpu, this.#options);
+	}
+
+	restore(state: unknown): void {
+		restoreVcpu(this.#vcpu, state as VcpuSnapshot, this.#options);
+	}
+
+	#kind(): ExitKind {
+		switch (this.#exit.reason) {
+			case Exit.IO:
+				return 'port';
+			case Exit.MMIO:
+				return 'mmio';
+			case Exit.X86_RDMSR:
+				return 'msr-read';
+			case Exit.X86_WRMSR:
+				return 'msr-write';
+			case Exit.HLT:
+				return 'halt';
+			case Exit.SHUTDOWN:
+				return 'shutdown';
+			case Exit.IOAPIC_EOI:
+				return 'eoi';
+			case Exit.INTR:
+			case Exit.IRQ_WINDOW_OPEN:
+				return 'interrupted';
+			case Exit.SYSTEM_EVENT:
+				return this.#systemEvent();
+			default:
+				this.#runErrno = 0;
+				return 'failed';
+		}
+	}
+
+	#systemEvent(): ExitKind {
+		const {type} = this.#exit.systemEvent();
+		if (type === SystemEvent.RESET) return 'reset';
+		return type === SystemEvent.SHUTDOWN ? 'power-off' : 'shutdown';
+	}
+
+	#interrupted(result: number): ExitKind {
+		// EAGAIN: a processor that waited for its start-up signal has got it, or was woken.
+		if (result === -Errno.EINTR || result === -Errno.EAGAIN) {
+			this.#vcpu.kicks.acknowledge();
+			return 'interrupted';
+		}
+		this.#runErrno = -result;
+		return 'failed';
+	}
+}

@@ -1,0 +1,1 @@
+export {VcpuWorker, type VcpuWorkerData} from './vcpu-worker.ts';

@@ -1,0 +1,120 @@
+import {MappedMemory, type MappedRange} from '#devices/guest-memory';
+import {AttachedMachine, type MachineLayout} from '#devices/machine';
+import {findDeviceModel} from '#devices/registry';
+import {VmmError} from '#support/errors';
+import {MailboxCaller} from '#support/mailbox';
+import type {CpuBackend} from '#vcpu-worker/backend';
+import type {CpuidEntry} from '#vcpu-worker/cpuid';
+import {type ControlMemory, interruptController, KvmBackend, KvmVcpu, Partition, setMsrs} from '#vcpu-worker/kvm';
+import type {MsrValue} from '#vcpu-worker/msr-policy';
+import {type StopReason, VcpuControl} from '#vcpu-worker/protocol';
+import type {BootRegisters} from '#vcpu-worker/registers';
+import {runVcpu, type VcpuContext} from '#vcpu-worker/run-loop';
+
+/** What a vCPU's thread starts with: plain data and shared buffers. */
+export interface VcpuWorkerData {
+	/** 0 is the boot processor. */
+	readonly index: number;
+	/** Local APIC id and KVM's vCPU id. */
+	readonly apicId: number;
+	readonly vmFd: number;
+	/** Where `kvm_run` gets mapped. */
+	readonly run: ControlMemory;
+	/** This vCPU's {@link VcpuControl}. */
+	readonly control: {readonly buffer: SharedArrayBuffer; readonly byteOffset: number};
+	readonly layout: MachineLayout;
+	readonly memory: readonly MappedRange[];
+	readonly cpuid: readonly CpuidEntry[];
+	/** Set at power-on. */
+	readonly msrs: readonly MsrValue[];
+	/** What makes up a vCPU's state on this host. */
+	readonly msrIndexes: readonly number[];
+	readonly xsaveSize: number;
+	/** Looks at a mailbox reply before sleeping. */
+	readonly mailboxSpins: number;
+}
+
+/** IA32_TIME_STAMP_COUNTER runs through a reset: setting it back would set the processors' counters apart. */
+const tscIndex = 0x10;
+
+/** What {@link VcpuWorker.create} makes. */
+interface LiveVcpu {
+	readonly context: VcpuContext;
+	readonly powerOn: unknown;
+}
+
+/** A vCPU's thread, as its owner calls it. Calls and runs exclude each other: the thread does one at a time. */
+export class VcpuWorker {
+	readonly #data: VcpuWorkerData;
+	#live: LiveVcpu | undefined;
+
+	constructor(data: VcpuWorkerData) {
+		this.#data = data;
+	}
+
+	/** Creates the vCPU. Call first. @throws VmmError of the KVM layer */
+	create(): void {
+		const data = this.#data;
+		const machine = new AttachedMachine(data.layout, {
+			findModel: findDeviceModel,
+			interrupts: interruptController(Partition.fromFd(data.vmFd)),
+			memory: new MappedMemory(data.memory),
+		});
+		const control = VcpuControl.on(data.control.buffer, data.control.byteOffset);
+		const giveUp = () => Atomics.load(control.$atomic, VcpuControl.word('stopRequested')) !== 0;
+		const caller = new MailboxCaller(data.layout.mailbox, data.index, {spins: data.mailboxSpins, giveUp});
+		const cpu = createCpu(data);
+		Atomics.store(control.$atomic, VcpuControl.word('tid'), cpu.prepareThread());
+		const context = {cpu, bus: machine.bus(caller), events: machine.events, control};
+		this.#live = {context, powerOn: cpu.save()};
+	}
+
+	/** Puts the vCPU into its state at power-on, the boot processor with the boot protocol's registers on top. */
+	reset(entry: BootRegisters | undefined): void {
+		const {context, powerOn} = this.#vcpu;
+		const {cpu} = context;
+		cpu.restore(powerOn);
+		if (entry === undefined) return;
+		cpu.writeSpecial({...cpu.readSpecial(), ...entry.special});
+		cpu.writeGeneral({...cpu.readGeneral(), ...entry.general});
+	}
+
+	/** Runs until the vCPU stops. Never throws: a failure of ours stops this machine and no other. */
+	run(): StopReason {
+		try {
+			return runVcpu(this.#vcpu.context);
+		} catch (caught) {
+			if (caught instanceof VmmError) return {kind: 'failed', error: caught.toData()};
+			const stack = caught instanceof Error ? caught.stack : String(caught);
+			const message = `A vCPU's exit could not be served: ${caught instanceof Error ? caught.message : caught}`;
+			return {kind: 'failed', error: {code: 'INTERNAL_ERROR', message, context: {stack}}};
+		}
+	}
+
+	/** Queues a non-maskable interrupt. */
+	nmi(): void {
+		this.#vcpu.context.cpu.nmi();
+	}
+
+	/** General and special registers. */
+	registers(): ReturnType<CpuBackend['readGeneral']> & ReturnType<CpuBackend['readSpecial']> {
+		const {cpu} = this.#vcpu.context;
+		return {...cpu.readGeneral(), ...cpu.readSpecial()};
+	}
+
+	get #vcpu(): LiveVcpu {
+		if (this.#live === undefined) throw new TypeError('the vCPU has not been created');
+		return this.#live;
+	}
+}
+
+function createCpu(data: VcpuWorkerData): CpuBackend {
+	const vcpu = KvmVcpu.create(data.vmFd, data.apicId, data.run, data.run.byteLength);
+	vcpu.setCpuid(data.cpuid);
+	setMsrs(
+		vcpu.fd,
+		data.msrs.map(({index, value}) => ({index, data: value})),
+	);
+	const msrIndexes = data.msrIndexes.filter((index) => index !== tscIndex);
+	return new KvmBackend(vcpu, {msrIndexes, xsaveSize: data.xsaveSize});
+}

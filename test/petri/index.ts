@@ -1,0 +1,1 @@
+export {embedded, TestVm, testVm} from './test-vm.ts';

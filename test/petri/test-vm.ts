@@ -1,0 +1,57 @@
+import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import type {ExecutionContext} from 'ava';
+import {type BootConfig, type VmOptions, vmConfig} from '#main/config';
+import {type CreateOptions, createVm, type Vm, type VmEnd} from '#main/vm';
+
+/** A machine under test. Its COM1 goes to a file, and it is stopped when the test ends. */
+export class TestVm {
+	readonly vm: Vm;
+	readonly #outputPath: string;
+
+	constructor(vm: Vm, outputPath: string) {
+		this.vm = vm;
+		this.#outputPath = outputPath;
+	}
+
+	/** What the guest has written to COM1. */
+	get output(): string {
+		return readFileSync(this.#outputPath, 'latin1');
+	}
+
+	/** Waits until COM1 shows `pattern`; fails with what it shows instead when the machine ends before. */
+	async waitFor(pattern: RegExp): Promise<RegExpMatchArray> {
+		let ended: VmEnd | undefined;
+		void this.vm.ended.then((end) => {
+			ended = end;
+		});
+		for (;;) {
+			const match = this.output.match(pattern);
+			if (match !== null) return match;
+			if (ended !== undefined) throw new Error(`${JSON.stringify(ended)} before ${pattern}; COM1:\n${this.output}`);
+			await new Promise((resolve) => setTimeout(resolve, 20));
+		}
+	}
+}
+
+/** Builds a machine for one test; the embedded guest unless `options` boot something else. */
+export async function testVm(
+	t: ExecutionContext,
+	options: VmOptions = {},
+	create: CreateOptions = {},
+): Promise<TestVm> {
+	const folder = mkdtempSync(join(tmpdir(), 'openvmm-test-'));
+	const path = join(folder, 'com1');
+	const serial = {com1: {kind: 'file', path} as const, ...options.serial};
+	const memory = {sizeBytes: 64 * 2 ** 20, ...options.memory};
+	const vm = await createVm(vmConfig({...options, memory, serial}), create);
+	t.teardown(async () => {
+		await vm.stop();
+		rmSync(folder, {recursive: true, force: true});
+	});
+	return new TestVm(vm, path);
+}
+
+/** The embedded guest with these words on its command line. */
+export const embedded = (...commandLine: readonly string[]): BootConfig => ({kind: 'embedded', commandLine});
