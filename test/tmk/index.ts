@@ -1,0 +1,25 @@
+export {apicTimer, selfIpi} from './apic-kernels.ts';
+export {
+	halt,
+	outLoop,
+	type PortLoop,
+	portInLoop,
+	portInLoopUser,
+	realModeHello,
+	tripleFault,
+	undefinedInstruction,
+	userWork,
+} from './kernels.ts';
+export {
+	exitCode,
+	exitPort,
+	longModeAddress,
+	realModeAddress,
+	selector,
+	stackSize,
+	stacks,
+	userFlags,
+} from './layout.ts';
+export type {LongModeKit} from './long-mode.ts';
+export {type MicroKernel, microKernel, realModeKernel, stackTop} from './micro-kernel.ts';
+export {wrapForPvh} from './pvh-wrapper.ts';
