@@ -180,6 +180,12 @@ test('too little memory is refused with an amount that does, and that amount doe
 	t.notThrows(() => load(26 * mebibyte));
 });
 
+test('the memory a kernel unpacks itself in must be there, not just that of its payload', (t) => {
+	const load = (memory: number) => codeOf(() => loadKernel(requestFor(makeBzImage(), {machine: machineOf(memory)})));
+	t.is(load(20 * mebibyte - 0x1000), 'MEMORY_TOO_SMALL');
+	t.is(load(20 * mebibyte), 'no error');
+});
+
 test('an initrd larger than memory is named as such, with an amount that does', (t) => {
 	const initrd = new Uint8Array(40 * mebibyte);
 	const load = (memory: number) => loadKernel(requestFor(makeBzImage(), {initrd, machine: machineOf(memory)}));
