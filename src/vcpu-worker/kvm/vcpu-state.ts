@@ -36,7 +36,7 @@ export const setEvents = (vcpuFd: number, state: VcpuEvents): void =>
 
 /** KVM_GET_FPU: x87 and SSE. */
 export const getFpu = (vcpuFd: number): FpuState => get(vcpuFd, 'KVM_GET_FPU', KvmFpu);
-/** KVM_SET_FPU. */
+/** KVM_SET_FPU. It does not mark the state as changed for XSAVE: where the host has that, use {@link setXsave}. */
 export const setFpu = (vcpuFd: number, state: FpuState): void => set(vcpuFd, 'KVM_SET_FPU', KvmFpu, state);
 
 /** DR0–DR3, DR6, DR7. */
