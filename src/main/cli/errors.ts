@@ -37,6 +37,10 @@ export const cliError = errorTable({
 		message: `${c.option} "${c.path}" cannot be written: ${c.errno}`,
 		remedy: 'Check the path, its permissions and the space left on its disk',
 	}),
+	CLI_STOP_HUNG: (c: {seconds: number}) => ({
+		message: `The machine did not stop within ${c.seconds} seconds, openvmm is ended by force`,
+		remedy: 'This is a bug in openvmm: please report it with the log (--log-file PATH, OPENVMM_LOG=debug)',
+	}),
 	CLI_INTERNAL: (c: {what: string}) => ({
 		message: `Internal error: ${c.what}`,
 		remedy: 'This is a bug in openvmm: please report it with the log (--log-file PATH, OPENVMM_LOG=debug)',

@@ -53,7 +53,7 @@ export const flags = [
 		value: 'STRING',
 		group: 'boot',
 		repeat: true,
-		help: 'more words for the kernel command line, behind "panic=-1 debug console=…"; may be repeated',
+		help: 'more words for the command line: a kernel gets them behind "panic=-1 debug console=…", the embedded guest alone; may be repeated',
 	},
 	{
 		name: 'flat',

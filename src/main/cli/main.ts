@@ -1,7 +1,4 @@
 import {program} from './program.ts';
-import {reportError} from './report.ts';
 
-// A bug that escapes everything else still ends in one line and a status; the exit handlers restore the terminal.
-process.on('uncaughtException', (error) => process.exit(reportError(error)));
-
+// Standard input and timers of what has ended must not keep the process.
 process.exit(await program(process.argv.slice(2), process.env));

@@ -1,7 +1,9 @@
 import {checkConfig, checkProcessConfig, consolePort, type VmConfig} from '#main/config';
 import type {VmEnd} from '#main/vm';
 import type {ErrorData} from '#support/errors';
+import {cliError} from './errors.ts';
 import {exitStatuses, statusOfError} from './exit-status.ts';
+import {watchFailures} from './failures.ts';
 import type {Logger} from './logger.ts';
 import type {Machine} from './machine.ts';
 import type {PidFile} from './pid-file.ts';
@@ -19,6 +21,9 @@ export interface RunParts {
 	attachTerminal(machine: Machine, options: TerminalOptions): Promise<Terminal>;
 }
 
+/** How long stopping may take: flushing to a slow disk does, a hang does not end. */
+const stopLimitMs = 30_000;
+
 /**
  * Runs one machine from configuration to its end, and gives back what it took: terminal, pid file, signals.
  * @returns the status to end the process with; why it is not 0 has been printed
@@ -35,6 +40,7 @@ export async function runMachine(config: RunConfig, parts: RunParts): Promise<nu
 		for (const step of undo.splice(0).reverse()) step();
 	};
 	const signals = watchSignals(giveBack);
+	const failures = watchFailures();
 	let log: Logger | undefined;
 	try {
 		const {pidFile} = config.process;
@@ -43,36 +49,60 @@ export async function runMachine(config: RunConfig, parts: RunParts): Promise<nu
 			undo.push(() => claimed.release());
 		}
 		log = await parts.openLog(config.process);
-		return await runToEnd(config.vm, log, parts, signals.first, undo);
+		const interrupted = Promise.race([signals.first, failures.first]);
+		return await runToEnd(config.vm, log, parts, interrupted, undo);
 	} catch (error) {
 		giveBack();
 		return reportError(error, log);
 	} finally {
 		giveBack();
 		signals.close();
+		failures.close();
 	}
 }
 
+/** @param interrupted settles when something other than the machine or the user at the console ends the run */
 async function runToEnd(
 	config: VmConfig,
 	log: Logger,
 	parts: RunParts,
-	signalled: Promise<number>,
+	interrupted: Promise<number>,
 	undo: (() => void)[],
 ): Promise<number> {
 	const machine = await parts.createMachine(config, log);
+	log.info('Machine created');
 	try {
-		const quit = Promise.withResolvers<number>();
-		if (!config.paused) await Promise.race([machine.start(), signalled]);
-		const toGuest = consolePort(config.serial) !== undefined;
-		const terminal = await parts.attachTerminal(machine, {toGuest, quit: () => quit.resolve(exitStatuses.ok.status)});
+		const {promise: quitStatus, resolve: quit} = Promise.withResolvers<number>();
+		if (!config.paused) await Promise.race([machine.start(), interrupted]);
+		const terminal = await parts.attachTerminal(machine, {
+			toGuest: consolePort(config.serial) !== undefined,
+			paused: config.paused,
+			quit: () => quit(exitStatuses.ok.status),
+		});
 		undo.push(() => terminal.restore());
-		const status = await Promise.race([machine.ended, signalled, quit.promise]);
-		if (typeof status === 'number') return status;
+		const end = await Promise.race([machine.ended, interrupted, quitStatus]);
+		log.info({end}, 'Machine ends');
+		if (typeof end === 'number') return end;
+		// Before anything is said: in raw mode lines would run down the screen like stairs.
 		terminal.restore();
-		return endStatus(status, log);
+		return endStatus(end, log);
 	} finally {
+		await stopMachine(machine, undo);
+	}
+}
+
+/** Stops the machine. When it cannot be stopped, what was taken is given back and the process dies at once. */
+async function stopMachine(machine: Machine, undo: (() => void)[]): Promise<void> {
+	const hung = setTimeout(() => {
+		for (const step of undo.splice(0).reverse()) step();
+		print(2, errorLine(cliError('CLI_STOP_HUNG', {seconds: stopLimitMs / 1000}).toData()));
+		// Threads that are inside KVM keep process.exit waiting.
+		process.kill(process.pid, 'SIGKILL');
+	}, stopLimitMs);
+	try {
 		await machine.stop();
+	} finally {
+		clearTimeout(hung);
 	}
 }
 

@@ -7,6 +7,8 @@ import {print} from './print.ts';
 export interface TerminalOptions {
 	/** A serial port is bound to the console, so input goes to the guest. */
 	readonly toGuest: boolean;
+	/** The machine waits for the user to resume it. */
+	readonly paused: boolean;
 	/** Called when the user asks the machine to end. */
 	quit(): void;
 }
@@ -52,7 +54,8 @@ class TtyTerminal implements Terminal {
 		this.#options = options;
 		this.#input = new ConsoleInput(machine);
 		if (options.toGuest) {
-			print(2, 'openvmm: Ctrl-Q opens the console\n');
+			const hint = options.paused ? ', where "resume" starts the guest' : '';
+			print(2, `openvmm: Ctrl-Q opens the console${hint}\n`);
 			this.#toGuest();
 		} else void this.#console(Buffer.alloc(0));
 	}

@@ -1,0 +1,175 @@
+import {existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import test from 'ava';
+import {VmmError} from '#support/errors';
+import {runConsoleLine} from './console.ts';
+import {ConsoleInput} from './console-input.ts';
+import {plainLogger} from './logger.ts';
+import type {Machine} from './machine.ts';
+import {openLog} from './open-log.ts';
+import {claimPidFile} from './pid-file.ts';
+import {asErrorData, errorLine} from './report.ts';
+import {suggestion} from './suggestion.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'openvmm-cli-'));
+test.after.always(() => rmSync(directory, {recursive: true}));
+
+/** A machine that records calls by name. */
+function recorder(calls: string[]): Machine {
+	const call = (name: string) => async () => void calls.push(name);
+	return {
+		state: 'running',
+		ended: new Promise(() => {}),
+		start: call('start'),
+		pause: call('pause'),
+		resume: call('resume'),
+		reset: call('reset'),
+		nmi: call('nmi'),
+		stop: call('stop'),
+		feedConsole: async () => 0,
+		inspect: () => ({state: 'running', timeNs: 5, vcpus: [{rip: 0x10n}]}),
+	};
+}
+
+async function consoleLine(line: string) {
+	const calls: string[] = [];
+	const said: string[] = [];
+	const next = await runConsoleLine(line, recorder(calls), (text) => void said.push(text));
+	return {next, calls, said};
+}
+
+const consoleLines: [string, Awaited<ReturnType<typeof runConsoleLine>>, string[]][] = [
+	['pause', 'stay', ['pause']],
+	['p', 'stay', ['pause']],
+	['resume', 'stay', ['resume']],
+	['r', 'stay', ['resume']],
+	[' reset ', 'stay', ['reset']],
+	['n', 'stay', ['nmi']],
+	['q', 'quit', []],
+	['quit', 'quit', []],
+	['i', 'input', []],
+	['', 'stay', []],
+];
+for (const [line, next, calls] of consoleLines) {
+	test(`console line "${line}" does what it says`, async (t) => {
+		const result = await consoleLine(line);
+		t.is(result.next, next);
+		t.deepEqual(result.calls, calls);
+	});
+}
+
+test('the console lists its commands, prints the state and recognises a typing error', async (t) => {
+	t.true((await consoleLine('help')).said.some((line) => line.startsWith('quit, q ')));
+	t.deepEqual((await consoleLine('status')).said, ['state: running', 'timeNs: 5', 'vcpus: [{"rip":"0x10"}]']);
+	t.deepEqual((await consoleLine('puase')).said, ['There is no command "puase". Did you mean pause?']);
+	t.deepEqual((await consoleLine('xyzzy')).said, ['There is no command "xyzzy". Try help']);
+});
+
+test('an error of the machine is said at the prompt', async (t) => {
+	const error = new VmmError({code: 'X', message: 'No', remedy: 'Wait', context: {}});
+	const machine = {...recorder([]), pause: () => Promise.reject(error)};
+	const said: string[] = [];
+	t.is(await runConsoleLine('pause', machine, (text) => void said.push(text)), 'stay');
+	t.deepEqual(said, ['No. Wait']);
+});
+
+test('console input arrives in order and whole, however little the guest takes at once', async (t) => {
+	const taken: number[] = [];
+	let offers = 0;
+	const input = new ConsoleInput({
+		async feedConsole(bytes) {
+			offers++;
+			const count = Math.min(bytes.length, offers % 3);
+			taken.push(...bytes.subarray(0, count));
+			return count;
+		},
+	});
+	const sent = Array.from({length: 100}, (_, index) => index);
+	await Promise.all([input.send(Uint8Array.from(sent.slice(0, 40))), input.send(Uint8Array.from(sent.slice(40)))]);
+	t.deepEqual(taken, sent);
+	t.is(input.pendingBytes, 0);
+});
+
+test('typed keys that a guest does not read are kept to a limit and refused beyond it', (t) => {
+	const input = new ConsoleInput({feedConsole: () => new Promise(() => {})});
+	t.true(input.type(new Uint8Array(4000)));
+	t.false(input.type(new Uint8Array(4000)));
+	t.false(input.type(new Uint8Array(1)));
+	t.is(input.pendingBytes, 4096);
+});
+
+test('a pid file holds the id, refuses a second owner and goes away', (t) => {
+	const path = join(directory, 'one.pid');
+	const first = claimPidFile(path);
+	t.is(readFileSync(path, 'utf8'), `${process.pid}\n`);
+	t.throws(() => claimPidFile(path), {
+		message: `--pidfile "${path}" belongs to a running openvmm (process ${process.pid})`,
+	});
+	first.release();
+	first.release();
+	t.false(existsSync(path));
+});
+
+test('a pid file that a crash left behind is taken over', (t) => {
+	const path = join(directory, 'stale.pid');
+	writeFileSync(path, '999999999\n');
+	const owner = claimPidFile(path);
+	t.is(readFileSync(path, 'utf8'), `${process.pid}\n`);
+	owner.release();
+});
+
+test('releasing leaves a file alone that someone else put in its place', (t) => {
+	const path = join(directory, 'replaced.pid');
+	const owner = claimPidFile(path);
+	rmSync(path);
+	writeFileSync(path, 'other');
+	owner.release();
+	t.is(readFileSync(path, 'utf8'), 'other');
+});
+
+test('a pid file that cannot be made is an error of the command line', (t) => {
+	t.throws(() => claimPidFile(join(directory, 'no/such/dir.pid')), {code: 'CLI_FILE_FAILED'});
+});
+
+test('a log file gets JSON lines of its level and above', async (t) => {
+	const logFile = join(directory, 'log');
+	const log = await openLog({logLevel: 'info', logFile});
+	log.debug('hidden');
+	log.child({component: 'vm'}).info({count: 2}, 'shown');
+	const [line, ...rest] = readFileSync(logFile, 'utf8').trim().split('\n');
+	t.deepEqual(rest, []);
+	t.like(JSON.parse(line ?? ''), {level: 30, msg: 'shown', count: 2, component: 'vm'});
+});
+
+test('a log file that cannot be made is an error of the command line', async (t) => {
+	await t.throwsAsync(openLog({logLevel: 'info', logFile: join(directory, 'no/log')}), {code: 'CLI_FILE_FAILED'});
+});
+
+test('the plain log has one line per message, with fields behind it', (t) => {
+	const lines: string[] = [];
+	const log = plainLogger('warn', (line) => void lines.push(line)).child({vm: 'a'});
+	log.info('hidden');
+	log.warn({count: 2}, 'Slow disk');
+	log.error('Broken');
+	t.deepEqual(lines, ['openvmm: warn: Slow disk vm=a count=2\n', 'openvmm: error: Broken vm=a\n']);
+});
+
+test('an error is one line with remedy and code, whatever its text holds', (t) => {
+	const data = {code: 'X_Y', message: 'No "a\nb\x1b[31m"', remedy: 'Do', context: {}};
+	t.is(errorLine(data), 'openvmm: No "a b [31m". Do. [X_Y]\n');
+	t.is(errorLine({code: 'X', message: 'No', context: {}}), 'openvmm: No. [X]\n');
+});
+
+test('anything that is no VmmError is called an internal error', (t) => {
+	t.is(asErrorData(new TypeError('x is y')).message, 'Internal error: TypeError: x is y');
+	t.is(asErrorData('text').code, 'CLI_INTERNAL');
+});
+
+test('a near word is suggested, a far one is not', (t) => {
+	const words = ['kernel', 'processors', 'com1', 'com2'];
+	t.is(suggestion('kernal', words), 'kernel');
+	t.is(suggestion('proc', words), 'processors');
+	t.is(suggestion('ocm1', words), 'com1');
+	t.is(suggestion('zzz', words), undefined);
+});

@@ -1,0 +1,156 @@
+import {existsSync, mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import test from 'ava';
+import {type VmConfig, type VmOptions, vmConfig} from '#main/config';
+import type {VmEnd} from '#main/vm';
+import {VmmError} from '#support/errors';
+import {plainLogger} from './logger.ts';
+import type {Machine} from './machine.ts';
+import {claimPidFile} from './pid-file.ts';
+import {type RunParts, runMachine} from './run.ts';
+import type {TerminalOptions} from './terminal.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'openvmm-run-'));
+test.after.always(() => rmSync(directory, {recursive: true}));
+
+/** A machine that ends when the test says so, and the calls made to it and around it. */
+function stage(changes: Partial<Machine> = {}) {
+	const calls: string[] = [];
+	const {promise: ended, resolve: end} = Promise.withResolvers<VmEnd>();
+	const call = (name: string) => async () => void calls.push(name);
+	const machine: Machine = {
+		state: 'running',
+		ended,
+		start: call('start'),
+		pause: call('pause'),
+		resume: call('resume'),
+		reset: call('reset'),
+		nmi: call('nmi'),
+		stop: call('stop'),
+		feedConsole: async (bytes) => bytes.length,
+		inspect: () => ({}),
+		...changes,
+	};
+	const {promise: attached, resolve: attach} = Promise.withResolvers<TerminalOptions>();
+	const parts: RunParts = {
+		createMachine: async () => machine,
+		openLog: async () => plainLogger('silent'),
+		claimPidFile: async (path) => claimPidFile(path),
+		attachTerminal: async (_machine, options) => {
+			attach(options);
+			return {restore: () => void calls.push('restore')};
+		},
+	};
+	return {calls, end, parts, attached};
+}
+
+const run = (parts: RunParts, vm: VmOptions = {}, files: {pidFile?: string} = {}) =>
+	runMachine({vm: vmConfig(vm), process: {logLevel: 'silent', ...files}}, parts);
+
+const ends: [VmEnd, number][] = [
+	[{kind: 'power-off'}, 0],
+	[{kind: 'hibernate'}, 0],
+	[{kind: 'stopped'}, 0],
+	[{kind: 'exit', status: 17}, 17],
+	[{kind: 'crash', reason: 'triple fault', vcpu: 0, status: 3}, 3],
+	[{kind: 'error', error: {code: 'KVM_IOCTL_FAILED', message: 'KVM_RUN failed with EIO', context: {}}}, 1],
+];
+for (const [end, status] of ends) {
+	test.serial(`a machine that ends by ${end.kind} gives status ${status}, with the terminal restored`, async (t) => {
+		const {parts, calls, end: finish} = stage();
+		finish(end);
+		t.is(await run(parts), status);
+		t.is(calls[0], 'start');
+		t.true(calls.includes('restore'));
+		t.true(calls.includes('stop'));
+	});
+}
+
+test.serial('a paused machine is not started', async (t) => {
+	const {parts, calls, attached} = stage();
+	const status = run(parts, {paused: true});
+	(await attached).quit();
+	t.is(await status, 0);
+	t.false(calls.includes('start'));
+});
+
+test.serial('input goes to the guest only when a port has the console', async (t) => {
+	const toGuest = async (vm: VmOptions) => {
+		const {parts, end, attached} = stage();
+		end({kind: 'power-off'});
+		await run(parts, vm);
+		return (await attached).toGuest;
+	};
+	t.true(await toGuest({}));
+	t.false(await toGuest({serial: {com1: {kind: 'none'}}}));
+});
+
+for (const [signal, status] of [
+	['SIGINT', 130],
+	['SIGTERM', 143],
+	['SIGHUP', 129],
+] as const) {
+	test.serial(`${signal} stops the machine and gives status ${status}`, async (t) => {
+		const {parts, calls, attached} = stage();
+		const result = run(parts);
+		await attached;
+		process.kill(process.pid, signal);
+		t.is(await result, status);
+		t.deepEqual(calls, ['start', 'stop', 'restore']);
+	});
+}
+
+test.serial('a signal while the machine is being built stops it once it is there', async (t) => {
+	const {parts, calls} = stage();
+	const built = Promise.withResolvers<void>();
+	const slow = {
+		...parts,
+		createMachine: (config: VmConfig) => built.promise.then(() => parts.createMachine(config, plainLogger('silent'))),
+	};
+	const result = run(slow);
+	process.kill(process.pid, 'SIGTERM');
+	await new Promise((resolve) => setTimeout(resolve, 20));
+	built.resolve();
+	t.is(await result, 143);
+	t.true(calls.includes('stop'));
+});
+
+test.serial('a machine that cannot be built gives the status of its error, and nothing is left', async (t) => {
+	const {parts} = stage();
+	const pidFile = join(directory, 'unbuilt.pid');
+	const failing = {
+		...parts,
+		createMachine: () => Promise.reject(new VmmError({code: 'KVM_MISSING', message: 'No KVM', context: {}})),
+	};
+	t.is(await run(failing, {}, {pidFile}), 4);
+	t.false(existsSync(pidFile));
+});
+
+test.serial('an error that nothing caught stops the machine and gives status 1', async (t) => {
+	const {parts, calls, attached} = stage();
+	const result = run(parts);
+	await attached;
+	// Only our own listener: the test runner's would end the test run.
+	process.listeners('uncaughtException').at(-1)?.(new TypeError('a bug'), 'uncaughtException');
+	t.is(await result, 1);
+	t.deepEqual(calls, ['start', 'stop', 'restore']);
+});
+
+test.serial('a wrong configuration gives its status before anything is built', async (t) => {
+	const {parts} = stage();
+	const unbuilt = {...parts, createMachine: () => t.fail() as never};
+	t.is(await run(unbuilt, {processors: {count: 0}}), 2);
+	t.is(await run(unbuilt, {memory: {sizeBytes: 2 ** 50}}), 7);
+});
+
+test.serial('the pid file is there while the machine runs and gone afterwards', async (t) => {
+	const {parts, end, attached} = stage();
+	const pidFile = join(directory, 'run.pid');
+	const result = run(parts, {}, {pidFile});
+	await attached;
+	t.is(readFileSync(pidFile, 'utf8'), `${process.pid}\n`);
+	end({kind: 'power-off'});
+	await result;
+	t.false(existsSync(pidFile));
+});
