@@ -13,6 +13,7 @@ export interface EntryPoint {
 export const WORKERS: readonly EntryPoint[] = [
 	{name: 'vcpu-worker', source: join(PATHS.repo, 'src/vcpu-worker/entry.ts')},
 	{name: 'device-worker', source: join(PATHS.repo, 'src/main/device-worker/entry.ts')},
+	{name: 'job-worker', source: join(PATHS.repo, 'src/main/jobs/entry.ts')},
 ];
 
 /** Everything in `dist/`. */
