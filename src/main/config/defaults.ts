@@ -1,3 +1,4 @@
+import type {DeviceInstance} from '#devices/device';
 import type {
 	BootConfig,
 	DebugconConfig,
@@ -25,6 +26,7 @@ export interface VmOptions {
 	readonly irqchip?: IrqchipOption;
 	readonly guestActions?: Partial<GuestActions>;
 	readonly paused?: boolean;
+	readonly devices?: readonly DeviceInstance[];
 }
 
 /**
@@ -44,6 +46,7 @@ export function vmConfig(options: VmOptions = {}): VmConfig {
 		irqchip: options.irqchip ?? 'kernel',
 		guestActions: {reset: 'reset', shutdown: {exit: 0}, crash: {exit: guestCrashStatus}, ...options.guestActions},
 		paused: options.paused ?? false,
+		...(options.devices && {devices: options.devices}),
 	};
 }
 

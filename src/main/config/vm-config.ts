@@ -1,3 +1,4 @@
+import type {DeviceInstance} from '#devices/device';
 import type {SerialBackendConfig} from '#devices/serial-backends';
 import type {SmtOption, X2ApicOption} from '#main/topology';
 
@@ -106,4 +107,6 @@ export interface VmConfig {
 	readonly guestActions: GuestActions;
 	/** Build everything and wait for `resume` before the first instruction. */
 	readonly paused: boolean;
+	/** Further devices, of kinds the device registry knows. */
+	readonly devices?: readonly DeviceInstance[];
 }

@@ -26,6 +26,7 @@ export function describeDevices(config: VmConfig, ram: readonly MemoryRange[], b
 		shared('missing', missingKind, missingPorts(hasSerial)),
 		...(debugcon ? [shared('debugcon', debugconKind, debugcon)] : []),
 		...(debugExitPort === undefined ? [] : [shared('debug-exit', debugExitKind, {port: debugExitPort})]),
+		...(config.devices ?? []),
 	];
 }
 

@@ -1,3 +1,3 @@
 export {type CreateOptions, createVm} from './create-vm.ts';
-export type {Vm} from './vm.ts';
+export type {Vm, VmInspection} from './vm.ts';
 export type {VmEnd, VmState} from './vm-end.ts';

@@ -1,5 +1,6 @@
 import type {MachineEvent} from '#devices/device';
 import type {GuestMemory} from '#devices/guest-memory';
+import type {UnclaimedAccess} from '#devices/io-bus';
 import type {AttachedMachine} from '#devices/machine';
 import type {GuestAction, GuestActions} from '#main/config';
 import {type BootImage, writeBootImage} from '#main/loader';
@@ -23,6 +24,16 @@ export interface VmParts {
 	readonly consoleDevice: string | undefined;
 	/** Releases host resources, after the threads have ended. */
 	readonly release: () => void;
+}
+
+/** What a machine is doing, read from shared memory without anybody's help. */
+export interface VmInspection {
+	readonly state: VmState;
+	readonly vcpus: ReturnType<VcpuGroup['inspect']>;
+	readonly devices: ReturnType<AttachedMachine['inspect']>;
+	readonly unclaimed: readonly UnclaimedAccess[];
+	/** Nanoseconds of VM time. */
+	readonly timeNs: number;
 }
 
 /**
@@ -103,7 +114,7 @@ export class Vm {
 	}
 
 	/** Live counters and device state, read from shared memory. */
-	inspect(): object {
+	inspect(): VmInspection {
 		const {machine, vcpus} = this.#parts;
 		return {
 			state: this.#state,

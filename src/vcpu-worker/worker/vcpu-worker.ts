@@ -111,10 +111,7 @@ export class VcpuWorker {
 function createCpu(data: VcpuWorkerData): CpuBackend {
 	const vcpu = KvmVcpu.create(data.vmFd, data.apicId, data.run, data.run.byteLength);
 	vcpu.setCpuid(data.cpuid);
-	setMsrs(
-		vcpu.fd,
-		data.msrs.map(({index, value}) => ({index, data: value})),
-	);
+	setMsrs(vcpu.fd, data.msrs);
 	const msrIndexes = data.msrIndexes.filter((index) => index !== tscIndex);
 	return new KvmBackend(vcpu, {msrIndexes, xsaveSize: data.xsaveSize});
 }

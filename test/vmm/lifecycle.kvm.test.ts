@@ -1,0 +1,66 @@
+import test from 'ava';
+import {embedded, type TestVm, testVm} from '#test/petri';
+
+/** Lets the guest run until it has come to what its command line asks for. */
+async function busy(guest: TestVm): Promise<void> {
+	await guest.vm.start();
+	await guest.waitFor(/CPUs: 2 found, 2 running/);
+}
+
+for (const behaviour of ['loop', 'hang=cli', 'hang=hlt', 'hang=sti-hlt']) {
+	test.serial(`a guest in ${behaviour} can be paused, resumed, reset and stopped`, async (t) => {
+		const guest = await testVm(t, {processors: {count: 2}, boot: embedded(behaviour)});
+		await busy(guest);
+		for (let round = 0; round < 20; round++) {
+			await guest.vm.pause();
+			t.is(guest.vm.state, 'paused');
+			await guest.vm.resume();
+			t.is(guest.vm.state, 'running');
+		}
+		await guest.vm.reset();
+		await guest.waitFor(/(CPUs: 2 found, 2 running[\s\S]*){2}/);
+		await guest.vm.nmi();
+		await guest.vm.stop();
+		t.deepEqual(await guest.vm.ended, {kind: 'stopped'});
+		t.is(guest.vm.state, 'stopped');
+	});
+}
+
+test.serial('a paused machine does nothing, keeps its time, and goes on where it was', async (t) => {
+	const guest = await testVm(t, {processors: {count: 2}, boot: embedded('loop')});
+	await busy(guest);
+	await guest.vm.pause();
+	const before = guest.vm.inspect();
+	await new Promise((resolve) => setTimeout(resolve, 300));
+	t.deepEqual(guest.vm.inspect(), before);
+	await guest.vm.resume();
+	await new Promise((resolve) => setTimeout(resolve, 50));
+	t.true(guest.vm.inspect().timeNs > before.timeNs);
+});
+
+test.serial('a machine that is built paused is reset and stopped without having run', async (t) => {
+	const guest = await testVm(t, {processors: {count: 2}, boot: embedded('loop')});
+	t.is(guest.vm.state, 'created');
+	await guest.vm.pause();
+	await guest.vm.reset();
+	t.is(guest.output, '');
+	await guest.vm.stop();
+	await guest.vm.stop();
+	await guest.vm.start();
+	t.deepEqual(await guest.vm.ended, {kind: 'stopped'});
+});
+
+test.serial('operations called at once are done one after another', async (t) => {
+	const guest = await testVm(t, {processors: {count: 2}, boot: embedded('loop')});
+	const {vm} = guest;
+	await Promise.all([vm.start(), vm.pause(), vm.resume(), vm.reset(), vm.pause(), vm.nmi(), vm.resume(), vm.stop()]);
+	t.is(vm.state, 'stopped');
+});
+
+test.serial('a power-off can leave the machine halted, to be reset by hand', async (t) => {
+	const guest = await testVm(t, {boot: embedded('work=10000'), guestActions: {shutdown: 'halt'}});
+	await guest.vm.start();
+	while (guest.vm.state !== 'halted') await new Promise((resolve) => setTimeout(resolve, 20));
+	await guest.vm.reset();
+	await guest.waitFor(/(Powering off[\s\S]*){2}/);
+});
