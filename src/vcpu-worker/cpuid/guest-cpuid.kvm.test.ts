@@ -30,7 +30,9 @@ test('KVM takes the whole policy and gives the same entries back', (t) => {
 	using guest = startGuest({code: [0xf4]});
 	const entries = guestCpuid(supportedCpuid(guest.kvmFd), sixth, options);
 	guest.vcpu.setCpuid(entries);
-	t.deepEqual(guest.vcpu.getCpuid().map(stable), entries.map(stable));
+	// Linux before 6.6 does not tell how many entries it gave back: zeros may follow.
+	const kept = guest.vcpu.getCpuid().slice(0, entries.length);
+	t.deepEqual(kept.map(stable), entries.map(stable));
 });
 
 test('the guest finds KVM, its APIC id and its place by the CPUID instruction', (t) => {
