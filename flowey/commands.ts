@@ -1,9 +1,18 @@
 /** All commands, in the order of the overview. */
 
 import type {Command} from './core/index.ts';
+import {benchCommand} from './pipelines/bench.ts';
 import {buildCommand} from './pipelines/build.ts';
 import {incubatorCommand} from './pipelines/incubator.ts';
+import {linuxCommand} from './pipelines/linux.ts';
 import {restorePackagesCommand} from './pipelines/restore-packages.ts';
 import {testCommand} from './pipelines/test.ts';
 
-export const COMMANDS: readonly Command[] = [buildCommand, testCommand, restorePackagesCommand, incubatorCommand];
+export const COMMANDS: readonly Command[] = [
+	buildCommand,
+	testCommand,
+	linuxCommand,
+	benchCommand,
+	incubatorCommand,
+	restorePackagesCommand,
+];

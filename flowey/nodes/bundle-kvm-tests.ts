@@ -1,13 +1,9 @@
-/**
- * Bundles the tests that need KVM into `.build/kvm-tests/`. They run where everything is emulated, at a tenth of the
- * speed: loading TypeScript module by module would take most of the time. It also tests the built form of the code.
- */
+/** Bundles the tests that need KVM into `.build/kvm-tests/`, together with AVA. */
 
-import {existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
-import {dirname, join, relative} from 'node:path';
-import {type BuildFailure, build as esbuild, formatMessages, type Plugin} from 'esbuild';
-import {bundleOptions, FloweyError, type FloweyNode, PATHS} from '../core/index.ts';
-import {WORKERS} from './entry-points.ts';
+import {globSync, writeFileSync} from 'node:fs';
+import {join} from 'node:path';
+import {type FloweyNode, PATHS} from '../core/index.ts';
+import {bundleTests} from './bundle-tests.ts';
 
 const FOLDER = join(PATHS.build, 'kvm-tests');
 /**
@@ -35,28 +31,7 @@ export const bundleKvmTests: FloweyNode<{readonly match: string}, KvmTestBundles
 		const sources = globSync(PATTERNS, {cwd: PATHS.repo})
 			.filter((path) => path.includes(match))
 			.sort();
-		const names = sources.map((source) => source.replaceAll('/', '.').replace(/\.ts$/, ''));
-		rmSync(FOLDER, {recursive: true, force: true});
-		mkdirSync(FOLDER, {recursive: true});
-		const workers = WORKERS.filter(({source}) => existsSync(source));
-		await esbuild({
-			...bundleOptions(['@vercel/nft']),
-			sourcemap: false,
-			entryPoints: [
-				...AVA,
-				...sources.map((source, index) => ({in: join(PATHS.repo, source), out: names[index] ?? ''})),
-				...workers.map(({source, name}) => ({in: source, out: name})),
-			],
-			outdir: FOLDER,
-			plugins: [keepTestLocation],
-		}).catch(async (failure: BuildFailure) => {
-			const messages = await formatMessages(failure.errors ?? [], {kind: 'error', color: process.stderr.isTTY});
-			throw new FloweyError(
-				`The KVM tests do not build:\n${messages.join('\n') || failure.message}`,
-				'Correct them: npm run check.',
-			);
-		});
-		const files = names.map((name) => relative(PATHS.repo, join(FOLDER, `${name}.js`)));
+		const files = await bundleTests(sources, FOLDER, AVA);
 		const avaConfig = join(FOLDER, 'ava.config.mjs');
 		writeFileSync(avaConfig, avaConfigText(files));
 		context.log(`${files.length} test files`);
@@ -66,28 +41,6 @@ export const bundleKvmTests: FloweyNode<{readonly match: string}, KvmTestBundles
 
 /** The cache is off because AVA would write it below node_modules, which is read-only in the incubator. */
 function avaConfigText(files: readonly string[]): string {
-	const config = {
-		files,
-		extensions: ['js'],
-		cache: false,
-		workerThreads: false,
-		concurrency: 2,
-		timeout: '5m',
-	};
+	const config = {files, extensions: ['js'], cache: false, workerThreads: false, concurrency: 2, timeout: '5m'};
 	return `export default ${JSON.stringify(config, null, '\t')};\n`;
 }
-
-/** Tests find fixtures beside their source, which is not where their bundle lies. */
-const keepTestLocation: Plugin = {
-	name: 'keep-test-location',
-	setup(build) {
-		build.onLoad({filter: /(\/test\/.*|\.test)\.ts$/}, ({path}) => {
-			const text = readFileSync(path, 'utf8');
-			const contents = text
-				.replaceAll('import.meta.dirname', JSON.stringify(dirname(path)))
-				.replaceAll('import.meta.filename', JSON.stringify(path))
-				.replaceAll('import.meta.url', JSON.stringify(`file://${path}`));
-			return {contents, loader: 'ts'};
-		});
-	},
-};

@@ -1,4 +1,3 @@
-import {join} from 'node:path';
 import {type Command, PATHS, runNode} from '../core/index.ts';
 import {build} from '../nodes/build.ts';
 import {ENTRY_POINTS} from '../nodes/entry-points.ts';
@@ -9,7 +8,7 @@ export const buildCommand: Command = {
 	usage: '',
 	summary: 'Bundle the sources into dist/',
 	async run() {
-		await runNode(build, {entryPoints: ENTRY_POINTS, folder: join(PATHS.repo, 'dist')});
+		await runNode(build, {entryPoints: ENTRY_POINTS, folder: PATHS.dist});
 		return 0;
 	},
 };

@@ -3,7 +3,7 @@
 import {parseArgs} from 'node:util';
 import {type Incubator, startIncubator} from '#test/incubator';
 import {type Command, FloweyError, runNode} from '../core/index.ts';
-import {restorePackages} from '../nodes/restore-packages.ts';
+import {prepareIncubator} from '../nodes/prepare-incubator.ts';
 
 const DEFAULT_MINUTES = 30;
 
@@ -23,7 +23,7 @@ export const incubatorCommand: Command = {
 	summary: 'Run a command on emulated hardware that has KVM: same files (read-only but .build and /tmp), same folder',
 	async run(words) {
 		const request = parseIncubatorWords(words);
-		await runNode(restorePackages, {refresh: false});
+		await runNode(prepareIncubator, {mayInstall: false});
 		return runInIncubator(request);
 	},
 };

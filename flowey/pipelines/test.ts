@@ -4,8 +4,8 @@ import {parseArgs} from 'node:util';
 import {missingHostPackages, startIncubator} from '#test/incubator';
 import {type Command, execute, FloweyError, PATHS, runNode} from '../core/index.ts';
 import {bundleKvmTests, type KvmTestBundles} from '../nodes/bundle-kvm-tests.ts';
-import {canInstallPackages, installQemu} from '../nodes/install-qemu.ts';
-import {restorePackages} from '../nodes/restore-packages.ts';
+import {canInstallPackages} from '../nodes/install-qemu.ts';
+import {prepareIncubator} from '../nodes/prepare-incubator.ts';
 import {AVA_ARGV, launchHere, runAva} from '../tests/ava.ts';
 import {detectHostKvm, type HostKvm} from '../tests/host-kvm.ts';
 import {formatResults, type SuiteResult} from '../tests/suite.ts';
@@ -94,7 +94,7 @@ function kvmHere(bundles: KvmTestBundles, files: readonly string[], hostKvm: Hos
 }
 
 async function kvmInIncubator(bundles: KvmTestBundles, files: readonly string[]): Promise<SuiteResult> {
-	const obstacle = await prepareIncubator();
+	const obstacle = await incubatorObstacle();
 	if (obstacle !== undefined) {
 		return skippedSuite('kvm', files.length, obstacle);
 	}
@@ -111,19 +111,13 @@ async function kvmInIncubator(bundles: KvmTestBundles, files: readonly string[])
 }
 
 /** Returns why the incubator cannot run, if so. */
-async function prepareIncubator(): Promise<string | undefined> {
+async function incubatorObstacle(): Promise<string | undefined> {
 	try {
-		if (isCi && canInstallPackages()) {
-			await runNode(installQemu, undefined);
-		}
-		const missing = missingHostPackages();
-		if (missing.length > 0) {
-			return `no /dev/kvm and no QEMU: apt-get install ${missing.join(' ')}`;
-		}
-		await runNode(restorePackages, {refresh: false});
+		await runNode(prepareIncubator, {mayInstall: isCi});
 		return undefined;
 	} catch (error) {
-		return error instanceof Error ? error.message : String(error);
+		const remedy = error instanceof FloweyError ? `; ${error.remedy}` : '';
+		return `${error instanceof Error ? error.message : String(error)}${remedy}`;
 	}
 }
 

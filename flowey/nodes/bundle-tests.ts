@@ -1,0 +1,62 @@
+/**
+ * Bundles programs that need KVM. They run where everything is emulated, at a tenth of the speed: loading TypeScript
+ * module by module would take most of the time. It also runs the built form of the code.
+ */
+
+import {existsSync, mkdirSync, readFileSync, rmSync} from 'node:fs';
+import {dirname, join, relative} from 'node:path';
+import {type BuildFailure, build as esbuild, formatMessages, type Plugin} from 'esbuild';
+import {bundleOptions, FloweyError, PATHS} from '../core/index.ts';
+import {WORKERS} from './entry-points.ts';
+
+/** One more file of a bundle, not from our sources. */
+export interface ExtraEntry {
+	readonly in: string;
+	readonly out: string;
+}
+
+/** Bundles `sources` (relative to the repository) with the workers into an emptied `folder`; returns the files, in order. */
+export async function bundleTests(
+	sources: readonly string[],
+	folder: string,
+	extra: readonly ExtraEntry[] = [],
+): Promise<string[]> {
+	const names = sources.map((source) => source.replaceAll('/', '.').replace(/\.ts$/, ''));
+	rmSync(folder, {recursive: true, force: true});
+	mkdirSync(folder, {recursive: true});
+	await esbuild({
+		...bundleOptions(['@vercel/nft']),
+		sourcemap: false,
+		entryPoints: [
+			...extra,
+			...sources.map((source, index) => ({in: join(PATHS.repo, source), out: names[index] ?? ''})),
+			...WORKERS.filter(({source}) => existsSync(source)).map(({source, name}) => ({in: source, out: name})),
+		],
+		outdir: folder,
+		plugins: [keepTestLocation],
+	}).catch(async (failure: BuildFailure) => {
+		const messages = await formatMessages(failure.errors ?? [], {kind: 'error', color: process.stderr.isTTY});
+		throw new FloweyError(
+			`The tests do not build:\n${messages.join('\n') || failure.message}`,
+			'Correct the sources: npm run check.',
+		);
+	});
+	return names.map((name) => relative(PATHS.repo, join(folder, `${name}.js`)));
+}
+
+/** Tests find fixtures beside their source, which is not where their bundle lies. */
+const keepTestLocation: Plugin = {
+	name: 'keep-test-location',
+	setup(build) {
+		build.onLoad({filter: /(\/test\/.*|\.test)\.ts$/}, ({path}) => {
+			if (path.includes('/node_modules/')) {
+				return undefined;
+			}
+			const contents = readFileSync(path, 'utf8')
+				.replaceAll('import.meta.dirname', JSON.stringify(dirname(path)))
+				.replaceAll('import.meta.filename', JSON.stringify(path))
+				.replaceAll('import.meta.url', JSON.stringify(`file://${path}`));
+			return {contents, loader: 'ts'};
+		});
+	},
+};

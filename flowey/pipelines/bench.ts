@@ -1,0 +1,79 @@
+/** Measurements. Each bench prints its own report; the raw numbers are kept. */
+
+import {globSync, mkdirSync} from 'node:fs';
+import {basename, join} from 'node:path';
+import {parseArgs} from 'node:util';
+import {startIncubator} from '#test/incubator';
+import {type Command, execute, FloweyError, PATHS, runNode} from '../core/index.ts';
+import {bundleTests} from '../nodes/bundle-tests.ts';
+import {prepareIncubator} from '../nodes/prepare-incubator.ts';
+import {detectHostKvm} from '../tests/host-kvm.ts';
+
+const RESULT_FOLDER = join(PATHS.build, 'bench');
+const BUNDLE_FOLDER = join(PATHS.build, 'bench-programs');
+const BENCH_LIMIT_MS = 30 * 60_000;
+
+interface Bench {
+	readonly name: string;
+	readonly file: string;
+	readonly env: Readonly<Record<string, string>>;
+}
+
+type RunBench = (bench: Bench) => Promise<{readonly status: number}>;
+
+/** Runs `test/bench/*.bench.ts`; a bench writes its raw numbers as JSON to the path in OPENVMM_BENCH_OUTPUT. */
+export const benchCommand: Command = {
+	name: 'bench',
+	usage: '[--match TEXT]',
+	summary: 'Measure, on the host KVM or else in the incubator; raw numbers are kept in .build/bench/',
+	async run(words) {
+		const {values} = parseArgs({args: [...words], options: {match: {type: 'string', default: ''}}});
+		const sources = globSync('test/bench/*.bench.ts', {cwd: PATHS.repo})
+			.filter((path) => basename(path).includes(values.match))
+			.sort();
+		if (sources.length === 0) {
+			throw new FloweyError(`No bench has "${values.match}" in its name`, 'They are the files test/bench/*.bench.ts.');
+		}
+		mkdirSync(RESULT_FOLDER, {recursive: true});
+		const files = await bundleTests(sources, BUNDLE_FOLDER);
+		const benches = sources.map((source, index): Bench => {
+			const name = basename(source, '.bench.ts');
+			const env = {OPENVMM_BENCH_OUTPUT: join(RESULT_FOLDER, `${name}.json`)};
+			return {name, file: files[index] ?? '', env};
+		});
+		return detectHostKvm().kind === 'none' ? runInside(benches) : runAll(benches, runHere);
+	},
+};
+
+async function runAll(benches: readonly Bench[], runBench: RunBench): Promise<number> {
+	const failed: string[] = [];
+	// One after the other: they would disturb each other's numbers.
+	for (const bench of benches) {
+		process.stdout.write(`\n== ${bench.name}\n`);
+		if ((await runBench(bench)).status !== 0) {
+			failed.push(bench.name);
+		}
+	}
+	process.stdout.write(failed.length === 0 ? '' : `\nfailed: ${failed.join(', ')}\n`);
+	return failed.length === 0 ? 0 : 1;
+}
+
+const print = (chunk: Uint8Array) => process.stdout.write(chunk);
+const printError = (chunk: Uint8Array) => process.stderr.write(chunk);
+
+const runHere: RunBench = ({file, env}) =>
+	execute(process.execPath, [file], {
+		cwd: PATHS.repo,
+		env: {...process.env, ...env},
+		onStdout: print,
+		onStderr: printError,
+	});
+
+async function runInside(benches: readonly Bench[]): Promise<number> {
+	await runNode(prepareIncubator, {mayInstall: false});
+	await using incubator = await startIncubator();
+	process.stdout.write('This machine has no KVM: the numbers below come from the incubator, where all is emulated.\n');
+	return await runAll(benches, ({file, env}) =>
+		incubator.run([process.execPath, file], {env, onStdout: print, onStderr: printError, timeoutMs: BENCH_LIMIT_MS}),
+	);
+}
