@@ -3,9 +3,8 @@
 import {globSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {type FloweyNode, PATHS} from '../core/index.ts';
-import {bundleTests} from './bundle-tests.ts';
+import {bundleFolder, bundleTests} from './bundle-tests.ts';
 
-const FOLDER = join(PATHS.build, 'kvm-tests');
 /**
  * AVA goes into the bundle as well: from its many small files it takes 12 s to start under emulation, from one 6 s.
  * It looks for its worker below the folder of its own file. What it needs for watching files stays outside.
@@ -18,6 +17,8 @@ const PATTERNS = ['src/**/*.kvm.test.ts', 'test/**/*.kvm.test.ts'];
 
 /** What was built. */
 export interface KvmTestBundles {
+	/** Remove it when the tests have run. */
+	readonly folder: string;
 	/** The tests as built files, relative to the repository. */
 	readonly files: readonly string[];
 	/** Starts AVA on all of them, unless some of {@link files} follow. */
@@ -31,11 +32,12 @@ export const bundleKvmTests: FloweyNode<{readonly match: string}, KvmTestBundles
 		const sources = globSync(PATTERNS, {cwd: PATHS.repo})
 			.filter((path) => path.includes(match))
 			.sort();
-		const files = await bundleTests(sources, FOLDER, AVA);
-		const avaConfig = join(FOLDER, 'ava.config.mjs');
+		const folder = bundleFolder('kvm-tests');
+		const files = await bundleTests(sources, folder, AVA);
+		const avaConfig = join(folder, 'ava.config.mjs');
 		writeFileSync(avaConfig, avaConfigText(files));
 		context.log(`${files.length} test files`);
-		return {files, avaArgv: [process.execPath, join(FOLDER, 'ava.js'), '--config', avaConfig]};
+		return {folder, files, avaArgv: [process.execPath, join(folder, 'ava.js'), '--config', avaConfig]};
 	},
 };
 

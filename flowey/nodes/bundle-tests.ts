@@ -3,11 +3,13 @@
  * module by module would take most of the time. It also runs the built form of the code.
  */
 
-import {existsSync, mkdirSync, readFileSync, rmSync} from 'node:fs';
+import {existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync} from 'node:fs';
 import {dirname, join, relative} from 'node:path';
 import {type BuildFailure, build as esbuild, formatMessages, type Plugin} from 'esbuild';
 import {bundleOptions, FloweyError, PATHS} from '../core/index.ts';
 import {WORKERS} from './entry-points.ts';
+
+const KEPT_MS = 24 * 3600_000;
 
 /** One more file of a bundle, not from our sources. */
 export interface ExtraEntry {
@@ -15,15 +17,13 @@ export interface ExtraEntry {
 	readonly out: string;
 }
 
-/** Bundles `sources` (relative to the repository) with the workers into an emptied `folder`; returns the files, in order. */
+/** Bundles `sources` (relative to the repository) with the workers into `folder`; returns the files, in order. */
 export async function bundleTests(
 	sources: readonly string[],
 	folder: string,
 	extra: readonly ExtraEntry[] = [],
 ): Promise<string[]> {
 	const names = sources.map((source) => source.replaceAll('/', '.').replace(/\.ts$/, ''));
-	rmSync(folder, {recursive: true, force: true});
-	mkdirSync(folder, {recursive: true});
 	await esbuild({
 		...bundleOptions(['@vercel/nft']),
 		sourcemap: false,
@@ -42,6 +42,19 @@ export async function bundleTests(
 		);
 	});
 	return names.map((name) => relative(PATHS.repo, join(folder, `${name}.js`)));
+}
+
+/** A new folder below `.build/`, so that runs at the same time do not meet; what broken-off runs left a day ago goes away. */
+export function bundleFolder(name: string): string {
+	const parent = join(PATHS.build, name);
+	mkdirSync(parent, {recursive: true});
+	for (const entry of readdirSync(parent)) {
+		const path = join(parent, entry);
+		if (Date.now() - statSync(path).mtimeMs > KEPT_MS) {
+			rmSync(path, {recursive: true, force: true});
+		}
+	}
+	return mkdtempSync(join(parent, 'run-'));
 }
 
 /** Tests find fixtures beside their source, which is not where their bundle lies. */

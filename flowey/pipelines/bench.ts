@@ -1,16 +1,15 @@
 /** Measurements. Each bench prints its own report; the raw numbers are kept. */
 
-import {globSync, mkdirSync} from 'node:fs';
+import {globSync, mkdirSync, rmSync} from 'node:fs';
 import {basename, join} from 'node:path';
 import {parseArgs} from 'node:util';
 import {startIncubator} from '#test/incubator';
 import {type Command, execute, FloweyError, PATHS, runNode} from '../core/index.ts';
-import {bundleTests} from '../nodes/bundle-tests.ts';
+import {bundleFolder, bundleTests} from '../nodes/bundle-tests.ts';
 import {prepareIncubator} from '../nodes/prepare-incubator.ts';
 import {detectHostKvm} from '../tests/host-kvm.ts';
 
 const RESULT_FOLDER = join(PATHS.build, 'bench');
-const BUNDLE_FOLDER = join(PATHS.build, 'bench-programs');
 const BENCH_LIMIT_MS = 30 * 60_000;
 
 interface Bench {
@@ -35,13 +34,18 @@ export const benchCommand: Command = {
 			throw new FloweyError(`No bench has "${values.match}" in its name`, 'They are the files test/bench/*.bench.ts.');
 		}
 		mkdirSync(RESULT_FOLDER, {recursive: true});
-		const files = await bundleTests(sources, BUNDLE_FOLDER);
+		const folder = bundleFolder('bench-programs');
+		const files = await bundleTests(sources, folder);
 		const benches = sources.map((source, index): Bench => {
 			const name = basename(source, '.bench.ts');
 			const env = {OPENVMM_BENCH_OUTPUT: join(RESULT_FOLDER, `${name}.json`)};
 			return {name, file: files[index] ?? '', env};
 		});
-		return detectHostKvm().kind === 'none' ? runInside(benches) : runAll(benches, runHere);
+		try {
+			return await (detectHostKvm().kind === 'none' ? runInside(benches) : runAll(benches, runHere));
+		} finally {
+			rmSync(folder, {recursive: true, force: true});
+		}
 	},
 };
 

@@ -1,5 +1,6 @@
 /** What `npm test` runs. */
 
+import {rmSync} from 'node:fs';
 import {parseArgs} from 'node:util';
 import {missingHostPackages, startIncubator} from '#test/incubator';
 import {type Command, execute, FloweyError, PATHS, runNode} from '../core/index.ts';
@@ -66,34 +67,41 @@ async function unitSuite(): Promise<SuiteResult[]> {
 async function kvmSuites(match: string): Promise<SuiteResult[]> {
 	heading('kvm');
 	const bundles = await runNode(bundleKvmTests, {match});
-	const {files} = bundles;
-	if (files.length === 0) {
-		throw new FloweyError(`No KVM test has "${match}" in its path`, 'They are the files named *.kvm.test.ts.');
+	try {
+		if (bundles.files.length === 0) {
+			throw new FloweyError(`No KVM test has "${match}" in its path`, 'They are the files named *.kvm.test.ts.');
+		}
+		return await runKvmSuites(bundles);
+	} finally {
+		rmSync(bundles.folder, {recursive: true, force: true});
 	}
+}
+
+async function runKvmSuites(bundles: KvmTestBundles): Promise<SuiteResult[]> {
 	const hostKvm = detectHostKvm();
 	const results: SuiteResult[] = [];
 	if (hostKvm.kind !== 'none') {
-		results.push(await kvmHere(bundles, files, hostKvm));
+		results.push(await kvmHere(bundles, hostKvm));
 	}
 	if (hostKvm.kind !== 'native') {
-		results.push(await kvmInIncubator(bundles, files));
+		results.push(await kvmInIncubator(bundles));
 	}
 	return results;
 }
 
 /** KVM that emulates supervisor code does not boot stock kernels: those tests run in the incubator only. */
-function kvmHere(bundles: KvmTestBundles, files: readonly string[], hostKvm: HostKvm): Promise<SuiteResult> {
+function kvmHere({files, avaArgv}: KvmTestBundles, hostKvm: HostKvm): Promise<SuiteResult> {
 	const able = hostKvm.kind === 'pvm' ? files.filter((file) => !file.includes('/test.vmm.')) : files;
 	return runAva({
 		suite: 'kvm',
 		where: `host KVM (${hostKvm.kind})`,
-		argv: [...bundles.avaArgv, ...able],
+		argv: [...avaArgv, ...able],
 		isVerbose: true,
 		launch: launchHere,
 	});
 }
 
-async function kvmInIncubator(bundles: KvmTestBundles, files: readonly string[]): Promise<SuiteResult> {
+async function kvmInIncubator({files, avaArgv}: KvmTestBundles): Promise<SuiteResult> {
 	const obstacle = await incubatorObstacle();
 	if (obstacle !== undefined) {
 		return skippedSuite('kvm', files.length, obstacle);
@@ -103,7 +111,7 @@ async function kvmInIncubator(bundles: KvmTestBundles, files: readonly string[])
 	return await runAva({
 		suite: 'kvm',
 		where: 'incubator',
-		argv: [...bundles.avaArgv, ...files],
+		argv: [...avaArgv, ...files],
 		isVerbose: true,
 		launch: (argv, onStdout, onStderr) =>
 			incubator.run(argv, {onStdout, onStderr, timeoutMs: KVM_LIMIT_MS, env: {CI: process.env['CI'] ?? ''}}),
