@@ -92,8 +92,15 @@ export interface PromptOptions {
 	readonly guestInput: boolean;
 }
 
+/** How the console was left. */
+export interface PromptResult {
+	readonly next: 'input' | 'quit';
+	/** Keys typed behind the command that left it: they are the guest's. */
+	readonly typedAhead: string;
+}
+
 /** Runs the `openvmm>` console until a command leaves it. */
-export async function consolePrompt(machine: Machine, options: PromptOptions): Promise<'input' | 'quit'> {
+export async function consolePrompt(machine: Machine, options: PromptOptions): Promise<PromptResult> {
 	const {stdin, typedAhead, guestInput} = options;
 	const names = consoleCommands.flatMap((command) => command.names);
 	const lines = createInterface({
@@ -115,13 +122,13 @@ export async function consolePrompt(machine: Machine, options: PromptOptions): P
 		if (typedAhead.length > 0) lines.write(typedAhead.toString());
 		for await (const line of lines) {
 			const next = await runConsoleLine(line, machine, say);
-			if (next === 'quit' || (next === 'input' && guestInput)) return next;
+			if (next === 'quit' || (next === 'input' && guestInput)) return {next, typedAhead: lines.line};
 			if (next === 'input') say('No serial port is bound to the console: see --com1');
 			lines.prompt();
 		}
 		say('');
 		// Ctrl-D. Without a guest to go back to it means the same as everywhere: done.
-		return guestInput ? 'input' : 'quit';
+		return {next: guestInput ? 'input' : 'quit', typedAhead: ''};
 	} finally {
 		lines.close();
 	}

@@ -92,7 +92,10 @@ function replaceProcess(runtime, argv) {
 /** Runs the runtime beside this process, which hands on signals and ends as it ended. */
 function runChild(runtime, args) {
 	const child = spawn(runtime, args, {stdio: 'inherit'});
-	for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+	process.on('SIGTERM', () => child.kill('SIGTERM'));
+	// A terminal sends these to the child as well, and a second one would end it by force.
+	const fromTerminal = process.stdin.isTTY === true;
+	for (const signal of ['SIGINT', 'SIGHUP']) process.on(signal, () => fromTerminal || child.kill(signal));
 	child.on('error', (error) => {
 		console.error(`openvmm: Cannot start ${runtime}: ${error.message}. Install the package again.`);
 		process.exit(1);

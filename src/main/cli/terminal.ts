@@ -87,8 +87,9 @@ class TtyTerminal implements Terminal {
 		this.#stdin.off('data', this.#relay);
 		const {consolePrompt} = await import('./console.ts');
 		const options = {stdin: this.#stdin, typedAhead, guestInput: this.#options.toGuest};
-		const next = await consolePrompt(this.#machine, options);
-		if (next === 'quit') this.#options.quit();
-		else this.#toGuest();
+		const {next, typedAhead: forGuest} = await consolePrompt(this.#machine, options);
+		if (next === 'quit') return this.#options.quit();
+		this.#toGuest();
+		this.#relay(Buffer.from(forGuest));
 	}
 }

@@ -1,0 +1,136 @@
+import {type ChildProcess, spawn, spawnSync} from 'node:child_process';
+import {copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {dirname, join} from 'node:path';
+import {text} from 'node:stream/consumers';
+import {fileURLToPath} from 'node:url';
+import test from 'ava';
+
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+const launcher = join(root, 'src/main/cli/launcher.mjs');
+const newNode = process.execPath;
+/** The machine's own node, where that is older than ours. */
+const oldNode = ['/usr/bin/node', '/usr/local/bin/node'].find((path) => existsSync(path) && major(path) < 24);
+const withOldNode = oldNode === undefined ? test.skip : test;
+
+function major(node: string): number {
+	return Number(/^v(\d+)/.exec(spawnSync(node, ['--version'], {encoding: 'utf8'}).stdout ?? '')?.[1] ?? 99);
+}
+
+const directory = mkdtempSync(join(tmpdir(), 'openvmm-launcher-'));
+test.after.always(() => rmSync(directory, {recursive: true}));
+const env = {...process.env, XDG_CACHE_HOME: join(directory, 'cache')};
+
+/**
+ * A package made of the launcher and a program, with or without the runtime package and koffi.
+ * @returns the launcher in it
+ */
+function packageWith(name: string, program: string, modules: readonly string[]): string {
+	const at = join(directory, name);
+	mkdirSync(join(at, 'src/main/cli'), {recursive: true});
+	mkdirSync(join(at, 'dist'));
+	mkdirSync(join(at, 'node_modules'));
+	copyFileSync(launcher, join(at, 'src/main/cli/launcher.mjs'));
+	writeFileSync(join(at, 'package.json'), '{"name": "openvmm", "type": "module"}');
+	writeFileSync(join(at, 'dist/openvmm.js'), program);
+	for (const module of modules) symlinkSync(join(root, 'node_modules', module), join(at, 'node_modules', module));
+	return join(at, 'src/main/cli/launcher.mjs');
+}
+
+const runtimePackage = `node-linux-${process.arch}`;
+/** Says who runs it and with what, echoes its input, and ends with status 7. */
+const echo = `
+import {readFileSync} from 'node:fs';
+const input = readFileSync(0, 'utf8');
+console.log(JSON.stringify({major: parseInt(process.versions.node), pid: process.pid, words: process.argv.slice(2), input}));
+console.error('error stream');
+process.exit(7);
+`;
+/** Waits for a signal and says which. */
+const wait = `
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => { console.log(signal); process.exit(9); });
+console.log('ready');
+setInterval(() => {}, 1000);
+`;
+
+async function finished(child: ChildProcess) {
+	const [stdout, stderr] = await Promise.all([
+		child.stdout ? text(child.stdout) : '',
+		child.stderr ? text(child.stderr) : '',
+		new Promise((resolve) => child.once('close', resolve)),
+	]);
+	return {stdout, stderr, status: child.exitCode, signal: child.signalCode};
+}
+
+function launch(node: string, at: string, words: readonly string[], input = '') {
+	const child = spawn(node, [at, ...words], {env});
+	child.stdin.end(input);
+	return {pid: child.pid, result: finished(child)};
+}
+
+test('a new node runs the program in its own process', async (t) => {
+	const at = packageWith('new', echo, []);
+	const {pid, result} = launch(newNode, at, ['-p', '2', 'a b'], 'typed');
+	const {stdout, stderr, status} = await result;
+	t.deepEqual(JSON.parse(stdout), {major: major(newNode), pid, words: ['-p', '2', 'a b'], input: 'typed'});
+	t.is(stderr, 'error stream\n');
+	t.is(status, 7);
+	t.true(existsSync(join(directory, 'cache/openvmm/compile-cache')));
+});
+
+withOldNode('an old node becomes the runtime package, in the same process with the same streams', async (t) => {
+	const at = packageWith('exec', echo, [runtimePackage, 'koffi', '@koromix']);
+	const {pid, result} = launch(oldNode ?? '', at, ['-p', '2', ''], 'typed');
+	const {stdout, stderr, status} = await result;
+	t.deepEqual(JSON.parse(stdout), {major: 24, pid, words: ['-p', '2', ''], input: 'typed'});
+	t.is(stderr, 'error stream\n');
+	t.is(status, 7);
+});
+
+withOldNode('without koffi an old node runs the runtime package as a child', async (t) => {
+	const at = packageWith('spawn', echo, [runtimePackage]);
+	const {stdout, stderr, status} = await launch(oldNode ?? '', at, ['x'], 'typed').result;
+	t.like(JSON.parse(stdout), {major: 24, words: ['x'], input: 'typed'});
+	t.is(stderr, 'error stream\n');
+	t.is(status, 7);
+});
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+	for (const modules of [[runtimePackage, 'koffi', '@koromix'], [runtimePackage]]) {
+		withOldNode(`${signal} reaches the program through an old node with ${modules.join(', ')}`, async (t) => {
+			const at = packageWith(`${signal}-${modules.length}`, wait, modules);
+			const child = spawn(oldNode ?? '', [at], {env});
+			child.stdout.once('data', () => child.kill(signal));
+			const {stdout, status} = await finished(child);
+			t.is(stdout, `ready\n${signal}\n`);
+			t.is(status, 9);
+		});
+	}
+}
+
+withOldNode('a program that dies of a signal makes the launcher die of it', async (t) => {
+	const at = packageWith('dies', "process.kill(process.pid, 'SIGKILL');", [runtimePackage]);
+	const {signal} = await launch(oldNode ?? '', at, []).result;
+	t.is(signal, 'SIGKILL');
+});
+
+withOldNode('an old node without the runtime package says what to do in one line', async (t) => {
+	const at = packageWith('none', echo, []);
+	const {stdout, stderr, status} = await launch(oldNode ?? '', at, []).result;
+	t.is(stdout, '');
+	t.regex(stderr, /^openvmm: Node\.js 24 or newer is needed, this is v\d+\.\d+\.\d+, .*Install again.*\n$/);
+	t.is(status, 1);
+});
+
+test('without a build the launcher runs the sources', async (t) => {
+	const at = packageWith('source', '', []);
+	rmSync(join(dirname(at), '../../../dist'), {recursive: true});
+	writeFileSync(join(dirname(at), 'main.ts'), "const text: string = 'from source';\nconsole.log(text);\n");
+	t.is((await launch(newNode, at, []).result).stdout, 'from source\n');
+});
+
+test('the launcher of this checkout prints the help', async (t) => {
+	const {stdout, status} = await launch(newNode, launcher, ['--help']).result;
+	t.regex(stdout, /^openvmm: boots virtual machines/);
+	t.is(status, 0);
+});
