@@ -161,8 +161,8 @@ function emitReadFadt(asm: Assembler): void {
 }
 
 function emitReadMadt(asm: Assembler): void {
-	const {label, mov, movzx, add, cmp, je, jne, jae, jb, jz, jmp, test, ret, inc} = asm;
-	label('read-madt'); // RSI table; the boot CPU is in the list already
+	const {label, mov, movzx, add, cmp, jne, jae, jb, jz, jmp, test, ret, inc} = asm;
+	label('read-madt'); // RSI table; appends to the list, whose first place is the boot CPU's
 	mov(edi, esi);
 	add(edi, dword(rsi, 4));
 	add(esi, madt.firstEntry);
@@ -186,10 +186,8 @@ function emitReadMadt(asm: Assembler): void {
 	label('madt-cpu');
 	test(edx, 1); // enabled
 	jz('madt-next');
-	cmp(eax, dword(apicIds));
-	je('madt-next');
 	mov(edx, dword('cpu-count'));
-	cmp(edx, maxCpus);
+	cmp(edx, maxCpus + 1); // the boot CPU is in it twice until `settle-boot-cpu`
 	jae('madt-done');
 	mov(dword(times(rdx, 4), apicIds), eax);
 	inc(dword('cpu-count'));

@@ -39,13 +39,14 @@ const highestXApicId = 254;
 /** Bringing up the other CPUs: INIT, start-up, start-up, through whichever local APIC mode the ids need. */
 export function emitCpus(asm: Assembler): void {
 	emitApicMode(asm);
+	emitSettleBootCpu(asm);
 	emitSend(asm);
 	emitStartAll(asm);
 	emitOtherCpu(asm);
 }
 
 function emitApicMode(asm: Assembler): void {
-	const {label, mov, cmp, je, jne, jbe, test, jz, jnz, ret, rdmsr, wrmsr, cpuid, push, pop, shr} = asm;
+	const {label, mov, cmp, jne, jbe, test, jz, jnz, ret, rdmsr, wrmsr, cpuid, push, pop, shr} = asm;
 	label('apic-mode-init'); // keeps the mode the firmware chose, if it is x2APIC
 	mov(ecx, apicBaseMsr);
 	rdmsr();
@@ -55,9 +56,12 @@ function emitApicMode(asm: Assembler): void {
 	label('apic-mode-known');
 	ret();
 
-	label('apic-mode-extend'); // switches to x2APIC when an id does not fit the older mode
+	label('apic-mode-extend'); // switches to x2APIC when an id does not fit the older mode, or by the word `x2apic`
+	cmp(dword('option-x2apic'), 0);
+	jne('apic-mode-wanted');
 	cmp(dword('highest-apic-id'), highestXApicId);
 	jbe('apic-mode-enough');
+	label('apic-mode-wanted');
 	push(rbx);
 	mov(eax, 1);
 	cpuid();
@@ -65,9 +69,6 @@ function emitApicMode(asm: Assembler): void {
 	asm.bt(ecx, 21);
 	asm.jae('apic-mode-enough');
 	mov(dword('x2apic'), 1);
-	label('apic-mode-apply');
-	cmp(dword('x2apic'), 0);
-	je('apic-mode-enough');
 	mov(ecx, apicBaseMsr);
 	rdmsr();
 	test(eax, x2ApicEnabled);
@@ -87,6 +88,28 @@ function emitApicMode(asm: Assembler): void {
 	label('apic-id-wide');
 	mov(ecx, x2Apic.idMsr);
 	rdmsr();
+	ret();
+}
+
+/** Puts the boot CPU first in the list and takes its second entry out, once the APIC mode and so its id are final. */
+function emitSettleBootCpu(asm: Assembler): void {
+	const {label, mov, sub, call, prefix, scasd, jne, movsd, dec, ret} = asm;
+	label('settle-boot-cpu');
+	call('apic-id');
+	mov(dword(apicIds), eax);
+	mov(edi, apicIds + 4);
+	mov(ecx, dword('cpu-count'));
+	sub(ecx, 1);
+	asm.je('boot-cpu-settled');
+	prefix('repne');
+	scasd();
+	jne('boot-cpu-settled'); // not in the tables
+	dec(dword('cpu-count'));
+	mov(rsi, rdi);
+	sub(edi, 4);
+	prefix('rep');
+	movsd();
+	label('boot-cpu-settled');
 	ret();
 }
 
@@ -209,7 +232,6 @@ function emitOtherCpu(asm: Assembler): void {
 	shl(edi, Math.log2(cpuPageSize));
 	lea(r15, qword(rdi, cpuPages));
 	lea(rsp, qword(r15, cpuPage.kernelStackTop));
-	mov(dword(r15, cpuPage.apicId), eax);
 	call('prepare-user-mode');
 	mov(dword(r15, cpuPage.isUp), 1);
 	prefix('lock');

@@ -6,10 +6,10 @@ export const imageAddress = 0x10_0000;
 export const cpuPages = 0x20_0000;
 export const cpuPageSize = 0x1000;
 export const maxCpus = 1024;
-/** APIC id of every CPU, 32 bits each, the boot CPU first. */
+/** APIC id of every CPU, 32 bits each, the boot CPU first; room for one more while the list is made. */
 export const apicIds: number = cpuPages + maxCpus * cpuPageSize;
 /** The line that is being printed. */
-export const lineBuffer: number = apicIds + maxCpus * 4;
+export const lineBuffer: number = apicIds + 2 * 0x1000;
 export const lineBufferSize = 0x1000;
 /** The end of what the guest uses; a loader reserves and clears up to here. */
 export const memoryEnd: number = lineBuffer + lineBufferSize;
@@ -21,7 +21,6 @@ export const trampolineAddress = 0x8000;
  * with its low 12 bits cleared is the page: how the kernel knows its CPU when user mode ends.
  */
 export const cpuPage = {
-	apicId: 0x00,
 	/** 1 once the CPU has come up. */
 	isUp: 0x04,
 	chunks: 0x08,

@@ -17,7 +17,7 @@ import {
 	times,
 } from '#support/x86-assembler';
 import {startInfo} from './boot.ts';
-import {apicIds, cpuPage, cpuPages, port} from './layout.ts';
+import {cpuPage, cpuPages, port} from './layout.ts';
 import {notGiven} from './options.ts';
 import type {Texts} from './text.ts';
 import {arrayChunks, defaultChunks} from './work.ts';
@@ -41,8 +41,6 @@ export function emitMain(asm: Assembler, texts: Texts): void {
 	texts.sayLine('OpenVMM default guest: a small SMP kernel whose CPUs share one job in user mode');
 	call('report-memory');
 	call('apic-mode-init');
-	call('apic-id');
-	mov(dword(apicIds), eax);
 	mov(dword('cpu-count'), 1);
 	mov(dword('cpus-up'), 1);
 	call('acpi-init');
@@ -111,13 +109,12 @@ function emitRunWork(asm: Assembler, texts: Texts): void {
 	const {label, mov, call, cmp, jne, jb, ret, xor, pause} = asm;
 	label('run-work');
 	mov(r15d, cpuPages);
-	mov(eax, dword(apicIds));
-	mov(dword(r15, cpuPage.apicId), eax);
 	mov(dword(r15, cpuPage.isUp), 1);
 	xor(ecx, ecx);
 	call('prepare-user-mode');
 	call('calibration-start');
 	call('apic-mode-extend');
+	call('settle-boot-cpu');
 	call('start-cpus');
 	call('calibration-end');
 	call('report-cpus-up');

@@ -30,6 +30,7 @@ export const options: readonly Option[] = [
 	flag('exit', 'exit', 0),
 	flag('reset'),
 	flag('echo'),
+	flag('x2apic'),
 	flag('enter=iret', 'enter', 0),
 	flag('enter=sysret', 'enter', 1),
 	flag('leave=syscall', 'leave', 0),
