@@ -198,6 +198,22 @@ test('a sender waits while the guest does not read, and nothing is lost', async 
 	back.dispose();
 });
 
+test('bytes sent within a millisecond leave together', (t) => {
+	const {reader, writer} = fifo();
+	const {uart, back} = start({kind: 'console', outputFd: writer});
+	uart.reactor.turn(0);
+	send(uart, 'a');
+	uart.reactor.turn(0);
+	send(uart, 'b');
+	uart.reactor.turn(9e5);
+	t.is(readAll(reader), '');
+	t.is(uart.notifications, 1, 'the second byte wakes nobody');
+	uart.reactor.turn(1e5);
+	t.is(readAll(reader), 'ab');
+	back.dispose();
+	for (const fd of [reader, writer]) close(fd);
+});
+
 test('console output goes to the descriptor without changing its blocking mode for others', (t) => {
 	const {reader, writer} = fifo();
 	const {uart, back} = start({kind: 'console', outputFd: writer});
@@ -254,7 +270,7 @@ test('stop waits for a reader that moves, gives up on one that does not, and kee
 	uart.reactor.turn();
 	await setImmediate();
 	t.false(stopped);
-	uart.reactor.expireTimers();
+	uart.reactor.turn(2e9);
 	await stopping;
 	let received = readAll(reader).length;
 	back.start();

@@ -12,7 +12,8 @@ export class FakeReactor implements Reactor {
 	/** Open registrations. */
 	readonly watches = new Set<FakeWatch>();
 	/** Armed timers. */
-	readonly timers = new Set<{readonly delayNs: number; readonly expired: () => void}>();
+	readonly timers = new Set<{readonly dueNs: number; readonly expired: () => void}>();
+	#nowNs = 0;
 	#deferred: (() => void)[] = [];
 
 	watch(
@@ -31,7 +32,7 @@ export class FakeReactor implements Reactor {
 	}
 
 	after(delayNs: number, expired: () => void): Timer {
-		const timer = {delayNs, expired};
+		const timer = {dueNs: this.#nowNs + delayNs, expired};
 		this.timers.add(timer);
 		return {cancel: () => void this.timers.delete(timer)};
 	}
@@ -40,18 +41,18 @@ export class FakeReactor implements Reactor {
 		this.#deferred.push(action);
 	}
 
-	/** Reports every watched descriptor ready for what it is watched for, then runs deferred actions. */
-	turn(): void {
-		for (const {readable, writable, ready} of [...this.watches]) ready({readable, writable, failed: false});
+	/**
+	 * Runs deferred actions, reports every watched descriptor ready for what it is watched for, and lets `elapsedNs` pass
+	 * for the timers.
+	 */
+	turn(elapsedNs = 1e6): void {
 		const deferred = this.#deferred;
 		this.#deferred = [];
 		for (const action of deferred) action();
-	}
-
-	/** Lets every armed timer expire. */
-	expireTimers(): void {
-		const timers = [...this.timers];
-		this.timers.clear();
-		for (const {expired} of timers) expired();
+		for (const {readable, writable, ready} of [...this.watches]) ready({readable, writable, failed: false});
+		this.#nowNs += elapsedNs;
+		for (const timer of [...this.timers].filter(({dueNs}) => dueNs <= this.#nowNs)) {
+			if (this.timers.delete(timer)) timer.expired();
+		}
 	}
 }
