@@ -67,6 +67,8 @@ export function emitEntry(asm: Assembler): void {
 	asm.farJump(selector.kernelCode, 'long-mode');
 	bits(64);
 	label('long-mode');
+	mov(ebx, ebx); // the upper halves are undefined after 32-bit code
+	mov(esp, esp);
 	mov(eax, selector.kernelData);
 	for (const segment of [ss, ds, es]) mov(segment, eax);
 	asm.xor(eax, eax);
