@@ -23,17 +23,19 @@ export function describeDevices(config: VmConfig, ram: readonly MemoryRange[], b
 		shared('pm', acpiPmKind, {base: pmLayout.base, sciIrq: pmLayout.sciIrq} satisfies AcpiPmConfig),
 		shared('i8042', i8042Kind, {}),
 		shared('pci-config', pciConfigKind, {}),
-		shared('missing', missingKind, missingPorts(hasSerial)),
+		shared('missing', missingKind, missingPorts(config, hasSerial)),
 		...(debugcon ? [shared('debugcon', debugconKind, debugcon)] : []),
 		...(debugExitPort === undefined ? [] : [shared('debug-exit', debugExitKind, {port: debugExitPort})]),
 		...(config.devices ?? []),
 	];
 }
 
-/** A port that no device claims but that guests are known to probe is not worth counting. */
-function missingPorts(hasSerial: boolean): MissingConfig {
+/** Ports that no device has but that guests are known to probe: not worth counting, and free for who asks for one. */
+function missingPorts({debugcon, debugExitPort}: VmConfig, hasSerial: boolean): MissingConfig {
 	const known = hasSerial ? missingOnEveryPc : [...missingOnEveryPc, ...missingSerialPorts];
-	return {ports: known.map(({name, base, length}) => ({name, base, length}))};
+	const asked = [debugcon?.port, debugExitPort].filter((port) => port !== undefined);
+	const free = known.filter(({base, length}) => !asked.some((port) => port >= base && port < base + length));
+	return {ports: free.map(({name, base, length}) => ({name, base, length}))};
 }
 
 const fourGib = 2 ** 32;

@@ -8,7 +8,6 @@ import {
 	cpuidTopology,
 	createMemoryLayout,
 	createProcessorTopology,
-	firstX2ApicId,
 	type ProcessorTopology,
 	readHostTopology,
 } from '#main/topology';
@@ -196,6 +195,5 @@ function cpuidOptions(topology: ProcessorTopology, partition: Partition): CpuidO
 		tscDeadline: partition.checkExtension(Cap.TSC_DEADLINE_TIMER) !== 0,
 		// There a guest's VMCALL hangs (guide, "Hosts").
 		hypercalls: kvmKind() !== 'pvm',
-		extendedDestinations: topology.maxApicId >= firstX2ApicId,
 	};
 }

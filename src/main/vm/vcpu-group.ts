@@ -1,10 +1,16 @@
 import {VmmError} from '#support/errors';
-import type {StopReason} from '#vcpu-worker/protocol';
+import type {StopReason, VcpuControlView} from '#vcpu-worker/protocol';
 import type {BootRegisters} from '#vcpu-worker/registers';
 import type {VcpuThread} from './vcpu-thread.ts';
 
 /** Called when a vCPU stops by itself: for a guest's request, a crash or a failure. */
 export type StopHandler = (vcpu: number, reason: StopReason) => void;
+
+/** Counters of a vCPU: see `VcpuControl`. */
+export type VcpuCounters = Pick<
+	VcpuControlView,
+	'running' | 'portExits' | 'mmioExits' | 'msrExits' | 'interruptedExits' | 'otherExits'
+>;
 
 /** All vCPUs of a machine. */
 export class VcpuGroup {
@@ -48,7 +54,7 @@ export class VcpuGroup {
 	}
 
 	/** Counters of every vCPU, live. */
-	inspect(): readonly Record<string, number>[] {
+	inspect(): readonly VcpuCounters[] {
 		return this.#threads.map(({control}) => ({
 			running: control.running,
 			portExits: control.portExits,
