@@ -66,7 +66,7 @@ export async function startIncubator(options: IncubatorOptions = {}): Promise<In
 		return await startSession(options, agentPath);
 	} catch (error) {
 		if (error instanceof BootTimeoutError) {
-			// Emulated processors have been seen to stop in the firmware, once in some hundred starts.
+			// Seen once in about forty starts on an overloaded host, cause unknown: no agent after two minutes.
 			return await startSession(options, agentPath);
 		}
 		throw error;
