@@ -11,7 +11,8 @@ import {type Logger, plainLogger} from './logger.ts';
 export async function openLog({logLevel, logFile}: ProcessConfig): Promise<Logger> {
 	if (logFile === undefined) return plainLogger(logLevel);
 	const fd = openForLog(logFile);
-	const {pino} = await import('pino');
+	// The default export, which is there in sources and in the bundle: pino is CommonJS.
+	const {default: pino} = await import('pino');
 	// Synchronous: a line that explains a crash must be in the file before the crash.
 	const destination = pino.destination({dest: fd, sync: true});
 	// A full disk costs lines, not the machine.
