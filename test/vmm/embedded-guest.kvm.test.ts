@@ -15,6 +15,20 @@ for (const count of [1, 2, 8, 64]) {
 	});
 }
 
+for (const processors of [
+	{count: 2, x2apic: 'on'},
+	{count: 3, x2apic: 'off'},
+	{count: 2, apicIdOffset: 300},
+	{count: 4, vpsPerSocket: 2, smt: 'force'},
+] as const) {
+	test.serial(`processors start with ${JSON.stringify(processors)}`, async (t) => {
+		const guest = await testVm(t, {processors, boot: embedded('work=20000')});
+		await guest.vm.start();
+		t.deepEqual(await guest.vm.ended, {kind: 'power-off'});
+		t.regex(guest.output, new RegExp(`CPUs: ${processors.count} found, ${processors.count} running`));
+	});
+}
+
 for (const [sizeMib, lowest] of [
 	[16, 15],
 	[64, 63],

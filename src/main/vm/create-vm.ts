@@ -77,6 +77,7 @@ async function build(config: VmConfig, options: CreateOptions, undo: (() => void
 	undo.push(() => partition.close());
 	if (topology.apicMode !== 'xapic') partition.enableExtendedApicIds();
 	partition.enableUserSpaceMsrs();
+	partition.setBootCpu(topology.vps[0]?.apicId ?? 0);
 	if (config.irqchip === 'kernel') partition.createKernelIrqchip();
 	else partition.createSplitIrqchip();
 	const ram = allocateRam(config.memory, memoryLayout.ram);
@@ -178,6 +179,7 @@ function spawnVcpus({topology, kvm, cpuid, partition, layout, ram, mailboxSpins}
 			layout,
 			memory: ram.ranges,
 			cpuid: guestCpuid(cpuid, cpuidTopology(topology, vp), options),
+			x2apicEnabled: topology.apicMode === 'x2apic-enabled',
 			msrs,
 			msrIndexes,
 			xsaveSize,

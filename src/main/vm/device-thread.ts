@@ -35,8 +35,9 @@ export class DeviceThread {
 
 	/** Releases the backs and ends the thread. */
 	async dispose(): Promise<void> {
-		await this.#call((api) => api.dispose());
-		await this.#worker.terminate();
+		// The thread leaves without an answer.
+		this.#call((api) => api.dispose()).catch(() => {});
+		await this.#worker.exited;
 	}
 
 	/** The thread sleeps in its own wait: it looks at its messages when its descriptor is signalled. */

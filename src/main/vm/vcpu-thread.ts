@@ -56,7 +56,9 @@ export class VcpuThread {
 
 	/** Closes the vCPU and ends the thread. Only while the vCPU is not running. */
 	async dispose(): Promise<void> {
-		await this.#worker.terminate();
+		// The thread leaves without an answer.
+		this.#call((api) => api.dispose()).catch(() => {});
+		await this.#worker.exited;
 	}
 
 	/** A call that fails when the thread does. */

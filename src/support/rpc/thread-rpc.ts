@@ -10,8 +10,11 @@ export interface SpawnedWorker<T> {
 	readonly api: Remote<T>;
 	/** Rejects when the thread fails; never resolves. */
 	readonly failed: Promise<never>;
-	/** Ends the thread at its next return to JavaScript. */
-	terminate(): Promise<void>;
+	/**
+	 * Resolves when the thread has ended, which it does by itself ({@link leaveOwner}). A thread is never terminated from
+	 * outside: inside a foreign function that would end the process.
+	 */
+	readonly exited: Promise<void>;
 }
 
 /** Starts a thread whose entry calls {@link serveOwner} with a `T`. */
@@ -23,7 +26,7 @@ export function spawnWorker<T>(url: URL, name: string, workerData: unknown): Spa
 	return {
 		api: wrap<T>(nodeEndpoint(worker)),
 		failed,
-		terminate: async () => void (await worker.terminate()),
+		exited: new Promise((resolve) => worker.once('exit', () => resolve())),
 	};
 }
 

@@ -3,6 +3,7 @@ import {AttachedMachine, type MachineLayout} from '#devices/machine';
 import {findDeviceModel} from '#devices/registry';
 import {VmmError} from '#support/errors';
 import {MailboxCaller} from '#support/mailbox';
+import {leaveOwner} from '#support/rpc';
 import type {CpuBackend} from '#vcpu-worker/backend';
 import type {CpuidEntry} from '#vcpu-worker/cpuid';
 import {type ControlMemory, interruptController, KvmBackend, KvmVcpu, Partition, setMsrs} from '#vcpu-worker/kvm';
@@ -25,6 +26,8 @@ export interface VcpuWorkerData {
 	readonly layout: MachineLayout;
 	readonly memory: readonly MappedRange[];
 	readonly cpuid: readonly CpuidEntry[];
+	/** The local APIC is in x2APIC mode at power-on, as firmware leaves it where ids need that. */
+	readonly x2apicEnabled: boolean;
 	/** Set at power-on. */
 	readonly msrs: readonly MsrValue[];
 	/** What makes up a vCPU's state on this host. */
@@ -37,8 +40,12 @@ export interface VcpuWorkerData {
 /** IA32_TIME_STAMP_COUNTER runs through a reset: setting it back would set the processors' counters apart. */
 const tscIndex = 0x10;
 
+/** IA32_APIC_BASE: enabled, in x2APIC mode (Intel SDM vol. 3, 11.12.1). */
+const apicBaseX2apic = 0xc00n;
+
 /** What {@link VcpuWorker.create} makes. */
 interface LiveVcpu {
+	readonly vcpu: KvmVcpu;
 	readonly context: VcpuContext;
 	readonly powerOn: unknown;
 }
@@ -63,10 +70,12 @@ export class VcpuWorker {
 		const control = VcpuControl.on(data.control.buffer, data.control.byteOffset);
 		const giveUp = () => Atomics.load(control.$atomic, VcpuControl.word('stopRequested')) !== 0;
 		const caller = new MailboxCaller(data.layout.mailbox, data.index, {spins: data.mailboxSpins, giveUp});
-		const cpu = createCpu(data);
+		const vcpu = createVcpu(data);
+		const msrIndexes = data.msrIndexes.filter((index) => index !== tscIndex);
+		const cpu = new KvmBackend(vcpu, {msrIndexes, xsaveSize: data.xsaveSize});
 		Atomics.store(control.$atomic, VcpuControl.word('tid'), cpu.prepareThread());
 		const context = {cpu, bus: machine.bus(caller), events: machine.events, control};
-		this.#live = {context, powerOn: cpu.save()};
+		this.#live = {vcpu, context, powerOn: cpu.save()};
 	}
 
 	/** Puts the vCPU into its state at power-on, the boot processor with the boot protocol's registers on top. */
@@ -96,6 +105,13 @@ export class VcpuWorker {
 		this.#vcpu.context.cpu.nmi();
 	}
 
+	/** Closes the vCPU and leaves the thread. Not answered. */
+	dispose(): void {
+		this.#live?.vcpu.close();
+		this.#live = undefined;
+		leaveOwner();
+	}
+
 	/** General and special registers. */
 	registers(): ReturnType<CpuBackend['readGeneral']> & ReturnType<CpuBackend['readSpecial']> {
 		const {cpu} = this.#vcpu.context;
@@ -108,10 +124,13 @@ export class VcpuWorker {
 	}
 }
 
-function createCpu(data: VcpuWorkerData): CpuBackend {
+function createVcpu(data: VcpuWorkerData): KvmVcpu {
 	const vcpu = KvmVcpu.create(data.vmFd, data.apicId, data.run, data.run.byteLength);
 	vcpu.setCpuid(data.cpuid);
 	setMsrs(vcpu.fd, data.msrs);
-	const msrIndexes = data.msrIndexes.filter((index) => index !== tscIndex);
-	return new KvmBackend(vcpu, {msrIndexes, xsaveSize: data.xsaveSize});
+	if (data.x2apicEnabled) {
+		const special = vcpu.getSpecial();
+		vcpu.setSpecial({...special, apicBase: special.apicBase | apicBaseX2apic});
+	}
+	return vcpu;
 }
