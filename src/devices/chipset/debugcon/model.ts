@@ -32,14 +32,14 @@ function debugconFront(
 	return {
 		read: () => signature,
 		write(_region, _offset, _size, value) {
-			const idle = ring.length === 0;
 			if (attached && !ring.push(value)) {
 				state.txDropped++;
 				return;
 			}
 			state.txBytes++;
 			if (!attached) state.txDiscarded++;
-			else if (idle) services.notifyBack();
+			// Asked after the byte is in the ring: see the serial port's front.
+			else if (ring.length === 1) services.notifyBack();
 		},
 	};
 }

@@ -15,17 +15,19 @@ export function serial16550Front(
 	const attached = config.backend.kind !== 'none';
 	const waitForRts = config.waitForRts ?? false;
 
-	/** Takes a byte from the transmitter. The ring has room for it whenever the guest saw THRE. */
+	/**
+	 * Takes a byte from the transmitter. The ring has room for it whenever the guest saw THRE. The back goes on until the
+	 * ring is empty, so only a byte that finds itself alone needs to wake it; whether it is must be asked after it is
+	 * in the ring, or the back could empty the ring and leave between question and byte.
+	 */
 	const send = (byte: number) => {
-		const idle = uart.transmit.length === 0;
 		if (attached && !uart.transmit.push(byte)) {
 			state.txDropped++;
 			return;
 		}
 		state.txBytes++;
 		if (!attached) state.txDiscarded++;
-		// The back goes on until the ring is empty, so only the first byte needs to wake it.
-		else if (idle) services.notifyBack();
+		else if (uart.transmit.length === 1) services.notifyBack();
 	};
 
 	/** Wakes a back that holds input, once half the ring is free, so that it moves more than a byte at a time. */
