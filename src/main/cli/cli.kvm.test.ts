@@ -1,0 +1,95 @@
+import {spawn} from 'node:child_process';
+import {existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import test from 'ava';
+
+// The program as users start it: the launcher, which runs the build when there is one.
+const launcher = join(process.cwd(), 'src/main/cli/launcher.mjs');
+const directory = mkdtempSync(join(tmpdir(), 'openvmm-cli-kvm-'));
+test.after.always(() => rmSync(directory, {recursive: true}));
+const env = {...process.env, XDG_CACHE_HOME: directory};
+
+/** Runs openvmm without input; `shown` sees all output so far each time some arrives. */
+async function openvmm(
+	words: string,
+	shown: (text: string, kill: (signal: NodeJS.Signals) => void) => void = () => {},
+) {
+	const child = spawn(process.execPath, [launcher, '-m', '64M', ...words.split(' ')], {
+		env,
+		stdio: ['ignore', 'pipe', 'pipe'],
+	});
+	let stdout = '';
+	let stderr = '';
+	child.stdout.on('data', (bytes: Buffer) => {
+		stdout += bytes.toString();
+		shown(stdout, (signal) => void child.kill(signal));
+	});
+	child.stderr.on('data', (bytes: Buffer) => {
+		stderr += bytes.toString();
+	});
+	await new Promise((resolve) => child.once('close', resolve));
+	return {stdout, stderr, status: child.exitCode};
+}
+
+/** Kills once, when the guest hangs. */
+function whenHanging(signal: NodeJS.Signals) {
+	let sent = false;
+	return (text: string, kill: (signal: NodeJS.Signals) => void) => {
+		if (sent || !text.includes('Hanging until stopped')) return;
+		sent = true;
+		kill(signal);
+	};
+}
+
+test.serial('a guest that powers off gives status 0 and nothing on standard error', async (t) => {
+	const {stdout, stderr, status} = await openvmm('-p 2 -p 8');
+	t.regex(stdout, /8 found, 8 running/);
+	t.is(stderr, '');
+	t.is(status, 0);
+});
+
+test.serial('the debug-exit port and the shutdown action choose the status', async (t) => {
+	t.is((await openvmm('-c exit=5 --debug-exit 0xf4')).status, (5 << 1) | 1);
+	t.is((await openvmm('--guest-shutdown-action exit:9')).status, 9);
+});
+
+test.serial('a triple fault gives status 3 and one line that says so', async (t) => {
+	const {stderr, status} = await openvmm('-c jump');
+	t.regex(stderr, /^openvmm: The guest crashed on processor 0: triple fault\. .* \[GUEST_CRASH\]\n$/);
+	t.is(status, 3);
+});
+
+test.serial('an unusable kernel gives status 6 and one line', async (t) => {
+	const kernel = join(directory, 'kernel');
+	writeFileSync(kernel, 'no kernel at all');
+	const {stderr, status} = await openvmm(`-k ${kernel}`);
+	t.regex(stderr, /^openvmm: .* \[KERNEL_\w+\]\n$/);
+	t.is(status, 6);
+});
+
+for (const hang of ['cli', 'hlt', 'sti-hlt']) {
+	for (const [signal, status] of [
+		['SIGTERM', 143],
+		['SIGINT', 130],
+	] as const) {
+		test.serial(`${signal} ends a guest that hangs by ${hang} with status ${status}`, async (t) => {
+			const result = await openvmm(`-p 2 -c hang=${hang}`, whenHanging(signal));
+			t.is(result.stderr, '');
+			t.is(result.status, status);
+		});
+	}
+}
+
+test.serial('the pid file is locked while the machine runs, and the log tells of its end', async (t) => {
+	const pidFile = join(directory, 'pid');
+	const logFile = join(directory, 'log');
+	const first = await openvmm(`-c hang=hlt --pidfile ${pidFile} --log-file ${logFile}`, whenHanging('SIGHUP'));
+	t.is(first.status, 129);
+	t.false(existsSync(pidFile));
+	const messages = readFileSync(logFile, 'utf8')
+		.trim()
+		.split('\n')
+		.map((line) => JSON.parse(line).msg);
+	t.deepEqual(messages, ['Machine created', 'Machine ends']);
+});
