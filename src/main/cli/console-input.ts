@@ -51,7 +51,7 @@ export class ConsoleInput {
 			this.#pending = this.#pending.subarray(taken);
 			if (taken > 0) pauseMs = retryMs.first;
 			else {
-				await sleep(pauseMs, undefined, {ref: false});
+				await sleep(pauseMs);
 				pauseMs = Math.min(pauseMs * 2, retryMs.last);
 			}
 		}

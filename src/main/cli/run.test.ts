@@ -12,7 +12,12 @@ import {type RunParts, runMachine} from './run.ts';
 import type {TerminalOptions} from './terminal.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'openvmm-run-'));
-test.after.always(() => rmSync(directory, {recursive: true}));
+// A real machine's threads keep the process; promises and signal handlers alone do not.
+const alive = setInterval(() => {}, 1000);
+test.after.always(() => {
+	clearInterval(alive);
+	rmSync(directory, {recursive: true});
+});
 
 /** A machine that ends when the test says so, and the calls made to it and around it. */
 function stage(changes: Partial<Machine> = {}) {
