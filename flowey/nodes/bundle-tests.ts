@@ -6,7 +6,8 @@
 import {existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync} from 'node:fs';
 import {dirname, join, relative} from 'node:path';
 import {type BuildFailure, build as esbuild, formatMessages, type Plugin} from 'esbuild';
-import {bundleOptions, FloweyError, PATHS} from '../core/index.ts';
+import {bundleOptions, FloweyError, PATHS, runNode} from '../core/index.ts';
+import {assembleGuest} from './assemble-guest.ts';
 import {WORKERS} from './entry-points.ts';
 
 const KEPT_MS = 24 * 3600_000;
@@ -41,6 +42,7 @@ export async function bundleTests(
 			'Correct the sources: npm run check.',
 		);
 	});
+	await runNode(assembleGuest, {folder});
 	return names.map((name) => relative(PATHS.repo, join(folder, `${name}.js`)));
 }
 

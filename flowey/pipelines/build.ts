@@ -1,4 +1,5 @@
 import {type Command, PATHS, runNode} from '../core/index.ts';
+import {assembleGuest} from '../nodes/assemble-guest.ts';
 import {build} from '../nodes/build.ts';
 import {ENTRY_POINTS} from '../nodes/entry-points.ts';
 
@@ -9,6 +10,7 @@ export const buildCommand: Command = {
 	summary: 'Bundle the sources into dist/',
 	async run() {
 		await runNode(build, {entryPoints: ENTRY_POINTS, folder: PATHS.dist});
+		await runNode(assembleGuest, {folder: PATHS.dist});
 		return 0;
 	},
 };

@@ -1,6 +1,5 @@
 import {lstatSync, unlinkSync} from 'node:fs';
-import {isIP} from 'node:net';
-import {listenTcp, listenUnix, O, open, unixPathLimit} from '#support/ffi';
+import {ipVersion, listenTcp, listenUnix, O, open, unixPathLimit} from '#support/ffi';
 import type {Reactor} from '#support/reactor';
 import {adoptDescriptor} from './adopt-descriptor.ts';
 import type {SerialBackendConfig} from './config.ts';
@@ -49,7 +48,7 @@ function createFile(path: string): number {
 }
 
 function listenOnTcp(host: string, port: number): number {
-	if (isIP(host) === 0 || !Number.isInteger(port) || port < 0 || port > 0xffff) {
+	if (ipVersion(host) === 0 || !Number.isInteger(port) || port < 0 || port > 0xffff) {
 		throw serialError('SERIAL_ADDRESS_INVALID', {host, port});
 	}
 	const fd = listenTcp(host, port);

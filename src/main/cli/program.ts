@@ -1,9 +1,14 @@
+import {existsSync} from 'node:fs';
+import {WorkerStock} from '#main/workers';
 import {doctorHelpText, helpText} from './help.ts';
 import type {CommandLine} from './parse.ts';
 import {parseCommandLine} from './parse.ts';
 import {print} from './print.ts';
 import {reportError} from './report.ts';
-import {type Environment, toConfig} from './to-config.ts';
+import {type Environment, type RunConfig, toConfig} from './to-config.ts';
+
+/** With more vCPUs than this the guest's own start takes longer than what warming saves. */
+const maxWarmVcpus = 16;
 
 /**
  * The whole of `openvmm`. What a command does not need is not loaded: start-up time is a feature.
@@ -47,6 +52,17 @@ function say(text: string): number {
 
 async function runFlags(flags: Extract<CommandLine, {command: 'run'}>['flags'], env: Environment): Promise<number> {
 	const config = toConfig(flags, env);
+	const stock = new WorkerStock();
+	// The machine's threads start while its code is still being loaded; not for a machine that cannot be.
+	if (existsSync('/dev/kvm') && config.vm.processors.count <= maxWarmVcpus) stock.warm(config.vm.processors.count);
+	try {
+		return await runConfig(config, stock);
+	} finally {
+		await stock.dispose();
+	}
+}
+
+async function runConfig(config: RunConfig, stock: WorkerStock): Promise<number> {
 	const {runMachine} = await import('./run.ts');
 	const {openLog} = await import('./open-log.ts');
 	return runMachine(config, {
@@ -55,7 +71,7 @@ async function runFlags(flags: Extract<CommandLine, {command: 'run'}>['flags'], 
 			const {createVm} = await import('#main/vm');
 			const prefetched = (doneBytes: number, totalBytes: number) =>
 				log.debug({doneBytes, totalBytes}, 'Memory prefetched');
-			return createVm(vm, {prefetched});
+			return createVm(vm, {prefetched, stock});
 		},
 		async claimPidFile(path) {
 			const {claimPidFile} = await import('./pid-file.ts');

@@ -4,6 +4,7 @@ import {findDeviceModel} from '#devices/registry';
 import type {SerialBack} from '#devices/serial-backends';
 import {Doorbell} from '#support/mailbox';
 import {EpollReactor} from '#support/reactor';
+import {leaveOwner} from '#support/rpc';
 import {interruptController, Partition} from '#vcpu-worker/kvm';
 
 /** What a device worker starts with. */
@@ -15,63 +16,58 @@ export interface DeviceWorkerData {
 	readonly pollNs: number;
 }
 
-/** The device worker's answers to its owner. Ring the machine's doorbell descriptor after every call. */
+interface LiveDevices {
+	readonly reactor: EpollReactor;
+	readonly backs: DeviceBacks;
+}
+
+/** The device worker's answers to its owner. Ring the machine's doorbell descriptor after every call but the first. */
 export class DeviceWorker {
-	readonly #data: DeviceWorkerData;
-	readonly #reactor: EpollReactor;
-	#backs: DeviceBacks | undefined;
+	#live: LiveDevices | undefined;
 
-	constructor(data: DeviceWorkerData) {
-		this.#data = data;
-		const {doorbell} = data.layout;
-		const bell = new Doorbell(doorbell);
-		this.#reactor = new EpollReactor({
-			pollNs: data.pollNs,
-			wakeFd: doorbell.wakeFd,
-			polled: {poll: () => this.#backs?.poll() ?? false, sleeping: (asleep) => bell.sleeping(asleep)},
+	/** Makes the backs and gives the thread to its reactor. Call first. @throws VmmError when a host resource cannot be had */
+	create({layout, memory, vmFd, pollNs}: DeviceWorkerData): void {
+		const bell = new Doorbell(layout.doorbell);
+		const reactor = new EpollReactor({
+			pollNs,
+			wakeFd: layout.doorbell.wakeFd,
+			polled: {poll: () => this.#live?.backs.poll() ?? false, sleeping: (asleep) => bell.sleeping(asleep)},
 		});
-	}
-
-	/** Makes the backs. Call first. @throws VmmError when a host resource cannot be had */
-	create(): void {
-		const {layout, memory, vmFd} = this.#data;
 		const machine = new AttachedMachine(layout, {
 			findModel: findDeviceModel,
 			interrupts: interruptController(Partition.fromFd(vmFd)),
 			memory: new MappedMemory(memory),
 		});
-		this.#backs = new DeviceBacks(machine, this.#reactor);
-	}
-
-	/** The thread's main loop. */
-	run(): Promise<void> {
-		return this.#reactor.run();
+		this.#live = {reactor, backs: new DeviceBacks(machine, reactor)};
+		// After the answer to this call has been sent.
+		setImmediate(() => void reactor.run().then(leaveOwner));
 	}
 
 	/** Starts every back. */
 	start(): void {
-		this.#backs?.start();
+		this.#live?.backs.start();
 	}
 
 	/** Resolves when no back has anything in flight. */
 	async stop(): Promise<void> {
-		await this.#backs?.stop();
+		await this.#live?.backs.stop();
 	}
 
 	/** Offers console input to the device called `name`; returns how many bytes it took. */
 	feed(name: string, bytes: Uint8Array): number {
-		const back = this.#backs?.back(name) as SerialBack | undefined;
+		const back = this.#live?.backs.back(name) as SerialBack | undefined;
 		return back === undefined ? bytes.length : back.feed(bytes);
 	}
 
 	/** Counters of the thread's reactor. */
-	inspect(): EpollReactor['counters'] {
-		return {...this.#reactor.counters};
+	inspect(): EpollReactor['counters'] | undefined {
+		return this.#live && {...this.#live.reactor.counters};
 	}
 
-	/** Releases the backs and ends the thread. */
+	/** Releases the backs and leaves the thread. Not answered. */
 	dispose(): void {
-		this.#backs?.dispose();
-		this.#reactor.close();
+		this.#live?.backs.dispose();
+		this.#live?.reactor.close();
+		if (this.#live === undefined) leaveOwner();
 	}
 }

@@ -1,8 +1,4 @@
-import {workerData} from 'node:worker_threads';
-import {leaveOwner, serveOwner} from '#support/rpc';
-import {DeviceWorker, type DeviceWorkerData} from './device-worker.ts';
+import {serveOwner} from '#support/rpc';
+import {DeviceWorker} from './device-worker.ts';
 
-const worker = new DeviceWorker(workerData as DeviceWorkerData);
-serveOwner(worker);
-await worker.run();
-leaveOwner();
+serveOwner(new DeviceWorker());

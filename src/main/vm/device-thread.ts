@@ -1,21 +1,24 @@
 import type {DeviceWorker, DeviceWorkerData} from '#main/device-worker';
-import {workerUrls} from '#main/workers';
 import {signalEventfd} from '#support/ffi';
-import {type SpawnedWorker, spawnWorker} from '#support/rpc';
+import type {SpawnedWorker} from '#support/rpc';
 
 /** The device worker as the machine's owner has it. */
 export class DeviceThread {
 	readonly #worker: SpawnedWorker<DeviceWorker>;
 	readonly #wakeFd: number;
+	readonly #created: Promise<void>;
 
-	constructor(data: DeviceWorkerData) {
-		this.#worker = spawnWorker<DeviceWorker>(workerUrls.device, 'devices', data);
+	/** @param worker - a thread of this machine's own, which is now told what to do; {@link ready} tells when it has */
+	constructor(worker: SpawnedWorker<DeviceWorker>, data: DeviceWorkerData) {
+		this.#worker = worker;
 		this.#wakeFd = data.layout.doorbell.wakeFd;
+		this.#created = this.#call((api) => api.create(data));
+		this.#created.catch(() => {});
 	}
 
 	/** Resolves when every back exists; rejects with what prevented it. */
 	ready(): Promise<void> {
-		return this.#call((api) => api.create());
+		return this.#created;
 	}
 
 	/** Starts every back. */
@@ -35,9 +38,9 @@ export class DeviceThread {
 
 	/** Releases the backs and ends the thread. */
 	async dispose(): Promise<void> {
-		// The thread leaves without an answer.
-		this.#call((api) => api.dispose()).catch(() => {});
-		await this.#worker.exited;
+		const left = this.#worker.leave();
+		signalEventfd(this.#wakeFd);
+		await left;
 	}
 
 	/** The thread sleeps in its own wait: it looks at its messages when its descriptor is signalled. */

@@ -5,6 +5,7 @@ import type {BootImage, KernelFormat} from '#main/loader';
 import {loadKernel} from '#main/loader';
 import {buildSmbiosTables} from '#main/smbios';
 import type {MemoryLayout, ProcessorTopology} from '#main/topology';
+import {assembledGuest} from '#main/workers';
 
 /** The file a machine starts, read. */
 interface KernelFiles {
@@ -18,8 +19,7 @@ interface KernelFiles {
 export async function readKernel(config: VmConfig): Promise<KernelFiles> {
 	const {boot} = config;
 	if (boot.kind === 'embedded') {
-		const {defaultGuest} = await import('#main/default-guest');
-		return {kernel: defaultGuest().image, commandLine: boot.commandLine.join(' '), format: 'pvh'};
+		return {kernel: await embeddedKernel(), commandLine: boot.commandLine.join(' '), format: 'pvh'};
 	}
 	if (boot.kind === 'flat') {
 		const {address, mode} = boot;
@@ -28,6 +28,13 @@ export async function readKernel(config: VmConfig): Promise<KernelFiles> {
 	const [kernel, initrd] = await Promise.all([readFile(boot.kernel), boot.initrd && readFile(boot.initrd)]);
 	const commandLine = linuxCommandLine(config);
 	return initrd ? {kernel, initrd, commandLine, format: 'auto'} : {kernel, commandLine, format: 'auto'};
+}
+
+/** The package has the guest assembled, which saves the time to do it; a checkout run from its sources does it now. */
+async function embeddedKernel(): Promise<Uint8Array> {
+	if (assembledGuest !== undefined) return readFile(assembledGuest);
+	const {defaultGuest} = await import('#main/default-guest');
+	return defaultGuest().image;
 }
 
 /** Puts kernel and firmware tables together. @throws VmmError for whatever is wrong with the kernel */

@@ -1,5 +1,4 @@
-import {workerUrls} from '#main/workers';
-import {type SpawnedWorker, spawnWorker} from '#support/rpc';
+import type {SpawnedWorker} from '#support/rpc';
 import {type ControlMemory, controlBytes, VcpuKick} from '#vcpu-worker/kvm';
 import {type StopReason, VcpuControl, type VcpuControlView} from '#vcpu-worker/protocol';
 import type {BootRegisters} from '#vcpu-worker/registers';
@@ -13,19 +12,22 @@ export class VcpuThread {
 	readonly control: VcpuControlView;
 	readonly #worker: SpawnedWorker<VcpuWorker>;
 	readonly #run: ControlMemory;
+	readonly #created: Promise<void>;
 
-	/** Starts the thread, which creates its vCPU; {@link ready} tells when. */
-	constructor(data: VcpuWorkerData) {
+	/** @param worker - a thread of this vCPU's own, which is now told to create it; {@link ready} tells when it has */
+	constructor(worker: SpawnedWorker<VcpuWorker>, data: VcpuWorkerData) {
 		const {index, control} = data;
 		this.index = index;
 		this.control = VcpuControl.on(control.buffer, control.byteOffset);
 		this.#run = data.run;
-		this.#worker = spawnWorker<VcpuWorker>(workerUrls.vcpu, `vp-${index}`, data);
+		this.#worker = worker;
+		this.#created = this.#call((api) => api.create(data));
+		this.#created.catch(() => {});
 	}
 
 	/** Resolves when the vCPU exists; rejects with what prevented it. */
-	async ready(): Promise<void> {
-		await this.#call((api) => api.create());
+	ready(): Promise<void> {
+		return this.#created;
 	}
 
 	/** Puts the vCPU into its state at power-on, and the boot processor at the image's entry. */
@@ -56,9 +58,7 @@ export class VcpuThread {
 
 	/** Closes the vCPU and ends the thread. Only while the vCPU is not running. */
 	async dispose(): Promise<void> {
-		// The thread leaves without an answer.
-		this.#call((api) => api.dispose()).catch(() => {});
-		await this.#worker.exited;
+		await this.#worker.leave();
 	}
 
 	/** A call that fails when the thread does. */

@@ -1,1 +1,2 @@
-export {workerUrls} from './worker-urls.ts';
+export {assembledGuest, workerUrls} from './bundled-files.ts';
+export {WorkerStock} from './worker-stock.ts';

@@ -1,7 +1,8 @@
 export {Errno, errnoName} from './errno.ts';
 export {drainEventfd, Epoll, EpollSet, eventfd, signalEventfd} from './event.ts';
 export {close, lockFile, O, open, read, setNonBlocking, write} from './fd.ts';
+export {koffi} from './koffi.ts';
 export {addressOf} from './libc.ts';
 export {Advice, advise, Memfd, Mmap, mapOver, memfdCreate, truncate, unmap} from './memory-map.ts';
 export {blockSignal, gettid, signalConsumer, signalThread} from './signals.ts';
-export {accept, listenTcp, listenUnix, unixPathLimit} from './socket.ts';
+export {accept, ipVersion, listenTcp, listenUnix, unixPathLimit} from './socket.ts';

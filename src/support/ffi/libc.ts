@@ -1,5 +1,5 @@
 // UNSAFE-FFI: the one place where C functions outside KVM are declared. A wrong signature corrupts memory.
-import koffi from 'koffi';
+import {koffi} from './koffi.ts';
 
 /** A declared C function. Numbers and bigints in, a number out; pointers are addresses or typed arrays. */
 export type CFunction = (...args: readonly (number | bigint | string | ArrayBufferView | null)[]) => number;

@@ -1,4 +1,3 @@
-import {isIP} from 'node:net';
 import {close} from './fd.ts';
 import {libc} from './libc.ts';
 
@@ -19,6 +18,9 @@ const cSetsockopt = libc('int setsockopt(int fd, int level, int name, const void
 /** Longest path of a Unix socket (unix(7)). */
 export const unixPathLimit = 107;
 
+/** 4 or 6 for an IP literal, else 0. The module behind it is large, and few threads ever need it. */
+export const ipVersion = (host: string): number => process.getBuiltinModule('node:net').isIP(host);
+
 /** Listens on a Unix socket, non-blocking. Returns the descriptor or the negated errno. */
 export function listenUnix(path: string): number {
 	const encoded = new TextEncoder().encode(path);
@@ -30,7 +32,7 @@ export function listenUnix(path: string): number {
 
 /** Listens on a TCP address given as an IP literal, non-blocking. Returns the descriptor or the negated errno. */
 export function listenTcp(host: string, port: number): number {
-	const v6 = isIP(host) === 6;
+	const v6 = ipVersion(host) === 6;
 	const address = new Uint8Array(v6 ? 28 : 16);
 	const view = new DataView(address.buffer);
 	view.setUint16(0, v6 ? AF_INET6 : AF_INET, true);
@@ -54,7 +56,7 @@ function listenOn(domain: number, address: Uint8Array): number {
 	return result;
 }
 
-/** The 16 bytes of an IPv6 literal that isIP accepted. */
+/** The 16 bytes of an IPv6 literal. */
 function parseV6(host: string): Uint8Array {
 	const canonical = new URL(`http://[${host}]/`).hostname.slice(1, -1);
 	const [head = '', tail] = canonical.split('::');

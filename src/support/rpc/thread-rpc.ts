@@ -1,4 +1,4 @@
-import {parentPort, Worker} from 'node:worker_threads';
+import {parentPort, SHARE_ENV, Worker} from 'node:worker_threads';
 import {expose, type Remote, transferHandlers, wrap} from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import {throwHandler} from './error-transfer.ts';
@@ -6,7 +6,7 @@ import {throwHandler} from './error-transfer.ts';
 transferHandlers.set('throw', throwHandler);
 
 /** A worker thread and the calls it answers. */
-export interface SpawnedWorker<T> {
+export interface SpawnedWorker<T extends Leaving> {
 	readonly api: Remote<T>;
 	/** Rejects when the thread fails; never resolves. */
 	readonly failed: Promise<never>;
@@ -15,19 +15,29 @@ export interface SpawnedWorker<T> {
 	 * outside: inside a foreign function that would end the process.
 	 */
 	readonly exited: Promise<void>;
+	/** Calls `dispose`, which is not answered, and resolves when the thread has ended. */
+	leave(): Promise<void>;
+}
+
+/** What every thread answers: it releases what it has and calls {@link leaveOwner}. */
+export interface Leaving {
+	dispose(): void;
 }
 
 /** Starts a thread whose entry calls {@link serveOwner} with a `T`. */
-export function spawnWorker<T>(url: URL, name: string, workerData: unknown): SpawnedWorker<T> {
-	const worker = new Worker(url, {workerData, name});
+export function spawnWorker<T extends Leaving>(url: URL, name: string): SpawnedWorker<T> {
+	// A copied environment would cost every thread its own.
+	const worker = new Worker(url, {name, env: SHARE_ENV});
 	const failed = new Promise<never>((_, reject) => worker.once('error', reject));
 	// Whoever waits for the thread handles this; nobody may be waiting yet.
 	failed.catch(() => {});
-	return {
-		api: wrap<T>(nodeEndpoint(worker)),
-		failed,
-		exited: new Promise((resolve) => worker.once('exit', () => resolve())),
+	const api = wrap<T>(nodeEndpoint(worker));
+	const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
+	const leave = () => {
+		void (api as unknown as Leaving).dispose();
+		return exited;
 	};
+	return {api, failed, exited, leave};
 }
 
 /** In a worker thread: answers the owner's calls with the methods of `api`. */

@@ -1,7 +1,7 @@
 // UNSAFE-FFI: ioctl is how KVM is driven, and a vCPU's exit path cannot afford a wrapper around the call. A wrong
 // request or argument lets the kernel overwrite memory.
-import koffi from 'koffi';
-import {Errno} from '#support/ffi';
+
+import {Errno, koffi} from '#support/ffi';
 import type {ArgumentBuffer} from './argument-buffer.ts';
 import {kvmError} from './errors.ts';
 import {type IoctlName, ioctls} from './ioctls.ts';

@@ -1,4 +1,3 @@
-import {execFileSync} from 'node:child_process';
 import {statSync} from 'node:fs';
 import type {VmmError} from '#support/errors';
 import {close, Errno, O, open} from '#support/ffi';
@@ -38,6 +37,8 @@ function owningGroup(path: string): string {
 	const gid = statSync(path, {throwIfNoEntry: false})?.gid;
 	if (gid === undefined) return 'kvm';
 	try {
+		// Loaded for an error message only: the module is large.
+		const {execFileSync} = process.getBuiltinModule('node:child_process');
 		return execFileSync('getent', ['group', String(gid)], {encoding: 'utf8'}).split(':')[0] ?? 'kvm';
 	} catch {
 		return 'kvm';

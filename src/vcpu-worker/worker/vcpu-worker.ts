@@ -52,16 +52,10 @@ interface LiveVcpu {
 
 /** A vCPU's thread, as its owner calls it. Calls and runs exclude each other: the thread does one at a time. */
 export class VcpuWorker {
-	readonly #data: VcpuWorkerData;
 	#live: LiveVcpu | undefined;
 
-	constructor(data: VcpuWorkerData) {
-		this.#data = data;
-	}
-
 	/** Creates the vCPU. Call first. @throws VmmError of the KVM layer */
-	create(): void {
-		const data = this.#data;
+	create(data: VcpuWorkerData): void {
 		const machine = new AttachedMachine(data.layout, {
 			findModel: findDeviceModel,
 			interrupts: interruptController(Partition.fromFd(data.vmFd)),

@@ -4,6 +4,9 @@ declare const __OPENVMM_BUNDLED__: boolean | undefined;
 const bundled = typeof __OPENVMM_BUNDLED__ !== 'undefined';
 const entry = (name: string, source: string) => new URL(bundled ? `./${name}.js` : source, import.meta.url);
 
+/** The embedded guest as the build has assembled it; undefined when the code runs from its sources. */
+export const assembledGuest = bundled ? new URL('./default-guest.elf', import.meta.url) : undefined;
+
 /** Entry points of the worker threads. */
 export const workerUrls = {
 	vcpu: entry('vcpu-worker', '../../vcpu-worker/entry.ts'),

@@ -1,0 +1,28 @@
+import type {MemoryRange} from '#devices/guest-memory';
+import {layOutMachine, type MachineLayout} from '#devices/machine';
+import {findDeviceModel} from '#devices/registry';
+import type {VmConfig} from '#main/config';
+import {describeDevices} from '#main/machine';
+import {createProcessorTopology, type ProcessorTopology, readHostTopology} from '#main/topology';
+import {DoorbellState, mailboxBytes} from '#support/mailbox';
+import {Cap, Partition} from '#vcpu-worker/kvm';
+
+/** The machine's processors, within what this host's KVM allows. */
+export function hostedTopology({processors}: VmConfig, kvm: number): ProcessorTopology {
+	const {count, ...options} = processors;
+	const host = Partition.fromFd(kvm);
+	const limits = {maxVcpus: host.checkExtension(Cap.MAX_VCPUS), maxVcpuIds: host.checkExtension(Cap.MAX_VCPU_ID)};
+	return createProcessorTopology({processors: count, ...options, host: readHostTopology(), limits});
+}
+
+/** Lays the machine's devices out in shared memory. @param wakeFd - eventfd of the device worker's doorbell */
+export function wireMachine(
+	config: VmConfig,
+	vcpus: number,
+	ram: readonly MemoryRange[],
+	wakeFd: number,
+): MachineLayout {
+	const doorbell = {buffer: new SharedArrayBuffer(DoorbellState.byteLength), wakeFd};
+	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(vcpus)), callers: vcpus, doorbell};
+	return layOutMachine(describeDevices(config, ram, Date.now()), findDeviceModel, {doorbell, mailbox});
+}

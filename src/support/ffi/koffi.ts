@@ -1,0 +1,24 @@
+// UNSAFE-FFI: loads the library that calls C functions.
+import {createRequire} from 'node:module';
+import type * as koffiModule from 'koffi';
+
+const require = createRequire(import.meta.url);
+
+/** The part of koffi that this program uses. */
+export type Koffi = Pick<typeof koffiModule, 'load' | 'errno' | 'address'>;
+
+/**
+ * Loads koffi's native module itself where it lies in its platform package, which takes a third of the time that its
+ * wrapper needs to find out the C library's flavour; every thread pays for it. The wrapper is the way for all else.
+ */
+function loadKoffi(): Koffi {
+	const {platform, arch} = process;
+	try {
+		return require(`@koromix/koffi-${platform}-${arch}/${platform}_${arch}/koffi.node`) as Koffi;
+	} catch {
+		return require('koffi') as Koffi;
+	}
+}
+
+/** koffi, loaded once per thread. */
+export const koffi: Koffi = loadKoffi();
