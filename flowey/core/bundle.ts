@@ -3,7 +3,7 @@
 import type {BuildOptions} from 'esbuild';
 
 /** koffi is native; piscina and thread-stream find their worker files beside their own. */
-const EXTERNAL = ['koffi', 'piscina', 'thread-stream'];
+const EXTERNAL = ['koffi', 'pino', 'piscina'];
 
 /** CommonJS dependencies call `require`, which ES modules do not have. */
 const BANNER = `import {createRequire as __createRequire} from 'node:module';
@@ -13,7 +13,8 @@ const require = __createRequire(import.meta.url);`;
 export function bundleOptions(external: readonly string[] = []): BuildOptions {
 	return {
 		bundle: true,
-		splitting: true,
+		// One file per thread: at start-up every further file costs more than code that a thread does not use.
+		splitting: false,
 		format: 'esm',
 		platform: 'node',
 		target: 'node24',

@@ -1,5 +1,6 @@
 import {existsSync} from 'node:fs';
-import {WorkerStock} from '#main/workers';
+import {publicApi, WorkerStock} from '#main/workers';
+import type * as PublicApi from '../index.ts';
 import {doctorHelpText, helpText} from './help.ts';
 import type {CommandLine} from './parse.ts';
 import {parseCommandLine} from './parse.ts';
@@ -68,7 +69,7 @@ async function runConfig(config: RunConfig, stock: WorkerStock): Promise<number>
 	return runMachine(config, {
 		openLog,
 		async createMachine(vm, log) {
-			const {createVm} = await import('#main/vm');
+			const {createVm} = (await import(publicApi.href)) as typeof PublicApi;
 			const prefetched = (doneBytes: number, totalBytes: number) =>
 				log.debug({doneBytes, totalBytes}, 'Memory prefetched');
 			return createVm(vm, {prefetched, stock});

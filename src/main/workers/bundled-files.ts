@@ -7,6 +7,9 @@ const entry = (name: string, source: string) => new URL(bundled ? `./${name}.js`
 /** The embedded guest as the build has assembled it; undefined when the code runs from its sources. */
 export const assembledGuest = bundled ? new URL('./default-guest.elf', import.meta.url) : undefined;
 
+/** The public API: the larger part of the program, which the command line loads beside its threads' start. */
+export const publicApi = entry('index', '../index.ts');
+
 /** Entry points of the worker threads. */
 export const workerUrls = {
 	vcpu: entry('vcpu-worker', '../../vcpu-worker/entry.ts'),

@@ -1,2 +1,2 @@
-export {assembledGuest, workerUrls} from './bundled-files.ts';
+export {assembledGuest, publicApi, workerUrls} from './bundled-files.ts';
 export {WorkerStock} from './worker-stock.ts';

@@ -12,9 +12,13 @@ export interface ErrorData extends ErrorText {
 	readonly context: Readonly<Record<string, unknown>>;
 }
 
+/** What tells our errors: more than one copy of this module may be loaded (command line and library are two files). */
+const brand = Symbol.for('openvmm.error');
+
 /** A host or configuration failure. Guest faults are values, never this. */
 export class VmmError extends Error {
 	override readonly name = 'VmmError';
+	readonly [brand] = true;
 	/** Stable, part of the API: never renamed, never reused. */
 	readonly code: string;
 	readonly remedy: string | undefined;
@@ -26,6 +30,10 @@ export class VmmError extends Error {
 		this.code = data.code;
 		this.remedy = data.remedy;
 		this.context = data.context;
+	}
+
+	static override [Symbol.hasInstance](value: unknown): boolean {
+		return typeof value === 'object' && value !== null && brand in value;
 	}
 
 	/** The form that crosses threads and sockets; {@link VmmError} takes it back. */
