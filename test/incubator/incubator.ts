@@ -17,7 +17,7 @@ import {createServer, type Server, type Socket} from 'node:net';
 import {tmpdir} from 'node:os';
 import {basename, join, resolve} from 'node:path';
 import {build} from 'esbuild';
-import {type CommandOptions, type CommandResult, RunningCommand} from './command.ts';
+import {type CommandOptions, type CommandResult, DEFAULT_TIMEOUT_MS, RunningCommand} from './command.ts';
 import {BootTimeoutError, IncubatorError} from './errors.ts';
 import {encodeFrame, encodeJsonFrame, FRAME, FrameReader, type StartRequest} from './frames.ts';
 import {startMachine} from './machine.ts';
@@ -109,6 +109,9 @@ async function bundleAgent(): Promise<string> {
 	return path;
 }
 
+/** How long after a command's time limit its end may be reported. */
+const ANSWER_MS = 20_000;
+
 class Session implements Incubator {
 	bootMs = 0;
 	readonly #runFolder: string;
@@ -178,11 +181,15 @@ class Session implements Incubator {
 			env: options.env ?? {},
 			...(options.terminal === undefined ? {} : {terminal: options.terminal}),
 		};
+		// The command's own limit is kept by the agent inside; a machine that has hung keeps nothing.
+		const limitMs = (options.timeoutMs ?? DEFAULT_TIMEOUT_MS) + ANSWER_MS;
+		const timer = setTimeout(() => this.#die('The incubator does not answer'), limitMs);
 		try {
 			this.#send(encodeJsonFrame(FRAME.start, id, request));
 			command.feed();
 			return await Promise.race([command.ended, this.#died.promise]);
 		} finally {
+			clearTimeout(timer);
 			command.release();
 			this.#commands.delete(id);
 		}
