@@ -27,6 +27,8 @@ export async function bundleTests(
 	const names = sources.map((source) => source.replaceAll('/', '.').replace(/\.ts$/, ''));
 	await esbuild({
 		...bundleOptions(['@vercel/nft']),
+		// Tests must find the one AVA that runs them.
+		splitting: true,
 		sourcemap: false,
 		entryPoints: [
 			...extra,

@@ -58,6 +58,8 @@ export interface DeviceBack {
 	stop(): Promise<void>;
 	/** The front called {@link DeviceServices.notifyBack} (once or more) since the last call. */
 	notified(): void;
+	/** Input from the owner of the terminal, for devices that take it; returns how much fitted. */
+	feed?(bytes: Uint8Array): number;
 	/** Releases host resources; nothing is called afterwards. */
 	dispose(): void;
 }

@@ -1,4 +1,5 @@
 import {existsSync} from 'node:fs';
+import type {VmEnd} from '#main/vm';
 import {publicApi, WorkerStock} from '#main/workers';
 import type * as PublicApi from '../index.ts';
 import {doctorHelpText, helpText} from './help.ts';
@@ -7,6 +8,10 @@ import {parseCommandLine} from './parse.ts';
 import {print} from './print.ts';
 import {reportError} from './report.ts';
 import {type Environment, type RunConfig, toConfig} from './to-config.ts';
+
+/** What a person at the terminal is told when a machine stays after its guest's end. */
+const haltedText = (end: VmEnd) =>
+	`The guest has ended (${end.kind}) and the machine is kept: Ctrl-Q opens the console, for reset and quit`;
 
 /** With more vCPUs than this the guest's own start takes longer than what warming saves. */
 const maxWarmVcpus = 16;
@@ -72,7 +77,8 @@ async function runConfig(config: RunConfig, stock: WorkerStock): Promise<number>
 			const {createVm} = (await import(publicApi.href)) as typeof PublicApi;
 			const prefetched = (doneBytes: number, totalBytes: number) =>
 				log.debug({doneBytes, totalBytes}, 'Memory prefetched');
-			return createVm(vm, {prefetched, stock});
+			const halted = (end: VmEnd) => print(2, `openvmm: ${haltedText(end)}\n`);
+			return createVm(vm, {prefetched, halted, stock});
 		},
 		async claimPidFile(path) {
 			const {claimPidFile} = await import('./pid-file.ts');

@@ -1,7 +1,6 @@
 import {MappedMemory, type MappedRange} from '#devices/guest-memory';
 import {AttachedMachine, DeviceBacks, type MachineLayout} from '#devices/machine';
 import {findDeviceModel} from '#devices/registry';
-import type {SerialBack} from '#devices/serial-backends';
 import {Doorbell} from '#support/mailbox';
 import {EpollReactor} from '#support/reactor';
 import {leaveOwner} from '#support/rpc';
@@ -55,8 +54,7 @@ export class DeviceWorker {
 
 	/** Offers console input to the device called `name`; returns how many bytes it took. */
 	feed(name: string, bytes: Uint8Array): number {
-		const back = this.#live?.backs.back(name) as SerialBack | undefined;
-		return back === undefined ? bytes.length : back.feed(bytes);
+		return this.#live?.backs.back(name)?.feed?.(bytes) ?? bytes.length;
 	}
 
 	/** Counters of the thread's reactor. */

@@ -46,6 +46,7 @@ function ramSplit(ram: readonly MemoryRange[]): {lowMemory: number; highMemory: 
 	return {lowMemory: sum(ram.filter(({gpa}) => gpa < fourGib)), highMemory: sum(ram.filter(({gpa}) => gpa >= fourGib))};
 }
 
-function uart({serial}: VmConfig, port: (typeof standardSerialPorts)[number]): Serial16550Config {
-	return {base: port.base, irq: port.irq, backend: serial[port.name]};
+function uart({serial, boot}: VmConfig, port: (typeof standardSerialPorts)[number]): Serial16550Config {
+	// Linux clears the FIFO when it opens the port, and then raises RTS: what is typed ahead waits for that.
+	return {base: port.base, irq: port.irq, backend: serial[port.name], waitForRts: boot.kind === 'linux'};
 }

@@ -13,6 +13,7 @@ import {kernelChips, noKernelChips} from './interrupt-chips.ts';
 import {prepareBoot, readKernel} from './prepare-boot.ts';
 import {VcpuGroup} from './vcpu-group.ts';
 import {Vm} from './vm.ts';
+import type {VmEnd} from './vm-end.ts';
 import {hostedTopology, wireMachine} from './wire-machine.ts';
 import {wireVcpus} from './wire-vcpus.ts';
 
@@ -20,6 +21,8 @@ import {wireVcpus} from './wire-vcpus.ts';
 export interface CreateOptions {
 	/** Called with the bytes of memory committed so far, with `prefetch`. */
 	readonly prefetched?: (doneBytes: number, totalBytes: number) => void;
+	/** Called when the guest has ended and its action is `halt`: the machine stays, stopped, to be looked at or reset. */
+	readonly halted?: (end: VmEnd) => void;
 	/** How long the device worker looks for work before it sleeps, in nanoseconds. */
 	readonly pollNs?: number;
 	/** How often a vCPU's thread looks at a mailbox reply before it sleeps. */
@@ -93,6 +96,7 @@ async function build(config: VmConfig, options: CreateOptions, undo: Undo): Prom
 		devices,
 		chips: config.irqchip === 'kernel' ? kernelChips(partition.fd) : noKernelChips,
 		actions: config.guestActions,
+		halted: options.halted ?? (() => {}),
 		consoleDevice: consolePort(config.serial),
 		release: () => {
 			partition.close();

@@ -22,6 +22,8 @@ export interface VmParts {
 	readonly actions: GuestActions;
 	/** Device that gets console input. */
 	readonly consoleDevice: string | undefined;
+	/** Called when the guest has ended and its action keeps the stopped machine. */
+	readonly halted: (end: VmEnd) => void;
 	/** Releases host resources, after the threads have ended. */
 	readonly release: () => void;
 }
@@ -189,7 +191,7 @@ export class Vm {
 	}
 
 	async #act(action: GuestAction, end: (status: number) => VmEnd): Promise<void> {
-		if (action === 'halt') return;
+		if (action === 'halt') return this.#parts.halted(end(0));
 		if (action !== 'reset') return this.#finish(end(action.exit));
 		await this.#powerOn();
 		await this.#run();
