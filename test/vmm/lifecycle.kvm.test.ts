@@ -63,4 +63,6 @@ test.serial('a power-off can leave the machine halted, to be reset by hand', asy
 	while (guest.vm.state !== 'halted') await new Promise((resolve) => setTimeout(resolve, 20));
 	await guest.vm.reset();
 	await guest.waitFor(/(Powering off[\s\S]*){2}/);
+	while (guest.vm.state !== 'halted') await new Promise((resolve) => setTimeout(resolve, 20));
+	t.is(guest.vm.state, 'halted');
 });

@@ -14,7 +14,8 @@ const runnable = existsSync(kernel) && kvmKind() !== 'pvm';
 const linuxTest = runnable ? test.serial : test.serial.skip;
 
 linuxTest('an unmodified Debian kernel boots with 4 processors to user space and powers off', async (t) => {
-	const commandLine = ['quiet', 'openvmm.test=report'];
+	// COM1 is a file here, so it does not become the console by itself.
+	const commandLine = ['console=ttyS0', 'quiet', 'openvmm.test=report'];
 	const boot = {kind: 'linux', kernel, initrd, commandLine} as const;
 	const guest = await testVm(t, {processors: {count: 4}, memory: {sizeBytes}, boot});
 	await guest.vm.start();
