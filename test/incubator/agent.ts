@@ -9,6 +9,7 @@ import {
 	FRAME,
 	type Frame,
 	FrameReader,
+	HEARTBEAT_MS,
 	type StartRequest,
 } from './frames.ts';
 
@@ -109,3 +110,5 @@ input.on('data', (chunk) => reader.push(chunk as Buffer).forEach(serve));
 // The session is gone: end, so that the machine powers off.
 input.on('end', () => process.exit(0));
 send(encodeFrame(FRAME.ready, 0));
+// The session tells a long command from a machine that stands still.
+setInterval(() => send(encodeFrame(FRAME.ready, 0)), HEARTBEAT_MS);

@@ -6,7 +6,7 @@ import {type ExitReport, FRAME, type Frame} from './frames.ts';
 /** The status that `timeout(1)` uses as well. */
 const TIMED_OUT_STATUS = 124;
 const CANNOT_START_STATUS = 127;
-export const DEFAULT_TIMEOUT_MS = 10 * 60_000;
+const DEFAULT_TIMEOUT_MS = 10 * 60_000;
 const STDIN_CHUNK_BYTES = 32 << 10;
 
 const SIGNAL_NUMBERS: Readonly<Record<string, number>> = {

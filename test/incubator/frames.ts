@@ -4,6 +4,9 @@ const HEADER_BYTES = 9;
 /** Longer frames mean that the two sides have lost each other. */
 const MAX_PAYLOAD_BYTES = 1 << 20;
 
+/** How often the agent says that it is there, with a `ready` frame. */
+export const HEARTBEAT_MS = 5000;
+
 /** What a frame is about. Payloads are raw bytes for the streams and JSON for the rest. */
 export const FRAME = {
 	/** Agent: ready for commands. */

@@ -17,9 +17,9 @@ import {createServer, type Server, type Socket} from 'node:net';
 import {tmpdir} from 'node:os';
 import {basename, join, resolve} from 'node:path';
 import {build} from 'esbuild';
-import {type CommandOptions, type CommandResult, DEFAULT_TIMEOUT_MS, RunningCommand} from './command.ts';
-import {BootTimeoutError, IncubatorError} from './errors.ts';
-import {encodeFrame, encodeJsonFrame, FRAME, FrameReader, type StartRequest} from './frames.ts';
+import {type CommandOptions, type CommandResult, RunningCommand} from './command.ts';
+import {BootTimeoutError, HungError, IncubatorError} from './errors.ts';
+import {encodeFrame, encodeJsonFrame, FRAME, FrameReader, HEARTBEAT_MS, type StartRequest} from './frames.ts';
 import {startMachine} from './machine.ts';
 
 const REPO = resolve(import.meta.dirname, '../..');
@@ -109,8 +109,8 @@ async function bundleAgent(): Promise<string> {
 	return path;
 }
 
-/** How long after a command's time limit its end may be reported. */
-const ANSWER_MS = 20_000;
+/** The agent says every few seconds that it is there. After this long without a sign the machine stands still. */
+const SILENCE_MS = 12 * HEARTBEAT_MS;
 
 class Session implements Incubator {
 	bootMs = 0;
@@ -123,6 +123,8 @@ class Session implements Incubator {
 	#agent: Socket | undefined;
 	#lastId = 0;
 	#isClosed = false;
+	#lastSign = 0;
+	#watch: NodeJS.Timeout | undefined;
 
 	constructor(runFolder: string) {
 		this.#runFolder = runFolder;
@@ -165,6 +167,7 @@ class Session implements Incubator {
 			clearTimeout(timer);
 		}
 		this.bootMs = performance.now() - started;
+		this.#watch = setInterval(() => this.#checkSign(), HEARTBEAT_MS);
 	}
 
 	async run(argv: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
@@ -181,15 +184,11 @@ class Session implements Incubator {
 			env: options.env ?? {},
 			...(options.terminal === undefined ? {} : {terminal: options.terminal}),
 		};
-		// The command's own limit is kept by the agent inside; a machine that has hung keeps nothing.
-		const limitMs = (options.timeoutMs ?? DEFAULT_TIMEOUT_MS) + ANSWER_MS;
-		const timer = setTimeout(() => this.#die('The incubator does not answer'), limitMs);
 		try {
 			this.#send(encodeJsonFrame(FRAME.start, id, request));
 			command.feed();
 			return await Promise.race([command.ended, this.#died.promise]);
 		} finally {
-			clearTimeout(timer);
 			command.release();
 			this.#commands.delete(id);
 		}
@@ -197,6 +196,7 @@ class Session implements Incubator {
 
 	async close(): Promise<void> {
 		this.#isClosed = true;
+		clearInterval(this.#watch);
 		this.#died.reject(new IncubatorError('The incubator was closed', 'Wait for commands before closing it.'));
 		const exits = this.#machine.map(
 			(child) =>
@@ -227,6 +227,7 @@ class Session implements Incubator {
 				socket.on('error', () => undefined);
 				const reader = new FrameReader();
 				socket.on('data', (chunk) => {
+					this.#lastSign = performance.now();
 					for (const frame of reader.push(chunk)) {
 						if (frame.kind === FRAME.ready) {
 							ready();
@@ -241,6 +242,14 @@ class Session implements Incubator {
 
 	#send(bytes: Uint8Array): void {
 		this.#agent?.write(bytes);
+	}
+
+	#checkSign(): void {
+		const silentMs = performance.now() - this.#lastSign;
+		if (silentMs > SILENCE_MS && !this.#isClosed) {
+			const what = `The incubator has not moved for ${Math.round(silentMs / 1000)} s`;
+			this.#died.reject(new HungError(this.#report(what)));
+		}
 	}
 
 	#die(what: string, cause?: Error): void {
