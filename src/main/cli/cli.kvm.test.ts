@@ -93,3 +93,20 @@ test.serial('the pid file is locked while the machine runs, and the log tells of
 		.map((line) => JSON.parse(line).msg);
 	t.deepEqual(messages, ['Machine created', 'Machine ends']);
 });
+
+test.serial('a guest that floods the console faster than the reader reads loses nothing', async (t) => {
+	// More than the port's ring (64 KiB) and the pipe (64 KiB) hold together, so the guest has to wait.
+	const lines = 2500;
+	const command = '"$0" "$1" -m 64M -c flood=$2 | { sleep 20; cat; }';
+	const child = spawn('sh', ['-c', command, process.execPath, launcher, String(lines)], {env, stdio: 'pipe'});
+	let output = '';
+	child.stdout.on('data', (bytes: Buffer) => {
+		output += bytes.toString();
+	});
+	await new Promise((resolve) => child.once('close', resolve));
+	const numbers = [...output.matchAll(/^(\d{6}) the quick brown fox .*9\r$/gm)].map(([, number]) => Number(number));
+	t.deepEqual(
+		numbers,
+		Array.from({length: lines}, (_, index) => index),
+	);
+});
