@@ -2,6 +2,7 @@
 
 import {type ChildProcessWithoutNullStreams, spawn} from 'node:child_process';
 import {createReadStream, createWriteStream, openSync, readdirSync, readFileSync} from 'node:fs';
+import {createVm, openKvm} from '#vcpu-worker/kvm';
 import {
 	type ExitReport,
 	encodeFrame,
@@ -103,6 +104,10 @@ function serve({kind, id, payload}: Frame): void {
 			break;
 	}
 }
+
+// Without a VM, KVM turns virtualization off on every processor, and on again for the next: the emulator stands still in
+// that now and then. This one, which never runs, keeps it on.
+createVm(openKvm());
 
 const reader = new FrameReader();
 const input = createReadStream('', {fd, autoClose: false});

@@ -102,6 +102,7 @@ async function bundleAgent(): Promise<string> {
 		format: 'esm',
 		platform: 'node',
 		target: 'node24',
+		external: ['koffi'],
 	});
 	const temporary = `${path}.${process.pid}`;
 	writeFileSync(temporary, outputFiles[0]?.contents ?? '');
