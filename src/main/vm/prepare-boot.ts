@@ -1,4 +1,3 @@
-import {readFile} from 'node:fs/promises';
 import {buildAcpiTables, type ComPort} from '#main/acpi';
 import {linuxCommandLine, type VmConfig} from '#main/config';
 import type {BootImage, KernelFormat} from '#main/loader';
@@ -6,6 +5,7 @@ import {loadKernel} from '#main/loader';
 import {buildSmbiosTables} from '#main/smbios';
 import type {MemoryLayout, ProcessorTopology} from '#main/topology';
 import {assembledGuest} from '#main/workers';
+import {readBootFile} from './read-boot-file.ts';
 
 /** The file a machine starts, read. */
 interface KernelFiles {
@@ -15,24 +15,25 @@ interface KernelFiles {
 	readonly format: KernelFormat;
 }
 
-/** Reads what the configuration boots. @throws NodeJS.ErrnoException when a file cannot be read */
+/** Reads what the configuration boots. @throws what {@link readBootFile} throws */
 export async function readKernel(config: VmConfig): Promise<KernelFiles> {
 	const {boot} = config;
+	const read = (path: string | URL) => readBootFile(path, config.memory.sizeBytes);
 	if (boot.kind === 'embedded') {
-		return {kernel: await embeddedKernel(), commandLine: boot.commandLine.join(' '), format: 'pvh'};
+		return {kernel: await embeddedKernel(read), commandLine: boot.commandLine.join(' '), format: 'pvh'};
 	}
 	if (boot.kind === 'flat') {
 		const {address, mode} = boot;
-		return {kernel: await readFile(boot.image), commandLine: '', format: {flat: {address, mode}}};
+		return {kernel: await read(boot.image), commandLine: '', format: {flat: {address, mode}}};
 	}
-	const [kernel, initrd] = await Promise.all([readFile(boot.kernel), boot.initrd && readFile(boot.initrd)]);
+	const [kernel, initrd] = await Promise.all([read(boot.kernel), boot.initrd && read(boot.initrd)]);
 	const commandLine = linuxCommandLine(config);
 	return initrd ? {kernel, initrd, commandLine, format: 'auto'} : {kernel, commandLine, format: 'auto'};
 }
 
 /** The package has the guest assembled, which saves the time to do it; a checkout run from its sources does it now. */
-async function embeddedKernel(): Promise<Uint8Array> {
-	if (assembledGuest !== undefined) return readFile(assembledGuest);
+async function embeddedKernel(read: (path: URL) => Promise<Uint8Array>): Promise<Uint8Array> {
+	if (assembledGuest !== undefined) return read(assembledGuest);
 	const {defaultGuest} = await import('#main/default-guest');
 	return defaultGuest().image;
 }
@@ -46,7 +47,8 @@ export function prepareBoot(
 ): BootImage {
 	const hasSerial = Object.values(config.serial).some(({kind}) => kind !== 'none');
 	const comPorts: readonly ComPort[] = hasSerial ? [1, 2, 3, 4] : [];
-	const acpi = buildAcpiTables({topology, comPorts, hasPic: true, hasPit: true});
+	const hasChips = config.irqchip === 'kernel';
+	const acpi = buildAcpiTables({topology, comPorts, hasPic: hasChips, hasPit: hasChips});
 	const smbios = buildSmbiosTables(acpi.end);
 	const reserved = [...acpi.reserved, ...smbios.reserved];
 	const image = loadKernel({...files, machine: {ram: layout.ram, reserved, rsdp: acpi.rsdp}});
