@@ -6,7 +6,7 @@ import {vmConfig} from '#main/config';
 import {createVm} from '#main/vm';
 import {median, report} from './report.ts';
 
-const rounds = 7;
+const rounds = 5;
 /** Chunks: about 0.4 s of one native processor of 2.4 G instructions a second, seconds where it is emulated. */
 const work = 30_000;
 
