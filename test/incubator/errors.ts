@@ -10,13 +10,6 @@ export class IncubatorError extends Error {
 	}
 }
 
-/** The emulated machine stands still: not even its agent answers. Seen with this emulator, on an idle host too. */
-export class HungError extends IncubatorError {
-	constructor(message: string) {
-		super(message, 'Start it again: what it ran has no result.');
-	}
-}
-
 /** The incubator did not come up in time. */
 export class BootTimeoutError extends IncubatorError {
 	constructor(message: string) {

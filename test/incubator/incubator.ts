@@ -18,7 +18,7 @@ import {tmpdir} from 'node:os';
 import {basename, join, resolve} from 'node:path';
 import {build} from 'esbuild';
 import {type CommandOptions, type CommandResult, RunningCommand} from './command.ts';
-import {BootTimeoutError, HungError, IncubatorError} from './errors.ts';
+import {BootTimeoutError, IncubatorError} from './errors.ts';
 import {encodeFrame, encodeJsonFrame, FRAME, FrameReader, HEARTBEAT_MS, type StartRequest} from './frames.ts';
 import {startMachine} from './machine.ts';
 
@@ -247,9 +247,8 @@ class Session implements Incubator {
 
 	#checkSign(): void {
 		const silentMs = performance.now() - this.#lastSign;
-		if (silentMs > SILENCE_MS && !this.#isClosed) {
-			const what = `The incubator has not moved for ${Math.round(silentMs / 1000)} s`;
-			this.#died.reject(new HungError(this.#report(what)));
+		if (silentMs > SILENCE_MS) {
+			this.#die(`The incubator has not moved for ${Math.round(silentMs / 1000)} s`);
 		}
 	}
 

@@ -1,4 +1,4 @@
 export type {CommandOptions, CommandResult} from './command.ts';
-export {HungError, IncubatorError} from './errors.ts';
+export {IncubatorError} from './errors.ts';
 export {findProgram, missingHostPackages} from './host-tools.ts';
 export {type Incubator, type IncubatorOptions, startIncubator} from './incubator.ts';

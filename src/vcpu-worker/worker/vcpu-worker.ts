@@ -4,7 +4,6 @@ import {findDeviceModel} from '#devices/registry';
 import {VmmError} from '#support/errors';
 import {MailboxCaller} from '#support/mailbox';
 import {leaveOwner} from '#support/rpc';
-import type {CpuBackend} from '#vcpu-worker/backend';
 import type {CpuidEntry} from '#vcpu-worker/cpuid';
 import {type ControlMemory, interruptController, KvmBackend, KvmVcpu, Partition, setMsrs} from '#vcpu-worker/kvm';
 import type {MsrValue} from '#vcpu-worker/msr-policy';
@@ -104,12 +103,6 @@ export class VcpuWorker {
 		this.#live?.vcpu.close();
 		this.#live = undefined;
 		leaveOwner();
-	}
-
-	/** General and special registers. */
-	registers(): ReturnType<CpuBackend['readGeneral']> & ReturnType<CpuBackend['readSpecial']> {
-		const {cpu} = this.#vcpu.context;
-		return {...cpu.readGeneral(), ...cpu.readSpecial()};
 	}
 
 	get #vcpu(): LiveVcpu {
