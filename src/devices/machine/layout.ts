@@ -64,7 +64,7 @@ const machineError = errorTable({
 export type ModelFinder = (kind: string) => AnyDeviceModel | undefined;
 
 /**
- * Places devices in shared memory, claims their regions and resets their state.
+ * Places devices in shared memory, zeroed until the machine is reset, and claims their regions.
  * @throws VmmError for unknown kinds, equal names, overlapping regions and impossible interrupts
  */
 export function layOutMachine(

@@ -81,6 +81,21 @@ for (const hang of ['cli', 'hlt', 'sti-hlt']) {
 	}
 }
 
+test.serial('a paused machine has not started the guest', async (t) => {
+	const log = join(directory, 'paused-log');
+	const created = () => existsSync(log) && readFileSync(log, 'utf8').includes('Machine created');
+	const child = spawn(process.execPath, [launcher, '-m', '64M', '-P', '--log-file', log], {env, stdio: 'pipe'});
+	let stdout = '';
+	child.stdout.on('data', (bytes: Buffer) => {
+		stdout += bytes.toString();
+	});
+	while (!created()) await new Promise((resolve) => setTimeout(resolve, 50));
+	child.kill('SIGTERM');
+	await new Promise((resolve) => child.once('close', resolve));
+	t.is(stdout, '');
+	t.is(child.exitCode, 143);
+});
+
 test.serial('the pid file is locked while the machine runs, and the log tells of its end', async (t) => {
 	const pidFile = join(directory, 'pid');
 	const logFile = join(directory, 'log');

@@ -5,7 +5,6 @@ export interface Machine {
 	readonly state: VmState;
 	/** Settles when the machine is over for good. */
 	readonly ended: Promise<VmEnd>;
-	start(): Promise<void>;
 	pause(): Promise<void>;
 	resume(): Promise<void>;
 	reset(): Promise<void>;

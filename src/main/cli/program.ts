@@ -78,7 +78,7 @@ async function runConfig(config: RunConfig, stock: WorkerStock): Promise<number>
 			const prefetched = (doneBytes: number, totalBytes: number) =>
 				log.debug({doneBytes, totalBytes}, 'Memory prefetched');
 			const halted = (end: VmEnd) => print(2, `openvmm: ${haltedText(end)}\n`);
-			return createVm(vm, {prefetched, halted, stock});
+			return createVm(vm, {prefetched, halted, stock, start: !vm.paused});
 		},
 		async claimPidFile(path) {
 			const {claimPidFile} = await import('./pid-file.ts');

@@ -15,6 +15,7 @@ import type {RunConfig} from './to-config.ts';
 
 /** What a run uses of the world, so that its control flow can be tested without one. */
 export interface RunParts {
+	/** Builds the machine, and starts it unless the configuration says `paused`. */
 	createMachine(config: VmConfig, log: Logger): Promise<Machine>;
 	openLog(config: RunConfig['process']): Promise<Logger>;
 	claimPidFile(path: string): Promise<PidFile>;
@@ -73,7 +74,6 @@ async function runToEnd(
 	log.info('Machine created');
 	try {
 		const {promise: quitStatus, resolve: quit} = Promise.withResolvers<number>();
-		if (!config.paused) await Promise.race([machine.start(), interrupted]);
 		const terminal = await parts.attachTerminal(machine, {
 			toGuest: consolePort(config.serial) !== undefined,
 			paused: config.paused,

@@ -2,6 +2,7 @@ import {MappedMemory} from '#devices/guest-memory';
 import {AttachedMachine} from '#devices/machine';
 import {findDeviceModel} from '#devices/registry';
 import {consolePort, type VmConfig} from '#main/config';
+import {writeBootImage} from '#main/loader';
 import {allocateRam, prefetchRam} from '#main/memory';
 import {createMemoryLayout} from '#main/topology';
 import {WorkerStock} from '#main/workers';
@@ -29,6 +30,11 @@ export interface CreateOptions {
 	readonly mailboxSpins?: number;
 	/** Threads started earlier; new ones are started where it has too few. */
 	readonly stock?: WorkerStock;
+	/**
+	 * Starts the machine as soon as its processors can run, while its devices' thread is still coming up. What devices
+	 * cannot get is an error of {@link createVm} all the same; by then the guest has run for a moment.
+	 */
+	readonly start?: boolean;
 }
 
 const defaultPollNs = 50_000;
@@ -42,25 +48,44 @@ type Undo = (() => void | Promise<void>)[];
  * @throws VmmError for whatever the host cannot give or the configuration gets wrong; nothing is left behind
  */
 export async function createVm(config: VmConfig, options: CreateOptions = {}): Promise<Vm> {
+	const {vm, devices} = await build(config, options);
+	try {
+		await (options.start ? vm.start() : devices.ready());
+		return vm;
+	} catch (error) {
+		await vm.stop();
+		throw error;
+	}
+}
+
+/** A machine whose processors can run, and its devices, which may not be ready yet. */
+interface Built {
+	readonly vm: Vm;
+	readonly devices: DeviceThread;
+}
+
+async function build(config: VmConfig, options: CreateOptions): Promise<Built> {
 	const undo: Undo = [];
 	try {
-		const vm = await build(config, options, undo);
-		await vm.powerOn();
-		return vm;
+		return await assemble(config, options, undo);
 	} catch (error) {
 		for (const step of undo.reverse()) await step();
 		throw error;
 	}
 }
 
-async function build(config: VmConfig, options: CreateOptions, undo: Undo): Promise<Vm> {
+async function assemble(config: VmConfig, options: CreateOptions, undo: Undo): Promise<Built> {
 	const files = readKernel(config);
 	// Whatever goes wrong first is reported; the file's own failure is met where it is awaited.
 	files.catch(() => {});
 	const kvm = openKvm();
 	undo.push(() => void close(kvm));
 	const topology = hostedTopology(config, kvm);
-	const workers = takeWorkers(options.stock ?? new WorkerStock(), topology.vps.length, undo);
+	const stock = options.stock ?? new WorkerStock();
+	const workers = topology.vps.map(() => stock.takeVcpu());
+	undo.push(async () => {
+		await Promise.all(workers.map(({leave}) => leave()));
+	});
 
 	const cpuid = supportedCpuid(kvm);
 	const addressBits = physicalAddressBits(cpuid);
@@ -77,18 +102,22 @@ async function build(config: VmConfig, options: CreateOptions, undo: Undo): Prom
 	const layout = wireMachine(config, topology.vps.length, ram.ranges, wakeFd);
 	const {pollNs = defaultPollNs, mailboxSpins = defaultMailboxSpins} = options;
 	const wiring = {layout, memory: ram.ranges};
-	const vcpus = new VcpuGroup(
-		wireVcpus({workers: workers.vcpus, topology, kvm, cpuid, partition, mailboxSpins, ...wiring}),
-	);
-	const devices = new DeviceThread(workers.devices, {vmFd: partition.fd, pollNs, ...wiring});
-	undo.push(() => devices.dispose());
 	const memory = new MappedMemory(ram.ranges);
 	const host = {findModel: findDeviceModel, interrupts: interruptController(partition), memory};
 	const machine = new AttachedMachine(layout, host);
+	machine.reset();
 	const image = prepareBoot(await files, config, topology, memoryLayout);
+	const {entry} = image;
+	const threads = wireVcpus({workers, topology, kvm, cpuid, partition, mailboxSpins, entry, ...wiring});
+	// A thread takes a processor for as long as Node takes to start: the vCPUs' threads come first.
+	const devices = new DeviceThread({vmFd: partition.fd, pollNs, ...wiring});
+	undo.push(() => devices.dispose());
 	if (config.memory.prefetch) await prefetchRam(ram.ranges, options.prefetched ?? (() => {}));
-	await Promise.all([vcpus.ready(), devices.ready()]);
-	return new Vm({
+	// The image was checked against this machine's RAM when it was made.
+	if (!writeBootImage(memory, image)) throw new TypeError('the boot image does not fit this machine');
+	const vcpus = new VcpuGroup(threads);
+	await vcpus.ready();
+	const vm = new Vm({
 		machine,
 		memory,
 		image,
@@ -105,16 +134,7 @@ async function build(config: VmConfig, options: CreateOptions, undo: Undo): Prom
 			ram.dispose();
 		},
 	});
-}
-
-/** Takes a machine's threads from the stock. */
-function takeWorkers(stock: WorkerStock, count: number, undo: Undo) {
-	const devices = stock.takeDevices();
-	const vcpus = Array.from({length: count}, () => stock.takeVcpu());
-	undo.push(async () => {
-		await Promise.all([devices, ...vcpus].map(({leave}) => leave()));
-	});
-	return {devices, vcpus};
+	return {vm, devices};
 }
 
 function createPartition(kvm: number, config: VmConfig, bootApicId: number): Partition {

@@ -1,6 +1,7 @@
 import type {DeviceWorker, DeviceWorkerData} from '#main/device-worker';
+import {workerUrls} from '#main/workers';
 import {signalEventfd} from '#support/ffi';
-import type {SpawnedWorker} from '#support/rpc';
+import {type SpawnedWorker, spawnWorker} from '#support/rpc';
 
 /** The device worker as the machine's owner has it. */
 export class DeviceThread {
@@ -8,9 +9,9 @@ export class DeviceThread {
 	readonly #wakeFd: number;
 	readonly #created: Promise<void>;
 
-	/** @param worker - a thread of this machine's own, which is now told what to do; {@link ready} tells when it has */
-	constructor(worker: SpawnedWorker<DeviceWorker>, data: DeviceWorkerData) {
-		this.#worker = worker;
+	/** Starts the thread; {@link ready} tells when it has its devices. */
+	constructor(data: DeviceWorkerData) {
+		this.#worker = spawnWorker<DeviceWorker>(workerUrls.device, 'devices');
 		this.#wakeFd = data.layout.doorbell.wakeFd;
 		this.#created = this.#call((api) => api.create(data));
 		this.#created.catch(() => {});
@@ -21,9 +22,10 @@ export class DeviceThread {
 		return this.#created;
 	}
 
-	/** Starts every back. */
-	start(): Promise<void> {
-		return this.#call((api) => api.start());
+	/** Starts every back; rejects with what prevented one. */
+	async start(): Promise<void> {
+		await this.#created;
+		await this.#call((api) => api.start());
 	}
 
 	/** Resolves when no back has anything in flight. */

@@ -1,6 +1,5 @@
 import {VmmError} from '#support/errors';
 import type {StopReason, VcpuControlView} from '#vcpu-worker/protocol';
-import type {BootRegisters} from '#vcpu-worker/registers';
 import type {VcpuThread} from './vcpu-thread.ts';
 
 /** Called when a vCPU stops by itself: for a guest's request, a crash or a failure. */
@@ -27,9 +26,9 @@ export class VcpuGroup {
 		await Promise.all(this.#threads.map((thread) => thread.ready()));
 	}
 
-	/** Puts all vCPUs into their state at power-on. */
-	async reset(entry: BootRegisters): Promise<void> {
-		await Promise.all(this.#threads.map((thread) => thread.reset(thread.index === 0 ? entry : undefined)));
+	/** Puts all vCPUs into their state at power-on. Only while no vCPU runs. */
+	async reset(): Promise<void> {
+		await Promise.all(this.#threads.map((thread) => thread.reset()));
 	}
 
 	/** Lets every vCPU run. */

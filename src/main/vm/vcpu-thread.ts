@@ -1,7 +1,6 @@
 import type {SpawnedWorker} from '#support/rpc';
 import {type ControlMemory, controlBytes, VcpuKick} from '#vcpu-worker/kvm';
 import {type StopReason, VcpuControl, type VcpuControlView} from '#vcpu-worker/protocol';
-import type {BootRegisters} from '#vcpu-worker/registers';
 import type {VcpuWorker, VcpuWorkerData} from '#vcpu-worker/worker';
 
 const stopWord = VcpuControl.word('stopRequested');
@@ -30,9 +29,9 @@ export class VcpuThread {
 		return this.#created;
 	}
 
-	/** Puts the vCPU into its state at power-on, and the boot processor at the image's entry. */
-	async reset(entry: BootRegisters | undefined): Promise<void> {
-		await this.#call((api) => api.reset(entry));
+	/** Puts the vCPU into its state at power-on. Only while the vCPU is not running. */
+	async reset(): Promise<void> {
+		await this.#call((api) => api.reset());
 	}
 
 	/** Runs the vCPU until it stops; see {@link requestStop}. */

@@ -127,11 +127,6 @@ export class Vm {
 		};
 	}
 
-	/** Puts memory, devices and processors into their state at power-on. For `createVm` and {@link reset}. */
-	async powerOn(): Promise<void> {
-		await this.#next(() => this.#powerOn());
-	}
-
 	/** Runs operations one after another. A failing one ends the machine. */
 	#next(operation: () => Promise<void>): Promise<void> {
 		const result = this.#last.then(operation);
@@ -139,21 +134,22 @@ export class Vm {
 		return result;
 	}
 
+	/** Puts memory, devices and processors into their state at power-on, in which they are created. */
 	async #powerOn(): Promise<void> {
 		const {machine, memory, image, vcpus, chips} = this.#parts;
 		machine.reset();
 		chips.reset();
-		// The image was checked against this machine's RAM when it was made.
-		if (!writeBootImage(memory, image)) throw new TypeError('the boot image does not fit this machine');
-		await vcpus.reset(image.entry);
+		writeBootImage(memory, image);
+		await vcpus.reset();
 	}
 
 	async #run(): Promise<void> {
 		const {machine, devices, vcpus} = this.#parts;
-		await devices.start();
 		machine.time.start();
 		this.#state = 'running';
 		vcpus.start((vcpu, reason) => void this.#next(() => this.#stopped(vcpu, reason)));
+		// What the guest gives to a device meanwhile waits in the shared state.
+		await devices.start();
 	}
 
 	/** Everything out of the guest and quiescent. */

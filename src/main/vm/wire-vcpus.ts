@@ -7,6 +7,7 @@ import {type CpuidEntry, type CpuidOptions, guestCpuid, isAmdHost} from '#vcpu-w
 import {Cap, kvmKind, msrIndexList, type Partition, vcpuMmapSize} from '#vcpu-worker/kvm';
 import {resetMsrs} from '#vcpu-worker/msr-policy';
 import {VcpuControl} from '#vcpu-worker/protocol';
+import type {BootRegisters} from '#vcpu-worker/registers';
 import type {VcpuWorker} from '#vcpu-worker/worker';
 import {VcpuThread} from './vcpu-thread.ts';
 
@@ -22,13 +23,15 @@ export interface VcpuParts {
 	readonly layout: MachineLayout;
 	readonly memory: readonly MappedRange[];
 	readonly mailboxSpins: number;
+	/** Where the boot processor starts. */
+	readonly entry: BootRegisters;
 }
 
 const pageSize = 4096;
 
 /** Tells every vCPU's thread what it is; they create their vCPUs side by side. */
 export function wireVcpus(parts: VcpuParts): VcpuThread[] {
-	const {workers, topology, kvm, partition, layout, memory, mailboxSpins} = parts;
+	const {workers, topology, kvm, partition, layout, memory, mailboxSpins, entry} = parts;
 	const runBytes = Math.ceil(vcpuMmapSize(kvm) / pageSize) * pageSize;
 	const runs = allocateSharedPages(runBytes * workers.length);
 	const controls = new SharedArrayBuffer(VcpuControl.byteLength * workers.length);
@@ -52,6 +55,7 @@ export function wireVcpus(parts: VcpuParts): VcpuThread[] {
 			msrIndexes,
 			xsaveSize,
 			mailboxSpins,
+			...(index === 0 && {entry}),
 		});
 	});
 }

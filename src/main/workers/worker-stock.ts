@@ -1,10 +1,8 @@
-import type {DeviceWorker} from '#main/device-worker';
 import {type SpawnedWorker, spawnWorker} from '#support/rpc';
 import type {VcpuWorker} from '#vcpu-worker/worker';
 import {workerUrls} from './bundled-files.ts';
 
 const spawnVcpu = () => spawnWorker<VcpuWorker>(workerUrls.vcpu, 'vcpu');
-const spawnDevices = () => spawnWorker<DeviceWorker>(workerUrls.device, 'devices');
 
 /**
  * Threads that are started before a machine needs them: a thread takes as long to start as Node itself, so the sooner
@@ -12,11 +10,9 @@ const spawnDevices = () => spawnWorker<DeviceWorker>(workerUrls.device, 'devices
  */
 export class WorkerStock {
 	readonly #vcpus: SpawnedWorker<VcpuWorker>[] = [];
-	readonly #devices: SpawnedWorker<DeviceWorker>[] = [];
 
-	/** Starts the threads of one more machine with this many vCPUs. Returns at once. */
+	/** Starts threads for this many vCPUs. Returns at once. */
 	warm(vcpus: number): void {
-		this.#devices.push(spawnDevices());
 		for (let index = 0; index < vcpus; index++) this.#vcpus.push(spawnVcpu());
 	}
 
@@ -25,14 +21,9 @@ export class WorkerStock {
 		return this.#vcpus.shift() ?? spawnVcpu();
 	}
 
-	/** A thread for a machine's devices, which is then the caller's. */
-	takeDevices(): SpawnedWorker<DeviceWorker> {
-		return this.#devices.shift() ?? spawnDevices();
-	}
-
 	/** Ends the threads that nobody took. */
 	async dispose(): Promise<void> {
-		const idle = [...this.#devices.splice(0), ...this.#vcpus.splice(0)];
+		const idle = this.#vcpus.splice(0);
 		await Promise.all(idle.map((worker) => worker.leave()));
 	}
 }

@@ -5,7 +5,16 @@ import {VmmError} from '#support/errors';
 import {MailboxCaller} from '#support/mailbox';
 import {leaveOwner} from '#support/rpc';
 import type {CpuidEntry} from '#vcpu-worker/cpuid';
-import {type ControlMemory, interruptController, KvmBackend, KvmVcpu, Partition, setMsrs} from '#vcpu-worker/kvm';
+import {
+	type ControlMemory,
+	getLapic,
+	interruptController,
+	KvmBackend,
+	KvmVcpu,
+	Partition,
+	setLapic,
+	setMsrs,
+} from '#vcpu-worker/kvm';
 import type {MsrValue} from '#vcpu-worker/msr-policy';
 import {type StopReason, VcpuControl} from '#vcpu-worker/protocol';
 import type {BootRegisters} from '#vcpu-worker/registers';
@@ -34,6 +43,8 @@ export interface VcpuWorkerData {
 	readonly xsaveSize: number;
 	/** Looks at a mailbox reply before sleeping. */
 	readonly mailboxSpins: number;
+	/** Where the boot processor starts: the boot protocol's registers on top of the state at power-on. */
+	readonly entry?: BootRegisters;
 }
 
 /** IA32_TIME_STAMP_COUNTER runs through a reset: setting it back would set the processors' counters apart. */
@@ -68,17 +79,14 @@ export class VcpuWorker {
 		const cpu = new KvmBackend(vcpu, {msrIndexes, xsaveSize: data.xsaveSize});
 		Atomics.store(control.$atomic, VcpuControl.word('tid'), cpu.prepareThread());
 		const context = {cpu, bus: machine.bus(caller), events: machine.events, control};
+		if (data.entry !== undefined) enter(cpu, data.entry);
 		this.#live = {vcpu, context, powerOn: cpu.save()};
 	}
 
-	/** Puts the vCPU into its state at power-on, the boot processor with the boot protocol's registers on top. */
-	reset(entry: BootRegisters | undefined): void {
+	/** Puts the vCPU into its state at power-on, which it is in when created. */
+	reset(): void {
 		const {context, powerOn} = this.#vcpu;
-		const {cpu} = context;
-		cpu.restore(powerOn);
-		if (entry === undefined) return;
-		cpu.writeSpecial({...cpu.readSpecial(), ...entry.special});
-		cpu.writeGeneral({...cpu.readGeneral(), ...entry.general});
+		context.cpu.restore(powerOn);
 	}
 
 	/** Runs until the vCPU stops. Never throws: a failure of ours stops this machine and no other. */
@@ -111,10 +119,18 @@ export class VcpuWorker {
 	}
 }
 
+function enter(cpu: KvmBackend, {general, special}: BootRegisters): void {
+	cpu.writeSpecial({...cpu.readSpecial(), ...special});
+	cpu.writeGeneral({...cpu.readGeneral(), ...general});
+}
+
 function createVcpu(data: VcpuWorkerData): KvmVcpu {
 	const vcpu = KvmVcpu.create(data.vmFd, data.apicId, data.run, data.run.byteLength);
 	vcpu.setCpuid(data.cpuid);
 	setMsrs(vcpu.fd, data.msrs);
+	// KVM finds the target of an interrupt message in a map that it makes anew when an APIC's state is set, but not when a
+	// vCPU has been created: the last one would stay deaf to its start-up message.
+	setLapic(vcpu.fd, getLapic(vcpu.fd));
 	if (data.x2apicEnabled) {
 		const special = vcpu.getSpecial();
 		vcpu.setSpecial({...special, apicBase: special.apicBase | apicBaseX2apic});
