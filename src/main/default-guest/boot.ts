@@ -1,8 +1,6 @@
 import {
 	type Assembler,
-	al,
 	ax,
-	byte,
 	cr0,
 	cr3,
 	cr4,
@@ -15,7 +13,6 @@ import {
 	ebx,
 	ecx,
 	es,
-	esi,
 	esp,
 	fs,
 	gs,
@@ -23,7 +20,7 @@ import {
 	rax,
 	ss,
 } from '#support/x86-assembler';
-import {cpuPage, cpuPages, port, selector} from './layout.ts';
+import {cpuPage, cpuPages, selector} from './layout.ts';
 
 const efer = 0xc000_0080;
 const [cr0Protected, cr0Monitor, cr0NumericError, cr0WriteProtect, cr0Paging] = [1, 2, 0x20, 0x1_0000, 0x8000_0000];
@@ -44,7 +41,6 @@ export function emitEntry(asm: Assembler): void {
 	cli();
 	cld();
 	mov(esp, cpuPages + cpuPage.kernelStackTop);
-	emitBootMarker(asm);
 	mov(ebp, 'boot-cpu');
 	jmp('enter-long-mode');
 
@@ -76,28 +72,6 @@ export function emitEntry(asm: Assembler): void {
 	asm.lidt(qword('idt-pointer'));
 	asm.mov(eax, ebp);
 	asm.jmp(rax);
-}
-
-/** With the word `boot-marker` on the command line, one OUT to port 0x80 before anything else. */
-function emitBootMarker(asm: Assembler): void {
-	const {label, mov, test, jz, cmp, je, jne, inc, jmp, out} = asm;
-	mov(esi, dword(ebx, startInfo.commandLine));
-	test(esi, esi);
-	jz('no-boot-marker');
-	label('boot-marker-scan');
-	cmp(byte(esi), 0);
-	je('no-boot-marker');
-	cmp(dword(esi), Buffer.from('boot').readInt32LE());
-	jne('boot-marker-next');
-	cmp(dword(esi, 4), Buffer.from('-mar').readInt32LE());
-	je('boot-marker-found');
-	label('boot-marker-next');
-	inc(esi);
-	jmp('boot-marker-scan');
-	label('boot-marker-found');
-	mov(al, 0x42);
-	out(port.post, al);
-	label('no-boot-marker');
 }
 
 /**

@@ -1,6 +1,3 @@
-import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
-import {tmpdir} from 'node:os';
-import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
 import {defaultGuest} from './index.ts';
 import {hasQemu, runInQemu} from './qemu.ts';
@@ -112,15 +109,4 @@ testInQemu('loop and hang go on until they are stopped', async (t) => {
 		t.is(status, null, hang);
 		t.regex(output, /CPUs: 2 found, 2 running[\s\S]*stopped\r\n$/, hang);
 	}
-});
-
-testInQemu('boot-marker writes 0x42 to port 0x80 first', async (t) => {
-	const folder = mkdtempSync(join(tmpdir(), 'openvmm-post-'));
-	t.teardown(() => rmSync(folder, {recursive: true}));
-	const file = join(folder, 'post');
-	const postPort = ['-chardev', `file,id=post,path=${file}`, '-device', 'isa-debugcon,iobase=0x80,chardev=post'];
-	await run('work=0', ...postPort);
-	t.false(readFileSync(file).includes(0x42));
-	await run('work=0 boot-marker', ...postPort);
-	t.is(readFileSync(file).at(-1), 0x42);
 });

@@ -47,4 +47,4 @@ export const selector = {
 	firstTask: 0x40,
 } as const;
 
-export const port = {pic1Mask: 0x21, pic2Mask: 0xa1, post: 0x80, debugExit: 0xf4, com1: 0x3f8, reset: 0xcf9} as const;
+export const port = {pic1Mask: 0x21, pic2Mask: 0xa1, debugExit: 0xf4, com1: 0x3f8, reset: 0xcf9} as const;

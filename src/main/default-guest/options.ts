@@ -15,7 +15,7 @@ interface Option {
 
 const flag = (word: string, sets: string = word, to = 1): Option => ({word, sets, to});
 
-/** The words of the command line; all others are ignored, as is `boot-marker` here, see `emitEntry`. */
+/** The words of the command line; all others are ignored. */
 export const options: readonly Option[] = [
 	flag('work'),
 	flag('loop'),

@@ -1,0 +1,98 @@
+/**
+ * What the run loop costs an exit, KVM left out: `in` from a port of a shared-state front, with a system call that fails
+ * at once in KVM's place, beside a C loop around the same call. Runs without KVM and without an emulator, so its
+ * figure is the part of an exit's cost that is ours.
+ */
+import {execFileSync} from 'node:child_process';
+import {mkdtempSync, rmSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {latchKind} from '#devices/chipset/latch';
+import {MappedMemory} from '#devices/guest-memory';
+import {AttachedMachine, layOutMachine} from '#devices/machine';
+import {findDeviceModel} from '#devices/registry';
+import {koffi} from '#support/ffi';
+import {DoorbellState, MailboxCaller, mailboxBytes} from '#support/mailbox';
+import type {CpuBackend, PortExit} from '#vcpu-worker/backend';
+import {VcpuControl} from '#vcpu-worker/protocol';
+import {runVcpu} from '#vcpu-worker/run-loop';
+import {report} from './report.ts';
+
+const port = 0x10;
+const exits = 2_000_000;
+const rounds = 7;
+
+const call = koffi.load(null).func('int ioctl(int fd, uint32_t request, int64_t argument)');
+const failingCall = () => call(-1, 0xae80, 0);
+
+function nsPerExit(action: () => void): number {
+	const start = process.hrtime.bigint();
+	action();
+	return Number(process.hrtime.bigint() - start) / exits;
+}
+
+/** A processor whose guest does nothing but `in al, port`; asks to stop after {@link exits}. */
+function processor(control: ReturnType<typeof VcpuControl.on>): CpuBackend {
+	const page = new DataView(new SharedArrayBuffer(4096));
+	const exit: PortExit = {
+		isWrite: false,
+		port,
+		size: 1,
+		count: 1,
+		read: () => 0,
+		write: (_index, value) => page.setUint8(0, value),
+	};
+	let left = 0;
+	const cpu: Partial<CpuBackend> = {
+		port: exit,
+		clearKick() {
+			left = exits;
+		},
+		run() {
+			failingCall();
+			if (--left === 0) Atomics.store(control.$atomic, VcpuControl.word('stopRequested'), 1);
+			return 'port';
+		},
+		completeExit: () => 'interrupted',
+	};
+	return cpu as CpuBackend;
+}
+
+function machineWithLatch() {
+	const doorbell = {buffer: new SharedArrayBuffer(DoorbellState.byteLength), wakeFd: -1};
+	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(1)), callers: 1, doorbell};
+	const devices = [{name: 'latch', kind: latchKind, config: {port}, route: 'shared'}] as const;
+	const layout = layOutMachine(devices, findDeviceModel, {doorbell, mailbox});
+	const host = {findModel: findDeviceModel, interrupts: {setLine() {}}, memory: new MappedMemory([])};
+	const machine = new AttachedMachine(layout, host);
+	machine.reset();
+	const caller = new MailboxCaller(mailbox, 0, {spins: 1, giveUp: () => true});
+	return {bus: machine.bus(caller), events: machine.events};
+}
+
+const control = VcpuControl.on(new SharedArrayBuffer(VcpuControl.byteLength));
+const context = {...machineWithLatch(), cpu: processor(control), control};
+function runLoop(): void {
+	control.stopRequested = 0;
+	runVcpu(context);
+}
+function koffiLoop(): void {
+	for (let index = 0; index < exits; index++) failingCall();
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'openvmm-bench-'));
+try {
+	const peer = join(folder, 'call-loop');
+	execFileSync('cc', ['-O2', '-o', peer, join(process.cwd(), 'test/bench/peer/call-loop.c')]);
+	const cLoop = () => Number(execFileSync(peer, [String(exits)], {encoding: 'utf8'}));
+	const samples = {'C loop': [] as number[], 'koffi loop': [] as number[], 'run loop': [] as number[]};
+	// The first round compiles.
+	for (let round = -1; round < rounds; round++) {
+		const values = [cLoop(), nsPerExit(koffiLoop), nsPerExit(runLoop)];
+		if (round >= 0) for (const [index, list] of Object.values(samples).entries()) list.push(values[index] ?? 0);
+	}
+	const figures = Object.entries(samples).map(([name, values]) => ({name, unit: 'ns', samples: values}));
+	report('An exit without KVM', figures, 'C loop');
+} finally {
+	rmSync(folder, {recursive: true, force: true});
+}
