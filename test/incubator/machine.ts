@@ -104,6 +104,9 @@ function qemuWords(spec: MachineSpec, sockets: readonly {tag: string; socket: st
 		'mitigations=off',
 		'nokaslr',
 		'tsc=reliable',
+		// A processor of its own that the emulator has lost makes the kernel give up after some 20 s, and QEMU end.
+		'sysctl.kernel.panic_on_rcu_stall=1',
+		'softlockup_panic=1',
 		...environment,
 	];
 	const memory = `memory-backend-memfd,id=memory,size=${spec.memoryMib}M,share=on`;
