@@ -18,7 +18,7 @@ export const WORKERS: readonly EntryPoint[] = [
 
 /** Everything in `dist/`. */
 export const ENTRY_POINTS: readonly EntryPoint[] = [
-	{name: 'openvmm', source: join(PATHS.repo, 'src/main/cli/main.ts')},
+	{name: 'openvmm', source: join(PATHS.repo, 'src/main/cli/program.ts')},
 	{name: 'index', source: join(PATHS.repo, 'src/main/index.ts')},
 	...WORKERS,
 ];

@@ -7,6 +7,7 @@ import * as module from 'node:module';
 import {homedir} from 'node:os';
 import {dirname, join} from 'node:path';
 import {fileURLToPath, pathToFileURL} from 'node:url';
+import {SHARE_ENV, Worker} from 'node:worker_threads';
 
 /** The oldest release line with 64-bit shared memories and `Atomics.pause`. */
 const neededMajor = 24;
@@ -16,22 +17,40 @@ const switchedVariable = 'OPENVMM_SWITCHED_RUNTIME';
 /** F_SETFD of fcntl(2). */
 const setDescriptorFlags = 2;
 
+/** Words with which nothing is booted. */
+const noBoot = ['-h', '--help', '-V', '--version'];
+
 const self = fileURLToPath(import.meta.url);
+const root = join(dirname(self), '../../..');
 const require = module.createRequire(import.meta.url);
 
 if (Number(process.versions.node.split('.')[0]) >= neededMajor) {
 	delete process.env[switchedVariable];
 	enableCompileCache();
-	await import(program());
+	const words = process.argv.slice(2);
+	const thread = startFirstProcessor(words);
+	const {program} = await import(programUrl());
+	// Standard input and timers of what has ended must not keep the process.
+	process.exit(await program(words, process.env, thread));
 } else {
 	await switchRuntime();
 }
 
 /** The built program, or in a checkout without one its source. */
-function program() {
-	const root = join(dirname(self), '../../..');
+function programUrl() {
 	const built = join(root, 'dist/openvmm.js');
-	return pathToFileURL(existsSync(built) ? built : join(root, 'src/main/cli/main.ts')).href;
+	return pathToFileURL(existsSync(built) ? built : join(root, 'src/main/cli/program.ts')).href;
+}
+
+/**
+ * The boot processor's thread: it takes as long to start as Node itself, so it starts before anything else is loaded.
+ * Not for a command that boots nothing, nor where nothing can be booted.
+ */
+function startFirstProcessor(words) {
+	const entry = join(root, 'dist/vcpu-worker.js');
+	const boots = !words.some((word, index) => noBoot.includes(word) || (index === 0 && !word.startsWith('-')));
+	if (!boots || !existsSync('/dev/kvm') || !existsSync(entry)) return undefined;
+	return new Worker(entry, {name: 'vcpu', env: SHARE_ENV});
 }
 
 /** Compiled code is kept between runs where caches belong (XDG base directory specification). */

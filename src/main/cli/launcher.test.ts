@@ -41,16 +41,20 @@ const runtimePackage = `node-linux-${process.arch}`;
 /** Says who runs it and with what, echoes its input, and ends with status 7. */
 const echo = `
 import {readFileSync} from 'node:fs';
-const input = readFileSync(0, 'utf8');
-console.log(JSON.stringify({major: parseInt(process.versions.node), pid: process.pid, words: process.argv.slice(2), input}));
-console.error('error stream');
-process.exit(7);
+export async function program(words) {
+	const input = readFileSync(0, 'utf8');
+	console.log(JSON.stringify({major: parseInt(process.versions.node), pid: process.pid, words, input}));
+	console.error('error stream');
+	return 7;
+}
 `;
 /** Waits for a signal and says which. */
 const wait = `
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => { console.log(signal); process.exit(9); });
-console.log('ready');
-setInterval(() => {}, 1000);
+export const program = () => new Promise((resolve) => {
+	for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => { console.log(signal); resolve(9); });
+	console.log('ready');
+	setInterval(() => {}, 1000);
+});
 `;
 
 async function finished(child: ChildProcess) {
@@ -109,7 +113,9 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 }
 
 withOldNode('a program that dies of a signal makes the launcher die of it', async (t) => {
-	const at = packageWith('dies', "process.kill(process.pid, 'SIGKILL');", [runtimePackage]);
+	const at = packageWith('dies', "export const program = () => process.kill(process.pid, 'SIGKILL');", [
+		runtimePackage,
+	]);
 	const {signal} = await launch(oldNode ?? '', at, []).result;
 	t.is(signal, 'SIGKILL');
 });
@@ -125,7 +131,8 @@ withOldNode('an old node without the runtime package says what to do in one line
 test('without a build the launcher runs the sources', async (t) => {
 	const at = packageWith('source', '', []);
 	rmSync(join(dirname(at), '../../../dist'), {recursive: true});
-	writeFileSync(join(dirname(at), 'main.ts'), "const text: string = 'from source';\nconsole.log(text);\n");
+	const source = "export async function program(words: readonly string[]) { console.log('from source'); return 0; }\n";
+	writeFileSync(join(dirname(at), 'program.ts'), source);
 	t.is((await launch(newNode, at, []).result).stdout, 'from source\n');
 });
 

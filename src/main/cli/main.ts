@@ -1,3 +1,4 @@
+/** The program from its sources, for development; users have the launcher. */
 import {program} from './program.ts';
 
 // Standard input and timers of what has ended must not keep the process.

@@ -1,4 +1,5 @@
 import {existsSync} from 'node:fs';
+import type {Worker} from 'node:worker_threads';
 import type {VmEnd} from '#main/vm';
 import {publicApi, WorkerStock} from '#main/workers';
 import type * as PublicApi from '../index.ts';
@@ -18,17 +19,21 @@ const maxWarmVcpus = 16;
 
 /**
  * The whole of `openvmm`. What a command does not need is not loaded: start-up time is a feature.
+ * @param first - a thread for a vCPU that has been started already
  * @returns the status to end the process with
  */
-export async function program(words: readonly string[], env: Environment): Promise<number> {
+export async function program(words: readonly string[], env: Environment, first?: Worker): Promise<number> {
+	const stock = new WorkerStock(first);
 	try {
-		return await run(parseCommandLine(words), env);
+		return await run(parseCommandLine(words), env, stock);
 	} catch (error) {
 		return reportError(error);
+	} finally {
+		await stock.dispose();
 	}
 }
 
-async function run(line: CommandLine, env: Environment): Promise<number> {
+async function run(line: CommandLine, env: Environment, stock: WorkerStock): Promise<number> {
 	switch (line.command) {
 		case 'help':
 			if (line.switches.has('markdown')) {
@@ -47,7 +52,7 @@ async function run(line: CommandLine, env: Environment): Promise<number> {
 				const {packageVersion} = await import('./version.ts');
 				return say(`openvmm ${packageVersion()}\n`);
 			}
-			return runFlags(line.flags, env);
+			return runFlags(line.flags, env, stock);
 	}
 }
 
@@ -56,16 +61,15 @@ function say(text: string): number {
 	return 0;
 }
 
-async function runFlags(flags: Extract<CommandLine, {command: 'run'}>['flags'], env: Environment): Promise<number> {
+async function runFlags(
+	flags: Extract<CommandLine, {command: 'run'}>['flags'],
+	env: Environment,
+	stock: WorkerStock,
+): Promise<number> {
 	const config = toConfig(flags, env);
-	const stock = new WorkerStock();
 	// The machine's threads start while its code is still being loaded; not for a machine that cannot be.
 	if (existsSync('/dev/kvm') && config.vm.processors.count <= maxWarmVcpus) stock.warm(config.vm.processors.count);
-	try {
-		return await runConfig(config, stock);
-	} finally {
-		await stock.dispose();
-	}
+	return runConfig(config, stock);
 }
 
 async function runConfig(config: RunConfig, stock: WorkerStock): Promise<number> {

@@ -1,4 +1,5 @@
-import {type SpawnedWorker, spawnWorker} from '#support/rpc';
+import type {Worker} from 'node:worker_threads';
+import {adoptWorker, type SpawnedWorker, spawnWorker} from '#support/rpc';
 import type {VcpuWorker} from '#vcpu-worker/worker';
 import {workerUrls} from './bundled-files.ts';
 
@@ -11,9 +12,14 @@ const spawnVcpu = () => spawnWorker<VcpuWorker>(workerUrls.vcpu, 'vcpu');
 export class WorkerStock {
 	readonly #vcpus: SpawnedWorker<VcpuWorker>[] = [];
 
-	/** Starts threads for this many vCPUs. Returns at once. */
+	/** @param first - a thread for a vCPU that has been started already */
+	constructor(first?: Worker) {
+		if (first !== undefined) this.#vcpus.push(adoptWorker<VcpuWorker>(first));
+	}
+
+	/** Has threads for this many vCPUs started. Returns at once. */
 	warm(vcpus: number): void {
-		for (let index = 0; index < vcpus; index++) this.#vcpus.push(spawnVcpu());
+		while (this.#vcpus.length < vcpus) this.#vcpus.push(spawnVcpu());
 	}
 
 	/** A thread for a vCPU, which is then the caller's: a waiting one, or else a new one. */

@@ -1,1 +1,1 @@
-export {leaveOwner, type SpawnedWorker, serveOwner, spawnWorker} from './thread-rpc.ts';
+export {adoptWorker, leaveOwner, type SpawnedWorker, serveOwner, spawnWorker} from './thread-rpc.ts';

@@ -27,7 +27,11 @@ export interface Leaving {
 /** Starts a thread whose entry calls {@link serveOwner} with a `T`. */
 export function spawnWorker<T extends Leaving>(url: URL, name: string): SpawnedWorker<T> {
 	// A copied environment would cost every thread its own.
-	const worker = new Worker(url, {name, env: SHARE_ENV});
+	return adoptWorker(new Worker(url, {name, env: SHARE_ENV}));
+}
+
+/** The same for a thread that was started by other means. */
+export function adoptWorker<T extends Leaving>(worker: Worker): SpawnedWorker<T> {
 	const failed = new Promise<never>((_, reject) => worker.once('error', reject));
 	// Whoever waits for the thread handles this; nobody may be waiting yet.
 	failed.catch(() => {});
