@@ -109,14 +109,13 @@ async function assemble(config: VmConfig, options: CreateOptions, undo: Undo): P
 	const image = prepareBoot(await files, config, topology, memoryLayout);
 	const {entry} = image;
 	const threads = wireVcpus({workers, topology, kvm, cpuid, partition, mailboxSpins, entry, ...wiring});
-	// A thread takes a processor for as long as Node takes to start: the vCPUs' threads come first.
-	const devices = new DeviceThread({vmFd: partition.fd, pollNs, ...wiring});
-	undo.push(() => devices.dispose());
 	if (config.memory.prefetch) await prefetchRam(ram.ranges, options.prefetched ?? (() => {}));
 	// The image was checked against this machine's RAM when it was made.
 	if (!writeBootImage(memory, image)) throw new TypeError('the boot image does not fit this machine');
 	const vcpus = new VcpuGroup(threads);
 	await vcpus.ready();
+	// A thread that starts keeps a processor busy for as long as Node's own start does: the vCPUs' threads come first.
+	const devices = new DeviceThread({vmFd: partition.fd, pollNs, ...wiring});
 	const vm = new Vm({
 		machine,
 		memory,
