@@ -1,7 +1,7 @@
 /** A command in the incubator, from the shell. */
 
 import {parseArgs} from 'node:util';
-import {type Incubator, startIncubator} from '#test/incubator';
+import {DEFAULT_PROCESSORS, type Incubator, startIncubator} from '#test/incubator';
 import {type Command, FloweyError, runNode} from '../core/index.ts';
 import {prepareIncubator} from '../nodes/prepare-incubator.ts';
 
@@ -37,7 +37,7 @@ export function parseIncubatorWords(words: readonly string[]): IncubatorRequest 
 	const {values} = parseArgs({
 		args: own,
 		options: {
-			smp: {type: 'string', default: '4'},
+			smp: {type: 'string', default: String(DEFAULT_PROCESSORS)},
 			memory: {type: 'string', default: '4G'},
 			minutes: {type: 'string', default: String(DEFAULT_MINUTES)},
 			terminal: {type: 'boolean', default: false},

@@ -2,6 +2,7 @@
 
 import {spawn} from 'node:child_process';
 import {join, relative} from 'node:path';
+import {DEFAULT_PROCESSORS} from '#test/incubator';
 import {type Command, PATHS, runNode} from '../core/index.ts';
 import {build} from '../nodes/build.ts';
 import {ENTRY_POINTS} from '../nodes/entry-points.ts';
@@ -28,7 +29,7 @@ export const linuxCommand: Command = {
 		process.stderr.write(`linux: ${reason(hostKvm)}; running it in the incubator, which is emulated and slow\n`);
 		await runNode(prepareIncubator, {mayInstall: false});
 		const timeoutMs = TERMINAL_HOURS * 3600_000;
-		return runInIncubator({processors: 4, memoryMib: 4096, timeoutMs, terminal: true, argv});
+		return runInIncubator({processors: DEFAULT_PROCESSORS, memoryMib: 4096, timeoutMs, terminal: true, argv});
 	},
 };
 

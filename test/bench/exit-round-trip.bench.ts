@@ -1,6 +1,7 @@
 /**
  * What an exit costs: `in` from a port in a loop, served by a shared-state front, and by a remote device through the
- * mailbox with both sides spinning and both sides sleeping, beside a C program that does the same ioctl loop.
+ * mailbox with both sides spinning and both sides sleeping, beside a C program that does the same ioctl loop, and beside
+ * one that also runs through as many pages of code as a runtime does.
  */
 import {execFileSync} from 'node:child_process';
 import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
@@ -18,6 +19,8 @@ const rounds = 5;
 const windowMs = 100;
 const windows = 10;
 const warmUpMs = 3000;
+/** About what Node.js and koffi run through for one call: the emulator charges for every page after every exit. */
+const codePages = 64;
 
 /** `in al, port` for ever, in real mode. */
 function kernelImage(): Uint8Array {
@@ -34,9 +37,9 @@ function compilePeer(folder: string): string {
 	return program;
 }
 
-function measurePeer(program: string, kernel: string): number[] {
+function measurePeer(program: string, kernel: string, pages = 0): number[] {
 	const seconds = (windows * windowMs) / 1000;
-	const output = execFileSync(program, [kernel, String(address), String(seconds)], {encoding: 'utf8'});
+	const output = execFileSync(program, [kernel, String(address), String(seconds), String(pages)], {encoding: 'utf8'});
 	return output.trim().split('\n').map(Number);
 }
 
@@ -68,6 +71,7 @@ async function measureVm(kernel: string, route: 'shared' | 'remote', create: Cre
 	}
 }
 
+const withPages = `C loop, ${codePages} pages of code`;
 const folder = mkdtempSync(join(tmpdir(), 'openvmm-bench-'));
 try {
 	const kernel = join(folder, 'kernel');
@@ -75,6 +79,7 @@ try {
 	const program = compilePeer(folder);
 	const samples: Record<string, number[]> = {
 		'C loop': [],
+		[withPages]: [],
 		shared: [],
 		'mailbox, spinning': [],
 		'mailbox, sleeping': [],
@@ -82,6 +87,7 @@ try {
 	const add = (name: string, values: number[]) => samples[name]?.push(median(values));
 	for (let round = 0; round < rounds; round++) {
 		add('C loop', measurePeer(program, kernel));
+		add(withPages, measurePeer(program, kernel, codePages));
 		add('shared', await measureVm(kernel, 'shared', {}));
 		add('mailbox, spinning', await measureVm(kernel, 'remote', {pollNs: 1e9, mailboxSpins: 1e6}));
 		add('mailbox, sleeping', await measureVm(kernel, 'remote', {pollNs: 0, mailboxSpins: 0}));

@@ -14,7 +14,7 @@ import {
 	writeFileSync,
 } from 'node:fs';
 import {createServer, type Server, type Socket} from 'node:net';
-import {tmpdir} from 'node:os';
+import {availableParallelism, tmpdir} from 'node:os';
 import {basename, join, resolve} from 'node:path';
 import {build} from 'esbuild';
 import {type CommandOptions, type CommandResult, RunningCommand} from './command.ts';
@@ -32,9 +32,12 @@ const KERNEL = join(REPO, '.packages/linux/vmlinuz');
 const INITRD = join(REPO, '.packages/incubator/initrd.cpio');
 const CONSOLE_TAIL_LINES = 20;
 
+/** As many as the host has, because more get in each other's way; at least 2, because that is what is to be tested. */
+export const DEFAULT_PROCESSORS = Math.max(2, availableParallelism());
+
 /** The size of the incubator and how long it may take to come up. */
 export interface IncubatorOptions {
-	/** Processors of the incubator; more than the host has is fine. Default 4. */
+	/** Processors of the incubator. Default {@link DEFAULT_PROCESSORS}. */
 	readonly processors?: number;
 	/** Memory of the incubator; only what it touches is taken from the host. Default 4096. */
 	readonly memoryMib?: number;
@@ -141,7 +144,7 @@ class Session implements Incubator {
 		await new Promise<void>((done) => this.#server.listen(agentSocket, done));
 		const ready = this.#acceptAgent();
 		this.#machine = await startMachine({
-			processors: options.processors ?? 4,
+			processors: options.processors ?? DEFAULT_PROCESSORS,
 			memoryMib: options.memoryMib ?? 4096,
 			kernel: KERNEL,
 			initrd: INITRD,

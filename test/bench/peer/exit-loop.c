@@ -1,6 +1,7 @@
 /* The limit for an exit round trip: the plainest C program that serves `in` from a KVM guest.
- * usage: exit-loop KERNEL ADDRESS SECONDS; prints nanoseconds per exit, once a second's tenth for SECONDS seconds.
- * The kernel is a flat binary entered in real mode at ADDRESS. */
+ * usage: exit-loop KERNEL ADDRESS SECONDS [PAGES]; prints nanoseconds per exit, once a second's tenth for SECONDS seconds.
+ * The kernel is a flat binary entered in real mode at ADDRESS. With PAGES, a call into each of so many pages of code
+ * follows every exit: what a larger program costs where the translation caches do not survive an exit. */
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <stdint.h>
@@ -18,9 +19,27 @@ static double now(void)
 	return time.tv_sec + time.tv_nsec / 1e9;
 }
 
+enum { PAGE = 4096, RET = 0xc3 };
+
+/* Another cache line in every page, so that it is the pages that count. */
+static size_t entry(size_t page)
+{
+	return page * 64 % PAGE;
+}
+
+static unsigned char *code_pages(size_t pages)
+{
+	if (pages == 0)
+		return NULL;
+	unsigned char *code = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	for (size_t page = 0; page < pages; page++)
+		code[page * PAGE + entry(page)] = RET;
+	return code;
+}
+
 int main(int argc, char **argv)
 {
-	if (argc != 4)
+	if (argc < 4 || argc > 5)
 		return 2;
 	unsigned long address = strtoul(argv[2], NULL, 0);
 	double seconds = atof(argv[3]);
@@ -47,6 +66,8 @@ int main(int argc, char **argv)
 	ioctl(vcpu, KVM_SET_SREGS, &sregs);
 	struct kvm_regs regs = {.rip = address, .rflags = 2};
 	ioctl(vcpu, KVM_SET_REGS, &regs);
+	size_t pages = argc == 5 ? strtoul(argv[4], NULL, 0) : 0;
+	unsigned char *code = code_pages(pages);
 	double end = now() + seconds;
 	double start = now();
 	for (long exits = 1;; exits++) {
@@ -55,6 +76,8 @@ int main(int argc, char **argv)
 		if (run->exit_reason != KVM_EXIT_IO)
 			return fprintf(stderr, "exit %u\n", run->exit_reason), 1;
 		*((unsigned char *)run + run->io.data_offset) = 0x55;
+		for (size_t page = 0; page < pages; page++)
+			((void (*)(void))(code + page * PAGE + entry(page)))();
 		if (exits % 64)
 			continue;
 		double time = now();
