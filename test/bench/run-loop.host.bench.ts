@@ -63,7 +63,8 @@ function machineWithLatch() {
 	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(1)), callers: 1, doorbell};
 	const devices = [{name: 'latch', kind: latchKind, config: {port}, route: 'shared'}] as const;
 	const layout = layOutMachine(devices, findDeviceModel, {doorbell, mailbox});
-	const host = {findModel: findDeviceModel, interrupts: {setLine() {}}, memory: new MappedMemory([])};
+	const interrupts = {setLine() {}, messages: {send() {}, setRoutes() {}}};
+	const host = {findModel: findDeviceModel, interrupts, memory: new MappedMemory([])};
 	const machine = new AttachedMachine(layout, host);
 	machine.reset();
 	const caller = new MailboxCaller(mailbox, 0, {spins: 1, giveUp: () => true});

@@ -1,5 +1,5 @@
 import type {GuestMemory} from '#devices/guest-memory';
-import type {InterruptLine} from '#devices/interrupts';
+import type {InterruptLine, MessageInterrupts} from '#devices/interrupts';
 import type {VmTime} from '#devices/vm-time';
 import type {Reactor} from '#support/reactor';
 import type {Fields, StructSchema, StructView} from '#support/shared-memory';
@@ -28,6 +28,7 @@ export type MachineEvent =
 export interface DeviceServices {
 	/** The line for `name` as declared by {@link DeviceModel.lines}. */
 	line(name: string): InterruptLine;
+	readonly messages: MessageInterrupts;
 	readonly time: VmTime;
 	/** Guest RAM, for DMA. */
 	readonly memory: GuestMemory;

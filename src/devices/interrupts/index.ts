@@ -1,2 +1,3 @@
 export type {InterruptLine} from './interrupt-line.ts';
 export {type InterruptController, InterruptLines, interruptTableBytes, type LineSource} from './interrupt-lines.ts';
+export type {InterruptMessage, MessageInterrupts} from './message-interrupts.ts';

@@ -1,10 +1,12 @@
 import {lock, unlock} from '#support/shared-memory';
 import type {InterruptLine} from './interrupt-line.ts';
+import type {MessageInterrupts} from './message-interrupts.ts';
 
 /** An interrupt controller's inputs, as any thread can drive them. */
 export interface InterruptController {
 	/** Sets the level of input `gsi`. */
 	setLine(gsi: number, asserted: boolean): void;
+	readonly messages: MessageInterrupts;
 }
 
 /** One wire from a device to an input. */
@@ -24,9 +26,9 @@ export const interruptTableBytes = (sources: number, gsis: number): number => (s
 export class InterruptLines {
 	readonly #words: Int32Array;
 	readonly #gsiBase: number;
-	readonly #controller: InterruptController;
+	readonly #controller: Pick<InterruptController, 'setLine'>;
 
-	constructor(table: SharedArrayBuffer, sources: number, controller: InterruptController) {
+	constructor(table: SharedArrayBuffer, sources: number, controller: Pick<InterruptController, 'setLine'>) {
 		this.#words = new Int32Array(table);
 		this.#gsiBase = sources;
 		this.#controller = controller;

@@ -117,6 +117,7 @@ export class AttachedMachine {
 				if (line === undefined) throw new TypeError(`device ${placed.name} declares no line ${name}`);
 				return line;
 			},
+			messages: host.interrupts.messages,
 			time: this.time,
 			memory: host.memory,
 			request: (event: MachineEvent) => this.events.request(event),

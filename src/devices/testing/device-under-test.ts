@@ -24,6 +24,10 @@ export class DeviceUnderTest<C, T extends Fields> {
 	readonly levels = new Map<string, boolean>();
 	/** Every change of level, as `name up` and `name down`. */
 	readonly edges: string[] = [];
+	/** Messages sent, as `address-high:address-low data` in hexadecimal. */
+	readonly messages: string[] = [];
+	/** What was said last about the messages of inputs. */
+	routes: Parameters<DeviceServices['messages']['setRoutes']>[0] = [];
 	/** What the guest asked of the machine. */
 	readonly events: MachineEvent[] = [];
 	/** Calls of {@link DeviceServices.notifyBack}. */
@@ -119,6 +123,14 @@ export class DeviceUnderTest<C, T extends Fields> {
 		return {
 			time,
 			memory: this.memory,
+			messages: {
+				send: (low, high, data) => {
+					this.messages.push(`${high.toString(16)}:${low.toString(16)} ${data.toString(16)}`);
+				},
+				setRoutes: (routes) => {
+					this.routes = routes;
+				},
+			},
 			line: (name) => {
 				if (!declared.includes(name)) throw new TypeError(`${this.model.kind} declares no line ${name}`);
 				return {
