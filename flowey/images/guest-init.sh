@@ -61,6 +61,8 @@ report() {
 	say "clocksource=$(first_line /sys/devices/system/clocksource/clocksource0/current_clocksource)"
 	say "dmi_vendor=$(first_line /sys/class/dmi/id/sys_vendor)"
 	say "dmi_product=$(first_line /sys/class/dmi/id/product_name)"
+	# Of every interrupt through PIC or I/O APIC: its name and how often it came.
+	say "interrupts=$(awk '/IO-APIC|XT-PIC/ {n = 0; for (i = 2; i <= NF; i++) if ($i ~ /^[0-9]+$/) n += $i; printf "%s:%d ", $NF, n}' /proc/interrupts)"
 	say "pci=$(ls /sys/bus/pci/devices 2>/dev/null | wc -l)"
 	say ready
 }

@@ -72,7 +72,7 @@ function machineWithLatch() {
 }
 
 const control = VcpuControl.on(new SharedArrayBuffer(VcpuControl.byteLength));
-const context = {...machineWithLatch(), cpu: processor(control), control};
+const context = {...machineWithLatch(), cpu: processor(control), control, split: undefined, isBoot: true};
 function runLoop(): void {
 	control.stopRequested = 0;
 	runVcpu(context);

@@ -1,6 +1,7 @@
 import {existsSync} from 'node:fs';
 import {join} from 'node:path';
-import test from 'ava';
+import test, {type ExecutionContext} from 'ava';
+import type {VmOptions} from '#main/config';
 import {testVm} from '#test/petri';
 import {kvmKind} from '#vcpu-worker/kvm';
 
@@ -13,20 +14,39 @@ const sizeBytes = 512 * 2 ** 20;
 const runnable = existsSync(kernel) && kvmKind() !== 'pvm';
 const linuxTest = runnable ? test.serial : test.serial.skip;
 
-linuxTest('an unmodified Debian kernel boots with 4 processors to user space and powers off', async (t) => {
+/** Boots to user space, which powers off; returns what the guest says of itself. */
+async function report(t: ExecutionContext, options: VmOptions, ...words: readonly string[]) {
 	// COM1 is a file here, so it does not become the console by itself.
-	const commandLine = ['console=ttyS0', 'quiet', 'openvmm.test=report'];
+	const commandLine = ['console=ttyS0', 'quiet', 'openvmm.test=report', ...words];
 	const boot = {kind: 'linux', kernel, initrd, commandLine} as const;
-	const guest = await testVm(t, {processors: {count: 4}, memory: {sizeBytes}, boot});
+	const guest = await testVm(t, {memory: {sizeBytes}, boot, ...options});
 	await guest.vm.start();
-	t.deepEqual(await guest.vm.ended, {kind: 'power-off'});
-	const said = Object.fromEntries(
-		[...guest.output.matchAll(/^openvmm-guest: (\w+)=(.*?)\r?$/gm)].map(([, k, v]) => [k, v]),
-	);
-	t.is(said['cpus'], '4');
-	t.true(Number(said['mem_kib']) > 400 * 1024, `${said['mem_kib']} KiB`);
-	t.true(Number(said['mem_kib']) <= sizeBytes / 1024);
-	t.regex(said['cmdline'] ?? '', /console=ttyS0.*openvmm\.test=report/);
-	t.is(said['dmi_vendor'], 'OpenVMM');
-	t.log(said);
+	t.deepEqual(await guest.vm.ended, {kind: 'power-off'}, guest.output);
+	const said = [...guest.output.matchAll(/^openvmm-guest: (\w+)=(.*?)\r?$/gm)].map(([, k, v]) => [k, v]);
+	const facts: Record<string, string> = Object.fromEntries(said);
+	t.log(facts);
+	return facts;
+}
+
+/** How often an interrupt came, by the name that the kernel gives it. */
+const count = (facts: Record<string, string>, name: string) =>
+	Number(new RegExp(`${name}:(\\d+)`).exec(facts['interrupts'] ?? '')?.[1] ?? Number.NaN);
+
+for (const irqchip of ['kernel', 'split'] as const) {
+	linuxTest(`an unmodified Debian kernel boots with 4 processors to user space, irqchip ${irqchip}`, async (t) => {
+		const facts = await report(t, {processors: {count: 4}, irqchip});
+		t.is(facts['cpus'], '4');
+		t.true(Number(facts['mem_kib']) > 400 * 1024, `${facts['mem_kib']} KiB`);
+		t.true(Number(facts['mem_kib']) <= sizeBytes / 1024);
+		t.regex(facts['cmdline'] ?? '', /console=ttyS0.*openvmm\.test=report/);
+		t.is(facts['dmi_vendor'], 'OpenVMM');
+		t.true(count(facts, 'ttyS0') > 0, facts['interrupts']);
+	});
+}
+
+linuxTest('without local APIC, the PIC and the PIT of a split machine carry the kernel', async (t) => {
+	const facts = await report(t, {processors: {count: 1}, irqchip: 'split'}, 'nolapic');
+	t.is(facts['cpus'], '1');
+	t.true(count(facts, 'timer') > 100, facts['interrupts']);
+	t.true(count(facts, 'ttyS0') > 0, facts['interrupts']);
 });

@@ -34,6 +34,11 @@ export class InterruptLines {
 		this.#controller = controller;
 	}
 
+	/** True while any source asserts this input. */
+	isAsserted(gsi: number): boolean {
+		return Atomics.load(this.#words, this.#gsiBase + gsi * gsiWords + 1) !== 0;
+	}
+
 	/** The line of one source. Sources of one input are combined by OR. */
 	line({source, gsi}: LineSource): InterruptLine {
 		const lockWord = this.#gsiBase + gsi * gsiWords;

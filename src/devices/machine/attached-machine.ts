@@ -21,7 +21,7 @@ export interface AttachedDevice {
 	readonly placed: PlacedDevice;
 	readonly model: AnyDeviceModel;
 	// biome-ignore lint/suspicious/noExplicitAny: the state's type is the model's own
-	readonly state: StructView<any>;
+	readonly state: any;
 	readonly header: StructView<(typeof DeviceHeader)['fields']>;
 	readonly services: DeviceServices;
 	readonly front: DeviceFront;
@@ -51,15 +51,16 @@ export class AttachedMachine {
 	readonly time: VmTime;
 	readonly events: MachineEvents;
 	readonly unclaimed: UnclaimedCounters;
+	readonly lines: InterruptLines;
 
 	constructor(layout: MachineLayout, host: MachineHost) {
 		this.layout = layout;
 		this.time = new VmTime(layout.time);
 		this.events = new MachineEvents(layout.events);
 		this.unclaimed = new UnclaimedCounters(layout.unclaimed);
-		const lines = new InterruptLines(layout.interrupts, layout.interruptSources, host.interrupts);
+		this.lines = new InterruptLines(layout.interrupts, layout.interruptSources, host.interrupts);
 		const doorbell = new Doorbell(layout.doorbell);
-		this.devices = layout.devices.map((placed) => this.#attach(placed, host, lines, doorbell));
+		this.devices = layout.devices.map((placed) => this.#attach(placed, host, doorbell));
 	}
 
 	/** This thread's way to the devices; `caller` carries accesses to remote ones. */
@@ -90,12 +91,12 @@ export class AttachedMachine {
 		);
 	}
 
-	#attach(placed: PlacedDevice, host: MachineHost, lines: InterruptLines, doorbell: Doorbell): AttachedDevice {
+	#attach(placed: PlacedDevice, host: MachineHost, doorbell: Doorbell): AttachedDevice {
 		const model = host.findModel(placed.kind);
 		if (model === undefined) throw new TypeError(`no model for ${placed.kind} on this thread`);
 		const header = DeviceHeader.on(this.layout.state, placed.stateOffset);
 		const state = model.state.on(this.layout.state, placed.stateOffset + DeviceHeader.byteLength);
-		const services = this.#services(placed, header, host, lines, doorbell);
+		const services = this.#services(placed, header, host, doorbell);
 		const front = model.front(placed.config, state, services);
 		return {placed, model, header, state, services, front, target: new SharedTarget(header, front)};
 	}
@@ -104,11 +105,10 @@ export class AttachedMachine {
 		placed: PlacedDevice,
 		header: AttachedDevice['header'],
 		host: MachineHost,
-		lines: InterruptLines,
 		doorbell: Doorbell,
 	): DeviceServices {
 		const byName = new Map<string, InterruptLine>(
-			Object.entries(placed.lines).map(([name, source]: [string, LineSource]) => [name, lines.line(source)]),
+			Object.entries(placed.lines).map(([name, source]: [string, LineSource]) => [name, this.lines.line(source)]),
 		);
 		const notifiedWord = DeviceHeader.word('notified');
 		return {

@@ -1,4 +1,4 @@
 export {type AttachedDevice, AttachedMachine, type MachineHost} from './attached-machine.ts';
 export {DeviceBacks} from './device-backs.ts';
-export {gsiCount, layOutMachine, type MachineLayout, type ModelFinder, type PlacedDevice} from './layout.ts';
+export {layOutMachine, type MachineLayout, type ModelFinder, type PlacedDevice} from './layout.ts';
 export {MachineEvents} from './machine-events.ts';

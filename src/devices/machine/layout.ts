@@ -1,5 +1,5 @@
 import type {AnyDeviceModel, DeviceInstance} from '#devices/device';
-import {interruptTableBytes, type LineSource} from '#devices/interrupts';
+import {gsiCount, inputCount, interruptTableBytes, type LineSource} from '#devices/interrupts';
 import {buildPortTable, type Claim, checkClaims, UnclaimedState} from '#devices/io-bus';
 import {VmTimeState} from '#devices/vm-time';
 import {errorTable} from '#support/errors';
@@ -47,9 +47,6 @@ export interface MachineLayout {
 	readonly mailbox: MailboxSet;
 }
 
-/** Inputs of the interrupt controller (IOAPIC pins). */
-export const gsiCount = 24;
-
 const machineError = errorTable({
 	DEVICE_KIND_UNKNOWN: (c: {name: string; kind: string}) => ({
 		message: `Device ${c.name} has the unknown kind ${c.kind}`,
@@ -82,7 +79,7 @@ export function layOutMachine(
 		if (devices.some((other) => other.name === name)) throw machineError('DEVICE_NAME_TAKEN', {name});
 		const lines: Record<string, LineSource> = {};
 		for (const [line, gsi] of Object.entries(model.lines?.(config) ?? {})) {
-			if (!(gsi >= 0 && gsi < gsiCount)) throw machineError('DEVICE_LINE_OUT_OF_RANGE', {name, line, gsi});
+			if (!(gsi >= 0 && gsi < inputCount)) throw machineError('DEVICE_LINE_OUT_OF_RANGE', {name, line, gsi});
 			lines[line] = {source: sources++, gsi};
 		}
 		for (const [region, declared] of model.regions(config).entries()) {
@@ -97,7 +94,7 @@ export function layOutMachine(
 		claims,
 		portTable: buildPortTable(claims),
 		state: new SharedArrayBuffer(stateBytes),
-		interrupts: new SharedArrayBuffer(interruptTableBytes(sources, gsiCount)),
+		interrupts: new SharedArrayBuffer(interruptTableBytes(sources, inputCount)),
 		interruptSources: sources,
 		unclaimed: new SharedArrayBuffer(UnclaimedState.byteLength),
 		time: new SharedArrayBuffer(VmTimeState.byteLength),

@@ -3,9 +3,12 @@ import {cmosRtc} from '#devices/chipset/cmos-rtc';
 import {debugExit} from '#devices/chipset/debug-exit';
 import {debugcon} from '#devices/chipset/debugcon';
 import {i8042} from '#devices/chipset/i8042';
+import {ioApic82093aa} from '#devices/chipset/ioapic-82093aa';
 import {latch} from '#devices/chipset/latch';
 import {missing} from '#devices/chipset/missing';
 import {pciConfig} from '#devices/chipset/pci-config';
+import {pic8259} from '#devices/chipset/pic-8259';
+import {pit8254} from '#devices/chipset/pit-8254';
 import {serial16550} from '#devices/chipset/serial-16550';
 import type {AnyDeviceModel} from '#devices/device';
 
@@ -14,6 +17,9 @@ export const deviceModels: readonly AnyDeviceModel[] = [
 	serial16550,
 	cmosRtc,
 	acpiPm,
+	pic8259,
+	ioApic82093aa,
+	pit8254,
 	i8042,
 	pciConfig,
 	debugcon,

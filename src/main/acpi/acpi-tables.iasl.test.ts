@@ -22,8 +22,6 @@ for (const [title, {processors, bridges}] of Object.entries(machines)) {
 		const {pieces} = buildAcpiTables({
 			topology: createProcessorTopology({processors, smt: 'off', x2apic: 'auto', apicIdOffset: 0}),
 			comPorts: [1, 2, 3, 4],
-			hasPic: true,
-			hasPit: true,
 			hostBridges: Array.from({length: bridges}, (_, segment) => ({
 				segment,
 				startBus: 0,

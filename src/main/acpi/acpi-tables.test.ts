@@ -8,7 +8,7 @@ import type {PcieHostBridge} from './pcie.ts';
 const processors = (count: number, options: Partial<ProcessorOptions> = {}) =>
 	createProcessorTopology({processors: count, smt: 'off', x2apic: 'auto', apicIdOffset: 0, ...options});
 const build = (options: Partial<AcpiOptions> = {}) =>
-	buildAcpiTables({topology: processors(2), comPorts: [1], hasPic: true, hasPit: true, ...options});
+	buildAcpiTables({topology: processors(2), comPorts: [1], ...options});
 const bridge: PcieHostBridge = {
 	segment: 0,
 	startBus: 16,
@@ -120,11 +120,6 @@ test('the MADT holds IOAPIC, overrides, NMI and processors with UID index+1', (t
 		'0008010001000000',
 		'0008020101000000',
 	]);
-});
-
-test('without PIT and PIC the MADT has neither the timer override nor the PC-AT flag', (t) => {
-	t.is(view(piece('MADT', {hasPic: false})).getUint32(40, true), 0);
-	t.false(madtEntries({hasPit: false}).includes('020a0000020000000000'));
 });
 
 test('APIC id 254 has the short entry, 255 and UID 256 the x2APIC one', (t) => {

@@ -15,8 +15,6 @@ export interface AcpiOptions {
 	readonly topology: ProcessorTopology;
 	/** Ports that exist. */
 	readonly comPorts: readonly ComPort[];
-	readonly hasPic: boolean;
-	readonly hasPit: boolean;
 	/** First port of the power-management device; defaults to 0x400. */
 	readonly pmBase?: number;
 	/** Its interrupt; defaults to 9. */
@@ -61,14 +59,14 @@ const firstRsdpLength = 20;
  * @throws VmmError with an `ACPI_` code when the tables do not fit
  */
 export function buildAcpiTables(options: AcpiOptions): AcpiTables {
-	const {topology, comPorts, hasPic, hasPit, pmBase = pmLayout.base, sciIrq = pmLayout.sciIrq} = options;
+	const {topology, comPorts, pmBase = pmLayout.base, sciIrq = pmLayout.sciIrq} = options;
 	const {hostBridges = [], devices = [], tablesBase = bootLayout.acpiTables} = options;
 	const tables = new TableStack(tablesBase);
 	const dsdt = tables.add('DSDT', buildDsdt({topology, comPorts, devices}));
 	const hasLegacyDevices = comPorts.length > 0;
 	const listed = [
 		tables.add('FADT', buildFadt({pmBase, sciIrq, dsdt, hasLegacyDevices})),
-		tables.add('MADT', buildMadt({topology, hasPic, hasPit, sciIrq})),
+		tables.add('MADT', buildMadt({topology, sciIrq})),
 	];
 	if (hostBridges.length > 0) {
 		listed.push(tables.add('MCFG', buildMcfg(hostBridges)), tables.add('SSDT', buildPcieSsdt(hostBridges)));

@@ -5,10 +5,6 @@ import {concatBytes, packedRecord} from './packed-record/index.ts';
 /** What the MADT tells about this machine. */
 export interface MadtOptions {
 	readonly topology: ProcessorTopology;
-	/** There is an 8259 PIC beside the IOAPIC. */
-	readonly hasPic: boolean;
-	/** There is an 8254 PIT, whose IRQ 0 arrives at input 2. */
-	readonly hasPit: boolean;
 	readonly sciIrq: number;
 }
 
@@ -75,13 +71,14 @@ const localX2ApicNmi = packedRecord([
 ]);
 
 /** MADT revision 5: interrupt controllers and processors. A processor's UID is its index plus one. */
-export function buildMadt({topology, hasPic, hasPit, sciIrq}: MadtOptions): Uint8Array {
+export function buildMadt({topology, sciIrq}: MadtOptions): Uint8Array {
 	const entries = [
-		header.encode({localApicAddress, flags: hasPic ? pcatCompatible : 0}),
+		header.encode({localApicAddress, flags: pcatCompatible}),
 		ioApic.encode({type: 1, length: ioApic.length, address: ioApicAddress}),
 		override(sciIrq, sciIrq, activeHighLevel),
 	];
-	if (hasPit) entries.push(override(0, 2, conformsToBus));
+	// The PIT's interrupt does not arrive at the I/O APIC's input 0, which is the PIC's.
+	entries.push(override(0, 2, conformsToBus));
 	entries.push(...nmiEntries(topology));
 	for (const vp of topology.vps) entries.push(processorEntry(vp.index + 1, vp.apicId));
 	return descriptionTable('APIC', 5, concatBytes(...entries));

@@ -1,16 +1,12 @@
-import {MappedMemory, type MappedRange} from '#devices/guest-memory';
-import {AttachedMachine, DeviceBacks, type MachineLayout} from '#devices/machine';
-import {findDeviceModel} from '#devices/registry';
+import {DeviceBacks} from '#devices/machine';
 import {Doorbell} from '#support/mailbox';
 import {EpollReactor} from '#support/reactor';
 import {leaveOwner} from '#support/rpc';
-import {interruptController, Partition} from '#vcpu-worker/kvm';
+import {attachMachine, kicker, type MachineHandle, type VcpuHandle} from '#vcpu-worker/machine';
 
 /** What a device worker starts with. */
-export interface DeviceWorkerData {
-	readonly layout: MachineLayout;
-	readonly memory: readonly MappedRange[];
-	readonly vmFd: number;
+export interface DeviceWorkerData extends MachineHandle {
+	readonly bootHandle: VcpuHandle;
 	/** How long to look for work before sleeping, in nanoseconds. */
 	readonly pollNs: number;
 }
@@ -25,18 +21,15 @@ export class DeviceWorker {
 	#live: LiveDevices | undefined;
 
 	/** Makes the backs and gives the thread to its reactor. Call first. @throws VmmError when a host resource cannot be had */
-	create({layout, memory, vmFd, pollNs}: DeviceWorkerData): void {
+	create(data: DeviceWorkerData): void {
+		const {layout, pollNs} = data;
 		const bell = new Doorbell(layout.doorbell);
 		const reactor = new EpollReactor({
 			pollNs,
 			wakeFd: layout.doorbell.wakeFd,
 			polled: {poll: () => this.#live?.backs.poll() ?? false, sleeping: (asleep) => bell.sleeping(asleep)},
 		});
-		const machine = new AttachedMachine(layout, {
-			findModel: findDeviceModel,
-			interrupts: interruptController(Partition.fromFd(vmFd)),
-			memory: new MappedMemory(memory),
-		});
+		const {machine} = attachMachine(data, kicker(data.bootHandle));
 		this.#live = {reactor, backs: new DeviceBacks(machine, reactor)};
 		// After the answer to this call has been sent.
 		setImmediate(() => void reactor.run().then(leaveOwner));

@@ -3,15 +3,27 @@ import {type CmosRtcConfig, cmosRtcKind} from '#devices/chipset/cmos-rtc';
 import {debugExitKind} from '#devices/chipset/debug-exit';
 import {debugconKind} from '#devices/chipset/debugcon';
 import {i8042Kind} from '#devices/chipset/i8042';
+import {type IoApic82093aaConfig, ioApic82093aaKind} from '#devices/chipset/ioapic-82093aa';
 import {type MissingConfig, missingKind, missingOnEveryPc, missingSerialPorts} from '#devices/chipset/missing';
 import {pciConfigKind} from '#devices/chipset/pci-config';
+import {type Pic8259Config, pic8259Kind} from '#devices/chipset/pic-8259';
+import {type Pit8254Config, pit8254Kind} from '#devices/chipset/pit-8254';
 import {type Serial16550Config, serial16550Kind, standardSerialPorts} from '#devices/chipset/serial-16550';
 import type {DeviceInstance} from '#devices/device';
 import type {MemoryRange} from '#devices/guest-memory';
+import {extIntInput} from '#devices/interrupts';
+import {ioApicAddress} from '#main/acpi';
 import type {VmConfig} from '#main/config';
 
 /** A shared-state device of this configuration. */
 const shared = (name: string, kind: string, config: unknown): DeviceInstance => ({name, kind, config, route: 'shared'});
+
+/** What KVM's interrupt controllers and timer are in a machine where they are not ours. */
+const interruptChips: readonly DeviceInstance[] = [
+	shared('pic', pic8259Kind, {intrInput: extIntInput} satisfies Pic8259Config),
+	shared('ioapic', ioApic82093aaKind, {base: ioApicAddress} satisfies IoApic82093aaConfig),
+	shared('pit', pit8254Kind, {irq: 0} satisfies Pit8254Config),
+];
 
 /** Lists the devices of a machine. All four serial ports exist when any of them is attached to something. */
 export function describeDevices(config: VmConfig, ram: readonly MemoryRange[], baseTimeMs: number): DeviceInstance[] {
@@ -19,6 +31,7 @@ export function describeDevices(config: VmConfig, ram: readonly MemoryRange[], b
 	const hasSerial = Object.values(serial).some(({kind}) => kind !== 'none');
 	return [
 		...(hasSerial ? standardSerialPorts.map((port) => shared(port.name, serial16550Kind, uart(config, port))) : []),
+		...(config.irqchip === 'split' ? interruptChips : []),
 		shared('rtc', cmosRtcKind, {baseTimeMs, ...ramSplit(ram)} satisfies CmosRtcConfig),
 		shared('pm', acpiPmKind, {base: pmLayout.base, sciIrq: pmLayout.sciIrq} satisfies AcpiPmConfig),
 		shared('i8042', i8042Kind, {}),

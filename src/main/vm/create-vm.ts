@@ -1,6 +1,4 @@
 import {MappedMemory} from '#devices/guest-memory';
-import {AttachedMachine} from '#devices/machine';
-import {findDeviceModel} from '#devices/registry';
 import {consolePort, type VmConfig} from '#main/config';
 import {writeBootImage} from '#main/loader';
 import {allocateRam, prefetchRam} from '#main/memory';
@@ -8,7 +6,8 @@ import {createMemoryLayout} from '#main/topology';
 import {WorkerStock} from '#main/workers';
 import {close, eventfd} from '#support/ffi';
 import {physicalAddressBits} from '#vcpu-worker/cpuid';
-import {interruptController, openKvm, Partition, supportedCpuid} from '#vcpu-worker/kvm';
+import {openKvm, Partition, supportedCpuid} from '#vcpu-worker/kvm';
+import {attachMachine} from '#vcpu-worker/machine';
 import {DeviceThread} from './device-thread.ts';
 import {kernelChips, noKernelChips} from './interrupt-chips.ts';
 import {prepareBoot, readKernel} from './prepare-boot.ts';
@@ -101,21 +100,21 @@ async function assemble(config: VmConfig, options: CreateOptions, undo: Undo): P
 	undo.push(() => void close(wakeFd));
 	const layout = wireMachine(config, topology.vps.length, ram.ranges, wakeFd);
 	const {pollNs = defaultPollNs, mailboxSpins = defaultMailboxSpins} = options;
-	const wiring = {layout, memory: ram.ranges};
+	const wiring = {layout, memory: ram.ranges, vmFd: partition.fd};
 	const memory = new MappedMemory(ram.ranges);
-	const host = {findModel: findDeviceModel, interrupts: interruptController(partition), memory};
-	const machine = new AttachedMachine(layout, host);
+	// This thread touches devices only while no vCPU runs.
+	const {machine} = attachMachine(wiring, () => {});
 	machine.reset();
 	const image = prepareBoot(await files, config, topology, memoryLayout);
 	const {entry} = image;
-	const threads = wireVcpus({workers, topology, kvm, cpuid, partition, mailboxSpins, entry, ...wiring});
+	const {threads, bootHandle} = wireVcpus({workers, topology, kvm, cpuid, partition, mailboxSpins, entry, ...wiring});
 	if (config.memory.prefetch) await prefetchRam(ram.ranges, options.prefetched ?? (() => {}));
 	// The image was checked against this machine's RAM when it was made.
 	if (!writeBootImage(memory, image)) throw new TypeError('the boot image does not fit this machine');
 	const vcpus = new VcpuGroup(threads);
 	await vcpus.ready();
 	// A thread that starts keeps a processor busy for as long as Node's own start does: the vCPUs' threads come first.
-	const devices = new DeviceThread({vmFd: partition.fd, pollNs, ...wiring});
+	const devices = new DeviceThread({pollNs, bootHandle, ...wiring});
 	const vm = new Vm({
 		machine,
 		memory,

@@ -47,8 +47,7 @@ export function prepareBoot(
 ): BootImage {
 	const hasSerial = Object.values(config.serial).some(({kind}) => kind !== 'none');
 	const comPorts: readonly ComPort[] = hasSerial ? [1, 2, 3, 4] : [];
-	const hasChips = config.irqchip === 'kernel';
-	const acpi = buildAcpiTables({topology, comPorts, hasPic: hasChips, hasPit: hasChips});
+	const acpi = buildAcpiTables({topology, comPorts});
 	const smbios = buildSmbiosTables(acpi.end);
 	const reserved = [...acpi.reserved, ...smbios.reserved];
 	const image = loadKernel({...files, machine: {ram: layout.ram, reserved, rsdp: acpi.rsdp}});

@@ -1,5 +1,5 @@
 import type {SpawnedWorker} from '#support/rpc';
-import {type ControlMemory, controlBytes, VcpuKick} from '#vcpu-worker/kvm';
+import {kicker} from '#vcpu-worker/machine';
 import {type StopReason, VcpuControl, type VcpuControlView} from '#vcpu-worker/protocol';
 import type {VcpuWorker, VcpuWorkerData} from '#vcpu-worker/worker';
 
@@ -10,15 +10,16 @@ export class VcpuThread {
 	readonly index: number;
 	readonly control: VcpuControlView;
 	readonly #worker: SpawnedWorker<VcpuWorker>;
-	readonly #run: ControlMemory;
+	readonly #kick: () => void;
 	readonly #created: Promise<void>;
 
 	/** @param worker - a thread of this vCPU's own, which is now told to create it; {@link ready} tells when it has */
 	constructor(worker: SpawnedWorker<VcpuWorker>, data: VcpuWorkerData) {
-		const {index, control} = data;
+		const {index, handle} = data;
+		const {control} = handle;
 		this.index = index;
 		this.control = VcpuControl.on(control.buffer, control.byteOffset);
-		this.#run = data.run;
+		this.#kick = kicker(handle);
 		this.#worker = worker;
 		this.#created = this.#call((api) => api.create(data));
 		this.#created.catch(() => {});
@@ -42,7 +43,7 @@ export class VcpuThread {
 	/** Asks a running vCPU to leave the guest. Returns at once; {@link run} resolves soon after. */
 	requestStop(): void {
 		Atomics.store(this.control.$atomic, stopWord, 1);
-		new VcpuKick(controlBytes(this.#run), this.control.tid).kick();
+		this.#kick();
 	}
 
 	/** Takes the request back. Only while the vCPU is not running. */

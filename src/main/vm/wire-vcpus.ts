@@ -5,6 +5,7 @@ import type {SpawnedWorker} from '#support/rpc';
 import {allocateSharedPages} from '#support/shared-memory';
 import {type CpuidEntry, type CpuidOptions, guestCpuid, isAmdHost} from '#vcpu-worker/cpuid';
 import {Cap, kvmKind, msrIndexList, type Partition, vcpuMmapSize} from '#vcpu-worker/kvm';
+import type {VcpuHandle} from '#vcpu-worker/machine';
 import {resetMsrs} from '#vcpu-worker/msr-policy';
 import {VcpuControl} from '#vcpu-worker/protocol';
 import type {BootRegisters} from '#vcpu-worker/registers';
@@ -30,7 +31,7 @@ export interface VcpuParts {
 const pageSize = 4096;
 
 /** Tells every vCPU's thread what it is; they create their vCPUs side by side. */
-export function wireVcpus(parts: VcpuParts): VcpuThread[] {
+export function wireVcpus(parts: VcpuParts): {threads: VcpuThread[]; bootHandle: VcpuHandle} {
 	const {workers, topology, kvm, partition, layout, memory, mailboxSpins, entry} = parts;
 	const runBytes = Math.ceil(vcpuMmapSize(kvm) / pageSize) * pageSize;
 	const runs = allocateSharedPages(runBytes * workers.length);
@@ -39,14 +40,21 @@ export function wireVcpus(parts: VcpuParts): VcpuThread[] {
 	const msrIndexes = msrIndexList(kvm);
 	const msrs = resetMsrs({isAmd: isAmdHost(parts.cpuid), nestedVirt: false, listed: new Set(msrIndexes)});
 	const xsaveSize = partition.checkExtension(Cap.XSAVE2);
-	return workers.map((worker, index) => {
+	const handles = workers.map(
+		(_, index): VcpuHandle => ({
+			run: {buffer: runs, byteOffset: runBytes * index, byteLength: runBytes},
+			control: {buffer: controls, byteOffset: VcpuControl.byteLength * index},
+		}),
+	);
+	const [bootHandle] = handles as [VcpuHandle];
+	const threads = workers.map((worker, index) => {
 		const vp = topology.vps[index] as VpPlace;
 		return new VcpuThread(worker, {
 			index,
 			apicId: vp.apicId,
 			vmFd: partition.fd,
-			run: {buffer: runs, byteOffset: runBytes * index, byteLength: runBytes},
-			control: {buffer: controls, byteOffset: VcpuControl.byteLength * index},
+			handle: handles[index] as VcpuHandle,
+			bootHandle,
 			layout,
 			memory,
 			cpuid: guestCpuid(parts.cpuid, cpuidTopology(topology, vp), options),
@@ -58,6 +66,7 @@ export function wireVcpus(parts: VcpuParts): VcpuThread[] {
 			...(index === 0 && {entry}),
 		});
 	});
+	return {threads, bootHandle};
 }
 
 /** What the host decides about the guest's CPUID. */

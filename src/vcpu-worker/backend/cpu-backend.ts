@@ -89,6 +89,12 @@ export interface CpuBackend {
 	writeGeneral(registers: GeneralRegisters): void;
 	readSpecial(): SpecialRegisters;
 	writeSpecial(registers: SpecialRegisters): void;
+	/** The guest can take an interrupt from the processor's pin, as of the last exit. */
+	readonly readyForInterrupt: boolean;
+	/** Ends the next run as soon as the guest can take an interrupt from the processor's pin. */
+	requestInterruptWindow(wanted: boolean): void;
+	/** Delivers the interrupt that the processor's pin announced. Once for each {@link readyForInterrupt}. */
+	interrupt(vector: number): void;
 	/** Delivers a non-maskable interrupt. */
 	nmi(): void;
 	/** Everything that makes up the processor's state, as data for {@link restore}. */

@@ -49,6 +49,18 @@ export class KvmBackend implements CpuBackend {
 		return this.#exit.eoiVector;
 	}
 
+	get readyForInterrupt(): boolean {
+		return this.#exit.readyForInterrupt;
+	}
+
+	requestInterruptWindow(wanted: boolean): void {
+		this.#exit.requestInterruptWindow(wanted);
+	}
+
+	interrupt(vector: number): void {
+		this.#vcpu.interrupt(vector);
+	}
+
 	failure(): ErrorData {
 		const remedy = '`openvmm doctor` shows what this host supports';
 		if (this.#runErrno !== 0) {

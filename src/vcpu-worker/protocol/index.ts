@@ -1,2 +1,2 @@
 export type {StopReason} from './stop-reason.ts';
-export {VcpuControl, type VcpuControlView} from './vcpu-control.ts';
+export {VcpuControl, type VcpuControlPlace, type VcpuControlView} from './vcpu-control.ts';

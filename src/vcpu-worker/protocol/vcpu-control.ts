@@ -16,4 +16,10 @@ export const VcpuControl = sharedStruct('vcpu-control', {
 	otherExits: f64(),
 });
 
+/** Where a vCPU's {@link VcpuControl} lies. */
+export interface VcpuControlPlace {
+	readonly buffer: SharedArrayBuffer;
+	readonly byteOffset: number;
+}
+
 export type VcpuControlView = StructView<(typeof VcpuControl)['fields']>;

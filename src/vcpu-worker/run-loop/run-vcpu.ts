@@ -1,7 +1,9 @@
+import type {SplitInterrupts} from '#devices/chipset/split-interrupts';
 import type {IoBus} from '#devices/io-bus';
 import type {MachineEvents} from '#devices/machine';
 import type {CpuBackend, ExitKind} from '#vcpu-worker/backend';
 import {type StopReason, VcpuControl, type VcpuControlView} from '#vcpu-worker/protocol';
+import {offerPicInterrupt} from './pic-interrupt.ts';
 import {serveMmio, serveMsr, servePort} from './serve-exit.ts';
 
 /** What a vCPU's thread runs on. */
@@ -10,6 +12,10 @@ export interface VcpuContext {
 	readonly bus: IoBus;
 	readonly events: MachineEvents;
 	readonly control: VcpuControlView;
+	/** The interrupt controllers, where they are devices of ours. */
+	readonly split: SplitInterrupts | undefined;
+	/** The PIC's interrupts come to the boot processor. */
+	readonly isBoot: boolean;
 }
 
 const stopWord = VcpuControl.word('stopRequested');
@@ -37,11 +43,13 @@ export function runVcpu(context: VcpuContext): StopReason {
 }
 
 function loop(context: VcpuContext): StopReason {
-	const {cpu, events, control} = context;
+	const {cpu, events, control, split, isBoot} = context;
 	const words = control.$atomic;
+	const pic = isBoot ? split : undefined;
 	for (;;) {
 		if (Atomics.load(words, stopWord) !== 0) return {kind: 'requested'};
 		if (events.pending) return {kind: 'event'};
+		if (pic !== undefined) offerPicInterrupt(cpu, pic);
 		const exit = cpu.run();
 		if (exit === 'failed') return {kind: 'failed', error: cpu.failure()};
 		if (exit === 'shutdown') return {kind: 'crash', reason: 'triple fault'};
@@ -57,7 +65,7 @@ function completeExit(context: VcpuContext): void {
 	}
 }
 
-function serve(exit: ExitKind, {cpu, bus, events, control}: VcpuContext): void {
+function serve(exit: ExitKind, {cpu, bus, events, control, split}: VcpuContext): void {
 	switch (exit) {
 		case 'port':
 			control.portExits++;
@@ -74,6 +82,9 @@ function serve(exit: ExitKind, {cpu, bus, events, control}: VcpuContext): void {
 			break;
 		case 'interrupted':
 			control.interruptedExits++;
+			break;
+		case 'eoi':
+			split?.endOfInterrupt(cpu.eoiVector);
 			break;
 		case 'reset':
 		case 'power-off':

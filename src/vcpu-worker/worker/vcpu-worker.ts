@@ -1,38 +1,23 @@
-import {MappedMemory, type MappedRange} from '#devices/guest-memory';
-import {AttachedMachine, type MachineLayout} from '#devices/machine';
-import {findDeviceModel} from '#devices/registry';
 import {VmmError} from '#support/errors';
 import {MailboxCaller} from '#support/mailbox';
 import {leaveOwner} from '#support/rpc';
 import type {CpuidEntry} from '#vcpu-worker/cpuid';
-import {
-	type ControlMemory,
-	getLapic,
-	interruptController,
-	KvmBackend,
-	KvmVcpu,
-	Partition,
-	setLapic,
-	setMsrs,
-} from '#vcpu-worker/kvm';
+import {getLapic, KvmBackend, KvmVcpu, setLapic, setMsrs} from '#vcpu-worker/kvm';
+import {attachMachine, kicker, type MachineHandle, type VcpuHandle} from '#vcpu-worker/machine';
 import type {MsrValue} from '#vcpu-worker/msr-policy';
 import {type StopReason, VcpuControl} from '#vcpu-worker/protocol';
 import type {BootRegisters} from '#vcpu-worker/registers';
 import {runVcpu, type VcpuContext} from '#vcpu-worker/run-loop';
 
 /** What a vCPU's thread starts with: plain data and shared buffers. */
-export interface VcpuWorkerData {
+export interface VcpuWorkerData extends MachineHandle {
 	/** 0 is the boot processor. */
 	readonly index: number;
 	/** Local APIC id and KVM's vCPU id. */
 	readonly apicId: number;
-	readonly vmFd: number;
-	/** Where `kvm_run` gets mapped. */
-	readonly run: ControlMemory;
-	/** This vCPU's {@link VcpuControl}. */
-	readonly control: {readonly buffer: SharedArrayBuffer; readonly byteOffset: number};
-	readonly layout: MachineLayout;
-	readonly memory: readonly MappedRange[];
+	readonly handle: VcpuHandle;
+	/** The boot processor's, which is this one's where the index is 0. */
+	readonly bootHandle: VcpuHandle;
 	readonly cpuid: readonly CpuidEntry[];
 	/** The local APIC is in x2APIC mode at power-on, as firmware leaves it where ids need that. */
 	readonly x2apicEnabled: boolean;
@@ -66,19 +51,18 @@ export class VcpuWorker {
 
 	/** Creates the vCPU. Call first. @throws VmmError of the KVM layer */
 	create(data: VcpuWorkerData): void {
-		const machine = new AttachedMachine(data.layout, {
-			findModel: findDeviceModel,
-			interrupts: interruptController(Partition.fromFd(data.vmFd)),
-			memory: new MappedMemory(data.memory),
-		});
-		const control = VcpuControl.on(data.control.buffer, data.control.byteOffset);
+		// The boot processor looks at its pin before each entry: it need not be told while it runs this thread.
+		const {machine, split} = attachMachine(data, data.index === 0 ? () => {} : kicker(data.bootHandle));
+		const {control: place} = data.handle;
+		const control = VcpuControl.on(place.buffer, place.byteOffset);
 		const giveUp = () => Atomics.load(control.$atomic, VcpuControl.word('stopRequested')) !== 0;
 		const caller = new MailboxCaller(data.layout.mailbox, data.index, {spins: data.mailboxSpins, giveUp});
 		const vcpu = createVcpu(data);
 		const msrIndexes = data.msrIndexes.filter((index) => index !== tscIndex);
 		const cpu = new KvmBackend(vcpu, {msrIndexes, xsaveSize: data.xsaveSize});
 		Atomics.store(control.$atomic, VcpuControl.word('tid'), cpu.prepareThread());
-		const context = {cpu, bus: machine.bus(caller), events: machine.events, control};
+		const isBoot = data.index === 0;
+		const context = {cpu, bus: machine.bus(caller), events: machine.events, control, split, isBoot};
 		if (data.entry !== undefined) enter(cpu, data.entry);
 		this.#live = {vcpu, context, powerOn: cpu.save()};
 	}
@@ -125,7 +109,8 @@ function enter(cpu: KvmBackend, {general, special}: BootRegisters): void {
 }
 
 function createVcpu(data: VcpuWorkerData): KvmVcpu {
-	const vcpu = KvmVcpu.create(data.vmFd, data.apicId, data.run, data.run.byteLength);
+	const {run} = data.handle;
+	const vcpu = KvmVcpu.create(data.vmFd, data.apicId, run, run.byteLength);
 	vcpu.setCpuid(data.cpuid);
 	setMsrs(vcpu.fd, data.msrs);
 	// KVM finds the target of an interrupt message in a map that it makes anew when an APIC's state is set, but not when a

@@ -1,3 +1,4 @@
+import {fromBcd, toBcd} from './bcd.ts';
 import {Cmos, pmBit, RegisterB} from './registers.ts';
 
 /** The bytes that hold the time, and nothing else. */
@@ -11,9 +12,6 @@ export const timeBytes: readonly number[] = [
 	Cmos.YEAR,
 	Cmos.CENTURY,
 ];
-
-const toBcd = (value: number) => (Math.floor(value / 10) << 4) | (value % 10);
-const fromBcd = (value: number) => (value >> 4) * 10 + (value & 0x0f);
 
 /** Writes a wall-clock time into the time bytes, in the format that register B asks for (tables 3 and 4). */
 export function encodeTime(ram: Uint8Array, timeMs: number, registerB: number): void {

@@ -46,6 +46,8 @@ export const RegisterA = {
 	DIVIDER_MASK: 0x70,
 	/** The divider setting for a 32.768 kHz crystal; any other stops the clock. */
 	DIVIDER_32KHZ: 0x20,
+	/** Selects the periodic interrupt; 0 is none. */
+	RATE_MASK: 0x0f,
 	/** 32.768 kHz, 976.562 µs periodic rate. */
 	INITIAL: 0x26,
 } as const;
@@ -57,6 +59,10 @@ export const RegisterB = {
 	BINARY: 1 << 2,
 	/** Update-ended interrupt enable. */
 	UIE: 1 << 4,
+	/** Alarm interrupt enable. */
+	AIE: 1 << 5,
+	/** Periodic interrupt enable. */
+	PIE: 1 << 6,
 	/** Stops updates so that the time can be set. */
 	SET: 1 << 7,
 	INITIAL: 0x02,
@@ -66,9 +72,22 @@ export const RegisterB = {
 export const RegisterC = {
 	/** Update ended. */
 	UF: 1 << 4,
+	/** Alarm. */
+	AF: 1 << 5,
+	/** Periodic: the selected tap of the divider had an edge. */
+	PF: 1 << 6,
 	/** Any flag whose interrupt is enabled. */
 	IRQF: 1 << 7,
 } as const;
+
+/** The three interrupts: an enable in register B is the same bit as its flag in register C. */
+export const interruptBits = RegisterB.UIE | RegisterB.AIE | RegisterB.PIE;
+
+/** The bytes that hold the alarm. */
+export const alarmBytes: readonly number[] = [Cmos.SECONDS_ALARM, Cmos.MINUTES_ALARM, Cmos.HOURS_ALARM];
+
+/** An alarm byte from here on matches every time (data sheet, "don't care" codes). */
+export const alarmAny = 0xc0;
 
 /** Register D: RAM and time are valid. */
 export const RegisterD = {VRT: 1 << 7} as const;

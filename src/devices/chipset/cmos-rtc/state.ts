@@ -9,8 +9,10 @@ export const CmosRtcState = sharedStruct('cmos-rtc', {
 	ram: bytes(cmosSize),
 	/** What the guest's setting of the clock added to the configured time, in milliseconds. */
 	adjustmentMs: f64(),
-	/** The second of the latest update that register C has shown. */
-	shownSecond: f64(),
+	/** Interrupt flags that are set, as in register C; IRQF is computed. */
+	flags: u8(),
+	/** Wall-clock time, in milliseconds, of the latest moment whose events {@link flags} shows. */
+	lookedMs: f64(),
 });
 
 /** Fields of {@link CmosRtcState}. */

@@ -1,0 +1,216 @@
+import {type CountCode, countCode} from './count-code.ts';
+import type {CounterView} from './counter-view.ts';
+import {highClocks, type Mode, modes} from './modes.ts';
+import {Access, ControlWord, Status} from './registers.ts';
+import {Pending} from './state.ts';
+
+/** What surrounds a counter. */
+export interface CounterPins {
+	/** Level of the gate input. */
+	gate(): boolean;
+	/** The output rose so often since it was last looked at. */
+	rose(times: number): void;
+}
+
+/**
+ * One counter over its shared state. Nothing ticks: every method is told the current clock and computes from the clock at
+ * which the count was loaded. A count is loaded in the clock after the one in which it was written.
+ */
+export class Counter {
+	readonly #state: CounterView;
+	readonly #pins: CounterPins;
+
+	constructor(state: CounterView, pins: CounterPins) {
+		this.#state = state;
+		this.#pins = pins;
+	}
+
+	get mode(): Mode {
+		return modes[(this.#state.control >> ControlWord.MODE_SHIFT) & ControlWord.MODE_MASK] as Mode;
+	}
+
+	/** A control word other than a command: stops the counter until a count is written. */
+	configure(control: number): void {
+		const state = this.#state;
+		state.control = control & ControlWord.KEPT;
+		state.count = 0;
+		state.reload = 0;
+		state.pending = Pending.NONE;
+		state.held = 0;
+		state.expired = 0;
+		state.writesMsb = 0;
+		state.readsMsb = 0;
+		state.countLatched = 0;
+		state.statusLatched = 0;
+		state.origin = 0;
+	}
+
+	/** A byte of the count; true when it changed what the output will do. */
+	write(clock: number, value: number): boolean {
+		const state = this.#state;
+		if (this.#access === Access.LSB) return this.#setCount(clock, value);
+		if (this.#access === Access.MSB) return this.#setCount(clock, value << 8);
+		if (state.writesMsb !== 0) {
+			state.writesMsb = 0;
+			return this.#setCount(clock, state.lsb | (value << 8));
+		}
+		state.lsb = value;
+		state.writesMsb = 1;
+		// In mode 0 the first byte stops the counting.
+		if (this.mode !== modes[0]) return false;
+		state.count = 0;
+		return true;
+	}
+
+	/** The next byte of the latched status, the latched count, or the count. */
+	read(clock: number): number {
+		const state = this.#state;
+		if (state.statusLatched !== 0) {
+			state.statusLatched = 0;
+			return state.statusLatch;
+		}
+		const both = this.#access === Access.BOTH;
+		const msb = both ? state.readsMsb !== 0 : this.#access === Access.MSB;
+		const count = state.countLatched !== 0 ? state.countLatch : this.#readCount(clock);
+		if (both) state.readsMsb = msb ? 0 : 1;
+		if (!both || msb) state.countLatched = 0;
+		return msb ? count >> 8 : count & 0xff;
+	}
+
+	/** Holds the count for reading. A second latch before that is ignored. */
+	latchCount(clock: number): void {
+		const state = this.#state;
+		if (state.countLatched !== 0) return;
+		state.countLatch = this.#readCount(clock);
+		state.countLatched = 1;
+	}
+
+	/** Holds the status for reading. A second latch before that is ignored. */
+	latchStatus(clock: number): void {
+		const state = this.#state;
+		if (state.statusLatched !== 0) return;
+		const output = this.output(clock) ? Status.OUTPUT : 0;
+		const loading = state.held === 0 && clock < state.origin;
+		const isNull = state.count === 0 || state.pending !== Pending.NONE || loading;
+		state.statusLatch = state.control | output | (isNull ? Status.NULL_COUNT : 0);
+		state.statusLatched = 1;
+	}
+
+	/** Level of the output. */
+	output(clock: number): boolean {
+		this.advance(clock);
+		const {count, held} = this.#state;
+		const {mode} = this;
+		if (count === 0) return mode.startsHigh;
+		return (held !== 0 && mode.periodic) || mode.output(count, this.#elapsed(clock));
+	}
+
+	/** The gate input changed to what {@link CounterPins.gate} says. */
+	gateChanged(clock: number): void {
+		const state = this.#state;
+		const {mode} = this;
+		if (this.#pins.gate()) {
+			if (mode.triggered || mode.periodic) this.#begin(clock);
+			else if (state.held !== 0) state.origin = clock - state.origin;
+			state.held = 0;
+			return;
+		}
+		if (mode.triggered || state.count === 0 || state.held !== 0) return;
+		this.advance(clock);
+		state.origin = this.#elapsed(clock);
+		state.held = 1;
+		if (state.pending !== Pending.NONE) state.pending = Pending.TRIGGER;
+	}
+
+	/** The clock of the next rising edge after those that {@link advance} has found. */
+	nextRise(): number | undefined {
+		const {count, reload, pending, held, expired, origin} = this.#state;
+		if (count === 0 || held !== 0 || expired !== 0) return undefined;
+		if (pending === Pending.HIGH_END) return origin + highClocks(count) + reload - highClocks(reload);
+		return origin + this.mode.riseAt(count);
+	}
+
+	/**
+	 * Accounts for the rising edges up to `clock`, and moves a periodic mode's origin to its current period. Must come
+	 * before whatever changes the output's future.
+	 */
+	advance(clock: number): void {
+		const state = this.#state;
+		const {mode} = this;
+		if (state.count === 0 || state.held !== 0 || clock < state.origin) return;
+		let rises = 0;
+		if (mode.periodic) {
+			rises += this.#takePending(clock);
+			const periods = Math.floor(this.#elapsed(clock) / state.count);
+			state.origin += periods * state.count;
+			rises += periods;
+		} else if (state.expired === 0 && this.#elapsed(clock) >= mode.riseAt(state.count)) {
+			state.expired = 1;
+			rises = 1;
+		}
+		if (rises > 0) this.#pins.rose(rises);
+	}
+
+	get #access(): number {
+		return (this.#state.control >> ControlWord.ACCESS_SHIFT) & ControlWord.ACCESS_MASK;
+	}
+
+	get #code(): CountCode {
+		return countCode((this.#state.control & ControlWord.BCD) !== 0);
+	}
+
+	#elapsed(clock: number): number {
+		const {origin, held} = this.#state;
+		return held !== 0 ? origin : Math.max(0, clock - origin);
+	}
+
+	/** The counting element as the guest reads it. */
+	#readCount(clock: number): number {
+		this.advance(clock);
+		const {count} = this.#state;
+		const {modulus, encode} = this.#code;
+		const value = count === 0 ? 0 : this.mode.value(count, this.#elapsed(clock)) % modulus;
+		return encode(value < 0 ? value + modulus : value);
+	}
+
+	/** A whole count was written: it is loaded at once, or waits for the end of the period or for a trigger. */
+	#setCount(clock: number, raw: number): true {
+		const state = this.#state;
+		const {mode} = this;
+		this.advance(clock);
+		// A smaller count than the data sheet allows counts as the smallest.
+		state.reload = Math.max(this.#code.decode(raw), mode.minimum);
+		if (mode.triggered || (mode.periodic && state.held !== 0)) state.pending = Pending.TRIGGER;
+		else if (!mode.periodic || state.count === 0) this.#begin(clock);
+		// Only a square wave is loaded in the middle of its period.
+		else if (mode === modes[3] && mode.output(state.count, this.#elapsed(clock))) state.pending = Pending.HIGH_END;
+		else state.pending = Pending.PERIOD_END;
+		return true;
+	}
+
+	/** Begins to count what was written last, if anything was. */
+	#begin(clock: number): void {
+		const state = this.#state;
+		if (state.reload === 0) return;
+		this.advance(clock);
+		state.count = state.reload;
+		state.pending = Pending.NONE;
+		state.expired = 0;
+		state.held = this.#pins.gate() || this.mode.triggered ? 0 : 1;
+		state.origin = state.held !== 0 ? 0 : clock + 1;
+	}
+
+	/** Loads the count that was written during a period that is over; returns the rising edges up to then. */
+	#takePending(clock: number): number {
+		const state = this.#state;
+		const atHighEnd = state.pending === Pending.HIGH_END;
+		if (!atHighEnd && state.pending !== Pending.PERIOD_END) return 0;
+		const end = atHighEnd ? highClocks(state.count) : state.count;
+		if (this.#elapsed(clock) < end) return 0;
+		// The new count begins with its low half, as if its high half had just passed.
+		state.origin += atHighEnd ? end - highClocks(state.reload) : end;
+		state.count = state.reload;
+		state.pending = Pending.NONE;
+		return atHighEnd ? 0 : 1;
+	}
+}

@@ -1,0 +1,3 @@
+export {type Pit8254Config, pit8254Kind} from './handle.ts';
+export {pit8254} from './model.ts';
+export {pitFrequencyHz} from './registers.ts';

@@ -1,0 +1,76 @@
+import type {DeviceServices} from '#devices/device';
+import type {InterruptLine} from '#devices/interrupts';
+import type {StructView} from '#support/shared-memory';
+import {clockAt, clocksIn} from './clock.ts';
+import {Counter} from './counter.ts';
+import {counterView} from './counter-view.ts';
+import {modes} from './modes.ts';
+import type {Pit8254Fields} from './state.ts';
+
+/** Interrupts have at least 100 µs between them: no guest's rate may keep the thread from other devices. */
+const spacing = clocksIn(100_000);
+
+/** Ticks owed beyond this many are dropped: a guest that was away for that long reads another clock. */
+export const maxTicksOwed = 1000;
+
+/**
+ * Counter 0 and its interrupt line. Every rising edge of the output becomes one interrupt. Those that came faster or were
+ * looked at later than they can be served are owed and follow one by one, because guests tell the time by counting them.
+ * The line does not follow the low phases of modes 2 to 5 but drops right before it rises: only edges interrupt.
+ */
+export class TimerInterrupt {
+	readonly counter: Counter;
+	readonly #state: StructView<Pit8254Fields>;
+	readonly #services: DeviceServices;
+	readonly #line: InterruptLine;
+
+	constructor(state: StructView<Pit8254Fields>, services: DeviceServices) {
+		this.#state = state;
+		this.#services = services;
+		this.#line = services.line('timer');
+		this.counter = new Counter(counterView(state, 0), {
+			gate: () => true,
+			rose: (times) => {
+				const owed = state.ticksOwed + times;
+				state.ticksOwed = Math.min(owed, maxTicksOwed);
+				state.ticksDropped += owed - state.ticksOwed;
+			},
+		});
+	}
+
+	/** Raises an interrupt if one is due; returns the clock to look again at, if there is one. */
+	serve(): number | undefined {
+		const clock = clockAt(this.#services.time.nowNs());
+		this.counter.advance(clock);
+		const {ticksOwed, lastTick} = this.#state;
+		if (ticksOwed > 0 && clock >= lastTick + spacing) this.#tick(clock);
+		const next = this.#state.ticksOwed > 0 ? clock : this.counter.nextRise();
+		return next === undefined ? undefined : Math.max(next, this.#state.lastTick + spacing);
+	}
+
+	/** Before a write: what a one-shot has reached already is not lost to the next one. */
+	beforeWrite(clock: number): void {
+		this.counter.advance(clock);
+		if (!this.counter.mode.periodic && this.#state.ticksOwed > 0) this.#tick(clock);
+	}
+
+	/** A control word ends what was counted, and with it what is owed. */
+	configure(control: number): void {
+		this.#state.ticksDropped += this.#state.ticksOwed;
+		this.#state.ticksOwed = 0;
+		this.counter.configure(control);
+	}
+
+	/** After a write or reset: brings the line to the level that is neither tick nor strobe. */
+	settle(clock: number): void {
+		this.#line.setLevel(this.counter.mode !== modes[0] || this.counter.output(clock));
+	}
+
+	#tick(clock: number): void {
+		this.#state.ticksOwed--;
+		this.#state.ticks++;
+		this.#state.lastTick = clock;
+		this.#line.setLevel(false);
+		this.#line.setLevel(true);
+	}
+}

@@ -1,0 +1,1 @@
+export {type SplitInterruptHost, SplitInterrupts} from './split-interrupts.ts';

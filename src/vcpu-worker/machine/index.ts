@@ -1,0 +1,2 @@
+export {attachMachine, type HostedMachine, type MachineHandle} from './attach-machine.ts';
+export {kicker, type VcpuHandle} from './vcpu-handle.ts';
