@@ -1,3 +1,4 @@
+import {Errno} from './errno.ts';
 import {read, write} from './fd.ts';
 import {libc} from './libc.ts';
 
@@ -10,6 +11,12 @@ const EPOLL_CLOEXEC = 0o2000000;
 const cEventfd = libc('int eventfd(uint32_t initial, int flags)');
 const cEpollCreate = libc('int epoll_create1(int flags)');
 const cEpollCtl = libc('int epoll_ctl(int epfd, int operation, int fd, void *event)');
+/** epoll_pwait2(2), which libraries have later than kernels do: its number is the same on every architecture. */
+const cSyscall = libc(
+	'int64_t syscall(int64_t number, int epfd, void *events, int capacity, void *timeout, void *mask, uint64_t maskBytes)',
+);
+const SYS_epoll_pwait2 = 441;
+/** For kernels before 5.11. */
 const cEpollWait = libc('int epoll_wait(int epfd, void *events, int capacity, int timeoutMs)');
 
 /** eventfd(2), non-blocking. Returns the descriptor or the negated errno. */
@@ -32,6 +39,9 @@ export class EpollSet {
 	readonly #fd: number;
 	readonly #events: Uint8Array;
 	readonly #view: DataView;
+	readonly #timeoutBytes = new Uint8Array(16);
+	readonly #timeout = new DataView(this.#timeoutBytes.buffer);
+	#waitsFinely = true;
 
 	/** @param capacity - most events returned by one wait */
 	constructor(capacity = 64) {
@@ -52,9 +62,25 @@ export class EpollSet {
 		return cEpollCtl(this.#fd, operation, fd, this.#events);
 	}
 
-	/** epoll_wait(2). Returns how many events came, or the negated errno. -1 waits for ever. */
-	wait(timeoutMs: number): number {
-		return cEpollWait(this.#fd, this.#events, Math.floor(this.#events.length / eventSize), timeoutMs);
+	/** Waits for events, for this long at most. Returns how many came, or the negated errno. */
+	wait(timeoutNs: number): number {
+		const capacity = Math.floor(this.#events.length / eventSize);
+		if (this.#waitsFinely) {
+			const timeout = timeoutNs === Number.POSITIVE_INFINITY ? null : this.#timespec(timeoutNs);
+			const result = cSyscall(SYS_epoll_pwait2, this.#fd, this.#events, capacity, timeout, null, 0);
+			if (result !== -Errno.ENOSYS) return result;
+			this.#waitsFinely = false;
+		}
+		const timeoutMs = timeoutNs === Number.POSITIVE_INFINITY ? -1 : Math.ceil(timeoutNs / 1e6);
+		return cEpollWait(this.#fd, this.#events, capacity, timeoutMs);
+	}
+
+	/** struct timespec: seconds and nanoseconds, 64 bits each. */
+	#timespec(ns: number): Uint8Array {
+		const seconds = Math.min(Math.floor(ns / 1e9), 0xffff_ffff);
+		this.#timeout.setUint32(0, seconds, true);
+		this.#timeout.setUint32(8, ns % 1e9, true);
+		return this.#timeoutBytes;
 	}
 
 	/** Ready events of the `index`th result of the last wait. */

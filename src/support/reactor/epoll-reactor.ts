@@ -28,7 +28,6 @@ interface PendingTimer {
 }
 
 const now = () => Number(process.hrtime.bigint());
-const neverMs = -1;
 
 /** {@link Reactor} over epoll(7), with adaptive polling before each sleep. Runs as its thread's main loop. */
 export class EpollReactor implements Reactor {
@@ -99,7 +98,7 @@ export class EpollReactor implements Reactor {
 			await null;
 			if (this.#closed) break;
 			const busy = now() - idleSince < this.#pollNs;
-			if (this.#wait(busy ? 0 : this.#sleepMs())) idleSince = now();
+			if (this.#wait(busy ? 0 : this.#sleepNs())) idleSince = now();
 			if (this.#woken) await this.#handleMessages();
 		}
 		close(this.#epoll.fd);
@@ -134,15 +133,15 @@ export class EpollReactor implements Reactor {
 	}
 
 	/** Waits for descriptors; true when any was ready. */
-	#wait(timeoutMs: number): boolean {
-		const sleeps = timeoutMs !== 0;
+	#wait(timeoutNs: number): boolean {
+		const sleeps = timeoutNs !== 0;
 		if (sleeps) {
 			this.#polled?.sleeping(true);
 			// A post between the last look and the flag would not signal: look once more.
-			if (this.#polled?.poll()) timeoutMs = 0;
+			if (this.#polled?.poll()) timeoutNs = 0;
 			else this.counters.sleeps++;
 		}
-		const count = this.#epoll.wait(timeoutMs);
+		const count = this.#epoll.wait(timeoutNs);
 		if (sleeps) this.#polled?.sleeping(false);
 		for (let i = 0; i < count; i++) this.#dispatch(this.#epoll.readyToken(i), this.#epoll.readyEvents(i));
 		return count > 0;
@@ -162,11 +161,11 @@ export class EpollReactor implements Reactor {
 		});
 	}
 
-	#sleepMs(): number {
+	#sleepNs(): number {
 		if (this.#deferred.length > 0) return 0;
 		let due = Number.POSITIVE_INFINITY;
 		for (const timer of this.#timers) due = Math.min(due, timer.dueNs);
-		return due === Number.POSITIVE_INFINITY ? neverMs : Math.max(0, Math.ceil((due - now()) / 1e6));
+		return Math.max(0, due - now());
 	}
 
 	/** One round of the thread's event loop: its message port is polled between two immediates. */
