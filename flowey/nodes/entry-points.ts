@@ -20,5 +20,6 @@ export const WORKERS: readonly EntryPoint[] = [
 export const ENTRY_POINTS: readonly EntryPoint[] = [
 	{name: 'openvmm', source: join(PATHS.repo, 'src/main/cli/program.ts')},
 	{name: 'index', source: join(PATHS.repo, 'src/main/index.ts')},
+	{name: 'devices', source: join(PATHS.repo, 'src/devices/index.ts')},
 	...WORKERS,
 ];

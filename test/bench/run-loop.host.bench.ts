@@ -62,7 +62,7 @@ function machineWithLatch() {
 	const doorbell = {buffer: new SharedArrayBuffer(DoorbellState.byteLength), wakeFd: -1};
 	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(1)), callers: 1, doorbell};
 	const devices = [{name: 'latch', kind: latchKind, config: {port}, route: 'shared'}] as const;
-	const layout = layOutMachine(devices, findDeviceModel, {doorbell, mailbox});
+	const layout = layOutMachine(devices, findDeviceModel, {modules: [], doorbell, mailbox});
 	const interrupts = {setLine() {}, messages: {send() {}, setRoutes() {}}};
 	const host = {findModel: findDeviceModel, interrupts, memory: new MappedMemory([])};
 	const machine = new AttachedMachine(layout, host);

@@ -74,6 +74,11 @@ export interface DeviceBack {
 export interface DeviceModel<C, T extends Fields> {
 	/** Names the kind in machine descriptions; kebab-case. */
 	readonly kind: string;
+	/**
+	 * Makes a configuration of what a person wrote behind `--device PATH`. Without it the options are the configuration.
+	 * What it throws is shown to that person.
+	 */
+	configure?(options: Readonly<Record<string, string>>): C;
 	readonly state: StructSchema<T>;
 	regions(config: C): readonly Region[];
 	/** Interrupt outputs: name to input number (GSI) of the interrupt controller. */

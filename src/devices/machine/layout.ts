@@ -31,6 +31,8 @@ export interface PlacedDevice extends DeviceInstance {
  * attaches to it. Nothing in it is a host address.
  */
 export interface MachineLayout {
+	/** File URLs of the modules that define devices of a user's own; every thread loads them. */
+	readonly modules: readonly string[];
 	readonly devices: readonly PlacedDevice[];
 	readonly claims: readonly Claim[];
 	readonly portTable: SharedArrayBuffer;
@@ -67,7 +69,7 @@ export type ModelFinder = (kind: string) => AnyDeviceModel | undefined;
 export function layOutMachine(
 	instances: readonly DeviceInstance[],
 	findModel: ModelFinder,
-	wiring: Pick<MachineLayout, 'doorbell' | 'mailbox'>,
+	wiring: Pick<MachineLayout, 'modules' | 'doorbell' | 'mailbox'>,
 ): MachineLayout {
 	const claims: Claim[] = [];
 	const devices: PlacedDevice[] = [];

@@ -131,6 +131,13 @@ export const flags = [
 	{name: 'com3', value: 'SERIAL', group: 'devices', default: 'none', help: serialHelp},
 	{name: 'com4', value: 'SERIAL', group: 'devices', default: 'none', help: serialHelp},
 	{
+		name: 'device',
+		value: 'PATH,OPTIONS',
+		group: 'devices',
+		repeat: true,
+		help: 'a device of your own: the path of its module, then name=NAME, route=shared|remote (shared) and options of its own, between commas; may be repeated',
+	},
+	{
 		name: 'debugcon',
 		value: 'PORT,SERIAL',
 		group: 'devices',

@@ -51,6 +51,15 @@ const accepted: [string, Parameters<typeof vmConfig>[0]][] = [
 		'--debugcon 0xe9,stderr --debug-exit 0xf4',
 		{debugcon: {port: 0xe9, backend: {kind: 'stderr'}}, debugExitPort: 0xf4},
 	],
+	[
+		'--device a.ts --device=b.ts,name=b,route=remote,port=0x10',
+		{
+			deviceModules: [
+				{path: 'a.ts', route: 'shared', options: {}},
+				{path: 'b.ts', name: 'b', route: 'remote', options: {port: '0x10'}},
+			],
+		},
+	],
 	['--irqchip split -P', {irqchip: 'split', paused: true}],
 	[
 		'--guest-reset-action halt --guest-shutdown-action exit:5 --guest-crash-action reset',
@@ -121,6 +130,10 @@ const bad: [string, string][] = [
 	['--irqchip none', 'CONFIG_VALUE_INVALID'],
 	['--com1 tty', 'CONFIG_VALUE_INVALID'],
 	['--debugcon 0xe9', 'CONFIG_VALUE_INVALID'],
+	['--device ,a=1', 'CONFIG_VALUE_INVALID'],
+	['--device a.ts,b', 'CONFIG_VALUE_INVALID'],
+	['--device a.ts,b=1,b=2', 'CONFIG_KEY_REPEATED'],
+	['--device a.ts,route=far', 'CONFIG_VALUE_INVALID'],
 	['--debug-exit 65536', 'CONFIG_NUMBER_RANGE'],
 	['--guest-crash-action die', 'CONFIG_VALUE_INVALID'],
 	['-r initrd', 'CLI_FLAG_NEEDS'],

@@ -1,10 +1,12 @@
 import {
 	type BootConfig,
 	configError,
+	type DeviceModuleConfig,
 	type LogLevel,
 	logLevels,
 	type ProcessConfig,
 	parseDebugcon,
+	parseDevice,
 	parseFlat,
 	parseGuestAction,
 	parseMemory,
@@ -58,6 +60,7 @@ export function toConfig(values: FlagValues, env: Environment): RunConfig {
 			com4: read('com4', parseSerial),
 		},
 		debugcon: read('debugcon', parseDebugcon),
+		deviceModules: deviceModules(values),
 		debugExitPort: read('debug-exit', number(0, 0xffff)),
 		irqchip: read('irqchip', choice('kernel', 'split')),
 		guestActions: {
@@ -68,6 +71,11 @@ export function toConfig(values: FlagValues, env: Environment): RunConfig {
 		paused: values.has('paused'),
 	};
 	return {vm: vmConfig(given(options) as VmOptions), process: processConfig(values, env)};
+}
+
+function deviceModules(values: FlagValues): readonly DeviceModuleConfig[] | undefined {
+	const texts = values.all('device');
+	return texts.length === 0 ? undefined : texts.map((text) => parseDevice(text));
 }
 
 function bootConfig(values: FlagValues, env: Environment): BootConfig | undefined {

@@ -2,6 +2,7 @@ import type {DeviceInstance} from '#devices/device';
 import type {
 	BootConfig,
 	DebugconConfig,
+	DeviceModuleConfig,
 	GuestActions,
 	IrqchipOption,
 	MemoryConfig,
@@ -26,6 +27,7 @@ export interface VmOptions {
 	readonly irqchip?: IrqchipOption;
 	readonly guestActions?: Partial<GuestActions>;
 	readonly paused?: boolean;
+	readonly deviceModules?: readonly DeviceModuleConfig[];
 	readonly devices?: readonly DeviceInstance[];
 }
 
@@ -46,6 +48,7 @@ export function vmConfig(options: VmOptions = {}): VmConfig {
 		irqchip: options.irqchip ?? 'kernel',
 		guestActions: {reset: 'reset', shutdown: {exit: 0}, crash: {exit: guestCrashStatus}, ...options.guestActions},
 		paused: options.paused ?? false,
+		...(options.deviceModules && {deviceModules: options.deviceModules}),
 		...(options.devices && {devices: options.devices}),
 	};
 }

@@ -2,6 +2,7 @@ export type {SerialBackendConfig} from '#devices/serial-backends';
 export {checkConfig, checkProcessConfig, limits} from './check-config.ts';
 export {consolePort, linuxCommandLine} from './command-line.ts';
 export {guestCrashStatus, type VmOptions, vmConfig} from './defaults.ts';
+export {parseDevice} from './device-option.ts';
 export {configError} from './errors.ts';
 export {parseFlat} from './flat-option.ts';
 export {formatBytes} from './format-bytes.ts';
@@ -15,6 +16,7 @@ export {parseDebugcon, parseSerial} from './serial-option.ts';
 export type {
 	BootConfig,
 	DebugconConfig,
+	DeviceModuleConfig,
 	FlatMode,
 	GuestAction,
 	GuestActions,

@@ -72,6 +72,18 @@ export interface DebugconConfig {
 	readonly backend: SerialBackendConfig;
 }
 
+/** A device of the user's own. */
+export interface DeviceModuleConfig {
+	/** Path of a module whose default export is a `DeviceModel`. */
+	readonly path: string;
+	/** Unique in the machine; without it the model's kind. */
+	readonly name?: string;
+	/** Who serves its registers: any thread, or the device worker. */
+	readonly route: DeviceInstance['route'];
+	/** For the model's `configure`. */
+	readonly options: Readonly<Record<string, string>>;
+}
+
 /**
  * What follows a guest's own end: start it again, keep the stopped machine for inspection, or end the
  * process with this status (0–255).
@@ -107,6 +119,8 @@ export interface VmConfig {
 	readonly guestActions: GuestActions;
 	/** Build everything and wait for `resume` before the first instruction. */
 	readonly paused: boolean;
+	/** Devices of the user's own, from modules. */
+	readonly deviceModules?: readonly DeviceModuleConfig[];
 	/** Further devices, of kinds the device registry knows. */
 	readonly devices?: readonly DeviceInstance[];
 }

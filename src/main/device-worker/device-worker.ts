@@ -21,7 +21,7 @@ export class DeviceWorker {
 	#live: LiveDevices | undefined;
 
 	/** Makes the backs and gives the thread to its reactor. Call first. @throws VmmError when a host resource cannot be had */
-	create(data: DeviceWorkerData): void {
+	async create(data: DeviceWorkerData): Promise<void> {
 		const {layout, pollNs} = data;
 		const bell = new Doorbell(layout.doorbell);
 		const reactor = new EpollReactor({
@@ -29,7 +29,7 @@ export class DeviceWorker {
 			wakeFd: layout.doorbell.wakeFd,
 			polled: {poll: () => this.#live?.backs.poll() ?? false, sleeping: (asleep) => bell.sleeping(asleep)},
 		});
-		const {machine} = attachMachine(data, kicker(data.bootHandle));
+		const {machine} = await attachMachine(data, kicker(data.bootHandle));
 		this.#live = {reactor, backs: new DeviceBacks(machine, reactor)};
 		// After the answer to this call has been sent.
 		setImmediate(() => void reactor.run().then(leaveOwner));

@@ -1,1 +1,2 @@
 export {describeDevices} from './describe-devices.ts';
+export {describeOwnDevices, deviceModuleUrls} from './describe-own-devices.ts';

@@ -1,6 +1,8 @@
 import {MappedMemory} from '#devices/guest-memory';
+import {loadDeviceModels} from '#devices/registry';
 import {consolePort, type VmConfig} from '#main/config';
 import {writeBootImage} from '#main/loader';
+import {deviceModuleUrls} from '#main/machine';
 import {allocateRam, prefetchRam} from '#main/memory';
 import {createMemoryLayout} from '#main/topology';
 import {WorkerStock} from '#main/workers';
@@ -75,8 +77,11 @@ async function build(config: VmConfig, options: CreateOptions): Promise<Built> {
 
 async function assemble(config: VmConfig, options: CreateOptions, undo: Undo): Promise<Built> {
 	const files = readKernel(config);
+	const modules = deviceModuleUrls(config);
+	const ownModels = loadDeviceModels(modules);
 	// Whatever goes wrong first is reported; the file's own failure is met where it is awaited.
 	files.catch(() => {});
+	ownModels.catch(() => {});
 	const kvm = openKvm();
 	undo.push(() => void close(kvm));
 	const topology = hostedTopology(config, kvm);
@@ -98,12 +103,12 @@ async function assemble(config: VmConfig, options: CreateOptions, undo: Undo): P
 
 	const wakeFd = eventfd();
 	undo.push(() => void close(wakeFd));
-	const layout = wireMachine(config, topology.vps.length, ram.ranges, wakeFd);
+	const layout = wireMachine(config, topology.vps.length, ram.ranges, wakeFd, {modules, models: await ownModels});
 	const {pollNs = defaultPollNs, mailboxSpins = defaultMailboxSpins} = options;
 	const wiring = {layout, memory: ram.ranges, vmFd: partition.fd};
 	const memory = new MappedMemory(ram.ranges);
 	// This thread touches devices only while no vCPU runs.
-	const {machine} = attachMachine(wiring, () => {});
+	const {machine} = await attachMachine(wiring, () => {});
 	machine.reset();
 	const image = prepareBoot(await files, config, topology, memoryLayout);
 	const {entry} = image;

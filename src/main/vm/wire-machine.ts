@@ -1,8 +1,8 @@
 import type {MemoryRange} from '#devices/guest-memory';
 import {layOutMachine, type MachineLayout} from '#devices/machine';
-import {findDeviceModel} from '#devices/registry';
+import type {LoadedModels} from '#devices/registry';
 import type {VmConfig} from '#main/config';
-import {describeDevices} from '#main/machine';
+import {describeDevices, describeOwnDevices} from '#main/machine';
 import {createProcessorTopology, type ProcessorTopology, readHostTopology} from '#main/topology';
 import {DoorbellState, mailboxBytes} from '#support/mailbox';
 import {Cap, Partition} from '#vcpu-worker/kvm';
@@ -15,14 +15,22 @@ export function hostedTopology({processors}: VmConfig, kvm: number): ProcessorTo
 	return createProcessorTopology({processors: count, ...options, host: readHostTopology(), limits});
 }
 
+/** The modules of a user's own devices, loaded on this thread. */
+export interface OwnDevices {
+	readonly modules: readonly string[];
+	readonly models: LoadedModels;
+}
+
 /** Lays the machine's devices out in shared memory. @param wakeFd - eventfd of the device worker's doorbell */
 export function wireMachine(
 	config: VmConfig,
 	vcpus: number,
 	ram: readonly MemoryRange[],
 	wakeFd: number,
+	{modules, models}: OwnDevices,
 ): MachineLayout {
 	const doorbell = {buffer: new SharedArrayBuffer(DoorbellState.byteLength), wakeFd};
 	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(vcpus)), callers: vcpus, doorbell};
-	return layOutMachine(describeDevices(config, ram, Date.now()), findDeviceModel, {doorbell, mailbox});
+	const devices = [...describeDevices(config, ram, Date.now()), ...describeOwnDevices(config, models.own)];
+	return layOutMachine(devices, models.findModel, {modules, doorbell, mailbox});
 }

@@ -2,7 +2,7 @@ import {pic8259Kind} from '#devices/chipset/pic-8259';
 import {SplitInterrupts} from '#devices/chipset/split-interrupts';
 import {MappedMemory, type MappedRange} from '#devices/guest-memory';
 import {AttachedMachine, type MachineLayout} from '#devices/machine';
-import {findDeviceModel} from '#devices/registry';
+import {loadDeviceModels} from '#devices/registry';
 import {interruptController, Partition} from '#vcpu-worker/kvm';
 
 /** A machine over KVM as one thread has it. */
@@ -20,16 +20,20 @@ export interface MachineHandle {
 }
 
 /**
- * Attaches the calling thread to a machine.
+ * Attaches the calling thread to a machine, whose device modules it loads.
  * @param alertBootCpu - makes the boot processor look at its interrupt pin
  */
-export function attachMachine({layout, memory, vmFd}: MachineHandle, alertBootCpu: () => void): HostedMachine {
+export async function attachMachine(
+	{layout, memory, vmFd}: MachineHandle,
+	alertBootCpu: () => void,
+): Promise<HostedMachine> {
+	const {findModel} = await loadDeviceModels(layout.modules);
 	const kernel = interruptController(Partition.fromFd(vmFd));
 	const isSplit = layout.devices.some(({kind}) => kind === pic8259Kind);
 	const split = isSplit ? new SplitInterrupts({messages: kernel.messages, alertBootCpu}) : undefined;
 	const interrupts = split ?? kernel;
 	const machine = new AttachedMachine(layout, {
-		findModel: findDeviceModel,
+		findModel,
 		interrupts,
 		memory: new MappedMemory(memory),
 	});

@@ -50,9 +50,9 @@ export class VcpuWorker {
 	#live: LiveVcpu | undefined;
 
 	/** Creates the vCPU. Call first. @throws VmmError of the KVM layer */
-	create(data: VcpuWorkerData): void {
+	async create(data: VcpuWorkerData): Promise<void> {
 		// The boot processor looks at its pin before each entry: it need not be told while it runs this thread.
-		const {machine, split} = attachMachine(data, data.index === 0 ? () => {} : kicker(data.bootHandle));
+		const {machine, split} = await attachMachine(data, data.index === 0 ? () => {} : kicker(data.bootHandle));
 		const {control: place} = data.handle;
 		const control = VcpuControl.on(place.buffer, place.byteOffset);
 		const giveUp = () => Atomics.load(control.$atomic, VcpuControl.word('stopRequested')) !== 0;

@@ -1,0 +1,88 @@
+/** A device of your own: adds up guest memory. `openvmm --device guide/examples/checksum.ts,port=0x600,irq=5,log=jobs.txt` */
+import {appendFileSync} from 'node:fs';
+import {type DeviceModel, f64, sharedStruct, u8, u32} from 'openvmm/devices';
+
+interface Config {
+	readonly port: number;
+	readonly irq: number;
+	readonly log: string | undefined;
+}
+
+/** All that changes while the guest runs. Every thread sees it; resetting, inspecting and saving it is not our work. */
+const State = sharedStruct('checksum', {
+	address: u32(),
+	length: u32(),
+	result: u32(),
+	done: u8(),
+	jobs: f64(),
+});
+
+/** 32-bit registers. Writing COMMAND starts a job; reading it tells whether one is done, and lowers the interrupt. */
+const Register = {ADDRESS: 0, LENGTH: 4, RESULT: 8, COMMAND: 12} as const;
+
+/** A guest may ask for anything, but not for our time. */
+const maxLength = 64 * 1024;
+
+const checksum: DeviceModel<Config, typeof State.fields> = {
+	kind: 'checksum',
+	configure({port = '0x600', irq = '5', log, ...unknown}) {
+		const [key] = Object.keys(unknown);
+		if (key !== undefined) throw new Error(`it has no option ${key}`);
+		const config = {port: Number(port), irq: Number(irq), log};
+		if (Number.isNaN(config.port) || Number.isNaN(config.irq)) throw new Error('port and irq are numbers');
+		return config;
+	},
+	state: State,
+	regions: ({port}) => [{space: 'pio', name: 'registers', base: port, length: 16}],
+	lines: ({irq}) => ({done: irq}),
+
+	/** Runs on whichever thread took the access, under the device's lock. */
+	front(_config, state, services) {
+		const line = services.line('done');
+		const buffer = new Uint8Array(maxLength);
+		const run = () => {
+			const bytes = buffer.subarray(0, Math.min(state.length, maxLength));
+			// False where there is no RAM; the address is the guest's, so that is no error of ours.
+			const isRam = services.memory.read(state.address, bytes);
+			state.result = isRam ? bytes.reduce((sum, byte) => (sum + byte) >>> 0, 0) : 0;
+			state.done = 1;
+			state.jobs++;
+			line.setLevel(true);
+			services.notifyBack();
+		};
+		const takeStatus = () => {
+			const {done} = state;
+			state.done = 0;
+			line.setLevel(false);
+			return done;
+		};
+		return {
+			read(_region, offset, size) {
+				if (size !== 4) return 2 ** (8 * size) - 1;
+				if (offset === Register.ADDRESS) return state.address;
+				if (offset === Register.LENGTH) return state.length;
+				if (offset === Register.RESULT) return state.result;
+				return offset === Register.COMMAND ? takeStatus() : 0;
+			},
+			write(_region, offset, size, value) {
+				if (size !== 4) return;
+				if (offset === Register.ADDRESS) state.address = value;
+				if (offset === Register.LENGTH) state.length = value;
+				if (offset === Register.COMMAND) run();
+			},
+		};
+	},
+
+	/** Runs on the device worker, and may talk to the world. */
+	back(config, state, services) {
+		let logged = 0;
+		const log = () => {
+			const {jobs, result} = services.locked(() => ({jobs: state.jobs, result: state.result}));
+			if (config.log !== undefined && jobs !== logged) appendFileSync(config.log, `${jobs} jobs, last sum ${result}\n`);
+			logged = jobs;
+		};
+		return {start: log, stop: async () => {}, notified: log, dispose() {}};
+	},
+};
+
+export default checksum;
