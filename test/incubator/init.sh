@@ -15,7 +15,7 @@ load() {
 load virtio_pci virtiofs
 mount -t virtiofs -o ro root /newroot || { echo 'incubator: cannot mount the host file system'; poweroff -f; }
 load virtio_console tun
-# Shadow paging: with the emulator's nested paging, memory got corrupted about once in 200 guests, of the guest or of this kernel.
+# Shadow paging: the emulator's nested paging corrupts memory now and then (guide, status page).
 modprobe kvm_amd npt=0 || echo 'incubator: cannot load kvm_amd'
 ifconfig lo 127.0.0.1 up
 
