@@ -2,6 +2,7 @@ import type {GuestMemory} from '#devices/guest-memory';
 import type {InterruptLine, MessageInterrupts} from '#devices/interrupts';
 import type {VmTime} from '#devices/vm-time';
 import type {Reactor} from '#support/reactor';
+import type {StateVersions} from '#support/saved-state';
 import type {Fields, StructSchema, StructView} from '#support/shared-memory';
 
 /** Width of one access in bytes. The bus splits 8-byte accesses and accesses that leave a region. */
@@ -49,6 +50,8 @@ export interface DeviceFront {
 	write(region: number, offset: number, size: AccessSize, value: number): void;
 	/** Called after the struct got its initial values, for resets that depend on the configuration. */
 	reset?(): void;
+	/** Called after the struct got saved values: tells the world what it has to know. Lines have their levels already. */
+	restored?(): void;
 }
 
 /** A device's input and output, living on the one device worker that owns it. */
@@ -80,6 +83,8 @@ export interface DeviceModel<C, T extends Fields> {
 	 */
 	configure?(options: Readonly<Record<string, string>>): C;
 	readonly state: StructSchema<T>;
+	/** What has become of the state since it was first saved. */
+	readonly versions?: StateVersions;
 	regions(config: C): readonly Region[];
 	/** Interrupt outputs: name to input number (GSI) of the interrupt controller. */
 	lines?(config: C): Readonly<Record<string, number>>;

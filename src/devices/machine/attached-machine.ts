@@ -8,6 +8,7 @@ import type {Decoded, StructView} from '#support/shared-memory';
 import {RemoteTarget, SharedTarget} from './attached-device.ts';
 import {DeviceHeader, type MachineLayout, type ModelFinder, type PlacedDevice} from './layout.ts';
 import {MachineEvents} from './machine-events.ts';
+import {restoreDevices, type SavedDevices, saveDevices} from './saved-machine.ts';
 
 /** What a thread brings to the machine it attaches to. */
 export interface MachineHost {
@@ -79,6 +80,16 @@ export class AttachedMachine {
 			front.reset?.();
 		}
 		this.events.clear();
+	}
+
+	/** Every device's state, as plain data. For the owner, while nothing runs. */
+	save(): SavedDevices {
+		return saveDevices(this.devices, this.layout.interrupts);
+	}
+
+	/** Gives every device the state that {@link save} gave. For the owner, while nothing runs. */
+	restore(saved: SavedDevices): void {
+		restoreDevices(this.devices, this.layout.interrupts, saved);
 	}
 
 	/** Every device's state, decoded from shared memory without the device's help; buffers by their size only. */

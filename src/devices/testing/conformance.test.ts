@@ -2,7 +2,8 @@ import test from 'ava';
 import {missingOnEveryPc} from '#devices/chipset/missing';
 import type {AccessSize} from '#devices/device';
 import {deviceModels, findDeviceModel} from '#devices/registry';
-import type {Fields} from '#support/shared-memory';
+import type {SavedStruct} from '#support/saved-state';
+import type {Field, Fields} from '#support/shared-memory';
 import {DeviceUnderTest} from './index.ts';
 
 type Subject = DeviceUnderTest<unknown, Fields>;
@@ -25,6 +26,8 @@ const configurations: Readonly<Record<string, unknown>> = {
 
 const steps = 20_000;
 const crowdedBytes = 0x44;
+const damagedRounds = 50;
+const damagedSteps = 400;
 const spaceEnds = {pio: 0x1_0000, mmio: 2 ** 52} as const;
 const sizes: readonly AccessSize[] = [1, 2, 4];
 
@@ -46,9 +49,9 @@ interface Step {
 }
 
 /** Random accesses that a bus could pass on: inside one region. */
-function* accesses(device: Subject, seed: number): Generator<Step> {
+function* accesses(device: Subject, seed: number, count = steps): Generator<Step> {
 	const below = generator(seed);
-	for (let step = 0; step < steps; step++) {
+	for (let step = 0; step < count; step++) {
 		const region = below(device.regions.length);
 		const {length} = device.regions[region] as {length: number};
 		const fitting = sizes.filter((size) => size <= length);
@@ -70,6 +73,21 @@ function perform(front: Subject['front'], {region, offset, size, value}: Step): 
 const make = (kind: string): Subject => {
 	return new DeviceUnderTest(findDeviceModel(kind) as never, configurations[kind]);
 };
+
+/** Values that fit every field and make no sense together. */
+function randomState(device: Subject, below: (limit: number) => number): SavedStruct {
+	const random = (field: Field): number | string => {
+		if ('length' in field) {
+			const size = field.length * (field.type === 'words' ? 4 : 1);
+			return Buffer.from(Uint8Array.from({length: size}, () => below(256))).toString('base64');
+		}
+		if (field.type === 'f64') return (below(2 ** 31) - 2 ** 30) * 2 ** (below(54) - 31);
+		if (field.type === 'i32') return below(2 ** 32) - 2 ** 31;
+		return below({u8: 2 ** 8, u16: 2 ** 16, u32: 2 ** 32}[field.type]);
+	};
+	const fields = Object.entries(device.model.state.fields).map(([name, field]) => [name, random(field)]);
+	return {version: device.save().version, fields: Object.fromEntries(fields)};
+}
 
 const snapshot = (device: Subject) => JSON.stringify(device.decode());
 
@@ -126,6 +144,50 @@ for (const {kind} of deviceModels) {
 		t.deepEqual(answers, expected);
 		t.is(snapshot(two), snapshot(one));
 		t.deepEqual([...two.levels], [...one.levels]);
+	});
+
+	test(`${kind}: a saved device goes on as the one it was saved from`, (t) => {
+		const [one, two] = [make(kind), make(kind)];
+		for (const step of accesses(one, 5)) perform(one.front, step);
+		two.restore(JSON.parse(JSON.stringify(one.save())));
+		t.is(snapshot(two), snapshot(one));
+		two.nowNs = one.nowNs;
+		const [answers, expected]: [number[], number[]] = [[], []];
+		for (const step of accesses(one, 6)) {
+			two.nowNs = one.nowNs;
+			expected.push(perform(one.front, step));
+			answers.push(perform(two.front, step));
+		}
+		t.deepEqual(answers, expected);
+	});
+
+	test(`${kind}: whatever a saved state holds, no access throws and every value fits its width`, (t) => {
+		const below = generator(7);
+		for (let round = 0; round < damagedRounds; round++) {
+			const device = make(kind);
+			device.restore(randomState(device, below));
+			const misfits: string[] = [];
+			for (const step of accesses(device, round, damagedSteps)) {
+				const value = perform(device.front, step);
+				const fits = Number.isInteger(value) && value >= 0 && value < 2 ** (8 * step.size);
+				misfits.push(...(fits ? [] : [`${JSON.stringify(step)} gave ${value}`]));
+			}
+			t.deepEqual(misfits, []);
+		}
+	});
+
+	test(`${kind}: a damaged saved state is refused, field by field, and changes nothing`, (t) => {
+		const device = make(kind);
+		const before = snapshot(device);
+		const saved = device.save();
+		for (const field of Object.keys(saved.fields)) {
+			const {[field]: _, ...others} = saved.fields;
+			t.throws(() => device.restore({...saved, fields: others}), {code: 'STATE_FIELD_WRONG'});
+			t.throws(() => device.restore({...saved, fields: {...others, [field]: null as never}}), {
+				code: 'STATE_FIELD_WRONG',
+			});
+		}
+		t.is(snapshot(device), before);
 	});
 
 	test(`${kind}: the state can be decoded from another thread's view as finite numbers`, (t) => {

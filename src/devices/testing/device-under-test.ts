@@ -10,6 +10,7 @@ import type {
 } from '#devices/device';
 import {MappedMemory} from '#devices/guest-memory';
 import {VmTime, VmTimeState} from '#devices/vm-time';
+import {restoreStruct, type SavedStruct, saveStruct} from '#support/saved-state';
 import type {Decoded, Fields, StructView} from '#support/shared-memory';
 import {FakeReactor} from './fake-reactor.ts';
 
@@ -72,6 +73,17 @@ export class DeviceUnderTest<C, T extends Fields> {
 	reset(): void {
 		this.model.state.reset(this.state);
 		this.front.reset?.();
+	}
+
+	/** The state as a snapshot has it. */
+	save(): SavedStruct {
+		return saveStruct(this.model.state, this.state, this.model.versions);
+	}
+
+	/** As a machine restores a device. */
+	restore(saved: SavedStruct): void {
+		restoreStruct(this.model.state, this.state, saved, this.model.versions);
+		this.front.restored?.();
 	}
 
 	/** Makes and starts the back; {@link DeviceServices.notifyBack} reaches it. */

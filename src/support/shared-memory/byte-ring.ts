@@ -29,9 +29,10 @@ export class ByteRing<P extends string> {
 		this.#tail = schema.word(`${prefix}Tail`);
 	}
 
-	/** Bytes waiting to be read. */
+	/** Bytes waiting to be read. Within the capacity whatever the words hold: saved state may say anything. */
 	get length(): number {
-		return (Atomics.load(this.#words, this.#tail) - Atomics.load(this.#words, this.#head)) | 0;
+		const distance = (Atomics.load(this.#words, this.#tail) - Atomics.load(this.#words, this.#head)) | 0;
+		return Math.max(0, Math.min(distance, this.#data.length));
 	}
 
 	/** Bytes that can still be written. */

@@ -23,6 +23,8 @@ export function cmosRtcFront(
 ): DeviceFront {
 	const {ram} = state;
 	const at = (index: number) => ram[index] as number;
+	// A saved state may hold more bits than the register has.
+	const indexed = () => state.index & (cmosSize - 1);
 	const clock = new RtcClock(config, state, services.time);
 	const interrupts = new RtcInterrupts(state, clock, services.line('interrupt'));
 
@@ -94,9 +96,9 @@ export function cmosRtcFront(
 	};
 
 	return byteFront({
-		readByte: (_region, offset) => (offset === dataPort ? readData(state.index) : state.index),
+		readByte: (_region, offset) => (offset === dataPort ? readData(indexed()) : indexed()),
 		writeByte: (_region, offset, value) => {
-			if (offset === dataPort) writeData(state.index, value);
+			if (offset === dataPort) writeData(indexed(), value);
 			else state.index = value & (cmosSize - 1);
 		},
 		reset: () => {

@@ -1,21 +1,23 @@
 import type {StructView} from '#support/shared-memory';
 import type {Pit8254Fields} from './state.ts';
 
-const perCounter = [
-	'control',
-	'count',
-	'reload',
-	'pending',
-	'held',
-	'expired',
-	'writesMsb',
-	'readsMsb',
-	'lsb',
-	'countLatched',
-	'countLatch',
-	'statusLatched',
-	'statusLatch',
-] as const satisfies readonly (keyof Pit8254Fields)[];
+/** The fields of one counter, and the bits that they have: a saved state may hold more. */
+const perCounter = {
+	control: 0x3f,
+	count: 0x1_ffff,
+	reload: 0x1_ffff,
+	pending: 0x03,
+	held: 0xff,
+	expired: 0xff,
+	writesMsb: 0xff,
+	readsMsb: 0xff,
+	lsb: 0xff,
+	countLatched: 0xff,
+	countLatch: 0xffff,
+	statusLatched: 0xff,
+	statusLatch: 0xff,
+} as const satisfies Partial<Record<keyof Pit8254Fields, number>>;
+type PerCounter = keyof typeof perCounter;
 
 const origins = ['origin0', 'origin1', 'origin2'] as const;
 
@@ -23,17 +25,17 @@ const origins = ['origin0', 'origin1', 'origin2'] as const;
 export type CounterIndex = 0 | 1 | 2;
 
 /** One counter's part of the shared state. */
-export type CounterView = Record<(typeof perCounter)[number] | 'origin', number>;
+export type CounterView = Record<PerCounter | 'origin', number>;
 
 /** Picks counter `index` out of the arrays; the view holds no values of its own. */
 export function counterView(state: StructView<Pit8254Fields>, index: CounterIndex): CounterView {
 	const view = {};
-	for (const name of perCounter) {
-		const array = state[name];
+	for (const [name, bits] of Object.entries(perCounter)) {
+		const array = state[name as PerCounter];
 		const set = (value: number) => {
 			array[index] = value;
 		};
-		Object.defineProperty(view, name, {get: () => array[index], set});
+		Object.defineProperty(view, name, {get: () => (array[index] as number) & bits, set});
 	}
 	const origin = origins[index];
 	const set = (value: number) => {

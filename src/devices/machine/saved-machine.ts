@@ -1,0 +1,61 @@
+import {restoreStruct, type SavedStruct, saveStruct, stateError} from '#support/saved-state';
+import type {AttachedDevice} from './attached-machine.ts';
+
+/** A device's state as it is written to a snapshot. */
+export interface SavedDevice extends SavedStruct {
+	readonly kind: string;
+}
+
+/** The state of a machine's devices, by name, as plain data. */
+export interface SavedDevices {
+	readonly devices: Readonly<Record<string, SavedDevice>>;
+	/** Levels of every interrupt source and input: the shared table, as base64. */
+	readonly interrupts: string;
+}
+
+/** Reads all devices' state. For the owner, while nothing runs. */
+export function saveDevices(devices: readonly AttachedDevice[], interrupts: SharedArrayBuffer): SavedDevices {
+	const saved = devices.map(({placed, model, state}) => [
+		placed.name,
+		{kind: placed.kind, ...saveStruct(model.state, state, model.versions)},
+	]);
+	return {devices: Object.fromEntries(saved), interrupts: Buffer.from(interrupts).toString('base64')};
+}
+
+/**
+ * Gives all devices saved state. For the owner, while nothing runs. After a failure the machine is to be reset or ended.
+ * @throws VmmError STATE_DEVICES_DIFFER, and what {@link restoreStruct} throws
+ */
+export function restoreDevices(
+	devices: readonly AttachedDevice[],
+	interrupts: SharedArrayBuffer,
+	saved: SavedDevices,
+): void {
+	checkShape(saved);
+	const table = Buffer.from(saved.interrupts, 'base64');
+	checkSameDevices(devices, saved, table.length === interrupts.byteLength);
+	for (const {placed, model, state} of devices) {
+		restoreStruct(model.state, state, saved.devices[placed.name] as SavedDevice, model.versions);
+	}
+	new Uint8Array(interrupts).set(table);
+	for (const {front} of devices) front.restored?.();
+}
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
+
+/** A snapshot may have been made by anybody: what is no machine at all is refused before it is looked into. */
+function checkShape(saved: SavedDevices): void {
+	const wrong = (field: string) => stateError('STATE_FIELD_WRONG', {struct: 'the machine', field});
+	if (!isObject(saved) || typeof saved.interrupts !== 'string') throw wrong('interrupts');
+	if (!isObject(saved.devices) || !Object.values(saved.devices).every(isObject)) throw wrong('devices');
+}
+
+function checkSameDevices(devices: readonly AttachedDevice[], saved: SavedDevices, sameLines: boolean): void {
+	const label = (name: string, kind: string) => `${name} (${kind})`;
+	const here = devices.map(({placed}) => label(placed.name, placed.kind));
+	const there = Object.entries(saved.devices).map(([name, {kind}]) => label(name, kind));
+	const missing = here.filter((device) => !there.includes(device));
+	const unknown = there.filter((device) => !here.includes(device));
+	if (!sameLines) unknown.push('other interrupt lines');
+	if (missing.length + unknown.length > 0) throw stateError('STATE_DEVICES_DIFFER', {missing, unknown});
+}
