@@ -26,6 +26,26 @@ for (const behaviour of ['loop', 'hang=cli', 'hang=hlt', 'hang=sti-hlt']) {
 	});
 }
 
+for (const irqchip of ['kernel', 'split'] as const) {
+	test.serial(
+		`a guest at work loses nothing while it is paused and resumed without end, irqchip ${irqchip}`,
+		async (t) => {
+			const guest = await testVm(t, {processors: {count: 2}, irqchip, boot: embedded('work=500000')});
+			await guest.vm.start();
+			let rounds = 0;
+			for (; guest.vm.state !== 'stopped'; rounds++) {
+				await guest.vm.pause();
+				await guest.vm.resume();
+				await new Promise((resolve) => setTimeout(resolve, 1));
+			}
+			t.deepEqual(await guest.vm.ended, {kind: 'power-off'});
+			t.regex(guest.output, /Sum \w+ over 1024000000 items .*: OK/);
+			t.true(rounds > 20, `${rounds} rounds`);
+			t.log(`${rounds} rounds`);
+		},
+	);
+}
+
 test.serial('a paused machine does nothing, keeps its time, and goes on where it was', async (t) => {
 	const guest = await testVm(t, {processors: {count: 2}, boot: embedded('loop')});
 	await busy(guest);

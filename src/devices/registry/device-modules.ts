@@ -5,7 +5,8 @@ import {findDeviceModel} from './registry.ts';
 const moduleError = errorTable({
 	DEVICE_MODULE_UNLOADABLE: (c: {module: string; cause: string}) => ({
 		message: `The device module ${c.module} cannot be loaded: ${c.cause}`,
-		remedy: 'Give the path of a JavaScript or TypeScript module (of types that can be stripped)',
+		remedy:
+			'Give the path of a module: .mjs or .mts, or .js or .ts where package.json says "type": "module"; types must be such as can be stripped',
 	}),
 	DEVICE_MODULE_WRONG: (c: {module: string; lack: string}) => ({
 		message: `The device module ${c.module} has no device model as its default export: ${c.lack}`,

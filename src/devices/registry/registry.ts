@@ -2,6 +2,7 @@ import {acpiPm} from '#devices/chipset/acpi-pm';
 import {cmosRtc} from '#devices/chipset/cmos-rtc';
 import {debugExit} from '#devices/chipset/debug-exit';
 import {debugcon} from '#devices/chipset/debugcon';
+import {hpet} from '#devices/chipset/hpet';
 import {i8042} from '#devices/chipset/i8042';
 import {ioApic82093aa} from '#devices/chipset/ioapic-82093aa';
 import {latch} from '#devices/chipset/latch';
@@ -9,6 +10,7 @@ import {missing} from '#devices/chipset/missing';
 import {pciConfig} from '#devices/chipset/pci-config';
 import {pic8259} from '#devices/chipset/pic-8259';
 import {pit8254} from '#devices/chipset/pit-8254';
+import {pvpanic} from '#devices/chipset/pvpanic';
 import {serial16550} from '#devices/chipset/serial-16550';
 import type {AnyDeviceModel} from '#devices/device';
 
@@ -20,6 +22,8 @@ export const deviceModels: readonly AnyDeviceModel[] = [
 	pic8259,
 	ioApic82093aa,
 	pit8254,
+	hpet,
+	pvpanic,
 	i8042,
 	pciConfig,
 	debugcon,

@@ -16,6 +16,8 @@ const configurations: Readonly<Record<string, unknown>> = {
 	'pic-8259': {intrInput: 24},
 	'ioapic-82093aa': {base: 0xfec0_0000},
 	'pit-8254': {irq: 0},
+	hpet: {base: 0xfed0_0000},
+	pvpanic: {port: 0x505},
 	i8042: {},
 	'pci-config': {},
 	debugcon: {port: 0xe9, backend: {kind: 'stderr'}},

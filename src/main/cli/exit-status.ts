@@ -34,7 +34,7 @@ export const exitStatuses = {
 	memory: {
 		status: 7,
 		meaning: 'too little memory: in the host for the machine, or in the machine for its kernel',
-		codes: ['MEMORY_*', 'INITRD_TOO_LARGE', 'CONFIG_HOST_MEMORY_SHORT', 'CONFIG_HUGEPAGES_SHORT'],
+		codes: ['MEMORY_*', 'INITRD_TOO_LARGE', 'CONFIG_HOST_MEMORY_*', 'CONFIG_HUGEPAGES_SHORT'],
 	},
 	hangup: {status: 129, meaning: 'SIGHUP ended it', codes: []},
 	interrupted: {status: 130, meaning: 'SIGINT ended it (Ctrl-C, where stdin is no terminal)', codes: []},

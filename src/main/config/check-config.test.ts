@@ -48,6 +48,11 @@ for (const count of [0, 1025, 10_000, -1, 1.5, Number.NaN]) {
 	});
 }
 
+test('more processors than the host has memory for the threads of are refused', (t) => {
+	t.deepEqual(codes({processors: {count: 400}}), []);
+	t.deepEqual(codes({processors: {count: 1024}}), ['CONFIG_HOST_MEMORY_PROCESSORS']);
+});
+
 const sizes: [number, string][] = [
 	[0, 'CONFIG_MEMORY_ZERO'],
 	[1, 'CONFIG_MEMORY_TOO_SMALL'],

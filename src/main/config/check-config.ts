@@ -19,7 +19,7 @@ export const limits = {...memoryLimits, maxProcessors: 1024, maxApicId: 0xffff_f
 export function checkConfig(config: VmConfig, host: ConfigHost = linuxHost): VmmError[] {
 	const {processors, debugcon, debugExitPort, guestActions} = config;
 	return [
-		checkRange(processors.count, '--processors', 1, limits.maxProcessors),
+		checkRange(processors.count, '--processors', 1, limits.maxProcessors) ?? checkThreads(processors.count, host),
 		processors.vpsPerSocket === undefined
 			? undefined
 			: checkRange(processors.vpsPerSocket, '--vps-per-socket', 1, limits.maxProcessors),
@@ -41,6 +41,16 @@ export function checkProcessConfig(config: ProcessConfig, host: ConfigHost = lin
 		config.logFile === undefined ? undefined : checkPath(host, 'stream', config.logFile, '--log-file'),
 		config.pidFile === undefined ? undefined : checkPath(host, 'output', config.pidFile, '--pidfile'),
 	].filter((problem) => problem !== undefined);
+}
+
+/** What a processor's thread takes of the host, measured: `npm run bench -- --match memory`. */
+const threadBytes = 18 * 2 ** 20;
+
+/** A host without the memory for all threads would stand still before one of them runs. */
+function checkThreads(count: number, host: ConfigHost): VmmError | undefined {
+	const [neededBytes, hostBytes] = [count * threadBytes, host.memoryBytes()];
+	if (hostBytes === 0 || neededBytes <= hostBytes) return undefined;
+	return configError('CONFIG_HOST_MEMORY_PROCESSORS', {count, neededBytes, hostBytes});
 }
 
 function checkBoot(boot: BootConfig, host: ConfigHost): (VmmError | undefined)[] {

@@ -62,6 +62,10 @@ export const configError = errorTable({
 		message: `Memory size ${formatBytes(c.sizeBytes)} is more than the host has, ${formatBytes(c.hostBytes)} with swap`,
 		remedy: 'Give less memory, or back it by a file: --memory size=…,file=PATH',
 	}),
+	CONFIG_HOST_MEMORY_PROCESSORS: (c: {count: number; neededBytes: number; hostBytes: number}) => ({
+		message: `The threads of ${c.count} processors take ${formatBytes(c.neededBytes)}, and the host has ${formatBytes(c.hostBytes)} with swap`,
+		remedy: 'Give fewer processors',
+	}),
 	CONFIG_HUGEPAGE_SIZE: (c: {pageBytes: number; hostSizes: readonly number[]}) => ({
 		message: `The host has no huge pages of ${formatBytes(c.pageBytes)}`,
 		remedy:

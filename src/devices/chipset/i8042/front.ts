@@ -2,14 +2,17 @@ import {byteFront} from '#devices/chipset/byte-registers';
 import type {DeviceFront, DeviceServices} from '#devices/device';
 import type {StructView} from '#support/shared-memory';
 import type {I8042Config} from './handle.ts';
+import {Keyboard} from './keyboard.ts';
+import {Mouse} from './mouse.ts';
+import {OutputBuffer} from './output-buffer.ts';
 import {
 	Command,
 	commandsWithData,
-	interfaceStuck,
+	inputPort,
 	interfaceWorks,
 	Mode,
 	OutputPort,
-	resend,
+	Source,
 	Status,
 	selfTestPassed,
 } from './registers.ts';
@@ -17,58 +20,69 @@ import type {I8042Fields} from './state.ts';
 
 const dataRegion = 0;
 
-/** A keyboard controller without keyboard and mouse, on one thread. Every command is answered at once. */
+/** The controller's two ports on one thread. Every command is answered at once. */
 export function i8042Front(
 	_config: I8042Config,
 	state: StructView<I8042Fields>,
 	services: DeviceServices,
 ): DeviceFront {
-	const answer = (byte: number, timedOut = 0) => {
-		state.output = byte;
-		state.full = 1;
-		state.timedOut = timedOut;
-	};
+	const keyboard = new Keyboard(state);
+	const mouse = new Mouse(state);
+	const output = new OutputBuffer(state, keyboard, mouse, services);
 
 	const status = () =>
 		Status.UNLOCKED |
-		Status.SYSTEM_FLAG |
-		(state.full === 1 ? Status.OUTPUT_FULL : 0) |
-		(state.timedOut === 1 ? Status.TIMEOUT : 0) |
+		((state.mode & Mode.SYSTEM_FLAG) !== 0 ? Status.SYSTEM_FLAG : 0) |
+		(state.source !== Source.NONE ? Status.OUTPUT_FULL : 0) |
+		(state.source === Source.AUX ? Status.AUX_OUTPUT_FULL : 0) |
 		(state.lastWasCommand === 1 ? Status.COMMAND : 0);
+
+	const outputPort = () =>
+		OutputPort.NO_RESET |
+		OutputPort.A20 |
+		(state.source === Source.KEYBOARD ? OutputPort.KEYBOARD_FULL : 0) |
+		(state.source === Source.AUX ? OutputPort.AUX_FULL : 0);
+
+	const setMode = (mode: number) => {
+		state.mode = mode;
+		output.refill();
+	};
+
+	/** Outputs of the controller's chip as bits: 0 is the processors' reset, active low. */
+	const setLines = (lines: number) => {
+		if ((lines & OutputPort.NO_RESET) === 0) services.request({kind: 'reset'});
+	};
+
+	const selfTest = () => {
+		state.mode = Mode.INITIAL;
+		output.clear();
+		output.answer(selfTestPassed);
+	};
 
 	const command = (code: number) => {
 		state.lastWasCommand = 1;
 		state.pending = commandsWithData.includes(code) ? code : 0;
-		if (code >= Command.PULSE) {
-			if ((code & OutputPort.NO_RESET) === 0) services.request({kind: 'reset'});
-			return;
-		}
+		if (code >= Command.PULSE) return setLines(code);
 		switch (code) {
 			case Command.READ_MODE:
-				return answer(state.mode);
+				return output.answer(state.mode);
 			case Command.SELF_TEST:
-				state.mode = Mode.INITIAL;
-				return answer(selfTestPassed);
+				return selfTest();
 			case Command.TEST_KEYBOARD:
-				return answer(interfaceWorks);
 			case Command.TEST_AUX:
-				return answer(interfaceStuck);
+				return output.answer(interfaceWorks);
 			case Command.DISABLE_KEYBOARD:
-				state.mode |= Mode.KEYBOARD_DISABLED;
-				return;
+				return setMode(state.mode | Mode.KEYBOARD_DISABLED);
 			case Command.ENABLE_KEYBOARD:
-				state.mode &= ~Mode.KEYBOARD_DISABLED;
-				return;
+				return setMode(state.mode & ~Mode.KEYBOARD_DISABLED);
 			case Command.DISABLE_AUX:
-				state.mode |= Mode.AUX_DISABLED;
-				return;
+				return setMode(state.mode | Mode.AUX_DISABLED);
 			case Command.ENABLE_AUX:
-				state.mode &= ~Mode.AUX_DISABLED;
-				return;
+				return setMode(state.mode & ~Mode.AUX_DISABLED);
 			case Command.READ_INPUT_PORT:
-				return answer(0);
+				return output.answer(inputPort);
 			case Command.READ_OUTPUT_PORT:
-				return answer(OutputPort.NO_RESET | OutputPort.A20);
+				return output.answer(outputPort());
 		}
 	};
 
@@ -78,31 +92,29 @@ export function i8042Front(
 		state.pending = 0;
 		switch (pending) {
 			case Command.WRITE_MODE:
-				state.mode = byte;
-				return;
+				return setMode(byte);
 			case Command.WRITE_OUTPUT_PORT:
-				if ((byte & OutputPort.NO_RESET) === 0) services.request({kind: 'reset'});
-				return;
-			// Without an auxiliary port its echo comes back as a keyboard byte, which tells a driver that there is none.
+				return setLines(byte);
 			case Command.ECHO_AS_KEYBOARD:
+				return output.answer(byte, Source.KEYBOARD);
 			case Command.ECHO_AS_AUX:
-				return answer(byte);
+				return output.answer(byte, Source.AUX);
+			// To send to a device, the controller has to enable its clock, and leaves it so.
+			case Command.WRITE_AUX:
+				mouse.write(byte);
+				return setMode(state.mode & ~Mode.AUX_DISABLED);
 			default:
-				// For a keyboard or mouse, and neither is there.
-				return answer(resend, 1);
+				keyboard.write(byte);
+				return setMode(state.mode & ~Mode.KEYBOARD_DISABLED);
 		}
 	};
 
 	return byteFront({
-		readByte: (region) => {
-			if (region !== dataRegion) return status();
-			state.full = 0;
-			state.timedOut = 0;
-			return state.output;
-		},
+		readByte: (region) => (region === dataRegion ? output.take() : status()),
 		writeByte: (region, _offset, value) => {
 			if (region === dataRegion) data(value);
 			else command(value);
 		},
+		reset: () => output.refill(),
 	});
 }

@@ -1,5 +1,10 @@
 /** Names this device in machine descriptions. */
 export const i8042Kind = 'i8042';
 
-/** The keyboard controller has nothing to configure. */
-export type I8042Config = Readonly<Record<never, never>>;
+/** The keyboard controller of a PC. */
+export interface I8042Config {
+	/** Input of the interrupt controller for the keyboard; the PC's 1 by default. */
+	readonly keyboardIrq?: number;
+	/** Input of the interrupt controller for the mouse; the PC's 12 by default. */
+	readonly mouseIrq?: number;
+}

@@ -4,7 +4,10 @@ import {type I8042Config, i8042Kind} from './handle.ts';
 import {commandPort, dataPort} from './registers.ts';
 import {type I8042Fields, I8042State} from './state.ts';
 
-/** The keyboard controller, for guests that reset the machine through it. Nothing is attached and no interrupt wired. */
+/**
+ * The keyboard controller with a PS/2 keyboard and a PS/2 mouse. Who has input for them makes an `I8042Input` over the
+ * same state.
+ */
 export const i8042: DeviceModel<I8042Config, I8042Fields> = {
 	kind: i8042Kind,
 	state: I8042State,
@@ -12,5 +15,6 @@ export const i8042: DeviceModel<I8042Config, I8042Fields> = {
 		{space: 'pio', name: 'data', base: dataPort, length: 1},
 		{space: 'pio', name: 'command', base: commandPort, length: 1},
 	],
+	lines: ({keyboardIrq = 1, mouseIrq = 12}) => ({keyboard: keyboardIrq, mouse: mouseIrq}),
 	front: i8042Front,
 };

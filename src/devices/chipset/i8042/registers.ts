@@ -2,18 +2,21 @@
 export const dataPort = 0x60;
 export const commandPort = 0x64;
 
-/** Status register, read at {@link commandPort}. */
+/**
+ * Status register, read at {@link commandPort}. Every write is taken and every device answers at once, so the bits for
+ * a full input buffer (1), a timeout (6) and a parity error (7) are never set.
+ */
 export const Status = {
 	/** A byte waits at {@link dataPort}. */
 	OUTPUT_FULL: 1 << 0,
-	/** The self-test has passed. */
+	/** {@link Mode.SYSTEM_FLAG} of the mode byte: the self-test has passed. */
 	SYSTEM_FLAG: 1 << 2,
 	/** The latest write was a command. */
 	COMMAND: 1 << 3,
 	/** The keyboard is not locked. */
 	UNLOCKED: 1 << 4,
-	/** A device did not answer in time. */
-	TIMEOUT: 1 << 6,
+	/** The byte that waits is the mouse's. */
+	AUX_OUTPUT_FULL: 1 << 5,
 } as const;
 
 /** Commands, written to {@link commandPort}. */
@@ -48,19 +51,27 @@ export const commandsWithData: readonly number[] = [
 
 /** Mode byte ("command byte") bits. */
 export const Mode = {
+	KEYBOARD_INTERRUPT: 1 << 0,
+	AUX_INTERRUPT: 1 << 1,
+	SYSTEM_FLAG: 1 << 2,
 	KEYBOARD_DISABLED: 1 << 4,
 	AUX_DISABLED: 1 << 5,
+	/** The keyboard's scan codes are translated from set 2 to set 1. */
+	TRANSLATE: 1 << 6,
 	/** Both devices disabled, scan code translation, self-test passed. */
 	INITIAL: 0x74,
 } as const;
 
+/** Whose byte is in a buffer. */
+export const Source = {NONE: 0, KEYBOARD: 1, AUX: 2} as const;
+export type Source = (typeof Source)[keyof typeof Source];
+
+/** Input port: the keyboard is not locked. */
+export const inputPort = 0x80;
+
 /** Output port: line 0 low resets, line 1 is the A20 gate, which is always open here. */
-export const OutputPort = {NO_RESET: 1 << 0, A20: 1 << 1} as const;
+export const OutputPort = {NO_RESET: 1 << 0, A20: 1 << 1, KEYBOARD_FULL: 1 << 4, AUX_FULL: 1 << 5} as const;
 
 export const selfTestPassed = 0x55;
 /** Interface test: no error. */
 export const interfaceWorks = 0x00;
-/** Interface test: clock line stuck low; there is no auxiliary port. */
-export const interfaceStuck = 0x01;
-/** What a controller answers for a device that is not there, with {@link Status.TIMEOUT}. */
-export const resend = 0xfe;

@@ -1,0 +1,84 @@
+import {never} from './clock.ts';
+import type {MainCounter} from './main-counter.ts';
+import {Config} from './registers.ts';
+import {is32Bit, isPeriodic, type TimerView} from './timer-view.ts';
+
+const wrap = 2 ** 32;
+/** Higher half of the shortest distance that counts as never: 2^53 clocks, or 28 years. */
+const neverHigh = 2 ** 21;
+
+/** One timer's comparator: when it matches the main counter, and how writes change it. */
+export class Comparator {
+	readonly #timer: TimerView;
+	readonly #counter: MainCounter;
+
+	constructor(timer: TimerView, counter: MainCounter) {
+		this.#timer = timer;
+		this.#counter = counter;
+	}
+
+	/** The clock of the first match that {@link advance} has not found. A comparator behind the counter waits for a wrap. */
+	next(): number {
+		if (!this.#counter.running) return never;
+		const {from, comparatorLow, comparatorHigh} = this.#timer;
+		const difference = comparatorLow - this.#counter.lowAt(from);
+		const borrow = difference < 0 ? 1 : 0;
+		const low = difference + borrow * wrap;
+		if (is32Bit(this.#timer)) return from + low;
+		const high = (comparatorHigh - this.#counter.highAt(from) - borrow + wrap) % wrap;
+		return high >= neverHigh ? never : from + high * wrap + low;
+	}
+
+	/** Finds the matches up to `clock` and moves the accumulator behind them; a timer that is not periodic has one at most. */
+	advance(clock: number): number {
+		const timer = this.#timer;
+		if (!this.#counter.running || clock < timer.from) return 0;
+		const first = this.next();
+		timer.from = clock + 1;
+		if (first > clock) return 0;
+		const period = timer.periodHigh * wrap + timer.periodLow;
+		if (!isPeriodic(timer) || period === 0) return 1;
+		// Exact: a period that is not an integer below 2^53 is longer than any time that passed.
+		const further = Math.floor((clock - first) / period);
+		const passed = further * period;
+		this.#add(passed % wrap, Math.floor(passed / wrap));
+		this.#add(timer.periodLow, timer.periodHigh);
+		return further + 1;
+	}
+
+	/** Matches are looked for from `clock` on. */
+	lookFrom(clock: number): void {
+		this.#timer.from = clock;
+	}
+
+	/**
+	 * Writes a half. In periodic mode this is the period, and the accumulator only after Tn_VAL_SET_CNF (2.3.9.2.2), which
+	 * holds for one write: of 32 bits, or of 64 that arrive as the lower and then the higher half.
+	 */
+	write(clock: number, half: 'low' | 'high', value: number): void {
+		const timer = this.#timer;
+		const high = half === 'high';
+		if (high && is32Bit(timer)) return;
+		const valueSet = (timer.config & Config.VALUE_SET) !== 0;
+		const sets = !isPeriodic(timer) || valueSet || (high && timer.setsHigh !== 0);
+		timer[high ? 'periodHigh' : 'periodLow'] = value;
+		timer.config &= ~Config.VALUE_SET;
+		timer.setsHigh = valueSet && !high ? 1 : 0;
+		if (!sets) return;
+		timer[high ? 'comparatorHigh' : 'comparatorLow'] = value;
+		this.lookFrom(clock);
+	}
+
+	/** In 32-bit mode the higher halves are zero. */
+	truncate(): void {
+		this.#timer.comparatorHigh = 0;
+		this.#timer.periodHigh = 0;
+	}
+
+	#add(low: number, high: number): void {
+		const timer = this.#timer;
+		const sum = timer.comparatorLow + low;
+		timer.comparatorLow = sum;
+		if (!is32Bit(timer)) timer.comparatorHigh += high + (sum >= wrap ? 1 : 0);
+	}
+}

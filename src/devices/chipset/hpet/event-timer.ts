@@ -1,0 +1,114 @@
+import {clocksIn, never} from './clock.ts';
+import {Comparator} from './comparator.ts';
+import type {MainCounter} from './main-counter.ts';
+import type {Outputs} from './outputs.ts';
+import {Config, routeCapabilities} from './registers.ts';
+import {interrupts, is32Bit, isLevel, isPeriodic, type TimerIndex, type TimerView} from './timer-view.ts';
+
+/** A timer's periodic interrupts have at least 100 µs between them, so that no rate keeps the thread from other devices. */
+const spacing = clocksIn(100_000);
+
+/** Interrupts owed beyond this many are dropped: a guest that was away for that long reads the counter. */
+export const maxOwed = 1000;
+
+const writable =
+	Config.LEVEL | Config.INTERRUPT | Config.MODE_32 | (Config.ROUTE_MASK << Config.ROUTE_SHIFT) | Config.FSB;
+
+/** What the parts of one timer share. */
+export interface TimerParts {
+	readonly index: TimerIndex;
+	readonly timer: TimerView;
+	readonly counter: MainCounter;
+	readonly outputs: Outputs;
+	/** The timer's bit of the interrupt status is set. */
+	isPending(): boolean;
+}
+
+/**
+ * One timer. Matches become interrupts one by one: of periodic ones, those that came faster or were looked at later than
+ * they can be served are owed, because guests tell the time by counting them.
+ */
+export class EventTimer {
+	readonly comparator: Comparator;
+	readonly #parts: TimerParts;
+
+	constructor(parts: TimerParts) {
+		this.#parts = parts;
+		this.comparator = new Comparator(parts.timer, parts.counter);
+	}
+
+	/** Raises an interrupt if one is due. */
+	serve(clock: number): void {
+		const {timer, index, outputs} = this.#parts;
+		this.#owe(this.comparator.advance(clock));
+		if (timer.owed === 0 || clock < this.#earliest()) return;
+		timer.owed--;
+		timer.ticks++;
+		timer.lastTick = clock;
+		outputs.raise(index);
+	}
+
+	/** The clock at which {@link serve} has something to do that the guest would notice by itself. */
+	due(): number {
+		const {timer, isPending} = this.#parts;
+		if (!interrupts(timer) || (isLevel(timer) && isPending())) return never;
+		return Math.max(timer.owed > 0 ? 0 : this.comparator.next(), this.#earliest());
+	}
+
+	/** Bits 31:0 of the configuration. */
+	get config(): number {
+		const periodic = this.#isPeriodicCapable ? Config.PERIODIC_CAPABLE : 0;
+		return this.#parts.timer.config | periodic | Config.IS_64_BIT | Config.FSB_CAPABLE;
+	}
+
+	/** Writes bits 31:0 of the configuration. */
+	configure(value: number): void {
+		const {timer, index, outputs} = this.#parts;
+		const config = this.#legal(value);
+		const changed = (config ^ timer.config) & ~Config.VALUE_SET;
+		timer.config = config;
+		timer.setsHigh = 0;
+		if (is32Bit(timer)) this.comparator.truncate();
+		if (changed === 0) return;
+		this.dropOwed();
+		outputs.settle(index);
+	}
+
+	/** Forgets what is owed. */
+	dropOwed(): void {
+		const {timer} = this.#parts;
+		timer.dropped += timer.owed;
+		timer.owed = 0;
+	}
+
+	get #isPeriodicCapable(): boolean {
+		return this.#parts.index === 0;
+	}
+
+	/** A route that does not exist is not kept, by which software notices (2.3.8, Tn_INT_ROUTE_CNF). */
+	#legal(value: number): number {
+		let config = value & writable;
+		if (this.#isPeriodicCapable) config |= value & Config.PERIODIC;
+		if ((config & Config.PERIODIC) !== 0) config |= value & Config.VALUE_SET;
+		const route = (config >> Config.ROUTE_SHIFT) & Config.ROUTE_MASK;
+		const exists = ((routeCapabilities >>> route) & 1) !== 0;
+		return exists ? config : config & ~(Config.ROUTE_MASK << Config.ROUTE_SHIFT);
+	}
+
+	/** A status bit is set whether or not the timer interrupts, and holds one match (2.3.6 and 2.3.8, Tn_INT_ENB_CNF). */
+	#owe(matches: number): void {
+		const {timer, isPending} = this.#parts;
+		if (matches === 0) return;
+		if (isLevel(timer)) timer.owed = isPending() ? 0 : 1;
+		else if (interrupts(timer)) {
+			const owed = timer.owed + matches;
+			timer.owed = Math.min(owed, isPeriodic(timer) ? maxOwed : 1);
+			timer.dropped += owed - timer.owed;
+		}
+	}
+
+	#earliest(): number {
+		const {timer} = this.#parts;
+		return isPeriodic(timer) ? timer.lastTick + spacing : 0;
+	}
+}

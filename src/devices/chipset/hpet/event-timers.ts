@@ -1,0 +1,63 @@
+import type {DeviceServices} from '#devices/device';
+import type {StructView} from '#support/shared-memory';
+import {EventTimer} from './event-timer.ts';
+import {MainCounter} from './main-counter.ts';
+import {Outputs} from './outputs.ts';
+import {General} from './registers.ts';
+import type {HpetFields} from './state.ts';
+import {type TimerIndex, type TimerView, timerView} from './timer-view.ts';
+
+const indices: readonly TimerIndex[] = [0, 1, 2];
+
+/** The main counter and the three timers over their shared state. Every method runs under the device's lock. */
+export class EventTimers {
+	readonly counter: MainCounter;
+	readonly timers: readonly EventTimer[];
+	/** The timers' registers that only hold what was written. */
+	readonly views: readonly TimerView[];
+	readonly outputs: Outputs;
+	readonly #state: StructView<HpetFields>;
+
+	constructor(state: StructView<HpetFields>, services: DeviceServices) {
+		this.#state = state;
+		this.counter = new MainCounter(state);
+		this.views = indices.map((index) => timerView(state, index));
+		this.outputs = new Outputs(state, this.views, services);
+		this.timers = indices.map((index) => {
+			const timer = this.views[index] as TimerView;
+			const isPending = () => (state.status & (1 << index)) !== 0;
+			return new EventTimer({index, timer, counter: this.counter, outputs: this.outputs, isPending});
+		});
+	}
+
+	/** Raises the interrupts that are due. */
+	serve(clock: number): void {
+		for (const timer of this.timers) timer.serve(clock);
+	}
+
+	/** The clock to serve again at. */
+	due(): number {
+		return Math.min(...this.timers.map((timer) => timer.due()));
+	}
+
+	/** Writes the general configuration. A halted counter interrupts nobody (2.3.5, ENABLE_CNF). */
+	configure(clock: number, value: number): void {
+		const state = this.#state;
+		const changed = state.general ^ (value & General.WRITABLE);
+		if (changed === 0) return;
+		state.general = (state.general & ~General.LEGACY) | (value & General.LEGACY);
+		state.pulses = 0;
+		if ((changed & General.ENABLE) === 0) return;
+		for (const timer of this.timers) timer.dropOwed();
+		if ((value & General.ENABLE) === 0) this.counter.halt(clock);
+		else {
+			this.counter.start(clock);
+			for (const {comparator} of this.timers) comparator.lookFrom(clock);
+		}
+	}
+
+	/** Clears the status bits that are written as ones (2.3.6). */
+	clearStatus(value: number): void {
+		this.#state.status &= ~value;
+	}
+}

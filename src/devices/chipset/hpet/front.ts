@@ -1,0 +1,105 @@
+import type {DeviceFront, DeviceServices} from '#devices/device';
+import type {StructView} from '#support/shared-memory';
+import {clockAt} from './clock.ts';
+import type {EventTimer} from './event-timer.ts';
+import {EventTimers} from './event-timers.ts';
+import type {HpetConfig} from './handle.ts';
+import {capabilities, Offset, periodFs, routeCapabilities, TimerOffset, timerCount} from './registers.ts';
+import type {HpetFields} from './state.ts';
+import type {TimerView} from './timer-view.ts';
+
+/**
+ * The registers on one thread, 32 bits wide. Narrower reads find the register's bytes, and zeros behind its end; narrower
+ * writes do nothing (2.3.2 requires aligned 32-bit and 64-bit accesses).
+ */
+export function hpetFront(_config: HpetConfig, state: StructView<HpetFields>, services: DeviceServices): DeviceFront {
+	const events = new EventTimers(state, services);
+	const {counter, timers, views} = events;
+	const clockNow = () => clockAt(services.time.nowNs());
+
+	const readTimer = (index: number, register: number): number => {
+		const view = views[index] as TimerView;
+		switch (register) {
+			case TimerOffset.CONFIGURATION:
+				return (timers[index] as EventTimer).config;
+			case TimerOffset.ROUTES:
+				return routeCapabilities;
+			case TimerOffset.COMPARATOR_LOW:
+				events.serve(clockNow());
+				return view.comparatorLow;
+			case TimerOffset.COMPARATOR_HIGH:
+				events.serve(clockNow());
+				return view.comparatorHigh;
+			case TimerOffset.FSB_VALUE:
+				return view.fsbValue;
+			case TimerOffset.FSB_ADDRESS:
+				return view.fsbAddress;
+			default:
+				return 0;
+		}
+	};
+
+	const readRegister = (offset: number): number => {
+		switch (offset) {
+			case Offset.COUNTER_LOW:
+				return counter.readLow(clockNow());
+			case Offset.COUNTER_HIGH:
+				return counter.readHigh(clockNow());
+			case Offset.CAPABILITIES:
+				return capabilities;
+			case Offset.PERIOD:
+				return periodFs;
+			case Offset.CONFIGURATION:
+				return state.general;
+			case Offset.STATUS:
+				events.serve(clockNow());
+				return state.status;
+		}
+		const index = timerAt(offset);
+		return index < 0 ? 0 : readTimer(index, offset % Offset.TIMER_BYTES);
+	};
+
+	const writeTimer = (clock: number, index: number, register: number, value: number) => {
+		const [timer, view] = [timers[index] as EventTimer, views[index] as TimerView];
+		if (register === TimerOffset.CONFIGURATION) timer.configure(value);
+		if (register === TimerOffset.COMPARATOR_LOW) timer.comparator.write(clock, 'low', value);
+		if (register === TimerOffset.COMPARATOR_HIGH) timer.comparator.write(clock, 'high', value);
+		if (register === TimerOffset.FSB_VALUE) view.fsbValue = value;
+		if (register === TimerOffset.FSB_ADDRESS) view.fsbAddress = value;
+	};
+
+	const writeRegister = (clock: number, offset: number, value: number) => {
+		if (offset === Offset.CONFIGURATION) events.configure(clock, value);
+		if (offset === Offset.STATUS) events.clearStatus(value);
+		if (offset === Offset.COUNTER_LOW) counter.writeLow(value);
+		if (offset === Offset.COUNTER_HIGH) counter.writeHigh(value);
+		const index = timerAt(offset);
+		if (index >= 0) writeTimer(clock, index, offset % Offset.TIMER_BYTES, value);
+	};
+
+	return {
+		read(_region, offset, size) {
+			const value = readRegister(offset - (offset % 4)) >>> (8 * (offset % 4));
+			return value % 2 ** (8 * size);
+		},
+		write(_region, offset, size, value) {
+			if (size !== 4 || offset % 4 !== 0) return;
+			const clock = clockNow();
+			// What was reached before the write is not lost to it.
+			events.serve(clock);
+			const dueBefore = events.due();
+			writeRegister(clock, offset, value);
+			events.outputs.drive();
+			if (events.due() !== dueBefore) services.notifyBack();
+		},
+		reset() {
+			events.outputs.drive();
+		},
+	};
+}
+
+/** The timer that a register belongs to; -1 for the others. */
+function timerAt(offset: number): number {
+	const index = Math.floor((offset - Offset.TIMERS) / Offset.TIMER_BYTES);
+	return index >= 0 && index < timerCount ? index : -1;
+}

@@ -1,0 +1,2 @@
+export {type HpetConfig, hpetKind} from './handle.ts';
+export {hpet} from './model.ts';

@@ -1,0 +1,84 @@
+import type {StructView} from '#support/shared-memory';
+import {General} from './registers.ts';
+import type {HpetFields} from './state.ts';
+
+const wrap = 2 ** 32;
+
+/**
+ * The 64-bit main counter, exact as two halves. Nothing ticks: while it runs it is the clock plus a constant, modulo
+ * 2^64. Storing into the state's 32-bit fields wraps.
+ */
+export class MainCounter {
+	readonly #state: StructView<HpetFields>;
+
+	constructor(state: StructView<HpetFields>) {
+		this.#state = state;
+	}
+
+	get running(): boolean {
+		return (this.#state.general & General.ENABLE) !== 0;
+	}
+
+	/** The lower half at a clock. */
+	lowAt(clock: number): number {
+		const {counterLow} = this.#state;
+		return this.running ? (counterLow + (clock % wrap)) % wrap : counterLow;
+	}
+
+	/** The higher half at a clock. */
+	highAt(clock: number): number {
+		const {counterLow, counterHigh} = this.#state;
+		if (!this.running) return counterHigh;
+		const carry = counterLow + (clock % wrap) >= wrap ? 1 : 0;
+		return (counterHigh + Math.floor(clock / wrap) + carry) % wrap;
+	}
+
+	/** Reads the lower half and keeps the higher one, so that the two halves of a 64-bit read belong together. */
+	readLow(clock: number): number {
+		this.#state.highLatch = this.highAt(clock);
+		this.#state.highLatched = 1;
+		return this.lowAt(clock);
+	}
+
+	/** Reads the higher half. One that was kept is given once: then high, low, high reads find it too. */
+	readHigh(clock: number): number {
+		const {highLatched, highLatch} = this.#state;
+		this.#state.highLatched = 0;
+		return highLatched !== 0 ? highLatch : this.highAt(clock);
+	}
+
+	/** Writes the lower half; without effect while the counter runs (2.3.7). */
+	writeLow(value: number): void {
+		if (this.running) return;
+		this.#state.counterLow = value;
+		this.#state.highLatched = 0;
+	}
+
+	/** Writes the higher half; without effect while the counter runs. */
+	writeHigh(value: number): void {
+		if (this.running) return;
+		this.#state.counterHigh = value;
+		this.#state.highLatched = 0;
+	}
+
+	/** Goes on from where the counter is. */
+	start(clock: number): void {
+		const state = this.#state;
+		if (this.running) return;
+		const low = state.counterLow - (clock % wrap);
+		state.counterHigh = state.counterHigh - Math.floor(clock / wrap) - (low < 0 ? 1 : 0);
+		state.counterLow = low;
+		state.highLatched = 0;
+		state.general |= General.ENABLE;
+	}
+
+	/** Keeps the counter where it is. */
+	halt(clock: number): void {
+		const state = this.#state;
+		const [low, high] = [this.lowAt(clock), this.highAt(clock)];
+		state.general &= ~General.ENABLE;
+		state.counterLow = low;
+		state.counterHigh = high;
+		state.highLatched = 0;
+	}
+}

@@ -1,0 +1,81 @@
+import type {DeviceServices} from '#devices/device';
+import type {InterruptLine} from '#devices/interrupts';
+import type {StructView} from '#support/shared-memory';
+import {Config, General, routeFirst, routeLast, timerCount} from './registers.ts';
+import type {HpetFields} from './state.ts';
+import {interrupts, isLevel, type TimerIndex, type TimerView} from './timer-view.ts';
+
+const inputs = Array.from({length: routeLast - routeFirst + 1}, (_, index) => routeFirst + index);
+const legacyInputs = {'legacy-timer': 0, 'legacy-rtc': 8} as const;
+
+/** Interrupt outputs: those of legacy replacement for timers 0 and 1 (2.3.5), then the routable ones. */
+export const lineInputs: Readonly<Record<string, number>> = {
+	...legacyInputs,
+	...Object.fromEntries(inputs.map((input) => [`input-${input}`, input])),
+};
+
+const lineNames = Object.keys(lineInputs);
+const legacyTimers = Object.keys(legacyInputs).length;
+const noLine = -1;
+
+/**
+ * The interrupt lines and messages of the timers. The lines of level-triggered timers follow the status. Those of
+ * edge-triggered ones drop right before they rise, and stay up until the guest changes the timer: only edges interrupt.
+ */
+export class Outputs {
+	readonly #state: StructView<HpetFields>;
+	readonly #timers: readonly TimerView[];
+	readonly #messages: DeviceServices['messages'];
+	readonly #lines: readonly InterruptLine[];
+
+	constructor(state: StructView<HpetFields>, timers: readonly TimerView[], services: DeviceServices) {
+		this.#state = state;
+		this.#timers = timers;
+		this.#messages = services.messages;
+		this.#lines = lineNames.map((name) => services.line(name));
+	}
+
+	/** A timer's match: a message, an edge, or the status bit and with it the level. */
+	raise(index: TimerIndex): void {
+		const timer = this.#timers[index] as TimerView;
+		if (isLevel(timer)) this.#state.status |= 1 << index;
+		else if ((timer.config & Config.FSB) !== 0) this.#messages.send(timer.fsbAddress, 0, timer.fsbValue);
+		else {
+			this.#lines[this.#lineOf(index)]?.setLevel(false);
+			this.#state.pulses |= 1 << index;
+		}
+		this.drive();
+	}
+
+	/** A timer's configuration changed: what it drove is over. */
+	settle(index: TimerIndex): void {
+		this.#state.pulses &= ~(1 << index);
+		if (!isLevel(this.#timers[index] as TimerView)) this.#state.status &= ~(1 << index);
+	}
+
+	/** Makes every line follow the state. */
+	drive(): void {
+		let asserted = 0;
+		for (let index = 0; index < timerCount; index++) {
+			const line = this.#lineOf(index);
+			if (line !== noLine && this.#asserts(index)) asserted |= 1 << line;
+		}
+		for (const [line, output] of this.#lines.entries()) output.setLevel((asserted & (1 << line)) !== 0);
+	}
+
+	#asserts(index: number): boolean {
+		const {general, status, pulses} = this.#state;
+		const timer = this.#timers[index] as TimerView;
+		if ((general & General.ENABLE) === 0 || !interrupts(timer)) return false;
+		return ((isLevel(timer) ? status : pulses) & (1 << index)) !== 0;
+	}
+
+	/** Messages come before legacy replacement, which comes before the route (2.3.8, Tn_FSB_EN_CNF and 2.3.5). */
+	#lineOf(index: number): number {
+		const {config} = this.#timers[index] as TimerView;
+		if ((config & Config.FSB) !== 0) return noLine;
+		if ((this.#state.general & General.LEGACY) !== 0 && index < legacyTimers) return index;
+		const route = (config >> Config.ROUTE_SHIFT) & Config.ROUTE_MASK;
+		return route < routeFirst || route > routeLast ? noLine : legacyTimers + route - routeFirst;
+	}
+}

@@ -1,0 +1,17 @@
+export {
+	base,
+	cmp,
+	conf,
+	ENABLED,
+	FSB,
+	fsb,
+	LEVEL,
+	MODE_32,
+	make,
+	makeRunning,
+	ms,
+	PERIODIC,
+	route,
+	SET,
+	us,
+} from './make-hpet.ts';

@@ -1,0 +1,24 @@
+import type {DeviceFront, DeviceServices} from '#devices/device';
+import type {StructView} from '#support/shared-memory';
+import type {PvpanicConfig} from './handle.ts';
+import {PanicEvent, supportedEvents} from './registers.ts';
+import type {PvpanicFields} from './state.ts';
+
+/** The panic port on one thread. Bits that mean nothing are ignored. */
+export function pvpanicFront(
+	_config: PvpanicConfig,
+	state: StructView<PvpanicFields>,
+	services: DeviceServices,
+): DeviceFront {
+	return {
+		read: () => supportedEvents,
+		write(_region, _offset, _size, value) {
+			state.lastValue = value & 0xff;
+			if ((value & PanicEvent.PANICKED) !== 0) state.panics++;
+			if ((value & PanicEvent.CRASH_LOADED) !== 0) state.crashLoads++;
+			if ((value & PanicEvent.SHUTDOWN) === 0) return;
+			state.shutdowns++;
+			services.request({kind: 'power-off'});
+		},
+	};
+}

@@ -1,0 +1,2 @@
+export {type PvpanicConfig, pvpanicKind} from './handle.ts';
+export {pvpanic} from './model.ts';

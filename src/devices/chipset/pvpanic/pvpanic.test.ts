@@ -1,0 +1,51 @@
+import test from 'ava';
+import {DeviceUnderTest} from '#devices/testing';
+import {pvpanic} from './index.ts';
+
+const port = 0x505;
+const make = () => new DeviceUnderTest(pvpanic, {port});
+
+test('one byte port, which reads as the events that are supported', (t) => {
+	t.deepEqual(pvpanic.regions({port}), [{space: 'pio', name: 'event', base: port, length: 1}]);
+	t.is(make().in(port), 0x07);
+});
+
+test('a panic and a loaded crash kernel are counted and leave the machine running', (t) => {
+	const device = make();
+	device.out(port, 1);
+	device.out(port, 2);
+	device.out(port, 1);
+	t.deepEqual(device.decode(), {panics: 2, crashLoads: 1, shutdowns: 0, lastValue: 1});
+	t.deepEqual(device.events, []);
+});
+
+test('an orderly shutdown powers off', (t) => {
+	const device = make();
+	device.out(port, 4);
+	t.deepEqual(device.decode(), {panics: 0, crashLoads: 0, shutdowns: 1, lastValue: 4});
+	t.deepEqual(device.events, [{kind: 'power-off'}]);
+});
+
+test('several events at once all count', (t) => {
+	const device = make();
+	device.out(port, 7);
+	t.deepEqual(device.decode(), {panics: 1, crashLoads: 1, shutdowns: 1, lastValue: 7});
+	t.is(device.events.length, 1);
+});
+
+test('unsupported bits do nothing, and do not become supported', (t) => {
+	const device = make();
+	device.out(port, 0xf8);
+	device.out(port, 0);
+	device.out(port, 0xf8);
+	t.deepEqual(device.decode(), {panics: 0, crashLoads: 0, shutdowns: 0, lastValue: 0xf8});
+	t.deepEqual(device.events, []);
+	t.is(device.in(port), 0x07);
+});
+
+test('reset forgets', (t) => {
+	const device = make();
+	device.out(port, 3);
+	device.reset();
+	t.deepEqual(device.decode(), {panics: 0, crashLoads: 0, shutdowns: 0, lastValue: -1});
+});
