@@ -1,13 +1,10 @@
+import {timerBack} from '#devices/chipset/timer-back';
 import type {BackServices, DeviceBack} from '#devices/device';
-import type {Timer} from '#support/reactor';
 import type {StructView} from '#support/shared-memory';
 import {timeOfClock} from './clock.ts';
 import type {Pit8254Config} from './handle.ts';
 import type {Pit8254Fields} from './state.ts';
 import {TimerInterrupt} from './timer-interrupt.ts';
-
-/** A wake-up is never asked for sooner: one that came too early must not become a loop. */
-const shortestWaitNs = 10_000;
 
 /** Wakes up for counter 0's rising edges and raises the timer interrupt. */
 export function pit8254Back(
@@ -16,38 +13,9 @@ export function pit8254Back(
 	services: BackServices,
 ): DeviceBack {
 	const timer = new TimerInterrupt(state, services);
-	let running = false;
-	let pending: Timer | undefined;
-
-	const disarm = () => {
-		pending?.cancel();
-		pending = undefined;
-	};
-
-	const serve = () => {
-		disarm();
-		if (!running) return;
-		const next = services.locked(() => timer.serve());
-		if (next === undefined) return;
+	return timerBack(services, () => {
+		const next = timer.serve();
 		// From the clock's own time, not from this wake-up: lateness must not add up.
-		const waitNs = timeOfClock(next) - services.time.nowNs();
-		pending = services.reactor.after(Math.max(shortestWaitNs, waitNs), serve);
-	};
-
-	const halt = () => {
-		running = false;
-		disarm();
-	};
-
-	return {
-		start() {
-			running = true;
-			serve();
-		},
-		async stop() {
-			halt();
-		},
-		notified: serve,
-		dispose: halt,
-	};
+		return next === undefined ? Number.POSITIVE_INFINITY : timeOfClock(next) - services.time.nowNs();
+	});
 }

@@ -1,0 +1,1 @@
+export {timerBack} from './timer-back.ts';
