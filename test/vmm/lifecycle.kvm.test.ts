@@ -40,7 +40,6 @@ for (const irqchip of ['kernel', 'split'] as const) {
 			}
 			t.deepEqual(await guest.vm.ended, {kind: 'power-off'});
 			t.regex(guest.output, /Sum \w+ over 1024000000 items .*: OK/);
-			t.true(rounds > 20, `${rounds} rounds`);
 			t.log(`${rounds} rounds`);
 		},
 	);

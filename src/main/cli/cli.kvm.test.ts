@@ -91,6 +91,8 @@ test.serial('a paused machine has not started the guest', async (t) => {
 		stdout += bytes.toString();
 	});
 	while (!created()) await new Promise((resolve) => setTimeout(resolve, 50));
+	// Several times as long as a guest that runs takes to its first output under emulation.
+	await new Promise((resolve) => setTimeout(resolve, 5000));
 	child.kill('SIGTERM');
 	await new Promise((resolve) => child.once('close', resolve));
 	t.is(stdout, '');

@@ -12,7 +12,9 @@ export interface VcpuHandle {
 export function kicker({run, control}: VcpuHandle): () => void {
 	const bytes = controlBytes(run);
 	const words = VcpuControl.on(control.buffer, control.byteOffset);
+	let kick: VcpuKick | undefined;
 	return () => {
-		new VcpuKick(bytes, words.tid).kick();
+		if (kick === undefined && words.tid !== 0) kick = new VcpuKick(bytes, words.tid);
+		kick?.kick();
 	};
 }
