@@ -24,7 +24,8 @@ import {
 import {lineBuffer, port} from './layout.ts';
 
 const lineStatus = port.com1 + 5;
-const transmitterEmpty = 0x20;
+const holdingRegisterEmpty = 0x20;
+const transmitterEmpty = 0x40;
 const dataReady = 0x01;
 
 /**
@@ -37,6 +38,7 @@ export function emitConsole(asm: Assembler): void {
 	emitInit(asm);
 	emitAppend(asm);
 	emitFlush(asm);
+	emitDrain(asm);
 	emitReadByte(asm);
 }
 
@@ -152,7 +154,7 @@ function emitFlush(asm: Assembler): void {
 	mov(dx, lineStatus);
 	label('flush-wait');
 	asm.in(al, dx);
-	test(al, transmitterEmpty);
+	test(al, holdingRegisterEmpty);
 	jnz('flush-send');
 	pause();
 	dec(r10d);
@@ -169,6 +171,22 @@ function emitFlush(asm: Assembler): void {
 	mov(r8, rsi);
 	asm.jmp('flush-burst');
 	label('flush-done');
+	ret();
+}
+
+/** Waits until the last byte has left the port: what is in its FIFO is lost when the machine ends. */
+function emitDrain({label, mov, test, jnz, ret, pause, dec, in: read}: Assembler): void {
+	label('drain');
+	mov(r10d, 0x10_0000);
+	mov(dx, lineStatus);
+	label('drain-wait');
+	read(al, dx);
+	test(al, transmitterEmpty);
+	jnz('drained');
+	pause();
+	dec(r10d);
+	jnz('drain-wait');
+	label('drained');
 	ret();
 }
 

@@ -8,6 +8,7 @@ const sleepEnable = 0x2000;
 export function emitPower(asm: Assembler, texts: Texts): void {
 	const {label, mov, test, jz, cmp, je, jne, call, shl, out, lidt, cli, hlt, jmp} = asm;
 	label('power-off');
+	call('drain');
 	cmp(dword('pm1a-control'), 0);
 	je('power-off-failed');
 	call('read-sleep-type');
@@ -20,6 +21,7 @@ export function emitPower(asm: Assembler, texts: Texts): void {
 	label('power-off-failed');
 	texts.sayLine('Power-off has no effect: resetting');
 	label('reset');
+	call('drain');
 	mov(edx, dword('reset-register'));
 	test(edx, edx);
 	jz('reset-by-chipset');
@@ -49,6 +51,7 @@ export function emitPower(asm: Assembler, texts: Texts): void {
 	jmp('stop-quietly');
 
 	label('exit-by-port');
+	call('drain');
 	mov(eax, dword('option-exit'));
 	out(port.debugExit, al);
 	jmp('power-off'); // no such port on this machine
