@@ -33,6 +33,12 @@ export class VmTime {
 		this.#state.running = 1;
 	}
 
+	/** Sets stopped time, in nanoseconds. */
+	set(ns: number): void {
+		if (this.#state.running === 1) throw new TypeError('VM time is set while it runs');
+		this.#state.offsetNs = ns;
+	}
+
 	/** Stops time. For the VM's owner, after the vCPUs have stopped. */
 	stop(): void {
 		if (this.#state.running === 0) return;

@@ -11,8 +11,8 @@ import {physicalAddressBits} from '#vcpu-worker/cpuid';
 import {openKvm, Partition, supportedCpuid} from '#vcpu-worker/kvm';
 import {attachMachine} from '#vcpu-worker/machine';
 import {DeviceThread} from './device-thread.ts';
-import {kernelChips, noKernelChips} from './interrupt-chips.ts';
 import {prepareBoot, readKernel} from './prepare-boot.ts';
+import {clockUnit, devicesUnit, kernelChipsUnit, memoryUnit, StateUnits, timeUnit, vcpusUnit} from './units/index.ts';
 import {VcpuGroup} from './vcpu-group.ts';
 import {Vm} from './vm.ts';
 import type {VmEnd} from './vm-end.ts';
@@ -120,13 +120,22 @@ async function assemble(config: VmConfig, options: CreateOptions, undo: Undo): P
 	await vcpus.ready();
 	// A thread that starts keeps a processor busy for as long as Node's own start does: the vCPUs' threads come first.
 	const devices = new DeviceThread({pollNs, bootHandle, ...wiring});
+	const passive = [
+		timeUnit(machine),
+		clockUnit(partition),
+		...(config.irqchip === 'kernel' ? [kernelChipsUnit(partition.fd)] : []),
+		devicesUnit(machine, devices),
+		memoryUnit(memory, () => image),
+	];
+	const processors = vcpusUnit(
+		vcpus,
+		passive.map(({name}) => name),
+	);
 	const vm = new Vm({
 		machine,
-		memory,
-		image,
+		units: new StateUnits([...passive, processors]),
 		vcpus,
 		devices,
-		chips: config.irqchip === 'kernel' ? kernelChips(partition.fd) : noKernelChips,
 		actions: config.guestActions,
 		halted: options.halted ?? (() => {}),
 		consoleDevice: consolePort(config.serial),

@@ -15,6 +15,8 @@ export type VcpuCounters = Pick<
 export class VcpuGroup {
 	readonly #threads: readonly VcpuThread[];
 	#runs: Promise<void>[] = [];
+	/** Who is told when a vCPU stops by itself. */
+	stopped: StopHandler = () => {};
 
 	/** @param threads - in order of their index; the first is the boot processor */
 	constructor(threads: readonly VcpuThread[]) {
@@ -32,10 +34,10 @@ export class VcpuGroup {
 	}
 
 	/** Lets every vCPU run. */
-	start(stopped: StopHandler): void {
+	start(): void {
 		this.#runs = this.#threads.map(async (thread) => {
 			const reason = await thread.run().catch(asFailure);
-			if (reason.kind !== 'requested') stopped(thread.index, reason);
+			if (reason.kind !== 'requested') this.stopped(thread.index, reason);
 		});
 	}
 

@@ -1,24 +1,21 @@
 import type {MachineEvent} from '#devices/device';
-import type {GuestMemory} from '#devices/guest-memory';
 import type {UnclaimedAccess} from '#devices/io-bus';
 import type {AttachedMachine} from '#devices/machine';
 import type {GuestAction, GuestActions} from '#main/config';
-import {type BootImage, writeBootImage} from '#main/loader';
 import type {ErrorData} from '#support/errors';
 import type {StopReason} from '#vcpu-worker/protocol';
 import type {DeviceThread} from './device-thread.ts';
-import type {InterruptChips} from './interrupt-chips.ts';
+import type {StateUnits} from './units/index.ts';
 import type {VcpuGroup} from './vcpu-group.ts';
 import type {VmEnd, VmState} from './vm-end.ts';
 
 /** What a machine is made of; see `createVm`. */
 export interface VmParts {
 	readonly machine: AttachedMachine;
-	readonly memory: GuestMemory;
-	readonly image: BootImage;
+	/** Everything that starts, stops and has state; the machine's life is theirs. */
+	readonly units: StateUnits;
 	readonly vcpus: VcpuGroup;
 	readonly devices: DeviceThread;
-	readonly chips: InterruptChips;
 	readonly actions: GuestActions;
 	/** Device that gets console input. */
 	readonly consoleDevice: string | undefined;
@@ -52,6 +49,7 @@ export class Vm {
 
 	constructor(parts: VmParts) {
 		this.#parts = parts;
+		parts.vcpus.stopped = (vcpu, reason) => void this.#next(() => this.#stopped(vcpu, reason));
 		this.ended = new Promise((resolve) => {
 			this.#end = resolve;
 		});
@@ -134,30 +132,21 @@ export class Vm {
 		return result;
 	}
 
-	/** Puts memory, devices and processors into their state at power-on, in which they are created. */
+	/** Puts everything into its state at power-on, in which it is created. */
 	async #powerOn(): Promise<void> {
-		const {machine, memory, image, vcpus, chips} = this.#parts;
-		machine.reset();
-		chips.reset();
-		writeBootImage(memory, image);
-		await vcpus.reset();
+		const {units, machine} = this.#parts;
+		machine.events.clear();
+		await units.reset();
 	}
 
 	async #run(): Promise<void> {
-		const {machine, devices, vcpus} = this.#parts;
-		machine.time.start();
 		this.#state = 'running';
-		vcpus.start((vcpu, reason) => void this.#next(() => this.#stopped(vcpu, reason)));
-		// What the guest gives to a device meanwhile waits in the shared state.
-		await devices.start();
+		await this.#parts.units.start();
 	}
 
 	/** Everything out of the guest and quiescent. */
-	async #halt(): Promise<void> {
-		const {machine, devices, vcpus} = this.#parts;
-		await vcpus.stop();
-		machine.time.stop();
-		await devices.stop();
+	#halt(): Promise<void> {
+		return this.#parts.units.stop();
 	}
 
 	/** A vCPU stopped by itself. */

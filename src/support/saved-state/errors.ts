@@ -16,6 +16,14 @@ export const stateError = errorTable({
 		message: `The saved state of ${c.struct} is damaged: ${c.field} is missing or holds what it cannot hold`,
 		remedy,
 	}),
+	STATE_UNITS_DIFFER: (c: {missing: readonly string[]; unknown: readonly string[]}) => ({
+		message: [
+			'The saved machine has other parts than this one',
+			...c.missing.map((name) => `without ${name}`),
+			...c.unknown.map((name) => `with ${name}`),
+		].join(', '),
+		remedy: 'Restore into a machine of the same configuration',
+	}),
 	STATE_DEVICES_DIFFER: (c: {missing: readonly string[]; unknown: readonly string[]}) => ({
 		message: [
 			'The saved machine has other devices than this one',

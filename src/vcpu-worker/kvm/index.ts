@@ -41,6 +41,7 @@ export {KvmBackend} from './kvm-backend.ts';
 export {type MsrFilterRange, maxFilterRanges, setMsrFilter} from './msr-filter.ts';
 export {getMsrs, type Msr, type MsrResult, setMsrs} from './msrs.ts';
 export {type MemorySlot, Partition, reservedRange, splitPins} from './partition.ts';
+export {type ChipStates, parseChips, readChips, type SavedChips, saveChips, writeChips} from './saved-chips.ts';
 export type {DebugRegisters, FpuState, VcpuEvents} from './structs-vcpu.ts';
 export type {ClockData, IoapicState, PicState, PitState} from './structs-vm.ts';
 export {createVm, defaultDevice, msrIndexList, openKvm} from './system.ts';

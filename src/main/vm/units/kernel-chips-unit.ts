@@ -1,0 +1,17 @@
+import {parseChips, readChips, saveChips, writeChips} from '#vcpu-worker/kvm';
+import type {StateUnit} from './state-unit.ts';
+
+/**
+ * The interrupt controllers and the timer that KVM emulates for the whole machine. In a split machine they are devices of
+ * ours. Their state now, right after their creation, is the one to reset to.
+ */
+export function kernelChipsUnit(vmFd: number): StateUnit {
+	const powerOn = readChips(vmFd);
+	return {
+		name: 'kernel-chips',
+		needs: ['time'],
+		reset: () => writeChips(vmFd, powerOn),
+		save: () => saveChips(readChips(vmFd)),
+		restore: (saved) => writeChips(vmFd, parseChips(saved)),
+	};
+}

@@ -1,0 +1,49 @@
+import type {GuestMemory} from '#devices/guest-memory';
+import type {AttachedMachine, SavedDevices} from '#devices/machine';
+import {type BootImage, writeBootImage} from '#main/loader';
+import {stateError} from '#support/saved-state';
+import type {DeviceThread} from '../device-thread.ts';
+import type {VcpuGroup} from '../vcpu-group.ts';
+import type {StateUnit} from './state-unit.ts';
+
+/** The guest's clock. */
+export const timeUnit = ({time}: AttachedMachine): StateUnit => ({
+	name: 'time',
+	needs: [],
+	start: () => time.start(),
+	stop: () => time.stop(),
+	save: () => time.nowNs(),
+	restore(saved) {
+		if (typeof saved !== 'number' || !(saved >= 0 && saved <= Number.MAX_SAFE_INTEGER))
+			throw stateError('STATE_FIELD_WRONG', {struct: 'time', field: 'nanoseconds'});
+		time.set(saved);
+	},
+});
+
+/** Every device: its shared state, and its back end on the device worker. */
+export const devicesUnit = (machine: AttachedMachine, backs: DeviceThread): StateUnit => ({
+	name: 'devices',
+	needs: ['time'],
+	// What the guest gives to a device before its back end has started waits in the shared state.
+	start: () => backs.start(),
+	stop: () => backs.stop(),
+	reset: () => machine.reset(),
+	save: () => machine.save(),
+	restore: (saved) => machine.restore(saved as SavedDevices),
+});
+
+/** Guest RAM. Its contents are too much to be data of a unit: snapshots carry them beside the units. */
+export const memoryUnit = (memory: GuestMemory, bootImage: () => BootImage): StateUnit => ({
+	name: 'memory',
+	needs: [],
+	reset: () => void writeBootImage(memory, bootImage()),
+});
+
+/** The processors, which need everything that the guest can reach. */
+export const vcpusUnit = (vcpus: VcpuGroup, needs: readonly string[]): StateUnit => ({
+	name: 'vcpus',
+	needs,
+	start: () => vcpus.start(),
+	stop: () => vcpus.stop(),
+	reset: () => vcpus.reset(),
+});

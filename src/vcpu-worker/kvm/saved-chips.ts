@@ -1,0 +1,48 @@
+import {stateError} from '#support/saved-state';
+import {getIrqchip, getPit, type IrqchipState, setIrqchip, setPit} from './chips.ts';
+import {restoreBytes, saveBytes} from './saved-bytes.ts';
+import {KvmIoapicState, KvmPicState, KvmPitState2, type PitState} from './structs-vm.ts';
+
+/** The interrupt controllers and the timer that KVM emulates for a whole machine. */
+export interface ChipStates {
+	readonly irqchip: IrqchipState;
+	readonly pit: PitState;
+}
+
+/** Reads them. Only while no vCPU runs. */
+export const readChips = (vmFd: number): ChipStates => ({irqchip: getIrqchip(vmFd), pit: getPit(vmFd)});
+
+/** Writes them. Only while no vCPU runs. */
+export function writeChips(vmFd: number, {irqchip, pit}: ChipStates): void {
+	setIrqchip(vmFd, irqchip);
+	setPit(vmFd, pit);
+}
+
+/** Each chip's kernel struct. */
+export interface SavedChips {
+	readonly picMaster: string;
+	readonly picSlave: string;
+	readonly ioapic: string;
+	readonly pit: string;
+}
+
+/** The chips' state as data that survives JSON. */
+export const saveChips = ({irqchip, pit}: ChipStates): SavedChips => ({
+	picMaster: saveBytes(KvmPicState, irqchip.picMaster),
+	picSlave: saveBytes(KvmPicState, irqchip.picSlave),
+	ioapic: saveBytes(KvmIoapicState, irqchip.ioapic),
+	pit: saveBytes(KvmPitState2, pit),
+});
+
+/** The state that {@link saveChips} gave. @throws VmmError STATE_FIELD_WRONG */
+export function parseChips(saved: unknown): ChipStates {
+	if (typeof saved !== 'object' || saved === null)
+		throw stateError('STATE_FIELD_WRONG', {struct: 'chips', field: 'all'});
+	const {picMaster, picSlave, ioapic, pit} = saved as Partial<Record<keyof SavedChips, unknown>>;
+	const irqchip = {
+		picMaster: restoreBytes(KvmPicState, picMaster),
+		picSlave: restoreBytes(KvmPicState, picSlave),
+		ioapic: restoreBytes(KvmIoapicState, ioapic),
+	};
+	return {irqchip, pit: restoreBytes(KvmPitState2, pit)};
+}
