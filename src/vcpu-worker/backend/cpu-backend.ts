@@ -1,5 +1,6 @@
 import type {ErrorData} from '#support/errors';
-import type {GeneralRegisters, SpecialRegisters} from '#vcpu-worker/registers';
+import type {DebugPlan, DebugStop} from '#vcpu-worker/debug';
+import type {GeneralRegisters, ProcessorRegisters, RegisterChanges, SpecialRegisters} from '#vcpu-worker/registers';
 
 /** Why the processor stopped executing guest code. */
 export type ExitKind =
@@ -18,6 +19,8 @@ export type ExitKind =
 	| 'eoi'
 	/** Triple fault. */
 	| 'shutdown'
+	/** Something a debugger may have asked for: see {@link CpuBackend.takeDebugExit}. */
+	| 'debug'
 	/** The back end asks for a machine reset or power-off on the guest's behalf. */
 	| 'reset'
 	| 'power-off'
@@ -97,6 +100,13 @@ export interface CpuBackend {
 	interrupt(vector: number): void;
 	/** Delivers a non-maskable interrupt. */
 	nmi(): void;
+	/** How to run for a debugger from now on; undefined: for none. */
+	debug(plan: DebugPlan | undefined): void;
+	/** After `debug`: what the plan asked for. Undefined: nothing; an exception of the guest's own has been given to it. */
+	takeDebugExit(): DebugStop | undefined;
+	/** The registers, for a debugger or a dump. */
+	readRegisters(): ProcessorRegisters;
+	writeRegisters(changes: RegisterChanges): void;
 	/** Everything that makes up the processor's state, as data for {@link restore}. */
 	save(): unknown;
 	/** Restores what {@link save} gave. */

@@ -165,7 +165,15 @@ export const VcpuEventValid = {
 } as const;
 
 /** `KVM_GUESTDBG_*` */
-export const GuestDbg = {ENABLE: 0x1, SINGLESTEP: 0x2, USE_SW_BP: 0x10000, USE_HW_BP: 0x20000} as const;
+export const GuestDbg = {
+	ENABLE: 0x1,
+	SINGLESTEP: 0x2,
+	USE_SW_BP: 0x10000,
+	USE_HW_BP: 0x20000,
+	INJECT_DB: 0x40000,
+	INJECT_BP: 0x80000,
+	BLOCKIRQ: 0x100000,
+} as const;
 
 /** `KVM_CLOCK_*`: flags of the clock. */
 export const Clock = {TSC_STABLE: 2, REALTIME: 4, HOST_TSC: 8} as const;

@@ -24,6 +24,7 @@ export {
 export {maxCpuidEntries} from './cpuid.ts';
 export {kvmError} from './errors.ts';
 export {ExitReader, type InternalErrorReport, type IoExit, type MmioExit, type MsrExit} from './exits.ts';
+export {type GuestDebug, setGuestDebug} from './guest-debug.ts';
 export {interruptController} from './interrupt-controller.ts';
 export {
 	assignIoeventfd,
@@ -41,6 +42,7 @@ export {KvmBackend} from './kvm-backend.ts';
 export {type MsrFilterRange, maxFilterRanges, setMsrFilter} from './msr-filter.ts';
 export {getMsrs, type Msr, type MsrResult, setMsrs} from './msrs.ts';
 export {type MemorySlot, Partition, reservedRange, splitPins} from './partition.ts';
+export {probeDebug} from './probe-debug.ts';
 export {type ChipStates, parseChips, readChips, type SavedChips, saveChips, writeChips} from './saved-chips.ts';
 export type {DebugRegisters, FpuState, VcpuEvents} from './structs-vcpu.ts';
 export type {ClockData, IoapicState, PicState, PitState} from './structs-vm.ts';
@@ -48,7 +50,6 @@ export {createVm, defaultDevice, msrIndexList, openKvm} from './system.ts';
 export {type ControlMemory, controlBytes, KvmVcpu, type SyncClass} from './vcpu.ts';
 export {
 	type ExtendedControlRegister,
-	type GuestDebug,
 	getDebugRegisters,
 	getEvents,
 	getFpu,
@@ -60,7 +61,6 @@ export {
 	setDebugRegisters,
 	setEvents,
 	setFpu,
-	setGuestDebug,
 	setLapic,
 	setTscKhz,
 	setXcrs,

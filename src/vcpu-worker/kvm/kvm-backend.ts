@@ -1,11 +1,14 @@
 import type {ErrorData} from '#support/errors';
 import {Errno, errnoName} from '#support/ffi';
 import type {CpuBackend, ExitKind} from '#vcpu-worker/backend';
-import type {GeneralRegisters, SpecialRegisters} from '#vcpu-worker/registers';
+import type {DebugPlan, DebugStop} from '#vcpu-worker/debug';
+import type {GeneralRegisters, ProcessorRegisters, RegisterChanges, SpecialRegisters} from '#vcpu-worker/registers';
 import {Exit, SystemEvent} from './constants.ts';
 import {ExitReader} from './exits.ts';
 import {prepareThread} from './kick.ts';
+import {readRegisters, writeRegisters} from './processor-registers.ts';
 import {controlBytes, type KvmVcpu} from './vcpu.ts';
+import {VcpuDebug} from './vcpu-debug.ts';
 import {restoreVcpu, type SnapshotOptions, saveVcpu, type VcpuSnapshot} from './vcpu-snapshot.ts';
 
 /** KVM as the run loop's processor. */
@@ -16,12 +19,14 @@ export class KvmBackend implements CpuBackend {
 	readonly #vcpu: KvmVcpu;
 	readonly #exit: ExitReader;
 	readonly #options: SnapshotOptions;
+	readonly #debug: VcpuDebug;
 	#runErrno = 0;
 
 	constructor(vcpu: KvmVcpu, options: SnapshotOptions) {
 		this.#vcpu = vcpu;
 		this.#options = options;
 		this.#exit = new ExitReader(controlBytes(vcpu.control));
+		this.#debug = new VcpuDebug(vcpu, this.#exit);
 		this.port = this.#exit.io;
 		this.mmio = this.#exit.mmio;
 		this.msr = this.#exit.msr;
@@ -36,6 +41,7 @@ export class KvmBackend implements CpuBackend {
 	}
 
 	run(): ExitKind {
+		if (this.#debug.stopsHere()) return 'debug';
 		const result = this.#vcpu.run();
 		return result === 0 ? this.#kind() : this.#interrupted(result);
 	}
@@ -94,6 +100,22 @@ export class KvmBackend implements CpuBackend {
 		this.#vcpu.nmi();
 	}
 
+	debug(plan: DebugPlan | undefined): void {
+		this.#debug.begin(plan);
+	}
+
+	takeDebugExit(): DebugStop | undefined {
+		return this.#debug.take();
+	}
+
+	readRegisters(): ProcessorRegisters {
+		return readRegisters(this.#vcpu, this.#options.xsaveSize);
+	}
+
+	writeRegisters(changes: RegisterChanges): void {
+		writeRegisters(this.#vcpu, changes, this.#options.xsaveSize);
+	}
+
 	save(): VcpuSnapshot {
 		return saveVcpu(this.#vcpu, this.#options);
 	}
@@ -116,6 +138,8 @@ export class KvmBackend implements CpuBackend {
 				return 'halt';
 			case Exit.SHUTDOWN:
 				return 'shutdown';
+			case Exit.DEBUG:
+				return 'debug';
 			case Exit.IOAPIC_EOI:
 				return 'eoi';
 			case Exit.INTR:

@@ -1,6 +1,5 @@
 /** The parts of a vCPU's state besides its registers, for save and restore, debugging and inspection. */
 import {ArgumentBuffer} from './argument-buffer.ts';
-import {GuestDbg} from './constants.ts';
 import {ioctl, kvmIoctl} from './ioctl.ts';
 import {type IoctlName, ioctls} from './ioctls.ts';
 import type {Fields, Layout, StructValue} from './layout.ts';
@@ -9,7 +8,6 @@ import {
 	type FpuState,
 	KvmDebugregs,
 	KvmFpu,
-	KvmGuestDebug,
 	KvmLapicState,
 	KvmVcpuEvents,
 	KvmXcrs,
@@ -85,28 +83,6 @@ export function getXcrs(vcpuFd: number): ExtendedControlRegister[] {
 /** KVM_SET_XCRS; before {@link setXsave}, which XCR0 governs. */
 export const setXcrs = (vcpuFd: number, xcrs: readonly ExtendedControlRegister[]): void =>
 	set(vcpuFd, 'KVM_SET_XCRS', KvmXcrs, {nr_xcrs: xcrs.length, flags: 0, xcrs});
-
-/** How a debugger wants the guest to run. */
-export interface GuestDebug {
-	/** Exit after every instruction. */
-	readonly singleStep: boolean;
-	/** Exit on INT3 instead of delivering it. */
-	readonly softwareBreakpoints: boolean;
-	/** DR0–DR7 to run with in place of the guest's own, for hardware breakpoints. */
-	readonly debugRegisters?: readonly bigint[];
-}
-
-/** KVM_SET_GUEST_DEBUG; undefined ends debugging. */
-export function setGuestDebug(vcpuFd: number, debug: GuestDebug | undefined): void {
-	const control =
-		debug === undefined
-			? 0
-			: GuestDbg.ENABLE |
-				(debug.singleStep ? GuestDbg.SINGLESTEP : 0) |
-				(debug.softwareBreakpoints ? GuestDbg.USE_SW_BP : 0) |
-				(debug.debugRegisters ? GuestDbg.USE_HW_BP : 0);
-	set(vcpuFd, 'KVM_SET_GUEST_DEBUG', KvmGuestDebug, {control, 'arch.debugreg': debug?.debugRegisters ?? []});
-}
 
 /** Where a guest-virtual address leads by the guest's current page tables (KVM_TRANSLATE); undefined: nowhere. */
 export function translate(vcpuFd: number, linear: bigint): number | undefined {

@@ -19,7 +19,6 @@ import {
 	setDebugRegisters,
 	setEvents,
 	setFpu,
-	setGuestDebug,
 	setLapic,
 	setTscKhz,
 	setXcrs,
@@ -229,18 +228,6 @@ test('a second vCPU waits for its start-up signal', (t) => {
 	t.is(second.getMpState(), MpState.UNINITIALIZED);
 	second.close();
 	t.is(controlBytes(control)[8], 0);
-});
-
-test('single-stepping exits after each instruction', (t) => {
-	using guest = startGuest({code: [0x90, 0x90, 0xf4]});
-	const {vcpu, exits} = guest;
-	setGuestDebug(vcpu.fd, {singleStep: true, softwareBreakpoints: false});
-	t.is(vcpu.run(), 0);
-	t.is(exits.reason, Exit.DEBUG);
-	t.is(exits.debug().pc, BigInt(codeAddress + 1));
-	t.is(vcpu.run(), 0);
-	t.is(exits.debug().pc, BigInt(codeAddress + 2));
-	setGuestDebug(vcpu.fd, undefined);
 });
 
 test('the TSC frequency is known and can be set to what it is', (t) => {

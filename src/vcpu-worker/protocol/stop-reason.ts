@@ -1,4 +1,5 @@
 import type {ErrorData} from '#support/errors';
+import type {DebugStop} from '#vcpu-worker/debug';
 
 /** Why a vCPU's run ended. */
 export type StopReason =
@@ -8,5 +9,7 @@ export type StopReason =
 	| {readonly kind: 'event'}
 	/** Triple fault. */
 	| {readonly kind: 'crash'; readonly reason: string}
+	/** What a debugger asked for has come. */
+	| {readonly kind: 'debug'; readonly stop: DebugStop}
 	/** The back end cannot go on, or our own code failed. */
 	| {readonly kind: 'failed'; readonly error: ErrorData};

@@ -1,3 +1,4 @@
+export type {ProcessorRegisters, RegisterChanges} from './processor-registers.ts';
 export {
 	type BootRegisters,
 	type DescriptorTable,

@@ -35,8 +35,7 @@ export function runVcpu(context: VcpuContext): StopReason {
 	Atomics.store(control.$atomic, runningWord, 1);
 	try {
 		const reason = loop(context);
-		if (reason.kind !== 'failed') completeExit(context);
-		return reason;
+		return reason.kind === 'failed' ? reason : (completeExit(context) ?? reason);
 	} finally {
 		Atomics.store(control.$atomic, runningWord, 0);
 	}
@@ -53,16 +52,28 @@ function loop(context: VcpuContext): StopReason {
 		const exit = cpu.run();
 		if (exit === 'failed') return {kind: 'failed', error: cpu.failure()};
 		if (exit === 'shutdown') return {kind: 'crash', reason: 'triple fault'};
+		if (exit === 'debug') {
+			const stop = cpu.takeDebugExit();
+			if (stop !== undefined) return {kind: 'debug', stop};
+			continue;
+		}
 		serve(exit, context);
 	}
 }
 
-function completeExit(context: VcpuContext): void {
+/** Returns the debugger's stop that the completed access has led to, such as the end of a step. */
+function completeExit(context: VcpuContext): StopReason | undefined {
+	let stopped: StopReason | undefined;
 	for (let part = 0; part < maxParts; part++) {
 		const exit = context.cpu.completeExit();
-		if (exit === 'interrupted') return;
-		serve(exit, context);
+		if (exit === 'interrupted') break;
+		if (exit !== 'debug') serve(exit, context);
+		else {
+			const stop = context.cpu.takeDebugExit();
+			if (stop !== undefined) stopped = {kind: 'debug', stop};
+		}
 	}
+	return stopped;
 }
 
 function serve(exit: ExitKind, {cpu, bus, events, control, split}: VcpuContext): void {

@@ -2,11 +2,12 @@ import {VmmError} from '#support/errors';
 import {MailboxCaller} from '#support/mailbox';
 import {leaveOwner} from '#support/rpc';
 import type {CpuidEntry} from '#vcpu-worker/cpuid';
+import type {DebugPlan} from '#vcpu-worker/debug';
 import {getLapic, KvmBackend, KvmVcpu, setLapic, setMsrs} from '#vcpu-worker/kvm';
 import {attachMachine, kicker, type MachineHandle, type VcpuHandle} from '#vcpu-worker/machine';
 import type {MsrValue} from '#vcpu-worker/msr-policy';
 import {type StopReason, VcpuControl} from '#vcpu-worker/protocol';
-import type {BootRegisters} from '#vcpu-worker/registers';
+import type {BootRegisters, ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
 import {runVcpu, type VcpuContext} from '#vcpu-worker/run-loop';
 
 /** What a vCPU's thread starts with: plain data and shared buffers. */
@@ -73,9 +74,13 @@ export class VcpuWorker {
 		context.cpu.restore(powerOn);
 	}
 
-	/** Runs until the vCPU stops. Never throws: a failure of ours stops this machine and no other. */
-	run(): StopReason {
+	/**
+	 * Runs until the vCPU stops. Never throws: a failure of ours stops this machine and no other.
+	 * @param plan - what a debugger wants of this run
+	 */
+	run(plan?: DebugPlan): StopReason {
 		try {
+			this.#vcpu.context.cpu.debug(plan);
 			return runVcpu(this.#vcpu.context);
 		} catch (caught) {
 			if (caught instanceof VmmError) return {kind: 'failed', error: caught.toData()};
@@ -83,6 +88,16 @@ export class VcpuWorker {
 			const message = `A vCPU's exit could not be served: ${caught instanceof Error ? caught.message : caught}`;
 			return {kind: 'failed', error: {code: 'INTERNAL_ERROR', message, context: {stack}}};
 		}
+	}
+
+	/** The registers of the stopped vCPU. */
+	readRegisters(): ProcessorRegisters {
+		return this.#vcpu.context.cpu.readRegisters();
+	}
+
+	/** Changes registers of the stopped vCPU. @throws VmmError for values that the back end refuses */
+	writeRegisters(changes: RegisterChanges): void {
+		this.#vcpu.context.cpu.writeRegisters(changes);
 	}
 
 	/** Queues a non-maskable interrupt. */

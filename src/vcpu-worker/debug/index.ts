@@ -1,0 +1,9 @@
+export {
+	type AddressRange,
+	type DebugPlan,
+	type DebugStop,
+	type DebugSupport,
+	type HardwareBreakpoint,
+	maxHardwareBreakpoints,
+} from './debug-plan.ts';
+export {debugRegisters, guestStatus, reportedBreakpoint} from './debug-registers.ts';

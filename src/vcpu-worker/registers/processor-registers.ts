@@ -1,0 +1,16 @@
+import type {GeneralRegisters, SpecialRegisters} from './registers.ts';
+
+/** The registers of a stopped processor that a debugger or a dump shows. */
+export interface ProcessorRegisters {
+	readonly general: GeneralRegisters;
+	readonly special: SpecialRegisters;
+	/** x87, MMX and SSE in the layout of FXSAVE, 512 bytes (Intel SDM vol. 1, 10.5.1). */
+	readonly fxsave: Uint8Array;
+	/** IA32_KERNEL_GS_BASE: what SWAPGS exchanges with the base of GS. */
+	readonly kernelGsBase: bigint;
+	/** What the processor does when it runs: executes, waits in HLT, or waits for its start-up message. */
+	readonly activity: 'running' | 'halted' | 'waiting for start-up';
+}
+
+/** Registers that a debugger changes: what is not named stays as it is. */
+export type RegisterChanges = Partial<Omit<ProcessorRegisters, 'activity'>>;
