@@ -10,9 +10,19 @@ import {close, eventfd} from '#support/ffi';
 import {physicalAddressBits} from '#vcpu-worker/cpuid';
 import {openKvm, Partition, supportedCpuid} from '#vcpu-worker/kvm';
 import {attachMachine} from '#vcpu-worker/machine';
+import {DebugControl} from './debug-control.ts';
 import {DeviceThread} from './device-thread.ts';
 import {prepareBoot, readKernel} from './prepare-boot.ts';
-import {clockUnit, devicesUnit, kernelChipsUnit, memoryUnit, StateUnits, timeUnit, vcpusUnit} from './units/index.ts';
+import {
+	breakpointsUnit,
+	clockUnit,
+	devicesUnit,
+	kernelChipsUnit,
+	memoryUnit,
+	StateUnits,
+	timeUnit,
+	vcpusUnit,
+} from './units/index.ts';
 import {VcpuGroup} from './vcpu-group.ts';
 import {Vm} from './vm.ts';
 import type {VmEnd} from './vm-end.ts';
@@ -116,7 +126,8 @@ async function assemble(config: VmConfig, options: CreateOptions, undo: Undo): P
 	if (config.memory.prefetch) await prefetchRam(ram.ranges, options.prefetched ?? (() => {}));
 	// The image was checked against this machine's RAM when it was made.
 	if (!writeBootImage(memory, image)) throw new TypeError('the boot image does not fit this machine');
-	const vcpus = new VcpuGroup(threads);
+	const debug = new DebugControl();
+	const vcpus = new VcpuGroup(threads, (vcpu) => debug.planOf(vcpu));
 	await vcpus.ready();
 	// A thread that starts keeps a processor busy for as long as Node's own start does: the vCPUs' threads come first.
 	const devices = new DeviceThread({pollNs, bootHandle, ...wiring});
@@ -124,8 +135,9 @@ async function assemble(config: VmConfig, options: CreateOptions, undo: Undo): P
 		timeUnit(machine),
 		clockUnit(partition),
 		...(config.irqchip === 'kernel' ? [kernelChipsUnit(partition.fd)] : []),
-		devicesUnit(machine, devices),
 		memoryUnit(memory, () => image),
+		breakpointsUnit(memory, debug),
+		devicesUnit(machine, devices),
 	];
 	const processors = vcpusUnit(
 		vcpus,
@@ -133,6 +145,8 @@ async function assemble(config: VmConfig, options: CreateOptions, undo: Undo): P
 	);
 	const vm = new Vm({
 		machine,
+		memory,
+		debug,
 		units: new StateUnits([...passive, processors]),
 		vcpus,
 		devices,

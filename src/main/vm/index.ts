@@ -1,3 +1,11 @@
 export {type CreateOptions, createVm} from './create-vm.ts';
+export {
+	type Breakpoints,
+	type DebugHit,
+	type GuestStop,
+	noBreakpoints,
+	type Step,
+	type StopListener,
+} from './debug-control.ts';
 export type {Vm, VmInspection} from './vm.ts';
 export type {VmEnd, VmState} from './vm-end.ts';

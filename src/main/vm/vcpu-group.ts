@@ -1,4 +1,5 @@
 import {VmmError} from '#support/errors';
+import type {DebugPlan} from '#vcpu-worker/debug';
 import type {StopReason, VcpuControlView} from '#vcpu-worker/protocol';
 import type {VcpuThread} from './vcpu-thread.ts';
 
@@ -17,10 +18,26 @@ export class VcpuGroup {
 	#runs: Promise<void>[] = [];
 	/** Who is told when a vCPU stops by itself. */
 	stopped: StopHandler = () => {};
+	readonly #planOf: (vcpu: number) => DebugPlan | 'hold' | undefined;
 
-	/** @param threads - in order of their index; the first is the boot processor */
-	constructor(threads: readonly VcpuThread[]) {
+	/**
+	 * @param threads - in order of their index; the first is the boot processor
+	 * @param planOf - what a debugger wants of a vCPU's next run; `hold`: not to run
+	 */
+	constructor(threads: readonly VcpuThread[], planOf: (vcpu: number) => DebugPlan | 'hold' | undefined) {
 		this.#threads = threads;
+		this.#planOf = planOf;
+	}
+
+	get count(): number {
+		return this.#threads.length;
+	}
+
+	/** A vCPU by its index. */
+	at(index: number): VcpuThread {
+		const thread = this.#threads[index];
+		if (thread === undefined) throw new RangeError(`there is no vCPU ${index}`);
+		return thread;
 	}
 
 	/** Resolves when every vCPU exists; rejects with the first failure. */
@@ -33,10 +50,12 @@ export class VcpuGroup {
 		await Promise.all(this.#threads.map((thread) => thread.reset()));
 	}
 
-	/** Lets every vCPU run. */
+	/** Lets every vCPU run that no debugger holds. */
 	start(): void {
 		this.#runs = this.#threads.map(async (thread) => {
-			const reason = await thread.run().catch(asFailure);
+			const plan = this.#planOf(thread.index);
+			if (plan === 'hold') return;
+			const reason = await thread.run(plan).catch(asFailure);
 			if (reason.kind !== 'requested') this.stopped(thread.index, reason);
 		});
 	}

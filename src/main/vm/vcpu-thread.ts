@@ -1,6 +1,8 @@
 import type {SpawnedWorker} from '#support/rpc';
+import type {DebugPlan} from '#vcpu-worker/debug';
 import {kicker} from '#vcpu-worker/machine';
 import {type StopReason, VcpuControl, type VcpuControlView} from '#vcpu-worker/protocol';
+import type {ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
 import type {VcpuWorker, VcpuWorkerData} from '#vcpu-worker/worker';
 
 const stopWord = VcpuControl.word('stopRequested');
@@ -35,9 +37,19 @@ export class VcpuThread {
 		await this.#call((api) => api.reset());
 	}
 
-	/** Runs the vCPU until it stops; see {@link requestStop}. */
-	run(): Promise<StopReason> {
-		return this.#call<StopReason>(async (api) => api.run());
+	/** Runs the vCPU until it stops; see {@link requestStop}. @param plan - what a debugger wants of the run */
+	run(plan?: DebugPlan): Promise<StopReason> {
+		return this.#call<StopReason>(async (api) => api.run(plan));
+	}
+
+	/** The registers. Only while the vCPU is not running. */
+	readRegisters(): Promise<ProcessorRegisters> {
+		return this.#call<ProcessorRegisters>(async (api) => api.readRegisters());
+	}
+
+	/** Changes registers. Only while the vCPU is not running. @throws VmmError for values that no processor can hold */
+	async writeRegisters(changes: RegisterChanges): Promise<void> {
+		await this.#call((api) => api.writeRegisters(changes));
 	}
 
 	/** Asks a running vCPU to leave the guest. Returns at once; {@link run} resolves soon after. */

@@ -1,10 +1,21 @@
 import type {MachineEvent} from '#devices/device';
+import type {GuestMemory} from '#devices/guest-memory';
 import type {UnclaimedAccess} from '#devices/io-bus';
 import type {AttachedMachine} from '#devices/machine';
 import type {GuestAction, GuestActions} from '#main/config';
-import type {ErrorData} from '#support/errors';
 import type {StopReason} from '#vcpu-worker/protocol';
+import type {ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
+import {
+	type Breakpoints,
+	type DebugControl,
+	type DebugHit,
+	type GuestStop,
+	noBreakpoints,
+	type Step,
+	type StopListener,
+} from './debug-control.ts';
 import type {DeviceThread} from './device-thread.ts';
+import {vmError} from './errors.ts';
 import type {StateUnits} from './units/index.ts';
 import type {VcpuGroup} from './vcpu-group.ts';
 import type {VmEnd, VmState} from './vm-end.ts';
@@ -15,6 +26,8 @@ export interface VmParts {
 	/** Everything that starts, stops and has state; the machine's life is theirs. */
 	readonly units: StateUnits;
 	readonly vcpus: VcpuGroup;
+	readonly memory: GuestMemory;
+	readonly debug: DebugControl;
 	readonly devices: DeviceThread;
 	readonly actions: GuestActions;
 	/** Device that gets console input. */
@@ -46,10 +59,18 @@ export class Vm {
 	#state: VmState = 'created';
 	#last: Promise<void> = Promise.resolve();
 	#end: (end: VmEnd) => void = () => {};
+	#debugger: StopListener | undefined;
+	/** Processors that came to what the debugger asked for and have not been reported yet. */
+	#hits: DebugHit[] = [];
+	/** What follows the guest's crash, once the debugger lets it. */
+	#afterCrash: (() => Promise<void>) | undefined;
 
 	constructor(parts: VmParts) {
 		this.#parts = parts;
-		parts.vcpus.stopped = (vcpu, reason) => void this.#next(() => this.#stopped(vcpu, reason));
+		parts.vcpus.stopped = (vcpu, reason) => {
+			if (reason.kind === 'debug') this.#hits.push({vcpu, stop: reason.stop});
+			void this.#next(() => this.#stopped(vcpu, reason));
+		};
 		this.ended = new Promise((resolve) => {
 			this.#end = resolve;
 		});
@@ -77,17 +98,21 @@ export class Vm {
 			if (this.#state !== 'running') return;
 			await this.#halt();
 			this.#state = 'paused';
+			this.#report({kind: 'paused'});
 		});
 	}
 
-	/** Starts the guest from its image again. A paused machine stays paused. */
+	/** Starts the guest from its image again. A paused machine stays paused, and one that a debugger has stopped. */
 	reset(): Promise<void> {
 		return this.#next(async () => {
 			if (this.#state === 'stopped') return;
-			const wasPaused = this.#state === 'paused' || this.#state === 'created';
+			const debugged = this.#state === 'halted' && this.#debugger !== undefined;
+			const wasPaused = this.#state === 'paused' || this.#state === 'created' || debugged;
 			if (this.#state === 'running') await this.#halt();
+			this.#afterCrash = undefined;
 			await this.#powerOn();
 			if (!wasPaused) await this.#run();
+			else if (debugged) this.#state = 'paused';
 		});
 	}
 
@@ -104,6 +129,63 @@ export class Vm {
 	/** Ends the machine, whatever it is doing. */
 	stop(): Promise<void> {
 		return this.#next(() => this.#finish({kind: 'stopped'}));
+	}
+
+	/** Processors of the machine. */
+	get processors(): number {
+		return this.#parts.vcpus.count;
+	}
+
+	/** Guest RAM, live. */
+	get memory(): GuestMemory {
+		return this.#parts.memory;
+	}
+
+	/** A processor's registers. @throws VM_RUNNING, VM_STOPPED */
+	readRegisters(vcpu: number): Promise<ProcessorRegisters> {
+		return this.#whileStill('its registers', () => this.#parts.vcpus.at(vcpu).readRegisters());
+	}
+
+	/** Changes a processor's registers. @throws VM_RUNNING, VM_STOPPED, and VmmError for what no processor can hold */
+	writeRegisters(vcpu: number, changes: RegisterChanges): Promise<void> {
+		return this.#whileStill('its registers', () => this.#parts.vcpus.at(vcpu).writeRegisters(changes));
+	}
+
+	/**
+	 * Attaches a debugger. From now on a crash keeps the machine until {@link runDebugged} lets it take its course.
+	 * @param stopped - told whenever the guest comes to stand still
+	 * @throws VM_DEBUGGED
+	 */
+	attachDebugger(stopped: StopListener): void {
+		if (this.#debugger !== undefined) throw vmError('VM_DEBUGGED', {});
+		this.#debugger = stopped;
+	}
+
+	/** Takes the debugger and its breakpoints away, and lets what it held back happen. */
+	detachDebugger(): Promise<void> {
+		this.#debugger = undefined;
+		return this.#next(async () => {
+			const wasRunning = this.#state === 'running';
+			if (wasRunning) await this.#halt();
+			this.#parts.debug.breakpoints = noBreakpoints;
+			this.#hits = [];
+			if (wasRunning) await this.#run();
+			else await this.#letCrash();
+		});
+	}
+
+	/**
+	 * Lets the guest run for the debugger: on to its breakpoints, or only some processors. After a crash, what follows one.
+	 * @param steps - the processors that run, and how; undefined: all of them, on
+	 */
+	runDebugged(breakpoints: Breakpoints, steps?: ReadonlyMap<number, Step>): Promise<void> {
+		return this.#next(async () => {
+			if (this.#afterCrash !== undefined) return this.#letCrash();
+			if (this.#state !== 'created' && this.#state !== 'paused') return;
+			this.#parts.debug.breakpoints = breakpoints;
+			this.#parts.debug.steps = steps;
+			await this.#run();
+		});
 	}
 
 	/** Offers console input; returns how many bytes were taken. The rest is to be offered again later. */
@@ -125,11 +207,34 @@ export class Vm {
 		};
 	}
 
-	/** Runs operations one after another. A failing one ends the machine. */
-	#next(operation: () => Promise<void>): Promise<void> {
+	/** Runs operations one after another. */
+	#next<T>(operation: () => Promise<T>): Promise<T> {
 		const result = this.#last.then(operation);
-		this.#last = result.catch(() => {});
+		this.#last = result.then(
+			() => {},
+			() => {},
+		);
 		return result;
+	}
+
+	#whileStill<T>(wanted: string, operation: () => Promise<T>): Promise<T> {
+		return this.#next(() => {
+			if (this.#state === 'running') throw vmError('VM_RUNNING', {wanted});
+			if (this.#state === 'stopped') throw vmError('VM_STOPPED', {wanted});
+			return operation();
+		});
+	}
+
+	/** Tells the debugger why the guest stands still. */
+	#report(stop: GuestStop): void {
+		const hits = this.#hits.splice(0);
+		this.#debugger?.(hits.length > 0 && stop.kind === 'paused' ? {kind: 'debug', hits} : stop);
+	}
+
+	async #letCrash(): Promise<void> {
+		const follow = this.#afterCrash;
+		this.#afterCrash = undefined;
+		await follow?.();
 	}
 
 	/** Puts everything into its state at power-on, in which it is created. */
@@ -145,8 +250,9 @@ export class Vm {
 	}
 
 	/** Everything out of the guest and quiescent. */
-	#halt(): Promise<void> {
-		return this.#parts.units.stop();
+	async #halt(): Promise<void> {
+		await this.#parts.units.stop();
+		this.#parts.debug.steps = undefined;
 	}
 
 	/** A vCPU stopped by itself. */
@@ -154,16 +260,31 @@ export class Vm {
 		if (this.#state !== 'running') return;
 		const {machine, actions} = this.#parts;
 		await this.#halt();
+		if (reason.kind === 'debug') {
+			// The debugger may have left meanwhile.
+			if (this.#debugger === undefined) return this.#run();
+			this.#state = 'paused';
+			return this.#report({kind: 'paused'});
+		}
 		this.#state = 'halted';
-		if (reason.kind === 'failed') return this.#fail(reason.error);
+		if (reason.kind === 'failed') {
+			return this.#crashed(vcpu, reason.error.message, () => this.#finish({kind: 'error', error: reason.error}));
+		}
 		if (reason.kind === 'crash') {
 			const crash = (status: number): VmEnd => ({kind: 'crash', reason: reason.reason, vcpu, status});
-			return this.#act(actions.crash, crash);
+			return this.#crashed(vcpu, reason.reason, () => this.#act(actions.crash, crash));
 		}
 		const event = machine.events.event;
 		machine.events.clear();
 		if (event === undefined) return this.#run();
 		return this.#serve(event);
+	}
+
+	/** With a debugger attached a crash waits for it. */
+	async #crashed(vcpu: number, reason: string, follow: () => Promise<void>): Promise<void> {
+		if (this.#debugger === undefined) return follow();
+		this.#afterCrash = follow;
+		this.#report({kind: 'crash', vcpu, reason});
 	}
 
 	#serve(event: MachineEvent): Promise<void> {
@@ -176,14 +297,13 @@ export class Vm {
 	}
 
 	async #act(action: GuestAction, end: (status: number) => VmEnd): Promise<void> {
-		if (action === 'halt') return this.#parts.halted(end(0));
+		if (action === 'halt') {
+			this.#report({kind: 'ended', end: end(0)});
+			return this.#parts.halted(end(0));
+		}
 		if (action !== 'reset') return this.#finish(end(action.exit));
 		await this.#powerOn();
 		await this.#run();
-	}
-
-	#fail(error: ErrorData): Promise<void> {
-		return this.#finish({kind: 'error', error});
 	}
 
 	async #finish(end: VmEnd): Promise<void> {

@@ -1,3 +1,4 @@
+export {breakpointsUnit} from './breakpoints-unit.ts';
 export {clockUnit} from './clock-unit.ts';
 export {kernelChipsUnit} from './kernel-chips-unit.ts';
 export {devicesUnit, memoryUnit, timeUnit, vcpusUnit} from './machine-units.ts';
