@@ -10,11 +10,73 @@ export type AccessSize = 1 | 2 | 4;
 
 /** A range of ports or guest-physical addresses that a device answers. */
 export interface Region {
-	readonly space: 'pio' | 'mmio';
+	/** `bar` and `config` are a PCI function's: the guest decides where its BARs lie, and their base is 0. */
+	readonly space: 'pio' | 'mmio' | 'bar' | 'config';
 	/** Unique within the device; shown in inspect and in conflicts. */
 	readonly name: string;
 	readonly base: number;
 	readonly length: number;
+}
+
+/** A range of addresses that the guest places (PCI Express Base 6.0, 7.5.1.2.1). */
+export interface PciBar {
+	/** Register 0–5; a 64-bit BAR takes the next one too. */
+	readonly index: number;
+	/** A power of two, from 16 bytes (4 ports) to 4 GiB (256 ports). */
+	readonly size: number;
+	/** Without it `memory32`. `prefetchable` is 64-bit and for memory whose reads have no effect. */
+	readonly kind?: 'memory32' | 'memory64' | 'prefetchable' | 'io';
+}
+
+/** What makes a device a function on PCI Express. */
+export interface PciFunction<C> {
+	readonly vendor: number;
+	readonly device: number;
+	/** Class, subclass and programming interface, 24 bits (PCI Code and ID Assignment 1.11). */
+	readonly class: number;
+	readonly revision?: number;
+	readonly subsystem?: {readonly vendor: number; readonly device: number};
+	/** Accesses to them are accesses to the regions 0, 1, … of the front, in this order. */
+	readonly bars?: readonly PciBar[];
+	/** BARs whose sizes depend on the configuration, behind those of {@link bars}. */
+	moreBars?(config: C): readonly PciBar[];
+	readonly interrupts?: {
+		/**
+		 * Names for {@link DeviceServices.line}, in the order of the vectors. A line that rises sends its vector's message
+		 * where the guest has turned messages on; else the lines together drive INTA.
+		 */
+		readonly vectors: readonly string[];
+		/** Offers MSI, to at most 32 vectors. */
+		readonly msi?: boolean;
+		/**
+		 * Offers MSI-X, with its table in the BAR of this index: one of {@link bars}, at these offsets, or else a BAR of
+		 * its own.
+		 */
+		readonly msix?: {readonly bar: number; readonly table?: number; readonly pending?: number};
+	};
+}
+
+/** A function's place: a root complex or a port by its device's name, and the number on the bus that it leads to. */
+export interface PciPlace {
+	readonly on: string;
+	/** Device number times 8 plus function number. */
+	readonly devfn: number;
+}
+
+/** What the machine is to a function in it. */
+export interface PciSlot {
+	/** Where this function or those behind it answer may have changed. */
+	decodeChanged(): void;
+	/** There is a function behind this port. */
+	readonly occupied: boolean;
+}
+
+/** A function's interrupt messages, for devices that let the guest choose vectors. */
+export interface PciMessages {
+	/** The guest has turned MSI or MSI-X on: lines do not drive INTA. */
+	readonly enabled: boolean;
+	/** Sends the message of a vector, or leaves it pending while it is masked; nothing where messages are off. */
+	signal(vector: number): void;
 }
 
 /** What a guest asked the machine to do; ends the run of every vCPU. */
@@ -37,11 +99,16 @@ export interface DeviceServices {
 	request(event: MachineEvent): void;
 	/** Wakes the device's back, which then gets {@link DeviceBack.notified}. A no-op without a back. */
 	notifyBack(): void;
+	/** A PCI function's own messages; {@link memory} refuses it while the guest has not made it a bus master. */
+	readonly pci?: PciMessages;
+	/** Where a PCI function sits. */
+	readonly slot?: PciSlot;
 }
 
 /**
  * A device's registers, as every thread can serve them. Called under the device's lock; bounded, never blocks, never
- * throws for anything a guest does. `region` is the index into {@link DeviceModel.regions}, `offset` lies inside it.
+ * throws for anything a guest does. `region` is the index into {@link DeviceModel.regions} (a PCI function's BARs come
+ * first), `offset` lies inside it.
  */
 export interface DeviceFront {
 	/** Unsigned value of `size` bytes. */
@@ -52,6 +119,8 @@ export interface DeviceFront {
 	reset?(): void;
 	/** Called after the struct got saved values: tells the world what it has to know. Lines have their levels already. */
 	restored?(): void;
+	/** A port's: whether there is a function behind it has changed, while the guest did not run. */
+	occupancyChanged?(): void;
 }
 
 /** A device's input and output, living on the one device worker that owns it. */
@@ -85,6 +154,9 @@ export interface DeviceModel<C, T extends Fields> {
 	readonly state: StructSchema<T>;
 	/** What has become of the state since it was first saved. */
 	readonly versions?: StateVersions;
+	/** Makes it a function on PCI Express. */
+	readonly pci?: PciFunction<C>;
+	/** Fixed addresses; those of a PCI function have the numbers after its BARs'. */
 	regions(config: C): readonly Region[];
 	/** Interrupt outputs: name to input number (GSI) of the interrupt controller. */
 	lines?(config: C): Readonly<Record<string, number>>;
@@ -112,4 +184,6 @@ export interface DeviceInstance {
 	readonly config: unknown;
 	/** Who serves its registers: any thread over shared state, or the device worker by mailbox. */
 	readonly route: 'shared' | 'remote';
+	/** Where a PCI function sits, and only one. */
+	readonly place?: PciPlace;
 }

@@ -8,5 +8,10 @@ export type {
 	DeviceModel,
 	DeviceServices,
 	MachineEvent,
+	PciBar,
+	PciFunction,
+	PciMessages,
+	PciPlace,
+	PciSlot,
 	Region,
 } from './device.ts';

@@ -1,0 +1,53 @@
+import type {PciBar} from '#devices/device';
+import {errorTable} from '#support/errors';
+import type {ConfigLayout} from './config-layout.ts';
+import {BarFlag, Header} from './registers.ts';
+
+const barError = errorTable({
+	PCI_BAR_IMPOSSIBLE: (c: {device: string; bar: number; cause: string}) => ({
+		message: `BAR ${c.bar} of ${c.device} is not possible: ${c.cause}`,
+	}),
+});
+
+const smallest = {io: 4, memory: 16} as const;
+/** Offsets travel in 32 bits. Ports are rare: PCI 3.0, 6.2.5.1 allows a function 256 of them. */
+const largest = {io: 256, memory: 2 ** 32} as const;
+
+const isIo = ({kind}: PciBar): boolean => kind === 'io';
+/** True for a BAR that takes two registers. */
+export const isWide = ({kind}: PciBar): boolean => kind === 'memory64' || kind === 'prefetchable';
+/** Where a BAR's register lies. */
+export const barOffset = ({index}: PciBar): number => Header.BAR0 + 4 * index;
+
+/**
+ * Checks a function's BARs against each other and against what hardware can be.
+ * @throws VmmError PCI_BAR_IMPOSSIBLE
+ */
+export function checkBars(device: string, bars: readonly PciBar[]): void {
+	const taken = new Set<number>();
+	for (const bar of bars) {
+		const impossible = (cause: string) => barError('PCI_BAR_IMPOSSIBLE', {device, bar: bar.index, cause});
+		const space = isIo(bar) ? 'io' : 'memory';
+		if (!Number.isInteger(Math.log2(bar.size))) throw impossible(`${bar.size} bytes are no power of two`);
+		if (bar.size < smallest[space] || bar.size > largest[space])
+			throw impossible(`it has ${bar.size} bytes, not ${smallest[space]} to ${largest[space]}`);
+		for (const index of isWide(bar) ? [bar.index, bar.index + 1] : [bar.index]) {
+			if (!(index >= 0 && index < 6)) throw impossible('there are registers 0 to 5');
+			if (taken.has(index)) throw impossible(`register ${index} is taken already`);
+			taken.add(index);
+		}
+	}
+}
+
+/** Declares the BARs' registers: writable where an address of their alignment has bits, which is how a guest sizes them. */
+export function addBars(layout: ConfigLayout, bars: readonly PciBar[]): void {
+	for (const bar of bars) {
+		const flags =
+			(isIo(bar) ? BarFlag.IO : 0) |
+			(isWide(bar) ? BarFlag.MEMORY_64 : 0) |
+			(bar.kind === 'prefetchable' ? BarFlag.PREFETCHABLE : 0);
+		const at = barOffset(bar);
+		layout.register(at, 4, {value: flags, writable: bar.size < 2 ** 32 ? -bar.size >>> 0 : 0});
+		if (isWide(bar)) layout.register(at + 4, 4, {writable: 0xffff_ffff});
+	}
+}

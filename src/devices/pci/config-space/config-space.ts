@@ -1,0 +1,60 @@
+import type {AccessSize} from '#devices/device';
+import {type ConfigLayout, keptBytes} from './config-layout.ts';
+
+/**
+ * A function's configuration space over its shared bytes. Read-only bits come from the layout, whatever the bytes hold:
+ * a senseless saved state cannot change what a device is.
+ */
+export class ConfigSpace {
+	readonly layout: ConfigLayout;
+	readonly #bytes: Uint8Array;
+
+	/** @param bytes - {@link keptBytes} of shared state */
+	constructor(layout: ConfigLayout, bytes: Uint8Array) {
+		this.layout = layout;
+		this.#bytes = bytes;
+	}
+
+	/** What the guest reads; every offset may be given, also odd ones and those past the end. */
+	read(offset: number, size: AccessSize): number {
+		let value = 0;
+		for (let i = 0; i < size; i++) value += this.#byte(offset + i) * 2 ** (8 * i);
+		return value;
+	}
+
+	/** A write of the guest; true when it changed a bit. */
+	write(offset: number, size: AccessSize, value: number): boolean {
+		const {writable, clearable} = this.layout;
+		let changed = false;
+		for (let i = 0; i < size; i++) {
+			const at = offset + i;
+			if (at >= keptBytes) break;
+			const before = this.#bytes[at] as number;
+			const byte = (value >>> (8 * i)) & 0xff;
+			const w = writable[at] as number;
+			const after = ((before & ~w) | (byte & w)) & ~(byte & (clearable[at] as number));
+			this.#bytes[at] = after;
+			changed ||= after !== before;
+		}
+		return changed;
+	}
+
+	/** The device sets bits of its own: those of `mask` get the value of `bits`. */
+	set(offset: number, size: AccessSize, mask: number, bits: number): void {
+		for (let i = 0; i < size; i++) {
+			const m = (mask >>> (8 * i)) & (this.layout.mutable[offset + i] as number);
+			this.#bytes[offset + i] = ((this.#bytes[offset + i] as number) & ~m) | ((bits >>> (8 * i)) & m);
+		}
+	}
+
+	/** Every bit as it is at reset. */
+	reset(): void {
+		this.#bytes.set(this.layout.initial);
+	}
+
+	#byte(at: number): number {
+		if (at >= keptBytes) return 0;
+		const mutable = this.layout.mutable[at] as number;
+		return ((this.layout.initial[at] as number) & ~mutable) | ((this.#bytes[at] as number) & mutable);
+	}
+}

@@ -1,0 +1,78 @@
+import type {PlacedBar} from '#devices/pci/function';
+import {BarMap} from './bar-map.ts';
+import {decodedBar} from './decode-bar.ts';
+import {type FabricComplex, type FabricFunction, functionsOf} from './topology.ts';
+
+/** A BAR and its function. */
+export interface DecodedBar {
+	readonly owner: FabricFunction;
+	readonly bar: PlacedBar;
+}
+
+/**
+ * Which BAR answers an address, on one thread. What functions and bridges decode is in their configuration spaces, which
+ * all threads share; a generation counter tells each thread to look at them again.
+ */
+export class BarDecoder {
+	/** By priority: where BARs overlap, the first answers. */
+	readonly #bars: readonly DecodedBar[];
+	/** Where each was when it was looked at last. */
+	readonly #bases: Float64Array;
+	readonly #memory: BarMap;
+	readonly #ports: BarMap;
+	readonly #generation: Int32Array;
+	#seen: number;
+
+	/** @param generation - one shared word, which counts changes */
+	constructor(complexes: readonly FabricComplex[], generation: Int32Array) {
+		const functions = complexes.flatMap(({bus}) => [...functionsOf(bus)]);
+		this.#bars = functions.flatMap((owner) =>
+			[...owner.design.bars].sort((a, b) => a.index - b.index).map((bar) => ({owner, bar})),
+		);
+		this.#bases = new Float64Array(this.#bars.length);
+		this.#memory = new BarMap(this.#bars.length);
+		this.#ports = new BarMap(this.#bars.length);
+		this.#generation = generation;
+		this.#seen = Atomics.load(generation, 0) - 1;
+	}
+
+	/** Number of the BAR that answers at an address, or -1. */
+	memory(address: number): number {
+		return this.#find(this.#memory, address);
+	}
+
+	/** The same for a port. */
+	port(port: number): number {
+		return this.#find(this.#ports, port);
+	}
+
+	/** A BAR by its number. */
+	bar(number: number): DecodedBar {
+		return this.#bars[number] as DecodedBar;
+	}
+
+	/** Where it begins. */
+	base(number: number): number {
+		return this.#bases[number] as number;
+	}
+
+	#find(map: BarMap, address: number): number {
+		if (Atomics.load(this.#generation, 0) !== this.#seen) this.#look();
+		const piece = map.find(address);
+		return piece < 0 ? -1 : map.owner(piece);
+	}
+
+	/** What changes while this looks has a generation of its own, and is seen the next time. */
+	#look(): void {
+		this.#seen = Atomics.load(this.#generation, 0);
+		this.#memory.clear();
+		this.#ports.clear();
+		for (let number = 0; number < this.#bars.length; number++) {
+			const {owner, bar} = this.#bars[number] as DecodedBar;
+			const base = decodedBar(owner, bar);
+			if (base === undefined) continue;
+			this.#bases[number] = base;
+			(bar.kind === 'io' ? this.#ports : this.#memory).insert(base, base + bar.size, number);
+		}
+	}
+}

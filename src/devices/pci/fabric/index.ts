@@ -1,0 +1,3 @@
+export {PciFabric} from './pci-fabric.ts';
+export {checkPlaces, type DescribedDevice, intxInput, rootInput} from './places.ts';
+export {connect, type FabricComplex, type FabricFunction, functionsOf, type PlacedFunction} from './topology.ts';

@@ -1,0 +1,89 @@
+import type {AnyDeviceModel, PciBar, PciFunction} from '#devices/device';
+import {Msi, Msix} from '#devices/pci/config-space';
+import {errorTable} from '#support/errors';
+import type {Fields} from '#support/shared-memory';
+import {endpointLayout} from './function-layout.ts';
+import {type FunctionParts, functionModel} from './function-model.ts';
+import {pendingBytes, tableBytes} from './msix-table.ts';
+
+const functionError = errorTable({
+	PCI_VECTORS_IMPOSSIBLE: (c: {device: string; vectors: number; most: number; what: string}) => ({
+		message: `${c.device} declares ${c.vectors} interrupt vectors; ${c.what} has 1 to ${c.most}`,
+	}),
+	PCI_TABLE_OUTSIDE_BAR: (c: {device: string; bar: number; cause: string}) => ({
+		message: `The MSI-X table of ${c.device} does not lie in its BAR ${c.bar}: ${c.cause}`,
+		remedy: 'Give offsets in the BAR that are multiples of 8, with 16 bytes a vector, or an index without a BAR',
+	}),
+});
+
+const pageBytes = 4096;
+/** Power of two, at least a page: what else is in a page with the table would be the table's to serve. */
+const ownBarBytes = (bytes: number) => Math.max(pageBytes, 2 ** Math.ceil(Math.log2(bytes)));
+
+/**
+ * The model that serves a device whose declaration says that it is a PCI Express function; any other device's own.
+ * @throws VmmError PCI_VECTORS_IMPOSSIBLE, PCI_TABLE_OUTSIDE_BAR for declarations that no hardware can have
+ */
+export function completeModel(model: AnyDeviceModel): AnyDeviceModel {
+	return model.pci === undefined || 'design' in model ? model : endpoint(model, model.pci);
+}
+
+function endpoint(device: AnyDeviceModel, pci: PciFunction<unknown>): AnyDeviceModel {
+	const {bars = [], interrupts} = pci;
+	const {vectors = [], msi = false} = interrupts ?? {};
+	const check = (most: number, what: string) => {
+		if (vectors.length >= 1 && vectors.length <= most) return;
+		throw functionError('PCI_VECTORS_IMPOSSIBLE', {device: device.kind, vectors: vectors.length, most, what});
+	};
+	if (interrupts !== undefined) check(Msix.mostVectors, 'a function with interrupts');
+	if (msi) check(Msi.mostVectors, 'MSI');
+	const barsOf = (config: unknown) => [...bars, ...(pci.moreBars?.(config) ?? [])];
+	const msix = interrupts?.msix && placeTable(device.kind, vectors.length, interrupts.msix, bars);
+	const allBars = (config: unknown) => [...barsOf(config), ...(msix?.bar === undefined ? [] : [msix.bar])];
+	// A back has to be asked before its device can be reset, which takes longer than an access may.
+	const functionReset = device.back === undefined;
+	const parts: FunctionParts<unknown, Fields> = {
+		kind: 'endpoint',
+		device,
+		vectors,
+		bars: barsOf,
+		...(msix && {msix}),
+		layout: (config) =>
+			endpointLayout({
+				...pci,
+				express: {type: 'endpoint', functionReset},
+				bars: allBars(config),
+				vectors: vectors.length,
+				msi,
+				...(msix && {msix: msix.place}),
+			}),
+		front: (config, state, services) => device.front(config, state as never, services),
+	};
+	return functionModel(parts);
+}
+
+type Declared = NonNullable<NonNullable<PciFunction<unknown>['interrupts']>['msix']>;
+
+/** Puts table and pending bits where the declaration says, or into a BAR of their own. */
+function placeTable(
+	device: string,
+	vectors: number,
+	{bar, table = 0, pending}: Declared,
+	bars: readonly PciBar[],
+): NonNullable<FunctionParts<unknown, Fields>['msix']> {
+	const place = {bar, table, pending: pending ?? table + tableBytes(vectors)};
+	const outside = (cause: string) => functionError('PCI_TABLE_OUTSIDE_BAR', {device, bar, cause});
+	if ([place.table, place.pending].some((offset) => !(offset >= 0) || offset % 8 !== 0)) throw outside('odd offsets');
+	const ranges = [
+		[place.table, place.table + tableBytes(vectors)],
+		[place.pending, place.pending + pendingBytes(vectors)],
+	] as const;
+	const [[tableStart, tableEnd], [pendingStart, pendingEnd]] = ranges;
+	if (tableStart < pendingEnd && pendingStart < tableEnd) throw outside('the pending bits lie in the table');
+	const end = Math.max(tableEnd, pendingEnd);
+	const own = bars.find(({index}) => index === bar);
+	if (own === undefined) return {place, bar: {index: bar, size: ownBarBytes(end)}};
+	if (own.kind === 'io') throw outside('it is of ports');
+	if (end > own.size) throw outside(`they end at ${end}, the BAR at ${own.size}`);
+	return {place, bar: undefined};
+}

@@ -1,0 +1,201 @@
+import type {BackServices, DeviceFront, DeviceModel, DeviceServices, PciBar, Region} from '#devices/device';
+import {checkBars, configBytes, ConfigSpace, Header, keptBytes, type MsixPlace} from '#devices/pci/config-space';
+import {bytes, type Fields, StructSchema, type StructView} from '#support/shared-memory';
+import {BusMasterMemory} from './bus-master-memory.ts';
+import {FunctionInterrupts} from './function-interrupts.ts';
+import type {CapabilityPlaces, FunctionLayout} from './function-layout.ts';
+import {functionReset, isReset} from './function-reset.ts';
+import {MsixTable, pendingBytes, tableBytes} from './msix-table.ts';
+
+/** The line that INTA is; the machine knows which input it leads to. */
+export const intxLine = 'intx';
+
+/** A BAR and the region of the front that it leads to. */
+export interface PlacedBar extends PciBar {
+	readonly region: number;
+}
+
+/** What the bus needs to know of a function. */
+export interface FunctionDesign extends FunctionLayout {
+	readonly bars: readonly PlacedBar[];
+	/** The region that configuration space is. */
+	readonly configRegion: number;
+	readonly kind: 'endpoint' | 'port' | 'downstream-port';
+}
+
+/** A device model that is a function on PCI Express. */
+// biome-ignore lint/suspicious/noExplicitAny: its state is the device's own and the function's
+export interface FunctionModel<C> extends DeviceModel<C, any> {
+	design(config: C): FunctionDesign;
+}
+
+/** True for models of functions. */
+export function isFunctionModel(model: object): model is FunctionModel<unknown> {
+	return 'design' in model;
+}
+
+/** A front that wants to know when configuration space was written. */
+export interface FunctionFront extends DeviceFront {
+	configWritten?(): void;
+}
+
+/** A function's configuration space on one thread, and where its capabilities lie. */
+export interface FunctionRegisters {
+	readonly space: ConfigSpace;
+	readonly places: CapabilityPlaces;
+}
+
+/** What {@link functionModel} puts a function together from. */
+export interface FunctionParts<C, T extends Fields> {
+	readonly kind: FunctionDesign['kind'];
+	/** The device but for what makes it a function. */
+	readonly device: Omit<DeviceModel<C, T>, 'front'>;
+	readonly vectors: readonly string[];
+	layout(config: C): FunctionLayout;
+	/** The device's own BARs, in the order of the front's regions. */
+	bars(config: C): readonly PciBar[];
+	/** Where MSI-X lies, and the BAR that it has for itself, if any. */
+	readonly msix?: {readonly place: MsixPlace; readonly bar: PciBar | undefined};
+	front(config: C, state: StructView<T>, services: DeviceServices, attached: FunctionRegisters): FunctionFront;
+}
+
+/** Fields that every function has. Their names cannot be a device's. */
+const functionFields = (vectors: number, hasMsix: boolean) => ({
+	'pci.config': bytes(keptBytes),
+	...(vectors > 0 && {'pci.levels': bytes(vectors)}),
+	...(hasMsix && {'pci.table': bytes(tableBytes(vectors)), 'pci.pending': bytes(pendingBytes(vectors))}),
+});
+
+/**
+ * Makes a device a PCI Express function: configuration space, interrupts and BARs are part of its state and its regions, so
+ * that they are served, saved, reset, inspected and tested like those of any device.
+ */
+export function functionModel<C, T extends Fields>(parts: FunctionParts<C, T>): FunctionModel<C> {
+	const {device, vectors, msix} = parts;
+	const state = new StructSchema(device.kind, {
+		...device.state.fields,
+		...functionFields(vectors.length, msix !== undefined),
+	});
+	const shape = (config: C) => regionsOf(parts, config);
+	return {
+		...device,
+		state,
+		regions: (config) => shape(config).regions,
+		lines: (config) => ({...device.lines?.(config), ...(vectors.length > 0 && {[intxLine]: 0})}),
+		design: (config) => {
+			const {bars, configRegion} = shape(config);
+			return {...parts.layout(config), bars, configRegion, kind: parts.kind};
+		},
+		front: (config, view, services) => {
+			const attached = new AttachedFunction(parts, config, view, services);
+			const front = parts.front(config, view as never, attached.services, attached);
+			const {configRegion, bars} = shape(config);
+			const msixRegion = bars.find(({index}) => index === msix?.place.bar)?.region ?? -1;
+			const reset = () => {
+				attached.reset();
+				front.reset?.();
+				attached.settle();
+				services.slot?.decodeChanged();
+			};
+			const configWritten = (offset: number, changed: boolean) => {
+				if (isReset(attached)) functionReset(state, view, reset);
+				front.configWritten?.();
+				attached.settle();
+				const {express} = attached.places;
+				if (changed && (offset < Header.END || offset >= express)) services.slot?.decodeChanged();
+			};
+			return {
+				...front,
+				read(region, offset, size) {
+					if (region === configRegion) return attached.space.read(offset, size);
+					if (region === msixRegion && attached.table?.holds(offset)) return attached.table.read(offset, size);
+					return region === msixRegion && msix?.bar !== undefined ? 0 : front.read(region, offset, size);
+				},
+				write(region, offset, size, value) {
+					if (region === configRegion) configWritten(offset, attached.space.write(offset, size, value));
+					else if (region === msixRegion && attached.table?.holds(offset)) {
+						attached.table.write(offset, size, value);
+						attached.settle();
+					} else if (region !== msixRegion || msix?.bar === undefined) front.write(region, offset, size, value);
+				},
+				reset,
+				restored() {
+					front.restored?.();
+					attached.settle();
+					services.slot?.decodeChanged();
+				},
+			};
+		},
+		...(device.back && {
+			back: (config, view, services: BackServices) => {
+				const attached = new AttachedFunction(parts, config, view, services);
+				return (device.back as NonNullable<typeof device.back>)(config, view as never, {...services, ...attached.services});
+			},
+		}),
+	};
+}
+
+/** Numbers the regions: the device's BARs, its fixed ones, the BAR of MSI-X, configuration space. */
+function regionsOf<C, T extends Fields>(parts: FunctionParts<C, T>, config: C) {
+	const {device, msix} = parts;
+	const own = parts.bars(config);
+	const fixed = device.regions?.(config) ?? [];
+	const bars: PlacedBar[] = own.map((bar, region) => ({...bar, region}));
+	if (msix?.bar !== undefined) bars.push({...msix.bar, region: own.length + fixed.length});
+	checkBars(device.kind, bars);
+	const asRegion = ({index, size}: PciBar): Region => ({space: 'bar', name: `bar${index}`, base: 0, length: size});
+	const regions: Region[] = [...own.map(asRegion), ...fixed, ...bars.slice(own.length).map(asRegion)];
+	const configRegion = regions.length;
+	regions.push({space: 'config', name: 'config', base: 0, length: configBytes});
+	return {regions, bars, configRegion};
+}
+
+/** One thread's objects over a function's state, and what the device gets for its services. */
+export class AttachedFunction implements FunctionRegisters {
+	readonly space: ConfigSpace;
+	readonly places: CapabilityPlaces;
+	readonly table: MsixTable | undefined;
+	readonly services: DeviceServices;
+	readonly #interrupts: FunctionInterrupts;
+
+	constructor(
+		parts: Pick<FunctionParts<never, never>, 'vectors' | 'msix'> & {layout(config: never): FunctionLayout},
+		config: unknown,
+		state: StructView<Fields>,
+		services: DeviceServices,
+	) {
+		const {vectors, msix} = parts;
+		const {layout, places} = parts.layout(config as never);
+		const field = (name: string) => (state as unknown as Record<string, Uint8Array | undefined>)[name] ?? new Uint8Array();
+		this.places = places;
+		this.space = new ConfigSpace(layout, field('pci.config'));
+		this.table = msix && new MsixTable(field('pci.table'), field('pci.pending'), msix.place);
+		this.#interrupts = new FunctionInterrupts({
+			space: this.space,
+			places,
+			levels: field('pci.levels'),
+			table: this.table,
+			pin: vectors.length > 0 ? services.line(intxLine) : undefined,
+			messages: services.messages,
+		});
+		this.services = {
+			...services,
+			pci: this.#interrupts,
+			memory: new BusMasterMemory(services.memory, this.space),
+			line: (name) => {
+				const vector = vectors.indexOf(name);
+				return vector < 0 ? services.line(name) : this.#interrupts.line(vector);
+			},
+		};
+	}
+
+	reset(): void {
+		this.space.reset();
+		this.table?.reset();
+	}
+
+	/** See {@link FunctionInterrupts.settle}. */
+	settle(): void {
+		this.#interrupts.settle();
+	}
+}

@@ -1,0 +1,12 @@
+export {completeModel} from './endpoint-model.ts';
+export {bridgeLayout, type FunctionIdentity, type FunctionLayout} from './function-layout.ts';
+export {
+	type FunctionDesign,
+	type FunctionFront,
+	type FunctionModel,
+	type FunctionParts,
+	functionModel,
+	intxLine,
+	isFunctionModel,
+	type PlacedBar,
+} from './function-model.ts';

@@ -1,0 +1,16 @@
+/** Names the ports in machine descriptions. */
+export const rootPortKind = 'pcie-root-port';
+export const upstreamPortKind = 'pcie-upstream-port';
+export const downstreamPortKind = 'pcie-downstream-port';
+
+/** A port of a root complex or of a switch. */
+export interface PciePortConfig {
+	/** The number of its slot, when devices may come and go; never on an upstream port. */
+	readonly slot?: number;
+	/** Access control services that it has: bits of the ACS capability register; 0 for no such capability. */
+	readonly acs: number;
+	/** End-to-end prefixes, as process address space ids need. */
+	readonly prefixes: boolean;
+	/** Other ports have the same device number. */
+	readonly multiFunction: boolean;
+}

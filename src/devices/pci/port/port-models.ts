@@ -1,0 +1,55 @@
+import {addAcs, type ExpressOptions} from '#devices/pci/config-space';
+import {bridgeLayout, type FunctionModel, functionModel} from '#devices/pci/function';
+import {sharedStruct} from '#support/shared-memory';
+import {downstreamPortKind, type PciePortConfig, rootPortKind, upstreamPortKind} from './handle.ts';
+import {HotPlug} from './hot-plug.ts';
+
+/** Ids under Microsoft's vendor id that OpenVMM's ports have. */
+const ids = {vendor: 0x1414, root: 0xc030, upstream: 0xc031, downstream: 0xc032} as const;
+/** PCI-to-PCI bridge. */
+const bridgeClass = 0x06_0400;
+/** The one interrupt of a port. */
+const event = 'event';
+
+function portModel(kind: string, type: Exclude<ExpressOptions['type'], 'endpoint'>): FunctionModel<PciePortConfig> {
+	const isDownstream = type !== 'upstream';
+	return functionModel({
+		kind: isDownstream ? 'downstream-port' : 'port',
+		device: {kind, state: sharedStruct(kind, {}), regions: () => []},
+		vectors: [event],
+		bars: () => [],
+		layout: ({slot, acs, prefixes, multiFunction}) => {
+			const design = bridgeLayout({
+				vendor: ids.vendor,
+				device: ids[type],
+				class: bridgeClass,
+				express: {type, prefixes, ...(isDownstream && slot !== undefined && {slot})},
+				bars: [],
+				vectors: 1,
+				msi: true,
+				multiFunction,
+			});
+			if (acs !== 0 && isDownstream) addAcs(design.layout, acs);
+			return design;
+		},
+		front: (_config, _state, services, {space, places}) => {
+			if (!isDownstream) return {read: () => 0, write() {}};
+			const hotPlug = new HotPlug(space, places.express, services.line(event));
+			const occupied = () => services.slot?.occupied ?? false;
+			return {
+				read: () => 0,
+				write() {},
+				reset: () => hotPlug.reset(occupied()),
+				configWritten: () => hotPlug.configWritten(occupied()),
+				occupancyChanged: () => hotPlug.occupancyChanged(occupied()),
+			};
+		},
+	});
+}
+
+/** A port of a root complex. */
+export const rootPort = portModel(rootPortKind, 'root');
+/** The port of a switch towards the root complex. */
+export const upstreamPort = portModel(upstreamPortKind, 'upstream');
+/** A port of a switch away from it. */
+export const downstreamPort = portModel(downstreamPortKind, 'downstream');

@@ -1,0 +1,2 @@
+export {bytesPerBus, type RootComplexConfig, rootComplexKind} from './handle.ts';
+export {ecamRegion, rootComplex} from './model.ts';
