@@ -71,6 +71,13 @@ export interface PciSlot {
 	readonly occupied: boolean;
 }
 
+/** Configuration space of every function of the machine, for whoever has another way to it than ECAM. */
+export interface PciConfigAccess {
+	/** All ones where no function answers. */
+	read(segment: number, bus: number, devfn: number, offset: number, size: AccessSize): number;
+	write(segment: number, bus: number, devfn: number, offset: number, size: AccessSize, value: number): void;
+}
+
 /** A function's interrupt messages, for devices that let the guest choose vectors. */
 export interface PciMessages {
 	/** The guest has turned MSI or MSI-X on: lines do not drive INTA. */
@@ -103,6 +110,8 @@ export interface DeviceServices {
 	readonly pci?: PciMessages;
 	/** Where a PCI function sits. */
 	readonly slot?: PciSlot;
+	/** There where the machine has PCI. */
+	readonly configSpace?: PciConfigAccess;
 }
 
 /**

@@ -9,6 +9,7 @@ export type {
 	DeviceServices,
 	MachineEvent,
 	PciBar,
+	PciConfigAccess,
 	PciFunction,
 	PciMessages,
 	PciPlace,

@@ -3,6 +3,7 @@ import {errorTable} from '#support/errors';
 
 /** A region of one machine and the number its device is known by. */
 export interface Claim extends Region {
+	readonly space: 'pio' | 'mmio';
 	readonly deviceName: string;
 	/** Index of the device in the machine. */
 	readonly device: number;

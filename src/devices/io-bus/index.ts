@@ -1,3 +1,3 @@
 export {type Claim, checkClaims, portCount} from './claims.ts';
-export {type BusTarget, buildPortTable, IoBus} from './io-bus.ts';
+export {type BusTarget, buildPortTable, IoBus, type PortFallback} from './io-bus.ts';
 export {type UnclaimedAccess, UnclaimedCounters, UnclaimedState} from './unclaimed.ts';

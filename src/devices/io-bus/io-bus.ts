@@ -8,6 +8,14 @@ export interface BusTarget {
 	write(region: number, offset: number, size: AccessSize, value: number): void;
 }
 
+/** Who gets accesses to ports that no device claims, before they count as nobody's: PCI functions, which move theirs. */
+export interface PortFallback {
+	/** Undefined where nobody answers. */
+	readPort(port: number, size: AccessSize): number | undefined;
+	/** False where nobody answers. */
+	writePort(port: number, size: AccessSize, value: number): boolean;
+}
+
 /** All ones, as a bus without a responder reads. */
 const allOnes = {1: 0xff, 2: 0xffff, 4: 0xffffffff} as const;
 
@@ -27,6 +35,7 @@ export class IoBus {
 	readonly #ports: Uint16Array;
 	readonly #mmio: readonly Claim[];
 	readonly #unclaimed: UnclaimedCounters;
+	readonly #fallback: PortFallback | undefined;
 	#lastMmio: Claim | undefined;
 
 	/**
@@ -39,18 +48,22 @@ export class IoBus {
 		targets: readonly BusTarget[],
 		portTable: SharedArrayBuffer,
 		unclaimed: UnclaimedCounters,
+		fallback?: PortFallback,
 	) {
 		this.#claims = claims;
 		this.#targets = targets;
 		this.#ports = new Uint16Array(portTable);
 		this.#mmio = claims.filter(({space}) => space === 'mmio').sort((a, b) => a.base - b.base);
 		this.#unclaimed = unclaimed;
+		this.#fallback = fallback;
 	}
 
 	/** Reads a port. Unclaimed ports read all ones and are counted. */
 	readPort(port: number, size: AccessSize): number {
 		const index = this.#ports[port] as number;
 		if (index === 0) {
+			const value = this.#fallback?.readPort(port, size);
+			if (value !== undefined) return value;
 			this.#unclaimed.port(port);
 			return allOnes[size];
 		}
@@ -62,7 +75,7 @@ export class IoBus {
 	writePort(port: number, size: AccessSize, value: number): void {
 		const index = this.#ports[port] as number;
 		if (index === 0) {
-			this.#unclaimed.port(port);
+			if (this.#fallback?.writePort(port, size, value) !== true) this.#unclaimed.port(port);
 			return;
 		}
 		const claim = this.#claims[index - 1] as Claim;

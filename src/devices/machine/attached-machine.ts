@@ -2,12 +2,14 @@ import type {AnyDeviceModel, DeviceFront, DeviceServices, MachineEvent} from '#d
 import type {GuestMemory} from '#devices/guest-memory';
 import {type InterruptController, type InterruptLine, InterruptLines, type LineSource} from '#devices/interrupts';
 import {type BusTarget, IoBus, UnclaimedCounters} from '#devices/io-bus';
+import type {PciFabric} from '#devices/pci/fabric';
 import {VmTime} from '#devices/vm-time';
 import {Doorbell, type MailboxCaller} from '#support/mailbox';
 import type {Decoded, StructView} from '#support/shared-memory';
 import {RemoteTarget, SharedTarget} from './attached-device.ts';
 import {DeviceHeader, type MachineLayout, type ModelFinder, type PlacedDevice} from './layout.ts';
 import {MachineEvents} from './machine-events.ts';
+import {assignPci, attachFabric} from './pci.ts';
 import {restoreDevices, type SavedDevices, saveDevices} from './saved-machine.ts';
 
 /** What a thread brings to the machine it attaches to. */
@@ -53,6 +55,9 @@ export class AttachedMachine {
 	readonly events: MachineEvents;
 	readonly unclaimed: UnclaimedCounters;
 	readonly lines: InterruptLines;
+	/** The way to PCI functions, where there are any. */
+	readonly pci: PciFabric | undefined;
+	readonly #pciGeneration: Int32Array;
 
 	constructor(layout: MachineLayout, host: MachineHost) {
 		this.layout = layout;
@@ -60,8 +65,10 @@ export class AttachedMachine {
 		this.events = new MachineEvents(layout.events);
 		this.unclaimed = new UnclaimedCounters(layout.unclaimed);
 		this.lines = new InterruptLines(layout.interrupts, layout.interruptSources, host.interrupts);
+		this.#pciGeneration = new Int32Array(layout.pciGeneration);
 		const doorbell = new Doorbell(layout.doorbell);
 		this.devices = layout.devices.map((placed) => this.#attach(placed, host, doorbell));
+		this.pci = attachFabric(this.devices, this.#pciGeneration, this.unclaimed);
 	}
 
 	/** This thread's way to the devices; `caller` carries accesses to remote ones. */
@@ -69,16 +76,25 @@ export class AttachedMachine {
 		const targets = this.devices.map(
 			({placed, target}, device): BusTarget => (placed.route === 'remote' ? new RemoteTarget(caller, device) : target),
 		);
-		return new IoBus(this.layout.claims, targets, this.layout.portTable, this.unclaimed);
+		const {pci} = this;
+		pci?.setTargets([...targets]);
+		for (const complex of pci?.complexes ?? []) {
+			targets[complex.device] = (pci as PciFabric).complexTarget(complex, targets[complex.device] as BusTarget);
+		}
+		return new IoBus(this.layout.claims, targets, this.layout.portTable, this.unclaimed, pci);
 	}
 
-	/** Gives every device its declared initial state. For the owner, while nothing runs. */
+	/**
+	 * Gives every device its declared initial state, and PCI functions their addresses. For the owner, while nothing runs.
+	 * @throws VmmError with a `PCI_` code when they do not fit, which the first reset tells for all
+	 */
 	reset(): void {
 		for (const {model, state, front, services, placed} of this.devices) {
 			model.state.reset(state);
 			for (const name of Object.keys(placed.lines)) services.line(name).setLevel(false);
 			front.reset?.();
 		}
+		if (this.pci !== undefined) assignPci(this.pci);
 		this.events.clear();
 	}
 
@@ -132,9 +148,33 @@ export class AttachedMachine {
 			time: this.time,
 			memory: host.memory,
 			request: (event: MachineEvent) => this.events.request(event),
+			...this.#pciServices(placed),
 			notifyBack: () => {
 				if (placed.hasBack && Atomics.exchange(header.$atomic, notifiedWord, 1) === 0) doorbell.ring();
 			},
+		};
+	}
+
+	/** What devices have of the PCI around them. It is asked for when all devices are attached. */
+	#pciServices({name, place}: PlacedDevice): Pick<DeviceServices, 'slot' | 'configSpace'> {
+		const {devices} = this.layout;
+		const fabric = () => this.pci;
+		const generation = this.#pciGeneration;
+		return {
+			configSpace: {
+				read: (segment, bus, devfn, offset, size) =>
+					fabric()?.readConfig(segment, bus, devfn, offset, size) ?? 2 ** (8 * size) - 1,
+				write: (segment, bus, devfn, offset, size, value) =>
+					fabric()?.writeConfig(segment, bus, devfn, offset, size, value),
+			},
+			...(place && {
+				slot: {
+					decodeChanged: () => void Atomics.add(generation, 0, 1),
+					get occupied() {
+						return devices.some((other) => other.place?.on === name);
+					},
+				},
+			}),
 		};
 	}
 }

@@ -1,6 +1,8 @@
 import type {AnyDeviceModel, DeviceInstance} from '#devices/device';
 import {gsiCount, inputCount, interruptTableBytes, type LineSource} from '#devices/interrupts';
 import {buildPortTable, type Claim, checkClaims, UnclaimedState} from '#devices/io-bus';
+import {checkPlaces, type DescribedDevice, intxInput} from '#devices/pci/fabric';
+import {intxLine} from '#devices/pci/function';
 import {VmTimeState} from '#devices/vm-time';
 import {errorTable} from '#support/errors';
 import type {DoorbellHandle, MailboxSet} from '#support/mailbox';
@@ -43,6 +45,8 @@ export interface MachineLayout {
 	readonly unclaimed: SharedArrayBuffer;
 	readonly time: SharedArrayBuffer;
 	readonly events: SharedArrayBuffer;
+	/** One word: counts what changes where PCI functions answer. */
+	readonly pciGeneration: SharedArrayBuffer;
 	/** Wakes the device worker for a back. */
 	readonly doorbell: DoorbellHandle;
 	/** Carries accesses of remote devices to the device worker. */
@@ -73,6 +77,7 @@ export function layOutMachine(
 ): MachineLayout {
 	const claims: Claim[] = [];
 	const devices: PlacedDevice[] = [];
+	const described: DescribedDevice[] = [];
 	let [stateBytes, sources] = [0, 0];
 	for (const [device, instance] of instances.entries()) {
 		const {name, kind, config} = instance;
@@ -80,16 +85,20 @@ export function layOutMachine(
 		if (model === undefined) throw machineError('DEVICE_KIND_UNKNOWN', {name, kind});
 		if (devices.some((other) => other.name === name)) throw machineError('DEVICE_NAME_TAKEN', {name});
 		const lines: Record<string, LineSource> = {};
-		for (const [line, gsi] of Object.entries(model.lines?.(config) ?? {})) {
+		for (const [line, declared] of Object.entries(model.lines?.(config) ?? {})) {
+			const gsi = line === intxLine && instance.place ? intxInput(instance, instances) : declared;
 			if (!(gsi >= 0 && gsi < inputCount)) throw machineError('DEVICE_LINE_OUT_OF_RANGE', {name, line, gsi});
 			lines[line] = {source: sources++, gsi};
 		}
 		for (const [region, declared] of model.regions(config).entries()) {
-			claims.push({...declared, deviceName: name, device, region});
+			const {space} = declared;
+			if (space === 'pio' || space === 'mmio') claims.push({...declared, space, deviceName: name, device, region});
 		}
+		described.push({instance, model});
 		devices.push({...instance, stateOffset: stateBytes, lines, hasBack: model.back !== undefined});
 		stateBytes += DeviceHeader.byteLength + model.state.byteLength;
 	}
+	checkPlaces(described);
 	checkClaims(claims);
 	return {
 		devices,
@@ -101,6 +110,7 @@ export function layOutMachine(
 		unclaimed: new SharedArrayBuffer(UnclaimedState.byteLength),
 		time: new SharedArrayBuffer(VmTimeState.byteLength),
 		events: new SharedArrayBuffer(MachineState.byteLength),
+		pciGeneration: new SharedArrayBuffer(4),
 		...wiring,
 	};
 }

@@ -1,4 +1,5 @@
 import type {AnyDeviceModel} from '#devices/device';
+import {completeModel} from '#devices/pci/function';
 import {errorTable} from '#support/errors';
 import {findDeviceModel} from './registry.ts';
 
@@ -54,7 +55,7 @@ async function loadModel(module: string): Promise<AnyDeviceModel> {
 	}
 	const lack = whatLacks(model);
 	if (lack !== undefined) throw moduleError('DEVICE_MODULE_WRONG', {module, lack});
-	return model as AnyDeviceModel;
+	return completeModel(model as AnyDeviceModel);
 }
 
 /** Names the first part of a model that is not there; what the parts do is the module's own business. */

@@ -13,9 +13,11 @@ import {pit8254} from '#devices/chipset/pit-8254';
 import {pvpanic} from '#devices/chipset/pvpanic';
 import {serial16550} from '#devices/chipset/serial-16550';
 import type {AnyDeviceModel} from '#devices/device';
+import {completeModel} from '#devices/pci/function';
+import {downstreamPort, rootPort, upstreamPort} from '#devices/pci/port';
+import {rootComplex} from '#devices/pci/root-complex';
 
-/** Every kind of device this program knows. */
-export const deviceModels: readonly AnyDeviceModel[] = [
+const known: readonly AnyDeviceModel[] = [
 	serial16550,
 	cmosRtc,
 	acpiPm,
@@ -30,7 +32,14 @@ export const deviceModels: readonly AnyDeviceModel[] = [
 	debugExit,
 	missing,
 	latch,
+	rootComplex,
+	rootPort,
+	upstreamPort,
+	downstreamPort,
 ];
+
+/** Every kind of device this program knows; PCI functions with all that the machine serves for them. */
+export const deviceModels: readonly AnyDeviceModel[] = known.map(completeModel);
 
 const byKind: ReadonlyMap<string, AnyDeviceModel> = new Map(deviceModels.map((model) => [model.kind, model]));
 

@@ -1,6 +1,8 @@
 import test from 'ava';
 import {missingOnEveryPc} from '#devices/chipset/missing';
 import type {AccessSize} from '#devices/device';
+import {completeModel} from '#devices/pci/function';
+import {probeEndpoint, testComplex} from '#devices/pci/testing';
 import {deviceModels, findDeviceModel} from '#devices/registry';
 import type {SavedStruct} from '#support/saved-state';
 import type {Field, Fields} from '#support/shared-memory';
@@ -24,7 +26,17 @@ const configurations: Readonly<Record<string, unknown>> = {
 	'debug-exit': {port: 0xf4},
 	missing: {ports: missingOnEveryPc},
 	latch: {port: 0x500},
+	'pcie-root-complex': testComplex,
+	'pcie-root-port': {slot: 3, acs: 0x5f, prefixes: true, multiFunction: true},
+	'pcie-upstream-port': {acs: 0, prefixes: false, multiFunction: false},
+	'pcie-downstream-port': {acs: 0x5f, prefixes: false, multiFunction: false},
+	'pci-probe': {},
 };
+
+/** A PCI Express endpoint stands for those of users. */
+const endpoint = completeModel(probeEndpoint);
+const models = [...deviceModels, endpoint];
+const findModel = (kind: string) => (kind === endpoint.kind ? endpoint : findDeviceModel(kind));
 
 const steps = 20_000;
 const crowdedBytes = 0x44;
@@ -73,7 +85,7 @@ function perform(front: Subject['front'], {region, offset, size, value}: Step): 
 }
 
 const make = (kind: string): Subject => {
-	return new DeviceUnderTest(findDeviceModel(kind) as never, configurations[kind]);
+	return new DeviceUnderTest(findModel(kind) as never, configurations[kind]);
 };
 
 /** Values that fit every field and make no sense together. */
@@ -94,12 +106,12 @@ function randomState(device: Subject, below: (limit: number) => number): SavedSt
 const snapshot = (device: Subject) => JSON.stringify(device.decode());
 
 test('kinds are unique and each has a configuration to be tested with', (t) => {
-	const kinds = deviceModels.map(({kind}) => kind);
+	const kinds = models.map(({kind}) => kind);
 	t.deepEqual([...new Set(kinds)].sort(), Object.keys(configurations).sort());
 	t.is(findDeviceModel('no-such-kind'), undefined);
 });
 
-for (const {kind} of deviceModels) {
+for (const {kind} of models) {
 	test(`${kind}: regions have unique names, do not overlap and stay in their space`, (t) => {
 		const {regions} = make(kind);
 		t.is(new Set(regions.map(({name}) => name)).size, regions.length);

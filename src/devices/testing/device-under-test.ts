@@ -6,6 +6,7 @@ import type {
 	DeviceModel,
 	DeviceServices,
 	MachineEvent,
+	PciSlot,
 	Region,
 } from '#devices/device';
 import {MappedMemory} from '#devices/guest-memory';
@@ -40,10 +41,13 @@ export class DeviceUnderTest<C, T extends Fields> {
 	readonly #config: C;
 	readonly #services: DeviceServices;
 	readonly #clock: StructView<(typeof VmTimeState)['fields']>;
+	readonly #slot: PciSlot | undefined;
 	#locked = false;
 	#back: DeviceBack | undefined;
 
-	constructor(model: DeviceModel<C, T>, config: C) {
+	/** @param slot - where a PCI function sits */
+	constructor(model: DeviceModel<C, T>, config: C, slot?: PciSlot) {
+		this.#slot = slot;
 		this.model = model;
 		this.#config = config;
 		this.regions = model.regions(config);
@@ -135,6 +139,7 @@ export class DeviceUnderTest<C, T extends Fields> {
 		return {
 			time,
 			memory: this.memory,
+			...(this.#slot && {slot: this.#slot}),
 			messages: {
 				send: (low, high, data) => {
 					this.messages.push(`${high.toString(16)}:${low.toString(16)} ${data.toString(16)}`);

@@ -1,7 +1,7 @@
 import type {AccessSize, DeviceFront, DeviceModel, DeviceServices} from '#devices/device';
 import {type StructView, sharedStruct, u8, u32} from '#support/shared-memory';
 import {type PciConfigConfig, pciConfigKind} from './handle.ts';
-import {addressMask, addressPort, dataPort, portCount, ResetControl} from './registers.ts';
+import {addressMask, addressPort, ConfigAddress, dataPort, portCount, ResetControl} from './registers.ts';
 
 const PciConfigState = sharedStruct('pci-config', {
 	/** CONFIG_ADDRESS. */
@@ -12,29 +12,39 @@ const PciConfigState = sharedStruct('pci-config', {
 type PciConfigFields = (typeof PciConfigState)['fields'];
 
 const addressRegion = 0;
+/** These ports reach the first segment only. */
+const segment = 0;
 const isLatch = (offset: number, size: AccessSize) => offset === 0 && size === 4;
 const isResetControl = (offset: number, size: AccessSize) => offset === ResetControl.OFFSET && size === 1;
 
-/** The configuration ports of a bus without devices: the latch works, every device reads as absent. */
+/** The configuration ports: a latch for the address, and the data there. Without PCI every device reads as absent. */
 function pciConfigFront(
 	_config: PciConfigConfig,
 	state: StructView<PciConfigFields>,
-	services: DeviceServices,
+	{request, configSpace}: DeviceServices,
 ): DeviceFront {
+	const isEnabled = () => configSpace !== undefined && (state.address & ConfigAddress.ENABLE) !== 0;
+	const bus = () => (state.address >>> ConfigAddress.busShift) & 0xff;
+	const devfn = () => (state.address >>> ConfigAddress.devfnShift) & 0xff;
+	const register = (offset: number) => (state.address & ConfigAddress.REGISTER) + offset;
 	return {
 		read(region, offset, size) {
 			if (region === addressRegion && isLatch(offset, size)) return state.address;
 			if (region === addressRegion && isResetControl(offset, size)) return state.resetControl;
-			return 2 ** (8 * size) - 1;
+			if (region === addressRegion || configSpace === undefined || !isEnabled()) return 2 ** (8 * size) - 1;
+			return configSpace.read(segment, bus(), devfn(), register(offset), size);
 		},
 		write(region, offset, size, value) {
-			if (region !== addressRegion) return;
+			if (region !== addressRegion) {
+				if (isEnabled()) configSpace?.write(segment, bus(), devfn(), register(offset), size, value);
+				return;
+			}
 			// Only a 32-bit access reaches CONFIG_ADDRESS; others are ordinary ports (3.2.2.3.2).
 			if (isLatch(offset, size)) state.address = (value & addressMask) >>> 0;
 			if (!isResetControl(offset, size)) return;
 			const rises = (value & ~state.resetControl & ResetControl.RST_CPU) !== 0;
 			state.resetControl = value & ResetControl.WRITABLE;
-			if (rises) services.request({kind: 'reset'});
+			if (rises) request({kind: 'reset'});
 		},
 	};
 }

@@ -95,9 +95,10 @@ export class PciFabric {
 	}
 
 	#writeMemory(address: number, size: AccessSize, value: number): void {
-		if (address % size !== 0) return this.#writeBytes(address, size, value);
-		const number = this.#decoder.memory(address);
-		if (number >= 0) this.#writeBar(number, address, size, value);
+		const isAligned = address % size === 0;
+		const number = isAligned ? this.#decoder.memory(address) : -1;
+		if (!isAligned) this.#writeBytes(address, size, value);
+		else if (number >= 0) this.#writeBar(number, address, size, value);
 		else this.#unclaimed.mmio(address);
 	}
 

@@ -47,7 +47,11 @@ const firstPin = 1;
 
 /** Lays out the configuration space of an endpoint. */
 export function endpointLayout(identity: FunctionIdentity): FunctionLayout {
-	const layout = commonHeader(identity, HeaderType.ENDPOINT, identity.bars.some(({kind}) => kind === 'io'));
+	const layout = commonHeader(
+		identity,
+		HeaderType.ENDPOINT,
+		identity.bars.some(({kind}) => kind === 'io'),
+	);
 	const {subsystem = {vendor: 0, device: 0}} = identity;
 	layout.register(Header.SUBSYSTEM_VENDOR, 2, {value: subsystem.vendor});
 	layout.register(Header.SUBSYSTEM_DEVICE, 2, {value: subsystem.device});

@@ -1,14 +1,10 @@
 import type {BackServices, DeviceFront, DeviceModel, DeviceServices, PciBar, Region} from '#devices/device';
-import {checkBars, configBytes, ConfigSpace, Header, keptBytes, type MsixPlace} from '#devices/pci/config-space';
+import {checkBars, configBytes, Header, keptBytes, type MsixPlace} from '#devices/pci/config-space';
 import {bytes, type Fields, StructSchema, type StructView} from '#support/shared-memory';
-import {BusMasterMemory} from './bus-master-memory.ts';
-import {FunctionInterrupts} from './function-interrupts.ts';
-import type {CapabilityPlaces, FunctionLayout} from './function-layout.ts';
+import {AttachedFunction, type FunctionRegisters, intxLine} from './attached-function.ts';
+import type {FunctionLayout} from './function-layout.ts';
 import {functionReset, isReset} from './function-reset.ts';
-import {MsixTable, pendingBytes, tableBytes} from './msix-table.ts';
-
-/** The line that INTA is; the machine knows which input it leads to. */
-export const intxLine = 'intx';
+import {pendingBytes, tableBytes} from './msix-table.ts';
 
 /** A BAR and the region of the front that it leads to. */
 export interface PlacedBar extends PciBar {
@@ -37,12 +33,6 @@ export function isFunctionModel(model: object): model is FunctionModel<unknown> 
 /** A front that wants to know when configuration space was written. */
 export interface FunctionFront extends DeviceFront {
 	configWritten?(): void;
-}
-
-/** A function's configuration space on one thread, and where its capabilities lie. */
-export interface FunctionRegisters {
-	readonly space: ConfigSpace;
-	readonly places: CapabilityPlaces;
 }
 
 /** What {@link functionModel} puts a function together from. */
@@ -129,7 +119,10 @@ export function functionModel<C, T extends Fields>(parts: FunctionParts<C, T>): 
 		...(device.back && {
 			back: (config, view, services: BackServices) => {
 				const attached = new AttachedFunction(parts, config, view, services);
-				return (device.back as NonNullable<typeof device.back>)(config, view as never, {...services, ...attached.services});
+				return (device.back as NonNullable<typeof device.back>)(config, view as never, {
+					...services,
+					...attached.services,
+				});
 			},
 		}),
 	};
@@ -148,54 +141,4 @@ function regionsOf<C, T extends Fields>(parts: FunctionParts<C, T>, config: C) {
 	const configRegion = regions.length;
 	regions.push({space: 'config', name: 'config', base: 0, length: configBytes});
 	return {regions, bars, configRegion};
-}
-
-/** One thread's objects over a function's state, and what the device gets for its services. */
-export class AttachedFunction implements FunctionRegisters {
-	readonly space: ConfigSpace;
-	readonly places: CapabilityPlaces;
-	readonly table: MsixTable | undefined;
-	readonly services: DeviceServices;
-	readonly #interrupts: FunctionInterrupts;
-
-	constructor(
-		parts: Pick<FunctionParts<never, never>, 'vectors' | 'msix'> & {layout(config: never): FunctionLayout},
-		config: unknown,
-		state: StructView<Fields>,
-		services: DeviceServices,
-	) {
-		const {vectors, msix} = parts;
-		const {layout, places} = parts.layout(config as never);
-		const field = (name: string) => (state as unknown as Record<string, Uint8Array | undefined>)[name] ?? new Uint8Array();
-		this.places = places;
-		this.space = new ConfigSpace(layout, field('pci.config'));
-		this.table = msix && new MsixTable(field('pci.table'), field('pci.pending'), msix.place);
-		this.#interrupts = new FunctionInterrupts({
-			space: this.space,
-			places,
-			levels: field('pci.levels'),
-			table: this.table,
-			pin: vectors.length > 0 ? services.line(intxLine) : undefined,
-			messages: services.messages,
-		});
-		this.services = {
-			...services,
-			pci: this.#interrupts,
-			memory: new BusMasterMemory(services.memory, this.space),
-			line: (name) => {
-				const vector = vectors.indexOf(name);
-				return vector < 0 ? services.line(name) : this.#interrupts.line(vector);
-			},
-		};
-	}
-
-	reset(): void {
-		this.space.reset();
-		this.table?.reset();
-	}
-
-	/** See {@link FunctionInterrupts.settle}. */
-	settle(): void {
-		this.#interrupts.settle();
-	}
 }

@@ -1,3 +1,4 @@
+export {intxLine} from './attached-function.ts';
 export {completeModel} from './endpoint-model.ts';
 export {bridgeLayout, type FunctionIdentity, type FunctionLayout} from './function-layout.ts';
 export {
@@ -6,7 +7,6 @@ export {
 	type FunctionModel,
 	type FunctionParts,
 	functionModel,
-	intxLine,
 	isFunctionModel,
 	type PlacedBar,
 } from './function-model.ts';

@@ -1,0 +1,1 @@
+export {type AssignedComplex, assignResources} from './assign.ts';

@@ -1,0 +1,68 @@
+import type {DeviceServices} from '#devices/device';
+import {ConfigSpace} from '#devices/pci/config-space';
+import type {Fields, StructView} from '#support/shared-memory';
+import {BusMasterMemory} from './bus-master-memory.ts';
+import {FunctionInterrupts} from './function-interrupts.ts';
+import type {CapabilityPlaces, FunctionLayout} from './function-layout.ts';
+import type {FunctionParts} from './function-model.ts';
+import {MsixTable} from './msix-table.ts';
+
+/** The line that INTA is; the machine knows which input it leads to. */
+export const intxLine = 'intx';
+
+/** A function's configuration space on one thread, and where its capabilities lie. */
+export interface FunctionRegisters {
+	readonly space: ConfigSpace;
+	readonly places: CapabilityPlaces;
+}
+
+/** One thread's objects over a function's state, and what the device gets for its services. */
+export class AttachedFunction implements FunctionRegisters {
+	readonly space: ConfigSpace;
+	readonly places: CapabilityPlaces;
+	readonly table: MsixTable | undefined;
+	readonly services: DeviceServices;
+	readonly #interrupts: FunctionInterrupts;
+
+	constructor(
+		parts: Pick<FunctionParts<never, never>, 'vectors' | 'msix'> & {layout(config: never): FunctionLayout},
+		config: unknown,
+		state: StructView<Fields>,
+		services: DeviceServices,
+	) {
+		const {vectors, msix} = parts;
+		const {layout, places} = parts.layout(config as never);
+		const field = (name: string) =>
+			(state as unknown as Record<string, Uint8Array | undefined>)[name] ?? new Uint8Array();
+		this.places = places;
+		this.space = new ConfigSpace(layout, field('pci.config'));
+		this.table = msix && new MsixTable(field('pci.table'), field('pci.pending'), msix.place);
+		this.#interrupts = new FunctionInterrupts({
+			space: this.space,
+			places,
+			levels: field('pci.levels'),
+			table: this.table,
+			pin: vectors.length > 0 ? services.line(intxLine) : undefined,
+			messages: services.messages,
+		});
+		this.services = {
+			...services,
+			pci: this.#interrupts,
+			memory: new BusMasterMemory(services.memory, this.space),
+			line: (name) => {
+				const vector = vectors.indexOf(name);
+				return vector < 0 ? services.line(name) : this.#interrupts.line(vector);
+			},
+		};
+	}
+
+	reset(): void {
+		this.space.reset();
+		this.table?.reset();
+	}
+
+	/** See {@link FunctionInterrupts.settle}. */
+	settle(): void {
+		this.#interrupts.settle();
+	}
+}

@@ -1,0 +1,11 @@
+export {probe, probeEndpoint} from './probe-endpoint.ts';
+export {
+	complexOf,
+	configPorts,
+	PciTestMachine,
+	probeOf,
+	rootPortOf,
+	switchOf,
+	testComplex,
+	usualDevices,
+} from './test-machine.ts';

@@ -1,0 +1,110 @@
+import type {AccessSize, AnyDeviceModel, DeviceInstance} from '#devices/device';
+import {MappedMemory} from '#devices/guest-memory';
+import {AttachedMachine, layOutMachine, type MachineLayout} from '#devices/machine';
+import {completeModel} from '#devices/pci/function';
+import {downstreamPortKind, type PciePortConfig, rootPortKind, upstreamPortKind} from '#devices/pci/port';
+import {bytesPerBus, type RootComplexConfig, rootComplexKind} from '#devices/pci/root-complex';
+import {findDeviceModel} from '#devices/registry';
+import {DoorbellState, MailboxCaller, mailboxBytes} from '#support/mailbox';
+import {probeEndpoint} from './probe-endpoint.ts';
+
+const mib = 2 ** 20;
+
+/** The root complex of tests: buses 0–15. */
+export const testComplex: RootComplexConfig = {
+	segment: 0,
+	startBus: 0,
+	endBus: 15,
+	ecam: {gpa: 0x1_4000_0000, length: 16 * bytesPerBus},
+	lowMmio: {gpa: 0xe000_0000, length: 64 * mib},
+	highMmio: {gpa: 0x40_0000_0000, length: 2 ** 30},
+	ports: {base: 0x1000, length: 0xf000},
+	preserveBars: false,
+};
+
+const shared = (name: string, kind: string, config: unknown, on?: string, devfn = 0): DeviceInstance => {
+	return {name, kind, config, route: 'shared', ...(on !== undefined && {place: {on, devfn}})};
+};
+
+const port: PciePortConfig = {acs: 0x5f, prefixes: false, multiFunction: false};
+
+/** A root complex; the configuration space ports. */
+export const complexOf = (config: Partial<RootComplexConfig> = {}, name = 'rc0'): DeviceInstance =>
+	shared(name, rootComplexKind, {...testComplex, ...config});
+export const rootPortOf = (name: string, device: number, config: Partial<PciePortConfig> = {}, on = 'rc0') =>
+	shared(name, rootPortKind, {...port, ...config}, on, device * 8);
+/** A switch with two ports, `NAME-0` and `NAME-1`. */
+export const switchOf = (name: string, on: string): DeviceInstance[] => [
+	shared(name, upstreamPortKind, port, on),
+	...[0, 1].map((index) => shared(`${name}-${index}`, downstreamPortKind, port, name, index * 8)),
+];
+export const probeOf = (name: string, on: string): DeviceInstance => shared(name, probeEndpoint.kind, {}, on);
+/** The ports 0xCF8 and 0xCFC. */
+export const configPorts = shared('pci-config', 'pci-config', {});
+
+/** A complex with a slot, a port with a device, and a switch with a device behind its second port. */
+export const usualDevices: readonly DeviceInstance[] = [
+	complexOf(),
+	configPorts,
+	rootPortOf('rp0', 0, {slot: 1}),
+	rootPortOf('rp1', 1),
+	rootPortOf('rp2', 2),
+	...switchOf('sw', 'rp2'),
+	probeOf('near', 'rp1'),
+	probeOf('far', 'sw-1'),
+];
+
+const probeModel = completeModel(probeEndpoint);
+const findModel = (kind: string): AnyDeviceModel | undefined =>
+	kind === probeModel.kind ? probeModel : findDeviceModel(kind);
+
+/** A machine without processors, as one thread has it. */
+export class PciTestMachine {
+	readonly machine: AttachedMachine;
+	readonly layout: MachineLayout;
+	readonly bus: ReturnType<AttachedMachine['bus']>;
+	/** Levels of inputs as they changed, `16 up`. */
+	readonly lines: string[] = [];
+	/** Messages as they were sent, `address data`. */
+	readonly messages: string[] = [];
+
+	/** @param layout - of a machine that another thread has too */
+	constructor(devices: readonly DeviceInstance[] = usualDevices, layout?: MachineLayout) {
+		const doorbell = {buffer: new SharedArrayBuffer(DoorbellState.byteLength), wakeFd: -1};
+		const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(1)), callers: 1, doorbell};
+		this.layout = layout ?? layOutMachine(devices, findModel, {modules: [], doorbell, mailbox});
+		const interrupts = {
+			setLine: (input: number, up: boolean) => void this.lines.push(`${input} ${up ? 'up' : 'down'}`),
+			messages: {
+				send: (low: number, high: number, data: number) =>
+					void this.messages.push(`${(high * 2 ** 32 + low).toString(16)} ${data.toString(16)}`),
+				setRoutes() {},
+			},
+		};
+		const ram = new SharedArrayBuffer(0x10000);
+		const memory = new MappedMemory([{gpa: 0, length: 0x10000, buffer: ram, bufferOffset: 0, hostAddress: 0n}]);
+		memory.writeInteger(0x500, 4, 0x1234_5678);
+		this.machine = new AttachedMachine(this.layout, {findModel, interrupts, memory});
+		if (layout === undefined) this.machine.reset();
+		this.bus = this.machine.bus(new MailboxCaller(mailbox, 0, {spins: 1, giveUp: () => true}));
+	}
+
+	/** Reads configuration space by ECAM. */
+	config(bus: number, devfn: number, offset: number, size: AccessSize = 4): number {
+		return this.bus.readMmio(this.#ecam(bus, devfn) + offset, size);
+	}
+
+	/** Writes configuration space by ECAM. */
+	setConfig(bus: number, devfn: number, offset: number, value: number, size: AccessSize = 4): void {
+		this.bus.writeMmio(this.#ecam(bus, devfn) + offset, size, value);
+	}
+
+	/** Where a 32-bit BAR lies. */
+	bar(bus: number, index: number): number {
+		return this.config(bus, 0, 0x10 + 4 * index) & ~0xf;
+	}
+
+	#ecam(bus: number, devfn: number): number {
+		return testComplex.ecam.gpa + bus * bytesPerBus + devfn * 4096;
+	}
+}
