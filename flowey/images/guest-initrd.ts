@@ -39,6 +39,9 @@ const MODULES = [
 	'tpm_crb',
 	'msr',
 	'cpuid',
+	'button',
+	'evdev',
+	'wdat_wdt',
 ];
 
 /** Builds the archive; drivers that this kernel does not have are left out. */

@@ -1,1 +1,2 @@
+export {linuxTest, linuxVm, runInLinux} from './stock-linux.ts';
 export {embedded, TestVm, testVm} from './test-vm.ts';

@@ -1,25 +1,12 @@
-import {existsSync} from 'node:fs';
-import {join} from 'node:path';
-import test, {type ExecutionContext} from 'ava';
+import type {ExecutionContext} from 'ava';
 import type {VmOptions} from '#main/config';
-import {testVm} from '#test/petri';
-import {kvmKind} from '#vcpu-worker/kvm';
+import {linuxTest, linuxVm} from '#test/petri';
 
-const packages = join(process.cwd(), '.packages', 'linux');
-const kernel = join(packages, 'vmlinuz');
-const initrd = join(packages, 'initrd.cpio');
 const sizeBytes = 512 * 2 ** 20;
-
-// The supervisor code of a stock kernel needs instructions that this kind of host emulates without (guide, "Hosts").
-const runnable = existsSync(kernel) && kvmKind() !== 'pvm';
-const linuxTest = runnable ? test.serial : test.serial.skip;
 
 /** Boots to user space, which powers off; returns what the guest says of itself. */
 async function report(t: ExecutionContext, options: VmOptions, ...words: readonly string[]) {
-	// COM1 is a file here, so it does not become the console by itself.
-	const commandLine = ['console=ttyS0', 'quiet', 'openvmm.test=report', ...words];
-	const boot = {kind: 'linux', kernel, initrd, commandLine} as const;
-	const guest = await testVm(t, {memory: {sizeBytes}, boot, ...options});
+	const guest = await linuxVm(t, {memory: {sizeBytes}, ...options}, 'openvmm.test=report', ...words);
 	await guest.vm.start();
 	t.deepEqual(await guest.vm.ended, {kind: 'power-off'}, guest.output);
 	const said = [...guest.output.matchAll(/^openvmm-guest: (\w+)=(.*?)\r?$/gm)].map(([, k, v]) => [k, v]);

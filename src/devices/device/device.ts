@@ -98,6 +98,8 @@ export type MachineEvent =
 export interface DeviceServices {
 	/** The line for `name` as declared by {@link DeviceModel.lines}. */
 	line(name: string): InterruptLine;
+	/** The level of the input for `name` as declared by {@link DeviceModel.inputs}. */
+	isAsserted(name: string): boolean;
 	readonly messages: MessageInterrupts;
 	readonly time: VmTime;
 	/** Guest RAM, for DMA. */
@@ -126,10 +128,19 @@ export interface DeviceFront {
 	write(region: number, offset: number, size: AccessSize, value: number): void;
 	/** Called after the struct got its initial values, for resets that depend on the configuration. */
 	reset?(): void;
+	/** A level of {@link DeviceModel.inputs} changed. Called by the thread that drives it, which holds its own device's lock. */
+	inputChanged?(name: string): void;
+	/** Does what the machine's owner asks for. Must not throw for a command of its own kinds; others are ignored. */
+	control?(command: DeviceCommand): void;
 	/** Called after the struct got saved values: tells the world what it has to know. Lines have their levels already. */
 	restored?(): void;
 	/** A port's: whether there is a function behind it has changed, while the guest did not run. */
 	occupancyChanged?(): void;
+}
+
+/** What the machine's owner may ask of a device beyond its registers, as plain data: a button pressed, a new id. */
+export interface DeviceCommand {
+	readonly kind: string;
 }
 
 /** A device's input and output, living on the one device worker that owns it. */
@@ -169,6 +180,11 @@ export interface DeviceModel<C, T extends Fields> {
 	regions(config: C): readonly Region[];
 	/** Interrupt outputs: name to input number (GSI) of the interrupt controller. */
 	lines?(config: C): Readonly<Record<string, number>>;
+	/**
+	 * Interrupt inputs that lead to this device instead of the interrupt controller: name to number. The lock of the
+	 * device that drives one is held while this one's is taken, so what it drives in turn must never lead back.
+	 */
+	inputs?(config: C): Readonly<Record<string, number>>;
 	front(config: C, state: StructView<T>, services: DeviceServices): DeviceFront;
 	/** Present when the device talks to the world. `lock`ed access to the state: see {@link BackServices.locked}. */
 	back?(config: C, state: StructView<T>, services: BackServices): DeviceBack;

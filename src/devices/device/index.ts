@@ -3,6 +3,7 @@ export type {
 	AnyDeviceModel,
 	BackServices,
 	DeviceBack,
+	DeviceCommand,
 	DeviceFront,
 	DeviceInstance,
 	DeviceModel,

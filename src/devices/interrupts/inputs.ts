@@ -4,5 +4,13 @@ export const gsiCount = 24;
 /** One more, behind them: the boot processor's own interrupt pin, where the INTR output of a PIC of ours leads. */
 export const extIntInput = gsiCount;
 
+/** Events of the GPE0 block: inputs of the power-management device, which makes the SCI of them. */
+export const gpeCount = 16;
+
+const firstGpe = extIntInput + 1;
+
+/** The input of a general-purpose event, 0 to {@link gpeCount} - 1. */
+export const gpeInput = (event: number): number => firstGpe + event;
+
 /** All inputs that a line may lead to. */
-export const inputCount = gsiCount + 1;
+export const inputCount = firstGpe + gpeCount;

@@ -1,4 +1,4 @@
-import type {AnyDeviceModel, DeviceFront, DeviceServices, MachineEvent} from '#devices/device';
+import type {AnyDeviceModel, DeviceCommand, DeviceFront, DeviceServices, MachineEvent} from '#devices/device';
 import type {GuestMemory} from '#devices/guest-memory';
 import {type InterruptController, type InterruptLine, InterruptLines, type LineSource} from '#devices/interrupts';
 import {type BusTarget, IoBus, UnclaimedCounters} from '#devices/io-bus';
@@ -7,6 +7,7 @@ import {VmTime} from '#devices/vm-time';
 import {Doorbell, type MailboxCaller} from '#support/mailbox';
 import type {Decoded, StructView} from '#support/shared-memory';
 import {RemoteTarget, SharedTarget} from './attached-device.ts';
+import {DeviceInputs} from './device-inputs.ts';
 import {DeviceHeader, type MachineLayout, type ModelFinder, type PlacedDevice} from './layout.ts';
 import {MachineEvents} from './machine-events.ts';
 import {assignPci, attachFabric} from './pci.ts';
@@ -64,10 +65,12 @@ export class AttachedMachine {
 		this.time = new VmTime(layout.time);
 		this.events = new MachineEvents(layout.events);
 		this.unclaimed = new UnclaimedCounters(layout.unclaimed);
-		this.lines = new InterruptLines(layout.interrupts, layout.interruptSources, host.interrupts);
+		const inputs = new DeviceInputs(host.interrupts);
+		this.lines = new InterruptLines(layout.interrupts, layout.interruptSources, inputs);
 		this.#pciGeneration = new Int32Array(layout.pciGeneration);
 		const doorbell = new Doorbell(layout.doorbell);
 		this.devices = layout.devices.map((placed) => this.#attach(placed, host, doorbell));
+		for (const device of this.devices) inputs.lead(device);
 		this.pci = attachFabric(this.devices, this.#pciGeneration, this.unclaimed);
 	}
 
@@ -108,6 +111,16 @@ export class AttachedMachine {
 		restoreDevices(this.devices, this.layout.interrupts, saved);
 	}
 
+	/**
+	 * Asks a device for something. For a thread of the machine's, or for the owner while nothing runs.
+	 * @returns false when there is no device of that name
+	 */
+	control(name: string, command: DeviceCommand): boolean {
+		const device = this.devices.find(({placed}) => placed.name === name);
+		device?.target.locked(() => device.front.control?.(command));
+		return device !== undefined;
+	}
+
 	/** Every device's state, decoded from shared memory without the device's help; buffers by their size only. */
 	inspect(): Record<string, DeviceInspection> {
 		return Object.fromEntries(
@@ -143,6 +156,11 @@ export class AttachedMachine {
 				const line = byName.get(name);
 				if (line === undefined) throw new TypeError(`device ${placed.name} declares no line ${name}`);
 				return line;
+			},
+			isAsserted: (name) => {
+				const input = placed.inputs[name];
+				if (input === undefined) throw new TypeError(`device ${placed.name} declares no input ${name}`);
+				return this.lines.isAsserted(input);
 			},
 			messages: host.interrupts.messages,
 			time: this.time,

@@ -24,6 +24,8 @@ export interface PlacedDevice extends DeviceInstance {
 	/** Offset of the {@link DeviceHeader}; the device's struct follows it. */
 	readonly stateOffset: number;
 	readonly lines: Readonly<Record<string, LineSource>>;
+	/** Interrupt inputs that lead to it. */
+	readonly inputs: Readonly<Record<string, number>>;
 	/** Accesses to its regions that leave the CPU by a mailbox go to the device worker, which also runs its back. */
 	readonly hasBack: boolean;
 }
@@ -58,6 +60,9 @@ const machineError = errorTable({
 		message: `Device ${c.name} has the unknown kind ${c.kind}`,
 	}),
 	DEVICE_NAME_TAKEN: (c: {name: string}) => ({message: `Two devices are called ${c.name}`}),
+	DEVICE_INPUT_TAKEN: (c: {name: string; input: number; other: string}) => ({
+		message: `Devices ${c.other} and ${c.name} both take the interrupt input ${c.input}`,
+	}),
 	DEVICE_LINE_OUT_OF_RANGE: (c: {name: string; line: string; gsi: number}) => ({
 		message: `Device ${c.name} wants interrupt ${c.gsi} for its line ${c.line}, but inputs are 0-${gsiCount - 1}`,
 	}),
@@ -90,12 +95,17 @@ export function layOutMachine(
 			if (!(gsi >= 0 && gsi < inputCount)) throw machineError('DEVICE_LINE_OUT_OF_RANGE', {name, line, gsi});
 			lines[line] = {source: sources++, gsi};
 		}
+		const inputs = model.inputs?.(config) ?? {};
+		for (const input of Object.values(inputs)) {
+			const other = devices.find((placed) => Object.values(placed.inputs).includes(input))?.name;
+			if (other !== undefined) throw machineError('DEVICE_INPUT_TAKEN', {name, input, other});
+		}
 		for (const [region, declared] of model.regions(config).entries()) {
 			const {space} = declared;
 			if (space === 'pio' || space === 'mmio') claims.push({...declared, space, deviceName: name, device, region});
 		}
 		described.push({instance, model});
-		devices.push({...instance, stateOffset: stateBytes, lines, hasBack: model.back !== undefined});
+		devices.push({...instance, stateOffset: stateBytes, lines, inputs, hasBack: model.back !== undefined});
 		stateBytes += DeviceHeader.byteLength + model.state.byteLength;
 	}
 	checkPlaces(described);

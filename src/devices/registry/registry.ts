@@ -2,6 +2,7 @@ import {acpiPm} from '#devices/chipset/acpi-pm';
 import {cmosRtc} from '#devices/chipset/cmos-rtc';
 import {debugExit} from '#devices/chipset/debug-exit';
 import {debugcon} from '#devices/chipset/debugcon';
+import {generationId} from '#devices/chipset/generation-id';
 import {hpet} from '#devices/chipset/hpet';
 import {i8042} from '#devices/chipset/i8042';
 import {ioApic82093aa} from '#devices/chipset/ioapic-82093aa';
@@ -25,6 +26,7 @@ const known: readonly AnyDeviceModel[] = [
 	ioApic82093aa,
 	pit8254,
 	hpet,
+	generationId,
 	pvpanic,
 	i8042,
 	pciConfig,

@@ -1,6 +1,7 @@
 import test from 'ava';
+import {powerButton} from '#devices/chipset/acpi-pm';
 import {missingOnEveryPc} from '#devices/chipset/missing';
-import type {AccessSize} from '#devices/device';
+import type {AccessSize, DeviceCommand} from '#devices/device';
 import {completeModel} from '#devices/pci/function';
 import {probeEndpoint, testComplex} from '#devices/pci/testing';
 import {deviceModels, findDeviceModel} from '#devices/registry';
@@ -19,6 +20,7 @@ const configurations: Readonly<Record<string, unknown>> = {
 	'ioapic-82093aa': {base: 0xfec0_0000},
 	'pit-8254': {irq: 0},
 	hpet: {base: 0xfed0_0000},
+	'generation-id': {address: 0x1000, id: '0123456789abcdef0123456789abcdef'},
 	pvpanic: {port: 0x505},
 	i8042: {},
 	'pci-config': {},
@@ -38,6 +40,12 @@ const endpoint = completeModel(probeEndpoint);
 const models = [...deviceModels, endpoint];
 const findModel = (kind: string) => (kind === endpoint.kind ? endpoint : findDeviceModel(kind));
 
+/** What owners ask of devices, each for those that know it. */
+const commands: Readonly<Record<string, readonly DeviceCommand[]>> = {
+	'acpi-pm': [powerButton],
+	'generation-id': [{kind: 'change-generation', id: 'fedcba9876543210fedcba9876543210'} as DeviceCommand],
+};
+
 const steps = 20_000;
 const crowdedBytes = 0x44;
 const damagedRounds = 50;
@@ -54,7 +62,9 @@ function generator(seed: number): (limit: number) => number {
 	};
 }
 
-interface Step {
+type Step = Access | {readonly command: DeviceCommand};
+
+interface Access {
 	readonly region: number;
 	readonly offset: number;
 	readonly size: AccessSize;
@@ -62,10 +72,16 @@ interface Step {
 	readonly value: number;
 }
 
-/** Random accesses that a bus could pass on: inside one region. */
+/** Random accesses that a bus could pass on, inside one region, and now and then a command. */
 function* accesses(device: Subject, seed: number, count = steps): Generator<Step> {
 	const below = generator(seed);
+	const known = commands[device.model.kind] ?? [];
 	for (let step = 0; step < count; step++) {
+		const command = known[below(16 * known.length)] ?? (device.regions.length === 0 ? known[0] : undefined);
+		if (command !== undefined) {
+			yield {command};
+			continue;
+		}
 		const region = below(device.regions.length);
 		const {length} = device.regions[region] as {length: number};
 		const fitting = sizes.filter((size) => size <= length);
@@ -78,7 +94,12 @@ function* accesses(device: Subject, seed: number, count = steps): Generator<Step
 	}
 }
 
-function perform(front: Subject['front'], {region, offset, size, value}: Step): number {
+function perform(front: Subject['front'], step: Step): number {
+	if ('command' in step) {
+		front.control?.(step.command);
+		return 0;
+	}
+	const {region, offset, size, value} = step;
 	if (value < 0) return front.read(region, offset, size);
 	front.write(region, offset, size, value);
 	return 0;
@@ -129,7 +150,7 @@ for (const {kind} of models) {
 		const misfits: string[] = [];
 		for (const step of accesses(device, 1)) {
 			const value = perform(device.front, step);
-			const fits = Number.isInteger(value) && value >= 0 && value < 2 ** (8 * step.size);
+			const fits = Number.isInteger(value) && value >= 0 && value < 2 ** (8 * ('size' in step ? step.size : 1));
 			misfits.push(...(fits ? [] : [`${JSON.stringify(step)} gave ${value}`]));
 		}
 		t.deepEqual(misfits, []);
@@ -183,7 +204,7 @@ for (const {kind} of models) {
 			const misfits: string[] = [];
 			for (const step of accesses(device, round, damagedSteps)) {
 				const value = perform(device.front, step);
-				const fits = Number.isInteger(value) && value >= 0 && value < 2 ** (8 * step.size);
+				const fits = Number.isInteger(value) && value >= 0 && value < 2 ** (8 * ('size' in step ? step.size : 1));
 				misfits.push(...(fits ? [] : [`${JSON.stringify(step)} gave ${value}`]));
 			}
 			t.deepEqual(misfits, []);

@@ -2,6 +2,7 @@ import type {
 	AccessSize,
 	BackServices,
 	DeviceBack,
+	DeviceCommand,
 	DeviceFront,
 	DeviceModel,
 	DeviceServices,
@@ -26,6 +27,8 @@ export class DeviceUnderTest<C, T extends Fields> {
 	readonly levels = new Map<string, boolean>();
 	/** Every change of level, as `name up` and `name down`. */
 	readonly edges: string[] = [];
+	/** Level of each interrupt input; see {@link DeviceUnderTest.drive}. */
+	readonly inputs = new Map<string, boolean>();
 	/** Messages sent, as `address-high:address-low data` in hexadecimal. */
 	readonly messages: string[] = [];
 	/** What was said last about the messages of inputs. */
@@ -71,6 +74,18 @@ export class DeviceUnderTest<C, T extends Fields> {
 	/** Another front over the same state, as another thread has it. */
 	otherFront(): DeviceFront {
 		return this.model.front(this.#config, this.state, this.#services);
+	}
+
+	/** Another device asserts or deasserts an interrupt input of this one. */
+	drive(name: string, asserted: boolean): void {
+		if ((this.inputs.get(name) ?? false) === asserted) return;
+		this.inputs.set(name, asserted);
+		this.#withLock(() => this.front.inputChanged?.(name));
+	}
+
+	/** The machine's owner asks for something. */
+	control(command: DeviceCommand): void {
+		this.#withLock(() => this.front.control?.(command));
 	}
 
 	/** As a machine resets a device. */
@@ -156,6 +171,11 @@ export class DeviceUnderTest<C, T extends Fields> {
 						this.levels.set(name, asserted);
 					},
 				};
+			},
+			isAsserted: (name) => {
+				if (this.model.inputs?.(this.#config)[name] === undefined)
+					throw new TypeError(`${this.model.kind} declares no input ${name}`);
+				return this.inputs.get(name) ?? false;
 			},
 			request: (event) => {
 				this.events.push(event);

@@ -3,13 +3,21 @@ import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
+import {generationIdKind} from '#devices/chipset/generation-id';
+import type {DeviceInstance} from '#devices/device';
 import {createProcessorTopology} from '#main/topology';
 import {buildAcpiTables} from './acpi-tables.ts';
+import {describeToAcpi} from './devices/index.ts';
 
 /** ACPICA's compiler and disassembler judge what we wrote; without them the golden bytes beside have to do. */
 const iasl = spawnSync('iasl', ['-v']).error === undefined;
 const check = iasl ? test : test.skip;
 const needs = iasl ? '' : ' (skipped: iasl is missing, it comes with the package acpica-tools)';
+
+/** Every device that the tables say something of. */
+const described = ([[generationIdKind, {address: 0xe_1000, id: ''}]] as const).map(
+	([kind, config]): DeviceInstance => ({name: kind, kind, config, route: 'shared'}),
+);
 
 const machines = {
 	'a small machine': {processors: 2, bridges: 0},
@@ -22,6 +30,7 @@ for (const [title, {processors, bridges}] of Object.entries(machines)) {
 		const {pieces} = buildAcpiTables({
 			topology: createProcessorTopology({processors, smt: 'off', x2apic: 'auto', apicIdOffset: 0}),
 			comPorts: [1, 2, 3, 4],
+			chipset: describeToAcpi(described),
 			hostBridges: Array.from({length: bridges}, (_, segment) => ({
 				segment,
 				startBus: 0,

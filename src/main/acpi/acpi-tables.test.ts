@@ -1,7 +1,9 @@
 import test from 'ava';
+import {generationIdKind} from '#devices/chipset/generation-id';
 import {createProcessorTopology, type ProcessorOptions} from '#main/topology';
 import {isVmmError} from '#support/errors';
 import {type AcpiOptions, buildAcpiTables} from './acpi-tables.ts';
+import {describeToAcpi} from './devices/index.ts';
 import {mmioModule} from './dsdt.ts';
 import type {PcieHostBridge} from './pcie.ts';
 
@@ -88,7 +90,7 @@ test('the FADT names the power-management ports at 400, SCI 9 and the reset regi
 	t.is(fadt.byteLength, 276);
 	t.is(fadt.getUint8(8), 6);
 	t.is(fadt.getUint16(46, true), 9);
-	t.is(fadt.getUint32(112, true), 0x85b5);
+	t.is(fadt.getUint32(112, true), 0x85a5);
 	t.deepEqual([fadt.getUint16(96, true), fadt.getUint16(98, true)], [101, 1001]);
 	const genericAddress = (offset: number) => hex(piece('FADT').slice(offset, offset + 12));
 	t.is(genericAddress(116), '010800013304000000000000');
@@ -156,6 +158,18 @@ test('the DSDT has a device per COM port and processor, and nothing for absent o
 		[1000, true, true],
 	);
 	t.false(dsdt.includes('PCI0'));
+});
+
+test('the generation id has an address, the ids that guests bind by, and an event of the GPE0 block', (t) => {
+	const chipset = describeToAcpi([
+		{name: 'g', kind: generationIdKind, config: {address: 0x1_000e_1000, id: ''}, route: 'shared'},
+	]);
+	const dsdt = piece('DSDT', {chipset});
+	t.true(hex(dsdt).includes(`08${hex(Buffer.from('ADDR'))}1208020c00100e0001`));
+	for (const id of ['VM_Gen_Counter', 'VMGENCTR']) t.true(hex(dsdt).includes(`0d${hex(Buffer.from(id))}00`));
+	const notify = `865c2e${hex(Buffer.from('_SB_VGEN'))}0a80`;
+	t.true(hex(dsdt).includes(`${hex(Buffer.from('_E00'))}00${notify}`));
+	t.false(hex(piece('DSDT')).includes(hex(Buffer.from('_GPE'))), 'no events, no scope for them');
 });
 
 test('further devices join the namespace', (t) => {

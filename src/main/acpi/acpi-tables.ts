@@ -3,6 +3,7 @@ import {bootLayout, type MemoryPiece, type ReservedRange} from '#main/loader';
 import type {ProcessorTopology} from '#main/topology';
 import type {Aml} from './aml/index.ts';
 import {descriptionTable, oemId} from './description-table.ts';
+import type {AcpiDevice} from './devices/index.ts';
 import {buildDsdt, type ComPort} from './dsdt.ts';
 import {acpiError} from './errors.ts';
 import {buildFadt} from './fadt.ts';
@@ -21,6 +22,8 @@ export interface AcpiOptions {
 	readonly sciIrq?: number;
 	/** PCIe root complexes; MCFG and SSDT exist when there are some. */
 	readonly hostBridges?: readonly PcieHostBridge[];
+	/** What there is to say of the machine's devices. */
+	readonly chipset?: readonly AcpiDevice[];
 	/** Further devices of the DSDT's `\_SB` scope, encoded. */
 	readonly devices?: readonly Aml[];
 	/** Where the tables lie; defaults to the place after a direct boot's data, {@link bootLayout}. */
@@ -60,9 +63,11 @@ const firstRsdpLength = 20;
  */
 export function buildAcpiTables(options: AcpiOptions): AcpiTables {
 	const {topology, comPorts, pmBase = pmLayout.base, sciIrq = pmLayout.sciIrq} = options;
-	const {hostBridges = [], devices = [], tablesBase = bootLayout.acpiTables} = options;
+	const {hostBridges = [], chipset = [], devices = [], tablesBase = bootLayout.acpiTables} = options;
 	const tables = new TableStack(tablesBase);
-	const dsdt = tables.add('DSDT', buildDsdt({topology, comPorts, devices}));
+	const described = [...chipset.flatMap(({device = []}) => device), ...devices];
+	const events = chipset.flatMap(({event = []}) => event);
+	const dsdt = tables.add('DSDT', buildDsdt({topology, comPorts, devices: described, events}));
 	const hasLegacyDevices = comPorts.length > 0;
 	const listed = [
 		tables.add('FADT', buildFadt({pmBase, sciIrq, dsdt, hasLegacyDevices})),
@@ -71,6 +76,7 @@ export function buildAcpiTables(options: AcpiOptions): AcpiTables {
 	if (hostBridges.length > 0) {
 		listed.push(tables.add('MCFG', buildMcfg(hostBridges)), tables.add('SSDT', buildPcieSsdt(hostBridges)));
 	}
+	for (const {table} of chipset) if (table !== undefined) listed.push(tables.add(table.name, table.data));
 	const xsdt = tables.add('XSDT', descriptionTable('XSDT', 1, ...listed.map((address) => littleEndian(address, 8))));
 	const end = Math.ceil(tables.end / pageSize) * pageSize;
 	if (end > bootLayout.ebda) throw acpiError('ACPI_TABLES_TOO_LARGE', {end, limit: bootLayout.ebda});

@@ -30,6 +30,8 @@ export interface DsdtOptions {
 	readonly comPorts: readonly ComPort[];
 	/** Further devices of the `\_SB` scope, encoded. */
 	readonly devices: readonly Aml[];
+	/** Methods of the `\_GPE` scope, encoded. */
+	readonly events: readonly Aml[];
 }
 
 const comResources = {
@@ -48,7 +50,7 @@ const present = 0xf;
  * DSDT: sleep states, the fixed devices, and one device per processor. S4 is left out, as OpenVMM does without
  * firmware: Linux then ends a hibernation by powering off.
  */
-export function buildDsdt({topology, comPorts, devices}: DsdtOptions): Uint8Array {
+export function buildDsdt({topology, comPorts, devices, events}: DsdtOptions): Uint8Array {
 	// Each state is absolute and of two elements, the form in which simple guests search for power-off.
 	const sleepState = (path: string, type: number) => name(path, packageOf(integer(type), integer(type)));
 	return descriptionTable(
@@ -64,6 +66,7 @@ export function buildDsdt({topology, comPorts, devices}: DsdtOptions): Uint8Arra
 			...devices,
 			...topology.vps.map((vp) => processor(vp.index + 1)),
 		),
+		...(events.length > 0 ? [scope('\\_GPE', ...events)] : []),
 	);
 }
 

@@ -81,8 +81,7 @@ const fadt = packedRecord(
 const flags = {
 	wbinvd: 1 << 0,
 	procC1: 1 << 2,
-	/** Buttons, if any, are devices of the namespace: there is no fixed hardware for them. */
-	pwrButton: 1 << 4,
+	/** There is no sleep button in the fixed hardware. Without its like for the power button (bit 4) there is that one. */
 	slpButton: 1 << 5,
 	rtcS4: 1 << 7,
 	/** The timer counts 32 bits. */

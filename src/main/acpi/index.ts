@@ -3,6 +3,7 @@ export {
 	type AcpiTables,
 	buildAcpiTables,
 } from './acpi-tables.ts';
+export {type AcpiDevice, describeToAcpi} from './devices/index.ts';
 export {type ComPort, mmioModule} from './dsdt.ts';
 export {acpiError} from './errors.ts';
 export {ioApicAddress, localApicAddress} from './madt.ts';

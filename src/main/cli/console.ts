@@ -35,6 +35,11 @@ export const consoleCommands: readonly ConsoleCommand[] = [
 		run: change((machine) => machine.nmi()),
 	},
 	{
+		names: ['power-button'],
+		help: 'press the power button: a guest that listens shuts down',
+		run: change((machine) => machine.powerButton()),
+	},
+	{
 		names: ['status'],
 		help: 'print the state of the machine and its counters',
 		run(machine, say) {

@@ -9,6 +9,7 @@ export interface Machine {
 	resume(): Promise<void>;
 	reset(): Promise<void>;
 	nmi(): Promise<void>;
+	powerButton(): Promise<void>;
 	/** Idempotent, from every state. */
 	stop(): Promise<void>;
 	/** Offers input to the port that has the console; resolves with how many bytes were taken. */

@@ -25,6 +25,7 @@ function recorder(calls: string[]): Machine {
 		resume: call('resume'),
 		reset: call('reset'),
 		nmi: call('nmi'),
+		powerButton: call('power-button'),
 		stop: call('stop'),
 		feedConsole: async () => 0,
 		inspect: () => ({state: 'running', timeNs: 5, vcpus: [{rip: 0x10n}]}),

@@ -31,6 +31,7 @@ function stage(changes: Partial<Machine> = {}) {
 		resume: call('resume'),
 		reset: call('reset'),
 		nmi: call('nmi'),
+		powerButton: call('power-button'),
 		stop: call('stop'),
 		feedConsole: async (bytes) => bytes.length,
 		inspect: () => ({}),

@@ -1,4 +1,5 @@
-import {DeviceBacks} from '#devices/machine';
+import type {DeviceCommand} from '#devices/device';
+import {type AttachedMachine, DeviceBacks} from '#devices/machine';
 import {Doorbell} from '#support/mailbox';
 import {EpollReactor} from '#support/reactor';
 import {leaveOwner} from '#support/rpc';
@@ -13,6 +14,7 @@ export interface DeviceWorkerData extends MachineHandle {
 
 interface LiveDevices {
 	readonly reactor: EpollReactor;
+	readonly machine: AttachedMachine;
 	readonly backs: DeviceBacks;
 }
 
@@ -30,7 +32,7 @@ export class DeviceWorker {
 			polled: {poll: () => this.#live?.backs.poll() ?? false, sleeping: (asleep) => bell.sleeping(asleep)},
 		});
 		const {machine} = await attachMachine(data, kicker(data.bootHandle));
-		this.#live = {reactor, backs: new DeviceBacks(machine, reactor)};
+		this.#live = {reactor, machine, backs: new DeviceBacks(machine, reactor)};
 		// After the answer to this call has been sent.
 		setImmediate(() => void reactor.run().then(leaveOwner));
 	}
@@ -48,6 +50,11 @@ export class DeviceWorker {
 	/** Offers console input to the device called `name`; returns how many bytes it took. */
 	feed(name: string, bytes: Uint8Array): number {
 		return this.#live?.backs.back(name)?.feed?.(bytes) ?? bytes.length;
+	}
+
+	/** Asks the device called `name` for something. */
+	control(name: string, command: DeviceCommand): void {
+		this.#live?.machine.control(name, command);
 	}
 
 	/** Counters of the thread's reactor. */

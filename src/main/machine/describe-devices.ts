@@ -2,6 +2,7 @@ import {type AcpiPmConfig, acpiPmKind, pmLayout} from '#devices/chipset/acpi-pm'
 import {type CmosRtcConfig, cmosRtcKind} from '#devices/chipset/cmos-rtc';
 import {debugExitKind} from '#devices/chipset/debug-exit';
 import {debugconKind} from '#devices/chipset/debugcon';
+import {type GenerationIdConfig, generationIdKind} from '#devices/chipset/generation-id';
 import {i8042Kind} from '#devices/chipset/i8042';
 import {type IoApic82093aaConfig, ioApic82093aaKind} from '#devices/chipset/ioapic-82093aa';
 import {type MissingConfig, missingKind, missingOnEveryPc, missingSerialPorts} from '#devices/chipset/missing';
@@ -14,6 +15,11 @@ import type {MemoryRange} from '#devices/guest-memory';
 import {extIntInput} from '#devices/interrupts';
 import {ioApicAddress} from '#main/acpi';
 import type {VmConfig} from '#main/config';
+import {bootLayout} from '#main/loader';
+import {generationIdName} from './generation.ts';
+
+/** What the power-management device is called. */
+export const pmName = 'pm';
 
 /** A shared-state device of this configuration. */
 const shared = (name: string, kind: string, config: unknown): DeviceInstance => ({name, kind, config, route: 'shared'});
@@ -25,15 +31,27 @@ const interruptChips: readonly DeviceInstance[] = [
 	shared('pit', pit8254Kind, {irq: 0} satisfies Pit8254Config),
 ];
 
+/** What a machine has by chance: where and when it was made. */
+export interface MachineBirth {
+	/** Wall-clock time, milliseconds since 1970. */
+	readonly timeMs: number;
+	/** 16 random bytes in hexadecimal. */
+	readonly generationId: string;
+}
+
 /** Lists the devices of a machine. All four serial ports exist when any of them is attached to something. */
-export function describeDevices(config: VmConfig, ram: readonly MemoryRange[], baseTimeMs: number): DeviceInstance[] {
+export function describeDevices(config: VmConfig, ram: readonly MemoryRange[], birth: MachineBirth): DeviceInstance[] {
 	const {serial, debugcon, debugExitPort} = config;
 	const hasSerial = Object.values(serial).some(({kind}) => kind !== 'none');
 	return [
 		...(hasSerial ? standardSerialPorts.map((port) => shared(port.name, serial16550Kind, uart(config, port))) : []),
 		...(config.irqchip === 'split' ? interruptChips : []),
-		shared('rtc', cmosRtcKind, {baseTimeMs, ...ramSplit(ram)} satisfies CmosRtcConfig),
-		shared('pm', acpiPmKind, {base: pmLayout.base, sciIrq: pmLayout.sciIrq} satisfies AcpiPmConfig),
+		shared('rtc', cmosRtcKind, {baseTimeMs: birth.timeMs, ...ramSplit(ram)} satisfies CmosRtcConfig),
+		shared(pmName, acpiPmKind, {base: pmLayout.base, sciIrq: pmLayout.sciIrq} satisfies AcpiPmConfig),
+		shared(generationIdName, generationIdKind, {
+			address: bootLayout.generationId,
+			id: birth.generationId,
+		} satisfies GenerationIdConfig),
 		shared('i8042', i8042Kind, {}),
 		shared('pci-config', pciConfigKind, {}),
 		shared('missing', missingKind, missingPorts(config, hasSerial)),

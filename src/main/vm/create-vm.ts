@@ -120,7 +120,7 @@ async function assemble(config: VmConfig, options: CreateOptions, undo: Undo): P
 	// This thread touches devices only while no vCPU runs.
 	const {machine} = await attachMachine(wiring, () => {});
 	machine.reset();
-	const image = prepareBoot(await files, config, topology, memoryLayout);
+	const image = prepareBoot(await files, config, topology, memoryLayout, layout.devices);
 	const {entry} = image;
 	const {threads, bootHandle} = wireVcpus({workers, topology, kvm, cpuid, partition, mailboxSpins, entry, ...wiring});
 	if (config.memory.prefetch) await prefetchRam(ram.ranges, options.prefetched ?? (() => {}));

@@ -1,3 +1,4 @@
+import type {DeviceCommand} from '#devices/device';
 import type {DeviceWorker, DeviceWorkerData} from '#main/device-worker';
 import {workerUrls} from '#main/workers';
 import {signalEventfd} from '#support/ffi';
@@ -31,6 +32,12 @@ export class DeviceThread {
 	/** Resolves when no back has anything in flight. */
 	stop(): Promise<void> {
 		return this.#call((api) => api.stop());
+	}
+
+	/** Asks the device called `name` for something. */
+	async control(name: string, command: DeviceCommand): Promise<void> {
+		await this.#created;
+		await this.#call((api) => api.control(name, command));
 	}
 
 	/** Offers input to a device; returns how many bytes it took. */

@@ -1,4 +1,5 @@
-import {buildAcpiTables, type ComPort} from '#main/acpi';
+import type {DeviceInstance} from '#devices/device';
+import {buildAcpiTables, type ComPort, describeToAcpi} from '#main/acpi';
 import {linuxCommandLine, type VmConfig} from '#main/config';
 import type {BootImage, KernelFormat} from '#main/loader';
 import {loadKernel} from '#main/loader';
@@ -44,10 +45,11 @@ export function prepareBoot(
 	config: VmConfig,
 	topology: ProcessorTopology,
 	layout: MemoryLayout,
+	devices: readonly DeviceInstance[],
 ): BootImage {
 	const hasSerial = Object.values(config.serial).some(({kind}) => kind !== 'none');
 	const comPorts: readonly ComPort[] = hasSerial ? [1, 2, 3, 4] : [];
-	const acpi = buildAcpiTables({topology, comPorts});
+	const acpi = buildAcpiTables({topology, comPorts, chipset: describeToAcpi(devices)});
 	const smbios = buildSmbiosTables(acpi.end);
 	const reserved = [...acpi.reserved, ...smbios.reserved];
 	const image = loadKernel({...files, machine: {ram: layout.ram, reserved, rsdp: acpi.rsdp}});

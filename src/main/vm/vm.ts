@@ -1,8 +1,10 @@
-import type {MachineEvent} from '#devices/device';
+import {powerButton} from '#devices/chipset/acpi-pm';
+import type {DeviceCommand, MachineEvent} from '#devices/device';
 import type {GuestMemory} from '#devices/guest-memory';
 import type {UnclaimedAccess} from '#devices/io-bus';
 import type {AttachedMachine} from '#devices/machine';
 import type {GuestAction, GuestActions} from '#main/config';
+import {pmName} from '#main/machine';
 import type {StopReason} from '#vcpu-worker/protocol';
 import type {ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
 import {
@@ -124,6 +126,18 @@ export class Vm {
 			if (wasRunning || this.#state === 'paused') await this.#parts.vcpus.nmi();
 			if (wasRunning) await this.#run();
 		});
+	}
+
+	/** Asks the device called `device` for something; see the device's commands. Ignored by one that is not there. */
+	control(device: string, command: DeviceCommand): Promise<void> {
+		return this.#next(async () => {
+			if (this.#state !== 'stopped') await this.#parts.devices.control(device, command);
+		});
+	}
+
+	/** Presses the power button: a guest that listens shuts down in good order. */
+	powerButton(): Promise<void> {
+		return this.control(pmName, powerButton);
 	}
 
 	/** Ends the machine, whatever it is doing. */

@@ -2,7 +2,7 @@ import type {MemoryRange} from '#devices/guest-memory';
 import {layOutMachine, type MachineLayout} from '#devices/machine';
 import type {LoadedModels} from '#devices/registry';
 import type {VmConfig} from '#main/config';
-import {describeDevices, describeOwnDevices} from '#main/machine';
+import {describeDevices, describeOwnDevices, randomGenerationId} from '#main/machine';
 import {createProcessorTopology, type ProcessorTopology, readHostTopology} from '#main/topology';
 import {DoorbellState, mailboxBytes} from '#support/mailbox';
 import {Cap, Partition} from '#vcpu-worker/kvm';
@@ -31,6 +31,7 @@ export function wireMachine(
 ): MachineLayout {
 	const doorbell = {buffer: new SharedArrayBuffer(DoorbellState.byteLength), wakeFd};
 	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(vcpus)), callers: vcpus, doorbell};
-	const devices = [...describeDevices(config, ram, Date.now()), ...describeOwnDevices(config, models.own)];
+	const birth = {timeMs: Date.now(), generationId: randomGenerationId()};
+	const devices = [...describeDevices(config, ram, birth), ...describeOwnDevices(config, models.own)];
 	return layOutMachine(devices, models.findModel, {modules, doorbell, mailbox});
 }

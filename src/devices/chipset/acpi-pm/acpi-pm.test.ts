@@ -1,6 +1,6 @@
 import test from 'ava';
 import {DeviceUnderTest} from '#devices/testing';
-import {acpiPm, pmLayout} from './index.ts';
+import {acpiPm, pmLayout, powerButton} from './index.ts';
 
 const {base, sciIrq} = pmLayout;
 const make = () => new DeviceUnderTest(acpiPm, {base, sciIrq});
@@ -70,4 +70,41 @@ test('enable bits that do not exist read zero', (t) => {
 	const device = make();
 	device.out(0x402, 0xffff, 2);
 	t.is(device.in(0x400, 4), 0x05210000);
+});
+
+test('an edge on an event input is latched until the guest clears it', (t) => {
+	const device = make();
+	device.drive('gpe-0', true);
+	device.drive('gpe-0', false);
+	t.is(device.in(0x40c, 2), 0x0001);
+	t.not(device.levels.get('sci'), true, 'it is not enabled');
+	device.out(0x40e, 0x0001, 2);
+	t.true(device.levels.get('sci'));
+	device.out(0x40c, 0x0001, 2);
+	t.is(device.in(0x40c, 2), 0);
+	t.false(device.levels.get('sci'));
+});
+
+test('an event whose input is still asserted cannot be cleared', (t) => {
+	const device = make();
+	device.out(0x40e, 0x0200, 2);
+	device.drive('gpe-9', true);
+	device.out(0x40c, 0xffff, 2);
+	t.is(device.in(0x40c, 2), 0x0200);
+	t.true(device.levels.get('sci'));
+	device.drive('gpe-9', false);
+	t.is(device.in(0x40c, 2), 0x0200, 'its end clears nothing');
+	device.out(0x40c, 0x0200, 2);
+	t.false(device.levels.get('sci'));
+});
+
+test('the power button sets its status, which interrupts when it is enabled', (t) => {
+	const device = make();
+	device.control(powerButton);
+	t.is(device.in(0x400, 2), 0x0100);
+	t.false(device.levels.get('sci'));
+	device.out(0x402, 0x0100, 2);
+	t.true(device.levels.get('sci'));
+	device.out(0x400, 0x0100, 2);
+	t.false(device.levels.get('sci'));
 });

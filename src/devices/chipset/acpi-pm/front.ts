@@ -1,7 +1,8 @@
-import type {AccessSize, DeviceFront, DeviceServices} from '#devices/device';
+import type {AccessSize, DeviceCommand, DeviceFront, DeviceServices} from '#devices/device';
 import type {StructView} from '#support/shared-memory';
-import type {AcpiPmConfig} from './handle.ts';
-import {Pm1Control, pm1EnableWritable, pmLayout, timerHz} from './registers.ts';
+import {GeneralPurposeEvents} from './general-purpose-events.ts';
+import {type AcpiPmConfig, powerButton} from './handle.ts';
+import {Pm1Control, Pm1Status, pm1EnableWritable, pmLayout, timerHz} from './registers.ts';
 import type {AcpiPmFields} from './state.ts';
 
 /** The PM timer's 32 bits at a VM time in nanoseconds. */
@@ -14,10 +15,8 @@ export function acpiPmFront(
 	services: DeviceServices,
 ): DeviceFront {
 	const line = services.line('sci');
-	const sync = () => {
-		const pm1 = (state.status & state.enable) !== 0;
-		line.setLevel(pm1 || (state.gpeStatus & state.gpeEnable) !== 0);
-	};
+	const events = new GeneralPurposeEvents(state, services);
+	const sync = () => line.setLevel((state.status & state.enable) !== 0 || events.pending);
 
 	const enterSleepState = (control: number) => {
 		const type = (control >> Pm1Control.SLP_TYP_SHIFT) & Pm1Control.SLP_TYP_MASK;
@@ -65,7 +64,7 @@ export function acpiPmFront(
 				if ((value & Pm1Control.SLP_EN) !== 0) enterSleepState(state.control);
 				break;
 			case pmLayout.gpeStatus:
-				state.gpeStatus &= ~value;
+				events.clear(value);
 				break;
 			case pmLayout.gpeEnable:
 				state.gpeEnable = merge(state.gpeEnable, value, mask);
@@ -94,6 +93,15 @@ export function acpiPmFront(
 		},
 		write(_region: number, offset: number, size: AccessSize, value: number) {
 			for (let i = 0; i < size; i++) writeByte(offset + i, (value >>> (8 * i)) & 0xff);
+			sync();
+		},
+		inputChanged(name) {
+			events.inputChanged(name);
+			sync();
+		},
+		control({kind}: DeviceCommand) {
+			if (kind !== powerButton.kind) return;
+			state.status |= Pm1Status.PWRBTN;
 			sync();
 		},
 		reset: sync,

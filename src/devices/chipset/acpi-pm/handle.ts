@@ -1,3 +1,5 @@
+import type {DeviceCommand} from '#devices/device';
+
 /** Names this device in machine descriptions. */
 export const acpiPmKind = 'acpi-pm';
 
@@ -8,3 +10,6 @@ export interface AcpiPmConfig {
 	/** The system control interrupt's input, {@link pmLayout.sciIrq} unless a machine moves it. */
 	readonly sciIrq: number;
 }
+
+/** Presses the power button: the guest decides what follows (ACPI 6.5, 4.8.2.2.1.1). */
+export const powerButton = {kind: 'power-button'} as const satisfies DeviceCommand;

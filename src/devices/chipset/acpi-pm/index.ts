@@ -1,3 +1,3 @@
-export {type AcpiPmConfig, acpiPmKind} from './handle.ts';
+export {type AcpiPmConfig, acpiPmKind, powerButton} from './handle.ts';
 export {acpiPm} from './model.ts';
 export {pmLayout} from './registers.ts';

@@ -34,6 +34,9 @@ export const pmLayout = {
 /** Frequency of the PM timer in hertz (4.8.2.1). Its 32 bits need the FADT's TMR_VAL_EXT. */
 export const timerHz = 3_579_545;
 
+/** PM1 status bits that are ever set (4.8.3.1.1). */
+export const Pm1Status = {PWRBTN: 1 << 8} as const;
+
 /** PM1 control register (4.8.3.2.1). */
 export const Pm1Control = {
 	/** ACPI mode. Always set: there is no SMI to switch it. */

@@ -19,6 +19,7 @@ export {
 	equal,
 	method,
 	name,
+	notify,
 	orInto,
 	otherwise,
 	packageOf,

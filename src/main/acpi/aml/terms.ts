@@ -12,6 +12,7 @@ const opcodes = {
 	extended: 0x5b,
 	argument0: 0x68,
 	store: 0x70,
+	notify: 0x86,
 	or: 0x7d,
 	createDwordField: 0x8a,
 	equal: 0x93,
@@ -104,6 +105,11 @@ export function store(value: Aml, target: string): Aml {
 /** `Or (target, value, target)`. */
 export function orInto(target: string, value: Aml): Aml {
 	return op('or', namePath(target), value, namePath(target));
+}
+
+/** `Notify (object, value)`. */
+export function notify(object: string, value: number): Aml {
+	return op('notify', namePath(object), integer(value));
 }
 
 /** `CreateDWordField (source, byteOffset, field)`. */

@@ -1,0 +1,2 @@
+export {type ChangeGeneration, type GenerationIdConfig, generationIdEvent, generationIdKind} from './handle.ts';
+export {generationId} from './model.ts';

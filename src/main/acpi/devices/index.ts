@@ -1,0 +1,2 @@
+export type {AcpiDevice} from './acpi-device.ts';
+export {describeToAcpi} from './describe.ts';
