@@ -49,7 +49,7 @@ async function run(line: CommandLine, env: Environment, stock: WorkerStock): Pro
 		case 'run':
 			if (line.flags.has('help')) return say(helpText());
 			if (line.flags.has('version')) {
-				const {packageVersion} = await import('./version.ts');
+				const {packageVersion} = await import('#main/version');
 				return say(`openvmm ${packageVersion()}\n`);
 			}
 			return runFlags(line.flags, env, stock);

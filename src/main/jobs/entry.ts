@@ -1,1 +1,3 @@
-export {prefetch} from './jobs.ts';
+export {prefetch} from './prefetch.ts';
+export {saveMemory} from './save-memory.ts';
+export {verifyMemory} from './verify-memory.ts';

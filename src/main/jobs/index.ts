@@ -1,1 +1,2 @@
 export {createJobPool, type JobPool} from './job-pool.ts';
+export {chunkBytes} from './save-memory.ts';

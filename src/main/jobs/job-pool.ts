@@ -1,10 +1,14 @@
 import {fileURLToPath} from 'node:url';
 import {workerUrls} from '#main/workers';
-import type {PrefetchJob} from './jobs.ts';
+import type {PrefetchJob} from './prefetch.ts';
+import type {SaveMemoryJob, SaveMemoryResult} from './save-memory.ts';
+import type {VerifyMemoryJob} from './verify-memory.ts';
 
 /** Blocking or CPU-bound work with a start and an end, off the main thread. */
 export interface JobPool {
 	prefetch(job: PrefetchJob): Promise<number>;
+	saveMemory(job: SaveMemoryJob): Promise<SaveMemoryResult>;
+	verifyMemory(job: VerifyMemoryJob): Promise<number>;
 	close(): Promise<void>;
 }
 
@@ -14,6 +18,8 @@ export async function createJobPool(threads: number): Promise<JobPool> {
 	const pool = new Piscina({filename: fileURLToPath(workerUrls.job), minThreads: 1, maxThreads: threads});
 	return {
 		prefetch: (job) => pool.run(job, {name: 'prefetch'}),
+		saveMemory: (job) => pool.run(job, {name: 'saveMemory'}),
+		verifyMemory: (job) => pool.run(job, {name: 'verifyMemory'}),
 		close: () => pool.close(),
 	};
 }

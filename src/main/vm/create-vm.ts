@@ -141,6 +141,7 @@ async function assemble(config: VmConfig, options: CreateOptions, undo: Undo): P
 	];
 	const processors = vcpusUnit(
 		vcpus,
+		() => image,
 		passive.map(({name}) => name),
 	);
 	const vm = new Vm({

@@ -1,6 +1,8 @@
 import {VmmError} from '#support/errors';
+import {stateError} from '#support/saved-state';
 import type {DebugPlan} from '#vcpu-worker/debug';
 import type {StopReason, VcpuControlView} from '#vcpu-worker/protocol';
+import type {BootRegisters} from '#vcpu-worker/registers';
 import type {VcpuThread} from './vcpu-thread.ts';
 
 /** Called when a vCPU stops by itself: for a guest's request, a crash or a failure. */
@@ -45,9 +47,25 @@ export class VcpuGroup {
 		await Promise.all(this.#threads.map((thread) => thread.ready()));
 	}
 
-	/** Puts all vCPUs into their state at power-on. Only while no vCPU runs. */
-	async reset(): Promise<void> {
-		await Promise.all(this.#threads.map((thread) => thread.reset()));
+	/** Puts all vCPUs into their state at power-on, the boot processor at `entry`. Only while no vCPU runs. */
+	async reset(entry: BootRegisters): Promise<void> {
+		await Promise.all(this.#threads.map((thread, index) => thread.reset(index === 0 ? entry : undefined)));
+	}
+
+	/** Every vCPU's state, in order. Only while no vCPU runs. */
+	save(): Promise<unknown[]> {
+		return Promise.all(this.#threads.map((thread) => thread.save()));
+	}
+
+	/** Gives every vCPU the state that {@link save} gave. Only while no vCPU runs. @throws VmmError STATE_FIELD_WRONG, … */
+	async restore(saved: unknown): Promise<void> {
+		const states = Array.isArray(saved) ? (saved as unknown[]) : [];
+		const [boot, ...others] = this.#threads;
+		if (boot === undefined || states.length !== this.#threads.length)
+			throw stateError('STATE_FIELD_WRONG', {struct: 'vcpus', field: `number of vCPUs (${states.length})`});
+		// The others' time-stamp counters follow the first one's.
+		const shift = await boot.restore(states[0]);
+		await Promise.all(others.map((thread, index) => thread.restore(states[index + 1], shift)));
 	}
 
 	/** Lets every vCPU run that no debugger holds. */

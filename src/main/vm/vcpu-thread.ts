@@ -2,7 +2,7 @@ import type {SpawnedWorker} from '#support/rpc';
 import type {DebugPlan} from '#vcpu-worker/debug';
 import {kicker} from '#vcpu-worker/machine';
 import {type StopReason, VcpuControl, type VcpuControlView} from '#vcpu-worker/protocol';
-import type {ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
+import type {BootRegisters, ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
 import type {VcpuWorker, VcpuWorkerData} from '#vcpu-worker/worker';
 
 const stopWord = VcpuControl.word('stopRequested');
@@ -33,8 +33,18 @@ export class VcpuThread {
 	}
 
 	/** Puts the vCPU into its state at power-on. Only while the vCPU is not running. */
-	async reset(): Promise<void> {
-		await this.#call((api) => api.reset());
+	async reset(entry?: BootRegisters): Promise<void> {
+		await this.#call((api) => api.reset(entry));
+	}
+
+	/** The vCPU's state, as data that survives JSON. Only while the vCPU is not running. */
+	save(): Promise<unknown> {
+		return this.#call(async (api) => api.save());
+	}
+
+	/** Takes what {@link save} gave; see `CpuBackend.fromSnapshot`. Only while the vCPU is not running. */
+	restore(saved: unknown, counterShift?: bigint): Promise<bigint> {
+		return this.#call<bigint>(async (api) => api.restore(saved, counterShift));
 	}
 
 	/** Runs the vCPU until it stops; see {@link requestStop}. @param plan - what a debugger wants of the run */

@@ -107,8 +107,16 @@ export interface CpuBackend {
 	/** The registers, for a debugger or a dump. */
 	readRegisters(): ProcessorRegisters;
 	writeRegisters(changes: RegisterChanges): void;
-	/** Everything that makes up the processor's state, as data for {@link restore}. */
+	/** The processor's state but its time-stamp counter, which runs through a reset, as data for {@link restore}. */
 	save(): unknown;
 	/** Restores what {@link save} gave. */
 	restore(state: unknown): void;
+	/** Everything that makes up the processor's state, as data that survives JSON. */
+	toSnapshot(): unknown;
+	/**
+	 * Takes what {@link toSnapshot} gave, which may have been made by anybody, on any host.
+	 * @param counterShift - what the first processor's call returned, so that the time-stamp counters fit together
+	 * @throws VmmError naming what is wrong with it, or what this host lacks
+	 */
+	fromSnapshot(saved: unknown, counterShift?: bigint): bigint;
 }

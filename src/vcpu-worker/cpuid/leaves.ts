@@ -9,6 +9,7 @@ export const Leaf = {
 	structuredFeatures: 0x7,
 	performanceMonitoring: 0xa,
 	topology: 0xb,
+	xsave: 0xd,
 	sgx: 0x12,
 	topologyV2: 0x1f,
 	kvmSignature: 0x4000_0000,

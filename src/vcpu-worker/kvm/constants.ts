@@ -178,6 +178,9 @@ export const GuestDbg = {
 /** `KVM_CLOCK_*`: flags of the clock. */
 export const Clock = {TSC_STABLE: 2, REALTIME: 4, HOST_TSC: 8} as const;
 
+/** `KVM_VCPU_TSC_*`: group and attribute of a vCPU's time-stamp counter. */
+export const VcpuTsc = {CTRL: 0, OFFSET: 0} as const;
+
 /** `KVM_DIRTY_LOG_*` */
 export const DirtyLog = {MANUAL_PROTECT_ENABLE: 1, INITIALLY_SET: 2} as const;
 
@@ -205,5 +208,6 @@ export const constantTables: readonly (readonly [prefix: string, table: Readonly
 	['KVM_VCPUEVENT_VALID_', VcpuEventValid],
 	['KVM_GUESTDBG_', GuestDbg],
 	['KVM_CLOCK_', Clock],
+	['KVM_VCPU_TSC_', VcpuTsc],
 	['KVM_DIRTY_LOG_', DirtyLog],
 ];

@@ -44,6 +44,7 @@ export {getMsrs, type Msr, type MsrResult, setMsrs} from './msrs.ts';
 export {type MemorySlot, Partition, reservedRange, splitPins} from './partition.ts';
 export {probeDebug} from './probe-debug.ts';
 export {type ChipStates, parseChips, readChips, type SavedChips, saveChips, writeChips} from './saved-chips.ts';
+export type {SavedVcpu} from './saved-vcpu.ts';
 export type {DebugRegisters, FpuState, VcpuEvents} from './structs-vcpu.ts';
 export type {ClockData, IoapicState, PicState, PitState} from './structs-vm.ts';
 export {createVm, defaultDevice, msrIndexList, openKvm} from './system.ts';

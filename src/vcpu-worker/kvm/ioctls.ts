@@ -95,6 +95,9 @@ const declarations = {
 	KVM_GET_XCRS: ['read', 0xa6, vcpu.KvmXcrs],
 	KVM_SET_XCRS: ['write', 0xa7, vcpu.KvmXcrs],
 	KVM_KVMCLOCK_CTRL: ['none', 0xad],
+	KVM_SET_DEVICE_ATTR: ['write', 0xe1, vcpu.KvmDeviceAttr],
+	KVM_GET_DEVICE_ATTR: ['write', 0xe2, vcpu.KvmDeviceAttr],
+	KVM_HAS_DEVICE_ATTR: ['write', 0xe3, vcpu.KvmDeviceAttr],
 } as const satisfies Record<string, Declaration>;
 
 /** Name of an ioctl that this layer uses. */

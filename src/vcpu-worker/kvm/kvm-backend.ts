@@ -7,9 +7,11 @@ import {Exit, SystemEvent} from './constants.ts';
 import {ExitReader} from './exits.ts';
 import {prepareThread} from './kick.ts';
 import {readRegisters, writeRegisters} from './processor-registers.ts';
+import {parseVcpuState, type SavedVcpu, saveVcpuState} from './saved-vcpu.ts';
 import {controlBytes, type KvmVcpu} from './vcpu.ts';
 import {VcpuDebug} from './vcpu-debug.ts';
 import {restoreVcpu, type SnapshotOptions, saveVcpu, type VcpuSnapshot} from './vcpu-snapshot.ts';
+import {readVcpuState, writeVcpuState} from './vcpu-transfer.ts';
 
 /** KVM as the run loop's processor. */
 export class KvmBackend implements CpuBackend {
@@ -122,6 +124,14 @@ export class KvmBackend implements CpuBackend {
 
 	restore(state: unknown): void {
 		restoreVcpu(this.#vcpu, state as VcpuSnapshot, this.#options);
+	}
+
+	toSnapshot(): SavedVcpu {
+		return saveVcpuState(readVcpuState(this.#vcpu, this.#options));
+	}
+
+	fromSnapshot(saved: unknown, counterShift?: bigint): bigint {
+		return writeVcpuState(this.#vcpu, parseVcpuState(saved), this.#options, counterShift);
 	}
 
 	#kind(): ExitKind {

@@ -135,6 +135,9 @@ export type DebugRegisters = ValueOf<typeof KvmDebugregs>;
 /** `KVM_SET_GUEST_DEBUG`; `arch.debugreg` are DR0–DR7 to run with. */
 export const KvmGuestDebug = layout('kvm_guest_debug', 72, {control: u32(0), 'arch.debugreg': u64(8, 8)});
 
+/** `KVM_HAS_DEVICE_ATTR`, `KVM_GET_DEVICE_ATTR`, `KVM_SET_DEVICE_ATTR`; `addr` is the value's host address. */
+export const KvmDeviceAttr = layout('kvm_device_attr', 24, {flags: u32(0), group: u32(4), attr: u64(8), addr: u64(16)});
+
 /** What `KVM_EXIT_DEBUG` reports. */
 export const KvmDebugExitArch = layout('kvm_debug_exit_arch', 32, {
 	exception: u32(0),

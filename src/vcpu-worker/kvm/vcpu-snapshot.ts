@@ -1,3 +1,4 @@
+import type {CpuidEntry} from '#vcpu-worker/cpuid';
 import type {GeneralRegisters, SpecialRegisters} from '#vcpu-worker/registers';
 import {VcpuEventValid} from './constants.ts';
 import {getMsrs, type Msr, setMsrs} from './msrs.ts';
@@ -36,10 +37,12 @@ export interface SnapshotOptions {
 	readonly msrIndexes: readonly number[];
 	/** `KVM_CAP_XSAVE2` of the VM. */
 	readonly xsaveSize: number;
+	/** What CPUID answers on this vCPU. */
+	readonly cpuid: readonly CpuidEntry[];
 }
 
 /** Reads everything. The vCPU is stopped and its last exit complete. */
-export function saveVcpu(vcpu: KvmVcpu, {msrIndexes, xsaveSize}: SnapshotOptions): VcpuSnapshot {
+export function saveVcpu(vcpu: KvmVcpu, {msrIndexes, xsaveSize}: Omit<SnapshotOptions, 'cpuid'>): VcpuSnapshot {
 	return {
 		general: vcpu.getGeneral(),
 		special: vcpu.getSpecial(),
@@ -56,16 +59,22 @@ export function saveVcpu(vcpu: KvmVcpu, {msrIndexes, xsaveSize}: SnapshotOptions
 /**
  * Writes everything, in the order that KVM's own checks ask for: the APIC base (special registers) decides the local
  * APIC's format, XCR0 what XSAVE may hold, and the APIC timer's mode comes before its deadline MSR.
+ * @returns the MSRs whose values the host did not take
  */
-export function restoreVcpu(vcpu: KvmVcpu, snapshot: VcpuSnapshot, {xsaveSize}: SnapshotOptions): void {
+export function restoreVcpu(
+	vcpu: KvmVcpu,
+	snapshot: VcpuSnapshot,
+	{xsaveSize}: Pick<SnapshotOptions, 'xsaveSize'>,
+): readonly number[] {
 	vcpu.setMpState(snapshot.mpState);
 	vcpu.setSpecial(snapshot.special);
 	setXcrs(vcpu.fd, snapshot.xcrs);
 	setXsave(vcpu.fd, snapshot.xsave, xsaveSize);
 	setLapic(vcpu.fd, snapshot.lapic);
-	setMsrs(vcpu.fd, snapshot.msrs);
+	const {failed} = setMsrs(vcpu.fd, snapshot.msrs);
 	setDebugRegisters(vcpu.fd, snapshot.debug);
 	vcpu.setGeneral(snapshot.general);
 	const optional = VcpuEventValid.NMI_PENDING | VcpuEventValid.SIPI_VECTOR;
 	setEvents(vcpu.fd, {...snapshot.events, flags: snapshot.events.flags | optional});
+	return failed;
 }

@@ -1,6 +1,7 @@
 import {VmmError} from '#support/errors';
 import {MailboxCaller} from '#support/mailbox';
 import {leaveOwner} from '#support/rpc';
+import type {CpuBackend} from '#vcpu-worker/backend';
 import type {CpuidEntry} from '#vcpu-worker/cpuid';
 import type {DebugPlan} from '#vcpu-worker/debug';
 import {getLapic, KvmBackend, KvmVcpu, setLapic, setMsrs} from '#vcpu-worker/kvm';
@@ -43,6 +44,7 @@ const apicBaseX2apic = 0xc00n;
 interface LiveVcpu {
 	readonly vcpu: KvmVcpu;
 	readonly context: VcpuContext;
+	/** Before the boot protocol's registers. */
 	readonly powerOn: unknown;
 }
 
@@ -60,18 +62,29 @@ export class VcpuWorker {
 		const caller = new MailboxCaller(data.layout.mailbox, data.index, {spins: data.mailboxSpins, giveUp});
 		const vcpu = createVcpu(data);
 		const msrIndexes = data.msrIndexes.filter((index) => index !== tscIndex);
-		const cpu = new KvmBackend(vcpu, {msrIndexes, xsaveSize: data.xsaveSize});
+		const cpu = new KvmBackend(vcpu, {msrIndexes, xsaveSize: data.xsaveSize, cpuid: data.cpuid});
 		Atomics.store(control.$atomic, VcpuControl.word('tid'), cpu.prepareThread());
 		const isBoot = data.index === 0;
 		const context = {cpu, bus: machine.bus(caller), events: machine.events, control, split, isBoot};
-		if (data.entry !== undefined) enter(cpu, data.entry);
 		this.#live = {vcpu, context, powerOn: cpu.save()};
+		if (data.entry !== undefined) enter(cpu, data.entry);
 	}
 
-	/** Puts the vCPU into its state at power-on, which it is in when created. */
-	reset(): void {
+	/** Puts the vCPU into its state at power-on, which it is in when created. @param entry - as in {@link VcpuWorkerData} */
+	reset(entry?: BootRegisters): void {
 		const {context, powerOn} = this.#vcpu;
 		context.cpu.restore(powerOn);
+		if (entry !== undefined) enter(context.cpu, entry);
+	}
+
+	/** The vCPU's state, as data that survives JSON. */
+	save(): unknown {
+		return this.#vcpu.context.cpu.toSnapshot();
+	}
+
+	/** Takes what {@link save} gave: see {@link CpuBackend.fromSnapshot}. */
+	restore(saved: unknown, counterShift?: bigint): bigint {
+		return this.#vcpu.context.cpu.fromSnapshot(saved, counterShift);
 	}
 
 	/**
@@ -118,7 +131,7 @@ export class VcpuWorker {
 	}
 }
 
-function enter(cpu: KvmBackend, {general, special}: BootRegisters): void {
+function enter(cpu: CpuBackend, {general, special}: BootRegisters): void {
 	cpu.writeSpecial({...cpu.readSpecial(), ...special});
 	cpu.writeGeneral({...cpu.readGeneral(), ...general});
 }

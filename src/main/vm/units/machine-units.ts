@@ -40,10 +40,12 @@ export const memoryUnit = (memory: GuestMemory, bootImage: () => BootImage): Sta
 });
 
 /** The processors, which need everything that the guest can reach. */
-export const vcpusUnit = (vcpus: VcpuGroup, needs: readonly string[]): StateUnit => ({
+export const vcpusUnit = (vcpus: VcpuGroup, bootImage: () => BootImage, needs: readonly string[]): StateUnit => ({
 	name: 'vcpus',
 	needs,
 	start: () => vcpus.start(),
 	stop: () => vcpus.stop(),
-	reset: () => vcpus.reset(),
+	reset: () => vcpus.reset(bootImage().entry),
+	save: () => vcpus.save(),
+	restore: (saved) => vcpus.restore(saved),
 });

@@ -1,0 +1,39 @@
+import {errorTable} from '#support/errors';
+
+const another = 'Use a snapshot that is whole, or make it again with save-snapshot';
+
+/** What can go wrong with a snapshot. `errno` is the name of a system call's error. */
+export const snapshotError = errorTable({
+	SNAPSHOT_UNREADABLE: (c: {directory: string; file: string; errno: string}) => ({
+		message: `The snapshot ${c.directory} cannot be read: ${c.file} gave ${c.errno}`,
+		remedy: 'Name the folder that save-snapshot made',
+	}),
+	SNAPSHOT_DAMAGED: (c: {directory: string; file: string; cause: string}) => ({
+		message: `The snapshot ${c.directory} is damaged: ${c.file} ${c.cause}`,
+		remedy: another,
+	}),
+	SNAPSHOT_VERSION: (c: {directory: string; found: unknown; reads: number; madeBy: unknown}) => ({
+		message: `The snapshot ${c.directory} has format version ${String(c.found)}, made by openvmm ${String(c.madeBy)}; this one reads version ${c.reads}`,
+		remedy: 'Restore it with the openvmm that made it',
+	}),
+	SNAPSHOT_ARCHITECTURE: (c: {directory: string; found: string; host: string}) => ({
+		message: `The snapshot ${c.directory} is of an ${c.found} machine, and this host is ${c.host}`,
+		remedy: `Restore it on an ${c.found} host`,
+	}),
+	SNAPSHOT_SHAPE_DIFFERS: (c: {directory: string; differences: readonly string[]}) => ({
+		message: `The snapshot ${c.directory} is of a machine of another shape: ${c.differences.join('; ')}`,
+		remedy: 'Leave the flags that shape the machine out: the snapshot brings them',
+	}),
+	SNAPSHOT_MEMORY_BACKING: (c: {option: string}) => ({
+		message: `Restored memory is a private copy of the snapshot's, which excludes ${c.option}`,
+		remedy: `Drop ${c.option} from --memory`,
+	}),
+	SNAPSHOT_TARGET_TAKEN: (c: {directory: string; found: string}) => ({
+		message: `Cannot save a snapshot to ${c.directory}: it is ${c.found}`,
+		remedy: 'Name a folder that does not exist, that is empty, or that holds an older snapshot',
+	}),
+	SNAPSHOT_WRITE_FAILED: (c: {directory: string; errno: string}) => ({
+		message: `Saving a snapshot to ${c.directory} failed: ${c.errno}. The machine goes on, and what was there before is whole`,
+		remedy: 'Make room on its file system, or name a folder elsewhere',
+	}),
+});

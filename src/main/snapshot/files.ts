@@ -1,0 +1,12 @@
+/** What a snapshot folder holds. Names are fixed: nothing in a snapshot leads to another place. */
+export const snapshotFiles = {
+	/** Versions, checks, and the machine's shape, as JSON. */
+	manifest: 'manifest.json',
+	/** Every state unit's state, as JSON. */
+	state: 'state.json',
+	/** Guest RAM, range after range as the memory layout has them; pages of zeros are holes. */
+	memory: 'memory.bin',
+} as const;
+
+/** More than any machine's state takes: a longer file is refused before it is read. */
+export const maxJsonBytes = 2 ** 28;

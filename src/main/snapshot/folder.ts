@@ -1,0 +1,69 @@
+import {existsSync, lstatSync, mkdirSync, readdirSync, rmSync} from 'node:fs';
+import {open, rename} from 'node:fs/promises';
+import {basename, dirname, join, resolve} from 'node:path';
+import {Errno, errnoName, exchangePaths} from '#support/ffi';
+import {snapshotError} from './errors.ts';
+import {snapshotFiles} from './files.ts';
+
+/** A snapshot being written beside its place, so that what is in its place stays whole until the new one is. */
+export interface NewFolder {
+	readonly path: string;
+	/** Puts the folder in its place, in one step, and removes what was there. */
+	commit(): Promise<void>;
+	/** Removes what was written. */
+	discard(): void;
+}
+
+/**
+ * Makes the folder to write into.
+ * @throws VmmError SNAPSHOT_TARGET_TAKEN; NodeJS.ErrnoException
+ */
+export function makeFolder(directory: string): NewFolder {
+	const target = resolve(directory);
+	const found = whatIsThere(target);
+	if (found !== undefined) throw snapshotError('SNAPSHOT_TARGET_TAKEN', {directory, found});
+	const path = join(dirname(target), `.${basename(target)}.${process.pid}.new`);
+	const discard = () => rmSync(path, {recursive: true, force: true});
+	discard();
+	mkdirSync(path, {mode: 0o700});
+	const commit = async () => {
+		for (const name of Object.values(snapshotFiles)) await flush(join(path, name));
+		await flush(path);
+		if (existsSync(target)) {
+			const result = exchangePaths(path, target);
+			if (result < 0) throw Object.assign(new Error('exchange'), {code: errnoName(result)});
+			discard();
+		} else {
+			await rename(path, target);
+		}
+		await flush(dirname(target));
+	};
+	return {path, commit, discard};
+}
+
+/** What keeps a snapshot from taking this place; undefined when nothing does. */
+function whatIsThere(target: string): string | undefined {
+	const stat = lstatSync(target, {throwIfNoEntry: false});
+	if (stat === undefined) return undefined;
+	if (!stat.isDirectory()) return 'not a folder';
+	const names: readonly string[] = readdirSync(target);
+	const known: readonly string[] = Object.values(snapshotFiles);
+	return names.every((name) => known.includes(name)) ? undefined : 'a folder that holds other things than a snapshot';
+}
+
+/** What is in the folder has reached the disk before its name has. */
+async function flush(path: string): Promise<void> {
+	await using file = await open(path);
+	try {
+		await file.sync();
+	} catch (error) {
+		// Some file systems cannot sync a folder.
+		if (errnoOf(error) !== 'EINVAL') throw error;
+	}
+}
+
+/** The name of the system call's error behind a failure of the file system. */
+export const errnoOf = (error: unknown): string | undefined => {
+	const {code} = error as NodeJS.ErrnoException;
+	return code !== undefined && code in Errno ? code : undefined;
+};

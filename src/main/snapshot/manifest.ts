@@ -1,0 +1,92 @@
+import {createHash} from 'node:crypto';
+import {chunkBytes} from '#main/jobs';
+import {snapshotError} from './errors.ts';
+import {snapshotFiles} from './files.ts';
+
+const format = 'openvmm-snapshot';
+/** Counts up when a folder's files change so that older programs would misread them. */
+export const formatVersion = 1;
+
+/** What of a machine's configuration has to be the same where its snapshot is restored. */
+export interface MachineShape {
+	readonly processors: number;
+	readonly memoryBytes: number;
+	readonly irqchip: string;
+}
+
+/** The description of a snapshot. */
+export interface Manifest {
+	/** ISO 8601. */
+	readonly createdAt: string;
+	readonly openvmmVersion: string;
+	readonly architecture: string;
+	readonly machine: MachineShape;
+	/** Words of the command line that shape the machine, for restoring it from a command line. */
+	readonly arguments: readonly string[];
+	readonly state: {readonly bytes: number; readonly sha256: string};
+	/** CRC-32 of every {@link chunkBytes} of memory, little-endian, as base64. */
+	readonly memory: {readonly bytes: number; readonly checksums: string};
+}
+
+export const sha256 = (data: string | Uint8Array): string => createHash('sha256').update(data).digest('hex');
+
+/** The manifest file's text: the manifest with its own checksum. */
+export function formatManifest(manifest: Manifest): string {
+	const body = {format, version: formatVersion, ...manifest};
+	return `${JSON.stringify({...body, sha256: sha256(JSON.stringify(body))}, null, '\t')}\n`;
+}
+
+/**
+ * Reads what {@link formatManifest} wrote; the text may be anybody's.
+ * @throws VmmError SNAPSHOT_DAMAGED, SNAPSHOT_VERSION, SNAPSHOT_ARCHITECTURE
+ */
+export function parseManifest(text: string, directory: string): Manifest {
+	const damaged = (cause: string) =>
+		snapshotError('SNAPSHOT_DAMAGED', {directory, file: snapshotFiles.manifest, cause});
+	let parsed: unknown;
+	try {
+		parsed = JSON.parse(text);
+	} catch {
+		throw damaged('is no JSON');
+	}
+	if (!isRecord(parsed) || parsed['format'] !== format) throw damaged('does not describe a snapshot');
+	const {sha256: checksum, ...body} = parsed;
+	if (body['version'] !== formatVersion) {
+		const {version: found, openvmmVersion: madeBy = 'of an unknown version'} = body;
+		throw snapshotError('SNAPSHOT_VERSION', {directory, found, reads: formatVersion, madeBy});
+	}
+	if (checksum !== sha256(JSON.stringify(body))) throw damaged('does not match its checksum');
+	const field = firstWrongField(body);
+	if (field !== undefined) throw damaged(`has no usable ${field}`);
+	const manifest = body as unknown as Manifest;
+	if (manifest.architecture !== architecture)
+		throw snapshotError('SNAPSHOT_ARCHITECTURE', {directory, found: manifest.architecture, host: architecture});
+	return manifest;
+}
+
+/** This host's architecture, as OpenVMM calls it. */
+export const architecture = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+	typeof value === 'object' && value !== null && !Array.isArray(value);
+const isText = (value: unknown) => typeof value === 'string';
+const isSize = (value: unknown) => typeof value === 'number' && Number.isSafeInteger(value) && value > 0;
+
+/** The checksum only tells damage from health: a manifest made on purpose can still hold anything. */
+function firstWrongField(body: Record<string, unknown>): string | undefined {
+	const {machine, state, memory, arguments: words} = body;
+	const {processors, memoryBytes, irqchip} = isRecord(machine) ? machine : {};
+	const {bytes: stateBytes, sha256: digest} = isRecord(state) ? state : {};
+	const {bytes, checksums} = isRecord(memory) ? memory : {};
+	const chunks = Math.ceil(Number(bytes) / chunkBytes);
+	const isRight = {
+		createdAt: isText(body['createdAt']),
+		openvmmVersion: isText(body['openvmmVersion']),
+		architecture: isText(body['architecture']),
+		machine: isSize(processors) && isSize(memoryBytes) && isText(irqchip),
+		arguments: Array.isArray(words) && words.every(isText),
+		state: isSize(stateBytes) && isText(digest),
+		memory: isSize(bytes) && typeof checksums === 'string' && Buffer.from(checksums, 'base64').length === chunks * 4,
+	};
+	return Object.entries(isRight).find(([, right]) => !right)?.[0];
+}

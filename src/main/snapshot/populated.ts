@@ -1,0 +1,70 @@
+import {closeSync, openSync, readSync} from 'node:fs';
+import type {MappedRange} from '#devices/guest-memory';
+import {chunkBytes} from '#main/jobs';
+import {Errno, Seek, seek} from '#support/ffi';
+
+/** Guest RAM as a snapshot has to see it. */
+export interface RamPages {
+	readonly ranges: readonly MappedRange[];
+	/** Descriptor of the bytes under the ranges, first range first; undefined for anonymous pages. */
+	readonly fd: number | undefined;
+	/** Writes went to private pages over those bytes. */
+	readonly isCopyOnWrite: boolean;
+}
+
+const pageBytes = 4096;
+const entryBytes = 8;
+/** Present, or swapped out (Documentation/admin-guide/mm/pagemap.rst), in the upper half of an entry. */
+const usedBits = 0xc000_0000;
+
+/** Which chunks of RAM may hold anything but zeros, by range, without touching a page. */
+export function populatedChunks({ranges, fd, isCopyOnWrite}: RamPages): boolean[][] {
+	const marks = ranges.map(({length}) => new Array<boolean>(Math.ceil(length / chunkBytes)).fill(false));
+	if (fd !== undefined) markFileData(fd, ranges, marks);
+	if (fd === undefined || isCopyOnWrite) markPages(ranges, marks);
+	return marks;
+}
+
+/** Chunks in which the file has data and no hole (lseek(2), SEEK_DATA). */
+function markFileData(fd: number, ranges: readonly MappedRange[], marks: boolean[][]): void {
+	let start = 0;
+	for (const [index, {length}] of ranges.entries()) {
+		for (let at = start; at < start + length; ) {
+			const data = seek(fd, at, Seek.DATA);
+			if (data === -Errno.ENXIO || data >= start + length) break;
+			// A file system that knows no holes: everything is data.
+			const hole = data < 0 ? start + length : Math.min(seek(fd, data, Seek.HOLE), start + length);
+			mark(marks[index] as boolean[], Math.max(data, at) - start, hole - start);
+			at = hole;
+		}
+		start += length;
+	}
+}
+
+/** Chunks in which this process has pages of its own. */
+function markPages(ranges: readonly MappedRange[], marks: boolean[][]): void {
+	const pagemap = openSync('/proc/self/pagemap', 'r');
+	const entries = new Uint32Array((chunkBytes / pageBytes) * (entryBytes / 4));
+	const bytes = new Uint8Array(entries.buffer);
+	try {
+		for (const [index, {hostAddress, length}] of ranges.entries()) {
+			for (let at = 0; at < length; at += chunkBytes) {
+				const wanted = (Math.min(chunkBytes, length - at) / pageBytes) * entryBytes;
+				const offset = ((hostAddress + BigInt(at)) / BigInt(pageBytes)) * BigInt(entryBytes);
+				const read = readSync(pagemap, bytes, {length: wanted, position: offset});
+				if (hasPage(entries, read / 4)) mark(marks[index] as boolean[], at, at + 1);
+			}
+		}
+	} finally {
+		closeSync(pagemap);
+	}
+}
+
+function hasPage(entries: Uint32Array, words: number): boolean {
+	for (let word = 1; word < words; word += 2) if (((entries[word] as number) & usedBits) !== 0) return true;
+	return false;
+}
+
+function mark(chunks: boolean[], from: number, to: number): void {
+	chunks.fill(true, Math.floor(from / chunkBytes), Math.ceil(to / chunkBytes));
+}

@@ -1,0 +1,68 @@
+import {writeFileSync} from 'node:fs';
+import {open} from 'node:fs/promises';
+import {join} from 'node:path';
+import {packageVersion} from '#main/version';
+import {isVmmError} from '#support/errors';
+import {snapshotError} from './errors.ts';
+import {snapshotFiles} from './files.ts';
+import {errnoOf, makeFolder} from './folder.ts';
+import {architecture, formatManifest, type MachineShape, sha256} from './manifest.ts';
+import type {RamPages} from './populated.ts';
+import {type Progress, writeMemory} from './write-memory.ts';
+
+/** A machine at rest, as a snapshot takes it. */
+export interface MachineToSave {
+	readonly shape: MachineShape;
+	/** See `Manifest.arguments`. */
+	readonly arguments: readonly string[];
+	/** Every unit's state: data that survives JSON. */
+	readonly units: Readonly<Record<string, unknown>>;
+	readonly ram: RamPages;
+}
+
+/**
+ * Writes a snapshot. It takes its place in one step when it is whole: until then, and after a failure, what was there
+ * before is there still.
+ * @throws VmmError SNAPSHOT_TARGET_TAKEN, SNAPSHOT_WRITE_FAILED
+ */
+export async function saveSnapshot(directory: string, machine: MachineToSave, progress?: Progress): Promise<void> {
+	try {
+		const folder = makeFolder(directory);
+		try {
+			await writeFiles(folder.path, machine, progress);
+			await folder.commit();
+		} catch (error) {
+			folder.discard();
+			throw error;
+		}
+	} catch (cause) {
+		const errno = errnoOf(cause);
+		if (isVmmError(cause) || errno === undefined) throw cause;
+		throw snapshotError('SNAPSHOT_WRITE_FAILED', {directory, errno}, {cause});
+	}
+}
+
+async function writeFiles(path: string, machine: MachineToSave, progress?: Progress): Promise<void> {
+	const {shape, units, ram} = machine;
+	const checksums = await writeMemoryFile(join(path, snapshotFiles.memory), shape.memoryBytes, ram, progress);
+	const state = JSON.stringify({units}, null, '\t');
+	writeFileSync(join(path, snapshotFiles.state), state);
+	const manifest = formatManifest({
+		createdAt: new Date().toISOString(),
+		openvmmVersion: packageVersion(),
+		architecture,
+		machine: shape,
+		arguments: machine.arguments,
+		state: {bytes: Buffer.byteLength(state), sha256: sha256(state)},
+		memory: {bytes: shape.memoryBytes, checksums},
+	});
+	writeFileSync(join(path, snapshotFiles.manifest), manifest);
+}
+
+/** @returns the checksums, as the manifest has them */
+async function writeMemoryFile(path: string, sizeBytes: number, ram: RamPages, progress?: Progress): Promise<string> {
+	await using file = await open(path, 'wx', 0o600);
+	await file.truncate(sizeBytes);
+	const {buffer} = await writeMemory(ram, file.fd, progress);
+	return Buffer.from(buffer).toString('base64');
+}
