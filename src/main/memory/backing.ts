@@ -1,5 +1,5 @@
 import type {MemoryConfig} from '#main/config';
-import {close, Memfd, memfdCreate, O, open, truncate} from '#support/ffi';
+import {close, duplicate, Memfd, memfdCreate, O, open, truncate} from '#support/ffi';
 import {memoryError} from './errors.ts';
 
 /** A descriptor whose bytes are the guest's RAM, first range first. */
@@ -15,6 +15,20 @@ export function openBacking(config: MemoryConfig): Backing | undefined {
 	if (config.hugepages) return hugePageBacking(config);
 	if (config.shared) return sized(memfdCreate('openvmm-ram', Memfd.CLOEXEC), config.sizeBytes, 'shared memory');
 	return undefined;
+}
+
+/** A file that holds RAM's first contents, range after range, and is never written. */
+export interface RamContents {
+	readonly fd: number;
+	/** How it is called in errors and inspect. */
+	readonly what: string;
+}
+
+/** The contents under a descriptor of this machine's own: the file may be closed and stays open. */
+export function copyBacking({fd, what}: RamContents, sizeBytes: number): Backing {
+	const own = duplicate(fd);
+	if (own < 0) throw memoryError('MEMORY_BACKING_FAILED', {what, sizeBytes, errno: own});
+	return {fd: own, what: `private copies of ${what}`};
 }
 
 function fileBacking(path: string, sizeBytes: number): Backing {

@@ -2,7 +2,7 @@ import type {MappedRange, MemoryRange} from '#devices/guest-memory';
 import type {MemoryConfig} from '#main/config';
 import {Advice, addressOf, advise, close, Mmap, mapOver} from '#support/ffi';
 import {allocateSharedPages, maxSharedPages} from '#support/shared-memory';
-import {openBacking} from './backing.ts';
+import {copyBacking, openBacking, type RamContents} from './backing.ts';
 import {memoryError} from './errors.ts';
 
 /** Guest RAM as the owner has it. */
@@ -11,26 +11,30 @@ export interface GuestRam {
 	readonly ranges: readonly MappedRange[];
 	/** What lies under it, for inspect. */
 	readonly backing: string;
-	/** Descriptor of the backing, for parties that map it themselves. */
+	/** Descriptor of the backing, for parties that map it themselves; of what lies under private copies, if these are. */
 	readonly fd: number | undefined;
+	/** Writes go to private pages over the backing. */
+	readonly isCopyOnWrite: boolean;
 	/** Closes the backing's descriptor. The pages live as long as a thread references their buffers. */
 	dispose(): void;
 }
 
 /**
- * Reserves guest RAM for the ranges of a machine. Pages are committed when touched, unless `prefetch` asks for them:
+ * Reserves guest RAM for the ranges of a machine, filled with zeros or, page by page as they are touched, with `contents`. Pages are committed when touched, unless `prefetch` asks for them:
  * see `prefetchRam`.
  * @throws VmmError when the host cannot give it
  */
-export function allocateRam(config: MemoryConfig, layout: readonly MemoryRange[]): GuestRam {
-	const backing = openBacking(config);
+export function allocateRam(config: MemoryConfig, layout: readonly MemoryRange[], contents?: RamContents): GuestRam {
+	const isCopyOnWrite = contents !== undefined;
+	const backing = contents === undefined ? openBacking(config) : copyBacking(contents, config.sizeBytes);
 	let fileOffset = 0;
 	try {
 		const ranges = layout.flatMap(splitRange).map((range): MappedRange => {
 			const buffer = reserve(range.length);
 			const hostAddress = addressOf(buffer);
 			if (backing !== undefined) {
-				const flags = Mmap.SHARED | (config.hugepages ? 0 : Mmap.NORESERVE);
+				const sharing = isCopyOnWrite ? Mmap.PRIVATE : Mmap.SHARED;
+				const flags = sharing | (config.hugepages ? 0 : Mmap.NORESERVE);
 				const protection = Mmap.PROT_READ | Mmap.PROT_WRITE;
 				const where = {protection, flags, fd: backing.fd, offset: fileOffset};
 				checkMapped(mapOver(hostAddress, range.length, where), config, backing.what);
@@ -42,7 +46,7 @@ export function allocateRam(config: MemoryConfig, layout: readonly MemoryRange[]
 			return {...range, buffer, bufferOffset: 0, hostAddress};
 		});
 		const dispose = () => void (backing !== undefined && close(backing.fd));
-		return {ranges, backing: backing?.what ?? 'private pages', fd: backing?.fd, dispose};
+		return {ranges, backing: backing?.what ?? 'private pages', fd: backing?.fd, isCopyOnWrite, dispose};
 	} catch (error) {
 		if (backing !== undefined) close(backing.fd);
 		throw error;

@@ -1,2 +1,3 @@
+export type {RamContents} from './backing.ts';
 export {allocateRam, type GuestRam} from './guest-ram.ts';
 export {prefetchRam} from './prefetch.ts';

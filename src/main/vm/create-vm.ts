@@ -1,18 +1,18 @@
 import {MappedMemory} from '#devices/guest-memory';
 import {loadDeviceModels} from '#devices/registry';
 import {consolePort, type VmConfig} from '#main/config';
-import {writeBootImage} from '#main/loader';
-import {deviceModuleUrls} from '#main/machine';
+import {deviceModuleUrls, generationIdName, newGeneration} from '#main/machine';
 import {allocateRam, prefetchRam} from '#main/memory';
+import {checkShape, machineShape, type OpenSnapshot, saveSnapshot} from '#main/snapshot';
 import {createMemoryLayout} from '#main/topology';
 import {WorkerStock} from '#main/workers';
 import {close, eventfd} from '#support/ffi';
 import {physicalAddressBits} from '#vcpu-worker/cpuid';
 import {openKvm, Partition, supportedCpuid} from '#vcpu-worker/kvm';
 import {attachMachine} from '#vcpu-worker/machine';
+import {BootSource} from './boot-source.ts';
 import {DebugControl} from './debug-control.ts';
 import {DeviceThread} from './device-thread.ts';
-import {prepareBoot, readKernel} from './prepare-boot.ts';
 import {
 	breakpointsUnit,
 	clockUnit,
@@ -46,6 +46,10 @@ export interface CreateOptions {
 	 * cannot get is an error of {@link createVm} all the same; by then the guest has run for a moment.
 	 */
 	readonly start?: boolean;
+	/** The state to begin in, instead of power-on. The configuration has to describe the machine that was saved. */
+	readonly snapshot?: OpenSnapshot;
+	/** See `Manifest.arguments`. */
+	readonly arguments?: readonly string[];
 }
 
 const defaultPollNs = 50_000;
@@ -86,11 +90,13 @@ async function build(config: VmConfig, options: CreateOptions): Promise<Built> {
 }
 
 async function assemble(config: VmConfig, options: CreateOptions, undo: Undo): Promise<Built> {
-	const files = readKernel(config);
+	const {snapshot} = options;
+	if (snapshot !== undefined) checkShape(config, snapshot);
+	const boot = new BootSource(config);
+	if (snapshot === undefined) boot.prefetch();
 	const modules = deviceModuleUrls(config);
 	const ownModels = loadDeviceModels(modules);
-	// Whatever goes wrong first is reported; the file's own failure is met where it is awaited.
-	files.catch(() => {});
+	// Whatever goes wrong first is reported; this failure is met where it is awaited.
 	ownModels.catch(() => {});
 	const kvm = openKvm();
 	undo.push(() => void close(kvm));
@@ -107,25 +113,29 @@ async function assemble(config: VmConfig, options: CreateOptions, undo: Undo): P
 	const partition = createPartition(kvm, config, topology.vps[0]?.apicId ?? 0);
 	undo.push(() => partition.close());
 	if (topology.apicMode !== 'xapic') partition.enableExtendedApicIds();
-	const ram = allocateRam(config.memory, memoryLayout.ram);
+	const contents = snapshot && {fd: snapshot.memoryFd, what: snapshot.directory};
+	const ram = allocateRam(config.memory, memoryLayout.ram, contents);
 	undo.push(() => ram.dispose());
 	for (const [slot, range] of ram.ranges.entries()) partition.setMemory({slot, ...range});
 
 	const wakeFd = eventfd();
 	undo.push(() => void close(wakeFd));
-	const layout = wireMachine(config, topology.vps.length, ram.ranges, wakeFd, {modules, models: await ownModels});
+	const own = {modules, models: await ownModels};
+	const baseTimeMs = Date.now() - savedTimeNs(snapshot) / 1e6;
+	const layout = wireMachine(config, topology.vps.length, ram.ranges, baseTimeMs, wakeFd, own);
 	const {pollNs = defaultPollNs, mailboxSpins = defaultMailboxSpins} = options;
 	const wiring = {layout, memory: ram.ranges, vmFd: partition.fd};
 	const memory = new MappedMemory(ram.ranges);
 	// This thread touches devices only while no vCPU runs.
 	const {machine} = await attachMachine(wiring, () => {});
 	machine.reset();
-	const image = prepareBoot(await files, config, topology, memoryLayout, layout.devices);
-	const {entry} = image;
+	const bootImage = () => boot.image(topology, memoryLayout, layout.devices);
+	const image = snapshot === undefined ? await bootImage() : undefined;
+	const entry = image?.entry;
 	const {threads, bootHandle} = wireVcpus({workers, topology, kvm, cpuid, partition, mailboxSpins, entry, ...wiring});
 	if (config.memory.prefetch) await prefetchRam(ram.ranges, options.prefetched ?? (() => {}));
-	// The image was checked against this machine's RAM when it was made.
-	if (!writeBootImage(memory, image)) throw new TypeError('the boot image does not fit this machine');
+	const ramUnit = memoryUnit(memory, bootImage);
+	if (image !== undefined) await ramUnit.reset?.();
 	const debug = new DebugControl();
 	const vcpus = new VcpuGroup(threads, (vcpu) => debug.planOf(vcpu));
 	await vcpus.ready();
@@ -135,20 +145,28 @@ async function assemble(config: VmConfig, options: CreateOptions, undo: Undo): P
 		timeUnit(machine),
 		clockUnit(partition),
 		...(config.irqchip === 'kernel' ? [kernelChipsUnit(partition.fd)] : []),
-		memoryUnit(memory, () => image),
+		ramUnit,
 		breakpointsUnit(memory, debug),
 		devicesUnit(machine, devices),
 	];
 	const processors = vcpusUnit(
 		vcpus,
-		() => image,
+		bootImage,
 		passive.map(({name}) => name),
 	);
+	const units = new StateUnits([...passive, processors]);
+	if (snapshot !== undefined) {
+		await units.restore(snapshot.units);
+		machine.control(generationIdName, newGeneration());
+	}
+	const shape = machineShape(config);
 	const vm = new Vm({
 		machine,
 		memory,
 		debug,
-		units: new StateUnits([...passive, processors]),
+		units,
+		save: (directory, saved, progress) =>
+			saveSnapshot(directory, {shape, arguments: options.arguments ?? [], units: saved, ram}, progress),
 		vcpus,
 		devices,
 		actions: config.guestActions,
@@ -162,6 +180,12 @@ async function assemble(config: VmConfig, options: CreateOptions, undo: Undo): P
 		},
 	});
 	return {vm, devices};
+}
+
+/** VM time at which a snapshot was made; what is wrong with it is found when it is restored. */
+function savedTimeNs(snapshot: OpenSnapshot | undefined): number {
+	const time = snapshot?.units['time'];
+	return typeof time === 'number' && Math.abs(time) <= Number.MAX_SAFE_INTEGER ? time : 0;
 }
 
 function createPartition(kvm: number, config: VmConfig, bootApicId: number): Partition {

@@ -5,6 +5,7 @@ import type {UnclaimedAccess} from '#devices/io-bus';
 import type {AttachedMachine} from '#devices/machine';
 import type {GuestAction, GuestActions} from '#main/config';
 import {pmName} from '#main/machine';
+import type {Progress} from '#main/snapshot';
 import type {StopReason} from '#vcpu-worker/protocol';
 import type {ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
 import {
@@ -18,7 +19,7 @@ import {
 } from './debug-control.ts';
 import type {DeviceThread} from './device-thread.ts';
 import {vmError} from './errors.ts';
-import type {StateUnits} from './units/index.ts';
+import type {SavedUnits, StateUnits} from './units/index.ts';
 import type {VcpuGroup} from './vcpu-group.ts';
 import type {VmEnd, VmState} from './vm-end.ts';
 
@@ -31,6 +32,8 @@ export interface VmParts {
 	readonly memory: GuestMemory;
 	readonly debug: DebugControl;
 	readonly devices: DeviceThread;
+	/** Writes a snapshot of the machine at rest, whose units have saved `units`. */
+	readonly save: (directory: string, units: SavedUnits, progress?: Progress) => Promise<void>;
 	readonly actions: GuestActions;
 	/** Device that gets console input. */
 	readonly consoleDevice: string | undefined;
@@ -138,6 +141,24 @@ export class Vm {
 	/** Presses the power button: a guest that listens shuts down in good order. */
 	powerButton(): Promise<void> {
 		return this.control(pmName, powerButton);
+	}
+
+	/**
+	 * Writes a snapshot of the whole machine to a folder, which may hold an older one. A running guest is paused meanwhile.
+	 * @param progress - called with the bytes of guest memory that have been dealt with
+	 * @throws VmmError SNAPSHOT_…, VM_STOPPED; the machine goes on all the same
+	 */
+	saveSnapshot(directory: string, progress?: Progress): Promise<void> {
+		return this.#next(async () => {
+			if (this.#state === 'stopped') throw vmError('VM_STOPPED', {wanted: 'state'});
+			const wasRunning = this.#state === 'running';
+			if (wasRunning) await this.#halt();
+			try {
+				await this.#parts.save(directory, await this.#parts.units.save(), progress);
+			} finally {
+				if (wasRunning) await this.#run();
+			}
+		});
 	}
 
 	/** Ends the machine, whatever it is doing. */

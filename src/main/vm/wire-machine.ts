@@ -21,17 +21,22 @@ export interface OwnDevices {
 	readonly models: LoadedModels;
 }
 
-/** Lays the machine's devices out in shared memory. @param wakeFd - eventfd of the device worker's doorbell */
+/**
+ * Lays the machine's devices out in shared memory.
+ * @param baseTimeMs - real time at which VM time is 0, Unix milliseconds
+ * @param wakeFd - eventfd of the device worker's doorbell
+ */
 export function wireMachine(
 	config: VmConfig,
 	vcpus: number,
 	ram: readonly MemoryRange[],
+	baseTimeMs: number,
 	wakeFd: number,
 	{modules, models}: OwnDevices,
 ): MachineLayout {
 	const doorbell = {buffer: new SharedArrayBuffer(DoorbellState.byteLength), wakeFd};
 	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(vcpus)), callers: vcpus, doorbell};
-	const birth = {timeMs: Date.now(), generationId: randomGenerationId()};
+	const birth = {timeMs: baseTimeMs, generationId: randomGenerationId()};
 	const devices = [...describeDevices(config, ram, birth), ...describeOwnDevices(config, models.own)];
 	return layOutMachine(devices, models.findModel, {modules, doorbell, mailbox});
 }

@@ -24,8 +24,8 @@ export interface VcpuParts {
 	readonly layout: MachineLayout;
 	readonly memory: readonly MappedRange[];
 	readonly mailboxSpins: number;
-	/** Where the boot processor starts. */
-	readonly entry: BootRegisters;
+	/** Where the boot processor starts; undefined for processors that are restored. */
+	readonly entry: BootRegisters | undefined;
 }
 
 const pageSize = 4096;
@@ -63,7 +63,7 @@ export function wireVcpus(parts: VcpuParts): {threads: VcpuThread[]; bootHandle:
 			msrIndexes,
 			xsaveSize,
 			mailboxSpins,
-			...(index === 0 && {entry}),
+			...(index === 0 && entry !== undefined && {entry}),
 		});
 	});
 	return {threads, bootHandle};

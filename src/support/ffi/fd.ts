@@ -17,6 +17,7 @@ export const O = {
 
 const F_GETFL = 3;
 const F_SETFL = 4;
+const F_DUPFD_CLOEXEC = 1030;
 
 const cOpen = libc('int open(const char *path, int flags, uint32_t mode)');
 const cRead = libc('intptr_t read(int fd, void *buffer, size_t count)');
@@ -33,6 +34,9 @@ export const read = (fd: number, target: Uint8Array): number => cRead(fd, target
 
 /** write(2) of `source`. Returns the byte count or the negated errno. */
 export const write = (fd: number, source: Uint8Array): number => cWrite(fd, source, source.length);
+
+/** A further descriptor of the same open file, close-on-exec (fcntl(2), F_DUPFD_CLOEXEC). Or the negated errno. */
+export const duplicate = (fd: number): number => cFcntl(fd, F_DUPFD_CLOEXEC, 0);
 
 /** close(2). */
 export const close = (fd: number): number => cClose(fd);

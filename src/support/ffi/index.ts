@@ -1,6 +1,6 @@
 export {Errno, errnoName} from './errno.ts';
 export {drainEventfd, Epoll, EpollSet, eventfd, signalEventfd} from './event.ts';
-export {close, lockFile, O, open, read, setNonBlocking, write} from './fd.ts';
+export {close, duplicate, lockFile, O, open, read, setNonBlocking, write} from './fd.ts';
 export {exchangePaths, Seek, seek} from './file-system.ts';
 export {koffi} from './koffi.ts';
 export {addressOf} from './libc.ts';

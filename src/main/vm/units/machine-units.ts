@@ -33,19 +33,26 @@ export const devicesUnit = (machine: AttachedMachine, backs: DeviceThread): Stat
 });
 
 /** Guest RAM. Its contents are too much to be data of a unit: snapshots carry them beside the units. */
-export const memoryUnit = (memory: GuestMemory, bootImage: () => BootImage): StateUnit => ({
+export const memoryUnit = (memory: GuestMemory, bootImage: () => Promise<BootImage>): StateUnit => ({
 	name: 'memory',
 	needs: [],
-	reset: () => void writeBootImage(memory, bootImage()),
+	async reset() {
+		// The image was checked against this machine's RAM when it was made.
+		if (!writeBootImage(memory, await bootImage())) throw new TypeError('the boot image does not fit this machine');
+	},
 });
 
 /** The processors, which need everything that the guest can reach. */
-export const vcpusUnit = (vcpus: VcpuGroup, bootImage: () => BootImage, needs: readonly string[]): StateUnit => ({
+export const vcpusUnit = (
+	vcpus: VcpuGroup,
+	bootImage: () => Promise<BootImage>,
+	needs: readonly string[],
+): StateUnit => ({
 	name: 'vcpus',
 	needs,
 	start: () => vcpus.start(),
 	stop: () => vcpus.stop(),
-	reset: () => vcpus.reset(bootImage().entry),
+	reset: async () => vcpus.reset((await bootImage()).entry),
 	save: () => vcpus.save(),
 	restore: (saved) => vcpus.restore(saved),
 });

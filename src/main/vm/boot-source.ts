@@ -1,0 +1,42 @@
+import type {DeviceInstance} from '#devices/device';
+import type {VmConfig} from '#main/config';
+import type {BootImage} from '#main/loader';
+import type {MemoryLayout, ProcessorTopology} from '#main/topology';
+import {prepareBoot, readKernel} from './prepare-boot.ts';
+
+/**
+ * What a machine boots. A machine that powers on needs it at once; one that is restored, at its first reset, if there is
+ * one: its kernel may no longer be there.
+ */
+export class BootSource {
+	readonly #config: VmConfig;
+	#files: ReturnType<typeof readKernel> | undefined;
+	#image: BootImage | undefined;
+
+	constructor(config: VmConfig) {
+		this.#config = config;
+	}
+
+	/** Begins to read the files. What is wrong with them is met by {@link image}. */
+	prefetch(): void {
+		this.#files = readKernel(this.#config);
+		this.#files.catch(() => {});
+	}
+
+	/** Kernel and firmware tables, put together once. @throws VmmError for whatever is wrong with the kernel */
+	async image(
+		topology: ProcessorTopology,
+		layout: MemoryLayout,
+		devices: readonly DeviceInstance[],
+	): Promise<BootImage> {
+		this.#image ??= prepareBoot(
+			await (this.#files ?? readKernel(this.#config)),
+			this.#config,
+			topology,
+			layout,
+			devices,
+		);
+		this.#files = undefined;
+		return this.#image;
+	}
+}
