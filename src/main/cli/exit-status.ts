@@ -17,7 +17,7 @@ export const exitStatuses = {
 	usage: {
 		status: 2,
 		meaning: 'the command line or the configuration is wrong',
-		codes: ['CLI_*', 'CONFIG_*', 'TOPOLOGY_*', 'MEMORY_SIZE_*', 'SERIAL_*', 'FLAT_*', 'BUS_*', 'DEVICE_*'],
+		codes: ['CLI_*', 'CONFIG_*', 'TOPOLOGY_*', 'MEMORY_SIZE_*', 'SERIAL_*', 'FLAT_*', 'BUS_*', 'DEVICE_*', 'GDB_*'],
 	},
 	crash: {status: 3, meaning: 'the guest crashed (triple fault)', codes: []},
 	noKvm: {

@@ -121,6 +121,12 @@ export const flags = [
 		help: 'wait for "resume" in the console (Ctrl-Q) before the first instruction',
 	},
 	{
+		name: 'gdb',
+		value: 'ADDRESS',
+		group: 'machine',
+		help: 'serve GDB there: PORT (on 127.0.0.1), IP:PORT or unix:PATH; with --paused the guest waits for it',
+	},
+	{
 		name: 'com1',
 		value: 'SERIAL',
 		group: 'devices',
@@ -169,6 +175,12 @@ export const flags = [
 		group: 'guest',
 		default: 'exit:3',
 		help: 'when the guest triple-faults. OpenVMM itself defaults to halt; here the process ends, for the same reason',
+	},
+	{
+		name: 'crash-dump-path',
+		value: 'PATH',
+		group: 'guest',
+		help: 'when the guest crashes, write its processors and memory there, as an ELF core for gdb and crash; before the crash action',
 	},
 	{
 		name: 'log-file',

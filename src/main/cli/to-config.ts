@@ -8,6 +8,7 @@ import {
 	parseDebugcon,
 	parseDevice,
 	parseFlat,
+	parseGdb,
 	parseGuestAction,
 	parseMemory,
 	parseNumber,
@@ -69,6 +70,8 @@ export function toConfig(values: FlagValues, env: Environment): RunConfig {
 			crash: read('guest-crash-action', parseGuestAction),
 		},
 		paused: values.has('paused'),
+		gdb: read('gdb', parseGdb),
+		crashDumpPath: values.last('crash-dump-path'),
 	};
 	return {vm: vmConfig(given(options) as VmOptions), process: processConfig(values, env)};
 }

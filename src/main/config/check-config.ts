@@ -7,7 +7,7 @@ import {maxFlatAddress} from './flat-option.ts';
 import {type ConfigHost, linuxHost} from './host.ts';
 import {checkRange} from './numbers.ts';
 import type {ProcessConfig} from './process-config.ts';
-import type {BootConfig, VmConfig} from './vm-config.ts';
+import type {BootConfig, GdbAddress, VmConfig} from './vm-config.ts';
 
 /** The bounds that {@link checkConfig} enforces. */
 export const limits = {...memoryLimits, maxProcessors: 1024, maxApicId: 0xffff_fffe} as const;
@@ -32,7 +32,16 @@ export function checkConfig(config: VmConfig, host: ConfigHost = linuxHost): Vmm
 		...Object.entries(guestActions).map(([event, action]) =>
 			typeof action === 'string' ? undefined : checkRange(action.exit, `--guest-${event}-action exit`, 0, 255),
 		),
+		config.gdb && checkGdb(config.gdb, host),
+		config.crashDumpPath === undefined
+			? undefined
+			: checkPath(host, 'output', config.crashDumpPath, '--crash-dump-path'),
 	].filter((problem) => problem !== undefined);
+}
+
+function checkGdb(address: GdbAddress, host: ConfigHost): VmmError | undefined {
+	if (address.kind === 'unix') return checkPath(host, 'listen', address.path, '--gdb');
+	return checkRange(address.port, '--gdb port', 0, 0xffff);
 }
 
 /** The same for what belongs to the process. */

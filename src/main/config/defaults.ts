@@ -3,6 +3,7 @@ import type {
 	BootConfig,
 	DebugconConfig,
 	DeviceModuleConfig,
+	GdbAddress,
 	GuestActions,
 	IrqchipOption,
 	MemoryConfig,
@@ -27,6 +28,8 @@ export interface VmOptions {
 	readonly irqchip?: IrqchipOption;
 	readonly guestActions?: Partial<GuestActions>;
 	readonly paused?: boolean;
+	readonly gdb?: GdbAddress;
+	readonly crashDumpPath?: string;
 	readonly deviceModules?: readonly DeviceModuleConfig[];
 	readonly devices?: readonly DeviceInstance[];
 }
@@ -48,6 +51,8 @@ export function vmConfig(options: VmOptions = {}): VmConfig {
 		irqchip: options.irqchip ?? 'kernel',
 		guestActions: {reset: 'reset', shutdown: {exit: 0}, crash: {exit: guestCrashStatus}, ...options.guestActions},
 		paused: options.paused ?? false,
+		...(options.gdb && {gdb: options.gdb}),
+		...(options.crashDumpPath !== undefined && {crashDumpPath: options.crashDumpPath}),
 		...(options.deviceModules && {deviceModules: options.deviceModules}),
 		...(options.devices && {devices: options.devices}),
 	};

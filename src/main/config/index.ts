@@ -6,6 +6,7 @@ export {parseDevice} from './device-option.ts';
 export {configError} from './errors.ts';
 export {parseFlat} from './flat-option.ts';
 export {formatBytes} from './format-bytes.ts';
+export {parseGdb} from './gdb-option.ts';
 export {parseGuestAction} from './guest-action.ts';
 export {type ConfigHost, linuxHost, type PathKind} from './host.ts';
 export {parseMemory} from './memory-option.ts';
@@ -18,6 +19,7 @@ export type {
 	DebugconConfig,
 	DeviceModuleConfig,
 	FlatMode,
+	GdbAddress,
 	GuestAction,
 	GuestActions,
 	IrqchipOption,

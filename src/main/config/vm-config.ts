@@ -100,6 +100,11 @@ export interface GuestActions {
 	readonly crash: GuestAction;
 }
 
+/** Where a debugger finds the machine. Whoever can connect controls the guest: there is no password. */
+export type GdbAddress =
+	/** An IP address, and a port; 0 lets the host choose. */
+	{readonly kind: 'tcp'; readonly host: string; readonly port: number} | {readonly kind: 'unix'; readonly path: string};
+
 /** Who emulates the interrupt controllers: KVM, or this process with KVM's local APICs. */
 export type IrqchipOption = 'kernel' | 'split';
 
@@ -119,6 +124,10 @@ export interface VmConfig {
 	readonly guestActions: GuestActions;
 	/** Build everything and wait for `resume` before the first instruction. */
 	readonly paused: boolean;
+	/** Serve GDB there. */
+	readonly gdb?: GdbAddress;
+	/** Where a core dump of a guest that crashes goes. */
+	readonly crashDumpPath?: string;
 	/** Devices of the user's own, from modules. */
 	readonly deviceModules?: readonly DeviceModuleConfig[];
 	/** Further devices, of kinds the device registry knows. */

@@ -8,7 +8,7 @@ import {createMemoryLayout} from '#main/topology';
 import {WorkerStock} from '#main/workers';
 import {close, eventfd} from '#support/ffi';
 import {physicalAddressBits} from '#vcpu-worker/cpuid';
-import {openKvm, Partition, supportedCpuid} from '#vcpu-worker/kvm';
+import {openKvm, Partition, probeDebug, supportedCpuid} from '#vcpu-worker/kvm';
 import {attachMachine} from '#vcpu-worker/machine';
 import {BootSource} from './boot-source.ts';
 import {DebugControl} from './debug-control.ts';
@@ -63,8 +63,13 @@ type Undo = (() => void | Promise<void>)[];
  * @throws VmmError for whatever the host cannot give or the configuration gets wrong; nothing is left behind
  */
 export async function createVm(config: VmConfig, options: CreateOptions = {}): Promise<Vm> {
-	const {vm, devices} = await build(config, options);
+	const {vm, devices, closing} = await build(config, options);
 	try {
+		if (config.gdb !== undefined) {
+			const {GdbServer} = await import('#main/debugger');
+			const server = await GdbServer.listen(config.gdb, vm, probeDebug());
+			closing.push((end) => server.close(end));
+		}
 		await (options.start ? vm.start() : devices.ready());
 		return vm;
 	} catch (error) {
@@ -77,6 +82,8 @@ export async function createVm(config: VmConfig, options: CreateOptions = {}): P
 interface Built {
 	readonly vm: Vm;
 	readonly devices: DeviceThread;
+	/** What is to be closed when the machine is over, before its host resources are released. */
+	readonly closing: ((end: VmEnd) => Promise<void>)[];
 }
 
 async function build(config: VmConfig, options: CreateOptions): Promise<Built> {
@@ -160,6 +167,7 @@ async function assemble(config: VmConfig, options: CreateOptions, undo: Undo): P
 		machine.control(generationIdName, newGeneration());
 	}
 	const shape = machineShape(config);
+	const closing: Built['closing'] = [];
 	const vm = new Vm({
 		machine,
 		memory,
@@ -172,14 +180,15 @@ async function assemble(config: VmConfig, options: CreateOptions, undo: Undo): P
 		actions: config.guestActions,
 		halted: options.halted ?? (() => {}),
 		consoleDevice: consolePort(config.serial),
-		release: () => {
+		release: async (end) => {
+			for (const close of closing) await close(end);
 			partition.close();
 			close(kvm);
 			close(wakeFd);
 			ram.dispose();
 		},
 	});
-	return {vm, devices};
+	return {vm, devices, closing};
 }
 
 /** VM time at which a snapshot was made; what is wrong with it is found when it is restored. */

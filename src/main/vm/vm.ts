@@ -40,7 +40,7 @@ export interface VmParts {
 	/** Called when the guest has ended and its action keeps the stopped machine. */
 	readonly halted: (end: VmEnd) => void;
 	/** Releases host resources, after the threads have ended. */
-	readonly release: () => void;
+	readonly release: (end: VmEnd) => void | Promise<void>;
 }
 
 /** What a machine is doing, read from shared memory without anybody's help. */
@@ -346,9 +346,10 @@ export class Vm {
 		const {devices, vcpus, release} = this.#parts;
 		if (this.#state === 'running') await this.#halt();
 		this.#state = 'stopped';
+		this.#afterCrash = undefined;
 		await devices.dispose();
 		await vcpus.dispose();
-		release();
+		await release(end);
 		this.#end(end);
 	}
 }

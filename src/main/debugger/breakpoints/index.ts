@@ -1,0 +1,7 @@
+export {
+	type BreakpointRequest,
+	BreakpointTable,
+	breakpointType,
+	type HitReason,
+	type InsertResult,
+} from './breakpoint-table.ts';

@@ -1,0 +1,78 @@
+import {rmSync, statSync} from 'node:fs';
+import {connect, createServer, type Server, type Socket} from 'node:net';
+import type {GdbAddress} from '#main/config';
+import type {VmEnd} from '#main/vm';
+import type {DebugSupport} from '#vcpu-worker/debug';
+import {Client} from './client.ts';
+import type {Debuggee} from './debuggee.ts';
+import {debuggerError} from './errors.ts';
+
+/** Lets a debugger attach to a machine: one at a time, any number after each other. */
+export class GdbServer {
+	readonly #server: Server;
+	readonly #machine: Debuggee;
+	readonly #support: DebugSupport;
+	#client: Client | undefined;
+
+	private constructor(server: Server, machine: Debuggee, support: DebugSupport) {
+		this.#server = server;
+		this.#machine = machine;
+		this.#support = support;
+		// Further clients are turned away at once, instead of waiting for an answer.
+		server.maxConnections = 1;
+		server.on('connection', (socket) => void this.#serve(socket));
+	}
+
+	/** Listens. @throws GDB_LISTEN_FAILED */
+	static async listen(address: GdbAddress, machine: Debuggee, support: DebugSupport): Promise<GdbServer> {
+		const server = createServer();
+		try {
+			if (address.kind === 'unix') await removeStale(address.path);
+			await new Promise<void>((resolve, reject) => {
+				server.once('error', reject);
+				const where = address.kind === 'unix' ? {path: address.path} : {host: address.host, port: address.port};
+				server.listen(where, resolve);
+			});
+		} catch (error) {
+			const reason = (error as NodeJS.ErrnoException).code ?? String(error);
+			throw debuggerError('GDB_LISTEN_FAILED', {where: addressText(address), reason}, {cause: error});
+		}
+		// A connection that fails while it is accepted is no client.
+		server.on('error', () => {});
+		return new GdbServer(server, machine, support);
+	}
+
+	/** The TCP port, where it is one: 0 in the address lets the host choose. */
+	get port(): number | undefined {
+		const address = this.#server.address();
+		return typeof address === 'object' ? address?.port : undefined;
+	}
+
+	/** The machine is over: tells the client and stops listening. */
+	async close(end: VmEnd): Promise<void> {
+		this.#server.close();
+		await this.#client?.over(end);
+	}
+
+	async #serve(socket: Socket): Promise<void> {
+		this.#client = new Client(socket, this.#machine, this.#support);
+		try {
+			await this.#client.serve();
+		} finally {
+			this.#client = undefined;
+		}
+	}
+}
+
+const addressText = (address: GdbAddress): string =>
+	address.kind === 'unix' ? address.path : `${address.host}:${address.port}`;
+
+/** A socket that nobody listens on is what an earlier process left. */
+async function removeStale(path: string): Promise<void> {
+	if (statSync(path, {throwIfNoEntry: false})?.isSocket() !== true) return;
+	const isAlive = await new Promise<boolean>((resolve) => {
+		const probe = connect(path, () => resolve(true)).on('error', () => resolve(false));
+		probe.on('close', () => resolve(false)).on('connect', () => probe.destroy());
+	});
+	if (!isAlive) rmSync(path, {force: true});
+}

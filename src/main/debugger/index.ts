@@ -1,0 +1,2 @@
+export type {Debuggee} from './debuggee.ts';
+export {GdbServer} from './gdb-server.ts';

@@ -1,0 +1,56 @@
+import {spawn} from 'node:child_process';
+import {existsSync} from 'node:fs';
+
+const gdb = '/usr/bin/gdb';
+
+/** The real debugger is there to test with. */
+export const hasGdb: boolean = existsSync(gdb);
+
+/** A debugger at work. */
+export interface RunningGdb {
+	/** What it has printed so far. */
+	readonly output: string;
+	/** Resolves when its output has come to this. */
+	waitFor(pattern: RegExp): Promise<void>;
+	/** As the user presses Ctrl-C. */
+	interrupt(): void;
+	/** All it prints, once it has ended. */
+	readonly ended: Promise<string>;
+}
+
+/** Starts the real debugger with these commands, one after the other; it ends after the last. */
+export function startGdb(commands: readonly string[]): RunningGdb {
+	const setUp = ['set pagination off', 'set confirm off', 'set remotetimeout 60', 'set tcp connect-timeout 60'];
+	const words = [...setUp, ...commands].flatMap((command) => ['-ex', command]);
+	const child = spawn(gdb, ['-nx', '-batch', ...words], {
+		stdio: ['ignore', 'pipe', 'pipe'],
+		env: {...process.env, HOME: '/tmp'},
+	});
+	let output = '';
+	const collect = (bytes: Buffer) => {
+		output += bytes.toString();
+	};
+	child.stdout.on('data', collect);
+	child.stderr.on('data', collect);
+	let over = false;
+	const ended = new Promise<string>((resolve, reject) => {
+		child.once('error', reject);
+		child.once('close', () => {
+			over = true;
+			resolve(output);
+		});
+	});
+	return {
+		get output() {
+			return output;
+		},
+		ended,
+		interrupt: () => void child.kill('SIGINT'),
+		async waitFor(pattern) {
+			while (!pattern.test(output)) {
+				if (over) throw new Error(`gdb ended before ${pattern}:\n${output}`);
+				await new Promise((resolve) => setTimeout(resolve, 20));
+			}
+		},
+	};
+}

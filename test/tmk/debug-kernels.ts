@@ -1,0 +1,73 @@
+import {eax, ebx, ecx, qword, rsp} from '#support/x86-assembler';
+import {exitCode} from './layout.ts';
+import {type MicroKernel, microKernel} from './micro-kernel.ts';
+
+/** Vectors of the exceptions that debuggers live on. */
+const vector = {debug: 1, nmi: 2, breakpoint: 3} as const;
+/** RFLAGS.TF */
+const trapFlag = 0x100;
+
+/**
+ * Something to debug: `loop` calls `work` for ever, which adds 1 to the 64-bit `counter`, until `stop` is not 0; then it
+ * ends well. Before that, at `own`, it raises a breakpoint and a single-step exception of its own, and ends badly
+ * unless its handlers see exactly one of each.
+ */
+export function debugTarget(): MicroKernel {
+	return microKernel('debug-target', (asm, {exit, handle}) => {
+		const {label, align, mov, cmp, jne, je, call, ret, inc, xor, nop, int3, popf, push} = asm;
+		handle(vector.breakpoint, 'on-breakpoint');
+		handle(vector.debug, 'on-step');
+		xor(ebx, ebx);
+		xor(ecx, ecx);
+		label('own');
+		int3();
+		label('after-own');
+		push(0x2 | trapFlag);
+		popf();
+		nop(); // its step exception clears the flag
+		cmp(ebx, 1);
+		jne('wrong');
+		cmp(ecx, 1);
+		jne('wrong');
+		label('loop');
+		call('work');
+		cmp(qword('stop'), 0);
+		je('loop');
+		exit(exitCode.ok);
+		label('wrong');
+		exit(exitCode.wrong);
+		label('work');
+		inc(qword('counter'));
+		mov(eax, 0x1234);
+		ret();
+		label('on-breakpoint');
+		inc(ebx);
+		asm.iretq();
+		label('on-step');
+		inc(ecx);
+		asm.and(qword(rsp, 16), ~trapFlag);
+		asm.iretq();
+		align(8, 0);
+		label('counter');
+		asm.qwords(0);
+		label('stop');
+		asm.qwords(0);
+	});
+}
+
+/** Halts until a non-maskable interrupt comes, `count` times, each counted by its handler. */
+export function awaitNmi({count}: {readonly count: number}): MicroKernel {
+	return microKernel('await-nmi', (asm, {exit, handle}) => {
+		const {label, cmp, jne, hlt, inc, xor, iretq} = asm;
+		handle(vector.nmi, 'on-nmi');
+		xor(ebx, ebx);
+		label('wait');
+		hlt();
+		cmp(ebx, count);
+		jne('wait');
+		exit(exitCode.ok);
+		label('on-nmi');
+		inc(ebx);
+		iretq();
+	});
+}

@@ -1,0 +1,114 @@
+import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import test, {type ExecutionContext} from 'ava';
+import type {VmOptions} from '#main/config';
+import {embedded, hasGdb, startGdb, testVm} from '#test/petri';
+import {debugTarget, exitPort, type MicroKernel} from '#test/tmk';
+
+const folder = mkdtempSync(join(tmpdir(), 'openvmm-gdb-'));
+test.after.always(() => rmSync(folder, {recursive: true}));
+
+// Where there is no debugger, the tests of the protocol remain (gdb-protocol).
+const gdbTest = hasGdb ? test.serial : test.serial.skip;
+const socket = join(folder, 'gdb');
+const gdb = {kind: 'unix', path: socket} as const;
+const attach = `target remote ${socket}`;
+
+function flat(kernel: MicroKernel): VmOptions {
+	const image = join(folder, kernel.name);
+	writeFileSync(image, kernel.image);
+	return {boot: {kind: 'flat', image, address: kernel.loadAddress, mode: 'long'}, debugExitPort: exitPort, gdb};
+}
+
+/** Runs the debugger to its end and logs what it said. */
+async function debug(t: ExecutionContext, ...commands: readonly string[]): Promise<string> {
+	const output = await startGdb([attach, ...commands]).ended;
+	t.log(output);
+	return output;
+}
+
+gdbTest('gdb breaks, steps, reads and writes, and detaches from a guest that then runs to its end', async (t) => {
+	const kernel = debugTarget();
+	const {vm} = await testVm(t, flat(kernel));
+	const at = (label: string) => `0x${kernel.addressOf(label).toString(16)}`;
+	const output = await debug(
+		t,
+		'printf "start %lx\\n", $rip',
+		`break *${at('work')}`,
+		`hbreak *${at('loop')}`,
+		'continue',
+		'printf "loop %lx ebx %d ecx %d\\n", $rip, $ebx, $ecx',
+		'continue',
+		`printf "work %lx counter %ld\\n", $rip, *(long*)${at('counter')}`,
+		`x/1xb ${at('work')}`,
+		'stepi',
+		`printf "step %lx counter %ld\\n", $rip, *(long*)${at('counter')}`,
+		'info breakpoints',
+		'delete',
+		`set var *(long*)${at('counter')} = 41`,
+		`watch *(long*)${at('counter')}`,
+		'continue',
+		'set var $rbx = 0x1122334455667788',
+		'set var $xmm3.v2_int64[1] = 0x77',
+		'set var $st0 = 1.5',
+		'printf "rbx %lx xmm3 %lx st0 %f cr3 %lx\\n", $rbx, $xmm3.v2_int64[1], $st0, $cr3',
+		'info registers eflags cr0 efer',
+		`set var *(long*)${at('stop')} = 1`,
+		'delete',
+		'detach',
+	);
+	t.regex(output, /start 100000\n/);
+	t.regex(output, new RegExp(`loop ${at('loop').slice(2)} ebx 1 ecx 1\n`), 'the guest got its own exceptions');
+	t.regex(output, new RegExp(`work ${at('work').slice(2)} counter 0\n`));
+	t.notRegex(output, /0xcc/, 'the breakpoint does not show');
+	t.regex(output, /step [0-9a-f]+ counter 1\n/);
+	t.regex(output, /Old value = 41\nNew value = 42\n/);
+	t.regex(output, /rbx 1122334455667788 xmm3 77 st0 1.500000 cr3 [0-9a-f]+\n/);
+	t.regex(output, /cr0 .*\[ .*PG.* \]/);
+	t.regex(output, /efer .*\[ .*LME LMA.* \]/);
+	t.deepEqual(await vm.ended, {kind: 'exit', status: 1});
+});
+
+gdbTest('gdb sees every processor of a running guest, interrupts it, and lets it go', async (t) => {
+	const guest = await testVm(t, {processors: {count: 2}, boot: embedded('loop'), gdb});
+	await guest.vm.start();
+	await guest.waitFor(/CPUs: 2 found, 2 running/);
+	const session = startGdb([
+		attach,
+		'info threads',
+		'thread 2',
+		'printf "second %lx\\n", $rip',
+		'stepi',
+		'info threads',
+		'monitor info status',
+		'echo going\\n',
+		'continue',
+		'printf "stopped %lx\\n", $rip',
+		'monitor help',
+		'detach',
+	]);
+	await session.waitFor(/going/);
+	while (guest.vm.state !== 'running') await new Promise((resolve) => setTimeout(resolve, 20));
+	session.interrupt();
+	const output = await session.ended;
+	t.log(output);
+	t.regex(output, /Thread 1 \(CPU 0 \[\w+\]\)[\s\S]*Thread 2 \(CPU 1 \[\w+\]\)/);
+	t.regex(output, /second [0-9a-f]{4,}\n/);
+	t.regex(output, /paused/);
+	t.regex(output, /SIGINT[\s\S]*stopped [0-9a-f]{4,}\n/);
+	t.is(guest.vm.state, 'running');
+});
+
+gdbTest('a guest that powers off while it is debugged has exited for gdb', async (t) => {
+	const {vm} = await testVm(t, {boot: embedded('work=10000'), gdb});
+	t.regex(await debug(t, 'continue'), /exited normally/);
+	t.deepEqual(await vm.ended, {kind: 'power-off'});
+});
+
+gdbTest('a guest that crashes is kept for gdb, and ends when it goes on', async (t) => {
+	const {vm} = await testVm(t, {boot: embedded('jump'), gdb});
+	const output = await debug(t, 'continue', 'info registers rip', 'x/2xb 0x100000', 'continue');
+	t.regex(output, /SIGSEGV[\s\S]*rip +0x[\s\S]*0x100000:\t0x[\s\S]*terminated with signal SIGSEGV/);
+	t.like(await vm.ended, {kind: 'crash', reason: 'triple fault'});
+});
