@@ -3,8 +3,8 @@ import {existsSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test from 'ava';
+import {sampleRegisters} from '#vcpu-worker/registers/testing';
 import {readAllRegisters, readRegister, registerFile, targetXml, writeAllRegisters, writeRegister} from './index.ts';
-import {sampleRegisters} from './testing/sample-registers.ts';
 
 const named = (name: string) => {
 	const register = registerFile.find((candidate) => candidate.name === name);

@@ -1,0 +1,120 @@
+import {execFileSync} from 'node:child_process';
+import {existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import test from 'ava';
+import {MappedMemory} from '#devices/guest-memory';
+import {sampleRegisters} from '#vcpu-worker/registers/testing';
+import {layOutCore} from './core-layout.ts';
+import {writeCore} from './index.ts';
+import {findVmcoreinfo} from './vmcoreinfo.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'openvmm-core-'));
+test.after.always(() => rmSync(folder, {recursive: true}));
+
+const mib = 2 ** 20;
+const vmcoreinfo = 'OSRELEASE=6.1.0\nPAGESIZE=4096\nSYMBOL(_stext)=ffffffff81000000\n';
+
+/** 4 MiB at 0 and 2 MiB at 4 GiB, with something in each. */
+function sample() {
+	const range = (gpa: number, length: number) => ({
+		gpa,
+		length,
+		buffer: new SharedArrayBuffer(length),
+		bufferOffset: 0,
+		hostAddress: 0n,
+	});
+	const memory = new MappedMemory([range(0, 2 * mib), range(2 * mib, 2 * mib), range(2 ** 32, 2 * mib)]);
+	memory.write(0x1000, Buffer.from('low memory'));
+	memory.write(3 * mib, Buffer.from(vmcoreinfo));
+	memory.write(2 ** 32 + mib, Buffer.from('high memory'));
+	const processors = [
+		sampleRegisters({general: {rip: 0x1000n, rax: 0x1122_3344_5566_7788n, rsp: 0x8000n}}),
+		sampleRegisters({general: {rip: 0x2000n, rbx: 7n}, special: {cr3: 0x1234000n}}),
+	];
+	return {memory, processors};
+}
+
+/** The file of a dump that only one test reads. */
+async function dumped(name: string): Promise<string> {
+	const path = join(folder, name);
+	await writeCore(path, sample());
+	return path;
+}
+
+test('memory lies in the file by physical address, and zeros take no room', async (t) => {
+	const path = await dumped('memory');
+	const file = readFileSync(path);
+	const {ranges} = layOutCore(sample().memory.ranges, 0);
+	t.deepEqual(
+		ranges.map(({gpa, length}) => [gpa, length]),
+		[
+			[0, 4 * mib],
+			[2 ** 32, 2 * mib],
+		],
+	);
+	const offset = file.length - 6 * mib;
+	t.is(file.subarray(offset + 0x1000, offset + 0x100a).toString(), 'low memory');
+	t.is(file.subarray(offset + 5 * mib, offset + 5 * mib + 11).toString(), 'high memory');
+	const {blocks, mode} = statSync(path);
+	t.true(blocks * 512 < mib, `${blocks} blocks`);
+	t.is(mode & 0o777, 0o600);
+});
+
+test('progress comes to the whole of memory', async (t) => {
+	const seen: number[] = [];
+	await writeCore(join(folder, 'progress'), sample(), (done, total) => {
+		t.is(total, 6 * mib);
+		seen.push(done);
+	});
+	t.is(seen.length, 6);
+	t.is(seen.at(-1), 6 * mib);
+});
+
+test('a dump that fails says why and leaves nothing', async (t) => {
+	const error = await t.throwsAsync(writeCore(join(folder, 'no', 'where'), sample()), {code: 'CORE_DUMP_FAILED'});
+	t.regex(error.message, /ENOENT/);
+	const before = readdirSync(folder).length;
+	await t.throwsAsync(writeCore('/dev/full/x', sample()), {code: 'CORE_DUMP_FAILED'});
+	t.is(readdirSync(folder).length, before);
+});
+
+test('VMCOREINFO is a page that begins as the kernel writes it', (t) => {
+	const page = (text: string) => Buffer.alloc(4096).fill(text, 0, text.length, 'latin1');
+	t.is(Buffer.from(findVmcoreinfo(page(vmcoreinfo)) ?? []).toString(), vmcoreinfo);
+	t.is(findVmcoreinfo(page(` ${vmcoreinfo}`)), undefined);
+	t.is(findVmcoreinfo(page('OSRELEASE=%s\n')), undefined);
+	t.is(findVmcoreinfo(Buffer.alloc(4096, 'OSRELEASE=')), undefined);
+});
+
+const readelfTest = existsSync('/usr/bin/readelf') ? test : test.skip;
+
+readelfTest('readelf reads headers and notes', async (t) => {
+	const said = execFileSync('/usr/bin/readelf', ['-lnW', await dumped('readelf')], {encoding: 'utf8'});
+	t.notRegex(said, /[Ww]arning|[Ee]rror/);
+	t.regex(said, /CORE \(Core file\)/);
+	t.regex(said, /LOAD +0x\w+ 0x0000000000000000 0x0000000000000000 0x400000 0x400000/);
+	t.regex(said, /LOAD +0x\w+ 0x0000000100000000 0x0000000100000000 0x200000 0x200000/);
+	t.is(said.match(/CORE +0x00000150\s+NT_PRSTATUS/g)?.length, 2);
+	t.is(said.match(/QEMU +0x000001b8/g)?.length, 2);
+	t.regex(said, /VMCOREINFO +0x0000003e/);
+});
+
+const gdbTest = existsSync('/usr/bin/gdb') ? test : test.skip;
+
+gdbTest('gdb shows the processors as threads, their registers and memory', async (t) => {
+	const commands = ['info threads', 'p/x $rax', 'x/s 0x1000', 'thread 2', 'p $rbx', 'x/s 0x100100000'];
+	const words = [
+		'-nx',
+		'-batch',
+		'-ex',
+		`core-file ${await dumped('gdb')}`,
+		...commands.flatMap((line) => ['-ex', line]),
+	];
+	const said = execFileSync('/usr/bin/gdb', words, {encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe']});
+	t.regex(said, /\* 1 +LWP 1[\s\S]*2 +LWP 2/);
+	t.regex(said, /= 0x1122334455667788/);
+	t.regex(said, /0x1000:\t"low memory"/);
+	t.regex(said, /= 7\n/);
+	t.regex(said, /0x100100000:\t"high memory"/);
+});

@@ -1,0 +1,1 @@
+export {type CoreContents, type DumpProgress, writeCore} from './write-core.ts';

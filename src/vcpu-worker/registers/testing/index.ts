@@ -1,0 +1,1 @@
+export {sampleRegisters} from './sample-registers.ts';
