@@ -10,8 +10,10 @@ export const hasGdb: boolean = existsSync(gdb);
 export interface RunningGdb {
 	/** What it has printed so far. */
 	readonly output: string;
-	/** Resolves when its output has come to this. */
+	/** Resolves when its output has come to this; rejects when it ends before. */
 	waitFor(pattern: RegExp): Promise<void>;
+	/** Resolves when this holds; rejects when the debugger ends before. */
+	until(holds: () => boolean): Promise<void>;
 	/** As the user presses Ctrl-C. */
 	interrupt(): void;
 	/** All it prints, once it has ended. */
@@ -40,17 +42,19 @@ export function startGdb(commands: readonly string[]): RunningGdb {
 			resolve(output);
 		});
 	});
+	const until = async (holds: () => boolean) => {
+		while (!holds()) {
+			if (over) throw new Error(`gdb ended too early:\n${output}`);
+			await new Promise((resolve) => setTimeout(resolve, 20));
+		}
+	};
 	return {
+		until,
 		get output() {
 			return output;
 		},
 		ended,
 		interrupt: () => void child.kill('SIGINT'),
-		async waitFor(pattern) {
-			while (!pattern.test(output)) {
-				if (over) throw new Error(`gdb ended before ${pattern}:\n${output}`);
-				await new Promise((resolve) => setTimeout(resolve, 20));
-			}
-		},
+		waitFor: (pattern) => until(() => pattern.test(output)),
 	};
 }

@@ -89,7 +89,7 @@ gdbTest('gdb sees every processor of a running guest, interrupts it, and lets it
 		'detach',
 	]);
 	await session.waitFor(/going/);
-	while (guest.vm.state !== 'running') await new Promise((resolve) => setTimeout(resolve, 20));
+	await session.until(() => guest.vm.state === 'running');
 	session.interrupt();
 	const output = await session.ended;
 	t.log(output);

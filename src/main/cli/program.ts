@@ -2,12 +2,13 @@ import {existsSync} from 'node:fs';
 import type {Worker} from 'node:worker_threads';
 import type {VmEnd} from '#main/vm';
 import {publicApi, WorkerStock} from '#main/workers';
+import type {VmmError} from '#support/errors';
 import type * as PublicApi from '../index.ts';
 import {doctorHelpText, helpText} from './help.ts';
 import type {CommandLine} from './parse.ts';
 import {parseCommandLine} from './parse.ts';
 import {print} from './print.ts';
-import {reportError} from './report.ts';
+import {errorLine, reportError} from './report.ts';
 import {type Environment, type RunConfig, toConfig} from './to-config.ts';
 
 /** What a person at the terminal is told when a machine stays after its guest's end. */
@@ -81,8 +82,10 @@ async function runConfig(config: RunConfig, stock: WorkerStock): Promise<number>
 			const {createVm} = (await import(publicApi.href)) as typeof PublicApi;
 			const prefetched = (doneBytes: number, totalBytes: number) =>
 				log.debug({doneBytes, totalBytes}, 'Memory prefetched');
+			const crashDumped = (path: string, error?: VmmError) =>
+				print(2, error === undefined ? `openvmm: The guest's core dump is in "${path}"\n` : errorLine(error.toData()));
 			const halted = (end: VmEnd) => print(2, `openvmm: ${haltedText(end)}\n`);
-			return createVm(vm, {prefetched, halted, stock, start: !vm.paused});
+			return createVm(vm, {prefetched, halted, crashDumped, stock, start: !vm.paused});
 		},
 		async claimPidFile(path) {
 			const {claimPidFile} = await import('./pid-file.ts');

@@ -6,6 +6,7 @@ import {allocateRam, prefetchRam} from '#main/memory';
 import {checkShape, machineShape, type OpenSnapshot, saveSnapshot} from '#main/snapshot';
 import {createMemoryLayout} from '#main/topology';
 import {WorkerStock} from '#main/workers';
+import {isVmmError, type VmmError} from '#support/errors';
 import {close, eventfd} from '#support/ffi';
 import {physicalAddressBits} from '#vcpu-worker/cpuid';
 import {openKvm, Partition, probeDebug, supportedCpuid} from '#vcpu-worker/kvm';
@@ -24,7 +25,7 @@ import {
 	vcpusUnit,
 } from './units/index.ts';
 import {VcpuGroup} from './vcpu-group.ts';
-import {Vm} from './vm.ts';
+import {Vm, type VmParts} from './vm.ts';
 import type {VmEnd} from './vm-end.ts';
 import {hostedTopology, wireMachine} from './wire-machine.ts';
 import {wireVcpus} from './wire-vcpus.ts';
@@ -35,6 +36,8 @@ export interface CreateOptions {
 	readonly prefetched?: (doneBytes: number, totalBytes: number) => void;
 	/** Called when the guest has ended and its action is `halt`: the machine stays, stopped, to be looked at or reset. */
 	readonly halted?: (end: VmEnd) => void;
+	/** Called when the guest has crashed and `crashDumpPath` is set: with what went wrong, if something did. */
+	readonly crashDumped?: (path: string, error?: VmmError) => void;
 	/** How long the device worker looks for work before it sleeps, in nanoseconds. */
 	readonly pollNs?: number;
 	/** How often a vCPU's thread looks at a mailbox reply before it sleeps. */
@@ -178,6 +181,7 @@ async function assemble(config: VmConfig, options: CreateOptions, undo: Undo): P
 		vcpus,
 		devices,
 		actions: config.guestActions,
+		crashDump: crashDump(config.crashDumpPath, options.crashDumped ?? (() => {})),
 		halted: options.halted ?? (() => {}),
 		consoleDevice: consolePort(config.serial),
 		release: async (end) => {
@@ -195,6 +199,20 @@ async function assemble(config: VmConfig, options: CreateOptions, undo: Undo): P
 function savedTimeNs(snapshot: OpenSnapshot | undefined): number {
 	const time = snapshot?.units['time'];
 	return typeof time === 'number' && Math.abs(time) <= Number.MAX_SAFE_INTEGER ? time : 0;
+}
+
+/** A dump that fails is reported and changes nothing about the crash. */
+function crashDump(path: string | undefined, dumped: NonNullable<CreateOptions['crashDumped']>): VmParts['crashDump'] {
+	return async (write) => {
+		if (path === undefined) return;
+		try {
+			await write(path);
+			dumped(path);
+		} catch (error) {
+			if (!isVmmError(error)) throw error;
+			dumped(path, error);
+		}
+	};
 }
 
 function createPartition(kvm: number, config: VmConfig, bootApicId: number): Partition {

@@ -1,52 +1,89 @@
-import type {AddressRange, DebugPlan, DebugStop, HardwareBreakpoint} from '#vcpu-worker/debug';
-import type {VmEnd} from './vm-end.ts';
+import type {DebugPlan} from '#vcpu-worker/debug';
+import {vmError} from './errors.ts';
+import {
+	type Breakpoints,
+	type DebugHit,
+	type GuestStop,
+	noBreakpoints,
+	type Step,
+	type StopListener,
+} from './guest-stop.ts';
 
-/** Where a debugger wants the guest to stop, whichever processor comes there. */
-export interface Breakpoints {
-	/** Guest-physical addresses of instructions, in RAM. */
-	readonly software: readonly number[];
-	readonly hardware: readonly HardwareBreakpoint[];
-	/** Linear addresses of instructions that the guest is stepped to, which is slow; see `DebugSupport`. */
-	readonly stops: readonly bigint[];
-}
-
-export const noBreakpoints: Breakpoints = {software: [], hardware: [], stops: []};
-
-/** How far a processor may run: on, by one instruction, or until it leaves a range. */
-export type Step = boolean | AddressRange;
-
-/** A processor that stopped for the debugger. */
-export interface DebugHit {
-	readonly vcpu: number;
-	readonly stop: DebugStop;
-}
-
-/** Why the guest stands still. */
-export type GuestStop =
-	/** Somebody paused the machine. */
-	| {readonly kind: 'paused'}
-	/** At least one processor came to what the debugger asked for. */
-	| {readonly kind: 'debug'; readonly hits: readonly DebugHit[]}
-	/** The guest has crashed, or cannot go on; what follows that waits for the debugger to let it run. */
-	| {readonly kind: 'crash'; readonly vcpu: number; readonly reason: string}
-	/** The guest has ended, and its action keeps the machine. */
-	| {readonly kind: 'ended'; readonly end: VmEnd};
-
-/** Who is told when the guest stands still. Called between the machine's operations: it must not wait for one. */
-export type StopListener = (stop: GuestStop) => void;
-
-/** What a debugger wants of the machine's next run. */
+/** A machine's side of the debugger that is attached to it, if one is. */
 export class DebugControl {
 	breakpoints = noBreakpoints;
 	/** The processors that run, and how; undefined: all of them, on. Holds for one run. */
-	steps: ReadonlyMap<number, Step> | undefined;
+	#steps: ReadonlyMap<number, Step> | undefined;
+	#listener: StopListener | undefined;
+	/** Processors that came to what the debugger asked for and have not been reported yet. */
+	#hits: DebugHit[] = [];
+	/** What follows the guest's crash, once the debugger lets it. */
+	#held: (() => Promise<void>) | undefined;
+
+	get isAttached(): boolean {
+		return this.#listener !== undefined;
+	}
+
+	/** @throws VM_DEBUGGED */
+	attach(listener: StopListener): void {
+		if (this.isAttached) throw vmError('VM_DEBUGGED', {});
+		this.#listener = listener;
+	}
+
+	/** The debugger hears nothing more. */
+	leave(): void {
+		this.#listener = undefined;
+	}
+
+	/** Takes its breakpoints away. Only while no vCPU runs. */
+	clear(): void {
+		this.breakpoints = noBreakpoints;
+		this.#hits = [];
+	}
+
+	/** What the next run is to be. */
+	prepare(breakpoints: Breakpoints, steps: ReadonlyMap<number, Step> | undefined): void {
+		this.breakpoints = breakpoints;
+		this.#steps = steps;
+	}
+
+	/** The run is over. */
+	runEnded(): void {
+		this.#steps = undefined;
+	}
 
 	/** What this processor's run is to be; undefined: as without a debugger. */
 	planOf(vcpu: number): DebugPlan | 'hold' | undefined {
-		const step = this.steps === undefined ? false : this.steps.get(vcpu);
+		const step = this.#steps === undefined ? false : this.#steps.get(vcpu);
 		if (step === undefined) return 'hold';
 		const {software, hardware, stops} = this.breakpoints;
 		if (step === false && software.length + hardware.length + stops.length === 0) return undefined;
 		return {step, breakpoints: software, hardware, stops};
+	}
+
+	/** A processor has come to what the debugger asked for. */
+	hit(hit: DebugHit): void {
+		this.#hits.push(hit);
+	}
+
+	/** Tells the debugger why the guest stands still: a pause may have met a breakpoint. */
+	report(stop: GuestStop): void {
+		const hits = this.#hits.splice(0);
+		this.#listener?.(hits.length > 0 && stop.kind === 'paused' ? {kind: 'debug', hits} : stop);
+	}
+
+	/** Reports a crash and holds back what follows it; false when there is no debugger to look at it. */
+	hold(stop: GuestStop, follow: () => Promise<void>): boolean {
+		if (!this.isAttached) return false;
+		this.#held = follow;
+		this.report(stop);
+		return true;
+	}
+
+	/** What was held back, which nobody holds back any more. */
+	takeHeld(): (() => Promise<void>) | undefined {
+		const held = this.#held;
+		this.#held = undefined;
+		return held;
 	}
 }

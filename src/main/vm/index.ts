@@ -6,6 +6,6 @@ export {
 	noBreakpoints,
 	type Step,
 	type StopListener,
-} from './debug-control.ts';
+} from './guest-stop.ts';
 export type {Vm, VmInspection} from './vm.ts';
 export type {VmEnd, VmState} from './vm-end.ts';

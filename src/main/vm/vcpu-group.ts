@@ -2,7 +2,7 @@ import {VmmError} from '#support/errors';
 import {stateError} from '#support/saved-state';
 import type {DebugPlan} from '#vcpu-worker/debug';
 import type {StopReason, VcpuControlView} from '#vcpu-worker/protocol';
-import type {BootRegisters} from '#vcpu-worker/registers';
+import type {BootRegisters, ProcessorRegisters} from '#vcpu-worker/registers';
 import type {VcpuThread} from './vcpu-thread.ts';
 
 /** Called when a vCPU stops by itself: for a guest's request, a crash or a failure. */
@@ -45,6 +45,11 @@ export class VcpuGroup {
 	/** Resolves when every vCPU exists; rejects with the first failure. */
 	async ready(): Promise<void> {
 		await Promise.all(this.#threads.map((thread) => thread.ready()));
+	}
+
+	/** The registers of all vCPUs. Only while no vCPU runs. */
+	readRegisters(): Promise<ProcessorRegisters[]> {
+		return Promise.all(this.#threads.map((thread) => thread.readRegisters()));
 	}
 
 	/** Puts all vCPUs into their state at power-on, the boot processor at `entry`. Only while no vCPU runs. */

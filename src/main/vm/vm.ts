@@ -4,21 +4,15 @@ import type {GuestMemory} from '#devices/guest-memory';
 import type {UnclaimedAccess} from '#devices/io-bus';
 import type {AttachedMachine} from '#devices/machine';
 import type {GuestAction, GuestActions} from '#main/config';
+import type {DumpProgress} from '#main/core-dump';
 import {pmName} from '#main/machine';
 import type {Progress} from '#main/snapshot';
 import type {StopReason} from '#vcpu-worker/protocol';
 import type {ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
-import {
-	type Breakpoints,
-	type DebugControl,
-	type DebugHit,
-	type GuestStop,
-	noBreakpoints,
-	type Step,
-	type StopListener,
-} from './debug-control.ts';
+import type {DebugControl} from './debug-control.ts';
 import type {DeviceThread} from './device-thread.ts';
 import {vmError} from './errors.ts';
+import type {Breakpoints, Step, StopListener} from './guest-stop.ts';
 import type {SavedUnits, StateUnits} from './units/index.ts';
 import type {VcpuGroup} from './vcpu-group.ts';
 import type {VmEnd, VmState} from './vm-end.ts';
@@ -37,6 +31,8 @@ export interface VmParts {
 	readonly actions: GuestActions;
 	/** Device that gets console input. */
 	readonly consoleDevice: string | undefined;
+	/** Called when the guest has crashed: writes a core dump where one is wanted. Never rejects. */
+	readonly crashDump: (write: (path: string) => Promise<void>) => Promise<void>;
 	/** Called when the guest has ended and its action keeps the stopped machine. */
 	readonly halted: (end: VmEnd) => void;
 	/** Releases host resources, after the threads have ended. */
@@ -64,16 +60,11 @@ export class Vm {
 	#state: VmState = 'created';
 	#last: Promise<void> = Promise.resolve();
 	#end: (end: VmEnd) => void = () => {};
-	#debugger: StopListener | undefined;
-	/** Processors that came to what the debugger asked for and have not been reported yet. */
-	#hits: DebugHit[] = [];
-	/** What follows the guest's crash, once the debugger lets it. */
-	#afterCrash: (() => Promise<void>) | undefined;
 
 	constructor(parts: VmParts) {
 		this.#parts = parts;
 		parts.vcpus.stopped = (vcpu, reason) => {
-			if (reason.kind === 'debug') this.#hits.push({vcpu, stop: reason.stop});
+			if (reason.kind === 'debug') parts.debug.hit({vcpu, stop: reason.stop});
 			void this.#next(() => this.#stopped(vcpu, reason));
 		};
 		this.ended = new Promise((resolve) => {
@@ -103,7 +94,7 @@ export class Vm {
 			if (this.#state !== 'running') return;
 			await this.#halt();
 			this.#state = 'paused';
-			this.#report({kind: 'paused'});
+			this.#parts.debug.report({kind: 'paused'});
 		});
 	}
 
@@ -111,10 +102,10 @@ export class Vm {
 	reset(): Promise<void> {
 		return this.#next(async () => {
 			if (this.#state === 'stopped') return;
-			const debugged = this.#state === 'halted' && this.#debugger !== undefined;
+			const debugged = this.#state === 'halted' && this.#parts.debug.isAttached;
 			const wasPaused = this.#state === 'paused' || this.#state === 'created' || debugged;
 			if (this.#state === 'running') await this.#halt();
-			this.#afterCrash = undefined;
+			this.#parts.debug.takeHeld();
 			await this.#powerOn();
 			if (!wasPaused) await this.#run();
 			else if (debugged) this.#state = 'paused';
@@ -124,10 +115,8 @@ export class Vm {
 	/** Sends a non-maskable interrupt to the boot processor. */
 	nmi(): Promise<void> {
 		return this.#next(async () => {
-			const wasRunning = this.#state === 'running';
-			if (wasRunning) await this.#halt();
-			if (wasRunning || this.#state === 'paused') await this.#parts.vcpus.nmi();
-			if (wasRunning) await this.#run();
+			if (this.#state !== 'running' && this.#state !== 'paused') return;
+			await this.#atRest(() => this.#parts.vcpus.nmi());
 		});
 	}
 
@@ -151,13 +140,19 @@ export class Vm {
 	saveSnapshot(directory: string, progress?: Progress): Promise<void> {
 		return this.#next(async () => {
 			if (this.#state === 'stopped') throw vmError('VM_STOPPED', {wanted: 'state'});
-			const wasRunning = this.#state === 'running';
-			if (wasRunning) await this.#halt();
-			try {
-				await this.#parts.save(directory, await this.#parts.units.save(), progress);
-			} finally {
-				if (wasRunning) await this.#run();
-			}
+			await this.#atRest(async () => this.#parts.save(directory, await this.#parts.units.save(), progress));
+		});
+	}
+
+	/**
+	 * Writes the processors and all memory to an ELF core file for gdb and crash. A running guest is paused meanwhile.
+	 * @param progress - called with the bytes of guest memory that have been dealt with
+	 * @throws CORE_DUMP_FAILED, VM_STOPPED; the machine goes on all the same
+	 */
+	dumpCore(path: string, progress?: DumpProgress): Promise<void> {
+		return this.#next(async () => {
+			if (this.#state === 'stopped') throw vmError('VM_STOPPED', {wanted: 'memory'});
+			await this.#atRest(() => this.#writeCore(path, progress));
 		});
 	}
 
@@ -192,20 +187,16 @@ export class Vm {
 	 * @throws VM_DEBUGGED
 	 */
 	attachDebugger(stopped: StopListener): void {
-		if (this.#debugger !== undefined) throw vmError('VM_DEBUGGED', {});
-		this.#debugger = stopped;
+		this.#parts.debug.attach(stopped);
 	}
 
 	/** Takes the debugger and its breakpoints away, and lets what it held back happen. */
 	detachDebugger(): Promise<void> {
-		this.#debugger = undefined;
+		const {debug} = this.#parts;
+		debug.leave();
 		return this.#next(async () => {
-			const wasRunning = this.#state === 'running';
-			if (wasRunning) await this.#halt();
-			this.#parts.debug.breakpoints = noBreakpoints;
-			this.#hits = [];
-			if (wasRunning) await this.#run();
-			else await this.#letCrash();
+			await this.#atRest(async () => debug.clear());
+			await debug.takeHeld()?.();
 		});
 	}
 
@@ -214,11 +205,12 @@ export class Vm {
 	 * @param steps - the processors that run, and how; undefined: all of them, on
 	 */
 	runDebugged(breakpoints: Breakpoints, steps?: ReadonlyMap<number, Step>): Promise<void> {
+		const {debug} = this.#parts;
 		return this.#next(async () => {
-			if (this.#afterCrash !== undefined) return this.#letCrash();
+			const held = debug.takeHeld();
+			if (held !== undefined) return held();
 			if (this.#state !== 'created' && this.#state !== 'paused') return;
-			this.#parts.debug.breakpoints = breakpoints;
-			this.#parts.debug.steps = steps;
+			debug.prepare(breakpoints, steps);
 			await this.#run();
 		});
 	}
@@ -260,16 +252,21 @@ export class Vm {
 		});
 	}
 
-	/** Tells the debugger why the guest stands still. */
-	#report(stop: GuestStop): void {
-		const hits = this.#hits.splice(0);
-		this.#debugger?.(hits.length > 0 && stop.kind === 'paused' ? {kind: 'debug', hits} : stop);
+	/** Does something while the guest stands still, and lets a running one go on after it. */
+	async #atRest(action: () => Promise<void>): Promise<void> {
+		const wasRunning = this.#state === 'running';
+		if (wasRunning) await this.#halt();
+		try {
+			await action();
+		} finally {
+			if (wasRunning) await this.#run();
+		}
 	}
 
-	async #letCrash(): Promise<void> {
-		const follow = this.#afterCrash;
-		this.#afterCrash = undefined;
-		await follow?.();
+	async #writeCore(path: string, progress?: DumpProgress): Promise<void> {
+		const {memory, vcpus} = this.#parts;
+		const {writeCore} = await import('#main/core-dump');
+		await writeCore(path, {memory, processors: await vcpus.readRegisters()}, progress);
 	}
 
 	/** Puts everything into its state at power-on, in which it is created. */
@@ -287,19 +284,19 @@ export class Vm {
 	/** Everything out of the guest and quiescent. */
 	async #halt(): Promise<void> {
 		await this.#parts.units.stop();
-		this.#parts.debug.steps = undefined;
+		this.#parts.debug.runEnded();
 	}
 
 	/** A vCPU stopped by itself. */
 	async #stopped(vcpu: number, reason: StopReason): Promise<void> {
 		if (this.#state !== 'running') return;
-		const {machine, actions} = this.#parts;
+		const {machine, actions, debug} = this.#parts;
 		await this.#halt();
 		if (reason.kind === 'debug') {
 			// The debugger may have left meanwhile.
-			if (this.#debugger === undefined) return this.#run();
+			if (!debug.isAttached) return this.#run();
 			this.#state = 'paused';
-			return this.#report({kind: 'paused'});
+			return debug.report({kind: 'paused'});
 		}
 		this.#state = 'halted';
 		if (reason.kind === 'failed') {
@@ -315,11 +312,11 @@ export class Vm {
 		return this.#serve(event);
 	}
 
-	/** With a debugger attached a crash waits for it. */
+	/** Dumps the guest where that is wanted. With a debugger attached, what follows waits for it. */
 	async #crashed(vcpu: number, reason: string, follow: () => Promise<void>): Promise<void> {
-		if (this.#debugger === undefined) return follow();
-		this.#afterCrash = follow;
-		this.#report({kind: 'crash', vcpu, reason});
+		const {crashDump, debug} = this.#parts;
+		await crashDump((path) => this.#writeCore(path));
+		if (!debug.hold({kind: 'crash', vcpu, reason}, follow)) await follow();
 	}
 
 	#serve(event: MachineEvent): Promise<void> {
@@ -333,7 +330,7 @@ export class Vm {
 
 	async #act(action: GuestAction, end: (status: number) => VmEnd): Promise<void> {
 		if (action === 'halt') {
-			this.#report({kind: 'ended', end: end(0)});
+			this.#parts.debug.report({kind: 'ended', end: end(0)});
 			return this.#parts.halted(end(0));
 		}
 		if (action !== 'reset') return this.#finish(end(action.exit));
@@ -346,7 +343,7 @@ export class Vm {
 		const {devices, vcpus, release} = this.#parts;
 		if (this.#state === 'running') await this.#halt();
 		this.#state = 'stopped';
-		this.#afterCrash = undefined;
+		this.#parts.debug.takeHeld();
 		await devices.dispose();
 		await vcpus.dispose();
 		await release(end);
