@@ -11,6 +11,10 @@ import {endReply} from './stop-reply.ts';
 /** Replies that a client has not read. One that asks and asks and never reads is dropped. */
 const maxUnreadBytes = 2 ** 20;
 
+/** The connection has broken: the errno's name, or what Node makes of it. */
+const isConnectionError = (error: unknown): boolean =>
+	/^(E[A-Z]+|ERR_STREAM_PREMATURE_CLOSE)$/.test((error as NodeJS.ErrnoException).code ?? '');
+
 const farewellMs = 1000;
 
 /** A debugger at the other end of a connection. It is attached to the machine until the connection is over. */
@@ -41,7 +45,7 @@ export class Client {
 				if (this.#leaving) break;
 			}
 		} catch (error) {
-			if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
+			if (!isConnectionError(error)) throw error;
 		} finally {
 			this.#socket.destroy();
 			// A guest that runs goes on; one that stands still waits for the console or the next debugger.

@@ -82,6 +82,8 @@ export class Session {
 	/** The guest has come to stand still. */
 	stopped(stop: GuestStop): void {
 		this.forgetRegisters();
+		// The client's own pause, as it attaches.
+		if (stop.kind === 'paused' && !this.waiting) return;
 		if (stop.kind === 'debug') {
 			// Breakpoints are come to again; an access that is over is not.
 			this.#untold = stop.hits.slice(1).filter((hit) => /watch/.test(this.breakpoints.reasonOf(hit)?.kind ?? ''));

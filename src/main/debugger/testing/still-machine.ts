@@ -1,0 +1,81 @@
+import {MappedMemory} from '#devices/guest-memory';
+import type {Breakpoints, GuestStop, Step, StopListener, VmEnd, VmState} from '#main/vm';
+import type {ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
+import {sampleRegisters} from '#vcpu-worker/registers/testing';
+import {vmError} from '../../vm/errors.ts';
+import type {Debuggee} from '../debuggee.ts';
+
+/** What a debugger asked of a run. */
+export interface AskedRun {
+	readonly breakpoints: Breakpoints;
+	readonly steps: ReadonlyMap<number, Step> | undefined;
+}
+
+/** Something to attach to without KVM: registers and memory that keep what is written, and a guest that never moves. */
+export class StillMachine implements Debuggee {
+	readonly processors = 2;
+	readonly memory: MappedMemory;
+	readonly runs: AskedRun[] = [];
+	readonly ended = new Promise<VmEnd>(() => {});
+	state: VmState = 'running';
+	resets = 0;
+	nmis = 0;
+	detached = 0;
+	/** Called by `stop`. */
+	stopped: () => void = () => {};
+	readonly #registers: ProcessorRegisters[] = [sampleRegisters({}), sampleRegisters({general: {rip: 0x2000n}})];
+	#listener: StopListener | undefined;
+
+	constructor() {
+		const length = 0x10_0000;
+		const buffer = new SharedArrayBuffer(length);
+		this.memory = new MappedMemory([{gpa: 0, length, buffer, bufferOffset: 0, hostAddress: 0n}]);
+	}
+
+	/** The guest comes to stand still. */
+	standStill(stop: GuestStop): void {
+		this.state = stop.kind === 'crash' || stop.kind === 'ended' ? 'halted' : 'paused';
+		this.#listener?.(stop);
+	}
+
+	async readRegisters(vcpu: number): Promise<ProcessorRegisters> {
+		if (this.state === 'running') throw vmError('VM_RUNNING', {wanted: 'its registers'});
+		return this.#registers[vcpu] as ProcessorRegisters;
+	}
+
+	async writeRegisters(vcpu: number, changes: RegisterChanges): Promise<void> {
+		this.#registers[vcpu] = {...(await this.readRegisters(vcpu)), ...changes};
+	}
+
+	attachDebugger(listener: StopListener): void {
+		this.#listener = listener;
+	}
+
+	async detachDebugger(): Promise<void> {
+		this.#listener = undefined;
+		this.detached++;
+	}
+
+	async runDebugged(breakpoints: Breakpoints, steps?: ReadonlyMap<number, Step>): Promise<void> {
+		this.runs.push({breakpoints, steps});
+		if (this.state !== 'halted') this.state = 'running';
+	}
+
+	async pause(): Promise<void> {
+		if (this.state === 'running') this.standStill({kind: 'paused'});
+	}
+
+	async reset(): Promise<void> {
+		this.resets++;
+	}
+
+	async nmi(): Promise<void> {
+		this.nmis++;
+	}
+
+	async stop(): Promise<void> {
+		this.state = 'stopped';
+		// Like a machine, whose threads end first.
+		setImmediate(() => this.stopped());
+	}
+}
