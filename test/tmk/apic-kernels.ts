@@ -3,7 +3,7 @@ import {exitCode} from './layout.ts';
 import {type MicroKernel, microKernel} from './micro-kernel.ts';
 
 /** The local APIC's registers in xAPIC mode, by their offset; in x2APIC mode the MSR is 0x800 plus a sixteenth. */
-const register = {
+export const apicRegister = {
 	endOfInterrupt: 0xb0,
 	spurious: 0xf0,
 	command: 0x300,
@@ -24,15 +24,15 @@ const toSelf = 0x4_4000;
 
 /** Sends itself an interrupt `count` times, and waits for each. */
 export function selfIpi({count}: {readonly count: number}): MicroKernel {
-	return interruptKernel('self-ipi', count, (asm) => writeApic(asm, register.command, toSelf | vector));
+	return interruptKernel('self-ipi', count, (asm) => writeApic(asm, apicRegister.command, toSelf | vector));
 }
 
 /** Lets the local APIC's timer run down `count` times from `ticks`, and waits for each. */
 export function apicTimer({count, ticks}: {readonly count: number; readonly ticks: number}): MicroKernel {
 	return interruptKernel('apic-timer', count, (asm) => {
-		writeApic(asm, register.divide, divideByOne);
-		writeApic(asm, register.timer, vector); // one shot
-		writeApic(asm, register.initialCount, ticks);
+		writeApic(asm, apicRegister.divide, divideByOne);
+		writeApic(asm, apicRegister.timer, vector); // one shot
+		writeApic(asm, apicRegister.initialCount, ticks);
 	});
 }
 
@@ -45,7 +45,7 @@ function interruptKernel(name: string, count: number, raise: (asm: Assembler) =>
 		mov(al, 0xff); // a firmware may have left the timer interrupt on
 		asm.out(pic1Mask, al);
 		asm.out(pic2Mask, al);
-		writeApic(asm, register.spurious, softwareEnabled);
+		writeApic(asm, apicRegister.spurious, softwareEnabled);
 		label('again');
 		mov(dword('has-come'), 0);
 		raise(asm);
@@ -67,7 +67,7 @@ function interruptKernel(name: string, count: number, raise: (asm: Assembler) =>
 		push(rdx);
 		mov(dword('has-come'), 1);
 		inc(ebx);
-		writeApic(asm, register.endOfInterrupt, 0);
+		writeApic(asm, apicRegister.endOfInterrupt, 0);
 		pop(rdx);
 		pop(rcx);
 		pop(rax);
@@ -79,7 +79,7 @@ function interruptKernel(name: string, count: number, raise: (asm: Assembler) =>
 }
 
 /** Writes a register of the local APIC in whichever mode it is; changes EAX, ECX and EDX. */
-function writeApic(asm: Assembler, offset: number, value: number): void {
+export function writeApic(asm: Assembler, offset: number, value: number): void {
 	const {mov, rdmsr, wrmsr, test, jnz, jmp, label, unique, xor} = asm;
 	const [wide, done] = [unique('apic-wide'), unique('apic-done')];
 	mov(ecx, apicBaseMsr);

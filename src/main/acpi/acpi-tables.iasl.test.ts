@@ -37,6 +37,9 @@ for (const [title, {processors, bridges}] of Object.entries(machines)) {
 				endBus: 255,
 				ecam: {gpa: 2 ** 33 + segment * 2 ** 28, length: 2 ** 28},
 				mmio: [{gpa: 0xf000_0000, length: 2 ** 20}],
+				ports: {base: 0x1000, length: segment === 0 ? 0xf000 : 0},
+				interrupts: [0, 1, 2, 3].map((pin) => ({device: 3, pin, input: 16 + ((3 + pin) % 4)})),
+				preserveBars: segment === 1,
 			})),
 		});
 		for (const {name, data} of pieces.filter((piece) => piece.name !== 'ACPI RSDP')) {

@@ -177,6 +177,17 @@ test('further devices join the namespace', (t) => {
 	t.true(hex(piece('DSDT', {devices: [vmod]})).includes(hex(vmod)));
 });
 
+test('a host bridge routes pins to inputs, has ports, and may hold its guest to the BARs it finds', (t) => {
+	const interrupts = [{device: 2, pin: 1, input: 19}];
+	const ssdt = hex(
+		piece('SSDT', {hostBridges: [{...bridge, ports: {base: 0x1000, length: 0xf000}, interrupts, preserveBars: true}]}),
+	);
+	t.true(ssdt.includes(`08${hex(Buffer.from('_PRT'))}120e01120b040cffff020001000a13`), 'device 2, INTB, input 19');
+	t.true(ssdt.includes('880d00010c0300000010ffff000000f0'), 'WordIO');
+	t.true(ssdt.includes(hex(Buffer.from('_DSM'))));
+	t.false(hex(piece('SSDT', {hostBridges: [bridge]})).includes(hex(Buffer.from('_DSM'))));
+});
+
 test('MCFG counts from bus 0 even when the root complex starts later', (t) => {
 	t.is(hex(piece('MCFG', {hostBridges: [bridge]}).slice(44)), '0000004001000000' + '0000' + '10' + '1f' + '00000000');
 });

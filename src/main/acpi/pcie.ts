@@ -1,6 +1,7 @@
 import type {MemoryRange} from '#devices/guest-memory';
 import {
 	argument,
+	buffer,
 	busNumbers,
 	createDwordField,
 	device,
@@ -11,6 +12,8 @@ import {
 	name,
 	orInto,
 	otherwise,
+	packageOf,
+	portWindow,
 	qwordMemory,
 	resourceTemplate,
 	returns,
@@ -33,6 +36,12 @@ export interface PcieHostBridge {
 	readonly ecam: MemoryRange;
 	/** Windows for the BARs of devices. */
 	readonly mmio: readonly MemoryRange[];
+	/** Windows for BARs of ports. */
+	readonly ports?: {readonly base: number; readonly length: number};
+	/** Where the pins (0 is INTA) of devices on the root bus lead. */
+	readonly interrupts?: readonly {readonly device: number; readonly pin: number; readonly input: number}[];
+	/** Tell the guest to leave BARs where they are. */
+	readonly preserveBars?: boolean;
 }
 
 const bytesPerBus = 0x10_0000;
@@ -40,6 +49,9 @@ const maxHostBridges = 100;
 
 /** The _OSC interface of PCI host bridges (PCI Firmware Specification 3.3, 4.5.1). */
 const pciHostBridgeOsc = '33DB4D5B-1FF7-401C-9657-7441C03DD766';
+/** The _DSM interface of PCI. */
+const pciDsm = 'E5C937D0-3553-4D7A-9117-EA4D19C3434D';
+const preserveFunction = 5;
 /** _OSC status: unrecognized UUID (ACPI 6.5, table 6.13). */
 const unrecognizedUuid = 0x04;
 
@@ -85,7 +97,7 @@ export function buildPcieSsdt(bridges: readonly PcieHostBridge[]): Uint8Array {
 }
 
 function hostBridge(bridge: PcieHostBridge, index: number): Uint8Array {
-	const {segment, startBus, endBus, mmio} = bridge;
+	const {segment, startBus, endBus, mmio, ports, interrupts = [], preserveBars} = bridge;
 	const windows = mmio.filter(({length}) => length > 0).map(({gpa, length}) => qwordMemory(gpa, length));
 	return device(
 		index < 10 ? `PCI${index}` : `PC${index}`,
@@ -96,7 +108,36 @@ function hostBridge(bridge: PcieHostBridge, index: number): Uint8Array {
 		name('_BBN', integer(startBus)),
 		name('_CCA', integer(1)),
 		grantAllControl(),
-		name('_CRS', resourceTemplate(busNumbers(startBus, endBus - startBus + 1), ...windows)),
+		...(preserveBars === true ? [preserveBoot()] : []),
+		...(interrupts.length > 0 ? [name('_PRT', packageOf(...interrupts.map(route)))] : []),
+		name(
+			'_CRS',
+			resourceTemplate(
+				busNumbers(startBus, endBus - startBus + 1),
+				...(ports !== undefined && ports.length > 0 ? [portWindow(ports.base, ports.length)] : []),
+				...windows,
+			),
+		),
+	);
+}
+
+/** An element of _PRT (ACPI 6.5, 6.2.13): all functions of a device, a pin, and the input that it leads to. */
+function route({device: number, pin, input}: {device: number; pin: number; input: number}): Uint8Array {
+	return packageOf(integer(number * 0x1_0000 + 0xffff), integer(pin), integer(0), integer(input));
+}
+
+/** _DSM of PCI (PCI Firmware Specification 3.3, 4.6.5): function 5 answers 0, which forbids to move what firmware placed. */
+function preserveBoot(): Uint8Array {
+	const isFunction = (number: number) => equal(argument(2), integer(number));
+	return method(
+		'_DSM',
+		4,
+		when(
+			equal(argument(0), uuid(pciDsm)),
+			when(isFunction(0), returns(buffer(Uint8Array.of((1 << preserveFunction) | 1)))),
+			when(isFunction(preserveFunction), returns(integer(0))),
+		),
+		returns(buffer(Uint8Array.of(0))),
 	);
 }
 

@@ -137,11 +137,37 @@ export const flags = [
 	{name: 'com3', value: 'SERIAL', group: 'devices', default: 'none', help: serialHelp},
 	{name: 'com4', value: 'SERIAL', group: 'devices', default: 'none', help: serialHelp},
 	{
+		name: 'pcie-root-complex',
+		value: 'PARAMS',
+		group: 'devices',
+		repeat: true,
+		help: 'a PCI Express root complex: NAME, then segment=N (0), start_bus=N (0), end_bus=N (255), low_mmio=SIZE (64M), high_mmio=SIZE (1G), low_mmio_base=ADDRESS, high_mmio_base=ADDRESS, preserve_bars, between commas; may be repeated',
+	},
+	{
+		name: 'pcie-root-port',
+		value: 'PARAMS',
+		group: 'devices',
+		repeat: true,
+		help: 'a port of a root complex: RC:NAME[,addr=DEVICE[.FUNCTION]][,hotplug][,acs=MASK][,pasid]; MASK defaults to 0x5f; may be repeated',
+	},
+	{
+		name: 'pcie-switch',
+		value: 'PARAMS',
+		group: 'devices',
+		repeat: true,
+		help: 'a PCI Express switch on a port: PORT:NAME[,num_downstream_ports=4][,hotplug][,acs=MASK][,pasid]; its ports are called NAME-downstream-0 and so on; may be repeated',
+	},
+	{
+		name: 'pcie-ecam-below-4gb',
+		group: 'devices',
+		help: 'configuration space of the root complexes lies below 4 GiB, for guests that look for it there only',
+	},
+	{
 		name: 'device',
 		value: 'PATH,OPTIONS',
 		group: 'devices',
 		repeat: true,
-		help: 'a device of your own: the path of its module, then name=NAME, route=shared|remote (shared) and options of its own, between commas; may be repeated',
+		help: 'a device of your own: the path of its module, then name=NAME, route=shared|remote (shared), port=PORT where it is a PCI Express device, and options of its own, between commas; may be repeated',
 	},
 	{
 		name: 'debugcon',

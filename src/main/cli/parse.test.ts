@@ -52,6 +52,27 @@ const accepted: [string, Parameters<typeof vmConfig>[0]][] = [
 		{debugcon: {port: 0xe9, backend: {kind: 'stderr'}}, debugExitPort: 0xf4},
 	],
 	[
+		'--pcie-root-complex rc0 --pcie-root-port rc0:rp0,hotplug --pcie-switch rp0:sw --pcie-ecam-below-4gb',
+		{
+			pcie: {
+				rootComplexes: [
+					{
+						name: 'rc0',
+						segment: 0,
+						startBus: 0,
+						endBus: 255,
+						lowMmioBytes: 64 * 2 ** 20,
+						highMmioBytes: 2 ** 30,
+						preserveBars: false,
+					},
+				],
+				rootPorts: [{rootComplex: 'rc0', name: 'rp0', hotplug: true, acs: 0x5f, pasid: false}],
+				switches: [{port: 'rp0', name: 'sw', downstreamPorts: 4, hotplug: false, acs: 0x5f, pasid: false}],
+				ecamBelow4Gb: true,
+			},
+		},
+	],
+	[
 		'--device a.ts --device=b.ts,name=b,route=remote,port=0x10',
 		{
 			deviceModules: [

@@ -4,6 +4,7 @@ import {
 	type DeviceModuleConfig,
 	type LogLevel,
 	logLevels,
+	type PcieConfig,
 	type ProcessConfig,
 	parseDebugcon,
 	parseDevice,
@@ -12,6 +13,9 @@ import {
 	parseGuestAction,
 	parseMemory,
 	parseNumber,
+	parsePcieRootComplex,
+	parsePcieRootPort,
+	parsePcieSwitch,
 	parseSerial,
 	type VmConfig,
 	type VmOptions,
@@ -61,6 +65,7 @@ export function toConfig(values: FlagValues, env: Environment): RunConfig {
 			com4: read('com4', parseSerial),
 		},
 		debugcon: read('debugcon', parseDebugcon),
+		pcie: pcieOptions(values),
 		deviceModules: deviceModules(values),
 		debugExitPort: read('debug-exit', number(0, 0xffff)),
 		irqchip: read('irqchip', choice('kernel', 'split')),
@@ -74,6 +79,17 @@ export function toConfig(values: FlagValues, env: Environment): RunConfig {
 		crashDumpPath: values.last('crash-dump-path'),
 	};
 	return {vm: vmConfig(given(options) as VmOptions), process: processConfig(values, env)};
+}
+
+function pcieOptions(values: FlagValues): Partial<PcieConfig> | undefined {
+	const rootComplexes = values.all('pcie-root-complex').map((text) => parsePcieRootComplex(text));
+	const rootPorts = values.all('pcie-root-port').map((text) => parsePcieRootPort(text));
+	const switches = values.all('pcie-switch').map((text) => parsePcieSwitch(text));
+	const ecamBelow4Gb = values.has('pcie-ecam-below-4gb');
+	if (rootComplexes.length > 0) return {rootComplexes, rootPorts, switches, ecamBelow4Gb};
+	const flag = (['pcie-root-port', 'pcie-switch', 'pcie-ecam-below-4gb'] as const).find((name) => values.has(name));
+	if (flag !== undefined) throw cliError('CLI_FLAG_NEEDS', {flag: `--${flag}`, needed: '--pcie-root-complex NAME'});
+	return undefined;
 }
 
 function deviceModules(values: FlagValues): readonly DeviceModuleConfig[] | undefined {

@@ -2,6 +2,7 @@ import type {SerialBackendConfig} from '#devices/serial-backends';
 import type {VmmError} from '#support/errors';
 import {checkMemory, memoryLimits} from './check-memory.ts';
 import {checkPath} from './check-path.ts';
+import {checkPcie} from './check-pcie.ts';
 import {configError} from './errors.ts';
 import {maxFlatAddress} from './flat-option.ts';
 import {type ConfigHost, linuxHost} from './host.ts';
@@ -27,6 +28,7 @@ export function checkConfig(config: VmConfig, host: ConfigHost = linuxHost): Vmm
 		...checkMemory(config.memory, host),
 		...checkBoot(config.boot, host),
 		...checkBackends(config, host),
+		...(config.pcie ? checkPcie(config.pcie) : []),
 		debugcon && checkRange(debugcon.port, '--debugcon port', 0, 0xffff),
 		debugExitPort === undefined ? undefined : checkRange(debugExitPort, '--debug-exit', 0, 0xffff),
 		...Object.entries(guestActions).map(([event, action]) =>

@@ -1,4 +1,5 @@
 import type {DeviceInstance} from '#devices/device';
+import type {PcieConfig} from './pcie-config.ts';
 import type {
 	BootConfig,
 	DebugconConfig,
@@ -30,6 +31,7 @@ export interface VmOptions {
 	readonly paused?: boolean;
 	readonly gdb?: GdbAddress;
 	readonly crashDumpPath?: string;
+	readonly pcie?: Partial<PcieConfig>;
 	readonly deviceModules?: readonly DeviceModuleConfig[];
 	readonly devices?: readonly DeviceInstance[];
 }
@@ -53,9 +55,14 @@ export function vmConfig(options: VmOptions = {}): VmConfig {
 		paused: options.paused ?? false,
 		...(options.gdb && {gdb: options.gdb}),
 		...(options.crashDumpPath !== undefined && {crashDumpPath: options.crashDumpPath}),
+		...(options.pcie && {pcie: pcieConfig(options.pcie)}),
 		...(options.deviceModules && {deviceModules: options.deviceModules}),
 		...(options.devices && {devices: options.devices}),
 	};
+}
+
+function pcieConfig(options: Partial<PcieConfig>): PcieConfig {
+	return {rootComplexes: [], rootPorts: [], switches: [], ecamBelow4Gb: false, ...options};
 }
 
 function memoryConfig(options: Partial<MemoryConfig> = {}): MemoryConfig {

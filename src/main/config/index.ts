@@ -12,6 +12,14 @@ export {type ConfigHost, linuxHost, type PathKind} from './host.ts';
 export {parseMemory} from './memory-option.ts';
 export {parseMemorySize} from './memory-size.ts';
 export {parseNumber} from './numbers.ts';
+export {
+	downstreamPortName,
+	type PcieConfig,
+	type PcieRootComplexConfig,
+	type PcieRootPortConfig,
+	type PcieSwitchConfig,
+} from './pcie-config.ts';
+export {parsePcieRootComplex, parsePcieRootPort, parsePcieSwitch} from './pcie-option.ts';
 export {type LogLevel, logLevels, type ProcessConfig} from './process-config.ts';
 export {parseDebugcon, parseSerial} from './serial-option.ts';
 export type {

@@ -1,6 +1,7 @@
 import type {DeviceInstance} from '#devices/device';
 import type {SerialBackendConfig} from '#devices/serial-backends';
 import type {SmtOption, X2ApicOption} from '#main/topology';
+import type {PcieConfig} from './pcie-config.ts';
 
 /** The machine's processors, as asked for. */
 export interface ProcessorConfig {
@@ -128,6 +129,7 @@ export interface VmConfig {
 	readonly gdb?: GdbAddress;
 	/** Where a core dump of a guest that crashes goes. */
 	readonly crashDumpPath?: string;
+	readonly pcie?: PcieConfig;
 	/** Devices of the user's own, from modules. */
 	readonly deviceModules?: readonly DeviceModuleConfig[];
 	/** Further devices, of kinds the device registry knows. */

@@ -1,5 +1,7 @@
 import test from 'ava';
+import {latch} from '#devices/chipset/latch';
 import type {AnyDeviceModel} from '#devices/device';
+import {completeModel} from '#devices/pci/function';
 import {vmConfig} from '#main/config';
 import {describeOwnDevices} from './index.ts';
 
@@ -12,6 +14,14 @@ test('devices are named after their kind, unless a name is given', (t) => {
 	const models = [model('a'), model('a'), model('a'), model('b')];
 	const names = describeOwnDevices(config, models).map(({name}) => name);
 	t.deepEqual(names, ['a', 'mine', 'a-3', 'b']);
+});
+
+test('a port is the place of a PCI function, and an option of any other device', (t) => {
+	const config = vmConfig({deviceModules: [module({port: 'rp0', size: '1'}), module({port: '1'})]});
+	const pci = {vendor: 1, device: 2, class: 3};
+	const made = describeOwnDevices(config, [completeModel({...latch, kind: 'f', pci} as never), model('a')]);
+	t.like(made[0], {config: {size: '1'}, place: {on: 'rp0', devfn: 0}});
+	t.deepEqual([made[1]?.config, made[1]?.place], [{port: '1'}, undefined]);
 });
 
 test('options are the configuration, or what the model makes of them', (t) => {

@@ -1,6 +1,7 @@
 import {resolve} from 'node:path';
 import {pathToFileURL} from 'node:url';
 import type {AnyDeviceModel, DeviceInstance} from '#devices/device';
+import {isFunctionModel} from '#devices/pci/function';
 import type {DeviceModuleConfig, VmConfig} from '#main/config';
 import {errorTable, VmmError} from '#support/errors';
 
@@ -31,8 +32,16 @@ export function describeOwnDevices(
 		const number = (ofKind.get(kind) ?? 0) + 1;
 		ofKind.set(kind, number);
 		const name = module.name ?? (number === 1 ? kind : `${kind}-${number}`);
-		return {name, kind, config: configure(model, module), route: module.route};
+		const {place, options} = placeOf(model, module);
+		return {name, kind, config: configure(model, {...module, options}), route: module.route, ...(place && {place})};
 	});
+}
+
+/** To a PCI function `port` is the one that it sits in; to any other device an option like all others. */
+function placeOf(model: AnyDeviceModel, {options}: DeviceModuleConfig) {
+	const {port: on, ...others} = options;
+	if (!isFunctionModel(model) || on === undefined) return {options};
+	return {options: others, place: {on, devfn: 0}};
 }
 
 function configure(model: AnyDeviceModel, {path, options}: DeviceModuleConfig): unknown {

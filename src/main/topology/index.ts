@@ -7,6 +7,7 @@ export {
 	defaultLowMmioLength,
 	type MemoryLayout,
 	type MemoryLayoutOptions,
+	widestAddressBits,
 } from './memory-layout.ts';
 export {
 	type ApicMode,

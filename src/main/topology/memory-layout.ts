@@ -13,7 +13,7 @@ export const archReserved: MemoryRange = {gpa: 0xfe00_0000, length: fourGib - 0x
 export const defaultLowMmioLength = 128 * mib;
 
 /** x86 has no wider guest-physical addresses (Intel SDM vol. 3, 4.1.4). */
-const widestAddressBits = 52;
+export const widestAddressBits = 52;
 
 /** What decides where RAM lies. */
 export interface MemoryLayoutOptions {

@@ -3,8 +3,8 @@ import {loadDeviceModels} from '#devices/registry';
 import {consolePort, type VmConfig} from '#main/config';
 import {deviceModuleUrls, generationIdName, newGeneration} from '#main/machine';
 import {allocateRam, prefetchRam} from '#main/memory';
+import {placeMachine} from '#main/pcie';
 import {checkShape, machineShape, type OpenSnapshot, saveSnapshot} from '#main/snapshot';
-import {createMemoryLayout} from '#main/topology';
 import {WorkerStock} from '#main/workers';
 import {isVmmError, type VmmError} from '#support/errors';
 import {close, eventfd} from '#support/ffi';
@@ -119,7 +119,8 @@ async function assemble(config: VmConfig, options: CreateOptions, undo: Undo): P
 
 	const cpuid = supportedCpuid(kvm);
 	const addressBits = physicalAddressBits(cpuid);
-	const memoryLayout = createMemoryLayout({size: config.memory.sizeBytes, physicalAddressBits: addressBits});
+	const memoryOptions = {size: config.memory.sizeBytes, physicalAddressBits: addressBits};
+	const {memory: memoryLayout, complexes} = placeMachine(memoryOptions, config.pcie);
 	const partition = createPartition(kvm, config, topology.vps[0]?.apicId ?? 0);
 	undo.push(() => partition.close());
 	if (topology.apicMode !== 'xapic') partition.enableExtendedApicIds();
@@ -132,7 +133,8 @@ async function assemble(config: VmConfig, options: CreateOptions, undo: Undo): P
 	undo.push(() => void close(wakeFd));
 	const own = {modules, models: await ownModels};
 	const baseTimeMs = Date.now() - savedTimeNs(snapshot) / 1e6;
-	const layout = wireMachine(config, topology.vps.length, ram.ranges, baseTimeMs, wakeFd, own);
+	const places = {vcpus: topology.vps.length, ram: ram.ranges, complexes};
+	const layout = wireMachine(config, places, baseTimeMs, wakeFd, own);
 	const {pollNs = defaultPollNs, mailboxSpins = defaultMailboxSpins} = options;
 	const wiring = {layout, memory: ram.ranges, vmFd: partition.fd};
 	const memory = new MappedMemory(ram.ranges);

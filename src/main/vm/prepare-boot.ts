@@ -3,6 +3,7 @@ import {buildAcpiTables, type ComPort, describeToAcpi} from '#main/acpi';
 import {linuxCommandLine, type VmConfig} from '#main/config';
 import type {BootImage, KernelFormat} from '#main/loader';
 import {loadKernel} from '#main/loader';
+import {hostBridges} from '#main/pcie';
 import {buildSmbiosTables} from '#main/smbios';
 import type {MemoryLayout, ProcessorTopology} from '#main/topology';
 import {assembledGuest} from '#main/workers';
@@ -49,9 +50,15 @@ export function prepareBoot(
 ): BootImage {
 	const hasSerial = Object.values(config.serial).some(({kind}) => kind !== 'none');
 	const comPorts: readonly ComPort[] = hasSerial ? [1, 2, 3, 4] : [];
-	const acpi = buildAcpiTables({topology, comPorts, chipset: describeToAcpi(devices)});
+	const bridges = hostBridges(devices);
+	const acpi = buildAcpiTables({topology, comPorts, chipset: describeToAcpi(devices), hostBridges: bridges});
 	const smbios = buildSmbiosTables(acpi.end);
-	const reserved = [...acpi.reserved, ...smbios.reserved];
+	const reserved = [
+		...acpi.reserved,
+		...smbios.reserved,
+		// Guests trust configuration space that the memory map reserves too.
+		...bridges.map(({ecam}) => ({...ecam, kind: 'reserved' as const})),
+	];
 	const image = loadKernel({...files, machine: {ram: layout.ram, reserved, rsdp: acpi.rsdp}});
 	return {pieces: [...image.pieces, ...acpi.pieces, ...smbios.pieces], entry: image.entry};
 }

@@ -1,8 +1,10 @@
 import type {MemoryRange} from '#devices/guest-memory';
 import {layOutMachine, type MachineLayout} from '#devices/machine';
+import type {RootComplexConfig} from '#devices/pci/root-complex';
 import type {LoadedModels} from '#devices/registry';
 import type {VmConfig} from '#main/config';
 import {describeDevices, describeOwnDevices, randomGenerationId} from '#main/machine';
+import {describePcie} from '#main/pcie';
 import {createProcessorTopology, type ProcessorTopology, readHostTopology} from '#main/topology';
 import {DoorbellState, mailboxBytes} from '#support/mailbox';
 import {Cap, Partition} from '#vcpu-worker/kvm';
@@ -21,6 +23,13 @@ export interface OwnDevices {
 	readonly models: LoadedModels;
 }
 
+/** What is in the machine besides devices, and where. */
+export interface WiredPlaces {
+	readonly vcpus: number;
+	readonly ram: readonly MemoryRange[];
+	readonly complexes: readonly RootComplexConfig[];
+}
+
 /**
  * Lays the machine's devices out in shared memory.
  * @param baseTimeMs - real time at which VM time is 0, Unix milliseconds
@@ -28,8 +37,7 @@ export interface OwnDevices {
  */
 export function wireMachine(
 	config: VmConfig,
-	vcpus: number,
-	ram: readonly MemoryRange[],
+	{vcpus, ram, complexes}: WiredPlaces,
 	baseTimeMs: number,
 	wakeFd: number,
 	{modules, models}: OwnDevices,
@@ -37,6 +45,10 @@ export function wireMachine(
 	const doorbell = {buffer: new SharedArrayBuffer(DoorbellState.byteLength), wakeFd};
 	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(vcpus)), callers: vcpus, doorbell};
 	const birth = {timeMs: baseTimeMs, generationId: randomGenerationId()};
-	const devices = [...describeDevices(config, ram, birth), ...describeOwnDevices(config, models.own)];
+	const devices = [
+		...describeDevices(config, ram, birth),
+		...describePcie(config.pcie, complexes),
+		...describeOwnDevices(config, models.own),
+	];
 	return layOutMachine(devices, models.findModel, {modules, doorbell, mailbox});
 }

@@ -15,6 +15,7 @@ import {
 	name,
 	namePath,
 	packageOf,
+	portWindow,
 	qwordMemory,
 	resourceTemplate,
 	returns,
@@ -102,6 +103,7 @@ const resources: [string, Uint8Array, string][] = [
 		qwordMemory(0x1_0000_0000, 0x1_0000_0000),
 		'8a2b00000c0300000000000000000000000001000000ffffffff0100000000000000000000000000000001000000',
 	],
+	['WordIO', portWindow(0x1000, 0xf000), '880d00010c030000' + '0010ffff' + '000000f0'],
 	['WordBusNumber', busNumbers(0, 256), '880d00020c0000000000ff0000000001'],
 ];
 for (const [title, bytes, expected] of resources) {

@@ -6,6 +6,7 @@ export {
 	ioPorts,
 	irq,
 	memory32Fixed,
+	portWindow,
 	qwordMemory,
 	type Resource,
 	resourceTemplate,

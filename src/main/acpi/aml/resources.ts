@@ -50,6 +50,12 @@ export function qwordMemory(base: number, length: number): Resource {
 	return addressSpace(0x8a, 0, fixedBothEnds, cacheableReadWrite, u64, base, length);
 }
 
+/** `WordIO (ResourceProducer, MinFixed, MaxFixed, PosDecode, EntireRange, …)` (6.4.3.5.3). */
+export function portWindow(base: number, length: number): Resource {
+	const entireRange = 0x03;
+	return addressSpace(0x88, 1, 0x0c, entireRange, u16, base, length);
+}
+
 /** `WordBusNumber (ResourceProducer, MinFixed, MaxFixed, PosDecode, …)` (6.4.3.5.3). */
 export function busNumbers(first: number, count: number): Resource {
 	return addressSpace(0x88, 2, 0x0c, 0, u16, first, count);

@@ -1,0 +1,67 @@
+import {errorTable, type VmmError} from '#support/errors';
+import {downstreamPortName, type PcieConfig, type PcieRootComplexConfig} from './pcie-config.ts';
+
+const pcieError = errorTable({
+	PCIE_BUSES_EMPTY: (c: {name: string; startBus: number; endBus: number}) => ({
+		message: `The root complex ${c.name} begins with bus ${c.startBus} and ends with bus ${c.endBus}`,
+		remedy: 'Give an end_bus that is not below start_bus',
+	}),
+	PCIE_BUSES_OVERLAP: (c: {first: string; second: string; segment: number}) => ({
+		message: `The root complexes ${c.first} and ${c.second} have the same buses of segment ${c.segment}`,
+		remedy: 'Give each its own start_bus and end_bus, or a segment of its own',
+	}),
+	PCIE_NAME_TAKEN: (c: {name: string}) => ({
+		message: `Two PCI Express devices are called ${c.name}`,
+		remedy: 'Give each root complex, port and switch a name of its own',
+	}),
+	PCIE_PARENT_UNKNOWN: (c: {name: string; parent: string; what: string; known: readonly string[]}) => ({
+		message: `${c.name} is to sit on ${c.parent}, which is no ${c.what} that comes before it`,
+		remedy: c.known.length > 0 ? `There are ${c.known.join(', ')}` : `Add a ${c.what}`,
+	}),
+	PCIE_PORT_COUNT: (c: {name: string; count: number}) => ({
+		message: `The switch ${c.name} has ${c.count} ports`,
+		remedy: 'Give num_downstream_ports from 1 to 255',
+	}),
+});
+
+/** What is wrong with the machine's PCI Express by itself: names, parents, buses. */
+export function checkPcie({rootComplexes, rootPorts, switches}: PcieConfig): VmmError[] {
+	const problems: VmmError[] = [];
+	for (const {name, startBus, endBus} of rootComplexes) {
+		if (startBus > endBus) problems.push(pcieError('PCIE_BUSES_EMPTY', {name, startBus, endBus}));
+	}
+	problems.push(...overlaps(rootComplexes));
+	const complexes = rootComplexes.map(({name}) => name);
+	for (const {name, rootComplex} of rootPorts) {
+		if (complexes.includes(rootComplex)) continue;
+		const what = 'root complex';
+		problems.push(pcieError('PCIE_PARENT_UNKNOWN', {name, parent: rootComplex, what, known: complexes}));
+	}
+	const ports = rootPorts.map(({name}) => name);
+	const names = [...complexes, ...ports];
+	for (const {name, port, downstreamPorts: count} of switches) {
+		if (!ports.includes(port))
+			problems.push(pcieError('PCIE_PARENT_UNKNOWN', {name, parent: port, what: 'port', known: [...ports]}));
+		if (!(count >= 1 && count <= 255)) problems.push(pcieError('PCIE_PORT_COUNT', {name, count}));
+		const own = Array.from({length: Math.min(count, 255)}, (_, index) => downstreamPortName(name, index));
+		ports.push(...own);
+		names.push(name, ...own);
+	}
+	const twice = names.find((name, index) => names.indexOf(name) !== index);
+	if (twice !== undefined) problems.push(pcieError('PCIE_NAME_TAKEN', {name: twice}));
+	return problems;
+}
+
+function overlaps(complexes: readonly PcieRootComplexConfig[]): VmmError[] {
+	return complexes.flatMap((first, index) =>
+		complexes
+			.slice(index + 1)
+			.filter(
+				({segment, startBus, endBus}) =>
+					segment === first.segment && startBus <= first.endBus && first.startBus <= endBus,
+			)
+			.map((second) =>
+				pcieError('PCIE_BUSES_OVERLAP', {first: first.name, second: second.name, segment: first.segment}),
+			),
+	);
+}

@@ -1,0 +1,56 @@
+/** A PCI Express root complex: buses, and addresses for what is behind it. */
+export interface PcieRootComplexConfig {
+	readonly name: string;
+	/** 0–65535. */
+	readonly segment: number;
+	/** First and last bus, 0–255. */
+	readonly startBus: number;
+	readonly endBus: number;
+	/** Bytes below 4 GiB for BARs. */
+	readonly lowMmioBytes: number;
+	/** Bytes above RAM for prefetchable 64-bit BARs. */
+	readonly highMmioBytes: number;
+	/** Fixed addresses; without them there is a place for them. */
+	readonly lowMmioBase?: number;
+	readonly highMmioBase?: number;
+	/** The guest is told to leave BARs where they are at power-on. */
+	readonly preserveBars: boolean;
+}
+
+/** What ports of root complexes and switches have in common. */
+interface PortOptions {
+	/** Devices may come and go while the guest runs. */
+	readonly hotplug: boolean;
+	/** Access control services: bits of the ACS capability register, 0 for none. */
+	readonly acs: number;
+	/** End-to-end prefixes for process address space ids. */
+	readonly pasid: boolean;
+}
+
+/** A port of a root complex. */
+export interface PcieRootPortConfig extends PortOptions {
+	readonly rootComplex: string;
+	readonly name: string;
+	/** Device number times 8 plus function number; without it the lowest one that is free. */
+	readonly devfn?: number;
+}
+
+/** A switch on a port, with ports `NAME-downstream-0` and so on. */
+export interface PcieSwitchConfig extends PortOptions {
+	/** The port that it sits in: a root port's or a switch port's name. */
+	readonly port: string;
+	readonly name: string;
+	readonly downstreamPorts: number;
+}
+
+/** PCI Express of a machine. */
+export interface PcieConfig {
+	readonly rootComplexes: readonly PcieRootComplexConfig[];
+	readonly rootPorts: readonly PcieRootPortConfig[];
+	readonly switches: readonly PcieSwitchConfig[];
+	/** Configuration space lies below 4 GiB, for guests that look for it there only. */
+	readonly ecamBelow4Gb: boolean;
+}
+
+/** The name of a switch's port. */
+export const downstreamPortName = (name: string, index: number): string => `${name}-downstream-${index}`;

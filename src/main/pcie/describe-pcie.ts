@@ -1,0 +1,43 @@
+import type {DeviceInstance} from '#devices/device';
+import {possibleAcs} from '#devices/pci/config-space';
+import {downstreamPortKind, type PciePortConfig, rootPortKind, upstreamPortKind} from '#devices/pci/port';
+import {type RootComplexConfig, rootComplexKind} from '#devices/pci/root-complex';
+import {downstreamPortName, type PcieConfig} from '#main/config';
+import {assignNumbers} from './port-numbers.ts';
+
+/** Lists a machine's root complexes, ports and switches. @throws VmmError with a `PCIE_` code for impossible port numbers */
+export function describePcie(pcie: PcieConfig | undefined, complexes: readonly RootComplexConfig[]): DeviceInstance[] {
+	if (pcie === undefined) return [];
+	let slots = 0;
+	const portConfig = ({hotplug, acs, pasid}: {hotplug: boolean; acs: number; pasid: boolean}, multiFunction: boolean) =>
+		({
+			...(hotplug && {slot: ++slots}),
+			acs: acs & possibleAcs,
+			prefixes: pasid,
+			multiFunction,
+		}) satisfies PciePortConfig;
+	const device = (name: string, kind: string, config: unknown, on?: string, devfn = 0): DeviceInstance => {
+		return {name, kind, config, route: 'shared', ...(on !== undefined && {place: {on, devfn}})};
+	};
+	const {rootComplexes, rootPorts, switches} = pcie;
+	const ports = rootComplexes.flatMap(({name: complex}) => {
+		const own = rootPorts.filter(({rootComplex}) => rootComplex === complex);
+		return assignNumbers(own).map(({port, devfn, multiFunction}) =>
+			device(port.name, rootPortKind, portConfig(port, multiFunction), complex, devfn),
+		);
+	});
+	return [
+		...rootComplexes.map(({name}, index) => device(name, rootComplexKind, complexes[index])),
+		...ports,
+		...switches.flatMap((options) => {
+			const {port, name, downstreamPorts} = options;
+			const names = Array.from({length: downstreamPorts}, (_, index) => ({name: downstreamPortName(name, index)}));
+			return [
+				device(name, upstreamPortKind, portConfig({...options, hotplug: false}, false), port),
+				...assignNumbers(names).map(({port: own, devfn, multiFunction}) =>
+					device(own.name, downstreamPortKind, portConfig(options, multiFunction), name, devfn),
+				),
+			];
+		}),
+	];
+}

@@ -1,0 +1,3 @@
+export {describePcie} from './describe-pcie.ts';
+export {hostBridges} from './host-bridges.ts';
+export {type MachinePlaces, placeMachine} from './place-windows.ts';

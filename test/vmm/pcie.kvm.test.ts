@@ -1,0 +1,57 @@
+import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import test from 'ava';
+import type {PcieConfig} from '#main/config';
+import {testVm} from '#test/petri';
+import {exitPort, pciEndpoint} from '#test/tmk';
+
+const example = join(process.cwd(), 'guide/examples/dma-engine.ts');
+const folder = mkdtempSync(join(tmpdir(), 'openvmm-pcie-'));
+test.after.always(() => rmSync(folder, {recursive: true}));
+
+const mib = 2 ** 20;
+/** Below the chipset: 16 MiB of configuration space for 16 buses; the window lies below it. */
+const ecam = 0xf700_0000;
+const port = {rootComplex: 'rc0', hotplug: false, acs: 0x5f, pasid: false};
+const pcie: PcieConfig = {
+	rootComplexes: [
+		{
+			name: 'rc0',
+			segment: 0,
+			startBus: 0,
+			endBus: 15,
+			lowMmioBytes: 64 * mib,
+			highMmioBytes: 64 * mib,
+			preserveBars: false,
+		},
+	],
+	rootPorts: [
+		{...port, name: 'rp0'},
+		{...port, name: 'rp1'},
+	],
+	switches: [],
+	ecamBelow4Gb: true,
+};
+
+for (const irqchip of ['kernel', 'split'] as const) {
+	for (const route of ['shared', 'remote'] as const) {
+		test.serial(
+			`an endpoint is found, moved, and interrupts by INTx and MSI-X: irqchip ${irqchip}, ${route}`,
+			async (t) => {
+				const image = join(folder, 'kernel');
+				writeFileSync(image, pciEndpoint({ecam, rootFunctions: 2}).image);
+				const {vm} = await testVm(t, {
+					irqchip,
+					pcie,
+					debugExitPort: exitPort,
+					boot: {kind: 'flat', image, address: 0x10_0000, mode: 'long'},
+					deviceModules: [{path: example, route, options: {port: 'rp0'}}],
+				});
+				await vm.start();
+				t.deepEqual(await vm.ended, {kind: 'exit', status: 1});
+				t.like(vm.inspect().devices['dma-engine']?.state, {copies: 3, cause: 0});
+			},
+		);
+	}
+}
