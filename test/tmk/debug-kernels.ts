@@ -1,4 +1,4 @@
-import {eax, ebx, ecx, qword, rsp} from '#support/x86-assembler';
+import {al, dx, eax, ebx, ecx, qword, rsp} from '#support/x86-assembler';
 import {exitCode} from './layout.ts';
 import {type MicroKernel, microKernel} from './micro-kernel.ts';
 
@@ -55,16 +55,21 @@ export function debugTarget(): MicroKernel {
 	});
 }
 
-/** Halts until a non-maskable interrupt comes, `count` times, each counted by its handler. */
+/** Says `!` on COM1 and halts, interrupts off, until `count` non-maskable interrupts have come to its handler. */
 export function awaitNmi({count}: {readonly count: number}): MicroKernel {
 	return microKernel('await-nmi', (asm, {exit, handle}) => {
-		const {label, cmp, jne, hlt, inc, xor, iretq} = asm;
+		const {label, cmp, je, jmp, hlt, inc, xor, iretq, mov, out} = asm;
 		handle(vector.nmi, 'on-nmi');
 		xor(ebx, ebx);
+		mov(dx, 0x3f8);
+		mov(al, 0x21); // '!'
+		out(dx, al);
 		label('wait');
 		hlt();
 		cmp(ebx, count);
-		jne('wait');
+		je('done');
+		jmp('wait');
+		label('done');
 		exit(exitCode.ok);
 		label('on-nmi');
 		inc(ebx);

@@ -1,4 +1,4 @@
-import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {mkdtempSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
@@ -111,4 +111,25 @@ gdbTest('a guest that crashes is kept for gdb, and ends when it goes on', async 
 	const output = await debug(t, 'continue', 'info registers rip', 'x/2xb 0x100000', 'continue');
 	t.regex(output, /SIGSEGV[\s\S]*rip +0x[\s\S]*0x100000:\t0x[\s\S]*terminated with signal SIGSEGV/);
 	t.like(await vm.ended, {kind: 'crash', reason: 'triple fault'});
+});
+
+test.serial('a crash leaves a core dump that shows the guest, and ends as it would without', async (t) => {
+	const crashDumpPath = join(folder, 'crash');
+	const told: string[] = [];
+	const create = {crashDumped: (path: string, error?: Error) => void told.push(error?.message ?? path)};
+	const {vm} = await testVm(t, {processors: {count: 2}, boot: embedded('jump'), crashDumpPath}, create);
+	await vm.start();
+	t.like(await vm.ended, {kind: 'crash', reason: 'triple fault'});
+	t.deepEqual(told, [crashDumpPath]);
+	t.true(readFileSync(crashDumpPath).includes('OpenVMM default guest'));
+	t.is(statSync(crashDumpPath).size % 4096, 0);
+});
+
+test.serial('a dump that cannot be written leaves the machine running', async (t) => {
+	const {vm} = await testVm(t, {boot: embedded('hang=hlt')});
+	await vm.start();
+	await t.throwsAsync(vm.dumpCore(join(folder, 'no', 'where')), {code: 'CORE_DUMP_FAILED'});
+	t.is(vm.state, 'running');
+	await vm.dumpCore(join(folder, 'core'));
+	t.is(vm.state, 'running');
 });

@@ -1,0 +1,60 @@
+import {execFile} from 'node:child_process';
+import {existsSync, mkdtempSync, rmSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {promisify} from 'node:util';
+import test from 'ava';
+import {hasGdb, linuxTest, runInLinux, startGdb} from '#test/petri';
+
+const run = promisify(execFile);
+const folder = mkdtempSync(join(tmpdir(), 'openvmm-debug-linux-'));
+test.after.always(() => rmSync(folder, {recursive: true}));
+const debugTest = hasGdb ? linuxTest : test.serial.skip;
+
+// Where its symbols are the kernel says itself: Debian's System.map is in a package of 1 GB.
+const script = [
+	"grep -E ' (linux_banner|schedule_idle)$' /proc/kallsyms",
+	'echo waiting',
+	"until grep -qE 'NMI: +[1-9]' /proc/interrupts; do sleep 0.2; done",
+	'echo NMI came',
+];
+
+debugTest('a stock Debian kernel is debugged, dumped and sent an NMI, and runs on', async (t) => {
+	const path = join(folder, 'gdb');
+	const gdb = {kind: 'unix', path} as const;
+	const guest = await runInLinux(t, {processors: {count: 2}, gdb}, script, 'nokaslr');
+	await guest.waitFor(/waiting/);
+	const symbol = (name: string) => {
+		const [, digits = ''] = new RegExp(`^([0-9a-f]{16}) . ${name}\r?$`, 'm').exec(guest.output) ?? [];
+		return `0x${digits}`;
+	};
+
+	const commands = [
+		...[`target remote ${path}`, 'info threads', `x/s ${symbol('linux_banner')}`, `break *${symbol('schedule_idle')}`],
+		...['continue', 'printf "at %lx\\n", $rip', 'stepi', 'printf "then %lx\\n", $rip', 'info registers cr0', 'detach'],
+	];
+	const said = await startGdb(commands).ended;
+	t.log(said);
+	t.regex(said, /Thread 1 \(CPU 0[\s\S]*Thread 2 \(CPU 1/);
+	t.regex(said, /"Linux version 6\./);
+	t.regex(said, new RegExp(`at ${symbol('schedule_idle').slice(2)}\n`));
+	t.regex(said, /then ffffffff8[0-9a-f]{7}\n/);
+
+	const core = join(folder, 'core');
+	await guest.vm.dumpCore(core);
+	t.is(guest.vm.state, 'running');
+	// The kernel is where it was linked to be: nokaslr.
+	const banner = Number(BigInt(symbol('linux_banner')) - 0xffff_ffff_8000_0000n);
+	const words = [`core-file ${core}`, 'info threads', `x/s ${banner}`, 'p/x $rip', 'p/x $cs'];
+	const {stdout} = await run('/usr/bin/gdb', ['-nx', '-batch', ...words.flatMap((word) => ['-ex', word])]);
+	t.log(stdout);
+	t.regex(stdout, /LWP 1[\s\S]*LWP 2/);
+	t.regex(stdout, /"Linux version 6\./);
+	if (existsSync('/usr/bin/readelf')) {
+		t.regex((await run('/usr/bin/readelf', ['-nW', core])).stdout, /NT_PRSTATUS[\s\S]*QEMU[\s\S]*VMCOREINFO/);
+	}
+
+	await guest.vm.nmi();
+	await guest.waitFor(/NMI came/);
+	t.deepEqual(await guest.vm.ended, {kind: 'power-off'});
+});
