@@ -32,12 +32,20 @@ export class Client {
 		this.#session = new Session(machine, support, (reply) => this.#send(reply));
 	}
 
-	/** Serves the client; resolves when it has gone. */
+	/** Serves the client; resolves when it has gone. @throws VmmError when the machine cannot be debugged */
 	async serve(): Promise<void> {
 		// What a connection dies of is of no interest: it is over.
 		this.#socket.on('error', () => {});
 		this.#socket.setNoDelay(true);
-		this.#machine.attachDebugger((stop) => this.#session.stopped(stop));
+		try {
+			this.#machine.attachDebugger((stop) => this.#session.stopped(stop));
+			await this.#attached();
+		} finally {
+			this.#socket.destroy();
+		}
+	}
+
+	async #attached(): Promise<void> {
 		try {
 			await this.#machine.pause();
 			for await (const chunk of this.#socket) {
@@ -47,7 +55,6 @@ export class Client {
 		} catch (error) {
 			if (!isConnectionError(error)) throw error;
 		} finally {
-			this.#socket.destroy();
 			// A guest that runs goes on; one that stands still waits for the console or the next debugger.
 			await this.#machine.detachDebugger();
 		}

@@ -2,6 +2,7 @@ import {rmSync, statSync} from 'node:fs';
 import {connect, createServer, type Server, type Socket} from 'node:net';
 import type {GdbAddress} from '#main/config';
 import type {VmEnd} from '#main/vm';
+import {isVmmError} from '#support/errors';
 import type {DebugSupport} from '#vcpu-worker/debug';
 import {Client} from './client.ts';
 import type {Debuggee} from './debuggee.ts';
@@ -55,11 +56,15 @@ export class GdbServer {
 	}
 
 	async #serve(socket: Socket): Promise<void> {
-		this.#client = new Client(socket, this.#machine, this.#support);
+		const client = new Client(socket, this.#machine, this.#support);
+		this.#client = client;
 		try {
-			await this.#client.serve();
+			await client.serve();
+		} catch (error) {
+			// The machine cannot be debugged, or not any more: the client sees the connection close.
+			if (!isVmmError(error)) throw error;
 		} finally {
-			this.#client = undefined;
+			if (this.#client === client) this.#client = undefined;
 		}
 	}
 }
