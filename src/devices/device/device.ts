@@ -134,8 +134,6 @@ export interface DeviceFront {
 	control?(command: DeviceCommand): void;
 	/** Called after the struct got saved values: tells the world what it has to know. Lines have their levels already. */
 	restored?(): void;
-	/** A port's: whether there is a function behind it has changed, while the guest did not run. */
-	occupancyChanged?(): void;
 }
 
 /** What the machine's owner may ask of a device beyond its registers, as plain data: a button pressed, a new id. */

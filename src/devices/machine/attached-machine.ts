@@ -50,26 +50,30 @@ function withoutBuffers(decoded: Decoded): DeviceInspection['state'] {
 
 /** One thread's devices, bus and clock over a machine's shared buffers. */
 export class AttachedMachine {
-	readonly layout: MachineLayout;
-	readonly devices: readonly AttachedDevice[];
+	/** As it is now: see {@link change}. */
+	layout: MachineLayout;
+	devices: readonly AttachedDevice[];
 	readonly time: VmTime;
 	readonly events: MachineEvents;
 	readonly unclaimed: UnclaimedCounters;
 	readonly lines: InterruptLines;
 	/** The way to PCI functions, where there are any. */
-	readonly pci: PciFabric | undefined;
+	pci: PciFabric | undefined;
 	readonly #pciGeneration: Int32Array;
+	readonly #host: MachineHost;
+	readonly #doorbell: Doorbell;
 
 	constructor(layout: MachineLayout, host: MachineHost) {
 		this.layout = layout;
+		this.#host = host;
 		this.time = new VmTime(layout.time);
 		this.events = new MachineEvents(layout.events);
 		this.unclaimed = new UnclaimedCounters(layout.unclaimed);
 		const inputs = new DeviceInputs(host.interrupts);
 		this.lines = new InterruptLines(layout.interrupts, layout.interruptSources, inputs);
 		this.#pciGeneration = new Int32Array(layout.pciGeneration);
-		const doorbell = new Doorbell(layout.doorbell);
-		this.devices = layout.devices.map((placed) => this.#attach(placed, host, doorbell));
+		this.#doorbell = new Doorbell(layout.doorbell);
+		this.devices = layout.devices.map((placed) => this.#attach(placed, host.findModel));
 		for (const device of this.devices) inputs.lead(device);
 		this.pci = attachFabric(this.devices, this.#pciGeneration, this.unclaimed);
 	}
@@ -88,15 +92,33 @@ export class AttachedMachine {
 	}
 
 	/**
+	 * Follows the machine to devices that have come or gone. While nothing runs; the thread's bus is to be made anew.
+	 * @param layout - from `withDevice` or `withoutDevice`
+	 */
+	change(layout: MachineLayout, findModel: ModelFinder): void {
+		const isSame = ({placed}: AttachedDevice, {name, addition}: PlacedDevice) =>
+			placed.name === name && placed.addition === addition;
+		const before = this.devices;
+		this.layout = layout;
+		this.devices = layout.devices.map(
+			(placed) => before.find((device) => isSame(device, placed)) ?? this.#attach(placed, findModel),
+		);
+		this.pci = attachFabric(this.devices, this.#pciGeneration, this.unclaimed);
+	}
+
+	/** Gives one device its declared initial state. For the owner, while nothing runs. */
+	resetDevice({model, state, front, services, placed}: AttachedDevice): void {
+		model.state.reset(state);
+		for (const name of Object.keys(placed.lines)) services.line(name).setLevel(false);
+		front.reset?.();
+	}
+
+	/**
 	 * Gives every device its declared initial state, and PCI functions their addresses. For the owner, while nothing runs.
 	 * @throws VmmError with a `PCI_` code when they do not fit, which the first reset tells for all
 	 */
 	reset(): void {
-		for (const {model, state, front, services, placed} of this.devices) {
-			model.state.reset(state);
-			for (const name of Object.keys(placed.lines)) services.line(name).setLevel(false);
-			front.reset?.();
-		}
+		for (const device of this.devices) this.resetDevice(device);
 		if (this.pci !== undefined) assignPci(this.pci);
 		this.events.clear();
 	}
@@ -131,22 +153,19 @@ export class AttachedMachine {
 		);
 	}
 
-	#attach(placed: PlacedDevice, host: MachineHost, doorbell: Doorbell): AttachedDevice {
-		const model = host.findModel(placed.kind);
+	#attach(placed: PlacedDevice, findModel: ModelFinder): AttachedDevice {
+		const model = findModel(placed.kind);
 		if (model === undefined) throw new TypeError(`no model for ${placed.kind} on this thread`);
-		const header = DeviceHeader.on(this.layout.state, placed.stateOffset);
-		const state = model.state.on(this.layout.state, placed.stateOffset + DeviceHeader.byteLength);
-		const services = this.#services(placed, header, host, doorbell);
+		const {stateOffset, ownState = this.layout.state} = placed;
+		const header = DeviceHeader.on(ownState, stateOffset);
+		const state = model.state.on(ownState, stateOffset + DeviceHeader.byteLength);
+		const services = this.#services(placed, header);
 		const front = model.front(placed.config, state, services);
 		return {placed, model, header, state, services, front, target: new SharedTarget(header, front)};
 	}
 
-	#services(
-		placed: PlacedDevice,
-		header: AttachedDevice['header'],
-		host: MachineHost,
-		doorbell: Doorbell,
-	): DeviceServices {
+	#services(placed: PlacedDevice, header: AttachedDevice['header']): DeviceServices {
+		const {interrupts, memory} = this.#host;
 		const byName = new Map<string, InterruptLine>(
 			Object.entries(placed.lines).map(([name, source]: [string, LineSource]) => [name, this.lines.line(source)]),
 		);
@@ -162,20 +181,20 @@ export class AttachedMachine {
 				if (input === undefined) throw new TypeError(`device ${placed.name} declares no input ${name}`);
 				return this.lines.isAsserted(input);
 			},
-			messages: host.interrupts.messages,
+			messages: interrupts.messages,
 			time: this.time,
-			memory: host.memory,
+			memory,
 			request: (event: MachineEvent) => this.events.request(event),
 			...this.#pciServices(placed),
 			notifyBack: () => {
-				if (placed.hasBack && Atomics.exchange(header.$atomic, notifiedWord, 1) === 0) doorbell.ring();
+				if (placed.hasBack && Atomics.exchange(header.$atomic, notifiedWord, 1) === 0) this.#doorbell.ring();
 			},
 		};
 	}
 
 	/** What devices have of the PCI around them. It is asked for when all devices are attached. */
 	#pciServices({name, place}: PlacedDevice): Pick<DeviceServices, 'slot' | 'configSpace'> {
-		const {devices} = this.layout;
+		const occupied = () => this.layout.devices.some((other) => other.place?.on === name);
 		const fabric = () => this.pci;
 		const generation = this.#pciGeneration;
 		return {
@@ -189,7 +208,7 @@ export class AttachedMachine {
 				slot: {
 					decodeChanged: () => void Atomics.add(generation, 0, 1),
 					get occupied() {
-						return devices.some((other) => other.place?.on === name);
+						return occupied();
 					},
 				},
 			}),

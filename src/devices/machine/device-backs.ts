@@ -13,16 +13,15 @@ const notifiedWord = DeviceHeader.word('notified');
 
 /** The device worker's part of a machine: the backs of all devices, and the remote accesses. */
 export class DeviceBacks {
-	readonly #running: readonly Running[];
+	readonly #machine: AttachedMachine;
+	readonly #reactor: Reactor;
+	#running: readonly Running[];
 	readonly #remote: MailboxServer;
 
 	constructor(machine: AttachedMachine, reactor: Reactor) {
-		this.#running = machine.devices.flatMap((device) => {
-			const {model, placed, state, services, target} = device;
-			const locked = <R>(action: () => R): R => target.locked(action);
-			const back = model.back?.(placed.config, state, {...services, reactor, locked});
-			return back === undefined ? [] : [{device, back}];
-		});
+		this.#machine = machine;
+		this.#reactor = reactor;
+		this.#running = machine.devices.flatMap((device) => this.#make(device));
 		this.#remote = new MailboxServer(machine.layout.mailbox, (device, region, offset, size, isWrite, value) => {
 			// The slot is in memory that only our own threads write, so the index is ours.
 			const {target} = machine.devices[device] as AttachedDevice;
@@ -30,6 +29,15 @@ export class DeviceBacks {
 			target.write(region, offset, size, value);
 			return value;
 		});
+	}
+
+	/** Follows the machine to devices that have come or gone. While nothing is in flight. */
+	change(): void {
+		const {devices} = this.#machine;
+		for (const {device, back} of this.#running) if (!devices.includes(device)) back.dispose();
+		this.#running = devices.flatMap(
+			(device) => this.#running.find((running) => running.device === device) ?? this.#make(device),
+		);
 	}
 
 	/** Serves remote accesses and tells notified backs; true when there was anything. */
@@ -60,5 +68,12 @@ export class DeviceBacks {
 
 	dispose(): void {
 		for (const {back} of this.#running) back.dispose();
+	}
+
+	#make(device: AttachedDevice): Running[] {
+		const {model, placed, state, services, target} = device;
+		const locked = <R>(action: () => R): R => target.locked(action);
+		const back = model.back?.(placed.config, state, {...services, reactor: this.#reactor, locked});
+		return back === undefined ? [] : [{device, back}];
 	}
 }

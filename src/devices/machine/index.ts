@@ -1,5 +1,6 @@
 export {type AttachedDevice, AttachedMachine, type MachineHost} from './attached-machine.ts';
 export {DeviceBacks} from './device-backs.ts';
+export {deviceAt, withDevice, withoutDevice} from './hot-plug.ts';
 export {layOutMachine, type MachineLayout, type ModelFinder, type PlacedDevice} from './layout.ts';
 export {MachineEvents} from './machine-events.ts';
 export type {SavedDevice, SavedDevices} from './saved-machine.ts';

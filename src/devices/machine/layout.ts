@@ -2,7 +2,7 @@ import type {AnyDeviceModel, DeviceInstance} from '#devices/device';
 import {gsiCount, inputCount, interruptTableBytes, type LineSource} from '#devices/interrupts';
 import {buildPortTable, type Claim, checkClaims, UnclaimedState} from '#devices/io-bus';
 import {checkPlaces, type DescribedDevice, intxInput} from '#devices/pci/fabric';
-import {intxLine} from '#devices/pci/function';
+import {intxLine, isSlot} from '#devices/pci/function';
 import {VmTimeState} from '#devices/vm-time';
 import {errorTable} from '#support/errors';
 import type {DoorbellHandle, MailboxSet} from '#support/mailbox';
@@ -23,6 +23,10 @@ export const DeviceHeader = sharedStruct('device-header', {
 export interface PlacedDevice extends DeviceInstance {
 	/** Offset of the {@link DeviceHeader}; the device's struct follows it. */
 	readonly stateOffset: number;
+	/** Where it lies, if not in {@link MachineLayout.state}: a device that came while the guest ran. */
+	readonly ownState?: SharedArrayBuffer;
+	/** Tells such devices apart, also of the same name. */
+	readonly addition?: number;
 	readonly lines: Readonly<Record<string, LineSource>>;
 	/** Interrupt inputs that lead to it. */
 	readonly inputs: Readonly<Record<string, number>>;
@@ -49,6 +53,10 @@ export interface MachineLayout {
 	readonly events: SharedArrayBuffer;
 	/** One word: counts what changes where PCI functions answer. */
 	readonly pciGeneration: SharedArrayBuffer;
+	/** The interrupt source of the device in a slot that devices come to and go from, by the port's name. */
+	readonly slotSources: Readonly<Record<string, number>>;
+	/** Devices that have come while the guest ran. */
+	readonly additions: number;
 	/** Wakes the device worker for a back. */
 	readonly doorbell: DoorbellHandle;
 	/** Carries accesses of remote devices to the device worker. */
@@ -83,6 +91,7 @@ export function layOutMachine(
 	const claims: Claim[] = [];
 	const devices: PlacedDevice[] = [];
 	const described: DescribedDevice[] = [];
+	const slotSources: Record<string, number> = {};
 	let [stateBytes, sources] = [0, 0];
 	for (const [device, instance] of instances.entries()) {
 		const {name, kind, config} = instance;
@@ -95,6 +104,7 @@ export function layOutMachine(
 			if (!(gsi >= 0 && gsi < inputCount)) throw machineError('DEVICE_LINE_OUT_OF_RANGE', {name, line, gsi});
 			lines[line] = {source: sources++, gsi};
 		}
+		if (isSlot(model, config)) slotSources[name] = sources++;
 		const inputs = model.inputs?.(config) ?? {};
 		for (const input of Object.values(inputs)) {
 			const other = devices.find((placed) => Object.values(placed.inputs).includes(input))?.name;
@@ -121,6 +131,8 @@ export function layOutMachine(
 		time: new SharedArrayBuffer(VmTimeState.byteLength),
 		events: new SharedArrayBuffer(MachineState.byteLength),
 		pciGeneration: new SharedArrayBuffer(4),
+		slotSources,
+		additions: 0,
 		...wiring,
 	};
 }

@@ -1,5 +1,6 @@
 import {createInterface} from 'node:readline/promises';
 import type {ReadStream} from 'node:tty';
+import {parseDevice} from '#main/config';
 import {isVmmError} from '#support/errors';
 import type {Machine} from './machine.ts';
 import {suggestion} from './suggestion.ts';
@@ -10,7 +11,9 @@ type Next = 'stay' | 'input' | 'quit';
 interface ConsoleCommand {
 	readonly names: readonly string[];
 	readonly help: string;
-	run(machine: Machine, say: (text: string) => void): Promise<Next> | Next;
+	/** What stands behind the name, when something must. */
+	readonly parameters?: string;
+	run(machine: Machine, say: (text: string) => void, words: readonly string[]): Promise<Next> | Next;
 }
 
 /** Runs a change of the machine and stays at the prompt. */
@@ -47,12 +50,32 @@ export const consoleCommands: readonly ConsoleCommand[] = [
 			return 'stay';
 		},
 	},
+	{
+		names: ['pcie-add'],
+		parameters: 'PORT PATH[,OPTIONS]',
+		help: 'plug a device of your own, as --device has it, into a PCI Express port with hotplug',
+		async run(machine, say, [port = '', device = '']) {
+			say(`Device ${await machine.addPcieDevice(port, parseDevice(device, 'pcie-add'))} is at ${port}`);
+			return 'stay' as const;
+		},
+	},
+	{
+		names: ['pcie-remove'],
+		parameters: 'PORT',
+		help: 'pull the device at the port out',
+		async run(machine, _say, [port = '']) {
+			await machine.removePcieDevice(port);
+			return 'stay' as const;
+		},
+	},
 	{names: ['quit', 'q'], help: 'end the machine and openvmm', run: () => 'quit'},
 	{
 		names: ['help', 'h'],
 		help: 'print this list',
 		run(_machine, say) {
-			for (const {names, help} of consoleCommands) say(`${names.join(', ').padEnd(12)} ${help}`);
+			for (const {names, parameters = '', help} of consoleCommands) {
+				say(`${`${names.join(', ')} ${parameters}`.trim().padEnd(12)} ${help}`);
+			}
 			return 'stay';
 		},
 	},
@@ -69,19 +92,23 @@ function statusText(value: unknown): string {
  * @param say prints one line
  */
 export async function runConsoleLine(line: string, machine: Machine, say: (text: string) => void): Promise<Next> {
-	const word = line.trim();
+	const [word = '', ...words] = line.trim().split(/\s+/);
 	if (word === '') return 'stay';
 	const command = consoleCommands.find(({names}) => names.includes(word));
-	if (!command) {
+	if (command?.parameters !== undefined && words.length !== command.parameters.split(' ').length) {
+		say(`Usage: ${word} ${command.parameters}`);
+		return 'stay';
+	}
+	if (!command || (words.length > 0 && command.parameters === undefined)) {
 		const near = suggestion(
 			word,
 			consoleCommands.flatMap(({names}) => names).filter((name) => name.length > 1),
 		);
-		say(`There is no command "${word}". ${near ? `Did you mean ${near}?` : 'Try help'}`);
+		say(`There is no command "${line.trim()}". ${near ? `Did you mean ${near}?` : 'Try help'}`);
 		return 'stay';
 	}
 	try {
-		return await command.run(machine, say);
+		return await command.run(machine, say, words);
 	} catch (error) {
 		if (!isVmmError(error)) throw error;
 		say(error.remedy === undefined ? error.message : `${error.message}. ${error.remedy}`);

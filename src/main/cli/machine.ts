@@ -1,3 +1,4 @@
+import type {DeviceModuleConfig} from '#main/config';
 import type {VmEnd, VmState} from '#main/vm';
 
 /** What the command line needs of a machine. */
@@ -10,6 +11,8 @@ export interface Machine {
 	reset(): Promise<void>;
 	nmi(): Promise<void>;
 	powerButton(): Promise<void>;
+	addPcieDevice(port: string, device: DeviceModuleConfig): Promise<string>;
+	removePcieDevice(port: string): Promise<void>;
 	/** Idempotent, from every state. */
 	stop(): Promise<void>;
 	/** Offers input to the port that has the console; resolves with how many bytes were taken. */

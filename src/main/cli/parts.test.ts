@@ -26,6 +26,11 @@ function recorder(calls: string[]): Machine {
 		reset: call('reset'),
 		nmi: call('nmi'),
 		powerButton: call('power-button'),
+		async addPcieDevice(port, {path, options}) {
+			calls.push(`add ${path} ${JSON.stringify(options)} at ${port}`);
+			return 'engine';
+		},
+		removePcieDevice: async (port) => void calls.push(`remove ${port}`),
 		stop: call('stop'),
 		feedConsole: async () => 0,
 		inspect: () => ({state: 'running', timeNs: 5, vcpus: [{rip: 0x10n}]}),
@@ -43,6 +48,11 @@ const consoleLines: [string, Awaited<ReturnType<typeof runConsoleLine>>, string[
 	['pause', 'stay', ['pause']],
 	['p', 'stay', ['pause']],
 	['resume', 'stay', ['resume']],
+	['pcie-add rp0 x.ts,size=1', 'stay', ['add x.ts {"size":"1"} at rp0']],
+	['pcie-remove  rp0 ', 'stay', ['remove rp0']],
+	['pcie-remove', 'stay', []],
+	['pcie-add rp0', 'stay', []],
+	['pause rp0', 'stay', []],
 	['r', 'stay', ['resume']],
 	[' reset ', 'stay', ['reset']],
 	['n', 'stay', ['nmi']],

@@ -32,6 +32,8 @@ function stage(changes: Partial<Machine> = {}) {
 		reset: call('reset'),
 		nmi: call('nmi'),
 		powerButton: call('power-button'),
+		addPcieDevice: async () => '',
+		removePcieDevice: call('pcie-remove'),
 		stop: call('stop'),
 		feedConsole: async (bytes) => bytes.length,
 		inspect: () => ({}),

@@ -1,5 +1,6 @@
 import type {DeviceCommand} from '#devices/device';
-import {type AttachedMachine, DeviceBacks} from '#devices/machine';
+import {type AttachedMachine, DeviceBacks, type MachineLayout} from '#devices/machine';
+import {loadDeviceModels} from '#devices/registry';
 import {Doorbell} from '#support/mailbox';
 import {EpollReactor} from '#support/reactor';
 import {leaveOwner} from '#support/rpc';
@@ -35,6 +36,14 @@ export class DeviceWorker {
 		this.#live = {reactor, machine, backs: new DeviceBacks(machine, reactor)};
 		// After the answer to this call has been sent.
 		setImmediate(() => void reactor.run().then(leaveOwner));
+	}
+
+	/** Follows the machine to devices that have come or gone. While nothing is in flight. */
+	async change(layout: MachineLayout): Promise<void> {
+		if (this.#live === undefined) return;
+		const {findModel} = await loadDeviceModels(layout.modules);
+		this.#live.machine.change(layout, findModel);
+		this.#live.backs.change();
 	}
 
 	/** Starts every back. */

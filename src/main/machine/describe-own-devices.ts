@@ -22,7 +22,7 @@ export const deviceModuleUrls = ({deviceModules = []}: VmConfig): string[] =>
  * @throws VmmError DEVICE_OPTIONS_REFUSED for what a model does not take
  */
 export function describeOwnDevices(
-	{deviceModules = []}: VmConfig,
+	{deviceModules = []}: Pick<VmConfig, 'deviceModules'>,
 	models: readonly AnyDeviceModel[],
 ): DeviceInstance[] {
 	const ofKind = new Map<string, number>();

@@ -14,6 +14,7 @@ import {attachMachine} from '#vcpu-worker/machine';
 import {BootSource} from './boot-source.ts';
 import {DebugControl} from './debug-control.ts';
 import {DeviceThread} from './device-thread.ts';
+import {HotPlug} from './hot-plug.ts';
 import {
 	breakpointsUnit,
 	clockUnit,
@@ -182,6 +183,7 @@ async function assemble(config: VmConfig, options: CreateOptions, undo: Undo): P
 			saveSnapshot(directory, {shape, arguments: options.arguments ?? [], units: saved, ram}, progress),
 		vcpus,
 		devices,
+		hotPlug: new HotPlug(machine, [vcpus, devices]),
 		actions: config.guestActions,
 		crashDump: crashDump(config.crashDumpPath, options.crashDumped ?? (() => {})),
 		halted: options.halted ?? (() => {}),

@@ -1,4 +1,5 @@
 import type {DeviceCommand} from '#devices/device';
+import type {MachineLayout} from '#devices/machine';
 import type {DeviceWorker, DeviceWorkerData} from '#main/device-worker';
 import {workerUrls} from '#main/workers';
 import {signalEventfd} from '#support/ffi';
@@ -27,6 +28,12 @@ export class DeviceThread {
 	async start(): Promise<void> {
 		await this.#created;
 		await this.#call((api) => api.start());
+	}
+
+	/** Follows the machine to devices that have come or gone. While nothing is in flight. */
+	async change(layout: MachineLayout): Promise<void> {
+		await this.#created;
+		await this.#call((api) => api.change(layout));
 	}
 
 	/** Resolves when no back has anything in flight. */

@@ -1,3 +1,4 @@
+import type {MachineLayout} from '#devices/machine';
 import {VmmError} from '#support/errors';
 import {stateError} from '#support/saved-state';
 import type {DebugPlan} from '#vcpu-worker/debug';
@@ -71,6 +72,11 @@ export class VcpuGroup {
 		// The others' time-stamp counters follow the first one's.
 		const shift = await boot.restore(states[0]);
 		await Promise.all(others.map((thread, index) => thread.restore(states[index + 1], shift)));
+	}
+
+	/** Follows the machine to devices that have come or gone. Only while no vCPU runs. */
+	async change(layout: MachineLayout): Promise<void> {
+		await Promise.all(this.#threads.map((thread) => thread.change(layout)));
 	}
 
 	/** Lets every vCPU run that no debugger holds. */

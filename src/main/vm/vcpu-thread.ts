@@ -1,3 +1,4 @@
+import type {MachineLayout} from '#devices/machine';
 import type {SpawnedWorker} from '#support/rpc';
 import type {DebugPlan} from '#vcpu-worker/debug';
 import {kicker} from '#vcpu-worker/machine';
@@ -45,6 +46,11 @@ export class VcpuThread {
 	/** Takes what {@link save} gave; see `CpuBackend.fromSnapshot`. Only while the vCPU is not running. */
 	restore(saved: unknown, counterShift?: bigint): Promise<bigint> {
 		return this.#call<bigint>(async (api) => api.restore(saved, counterShift));
+	}
+
+	/** Follows the machine to devices that have come or gone. Only while the vCPU is not running. */
+	async change(layout: MachineLayout): Promise<void> {
+		await this.#call((api) => api.change(layout));
 	}
 
 	/** Runs the vCPU until it stops; see {@link requestStop}. @param plan - what a debugger wants of the run */

@@ -3,7 +3,7 @@ import type {DeviceCommand, MachineEvent} from '#devices/device';
 import type {GuestMemory} from '#devices/guest-memory';
 import type {UnclaimedAccess} from '#devices/io-bus';
 import type {AttachedMachine} from '#devices/machine';
-import type {GuestAction, GuestActions} from '#main/config';
+import type {DeviceModuleConfig, GuestAction, GuestActions} from '#main/config';
 import type {DumpProgress} from '#main/core-dump';
 import {pmName} from '#main/machine';
 import type {Progress} from '#main/snapshot';
@@ -13,6 +13,7 @@ import type {DebugControl} from './debug-control.ts';
 import type {DeviceThread} from './device-thread.ts';
 import {vmError} from './errors.ts';
 import type {Breakpoints, Step, StopListener} from './guest-stop.ts';
+import type {HotPlug} from './hot-plug.ts';
 import type {SavedUnits, StateUnits} from './units/index.ts';
 import type {VcpuGroup} from './vcpu-group.ts';
 import type {VmEnd, VmState} from './vm-end.ts';
@@ -26,6 +27,7 @@ export interface VmParts {
 	readonly memory: GuestMemory;
 	readonly debug: DebugControl;
 	readonly devices: DeviceThread;
+	readonly hotPlug: HotPlug;
 	/** Writes a snapshot of the machine at rest, whose units have saved `units`. */
 	readonly save: (directory: string, units: SavedUnits, progress?: Progress) => Promise<void>;
 	readonly actions: GuestActions;
@@ -130,6 +132,30 @@ export class Vm {
 	/** Presses the power button: a guest that listens shuts down in good order. */
 	powerButton(): Promise<void> {
 		return this.control(pmName, powerButton);
+	}
+
+	/**
+	 * Plugs a device into a PCI Express port that has the option hotplug. A running guest is paused for a moment.
+	 * @returns the device's name
+	 * @throws VmmError with a `HOT_PLUG_`, `PCI_` or `DEVICE_` code, VM_STOPPED; the machine goes on as it was
+	 */
+	addPcieDevice(port: string, device: DeviceModuleConfig): Promise<string> {
+		return this.#next(async () => {
+			if (this.#state === 'stopped') throw vmError('VM_STOPPED', {wanted: 'port'});
+			let name = '';
+			await this.#atRest(async () => {
+				name = await this.#parts.hotPlug.add(port, device);
+			});
+			return name;
+		});
+	}
+
+	/** Pulls the device at such a port out. @throws VmmError with a `HOT_PLUG_` code, VM_STOPPED */
+	removePcieDevice(port: string): Promise<void> {
+		return this.#next(async () => {
+			if (this.#state === 'stopped') throw vmError('VM_STOPPED', {wanted: 'port'});
+			await this.#atRest(() => this.#parts.hotPlug.remove(port));
+		});
 	}
 
 	/**

@@ -1,3 +1,5 @@
+import type {AttachedMachine, MachineLayout} from '#devices/machine';
+import {loadDeviceModels} from '#devices/registry';
 import {VmmError} from '#support/errors';
 import {MailboxCaller} from '#support/mailbox';
 import {leaveOwner} from '#support/rpc';
@@ -44,6 +46,8 @@ const apicBaseX2apic = 0xc00n;
 interface LiveVcpu {
 	readonly vcpu: KvmVcpu;
 	readonly context: VcpuContext;
+	readonly machine: AttachedMachine;
+	readonly caller: MailboxCaller;
 	/** Before the boot protocol's registers. */
 	readonly powerOn: unknown;
 }
@@ -66,8 +70,16 @@ export class VcpuWorker {
 		Atomics.store(control.$atomic, VcpuControl.word('tid'), cpu.prepareThread());
 		const isBoot = data.index === 0;
 		const context = {cpu, bus: machine.bus(caller), events: machine.events, control, split, isBoot};
-		this.#live = {vcpu, context, powerOn: cpu.save()};
+		this.#live = {vcpu, context, machine, caller, powerOn: cpu.save()};
 		if (data.entry !== undefined) enter(cpu, data.entry);
+	}
+
+	/** Follows the machine to devices that have come or gone. */
+	async change(layout: MachineLayout): Promise<void> {
+		const {findModel} = await loadDeviceModels(layout.modules);
+		const live = this.#vcpu;
+		live.machine.change(layout, findModel);
+		this.#live = {...live, context: {...live.context, bus: live.machine.bus(live.caller)}};
 	}
 
 	/** Puts the vCPU into its state at power-on, which it is in when created. @param entry - as in {@link VcpuWorkerData} */

@@ -1,5 +1,5 @@
 import type {BackServices, DeviceFront, DeviceModel, DeviceServices, PciBar, Region} from '#devices/device';
-import {checkBars, configBytes, Header, keptBytes, type MsixPlace} from '#devices/pci/config-space';
+import {checkBars, configBytes, Express, Header, keptBytes, type MsixPlace} from '#devices/pci/config-space';
 import {bytes, type Fields, StructSchema, type StructView} from '#support/shared-memory';
 import {AttachedFunction, type FunctionRegisters, intxLine} from './attached-function.ts';
 import type {FunctionLayout} from './function-layout.ts';
@@ -17,6 +17,8 @@ export interface FunctionDesign extends FunctionLayout {
 	/** The region that configuration space is. */
 	readonly configRegion: number;
 	readonly kind: 'endpoint' | 'port' | 'downstream-port';
+	/** Devices may come and go behind it. */
+	readonly hasSlot: boolean;
 }
 
 /** A device model that is a function on PCI Express. */
@@ -28,6 +30,13 @@ export interface FunctionModel<C> extends DeviceModel<C, any> {
 /** True for models of functions. */
 export function isFunctionModel(model: object): model is FunctionModel<unknown> {
 	return 'design' in model;
+}
+
+/** True for a port that devices come to and go from. */
+export function isSlot(model: object, config: unknown): boolean {
+	if (!isFunctionModel(model)) return false;
+	const {kind, hasSlot} = model.design(config);
+	return kind === 'downstream-port' && hasSlot;
 }
 
 /** A front that wants to know when configuration space was written. */
@@ -74,7 +83,8 @@ export function functionModel<C, T extends Fields>(parts: FunctionParts<C, T>): 
 		lines: (config) => ({...device.lines?.(config), ...(vectors.length > 0 && {[intxLine]: 0})}),
 		design: (config) => {
 			const {bars, configRegion} = shape(config);
-			return {...parts.layout(config), bars, configRegion, kind: parts.kind};
+			const design = parts.layout(config);
+			return {...design, bars, configRegion, kind: parts.kind, hasSlot: hasSlot(design)};
 		},
 		front: (config, view, services) => {
 			const attached = new AttachedFunction(parts, config, view, services);
@@ -95,7 +105,8 @@ export function functionModel<C, T extends Fields>(parts: FunctionParts<C, T>): 
 				if (changed && (offset < Header.END || offset >= express)) services.slot?.decodeChanged();
 			};
 			return {
-				...front,
+				...(front.inputChanged && {inputChanged: (name: string) => front.inputChanged?.(name)}),
+				...(front.control && {control: (command) => front.control?.(command)}),
 				read(region, offset, size) {
 					if (region === configRegion) return attached.space.read(offset, size);
 					if (region === msixRegion && attached.table?.holds(offset)) return attached.table.read(offset, size);
@@ -126,6 +137,12 @@ export function functionModel<C, T extends Fields>(parts: FunctionParts<C, T>): 
 			},
 		}),
 	};
+}
+
+const hotPlugCapable = 1 << 6;
+
+function hasSlot({layout, places}: FunctionLayout): boolean {
+	return ((layout.initial[places.express + Express.SLOT_CAPABILITIES] as number) & hotPlugCapable) !== 0;
 }
 
 /** Numbers the regions: the device's BARs, its fixed ones, the BAR of MSI-X, configuration space. */

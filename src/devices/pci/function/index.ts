@@ -8,5 +8,6 @@ export {
 	type FunctionParts,
 	functionModel,
 	isFunctionModel,
+	isSlot,
 	type PlacedBar,
 } from './function-model.ts';

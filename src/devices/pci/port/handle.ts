@@ -1,7 +1,12 @@
+import type {DeviceCommand} from '#devices/device';
+
 /** Names the ports in machine descriptions. */
 export const rootPortKind = 'pcie-root-port';
 export const upstreamPortKind = 'pcie-upstream-port';
 export const downstreamPortKind = 'pcie-downstream-port';
+
+/** Tells a port, while the guest does not run, that a device has come or gone. */
+export const occupancyChanged = {kind: 'pcie-occupancy-changed'} as const satisfies DeviceCommand;
 
 /** A port of a root complex or of a switch. */
 export interface PciePortConfig {

@@ -1,6 +1,6 @@
 import test from 'ava';
 import {DeviceUnderTest} from '#devices/testing';
-import {rootPort, upstreamPort} from './index.ts';
+import {occupancyChanged, rootPort, upstreamPort} from './index.ts';
 
 const config = {slot: 5, acs: 0x5f, prefixes: false, multiFunction: false};
 const [express, msi] = [0x40, 0x7c];
@@ -31,7 +31,7 @@ function make(options = config) {
 		write,
 		plug(occupied: boolean) {
 			slot.occupied = occupied;
-			device.front.occupancyChanged?.();
+			device.front.control?.(occupancyChanged);
 		},
 	};
 }

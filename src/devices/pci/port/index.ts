@@ -1,3 +1,3 @@
-export {downstreamPortKind, type PciePortConfig, rootPortKind, upstreamPortKind} from './handle.ts';
+export {downstreamPortKind, occupancyChanged, type PciePortConfig, rootPortKind, upstreamPortKind} from './handle.ts';
 export {isLinkUp} from './hot-plug.ts';
 export {downstreamPort, rootPort, upstreamPort} from './port-models.ts';

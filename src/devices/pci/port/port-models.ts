@@ -1,7 +1,7 @@
 import {addAcs, type ExpressOptions} from '#devices/pci/config-space';
 import {bridgeLayout, type FunctionModel, functionModel} from '#devices/pci/function';
 import {sharedStruct} from '#support/shared-memory';
-import {downstreamPortKind, type PciePortConfig, rootPortKind, upstreamPortKind} from './handle.ts';
+import {downstreamPortKind, occupancyChanged, type PciePortConfig, rootPortKind, upstreamPortKind} from './handle.ts';
 import {HotPlug} from './hot-plug.ts';
 
 /** Ids under Microsoft's vendor id that OpenVMM's ports have. */
@@ -41,7 +41,9 @@ function portModel(kind: string, type: Exclude<ExpressOptions['type'], 'endpoint
 				write() {},
 				reset: () => hotPlug.reset(occupied()),
 				configWritten: () => hotPlug.configWritten(occupied()),
-				occupancyChanged: () => hotPlug.occupancyChanged(occupied()),
+				control: ({kind: command}) => {
+					if (command === occupancyChanged.kind) hotPlug.occupancyChanged(occupied());
+				},
 			};
 		},
 	});

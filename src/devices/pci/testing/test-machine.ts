@@ -62,7 +62,8 @@ const findModel = (kind: string): AnyDeviceModel | undefined =>
 export class PciTestMachine {
 	readonly machine: AttachedMachine;
 	readonly layout: MachineLayout;
-	readonly bus: ReturnType<AttachedMachine['bus']>;
+	bus: ReturnType<AttachedMachine['bus']>;
+	readonly #caller: MailboxCaller;
 	/** Levels of inputs as they changed, `16 up`. */
 	readonly lines: string[] = [];
 	/** Messages as they were sent, `address data`. */
@@ -86,7 +87,14 @@ export class PciTestMachine {
 		memory.writeInteger(0x500, 4, 0x1234_5678);
 		this.machine = new AttachedMachine(this.layout, {findModel, interrupts, memory});
 		if (layout === undefined) this.machine.reset();
-		this.bus = this.machine.bus(new MailboxCaller(mailbox, 0, {spins: 1, giveUp: () => true}));
+		this.#caller = new MailboxCaller(mailbox, 0, {spins: 1, giveUp: () => true});
+		this.bus = this.machine.bus(this.#caller);
+	}
+
+	/** Follows the machine to devices that have come or gone. */
+	change(layout: MachineLayout): void {
+		this.machine.change(layout, findModel);
+		this.bus = this.machine.bus(this.#caller);
 	}
 
 	/** Reads configuration space by ECAM. */

@@ -1,0 +1,94 @@
+import test from 'ava';
+import type {DeviceInstance} from '#devices/device';
+import {completeModel} from '#devices/pci/function';
+import {occupancyChanged} from '#devices/pci/port';
+import {PciTestMachine, probe, probeEndpoint, probeOf} from '#devices/pci/testing';
+import {findDeviceModel} from '#devices/registry';
+import {withDevice, withoutDevice} from './index.ts';
+
+const probeModel = completeModel(probeEndpoint);
+const findModel = (kind: string) => (kind === probeModel.kind ? probeModel : findDeviceModel(kind));
+const [slotBus, slotStatus, command] = [1, 0x40 + 0x1a, 4];
+const [presentAndChanged, present] = [0x148, 0x40];
+
+/** Two threads of one machine; what one changes the other follows. */
+function make() {
+	const one = new PciTestMachine();
+	const two = new PciTestMachine([], one.layout);
+	const change = (layout: ReturnType<typeof withDevice>) => {
+		const before = one.machine.devices;
+		for (const thread of [one, two]) thread.change(layout);
+		for (const device of one.machine.devices) if (!before.includes(device)) one.machine.resetDevice(device);
+		one.machine.control('rp0', occupancyChanged);
+	};
+	const add = (instance: DeviceInstance) => change(withDevice(one.machine.layout, instance, findModel, []));
+	return {one, two, add, remove: (port: string) => change(withoutDevice(one.machine.layout, port))};
+}
+
+test('a device that comes is there on every thread, the port says so, and it works as any other', (t) => {
+	const {one, two, add} = make();
+	add(probeOf('new', 'rp0'));
+	t.is(one.config(0, 0, slotStatus, 2), presentAndChanged);
+	for (const thread of [one, two]) t.is(thread.config(slotBus, 0, 0), 0xc0de_1414);
+	const bar = (one.config(0, 0, 0x20, 2) & 0xfff0) * 0x10000;
+	two.setConfig(slotBus, 0, 0x10, bar);
+	two.setConfig(slotBus, 0, command, 6, 2);
+	t.is(one.bus.readMmio(bar + probe.ID, 4), probe.idValue);
+	one.bus.writeMmio(bar + probe.RAISE, 4, 0);
+	t.deepEqual(one.lines, ['16 up']);
+	t.is(two.machine.inspect()['new']?.kind, 'pci-probe');
+	one.machine.reset();
+	t.is(one.config(0, 0, slotStatus, 2), present, 'a reset keeps it, with an address of its own');
+	t.is(two.bus.readMmio((one.bar(slotBus, 0) >>> 0) + probe.ID, 4), probe.idValue);
+});
+
+test('a device that goes answers no more, and another may come in its place, with a state of its own', (t) => {
+	const {one, two, add, remove} = make();
+	add(probeOf('new', 'rp0'));
+	one.machine.reset();
+	const bar = one.bar(slotBus, 0) >>> 0;
+	one.bus.writeMmio(bar + probe.SCRATCH, 4, 77);
+	remove('rp0');
+	t.is(one.config(0, 0, slotStatus, 2) & present, 0);
+	for (const thread of [one, two]) {
+		t.is(thread.config(slotBus, 0, 0), 0xffff_ffff);
+		t.is(thread.bus.readMmio(bar + probe.ID, 4), 0xffff_ffff);
+	}
+	add(probeOf('new', 'rp0'));
+	one.machine.reset();
+	t.is(two.bus.readMmio((one.bar(slotBus, 0) >>> 0) + probe.SCRATCH, 4), 0);
+});
+
+test('other devices keep their state while one comes and goes', (t) => {
+	const {one, two, add, remove} = make();
+	const bar = one.bar(2, 0) >>> 0;
+	one.bus.writeMmio(bar, 4, 5);
+	add(probeOf('new', 'rp0'));
+	t.is(two.bus.readMmio(bar, 4), 5);
+	remove('rp0');
+	t.is(two.bus.readMmio(bar, 4), 5);
+	two.bus.writePort(0xcf8, 4, 0x8002_0000);
+	t.is(one.bus.readPort(0xcfc, 4), 0xc0de_1414);
+});
+
+const refused: [string, string, (subject: ReturnType<typeof make>) => void][] = [
+	['a port without a slot', 'HOT_PLUG_NO_SLOT', ({add}) => add(probeOf('new', 'rp1'))],
+	[
+		'a slot that is full',
+		'HOT_PLUG_SLOT_FULL',
+		({add}) => ['a', 'b'].forEach((name) => void add(probeOf(name, 'rp0'))),
+	],
+	['a name that is taken', 'HOT_PLUG_NAME_TAKEN', ({add}) => add(probeOf('near', 'rp0'))],
+	[
+		'a device that is no function',
+		'PCI_NOT_A_FUNCTION',
+		({add}) => add({...probeOf('x', 'rp0'), kind: 'latch', config: {port: 0x500}}),
+	],
+	['to empty a slot that is empty', 'HOT_PLUG_SLOT_EMPTY', ({remove}) => remove('rp0')],
+	['to empty what is no slot', 'HOT_PLUG_NO_SLOT', ({remove}) => remove('rp1')],
+];
+for (const [what, code, act] of refused) {
+	test(`${what} is refused`, (t) => {
+		t.throws(() => act(make()), {code});
+	});
+}

@@ -1,0 +1,86 @@
+import type {DeviceInstance} from '#devices/device';
+import {checkPlaces, intxInput} from '#devices/pci/fabric';
+import {intxLine, isFunctionModel} from '#devices/pci/function';
+import {errorTable} from '#support/errors';
+import {DeviceHeader, type MachineLayout, type ModelFinder, type PlacedDevice} from './layout.ts';
+
+const hotPlugError = errorTable({
+	HOT_PLUG_NO_SLOT: (c: {port: string; slots: readonly string[]}) => ({
+		message: `${c.port} is no port that devices can come to`,
+		remedy:
+			c.slots.length > 0
+				? `Such ports are ${c.slots.join(', ')}`
+				: 'Give a port the option hotplug: --pcie-root-port rc0:rp0,hotplug',
+	}),
+	HOT_PLUG_SLOT_FULL: (c: {port: string; device: string}) => ({
+		message: `The port ${c.port} has a device already: ${c.device}`,
+		remedy: 'Remove it first, or use another port',
+	}),
+	HOT_PLUG_SLOT_EMPTY: (c: {port: string}) => ({message: `There is no device at the port ${c.port}`}),
+	HOT_PLUG_NAME_TAKEN: (c: {device: string}) => ({
+		message: `There is a device called ${c.device} already`,
+		remedy: 'Give it another name: name=NAME',
+	}),
+	HOT_PLUG_FIXED: (c: {device: string}) => ({
+		message: `${c.device} cannot come or go while the guest runs: it has addresses, interrupts or ports of its own`,
+	}),
+});
+
+/**
+ * The layout of a machine that a device has come to. All that was there keeps its place.
+ * @param modules - of all devices, the new one's included
+ * @throws VmmError with a `HOT_PLUG_` or `PCI_` code
+ */
+export function withDevice(
+	layout: MachineLayout,
+	instance: DeviceInstance,
+	findModel: ModelFinder,
+	modules: readonly string[],
+): MachineLayout {
+	const {name, kind, config} = instance;
+	const port = instance.place?.on ?? '';
+	const source = layout.slotSources[port];
+	if (source === undefined) throw hotPlugError('HOT_PLUG_NO_SLOT', {port, slots: Object.keys(layout.slotSources)});
+	const other = deviceAt(layout, port);
+	if (other !== undefined) throw hotPlugError('HOT_PLUG_SLOT_FULL', {port, device: other.name});
+	if (layout.devices.some((device) => device.name === name)) throw hotPlugError('HOT_PLUG_NAME_TAKEN', {device: name});
+	const model = findModel(kind);
+	if (model === undefined) throw new TypeError(`the model of ${kind} was not loaded`);
+	const instances = [...layout.devices, instance];
+	checkPlaces(instances.map((each) => ({instance: each, model: findModel(each.kind) ?? model})));
+	const lines = Object.keys(model.lines?.(config) ?? {});
+	const isFixed =
+		model.regions(config).some(({space}) => space === 'pio' || space === 'mmio') ||
+		lines.some((line) => line !== intxLine) ||
+		Object.keys(model.inputs?.(config) ?? {}).length > 0;
+	if (isFixed || !isFunctionModel(model)) throw hotPlugError('HOT_PLUG_FIXED', {device: name});
+	const placed: PlacedDevice = {
+		...instance,
+		stateOffset: 0,
+		ownState: new SharedArrayBuffer(DeviceHeader.byteLength + model.state.byteLength),
+		addition: layout.additions + 1,
+		lines: lines.length === 0 ? {} : {[intxLine]: {source, gsi: intxInput(instance, instances)}},
+		inputs: {},
+		hasBack: model.back !== undefined,
+	};
+	return {...layout, modules, devices: [...layout.devices, placed], additions: layout.additions + 1};
+}
+
+/** The layout of a machine that the device at a port has left. @throws VmmError with a `HOT_PLUG_` code */
+export function withoutDevice(layout: MachineLayout, port: string): MachineLayout {
+	if (layout.slotSources[port] === undefined)
+		throw hotPlugError('HOT_PLUG_NO_SLOT', {port, slots: Object.keys(layout.slotSources)});
+	const leaving = deviceAt(layout, port);
+	if (leaving === undefined) throw hotPlugError('HOT_PLUG_SLOT_EMPTY', {port});
+	const index = layout.devices.indexOf(leaving);
+	const hasOthers = layout.devices.some(({place}) => place?.on === leaving.name);
+	if (hasOthers || layout.claims.some(({device}) => device === index))
+		throw hotPlugError('HOT_PLUG_FIXED', {device: leaving.name});
+	const claims = layout.claims.map((claim) => ({...claim, device: claim.device - (claim.device > index ? 1 : 0)}));
+	return {...layout, claims, devices: layout.devices.filter((device) => device !== leaving)};
+}
+
+/** The device behind a port. */
+export function deviceAt(layout: MachineLayout, port: string): PlacedDevice | undefined {
+	return layout.devices.find(({place}) => place?.on === port);
+}
