@@ -42,6 +42,7 @@ const MODULES = [
 	'button',
 	'evdev',
 	'wdat_wdt',
+	'pvpanic_mmio',
 ];
 
 /** Builds the archive; drivers that this kernel does not have are left out. */

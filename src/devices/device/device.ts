@@ -91,6 +91,10 @@ export type MachineEvent =
 	| {readonly kind: 'reset'}
 	| {readonly kind: 'power-off'}
 	| {readonly kind: 'hibernate'}
+	/** The guest's kernel reports its own panic. */
+	| {readonly kind: 'crash'}
+	/** The guest did not tell its watchdog in time that it is alive. */
+	| {readonly kind: 'watchdog'}
 	/** The debug-exit port: ends the process with this status, 0–255. */
 	| {readonly kind: 'exit'; readonly status: number};
 

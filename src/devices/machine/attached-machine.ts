@@ -18,6 +18,8 @@ export interface MachineHost {
 	readonly findModel: ModelFinder;
 	readonly interrupts: InterruptController;
 	readonly memory: GuestMemory;
+	/** Makes the boot processor look for a device's request; a device's back makes some while every processor sleeps. */
+	readonly alertBootCpu?: () => void;
 }
 
 /** A device as one thread has it. */
@@ -165,7 +167,7 @@ export class AttachedMachine {
 	}
 
 	#services(placed: PlacedDevice, header: AttachedDevice['header']): DeviceServices {
-		const {interrupts, memory} = this.#host;
+		const {interrupts, memory, alertBootCpu} = this.#host;
 		const byName = new Map<string, InterruptLine>(
 			Object.entries(placed.lines).map(([name, source]: [string, LineSource]) => [name, this.lines.line(source)]),
 		);
@@ -184,7 +186,10 @@ export class AttachedMachine {
 			messages: interrupts.messages,
 			time: this.time,
 			memory,
-			request: (event: MachineEvent) => this.events.request(event),
+			request: (event: MachineEvent) => {
+				this.events.request(event);
+				alertBootCpu?.();
+			},
 			...this.#pciServices(placed),
 			notifyBack: () => {
 				if (placed.hasBack && Atomics.exchange(header.$atomic, notifiedWord, 1) === 0) this.#doorbell.ring();

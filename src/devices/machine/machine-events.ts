@@ -9,7 +9,7 @@ export const MachineState = sharedStruct('machine', {
 	status: i32(),
 });
 
-const kinds = ['reset', 'power-off', 'hibernate', 'exit'] as const;
+const kinds = ['reset', 'power-off', 'hibernate', 'exit', 'crash', 'watchdog'] as const;
 const eventWord = MachineState.word('event');
 const statusWord = MachineState.word('status');
 

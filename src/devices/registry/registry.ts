@@ -1,8 +1,10 @@
 import {acpiPm} from '#devices/chipset/acpi-pm';
+import {battery} from '#devices/chipset/battery';
 import {cmosRtc} from '#devices/chipset/cmos-rtc';
 import {debugExit} from '#devices/chipset/debug-exit';
 import {debugcon} from '#devices/chipset/debugcon';
 import {generationId} from '#devices/chipset/generation-id';
+import {guestWatchdog} from '#devices/chipset/guest-watchdog';
 import {hpet} from '#devices/chipset/hpet';
 import {i8042} from '#devices/chipset/i8042';
 import {ioApic82093aa} from '#devices/chipset/ioapic-82093aa';
@@ -27,6 +29,8 @@ const known: readonly AnyDeviceModel[] = [
 	pit8254,
 	hpet,
 	generationId,
+	guestWatchdog,
+	battery,
 	pvpanic,
 	i8042,
 	pciConfig,

@@ -1,5 +1,7 @@
 import test from 'ava';
 import {powerButton} from '#devices/chipset/acpi-pm';
+import {batteryAddress, defaultBattery} from '#devices/chipset/battery';
+import {watchdogReset} from '#devices/chipset/guest-watchdog';
 import {missingOnEveryPc} from '#devices/chipset/missing';
 import type {AccessSize, DeviceCommand} from '#devices/device';
 import {completeModel} from '#devices/pci/function';
@@ -21,6 +23,8 @@ const configurations: Readonly<Record<string, unknown>> = {
 	'pit-8254': {irq: 0},
 	hpet: {base: 0xfed0_0000},
 	'generation-id': {address: 0x1000, id: '0123456789abcdef0123456789abcdef'},
+	'guest-watchdog': {port: 0x30},
+	battery: {base: batteryAddress, initial: defaultBattery},
 	pvpanic: {port: 0x505},
 	i8042: {},
 	'pci-config': {},
@@ -43,6 +47,8 @@ const findModel = (kind: string) => (kind === endpoint.kind ? endpoint : findDev
 /** What owners ask of devices, each for those that know it. */
 const commands: Readonly<Record<string, readonly DeviceCommand[]>> = {
 	'acpi-pm': [powerButton],
+	'guest-watchdog': [watchdogReset],
+	battery: [{kind: 'update-battery', status: {...defaultBattery, remainingMwh: 1}} as DeviceCommand],
 	'generation-id': [{kind: 'change-generation', id: 'fedcba9876543210fedcba9876543210'} as DeviceCommand],
 };
 

@@ -3,7 +3,12 @@ import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
+import {batteryAddress, batteryKind, defaultBattery} from '#devices/chipset/battery';
 import {generationIdKind} from '#devices/chipset/generation-id';
+import {guestWatchdogKind, guestWatchdogPort} from '#devices/chipset/guest-watchdog';
+import {hpetAddress, hpetKind} from '#devices/chipset/hpet';
+import {i8042Kind} from '#devices/chipset/i8042';
+import {pvpanicKind} from '#devices/chipset/pvpanic';
 import type {DeviceInstance} from '#devices/device';
 import {createProcessorTopology} from '#main/topology';
 import {buildAcpiTables} from './acpi-tables.ts';
@@ -15,9 +20,15 @@ const check = iasl ? test : test.skip;
 const needs = iasl ? '' : ' (skipped: iasl is missing, it comes with the package acpica-tools)';
 
 /** Every device that the tables say something of. */
-const described = ([[generationIdKind, {address: 0xe_1000, id: ''}]] as const).map(
-	([kind, config]): DeviceInstance => ({name: kind, kind, config, route: 'shared'}),
-);
+const kinds: readonly (readonly [kind: string, config: unknown])[] = [
+	[generationIdKind, {address: 0xe_1000, id: ''}],
+	[pvpanicKind, {port: 0x505}],
+	[i8042Kind, {}],
+	[hpetKind, {base: hpetAddress}],
+	[guestWatchdogKind, {port: guestWatchdogPort}],
+	[batteryKind, {base: batteryAddress, initial: defaultBattery}],
+];
+const described = kinds.map(([kind, config]): DeviceInstance => ({name: kind, kind, config, route: 'shared'}));
 
 const machines = {
 	'a small machine': {processors: 2, bridges: 0},

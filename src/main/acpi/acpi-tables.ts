@@ -68,9 +68,10 @@ export function buildAcpiTables(options: AcpiOptions): AcpiTables {
 	const described = [...chipset.flatMap(({device = []}) => device), ...devices];
 	const events = chipset.flatMap(({event = []}) => event);
 	const dsdt = tables.add('DSDT', buildDsdt({topology, comPorts, devices: described, events}));
+	const hasI8042 = chipset.some(({isI8042}) => isI8042);
 	const hasLegacyDevices = comPorts.length > 0;
 	const listed = [
-		tables.add('FADT', buildFadt({pmBase, sciIrq, dsdt, hasLegacyDevices})),
+		tables.add('FADT', buildFadt({pmBase, sciIrq, dsdt, hasLegacyDevices, hasI8042})),
 		tables.add('MADT', buildMadt({topology, sciIrq})),
 	];
 	if (hostBridges.length > 0) {

@@ -12,6 +12,8 @@ export interface FadtOptions {
 	readonly dsdt: number;
 	/** There are ISA devices such as 16550 UARTs. */
 	readonly hasLegacyDevices: boolean;
+	/** There is a keyboard controller. */
+	readonly hasI8042: boolean;
 }
 
 /** FADT without its header, revision 6 (ACPI 6.5, table 5.9); offsets count from the start of the table. */
@@ -91,7 +93,7 @@ const flags = {
 } as const;
 
 /** IA-PC boot architecture flags (ACPI 6.5, table 5.11). */
-const bootArch = {legacyDevices: 1 << 0, vgaNotPresent: 1 << 2} as const;
+const bootArch = {legacyDevices: 1 << 0, i8042: 1 << 1, vgaNotPresent: 1 << 2} as const;
 
 /** Generic address structure (ACPI 6.5, table 5.1). */
 const genericAddress = packedRecord([
@@ -107,6 +109,8 @@ const accessSize = {byte: 1, word: 2, dword: 3} as const;
 /** FADT: where the power-management device is and what the machine's fixed hardware can do. */
 export function buildFadt(options: FadtOptions): Uint8Array {
 	const {pmBase, dsdt} = options;
+	const legacyDevices = options.hasLegacyDevices ? bootArch.legacyDevices : 0;
+	const i8042 = options.hasI8042 ? bootArch.i8042 : 0;
 	const body = fadt.encode({
 		// The 32-bit fields repeat the 64-bit ones for guests that read only the first form of this table.
 		dsdt,
@@ -127,7 +131,7 @@ export function buildFadt(options: FadtOptions): Uint8Array {
 		// Latencies past 100 and 1000 µs say that C2 and C3 do not exist.
 		pLvl2Lat: 101,
 		pLvl3Lat: 1001,
-		iaPcBootArch: bootArch.vgaNotPresent | (options.hasLegacyDevices ? bootArch.legacyDevices : 0),
+		iaPcBootArch: bootArch.vgaNotPresent | legacyDevices | i8042,
 		flags: Object.values(flags).reduce((all, flag) => all | flag, 0),
 		resetReg: ioPort(pmBase + pmLayout.reset, 1, accessSize.byte),
 		resetValue: pmLayout.resetValue,

@@ -19,7 +19,7 @@ export const exitStatuses = {
 		meaning: 'the command line or the configuration is wrong',
 		codes: ['CLI_*', 'CONFIG_*', 'TOPOLOGY_*', 'MEMORY_SIZE_*', 'SERIAL_*', 'FLAT_*', 'BUS_*', 'DEVICE_*', 'GDB_*'],
 	},
-	crash: {status: 3, meaning: 'the guest crashed (triple fault)', codes: []},
+	crash: {status: 3, meaning: 'the guest crashed (triple fault, or a panic that it reported)', codes: []},
 	noKvm: {
 		status: 4,
 		meaning: 'there is no usable KVM here',

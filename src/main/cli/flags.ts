@@ -114,6 +114,7 @@ export const flags = [
 		choices: ['kernel', 'split'],
 		help: "interrupt controllers: all in KVM, or ours with KVM's local APICs",
 	},
+	{name: 'hpet', group: 'machine', help: 'a high precision event timer, announced to the guest'},
 	{
 		name: 'paused',
 		short: 'P',
@@ -170,6 +171,12 @@ export const flags = [
 		help: 'a device of your own: the path of its module, then name=NAME, route=shared|remote (shared), port=PORT where it is a PCI Express device, and options of its own, between commas; may be repeated',
 	},
 	{
+		name: 'guest-watchdog',
+		group: 'devices',
+		help: 'a watchdog (ACPI WDAT, ports 0x30-0x37) that fires when the guest stops telling it that it is alive',
+	},
+	{name: 'battery', group: 'devices', help: 'a battery and a power adapter (ACPI)'},
+	{
 		name: 'debugcon',
 		value: 'PORT,SERIAL',
 		group: 'devices',
@@ -200,7 +207,14 @@ export const flags = [
 		value: 'ACTION',
 		group: 'guest',
 		default: 'exit:3',
-		help: 'when the guest triple-faults. OpenVMM itself defaults to halt; here the process ends, for the same reason',
+		help: 'when the guest triple-faults, or reports a panic of its kernel (pvpanic). OpenVMM itself defaults to halt; here the process ends, for the same reason',
+	},
+	{
+		name: 'guest-watchdog-action',
+		value: 'ACTION',
+		group: 'guest',
+		default: 'reset',
+		help: 'when the guest watchdog fires; needs --guest-watchdog',
 	},
 	{
 		name: 'crash-dump-path',

@@ -116,10 +116,18 @@ function endStatus(end: VmEnd, log: Logger): number {
 		case 'exit':
 			return end.status;
 		case 'crash': {
-			const message = `The guest crashed on processor ${end.vcpu}: ${end.reason}`;
+			const where = end.vcpu === undefined ? '' : ` on processor ${end.vcpu}`;
+			const message = `The guest crashed${where}: ${end.reason}`;
 			const remedy =
 				"Look at the guest's last console output, or keep it for inspection with --guest-crash-action halt";
 			print(2, errorLine({code: 'GUEST_CRASH', message, remedy, context: {}}));
+			return end.status;
+		}
+		case 'watchdog': {
+			const message = 'The guest watchdog fired: the guest no longer told it that it is alive';
+			const remedy =
+				"Look at the guest's last console output, or keep it for inspection with --guest-watchdog-action halt";
+			print(2, errorLine({code: 'GUEST_WATCHDOG', message, remedy, context: {}}));
 			return end.status;
 		}
 		case 'error':

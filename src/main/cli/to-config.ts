@@ -2,6 +2,7 @@ import {
 	type BootConfig,
 	configError,
 	type DeviceModuleConfig,
+	type GuestAction,
 	type LogLevel,
 	logLevels,
 	type PcieConfig,
@@ -69,10 +70,14 @@ export function toConfig(values: FlagValues, env: Environment): RunConfig {
 		deviceModules: deviceModules(values),
 		debugExitPort: read('debug-exit', number(0, 0xffff)),
 		irqchip: read('irqchip', choice('kernel', 'split')),
+		hpet: values.has('hpet'),
+		guestWatchdog: values.has('guest-watchdog'),
+		battery: values.has('battery'),
 		guestActions: {
 			reset: read('guest-reset-action', parseGuestAction),
 			shutdown: read('guest-shutdown-action', parseGuestAction),
 			crash: read('guest-crash-action', parseGuestAction),
+			watchdog: watchdogAction(values, read),
 		},
 		paused: values.has('paused'),
 		gdb: read('gdb', parseGdb),
@@ -90,6 +95,14 @@ function pcieOptions(values: FlagValues): Partial<PcieConfig> | undefined {
 	const flag = (['pcie-root-port', 'pcie-switch', 'pcie-ecam-below-4gb'] as const).find((name) => values.has(name));
 	if (flag !== undefined) throw cliError('CLI_FLAG_NEEDS', {flag: `--${flag}`, needed: '--pcie-root-complex NAME'});
 	return undefined;
+}
+
+function watchdogAction(values: FlagValues, read: Read): GuestAction | undefined {
+	const action = read('guest-watchdog-action', parseGuestAction);
+	if (action !== undefined && !values.has('guest-watchdog')) {
+		throw cliError('CLI_FLAG_NEEDS', {flag: '--guest-watchdog-action', needed: '--guest-watchdog'});
+	}
+	return action;
 }
 
 function deviceModules(values: FlagValues): readonly DeviceModuleConfig[] | undefined {

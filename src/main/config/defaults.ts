@@ -27,6 +27,9 @@ export interface VmOptions {
 	readonly debugcon?: DebugconConfig;
 	readonly debugExitPort?: number;
 	readonly irqchip?: IrqchipOption;
+	readonly hpet?: boolean;
+	readonly guestWatchdog?: boolean;
+	readonly battery?: boolean;
 	readonly guestActions?: Partial<GuestActions>;
 	readonly paused?: boolean;
 	readonly gdb?: GdbAddress;
@@ -51,7 +54,16 @@ export function vmConfig(options: VmOptions = {}): VmConfig {
 		...(options.debugcon && {debugcon: options.debugcon}),
 		...(options.debugExitPort !== undefined && {debugExitPort: options.debugExitPort}),
 		irqchip: options.irqchip ?? 'kernel',
-		guestActions: {reset: 'reset', shutdown: {exit: 0}, crash: {exit: guestCrashStatus}, ...options.guestActions},
+		hpet: options.hpet ?? false,
+		guestWatchdog: options.guestWatchdog ?? false,
+		battery: options.battery ?? false,
+		guestActions: {
+			reset: 'reset',
+			shutdown: {exit: 0},
+			crash: {exit: guestCrashStatus},
+			watchdog: 'reset',
+			...options.guestActions,
+		},
 		paused: options.paused ?? false,
 		...(options.gdb && {gdb: options.gdb}),
 		...(options.crashDumpPath !== undefined && {crashDumpPath: options.crashDumpPath}),

@@ -97,8 +97,10 @@ export interface GuestActions {
 	readonly reset: GuestAction;
 	/** The guest powered off or hibernated. */
 	readonly shutdown: GuestAction;
-	/** The guest triple-faulted. */
+	/** The guest triple-faulted, or reported a panic. */
 	readonly crash: GuestAction;
+	/** The guest's watchdog fired. */
+	readonly watchdog: GuestAction;
 }
 
 /** Where a debugger finds the machine. Whoever can connect controls the guest: there is no password. */
@@ -122,6 +124,12 @@ export interface VmConfig {
 	/** I/O port; a guest's write of v to it ends the machine with status (v << 1 | 1) & 0xff. */
 	readonly debugExitPort?: number;
 	readonly irqchip: IrqchipOption;
+	/** A high precision event timer. */
+	readonly hpet: boolean;
+	/** A watchdog; what follows when it fires is {@link GuestActions.watchdog}. */
+	readonly guestWatchdog: boolean;
+	/** A battery and a power adapter; their status is changed by the device's command. */
+	readonly battery: boolean;
 	readonly guestActions: GuestActions;
 	/** Build everything and wait for `resume` before the first instruction. */
 	readonly paused: boolean;

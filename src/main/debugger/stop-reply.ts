@@ -47,6 +47,7 @@ export function endReply(end: VmEnd): string {
 			return `W${hex(end.status & 0xff)}`;
 		case 'crash':
 			return `X${hex(signal.segmentation)}`;
+		case 'watchdog':
 		case 'stopped':
 			return `X${hex(signal.terminated)}`;
 		case 'error':

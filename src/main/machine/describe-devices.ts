@@ -1,34 +1,39 @@
 import {type AcpiPmConfig, acpiPmKind, pmLayout} from '#devices/chipset/acpi-pm';
+import {type BatteryConfig, batteryAddress, batteryKind, defaultBattery} from '#devices/chipset/battery';
 import {type CmosRtcConfig, cmosRtcKind} from '#devices/chipset/cmos-rtc';
 import {debugExitKind} from '#devices/chipset/debug-exit';
 import {debugconKind} from '#devices/chipset/debugcon';
 import {type GenerationIdConfig, generationIdKind} from '#devices/chipset/generation-id';
+import {type GuestWatchdogConfig, guestWatchdogKind, guestWatchdogPort} from '#devices/chipset/guest-watchdog';
+import {type HpetConfig, hpetAddress, hpetKind} from '#devices/chipset/hpet';
 import {i8042Kind} from '#devices/chipset/i8042';
 import {type IoApic82093aaConfig, ioApic82093aaKind} from '#devices/chipset/ioapic-82093aa';
 import {type MissingConfig, missingKind, missingOnEveryPc, missingSerialPorts} from '#devices/chipset/missing';
 import {pciConfigKind} from '#devices/chipset/pci-config';
 import {type Pic8259Config, pic8259Kind} from '#devices/chipset/pic-8259';
 import {type Pit8254Config, pit8254Kind} from '#devices/chipset/pit-8254';
+import {type PvpanicConfig, pvpanicKind, pvpanicPort} from '#devices/chipset/pvpanic';
 import {type Serial16550Config, serial16550Kind, standardSerialPorts} from '#devices/chipset/serial-16550';
 import type {DeviceInstance} from '#devices/device';
 import type {MemoryRange} from '#devices/guest-memory';
-import {extIntInput} from '#devices/interrupts';
+import {extIntInput, hpetInputs} from '#devices/interrupts';
 import {ioApicAddress} from '#main/acpi';
 import type {VmConfig} from '#main/config';
 import {bootLayout} from '#main/loader';
 import {generationIdName} from './generation.ts';
 
-/** What the power-management device is called. */
+/** What the power-management device and the watchdog are called. */
 export const pmName = 'pm';
+export const guestWatchdogName = 'guest-watchdog';
 
 /** A shared-state device of this configuration. */
 const shared = (name: string, kind: string, config: unknown): DeviceInstance => ({name, kind, config, route: 'shared'});
 
 /** What KVM's interrupt controllers and timer are in a machine where they are not ours. */
-const interruptChips: readonly DeviceInstance[] = [
+const interruptChips = (pitInput: number): readonly DeviceInstance[] => [
 	shared('pic', pic8259Kind, {intrInput: extIntInput} satisfies Pic8259Config),
 	shared('ioapic', ioApic82093aaKind, {base: ioApicAddress} satisfies IoApic82093aaConfig),
-	shared('pit', pit8254Kind, {irq: 0} satisfies Pit8254Config),
+	shared('pit', pit8254Kind, {irq: pitInput} satisfies Pit8254Config),
 ];
 
 /** What a machine has by chance: where and when it was made. */
@@ -45,19 +50,36 @@ export function describeDevices(config: VmConfig, ram: readonly MemoryRange[], b
 	const hasSerial = Object.values(serial).some(({kind}) => kind !== 'none');
 	return [
 		...(hasSerial ? standardSerialPorts.map((port) => shared(port.name, serial16550Kind, uart(config, port))) : []),
-		...(config.irqchip === 'split' ? interruptChips : []),
-		shared('rtc', cmosRtcKind, {baseTimeMs: birth.timeMs, ...ramSplit(ram)} satisfies CmosRtcConfig),
+		...(config.irqchip === 'split' ? interruptChips(config.hpet ? hpetInputs.pit : 0) : []),
+		shared('rtc', cmosRtcKind, {
+			baseTimeMs: birth.timeMs,
+			...ramSplit(ram),
+			...(config.hpet && {irq: hpetInputs.rtc}),
+		} satisfies CmosRtcConfig),
 		shared(pmName, acpiPmKind, {base: pmLayout.base, sciIrq: pmLayout.sciIrq} satisfies AcpiPmConfig),
 		shared(generationIdName, generationIdKind, {
 			address: bootLayout.generationId,
 			id: birth.generationId,
 		} satisfies GenerationIdConfig),
 		shared('i8042', i8042Kind, {}),
+		shared('pvpanic', pvpanicKind, {port: pvpanicPort} satisfies PvpanicConfig),
+		...optionalDevices(config),
 		shared('pci-config', pciConfigKind, {}),
 		shared('missing', missingKind, missingPorts(config, hasSerial)),
 		...(debugcon ? [shared('debugcon', debugconKind, debugcon)] : []),
 		...(debugExitPort === undefined ? [] : [shared('debug-exit', debugExitKind, {port: debugExitPort})]),
 		...(config.devices ?? []),
+	];
+}
+
+/** Devices that a flag adds. */
+function optionalDevices({hpet, guestWatchdog, battery}: VmConfig): DeviceInstance[] {
+	const watchdogConfig: GuestWatchdogConfig = {port: guestWatchdogPort};
+	const batteryConfig: BatteryConfig = {base: batteryAddress, initial: defaultBattery};
+	return [
+		...(hpet ? [shared('hpet', hpetKind, {base: hpetAddress} satisfies HpetConfig)] : []),
+		...(guestWatchdog ? [shared(guestWatchdogName, guestWatchdogKind, watchdogConfig)] : []),
+		...(battery ? [shared('battery', batteryKind, batteryConfig)] : []),
 	];
 }
 

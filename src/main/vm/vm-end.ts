@@ -7,8 +7,10 @@ export type VmEnd =
 	| {readonly kind: 'hibernate'}
 	/** A status the guest (debug-exit port) or the configuration (guest actions) chose. */
 	| {readonly kind: 'exit'; readonly status: number}
-	/** Triple fault of this vCPU; `status` as the configuration has it. */
-	| {readonly kind: 'crash'; readonly reason: string; readonly vcpu: number; readonly status: number}
+	/** Triple fault of this vCPU, or a panic that the guest reports of itself; `status` as the configuration has it. */
+	| {readonly kind: 'crash'; readonly reason: string; readonly vcpu?: number; readonly status: number}
+	/** The guest's watchdog fired; `status` as the configuration has it. */
+	| {readonly kind: 'watchdog'; readonly status: number}
 	/** {@link Vm.stop} was called. */
 	| {readonly kind: 'stopped'}
 	/** The machine could not go on. */

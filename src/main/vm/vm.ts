@@ -1,11 +1,12 @@
 import {powerButton} from '#devices/chipset/acpi-pm';
+import {watchdogReset} from '#devices/chipset/guest-watchdog';
 import type {DeviceCommand, MachineEvent} from '#devices/device';
 import type {GuestMemory} from '#devices/guest-memory';
 import type {UnclaimedAccess} from '#devices/io-bus';
 import type {AttachedMachine} from '#devices/machine';
 import type {DeviceModuleConfig, GuestAction, GuestActions} from '#main/config';
 import type {DumpProgress} from '#main/core-dump';
-import {pmName} from '#main/machine';
+import {guestWatchdogName, pmName} from '#main/machine';
 import type {Progress} from '#main/snapshot';
 import type {StopReason} from '#vcpu-worker/protocol';
 import type {ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
@@ -17,6 +18,8 @@ import type {HotPlug} from './hot-plug.ts';
 import type {SavedUnits, StateUnits} from './units/index.ts';
 import type {VcpuGroup} from './vcpu-group.ts';
 import type {VmEnd, VmState} from './vm-end.ts';
+
+const guestPanic = 'the guest reported a panic';
 
 /** What a machine is made of; see `createVm`. */
 export interface VmParts {
@@ -335,7 +338,7 @@ export class Vm {
 		const event = machine.events.event;
 		machine.events.clear();
 		if (event === undefined) return this.#run();
-		return this.#serve(event);
+		return this.#serve(vcpu, event);
 	}
 
 	/** Dumps the guest where that is wanted. With a debugger attached, what follows waits for it. */
@@ -345,22 +348,32 @@ export class Vm {
 		if (!debug.hold({kind: 'crash', vcpu, reason}, follow)) await follow();
 	}
 
-	#serve(event: MachineEvent): Promise<void> {
-		const {actions} = this.#parts;
+	#serve(vcpu: number, event: MachineEvent): Promise<void> {
+		const {machine, actions} = this.#parts;
 		const exit = (status: number): VmEnd => ({kind: 'exit', status});
+		if (event.kind === 'crash') {
+			const crash = (status: number): VmEnd => ({kind: 'crash', reason: guestPanic, status});
+			return this.#crashed(vcpu, guestPanic, () => this.#act(actions.crash, crash));
+		}
+		if (event.kind === 'watchdog') {
+			const tell = () => void machine.control(guestWatchdogName, watchdogReset);
+			return this.#act(actions.watchdog, (status) => ({kind: 'watchdog', status}), tell);
+		}
 		if (event.kind === 'exit') return this.#finish(exit(event.status));
 		if (event.kind === 'reset') return this.#act(actions.reset, exit);
 		const end = (status: number): VmEnd => (status === 0 ? {kind: event.kind} : exit(status));
 		return this.#act(actions.shutdown, end);
 	}
 
-	async #act(action: GuestAction, end: (status: number) => VmEnd): Promise<void> {
+	/** @param afterReset - what is left to do when the action was to start again */
+	async #act(action: GuestAction, end: (status: number) => VmEnd, afterReset = () => {}): Promise<void> {
 		if (action === 'halt') {
 			this.#parts.debug.report({kind: 'ended', end: end(0)});
 			return this.#parts.halted(end(0));
 		}
 		if (action !== 'reset') return this.#finish(end(action.exit));
 		await this.#powerOn();
+		afterReset();
 		await this.#run();
 	}
 

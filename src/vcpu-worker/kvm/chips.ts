@@ -1,6 +1,6 @@
 /** State of the kernel's interrupt controllers and timer, for save and restore. */
 import {ArgumentBuffer} from './argument-buffer.ts';
-import {Irqchip} from './constants.ts';
+import {Irqchip, Pit} from './constants.ts';
 import {kvmIoctl} from './ioctl.ts';
 import type {Fields, Layout, StructValue} from './layout.ts';
 import {
@@ -60,6 +60,13 @@ export function getPit(vmFd: number): PitState {
 /** KVM_SET_PIT2. */
 export function setPit(vmFd: number, state: PitState): void {
 	kvmIoctl(vmFd, 'KVM_SET_PIT2', new ArgumentBuffer(KvmPitState2.size).with(KvmPitState2, state));
+}
+
+/** Keeps the kernel's PIT from interrupting, as long as an HPET takes its place (KVM_PIT_FLAGS_HPET_LEGACY). */
+export function setPitReplaced(vmFd: number, replaced: boolean): void {
+	const state = getPit(vmFd);
+	const flags = replaced ? state.flags | Pit.FLAGS_HPET_LEGACY : state.flags & ~Pit.FLAGS_HPET_LEGACY;
+	setPit(vmFd, {...state, flags});
 }
 
 /** Whether the kernel's PIT makes up for ticks the guest was too late to take (KVM_REINJECT_CONTROL); on by default. */

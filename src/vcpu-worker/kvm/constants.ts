@@ -146,7 +146,11 @@ export const IrqfdFlag = {DEASSIGN: 1, RESAMPLE: 2} as const;
 export const IoeventfdFlag = {DATAMATCH: 1, PIO: 2, DEASSIGN: 4} as const;
 
 /** `KVM_PIT_*` */
-export const Pit = {SPEAKER_DUMMY: 1} as const;
+export const Pit = {
+	SPEAKER_DUMMY: 1,
+	/** A flag of the state, not of the creation. */
+	FLAGS_HPET_LEGACY: 1,
+} as const;
 
 /** `KVM_X2APIC_API_*` */
 export const X2apicApi = {USE_32BIT_IDS: 1, DISABLE_BROADCAST_QUIRK: 2} as const;

@@ -23,10 +23,17 @@ export type GsiRoute =
 
 const chips = {'pic-master': Irqchip.PIC_MASTER, 'pic-slave': Irqchip.PIC_SLAVE, ioapic: Irqchip.IOAPIC} as const;
 
-/** Routes KVM gives a VM with kernel interrupt controllers: ISA inputs to PIC and I/O APIC, the others to the latter. */
+/** The input by which one PIC drives the other; nothing else can. */
+const cascade = 2;
+
+/**
+ * Routes of a PC with kernel interrupt controllers: ISA inputs to PIC and I/O APIC, the others to the latter. KVM's own
+ * differ in the timer's interrupt, which on a PC arrives at pin 2 of the I/O APIC (ACPI 6.5, 5.2.12.5; the MADT says so).
+ */
 export function defaultRoutes(): GsiRoute[] {
 	return Array.from({length: 24}, (_, gsi): GsiRoute[] => {
-		const ioapic = {kind: 'pin', gsi, chip: 'ioapic', pin: gsi} as const;
+		if (gsi === cascade) return [];
+		const ioapic = {kind: 'pin', gsi, chip: 'ioapic', pin: gsi === 0 ? cascade : gsi} as const;
 		if (gsi >= 16) return [ioapic];
 		return [ioapic, {kind: 'pin', gsi, chip: gsi < 8 ? 'pic-master' : 'pic-slave', pin: gsi % 8}];
 	}).flat();

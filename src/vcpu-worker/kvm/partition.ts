@@ -1,6 +1,7 @@
 import {addressOf, close} from '#support/ffi';
 import {ArgumentBuffer} from './argument-buffer.ts';
 import {Cap, DirtyLog, Mem, MsrExitReason, Pit, X2apicApi} from './constants.ts';
+import {defaultRoutes, setGsiRouting} from './interrupts.ts';
 import {ioctl, kvmIoctl} from './ioctl.ts';
 import {ioctls} from './ioctls.ts';
 import {
@@ -151,6 +152,7 @@ export class Partition {
 	createKernelIrqchip(): void {
 		kvmIoctl(this.fd, 'KVM_CREATE_IRQCHIP');
 		kvmIoctl(this.fd, 'KVM_CREATE_PIT2', this.#argument.with(KvmPitConfig, {flags: Pit.SPEAKER_DUMMY}));
+		setGsiRouting(this.fd, defaultRoutes());
 	}
 
 	/** Creates local APICs only; PIC, I/O APIC and PIT are this program's. Before any vCPU. */

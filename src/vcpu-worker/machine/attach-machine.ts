@@ -21,7 +21,7 @@ export interface MachineHandle {
 
 /**
  * Attaches the calling thread to a machine, whose device modules it loads.
- * @param alertBootCpu - makes the boot processor look at its interrupt pin
+ * @param alertBootCpu - makes the boot processor look at its interrupt pin and at what devices request
  */
 export async function attachMachine(
 	{layout, memory, vmFd}: MachineHandle,
@@ -36,6 +36,7 @@ export async function attachMachine(
 		findModel,
 		interrupts,
 		memory: new MappedMemory(memory),
+		alertBootCpu,
 	});
 	split?.bind(machine);
 	return {machine, split};

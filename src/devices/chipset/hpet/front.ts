@@ -92,6 +92,9 @@ export function hpetFront(_config: HpetConfig, state: StructView<HpetFields>, se
 			events.outputs.drive();
 			if (events.due() !== dueBefore) services.notifyBack();
 		},
+		inputChanged() {
+			events.outputs.drive();
+		},
 		reset() {
 			events.outputs.drive();
 		},

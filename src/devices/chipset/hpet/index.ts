@@ -1,2 +1,3 @@
-export {type HpetConfig, hpetKind} from './handle.ts';
+export {type HpetConfig, hpetAddress, hpetKind} from './handle.ts';
 export {hpet} from './model.ts';
+export {capabilities, regionLength} from './registers.ts';

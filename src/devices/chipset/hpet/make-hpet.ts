@@ -53,8 +53,8 @@ export function makeRunning() {
 		device.reactor.turn(0);
 		for (let passed = 0; passed < ns; passed += stepNs) turn(stepNs);
 	};
-	/** Changes of levels since the last call. */
-	const edges = () => device.edges.splice(0);
+	/** Changes of the interrupt lines' levels since the last call; not of the one that tells a PIT that it is replaced. */
+	const edges = () => device.edges.splice(0).filter((edge) => !edge.startsWith('pit-replaced'));
 	/** Rises of a line since the last call. */
 	const rises = (line: string) => edges().filter((edge) => edge === `${line} up`).length;
 	return {...parts, back, run, turn, edges, rises};

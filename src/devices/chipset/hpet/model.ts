@@ -1,4 +1,5 @@
 import type {DeviceModel} from '#devices/device';
+import {hpetInputs, pitReplacedInput} from '#devices/interrupts';
 import {hpetBack} from './back.ts';
 import {hpetFront} from './front.ts';
 import {type HpetConfig, hpetKind} from './handle.ts';
@@ -11,7 +12,8 @@ export const hpet: DeviceModel<HpetConfig, HpetFields> = {
 	kind: hpetKind,
 	state: HpetState,
 	regions: ({base}) => [{space: 'mmio', name: 'registers', base, length: regionLength}],
-	lines: () => lineInputs,
+	lines: () => ({...lineInputs, 'pit-replaced': pitReplacedInput}),
+	inputs: () => hpetInputs,
 	front: hpetFront,
 	back: hpetBack,
 };

@@ -14,9 +14,14 @@ export const lineInputs: Readonly<Record<string, number>> = {
 	...Object.fromEntries(inputs.map((input) => [`input-${input}`, input])),
 };
 
+/** The inputs that the legacy lines follow while they are not replaced, in the lines' order. */
+const replacedInputs = ['pit', 'rtc'] as const;
+
 const lineNames = Object.keys(lineInputs);
 const legacyTimers = Object.keys(legacyInputs).length;
 const noLine = -1;
+/** Both are needed for PIT and RTC to be replaced (2.3.5, LEG_RT_CNF). */
+const legacyMode = General.ENABLE | General.LEGACY;
 
 /**
  * The interrupt lines and messages of the timers. The lines of level-triggered timers follow the status. Those of
@@ -27,12 +32,16 @@ export class Outputs {
 	readonly #timers: readonly TimerView[];
 	readonly #messages: DeviceServices['messages'];
 	readonly #lines: readonly InterruptLine[];
+	readonly #pitReplaced: InterruptLine;
+	readonly #isAsserted: DeviceServices['isAsserted'];
 
 	constructor(state: StructView<HpetFields>, timers: readonly TimerView[], services: DeviceServices) {
 		this.#state = state;
 		this.#timers = timers;
 		this.#messages = services.messages;
 		this.#lines = lineNames.map((name) => services.line(name));
+		this.#pitReplaced = services.line('pit-replaced');
+		this.#isAsserted = (name) => services.isAsserted(name);
 	}
 
 	/** A timer's match: a message, an edge, or the status bit and with it the level. */
@@ -53,9 +62,15 @@ export class Outputs {
 		if (!isLevel(this.#timers[index] as TimerView)) this.#state.status &= ~(1 << index);
 	}
 
-	/** Makes every line follow the state. */
+	/** Makes every line follow the state, and the legacy ones PIT and RTC unless those are replaced. */
 	drive(): void {
+		const replaces = (this.#state.general & legacyMode) === legacyMode;
+		// The PIT goes first: its level must not be seen beside a timer's.
+		this.#pitReplaced.setLevel(replaces);
 		let asserted = 0;
+		for (const [line, input] of replacedInputs.entries()) {
+			if (!replaces && this.#isAsserted(input)) asserted |= 1 << line;
+		}
 		for (let index = 0; index < timerCount; index++) {
 			const line = this.#lineOf(index);
 			if (line !== noLine && this.#asserts(index)) asserted |= 1 << line;

@@ -5,6 +5,7 @@ import {base, cmp, conf, ENABLED, FSB, fsb, LEVEL, MODE_32, make, ms, PERIODIC, 
 test('the region and the lines are those of a PC', (t) => {
 	t.deepEqual(hpet.regions({base}), [{space: 'mmio', name: 'registers', base, length: 0x400}]);
 	t.deepEqual(hpet.lines?.({base}), {
+		'pit-replaced': 43,
 		'legacy-timer': 0,
 		'legacy-rtc': 8,
 		'input-20': 20,

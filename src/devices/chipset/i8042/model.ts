@@ -1,6 +1,6 @@
 import type {DeviceModel} from '#devices/device';
 import {i8042Front} from './front.ts';
-import {type I8042Config, i8042Kind} from './handle.ts';
+import {type I8042Config, i8042Kind, keyboardIrq, mouseIrq} from './handle.ts';
 import {commandPort, dataPort} from './registers.ts';
 import {type I8042Fields, I8042State} from './state.ts';
 
@@ -15,6 +15,6 @@ export const i8042: DeviceModel<I8042Config, I8042Fields> = {
 		{space: 'pio', name: 'data', base: dataPort, length: 1},
 		{space: 'pio', name: 'command', base: commandPort, length: 1},
 	],
-	lines: ({keyboardIrq = 1, mouseIrq = 12}) => ({keyboard: keyboardIrq, mouse: mouseIrq}),
+	lines: (config) => ({keyboard: config.keyboardIrq ?? keyboardIrq, mouse: config.mouseIrq ?? mouseIrq}),
 	front: i8042Front,
 };

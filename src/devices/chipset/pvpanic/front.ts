@@ -16,9 +16,9 @@ export function pvpanicFront(
 			state.lastValue = value & 0xff;
 			if ((value & PanicEvent.PANICKED) !== 0) state.panics++;
 			if ((value & PanicEvent.CRASH_LOADED) !== 0) state.crashLoads++;
-			if ((value & PanicEvent.SHUTDOWN) === 0) return;
-			state.shutdowns++;
-			services.request({kind: 'power-off'});
+			if ((value & PanicEvent.SHUTDOWN) !== 0) state.shutdowns++;
+			if ((value & PanicEvent.PANICKED) !== 0) services.request({kind: 'crash'});
+			else if ((value & PanicEvent.SHUTDOWN) !== 0) services.request({kind: 'power-off'});
 		},
 	};
 }

@@ -1,2 +1,2 @@
-export {type PvpanicConfig, pvpanicKind} from './handle.ts';
+export {type PvpanicConfig, pvpanicKind, pvpanicPort} from './handle.ts';
 export {pvpanic} from './model.ts';

@@ -3,7 +3,7 @@ import {pvpanicFront} from './front.ts';
 import {type PvpanicConfig, pvpanicKind} from './handle.ts';
 import {type PvpanicFields, PvpanicState} from './state.ts';
 
-/** QEMU's ISA panic port: counts what a guest reports of its end, and powers off after an orderly one. */
+/** QEMU's ISA panic port: a guest's report of its panic is a crash, one of an orderly end a power-off. */
 export const pvpanic: DeviceModel<PvpanicConfig, PvpanicFields> = {
 	kind: pvpanicKind,
 	state: PvpanicState,

@@ -1,6 +1,6 @@
 import {IoApic, ioApic82093aaKind} from '#devices/chipset/ioapic-82093aa';
 import {PicPair, pic8259Kind} from '#devices/chipset/pic-8259';
-import {extIntInput, type InterruptController, type MessageInterrupts} from '#devices/interrupts';
+import {extIntInput, type InterruptController, type MessageInterrupts, pitReplacedInput} from '#devices/interrupts';
 import type {AttachedDevice, AttachedMachine} from '#devices/machine';
 
 /** What the chips of a machine do outside it. */
@@ -39,6 +39,8 @@ export class SplitInterrupts implements InterruptController {
 			if (asserted) this.#alertBootCpu();
 			return;
 		}
+		// The output of a PIT of ours leads through the HPET.
+		if (input === pitReplacedInput) return;
 		const {pic, ioApic} = this.#bound;
 		if (input < isaCount) pic.device.target.locked(() => pic.pair.setInput(input, asserted));
 		const pin = input === timer.irq ? timer.input : input;

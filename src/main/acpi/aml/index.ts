@@ -1,4 +1,5 @@
 export {type Aml, integer, namePath, withPackageLength} from './encoding.ts';
+export {dwordFields, memoryRegion} from './regions.ts';
 export {
 	busNumbers,
 	type InterruptMode,
@@ -17,6 +18,7 @@ export {
 	createDwordField,
 	device,
 	eisaId,
+	elementOf,
 	equal,
 	method,
 	name,

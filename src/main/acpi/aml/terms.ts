@@ -11,9 +11,12 @@ const opcodes = {
 	method: 0x14,
 	extended: 0x5b,
 	argument0: 0x68,
+	/** `Zero`, which as a target means none. */
+	nothing: 0x00,
 	store: 0x70,
 	notify: 0x86,
 	or: 0x7d,
+	index: 0x88,
 	createDwordField: 0x8a,
 	equal: 0x93,
 	if: 0xa0,
@@ -98,8 +101,13 @@ export function equal(left: Aml, right: Aml): Aml {
 }
 
 /** `Store (value, target)`. */
-export function store(value: Aml, target: string): Aml {
-	return op('store', value, namePath(target));
+export function store(value: Aml, target: string | Aml): Aml {
+	return op('store', value, typeof target === 'string' ? namePath(target) : target);
+}
+
+/** `Index (package, element)`: the element, for {@link store}. */
+export function elementOf(packageName: string, element: number): Aml {
+	return op('index', namePath(packageName), integer(element), op('nothing'));
 }
 
 /** `Or (target, value, target)`. */

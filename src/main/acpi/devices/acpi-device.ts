@@ -6,6 +6,8 @@ export interface AcpiDevice {
 	readonly device?: Aml;
 	/** Its event method, for the `\_GPE` scope. */
 	readonly event?: Aml;
+	/** It is a keyboard controller, which the FADT mentions. */
+	readonly isI8042?: true;
 	/** A whole table of its own. */
 	readonly table?: {readonly name: string; readonly data: Uint8Array};
 }

@@ -1,0 +1,91 @@
+import test from 'ava';
+import {DeviceUnderTest} from '#devices/testing';
+import {guestWatchdog, guestWatchdogPort, watchdogReset} from './index.ts';
+
+const second = 1e9;
+
+function make() {
+	const device = new DeviceUnderTest(guestWatchdog, {port: guestWatchdogPort});
+	const select = (register: number) => device.out(0x30, register, 4);
+	const read = (register: number) => {
+		select(register);
+		return device.in(0x34, 4);
+	};
+	const write = (register: number, value: number) => {
+		select(register);
+		device.out(0x34, value, 4);
+	};
+	device.startBack();
+	const pass = (seconds: number) => {
+		device.reactor.turn(0);
+		for (let i = 0; i < seconds; i++) {
+			device.nowNs += second;
+			device.reactor.turn(second);
+		}
+	};
+	return {device, read, write, pass};
+}
+
+test('registers have the values that OpenVMM gives them', (t) => {
+	const {device, read} = make();
+	t.deepEqual([read(0x27), read(0x28), read(0x29)], [0, 1, 120]);
+	t.is(read(0x26), 0xffff_ffff, 'there is no such register');
+	t.is(device.in(0x30, 4), 0x26);
+	t.is(device.in(0x34, 2), 0xffff, 'only 32-bit accesses count');
+});
+
+test('a watchdog that is started and left alone fires once, after its count', (t) => {
+	const {device, read, write, pass} = make();
+	write(0x29, 5);
+	write(0x27, 3);
+	pass(4);
+	t.deepEqual(device.events, []);
+	pass(2);
+	t.deepEqual(device.events, [{kind: 'watchdog'}]);
+	t.is(read(0x27), 0, 'it is off');
+	pass(20);
+	t.is(device.events.length, 1);
+});
+
+test('each start begins anew, and stopping ends it', (t) => {
+	const {device, write, pass} = make();
+	write(0x29, 3);
+	for (let i = 0; i < 4; i++) {
+		write(0x27, 3);
+		pass(2);
+	}
+	t.deepEqual(device.events, []);
+	write(0x27, 1);
+	pass(10);
+	t.deepEqual(device.events, []);
+});
+
+test('a configuration with unknown bits is refused', (t) => {
+	const {read, write} = make();
+	write(0x27, 0x03);
+	write(0x27, 0x40);
+	t.is(read(0x27), 0x03);
+	write(0x28, 7);
+	t.is(read(0x28), 1, 'the resolution is fixed');
+});
+
+test('the boot status tells of a reset by the watchdog until it is written as one', (t) => {
+	const {device, read, write} = make();
+	device.control(watchdogReset);
+	t.is(read(0x27), 0x100);
+	write(0x27, 0x01);
+	t.is(read(0x27), 0x101);
+	write(0x27, 0x101);
+	t.is(read(0x27), 0x01);
+});
+
+test('VM time that stands still does not count', (t) => {
+	const {device, write, pass} = make();
+	write(0x29, 2);
+	write(0x27, 3);
+	pass(1);
+	for (let i = 0; i < 10; i++) device.reactor.turn(second);
+	t.deepEqual(device.events, []);
+	pass(2);
+	t.deepEqual(device.events, [{kind: 'watchdog'}]);
+});

@@ -1,0 +1,8 @@
+export {type GuestWatchdogConfig, guestWatchdogKind, guestWatchdogPort, watchdogReset} from './handle.ts';
+export {guestWatchdog} from './model.ts';
+export {
+	Config as WatchdogConfig,
+	Port as WatchdogPort,
+	Register as WatchdogRegister,
+	running as watchdogRunning,
+} from './registers.ts';

@@ -1,0 +1,19 @@
+import {f64, sharedStruct, u32} from '#support/shared-memory';
+import {defaultCount} from './registers.ts';
+
+/** The shared state of the guest watchdog. */
+export const GuestWatchdogState = sharedStruct('guest-watchdog', {
+	/** The register that the data port reaches. */
+	address: u32(),
+	config: u32(),
+	count: u32(defaultCount),
+	/** What was last written to the count: the count after each start. */
+	configuredCount: u32(defaultCount),
+	/** VM time in nanoseconds at which it fires; -1 for never. */
+	deadlineNs: f64(-1),
+	/** How often it has fired. */
+	expirations: u32(),
+});
+
+/** Fields of {@link GuestWatchdogState}. */
+export type GuestWatchdogFields = (typeof GuestWatchdogState)['fields'];

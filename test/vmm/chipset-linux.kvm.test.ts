@@ -1,0 +1,65 @@
+import {defaultBattery, type UpdateBattery} from '#devices/chipset/battery';
+import {linuxTest, runInLinux} from '#test/petri';
+
+const battery = 0xfed3_f000;
+const register = (offset: number) => `$(devmem 0x${(battery + offset).toString(16)})`;
+const update: UpdateBattery = {
+	kind: 'update-battery',
+	status: {...defaultBattery, charging: false, discharging: true, remainingMwh: 500, acOnline: false},
+};
+
+for (const irqchip of ['kernel', 'split'] as const) {
+	linuxTest(`Linux finds the chipset's devices, hears of the battery, and reports its panic: ${irqchip}`, async (t) => {
+		const options = {irqchip, processors: {count: 2}, hpet: true, guestWatchdog: true, battery: true};
+		const guest = await runInLinux(t, options, [
+			'modprobe -a wdat_wdt pvpanic_mmio',
+			'echo clocksources=$(cat /sys/devices/system/clocksource/clocksource0/available_clocksource)',
+			'echo serio=$(cat /sys/bus/serio/devices/*/description)',
+			'echo inputs=$(cat /sys/class/input/input*/name)',
+			'echo pnp=$(ls /sys/bus/acpi/devices)',
+			'echo pvpanic=$(ls /sys/bus/platform/drivers/pvpanic-mmio)',
+			'echo watchdog=$(cat /sys/class/watchdog/watchdog0/identity)',
+			'cat /proc/interrupts',
+			'echo listening',
+			"until grep -q '^ *1 ' /sys/firmware/acpi/interrupts/gpe09; do usleep 100000; done",
+			`echo battery=${register(0x04)} ${register(0x0c)} ${register(0x14)}`,
+			'echo c >/proc/sysrq-trigger',
+		]);
+		await guest.waitFor(/^listening/m);
+		await guest.vm.control('battery', update);
+		t.deepEqual(await guest.vm.ended, {kind: 'crash', reason: 'the guest reported a panic', status: 3}, guest.output);
+		t.regex(guest.output, /^clocksources=.*\bhpet\b/m);
+		t.regex(guest.output, /^serio=i8042 KBD port i8042 AUX port/m);
+		t.regex(guest.output, /^inputs=.*AT Translated Set 2 keyboard/m);
+		for (const id of ['PNP0303', 'PNP0F13', 'PNP0103', 'PNP0C0A', 'ACPI0003']) {
+			t.regex(guest.output, new RegExp(`^pnp=.*\\b${id}:00`, 'm'));
+		}
+		t.regex(guest.output, /^pvpanic=.*QEMU0001:00/m);
+		t.regex(guest.output, /^watchdog=wdat_wdt/m);
+		t.regex(guest.output, /^battery=0x00000001 0x000009C4 0x00000000/m, 'discharging, half full, and told of');
+	});
+}
+
+linuxTest('a watchdog that Linux stops feeding resets it, and says so afterwards', async (t) => {
+	const options = {guestWatchdog: true, guestActions: {watchdog: 'reset'}} as const;
+	const guest = await runInLinux(t, options, [
+		'modprobe wdat_wdt timeout=2',
+		'echo boot-status=$(cat /sys/class/watchdog/watchdog0/bootstatus)',
+		'[ $(cat /sys/class/watchdog/watchdog0/bootstatus) = 32 ] && poweroff -f',
+		'exec 3>/dev/watchdog',
+		'sleep 1000',
+	]);
+	t.deepEqual(await guest.vm.ended, {kind: 'power-off'}, guest.output);
+	t.deepEqual(
+		[...guest.output.matchAll(/^boot-status=(\d+)/gm)].map(([, status]) => status),
+		['0', '32'],
+		'WDIOF_CARDRESET after the second start',
+	);
+	t.is(guest.vm.state, 'stopped');
+});
+
+linuxTest('a watchdog that fires ends the machine when that is asked for', async (t) => {
+	const options = {irqchip: 'split', guestWatchdog: true, guestActions: {watchdog: {exit: 9}}} as const;
+	const guest = await runInLinux(t, options, ['modprobe wdat_wdt timeout=2', 'exec 3>/dev/watchdog', 'sleep 1000']);
+	t.deepEqual(await guest.vm.ended, {kind: 'watchdog', status: 9}, guest.output);
+});
