@@ -1,4 +1,5 @@
 /** The public API: a machine as data in, a machine to drive out. The command line is one client of it. */
 export {type BootConfig, checkConfig, linuxHost, type VmConfig, type VmOptions, vmConfig} from '#main/config';
+export {type OpenSnapshot, openSnapshot, verifySnapshot} from '#main/snapshot';
 export {type CreateOptions, createVm, type Vm, type VmEnd, type VmState} from '#main/vm';
 export {isVmmError, VmmError} from '#support/errors';

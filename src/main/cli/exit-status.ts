@@ -36,6 +36,11 @@ export const exitStatuses = {
 		meaning: 'too little memory: in the host for the machine, or in the machine for its kernel',
 		codes: ['MEMORY_*', 'INITRD_TOO_LARGE', 'CONFIG_HOST_MEMORY_*', 'CONFIG_HUGEPAGES_SHORT'],
 	},
+	snapshot: {
+		status: 8,
+		meaning: 'the snapshot is damaged, of another machine or version, or not for this host',
+		codes: ['SNAPSHOT_*', 'STATE_*', 'KVM_CPU_FEATURES_MISSING', 'KVM_MSR_REFUSED', 'KVM_TSC_FREQUENCY'],
+	},
 	hangup: {status: 129, meaning: 'SIGHUP ended it', codes: []},
 	interrupted: {status: 130, meaning: 'SIGINT ended it (Ctrl-C, where stdin is no terminal)', codes: []},
 	terminated: {status: 143, meaning: 'SIGTERM ended it', codes: []},

@@ -23,6 +23,8 @@ export interface Flag {
 	readonly choices?: readonly string[];
 	/** All values count, in order; otherwise the last one does. */
 	readonly repeat?: true;
+	/** Shapes the machine as its guest sees it and names nothing of the host: snapshots carry it. */
+	readonly shape?: true;
 	/** Environment variable that gives the value when the flag does not. */
 	readonly env?: string;
 }
@@ -53,6 +55,7 @@ export const flags = [
 		value: 'STRING',
 		group: 'boot',
 		repeat: true,
+		shape: true,
 		help: 'more words for the command line: a kernel gets them behind "panic=-1 debug console=…", the embedded guest alone; may be repeated',
 	},
 	{
@@ -67,12 +70,14 @@ export const flags = [
 		value: 'COUNT',
 		group: 'machine',
 		default: '1',
+		shape: true,
 		help: 'virtual processors, 1 to 1024, each on its own thread',
 	},
 	{
 		name: 'vps-per-socket',
 		value: 'COUNT',
 		group: 'machine',
+		shape: true,
 		help: 'processors that fill one socket; without it all are in one',
 	},
 	{
@@ -81,6 +86,7 @@ export const flags = [
 		group: 'machine',
 		default: 'auto',
 		choices: ['auto', 'force', 'off'],
+		shape: true,
 		help: 'whether two processors share a core; auto follows the host',
 	},
 	{
@@ -89,6 +95,7 @@ export const flags = [
 		group: 'machine',
 		default: 'auto',
 		choices: ['auto', 'supported', 'off', 'on'],
+		shape: true,
 		help: 'x2APIC; auto turns it on when the APIC ids need it',
 	},
 	{
@@ -96,6 +103,7 @@ export const flags = [
 		value: 'NUMBER',
 		group: 'machine',
 		default: '0',
+		shape: true,
 		help: 'added to every APIC id, to test guests whose APIC ids are not their processor numbers',
 	},
 	{
@@ -104,6 +112,7 @@ export const flags = [
 		value: 'PARAMS',
 		group: 'machine',
 		default: '1GB',
+		shape: true,
 		help: 'guest memory: SIZE, or size=SIZE with any of shared[=on|off] (on), prefetch[=on|off] (off), thp[=on|off] (on), hugepages[=on|off] (off), hugepage_size=SIZE (2MB), file=PATH, between commas. SIZE takes K, M, G or T, optionally followed by B',
 	},
 	{
@@ -112,6 +121,7 @@ export const flags = [
 		group: 'machine',
 		default: 'kernel',
 		choices: ['kernel', 'split'],
+		shape: true,
 		help: "interrupt controllers: all in KVM, or ours with KVM's local APICs",
 	},
 	{name: 'hpet', group: 'machine', help: 'a high precision event timer, announced to the guest'},
@@ -126,6 +136,17 @@ export const flags = [
 		value: 'ADDRESS',
 		group: 'machine',
 		help: 'serve GDB there: PORT (on 127.0.0.1), IP:PORT or unix:PATH; with --paused the guest waits for it',
+	},
+	{
+		name: 'restore-snapshot',
+		value: 'DIR',
+		group: 'machine',
+		help: 'begin in the state that a snapshot holds, any number of times: the snapshot is not changed. It brings the flags that shape the machine; ports, devices of your own and files are given again. Without a kernel the machine cannot be reset',
+	},
+	{
+		name: 'verify-snapshot',
+		group: 'machine',
+		help: 'compare all memory of the snapshot with its checksums first, which takes time that grows with it',
 	},
 	{
 		name: 'com1',
@@ -186,6 +207,7 @@ export const flags = [
 		name: 'debug-exit',
 		value: 'PORT',
 		group: 'devices',
+		shape: true,
 		help: 'an I/O port that ends openvmm: a write of v gives status (v<<1)|1',
 	},
 	{

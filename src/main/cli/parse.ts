@@ -32,14 +32,16 @@ export function parseCommandLine(words: readonly string[]): CommandLine {
 		const found = parseWords(words.slice(1), commands[command].flags, `openvmm ${command} --help`);
 		return {command, switches: new Set(found.keys())};
 	}
+	return {command: 'run', flags: parseFlags(words)};
+}
+
+/** Parses the flags of a machine. @throws as {@link parseCommandLine} */
+export function parseFlags(words: readonly string[]): FlagValues {
 	const found = parseWords(words, flags, 'openvmm --help');
 	return {
-		command: 'run',
-		flags: {
-			has: (name) => found.has(name),
-			last: (name) => found.get(name)?.at(-1),
-			all: (name) => found.get(name) ?? [],
-		},
+		has: (name) => found.has(name),
+		last: (name) => found.get(name)?.at(-1),
+		all: (name) => found.get(name) ?? [],
 	};
 }
 

@@ -1,6 +1,6 @@
 import {existsSync} from 'node:fs';
 import type {Worker} from 'node:worker_threads';
-import type {VmEnd} from '#main/vm';
+import type {CreateOptions, VmEnd} from '#main/vm';
 import {publicApi, WorkerStock} from '#main/workers';
 import type {VmmError} from '#support/errors';
 import type * as PublicApi from '../index.ts';
@@ -9,6 +9,7 @@ import type {CommandLine} from './parse.ts';
 import {parseCommandLine} from './parse.ts';
 import {print} from './print.ts';
 import {errorLine, reportError} from './report.ts';
+import {shapeWords} from './shape-words.ts';
 import {type Environment, type RunConfig, toConfig} from './to-config.ts';
 
 /** What a person at the terminal is told when a machine stays after its guest's end. */
@@ -67,13 +68,23 @@ async function runFlags(
 	env: Environment,
 	stock: WorkerStock,
 ): Promise<number> {
+	if (flags.has('restore-snapshot')) {
+		const {openForRestore} = await import('./restore.ts');
+		const {config, snapshot, shapeWords} = await openForRestore(flags, env);
+		stock.warm(config.vm.processors.count);
+		return runConfig(config, stock, {snapshot, arguments: shapeWords});
+	}
 	const config = toConfig(flags, env);
 	// The machine's threads start while its code is still being loaded; not for a machine that cannot be.
 	if (existsSync('/dev/kvm') && config.vm.processors.count <= maxWarmVcpus) stock.warm(config.vm.processors.count);
-	return runConfig(config, stock);
+	return runConfig(config, stock, {arguments: shapeWords(flags, config.vm)});
 }
 
-async function runConfig(config: RunConfig, stock: WorkerStock): Promise<number> {
+async function runConfig(
+	config: RunConfig,
+	stock: WorkerStock,
+	begin: Pick<CreateOptions, 'snapshot' | 'arguments'>,
+): Promise<number> {
 	const {runMachine} = await import('./run.ts');
 	const {openLog} = await import('./open-log.ts');
 	return runMachine(config, {
@@ -85,7 +96,7 @@ async function runConfig(config: RunConfig, stock: WorkerStock): Promise<number>
 			const crashDumped = (path: string, error?: VmmError) =>
 				print(2, error === undefined ? `openvmm: The guest's core dump is in "${path}"\n` : errorLine(error.toData()));
 			const halted = (end: VmEnd) => print(2, `openvmm: ${haltedText(end)}\n`);
-			return createVm(vm, {prefetched, halted, crashDumped, stock, start: !vm.paused});
+			return createVm(vm, {prefetched, halted, crashDumped, stock, start: !vm.paused, ...begin});
 		},
 		async claimPidFile(path) {
 			const {claimPidFile} = await import('./pid-file.ts');

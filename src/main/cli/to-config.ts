@@ -41,9 +41,10 @@ type Read = <T>(name: FlagName, parse: (text: string, option: string) => T) => T
 /**
  * Turns flags and environment into a configuration. What the values mean is checked here, whether they
  * make sense on this host by `checkConfig`.
+ * @param bootsWithoutKernel - what boots when no flag says it; the embedded guest unless given
  * @throws the errors of the value parsers; CLI_FLAGS_CONFLICT and CLI_FLAG_NEEDS for boot flags
  */
-export function toConfig(values: FlagValues, env: Environment): RunConfig {
+export function toConfig(values: FlagValues, env: Environment, bootsWithoutKernel?: BootConfig): RunConfig {
 	const read: Read = (name, parse) => {
 		const text = values.last(name);
 		return text === undefined ? undefined : parse(text, `--${name}`);
@@ -58,7 +59,7 @@ export function toConfig(values: FlagValues, env: Environment): RunConfig {
 			apicIdOffset: read('apic-id-offset', number(0, 0xffff_fffe)),
 		},
 		memory: read('memory', parseMemory),
-		boot: bootConfig(values, env),
+		boot: bootConfig(values, env) ?? bootsWithoutKernel ?? {kind: 'embedded', commandLine: values.all('cmdline')},
 		serial: {
 			com1: read('com1', parseSerial),
 			com2: read('com2', parseSerial),
@@ -124,7 +125,7 @@ function bootConfig(values: FlagValues, env: Environment): BootConfig | undefine
 		return {kind: 'linux', kernel, ...(initrd !== undefined && {initrd}), commandLine};
 	}
 	if (values.has('initrd')) throw cliError('CLI_FLAG_NEEDS', {flag: '--initrd', needed: '--kernel FILE'});
-	return {kind: 'embedded', commandLine};
+	return undefined;
 }
 
 /** OpenVMM's rule: the plain variable, else the one for the guest's architecture; empty means unset. */

@@ -67,6 +67,7 @@ function checkThreads(count: number, host: ConfigHost): VmmError | undefined {
 function checkBoot(boot: BootConfig, host: ConfigHost): (VmmError | undefined)[] {
 	switch (boot.kind) {
 		case 'embedded':
+		case 'none':
 			return [];
 		case 'linux':
 			return [

@@ -55,6 +55,8 @@ export type BootConfig =
 			/** Joined by spaces and put behind what the loader adds itself, see {@link linuxCommandLine}. */
 			readonly commandLine: readonly string[];
 	  }
+	/** Nothing: a machine that is restored from a snapshot, and cannot be reset. */
+	| {readonly kind: 'none'}
 	/** A file copied to an address and entered at its first byte. */
 	| {readonly kind: 'flat'; readonly image: string; readonly address: number; readonly mode: FlatMode};
 

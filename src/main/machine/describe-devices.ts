@@ -101,5 +101,10 @@ function ramSplit(ram: readonly MemoryRange[]): {lowMemory: number; highMemory: 
 
 function uart({serial, boot}: VmConfig, port: (typeof standardSerialPorts)[number]): Serial16550Config {
 	// Linux clears the FIFO when it opens the port, and then raises RTS: what is typed ahead waits for that.
-	return {base: port.base, irq: port.irq, backend: serial[port.name], waitForRts: boot.kind === 'linux'};
+	return {
+		base: port.base,
+		irq: port.irq,
+		backend: serial[port.name],
+		waitForRts: boot.kind === 'linux' || boot.kind === 'none',
+	};
 }

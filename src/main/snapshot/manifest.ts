@@ -20,6 +20,8 @@ export interface Manifest {
 	readonly openvmmVersion: string;
 	readonly architecture: string;
 	readonly machine: MachineShape;
+	/** Whether it booted the embedded guest, which is there to be booted again; other kernels have to be named again. */
+	readonly boot: 'embedded' | 'other';
 	/** Words of the command line that shape the machine, for restoring it from a command line. */
 	readonly arguments: readonly string[];
 	readonly state: {readonly bytes: number; readonly sha256: string};
@@ -85,6 +87,7 @@ function firstWrongField(body: Record<string, unknown>): string | undefined {
 		openvmmVersion: isText(body['openvmmVersion']),
 		architecture: isText(body['architecture']),
 		machine: isSize(processors) && isSize(memoryBytes) && isText(irqchip),
+		boot: body['boot'] === 'embedded' || body['boot'] === 'other',
 		arguments: Array.isArray(words) && words.every(isText),
 		state: isSize(stateBytes) && isText(digest),
 		memory: isSize(bytes) && typeof checksums === 'string' && Buffer.from(checksums, 'base64').length === chunks * 4,

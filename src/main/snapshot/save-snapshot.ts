@@ -6,13 +6,15 @@ import {isVmmError} from '#support/errors';
 import {snapshotError} from './errors.ts';
 import {snapshotFiles} from './files.ts';
 import {errnoOf, makeFolder} from './folder.ts';
-import {architecture, formatManifest, type MachineShape, sha256} from './manifest.ts';
+import {architecture, formatManifest, type MachineShape, type Manifest, sha256} from './manifest.ts';
 import type {RamPages} from './populated.ts';
 import {type Progress, writeMemory} from './write-memory.ts';
 
 /** A machine at rest, as a snapshot takes it. */
 export interface MachineToSave {
 	readonly shape: MachineShape;
+	/** See `Manifest.boot`. */
+	readonly boot: Manifest['boot'];
 	/** See `Manifest.arguments`. */
 	readonly arguments: readonly string[];
 	/** Every unit's state: data that survives JSON. */
@@ -52,6 +54,7 @@ async function writeFiles(path: string, machine: MachineToSave, progress?: Progr
 		openvmmVersion: packageVersion(),
 		architecture,
 		machine: shape,
+		boot: machine.boot,
 		arguments: machine.arguments,
 		state: {bytes: Buffer.byteLength(state), sha256: sha256(state)},
 		memory: {bytes: shape.memoryBytes, checksums},

@@ -54,7 +54,7 @@ function place(t: ExecutionContext): string {
 async function save(t: ExecutionContext, directory: string, value: number) {
 	const {ram, guest, config} = makeRam(t);
 	for (const gpa of places) guest.writeInteger(gpa, 4, value);
-	await saveSnapshot(directory, {shape, arguments: ['--processors', '1'], units, ram});
+	await saveSnapshot(directory, {shape, boot: 'other', arguments: ['--processors', '1'], units, ram});
 	return {config, ram};
 }
 
@@ -64,7 +64,7 @@ for (const shared of [true, false]) {
 		const {ram, guest} = makeRam(t, {memory: {shared}});
 		for (const gpa of places) guest.writeInteger(gpa, 4, 0xfeed_0000);
 		const progress: number[] = [];
-		await saveSnapshot(directory, {shape, arguments: [], units, ram}, (done) => progress.push(done));
+		await saveSnapshot(directory, {shape, boot: 'other', arguments: [], units, ram}, (done) => progress.push(done));
 		t.is(progress.at(-1), 13 * MiB);
 		const file = join(directory, 'memory.bin');
 		t.is(statSync(file).size, 13 * MiB);
@@ -83,7 +83,7 @@ for (const shared of [true, false]) {
 
 		// What was restored and changed is saved in turn, with what was never touched.
 		const again = place(t);
-		await saveSnapshot(again, {shape, arguments: [], units, ram: one.ram});
+		await saveSnapshot(again, {shape, boot: 'other', arguments: [], units, ram: one.ram});
 		const saved = readFileSync(join(again, 'memory.bin'));
 		t.is(saved.readUInt32LE(0), 1);
 		t.is(saved.readUInt32LE(5 * MiB + 123), 0xfeed_0000);
@@ -191,6 +191,7 @@ const manifest: Manifest = {
 	openvmmVersion: '0.1.0',
 	architecture: process.arch === 'arm64' ? 'aarch64' : 'x86_64',
 	machine: shape,
+	boot: 'other',
 	arguments: [],
 	state: {bytes: 10, sha256: ''},
 	memory: {bytes: 13 * MiB, checksums: Buffer.alloc(7 * 4).toString('base64')},

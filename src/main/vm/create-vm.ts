@@ -172,15 +172,18 @@ async function assemble(config: VmConfig, options: CreateOptions, undo: Undo): P
 		await units.restore(snapshot.units);
 		machine.control(generationIdName, newGeneration());
 	}
-	const shape = machineShape(config);
 	const closing: Built['closing'] = [];
+	const identity = {
+		shape: machineShape(config),
+		boot: config.boot.kind === 'embedded' ? 'embedded' : 'other',
+		arguments: options.arguments ?? [],
+	} as const;
 	const vm = new Vm({
 		machine,
 		memory,
 		debug,
 		units,
-		save: (directory, saved, progress) =>
-			saveSnapshot(directory, {shape, arguments: options.arguments ?? [], units: saved, ram}, progress),
+		save: (directory, saved, progress) => saveSnapshot(directory, {...identity, units: saved, ram}, progress),
 		vcpus,
 		devices,
 		hotPlug: new HotPlug(machine, [vcpus, devices]),

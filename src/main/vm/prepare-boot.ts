@@ -7,7 +7,15 @@ import {hostBridges} from '#main/pcie';
 import {buildSmbiosTables} from '#main/smbios';
 import type {MemoryLayout, ProcessorTopology} from '#main/topology';
 import {assembledGuest} from '#main/workers';
+import {errorTable} from '#support/errors';
 import {readBootFile} from './read-boot-file.ts';
+
+const bootError = errorTable({
+	BOOT_NOTHING: (_: Record<never, never>) => ({
+		message: 'The machine has nothing to start from: it was restored from a snapshot without a kernel',
+		remedy: 'Restore it with the kernel it was started with (--kernel, --initrd, --cmdline), so that it can be reset',
+	}),
+});
 
 /** The file a machine starts, read. */
 interface KernelFiles {
@@ -17,13 +25,14 @@ interface KernelFiles {
 	readonly format: KernelFormat;
 }
 
-/** Reads what the configuration boots. @throws what {@link readBootFile} throws */
+/** Reads what the configuration boots. @throws BOOT_NOTHING, and what {@link readBootFile} throws */
 export async function readKernel(config: VmConfig): Promise<KernelFiles> {
 	const {boot} = config;
 	const read = (path: string | URL) => readBootFile(path, config.memory.sizeBytes);
 	if (boot.kind === 'embedded') {
 		return {kernel: await embeddedKernel(read), commandLine: boot.commandLine.join(' '), format: 'pvh'};
 	}
+	if (boot.kind === 'none') throw bootError('BOOT_NOTHING', {});
 	if (boot.kind === 'flat') {
 		const {address, mode} = boot;
 		return {kernel: await read(boot.image), commandLine: '', format: {flat: {address, mode}}};
