@@ -1,17 +1,8 @@
 import {createHash} from 'node:crypto';
-import {mkdtempSync, readdirSync, readFileSync, rmSync, statSync} from 'node:fs';
-import {tmpdir} from 'node:os';
+import {readdirSync, readFileSync, statSync} from 'node:fs';
 import {join} from 'node:path';
-import test, {type ExecutionContext} from 'ava';
-import {openSnapshot} from '#main/snapshot';
-import {embedded, testVm} from '#test/petri';
-
-/** A folder's place for a snapshot, gone when the test ends. */
-function snapshotPlace(t: ExecutionContext): string {
-	const folder = mkdtempSync(join(tmpdir(), 'openvmm-snapshot-'));
-	t.teardown(() => rmSync(folder, {recursive: true, force: true}));
-	return join(folder, 'snapshot');
-}
+import test from 'ava';
+import {embedded, openTestSnapshot, snapshotPlace, testVm} from '#test/petri';
 
 const digests = (directory: string) =>
 	readdirSync(directory)
@@ -21,12 +12,6 @@ const digests = (directory: string) =>
 				.update(readFileSync(join(directory, name)))
 				.digest('hex'),
 		);
-
-function open(t: ExecutionContext, directory: string) {
-	const snapshot = openSnapshot(directory);
-	t.teardown(() => snapshot.close());
-	return snapshot;
-}
 
 for (const irqchip of ['kernel', 'split'] as const) {
 	test.serial(
@@ -43,7 +28,7 @@ for (const irqchip of ['kernel', 'split'] as const) {
 			t.deepEqual(await guest.vm.ended, {kind: 'power-off'});
 			t.regex(guest.output, /Sum \w+ over 614400000 items .*: OK/);
 
-			const snapshot = open(t, directory);
+			const snapshot = openTestSnapshot(t, directory);
 			for (let round = 0; round < 2; round++) {
 				const restored = await testVm(t, options, {snapshot});
 				t.is(restored.vm.state, 'created');

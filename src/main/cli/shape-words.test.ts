@@ -1,4 +1,5 @@
 import test from 'ava';
+import type {Flag} from './flags.ts';
 import {parseFlags} from './parse.ts';
 import {shapeFlags, shapeWords, withShape} from './shape-words.ts';
 import {toConfig} from './to-config.ts';
@@ -33,5 +34,5 @@ test('what is given again replaces what the snapshot brings', (t) => {
 });
 
 test('no flag that a snapshot carries can name a file', (t) => {
-	for (const {name, value} of shapeFlags) t.notRegex(`${name} ${value}`, /FILE|PATH|DIR|SERIAL/);
+	for (const {name, value} of shapeFlags as readonly Flag[]) t.notRegex(`${name} ${value}`, /FILE|PATH|DIR|SERIAL/);
 });
