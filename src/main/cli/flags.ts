@@ -163,6 +163,7 @@ export const flags = [
 		value: 'PARAMS',
 		group: 'devices',
 		repeat: true,
+		shape: true,
 		help: 'a PCI Express root complex: NAME, then segment=N (0), start_bus=N (0), end_bus=N (255), low_mmio=SIZE (64M), high_mmio=SIZE (1G), low_mmio_base=ADDRESS, high_mmio_base=ADDRESS, preserve_bars, between commas; may be repeated',
 	},
 	{
@@ -170,6 +171,7 @@ export const flags = [
 		value: 'PARAMS',
 		group: 'devices',
 		repeat: true,
+		shape: true,
 		help: 'a port of a root complex: RC:NAME[,addr=DEVICE[.FUNCTION]][,hotplug][,acs=MASK][,pasid]; MASK defaults to 0x5f; may be repeated',
 	},
 	{
@@ -177,11 +179,13 @@ export const flags = [
 		value: 'PARAMS',
 		group: 'devices',
 		repeat: true,
+		shape: true,
 		help: 'a PCI Express switch on a port: PORT:NAME[,num_downstream_ports=4][,hotplug][,acs=MASK][,pasid]; its ports are called NAME-downstream-0 and so on; may be repeated',
 	},
 	{
 		name: 'pcie-ecam-below-4gb',
 		group: 'devices',
+		shape: true,
 		help: 'configuration space of the root complexes lies below 4 GiB, for guests that look for it there only',
 	},
 	{
