@@ -68,6 +68,16 @@ export const consoleCommands: readonly ConsoleCommand[] = [
 			return 'stay' as const;
 		},
 	},
+	{
+		names: ['dump-core'],
+		parameters: 'PATH',
+		help: 'write processors and memory to an ELF core file, for gdb and crash',
+		async run(machine, say, [path = '']) {
+			await machine.dumpCore(path, tenths(say));
+			say(`The guest's core dump is in "${path}"`);
+			return 'stay' as const;
+		},
+	},
 	{names: ['quit', 'q'], help: 'end the machine and openvmm', run: () => 'quit'},
 	{
 		names: ['help', 'h'],
@@ -80,6 +90,17 @@ export const consoleCommands: readonly ConsoleCommand[] = [
 		},
 	},
 ];
+
+/** Says how far something has come, ten times in all. */
+function tenths(say: (text: string) => void): (done: number, total: number) => void {
+	let said = 0;
+	return (done, total) => {
+		const tenth = Math.floor((done / total) * 10);
+		if (tenth === said) return;
+		said = tenth;
+		say(`${tenth * 10} %`);
+	};
+}
 
 /** A value on one line; state holds 64-bit registers, which JSON lacks. */
 function statusText(value: unknown): string {

@@ -13,6 +13,8 @@ export interface Machine {
 	powerButton(): Promise<void>;
 	addPcieDevice(port: string, device: DeviceModuleConfig): Promise<string>;
 	removePcieDevice(port: string): Promise<void>;
+	/** Writes processors and memory to a core file. */
+	dumpCore(path: string, progress?: (doneBytes: number, totalBytes: number) => void): Promise<void>;
 	/** Idempotent, from every state. */
 	stop(): Promise<void>;
 	/** Offers input to the port that has the console; resolves with how many bytes were taken. */

@@ -31,6 +31,10 @@ function recorder(calls: string[]): Machine {
 			return 'engine';
 		},
 		removePcieDevice: async (port) => void calls.push(`remove ${port}`),
+		async dumpCore(path, progress) {
+			for (let done = 1; done <= 40; done++) progress?.(done, 40);
+			calls.push(`dump ${path}`);
+		},
 		stop: call('stop'),
 		feedConsole: async () => 0,
 		inspect: () => ({state: 'running', timeNs: 5, vcpus: [{rip: 0x10n}]}),
@@ -53,6 +57,8 @@ const consoleLines: [string, Awaited<ReturnType<typeof runConsoleLine>>, string[
 	['pcie-remove', 'stay', []],
 	['pcie-add rp0', 'stay', []],
 	['pause rp0', 'stay', []],
+	['dump-core a.core', 'stay', ['dump a.core']],
+	['dump-core', 'stay', []],
 	['r', 'stay', ['resume']],
 	[' reset ', 'stay', ['reset']],
 	['n', 'stay', ['nmi']],
@@ -68,6 +74,12 @@ for (const [line, next, calls] of consoleLines) {
 		t.deepEqual(result.calls, calls);
 	});
 }
+
+test('a core dump tells how far it is, and where it went', async (t) => {
+	const {said} = await consoleLine('dump-core a.core');
+	t.is(said.length, 11);
+	t.deepEqual(said.slice(-2), ['100 %', 'The guest\'s core dump is in "a.core"']);
+});
 
 test('the console lists its commands, prints the state and recognises a typing error', async (t) => {
 	t.true((await consoleLine('help')).said.some((line) => line.startsWith('quit, q ')));

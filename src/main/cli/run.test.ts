@@ -34,6 +34,7 @@ function stage(changes: Partial<Machine> = {}) {
 		powerButton: call('power-button'),
 		addPcieDevice: async () => '',
 		removePcieDevice: call('pcie-remove'),
+		dumpCore: call('dump-core'),
 		stop: call('stop'),
 		feedConsole: async (bytes) => bytes.length,
 		inspect: () => ({}),
