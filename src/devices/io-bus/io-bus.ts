@@ -1,5 +1,6 @@
 import type {AccessSize} from '#devices/device';
 import {type Claim, portCount} from './claims.ts';
+import {RangeMap} from './range-map.ts';
 import type {UnclaimedCounters} from './unclaimed.ts';
 
 /** Serves the regions of one device: its front under its lock, or a mailbox to the thread that has it. */
@@ -33,10 +34,10 @@ export class IoBus {
 	readonly #claims: readonly Claim[];
 	readonly #targets: readonly BusTarget[];
 	readonly #ports: Uint16Array;
-	readonly #mmio: readonly Claim[];
+	/** Claims of memory, by their index. */
+	readonly #mmio: RangeMap;
 	readonly #unclaimed: UnclaimedCounters;
 	readonly #fallback: PortFallback | undefined;
-	#lastMmio: Claim | undefined;
 
 	/**
 	 * @param claims - checked claims of the whole machine
@@ -53,7 +54,10 @@ export class IoBus {
 		this.#claims = claims;
 		this.#targets = targets;
 		this.#ports = new Uint16Array(portTable);
-		this.#mmio = claims.filter(({space}) => space === 'mmio').sort((a, b) => a.base - b.base);
+		this.#mmio = new RangeMap(claims.length);
+		for (const [index, {space, base, length}] of claims.entries()) {
+			if (space === 'mmio') this.#mmio.insert(base, base + length, index);
+		}
 		this.#unclaimed = unclaimed;
 		this.#fallback = fallback;
 	}
@@ -130,19 +134,7 @@ export class IoBus {
 	}
 
 	#find(address: number): Claim | undefined {
-		const last = this.#lastMmio;
-		if (last !== undefined && address >= last.base && address < last.base + last.length) return last;
-		let [low, high] = [0, this.#mmio.length - 1];
-		while (low <= high) {
-			const middle = (low + high) >> 1;
-			const claim = this.#mmio[middle] as Claim;
-			if (address < claim.base) high = middle - 1;
-			else if (address >= claim.base + claim.length) low = middle + 1;
-			else {
-				this.#lastMmio = claim;
-				return claim;
-			}
-		}
-		return undefined;
+		const piece = this.#mmio.find(address);
+		return piece < 0 ? undefined : this.#claims[this.#mmio.owner(piece)];
 	}
 }

@@ -1,5 +1,5 @@
+import {RangeMap} from '#devices/io-bus';
 import type {PlacedBar} from '#devices/pci/function';
-import {BarMap} from './bar-map.ts';
 import {decodedBar} from './decode-bar.ts';
 import {type FabricComplex, type FabricFunction, functionsOf} from './topology.ts';
 
@@ -18,8 +18,8 @@ export class BarDecoder {
 	readonly #bars: readonly DecodedBar[];
 	/** Where each was when it was looked at last. */
 	readonly #bases: Float64Array;
-	readonly #memory: BarMap;
-	readonly #ports: BarMap;
+	readonly #memory: RangeMap;
+	readonly #ports: RangeMap;
 	readonly #generation: Int32Array;
 	#seen: number;
 
@@ -30,8 +30,8 @@ export class BarDecoder {
 			[...owner.design.bars].sort((a, b) => a.index - b.index).map((bar) => ({owner, bar})),
 		);
 		this.#bases = new Float64Array(this.#bars.length);
-		this.#memory = new BarMap(this.#bars.length);
-		this.#ports = new BarMap(this.#bars.length);
+		this.#memory = new RangeMap(this.#bars.length);
+		this.#ports = new RangeMap(this.#bars.length);
 		this.#generation = generation;
 		this.#seen = Atomics.load(generation, 0) - 1;
 	}
@@ -56,7 +56,7 @@ export class BarDecoder {
 		return this.#bases[number] as number;
 	}
 
-	#find(map: BarMap, address: number): number {
+	#find(map: RangeMap, address: number): number {
 		if (Atomics.load(this.#generation, 0) !== this.#seen) this.#look();
 		const piece = map.find(address);
 		return piece < 0 ? -1 : map.owner(piece);

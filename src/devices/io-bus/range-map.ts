@@ -1,13 +1,17 @@
+/** Pieces that were found last, by a hash of the page: a search takes longer the more regions there are. */
+const recentBits = 6;
+const hash = (address: number): number => Math.imul(Math.floor(address / 4096), 0x9e37_79b1) >>> (32 - recentBits);
+
 /**
- * Which BAR answers an address: disjoint ranges in order of their addresses, in memory that is allocated once, because it
- * is filled again on the exit path whenever the guest has moved something.
+ * Which owner answers an address: disjoint ranges in order of their addresses, in memory that is allocated once, because
+ * it may be filled again on the exit path.
  */
-export class BarMap {
+export class RangeMap {
 	readonly #starts: Float64Array;
 	readonly #ends: Float64Array;
 	readonly #owners: Int32Array;
+	readonly #recent = new Int32Array(1 << recentBits);
 	#count = 0;
-	#last = 0;
 
 	/** @param most - how many ranges may be inserted */
 	constructor(most: number) {
@@ -25,7 +29,6 @@ export class BarMap {
 
 	clear(): void {
 		this.#count = 0;
-		this.#last = 0;
 	}
 
 	/** Gives the range to `owner`, but for what belongs to an earlier one. */
@@ -42,22 +45,18 @@ export class BarMap {
 
 	/** Index of the piece that holds the address, or -1. */
 	find(address: number): number {
-		const last = this.#last;
-		if (last < this.#count && address >= (this.#starts[last] as number) && address < (this.#ends[last] as number))
-			return last;
+		const slot = hash(address);
+		const recent = this.#recent[slot] as number;
+		if (recent < this.#count && address >= (this.#starts[recent] as number) && address < (this.#ends[recent] as number))
+			return recent;
 		const at = this.#firstBehind(address);
 		if (at >= this.#count || address < (this.#starts[at] as number)) return -1;
-		this.#last = at;
+		this.#recent[slot] = at;
 		return at;
 	}
 
 	owner(piece: number): number {
 		return this.#owners[piece] as number;
-	}
-
-	/** First address behind the piece. */
-	end(piece: number): number {
-		return this.#ends[piece] as number;
 	}
 
 	/** The first piece that ends behind the address. */

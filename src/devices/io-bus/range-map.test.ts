@@ -1,8 +1,8 @@
 import test from 'ava';
-import {BarMap} from './bar-map.ts';
+import {RangeMap} from './range-map.ts';
 
 /** What each of a hundred addresses belongs to. */
-const owners = (map: BarMap) =>
+const owners = (map: RangeMap) =>
 	Array.from({length: 100}, (_, address) => {
 		const piece = map.find(address);
 		return piece < 0 ? -1 : map.owner(piece);
@@ -15,7 +15,7 @@ test('what came first keeps its addresses, whatever comes later', (t) => {
 		return Math.floor((seed / 2 ** 32) * limit);
 	};
 	for (let round = 0; round < 500; round++) {
-		const map = new BarMap(12);
+		const map = new RangeMap(12);
 		const expected = new Array<number>(100).fill(-1);
 		for (let owner = 0; owner < 12; owner++) {
 			const start = below(95);

@@ -1,0 +1,132 @@
+/**
+ * What finding a device costs an exit as their number grows: ports, fixed addresses, and BARs behind root ports, 10 and
+ * 1000 of each. The accesses go round eight regions, so that none is found by being the last one. Needs no KVM.
+ */
+import type {AnyDeviceModel, DeviceInstance, DeviceModel} from '#devices/device';
+import {MappedMemory} from '#devices/guest-memory';
+import {AttachedMachine, layOutMachine} from '#devices/machine';
+import {completeModel} from '#devices/pci/function';
+import {rootPortKind} from '#devices/pci/port';
+import {bytesPerBus, type RootComplexConfig, rootComplexKind} from '#devices/pci/root-complex';
+import {findDeviceModel} from '#devices/registry';
+import {DoorbellState, MailboxCaller, mailboxBytes} from '#support/mailbox';
+import {f64, type StructView, sharedStruct} from '#support/shared-memory';
+import {report} from './report.ts';
+
+const accesses = 1_000_000;
+const rounds = 7;
+const around = 8;
+
+const State = sharedStruct('counting', {accesses: f64()});
+
+/** Counts accesses; where it lies is the rest of the model. */
+const counting = (rest: Partial<DeviceModel<number, typeof State.fields>>): AnyDeviceModel =>
+	completeModel({
+		kind: 'counting',
+		state: State,
+		regions: () => [],
+		front: (_config: number, state: StructView<typeof State.fields>) => ({
+			read: () => {
+				state.accesses++;
+				return 0;
+			},
+			write() {},
+		}),
+		...rest,
+	} as never);
+
+const ports = counting({
+	kind: 'ports',
+	regions: (index) => [{space: 'pio', name: 'ports', base: 0x1000 + 16 * index, length: 16}],
+});
+const fixed = counting({
+	kind: 'fixed',
+	regions: (index) => [{space: 'mmio', name: 'memory', base: 0xd000_0000 + 0x1_0000 * index, length: 0x1000}],
+});
+const barsEach = 5;
+const endpoint = counting({
+	kind: 'endpoint',
+	pci: {vendor: 1, device: 2, class: 0xff_0000, bars: [0, 1, 2, 3, 4].map((index) => ({index, size: 0x1000}))},
+});
+const models = [ports, fixed, endpoint];
+const findModel = (kind: string) => models.find((model) => model.kind === kind) ?? findDeviceModel(kind);
+
+function machineOf(devices: readonly DeviceInstance[]) {
+	const doorbell = {buffer: new SharedArrayBuffer(DoorbellState.byteLength), wakeFd: -1};
+	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(1)), callers: 1, doorbell};
+	const layout = layOutMachine(devices, findModel, {modules: [], doorbell, mailbox});
+	const interrupts = {setLine() {}, messages: {send() {}, setRoutes() {}}};
+	const machine = new AttachedMachine(layout, {findModel, interrupts, memory: new MappedMemory([])});
+	machine.reset();
+	return machine.bus(new MailboxCaller(mailbox, 0, {spins: 1, giveUp: () => true}));
+}
+
+const many = (kind: string, count: number): DeviceInstance[] =>
+	Array.from({length: count}, (_, index) => ({name: `${kind}${index}`, kind, config: index, route: 'shared'}));
+
+const low = {gpa: 0xc000_0000, length: 2 ** 28};
+const complex: RootComplexConfig = {
+	segment: 0,
+	startBus: 0,
+	endBus: 255,
+	ecam: {gpa: 2 ** 33, length: 256 * bytesPerBus},
+	lowMmio: low,
+	highMmio: {gpa: 0, length: 0},
+	ports: {base: 0, length: 0},
+	preserveBars: false,
+};
+
+/** As many root ports as it takes, each with an endpoint. */
+function behindPorts(bars: number): DeviceInstance[] {
+	const port = {acs: 0, prefixes: false, multiFunction: true};
+	const each = Array.from({length: bars / barsEach}, (_, index): DeviceInstance[] => [
+		{name: `rp${index}`, kind: rootPortKind, config: port, route: 'shared', place: {on: 'rc', devfn: index}},
+		{name: `ep${index}`, kind: endpoint.kind, config: 0, route: 'shared', place: {on: `rp${index}`, devfn: 0}},
+	]);
+	return [{name: 'rc', kind: rootComplexKind, config: complex, route: 'shared'}, ...each.flat()];
+}
+
+/** Addresses that are spread over `count` regions from `base` on, `stride` apart. */
+const spread = (count: number, base: number, stride: number) =>
+	Array.from({length: around}, (_, step) => base + Math.floor((step * count) / around) * stride);
+
+/** Nanoseconds of one access, going round the addresses. */
+function time(read: (address: number) => number, addresses: readonly number[]): number {
+	const start = process.hrtime.bigint();
+	for (let index = 0; index < accesses; index++) read(addresses[index % around] as number);
+	return Number(process.hrtime.bigint() - start) / accesses;
+}
+
+/** Windows of ports are 1 MiB; the first BAR of an endpoint begins its port's. */
+const kinds = {
+	port: (count: number) => {
+		const bus = machineOf(many(ports.kind, count));
+		const addresses = spread(count, 0x1000, 16);
+		return () => time((address) => bus.readPort(address, 4), addresses);
+	},
+	'fixed address': (count: number) => {
+		const bus = machineOf(many(fixed.kind, count));
+		const addresses = spread(count, 0xd000_0000, 0x1_0000);
+		return () => time((address) => bus.readMmio(address, 4), addresses);
+	},
+	BAR: (count: number) => {
+		const bus = machineOf(behindPorts(count));
+		const addresses = spread(count / barsEach, low.gpa, 2 ** 20);
+		return () => time((address) => bus.readMmio(address, 4), addresses);
+	},
+};
+
+for (const [kind, make] of Object.entries(kinds)) {
+	const few = make(10);
+	const lots = make(1000);
+	const samples = {'10 regions': [] as number[], '1000 regions': [] as number[]};
+	// The first round compiles.
+	for (let round = -1; round < rounds; round++) {
+		const values = [few(), lots()] as const;
+		if (round < 0) continue;
+		samples['10 regions'].push(values[0]);
+		samples['1000 regions'].push(values[1]);
+	}
+	const figures = Object.entries(samples).map(([name, values]) => ({name, unit: 'ns', samples: values}));
+	report(`An access to a ${kind}`, figures, '10 regions');
+}
