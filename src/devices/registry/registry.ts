@@ -3,6 +3,7 @@ import {battery} from '#devices/chipset/battery';
 import {cmosRtc} from '#devices/chipset/cmos-rtc';
 import {debugExit} from '#devices/chipset/debug-exit';
 import {debugcon} from '#devices/chipset/debugcon';
+import {dma8237} from '#devices/chipset/dma-8237';
 import {generationId} from '#devices/chipset/generation-id';
 import {guestWatchdog} from '#devices/chipset/guest-watchdog';
 import {hpet} from '#devices/chipset/hpet';
@@ -29,6 +30,7 @@ const known: readonly AnyDeviceModel[] = [
 	pit8254,
 	hpet,
 	generationId,
+	dma8237,
 	guestWatchdog,
 	battery,
 	pvpanic,

@@ -23,6 +23,7 @@ const configurations: Readonly<Record<string, unknown>> = {
 	'pit-8254': {irq: 0},
 	hpet: {base: 0xfed0_0000},
 	'generation-id': {address: 0x1000, id: '0123456789abcdef0123456789abcdef'},
+	'dma-8237': {},
 	'guest-watchdog': {port: 0x30},
 	battery: {base: batteryAddress, initial: defaultBattery},
 	pvpanic: {port: 0x505},

@@ -17,6 +17,7 @@ import {type Serial16550Config, serial16550Kind, standardSerialPorts} from '#dev
 import type {DeviceInstance} from '#devices/device';
 import type {MemoryRange} from '#devices/guest-memory';
 import {extIntInput, hpetInputs} from '#devices/interrupts';
+import {findDeviceModel} from '#devices/registry';
 import {ioApicAddress} from '#main/acpi';
 import type {VmConfig} from '#main/config';
 import {bootLayout} from '#main/loader';
@@ -47,14 +48,15 @@ export interface MachineBirth {
 /** Lists the devices of a machine. All four serial ports exist when any of them is attached to something. */
 export function describeDevices(config: VmConfig, ram: readonly MemoryRange[], birth: MachineBirth): DeviceInstance[] {
 	const {serial, debugcon, debugExitPort} = config;
+	const hasHpet = config.hpet || (config.devices?.some(({kind}) => kind === hpetKind) ?? false);
 	const hasSerial = Object.values(serial).some(({kind}) => kind !== 'none');
 	return [
 		...(hasSerial ? standardSerialPorts.map((port) => shared(port.name, serial16550Kind, uart(config, port))) : []),
-		...(config.irqchip === 'split' ? interruptChips(config.hpet ? hpetInputs.pit : 0) : []),
+		...(config.irqchip === 'split' ? interruptChips(hasHpet ? hpetInputs.pit : 0) : []),
 		shared('rtc', cmosRtcKind, {
 			baseTimeMs: birth.timeMs,
 			...ramSplit(ram),
-			...(config.hpet && {irq: hpetInputs.rtc}),
+			...(hasHpet && {irq: hpetInputs.rtc}),
 		} satisfies CmosRtcConfig),
 		shared(pmName, acpiPmKind, {base: pmLayout.base, sciIrq: pmLayout.sciIrq} satisfies AcpiPmConfig),
 		shared(generationIdName, generationIdKind, {
@@ -84,10 +86,14 @@ function optionalDevices({hpet, guestWatchdog, battery}: VmConfig): DeviceInstan
 }
 
 /** Ports that no device has but that guests are known to probe: not worth counting, and free for who asks for one. */
-function missingPorts({debugcon, debugExitPort}: VmConfig, hasSerial: boolean): MissingConfig {
+function missingPorts({debugcon, debugExitPort, devices = []}: VmConfig, hasSerial: boolean): MissingConfig {
 	const known = hasSerial ? missingOnEveryPc : [...missingOnEveryPc, ...missingSerialPorts];
-	const asked = [debugcon?.port, debugExitPort].filter((port) => port !== undefined);
-	const free = known.filter(({base, length}) => !asked.some((port) => port >= base && port < base + length));
+	const single = [debugcon?.port, debugExitPort].flatMap((base) => (base === undefined ? [] : {base, length: 1}));
+	const regions = devices.flatMap(({kind, config}) => findDeviceModel(kind)?.regions(config) ?? []);
+	const asked = [...single, ...regions.filter(({space}) => space === 'pio')];
+	const free = known.filter(
+		({base, length}) => !asked.some((other) => other.base < base + length && base < other.base + other.length),
+	);
 	return {ports: free.map(({name, base, length}) => ({name, base, length}))};
 }
 
