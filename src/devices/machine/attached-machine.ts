@@ -52,21 +52,19 @@ function withoutBuffers(decoded: Decoded): DeviceInspection['state'] {
 
 /** One thread's devices, bus and clock over a machine's shared buffers. */
 export class AttachedMachine {
-	/** As it is now: see {@link change}. */
-	layout: MachineLayout;
-	devices: readonly AttachedDevice[];
 	readonly time: VmTime;
 	readonly events: MachineEvents;
 	readonly unclaimed: UnclaimedCounters;
 	readonly lines: InterruptLines;
-	/** The way to PCI functions, where there are any. */
-	pci: PciFabric | undefined;
 	readonly #pciGeneration: Int32Array;
 	readonly #host: MachineHost;
 	readonly #doorbell: Doorbell;
+	#layout: MachineLayout;
+	#devices: readonly AttachedDevice[];
+	#pci: PciFabric | undefined;
 
 	constructor(layout: MachineLayout, host: MachineHost) {
-		this.layout = layout;
+		this.#layout = layout;
 		this.#host = host;
 		this.time = new VmTime(layout.time);
 		this.events = new MachineEvents(layout.events);
@@ -75,9 +73,24 @@ export class AttachedMachine {
 		this.lines = new InterruptLines(layout.interrupts, layout.interruptSources, inputs);
 		this.#pciGeneration = new Int32Array(layout.pciGeneration);
 		this.#doorbell = new Doorbell(layout.doorbell);
-		this.devices = layout.devices.map((placed) => this.#attach(placed, host.findModel));
+		this.#devices = layout.devices.map((placed) => this.#attach(placed, host.findModel));
 		for (const device of this.devices) inputs.lead(device);
-		this.pci = attachFabric(this.devices, this.#pciGeneration, this.unclaimed);
+		this.#pci = attachFabric(this.devices, this.#pciGeneration, this.unclaimed);
+	}
+
+	/** What the machine is made of now: see {@link change}. */
+	get layout(): MachineLayout {
+		return this.#layout;
+	}
+
+	/** In the order of the layout. */
+	get devices(): readonly AttachedDevice[] {
+		return this.#devices;
+	}
+
+	/** The way to PCI functions, where there are any. */
+	get pci(): PciFabric | undefined {
+		return this.#pci;
 	}
 
 	/** This thread's way to the devices; `caller` carries accesses to remote ones. */
@@ -101,11 +114,11 @@ export class AttachedMachine {
 		const isSame = ({placed}: AttachedDevice, {name, addition}: PlacedDevice) =>
 			placed.name === name && placed.addition === addition;
 		const before = this.devices;
-		this.layout = layout;
-		this.devices = layout.devices.map(
+		this.#layout = layout;
+		this.#devices = layout.devices.map(
 			(placed) => before.find((device) => isSame(device, placed)) ?? this.#attach(placed, findModel),
 		);
-		this.pci = attachFabric(this.devices, this.#pciGeneration, this.unclaimed);
+		this.#pci = attachFabric(this.devices, this.#pciGeneration, this.unclaimed);
 	}
 
 	/** Gives one device its declared initial state. For the owner, while nothing runs. */

@@ -4,10 +4,11 @@ import type {MachineShape} from './manifest.ts';
 import type {OpenSnapshot} from './open-snapshot.ts';
 
 /** What of a configuration a snapshot can only be restored with as it was. The devices are compared one by one later. */
-export const machineShape = ({processors, memory, irqchip}: VmConfig): MachineShape => ({
+export const machineShape = ({processors, memory, irqchip, pcie}: VmConfig): MachineShape => ({
 	processors: processors.count,
 	memoryBytes: memory.sizeBytes,
 	irqchip,
+	...(pcie && {pcie: JSON.stringify(pcie)}),
 });
 
 /** @throws VmmError SNAPSHOT_SHAPE_DIFFERS, SNAPSHOT_MEMORY_BACKING */

@@ -11,6 +11,8 @@ export interface MachineShape {
 	readonly processors: number;
 	readonly memoryBytes: number;
 	readonly irqchip: string;
+	/** PCI Express as it was asked for: it decides where memory and windows lie. */
+	readonly pcie?: string;
 }
 
 /** The description of a snapshot. */
@@ -78,7 +80,7 @@ const isSize = (value: unknown) => typeof value === 'number' && Number.isSafeInt
 /** The checksum only tells damage from health: a manifest made on purpose can still hold anything. */
 function firstWrongField(body: Record<string, unknown>): string | undefined {
 	const {machine, state, memory, arguments: words} = body;
-	const {processors, memoryBytes, irqchip} = isRecord(machine) ? machine : {};
+	const {processors, memoryBytes, irqchip, pcie = ''} = isRecord(machine) ? machine : {};
 	const {bytes: stateBytes, sha256: digest} = isRecord(state) ? state : {};
 	const {bytes, checksums} = isRecord(memory) ? memory : {};
 	const chunks = Math.ceil(Number(bytes) / chunkBytes);
@@ -86,7 +88,7 @@ function firstWrongField(body: Record<string, unknown>): string | undefined {
 		createdAt: isText(body['createdAt']),
 		openvmmVersion: isText(body['openvmmVersion']),
 		architecture: isText(body['architecture']),
-		machine: isSize(processors) && isSize(memoryBytes) && isText(irqchip),
+		machine: isSize(processors) && isSize(memoryBytes) && isText(irqchip) && isText(pcie),
 		boot: body['boot'] === 'embedded' || body['boot'] === 'other',
 		arguments: Array.isArray(words) && words.every(isText),
 		state: isSize(stateBytes) && isText(digest),

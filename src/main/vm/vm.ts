@@ -4,6 +4,7 @@ import type {DeviceCommand, MachineEvent} from '#devices/device';
 import type {GuestMemory} from '#devices/guest-memory';
 import type {UnclaimedAccess} from '#devices/io-bus';
 import type {AttachedMachine} from '#devices/machine';
+import {describeFunctions, type PciFunctionInspection} from '#devices/pci/fabric';
 import type {DeviceModuleConfig, GuestAction, GuestActions} from '#main/config';
 import type {DumpProgress} from '#main/core-dump';
 import {guestWatchdogName, pmName} from '#main/machine';
@@ -49,6 +50,8 @@ export interface VmInspection {
 	readonly state: VmState;
 	readonly vcpus: ReturnType<VcpuGroup['inspect']>;
 	readonly devices: ReturnType<AttachedMachine['inspect']>;
+	/** PCI functions, as the guest has them now; empty without PCI Express. */
+	readonly pci: readonly PciFunctionInspection[];
 	readonly unclaimed: readonly UnclaimedAccess[];
 	/** Nanoseconds of VM time. */
 	readonly timeNs: number;
@@ -258,6 +261,7 @@ export class Vm {
 			state: this.#state,
 			vcpus: vcpus.inspect(),
 			devices: machine.inspect(),
+			pci: describeFunctions(machine.pci?.complexes ?? []),
 			unclaimed: machine.unclaimed.list(),
 			timeNs: machine.time.nowNs(),
 		};

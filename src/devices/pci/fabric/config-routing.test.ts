@@ -1,5 +1,6 @@
 import test from 'ava';
 import {complexOf, PciTestMachine, probeOf, rootPortOf, switchOf, usualDevices} from '#devices/pci/testing';
+import {describeFunctions} from './index.ts';
 
 const vendorAndDevice = (machine: PciTestMachine, bus: number, devfn = 0) => machine.config(bus, devfn, 0).toString(16);
 
@@ -20,6 +21,25 @@ test('buses are numbered depth first, and ECAM reaches every function and nothin
 	t.is(vendorAndDevice(machine, 6, 8), 'ffffffff', 'a port leads to device 0 alone');
 	t.is(machine.config(0, 16, 0x18, 4) & 0xffffff, 0x06_03_00, 'primary, secondary and subordinate bus');
 	t.true((machine.machine.inspect()['rc0']?.state['absent'] as number) > 0);
+});
+
+test('inspect lists functions with their numbers and BARs, as the guest has them now', (t) => {
+	const machine = new PciTestMachine();
+	machine.setConfig(2, 0, 4, 0, 2);
+	const found = describeFunctions(machine.machine.pci?.complexes ?? []);
+	const lines = found.map(({name, address, buses = '', on}) => `${name} ${address} ${buses} ${on.join()}`);
+	t.deepEqual(lines, [
+		'rp0 0000:00:00.0 01-01 io,memory,master',
+		'rp1 0000:00:01.0 02-02 io,memory,master',
+		'near 0000:02:00.0  ',
+		'rp2 0000:00:02.0 03-06 io,memory,master',
+		'sw 0000:03:00.0 04-06 io,memory,master',
+		'sw-0 0000:04:00.0 05-05 io,memory,master',
+		'sw-1 0000:04:01.0 06-06 io,memory,master',
+		'far 0000:06:00.0  io,memory',
+	]);
+	const decoded = (name: string) => found.find((each) => each.name === name)?.bars.map((bar) => bar.decoded);
+	t.deepEqual([decoded('near'), decoded('far')], [Array(4).fill(false), Array(4).fill(true)]);
 });
 
 test('CF8 and CFC reach the same functions, byte by byte too', (t) => {
