@@ -93,10 +93,14 @@ async function runConfig(
 			const {createVm} = (await import(publicApi.href)) as typeof PublicApi;
 			const prefetched = (doneBytes: number, totalBytes: number) =>
 				log.debug({doneBytes, totalBytes}, 'Memory prefetched');
+			const debuggable = (where: string) => {
+				if (vm.gdb?.kind === 'unix' || /^(127\.|\[::1\])/.test(where)) log.info({where}, 'gdb may attach');
+				else log.warn({where}, 'Whoever reaches this address controls the guest: --gdb knows no password');
+			};
 			const crashDumped = (path: string, error?: VmmError) =>
 				print(2, error === undefined ? `openvmm: The guest's core dump is in "${path}"\n` : errorLine(error.toData()));
 			const halted = (end: VmEnd) => print(2, `openvmm: ${haltedText(end)}\n`);
-			return createVm(vm, {prefetched, halted, crashDumped, stock, start: !vm.paused, ...begin});
+			return createVm(vm, {prefetched, halted, crashDumped, debuggable, stock, start: !vm.paused, ...begin});
 		},
 		async claimPidFile(path) {
 			const {claimPidFile} = await import('./pid-file.ts');

@@ -43,10 +43,11 @@ export class GdbServer {
 		return new GdbServer(server, machine, support);
 	}
 
-	/** The TCP port, where it is one: 0 in the address lets the host choose. */
-	get port(): number | undefined {
+	/** Where it listens: a path, or an IP address and the port that the host may have chosen. */
+	get where(): string {
 		const address = this.#server.address();
-		return typeof address === 'object' ? address?.port : undefined;
+		if (address === null || typeof address === 'string') return address ?? '';
+		return `${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
 	}
 
 	/** The machine is over: tells the client and stops listening. */

@@ -39,6 +39,8 @@ export interface CreateOptions {
 	readonly halted?: (end: VmEnd) => void;
 	/** Called when the guest has crashed and `crashDumpPath` is set: with what went wrong, if something did. */
 	readonly crashDumped?: (path: string, error?: VmmError) => void;
+	/** Called when a debugger can attach, with the path or address to connect to. */
+	readonly debuggable?: (where: string) => void;
 	/** How long the device worker looks for work before it sleeps, in nanoseconds. */
 	readonly pollNs?: number;
 	/** How often a vCPU's thread looks at a mailbox reply before it sleeps. */
@@ -73,6 +75,7 @@ export async function createVm(config: VmConfig, options: CreateOptions = {}): P
 			const {GdbServer} = await import('#main/debugger');
 			const server = await GdbServer.listen(config.gdb, vm, probeDebug());
 			closing.push((end) => server.close(end));
+			options.debuggable?.(server.where);
 		}
 		await (options.start ? vm.start() : devices.ready());
 		return vm;
