@@ -19,10 +19,10 @@ export const Offset = {
 /** Bytes of memory that the registers take up. */
 export const regionLength = 0x20;
 
-/** `_STA` (ACPI 6.5, 6.3.7): the device is there and works; bit 4 says that it holds a battery (10.2.1). */
+/** `_STA` (ACPI 6.5, 6.3.7): the device is there and works; bit 4 says that it holds a battery. */
 export const Status = {EMPTY: 0x0f, PRESENT: 0x1f} as const;
 
-/** Battery state of `_BST` (ACPI 6.5, table 10.7). */
+/** Battery state of `_BST` (ACPI 6.5, 10.2, Battery Status). */
 export const State = {DISCHARGING: 1 << 0, CHARGING: 1 << 1} as const;
 
 export const Notify = {
@@ -35,5 +35,5 @@ export const Notify = {
 /** What every battery seems to hold, in milliwatt hours: `_BIF` says so, and all values are scaled to it. */
 export const designCapacityMwh = 5000;
 
-/** "Unknown" in `_BST` (ACPI 6.5, table 10.7). */
+/** "Unknown" in `_BST`. */
 export const unknown = 0xffff_ffff;

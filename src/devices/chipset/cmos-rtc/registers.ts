@@ -95,8 +95,8 @@ export const RegisterD = {VRT: 1 << 7} as const;
 /** Afternoon, in the hours register in 12-hour mode. */
 export const pmBit = 0x80;
 
-/** UIP rises 244 µs before an update, which takes 1984 µs (table 5, 32.768 kHz). */
+/** UIP rises 244 µs before an update, which takes 1984 µs (table 6, 32.768 kHz). */
 export const updateMs = 2.228;
 
-/** The first update comes half a second after the divider is started (data sheet, "divider control"). */
+/** The first update comes half a second after the divider is started (data sheet, register A, DV2 to DV0). */
 export const dividerStartMs = 500;

@@ -52,7 +52,7 @@ export class Comparator {
 	}
 
 	/**
-	 * Writes a half. In periodic mode this is the period, and the accumulator only after Tn_VAL_SET_CNF (2.3.9.2.2), which
+	 * Writes a half. In periodic mode this is the period, and the accumulator only after Tn_VAL_SET_CNF ("Periodic Mode"), which
 	 * holds for one write: of 32 bits, or of 64 that arrive as the lower and then the higher half.
 	 */
 	write(clock: number, half: 'low' | 'high', value: number): void {

@@ -85,7 +85,7 @@ export class EventTimer {
 		return this.#parts.index === 0;
 	}
 
-	/** A route that does not exist is not kept, by which software notices (2.3.8, Tn_INT_ROUTE_CNF). */
+	/** A route that does not exist is not kept, by which software notices (Tn_INT_ROUTE_CNF). */
 	#legal(value: number): number {
 		let config = value & writable;
 		if (this.#isPeriodicCapable) config |= value & Config.PERIODIC;
@@ -95,7 +95,7 @@ export class EventTimer {
 		return exists ? config : config & ~(Config.ROUTE_MASK << Config.ROUTE_SHIFT);
 	}
 
-	/** A status bit is set whether or not the timer interrupts, and holds one match (2.3.6 and 2.3.8, Tn_INT_ENB_CNF). */
+	/** A status bit is set whether or not the timer interrupts, and holds one match (General Interrupt Status, Tn_INT_ENB_CNF). */
 	#owe(matches: number): void {
 		const {timer, isPending} = this.#parts;
 		if (matches === 0) return;

@@ -40,7 +40,7 @@ export class EventTimers {
 		return Math.min(...this.timers.map((timer) => timer.due()));
 	}
 
-	/** Writes the general configuration. A halted counter interrupts nobody (2.3.5, ENABLE_CNF). */
+	/** Writes the general configuration. A halted counter interrupts nobody (ENABLE_CNF). */
 	configure(clock: number, value: number): void {
 		const state = this.#state;
 		const changed = state.general ^ (value & General.WRITABLE);
@@ -56,7 +56,7 @@ export class EventTimers {
 		}
 	}
 
-	/** Clears the status bits that are written as ones (2.3.6). */
+	/** Clears the status bits that are written as ones. */
 	clearStatus(value: number): void {
 		this.#state.status &= ~value;
 	}

@@ -10,7 +10,7 @@ import type {TimerView} from './timer-view.ts';
 
 /**
  * The registers on one thread, 32 bits wide. Narrower reads find the register's bytes, and zeros behind its end; narrower
- * writes do nothing (2.3.2 requires aligned 32-bit and 64-bit accesses).
+ * writes do nothing: the specification asks for aligned accesses of 32 and 64 bits.
  */
 export function hpetFront(_config: HpetConfig, state: StructView<HpetFields>, services: DeviceServices): DeviceFront {
 	const events = new EventTimers(state, services);

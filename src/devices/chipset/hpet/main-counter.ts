@@ -47,7 +47,7 @@ export class MainCounter {
 		return highLatched !== 0 ? highLatch : this.highAt(clock);
 	}
 
-	/** Writes the lower half; without effect while the counter runs (2.3.7). */
+	/** Writes the lower half; without effect while the counter runs. */
 	writeLow(value: number): void {
 		if (this.running) return;
 		this.#state.counterLow = value;

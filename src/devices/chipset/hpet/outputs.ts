@@ -8,7 +8,7 @@ import {interrupts, isLevel, type TimerIndex, type TimerView} from './timer-view
 const inputs = Array.from({length: routeLast - routeFirst + 1}, (_, index) => routeFirst + index);
 const legacyInputs = {'legacy-timer': 0, 'legacy-rtc': 8} as const;
 
-/** Interrupt outputs: those of legacy replacement for timers 0 and 1 (2.3.5), then the routable ones. */
+/** Interrupt outputs: those of legacy replacement for timers 0 and 1 (LEG_RT_CNF), then the routable ones. */
 export const lineInputs: Readonly<Record<string, number>> = {
 	...legacyInputs,
 	...Object.fromEntries(inputs.map((input) => [`input-${input}`, input])),
@@ -20,7 +20,7 @@ const replacedInputs = ['pit', 'rtc'] as const;
 const lineNames = Object.keys(lineInputs);
 const legacyTimers = Object.keys(legacyInputs).length;
 const noLine = -1;
-/** Both are needed for PIT and RTC to be replaced (2.3.5, LEG_RT_CNF). */
+/** Both are needed for PIT and RTC to be replaced (LEG_RT_CNF). */
 const legacyMode = General.ENABLE | General.LEGACY;
 
 /**
@@ -85,7 +85,7 @@ export class Outputs {
 		return ((isLevel(timer) ? status : pulses) & (1 << index)) !== 0;
 	}
 
-	/** Messages come before legacy replacement, which comes before the route (2.3.8, Tn_FSB_EN_CNF and 2.3.5). */
+	/** Messages come before legacy replacement, which comes before the route (Tn_FSB_EN_CNF, LEG_RT_CNF). */
 	#lineOf(index: number): number {
 		const {config} = this.#timers[index] as TimerView;
 		if ((config & Config.FSB) !== 0) return noLine;

@@ -1,15 +1,15 @@
-/** Registers of the high precision event timer (IA-PC HPET Specification 1.0a, section 2.3). */
+/** Registers of the high precision event timer; register and field names are those of the IA-PC HPET Specification 1.0a. */
 
-/** Bytes of memory that the registers take up (2.3). */
+/** Bytes of memory that the registers take up ("memory mapped registers"). */
 export const regionLength = 0x400;
 
 /** Comparators, each with its timer. */
 export const timerCount = 3;
 
-/** The main counter's period in femtoseconds: the longest that is allowed (2.3.4, COUNTER_CLK_PERIOD). */
+/** The main counter's period in femtoseconds: the longest that is allowed (COUNTER_CLK_PERIOD). */
 export const periodFs = 100_000_000;
 
-/** Offsets of 32-bit registers (2.3.3). A 64-bit register's higher half follows the lower. */
+/** Offsets of 32-bit registers. A 64-bit register's higher half follows the lower. */
 export const Offset = {
 	CAPABILITIES: 0x00,
 	PERIOD: 0x04,
@@ -22,7 +22,7 @@ export const Offset = {
 	TIMER_BYTES: 0x20,
 } as const;
 
-/** Offsets within a timer's registers (2.3.8 to 2.3.10). */
+/** Offsets within a timer's registers. */
 export const TimerOffset = {
 	CONFIGURATION: 0x00,
 	ROUTES: 0x04,
@@ -32,10 +32,10 @@ export const TimerOffset = {
 	FSB_ADDRESS: 0x14,
 } as const;
 
-/** Bits 31:0 of the capabilities (2.3.4): a 64-bit counter, three timers, legacy replacement, and Intel's vendor ID. */
+/** Bits 31:0 of the General Capabilities and ID: a 64-bit counter, three timers, legacy replacement, and Intel's vendor ID. */
 export const capabilities = ((0x8086 << 16) | (1 << 15) | (1 << 13) | ((timerCount - 1) << 8) | 0x01) >>> 0;
 
-/** General configuration (2.3.5). */
+/** General Configuration. */
 export const General = {
 	/** The counter runs and timers interrupt. */
 	ENABLE: 1 << 0,
@@ -44,7 +44,7 @@ export const General = {
 	WRITABLE: 3,
 } as const;
 
-/** Timer configuration (2.3.8). */
+/** Timer N Configuration and Capabilities. */
 export const Config = {
 	LEVEL: 1 << 1,
 	INTERRUPT: 1 << 2,
@@ -60,7 +60,7 @@ export const Config = {
 	FSB_CAPABLE: 1 << 15,
 } as const;
 
-/** Inputs of the I/O APIC that a timer can be routed to (2.3.8, Tn_INT_ROUTE_CAP). */
+/** Inputs of the I/O APIC that a timer can be routed to (Tn_INT_ROUTE_CAP). */
 export const routeFirst = 20;
 export const routeLast = 23;
 

@@ -4,7 +4,7 @@ import {f64, type Scalar, sharedStruct, u8, u32} from '#support/shared-memory';
 const perTimer = {
 	/** The writable bits of Tn_CONF. */
 	config: u32(),
-	/** The comparator; in periodic mode the accumulator (reset value: 2.3.9). */
+	/** The comparator; in periodic mode the accumulator (reset value: all ones). */
 	comparatorLow: u32(0xffff_ffff),
 	comparatorHigh: u32(0xffff_ffff),
 	/** What was last written to the comparator: the period. */

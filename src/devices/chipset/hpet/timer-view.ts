@@ -37,7 +37,7 @@ export function timerView(state: StructView<HpetFields>, index: TimerIndex): Tim
 	return view as TimerView;
 }
 
-/** True for a timer that works by level. Messages have no level (2.3.8, Tn_FSB_EN_CNF). */
+/** True for a timer that works by level. Messages have no level (Tn_FSB_EN_CNF). */
 export const isLevel = ({config}: TimerView): boolean => (config & (Config.LEVEL | Config.FSB)) === Config.LEVEL;
 
 /** True for a timer in periodic mode. */

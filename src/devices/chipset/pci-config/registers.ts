@@ -9,7 +9,7 @@ export const addressMask = 0x80fffffc;
 /** Parts of CONFIG_ADDRESS. */
 export const ConfigAddress = {ENABLE: 1 << 31, busShift: 16, devfnShift: 8, REGISTER: 0xfc} as const;
 
-/** Reset control register (Intel 82371AB PIIX4 data sheet, 4.2.1): a byte inside the address port's range. */
+/** Reset control register (Intel 82371AB PIIX4 data sheet, RC): a byte inside the address port's range. */
 export const ResetControl = {
 	/** Offset from {@link addressPort}. */
 	OFFSET: 1,

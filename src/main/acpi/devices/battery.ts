@@ -38,7 +38,7 @@ const fields = {
 	BNCL: BatteryOffset.NOTIFY_CLEAR,
 } as const;
 
-/** Static information (ACPI 6.5, table 10.3): what OpenVMM's firmware says of the same battery. */
+/** Static information (ACPI 6.5, 10.2, Battery Information): what OpenVMM's firmware says of the same battery. */
 const information: readonly Aml[] = [
 	/** Milliwatts and milliwatt hours. */ 0,
 	/** Design capacity, and that of the last full charge. */ designCapacityMwh,
@@ -54,7 +54,7 @@ const information: readonly Aml[] = [
 /** What the battery seems to have, in millivolts. */
 const voltageMv = 5000;
 
-/** Battery information changed, and adapter status changed (ACPI 6.5, tables 5.182 and 5.183). */
+/** Battery information changed, and adapter status changed (ACPI 6.5, 5.6.6, notifications of control method batteries and power sources). */
 const [statusChanged, informationChanged, adapterChanged] = [0x80, 0x81, 0x80];
 
 /** The battery and the adapter (ACPI 6.5, 10.2 and 10.3), whose methods read the device's registers. */

@@ -4,7 +4,7 @@ import {packedRecord} from '#main/acpi/packed-record';
 import {descriptionTable} from '../description-table.ts';
 import type {AcpiDevice} from './acpi-device.ts';
 
-/** The table's body (IA-PC HPET Specification 1.0a, section 3.2.4). */
+/** The table's body (IA-PC HPET Specification 1.0a, "HPET Description Table"). */
 const body = packedRecord([
 	['eventTimerBlockId', 0, 4],
 	['addressSpace', 4, 1],

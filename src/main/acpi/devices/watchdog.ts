@@ -9,7 +9,7 @@ import {concatBytes, packedRecord} from '#main/acpi/packed-record';
 import {descriptionTable} from '../description-table.ts';
 import type {AcpiDevice} from './acpi-device.ts';
 
-/** The table's body (Microsoft, Hardware Watchdog Timers Design Specification 1.01, table 1). */
+/** The table's body (Microsoft, Hardware Watchdog Timers Design Specification, which Linux's `acpi_table_wdat` follows). */
 const header = packedRecord([
 	['headerLength', 0, 4],
 	['pciSegment', 4, 2],
@@ -25,7 +25,7 @@ const header = packedRecord([
 	['entryCount', 28, 4],
 ]);
 
-/** A watchdog instruction entry (table 3), with its generic address (ACPI 6.5, table 5.1). */
+/** A watchdog instruction entry, with its generic address (ACPI 6.5, table 5.1). */
 const entry = packedRecord([
 	['action', 0, 1],
 	['instruction', 1, 1],
@@ -39,7 +39,7 @@ const entry = packedRecord([
 	['mask', 20, 4],
 ]);
 
-/** Watchdog actions (table 4). */
+/** Watchdog actions. */
 const Action = {
 	RESET: 0x01,
 	QUERY_COUNTDOWN: 0x05,
@@ -52,7 +52,7 @@ const Action = {
 	SET_BOOT_STATUS: 0x21,
 } as const;
 
-/** Watchdog instructions (table 5); the last is a flag. */
+/** Watchdog instructions; the last is a flag. */
 const Instruction = {READ_VALUE: 0, READ_COUNTDOWN: 1, WRITE_VALUE: 2, WRITE_COUNTDOWN: 3, PRESERVE: 0x80} as const;
 
 const notOnPci = {pciSegment: 0xff, pciBus: 0xff, pciDevice: 0xff, pciFunction: 0xff};
