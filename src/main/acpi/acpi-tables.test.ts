@@ -109,6 +109,7 @@ test('the FADT follows another port base and interrupt', (t) => {
 test('the FADT tells of legacy devices only when there are COM ports, and never of VGA', (t) => {
 	t.is(view(piece('FADT')).getUint16(109, true), 0b101);
 	t.is(view(piece('FADT', {comPorts: []})).getUint16(109, true), 0b100);
+	t.is(view(piece('FADT', {comPorts: [], chipset: [{isI8042: true}]})).getUint16(109, true), 0b110);
 });
 
 test('the MADT holds IOAPIC, overrides, NMI and processors with UID index+1', (t) => {

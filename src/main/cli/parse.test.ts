@@ -158,6 +158,7 @@ const bad: [string, string][] = [
 	['--debug-exit 65536', 'CONFIG_NUMBER_RANGE'],
 	['--guest-crash-action die', 'CONFIG_VALUE_INVALID'],
 	['-r initrd', 'CLI_FLAG_NEEDS'],
+	['--guest-watchdog-action halt', 'CLI_FLAG_NEEDS'],
 	['--flat a -k b', 'CLI_FLAGS_CONFLICT'],
 	['--flat a -c b', 'CLI_FLAGS_CONFLICT'],
 ];

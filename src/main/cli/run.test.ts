@@ -62,6 +62,8 @@ const ends: [VmEnd, number][] = [
 	[{kind: 'stopped'}, 0],
 	[{kind: 'exit', status: 17}, 17],
 	[{kind: 'crash', reason: 'triple fault', vcpu: 0, status: 3}, 3],
+	[{kind: 'crash', reason: 'the guest reported a panic', status: 4}, 4],
+	[{kind: 'watchdog', status: 9}, 9],
 	[{kind: 'error', error: {code: 'KVM_IOCTL_FAILED', message: 'KVM_RUN failed with EIO', context: {}}}, 1],
 ];
 for (const [end, status] of ends) {

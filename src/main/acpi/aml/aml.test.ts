@@ -4,22 +4,27 @@ import {
 	buffer,
 	busNumbers,
 	device,
+	dwordFields,
 	eisaId,
+	elementOf,
 	equal,
 	integer,
 	interrupt,
 	ioPorts,
 	irq,
 	memory32Fixed,
+	memoryRegion,
 	method,
 	name,
 	namePath,
+	notify,
 	packageOf,
 	portWindow,
 	qwordMemory,
 	resourceTemplate,
 	returns,
 	scope,
+	store,
 	string,
 	uuid,
 	when,
@@ -114,4 +119,19 @@ for (const [title, bytes, expected] of resources) {
 
 test('a resource template ends with an end tag', (t) => {
 	t.is(hex(resourceTemplate(irq(8))), '11080a052200017900');
+});
+
+test('a region in memory has 32-bit fields in a row', (t) => {
+	t.is(hex(memoryRegion('REGS', 0xfed3_f000, 0x20)), `5b80${hex(Buffer.from('REGS'))}000c00f0d3fe0a20`);
+	const fields = `${hex(Buffer.from('AAAA'))}20${hex(Buffer.from('BBBB'))}20`;
+	t.is(hex(dwordFields('REGS', ['AAAA', 'BBBB'])), `5b8110${hex(Buffer.from('REGS'))}03${fields}`);
+});
+
+test('a value is stored into an element of a package', (t) => {
+	const target = `88${hex(Buffer.from('PACK'))}0a0200`;
+	t.is(hex(store(namePath('AAAA'), elementOf('PACK', 2))), `70${hex(Buffer.from('AAAA'))}${target}`);
+});
+
+test('a notification names its object and its value', (t) => {
+	t.is(hex(notify('\\_SB.DEV0', 0x80)), `865c2e${hex(Buffer.from('_SB_DEV0'))}0a80`);
 });
