@@ -144,6 +144,12 @@ export const flags = [
 		help: 'begin in the state that a snapshot holds, any number of times: the snapshot is not changed. It brings the flags that shape the machine; ports, devices of your own and files are given again. Without a kernel the machine cannot be reset',
 	},
 	{
+		name: 'clones',
+		value: 'COUNT',
+		group: 'machine',
+		help: 'make so many machines from the snapshot, in this process; %n in the value of a flag is the number of the machine, from 0. COM1 goes nowhere unless it is bound, for example to file=clone-%n.log',
+	},
+	{
 		name: 'verify-snapshot',
 		group: 'machine',
 		help: 'compare all memory of the snapshot with its checksums first, which takes time that grows with it',
@@ -281,6 +287,10 @@ export const commands = {
 			{name: 'json', help: 'print the findings as JSON'},
 			{name: 'help', help: 'print the help'},
 		],
+	},
+	restore: {
+		help: 'the same as openvmm --restore-snapshot DIR: restore DIR [FLAG…]',
+		flags: [],
 	},
 	help: {
 		help: 'print this help',

@@ -16,7 +16,9 @@ export interface FlagValues {
 /** A command line, parsed: what to do, and with which flags. */
 export type CommandLine =
 	| {readonly command: 'run'; readonly flags: FlagValues}
-	| {readonly command: CommandName; readonly switches: ReadonlySet<string>};
+	| {readonly command: Exclude<CommandName, 'restore'>; readonly switches: ReadonlySet<string>};
+
+const isHelp = (word: string) => word === '--help' || word === '-h';
 
 type Known = Pick<Flag, 'name' | 'short' | 'value'>;
 
@@ -26,9 +28,14 @@ type Known = Pick<Flag, 'name' | 'short' | 'value'>;
  * @throws CLI_FLAG_UNKNOWN, CLI_VALUE_MISSING, CLI_VALUE_UNEXPECTED, CLI_ARGUMENT_UNEXPECTED
  */
 export function parseCommandLine(words: readonly string[]): CommandLine {
-	const [first] = words;
+	const [first, second] = words;
+	if (first === 'restore') {
+		if (second === undefined || (second.startsWith('-') && !isHelp(second)))
+			throw cliError('CLI_VALUE_MISSING', {flag: 'restore', value: 'DIR'});
+		return {command: 'run', flags: parseFlags(isHelp(second) ? [second] : ['--restore-snapshot', ...words.slice(1)])};
+	}
 	if (first !== undefined && Object.hasOwn(commands, first)) {
-		const command = first as CommandName;
+		const command = first as Exclude<CommandName, 'restore'>;
 		const found = parseWords(words.slice(1), commands[command].flags, `openvmm ${command} --help`);
 		return {command, switches: new Set(found.keys())};
 	}

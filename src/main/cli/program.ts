@@ -1,9 +1,11 @@
 import {existsSync} from 'node:fs';
 import type {Worker} from 'node:worker_threads';
+import {parseNumber} from '#main/config';
 import type {CreateOptions, VmEnd} from '#main/vm';
 import {publicApi, WorkerStock} from '#main/workers';
 import type {VmmError} from '#support/errors';
 import type * as PublicApi from '../index.ts';
+import {cliError} from './errors.ts';
 import {doctorHelpText, helpText} from './help.ts';
 import type {CommandLine} from './parse.ts';
 import {parseCommandLine} from './parse.ts';
@@ -18,6 +20,9 @@ const haltedText = (end: VmEnd) =>
 
 /** With more vCPUs than this the guest's own start takes longer than what warming saves. */
 const maxWarmVcpus = 16;
+
+/** More machines than any host has room for in one process. */
+const maxClones = 10_000;
 
 /**
  * The whole of `openvmm`. What a command does not need is not loaded: start-up time is a feature.
@@ -70,10 +75,17 @@ async function runFlags(
 ): Promise<number> {
 	if (flags.has('restore-snapshot')) {
 		const {openForRestore} = await import('./restore.ts');
-		const {config, snapshot, shapeWords} = await openForRestore(flags, env);
+		const restoring = await openForRestore(flags, env);
+		const clones = flags.last('clones');
+		if (clones !== undefined) {
+			const {runClones} = await import('./clones.ts');
+			return runClones(restoring, flags, parseNumber(clones, '--clones', 1, maxClones), stock);
+		}
+		const {config, shapeWords} = restoring.configure(flags);
 		stock.warm(config.vm.processors.count);
-		return runConfig(config, stock, {snapshot, arguments: shapeWords});
+		return runConfig(config, stock, {snapshot: restoring.snapshot, arguments: shapeWords});
 	}
+	if (flags.has('clones')) throw cliError('CLI_FLAG_NEEDS', {flag: '--clones', needed: '--restore-snapshot DIR'});
 	const config = toConfig(flags, env);
 	// The machine's threads start while its code is still being loaded; not for a machine that cannot be.
 	if (existsSync('/dev/kvm') && config.vm.processors.count <= maxWarmVcpus) stock.warm(config.vm.processors.count);

@@ -6,28 +6,34 @@ import {type FlagValues, parseFlags} from './parse.ts';
 import {shapeFlags, shapeWords, withShape} from './shape-words.ts';
 import {type Environment, type RunConfig, toConfig} from './to-config.ts';
 
-/** A machine to be restored. */
+/** A snapshot, and the machines that can be made from it. */
 export interface Restoring {
-	readonly config: RunConfig;
 	readonly snapshot: OpenSnapshot;
-	/** For the snapshots that it will be saved to in turn. */
-	readonly shapeWords: readonly string[];
+	/**
+	 * A machine as a command line completed by the snapshot asks for it.
+	 * @returns with the words for the snapshots that it will be saved to in turn
+	 * @throws what {@link toConfig} throws
+	 */
+	configure(flags: FlagValues): {readonly config: RunConfig; readonly shapeWords: readonly string[]};
 }
 
 /**
- * Opens the snapshot of `--restore-snapshot` and completes the command line with what it brings.
- * @throws VmmError SNAPSHOT_…, CLI_SNAPSHOT_FLAG, and what {@link toConfig} throws
+ * Opens the snapshot of `--restore-snapshot`.
+ * @throws VmmError SNAPSHOT_…, CLI_SNAPSHOT_FLAG
  */
 export async function openForRestore(flags: FlagValues, env: Environment): Promise<Restoring> {
 	const {openSnapshot, verifySnapshot} = (await import(publicApi.href)) as typeof PublicApi;
-	const directory = flags.last('restore-snapshot') ?? '';
-	const snapshot = openSnapshot(directory);
+	const snapshot = openSnapshot(flags.last('restore-snapshot') ?? '');
 	try {
 		if (flags.has('verify-snapshot')) await verifySnapshot(snapshot);
-		const values = withShape(flags, savedFlags(snapshot));
-		const isEmbedded = snapshot.manifest.boot === 'embedded';
-		const config = toConfig(values, env, isEmbedded ? undefined : {kind: 'none'});
-		return {config, snapshot, shapeWords: shapeWords(values, config.vm)};
+		const saved = savedFlags(snapshot);
+		const boot = snapshot.manifest.boot === 'embedded' ? undefined : ({kind: 'none'} as const);
+		const configure = (given: FlagValues) => {
+			const values = withShape(given, saved);
+			const config = toConfig(values, env, boot);
+			return {config, shapeWords: shapeWords(values, config.vm)};
+		};
+		return {snapshot, configure};
 	} catch (error) {
 		snapshot.close();
 		throw error;

@@ -107,7 +107,7 @@ async function stopMachine(machine: Machine, undo: (() => void)[]): Promise<void
 }
 
 /** The status for a machine's own end, said aloud when it is not a clean one. */
-function endStatus(end: VmEnd, log: Logger): number {
+export function endStatus(end: VmEnd, log: Logger): number {
 	switch (end.kind) {
 		case 'power-off':
 		case 'hibernate':

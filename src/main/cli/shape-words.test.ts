@@ -1,6 +1,7 @@
 import test from 'ava';
+import {flagsOfClone} from './clones.ts';
 import type {Flag} from './flags.ts';
-import {parseFlags} from './parse.ts';
+import {parseCommandLine, parseFlags} from './parse.ts';
 import {shapeFlags, shapeWords, withShape} from './shape-words.ts';
 import {toConfig} from './to-config.ts';
 
@@ -35,4 +36,20 @@ test('what is given again replaces what the snapshot brings', (t) => {
 
 test('no flag that a snapshot carries can name a file', (t) => {
 	for (const {name, value} of shapeFlags as readonly Flag[]) t.notRegex(`${name} ${value}`, /FILE|PATH|DIR|SERIAL/);
+});
+
+test('clones are told apart by their number, and their COM1 goes nowhere unless it is said', (t) => {
+	const flags = parseFlags(['--com2', 'file=/tmp/%n.log', '--pidfile', '/run/%n/%n']);
+	const clone = flagsOfClone(flags, 7);
+	t.is(clone.last('com1'), 'file=/dev/null');
+	t.is(clone.last('com2'), 'file=/tmp/7.log');
+	t.is(clone.last('pidfile'), '/run/7/7');
+	t.is(flagsOfClone(parseFlags(['--com1', 'file=x%n']), 0).last('com1'), 'file=x0');
+});
+
+test('restore is --restore-snapshot', (t) => {
+	const line = parseCommandLine(['restore', 'some/folder', '--clones', '3']);
+	t.is(line.command, 'run');
+	t.is(line.command === 'run' ? line.flags.last('restore-snapshot') : '', 'some/folder');
+	t.throws(() => parseCommandLine(['restore', '--clones', '3']), {code: 'CLI_VALUE_MISSING', message: /restore/});
 });

@@ -1,0 +1,95 @@
+import {readFileSync} from 'node:fs';
+import {availableParallelism} from 'node:os';
+import {performance} from 'node:perf_hooks';
+import {checkConfig} from '#main/config';
+import type {Vm} from '#main/vm';
+import {publicApi, type WorkerStock} from '#main/workers';
+import type * as PublicApi from '../index.ts';
+import {cliError} from './errors.ts';
+import type {Logger} from './logger.ts';
+import {openLog} from './open-log.ts';
+import type {FlagValues} from './parse.ts';
+import {print} from './print.ts';
+import {reportError} from './report.ts';
+import type {Restoring} from './restore.ts';
+import {endStatus} from './run.ts';
+import {watchSignals} from './signals.ts';
+
+/** Where the number of a clone goes in the values of its flags. */
+const placeholder = /%n/g;
+
+/** The flags of one of several clones: `%n` in a value is its number, and COM1 goes nowhere unless it is said. */
+export function flagsOfClone(flags: FlagValues, number: number): FlagValues {
+	const numbered = (text: string) => text.replace(placeholder, String(number));
+	const all: FlagValues['all'] = (name) => {
+		const given = flags.all(name).map(numbered);
+		return name === 'com1' && given.length === 0 ? ['file=/dev/null'] : given;
+	};
+	return {has: (name) => all(name).length > 0 || flags.has(name), last: (name) => all(name).at(-1), all};
+}
+
+/**
+ * Runs several machines from one snapshot, each on its own, until all have ended or a signal comes.
+ * @returns 0 when all ended well, else the status of the first that did not
+ */
+export async function runClones(
+	restoring: Restoring,
+	flags: FlagValues,
+	count: number,
+	stock: WorkerStock,
+): Promise<number> {
+	const configs = Array.from({length: count}, (_, number) => restoring.configure(flagsOfClone(flags, number)));
+	const [first] = configs as [(typeof configs)[number]];
+	if (Object.values(first.config.vm.serial).some(({kind}) => kind === 'console'))
+		throw cliError('CLI_FLAGS_CONFLICT', {first: '--clones', second: 'a port on the console'});
+	const [problem] = configs.flatMap(({config}) => checkConfig(config.vm));
+	if (problem !== undefined) throw problem;
+	const log = await openLog(first.config.process);
+	const signals = watchSignals(() => {});
+	const {createVm} = (await import(publicApi.href)) as typeof PublicApi;
+	stock.warm(Math.min(count * first.config.vm.processors.count, maxWarm));
+	const machines: Vm[] = [];
+	try {
+		const [memoryBefore, startedAt] = [ownMemory(), performance.now()];
+		const create = async ({config, shapeWords}: (typeof configs)[number]) => {
+			const {snapshot} = restoring;
+			machines.push(await createVm(config.vm, {stock, start: true, snapshot, arguments: shapeWords}));
+		};
+		await inParallel(configs, availableParallelism(), create);
+		const spent = (performance.now() - startedAt) / count;
+		const taken = (ownMemory() - memoryBefore) / count / 2 ** 20;
+		const figures = `${spent.toFixed(1)} ms and ${taken.toFixed(1)} MiB each`;
+		print(2, `openvmm: ${count} clones of ${restoring.snapshot.directory} run: ${figures}\n`);
+		const ended = Promise.all(machines.map(async ({ended: end}, number) => endOf(number, await end, log)));
+		const statuses = await Promise.race([ended, signals.first.then((status) => [status])]);
+		return statuses.find((status) => status !== 0) ?? 0;
+	} catch (error) {
+		return reportError(error, log);
+	} finally {
+		await Promise.all(machines.map((machine) => machine.stop()));
+		signals.close();
+	}
+}
+
+/** Threads that are started ahead: more would only stand in each other's way. */
+const maxWarm = 16;
+
+function endOf(number: number, end: Awaited<Vm['ended']>, log: Logger): number {
+	log.info({clone: number, end}, 'Machine ends');
+	if (end.kind === 'crash' || end.kind === 'error') print(2, `openvmm: clone ${number}:\n`);
+	return endStatus(end, log);
+}
+
+async function inParallel<T>(items: readonly T[], most: number, action: (item: T) => Promise<void>): Promise<void> {
+	const left = [...items];
+	const worker = async () => {
+		for (let item = left.shift(); item !== undefined; item = left.shift()) await action(item);
+	};
+	await Promise.all(Array.from({length: most}, worker));
+}
+
+/** What this process alone takes of the host's memory, in bytes: pages shared with others count in part (proc(5), Pss). */
+function ownMemory(): number {
+	const [, kib] = /^Pss:\s+(\d+)/m.exec(readFileSync('/proc/self/smaps_rollup', 'utf8')) ?? [];
+	return Number(kib ?? 0) * 1024;
+}
