@@ -1,7 +1,10 @@
+import {execFileSync} from 'node:child_process';
 import {createHash} from 'node:crypto';
-import {readdirSync, readFileSync, statSync} from 'node:fs';
+import {mkdirSync, readdirSync, readFileSync, statSync} from 'node:fs';
 import {join} from 'node:path';
-import test from 'ava';
+import test, {type ExecutionContext} from 'ava';
+import type {VmOptions} from '#main/config';
+import {isVmmError} from '#support/errors';
 import {embedded, openTestSnapshot, snapshotPlace, testVm} from '#test/petri';
 
 const digests = (directory: string) =>
@@ -42,3 +45,130 @@ for (const irqchip of ['kernel', 'split'] as const) {
 		},
 	);
 }
+
+const small = {boot: embedded('work=30000')};
+
+/** A snapshot of the embedded guest before its first instruction. */
+async function savedAtPowerOn(t: ExecutionContext, options: VmOptions = small) {
+	const directory = snapshotPlace(t);
+	const guest = await testVm(t, options);
+	await guest.vm.saveSnapshot(directory);
+	await guest.vm.stop();
+	return {directory, snapshot: openTestSnapshot(t, directory)};
+}
+
+test.serial('memory on both sides of the hole below 4 GiB comes back, and takes only what was used', async (t) => {
+	const options = {...small, memory: {sizeBytes: 5 * 2 ** 30}};
+	const guest = await testVm(t, options);
+	const places = [2 ** 20 * 40, 3 * 2 ** 30 - 8, 2 ** 32 + 2 ** 20, 6 * 2 ** 30 - 8];
+	for (const [index, gpa] of places.entries()) t.true(guest.vm.memory.writeInteger(gpa, 4, 0xabc0 + index));
+	const directory = snapshotPlace(t);
+	await guest.vm.saveSnapshot(directory);
+	await guest.vm.stop();
+	const {size, blocks} = statSync(join(directory, 'memory.bin'));
+	t.is(size, 5 * 2 ** 30);
+	t.true(blocks * 512 < 8 * 2 ** 20);
+	const restored = await testVm(t, options, {snapshot: openTestSnapshot(t, directory)});
+	for (const [index, gpa] of places.entries()) t.is(restored.vm.memory.readInteger(gpa, 4), 0xabc0 + index);
+	await restored.vm.start();
+	t.deepEqual(await restored.vm.ended, {kind: 'power-off'});
+	t.regex(restored.output, /: OK/);
+});
+
+test.serial('a full disk while saving is an error; the machine goes on and the older snapshot is whole', async (t) => {
+	const folder = join(snapshotPlace(t), '..', 'disk');
+	mkdirSync(folder);
+	execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', folder]);
+	t.teardown(() => execFileSync('umount', [folder]));
+	const directory = join(folder, 'snapshot');
+	const guest = await testVm(t, {...small, processors: {count: 2}});
+	await guest.vm.saveSnapshot(directory);
+	const before = digests(directory);
+	guest.vm.memory.fill(32 * 2 ** 20, 8 * 2 ** 20, 0x5a);
+	await t.throwsAsync(guest.vm.saveSnapshot(directory), {code: 'SNAPSHOT_WRITE_FAILED', message: /ENOSPC/});
+	t.deepEqual(digests(directory), before);
+	t.deepEqual(readdirSync(folder), ['snapshot']);
+	await guest.vm.start();
+	t.deepEqual(await guest.vm.ended, {kind: 'power-off'});
+});
+
+test.serial('a restored machine is reset into what it boots, and without that it says so', async (t) => {
+	const {snapshot} = await savedAtPowerOn(t, {boot: embedded('work=100')});
+	const restored = await testVm(t, {boot: embedded('reset')}, {snapshot});
+	await restored.vm.start();
+	t.deepEqual(await restored.vm.ended, {kind: 'power-off'});
+
+	const resetting = await savedAtPowerOn(t, {boot: embedded('reset')});
+	const lost = await testVm(t, {boot: {kind: 'none'}}, {snapshot: resetting.snapshot});
+	await t.throwsAsync(lost.vm.reset(), {code: 'BOOT_NOTHING'});
+	await lost.vm.start();
+	const end = await lost.vm.ended;
+	t.is(end.kind === 'error' ? end.error.code : end.kind, 'BOOT_NOTHING');
+});
+
+type Units = Record<string, unknown>;
+
+/** Copies of the units of a snapshot, each wrong in one way. */
+function wrongUnits(units: Units): [code: RegExp, units: Units][] {
+	const [vcpu] = units['vcpus'] as [Record<string, unknown>];
+	const withVcpu = (change: object) => ({...units, vcpus: [{...vcpu, ...change}]});
+	const {time: _, ...timeless} = units;
+	const allFeatures = Buffer.from(vcpu['cpuid'] as string, 'base64');
+	for (let entry = 8; entry < allFeatures.length; entry += 40) {
+		if (allFeatures.readUInt32LE(entry) === 7) allFeatures.fill(0xff, entry + 16, entry + 28);
+	}
+	return [
+		[/STATE_UNITS_DIFFER/, timeless],
+		[/STATE_UNITS_DIFFER/, {...units, other: {}}],
+		[/STATE_FIELD_WRONG/, {...units, time: -1}],
+		[/STATE_FIELD_WRONG/, {...units, clock: '99999999999999999999'}],
+		[/STATE_FIELD_WRONG/, {...units, devices: {interrupts: '', devices: []}}],
+		[/STATE_DEVICES_DIFFER/, {...units, devices: {interrupts: '', devices: {}}}],
+		[/STATE_FIELD_WRONG/, {...units, 'kernel-chips': {}}],
+		[/STATE_FIELD_WRONG/, {...units, vcpus: []}],
+		[/STATE_FIELD_WRONG/, {...units, vcpus: [vcpu, vcpu]}],
+		[/STATE_FIELD_WRONG/, withVcpu({general: 'AAAA'})],
+		[/STATE_FIELD_WRONG/, withVcpu({xsave: 'A'.repeat(2 ** 22)})],
+		[/STATE_FIELD_WRONG/, withVcpu({mpState: 99})],
+		[/STATE_FIELD_WRONG/, withVcpu({msrs: {'0x10': 'much'}})],
+		[/KVM_MSR_REFUSED/, withVcpu({msrs: {'0x12345678': '0x1'}})],
+		[/STATE_VERSION_UNKNOWN/, withVcpu({version: 2})],
+		[/KVM_CPU_FEATURES_MISSING/, withVcpu({cpuid: allFeatures.toString('base64')})],
+	];
+}
+
+test.serial('a state that was made up is refused for what is wrong with it, and leaves nothing behind', async (t) => {
+	const {snapshot} = await savedAtPowerOn(t);
+	const open = () => readdirSync('/proc/self/fd').length;
+	const before = open();
+	for (const [code, units] of wrongUnits({...snapshot.units})) {
+		const error = await t.throwsAsync(testVm(t, small, {snapshot: {...snapshot, units}}));
+		t.regex(isVmmError(error) ? error.code : String(error), code);
+	}
+	t.true(open() <= before + 2, `${open()} descriptors, ${before} before`);
+});
+
+test.serial('whatever a processor is made to hold, only its machine is the worse for it', async (t) => {
+	const {snapshot} = await savedAtPowerOn(t);
+	const [vcpu] = snapshot.units['vcpus'] as [Record<string, string>];
+	const ways = {refused: 0, ran: 0};
+	for (const field of ['general', 'special', 'events', 'lapic', 'xsave', 'xcrs', 'debug'] as const) {
+		for (let round = 0; round < 3; round++) {
+			const bytes = Buffer.from(vcpu[field] ?? '', 'base64');
+			for (let flip = 0; flip < 8; flip++) bytes[(round * 97 + flip * 37) % bytes.length] = (flip * 59 + round) & 0xff;
+			const units = {...snapshot.units, vcpus: [{...vcpu, [field]: bytes.toString('base64')}]};
+			try {
+				const {vm} = await testVm(t, small, {snapshot: {...snapshot, units}});
+				await vm.start();
+				await Promise.race([vm.ended, new Promise((resolve) => setTimeout(resolve, 100))]);
+				await vm.stop();
+				ways.ran++;
+			} catch (error) {
+				t.true(isVmmError(error), String(error));
+				ways.refused++;
+			}
+		}
+	}
+	t.log(ways);
+	t.is(ways.refused + ways.ran, 21);
+});

@@ -1,9 +1,9 @@
 import type {MachineLayout} from '#devices/machine';
-import {VmmError} from '#support/errors';
 import {stateError} from '#support/saved-state';
 import type {DebugPlan} from '#vcpu-worker/debug';
 import type {StopReason, VcpuControlView} from '#vcpu-worker/protocol';
 import type {BootRegisters, ProcessorRegisters} from '#vcpu-worker/registers';
+import {failureData} from './failure-data.ts';
 import type {VcpuThread} from './vcpu-thread.ts';
 
 /** Called when a vCPU stops by itself: for a guest's request, a crash or a failure. */
@@ -84,7 +84,7 @@ export class VcpuGroup {
 		this.#runs = this.#threads.map(async (thread) => {
 			const plan = this.#planOf(thread.index);
 			if (plan === 'hold') return;
-			const reason = await thread.run(plan).catch(asFailure);
+			const reason = await thread.run(plan).catch(failed);
 			if (reason.kind !== 'requested') this.stopped(thread.index, reason);
 		});
 	}
@@ -121,8 +121,4 @@ export class VcpuGroup {
 }
 
 /** A thread that died is a vCPU that cannot go on. */
-function asFailure(cause: unknown): StopReason {
-	if (cause instanceof VmmError) return {kind: 'failed', error: cause.toData()};
-	const message = `A vCPU thread failed: ${cause instanceof Error ? cause.message : String(cause)}`;
-	return {kind: 'failed', error: {code: 'INTERNAL_ERROR', message, context: {stack: (cause as Error)?.stack}}};
-}
+const failed = (cause: unknown): StopReason => ({kind: 'failed', error: failureData(cause, 'A vCPU thread failed')});

@@ -14,6 +14,7 @@ import type {ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
 import type {DebugControl} from './debug-control.ts';
 import type {DeviceThread} from './device-thread.ts';
 import {vmError} from './errors.ts';
+import {failureData} from './failure-data.ts';
 import type {Breakpoints, Step, StopListener} from './guest-stop.ts';
 import type {HotPlug} from './hot-plug.ts';
 import type {SavedUnits, StateUnits} from './units/index.ts';
@@ -73,7 +74,7 @@ export class Vm {
 		this.#parts = parts;
 		parts.vcpus.stopped = (vcpu, reason) => {
 			if (reason.kind === 'debug') parts.debug.hit({vcpu, stop: reason.stop});
-			void this.#next(() => this.#stopped(vcpu, reason));
+			void this.#next(() => this.#stopped(vcpu, reason).catch((cause: unknown) => this.#fail(cause)));
 		};
 		this.ended = new Promise((resolve) => {
 			this.#end = resolve;
@@ -343,6 +344,11 @@ export class Vm {
 		machine.events.clear();
 		if (event === undefined) return this.#run();
 		return this.#serve(vcpu, event);
+	}
+
+	/** What follows a guest's stop could not be done: the machine is over. */
+	#fail(cause: unknown): Promise<void> {
+		return this.#finish({kind: 'error', error: failureData(cause, 'The machine could not go on')});
 	}
 
 	/** Dumps the guest where that is wanted. With a debugger attached, what follows waits for it. */
