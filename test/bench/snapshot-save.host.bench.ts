@@ -1,0 +1,63 @@
+/** Saving a snapshot of memory that is used to the last byte, beside writing as many bytes to the same disk. */
+import {mkdtempSync, rmSync} from 'node:fs';
+import {open} from 'node:fs/promises';
+import {join} from 'node:path';
+import type {MappedRange} from '#devices/guest-memory';
+import {vmConfig} from '#main/config';
+import {allocateRam} from '#main/memory';
+import {saveSnapshot} from '#main/snapshot';
+import {report} from './report.ts';
+
+const MiB = 2 ** 20;
+const sizes = [256 * MiB, 1024 * MiB, 4096 * MiB];
+const rounds = 3;
+const stepBytes = 4 * MiB;
+
+const seconds = async (action: () => Promise<void>): Promise<number> => {
+	const start = performance.now();
+	await action();
+	return (performance.now() - start) / 1000;
+};
+
+/** Bytes of which no page is zero. */
+function fill({buffer}: MappedRange): void {
+	const words = new Uint32Array(buffer);
+	for (let index = 0; index < words.length; index += 16) words[index] = index + 1;
+}
+
+/** What the disk takes: one thread, one file, one sync. */
+async function writePlainly(path: string, {buffer, length}: MappedRange): Promise<void> {
+	await using file = await open(path, 'w');
+	for (let at = 0; at < length; at += stepBytes)
+		await file.write(new Uint8Array(buffer, at, stepBytes), 0, stepBytes, at);
+	await file.sync();
+}
+
+for (const sizeBytes of sizes) {
+	const folder = mkdtempSync(join(process.cwd(), '.build', 'bench-snapshot-'));
+	const ram = allocateRam(vmConfig({memory: {sizeBytes}}).memory, [{gpa: 0, length: sizeBytes}]);
+	try {
+		const [range] = ram.ranges as [MappedRange];
+		fill(range);
+		const shape = {processors: 1, memoryBytes: sizeBytes, irqchip: 'kernel'};
+		const machine = {shape, boot: 'other', arguments: [], units: {}, ram} as const;
+		const samples = {save: [] as number[], plain: [] as number[]};
+		for (let round = 0; round < rounds; round++) {
+			samples.plain.push(await seconds(() => writePlainly(join(folder, 'plain'), range)));
+			rmSync(join(folder, 'plain'));
+			samples.save.push(await seconds(() => saveSnapshot(join(folder, 'snapshot'), machine)));
+			rmSync(join(folder, 'snapshot'), {recursive: true});
+		}
+		report(
+			`Saving ${sizeBytes / MiB} MiB`,
+			[
+				{name: 'write and sync', unit: 's', samples: samples.plain},
+				{name: 'snapshot', unit: 's', samples: samples.save},
+			],
+			'write and sync',
+		);
+	} finally {
+		ram.dispose();
+		rmSync(folder, {recursive: true});
+	}
+}
