@@ -2,8 +2,8 @@ import {createInterface} from 'node:readline/promises';
 import type {ReadStream} from 'node:tty';
 import {parseDevice} from '#main/config';
 import {isVmmError} from '#support/errors';
+import {suggestion} from '#support/suggestion';
 import type {Machine} from './machine.ts';
-import {suggestion} from './suggestion.ts';
 
 /** What a console command leads to: stay at the prompt, go back to the guest, or end the machine. */
 type Next = 'stay' | 'input' | 'quit';

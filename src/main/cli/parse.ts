@@ -1,7 +1,7 @@
 import {parseArgs} from 'node:util';
+import {suggestion} from '#support/suggestion';
 import {cliError} from './errors.ts';
 import {type CommandName, commands, type Flag, type FlagName, flags} from './flags.ts';
-import {suggestion} from './suggestion.ts';
 
 /** The flags of one command line. */
 export interface FlagValues {

@@ -3,6 +3,7 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test from 'ava';
 import {VmmError} from '#support/errors';
+import {suggestion} from '#support/suggestion';
 import {runConsoleLine} from './console.ts';
 import {ConsoleInput} from './console-input.ts';
 import {plainLogger} from './logger.ts';
@@ -10,7 +11,6 @@ import type {Machine} from './machine.ts';
 import {openLog} from './open-log.ts';
 import {claimPidFile} from './pid-file.ts';
 import {asErrorData, errorLine} from './report.ts';
-import {suggestion} from './suggestion.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'openvmm-cli-'));
 test.after.always(() => rmSync(directory, {recursive: true}));

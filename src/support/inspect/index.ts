@@ -1,0 +1,19 @@
+export {toJson} from './json.ts';
+export {
+	type Answer,
+	byteCount,
+	type Children,
+	duration,
+	hex,
+	type InspectNode,
+	type LeafNode,
+	leaf,
+	type ObjectNode,
+	object,
+	type Value,
+	type Writer,
+} from './node.ts';
+export {type InspectOptions, inspectTree, updateTree} from './query.ts';
+export type {InspectResult} from './result.ts';
+export {toText} from './text.ts';
+export {choiceWriter, integerWriter} from './writers.ts';
