@@ -14,7 +14,8 @@ import {findDeviceModel} from '#devices/registry';
 import {koffi} from '#support/ffi';
 import {DoorbellState, MailboxCaller, mailboxBytes} from '#support/mailbox';
 import type {CpuBackend, PortExit} from '#vcpu-worker/backend';
-import {VcpuControl} from '#vcpu-worker/protocol';
+import {ExitSampler} from '#vcpu-worker/latency';
+import {VcpuControl, vcpuShared, vcpuSharedBytes} from '#vcpu-worker/protocol';
 import {runVcpu} from '#vcpu-worker/run-loop';
 import {report} from './report.ts';
 
@@ -71,10 +72,18 @@ function machineWithLatch() {
 	return {bus: machine.bus(caller), events: machine.events};
 }
 
-const control = VcpuControl.on(new SharedArrayBuffer(VcpuControl.byteLength));
-const context = {...machineWithLatch(), cpu: processor(control), control, split: undefined, isBoot: true};
+const {control, probe, latencies} = vcpuShared({buffer: new SharedArrayBuffer(vcpuSharedBytes), byteOffset: 0});
+const sampler = new ExitSampler(latencies);
+const cpu = processor(control);
+const context = {...machineWithLatch(), cpu, control, probe, sampler, split: undefined, isBoot: true};
 function runLoop(): void {
 	control.stopRequested = 0;
+	latencies.sampleEvery = 0;
+	runVcpu(context);
+}
+function timedLoop(): void {
+	control.stopRequested = 0;
+	latencies.sampleEvery = 256;
 	runVcpu(context);
 }
 function koffiLoop(): void {
@@ -86,10 +95,15 @@ try {
 	const peer = join(folder, 'call-loop');
 	execFileSync('cc', ['-O2', '-o', peer, join(process.cwd(), 'test/bench/peer/call-loop.c')]);
 	const cLoop = () => Number(execFileSync(peer, [String(exits)], {encoding: 'utf8'}));
-	const samples = {'C loop': [] as number[], 'koffi loop': [] as number[], 'run loop': [] as number[]};
+	const samples = {
+		'C loop': [] as number[],
+		'koffi loop': [] as number[],
+		'run loop': [] as number[],
+		'run loop, one exit of 256 timed': [] as number[],
+	};
 	// The first round compiles.
 	for (let round = -1; round < rounds; round++) {
-		const values = [cLoop(), nsPerExit(koffiLoop), nsPerExit(runLoop)];
+		const values = [cLoop(), nsPerExit(koffiLoop), nsPerExit(runLoop), nsPerExit(timedLoop)];
 		if (round >= 0) for (const [index, list] of Object.values(samples).entries()) list.push(values[index] ?? 0);
 	}
 	const figures = Object.entries(samples).map(([name, values]) => ({name, unit: 'ns', samples: values}));

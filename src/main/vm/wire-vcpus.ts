@@ -7,7 +7,7 @@ import {type CpuidEntry, type CpuidOptions, guestCpuid, isAmdHost} from '#vcpu-w
 import {Cap, kvmKind, msrIndexList, type Partition, vcpuMmapSize} from '#vcpu-worker/kvm';
 import type {VcpuHandle} from '#vcpu-worker/machine';
 import {resetMsrs} from '#vcpu-worker/msr-policy';
-import {VcpuControl} from '#vcpu-worker/protocol';
+import {vcpuSharedBytes} from '#vcpu-worker/protocol';
 import type {BootRegisters} from '#vcpu-worker/registers';
 import type {VcpuWorker} from '#vcpu-worker/worker';
 import {VcpuThread} from './vcpu-thread.ts';
@@ -35,7 +35,7 @@ export function wireVcpus(parts: VcpuParts): {threads: VcpuThread[]; bootHandle:
 	const {workers, topology, kvm, partition, layout, memory, mailboxSpins, entry} = parts;
 	const runBytes = Math.ceil(vcpuMmapSize(kvm) / pageSize) * pageSize;
 	const runs = allocateSharedPages(runBytes * workers.length);
-	const controls = new SharedArrayBuffer(VcpuControl.byteLength * workers.length);
+	const controls = new SharedArrayBuffer(vcpuSharedBytes * workers.length);
 	const options = cpuidOptions(topology, partition);
 	const msrIndexes = msrIndexList(kvm);
 	const msrs = resetMsrs({isAmd: isAmdHost(parts.cpuid), nestedVirt: false, listed: new Set(msrIndexes)});
@@ -43,7 +43,7 @@ export function wireVcpus(parts: VcpuParts): {threads: VcpuThread[]; bootHandle:
 	const handles = workers.map(
 		(_, index): VcpuHandle => ({
 			run: {buffer: runs, byteOffset: runBytes * index, byteLength: runBytes},
-			control: {buffer: controls, byteOffset: VcpuControl.byteLength * index},
+			control: {buffer: controls, byteOffset: vcpuSharedBytes * index},
 		}),
 	);
 	const [bootHandle] = handles as [VcpuHandle];

@@ -100,6 +100,8 @@ export interface CpuBackend {
 	interrupt(vector: number): void;
 	/** Delivers a non-maskable interrupt. */
 	nmi(): void;
+	/** What the back end knows beside the registers, as plain data for a person. Not while the guest runs. */
+	details(): Readonly<Record<string, unknown>>;
 	/** How to run for a debugger from now on; undefined: for none. */
 	debug(plan: DebugPlan | undefined): void;
 	/** After `debug`: what the plan asked for. Undefined: nothing; an exception of the guest's own has been given to it. */

@@ -4,6 +4,7 @@ import type {CpuBackend, ExitKind} from '#vcpu-worker/backend';
 import type {DebugPlan, DebugStop} from '#vcpu-worker/debug';
 import type {GeneralRegisters, ProcessorRegisters, RegisterChanges, SpecialRegisters} from '#vcpu-worker/registers';
 import {Exit, SystemEvent} from './constants.ts';
+import {cpuDetails} from './cpu-details.ts';
 import {ExitReader} from './exits.ts';
 import {prepareThread} from './kick.ts';
 import {readRegisters, writeRegisters} from './processor-registers.ts';
@@ -100,6 +101,10 @@ export class KvmBackend implements CpuBackend {
 
 	nmi(): void {
 		this.#vcpu.nmi();
+	}
+
+	details(): ReturnType<typeof cpuDetails> {
+		return cpuDetails(this.#vcpu, this.#options.msrIndexes);
 	}
 
 	debug(plan: DebugPlan | undefined): void {

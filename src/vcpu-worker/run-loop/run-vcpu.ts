@@ -2,6 +2,8 @@ import type {SplitInterrupts} from '#devices/chipset/split-interrupts';
 import type {IoBus} from '#devices/io-bus';
 import type {MachineEvents} from '#devices/machine';
 import type {CpuBackend, ExitKind} from '#vcpu-worker/backend';
+import {type ExitSampler, now} from '#vcpu-worker/latency';
+import {answerProbe, type VcpuProbeView} from '#vcpu-worker/probe';
 import {type StopReason, VcpuControl, type VcpuControlView} from '#vcpu-worker/protocol';
 import {offerPicInterrupt} from './pic-interrupt.ts';
 import {serveMmio, serveMsr, servePort} from './serve-exit.ts';
@@ -12,6 +14,8 @@ export interface VcpuContext {
 	readonly bus: IoBus;
 	readonly events: MachineEvents;
 	readonly control: VcpuControlView;
+	readonly probe: VcpuProbeView;
+	readonly sampler: ExitSampler;
 	/** The interrupt controllers, where they are devices of ours. */
 	readonly split: SplitInterrupts | undefined;
 	/** The PIC's interrupts come to the boot processor. */
@@ -29,27 +33,33 @@ const maxParts = 4096;
  * returns the last exit is complete: registers are consistent and nothing is in flight.
  */
 export function runVcpu(context: VcpuContext): StopReason {
-	const {cpu, control} = context;
+	const {cpu, control, probe} = context;
 	// A kick that comes before this line has set stopRequested before; one that comes later ends the first run.
 	cpu.clearKick();
 	Atomics.store(control.$atomic, runningWord, 1);
+	attend(context);
 	try {
 		const reason = loop(context);
 		return reason.kind === 'failed' ? reason : (completeExit(context) ?? reason);
 	} finally {
 		Atomics.store(control.$atomic, runningWord, 0);
+		// After saying so: who asked before this is answered here, who asks later calls the thread.
+		answerProbe(probe, cpu);
 	}
 }
 
 function loop(context: VcpuContext): StopReason {
-	const {cpu, events, control, split, isBoot} = context;
+	const {cpu, events, control, split, isBoot, sampler} = context;
 	const words = control.$atomic;
 	const pic = isBoot ? split : undefined;
 	for (;;) {
 		if (Atomics.load(words, stopWord) !== 0) return {kind: 'requested'};
 		if (events.pending) return {kind: 'event'};
 		if (pic !== undefined) offerPicInterrupt(cpu, pic);
+		const timed = sampler.due();
+		const entered = timed ? now() : 0;
 		const exit = cpu.run();
+		const left = timed ? now() : 0;
 		if (exit === 'failed') return {kind: 'failed', error: cpu.failure()};
 		if (exit === 'shutdown') return {kind: 'crash', reason: 'triple fault'};
 		if (exit === 'debug') {
@@ -58,7 +68,16 @@ function loop(context: VcpuContext): StopReason {
 			continue;
 		}
 		serve(exit, context);
+		if (timed) sampler.record(exit, entered, left, now());
+		// Whoever kicks wants something.
+		if (exit === 'interrupted') attend(context);
 	}
+}
+
+/** Does what is asked of the thread by other means than a stop. */
+function attend({cpu, probe, sampler}: VcpuContext): void {
+	answerProbe(probe, cpu);
+	sampler.refresh();
 }
 
 /** Returns the debugger's stop that the completed access has led to, such as the end of a step. */

@@ -7,9 +7,11 @@ import type {CpuBackend} from '#vcpu-worker/backend';
 import type {CpuidEntry} from '#vcpu-worker/cpuid';
 import type {DebugPlan} from '#vcpu-worker/debug';
 import {getLapic, KvmBackend, KvmVcpu, setLapic, setMsrs} from '#vcpu-worker/kvm';
+import {ExitSampler} from '#vcpu-worker/latency';
 import {attachMachine, kicker, type MachineHandle, type VcpuHandle} from '#vcpu-worker/machine';
 import type {MsrValue} from '#vcpu-worker/msr-policy';
-import {type StopReason, VcpuControl} from '#vcpu-worker/protocol';
+import {answerProbe, type CpuReport, reportCpu} from '#vcpu-worker/probe';
+import {type StopReason, VcpuControl, vcpuShared} from '#vcpu-worker/protocol';
 import type {BootRegisters, ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
 import {runVcpu, type VcpuContext} from '#vcpu-worker/run-loop';
 
@@ -60,16 +62,20 @@ export class VcpuWorker {
 	async create(data: VcpuWorkerData): Promise<void> {
 		// The boot processor looks at its pin before each entry: it need not be told while it runs this thread.
 		const {machine, split} = await attachMachine(data, data.index === 0 ? () => {} : kicker(data.bootHandle));
-		const {control: place} = data.handle;
-		const control = VcpuControl.on(place.buffer, place.byteOffset);
-		const giveUp = () => Atomics.load(control.$atomic, VcpuControl.word('stopRequested')) !== 0;
-		const caller = new MailboxCaller(data.layout.mailbox, data.index, {spins: data.mailboxSpins, giveUp});
+		const {control, probe, latencies} = vcpuShared(data.handle.control);
 		const vcpu = createVcpu(data);
 		const msrIndexes = data.msrIndexes.filter((index) => index !== tscIndex);
 		const cpu = new KvmBackend(vcpu, {msrIndexes, xsaveSize: data.xsaveSize, cpuid: data.cpuid});
+		const giveUp = () => {
+			// A device that does not answer must not keep the processor from being looked at.
+			answerProbe(probe, cpu);
+			return Atomics.load(control.$atomic, VcpuControl.word('stopRequested')) !== 0;
+		};
+		const caller = new MailboxCaller(data.layout.mailbox, data.index, {spins: data.mailboxSpins, giveUp});
 		Atomics.store(control.$atomic, VcpuControl.word('tid'), cpu.prepareThread());
 		const isBoot = data.index === 0;
-		const context = {cpu, bus: machine.bus(caller), events: machine.events, control, split, isBoot};
+		const sampler = new ExitSampler(latencies);
+		const context = {cpu, bus: machine.bus(caller), events: machine.events, control, probe, sampler, split, isBoot};
 		this.#live = {vcpu, context, machine, caller, powerOn: cpu.save()};
 		if (data.entry !== undefined) enter(cpu, data.entry);
 	}
@@ -113,6 +119,11 @@ export class VcpuWorker {
 			const message = `A vCPU's exit could not be served: ${caught instanceof Error ? caught.message : caught}`;
 			return {kind: 'failed', error: {code: 'INTERNAL_ERROR', message, context: {stack}}};
 		}
+	}
+
+	/** What the processor is doing; for a vCPU that does not run. */
+	report(): CpuReport {
+		return reportCpu(this.#vcpu.context.cpu);
 	}
 
 	/** The registers of the stopped vCPU. */

@@ -1,0 +1,51 @@
+import type {ExitKind} from '#vcpu-worker/backend';
+import {type LatencyKind, latencyBuckets, VcpuLatencies, type VcpuLatenciesView} from './latencies.ts';
+
+const sampleEveryWord = VcpuLatencies.word('sampleEvery');
+
+/** Milliseconds with a fraction that is exact to some nanoseconds. */
+export const now = (): number => performance.now();
+
+const kindOf = (exit: ExitKind): LatencyKind => {
+	if (exit === 'port' || exit === 'mmio') return exit;
+	return exit === 'msr-read' || exit === 'msr-write' ? 'msr' : 'other';
+};
+
+/** The run loop's stop watch: times one exit of so many, and costs the others a comparison. */
+export class ExitSampler {
+	readonly #latencies: VcpuLatenciesView;
+	/** Exits until the next sample; 0: none is taken. */
+	#left = 0;
+
+	constructor(latencies: VcpuLatenciesView) {
+		this.#latencies = latencies;
+		this.refresh();
+	}
+
+	/** Takes over what {@link VcpuLatencies} asks for. */
+	refresh(): void {
+		this.#left = Math.max(0, Atomics.load(this.#latencies.$atomic, sampleEveryWord));
+	}
+
+	/** True when the coming exit is to be timed. Hot. */
+	due(): boolean {
+		return this.#left !== 0 && --this.#left === 0;
+	}
+
+	/** Counts one exit. @param times - as {@link now} gives them, before and after the guest ran, and when it was served */
+	record(exit: ExitKind, entered: number, left: number, served: number): void {
+		const latencies = this.#latencies;
+		const [guestNs, servedNs] = [(left - entered) * 1e6, (served - left) * 1e6];
+		count(latencies.guest, guestNs);
+		count(latencies[kindOf(exit)], servedNs);
+		latencies.guestNs += guestNs;
+		latencies.servedNs += servedNs;
+		this.refresh();
+	}
+}
+
+function count(buckets: Int32Array, ns: number): void {
+	const whole = Math.min(Math.max(1, ns), 0xffff_ffff);
+	const bucket = Math.min(31 - Math.clz32(whole), latencyBuckets - 1);
+	buckets[bucket] = (buckets[bucket] as number) + 1;
+}

@@ -1,0 +1,54 @@
+import test from 'ava';
+import type {CpuBackend} from '#vcpu-worker/backend';
+import {answerProbe, ProbeAsker, VcpuProbe} from './index.ts';
+
+const cpu = (changes: Partial<CpuBackend> = {}): CpuBackend =>
+	({
+		readGeneral: () => ({rip: 0xffff_ffff_8000_0000n}),
+		readSpecial: () => ({cr0: 1n, cs: {base: 0n, limit: 5}}),
+		details: () => ({activity: 'halted', text: '0xzz'}),
+		...changes,
+	}) as CpuBackend;
+
+const report = {
+	registers: {rip: 0xffff_ffff_8000_0000n, cr0: 1n, cs: {base: 0n, limit: 5}},
+	activity: 'halted',
+	text: '0xzz',
+};
+
+const probe = () => VcpuProbe.on(new SharedArrayBuffer(VcpuProbe.byteLength));
+
+test('a running processor answers when it is kicked, everybody who asked meanwhile and again later', async (t) => {
+	const shared = probe();
+	let kicks = 0;
+	const asker = new ProbeAsker(shared, () => void kicks++);
+	const first = Promise.all([asker.ask(() => true), asker.ask(() => true)]);
+	t.is(kicks, 1);
+	answerProbe(shared, cpu());
+	t.deepEqual(await first, [report, report]);
+	const second = asker.ask(() => true);
+	answerProbe(shared, cpu({details: () => ({activity: 'runnable'})}));
+	t.like(await second, {activity: 'runnable'});
+});
+
+test('an answer that is there before the asker waits is taken', async (t) => {
+	const shared = probe();
+	const asker = new ProbeAsker(shared, () => answerProbe(shared, cpu()));
+	t.deepEqual(await asker.ask(() => false), report);
+});
+
+test('nobody answers for a processor that does not run, and the request is withdrawn', async (t) => {
+	const shared = probe();
+	t.is(await new ProbeAsker(shared, () => {}).ask(() => false), undefined);
+	answerProbe(shared, cpu({readGeneral: () => t.fail() as never}));
+	t.is(shared.length, 0);
+});
+
+test('what cannot be read is an answer that says so', async (t) => {
+	const shared = probe();
+	const details = () => {
+		throw new Error('KVM_GET_MSRS failed');
+	};
+	const asker = new ProbeAsker(shared, () => answerProbe(shared, cpu({details})));
+	t.deepEqual(await asker.ask(() => true), {error: 'Error: KVM_GET_MSRS failed'});
+});
