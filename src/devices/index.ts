@@ -9,6 +9,7 @@ export {
 	i32,
 	ringFields,
 	type StructView,
+	sensitive,
 	sharedStruct,
 	u8,
 	u16,

@@ -10,6 +10,7 @@ import {join} from 'node:path';
 import {latchKind} from '#devices/chipset/latch';
 import {vmConfig} from '#main/config';
 import {type CreateOptions, createVm} from '#main/vm';
+import {toJson} from '#support/inspect';
 import {al, createAssembler} from '#support/x86-assembler';
 import {type Figure, median, report} from './report.ts';
 
@@ -55,15 +56,15 @@ async function measureVm(kernel: string, route: 'shared' | 'remote', create: Cre
 		devices: [{name: 'latch', kind: latchKind, config: {port}, route}],
 	});
 	const vm = await createVm(config, create);
-	const exits = () => vm.inspect().vcpus[0]?.portExits ?? 0;
+	const exits = async () => toJson(await vm.inspect('vm/vcpus/0/exits/port')) as number;
 	try {
 		await vm.start();
 		await sleep(warmUpMs);
 		const samples: number[] = [];
 		for (let window = 0; window < windows; window++) {
-			const [start, before] = [process.hrtime.bigint(), exits()];
+			const [start, before] = [process.hrtime.bigint(), await exits()];
 			await sleep(windowMs);
-			samples.push(Number(process.hrtime.bigint() - start) / (exits() - before));
+			samples.push(Number(process.hrtime.bigint() - start) / ((await exits()) - before));
 		}
 		return samples;
 	} finally {

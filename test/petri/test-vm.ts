@@ -4,6 +4,7 @@ import {join} from 'node:path';
 import type {ExecutionContext} from 'ava';
 import {type BootConfig, type VmOptions, vmConfig} from '#main/config';
 import {type CreateOptions, createVm, type Vm, type VmEnd} from '#main/vm';
+import {toJson} from '#support/inspect';
 
 /** A machine under test. Its COM1 goes to a file, and it is stopped when the test ends. */
 export class TestVm {
@@ -18,6 +19,11 @@ export class TestVm {
 	/** What the guest has written to COM1. */
 	get output(): string {
 		return readFileSync(this.#outputPath, 'latin1');
+	}
+
+	/** A part of the machine's tree, as a script reads it. */
+	async inspect(path: string, depth = 1): Promise<unknown> {
+		return toJson(await this.vm.inspect(path, {depth}));
 	}
 
 	/** Waits until COM1 shows `pattern`; fails with what it shows instead when the machine ends before. */

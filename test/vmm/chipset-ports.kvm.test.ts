@@ -21,10 +21,10 @@ async function run(t: ExecutionContext, name: string, options: VmOptions, emit: 
 	emit(asm);
 	const image = join(folder, name);
 	writeFileSync(image, asm.finish().bytes);
-	const {vm} = await testVm(t, {debugExitPort, boot: {kind: 'flat', image, address, mode: 'real'}, ...options});
-	await vm.start();
-	t.deepEqual(await vm.ended, {kind: 'exit', status});
-	return vm;
+	const guest = await testVm(t, {debugExitPort, boot: {kind: 'flat', image, address, mode: 'real'}, ...options});
+	await guest.vm.start();
+	t.deepEqual(await guest.vm.ended, {kind: 'exit', status});
+	return guest;
 }
 
 const write = (asm: Assembler, ...pairs: readonly (readonly [port: number, value: number])[]) => {
@@ -72,7 +72,7 @@ const pitHz = 1_193_182;
 const pitCount = 298;
 
 test.serial('a PIT at 4 kHz interrupts as often as its guest waits for, and never ahead of time', async (t) => {
-	const vm = await run(t, 'pit', {irqchip: 'split'}, (asm) =>
+	const guest = await run(t, 'pit', {irqchip: 'split'}, (asm) =>
 		countInterrupts(
 			asm,
 			0,
@@ -80,15 +80,14 @@ test.serial('a PIT at 4 kHz interrupts as often as its guest waits for, and neve
 			() => {},
 		),
 	);
-	const {timeNs, devices} = vm.inspect();
-	t.true(timeNs >= (interrupts * pitCount * 1e9) / pitHz);
-	t.true((devices['pit']?.state['ticks'] as number) >= interrupts);
+	t.true(((await guest.inspect('vm/time')) as number) >= (interrupts * pitCount * 1e9) / pitHz);
+	t.true(((await guest.inspect('vm/devices/pit/state/ticks')) as number) >= interrupts);
 });
 
 const rtcHz = 8192;
 for (const irqchip of ['kernel', 'split'] as const) {
 	test.serial(`an RTC at 8192 Hz interrupts as often as its guest waits for, irqchip ${irqchip}`, async (t) => {
-		const vm = await run(t, `rtc-${irqchip}`, {irqchip}, (asm) =>
+		const guest = await run(t, `rtc-${irqchip}`, {irqchip}, (asm) =>
 			countInterrupts(
 				asm,
 				8,
@@ -96,13 +95,13 @@ for (const irqchip of ['kernel', 'split'] as const) {
 				() => asm.in(al, 0x71),
 			),
 		);
-		t.true(vm.inspect().timeNs >= ((interrupts - 1) * 1e9) / rtcHz);
+		t.true(((await guest.inspect('vm/time')) as number) >= ((interrupts - 1) * 1e9) / rtcHz);
 	});
 }
 
 test.serial('a guest sets up a DMA channel and reads it back', async (t) => {
 	const devices = [{name: 'dma', kind: dma8237Kind, config: {}, route: 'shared'}] as const;
-	const vm = await run(t, 'dma', {devices}, (asm) => {
+	const guest = await run(t, 'dma', {devices}, (asm) => {
 		write(
 			asm,
 			[0x0c, 0],
@@ -131,5 +130,5 @@ test.serial('a guest sets up a DMA channel and reads it back', async (t) => {
 		write(asm, [debugExitPort, 1]);
 		asm.hlt();
 	});
-	t.deepEqual(vm.inspect().devices['dma']?.state['address'], [0, 0, 0x1234, 0, 0, 0, 0, 0]);
+	t.regex(String(await guest.inspect('vm/devices/dma/state/address')), /^0+ 0+ 0*1234 0+/);
 });

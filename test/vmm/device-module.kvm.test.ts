@@ -62,17 +62,18 @@ for (const irqchip of ['kernel', 'split'] as const) {
 			const log = join(folder, `${irqchip}-${route}`);
 			const bytes = kernel();
 			writeFileSync(image, bytes);
-			const {vm} = await testVm(t, {
+			const guest = await testVm(t, {
 				irqchip,
 				debugExitPort,
 				boot: {kind: 'flat', image, address, mode: 'real'},
 				deviceModules: [{path: example, route, options: {port: String(port), irq: String(irq), log}}],
 			});
+			const {vm} = guest;
 			await vm.start();
 			const sum = bytes.subarray(0, 16).reduce((total, byte) => total + byte, 0);
 			t.deepEqual(await vm.ended, {kind: 'exit', status: ((sum << 1) | 1) & 0xff});
 			t.is(readFileSync(log, 'utf8'), `1 jobs, last sum ${sum}\n`);
-			t.like(vm.inspect().devices['checksum']?.state, {result: sum, jobs: 1, done: 1});
+			t.like(await guest.inspect('vm/devices/checksum/state'), {result: sum, jobs: 1, done: 1});
 		});
 	}
 }

@@ -3,6 +3,7 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test from 'ava';
 import type {PcieConfig} from '#main/config';
+import {toJson} from '#support/inspect';
 import {testVm} from '#test/petri';
 import {exitPort, pciEndpoint} from '#test/tmk';
 
@@ -50,7 +51,7 @@ for (const irqchip of ['kernel', 'split'] as const) {
 				});
 				await vm.start();
 				t.deepEqual(await vm.ended, {kind: 'exit', status: 1});
-				t.like(vm.inspect().devices['dma-engine']?.state, {copies: 3, cause: 0});
+				t.like(toJson(await vm.inspect('vm/devices/dma-engine/state')), {copies: 3, cause: 0});
 			},
 		);
 	}

@@ -39,6 +39,11 @@ export class InterruptLines {
 		return Atomics.load(this.#words, this.#gsiBase + gsi * gsiWords + 1) !== 0;
 	}
 
+	/** The level of one source. */
+	isRaised({source}: LineSource): boolean {
+		return Atomics.load(this.#words, source) !== 0;
+	}
+
 	/** The line of one source. Sources of one input are combined by OR. */
 	line({source, gsi}: LineSource): InterruptLine {
 		const lockWord = this.#gsiBase + gsi * gsiWords;

@@ -55,6 +55,11 @@ export class UnclaimedCounters {
 		this.#state.overflow++;
 	}
 
+	/** MMIO accesses that were not counted by page. */
+	get overflow(): number {
+		return this.#state.overflow;
+	}
+
 	/** What was counted, most accessed first. */
 	list(): UnclaimedAccess[] {
 		const found: UnclaimedAccess[] = [];

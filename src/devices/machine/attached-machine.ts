@@ -34,22 +34,6 @@ export interface AttachedDevice {
 	readonly target: SharedTarget;
 }
 
-/** A device as inspect shows it. */
-export interface DeviceInspection {
-	readonly kind: string;
-	readonly accesses: number;
-	readonly state: Readonly<Record<string, number | readonly number[] | string>>;
-}
-
-/** Longer arrays are data that passes through a device, not what it is doing. */
-const longestShown = 64;
-
-function withoutBuffers(decoded: Decoded): DeviceInspection['state'] {
-	const shown = (value: number | number[]) =>
-		Array.isArray(value) && value.length > longestShown ? `${value.length} elements` : value;
-	return Object.fromEntries(Object.entries(decoded).map(([name, value]) => [name, shown(value)]));
-}
-
 /** One thread's devices, bus and clock over a machine's shared buffers. */
 export class AttachedMachine {
 	readonly time: VmTime;
@@ -158,14 +142,10 @@ export class AttachedMachine {
 		return device !== undefined;
 	}
 
-	/** Every device's state, decoded from shared memory without the device's help; buffers by their size only. */
-	inspect(): Record<string, DeviceInspection> {
-		return Object.fromEntries(
-			this.devices.map(({placed, model, state, header}) => [
-				placed.name,
-				{kind: placed.kind, accesses: header.accesses, state: withoutBuffers(model.state.decode(state))},
-			]),
-		);
+	/** A device's state, decoded from shared memory without the device's help. */
+	stateOf(name: string): Decoded | undefined {
+		const device = this.devices.find(({placed}) => placed.name === name);
+		return device?.model.state.decode(device.state);
 	}
 
 	#attach(placed: PlacedDevice, findModel: ModelFinder): AttachedDevice {

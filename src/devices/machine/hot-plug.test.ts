@@ -36,7 +36,7 @@ test('a device that comes is there on every thread, the port says so, and it wor
 	t.is(one.bus.readMmio(bar + probe.ID, 4), probe.idValue);
 	one.bus.writeMmio(bar + probe.RAISE, 4, 0);
 	t.deepEqual(one.lines, ['16 up']);
-	t.is(two.machine.inspect()['new']?.kind, 'pci-probe');
+	t.is(two.machine.devices.find(({placed}) => placed.name === 'new')?.placed.kind, 'pci-probe');
 	one.machine.reset();
 	t.is(one.config(0, 0, slotStatus, 2), present, 'a reset keeps it, with an address of its own');
 	t.is(two.bus.readMmio((one.bar(slotBus, 0) >>> 0) + probe.ID, 4), probe.idValue);

@@ -49,7 +49,7 @@ test('a machine of the same devices goes on from saved state, interrupts include
 	disturb(one);
 	t.deepEqual(one.lines, [[4, true]]);
 	two.machine.restore(JSON.parse(JSON.stringify(one.machine.save())) as SavedDevices);
-	t.deepEqual(two.machine.inspect()['latch']?.state, one.machine.inspect()['latch']?.state);
+	t.deepEqual(two.machine.stateOf('latch'), one.machine.stateOf('latch'));
 	t.is(two.bus.readPort(0x500, 4), 0x1234_5678);
 	t.deepEqual(two.routes.at(-1), [4], 'KVM is told again which messages to expect');
 	t.deepEqual(two.lines, [], 'the line is up already: the controller has that in its own state');

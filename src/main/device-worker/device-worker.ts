@@ -2,13 +2,15 @@ import type {DeviceCommand} from '#devices/device';
 import {type AttachedMachine, DeviceBacks, type MachineLayout} from '#devices/machine';
 import {loadDeviceModels} from '#devices/registry';
 import {Doorbell} from '#support/mailbox';
-import {EpollReactor} from '#support/reactor';
+import {EpollReactor, ReactorState} from '#support/reactor';
 import {leaveOwner} from '#support/rpc';
 import {attachMachine, kicker, type MachineHandle, type VcpuHandle} from '#vcpu-worker/machine';
 
 /** What a device worker starts with. */
 export interface DeviceWorkerData extends MachineHandle {
 	readonly bootHandle: VcpuHandle;
+	/** Of {@link ReactorState}: what the thread is doing, for whoever looks. */
+	readonly reactor: SharedArrayBuffer;
 	/** How long to look for work before sleeping, in nanoseconds. */
 	readonly pollNs: number;
 }
@@ -29,6 +31,7 @@ export class DeviceWorker {
 		const bell = new Doorbell(layout.doorbell);
 		const reactor = new EpollReactor({
 			pollNs,
+			state: ReactorState.on(data.reactor),
 			wakeFd: layout.doorbell.wakeFd,
 			polled: {poll: () => this.#live?.backs.poll() ?? false, sleeping: (asleep) => bell.sleeping(asleep)},
 		});
@@ -64,11 +67,6 @@ export class DeviceWorker {
 	/** Asks the device called `name` for something. */
 	control(name: string, command: DeviceCommand): void {
 		this.#live?.machine.control(name, command);
-	}
-
-	/** Counters of the thread's reactor. */
-	inspect(): EpollReactor['counters'] | undefined {
-		return this.#live && {...this.#live.reactor.counters};
 	}
 
 	/** Releases the backs and leaves the thread. Not answered. */

@@ -1,6 +1,7 @@
 import {MappedMemory} from '#devices/guest-memory';
 import {loadDeviceModels} from '#devices/registry';
 import {consolePort, type VmConfig} from '#main/config';
+import {machineTree} from '#main/inspect';
 import {deviceModuleUrls, generationIdName, newGeneration} from '#main/machine';
 import {allocateRam, prefetchRam} from '#main/memory';
 import {placeMachine} from '#main/pcie';
@@ -8,6 +9,7 @@ import {checkShape, machineShape, type OpenSnapshot, saveSnapshot} from '#main/s
 import {WorkerStock} from '#main/workers';
 import {isVmmError, type VmmError} from '#support/errors';
 import {close, eventfd} from '#support/ffi';
+import type {Children} from '#support/inspect';
 import {physicalAddressBits} from '#vcpu-worker/cpuid';
 import {openKvm, Partition, probeDebug, supportedCpuid} from '#vcpu-worker/kvm';
 import {attachMachine} from '#vcpu-worker/machine';
@@ -47,6 +49,8 @@ export interface CreateOptions {
 	readonly mailboxSpins?: number;
 	/** Threads started earlier; new ones are started where it has too few. */
 	readonly stock?: WorkerStock;
+	/** Further nodes at the root of the tree that {@link Vm.inspect} shows. */
+	readonly inspect?: () => Children;
 	/**
 	 * Starts the machine as soon as its processors can run, while its devices' thread is still coming up. What devices
 	 * cannot get is an error of {@link createVm} all the same; by then the guest has run for a moment.
@@ -194,6 +198,7 @@ async function assemble(config: VmConfig, options: CreateOptions, undo: Undo): P
 		crashDump: crashDump(config.crashDumpPath, options.crashDumped ?? (() => {})),
 		halted: options.halted ?? (() => {}),
 		consoleDevice: consolePort(config.serial),
+		tree: (state) => machineTree({config, machine, ram, vcpus: threads, devices, state}, options.inspect),
 		release: async (end) => {
 			for (const close of closing) await close(end);
 			partition.close();

@@ -3,6 +3,7 @@ import type {MachineLayout} from '#devices/machine';
 import type {DeviceWorker, DeviceWorkerData} from '#main/device-worker';
 import {workerUrls} from '#main/workers';
 import {signalEventfd} from '#support/ffi';
+import {ReactorState, type ReactorStateView} from '#support/reactor';
 import {type SpawnedWorker, spawnWorker} from '#support/rpc';
 
 /** The device worker as the machine's owner has it. */
@@ -10,12 +11,16 @@ export class DeviceThread {
 	readonly #worker: SpawnedWorker<DeviceWorker>;
 	readonly #wakeFd: number;
 	readonly #created: Promise<void>;
+	/** What the thread is doing, live also while it hangs. */
+	readonly reactor: ReactorStateView;
 
 	/** Starts the thread; {@link ready} tells when it has its devices. */
-	constructor(data: DeviceWorkerData) {
+	constructor(data: Omit<DeviceWorkerData, 'reactor'>) {
+		const reactor = new SharedArrayBuffer(ReactorState.byteLength);
+		this.reactor = ReactorState.on(reactor);
 		this.#worker = spawnWorker<DeviceWorker>(workerUrls.device, 'devices');
 		this.#wakeFd = data.layout.doorbell.wakeFd;
-		this.#created = this.#call((api) => api.create(data));
+		this.#created = this.#call((api) => api.create({...data, reactor}));
 		this.#created.catch(() => {});
 	}
 
@@ -50,6 +55,11 @@ export class DeviceThread {
 	/** Offers input to a device; returns how many bytes it took. */
 	feed(device: string, bytes: Uint8Array): Promise<number> {
 		return this.#call((api) => api.feed(device, bytes));
+	}
+
+	/** The part of its time, 0–1, that the thread's event loop was not idle. */
+	eventLoopUse(): number {
+		return this.#worker.eventLoopUse();
 	}
 
 	/** Releases the backs and ends the thread. */

@@ -7,5 +7,5 @@ export {
 	type Step,
 	type StopListener,
 } from './guest-stop.ts';
-export type {Vm, VmInspection} from './vm.ts';
+export type {Vm} from './vm.ts';
 export type {VmEnd, VmState} from './vm-end.ts';

@@ -1,19 +1,13 @@
 import type {MachineLayout} from '#devices/machine';
 import {stateError} from '#support/saved-state';
 import type {DebugPlan} from '#vcpu-worker/debug';
-import type {StopReason, VcpuControlView} from '#vcpu-worker/protocol';
+import type {StopReason} from '#vcpu-worker/protocol';
 import type {BootRegisters, ProcessorRegisters} from '#vcpu-worker/registers';
 import {failureData} from './failure-data.ts';
 import type {VcpuThread} from './vcpu-thread.ts';
 
 /** Called when a vCPU stops by itself: for a guest's request, a crash or a failure. */
 export type StopHandler = (vcpu: number, reason: StopReason) => void;
-
-/** Counters of a vCPU: see `VcpuControl`. */
-export type VcpuCounters = Pick<
-	VcpuControlView,
-	'running' | 'portExits' | 'mmioExits' | 'msrExits' | 'interruptedExits' | 'otherExits'
->;
 
 /** All vCPUs of a machine. */
 export class VcpuGroup {
@@ -100,18 +94,6 @@ export class VcpuGroup {
 	/** Queues a non-maskable interrupt on the boot processor. Only while no vCPU runs. */
 	async nmi(): Promise<void> {
 		await this.#threads[0]?.nmi();
-	}
-
-	/** Counters of every vCPU, live. */
-	inspect(): readonly VcpuCounters[] {
-		return this.#threads.map(({control}) => ({
-			running: control.running,
-			portExits: control.portExits,
-			mmioExits: control.mmioExits,
-			msrExits: control.msrExits,
-			interruptedExits: control.interruptedExits,
-			otherExits: control.otherExits,
-		}));
 	}
 
 	/** Ends the threads. Only while no vCPU runs. */

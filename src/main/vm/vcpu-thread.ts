@@ -1,28 +1,40 @@
 import type {MachineLayout} from '#devices/machine';
 import type {SpawnedWorker} from '#support/rpc';
 import type {DebugPlan} from '#vcpu-worker/debug';
+import {VcpuLatencies, type VcpuLatenciesView} from '#vcpu-worker/latency';
 import {kicker} from '#vcpu-worker/machine';
-import {type StopReason, VcpuControl, type VcpuControlView} from '#vcpu-worker/protocol';
+import {type CpuReport, ProbeAsker} from '#vcpu-worker/probe';
+import {type StopReason, VcpuControl, type VcpuControlView, vcpuShared} from '#vcpu-worker/protocol';
 import type {BootRegisters, ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
 import type {VcpuWorker, VcpuWorkerData} from '#vcpu-worker/worker';
 
 const stopWord = VcpuControl.word('stopRequested');
+const runningWord = VcpuControl.word('running');
+const sampleEveryWord = VcpuLatencies.word('sampleEvery');
+
+/** One exit of this many is timed: often enough to see, too seldom to cost. */
+const defaultSampleEvery = 256;
 
 /** A vCPU's thread as the machine's owner has it. */
 export class VcpuThread {
 	readonly index: number;
 	readonly control: VcpuControlView;
+	readonly latencies: VcpuLatenciesView;
 	readonly #worker: SpawnedWorker<VcpuWorker>;
 	readonly #kick: () => void;
+	readonly #probe: ProbeAsker;
 	readonly #created: Promise<void>;
 
 	/** @param worker - a thread of this vCPU's own, which is now told to create it; {@link ready} tells when it has */
 	constructor(worker: SpawnedWorker<VcpuWorker>, data: VcpuWorkerData) {
 		const {index, handle} = data;
-		const {control} = handle;
+		const {control, probe, latencies} = vcpuShared(handle.control);
 		this.index = index;
-		this.control = VcpuControl.on(control.buffer, control.byteOffset);
+		this.control = control;
+		this.latencies = latencies;
+		latencies.sampleEvery = defaultSampleEvery;
 		this.#kick = kicker(handle);
+		this.#probe = new ProbeAsker(probe, this.#kick);
 		this.#worker = worker;
 		this.#created = this.#call((api) => api.create(data));
 		this.#created.catch(() => {});
@@ -77,6 +89,24 @@ export class VcpuThread {
 	/** Takes the request back. Only while the vCPU is not running. */
 	allowRun(): void {
 		Atomics.store(this.control.$atomic, stopWord, 0);
+	}
+
+	/** What the processor is doing, while it runs or not. Pending for as long as its thread hangs. */
+	async report(): Promise<CpuReport> {
+		const isRunning = () => Atomics.load(this.control.$atomic, runningWord) !== 0;
+		const answer = isRunning() ? await this.#probe.ask(isRunning) : undefined;
+		return answer ?? this.#call((api) => api.report());
+	}
+
+	/** Has one exit of so many timed, or none with 0. */
+	sampleExits(every: number): void {
+		Atomics.store(this.latencies.$atomic, sampleEveryWord, every);
+		this.#kick();
+	}
+
+	/** The part of its time, 0–1, that the thread's event loop was not idle; inside the guest it is not. */
+	eventLoopUse(): number {
+		return this.#worker.eventLoopUse();
 	}
 
 	/** Queues a non-maskable interrupt. Only while the vCPU is not running. */

@@ -2,13 +2,12 @@ import {powerButton} from '#devices/chipset/acpi-pm';
 import {watchdogReset} from '#devices/chipset/guest-watchdog';
 import type {DeviceCommand, MachineEvent} from '#devices/device';
 import type {GuestMemory} from '#devices/guest-memory';
-import type {UnclaimedAccess} from '#devices/io-bus';
 import type {AttachedMachine} from '#devices/machine';
-import {describeFunctions, type PciFunctionInspection} from '#devices/pci/fabric';
 import type {DeviceModuleConfig, GuestAction, GuestActions} from '#main/config';
 import type {DumpProgress} from '#main/core-dump';
 import {guestWatchdogName, pmName} from '#main/machine';
 import type {Progress} from '#main/snapshot';
+import {type InspectNode, type InspectOptions, type InspectResult, inspectTree, updateTree} from '#support/inspect';
 import type {StopReason} from '#vcpu-worker/protocol';
 import type {ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
 import type {DebugControl} from './debug-control.ts';
@@ -42,20 +41,10 @@ export interface VmParts {
 	readonly crashDump: (write: (path: string) => Promise<void>) => Promise<void>;
 	/** Called when the guest has ended and its action keeps the stopped machine. */
 	readonly halted: (end: VmEnd) => void;
+	/** What there is to see, given how to ask for the machine's state. */
+	readonly tree: (state: () => VmState) => InspectNode;
 	/** Releases host resources, after the threads have ended. */
 	readonly release: (end: VmEnd) => void | Promise<void>;
-}
-
-/** What a machine is doing, read from shared memory without anybody's help. */
-export interface VmInspection {
-	readonly state: VmState;
-	readonly vcpus: ReturnType<VcpuGroup['inspect']>;
-	readonly devices: ReturnType<AttachedMachine['inspect']>;
-	/** PCI functions, as the guest has them now; empty without PCI Express. */
-	readonly pci: readonly PciFunctionInspection[];
-	readonly unclaimed: readonly UnclaimedAccess[];
-	/** Nanoseconds of VM time. */
-	readonly timeNs: number;
 }
 
 /**
@@ -66,12 +55,14 @@ export class Vm {
 	/** Resolves when the machine has ended and released everything. */
 	readonly ended: Promise<VmEnd>;
 	readonly #parts: VmParts;
+	readonly #tree: InspectNode;
 	#state: VmState = 'created';
 	#last: Promise<void> = Promise.resolve();
 	#end: (end: VmEnd) => void = () => {};
 
 	constructor(parts: VmParts) {
 		this.#parts = parts;
+		this.#tree = parts.tree(() => this.#state);
 		parts.vcpus.stopped = (vcpu, reason) => {
 			if (reason.kind === 'debug') parts.debug.hit({vcpu, stop: reason.stop});
 			void this.#next(() => this.#stopped(vcpu, reason).catch((cause: unknown) => this.#fail(cause)));
@@ -255,17 +246,22 @@ export class Vm {
 		return devices.feed(consoleDevice, bytes);
 	}
 
-	/** Live counters and device state, read from shared memory. */
-	inspect(): VmInspection {
-		const {machine, vcpus} = this.#parts;
-		return {
-			state: this.#state,
-			vcpus: vcpus.inspect(),
-			devices: machine.inspect(),
-			pci: describeFunctions(machine.pci?.complexes ?? []),
-			unclaimed: machine.unclaimed.list(),
-			timeNs: machine.time.nowNs(),
-		};
+	/**
+	 * A part of what there is to see, live and in every state, read from shared memory or asked of whoever has it. What does
+	 * not answer in time is marked and does not keep the rest.
+	 * @param path - such as `vm/vcpus/0/registers`; the root without one
+	 * @throws VmmError INSPECT_PATH_NOT_FOUND, INSPECT_PATH_BELOW_VALUE
+	 */
+	inspect(path = '', options: InspectOptions = {}): Promise<InspectResult> {
+		return inspectTree(this.#tree, path, options);
+	}
+
+	/**
+	 * Changes a writable value of the tree; resolves with what it is then.
+	 * @throws VmmError INSPECT_READ_ONLY, INSPECT_VALUE_INVALID, INSPECT_NO_ANSWER, INSPECT_PATH_NOT_FOUND
+	 */
+	update(path: string, text: string, options: Pick<InspectOptions, 'timeoutMs'> = {}): Promise<InspectResult> {
+		return updateTree(this.#tree, path, text, options);
 	}
 
 	/** Runs operations one after another. */

@@ -1,3 +1,4 @@
+export {dataChildren, dataNode} from './data.ts';
 export {toJson} from './json.ts';
 export {
 	type Answer,

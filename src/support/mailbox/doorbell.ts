@@ -19,6 +19,12 @@ export interface DoorbellHandle {
 	readonly wakeFd: number;
 }
 
+/** What a doorbell's words hold. */
+export function inspectDoorbell({buffer}: Pick<DoorbellHandle, 'buffer'>) {
+	const {asleep, signals} = DoorbellState.on(buffer);
+	return {asleep: asleep === 1, signals: signals >>> 0};
+}
+
 /** Wakes a reactor in another thread, with a system call only while that thread may be asleep. */
 export class Doorbell {
 	readonly #words: Int32Array;

@@ -1,8 +1,10 @@
-export {Doorbell, type DoorbellHandle, DoorbellState} from './doorbell.ts';
+export {Doorbell, type DoorbellHandle, DoorbellState, inspectDoorbell} from './doorbell.ts';
 export {
 	type CallerOptions,
+	inspectMailboxes,
 	MailboxCaller,
 	type MailboxHandler,
+	type MailboxInspection,
 	MailboxServer,
 	type MailboxSet,
 	mailboxBytes,

@@ -1,4 +1,4 @@
-import {i32, type StructView, sharedStruct, u8, u16, u32} from '#support/shared-memory';
+import {f64, i32, type StructView, sharedStruct, u8, u16, u32} from '#support/shared-memory';
 import {Doorbell, type DoorbellHandle} from './doorbell.ts';
 
 /** States of {@link MailboxSlot}. */
@@ -16,6 +16,9 @@ export const MailboxSlot = sharedStruct('mailbox-slot', {
 	offset: u32(),
 	/** Written value, then the value read. */
 	value: u32(),
+	/** Requests posted, and those whose caller did not wait for the reply any longer. */
+	calls: f64(),
+	givenUp: f64(),
 });
 
 type Slot = StructView<(typeof MailboxSlot)['fields']>;
@@ -32,6 +35,31 @@ export const mailboxBytes = (callers: number): number => callers * MailboxSlot.b
 
 const slotOffset = (caller: number) => caller * MailboxSlot.byteLength;
 const stateWord = MailboxSlot.word('state');
+
+/** What one caller's slot holds. */
+export interface MailboxInspection {
+	readonly state: keyof typeof slotState;
+	readonly device: number;
+	readonly region: number;
+	readonly offset: number;
+	readonly size: number;
+	readonly isWrite: boolean;
+	readonly value: number;
+	readonly calls: number;
+	readonly givenUp: number;
+}
+
+/** Every slot as it is at this moment, by caller. */
+export function inspectMailboxes({buffer, callers}: Pick<MailboxSet, 'buffer' | 'callers'>): MailboxInspection[] {
+	return Array.from({length: callers}, (_, caller) => {
+		const {state, device, region, offset, size, isWrite, value, calls, givenUp} = MailboxSlot.on(
+			buffer,
+			slotOffset(caller),
+		);
+		const name = state === slotState.idle ? 'idle' : state === slotState.posted ? 'posted' : 'done';
+		return {state: name, device, region, offset, size, isWrite: isWrite === 1, value, calls, givenUp};
+	});
+}
 
 /** Atomics.pause where the runtime has it (a hint that lets the sibling hyperthread run). */
 const pause: () => void = (Atomics as {pause?: () => void}).pause ?? (() => {});
@@ -69,6 +97,7 @@ export class MailboxCaller {
 		slot.size = size;
 		slot.isWrite = isWrite ? 1 : 0;
 		slot.value = value;
+		slot.calls++;
 		Atomics.store(words, stateWord, slotState.posted);
 		this.#doorbell.ring();
 		return this.#await(size);
@@ -82,6 +111,7 @@ export class MailboxCaller {
 		}
 		while (Atomics.load(words, stateWord) === slotState.posted) {
 			if (Atomics.wait(words, stateWord, slotState.posted, patienceMs) === 'timed-out' && this.#options.giveUp()) {
+				this.#slot.givenUp++;
 				return 0xffffffff >>> (32 - 8 * size);
 			}
 		}

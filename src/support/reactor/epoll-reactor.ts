@@ -1,5 +1,6 @@
-import {close, drainEventfd, Epoll, EpollSet, errnoName, eventfd, signalEventfd} from '#support/ffi';
+import {close, drainEventfd, Epoll, EpollSet, errnoName, eventfd, gettid, signalEventfd} from '#support/ffi';
 import type {Reactor, Readiness, Timer, Watch} from './reactor.ts';
+import {ReactorState, type ReactorStateView} from './reactor-state.ts';
 
 /** Work that is found by looking, not by a descriptor: mailboxes in shared memory. */
 export interface Polled {
@@ -15,6 +16,8 @@ export interface ReactorOptions {
 	readonly polled?: Polled;
 	/** Eventfd to use as {@link EpollReactor.wakeFd}, when others must know it before; stays the caller's to close. */
 	readonly wakeFd?: number;
+	/** Where other threads see what this one does. */
+	readonly state?: ReactorStateView;
 }
 
 interface Entry {
@@ -33,14 +36,12 @@ const now = () => Number(process.hrtime.bigint());
 export class EpollReactor implements Reactor {
 	/** Signal this eventfd from any thread to end the current wait and let the thread's messages be handled. */
 	readonly wakeFd: number;
-	/** Counters for inspect. */
-	readonly counters = {turns: 0, sleeps: 0, polledWork: 0, events: 0};
+	readonly state: ReactorStateView;
 
 	readonly #epoll = new EpollSet();
 	readonly #entries = new Map<number, Entry>();
 	readonly #timers = new Set<PendingTimer>();
 	readonly #scratch = new Uint8Array(8);
-	readonly #pollNs: number;
 	readonly #polled: Polled | undefined;
 	readonly #ownsWakeFd: boolean;
 	#deferred: (() => void)[] = [];
@@ -51,7 +52,8 @@ export class EpollReactor implements Reactor {
 	constructor(options: ReactorOptions = {}) {
 		this.#ownsWakeFd = options.wakeFd === undefined;
 		this.wakeFd = options.wakeFd ?? eventfd();
-		this.#pollNs = options.pollNs ?? 0;
+		this.state = options.state ?? ReactorState.on(new SharedArrayBuffer(ReactorState.byteLength));
+		this.state.pollNs = options.pollNs ?? 0;
 		this.#polled = options.polled;
 		this.#epoll.control(Epoll.ADD, this.wakeFd, Epoll.IN, 0);
 	}
@@ -91,13 +93,17 @@ export class EpollReactor implements Reactor {
 
 	/** Runs until {@link close}. Between turns the thread's event loop handles its messages. */
 	async run(): Promise<void> {
+		const {state} = this;
+		state.tid = gettid();
 		let idleSince = now();
 		while (!this.#closed) {
-			this.counters.turns++;
+			state.turns++;
 			if (this.#runDue()) idleSince = now();
 			await null;
 			if (this.#closed) break;
-			const busy = now() - idleSince < this.#pollNs;
+			const time = now();
+			state.turnNs = time;
+			const busy = time - idleSince < state.pollNs;
 			if (this.#wait(busy ? 0 : this.#sleepNs())) idleSince = now();
 			if (this.#woken) await this.#handleMessages();
 		}
@@ -114,7 +120,7 @@ export class EpollReactor implements Reactor {
 	/** Serves polled work, deferred actions and expired timers; true when there were any. */
 	#runDue(): boolean {
 		let worked = this.#polled?.poll() ?? false;
-		if (worked) this.counters.polledWork++;
+		if (worked) this.state.polledWork++;
 		const deferred = this.#deferred;
 		if (deferred.length > 0) {
 			this.#deferred = [];
@@ -139,16 +145,20 @@ export class EpollReactor implements Reactor {
 			this.#polled?.sleeping(true);
 			// A post between the last look and the flag would not signal: look once more.
 			if (this.#polled?.poll()) timeoutNs = 0;
-			else this.counters.sleeps++;
+			else this.state.sleeps++;
 		}
+		this.state.descriptors = this.#entries.size;
+		this.state.timers = this.#timers.size;
+		this.state.waiting = 1;
 		const count = this.#epoll.wait(timeoutNs);
+		this.state.waiting = 0;
 		if (sleeps) this.#polled?.sleeping(false);
 		for (let i = 0; i < count; i++) this.#dispatch(this.#epoll.readyToken(i), this.#epoll.readyEvents(i));
 		return count > 0;
 	}
 
 	#dispatch(token: number, events: number): void {
-		this.counters.events++;
+		this.state.events++;
 		if (token === 0) {
 			drainEventfd(this.wakeFd, this.#scratch);
 			this.#woken = true;

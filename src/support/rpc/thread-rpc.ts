@@ -15,6 +15,8 @@ export interface SpawnedWorker<T extends Leaving> {
 	 * outside: inside a foreign function that would end the process.
 	 */
 	readonly exited: Promise<void>;
+	/** The part of its time, 0–1, that the thread's event loop was not idle. */
+	eventLoopUse(): number;
 	/** Calls `dispose`, which is not answered, and resolves when the thread has ended. */
 	leave(): Promise<void>;
 }
@@ -41,7 +43,8 @@ export function adoptWorker<T extends Leaving>(worker: Worker): SpawnedWorker<T>
 		void (api as unknown as Leaving).dispose();
 		return exited;
 	};
-	return {api, failed, exited, leave};
+	const eventLoopUse = () => worker.performance.eventLoopUtilization().utilization;
+	return {api, failed, exited, eventLoopUse, leave};
 }
 
 /** In a worker thread: answers the owner's calls with the methods of `api`. */

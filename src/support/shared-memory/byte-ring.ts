@@ -1,4 +1,4 @@
-import {bytes, type FixedArray, i32, type Scalar, type StructSchema, type StructView} from './struct.ts';
+import {bytes, type FixedArray, i32, type Scalar, type StructSchema, type StructView, sensitive} from './struct.ts';
 
 type RingFields<P extends string> = {readonly [K in `${P}Head` | `${P}Tail`]: Scalar} & {
 	readonly [K in `${P}Data`]: FixedArray & {readonly type: 'bytes'};
@@ -9,7 +9,11 @@ type RingFields<P extends string> = {readonly [K in `${P}Head` | `${P}Tail`]: Sc
  * `capacity` must be a power of two.
  */
 export function ringFields<const P extends string>(prefix: P, capacity: number): RingFields<P> {
-	return {[`${prefix}Head`]: i32(), [`${prefix}Tail`]: i32(), [`${prefix}Data`]: bytes(capacity)} as RingFields<P>;
+	return {
+		[`${prefix}Head`]: i32(),
+		[`${prefix}Tail`]: i32(),
+		[`${prefix}Data`]: sensitive(bytes(capacity)),
+	} as RingFields<P>;
 }
 
 /**

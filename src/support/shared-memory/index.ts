@@ -12,6 +12,7 @@ export {
 	type Scalar,
 	StructSchema,
 	type StructView,
+	sensitive,
 	sharedStruct,
 	u8,
 	u16,

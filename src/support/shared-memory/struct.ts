@@ -8,11 +8,13 @@ export interface Scalar {
 	readonly type: 'u8' | 'u16' | 'u32' | 'i32' | 'f64';
 	/** Value after reset. */
 	readonly initial: number;
+	readonly sensitive?: boolean;
 }
 /** A fixed array of the struct: its accessor is a typed array over the shared bytes. */
 export interface FixedArray {
 	readonly type: 'bytes' | 'words';
 	readonly length: number;
+	readonly sensitive?: boolean;
 }
 export type Field = Scalar | FixedArray;
 export type Fields = Readonly<Record<string, Field>>;
@@ -28,6 +30,9 @@ export const f64 = (initial = 0): Scalar => ({type: 'f64', initial});
 export const bytes = (length: number): {type: 'bytes'; length: number} => ({type: 'bytes', length});
 /** `length` 32-bit words, an `Int32Array` (so `Atomics` works on it), zero after reset. */
 export const words = (length: number): {type: 'words'; length: number} => ({type: 'words', length});
+
+/** Marks a field that holds what the guest or its user keeps to themselves: inspect shows it with that mark. */
+export const sensitive = <F extends Field>(field: F): F => ({...field, sensitive: true});
 
 type ValueOf<F extends Field> = F extends Scalar ? number : F extends {type: 'bytes'} ? Uint8Array : Int32Array;
 type Mutable<T extends Fields> = {-readonly [K in keyof T as T[K] extends Scalar ? K : never]: number} & {

@@ -1,4 +1,4 @@
-import {bytes, f64, sharedStruct, u8} from '#support/shared-memory';
+import {bytes, f64, sensitive, sharedStruct, u8} from '#support/shared-memory';
 import {cmosSize} from './registers.ts';
 
 /** The shared state of the real-time clock. */
@@ -6,7 +6,7 @@ export const CmosRtcState = sharedStruct('cmos-rtc', {
 	/** Byte that port 0x71 reaches; bit 7 of port 0x70, the NMI mask, is not kept. */
 	index: u8(),
 	/** The RAM. The time registers in it are current only while the clock is stopped. */
-	ram: bytes(cmosSize),
+	ram: sensitive(bytes(cmosSize)),
 	/** What the guest's setting of the clock added to the configured time, in milliseconds. */
 	adjustmentMs: f64(),
 	/** Interrupt flags that are set, as in register C; IRQF is computed. */

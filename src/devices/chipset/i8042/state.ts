@@ -1,4 +1,4 @@
-import {bytes, f64, i32, ringFields, sharedStruct, u8} from '#support/shared-memory';
+import {bytes, f64, i32, ringFields, sensitive, sharedStruct, u8} from '#support/shared-memory';
 import {keyboardDefaults} from './keyboard-commands.ts';
 import {longestPacket, mouseDefaults} from './mouse-commands.ts';
 import {Ps2} from './ps2.ts';
@@ -11,7 +11,7 @@ const replyCapacity = 8;
 export const I8042State = sharedStruct('i8042', {
 	mode: u8(Mode.INITIAL),
 	/** Byte at the data port; stays readable after it was taken. */
-	output: u8(),
+	output: sensitive(u8()),
 	/** Whose byte `output` is, a {@link Source}; NONE when it was read. */
 	source: u8(),
 	/** The controller's own answer that waits for `output` to be read. */
@@ -34,7 +34,7 @@ export const I8042State = sharedStruct('i8042', {
 	/** Repeat rate and delay as the guest set them. */
 	keyboardTypematic: u8(keyboardDefaults.typematic),
 	/** Latest byte sent, for a resend. */
-	keyboardLast: u8(Ps2.TEST_PASSED),
+	keyboardLast: sensitive(u8(Ps2.TEST_PASSED)),
 	/** Keys pressed or released that found no room in the queue. */
 	keysDropped: f64(),
 	...ringFields('keyboardReply', replyCapacity),

@@ -20,7 +20,7 @@ test('buses are numbered depth first, and ECAM reaches every function and nothin
 	t.is(vendorAndDevice(machine, 6), 'c0de1414');
 	t.is(vendorAndDevice(machine, 6, 8), 'ffffffff', 'a port leads to device 0 alone');
 	t.is(machine.config(0, 16, 0x18, 4) & 0xffffff, 0x06_03_00, 'primary, secondary and subordinate bus');
-	t.true((machine.machine.inspect()['rc0']?.state['absent'] as number) > 0);
+	t.true((machine.machine.stateOf('rc0')?.['absent'] as number) > 0);
 });
 
 test('inspect lists functions with their numbers and BARs, as the guest has them now', (t) => {

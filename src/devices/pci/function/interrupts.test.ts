@@ -128,7 +128,7 @@ test('a function can be reset by itself', (t) => {
 	machine.setConfig(bus, 0, express + 8, 0x8000, 2);
 	t.is(machine.config(bus, 0, 0x10), 0, 'BARs as well');
 	t.deepEqual(machine.lines, [`${input} up`, `${input} down`]);
-	t.is(machine.machine.inspect()['near']?.state['scratch'], 0);
+	t.is(machine.machine.stateOf('near')?.['scratch'], 0);
 	machine.setConfig(bus, 0, 0x10, address);
 	machine.setConfig(bus, 0, command, 2, 2);
 	t.is(machine.bus.readMmio(address >>> 0, 4), 0);

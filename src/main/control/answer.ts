@@ -1,0 +1,49 @@
+import {VmmError} from '#support/errors';
+import {suggestion} from '#support/suggestion';
+import {controlError} from './errors.ts';
+import {type ControlTarget, controlMethods} from './methods.ts';
+import type {Request, Response} from './protocol.ts';
+
+/** Answers one line, whatever it holds. Never throws. */
+export async function answer(line: string, target: ControlTarget): Promise<Response> {
+	let id: Response['id'] = null;
+	let method = 'the request';
+	try {
+		const request = parseRequest(line);
+		({id, method} = request);
+		const found = controlMethods.get(method);
+		if (found === undefined) {
+			const near = suggestion(method, [...controlMethods.keys()]);
+			throw controlError('CONTROL_METHOD_UNKNOWN', {method, suggestion: near});
+		}
+		return {id, result: await found.call(target, request.params ?? {})};
+	} catch (caught) {
+		if (caught instanceof VmmError) return {id, error: caught.toData()};
+		const cause = caught instanceof Error ? caught.message : String(caught);
+		return {id, error: controlError('CONTROL_FAILED', {method, cause}).toData()};
+	}
+}
+
+/** @throws VmmError CONTROL_REQUEST_MALFORMED */
+function parseRequest(line: string): Request {
+	let value: unknown;
+	try {
+		value = JSON.parse(line);
+	} catch {
+		throw controlError('CONTROL_REQUEST_MALFORMED', {reason: 'it is no JSON'});
+	}
+	const reason = whatIsWrong(value);
+	if (reason !== undefined) throw controlError('CONTROL_REQUEST_MALFORMED', {reason});
+	return value as Request;
+}
+
+function whatIsWrong(value: unknown): string | undefined {
+	if (!isRecord(value)) return 'it is no object';
+	const {id, method, params} = value;
+	if (typeof id !== 'number' && !(typeof id === 'string' && id.length <= 64)) return '"id" is no number or short text';
+	if (typeof method !== 'string') return '"method" is no text';
+	return params === undefined || isRecord(params) ? undefined : '"params" is no object';
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+	typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,0 +1,143 @@
+import {chmodSync, rmSync} from 'node:fs';
+import type {Server, Socket} from 'node:net';
+import {errnoName} from '#support/ffi';
+import {answer} from './answer.ts';
+import {canConnect} from './control-client.ts';
+import {controlError} from './errors.ts';
+import {lines, lineTooLong} from './lines.ts';
+import {type ControlTarget, controlMethods} from './methods.ts';
+import {type Hello, maxClients, maxRequestBytes, protocolName, protocolVersion, type Response} from './protocol.ts';
+import {freeSocketPath, makeSocketDirectory, socketDirectory} from './socket-directory.ts';
+
+/** How a machine is reached. */
+export interface ControlOptions {
+	/** Path of the socket; without it one in the user's {@link socketDirectory}, where `openvmm ls` finds it. */
+	readonly path?: string;
+	/** What the machine is called. */
+	readonly name?: string;
+}
+
+/** A machine's open control socket. */
+export interface ControlServer {
+	readonly path: string;
+	/** Ends all connections and removes the socket. Idempotent. */
+	close(): void;
+}
+
+/**
+ * Lets clients of this user look at a machine and drive it. Does not keep the process.
+ * @throws VmmError CONTROL_SOCKET_TAKEN, CONTROL_SOCKET_FAILED, CONTROL_DIRECTORY_UNSAFE
+ */
+export async function serveControl(target: ControlTarget, options: ControlOptions = {}): Promise<ControlServer> {
+	const path = options.path ?? defaultPath();
+	const {createServer} = await import('node:net');
+	const clients = new Set<Socket>();
+	const server = createServer((client) => {
+		client.on('error', () => {});
+		if (clients.size >= maxClients) {
+			const error = controlError('CONTROL_TOO_MANY_CLIENTS', {limit: maxClients}).toData();
+			client.end(line({id: null, error}));
+			return;
+		}
+		clients.add(client);
+		client.unref();
+		void serveClient(client, target, options.name).finally(() => {
+			clients.delete(client);
+			client.destroy();
+		});
+	});
+	await listenAlone(server, path);
+	server.unref();
+	let isOpen = true;
+	return {
+		path,
+		close() {
+			if (!isOpen) return;
+			isOpen = false;
+			for (const client of clients) client.destroy();
+			// Removes the socket as well.
+			server.close();
+		},
+	};
+}
+
+function defaultPath(): string {
+	const directory = socketDirectory();
+	makeSocketDirectory(directory);
+	return freeSocketPath(directory);
+}
+
+/** One client's requests, one after another: it has as many answers in memory as it reads. */
+async function serveClient(client: Socket, target: ControlTarget, name: string | undefined): Promise<void> {
+	try {
+		await send(client, {hello: helloOf(name)});
+		for await (const request of lines(client, maxRequestBytes)) {
+			if (request === lineTooLong) {
+				const error = controlError('CONTROL_REQUEST_TOO_LARGE', {limitBytes: maxRequestBytes}).toData();
+				return await new Promise((resolve) => void client.end(line({id: null, error}), resolve));
+			}
+			await send(client, await answer(request, target));
+		}
+	} catch {
+		// The client has gone away.
+	}
+}
+
+const line = (message: Hello | Response): string => `${JSON.stringify(message)}\n`;
+
+/** Resolves when the client has taken it, or has gone. */
+async function send(client: Socket, message: Hello | Response): Promise<void> {
+	if (client.destroyed || client.write(line(message))) return;
+	await new Promise<void>((resolve) => {
+		client.once('drain', resolve);
+		client.once('close', () => resolve());
+	});
+}
+
+const helloOf = (name: string | undefined): Hello['hello'] => ({
+	protocol: protocolName,
+	version: protocolVersion,
+	pid: process.pid,
+	...(name !== undefined && {name}),
+	methods: [...controlMethods.keys()],
+});
+
+/** Listens where nobody else does: a socket that a dead process left is removed. */
+async function listenAlone(server: Server, path: string): Promise<void> {
+	const first = await listen(server, path);
+	if (first === undefined) return;
+	if (first !== 'EADDRINUSE') throw controlError('CONTROL_SOCKET_FAILED', {path, errno: first});
+	if (await canConnect(path)) throw controlError('CONTROL_SOCKET_TAKEN', {path});
+	rmSync(path, {force: true});
+	const second = await listen(server, path);
+	if (second !== undefined) throw controlError('CONTROL_SOCKET_FAILED', {path, errno: second});
+}
+
+/** The name of the error that prevented it, or undefined. */
+function listen(server: Server, path: string): Promise<string | undefined> {
+	return new Promise((resolve) => {
+		const failed = ({code, errno}: NodeJS.ErrnoException) => resolve(code ?? errnoName(errno ?? 0));
+		server.once('error', failed);
+		const restore = maskOthers();
+		try {
+			server.listen(path, () => {
+				server.off('error', failed);
+				chmodSync(path, 0o600);
+				resolve(undefined);
+			});
+		} finally {
+			restore();
+		}
+	});
+}
+
+/** Makes what is created now the user's own: between creating a socket and changing its mode others could connect. */
+function maskOthers(): () => void {
+	try {
+		const before = process.umask(0o177);
+		return () => void process.umask(before);
+	} catch {
+		// In a worker thread the mask cannot be changed.
+		return () => {};
+	}
+}

@@ -1,0 +1,261 @@
+import {existsSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync} from 'node:fs';
+import {connect, createServer} from 'node:net';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import test, {type ExecutionContext} from 'ava';
+import {type InspectOptions, inspectTree, leaf, object, updateTree} from '#support/inspect';
+import {
+	ControlClient,
+	type ControlOptions,
+	type ControlTarget,
+	connectAll,
+	connectMachine,
+	serveControl,
+} from './index.ts';
+import {maxClients, maxRequestBytes} from './protocol.ts';
+import {makeSocketDirectory, socketDirectory} from './socket-directory.ts';
+
+const base = mkdtempSync(join(tmpdir(), 'openvmm-control-'));
+test.after.always(() => rmSync(base, {recursive: true}));
+// Servers and clients do not keep the process; a machine's threads would.
+const alive = setInterval(() => {}, 1000);
+test.after.always(() => clearInterval(alive));
+
+function machine(changes: Partial<ControlTarget> = {}) {
+	const calls: string[] = [];
+	const settings = {level: 'warn'};
+	const writer = {
+		expected: 'a level',
+		write: (text: string) => {
+			settings.level = text;
+			return text === 'info';
+		},
+	};
+	const tree = object(() => ({
+		vm: object(() => ({state: 'running', key: leaf(() => 1n, {sensitive: true})})),
+		log: leaf(() => settings.level, {writer}),
+		large: 'x'.repeat(4 * 2 ** 20),
+	}));
+	const call = (name: string) => async () => void calls.push(name);
+	const target: ControlTarget = {
+		state: 'running',
+		inspect: (path: string, options: InspectOptions) => inspectTree(tree, path, options),
+		update: (path: string, text: string) => updateTree(tree, path, text),
+		pause: call('pause'),
+		resume: call('resume'),
+		reset: call('reset'),
+		nmi: call('nmi'),
+		quit: () => void calls.push('quit'),
+		...changes,
+	};
+	return {target, calls};
+}
+
+async function serve(t: ExecutionContext, options: ControlOptions = {}, changes: Partial<ControlTarget> = {}) {
+	const path = join(mkdtempSync(join(base, 's-')), 'control');
+	const {target, calls} = machine(changes);
+	const server = await serveControl(target, {path, ...options});
+	t.teardown(() => server.close());
+	return {path: server.path, calls, server};
+}
+
+/** Sends raw bytes and gives the lines that come back until the server closes or `count` lines are there. */
+function raw(path: string, bytes: string | Buffer, count: number): Promise<string[]> {
+	return new Promise((resolve, reject) => {
+		const socket = connect(path);
+		let text = '';
+		const done = () => {
+			resolve(text.split('\n').filter((line) => line !== ''));
+			socket.destroy();
+		};
+		socket.on('data', (chunk) => {
+			text += chunk;
+			if (text.split('\n').length > count) done();
+		});
+		socket.on('close', done);
+		socket.on('error', reject);
+		socket.write(bytes);
+	});
+}
+
+/** The answers to raw lines, without the hello. */
+const answers = async (path: string, requests: readonly string[]) =>
+	(await raw(path, `${requests.join('\n')}\n`, requests.length + 1)).slice(1).map((line) => JSON.parse(line));
+
+test('a client is greeted, looks, changes and drives', async (t) => {
+	const {path, calls} = await serve(t, {name: 'db'});
+	const client = await ControlClient.connect(path);
+	t.like(client.hello, {protocol: 'openvmm-control', version: 1, pid: process.pid, name: 'db'});
+	t.deepEqual(await client.call('inspect', {path: 'vm', safe: true}), {
+		kind: 'object',
+		children: [
+			['state', {kind: 'value', value: 'running'}],
+			['key', {kind: 'unresolved', why: 'sensitive'}],
+		],
+	});
+	t.like(await client.call('update', {path: 'log', value: 'info'}), {value: 'info'});
+	for (const method of client.hello.methods.filter((name) => !['inspect', 'update', 'quit'].includes(name)))
+		t.deepEqual(await client.call(method), {state: 'running'});
+	await client.call('quit');
+	while (!calls.includes('quit')) await new Promise((resolve) => setImmediate(resolve));
+	t.deepEqual(calls, ['pause', 'resume', 'reset', 'nmi', 'quit']);
+	client.close();
+});
+
+test('the socket is its owner’s alone, and goes with the server', async (t) => {
+	const {path, server} = await serve(t);
+	t.is(statSync(path).mode & 0o777, 0o600);
+	server.close();
+	server.close();
+	t.false(existsSync(path));
+});
+
+const wrong: [string, string][] = [
+	['{"id":', 'CONTROL_REQUEST_MALFORMED'],
+	['[]', 'CONTROL_REQUEST_MALFORMED'],
+	['null', 'CONTROL_REQUEST_MALFORMED'],
+	['{"method":"status"}', 'CONTROL_REQUEST_MALFORMED'],
+	['{"id":1,"method":7}', 'CONTROL_REQUEST_MALFORMED'],
+	['{"id":1,"method":"status","params":[]}', 'CONTROL_REQUEST_MALFORMED'],
+	['{"id":1,"method":"statsu"}', 'CONTROL_METHOD_UNKNOWN'],
+	['{"id":1,"method":"constructor"}', 'CONTROL_METHOD_UNKNOWN'],
+	['{"id":1,"method":"pause","params":{"now":true}}', 'CONTROL_PARAM_UNKNOWN'],
+	['{"id":1,"method":"inspect","params":{"depth":-1}}', 'CONTROL_PARAM_INVALID'],
+	['{"id":1,"method":"inspect","params":{"path":null}}', 'CONTROL_PARAM_INVALID'],
+	['{"id":1,"method":"inspect","params":{"timeoutMs":1e9}}', 'CONTROL_PARAM_INVALID'],
+	['{"id":1,"method":"update","params":{"path":"log"}}', 'CONTROL_PARAM_INVALID'],
+	['{"id":1,"method":"update","params":{"path":"log","value":"loud"}}', 'INSPECT_VALUE_INVALID'],
+	['{"id":1,"method":"update","params":{"path":"vm/state","value":"x"}}', 'INSPECT_READ_ONLY'],
+	['{"id":1,"method":"inspect","params":{"path":"vm/stat"}}', 'INSPECT_PATH_NOT_FOUND'],
+];
+for (const [request, code] of wrong) {
+	test(`${request} is answered with ${code}, and the next request as ever`, async (t) => {
+		const {path} = await serve(t);
+		const [first, second] = await answers(path, [request, '{"id":"b","method":"status"}']);
+		t.is(first.error.code, code);
+		t.deepEqual(second, {id: 'b', result: {state: 'running'}});
+	});
+}
+
+test('a bug of ours is an answer, not an end', async (t) => {
+	const {path} = await serve(t, {}, {pause: () => Promise.reject(new TypeError('x'))});
+	const [first, second] = await answers(path, ['{"id":1,"method":"pause"}', '{"id":2,"method":"status"}']);
+	t.like(first, {id: 1, error: {code: 'CONTROL_FAILED', message: 'pause failed: x'}});
+	t.is(second.id, 2);
+});
+
+test('a request that is too large is answered and the connection closed', async (t) => {
+	const {path} = await serve(t);
+	for (const bytes of [
+		'x'.repeat(maxRequestBytes + 1),
+		`${'x'.repeat(maxRequestBytes + 1)}\n{"id":1,"method":"status"}\n`,
+	]) {
+		const [, error, ...more] = await raw(path, bytes, 9);
+		t.is(JSON.parse(error ?? '').error.code, 'CONTROL_REQUEST_TOO_LARGE');
+		t.deepEqual(more, []);
+	}
+});
+
+test('random bytes do no harm', async (t) => {
+	const {path} = await serve(t);
+	let seed = 1;
+	const bytes = Buffer.from(
+		Array.from({length: 20_000}, () => {
+			seed = (Math.imul(seed, 1103515245) + 12345) >>> 0;
+			return seed >>> 24;
+		}),
+	);
+	await raw(path, Buffer.concat([bytes, Buffer.from('\n')]), 2);
+	t.like(await (await ControlClient.connect(path)).call('status'), {state: 'running'});
+});
+
+test('a client that does not read, and one whose request hangs, keep nobody', async (t) => {
+	const {path} = await serve(t, {}, {pause: () => new Promise(() => {})});
+	const deaf = connect(path);
+	deaf.pause();
+	deaf.write('{"id":1,"method":"inspect","params":{"path":"large"}}\n'.repeat(500));
+	const hanging = await ControlClient.connect(path);
+	void hanging.call('pause').catch(() => {});
+	const third = await ControlClient.connect(path);
+	t.like(await third.call('status'), {state: 'running'});
+	for (const client of [deaf, hanging, third]) client instanceof ControlClient ? client.close() : client.destroy();
+});
+
+test('connections are counted', async (t) => {
+	const {path} = await serve(t);
+	const clients = await Promise.all(Array.from({length: maxClients}, () => ControlClient.connect(path)));
+	await t.throwsAsync(ControlClient.connect(path), {code: 'CONTROL_TOO_MANY_CLIENTS'});
+	clients[0]?.close();
+	for (let free = false; !free; ) {
+		free = await ControlClient.connect(path).then(
+			(client) => {
+				client.close();
+				return true;
+			},
+			() => false,
+		);
+	}
+	for (const client of clients) client.close();
+	t.pass();
+});
+
+test('a socket that a dead process left is taken over, a living one is not', async (t) => {
+	const path = join(mkdtempSync(join(base, 's-')), 'control');
+	writeFileSync(path, '');
+	const server = await serveControl(machine().target, {path});
+	await t.throwsAsync(serveControl(machine().target, {path}), {code: 'CONTROL_SOCKET_TAKEN'});
+	server.close();
+	await t.throwsAsync(serveControl(machine().target, {path: join(base, 'no/such/control')}), {
+		code: 'CONTROL_SOCKET_FAILED',
+	});
+});
+
+test('something else behind a socket is recognised', async (t) => {
+	const path = join(mkdtempSync(join(base, 's-')), 'other');
+	const greetings = ['220 mail\n', '{"QMP":{}}\n', '{"hello":{"protocol":"openvmm-control","version":99}}\n'];
+	const server = createServer((socket) => void socket.end(greetings.shift() ?? ''));
+	await new Promise<void>((resolve) => void server.listen(path, resolve));
+	for (const found of [/no JSON/, /another protocol/, /version 99/])
+		await t.throwsAsync(ControlClient.connect(path), {code: 'CONTROL_NOT_OURS', message: found});
+	await t.throwsAsync(ControlClient.connect(path), {code: 'CONTROL_UNREACHABLE', message: /says nothing/});
+	server.close();
+	await t.throwsAsync(ControlClient.connect(join(base, 'nobody')), {code: 'CONTROL_UNREACHABLE', message: /ENOENT/});
+});
+
+test('machines are found by name and process id, and sockets of dead processes go', async (t) => {
+	const directory = join(mkdtempSync(join(base, 'd-')), 'openvmm');
+	makeSocketDirectory(directory);
+	await t.throwsAsync(connectMachine({}, directory), {code: 'CONTROL_NO_MACHINE'});
+	const stale = join(directory, '999999999.sock');
+	writeFileSync(stale, '');
+	const one = await serveControl(machine().target, {path: join(directory, `${process.pid}.sock`), name: 'one'});
+	(await connectMachine({}, directory)).close();
+	t.false(existsSync(stale));
+	const two = await serveControl(machine().target, {path: join(directory, `${process.pid}-2.sock`), name: 'two'});
+	t.is((await connectMachine({vm: 'two'}, directory)).hello.name, 'two');
+	await t.throwsAsync(connectMachine({}, directory), {code: 'CONTROL_MACHINE_AMBIGUOUS', message: /one \(\d+\)/});
+	await t.throwsAsync(connectMachine({vm: String(process.pid)}, directory), {code: 'CONTROL_MACHINE_AMBIGUOUS'});
+	await t.throwsAsync(connectMachine({vm: 'three'}, directory), {code: 'CONTROL_MACHINE_UNKNOWN'});
+	t.is((await connectMachine({socket: two.path}, directory)).hello.name, 'two');
+	const names = (await connectAll(directory)).map(({hello}) => hello.name);
+	t.deepEqual(names.sort(), ['one', 'two']);
+	one.close();
+	two.close();
+});
+
+test('a directory that is not the user’s own alone is refused', (t) => {
+	const folder = mkdtempSync(join(base, 'd-'));
+	mkdirSync(join(folder, 'open'), {mode: 0o755});
+	t.throws(() => makeSocketDirectory(join(folder, 'open')), {
+		code: 'CONTROL_DIRECTORY_UNSAFE',
+		message: /open to others/,
+	});
+	symlinkSync('/tmp', join(folder, 'link'));
+	t.throws(() => makeSocketDirectory(join(folder, 'link')), {
+		code: 'CONTROL_DIRECTORY_UNSAFE',
+		message: /no directory/,
+	});
+	makeSocketDirectory(join(folder, 'new'));
+	t.is(statSync(join(folder, 'new')).mode & 0o777, 0o700);
+	t.is(socketDirectory({XDG_RUNTIME_DIR: '/run/x'}), `/run/x/openvmm-${process.getuid?.()}`);
+});

@@ -1,0 +1,43 @@
+import type {ErrorData} from '#support/errors';
+
+/**
+ * The control protocol: a stream of JSON values, one per line. The server begins with a {@link Hello}; then the client
+ * sends {@link Request}s and gets a {@link Response} with the same id for each, in order.
+ */
+export const protocolName = 'openvmm-control';
+
+/** Counts up when a client of before would misunderstand something; new methods and new fields do not count. */
+export const protocolVersion = 1;
+
+/** Longest request in bytes, its line feed included. */
+export const maxRequestBytes = 64 * 1024;
+
+/** Connections at one time; each holds one request and one response at most. */
+export const maxClients = 32;
+
+/** Whom the client has reached. */
+export interface Hello {
+	readonly hello: {
+		readonly protocol: typeof protocolName;
+		readonly version: number;
+		/** Process of the machine. */
+		readonly pid: number;
+		/** What its owner called it. */
+		readonly name?: string;
+		/** What may be asked. */
+		readonly methods: readonly string[];
+	};
+}
+
+/** What a client asks. */
+export interface Request {
+	/** Comes back with the response. */
+	readonly id: number | string;
+	readonly method: string;
+	readonly params?: Readonly<Record<string, unknown>>;
+}
+
+/** The id is null when the request has none that can be read. */
+export type Response =
+	| {readonly id: Request['id'] | null; readonly result: unknown}
+	| {readonly id: Request['id'] | null; readonly error: ErrorData};

@@ -1,0 +1,79 @@
+import {existsSync, lstatSync, mkdirSync, readdirSync, statSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {controlError} from './errors.ts';
+
+/** Only its owner may enter. */
+const directoryMode = 0o700;
+
+const userId = (): number => process.getuid?.() ?? 0;
+
+/**
+ * Where this user's machines have their control sockets: under `$XDG_RUNTIME_DIR`, else under the runtime directory that
+ * systemd gives a user, else under the one for temporary files.
+ */
+export function socketDirectory(env: NodeJS.ProcessEnv = process.env): string {
+	const {XDG_RUNTIME_DIR: given = ''} = env;
+	const usual = `/run/user/${userId()}`;
+	const base = given !== '' ? given : isOwn(usual) ? usual : tmpdir();
+	return join(base, `openvmm-${userId()}`);
+}
+
+const isOwn = (path: string) => statSync(path, {throwIfNoEntry: false})?.uid === userId();
+
+/**
+ * Makes the directory. In one for everybody's temporary files somebody else may have been first.
+ * @throws VmmError CONTROL_DIRECTORY_UNSAFE, CONTROL_SOCKET_FAILED
+ */
+export function makeSocketDirectory(path: string): void {
+	try {
+		mkdirSync(path, {mode: directoryMode});
+	} catch (error) {
+		const {code: errno = ''} = error as NodeJS.ErrnoException;
+		if (errno !== 'EEXIST') throw controlError('CONTROL_SOCKET_FAILED', {path, errno}, {cause: error});
+	}
+	const found = whatIsUnsafe(path);
+	if (found !== undefined) throw controlError('CONTROL_DIRECTORY_UNSAFE', {path, found});
+}
+
+function whatIsUnsafe(path: string): string | undefined {
+	// Not statSync: a link leads wherever its owner wants.
+	const stat = lstatSync(path);
+	if (!stat.isDirectory()) return 'no directory';
+	if (stat.uid !== userId()) return `another user's (${stat.uid})`;
+	return (stat.mode & 0o077) === 0 ? undefined : 'open to others';
+}
+
+/** A path for one more machine of this process. */
+export function freeSocketPath(directory: string): string {
+	for (let number = 1; ; number++) {
+		const path = join(directory, number === 1 ? `${process.pid}.sock` : `${process.pid}-${number}.sock`);
+		if (!existsSync(path)) return path;
+	}
+}
+
+/** A socket in the directory, by its name. */
+export interface SocketFile {
+	readonly path: string;
+	/** Process that made it. */
+	readonly pid: number;
+}
+
+/** The sockets in the directory, whether anybody answers there or not; none when the directory is not safe. */
+export function socketFiles(directory: string): SocketFile[] {
+	if (!existsSync(directory) || whatIsUnsafe(directory) !== undefined) return [];
+	return readdirSync(directory).flatMap((name) => {
+		const [, pid] = /^(\d+)(?:-\d+)?\.sock$/.exec(name) ?? [];
+		return pid === undefined ? [] : [{path: join(directory, name), pid: Number(pid)}];
+	});
+}
+
+/** True when no process has this id. */
+export function isGone(pid: number): boolean {
+	try {
+		process.kill(pid, 0);
+		return false;
+	} catch (error) {
+		return (error as NodeJS.ErrnoException).code === 'ESRCH';
+	}
+}

@@ -1,0 +1,2 @@
+export type {InspectedMachine} from './inspected-machine.ts';
+export {machineTree} from './machine-tree.ts';

@@ -1,0 +1,32 @@
+import type {AttachedMachine} from '#devices/machine';
+import type {VmConfig} from '#main/config';
+import type {GuestRam} from '#main/memory';
+import type {ReactorStateView} from '#support/reactor';
+import type {VcpuLatenciesView} from '#vcpu-worker/latency';
+import type {CpuReport} from '#vcpu-worker/probe';
+import type {VcpuControlView} from '#vcpu-worker/protocol';
+
+/** A thread as inspect sees it. */
+export interface InspectedThread {
+	/** The part of its time, 0–1, that its event loop was not idle. */
+	eventLoopUse(): number;
+}
+
+/** A vCPU as inspect sees it. */
+export interface InspectedVcpu extends InspectedThread {
+	readonly index: number;
+	readonly control: VcpuControlView;
+	readonly latencies: VcpuLatenciesView;
+	report(): Promise<CpuReport>;
+	sampleExits(every: number): void;
+}
+
+/** What a machine's tree is made from. Everything in it is shared memory or answers within a call. */
+export interface InspectedMachine {
+	readonly config: VmConfig;
+	readonly machine: AttachedMachine;
+	readonly ram: GuestRam;
+	readonly vcpus: readonly InspectedVcpu[];
+	readonly devices: InspectedThread & {readonly reactor: ReactorStateView};
+	state(): string;
+}

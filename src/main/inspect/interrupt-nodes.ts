@@ -1,0 +1,24 @@
+import {type Children, object} from '#support/inspect';
+import type {InspectedMachine} from './inspected-machine.ts';
+
+/** `vm/interrupts`: every input that a device's line leads to, its level, and who raises it. */
+export const interruptNodes = ({machine, config}: InspectedMachine): Children => ({
+	controllers: config.irqchip === 'kernel' ? 'KVM' : 'devices: pic, ioapic, pit',
+	inputs: object(() => {
+		const inputs = machine.devices.flatMap(({placed}) => Object.values(placed.lines).map(({gsi}) => gsi));
+		return Object.fromEntries([...new Set(inputs)].map((input) => [input, object(() => inputNodes(machine, input))]));
+	}),
+});
+
+const inputNodes = ({devices, lines}: InspectedMachine['machine'], input: number): Children => ({
+	asserted: lines.isAsserted(input),
+	sources: object(() =>
+		Object.fromEntries(
+			devices.flatMap(({placed}) =>
+				Object.entries(placed.lines)
+					.filter(([, source]) => source.gsi === input)
+					.map(([line, source]) => [`${placed.name}.${line}`.replaceAll('/', '∕'), lines.isRaised(source)] as const),
+			),
+		),
+	),
+});

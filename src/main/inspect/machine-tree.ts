@@ -1,0 +1,41 @@
+import {type Children, dataNode, duration, type InspectNode, object} from '#support/inspect';
+import {busNodes} from './bus-nodes.ts';
+import {deviceNodes} from './device-nodes.ts';
+import type {InspectedMachine} from './inspected-machine.ts';
+import {interruptNodes} from './interrupt-nodes.ts';
+import {latencyNodes} from './latency-nodes.ts';
+import {mailboxNodes} from './mailbox-nodes.ts';
+import {memoryNodes} from './memory-nodes.ts';
+import {pciNodes} from './pci-nodes.ts';
+import {processNodes} from './process-nodes.ts';
+import {reactorNodes} from './reactor-nodes.ts';
+import {vcpuNodes} from './vcpu-nodes.ts';
+import {workerNodes} from './worker-nodes.ts';
+
+/** The subtrees of `vm`. A new one is one line here and a file beside this one. */
+const vmNodes = (inspected: InspectedMachine): Children => ({
+	state: inspected.state(),
+	time: duration(inspected.machine.time.nowNs()),
+	config: dataNode(inspected.config),
+	vcpus: object(() => vcpuNodes(inspected)),
+	devices: object(() => deviceNodes(inspected.machine)),
+	buses: object(() => busNodes(inspected.machine)),
+	pci: object(() => pciNodes(inspected.machine)),
+	interrupts: object(() => interruptNodes(inspected)),
+	memory: object(() => memoryNodes(inspected)),
+	workers: object(() => workerNodes(inspected)),
+	reactor: object(() => reactorNodes(inspected.devices.reactor)),
+	mailboxes: object(() => mailboxNodes(inspected.machine)),
+	latencies: object(() => latencyNodes(inspected.vcpus)),
+});
+
+/**
+ * The tree of a machine and its process. Nothing in it is computed before it is asked for.
+ * @param more - further nodes at the root, of whoever owns the machine
+ */
+export const machineTree = (inspected: InspectedMachine, more: () => Children = () => ({})): InspectNode =>
+	object(() => ({
+		vm: object(() => vmNodes(inspected)),
+		process: object(processNodes),
+		...more(),
+	}));

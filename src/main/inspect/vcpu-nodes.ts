@@ -1,0 +1,48 @@
+import {type Children, dataChildren, dataNode, type InspectNode, leaf, object} from '#support/inspect';
+import type {CpuReport} from '#vcpu-worker/probe';
+import type {InspectedMachine, InspectedVcpu} from './inspected-machine.ts';
+import {histogramNodes} from './latency-nodes.ts';
+
+/** `vm/vcpus`. */
+export const vcpuNodes = (inspected: InspectedMachine): Children =>
+	Object.fromEntries(inspected.vcpus.map((vcpu) => [vcpu.index, object(() => vcpuChildren(vcpu, inspected))]));
+
+function vcpuChildren(vcpu: InspectedVcpu, inspected: InspectedMachine): Children {
+	const {control} = vcpu;
+	return {
+		running: control.running === 1,
+		thread: control.tid,
+		exits: object(() => ({
+			port: control.portExits,
+			mmio: control.mmioExits,
+			msr: control.msrExits,
+			interrupted: control.interruptedExits,
+			other: control.otherExits,
+		})),
+		latencies: object(() => histogramNodes([vcpu.latencies])),
+		// A stopped machine has no threads that could be asked.
+		...(inspected.state() !== 'stopped' && reportNodes(vcpu)),
+	};
+}
+
+/** What only the processor's own thread can tell, asked once however many of the nodes are looked at. */
+function reportNodes(vcpu: InspectedVcpu): Children {
+	let asked: Promise<CpuReport> | undefined;
+	const ask = async (): Promise<CpuReport> => {
+		asked ??= vcpu.report();
+		const report = await asked;
+		if (report['error'] !== undefined) throw new Error(String(report['error']));
+		return report;
+	};
+	const part = (name: string, sensitive = true): InspectNode =>
+		object(async () => dataChildren((await ask())[name] as object), {sensitive});
+	return {
+		activity: leaf(async () => String(dataNode((await ask())['activity']))),
+		registers: part('registers'),
+		events: part('events', false),
+		localApic: part('localApic', false),
+		debugRegisters: part('debugRegisters'),
+		extendedControl: part('extendedControl', false),
+		msrs: part('msrs'),
+	};
+}
