@@ -3,6 +3,8 @@ import type {ReadStream} from 'node:tty';
 import {parseDevice} from '#main/config';
 import {isVmmError} from '#support/errors';
 import {suggestion} from '#support/suggestion';
+import {complete} from './completion.ts';
+import {inspectInConsole, inspectParameters} from './console-inspect.ts';
 import type {Machine} from './machine.ts';
 
 /** What a console command leads to: stay at the prompt, go back to the guest, or end the machine. */
@@ -11,7 +13,7 @@ type Next = 'stay' | 'input' | 'quit';
 interface ConsoleCommand {
 	readonly names: readonly string[];
 	readonly help: string;
-	/** What stands behind the name, when something must. */
+	/** What stands behind the name: as many words as here, or what is in brackets. */
 	readonly parameters?: string;
 	run(machine: Machine, say: (text: string) => void, words: readonly string[]): Promise<Next> | Next;
 }
@@ -43,12 +45,15 @@ export const consoleCommands: readonly ConsoleCommand[] = [
 		run: change((machine) => machine.powerButton()),
 	},
 	{
+		names: ['inspect', 'x'],
+		parameters: inspectParameters,
+		help: 'show what the machine is doing, or with -u change it',
+		run: inspectInConsole,
+	},
+	{
 		names: ['status'],
-		help: 'print the state of the machine and its counters',
-		run(machine, say) {
-			for (const [name, value] of Object.entries(machine.inspect())) say(`${name}: ${statusText(value)}`);
-			return 'stay';
-		},
+		help: 'print the state of the machine: inspect vm',
+		run: (machine, say) => inspectInConsole(machine, say, ['vm']),
 	},
 	{
 		names: ['pcie-add'],
@@ -102,12 +107,6 @@ function tenths(say: (text: string) => void): (done: number, total: number) => v
 	};
 }
 
-/** A value on one line; state holds 64-bit registers, which JSON lacks. */
-function statusText(value: unknown): string {
-	if (typeof value === 'string') return value;
-	return JSON.stringify(value, (_key, inner) => (typeof inner === 'bigint' ? `0x${inner.toString(16)}` : inner));
-}
-
 /**
  * Runs one console line. Errors are said and stay at the prompt; an empty line does nothing.
  * @param say prints one line
@@ -116,11 +115,13 @@ export async function runConsoleLine(line: string, machine: Machine, say: (text:
 	const [word = '', ...words] = line.trim().split(/\s+/);
 	if (word === '') return 'stay';
 	const command = consoleCommands.find(({names}) => names.includes(word));
-	if (command?.parameters !== undefined && words.length !== command.parameters.split(' ').length) {
-		say(`Usage: ${word} ${command.parameters}`);
+	const {parameters} = command ?? {};
+	// What is in brackets the command reads itself.
+	if (parameters !== undefined && !parameters.startsWith('[') && words.length !== parameters.split(' ').length) {
+		say(`Usage: ${word} ${parameters}`);
 		return 'stay';
 	}
-	if (!command || (words.length > 0 && command.parameters === undefined)) {
+	if (!command || (words.length > 0 && parameters === undefined)) {
 		const near = suggestion(
 			word,
 			consoleCommands.flatMap(({names}) => names).filter((name) => name.length > 1),
@@ -155,13 +156,12 @@ export interface PromptResult {
 /** Runs the `openvmm>` console until a command leaves it. */
 export async function consolePrompt(machine: Machine, options: PromptOptions): Promise<PromptResult> {
 	const {stdin, typedAhead, guestInput} = options;
-	const names = consoleCommands.flatMap((command) => command.names);
 	const lines = createInterface({
 		input: stdin,
 		output: process.stdout,
 		terminal: true,
 		prompt: 'openvmm> ',
-		completer: (text: string): [string[], string] => [names.filter((name) => name.startsWith(text)), text],
+		completer: (text: string) => complete(text, consoleCommands, machine),
 	});
 	const say = (text: string) => void process.stdout.write(`${text}\n`);
 	say('');

@@ -17,7 +17,20 @@ export const exitStatuses = {
 	usage: {
 		status: 2,
 		meaning: 'the command line or the configuration is wrong',
-		codes: ['CLI_*', 'CONFIG_*', 'TOPOLOGY_*', 'MEMORY_SIZE_*', 'SERIAL_*', 'FLAT_*', 'BUS_*', 'DEVICE_*', 'GDB_*'],
+		codes: [
+			'CLI_*',
+			'CONFIG_*',
+			'TOPOLOGY_*',
+			'MEMORY_SIZE_*',
+			'SERIAL_*',
+			'FLAT_*',
+			'BUS_*',
+			'DEVICE_*',
+			'GDB_*',
+			'INSPECT_*',
+			'CONTROL_SOCKET_*',
+			'CONTROL_DIRECTORY_*',
+		],
 	},
 	crash: {status: 3, meaning: 'the guest crashed (triple fault, or a panic that it reported)', codes: []},
 	noKvm: {
@@ -40,6 +53,11 @@ export const exitStatuses = {
 		status: 8,
 		meaning: 'the snapshot is damaged, of another machine or version, or not for this host',
 		codes: ['SNAPSHOT_*', 'STATE_*', 'KVM_CPU_FEATURES_MISSING', 'KVM_MSR_REFUSED', 'KVM_TSC_FREQUENCY'],
+	},
+	noMachine: {
+		status: 9,
+		meaning: 'a command for a running machine did not reach it',
+		codes: ['CONTROL_*'],
 	},
 	hangup: {status: 129, meaning: 'SIGHUP ended it', codes: []},
 	interrupted: {status: 130, meaning: 'SIGINT ended it (Ctrl-C, where stdin is no terminal)', codes: []},

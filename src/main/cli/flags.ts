@@ -266,6 +266,18 @@ export const flags = [
 		group: 'process',
 		help: 'write the process id there, locked while openvmm runs and removed at its end',
 	},
+	{
+		name: 'name',
+		value: 'NAME',
+		group: 'process',
+		help: 'what the machine is called, by "openvmm ls" and for --vm; without it its process id does',
+	},
+	{
+		name: 'control-socket',
+		value: 'PATH',
+		group: 'process',
+		help: 'Unix socket for "openvmm inspect" and the other commands, or none; without it one of your own under $XDG_RUNTIME_DIR, where they find it',
+	},
 	{name: 'help', short: 'h', group: 'process', help: 'print this help'},
 	{name: 'version', short: 'V', group: 'process', help: 'print the version'},
 ] as const satisfies readonly Flag[];
@@ -274,18 +286,62 @@ export const flags = [
 export type FlagName = (typeof flags)[number]['name'];
 
 /** A flag of a command other than running a machine. */
-export interface CommandFlag {
-	readonly name: string;
+export type CommandFlag = Pick<Flag, 'name' | 'short' | 'value' | 'help'>;
+
+/** A command: a word that may stand in the first place instead of flags. */
+export interface Command {
 	readonly help: string;
+	/** Placeholder of the one word that it takes beside its flags. */
+	readonly argument?: string;
+	readonly flags: readonly CommandFlag[];
+	/** The method of the control protocol that it calls, without parameters. */
+	readonly method?: string;
+	/** Exit statuses that need a word of their own. */
+	readonly statuses?: readonly (readonly [string, string])[];
 }
+
+const helpFlag = {name: 'help', short: 'h', help: 'print this help'} as const;
+const jsonFlag = {name: 'json', help: 'print JSON'} as const;
+
+/** Which machine a command is for. */
+const machineFlags = [
+	{name: 'vm', value: 'NAME', help: 'machine by its name or process id; needed when several are running'},
+	{name: 'socket', value: 'PATH', help: 'machine by its control socket'},
+	helpFlag,
+] as const;
+
+/** Flags of `inspect`, which the console's command has as well. */
+export const inspectFlags = [
+	{name: 'recursive', short: 'r', help: 'open all objects below the path'},
+	{name: 'limit', short: 'l', value: 'DEPTH', help: 'open objects this deep'},
+	{name: 'update', short: 'u', value: 'VALUE', help: 'change the value at the path, where it says "writable"'},
+	{name: 'safe', help: 'leave out what is marked as sensitive: guest data, host addresses'},
+	jsonFlag,
+] as const satisfies readonly CommandFlag[];
+
+/** A command that changes a running machine. */
+const change = (method: string, help: string): Command => ({help, method, flags: machineFlags});
 
 /** The words that may stand in the first place instead of flags. */
 export const commands = {
+	inspect: {
+		help: 'show what a running machine is doing, as a tree: registers, devices, memory, threads',
+		argument: 'PATH',
+		flags: [...inspectFlags, ...machineFlags],
+	},
+	ls: {help: 'list your running machines', flags: [jsonFlag, helpFlag]},
+	pause: change('pause', 'stop the processors of a running machine'),
+	resume: change('resume', 'let them run again'),
+	reset: change('reset', 'start its guest again'),
+	nmi: change('nmi', 'send its boot processor a non-maskable interrupt'),
+	'power-button': change('power-button', 'press its power button: a guest that listens shuts down'),
+	quit: change('quit', 'end it, and the openvmm that runs it'),
 	doctor: {
 		help: 'say what this host can run, and what to do where it cannot',
-		flags: [
-			{name: 'json', help: 'print the findings as JSON'},
-			{name: 'help', help: 'print the help'},
+		flags: [{name: 'json', help: 'print the findings as JSON'}, helpFlag],
+		statuses: [
+			['0', 'a guest can run here'],
+			['4', 'no guest can run here'],
 		],
 	},
 	restore: {
@@ -296,7 +352,7 @@ export const commands = {
 		help: 'print this help',
 		flags: [{name: 'markdown', help: "print the guide's page on the command line"}],
 	},
-} as const satisfies Record<string, {readonly help: string; readonly flags: readonly CommandFlag[]}>;
+} as const satisfies Readonly<Record<string, Command>>;
 
 /** A command's name. */
 export type CommandName = keyof typeof commands;

@@ -1,8 +1,8 @@
 import {readFileSync} from 'node:fs';
 import test from 'ava';
 import {exitStatuses, statusOfError} from './exit-status.ts';
-import {type Flag, flags} from './flags.ts';
-import {doctorHelpText, helpText} from './help.ts';
+import {commands, type Flag, flags} from './flags.ts';
+import {commandHelpText, helpText} from './help.ts';
 import {referencePage} from './reference-page.ts';
 
 test('the help fits 100 columns and lists every flag', (t) => {
@@ -12,11 +12,13 @@ test('the help fits 100 columns and lists every flag', (t) => {
 		[],
 	);
 	for (const {name} of flags) t.regex(text, new RegExp(`^ +(-., )?--${name}( |$)`, 'm'));
+	for (const name of Object.keys(commands)) t.regex(text, new RegExp(`^ +openvmm ${name}( |$)`, 'm'));
 });
 
 test('the help reads as reviewed', (t) => {
 	t.snapshot(helpText());
-	t.snapshot(doctorHelpText());
+	t.snapshot(commandHelpText('doctor'));
+	t.snapshot(commandHelpText('inspect'));
 });
 
 test("the guide's page is the one made from the table", (t) => {
@@ -45,6 +47,9 @@ const statuses: [string, number][] = [
 	['INITRD_TOO_LARGE', 7],
 	['KERNEL_TRUNCATED', 6],
 	['COMMAND_LINE_TOO_LONG', 6],
+	['INSPECT_PATH_NOT_FOUND', 2],
+	['CONTROL_SOCKET_TAKEN', 2],
+	['CONTROL_NO_MACHINE', 9],
 	['KVM_MISSING', 4],
 	['KVM_PERMISSION', 5],
 	['KVM_IOCTL_FAILED', 1],

@@ -1,5 +1,14 @@
 import {exitStatuses} from './exit-status.ts';
-import {commands, environment, type Flag, flagGroups, flags} from './flags.ts';
+import {
+	type Command,
+	type CommandFlag,
+	type CommandName,
+	commands,
+	environment,
+	type Flag,
+	flagGroups,
+	flags,
+} from './flags.ts';
 
 /** Columns that the help may fill. */
 const width = 100;
@@ -12,8 +21,10 @@ export function helpText(): string {
 		'openvmm: boots virtual machines on Linux KVM',
 		'',
 		'Usage: openvmm [FLAGS]            boot a machine',
-		'       openvmm doctor [--json]    say what this host can run',
-		'       openvmm help               print this help',
+		'       openvmm COMMAND [FLAGS]    see or change a running one',
+		'',
+		'Commands, each with a --help of its own:',
+		...commandRows().flatMap(([syntax, help]) => row(syntax, help)),
 		'',
 		...Object.entries(flagGroups).flatMap(([group, title]) => [
 			`${title}:`,
@@ -34,28 +45,34 @@ export function helpText(): string {
 		'  openvmm -p 4',
 		'  openvmm -k vmlinuz -r initrd.img -c "quiet" -p 4 -m 2G',
 		'  openvmm -k vmlinuz --com1 file=boot.log --com2 listen=/tmp/com2 --pidfile vm.pid',
+		'  openvmm inspect vm/vcpus/0/registers',
 		'',
 	].join('\n');
 }
 
-/** The text of `openvmm doctor --help`. */
-export function doctorHelpText(): string {
+/** The text of `openvmm COMMAND --help`. */
+export function commandHelpText(name: CommandName): string {
+	const {help, argument, flags: own, statuses = []}: Command = commands[name];
 	return [
-		`openvmm doctor: ${commands.doctor.help}`,
+		`openvmm ${name}: ${help}`,
 		'',
-		'Usage: openvmm doctor [--json]',
+		`Usage: ${commandSyntax(name, argument)} [FLAGS]`,
 		'',
-		...commands.doctor.flags.flatMap(({name, help}) => row(`    --${name}`, help)),
+		...own.flatMap((flag) => row(flagSyntax(flag), flag.help)),
 		'',
-		'Exit status:',
-		...row('0', 'a guest can run here'),
-		...row('4', 'no guest can run here'),
-		'',
+		...(statuses.length === 0 ? [] : ['Exit status:', ...statuses.flatMap(([status, text]) => row(status, text)), '']),
 	].join('\n');
 }
+
+/** Every command as a reader writes it, with what it does. */
+export const commandRows = (): (readonly [string, string])[] =>
+	Object.entries<Command>(commands).map(([name, {argument, help}]) => [commandSyntax(name, argument), help]);
+
+const commandSyntax = (name: string, argument: string | undefined) =>
+	argument === undefined ? `openvmm ${name}` : `openvmm ${name} [${argument}]`;
 
 /** A flag as a reader writes it: `-k, --kernel FILE`. */
-export function flagSyntax({name, short, value}: Flag): string {
+export function flagSyntax({name, short, value}: CommandFlag): string {
 	const names = short === undefined ? `    --${name}` : `-${short}, --${name}`;
 	return value === undefined ? names : `${names} ${value}`;
 }

@@ -9,6 +9,8 @@ export interface LogMethod {
 
 /** What the parts of a machine log to. A pino logger is one. */
 export interface Logger {
+	/** What is logged from now on. */
+	level: string;
 	readonly trace: LogMethod;
 	readonly debug: LogMethod;
 	readonly info: LogMethod;
@@ -24,22 +26,32 @@ const severities = {trace: 10, debug: 20, info: 30, warn: 40, error: 50, silent:
 >;
 
 /** A logger for a person: one line per message, fields as `key=value` behind it. */
-export function plainLogger(level: LogLevel, write: (line: string) => void = toStandardError, fixed = {}): Logger {
+export const plainLogger = (level: LogLevel, write: (line: string) => void = toStandardError): Logger =>
+	plainChild({level}, write, {});
+
+/** @param shared - the level of a logger and all its children */
+function plainChild(shared: {level: LogLevel}, write: (line: string) => void, fixed: object): Logger {
 	const method = (name: Exclude<LogLevel, 'silent'>): LogMethod => {
-		if (severities[name] < severities[level]) return () => {};
 		return (first: object | string, message?: string) => {
+			if (severities[name] < severities[shared.level]) return;
 			const fields = {...fixed, ...(typeof first === 'string' ? {} : first)};
 			const text = typeof first === 'string' ? first : (message ?? '');
 			write(`openvmm: ${name}: ${[text, ...Object.entries(fields).map(formatField)].join(' ')}\n`);
 		};
 	};
 	return {
+		get level() {
+			return shared.level;
+		},
+		set level(level) {
+			shared.level = level as LogLevel;
+		},
 		trace: method('trace'),
 		debug: method('debug'),
 		info: method('info'),
 		warn: method('warn'),
 		error: method('error'),
-		child: (fields) => plainLogger(level, write, {...fixed, ...fields}),
+		child: (fields) => plainChild(shared, write, {...fixed, ...fields}),
 	};
 }
 

@@ -1,5 +1,6 @@
 import type {DeviceModuleConfig} from '#main/config';
 import type {VmEnd, VmState} from '#main/vm';
+import type {InspectOptions, InspectResult} from '#support/inspect';
 
 /** What the command line needs of a machine. */
 export interface Machine {
@@ -19,6 +20,8 @@ export interface Machine {
 	stop(): Promise<void>;
 	/** Offers input to the port that has the console; resolves with how many bytes were taken. */
 	feedConsole(bytes: Uint8Array): Promise<number>;
-	/** State and counters, for a person. */
-	inspect(): object;
+	/** A part of what there is to see. */
+	inspect(path: string, options?: InspectOptions): Promise<InspectResult>;
+	/** Changes a writable part of it. */
+	update(path: string, text: string): Promise<InspectResult>;
 }

@@ -1,6 +1,7 @@
 import test from 'ava';
 import {vmConfig} from '#main/config';
 import {isVmmError, type VmmError} from '#support/errors';
+import {inspectRequest} from './inspect-request.ts';
 import {parseCommandLine} from './parse.ts';
 import {type Environment, type RunConfig, toConfig} from './to-config.ts';
 
@@ -180,9 +181,27 @@ test('help and version win over what else is there only as flags', (t) => {
 });
 
 test('a command has flags of its own', (t) => {
-	t.deepEqual(parseCommandLine(['doctor', '--json']), {command: 'doctor', switches: new Set(['json'])});
-	t.deepEqual(parseCommandLine(['help']), {command: 'help', switches: new Set()});
+	const line = parseCommandLine(['doctor', '--json']);
+	t.true(line.command === 'doctor' && line.flags.has('json'));
+	t.is(parseCommandLine(['help']).command, 'help');
 	t.throws(() => parseCommandLine(['doctor', '--jsom']), {message: 'There is no flag --jsom'});
 	t.throws(() => parseCommandLine(['doctor', '-p', '2']), {message: 'There is no flag -p'});
 	t.throws(() => parseCommandLine(['doctor', 'x']), {message: 'Unexpected argument "x"'});
+});
+
+test('inspect takes a path and flags in any order', (t) => {
+	const parsed = (text: string) => {
+		const line = parseCommandLine(text.split(' '));
+		if (line.command === 'run') throw new Error('a machine');
+		return {...inspectRequest(line.flags, line.argument), vm: line.flags.last('vm')};
+	};
+	const options = {depth: 1, safe: false};
+	t.deepEqual(parsed('inspect'), {path: '', options, update: undefined, json: false, vm: undefined});
+	t.like(parsed('inspect -r vm/vcpus --json'), {path: 'vm/vcpus', options: {depth: 64}, json: true});
+	t.like(parsed('inspect vm -rl 3 --safe'), {path: 'vm', options: {depth: 3, safe: true}});
+	t.like(parsed('inspect log/level -u debug --vm db'), {path: 'log/level', update: 'debug', vm: 'db'});
+	t.throws(() => parsed('inspect vm log'), {code: 'CLI_ARGUMENT_TOO_MANY'});
+	t.throws(() => parsed('inspect -l many'), {code: 'CONFIG_VALUE_INVALID'});
+	t.throws(() => parsed('inspect -l 65'));
+	t.throws(() => parsed('inspect -u 5'), {code: 'CLI_FLAG_NEEDS'});
 });

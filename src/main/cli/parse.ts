@@ -1,22 +1,26 @@
 import {parseArgs} from 'node:util';
 import {suggestion} from '#support/suggestion';
 import {cliError} from './errors.ts';
-import {type CommandName, commands, type Flag, type FlagName, flags} from './flags.ts';
+import {type Command, type CommandName, commands, type Flag, type FlagName, flags} from './flags.ts';
 
 /** The flags of one command line. */
-export interface FlagValues {
+export interface FlagValues<N extends string = FlagName> {
 	/** True when the flag is there. */
-	has(name: FlagName): boolean;
+	has(name: N): boolean;
 	/** The last value given. */
-	last(name: FlagName): string | undefined;
+	last(name: N): string | undefined;
 	/** Every value given, in order. */
-	all(name: FlagName): readonly string[];
+	all(name: N): readonly string[];
 }
 
 /** A command line, parsed: what to do, and with which flags. */
 export type CommandLine =
 	| {readonly command: 'run'; readonly flags: FlagValues}
-	| {readonly command: Exclude<CommandName, 'restore'>; readonly switches: ReadonlySet<string>};
+	| {
+			readonly command: Exclude<CommandName, 'restore'>;
+			readonly flags: FlagValues<string>;
+			readonly argument: string | undefined;
+	  };
 
 const isHelp = (word: string) => word === '--help' || word === '-h';
 
@@ -25,7 +29,7 @@ type Known = Pick<Flag, 'name' | 'short' | 'value'>;
 /**
  * Parses the words after the program's name. Long flags take `--flag VALUE` or `--flag=VALUE`, short ones
  * `-f VALUE`, `-fVALUE` or `-f=VALUE`, short switches may be joined.
- * @throws CLI_FLAG_UNKNOWN, CLI_VALUE_MISSING, CLI_VALUE_UNEXPECTED, CLI_ARGUMENT_UNEXPECTED
+ * @throws CLI_FLAG_UNKNOWN, CLI_VALUE_MISSING, CLI_VALUE_UNEXPECTED, CLI_ARGUMENT_UNEXPECTED, CLI_ARGUMENT_TOO_MANY
  */
 export function parseCommandLine(words: readonly string[]): CommandLine {
 	const [first, second] = words;
@@ -36,23 +40,43 @@ export function parseCommandLine(words: readonly string[]): CommandLine {
 	}
 	if (first !== undefined && Object.hasOwn(commands, first)) {
 		const command = first as Exclude<CommandName, 'restore'>;
-		const found = parseWords(words.slice(1), commands[command].flags, `openvmm ${command} --help`);
-		return {command, switches: new Set(found.keys())};
+		return {command, ...parseCommand(words.slice(1), commands[command], `openvmm ${command} --help`)};
 	}
 	return {command: 'run', flags: parseFlags(words)};
 }
 
 /** Parses the flags of a machine. @throws as {@link parseCommandLine} */
 export function parseFlags(words: readonly string[]): FlagValues {
-	const found = parseWords(words, flags, 'openvmm --help');
-	return {
-		has: (name) => found.has(name),
-		last: (name) => found.get(name)?.at(-1),
-		all: (name) => found.get(name) ?? [],
-	};
+	const {found, positionals} = parseWords(words, flags, 'openvmm --help');
+	const [argument] = positionals;
+	if (argument !== undefined) {
+		throw cliError('CLI_ARGUMENT_UNEXPECTED', {argument, suggestion: suggestion(argument, Object.keys(commands))});
+	}
+	return valuesOf(found);
 }
 
-function parseWords(words: readonly string[], known: readonly Known[], help: string): Map<string, string[]> {
+/**
+ * Parses the words behind a command's name.
+ * @throws as {@link parseCommandLine}
+ */
+export function parseCommand(
+	words: readonly string[],
+	command: Pick<Command, 'argument' | 'flags'>,
+	help: string,
+): {flags: FlagValues<string>; argument: string | undefined} {
+	const {found, positionals} = parseWords(words, command.flags, help);
+	const unexpected = positionals[command.argument === undefined ? 0 : 1];
+	if (unexpected !== undefined) throw cliError('CLI_ARGUMENT_TOO_MANY', {argument: unexpected, help});
+	return {flags: valuesOf(found), argument: positionals[0]};
+}
+
+const valuesOf = <N extends string>(found: ReadonlyMap<string, readonly string[]>): FlagValues<N> => ({
+	has: (name) => found.has(name),
+	last: (name) => found.get(name)?.at(-1),
+	all: (name) => found.get(name) ?? [],
+});
+
+function parseWords(words: readonly string[], known: readonly Known[], help: string) {
 	const byName = new Map(known.map((flag) => [flag.name, flag]));
 	const options = Object.fromEntries(
 		known.map(({name, short, value}) => {
@@ -63,9 +87,13 @@ function parseWords(words: readonly string[], known: readonly Known[], help: str
 	// Not strict: its errors name neither a near flag nor the value that is wanted.
 	const {tokens} = parseArgs({args: [...words], options, strict: false, tokens: true, allowPositionals: true});
 	const found = new Map<string, string[]>();
+	const positionals: string[] = [];
 	for (const token of tokens) {
-		if (token.kind === 'positional') throw unexpected(token.value);
 		if (token.kind === 'option-terminator') continue;
+		if (token.kind === 'positional') {
+			positionals.push(token.value);
+			continue;
+		}
 		const flag = byName.get(token.name);
 		if (!flag) throw unknownFlag(token.rawName, known, help);
 		const inline = token.inlineValue === true;
@@ -74,7 +102,7 @@ function parseWords(words: readonly string[], known: readonly Known[], help: str
 		const value = checkedValue(flag, token.rawName, text, inline);
 		found.set(flag.name, [...(found.get(flag.name) ?? []), value]);
 	}
-	return found;
+	return {found, positionals};
 }
 
 function checkedValue(flag: Known, written: string, value: string | undefined, inline: boolean): string {
@@ -92,8 +120,4 @@ function checkedValue(flag: Known, written: string, value: string | undefined, i
 function unknownFlag(written: string, known: readonly Known[], help: string) {
 	const near = suggestion(written.replace(/^-+/, ''), written.startsWith('--') ? known.map(({name}) => name) : []);
 	return cliError('CLI_FLAG_UNKNOWN', {flag: written, suggestion: near && `--${near}`, help});
-}
-
-function unexpected(argument: string) {
-	return cliError('CLI_ARGUMENT_UNEXPECTED', {argument, suggestion: suggestion(argument, Object.keys(commands))});
 }

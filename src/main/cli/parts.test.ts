@@ -3,8 +3,10 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test from 'ava';
 import {VmmError} from '#support/errors';
+import {hex, inspectTree, leaf, object, updateTree} from '#support/inspect';
 import {suggestion} from '#support/suggestion';
-import {runConsoleLine} from './console.ts';
+import {complete} from './completion.ts';
+import {consoleCommands, runConsoleLine} from './console.ts';
 import {ConsoleInput} from './console-input.ts';
 import {plainLogger} from './logger.ts';
 import type {Machine} from './machine.ts';
@@ -14,6 +16,12 @@ import {asErrorData, errorLine} from './report.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'openvmm-cli-'));
 test.after.always(() => rmSync(directory, {recursive: true}));
+
+const writer = {expected: 'nothing', write: () => false};
+const tree = object(() => ({
+	vm: object(() => ({state: 'running', vcpus: object(() => ({0: object(() => ({rip: hex(0x10n)}))}))})),
+	log: leaf(() => 'warn', {writer}),
+}));
 
 /** A machine that records calls by name. */
 function recorder(calls: string[]): Machine {
@@ -37,7 +45,8 @@ function recorder(calls: string[]): Machine {
 		},
 		stop: call('stop'),
 		feedConsole: async () => 0,
-		inspect: () => ({state: 'running', timeNs: 5, vcpus: [{rip: 0x10n}]}),
+		inspect: (path, options) => inspectTree(tree, path, options),
+		update: (path, text) => updateTree(tree, path, text),
 	};
 }
 
@@ -83,9 +92,36 @@ test('a core dump tells how far it is, and where it went', async (t) => {
 
 test('the console lists its commands, prints the state and recognises a typing error', async (t) => {
 	t.true((await consoleLine('help')).said.some((line) => line.startsWith('quit, q ')));
-	t.deepEqual((await consoleLine('status')).said, ['state: running', 'timeNs: 5', 'vcpus: [{"rip":"0x10"}]']);
+	t.deepEqual((await consoleLine('status')).said, ['state: running\nvcpus/ …']);
 	t.deepEqual((await consoleLine('puase')).said, ['There is no command "puase". Did you mean pause?']);
 	t.deepEqual((await consoleLine('xyzzy')).said, ['There is no command "xyzzy". Try help']);
+});
+
+test('the console shows the tree, and says what is wrong with a path, a flag or a value', async (t) => {
+	const said = async (line: string) => (await consoleLine(line)).said;
+	t.deepEqual(await said('x'), ['vm/ …\nlog: warn (writable)']);
+	t.deepEqual(await said('inspect vm -r'), ['state: running\nvcpus/\n  0/\n    rip: 0x10']);
+	t.deepEqual(await said('x -l 2 vm'), ['state: running\nvcpus/\n  0/ …']);
+	t.deepEqual(await said('x --json vm/vcpus/0'), ['{\n  "rip": "0x10"\n}']);
+	t.deepEqual(await said('x vm/vcpu'), ['There is no "vcpu" in "vm". Did you mean vm/vcpus?']);
+	t.deepEqual(await said('x log -u loud'), ['"log" cannot be "loud". Give it nothing']);
+	t.deepEqual(await said('x vm/state -u off'), [
+		'"vm/state" is a read-only value and cannot be written. What can be written is marked so when it is shown',
+	]);
+	t.regex((await said('x -u off'))[0] ?? '', /--update needs the path/);
+	t.regex((await said('x -q'))[0] ?? '', /There is no flag -q/);
+	t.regex((await said('x vm log'))[0] ?? '', /Unexpected argument "log"/);
+});
+
+test('the console completes commands and paths', async (t) => {
+	const completed = (line: string) => complete(line, consoleCommands, recorder([]));
+	t.deepEqual(await completed('ins'), [['inspect'], 'ins']);
+	t.deepEqual(await completed('x '), [['vm/', 'log'], '']);
+	t.deepEqual(await completed('x -r vm/v'), [['vm/vcpus/'], 'vm/v']);
+	t.deepEqual(await completed('inspect vm/vcpus/0/'), [['vm/vcpus/0/rip'], 'vm/vcpus/0/']);
+	t.deepEqual(await completed('x nowhere/'), [[], 'nowhere/']);
+	t.deepEqual(await completed('x -'), [[], '-']);
+	t.deepEqual(await completed('pause '), [[], '']);
 });
 
 test('an error of the machine is said at the prompt', async (t) => {
@@ -174,6 +210,8 @@ test('the plain log has one line per message, with fields behind it', (t) => {
 	log.info('hidden');
 	log.warn({count: 2}, 'Slow disk');
 	log.error('Broken');
+	log.level = 'error';
+	log.warn('hidden');
 	t.deepEqual(lines, ['openvmm: warn: Slow disk vm=a count=2\n', 'openvmm: error: Broken vm=a\n']);
 });
 

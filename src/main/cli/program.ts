@@ -6,7 +6,9 @@ import {publicApi, WorkerStock} from '#main/workers';
 import type {VmmError} from '#support/errors';
 import type * as PublicApi from '../index.ts';
 import {cliError} from './errors.ts';
-import {doctorHelpText, helpText} from './help.ts';
+import {type Command, commands} from './flags.ts';
+import {commandHelpText, helpText} from './help.ts';
+import {logNodes} from './log-nodes.ts';
 import type {CommandLine} from './parse.ts';
 import {parseCommandLine} from './parse.ts';
 import {print} from './print.ts';
@@ -41,17 +43,25 @@ export async function program(words: readonly string[], env: Environment, first?
 }
 
 async function run(line: CommandLine, env: Environment, stock: WorkerStock): Promise<number> {
+	if (line.command !== 'run' && line.flags.has('help')) return say(commandHelpText(line.command));
 	switch (line.command) {
 		case 'help':
-			if (line.switches.has('markdown')) {
+			if (line.flags.has('markdown')) {
 				const {referencePage} = await import('./reference-page.ts');
 				return say(referencePage());
 			}
 			return say(helpText());
 		case 'doctor': {
-			if (line.switches.has('help')) return say(doctorHelpText());
 			const {doctor} = await import('#main/doctor');
-			return doctor({json: line.switches.has('json')});
+			return doctor({json: line.flags.has('json')});
+		}
+		case 'ls': {
+			const {listMachines} = await import('./machine-commands.ts');
+			return listMachines(line.flags.has('json'));
+		}
+		case 'inspect': {
+			const {inspectMachine} = await import('./machine-commands.ts');
+			return inspectMachine(line.flags, line.argument);
 		}
 		case 'run':
 			if (line.flags.has('help')) return say(helpText());
@@ -60,6 +70,10 @@ async function run(line: CommandLine, env: Environment, stock: WorkerStock): Pro
 				return say(`openvmm ${packageVersion()}\n`);
 			}
 			return runFlags(line.flags, env, stock);
+		default: {
+			const {callMachine} = await import('./machine-commands.ts');
+			return callMachine(line.flags, (commands[line.command] as Command).method ?? line.command);
+		}
 	}
 }
 
@@ -112,7 +126,8 @@ async function runConfig(
 			const crashDumped = (path: string, error?: VmmError) =>
 				print(2, error === undefined ? `openvmm: The guest's core dump is in "${path}"\n` : errorLine(error.toData()));
 			const halted = (end: VmEnd) => print(2, `openvmm: ${haltedText(end)}\n`);
-			return createVm(vm, {prefetched, halted, crashDumped, debuggable, stock, start: !vm.paused, ...begin});
+			const inspect = () => logNodes(log);
+			return createVm(vm, {prefetched, halted, crashDumped, debuggable, stock, start: !vm.paused, inspect, ...begin});
 		},
 		async claimPidFile(path) {
 			const {claimPidFile} = await import('./pid-file.ts');
@@ -121,6 +136,10 @@ async function runConfig(
 		async attachTerminal(machine, options) {
 			const {attachTerminal} = await import('./terminal.ts');
 			return attachTerminal(machine, options);
+		},
+		async openControl(machine, options, log, quit) {
+			const {openControl} = await import('./open-control.ts');
+			return openControl(machine, options, log, quit);
 		},
 	});
 }

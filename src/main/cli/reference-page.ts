@@ -1,6 +1,6 @@
 import {exitStatuses} from './exit-status.ts';
-import {commands, type Flag, flagGroups, flags} from './flags.ts';
-import {environmentRows, explanation, flagSyntax} from './help.ts';
+import {type Command, commands, type Flag, flagGroups, flags} from './flags.ts';
+import {commandRows, environmentRows, explanation, flagSyntax} from './help.ts';
 
 /** The guide's page on the command line, in Markdown: what `openvmm help --markdown` prints. */
 export function referencePage(): string {
@@ -11,8 +11,7 @@ export function referencePage(): string {
 		'',
 		'```text',
 		'openvmm [FLAGS]            boot a machine',
-		'openvmm doctor [--json]    say what this host can run',
-		'openvmm help               print the help',
+		'openvmm COMMAND [FLAGS]    see or change a running one',
 		'```',
 		'',
 		'Flags have the names that OpenVMM gives them. A flag that is given twice counts once, with its last',
@@ -23,11 +22,22 @@ export function referencePage(): string {
 			'',
 			...list(flags.filter((flag) => flag.group === group).map((flag: Flag) => [flagSyntax(flag), explanation(flag)])),
 		]),
-		'## `openvmm doctor`',
+		'## Commands',
 		'',
-		`Tells what it found line by line: ${commands.doctor.help}. Status 0 when a guest can run, 4 when none can.`,
+		...list(commandRows()),
+		'Without `--vm` or `--socket` a command is for the only machine that is running; `openvmm ls` lists them. What',
+		'`inspect` shows is described in [Inspect](../inspect.md).',
 		'',
-		...list(commands.doctor.flags.map(({name, help}) => [`--${name}`, help])),
+		...Object.entries<Command>(commands)
+			.filter(([, {flags: own}]) => own.length > 0)
+			.flatMap(([name, {flags: own, statuses = []}]) => [
+				`### \`openvmm ${name}\``,
+				'',
+				...list([
+					...own.map((flag) => [flagSyntax(flag), flag.help] as const),
+					...statuses.map(([s, text]) => [`status ${s}`, text] as const),
+				]),
+			]),
 		'## Environment',
 		'',
 		...list(environmentRows()),

@@ -5,6 +5,7 @@ import test from 'ava';
 import {type VmConfig, type VmOptions, vmConfig} from '#main/config';
 import type {VmEnd} from '#main/vm';
 import {VmmError} from '#support/errors';
+import {inspectTree, updateTree} from '#support/inspect';
 import {plainLogger} from './logger.ts';
 import type {Machine} from './machine.ts';
 import {claimPidFile} from './pid-file.ts';
@@ -37,10 +38,12 @@ function stage(changes: Partial<Machine> = {}) {
 		dumpCore: call('dump-core'),
 		stop: call('stop'),
 		feedConsole: async (bytes) => bytes.length,
-		inspect: () => ({}),
+		inspect: (path) => inspectTree('nothing', path),
+		update: (path, text) => updateTree('nothing', path, text),
 		...changes,
 	};
 	const {promise: attached, resolve: attach} = Promise.withResolvers<TerminalOptions>();
+	const {promise: opened, resolve: open} = Promise.withResolvers<() => void>();
 	const parts: RunParts = {
 		createMachine: async () => machine,
 		openLog: async () => plainLogger('silent'),
@@ -49,8 +52,12 @@ function stage(changes: Partial<Machine> = {}) {
 			attach(options);
 			return {restore: () => void calls.push('restore')};
 		},
+		openControl: async (_machine, _config, _log, quit) => {
+			open(quit);
+			return {close: () => void calls.push('close')};
+		},
 	};
-	return {calls, end, parts, attached};
+	return {calls, end, parts, attached, opened};
 }
 
 const run = (parts: RunParts, vm: VmOptions = {}, files: {pidFile?: string} = {}) =>
@@ -83,6 +90,21 @@ test.serial('quitting at the console gives status 0', async (t) => {
 	t.true(paused);
 	quit();
 	t.is(await status, 0);
+	t.deepEqual(calls, ['stop', 'close', 'restore']);
+});
+
+test.serial('a control client can end the machine, and its socket goes first', async (t) => {
+	const {parts, calls, opened} = stage();
+	const status = run(parts);
+	(await opened)();
+	t.is(await status, 0);
+	t.deepEqual(calls, ['stop', 'close', 'restore']);
+});
+
+test.serial('a control socket that was asked for and cannot be made ends the machine', async (t) => {
+	const {parts, calls} = stage();
+	const error = new VmmError({code: 'CONTROL_SOCKET_TAKEN', message: 'Taken', context: {}});
+	t.is(await run({...parts, openControl: () => Promise.reject(error)}), 2);
 	t.deepEqual(calls, ['stop', 'restore']);
 });
 
@@ -108,7 +130,7 @@ for (const [signal, status] of [
 		await attached;
 		process.kill(process.pid, signal);
 		t.is(await result, status);
-		t.deepEqual(calls, ['stop', 'restore']);
+		t.deepEqual(calls, ['stop', 'close', 'restore']);
 	});
 }
 
@@ -145,7 +167,7 @@ test.serial('an error that nothing caught stops the machine and gives status 1',
 	// Only our own listener: the test runner's would end the test run.
 	process.listeners('uncaughtException').at(-1)?.(new TypeError('a bug'), 'uncaughtException');
 	t.is(await result, 1);
-	t.deepEqual(calls, ['stop', 'restore']);
+	t.deepEqual(calls, ['stop', 'close', 'restore']);
 });
 
 test.serial('a wrong configuration gives its status before anything is built', async (t) => {

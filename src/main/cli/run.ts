@@ -20,6 +20,8 @@ export interface RunParts {
 	openLog(config: RunConfig['process']): Promise<Logger>;
 	claimPidFile(path: string): Promise<PidFile>;
 	attachTerminal(machine: Machine, options: TerminalOptions): Promise<Terminal>;
+	/** Lets the user's other programs see and drive the machine. @param quit - called when one asks the machine to end */
+	openControl(machine: Machine, config: RunConfig['process'], log: Logger, quit: () => void): Promise<{close(): void}>;
 }
 
 /** How long stopping may take: flushing to a slow disk does, a hang does not end. */
@@ -51,7 +53,7 @@ export async function runMachine(config: RunConfig, parts: RunParts): Promise<nu
 		}
 		log = await parts.openLog(config.process);
 		const interrupted = Promise.race([signals.first, failures.first]);
-		return await runToEnd(config.vm, log, parts, interrupted, undo);
+		return await runToEnd(config, log, parts, interrupted, undo);
 	} catch (error) {
 		giveBack();
 		return reportError(error, log);
@@ -64,22 +66,25 @@ export async function runMachine(config: RunConfig, parts: RunParts): Promise<nu
 
 /** @param interrupted settles when something other than the machine or the user at the console ends the run */
 async function runToEnd(
-	config: VmConfig,
+	config: RunConfig,
 	log: Logger,
 	parts: RunParts,
 	interrupted: Promise<number>,
 	undo: (() => void)[],
 ): Promise<number> {
-	const machine = await parts.createMachine(config, log);
+	const machine = await parts.createMachine(config.vm, log);
 	log.info('Machine created');
 	try {
-		const {promise: quitStatus, resolve: quit} = Promise.withResolvers<number>();
+		const {promise: quitStatus, resolve} = Promise.withResolvers<number>();
+		const quit = () => resolve(exitStatuses.ok.status);
 		const terminal = await parts.attachTerminal(machine, {
-			toGuest: consolePort(config.serial) !== undefined,
-			paused: config.paused,
-			quit: () => quit(exitStatuses.ok.status),
+			toGuest: consolePort(config.vm.serial) !== undefined,
+			paused: config.vm.paused,
+			quit,
 		});
 		undo.push(() => terminal.restore());
+		const control = await parts.openControl(machine, config.process, log, quit);
+		undo.push(() => control.close());
 		const end = await Promise.race([machine.ended, interrupted, quitStatus]);
 		log.info({end}, 'Machine ends');
 		if (typeof end === 'number') return end;

@@ -138,12 +138,23 @@ function fromEnvironment(name: FlagName, env: Environment): string | undefined {
 function processConfig(values: FlagValues, env: Environment): ProcessConfig {
 	const logFile = values.last('log-file');
 	const pidFile = values.last('pidfile');
+	const name = values.last('name');
+	const controlSocket = values.last('control-socket');
 	const {OPENVMM_LOG: level = ''} = env;
 	return {
 		logLevel: level === '' ? (logFile === undefined ? 'warn' : 'info') : parseLogLevel(level),
 		...(logFile !== undefined && {logFile}),
 		...(pidFile !== undefined && {pidFile}),
+		...(name !== undefined && {name: parseName(name)}),
+		...(controlSocket !== undefined && {controlSocket}),
 	};
+}
+
+/** A name that cannot be taken for a process id. */
+function parseName(text: string): string {
+	if (/^[a-z_][\w.-]{0,63}$/i.test(text)) return text;
+	const expected = 'at most 64 letters, digits, dots, dashes and underscores, a letter first';
+	throw configError('CONFIG_VALUE_INVALID', {option: '--name', value: text, expected});
 }
 
 const parseLogLevel = (text: string): LogLevel => choice(...logLevels)(text.toLowerCase(), 'OPENVMM_LOG');

@@ -51,6 +51,9 @@ export function checkProcessConfig(config: ProcessConfig, host: ConfigHost = lin
 	return [
 		config.logFile === undefined ? undefined : checkPath(host, 'stream', config.logFile, '--log-file'),
 		config.pidFile === undefined ? undefined : checkPath(host, 'output', config.pidFile, '--pidfile'),
+		config.controlSocket === undefined || config.controlSocket === 'none'
+			? undefined
+			: checkPath(host, 'listen', config.controlSocket, '--control-socket'),
 	].filter((problem) => problem !== undefined);
 }
 

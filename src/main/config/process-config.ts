@@ -14,4 +14,8 @@ export interface ProcessConfig {
 	readonly logFile?: string;
 	/** Holds the process id while the process runs. */
 	readonly pidFile?: string;
+	/** What the machine is called. */
+	readonly name?: string;
+	/** Path of the control socket, or `none`; without it one in the user's own directory. */
+	readonly controlSocket?: string;
 }

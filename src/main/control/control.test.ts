@@ -45,6 +45,7 @@ function machine(changes: Partial<ControlTarget> = {}) {
 		resume: call('resume'),
 		reset: call('reset'),
 		nmi: call('nmi'),
+		powerButton: call('power-button'),
 		quit: () => void calls.push('quit'),
 		...changes,
 	};
@@ -98,7 +99,7 @@ test('a client is greeted, looks, changes and drives', async (t) => {
 		t.deepEqual(await client.call(method), {state: 'running'});
 	await client.call('quit');
 	while (!calls.includes('quit')) await new Promise((resolve) => setImmediate(resolve));
-	t.deepEqual(calls, ['pause', 'resume', 'reset', 'nmi', 'quit']);
+	t.deepEqual(calls, ['pause', 'resume', 'reset', 'nmi', 'power-button', 'quit']);
 	client.close();
 });
 

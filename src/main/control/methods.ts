@@ -11,6 +11,7 @@ export interface ControlTarget {
 	resume(): Promise<void>;
 	reset(): Promise<void>;
 	nmi(): Promise<void>;
+	powerButton(): Promise<void>;
 	/** Begins to end the machine, and its process with it. */
 	quit(): void;
 }
@@ -58,6 +59,7 @@ export const controlMethods: ReadonlyMap<string, ControlMethod> = new Map([
 	change('resume', (target) => target.resume()),
 	change('reset', (target) => target.reset()),
 	change('nmi', (target) => target.nmi()),
+	change('power-button', (target) => target.powerButton()),
 	method('quit', {}, async (target) => {
 		// Behind the answer.
 		setImmediate(() => target.quit());

@@ -1,0 +1,61 @@
+import {type ControlClient, connectAll, connectMachine} from '#main/control';
+import {type InspectResult, toJson, toText} from '#support/inspect';
+import {inspectRequest} from './inspect-request.ts';
+import type {FlagValues} from './parse.ts';
+import {print} from './print.ts';
+
+/** `openvmm ls`. */
+export async function listMachines(json: boolean): Promise<number> {
+	const clients = await connectAll();
+	const rows = await Promise.all(
+		clients.map(async (client) => {
+			const {pid, name} = client.hello;
+			const state = await stateOf(client);
+			client.close();
+			return {pid, name, state};
+		}),
+	);
+	if (json) print(1, `${JSON.stringify(rows)}\n`);
+	else {
+		const lines = rows.map(({pid, name = '-', state}) => `${String(pid).padEnd(10)}${state.padEnd(10)}${name}\n`);
+		print(1, [`${'PID'.padEnd(10)}${'STATE'.padEnd(10)}NAME\n`, ...lines].join(''));
+	}
+	return 0;
+}
+
+/** A machine that ends meanwhile has stopped. */
+const stateOf = (client: ControlClient): Promise<string> =>
+	client.call('status').then(
+		(status) => (status as {state: string}).state,
+		() => 'stopped',
+	);
+
+/** `openvmm inspect`. @throws VmmError CONTROL_*, INSPECT_* */
+export async function inspectMachine(flags: FlagValues<string>, argument: string | undefined): Promise<number> {
+	const {path, options, update, json} = inspectRequest(flags, argument);
+	await withMachine(flags, async (client) => {
+		const params = update === undefined ? {path, ...options} : {path, value: update};
+		const result = (await client.call(update === undefined ? 'inspect' : 'update', params)) as InspectResult;
+		print(1, `${json ? JSON.stringify(toJson(result), undefined, 2) : toText(result)}\n`);
+	});
+	return 0;
+}
+
+/** A command that is one call of a method; `quit` is over when the machine is. @throws VmmError CONTROL_* */
+export async function callMachine(flags: FlagValues<string>, method: string): Promise<number> {
+	await withMachine(flags, async (client) => {
+		await client.call(method);
+		if (method === 'quit') await client.closed();
+	});
+	return 0;
+}
+
+async function withMachine(flags: FlagValues<string>, use: (client: ControlClient) => Promise<void>): Promise<void> {
+	const [vm, socket] = [flags.last('vm'), flags.last('socket')];
+	const client = await connectMachine({...(vm !== undefined && {vm}), ...(socket !== undefined && {socket})});
+	try {
+		await use(client);
+	} finally {
+		client.close();
+	}
+}

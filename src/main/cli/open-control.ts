@@ -1,0 +1,49 @@
+import type {ProcessConfig} from '#main/config';
+import type {ControlTarget} from '#main/control';
+import {publicApi} from '#main/workers';
+import {isVmmError} from '#support/errors';
+import type * as PublicApi from '../index.ts';
+import type {Logger} from './logger.ts';
+import type {Machine} from './machine.ts';
+
+/** What the user's other programs reach the machine by. */
+export interface OpenControl {
+	close(): void;
+}
+
+/**
+ * Lets the user's other programs see and drive the machine.
+ * @param quit - called when one asks the machine to end
+ * @throws VmmError CONTROL_SOCKET_* for a socket that was asked for. Without the usual one the machine runs all the same.
+ */
+export async function openControl(
+	machine: Machine,
+	{controlSocket: path, name}: ProcessConfig,
+	log: Logger,
+	quit: () => void,
+): Promise<OpenControl> {
+	if (path === 'none') return {close() {}};
+	const {serveControl} = (await import(publicApi.href)) as typeof PublicApi;
+	try {
+		const options = {...(path !== undefined && {path}), ...(name !== undefined && {name})};
+		return await serveControl(controlTarget(machine, quit), options);
+	} catch (error) {
+		if (path !== undefined || !isVmmError(error)) throw error;
+		log.warn({code: error.code}, `${error.message}: the machine runs without one`);
+		return {close() {}};
+	}
+}
+
+const controlTarget = (machine: Machine, quit: () => void): ControlTarget => ({
+	get state() {
+		return machine.state;
+	},
+	inspect: (path, options) => machine.inspect(path, options),
+	update: (path, text) => machine.update(path, text),
+	pause: () => machine.pause(),
+	resume: () => machine.resume(),
+	reset: () => machine.reset(),
+	nmi: () => machine.nmi(),
+	powerButton: () => machine.powerButton(),
+	quit,
+});
