@@ -1,5 +1,5 @@
 import type {AttachedDevice, AttachedMachine} from '#devices/machine';
-import {type Children, dataNode, hex, type InspectNode, leaf, object} from '#support/inspect';
+import {type Children, dataNode, hex, type InspectNode, leaf, nodeName, object} from '#support/inspect';
 import type {Field, Fields} from '#support/shared-memory';
 
 /** `vm/devices`: decoded from shared memory, without the devices' help. */
@@ -7,9 +7,6 @@ export const deviceNodes = (machine: AttachedMachine): Children =>
 	Object.fromEntries(
 		machine.devices.map((device) => [nodeName(device.placed.name), object(() => deviceChildren(device, machine))]),
 	);
-
-/** A slash would end a name in a path. */
-const nodeName = (name: string): string => name.replaceAll('/', '∕');
 
 function deviceChildren({placed, model, state, header}: AttachedDevice, machine: AttachedMachine): Children {
 	const {kind, route, config, lines, hasBack} = placed;

@@ -1,4 +1,4 @@
-import {type Children, object} from '#support/inspect';
+import {type Children, nodeName, object} from '#support/inspect';
 import type {InspectedMachine} from './inspected-machine.ts';
 
 /** `vm/interrupts`: every input that a device's line leads to, its level, and who raises it. */
@@ -17,7 +17,7 @@ const inputNodes = ({devices, lines}: InspectedMachine['machine'], input: number
 			devices.flatMap(({placed}) =>
 				Object.entries(placed.lines)
 					.filter(([, source]) => source.gsi === input)
-					.map(([line, source]) => [`${placed.name}.${line}`.replaceAll('/', '∕'), lines.isRaised(source)] as const),
+					.map(([line, source]) => [nodeName(`${placed.name}.${line}`), lines.isRaised(source)] as const),
 			),
 		),
 	),

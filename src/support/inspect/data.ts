@@ -1,4 +1,4 @@
-import {type Children, type InspectNode, object} from './node.ts';
+import {type Children, type InspectNode, nodeName, object} from './node.ts';
 
 /** Arrays up to this length are shown on one line when they hold nothing but numbers and text. */
 const longestLine = 16;
@@ -22,6 +22,6 @@ export function dataNode(data: unknown): InspectNode | undefined {
 
 /** The properties of plain data as nodes. */
 export const dataChildren = (data: object): Children =>
-	Object.fromEntries(Object.entries(data).map(([name, value]) => [name.replaceAll('/', '∕'), dataNode(value)]));
+	Object.fromEntries(Object.entries(data).map(([name, value]) => [nodeName(name), dataNode(value)]));
 
 const isPlain = (item: unknown) => typeof item === 'number' || typeof item === 'string';

@@ -9,6 +9,7 @@ export {
 	type InspectNode,
 	type LeafNode,
 	leaf,
+	nodeName,
 	type ObjectNode,
 	object,
 	type Value,

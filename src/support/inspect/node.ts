@@ -40,6 +40,9 @@ export type InspectNode = Value | LeafNode | ObjectNode;
 /** Children by name, in the order they are shown. Names hold no slash. Undefined ones are not there. */
 export type Children = Readonly<Record<string, InspectNode | undefined>>;
 
+/** A name as a path can hold it: a slash would end it. */
+export const nodeName = (name: string): string => name.replaceAll('/', '∕');
+
 /** An object whose children are made when asked for. */
 export const object = (children: () => Answer<Children>, options: {readonly sensitive?: boolean} = {}): ObjectNode => ({
 	kind: 'object',

@@ -1,0 +1,76 @@
+import {execFile, spawn} from 'node:child_process';
+import {existsSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import test from 'ava';
+import {al, createAssembler, dx} from '#support/x86-assembler';
+
+const launcher = join(process.cwd(), 'src/main/cli/launcher.mjs');
+const directory = mkdtempSync(join(tmpdir(), 'openvmm-control-kvm-'));
+test.after.always(() => rmSync(directory, {recursive: true}));
+const env = {...process.env, XDG_CACHE_HOME: directory, XDG_RUNTIME_DIR: directory};
+
+/** Runs a command to its end. */
+function openvmm(words: string): Promise<{stdout: string; stderr: string; status: number}> {
+	return new Promise((resolve) => {
+		execFile(process.execPath, [launcher, ...words.split(' ')], {env}, (error, stdout, stderr) => {
+			resolve({stdout, stderr, status: Number(error?.code ?? 0)});
+		});
+	});
+}
+
+/** Starts a machine and waits until it can be reached. */
+async function startMachine(words: string) {
+	const child = spawn(process.execPath, [launcher, '-m', '64M', ...words.split(' ')], {env, stdio: 'ignore'});
+	const ended = new Promise<number | NodeJS.Signals | null>((resolve) => {
+		child.once('exit', (status, signal) => resolve(status ?? signal));
+	});
+	const socket = join(directory, `openvmm-${process.getuid?.()}`, `${child.pid}.sock`);
+	while (!existsSync(socket)) await new Promise((resolve) => setTimeout(resolve, 50));
+	return {pid: child.pid, ended, socket};
+}
+
+test.serial('a running machine is listed, seen, changed, driven and ended from another process', async (t) => {
+	const {pid, ended, socket} = await startMachine('--name one -c hang=hlt');
+	t.deepEqual(JSON.parse((await openvmm('ls --json')).stdout), [{pid, name: 'one', state: 'running'}]);
+	t.is((await openvmm('inspect vm/state')).stdout, 'running\n');
+	t.regex((await openvmm('inspect vm/vcpus/0/registers --vm one')).stdout, /^rip: 0x[0-9a-f]+$/m);
+	t.is((await openvmm(`inspect log/level -u debug --socket ${socket}`)).stdout, 'debug (writable)\n');
+	t.is((await openvmm(`pause --vm ${pid}`)).status, 0);
+	t.deepEqual(JSON.parse((await openvmm('inspect vm/state --json')).stdout), 'paused');
+	t.is((await openvmm('resume')).status, 0);
+	const wrong = await openvmm('inspect vm/vcpu');
+	t.regex(
+		wrong.stderr,
+		/^openvmm: There is no "vcpu" in "vm"\. Did you mean vm\/vcpus\?.*\[INSPECT_PATH_NOT_FOUND\]\n$/,
+	);
+	t.is(wrong.status, 2);
+	t.is((await openvmm('inspect vm/state -u off')).status, 2);
+	const second = await startMachine('--name two -c hang=hlt');
+	t.is((await openvmm('quit')).status, 8);
+	t.is((await openvmm('quit --vm one')).status, 0);
+	t.is(await ended, 0);
+	t.false(existsSync(socket));
+	t.is((await openvmm('quit')).status, 0);
+	t.is(await second.ended, 0);
+	t.is((await openvmm('inspect')).status, 8);
+});
+
+test.serial("a machine whose devices' thread hangs can be seen, and quit ends its process", async (t) => {
+	const asm = createAssembler({origin: 0x7c00, bits: 16});
+	asm.mov(dx, 0x610);
+	asm.out(dx, al);
+	asm.label('loop');
+	asm.jmp('loop');
+	const kernel = join(directory, 'kernel');
+	writeFileSync(kernel, asm.finish().bytes);
+	const device = join(process.cwd(), 'test/vmm/fixtures/hanging-device.ts');
+	const {ended} = await startMachine(
+		`--flat ${kernel},address=0x7c00,mode=real --device ${device},release=${directory}/never`,
+	);
+	while (!(await openvmm('inspect vm/reactor/status')).stdout.startsWith('hangs'));
+	t.is((await openvmm('inspect vm/vcpus/0/registers/rdx')).stdout, '0x610\n');
+	t.is((await openvmm('quit')).status, 0);
+	// By force: nothing else ends a thread that does not come back.
+	t.is(await ended, 'SIGKILL');
+});

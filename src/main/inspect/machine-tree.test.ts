@@ -1,0 +1,154 @@
+import test from 'ava';
+import {latchKind} from '#devices/chipset/latch';
+import {serial16550Kind} from '#devices/chipset/serial-16550';
+import {MappedMemory} from '#devices/guest-memory';
+import {AttachedMachine, layOutMachine} from '#devices/machine';
+import {findDeviceModel} from '#devices/registry';
+import {vmConfig} from '#main/config';
+import {gettid} from '#support/ffi';
+import {inspectTree, toJson, updateTree} from '#support/inspect';
+import {DoorbellState, MailboxCaller, mailboxBytes} from '#support/mailbox';
+import {ReactorState} from '#support/reactor';
+import {vcpuShared, vcpuSharedBytes} from '#vcpu-worker/protocol';
+import type {InspectedVcpu} from './inspected-machine.ts';
+import {machineTree} from './machine-tree.ts';
+
+/** A machine of a latch and a serial port whose processors and devices' thread are only pretended. */
+function machineOf(changes: Partial<InspectedVcpu> = {}) {
+	const doorbell = {buffer: new SharedArrayBuffer(DoorbellState.byteLength), wakeFd: -1};
+	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(1)), callers: 1, doorbell};
+	const layout = layOutMachine(
+		[
+			{name: 'latch', kind: latchKind, config: {port: 0x500}, route: 'remote'},
+			{name: 'com/1', kind: serial16550Kind, config: {base: 0x3f8, irq: 4, backend: {kind: 'none'}}, route: 'shared'},
+		],
+		findDeviceModel,
+		{modules: [], doorbell, mailbox},
+	);
+	const interrupts = {setLine() {}, messages: {send() {}, setRoutes() {}}};
+	const machine = new AttachedMachine(layout, {findModel: findDeviceModel, interrupts, memory: new MappedMemory([])});
+	machine.reset();
+	const {control, latencies} = vcpuShared({buffer: new SharedArrayBuffer(vcpuSharedBytes), byteOffset: 0});
+	control.tid = gettid();
+	const sampled: number[] = [];
+	const vcpu: InspectedVcpu = {
+		index: 0,
+		control,
+		latencies,
+		eventLoopUse: () => 1,
+		report: async () => ({registers: {rip: 5n, cs: {base: 0n, l: true}}, activity: 'halted', msrs: {}, events: {}}),
+		sampleExits: (every) => void sampled.push(every),
+		...changes,
+	};
+	const reactor = ReactorState.on(new SharedArrayBuffer(ReactorState.byteLength));
+	const ram = {
+		ranges: [{gpa: 0, length: 4096, buffer: new SharedArrayBuffer(4096), bufferOffset: 0, hostAddress: 0x7f00n}],
+		backing: 'private pages',
+		isCopyOnWrite: false,
+		fd: undefined,
+		dispose() {},
+	};
+	const devices = {reactor, eventLoopUse: () => 1};
+	const config = vmConfig({memory: {sizeBytes: 4096}});
+	const tree = machineTree({config, machine, ram, vcpus: [vcpu], devices, state: () => 'running'}, () => ({
+		log: 'warn',
+	}));
+	const bus = machine.bus(new MailboxCaller(mailbox, 0, {spins: 1, giveUp: () => true}));
+	const inspect = async (path: string, depth = 1) => toJson(await inspectTree(tree, path, {depth, timeoutMs: 50}));
+	return {tree, inspect, machine, bus, latencies, reactor, sampled};
+}
+
+test('the root is the machine, its process, and what its owner adds', async (t) => {
+	t.deepEqual(Object.keys((await machineOf().inspect('')) as object), ['vm', 'process', 'log']);
+});
+
+test('a device shows its registers in place, its data by size with a mark, and its lines', async (t) => {
+	const {inspect, bus} = machineOf();
+	bus.writePort(0x3fc, 1, 0x08);
+	bus.writePort(0x3f9, 1, 0x02);
+	t.like(await inspect('vm/devices/com∕1', 3), {
+		kind: 'serial-16550',
+		accesses: 2,
+		locked: false,
+		lines: {interrupt: {input: 4, raised: true}},
+		state: {ier: 2, mcr: 8, txData: {$sensitive: 65536}},
+	});
+	t.deepEqual(await inspect('vm/interrupts/inputs/4', 2), {asserted: true, sources: {'com∕1.interrupt': true}});
+});
+
+test('buses show who answers, and count what nobody does', async (t) => {
+	const {inspect, bus} = machineOf();
+	for (let i = 0; i < 3; i++) bus.readPort(0x80, 1);
+	bus.readMmio(0xfee0_1234, 4);
+	const {claims, unclaimed} = (await inspect('vm/buses/pio', 2)) as Record<string, object>;
+	t.deepEqual(claims, {'0x3f8-0x3ff': 'com/1: registers', '0x500-0x503': 'latch: value'});
+	t.deepEqual(unclaimed, {'0x80': 3});
+	t.deepEqual(await inspect('vm/buses/mmio/unclaimed'), {'0xfee01000': 1});
+});
+
+test('an access that nobody serves is seen in its mailbox', async (t) => {
+	const {inspect, bus} = machineOf();
+	bus.writePort(0x501, 2, 0xbeef);
+	t.deepEqual(await inspect('vm/mailboxes/0'), {
+		state: 'posted',
+		calls: 1,
+		givenUp: 1,
+		device: 'latch',
+		region: 'value',
+		access: 'write of 2 bytes',
+		offset: 1,
+		value: {$sensitive: 0xbeef},
+	});
+});
+
+test('a processor that does not answer leaves its counters, and one that cannot be read says so', async (t) => {
+	const {inspect} = machineOf({report: () => new Promise(() => {})});
+	t.like(await inspect('vm/vcpus/0', 2), {running: false, exits: {port: 0}, registers: {$unresolved: 'timeout'}});
+	const failing = machineOf({report: async () => ({error: 'KVM says no'})});
+	t.like(await failing.inspect('vm/vcpus/0', 2), {running: false, registers: {$error: 'KVM says no'}});
+	t.deepEqual(await machineOf().inspect('vm/vcpus/0/registers', 2), {rip: '0x5', cs: {base: '0x0', l: true}});
+});
+
+test('histograms are added up with median and 99th percentile', async (t) => {
+	const {inspect, latencies, tree, sampled} = machineOf();
+	latencies.port[10] = 98;
+	latencies.port[20] = 2;
+	t.deepEqual(await inspect('vm/latencies/port', 2), {
+		samples: 100,
+		median: 2048,
+		p99: 2 ** 21,
+		buckets: {from1024ns: 98, from1048576ns: 2},
+	});
+	await updateTree(tree, 'vm/latencies/sampleEvery', '7');
+	t.deepEqual(sampled, [7]);
+});
+
+test('the devices’ thread is seen waiting, working and hanging, and its poll time can be changed', async (t) => {
+	const {inspect, reactor, tree} = machineOf();
+	const status = () => inspect('vm/reactor/status');
+	reactor.waiting = 1;
+	t.is(await status(), 'waiting');
+	reactor.waiting = 0;
+	reactor.turnNs = Number(process.hrtime.bigint());
+	t.is(await status(), 'working');
+	reactor.turnNs -= 5e9;
+	t.regex(String(await status()), /^hangs/);
+	await updateTree(tree, 'vm/reactor/pollTime', '1000');
+	t.is(reactor.pollNs, 1000);
+	await t.throwsAsync(updateTree(tree, 'vm/reactor/pollTime', '-1'), {code: 'INSPECT_VALUE_INVALID'});
+});
+
+test('threads show what the kernel knows of them', async (t) => {
+	const {inspect} = machineOf();
+	t.like(await inspect('vm/workers/vcpu-0'), {thread: gettid(), state: 'running', eventLoopUse: 1});
+	t.deepEqual(await inspect('vm/workers/devices'), {state: 'starting'});
+	t.true(((await inspect('vm/workers/main/cpu')) as number) > 0);
+	t.is((await inspect('process/pid')) as number, process.pid);
+});
+
+test('memory shows its ranges, host addresses with a mark', async (t) => {
+	const {inspect} = machineOf();
+	const timely = async (path: string) => inspect(path, 3);
+	t.like(await timely('vm/memory'), {size: 4096, backing: 'private pages'});
+	t.like(await timely('vm/memory/ranges/0'), {address: 0, length: 4096, hostAddress: {$sensitive: '0x7f00'}});
+});
