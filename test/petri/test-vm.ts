@@ -23,7 +23,8 @@ export class TestVm {
 
 	/** A part of the machine's tree, as a script reads it. */
 	async inspect(path: string, depth = 1): Promise<unknown> {
-		return toJson(await this.vm.inspect(path, {depth}));
+		// Under emulation everything takes its time.
+		return toJson(await this.vm.inspect(path, {depth, timeoutMs: 60_000}));
 	}
 
 	/** Waits until COM1 shows `pattern`; fails with what it shows instead when the machine ends before. */

@@ -58,9 +58,6 @@ test.serial('registers of running processors are live, those of a paused machine
 	t.true(many.every(({rip}) => typeof rip === 'string' && BigInt(rip) > 0n));
 	await guest.vm.pause();
 	t.deepEqual(await registers(1), await registers(1));
-	await guest.vm.resume();
-	await guest.vm.pause();
-	t.is((await registers(0))['cr0'], (await registers(1))['cr0']);
 });
 
 test.serial('looking at a machine while it is paused, resumed and reset without end harms nobody', async (t) => {
@@ -134,7 +131,7 @@ for (const route of ['shared', 'remote'] as const) {
 			await vm.stop();
 		});
 		await vm.start();
-		const inspect = async (path: string, depth = 1) => toJson(await vm.inspect(path, {depth}));
+		const inspect = async (path: string, depth = 1) => toJson(await vm.inspect(path, {depth, timeoutMs: 60_000}));
 		while (!String(await inspect('vm/reactor/status')).startsWith('hangs')) await sleep(50);
 		t.deepEqual(failures(await inspect('', wholeDepth)), []);
 		t.is(await inspect('vm/devices/hanging/state/written'), 7);

@@ -13,7 +13,9 @@ export class Deadline {
 		this.timeoutMs = timeoutMs;
 		const {promise, resolve} = Promise.withResolvers<typeof noAnswer>();
 		this.#passed = promise;
-		this.#timer = setTimeout(() => resolve(noAnswer), timeoutMs);
+		// An answer that came while this thread was busy itself counts: it is taken on the way to the second turn.
+		const pass = () => setImmediate(() => setImmediate(() => resolve(noAnswer)));
+		this.#timer = setTimeout(pass, timeoutMs);
 	}
 
 	/** The answer, or {@link noAnswer}; an answer that comes later is forgotten. Rejects as the answer does. */
