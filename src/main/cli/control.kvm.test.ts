@@ -47,13 +47,13 @@ test.serial('a running machine is listed, seen, changed, driven and ended from a
 	t.is(wrong.status, 2);
 	t.is((await openvmm('inspect vm/state -u off')).status, 2);
 	const second = await startMachine('--name two -c hang=hlt');
-	t.is((await openvmm('quit')).status, 8);
+	t.is((await openvmm('quit')).status, 9);
 	t.is((await openvmm('quit --vm one')).status, 0);
 	t.is(await ended, 0);
 	t.false(existsSync(socket));
 	t.is((await openvmm('quit')).status, 0);
 	t.is(await second.ended, 0);
-	t.is((await openvmm('inspect')).status, 8);
+	t.is((await openvmm('inspect')).status, 9);
 });
 
 test.serial("a machine whose devices' thread hangs can be seen, and quit ends its process", async (t) => {
