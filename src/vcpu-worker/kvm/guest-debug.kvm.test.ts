@@ -71,20 +71,15 @@ hardwareTest('hardware breakpoints stop before an instruction and after an acces
 	t.deepEqual(stopsAt(guest), {exception: 1, offset: 9, dr6: 1});
 });
 
-for (const [inject, vector] of [
-	['breakpoint', 3],
-	['debug', 1],
-] as const) {
-	test(`a ${inject} exception given to the guest runs its handler`, (t) => {
-		// nop; out 0x11, al; at 0x2000: out 0x10, al; iret
-		using guest = startGuest({code: [0x90, 0xe6, 0x11]});
-		const {vcpu, exits, ram} = guest;
-		ram.set([0x00, 0x20, 0x00, 0x00], vector * 4);
-		ram.set([0xe6, 0x10, 0xcf], 0x2000);
-		setGuestDebug(vcpu.fd, {...breaking, inject});
-		for (const port of [0x10, 0x11]) {
-			t.is(vcpu.run(), 0);
-			t.deepEqual([exits.reason, exits.io.port], [Exit.IO, port]);
-		}
-	});
-}
+test("a debug exception that was the guest's own is given to it", (t) => {
+	// nop; out 0x11, al; at 0x2000: out 0x10, al; iret
+	using guest = startGuest({code: [0x90, 0xe6, 0x11]});
+	const {vcpu, exits, ram} = guest;
+	ram.set([0x00, 0x20, 0x00, 0x00], 1 * 4);
+	ram.set([0xe6, 0x10, 0xcf], 0x2000);
+	setGuestDebug(vcpu.fd, {...breaking, inject: 'debug'});
+	for (const port of [0x10, 0x11]) {
+		t.is(vcpu.run(), 0);
+		t.deepEqual([exits.reason, exits.io.port], [Exit.IO, port]);
+	}
+});
