@@ -4,6 +4,7 @@ import {parseNumber} from '#main/config';
 import type {CreateOptions, VmEnd} from '#main/vm';
 import {publicApi, WorkerStock} from '#main/workers';
 import type {VmmError} from '#support/errors';
+import type {DebugSupport} from '#vcpu-worker/debug';
 import type * as PublicApi from '../index.ts';
 import {cliError} from './errors.ts';
 import {type Command, commands} from './flags.ts';
@@ -119,9 +120,11 @@ async function runConfig(
 			const {createVm} = (await import(publicApi.href)) as typeof PublicApi;
 			const prefetched = (doneBytes: number, totalBytes: number) =>
 				log.debug({doneBytes, totalBytes}, 'Memory prefetched');
-			const debuggable = (where: string) => {
+			const debuggable = (where: string, {software, hardware}: DebugSupport) => {
 				if (vm.gdb?.kind === 'unix' || /^(127\.|\[::1\])/.test(where)) log.info({where}, 'gdb may attach');
 				else log.warn({where}, 'Whoever reaches this address controls the guest: --gdb knows no password');
+				if (!software && !hardware)
+					log.warn('Breakpoints are reached by stepping here, which passes over much: guide, "Debugging"');
 			};
 			const crashDumped = (path: string, error?: VmmError) =>
 				print(2, error === undefined ? `openvmm: The guest's core dump is in "${path}"\n` : errorLine(error.toData()));

@@ -11,6 +11,7 @@ import {isVmmError, type VmmError} from '#support/errors';
 import {close, eventfd} from '#support/ffi';
 import type {Children} from '#support/inspect';
 import {physicalAddressBits} from '#vcpu-worker/cpuid';
+import type {DebugSupport} from '#vcpu-worker/debug';
 import {openKvm, Partition, probeDebug, supportedCpuid} from '#vcpu-worker/kvm';
 import {attachMachine} from '#vcpu-worker/machine';
 import {BootSource} from './boot-source.ts';
@@ -41,8 +42,8 @@ export interface CreateOptions {
 	readonly halted?: (end: VmEnd) => void;
 	/** Called when the guest has crashed and `crashDumpPath` is set: with what went wrong, if something did. */
 	readonly crashDumped?: (path: string, error?: VmmError) => void;
-	/** Called when a debugger can attach, with the path or address to connect to. */
-	readonly debuggable?: (where: string) => void;
+	/** Called when a debugger can attach: the path or address to connect to, and what stops the guest here. */
+	readonly debuggable?: (where: string, support: DebugSupport) => void;
 	/** How long the device worker looks for work before it sleeps, in nanoseconds. */
 	readonly pollNs?: number;
 	/** How often a vCPU's thread looks at a mailbox reply before it sleeps. */
@@ -77,9 +78,10 @@ export async function createVm(config: VmConfig, options: CreateOptions = {}): P
 	try {
 		if (config.gdb !== undefined) {
 			const {GdbServer} = await import('#main/debugger');
-			const server = await GdbServer.listen(config.gdb, vm, probeDebug());
+			const support = probeDebug();
+			const server = await GdbServer.listen(config.gdb, vm, support);
 			closing.push((end) => server.close(end));
-			options.debuggable?.(server.where);
+			options.debuggable?.(server.where, support);
 		}
 		await (options.start ? vm.start() : devices.ready());
 		return vm;
