@@ -49,10 +49,7 @@ export class AttachedFunction implements FunctionRegisters {
 			...services,
 			pci: this.#interrupts,
 			memory: new BusMasterMemory(services.memory, this.space),
-			line: (name) => {
-				const vector = vectors.indexOf(name);
-				return vector < 0 ? services.line(name) : this.#interrupts.line(vector);
-			},
+			line: (name) => this.#interrupts.lines[vectors.indexOf(name)] ?? services.line(name),
 		};
 	}
 

@@ -24,27 +24,17 @@ export interface InterruptParts {
 export class FunctionInterrupts implements PciMessages {
 	readonly #parts: InterruptParts;
 	readonly #msi: MsiMessages | undefined;
+	/** By vector. */
+	readonly lines: readonly InterruptLine[];
 
 	constructor(parts: InterruptParts) {
 		this.#parts = parts;
 		this.#msi = parts.places.msi === undefined ? undefined : new MsiMessages(parts.space, parts.places.msi);
+		this.lines = Array.from(parts.levels, (_, vector) => this.#makeLine(vector));
 	}
 
 	get enabled(): boolean {
 		return this.#msixOn || this.#msi?.enabled === true;
-	}
-
-	/** The line of a vector. */
-	line(vector: number): InterruptLine {
-		return {
-			setLevel: (asserted) => {
-				const {levels} = this.#parts;
-				const rises = asserted && levels[vector] === 0;
-				levels[vector] = asserted ? 1 : 0;
-				if (rises) this.signal(vector);
-				this.#drivePin();
-			},
-		};
 	}
 
 	signal(vector: number): void {
@@ -70,6 +60,18 @@ export class FunctionInterrupts implements PciMessages {
 			}
 		}
 		this.#drivePin();
+	}
+
+	#makeLine(vector: number): InterruptLine {
+		const {levels} = this.#parts;
+		return {
+			setLevel: (asserted) => {
+				const rises = asserted && levels[vector] === 0;
+				levels[vector] = asserted ? 1 : 0;
+				if (rises) this.signal(vector);
+				this.#drivePin();
+			},
+		};
 	}
 
 	/** False when it is masked, or the function may not write to memory. */
