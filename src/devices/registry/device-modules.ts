@@ -33,9 +33,11 @@ export interface LoadedModels {
  */
 export async function loadDeviceModels(modules: readonly string[]): Promise<LoadedModels> {
 	const byKind = new Map<string, AnyDeviceModel>();
+	const byModule = new Map<string, AnyDeviceModel>();
 	const own: AnyDeviceModel[] = [];
 	for (const module of modules) {
-		const model = await loadModel(module);
+		const model = byModule.get(module) ?? (await loadModel(module));
+		byModule.set(module, model);
 		const {kind} = model;
 		if (findDeviceModel(kind) !== undefined || (byKind.get(kind) ?? model) !== model)
 			throw moduleError('DEVICE_KIND_TAKEN', {module, kind});
