@@ -2,6 +2,6 @@
 export {type BootConfig, checkConfig, linuxHost, type VmConfig, type VmOptions, vmConfig} from '#main/config';
 export {type ControlOptions, type ControlServer, type ControlTarget, serveControl} from '#main/control';
 export {type OpenSnapshot, openSnapshot, verifySnapshot} from '#main/snapshot';
-export {type CreateOptions, createVm, type Vm, type VmEnd, type VmState} from '#main/vm';
+export {type ComingDevice, type CreateOptions, createVm, type Vm, type VmEnd, type VmState} from '#main/vm';
 export {isVmmError, VmmError} from '#support/errors';
 export {type InspectOptions, type InspectResult, toJson as inspectJson, toText as inspectText} from '#support/inspect';

@@ -78,6 +78,7 @@ const refused: [string, string, (subject: ReturnType<typeof make>) => void][] = 
 		'HOT_PLUG_SLOT_FULL',
 		({add}) => ['a', 'b'].forEach((name) => void add(probeOf(name, 'rp0'))),
 	],
+	['an unknown kind', 'HOT_PLUG_KIND_UNKNOWN', ({add}) => add({...probeOf('x', 'rp0'), kind: 'none'})],
 	['a name that is taken', 'HOT_PLUG_NAME_TAKEN', ({add}) => add(probeOf('near', 'rp0'))],
 	[
 		'a device that is no function',

@@ -21,6 +21,9 @@ const hotPlugError = errorTable({
 		message: `There is a device called ${c.device} already`,
 		remedy: 'Give it another name: name=NAME',
 	}),
+	HOT_PLUG_KIND_UNKNOWN: (c: {device: string; kind: string}) => ({
+		message: `Device ${c.device} has the unknown kind ${c.kind}`,
+	}),
 	HOT_PLUG_FIXED: (c: {device: string}) => ({
 		message: `${c.device} cannot come or go while the guest runs: it has addresses, interrupts or ports of its own`,
 	}),
@@ -45,7 +48,7 @@ export function withDevice(
 	if (other !== undefined) throw hotPlugError('HOT_PLUG_SLOT_FULL', {port, device: other.name});
 	if (layout.devices.some((device) => device.name === name)) throw hotPlugError('HOT_PLUG_NAME_TAKEN', {device: name});
 	const model = findModel(kind);
-	if (model === undefined) throw new TypeError(`the model of ${kind} was not loaded`);
+	if (model === undefined) throw hotPlugError('HOT_PLUG_KIND_UNKNOWN', {device: name, kind});
 	const instances = [...layout.devices, instance];
 	checkPlaces(instances.map((each) => ({instance: each, model: findModel(each.kind) ?? model})));
 	const lines = Object.keys(model.lines?.(config) ?? {});

@@ -9,6 +9,9 @@ import {describeOwnDevices} from '#main/machine';
 import type {DeviceThread} from './device-thread.ts';
 import type {VcpuGroup} from './vcpu-group.ts';
 
+/** A device that comes to a running machine: of a module, or of a kind that the device registry knows. */
+export type ComingDevice = DeviceModuleConfig | Omit<DeviceInstance, 'place'>;
+
 /** Brings devices to a machine and takes them away, while nothing runs. */
 export class HotPlug {
 	readonly #machine: AttachedMachine;
@@ -24,8 +27,14 @@ export class HotPlug {
 	 * @returns its name
 	 * @throws VmmError with a `HOT_PLUG_`, `PCI_` or `DEVICE_` code; the machine is as it was
 	 */
-	async add(port: string, device: DeviceModuleConfig): Promise<string> {
+	async add(port: string, device: ComingDevice): Promise<string> {
 		const {layout} = this.#machine;
+		if ('kind' in device) {
+			const {findModel} = await loadDeviceModels(layout.modules);
+			const instance = {...device, place: {on: port, devfn: 0}};
+			await this.#change(withDevice(layout, instance, findModel, layout.modules), port);
+			return device.name;
+		}
 		const url = pathToFileURL(resolve(device.path)).href;
 		const modules = layout.modules.includes(url) ? layout.modules : [...layout.modules, url];
 		const {own, findModel} = await loadDeviceModels(modules);
@@ -46,13 +55,24 @@ export class HotPlug {
 		await this.#change(next, port);
 	}
 
+	/** A back end that cannot be made leaves everything as it was. */
 	async #change(layout: MachineLayout, port: string): Promise<void> {
-		const before = this.#machine.devices;
+		const before = this.#machine.layout;
+		try {
+			await this.#follow(layout);
+		} catch (error) {
+			await this.#follow(before);
+			throw error;
+		}
+		this.#machine.control(port, occupancyChanged);
+	}
+
+	async #follow(layout: MachineLayout): Promise<void> {
+		const known = this.#machine.devices;
 		const {findModel} = await loadDeviceModels(layout.modules);
 		this.#machine.change(layout, findModel);
-		for (const device of this.#machine.devices) if (!before.includes(device)) this.#machine.resetDevice(device);
+		for (const device of this.#machine.devices) if (!known.includes(device)) this.#machine.resetDevice(device);
 		for (const thread of this.#threads) await thread.change(layout);
-		this.#machine.control(port, occupancyChanged);
 	}
 }
 

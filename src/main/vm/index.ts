@@ -7,5 +7,6 @@ export {
 	type Step,
 	type StopListener,
 } from './guest-stop.ts';
+export type {ComingDevice} from './hot-plug.ts';
 export type {Vm} from './vm.ts';
 export type {VmEnd, VmState} from './vm-end.ts';

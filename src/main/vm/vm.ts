@@ -3,7 +3,7 @@ import {watchdogReset} from '#devices/chipset/guest-watchdog';
 import type {DeviceCommand, MachineEvent} from '#devices/device';
 import type {GuestMemory} from '#devices/guest-memory';
 import type {AttachedMachine} from '#devices/machine';
-import type {DeviceModuleConfig, GuestAction, GuestActions} from '#main/config';
+import type {GuestAction, GuestActions} from '#main/config';
 import type {DumpProgress} from '#main/core-dump';
 import {guestWatchdogName, pmName} from '#main/machine';
 import type {Progress} from '#main/snapshot';
@@ -15,7 +15,7 @@ import type {DeviceThread} from './device-thread.ts';
 import {vmError} from './errors.ts';
 import {failureData} from './failure-data.ts';
 import type {Breakpoints, Step, StopListener} from './guest-stop.ts';
-import type {HotPlug} from './hot-plug.ts';
+import type {ComingDevice, HotPlug} from './hot-plug.ts';
 import type {SavedUnits, StateUnits} from './units/index.ts';
 import type {VcpuGroup} from './vcpu-group.ts';
 import type {VmEnd, VmState} from './vm-end.ts';
@@ -137,7 +137,7 @@ export class Vm {
 	 * @returns the device's name
 	 * @throws VmmError with a `HOT_PLUG_`, `PCI_` or `DEVICE_` code, VM_STOPPED; the machine goes on as it was
 	 */
-	addPcieDevice(port: string, device: DeviceModuleConfig): Promise<string> {
+	addPcieDevice(port: string, device: ComingDevice): Promise<string> {
 		return this.#next(async () => {
 			if (this.#state === 'stopped') throw vmError('VM_STOPPED', {wanted: 'port'});
 			let name = '';
