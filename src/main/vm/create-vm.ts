@@ -29,8 +29,9 @@ import {
 	vcpusUnit,
 } from './units/index.ts';
 import {VcpuGroup} from './vcpu-group.ts';
-import {Vm, type VmParts} from './vm.ts';
+import {Vm} from './vm.ts';
 import type {VmEnd} from './vm-end.ts';
+import type {VmParts} from './vm-parts.ts';
 import {hostedTopology, wireMachine} from './wire-machine.ts';
 import {wireVcpus} from './wire-vcpus.ts';
 

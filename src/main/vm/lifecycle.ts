@@ -1,0 +1,211 @@
+import type {StopReason} from '#vcpu-worker/protocol';
+import {vmError} from './errors.ts';
+import {failureData} from './failure-data.ts';
+import {type AfterEvent, afterEvent} from './guest-event.ts';
+import type {Breakpoints, Step} from './guest-stop.ts';
+import type {VmEnd, VmState} from './vm-end.ts';
+import type {VmParts} from './vm-parts.ts';
+import {writeMachineCore} from './write-machine-core.ts';
+
+/**
+ * A machine's way from power-on to its end: which state it is in, what follows when its guest stops by itself, and that one
+ * operation waits for the one before it.
+ */
+export class Lifecycle {
+	/** Resolves when the machine has ended and released everything. */
+	readonly ended: Promise<VmEnd>;
+	readonly #parts: VmParts;
+	#state: VmState = 'created';
+	#last: Promise<void> = Promise.resolve();
+	#end: (end: VmEnd) => void = () => {};
+
+	constructor(parts: VmParts) {
+		this.#parts = parts;
+		parts.vcpus.stopped = (vcpu, reason) => {
+			if (reason.kind === 'debug') parts.debug.hit({vcpu, stop: reason.stop});
+			void this.next(() => this.#stopped(vcpu, reason).catch((cause: unknown) => this.#fail(cause)));
+		};
+		this.ended = new Promise((resolve) => {
+			this.#end = resolve;
+		});
+	}
+
+	get state(): VmState {
+		return this.#state;
+	}
+
+	/** See `Vm.start`. */
+	start(): Promise<void> {
+		return this.next(async () => {
+			if (this.#state === 'created' || this.#state === 'paused') await this.#run();
+		});
+	}
+
+	/** See `Vm.pause`. */
+	pause(): Promise<void> {
+		return this.next(async () => {
+			if (this.#state !== 'running') return;
+			await this.#halt();
+			this.#state = 'paused';
+			this.#parts.debug.report({kind: 'paused'});
+		});
+	}
+
+	/** See `Vm.reset`. */
+	reset(): Promise<void> {
+		return this.next(async () => {
+			if (this.#state === 'stopped') return;
+			const debugged = this.#state === 'halted' && this.#parts.debug.isAttached;
+			const wasPaused = this.#state === 'paused' || this.#state === 'created' || debugged;
+			if (this.#state === 'running') await this.#halt();
+			this.#parts.debug.takeHeld();
+			await this.#powerOn();
+			if (!wasPaused) await this.#run();
+			else if (debugged) this.#state = 'paused';
+		});
+	}
+
+	/** See `Vm.stop`. */
+	stop(): Promise<void> {
+		return this.next(() => this.#finish({kind: 'stopped'}));
+	}
+
+	/** See `Vm.detachDebugger`. */
+	detachDebugger(): Promise<void> {
+		const {debug} = this.#parts;
+		debug.leave();
+		return this.next(async () => {
+			await this.atRestNow(async () => debug.clear());
+			await debug.takeHeld()?.();
+		});
+	}
+
+	/** See `Vm.runDebugged`. */
+	runDebugged(breakpoints: Breakpoints, steps?: ReadonlyMap<number, Step>): Promise<void> {
+		const {debug} = this.#parts;
+		return this.next(async () => {
+			const held = debug.takeHeld();
+			if (held !== undefined) return held();
+			if (this.#state !== 'created' && this.#state !== 'paused') return;
+			debug.prepare(breakpoints, steps);
+			await this.#run();
+		});
+	}
+
+	/** Runs operations one after another. */
+	next<T>(operation: () => Promise<T>): Promise<T> {
+		const result = this.#last.then(operation);
+		this.#last = result.then(
+			() => {},
+			() => {},
+		);
+		return result;
+	}
+
+	/** An operation on a machine that stands still already. @param wanted - what it is about. @throws VM_RUNNING, VM_STOPPED */
+	whileStill<T>(wanted: string, operation: () => Promise<T>): Promise<T> {
+		return this.next(() => {
+			if (this.#state === 'running') throw vmError('VM_RUNNING', {wanted});
+			if (this.#state === 'stopped') throw vmError('VM_STOPPED', {wanted});
+			return operation();
+		});
+	}
+
+	/** An operation during which the guest stands still; one that ran goes on after it, whatever comes of it. @throws VM_STOPPED */
+	atRest<T>(wanted: string, operation: () => Promise<T>): Promise<T> {
+		return this.next(() => {
+			if (this.#state === 'stopped') throw vmError('VM_STOPPED', {wanted});
+			return this.atRestNow(operation);
+		});
+	}
+
+	/** The same within an operation. */
+	async atRestNow<T>(operation: () => Promise<T>): Promise<T> {
+		const wasRunning = this.#state === 'running';
+		if (wasRunning) await this.#halt();
+		try {
+			return await operation();
+		} finally {
+			if (wasRunning) await this.#run();
+		}
+	}
+
+	/** Puts everything into its state at power-on, in which it is created. */
+	async #powerOn(): Promise<void> {
+		const {units, machine} = this.#parts;
+		machine.events.clear();
+		await units.reset();
+	}
+
+	async #run(): Promise<void> {
+		this.#state = 'running';
+		await this.#parts.units.start();
+	}
+
+	/** Everything out of the guest and quiescent. */
+	async #halt(): Promise<void> {
+		await this.#parts.units.stop();
+		this.#parts.debug.runEnded();
+	}
+
+	/** A vCPU stopped by itself. */
+	async #stopped(vcpu: number, reason: StopReason): Promise<void> {
+		if (this.#state !== 'running') return;
+		const {machine, actions, debug} = this.#parts;
+		await this.#halt();
+		if (reason.kind === 'debug') {
+			// The debugger may have left meanwhile.
+			if (!debug.isAttached) return this.#run();
+			this.#state = 'paused';
+			return debug.report({kind: 'paused'});
+		}
+		this.#state = 'halted';
+		if (reason.kind === 'failed') {
+			return this.#crashed(vcpu, reason.error.message, () => this.#finish({kind: 'error', error: reason.error}));
+		}
+		if (reason.kind === 'crash') {
+			const crash = (status: number): VmEnd => ({kind: 'crash', reason: reason.reason, vcpu, status});
+			return this.#crashed(vcpu, reason.reason, () => this.#act({action: actions.crash, end: crash}));
+		}
+		const event = machine.events.event;
+		machine.events.clear();
+		if (event === undefined) return this.#run();
+		const after = afterEvent(event, this.#parts);
+		return after.crash === undefined ? this.#act(after) : this.#crashed(vcpu, after.crash, () => this.#act(after));
+	}
+
+	/** What follows a guest's stop could not be done: the machine is over. */
+	#fail(cause: unknown): Promise<void> {
+		return this.#finish({kind: 'error', error: failureData(cause, 'The machine could not go on')});
+	}
+
+	/** Dumps the guest where that is wanted. With a debugger attached, what follows waits for it. */
+	async #crashed(vcpu: number, reason: string, follow: () => Promise<void>): Promise<void> {
+		const {crashDump, debug} = this.#parts;
+		await crashDump((path) => writeMachineCore(this.#parts, path));
+		if (!debug.hold({kind: 'crash', vcpu, reason}, follow)) await follow();
+	}
+
+	async #act({action, end, afterReset}: AfterEvent): Promise<void> {
+		if (action === 'halt') {
+			this.#parts.debug.report({kind: 'ended', end: end(0)});
+			return this.#parts.halted(end(0));
+		}
+		if (action !== 'reset') return this.#finish(end(action.exit));
+		await this.#powerOn();
+		afterReset?.();
+		await this.#run();
+	}
+
+	async #finish(end: VmEnd): Promise<void> {
+		if (this.#state === 'stopped') return;
+		const {devices, vcpus, release} = this.#parts;
+		if (this.#state === 'running') await this.#halt();
+		this.#state = 'stopped';
+		this.#parts.debug.takeHeld();
+		await devices.dispose();
+		await vcpus.dispose();
+		await release(end);
+		this.#end(end);
+	}
+}

@@ -1,0 +1,36 @@
+import type {GuestMemory} from '#devices/guest-memory';
+import type {AttachedMachine} from '#devices/machine';
+import type {GuestActions} from '#main/config';
+import type {Progress} from '#main/snapshot';
+import type {InspectNode} from '#support/inspect';
+import type {DebugControl} from './debug-control.ts';
+import type {DeviceThread} from './device-thread.ts';
+import type {HotPlug} from './hot-plug.ts';
+import type {SavedUnits, StateUnits} from './units/index.ts';
+import type {VcpuGroup} from './vcpu-group.ts';
+import type {VmEnd, VmState} from './vm-end.ts';
+
+/** What a machine is made of; see `createVm`. */
+export interface VmParts {
+	readonly machine: AttachedMachine;
+	/** Everything that starts, stops and has state; the machine's life is theirs. */
+	readonly units: StateUnits;
+	readonly vcpus: VcpuGroup;
+	readonly memory: GuestMemory;
+	readonly debug: DebugControl;
+	readonly devices: DeviceThread;
+	readonly hotPlug: HotPlug;
+	/** Writes a snapshot of the machine at rest, whose units have saved `units`. */
+	readonly save: (directory: string, units: SavedUnits, progress?: Progress) => Promise<void>;
+	readonly actions: GuestActions;
+	/** Device that gets console input. */
+	readonly consoleDevice: string | undefined;
+	/** Called when the guest has crashed: writes a core dump where one is wanted. Never rejects. */
+	readonly crashDump: (write: (path: string) => Promise<void>) => Promise<void>;
+	/** Called when the guest has ended and its action keeps the stopped machine. */
+	readonly halted: (end: VmEnd) => void;
+	/** What there is to see, given how to ask for the machine's state. */
+	readonly tree: (state: () => VmState) => InspectNode;
+	/** Releases host resources, after the threads have ended. */
+	readonly release: (end: VmEnd) => void | Promise<void>;
+}
