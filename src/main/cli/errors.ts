@@ -21,6 +21,10 @@ export const cliError = errorTable({
 				? 'A kernel goes behind -k, kernel parameters behind -c; see openvmm --help'
 				: `Did you mean ${c.suggestion}? See openvmm --help`,
 	}),
+	CLI_ARGUMENT_MISSING: (c: {argument: string; help: string}) => ({
+		message: `${c.argument} is missing`,
+		remedy: `See ${c.help}`,
+	}),
 	CLI_ARGUMENT_TOO_MANY: (c: {argument: string; help: string}) => ({
 		message: `Unexpected argument "${c.argument}"`,
 		remedy: `See ${c.help}`,

@@ -335,6 +335,11 @@ export const commands = {
 	reset: change('reset', 'start its guest again'),
 	nmi: change('nmi', 'send its boot processor a non-maskable interrupt'),
 	'power-button': change('power-button', 'press its power button: a guest that listens shuts down'),
+	'dump-core': {
+		help: 'write its processors and memory to an ELF core file, for gdb and crash',
+		argument: 'PATH',
+		flags: machineFlags,
+	},
 	quit: change('quit', 'end it, and the openvmm that runs it'),
 	doctor: {
 		help: 'say what this host can run, and what to do where it cannot',

@@ -1,5 +1,7 @@
+import {resolve} from 'node:path';
 import {type ControlClient, connectAll, connectMachine} from '#main/control';
 import {type InspectResult, toJson, toText} from '#support/inspect';
+import {cliError} from './errors.ts';
 import {inspectRequest} from './inspect-request.ts';
 import type {FlagValues} from './parse.ts';
 import {print} from './print.ts';
@@ -41,6 +43,15 @@ export async function inspectMachine(flags: FlagValues<string>, argument: string
 	return 0;
 }
 
+/** `openvmm dump-core`. @throws VmmError CLI_ARGUMENT_MISSING, CONTROL_*, CORE_DUMP_FAILED */
+export async function dumpMachine(flags: FlagValues<string>, argument: string | undefined): Promise<number> {
+	if (argument === undefined)
+		throw cliError('CLI_ARGUMENT_MISSING', {argument: 'PATH', help: 'openvmm dump-core --help'});
+	// The machine's process may be in another directory.
+	await withMachine(flags, (client) => client.call('dump-core', {path: resolve(argument)}));
+	return 0;
+}
+
 /** A command that is one call of a method; `quit` is over when the machine is. @throws VmmError CONTROL_* */
 export async function callMachine(flags: FlagValues<string>, method: string): Promise<number> {
 	await withMachine(flags, async (client) => {
@@ -50,7 +61,7 @@ export async function callMachine(flags: FlagValues<string>, method: string): Pr
 	return 0;
 }
 
-async function withMachine(flags: FlagValues<string>, use: (client: ControlClient) => Promise<void>): Promise<void> {
+async function withMachine(flags: FlagValues<string>, use: (client: ControlClient) => Promise<unknown>): Promise<void> {
 	const [vm, socket] = [flags.last('vm'), flags.last('socket')];
 	const client = await connectMachine({...(vm !== undefined && {vm}), ...(socket !== undefined && {socket})});
 	try {

@@ -45,5 +45,6 @@ const controlTarget = (machine: Machine, quit: () => void): ControlTarget => ({
 	reset: () => machine.reset(),
 	nmi: () => machine.nmi(),
 	powerButton: () => machine.powerButton(),
+	dumpCore: (path) => machine.dumpCore(path),
 	quit,
 });

@@ -64,6 +64,10 @@ async function run(line: CommandLine, env: Environment, stock: WorkerStock): Pro
 			const {inspectMachine} = await import('./machine-commands.ts');
 			return inspectMachine(line.flags, line.argument);
 		}
+		case 'dump-core': {
+			const {dumpMachine} = await import('./machine-commands.ts');
+			return dumpMachine(line.flags, line.argument);
+		}
 		case 'run':
 			if (line.flags.has('help')) return say(helpText());
 			if (line.flags.has('version')) {

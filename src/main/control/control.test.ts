@@ -46,6 +46,7 @@ function machine(changes: Partial<ControlTarget> = {}) {
 		reset: call('reset'),
 		nmi: call('nmi'),
 		powerButton: call('power-button'),
+		dumpCore: async (path) => void calls.push(`dump ${path}`),
 		quit: () => void calls.push('quit'),
 		...changes,
 	};
@@ -95,11 +96,14 @@ test('a client is greeted, looks, changes and drives', async (t) => {
 		],
 	});
 	t.like(await client.call('update', {path: 'log', value: 'info'}), {value: 'info'});
-	for (const method of client.hello.methods.filter((name) => !['inspect', 'update', 'quit'].includes(name)))
+	for (const method of client.hello.methods.filter(
+		(name) => !['inspect', 'update', 'dump-core', 'quit'].includes(name),
+	))
 		t.deepEqual(await client.call(method), {state: 'running'});
+	t.deepEqual(await client.call('dump-core', {path: '/tmp/core'}), {path: '/tmp/core'});
 	await client.call('quit');
 	while (!calls.includes('quit')) await new Promise((resolve) => setImmediate(resolve));
-	t.deepEqual(calls, ['pause', 'resume', 'reset', 'nmi', 'power-button', 'quit']);
+	t.deepEqual(calls, ['pause', 'resume', 'reset', 'nmi', 'power-button', 'dump /tmp/core', 'quit']);
 	client.close();
 });
 

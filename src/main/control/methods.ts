@@ -12,6 +12,8 @@ export interface ControlTarget {
 	reset(): Promise<void>;
 	nmi(): Promise<void>;
 	powerButton(): Promise<void>;
+	/** Writes processors and memory to a core file. @param path - absolute */
+	dumpCore(path: string): Promise<void>;
 	/** Begins to end the machine, and its process with it. */
 	quit(): void;
 }
@@ -60,6 +62,10 @@ export const controlMethods: ReadonlyMap<string, ControlMethod> = new Map([
 	change('reset', (target) => target.reset()),
 	change('nmi', (target) => target.nmi()),
 	change('power-button', (target) => target.powerButton()),
+	method('dump-core', {path}, async (target, {path: at}) => {
+		await target.dumpCore(at);
+		return {path: at};
+	}),
 	method('quit', {}, async (target) => {
 		// Behind the answer.
 		setImmediate(() => target.quit());
