@@ -1,6 +1,7 @@
 import {exitStatuses} from './exit-status.ts';
 import {type Command, commands, type Flag, flagGroups, flags} from './flags.ts';
 import {commandRows, environmentRows, explanation, flagSyntax} from './help.ts';
+import {machineSignals} from './signals.ts';
 
 /** The guide's page on the command line, in Markdown: what `openvmm help --markdown` prints. */
 export function referencePage(): string {
@@ -60,8 +61,13 @@ export function referencePage(): string {
 		'terminal, remove the pid file and end with 128 plus the number of the signal. A second signal does not',
 		'wait for the machine.',
 		'',
+		`${joined(Object.entries(machineSignals).map(([signal, change]) => `${signal} (${change})`))} change what the machine`,
+		'does: `kill -TSTP`, `kill -CONT`, `kill -USR2`.',
+		'',
 	].join('\n');
 }
+
+const joined = (words: readonly string[]): string => `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`;
 
 function list(rows: readonly (readonly [string, string])[]): string[] {
 	return [...rows.map(([name, text]) => `- \`${name.trim()}\`: ${plain(text)}`), ''];

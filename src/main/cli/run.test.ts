@@ -83,6 +83,24 @@ for (const [end, status] of ends) {
 	});
 }
 
+test.serial('signals pause, resume and reset the machine, and no longer when it is over', async (t) => {
+	const {parts, calls, attached, end} = stage();
+	const status = run(parts);
+	await attached;
+	await new Promise((resolve) => setImmediate(resolve));
+	for (const [signal, call] of [
+		['SIGTSTP', 'pause'],
+		['SIGCONT', 'resume'],
+		['SIGUSR2', 'reset'],
+	] as const) {
+		process.kill(process.pid, signal);
+		while (!calls.includes(call)) await new Promise((resolve) => setTimeout(resolve, 5));
+	}
+	end({kind: 'power-off'});
+	t.is(await status, 0);
+	t.is(process.listenerCount('SIGTSTP'), 0);
+});
+
 test.serial('quitting at the console gives status 0', async (t) => {
 	const {parts, calls, attached} = stage();
 	const status = run(parts, {paused: true});

@@ -9,7 +9,7 @@ import type {Machine} from './machine.ts';
 import type {PidFile} from './pid-file.ts';
 import {print} from './print.ts';
 import {errorLine, reportError} from './report.ts';
-import {watchSignals} from './signals.ts';
+import {followSignals, watchSignals} from './signals.ts';
 import type {Terminal, TerminalOptions} from './terminal.ts';
 import type {RunConfig} from './to-config.ts';
 
@@ -85,6 +85,7 @@ async function runToEnd(
 		undo.push(() => terminal.restore());
 		const control = await parts.openControl(machine, config.process, log, quit);
 		undo.push(() => control.close());
+		undo.push(followSignals(machine, (error) => void reportError(error, log)));
 		const end = await Promise.race([machine.ended, interrupted, quitStatus]);
 		log.info({end}, 'Machine ends');
 		if (typeof end === 'number') return end;

@@ -1,4 +1,5 @@
 import {exitStatuses} from './exit-status.ts';
+import type {Machine} from './machine.ts';
 
 /** The signals that end openvmm cleanly. */
 export const endingSignals = {
@@ -14,6 +15,32 @@ export interface SignalWatch {
 	/** Settles with the status to end with at the first signal. */
 	readonly first: Promise<number>;
 	close(): void;
+}
+
+/** The signals that change what the machine does, and how: as a shell's job control has them, and one more. */
+export const machineSignals = {
+	SIGTSTP: 'pause',
+	SIGCONT: 'resume',
+	SIGUSR2: 'reset',
+} as const;
+
+/**
+ * Hands signals to a machine. Each waits for what was asked before.
+ * @param failed - told what could not be done
+ * @returns a function that ends it
+ */
+export function followSignals(
+	machine: Pick<Machine, 'pause' | 'resume' | 'reset'>,
+	failed: (error: unknown) => void,
+): () => void {
+	const handlers = (Object.keys(machineSignals) as (keyof typeof machineSignals)[]).map((signal) => {
+		const handler = () => void machine[machineSignals[signal]]().catch(failed);
+		process.on(signal, handler);
+		return [signal, handler] as const;
+	});
+	return () => {
+		for (const [signal, handler] of handlers) process.off(signal, handler);
+	};
 }
 
 /**
