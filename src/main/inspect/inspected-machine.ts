@@ -28,5 +28,7 @@ export interface InspectedMachine {
 	readonly ram: GuestRam;
 	readonly vcpus: readonly InspectedVcpu[];
 	readonly devices: InspectedThread & {readonly reactor: ReactorStateView};
+	/** The interrupt controllers and the timer, where KVM emulates them; may be asked for while the machine is not stopped. */
+	readonly kernelChips: (() => object) | undefined;
 	state(): string;
 }

@@ -1,9 +1,10 @@
-import {type Children, nodeName, object} from '#support/inspect';
+import {type Children, dataChildren, nodeName, object} from '#support/inspect';
 import type {InspectedMachine} from './inspected-machine.ts';
 
 /** `vm/interrupts`: every input that a device's line leads to, its level, and who raises it. */
-export const interruptNodes = ({machine, config}: InspectedMachine): Children => ({
+export const interruptNodes = ({machine, config, kernelChips, state}: InspectedMachine): Children => ({
 	controllers: config.irqchip === 'kernel' ? 'KVM' : 'devices: pic, ioapic, pit',
+	kernelChips: kernelChips && state() !== 'stopped' ? object(() => dataChildren(kernelChips())) : undefined,
 	inputs: object(() => {
 		const inputs = machine.devices.flatMap(({placed}) => Object.values(placed.lines).map(({gsi}) => gsi));
 		return Object.fromEntries([...new Set(inputs)].map((input) => [input, object(() => inputNodes(machine, input))]));

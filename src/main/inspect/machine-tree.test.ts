@@ -50,9 +50,12 @@ function machineOf(changes: Partial<InspectedVcpu> = {}) {
 	};
 	const devices = {reactor, eventLoopUse: () => 1};
 	const config = vmConfig({memory: {sizeBytes: 4096}});
-	const tree = machineTree({config, machine, ram, vcpus: [vcpu], devices, state: () => 'running'}, () => ({
-		log: 'warn',
-	}));
+	const tree = machineTree(
+		{config, machine, ram, vcpus: [vcpu], devices, kernelChips: undefined, state: () => 'running'},
+		() => ({
+			log: 'warn',
+		}),
+	);
 	const bus = machine.bus(new MailboxCaller(mailbox, 0, {spins: 1, giveUp: () => true}));
 	const inspect = async (path: string, depth = 1) => toJson(await inspectTree(tree, path, {depth, timeoutMs: 50}));
 	return {tree, inspect, machine, bus, latencies, reactor, sampled};

@@ -12,7 +12,7 @@ import {close, eventfd} from '#support/ffi';
 import type {Children} from '#support/inspect';
 import {physicalAddressBits} from '#vcpu-worker/cpuid';
 import type {DebugSupport} from '#vcpu-worker/debug';
-import {openKvm, Partition, probeDebug, supportedCpuid} from '#vcpu-worker/kvm';
+import {openKvm, Partition, probeDebug, readChips, supportedCpuid} from '#vcpu-worker/kvm';
 import {attachMachine} from '#vcpu-worker/machine';
 import {BootSource} from './boot-source.ts';
 import {DebugControl} from './debug-control.ts';
@@ -201,7 +201,10 @@ async function assemble(config: VmConfig, options: CreateOptions, undo: Undo): P
 		crashDump: crashDump(config.crashDumpPath, options.crashDumped ?? (() => {})),
 		halted: options.halted ?? (() => {}),
 		consoleDevice: consolePort(config.serial),
-		tree: (state) => machineTree({config, machine, ram, vcpus: threads, devices, state}, options.inspect),
+		tree: (state) => {
+			const kernelChips = config.irqchip === 'kernel' ? () => readChips(partition.fd) : undefined;
+			return machineTree({config, machine, ram, vcpus: threads, devices, kernelChips, state}, options.inspect);
+		},
 		release: async (end) => {
 			for (const close of closing) await close(end);
 			partition.close();
