@@ -118,26 +118,19 @@ function listen(server: Server, path: string): Promise<string | undefined> {
 	return new Promise((resolve) => {
 		const failed = ({code, errno}: NodeJS.ErrnoException) => resolve(code ?? errnoName(errno ?? 0));
 		server.once('error', failed);
-		const restore = maskOthers();
-		try {
-			server.listen(path, () => {
-				server.off('error', failed);
-				chmodSync(path, 0o600);
-				resolve(undefined);
-			});
-		} finally {
-			restore();
-		}
+		server.listen(path, () => {
+			server.off('error', failed);
+			resolve(undefined);
+		});
+		// At once, where the directory lets others in. Not by umask(2): other threads create files meanwhile.
+		if (server.listening) keepToOwner(path);
 	});
 }
 
-/** Makes what is created now the user's own: between creating a socket and changing its mode others could connect. */
-function maskOthers(): () => void {
+function keepToOwner(path: string): void {
 	try {
-		const before = process.umask(0o177);
-		return () => void process.umask(before);
+		chmodSync(path, 0o600);
 	} catch {
-		// In a worker thread the mask cannot be changed.
-		return () => {};
+		// Somebody has removed the socket: nobody reaches it then.
 	}
 }
