@@ -1,12 +1,13 @@
 import {readFileSync} from 'node:fs';
 import {availableParallelism} from 'node:os';
 import {performance} from 'node:perf_hooks';
-import {checkConfig} from '#main/config';
+import {checkConfig, type ProcessConfig} from '#main/config';
 import type {Vm} from '#main/vm';
 import {publicApi, type WorkerStock} from '#main/workers';
 import type * as PublicApi from '../index.ts';
 import {cliError} from './errors.ts';
 import type {Logger} from './logger.ts';
+import {type OpenControl, openControl} from './open-control.ts';
 import {openLog} from './open-log.ts';
 import type {FlagValues} from './parse.ts';
 import {print} from './print.ts';
@@ -49,23 +50,31 @@ export async function runClones(
 	const {createVm} = (await import(publicApi.href)) as typeof PublicApi;
 	stock.warm(Math.min(count * first.config.vm.processors.count, maxWarm));
 	const machines: Vm[] = [];
+	const controls: OpenControl[] = [];
+	const processes = new Map<Vm, ProcessConfig>();
 	try {
 		const [memoryBefore, startedAt] = [ownMemory(), performance.now()];
 		const create = async ({config, shapeWords}: (typeof configs)[number]) => {
 			const {snapshot} = restoring;
-			machines.push(await createVm(config.vm, {stock, start: true, snapshot, arguments: shapeWords}));
+			const machine = await createVm(config.vm, {stock, start: true, snapshot, arguments: shapeWords});
+			processes.set(machine, config.process);
+			machines.push(machine);
 		};
 		await inParallel(configs, availableParallelism(), create);
 		const spent = (performance.now() - startedAt) / count;
 		const taken = (ownMemory() - memoryBefore) / count / 2 ** 20;
 		const figures = `${spent.toFixed(1)} ms and ${taken.toFixed(1)} MiB each`;
 		print(2, `openvmm: ${count} clones of ${restoring.snapshot.directory} run: ${figures}\n`);
+		for (const [machine, config] of processes) {
+			controls.push(await openControl(machine, config, log, () => void machine.stop()));
+		}
 		const ended = Promise.all(machines.map(async ({ended: end}, number) => endOf(number, await end, log)));
 		const statuses = await Promise.race([ended, signals.first.then((status) => [status])]);
 		return statuses.find((status) => status !== 0) ?? 0;
 	} catch (error) {
 		return reportError(error, log);
 	} finally {
+		for (const control of controls) control.close();
 		await Promise.all(machines.map((machine) => machine.stop()));
 		signals.close();
 	}

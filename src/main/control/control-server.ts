@@ -29,8 +29,9 @@ export interface ControlServer {
  * @throws VmmError CONTROL_SOCKET_TAKEN, CONTROL_SOCKET_FAILED, CONTROL_DIRECTORY_UNSAFE
  */
 export async function serveControl(target: ControlTarget, options: ControlOptions = {}): Promise<ControlServer> {
-	const path = options.path ?? defaultPath();
 	const {createServer} = await import('node:net');
+	// Taken in the same turn as it is found free: a process may have many machines.
+	const path = options.path ?? defaultPath();
 	const clients = new Set<Socket>();
 	const server = createServer((client) => {
 		client.on('error', () => {});

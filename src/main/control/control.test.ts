@@ -248,6 +248,18 @@ test('machines are found by name and process id, and sockets of dead processes g
 	two.close();
 });
 
+test.serial('many machines of one process each have a socket of their own', async (t) => {
+	const before = process.env['XDG_RUNTIME_DIR'];
+	process.env['XDG_RUNTIME_DIR'] = mkdtempSync(join(base, 'd-'));
+	const names = ['a', 'b', 'c'];
+	const servers = await Promise.all(names.map((name) => serveControl(machine().target, {name})));
+	const clients = await connectAll();
+	t.deepEqual(clients.map(({hello}) => hello.name).sort(), names);
+	for (const one of [...clients, ...servers]) one.close();
+	if (before === undefined) delete process.env['XDG_RUNTIME_DIR'];
+	else process.env['XDG_RUNTIME_DIR'] = before;
+});
+
 test('a directory that is not the user’s own alone is refused', (t) => {
 	const folder = mkdtempSync(join(base, 'd-'));
 	mkdirSync(join(folder, 'open'), {mode: 0o755});
