@@ -340,6 +340,12 @@ export const commands = {
 		argument: 'PATH',
 		flags: machineFlags,
 	},
+	'pcie-add': {
+		help: 'plug a device of your own, as --device has it, into one of its PCI Express ports with hotplug',
+		argument: 'PORT:PATH,OPTIONS',
+		flags: machineFlags,
+	},
+	'pcie-remove': {help: 'pull the device at such a port out', argument: 'PORT', flags: machineFlags},
 	quit: change('quit', 'end it, and the openvmm that runs it'),
 	doctor: {
 		help: 'say what this host can run, and what to do where it cannot',

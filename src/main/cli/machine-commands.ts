@@ -61,6 +61,25 @@ export async function callMachine(flags: FlagValues<string>, method: string): Pr
 	return 0;
 }
 
+/** `openvmm pcie-add`. The path is one of the caller's, who may be in another folder than the machine. */
+export async function addDevice(flags: FlagValues<string>, argument = ''): Promise<number> {
+	const [, port, file, options = ''] = /^([^:]+):([^,]+)(,.*)?$/s.exec(argument) ?? [];
+	if (port === undefined || file === undefined)
+		throw cliError('CLI_VALUE_MISSING', {flag: 'pcie-add', value: 'PORT:PATH[,OPTIONS]'});
+	await withMachine(flags, async (client) => {
+		const {name} = (await client.call('pcie-add', {port, device: resolve(file) + options})) as {name: string};
+		print(1, `${name}\n`);
+	});
+	return 0;
+}
+
+/** `openvmm pcie-remove`. */
+export async function removeDevice(flags: FlagValues<string>, port: string | undefined): Promise<number> {
+	if (port === undefined) throw cliError('CLI_VALUE_MISSING', {flag: 'pcie-remove', value: 'PORT'});
+	await withMachine(flags, (client) => client.call('pcie-remove', {port}).then(() => {}));
+	return 0;
+}
+
 async function withMachine(flags: FlagValues<string>, use: (client: ControlClient) => Promise<unknown>): Promise<void> {
 	const [vm, socket] = [flags.last('vm'), flags.last('socket')];
 	const client = await connectMachine({...(vm !== undefined && {vm}), ...(socket !== undefined && {socket})});

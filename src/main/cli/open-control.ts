@@ -46,5 +46,7 @@ const controlTarget = (machine: Machine, quit: () => void): ControlTarget => ({
 	nmi: () => machine.nmi(),
 	powerButton: () => machine.powerButton(),
 	dumpCore: (path) => machine.dumpCore(path),
+	addPcieDevice: (port, device) => machine.addPcieDevice(port, device),
+	removePcieDevice: (port) => machine.removePcieDevice(port),
 	quit,
 });

@@ -68,6 +68,14 @@ async function run(line: CommandLine, env: Environment, stock: WorkerStock): Pro
 			const {dumpMachine} = await import('./machine-commands.ts');
 			return dumpMachine(line.flags, line.argument);
 		}
+		case 'pcie-add': {
+			const {addDevice} = await import('./machine-commands.ts');
+			return addDevice(line.flags, line.argument);
+		}
+		case 'pcie-remove': {
+			const {removeDevice} = await import('./machine-commands.ts');
+			return removeDevice(line.flags, line.argument);
+		}
 		case 'run':
 			if (line.flags.has('help')) return say(helpText());
 			if (line.flags.has('version')) {

@@ -47,6 +47,11 @@ function machine(changes: Partial<ControlTarget> = {}) {
 		nmi: call('nmi'),
 		powerButton: call('power-button'),
 		dumpCore: async (path) => void calls.push(`dump ${path}`),
+		async addPcieDevice(port, {path, options}) {
+			calls.push(`add ${path} ${JSON.stringify(options)} at ${port}`);
+			return 'engine';
+		},
+		removePcieDevice: async (port) => void calls.push(`remove ${port}`),
 		quit: () => void calls.push('quit'),
 		...changes,
 	};
@@ -96,14 +101,25 @@ test('a client is greeted, looks, changes and drives', async (t) => {
 		],
 	});
 	t.like(await client.call('update', {path: 'log', value: 'info'}), {value: 'info'});
-	for (const method of client.hello.methods.filter(
-		(name) => !['inspect', 'update', 'dump-core', 'quit'].includes(name),
-	))
+	const withParams = ['inspect', 'update', 'dump-core', 'pcie-add', 'pcie-remove', 'quit'];
+	for (const method of client.hello.methods.filter((name) => !withParams.includes(name)))
 		t.deepEqual(await client.call(method), {state: 'running'});
 	t.deepEqual(await client.call('dump-core', {path: '/tmp/core'}), {path: '/tmp/core'});
+	t.deepEqual(await client.call('pcie-add', {port: 'rp0', device: 'x.ts,size=1'}), {name: 'engine'});
+	t.deepEqual(await client.call('pcie-remove', {port: 'rp0'}), {});
 	await client.call('quit');
 	while (!calls.includes('quit')) await new Promise((resolve) => setImmediate(resolve));
-	t.deepEqual(calls, ['pause', 'resume', 'reset', 'nmi', 'power-button', 'dump /tmp/core', 'quit']);
+	t.deepEqual(calls, [
+		'pause',
+		'resume',
+		'reset',
+		'nmi',
+		'power-button',
+		'dump /tmp/core',
+		'add x.ts {"size":"1"} at rp0',
+		'remove rp0',
+		'quit',
+	]);
 	client.close();
 });
 

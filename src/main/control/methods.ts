@@ -1,3 +1,4 @@
+import {type DeviceModuleConfig, parseDevice} from '#main/config';
 import type {VmState} from '#main/vm';
 import type {InspectOptions, InspectResult} from '#support/inspect';
 import {flag, integer, optional, type Param, type ParamValues, parseParams, text} from './params.ts';
@@ -14,6 +15,8 @@ export interface ControlTarget {
 	powerButton(): Promise<void>;
 	/** Writes processors and memory to a core file. @param path - absolute */
 	dumpCore(path: string): Promise<void>;
+	addPcieDevice(port: string, device: DeviceModuleConfig): Promise<string>;
+	removePcieDevice(port: string): Promise<void>;
 	/** Begins to end the machine, and its process with it. */
 	quit(): void;
 }
@@ -65,6 +68,13 @@ export const controlMethods: ReadonlyMap<string, ControlMethod> = new Map([
 	method('dump-core', {path}, async (target, {path: at}) => {
 		await target.dumpCore(at);
 		return {path: at};
+	}),
+	method('pcie-add', {port: path, device: path}, async (target, {port, device}) => ({
+		name: await target.addPcieDevice(port, parseDevice(device, 'pcie-add')),
+	})),
+	method('pcie-remove', {port: path}, async (target, {port}) => {
+		await target.removePcieDevice(port);
+		return {};
 	}),
 	method('quit', {}, async (target) => {
 		// Behind the answer.
