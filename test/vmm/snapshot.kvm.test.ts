@@ -122,7 +122,7 @@ function wrongUnits(units: Units): [code: RegExp, units: Units][] {
 		[/STATE_UNITS_DIFFER/, {...units, other: {}}],
 		[/STATE_FIELD_WRONG/, {...units, time: -1}],
 		[/STATE_FIELD_WRONG/, {...units, clock: '99999999999999999999'}],
-		[/STATE_FIELD_WRONG/, {...units, devices: {interrupts: '', devices: []}}],
+		[/STATE_FIELD_WRONG/, {...units, devices: {interrupts: '', devices: 5}}],
 		[/STATE_DEVICES_DIFFER/, {...units, devices: {interrupts: '', devices: {}}}],
 		[/STATE_FIELD_WRONG/, {...units, 'kernel-chips': {}}],
 		[/STATE_FIELD_WRONG/, {...units, vcpus: []}],

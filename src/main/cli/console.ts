@@ -83,6 +83,16 @@ export const consoleCommands: readonly ConsoleCommand[] = [
 			return 'stay' as const;
 		},
 	},
+	{
+		names: ['save-snapshot'],
+		parameters: 'DIR',
+		help: 'save the machine to a folder, from which others can be made',
+		async run(machine, say, [directory = '']) {
+			await machine.saveSnapshot(directory, tenths(say));
+			say(`The snapshot is in "${directory}": openvmm restore ${directory}`);
+			return 'stay' as const;
+		},
+	},
 	{names: ['quit', 'q'], help: 'end the machine and openvmm', run: () => 'quit'},
 	{
 		names: ['help', 'h'],

@@ -346,6 +346,11 @@ export const commands = {
 		flags: machineFlags,
 	},
 	'pcie-remove': {help: 'pull the device at such a port out', argument: 'PORT', flags: machineFlags},
+	'save-snapshot': {
+		help: 'save it to a folder; it goes on, and others can be made from there: see restore',
+		argument: 'DIR',
+		flags: machineFlags,
+	},
 	quit: change('quit', 'end it, and the openvmm that runs it'),
 	doctor: {
 		help: 'say what this host can run, and what to do where it cannot',

@@ -2,6 +2,7 @@ import {resolve} from 'node:path';
 import {type ControlClient, connectAll, connectMachine} from '#main/control';
 import {type InspectResult, toJson, toText} from '#support/inspect';
 import {cliError} from './errors.ts';
+import {commands} from './flags.ts';
 import {inspectRequest} from './inspect-request.ts';
 import type {FlagValues} from './parse.ts';
 import {print} from './print.ts';
@@ -43,12 +44,18 @@ export async function inspectMachine(flags: FlagValues<string>, argument: string
 	return 0;
 }
 
-/** `openvmm dump-core`. @throws VmmError CLI_ARGUMENT_MISSING, CONTROL_*, CORE_DUMP_FAILED */
-export async function dumpMachine(flags: FlagValues<string>, argument: string | undefined): Promise<number> {
-	if (argument === undefined)
-		throw cliError('CLI_ARGUMENT_MISSING', {argument: 'PATH', help: 'openvmm dump-core --help'});
+/** A command that writes what a machine is to a path. @throws VmmError CLI_ARGUMENT_MISSING, CONTROL_*, CORE_DUMP_FAILED, SNAPSHOT_* */
+export async function writeMachine(
+	command: 'dump-core' | 'save-snapshot',
+	flags: FlagValues<string>,
+	argument: string | undefined,
+): Promise<number> {
+	if (argument === undefined) {
+		const wanted = commands[command].argument;
+		throw cliError('CLI_ARGUMENT_MISSING', {argument: wanted, help: `openvmm ${command} --help`});
+	}
 	// The machine's process may be in another directory.
-	await withMachine(flags, (client) => client.call('dump-core', {path: resolve(argument)}));
+	await withMachine(flags, (client) => client.call(command, {path: resolve(argument)}));
 	return 0;
 }
 

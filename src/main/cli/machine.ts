@@ -16,6 +16,7 @@ export interface Machine {
 	removePcieDevice(port: string): Promise<void>;
 	/** Writes processors and memory to a core file. */
 	dumpCore(path: string, progress?: (doneBytes: number, totalBytes: number) => void): Promise<void>;
+	saveSnapshot(directory: string, progress?: (doneBytes: number, totalBytes: number) => void): Promise<void>;
 	/** Idempotent, from every state. */
 	stop(): Promise<void>;
 	/** Offers input to the port that has the console; resolves with how many bytes were taken. */

@@ -48,5 +48,6 @@ const controlTarget = (machine: Machine, quit: () => void): ControlTarget => ({
 	dumpCore: (path) => machine.dumpCore(path),
 	addPcieDevice: (port, device) => machine.addPcieDevice(port, device),
 	removePcieDevice: (port) => machine.removePcieDevice(port),
+	saveSnapshot: (path) => machine.saveSnapshot(path),
 	quit,
 });

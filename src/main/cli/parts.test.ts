@@ -39,6 +39,9 @@ function recorder(calls: string[]): Machine {
 			return 'engine';
 		},
 		removePcieDevice: async (port) => void calls.push(`remove ${port}`),
+		async saveSnapshot(directory) {
+			calls.push(`save ${directory}`);
+		},
 		async dumpCore(path, progress) {
 			for (let done = 1; done <= 40; done++) progress?.(done, 40);
 			calls.push(`dump ${path}`);
@@ -68,6 +71,8 @@ const consoleLines: [string, Awaited<ReturnType<typeof runConsoleLine>>, string[
 	['pause rp0', 'stay', []],
 	['dump-core a.core', 'stay', ['dump a.core']],
 	['dump-core', 'stay', []],
+	['save-snapshot dir', 'stay', ['save dir']],
+	['save-snapshot', 'stay', []],
 	['r', 'stay', ['resume']],
 	[' reset ', 'stay', ['reset']],
 	['n', 'stay', ['nmi']],

@@ -64,9 +64,10 @@ async function run(line: CommandLine, env: Environment, stock: WorkerStock): Pro
 			const {inspectMachine} = await import('./machine-commands.ts');
 			return inspectMachine(line.flags, line.argument);
 		}
-		case 'dump-core': {
-			const {dumpMachine} = await import('./machine-commands.ts');
-			return dumpMachine(line.flags, line.argument);
+		case 'dump-core':
+		case 'save-snapshot': {
+			const {writeMachine} = await import('./machine-commands.ts');
+			return writeMachine(line.command, line.flags, line.argument);
 		}
 		case 'pcie-add': {
 			const {addDevice} = await import('./machine-commands.ts');

@@ -36,6 +36,7 @@ function stage(changes: Partial<Machine> = {}) {
 		addPcieDevice: async () => '',
 		removePcieDevice: call('pcie-remove'),
 		dumpCore: call('dump-core'),
+		saveSnapshot: call('save-snapshot'),
 		stop: call('stop'),
 		feedConsole: async (bytes) => bytes.length,
 		inspect: (path) => inspectTree('nothing', path),

@@ -46,6 +46,7 @@ function machine(changes: Partial<ControlTarget> = {}) {
 		reset: call('reset'),
 		nmi: call('nmi'),
 		powerButton: call('power-button'),
+		saveSnapshot: async (path) => void calls.push(`save ${path}`),
 		dumpCore: async (path) => void calls.push(`dump ${path}`),
 		async addPcieDevice(port, {path, options}) {
 			calls.push(`add ${path} ${JSON.stringify(options)} at ${port}`);
@@ -101,10 +102,11 @@ test('a client is greeted, looks, changes and drives', async (t) => {
 		],
 	});
 	t.like(await client.call('update', {path: 'log', value: 'info'}), {value: 'info'});
-	const withParams = ['inspect', 'update', 'dump-core', 'pcie-add', 'pcie-remove', 'quit'];
+	const withParams = ['inspect', 'update', 'dump-core', 'save-snapshot', 'pcie-add', 'pcie-remove', 'quit'];
 	for (const method of client.hello.methods.filter((name) => !withParams.includes(name)))
 		t.deepEqual(await client.call(method), {state: 'running'});
 	t.deepEqual(await client.call('dump-core', {path: '/tmp/core'}), {path: '/tmp/core'});
+	t.deepEqual(await client.call('save-snapshot', {path: '/tmp/it'}), {path: '/tmp/it'});
 	t.deepEqual(await client.call('pcie-add', {port: 'rp0', device: 'x.ts,size=1'}), {name: 'engine'});
 	t.deepEqual(await client.call('pcie-remove', {port: 'rp0'}), {});
 	await client.call('quit');
@@ -116,6 +118,7 @@ test('a client is greeted, looks, changes and drives', async (t) => {
 		'nmi',
 		'power-button',
 		'dump /tmp/core',
+		'save /tmp/it',
 		'add x.ts {"size":"1"} at rp0',
 		'remove rp0',
 		'quit',

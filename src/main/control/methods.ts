@@ -17,6 +17,8 @@ export interface ControlTarget {
 	dumpCore(path: string): Promise<void>;
 	addPcieDevice(port: string, device: DeviceModuleConfig): Promise<string>;
 	removePcieDevice(port: string): Promise<void>;
+	/** Writes a snapshot of the whole machine to a folder. @param path - absolute */
+	saveSnapshot(path: string): Promise<void>;
 	/** Begins to end the machine, and its process with it. */
 	quit(): void;
 }
@@ -75,6 +77,10 @@ export const controlMethods: ReadonlyMap<string, ControlMethod> = new Map([
 	method('pcie-remove', {port: path}, async (target, {port}) => {
 		await target.removePcieDevice(port);
 		return {};
+	}),
+	method('save-snapshot', {path}, async (target, {path: at}) => {
+		await target.saveSnapshot(at);
+		return {path: at};
 	}),
 	method('quit', {}, async (target) => {
 		// Behind the answer.
