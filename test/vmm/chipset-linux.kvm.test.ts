@@ -1,8 +1,10 @@
 import {defaultBattery, type UpdateBattery} from '#devices/chipset/battery';
+import type {PressKey} from '#devices/chipset/i8042';
 import {linuxTest, runInLinux} from '#test/petri';
 
 const battery = 0xfed3_f000;
 const register = (offset: number) => `$(devmem 0x${(battery + offset).toString(16)})`;
+const pressA: PressKey = {kind: 'press-key', usage: 4, down: true};
 const update: UpdateBattery = {
 	kind: 'update-battery',
 	status: {...defaultBattery, charging: false, discharging: true, remainingMwh: 500, acOnline: false},
@@ -12,7 +14,7 @@ for (const irqchip of ['kernel', 'split'] as const) {
 	linuxTest(`Linux finds the chipset's devices, hears of the battery, and reports its panic: ${irqchip}`, async (t) => {
 		const options = {irqchip, processors: {count: 2}, hpet: true, guestWatchdog: true, battery: true};
 		const guest = await runInLinux(t, options, [
-			'modprobe -a wdat_wdt pvpanic_mmio',
+			'modprobe -a wdat_wdt pvpanic_mmio evdev',
 			'echo clocksources=$(cat /sys/devices/system/clocksource/clocksource0/available_clocksource)',
 			'echo serio=$(cat /sys/bus/serio/devices/*/description)',
 			'echo inputs=$(cat /sys/class/input/input*/name)',
@@ -20,13 +22,16 @@ for (const irqchip of ['kernel', 'split'] as const) {
 			'echo pvpanic=$(ls /sys/bus/platform/drivers/pvpanic-mmio)',
 			'echo watchdog=$(cat /sys/class/watchdog/watchdog0/identity)',
 			'cat /proc/interrupts',
+			'for d in /sys/class/input/event*; do grep -q AT $d/device/name && exec 3</dev/input/$(basename $d); done',
 			'echo listening',
 			"until grep -q '^ *1 ' /sys/firmware/acpi/interrupts/gpe09; do usleep 100000; done",
 			`echo battery=${register(0x04)} ${register(0x0c)} ${register(0x14)}`,
+			'echo key=$(dd bs=24 count=2 <&3 2>/dev/null | tail -c 8 | xxd -p)',
 			'echo c >/proc/sysrq-trigger',
 		]);
 		await guest.waitFor(/^listening/m);
 		await guest.vm.control('battery', update);
+		await guest.vm.control('i8042', pressA);
 		t.deepEqual(await guest.vm.ended, {kind: 'crash', reason: 'the guest reported a panic', status: 3}, guest.output);
 		t.regex(guest.output, /^clocksources=.*\bhpet\b/m);
 		t.regex(guest.output, /^serio=i8042 KBD port i8042 AUX port/m);
@@ -36,6 +41,7 @@ for (const irqchip of ['kernel', 'split'] as const) {
 		}
 		t.regex(guest.output, /^pvpanic=.*QEMU0001:00/m);
 		t.regex(guest.output, /^watchdog=wdat_wdt/m);
+		t.regex(guest.output, /^key=01001e0001000000/m, 'EV_KEY, KEY_A, pressed');
 		t.regex(guest.output, /^battery=0x00000001 0x000009C4 0x00000000/m, 'discharging, half full, and told of');
 	});
 }

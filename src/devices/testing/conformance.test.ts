@@ -48,6 +48,10 @@ const findModel = (kind: string) => (kind === endpoint.kind ? endpoint : findDev
 /** What owners ask of devices, each for those that know it. */
 const commands: Readonly<Record<string, readonly DeviceCommand[]>> = {
 	'acpi-pm': [powerButton],
+	i8042: [
+		{kind: 'press-key', usage: 4, down: true} as DeviceCommand,
+		{kind: 'move-mouse', move: {dx: 1, dy: -1, buttons: 1}} as DeviceCommand,
+	],
 	'guest-watchdog': [watchdogReset],
 	battery: [{kind: 'update-battery', status: {...defaultBattery, remainingMwh: 1}} as DeviceCommand],
 	'generation-id': [{kind: 'change-generation', id: 'fedcba9876543210fedcba9876543210'} as DeviceCommand],

@@ -6,6 +6,7 @@ import {pmName} from '#main/machine';
 import type {Progress} from '#main/snapshot';
 import {type InspectNode, type InspectOptions, type InspectResult, inspectTree, updateTree} from '#support/inspect';
 import type {ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
+import {vmError} from './errors.ts';
 import type {Breakpoints, Step, StopListener} from './guest-stop.ts';
 import type {ComingDevice} from './hot-plug.ts';
 import {Lifecycle} from './lifecycle.ts';
@@ -65,10 +66,17 @@ export class Vm {
 		});
 	}
 
-	/** Asks the device called `device` for something; see the device's commands. Ignored by one that is not there. */
+	/**
+	 * Asks the device called `device` for something; see the device's commands. Does nothing when the machine is over.
+	 * @throws VmmError VM_DEVICE_UNKNOWN
+	 */
 	control(device: string, command: DeviceCommand): Promise<void> {
 		return this.#life.next(async () => {
-			if (this.state !== 'stopped') await this.#parts.devices.control(device, command);
+			if (this.state === 'stopped') return;
+			const {machine, devices} = this.#parts;
+			const names = machine.devices.map(({placed}) => placed.name);
+			if (!names.includes(device)) throw vmError('VM_DEVICE_UNKNOWN', {device, devices: names});
+			await devices.control(device, command);
 		});
 	}
 

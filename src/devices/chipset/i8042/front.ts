@@ -1,7 +1,8 @@
 import {byteFront} from '#devices/chipset/byte-registers';
-import type {DeviceFront, DeviceServices} from '#devices/device';
+import type {DeviceCommand, DeviceFront, DeviceServices} from '#devices/device';
 import type {StructView} from '#support/shared-memory';
-import type {I8042Config} from './handle.ts';
+import type {I8042Config, MoveMouse, PressKey} from './handle.ts';
+import {I8042Input} from './input.ts';
 import {Keyboard} from './keyboard.ts';
 import {Mouse} from './mouse.ts';
 import {OutputBuffer} from './output-buffer.ts';
@@ -109,7 +110,8 @@ export function i8042Front(
 		}
 	};
 
-	return byteFront({
+	const input = new I8042Input(state, services);
+	const registers = byteFront({
 		readByte: (region) => (region === dataRegion ? output.take() : status()),
 		writeByte: (region, _offset, value) => {
 			if (region === dataRegion) data(value);
@@ -117,4 +119,14 @@ export function i8042Front(
 		},
 		reset: () => output.refill(),
 	});
+	return {
+		...registers,
+		control(command: DeviceCommand) {
+			if (command.kind === 'press-key') {
+				const {usage, down} = command as PressKey;
+				input.pressKey(usage, down);
+			}
+			if (command.kind === 'move-mouse') input.moveMouse((command as MoveMouse).move);
+		},
+	};
 }

@@ -1,5 +1,5 @@
 import test from 'ava';
-import {i8042} from './index.ts';
+import {i8042, type MoveMouse, type PressKey} from './index.ts';
 import {makeI8042} from './testing.ts';
 
 const aux = 0x100;
@@ -201,4 +201,18 @@ test('reset brings everything back and drops the lines', (t) => {
 	device.reset();
 	t.false(level('keyboard'));
 	t.is(JSON.stringify(device.decode()), initial);
+});
+
+test("the machine's owner presses keys and moves the mouse", (t) => {
+	const {device, drain, command, mouse} = makeI8042();
+	command(0x60, 0x03);
+	const press: PressKey = {kind: 'press-key', usage: keyA, down: true};
+	device.control(press);
+	t.deepEqual(drain(), [0x1c], 'A, in set 2');
+	mouse(0xf4);
+	const move: MoveMouse = {kind: 'move-mouse', move: {dx: 3, dy: -2}};
+	device.control(move);
+	t.deepEqual(drain(), [0x108, 0x103, 0x102]);
+	device.control({kind: 'power-button'});
+	t.deepEqual(drain(), []);
 });
