@@ -7,3 +7,4 @@ export {
 	maxHardwareBreakpoints,
 } from './debug-plan.ts';
 export {debugRegisters, guestStatus, reportedBreakpoint} from './debug-registers.ts';
+export {type DebugException, judgeException} from './judge-exit.ts';

@@ -1,4 +1,4 @@
-import {type DebugPlan, type DebugStop, debugRegisters, guestStatus, reportedBreakpoint} from '#vcpu-worker/debug';
+import {type DebugPlan, type DebugStop, debugRegisters, guestStatus, judgeException} from '#vcpu-worker/debug';
 import type {ExitReader} from './exits.ts';
 import {type GuestDebug, setGuestDebug} from './guest-debug.ts';
 import type {KvmVcpu} from './vcpu.ts';
@@ -11,8 +11,6 @@ export class VcpuDebug {
 	readonly #vcpu: KvmVcpu;
 	readonly #exit: ExitReader;
 	#plan: DebugPlan | undefined;
-	#breakpoints = new Set<number>();
-	#stops = new Set<bigint>();
 	/** Where the run starts has still to be compared with the stops. */
 	#atStart = false;
 	#stopped = false;
@@ -26,10 +24,8 @@ export class VcpuDebug {
 	begin(plan: DebugPlan | undefined): void {
 		if (plan === undefined && this.#plan === undefined) return;
 		this.#plan = plan;
-		this.#breakpoints = new Set(plan?.breakpoints);
-		this.#stops = new Set(plan?.stops);
 		// A step leaves the address it starts at.
-		this.#atStart = plan !== undefined && plan.step === false && this.#stops.size > 0;
+		this.#atStart = plan !== undefined && plan.step === false && plan.stops.length > 0;
 		setGuestDebug(this.#vcpu.fd, plan && this.#wanted(plan));
 	}
 
@@ -37,7 +33,7 @@ export class VcpuDebug {
 	stopsHere(): boolean {
 		if (!this.#atStart) return false;
 		this.#atStart = false;
-		this.#stopped = this.#stops.has(this.#linearRip());
+		this.#stopped = this.#plan?.stops.includes(this.#linearRip()) === true;
 		return this.#stopped;
 	}
 
@@ -48,30 +44,17 @@ export class VcpuDebug {
 			return {kind: 'breakpoint'};
 		}
 		if (this.#plan === undefined) return undefined;
-		const {exception, pc, dr6: status} = this.#exit.debug();
-		return exception === breakpointVector ? this.#breakpoint(pc) : this.#debugException(this.#plan, pc, status);
-	}
-
-	#breakpoint(pc: bigint): DebugStop | undefined {
-		// By physical address: the debugger's INT3 may be reached through any mapping of its page.
-		const address = translate(this.#vcpu.fd, pc);
-		if (address !== undefined && this.#breakpoints.has(address)) return {kind: 'breakpoint'};
-		this.#give('breakpoint');
-		return undefined;
-	}
-
-	#debugException(plan: DebugPlan, pc: bigint, status: bigint): DebugStop | undefined {
-		const index = reportedBreakpoint(status, plan.hardware.length);
-		if (index !== undefined) return {kind: 'hardware', index};
-		const {step} = plan;
-		if (step !== false || this.#stops.size > 0) {
-			if (this.#stops.has(pc)) return {kind: 'breakpoint'};
-			const goesOn = step === false || (step !== true && pc >= step.start && pc < step.end);
-			return goesOn ? undefined : {kind: 'step'};
+		const {exception: vector, pc, dr6} = this.#exit.debug();
+		const isBreakpoint = vector === breakpointVector;
+		const physical = isBreakpoint ? translate(this.#vcpu.fd, pc) : undefined;
+		const stop = judgeException(this.#plan, {vector, pc, physical, dr6});
+		if (typeof stop === 'object') return stop;
+		if (stop === 'go on') return undefined;
+		if (!isBreakpoint) {
+			const registers = getDebugRegisters(this.#vcpu.fd);
+			setDebugRegisters(this.#vcpu.fd, {...registers, dr6: guestStatus(registers.dr6, dr6)});
 		}
-		const registers = getDebugRegisters(this.#vcpu.fd);
-		setDebugRegisters(this.#vcpu.fd, {...registers, dr6: guestStatus(registers.dr6, status)});
-		this.#give('debug');
+		this.#give(isBreakpoint ? 'breakpoint' : 'debug');
 		return undefined;
 	}
 
