@@ -17,6 +17,8 @@ export class DeviceBacks {
 	readonly #reactor: Reactor;
 	#running: readonly Running[];
 	readonly #remote: MailboxServer;
+	/** From {@link start} until {@link stop} is done. */
+	#isStarted = false;
 
 	constructor(machine: AttachedMachine, reactor: Reactor) {
 		this.#machine = machine;
@@ -40,9 +42,13 @@ export class DeviceBacks {
 		);
 	}
 
-	/** Serves remote accesses and tells notified backs; true when there was anything. */
+	/**
+	 * Serves remote accesses and tells notified backs; true when there was anything. What a guest that runs already wants of a
+	 * back waits until that has started.
+	 */
 	poll(): boolean {
 		let found = this.#remote.poll();
+		if (!this.#isStarted) return found;
 		for (const {device, back} of this.#running) {
 			if (Atomics.load(device.header.$atomic, notifiedWord) === 0) continue;
 			Atomics.store(device.header.$atomic, notifiedWord, 0);
@@ -58,12 +64,14 @@ export class DeviceBacks {
 	}
 
 	start(): void {
+		this.#isStarted = true;
 		for (const {back} of this.#running) back.start();
 	}
 
 	/** Resolves when no back has anything in flight. */
 	async stop(): Promise<void> {
 		await Promise.all(this.#running.map(({back}) => back.stop()));
+		this.#isStarted = false;
 	}
 
 	dispose(): void {

@@ -26,7 +26,10 @@ async function startMachine(words: string) {
 		child.once('exit', (status, signal) => resolve(status ?? signal));
 	});
 	const socket = join(directory, `openvmm-${process.getuid?.()}`, `${child.pid}.sock`);
-	while (!existsSync(socket)) await new Promise((resolve) => setTimeout(resolve, 50));
+	while (!existsSync(socket)) {
+		if (child.exitCode !== null) throw new Error(`The machine ended with status ${child.exitCode}`);
+		await new Promise((resolve) => setTimeout(resolve, 50));
+	}
 	return {pid: child.pid, ended, socket};
 }
 

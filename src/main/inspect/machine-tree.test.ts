@@ -109,7 +109,11 @@ test('a processor that does not answer leaves its counters, and one that cannot 
 	t.like(await inspect('vm/vcpus/0', 2), {running: false, exits: {port: 0}, registers: {$unresolved: 'timeout'}});
 	const failing = machineOf({report: async () => ({error: 'KVM says no'})});
 	t.like(await failing.inspect('vm/vcpus/0', 2), {running: false, registers: {$error: 'KVM says no'}});
-	t.deepEqual(await machineOf().inspect('vm/vcpus/0/registers', 2), {rip: '0x5', cs: {base: '0x0', l: true}});
+	t.deepEqual(await machineOf().inspect('vm/vcpus/0/registers', 2), {
+		$sensitive: true,
+		rip: '0x5',
+		cs: {base: '0x0', l: true},
+	});
 });
 
 test('histograms are added up with median and 99th percentile', async (t) => {

@@ -102,6 +102,14 @@ test('the text form marks what is sensitive, writable, missing and deeper', asyn
 	t.is(toText(await inspect('/vm//vcpus/0/rip/')), '0xffffffff81000000');
 });
 
+test('an object that is sensitive as a whole has one mark', async (t) => {
+	const root = object(() => ({registers: object(() => ({rip: hex(5n)}), {sensitive: true})}));
+	const result = await inspectTree(root, '', {depth: 2});
+	t.is(toText(result), 'registers/ (sensitive)\n  rip: 0x5');
+	t.deepEqual(toJson(result), {registers: {$sensitive: true, rip: '0x5'}});
+	t.is(toText(await inspectTree(root, '', {depth: 2, safe: true})), 'registers: (sensitive)');
+});
+
 test('sensitive nodes are left out on demand', async (t) => {
 	t.is(toText(await inspect('vm/memory', {safe: true})), 'size: 64 MiB\nhostAddress: (sensitive)');
 	t.deepEqual(await inspect('vm/memory/hostAddress', {safe: true}), {kind: 'unresolved', why: 'sensitive'});

@@ -88,7 +88,7 @@ async function evaluateObject(node: ObjectNode, depth: number, query: Query): Pr
 	const results = presentChildren(children).map(
 		async ([name, child]) => [name, await evaluate(child, depth - 1, query)] as const,
 	);
-	return {kind: 'object', children: await Promise.all(results)};
+	return {kind: 'object', children: await Promise.all(results), ...(node.sensitive && {sensitive: true})};
 }
 
 /** JSON has no 64-bit numbers. */

@@ -20,7 +20,12 @@ export type InspectResult =
 			readonly sensitive?: true;
 			readonly writable?: true;
 	  }
-	| {readonly kind: 'object'; readonly children: readonly (readonly [string, InspectResult])[]}
+	| {
+			readonly kind: 'object';
+			readonly children: readonly (readonly [string, InspectResult])[];
+			/** All below it is. */
+			readonly sensitive?: true;
+	  }
 	| {readonly kind: 'unresolved'; readonly why: Unresolved}
 	/** Its owner answered with an error. */
 	| {readonly kind: 'error'; readonly message: string};

@@ -14,7 +14,10 @@ export function toText(result: InspectResult): string {
 
 function childLines(result: Extract<InspectResult, {kind: 'object'}>, indent: string): string[] {
 	return result.children.flatMap(([name, child]) => {
-		if (child.kind === 'object') return [`${indent}${name}/`, ...childLines(child, indent + indentation)];
+		if (child.kind === 'object') {
+			const mark = child.sensitive ? ' (sensitive)' : '';
+			return [`${indent}${name}/${mark}`, ...childLines(child, indent + indentation)];
+		}
 		const isCut = child.kind === 'unresolved' && child.why === 'depth';
 		return [`${indent}${name}${isCut ? '/' : ':'} ${inline(child)}`];
 	});
