@@ -69,3 +69,17 @@ linuxTest('a watchdog that fires ends the machine when that is asked for', async
 	const guest = await runInLinux(t, options, ['modprobe wdat_wdt timeout=2', 'exec 3>/dev/watchdog', 'sleep 1000']);
 	t.deepEqual(await guest.vm.ended, {kind: 'watchdog', status: 9}, guest.output);
 });
+
+for (const irqchip of ['kernel', 'split'] as const) {
+	linuxTest(`without local APIC, the HPET carries the kernel in the PIT's place: ${irqchip}`, async (t) => {
+		const show = [
+			'echo event-source=$(cat /sys/devices/system/clockevents/clockevent0/current_device)',
+			'sleep 1',
+			"echo timer=$(grep -o '0: *[0-9]*' /proc/interrupts | head -n 1)",
+		];
+		const guest = await runInLinux(t, {irqchip, hpet: true}, show, 'nolapic');
+		t.deepEqual(await guest.vm.ended, {kind: 'power-off'}, guest.output);
+		t.regex(guest.output, /^event-source=hpet/m);
+		t.true(Number(/^timer=0: *(\d+)/m.exec(guest.output)?.[1]) > 100, guest.output);
+	});
+}
