@@ -49,7 +49,11 @@ export class VcpuDebug {
 		const physical = isBreakpoint ? translate(this.#vcpu.fd, pc) : undefined;
 		const stop = judgeException(this.#plan, {vector, pc, physical, dr6});
 		if (typeof stop === 'object') return stop;
-		if (stop === 'go on') return undefined;
+		if (stop === 'go on') {
+			// KVM drops the trap flag behind an instruction that it has emulated.
+			setGuestDebug(this.#vcpu.fd, this.#wanted(this.#plan));
+			return undefined;
+		}
 		if (!isBreakpoint) {
 			const registers = getDebugRegisters(this.#vcpu.fd);
 			setDebugRegisters(this.#vcpu.fd, {...registers, dr6: guestStatus(registers.dr6, dr6)});
