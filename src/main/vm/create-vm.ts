@@ -164,6 +164,7 @@ async function assemble(config: VmConfig, options: CreateOptions, undo: Undo): P
 	await vcpus.ready();
 	// A thread that starts keeps a processor busy for as long as Node's own start does: the vCPUs' threads come first.
 	const devices = new DeviceThread({pollNs, bootHandle, ...wiring});
+	undo.push(() => devices.dispose());
 	const passive = [
 		timeUnit(machine),
 		clockUnit(partition),
