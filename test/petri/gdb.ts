@@ -3,6 +3,9 @@ import {existsSync} from 'node:fs';
 
 const gdb = '/usr/bin/gdb';
 
+/** A session that waits for ever fails with what it has said, before the test runs into its own limit. */
+const limitMs = 150_000;
+
 /** The real debugger is there to test with. */
 export const hasGdb: boolean = existsSync(gdb);
 
@@ -35,10 +38,12 @@ export function startGdb(commands: readonly string[]): RunningGdb {
 	child.stdout.on('data', collect);
 	child.stderr.on('data', collect);
 	let over = false;
+	const limit = setTimeout(() => child.kill('SIGKILL'), limitMs);
 	const ended = new Promise<string>((resolve, reject) => {
 		child.once('error', reject);
 		child.once('close', () => {
 			over = true;
+			clearTimeout(limit);
 			resolve(output);
 		});
 	});
