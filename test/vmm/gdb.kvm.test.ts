@@ -50,6 +50,8 @@ gdbTest('gdb breaks, steps, reads and writes, and detaches from a guest that the
 		'info breakpoints',
 		'delete',
 		`set var *(long*)${at('counter')} = 41`,
+		// Without debug registers gdb steps and compares by itself, when it is told to.
+		`set can-use-hw-watchpoints ${hardware ? 1 : 0}`,
 		`watch *(long*)${at('counter')}`,
 		'continue',
 		'set var $rbx = 0x1122334455667788',
