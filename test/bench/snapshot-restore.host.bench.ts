@@ -1,0 +1,76 @@
+/** What restoring costs this program without KVM: snapshot, memory, devices; for machines of several sizes. */
+import {mkdtempSync, rmSync} from 'node:fs';
+import {join} from 'node:path';
+import {MappedMemory, type MemoryRange} from '#devices/guest-memory';
+import {AttachedMachine, layOutMachine, type SavedDevices} from '#devices/machine';
+import {findDeviceModel} from '#devices/registry';
+import {vmConfig} from '#main/config';
+import {describeDevices, randomGenerationId} from '#main/machine';
+import {allocateRam} from '#main/memory';
+import {openSnapshot, saveSnapshot} from '#main/snapshot';
+import {DoorbellState, mailboxBytes} from '#support/mailbox';
+import {report} from './report.ts';
+
+const MiB = 2 ** 20;
+const sizes = [256 * MiB, 1024 * MiB, 4096 * MiB];
+const usedBytes = 128 * MiB;
+const rounds = 30;
+
+const interrupts = {setLine() {}, messages: {send() {}, setRoutes() {}}};
+const configOf = (sizeBytes: number) =>
+	vmConfig({memory: {sizeBytes}, irqchip: 'split', serial: {com1: {kind: 'stderr'}}});
+const layoutOf = (sizeBytes: number): MemoryRange[] =>
+	[
+		{gpa: 0, length: Math.min(sizeBytes, 3072 * MiB)},
+		{gpa: 2 ** 32, length: Math.max(sizeBytes - 3072 * MiB, 0)},
+	].filter(({length}) => length > 0);
+
+function attach(sizeBytes: number, memory: MappedMemory): AttachedMachine {
+	const birth = {timeMs: Date.now(), generationId: randomGenerationId()};
+	const devices = describeDevices(configOf(sizeBytes), layoutOf(sizeBytes), birth);
+	const doorbell = {buffer: new SharedArrayBuffer(DoorbellState.byteLength), wakeFd: -1};
+	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(1)), callers: 1, doorbell};
+	const layout = layOutMachine(devices, findDeviceModel, {modules: [], doorbell, mailbox});
+	const machine = new AttachedMachine(layout, {findModel: findDeviceModel, interrupts, memory});
+	machine.reset();
+	return machine;
+}
+
+async function save(directory: string, sizeBytes: number): Promise<void> {
+	const ram = allocateRam(configOf(sizeBytes).memory, layoutOf(sizeBytes));
+	const memory = new MappedMemory(ram.ranges);
+	memory.fill(16 * MiB, usedBytes, 0x5a);
+	const units = {devices: attach(sizeBytes, memory).save()};
+	const shape = {processors: 1, memoryBytes: sizeBytes, irqchip: 'split'};
+	await saveSnapshot(directory, {shape, boot: 'other', arguments: [], units, ram});
+	ram.dispose();
+}
+
+function restoreMs(directory: string, sizeBytes: number): number {
+	const start = performance.now();
+	const snapshot = openSnapshot(directory);
+	const contents = {fd: snapshot.memoryFd, what: directory};
+	const ram = allocateRam(configOf(sizeBytes).memory, layoutOf(sizeBytes), contents);
+	const memory = new MappedMemory(ram.ranges);
+	attach(sizeBytes, memory).restore(snapshot.units['devices'] as SavedDevices);
+	memory.writeInteger(16 * MiB, 4, 1);
+	const taken = performance.now() - start;
+	ram.dispose();
+	snapshot.close();
+	return taken;
+}
+
+const folder = mkdtempSync(join(process.cwd(), '.build', 'bench-snapshot-'));
+try {
+	const figures = [];
+	for (const sizeBytes of sizes) {
+		const directory = join(folder, `${sizeBytes / MiB}`);
+		await save(directory, sizeBytes);
+		for (let round = 0; round < 3; round++) restoreMs(directory, sizeBytes);
+		const samples = Array.from({length: rounds}, () => restoreMs(directory, sizeBytes));
+		figures.push({name: `${sizeBytes / MiB} MiB`, unit: 'ms', samples});
+	}
+	report('Restoring without KVM', figures, '256 MiB');
+} finally {
+	rmSync(folder, {recursive: true});
+}
