@@ -43,6 +43,6 @@ export const bundleKvmTests: FloweyNode<{readonly match: string}, KvmTestBundles
 
 /** The cache is off because AVA would write it below node_modules, which is read-only in the incubator. */
 function avaConfigText(files: readonly string[]): string {
-	const config = {files, extensions: ['js'], cache: false, workerThreads: false, concurrency: 2, timeout: '5m'};
+	const config = {files, extensions: ['js'], cache: false, workerThreads: false, concurrency: 2, timeout: '10m'};
 	return `export default ${JSON.stringify(config, null, '\t')};\n`;
 }

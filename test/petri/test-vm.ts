@@ -49,7 +49,7 @@ export async function testVm(
 	create: CreateOptions = {},
 ): Promise<TestVm> {
 	// A test that hangs fails by name. Started again by every assertion; the emulator's slowest machine takes a fifth.
-	t.timeout(180_000);
+	t.timeout(300_000);
 	const folder = mkdtempSync(join(tmpdir(), 'openvmm-test-'));
 	const path = join(folder, 'com1');
 	const serial = {com1: {kind: 'file', path} as const, ...options.serial};

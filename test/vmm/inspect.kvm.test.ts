@@ -116,7 +116,7 @@ function kernel(): string {
 
 for (const route of ['shared', 'remote'] as const) {
 	test.serial(`while the devices' thread hangs, everything can be seen, device ${route}`, async (t) => {
-		t.timeout(180_000);
+		t.timeout(300_000);
 		const release = join(folder, `release-${route}`);
 		const path = join(process.cwd(), 'test/vmm/fixtures/hanging-device.ts');
 		const config = vmConfig({
