@@ -119,6 +119,7 @@ const sparedPorts: readonly (readonly [number, number])[] = [
 	[0xb2, 0xb3], // system management interrupt
 	[0xf4, 0xf4], // debug exit
 	[0x3f8, 0x3ff], // COM1
+	[0x505, 0x505], // panic event: the machine would believe it
 	[0x510, 0x51b], // QEMU firmware configuration: would copy over memory
 	[0xcf8, 0xcff], // PCI configuration, and the reset control register within
 ];
