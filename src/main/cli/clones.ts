@@ -1,6 +1,5 @@
 import {readFileSync} from 'node:fs';
 import {availableParallelism} from 'node:os';
-import {performance} from 'node:perf_hooks';
 import {checkConfig, type ProcessConfig} from '#main/config';
 import type {Vm} from '#main/vm';
 import {publicApi, type WorkerStock} from '#main/workers';

@@ -1,4 +1,3 @@
-import {performance} from 'node:perf_hooks';
 import {type Children, object} from '#support/inspect';
 import {threadNodes} from './host-threads.ts';
 import type {InspectedMachine} from './inspected-machine.ts';

@@ -1,3 +1,4 @@
+import {createHash} from 'node:crypto';
 import {chunkBytes} from '#main/jobs';
 import {snapshotError} from './errors.ts';
 import {snapshotFiles} from './files.ts';
@@ -31,9 +32,7 @@ export interface Manifest {
 	readonly memory: {readonly bytes: number; readonly checksums: string};
 }
 
-/** The module behind it is large, and most machines never need it. */
-export const sha256 = (data: string): string =>
-	process.getBuiltinModule('node:crypto').createHash('sha256').update(data).digest('hex');
+export const sha256 = (data: string): string => createHash('sha256').update(data).digest('hex');
 
 /** The manifest file's text: the manifest with its own checksum. */
 export function formatManifest(manifest: Manifest): string {
