@@ -17,6 +17,19 @@ test('timers expire in order of their delay, and a cancelled one does not', asyn
 	t.deepEqual(order, ['deferred', 'first', 'second']);
 });
 
+test('since when a turn lasts can be seen from the first one on', async (t) => {
+	const seen: number[] = [];
+	const poll = () => {
+		seen.push(reactor.state.turnNs);
+		reactor.close();
+		return true;
+	};
+	const reactor = new EpollReactor({polled: {poll, sleeping() {}}});
+	const before = Number(process.hrtime.bigint());
+	await reactor.run();
+	t.true((seen[0] ?? 0) >= before);
+});
+
 test('a watched descriptor is reported until its interest or its watch ends', async (t) => {
 	const reactor = new EpollReactor();
 	const fd = eventfd();

@@ -96,6 +96,8 @@ export class EpollReactor implements Reactor {
 		const {state} = this;
 		state.tid = gettid();
 		let idleSince = now();
+		// The very first turn may be the one that does not come back.
+		state.turnNs = idleSince;
 		while (!this.#closed) {
 			state.turns++;
 			if (this.#runDue()) idleSince = now();

@@ -6,7 +6,7 @@ export const ReactorState = sharedStruct('reactor', {
 	tid: i32(),
 	/** 1 while it waits for events: it does not hang then. */
 	waiting: i32(),
-	/** Host monotonic time at which the latest turn reached its wait, in nanoseconds. */
+	/** Host monotonic time at which the latest turn reached its wait, or the first began, in nanoseconds. */
 	turnNs: f64(),
 	/** How long to look for work before sleeping, in nanoseconds; may be changed at any time. */
 	pollNs: f64(),
