@@ -7,7 +7,6 @@ for (const irqchip of ['kernel', 'split'] as const) {
 	test.serial(
 		`${rounds} pauses, resumes and resets in a row leave a guest that works, irqchip ${irqchip}`,
 		async (t) => {
-			// Echo needs interrupts of nobody but all processors are up, and every exit of COM1 may be in flight.
 			const guest = await testVm(t, {processors: {count: 2}, irqchip, boot: embedded('work=1500 echo')});
 			const {vm} = guest;
 			await vm.start();

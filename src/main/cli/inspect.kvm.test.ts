@@ -59,6 +59,30 @@ test.serial('a running machine is listed, seen, changed, driven and ended from a
 	t.is((await openvmm('inspect')).status, 9);
 });
 
+test.serial(
+	'a running machine is saved from another process, follows signals, and goes on from its snapshot',
+	async (t) => {
+		const first = await startMachine('-p 2 -c loop');
+		const state = async () => (await openvmm('inspect vm/state')).stdout.trim();
+		for (const [signal, reached] of [
+			['SIGTSTP', 'paused'],
+			['SIGCONT', 'running'],
+		] as const) {
+			process.kill(first.pid ?? 0, signal);
+			while ((await state()) !== reached) await new Promise((resolve) => setTimeout(resolve, 50));
+		}
+		const snapshot = join(directory, 'snapshot');
+		t.is((await openvmm(`save-snapshot ${snapshot}`)).status, 0);
+		t.is(await state(), 'running');
+		t.is((await openvmm('quit')).status, 0);
+		t.is(await first.ended, 0);
+		const restored = await startMachine(`--restore-snapshot ${snapshot}`);
+		t.is((await openvmm('inspect vm/vcpus/1/registers')).status, 0);
+		t.is((await openvmm('quit')).status, 0);
+		t.is(await restored.ended, 0);
+	},
+);
+
 test.serial("a machine whose devices' thread hangs can be seen, and quit ends its process", async (t) => {
 	const asm = createAssembler({origin: 0x7c00, bits: 16});
 	asm.mov(dx, 0x610);

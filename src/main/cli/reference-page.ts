@@ -62,7 +62,7 @@ export function referencePage(): string {
 		'wait for the machine.',
 		'',
 		`${joined(Object.entries(machineSignals).map(([signal, change]) => `${signal} (${change})`))} change what the machine`,
-		'does: `kill -TSTP`, `kill -CONT`, `kill -USR2`.',
+		'does: `kill -TSTP`, `kill -CONT`, `kill -USR2`. Clones do not follow them; each has its control socket.',
 		'',
 	].join('\n');
 }
