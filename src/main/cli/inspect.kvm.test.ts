@@ -62,6 +62,7 @@ test.serial('a running machine is listed, seen, changed, driven and ended from a
 test.serial(
 	'a running machine is saved from another process, follows signals, and goes on from its snapshot',
 	async (t) => {
+		t.timeout(300_000);
 		const first = await startMachine('-p 2 -c loop');
 		const state = async () => (await openvmm('inspect vm/state')).stdout.trim();
 		for (const [signal, reached] of [
@@ -84,6 +85,7 @@ test.serial(
 );
 
 test.serial("a machine whose devices' thread hangs can be seen, and quit ends its process", async (t) => {
+	t.timeout(300_000);
 	const asm = createAssembler({origin: 0x7c00, bits: 16});
 	asm.mov(dx, 0x610);
 	asm.out(dx, al);
