@@ -1,5 +1,3 @@
-/** Instructions of user code per item, for turning items into a rate. */
-export const instructionsPerItem = 16;
 export const itemsPerChunk = 2048;
 /** The shared array holds this many chunks' worth of items; chunk n works on part n modulo this. */
 export const arrayChunks = 8;

@@ -21,7 +21,6 @@ export const Memfd = {CLOEXEC: 1, HUGETLB: 4, HUGE_2MB: 21 << 26, HUGE_1GB: 30 <
 const cMmap = libc(
 	'intptr_t mmap(uintptr_t address, size_t length, int protection, int flags, int fd, int64_t offset)',
 );
-const cMunmap = libc('int munmap(uintptr_t address, size_t length)');
 const cMadvise = libc('int madvise(uintptr_t address, size_t length, int advice)');
 const cMemfd = libc('int memfd_create(const char *name, uint32_t flags)');
 const cFtruncate = libc('int ftruncate(int fd, int64_t length)');
@@ -40,9 +39,6 @@ export function mapOver(
 	const result = cMmap(address, length, protection, flags | Mmap.FIXED, fd, offset);
 	return result < 0 ? result : 0;
 }
-
-/** munmap(2). */
-export const unmap = (address: bigint, length: number): number => cMunmap(address, length);
 
 /** madvise(2). */
 export const advise = (address: bigint, length: number, advice: number): number => cMadvise(address, length, advice);
