@@ -85,10 +85,14 @@ for (const [end, status] of ends) {
 }
 
 test.serial('signals pause, resume and reset the machine, and no longer when it is over', async (t) => {
-	const {parts, calls, attached, end} = stage();
-	const status = run(parts);
-	await attached;
-	await new Promise((resolve) => setImmediate(resolve));
+	const {parts, calls, opened, end} = stage();
+	const listeners = async (...words: Parameters<RunParts['openControl']>) => {
+		// Who sees the socket sends them at once.
+		t.is(process.listenerCount('SIGTSTP'), 1);
+		return parts.openControl(...words);
+	};
+	const status = run({...parts, openControl: listeners});
+	await opened;
 	for (const [signal, call] of [
 		['SIGTSTP', 'pause'],
 		['SIGCONT', 'resume'],

@@ -83,9 +83,10 @@ async function runToEnd(
 			quit,
 		});
 		undo.push(() => terminal.restore());
+		// Whoever sees the control socket may send signals.
+		undo.push(followSignals(machine, (error) => void reportError(error, log)));
 		const control = await parts.openControl(machine, config.process, log, quit);
 		undo.push(() => control.close());
-		undo.push(followSignals(machine, (error) => void reportError(error, log)));
 		const end = await Promise.race([machine.ended, interrupted, quitStatus]);
 		log.info({end}, 'Machine ends');
 		if (typeof end === 'number') return end;
