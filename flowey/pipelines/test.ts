@@ -142,7 +142,11 @@ async function untilItLives(where: string, files: readonly string[], avaArgv: re
 	}
 }
 
-async function runInIncubator(where: string, files: readonly string[], avaArgv: readonly string[]): Promise<SuiteResult> {
+async function runInIncubator(
+	where: string,
+	files: readonly string[],
+	avaArgv: readonly string[],
+): Promise<SuiteResult> {
 	await using incubator = await startIncubator();
 	process.stdout.write(`${where} up (${(incubator.bootMs / 1000).toFixed(1)} s)\n`);
 	return await runAva({
