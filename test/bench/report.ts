@@ -1,4 +1,4 @@
-import {writeFileSync} from 'node:fs';
+import {existsSync, writeFileSync} from 'node:fs';
 import {cpus, release} from 'node:os';
 import {kvmKind} from '#vcpu-worker/kvm';
 
@@ -21,7 +21,7 @@ const machine = {
 	cpu: cpus()[0]?.model,
 	cpus: cpus().length,
 	kernel: release(),
-	kvm: kvmKind(),
+	kvm: existsSync('/dev/kvm') ? kvmKind() : 'none',
 	node: process.version,
 	incubator: process.env['OPENVMM_INCUBATOR'] !== undefined,
 };

@@ -13,7 +13,7 @@ import {print} from './print.ts';
 import {reportError} from './report.ts';
 import type {Restoring} from './restore.ts';
 import {endStatus} from './run.ts';
-import {watchSignals} from './signals.ts';
+import {followSignals, watchSignals} from './signals.ts';
 
 /** Where the number of a clone goes in the values of its flags. */
 const placeholder = /%n/g;
@@ -50,6 +50,7 @@ export async function runClones(
 	stock.warm(Math.min(count * first.config.vm.processors.count, maxWarm));
 	const machines: Vm[] = [];
 	const controls: OpenControl[] = [];
+	const unfollow = followSignals(allOf(machines), (error) => void reportError(error, log));
 	const processes = new Map<Vm, ProcessConfig>();
 	try {
 		const [memoryBefore, startedAt] = [ownMemory(), performance.now()];
@@ -62,11 +63,11 @@ export async function runClones(
 		await inParallel(configs, availableParallelism(), create);
 		const spent = (performance.now() - startedAt) / count;
 		const taken = (ownMemory() - memoryBefore) / count / 2 ** 20;
-		const figures = `${spent.toFixed(1)} ms and ${taken.toFixed(1)} MiB each`;
-		print(2, `openvmm: ${count} clones of ${restoring.snapshot.directory} run: ${figures}\n`);
 		for (const [machine, config] of processes) {
 			controls.push(await openControl(machine, config, log, () => void machine.stop()));
 		}
+		const figures = `${spent.toFixed(1)} ms and ${taken.toFixed(1)} MiB each`;
+		print(2, `openvmm: ${count} clones of ${restoring.snapshot.directory} run: ${figures}\n`);
 		const ended = Promise.all(machines.map(async ({ended: end}, number) => endOf(number, await end, log)));
 		const statuses = await Promise.race([ended, signals.first.then((status) => [status])]);
 		return statuses.find((status) => status !== 0) ?? 0;
@@ -75,8 +76,21 @@ export async function runClones(
 	} finally {
 		for (const control of controls) control.close();
 		await Promise.all(machines.map((machine) => machine.stop()));
+		unfollow();
 		signals.close();
 	}
+}
+
+/** Does to all what is asked for, but for those that have ended. */
+function allOf(machines: readonly Vm[]): Pick<Vm, 'pause' | 'resume' | 'reset'> {
+	const each = (action: (machine: Vm) => Promise<void>) => async () => {
+		await Promise.all(machines.filter(({state}) => state !== 'stopped').map(action));
+	};
+	return {
+		pause: each((machine) => machine.pause()),
+		resume: each((machine) => machine.resume()),
+		reset: each((machine) => machine.reset()),
+	};
 }
 
 /** Threads that are started ahead: more would only stand in each other's way. */
