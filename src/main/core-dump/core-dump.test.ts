@@ -90,7 +90,8 @@ test('VMCOREINFO is a page that begins as the kernel writes it', (t) => {
 const readelfTest = existsSync('/usr/bin/readelf') ? test : test.skip;
 
 readelfTest('readelf reads headers and notes', async (t) => {
-	const said = execFileSync('/usr/bin/readelf', ['-lnW', await dumped('readelf')], {encoding: 'utf8'});
+	const path = await dumped('readelf');
+	const said = execFileSync('/usr/bin/readelf', ['-lnW', path], {encoding: 'utf8'});
 	t.notRegex(said, /[Ww]arning|[Ee]rror/);
 	t.regex(said, /CORE \(Core file\)/);
 	t.regex(said, /LOAD +0x\w+ 0x0000000000000000 0x0000000000000000 0x400000 0x400000/);
@@ -98,6 +99,7 @@ readelfTest('readelf reads headers and notes', async (t) => {
 	t.is(said.match(/CORE +0x00000150\s+NT_PRSTATUS/g)?.length, 2);
 	t.is(said.match(/QEMU +0x000001b8/g)?.length, 2);
 	t.regex(said, /VMCOREINFO +0x0000003e/);
+	t.true(readFileSync(path).subarray(0, 4096).includes(`VMCOREINFO\0\0${vmcoreinfo}`));
 });
 
 const gdbTest = existsSync('/usr/bin/gdb') ? test : test.skip;

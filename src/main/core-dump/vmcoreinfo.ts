@@ -9,6 +9,7 @@ export const maxVmcoreinfoBytes = 4096;
 export function findVmcoreinfo(page: Uint8Array): Uint8Array | undefined {
 	if (beginning.compare(page, 0, beginning.length) !== 0) return undefined;
 	const end = page.indexOf(0);
-	const text = page.slice(0, end < 0 ? page.length : end);
+	// A copy, which slice() of a Buffer is not: the page is read into again.
+	const text = Uint8Array.from(page.subarray(0, end < 0 ? page.length : end));
 	return needed.test(Buffer.from(text).toString('latin1')) ? text : undefined;
 }
