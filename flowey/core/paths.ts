@@ -9,6 +9,8 @@ export const PATHS = {
 	repo,
 	dist: join(repo, 'dist'),
 	build: join(repo, '.build'),
+	/** Where `tsc -b` puts declarations, as the sources lie. */
+	types: join(repo, '.build/types'),
 	packages: join(repo, '.packages'),
 	linux: join(repo, '.packages/linux'),
 	incubator: join(repo, '.packages/incubator'),

@@ -16,10 +16,15 @@ export const WORKERS: readonly EntryPoint[] = [
 	{name: 'job-worker', source: join(PATHS.repo, 'src/main/jobs/entry.ts')},
 ];
 
-/** Everything in `dist/`. */
-export const ENTRY_POINTS: readonly EntryPoint[] = [
-	{name: 'openvmm', source: join(PATHS.repo, 'src/main/cli/program.ts')},
+/** What others import, by the `exports` of package.json. */
+export const LIBRARIES: readonly EntryPoint[] = [
 	{name: 'index', source: join(PATHS.repo, 'src/main/index.ts')},
 	{name: 'devices', source: join(PATHS.repo, 'src/devices/index.ts')},
+];
+
+/** All programs in `dist/`. */
+export const ENTRY_POINTS: readonly EntryPoint[] = [
+	{name: 'openvmm', source: join(PATHS.repo, 'src/main/cli/program.ts')},
+	...LIBRARIES,
 	...WORKERS,
 ];

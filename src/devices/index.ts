@@ -1,13 +1,18 @@
 /** What a device module of a user's own is written with: `import {…} from 'openvmm/devices'`. */
 
 export type {Reactor, Readiness, Timer, Watch} from '#support/reactor';
+export type {StateVersions} from '#support/saved-state';
 export {
 	ByteRing,
 	bytes,
+	type Field,
 	type Fields,
+	type FixedArray,
 	f64,
 	i32,
 	ringFields,
+	type Scalar,
+	type StructSchema,
 	type StructView,
 	sensitive,
 	sharedStruct,
@@ -16,7 +21,7 @@ export {
 	u32,
 	words,
 } from '#support/shared-memory';
-export {byteFront} from './chipset/byte-registers/index.ts';
+export {type ByteRegisters, byteFront} from './chipset/byte-registers/index.ts';
 export type * from './device/index.ts';
 export type {GuestMemory} from './guest-memory/index.ts';
 export type {InterruptLine, MessageInterrupts} from './interrupts/index.ts';

@@ -1,7 +1,51 @@
 /** The public API: a machine as data in, a machine to drive out. The command line is one client of it. */
-export {type BootConfig, checkConfig, linuxHost, type VmConfig, type VmOptions, vmConfig} from '#main/config';
+export type {DeviceCommand, DeviceInstance} from '#devices/device';
+export type {GuestMemory} from '#devices/guest-memory';
+export {
+	type BootConfig,
+	type ConfigHost,
+	checkConfig,
+	type DebugconConfig,
+	type DeviceModuleConfig,
+	type GdbAddress,
+	type GuestAction,
+	type GuestActions,
+	linuxHost,
+	type MemoryConfig,
+	type PcieConfig,
+	type PcieRootComplexConfig,
+	type PcieRootPortConfig,
+	type PcieSwitchConfig,
+	type ProcessorConfig,
+	type SerialBackendConfig,
+	type SerialConfig,
+	type VmConfig,
+	type VmOptions,
+	vmConfig,
+} from '#main/config';
 export {type ControlOptions, type ControlServer, type ControlTarget, serveControl} from '#main/control';
 export {type OpenSnapshot, openSnapshot, verifySnapshot} from '#main/snapshot';
-export {type ComingDevice, type CreateOptions, createVm, type Vm, type VmEnd, type VmState} from '#main/vm';
+export {
+	type Breakpoints,
+	type ComingDevice,
+	type CreateOptions,
+	createVm,
+	type DebugHit,
+	type GuestStop,
+	type Step,
+	type StopListener,
+	type Vm,
+	type VmEnd,
+	type VmState,
+} from '#main/vm';
 export {isVmmError, VmmError} from '#support/errors';
-export {type InspectOptions, type InspectResult, toJson as inspectJson, toText as inspectText} from '#support/inspect';
+export {
+	type Children as InspectChildren,
+	type InspectNode,
+	type InspectOptions,
+	type InspectResult,
+	toJson as inspectJson,
+	toText as inspectText,
+} from '#support/inspect';
+export type {DebugSupport} from '#vcpu-worker/debug';
+export type {ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';

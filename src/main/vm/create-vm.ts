@@ -49,7 +49,7 @@ export interface CreateOptions {
 	readonly pollNs?: number;
 	/** How often a vCPU's thread looks at a mailbox reply before it sleeps. */
 	readonly mailboxSpins?: number;
-	/** Threads started earlier; new ones are started where it has too few. */
+	/** @internal Threads started earlier; new ones are started where it has too few. */
 	readonly stock?: WorkerStock;
 	/** Further nodes at the root of the tree that {@link Vm.inspect} shows. */
 	readonly inspect?: () => Children;

@@ -23,6 +23,7 @@ export class Vm {
 	readonly #life: Lifecycle;
 	readonly #tree: InspectNode;
 
+	/** @internal Machines are made with `createVm`. */
 	constructor(parts: VmParts) {
 		this.#parts = parts;
 		this.#life = new Lifecycle(parts);
