@@ -1,10 +1,11 @@
 /** Bundles the sources into `dist/`. */
 
-import {existsSync, readdirSync, rmSync} from 'node:fs';
+import {existsSync, readdirSync, rmSync, writeFileSync} from 'node:fs';
 import {basename, join, relative} from 'node:path';
 import {type BuildFailure, build as esbuild, formatMessages} from 'esbuild';
 import {bundleOptions, FloweyError, type FloweyNode, PATHS} from '../core/index.ts';
 import type {EntryPoint} from './entry-points.ts';
+import {licensesOf} from './licenses.ts';
 
 /** What to build, and where to. */
 export interface BuildInput {
@@ -19,6 +20,7 @@ export const build: FloweyNode<BuildInput, void> = {
 		requireSources(entryPoints);
 		const result = await esbuild({
 			...bundleOptions(),
+			absWorkingDir: PATHS.repo,
 			entryPoints: entryPoints.map(({source, name}) => ({in: source, out: name})),
 			outdir: folder,
 		}).catch(async (error: BuildFailure) => {
@@ -30,6 +32,8 @@ export const build: FloweyNode<BuildInput, void> = {
 				rmSync(join(folder, name));
 			}
 		}
+		const licenses = licensesOf(Object.keys(result.metafile?.inputs ?? {}), PATHS.repo);
+		if (licenses !== '') writeFileSync(join(folder, 'LICENSES.txt'), `${licenses}\n`);
 		context.log(`${entryPoints.map(({name}) => `${name}.js`).join(', ')} in ${relative(PATHS.repo, folder)}/`);
 	},
 };

@@ -141,6 +141,10 @@ test('what package.json names is in the package', (t) => {
 	);
 });
 
+test('licenses of what is bundled are in the package', (t) => {
+	t.regex(readFileSync(join(t.context.installed, 'dist/LICENSES.txt'), 'utf8'), /^comlink [\d.]+\n\n.*Apache License/s);
+});
+
 test("the README's links lead somewhere", (t) => {
 	const {installed} = t.context;
 	for (const file of ['README.md', 'guide/README.md', 'guide/devices.md']) {
