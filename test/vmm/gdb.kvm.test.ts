@@ -56,8 +56,10 @@ gdbTest('gdb breaks, steps, reads and writes, and detaches from a guest that the
 		'continue',
 		'set var $rbx = 0x1122334455667788',
 		'set var $xmm3.v2_int64[1] = 0x77',
+		'set var $ymm3.v4_int64[2] = 0x99',
 		'set var $st0 = 1.5',
-		'printf "rbx %lx xmm3 %lx st0 %f cr3 %lx\\n", $rbx, $xmm3.v2_int64[1], $st0, $cr3',
+		'printf "rbx %lx xmm3 %lx ymm3 %lx st0 %f\\n", $rbx, $xmm3.v2_int64[1], $ymm3.v4_int64[2], $st0',
+		'printf "cr3 %lx\\n", $cr3',
 		'info registers eflags cr0 efer',
 		`set var *(long*)${at('stop')} = 1`,
 		'delete',
@@ -69,7 +71,7 @@ gdbTest('gdb breaks, steps, reads and writes, and detaches from a guest that the
 	t.notRegex(output, /0xcc/, 'the breakpoint does not show');
 	t.regex(output, /step [0-9a-f]+ counter 1\n/);
 	t.regex(output, /Old value = 41\nNew value = 42\n/);
-	t.regex(output, /rbx 1122334455667788 xmm3 77 st0 1.500000 cr3 [0-9a-f]+\n/);
+	t.regex(output, /rbx 1122334455667788 xmm3 77 ymm3 99 st0 1.500000\ncr3 [0-9a-f]+\n/);
 	t.regex(output, /cr0 .*\[ .*PG.* \]/);
 	t.regex(output, /efer .*\[ .*LME LMA.* \]/);
 	t.deepEqual(await vm.ended, {kind: 'exit', status: 1});

@@ -6,6 +6,8 @@ export interface ProcessorRegisters {
 	readonly special: SpecialRegisters;
 	/** x87, MMX and SSE in the layout of FXSAVE, 512 bytes (Intel SDM vol. 1, 10.5.1). */
 	readonly fxsave: Uint8Array;
+	/** The upper halves of YMM0 to YMM15, 16 bytes each: the AVX part of an XSAVE area (Intel SDM vol. 1, 13.5.3). */
+	readonly ymmHigh: Uint8Array;
 	/** IA32_KERNEL_GS_BASE: what SWAPGS exchanges with the base of GS. */
 	readonly kernelGsBase: bigint;
 	/** What the processor does when it runs: executes, waits in HLT, or waits for its start-up message. */

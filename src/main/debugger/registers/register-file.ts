@@ -17,6 +17,7 @@ export interface Register {
 export const feature = {
 	core: 'org.gnu.gdb.i386.core',
 	sse: 'org.gnu.gdb.i386.sse',
+	avx: 'org.gnu.gdb.i386.avx',
 	segments: 'org.gnu.gdb.i386.segments',
 	system: 'org.openvmm.x86.system',
 } as const;
@@ -81,6 +82,16 @@ const saved = (name: string, bits: Register['bits'], type: string, at: number, s
 	write: ({fxsave}, value) => ({fxsave: withField(fxsave, at, size, value)}),
 });
 
+/** The upper half of a YMM register: GDB puts the whole together. */
+const upperHalf = (index: number): Register => ({
+	name: `ymm${index}h`,
+	bits: 128,
+	type: 'uint128',
+	feature: feature.avx,
+	read: ({ymmHigh}) => field(ymmHigh, index * 16, 16),
+	write: ({ymmHigh}, value) => ({ymmHigh: withField(ymmHigh, index * 16, 16, value)}),
+});
+
 const tags: Register = {
 	...saved('ftag', 32, 'int', 4, 1, feature.core),
 	read: ({fxsave}) => tagWord(fxsave),
@@ -117,6 +128,7 @@ export const registerFile: readonly Register[] = [
 	saved('fop', 32, 'int', 6, 2, feature.core),
 	...times(16, (index) => saved(`xmm${index}`, 128, 'vec128', 160 + index * 16, 16, feature.sse)),
 	saved('mxcsr', 32, 'x64_mxcsr', 24, 4, feature.sse),
+	...times(16, upperHalf),
 	segmentBase('fs'),
 	segmentBase('gs'),
 	...controls.map(control),

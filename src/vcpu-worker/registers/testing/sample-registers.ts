@@ -26,5 +26,6 @@ export function sampleRegisters(given: {
 	const segments = Object.fromEntries(segmentNames.map((name) => [name, segment]));
 	const special = {...segments, gdt: table, idt: table, ...controls, ...given.special} as SpecialRegisters;
 	const fxsave = given.fxsave ?? new Uint8Array(512);
-	return {general: {...zero, ...given.general}, special, fxsave, kernelGsBase: 0n, activity: 'running'};
+	const rest = {fxsave, ymmHigh: new Uint8Array(256), kernelGsBase: 0n, activity: 'running'} as const;
+	return {general: {...zero, ...given.general}, special, ...rest};
 }
