@@ -48,6 +48,19 @@ const readBar = (address: string) => {
 };
 const barRead = /^id=0x656E6744\r?$/m;
 
+/** Writes a register of a function, resets the function one way, and says the register again, with that of its id. */
+const resetBy = (method: string, address: string) => {
+	const folder = `/sys/bus/pci/devices/0000:${address}`;
+	return [
+		`read start end flags <${folder}/resource`,
+		'devmem $((start + 8)) 32 0x5000',
+		'before=$(devmem $((start + 8)) 32)',
+		`echo ${method} >${folder}/reset_method`,
+		`echo 1 >${folder}/reset && echo ${method}-reset=$before,$(devmem $((start + 8)) 32),$(devmem $start 32)`,
+	].join('; ');
+};
+const wasReset = (method: string) => new RegExp(`^${method}-reset=0x00005000,0x00000000,0x656E6744\\r?$`, 'm');
+
 const functions = [
 	'00:00.0 0x1414 0xc030 0x060400 pcieport',
 	'00:00.1 0x1414 0xc030 0x060400 pcieport',
@@ -61,11 +74,13 @@ const functions = [
 
 for (const irqchip of ['kernel', 'split'] as const) {
 	linuxTest(
-		`Linux finds ports, switch and devices, and reaches a BAR behind the switch: irqchip ${irqchip}`,
+		`Linux finds ports, switch and devices, reaches a BAR behind the switch and resets its device: irqchip ${irqchip}`,
 		async (t) => {
 			const command = [
 				list,
 				readBar('06:00.0'),
+				resetBy('bus', '06:00.0'),
+				resetBy('flr', '06:00.0'),
 				'echo irq=$(cat /sys/bus/pci/devices/0000:06:00.0/irq)',
 				'dmesg | grep -iE pci.*can.t.assign',
 				'cat /proc/interrupts',
@@ -76,6 +91,7 @@ for (const irqchip of ['kernel', 'split'] as const) {
 			t.deepEqual(await guest.vm.ended, {kind: 'power-off'}, guest.output);
 			t.deepEqual(said(guest.output), functions);
 			t.regex(guest.output, barRead);
+			for (const method of ['bus', 'flr']) t.regex(guest.output, wasReset(method));
 			t.regex(guest.output, /^irq=19\r?$/m, 'the switch is device 3 of the root bus');
 			t.notRegex(guest.output, /can't assign/i);
 			t.regex(guest.output, /PCI-MSI.*(pciehp|PCIe)/);

@@ -69,6 +69,13 @@ export interface PciSlot {
 	decodeChanged(): void;
 	/** There is a function behind this port. */
 	readonly occupied: boolean;
+	/** Gives everything behind this bridge its state at power-on. Takes the locks of what is behind it, one at a time. */
+	resetBehind(): void;
+	/**
+	 * Has the device worker stop this function's back, give the function its state at power-on and start the back again;
+	 * until then it answers no configuration access. False where there is no back to wait for, and nothing was done.
+	 */
+	resetWithBack(): boolean;
 }
 
 /** Configuration space of every function of the machine, for whoever has another way to it than ECAM. */

@@ -2,12 +2,14 @@ import type {AnyDeviceModel, DeviceCommand, DeviceFront, DeviceServices, Machine
 import type {GuestMemory} from '#devices/guest-memory';
 import {type InterruptController, type InterruptLine, InterruptLines, type LineSource} from '#devices/interrupts';
 import {type BusTarget, IoBus, UnclaimedCounters} from '#devices/io-bus';
-import type {PciFabric} from '#devices/pci/fabric';
+import {functionsOf, type PciFabric} from '#devices/pci/fabric';
+import {powerOnState} from '#devices/pci/function';
 import {VmTime} from '#devices/vm-time';
 import {Doorbell, type MailboxCaller} from '#support/mailbox';
 import type {Decoded, StructView} from '#support/shared-memory';
 import {RemoteTarget, SharedTarget} from './attached-device.ts';
 import {DeviceInputs} from './device-inputs.ts';
+import {askForReset, resetDone} from './device-reset.ts';
 import {DeviceHeader, type MachineLayout, type ModelFinder, type PlacedDevice} from './layout.ts';
 import {MachineEvents} from './machine-events.ts';
 import {assignPci, attachFabric} from './pci.ts';
@@ -105,11 +107,12 @@ export class AttachedMachine {
 		this.#pci = attachFabric(this.devices, this.#pciGeneration, this.unclaimed);
 	}
 
-	/** Gives one device its declared initial state. For the owner, while nothing runs. */
-	resetDevice({model, state, front, services, placed}: AttachedDevice): void {
+	/** Gives one device its declared initial state. For the owner, while nothing runs, or under the device's lock. */
+	resetDevice({model, state, front, services, placed, header}: AttachedDevice): void {
 		model.state.reset(state);
 		for (const name of Object.keys(placed.lines)) services.line(name).setLevel(false);
 		front.reset?.();
+		resetDone(header);
 	}
 
 	/**
@@ -183,15 +186,23 @@ export class AttachedMachine {
 				this.events.request(event);
 				alertBootCpu?.();
 			},
-			...this.#pciServices(placed),
+			...this.#pciServices(placed, header),
 			notifyBack: () => {
 				if (placed.hasBack && Atomics.exchange(header.$atomic, notifiedWord, 1) === 0) this.#doorbell.ring();
 			},
 		};
 	}
 
+	#resetBehind(bridge: string): void {
+		const functions = this.pci?.complexes.flatMap(({bus}) => [...functionsOf(bus)]) ?? [];
+		const below = functions.find(({name}) => name === bridge)?.below;
+		if (below === undefined) return;
+		for (const {name} of functionsOf(below)) this.control(name, powerOnState);
+	}
+
 	/** What devices have of the PCI around them. It is asked for when all devices are attached. */
-	#pciServices({name, place}: PlacedDevice): Pick<DeviceServices, 'slot' | 'configSpace'> {
+	#pciServices(placed: PlacedDevice, header: AttachedDevice['header']): Pick<DeviceServices, 'slot' | 'configSpace'> {
+		const {name, place} = placed;
 		const occupied = () => this.layout.devices.some((other) => other.place?.on === name);
 		const fabric = () => this.pci;
 		const generation = this.#pciGeneration;
@@ -207,6 +218,11 @@ export class AttachedMachine {
 					decodeChanged: () => void Atomics.add(generation, 0, 1),
 					get occupied() {
 						return occupied();
+					},
+					resetBehind: () => this.#resetBehind(name),
+					resetWithBack: () => {
+						if (placed.hasBack && askForReset(header)) this.#doorbell.ring();
+						return placed.hasBack;
 					},
 				},
 			}),

@@ -2,11 +2,14 @@ import type {DeviceBack} from '#devices/device';
 import {MailboxServer} from '#support/mailbox';
 import type {Reactor} from '#support/reactor';
 import type {AttachedDevice, AttachedMachine} from './attached-machine.ts';
+import {isResetting, takeReset} from './device-reset.ts';
 import {DeviceHeader} from './layout.ts';
 
 interface Running {
 	readonly device: AttachedDevice;
 	readonly back: DeviceBack;
+	/** A reset that the guest asked for and that is under way. */
+	reset?: Promise<void> | undefined;
 }
 
 const notifiedWord = DeviceHeader.word('notified');
@@ -19,6 +22,8 @@ export class DeviceBacks {
 	readonly #remote: MailboxServer;
 	/** From {@link start} until {@link stop} is done. */
 	#isStarted = false;
+	/** From {@link stop} on nothing is started again. */
+	#isStopping = false;
 
 	constructor(machine: AttachedMachine, reactor: Reactor) {
 		this.#machine = machine;
@@ -49,7 +54,12 @@ export class DeviceBacks {
 	poll(): boolean {
 		let found = this.#remote.poll();
 		if (!this.#isStarted) return found;
-		for (const {device, back} of this.#running) {
+		for (const running of this.#running) {
+			const {device, back} = running;
+			if (!this.#isStopping && takeReset(device.header)) {
+				running.reset = this.#reset(running);
+				found = true;
+			}
 			if (Atomics.load(device.header.$atomic, notifiedWord) === 0) continue;
 			Atomics.store(device.header.$atomic, notifiedWord, 0);
 			back.notified();
@@ -65,13 +75,27 @@ export class DeviceBacks {
 
 	start(): void {
 		this.#isStarted = true;
+		this.#isStopping = false;
 		for (const {back} of this.#running) back.start();
 	}
 
-	/** Resolves when no back has anything in flight. */
+	/** Resolves when no back has anything in flight, and all is done that the guest has asked for. */
 	async stop(): Promise<void> {
-		await Promise.all(this.#running.map(({back}) => back.stop()));
+		this.#isStopping = true;
+		await Promise.all(this.#running.map((running) => running.reset ?? this.#stop(running)));
 		this.#isStarted = false;
+	}
+
+	/** The device answers again when its back has nothing of the time before in flight. */
+	async #reset(running: Running): Promise<void> {
+		await this.#stop(running);
+		running.reset = undefined;
+		if (!this.#isStopping) running.back.start();
+	}
+
+	async #stop({device, back}: Running): Promise<void> {
+		await back.stop();
+		if (isResetting(device.header)) device.target.locked(() => this.#machine.resetDevice(device));
 	}
 
 	dispose(): void {

@@ -15,6 +15,8 @@ export const DeviceHeader = sharedStruct('device-header', {
 	lock: i32(),
 	/** 1 when the front has called for the back since the back last looked. */
 	notified: i32(),
+	/** What the device's reset waits for: see `device-reset.ts`. */
+	reset: i32(),
 	/** Accesses served, for inspect. */
 	accesses: f64(),
 });

@@ -6,6 +6,7 @@ import {connect, PciFabric, type PlacedFunction} from '#devices/pci/fabric';
 import {isFunctionModel} from '#devices/pci/function';
 import {type RootComplexConfig, rootComplexKind} from '#devices/pci/root-complex';
 import type {AttachedDevice} from './attached-machine.ts';
+import {isResetting} from './device-reset.ts';
 
 /** Makes a thread's way to the PCI functions of its machine; undefined where there is no root complex. */
 export function attachFabric(
@@ -18,11 +19,12 @@ export function attachFabric(
 		return kind === rootComplexKind ? [{device, name, config: config as RootComplexConfig}] : [];
 	});
 	if (complexes.length === 0) return undefined;
-	const functions = devices.flatMap(({placed, model, state}, device): PlacedFunction[] => {
+	const functions = devices.flatMap(({placed, model, state, header}, device): PlacedFunction[] => {
 		const {name, place, config} = placed;
 		if (place === undefined || !isFunctionModel(model)) return [];
 		const design = model.design(config);
-		return [{device, name, place, design, space: new ConfigSpace(design.layout, state['pci.config'])}];
+		const space = new ConfigSpace(design.layout, state['pci.config']);
+		return [{device, name, place, design, space, isResetting: () => isResetting(header)}];
 	});
 	const targets = devices.map(({target}) => target);
 	return new PciFabric(connect(complexes, functions), generation, targets, unclaimed);

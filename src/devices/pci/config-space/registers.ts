@@ -37,6 +37,9 @@ export const Bridge = {
 	CONTROL: 0x3e,
 } as const;
 
+/** Bridge control register (PCI-to-PCI Bridge 1.2, 3.2.5.18; PCI Express Base 6.0, 7.5.1.3.13). */
+export const BridgeControl = {PARITY: 1 << 0, SERR: 1 << 1, SECONDARY_RESET: 1 << 6} as const;
+
 /** Command register (7.5.1.1.3). */
 export const Command = {
 	IO: 1 << 0,

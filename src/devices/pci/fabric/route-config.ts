@@ -1,5 +1,5 @@
 import {Bridge} from '#devices/pci/config-space';
-import {isLinkUp} from '#devices/pci/port';
+import {leadsOn} from '#devices/pci/port';
 import type {FabricBus, FabricComplex, FabricFunction} from './topology.ts';
 
 /**
@@ -21,7 +21,8 @@ export function routeConfig(complex: FabricComplex, bus: number, devfn: number):
 }
 
 function find({functions}: FabricBus, devfn: number): FabricFunction | undefined {
-	for (const candidate of functions) if (candidate.devfn === devfn) return candidate;
+	for (const candidate of functions)
+		if (candidate.devfn === devfn) return candidate.isResetting() ? undefined : candidate;
 	return undefined;
 }
 
@@ -35,7 +36,7 @@ function bridgeTo({functions}: FabricBus, bus: number): FabricFunction | undefin
 	return undefined;
 }
 
-/** A downstream port without a link passes nothing on. */
+/** A downstream port without a link passes nothing on, nor does a bridge that holds its bus in reset. */
 export function passesOn({design, space}: FabricFunction): boolean {
-	return design.kind !== 'downstream-port' || isLinkUp(space, design.places.express);
+	return leadsOn(design.kind, space, design.places.express);
 }

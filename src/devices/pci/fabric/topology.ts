@@ -10,6 +10,8 @@ export interface FabricFunction {
 	readonly devfn: number;
 	readonly design: FunctionDesign;
 	readonly space: ConfigSpace;
+	/** True while its reset waits for its back. */
+	isResetting(): boolean;
 	/** The bus that it sits on. */
 	readonly bus: FabricBus;
 	/** The bus behind a bridge. */

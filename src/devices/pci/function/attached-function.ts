@@ -1,5 +1,5 @@
 import type {DeviceServices} from '#devices/device';
-import {ConfigSpace} from '#devices/pci/config-space';
+import {Command, ConfigSpace, Header} from '#devices/pci/config-space';
 import type {Fields, StructView} from '#support/shared-memory';
 import {BusMasterMemory} from './bus-master-memory.ts';
 import {FunctionInterrupts} from './function-interrupts.ts';
@@ -23,6 +23,8 @@ export class AttachedFunction implements FunctionRegisters {
 	readonly table: MsixTable | undefined;
 	readonly services: DeviceServices;
 	readonly #interrupts: FunctionInterrupts;
+	/** One byte a vector, its line's level. */
+	readonly #levels: Uint8Array;
 
 	constructor(
 		parts: Pick<FunctionParts<never, never>, 'vectors' | 'msix'> & {layout(config: never): FunctionLayout},
@@ -35,12 +37,13 @@ export class AttachedFunction implements FunctionRegisters {
 		const field = (name: string) =>
 			(state as unknown as Record<string, Uint8Array | undefined>)[name] ?? new Uint8Array();
 		this.places = places;
+		this.#levels = field('pci.levels');
 		this.space = new ConfigSpace(layout, field('pci.config'));
 		this.table = msix && new MsixTable(field('pci.table'), field('pci.pending'), msix.place);
 		this.#interrupts = new FunctionInterrupts({
 			space: this.space,
 			places,
-			levels: field('pci.levels'),
+			levels: this.#levels,
 			table: this.table,
 			pin: vectors.length > 0 ? services.line(intxLine) : undefined,
 			messages: services.messages,
@@ -56,6 +59,14 @@ export class AttachedFunction implements FunctionRegisters {
 	reset(): void {
 		this.space.reset();
 		this.table?.reset();
+		this.#levels.fill(0);
+	}
+
+	/** Until its reset is done: no bus master, no BARs, no messages, and INTA low whatever the device does with its lines. */
+	silence(): void {
+		this.reset();
+		this.space.set(Header.COMMAND, 2, Command.INTX_DISABLE, Command.INTX_DISABLE);
+		this.settle();
 	}
 
 	/** See {@link FunctionInterrupts.settle}. */

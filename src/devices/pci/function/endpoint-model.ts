@@ -40,8 +40,6 @@ function endpoint(device: AnyDeviceModel, pci: PciFunction<unknown>): AnyDeviceM
 	const barsOf = (config: unknown) => [...bars, ...(pci.moreBars?.(config) ?? [])];
 	const msix = interrupts?.msix && placeTable(device.kind, vectors.length, interrupts.msix, bars);
 	const allBars = (config: unknown) => [...barsOf(config), ...(msix?.bar === undefined ? [] : [msix.bar])];
-	// A back has to be asked before its device can be reset, which takes longer than an access may.
-	const functionReset = device.back === undefined;
 	const parts: FunctionParts<unknown, Fields> = {
 		kind: 'endpoint',
 		device,
@@ -51,7 +49,7 @@ function endpoint(device: AnyDeviceModel, pci: PciFunction<unknown>): AnyDeviceM
 		layout: (config) =>
 			endpointLayout({
 				...pci,
-				express: {type: 'endpoint', functionReset},
+				express: {type: 'endpoint', functionReset: true},
 				bars: allBars(config),
 				vectors: vectors.length,
 				msi,

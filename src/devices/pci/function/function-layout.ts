@@ -5,6 +5,7 @@ import {
 	addMsi,
 	addMsix,
 	Bridge,
+	BridgeControl,
 	Command,
 	ConfigLayout,
 	type ExpressOptions,
@@ -72,7 +73,8 @@ export function bridgeLayout(identity: FunctionIdentity): FunctionLayout {
 	layout.register(Bridge.PREFETCHABLE_LIMIT, 2, {value: 0x0001, writable: 0xfff0});
 	layout.register(Bridge.PREFETCHABLE_BASE_UPPER, 4, {writable: 0xffff_ffff});
 	layout.register(Bridge.PREFETCHABLE_LIMIT_UPPER, 4, {writable: 0xffff_ffff});
-	layout.register(Bridge.CONTROL, 2, {writable: 0x0003});
+	const {PARITY, SERR, SECONDARY_RESET} = BridgeControl;
+	layout.register(Bridge.CONTROL, 2, {writable: PARITY | SERR | SECONDARY_RESET});
 	return {layout, places: addCapabilities(layout, identity)};
 }
 

@@ -1,9 +1,9 @@
-import type {BackServices, DeviceFront, DeviceModel, DeviceServices, PciBar, Region} from '#devices/device';
+import type {AccessSize, BackServices, DeviceFront, DeviceModel, DeviceServices, PciBar, Region} from '#devices/device';
 import {checkBars, configBytes, Express, Header, keptBytes, type MsixPlace} from '#devices/pci/config-space';
 import {bytes, type Fields, StructSchema, type StructView} from '#support/shared-memory';
 import {AttachedFunction, type FunctionRegisters, intxLine} from './attached-function.ts';
 import type {FunctionLayout} from './function-layout.ts';
-import {functionReset, isReset} from './function-reset.ts';
+import {isReset, powerOnState} from './function-reset.ts';
 import {pendingBytes, tableBytes} from './msix-table.ts';
 
 /** A BAR and the region of the front that it leads to. */
@@ -42,6 +42,8 @@ export function isSlot(model: object, config: unknown): boolean {
 /** A front that wants to know when configuration space was written. */
 export interface FunctionFront extends DeviceFront {
 	configWritten?(): void;
+	/** A bridge's: true when it passes anything on now. What is behind is reset when it no longer does. */
+	leadsOn?(): boolean;
 }
 
 /** What {@link functionModel} puts a function together from. */
@@ -97,23 +99,37 @@ export function functionModel<C, T extends Fields>(parts: FunctionParts<C, T>): 
 				attached.settle();
 				services.slot?.decodeChanged();
 			};
-			const configWritten = (offset: number, changed: boolean) => {
-				if (isReset(attached)) functionReset(state, view, reset);
+			/** A back has to be asked first, which takes longer than an access may. */
+			const toPowerOnState = () => {
+				if (services.slot?.resetWithBack()) {
+					attached.silence();
+					services.slot.decodeChanged();
+					return;
+				}
+				state.reset(view as never);
+				for (const name of Object.keys(device.lines?.(config) ?? {})) services.line(name).setLevel(false);
+				reset();
+			};
+			const writeConfig = (offset: number, size: AccessSize, value: number) => {
+				const ledOn = front.leadsOn?.() ?? false;
+				const changed = attached.space.write(offset, size, value);
+				if (isReset(attached)) return toPowerOnState();
 				front.configWritten?.();
 				attached.settle();
+				if (ledOn && front.leadsOn?.() === false) services.slot?.resetBehind();
 				const {express} = attached.places;
 				if (changed && (offset < Header.END || offset >= express)) services.slot?.decodeChanged();
 			};
 			return {
 				...(front.inputChanged && {inputChanged: (name: string) => front.inputChanged?.(name)}),
-				...(front.control && {control: (command) => front.control?.(command)}),
+				control: (command) => (command.kind === powerOnState.kind ? toPowerOnState() : front.control?.(command)),
 				read(region, offset, size) {
 					if (region === configRegion) return attached.space.read(offset, size);
 					if (region === msixRegion && attached.table?.holds(offset)) return attached.table.read(offset, size);
 					return region === msixRegion && msix?.bar !== undefined ? 0 : front.read(region, offset, size);
 				},
 				write(region, offset, size, value) {
-					if (region === configRegion) configWritten(offset, attached.space.write(offset, size, value));
+					if (region === configRegion) writeConfig(offset, size, value);
 					else if (region === msixRegion && attached.table?.holds(offset)) {
 						attached.table.write(offset, size, value);
 						attached.settle();

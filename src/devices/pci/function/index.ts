@@ -11,3 +11,4 @@ export {
 	isSlot,
 	type PlacedBar,
 } from './function-model.ts';
+export {powerOnState} from './function-reset.ts';

@@ -11,12 +11,14 @@ const [enable, powerOff] = [0x1028, 0x400];
 
 /** A port whose slot a test fills and empties. */
 function make(options = config) {
-	const slot = {occupied: false, changes: 0};
+	const slot = {occupied: false, changes: 0, resets: 0};
 	const device = new DeviceUnderTest(rootPort, options, {
 		get occupied() {
 			return slot.occupied;
 		},
 		decodeChanged: () => void slot.changes++,
+		resetBehind: () => void slot.resets++,
+		resetWithBack: () => false,
 	});
 	const read = (offset = 0, size: 1 | 2 | 4 = 2) => device.front.read(0, offset, size);
 	const write = (offset = 0, value = 0, size: 1 | 2 | 4 = 2) => device.front.write(0, offset, size, value);
@@ -61,10 +63,12 @@ test('a device that comes raises presence and link, and one message while the gu
 });
 
 test('the guest turns the power of a slot off and on: the link follows', (t) => {
-	const {read, write, plug} = make();
+	const {slot, read, write, plug} = make();
 	plug(true);
 	write(slotStatus, presenceChanged | linkChanged);
+	t.is(slot.resets, 0);
 	write(slotControl, powerOff);
+	t.is(slot.resets, 1, 'what is in it loses its state');
 	t.is(read(linkStatus) & linkActive, 0);
 	t.is(read(slotStatus), present | linkChanged);
 	write(slotControl, 0);

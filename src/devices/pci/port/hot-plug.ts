@@ -1,5 +1,6 @@
 import type {InterruptLine} from '#devices/interrupts';
 import {type ConfigSpace, Express, LinkStatus, SlotControl, SlotStatus} from '#devices/pci/config-space';
+import {isBusReset, isLinkUp} from './leads-on.ts';
 
 /**
  * The slot of a downstream port: who is in it, whether its link is up, and when the guest hears of it (PCI Express Base
@@ -32,14 +33,14 @@ export class HotPlug {
 		this.#follow(occupied);
 	}
 
-	/** After anything the guest may have written: it turns the slot's power on and off, and takes events. */
+	/** After anything the guest may have written: it turns the slot's power on and off, resets the link, and takes events. */
 	configWritten(occupied: boolean): void {
 		this.#follow(occupied);
 	}
 
 	#follow(occupied: boolean): void {
 		const control = this.#space.read(this.#express + Express.SLOT_CONTROL, 2);
-		const isUp = occupied && (control & SlotControl.POWER_OFF) === 0;
+		const isUp = occupied && (control & SlotControl.POWER_OFF) === 0 && !isBusReset(this.#space);
 		if (isUp !== isLinkUp(this.#space, this.#express)) {
 			this.#setLink(isUp);
 			this.#space.set(this.#express + Express.SLOT_STATUS, 2, SlotStatus.LINK_CHANGED, SlotStatus.LINK_CHANGED);
@@ -53,9 +54,4 @@ export class HotPlug {
 	#setLink(isUp: boolean): void {
 		this.#space.set(this.#express + Express.LINK_STATUS, 2, LinkStatus.ACTIVE, isUp ? LinkStatus.ACTIVE : 0);
 	}
-}
-
-/** True when a downstream port passes anything on to what is behind it. */
-export function isLinkUp(space: ConfigSpace, express: number): boolean {
-	return (space.read(express + Express.LINK_STATUS, 2) & LinkStatus.ACTIVE) !== 0;
 }

@@ -1,3 +1,3 @@
 export {downstreamPortKind, occupancyChanged, type PciePortConfig, rootPortKind, upstreamPortKind} from './handle.ts';
-export {isLinkUp} from './hot-plug.ts';
+export {leadsOn} from './leads-on.ts';
 export {downstreamPort, rootPort, upstreamPort} from './port-models.ts';

@@ -3,6 +3,7 @@ import {bridgeLayout, type FunctionModel, functionModel} from '#devices/pci/func
 import {sharedStruct} from '#support/shared-memory';
 import {downstreamPortKind, occupancyChanged, type PciePortConfig, rootPortKind, upstreamPortKind} from './handle.ts';
 import {HotPlug} from './hot-plug.ts';
+import {leadsOn} from './leads-on.ts';
 
 /** Ids under Microsoft's vendor id that OpenVMM's ports have. */
 const ids = {vendor: 0x1414, root: 0xc030, upstream: 0xc031, downstream: 0xc032} as const;
@@ -13,8 +14,9 @@ const event = 'event';
 
 function portModel(kind: string, type: Exclude<ExpressOptions['type'], 'endpoint'>): FunctionModel<PciePortConfig> {
 	const isDownstream = type !== 'upstream';
+	const functionKind = isDownstream ? 'downstream-port' : 'port';
 	return functionModel({
-		kind: isDownstream ? 'downstream-port' : 'port',
+		kind: functionKind,
 		device: {kind, state: sharedStruct(kind, {}), regions: () => []},
 		vectors: [event],
 		bars: () => [],
@@ -33,12 +35,14 @@ function portModel(kind: string, type: Exclude<ExpressOptions['type'], 'endpoint
 			return design;
 		},
 		front: (_config, _state, services, {space, places}) => {
-			if (!isDownstream) return {read: () => 0, write() {}};
+			const leadsBehind = () => leadsOn(functionKind, space, places.express);
+			if (!isDownstream) return {read: () => 0, write() {}, leadsOn: leadsBehind};
 			const hotPlug = new HotPlug(space, places.express, services.line(event));
 			const occupied = () => services.slot?.occupied ?? false;
 			return {
 				read: () => 0,
 				write() {},
+				leadsOn: leadsBehind,
 				reset: () => hotPlug.reset(occupied()),
 				configWritten: () => hotPlug.configWritten(occupied()),
 				control: ({kind: command}) => {

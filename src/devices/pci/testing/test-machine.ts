@@ -55,8 +55,6 @@ export const usualDevices: readonly DeviceInstance[] = [
 ];
 
 const probeModel = completeModel(probeEndpoint);
-const findModel = (kind: string): AnyDeviceModel | undefined =>
-	kind === probeModel.kind ? probeModel : findDeviceModel(kind);
 
 /** A machine without processors, as one thread has it. */
 export class PciTestMachine {
@@ -64,13 +62,19 @@ export class PciTestMachine {
 	readonly layout: MachineLayout;
 	bus: ReturnType<AttachedMachine['bus']>;
 	readonly #caller: MailboxCaller;
+	readonly #findModel: (kind: string) => AnyDeviceModel | undefined;
 	/** Levels of inputs as they changed, `16 up`. */
 	readonly lines: string[] = [];
 	/** Messages as they were sent, `address data`. */
 	readonly messages: string[] = [];
 
-	/** @param layout - of a machine that another thread has too */
-	constructor(devices: readonly DeviceInstance[] = usualDevices, layout?: MachineLayout) {
+	/**
+	 * @param layout - of a machine that another thread has too
+	 * @param model - what a probe is
+	 */
+	constructor(devices: readonly DeviceInstance[] = usualDevices, layout?: MachineLayout, model = probeModel) {
+		const findModel = (kind: string) => (kind === model.kind ? model : findDeviceModel(kind));
+		this.#findModel = findModel;
 		const doorbell = {buffer: new SharedArrayBuffer(DoorbellState.byteLength), wakeFd: -1};
 		const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(1)), callers: 1, doorbell};
 		this.layout = layout ?? layOutMachine(devices, findModel, {modules: [], doorbell, mailbox});
@@ -93,7 +97,7 @@ export class PciTestMachine {
 
 	/** Follows the machine to devices that have come or gone. */
 	change(layout: MachineLayout): void {
-		this.machine.change(layout, findModel);
+		this.machine.change(layout, this.#findModel);
 		this.bus = this.machine.bus(this.#caller);
 	}
 
