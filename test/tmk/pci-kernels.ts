@@ -28,6 +28,8 @@ export interface PciKernelOptions {
 	readonly ecam: number;
 	/** Functions on the root bus. The endpoint, `guide/examples/dma-engine.ts`, is device 0 of bus 1. */
 	readonly rootFunctions: number;
+	/** The processor's, 0 to 32767; above 255 CPUID must announce destinations that wide. */
+	readonly apicId?: number;
 }
 
 /** First exit code of a check that failed; each check has the next one. */
@@ -45,15 +47,18 @@ const moveBy = 0x8_0000;
 const [source, target, copied] = [0x10_0000, 0x1f_0000, 64];
 const ioApic = 0xfec0_0000;
 const [levelVector, messageVector] = [0x51, 0x52];
-/** Level-triggered, active low, to the processor with APIC id 0. */
+/** Level-triggered, active low. */
 const levelEntry = 0xa000 | levelVector;
-const messageAddress = 0xfee0_0000;
+/** Destinations of 15 bits: KVM, Documentation/virt/kvm/x86/cpuid.rst, MSI_EXT_DEST_ID. */
+const messageAddress = (apicId: number) => 0xfee0_0000 + ((apicId & 0xff) << 12) + ((apicId >> 8) << 5);
+const entryDestination = (apicId: number) => ((apicId & 0xff) << 24) | ((apicId >> 8) << 17);
+const [kvmFeatures, extendedDestinations] = [0x4000_0001, 1 << 15];
 
 /**
  * Finds the endpoint by 0xCF8 and by ECAM, sizes and moves its BAR, and lets it copy memory: once with an interrupt through
  * the I/O APIC, once with one by MSI-X, once with one that is masked first.
  */
-export function pciEndpoint({ecam, rootFunctions}: PciKernelOptions): MicroKernel {
+export function pciEndpoint({ecam, rootFunctions, apicId = 0}: PciKernelOptions): MicroKernel {
 	return microKernel('pci-endpoint', (asm, {exit, handle}) => {
 		const {label, mov, add, cmp, je, inc, xor, out, unique, cli, sti, hlt, jmp, shl, movzx} = asm;
 		const config = (bus: number, offset: number): void => mov(r12, ecam + bus * 0x10_0000 + offset);
@@ -120,6 +125,13 @@ export function pciEndpoint({ecam, rootFunctions}: PciKernelOptions): MicroKerne
 		mov(eax, dword(r14));
 		expect(eax, 0xffff_ffff);
 
+		if (apicId > 255) {
+			mov(eax, kvmFeatures);
+			asm.cpuid();
+			asm.and(eax, extendedDestinations);
+			expect(eax, extendedDestinations);
+		}
+
 		// An interrupt through the I/O APIC, at the input that firmware put down.
 		handle(levelVector, 'interrupt');
 		handle(messageVector, 'interrupt');
@@ -132,7 +144,7 @@ export function pciEndpoint({ecam, rootFunctions}: PciKernelOptions): MicroKerne
 		add(eax, 0x11);
 		mov(rcx, ioApic);
 		mov(dword(rcx), eax);
-		mov(dword(rcx, 0x10), 0);
+		mov(dword(rcx, 0x10), entryDestination(apicId));
 		asm.dec(eax);
 		mov(dword(rcx), eax);
 		mov(dword(rcx, 0x10), levelEntry);
@@ -148,7 +160,7 @@ export function pciEndpoint({ecam, rootFunctions}: PciKernelOptions): MicroKerne
 		// The same by MSI-X.
 		mov(eax, dword(r12, bar1));
 		mov(r15, rax);
-		mov(eax, messageAddress);
+		mov(eax, messageAddress(apicId));
 		mov(dword(r15, 0), eax);
 		mov(dword(r15, 4), 0);
 		mov(dword(r15, 8), messageVector);

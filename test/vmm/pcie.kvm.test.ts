@@ -56,3 +56,19 @@ for (const irqchip of ['kernel', 'split'] as const) {
 		);
 	}
 }
+
+test.serial('INTx and MSI-X reach a processor with an APIC id above 255 through an I/O APIC of ours', async (t) => {
+	const image = join(folder, 'wide');
+	const apicId = 300;
+	writeFileSync(image, pciEndpoint({ecam, rootFunctions: 2, apicId}).image);
+	const {vm} = await testVm(t, {
+		irqchip: 'split',
+		processors: {apicIdOffset: apicId},
+		pcie,
+		debugExitPort: exitPort,
+		boot: {kind: 'flat', image, address: 0x10_0000, mode: 'long'},
+		deviceModules: [{path: example, route: 'shared', options: {port: 'rp0'}}],
+	});
+	await vm.start();
+	t.deepEqual(await vm.ended, {kind: 'exit', status: 1});
+});

@@ -1,5 +1,6 @@
 /** An interrupt as the write that a PCI device would make (PCI 3.0, 6.8.1; Intel SDM vol. 3, 11.11). */
 export interface InterruptMessage {
+	/** Bits 11:5 may carry bits 14:8 of the APIC id, where the upper half is zero. */
 	readonly addressLow: number;
 	/** Bits 8–31 of the APIC id, where ids are that wide. */
 	readonly addressHigh: number;

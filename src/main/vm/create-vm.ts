@@ -155,7 +155,9 @@ async function assemble(config: VmConfig, options: CreateOptions, undo: Undo): P
 	const bootImage = () => boot.image(topology, memoryLayout, layout.devices);
 	const image = snapshot === undefined ? await bootImage() : undefined;
 	const entry = image?.entry;
-	const {threads, bootHandle} = wireVcpus({workers, topology, kvm, cpuid, partition, mailboxSpins, entry, ...wiring});
+	const {irqchip} = config;
+	const vcpuParts = {workers, topology, irqchip, kvm, cpuid, partition, mailboxSpins, entry, ...wiring};
+	const {threads, bootHandle} = wireVcpus(vcpuParts);
 	if (config.memory.prefetch) await prefetchRam(ram.ranges, options.prefetched ?? (() => {}));
 	const ramUnit = memoryUnit(memory, bootImage);
 	if (image !== undefined) await ramUnit.reset?.();

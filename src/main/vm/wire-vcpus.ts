@@ -1,5 +1,6 @@
 import type {MappedRange} from '#devices/guest-memory';
 import type {MachineLayout} from '#devices/machine';
+import type {VmConfig} from '#main/config';
 import {cpuidTopology, type ProcessorTopology, type VpPlace} from '#main/topology';
 import type {SpawnedWorker} from '#support/rpc';
 import {allocateSharedPages} from '#support/shared-memory';
@@ -17,6 +18,7 @@ export interface VcpuParts {
 	/** A thread for each vCPU. */
 	readonly workers: readonly SpawnedWorker<VcpuWorker>[];
 	readonly topology: ProcessorTopology;
+	readonly irqchip: VmConfig['irqchip'];
 	readonly kvm: number;
 	/** What KVM can show to a guest. */
 	readonly cpuid: readonly CpuidEntry[];
@@ -36,7 +38,7 @@ export function wireVcpus(parts: VcpuParts): {threads: VcpuThread[]; bootHandle:
 	const runBytes = Math.ceil(vcpuMmapSize(kvm) / pageSize) * pageSize;
 	const runs = allocateSharedPages(runBytes * workers.length);
 	const controls = new SharedArrayBuffer(vcpuSharedBytes * workers.length);
-	const options = cpuidOptions(topology, partition);
+	const options = cpuidOptions(parts);
 	const msrIndexes = msrIndexList(kvm);
 	const msrs = resetMsrs({isAmd: isAmdHost(parts.cpuid), nestedVirt: false, listed: new Set(msrIndexes)});
 	const xsaveSize = partition.checkExtension(Cap.XSAVE2);
@@ -70,12 +72,14 @@ export function wireVcpus(parts: VcpuParts): {threads: VcpuThread[]; bootHandle:
 }
 
 /** What the host decides about the guest's CPUID. */
-function cpuidOptions(topology: ProcessorTopology, partition: Partition): CpuidOptions {
+function cpuidOptions({topology, irqchip, partition}: VcpuParts): CpuidOptions {
 	return {
 		nestedVirt: false,
 		x2apic: topology.apicMode !== 'xapic',
 		tscDeadline: partition.checkExtension(Cap.TSC_DEADLINE_TIMER) !== 0,
 		// There a guest's VMCALL hangs (guide, "Hosts").
 		hypercalls: kvmKind() !== 'pvm',
+		// A guest takes it to hold for the I/O APIC too, whose entries in KVM's have destinations of 8 bits.
+		extendedDestinations: irqchip === 'split' && topology.apicMode !== 'xapic',
 	};
 }

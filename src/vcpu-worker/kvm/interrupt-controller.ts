@@ -1,5 +1,6 @@
 import {type InterruptController, pitReplacedInput} from '#devices/interrupts';
 import {setPitReplaced} from './chips.ts';
+import {extendedDestination} from './extended-destination.ts';
 import {setGsiRouting} from './interrupts.ts';
 import type {Partition} from './partition.ts';
 
@@ -11,11 +12,17 @@ export function interruptController(partition: Partition): InterruptController {
 			else partition.irqLine(input, asserted ? 1 : 0);
 		},
 		messages: {
-			send: (addressLow, addressHigh, data) => void partition.signalMsi(addressLow, addressHigh, data),
+			send: (low, high, data) => void partition.signalMsi(low, extendedDestination(low, high), data),
 			setRoutes: (routes) =>
 				setGsiRouting(
 					partition.fd,
-					routes.map(({input, ...message}) => ({kind: 'msi', gsi: input, ...message})),
+					routes.map(({input, addressLow, addressHigh, data}) => ({
+						kind: 'msi',
+						gsi: input,
+						addressLow,
+						addressHigh: extendedDestination(addressLow, addressHigh),
+						data,
+					})),
 				),
 		},
 	};
