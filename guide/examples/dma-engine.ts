@@ -52,7 +52,6 @@ const dmaEngine: DeviceModel<unknown, typeof State.fields> = {
 		// The table of MSI-X gets BAR 1, as no other BAR has that number.
 		interrupts: {vectors: ['done', 'failed'], msi: true, msix: {bar: 1}},
 	},
-	regions: () => [],
 
 	front(_config, state, services) {
 		const [done, failed] = [services.line('done'), services.line('failed')];

@@ -27,7 +27,6 @@ const counting = (rest: Partial<DeviceModel<number, typeof State.fields>>): AnyD
 	completeModel({
 		kind: 'counting',
 		state: State,
-		regions: () => [],
 		front: (_config: number, state: StructView<typeof State.fields>) => ({
 			read: () => {
 				state.accesses++;

@@ -172,7 +172,24 @@ export interface DeviceBack {
  * @typeParam C - configuration: plain data that structured clone can copy
  * @typeParam T - the fields of the shared state; must contain no host addresses or file descriptors
  */
-export interface DeviceModel<C, T extends Fields> {
+export type DeviceModel<C, T extends Fields> = AddressedModel<C, T> | PciModel<C, T>;
+
+/** A device that says where it answers. */
+export interface AddressedModel<C, T extends Fields> extends ModelParts<C, T> {
+	readonly pci?: PciFunction<C>;
+	/** Fixed addresses; those of a PCI function have the numbers after its BARs'. */
+	regions(config: C): readonly Region[];
+}
+
+/** A function on PCI Express, which the guest gives its addresses. */
+export interface PciModel<C, T extends Fields> extends ModelParts<C, T> {
+	readonly pci: PciFunction<C>;
+	/** Fixed addresses that it has besides. */
+	regions?(config: C): readonly Region[];
+}
+
+/** What every device model has. */
+export interface ModelParts<C, T extends Fields> {
 	/** Names the kind in machine descriptions; kebab-case. */
 	readonly kind: string;
 	/**
@@ -183,10 +200,6 @@ export interface DeviceModel<C, T extends Fields> {
 	readonly state: StructSchema<T>;
 	/** What has become of the state since it was first saved. */
 	readonly versions?: StateVersions;
-	/** Makes it a function on PCI Express. */
-	readonly pci?: PciFunction<C>;
-	/** Fixed addresses; those of a PCI function have the numbers after its BARs'. */
-	regions(config: C): readonly Region[];
 	/** Interrupt outputs: name to input number (GSI) of the interrupt controller. */
 	lines?(config: C): Readonly<Record<string, number>>;
 	/**
@@ -206,9 +219,13 @@ export interface BackServices extends DeviceServices {
 	locked<R>(action: () => R): R;
 }
 
-/** A device model whose type parameters are forgotten, as registries and machine descriptions hold it. */
+/** A device model whose type parameters are forgotten, as its module declares it. */
 // biome-ignore lint/suspicious/noExplicitAny: existential over configuration and state; each model is checked where it is written
-export type AnyDeviceModel = DeviceModel<any, any>;
+export type DeclaredModel = DeviceModel<any, any>;
+
+/** The same with all its regions, as registries and machine descriptions hold it; see `completeModel`. */
+// biome-ignore lint/suspicious/noExplicitAny: as above
+export type AnyDeviceModel = AddressedModel<any, any>;
 
 /** One device of one machine, as plain data. */
 export interface DeviceInstance {

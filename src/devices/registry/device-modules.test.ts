@@ -10,10 +10,10 @@ const folder = mkdtempSync(join(tmpdir(), 'openvmm-models-'));
 test.after.always(() => rmSync(folder, {recursive: true}));
 
 /** A module whose model is of `kind`. */
-function moduleOf(file: string, kind: string, more = ''): string {
+function moduleOf(file: string, kind: string, more = '', regions = 'regions: () => []'): string {
 	const path = join(folder, file);
 	const state = "state: {byteLength: 64, fields: {}, name: 'x'}";
-	writeFileSync(path, `export default {kind: '${kind}', ${state}, regions: () => [], front: () => ({}), ${more}};`);
+	writeFileSync(path, `export default {kind: '${kind}', ${state}, ${regions}, front: () => ({}), ${more}};`);
 	return pathToFileURL(path).href;
 }
 
@@ -25,6 +25,18 @@ test('a module that is given twice is loaded once, functions included', async (t
 	t.is(own[0], own[1]);
 	t.is(findModel('twice'), own[0]);
 	t.true(isFunctionModel(own[0] as object));
+});
+
+test('a function may lack regions, and nothing else may', async (t) => {
+	const {own} = await loadDeviceModels([moduleOf('function.mjs', 'function', asFunction, 'lines: () => ({})')]);
+	t.deepEqual(
+		own[0]?.regions({}).map(({space}) => space),
+		['config'],
+	);
+	const none = moduleOf('none.mjs', 'none', '', 'lines: () => ({})');
+	await t.throwsAsync(loadDeviceModels([none]), {code: 'DEVICE_MODULE_WRONG', message: /"regions"/});
+	const wrong = moduleOf('wrong.mjs', 'wrong', asFunction, 'regions: 5');
+	await t.throwsAsync(loadDeviceModels([wrong]), {code: 'DEVICE_MODULE_WRONG', message: /"regions"/});
 });
 
 test('two modules of one kind are refused, and so is a kind of this program', async (t) => {

@@ -1,4 +1,4 @@
-import type {AnyDeviceModel} from '#devices/device';
+import type {AnyDeviceModel, DeclaredModel} from '#devices/device';
 import {completeModel} from '#devices/pci/function';
 import {errorTable} from '#support/errors';
 import {findDeviceModel} from './registry.ts';
@@ -57,15 +57,16 @@ async function loadModel(module: string): Promise<AnyDeviceModel> {
 	}
 	const lack = whatLacks(model);
 	if (lack !== undefined) throw moduleError('DEVICE_MODULE_WRONG', {module, lack});
-	return completeModel(model as AnyDeviceModel);
+	return completeModel(model as DeclaredModel);
 }
 
 /** Names the first part of a model that is not there; what the parts do is the module's own business. */
 function whatLacks(model: unknown): string | undefined {
 	if (typeof model !== 'object' || model === null) return 'there is no object';
-	const {kind, state, regions, front} = model as Record<string, unknown>;
+	const {kind, state, pci, regions, front} = model as Record<string, unknown>;
 	if (typeof kind !== 'string' || !/^[a-z][a-z0-9-]*$/.test(kind)) return '"kind" is no name in lower case';
 	if (typeof state !== 'object' || state === null || !('byteLength' in state)) return '"state" is no shared struct';
-	if (typeof regions !== 'function') return '"regions" is no function';
+	if (typeof regions !== 'function' && (pci === undefined || regions !== undefined))
+		return '"regions" is no function, and only a PCI function ("pci") may lack it';
 	return typeof front === 'function' ? undefined : '"front" is no function';
 }

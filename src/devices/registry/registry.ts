@@ -16,12 +16,12 @@ import {pic8259} from '#devices/chipset/pic-8259';
 import {pit8254} from '#devices/chipset/pit-8254';
 import {pvpanic} from '#devices/chipset/pvpanic';
 import {serial16550} from '#devices/chipset/serial-16550';
-import type {AnyDeviceModel} from '#devices/device';
+import type {AnyDeviceModel, DeclaredModel} from '#devices/device';
 import {completeModel} from '#devices/pci/function';
 import {downstreamPort, rootPort, upstreamPort} from '#devices/pci/port';
 import {rootComplex} from '#devices/pci/root-complex';
 
-const known: readonly AnyDeviceModel[] = [
+const known: readonly DeclaredModel[] = [
 	serial16550,
 	cmosRtc,
 	acpiPm,

@@ -53,7 +53,7 @@ export class DeviceUnderTest<C, T extends Fields> {
 		this.#slot = slot;
 		this.model = model;
 		this.#config = config;
-		this.regions = model.regions(config);
+		this.regions = model.regions?.(config) ?? [];
 		this.state = model.state.on(new SharedArrayBuffer(model.state.byteLength));
 		const clock = new SharedArrayBuffer(VmTimeState.byteLength);
 		this.#clock = VmTimeState.on(clock);

@@ -1,9 +1,9 @@
-import type {AnyDeviceModel, PciBar, PciFunction} from '#devices/device';
+import type {AnyDeviceModel, DeclaredModel, PciBar, PciFunction} from '#devices/device';
 import {Msi, Msix} from '#devices/pci/config-space';
 import {errorTable} from '#support/errors';
 import type {Fields} from '#support/shared-memory';
 import {endpointLayout} from './function-layout.ts';
-import {type FunctionParts, functionModel} from './function-model.ts';
+import {type FunctionParts, functionModel, isFunctionModel} from './function-model.ts';
 import {pendingBytes, tableBytes} from './msix-table.ts';
 
 const functionError = errorTable({
@@ -24,11 +24,13 @@ const ownBarBytes = (bytes: number) => Math.max(pageBytes, 2 ** Math.ceil(Math.l
  * The model that serves a device whose declaration says that it is a PCI Express function; any other device's own.
  * @throws VmmError PCI_VECTORS_IMPOSSIBLE, PCI_TABLE_OUTSIDE_BAR for declarations that no hardware can have
  */
-export function completeModel(model: AnyDeviceModel): AnyDeviceModel {
-	return model.pci === undefined || 'design' in model ? model : endpoint(model, model.pci);
+export function completeModel(model: DeclaredModel): AnyDeviceModel {
+	if (model.pci !== undefined && !isFunctionModel(model)) return endpoint(model, model.pci);
+	// Only what declares "pci" may lack regions, and a function model has them.
+	return model as AnyDeviceModel;
 }
 
-function endpoint(device: AnyDeviceModel, pci: PciFunction<unknown>): AnyDeviceModel {
+function endpoint(device: DeclaredModel, pci: PciFunction<unknown>): AnyDeviceModel {
 	const {bars = [], interrupts} = pci;
 	const {vectors = [], msi = false} = interrupts ?? {};
 	const check = (most: number, what: string) => {

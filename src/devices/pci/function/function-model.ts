@@ -1,4 +1,4 @@
-import type {AccessSize, BackServices, DeviceFront, DeviceModel, DeviceServices, PciBar, Region} from '#devices/device';
+import type {AccessSize, BackServices, DeviceFront, DeviceServices, ModelParts, PciBar, Region} from '#devices/device';
 import {checkBars, configBytes, Express, Header, keptBytes, type MsixPlace} from '#devices/pci/config-space';
 import {bytes, type Fields, StructSchema, type StructView} from '#support/shared-memory';
 import {AttachedFunction, type FunctionRegisters, intxLine} from './attached-function.ts';
@@ -23,7 +23,8 @@ export interface FunctionDesign extends FunctionLayout {
 
 /** A device model that is a function on PCI Express. */
 // biome-ignore lint/suspicious/noExplicitAny: its state is the device's own and the function's
-export interface FunctionModel<C> extends DeviceModel<C, any> {
+export interface FunctionModel<C> extends ModelParts<C, any> {
+	regions(config: C): readonly Region[];
 	design(config: C): FunctionDesign;
 }
 
@@ -50,7 +51,7 @@ export interface FunctionFront extends DeviceFront {
 export interface FunctionParts<C, T extends Fields> {
 	readonly kind: FunctionDesign['kind'];
 	/** The device but for what makes it a function. */
-	readonly device: Omit<DeviceModel<C, T>, 'front'>;
+	readonly device: Omit<ModelParts<C, T>, 'front'> & {regions?(config: C): readonly Region[]};
 	readonly vectors: readonly string[];
 	layout(config: C): FunctionLayout;
 	/** The device's own BARs, in the order of the front's regions. */

@@ -17,7 +17,7 @@ function portModel(kind: string, type: Exclude<ExpressOptions['type'], 'endpoint
 	const functionKind = isDownstream ? 'downstream-port' : 'port';
 	return functionModel({
 		kind: functionKind,
-		device: {kind, state: sharedStruct(kind, {}), regions: () => []},
+		device: {kind, state: sharedStruct(kind, {})},
 		vectors: [event],
 		bars: () => [],
 		layout: ({slot, acs, prefixes, multiFunction}) => {

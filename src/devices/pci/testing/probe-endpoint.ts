@@ -27,7 +27,6 @@ export const probeEndpoint: DeviceModel<unknown, (typeof ProbeState)['fields']> 
 		],
 		interrupts: {vectors: ['first', 'second', 'third'], msi: true, msix: {bar: 1}},
 	},
-	regions: () => [],
 	front(_config, state, services) {
 		const line = (vector: number) => services.line(['first', 'second', 'third'][vector] ?? 'first');
 		const fetch = (gpa: number) => services.memory.readInteger(gpa, 4) ?? 0xffff_ffff;
