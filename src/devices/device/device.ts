@@ -154,9 +154,9 @@ export interface DeviceCommand {
 
 /** A device's input and output, living on the one device worker that owns it. */
 export interface DeviceBack {
-	/** Begins I/O. Called on start and on every resume. */
+	/** Begins I/O. Called on start, on every resume, and after a reset that the guest gave a PCI function. */
 	start(): void;
-	/** Resolves when nothing is in flight. Called on pause and before reset, save and shutdown. */
+	/** Resolves when nothing is in flight. Called on pause and before any reset, save and shutdown. */
 	stop(): Promise<void>;
 	/** The front called {@link DeviceServices.notifyBack} (once or more) since the last call. */
 	notified(): void;
