@@ -62,6 +62,7 @@ async function clones(directory: string, sizeBytes: number): Promise<void> {
 		const start = nowMs();
 		machines.push(await createVm(configOf(sizeBytes), {...internal(stock), snapshot}));
 		samples.push(nowMs() - start);
+		if (clone % 10 === 9) console.log(`  ${clone + 1} clones, ${(pssMiB() - before).toFixed(0)} MiB`);
 	}
 	const memory = (pssMiB() - before) / cloneCount;
 	report(`${cloneCount} clones of ${sizeBytes / MiB} MiB in one process, made one after the other`, [
