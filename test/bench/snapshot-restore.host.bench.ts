@@ -37,7 +37,7 @@ function attach(sizeBytes: number, memory: MappedMemory): AttachedMachine {
 }
 
 async function save(directory: string, sizeBytes: number): Promise<void> {
-	const ram = allocateRam(configOf(sizeBytes).memory, layoutOf(sizeBytes));
+	const ram = allocateRam([{memory: configOf(sizeBytes).memory, ranges: layoutOf(sizeBytes)}]);
 	const memory = new MappedMemory(ram.ranges);
 	memory.fill(16 * MiB, usedBytes, 0x5a);
 	const units = {devices: attach(sizeBytes, memory).save()};
@@ -50,7 +50,7 @@ function restoreMs(directory: string, sizeBytes: number): number {
 	const start = performance.now();
 	const snapshot = openSnapshot(directory);
 	const contents = {fd: snapshot.memoryFd, what: directory};
-	const ram = allocateRam(configOf(sizeBytes).memory, layoutOf(sizeBytes), contents);
+	const ram = allocateRam([{memory: configOf(sizeBytes).memory, ranges: layoutOf(sizeBytes)}], contents);
 	const memory = new MappedMemory(ram.ranges);
 	attach(sizeBytes, memory).restore(snapshot.units['devices'] as SavedDevices);
 	memory.writeInteger(16 * MiB, 4, 1);

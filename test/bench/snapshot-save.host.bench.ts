@@ -35,7 +35,7 @@ async function writePlainly(path: string, {buffer, length}: MappedRange): Promis
 
 for (const sizeBytes of sizes) {
 	const folder = mkdtempSync(join(process.cwd(), '.build', 'bench-snapshot-'));
-	const ram = allocateRam(vmConfig({memory: {sizeBytes}}).memory, [{gpa: 0, length: sizeBytes}]);
+	const ram = allocateRam([{memory: vmConfig({memory: {sizeBytes}}).memory, ranges: [{gpa: 0, length: sizeBytes}]}]);
 	try {
 		const [range] = ram.ranges as [MappedRange];
 		fill(range);

@@ -53,7 +53,8 @@ export async function testVm(
 	const folder = mkdtempSync(join(tmpdir(), 'openvmm-test-'));
 	const path = join(folder, 'com1');
 	const serial = {com1: {kind: 'file', path} as const, ...options.serial};
-	const memory = {sizeBytes: create.snapshot?.manifest.machine.memoryBytes ?? 64 * 2 ** 20, ...options.memory};
+	const size = {sizeBytes: create.snapshot?.manifest.machine.memoryBytes ?? 64 * 2 ** 20};
+	const memory = {...(options.numa ? {} : size), ...options.memory};
 	const vm = await createVm(vmConfig({...options, memory, serial}), create);
 	t.teardown(async () => {
 		await vm.stop();

@@ -13,6 +13,7 @@ import type {DeviceInstance} from '#devices/device';
 import {createProcessorTopology} from '#main/topology';
 import {buildAcpiTables} from './acpi-tables.ts';
 import {describeToAcpi} from './devices/index.ts';
+import type {AcpiNuma} from './numa.ts';
 
 /** ACPICA's compiler and disassembler judge what we wrote; without them the golden bytes beside have to do. */
 const iasl = spawnSync('iasl', ['-v']).error === undefined;
@@ -29,6 +30,14 @@ const kinds: readonly (readonly [kind: string, config: unknown])[] = [
 	[batteryKind, {base: batteryAddress, initial: defaultBattery}],
 ];
 const described = kinds.map(([kind, config]): DeviceInstance => ({name: kind, kind, config, route: 'shared'}));
+
+/** For the machine with PCIe: nodes with all, with parts and with nothing but a device. */
+const fourNodes: AcpiNuma = {
+	processors: [0, 0, 1, 1],
+	memory: [[{gpa: 0, length: 2 ** 30}], [], [{gpa: 2 ** 32, length: 2 ** 34}], []],
+	initiators: [{segment: 2, bus: 1, devfn: 0, node: 3}],
+	distances: [10, 20, 30, 40].map((_, from) => [0, 1, 2, 3].map((to) => (from === to ? 10 : 20 + to))),
+};
 
 const machines = {
 	'a small machine': {processors: 2, bridges: 0},
@@ -51,7 +60,9 @@ for (const [title, {processors, bridges}] of Object.entries(machines)) {
 				ports: {base: 0x1000, length: segment === 0 ? 0xf000 : 0},
 				interrupts: [0, 1, 2, 3].map((pin) => ({device: 3, pin, input: 16 + ((3 + pin) % 4)})),
 				preserveBars: segment === 1,
+				...(bridges > 1 && {node: segment}),
 			})),
+			...(bridges > 1 && {numa: fourNodes}),
 		});
 		for (const {name, data} of pieces.filter((piece) => piece.name !== 'ACPI RSDP')) {
 			const rebuilt = throughIasl(t, name, data);

@@ -8,6 +8,7 @@ import {buildDsdt, type ComPort} from './dsdt.ts';
 import {acpiError} from './errors.ts';
 import {buildFadt} from './fadt.ts';
 import {buildMadt} from './madt.ts';
+import {type AcpiNuma, buildSlit, buildSrat} from './numa.ts';
 import {checksum, littleEndian, packedRecord} from './packed-record/index.ts';
 import {buildMcfg, buildPcieSsdt, type PcieHostBridge} from './pcie.ts';
 
@@ -22,6 +23,8 @@ export interface AcpiOptions {
 	readonly sciIrq?: number;
 	/** PCIe root complexes; MCFG and SSDT exist when there are some. */
 	readonly hostBridges?: readonly PcieHostBridge[];
+	/** NUMA nodes; SRAT, and with distances SLIT, exist when there is something to say of them. */
+	readonly numa?: AcpiNuma;
 	/** What there is to say of the machine's devices. */
 	readonly chipset?: readonly AcpiDevice[];
 	/** Further devices of the DSDT's `\_SB` scope, encoded. */
@@ -58,12 +61,12 @@ const rsdp = packedRecord([
 const firstRsdpLength = 20;
 
 /**
- * Builds RSDP, XSDT, FADT, MADT, DSDT, and with PCIe also MCFG and SSDT.
+ * Builds RSDP, XSDT, FADT, MADT, DSDT, with PCIe also MCFG and SSDT, with NUMA nodes also SRAT and SLIT.
  * @throws VmmError with an `ACPI_` code when the tables do not fit
  */
 export function buildAcpiTables(options: AcpiOptions): AcpiTables {
 	const {topology, comPorts, pmBase = pmLayout.base, sciIrq = pmLayout.sciIrq} = options;
-	const {hostBridges = [], chipset = [], devices = [], tablesBase = bootLayout.acpiTables} = options;
+	const {hostBridges = [], numa, chipset = [], devices = [], tablesBase = bootLayout.acpiTables} = options;
 	const tables = new TableStack(tablesBase);
 	const described = [...chipset.flatMap(({device = []}) => device), ...devices];
 	const events = chipset.flatMap(({event = []}) => event);
@@ -76,6 +79,10 @@ export function buildAcpiTables(options: AcpiOptions): AcpiTables {
 	];
 	if (hostBridges.length > 0) {
 		listed.push(tables.add('MCFG', buildMcfg(hostBridges)), tables.add('SSDT', buildPcieSsdt(hostBridges)));
+	}
+	if (numa !== undefined) {
+		listed.push(tables.add('SRAT', buildSrat(topology, numa)));
+		if (numa.distances !== undefined) listed.push(tables.add('SLIT', buildSlit(numa.distances)));
 	}
 	for (const {table} of chipset) if (table !== undefined) listed.push(tables.add(table.name, table.data));
 	const xsdt = tables.add('XSDT', descriptionTable('XSDT', 1, ...listed.map((address) => littleEndian(address, 8))));

@@ -42,6 +42,8 @@ export interface PcieHostBridge {
 	readonly interrupts?: readonly {readonly device: number; readonly pin: number; readonly input: number}[];
 	/** Tell the guest to leave BARs where they are. */
 	readonly preserveBars?: boolean;
+	/** Its NUMA node. */
+	readonly node?: number;
 }
 
 const bytesPerBus = 0x10_0000;
@@ -97,7 +99,7 @@ export function buildPcieSsdt(bridges: readonly PcieHostBridge[]): Uint8Array {
 }
 
 function hostBridge(bridge: PcieHostBridge, index: number): Uint8Array {
-	const {segment, startBus, endBus, mmio, ports, interrupts = [], preserveBars} = bridge;
+	const {segment, startBus, endBus, mmio, ports, interrupts = [], preserveBars, node} = bridge;
 	const windows = mmio.filter(({length}) => length > 0).map(({gpa, length}) => qwordMemory(gpa, length));
 	return device(
 		index < 10 ? `PCI${index}` : `PC${index}`,
@@ -107,6 +109,7 @@ function hostBridge(bridge: PcieHostBridge, index: number): Uint8Array {
 		name('_SEG', integer(segment)),
 		name('_BBN', integer(startBus)),
 		name('_CCA', integer(1)),
+		...(node !== undefined ? [name('_PXM', integer(node))] : []),
 		grantAllControl(),
 		...(preserveBars === true ? [preserveBoot()] : []),
 		...(interrupts.length > 0 ? [name('_PRT', packageOf(...interrupts.map(route)))] : []),

@@ -116,6 +116,22 @@ export const flags = [
 		help: 'guest memory: SIZE, or size=SIZE with any of shared[=on|off] (on), prefetch[=on|off] (off), thp[=on|off] (on), hugepages[=on|off] (off), hugepage_size=SIZE (2MB), file=PATH, between commas. SIZE takes K, M, G or T, optionally followed by B',
 	},
 	{
+		name: 'numa',
+		value: 'PARAMS',
+		group: 'machine',
+		repeat: true,
+		shape: true,
+		help: 'a NUMA node, instead of --memory: size=SIZE (0 for none), any of the options of --memory but file, host_numa_node=N (where its memory comes from), vps=[0,1,4-5] (its processors; [] for none), between commas. Without vps the sockets go to the nodes in turn; may be repeated',
+	},
+	{
+		name: 'numa-distance',
+		value: 'SRC:DST:DIST',
+		group: 'machine',
+		repeat: true,
+		shape: true,
+		help: 'how far one NUMA node is from another, in this direction: 10 to 255 (out of reach). A node is 10 from itself, and without this flag 20 from any other; may be repeated',
+	},
+	{
 		name: 'irqchip',
 		value: 'KIND',
 		group: 'machine',
@@ -170,7 +186,7 @@ export const flags = [
 		group: 'devices',
 		repeat: true,
 		shape: true,
-		help: 'a PCI Express root complex: NAME, then segment=N (0), start_bus=N (0), end_bus=N (255), low_mmio=SIZE (64M), high_mmio=SIZE (1G), low_mmio_base=ADDRESS, high_mmio_base=ADDRESS, preserve_bars, between commas; may be repeated',
+		help: 'a PCI Express root complex: NAME, then segment=N (0), start_bus=N (0), end_bus=N (255), low_mmio=SIZE (64M), high_mmio=SIZE (1G), low_mmio_base=ADDRESS, high_mmio_base=ADDRESS, preserve_bars, node=N (its NUMA node), between commas; may be repeated',
 	},
 	{
 		name: 'pcie-root-port',
@@ -187,6 +203,14 @@ export const flags = [
 		repeat: true,
 		shape: true,
 		help: 'a PCI Express switch on a port: PORT:NAME[,num_downstream_ports=4][,hotplug][,acs=MASK][,pasid]; its ports are called NAME-downstream-0 and so on; may be repeated',
+	},
+	{
+		name: 'pcie-generic-initiator',
+		value: 'PARAMS',
+		group: 'devices',
+		repeat: true,
+		shape: true,
+		help: 'the device behind a port uses the memory of a NUMA node as a processor does (ACPI SRAT): port=PORT,node=N; may be repeated',
 	},
 	{
 		name: 'pcie-ecam-below-4gb',

@@ -82,6 +82,18 @@ const accepted: [string, Parameters<typeof vmConfig>[0]][] = [
 			],
 		},
 	],
+	[
+		'--numa size=1G,vps=[0] --numa size=0,vps=[] --numa-distance 0:1:30',
+		{
+			numa: {
+				nodes: [
+					{memory: {sizeBytes: 2 ** 30}, vps: [0]},
+					{memory: {sizeBytes: 0}, vps: []},
+				],
+				distances: [{from: 0, to: 1, distance: 30}],
+			},
+		},
+	],
 	['--irqchip split -P', {irqchip: 'split', paused: true}],
 	[
 		'--guest-reset-action halt --guest-shutdown-action exit:5 --guest-crash-action reset',
@@ -160,6 +172,9 @@ const bad: [string, string][] = [
 	['--guest-crash-action die', 'CONFIG_VALUE_INVALID'],
 	['-r initrd', 'CLI_FLAG_NEEDS'],
 	['--guest-watchdog-action halt', 'CLI_FLAG_NEEDS'],
+	['--numa size=1G -m 1G', 'CLI_FLAGS_CONFLICT'],
+	['--numa-distance 0:1:20', 'CLI_FLAG_NEEDS'],
+	['--pcie-generic-initiator port=rp0,node=0', 'CLI_FLAG_NEEDS'],
 	['--flat a -k b', 'CLI_FLAGS_CONFLICT'],
 	['--flat a -c b', 'CLI_FLAGS_CONFLICT'],
 ];

@@ -3,7 +3,7 @@ import {publicApi} from '#main/workers';
 import type * as PublicApi from '../index.ts';
 import {cliError} from './errors.ts';
 import {type FlagValues, parseFlags} from './parse.ts';
-import {shapeFlags, shapeWords, withShape} from './shape-words.ts';
+import {hostWord, shapeFlags, shapeWords, withShape} from './shape-words.ts';
 import {type Environment, type RunConfig, toConfig} from './to-config.ts';
 
 /** A snapshot, and the machines that can be made from it. */
@@ -46,8 +46,7 @@ function savedFlags({directory, manifest}: OpenSnapshot): FlagValues {
 	const other = manifest.arguments.find((word) => !isShape(word));
 	if (other !== undefined) throw cliError('CLI_SNAPSHOT_FLAG', {directory, word: other});
 	const saved = parseFlags(manifest.arguments);
-	const memory = saved.last('memory');
-	if (memory !== undefined && !/^\d+K$/.test(memory))
-		throw cliError('CLI_SNAPSHOT_FLAG', {directory, word: `--memory=${memory}`});
+	const word = hostWord(saved);
+	if (word !== undefined) throw cliError('CLI_SNAPSHOT_FLAG', {directory, word});
 	return saved;
 }

@@ -2,7 +2,7 @@ import test from 'ava';
 import {flagsOfClone} from './clones.ts';
 import type {Flag} from './flags.ts';
 import {parseCommandLine, parseFlags} from './parse.ts';
-import {shapeFlags, shapeWords, withShape} from './shape-words.ts';
+import {hostWord, shapeFlags, shapeWords, withShape} from './shape-words.ts';
 import {toConfig} from './to-config.ts';
 
 const words = (line: string) => {
@@ -21,6 +21,33 @@ test('the words give the same machine again', (t) => {
 	const first = toConfig(parseFlags('-p 8 --vps-per-socket 4 -m 96M --debug-exit 0xf4'.split(' ')), {}).vm;
 	const again = toConfig(parseFlags(words('-p 8 --vps-per-socket 4 -m 96M --debug-exit 0xf4')), {}).vm;
 	t.deepEqual(again, first);
+});
+
+test('NUMA nodes keep their size and processors, and nothing of the host', (t) => {
+	const line =
+		'--numa size=1G,vps=[0-1],host_numa_node=0,thp=off --numa size=0,vps=[] -p 2 --numa-distance 0:1:30 ' +
+		'--pcie-root-complex rc0,node=1 --pcie-root-port rc0:rp0 --pcie-generic-initiator port=rp0,node=1';
+	t.deepEqual(words(line), [
+		'--processors=2',
+		'--numa-distance=0:1:30',
+		'--pcie-root-complex=rc0,node=1',
+		'--pcie-root-port=rc0:rp0',
+		'--pcie-generic-initiator=port=rp0,node=1',
+		'--numa=size=1048576K,vps=[0,1]',
+		'--numa=size=0K,vps=[]',
+	]);
+	t.deepEqual(words(words(line).join(' ')), words(line));
+	t.is(hostWord(parseFlags(words(line))), undefined);
+});
+
+test('a snapshot`s words that ask the host for something are found', (t) => {
+	t.is(hostWord(parseFlags(['--memory=1024K'])), undefined);
+	for (const word of [
+		'--memory=size=1G,file=/etc/passwd',
+		'--numa=size=1024K,host_numa_node=1',
+		'--numa=size=1024K,prefetch',
+	])
+		t.is(hostWord(parseFlags(['--numa=size=64K', word])), word);
 });
 
 test('what is given again replaces what the snapshot brings', (t) => {

@@ -13,7 +13,10 @@ import {
 	parseGdb,
 	parseGuestAction,
 	parseMemory,
+	parseNuma,
+	parseNumaDistance,
 	parseNumber,
+	parsePcieGenericInitiator,
 	parsePcieRootComplex,
 	parsePcieRootPort,
 	parsePcieSwitch,
@@ -59,6 +62,7 @@ export function toConfig(values: FlagValues, env: Environment, bootsWithoutKerne
 			apicIdOffset: read('apic-id-offset', number(0, 0xffff_fffe)),
 		},
 		memory: read('memory', parseMemory),
+		numa: numaOptions(values),
 		boot: bootConfig(values, env) ?? bootsWithoutKernel ?? {kind: 'embedded', commandLine: values.all('cmdline')},
 		serial: {
 			com1: read('com1', parseSerial),
@@ -87,13 +91,30 @@ export function toConfig(values: FlagValues, env: Environment, bootsWithoutKerne
 	return {vm: vmConfig(given(options) as VmOptions), process: processConfig(values, env)};
 }
 
+function numaOptions(values: FlagValues): VmOptions['numa'] {
+	if (!values.has('numa')) {
+		if (!values.has('numa-distance')) return undefined;
+		throw cliError('CLI_FLAG_NEEDS', {flag: '--numa-distance', needed: '--numa size=SIZE'});
+	}
+	if (values.has('memory')) throw cliError('CLI_FLAGS_CONFLICT', {first: '--numa', second: '--memory'});
+	return {
+		nodes: values.all('numa').map((text) => parseNuma(text)),
+		distances: values.all('numa-distance').map((text) => parseNumaDistance(text)),
+	};
+}
+
 function pcieOptions(values: FlagValues): Partial<PcieConfig> | undefined {
 	const rootComplexes = values.all('pcie-root-complex').map((text) => parsePcieRootComplex(text));
 	const rootPorts = values.all('pcie-root-port').map((text) => parsePcieRootPort(text));
 	const switches = values.all('pcie-switch').map((text) => parsePcieSwitch(text));
+	const initiators = values.all('pcie-generic-initiator').map((text) => parsePcieGenericInitiator(text));
 	const ecamBelow4Gb = values.has('pcie-ecam-below-4gb');
-	if (rootComplexes.length > 0) return {rootComplexes, rootPorts, switches, ecamBelow4Gb};
-	const flag = (['pcie-root-port', 'pcie-switch', 'pcie-ecam-below-4gb'] as const).find((name) => values.has(name));
+	if (rootComplexes.length > 0) {
+		const genericInitiators = initiators.length > 0 ? {genericInitiators: initiators} : {};
+		return {rootComplexes, rootPorts, switches, ecamBelow4Gb, ...genericInitiators};
+	}
+	const others = ['pcie-root-port', 'pcie-switch', 'pcie-generic-initiator', 'pcie-ecam-below-4gb'] as const;
+	const flag = others.find((name) => values.has(name));
 	if (flag !== undefined) throw cliError('CLI_FLAG_NEEDS', {flag: `--${flag}`, needed: '--pcie-root-complex NAME'});
 	return undefined;
 }

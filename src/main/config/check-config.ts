@@ -1,11 +1,13 @@
 import type {SerialBackendConfig} from '#devices/serial-backends';
 import type {VmmError} from '#support/errors';
 import {checkMemory, memoryLimits} from './check-memory.ts';
+import {checkNuma} from './check-numa.ts';
 import {checkPath} from './check-path.ts';
 import {checkPcie} from './check-pcie.ts';
 import {configError} from './errors.ts';
 import {maxFlatAddress} from './flat-option.ts';
 import {type ConfigHost, linuxHost} from './host.ts';
+import {numaNodes} from './numa-config.ts';
 import {checkRange} from './numbers.ts';
 import type {ProcessConfig} from './process-config.ts';
 import type {BootConfig, GdbAddress, VmConfig} from './vm-config.ts';
@@ -25,10 +27,10 @@ export function checkConfig(config: VmConfig, host: ConfigHost = linuxHost): Vmm
 			? undefined
 			: checkRange(processors.vpsPerSocket, '--vps-per-socket', 1, limits.maxProcessors),
 		checkRange(processors.apicIdOffset, '--apic-id-offset', 0, limits.maxApicId),
-		...checkMemory(config.memory, host),
+		...(config.numa ? checkNuma(config.numa, config, host) : checkMemory(config.memory, host)),
 		...checkBoot(config.boot, host),
 		...checkBackends(config, host),
-		...(config.pcie ? checkPcie(config.pcie) : []),
+		...(config.pcie ? checkPcie(config.pcie, numaNodes(config).length) : []),
 		debugcon && checkRange(debugcon.port, '--debugcon port', 0, 0xffff),
 		debugExitPort === undefined ? undefined : checkRange(debugExitPort, '--debug-exit', 0, 0xffff),
 		...Object.entries(guestActions).map(([event, action]) =>

@@ -13,6 +13,8 @@ export const memoryLimits = {
 	maxBytes: 2 ** 51,
 	/** One guest page. */
 	alignBytes: 4096,
+	/** The same for a NUMA node's: a chunk of a snapshot, which has a checksum, is of one node. */
+	nodeAlignBytes: 2 * 2 ** 20,
 } as const;
 
 /** What is wrong with a machine's memory: its size alone, then its options, then against the host. */
@@ -30,8 +32,9 @@ function checkFile({file, sizeBytes}: MemoryConfig, host: ConfigHost): VmmError 
 	return configError('CONFIG_MEMORY_FILE_SIZE', {file, fileBytes, sizeBytes});
 }
 
-function checkSize(sizeBytes: number): VmmError | undefined {
-	const {minBytes, maxBytes, alignBytes} = memoryLimits;
+/** What is wrong with an amount of memory by itself. */
+export function checkSize(sizeBytes: number, alignBytes: number = memoryLimits.alignBytes): VmmError | undefined {
+	const {minBytes, maxBytes} = memoryLimits;
 	if (sizeBytes === 0) return configError('CONFIG_MEMORY_ZERO', {minBytes});
 	if (!(sizeBytes >= minBytes)) return configError('CONFIG_MEMORY_TOO_SMALL', {sizeBytes, minBytes});
 	if (sizeBytes > maxBytes) return configError('CONFIG_MEMORY_TOO_LARGE', {sizeBytes, maxBytes});
@@ -47,7 +50,8 @@ function checkHostMemory(memory: MemoryConfig, host: ConfigHost): VmmError | und
 	return configError('CONFIG_HOST_MEMORY_SHORT', {sizeBytes: memory.sizeBytes, hostBytes});
 }
 
-function checkHugepages(memory: MemoryConfig, host: ConfigHost): VmmError | undefined {
+/** What is wrong with huge pages for this memory on this host. */
+export function checkHugepages(memory: MemoryConfig, host: ConfigHost): VmmError | undefined {
 	const {sizeBytes, hugepageSizeBytes: pageBytes = 2 * 2 ** 20} = memory;
 	const hostSizes = host.hugepageSizes();
 	if (!hostSizes.includes(pageBytes)) return configError('CONFIG_HUGEPAGE_SIZE', {pageBytes, hostSizes});

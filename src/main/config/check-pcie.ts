@@ -22,10 +22,22 @@ const pcieError = errorTable({
 		message: `The switch ${c.name} has ${c.count} ports`,
 		remedy: 'Give num_downstream_ports from 1 to 255',
 	}),
+	PCIE_NODE_UNKNOWN: (c: {what: string; node: number; count: number}) => ({
+		message: `${c.what} is to be near NUMA node ${c.node}, and the machine has ${c.count === 1 ? 'node 0 only' : `nodes 0 to ${c.count - 1}`}`,
+		remedy: 'Give a node that exists, or add it with --numa',
+	}),
+	PCIE_INITIATOR_PORT: (c: {port: string; known: readonly string[]}) => ({
+		message: `The generic initiator is to be behind ${c.port}, which is no port`,
+		remedy: c.known.length > 0 ? `There are ${c.known.join(', ')}` : 'Add a port',
+	}),
 });
 
-/** What is wrong with the machine's PCI Express by itself: names, parents, buses. */
-export function checkPcie({rootComplexes, rootPorts, switches}: PcieConfig): VmmError[] {
+/**
+ * What is wrong with the machine's PCI Express by itself: names, parents, buses, NUMA nodes.
+ * @param nodes - how many of the latter there are
+ */
+export function checkPcie(pcie: PcieConfig, nodes: number): VmmError[] {
+	const {rootComplexes, rootPorts, switches} = pcie;
 	const problems: VmmError[] = [];
 	for (const {name, startBus, endBus} of rootComplexes) {
 		if (startBus > endBus) problems.push(pcieError('PCIE_BUSES_EMPTY', {name, startBus, endBus}));
@@ -47,9 +59,25 @@ export function checkPcie({rootComplexes, rootPorts, switches}: PcieConfig): Vmm
 		ports.push(...own);
 		names.push(name, ...own);
 	}
+	problems.push(...checkNodes(pcie, nodes, ports));
 	const twice = names.find((name, index) => names.indexOf(name) !== index);
 	if (twice !== undefined) problems.push(pcieError('PCIE_NAME_TAKEN', {name: twice}));
 	return problems;
+}
+
+function checkNodes({rootComplexes, genericInitiators = []}: PcieConfig, count: number, ports: readonly string[]) {
+	const near = [
+		...rootComplexes.map(({name, node}) => ({what: `The root complex ${name}`, node})),
+		...genericInitiators.map(({port, node}) => ({what: `The generic initiator behind ${port}`, node})),
+	];
+	return [
+		...near.flatMap(({what, node}) =>
+			node === undefined || node < count ? [] : [pcieError('PCIE_NODE_UNKNOWN', {what, node, count})],
+		),
+		...genericInitiators
+			.filter(({port}) => !ports.includes(port))
+			.map(({port}) => pcieError('PCIE_INITIATOR_PORT', {port, known: ports})),
+	];
 }
 
 function overlaps(complexes: readonly PcieRootComplexConfig[]): VmmError[] {

@@ -1,4 +1,6 @@
 import type {DeviceInstance} from '#devices/device';
+import type {NumaConfig, NumaDistance} from './numa-config.ts';
+import type {NumaNodeOptions} from './numa-option.ts';
 import type {PcieConfig} from './pcie-config.ts';
 import type {
 	BootConfig,
@@ -22,6 +24,8 @@ export const guestCrashStatus = 3;
 export interface VmOptions {
 	readonly processors?: Partial<ProcessorConfig>;
 	readonly memory?: Partial<MemoryConfig>;
+	/** Nodes instead of {@link memory}, which is then all of theirs. */
+	readonly numa?: {readonly nodes: readonly NumaNodeOptions[]; readonly distances?: readonly NumaDistance[]};
 	readonly boot?: BootConfig;
 	readonly serial?: Partial<SerialConfig>;
 	readonly debugcon?: DebugconConfig;
@@ -46,9 +50,11 @@ export interface VmOptions {
  */
 export function vmConfig(options: VmOptions = {}): VmConfig {
 	const none = {kind: 'none'} as const;
+	const numa = options.numa && numaConfig(options.numa);
 	return {
 		processors: {count: 1, smt: 'auto', x2apic: 'auto', apicIdOffset: 0, ...options.processors},
-		memory: memoryConfig(options.memory),
+		memory: memoryConfig({...(numa && allMemory(numa)), ...options.memory}),
+		...(numa && {numa}),
 		boot: options.boot ?? {kind: 'embedded', commandLine: []},
 		serial: {com1: {kind: 'console', outputFd: 1}, com2: none, com3: none, com4: none, ...options.serial},
 		...(options.debugcon && {debugcon: options.debugcon}),
@@ -76,6 +82,13 @@ export function vmConfig(options: VmOptions = {}): VmConfig {
 function pcieConfig(options: Partial<PcieConfig>): PcieConfig {
 	return {rootComplexes: [], rootPorts: [], switches: [], ecamBelow4Gb: false, ...options};
 }
+
+function numaConfig({nodes, distances = []}: NonNullable<VmOptions['numa']>): NumaConfig {
+	return {nodes: nodes.map((node) => ({...node, memory: memoryConfig(node.memory)})), distances};
+}
+
+/** Of the whole machine; what else there is to say of memory is said by node. */
+const allMemory = ({nodes}: NumaConfig) => ({sizeBytes: nodes.reduce((sum, {memory}) => sum + memory.sizeBytes, 0)});
 
 function memoryConfig(options: Partial<MemoryConfig> = {}): MemoryConfig {
 	const hugepages = options.hugepages ?? false;

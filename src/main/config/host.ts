@@ -31,6 +31,8 @@ export interface ConfigHost {
 	hugepageSizes(): readonly number[];
 	/** Free pages in the pool of this size. */
 	freeHugepages(pageBytes: number): number;
+	/** NUMA nodes that have memory; empty where the kernel knows none. */
+	memoryNodes(): readonly number[];
 }
 
 const hugepagesDirectory = '/sys/kernel/mm/hugepages';
@@ -70,6 +72,13 @@ export const linuxHost: ConfigHost = {
 	},
 	freeHugepages(pageBytes) {
 		return Number(readText(`${hugepagesDirectory}/hugepages-${pageBytes / 1024}kB/free_hugepages`));
+	},
+	memoryNodes() {
+		// Ranges between commas, such as 0-1,4.
+		return [...readText('/sys/devices/system/node/has_memory').matchAll(/(\d+)(?:-(\d+))?/g)].flatMap(
+			([, first, last = first]) =>
+				Array.from({length: Number(last) - Number(first) + 1}, (_, index) => Number(first) + index),
+		);
 	},
 };
 

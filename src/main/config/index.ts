@@ -11,15 +11,18 @@ export {parseGuestAction} from './guest-action.ts';
 export {type ConfigHost, linuxHost, type PathKind} from './host.ts';
 export {parseMemory} from './memory-option.ts';
 export {parseMemorySize} from './memory-size.ts';
+export {type NumaConfig, type NumaDistance, type NumaNodeConfig, numaNodes} from './numa-config.ts';
+export {parseNuma, parseNumaDistance} from './numa-option.ts';
 export {parseNumber} from './numbers.ts';
 export {
 	downstreamPortName,
 	type PcieConfig,
+	type PcieGenericInitiatorConfig,
 	type PcieRootComplexConfig,
 	type PcieRootPortConfig,
 	type PcieSwitchConfig,
 } from './pcie-config.ts';
-export {parsePcieRootComplex, parsePcieRootPort, parsePcieSwitch} from './pcie-option.ts';
+export {parsePcieGenericInitiator, parsePcieRootComplex, parsePcieRootPort, parsePcieSwitch} from './pcie-option.ts';
 export {type LogLevel, logLevels, type ProcessConfig} from './process-config.ts';
 export {parseDebugcon, parseSerial} from './serial-option.ts';
 export type {

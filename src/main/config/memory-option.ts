@@ -1,9 +1,10 @@
 import {configError} from './errors.ts';
-import {type KeyTable, parseKeyValues} from './key-value.ts';
+import {type KeyTable, type KeyValues, parseKeyValues} from './key-value.ts';
 import {parseMemorySize} from './memory-size.ts';
 import type {MemoryConfig} from './vm-config.ts';
 
-const keys: KeyTable = {
+/** The keys of `--memory`. */
+export const memoryKeys = {
 	size: 'value',
 	shared: 'flag',
 	prefetch: 'flag',
@@ -11,7 +12,7 @@ const keys: KeyTable = {
 	hugepages: 'flag',
 	hugepage_size: 'value',
 	file: 'value',
-};
+} as const satisfies KeyTable;
 
 /**
  * Parses `--memory`: a bare size, or `size=…,shared[=on|off],prefetch[=on|off],thp[=on|off],
@@ -21,8 +22,12 @@ const keys: KeyTable = {
  * CONFIG_REQUIRES for combinations that exclude each other
  */
 export function parseMemory(text: string, option = '--memory'): Partial<MemoryConfig> {
-	if (!/[=,]/.test(text) && !Object.hasOwn(keys, text)) return {sizeBytes: parseMemorySize(text, option)};
-	const given = parseKeyValues(text, option, keys);
+	if (!/[=,]/.test(text) && !Object.hasOwn(memoryKeys, text)) return {sizeBytes: parseMemorySize(text, option)};
+	return memoryOf(parseKeyValues(text, option, memoryKeys), option);
+}
+
+/** Memory as the keys that were given have it. @throws as {@link parseMemory} */
+export function memoryOf(given: KeyValues, option: string): Partial<MemoryConfig> {
 	const size = given.value('size');
 	const hugepageSize = given.value('hugepage_size');
 	const memory = dropUndefined({

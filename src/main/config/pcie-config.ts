@@ -15,6 +15,8 @@ export interface PcieRootComplexConfig {
 	readonly highMmioBase?: number;
 	/** The guest is told to leave BARs where they are at power-on. */
 	readonly preserveBars: boolean;
+	/** The NUMA node that it is near to. */
+	readonly node?: number;
 }
 
 /** What ports of root complexes and switches have in common. */
@@ -43,6 +45,13 @@ export interface PcieSwitchConfig extends PortOptions {
 	readonly downstreamPorts: number;
 }
 
+/** The device behind a port uses the memory of a NUMA node as processors do. */
+export interface PcieGenericInitiatorConfig {
+	/** A root port's or a switch port's name. */
+	readonly port: string;
+	readonly node: number;
+}
+
 /** PCI Express of a machine. */
 export interface PcieConfig {
 	readonly rootComplexes: readonly PcieRootComplexConfig[];
@@ -50,6 +59,7 @@ export interface PcieConfig {
 	readonly switches: readonly PcieSwitchConfig[];
 	/** Configuration space lies below 4 GiB, for guests that look for it there only. */
 	readonly ecamBelow4Gb: boolean;
+	readonly genericInitiators?: readonly PcieGenericInitiatorConfig[];
 }
 
 /** The name of a switch's port. */

@@ -2,12 +2,20 @@ import {configError} from './errors.ts';
 import {type KeyTable, type KeyValues, parseKeyValues} from './key-value.ts';
 import {parseMemorySize} from './memory-size.ts';
 import {parseNumber} from './numbers.ts';
-import type {PcieRootComplexConfig, PcieRootPortConfig, PcieSwitchConfig} from './pcie-config.ts';
+import type {
+	PcieGenericInitiatorConfig,
+	PcieRootComplexConfig,
+	PcieRootPortConfig,
+	PcieSwitchConfig,
+} from './pcie-config.ts';
 
 const mib = 2 ** 20;
 const widestAddress = 2 ** 52 - 1;
 /** OpenVMM's: all services but egress control and enhanced ones. */
 const defaultAcs = 0x5f;
+
+/** A proximity domain is 32 bits wide (ACPI 6.5, 5.2.16). */
+const highestNode = 0xffff_ffff;
 
 const complexKeys: KeyTable = {
 	segment: 'value',
@@ -18,13 +26,14 @@ const complexKeys: KeyTable = {
 	low_mmio_base: 'value',
 	high_mmio_base: 'value',
 	preserve_bars: 'flag',
+	node: 'value',
 };
 const rootPortKeys: KeyTable = {addr: 'value', hotplug: 'flag', acs: 'value', pasid: 'flag'};
 const switchKeys: KeyTable = {num_downstream_ports: 'value', hotplug: 'flag', acs: 'value', pasid: 'flag'};
 
 /**
  * Parses `--pcie-root-complex`: `NAME[,segment=0][,start_bus=0][,end_bus=255][,low_mmio=64M][,high_mmio=1G]
- * [,low_mmio_base=0x…][,high_mmio_base=0x…][,preserve_bars]`.
+ * [,low_mmio_base=0x…][,high_mmio_base=0x…][,preserve_bars][,node=N]`.
  * @throws CONFIG_VALUE_INVALID, CONFIG_NUMBER_RANGE, CONFIG_KEY_UNKNOWN, CONFIG_KEY_REPEATED
  */
 export function parsePcieRootComplex(text: string, option = '--pcie-root-complex'): PcieRootComplexConfig {
@@ -38,6 +47,7 @@ export function parsePcieRootComplex(text: string, option = '--pcie-root-complex
 	const [lowMmioBase, highMmioBase] = ['low_mmio_base', 'high_mmio_base'].map((key) =>
 		numberOf(keys, option, key, widestAddress),
 	);
+	const node = numberOf(keys, option, 'node', highestNode);
 	return {
 		name,
 		segment: number('segment', 0, 0xffff),
@@ -48,6 +58,7 @@ export function parsePcieRootComplex(text: string, option = '--pcie-root-complex
 		...(lowMmioBase !== undefined && {lowMmioBase}),
 		...(highMmioBase !== undefined && {highMmioBase}),
 		preserveBars: keys.flag('preserve_bars') ?? false,
+		...(node !== undefined && {node}),
 	};
 }
 
@@ -70,6 +81,18 @@ export function parsePcieSwitch(text: string, option = '--pcie-switch'): PcieSwi
 	const [port, name] = pair(head, option, text, 'PORT:NAME, a port and a new name: rp0:sw0');
 	const downstreamPorts = numberOf(keys, option, 'num_downstream_ports', 0xff) ?? 4;
 	return {port, name, downstreamPorts, ...portOptions(keys, option)};
+}
+
+/** Parses `--pcie-generic-initiator`: `port=PORT,node=N`. @throws as above */
+export function parsePcieGenericInitiator(
+	text: string,
+	option = '--pcie-generic-initiator',
+): PcieGenericInitiatorConfig {
+	const keys = parseKeyValues(text, option, {port: 'value', node: 'value'});
+	const port = keys.value('port');
+	const node = numberOf(keys, option, 'node', highestNode);
+	if (port === undefined || node === undefined) throw invalid(option, text, 'a port and a node: port=rp0,node=1');
+	return {port, node};
 }
 
 function portOptions(keys: KeyValues, option: string) {

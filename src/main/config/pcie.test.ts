@@ -22,7 +22,7 @@ test('a root complex has OpenVMM`s defaults', (t) => {
 	});
 	t.like(
 		parsePcieRootComplex(
-			'rc1,segment=3,start_bus=16,end_bus=31,low_mmio=4M,high_mmio=2G,low_mmio_base=0xe0000000,high_mmio_base=0x4000000000,preserve_bars',
+			'rc1,node=2,segment=3,start_bus=16,end_bus=31,low_mmio=4M,high_mmio=2G,low_mmio_base=0xe0000000,high_mmio_base=0x4000000000,preserve_bars',
 		),
 		{
 			segment: 3,
@@ -33,6 +33,7 @@ test('a root complex has OpenVMM`s defaults', (t) => {
 			lowMmioBase: 0xe000_0000,
 			highMmioBase: 0x40_0000_0000,
 			preserveBars: true,
+			node: 2,
 		},
 	);
 });

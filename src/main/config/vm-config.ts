@@ -1,6 +1,7 @@
 import type {DeviceInstance} from '#devices/device';
 import type {SerialBackendConfig} from '#devices/serial-backends';
 import type {SmtOption, X2ApicOption} from '#main/topology';
+import type {NumaConfig} from './numa-config.ts';
 import type {PcieConfig} from './pcie-config.ts';
 
 /** The machine's processors, as asked for. */
@@ -119,7 +120,10 @@ export type IrqchipOption = 'kernel' | 'split';
  */
 export interface VmConfig {
 	readonly processors: ProcessorConfig;
+	/** With {@link numa} only its size counts, which is that of all nodes. */
 	readonly memory: MemoryConfig;
+	/** NUMA nodes, which the machine's tables tell of. */
+	readonly numa?: NumaConfig;
 	readonly boot: BootConfig;
 	readonly serial: SerialConfig;
 	readonly debugcon?: DebugconConfig;

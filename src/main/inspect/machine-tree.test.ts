@@ -41,13 +41,9 @@ function machineOf(changes: Partial<InspectedVcpu> = {}) {
 		...changes,
 	};
 	const reactor = ReactorState.on(new SharedArrayBuffer(ReactorState.byteLength));
-	const ram = {
-		ranges: [{gpa: 0, length: 4096, buffer: new SharedArrayBuffer(4096), bufferOffset: 0, hostAddress: 0x7f00n}],
-		backing: 'private pages',
-		isCopyOnWrite: false,
-		fd: undefined,
-		dispose() {},
-	};
+	const ranges = [{gpa: 0, length: 4096, buffer: new SharedArrayBuffer(4096), bufferOffset: 0, hostAddress: 0x7f00n}];
+	const bank = {backing: 'private pages', isCopyOnWrite: false, fd: undefined, fdOffset: 0, prefetch: false};
+	const ram = {ranges, banks: [{ranges, ...bank}], dispose() {}};
 	const devices = {reactor, eventLoopUse: () => 1};
 	const config = vmConfig({memory: {sizeBytes: 4096}});
 	const tree = machineTree(

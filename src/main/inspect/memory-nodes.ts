@@ -1,25 +1,34 @@
 import {fstatSync} from 'node:fs';
 import {readFile} from 'node:fs/promises';
 import type {MappedRange} from '#devices/guest-memory';
+import type {GuestRam} from '#main/memory';
 import {byteCount, type Children, hex, leaf, object} from '#support/inspect';
 import type {InspectedMachine} from './inspected-machine.ts';
 
 /** `vm/memory`. */
-export const memoryNodes = ({config, ram}: InspectedMachine): Children => ({
-	size: byteCount(config.memory.sizeBytes),
-	backing: ram.backing,
-	// st_blocks counts 512 bytes whatever the file system's blocks are (stat(3type)).
-	allocated: ram.fd === undefined ? undefined : leaf(() => allocatedBytes(ram.fd as number), {unit: 'bytes'}),
-	ranges: object(() => {
-		// Read once for all ranges, and not on this thread: the kernel walks the page tables for it.
-		let maps: Promise<readonly Mapping[]> | undefined;
-		const mappings = () => {
-			maps ??= readFile('/proc/self/smaps', 'latin1').then(parseMappings);
-			return maps;
-		};
-		return Object.fromEntries(ram.ranges.map((range, index) => [index, object(() => rangeNodes(range, mappings))]));
-	}),
-});
+export const memoryNodes = ({config, ram}: InspectedMachine): Children => {
+	const fds = backingFds(ram);
+	return {
+		size: byteCount(config.memory.sizeBytes),
+		backing: [...new Set(ram.banks.map(({backing}) => backing))].join(', '),
+		// st_blocks counts 512 bytes whatever the file system's blocks are (stat(3type)).
+		allocated:
+			fds.length === 0 ? undefined : leaf(() => fds.reduce((sum, fd) => sum + allocatedBytes(fd), 0), {unit: 'bytes'}),
+		ranges: object(() => {
+			// Read once for all ranges, and not on this thread: the kernel walks the page tables for it.
+			let maps: Promise<readonly Mapping[]> | undefined;
+			const mappings = () => {
+				maps ??= readFile('/proc/self/smaps', 'latin1').then(parseMappings);
+				return maps;
+			};
+			return Object.fromEntries(ram.ranges.map((range, index) => [index, object(() => rangeNodes(range, mappings))]));
+		}),
+	};
+};
+
+/** Each backing once: all banks of a restored machine lie over the snapshot's one file. */
+const backingFds = ({banks}: GuestRam): number[] =>
+	banks.flatMap(({fd, fdOffset}) => (fd === undefined || fdOffset > 0 ? [] : [fd]));
 
 const rangeNodes = (
 	{gpa, length, hostAddress}: MappedRange,

@@ -17,6 +17,11 @@ export const memoryError = errorTable({
 		message: `The host cannot give ${Math.ceil(c.sizeBytes / c.pageBytes)} huge pages of ${c.pageBytes / 2 ** 20} MiB: ${errnoName(c.errno)}`,
 		remedy: `Reserve them (sysctl vm.nr_hugepages=${Math.ceil(c.sizeBytes / c.pageBytes)}), or drop hugepages from --memory`,
 	}),
+	MEMORY_NODE_UNAVAILABLE: (c: {node: number; sizeBytes: number; errno: number}) => ({
+		message: `The host cannot bind ${gib(c.sizeBytes)} of guest memory to its NUMA node ${c.node}: ${errnoName(c.errno)}`,
+		remedy:
+			'Name a node of /sys/devices/system/node/has_memory that this process may use (cpuset), or leave out host_numa_node',
+	}),
 	MEMORY_FILE_UNUSABLE: (c: {path: string; errno: number}) => ({
 		message: `Guest memory file ${c.path} cannot be used: ${errnoName(c.errno)}`,
 		remedy: 'Name a file you may write to, on a file system with room for the guest memory',

@@ -1,56 +1,108 @@
 import type {MappedRange, MemoryRange} from '#devices/guest-memory';
 import type {MemoryConfig} from '#main/config';
-import {Advice, addressOf, advise, close, Mmap, mapOver} from '#support/ffi';
+import {Advice, addressOf, advise, bindMemory, close, Mmap, mapOver} from '#support/ffi';
 import {allocateSharedPages, maxSharedPages} from '#support/shared-memory';
 import {copyBacking, openBacking, type RamContents} from './backing.ts';
 import {memoryError} from './errors.ts';
 
-/** Guest RAM as the owner has it. */
-export interface GuestRam {
-	/** What every thread attaches to; no piece is larger than one shared buffer can be. */
+/** Memory that is to be reserved in one way: all of a machine's, or a NUMA node's. */
+export interface BankRequest {
+	readonly memory: MemoryConfig;
+	readonly ranges: readonly MemoryRange[];
+	/** The host's NUMA node that all pages come from. */
+	readonly hostNode?: number;
+}
+
+/** Guest RAM with one thing under it. */
+export interface RamBank {
+	/** No piece is larger than one shared buffer can be. */
 	readonly ranges: readonly MappedRange[];
 	/** What lies under it, for inspect. */
 	readonly backing: string;
-	/** Descriptor of the backing, for parties that map it themselves; of what lies under private copies, if these are. */
+	/** Descriptor of the backing, first range first, for parties that map it themselves; of what lies under private copies, if these are. */
 	readonly fd: number | undefined;
+	/** Where in {@link fd} the first range begins, in bytes. */
+	readonly fdOffset: number;
 	/** Writes go to private pages over the backing. */
 	readonly isCopyOnWrite: boolean;
-	/** Closes the backing's descriptor. The pages live as long as a thread references their buffers. */
+	/** All of it shall be committed before the guest starts. */
+	readonly prefetch: boolean;
+}
+
+/** Guest RAM as the owner has it. */
+export interface GuestRam {
+	/** What every thread attaches to. */
+	readonly ranges: readonly MappedRange[];
+	/** The same, by what lies under it. */
+	readonly banks: readonly RamBank[];
+	/** Closes the backings' descriptors. The pages live as long as a thread references their buffers. */
 	dispose(): void;
 }
 
 /**
- * Reserves guest RAM for the ranges of a machine, filled with zeros or, page by page as they are touched, with `contents`. Pages are committed when touched, unless `prefetch` asks for them:
- * see `prefetchRam`.
+ * Reserves guest RAM, filled with zeros or, page by page as they are touched, with `contents`. Pages are committed when
+ * touched, unless `prefetch` asks for them: see `prefetchRam`.
  * @throws VmmError when the host cannot give it
  */
-export function allocateRam(config: MemoryConfig, layout: readonly MemoryRange[], contents?: RamContents): GuestRam {
+export function allocateRam(requests: readonly BankRequest[], contents?: RamContents): GuestRam {
+	const banks: RamBank[] = [];
+	const dispose = () => {
+		for (const {fd} of banks) if (fd !== undefined) close(fd);
+	};
+	try {
+		let done = 0;
+		for (const request of requests) {
+			// Nodes without memory have nothing under them.
+			if (request.memory.sizeBytes === 0) continue;
+			banks.push(allocateBank(request, contents && {...contents, offset: done}));
+			done += request.memory.sizeBytes;
+		}
+		return {ranges: banks.flatMap(({ranges}) => ranges), banks, dispose};
+	} catch (error) {
+		dispose();
+		throw error;
+	}
+}
+
+/** @param contents - of the machine; those of this bank begin at `offset` */
+function allocateBank(
+	{memory, ranges: layout, hostNode}: BankRequest,
+	contents: (RamContents & {readonly offset: number}) | undefined,
+): RamBank {
 	const isCopyOnWrite = contents !== undefined;
-	const backing = contents === undefined ? openBacking(config) : copyBacking(contents, config.sizeBytes);
-	let fileOffset = 0;
+	const backing = contents === undefined ? openBacking(memory) : copyBacking(contents, memory.sizeBytes);
+	const fdOffset = contents?.offset ?? 0;
+	let fileOffset = fdOffset;
 	try {
 		const ranges = layout.flatMap(splitRange).map((range): MappedRange => {
 			const buffer = reserve(range.length);
 			const hostAddress = addressOf(buffer);
 			if (backing !== undefined) {
 				const sharing = isCopyOnWrite ? Mmap.PRIVATE : Mmap.SHARED;
-				const flags = sharing | (config.hugepages ? 0 : Mmap.NORESERVE);
+				const flags = sharing | (memory.hugepages ? 0 : Mmap.NORESERVE);
 				const protection = Mmap.PROT_READ | Mmap.PROT_WRITE;
 				const where = {protection, flags, fd: backing.fd, offset: fileOffset};
-				checkMapped(mapOver(hostAddress, range.length, where), config, backing.what);
+				checkMapped(mapOver(hostAddress, range.length, where), memory, backing.what);
 			}
-			if (!config.hugepages) advise(hostAddress, range.length, config.thp ? Advice.HUGEPAGE : Advice.NOHUGEPAGE);
+			if (hostNode !== undefined) bind(hostAddress, range.length, hostNode);
+			if (!memory.hugepages) advise(hostAddress, range.length, memory.thp ? Advice.HUGEPAGE : Advice.NOHUGEPAGE);
 			// A core dump of this process is not a dump of its guests.
 			advise(hostAddress, range.length, Advice.DONTDUMP);
 			fileOffset += range.length;
 			return {...range, buffer, bufferOffset: 0, hostAddress};
 		});
-		const dispose = () => void (backing !== undefined && close(backing.fd));
-		return {ranges, backing: backing?.what ?? 'private pages', fd: backing?.fd, isCopyOnWrite, dispose};
+		const {prefetch} = memory;
+		return {ranges, backing: backing?.what ?? 'private pages', fd: backing?.fd, fdOffset, isCopyOnWrite, prefetch};
 	} catch (error) {
 		if (backing !== undefined) close(backing.fd);
 		throw error;
 	}
+}
+
+/** Before the first page is there, so that none comes from elsewhere. */
+function bind(address: bigint, length: number, node: number): void {
+	const errno = bindMemory(address, length, node);
+	if (errno < 0) throw memoryError('MEMORY_NODE_UNAVAILABLE', {node, sizeBytes: length, errno});
 }
 
 function splitRange({gpa, length}: MemoryRange): MemoryRange[] {

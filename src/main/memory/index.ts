@@ -1,3 +1,3 @@
 export type {RamContents} from './backing.ts';
-export {allocateRam, type GuestRam} from './guest-ram.ts';
+export {allocateRam, type BankRequest, type GuestRam, type RamBank} from './guest-ram.ts';
 export {prefetchRam} from './prefetch.ts';

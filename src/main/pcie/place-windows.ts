@@ -158,5 +158,6 @@ function placedComplex(
 		highMmio: places.get(highRequest(rc).name) ?? noRange,
 		ports: index === 0 ? firstPorts : {base: 0, length: 0},
 		preserveBars: rc.preserveBars,
+		...(rc.node !== undefined && {node: rc.node}),
 	};
 }

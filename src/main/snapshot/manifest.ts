@@ -14,6 +14,8 @@ export interface MachineShape {
 	readonly irqchip: string;
 	/** PCI Express as it was asked for: it decides where memory and windows lie. */
 	readonly pcie?: string;
+	/** NUMA nodes: their memory, processors and distances. */
+	readonly numa?: string;
 }
 
 /** The description of a snapshot. */
@@ -79,7 +81,7 @@ const isSize = (value: unknown) => typeof value === 'number' && Number.isSafeInt
 /** The checksum only tells damage from health: a manifest made on purpose can still hold anything. */
 function firstWrongField(body: Record<string, unknown>): string | undefined {
 	const {machine, state, memory, arguments: words} = body;
-	const {processors, memoryBytes, irqchip, pcie = ''} = isRecord(machine) ? machine : {};
+	const {processors, memoryBytes, irqchip, pcie = '', numa = ''} = isRecord(machine) ? machine : {};
 	const {bytes: stateBytes, sha256: digest} = isRecord(state) ? state : {};
 	const {bytes, checksums} = isRecord(memory) ? memory : {};
 	const chunks = Math.ceil(Number(bytes) / chunkBytes);
@@ -87,7 +89,7 @@ function firstWrongField(body: Record<string, unknown>): string | undefined {
 		createdAt: isText(body['createdAt']),
 		openvmmVersion: isText(body['openvmmVersion']),
 		architecture: isText(body['architecture']),
-		machine: isSize(processors) && isSize(memoryBytes) && isText(irqchip) && isText(pcie),
+		machine: isSize(processors) && isSize(memoryBytes) && isText(irqchip) && isText(pcie) && isText(numa),
 		boot: body['boot'] === 'embedded' || body['boot'] === 'other',
 		arguments: Array.isArray(words) && words.every(isText),
 		state: isSize(stateBytes) && isText(digest),

@@ -6,8 +6,16 @@ import {Errno, Seek, seek} from '#support/ffi';
 /** Guest RAM as a snapshot has to see it. */
 export interface RamPages {
 	readonly ranges: readonly MappedRange[];
+	/** The same, by what lies under it. */
+	readonly banks: readonly BankPages[];
+}
+
+interface BankPages {
+	readonly ranges: readonly MappedRange[];
 	/** Descriptor of the bytes under the ranges, first range first; undefined for anonymous pages. */
 	readonly fd: number | undefined;
+	/** Where in it the first range begins, in bytes. */
+	readonly fdOffset: number;
 	/** Writes went to private pages over those bytes. */
 	readonly isCopyOnWrite: boolean;
 }
@@ -18,16 +26,18 @@ const entryBytes = 8;
 const usedBits = 0xc000_0000;
 
 /** Which chunks of RAM may hold anything but zeros, by range, without touching a page. */
-export function populatedChunks({ranges, fd, isCopyOnWrite}: RamPages): boolean[][] {
+export const populatedChunks = ({banks}: RamPages): boolean[][] => banks.flatMap(populatedOfBank);
+
+function populatedOfBank({ranges, fd, fdOffset, isCopyOnWrite}: BankPages): boolean[][] {
 	const marks = ranges.map(({length}) => new Array<boolean>(Math.ceil(length / chunkBytes)).fill(false));
-	if (fd !== undefined) markFileData(fd, ranges, marks);
+	if (fd !== undefined) markFileData(fd, fdOffset, ranges, marks);
 	if (fd === undefined || isCopyOnWrite) markPages(ranges, marks);
 	return marks;
 }
 
 /** Chunks in which the file has data and no hole (lseek(2), SEEK_DATA). */
-function markFileData(fd: number, ranges: readonly MappedRange[], marks: boolean[][]): void {
-	let start = 0;
+function markFileData(fd: number, fdOffset: number, ranges: readonly MappedRange[], marks: boolean[][]): void {
+	let start = fdOffset;
 	for (const [index, {length}] of ranges.entries()) {
 		for (let at = start; at < start + length; ) {
 			const data = seek(fd, at, Seek.DATA);

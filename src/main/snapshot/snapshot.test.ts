@@ -17,7 +17,7 @@ import {MappedMemory} from '#devices/guest-memory';
 import {vmConfig} from '#main/config';
 import {allocateRam} from '#main/memory';
 import {isVmmError} from '#support/errors';
-import {checkShape} from './check-shape.ts';
+import {checkShape, machineShape} from './check-shape.ts';
 import {formatManifest, type Manifest, parseManifest} from './manifest.ts';
 import {openSnapshot} from './open-snapshot.ts';
 import {saveSnapshot} from './save-snapshot.ts';
@@ -37,7 +37,7 @@ function makeRam(
 		{gpa: 2 ** 32, length: 7 * MiB},
 	];
 	const config = vmConfig({...memory, memory: {sizeBytes: 13 * MiB, ...memory.memory}});
-	const ram = allocateRam(config.memory, layout, contents);
+	const ram = allocateRam([{memory: config.memory, ranges: layout}], contents);
 	t.teardown(() => ram.dispose());
 	return {ram, guest: new MappedMemory(ram.ranges), config};
 }
@@ -90,6 +90,40 @@ for (const shared of [true, false]) {
 		t.is(saved.readUInt32LE(13 * MiB - 4), 0xfeed_0000);
 	});
 }
+
+test('memory of NUMA nodes, each with a backing of its own, is one file and comes back as nodes', async (t) => {
+	const directory = place(t);
+	const requests = [
+		{memory: vmConfig({memory: {sizeBytes: 6 * MiB}}).memory, ranges: [{gpa: 0, length: 6 * MiB}]},
+		{memory: vmConfig({memory: {sizeBytes: 2 * MiB, shared: false}}).memory, ranges: [{gpa: 8 * MiB, length: 2 * MiB}]},
+		{memory: vmConfig({memory: {sizeBytes: 5 * MiB}}).memory, ranges: [{gpa: 2 ** 32, length: 5 * MiB}]},
+	];
+	const used = [0, 8 * MiB + 4096, 2 ** 32 + 5 * MiB - 4];
+	const make = (contents?: {fd: number; what: string}) => {
+		const ram = allocateRam(requests, contents);
+		t.teardown(() => ram.dispose());
+		return {ram, guest: new MappedMemory(ram.ranges)};
+	};
+	const {ram, guest} = make();
+	for (const [index, gpa] of used.entries()) guest.writeInteger(gpa, 4, index + 1);
+	await saveSnapshot(directory, {shape, boot: 'other', arguments: [], units, ram});
+	using snapshot = disposable(openSnapshot(directory));
+	await verifySnapshot(snapshot);
+	const again = make({fd: snapshot.memoryFd, what: directory});
+	t.deepEqual(
+		used.map((gpa) => again.guest.readInteger(gpa, 4)),
+		[1, 2, 3],
+	);
+	again.guest.writeInteger(2 ** 32, 4, 4);
+	const next = place(t);
+	await saveSnapshot(next, {shape, boot: 'other', arguments: [], units, ram: again.ram});
+	const saved = readFileSync(join(next, 'memory.bin'));
+	t.deepEqual(
+		[0, 6 * MiB + 4096, 8 * MiB, 13 * MiB - 4].map((at) => saved.readUInt32LE(at)),
+		[1, 2, 4, 3],
+	);
+	t.true(statSync(join(next, 'memory.bin')).blocks * 512 <= 64 * 1024);
+});
 
 test('a new snapshot takes the place of an older one, and nothing else is left', async (t) => {
 	const directory = place(t);
@@ -219,6 +253,21 @@ test('a configuration of another shape is refused with each difference', async (
 	const other = vmConfig({processors: {count: 2}, memory: {sizeBytes: 26 * MiB}});
 	const error = t.throws(() => checkShape(other, snapshot), {code: 'SNAPSHOT_SHAPE_DIFFERS'});
 	t.regex(error?.message ?? '', /processors 1, asked for 2; memoryBytes 13631488, asked for 27262976/);
+	const numa = {nodes: [{memory: {sizeBytes: 13 * MiB}}]};
+	t.throws(() => checkShape(vmConfig({numa}), snapshot), {code: 'SNAPSHOT_SHAPE_DIFFERS', message: /numa none, asked/});
 	const inFile = vmConfig({memory: {sizeBytes: 13 * MiB, file: '/tmp/ram'}});
 	t.throws(() => checkShape(inFile, snapshot), {code: 'SNAPSHOT_MEMORY_BACKING'});
+});
+
+test('NUMA nodes are part of the shape: their size, processors and distances, and nothing of the host', (t) => {
+	const nodes = [
+		{memory: {sizeBytes: 8 * MiB}, vps: [0]},
+		{memory: {sizeBytes: 4 * MiB}, vps: []},
+	];
+	const shapeOf = (options: Parameters<typeof vmConfig>[0]) => machineShape(vmConfig(options)).numa;
+	const numa = shapeOf({numa: {nodes}});
+	t.is(shapeOf({numa: {nodes: nodes.map((node) => ({...node, hostNode: 0}))}}), numa);
+	t.not(shapeOf({numa: {nodes: nodes.toReversed()}}), numa);
+	t.not(shapeOf({numa: {nodes, distances: [{from: 0, to: 1, distance: 30}]}}), numa);
+	t.is(shapeOf({}), undefined);
 });

@@ -9,6 +9,7 @@ export {
 	type MemoryLayoutOptions,
 	widestAddressBits,
 } from './memory-layout.ts';
+export {nodesOfProcessors} from './numa-nodes.ts';
 export {
 	type ApicMode,
 	createProcessorTopology,

@@ -101,3 +101,50 @@ test('the largest size an address width allows is named, and works', (t) => {
 	t.notThrows(() => createMemoryLayout({size: 67_645_734_912, physicalAddressBits: 36}));
 	t.throws(() => createMemoryLayout({size: 67_645_734_912 + 4096, physicalAddressBits: 36}));
 });
+
+const nodes: [string, number[], [number, number][][]][] = [
+	['small nodes side by side', [512 * mib, 256 * mib], [[[0, 512 * mib]], [[512 * mib, 256 * mib]]]],
+	['a large node at a multiple of 1 GiB', [512 * mib, gib], [[[0, 512 * mib]], [[gib, gib]]]],
+	['a node without memory', [gib, 0, gib], [[[0, gib]], [], [[gib, gib]]]],
+	[
+		'a node around the hole, and one above it',
+		[2 * gib, 2 * gib, gib],
+		[
+			[[0, 2 * gib]],
+			[
+				[2 * gib, gib],
+				[4 * gib, gib],
+			],
+			[[5 * gib, gib]],
+		],
+	],
+	['a node with no room below the hole', [3 * gib, gib], [[[0, 3 * gib]], [[4 * gib, gib]]]],
+	['a small node in the crumbs below the hole', [3 * gib, 512 * mib], [[[0, 3 * gib]], [[3 * gib, 512 * mib]]]],
+];
+for (const [title, size, expected] of nodes) {
+	test(`NUMA: ${title}`, (t) => {
+		const layout = createMemoryLayout({size});
+		t.deepEqual(
+			layout.nodes.map((ranges) => ranges.map(({gpa, length}) => [gpa, length])),
+			expected,
+		);
+		t.is(
+			layout.ram.reduce((sum, {length}) => sum + length, 0),
+			layout.ramLength,
+		);
+		t.true(
+			layout.ram.every(({gpa}, i) => i === 0 || gpa > (layout.ram[i - 1]?.gpa ?? 0) + (layout.ram[i - 1]?.length ?? 0)),
+		);
+	});
+}
+
+test('NUMA nodes that adjoin are one range of RAM', (t) => {
+	t.deepEqual(createMemoryLayout({size: [gib, gib]}).ram, [{gpa: 0, length: 2 * gib}]);
+});
+
+test('NUMA nodes that end beyond the addresses of the host are refused', (t) => {
+	t.throws(() => createMemoryLayout({size: [60 * gib, 8 * gib], physicalAddressBits: 36}), {
+		code: 'MEMORY_SIZE_TOO_LARGE',
+	});
+	t.throws(() => createMemoryLayout({size: [gib, 3 * mib]}), {code: 'MEMORY_SIZE_UNALIGNED'});
+});

@@ -15,10 +15,13 @@ export const defaultLowMmioLength = 128 * mib;
 /** x86 has no wider guest-physical addresses (Intel SDM vol. 3, 4.1.4). */
 export const widestAddressBits = 52;
 
+/** What the memory of a NUMA node is a multiple of: a chunk of a snapshot, which has a checksum, is of one node. */
+const nodeUnit = 2 * mib;
+
 /** What decides where RAM lies. */
 export interface MemoryLayoutOptions {
-	/** RAM in bytes. */
-	readonly size: number;
+	/** RAM in bytes: of all, or of each NUMA node in turn. */
+	readonly size: number | readonly number[];
 	/** Rounded up to a page, and to {@link archReserved} at least. */
 	readonly lowMmioLength?: number;
 	/** Width of guest-physical addresses, from CPUID 80000008. */
@@ -27,8 +30,10 @@ export interface MemoryLayoutOptions {
 
 /** Where RAM and the hole for devices lie in guest-physical addresses. */
 export interface MemoryLayout {
-	/** RAM, ascending, not overlapping. */
+	/** RAM, ascending, not overlapping, each range as long as can be. */
 	readonly ram: readonly MemoryRange[];
+	/** The same by NUMA node. */
+	readonly nodes: readonly (readonly MemoryRange[])[];
 	/** Bytes of RAM in all ranges. */
 	readonly ramLength: number;
 	/** The device window that ends at 4 GiB: IOAPIC, local APICs and 32-bit MMIO. */
@@ -40,22 +45,28 @@ export interface MemoryLayout {
 /**
  * Places RAM as OpenVMM does: from 0 upwards around the window below 4 GiB, in pieces of 1 GiB (2 MiB when there is less
  * than 1 GiB), so that a split never leaves a crumb that huge pages cannot map. 4 GiB are 0–3 GiB and 4–5 GiB. The
- * result depends on the options alone, never on the host, because guests and snapshots remember addresses.
+ * result depends on the options alone, never on the host, because guests and snapshots remember addresses. Each NUMA node
+ * begins with such a piece, above all nodes before it.
  * @throws VmmError with a `MEMORY_SIZE_` code when the size is not a page multiple or cannot be addressed
  */
 export function createMemoryLayout(options: MemoryLayoutOptions): MemoryLayout {
-	const {size, physicalAddressBits = widestAddressBits} = options;
+	const {physicalAddressBits = widestAddressBits} = options;
+	const sizes = typeof options.size === 'number' ? [options.size] : options.size;
+	const size = sizes.reduce((sum, own) => sum + own, 0);
 	if (!Number.isSafeInteger(size) || size <= 0) throw topologyError('MEMORY_SIZE_INVALID', {size});
-	if (size % pageSize !== 0) throw topologyError('MEMORY_SIZE_UNALIGNED', {size, pageSize});
+	const unit = sizes.length > 1 ? nodeUnit : pageSize;
+	for (const own of sizes)
+		if (own % unit !== 0) throw topologyError('MEMORY_SIZE_UNALIGNED', {size: own, pageSize: unit});
 	const lowMmio = placeLowMmio(options.lowMmioLength ?? defaultLowMmioLength);
-	const ram = splitAround(lowMmio, size);
+	const nodes = placeNodes(lowMmio, sizes);
+	const ram = joined(nodes.flat());
 	const end = Math.max(fourGib, ...ram.map((range) => range.gpa + range.length));
 	const addressLimit = 2 ** Math.min(physicalAddressBits, widestAddressBits);
 	if (end > addressLimit) {
-		const limit = largestSize(lowMmio, addressLimit);
+		const limit = sizes.length === 1 ? largestSize(lowMmio, addressLimit) : Math.max(0, size - (end - addressLimit));
 		throw topologyError('MEMORY_SIZE_TOO_LARGE', {size, limit, addressBits: physicalAddressBits});
 	}
-	return {ram, ramLength: size, lowMmio, end};
+	return {ram, nodes, ramLength: size, lowMmio, end};
 }
 
 function placeLowMmio(length: number): MemoryRange {
@@ -63,22 +74,42 @@ function placeLowMmio(length: number): MemoryRange {
 	return {gpa: fourGib - rounded, length: rounded};
 }
 
-function splitAround(hole: MemoryRange, size: number): MemoryRange[] {
-	if (size <= hole.gpa) return [{gpa: 0, length: size}];
-	const below = belowHole(hole, size);
+function placeNodes(hole: MemoryRange, sizes: readonly number[]): MemoryRange[][] {
+	let next = 0;
+	return sizes.map((size) => {
+		const ranges = size > 0 ? splitAround(hole, next, size) : [];
+		for (const {gpa, length} of ranges) next = gpa + length;
+		return ranges;
+	});
+}
+
+/** RAM from `start` or a little above it on. */
+function splitAround(hole: MemoryRange, start: number, size: number): MemoryRange[] {
+	const piece = pieceOf(size);
+	const gpa = Math.ceil(start / piece) * piece;
+	if (gpa >= fourGib || gpa + size <= hole.gpa) return [{gpa, length: size}];
+	const below = Math.max(0, Math.floor((hole.gpa - gpa) / piece) * piece);
 	const ranges = [
-		{gpa: 0, length: below},
+		{gpa, length: below},
 		{gpa: fourGib, length: size - below},
 	];
 	return ranges.filter((range) => range.length > 0);
 }
 
-/** RAM below the hole when there is more than fits there. */
-function belowHole(hole: MemoryRange, size: number): number {
-	const piece = size < gib ? 2 * mib : gib;
-	return Math.floor(hole.gpa / piece) * piece;
+const pieceOf = (size: number): number => (size < gib ? 2 * mib : gib);
+
+function joined(ranges: readonly MemoryRange[]): MemoryRange[] {
+	const all: MemoryRange[] = [];
+	for (const {gpa, length} of ranges) {
+		const last = all.at(-1);
+		if (last !== undefined && last.gpa + last.length === gpa)
+			all.splice(-1, 1, {...last, length: last.length + length});
+		else all.push({gpa, length});
+	}
+	return all;
 }
 
 function largestSize(hole: MemoryRange, addressLimit: number): number {
-	return addressLimit > fourGib ? belowHole(hole, addressLimit) + (addressLimit - fourGib) : hole.gpa;
+	const piece = pieceOf(addressLimit);
+	return addressLimit > fourGib ? Math.floor(hole.gpa / piece) * piece + (addressLimit - fourGib) : hole.gpa;
 }

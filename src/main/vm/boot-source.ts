@@ -1,8 +1,6 @@
-import type {DeviceInstance} from '#devices/device';
 import type {VmConfig} from '#main/config';
 import type {BootImage} from '#main/loader';
-import type {MemoryLayout, ProcessorTopology} from '#main/topology';
-import {prepareBoot, readKernel} from './prepare-boot.ts';
+import {type BootMachine, prepareBoot, readKernel} from './prepare-boot.ts';
 
 /**
  * What a machine boots. A machine that powers on needs it at once; one that is restored, at its first reset, if there is
@@ -24,18 +22,8 @@ export class BootSource {
 	}
 
 	/** Kernel and firmware tables, put together once. @throws VmmError for whatever is wrong with the kernel */
-	async image(
-		topology: ProcessorTopology,
-		layout: MemoryLayout,
-		devices: readonly DeviceInstance[],
-	): Promise<BootImage> {
-		this.#image ??= prepareBoot(
-			await (this.#files ?? readKernel(this.#config)),
-			this.#config,
-			topology,
-			layout,
-			devices,
-		);
+	async image(machine: BootMachine): Promise<BootImage> {
+		this.#image ??= prepareBoot(await (this.#files ?? readKernel(this.#config)), this.#config, machine);
 		this.#files = undefined;
 		return this.#image;
 	}

@@ -1,10 +1,10 @@
 import {MappedMemory} from '#devices/guest-memory';
 import {loadDeviceModels} from '#devices/registry';
-import {consolePort, type VmConfig} from '#main/config';
+import {consolePort, numaNodes, type VmConfig} from '#main/config';
 import {machineTree} from '#main/inspect';
 import {deviceModuleUrls, generationIdName, newGeneration} from '#main/machine';
 import {allocateRam, prefetchRam} from '#main/memory';
-import {placeMachine} from '#main/pcie';
+import {genericInitiators, placeMachine} from '#main/pcie';
 import {checkShape, machineShape, type OpenSnapshot, saveSnapshot} from '#main/snapshot';
 import {WorkerStock} from '#main/workers';
 import {isVmmError, type VmmError} from '#support/errors';
@@ -130,13 +130,15 @@ async function assemble(config: VmConfig, options: CreateOptions, undo: Undo): P
 
 	const cpuid = supportedCpuid(kvm);
 	const addressBits = physicalAddressBits(cpuid);
-	const memoryOptions = {size: config.memory.sizeBytes, physicalAddressBits: addressBits};
+	const nodes = numaNodes(config);
+	const memoryOptions = {size: nodes.map(({memory}) => memory.sizeBytes), physicalAddressBits: addressBits};
 	const {memory: memoryLayout, complexes} = placeMachine(memoryOptions, config.pcie);
 	const partition = createPartition(kvm, config, topology.vps[0]?.apicId ?? 0);
 	undo.push(() => partition.close());
 	if (topology.apicMode !== 'xapic') partition.enableExtendedApicIds();
 	const contents = snapshot && {fd: snapshot.memoryFd, what: snapshot.directory};
-	const ram = allocateRam(config.memory, memoryLayout.ram, contents);
+	const banks = nodes.map((node, index) => ({...node, ranges: memoryLayout.nodes[index] ?? []}));
+	const ram = allocateRam(banks, contents);
 	undo.push(() => ram.dispose());
 	for (const [slot, range] of ram.ranges.entries()) partition.setMemory({slot, ...range});
 
@@ -152,13 +154,15 @@ async function assemble(config: VmConfig, options: CreateOptions, undo: Undo): P
 	// This thread touches devices only while no vCPU runs.
 	const {machine} = await attachMachine(wiring, () => {});
 	machine.reset();
-	const bootImage = () => boot.image(topology, memoryLayout, layout.devices);
+	const initiators = genericInitiators(config.pcie, machine.pci);
+	const bootImage = () => boot.image({topology, layout: memoryLayout, devices: layout.devices, initiators});
 	const image = snapshot === undefined ? await bootImage() : undefined;
 	const entry = image?.entry;
 	const {irqchip} = config;
 	const vcpuParts = {workers, topology, irqchip, kvm, cpuid, partition, mailboxSpins, entry, ...wiring};
 	const {threads, bootHandle} = wireVcpus(vcpuParts);
-	if (config.memory.prefetch) await prefetchRam(ram.ranges, options.prefetched ?? (() => {}));
+	const prefetched = ram.banks.flatMap(({ranges, prefetch}) => (prefetch ? ranges : []));
+	if (prefetched.length > 0) await prefetchRam(prefetched, options.prefetched ?? (() => {}));
 	const ramUnit = memoryUnit(memory, bootImage);
 	if (image !== undefined) await ramUnit.reset?.();
 	const debug = new DebugControl();

@@ -1,5 +1,5 @@
 import type {DeviceInstance} from '#devices/device';
-import {buildAcpiTables, type ComPort, describeToAcpi} from '#main/acpi';
+import {type AcpiInitiator, buildAcpiTables, type ComPort, describeToAcpi} from '#main/acpi';
 import {linuxCommandLine, type VmConfig} from '#main/config';
 import type {BootImage, KernelFormat} from '#main/loader';
 import {loadKernel} from '#main/loader';
@@ -8,6 +8,7 @@ import {buildSmbiosTables} from '#main/smbios';
 import type {MemoryLayout, ProcessorTopology} from '#main/topology';
 import {assembledGuest} from '#main/workers';
 import {errorTable} from '#support/errors';
+import {describeNuma} from './describe-numa.ts';
 import {readBootFile} from './read-boot-file.ts';
 
 const bootError = errorTable({
@@ -49,18 +50,27 @@ async function embeddedKernel(read: (path: URL) => Promise<Uint8Array>): Promise
 	return defaultGuest().image;
 }
 
+/** What the firmware tables tell of. */
+export interface BootMachine {
+	readonly topology: ProcessorTopology;
+	readonly layout: MemoryLayout;
+	readonly devices: readonly DeviceInstance[];
+	/** Where they are at power-on. */
+	readonly initiators: readonly AcpiInitiator[];
+}
+
 /** Puts kernel and firmware tables together. @throws VmmError for whatever is wrong with the kernel */
 export function prepareBoot(
 	files: KernelFiles,
 	config: VmConfig,
-	topology: ProcessorTopology,
-	layout: MemoryLayout,
-	devices: readonly DeviceInstance[],
+	{topology, layout, devices, initiators}: BootMachine,
 ): BootImage {
 	const hasSerial = Object.values(config.serial).some(({kind}) => kind !== 'none');
 	const comPorts: readonly ComPort[] = hasSerial ? [1, 2, 3, 4] : [];
-	const bridges = hostBridges(devices);
-	const acpi = buildAcpiTables({topology, comPorts, chipset: describeToAcpi(devices), hostBridges: bridges});
+	const bridges = hostBridges(devices, initiators);
+	const numa = describeNuma(config, topology, layout, initiators);
+	const chipset = describeToAcpi(devices);
+	const acpi = buildAcpiTables({topology, comPorts, chipset, hostBridges: bridges, ...(numa && {numa})});
 	const smbios = buildSmbiosTables(acpi.end);
 	const reserved = [
 		...acpi.reserved,

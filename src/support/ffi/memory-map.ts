@@ -21,6 +21,13 @@ export const Memfd = {CLOEXEC: 1, HUGETLB: 4, HUGE_2MB: 21 << 26, HUGE_1GB: 30 <
 const cMmap = libc(
 	'intptr_t mmap(uintptr_t address, size_t length, int protection, int flags, int fd, int64_t offset)',
 );
+/** The numbers of mbind(2), which libc has no function for. */
+const mbindNumber = process.arch === 'arm64' ? 235 : 237;
+const MPOL_BIND = 2;
+
+const cMbind = libc(
+	'long syscall(long number, uintptr_t address, size_t length, long mode, const void *nodes, size_t maxNode, long flags)',
+);
 const cMadvise = libc('int madvise(uintptr_t address, size_t length, int advice)');
 const cMemfd = libc('int memfd_create(const char *name, uint32_t flags)');
 const cFtruncate = libc('int ftruncate(int fd, int64_t length)');
@@ -42,6 +49,17 @@ export function mapOver(
 
 /** madvise(2). */
 export const advise = (address: bigint, length: number, advice: number): number => cMadvise(address, length, advice);
+
+/**
+ * Has all pages at `address` that are still to come taken from one NUMA node of the host, mbind(2) with MPOL_BIND.
+ * 0 or the negated errno.
+ */
+export function bindMemory(address: bigint, length: number, node: number): number {
+	const nodes = new Uint8Array((Math.floor(node / 64) + 1) * 8);
+	nodes[node >> 3] = 1 << (node & 7);
+	// The kernel takes one bit less than it is told of (mbind(2), BUGS of get_mempolicy).
+	return cMbind(mbindNumber, address, length, MPOL_BIND, nodes, nodes.length * 8 + 1, 0);
+}
 
 /** memfd_create(2). Returns the descriptor or the negated errno. */
 export const memfdCreate = (name: string, flags: number): number => cMemfd(name, flags);

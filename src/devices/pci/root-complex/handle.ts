@@ -19,6 +19,8 @@ export interface RootComplexConfig {
 	readonly ports: {readonly base: number; readonly length: number};
 	/** The guest is told to leave BARs where they are. */
 	readonly preserveBars: boolean;
+	/** The NUMA node that the guest is told it is near to. */
+	readonly node?: number;
 }
 
 /** Configuration space of one bus. */
