@@ -82,6 +82,7 @@ for (const irqchip of ['kernel', 'split'] as const) {
 				resetBy('bus', '06:00.0'),
 				resetBy('flr', '06:00.0'),
 				'echo irq=$(cat /sys/bus/pci/devices/0000:06:00.0/irq)',
+				'echo bridges=$(dmesg | grep -c PCI.host.bridge.to.bus)',
 				'dmesg | grep -iE pci.*can.t.assign',
 				'cat /proc/interrupts',
 			].join('; ');
@@ -93,6 +94,7 @@ for (const irqchip of ['kernel', 'split'] as const) {
 			t.regex(guest.output, barRead);
 			for (const method of ['bus', 'flr']) t.regex(guest.output, wasReset(method));
 			t.regex(guest.output, /^irq=19\r?$/m, 'the switch is device 3 of the root bus');
+			t.regex(guest.output, /^bridges=1\r?$/m, 'the kernel shows its messages');
 			t.notRegex(guest.output, /can't assign/i);
 			t.regex(guest.output, /PCI-MSI.*(pciehp|PCIe)/);
 		},
