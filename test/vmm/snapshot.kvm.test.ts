@@ -3,7 +3,7 @@ import {createHash} from 'node:crypto';
 import {mkdirSync, readdirSync, readFileSync, statSync} from 'node:fs';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
-import type {VmOptions} from '#main/config';
+import {parseNuma, type VmOptions} from '#main/config';
 import {isVmmError} from '#support/errors';
 import {embedded, openTestSnapshot, snapshotPlace, testVm} from '#test/petri';
 
@@ -73,6 +73,28 @@ test.serial('memory on both sides of the hole below 4 GiB comes back, and takes 
 	await restored.vm.start();
 	t.deepEqual(await restored.vm.ended, {kind: 'power-off'});
 	t.regex(restored.output, /: OK/);
+});
+
+test.serial('memory of several NUMA nodes comes back, to nodes of the same sizes only', async (t) => {
+	const withNodes = (...sizes: string[]): VmOptions => ({
+		...small,
+		processors: {count: 2},
+		numa: {nodes: sizes.map((size) => parseNuma(`size=${size}`))},
+	});
+	const options = withNodes('128M', '64M');
+	const guest = await testVm(t, options);
+	const places = [2 ** 20 * 100, 2 ** 20 * 192 - 8];
+	for (const [index, gpa] of places.entries()) t.true(guest.vm.memory.writeInteger(gpa, 4, 0xabc0 + index));
+	const directory = snapshotPlace(t);
+	await guest.vm.saveSnapshot(directory);
+	await guest.vm.stop();
+	const snapshot = openTestSnapshot(t, directory);
+	const restored = await testVm(t, options, {snapshot});
+	for (const [index, gpa] of places.entries()) t.is(restored.vm.memory.readInteger(gpa, 4), 0xabc0 + index);
+	await restored.vm.start();
+	t.deepEqual(await restored.vm.ended, {kind: 'power-off'});
+	t.regex(restored.output, /CPUs: 2 found, 2 running[\s\S]*: OK/);
+	await t.throwsAsync(testVm(t, withNodes('64M', '128M'), {snapshot}), {code: 'SNAPSHOT_SHAPE_DIFFERS'});
 });
 
 test.serial('a full disk while saving is an error; the machine goes on and the older snapshot is whole', async (t) => {

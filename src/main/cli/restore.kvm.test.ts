@@ -11,24 +11,13 @@ const directory = mkdtempSync(join(tmpdir(), 'openvmm-restore-'));
 test.after.always(() => rmSync(directory, {recursive: true}));
 const snapshot = join(directory, 'snapshot');
 
-/** Runs a command to its end. @param hears - told of what comes by standard error */
-async function openvmm(words: readonly string[], hears?: (text: string, pid: number) => void) {
-	const env = {...process.env, XDG_CACHE_HOME: directory, XDG_RUNTIME_DIR: directory};
+async function openvmm(...words: readonly string[]) {
+	const env = {...process.env, XDG_CACHE_HOME: directory};
 	const child = spawn(process.execPath, [launcher, ...words], {env, stdio: ['ignore', 'pipe', 'pipe']});
 	const said = {stdout: '', stderr: ''};
 	for (const name of ['stdout', 'stderr'] as const) child[name].on('data', (bytes) => (said[name] += String(bytes)));
-	child.stderr.on('data', (bytes) => hears?.(String(bytes), child.pid ?? 0));
 	await new Promise((resolve) => child.once('close', resolve));
 	return {...said, status: child.exitCode};
-}
-
-/** The states of all machines that run, until they are all the same, and that one. */
-async function commonState(wanted: string): Promise<number> {
-	for (;;) {
-		const {stdout} = await openvmm(['ls', '--json']);
-		const machines = JSON.parse(stdout) as {state: string}[];
-		if (machines.every(({state}) => state === wanted)) return machines.length;
-	}
 }
 
 test.before(async () => {
@@ -46,32 +35,25 @@ test.before(async () => {
 });
 
 test.serial('a snapshot brings the flags that shape its machine', async (t) => {
-	const {stdout, stderr, status} = await openvmm(['--restore-snapshot', snapshot, '--verify-snapshot']);
+	const {stdout, stderr, status} = await openvmm('--restore-snapshot', snapshot, '--verify-snapshot');
 	t.is(stderr, '');
 	t.is(status, 0);
 	t.regex(stdout, /CPUs: 2 found, 2 running[\s\S]*: OK/);
 });
 
 test.serial('a flag that differs from the snapshot is an error with its own status', async (t) => {
-	const {stderr, status} = await openvmm(['restore', snapshot, '-p', '3']);
+	const {stderr, status} = await openvmm('restore', snapshot, '-p', '3');
 	t.regex(stderr, /^openvmm: .*processors 2, asked for 3.*\[SNAPSHOT_SHAPE_DIFFERS\]\n$/);
 	t.is(status, 8);
-	const missing = await openvmm(['restore', join(directory, 'nowhere')]);
+	const missing = await openvmm('restore', join(directory, 'nowhere'));
 	t.regex(missing.stderr, /^openvmm: .*ENOENT.*\[SNAPSHOT_UNREADABLE\]\n$/);
 	t.is(missing.status, 8);
 });
 
 test.serial('clones run side by side, each with its own files', async (t) => {
 	const com1 = `file=${join(directory, 'clone-%n')}`;
-	const states: Promise<number>[] = [];
-	const {stderr, status} = await openvmm(['restore', snapshot, '--clones', '3', '--com1', com1], (_said, pid) => {
-		process.kill(pid, 'SIGTSTP');
-		const seen = commonState('paused');
-		states.push(seen);
-		void seen.finally(() => process.kill(pid, 'SIGCONT'));
-	});
+	const {stderr, status} = await openvmm('restore', snapshot, '--clones', '3', '--com1', com1);
 	t.is(status, 0);
-	t.deepEqual(await Promise.all(states), [3]);
 	t.regex(stderr, /^openvmm: 3 clones of \S+ run: [\d.]+ ms and [\d.]+ MiB each\n$/);
 	for (const clone of [0, 1, 2]) {
 		t.regex(readFileSync(join(directory, `clone-${clone}`), 'latin1'), /2 running[\s\S]*: OK[\s\S]*Powering off/);
