@@ -116,7 +116,7 @@ async function kvmInIncubators({files, avaArgv}: KvmTestBundles): Promise<SuiteR
 	const results: SuiteResult[] = [];
 	const count = Math.ceil(files.length / INCUBATOR_FILES);
 	for (let index = 1; index <= count; index++) {
-		// Neighbours in the list take about as long as each other: dealt out like cards, the heavy ones spread.
+		// Dealt out like cards: those that boot Linux stand together in the list.
 		const share = files.filter((_, place) => place % count === index - 1);
 		results.push(await untilItLives(`incubator ${index}/${count}`, share, avaArgv));
 	}

@@ -13,8 +13,6 @@ export const memoryLimits = {
 	maxBytes: 2 ** 51,
 	/** One guest page. */
 	alignBytes: 4096,
-	/** The same for a NUMA node's: a chunk of a snapshot, which has a checksum, is of one node. */
-	nodeAlignBytes: 2 * 2 ** 20,
 } as const;
 
 /** What is wrong with a machine's memory: its size alone, then its options, then against the host. */

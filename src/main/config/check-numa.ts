@@ -1,5 +1,6 @@
+import {nodeUnit} from '#main/topology';
 import {errorTable, type VmmError} from '#support/errors';
-import {checkHugepages, checkSize, memoryLimits} from './check-memory.ts';
+import {checkHugepages, checkSize} from './check-memory.ts';
 import {configError} from './errors.ts';
 import {formatBytes} from './format-bytes.ts';
 import type {ConfigHost} from './host.ts';
@@ -79,8 +80,7 @@ function checkNode({memory, hostNode}: NumaNodeConfig, node: number, host: Confi
 	const size =
 		memory.sizeBytes === 0
 			? undefined
-			: (checkSize(memory.sizeBytes, memoryLimits.nodeAlignBytes) ??
-				(memory.hugepages ? checkHugepages(memory, host) : undefined));
+			: (checkSize(memory.sizeBytes, nodeUnit) ?? (memory.hugepages ? checkHugepages(memory, host) : undefined));
 	if (size !== undefined) problems.push(size);
 	const hostNodes = hostNode === undefined ? [] : host.memoryNodes();
 	if (hostNode !== undefined && !hostNodes.includes(hostNode))

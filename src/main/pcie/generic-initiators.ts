@@ -14,9 +14,11 @@ export function genericInitiators(
 	const initiators: AcpiInitiator[] = [];
 	for (const {config, bus: root} of fabric?.complexes ?? []) {
 		for (const {name, space} of functionsOf(root)) {
-			const bus = space.read(Bridge.SECONDARY_BUS, 1);
-			for (const {port, node} of pcie?.genericInitiators ?? [])
-				if (port === name) initiators.push({segment: config.segment, bus, devfn: 0, node});
+			for (const {port, node} of pcie?.genericInitiators ?? []) {
+				if (port !== name) continue;
+				const bus = space.read(Bridge.SECONDARY_BUS, 1);
+				initiators.push({segment: config.segment, bus, devfn: 0, node});
+			}
 		}
 	}
 	return initiators;

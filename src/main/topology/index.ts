@@ -7,6 +7,7 @@ export {
 	defaultLowMmioLength,
 	type MemoryLayout,
 	type MemoryLayoutOptions,
+	nodeUnit,
 	widestAddressBits,
 } from './memory-layout.ts';
 export {nodesOfProcessors} from './numa-nodes.ts';

@@ -15,8 +15,8 @@ export const defaultLowMmioLength = 128 * mib;
 /** x86 has no wider guest-physical addresses (Intel SDM vol. 3, 4.1.4). */
 export const widestAddressBits = 52;
 
-/** What the memory of a NUMA node is a multiple of: a chunk of a snapshot, which has a checksum, is of one node. */
-const nodeUnit = 2 * mib;
+/** What the memory of a NUMA node is a multiple of, in bytes: a chunk of a snapshot, which has a checksum, is of one node. */
+export const nodeUnit = 2 * mib;
 
 /** What decides where RAM lies. */
 export interface MemoryLayoutOptions {
