@@ -8,33 +8,36 @@ import {bundleKvmTests, type KvmTestBundles} from '../nodes/bundle-kvm-tests.ts'
 import {canInstallPackages} from '../nodes/install-qemu.ts';
 import {prepareIncubator} from '../nodes/prepare-incubator.ts';
 import {AVA_ARGV, launchHere, runAva} from '../tests/ava.ts';
+import {emulatedShare, kvmTestName} from '../tests/emulated-share.ts';
+import {type FragileMachine, MAX_NOT_RUN, runOnFragileMachines} from '../tests/fragile-machines.ts';
 import {detectHostKvm, type HostKvm} from '../tests/host-kvm.ts';
-import {formatResults, type SuiteResult} from '../tests/suite.ts';
+import {formatResults, mergeResults, type SuiteResult} from '../tests/suite.ts';
 
 const SUITES = ['check', 'unit', 'kvm'] as const;
 type SuiteName = (typeof SUITES)[number];
 
-/**
- * Nested virtualization under emulation is not reliable (guide, status page). So a few test files at a time share an
- * incubator, and only these start again when it dies.
- */
-const INCUBATOR_FILES = 6;
-const INCUBATOR_ATTEMPTS = 3;
+/** One file takes some three minutes at most. */
+const FILE_LIMIT_MS = 15 * 60_000;
 
-/** That many files take some five minutes. */
-const INCUBATOR_LIMIT_MS = 20 * 60_000;
+/** Side by side: an incubator has two processors. */
+const INCUBATOR_FILES = 2;
 
 const isCi = process.env['CI'] !== undefined && process.env['CI'] !== 'false';
 
 /** All tests, wherever this machine can run them. */
 export const testCommand: Command = {
 	name: 'test',
-	usage: '[--only check|unit|kvm] [--match TEXT]',
-	summary: 'Check the sources, run unit tests here, run KVM tests on the host KVM, in the incubator, or on both',
+	usage: '[--all] [--only check|unit|kvm] [--match TEXT]',
+	summary:
+		'Check the sources, run unit tests here and KVM tests on the host KVM; where KVM is emulated, those about KVM itself and one Linux boot, or with --all all of them',
 	async run(words) {
 		const {values} = parseArgs({
 			args: [...words],
-			options: {only: {type: 'string', multiple: true}, match: {type: 'string', default: ''}},
+			options: {
+				all: {type: 'boolean', default: false},
+				only: {type: 'string', multiple: true},
+				match: {type: 'string', default: ''},
+			},
 		});
 		const wanted = new Set<string>(values.only ?? SUITES);
 		const started = performance.now();
@@ -42,7 +45,7 @@ export const testCommand: Command = {
 		const suites: Record<SuiteName, () => Promise<SuiteResult[]>> = {
 			check: checkSuite,
 			unit: unitSuite,
-			kvm: () => kvmSuites(values.match),
+			kvm: () => kvmSuites(values.match, values.all || values.match !== ''),
 		};
 		for (const name of SUITES.filter((suite) => wanted.has(suite))) {
 			results.push(...(await suites[name]()));
@@ -71,27 +74,28 @@ async function unitSuite(): Promise<SuiteResult[]> {
 	return [await runAva({suite: 'unit', where: 'host', argv: AVA_ARGV, isVerbose: false, launch: launchHere})];
 }
 
-async function kvmSuites(match: string): Promise<SuiteResult[]> {
+/** @param all - run what takes long under emulation too */
+async function kvmSuites(match: string, all: boolean): Promise<SuiteResult[]> {
 	heading('kvm');
 	const bundles = await runNode(bundleKvmTests, {match});
 	try {
 		if (bundles.files.length === 0) {
 			throw new FloweyError(`No KVM test has "${match}" in its path`, 'They are the files named *.kvm.test.ts.');
 		}
-		return await runKvmSuites(bundles);
+		return await runKvmSuites(bundles, all);
 	} finally {
 		rmSync(bundles.folder, {recursive: true, force: true});
 	}
 }
 
-async function runKvmSuites(bundles: KvmTestBundles): Promise<SuiteResult[]> {
+async function runKvmSuites(bundles: KvmTestBundles, all: boolean): Promise<SuiteResult[]> {
 	const hostKvm = detectHostKvm();
 	const results: SuiteResult[] = [];
 	if (hostKvm.kind !== 'none') {
 		results.push(await kvmHere(bundles, hostKvm));
 	}
 	if (hostKvm.kind !== 'native') {
-		results.push(...(await kvmInIncubators(bundles)));
+		results.push(...(await kvmInIncubators(bundles, all)));
 	}
 	return results;
 }
@@ -108,55 +112,63 @@ function kvmHere({files, avaArgv}: KvmTestBundles, hostKvm: HostKvm): Promise<Su
 	});
 }
 
-async function kvmInIncubators({files, avaArgv}: KvmTestBundles): Promise<SuiteResult[]> {
+async function kvmInIncubators({files, avaArgv}: KvmTestBundles, all: boolean): Promise<SuiteResult[]> {
 	const obstacle = await incubatorObstacle();
-	if (obstacle !== undefined) {
-		return [skippedSuite('kvm', files.length, obstacle)];
-	}
-	const results: SuiteResult[] = [];
-	const count = Math.ceil(files.length / INCUBATOR_FILES);
-	for (let index = 1; index <= count; index++) {
-		// Dealt out like cards: those that boot Linux stand together in the list.
-		const share = files.filter((_, place) => place % count === index - 1);
-		results.push(await untilItLives(`incubator ${index}/${count}`, share, avaArgv));
-	}
-	return results;
-}
-
-async function untilItLives(where: string, files: readonly string[], avaArgv: readonly string[]): Promise<SuiteResult> {
-	for (let attempt = 1; ; attempt++) {
-		try {
-			return await runInIncubator(where, files, avaArgv);
-		} catch (error) {
-			// The emulated machine stood still or its kernel died: these tests have no result yet, and all of them run again.
-			if (!(error instanceof IncubatorError)) {
-				throw error;
-			}
-			process.stdout.write(`${error.message}\n`);
-			if (attempt === INCUBATOR_ATTEMPTS) {
-				const why = `the incubator died ${attempt} times`;
-				return {suite: 'kvm', where, passed: 0, failed: files.length, skipped: 0, why};
-			}
-			process.stdout.write('These tests start again in a new incubator.\n');
-		}
-	}
-}
-
-async function runInIncubator(
-	where: string,
-	files: readonly string[],
-	avaArgv: readonly string[],
-): Promise<SuiteResult> {
-	await using incubator = await startIncubator();
-	process.stdout.write(`${where} up (${(incubator.bootMs / 1000).toFixed(1)} s)\n`);
-	return await runAva({
-		suite: 'kvm',
-		where,
-		argv: [...avaArgv, ...files, '--concurrency', '2'],
-		isVerbose: true,
-		launch: (argv, onStdout, onStderr) =>
-			incubator.run(argv, {onStdout, onStderr, timeoutMs: INCUBATOR_LIMIT_MS, env: {CI: process.env['CI'] ?? ''}}),
+	if (obstacle !== undefined) return [skippedSuite('kvm', files.length, obstacle)];
+	const {now, later} = all ? {now: files, later: []} : emulatedShare(files);
+	const {results, notRun} = await runOnFragileMachines<SuiteResult>({
+		files: now,
+		concurrency: INCUBATOR_FILES,
+		start: () => startTestIncubator(avaArgv),
+		isDeath: (error) => error instanceof IncubatorError,
+		died(error, cutOff, givenUp) {
+			process.stdout.write(`${error instanceof Error ? error.message : String(error)}\n`);
+			process.stdout.write(
+				`Cut off: ${cutOff.join(', ')}.${givenUp.length > 0 ? ` Given up: ${givenUp.join(', ')}.` : ''}\n`,
+			);
+		},
 	});
+	const where = 'incubator';
+	const suites = [...results, {suite: 'kvm', where, passed: 0, ...notRunCounts(notRun)}];
+	const rest = {
+		suite: 'kvm',
+		where: 'nowhere',
+		passed: 0,
+		failed: 0,
+		skipped: later.length,
+		why: 'files: npm test -- --all',
+	};
+	return later.length > 0 ? [mergeResults(suites), rest] : [mergeResults(suites)];
+}
+
+async function startTestIncubator(avaArgv: readonly string[]): Promise<FragileMachine<SuiteResult>> {
+	const incubator = await startIncubator();
+	process.stdout.write(`incubator up (${(incubator.bootMs / 1000).toFixed(1)} s)\n`);
+	return {
+		[Symbol.asyncDispose]: () => incubator.close(),
+		async run(file) {
+			const started = performance.now();
+			const label = kvmTestName(file);
+			const result = await runAva({
+				suite: 'kvm',
+				where: 'incubator',
+				argv: [...avaArgv, file],
+				isVerbose: true,
+				label,
+				launch: (argv, onStdout, onStderr) =>
+					incubator.run(argv, {onStdout, onStderr, timeoutMs: FILE_LIMIT_MS, env: {CI: process.env['CI'] ?? ''}}),
+			});
+			process.stdout.write(`  ${label} took ${((performance.now() - started) / 1000).toFixed(0)} s\n`);
+			return result;
+		},
+	};
+}
+
+/** One file without a result is the emulator's fault until it happens to more; it is named either way. */
+function notRunCounts(files: readonly string[]): Pick<SuiteResult, 'failed' | 'skipped' | 'why'> {
+	const isTooMany = files.length > MAX_NOT_RUN;
+	const why = files.length === 0 ? '' : `not run, the incubator died: ${files.map(kvmTestName).join(', ')}`;
+	return {failed: isTooMany ? files.length : 0, skipped: isTooMany ? 0 : files.length, why};
 }
 
 /** Returns why the incubator cannot run, if so. */

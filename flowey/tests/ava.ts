@@ -20,6 +20,8 @@ export interface AvaRun {
 	readonly argv: readonly string[];
 	/** Print every test, not only those that failed. */
 	readonly isVerbose: boolean;
+	/** Stands in front of the titles, for runs side by side. */
+	readonly label?: string;
 	readonly launch: Launch;
 }
 
@@ -31,9 +33,9 @@ export const launchHere: Launch = ([command, ...words], onStdout, onStderr) =>
 	execute(command ?? '', words, {cwd: PATHS.repo, onStdout, onStderr});
 
 /** Runs AVA and prints what happens. */
-export async function runAva({suite, where, argv, isVerbose, launch}: AvaRun): Promise<SuiteResult> {
+export async function runAva({suite, where, argv, isVerbose, label, launch}: AvaRun): Promise<SuiteResult> {
 	const decoder = new TextDecoder();
-	const reader = new TapReader((test) => printOutcome(test, isVerbose));
+	const reader = new TapReader((test) => printOutcome(test, isVerbose, label));
 	const {status} = await launch(
 		[...argv, '--tap'],
 		(chunk) => reader.push(decoder.decode(chunk, {stream: true})),
@@ -50,7 +52,8 @@ export async function runAva({suite, where, argv, isVerbose, launch}: AvaRun): P
 	return {suite, where, ...counts, why: ''};
 }
 
-function printOutcome({title, outcome, details}: TestOutcome, isVerbose: boolean): void {
+function printOutcome({title: own, outcome, details}: TestOutcome, isVerbose: boolean, label?: string): void {
+	const title = label === undefined ? own : `${label} › ${own}`;
 	if (outcome === 'failed') {
 		process.stdout.write(`  FAILED  ${title}\n${details.map((line) => `        ${line}\n`).join('')}`);
 	} else if (isVerbose) {

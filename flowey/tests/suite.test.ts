@@ -1,5 +1,5 @@
 import test from 'ava';
-import {formatResults} from './suite.ts';
+import {formatResults, mergeResults} from './suite.ts';
 
 test('the last line has the totals over all suites', (t) => {
 	const text = formatResults([
@@ -14,4 +14,13 @@ test('each suite has a row that says where it ran and why not', (t) => {
 	const text = formatResults([{suite: 'kvm', where: 'nowhere', passed: 0, failed: 0, skipped: 3, why: 'no QEMU'}]);
 
 	t.regex(text, /^kvm +nowhere +0 +0 +3 +no QEMU$/m);
+});
+
+test('runs of one suite become one row, with every reason', (t) => {
+	const run = {suite: 'kvm', where: 'incubator', passed: 1, failed: 0, skipped: 2, why: ''};
+
+	t.deepEqual(mergeResults([run, {...run, why: 'it died'}, {...run, failed: 1, why: 'hung'}]), {
+		...run,
+		...{passed: 3, failed: 1, skipped: 6, why: 'it died; hung'},
+	});
 });

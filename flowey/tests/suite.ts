@@ -12,6 +12,14 @@ export interface SuiteResult {
 	readonly why: string;
 }
 
+/** Runs of one suite in one place as one row. @param results - at least one */
+export function mergeResults(results: readonly SuiteResult[]): SuiteResult {
+	const [{suite, where}] = results as [SuiteResult];
+	const sum = (key: 'passed' | 'failed' | 'skipped') => results.reduce((total, result) => total + result[key], 0);
+	const why = results.flatMap((result) => (result.why === '' ? [] : [result.why])).join('; ');
+	return {suite, where, passed: sum('passed'), failed: sum('failed'), skipped: sum('skipped'), why};
+}
+
 const HEADINGS = ['suite', 'where', 'passed', 'failed', 'skipped', 'why'];
 
 /** The table and the line of totals. */
@@ -29,6 +37,6 @@ export function formatResults(results: readonly SuiteResult[]): string {
 			.join('  ')
 			.trimEnd(),
 	);
-	const sum = (key: 'passed' | 'failed' | 'skipped') => results.reduce((total, result) => total + result[key], 0);
-	return `${lines.join('\n')}\n\n${sum('passed')} passed, ${sum('failed')} failed, ${sum('skipped')} skipped\n`;
+	const {passed, failed, skipped} = mergeResults(results);
+	return `${lines.join('\n')}\n\n${passed} passed, ${failed} failed, ${skipped} skipped\n`;
 }

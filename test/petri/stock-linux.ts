@@ -35,3 +35,26 @@ export async function runInLinux(
 	await guest.vm.start();
 	return guest;
 }
+
+/** Memory of {@link linuxReport}'s machine, in bytes. */
+export const reportMemoryBytes: number = 512 * 2 ** 20;
+
+/** Boots to user space, which says what it has found and powers off; returns what it said, by name. */
+export async function linuxReport(
+	t: ExecutionContext,
+	options: VmOptions,
+	...words: readonly string[]
+): Promise<Readonly<Record<string, string>>> {
+	const memory = {sizeBytes: reportMemoryBytes};
+	const guest = await linuxVm(t, {memory, ...options}, 'openvmm.test=report', ...words);
+	await guest.vm.start();
+	t.deepEqual(await guest.vm.ended, {kind: 'power-off'}, guest.output);
+	const said = [...guest.output.matchAll(/^openvmm-guest: (\w+)=(.*?)\r?$/gm)].map(([, k, v]) => [k, v]);
+	const facts: Record<string, string> = Object.fromEntries(said);
+	t.log(facts);
+	return facts;
+}
+
+/** How often an interrupt came in a {@link linuxReport}, by the name that the kernel gives it. */
+export const interruptCount = (facts: Readonly<Record<string, string>>, name: string): number =>
+	Number(new RegExp(`${name}:(\\d+)`).exec(facts['interrupts'] ?? '')?.[1] ?? Number.NaN);

@@ -1,0 +1,19 @@
+import {globSync} from 'node:fs';
+import test from 'ava';
+import {PATHS} from '../core/index.ts';
+import {emulatedShare} from './emulated-share.ts';
+
+const built = globSync('{src,test}/**/*.kvm.test.ts', {cwd: PATHS.repo}).map(
+	(source) => `.build/run-1/${source.replaceAll('/', '.').replace(/\.ts$/, '.js')}`,
+);
+
+test('every test about KVM itself and one Linux boot run where KVM is emulated', (t) => {
+	const {now, later} = emulatedShare(built);
+
+	t.deepEqual(
+		now.filter((file) => !/run-1\/(src\.vcpu-worker|test\.incubator)\./.test(file)),
+		['.build/run-1/test.vmm.stock-linux.kvm.test.js'],
+	);
+	t.false(later.some((file) => /src\.vcpu-worker|test\.incubator/.test(file)));
+	t.deepEqual([...now, ...later].toSorted(), built.toSorted());
+});

@@ -1,0 +1,13 @@
+/** What of the KVM tests is worth its time where KVM itself is emulated. */
+
+/** Built test files about KVM itself or about the incubator, and one that boots Linux once. */
+const SHARE = ['src.vcpu-worker.', 'test.incubator.', 'test.vmm.stock-linux.kvm'] as const;
+
+/** A built test file as a person names it: its source's path with dots. */
+export const kvmTestName = (file: string): string => file.slice(file.lastIndexOf('/') + 1).replace(/\.test\.js$/, '');
+
+/** Built KVM tests in two parts: what always runs, and what waits for `--all`. */
+export function emulatedShare(files: readonly string[]): {now: readonly string[]; later: readonly string[]} {
+	const isShared = (file: string) => SHARE.some((start) => kvmTestName(file).startsWith(start));
+	return {now: files.filter(isShared), later: files.filter((file) => !isShared(file))};
+}
