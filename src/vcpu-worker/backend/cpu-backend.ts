@@ -13,8 +13,6 @@ export type ExitKind =
 	/** Access to a model-specific register that the back end leaves to us: see {@link CpuBackend.msr}. */
 	| 'msr-read'
 	| 'msr-write'
-	/** HLT with nobody to wake the processor but a kick (only without an in-kernel local APIC). */
-	| 'halt'
 	/** End of interrupt for a level-triggered input of an interrupt controller outside the back end. */
 	| 'eoi'
 	/** Triple fault. */

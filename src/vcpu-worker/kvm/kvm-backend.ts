@@ -149,8 +149,6 @@ export class KvmBackend implements CpuBackend {
 				return 'msr-read';
 			case Exit.X86_WRMSR:
 				return 'msr-write';
-			case Exit.HLT:
-				return 'halt';
 			case Exit.SHUTDOWN:
 				return 'shutdown';
 			case Exit.DEBUG:

@@ -1,6 +1,7 @@
 import type {SplitInterrupts} from '#devices/chipset/split-interrupts';
 import type {IoBus} from '#devices/io-bus';
 import type {MachineEvents} from '#devices/machine';
+import {errorTable} from '#support/errors';
 import type {CpuBackend, ExitKind} from '#vcpu-worker/backend';
 import {type ExitSampler, now} from '#vcpu-worker/latency';
 import {answerProbe, type VcpuProbeView} from '#vcpu-worker/probe';
@@ -27,6 +28,13 @@ const runningWord = VcpuControl.word('running');
 
 /** An instruction's access has fewer parts than this; a back end that never gets done is broken. */
 const maxParts = 4096;
+
+const runError = errorTable({
+	VCPU_ACCESS_ENDLESS: (c: {parts: number}) => ({
+		message: `A vCPU's last access is not complete after ${c.parts} parts: it cannot be stopped between two instructions`,
+		remedy: 'This is a bug in openvmm: please report it with what the guest did',
+	}),
+});
 
 /**
  * Runs one vCPU until it is asked to stop, the guest asks the machine for something, or it cannot go on. When it
@@ -60,8 +68,8 @@ function loop(context: VcpuContext): StopReason {
 		const entered = timed ? now() : 0;
 		const exit = cpu.run();
 		const left = timed ? now() : 0;
-		if (exit === 'failed') return {kind: 'failed', error: cpu.failure()};
-		if (exit === 'shutdown') return {kind: 'crash', reason: 'triple fault'};
+		const end = endOf(exit, cpu);
+		if (end !== undefined) return end;
 		if (exit === 'debug') {
 			const stop = cpu.takeDebugExit();
 			if (stop !== undefined) return {kind: 'debug', stop};
@@ -74,25 +82,35 @@ function loop(context: VcpuContext): StopReason {
 	}
 }
 
+/** What an exit after which the processor cannot go on ends the run with. */
+function endOf(exit: ExitKind, cpu: CpuBackend): StopReason | undefined {
+	if (exit === 'failed') return {kind: 'failed', error: cpu.failure()};
+	return exit === 'shutdown' ? {kind: 'crash', reason: 'triple fault'} : undefined;
+}
+
 /** Does what is asked of the thread by other means than a stop. */
 function attend({cpu, probe, sampler}: VcpuContext): void {
 	answerProbe(probe, cpu);
 	sampler.refresh();
 }
 
-/** Returns the debugger's stop that the completed access has led to, such as the end of a step. */
+/** Returns what the completed access has led to: a debugger's stop, such as the end of a step, or the processor's end. */
 function completeExit(context: VcpuContext): StopReason | undefined {
+	const {cpu} = context;
 	let stopped: StopReason | undefined;
 	for (let part = 0; part < maxParts; part++) {
-		const exit = context.cpu.completeExit();
-		if (exit === 'interrupted') break;
+		const exit = cpu.completeExit();
+		if (exit === 'interrupted') return stopped;
+		const end = endOf(exit, cpu);
+		if (end !== undefined) return end;
 		if (exit !== 'debug') serve(exit, context);
 		else {
-			const stop = context.cpu.takeDebugExit();
+			const stop = cpu.takeDebugExit();
 			if (stop !== undefined) stopped = {kind: 'debug', stop};
 		}
 	}
-	return stopped;
+	// Its registers are those amid an instruction: nobody may take them for the guest's.
+	return {kind: 'failed', error: runError('VCPU_ACCESS_ENDLESS', {parts: maxParts}).toData()};
 }
 
 function serve(exit: ExitKind, {cpu, bus, events, control, split}: VcpuContext): void {
