@@ -2,6 +2,7 @@ import type {AccessSize, DeviceFront} from '#devices/device';
 import type {BusTarget} from '#devices/io-bus';
 import type {MailboxCaller} from '#support/mailbox';
 import {lock, type StructView, unlock} from '#support/shared-memory';
+import {deviceFailure} from './guarded-back.ts';
 import {DeviceHeader} from './layout.ts';
 
 type Header = StructView<(typeof DeviceHeader)['fields']>;
@@ -9,10 +10,12 @@ const lockWord = DeviceHeader.word('lock');
 
 /** A device served on the calling thread, over its shared state, under its lock. */
 export class SharedTarget implements BusTarget {
+	readonly #name: string;
 	readonly #header: Header;
 	readonly #front: DeviceFront;
 
-	constructor(header: Header, front: DeviceFront) {
+	constructor(name: string, header: Header, front: DeviceFront) {
+		this.#name = name;
 		this.#header = header;
 		this.#front = front;
 	}
@@ -23,6 +26,8 @@ export class SharedTarget implements BusTarget {
 		try {
 			header.accesses++;
 			return this.#front.read(region, offset, size);
+		} catch (cause) {
+			throw deviceFailure(this.#name, 'read', cause);
 		} finally {
 			unlock(header.$atomic, lockWord);
 		}
@@ -34,6 +39,8 @@ export class SharedTarget implements BusTarget {
 		try {
 			header.accesses++;
 			this.#front.write(region, offset, size, value);
+		} catch (cause) {
+			throw deviceFailure(this.#name, 'write', cause);
 		} finally {
 			unlock(header.$atomic, lockWord);
 		}

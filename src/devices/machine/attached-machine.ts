@@ -159,7 +159,7 @@ export class AttachedMachine {
 		const state = model.state.on(ownState, stateOffset + DeviceHeader.byteLength);
 		const services = this.#services(placed, header);
 		const front = model.front(placed.config, state, services);
-		return {placed, model, header, state, services, front, target: new SharedTarget(header, front)};
+		return {placed, model, header, state, services, front, target: new SharedTarget(placed.name, header, front)};
 	}
 
 	#services(placed: PlacedDevice, header: AttachedDevice['header']): DeviceServices {

@@ -1,37 +1,54 @@
 import test from 'ava';
-import type {DeviceModel} from '#devices/device';
+import type {DeviceBack, DeviceFront, DeviceModel} from '#devices/device';
 import {MappedMemory} from '#devices/guest-memory';
 import {FakeReactor} from '#devices/testing';
-import {DoorbellState, MailboxCaller, mailboxBytes} from '#support/mailbox';
+import {DoorbellState, inspectMailboxes, MailboxCaller, mailboxBytes} from '#support/mailbox';
 import {sharedStruct, u8} from '#support/shared-memory';
 import {AttachedMachine, DeviceBacks, layOutMachine} from './index.ts';
 
 const State = sharedStruct('caller', {written: u8()});
 
-/** A device that calls for its back at every write, and what the back is told. */
-function machineOf() {
+/** A device that calls for its back at every write, what the back is told, and what has failed. */
+function machineOf(changes: {readonly back?: Partial<DeviceBack>; readonly front?: Partial<DeviceFront>} = {}) {
 	const told: string[] = [];
+	const failures: string[] = [];
+	const reactor = new FakeReactor();
+	const handlers: ((what: string) => void)[] = [];
 	const model: DeviceModel<object, typeof State.fields> = {
 		kind: 'caller',
 		state: State,
 		regions: () => [{space: 'pio', name: 'port', base: 0x500, length: 1}],
-		front: (_config, _state, services) => ({read: () => 0, write: () => services.notifyBack()}),
-		back: () => ({
-			start: () => void told.push('start'),
-			stop: async () => void told.push('stop'),
-			notified: () => void told.push('notified'),
-			dispose() {},
-		}),
+		front: (_config, _state, services) => ({read: () => 0, write: () => services.notifyBack(), ...changes.front}),
+		back: (_config, _state, services) => {
+			handlers.push((what) => {
+				const fail = () => {
+					throw new Error(`${what} went wrong`);
+				};
+				if (what === 'ready') services.reactor.watch(5, {readable: true, writable: false}, fail);
+				if (what === 'timer') services.reactor.after(0, fail);
+				if (what === 'deferred') services.reactor.defer(fail);
+			});
+			return {
+				start: () => void told.push('start'),
+				stop: async () => void told.push('stop'),
+				notified: () => void told.push('notified'),
+				dispose: () => void told.push('dispose'),
+				...changes.back,
+			};
+		},
 	};
 	const doorbell = {buffer: new SharedArrayBuffer(DoorbellState.byteLength), wakeFd: -1};
 	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(1)), callers: 1, doorbell};
 	const findModel = () => model;
-	const device = {name: 'caller', kind: 'caller', config: {}, route: 'shared'} as const;
+	const route = changes.front === undefined ? 'shared' : 'remote';
+	const device = {name: 'caller', kind: 'caller', config: {}, route} as const;
 	const layout = layOutMachine([device], findModel, {modules: [], doorbell, mailbox});
 	const interrupts = {setLine() {}, messages: {send() {}, setRoutes() {}}};
 	const machine = new AttachedMachine(layout, {findModel, interrupts, memory: new MappedMemory([])});
 	const bus = machine.bus(new MailboxCaller(mailbox, 0, {spins: 1, giveUp: () => true}));
-	return {told, backs: new DeviceBacks(machine, new FakeReactor()), write: () => bus.writePort(0x500, 1, 1)};
+	const backs = new DeviceBacks(machine, reactor, ({code, message}) => failures.push(`${code}: ${message}`));
+	const arm = (what: string) => handlers[0]?.(what);
+	return {told, failures, backs, reactor, arm, bus, mailbox, write: () => bus.writePort(0x500, 1, 1)};
 }
 
 test('a back is told once of what came before it started, and of all that comes until it has stopped', async (t) => {
@@ -51,4 +68,52 @@ test('a back is told once of what came before it started, and of all that comes 
 	backs.start();
 	t.true(backs.poll());
 	t.deepEqual(told, ['start', 'notified', 'stop', 'notified', 'start', 'notified']);
+});
+
+const throwing = () => {
+	throw new Error('no space left on device');
+};
+
+for (const when of ['start', 'notified', 'stop', 'dispose'] as const) {
+	test(`a back that throws in ${when} fails its device by name, and is not called again`, async (t) => {
+		const {told, failures, backs, write} = machineOf({back: {[when]: throwing}});
+		backs.start();
+		write();
+		backs.poll();
+		await backs.stop();
+		backs.start();
+		backs.dispose();
+		t.deepEqual(failures, [`DEVICE_FAILED: The device caller failed (${when}): no space left on device`]);
+		const before = {start: [], notified: ['start'], stop: ['start', 'notified'], dispose: undefined}[when];
+		if (before !== undefined) t.deepEqual(told, [...before, 'dispose']);
+	});
+}
+
+test('a stop that rejects is a failure too', async (t) => {
+	const {failures, backs} = machineOf({back: {stop: () => Promise.reject(new Error('too late'))}});
+	backs.start();
+	await backs.stop();
+	t.deepEqual(failures, ['DEVICE_FAILED: The device caller failed (stop): too late']);
+});
+
+for (const what of ['ready', 'timer', 'deferred'] as const) {
+	test(`a handler that throws (${what}) fails its device and leaves no readiness behind`, (t) => {
+		const {failures, backs, reactor, arm} = machineOf();
+		backs.start();
+		arm('ready');
+		arm(what);
+		reactor.turn();
+		t.is(failures.length, 1);
+		t.is(reactor.watches.size, 0);
+		reactor.turn();
+		t.is(failures.length, 1);
+	});
+}
+
+test('a front that throws on the device worker answers all ones, and its device has failed', (t) => {
+	const {failures, backs, bus, mailbox} = machineOf({front: {read: throwing}});
+	bus.readPort(0x500, 1);
+	backs.poll();
+	t.deepEqual(failures, ['DEVICE_FAILED: The device caller failed (read): no space left on device']);
+	t.like(inspectMailboxes(mailbox)[0], {state: 'done', value: 0xff});
 });

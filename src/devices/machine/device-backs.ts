@@ -1,13 +1,13 @@
-import type {DeviceBack} from '#devices/device';
 import {MailboxServer} from '#support/mailbox';
 import type {Reactor} from '#support/reactor';
 import type {AttachedDevice, AttachedMachine} from './attached-machine.ts';
 import {isResetting, takeReset} from './device-reset.ts';
+import {type DeviceFailed, deviceFailure, GuardedBack} from './guarded-back.ts';
 import {DeviceHeader} from './layout.ts';
 
 interface Running {
 	readonly device: AttachedDevice;
-	readonly back: DeviceBack;
+	readonly back: GuardedBack;
 	/** A reset that the guest asked for and that is under way. */
 	reset?: Promise<void> | undefined;
 }
@@ -18,6 +18,7 @@ const notifiedWord = DeviceHeader.word('notified');
 export class DeviceBacks {
 	readonly #machine: AttachedMachine;
 	readonly #reactor: Reactor;
+	readonly #failed: DeviceFailed;
 	#running: readonly Running[];
 	readonly #remote: MailboxServer;
 	/** From {@link start} until {@link stop} is done. */
@@ -25,16 +26,23 @@ export class DeviceBacks {
 	/** From {@link stop} on nothing is started again. */
 	#isStopping = false;
 
-	constructor(machine: AttachedMachine, reactor: Reactor) {
+	/** @param failed - told of each device whose code throws where it must not; the others go on */
+	constructor(machine: AttachedMachine, reactor: Reactor, failed: DeviceFailed) {
 		this.#machine = machine;
 		this.#reactor = reactor;
+		this.#failed = failed;
 		this.#running = machine.devices.flatMap((device) => this.#make(device));
 		this.#remote = new MailboxServer(machine.layout.mailbox, (device, region, offset, size, isWrite, value) => {
 			// The slot is in memory that only our own threads write, so the index is ours.
-			const {target} = machine.devices[device] as AttachedDevice;
-			if (!isWrite) return target.read(region, offset, size);
-			target.write(region, offset, size, value);
-			return value;
+			const {target, placed} = machine.devices[device] as AttachedDevice;
+			try {
+				if (!isWrite) return target.read(region, offset, size);
+				target.write(region, offset, size, value);
+				return value;
+			} catch (cause) {
+				failed(deviceFailure(placed.name, isWrite ? 'write' : 'read', cause));
+				return 0xffff_ffff >>> (32 - 8 * size);
+			}
 		});
 	}
 
@@ -69,7 +77,7 @@ export class DeviceBacks {
 	}
 
 	/** The back of a device, by the device's name. */
-	back(name: string): DeviceBack | undefined {
+	back(name: string): GuardedBack | undefined {
 		return this.#running.find(({device}) => device.placed.name === name)?.back;
 	}
 
@@ -105,7 +113,8 @@ export class DeviceBacks {
 	#make(device: AttachedDevice): Running[] {
 		const {model, placed, state, services, target} = device;
 		const locked = <R>(action: () => R): R => target.locked(action);
-		const back = model.back?.(placed.config, state, {...services, reactor: this.#reactor, locked});
-		return back === undefined ? [] : [{device, back}];
+		const make = (reactor: Reactor) => model.back?.(placed.config, state, {...services, reactor, locked});
+		const back = new GuardedBack(placed.name, make, this.#reactor, this.#failed);
+		return back.exists ? [{device, back}] : [];
 	}
 }

@@ -30,7 +30,9 @@ function make() {
 		},
 	};
 	const machine = new PciTestMachine(undefined, undefined, completeModel(model));
-	const worker = new DeviceBacks(machine.machine, new FakeReactor());
+	const worker = new DeviceBacks(machine.machine, new FakeReactor(), (error) => {
+		throw error;
+	});
 	machine.setConfig(bus, 0, command, 6, 2);
 	const registers = machine.bar(bus, 0) >>> 0;
 	machine.bus.writeMmio(registers + probe.SCRATCH, 4, 77);

@@ -2,5 +2,5 @@ export {type AttachedDevice, AttachedMachine, type MachineHost} from './attached
 export {DeviceBacks} from './device-backs.ts';
 export {deviceAt, withDevice, withoutDevice} from './hot-plug.ts';
 export {layOutMachine, type MachineLayout, type ModelFinder, type PlacedDevice} from './layout.ts';
-export {MachineEvents} from './machine-events.ts';
+export {MachineEvents, MachineState} from './machine-events.ts';
 export type {SavedDevice, SavedDevices} from './saved-machine.ts';

@@ -13,7 +13,7 @@ export interface ExitStatus {
  */
 export const exitStatuses = {
 	ok: {status: 0, meaning: 'the guest powered off, or the console said quit', codes: []},
-	internal: {status: 1, meaning: 'KVM or openvmm itself failed', codes: ['CLI_INTERNAL']},
+	internal: {status: 1, meaning: 'KVM or openvmm itself failed', codes: ['CLI_INTERNAL', 'DEVICE_FAILED']},
 	usage: {
 		status: 2,
 		meaning: 'the command line or the configuration is wrong',
@@ -58,6 +58,11 @@ export const exitStatuses = {
 		status: 9,
 		meaning: 'a command for a running machine did not reach it',
 		codes: ['CONTROL_*'],
+	},
+	resetLoop: {
+		status: 10,
+		meaning: 'the guest started again and again without getting anywhere (--guest-reset-limit)',
+		codes: [],
 	},
 	hangup: {status: 129, meaning: 'SIGHUP ended it', codes: []},
 	interrupted: {status: 130, meaning: 'SIGINT ended it (Ctrl-C, where stdin is no terminal)', codes: []},

@@ -273,6 +273,20 @@ export const flags = [
 		help: 'when the guest watchdog fires; needs --guest-watchdog',
 	},
 	{
+		name: 'guest-halt-action',
+		value: 'ACTION',
+		group: 'guest',
+		default: 'none',
+		help: 'when all processors have halted with interrupts off, which only a reset or a non-maskable interrupt ends: none (a line says so, and the guest stays), reset, halt or exit[:STATUS]',
+	},
+	{
+		name: 'guest-reset-limit',
+		value: 'COUNT',
+		group: 'guest',
+		default: '10',
+		help: 'end the machine with status 10 when its guest has started again so often in a row, each time within a minute; 0 for never. From the fourth reset in a row on each waits longer, up to 4 s',
+	},
+	{
 		name: 'crash-dump-path',
 		value: 'PATH',
 		group: 'guest',

@@ -142,8 +142,10 @@ async function runConfig(
 			const crashDumped = (path: string, error?: VmmError) =>
 				print(2, error === undefined ? `openvmm: The guest's core dump is in "${path}"\n` : errorLine(error.toData()));
 			const halted = (end: VmEnd) => print(2, `openvmm: ${haltedText(end)}\n`);
-			const inspect = () => logNodes(log);
-			return createVm(vm, {prefetched, halted, crashDumped, debuggable, stock, start: !vm.paused, inspect, ...begin});
+			const stuck = () =>
+				log.warn('All processors have halted with interrupts off: only a reset or an NMI goes on from there');
+			const told = {prefetched, halted, stuck, crashDumped, debuggable};
+			return createVm(vm, {...told, stock, start: !vm.paused, inspect: () => logNodes(log), ...begin});
 		},
 		async claimPidFile(path) {
 			const {claimPidFile} = await import('./pid-file.ts');

@@ -137,6 +137,19 @@ export function endStatus(end: VmEnd, log: Logger): number {
 			print(2, errorLine({code: 'GUEST_WATCHDOG', message, remedy, context: {}}));
 			return end.status;
 		}
+		case 'halt': {
+			const message = 'All processors of the guest have halted with interrupts off';
+			const remedy = "Look at the guest's last console output, or keep it for inspection with --guest-halt-action halt";
+			print(2, errorLine({code: 'GUEST_HALTED', message, remedy, context: {}}));
+			return end.status;
+		}
+		case 'reset-loop': {
+			const message = `The guest has started again ${end.resets} times in a row, each time within a minute`;
+			const remedy =
+				"Look at the guest's last console output. --guest-reset-action halt keeps the machine, --guest-reset-limit 0 lets it go on";
+			print(2, errorLine({code: 'GUEST_RESET_LOOP', message, remedy, context: {resets: end.resets}}));
+			return exitStatuses.resetLoop.status;
+		}
 		case 'error':
 			return failureStatus(end.error, log);
 	}

@@ -13,7 +13,7 @@ import type {ProcessConfig} from './process-config.ts';
 import type {BootConfig, GdbAddress, VmConfig} from './vm-config.ts';
 
 /** The bounds that {@link checkConfig} enforces. */
-export const limits = {...memoryLimits, maxProcessors: 1024, maxApicId: 0xffff_fffe} as const;
+export const limits = {...memoryLimits, maxProcessors: 1024, maxApicId: 0xffff_fffe, maxResets: 1_000_000} as const;
 
 /**
  * Everything that is wrong with a configuration, each with what was asked, what is allowed and a remedy;
@@ -36,6 +36,7 @@ export function checkConfig(config: VmConfig, host: ConfigHost = linuxHost): Vmm
 		...Object.entries(guestActions).map(([event, action]) =>
 			typeof action === 'string' ? undefined : checkRange(action.exit, `--guest-${event}-action exit`, 0, 255),
 		),
+		checkRange(config.guestResetLimit, '--guest-reset-limit', 0, limits.maxResets),
 		config.gdb && checkGdb(config.gdb, host),
 		config.crashDumpPath === undefined
 			? undefined

@@ -20,6 +20,9 @@ const MiB = 2 ** 20;
 /** Status of a process whose guest triple-faulted, unless `guestActions.crash` says otherwise. */
 export const guestCrashStatus = 3;
 
+/** Resets in a row, each within a minute of the power-on before it: no installer or firmware needs as many. */
+export const defaultResetLimit = 10;
+
 /** A machine as far as the caller cares; {@link vmConfig} adds the rest. */
 export interface VmOptions {
 	readonly processors?: Partial<ProcessorConfig>;
@@ -35,6 +38,7 @@ export interface VmOptions {
 	readonly guestWatchdog?: boolean;
 	readonly battery?: boolean;
 	readonly guestActions?: Partial<GuestActions>;
+	readonly guestResetLimit?: number;
 	readonly paused?: boolean;
 	readonly gdb?: GdbAddress;
 	readonly crashDumpPath?: string;
@@ -68,8 +72,10 @@ export function vmConfig(options: VmOptions = {}): VmConfig {
 			shutdown: {exit: 0},
 			crash: {exit: guestCrashStatus},
 			watchdog: 'reset',
+			halt: 'none',
 			...options.guestActions,
 		},
+		guestResetLimit: options.guestResetLimit ?? defaultResetLimit,
 		paused: options.paused ?? false,
 		...(options.gdb && {gdb: options.gdb}),
 		...(options.crashDumpPath !== undefined && {crashDumpPath: options.crashDumpPath}),

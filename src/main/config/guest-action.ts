@@ -1,5 +1,5 @@
 import {configError} from './errors.ts';
-import type {GuestAction} from './vm-config.ts';
+import type {GuestAction, GuestActions} from './vm-config.ts';
 
 /**
  * Parses a guest action: `reset`, `halt`, `exit` (status 0) or `exit:STATUS`.
@@ -18,3 +18,7 @@ export function parseGuestAction(text: string, option: string): GuestAction {
 	}
 	return {exit: status};
 }
+
+/** The same for a guest that has halted for good, where `none` leaves it as it is. @throws CONFIG_VALUE_INVALID */
+export const parseHaltAction = (text: string, option: string): GuestActions['halt'] =>
+	text === 'none' ? text : parseGuestAction(text, option);

@@ -7,7 +7,7 @@ export {configError} from './errors.ts';
 export {parseFlat} from './flat-option.ts';
 export {formatBytes} from './format-bytes.ts';
 export {parseGdb} from './gdb-option.ts';
-export {parseGuestAction} from './guest-action.ts';
+export {parseGuestAction, parseHaltAction} from './guest-action.ts';
 export {type ConfigHost, linuxHost, type PathKind} from './host.ts';
 export {parseMemory} from './memory-option.ts';
 export {parseMemorySize} from './memory-size.ts';

@@ -104,6 +104,8 @@ export interface GuestActions {
 	readonly crash: GuestAction;
 	/** The guest's watchdog fired. */
 	readonly watchdog: GuestAction;
+	/** All processors have halted with interrupts off. `none`: it is said, and the guest stays as it is. */
+	readonly halt: GuestAction | 'none';
 }
 
 /** Where a debugger finds the machine. Whoever can connect controls the guest: there is no password. */
@@ -137,6 +139,10 @@ export interface VmConfig {
 	/** A battery and a power adapter; their status is changed by the device's command. */
 	readonly battery: boolean;
 	readonly guestActions: GuestActions;
+	/**
+	 * So many times in a row the guest may start again within a minute of its power-on; then the machine ends. 0: any number.
+	 */
+	readonly guestResetLimit: number;
 	/** Build everything and wait for `resume` before the first instruction. */
 	readonly paused: boolean;
 	/** Serve GDB there. */

@@ -48,6 +48,8 @@ export function endReply(end: VmEnd): string {
 		case 'crash':
 			return `X${hex(signal.segmentation)}`;
 		case 'watchdog':
+		case 'halt':
+		case 'reset-loop':
 		case 'stopped':
 			return `X${hex(signal.terminated)}`;
 		case 'error':

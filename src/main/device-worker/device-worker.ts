@@ -1,6 +1,7 @@
 import type {DeviceCommand} from '#devices/device';
 import {type AttachedMachine, DeviceBacks, type MachineLayout} from '#devices/machine';
 import {loadDeviceModels} from '#devices/registry';
+import type {ErrorData} from '#support/errors';
 import {Doorbell} from '#support/mailbox';
 import {EpollReactor, ReactorState} from '#support/reactor';
 import {leaveOwner} from '#support/rpc';
@@ -24,6 +25,7 @@ interface LiveDevices {
 /** The device worker's answers to its owner. Ring the machine's doorbell descriptor after every call but the first. */
 export class DeviceWorker {
 	#live: LiveDevices | undefined;
+	readonly #failed = Promise.withResolvers<ErrorData>();
 
 	/** Makes the backs and gives the thread to its reactor. Call first. @throws VmmError when a host resource cannot be had */
 	async create(data: DeviceWorkerData): Promise<void> {
@@ -36,9 +38,18 @@ export class DeviceWorker {
 			polled: {poll: () => this.#live?.backs.poll() ?? false, sleeping: (asleep) => bell.sleeping(asleep)},
 		});
 		const {machine} = await attachMachine(data, kicker(data.bootHandle));
-		this.#live = {reactor, machine, backs: new DeviceBacks(machine, reactor)};
+		this.#live = {
+			reactor,
+			machine,
+			backs: new DeviceBacks(machine, reactor, (error) => this.#failed.resolve(error.toData())),
+		};
 		// After the answer to this call has been sent.
 		setImmediate(() => void reactor.run().then(leaveOwner));
+	}
+
+	/** Resolves when a device's code has failed: its thread goes on, and the machine is to end. */
+	failure(): Promise<ErrorData> {
+		return this.#failed.promise;
 	}
 
 	/** Follows the machine to devices that have come or gone. While nothing is in flight. */

@@ -31,4 +31,6 @@ export interface InspectedMachine {
 	/** The interrupt controllers and the timer, where KVM emulates them; may be asked for while the machine is not stopped. */
 	readonly kernelChips: (() => object) | undefined;
 	state(): string;
+	/** All processors were found halted with interrupts off. */
+	isHalted(): boolean;
 }

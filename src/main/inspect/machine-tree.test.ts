@@ -47,7 +47,16 @@ function machineOf(changes: Partial<InspectedVcpu> = {}) {
 	const devices = {reactor, eventLoopUse: () => 1};
 	const config = vmConfig({memory: {sizeBytes: 4096}});
 	const tree = machineTree(
-		{config, machine, ram, vcpus: [vcpu], devices, kernelChips: undefined, state: () => 'running'},
+		{
+			config,
+			machine,
+			ram,
+			vcpus: [vcpu],
+			devices,
+			kernelChips: undefined,
+			state: () => 'running',
+			isHalted: () => false,
+		},
 		() => ({
 			log: 'warn',
 		}),

@@ -15,6 +15,8 @@ import {workerNodes} from './worker-nodes.ts';
 /** The subtrees of `vm`. A new one is one line here and a file beside this one. */
 const vmNodes = (inspected: InspectedMachine): Children => ({
 	state: inspected.state(),
+	// Only a non-maskable interrupt or a reset wakes such a guest.
+	haltedForGood: inspected.isHalted() ? true : undefined,
 	time: duration(inspected.machine.time.nowNs()),
 	config: dataNode(inspected.config),
 	vcpus: object(() => vcpuNodes(inspected)),

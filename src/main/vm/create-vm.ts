@@ -1,6 +1,6 @@
 import {MappedMemory} from '#devices/guest-memory';
 import {loadDeviceModels} from '#devices/registry';
-import {consolePort, numaNodes, type VmConfig} from '#main/config';
+import {checkConfig, consolePort, numaNodes, type VmConfig} from '#main/config';
 import {machineTree} from '#main/inspect';
 import {deviceModuleUrls, generationIdName, newGeneration} from '#main/machine';
 import {allocateRam, prefetchRam} from '#main/memory';
@@ -17,11 +17,13 @@ import {attachMachine} from '#vcpu-worker/machine';
 import {BootSource} from './boot-source.ts';
 import {DebugControl} from './debug-control.ts';
 import {DeviceThread} from './device-thread.ts';
+import {HaltWatch} from './halt-watch.ts';
 import {HotPlug} from './hot-plug.ts';
 import {
 	breakpointsUnit,
 	clockUnit,
 	devicesUnit,
+	haltWatchUnit,
 	kernelChipsUnit,
 	memoryUnit,
 	StateUnits,
@@ -41,6 +43,8 @@ export interface CreateOptions {
 	readonly prefetched?: (doneBytes: number, totalBytes: number) => void;
 	/** Called when the guest has ended and its action is `halt`: the machine stays, stopped, to be looked at or reset. */
 	readonly halted?: (end: VmEnd) => void;
+	/** Called when all processors have halted with interrupts off, once after each power-on. */
+	readonly stuck?: () => void;
 	/** Called when the guest has crashed and `crashDumpPath` is set: with what went wrong, if something did. */
 	readonly crashDumped?: (path: string, error?: VmmError) => void;
 	/** Called when a debugger can attach: the path or address to connect to, and what stops the guest here. */
@@ -111,6 +115,8 @@ async function build(config: VmConfig, options: CreateOptions): Promise<Built> {
 }
 
 async function assemble(config: VmConfig, options: CreateOptions, undo: Undo): Promise<Built> {
+	const [problem] = checkConfig(config);
+	if (problem !== undefined) throw problem;
 	const {snapshot} = options;
 	if (snapshot !== undefined) checkShape(config, snapshot);
 	const boot = new BootSource(config);
@@ -184,7 +190,8 @@ async function assemble(config: VmConfig, options: CreateOptions, undo: Undo): P
 		bootImage,
 		passive.map(({name}) => name),
 	);
-	const units = new StateUnits([...passive, processors]);
+	const haltWatch = new HaltWatch(threads);
+	const units = new StateUnits([...passive, processors, haltWatchUnit(haltWatch)]);
 	if (snapshot !== undefined) {
 		await units.restore(snapshot.units);
 		machine.control(generationIdName, newGeneration());
@@ -205,12 +212,19 @@ async function assemble(config: VmConfig, options: CreateOptions, undo: Undo): P
 		devices,
 		hotPlug: new HotPlug(machine, [vcpus, devices]),
 		actions: config.guestActions,
+		resetLimit: config.guestResetLimit,
+		haltWatch,
+		stuck: options.stuck ?? (() => {}),
 		crashDump: crashDump(config.crashDumpPath, options.crashDumped ?? (() => {})),
 		halted: options.halted ?? (() => {}),
 		consoleDevice: consolePort(config.serial),
 		tree: (state) => {
 			const kernelChips = config.irqchip === 'kernel' ? () => readChips(partition.fd) : undefined;
-			return machineTree({config, machine, ram, vcpus: threads, devices, kernelChips, state}, options.inspect);
+			const isHalted = () => haltWatch.isHalted;
+			return machineTree(
+				{config, machine, ram, vcpus: threads, devices, kernelChips, state, isHalted},
+				options.inspect,
+			);
 		},
 		release: async (end) => {
 			for (const close of closing) await close(end);

@@ -2,15 +2,19 @@ import type {DeviceCommand} from '#devices/device';
 import type {MachineLayout} from '#devices/machine';
 import type {DeviceWorker, DeviceWorkerData} from '#main/device-worker';
 import {workerUrls} from '#main/workers';
+import type {ErrorData} from '#support/errors';
 import {signalEventfd} from '#support/ffi';
 import {ReactorState, type ReactorStateView} from '#support/reactor';
 import {type SpawnedWorker, spawnWorker} from '#support/rpc';
+import {failureData} from './failure-data.ts';
 
 /** The device worker as the machine's owner has it. */
 export class DeviceThread {
 	readonly #worker: SpawnedWorker<DeviceWorker>;
 	readonly #wakeFd: number;
 	readonly #created: Promise<void>;
+	/** Resolves when the thread has died or a device's code has failed, with what it was: the machine is to end. */
+	readonly failure: Promise<ErrorData>;
 	/** What the thread is doing, live also while it hangs. */
 	readonly reactor: ReactorStateView;
 
@@ -22,6 +26,9 @@ export class DeviceThread {
 		this.#wakeFd = data.layout.doorbell.wakeFd;
 		this.#created = this.#call((api) => api.create({...data, reactor}));
 		this.#created.catch(() => {});
+		this.failure = this.#call((api) => api.failure()).catch((cause: unknown) =>
+			failureData(cause, "The devices' thread failed"),
+		);
 	}
 
 	/** Resolves when every back exists; rejects with what prevented it. */

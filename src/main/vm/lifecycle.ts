@@ -3,6 +3,8 @@ import {vmError} from './errors.ts';
 import {failureData} from './failure-data.ts';
 import {type AfterEvent, afterEvent} from './guest-event.ts';
 import type {Breakpoints, Step} from './guest-stop.ts';
+import {ResetGuard} from './reset-guard.ts';
+import {tearDown} from './tear-down.ts';
 import type {VmEnd, VmState} from './vm-end.ts';
 import type {VmParts} from './vm-parts.ts';
 import {writeMachineCore} from './write-machine-core.ts';
@@ -18,13 +20,23 @@ export class Lifecycle {
 	#state: VmState = 'created';
 	#last: Promise<void> = Promise.resolve();
 	#end: (end: VmEnd) => void = () => {};
+	readonly #resets: ResetGuard;
+	/** A vCPU cannot go on, and what follows from it has not been done yet. */
+	#isDoomed = false;
+	/** A reset that waits for its time; see {@link ResetGuard}. */
+	#waiting: {readonly timer: NodeJS.Timeout; readonly restart: () => Promise<void>} | undefined;
 
 	constructor(parts: VmParts) {
 		this.#parts = parts;
+		this.#resets = new ResetGuard(parts.resetLimit);
 		parts.vcpus.stopped = (vcpu, reason) => {
 			if (reason.kind === 'debug') parts.debug.hit({vcpu, stop: reason.stop});
-			void this.next(() => this.#stopped(vcpu, reason).catch((cause: unknown) => this.#fail(cause)));
+			this.#isDoomed ||= fatal.includes(reason.kind);
+			this.#follow(() => this.#stopped(vcpu, reason));
 		};
+		parts.haltWatch.halted = () => this.#follow(() => this.#guestHalted());
+		// A thread's death, and a device's, are noticed at once, whatever the machine is doing.
+		void parts.devices.failure.then((error) => this.next(() => this.#finish({kind: 'error', error})));
 		this.ended = new Promise((resolve) => {
 			this.#end = resolve;
 		});
@@ -44,8 +56,10 @@ export class Lifecycle {
 	/** See `Vm.pause`. */
 	pause(): Promise<void> {
 		return this.next(async () => {
-			if (this.#state !== 'running') return;
-			await this.#halt();
+			const waiting = this.#takeWaiting();
+			if (this.#state !== 'running' && waiting === undefined) return;
+			if (this.#state === 'running') await this.#halt();
+			await waiting?.restart();
 			this.#state = 'paused';
 			this.#parts.debug.report({kind: 'paused'});
 		});
@@ -55,6 +69,8 @@ export class Lifecycle {
 	reset(): Promise<void> {
 		return this.next(async () => {
 			if (this.#state === 'stopped') return;
+			this.#takeWaiting();
+			this.#resets.restarted();
 			const debugged = this.#state === 'halted' && this.#parts.debug.isAttached;
 			const wasPaused = this.#state === 'paused' || this.#state === 'created' || debugged;
 			if (this.#state === 'running') await this.#halt();
@@ -126,7 +142,7 @@ export class Lifecycle {
 		try {
 			return await operation();
 		} finally {
-			if (wasRunning) await this.#run();
+			if (wasRunning && !this.#isDoomed) await this.#run();
 		}
 	}
 
@@ -139,20 +155,34 @@ export class Lifecycle {
 
 	async #run(): Promise<void> {
 		this.#state = 'running';
+		this.#resets.running();
 		await this.#parts.units.start();
 	}
 
 	/** Everything out of the guest and quiescent. */
 	async #halt(): Promise<void> {
 		await this.#parts.units.stop();
+		this.#resets.still();
 		this.#parts.debug.runEnded();
 	}
 
-	/** A vCPU stopped by itself. */
+	/** Does what a part of the machine calls for, after the operations before it. What cannot be done ends the machine. */
+	#follow(operation: () => Promise<void>): void {
+		void this.next(() => operation().catch((cause: unknown) => this.#fail(cause)));
+	}
+
+	/** A vCPU stopped by itself: possibly while an operation stopped all of them. */
 	async #stopped(vcpu: number, reason: StopReason): Promise<void> {
-		if (this.#state !== 'running') return;
+		const wasPaused = this.#state === 'paused';
+		const isFatal = fatal.includes(reason.kind);
+		this.#isDoomed &&= !isFatal;
+		if (this.#state !== 'running' && !(wasPaused && isFatal)) return;
 		const {machine, actions, debug} = this.#parts;
-		await this.#halt();
+		if (this.#state === 'running') {
+			const halting = this.#halt();
+			// The processor that has failed is one that cannot be stopped in order.
+			await (reason.kind === 'failed' ? halting.catch(() => {}) : halting);
+		}
 		if (reason.kind === 'debug') {
 			// The debugger may have left meanwhile.
 			if (!debug.isAttached) return this.#run();
@@ -165,13 +195,25 @@ export class Lifecycle {
 		}
 		if (reason.kind === 'crash') {
 			const crash = (status: number): VmEnd => ({kind: 'crash', reason: reason.reason, vcpu, status});
-			return this.#crashed(vcpu, reason.reason, () => this.#act({action: actions.crash, end: crash}));
+			return this.#crashed(vcpu, reason.reason, () => this.#act({action: actions.crash, end: crash}, wasPaused));
 		}
 		const event = machine.events.event;
 		machine.events.clear();
 		if (event === undefined) return this.#run();
 		const after = afterEvent(event, this.#parts);
 		return after.crash === undefined ? this.#act(after) : this.#crashed(vcpu, after.crash, () => this.#act(after));
+	}
+
+	/** The guest can never go on by itself. */
+	async #guestHalted(): Promise<void> {
+		const {actions, debug, stuck} = this.#parts;
+		if (this.#state !== 'running' || debug.isAttached) return;
+		stuck();
+		const {halt: action} = actions;
+		if (action === 'none') return;
+		await this.#halt();
+		this.#state = 'halted';
+		return this.#act({action, end: (status) => ({kind: 'halt', status})});
 	}
 
 	/** What follows a guest's stop could not be done: the machine is over. */
@@ -186,26 +228,65 @@ export class Lifecycle {
 		if (!debug.hold({kind: 'crash', vcpu, reason}, follow)) await follow();
 	}
 
-	async #act({action, end, afterReset}: AfterEvent): Promise<void> {
+	/** @param staysPaused - where the machine starts again, it waits for its owner */
+	async #act({action, end, afterReset}: AfterEvent, staysPaused = false): Promise<void> {
+		const {debug, halted} = this.#parts;
 		if (action === 'halt') {
-			this.#parts.debug.report({kind: 'ended', end: end(0)});
-			return this.#parts.halted(end(0));
+			debug.report({kind: 'ended', end: end(0)});
+			return halted(end(0));
 		}
 		if (action !== 'reset') return this.#finish(end(action.exit));
-		await this.#powerOn();
-		afterReset?.();
-		await this.#run();
+		const restart = async () => {
+			await this.#powerOn();
+			afterReset?.();
+		};
+		// Whoever debugs it sees each of them.
+		const verdict = debug.isAttached ? noPause : this.#resets.asked();
+		if (verdict.kind === 'loop') return this.#finish({kind: 'reset-loop', resets: verdict.resets});
+		if (verdict.afterMs > 0 && !staysPaused) return this.#restartAfter(verdict.afterMs, restart);
+		await restart();
+		if (staysPaused) this.#state = 'paused';
+		else await this.#run();
 	}
 
+	/** Starts the guest again later; operations go on meanwhile, and may do it sooner or not at all. */
+	#restartAfter(ms: number, restart: () => Promise<void>): void {
+		const timer = setTimeout(() => {
+			this.#follow(async () => {
+				if (this.#waiting?.timer !== timer) return;
+				await this.#takeWaiting()?.restart();
+				await this.#run();
+			});
+		}, ms);
+		this.#waiting = {timer, restart};
+	}
+
+	#takeWaiting() {
+		const waiting = this.#waiting;
+		clearTimeout(waiting?.timer);
+		this.#waiting = undefined;
+		return waiting;
+	}
+
+	/** Ends the machine, whatever of it still works. Never rejects. */
 	async #finish(end: VmEnd): Promise<void> {
 		if (this.#state === 'stopped') return;
-		const {devices, vcpus, release} = this.#parts;
-		if (this.#state === 'running') await this.#halt();
+		const {devices, vcpus, release, debug} = this.#parts;
+		const wasRunning = this.#state === 'running';
 		this.#state = 'stopped';
-		this.#parts.debug.takeHeld();
-		await devices.dispose();
-		await vcpus.dispose();
-		await release(end);
-		this.#end(end);
+		this.#takeWaiting();
+		debug.takeHeld();
+		const last = await tearDown(end, [
+			{name: 'what is in flight', run: () => (wasRunning ? this.#halt() : undefined)},
+			{name: "the devices' thread", run: () => devices.dispose()},
+			{name: "the processors' threads", run: () => vcpus.dispose()},
+			{name: 'what the host gave', run: () => release(end), needsAll: true},
+		]);
+		this.#end(last);
 	}
 }
+
+/** Stops after which a vCPU cannot go on. */
+const fatal: readonly StopReason['kind'][] = ['failed', 'crash'];
+
+const noPause = {kind: 'reset', afterMs: 0} as const;

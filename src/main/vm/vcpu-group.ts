@@ -1,4 +1,5 @@
 import type {MachineLayout} from '#devices/machine';
+import {VmmError} from '#support/errors';
 import {stateError} from '#support/saved-state';
 import type {DebugPlan} from '#vcpu-worker/debug';
 import type {StopReason} from '#vcpu-worker/protocol';
@@ -12,7 +13,7 @@ export type StopHandler = (vcpu: number, reason: StopReason) => void;
 /** All vCPUs of a machine. */
 export class VcpuGroup {
 	readonly #threads: readonly VcpuThread[];
-	#runs: Promise<void>[] = [];
+	#runs: Promise<StopReason | undefined>[] = [];
 	/** Who is told when a vCPU stops by itself. */
 	stopped: StopHandler = () => {};
 	readonly #planOf: (vcpu: number) => DebugPlan | 'hold' | undefined;
@@ -77,18 +78,23 @@ export class VcpuGroup {
 	start(): void {
 		this.#runs = this.#threads.map(async (thread) => {
 			const plan = this.#planOf(thread.index);
-			if (plan === 'hold') return;
+			if (plan === 'hold') return undefined;
 			const reason = await thread.run(plan).catch(failed);
 			if (reason.kind !== 'requested') this.stopped(thread.index, reason);
+			return reason;
 		});
 	}
 
-	/** Takes every vCPU out of the guest, its last exit complete. */
+	/**
+	 * Takes every vCPU out of the guest, its last exit complete.
+	 * @throws VmmError of a vCPU whose state is not that between two instructions, once all stand still
+	 */
 	async stop(): Promise<void> {
 		for (const thread of this.#threads) thread.requestStop();
-		await Promise.all(this.#runs);
+		const reasons = await Promise.all(this.#runs);
 		this.#runs = [];
 		for (const thread of this.#threads) thread.allowRun();
+		for (const reason of reasons) if (reason?.kind === 'failed') throw new VmmError(reason.error);
 	}
 
 	/** Queues a non-maskable interrupt on the boot processor. Only while no vCPU runs. */

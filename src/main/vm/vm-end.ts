@@ -11,13 +11,17 @@ export type VmEnd =
 	| {readonly kind: 'crash'; readonly reason: string; readonly vcpu?: number; readonly status: number}
 	/** The guest's watchdog fired; `status` as the configuration has it. */
 	| {readonly kind: 'watchdog'; readonly status: number}
+	/** All processors had halted with interrupts off; `status` as the configuration has it. */
+	| {readonly kind: 'halt'; readonly status: number}
+	/** The guest has started again so often in a row without getting anywhere. */
+	| {readonly kind: 'reset-loop'; readonly resets: number}
 	/** {@link Vm.stop} was called. */
 	| {readonly kind: 'stopped'}
 	/** The machine could not go on. */
 	| {readonly kind: 'error'; readonly error: ErrorData};
 
 /**
- * `created`: built, never started. `halted`: the guest ended and its action is `halt`; {@link Vm.reset} starts it again.
- * `stopped`: over, everything released.
+ * `created`: built, never started. `halted`: the guest ended and its action is `halt`, or it waits before it starts
+ * again; {@link Vm.reset} starts it at once. `stopped`: over, everything released.
  */
 export type VmState = 'created' | 'running' | 'paused' | 'halted' | 'stopped';

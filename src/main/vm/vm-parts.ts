@@ -5,6 +5,7 @@ import type {Progress} from '#main/snapshot';
 import type {InspectNode} from '#support/inspect';
 import type {DebugControl} from './debug-control.ts';
 import type {DeviceThread} from './device-thread.ts';
+import type {HaltWatch} from './halt-watch.ts';
 import type {HotPlug} from './hot-plug.ts';
 import type {SavedUnits, StateUnits} from './units/index.ts';
 import type {VcpuGroup} from './vcpu-group.ts';
@@ -23,6 +24,12 @@ export interface VmParts {
 	/** Writes a snapshot of the machine at rest, whose units have saved `units`. */
 	readonly save: (directory: string, units: SavedUnits, progress?: Progress) => Promise<void>;
 	readonly actions: GuestActions;
+	/** Resets that a guest may ask for in a row without getting anywhere; 0: any number. */
+	readonly resetLimit: number;
+	/** Notices a guest that can never go on. */
+	readonly haltWatch: HaltWatch;
+	/** Called then, once after each power-on. */
+	readonly stuck: () => void;
 	/** Device that gets console input. */
 	readonly consoleDevice: string | undefined;
 	/** Called when the guest has crashed: writes a core dump where one is wanted. Never rejects. */

@@ -8,7 +8,7 @@ transferHandlers.set('throw', throwHandler);
 /** A worker thread and the calls it answers. */
 export interface SpawnedWorker<T extends Leaving> {
 	readonly api: Remote<T>;
-	/** Rejects when the thread fails; never resolves. */
+	/** Rejects when the thread fails, or ends without being told to; never resolves. */
 	readonly failed: Promise<never>;
 	/**
 	 * Resolves when the thread has ended, which it does by itself ({@link leaveOwner}). A thread is never terminated from
@@ -34,12 +34,20 @@ export function spawnWorker<T extends Leaving>(url: URL, name: string): SpawnedW
 
 /** The same for a thread that was started by other means. */
 export function adoptWorker<T extends Leaving>(worker: Worker): SpawnedWorker<T> {
-	const failed = new Promise<never>((_, reject) => worker.once('error', reject));
+	let isLeaving = false;
+	const failed = new Promise<never>((_, reject) => {
+		worker.once('error', reject);
+		worker.once(
+			'exit',
+			(status) => isLeaving || reject(new Error(`the thread has ended by itself (status ${status})`)),
+		);
+	});
 	// Whoever waits for the thread handles this; nobody may be waiting yet.
 	failed.catch(() => {});
 	const api = wrap<T>(nodeEndpoint(worker));
 	const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
 	const leave = () => {
+		isLeaving = true;
 		void (api as unknown as Leaving).dispose();
 		return exited;
 	};

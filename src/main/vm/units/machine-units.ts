@@ -3,6 +3,7 @@ import type {AttachedMachine, SavedDevices} from '#devices/machine';
 import {type BootImage, writeBootImage} from '#main/loader';
 import {stateError} from '#support/saved-state';
 import type {DeviceThread} from '../device-thread.ts';
+import type {HaltWatch} from '../halt-watch.ts';
 import type {VcpuGroup} from '../vcpu-group.ts';
 import type {StateUnit} from './state-unit.ts';
 
@@ -55,4 +56,13 @@ export const vcpusUnit = (
 	reset: async () => vcpus.reset((await bootImage()).entry),
 	save: () => vcpus.save(),
 	restore: (saved) => vcpus.restore(saved),
+});
+
+/** Watches the processors while they run. */
+export const haltWatchUnit = (watch: HaltWatch): StateUnit => ({
+	name: 'halt-watch',
+	needs: ['vcpus'],
+	start: () => watch.start(),
+	stop: () => watch.stop(),
+	reset: () => watch.reset(),
 });

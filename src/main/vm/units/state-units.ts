@@ -23,9 +23,20 @@ export class StateUnits {
 		await Promise.all(this.#units.map((unit) => unit.start?.()));
 	}
 
-	/** Stops every unit, in the opposite order, each after the one before it has stopped. */
+	/**
+	 * Stops every unit, in the opposite order, each after the one before it has stopped, or could not be.
+	 * @throws what the first of them threw, when all have been asked
+	 */
 	async stop(): Promise<void> {
-		for (const unit of this.#units.toReversed()) await unit.stop?.();
+		const failures: unknown[] = [];
+		for (const unit of this.#units.toReversed()) {
+			try {
+				await unit.stop?.();
+			} catch (cause) {
+				failures.push(cause);
+			}
+		}
+		if (failures.length > 0) throw failures[0];
 	}
 
 	/** Puts every unit into its state at power-on. */

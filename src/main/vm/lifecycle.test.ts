@@ -1,0 +1,232 @@
+import test from 'ava';
+import {MachineEvents, MachineState} from '#devices/machine';
+import {vmConfig} from '#main/config';
+import type {ErrorData} from '#support/errors';
+import type {StopReason} from '#vcpu-worker/protocol';
+import {DebugControl} from './debug-control.ts';
+import {Lifecycle} from './lifecycle.ts';
+import type {VmEnd} from './vm-end.ts';
+import type {VmParts} from './vm-parts.ts';
+
+interface Fakes {
+	/** What stopping the units does, once. */
+	readonly stopping?: () => void | Promise<void>;
+	readonly actions?: Partial<VmParts['actions']>;
+	readonly resetLimit?: number;
+	readonly release?: (end: VmEnd) => void;
+}
+
+/** A life whose parts only take note of what is done to them. */
+function lifeOf({stopping, actions, resetLimit = 10, release}: Fakes = {}) {
+	const done: string[] = [];
+	const note = (what: string) => async () => void done.push(what);
+	const events = new MachineEvents(new SharedArrayBuffer(MachineState.byteLength));
+	const failure = Promise.withResolvers<ErrorData>();
+	const vcpus = {stopped: (_vcpu: number, _reason: StopReason) => {}, dispose: note('vcpus')};
+	const haltWatch = {halted: () => {}};
+	let stop = stopping;
+	const parts = {
+		machine: {events},
+		units: {
+			start: note('start'),
+			reset: note('reset'),
+			async stop() {
+				done.push('stop');
+				const action = stop;
+				stop = undefined;
+				await action?.();
+			},
+		},
+		vcpus,
+		haltWatch,
+		debug: new DebugControl(),
+		devices: {failure: failure.promise, dispose: note('devices')},
+		actions: {...vmConfig().guestActions, ...actions},
+		resetLimit,
+		crashDump: async () => {},
+		halted: () => void done.push('halted'),
+		stuck: () => void done.push('stuck'),
+		release: async (end: VmEnd) => {
+			done.push('release');
+			release?.(end);
+		},
+	};
+	const life = new Lifecycle(parts as unknown as VmParts);
+	const guest = {
+		stops: (reason: StopReason) => vcpus.stopped(0, reason),
+		asks: (kind: 'reset' | 'power-off') => {
+			events.request({kind});
+			vcpus.stopped(0, {kind: 'event'});
+		},
+	};
+	/** Resolves when all that has been asked for so far is done. */
+	const settled = () => life.next(async () => {});
+	return {life, done, guest, settled, failDevices: failure.resolve, haltWatch};
+}
+
+const error: ErrorData = {code: 'DEVICE_FAILED', message: 'The device x failed', context: {}};
+const released = ['devices', 'vcpus', 'release'];
+
+for (const state of ['created', 'running', 'paused', 'halted'] as const) {
+	test(`a failure of the devices ends a machine that is ${state}, and gives everything back`, async (t) => {
+		const {life, done, guest, failDevices, settled} = lifeOf({actions: {shutdown: 'halt'}});
+		if (state !== 'created') await life.start();
+		if (state === 'paused') await life.pause();
+		if (state === 'halted') guest.asks('power-off');
+		await settled();
+		t.is(life.state, state);
+		failDevices(error);
+		t.deepEqual(await life.ended, {kind: 'error', error});
+		t.deepEqual(done.slice(-3), released);
+		await life.stop();
+		t.is(life.state, 'stopped');
+	});
+}
+
+test('a machine whose parts cannot be stopped ends all the same, with the first cause', async (t) => {
+	const stopping = () => Promise.reject(new Error('the thread is gone'));
+	const {life, done, guest} = lifeOf({stopping});
+	await life.start();
+	guest.stops({kind: 'crash', reason: 'triple fault'});
+	t.like(await life.ended, {kind: 'error', error: {message: 'The machine could not go on: the thread is gone'}});
+	t.deepEqual(done.slice(-3), released);
+});
+
+test('stop never rejects: what could not be stopped is how the machine ended', async (t) => {
+	const {life, done} = lifeOf({stopping: () => Promise.reject(new Error('the thread is gone'))});
+	await life.start();
+	await life.stop();
+	t.like(await life.ended, {kind: 'error', error: {message: 'The machine could not be stopped: the thread is gone'}});
+	t.deepEqual(done.slice(-3), released);
+});
+
+test('a vCPU whose last access cannot be completed lets no operation see its registers, and ends the machine', async (t) => {
+	const failed: StopReason = {kind: 'failed', error};
+	const {life, guest, done} = lifeOf({
+		stopping() {
+			guest.stops(failed);
+			throw new Error('registers are torn');
+		},
+	});
+	await life.start();
+	await t.throwsAsync(
+		life.atRest('state', async () => t.fail('a snapshot would have been made')),
+		{message: 'registers are torn'},
+	);
+	t.deepEqual(await life.ended, failed.kind === 'failed' ? {kind: 'error', error} : undefined);
+	t.is(done.filter((what) => what === 'start').length, 1);
+});
+
+test('a triple fault just when the machine is paused is not lost', async (t) => {
+	const {life, guest} = lifeOf({stopping: () => guest.stops({kind: 'crash', reason: 'triple fault'})});
+	await life.start();
+	await life.pause();
+	t.deepEqual(await life.ended, {kind: 'crash', reason: 'triple fault', vcpu: 0, status: 3});
+});
+
+test('the same with an operation at rest: the guest does not run on in between', async (t) => {
+	const {life, guest, done} = lifeOf({stopping: () => guest.stops({kind: 'crash', reason: 'triple fault'})});
+	await life.start();
+	await life.atRest('state', async () => {});
+	await life.ended;
+	t.is(done.filter((what) => what === 'start').length, 1);
+});
+
+test('a crash while paused that resets leaves the machine paused', async (t) => {
+	const {life, guest, settled, done} = lifeOf({
+		stopping: () => guest.stops({kind: 'crash', reason: 'triple fault'}),
+		actions: {crash: 'reset'},
+	});
+	await life.start();
+	await life.pause();
+	await settled();
+	t.is(life.state, 'paused');
+	t.deepEqual(done.slice(-2), ['stop', 'reset']);
+});
+
+test('a guest that resets itself without getting anywhere ends', async (t) => {
+	const {life, guest, done, settled} = lifeOf({resetLimit: 2});
+	await life.start();
+	for (let round = 0; round < 3; round++) {
+		guest.asks('reset');
+		await settled();
+	}
+	t.deepEqual(await life.ended, {kind: 'reset-loop', resets: 2});
+	t.is(done.filter((what) => what === 'reset').length, 2);
+});
+
+/** A life that waits before its fourth reset in a row. */
+async function waitingLife() {
+	const lived = lifeOf();
+	await lived.life.start();
+	for (let round = 0; round < 4; round++) {
+		lived.guest.asks('reset');
+		await lived.settled();
+	}
+	return lived;
+}
+
+test('the fourth reset in a row waits, and then the guest runs again', async (t) => {
+	const {life, done} = await waitingLife();
+	t.is(life.state, 'halted');
+	t.is(done.filter((what) => what === 'reset').length, 3);
+	while (life.state !== 'running') await new Promise((resolve) => setTimeout(resolve, 10));
+	t.is(done.filter((what) => what === 'reset').length, 4);
+	await life.stop();
+});
+
+test('pausing a machine that waits to reset has it reset and paused', async (t) => {
+	const {life, done} = await waitingLife();
+	await life.pause();
+	t.is(life.state, 'paused');
+	await life.start();
+	t.is(life.state, 'running');
+	t.deepEqual(done.slice(-2), ['reset', 'start']);
+	await life.stop();
+});
+
+test('a reset by the owner does not wait, nor does a stop', async (t) => {
+	const {life} = await waitingLife();
+	await life.reset();
+	t.is(life.state, 'running');
+	await life.stop();
+	const other = await waitingLife();
+	await other.life.stop();
+	t.deepEqual(await other.life.ended, {kind: 'stopped'});
+});
+
+test('a guest halted for good is said to be, and by default stays', async (t) => {
+	const {life, done, haltWatch, settled} = lifeOf();
+	await life.start();
+	haltWatch.halted();
+	await settled();
+	t.is(life.state, 'running');
+	t.deepEqual(done, ['start', 'stuck']);
+	await life.stop();
+});
+
+test('what follows a guest halted for good can be chosen', async (t) => {
+	const exiting = lifeOf({actions: {halt: {exit: 7}}});
+	await exiting.life.start();
+	exiting.haltWatch.halted();
+	t.deepEqual(await exiting.life.ended, {kind: 'halt', status: 7});
+
+	const kept = lifeOf({actions: {halt: 'halt'}});
+	await kept.life.start();
+	kept.haltWatch.halted();
+	await kept.settled();
+	t.is(kept.life.state, 'halted');
+	t.deepEqual(kept.done, ['start', 'stuck', 'stop', 'halted']);
+	await kept.life.stop();
+});
+
+test('a watch that is late tells nothing of a machine that was paused meanwhile', async (t) => {
+	const {life, done, haltWatch, settled} = lifeOf({actions: {halt: {exit: 7}}});
+	await life.start();
+	await life.pause();
+	haltWatch.halted();
+	await settled();
+	t.is(life.state, 'paused');
+	t.false(done.includes('stuck'));
+	await life.stop();
+});

@@ -1,0 +1,59 @@
+import {errorTable, type VmmError} from '#support/errors';
+import {failureData} from './failure-data.ts';
+import type {VmEnd} from './vm-end.ts';
+
+const tearDownError = errorTable({
+	VM_STOP_INCOMPLETE: (c: {parts: readonly string[]; seconds: number}) => ({
+		message: `The machine is over, but this has not come back within ${c.seconds} s: ${c.parts.join(', ')}`,
+		remedy:
+			'What it uses is kept until the process ends. A device of your own may hang: `openvmm inspect vm/reactor` shows it',
+	}),
+});
+
+/** A part of a machine's end. */
+export interface TearDownStep {
+	/** What a person calls it. */
+	readonly name: string;
+	run(): void | Promise<void>;
+	/** Must not be done while a step before it hangs: a thread still uses what it gives back. */
+	readonly needsAll?: true;
+}
+
+/** How long one step may take: what is slower hangs. */
+const limitMs = 10_000;
+
+/**
+ * Does every step, whatever comes of those before it, and none for longer than a limit.
+ * @returns the end, or what went wrong where nothing worse is known
+ */
+export async function tearDown(end: VmEnd, steps: readonly TearDownStep[], stepMs: number = limitMs): Promise<VmEnd> {
+	const hanging: string[] = [];
+	const problems: unknown[] = [];
+	for (const {name, run, needsAll = false} of steps) {
+		if (needsAll && hanging.length > 0) continue;
+		try {
+			if ((await withLimit(run, stepMs)) === 'hangs') hanging.push(name);
+		} catch (cause) {
+			problems.push(cause);
+		}
+	}
+	if (end.kind === 'error') return end;
+	if (problems.length > 0) return {kind: 'error', error: failureData(problems[0], 'The machine could not be stopped')};
+	return hanging.length > 0 ? {kind: 'error', error: incomplete(hanging, stepMs).toData()} : end;
+}
+
+const incomplete = (parts: readonly string[], stepMs: number): VmmError =>
+	tearDownError('VM_STOP_INCOMPLETE', {parts, seconds: stepMs / 1000});
+
+async function withLimit(run: () => void | Promise<void>, ms: number): Promise<'hangs' | undefined> {
+	const {promise, resolve} = Promise.withResolvers<'hangs'>();
+	const timer = setTimeout(resolve, ms, 'hangs');
+	const running = Promise.resolve(run()).then(() => undefined);
+	// Nobody waits for one that fails after its limit.
+	running.catch(() => {});
+	try {
+		return await Promise.race([running, promise]);
+	} finally {
+		clearTimeout(timer);
+	}
+}
