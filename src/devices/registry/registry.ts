@@ -14,6 +14,7 @@ import {missing} from '#devices/chipset/missing';
 import {pciConfig} from '#devices/chipset/pci-config';
 import {pic8259} from '#devices/chipset/pic-8259';
 import {pit8254} from '#devices/chipset/pit-8254';
+import {powerOffPorts} from '#devices/chipset/power-off-ports';
 import {pvpanic} from '#devices/chipset/pvpanic';
 import {serial16550} from '#devices/chipset/serial-16550';
 import type {AnyDeviceModel, DeclaredModel} from '#devices/device';
@@ -38,6 +39,7 @@ const known: readonly DeclaredModel[] = [
 	pciConfig,
 	debugcon,
 	debugExit,
+	powerOffPorts,
 	missing,
 	latch,
 	rootComplex,

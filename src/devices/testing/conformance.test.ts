@@ -3,6 +3,7 @@ import {powerButton} from '#devices/chipset/acpi-pm';
 import {batteryAddress, defaultBattery} from '#devices/chipset/battery';
 import {watchdogReset} from '#devices/chipset/guest-watchdog';
 import {missingOnEveryPc} from '#devices/chipset/missing';
+import {knownPowerOffPorts} from '#devices/chipset/power-off-ports';
 import type {AccessSize, DeviceCommand} from '#devices/device';
 import {completeModel} from '#devices/pci/function';
 import {probeEndpoint, testComplex} from '#devices/pci/testing';
@@ -32,6 +33,7 @@ const configurations: Readonly<Record<string, unknown>> = {
 	debugcon: {port: 0xe9, backend: {kind: 'stderr'}},
 	'debug-exit': {port: 0xf4},
 	missing: {ports: missingOnEveryPc},
+	'power-off-ports': {ports: knownPowerOffPorts},
 	latch: {port: 0x500},
 	'pcie-root-complex': testComplex,
 	'pcie-root-port': {slot: 3, acs: 0x5f, prefixes: true, multiFunction: true},

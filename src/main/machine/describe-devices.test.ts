@@ -23,12 +23,3 @@ test('with an HPET the outputs of PIT and RTC lead to it, however it got there',
 		t.like(configOf(options, 'rtc'), {irq: 42});
 	}
 });
-
-test('ports that a device takes are no longer claimed as missing', (t) => {
-	const missing = (options: VmOptions) =>
-		(configOf(options, 'missing') as {ports: {name: string}[]}).ports.map(({name}) => name);
-	const dma = {name: 'dma', kind: 'dma-8237', config: {}, route: 'shared'} as const;
-	t.true(missing({}).includes('dma-page'));
-	t.false(missing({devices: [dma]}).includes('dma-page'));
-	t.true(missing({devices: [dma]}).includes('post-code'));
-});

@@ -8,7 +8,6 @@ import {type GuestWatchdogConfig, guestWatchdogKind, guestWatchdogPort} from '#d
 import {type HpetConfig, hpetAddress, hpetKind} from '#devices/chipset/hpet';
 import {i8042Kind} from '#devices/chipset/i8042';
 import {type IoApic82093aaConfig, ioApic82093aaKind} from '#devices/chipset/ioapic-82093aa';
-import {type MissingConfig, missingKind, missingOnEveryPc, missingSerialPorts} from '#devices/chipset/missing';
 import {pciConfigKind} from '#devices/chipset/pci-config';
 import {type Pic8259Config, pic8259Kind} from '#devices/chipset/pic-8259';
 import {type Pit8254Config, pit8254Kind} from '#devices/chipset/pit-8254';
@@ -17,7 +16,6 @@ import {type Serial16550Config, serial16550Kind, standardSerialPorts} from '#dev
 import type {DeviceInstance} from '#devices/device';
 import type {MemoryRange} from '#devices/guest-memory';
 import {extIntInput, hpetInputs} from '#devices/interrupts';
-import {findDeviceModel} from '#devices/registry';
 import {ioApicAddress} from '#main/acpi';
 import type {VmConfig} from '#main/config';
 import {bootLayout} from '#main/loader';
@@ -45,7 +43,10 @@ export interface MachineBirth {
 	readonly generationId: string;
 }
 
-/** Lists the devices of a machine. All four serial ports exist when any of them is attached to something. */
+/**
+ * Lists the devices of a machine but those of {@link describeSparePorts}. All four serial ports exist when any of them is
+ * attached to something.
+ */
 export function describeDevices(config: VmConfig, ram: readonly MemoryRange[], birth: MachineBirth): DeviceInstance[] {
 	const {serial, debugcon, debugExitPort} = config;
 	const hasHpet = config.hpet || (config.devices?.some(({kind}) => kind === hpetKind) ?? false);
@@ -67,7 +68,6 @@ export function describeDevices(config: VmConfig, ram: readonly MemoryRange[], b
 		shared('pvpanic', pvpanicKind, {port: pvpanicPort} satisfies PvpanicConfig),
 		...optionalDevices(config),
 		shared('pci-config', pciConfigKind, {}),
-		shared('missing', missingKind, missingPorts(config, hasSerial)),
 		...(debugcon ? [shared('debugcon', debugconKind, debugcon)] : []),
 		...(debugExitPort === undefined ? [] : [shared('debug-exit', debugExitKind, {port: debugExitPort})]),
 		...(config.devices ?? []),
@@ -83,18 +83,6 @@ function optionalDevices({hpet, guestWatchdog, battery}: VmConfig): DeviceInstan
 		...(guestWatchdog ? [shared(guestWatchdogName, guestWatchdogKind, watchdogConfig)] : []),
 		...(battery ? [shared('battery', batteryKind, batteryConfig)] : []),
 	];
-}
-
-/** Ports that no device has but that guests are known to probe: not worth counting, and free for who asks for one. */
-function missingPorts({debugcon, debugExitPort, devices = []}: VmConfig, hasSerial: boolean): MissingConfig {
-	const known = hasSerial ? missingOnEveryPc : [...missingOnEveryPc, ...missingSerialPorts];
-	const single = [debugcon?.port, debugExitPort].flatMap((base) => (base === undefined ? [] : {base, length: 1}));
-	const regions = devices.flatMap(({kind, config}) => findDeviceModel(kind)?.regions(config) ?? []);
-	const asked = [...single, ...regions.filter(({space}) => space === 'pio')];
-	const free = known.filter(
-		({base, length}) => !asked.some((other) => other.base < base + length && base < other.base + other.length),
-	);
-	return {ports: free.map(({name, base, length}) => ({name, base, length}))};
 }
 
 const fourGib = 2 ** 32;

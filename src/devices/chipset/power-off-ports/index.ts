@@ -1,0 +1,2 @@
+export {knownPowerOffPorts, type PowerOffPort, type PowerOffPortsConfig, powerOffPortsKind} from './handle.ts';
+export {powerOffPorts} from './model.ts';
