@@ -16,6 +16,8 @@ export interface Region {
 	readonly name: string;
 	readonly base: number;
 	readonly length: number;
+	/** Ports that any other device has that asks for them, and a PCI function whose BAR the guest places there. */
+	readonly yields?: true;
 }
 
 /** A range of addresses that the guest places (PCI Express Base 6.0, 7.5.1.2.1). */

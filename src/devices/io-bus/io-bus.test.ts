@@ -77,3 +77,24 @@ test('all overlaps are reported in one error', (t) => {
 	t.throws(() => checkClaims([claim('pio', 0xfffe, 4)]), {code: 'BUS_REGION_OUT_OF_RANGE'});
 	t.notThrows(() => checkClaims([claim('pio', 0, 4), claim('mmio', 0, 4)]));
 });
+
+test('a claim that yields answers only where no other device and no PCI function does', (t) => {
+	const claims = [{...claim('pio', 0x600, 8), yields: true as const}, claim('pio', 0x602, 2, 1)];
+	t.notThrows(() => checkClaims(claims));
+	const targets = [new Recorder(), new Recorder()] as const;
+	const unclaimed = new UnclaimedCounters(new SharedArrayBuffer(UnclaimedState.byteLength));
+	const inBar = (port: number) => port === 0x606;
+	const pci = {
+		readPort: (port: number) => (inBar(port) ? 0x77 : undefined),
+		writePort: (port: number) => inBar(port),
+	};
+	const bus = new IoBus(claims, targets, buildPortTable(claims), unclaimed, pci);
+	bus.writePort(0x604, 2, 0x2000);
+	bus.writePort(0x602, 2, 1);
+	t.is(bus.readPort(0x606, 1), 0x77);
+	bus.writePort(0x606, 1, 2);
+	t.is(bus.readPort(0x600, 1), 0x10);
+	t.deepEqual(targets[0].log, ['w0+4/2=2000', 'r0+0/1']);
+	t.deepEqual(targets[1].log, ['w0+0/2=1']);
+	t.deepEqual(unclaimed.list(), []);
+});

@@ -20,11 +20,14 @@ export interface PortFallback {
 /** All ones, as a bus without a responder reads. */
 const allOnes = {1: 0xff, 2: 0xffff, 4: 0xffffffff} as const;
 
-/** Port lookup by number: the claim's index plus one, 0 for none. Made once per machine, shared by its threads. */
+/**
+ * Port lookup by number: the claim's index plus one, 0 for none and for those that yield. Made once per machine, shared by
+ * its threads.
+ */
 export function buildPortTable(claims: readonly Claim[]): SharedArrayBuffer {
 	const table = new Uint16Array(new SharedArrayBuffer(portCount * 2));
 	for (const [index, claim] of claims.entries()) {
-		if (claim.space === 'pio') table.fill(index + 1, claim.base, claim.base + claim.length);
+		if (claim.space === 'pio' && !claim.yields) table.fill(index + 1, claim.base, claim.base + claim.length);
 	}
 	return table.buffer;
 }
@@ -38,6 +41,8 @@ export class IoBus {
 	readonly #mmio: RangeMap;
 	readonly #unclaimed: UnclaimedCounters;
 	readonly #fallback: PortFallback | undefined;
+	/** Claims of ports that are asked last. */
+	readonly #yielding: readonly Claim[];
 
 	/**
 	 * @param claims - checked claims of the whole machine
@@ -58,6 +63,7 @@ export class IoBus {
 		for (const [index, {space, base, length}] of claims.entries()) {
 			if (space === 'mmio') this.#mmio.insert(base, base + length, index);
 		}
+		this.#yielding = claims.filter(({space, yields}) => space === 'pio' && yields);
 		this.#unclaimed = unclaimed;
 		this.#fallback = fallback;
 	}
@@ -68,6 +74,8 @@ export class IoBus {
 		if (index === 0) {
 			const value = this.#fallback?.readPort(port, size);
 			if (value !== undefined) return value;
+			const last = this.#yieldingAt(port);
+			if (last !== undefined) return this.#read(last, port - last.base, size);
 			this.#unclaimed.port(port);
 			return allOnes[size];
 		}
@@ -79,7 +87,10 @@ export class IoBus {
 	writePort(port: number, size: AccessSize, value: number): void {
 		const index = this.#ports[port] as number;
 		if (index === 0) {
-			if (this.#fallback?.writePort(port, size, value) !== true) this.#unclaimed.port(port);
+			if (this.#fallback?.writePort(port, size, value) === true) return;
+			const last = this.#yieldingAt(port);
+			if (last !== undefined) this.#write(last, port - last.base, size, value);
+			else this.#unclaimed.port(port);
 			return;
 		}
 		const claim = this.#claims[index - 1] as Claim;
@@ -131,6 +142,11 @@ export class IoBus {
 			if (claim.space === 'pio') this.writePort(address & (portCount - 1), 1, byte);
 			else this.writeMmio(address, 1, byte);
 		}
+	}
+
+	#yieldingAt(port: number): Claim | undefined {
+		for (const claim of this.#yielding) if (port >= claim.base && port < claim.base + claim.length) return claim;
+		return undefined;
 	}
 
 	#find(address: number): Claim | undefined {

@@ -8,9 +8,11 @@ import {type GuestWatchdogConfig, guestWatchdogKind, guestWatchdogPort} from '#d
 import {type HpetConfig, hpetAddress, hpetKind} from '#devices/chipset/hpet';
 import {i8042Kind} from '#devices/chipset/i8042';
 import {type IoApic82093aaConfig, ioApic82093aaKind} from '#devices/chipset/ioapic-82093aa';
+import {type MissingConfig, missingKind, missingOnEveryPc, missingSerialPorts} from '#devices/chipset/missing';
 import {pciConfigKind} from '#devices/chipset/pci-config';
 import {type Pic8259Config, pic8259Kind} from '#devices/chipset/pic-8259';
 import {type Pit8254Config, pit8254Kind} from '#devices/chipset/pit-8254';
+import {knownPowerOffPorts, type PowerOffPortsConfig, powerOffPortsKind} from '#devices/chipset/power-off-ports';
 import {type PvpanicConfig, pvpanicKind, pvpanicPort} from '#devices/chipset/pvpanic';
 import {type Serial16550Config, serial16550Kind, standardSerialPorts} from '#devices/chipset/serial-16550';
 import type {DeviceInstance} from '#devices/device';
@@ -43,10 +45,7 @@ export interface MachineBirth {
 	readonly generationId: string;
 }
 
-/**
- * Lists the devices of a machine but those of {@link describeSparePorts}. All four serial ports exist when any of them is
- * attached to something.
- */
+/** Lists the devices of a machine. All four serial ports exist when any of them is attached to something. */
 export function describeDevices(config: VmConfig, ram: readonly MemoryRange[], birth: MachineBirth): DeviceInstance[] {
 	const {serial, debugcon, debugExitPort} = config;
 	const hasHpet = config.hpet || (config.devices?.some(({kind}) => kind === hpetKind) ?? false);
@@ -68,6 +67,14 @@ export function describeDevices(config: VmConfig, ram: readonly MemoryRange[], b
 		shared('pvpanic', pvpanicKind, {port: pvpanicPort} satisfies PvpanicConfig),
 		...optionalDevices(config),
 		shared('pci-config', pciConfigKind, {}),
+		shared('power-off-ports', powerOffPortsKind, {ports: knownPowerOffPorts} satisfies PowerOffPortsConfig),
+		shared('missing', missingKind, {
+			ports: [...missingOnEveryPc, ...(hasSerial ? [] : missingSerialPorts)].map(({name, base, length}) => ({
+				name,
+				base,
+				length,
+			})),
+		} satisfies MissingConfig),
 		...(debugcon ? [shared('debugcon', debugconKind, debugcon)] : []),
 		...(debugExitPort === undefined ? [] : [shared('debug-exit', debugExitKind, {port: debugExitPort})]),
 		...(config.devices ?? []),

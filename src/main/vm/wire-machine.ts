@@ -3,7 +3,7 @@ import {layOutMachine, type MachineLayout} from '#devices/machine';
 import type {RootComplexConfig} from '#devices/pci/root-complex';
 import type {LoadedModels} from '#devices/registry';
 import type {VmConfig} from '#main/config';
-import {describeDevices, describeOwnDevices, describeSparePorts, randomGenerationId} from '#main/machine';
+import {describeDevices, describeOwnDevices, randomGenerationId} from '#main/machine';
 import {describePcie} from '#main/pcie';
 import {createProcessorTopology, type ProcessorTopology, readHostTopology} from '#main/topology';
 import {DoorbellState, mailboxBytes} from '#support/mailbox';
@@ -50,6 +50,5 @@ export function wireMachine(
 		...describePcie(config.pcie, complexes),
 		...describeOwnDevices(config, models.own),
 	];
-	const all = [...devices, ...describeSparePorts(devices, models.findModel)];
-	return layOutMachine(all, models.findModel, {modules, doorbell, mailbox});
+	return layOutMachine(devices, models.findModel, {modules, doorbell, mailbox});
 }

@@ -13,7 +13,7 @@ const MissingState = sharedStruct('missing', {
 export const missing: DeviceModel<MissingConfig, (typeof MissingState)['fields']> = {
 	kind: missingKind,
 	state: MissingState,
-	regions: ({ports}) => ports.map(({name, base, length}) => ({space: 'pio', name, base, length})),
+	regions: ({ports}) => ports.map(({name, base, length}) => ({space: 'pio', name, base, length, yields: true})),
 	front: ({ports}, state) => {
 		const postCode = ports.findIndex(({name}) => name === 'post-code');
 		return {
