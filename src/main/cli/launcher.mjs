@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Starts openvmm with a Node.js that can run it. Plain JavaScript that Node.js 18 understands, because the
+// Starts openvmm with a Node.js that can run it. Plain JavaScript that Node.js 20 understands, because the
 // machine's own `node` may be older than what openvmm needs.
 import {spawn} from 'node:child_process';
 import {existsSync} from 'node:fs';

@@ -19,7 +19,6 @@ function evidence(changes: Partial<Evidence> = {}, files: Record<string, string>
 		'/proc/cpuinfo': cpuinfo('fpu svm'),
 		'/proc/meminfo': meminfo(4194304),
 		'/sys/module/kvm_amd/parameters/nested': '1',
-		'/proc/sys/kernel/io_uring_disabled': '0',
 		...files,
 	};
 	return {
@@ -87,13 +86,6 @@ test('little memory is a warning, and a control group limits it', (t) => {
 	t.regex(finding('memory', evidence({}, {'/sys/fs/cgroup/memory.max': 'max'})) ?? '', /^ok 4\.0 GiB/);
 });
 
-test('io_uring is reported as kernel and sysctl have it', (t) => {
-	const sysctl = '/proc/sys/kernel/io_uring_disabled';
-	t.regex(finding('io_uring', evidence({}, {[sysctl]: '1'})) ?? '', /off for unprivileged processes/);
-	t.regex(finding('io_uring', evidence({}, {[sysctl]: '2'})) ?? '', /off for everyone/);
-	t.regex(finding('io_uring', evidence({kernelRelease: '5.4.0'})) ?? '', /too old/);
-});
-
 test('another architecture and an old runtime fail', (t) => {
 	t.regex(finding('processor', evidence({architecture: 'arm64'})) ?? '', /^fail .*guests are x86-64$/);
 	t.regex(finding('node', evidence({nodeVersion: '20.1.0'})) ?? '', /^fail /);
@@ -107,7 +99,7 @@ test('the incubator is looked for in a checkout only', (t) => {
 test('the host that runs this test is examined without failing', (t) => {
 	const findings = examineHost(hostEvidence());
 	t.deepEqual(
-		['processor', 'kvm', 'memory', 'hugepages', 'io_uring', 'node'].filter(
+		['processor', 'kvm', 'memory', 'hugepages', 'node'].filter(
 			(name) => !findings.some((found) => found.name === name),
 		),
 		[],

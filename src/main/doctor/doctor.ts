@@ -1,7 +1,7 @@
 import {writeSync} from 'node:fs';
 import {type Evidence, hostEvidence} from './evidence.ts';
 import type {Finding, Level} from './finding.ts';
-import {checkoutFindings, ioFindings, memoryFindings, processorFindings, runtimeFindings} from './host-findings.ts';
+import {checkoutFindings, memoryFindings, processorFindings, runtimeFindings} from './host-findings.ts';
 import {kvmFindings} from './kvm-findings.ts';
 
 /** How the findings are printed. */
@@ -18,7 +18,6 @@ export function examineHost(evidence: Evidence): Finding[] {
 		...processorFindings(evidence),
 		...kvmFindings(evidence),
 		...memoryFindings(evidence),
-		...ioFindings(evidence),
 		...runtimeFindings(evidence),
 		...checkoutFindings(evidence),
 	];

@@ -50,19 +50,6 @@ export function memoryFindings({read}: Evidence): Finding[] {
 	];
 }
 
-/** How device workers will wait for I/O. */
-export function ioFindings({read, kernelRelease}: Evidence): Finding[] {
-	const name = 'io_uring';
-	const disabled = read('/proc/sys/kernel/io_uring_disabled') ?? '0';
-	const [major = 0, minor = 0] = kernelRelease.split('.').map(Number);
-	if (major < 5 || (major === 5 && minor < 6)) {
-		return [{name, level: 'ok', text: `Linux ${kernelRelease} is too old for io_uring: epoll is used instead`}];
-	}
-	if (disabled === '0') return [{name, level: 'ok', text: 'the kernel allows io_uring'}];
-	const who = disabled === '1' ? 'unprivileged processes' : 'everyone';
-	return [{name, level: 'ok', text: `io_uring is off for ${who} (kernel.io_uring_disabled): epoll is used instead`}];
-}
-
 /** The JavaScript runtime. */
 export function runtimeFindings({nodeVersion, nodePath}: Evidence): Finding[] {
 	const text = `Node.js ${nodeVersion} (${nodePath})`;
