@@ -206,7 +206,7 @@ export interface ModelParts<C, T extends Fields> {
 	lines?(config: C): Readonly<Record<string, number>>;
 	/**
 	 * Interrupt inputs that lead to this device instead of the interrupt controller: name to number. The lock of the
-	 * device that drives one is held while this one's is taken, so what it drives in turn must never lead back.
+	 * device that drives one is held while this one's is taken: a machine in which what it drives in turn leads back is refused.
 	 */
 	inputs?(config: C): Readonly<Record<string, number>>;
 	front(config: C, state: StructView<T>, services: DeviceServices): DeviceFront;

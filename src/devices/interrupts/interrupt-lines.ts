@@ -1,3 +1,4 @@
+import {errorTable} from '#support/errors';
 import {lock, unlock} from '#support/shared-memory';
 import type {InterruptLine} from './interrupt-line.ts';
 import type {MessageInterrupts} from './message-interrupts.ts';
@@ -15,6 +16,13 @@ export interface LineSource {
 	readonly source: number;
 	readonly gsi: number;
 }
+
+const lineError = errorTable({
+	INTERRUPT_INPUT_HANGS: (c: {input: number}) => ({
+		message: `Another thread does not come back from driving the interrupt input ${c.input}`,
+		remedy: 'The device that the input leads to hangs, or calls back a device that has called it',
+	}),
+});
 
 /** Words per input in the table: a lock, and how many sources assert it. */
 const gsiWords = 2;
@@ -51,7 +59,7 @@ export class InterruptLines {
 			setLevel: (asserted) => {
 				const level = asserted ? 1 : 0;
 				if (Atomics.exchange(this.#words, source, level) === level) return;
-				lock(this.#words, lockWord);
+				if (!lock(this.#words, lockWord)) throw lineError('INTERRUPT_INPUT_HANGS', {input: gsi});
 				try {
 					const before = Atomics.add(this.#words, lockWord + 1, asserted ? 1 : -1);
 					if (before === 0 || before + (asserted ? 1 : -1) === 0) this.#controller.setLine(gsi, asserted);

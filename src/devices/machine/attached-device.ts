@@ -1,28 +1,40 @@
 import type {AccessSize, DeviceFront} from '#devices/device';
 import type {BusTarget} from '#devices/io-bus';
+import {errorTable} from '#support/errors';
 import type {MailboxCaller} from '#support/mailbox';
-import {lock, type StructView, unlock} from '#support/shared-memory';
+import {lock, lockPatienceMs, type StructView, unlock} from '#support/shared-memory';
 import {deviceFailure} from './guarded-back.ts';
 import {DeviceHeader} from './layout.ts';
 
 type Header = StructView<(typeof DeviceHeader)['fields']>;
 const lockWord = DeviceHeader.word('lock');
 
+const targetError = errorTable({
+	DEVICE_HANGS: (c: {device: string; seconds: number}) => ({
+		message: `The device ${c.device} has been busy for ${c.seconds} s with an access of another thread`,
+		remedy:
+			"Its code, or that of a device that it has called by a line, does not come back: look in the device's own module",
+	}),
+});
+
 /** A device served on the calling thread, over its shared state, under its lock. */
 export class SharedTarget implements BusTarget {
 	readonly #name: string;
 	readonly #header: Header;
 	readonly #front: DeviceFront;
+	readonly #patienceMs: number;
 
-	constructor(name: string, header: Header, front: DeviceFront) {
+	/** @param patienceMs - how long an access may wait for the device before the device counts as one that hangs */
+	constructor(name: string, header: Header, front: DeviceFront, patienceMs = lockPatienceMs) {
 		this.#name = name;
 		this.#header = header;
 		this.#front = front;
+		this.#patienceMs = patienceMs;
 	}
 
 	read(region: number, offset: number, size: AccessSize): number {
 		const header = this.#header;
-		lock(header.$atomic, lockWord);
+		this.#lock();
 		try {
 			header.accesses++;
 			return this.#front.read(region, offset, size);
@@ -35,7 +47,7 @@ export class SharedTarget implements BusTarget {
 
 	write(region: number, offset: number, size: AccessSize, value: number): void {
 		const header = this.#header;
-		lock(header.$atomic, lockWord);
+		this.#lock();
 		try {
 			header.accesses++;
 			this.#front.write(region, offset, size, value);
@@ -48,12 +60,17 @@ export class SharedTarget implements BusTarget {
 
 	/** Runs `action` as an access would. */
 	locked<R>(action: () => R): R {
-		lock(this.#header.$atomic, lockWord);
+		this.#lock();
 		try {
 			return action();
 		} finally {
 			unlock(this.#header.$atomic, lockWord);
 		}
+	}
+
+	#lock(): void {
+		if (!lock(this.#header.$atomic, lockWord, this.#patienceMs))
+			throw targetError('DEVICE_HANGS', {device: this.#name, seconds: this.#patienceMs / 1000});
 	}
 }
 

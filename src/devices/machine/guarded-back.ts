@@ -14,7 +14,7 @@ export type DeviceFailed = (error: VmmError) => void;
 
 /** The failure of a device's own code, in which nothing was to be thrown. */
 export function deviceFailure(device: string, when: string, cause: unknown): VmmError {
-	if (isVmmError(cause, 'DEVICE_FAILED')) return cause;
+	if (isVmmError(cause, 'DEVICE_FAILED') || isVmmError(cause, 'DEVICE_HANGS')) return cause;
 	const text = cause instanceof Error ? cause.message : String(cause);
 	return deviceError('DEVICE_FAILED', {device, when, cause: text}, {cause});
 }

@@ -73,6 +73,11 @@ const machineError = errorTable({
 	DEVICE_INPUT_TAKEN: (c: {name: string; input: number; other: string}) => ({
 		message: `Devices ${c.other} and ${c.name} both take the interrupt input ${c.input}`,
 	}),
+	DEVICE_LINES_CYCLE: (c: {path: readonly string[]}) => ({
+		message: `The interrupt lines of devices lead back to where they come from: ${c.path.join(' → ')}`,
+		remedy:
+			'Let one of them lead to the interrupt controller: devices that call each other would wait for each other for ever',
+	}),
 	DEVICE_LINE_OUT_OF_RANGE: (c: {name: string; line: string; gsi: number}) => ({
 		message: `Device ${c.name} wants interrupt ${c.gsi} for its line ${c.line}, but inputs are 0-${gsiCount - 1}`,
 	}),
@@ -120,6 +125,7 @@ export function layOutMachine(
 		devices.push({...instance, stateOffset: stateBytes, lines, inputs, hasBack: model.back !== undefined});
 		stateBytes += DeviceHeader.byteLength + model.state.byteLength;
 	}
+	checkLines(devices);
 	checkPlaces(described);
 	checkClaims(claims);
 	return {
@@ -137,4 +143,21 @@ export function layOutMachine(
 		additions: 0,
 		...wiring,
 	};
+}
+
+/** A device's lock is held while what its line leads to is called: a way back would lock all processors. */
+function checkLines(devices: readonly PlacedDevice[]): void {
+	const takes = (gsi: number) => devices.find(({inputs}) => Object.values(inputs).includes(gsi));
+	const cleared = new Set<PlacedDevice>();
+	const visit = (device: PlacedDevice, path: readonly PlacedDevice[]): void => {
+		const names = [...path, device].map(({name}) => name);
+		if (path.includes(device)) throw machineError('DEVICE_LINES_CYCLE', {path: names.slice(path.indexOf(device))});
+		if (cleared.has(device)) return;
+		for (const {gsi} of Object.values(device.lines)) {
+			const next = takes(gsi);
+			if (next !== undefined) visit(next, [...path, device]);
+		}
+		cleared.add(device);
+	};
+	for (const device of devices) visit(device, []);
 }

@@ -13,7 +13,11 @@ export interface ExitStatus {
  */
 export const exitStatuses = {
 	ok: {status: 0, meaning: 'the guest powered off, or the console said quit', codes: []},
-	internal: {status: 1, meaning: 'KVM or openvmm itself failed', codes: ['CLI_INTERNAL', 'DEVICE_FAILED']},
+	internal: {
+		status: 1,
+		meaning: 'KVM or openvmm itself failed',
+		codes: ['CLI_INTERNAL', 'DEVICE_FAILED', 'DEVICE_HANGS'],
+	},
 	usage: {
 		status: 2,
 		meaning: 'the command line or the configuration is wrong',

@@ -1,5 +1,5 @@
 export {ByteRing, ringFields} from './byte-ring.ts';
-export {lock, unlock} from './lock.ts';
+export {lock, lockPatienceMs, unlock} from './lock.ts';
 export {allocateSharedPages, maxSharedPages, sharedPageSize} from './page-memory.ts';
 export {
 	bytes,

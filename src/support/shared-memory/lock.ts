@@ -2,13 +2,27 @@
 
 const spins = 200;
 
-/** Takes the lock. Holders run bounded, non-blocking code, so a short spin usually suffices; then the thread sleeps. */
-export function lock(words: Int32Array, index: number): void {
-	if (Atomics.compareExchange(words, index, 0, 1) === 0) return;
+/** How long a thread waits for a lock, in milliseconds: holders run bounded code, so that one that takes longer hangs. */
+export const lockPatienceMs = 10_000;
+
+/** Waits come in so many slices: while the whole process is stopped, only the one that was under way runs out. */
+const slices = 50;
+
+/**
+ * Takes the lock. Holders run bounded, non-blocking code, so a short spin usually suffices; then the thread sleeps.
+ * @returns false when it was not to be had in time, and is not held
+ */
+export function lock(words: Int32Array, index: number, patienceMs: number = lockPatienceMs): boolean {
+	if (Atomics.compareExchange(words, index, 0, 1) === 0) return true;
 	for (let spin = 0; spin < spins; spin++) {
-		if (Atomics.compareExchange(words, index, 0, 1) === 0) return;
+		if (Atomics.compareExchange(words, index, 0, 1) === 0) return true;
 	}
-	while (Atomics.exchange(words, index, 2) !== 0) Atomics.wait(words, index, 2);
+	for (let slice = 0; Atomics.exchange(words, index, 2) !== 0; ) {
+		if (Atomics.wait(words, index, 2, patienceMs / slices) !== 'timed-out') continue;
+		slice++;
+		if (slice === slices) return false;
+	}
+	return true;
 }
 
 /** Releases the lock and wakes one waiter if there may be any. */
