@@ -3,16 +3,15 @@
  * 1000 of each. The accesses go round eight regions, so that none is found by being the last one. Each kind has a thread of
  * its own, as a processor has: code that was compiled for another kind would cost this one up to a sixth. Needs no KVM.
  */
+
 import {once} from 'node:events';
 import {isMainThread, Worker, workerData} from 'node:worker_threads';
 import type {AnyDeviceModel, DeviceInstance, DeviceModel} from '#devices/device';
-import {MappedMemory} from '#devices/guest-memory';
-import {AttachedMachine, layOutMachine} from '#devices/machine';
 import {completeModel} from '#devices/pci/function';
 import {rootPortKind} from '#devices/pci/port';
 import {bytesPerBus, type RootComplexConfig, rootComplexKind} from '#devices/pci/root-complex';
 import {findDeviceModel} from '#devices/registry';
-import {DoorbellState, MailboxCaller, mailboxBytes} from '#support/mailbox';
+import {oneThreadMachine} from '#devices/testing';
 import {f64, type StructView, sharedStruct} from '#support/shared-memory';
 import {report} from './report.ts';
 
@@ -54,13 +53,7 @@ const models = [ports, fixed, endpoint];
 const findModel = (kind: string) => models.find((model) => model.kind === kind) ?? findDeviceModel(kind);
 
 function machineOf(devices: readonly DeviceInstance[]) {
-	const doorbell = {buffer: new SharedArrayBuffer(DoorbellState.byteLength), wakeFd: -1};
-	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(1)), callers: 1, doorbell};
-	const layout = layOutMachine(devices, findModel, {modules: [], doorbell, mailbox});
-	const interrupts = {setLine() {}, messages: {send() {}, setRoutes() {}}};
-	const machine = new AttachedMachine(layout, {findModel, interrupts, memory: new MappedMemory([])});
-	machine.reset();
-	return machine.bus(new MailboxCaller(mailbox, 0, {spins: 1, giveUp: () => true}));
+	return oneThreadMachine(devices, {findModel}).bus;
 }
 
 const many = (kind: string, count: number): DeviceInstance[] =>

@@ -3,16 +3,14 @@
  * at once in KVM's place, beside a C loop around the same call. Runs without KVM and without an emulator, so its
  * figure is the part of an exit's cost that is ours.
  */
+
 import {execFileSync} from 'node:child_process';
 import {mkdtempSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {latchKind} from '#devices/chipset/latch';
-import {MappedMemory} from '#devices/guest-memory';
-import {AttachedMachine, layOutMachine} from '#devices/machine';
-import {findDeviceModel} from '#devices/registry';
+import {oneThreadMachine} from '#devices/testing';
 import {koffi} from '#support/ffi';
-import {DoorbellState, MailboxCaller, mailboxBytes} from '#support/mailbox';
 import type {CpuBackend, PortExit} from '#vcpu-worker/backend';
 import {ExitSampler} from '#vcpu-worker/latency';
 import {VcpuControl, vcpuShared, vcpuSharedBytes} from '#vcpu-worker/protocol';
@@ -60,16 +58,8 @@ function processor(control: ReturnType<typeof VcpuControl.on>): CpuBackend {
 }
 
 function machineWithLatch() {
-	const doorbell = {buffer: new SharedArrayBuffer(DoorbellState.byteLength), wakeFd: -1};
-	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(1)), callers: 1, doorbell};
-	const devices = [{name: 'latch', kind: latchKind, config: {port}, route: 'shared'}] as const;
-	const layout = layOutMachine(devices, findDeviceModel, {modules: [], doorbell, mailbox});
-	const interrupts = {setLine() {}, messages: {send() {}, setRoutes() {}}};
-	const host = {findModel: findDeviceModel, interrupts, memory: new MappedMemory([])};
-	const machine = new AttachedMachine(layout, host);
-	machine.reset();
-	const caller = new MailboxCaller(mailbox, 0, {spins: 1, giveUp: () => true});
-	return {bus: machine.bus(caller), events: machine.events};
+	const {machine, bus} = oneThreadMachine([{name: 'latch', kind: latchKind, config: {port}, route: 'shared'}]);
+	return {bus, events: machine.events};
 }
 
 const {control, probe, latencies} = vcpuShared({buffer: new SharedArrayBuffer(vcpuSharedBytes), byteOffset: 0});

@@ -1,10 +1,9 @@
 import test from 'ava';
 import type {DeviceBack, DeviceFront, DeviceModel} from '#devices/device';
-import {MappedMemory} from '#devices/guest-memory';
-import {FakeReactor} from '#devices/testing';
-import {DoorbellState, inspectMailboxes, MailboxCaller, mailboxBytes} from '#support/mailbox';
+import {FakeReactor, oneThreadMachine} from '#devices/testing';
+import {inspectMailboxes} from '#support/mailbox';
 import {sharedStruct, u8} from '#support/shared-memory';
-import {AttachedMachine, DeviceBacks, layOutMachine} from './index.ts';
+import {DeviceBacks} from './index.ts';
 
 const State = sharedStruct('caller', {written: u8()});
 
@@ -37,15 +36,9 @@ function machineOf(changes: {readonly back?: Partial<DeviceBack>; readonly front
 			};
 		},
 	};
-	const doorbell = {buffer: new SharedArrayBuffer(DoorbellState.byteLength), wakeFd: -1};
-	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(1)), callers: 1, doorbell};
-	const findModel = () => model;
 	const route = changes.front === undefined ? 'shared' : 'remote';
 	const device = {name: 'caller', kind: 'caller', config: {}, route} as const;
-	const layout = layOutMachine([device], findModel, {modules: [], doorbell, mailbox});
-	const interrupts = {setLine() {}, messages: {send() {}, setRoutes() {}}};
-	const machine = new AttachedMachine(layout, {findModel, interrupts, memory: new MappedMemory([])});
-	const bus = machine.bus(new MailboxCaller(mailbox, 0, {spins: 1, giveUp: () => true}));
+	const {machine, bus, mailbox} = oneThreadMachine([device], {findModel: () => model});
 	const backs = new DeviceBacks(machine, reactor, ({code, message}) => failures.push(`${code}: ${message}`));
 	const arm = (what: string) => handlers[0]?.(what);
 	return {told, failures, backs, reactor, arm, bus, mailbox, write: () => bus.writePort(0x500, 1, 1)};

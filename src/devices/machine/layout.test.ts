@@ -1,8 +1,7 @@
 import test from 'ava';
 import type {AnyDeviceModel} from '#devices/device';
-import {DoorbellState, mailboxBytes} from '#support/mailbox';
+import {oneThreadMachine} from '#devices/testing';
 import {sharedStruct, u8} from '#support/shared-memory';
-import {layOutMachine} from './index.ts';
 
 interface Wires {
 	readonly lines: Readonly<Record<string, number>>;
@@ -29,9 +28,7 @@ function layOut(...wires: readonly string[]) {
 		};
 		return {name, kind: 'wired', config, route: 'shared'} as const;
 	});
-	const doorbell = {buffer: new SharedArrayBuffer(DoorbellState.byteLength), wakeFd: -1};
-	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(1)), callers: 1, doorbell};
-	return layOutMachine(devices, () => model, {modules: [], doorbell, mailbox});
+	return oneThreadMachine(devices, {findModel: () => model}).layout;
 }
 
 test('devices whose lines lead to each other are refused, with the way round', (t) => {

@@ -3,10 +3,8 @@ import {ioApic82093aaKind} from '#devices/chipset/ioapic-82093aa';
 import {latchKind} from '#devices/chipset/latch';
 import {serial16550Kind} from '#devices/chipset/serial-16550';
 import type {DeviceInstance} from '#devices/device';
-import {MappedMemory} from '#devices/guest-memory';
-import {findDeviceModel} from '#devices/registry';
-import {DoorbellState, MailboxCaller, mailboxBytes} from '#support/mailbox';
-import {AttachedMachine, layOutMachine, type SavedDevices} from './index.ts';
+import {oneThreadMachine} from '#devices/testing';
+import type {SavedDevices} from './index.ts';
 
 const shared = (name: string, kind: string, config: unknown): DeviceInstance => ({name, kind, config, route: 'shared'});
 const latchAt = (port: number) => shared('latch', latchKind, {port});
@@ -17,9 +15,6 @@ const devices = [
 ];
 
 function machineOf(instances: readonly DeviceInstance[]) {
-	const doorbell = {buffer: new SharedArrayBuffer(DoorbellState.byteLength), wakeFd: -1};
-	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(1)), callers: 1, doorbell};
-	const layout = layOutMachine(instances, findDeviceModel, {modules: [], doorbell, mailbox});
 	const lines: [number, boolean][] = [];
 	const routes: number[][] = [];
 	const interrupts = {
@@ -29,10 +24,7 @@ function machineOf(instances: readonly DeviceInstance[]) {
 			setRoutes: (all: readonly {input: number}[]) => void routes.push(all.map(({input}) => input)),
 		},
 	};
-	const machine = new AttachedMachine(layout, {findModel: findDeviceModel, interrupts, memory: new MappedMemory([])});
-	machine.reset();
-	const bus = machine.bus(new MailboxCaller(mailbox, 0, {spins: 1, giveUp: () => true}));
-	return {machine, bus, lines, routes};
+	return {...oneThreadMachine(instances, {interrupts}), lines, routes};
 }
 
 /** Latches a value, makes the serial port ask for its interrupt, and routes the I/O APIC's input 4. */

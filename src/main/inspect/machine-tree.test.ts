@@ -1,13 +1,10 @@
 import test from 'ava';
 import {latchKind} from '#devices/chipset/latch';
 import {serial16550Kind} from '#devices/chipset/serial-16550';
-import {MappedMemory} from '#devices/guest-memory';
-import {AttachedMachine, layOutMachine} from '#devices/machine';
-import {findDeviceModel} from '#devices/registry';
+import {oneThreadMachine} from '#devices/testing';
 import {vmConfig} from '#main/config';
 import {gettid} from '#support/ffi';
 import {inspectTree, toJson, updateTree} from '#support/inspect';
-import {DoorbellState, MailboxCaller, mailboxBytes} from '#support/mailbox';
 import {ReactorState} from '#support/reactor';
 import {vcpuShared, vcpuSharedBytes} from '#vcpu-worker/protocol';
 import type {InspectedVcpu} from './inspected-machine.ts';
@@ -15,19 +12,10 @@ import {machineTree} from './machine-tree.ts';
 
 /** A machine of a latch and a serial port whose processors and devices' thread are only pretended. */
 function machineOf(changes: Partial<InspectedVcpu> = {}) {
-	const doorbell = {buffer: new SharedArrayBuffer(DoorbellState.byteLength), wakeFd: -1};
-	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(1)), callers: 1, doorbell};
-	const layout = layOutMachine(
-		[
-			{name: 'latch', kind: latchKind, config: {port: 0x500}, route: 'remote'},
-			{name: 'com/1', kind: serial16550Kind, config: {base: 0x3f8, irq: 4, backend: {kind: 'none'}}, route: 'shared'},
-		],
-		findDeviceModel,
-		{modules: [], doorbell, mailbox},
-	);
-	const interrupts = {setLine() {}, messages: {send() {}, setRoutes() {}}};
-	const machine = new AttachedMachine(layout, {findModel: findDeviceModel, interrupts, memory: new MappedMemory([])});
-	machine.reset();
+	const {machine, bus} = oneThreadMachine([
+		{name: 'latch', kind: latchKind, config: {port: 0x500}, route: 'remote'},
+		{name: 'com/1', kind: serial16550Kind, config: {base: 0x3f8, irq: 4, backend: {kind: 'none'}}, route: 'shared'},
+	]);
 	const {control, latencies} = vcpuShared({buffer: new SharedArrayBuffer(vcpuSharedBytes), byteOffset: 0});
 	control.tid = gettid();
 	const sampled: number[] = [];
@@ -61,7 +49,6 @@ function machineOf(changes: Partial<InspectedVcpu> = {}) {
 			log: 'warn',
 		}),
 	);
-	const bus = machine.bus(new MailboxCaller(mailbox, 0, {spins: 1, giveUp: () => true}));
 	const inspect = async (path: string, depth = 1) => toJson(await inspectTree(tree, path, {depth, timeoutMs: 50}));
 	return {tree, inspect, machine, bus, latencies, reactor, sampled};
 }

@@ -1,9 +1,6 @@
 import test from 'ava';
 import {latchKind} from '#devices/chipset/latch';
-import {MappedMemory} from '#devices/guest-memory';
-import {AttachedMachine, layOutMachine} from '#devices/machine';
-import {findDeviceModel} from '#devices/registry';
-import {DoorbellState, MailboxCaller, mailboxBytes} from '#support/mailbox';
+import {oneThreadMachine} from '#devices/testing';
 import type {CpuBackend, ExitKind} from '#vcpu-worker/backend';
 import {ExitSampler} from '#vcpu-worker/latency';
 import {VcpuControl, vcpuShared, vcpuSharedBytes} from '#vcpu-worker/protocol';
@@ -14,13 +11,7 @@ const port = 0x500;
 /** Runs a processor that exits for these reasons in turn, then is asked to stop, and completes for those. */
 function run(exits: readonly ExitKind[], completions: (part: number) => ExitKind) {
 	const {control, probe, latencies} = vcpuShared({buffer: new SharedArrayBuffer(vcpuSharedBytes), byteOffset: 0});
-	const doorbell = {buffer: new SharedArrayBuffer(DoorbellState.byteLength), wakeFd: -1};
-	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(1)), callers: 1, doorbell};
-	const devices = [{name: 'latch', kind: latchKind, config: {port}, route: 'shared'}] as const;
-	const layout = layOutMachine(devices, findDeviceModel, {modules: [], doorbell, mailbox});
-	const interrupts = {setLine() {}, messages: {send() {}, setRoutes() {}}};
-	const host = {findModel: findDeviceModel, interrupts, memory: new MappedMemory([])};
-	const machine = new AttachedMachine(layout, host);
+	const {machine, bus} = oneThreadMachine([{name: 'latch', kind: latchKind, config: {port}, route: 'shared'}]);
 	const answers: number[] = [];
 	let entries = 0;
 	let parts = 0;
@@ -37,7 +28,7 @@ function run(exits: readonly ExitKind[], completions: (part: number) => ExitKind
 	};
 	const reason = runVcpu({
 		cpu: cpu as CpuBackend,
-		bus: machine.bus(new MailboxCaller(mailbox, 0, {spins: 1, giveUp: () => true})),
+		bus,
 		events: machine.events,
 		control,
 		probe,

@@ -1,11 +1,12 @@
 import type {AccessSize, AnyDeviceModel, DeviceInstance} from '#devices/device';
 import {MappedMemory} from '#devices/guest-memory';
-import {AttachedMachine, layOutMachine, type MachineLayout} from '#devices/machine';
+import type {AttachedMachine, MachineLayout} from '#devices/machine';
 import {completeModel} from '#devices/pci/function';
 import {downstreamPortKind, type PciePortConfig, rootPortKind, upstreamPortKind} from '#devices/pci/port';
 import {bytesPerBus, type RootComplexConfig, rootComplexKind} from '#devices/pci/root-complex';
 import {findDeviceModel} from '#devices/registry';
-import {DoorbellState, MailboxCaller, mailboxBytes} from '#support/mailbox';
+import {oneThreadMachine} from '#devices/testing';
+import type {MailboxCaller} from '#support/mailbox';
 import {probeEndpoint} from './probe-endpoint.ts';
 
 const mib = 2 ** 20;
@@ -75,9 +76,6 @@ export class PciTestMachine {
 	constructor(devices: readonly DeviceInstance[] = usualDevices, layout?: MachineLayout, model = probeModel) {
 		const findModel = (kind: string) => (kind === model.kind ? model : findDeviceModel(kind));
 		this.#findModel = findModel;
-		const doorbell = {buffer: new SharedArrayBuffer(DoorbellState.byteLength), wakeFd: -1};
-		const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(1)), callers: 1, doorbell};
-		this.layout = layout ?? layOutMachine(devices, findModel, {modules: [], doorbell, mailbox});
 		const interrupts = {
 			setLine: (input: number, up: boolean) => void this.lines.push(`${input} ${up ? 'up' : 'down'}`),
 			messages: {
@@ -89,10 +87,8 @@ export class PciTestMachine {
 		const ram = new SharedArrayBuffer(0x10000);
 		const memory = new MappedMemory([{gpa: 0, length: 0x10000, buffer: ram, bufferOffset: 0, hostAddress: 0n}]);
 		memory.writeInteger(0x500, 4, 0x1234_5678);
-		this.machine = new AttachedMachine(this.layout, {findModel, interrupts, memory});
-		if (layout === undefined) this.machine.reset();
-		this.#caller = new MailboxCaller(mailbox, 0, {spins: 1, giveUp: () => true});
-		this.bus = this.machine.bus(this.#caller);
+		const made = oneThreadMachine(devices, {findModel, interrupts, memory, ...(layout && {layout})});
+		({machine: this.machine, layout: this.layout, caller: this.#caller, bus: this.bus} = made);
 	}
 
 	/** Follows the machine to devices that have come or gone. */

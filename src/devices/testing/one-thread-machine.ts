@@ -1,0 +1,32 @@
+import type {DeviceInstance} from '#devices/device';
+import {type GuestMemory, MappedMemory} from '#devices/guest-memory';
+import type {InterruptController} from '#devices/interrupts';
+import {AttachedMachine, layOutMachine, type MachineLayout, type ModelFinder} from '#devices/machine';
+import {findDeviceModel} from '#devices/registry';
+import {DoorbellState, MailboxCaller, mailboxBytes} from '#support/mailbox';
+
+/** What a test brings to {@link oneThreadMachine}. */
+export interface OneThreadParts {
+	/** Defaults to the registry's. */
+	readonly findModel?: ModelFinder;
+	/** Where interrupts go; without it nowhere. */
+	readonly interrupts?: InterruptController;
+	/** Defaults to no memory at all. */
+	readonly memory?: GuestMemory;
+	/** Of a machine that another thread has too; it has been reset there. */
+	readonly layout?: MachineLayout;
+}
+
+const nowhere: InterruptController = {setLine() {}, messages: {send() {}, setRoutes() {}}};
+
+/** A machine, powered on, with nobody but this thread: accesses to remote devices are given up at once. */
+export function oneThreadMachine(devices: readonly DeviceInstance[], parts: OneThreadParts = {}) {
+	const {findModel = findDeviceModel, interrupts = nowhere, memory = new MappedMemory([])} = parts;
+	const doorbell = {buffer: new SharedArrayBuffer(DoorbellState.byteLength), wakeFd: -1};
+	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(1)), callers: 1, doorbell};
+	const layout = parts.layout ?? layOutMachine(devices, findModel, {modules: [], doorbell, mailbox});
+	const machine = new AttachedMachine(layout, {findModel, interrupts, memory});
+	if (parts.layout === undefined) machine.reset();
+	const caller = new MailboxCaller(mailbox, 0, {spins: 1, giveUp: () => true});
+	return {machine, layout, mailbox, caller, bus: machine.bus(caller)};
+}
