@@ -1,4 +1,5 @@
 import test from 'ava';
+import {Cmos} from '#devices/chipset/cmos-rtc';
 import {generationIdKind} from '#devices/chipset/generation-id';
 import {createProcessorTopology, type ProcessorOptions} from '#main/topology';
 import {isVmmError} from '#support/errors';
@@ -33,27 +34,48 @@ function madtEntries(options?: Partial<AcpiOptions>): string[] {
 	return entries;
 }
 
-test('the RSDP lies at E0000 and leads over the XSDT to every table', (t) => {
-	const {pieces, rsdp} = build({hostBridges: [bridge]});
-	const at = (gpa: number) => pieces.find((candidate) => candidate.gpa === gpa)?.data ?? new Uint8Array();
-	t.is(rsdp, 0xe_0000);
-	const root = at(rsdp);
-	t.is(Buffer.from(root.subarray(0, 8)).toString(), 'RSD PTR ');
-	const xsdt = at(Number(view(root).getBigUint64(24, true)));
-	const listed = Array.from({length: (xsdt.length - 36) / 8}, (_, i) =>
-		at(Number(view(xsdt).getBigUint64(36 + 8 * i, true))),
-	);
-	t.deepEqual(
-		listed.map((table) => Buffer.from(table.subarray(0, 4)).toString()),
-		['FACP', 'APIC', 'MCFG', 'SSDT'],
-	);
-	const dsdt = at(Number(view(listed[0] as Uint8Array).getBigUint64(140, true)));
-	t.is(Buffer.from(dsdt.subarray(0, 4)).toString(), 'DSDT');
+const sum = (bytes: Uint8Array) => bytes.reduce((a, b) => a + b, 0) & 0xff;
+const signature = (table: Uint8Array) => Buffer.from(table.subarray(0, 4)).toString();
+/** Both forms of the list of tables, as guests of their time follow them: where its address is in the RSDP, and its size. */
+const roots = {RSDT: {at: 16, size: 4}, XSDT: {at: 24, size: 8}} as const;
+
+for (const [name, {at: pointer, size}] of Object.entries(roots)) {
+	test(`the RSDP lies at E0000 and leads over the ${name} to every table`, (t) => {
+		const {pieces, rsdp} = build({hostBridges: [bridge]});
+		const at = (gpa: number) => pieces.find((candidate) => candidate.gpa === gpa)?.data ?? new Uint8Array();
+		const address = (bytes: Uint8Array, offset: number) =>
+			size === 4 ? view(bytes).getUint32(offset, true) : Number(view(bytes).getBigUint64(offset, true));
+		t.is(rsdp, 0xe_0000);
+		t.is(Buffer.from(at(rsdp).subarray(0, 8)).toString(), 'RSD PTR ');
+		const root = at(address(at(rsdp), pointer));
+		t.deepEqual([signature(root), sum(root), view(root).getUint32(4, true)], [name, 0, root.length]);
+		const listed = Array.from({length: (root.length - 36) / size}, (_, i) => at(address(root, 36 + size * i)));
+		t.deepEqual(
+			listed.map((table) => [signature(table), sum(table)]),
+			['FACP', 'APIC', 'MCFG', 'SSDT'].map((each) => [each, 0]),
+		);
+		const fadt = listed[0] as Uint8Array;
+		t.is(signature(at(address(fadt, size === 4 ? 40 : 140))), 'DSDT');
+		t.is(signature(at(view(fadt).getUint32(36, true))), 'FACS');
+		t.is(view(fadt).getBigUint64(132, true), 0n, 'only one of the two addresses of the FACS');
+	});
+}
+
+test('the FACS is what a guest may write to: 64 bytes at a multiple of 64, in reserved memory, its lock free', (t) => {
+	const {pieces, reserved} = build();
+	const {gpa = 0, data = new Uint8Array()} = pieces.find(({name}) => name === 'ACPI FACS') ?? {};
+	t.deepEqual([data.length, gpa % 64, view(data).getUint32(4, true), data[32]], [64, 0, 64, 2]);
+	t.is(hex(data.slice(8, 32)), '00'.repeat(24));
+	const {kind} = reserved.find((range) => range.gpa <= gpa && gpa + 64 <= range.gpa + range.length) ?? {};
+	t.is(kind, 'reserved', 'an operating system takes memory of the kind "acpi" for its own once it has read the tables');
+});
+
+test('the FADT says where the clock keeps the century', (t) => {
+	t.is(piece('FADT')[108], Cmos.CENTURY);
 });
 
 test('every table sums to zero and tells its length', (t) => {
-	const sum = (bytes: Uint8Array) => bytes.reduce((a, b) => a + b, 0) & 0xff;
-	const tables = build({hostBridges: [bridge]}).pieces.filter(({name}) => name !== 'ACPI RSDP');
+	const tables = build({hostBridges: [bridge]}).pieces.filter(({name}) => !/RSDP|FACS/.test(name));
 	t.deepEqual(
 		tables.map(({data}) => [sum(data), view(data).getUint32(4, true) - data.length]),
 		tables.map(() => [0, 0]),
@@ -64,7 +86,7 @@ test('every table sums to zero and tells its length', (t) => {
 
 test('tables begin at 19000, do not overlap, and are reserved as whole pages', (t) => {
 	const {pieces, reserved, end} = build({hostBridges: [bridge]});
-	const tables = pieces.slice(0, -1);
+	const tables = pieces.filter(({name}) => !/RSDP|FACS/.test(name));
 	t.is(tables[0]?.gpa, 0x1_9000);
 	t.deepEqual(
 		tables.slice(1).map(({gpa}) => gpa % 8),
@@ -81,7 +103,7 @@ test('tables begin at 19000, do not overlap, and are reserved as whole pages', (
 test('without PCIe there is no MCFG and no SSDT', (t) => {
 	t.deepEqual(
 		build().pieces.map(({name}) => name),
-		['ACPI DSDT', 'ACPI FADT', 'ACPI MADT', 'ACPI XSDT', 'ACPI RSDP'],
+		['DSDT', 'FADT', 'MADT', 'RSDT', 'XSDT', 'RSDP', 'FACS'].map((name) => `ACPI ${name}`),
 	);
 });
 

@@ -6,6 +6,7 @@ import {descriptionTable, oemId} from './description-table.ts';
 import type {AcpiDevice} from './devices/index.ts';
 import {buildDsdt, type ComPort} from './dsdt.ts';
 import {acpiError} from './errors.ts';
+import {buildFacs} from './facs.ts';
 import {buildFadt} from './fadt.ts';
 import {buildMadt} from './madt.ts';
 import {type AcpiNuma, buildSlit, buildSrat} from './numa.ts';
@@ -61,12 +62,13 @@ const rsdp = packedRecord([
 const firstRsdpLength = 20;
 
 /**
- * Builds RSDP, XSDT, FADT, MADT, DSDT, with PCIe also MCFG and SSDT, with NUMA nodes also SRAT and SLIT.
+ * Builds RSDP, RSDT, XSDT, FACS, FADT, MADT, DSDT, with PCIe also MCFG and SSDT, with NUMA nodes also SRAT and SLIT.
  * @throws VmmError with an `ACPI_` code when the tables do not fit
  */
 export function buildAcpiTables(options: AcpiOptions): AcpiTables {
 	const {topology, comPorts, pmBase = pmLayout.base, sciIrq = pmLayout.sciIrq} = options;
 	const {hostBridges = [], numa, chipset = [], devices = [], tablesBase = bootLayout.acpiTables} = options;
+	const {rsdp: rsdpAddress, facs} = bootLayout;
 	const tables = new TableStack(tablesBase);
 	const described = [...chipset.flatMap(({device = []}) => device), ...devices];
 	const events = chipset.flatMap(({event = []}) => event);
@@ -74,7 +76,7 @@ export function buildAcpiTables(options: AcpiOptions): AcpiTables {
 	const hasI8042 = chipset.some(({isI8042}) => isI8042);
 	const hasLegacyDevices = comPorts.length > 0;
 	const listed = [
-		tables.add('FADT', buildFadt({pmBase, sciIrq, dsdt, hasLegacyDevices, hasI8042})),
+		tables.add('FADT', buildFadt({pmBase, sciIrq, facs, dsdt, hasLegacyDevices, hasI8042})),
 		tables.add('MADT', buildMadt({topology, sciIrq})),
 	];
 	if (hostBridges.length > 0) {
@@ -85,22 +87,30 @@ export function buildAcpiTables(options: AcpiOptions): AcpiTables {
 		if (numa.distances !== undefined) listed.push(tables.add('SLIT', buildSlit(numa.distances)));
 	}
 	for (const {table} of chipset) if (table !== undefined) listed.push(tables.add(table.name, table.data));
-	const xsdt = tables.add('XSDT', descriptionTable('XSDT', 1, ...listed.map((address) => littleEndian(address, 8))));
+	const addresses = (size: number) => listed.map((address) => littleEndian(address, size));
+	// The same list twice: old and small kernels know the first only, in which all addresses are below 4 GiB as here.
+	const rsdt = tables.add('RSDT', descriptionTable('RSDT', 1, ...addresses(4)));
+	const xsdt = tables.add('XSDT', descriptionTable('XSDT', 1, ...addresses(8)));
 	const end = Math.ceil(tables.end / pageSize) * pageSize;
 	if (end > bootLayout.ebda) throw acpiError('ACPI_TABLES_TOO_LARGE', {end, limit: bootLayout.ebda});
 	return {
-		pieces: [...tables.pieces, {name: 'ACPI RSDP', gpa: bootLayout.rsdp, data: buildRsdp(xsdt)}],
-		rsdp: bootLayout.rsdp,
+		pieces: [
+			...tables.pieces,
+			{name: 'ACPI RSDP', gpa: rsdpAddress, data: buildRsdp(rsdt, xsdt)},
+			{name: 'ACPI FACS', gpa: facs, data: buildFacs()},
+		],
+		rsdp: rsdpAddress,
 		reserved: [
 			{gpa: tablesBase, length: end - tablesBase, kind: 'acpi'},
-			{gpa: bootLayout.rsdp, length: bootLayout.smbiosEntry - bootLayout.rsdp, kind: 'reserved'},
+			{gpa: rsdpAddress, length: bootLayout.smbiosEntry - rsdpAddress, kind: 'reserved'},
 		],
 		end,
 	};
 }
 
-function buildRsdp(xsdtAddress: number): Uint8Array {
-	const table = rsdp.encode({signature: 'RSD PTR ', oemId, revision: 2, length: rsdp.length, xsdtAddress});
+function buildRsdp(rsdtAddress: number, xsdtAddress: number): Uint8Array {
+	const addresses = {rsdtAddress, xsdtAddress};
+	const table = rsdp.encode({signature: 'RSD PTR ', oemId, revision: 2, length: rsdp.length, ...addresses});
 	table[8] = checksum(table.subarray(0, firstRsdpLength));
 	table[32] = checksum(table);
 	return table;

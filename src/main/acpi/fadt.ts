@@ -1,4 +1,5 @@
 import {pmLayout} from '#devices/chipset/acpi-pm';
+import {Cmos} from '#devices/chipset/cmos-rtc';
 import {descriptionTable} from './description-table.ts';
 import {packedRecord} from './packed-record/index.ts';
 
@@ -8,6 +9,8 @@ export interface FadtOptions {
 	readonly pmBase: number;
 	/** Input of the interrupt controller that the device raises. */
 	readonly sciIrq: number;
+	/** Address of the FACS, below 4 GiB. */
+	readonly facs: number;
 	/** Address of the DSDT, below 4 GiB. */
 	readonly dsdt: number;
 	/** There are ISA devices such as 16550 UARTs. */
@@ -108,10 +111,12 @@ const accessSize = {byte: 1, word: 2, dword: 3} as const;
 
 /** FADT: where the power-management device is and what the machine's fixed hardware can do. */
 export function buildFadt(options: FadtOptions): Uint8Array {
-	const {pmBase, dsdt} = options;
+	const {pmBase, facs, dsdt} = options;
 	const legacyDevices = options.hasLegacyDevices ? bootArch.legacyDevices : 0;
 	const i8042 = options.hasI8042 ? bootArch.i8042 : 0;
 	const body = fadt.encode({
+		// Of the FACS's two fields the wide one is for addresses above 4 GiB and must else be zero.
+		firmwareCtrl: facs,
 		// The 32-bit fields repeat the 64-bit ones for guests that read only the first form of this table.
 		dsdt,
 		xDsdt: dsdt,
@@ -131,6 +136,7 @@ export function buildFadt(options: FadtOptions): Uint8Array {
 		// Latencies past 100 and 1000 µs say that C2 and C3 do not exist.
 		pLvl2Lat: 101,
 		pLvl3Lat: 1001,
+		century: Cmos.CENTURY,
 		iaPcBootArch: bootArch.vgaNotPresent | legacyDevices | i8042,
 		flags: Object.values(flags).reduce((all, flag) => all | flag, 0),
 		resetReg: ioPort(pmBase + pmLayout.reset, 1, accessSize.byte),

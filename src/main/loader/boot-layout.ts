@@ -22,6 +22,8 @@ export const bootLayout = {
 	legacyArea: 0xa0000,
 	/** BIOS area; the RSDP lies at its start, where guests search for it. */
 	rsdp: 0xe0000,
+	/** The structure that ACPI shares with the guest (FACS), behind the RSDP. */
+	facs: 0xe0040,
 	/** The machine's generation id, on a page of its own. */
 	generationId: 0xe1000,
 	/** The SMBIOS entry point. */
