@@ -13,5 +13,6 @@ export const PATHS = {
 	types: join(repo, '.build/types'),
 	packages: join(repo, '.packages'),
 	linux: join(repo, '.packages/linux'),
+	xen: join(repo, '.packages/xen'),
 	incubator: join(repo, '.packages/incubator'),
 } as const;

@@ -1,4 +1,4 @@
-/** Puts a stock kernel and busybox below `.packages/` and builds the initial file systems that tests boot. */
+/** Puts a stock kernel, Xen and busybox below `.packages/` and builds the initial file systems that tests boot. */
 
 import {createHash} from 'node:crypto';
 import {
@@ -12,6 +12,7 @@ import {
 	writeFileSync,
 } from 'node:fs';
 import {join} from 'node:path';
+import {gunzipSync} from 'node:zlib';
 import {execute, FloweyError, type FloweyNode, type NodeContext, PATHS} from '../core/index.ts';
 import {guestInitrd} from '../images/guest-initrd.ts';
 import {incubatorInitrd} from '../images/incubator-initrd.ts';
@@ -20,6 +21,7 @@ import {Apt, type PackageVersion} from '../packages/apt.ts';
 
 const KERNEL = 'linux-image-cloud-amd64';
 const BUSYBOX = 'busybox-static';
+const XEN = 'xen-system-amd64';
 
 const SCRIPTS = {
 	guest: join(PATHS.repo, 'flowey/images/guest-init.sh'),
@@ -34,6 +36,7 @@ const OUTPUTS = [
 	join(PATHS.linux, 'version'),
 	join(PATHS.linux, 'initrd.cpio'),
 	join(PATHS.incubator, 'initrd.cpio'),
+	join(PATHS.xen, 'xen'),
 ];
 
 /** `refresh` asks the mirror again although everything is here. */
@@ -41,7 +44,7 @@ export const restorePackages: FloweyNode<{readonly refresh: boolean}, void> = {
 	name: 'restore-packages',
 	async run(context, {refresh}) {
 		requireAmd64();
-		const havePackages = existsSync(PACKAGE_STAMP) && !refresh;
+		const havePackages = existsSync(PACKAGE_STAMP) && existsSync(join(UNPACKED, 'xen')) && !refresh;
 		if (havePackages && imagesAreCurrent()) {
 			context.skip('up to date');
 			return;
@@ -62,7 +65,7 @@ function requireAmd64(): void {
 async function fetchPackages(context: NodeContext): Promise<void> {
 	mkdirSync(PATHS.packages, {recursive: true});
 	const apt = new Apt(join(PATHS.packages, 'apt'), context);
-	const packages = [...(await apt.findKernel(KERNEL)), await apt.find(BUSYBOX)];
+	const packages = [...(await apt.findKernel(KERNEL)), await apt.find(BUSYBOX), await apt.findXen(XEN)];
 	const stamp = JSON.stringify(packages.map(({name, version}) => ({name, version})));
 	if (existsSync(PACKAGE_STAMP) && readFileSync(PACKAGE_STAMP, 'utf8') === stamp) {
 		return;
@@ -75,9 +78,14 @@ async function fetchPackages(context: NodeContext): Promise<void> {
 	writeFileSync(PACKAGE_STAMP, stamp);
 }
 
+function folderOf(name: string): string {
+	if (name.startsWith('xen-')) return 'xen';
+	return name === BUSYBOX ? 'busybox' : 'kernel';
+}
+
 async function unpack({name}: PackageVersion): Promise<void> {
 	const file = readdirSync(DOWNLOADS).find((candidate) => candidate.startsWith(`${name}_`));
-	const folder = join(UNPACKED, name === BUSYBOX ? 'busybox' : 'kernel');
+	const folder = join(UNPACKED, folderOf(name));
 	mkdirSync(folder, {recursive: true});
 	const result = await execute('dpkg-deb', ['-x', join(DOWNLOADS, file ?? name), folder]);
 	if (result.status !== 0) {
@@ -97,12 +105,23 @@ function buildImages(context: NodeContext): void {
 	const recipe = recipeHash();
 	mkdirSync(PATHS.linux, {recursive: true});
 	mkdirSync(PATHS.incubator, {recursive: true});
+	mkdirSync(PATHS.xen, {recursive: true});
 	copyFileSync(kernel.imagePath, join(PATHS.linux, 'vmlinuz.new'));
 	renameSync(join(PATHS.linux, 'vmlinuz.new'), join(PATHS.linux, 'vmlinuz'));
 	replace(join(PATHS.linux, 'version'), `${kernel.release}\n`);
 	replace(join(PATHS.linux, 'initrd.cpio'), guestInitrd(kernel, busybox, SCRIPTS.guest));
 	replace(join(PATHS.incubator, 'initrd.cpio'), incubatorInitrd(kernel, busybox, SCRIPTS.incubator));
+	replace(join(PATHS.xen, 'xen'), xenImage(join(UNPACKED, 'xen/boot')));
 	replace(IMAGE_STAMP, recipe);
+}
+
+/** The multiboot kernel; beside it the package has one for UEFI. */
+function xenImage(folder: string): Uint8Array {
+	const name = readdirSync(folder).find((each) => each.startsWith('xen-') && each.endsWith('.gz'));
+	if (name === undefined) {
+		throw new FloweyError('No Xen in its package', 'Delete .packages/ and try again.');
+	}
+	return gunzipSync(readFileSync(join(folder, name)));
 }
 
 /** Another process may be booting from the old file at this moment. */

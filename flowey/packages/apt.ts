@@ -5,6 +5,7 @@ import {join} from 'node:path';
 import {execute, FloweyError, type NodeContext} from '../core/index.ts';
 
 const KERNEL_PARTS = /^linux-(image|modules|binary)-/;
+const XEN_HYPERVISOR = /^xen-hypervisor-[\d.]+-amd64$/;
 
 /** A package and the version that the client would install. */
 export interface PackageVersion {
@@ -54,6 +55,18 @@ export class Apt {
 			throw new FloweyError(`The package ${name} depends on no kernel`, 'Refresh the package lists: apt-get update.');
 		}
 		return parts;
+	}
+
+	/** The package of this version's Xen, on which the meta package `name` depends. */
+	async findXen(name: string): Promise<PackageVersion> {
+		const hypervisor = (await this.find(name)).depends.find((dependency) => XEN_HYPERVISOR.test(dependency));
+		if (hypervisor === undefined) {
+			throw new FloweyError(
+				`The package ${name} depends on no hypervisor`,
+				'Refresh the package lists: apt-get update.',
+			);
+		}
+		return this.find(hypervisor);
 	}
 
 	/** Downloads `packages` into `folder`. */

@@ -3,6 +3,12 @@
  * PVH and multiboot guests get theirs at the same places: start info and multiboot info where the zero page would be.
  */
 export const bootLayout = {
+	/** Interrupt vectors of real mode. */
+	interruptVectors: 0,
+	/** BIOS data area, 256 bytes. */
+	biosData: 0x400,
+	/** First address after what a BIOS keeps in low memory. */
+	biosDataEnd: 0x500,
 	gdt: 0x1000,
 	/** The zero page (Linux), the start info (PVH) or the multiboot info; one page. */
 	bootInfo: 0x2000,
@@ -28,6 +34,8 @@ export const bootLayout = {
 	generationId: 0xe1000,
 	/** The SMBIOS entry point. */
 	smbiosEntry: 0xf0000,
+	/** What the interrupt vectors point to. */
+	biosCode: 0xf0100,
 	/** What follows in the BIOS area is empty. */
 	biosTablesEnd: 0xf1000,
 	/** Kernels load here and above. */

@@ -23,8 +23,15 @@ const extentOf = ({name, gpa, data, length}: MemoryPiece): Extent => ({name, gpa
 /** Ends below 1 MiB because GNU ld, without a script, has a kernel's file headers loaded in the page before it. */
 const legacyArea: Extent = {
 	name: 'the legacy video and BIOS area',
-	gpa: bootLayout.legacyArea,
-	length: bootLayout.biosTablesEnd - bootLayout.legacyArea,
+	gpa: bootLayout.ebda,
+	length: bootLayout.biosTablesEnd - bootLayout.ebda,
+};
+
+/** A guest may take it once it runs: the memory map offers it, as on a PC. */
+const biosData: Extent = {
+	name: 'the interrupt vectors and BIOS data',
+	gpa: bootLayout.interruptVectors,
+	length: bootLayout.biosDataEnd - bootLayout.interruptVectors,
 };
 
 function reservedExtents({machine}: LoadRequest): Extent[] {
@@ -107,7 +114,7 @@ export function finishImage(request: LoadRequest, {pieces, entry, claims = []}: 
 		const next = own[index + 1];
 		if (next !== undefined && overlaps(extent, next)) throw conflict(extent, next);
 	}
-	for (const fixed of [...reservedExtents(request), legacyArea]) {
+	for (const fixed of [...reservedExtents(request), biosData, legacyArea]) {
 		const hit = [...own, ...claims].find((extent) => overlaps(extent, fixed));
 		if (hit !== undefined) throw conflict(hit, fixed);
 	}

@@ -1,5 +1,6 @@
 import type {DeviceInstance} from '#devices/device';
 import {type AcpiInitiator, buildAcpiTables, type ComPort, describeToAcpi} from '#main/acpi';
+import {buildBiosArea} from '#main/bios';
 import {linuxCommandLine, type VmConfig} from '#main/config';
 import type {BootImage, KernelFormat} from '#main/loader';
 import {loadKernel} from '#main/loader';
@@ -79,5 +80,5 @@ export function prepareBoot(
 		...bridges.map(({ecam}) => ({...ecam, kind: 'reserved' as const})),
 	];
 	const image = loadKernel({...files, machine: {ram: layout.ram, reserved, rsdp: acpi.rsdp}});
-	return {pieces: [...image.pieces, ...acpi.pieces, ...smbios.pieces], entry: image.entry};
+	return {pieces: [...image.pieces, ...buildBiosArea(hasSerial), ...acpi.pieces, ...smbios.pieces], entry: image.entry};
 }

@@ -1,0 +1,1 @@
+export {buildBiosArea} from './bios-area.ts';
