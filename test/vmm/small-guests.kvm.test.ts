@@ -14,3 +14,19 @@ test.serial('a small kernel finds the ACPI tables by the 32-bit address in the R
 	await guest.vm.start();
 	t.deepEqual(await guest.vm.ended, content);
 });
+
+test.serial('a multiboot kernel gets its name and the words for it, and modules with words of their own', async (t) => {
+	const kernel = fixture('mbinfo.bin');
+	const run = async (commandLine: readonly string[], initrd?: string) => {
+		const guest = await testVm(t, {
+			debugExitPort,
+			boot: {kind: 'linux', kernel, commandLine, ...(initrd !== undefined && {initrd})},
+		});
+		await guest.vm.start();
+		t.deepEqual(await guest.vm.ended, content);
+		return guest.output;
+	};
+	t.is(await run(['hello', 'world']), '[mbinfo.bin hello world]00\n');
+	const modules = `${fixture('rsdt.bin')} of its own,${kernel}`;
+	t.is(await run([], modules), '[mbinfo.bin]02[rsdt.bin of its own][mbinfo.bin]\n');
+});

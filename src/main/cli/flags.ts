@@ -47,7 +47,7 @@ export const flags = [
 		value: 'FILE',
 		group: 'boot',
 		env: 'OPENVMM_LINUX_DIRECT_INITRD',
-		help: 'initial RAM disk for the kernel',
+		help: 'initial RAM disk for the kernel. A multiboot or PVH kernel gets it as a module, and takes several with words of their own: "FILE WORDS,FILE WORDS", where two commas mean one',
 	},
 	{
 		name: 'cmdline',
@@ -56,7 +56,13 @@ export const flags = [
 		group: 'boot',
 		repeat: true,
 		shape: true,
-		help: 'more words for the command line: a kernel gets them behind "panic=-1 debug console=…", the embedded guest alone; may be repeated',
+		help: 'more words for the command line: Linux gets them behind "panic=-1 debug console=…", a multiboot or PVH kernel behind the name of its file, the embedded guest alone; may be repeated',
+	},
+	{
+		name: 'no-default-cmdline',
+		group: 'boot',
+		shape: true,
+		help: 'Linux gets the words of --cmdline alone, without those in front of them',
 	},
 	{
 		name: 'flat',

@@ -40,6 +40,7 @@ const accepted: [string, Parameters<typeof vmConfig>[0]][] = [
 	['-m 1G -m size=64M,thp=off', {memory: {sizeBytes: 64 * 2 ** 20, thp: false}}],
 	['-k vmlinuz', {boot: {kind: 'linux', kernel: 'vmlinuz', commandLine: []}}],
 	['-k a -k b -r i -c quiet -c ro', {boot: {kind: 'linux', kernel: 'b', initrd: 'i', commandLine: ['quiet', 'ro']}}],
+	['-k a --no-default-cmdline -c ro', {boot: {kind: 'linux', kernel: 'a', commandLine: ['ro'], defaultWords: false}}],
 	['-c echo', {boot: {kind: 'embedded', commandLine: ['echo']}}],
 	['-k a -c=--flag', {boot: {kind: 'linux', kernel: 'a', commandLine: ['--flag']}}],
 	['--flat a.bin,address=0x7c00,mode=real', {boot: {kind: 'flat', image: 'a.bin', address: 0x7c00, mode: 'real'}}],

@@ -12,8 +12,10 @@ const words = (line: string) => {
 
 test('a snapshot carries what shapes the machine and nothing of the host', (t) => {
 	t.deepEqual(
-		words('-k /boot/vmlinuz -p 4 -m size=2G,file=/tmp/ram --irqchip split --com1 file=/tmp/out --log-file /tmp/log'),
-		['--processors=4', '--irqchip=split', '--memory=2097152K'],
+		words(
+			'-k /boot/vmlinuz --no-default-cmdline -c ro -p 4 -m size=2G,file=/tmp/ram --irqchip split --com1 file=/tmp/out --log-file /tmp/log',
+		),
+		['--cmdline=ro', '--no-default-cmdline', '--processors=4', '--irqchip=split', '--memory=2097152K'],
 	);
 });
 

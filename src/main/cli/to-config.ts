@@ -139,14 +139,20 @@ function bootConfig(values: FlagValues, env: Environment): BootConfig | undefine
 	const flat = values.last('flat');
 	const commandLine = values.all('cmdline');
 	if (flat !== undefined) {
-		const other = (['kernel', 'initrd', 'cmdline'] as const).find((name) => values.has(name));
+		const other = (['kernel', 'initrd', 'cmdline', 'no-default-cmdline'] as const).find((name) => values.has(name));
 		if (other) throw cliError('CLI_FLAGS_CONFLICT', {first: '--flat', second: `--${other}`});
 		return parseFlat(flat, '--flat');
 	}
 	const kernel = values.last('kernel') ?? fromEnvironment('kernel', env);
 	if (kernel !== undefined) {
 		const initrd = values.last('initrd') ?? fromEnvironment('initrd', env);
-		return {kind: 'linux', kernel, ...(initrd !== undefined && {initrd}), commandLine};
+		return {
+			kind: 'linux',
+			kernel,
+			...(initrd !== undefined && {initrd}),
+			commandLine,
+			...(values.has('no-default-cmdline') && {defaultWords: false}),
+		};
 	}
 	if (values.has('initrd')) throw cliError('CLI_FLAG_NEEDS', {flag: '--initrd', needed: '--kernel FILE'});
 	return undefined;

@@ -6,7 +6,7 @@ import {
 	type ConfigHost,
 	checkConfig,
 	checkProcessConfig,
-	linuxCommandLine,
+	linuxDefaultWords,
 	linuxHost,
 	type VmOptions,
 	vmConfig,
@@ -170,15 +170,26 @@ test('every problem is listed', (t) => {
 	);
 });
 
-test('the kernel command line points Linux at the port that has the console', (t) => {
-	const line = (options: VmOptions) => linuxCommandLine(vmConfig(options));
-	t.is(line({}), 'panic=-1 debug console=ttyS0');
+test('the words for Linux point it at the port that has the console, and can be left away', (t) => {
+	const words = (options: VmOptions) => linuxDefaultWords(vmConfig(options)).join(' ');
+	const bare = {kind: 'linux', kernel: 'k', commandLine: ['quiet'], defaultWords: false} as const;
+	t.is(words({}), 'panic=-1 debug console=ttyS0');
 	t.is(
-		line({
-			serial: {com1: {kind: 'none'}, com2: {kind: 'console', outputFd: 1}},
-			boot: {kind: 'linux', kernel: 'k', commandLine: ['quiet', 'root=/dev/vda']},
-		}),
-		'panic=-1 debug console=ttyS1 quiet root=/dev/vda',
+		words({serial: {com1: {kind: 'none'}, com2: {kind: 'console', outputFd: 1}}, ...boot('k')}),
+		'panic=-1 debug console=ttyS1',
 	);
-	t.is(line({serial: {com1: {kind: 'stderr'}}}), 'panic=-1 debug');
+	t.is(words({serial: {com1: {kind: 'stderr'}}}), 'panic=-1 debug');
+	t.is(words({boot: bare}), '');
+});
+
+test('of an initrd that is a list of modules each file is looked at, and a file of that very name is no list', (t) => {
+	const check = (initrd: string) => lines({boot: {kind: 'linux', kernel: file, initrd, commandLine: []}});
+	const odd = join(directory, 'a b,c');
+	writeFileSync(odd, '');
+	t.deepEqual(check(odd), []);
+	t.deepEqual(check(`${file} some words, ${file}`), []);
+	t.deepEqual(check(`${file} words,${directory}/none`), [
+		`--initrd "${directory}/none" does not exist. Check the path`,
+	]);
+	t.deepEqual(check(`${file},`), ['--initrd names no file. Give a path, or leave out --initrd']);
 });

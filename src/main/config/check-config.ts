@@ -7,6 +7,7 @@ import {checkPcie} from './check-pcie.ts';
 import {configError} from './errors.ts';
 import {maxFlatAddress} from './flat-option.ts';
 import {type ConfigHost, linuxHost} from './host.ts';
+import {moduleFiles} from './module-files.ts';
 import {numaNodes} from './numa-config.ts';
 import {checkRange} from './numbers.ts';
 import type {ProcessConfig} from './process-config.ts';
@@ -78,7 +79,7 @@ function checkBoot(boot: BootConfig, host: ConfigHost): (VmmError | undefined)[]
 		case 'linux':
 			return [
 				checkPath(host, 'input', boot.kernel, '--kernel'),
-				boot.initrd === undefined ? undefined : checkPath(host, 'input', boot.initrd, '--initrd'),
+				...initrdPaths(boot, host).map((path) => checkPath(host, 'input', path, '--initrd')),
 			];
 		case 'flat':
 			return [
@@ -86,6 +87,11 @@ function checkBoot(boot: BootConfig, host: ConfigHost): (VmmError | undefined)[]
 				checkRange(boot.address, '--flat address', 0, maxFlatAddress),
 			];
 	}
+}
+
+function initrdPaths({initrd}: Extract<BootConfig, {kind: 'linux'}>, host: ConfigHost): string[] {
+	if (initrd === undefined) return [];
+	return moduleFiles(initrd, (path) => host.path(path).kind !== 'missing').map(({path}) => path);
 }
 
 function checkBackends(config: VmConfig, host: ConfigHost): (VmmError | undefined)[] {

@@ -8,11 +8,11 @@ export function consolePort(serial: SerialConfig): keyof SerialConfig | undefine
 }
 
 /**
- * The kernel command line of a Linux guest, as OpenVMM makes it: panics reboot at once and all messages
- * are shown, the console is the port that is bound to ours, then what the user added.
+ * What Linux gets in front of the user's words, as in OpenVMM: panics reboot at once and all messages are shown, the console
+ * is the port that is bound to ours. Nothing when the configuration says so.
  */
-export function linuxCommandLine(config: VmConfig): string {
-	const port = consolePort(config.serial);
-	const extra = config.boot.kind === 'linux' ? config.boot.commandLine : [];
-	return ['panic=-1 debug', ...(port ? [`console=${ttyOf[port]}`] : []), ...extra].join(' ');
+export function linuxDefaultWords({boot, serial}: VmConfig): readonly string[] {
+	if (boot.kind === 'linux' && boot.defaultWords === false) return [];
+	const port = consolePort(serial);
+	return ['panic=-1', 'debug', ...(port ? [`console=${ttyOf[port]}`] : [])];
 }

@@ -1,6 +1,6 @@
 export type {SerialBackendConfig} from '#devices/serial-backends';
 export {checkConfig, checkProcessConfig, limits} from './check-config.ts';
-export {consolePort, linuxCommandLine} from './command-line.ts';
+export {consolePort, linuxDefaultWords} from './command-line.ts';
 export {guestCrashStatus, type VmOptions, vmConfig} from './defaults.ts';
 export {parseDevice} from './device-option.ts';
 export {configError} from './errors.ts';
@@ -11,6 +11,7 @@ export {parseGuestAction, parseHaltAction} from './guest-action.ts';
 export {type ConfigHost, linuxHost, type PathKind} from './host.ts';
 export {parseMemory} from './memory-option.ts';
 export {parseMemorySize} from './memory-size.ts';
+export {type ModuleFile, moduleFiles} from './module-files.ts';
 export {type NumaConfig, type NumaDistance, type NumaNodeConfig, numaNodes} from './numa-config.ts';
 export {parseNuma, parseNumaDistance} from './numa-option.ts';
 export {parseNumber} from './numbers.ts';

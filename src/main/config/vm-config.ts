@@ -51,10 +51,15 @@ export type BootConfig =
 			readonly kind: 'linux';
 			/** Path of the kernel. */
 			readonly kernel: string;
-			/** Path of the initial RAM disk; a module for multiboot and PVH. */
+			/** Path of the initial RAM disk. Multiboot and PVH kernels get modules instead, see {@link moduleFiles}. */
 			readonly initrd?: string;
-			/** Joined by spaces and put behind what the loader adds itself, see {@link linuxCommandLine}. */
+			/**
+			 * Joined by spaces. Linux gets {@link linuxDefaultWords} in front of it, multiboot and PVH kernels the name of
+			 * the kernel's file.
+			 */
 			readonly commandLine: readonly string[];
+			/** `false`: a Linux kernel gets the words of {@link commandLine} alone. */
+			readonly defaultWords?: boolean;
 	  }
 	/** Nothing: a machine that is restored from a snapshot, and cannot be reset. */
 	| {readonly kind: 'none'}

@@ -16,6 +16,8 @@ export const bootLayout = {
 	commandLine: 0x3000,
 	/** With the closing zero byte. */
 	commandLineSize: 0x1000,
+	/** Of the modules of PVH and multiboot kernels, which have no page tables yet. */
+	moduleCommandLines: 0x4000,
 	/** CR3: an identity map of the low 4 GiB. */
 	pageTables: 0x4000,
 	/** First address after the boot data: OpenVMM sets 20 pages aside for page tables. */

@@ -85,6 +85,10 @@ export const loaderError = errorTable({
 		message: `The command line has a zero byte at offset ${c.offset}`,
 		remedy: 'Remove it: the kernel would see the command line end there',
 	}),
+	BOOT_MODULES_TOO_MANY: (c: {count: number; limit: number}) => ({
+		message: `The kernel is to be given ${c.count} modules, and ${c.limit} is the most`,
+		remedy: 'Pass fewer, for example by packing some into one archive',
+	}),
 	BOOT_DATA_UNSUPPORTED: (c: {what: string; format: string}) => ({
 		message: `A kernel loaded as ${c.format} cannot be given ${c.what}`,
 		remedy: 'Leave it away, or use another kernel format',

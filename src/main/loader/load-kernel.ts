@@ -3,7 +3,7 @@ import {detectKernelFormat} from './detect.ts';
 import {loaderError} from './errors.ts';
 import {loadFlat} from './flat/index.ts';
 import {isBzImage, loadBzImage, loadVmlinux} from './linux/index.ts';
-import type {LoadRequest} from './load-request.ts';
+import type {KernelFormat, LoadRequest} from './load-request.ts';
 import {loadMultiboot} from './multiboot/index.ts';
 import {loadPvh} from './pvh/index.ts';
 
@@ -27,13 +27,32 @@ export function loadKernel(request: LoadRequest): LoadedKernel {
 	if (typeof format === 'object') {
 		return {...loadFlat(request, format.flat), format: 'flat', why: 'it was asked for'};
 	}
-	if (format === 'auto') {
-		const detected = detectKernelFormat(kernel);
-		return {...loaders[detected.format](request), ...detected};
-	}
-	const asked = format === 'linux' ? linuxFormat(kernel) : format;
-	return {...loaders[asked](request), format: asked, why: 'it was asked for'};
+	const chosen =
+		format === 'auto' ? detectKernelFormat(kernel) : {format: askedFormat(format, kernel), why: 'it was asked for'};
+	const adapted = chosen.format === 'pvh' || chosen.format === 'multiboot' ? forModules(request) : forLinux(request);
+	return {...loaders[chosen.format](adapted), ...chosen};
 }
+
+/** Linux takes one file, and no words for it. */
+function forLinux(request: LoadRequest): LoadRequest {
+	const {modules: [first, second] = [], initrd = first?.data, firstWords} = request;
+	if (second !== undefined) throw loaderError('BOOT_DATA_UNSUPPORTED', {what: 'more than one initrd', format: 'Linux'});
+	if (first?.commandLine.includes(' '))
+		throw loaderError('BOOT_DATA_UNSUPPORTED', {what: 'words for its initrd', format: 'Linux'});
+	return {...request, initrd, commandLine: withFirst(firstWords?.linux, request)};
+}
+
+/** Any other kernel takes modules; who has only an initrd to give it means one. */
+function forModules(request: LoadRequest): LoadRequest {
+	const {initrd, modules = initrd && [{data: initrd, commandLine: 'initrd'}], firstWords} = request;
+	return {...request, ...(modules && {modules}), commandLine: withFirst(firstWords?.other, request)};
+}
+
+const withFirst = (words: readonly string[] = [], {commandLine}: LoadRequest) =>
+	[...words, commandLine].filter((word) => word !== '').join(' ');
+
+const askedFormat = (format: Exclude<KernelFormat, 'auto' | object>, kernel: Uint8Array) =>
+	format === 'linux' ? linuxFormat(kernel) : format;
 
 /** Asked for Linux's protocol: a setup header or an ELF file; for anything else detection's error says what it is. */
 function linuxFormat(kernel: Uint8Array): 'bzimage' | 'vmlinux' {

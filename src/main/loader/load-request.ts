@@ -11,13 +11,24 @@ export interface FlatFormat {
 /** How a kernel file is to be read; `auto` looks at it (see `detectKernelFormat`). `flat` is never detected. */
 export type KernelFormat = 'auto' | 'linux' | 'pvh' | 'multiboot' | {readonly flat: FlatFormat};
 
+/** A file for a multiboot or PVH kernel. The image refers to these bytes: do not change them. */
+export interface BootModule {
+	readonly data: Uint8Array;
+	/** What the kernel is told of it. */
+	readonly commandLine: string;
+}
+
 /** What a loader works on. */
 export interface LoadRequest {
 	/** The kernel file. The image that is made from it refers to these bytes: do not change them. */
 	readonly kernel: Uint8Array;
 	/** The initial RAM disk file; the same holds. An empty one counts as none. */
 	readonly initrd?: Uint8Array | undefined;
+	/** In its place, for kernels that take several files: multiboot and PVH. */
+	readonly modules?: readonly BootModule[];
 	readonly commandLine: string;
+	/** Words that come first on the command line: those for Linux, and those for any other kernel. */
+	readonly firstWords?: {readonly linux: readonly string[]; readonly other: readonly string[]};
 	readonly machine: BootMachine;
 	/** Defaults to `auto`. */
 	readonly format?: KernelFormat;

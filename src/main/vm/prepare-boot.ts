@@ -1,8 +1,10 @@
+import {existsSync} from 'node:fs';
+import {basename} from 'node:path';
 import type {DeviceInstance} from '#devices/device';
 import {type AcpiInitiator, buildAcpiTables, type ComPort, describeToAcpi} from '#main/acpi';
 import {buildBiosArea} from '#main/bios';
-import {linuxCommandLine, type VmConfig} from '#main/config';
-import type {BootImage, KernelFormat} from '#main/loader';
+import {linuxDefaultWords, moduleFiles, type VmConfig} from '#main/config';
+import type {BootImage, LoadRequest} from '#main/loader';
 import {loadKernel} from '#main/loader';
 import {hostBridges} from '#main/pcie';
 import {buildSmbiosTables} from '#main/smbios';
@@ -19,13 +21,8 @@ const bootError = errorTable({
 	}),
 });
 
-/** The file a machine starts, read. */
-interface KernelFiles {
-	readonly kernel: Uint8Array;
-	readonly initrd?: Uint8Array;
-	readonly commandLine: string;
-	readonly format: KernelFormat;
-}
+/** What a machine starts, read. */
+type KernelFiles = Omit<LoadRequest, 'machine'>;
 
 /** Reads what the configuration boots. @throws BOOT_NOTHING, and what {@link readBootFile} throws */
 export async function readKernel(config: VmConfig): Promise<KernelFiles> {
@@ -39,9 +36,17 @@ export async function readKernel(config: VmConfig): Promise<KernelFiles> {
 		const {address, mode} = boot;
 		return {kernel: await read(boot.image), commandLine: '', format: {flat: {address, mode}}};
 	}
-	const [kernel, initrd] = await Promise.all([read(boot.kernel), boot.initrd && read(boot.initrd)]);
-	const commandLine = linuxCommandLine(config);
-	return initrd ? {kernel, initrd, commandLine, format: 'auto'} : {kernel, commandLine, format: 'auto'};
+	const files = boot.initrd === undefined ? [] : moduleFiles(boot.initrd, existsSync);
+	const [kernel, modules] = await Promise.all([
+		read(boot.kernel),
+		Promise.all(files.map(async ({path, commandLine}) => ({data: await read(path), commandLine}))),
+	]);
+	return {
+		kernel,
+		modules,
+		commandLine: boot.commandLine.join(' '),
+		firstWords: {linux: linuxDefaultWords(config), other: [basename(boot.kernel)]},
+	};
 }
 
 /** The package has the guest assembled, which saves the time to do it; a checkout run from its sources does it now. */

@@ -1,8 +1,9 @@
-import type {BootMachine, MemoryPiece} from '../boot-image.ts';
+import type {BootMachine} from '../boot-image.ts';
 import {bootLayout} from '../boot-layout.ts';
 import {loaderError} from '../errors.ts';
 import {type Layout, writeFields} from '../fields.ts';
 import {memoryMap, memoryType} from '../memory-map.ts';
+import {maxModules, type PlacedModule} from '../modules.ts';
 import {endOf} from '../ranges.ts';
 
 /** The boot information (Multiboot Specification 0.6.96, 3.3). */
@@ -24,16 +25,17 @@ export const multibootMapEntry = {size: [0, 4], addr: [4, 8], length: [12, 8], t
 /** Bits of `flags`: which fields are valid. */
 const valid = {memory: 1 << 0, commandLine: 1 << 2, modules: 1 << 3, map: 1 << 6, loaderName: 1 << 9} as const;
 
-/** Offsets in the page: the info has 116 bytes, then come the module, its name, the loader's name and the map. */
-const inPage = {module: 0x80, moduleName: 0x90, loaderName: 0xa0, map: 0xb0} as const;
+/** Offsets in the page: the info has 116 bytes, then come the loader's name, the list of modules and the map. */
+const inPage = {loaderName: 0x78, modules: 0x80, map: 0x80 + maxModules * 16} as const;
+const moduleEntrySize = 16;
 const mapEntrySize = 24;
 const kibibyte = 1024;
 
 /**
- * The page a multiboot guest is started with. The initrd is module 0.
+ * The page a multiboot guest is started with.
  * @throws VmmError MEMORY_MAP_TOO_LONG
  */
-export function buildMultibootInfo(machine: BootMachine, initrd: MemoryPiece | undefined): Uint8Array {
+export function buildMultibootInfo(machine: BootMachine, modules: readonly PlacedModule[]): Uint8Array {
 	const page = new Uint8Array(bootLayout.bootInfoSize);
 	const map = memoryMap(machine);
 	const limit = Math.floor((page.length - inPage.map) / mapEntrySize);
@@ -42,23 +44,23 @@ export function buildMultibootInfo(machine: BootMachine, initrd: MemoryPiece | u
 	const belowHole = Math.min(ramAt(bootLayout.kernel), bootLayout.mappedEnd - bootLayout.kernel);
 	const {bootInfo} = bootLayout;
 	writeFields(multibootInfo, page, 0, {
-		flags: valid.memory | valid.commandLine | valid.map | valid.loaderName | (initrd === undefined ? 0 : valid.modules),
+		flags: valid.memory | valid.commandLine | valid.map | valid.loaderName | (modules.length === 0 ? 0 : valid.modules),
 		mem_lower: Math.floor(lowMemory(machine) / kibibyte),
 		mem_upper: Math.floor(belowHole / kibibyte),
 		cmdline: bootLayout.commandLine,
+		mods_count: modules.length,
+		mods_addr: modules.length === 0 ? 0 : bootInfo + inPage.modules,
 		mmap_addr: bootInfo + inPage.map,
 		mmap_length: map.length * mapEntrySize,
 		boot_loader_name: bootInfo + inPage.loaderName,
 	});
 	page.set(new TextEncoder().encode('OpenVMM'), inPage.loaderName);
-	if (initrd !== undefined) {
-		writeFields(multibootInfo, page, 0, {mods_count: 1, mods_addr: bootInfo + inPage.module});
-		writeFields(multibootModule, page, inPage.module, {
-			mod_start: initrd.gpa,
-			mod_end: initrd.gpa + initrd.data.length,
-			string: bootInfo + inPage.moduleName,
+	for (const [index, {file, commandLine}] of modules.entries()) {
+		writeFields(multibootModule, page, inPage.modules + index * moduleEntrySize, {
+			mod_start: file.gpa,
+			mod_end: file.gpa + file.data.length,
+			string: commandLine.gpa,
 		});
-		page.set(new TextEncoder().encode('initrd'), inPage.moduleName);
 	}
 	for (const [index, {gpa, length, type}] of map.entries()) {
 		const at = inPage.map + index * mapEntrySize;

@@ -34,30 +34,52 @@ test('a kernel linked to 1 MiB may have its file headers loaded in the page befo
 	t.is(findPiece(image, 'kernel segment 0').gpa, 0xff000);
 });
 
-test('the information tells memory, command line, loader and the initrd as module 0', (t) => {
-	const image = loadKernel(requestFor(makeMultiboot(), {initrd: new Uint8Array(777)}));
+test('the information tells memory, command line, loader and modules', (t) => {
+	const modules = [
+		{data: new Uint8Array(777), commandLine: 'first with words'},
+		{data: new Uint8Array(0), commandLine: 'an empty file is none'},
+		{data: new Uint8Array(888), commandLine: 'second'},
+	];
+	const image = loadKernel(requestFor(makeMultiboot(), {modules}));
 	const info = pieceFields(image, 'multiboot info', multibootInfo);
 	t.deepEqual(info, {
 		flags: 0x24d,
 		mem_lower: 639,
 		mem_upper: 255 * 1024,
 		cmdline: 0x3000,
-		mods_count: 1,
+		mods_count: 2,
 		mods_addr: 0x2080,
 		mmap_length: 7 * 24,
-		mmap_addr: 0x20b0,
-		boot_loader_name: 0x20a0,
+		mmap_addr: 0x2180,
+		boot_loader_name: 0x2078,
 	});
 	const page = Buffer.from(findPiece(image, 'multiboot info').data);
-	t.is(page.toString('latin1', 0xa0, 0xa8), 'OpenVMM\0');
-	const module = pieceFields(image, 'multiboot info', multibootModule, 0x80);
-	t.deepEqual(module, {mod_start: 0x200000, mod_end: 0x200000 + 777, string: 0x2090});
-	t.is(page.toString('latin1', 0x90, 0x97), 'initrd\0');
-	const first = pieceFields(image, 'multiboot info', multibootMapEntry, 0xb0);
+	t.is(page.toString('latin1', 0x78, 0x80), 'OpenVMM\0');
+	const module = (index: number) => pieceFields(image, 'multiboot info', multibootModule, 0x80 + 16 * index);
+	t.deepEqual(module(0), {mod_start: 0x200000, mod_end: 0x200000 + 777, string: 0x4000});
+	t.deepEqual(module(1), {mod_start: 0x400000, mod_end: 0x400000 + 888, string: 0x4000 + 17});
+	for (const [index, line] of ['first with words\0', 'second\0'].entries()) {
+		const {gpa, data} = findPiece(image, `command line of module ${index}`);
+		t.deepEqual([gpa, Buffer.from(data).toString()], [module(index).string, line]);
+	}
+	const first = pieceFields(image, 'multiboot info', multibootMapEntry, 0x180);
 	t.deepEqual(first, {size: 20, addr: 0, length: 0x19000, type: 1});
 });
 
-test('without an initrd the module fields are not valid', (t) => {
+test('sixteen modules with command lines of a page each find room, more are refused', (t) => {
+	const module = {data: Uint8Array.of(1), commandLine: 'x'.repeat(0xfff)};
+	const load = (count: number) =>
+		codeOf(() => loadKernel(requestFor(makeMultiboot(), {modules: new Array(count).fill(module)})));
+	t.is(load(16), 'no error');
+	t.is(load(17), 'BOOT_MODULES_TOO_MANY');
+});
+
+test('an initrd alone is a module too', (t) => {
+	const image = loadKernel(requestFor(makeMultiboot(), {initrd: Uint8Array.of(1)}));
+	t.is(Buffer.from(findPiece(image, 'command line of module 0').data).toString(), 'initrd\0');
+});
+
+test('without modules their fields are not valid', (t) => {
 	t.is(pieceFields(loadKernel(requestFor(makeMultiboot())), 'multiboot info', multibootInfo).flags, 0x245);
 });
 
@@ -104,6 +126,6 @@ test('memory above 4 GiB is in the map and not in mem_upper', (t) => {
 	const image = loadKernel(requestFor(makeMultiboot(), {machine: {...machineOf(0), ram}}));
 	const info = pieceFields(image, 'multiboot info', multibootInfo);
 	t.is(info.mem_upper, (3 * 2 ** 30 - 0x100000) / 1024);
-	const last = 0xb0 + info.mmap_length - 24;
+	const last = 0x180 + info.mmap_length - 24;
 	t.like(pieceFields(image, 'multiboot info', multibootMapEntry, last), {addr: 2 ** 32, length: 2 ** 30, type: 1});
 });

@@ -5,7 +5,8 @@ import {protectedModeEntry} from '../entry-state.ts';
 import {loaderError} from '../errors.ts';
 import {buildGdt, flatSegments} from '../gdt.ts';
 import type {LoadRequest} from '../load-request.ts';
-import {checkKernelMemory, finishImage, placeCommandLine, placeInitrd, type SizedPiece} from '../place.ts';
+import {modulePieces, placeModules} from '../modules.ts';
+import {checkKernelMemory, finishImage, placeCommandLine, type SizedPiece} from '../place.ts';
 import {endOf} from '../ranges.ts';
 import {findMultibootHeader, multibootMagic, readMultibootHeader} from './header.ts';
 import {buildMultibootInfo} from './info.ts';
@@ -24,14 +25,14 @@ export function loadMultiboot(request: LoadRequest): BootImage {
 	const commandLine = placeCommandLine(request.commandLine);
 	const kernel = readKernel(request.kernel);
 	checkKernelMemory(request, kernel.pieces);
-	const initrd = placeInitrd(request, Math.max(...kernel.pieces.map(endOf)), bootLayout.mappedEnd);
+	const modules = placeModules(request, Math.max(...kernel.pieces.map(endOf)));
 	const {gdt, bootInfo} = bootLayout;
 	const pieces = [
 		{name: 'GDT', gpa: gdt, data: buildGdt(flatSegments.code32)},
-		{name: 'multiboot info', gpa: bootInfo, data: buildMultibootInfo(request.machine, initrd)},
+		{name: 'multiboot info', gpa: bootInfo, data: buildMultibootInfo(request.machine, modules)},
 		commandLine,
 		...kernel.pieces,
-		initrd,
+		...modulePieces(modules),
 	];
 	return finishImage(request, {
 		pieces,

@@ -19,8 +19,9 @@ test('an ELF with a PVH note of either class is entered at the note in 32-bit mo
 	}
 });
 
-test('the start info tells command line, RSDP, memory map and initrd', (t) => {
-	const image = loadKernel(requestFor(kernel(64), {initrd: new Uint8Array(777)}));
+test('the start info tells command line, RSDP, memory map and modules', (t) => {
+	const modules = [777, 888].map((length) => ({data: new Uint8Array(length), commandLine: `of ${length}`}));
+	const image = loadKernel(requestFor(kernel(64), {modules}));
 	t.is(findPiece(image, 'start info').gpa, 0x2000);
 	t.is(findPiece(image, 'command line').gpa, 0x3000);
 	const info = pieceFields(image, 'start info', startInfo);
@@ -28,14 +29,17 @@ test('the start info tells command line, RSDP, memory map and initrd', (t) => {
 		magic: startInfoMagic,
 		version: 1,
 		flags: 0,
-		nr_modules: 1,
+		nr_modules: 2,
 		modlist_paddr: 0x2040,
 		cmdline_paddr: 0x3000,
 		rsdp_paddr: 0xe0000,
-		memmap_paddr: 0x2080,
+		memmap_paddr: 0x2240,
 		memmap_entries: 7,
 	});
-	t.like(pieceFields(image, 'start info', moduleEntry, info.modlist_paddr - 0x2000), {paddr: 0x200000, size: 777});
+	const module = (index: number) =>
+		pieceFields(image, 'start info', moduleEntry, info.modlist_paddr - 0x2000 + 32 * index);
+	t.deepEqual(module(0), {paddr: 0x200000, size: 777, cmdline_paddr: 0x4000});
+	t.deepEqual(module(1), {paddr: 0x400000, size: 888, cmdline_paddr: 0x4007});
 	const last = info.memmap_paddr - 0x2000 + 6 * 24;
 	t.like(pieceFields(image, 'start info', memoryMapEntry, last), {addr: 0x100000, size: 255 << 20, type: 1});
 });

@@ -6,7 +6,8 @@ import {loaderError} from '../errors.ts';
 import {readNumber} from '../fields.ts';
 import {buildGdt, flatSegments} from '../gdt.ts';
 import type {LoadRequest} from '../load-request.ts';
-import {checkKernelMemory, finishImage, placeCommandLine, placeInitrd} from '../place.ts';
+import {modulePieces, placeModules} from '../modules.ts';
+import {checkKernelMemory, finishImage, placeCommandLine} from '../place.ts';
 import {endOf} from '../ranges.ts';
 import {buildStartInfo} from './start-info.ts';
 
@@ -35,14 +36,14 @@ export function loadPvh(request: LoadRequest): BootImage {
 	const commandLine = placeCommandLine(request.commandLine);
 	const kernel = elfPieces(elf, request.kernel);
 	checkKernelMemory(request, kernel);
-	const initrd = placeInitrd(request, Math.max(...kernel.map(endOf)), bootLayout.mappedEnd);
+	const modules = placeModules(request, Math.max(...kernel.map(endOf)));
 	const {gdt, bootInfo} = bootLayout;
 	const pieces = [
 		{name: 'GDT', gpa: gdt, data: buildGdt(flatSegments.code32)},
-		{name: 'start info', gpa: bootInfo, data: buildStartInfo(request.machine, initrd)},
+		{name: 'start info', gpa: bootInfo, data: buildStartInfo(request.machine, modules)},
 		commandLine,
 		...kernel,
-		initrd,
+		...modulePieces(modules),
 	];
 	return finishImage(request, {
 		pieces,

@@ -1,8 +1,9 @@
-import type {BootMachine, MemoryPiece} from '../boot-image.ts';
+import type {BootMachine} from '../boot-image.ts';
 import {bootLayout} from '../boot-layout.ts';
 import {loaderError} from '../errors.ts';
 import {type Layout, writeFields} from '../fields.ts';
 import {memoryMap} from '../memory-map.ts';
+import {maxModules, type PlacedModule} from '../modules.ts';
 
 /** `struct hvm_start_info`, version 1 (Xen, public/arch-x86/hvm/start_info.h). */
 export const startInfo = {
@@ -23,15 +24,17 @@ export const memoryMapEntry = {addr: [0, 8], size: [8, 8], type: [16, 4]} as con
 
 /** "xEn3" with the top bit of the E set. */
 export const startInfoMagic = 0x336e_c578;
-const modules = 0x40;
-const table = 0x80;
+/** Offsets in the page. */
+const list = 0x40;
+const moduleEntrySize = 32;
+const table = list + maxModules * moduleEntrySize;
 const tableEntrySize = 24;
 
 /**
- * The page a PVH guest is started with: start info, then the module list (the initrd), then the memory map.
+ * The page a PVH guest is started with: start info, then the module list, then the memory map.
  * @throws VmmError MEMORY_MAP_TOO_LONG
  */
-export function buildStartInfo(machine: BootMachine, initrd: MemoryPiece | undefined): Uint8Array {
+export function buildStartInfo(machine: BootMachine, modules: readonly PlacedModule[]): Uint8Array {
 	const page = new Uint8Array(bootLayout.bootInfoSize);
 	const map = memoryMap(machine);
 	const limit = Math.floor((page.length - table) / tableEntrySize);
@@ -39,15 +42,16 @@ export function buildStartInfo(machine: BootMachine, initrd: MemoryPiece | undef
 	writeFields(startInfo, page, 0, {
 		magic: startInfoMagic,
 		version: 1,
-		nr_modules: initrd === undefined ? 0 : 1,
-		modlist_paddr: initrd === undefined ? 0 : bootLayout.bootInfo + modules,
+		nr_modules: modules.length,
+		modlist_paddr: modules.length === 0 ? 0 : bootLayout.bootInfo + list,
 		cmdline_paddr: bootLayout.commandLine,
 		rsdp_paddr: machine.rsdp,
 		memmap_paddr: bootLayout.bootInfo + table,
 		memmap_entries: map.length,
 	});
-	if (initrd !== undefined) {
-		writeFields(moduleEntry, page, modules, {paddr: initrd.gpa, size: initrd.data.length});
+	for (const [index, {file, commandLine}] of modules.entries()) {
+		const entry = {paddr: file.gpa, size: file.data.length, cmdline_paddr: commandLine.gpa};
+		writeFields(moduleEntry, page, list + index * moduleEntrySize, entry);
 	}
 	for (const [index, {gpa, length, type}] of map.entries()) {
 		writeFields(memoryMapEntry, page, table + index * tableEntrySize, {addr: gpa, size: length, type});
