@@ -2,12 +2,13 @@ import {execFileSync} from 'node:child_process';
 import {existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import test from 'ava';
+import test, {type ExecutionContext} from 'ava';
 import {MappedMemory} from '#devices/guest-memory';
+import {vmConfig} from '#main/config';
+import {allocateRam} from '#main/memory';
 import {sampleRegisters} from '#vcpu-worker/registers/testing';
 import {layOutCore} from './core-layout.ts';
 import {writeCore} from './index.ts';
-import {findVmcoreinfo} from './vmcoreinfo.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'openvmm-core-'));
 test.after.always(() => rmSync(folder, {recursive: true}));
@@ -16,15 +17,15 @@ const mib = 2 ** 20;
 const vmcoreinfo = 'OSRELEASE=6.1.0\nPAGESIZE=4096\nSYMBOL(_stext)=ffffffff81000000\n';
 
 /** 4 MiB at 0 and 2 MiB at 4 GiB, with something in each. */
-function sample() {
-	const range = (gpa: number, length: number) => ({
-		gpa,
-		length,
-		buffer: new SharedArrayBuffer(length),
-		bufferOffset: 0,
-		hostAddress: 0n,
-	});
-	const memory = new MappedMemory([range(0, 2 * mib), range(2 * mib, 2 * mib), range(2 ** 32, 2 * mib)]);
+function sample(t: ExecutionContext) {
+	const ranges = [
+		{gpa: 0, length: 2 * mib},
+		{gpa: 2 * mib, length: 2 * mib},
+		{gpa: 2 ** 32, length: 2 * mib},
+	];
+	const ram = allocateRam([{memory: vmConfig({memory: {sizeBytes: 6 * mib}}).memory, ranges}]);
+	t.teardown(() => ram.dispose());
+	const memory = new MappedMemory(ram.ranges);
 	memory.write(0x1000, Buffer.from('low memory'));
 	memory.write(3 * mib, Buffer.from(vmcoreinfo));
 	memory.write(2 ** 32 + mib, Buffer.from('high memory'));
@@ -32,20 +33,20 @@ function sample() {
 		sampleRegisters({general: {rip: 0x1000n, rax: 0x1122_3344_5566_7788n, rsp: 0x8000n}}),
 		sampleRegisters({general: {rip: 0x2000n, rbx: 7n}, special: {cr3: 0x1234000n}}),
 	];
-	return {memory, processors};
+	return {ram, processors};
 }
 
 /** The file of a dump that only one test reads. */
-async function dumped(name: string): Promise<string> {
+async function dumped(t: ExecutionContext, name: string): Promise<string> {
 	const path = join(folder, name);
-	await writeCore(path, sample());
+	await writeCore(path, sample(t));
 	return path;
 }
 
 test('memory lies in the file by physical address, and zeros take no room', async (t) => {
-	const path = await dumped('memory');
+	const path = await dumped(t, 'memory');
 	const file = readFileSync(path);
-	const {ranges} = layOutCore(sample().memory.ranges, 0);
+	const {ranges} = layOutCore(sample(t).ram.ranges, 0);
 	t.deepEqual(
 		ranges.map(({gpa, length}) => [gpa, length]),
 		[
@@ -63,34 +64,30 @@ test('memory lies in the file by physical address, and zeros take no room', asyn
 
 test('progress comes to the whole of memory', async (t) => {
 	const seen: number[] = [];
-	await writeCore(join(folder, 'progress'), sample(), (done, total) => {
+	await writeCore(join(folder, 'progress'), sample(t), (done, total) => {
 		t.is(total, 6 * mib);
 		seen.push(done);
 	});
-	t.is(seen.length, 6);
+	t.deepEqual(
+		seen.toSorted((a, b) => a - b),
+		seen,
+	);
+	t.is(seen.length, 3);
 	t.is(seen.at(-1), 6 * mib);
 });
 
 test('a dump that fails says why and leaves nothing', async (t) => {
-	const error = await t.throwsAsync(writeCore(join(folder, 'no', 'where'), sample()), {code: 'CORE_DUMP_FAILED'});
+	const error = await t.throwsAsync(writeCore(join(folder, 'no', 'where'), sample(t)), {code: 'CORE_DUMP_FAILED'});
 	t.regex(error.message, /ENOENT/);
 	const before = readdirSync(folder).length;
-	await t.throwsAsync(writeCore('/dev/full/x', sample()), {code: 'CORE_DUMP_FAILED'});
+	await t.throwsAsync(writeCore('/dev/full/x', sample(t)), {code: 'CORE_DUMP_FAILED'});
 	t.is(readdirSync(folder).length, before);
-});
-
-test('VMCOREINFO is a page that begins as the kernel writes it', (t) => {
-	const page = (text: string) => Buffer.alloc(4096).fill(text, 0, text.length, 'latin1');
-	t.is(Buffer.from(findVmcoreinfo(page(vmcoreinfo)) ?? []).toString(), vmcoreinfo);
-	t.is(findVmcoreinfo(page(` ${vmcoreinfo}`)), undefined);
-	t.is(findVmcoreinfo(page('OSRELEASE=%s\n')), undefined);
-	t.is(findVmcoreinfo(Buffer.alloc(4096, 'OSRELEASE=')), undefined);
 });
 
 const readelfTest = existsSync('/usr/bin/readelf') ? test : test.skip;
 
 readelfTest('readelf reads headers and notes', async (t) => {
-	const path = await dumped('readelf');
+	const path = await dumped(t, 'readelf');
 	const said = execFileSync('/usr/bin/readelf', ['-lnW', path], {encoding: 'utf8'});
 	t.notRegex(said, /[Ww]arning|[Ee]rror/);
 	t.regex(said, /CORE \(Core file\)/);
@@ -110,7 +107,7 @@ gdbTest('gdb shows the processors as threads, their registers and memory', async
 		'-nx',
 		'-batch',
 		'-ex',
-		`core-file ${await dumped('gdb')}`,
+		`core-file ${await dumped(t, 'gdb')}`,
 		...commands.flatMap((line) => ['-ex', line]),
 	];
 	const said = execFileSync('/usr/bin/gdb', words, {encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe']});

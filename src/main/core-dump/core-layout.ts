@@ -43,6 +43,8 @@ export interface PlacedRange extends MemoryRange {
 /** An ELF core file (gABI; core(5)): headers, notes, and RAM by its physical addresses. */
 export interface CoreLayout {
 	readonly notesOffset: number;
+	/** Where the first range lies; the others follow it. */
+	readonly ramOffset: number;
 	readonly ranges: readonly PlacedRange[];
 	readonly fileBytes: number;
 	/** The bytes before the notes. */
@@ -53,7 +55,8 @@ export interface CoreLayout {
 export function layOutCore(ram: readonly MemoryRange[], maxNoteBytes: number): CoreLayout {
 	const whole = joined(ram);
 	const notesOffset = elfHeader.length + (whole.length + 1) * programHeader.length;
-	let end = Math.ceil((notesOffset + maxNoteBytes) / pageBytes) * pageBytes;
+	const ramOffset = Math.ceil((notesOffset + maxNoteBytes) / pageBytes) * pageBytes;
+	let end = ramOffset;
 	const ranges = whole.map((range) => {
 		const placed = {...range, offset: end};
 		end += range.length;
@@ -69,7 +72,7 @@ export function layOutCore(ram: readonly MemoryRange[], maxNoteBytes: number): C
 			programHeader.encode({type: segmentType.note, offset: notesOffset, fileBytes: noteBytes, memoryBytes: noteBytes}),
 			...ranges.map(loadHeader),
 		);
-	return {notesOffset, ranges, fileBytes: end, header};
+	return {notesOffset, ramOffset, ranges, fileBytes: end, header};
 }
 
 /** Physical addresses stand in for virtual ones too: there is no one address space to show. */

@@ -1,1 +1,1 @@
-export {type CoreContents, type DumpProgress, writeCore} from './write-core.ts';
+export {type CoreContents, writeCore} from './write-core.ts';

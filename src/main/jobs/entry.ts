@@ -1,3 +1,5 @@
+export {findVmcoreinfo} from './find-vmcoreinfo.ts';
+export {populatedChunks} from './populated.ts';
 export {prefetch} from './prefetch.ts';
 export {saveMemory} from './save-memory.ts';
 export {verifyMemory} from './verify-memory.ts';

@@ -1,2 +1,4 @@
+export {maxVmcoreinfoBytes} from './find-vmcoreinfo.ts';
 export {createJobPool, type JobPool} from './job-pool.ts';
+export type {RamPages} from './populated.ts';
 export {chunkBytes} from './save-memory.ts';

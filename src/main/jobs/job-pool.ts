@@ -1,11 +1,15 @@
 import {fileURLToPath} from 'node:url';
 import {workerUrls} from '#main/workers';
+import type {FindVmcoreinfoJob} from './find-vmcoreinfo.ts';
+import type {RamPages} from './populated.ts';
 import type {PrefetchJob} from './prefetch.ts';
 import type {SaveMemoryJob, SaveMemoryResult} from './save-memory.ts';
 import type {VerifyMemoryJob} from './verify-memory.ts';
 
 /** Blocking or CPU-bound work with a start and an end, off the main thread. */
 export interface JobPool {
+	findVmcoreinfo(job: FindVmcoreinfoJob): Promise<Uint8Array | undefined>;
+	populatedChunks(ram: RamPages): Promise<boolean[][]>;
 	prefetch(job: PrefetchJob): Promise<number>;
 	saveMemory(job: SaveMemoryJob): Promise<SaveMemoryResult>;
 	verifyMemory(job: VerifyMemoryJob): Promise<number>;
@@ -17,6 +21,8 @@ export async function createJobPool(threads: number): Promise<JobPool> {
 	const {Piscina} = await import('piscina');
 	const pool = new Piscina({filename: fileURLToPath(workerUrls.job), minThreads: 1, maxThreads: threads});
 	return {
+		findVmcoreinfo: (job) => pool.run(job, {name: 'findVmcoreinfo'}),
+		populatedChunks: ({ranges, banks}) => pool.run({ranges, banks}, {name: 'populatedChunks'}),
 		prefetch: (job) => pool.run(job, {name: 'prefetch'}),
 		saveMemory: (job) => pool.run(job, {name: 'saveMemory'}),
 		verifyMemory: (job) => pool.run(job, {name: 'verifyMemory'}),

@@ -1,7 +1,5 @@
 export {checkShape, machineShape} from './check-shape.ts';
 export type {MachineShape, Manifest} from './manifest.ts';
 export {type OpenSnapshot, openSnapshot} from './open-snapshot.ts';
-export type {RamPages} from './populated.ts';
 export {type MachineToSave, saveSnapshot} from './save-snapshot.ts';
 export {verifySnapshot} from './verify-snapshot.ts';
-export type {Progress} from './write-memory.ts';

@@ -1,14 +1,15 @@
 import {writeFileSync} from 'node:fs';
 import {open} from 'node:fs/promises';
+import {availableParallelism} from 'node:os';
 import {join} from 'node:path';
+import {createJobPool, type RamPages} from '#main/jobs';
+import {type RamProgress, writeRam} from '#main/memory';
 import {packageVersion} from '#main/version';
 import {isVmmError} from '#support/errors';
 import {snapshotError} from './errors.ts';
 import {snapshotFiles} from './files.ts';
 import {errnoOf, makeFolder} from './folder.ts';
 import {architecture, formatManifest, type MachineShape, type Manifest, sha256} from './manifest.ts';
-import type {RamPages} from './populated.ts';
-import {type Progress, writeMemory} from './write-memory.ts';
 
 /** A machine at rest, as a snapshot takes it. */
 export interface MachineToSave {
@@ -27,7 +28,7 @@ export interface MachineToSave {
  * before is there still.
  * @throws VmmError SNAPSHOT_TARGET_TAKEN, SNAPSHOT_WRITE_FAILED
  */
-export async function saveSnapshot(directory: string, machine: MachineToSave, progress?: Progress): Promise<void> {
+export async function saveSnapshot(directory: string, machine: MachineToSave, progress?: RamProgress): Promise<void> {
 	try {
 		const folder = makeFolder(directory);
 		try {
@@ -44,7 +45,7 @@ export async function saveSnapshot(directory: string, machine: MachineToSave, pr
 	}
 }
 
-async function writeFiles(path: string, machine: MachineToSave, progress?: Progress): Promise<void> {
+async function writeFiles(path: string, machine: MachineToSave, progress?: RamProgress): Promise<void> {
 	const {shape, units, ram} = machine;
 	const checksums = await writeMemoryFile(join(path, snapshotFiles.memory), shape.memoryBytes, ram, progress);
 	const state = JSON.stringify({units}, null, '\t');
@@ -63,9 +64,19 @@ async function writeFiles(path: string, machine: MachineToSave, progress?: Progr
 }
 
 /** @returns the checksums, as the manifest has them */
-async function writeMemoryFile(path: string, sizeBytes: number, ram: RamPages, progress?: Progress): Promise<string> {
+async function writeMemoryFile(
+	path: string,
+	sizeBytes: number,
+	ram: RamPages,
+	progress?: RamProgress,
+): Promise<string> {
 	await using file = await open(path, 'wx', 0o600);
 	await file.truncate(sizeBytes);
-	const {buffer} = await writeMemory(ram, file.fd, progress);
-	return Buffer.from(buffer).toString('base64');
+	const pool = await createJobPool(availableParallelism());
+	try {
+		const {buffer} = await writeRam(pool, ram, await pool.populatedChunks(ram), {fd: file.fd, start: 0}, progress);
+		return Buffer.from(buffer).toString('base64');
+	} finally {
+		await pool.close();
+	}
 }

@@ -1,14 +1,14 @@
 import {availableParallelism} from 'node:os';
 import {chunkBytes, createJobPool} from '#main/jobs';
+import type {RamProgress} from '#main/memory';
 import {snapshotError} from './errors.ts';
 import {snapshotFiles} from './files.ts';
 import type {OpenSnapshot} from './open-snapshot.ts';
-import type {Progress} from './write-memory.ts';
 
 const chunksPerJob = 32;
 
 /** Compares all of a snapshot's memory with its checksums. @throws VmmError SNAPSHOT_DAMAGED naming the first place */
-export async function verifySnapshot(snapshot: OpenSnapshot, progress: Progress = () => {}): Promise<void> {
+export async function verifySnapshot(snapshot: OpenSnapshot, progress: RamProgress = () => {}): Promise<void> {
 	const {directory, manifest, memoryFd: fd} = snapshot;
 	const {bytes} = manifest.memory;
 	const checksums = new Uint32Array(new Uint8Array(Buffer.from(manifest.memory.checksums, 'base64')).buffer);

@@ -7,7 +7,7 @@ import {allocateRam, prefetchRam} from '#main/memory';
 import {genericInitiators, placeMachine} from '#main/pcie';
 import {checkShape, machineShape, type OpenSnapshot, saveSnapshot} from '#main/snapshot';
 import {WorkerStock} from '#main/workers';
-import {isVmmError, type VmmError} from '#support/errors';
+import type {VmmError} from '#support/errors';
 import {close, eventfd} from '#support/ffi';
 import type {Children} from '#support/inspect';
 import {physicalAddressBits} from '#vcpu-worker/cpuid';
@@ -15,6 +15,7 @@ import type {DebugSupport} from '#vcpu-worker/debug';
 import {openKvm, Partition, probeDebug, readChips, supportedCpuid} from '#vcpu-worker/kvm';
 import {attachMachine} from '#vcpu-worker/machine';
 import {BootSource} from './boot-source.ts';
+import {crashDump} from './crash-dump.ts';
 import {DebugControl} from './debug-control.ts';
 import {DeviceThread} from './device-thread.ts';
 import {HaltWatch} from './halt-watch.ts';
@@ -33,7 +34,6 @@ import {
 import {VcpuGroup} from './vcpu-group.ts';
 import {Vm} from './vm.ts';
 import type {VmEnd} from './vm-end.ts';
-import type {VmParts} from './vm-parts.ts';
 import {hostedTopology, wireMachine} from './wire-machine.ts';
 import {wireVcpus} from './wire-vcpus.ts';
 
@@ -45,7 +45,7 @@ export interface CreateOptions {
 	readonly halted?: (end: VmEnd) => void;
 	/** Called when all processors have halted with interrupts off, once after each power-on. */
 	readonly stuck?: () => void;
-	/** Called when the guest has crashed and `crashDumpPath` is set: with what went wrong, if something did. */
+	/** Called when the guest has crashed and `crashDumpPath` is set: with what went wrong or why there is no dump, if so. */
 	readonly crashDumped?: (path: string, error?: VmmError) => void;
 	/** Called when a debugger can attach: the path or address to connect to, and what stops the guest here. */
 	readonly debuggable?: (where: string, support: DebugSupport) => void;
@@ -205,6 +205,7 @@ async function assemble(config: VmConfig, options: CreateOptions, undo: Undo): P
 	const vm = new Vm({
 		machine,
 		memory,
+		ram,
 		debug,
 		units,
 		save: (directory, saved, progress) => saveSnapshot(directory, {...identity, units: saved, ram}, progress),
@@ -241,20 +242,6 @@ async function assemble(config: VmConfig, options: CreateOptions, undo: Undo): P
 function savedTimeNs(snapshot: OpenSnapshot | undefined): number {
 	const time = snapshot?.units['time'];
 	return typeof time === 'number' && Math.abs(time) <= Number.MAX_SAFE_INTEGER ? time : 0;
-}
-
-/** A dump that fails is reported and changes nothing about the crash. */
-function crashDump(path: string | undefined, dumped: NonNullable<CreateOptions['crashDumped']>): VmParts['crashDump'] {
-	return async (write) => {
-		if (path === undefined) return;
-		try {
-			await write(path);
-			dumped(path);
-		} catch (error) {
-			if (!isVmmError(error)) throw error;
-			dumped(path, error);
-		}
-	};
 }
 
 function createPartition(kvm: number, config: VmConfig, bootApicId: number): Partition {

@@ -11,6 +11,10 @@ export const vmError = errorTable({
 		message: `The machine has no device called ${c.device}`,
 		remedy: `It has ${c.devices.join(', ')}`,
 	}),
+	VM_CRASH_DUMPS_LIMIT: (c: {path: string; limit: number; waitMinutes: number}) => ({
+		message: `The guest crashed again within the hour of ${c.limit} core dumps: this crash is not dumped to "${c.path}", nor any in the next ${c.waitMinutes} minutes`,
+		remedy: 'dump-core writes one at any time; a guest that crashes in a loop is ended by --guest-crash-action exit',
+	}),
 	VM_DEBUGGED: (_: Record<never, never>) => ({
 		message: 'Another debugger is attached to the machine',
 		remedy: 'Detach it first',

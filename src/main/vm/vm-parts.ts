@@ -1,7 +1,7 @@
 import type {GuestMemory} from '#devices/guest-memory';
 import type {AttachedMachine} from '#devices/machine';
 import type {GuestActions} from '#main/config';
-import type {Progress} from '#main/snapshot';
+import type {GuestRam, RamProgress} from '#main/memory';
 import type {InspectNode} from '#support/inspect';
 import type {DebugControl} from './debug-control.ts';
 import type {DeviceThread} from './device-thread.ts';
@@ -18,11 +18,13 @@ export interface VmParts {
 	readonly units: StateUnits;
 	readonly vcpus: VcpuGroup;
 	readonly memory: GuestMemory;
+	/** What {@link memory} is made of. */
+	readonly ram: GuestRam;
 	readonly debug: DebugControl;
 	readonly devices: DeviceThread;
 	readonly hotPlug: HotPlug;
 	/** Writes a snapshot of the machine at rest, whose units have saved `units`. */
-	readonly save: (directory: string, units: SavedUnits, progress?: Progress) => Promise<void>;
+	readonly save: (directory: string, units: SavedUnits, progress?: RamProgress) => Promise<void>;
 	readonly actions: GuestActions;
 	/** Resets that a guest may ask for in a row without getting anywhere; 0: any number. */
 	readonly resetLimit: number;

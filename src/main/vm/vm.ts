@@ -1,9 +1,8 @@
 import {powerButton} from '#devices/chipset/acpi-pm';
 import type {DeviceCommand} from '#devices/device';
 import type {GuestMemory} from '#devices/guest-memory';
-import type {DumpProgress} from '#main/core-dump';
 import {pmName} from '#main/machine';
-import type {Progress} from '#main/snapshot';
+import type {RamProgress} from '#main/memory';
 import {type InspectNode, type InspectOptions, type InspectResult, inspectTree, updateTree} from '#support/inspect';
 import type {ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
 import {vmError} from './errors.ts';
@@ -105,7 +104,7 @@ export class Vm {
 	 * @param progress - called with the bytes of guest memory that have been dealt with
 	 * @throws VmmError SNAPSHOT_…, VM_STOPPED; the machine goes on all the same
 	 */
-	saveSnapshot(directory: string, progress?: Progress): Promise<void> {
+	saveSnapshot(directory: string, progress?: RamProgress): Promise<void> {
 		const {save, units} = this.#parts;
 		return this.#life.atRest('state', async () => save(directory, await units.save(), progress));
 	}
@@ -115,7 +114,7 @@ export class Vm {
 	 * @param progress - called with the bytes of guest memory that have been dealt with
 	 * @throws CORE_DUMP_FAILED, VM_STOPPED; the machine goes on all the same
 	 */
-	dumpCore(path: string, progress?: DumpProgress): Promise<void> {
+	dumpCore(path: string, progress?: RamProgress): Promise<void> {
 		return this.#life.atRest('memory', () => writeMachineCore(this.#parts, path, progress));
 	}
 

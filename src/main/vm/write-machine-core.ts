@@ -1,12 +1,12 @@
-import type {DumpProgress} from '#main/core-dump';
+import type {RamProgress} from '#main/memory';
 import type {VmParts} from './vm-parts.ts';
 
 /** Writes a machine that stands still to a core file. @throws CORE_DUMP_FAILED */
 export async function writeMachineCore(
-	{memory, vcpus}: Pick<VmParts, 'memory' | 'vcpus'>,
+	{ram, vcpus}: Pick<VmParts, 'ram' | 'vcpus'>,
 	path: string,
-	progress?: DumpProgress,
+	progress?: RamProgress,
 ): Promise<void> {
 	const {writeCore} = await import('#main/core-dump');
-	await writeCore(path, {memory, processors: await vcpus.readRegisters()}, progress);
+	await writeCore(path, {ram, processors: await vcpus.readRegisters()}, progress);
 }

@@ -1,9 +1,9 @@
 import {closeSync, openSync, readSync} from 'node:fs';
 import type {MappedRange} from '#devices/guest-memory';
-import {chunkBytes} from '#main/jobs';
 import {Errno, Seek, seek} from '#support/ffi';
+import {chunkBytes} from './save-memory.ts';
 
-/** Guest RAM as a snapshot has to see it. */
+/** Guest RAM as whoever writes it to a file has to see it. */
 export interface RamPages {
 	readonly ranges: readonly MappedRange[];
 	/** The same, by what lies under it. */
@@ -45,7 +45,8 @@ function markFileData(fd: number, fdOffset: number, ranges: readonly MappedRange
 			// A file system that knows no holes: everything is data.
 			const hole = data < 0 ? start + length : Math.min(seek(fd, data, Seek.HOLE), start + length);
 			mark(marks[index] as boolean[], Math.max(data, at) - start, hole - start);
-			at = hole;
+			// What else is in the last chunk tells nothing new: a guest decides how many holes there are.
+			at = start + Math.ceil((hole - start) / chunkBytes) * chunkBytes;
 		}
 		start += length;
 	}
