@@ -116,8 +116,8 @@ export class AttachedMachine {
 	}
 
 	/**
-	 * Gives every device its declared initial state, and PCI functions their addresses. For the owner, while nothing runs.
-	 * @throws VmmError with a `PCI_` code when they do not fit, which the first reset tells for all
+	 * Gives every device its declared initial state, and PCI functions their addresses, as far as there are any: that there
+	 * are is checked before a device is part of the machine. For the owner, while nothing runs.
 	 */
 	reset(): void {
 		for (const device of this.devices) this.resetDevice(device);

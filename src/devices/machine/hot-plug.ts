@@ -1,8 +1,20 @@
 import type {DeviceInstance} from '#devices/device';
+import type {Shortage} from '#devices/pci/assignment';
 import {checkPlaces, intxInput} from '#devices/pci/fabric';
 import {intxLine, isFunctionModel} from '#devices/pci/function';
 import {errorTable} from '#support/errors';
 import {DeviceHeader, type MachineLayout, type ModelFinder, type PlacedDevice} from './layout.ts';
+import {shortagesOf} from './pci-complexes.ts';
+
+const spaceNames = {low: 'bytes of memory below 4 GiB', high: 'bytes of memory above 4 GiB', io: 'I/O ports'} as const;
+const amount = (of: Shortage['of'], count: number) =>
+	of === 'buses' ? `${count} buses` : `0x${count.toString(16)} ${spaceNames[of]}`;
+const roomFlag: Readonly<Record<Shortage['of'], string>> = {
+	buses: 'a larger end_bus of --pcie-root-complex',
+	low: 'a larger low_mmio of --pcie-root-complex',
+	high: 'a larger high_mmio of --pcie-root-complex',
+	io: 'a port of the first root complex',
+};
 
 const hotPlugError = errorTable({
 	HOT_PLUG_NO_SLOT: (c: {port: string; slots: readonly string[]}) => ({
@@ -23,6 +35,10 @@ const hotPlugError = errorTable({
 	}),
 	HOT_PLUG_KIND_UNKNOWN: (c: {device: string; kind: string}) => ({
 		message: `Device ${c.device} has the unknown kind ${c.kind}`,
+	}),
+	HOT_PLUG_NO_ROOM: (c: {device: string; port: string; shortage: Shortage}) => ({
+		message: `There is no room for ${c.device} at ${c.port}: with it, what is behind ${c.shortage.complex} needs ${amount(c.shortage.of, c.shortage.needed)}, and there are ${amount(c.shortage.of, c.shortage.available)}`,
+		remedy: `Remove another device first, or start the machine with more: ${roomFlag[c.shortage.of]}`,
 	}),
 	HOT_PLUG_FIXED: (c: {device: string}) => ({
 		message: `${c.device} cannot come or go while the guest runs: it has addresses, interrupts or ports of its own`,
@@ -50,13 +66,17 @@ export function withDevice(
 	const model = findModel(kind);
 	if (model === undefined) throw hotPlugError('HOT_PLUG_KIND_UNKNOWN', {device: name, kind});
 	const instances = [...layout.devices, instance];
-	checkPlaces(instances.map((each) => ({instance: each, model: findModel(each.kind) ?? model})));
+	const described = instances.map((each) => ({instance: each, model: findModel(each.kind) ?? model}));
+	checkPlaces(described);
 	const lines = Object.keys(model.lines?.(config) ?? {});
 	const isFixed =
 		model.regions(config).some(({space}) => space === 'pio' || space === 'mmio') ||
 		lines.some((line) => line !== intxLine) ||
 		Object.keys(model.inputs?.(config) ?? {}).length > 0;
 	if (isFixed || !isFunctionModel(model)) throw hotPlugError('HOT_PLUG_FIXED', {device: name});
+	// What has no room now would have none after the guest's next reset.
+	const [shortage] = shortagesOf(described);
+	if (shortage !== undefined) throw hotPlugError('HOT_PLUG_NO_ROOM', {device: name, port, shortage});
 	const placed: PlacedDevice = {
 		...instance,
 		stateOffset: 0,

@@ -1,6 +1,7 @@
 import type {AnyDeviceModel, DeviceInstance} from '#devices/device';
 import {gsiCount, inputCount, interruptTableBytes, type LineSource} from '#devices/interrupts';
 import {buildPortTable, type Claim, checkClaims, UnclaimedState} from '#devices/io-bus';
+import {shortageError} from '#devices/pci/assignment';
 import {checkPlaces, type DescribedDevice, intxInput} from '#devices/pci/fabric';
 import {intxLine, isSlot} from '#devices/pci/function';
 import {VmTimeState} from '#devices/vm-time';
@@ -8,6 +9,7 @@ import {errorTable} from '#support/errors';
 import type {DoorbellHandle, MailboxSet} from '#support/mailbox';
 import {f64, i32, sharedStruct} from '#support/shared-memory';
 import {MachineState} from './machine-events.ts';
+import {shortagesOf} from './pci-complexes.ts';
 
 /** What precedes every device's struct in shared memory. */
 export const DeviceHeader = sharedStruct('device-header', {
@@ -88,7 +90,8 @@ export type ModelFinder = (kind: string) => AnyDeviceModel | undefined;
 
 /**
  * Places devices in shared memory, zeroed until the machine is reset, and claims their regions.
- * @throws VmmError for unknown kinds, equal names, overlapping regions and impossible interrupts
+ * @throws VmmError for unknown kinds, equal names, overlapping regions, impossible interrupts, and PCI
+ * functions that do not fit into their root complex
  */
 export function layOutMachine(
 	instances: readonly DeviceInstance[],
@@ -127,6 +130,8 @@ export function layOutMachine(
 	}
 	checkLines(devices);
 	checkPlaces(described);
+	const [shortage] = shortagesOf(described);
+	if (shortage !== undefined) throw shortageError(shortage);
 	checkClaims(claims);
 	return {
 		devices,

@@ -1,67 +1,37 @@
+import type {AccessSize} from '#devices/device';
 import {Bridge, Command, Header} from '#devices/pci/config-space';
 import {rootInput} from '#devices/pci/fabric';
-import type {RootComplexConfig} from '#devices/pci/root-complex';
-import {type ConfigAccess, Enumeration, type FoundFunction, type Pool} from './enumerate.ts';
-import {assignmentError} from './errors.ts';
-import {alignUp, type Item, type Packed, type PackOptions, pack} from './windows.ts';
+import type {NumberedFunction, Pool} from './functions.ts';
+import {type PlannedComplex, planResources} from './plan.ts';
+import type {Item} from './windows.ts';
 
-/** A root complex whose functions get their numbers and addresses. */
-export interface AssignedComplex {
-	readonly name: string;
-	readonly config: RootComplexConfig;
+/** Configuration space of one segment. */
+export interface ConfigAccess {
+	write(bus: number, devfn: number, offset: number, size: AccessSize, value: number): void;
 }
 
 /**
  * Does what firmware does at power-on: numbers the buses, gives every BAR an address in the root complex's windows and every
  * bridge windows to match, tells functions their interrupt's input, and turns their decoding on. All by configuration
- * accesses; the result depends on the machine alone.
- * @throws VmmError PCI_BUSES_TOO_FEW, PCI_WINDOW_TOO_SMALL, PCI_PORTS_TOO_FEW
+ * accesses. What does not fit stays without an address, and decodes nothing: the guest may move things and make room.
  */
-export function assignResources(access: ConfigAccess, complex: AssignedComplex): void {
-	const {name, config} = complex;
-	const {functions} = new Enumeration(access, {name, startBus: config.startBus, endBus: config.endBus});
-	const hasHigh = config.highMmio.length > 0;
-	const pools: readonly (readonly [Pool, readonly Pool[]])[] = [
-		['low', hasHigh ? ['low'] : ['low', 'high']],
-		...(hasHigh ? ([['high', ['high']]] as const) : []),
-		['io', ['io']],
-	];
-	for (const [pool, takes] of pools) {
-		const {packed, base} = placePool(complex, functions, {pool, takes, reserve: true});
-		for (const {item, offset} of packed.items) place(access, pool, item, base + offset);
-	}
-	finish(access, functions, 0);
+export function assignResources(access: ConfigAccess, complex: PlannedComplex): void {
+	const {functions, placed, shortages} = planResources(complex);
+	numberBridges(access, functions);
+	for (const {pool, item, address} of placed) place(access, pool, item, address);
+	const without = (pools: readonly Pool[]) =>
+		new Set(shortages.filter(({of}) => pools.includes(of as Pool)).flatMap((shortage) => shortage.without));
+	finish(access, functions, {memory: without(['low', 'high']), io: without(['io'])}, 0);
 }
 
-/** Room for devices to come is kept where there is room. */
-function placePool(complex: AssignedComplex, functions: readonly FoundFunction[], options: PackOptions) {
-	const {base: start, length, tooSmall} = poolRange(complex, options.pool);
-	for (const reserve of [true, false]) {
-		const packed: Packed = pack(functions, {...options, reserve});
-		const base = alignUp(start, packed.alignment);
-		if (packed.size === 0 || base + packed.size <= start + length) return {packed, base};
-		if (!reserve) throw tooSmall(packed.size);
+function numberBridges(access: ConfigAccess, functions: readonly NumberedFunction[]): void {
+	for (const {bus, devfn, bridge} of functions) {
+		if (bridge === undefined) continue;
+		access.write(bus, devfn, Bridge.PRIMARY_BUS, 1, bus);
+		access.write(bus, devfn, Bridge.SECONDARY_BUS, 1, bridge.secondary);
+		access.write(bus, devfn, Bridge.SUBORDINATE_BUS, 1, bridge.subordinate);
+		numberBridges(access, bridge.functions);
 	}
-	throw new TypeError('unreachable');
-}
-
-function poolRange({name, config}: AssignedComplex, pool: Pool) {
-	const {ports, lowMmio, highMmio} = config;
-	if (pool === 'io') {
-		const {base, length} = ports;
-		return {
-			base,
-			length,
-			tooSmall: (needed: number) => assignmentError('PCI_PORTS_TOO_FEW', {complex: name, needed, length}),
-		};
-	}
-	const [{gpa: base, length}, window, key] =
-		pool === 'low'
-			? ([lowMmio, 'memory below 4 GiB', 'low_mmio'] as const)
-			: ([highMmio, 'memory above 4 GiB', 'high_mmio'] as const);
-	const tooSmall = (needed: number) =>
-		assignmentError('PCI_WINDOW_TOO_SMALL', {complex: name, window, key, needed, length});
-	return {base, length, tooSmall};
 }
 
 /** Writes the address of a BAR, or of a window and of what is in it. */
@@ -90,14 +60,21 @@ function place(access: ConfigAccess, pool: Pool, item: Item, address: number): v
 	for (const inner of item.window.items) place(access, pool, inner.item, address + inner.offset);
 }
 
+/** Names of functions that a BAR of this kind has no address in. */
+interface Without {
+	readonly memory: ReadonlySet<string>;
+	readonly io: ReadonlySet<string>;
+}
+
 /** @param numbers - sum of the device numbers on the way here, which say where a pin leads */
-function finish(access: ConfigAccess, functions: readonly FoundFunction[], numbers: number): void {
-	for (const {bus, devfn, hasPin, bars, bridge} of functions) {
+function finish(access: ConfigAccess, functions: readonly NumberedFunction[], without: Without, numbers: number): void {
+	for (const {name, bus, devfn, hasPin, bars, bridge} of functions) {
 		const here = numbers + (devfn >> 3);
 		if (hasPin) access.write(bus, devfn, Header.INTERRUPT_LINE, 1, rootInput(here, 0));
 		const hasIo = bridge !== undefined || bars.some(({pool}) => pool === 'io');
-		const master = bridge === undefined ? 0 : Command.MASTER;
-		access.write(bus, devfn, Header.COMMAND, 2, Command.MEMORY | (hasIo ? Command.IO : 0) | master);
-		if (bridge !== undefined) finish(access, bridge.functions, here);
+		const memory = without.memory.has(name) ? 0 : Command.MEMORY;
+		const io = hasIo && !without.io.has(name) ? Command.IO : 0;
+		access.write(bus, devfn, Header.COMMAND, 2, memory | io | (bridge === undefined ? 0 : Command.MASTER));
+		if (bridge !== undefined) finish(access, bridge.functions, without, here);
 	}
 }

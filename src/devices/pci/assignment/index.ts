@@ -1,1 +1,3 @@
-export {type AssignedComplex, assignResources} from './assign.ts';
+export {assignResources} from './assign.ts';
+export {shortageError} from './errors.ts';
+export {planResources, type Shortage} from './plan.ts';

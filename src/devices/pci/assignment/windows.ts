@@ -1,9 +1,9 @@
-import type {FoundBar, FoundFunction, Pool} from './enumerate.ts';
+import type {NumberedFunction, Pool, WantedBar} from './functions.ts';
 
 /** What is to be placed in a window: a BAR, or the window of a bridge. */
 export type Item =
-	| {readonly owner: FoundFunction; readonly bar: FoundBar}
-	| {readonly owner: FoundFunction; readonly window: Packed};
+	| {readonly owner: NumberedFunction; readonly bar: WantedBar}
+	| {readonly owner: NumberedFunction; readonly window: Packed};
 
 /** Items side by side: each at an offset, all aligned when the first byte is aligned to `alignment`. */
 export interface Packed {
@@ -25,12 +25,15 @@ export interface PackOptions {
 	readonly takes: readonly Pool[];
 	/** Keep room in slots that devices can come to. */
 	readonly reserve: boolean;
+	/** Functions whose BARs get no place. */
+	readonly leaveOut: ReadonlySet<NumberedFunction>;
 }
 
 /** Packs the BARs of functions, and of all that is behind them, of one pool: the widest aligned first, so that nothing is lost. */
-export function pack(functions: readonly FoundFunction[], options: PackOptions): Packed {
+export function pack(functions: readonly NumberedFunction[], options: PackOptions): Packed {
 	const items = functions.flatMap((owner): Item[] => {
-		const bars = owner.bars.filter(({pool}) => options.takes.includes(pool)).map((bar) => ({owner, bar}));
+		const isLeftOut = options.leaveOut.has(owner);
+		const bars = owner.bars.filter(({pool}) => !isLeftOut && options.takes.includes(pool)).map((bar) => ({owner, bar}));
 		const window = owner.bridge && bridgeWindow(owner.bridge, options);
 		return [...bars, ...(window === undefined || window.size === 0 ? [] : [{owner, window}])];
 	});
@@ -44,7 +47,7 @@ export function pack(functions: readonly FoundFunction[], options: PackOptions):
 	return {size, alignment: Math.max(1, ...items.map(alignmentOf)), items: placed};
 }
 
-function bridgeWindow({functions, hotPlug}: NonNullable<FoundFunction['bridge']>, options: PackOptions): Packed {
+function bridgeWindow({functions, hotPlug}: NonNullable<NumberedFunction['bridge']>, options: PackOptions): Packed {
 	const {size, alignment, items} = pack(functions, options);
 	const unit = windowUnit[options.pool];
 	const least = options.reserve && hotPlug ? slotReserve[options.pool] : 0;
