@@ -7,7 +7,7 @@ import {findDeviceModel} from '#devices/registry';
 import {vmConfig} from '#main/config';
 import {describeDevices, randomGenerationId} from '#main/machine';
 import {allocateRam} from '#main/memory';
-import {openSnapshot, saveSnapshot} from '#main/snapshot';
+import {openSnapshot, saveSnapshot, stateLimits} from '#main/snapshot';
 import {DoorbellState, mailboxBytes} from '#support/mailbox';
 import {report} from './report.ts';
 
@@ -46,13 +46,16 @@ async function save(directory: string, sizeBytes: number): Promise<void> {
 	ram.dispose();
 }
 
-function restoreMs(directory: string, sizeBytes: number): number {
+async function restoreMs(directory: string, sizeBytes: number): Promise<number> {
 	const start = performance.now();
 	const snapshot = openSnapshot(directory);
 	const contents = {fd: snapshot.memoryFd, what: directory};
 	const ram = allocateRam([{memory: configOf(sizeBytes).memory, ranges: layoutOf(sizeBytes)}], contents);
 	const memory = new MappedMemory(ram.ranges);
-	attach(sizeBytes, memory).restore(snapshot.units['devices'] as SavedDevices);
+	const machine = attach(sizeBytes, memory);
+	const devices = machine.devices.map(({placed: instance, model}) => ({instance, model}));
+	const units = await snapshot.readUnits(stateLimits(1, devices));
+	machine.restore(units['devices'] as SavedDevices);
 	memory.writeInteger(16 * MiB, 4, 1);
 	const taken = performance.now() - start;
 	ram.dispose();
@@ -66,8 +69,9 @@ try {
 	for (const sizeBytes of sizes) {
 		const directory = join(folder, `${sizeBytes / MiB}`);
 		await save(directory, sizeBytes);
-		for (let round = 0; round < 3; round++) restoreMs(directory, sizeBytes);
-		const samples = Array.from({length: rounds}, () => restoreMs(directory, sizeBytes));
+		for (let round = 0; round < 3; round++) await restoreMs(directory, sizeBytes);
+		const samples: number[] = [];
+		for (let round = 0; round < rounds; round++) samples.push(await restoreMs(directory, sizeBytes));
 		figures.push({name: `${sizeBytes / MiB} MiB`, unit: 'ms', samples});
 	}
 	report('Restoring without KVM', figures, '256 MiB');

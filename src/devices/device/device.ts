@@ -199,6 +199,11 @@ export interface ModelParts<C, T extends Fields> {
 	 * What it throws is shown to that person.
 	 */
 	configure?(options: Readonly<Record<string, string>>): C;
+	/**
+	 * Fields of the configuration that are the host's, such as the path of a file: the guest cannot tell them, a snapshot does
+	 * not carry them, and they may differ where it is restored. All others are carried and compared.
+	 */
+	readonly hostFields?: readonly (unknown extends C ? string : keyof C & string)[];
 	readonly state: StructSchema<T>;
 	/** What has become of the state since it was first saved. */
 	readonly versions?: StateVersions;

@@ -1,5 +1,6 @@
 export {type AttachedDevice, AttachedMachine, type MachineHost} from './attached-machine.ts';
 export {DeviceBacks} from './device-backs.ts';
+export {type DeviceShape, deviceShape} from './device-shape.ts';
 export {deviceAt, withDevice, withoutDevice} from './hot-plug.ts';
 export {layOutMachine, type MachineLayout, type ModelFinder, type PlacedDevice} from './layout.ts';
 export {MachineEvents, MachineState} from './machine-events.ts';

@@ -3,6 +3,7 @@ import {workerUrls} from '#main/workers';
 import type {FindVmcoreinfoJob} from './find-vmcoreinfo.ts';
 import type {RamPages} from './populated.ts';
 import type {PrefetchJob} from './prefetch.ts';
+import type {ReadJsonJob, ReadJsonResult} from './read-json.ts';
 import type {SaveMemoryJob, SaveMemoryResult} from './save-memory.ts';
 import type {VerifyMemoryJob} from './verify-memory.ts';
 
@@ -11,6 +12,7 @@ export interface JobPool {
 	findVmcoreinfo(job: FindVmcoreinfoJob): Promise<Uint8Array | undefined>;
 	populatedChunks(ram: RamPages): Promise<boolean[][]>;
 	prefetch(job: PrefetchJob): Promise<number>;
+	readJson(job: ReadJsonJob): Promise<ReadJsonResult>;
 	saveMemory(job: SaveMemoryJob): Promise<SaveMemoryResult>;
 	verifyMemory(job: VerifyMemoryJob): Promise<number>;
 	close(): Promise<void>;
@@ -24,6 +26,7 @@ export async function createJobPool(threads: number): Promise<JobPool> {
 		findVmcoreinfo: (job) => pool.run(job, {name: 'findVmcoreinfo'}),
 		populatedChunks: ({ranges, banks}) => pool.run({ranges, banks}, {name: 'populatedChunks'}),
 		prefetch: (job) => pool.run(job, {name: 'prefetch'}),
+		readJson: (job) => pool.run(job, {name: 'readJson'}),
 		saveMemory: (job) => pool.run(job, {name: 'saveMemory'}),
 		verifyMemory: (job) => pool.run(job, {name: 'verifyMemory'}),
 		close: () => pool.close(),

@@ -1,32 +1,42 @@
-import {type NumaConfig, numaNodes, type VmConfig} from '#main/config';
+import {numaNodes, type VmConfig} from '#main/config';
+import {type Difference, differences} from './differences.ts';
 import {snapshotError} from './errors.ts';
-import type {MachineShape} from './manifest.ts';
+import type {MachineShape} from './machine-shape.ts';
+import type {SavedShape} from './manifest.ts';
 import type {OpenSnapshot} from './open-snapshot.ts';
 
-/** What of a configuration a snapshot can only be restored with as it was. The devices are compared one by one later. */
-export const machineShape = ({processors, memory, irqchip, pcie, numa}: VmConfig): MachineShape => ({
-	processors: processors.count,
-	memoryBytes: memory.sizeBytes,
-	irqchip,
-	...(pcie && {pcie: JSON.stringify(pcie)}),
-	...(numa && {numa: JSON.stringify(guestNuma(numa))}),
-});
+/** Of many differences the first say what is wrong. */
+const mostShown = 6;
+const mostLetters = 120;
 
-/** What the guest sees of its nodes. */
-const guestNuma = ({nodes, distances}: NumaConfig) => ({
-	nodes: nodes.map(({memory, vps}) => ({bytes: memory.sizeBytes, vps})),
-	distances,
-});
-
-/** @throws VmmError SNAPSHOT_SHAPE_DIFFERS, SNAPSHOT_MEMORY_BACKING */
-export function checkShape(config: VmConfig, {directory, manifest}: OpenSnapshot): void {
-	const asked = machineShape(config);
-	const names = new Set(Object.keys({...manifest.machine, ...asked}) as (keyof MachineShape)[]);
-	const differences = [...names]
-		.filter((name) => asked[name] !== manifest.machine[name])
-		.map((name) => `${name} ${manifest.machine[name] ?? 'none'}, asked for ${asked[name] ?? 'none'}`);
-	if (differences.length > 0) throw snapshotError('SNAPSHOT_SHAPE_DIFFERS', {directory, differences});
+/** Compares a machine with the one that was saved, field by field. @throws VmmError SNAPSHOT_SHAPE_DIFFERS, SNAPSHOT_MEMORY_BACKING */
+export function checkShape(
+	shape: MachineShape,
+	config: Pick<VmConfig, 'numa' | 'memory'>,
+	{directory, manifest}: Pick<OpenSnapshot, 'directory' | 'manifest'>,
+): void {
+	const found = [...differences(manifest.machine, asJson(shape))];
+	if (found.length > 0) {
+		const shown = found.slice(0, mostShown).map(inWords);
+		const more = found.length - shown.length;
+		const rest = more > 0 ? [`and ${more} more`] : [];
+		throw snapshotError('SNAPSHOT_SHAPE_DIFFERS', {directory, differences: [...shown, ...rest]});
+	}
 	const memories = numaNodes(config).map(({memory}) => memory);
 	if (memories.some(({file}) => file !== undefined)) throw snapshotError('SNAPSHOT_MEMORY_BACKING', {option: 'file'});
 	if (memories.some(({hugepages}) => hugepages)) throw snapshotError('SNAPSHOT_MEMORY_BACKING', {option: 'hugepages'});
 }
+
+/** As it would come back from a snapshot: a user's device may have anything in its configuration. */
+export const asJson = (shape: MachineShape): SavedShape =>
+	JSON.parse(
+		JSON.stringify(shape, (_, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value)),
+	) as SavedShape;
+
+const inWords = ({path, one, other}: Difference) => `${printable(path)} ${text(one)}, asked for ${text(other)}`;
+
+const text = (value: unknown): string => (value === undefined ? 'none' : printable(JSON.stringify(value)));
+
+/** What a snapshot's author wrote is shown to a person. */
+const printable = (words: string): string =>
+	(words.length > mostLetters ? `${words.slice(0, mostLetters)}…` : words).replaceAll(/[^ -~…]/g, '?');

@@ -22,7 +22,8 @@ export const snapshotError = errorTable({
 	}),
 	SNAPSHOT_SHAPE_DIFFERS: (c: {directory: string; differences: readonly string[]}) => ({
 		message: `The snapshot ${c.directory} is of a machine of another shape: ${c.differences.join('; ')}`,
-		remedy: 'Leave the flags that shape the machine out: the snapshot brings them',
+		remedy:
+			'Give what shaped the machine as it was; from a command line leave out the flags that do, for the snapshot brings them, and give --device and what it had in the same way',
 	}),
 	SNAPSHOT_MEMORY_BACKING: (c: {option: string}) => ({
 		message: `Restored memory is a private copy of the snapshot's, which excludes ${c.option}`,

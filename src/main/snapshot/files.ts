@@ -7,6 +7,3 @@ export const snapshotFiles = {
 	/** Guest RAM, range after range as the memory layout has them; pages of zeros are holes. */
 	memory: 'memory.bin',
 } as const;
-
-/** More than any machine's state takes: a longer file is refused before it is read. */
-export const maxJsonBytes = 2 ** 28;

@@ -5,18 +5,13 @@ import {snapshotFiles} from './files.ts';
 
 const format = 'openvmm-snapshot';
 /** Counts up when a folder's files change so that older programs would misread them. */
-export const formatVersion = 1;
+export const formatVersion = 2;
 
-/** What of a machine's configuration has to be the same where its snapshot is restored. */
-export interface MachineShape {
+/** A machine's shape as a snapshot has it: only what is checked here may be relied on, all else is there to be compared. */
+export type SavedShape = Readonly<Record<string, unknown>> & {
 	readonly processors: number;
 	readonly memoryBytes: number;
-	readonly irqchip: string;
-	/** PCI Express as it was asked for: it decides where memory and windows lie. */
-	readonly pcie?: string;
-	/** NUMA nodes: their memory, processors and distances. */
-	readonly numa?: string;
-}
+};
 
 /** The description of a snapshot. */
 export interface Manifest {
@@ -24,7 +19,8 @@ export interface Manifest {
 	readonly createdAt: string;
 	readonly openvmmVersion: string;
 	readonly architecture: string;
-	readonly machine: MachineShape;
+	/** See `MachineShape`. */
+	readonly machine: SavedShape;
 	/** Whether it booted the embedded guest, which is there to be booted again; other kernels have to be named again. */
 	readonly boot: 'embedded' | 'other';
 	/** Words of the command line that shape the machine, for restoring it from a command line. */
@@ -43,18 +39,12 @@ export function formatManifest(manifest: Manifest): string {
 }
 
 /**
- * Reads what {@link formatManifest} wrote; the text may be anybody's.
+ * Checks what {@link formatManifest} wrote, as JSON; it may be anybody's.
  * @throws VmmError SNAPSHOT_DAMAGED, SNAPSHOT_VERSION, SNAPSHOT_ARCHITECTURE
  */
-export function parseManifest(text: string, directory: string): Manifest {
+export function parseManifest(parsed: unknown, directory: string): Manifest {
 	const damaged = (cause: string) =>
 		snapshotError('SNAPSHOT_DAMAGED', {directory, file: snapshotFiles.manifest, cause});
-	let parsed: unknown;
-	try {
-		parsed = JSON.parse(text);
-	} catch {
-		throw damaged('is no JSON');
-	}
 	if (!isRecord(parsed) || parsed['format'] !== format) throw damaged('does not describe a snapshot');
 	const {sha256: checksum, ...body} = parsed;
 	if (body['version'] !== formatVersion) {
@@ -81,7 +71,7 @@ const isSize = (value: unknown) => typeof value === 'number' && Number.isSafeInt
 /** The checksum only tells damage from health: a manifest made on purpose can still hold anything. */
 function firstWrongField(body: Record<string, unknown>): string | undefined {
 	const {machine, state, memory, arguments: words} = body;
-	const {processors, memoryBytes, irqchip, pcie = '', numa = ''} = isRecord(machine) ? machine : {};
+	const {processors, memoryBytes} = isRecord(machine) ? machine : {};
 	const {bytes: stateBytes, sha256: digest} = isRecord(state) ? state : {};
 	const {bytes, checksums} = isRecord(memory) ? memory : {};
 	const chunks = Math.ceil(Number(bytes) / chunkBytes);
@@ -89,7 +79,7 @@ function firstWrongField(body: Record<string, unknown>): string | undefined {
 		createdAt: isText(body['createdAt']),
 		openvmmVersion: isText(body['openvmmVersion']),
 		architecture: isText(body['architecture']),
-		machine: isSize(processors) && isSize(memoryBytes) && isText(irqchip) && isText(pcie) && isText(numa),
+		machine: isSize(processors) && isSize(memoryBytes),
 		boot: body['boot'] === 'embedded' || body['boot'] === 'other',
 		arguments: Array.isArray(words) && words.every(isText),
 		state: isSize(stateBytes) && isText(digest),

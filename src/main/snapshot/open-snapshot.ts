@@ -1,61 +1,115 @@
-import {closeSync, constants, fstatSync, openSync, readFileSync} from 'node:fs';
+import {closeSync, constants, fstatSync, openSync} from 'node:fs';
 import {join} from 'node:path';
+import {chunkBytes, createJobPool, type JsonLimits, type ReadJsonResult, readJson} from '#main/jobs';
 import {snapshotError} from './errors.ts';
-import {maxJsonBytes, snapshotFiles} from './files.ts';
+import {snapshotFiles} from './files.ts';
 import {errnoOf} from './folder.ts';
-import {type Manifest, parseManifest, sha256} from './manifest.ts';
+import {type Manifest, parseManifest} from './manifest.ts';
+
+/** Every unit's state, as data. Whoever takes it checks it. */
+export type SnapshotUnits = Readonly<Record<string, unknown>>;
 
 /** A snapshot that is open: any number of machines can be made from it. */
 export interface OpenSnapshot {
 	readonly directory: string;
 	readonly manifest: Manifest;
-	/** Every unit's state. Whoever takes it checks it. */
-	readonly units: Readonly<Record<string, unknown>>;
+	/**
+	 * Reads every unit's state, the first time that it is asked for.
+	 * @param most - what the machine that it is for can have; see `stateLimits`
+	 * @throws VmmError SNAPSHOT_DAMAGED, SNAPSHOT_UNREADABLE
+	 */
+	readUnits(most: JsonLimits): Promise<SnapshotUnits>;
 	/** Descriptor of guest RAM, for reading and private mapping. */
 	readonly memoryFd: number;
 	/** Machines made from it live on. */
 	close(): void;
 }
 
+/** A shorter text is parsed where it is wanted: whatever it holds takes some 25 MiB at most, and less time than another thread. */
+const smallBytes = 2 ** 20;
+/** Of a manifest, beside the checksums: a device takes some twenty values. */
+const manifestLimits = {bytes: 2 ** 22, values: 2 ** 17} as const;
+/** Of the checksums: those of some 20 TiB. A file of holes can claim to be any memory. */
+const maxChecksumBytes = 2 ** 26;
+
 /**
- * Opens a snapshot and checks everything but the contents of memory, which would take time that grows with it: see
- * `verifySnapshot`. The folder may be anybody's: files are taken from the folder itself only, and nothing is written.
+ * Opens a snapshot and checks everything but the units' state, which takes a machine to check it for, and the contents of
+ * memory, which would take time that grows with it: see `verifySnapshot`. The folder may be anybody's: files are taken from
+ * the folder itself only, and nothing is written.
  * @throws VmmError SNAPSHOT_UNREADABLE, SNAPSHOT_DAMAGED, SNAPSHOT_VERSION, SNAPSHOT_ARCHITECTURE
  */
 export function openSnapshot(directory: string): OpenSnapshot {
-	const manifest = parseManifest(readJson(directory, snapshotFiles.manifest), directory);
-	const units = readUnits(directory, manifest);
-	const memoryFd = openFile(directory, snapshotFiles.memory);
-	const {bytes} = manifest.memory;
-	const {size} = fstatSync(memoryFd);
-	if (size !== bytes || bytes !== manifest.machine.memoryBytes) {
-		closeSync(memoryFd);
-		const cause = `has ${size} bytes, and the machine ${manifest.machine.memoryBytes}`;
-		throw snapshotError('SNAPSHOT_DAMAGED', {directory, file: snapshotFiles.memory, cause});
-	}
-	let isOpen = true;
+	const fds: number[] = [];
 	const close = () => {
-		if (isOpen) closeSync(memoryFd);
-		isOpen = false;
+		for (const fd of fds.splice(0)) closeSync(fd);
 	};
-	return {directory, manifest, units, memoryFd, close};
+	const open = (file: string) => {
+		const fd = openFile(directory, file);
+		fds.push(fd);
+		return {fd, size: fstatSync(fd).size};
+	};
+	try {
+		const memory = open(snapshotFiles.memory);
+		const description = open(snapshotFiles.manifest);
+		const most = {...manifestLimits, bytes: manifestLimits.bytes + checksumBytes(memory.size)};
+		const read = readJson({...description, limits: most});
+		const manifest = parseManifest(checked(read, directory, snapshotFiles.manifest).value, directory);
+		const {bytes} = manifest.memory;
+		if (memory.size !== bytes || bytes !== manifest.machine.memoryBytes) {
+			const cause = `has ${memory.size} bytes, and the machine ${manifest.machine.memoryBytes}`;
+			throw snapshotError('SNAPSHOT_DAMAGED', {directory, file: snapshotFiles.memory, cause});
+		}
+		const state = open(snapshotFiles.state);
+		if (state.size !== manifest.state.bytes) {
+			const cause = `has ${state.size} bytes instead of ${manifest.state.bytes}`;
+			throw snapshotError('SNAPSHOT_DAMAGED', {directory, file: snapshotFiles.state, cause});
+		}
+		let units: Promise<SnapshotUnits> | undefined;
+		const readUnits = (mostState: JsonLimits) => {
+			units ??= readState(state, mostState, directory, manifest);
+			return units;
+		};
+		return {directory, manifest, readUnits, memoryFd: memory.fd, close};
+	} catch (error) {
+		close();
+		throw error;
+	}
 }
 
-function readUnits(directory: string, {state}: Manifest): OpenSnapshot['units'] {
+/** What a manifest's checksums of so much memory take at most: base64 of four bytes for every chunk. */
+const checksumBytes = (memoryBytes: number) => Math.min(Math.ceil(memoryBytes / chunkBytes) * 6, maxChecksumBytes);
+
+async function readState(
+	file: {fd: number; size: number},
+	most: JsonLimits,
+	directory: string,
+	{state}: Manifest,
+): Promise<SnapshotUnits> {
 	const damaged = (cause: string) => snapshotError('SNAPSHOT_DAMAGED', {directory, file: snapshotFiles.state, cause});
-	const text = readJson(directory, snapshotFiles.state);
-	const bytes = Buffer.byteLength(text);
-	if (bytes !== state.bytes) throw damaged(`has ${bytes} bytes instead of ${state.bytes}`);
-	if (sha256(text) !== state.sha256) throw damaged('does not match its checksum');
-	let parsed: unknown;
-	try {
-		parsed = JSON.parse(text);
-	} catch {
-		throw damaged('is no JSON');
-	}
-	const {units} = (parsed ?? {}) as {units?: unknown};
+	const job = {...file, limits: most};
+	const read = file.size <= Math.min(smallBytes, most.bytes) ? readJson(job) : await readElsewhere(job);
+	const {value, sha256} = checked(read, directory, snapshotFiles.state);
+	if (sha256 !== state.sha256) throw damaged('does not match its checksum');
+	const {units} = (value ?? {}) as {units?: unknown};
 	if (typeof units !== 'object' || units === null) throw damaged('has no units');
-	return units as OpenSnapshot['units'];
+	return units as SnapshotUnits;
+}
+
+/** Reads on a thread of its own, so that other machines of the process go on meanwhile. */
+async function readElsewhere(job: Parameters<typeof readJson>[0]): Promise<ReadJsonResult> {
+	const pool = await createJobPool(1);
+	try {
+		return await pool.readJson(job);
+	} finally {
+		await pool.close();
+	}
+}
+
+function checked(result: ReadJsonResult, directory: string, file: string): Exclude<ReadJsonResult, {wrong: string}> {
+	if (!('wrong' in result)) return result;
+	const {wrong: cause, errno} = result;
+	if (errno !== undefined) throw snapshotError('SNAPSHOT_UNREADABLE', {directory, file, errno});
+	throw snapshotError('SNAPSHOT_DAMAGED', {directory, file, cause});
 }
 
 /** A link could lead out of the folder, a pipe would never end. @returns a descriptor of a regular file */
@@ -70,18 +124,4 @@ function openFile(directory: string, file: string): number {
 		throw snapshotError('SNAPSHOT_UNREADABLE', {directory, file, errno}, {cause});
 	}
 	throw snapshotError('SNAPSHOT_DAMAGED', {directory, file, cause: 'is not a regular file'});
-}
-
-function readJson(directory: string, file: string): string {
-	const fd = openFile(directory, file);
-	try {
-		const {size} = fstatSync(fd);
-		if (size > maxJsonBytes) {
-			const cause = `has ${size} bytes, more than any machine's`;
-			throw snapshotError('SNAPSHOT_DAMAGED', {directory, file, cause});
-		}
-		return readFileSync(fd, 'utf8');
-	} finally {
-		closeSync(fd);
-	}
 }

@@ -9,11 +9,12 @@ import {isVmmError} from '#support/errors';
 import {snapshotError} from './errors.ts';
 import {snapshotFiles} from './files.ts';
 import {errnoOf, makeFolder} from './folder.ts';
-import {architecture, formatManifest, type MachineShape, type Manifest, sha256} from './manifest.ts';
+import {architecture, formatManifest, type Manifest, type SavedShape, sha256} from './manifest.ts';
 
 /** A machine at rest, as a snapshot takes it. */
 export interface MachineToSave {
-	readonly shape: MachineShape;
+	/** See `MachineShape`. */
+	readonly shape: SavedShape;
 	/** See `Manifest.boot`. */
 	readonly boot: Manifest['boot'];
 	/** See `Manifest.arguments`. */

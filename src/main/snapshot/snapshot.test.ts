@@ -1,3 +1,4 @@
+import {createHash} from 'node:crypto';
 import {
 	copyFileSync,
 	mkdirSync,
@@ -12,19 +13,25 @@ import {
 } from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
+import {getHeapStatistics} from 'node:v8';
 import test, {type ExecutionContext} from 'ava';
 import {MappedMemory} from '#devices/guest-memory';
+import {deviceModels} from '#devices/registry';
 import {vmConfig} from '#main/config';
 import {allocateRam} from '#main/memory';
 import {isVmmError} from '#support/errors';
-import {checkShape, machineShape} from './check-shape.ts';
+import {asJson, checkShape} from './check-shape.ts';
+import {machineShape} from './machine-shape.ts';
 import {formatManifest, type Manifest, parseManifest} from './manifest.ts';
 import {openSnapshot} from './open-snapshot.ts';
 import {saveSnapshot} from './save-snapshot.ts';
+import {stateLimits} from './state-limits.ts';
 import {verifySnapshot} from './verify-snapshot.ts';
 
 const MiB = 2 ** 20;
 const units = {time: 5, devices: {com1: 'text'}};
+/** More than the state of such a machine. */
+const most = {bytes: 2 ** 20, values: 100};
 
 /** RAM of two ranges on both sides of the hole below 4 GiB, a few pages of it used. */
 function makeRam(
@@ -71,7 +78,7 @@ for (const shared of [true, false]) {
 		t.true(statSync(file).blocks * 512 <= 64 * 1024);
 
 		const snapshot = openSnapshot(directory);
-		t.deepEqual(snapshot.units, units);
+		t.deepEqual(await snapshot.readUnits(most), units);
 		await verifySnapshot(snapshot);
 		const contents = {fd: snapshot.memoryFd, what: directory};
 		const [one, other] = [makeRam(t, {}, contents), makeRam(t, {}, contents)];
@@ -194,7 +201,7 @@ test('a flipped bit anywhere in manifest or state is found at once, and in memor
 			// White space between the parts of the manifest is no part of it.
 			if (file === 'manifest.json' && isSameJson(whole, flipped)) continue;
 			writeFileSync(path, flipped);
-			const error = t.throws(() => openSnapshot(directory));
+			const error = await t.throwsAsync(openAll(directory));
 			t.true(isVmmError(error), `${file} ${at}: ${error}`);
 		}
 		writeFileSync(path, whole);
@@ -206,6 +213,12 @@ test('a flipped bit anywhere in manifest or state is found at once, and in memor
 	using snapshot = disposable(openSnapshot(directory));
 	await t.throwsAsync(verifySnapshot(snapshot), {code: 'SNAPSHOT_DAMAGED', message: /0x800000/});
 });
+
+/** Opens a snapshot and reads its state. */
+async function openAll(directory: string): Promise<void> {
+	using snapshot = disposable(openSnapshot(directory));
+	await snapshot.readUnits(most);
+}
 
 function isSameJson(one: Buffer, other: Buffer): boolean {
 	try {
@@ -232,8 +245,9 @@ const manifest: Manifest = {
 };
 
 test('a manifest that was made on purpose is not believed', (t) => {
-	t.deepEqual(parseManifest(formatManifest(manifest), 'dir').machine, shape);
-	const wrong = (change: object) => () => parseManifest(formatManifest({...manifest, ...change} as Manifest), 'dir');
+	t.deepEqual(parseManifest(JSON.parse(formatManifest(manifest)), 'dir').machine, shape);
+	const wrong = (change: object) => () =>
+		parseManifest(JSON.parse(formatManifest({...manifest, ...change} as Manifest)), 'dir');
 	t.throws(wrong({machine: {...shape, processors: -1}}), {code: 'SNAPSHOT_DAMAGED', message: /machine/});
 	t.throws(wrong({machine: {...shape, memoryBytes: 2 ** 80}}), {code: 'SNAPSHOT_DAMAGED'});
 	t.throws(wrong({machine: null}), {code: 'SNAPSHOT_DAMAGED'});
@@ -241,22 +255,25 @@ test('a manifest that was made on purpose is not believed', (t) => {
 	t.throws(wrong({state: {bytes: 'many'}}), {code: 'SNAPSHOT_DAMAGED', message: /state/});
 	t.throws(wrong({memory: {bytes: 2 ** 52, checksums: ''}}), {code: 'SNAPSHOT_DAMAGED', message: /memory/});
 	t.throws(wrong({architecture: 'riscv64'}), {code: 'SNAPSHOT_ARCHITECTURE'});
-	t.throws(wrong({version: 2}), {code: 'SNAPSHOT_VERSION', message: /version 2, made by openvmm 0\.1\.0/});
-	t.throws(() => parseManifest('[]', 'dir'), {code: 'SNAPSHOT_DAMAGED'});
+	t.throws(wrong({version: 1}), {code: 'SNAPSHOT_VERSION', message: /version 1, made by openvmm 0\.1\.0/});
+	t.throws(() => parseManifest([], 'dir'), {code: 'SNAPSHOT_DAMAGED'});
 });
 
-test('a configuration of another shape is refused with each difference', async (t) => {
-	const directory = place(t);
-	const {config} = await save(t, directory, 1);
-	using snapshot = disposable(openSnapshot(directory));
-	t.notThrows(() => checkShape(config, snapshot));
-	const other = vmConfig({processors: {count: 2}, memory: {sizeBytes: 26 * MiB}});
-	const error = t.throws(() => checkShape(other, snapshot), {code: 'SNAPSHOT_SHAPE_DIFFERS'});
+const shapeOf = (options: Parameters<typeof vmConfig>[0]) =>
+	machineShape(vmConfig(options), {topology: {vps: [], apicMode: 'xapic'}, ram: [], devices: []});
+
+test('a configuration of another shape is refused with each difference', (t) => {
+	const machine = asJson(shapeOf({memory: {sizeBytes: 13 * MiB}}));
+	const check = (options: Parameters<typeof vmConfig>[0]) => () =>
+		checkShape(shapeOf(options), vmConfig(options), {directory: 'dir', manifest: {...manifest, machine}});
+	t.notThrows(check({memory: {sizeBytes: 13 * MiB}}));
+	const other = {processors: {count: 2}, memory: {sizeBytes: 26 * MiB}};
+	const error = t.throws(check(other), {code: 'SNAPSHOT_SHAPE_DIFFERS'});
 	t.regex(error?.message ?? '', /processors 1, asked for 2; memoryBytes 13631488, asked for 27262976/);
 	const numa = {nodes: [{memory: {sizeBytes: 13 * MiB}}]};
-	t.throws(() => checkShape(vmConfig({numa}), snapshot), {code: 'SNAPSHOT_SHAPE_DIFFERS', message: /numa none, asked/});
-	const inFile = vmConfig({memory: {sizeBytes: 13 * MiB, file: '/tmp/ram'}});
-	t.throws(() => checkShape(inFile, snapshot), {code: 'SNAPSHOT_MEMORY_BACKING'});
+	t.throws(check({numa}), {code: 'SNAPSHOT_SHAPE_DIFFERS', message: /numa none, asked/});
+	t.throws(check({memory: {sizeBytes: 13 * MiB, file: '/tmp/ram'}}), {code: 'SNAPSHOT_MEMORY_BACKING'});
+	t.throws(check({memory: {sizeBytes: 13 * MiB, hugepages: true}}), {code: 'SNAPSHOT_MEMORY_BACKING'});
 });
 
 test('NUMA nodes are part of the shape: their size, processors and distances, and nothing of the host', (t) => {
@@ -264,10 +281,80 @@ test('NUMA nodes are part of the shape: their size, processors and distances, an
 		{memory: {sizeBytes: 8 * MiB}, vps: [0]},
 		{memory: {sizeBytes: 4 * MiB}, vps: []},
 	];
-	const shapeOf = (options: Parameters<typeof vmConfig>[0]) => machineShape(vmConfig(options)).numa;
-	const numa = shapeOf({numa: {nodes}});
-	t.is(shapeOf({numa: {nodes: nodes.map((node) => ({...node, hostNode: 0}))}}), numa);
-	t.not(shapeOf({numa: {nodes: nodes.toReversed()}}), numa);
-	t.not(shapeOf({numa: {nodes, distances: [{from: 0, to: 1, distance: 30}]}}), numa);
-	t.is(shapeOf({}), undefined);
+	const {numa} = shapeOf({numa: {nodes}});
+	t.deepEqual(shapeOf({numa: {nodes: nodes.map((node) => ({...node, hostNode: 0}))}}).numa, numa);
+	t.notDeepEqual(shapeOf({numa: {nodes: nodes.toReversed()}}).numa, numa);
+	t.notDeepEqual(shapeOf({numa: {nodes, distances: [{from: 0, to: 1, distance: 30}]}}).numa, numa);
+	t.is(shapeOf({}).numa, undefined);
+});
+
+test('a shape that was made up is refused in a line that a person can read', (t) => {
+	const shape = shapeOf({memory: {sizeBytes: 13 * MiB}});
+	const refuse = (change: object) => {
+		const machine = {...asJson(shape), ...change};
+		const check = () => checkShape(shape, vmConfig(), {directory: 'dir', manifest: {...manifest, machine}});
+		return t.throws(check, {code: 'SNAPSHOT_SHAPE_DIFFERS'})?.message ?? '';
+	};
+	t.regex(refuse({topology: 5}), /topology 5, asked for \{"smt"/);
+	t.regex(refuse({devices: [1]}), /devices \[1\], asked for \{\}/);
+	t.regex(refuse({'\u001b[2J': '\u009b2J'}), /: \?\[2J "\?2J", asked for none$/);
+	const many = Object.fromEntries(Array.from({length: 1e5}, (_, index) => [`x${index}`, 'y'.repeat(10)]));
+	t.regex(refuse({devices: many}), /and 99994 more$/);
+	t.true(refuse({devices: many, topology: {smt: 'y'.repeat(1e6)}}).length < 2000);
+});
+
+/** Makes a snapshot whose state is this text, with checksums that fit. */
+function withState(t: ExecutionContext, text: string): string {
+	const directory = place(t);
+	mkdirSync(directory);
+	writeFileSync(join(directory, 'memory.bin'), '');
+	truncateSync(join(directory, 'memory.bin'), manifest.memory.bytes);
+	writeFileSync(join(directory, 'state.json'), text);
+	const state = {bytes: Buffer.byteLength(text), sha256: createHash('sha256').update(text).digest('hex')};
+	writeFileSync(join(directory, 'manifest.json'), formatManifest({...manifest, state}));
+	return directory;
+}
+
+/** What a machine of 64 processors may have. */
+const limits = stateLimits(
+	64,
+	deviceModels.map((model) => ({model, instance: {name: model.kind, kind: model.kind, config: {}, route: 'shared'}})),
+);
+const objects = (bytes: number) => `{"units":[${'{},'.repeat((bytes - 16) / 3)}{}]}`;
+const hostile: [string, () => string, RegExp | undefined][] = [
+	['objects of the most bytes there may be', () => objects(limits.bytes), /more than \d+ values/],
+	['as many as are parsed in place', () => objects(2 ** 20), /more than \d+ values/],
+	['ten times as many', () => objects(10 * limits.bytes), /has \d+ bytes, and such a machine's has \d+ at most/],
+	['deep nesting', () => `{"units":${'['.repeat(1e5)}${']'.repeat(1e5)}}`, /nested more than/],
+	['deep nesting of a text that never ends', () => '['.repeat(1e6), /nested more than/],
+	['one string', () => `{"units":{"a":"${'\\"'.repeat((limits.bytes - 40) / 2)}"}}`, undefined],
+	['a string without an end', () => `{"units":{"a":"${'\\'.repeat(2 ** 20)}`, /no JSON/],
+	['many keys', () => `{"units":{${'"a":1,'.repeat(1e5)}"b":1}}`, /more than \d+ values/],
+	['equal keys', () => '{"units":{"a":1,"a":2},"units":{"a":3}}', undefined],
+	['keys that objects have', () => '{"units":{"__proto__":{"a":1},"constructor":2}}', undefined],
+	['numbers', () => `{"units":[${'1,'.repeat(1e6)}1]}`, /more than \d+ values/],
+];
+for (const [what, text, cause] of hostile) {
+	test(`a state of ${what} fails its own restore at most`, async (t) => {
+		const directory = withState(t, text());
+		using snapshot = disposable(openSnapshot(directory));
+		const before = getHeapStatistics().used_heap_size;
+		const read = snapshot.readUnits(limits);
+		if (cause === undefined) t.truthy(await read);
+		else await t.throwsAsync(read, {code: 'SNAPSHOT_DAMAGED', message: cause});
+		const taken = getHeapStatistics().used_heap_size - before;
+		t.true(taken < 128 * MiB, `${taken} bytes of heap`);
+	});
+}
+
+test('a manifest of too many values is refused before it is parsed', (t) => {
+	const directory = withState(t, '{}');
+	for (const [text, cause] of [
+		[`[${'{},'.repeat(2 ** 20)}{}]`, /manifest.json has more than \d+ values/],
+		['['.repeat(2 ** 20), /manifest.json is nested/],
+		[`"${'a'.repeat(2 ** 23)}"`, /manifest.json has \d+ bytes/],
+	] as const) {
+		writeFileSync(join(directory, 'manifest.json'), text);
+		t.throws(() => openSnapshot(directory), {code: 'SNAPSHOT_DAMAGED', message: cause});
+	}
 });

@@ -1,11 +1,22 @@
+import type {DeviceInstance} from '#devices/device';
 import {MappedMemory} from '#devices/guest-memory';
-import {loadDeviceModels} from '#devices/registry';
+import type {DescribedDevice} from '#devices/pci/fabric';
+import {type LoadedModels, loadDeviceModels} from '#devices/registry';
 import {checkConfig, consolePort, numaNodes, type VmConfig} from '#main/config';
 import {machineTree} from '#main/inspect';
 import {deviceModuleUrls, generationIdName, newGeneration} from '#main/machine';
 import {allocateRam, prefetchRam} from '#main/memory';
 import {genericInitiators, placeMachine} from '#main/pcie';
-import {checkShape, machineShape, type OpenSnapshot, saveSnapshot} from '#main/snapshot';
+import {
+	asJson,
+	checkShape,
+	type MachineShape,
+	machineShape,
+	type OpenSnapshot,
+	type SnapshotUnits,
+	saveSnapshot,
+	stateLimits,
+} from '#main/snapshot';
 import {WorkerStock} from '#main/workers';
 import type {VmmError} from '#support/errors';
 import {close, eventfd} from '#support/ffi';
@@ -27,6 +38,7 @@ import {
 	haltWatchUnit,
 	kernelChipsUnit,
 	memoryUnit,
+	type SavedUnits,
 	StateUnits,
 	timeUnit,
 	vcpusUnit,
@@ -34,7 +46,7 @@ import {
 import {VcpuGroup} from './vcpu-group.ts';
 import {Vm} from './vm.ts';
 import type {VmEnd} from './vm-end.ts';
-import {hostedTopology, wireMachine} from './wire-machine.ts';
+import {describeMachine, hostedTopology, wireMachine} from './wire-machine.ts';
 import {wireVcpus} from './wire-vcpus.ts';
 
 /** What a machine's owner may choose beyond its configuration. */
@@ -118,7 +130,6 @@ async function assemble(config: VmConfig, options: CreateOptions, undo: Undo): P
 	const [problem] = checkConfig(config);
 	if (problem !== undefined) throw problem;
 	const {snapshot} = options;
-	if (snapshot !== undefined) checkShape(config, snapshot);
 	const boot = new BootSource(config);
 	if (snapshot === undefined) boot.prefetch();
 	const modules = deviceModuleUrls(config);
@@ -139,6 +150,12 @@ async function assemble(config: VmConfig, options: CreateOptions, undo: Undo): P
 	const nodes = numaNodes(config);
 	const memoryOptions = {size: nodes.map(({memory}) => memory.sizeBytes), physicalAddressBits: addressBits};
 	const {memory: memoryLayout, complexes} = placeMachine(memoryOptions, config.pcie);
+	const own = {modules, models: await ownModels};
+	const describe = (baseTimeMs: number) =>
+		describeMachine(config, {ram: memoryLayout.ram, complexes}, baseTimeMs, own.models);
+	const shapeOf = (devices: readonly DescribedDevice[]) =>
+		machineShape(config, {topology, ram: memoryLayout.ram, devices});
+	const savedUnits = snapshot && (await unitsOf(snapshot, config, withModels(describe(0), own.models), shapeOf));
 	const partition = createPartition(kvm, config, topology.vps[0]?.apicId ?? 0);
 	undo.push(() => partition.close());
 	if (topology.apicMode !== 'xapic') partition.enableExtendedApicIds();
@@ -150,10 +167,8 @@ async function assemble(config: VmConfig, options: CreateOptions, undo: Undo): P
 
 	const wakeFd = eventfd();
 	undo.push(() => void close(wakeFd));
-	const own = {modules, models: await ownModels};
-	const baseTimeMs = Date.now() - savedTimeNs(snapshot) / 1e6;
-	const places = {vcpus: topology.vps.length, ram: ram.ranges, complexes};
-	const layout = wireMachine(config, places, baseTimeMs, wakeFd, own);
+	const baseTimeMs = Date.now() - savedTimeNs(savedUnits) / 1e6;
+	const layout = wireMachine(describe(baseTimeMs), topology.vps.length, wakeFd, own);
 	const {pollNs = defaultPollNs, mailboxSpins = defaultMailboxSpins} = options;
 	const wiring = {layout, memory: ram.ranges, vmFd: partition.fd};
 	const memory = new MappedMemory(ram.ranges);
@@ -192,13 +207,12 @@ async function assemble(config: VmConfig, options: CreateOptions, undo: Undo): P
 	);
 	const haltWatch = new HaltWatch(threads);
 	const units = new StateUnits([...passive, processors, haltWatchUnit(haltWatch)]);
-	if (snapshot !== undefined) {
-		await units.restore(snapshot.units);
+	if (savedUnits !== undefined) {
+		await units.restore(savedUnits as SavedUnits);
 		machine.control(generationIdName, newGeneration());
 	}
 	const closing: Built['closing'] = [];
 	const identity = {
-		shape: machineShape(config),
 		boot: config.boot.kind === 'embedded' ? 'embedded' : 'other',
 		arguments: options.arguments ?? [],
 	} as const;
@@ -208,7 +222,10 @@ async function assemble(config: VmConfig, options: CreateOptions, undo: Undo): P
 		ram,
 		debug,
 		units,
-		save: (directory, saved, progress) => saveSnapshot(directory, {...identity, units: saved, ram}, progress),
+		save: (directory, saved, progress) => {
+			const shape = asJson(shapeOf(machine.devices.map(({placed: instance, model}) => ({instance, model}))));
+			return saveSnapshot(directory, {...identity, shape, units: saved, ram}, progress);
+		},
 		vcpus,
 		devices,
 		hotPlug: new HotPlug(machine, [vcpus, devices]),
@@ -238,9 +255,27 @@ async function assemble(config: VmConfig, options: CreateOptions, undo: Undo): P
 	return {vm, devices, closing};
 }
 
+/** Devices with their models; those of an unknown kind are refused when the machine is laid out. */
+const withModels = (devices: readonly DeviceInstance[], {findModel}: LoadedModels): DescribedDevice[] =>
+	devices.flatMap((instance) => {
+		const model = findModel(instance.kind);
+		return model === undefined ? [] : [{instance, model}];
+	});
+
+/** What a snapshot has for this machine and no other. @throws VmmError with a `SNAPSHOT_` code */
+function unitsOf(
+	snapshot: OpenSnapshot,
+	config: VmConfig,
+	devices: readonly DescribedDevice[],
+	shapeOf: (devices: readonly DescribedDevice[]) => MachineShape,
+): Promise<SnapshotUnits> {
+	checkShape(shapeOf(devices), config, snapshot);
+	return snapshot.readUnits(stateLimits(config.processors.count, devices));
+}
+
 /** VM time at which a snapshot was made; what is wrong with it is found when it is restored. */
-function savedTimeNs(snapshot: OpenSnapshot | undefined): number {
-	const time = snapshot?.units['time'];
+function savedTimeNs(units: SnapshotUnits | undefined): number {
+	const time = units?.['time'];
 	return typeof time === 'number' && Math.abs(time) <= Number.MAX_SAFE_INTEGER ? time : 0;
 }
 

@@ -1,3 +1,4 @@
+import type {DeviceInstance} from '#devices/device';
 import type {MemoryRange} from '#devices/guest-memory';
 import {layOutMachine, type MachineLayout} from '#devices/machine';
 import type {RootComplexConfig} from '#devices/pci/root-complex';
@@ -23,32 +24,41 @@ export interface OwnDevices {
 	readonly models: LoadedModels;
 }
 
-/** What is in the machine besides devices, and where. */
+/** Where in the machine memory and root complexes are. */
 export interface WiredPlaces {
-	readonly vcpus: number;
 	readonly ram: readonly MemoryRange[];
 	readonly complexes: readonly RootComplexConfig[];
 }
 
 /**
- * Lays the machine's devices out in shared memory.
+ * Lists all devices that a machine begins with.
  * @param baseTimeMs - real time at which VM time is 0, Unix milliseconds
+ */
+export function describeMachine(
+	config: VmConfig,
+	{ram, complexes}: WiredPlaces,
+	baseTimeMs: number,
+	models: LoadedModels,
+): DeviceInstance[] {
+	const birth = {timeMs: baseTimeMs, generationId: randomGenerationId()};
+	return [
+		...describeDevices(config, ram, birth),
+		...describePcie(config.pcie, complexes),
+		...describeOwnDevices(config, models.own),
+	];
+}
+
+/**
+ * Lays the machine's devices out in shared memory.
  * @param wakeFd - eventfd of the device worker's doorbell
  */
 export function wireMachine(
-	config: VmConfig,
-	{vcpus, ram, complexes}: WiredPlaces,
-	baseTimeMs: number,
+	devices: readonly DeviceInstance[],
+	vcpus: number,
 	wakeFd: number,
 	{modules, models}: OwnDevices,
 ): MachineLayout {
 	const doorbell = {buffer: new SharedArrayBuffer(DoorbellState.byteLength), wakeFd};
 	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(vcpus)), callers: vcpus, doorbell};
-	const birth = {timeMs: baseTimeMs, generationId: randomGenerationId()};
-	const devices = [
-		...describeDevices(config, ram, birth),
-		...describePcie(config.pcie, complexes),
-		...describeOwnDevices(config, models.own),
-	];
 	return layOutMachine(devices, models.findModel, {modules, doorbell, mailbox});
 }

@@ -10,6 +10,7 @@ import {type GenerationIdFields, GenerationIdState} from './state.ts';
  */
 export const generationId: DeviceModel<GenerationIdConfig, GenerationIdFields> = {
 	kind: generationIdKind,
+	hostFields: ['id'],
 	state: GenerationIdState,
 	regions: () => [],
 	lines: () => ({changed: gpeInput(generationIdEvent)}),

@@ -1,0 +1,34 @@
+import type {DeviceInstance, Region} from '#devices/device';
+import type {DescribedDevice} from '#devices/pci/fabric';
+import {intxLine} from '#devices/pci/function';
+
+/** What a guest can tell of a device, as plain data, beside the device's state. */
+export interface DeviceShape extends Pick<DeviceInstance, 'kind' | 'place'> {
+	/** The configuration without what is the host's. */
+	readonly config: unknown;
+	readonly regions: readonly Region[];
+	/** Inputs of the interrupt controller by line. */
+	readonly lines: Readonly<Record<string, number>>;
+	/** Interrupt inputs that lead to the device. */
+	readonly inputs: Readonly<Record<string, number>>;
+}
+
+/** The shape of a device. Regions and lines are the model's answer, which may change while a configuration does not. */
+export function deviceShape({instance, model}: DescribedDevice): DeviceShape {
+	const {kind, place, config} = instance;
+	const lines = Object.entries(model.lines?.(config) ?? {});
+	return {
+		kind,
+		...(place && {place}),
+		config: withoutFields(config, model.hostFields ?? []),
+		regions: model.regions(config),
+		// Where INTA leads follows from the place.
+		lines: Object.fromEntries(lines.filter(([name]) => place === undefined || name !== intxLine)),
+		inputs: model.inputs?.(config) ?? {},
+	};
+}
+
+function withoutFields(config: unknown, fields: readonly string[]): unknown {
+	if (typeof config !== 'object' || config === null || fields.length === 0) return config;
+	return Object.fromEntries(Object.entries(config).filter(([name]) => !fields.includes(name)));
+}

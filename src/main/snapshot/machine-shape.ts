@@ -1,0 +1,61 @@
+import type {MemoryRange} from '#devices/guest-memory';
+import {type DeviceShape, deviceShape} from '#devices/machine';
+import type {DescribedDevice} from '#devices/pci/fabric';
+import type {NumaConfig, PcieConfig, ProcessorConfig, VmConfig} from '#main/config';
+import type {ProcessorTopology} from '#main/topology';
+
+/**
+ * What a guest can tell of its machine, beside the state of its parts, as plain data: it has to be the same where a snapshot
+ * is restored. Nothing of it names anything of the host.
+ */
+export interface MachineShape {
+	/** How many. */
+	readonly processors: number;
+	readonly memoryBytes: number;
+	/** What was asked for, and what came of it on the host. */
+	readonly topology: Omit<ProcessorConfig, 'count'> & {
+		readonly apicIds: readonly number[];
+		readonly apicMode: ProcessorTopology['apicMode'];
+	};
+	/** Where RAM lies. */
+	readonly ram: readonly MemoryRange[];
+	readonly irqchip: string;
+	readonly pcie?: PcieConfig;
+	readonly numa?: {readonly nodes: readonly object[]; readonly distances: NumaConfig['distances']};
+	/** By name. */
+	readonly devices: Readonly<Record<string, DeviceShape>>;
+}
+
+/** What a machine's shape is made of, beside its configuration. */
+export interface ShapedParts {
+	readonly topology: Pick<ProcessorTopology, 'vps' | 'apicMode'>;
+	readonly ram: readonly MemoryRange[];
+	readonly devices: readonly DescribedDevice[];
+}
+
+/** The shape of a machine. */
+export function machineShape(config: VmConfig, {topology, ram, devices}: ShapedParts): MachineShape {
+	const {
+		processors: {count, ...asked},
+		memory,
+		irqchip,
+		pcie,
+		numa,
+	} = config;
+	return {
+		processors: count,
+		memoryBytes: memory.sizeBytes,
+		topology: {...asked, apicIds: topology.vps.map(({apicId}) => apicId), apicMode: topology.apicMode},
+		ram: ram.map(({gpa, length}) => ({gpa, length})),
+		irqchip,
+		...(pcie && {pcie}),
+		...(numa && {numa: guestNuma(numa)}),
+		devices: Object.fromEntries(devices.map((device) => [device.instance.name, deviceShape(device)])),
+	};
+}
+
+/** What the guest sees of its nodes. */
+const guestNuma = ({nodes, distances}: NumaConfig) => ({
+	nodes: nodes.map(({memory, vps}) => ({bytes: memory.sizeBytes, ...(vps && {vps})})),
+	distances,
+});

@@ -1,0 +1,27 @@
+import type {DescribedDevice} from '#devices/pci/fabric';
+import type {JsonLimits} from '#main/jobs';
+
+/** What a processor takes: AMX alone is 15 KB as base64, CPUID and MSRs another 25. */
+const vcpu = {bytes: 2 ** 16, values: 2 ** 10} as const;
+/** What is there in every machine: clocks, KVM's interrupt controllers, names. */
+const base = {bytes: 2 ** 16, values: 2 ** 10} as const;
+/** What a field takes beside its value: name, quotes, tabs. */
+const fieldBytes = 64;
+const deviceFields = 8;
+/** For lines of many ports, and for what devices were in older versions. */
+const margin = 2;
+
+/** The most that the state of such a machine is as JSON, and twice that. */
+export function stateLimits(vcpus: number, devices: readonly DescribedDevice[]): JsonLimits {
+	const schemas = devices.map(({model}) => ({
+		bytes: model.state.byteLength,
+		fields: Object.keys(model.state.fields).length + deviceFields,
+	}));
+	const fields = schemas.reduce((sum, schema) => sum + schema.fields, 0);
+	// Two letters for a byte: base64 has four for three, and a number at most some twenty for eight.
+	const bytes = schemas.reduce((sum, schema) => sum + schema.bytes * 2, 0) + fields * fieldBytes;
+	return {
+		bytes: margin * (base.bytes + vcpus * vcpu.bytes + bytes),
+		values: margin * (base.values + vcpus * vcpu.values + fields * 2),
+	};
+}
