@@ -32,6 +32,7 @@ const checksum: DeviceModel<Config, typeof State.fields> = {
 		if (Number.isNaN(config.port) || Number.isNaN(config.irq)) throw new Error('port and irq are numbers');
 		return config;
 	},
+	hostFields: ['log'],
 	state: State,
 	regions: ({port}) => [{space: 'pio', name: 'registers', base: port, length: 16}],
 	lines: ({irq}) => ({done: irq}),

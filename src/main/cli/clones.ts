@@ -18,12 +18,15 @@ import {followSignals, watchSignals} from './signals.ts';
 /** Where the number of a clone goes in the values of its flags. */
 const placeholder = /%n/g;
 
-/** The flags of one of several clones: `%n` in a value is its number, and COM1 goes nowhere unless it is said. */
-export function flagsOfClone(flags: FlagValues, number: number): FlagValues {
+/**
+ * The flags of one of several clones: `%n` in a value is its number, and COM1 goes nowhere unless it is said.
+ * @param saved - those that the snapshot brings, if any
+ */
+export function flagsOfClone(flags: FlagValues, number: number, saved?: FlagValues): FlagValues {
 	const numbered = (text: string) => text.replace(placeholder, String(number));
 	const all: FlagValues['all'] = (name) => {
 		const given = flags.all(name).map(numbered);
-		return name === 'com1' && given.length === 0 ? ['file=/dev/null'] : given;
+		return name === 'com1' && given.length === 0 && !saved?.has(name) ? ['file=/dev/null'] : given;
 	};
 	return {has: (name) => all(name).length > 0 || flags.has(name), last: (name) => all(name).at(-1), all};
 }
@@ -38,7 +41,9 @@ export async function runClones(
 	count: number,
 	stock: WorkerStock,
 ): Promise<number> {
-	const configs = Array.from({length: count}, (_, number) => restoring.configure(flagsOfClone(flags, number)));
+	const configs = Array.from({length: count}, (_, number) =>
+		restoring.configure(flagsOfClone(flags, number, restoring.saved)),
+	);
 	const [first] = configs as [(typeof configs)[number]];
 	if (Object.values(first.config.vm.serial).some(({kind}) => kind === 'console'))
 		throw cliError('CLI_FLAGS_CONFLICT', {first: '--clones', second: 'a port on the console'});

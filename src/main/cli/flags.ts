@@ -23,8 +23,11 @@ export interface Flag {
 	readonly choices?: readonly string[];
 	/** All values count, in order; otherwise the last one does. */
 	readonly repeat?: true;
-	/** Shapes the machine as its guest sees it and names nothing of the host: snapshots carry it. */
-	readonly shape?: true;
+	/**
+	 * Shapes the machine as its guest sees it: snapshots carry it. `true` for what names nothing of the host, `reduced` for
+	 * what is carried in words without the host's part; see `shapeWords`.
+	 */
+	readonly shape?: true | 'reduced';
 	/** Environment variable that gives the value when the flag does not. */
 	readonly env?: string;
 }
@@ -118,7 +121,7 @@ export const flags = [
 		value: 'PARAMS',
 		group: 'machine',
 		default: '1GB',
-		shape: true,
+		shape: 'reduced',
 		help: 'guest memory: SIZE, or size=SIZE with any of shared[=on|off] (on), prefetch[=on|off] (off), thp[=on|off] (on), hugepages[=on|off] (off), hugepage_size=SIZE (2MB), file=PATH, between commas. SIZE takes K, M, G or T, optionally followed by B',
 	},
 	{
@@ -126,7 +129,7 @@ export const flags = [
 		value: 'PARAMS',
 		group: 'machine',
 		repeat: true,
-		shape: true,
+		shape: 'reduced',
 		help: 'a NUMA node, instead of --memory: size=SIZE (0 for none), any of the options of --memory but file, host_numa_node=N (where its memory comes from), vps=[0,1,4-5] (its processors; [] for none), between commas. Without vps the sockets go to the nodes in turn; may be repeated',
 	},
 	{
@@ -146,7 +149,7 @@ export const flags = [
 		shape: true,
 		help: "interrupt controllers: all in KVM, or ours with KVM's local APICs",
 	},
-	{name: 'hpet', group: 'machine', help: 'a high precision event timer, announced to the guest'},
+	{name: 'hpet', group: 'machine', shape: true, help: 'a high precision event timer, announced to the guest'},
 	{
 		name: 'paused',
 		short: 'P',
@@ -181,6 +184,7 @@ export const flags = [
 		value: 'SERIAL',
 		group: 'devices',
 		default: 'console',
+		shape: 'reduced',
 		help: 'what the serial port is bound to: none, console, stderr, file=PATH (overwritten), listen=PATH (a Unix socket) or listen=tcp:IP:PORT',
 	},
 	{name: 'com2', value: 'SERIAL', group: 'devices', default: 'none', help: serialHelp},
@@ -234,13 +238,15 @@ export const flags = [
 	{
 		name: 'guest-watchdog',
 		group: 'devices',
+		shape: true,
 		help: 'a watchdog (ACPI WDAT, ports 0x30-0x37) that fires when the guest stops telling it that it is alive',
 	},
-	{name: 'battery', group: 'devices', help: 'a battery and a power adapter (ACPI)'},
+	{name: 'battery', group: 'devices', shape: true, help: 'a battery and a power adapter (ACPI)'},
 	{
 		name: 'debugcon',
 		value: 'PORT,SERIAL',
 		group: 'devices',
+		shape: 'reduced',
 		help: 'an I/O port that prints every byte written to it, for example 0xe9,stderr',
 	},
 	{

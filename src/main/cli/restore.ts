@@ -9,6 +9,8 @@ import {type Environment, type RunConfig, toConfig} from './to-config.ts';
 /** A snapshot, and the machines that can be made from it. */
 export interface Restoring {
 	readonly snapshot: OpenSnapshot;
+	/** The flags that the snapshot brings. */
+	readonly saved: FlagValues;
 	/**
 	 * A machine as a command line completed by the snapshot asks for it.
 	 * @returns with the words for the snapshots that it will be saved to in turn
@@ -33,7 +35,7 @@ export async function openForRestore(flags: FlagValues, env: Environment): Promi
 			const config = toConfig(values, env, boot);
 			return {config, shapeWords: shapeWords(values, config.vm)};
 		};
-		return {snapshot, configure};
+		return {snapshot, saved, configure};
 	} catch (error) {
 		snapshot.close();
 		throw error;

@@ -1,0 +1,230 @@
+import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import test from 'ava';
+import {batteryKind} from '#devices/chipset/battery';
+import {latchKind} from '#devices/chipset/latch';
+import {loadDeviceModels} from '#devices/registry';
+import {
+	type DeviceModuleConfig,
+	type MemoryConfig,
+	numaNodes,
+	type ProcessorConfig,
+	type VmConfig,
+	type VmOptions,
+	vmConfig,
+} from '#main/config';
+import {deviceModuleUrls} from '#main/machine';
+import {placeMachine} from '#main/pcie';
+import {asJson, checkShape, type MachineShape, machineShape} from '#main/snapshot';
+import {createProcessorTopology} from '#main/topology';
+import {isVmmError} from '#support/errors';
+import {describeMachine} from './wire-machine.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'openvmm-shape-'));
+test.after.always(() => rmSync(folder, {recursive: true}));
+
+/** A module whose device has a port and a file, of which only the port is the guest's. */
+function moduleAt(name: string, base = 'Number(port)'): string {
+	const path = join(folder, name);
+	writeFileSync(
+		path,
+		`export default {
+			kind: 'own', hostFields: ['log'], state: {byteLength: 64, fields: {}, name: 'own'},
+			regions: ({port}) => [{space: 'pio', name: 'registers', base: ${base}, length: 4}],
+			front: () => ({read: () => 0, write() {}}),
+		};`,
+	);
+	return path;
+}
+
+const mib = 2 ** 20;
+const path = moduleAt('own.mjs');
+const module: DeviceModuleConfig = {path, route: 'shared', options: {port: '0x500', log: 'a.log'}};
+const latch = {name: 'latch', kind: latchKind, config: {port: 0x510}, route: 'shared'} as const;
+const port = {rootComplex: 'rc0', name: 'rp0', hotplug: false, acs: 0, pasid: false};
+const complex = {
+	...{name: 'rc0', segment: 0, startBus: 0, endBus: 15, preserveBars: false},
+	...{lowMmioBytes: 64 * mib, highMmioBytes: 64 * mib},
+};
+const pcie = {rootComplexes: [complex], rootPorts: [port], switches: [], ecamBelow4Gb: false};
+const nodes = [
+	{memory: {sizeBytes: 64 * mib}, vps: [0]},
+	{memory: {sizeBytes: 64 * mib}, vps: [1]},
+];
+
+/** The machine that was saved; what is not said here is as by default. */
+const saved = {
+	processors: {count: 2},
+	memory: {sizeBytes: 128 * mib},
+	pcie,
+	debugcon: {port: 0xe9, backend: {kind: 'stderr'}},
+	debugExitPort: 0xf4,
+	deviceModules: [module],
+	devices: [latch],
+} satisfies VmOptions;
+
+/** What such a configuration makes of a machine, as a snapshot keeps it. */
+async function shapeOf(options: VmOptions): Promise<{shape: MachineShape; config: VmConfig}> {
+	const config = vmConfig(options);
+	const models = await loadDeviceModels(deviceModuleUrls(config));
+	const {count, ...processors} = config.processors;
+	const topology = createProcessorTopology({processors: count, ...processors});
+	const size = numaNodes(config).map(({memory}) => memory.sizeBytes);
+	const {memory, complexes} = placeMachine({size}, config.pcie);
+	const devices = describeMachine(config, {ram: memory.ram, complexes}, Date.now(), models).map((instance) => {
+		const model = models.findModel(instance.kind);
+		if (model === undefined) throw new TypeError(`no ${instance.kind}`);
+		return {instance, model};
+	});
+	return {shape: machineShape(config, {topology, ram: memory.ram, devices}), config};
+}
+
+/** What a machine of these options says to the snapshot of another; undefined where it is the same to its guest. */
+async function refusal(options: VmOptions, of: VmOptions = saved): Promise<string | undefined> {
+	const before = await shapeOf(of);
+	const machine = asJson(before.shape);
+	const {shape, config} = await shapeOf(options);
+	try {
+		checkShape(shape, config, {directory: 'dir', manifest: {machine} as never});
+		return undefined;
+	} catch (error) {
+		if (!isVmmError(error) || !error.code.startsWith('SNAPSHOT_')) throw error;
+		return error.message;
+	}
+}
+
+/** Changed options, and how they are refused; with a reason instead where only the host can tell. */
+type Case = readonly [change: VmOptions, refused: RegExp | {readonly hostOnly: string}];
+
+/** No field without a case. */
+type Cases = readonly [Case, ...Case[]];
+
+const backing = {hostOnly: 'where the pages come from'};
+const backend = {hostOnly: 'where the bytes go'};
+const ofMemory = (change: Partial<MemoryConfig>): VmOptions => ({memory: {...saved.memory, ...change}});
+const ofProcessors = (change: Partial<ProcessorConfig>): VmOptions => ({processors: {...saved.processors, ...change}});
+const ofComplex = (change: Partial<typeof complex> & object): VmOptions => ({
+	pcie: {...pcie, rootComplexes: [{...complex, ...change}]},
+});
+const ofPort = (change: object): VmOptions => ({pcie: {...pcie, rootPorts: [{...port, ...change}]}});
+const ofModule = (change: Partial<DeviceModuleConfig>): VmOptions => ({deviceModules: [{...module, ...change}]});
+const ofOptions = (change: Record<string, string>) => ofModule({options: {...module.options, ...change}});
+
+const processorCases = {
+	count: [[ofProcessors({count: 3}), /processors 2, asked for 3; /]],
+	vpsPerSocket: [[ofProcessors({vpsPerSocket: 1}), /topology\.vpsPerSocket none, asked for 1/]],
+	smt: [[ofProcessors({smt: 'force'}), /topology\.smt "auto", asked for "force"/]],
+	x2apic: [[ofProcessors({x2apic: 'on'}), /topology\.x2apic "auto", asked for "on"; .*apicMode/]],
+	apicIdOffset: [
+		[ofProcessors({apicIdOffset: 4}), /topology\.apicIdOffset 0, asked for 4; .*apicIds\.0 0, asked for 4/],
+	],
+} satisfies Record<keyof ProcessorConfig, Cases>;
+
+const memoryCases = {
+	sizeBytes: [[ofMemory({sizeBytes: 256 * mib}), /memoryBytes 134217728, asked for 268435456; ram\.0\.length/]],
+	shared: [[ofMemory({shared: false}), backing]],
+	prefetch: [[ofMemory({prefetch: true}), backing]],
+	thp: [[ofMemory({thp: false}), backing]],
+	hugepages: [[ofMemory({hugepages: true}), /a private copy of the snapshot's, which excludes hugepages/]],
+	hugepageSizeBytes: [[ofMemory({hugepages: true, hugepageSizeBytes: 2 ** 30}), /excludes hugepages/]],
+	file: [[ofMemory({file: '/x'}), /excludes file/]],
+} satisfies Record<keyof MemoryConfig, Cases>;
+
+const cases = {
+	processors: Object.values(processorCases).flat() as unknown as Cases,
+	memory: Object.values(memoryCases).flat() as unknown as Cases,
+	numa: [
+		[{numa: {nodes}}, /numa none, asked for/],
+		[{numa: {nodes: nodes.map((node) => ({...node, hostNode: 0}))}}, /numa none, asked for/],
+	],
+	boot: [
+		[{boot: {kind: 'none'}}, {hostOnly: 'what a reset starts: the saved guest is in memory already'}],
+		[{boot: {kind: 'linux', kernel: '/k', commandLine: ['x']}}, {hostOnly: 'the same'}],
+	],
+	serial: [
+		[{serial: {com1: {kind: 'file', path: '/x'}}}, backend],
+		[{serial: {com2: {kind: 'stderr'}}}, backend],
+		[{serial: {com1: {kind: 'none'}}}, /devices\.com1 \{"kind":"serial-16550".*, asked for none/],
+	],
+	debugcon: [
+		[{debugcon: {port: 0xe9, backend: {kind: 'file', path: '/x'}}}, backend],
+		[
+			{debugcon: {port: 0x402 + 0x1000, backend: {kind: 'stderr'}}},
+			/devices\.debugcon\.config\.port 233, asked for 5122/,
+		],
+	],
+	debugExitPort: [[{debugExitPort: 0x501}, /devices\.debug-exit\.config\.port 244, asked for 1281/]],
+	irqchip: [[{irqchip: 'split'}, /irqchip "kernel", asked for "split"/]],
+	hpet: [[{hpet: true}, /devices\.hpet none, asked for/]],
+	guestWatchdog: [[{guestWatchdog: true}, /devices\.guest-watchdog none, asked for/]],
+	battery: [[{battery: true}, /devices\.battery none, asked for/]],
+	guestActions: [[{guestActions: {reset: 'halt'}}, {hostOnly: 'what the host does when the guest has ended'}]],
+	paused: [[{paused: true}, {hostOnly: 'when the owner lets it run'}]],
+	gdb: [[{gdb: {kind: 'unix', path: '/x'}}, {hostOnly: 'who looks at it'}]],
+	crashDumpPath: [[{crashDumpPath: '/x'}, {hostOnly: 'where a dump goes'}]],
+	pcie: [
+		[ofComplex({name: 'rc0', endBus: 7}), /pcie\.rootComplexes\.0\.endBus 15, asked for 7/],
+		[ofComplex({lowMmioBytes: 32 * mib}), /lowMmioBytes 67108864, asked for 33554432.*devices\.rc0\.config\.lowMmio/],
+		[ofPort({hotplug: true}), /pcie\.rootPorts\.0\.hotplug false, asked for true/],
+		[ofPort({acs: 1}), /rootPorts\.0\.acs 0, asked for 1/],
+		[ofPort({devfn: 8}), /rootPorts\.0\.devfn none, asked for 8.*devices\.rp0\.place\.devfn 0, asked for 8/],
+		[ofPort({name: 'rp1'}), /rootPorts\.0\.name "rp0", asked for "rp1"/],
+		[{pcie: {...pcie, ecamBelow4Gb: true}}, /pcie\.ecamBelow4Gb false, asked for true/],
+	],
+	deviceModules: [
+		[
+			ofOptions({port: '0x700'}),
+			/devices\.own\.config\.port "0x500", asked for "0x700"; .*regions\.0\.base 1280, asked for 1792/,
+		],
+		[ofOptions({log: 'b.log'}), {hostOnly: 'the model says that the field is the host`s'}],
+		[ofOptions({more: '1'}), /devices\.own\.config\.more none, asked for "1"/],
+		[ofModule({name: 'mine'}), /devices\.own \{.*devices\.mine none, asked for/],
+		[ofModule({route: 'remote'}), {hostOnly: 'which thread serves it'}],
+		[ofModule({path: moduleAt('again.mjs')}), {hostOnly: 'where the module lies'}],
+		[ofModule({path: moduleAt('moved.mjs', '0x600')}), /devices\.own\.regions\.0\.base 1280, asked for 1536/],
+	],
+	devices: [
+		[{devices: [{...latch, config: {port: 0x700}}]}, /devices\.latch\.config\.port 1296, asked for 1792/],
+		[{devices: [{...latch, name: 'other'}]}, /devices\.latch \{.*, asked for none/],
+		[{devices: [{...latch, kind: batteryKind}]}, /devices\.latch\.kind "latch", asked for "battery"/],
+		[{devices: [{...latch, route: 'remote'}]}, {hostOnly: 'which thread serves it'}],
+		[{devices: []}, /devices\.latch \{.*, asked for none/],
+	],
+} satisfies Record<keyof VmConfig, Cases>;
+
+for (const [field, changes] of Object.entries(cases) as [string, readonly Case[]][]) {
+	for (const [index, [change, refused]] of changes.entries()) {
+		const isHostOnly = 'hostOnly' in refused;
+		const title = isHostOnly ? `may differ: ${refused.hostOnly}` : 'is refused by name';
+		test(`${field} changed between save and restore, ${index + 1}: ${title}`, async (t) => {
+			const message = await refusal({...saved, ...change});
+			if (isHostOnly) t.is(message, undefined);
+			else t.regex(message ?? 'not refused', refused);
+		});
+	}
+}
+
+test('each part of NUMA that the guest sees is compared, and where the host takes it from is not', async (t) => {
+	const of = {...saved, numa: {nodes}};
+	const same = {
+		...saved,
+		numa: {nodes: nodes.map((node) => ({...node, memory: {...node.memory, thp: false}, hostNode: 0}))},
+	};
+	t.is(await refusal(same, of), undefined);
+	const vps = {...saved, numa: {nodes: nodes.toReversed()}};
+	t.regex((await refusal(vps, of)) ?? '', /numa\.nodes\.0\.vps\.0 0, asked for 1/);
+	const far = {...saved, numa: {nodes, distances: [{from: 0, to: 1, distance: 30}]}};
+	t.regex((await refusal(far, of)) ?? '', /numa\.distances\.0 none, asked for/);
+});
+
+test('the same machine is not refused, and nothing of the host is in its shape', async (t) => {
+	t.is(await refusal(saved), undefined);
+	const serial = {com1: {kind: 'file', path: '/host/one'}, com2: {kind: 'listen-unix', path: '/host/two'}} as const;
+	const debugcon = {port: 0xe9, backend: {kind: 'file', path: '/host/three'}} as const;
+	const memory = {...saved.memory, file: '/host/four'};
+	const more = {serial, debugcon, memory, crashDumpPath: '/host/five', gdb: {kind: 'unix', path: '/host/six'}} as const;
+	const modules = [{...module, options: {...module.options, log: '/host/seven'}}];
+	const {shape} = await shapeOf({...saved, ...more, deviceModules: modules});
+	t.notRegex(JSON.stringify(asJson(shape)), /host\/|own\.mjs|a\.log/);
+});
