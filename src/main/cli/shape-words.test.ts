@@ -98,6 +98,8 @@ const notCarried = {
 	'guest-shutdown-action': 'what the host does then',
 	'guest-crash-action': 'what the host does then',
 	'guest-watchdog-action': 'what the host does then',
+	'guest-halt-action': 'what the host does then',
+	'guest-reset-limit': 'when the host has had enough',
 	'crash-dump-path': 'a file',
 	'log-file': 'a file',
 	pidfile: 'a file',

@@ -160,6 +160,7 @@ const cases = {
 	guestWatchdog: [[{guestWatchdog: true}, /devices\.guest-watchdog none, asked for/]],
 	battery: [[{battery: true}, /devices\.battery none, asked for/]],
 	guestActions: [[{guestActions: {reset: 'halt'}}, {hostOnly: 'what the host does when the guest has ended'}]],
+	guestResetLimit: [[{guestResetLimit: 3}, {hostOnly: 'when the host has had enough'}]],
 	paused: [[{paused: true}, {hostOnly: 'when the owner lets it run'}]],
 	gdb: [[{gdb: {kind: 'unix', path: '/x'}}, {hostOnly: 'who looks at it'}]],
 	crashDumpPath: [[{crashDumpPath: '/x'}, {hostOnly: 'where a dump goes'}]],
