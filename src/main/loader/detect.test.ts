@@ -1,4 +1,5 @@
 import test from 'ava';
+import type {VmmError} from '#support/errors';
 import {detectKernelFormat} from './detect.ts';
 import {loadKernel} from './load-kernel.ts';
 import {codeOf, makeBzImage, makeElf, makeMultiboot, outcome, pvhNote, requestFor} from './testing/index.ts';
@@ -47,7 +48,7 @@ test('a note of another type or owner is no PVH note', (t) => {
 });
 
 test('files that are not kernels are named, with a remedy', (t) => {
-	const explain = (bytes: Uint8Array) => outcome(() => detectKernelFormat(bytes));
+	const explain = (bytes: Uint8Array) => outcome(() => detectKernelFormat(bytes)) as VmmError;
 	t.like(explain(new Uint8Array(0)), {code: 'KERNEL_EMPTY'});
 	t.like(explain(text('\x1f\x8b')), {
 		message: 'The kernel file has no format that can be booted: it looks like a gzip archive',
@@ -57,6 +58,9 @@ test('files that are not kernels are named, with a remedy', (t) => {
 	t.like(explain(text('\xfd7zXZ\0')), {context: {found: 'an xz archive'}});
 	t.like(explain(text('070701')), {remedy: 'Pass it with -r, and the kernel with -k'});
 	t.like(explain(text('hello')), {code: 'KERNEL_UNRECOGNISED', context: {found: 'no known kind of file'}});
+	t.like(explain(text('MZ')), {code: 'KERNEL_UNRECOGNISED', context: {found: 'a Windows or EFI program'}});
+	t.regex(explain(text('MZ')).remedy ?? '', /no EFI.*objcopy/);
+	t.regex(explain(text(`${'\0'.repeat(510)}\x55\xaa`)).message, /looks like a boot sector/);
 	t.like(explain(Uint8Array.of(0x7f)), {code: 'KERNEL_UNRECOGNISED'});
 });
 

@@ -1,6 +1,6 @@
-import {type ElfFile, elfNotes, isElf, readElf} from './elf/index.ts';
+import {isElf, readElf} from './elf/index.ts';
 import {loaderError} from './errors.ts';
-import {isBzImage} from './linux/index.ts';
+import {isBzImage, isLinuxElf} from './linux/index.ts';
 import {findMultibootHeader} from './multiboot/index.ts';
 import {pvhEntry} from './pvh/index.ts';
 import {findSignature, foreignKernels, knownFiles} from './signatures.ts';
@@ -35,19 +35,11 @@ export function detectKernelFormat(bytes: Uint8Array): DetectedKernel {
 
 function detectElf(bytes: Uint8Array): DetectedKernel {
 	const elf = readElf(bytes);
-	if (elf.bits === 64 && isLinux(elf, bytes)) {
+	if (elf.bits === 64 && isLinuxElf(elf, bytes)) {
 		return {format: 'vmlinux', why: 'it is a 64-bit ELF that says it is Linux'};
 	}
 	if (pvhEntry(elf, bytes) !== undefined) return {format: 'pvh', why: 'it is an ELF with a PVH note'};
 	if (findMultibootHeader(bytes) !== undefined) return {format: 'multiboot', why: 'it has a multiboot header'};
 	if (elf.bits === 64) return {format: 'vmlinux', why: 'it is a 64-bit ELF with neither PVH note nor multiboot header'};
 	throw loaderError('KERNEL_32BIT_ONLY', {what: 'it is a 32-bit ELF with neither PVH note nor multiboot header'});
-}
-
-/** Linux marks itself with notes since 4.19, and with its banner at all times. */
-function isLinux(elf: ElfFile, bytes: Uint8Array): boolean {
-	if (elfNotes(elf, bytes).some(({owner}) => owner === 'Linux')) return true;
-	const banner = 'Linux version ';
-	const at = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).indexOf(banner);
-	return at >= 0 && /\d/.test(String.fromCharCode(bytes[at + banner.length] ?? 0));
 }

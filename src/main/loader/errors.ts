@@ -49,9 +49,10 @@ export const loaderError = errorTable({
 		message: `The kernel was to be loaded as ${c.wanted}, but ${c.found}`,
 		remedy: 'Leave the format to be detected, or use a kernel of that format',
 	}),
-	KERNEL_PROTOCOL_OLD: (c: {found: string; needed: string}) => ({
-		message: `The kernel's boot protocol is too old: ${c.found}, needed is ${c.needed}`,
-		remedy: 'Use Linux 3.8 or newer',
+	KERNEL_NEEDS_FIRMWARE: (c: {why: string}) => ({
+		message: `The kernel starts in real mode and calls a BIOS, which this machine does not have: ${c.why}`,
+		remedy:
+			'Pass the kernel that it would load with -k and its initrd with -r, or run it where there is a BIOS; Linux needs none from 2.6.14 on',
 	}),
 	KERNEL_INVALID: (c: {what: string}) => ({
 		message: `The kernel file contradicts itself: ${c.what}`,

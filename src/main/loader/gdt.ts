@@ -2,11 +2,14 @@ import type {Segment} from '#vcpu-worker/registers';
 
 const flat = {base: 0n, limit: 0xffff_ffff, present: true, dpl: 0, s: true, g: true} as const;
 
-/** Segments that cover all of the address space (Intel SDM vol. 3, 3.4.5): code is read/execute, data read/write. */
+/**
+ * Segments that cover all of the address space (Intel SDM vol. 3, 3.4.5): code is read/execute, data read/write. Their
+ * selectors are Linux's __BOOT_CS and __BOOT_DS, which a kernel loads before it has a table of its own.
+ */
 export const flatSegments = {
-	code64: {...flat, selector: 0x08, type: 0xb, db: false, l: true},
-	code32: {...flat, selector: 0x08, type: 0xb, db: true, l: false},
-	data: {...flat, selector: 0x10, type: 0x3, db: true, l: false},
+	code64: {...flat, selector: 0x10, type: 0xb, db: false, l: true},
+	code32: {...flat, selector: 0x10, type: 0xb, db: true, l: false},
+	data: {...flat, selector: 0x18, type: 0x3, db: true, l: false},
 } as const satisfies Record<string, Segment>;
 
 /** One 8-byte descriptor (Intel SDM vol. 3, figure 3-8). */
@@ -24,8 +27,8 @@ export function encodeDescriptor(segment: Segment): bigint {
 	);
 }
 
-/** The boot GDT, as in OpenVMM: null, code (selector 0x08), data (0x10), null. */
+/** The boot GDT: two empty descriptors, code, data. */
 export function buildGdt(code: Segment): Uint8Array {
-	const descriptors = [0n, encodeDescriptor(code), encodeDescriptor(flatSegments.data), 0n];
+	const descriptors = [0n, 0n, encodeDescriptor(code), encodeDescriptor(flatSegments.data)];
 	return new Uint8Array(BigUint64Array.from(descriptors).buffer);
 }

@@ -62,6 +62,8 @@ const mutated = test.macro({
 });
 
 test('bzImage', mutated, ['auto', 'linux'], makeBzImage({}, 0x1000));
+test('32-bit bzImage', mutated, ['auto', 'linux'], makeBzImage({xloadflags: 0}, 0x1000));
+test('bzImage of an old protocol', mutated, ['auto', 'linux'], makeBzImage({version: 0x204}, 0x1000));
 test(
 	'64-bit vmlinux',
 	mutated,

@@ -27,6 +27,10 @@ test('every 2 MiB of the low 4 GiB map to themselves, and nothing beyond', (t) =
 
 test('the GDT holds the descriptors that the segment registers are loaded with', (t) => {
 	const hex = (bytes: Uint8Array) => [...new BigUint64Array(bytes.slice().buffer)].map((each) => each.toString(16));
-	t.deepEqual(hex(buildGdt(flatSegments.code64)), ['0', 'af9b000000ffff', 'cf93000000ffff', '0']);
-	t.deepEqual(hex(buildGdt(flatSegments.code32)), ['0', 'cf9b000000ffff', 'cf93000000ffff', '0']);
+	t.deepEqual(hex(buildGdt(flatSegments.code64)), ['0', '0', 'af9b000000ffff', 'cf93000000ffff']);
+	t.deepEqual(hex(buildGdt(flatSegments.code32)), ['0', '0', 'cf9b000000ffff', 'cf93000000ffff']);
+	// Linux's __BOOT_CS and __BOOT_DS: a 32-bit kernel loads the latter from our table.
+	t.is(flatSegments.code64.selector, 0x10);
+	t.is(flatSegments.code32.selector, 0x10);
+	t.is(flatSegments.data.selector, 0x18);
 });

@@ -70,18 +70,26 @@ export function checkKernelMemory(request: LoadRequest, kernel: readonly Extent[
 }
 
 /**
- * Finds the initrd's place: the first 2 MiB boundary after the kernel where all of it is free RAM.
+ * Finds the initrd's place: the first, or the last, 2 MiB boundary after the kernel where all of it is free RAM.
  * @param limit - first address the kernel cannot take it from
  * @throws VmmError INITRD_TOO_LARGE, MEMORY_TOO_SMALL
  */
-export function placeInitrd(request: LoadRequest, kernelEnd: number, limit: number): MemoryPiece | undefined {
+export function placeInitrd(
+	request: LoadRequest,
+	kernelEnd: number,
+	limit: number,
+	where: 'lowest' | 'highest' = 'lowest',
+): MemoryPiece | undefined {
 	const {initrd, machine} = request;
 	if (initrd === undefined || initrd.length === 0) return undefined;
-	for (const range of subtract(machine.ram, reservedExtents(request))) {
-		const gpa = alignUp(Math.max(range.gpa, kernelEnd), bootLayout.initrdAlignment);
-		const end = gpa + initrd.length;
-		if (end <= endOf(range) && end <= limit) return {name: 'initrd', gpa, data: initrd};
-	}
+	const alignment = bootLayout.initrdAlignment;
+	const places = subtract(machine.ram, reservedExtents(request)).flatMap((range) => {
+		const first = alignUp(Math.max(range.gpa, kernelEnd), alignment);
+		const last = Math.min(endOf(range), limit) - initrd.length;
+		return first <= last ? [where === 'lowest' ? first : last - (last % alignment)] : [];
+	});
+	const gpa = where === 'lowest' ? places[0] : places.at(-1);
+	if (gpa !== undefined) return {name: 'initrd', gpa, data: initrd};
 	const demand = demandOf(request, kernelEnd);
 	if (demand.neededBytes <= limit && initrd.length <= demand.memoryBytes) throw loaderError('MEMORY_TOO_SMALL', demand);
 	throw loaderError('INITRD_TOO_LARGE', {...demand, limit});

@@ -46,7 +46,19 @@ export const knownFiles: readonly Signature[] = [
 	{offset: 0, magic: '#!', found: 'a script'},
 	{offset: 0, magic: '\xd6\x50\x52\xe8', found: 'a multiboot 2 kernel', remedy: 'Build it for multiboot 1 or PVH'},
 	{offset: 0, magic: 'IGVM', found: 'an IGVM file'},
-	{offset: 0, magic: 'MZ', found: 'a Windows or EFI program'},
+	{
+		offset: 0,
+		magic: 'MZ',
+		found: 'a Windows or EFI program',
+		remedy:
+			'This machine has no EFI. A unified kernel image has the kernel inside: objcopy -O binary -j .linux FILE vmlinuz',
+	},
+	{
+		offset: 510,
+		magic: '\x55\xaa',
+		found: 'a boot sector, a disk image or a kernel without setup header, which a BIOS starts',
+		remedy: 'There is no BIOS here: pass the kernel that is on it with -k',
+	},
 ];
 
 /** The first signature that the file bears. */

@@ -14,7 +14,12 @@ test('a flat 64-bit binary is entered at its first byte as a Linux kernel would 
 	t.is(image.entry.general.rip, 0x100000n);
 	t.is(image.entry.general.rsi, 0x2000n);
 	t.is(image.entry.special.cr3, 0x4000n);
-	t.like(pieceFields(image, 'zero page', bootParams), {e820_entries: 7, ramdisk_image: 0x200000, ramdisk_size: 9});
+	t.like(pieceFields(image, 'zero page', bootParams), {
+		e820_entries: 7,
+		ramdisk_image: 0x200000,
+		ramdisk_size: 9,
+		cmdline_size: 4095,
+	});
 	t.is(findPiece(image, 'page tables').data.length, 0x6000);
 });
 

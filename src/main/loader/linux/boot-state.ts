@@ -1,25 +1,27 @@
 import type {BootRegisters} from '#vcpu-worker/registers';
 import type {MemoryPiece} from '../boot-image.ts';
 import {bootLayout} from '../boot-layout.ts';
-import {longModeEntry} from '../entry-state.ts';
+import {longModeEntry, protectedModeEntry} from '../entry-state.ts';
 import {buildGdt, flatSegments} from '../gdt.ts';
 import {identityPageTables} from '../page-tables.ts';
 import {buildZeroPage, type ZeroPageContent} from './zero-page.ts';
 
 /**
- * What lies in low memory beside the command line: GDT, zero page, page tables.
+ * What lies in low memory beside the command line: GDT, zero page, and page tables for an entry in 64-bit mode.
  * @throws VmmError MEMORY_MAP_TOO_LONG
  */
-export function linuxBootPieces(content: ZeroPageContent): MemoryPiece[] {
+export function linuxBootPieces(content: ZeroPageContent): (MemoryPiece | undefined)[] {
 	const {gdt, bootInfo, pageTables} = bootLayout;
+	const wide = (content.header?.bits ?? 64) === 64;
 	return [
-		{name: 'GDT', gpa: gdt, data: buildGdt(flatSegments.code64)},
+		{name: 'GDT', gpa: gdt, data: buildGdt(wide ? flatSegments.code64 : flatSegments.code32)},
 		{name: 'zero page', gpa: bootInfo, data: buildZeroPage(content)},
-		{name: 'page tables', gpa: pageTables, data: identityPageTables(pageTables)},
+		wide ? {name: 'page tables', gpa: pageTables, data: identityPageTables(pageTables)} : undefined,
 	];
 }
 
-/** 64-bit entry with RSI pointing to the zero page. */
-export function linuxEntry(rip: number): BootRegisters {
-	return longModeEntry({rip: BigInt(rip), rsi: BigInt(bootLayout.bootInfo)});
+/** Entry in 64-bit or 32-bit mode with RSI pointing to the zero page; the 32-bit protocol wants some others zero. */
+export function linuxEntry(address: number, bits: 32 | 64 = 64): BootRegisters {
+	const general = {rip: BigInt(address), rsi: BigInt(bootLayout.bootInfo)};
+	return bits === 64 ? longModeEntry(general) : protectedModeEntry({...general, rbx: 0n, rbp: 0n, rdi: 0n});
 }

@@ -37,8 +37,8 @@ test('a bzImage is entered in 64-bit mode 0x200 into its code with RSI at the ze
 	t.is(special.cr4, 0x20n);
 	t.is(special.efer, 0xd01n);
 	t.deepEqual(special.gdt, {base: 0x1000n, limit: 31});
-	t.like(special.cs, {selector: 8, l: true, db: false, type: 11});
-	t.like(special.ss, {selector: 16, type: 3});
+	t.like(special.cs, {selector: 0x10, l: true, db: false, type: 11});
+	t.like(special.ss, {selector: 0x18, type: 3});
 	t.like(special.tr, {type: 11, s: false, present: true});
 });
 
@@ -58,6 +58,8 @@ test("the zero page holds the kernel's own header with the loader's fields fille
 		ramdisk_size: 5000,
 		ext_ramdisk_image: 0,
 		acpi_rsdp_addr: 0xe0000,
+		alt_mem_k: 255 * 1024,
+		ext_mem_k: 0xfc00,
 		e820_entries: 7,
 	});
 });
@@ -156,12 +158,107 @@ test('a bzImage with a signature behind its code loads the code alone', (t) => {
 	t.is(findPiece(loadKernel(requestFor(signed)), 'kernel').data.length, 0x1000);
 });
 
-test('a kernel without 64-bit entry point, of an old protocol, or for low memory is named as such', (t) => {
-	const load = (fields: Parameters<typeof makeBzImage>[0]) => codeOf(() => loadKernel(requestFor(makeBzImage(fields))));
-	t.is(load({xloadflags: 0}), 'KERNEL_32BIT_ONLY');
-	t.is(load({version: 0x20b}), 'KERNEL_PROTOCOL_OLD');
-	t.is(load({loadflags: 0}), 'KERNEL_PROTOCOL_OLD');
-	t.is(load({jump_length: 0x10}), 'KERNEL_INVALID');
+test('a size that is rounded up to a paragraph is no truncation, and the missing bytes are zero', (t) => {
+	const cut = (missing: number) => loadKernel(requestFor(makeBzImage().subarray(0, 5 * 512 + mebibyte - missing)));
+	const kernel = findPiece(cut(15), 'kernel');
+	t.is(kernel.data.length, mebibyte - 15);
+	t.is(kernel.length, mebibyte);
+	t.is(
+		codeOf(() => cut(16)),
+		'KERNEL_TRUNCATED',
+	);
+});
+
+test('a kernel without 64-bit entry point is entered by the 32-bit boot protocol', (t) => {
+	const image = loadKernel(requestFor(makeBzImage({xloadflags: 0}), {initrd: new Uint8Array(5000)}));
+	t.deepEqual(
+		image.pieces.map(({name, gpa}) => [name, gpa]),
+		[
+			['GDT', 0x1000],
+			['zero page', 0x2000],
+			['command line', 0x3000],
+			['kernel', 0x100000],
+			['initrd', 0x1400000],
+		],
+	);
+	const {general, special} = image.entry;
+	t.deepEqual(general, {rip: 0x100000n, rsi: 0x2000n, rbx: 0n, rbp: 0n, rdi: 0n, rflags: 2n});
+	t.like(special, {cr0: 0x11n, cr3: 0n, cr4: 0n, efer: 0n, gdt: {base: 0x1000n, limit: 31}});
+	t.like(special.cs, {selector: 0x10, base: 0n, limit: 0xffff_ffff, l: false, db: true});
+	for (const data of ['ds', 'es', 'ss'] as const) t.like(special[data], {selector: 0x18, base: 0n, limit: 0xffff_ffff});
+	const descriptors = new BigUint64Array(findPiece(image, 'GDT').data.slice().buffer);
+	t.is(descriptors[2], 0xcf_9b00_0000_ffffn);
+	t.like(pieceFields(image, 'zero page', bootParams), {code32_start: 0x100000, cmd_line_ptr: 0x3000, e820_entries: 7});
+});
+
+test('a 32-bit kernel takes an initrd below 4 GiB only, whatever its flags say', (t) => {
+	const machine = {
+		...machineOf(0),
+		ram: [
+			{gpa: 0, length: 0x1600000},
+			{gpa: 2 ** 32, length: 64 * mebibyte},
+		],
+	};
+	const load = (xloadflags: number) => () =>
+		loadKernel(requestFor(makeBzImage({xloadflags}), {initrd: new Uint8Array(3 * mebibyte), machine}));
+	t.notThrows(load(3));
+	t.is(codeOf(load(2)), 'MEMORY_TOO_SMALL');
+});
+
+test('fields that a protocol does not have are not read', (t) => {
+	const old = (version: number, commandLine = '') =>
+		loadKernel(
+			requestFor(
+				makeBzImage({version, xloadflags: 1, cmdline_size: 300, pref_address: 2 ** 40, init_size: 0xffff_fff0}, 0x1000),
+				{commandLine, initrd: new Uint8Array(5000)},
+			),
+		);
+	t.is(old(0x209).entry.general.rip, 0x100000n, 'xloadflags came with 2.12');
+	t.is(
+		codeOf(() => old(0x20a)),
+		'KERNEL_ADDRESS_UNUSABLE',
+		'pref_address and init_size came with 2.10',
+	);
+	t.notThrows(() => old(0x206, 'x'.repeat(300)));
+	t.notThrows(() => old(0x204, 'x'.repeat(255)));
+	t.is(
+		codeOf(() => old(0x205, 'x'.repeat(256))),
+		'COMMAND_LINE_TOO_LONG',
+		'cmdline_size came with 2.06',
+	);
+});
+
+test('a kernel that does not say what memory it needs gets its initrd as high as it takes it', (t) => {
+	const initrd = new Uint8Array(5000);
+	const at = (initrd_addr_max: number) =>
+		findPiece(loadKernel(requestFor(makeBzImage({version: 0x204, initrd_addr_max}), {initrd})), 'initrd').gpa;
+	t.is(at(0x37ff_ffff), 0xfe0_0000, 'the last 2 MiB of 256');
+	t.is(at(0x7ff_ffff), 0x7e0_0000);
+});
+
+test('kernels that only a BIOS can start are told from those with an entry point, and say why', (t) => {
+	const load = (fields: Parameters<typeof makeBzImage>[0]) => {
+		const error = t.throws(() => loadKernel(requestFor(makeBzImage(fields))));
+		t.is((error as {code?: string}).code, 'KERNEL_NEEDS_FIRMWARE');
+		return error?.message ?? '';
+	};
+	// syslinux's memdisk, iPXE's ipxe.lkrn, a zImage.
+	t.regex(load({version: 0x203, syssize: 0}), /starts in real mode and calls a BIOS.*: its boot protocol is 2\.3$/);
+	t.regex(load({version: 0x207, code32_start: 0}), /: its header names no 32-bit entry point \(code32_start is 0x0\)$/);
+	t.regex(load({xloadflags: 0, code32_start: 0x1000}), /code32_start is 0x1000/);
+	t.regex(load({loadflags: 0}), /: it loads below 1 MiB \(zImage\)$/);
+	const {remedy} = t.throws(() => loadKernel(requestFor(makeBzImage({version: 0x203})))) as Error & {remedy: string};
+	t.notRegex(remedy, /3\.8/);
+	t.regex(remedy, /-k .* -r/);
+});
+
+test('a header that ends before a field of its protocol is refused', (t) => {
+	const error = t.throws(() => loadKernel(requestFor(makeBzImage({jump_length: 0x10}))));
+	t.is(error?.message, 'The kernel file contradicts itself: its setup header ends at 0x212, before initrd_addr_max');
+	t.is(
+		codeOf(() => loadKernel(requestFor(makeBzImage({version: 0x204, jump_length: 0x2e})))),
+		'no error',
+	);
 });
 
 test('too little memory is refused with an amount that does, and that amount does', (t) => {

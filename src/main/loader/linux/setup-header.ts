@@ -1,3 +1,4 @@
+import {bootLayout} from '../boot-layout.ts';
 import {loaderError} from '../errors.ts';
 import {has, type Layout, readNumber} from '../fields.ts';
 
@@ -6,9 +7,13 @@ import {has, type Layout, readNumber} from '../fields.ts';
  * setup header lies at the same offset (Linux, Documentation/arch/x86/boot.rst and zero-page.rst).
  */
 export const bootParams = {
+	/** `screen_info.ext_mem_k`: KiB from 1 MiB on, as BIOS function 0x88 tells it. */
+	ext_mem_k: [0x002, 2],
 	acpi_rsdp_addr: [0x070, 8],
 	ext_ramdisk_image: [0x0c0, 4],
 	ext_ramdisk_size: [0x0c4, 4],
+	/** KiB from 1 MiB on, as BIOS function 0xE801 tells it. */
+	alt_mem_k: [0x1e0, 4],
 	e820_entries: [0x1e8, 1],
 	setup_sects: [0x1f1, 1],
 	syssize: [0x1f4, 4],
@@ -32,13 +37,28 @@ export const bootParams = {
 	init_size: [0x260, 4],
 } as const satisfies Layout;
 
+type HeaderField = keyof typeof bootParams;
+
+/** The protocol version that brought a field which an older kernel lacks; its bytes are code there. */
+const fieldVersion: Partial<Record<HeaderField, number>> = {
+	initrd_addr_max: 0x0203,
+	kernel_alignment: 0x0205,
+	relocatable_kernel: 0x0205,
+	cmdline_size: 0x0206,
+	pref_address: 0x020a,
+	init_size: 0x020a,
+	xloadflags: 0x020c,
+};
+
 /** Values of {@link bootParams}. */
 export const bootProtocol = {
 	bootFlag: 0xaa55,
 	/** "HdrS". */
 	magic: 0x5372_6448,
-	/** 2.12: the first with `xloadflags`, so the first that can promise a 64-bit entry point. */
-	minVersion: 0x020c,
+	/** What a vmlinux, which has no header, is told: 2.12 is the first with `xloadflags`. */
+	madeVersion: 0x020c,
+	/** 2.04: the first whose `syssize` is whole. Of older kernels some can only be entered in real mode. */
+	minVersion: 0x0204,
 	loadedHigh: 0x01,
 	/** `xloadflags`: there is an entry point for 64-bit mode, 0x200 into the protected-mode code. */
 	kernel64: 0x01,
@@ -48,6 +68,12 @@ export const bootProtocol = {
 	unregisteredLoader: 0xff,
 	entryOffset: 0x200,
 	sectorSize: 512,
+	/** Of `syssize`. */
+	paragraph: 16,
+	/** What kernels take whose header does not say. */
+	shortCommandLine: 255,
+	/** Linux's COMMAND_LINE_SIZE on x86 without the zero byte; it cuts what is longer. */
+	commandLineLimit: 2047,
 } as const;
 
 /** The last byte of the zero page that the setup header may take: what follows is EDD data. */
@@ -57,20 +83,22 @@ const fixedHeaderEnd = 0x264;
 
 /** What a bzImage's header says, checked. */
 export interface SetupHeader {
+	/** The mode of the entry point to use: 64-bit where the kernel has one. */
+	readonly bits: 32 | 64;
 	/** The header's bytes, for the zero page at 0x1f1. */
 	readonly bytes: Uint8Array;
 	/** Where the protected-mode code is in the file. */
 	readonly payload: Uint8Array;
+	/** Its size in memory: whole paragraphs, of which a file may lack the end. */
+	readonly payloadSize: number;
 	/** Longest command line in bytes, without the closing zero byte. */
 	readonly commandLineLimit: number;
 	/** First address that an initrd may not touch. */
 	readonly initrdLimit: number;
-	/** Where the kernel wants to run when it was loaded below. */
+	/** Where the kernel wants to run when it was loaded below; 0 when it does not say. */
 	readonly preferredAddress: number;
-	/** Memory it needs from where it runs, while it unpacks itself. */
-	readonly initSize: number;
-	/** As found, for the zero page. */
-	readonly loadflags: number;
+	/** Memory it needs from where it runs, while it unpacks itself; undefined when it does not say. */
+	readonly initSize: number | undefined;
 }
 
 /** True when the file begins as a bzImage. */
@@ -84,41 +112,52 @@ export function isBzImage(bytes: Uint8Array): boolean {
 
 /**
  * Reads a bzImage's header.
- * @throws VmmError KERNEL_TRUNCATED, KERNEL_PROTOCOL_OLD, KERNEL_32BIT_ONLY, KERNEL_INVALID
+ * @throws VmmError KERNEL_TRUNCATED, KERNEL_NEEDS_FIRMWARE, KERNEL_INVALID
  */
 export function readSetupHeader(bytes: Uint8Array): SetupHeader {
 	const truncated = (promised: number) => loaderError('KERNEL_TRUNCATED', {found: bytes.length, promised});
 	if (!has(bytes, 0, fixedHeaderEnd)) throw truncated(fixedHeaderEnd);
-	const get = (name: keyof typeof bootParams) => readNumber(bytes, 0, bootParams[name]);
+	const version = readNumber(bytes, 0, bootParams.version);
+	/** Undefined for a field that this version does not have. */
+	const find = (name: HeaderField) =>
+		version < (fieldVersion[name] ?? 0) ? undefined : readNumber(bytes, 0, bootParams[name]);
+	const get = (name: HeaderField) => find(name) ?? 0;
+	const flag = (name: HeaderField, bit: number) => (get(name) & bit) !== 0;
 
-	const version = get('version');
-	if (version < bootProtocol.minVersion) throw protocolOld(`version ${version >> 8}.${version & 0xff}`, '2.12');
-	if ((get('loadflags') & bootProtocol.loadedHigh) === 0) throw protocolOld('it loads below 1 MiB (zImage)', 'bzImage');
-	if ((get('xloadflags') & bootProtocol.kernel64) === 0) {
-		throw loaderError('KERNEL_32BIT_ONLY', {what: 'its bzImage header offers no 64-bit entry point'});
+	const bits = flag('xloadflags', bootProtocol.kernel64) ? 64 : 32;
+	if (version < bootProtocol.minVersion) throw realMode(`its boot protocol is ${version >> 8}.${version & 0xff}`);
+	if (!flag('loadflags', bootProtocol.loadedHigh)) throw realMode('it loads below 1 MiB (zImage)');
+	// The protected-mode entry point is the load address. Programs in a kernel's clothes have none, and say so here.
+	if (bits === 32 && get('code32_start') !== bootLayout.kernel) {
+		throw realMode(`its header names no 32-bit entry point (code32_start is 0x${get('code32_start').toString(16)})`);
 	}
 	// Zero means four, for kernels of the last century.
 	const start = ((get('setup_sects') || 4) + 1) * bootProtocol.sectorSize;
-	const promised = get('syssize') === 0 ? bytes.length : start + get('syssize') * 16;
-	if (promised > bytes.length) throw truncated(promised);
-	const payload = bytes.subarray(Math.min(start, promised), promised);
-	if (payload.length <= bootProtocol.entryOffset) throw truncated(start + bootProtocol.entryOffset + 1);
+	const {paragraph} = bootProtocol;
+	const promised = get('syssize') === 0 ? bytes.length : start + get('syssize') * paragraph;
+	// The size is rounded up to a paragraph, and not everybody pads the file.
+	if (promised >= bytes.length + paragraph) throw truncated(promised);
+	const payload = bytes.subarray(Math.min(start, bytes.length), promised);
+	const entryOffset = bits === 64 ? bootProtocol.entryOffset : 0;
+	if (payload.length <= entryOffset) throw truncated(start + entryOffset + 1);
 
 	const end = Math.min(0x202 + get('jump_length'), setupHeaderEnd, bytes.length);
-	if (end < fixedHeaderEnd) {
-		throw loaderError('KERNEL_INVALID', {what: `its setup header ends at 0x${end.toString(16)}, before init_size`});
+	for (const [name, since] of Object.entries(fieldVersion) as [HeaderField, number][]) {
+		const [offset, size] = bootParams[name];
+		if (version >= since && end < offset + size) {
+			throw loaderError('KERNEL_INVALID', {what: `its setup header ends at 0x${end.toString(16)}, before ${name}`});
+		}
 	}
 	return {
+		bits,
 		bytes: bytes.subarray(headerStart, end),
 		payload,
-		commandLineLimit: get('cmdline_size') || 255,
-		initrdLimit: (get('xloadflags') & bootProtocol.above4G) === 0 ? get('initrd_addr_max') + 1 : 2 ** 52,
+		payloadSize: promised - start,
+		commandLineLimit: get('cmdline_size') || bootProtocol.shortCommandLine,
+		initrdLimit: bits === 64 && flag('xloadflags', bootProtocol.above4G) ? 2 ** 52 : get('initrd_addr_max') + 1,
 		preferredAddress: get('pref_address'),
-		initSize: get('init_size'),
-		loadflags: get('loadflags'),
+		initSize: find('init_size'),
 	};
 }
 
-function protocolOld(found: string, needed: string) {
-	return loaderError('KERNEL_PROTOCOL_OLD', {found, needed});
-}
+const realMode = (why: string) => loaderError('KERNEL_NEEDS_FIRMWARE', {why});

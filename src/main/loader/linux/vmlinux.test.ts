@@ -91,10 +91,12 @@ test('a segment in the hole of a machine that has RAM above it is refused', (t) 
 	);
 });
 
-test('a command line for a vmlinux may fill its page', (t) => {
-	t.notThrows(() => loadKernel(requestFor(makeElf(), {commandLine: 'x'.repeat(0xfff)})));
-	t.is(
-		codeOf(() => loadKernel(requestFor(makeElf(), {commandLine: 'x'.repeat(0x1000)}))),
-		'COMMAND_LINE_TOO_LONG',
-	);
+test('a command line for a vmlinux is as long as Linux takes, and its zero page says so', (t) => {
+	const image = loadKernel(requestFor(makeElf(), {commandLine: 'x'.repeat(2047)}));
+	t.is(pieceFields(image, 'zero page', bootParams).cmdline_size, 2047);
+	const error = t.throws(() => loadKernel(requestFor(makeElf(), {commandLine: 'x'.repeat(2048)})));
+	t.like(error, {
+		code: 'COMMAND_LINE_TOO_LONG',
+		message: 'The command line has 2048 bytes, and the kernel takes 2047',
+	});
 });

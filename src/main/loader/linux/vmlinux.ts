@@ -6,6 +6,7 @@ import type {LoadRequest} from '../load-request.ts';
 import {checkKernelMemory, finishImage, placeCommandLine, placeInitrd} from '../place.ts';
 import {alignUp, endOf} from '../ranges.ts';
 import {linuxBootPieces, linuxEntry} from './boot-state.ts';
+import {bootProtocol} from './setup-header.ts';
 
 const pageSize = 0x1000;
 
@@ -15,15 +16,21 @@ const pageSize = 0x1000;
  * @throws VmmError of every kind in `errors.ts` that is not about another format
  */
 export function loadVmlinux(request: LoadRequest): BootImage {
+	const {commandLineLimit} = bootProtocol;
 	const elf = readElf(request.kernel);
 	if (elf.bits !== 64) throw loaderError('KERNEL_32BIT_ONLY', {what: 'it is a 32-bit ELF file'});
-	const commandLine = placeCommandLine(request.commandLine);
+	const commandLine = placeCommandLine(request.commandLine, commandLineLimit);
 	const kernel = elfPieces(elf, request.kernel);
 	checkKernelMemory(request, kernel);
 	const kernelEnd = alignUp(Math.max(...kernel.map(endOf)), pageSize);
 	// Without a header the kernel cannot say how far it reaches; every 64-bit kernel reaches 4 GiB.
 	const initrd = placeInitrd(request, kernelEnd, bootLayout.mappedEnd);
-	const pieces = [...linuxBootPieces({machine: request.machine, initrd}), commandLine, ...kernel, initrd];
+	const pieces = [
+		...linuxBootPieces({machine: request.machine, initrd, commandLineLimit}),
+		commandLine,
+		...kernel,
+		initrd,
+	];
 	return finishImage(request, {
 		pieces,
 		entry: linuxEntry(physicalEntry(elf)),

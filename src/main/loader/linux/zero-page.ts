@@ -2,7 +2,7 @@ import type {BootMachine, MemoryPiece} from '../boot-image.ts';
 import {bootLayout} from '../boot-layout.ts';
 import {loaderError} from '../errors.ts';
 import {type Layout, writeFields} from '../fields.ts';
-import {memoryMap} from '../memory-map.ts';
+import {type MemoryMapEntry, memoryMap, memoryType} from '../memory-map.ts';
 import {bootParams, bootProtocol, type SetupHeader} from './setup-header.ts';
 
 const e820Table = 0x2d0;
@@ -11,12 +11,22 @@ const e820EntrySize = 20;
 const e820MaxEntries = 128;
 const headerStart = 0x1f1;
 
+/** Memory from 1 MiB on, in both forms older than E820. */
+function extendedMemory(map: readonly MemoryMapEntry[]) {
+	const first = map.find(({gpa, type}) => gpa === bootLayout.kernel && type === memoryType.ram);
+	const kibibytes = Math.floor((first?.length ?? 0) / 1024);
+	// Both count up to 4 GiB, the older up to 64 MiB.
+	return {alt_mem_k: Math.min(kibibytes, 2 ** 22 - 1024), ext_mem_k: Math.min(kibibytes, 0xfc00)};
+}
+
 /** What the zero page tells beside the memory map. */
 export interface ZeroPageContent {
 	readonly machine: BootMachine;
 	readonly initrd: MemoryPiece | undefined;
 	/** A bzImage's own header; without one a minimal header is made, as for a vmlinux. */
 	readonly header?: SetupHeader;
+	/** What a header that is made says. Defaults to all of the page that there is. */
+	readonly commandLineLimit?: number;
 }
 
 /**
@@ -24,16 +34,21 @@ export interface ZeroPageContent {
  * RSDP's address and the E820 map.
  * @throws VmmError MEMORY_MAP_TOO_LONG
  */
-export function buildZeroPage({machine, initrd, header}: ZeroPageContent): Uint8Array {
+export function buildZeroPage({
+	machine,
+	initrd,
+	header,
+	commandLineLimit = bootLayout.commandLineSize - 1,
+}: ZeroPageContent): Uint8Array {
 	const page = new Uint8Array(bootLayout.bootInfoSize);
 	if (header === undefined) {
 		writeFields(bootParams, page, 0, {
 			boot_flag: bootProtocol.bootFlag,
 			header: bootProtocol.magic,
-			version: bootProtocol.minVersion,
+			version: bootProtocol.madeVersion,
 			loadflags: bootProtocol.loadedHigh,
 			kernel_alignment: bootLayout.kernel,
-			cmdline_size: bootLayout.commandLineSize - 1,
+			cmdline_size: commandLineLimit,
 		});
 	} else page.set(header.bytes, headerStart);
 
@@ -53,6 +68,7 @@ export function buildZeroPage({machine, initrd, header}: ZeroPageContent): Uint8
 		ext_ramdisk_image: high(at),
 		ramdisk_size: low(length),
 		ext_ramdisk_size: high(length),
+		...extendedMemory(map),
 		acpi_rsdp_addr: machine.rsdp,
 		e820_entries: map.length,
 	});

@@ -48,6 +48,18 @@ test('without an initrd there is no module', (t) => {
 	t.like(pieceFields(loadKernel(requestFor(kernel(32))), 'start info', startInfo), {nr_modules: 0, modlist_paddr: 0});
 });
 
+test('Linux cuts what other PVH kernels may read', (t) => {
+	const load = (text: string, length: number) => {
+		const data = new Uint8Array([...code, ...Buffer.from(text)]);
+		const bytes = makeElf({bits: 32, segments: [{physical: 0x100000, data}, pvhNote(0x100040)]});
+		return codeOf(() => loadKernel(requestFor(bytes, {commandLine: 'x'.repeat(length)})));
+	};
+	t.is(load('Linux version 6.1.0', 2047), 'no error');
+	t.is(load('Linux version 6.1.0', 2048), 'COMMAND_LINE_TOO_LONG');
+	t.is(load('Xen', 4095), 'no error');
+	t.is(load('Xen', 4096), 'COMMAND_LINE_TOO_LONG');
+});
+
 test('a note that names an entry point outside the kernel is refused', (t) => {
 	t.is(
 		codeOf(() => loadKernel(requestFor(kernel(64, 0x500000)))),

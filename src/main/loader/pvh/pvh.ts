@@ -5,6 +5,7 @@ import {protectedModeEntry} from '../entry-state.ts';
 import {loaderError} from '../errors.ts';
 import {readNumber} from '../fields.ts';
 import {buildGdt, flatSegments} from '../gdt.ts';
+import {bootProtocol, isLinuxElf} from '../linux/index.ts';
 import type {LoadRequest} from '../load-request.ts';
 import {modulePieces, placeModules} from '../modules.ts';
 import {checkKernelMemory, finishImage, placeCommandLine} from '../place.ts';
@@ -33,7 +34,9 @@ export function loadPvh(request: LoadRequest): BootImage {
 	const elf = readElf(request.kernel);
 	const entry = pvhEntry(elf, request.kernel);
 	if (entry === undefined) throw mismatch('it has no PVH note (Xen, type 18)');
-	const commandLine = placeCommandLine(request.commandLine);
+	// The ABI has no limit, but Linux has.
+	const limit = isLinuxElf(elf, request.kernel) ? bootProtocol.commandLineLimit : undefined;
+	const commandLine = placeCommandLine(request.commandLine, limit);
 	const kernel = elfPieces(elf, request.kernel);
 	checkKernelMemory(request, kernel);
 	const modules = placeModules(request, Math.max(...kernel.map(endOf)));

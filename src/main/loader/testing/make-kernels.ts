@@ -17,6 +17,7 @@ export function makeBzImage(
 		header: 0x5372_6448,
 		version: 0x020f,
 		loadflags: 1,
+		code32_start: 0x10_0000,
 		initrd_addr_max: 0x7fff_ffff,
 		kernel_alignment: 0x20_0000,
 		relocatable_kernel: 1,
