@@ -2,7 +2,7 @@ import test from 'ava';
 import type {DeviceInstance} from '#devices/device';
 import {completeModel} from '#devices/pci/function';
 import {occupancyChanged} from '#devices/pci/port';
-import {PciTestMachine, probe, probeEndpoint, probeOf} from '#devices/pci/testing';
+import {PciTestMachine, probe, probeEndpoint, probeOf, usualDevices} from '#devices/pci/testing';
 import {findDeviceModel} from '#devices/registry';
 import {withDevice, withoutDevice} from './index.ts';
 
@@ -69,6 +69,26 @@ test('other devices keep their state while one comes and goes', (t) => {
 	t.is(two.bus.readMmio(bar, 4), 5);
 	two.bus.writePort(0xcf8, 4, 0x8002_0000);
 	t.is(one.bus.readPort(0xcfc, 4), 0xc0de_1414);
+});
+
+test('a snapshot of a machine that a device has come to goes on in one that is started with it, and the other way', (t) => {
+	const {one, add, remove} = make();
+	const cold = () => new PciTestMachine([...usualDevices, probeOf('new', 'rp0')]);
+	add(probeOf('new', 'rp0'));
+	one.machine.reset();
+	one.bus.writeMmio((one.bar(slotBus, 0) >>> 0) + probe.SCRATCH, 4, 77);
+	one.bus.writeMmio((one.bar(slotBus, 0) >>> 0) + probe.RAISE, 4, 0);
+	const started = cold();
+	started.machine.restore(one.machine.save());
+	t.is(started.bus.readMmio((started.bar(slotBus, 0) >>> 0) + probe.SCRATCH, 4), 77);
+	started.bus.writeMmio((started.bar(slotBus, 0) >>> 0) + probe.LOWER, 4, 0);
+	t.deepEqual(started.lines, ['16 down']);
+	remove('rp0');
+	add(probeOf('new', 'rp0'));
+	t.notThrows(() => one.machine.restore(started.machine.save()));
+	const without = new PciTestMachine();
+	remove('rp0');
+	t.notThrows(() => without.machine.restore(one.machine.save()));
 });
 
 const refused: [string, string, (subject: ReturnType<typeof make>) => void][] = [

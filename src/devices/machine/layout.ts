@@ -103,6 +103,11 @@ export function layOutMachine(
 	const described: DescribedDevice[] = [];
 	const slotSources: Record<string, number> = {};
 	let [stateBytes, sources] = [0, 0];
+	// First, so that they are the same whether a device is in the slot from the beginning or comes later.
+	for (const {name, kind, config} of instances) {
+		const model = findModel(kind);
+		if (model !== undefined && isSlot(model, config)) slotSources[name] = sources++;
+	}
 	for (const [device, instance] of instances.entries()) {
 		const {name, kind, config} = instance;
 		const model = findModel(kind);
@@ -112,9 +117,9 @@ export function layOutMachine(
 		for (const [line, declared] of Object.entries(model.lines?.(config) ?? {})) {
 			const gsi = line === intxLine && instance.place ? intxInput(instance, instances) : declared;
 			if (!(gsi >= 0 && gsi < inputCount)) throw machineError('DEVICE_LINE_OUT_OF_RANGE', {name, line, gsi});
-			lines[line] = {source: sources++, gsi};
+			const slotSource = line === intxLine && instance.place?.devfn === 0 ? slotSources[instance.place.on] : undefined;
+			lines[line] = {source: slotSource ?? sources++, gsi};
 		}
-		if (isSlot(model, config)) slotSources[name] = sources++;
 		const inputs = model.inputs?.(config) ?? {};
 		for (const input of Object.values(inputs)) {
 			const other = devices.find((placed) => Object.values(placed.inputs).includes(input))?.name;
