@@ -1,3 +1,4 @@
+export {decompressKernel} from './decompress-kernel.ts';
 export {findVmcoreinfo} from './find-vmcoreinfo.ts';
 export {populatedChunks} from './populated.ts';
 export {prefetch} from './prefetch.ts';

@@ -1,5 +1,7 @@
 import {fileURLToPath} from 'node:url';
+import type {DecompressJob} from '#main/compression';
 import {workerUrls} from '#main/workers';
+import type {DecompressResult} from './decompress-kernel.ts';
 import type {FindVmcoreinfoJob} from './find-vmcoreinfo.ts';
 import type {RamPages} from './populated.ts';
 import type {PrefetchJob} from './prefetch.ts';
@@ -11,6 +13,8 @@ import type {VerifyMemoryJob} from './verify-memory.ts';
 export interface JobPool {
 	findVmcoreinfo(job: FindVmcoreinfoJob): Promise<Uint8Array | undefined>;
 	populatedChunks(ram: RamPages): Promise<boolean[][]>;
+	/** Takes the bytes away from the caller, without a copy. */
+	decompressKernel(job: DecompressJob): Promise<DecompressResult>;
 	prefetch(job: PrefetchJob): Promise<number>;
 	readJson(job: ReadJsonJob): Promise<ReadJsonResult>;
 	saveMemory(job: SaveMemoryJob): Promise<SaveMemoryResult>;
@@ -25,6 +29,11 @@ export async function createJobPool(threads: number): Promise<JobPool> {
 	return {
 		findVmcoreinfo: (job) => pool.run(job, {name: 'findVmcoreinfo'}),
 		populatedChunks: ({ranges, banks}) => pool.run({ranges, banks}, {name: 'populatedChunks'}),
+		decompressKernel: (job) => {
+			const {buffer} = job.bytes;
+			const transferList = buffer instanceof ArrayBuffer ? [buffer] : [];
+			return pool.run(job, {name: 'decompressKernel', transferList});
+		},
 		prefetch: (job) => pool.run(job, {name: 'prefetch'}),
 		readJson: (job) => pool.run(job, {name: 'readJson'}),
 		saveMemory: (job) => pool.run(job, {name: 'saveMemory'}),

@@ -1,3 +1,5 @@
+import {compressionFormats} from '#main/compression';
+
 /** Files that people hand to `-k` by mistake, by their magic numbers, and what to do about each. */
 
 interface Signature {
@@ -21,12 +23,9 @@ export const foreignKernels: readonly Signature[] = [
 
 /** Everything else that is not a kernel. */
 export const knownFiles: readonly Signature[] = [
-	{offset: 0, magic: '\x1f\x8b', found: 'a gzip archive', remedy: decompress('gunzip')},
-	{offset: 0, magic: '\x28\xb5\x2f\xfd', found: 'a zstd archive', remedy: decompress('unzstd')},
-	{offset: 0, magic: '\xfd7zXZ\0', found: 'an xz archive', remedy: decompress('unxz')},
+	// What is compressed so is decompressed before it gets here, unless there are two layers.
+	...compressionFormats.map(({magic, found, tool}) => ({offset: 0, magic, found, remedy: decompress(tool)})),
 	{offset: 0, magic: 'BZh', found: 'a bzip2 archive', remedy: decompress('bunzip2')},
-	{offset: 0, magic: '\x04\x22\x4d\x18', found: 'an lz4 archive', remedy: decompress('unlz4')},
-	{offset: 0, magic: '\x02\x21\x4c\x18', found: 'an lz4 archive', remedy: decompress('unlz4')},
 	{offset: 0, magic: '\x5d\0\0', found: 'an lzma archive', remedy: decompress('unlzma')},
 	{offset: 0, magic: '\x89LZO', found: 'an lzo archive', remedy: decompress('lzop -d')},
 	{offset: 0, magic: 'PK\x03\x04', found: 'a zip archive', remedy: decompress('unzip')},

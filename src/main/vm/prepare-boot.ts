@@ -11,6 +11,7 @@ import {buildSmbiosTables} from '#main/smbios';
 import type {MemoryLayout, ProcessorTopology} from '#main/topology';
 import {assembledGuest} from '#main/workers';
 import {errorTable} from '#support/errors';
+import {decompressKernel} from './decompress-kernel.ts';
 import {describeNuma} from './describe-numa.ts';
 import {readBootFile} from './read-boot-file.ts';
 
@@ -38,7 +39,7 @@ export async function readKernel(config: VmConfig): Promise<KernelFiles> {
 	}
 	const files = boot.initrd === undefined ? [] : moduleFiles(boot.initrd, existsSync);
 	const [kernel, modules] = await Promise.all([
-		read(boot.kernel),
+		read(boot.kernel).then((bytes) => decompressKernel(bytes, config.memory.sizeBytes)),
 		Promise.all(files.map(async ({path, commandLine}) => ({data: await read(path), commandLine}))),
 	]);
 	return {

@@ -3,7 +3,7 @@
 const spins = 200;
 
 /** How long a thread waits for a lock, in milliseconds: holders run bounded code, so that one that takes longer hangs. */
-export const lockPatienceMs = 10_000;
+export const lockPatienceMs = 30_000;
 
 /** Waits come in so many slices: while the whole process is stopped, only the one that was under way runs out. */
 const slices = 50;
