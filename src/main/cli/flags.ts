@@ -42,7 +42,7 @@ export const flags = [
 		value: 'FILE',
 		group: 'boot',
 		env: 'OPENVMM_LINUX_DIRECT_KERNEL',
-		help: 'kernel: a Linux bzImage or vmlinux, a PVH ELF or a multiboot kernel. Without one the embedded guest boots: it brings up every processor, lets each work on shared memory, and powers off',
+		help: 'kernel: a Linux bzImage (64-bit or 32-bit) or vmlinux, a PVH ELF or a multiboot kernel, also compressed by gzip, zstd, xz or lz4. Without one the embedded guest boots: it brings up every processor, lets each work on shared memory, and powers off',
 	},
 	{
 		name: 'initrd',

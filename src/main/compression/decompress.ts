@@ -16,11 +16,11 @@ export interface DecompressJob {
 /**
  * Decompresses an archive of one member with nothing behind it. Takes time for every byte: not for the main thread.
  * @returns bytes in shared memory
- * @throws VmmError KERNEL_ARCHIVE_TRUNCATED, KERNEL_ARCHIVE_DAMAGED, KERNEL_ARCHIVE_UNSUPPORTED, KERNEL_ARCHIVE_TOO_LARGE
+ * @throws VmmError KERNEL_ARCHIVE_TRUNCATED, KERNEL_ARCHIVE_DAMAGED, KERNEL_ARCHIVE_UNSUPPORTED, MEMORY_BELOW_ARCHIVE
  */
 export async function decompress({bytes, limit}: DecompressJob, archive: Compression): Promise<Uint8Array> {
 	const {found, tool} = archive;
-	const output = new Output(limit, () => archiveError('KERNEL_ARCHIVE_TOO_LARGE', {found, tool, limit}));
+	const output = new Output(limit, () => archiveError('MEMORY_BELOW_ARCHIVE', {found, tool, limit}));
 	const fault = faultsOf(archive, bytes);
 	await decoders[archive.format](bytes, output, fault);
 	// A decompressor that is itself compressed is nobody's kernel.

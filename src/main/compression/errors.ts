@@ -17,7 +17,7 @@ export const archiveError = errorTable({
 		message: `The kernel file is ${c.found} that cannot be decompressed here: ${c.what}`,
 		remedy: `Decompress it first (${c.tool})`,
 	}),
-	KERNEL_ARCHIVE_TOO_LARGE: (c: Archive & {limit: number}) => ({
+	MEMORY_BELOW_ARCHIVE: (c: Archive & {limit: number}) => ({
 		message: `The kernel file is ${c.found} that holds more than ${formatBytes(c.limit)}`,
 		remedy: `Give the machine more memory than the kernel takes (--memory); what has more than 1 GB decompress first (${c.tool})`,
 	}),

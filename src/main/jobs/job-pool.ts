@@ -13,7 +13,7 @@ import type {VerifyMemoryJob} from './verify-memory.ts';
 export interface JobPool {
 	findVmcoreinfo(job: FindVmcoreinfoJob): Promise<Uint8Array | undefined>;
 	populatedChunks(ram: RamPages): Promise<boolean[][]>;
-	/** Takes the bytes away from the caller, without a copy. */
+	/** Takes the bytes away from the caller. */
 	decompressKernel(job: DecompressJob): Promise<DecompressResult>;
 	prefetch(job: PrefetchJob): Promise<number>;
 	readJson(job: ReadJsonJob): Promise<ReadJsonResult>;
@@ -30,9 +30,10 @@ export async function createJobPool(threads: number): Promise<JobPool> {
 		findVmcoreinfo: (job) => pool.run(job, {name: 'findVmcoreinfo'}),
 		populatedChunks: ({ranges, banks}) => pool.run({ranges, banks}, {name: 'populatedChunks'}),
 		decompressKernel: (job) => {
-			const {buffer} = job.bytes;
-			const transferList = buffer instanceof ArrayBuffer ? [buffer] : [];
-			return pool.run(job, {name: 'decompressKernel', transferList});
+			const {buffer, byteLength} = job.bytes;
+			// A part of a buffer belongs to others too.
+			const own = buffer instanceof ArrayBuffer && buffer.byteLength === byteLength;
+			return pool.run(job, {name: 'decompressKernel', ...(own && {transferList: [buffer]})});
 		},
 		prefetch: (job) => pool.run(job, {name: 'prefetch'}),
 		readJson: (job) => pool.run(job, {name: 'readJson'}),

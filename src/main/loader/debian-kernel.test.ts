@@ -1,5 +1,6 @@
 import {existsSync, readFileSync} from 'node:fs';
 import test, {type ExecutionContext} from 'ava';
+import {decompress, findCompression} from '#main/compression';
 import {detectKernelFormat} from './detect.ts';
 import {loadKernel} from './load-kernel.ts';
 import {codeOf, findPiece, machineOf, requestFor} from './testing/index.ts';
@@ -8,7 +9,7 @@ const path = new URL('../../../.packages/linux/vmlinuz', import.meta.url);
 const mebibyte = 0x100000;
 
 /** Runs with the kernel that `npm run flowey -- restore-packages` fetches, and says so when there is none. */
-const withDebian = (title: string, implementation: (t: ExecutionContext) => void) =>
+const withDebian = (title: string, implementation: (t: ExecutionContext) => void | Promise<void>) =>
 	existsSync(path)
 		? test(title, implementation)
 		: test.skip(`${title} (no .packages/linux/vmlinuz: npm run flowey -- restore-packages)`, implementation);
@@ -65,4 +66,16 @@ withDebian('the payload of Debian’s kernel alone is no kernel', (t) => {
 		codeOf(() => detectKernelFormat(readFileSync(path).subarray(20480))),
 		'KERNEL_UNRECOGNISED',
 	);
+});
+
+withDebian('the payload that Debian’s kernel unpacks is decompressed to the same kernel as ELF', async (t) => {
+	const kernel = readFileSync(path);
+	const start = (kernel.readUInt8(0x1f1) + 1) * 512 + kernel.readUInt32LE(0x248);
+	const payload = kernel.subarray(start, start + kernel.readUInt32LE(0x24c));
+	const archive = findCompression(payload);
+	if (archive === undefined) return t.log('its format is none that is read here');
+	const vmlinux = await decompress({bytes: payload, limit: 256 * mebibyte}, archive);
+	t.log(`${archive.found}, ${payload.length} bytes of ${vmlinux.length}`);
+	t.like(detectKernelFormat(vmlinux), {format: 'vmlinux', why: 'it is a 64-bit ELF that says it is Linux'});
+	t.is(loadKernel(requestFor(vmlinux)).entry.general.rip, BigInt(kernel.readUInt32LE(0x258)));
 });

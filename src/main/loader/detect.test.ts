@@ -52,7 +52,10 @@ test('files that are not kernels are named, with a remedy', (t) => {
 	t.like(explain(new Uint8Array(0)), {code: 'KERNEL_EMPTY'});
 	t.like(explain(text('\x1f\x8b')), {
 		message: 'The kernel file has no format that can be booted: it looks like a gzip archive',
-		remedy: 'Decompress it first (gunzip), or use the bzImage that contains it',
+		remedy: 'Decompress it first (gunzip)',
+	});
+	t.like(explain(text('BZh9')), {
+		remedy: 'Decompress it first (bunzip2): of archives, gzip, zstd, xz and lz4 are read',
 	});
 	t.like(explain(text('\x28\xb5\x2f\xfd')), {context: {found: 'a zstd archive'}});
 	t.like(explain(text('\xfd7zXZ\0')), {context: {found: 'an xz archive'}});

@@ -10,7 +10,7 @@ interface Signature {
 	readonly remedy?: string;
 }
 
-const decompress = (tool: string) => `Decompress it first (${tool}), or use the bzImage that contains it`;
+const decompress = (tool: string) => `Decompress it first (${tool}): of archives, gzip, zstd, xz and lz4 are read`;
 const swap = 'Pass it with -r, and the kernel with -k';
 const disk = 'Attach it as a disk, and pass the kernel with -k';
 
@@ -23,8 +23,13 @@ export const foreignKernels: readonly Signature[] = [
 
 /** Everything else that is not a kernel. */
 export const knownFiles: readonly Signature[] = [
-	// What is compressed so is decompressed before it gets here, unless there are two layers.
-	...compressionFormats.map(({magic, found, tool}) => ({offset: 0, magic, found, remedy: decompress(tool)})),
+	// Whoever boots a machine has decompressed these.
+	...compressionFormats.map(({magic, found, tool}) => ({
+		offset: 0,
+		magic,
+		found,
+		remedy: `Decompress it first (${tool})`,
+	})),
 	{offset: 0, magic: 'BZh', found: 'a bzip2 archive', remedy: decompress('bunzip2')},
 	{offset: 0, magic: '\x5d\0\0', found: 'an lzma archive', remedy: decompress('unlzma')},
 	{offset: 0, magic: '\x89LZO', found: 'an lzo archive', remedy: decompress('lzop -d')},

@@ -1,0 +1,47 @@
+import {gzipSync} from 'node:zlib';
+import test from 'ava';
+import {archives, fixture, pattern} from '#main/compression/testing';
+import {decompressKernel} from './decompress-kernel.ts';
+
+const memoryBytes = 64 * 2 ** 20;
+
+test('a kernel in any format comes back from the thread that decompresses it', async (t) => {
+	for (const name of archives) {
+		const bytes = await decompressKernel(fixture(name), memoryBytes);
+		t.true(Buffer.from(bytes).equals(pattern()), name);
+	}
+});
+
+test('what is wrong with an archive is an error of ours, by code and remedy', async (t) => {
+	const error = await t.throwsAsync(decompressKernel(gzipSync(pattern()).subarray(0, 1000), memoryBytes), {
+		code: 'KERNEL_ARCHIVE_TRUNCATED',
+		message: 'The kernel file is a gzip archive that is cut off after 1000 bytes',
+	});
+	t.like(error, {remedy: 'Copy or download the file again'});
+});
+
+test('the limit is the memory of the machine', async (t) => {
+	await t.throwsAsync(decompressKernel(fixture('pattern.xz'), 2 ** 18), {
+		code: 'MEMORY_BELOW_ARCHIVE',
+		message: 'The kernel file is an xz archive that holds more than 256KB',
+	});
+});
+
+test('a bomb costs the main thread no time', async (t) => {
+	const bomb = gzipSync(new Uint8Array(512 * 2 ** 20), {level: 1});
+	let longest = 0;
+	let last = performance.now();
+	const timer = setInterval(() => {
+		longest = Math.max(longest, performance.now() - last);
+		last = performance.now();
+	}, 1);
+	await t.throwsAsync(decompressKernel(bomb, 256 * 2 ** 20), {code: 'MEMORY_BELOW_ARCHIVE'});
+	clearInterval(timer);
+	t.log(`longest pause ${longest.toFixed(0)} ms`);
+	t.true(longest < 500);
+});
+
+test('what is not compressed comes back as it is', async (t) => {
+	const bytes = pattern();
+	t.is(await decompressKernel(bytes, memoryBytes), bytes);
+});
