@@ -13,6 +13,7 @@ export const PATHS = {
 	types: join(repo, '.build/types'),
 	packages: join(repo, '.packages'),
 	linux: join(repo, '.packages/linux'),
+	memtest: join(repo, '.packages/memtest'),
 	xen: join(repo, '.packages/xen'),
 	incubator: join(repo, '.packages/incubator'),
 } as const;

@@ -1,4 +1,4 @@
-/** Puts a stock kernel, Xen and busybox below `.packages/` and builds the initial file systems that tests boot. */
+/** Puts a stock kernel, Xen, memtest86+ and busybox below `.packages/` and builds the initial file systems that tests boot. */
 
 import {createHash} from 'node:crypto';
 import {
@@ -12,7 +12,6 @@ import {
 	writeFileSync,
 } from 'node:fs';
 import {join} from 'node:path';
-import {gunzipSync} from 'node:zlib';
 import {execute, FloweyError, type FloweyNode, type NodeContext, PATHS} from '../core/index.ts';
 import {guestInitrd} from '../images/guest-initrd.ts';
 import {incubatorInitrd} from '../images/incubator-initrd.ts';
@@ -22,6 +21,9 @@ import {Apt, type PackageVersion} from '../packages/apt.ts';
 const KERNEL = 'linux-image-cloud-amd64';
 const BUSYBOX = 'busybox-static';
 const XEN = 'xen-system-amd64';
+const MEMTEST = 'memtest86+';
+/** Where each package is unpacked to; the others are parts of the kernel, or Xen. */
+const FOLDERS: Readonly<Record<string, string>> = {[BUSYBOX]: 'busybox', [MEMTEST]: 'memtest'};
 
 const SCRIPTS = {
 	guest: join(PATHS.repo, 'flowey/images/guest-init.sh'),
@@ -36,7 +38,7 @@ const OUTPUTS = [
 	join(PATHS.linux, 'version'),
 	join(PATHS.linux, 'initrd.cpio'),
 	join(PATHS.incubator, 'initrd.cpio'),
-	join(PATHS.xen, 'xen'),
+	join(PATHS.xen, 'xen.gz'),
 ];
 
 /** `refresh` asks the mirror again although everything is here. */
@@ -44,7 +46,8 @@ export const restorePackages: FloweyNode<{readonly refresh: boolean}, void> = {
 	name: 'restore-packages',
 	async run(context, {refresh}) {
 		requireAmd64();
-		const havePackages = existsSync(PACKAGE_STAMP) && existsSync(join(UNPACKED, 'xen')) && !refresh;
+		const isThere = (folder: string) => existsSync(join(UNPACKED, folder));
+		const havePackages = existsSync(PACKAGE_STAMP) && isThere('xen') && isThere('memtest') && !refresh;
 		if (havePackages && imagesAreCurrent()) {
 			context.skip('up to date');
 			return;
@@ -65,7 +68,12 @@ function requireAmd64(): void {
 async function fetchPackages(context: NodeContext): Promise<void> {
 	mkdirSync(PATHS.packages, {recursive: true});
 	const apt = new Apt(join(PATHS.packages, 'apt'), context);
-	const packages = [...(await apt.findKernel(KERNEL)), await apt.find(BUSYBOX), await apt.findXen(XEN)];
+	const packages = [
+		...(await apt.findKernel(KERNEL)),
+		await apt.find(BUSYBOX),
+		await apt.findXen(XEN),
+		await apt.find(MEMTEST),
+	];
 	const stamp = JSON.stringify(packages.map(({name, version}) => ({name, version})));
 	if (existsSync(PACKAGE_STAMP) && readFileSync(PACKAGE_STAMP, 'utf8') === stamp) {
 		return;
@@ -78,14 +86,9 @@ async function fetchPackages(context: NodeContext): Promise<void> {
 	writeFileSync(PACKAGE_STAMP, stamp);
 }
 
-function folderOf(name: string): string {
-	if (name.startsWith('xen-')) return 'xen';
-	return name === BUSYBOX ? 'busybox' : 'kernel';
-}
-
 async function unpack({name}: PackageVersion): Promise<void> {
 	const file = readdirSync(DOWNLOADS).find((candidate) => candidate.startsWith(`${name}_`));
-	const folder = join(UNPACKED, folderOf(name));
+	const folder = join(UNPACKED, name.startsWith('xen-') ? 'xen' : (FOLDERS[name] ?? 'kernel'));
 	mkdirSync(folder, {recursive: true});
 	const result = await execute('dpkg-deb', ['-x', join(DOWNLOADS, file ?? name), folder]);
 	if (result.status !== 0) {
@@ -105,23 +108,32 @@ function buildImages(context: NodeContext): void {
 	const recipe = recipeHash();
 	mkdirSync(PATHS.linux, {recursive: true});
 	mkdirSync(PATHS.incubator, {recursive: true});
-	mkdirSync(PATHS.xen, {recursive: true});
 	copyFileSync(kernel.imagePath, join(PATHS.linux, 'vmlinuz.new'));
 	renameSync(join(PATHS.linux, 'vmlinuz.new'), join(PATHS.linux, 'vmlinuz'));
+	copyMemtest();
+	copyXen();
 	replace(join(PATHS.linux, 'version'), `${kernel.release}\n`);
 	replace(join(PATHS.linux, 'initrd.cpio'), guestInitrd(kernel, busybox, SCRIPTS.guest));
 	replace(join(PATHS.incubator, 'initrd.cpio'), incubatorInitrd(kernel, busybox, SCRIPTS.incubator));
-	replace(join(PATHS.xen, 'xen'), xenImage(join(UNPACKED, 'xen/boot')));
 	replace(IMAGE_STAMP, recipe);
 }
 
-/** The multiboot kernel; beside it the package has one for UEFI. */
-function xenImage(folder: string): Uint8Array {
-	const name = readdirSync(folder).find((each) => each.startsWith('xen-') && each.endsWith('.gz'));
-	if (name === undefined) {
-		throw new FloweyError('No Xen in its package', 'Delete .packages/ and try again.');
+/** The multiboot kernel, compressed as it is shipped; beside it the package has one for UEFI. */
+function copyXen(): void {
+	const boot = join(UNPACKED, 'xen/boot');
+	const name = readdirSync(boot).find((each) => each.startsWith('xen-') && each.endsWith('.gz'));
+	if (name === undefined) throw new FloweyError('No Xen in its package', 'Delete .packages/ and try again.');
+	mkdirSync(PATHS.xen, {recursive: true});
+	copyFileSync(join(boot, name), join(PATHS.xen, 'xen.gz'));
+}
+
+/** Memtest86+ for 64-bit and 32-bit processors, by the names it has since version 6; tests do without what there is not. */
+function copyMemtest(): void {
+	const boot = join(UNPACKED, 'memtest/boot');
+	mkdirSync(PATHS.memtest, {recursive: true});
+	for (const name of readdirSync(boot).filter((file) => /^memtest86\+(x64|ia32)\.bin$/.test(file))) {
+		copyFileSync(join(boot, name), join(PATHS.memtest, name));
 	}
-	return gunzipSync(readFileSync(join(folder, name)));
 }
 
 /** Another process may be booting from the old file at this moment. */

@@ -6,7 +6,8 @@ import {restorePackages} from '../nodes/restore-packages.ts';
 export const restorePackagesCommand: Command = {
 	name: 'restore-packages',
 	usage: '[--refresh]',
-	summary: 'Fetch a stock Debian kernel, Xen and busybox into .packages/ and build the initial file systems of tests',
+	summary:
+		'Fetch a stock Debian kernel, Xen, memtest86+ and busybox into .packages/ and build the initial file systems of tests',
 	async run(words) {
 		const {values} = parseArgs({args: [...words], options: {refresh: {type: 'boolean', default: false}}});
 		await runNode(restorePackages, {refresh: values.refresh});

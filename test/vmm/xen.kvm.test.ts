@@ -4,7 +4,7 @@ import test from 'ava';
 import {testVm} from '#test/petri';
 import {kvmKind} from '#vcpu-worker/kvm';
 
-const kernel = join(process.cwd(), '.packages', 'xen', 'xen');
+const kernel = join(process.cwd(), '.packages', 'xen', 'xen.gz');
 // Its supervisor code needs instructions that KVM without VT-x or SVM emulates without.
 const runnable = existsSync(kernel) && kvmKind() !== 'pvm';
 
