@@ -1,10 +1,8 @@
-import {basename} from 'node:path';
-
 /** A file that a kernel is given. */
 export interface ModuleFile {
 	readonly path: string;
-	/** What the kernel is told of it: the name of the file, then words for whom it is for. */
-	readonly commandLine: string;
+	/** For whom it is for, separated by spaces. */
+	readonly words: string;
 }
 
 /**
@@ -13,11 +11,11 @@ export interface ModuleFile {
  * @param exists - a path that exists as it stands is no list
  */
 export function moduleFiles(text: string, exists: (path: string) => boolean): ModuleFile[] {
-	if (exists(text)) return [{path: text, commandLine: basename(text)}];
+	if (exists(text)) return [{path: text, words: ''}];
 	// No path and no command line has a zero byte.
 	const parts = text.replaceAll(',,', '\0').split(',');
 	return parts.map((part) => {
 		const [path = '', ...words] = part.replaceAll('\0', ',').trim().split(' ');
-		return {path, commandLine: [basename(path), ...words].join(' ')};
+		return {path, words: words.join(' ')};
 	});
 }

@@ -3,7 +3,7 @@ import {detectKernelFormat} from './detect.ts';
 import {loaderError} from './errors.ts';
 import {loadFlat} from './flat/index.ts';
 import {isBzImage, loadBzImage, loadVmlinux} from './linux/index.ts';
-import type {KernelFormat, LoadRequest} from './load-request.ts';
+import {joinWords, type KernelFormat, type LoadRequest} from './load-request.ts';
 import {loadMultiboot} from './multiboot/index.ts';
 import {loadPvh} from './pvh/index.ts';
 
@@ -37,19 +37,18 @@ export function loadKernel(request: LoadRequest): LoadedKernel {
 function forLinux(request: LoadRequest): LoadRequest {
 	const {modules: [first, second] = [], initrd = first?.data, firstWords} = request;
 	if (second !== undefined) throw loaderError('BOOT_DATA_UNSUPPORTED', {what: 'more than one initrd', format: 'Linux'});
-	if (first?.commandLine.includes(' '))
+	if (first !== undefined && first.words !== '')
 		throw loaderError('BOOT_DATA_UNSUPPORTED', {what: 'words for its initrd', format: 'Linux'});
 	return {...request, initrd, commandLine: withFirst(firstWords?.linux, request)};
 }
 
 /** Any other kernel takes modules; who has only an initrd to give it means one. */
 function forModules(request: LoadRequest): LoadRequest {
-	const {initrd, modules = initrd && [{data: initrd, commandLine: 'initrd'}], firstWords} = request;
+	const {initrd, modules = initrd && [{data: initrd, name: 'initrd', words: ''}], firstWords} = request;
 	return {...request, ...(modules && {modules}), commandLine: withFirst(firstWords?.other, request)};
 }
 
-const withFirst = (words: readonly string[] = [], {commandLine}: LoadRequest) =>
-	[...words, commandLine].filter((word) => word !== '').join(' ');
+const withFirst = (words: readonly string[] = [], {commandLine}: LoadRequest) => joinWords(...words, commandLine);
 
 const askedFormat = (format: Exclude<KernelFormat, 'auto' | object>, kernel: Uint8Array) =>
 	format === 'linux' ? linuxFormat(kernel) : format;

@@ -14,8 +14,9 @@ export type KernelFormat = 'auto' | 'linux' | 'pvh' | 'multiboot' | {readonly fl
 /** A file for a multiboot or PVH kernel. The image refers to these bytes: do not change them. */
 export interface BootModule {
 	readonly data: Uint8Array;
-	/** What the kernel is told of it. */
-	readonly commandLine: string;
+	/** What the kernel is told of it: its name, then words for whom it is for. */
+	readonly name: string;
+	readonly words: string;
 }
 
 /** What a loader works on. */
@@ -33,3 +34,6 @@ export interface LoadRequest {
 	/** Defaults to `auto`. */
 	readonly format?: KernelFormat;
 }
+
+/** A command line of what is not empty. */
+export const joinWords = (...parts: readonly string[]): string => parts.filter((part) => part !== '').join(' ');

@@ -1,7 +1,7 @@
 import type {MemoryPiece} from './boot-image.ts';
 import {bootLayout} from './boot-layout.ts';
 import {loaderError} from './errors.ts';
-import type {LoadRequest} from './load-request.ts';
+import {joinWords, type LoadRequest} from './load-request.ts';
 import {placeCommandLine, placeInitrd} from './place.ts';
 import {endOf} from './ranges.ts';
 
@@ -23,7 +23,7 @@ export function placeModules(request: LoadRequest, kernelEnd: number): PlacedMod
 	const {length: count} = modules;
 	if (count > maxModules) throw loaderError('BOOT_MODULES_TOO_MANY', {count, limit: maxModules});
 	const placed: PlacedModule[] = [];
-	for (const [index, {data, commandLine}] of modules.entries()) {
+	for (const [index, {data, name, words}] of modules.entries()) {
 		const last = placed.at(-1);
 		const file = placeInitrd(
 			{...request, initrd: data},
@@ -31,7 +31,7 @@ export function placeModules(request: LoadRequest, kernelEnd: number): PlacedMod
 			bootLayout.mappedEnd,
 		);
 		const gpa = last ? endOf(sized(last.commandLine)) : bootLayout.moduleCommandLines;
-		const line = {...placeCommandLine(commandLine), name: `command line of module ${index}`, gpa};
+		const line = {...placeCommandLine(joinWords(name, words)), name: `command line of module ${index}`, gpa};
 		if (file !== undefined) placed.push({file: {...file, name: `module ${index}`}, commandLine: line});
 	}
 	return placed;

@@ -59,5 +59,7 @@ test('modules get the names of their files and words of their own; Linux takes o
 	const boot = {kind: 'linux', kernel: kernels.linux, commandLine: []} as const;
 	await t.throwsAsync(load({...boot, initrd}), {code: 'BOOT_DATA_UNSUPPORTED'});
 	await t.throwsAsync(load({...boot, initrd: `${first} words`}), {code: 'BOOT_DATA_UNSUPPORTED'});
-	t.deepEqual(findPiece(await load({...boot, initrd: first}), 'initrd').data, Uint8Array.of(1));
+	for (const file of [first, save('my initrd,1.img', Uint8Array.of(1))]) {
+		t.deepEqual(findPiece(await load({...boot, initrd: file}), 'initrd').data, Uint8Array.of(1), file);
+	}
 });

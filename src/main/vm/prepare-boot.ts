@@ -40,7 +40,7 @@ export async function readKernel(config: VmConfig): Promise<KernelFiles> {
 	const files = boot.initrd === undefined ? [] : moduleFiles(boot.initrd, existsSync);
 	const [kernel, modules] = await Promise.all([
 		read(boot.kernel).then((bytes) => decompressKernel(bytes, config.memory.sizeBytes)),
-		Promise.all(files.map(async ({path, commandLine}) => ({data: await read(path), commandLine}))),
+		Promise.all(files.map(async ({path, words}) => ({data: await read(path), name: basename(path), words}))),
 	]);
 	return {
 		kernel,

@@ -36,9 +36,9 @@ test('a kernel linked to 1 MiB may have its file headers loaded in the page befo
 
 test('the information tells memory, command line, loader and modules', (t) => {
 	const modules = [
-		{data: new Uint8Array(777), commandLine: 'first with words'},
-		{data: new Uint8Array(0), commandLine: 'an empty file is none'},
-		{data: new Uint8Array(888), commandLine: 'second'},
+		{data: new Uint8Array(777), name: 'first', words: 'with words'},
+		{data: new Uint8Array(0), name: 'empty', words: 'and none'},
+		{data: new Uint8Array(888), name: 'second', words: ''},
 	];
 	const image = loadKernel(requestFor(makeMultiboot(), {modules}));
 	const info = pieceFields(image, 'multiboot info', multibootInfo);
@@ -67,7 +67,7 @@ test('the information tells memory, command line, loader and modules', (t) => {
 });
 
 test('sixteen modules with command lines of a page each find room, more are refused', (t) => {
-	const module = {data: Uint8Array.of(1), commandLine: 'x'.repeat(0xfff)};
+	const module = {data: Uint8Array.of(1), name: 'x'.repeat(0xfff), words: ''};
 	const load = (count: number) =>
 		codeOf(() => loadKernel(requestFor(makeMultiboot(), {modules: new Array(count).fill(module)})));
 	t.is(load(16), 'no error');

@@ -20,7 +20,7 @@ test('an ELF with a PVH note of either class is entered at the note in 32-bit mo
 });
 
 test('the start info tells command line, RSDP, memory map and modules', (t) => {
-	const modules = [777, 888].map((length) => ({data: new Uint8Array(length), commandLine: `of ${length}`}));
+	const modules = [777, 888].map((length) => ({data: new Uint8Array(length), name: 'of', words: `${length}`}));
 	const image = loadKernel(requestFor(kernel(64), {modules}));
 	t.is(findPiece(image, 'start info').gpa, 0x2000);
 	t.is(findPiece(image, 'command line').gpa, 0x3000);
