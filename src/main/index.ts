@@ -3,6 +3,7 @@ export type {DeviceCommand, DeviceInstance} from '#devices/device';
 export type {GuestMemory} from '#devices/guest-memory';
 export {
 	type BootConfig,
+	type ClockPolicy,
 	type ConfigHost,
 	checkConfig,
 	type DebugconConfig,
@@ -32,6 +33,7 @@ export {
 	createVm,
 	type DebugHit,
 	type GuestStop,
+	type StartOptions,
 	type Step,
 	type StopListener,
 	type Vm,

@@ -17,3 +17,13 @@ export function openTestSnapshot(t: ExecutionContext, directory: string): OpenSn
 	t.teardown(() => snapshot.close());
 	return snapshot;
 }
+
+/** The snapshot as it would be had it been made so much earlier. */
+export const madeEarlier = (snapshot: OpenSnapshot, ms: number): OpenSnapshot => ({
+	...snapshot,
+	async readUnits(most) {
+		const units = await snapshot.readUnits(most);
+		const time = units['time'] as {readonly stoppedAtMs: number};
+		return {...units, time: {...time, stoppedAtMs: time.stoppedAtMs - ms}};
+	},
+});

@@ -1,29 +1,48 @@
-import {linuxTest, linuxVm, openTestSnapshot, snapshotPlace, testVm} from '#test/petri';
+import type {OpenSnapshot} from '#main/snapshot';
+import {linuxTest, linuxVm, madeEarlier, openTestSnapshot, snapshotPlace, testVm} from '#test/petri';
 
-/** Twice a second: a number, the kernel's uptime, the real-time clock; both processors are kept busy. */
+const week = 7 * 86_400;
+
+/**
+ * Twice a second: a number, the kernel's uptime, its wall clock, the real-time clock; both processors are kept busy. Its wall
+ * clock says that it is a week ago, as it would in a snapshot that is a week old.
+ */
 const ticking = [
+	`date -s @$(($(date +%s)-${week})) >/dev/null;`,
 	'(while :; do :; done) & (while :; do :; done) &',
-	'i=0; while [ $i -lt 10 ]; do',
+	'i=0; while [ $i -lt 20 ]; do',
 	'read up rest </proc/uptime; read rtc </sys/class/rtc/rtc0/since_epoch;',
-	'echo tick $i up $up rtc $rtc; i=$((i+1)); sleep 0.5; done; kill %1 %2',
+	'echo tick $i up $up date $(date +%s) rtc $rtc; i=$((i+1)); sleep 0.5; done; kill %1 %2;',
+	'cat /sys/devices/system/clocksource/clocksource0/current_clocksource; dmesg | tail -n 30',
 ].join(' ');
 
 interface Tick {
 	readonly number: number;
+	/** Seconds. */
 	readonly uptime: number;
+	/** Seconds since 1970, by the kernel's wall clock and by the real-time clock. */
+	readonly date: number;
 	readonly rtc: number;
 }
 
 const ticks = (output: string): Tick[] =>
-	[...output.matchAll(/tick (\d+) up ([\d.]+) rtc (\d+)\r?\n/g)].map(([, number, uptime, rtc]) => ({
+	[...output.matchAll(/tick (\d+) up ([\d.]+) date (\d+) rtc (\d+)\r?\n/g)].map(([, number, uptime, date, rtc]) => ({
 		number: Number(number),
 		uptime: Number(uptime),
+		date: Number(date),
 		rtc: Number(rtc),
 	}));
 
+/** The snapshot as it would be had it been made a week earlier. */
+const weekOld = (snapshot: OpenSnapshot): OpenSnapshot => madeEarlier(snapshot, week * 1000);
+
+/** What Linux says when its watchdogs or its clocks think that something is wrong. */
+const complaints =
+	/soft lockup|hard lockup|clocksource.*unstable|skipping watchdog|rcu.*stall|workqueue lockup|blocked for/i;
+
 for (const irqchip of ['kernel', 'split'] as const) {
 	linuxTest(
-		`Linux goes on from a snapshot where it was, and its clocks only forward, irqchip ${irqchip}`,
+		`Linux goes on from a snapshot, and its clocks where they were or a week on, irqchip ${irqchip}`,
 		async (t) => {
 			const directory = snapshotPlace(t);
 			const options = {processors: {count: 2}, irqchip, memory: {sizeBytes: 256 * 2 ** 20}};
@@ -34,29 +53,39 @@ for (const irqchip of ['kernel', 'split'] as const) {
 			await guest.vm.pause();
 			const last = ticks(guest.output).at(-1) as Tick;
 			await guest.vm.saveSnapshot(directory);
-			const savedAt = Date.now();
-			await guest.vm.resume();
-			t.deepEqual(await guest.vm.ended, {kind: 'power-off'}, guest.output);
+			await guest.vm.stop();
 
-			const restoredAt = Date.now();
-			const snapshot = openTestSnapshot(t, directory);
-			const restored = await testVm(t, {...options, boot: {kind: 'none'}}, {snapshot});
-			await restored.vm.start();
-			await restored.waitFor(/tick [^\n]*\n/);
-			const apart = (Date.now() - savedAt) / 1000;
-			t.deepEqual(await restored.vm.ended, {kind: 'power-off'}, restored.output);
-			const seen = ticks(restored.output);
-			const [first] = seen as [Tick];
-			const facts = JSON.stringify({last, first, apart, restoredAt});
-			t.is(first.number, last.number + 1, facts);
-			t.true(first.uptime > last.uptime && first.uptime - last.uptime < apart, facts);
-			t.true(first.rtc >= Math.floor(restoredAt / 1000), facts);
-			t.deepEqual(
-				seen.map(({uptime}) => uptime),
-				seen.map(({uptime}) => uptime).sort((one, other) => one - other),
-			);
-			t.is(seen.at(-1)?.number, 9);
-			t.notRegex(restored.output, /soft lockup|clocksource.*unstable|rcu.*stall/i);
+			for (const clock of ['continue', 'catch-up'] as const) {
+				const snapshot = weekOld(openTestSnapshot(t, directory));
+				const restored = await testVm(t, {...options, boot: {kind: 'none'}}, {snapshot, clock});
+				const startedAt = Math.floor(Date.now() / 1000);
+				await restored.vm.start();
+				await restored.waitFor(/tick [^\n]*\n/);
+				const firstBy = Math.ceil(Date.now() / 1000);
+				t.deepEqual(await restored.vm.ended, {kind: 'power-off'}, restored.output);
+				const endedAt = Math.ceil(Date.now() / 1000);
+				const seen = ticks(restored.output);
+				const [first] = seen as [Tick];
+				const facts = `${JSON.stringify({clock, last, first, startedAt, firstBy, endedAt})}\n${restored.output}`;
+				t.log(facts);
+				t.is(first.number, last.number + 1, facts);
+				t.is(seen.at(-1)?.number, 19, facts);
+				const passed = {uptime: first.uptime - last.uptime, date: first.date - last.date};
+				if (clock === 'continue') {
+					t.true(passed.uptime > 0 && passed.uptime <= firstBy - startedAt + 1, facts);
+					t.true(passed.date >= 0 && passed.date <= firstBy - startedAt + 1, facts);
+				} else {
+					t.true(passed.uptime > week, facts);
+					for (const {date} of seen) t.true(date >= startedAt - 2 && date <= endedAt + 2, facts);
+				}
+				for (const {rtc} of seen) t.true(rtc >= startedAt - 1 && rtc <= endedAt + 1, facts);
+				const uptimes = seen.map(({uptime}) => uptime);
+				t.deepEqual(
+					uptimes,
+					uptimes.toSorted((one, other) => one - other),
+				);
+				t.notRegex(restored.output, complaints);
+			}
 		},
 	);
 }

@@ -71,6 +71,21 @@ export class DeviceUnderTest<C, T extends Fields> {
 		this.#clock.offsetNs = value;
 	}
 
+	/** Moves VM time on without the guest having run, as a machine that catches up with real time does. */
+	catchUp(ns: number): void {
+		this.#clock.offsetNs += ns;
+		this.#clock.caughtUpNs += ns;
+	}
+
+	/** How far real time is ahead of VM time, in milliseconds. */
+	get lagMs(): number {
+		return this.#clock.lagMs;
+	}
+
+	set lagMs(value: number) {
+		this.#clock.lagMs = value;
+	}
+
 	/** Another front over the same state, as another thread has it. */
 	otherFront(): DeviceFront {
 		return this.model.front(this.#config, this.state, this.#services);

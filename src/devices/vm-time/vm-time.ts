@@ -6,6 +6,10 @@ export const VmTimeState = sharedStruct('vm-time', {
 	running: i32(),
 	/** While running: host monotonic time minus VM time. While stopped: the VM time itself. Nanoseconds. */
 	offsetNs: f64(),
+	/** How much of VM time the guest did not run through but was moved on by, in nanoseconds. */
+	caughtUpNs: f64(),
+	/** How far real time has got ahead of VM time since power-on, in milliseconds. */
+	lagMs: f64(),
 });
 
 /** Host monotonic time in nanoseconds: exact to some nanoseconds while the host is up for less than 100 days. */
@@ -13,7 +17,10 @@ export function hostNowNs(): number {
 	return Number(process.hrtime.bigint());
 }
 
-/** The guest's clock: nanoseconds since power-on, advancing only while the VM runs. The same on every thread. */
+/**
+ * The guest's clock: nanoseconds since power-on, advancing while the VM runs, and moved on when the VM is to catch up with
+ * real time. The same on every thread.
+ */
 export class VmTime {
 	readonly #state: StructView<(typeof VmTimeState)['fields']>;
 
@@ -26,6 +33,21 @@ export class VmTime {
 		return this.#state.running === 1 ? hostNowNs() - this.#state.offsetNs : this.#state.offsetNs;
 	}
 
+	/** Nanoseconds that the VM has run: what was caught up does not count. For limits on how long a guest may take. */
+	ranNs(): number {
+		return this.nowNs() - this.#state.caughtUpNs;
+	}
+
+	/** How much of VM time was caught up, in nanoseconds. */
+	get caughtUpNs(): number {
+		return this.#state.caughtUpNs;
+	}
+
+	/** How far real time has got ahead of VM time since power-on, in milliseconds; negative after the host's clock was set back. */
+	get lagMs(): number {
+		return this.#state.lagMs;
+	}
+
 	/** Lets time advance. For the VM's owner, before the vCPUs start. */
 	start(): void {
 		if (this.#state.running === 1) return;
@@ -33,10 +55,24 @@ export class VmTime {
 		this.#state.running = 1;
 	}
 
-	/** Sets stopped time, in nanoseconds. */
-	set(ns: number): void {
-		if (this.#state.running === 1) throw new TypeError('VM time is set while it runs');
+	/** Sets stopped time, in nanoseconds, and how much of it was caught up. */
+	set(ns: number, caughtUpNs = 0): void {
+		this.#checkStopped();
 		this.#state.offsetNs = ns;
+		this.#state.caughtUpNs = caughtUpNs;
+	}
+
+	/** Moves stopped time on. */
+	catchUp(ns: number): void {
+		this.#checkStopped();
+		this.#state.offsetNs += ns;
+		this.#state.caughtUpNs += ns;
+	}
+
+	/** Sets {@link lagMs}. For the VM's owner, while time stands still. */
+	setLag(ms: number): void {
+		this.#checkStopped();
+		this.#state.lagMs = ms;
 	}
 
 	/** Stops time. For the VM's owner, after the vCPUs have stopped. */
@@ -44,5 +80,9 @@ export class VmTime {
 		if (this.#state.running === 0) return;
 		this.#state.offsetNs = hostNowNs() - this.#state.offsetNs;
 		this.#state.running = 0;
+	}
+
+	#checkStopped(): void {
+		if (this.#state.running === 1) throw new TypeError('VM time is set while it runs');
 	}
 }

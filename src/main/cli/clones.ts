@@ -60,8 +60,7 @@ export async function runClones(
 	try {
 		const [memoryBefore, startedAt] = [ownMemory(), performance.now()];
 		const create = async ({config, shapeWords}: (typeof configs)[number]) => {
-			const {snapshot} = restoring;
-			const machine = await createVm(config.vm, {stock, start: true, snapshot, arguments: shapeWords});
+			const machine = await createVm(config.vm, {stock, start: true, ...restoring.begin, arguments: shapeWords});
 			processes.set(machine, config.process);
 			machines.push(machine);
 		};
@@ -72,7 +71,7 @@ export async function runClones(
 			controls.push(await openControl(machine, config, log, () => void machine.stop()));
 		}
 		const figures = `${spent.toFixed(1)} ms and ${taken.toFixed(1)} MiB each`;
-		print(2, `openvmm: ${count} clones of ${restoring.snapshot.directory} run: ${figures}\n`);
+		print(2, `openvmm: ${count} clones of ${restoring.begin.snapshot.directory} run: ${figures}\n`);
 		const ended = Promise.all(machines.map(async ({ended: end}, number) => endOf(number, await end, log)));
 		const statuses = await Promise.race([ended, signals.first.then((status) => [status])]);
 		return statuses.find((status) => status !== 0) ?? 0;

@@ -1,11 +1,13 @@
 import {createInterface} from 'node:readline/promises';
 import type {ReadStream} from 'node:tty';
-import {parseDevice} from '#main/config';
+import {parseClockPolicy, parseDevice} from '#main/config';
 import {isVmmError} from '#support/errors';
 import {suggestion} from '#support/suggestion';
 import {complete} from './completion.ts';
 import {inspectInConsole, inspectParameters} from './console-inspect.ts';
+import {resumeFlags} from './flags.ts';
 import type {Machine} from './machine.ts';
+import {parseCommand} from './parse.ts';
 
 /** What a console command leads to: stay at the prompt, go back to the guest, or end the machine. */
 type Next = 'stay' | 'input' | 'quit';
@@ -30,8 +32,13 @@ export const consoleCommands: readonly ConsoleCommand[] = [
 	{names: ['pause', 'p'], help: 'stop the processors', run: change((machine) => machine.pause())},
 	{
 		names: ['resume', 'r'],
-		help: 'let the processors run',
-		run: change((machine) => machine.resume()),
+		parameters: '[--clock POLICY]',
+		help: "let the processors run; the guest's clocks continue where they were, or catch-up",
+		async run(machine, _say, words) {
+			const clock = parseCommand(words, {flags: resumeFlags}, 'help').flags.last('clock');
+			await machine.resume(clock === undefined ? {} : {clock: parseClockPolicy(clock, '--clock')});
+			return 'stay' as const;
+		},
 	},
 	{names: ['reset'], help: 'start the guest again', run: change((machine) => machine.reset())},
 	{

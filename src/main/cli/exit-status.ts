@@ -56,7 +56,14 @@ export const exitStatuses = {
 	snapshot: {
 		status: 8,
 		meaning: 'the snapshot is damaged, of another machine or version, or not for this host',
-		codes: ['SNAPSHOT_*', 'STATE_*', 'KVM_CPU_FEATURES_MISSING', 'KVM_MSR_REFUSED', 'KVM_TSC_FREQUENCY'],
+		codes: [
+			'SNAPSHOT_*',
+			'STATE_*',
+			'KVM_CPU_FEATURES_MISSING',
+			'KVM_MSR_REFUSED',
+			'KVM_TSC_FREQUENCY',
+			'VM_CLOCK_TOO_FAR',
+		],
 	},
 	noMachine: {
 		status: 9,

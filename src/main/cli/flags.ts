@@ -180,6 +180,14 @@ export const flags = [
 		help: 'compare all memory of the snapshot with its checksums first, which takes time that grows with it',
 	},
 	{
+		name: 'clock',
+		value: 'POLICY',
+		group: 'machine',
+		default: 'catch-up',
+		choices: ['continue', 'catch-up'],
+		help: 'what the clocks of a restored guest do: catch-up with the real time that has passed since the snapshot, or continue where they were; needs --restore-snapshot',
+	},
+	{
 		name: 'com1',
 		value: 'SERIAL',
 		group: 'devices',
@@ -344,7 +352,7 @@ export interface Command {
 	/** Placeholder of the one word that it takes beside its flags. */
 	readonly argument?: string;
 	readonly flags: readonly CommandFlag[];
-	/** The method of the control protocol that it calls, without parameters. */
+	/** The method of the control protocol that it calls, with nothing but a clock policy as parameter. */
 	readonly method?: string;
 	/** Exit statuses that need a word of their own. */
 	readonly statuses?: readonly (readonly [string, string])[];
@@ -369,6 +377,15 @@ export const inspectFlags = [
 	jsonFlag,
 ] as const satisfies readonly CommandFlag[];
 
+/** Flags of `resume`, which the console's command has as well. */
+export const resumeFlags = [
+	{
+		name: 'clock',
+		value: 'POLICY',
+		help: "what the guest's clocks do: continue where they were (without this flag; after a restore: as restore's --clock says), or catch-up with the real time that has passed",
+	},
+] as const satisfies readonly CommandFlag[];
+
 /** A command that changes a running machine. */
 const change = (method: string, help: string): Command => ({help, method, flags: machineFlags});
 
@@ -381,7 +398,7 @@ export const commands = {
 	},
 	ls: {help: 'list your running machines', flags: [jsonFlag, helpFlag]},
 	pause: change('pause', 'stop the processors of a running machine'),
-	resume: change('resume', 'let them run again'),
+	resume: {help: 'let them run again', method: 'resume', flags: [...resumeFlags, ...machineFlags]},
 	reset: change('reset', 'start its guest again'),
 	nmi: change('nmi', 'send its boot processor a non-maskable interrupt'),
 	'power-button': change('power-button', 'press its power button: a guest that listens shuts down'),

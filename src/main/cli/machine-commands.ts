@@ -1,4 +1,5 @@
 import {resolve} from 'node:path';
+import {parseClockPolicy} from '#main/config';
 import {type ControlClient, connectAll, connectMachine} from '#main/control';
 import {type InspectResult, toJson, toText} from '#support/inspect';
 import {cliError} from './errors.ts';
@@ -61,8 +62,10 @@ export async function writeMachine(
 
 /** A command that is one call of a method; `quit` is over when the machine is. @throws VmmError CONTROL_* */
 export async function callMachine(flags: FlagValues<string>, method: string): Promise<number> {
+	const clock = flags.last('clock');
+	const params = clock === undefined ? {} : {clock: parseClockPolicy(clock, '--clock')};
 	await withMachine(flags, async (client) => {
-		await client.call(method);
+		await client.call(method, params);
 		if (method === 'quit') await client.closed();
 	});
 	return 0;

@@ -1,5 +1,5 @@
 import type {DeviceModuleConfig} from '#main/config';
-import type {VmEnd, VmState} from '#main/vm';
+import type {StartOptions, VmEnd, VmState} from '#main/vm';
 import type {InspectOptions, InspectResult} from '#support/inspect';
 
 /** What the command line needs of a machine. */
@@ -8,7 +8,7 @@ export interface Machine {
 	/** Settles when the machine is over for good. */
 	readonly ended: Promise<VmEnd>;
 	pause(): Promise<void>;
-	resume(): Promise<void>;
+	resume(options?: StartOptions): Promise<void>;
 	reset(): Promise<void>;
 	nmi(): Promise<void>;
 	powerButton(): Promise<void>;

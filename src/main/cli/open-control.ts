@@ -41,7 +41,7 @@ const controlTarget = (machine: Machine, quit: () => void): ControlTarget => ({
 	inspect: (path, options) => machine.inspect(path, options),
 	update: (path, text) => machine.update(path, text),
 	pause: () => machine.pause(),
-	resume: () => machine.resume(),
+	resume: (options) => machine.resume(options),
 	reset: () => machine.reset(),
 	nmi: () => machine.nmi(),
 	powerButton: () => machine.powerButton(),

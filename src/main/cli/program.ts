@@ -111,9 +111,10 @@ async function runFlags(
 		}
 		const {config, shapeWords} = restoring.configure(flags);
 		stock.warm(config.vm.processors.count);
-		return runConfig(config, stock, {snapshot: restoring.snapshot, arguments: shapeWords});
+		return runConfig(config, stock, {...restoring.begin, arguments: shapeWords});
 	}
-	if (flags.has('clones')) throw cliError('CLI_FLAG_NEEDS', {flag: '--clones', needed: '--restore-snapshot DIR'});
+	const needy = (['clones', 'clock'] as const).find((flag) => flags.has(flag));
+	if (needy !== undefined) throw cliError('CLI_FLAG_NEEDS', {flag: `--${needy}`, needed: '--restore-snapshot DIR'});
 	const config = toConfig(flags, env);
 	// The machine's threads start while its code is still being loaded; not for a machine that cannot be.
 	if (existsSync('/dev/kvm') && config.vm.processors.count <= maxWarmVcpus) stock.warm(config.vm.processors.count);
@@ -123,7 +124,7 @@ async function runFlags(
 async function runConfig(
 	config: RunConfig,
 	stock: WorkerStock,
-	begin: Pick<CreateOptions, 'snapshot' | 'arguments'>,
+	begin: Pick<CreateOptions, 'snapshot' | 'clock' | 'arguments'>,
 ): Promise<number> {
 	const {runMachine} = await import('./run.ts');
 	const {openLog} = await import('./open-log.ts');

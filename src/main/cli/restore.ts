@@ -1,3 +1,4 @@
+import {type ClockPolicy, parseClockPolicy} from '#main/config';
 import type {OpenSnapshot} from '#main/snapshot';
 import {publicApi} from '#main/workers';
 import type * as PublicApi from '../index.ts';
@@ -8,7 +9,7 @@ import {type Environment, type RunConfig, toConfig} from './to-config.ts';
 
 /** A snapshot, and the machines that can be made from it. */
 export interface Restoring {
-	readonly snapshot: OpenSnapshot;
+	readonly begin: {readonly snapshot: OpenSnapshot; readonly clock?: ClockPolicy};
 	/** The flags that the snapshot brings. */
 	readonly saved: FlagValues;
 	/**
@@ -21,9 +22,11 @@ export interface Restoring {
 
 /**
  * Opens the snapshot of `--restore-snapshot`.
- * @throws VmmError SNAPSHOT_…, CLI_SNAPSHOT_FLAG
+ * @throws VmmError SNAPSHOT_…, CLI_SNAPSHOT_FLAG, CONFIG_VALUE_INVALID
  */
 export async function openForRestore(flags: FlagValues, env: Environment): Promise<Restoring> {
+	const clock = flags.last('clock');
+	const policy = clock === undefined ? {} : {clock: parseClockPolicy(clock, '--clock')};
 	const {openSnapshot, verifySnapshot} = (await import(publicApi.href)) as typeof PublicApi;
 	const snapshot = openSnapshot(flags.last('restore-snapshot') ?? '');
 	try {
@@ -35,7 +38,7 @@ export async function openForRestore(flags: FlagValues, env: Environment): Promi
 			const config = toConfig(values, env, boot);
 			return {config, shapeWords: shapeWords(values, config.vm)};
 		};
-		return {snapshot, saved, configure};
+		return {begin: {snapshot, ...policy}, saved, configure};
 	} catch (error) {
 		snapshot.close();
 		throw error;

@@ -100,6 +100,7 @@ const notCarried = {
 	'guest-watchdog-action': 'what the host does then',
 	'guest-halt-action': 'what the host does then',
 	'guest-reset-limit': 'when the host has had enough',
+	clock: 'what the owner wants of each restore',
 	'crash-dump-path': 'a file',
 	'log-file': 'a file',
 	pidfile: 'a file',

@@ -1,5 +1,6 @@
 export type {SerialBackendConfig} from '#devices/serial-backends';
 export {checkConfig, checkProcessConfig, limits} from './check-config.ts';
+export {type ClockPolicy, clockPolicies, parseClockPolicy} from './clock-policy.ts';
 export {consolePort, linuxDefaultWords} from './command-line.ts';
 export {guestCrashStatus, type VmOptions, vmConfig} from './defaults.ts';
 export {parseDevice} from './device-option.ts';

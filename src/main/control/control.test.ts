@@ -42,7 +42,7 @@ function machine(changes: Partial<ControlTarget> = {}) {
 		inspect: (path: string, options: InspectOptions) => inspectTree(tree, path, options),
 		update: (path: string, text: string) => updateTree(tree, path, text),
 		pause: call('pause'),
-		resume: call('resume'),
+		resume: async ({clock}) => void calls.push(clock === undefined ? 'resume' : `resume ${clock}`),
 		reset: call('reset'),
 		nmi: call('nmi'),
 		powerButton: call('power-button'),
@@ -109,6 +109,9 @@ test('a client is greeted, looks, changes and drives', async (t) => {
 	t.deepEqual(await client.call('save-snapshot', {path: '/tmp/it'}), {path: '/tmp/it'});
 	t.deepEqual(await client.call('pcie-add', {port: 'rp0', device: 'x.ts,size=1'}), {name: 'engine'});
 	t.deepEqual(await client.call('pcie-remove', {port: 'rp0'}), {});
+	await client.call('resume', {clock: 'catch-up'});
+	for (const clock of ['later', 1, null])
+		await t.throwsAsync(client.call('resume', {clock}), {code: 'CONTROL_PARAM_INVALID'});
 	await client.call('quit');
 	while (!calls.includes('quit')) await new Promise((resolve) => setImmediate(resolve));
 	t.deepEqual(calls, [
@@ -121,6 +124,7 @@ test('a client is greeted, looks, changes and drives', async (t) => {
 		'save /tmp/it',
 		'add x.ts {"size":"1"} at rp0',
 		'remove rp0',
+		'resume catch-up',
 		'quit',
 	]);
 	client.close();

@@ -1,7 +1,7 @@
-import {type DeviceModuleConfig, parseDevice} from '#main/config';
-import type {VmState} from '#main/vm';
+import {clockPolicies, type DeviceModuleConfig, parseDevice} from '#main/config';
+import type {StartOptions, VmState} from '#main/vm';
 import type {InspectOptions, InspectResult} from '#support/inspect';
-import {flag, integer, optional, type Param, type ParamValues, parseParams, text} from './params.ts';
+import {choice, flag, integer, optional, type Param, type ParamValues, parseParams, text} from './params.ts';
 
 /** What clients may do with a machine. */
 export interface ControlTarget {
@@ -9,7 +9,7 @@ export interface ControlTarget {
 	inspect(path: string, options: InspectOptions): Promise<InspectResult>;
 	update(path: string, text: string): Promise<InspectResult>;
 	pause(): Promise<void>;
-	resume(): Promise<void>;
+	resume(options: StartOptions): Promise<void>;
 	reset(): Promise<void>;
 	nmi(): Promise<void>;
 	powerButton(): Promise<void>;
@@ -63,7 +63,10 @@ export const controlMethods: ReadonlyMap<string, ControlMethod> = new Map([
 	),
 	method('update', {path, value: text(4096)}, async (target, {path: at, value}) => target.update(at, value)),
 	change('pause', (target) => target.pause()),
-	change('resume', (target) => target.resume()),
+	method('resume', {clock: optional(choice(clockPolicies))}, async (target, {clock}) => {
+		await target.resume(clock === undefined ? {} : {clock});
+		return {state: target.state};
+	}),
 	change('reset', (target) => target.reset()),
 	change('nmi', (target) => target.nmi()),
 	change('power-button', (target) => target.powerButton()),

@@ -32,6 +32,12 @@ export const flag = (): Param<boolean> => ({
 	parse: (value) => (typeof value === 'boolean' ? value : undefined),
 });
 
+/** One of these words. */
+export const choice = <T extends string>(words: readonly T[]): Param<T> => ({
+	expected: words.join(' or '),
+	parse: (value) => words.find((word) => word === value),
+});
+
 /** The parameter may be absent, and is undefined then. */
 export const optional = <T>(param: Param<T>): Param<T | undefined> => ({...param, optional: true});
 

@@ -2,7 +2,7 @@ import type {DeviceInstance} from '#devices/device';
 import {MappedMemory} from '#devices/guest-memory';
 import type {DescribedDevice} from '#devices/pci/fabric';
 import {type LoadedModels, loadDeviceModels} from '#devices/registry';
-import {checkConfig, consolePort, numaNodes, type VmConfig} from '#main/config';
+import {type ClockPolicy, checkConfig, consolePort, numaNodes, type VmConfig} from '#main/config';
 import {machineTree} from '#main/inspect';
 import {deviceModuleUrls, generationIdName, newGeneration} from '#main/machine';
 import {allocateRam, prefetchRam} from '#main/memory';
@@ -40,7 +40,7 @@ import {
 	memoryUnit,
 	type SavedUnits,
 	StateUnits,
-	timeUnit,
+	TimeUnit,
 	vcpusUnit,
 } from './units/index.ts';
 import {VcpuGroup} from './vcpu-group.ts';
@@ -76,6 +76,11 @@ export interface CreateOptions {
 	readonly start?: boolean;
 	/** The state to begin in, instead of power-on. The configuration has to describe the machine that was saved. */
 	readonly snapshot?: OpenSnapshot;
+	/**
+	 * What a restored guest's clocks do at its first start: `catch-up` with the real time since the snapshot, without this; or
+	 * `continue` where they were. An older snapshot than clocks can catch up with is the error VM_CLOCK_TOO_FAR.
+	 */
+	readonly clock?: ClockPolicy;
 	/** See `Manifest.arguments`. */
 	readonly arguments?: readonly string[];
 }
@@ -167,7 +172,7 @@ async function assemble(config: VmConfig, options: CreateOptions, undo: Undo): P
 
 	const wakeFd = eventfd();
 	undo.push(() => void close(wakeFd));
-	const baseTimeMs = Date.now() - savedTimeNs(savedUnits) / 1e6;
+	const baseTimeMs = Date.now();
 	const layout = wireMachine(describe(baseTimeMs), topology.vps.length, wakeFd, own);
 	const {pollNs = defaultPollNs, mailboxSpins = defaultMailboxSpins} = options;
 	const wiring = {layout, memory: ram.ranges, vmFd: partition.fd};
@@ -192,9 +197,11 @@ async function assemble(config: VmConfig, options: CreateOptions, undo: Undo): P
 	// A thread that starts keeps a processor busy for as long as Node's own start does: the vCPUs' threads come first.
 	const devices = new DeviceThread({pollNs, bootHandle, ...wiring});
 	undo.push(() => devices.dispose());
+	const snapshotMs = snapshot && Date.parse(snapshot.manifest.createdAt);
+	const time = new TimeUnit(machine.time, {baseTimeMs, ...(snapshotMs !== undefined && {snapshotMs})});
 	const passive = [
-		timeUnit(machine),
-		clockUnit(partition),
+		time,
+		clockUnit(partition, machine.time),
 		...(config.irqchip === 'kernel' ? [kernelChipsUnit(partition.fd)] : []),
 		ramUnit,
 		breakpointsUnit(memory, debug),
@@ -209,6 +216,7 @@ async function assemble(config: VmConfig, options: CreateOptions, undo: Undo): P
 	const units = new StateUnits([...passive, processors, haltWatchUnit(haltWatch)]);
 	if (savedUnits !== undefined) {
 		await units.restore(savedUnits as SavedUnits);
+		time.choose(options.clock ?? 'catch-up');
 		machine.control(generationIdName, newGeneration());
 	}
 	const closing: Built['closing'] = [];
@@ -221,6 +229,7 @@ async function assemble(config: VmConfig, options: CreateOptions, undo: Undo): P
 		memory,
 		ram,
 		debug,
+		time,
 		units,
 		save: (directory, saved, progress) => {
 			const shape = asJson(shapeOf(machine.devices.map(({placed: instance, model}) => ({instance, model}))));
@@ -271,12 +280,6 @@ function unitsOf(
 ): Promise<SnapshotUnits> {
 	checkShape(shapeOf(devices), config, snapshot);
 	return snapshot.readUnits(stateLimits(config.processors.count, devices));
-}
-
-/** VM time at which a snapshot was made; what is wrong with it is found when it is restored. */
-function savedTimeNs(units: SnapshotUnits | undefined): number {
-	const time = units?.['time'];
-	return typeof time === 'number' && Math.abs(time) <= Number.MAX_SAFE_INTEGER ? time : 0;
 }
 
 function createPartition(kvm: number, config: VmConfig, bootApicId: number): Partition {

@@ -19,4 +19,8 @@ export const vmError = errorTable({
 		message: 'Another debugger is attached to the machine',
 		remedy: 'Detach it first',
 	}),
+	VM_CLOCK_TOO_FAR: (c: {since: string; most: number}) => ({
+		message: `The machine has stood still since ${c.since}, and its clocks would be more than ${c.most} years on`,
+		remedy: "Look at the host's clock, or let the guest's go on where they were (clock policy continue)",
+	}),
 });

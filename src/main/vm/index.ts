@@ -8,5 +8,5 @@ export {
 	type StopListener,
 } from './guest-stop.ts';
 export type {ComingDevice} from './hot-plug.ts';
-export type {Vm} from './vm.ts';
+export type {StartOptions, Vm} from './vm.ts';
 export type {VmEnd, VmState} from './vm-end.ts';

@@ -1,3 +1,4 @@
+import type {ClockPolicy} from '#main/config';
 import type {StopReason} from '#vcpu-worker/protocol';
 import {vmError} from './errors.ts';
 import {failureData} from './failure-data.ts';
@@ -47,9 +48,11 @@ export class Lifecycle {
 	}
 
 	/** See `Vm.start`. */
-	start(): Promise<void> {
+	start(clock?: ClockPolicy): Promise<void> {
 		return this.next(async () => {
-			if (this.#state === 'created' || this.#state === 'paused') await this.#run();
+			if (this.#state !== 'created' && this.#state !== 'paused') return;
+			if (clock !== undefined) this.#parts.time.choose(clock);
+			await this.#run();
 		});
 	}
 

@@ -14,6 +14,9 @@ export type StopHandler = (vcpu: number, reason: StopReason) => void;
 export class VcpuGroup {
 	readonly #threads: readonly VcpuThread[];
 	#runs: Promise<StopReason | undefined>[] = [];
+	#starting: Promise<void> | undefined;
+	/** The counters are not what VM time asks for. */
+	#stoodStill = false;
 	/** Who is told when a vCPU stops by itself. */
 	stopped: StopHandler = () => {};
 	readonly #planOf: (vcpu: number) => DebugPlan | 'hold' | undefined;
@@ -67,6 +70,7 @@ export class VcpuGroup {
 		// The others' time-stamp counters follow the first one's.
 		const shift = await boot.restore(states[0]);
 		await Promise.all(others.map((thread, index) => thread.restore(states[index + 1], shift)));
+		this.#stoodStill = true;
 	}
 
 	/** Follows the machine to devices that have come or gone. Only while no vCPU runs. */
@@ -74,8 +78,19 @@ export class VcpuGroup {
 		await Promise.all(this.#threads.map((thread) => thread.change(layout)));
 	}
 
-	/** Lets every vCPU run that no debugger holds. */
-	start(): void {
+	/** Lets every vCPU run that no debugger holds. Their time-stamp counters go by VM time, which runs already. */
+	start(): Promise<void> {
+		this.#starting = this.#start();
+		return this.#starting;
+	}
+
+	async #start(): Promise<void> {
+		try {
+			if (this.#stoodStill) await this.#resume();
+		} catch (cause) {
+			this.stopped(0, failed(cause));
+			return;
+		}
 		this.#runs = this.#threads.map(async (thread) => {
 			const plan = this.#planOf(thread.index);
 			if (plan === 'hold') return undefined;
@@ -90,11 +105,21 @@ export class VcpuGroup {
 	 * @throws VmmError of a vCPU whose state is not that between two instructions, once all stand still
 	 */
 	async stop(): Promise<void> {
+		await this.#starting;
+		this.#stoodStill = true;
 		for (const thread of this.#threads) thread.requestStop();
 		const reasons = await Promise.all(this.#runs);
 		this.#runs = [];
 		for (const thread of this.#threads) thread.allowRun();
 		for (const reason of reasons) if (reason?.kind === 'failed') throw new VmmError(reason.error);
+	}
+
+	/** The others' time-stamp counters follow the first one's. */
+	async #resume(): Promise<void> {
+		const [boot, ...others] = this.#threads;
+		const shift = await boot?.resume();
+		if (shift !== undefined) await Promise.all(others.map((thread) => thread.resume(shift)));
+		this.#stoodStill = false;
 	}
 
 	/** Queues a non-maskable interrupt on the boot processor. Only while no vCPU runs. */

@@ -60,6 +60,11 @@ export class VcpuThread {
 		return this.#call<bigint>(async (api) => api.restore(saved, counterShift));
 	}
 
+	/** Goes on after the machine stood still: see {@link VcpuWorker.resume}. Only while the vCPU is not running. */
+	resume(counterShift?: bigint): Promise<bigint | undefined> {
+		return this.#call<bigint | undefined>(async (api) => api.resume(counterShift));
+	}
+
 	/** Follows the machine to devices that have come or gone. Only while the vCPU is not running. */
 	async change(layout: MachineLayout): Promise<void> {
 		await this.#call((api) => api.change(layout));

@@ -7,13 +7,15 @@ import type {DebugControl} from './debug-control.ts';
 import type {DeviceThread} from './device-thread.ts';
 import type {HaltWatch} from './halt-watch.ts';
 import type {HotPlug} from './hot-plug.ts';
-import type {SavedUnits, StateUnits} from './units/index.ts';
+import type {SavedUnits, StateUnits, TimeUnit} from './units/index.ts';
 import type {VcpuGroup} from './vcpu-group.ts';
 import type {VmEnd, VmState} from './vm-end.ts';
 
 /** What a machine is made of; see `createVm`. */
 export interface VmParts {
 	readonly machine: AttachedMachine;
+	/** One of {@link units}. */
+	readonly time: TimeUnit;
 	/** Everything that starts, stops and has state; the machine's life is theirs. */
 	readonly units: StateUnits;
 	readonly vcpus: VcpuGroup;

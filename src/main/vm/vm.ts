@@ -1,6 +1,7 @@
 import {powerButton} from '#devices/chipset/acpi-pm';
 import type {DeviceCommand} from '#devices/device';
 import type {GuestMemory} from '#devices/guest-memory';
+import type {ClockPolicy} from '#main/config';
 import {pmName} from '#main/machine';
 import type {RamProgress} from '#main/memory';
 import {type InspectNode, type InspectOptions, type InspectResult, inspectTree, updateTree} from '#support/inspect';
@@ -12,6 +13,15 @@ import {Lifecycle} from './lifecycle.ts';
 import type {VmEnd, VmState} from './vm-end.ts';
 import type {VmParts} from './vm-parts.ts';
 import {writeMachineCore} from './write-machine-core.ts';
+
+/** How a guest is to go on. */
+export interface StartOptions {
+	/**
+	 * What its clocks do about the real time that it stood still: `continue` where they were, without this; or `catch-up`. The
+	 * first start after a restore does as `CreateOptions.clock` says, without this.
+	 */
+	readonly clock?: ClockPolicy;
+}
 
 /**
  * A virtual machine. Its operations may be called at any moment and in any order: each waits for the one before it, and
@@ -38,14 +48,17 @@ export class Vm {
 		return this.#life.state;
 	}
 
-	/** Lets the guest run: for the first time, or after {@link pause}. */
-	start(): Promise<void> {
-		return this.#life.start();
+	/**
+	 * Lets the guest run: for the first time, or after {@link pause}.
+	 * @throws VM_CLOCK_TOO_FAR for clocks that cannot catch up; the machine stays as it was
+	 */
+	start(options: StartOptions = {}): Promise<void> {
+		return this.#life.start(options.clock);
 	}
 
 	/** The same as {@link start}. */
-	resume(): Promise<void> {
-		return this.start();
+	resume(options: StartOptions = {}): Promise<void> {
+		return this.start(options);
 	}
 
 	/** Takes the guest off every processor; resolves when nothing is in flight. */

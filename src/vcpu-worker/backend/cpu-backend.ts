@@ -1,3 +1,4 @@
+import type {GuestMemory} from '#devices/guest-memory';
 import type {ErrorData} from '#support/errors';
 import type {DebugPlan, DebugStop} from '#vcpu-worker/debug';
 import type {GeneralRegisters, ProcessorRegisters, RegisterChanges, SpecialRegisters} from '#vcpu-worker/registers';
@@ -63,6 +64,22 @@ export interface MsrExit {
 	refuse(): void;
 }
 
+/** A time-stamp counter at one moment. */
+export interface CounterReading {
+	readonly value: bigint;
+	readonly khz: number;
+}
+
+/** How a processor goes on whose guest stood still. */
+export interface Resumption {
+	/** What its time-stamp counter shall be now. */
+	readonly counter: bigint;
+	/** By how much the first processor's counter moved: this one moves as far, whatever `counter`. */
+	readonly shift?: bigint;
+	/** How much of the guest's time passes at once, as it catches up, in nanoseconds. */
+	readonly caughtUpNs: number;
+}
+
 /**
  * One virtual processor, as the run loop drives it. KVM is the first implementation. The exit objects are the same ones
  * on every exit and describe the last one only.
@@ -111,8 +128,18 @@ export interface CpuBackend {
 	save(): unknown;
 	/** Restores what {@link save} gave. */
 	restore(state: unknown): void;
-	/** Everything that makes up the processor's state, as data that survives JSON. */
-	toSnapshot(): unknown;
+	/** The time-stamp counter, and its frequency. Not while the guest runs. */
+	readCounter(): CounterReading;
+	/**
+	 * Goes on after the guest stood still: its time-stamp counter is moved, and the guest told where it can be.
+	 * @returns by how much the counter moved
+	 */
+	resume(resumption: Resumption, memory: GuestMemory): bigint;
+	/**
+	 * Everything that makes up the processor's state, as data that survives JSON.
+	 * @param counter - what is saved as time-stamp counter; undefined: what it is
+	 */
+	toSnapshot(counter?: bigint): unknown;
 	/**
 	 * Takes what {@link toSnapshot} gave, which may have been made by anybody, on any host.
 	 * @param counterShift - what the first processor's call returned, so that the time-stamp counters fit together

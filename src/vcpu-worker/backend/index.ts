@@ -1,1 +1,1 @@
-export type {CpuBackend, ExitKind, MmioExit, MsrExit, PortExit} from './cpu-backend.ts';
+export type {CounterReading, CpuBackend, ExitKind, MmioExit, MsrExit, PortExit, Resumption} from './cpu-backend.ts';

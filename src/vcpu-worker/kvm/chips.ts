@@ -62,6 +62,15 @@ export function setPit(vmFd: number, state: PitState): void {
 	kvmIoctl(vmFd, 'KVM_SET_PIT2', new ArgumentBuffer(KvmPitState2.size).with(KvmPitState2, state));
 }
 
+/** The 8254's modes that interrupt again and again: rate generator and square wave, by KVM's numbers. */
+const periodicModes = [2, 3];
+
+/** Lets a PIT that ticks begin its period anew, with no ticks owed: KVM drops them when the count is loaded. */
+export function restartPit(vmFd: number): void {
+	const state = getPit(vmFd);
+	if (periodicModes.includes(state.channels[0]?.mode ?? 0)) setPit(vmFd, state);
+}
+
 /** Keeps the kernel's PIT from interrupting, as long as an HPET takes its place (KVM_PIT_FLAGS_HPET_LEGACY). */
 export function setPitReplaced(vmFd: number, replaced: boolean): void {
 	const state = getPit(vmFd);

@@ -8,7 +8,7 @@ export {
 	supportedCpuid,
 	vcpuMmapSize,
 } from './capabilities.ts';
-export {getIrqchip, getPit, type IrqchipState, setIrqchip, setPit, setPitReinjection} from './chips.ts';
+export {getIrqchip, getPit, type IrqchipState, restartPit, setIrqchip, setPit, setPitReinjection} from './chips.ts';
 export {
 	Cap,
 	type CapName,

@@ -1,6 +1,7 @@
+import type {GuestMemory} from '#devices/guest-memory';
 import type {ErrorData} from '#support/errors';
 import {Errno, errnoName} from '#support/ffi';
-import type {CpuBackend, ExitKind} from '#vcpu-worker/backend';
+import type {CounterReading, CpuBackend, ExitKind, Resumption} from '#vcpu-worker/backend';
 import type {DebugPlan, DebugStop} from '#vcpu-worker/debug';
 import type {GeneralRegisters, ProcessorRegisters, RegisterChanges, SpecialRegisters} from '#vcpu-worker/registers';
 import {Exit, SystemEvent} from './constants.ts';
@@ -8,7 +9,9 @@ import {cpuDetails} from './cpu-details.ts';
 import {ExitReader} from './exits.ts';
 import {prepareThread} from './kick.ts';
 import {readRegisters, writeRegisters} from './processor-registers.ts';
+import {resumeVcpu} from './resume-vcpu.ts';
 import {parseVcpuState, type SavedVcpu, saveVcpuState} from './saved-vcpu.ts';
+import {readTsc} from './tsc.ts';
 import {controlBytes, type KvmVcpu} from './vcpu.ts';
 import {VcpuDebug} from './vcpu-debug.ts';
 import {restoreVcpu, type SnapshotOptions, saveVcpu, type VcpuSnapshot} from './vcpu-snapshot.ts';
@@ -131,8 +134,17 @@ export class KvmBackend implements CpuBackend {
 		restoreVcpu(this.#vcpu, state as VcpuSnapshot, this.#options);
 	}
 
-	toSnapshot(): SavedVcpu {
-		return saveVcpuState(readVcpuState(this.#vcpu, this.#options));
+	readCounter(): CounterReading {
+		return readTsc(this.#vcpu.fd);
+	}
+
+	resume(resumption: Resumption, memory: GuestMemory): bigint {
+		return resumeVcpu(this.#vcpu.fd, resumption, memory);
+	}
+
+	toSnapshot(counter?: bigint): SavedVcpu {
+		const state = readVcpuState(this.#vcpu, this.#options);
+		return saveVcpuState(counter === undefined ? state : {...state, tsc: {...state.tsc, value: counter}});
 	}
 
 	fromSnapshot(saved: unknown, counterShift?: bigint): bigint {

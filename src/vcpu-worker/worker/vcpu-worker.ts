@@ -1,3 +1,4 @@
+import {type GuestMemory, MappedMemory} from '#devices/guest-memory';
 import type {AttachedMachine, MachineLayout} from '#devices/machine';
 import {loadDeviceModels} from '#devices/registry';
 import {VmmError} from '#support/errors';
@@ -14,6 +15,7 @@ import {answerProbe, type CpuReport, reportCpu} from '#vcpu-worker/probe';
 import {type StopReason, VcpuControl, vcpuShared} from '#vcpu-worker/protocol';
 import type {BootRegisters, ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
 import {runVcpu, type VcpuContext} from '#vcpu-worker/run-loop';
+import {counterAt, type HeldCounter} from './held-counter.ts';
 
 /** What a vCPU's thread starts with: plain data and shared buffers. */
 export interface VcpuWorkerData extends MachineHandle {
@@ -50,6 +52,7 @@ interface LiveVcpu {
 	readonly context: VcpuContext;
 	readonly machine: AttachedMachine;
 	readonly caller: MailboxCaller;
+	readonly memory: GuestMemory;
 	/** Before the boot protocol's registers. */
 	readonly powerOn: unknown;
 }
@@ -57,6 +60,8 @@ interface LiveVcpu {
 /** A vCPU's thread, as its owner calls it. Calls and runs exclude each other: the thread does one at a time. */
 export class VcpuWorker {
 	#live: LiveVcpu | undefined;
+	/** The time-stamp counter as it was when the guest came to stand still. */
+	#held: HeldCounter | undefined;
 
 	/** Creates the vCPU. Call first. @throws VmmError of the KVM layer */
 	async create(data: VcpuWorkerData): Promise<void> {
@@ -76,7 +81,7 @@ export class VcpuWorker {
 		const isBoot = data.index === 0;
 		const sampler = new ExitSampler(latencies);
 		const context = {cpu, bus: machine.bus(caller), events: machine.events, control, probe, sampler, split, isBoot};
-		this.#live = {vcpu, context, machine, caller, powerOn: cpu.save()};
+		this.#live = {vcpu, context, machine, caller, memory: new MappedMemory(data.memory), powerOn: cpu.save()};
 		if (data.entry !== undefined) enter(cpu, data.entry);
 	}
 
@@ -97,12 +102,32 @@ export class VcpuWorker {
 
 	/** The vCPU's state, as data that survives JSON. */
 	save(): unknown {
-		return this.#vcpu.context.cpu.toSnapshot();
+		return this.#vcpu.context.cpu.toSnapshot(this.#counterNow());
 	}
 
 	/** Takes what {@link save} gave: see {@link CpuBackend.fromSnapshot}. */
 	restore(saved: unknown, counterShift?: bigint): bigint {
-		return this.#vcpu.context.cpu.fromSnapshot(saved, counterShift);
+		const shift = this.#vcpu.context.cpu.fromSnapshot(saved, counterShift);
+		this.#holdCounter();
+		return shift;
+	}
+
+	/**
+	 * Goes on after the machine stood still: the time-stamp counter follows VM time. Before {@link run}, with VM time running.
+	 * @param counterShift - what the first vCPU's call returned, so that all counters stay together
+	 * @returns undefined where the vCPU has not run yet: its counter may be what it is
+	 */
+	resume(counterShift?: bigint): bigint | undefined {
+		const [counter, held] = [this.#counterNow(), this.#held];
+		if (counter === undefined || held === undefined) return undefined;
+		const {context, machine, memory} = this.#vcpu;
+		const caughtUpNs = machine.time.caughtUpNs - held.caughtUpNs;
+		const shift = context.cpu.resume(
+			{counter, caughtUpNs, ...(counterShift !== undefined && {shift: counterShift})},
+			memory,
+		);
+		this.#holdCounter();
+		return shift;
 	}
 
 	/**
@@ -112,7 +137,9 @@ export class VcpuWorker {
 	run(plan?: DebugPlan): StopReason {
 		try {
 			this.#vcpu.context.cpu.debug(plan);
-			return runVcpu(this.#vcpu.context);
+			const reason = runVcpu(this.#vcpu.context);
+			this.#holdCounter();
+			return reason;
 		} catch (caught) {
 			if (caught instanceof VmmError) return {kind: 'failed', error: caught.toData()};
 			const stack = caught instanceof Error ? caught.stack : String(caught);
@@ -146,6 +173,16 @@ export class VcpuWorker {
 		this.#live?.vcpu.close();
 		this.#live = undefined;
 		leaveOwner();
+	}
+
+	#holdCounter(): void {
+		const {context, machine} = this.#vcpu;
+		const {time} = machine;
+		this.#held = {...context.cpu.readCounter(), atNs: time.nowNs(), caughtUpNs: time.caughtUpNs};
+	}
+
+	#counterNow(): bigint | undefined {
+		return this.#held && counterAt(this.#held, this.#vcpu.machine.time.nowNs());
 	}
 
 	get #vcpu(): LiveVcpu {

@@ -21,9 +21,12 @@ export class RtcClock {
 		this.#time = time;
 	}
 
-	/** Wall-clock time now, in milliseconds since 1970. Goes on while the clock is stopped. */
+	/**
+	 * Wall-clock time now, in milliseconds since 1970. Goes on while the clock is stopped. A battery keeps it going while
+	 * the machine stands still, so that it follows real time, whatever VM time does.
+	 */
 	wallMs(): number {
-		return this.#config.baseTimeMs + this.#state.adjustmentMs + this.#time.nowNs() / 1e6;
+		return this.#config.baseTimeMs + this.#state.adjustmentMs + this.#time.lagMs + this.#time.nowNs() / 1e6;
 	}
 
 	/** True while the divider counts: the periodic interrupt needs no more. */

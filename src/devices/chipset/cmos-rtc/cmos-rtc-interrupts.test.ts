@@ -444,3 +444,21 @@ test('a hostile guest: at any registers and times the back arms at most one time
 	}
 	t.deepEqual(mistakes, []);
 });
+
+test('a week that was jumped over is one interrupt, and a host clock that was set back ends none', (t) => {
+	const {rtc, read, write, passMs} = make();
+	write(Cmos.A, 0x26);
+	write(Cmos.B, hours24 | PIE | UIE);
+	passMs(751);
+	t.is(read(Cmos.C), IRQF | PF | UF);
+	const before = rtc.edges.length;
+	rtc.lagMs = 7 * 86_400e3;
+	passMs(1);
+	t.deepEqual(rtc.edges.slice(before), ['interrupt up']);
+	t.is(read(Cmos.C), IRQF | PF | AF | UF, 'midnight was among it');
+	rtc.lagMs = -86_400e3;
+	passMs(1000);
+	read(Cmos.C);
+	passMs(1000);
+	t.is(read(Cmos.C), IRQF | PF | UF);
+});

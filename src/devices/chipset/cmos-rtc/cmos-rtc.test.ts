@@ -140,3 +140,12 @@ test('RAM bytes keep what is written, and the address ignores the NMI bit', (t) 
 	rtc.out(0x70, 0x5540, 2);
 	t.is(read(0x40), 0x55, 'a 16-bit write sets address and data');
 });
+
+test('the time of day follows real time that VM time has not followed', (t) => {
+	const {rtc, time, write} = make();
+	rtc.lagMs = 7 * 86_400e3;
+	t.is(time(), '20 26 12 03 05 15 59 58');
+	write(Cmos.YEAR, 0x30);
+	rtc.lagMs += 1000;
+	t.is(time(), '20 30 12 03 03 15 59 59', 'and keeps what the guest has set');
+});

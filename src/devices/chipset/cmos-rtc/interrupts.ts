@@ -26,8 +26,9 @@ export class RtcInterrupts {
 	advance(wallMs: number): void {
 		const state = this.#state;
 		const fromMs = state.lookedMs;
-		if (wallMs <= fromMs) return;
 		state.lookedMs = wallMs;
+		// The host's clock may have been set back while the machine stood still.
+		if (wallMs <= fromMs) return;
 		state.flags |= this.#risen(fromMs, wallMs);
 	}
 

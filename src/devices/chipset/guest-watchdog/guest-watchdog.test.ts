@@ -89,3 +89,15 @@ test('VM time that stands still does not count', (t) => {
 	pass(2);
 	t.deepEqual(device.events, [{kind: 'watchdog'}]);
 });
+
+test('VM time that was caught up does not count: the guest had no chance to say anything', (t) => {
+	const {device, write, pass} = make();
+	write(0x29, 5);
+	write(0x27, 3);
+	pass(3);
+	device.catchUp(7 * 86_400 * second);
+	pass(1);
+	t.deepEqual(device.events, []);
+	pass(2);
+	t.deepEqual(device.events, [{kind: 'watchdog'}]);
+});

@@ -9,7 +9,7 @@ export const GuestWatchdogState = sharedStruct('guest-watchdog', {
 	count: u32(defaultCount),
 	/** What was last written to the count: the count after each start. */
 	configuredCount: u32(defaultCount),
-	/** VM time in nanoseconds at which it fires; -1 for never. */
+	/** At how many nanoseconds that the VM has run it fires; -1 for never. A guest that did not run could not tell it anything. */
 	deadlineNs: f64(-1),
 	/** How often it has fired. */
 	expirations: u32(),

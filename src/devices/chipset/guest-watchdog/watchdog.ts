@@ -50,7 +50,7 @@ export class Watchdog {
 	serve(): number {
 		const state = this.#state;
 		if (state.deadlineNs < 0) return Number.POSITIVE_INFINITY;
-		const leftNs = state.deadlineNs - this.#services.time.nowNs();
+		const leftNs = state.deadlineNs - this.#services.time.ranNs();
 		if (leftNs > 0) return leftNs;
 		state.deadlineNs = never;
 		state.config &= ~running;
@@ -66,7 +66,7 @@ export class Watchdog {
 		state.config = (value & configWritable) | status;
 		if ((value & Config.CONFIGURED) === 0) state.count = 0;
 		if ((value & running) === running) {
-			state.deadlineNs = this.#services.time.nowNs() + state.count * resolutionSeconds * 1e9;
+			state.deadlineNs = this.#services.time.ranNs() + state.count * resolutionSeconds * 1e9;
 			state.count = state.configuredCount;
 		} else state.deadlineNs = never;
 		return true;

@@ -1,3 +1,4 @@
+import type {VmTime} from '#devices/vm-time';
 import {stateError} from '#support/saved-state';
 import type {Partition} from '#vcpu-worker/kvm';
 import type {StateUnit} from './state-unit.ts';
@@ -5,24 +6,30 @@ import type {StateUnit} from './state-unit.ts';
 /** Nanoseconds that 64 bits hold. */
 const maxClock = 2n ** 64n - 1n;
 
-/** KVM's paravirtual clock (Documentation/virt/kvm/x86/msr.rst, KVM_GET_CLOCK): stands still while the guest does. */
-export function clockUnit(partition: Partition): StateUnit {
-	let held: bigint | undefined;
+/**
+ * KVM's paravirtual clock (Documentation/virt/kvm/x86/msr.rst, KVM_GET_CLOCK). It goes on by itself while the guest stands
+ * still, and is set to go by VM time whenever the guest goes on.
+ */
+export function clockUnit(partition: Pick<Partition, 'getClock' | 'setClock'>, time: VmTime): StateUnit {
+	/** The clock, and VM time at that moment. */
+	let held: {readonly clock: bigint; readonly atNs: number} | undefined;
+	const heldNow = ({clock, atNs}: NonNullable<typeof held>) =>
+		BigInt.asUintN(64, clock + BigInt(Math.round(time.nowNs() - atNs)));
 	return {
 		name: 'clock',
-		needs: [],
+		needs: ['time'],
 		start() {
-			if (held !== undefined) partition.setClock({clock: held});
+			if (held !== undefined) partition.setClock({clock: heldNow(held)});
 			held = undefined;
 		},
 		stop() {
-			held = partition.getClock().clock;
+			held = {clock: partition.getClock().clock, atNs: time.nowNs()};
 		},
-		save: () => String(held ?? partition.getClock().clock),
+		save: () => String(held === undefined ? partition.getClock().clock : heldNow(held)),
 		restore(saved) {
 			const isClock = typeof saved === 'string' && /^\d{1,20}$/.test(saved) && BigInt(saved) <= maxClock;
 			if (!isClock) throw stateError('STATE_FIELD_WRONG', {struct: 'clock', field: 'nanoseconds'});
-			held = BigInt(saved);
+			held = {clock: BigInt(saved), atNs: time.nowNs()};
 		},
 	};
 }

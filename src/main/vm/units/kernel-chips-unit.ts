@@ -1,4 +1,4 @@
-import {parseChips, readChips, saveChips, writeChips} from '#vcpu-worker/kvm';
+import {parseChips, readChips, restartPit, saveChips, writeChips} from '#vcpu-worker/kvm';
 import type {StateUnit} from './state-unit.ts';
 
 /**
@@ -10,6 +10,8 @@ export function kernelChipsUnit(vmFd: number): StateUnit {
 	return {
 		name: 'kernel-chips',
 		needs: ['time'],
+		// It ran on while the guest stood still, and would make up for every tick of that time.
+		start: () => restartPit(vmFd),
 		reset: () => writeChips(vmFd, powerOn),
 		save: () => saveChips(readChips(vmFd)),
 		restore: (saved) => writeChips(vmFd, parseChips(saved)),

@@ -1,25 +1,10 @@
 import type {GuestMemory} from '#devices/guest-memory';
 import type {AttachedMachine, SavedDevices} from '#devices/machine';
 import {type BootImage, writeBootImage} from '#main/loader';
-import {stateError} from '#support/saved-state';
 import type {DeviceThread} from '../device-thread.ts';
 import type {HaltWatch} from '../halt-watch.ts';
 import type {VcpuGroup} from '../vcpu-group.ts';
 import type {StateUnit} from './state-unit.ts';
-
-/** The guest's clock. */
-export const timeUnit = ({time}: AttachedMachine): StateUnit => ({
-	name: 'time',
-	needs: [],
-	start: () => time.start(),
-	stop: () => time.stop(),
-	save: () => time.nowNs(),
-	restore(saved) {
-		if (typeof saved !== 'number' || !(saved >= 0 && saved <= Number.MAX_SAFE_INTEGER))
-			throw stateError('STATE_FIELD_WRONG', {struct: 'time', field: 'nanoseconds'});
-		time.set(saved);
-	},
-});
 
 /** Every device: its shared state, and its back end on the device worker. */
 export const devicesUnit = (machine: AttachedMachine, backs: DeviceThread): StateUnit => ({

@@ -1,0 +1,20 @@
+import type {CounterReading} from '#vcpu-worker/backend';
+
+/** A time-stamp counter and the VM time of its reading. The counter of a machine that stands still runs on by itself. */
+export interface HeldCounter extends CounterReading {
+	readonly atNs: number;
+	/** How much of it was caught up. */
+	readonly caughtUpNs: number;
+}
+
+const nsPerMs = 1_000_000n;
+
+/**
+ * What the counter is by VM time: where it was when VM time stood still, or further on when that has caught up.
+ * Wraps at 64 bits, as counters do.
+ * @param nowNs - VM time
+ */
+export function counterAt({value, khz, atNs}: Omit<HeldCounter, 'caughtUpNs'>, nowNs: number): bigint {
+	const passedNs = BigInt(Math.round(nowNs - atNs));
+	return BigInt.asUintN(64, value + (passedNs * BigInt(khz)) / nsPerMs);
+}

@@ -1,0 +1,125 @@
+import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import test, {type ExecutionContext} from 'ava';
+import {pmLayout} from '#devices/chipset/acpi-pm';
+import type {IrqchipOption} from '#main/config';
+import {madeEarlier, openTestSnapshot, snapshotPlace, type TestVm, testVm} from '#test/petri';
+import {clockReader, type MicroKernel} from '#test/tmk';
+
+const acpiTimerHz = 3_579_545;
+const tickHz = 100;
+/** `struct pvclock_vcpu_time_info`. */
+const [systemTimeAt, flagsAt, guestStopped] = [16, 29, 2];
+
+const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Waits for the guest; one that does nothing any more fails with what its clocks show. */
+async function until(holds: () => boolean, clocks: () => Clocks): Promise<void> {
+	for (const limit = performance.now() + 30_000; !holds(); await wait(1))
+		if (performance.now() > limit) throw new Error(`the guest stands still: ${toText(clocks())}`);
+}
+
+const toText = (value: unknown) =>
+	JSON.stringify(value, (_key, field) => (typeof field === 'bigint' ? `${field}` : field));
+
+/** What the guest's clocks show, in milliseconds where that is a time. */
+function clocksOf({vm}: TestVm, kernel: MicroKernel) {
+	const wide = (address: number) =>
+		BigInt(vm.memory.readInteger(address, 4) ?? 0) | (BigInt(vm.memory.readInteger(address + 4, 4) ?? 0) << 32n);
+	const clocks = kernel.addressOf('clocks');
+	const kvmclock = kernel.addressOf('kvmclock');
+	return {
+		counter: wide(clocks),
+		acpiTimerMs: (Number(wide(clocks + 8)) / acpiTimerHz) * 1000,
+		ticks: Number(wide(clocks + 16)),
+		rounds: Number(wide(clocks + 24)),
+		stolenMs: Number(wide(kernel.addressOf('steal-time'))) / 1e6,
+		kvmclockMs: Number(wide(kvmclock + systemTimeAt)) / 1e6,
+		wasStopped: ((vm.memory.readInteger(kvmclock + flagsAt, 1) ?? 0) & guestStopped) !== 0,
+	};
+}
+
+type Clocks = ReturnType<typeof clocksOf>;
+
+async function boot(t: ExecutionContext, irqchip: IrqchipOption) {
+	const folder = mkdtempSync(join(tmpdir(), 'openvmm-clock-'));
+	t.teardown(() => rmSync(folder, {recursive: true}));
+	const kernel = clockReader({pmTimer: pmLayout.base + pmLayout.timer, tickHz});
+	const image = join(folder, kernel.name);
+	writeFileSync(image, kernel.image);
+	const source = {kind: 'flat', image, address: kernel.loadAddress, mode: 'long'} as const;
+	const guest = await testVm(t, {irqchip, boot: source});
+	await guest.vm.start();
+	const clocks = () => clocksOf(guest, kernel);
+	await until(() => clocks().ticks > 0, clocks);
+	return {guest, kernel, clocks};
+}
+
+/** The clocks once the guest has read them after what was done, and had time for ticks that somebody may owe it. */
+async function afterwards(last: Clocks, now: () => Clocks): Promise<Clocks> {
+	// One round was under way already.
+	await until(() => now().rounds >= last.rounds + 2, now);
+	const first = now();
+	await wait(500);
+	return {...first, ticks: now().ticks};
+}
+
+const standMs = 4000;
+const weekMs = 7 * 86_400e3;
+
+for (const irqchip of ['kernel', 'split'] as const) {
+	test.serial(`all clocks of a guest stand still, or catch up, together, irqchip ${irqchip}`, async (t) => {
+		const {guest, kernel, clocks} = await boot(t, irqchip);
+		const [startedAt, begin] = [performance.now(), clocks()];
+		await wait(2000);
+		const khz = Number(clocks().counter - begin.counter) / (performance.now() - startedAt);
+		/** By how many milliseconds each clock went on. */
+		const passed = (from: Clocks, to: Clocks) => ({
+			counter: Number(to.counter - from.counter) / khz,
+			acpiTimer:
+				(to.acpiTimerMs - from.acpiTimerMs + 2 ** 32 / (acpiTimerHz / 1000)) % (2 ** 32 / (acpiTimerHz / 1000)),
+			kvmclock: to.kvmclockMs - from.kvmclockMs,
+			stolen: to.stolenMs - from.stolenMs,
+			ticks: (to.ticks - from.ticks) * (1000 / tickHz),
+		});
+		t.false(clocks().wasStopped);
+		for (const clock of ['continue', 'catch-up'] as const) {
+			await guest.vm.pause();
+			const before = clocks();
+			await wait(standMs);
+			await guest.vm.resume({clock});
+			const after = await afterwards(before, clocks);
+			const by = passed(before, after);
+			const facts = JSON.stringify({clock, khz, by});
+			t.log(facts);
+			t.true(after.wasStopped);
+			for (const ms of [by.counter, by.acpiTimer])
+				t.true(clock === 'continue' ? ms >= 0 && ms < standMs / 2 : ms >= standMs - 5 && ms < standMs * 1.5, facts);
+			// Two reads one after the other.
+			t.true(Math.abs(by.counter - by.acpiTimer) < 200, facts);
+			t.true(by.ticks < standMs / 2, facts);
+			t.true(clock === 'continue' ? by.stolen < standMs / 2 : by.stolen >= standMs - 5, facts);
+		}
+		const directory = snapshotPlace(t);
+		await guest.vm.pause();
+		const before = clocks();
+		await guest.vm.saveSnapshot(directory);
+		await guest.vm.stop();
+		for (const clock of ['continue', 'catch-up'] as const) {
+			const snapshot = madeEarlier(openTestSnapshot(t, directory), weekMs);
+			const restored = await testVm(t, {irqchip, boot: {kind: 'none'}}, {snapshot, clock});
+			await wait(1000);
+			await restored.vm.start();
+			const now = () => clocksOf(restored, kernel);
+			const by = passed(before, await afterwards(before, now));
+			const facts = JSON.stringify({clock, khz, by});
+			t.log(facts);
+			const [least, most] = clock === 'continue' ? [0, 900] : [weekMs * 0.99, weekMs * 1.01];
+			t.true(by.counter >= least && by.counter <= most, facts);
+			for (const ms of [by.kvmclock, by.stolen]) t.true(ms >= weekMs === (clock === 'catch-up'), facts);
+			t.true(by.ticks < standMs / 2, facts);
+			await restored.vm.stop();
+		}
+	});
+}
