@@ -71,9 +71,16 @@ test('with two such files nothing more is tried', async (t) => {
 });
 
 test('a machine that never comes up ends the run', async (t) => {
-	const {results, notRun, machines} = await runFiles(['a', 'b'], {}, 9);
+	const {results, notRun, machines, reports} = await runFiles(['a', 'b'], {}, 9);
 
 	t.deepEqual([results, notRun.toSorted(), machines], [[], ['a', 'b'], []]);
+	t.is(reports.length, 3);
+});
+
+test('one that does not come up is no fault of the files, which share the next', async (t) => {
+	const {notRun, machines} = await runFiles(['a', 'b', 'c'], {}, 1);
+
+	t.deepEqual([notRun, machines], [[], [['a', 'b', 'c']]]);
 });
 
 test('an error that is no death of a machine ends the run with it', async (t) => {

@@ -26,7 +26,7 @@ export interface FragileResult<R> {
 	readonly notRun: readonly string[];
 }
 
-/** Machines that a file may use up. */
+/** Machines that a file may use up, and machines that need not come up. */
 const ATTEMPTS = 3;
 
 /** With more files than this without a result, the others are not worth their time. */
@@ -41,7 +41,8 @@ export async function runOnFragileMachines<R>(run: FragileRun<R>): Promise<Fragi
 	const notRun: string[] = [];
 	const cuts = new Map<string, number>();
 	let waiting = [...run.files];
-	while (waiting.length > 0 && notRun.length <= MAX_NOT_RUN) {
+	let failedStarts = 0;
+	while (waiting.length > 0 && notRun.length <= MAX_NOT_RUN && failedStarts < ATTEMPTS) {
 		const again = waiting.filter((file) => cuts.has(file));
 		const alone = again.length > 0;
 		const taken = alone ? again.slice(0, 1) : waiting;
@@ -50,10 +51,13 @@ export async function runOnFragileMachines<R>(run: FragileRun<R>): Promise<Fragi
 		for (const file of cutOff) cuts.set(file, (cuts.get(file) ?? 0) + 1);
 		const givenUp = cutOff.filter((file) => (cuts.get(file) ?? 0) >= ATTEMPTS);
 		notRun.push(...givenUp);
-		if (error !== undefined) run.died(error, cutOff, givenUp);
+		if (error !== undefined) {
+			run.died(error, cutOff, givenUp);
+			if (cutOff.length === 0) failedStarts++;
+		}
 		waiting = [...cutOff.filter((file) => !givenUp.includes(file)), ...unstarted, ...left];
 	}
-	return {results, notRun: [...notRun, ...(notRun.length > MAX_NOT_RUN ? waiting : [])]};
+	return {results, notRun: [...notRun, ...waiting]};
 }
 
 /** Runs files on one machine until all are done or it dies. */
@@ -79,8 +83,7 @@ async function runOnOne<R>(run: FragileRun<R>, files: readonly string[], results
 		await Promise.all(Array.from({length: run.concurrency}, () => next(machine)));
 	} catch (error) {
 		if (!run.isDeath(error)) throw error;
-		// A machine that does not come up counts against all: somebody has to be counted, or it would go on for ever.
-		cutOff.push(...unstarted.splice(0));
+		// One that does not come up is no file's fault.
 		death = error;
 	}
 	return {cutOff, unstarted, error: death};

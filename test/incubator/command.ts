@@ -1,12 +1,14 @@
 /** One command inside the incubator, seen from the session. */
 
 import type {Readable} from 'node:stream';
+import {IncubatorError} from './errors.ts';
 import {type ExitReport, FRAME, type Frame} from './frames.ts';
 
 /** The status that `timeout(1)` uses as well. */
 const TIMED_OUT_STATUS = 124;
 const CANNOT_START_STATUS = 127;
 const DEFAULT_TIMEOUT_MS = 10 * 60_000;
+const KILL_PATIENCE_MS = 30_000;
 const STDIN_CHUNK_BYTES = 32 << 10;
 
 const SIGNAL_NUMBERS: Readonly<Record<string, number>> = {
@@ -57,6 +59,7 @@ interface Controls {
 export class RunningCommand {
 	readonly ended: Promise<CommandResult>;
 	readonly #resolve: (result: CommandResult) => void;
+	readonly #reject: (error: Error) => void;
 	readonly #options: CommandOptions;
 	readonly #controls: Controls;
 	readonly #stdout: Uint8Array[] = [];
@@ -67,7 +70,7 @@ export class RunningCommand {
 	constructor(options: CommandOptions, controls: Controls) {
 		this.#options = options;
 		this.#controls = controls;
-		({promise: this.ended, resolve: this.#resolve} = Promise.withResolvers());
+		({promise: this.ended, resolve: this.#resolve, reject: this.#reject} = Promise.withResolvers());
 	}
 
 	/** Sends the input and starts the clock. */
@@ -75,6 +78,10 @@ export class RunningCommand {
 		this.#after(this.#options.timeoutMs ?? DEFAULT_TIMEOUT_MS, () => {
 			this.#timedOut = true;
 			this.#controls.signal('SIGKILL');
+			// What hangs inside the emulated kernel does not die of it.
+			this.#after(KILL_PATIENCE_MS, () => {
+				this.#reject(new IncubatorError('A command in the incubator does not end when it is killed', 'Try again.'));
+			});
 		});
 		this.#options.abort?.addEventListener('abort', this.#onAbort);
 		const {stdin} = this.#options;

@@ -13,9 +13,15 @@ const vector = 0x40;
  * Reads clocks for ever, as the label `clocks` shows: 64 bits of the time-stamp counter, 64 of the ACPI timer read right behind
  * it, the number of PIT interrupts so far, and how often it has done so. `kvmclock` and `steal-time` are what KVM keeps for
  * this processor.
- * @param tickHz - rate of the PIT
+ * @param tickHz - rate of the PIT; undefined: it does not interrupt
  */
-export function clockReader({pmTimer, tickHz}: {readonly pmTimer: number; readonly tickHz: number}): MicroKernel {
+export function clockReader({
+	pmTimer,
+	tickHz,
+}: {
+	readonly pmTimer: number;
+	readonly tickHz: number | undefined;
+}): MicroKernel {
 	return microKernel('clock-reader', (asm, {handle}) => {
 		const {label, mov, out, shl, or, jmp, rdtsc, wrmsr, sti, cli, inc, push, pop, iretq, xor} = asm;
 		handle(vector, 'tick');
@@ -30,9 +36,11 @@ export function clockReader({pmTimer, tickHz}: {readonly pmTimer: number; readon
 		write(0x21, vector, 0x04, 0x01, 0xfe);
 		write(0xa0, 0x11);
 		write(0xa1, vector + 8, 0x02, 0x01, 0xff);
-		const divisor = Math.round(pitHz / tickHz);
-		write(0x43, 0x34); // counter 0, both bytes, rate generator
-		write(0x40, divisor & 0xff, divisor >> 8);
+		if (tickHz !== undefined) {
+			const divisor = Math.round(pitHz / tickHz);
+			write(0x43, 0x34); // counter 0, both bytes, rate generator
+			write(0x40, divisor & 0xff, divisor >> 8);
+		}
 		mov(ecx, systemTimeMsr);
 		asm.lea(rax, qword('kvmclock'));
 		or(eax, 1);

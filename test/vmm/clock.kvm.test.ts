@@ -10,7 +10,7 @@ import {clockReader, type MicroKernel} from '#test/tmk';
 const acpiTimerHz = 3_579_545;
 const tickHz = 100;
 /** `struct pvclock_vcpu_time_info`. */
-const [systemTimeAt, flagsAt, guestStopped] = [16, 29, 2];
+const [systemTimeAt, multiplierAt, shiftAt, flagsAt, guestStopped] = [16, 24, 28, 29, 2];
 
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -25,8 +25,8 @@ const toText = (value: unknown) =>
 
 /** What the guest's clocks show, in milliseconds where that is a time. */
 function clocksOf({vm}: TestVm, kernel: MicroKernel) {
-	const wide = (address: number) =>
-		BigInt(vm.memory.readInteger(address, 4) ?? 0) | (BigInt(vm.memory.readInteger(address + 4, 4) ?? 0) << 32n);
+	const narrow = (address: number, size: 1 | 4) => vm.memory.readInteger(address, size) ?? 0;
+	const wide = (address: number) => BigInt(narrow(address, 4)) | (BigInt(narrow(address + 4, 4)) << 32n);
 	const clocks = kernel.addressOf('clocks');
 	const kvmclock = kernel.addressOf('kvmclock');
 	return {
@@ -35,8 +35,10 @@ function clocksOf({vm}: TestVm, kernel: MicroKernel) {
 		ticks: Number(wide(clocks + 16)),
 		rounds: Number(wide(clocks + 24)),
 		stolenMs: Number(wide(kernel.addressOf('steal-time'))) / 1e6,
+		/** Of the counter, as KVM tells the guest. */
+		khz: 1e6 / ((narrow(kvmclock + multiplierAt, 4) / 2 ** 32) * 2 ** ((narrow(kvmclock + shiftAt, 1) << 24) >> 24)),
 		kvmclockMs: Number(wide(kvmclock + systemTimeAt)) / 1e6,
-		wasStopped: ((vm.memory.readInteger(kvmclock + flagsAt, 1) ?? 0) & guestStopped) !== 0,
+		wasStopped: (narrow(kvmclock + flagsAt, 1) & guestStopped) !== 0,
 	};
 }
 
@@ -45,14 +47,16 @@ type Clocks = ReturnType<typeof clocksOf>;
 async function boot(t: ExecutionContext, irqchip: IrqchipOption) {
 	const folder = mkdtempSync(join(tmpdir(), 'openvmm-clock-'));
 	t.teardown(() => rmSync(folder, {recursive: true}));
-	const kernel = clockReader({pmTimer: pmLayout.base + pmLayout.timer, tickHz});
+	// Ours is tested without a machine; KVM's goes on by itself while the guest stands still.
+	const pit = irqchip === 'kernel' ? tickHz : undefined;
+	const kernel = clockReader({pmTimer: pmLayout.base + pmLayout.timer, tickHz: pit});
 	const image = join(folder, kernel.name);
 	writeFileSync(image, kernel.image);
 	const source = {kind: 'flat', image, address: kernel.loadAddress, mode: 'long'} as const;
 	const guest = await testVm(t, {irqchip, boot: source});
 	await guest.vm.start();
 	const clocks = () => clocksOf(guest, kernel);
-	await until(() => clocks().ticks > 0, clocks);
+	await until(() => clocks().rounds > 0 && (pit === undefined || clocks().ticks > 0), clocks);
 	return {guest, kernel, clocks};
 }
 
@@ -71,9 +75,7 @@ const weekMs = 7 * 86_400e3;
 for (const irqchip of ['kernel', 'split'] as const) {
 	test.serial(`all clocks of a guest stand still, or catch up, together, irqchip ${irqchip}`, async (t) => {
 		const {guest, kernel, clocks} = await boot(t, irqchip);
-		const [startedAt, begin] = [performance.now(), clocks()];
-		await wait(2000);
-		const khz = Number(clocks().counter - begin.counter) / (performance.now() - startedAt);
+		const {khz} = clocks();
 		/** By how many milliseconds each clock went on. */
 		const passed = (from: Clocks, to: Clocks) => ({
 			counter: Number(to.counter - from.counter) / khz,
@@ -115,7 +117,7 @@ for (const irqchip of ['kernel', 'split'] as const) {
 			const by = passed(before, await afterwards(before, now));
 			const facts = JSON.stringify({clock, khz, by});
 			t.log(facts);
-			const [least, most] = clock === 'continue' ? [0, 900] : [weekMs * 0.99, weekMs * 1.01];
+			const [least, most] = clock === 'continue' ? [0, 900] : [weekMs, weekMs + 120_000];
 			t.true(by.counter >= least && by.counter <= most, facts);
 			for (const ms of [by.kvmclock, by.stolen]) t.true(ms >= weekMs === (clock === 'catch-up'), facts);
 			t.true(by.ticks < standMs / 2, facts);

@@ -40,7 +40,9 @@ export function checkClaims(claims: readonly Claim[]): void {
 	}
 	const overlaps: string[] = [];
 	for (const space of ['pio', 'mmio'] as const) {
-		const sorted = claims.filter((claim) => claim.space === space && !claim.yields).sort((a, b) => a.base - b.base);
+		const sorted = claims
+			.filter((claim) => claim.space === space && !(space === 'pio' && claim.yields))
+			.sort((a, b) => a.base - b.base);
 		for (const [index, claim] of sorted.entries()) {
 			const next = sorted[index + 1];
 			if (next !== undefined && next.base < claim.base + claim.length)

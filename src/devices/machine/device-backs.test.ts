@@ -110,3 +110,23 @@ test('a front that throws on the device worker answers all ones, and its device 
 	t.deepEqual(failures, ['DEVICE_FAILED: The device caller failed (read): no space left on device']);
 	t.like(inspectMailboxes(mailbox)[0], {state: 'done', value: 0xff});
 });
+
+test('a back that cannot be made leaves none of those before it behind', (t) => {
+	const disposed: string[] = [];
+	const model: DeviceModel<{name: string}, typeof State.fields> = {
+		kind: 'picky',
+		state: State,
+		regions: () => [],
+		front: () => ({read: () => 0, write: () => {}}),
+		back: ({name}) => {
+			if (name === 'third') throw new Error('the port is taken');
+			return {start() {}, stop: async () => {}, notified() {}, dispose: () => void disposed.push(name)};
+		},
+	};
+	const devices = ['first', 'second', 'third'].map(
+		(name) => ({name, kind: 'picky', config: {name}, route: 'shared'}) as const,
+	);
+	const {machine} = oneThreadMachine(devices, {findModel: () => model as never});
+	t.throws(() => new DeviceBacks(machine, new FakeReactor(), () => t.fail()), {message: 'the port is taken'});
+	t.deepEqual(disposed, ['first', 'second']);
+});

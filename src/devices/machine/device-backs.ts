@@ -31,7 +31,7 @@ export class DeviceBacks {
 		this.#machine = machine;
 		this.#reactor = reactor;
 		this.#failed = failed;
-		this.#running = machine.devices.flatMap((device) => this.#make(device));
+		this.#running = this.#makeAll(machine.devices);
 		this.#remote = new MailboxServer(machine.layout.mailbox, (device, region, offset, size, isWrite, value) => {
 			// The slot is in memory that only our own threads write, so the index is ours.
 			const {target, placed} = machine.devices[device] as AttachedDevice;
@@ -103,11 +103,28 @@ export class DeviceBacks {
 
 	async #stop({device, back}: Running): Promise<void> {
 		await back.stop();
-		if (isResetting(device.header)) device.target.locked(() => this.#machine.resetDevice(device));
+		if (!isResetting(device.header)) return;
+		try {
+			device.target.locked(() => this.#machine.resetDevice(device));
+		} catch (cause) {
+			this.#failed(deviceFailure(device.placed.name, 'reset', cause));
+		}
 	}
 
 	dispose(): void {
 		for (const {back} of this.#running) back.dispose();
+	}
+
+	/** One that cannot be made leaves none behind. */
+	#makeAll(devices: readonly AttachedDevice[]): readonly Running[] {
+		const made: Running[] = [];
+		try {
+			for (const device of devices) made.push(...this.#make(device));
+			return made;
+		} catch (error) {
+			for (const {back} of made) back.dispose();
+			throw error;
+		}
 	}
 
 	#make(device: AttachedDevice): Running[] {

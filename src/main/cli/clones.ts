@@ -10,10 +10,11 @@ import {type OpenControl, openControl} from './open-control.ts';
 import {openLog} from './open-log.ts';
 import type {FlagValues} from './parse.ts';
 import {print} from './print.ts';
-import {reportError} from './report.ts';
+import {haltedForGood, reportError} from './report.ts';
 import type {Restoring} from './restore.ts';
 import {endStatus} from './run.ts';
-import {followSignals, watchSignals} from './signals.ts';
+import {watchSignals} from './signals.ts';
+import {stopMachines} from './stop-machines.ts';
 
 /** Where the number of a clone goes in the values of its flags. */
 const placeholder = /%n/g;
@@ -50,37 +51,48 @@ export async function runClones(
 	const [problem] = configs.flatMap(({config}) => checkConfig(config.vm));
 	if (problem !== undefined) throw problem;
 	const log = await openLog(first.config.process);
-	const signals = watchSignals(() => {});
+	const controls: OpenControl[] = [];
+	const giveBack = () => {
+		for (const control of controls.splice(0)) control.close();
+	};
+	const signals = watchSignals(giveBack);
 	const {createVm} = (await import(publicApi.href)) as typeof PublicApi;
 	stock.warm(Math.min(count * first.config.vm.processors.count, maxWarm));
 	const machines: Vm[] = [];
-	const controls: OpenControl[] = [];
-	const unfollow = followSignals(allOf(machines), (error) => void reportError(error, log));
-	const processes = new Map<Vm, ProcessConfig>();
+	const clones = new Map<Vm, {readonly number: number; readonly process: ProcessConfig}>();
+	const failed = (error: unknown) => void reportError(error, log);
+	let ending = false;
+	void signals.first.then(() => {
+		ending = true;
+	});
 	try {
 		const [memoryBefore, startedAt] = [ownMemory(), performance.now()];
-		const create = async ({config, shapeWords}: (typeof configs)[number]) => {
-			const machine = await createVm(config.vm, {stock, start: true, ...restoring.begin, arguments: shapeWords});
-			processes.set(machine, config.process);
+		const create = async ({config, shapeWords}: (typeof configs)[number], number: number) => {
+			if (ending) return;
+			const stuck = () => log.warn({clone: number}, haltedForGood);
+			const own = {stuck, arguments: shapeWords};
+			const machine = await createVm(config.vm, {stock, start: true, ...restoring.begin, ...own});
+			clones.set(machine, {number, process: config.process});
 			machines.push(machine);
 		};
 		await inParallel(configs, availableParallelism(), create);
 		const spent = (performance.now() - startedAt) / count;
 		const taken = (ownMemory() - memoryBefore) / count / 2 ** 20;
-		for (const [machine, config] of processes) {
-			controls.push(await openControl(machine, config, log, () => void machine.stop()));
+		// Whoever sees a control socket may send signals.
+		signals.follow(allOf(machines), failed);
+		for (const [machine, {process: config}] of clones) {
+			controls.push(await openControl(machine, config, log, () => void machine.stop().catch(failed)));
 		}
 		const figures = `${spent.toFixed(1)} ms and ${taken.toFixed(1)} MiB each`;
-		print(2, `openvmm: ${count} clones of ${restoring.begin.snapshot.directory} run: ${figures}\n`);
-		const ended = Promise.all(machines.map(async ({ended: end}, number) => endOf(number, await end, log)));
+		if (!ending) print(2, `openvmm: ${count} clones of ${restoring.begin.snapshot.directory} run: ${figures}\n`);
+		const ended = Promise.all([...clones].map(async ([{ended: end}, {number}]) => endOf(number, await end, log)));
 		const statuses = await Promise.race([ended, signals.first.then((status) => [status])]);
 		return statuses.find((status) => status !== 0) ?? 0;
 	} catch (error) {
 		return reportError(error, log);
 	} finally {
-		for (const control of controls) control.close();
-		await Promise.all(machines.map((machine) => machine.stop()));
-		unfollow();
+		giveBack();
+		await stopMachines(machines, giveBack);
 		signals.close();
 	}
 }
@@ -106,12 +118,26 @@ function endOf(number: number, end: Awaited<Vm['ended']>, log: Logger): number {
 	return endStatus(end, log);
 }
 
-async function inParallel<T>(items: readonly T[], most: number, action: (item: T) => Promise<void>): Promise<void> {
-	const left = [...items];
+/** Does all, so many at a time. After a failure none is begun any more; those under way come to their end before it is thrown. */
+async function inParallel<T>(
+	items: readonly T[],
+	most: number,
+	action: (item: T, index: number) => Promise<void>,
+): Promise<void> {
+	let next = 0;
 	const worker = async () => {
-		for (let item = left.shift(); item !== undefined; item = left.shift()) await action(item);
+		try {
+			while (next < items.length) {
+				const index = next++;
+				await action(items[index] as T, index);
+			}
+		} catch (error) {
+			next = items.length;
+			throw error;
+		}
 	};
-	await Promise.all(Array.from({length: most}, worker));
+	const results = await Promise.allSettled(Array.from({length: most}, worker));
+	for (const result of results) if (result.status === 'rejected') throw result.reason;
 }
 
 /** What this process alone takes of the host's memory, in bytes: pages shared with others count in part (proc(5), Pss). */

@@ -161,6 +161,10 @@ export interface PromptOptions {
 	readonly typedAhead: Buffer;
 	/** There is a guest to go back to with `input`. */
 	readonly guestInput: boolean;
+	/** Called for Ctrl-Z. */
+	suspend(): void;
+	/** Called with what shows the prompt again after something else has used the terminal. */
+	opened(prompt: () => void): void;
 }
 
 /** How the console was left. */
@@ -172,7 +176,7 @@ export interface PromptResult {
 
 /** Runs the `openvmm>` console until a command leaves it. */
 export async function consolePrompt(machine: Machine, options: PromptOptions): Promise<PromptResult> {
-	const {stdin, typedAhead, guestInput} = options;
+	const {stdin, typedAhead, guestInput, suspend, opened} = options;
 	const lines = createInterface({
 		input: stdin,
 		output: process.stdout,
@@ -187,6 +191,8 @@ export async function consolePrompt(machine: Machine, options: PromptOptions): P
 		lines.write(null, {ctrl: true, name: 'u'});
 		lines.prompt();
 	});
+	lines.on('SIGTSTP', suspend);
+	opened(() => lines.prompt(true));
 	try {
 		lines.prompt();
 		if (typedAhead.length > 0) lines.write(typedAhead.toString());

@@ -1,3 +1,5 @@
+import {constants} from 'node:os';
+
 /** One way in which `openvmm` ends. */
 export interface ExitStatus {
 	readonly status: number;
@@ -79,6 +81,15 @@ export const exitStatuses = {
 	interrupted: {status: 130, meaning: 'SIGINT ended it (Ctrl-C, where stdin is no terminal)', codes: []},
 	terminated: {status: 143, meaning: 'SIGTERM ended it', codes: []},
 } as const satisfies Record<string, ExitStatus>;
+
+/** All ends as a reader sees them: the status, and what it means. */
+export const exitStatusRows: readonly (readonly [string, string])[] = [
+	...Object.values(exitStatuses).map(({status, meaning}) => [`${status}`, meaning] as const),
+	['128 + n', 'signal n ended it: SIGQUIT (131), SIGALRM (142), SIGXCPU (152) and others'],
+];
+
+/** The status for a signal that ends openvmm in order. */
+export const statusOfSignal = (signal: NodeJS.Signals): number => 128 + constants.signals[signal];
 
 /** The status for an error's code; that of an internal failure for a code that the table does not name. */
 export function statusOfError(code: string): number {

@@ -1,4 +1,4 @@
-import {exitStatuses} from './exit-status.ts';
+import {exitStatusRows} from './exit-status.ts';
 import {
 	type Command,
 	type CommandFlag,
@@ -38,7 +38,7 @@ export function helpText(): string {
 		...row('Ctrl-Q', 'opens the openvmm> console, where "help" lists its commands; every other key goes to the guest'),
 		'',
 		'Exit status:',
-		...Object.values(exitStatuses).flatMap(({status, meaning}) => row(`${status}`, meaning)),
+		...exitStatusRows.flatMap(([status, meaning]) => row(status, meaning)),
 		...row('other', 'chosen by the guest or the user: --debug-exit, exit:STATUS'),
 		'',
 		'Examples:',

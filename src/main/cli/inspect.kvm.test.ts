@@ -2,6 +2,8 @@ import {execFile, spawn} from 'node:child_process';
 import {existsSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
+import type {Readable} from 'node:stream';
+import {text} from 'node:stream/consumers';
 import test from 'ava';
 import {al, createAssembler, dx} from '#support/x86-assembler';
 
@@ -21,7 +23,9 @@ function openvmm(words: string): Promise<{stdout: string; stderr: string; status
 
 /** Starts a machine and waits until it can be reached. */
 async function startMachine(words: string) {
-	const child = spawn(process.execPath, [launcher, '-m', '64M', ...words.split(' ')], {env, stdio: 'ignore'});
+	const stdio = ['ignore', 'ignore', 'pipe'] as const;
+	const child = spawn(process.execPath, [launcher, '-m', '64M', ...words.split(' ')], {env, stdio: [...stdio]});
+	const stderr = text(child.stderr as Readable);
 	const ended = new Promise<number | NodeJS.Signals | null>((resolve) => {
 		child.once('exit', (status, signal) => resolve(status ?? signal));
 	});
@@ -30,7 +34,7 @@ async function startMachine(words: string) {
 		if (child.exitCode !== null) throw new Error(`The machine ended with status ${child.exitCode}`);
 		await new Promise((resolve) => setTimeout(resolve, 50));
 	}
-	return {pid: child.pid, ended, socket};
+	return {pid: child.pid, ended, stderr, socket};
 }
 
 test.serial('a running machine is listed, seen, changed, driven and ended from another process', async (t) => {
@@ -94,7 +98,7 @@ test.serial("a machine whose devices' thread hangs can be seen, and quit ends it
 	const kernel = join(directory, 'kernel');
 	writeFileSync(kernel, asm.finish().bytes);
 	const device = join(process.cwd(), 'test/vmm/fixtures/hanging-device.ts');
-	const {ended} = await startMachine(
+	const {ended, stderr} = await startMachine(
 		`--flat ${kernel},address=0x7c00,mode=real --device ${device},release=${directory}/never`,
 	);
 	while (!(await openvmm('inspect vm/reactor/status')).stdout.startsWith('hangs'));
@@ -102,4 +106,5 @@ test.serial("a machine whose devices' thread hangs can be seen, and quit ends it
 	t.is((await openvmm('quit')).status, 0);
 	// By force: nothing else ends a thread that does not come back.
 	t.is(await ended, 'SIGKILL');
+	t.regex(await stderr, /^openvmm: The devices' thread \(\d+\) hangs: .*\[VM_DEVICES_HUNG\]\n$/);
 });

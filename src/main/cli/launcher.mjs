@@ -3,11 +3,15 @@
 // machine's own `node` may be older than what openvmm needs.
 import {spawn} from 'node:child_process';
 import {existsSync} from 'node:fs';
+import * as inspector from 'node:inspector';
 import * as module from 'node:module';
-import {homedir} from 'node:os';
+import {constants, homedir} from 'node:os';
 import {dirname, join} from 'node:path';
 import {fileURLToPath, pathToFileURL} from 'node:url';
 import {SHARE_ENV, Worker} from 'node:worker_threads';
+
+// First of all: by default SIGUSR1 opens Node.js's debugger on a TCP port, where any user of the host gets this process.
+process.on('SIGUSR1', () => {});
 
 /** The oldest release line with 64-bit shared memories and `Atomics.pause`. */
 const neededMajor = 24;
@@ -16,6 +20,12 @@ const switchedVariable = 'OPENVMM_SWITCHED_RUNTIME';
 
 /** F_SETFD of fcntl(2). */
 const setDescriptorFlags = 2;
+
+/** Every signal that does something to a machine: signals.ts has them. */
+const handedOn = [
+	...['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGALRM', 'SIGVTALRM', 'SIGPROF', 'SIGXCPU', 'SIGIO', 'SIGPWR'],
+	...['SIGSTKFLT', 'SIGTSTP', 'SIGCONT', 'SIGUSR2'],
+];
 
 /** Words with which nothing is booted. */
 const noBoot = ['-h', '--help', '-V', '--version'];
@@ -29,11 +39,24 @@ if (Number(process.versions.node.split('.')[0]) >= neededMajor) {
 	enableCompileCache();
 	const words = process.argv.slice(2);
 	const thread = startFirstProcessor(words);
+	endInspector();
 	const {program} = await import(programUrl());
 	// Standard input and timers of what has ended must not keep the process.
 	process.exit(await program(words, process.env, thread));
 } else {
+	endInspector();
 	await switchRuntime();
+}
+
+/**
+ * Ends a debugger that a signal before this file's first line has opened. A thread of Node's own opens it, somewhat after the
+ * signal. One that the user asks for stays.
+ */
+function endInspector() {
+	if ([...process.execArgv, process.env.NODE_OPTIONS].some((word) => word?.includes('--inspect'))) return;
+	const end = () => inspector.url() !== undefined && inspector.close();
+	end();
+	for (const laterMs of [0, 20, 100, 500, 1500]) setTimeout(end, laterMs).unref();
 }
 
 /** The built program, or in a checkout without one its source. */
@@ -73,7 +96,8 @@ async function switchRuntime() {
 		);
 		process.exit(1);
 	}
-	const argv = [runtime, self, ...process.argv.slice(2)];
+	// There SIGUSR1 does nothing from the first instruction.
+	const argv = [runtime, '--disable-sigusr1', self, ...process.argv.slice(2)];
 	process.env[switchedVariable] = '1';
 	replaceProcess(runtime, argv);
 	runChild(runtime, argv.slice(1));
@@ -102,6 +126,11 @@ function replaceProcess(runtime, argv) {
 		const fcntl = libc.func('int fcntl(int fd, int command, int argument)');
 		// Node.js marks every descriptor it inherits close-on-exec, the standard streams too.
 		for (const fd of [0, 1, 2]) fcntl(fd, setDescriptorFlags, 0);
+		// Handlers do not survive execve, what is blocked does: SIGUSR1 would end the new program before it has one.
+		const block = libc.func('int pthread_sigmask(int how, const void *set, void *old)');
+		const set = new Uint8Array(128);
+		set[(constants.signals.SIGUSR1 - 1) >> 3] = 1 << ((constants.signals.SIGUSR1 - 1) & 7);
+		block(0, set, null);
 		execve(runtime, [...argv, null], [...environment, null]);
 	} catch {
 		// No koffi for this Node.js: run a child instead.
@@ -111,10 +140,9 @@ function replaceProcess(runtime, argv) {
 /** Runs the runtime beside this process, which hands on signals and ends as it ended. */
 function runChild(runtime, args) {
 	const child = spawn(runtime, args, {stdio: 'inherit'});
-	process.on('SIGTERM', () => child.kill('SIGTERM'));
 	// A terminal sends these to the child as well, and a second one would end it by force.
-	const fromTerminal = process.stdin.isTTY === true;
-	for (const signal of ['SIGINT', 'SIGHUP']) process.on(signal, () => fromTerminal || child.kill(signal));
+	const sentToBoth = process.stdin.isTTY === true ? ['SIGINT', 'SIGQUIT', 'SIGHUP'] : [];
+	for (const signal of handedOn) process.on(signal, () => sentToBoth.includes(signal) || child.kill(signal));
 	child.on('error', (error) => {
 		console.error(`openvmm: Cannot start ${runtime}: ${error.message}. Install the package again.`);
 		process.exit(1);

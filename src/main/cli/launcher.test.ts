@@ -1,8 +1,20 @@
 import {type ChildProcess, spawn, spawnSync} from 'node:child_process';
-import {copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
-import {tmpdir} from 'node:os';
+import {
+	copyFileSync,
+	existsSync,
+	mkdirSync,
+	mkdtempSync,
+	readdirSync,
+	readFileSync,
+	readlinkSync,
+	rmSync,
+	symlinkSync,
+	writeFileSync,
+} from 'node:fs';
+import {constants, tmpdir} from 'node:os';
 import {dirname, join} from 'node:path';
 import {text} from 'node:stream/consumers';
+import {setTimeout as sleep} from 'node:timers/promises';
 import {fileURLToPath} from 'node:url';
 import test from 'ava';
 
@@ -51,7 +63,7 @@ export async function program(words) {
 /** Waits for a signal and says which. */
 const wait = `
 export const program = () => new Promise((resolve) => {
-	for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => { console.log(signal); resolve(9); });
+	for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGALRM', 'SIGTSTP']) process.on(signal, () => { console.log(signal); resolve(9); });
 	console.log('ready');
 	setInterval(() => {}, 1000);
 });
@@ -99,7 +111,7 @@ withOldNode('without koffi an old node runs the runtime package as a child', asy
 	t.is(status, 7);
 });
 
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGALRM', 'SIGTSTP'] as const) {
 	for (const modules of [[runtimePackage, 'koffi', '@koromix'], [runtimePackage]]) {
 		withOldNode(`${signal} reaches the program through an old node with ${modules.join(', ')}`, async (t) => {
 			const at = packageWith(`${signal}-${modules.length}`, wait, modules);
@@ -110,6 +122,61 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 			t.is(status, 9);
 		});
 	}
+}
+
+/** Sockets on which a process listens for TCP (proc(5)). */
+function listeners(pid: number): string[] {
+	const listening = ['tcp', 'tcp6'].flatMap((protocol) =>
+		readFileSync(`/proc/${pid}/net/${protocol}`, 'latin1')
+			.split('\n')
+			.map((line) => line.trim().split(/\s+/))
+			.filter(([, , , state]) => state === '0A')
+			.map((fields) => `socket:[${fields[9]}]`),
+	);
+	return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+		try {
+			return [readlinkSync(`/proc/${pid}/fd/${fd}`)].filter((target) => listening.includes(target));
+		} catch {
+			return [];
+		}
+	});
+}
+
+/** A process handles SIGUSR1, or has it blocked: until then, in its first milliseconds, it would die of it. */
+function survives(pid: number): boolean {
+	const status = readFileSync(`/proc/${pid}/status`, 'latin1');
+	const bits = [...status.matchAll(/^Sig(?:Blk|Cgt):\s*([0-9a-f]+)$/gm)].map(([, mask]) => BigInt(`0x${mask}`));
+	return bits.some((mask) => ((mask >> BigInt(constants.signals.SIGUSR1 - 1)) & 1n) === 1n);
+}
+
+const runtimes: [string, string | undefined, readonly string[]][] = [
+	['a new node', newNode, []],
+	['the runtime package', oldNode, [runtimePackage, 'koffi', '@koromix']],
+	['the runtime package as a child', oldNode, [runtimePackage]],
+];
+for (const [what, node, modules] of runtimes) {
+	(node === undefined ? test.skip : test.serial)(`SIGUSR1 opens no port and ends nothing, with ${what}`, async (t) => {
+		const at = packageWith(`usr1-${what.replaceAll(' ', '-')}`, wait, modules);
+		const child = spawn(node ?? '', [at], {env});
+		const pid = child.pid ?? 0;
+		while (!survives(pid)) await sleep(0);
+		const sending = setInterval(() => process.kill(pid, 'SIGUSR1'), 1);
+		t.teardown(() => {
+			clearInterval(sending);
+			child.kill();
+		});
+		const ended = finished(child);
+		await new Promise((resolve) => child.stdout.once('data', resolve));
+		const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').split(' ').map(Number);
+		const all = [pid, ...children.filter((one) => one !== 0)];
+		for (const one of all) process.kill(one, 'SIGUSR1');
+		// A signal before the launcher's first line does open it for a moment, and somewhat late.
+		await sleep(2000);
+		for (const one of all) t.deepEqual(listeners(one), []);
+		clearInterval(sending);
+		child.kill('SIGTERM');
+		t.like(await ended, {stdout: 'ready\nSIGTERM\n', status: 9});
+	});
 }
 
 withOldNode('a program that dies of a signal makes the launcher die of it', async (t) => {

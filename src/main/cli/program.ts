@@ -13,7 +13,7 @@ import {logNodes} from './log-nodes.ts';
 import type {CommandLine} from './parse.ts';
 import {parseCommandLine} from './parse.ts';
 import {print} from './print.ts';
-import {errorLine, reportError} from './report.ts';
+import {errorLine, haltedForGood, reportError} from './report.ts';
 import {shapeWords} from './shape-words.ts';
 import {type Environment, type RunConfig, toConfig} from './to-config.ts';
 
@@ -143,8 +143,7 @@ async function runConfig(
 			const crashDumped = (path: string, error?: VmmError) =>
 				print(2, error === undefined ? `openvmm: The guest's core dump is in "${path}"\n` : errorLine(error.toData()));
 			const halted = (end: VmEnd) => print(2, `openvmm: ${haltedText(end)}\n`);
-			const stuck = () =>
-				log.warn('All processors have halted with interrupts off: only a reset or an NMI goes on from there');
+			const stuck = () => log.warn(haltedForGood);
 			const told = {prefetched, halted, stuck, crashDumped, debuggable};
 			return createVm(vm, {...told, stock, start: !vm.paused, inspect: () => logNodes(log), ...begin});
 		},

@@ -1,7 +1,7 @@
-import {exitStatuses} from './exit-status.ts';
+import {exitStatusRows} from './exit-status.ts';
 import {type Command, commands, type Flag, flagGroups, flags} from './flags.ts';
 import {commandRows, environmentRows, explanation, flagSyntax} from './help.ts';
-import {machineSignals} from './signals.ts';
+import {endingSignals, forcingSignals, machineSignals} from './signals.ts';
 
 /** The guide's page on the command line, in Markdown: what `openvmm help --markdown` prints. */
 export function referencePage(): string {
@@ -46,7 +46,7 @@ export function referencePage(): string {
 		'',
 		'## Exit status',
 		'',
-		...list(Object.values(exitStatuses).map(({status, meaning}) => [`${status}`, meaning])),
+		...list(exitStatusRows),
 		'Other statuses are chosen by the guest or the user, through `--debug-exit` and `exit:STATUS`. Every end',
 		'other than a clean one prints one line to standard error that names the cause and what to do.',
 		'',
@@ -57,17 +57,32 @@ export function referencePage(): string {
 		'goes back to the guest. When standard input is not a terminal its bytes go to the guest until they end,',
 		'and the machine runs on.',
 		'',
-		'SIGINT (when it reaches openvmm), SIGTERM and SIGHUP stop the machine in whatever state it is, restore the',
-		'terminal, remove the pid file and end with 128 plus the number of the signal. A second signal does not',
-		'wait for the machine.',
+		'When openvmm is started in the background of a shell, or sent there, the machine runs on and leaves the',
+		'keyboard alone; `fg` gives it the keyboard. Ctrl-Z in the console pauses the machine and goes back to the shell:',
+		'`fg` or `bg` resumes it.',
+		'',
+		'## Signals',
+		'',
+		`${joined(endingSignals)}`,
+		'stop the machine in whatever state it is, restore the terminal, remove the pid file and sockets and end with',
+		`128 plus the number of the signal. When ${joined(forcingSignals, 'or')} comes as the second, openvmm does not wait`,
+		'for the machine.',
 		'',
 		`${joined(Object.entries(machineSignals).map(([signal, change]) => `${signal} (${change})`))} change what the machine`,
-		'does: `kill -TSTP`, `kill -CONT`, `kill -USR2`. Clones do not follow them; each has its control socket.',
+		'does: `kill -TSTP`, `kill -CONT`, `kill -USR2`. With `--clones` they change all clones.',
+		'',
+		'SIGUSR1 and real-time signals do nothing, nor do SIGPIPE and SIGXFSZ, whose cause is an error of the write. SIGKILL,',
+		'and what a crash of openvmm itself raises (SIGSEGV, SIGABRT and their like), end it at once and can undo',
+		'nothing: a pid file that is left behind has no lock, a socket no listener, and the next openvmm takes both over;',
+		'a terminal in raw mode is put right by most shells, else by `stty sane`.',
+		'',
+		'`nohup` has no effect, since Node.js undoes it: `setsid openvmm …` outlives its terminal.',
 		'',
 	].join('\n');
 }
 
-const joined = (words: readonly string[]): string => `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`;
+const joined = (words: readonly string[], last = 'and'): string =>
+	`${words.slice(0, -1).join(', ')} ${last} ${words.at(-1)}`;
 
 function list(rows: readonly (readonly [string, string])[]): string[] {
 	return [...rows.map(([name, text]) => `- \`${name.trim()}\`: ${plain(text)}`), ''];

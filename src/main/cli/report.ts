@@ -4,6 +4,10 @@ import {statusOfError} from './exit-status.ts';
 import type {Logger} from './logger.ts';
 import {print} from './print.ts';
 
+/** What is logged of a guest that can never go on; see `CreateOptions.stuck`. */
+export const haltedForGood =
+	'All processors have halted with interrupts off: only a reset or an NMI goes on from there';
+
 /** An error as one line: what happened, what to do, and the code to search for. */
 export function errorLine({code, message, remedy}: ErrorData): string {
 	const text = remedy === undefined ? `${message}.` : `${message}. ${remedy}.`;

@@ -1,9 +1,13 @@
 import {spawn} from 'node:child_process';
-import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import {existsSync, mkdtempSync, readdirSync, readFileSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
+import {text} from 'node:stream/consumers';
+import {setTimeout as sleep} from 'node:timers/promises';
+import {isDeepStrictEqual} from 'node:util';
 import test from 'ava';
 import {vmConfig} from '#main/config';
+import {ControlClient} from '#main/control';
 import {createVm} from '#main/vm';
 
 const launcher = join(process.cwd(), 'src/main/cli/launcher.mjs');
@@ -11,28 +15,37 @@ const directory = mkdtempSync(join(tmpdir(), 'openvmm-restore-'));
 test.after.always(() => rmSync(directory, {recursive: true}));
 const snapshot = join(directory, 'snapshot');
 
+const env = {...process.env, XDG_CACHE_HOME: directory, XDG_RUNTIME_DIR: directory};
+const start = (words: readonly string[]) =>
+	spawn(process.execPath, [launcher, ...words], {env, stdio: ['ignore', 'pipe', 'pipe']});
+
 async function openvmm(...words: readonly string[]) {
-	const env = {...process.env, XDG_CACHE_HOME: directory};
-	const child = spawn(process.execPath, [launcher, ...words], {env, stdio: ['ignore', 'pipe', 'pipe']});
+	const child = start(words);
 	const said = {stdout: '', stderr: ''};
 	for (const name of ['stdout', 'stderr'] as const) child[name].on('data', (bytes) => (said[name] += String(bytes)));
 	await new Promise((resolve) => child.once('close', resolve));
 	return {...said, status: child.exitCode};
 }
 
-test.before(async () => {
+/** What the embedded guest says once it waits. */
+const hangs = 'Hanging until stopped';
+
+/** A snapshot of a machine that has not started yet. */
+async function save(path: string, count: number, commandLine: string) {
 	const vm = await createVm(
 		vmConfig({
-			processors: {count: 2},
+			processors: {count},
 			memory: {sizeBytes: 64 * 2 ** 20},
 			serial: {com1: {kind: 'file', path: join(directory, 'com1')}},
-			boot: {kind: 'embedded', commandLine: ['work=20000']},
+			boot: {kind: 'embedded', commandLine: [commandLine]},
 		}),
-		{arguments: ['--processors=2', '--memory=65536K', '--cmdline=work=20000']},
+		{arguments: [`--processors=${count}`, '--memory=65536K', `--cmdline=${commandLine}`]},
 	);
-	await vm.saveSnapshot(snapshot);
+	await vm.saveSnapshot(path);
 	await vm.stop();
-});
+}
+
+test.before(() => save(snapshot, 2, 'work=20000'));
 
 test.serial('a snapshot brings the flags that shape its machine', async (t) => {
 	const {stdout, stderr, status} = await openvmm('--restore-snapshot', snapshot, '--verify-snapshot');
@@ -58,4 +71,54 @@ test.serial('clones run side by side, each with its own files', async (t) => {
 	for (const clone of [0, 1, 2]) {
 		t.regex(readFileSync(join(directory, `clone-${clone}`), 'latin1'), /2 running[\s\S]*: OK[\s\S]*Powering off/);
 	}
+});
+
+test.serial('signals pause, resume, reset and end all clones', async (t) => {
+	t.timeout(400_000);
+	// Guests that wait, and do not end by themselves: who looks at them decides how long that takes.
+	const waiting = join(directory, 'waiting');
+	await save(waiting, 1, 'hang=hlt');
+	const clones = [0, 1, 2];
+	const com1 = (clone: number | string) => join(directory, `waiting-${clone}`);
+	const child = start(['restore', waiting, '--clones', `${clones.length}`, '--com1', `file=${com1('%n')}`]);
+	const stderr = text(child.stderr);
+	const ended = new Promise((resolve) => child.once('exit', (status, signal) => resolve(status ?? signal)));
+	t.teardown(() => void child.kill('SIGKILL'));
+	const boots = () =>
+		clones.map((clone) => (existsSync(com1(clone)) ? readFileSync(com1(clone), 'latin1') : '').split(hangs).length - 1);
+	const sockets = join(directory, `openvmm-${process.getuid?.()}`);
+	const states = async () => {
+		const names = existsSync(sockets) ? readdirSync(sockets).filter((name) => name.startsWith(`${child.pid}`)) : [];
+		return Promise.all(
+			names.map(async (name) => {
+				const client = await ControlClient.connect(join(sockets, name));
+				const {state} = (await client.call('status')) as {state: string};
+				client.close();
+				return state;
+			}),
+		);
+	};
+	/** Waits until all clones are as wanted; the test's own timeout ends it. */
+	const all = async (look: () => unknown[] | Promise<unknown[]>, wanted: unknown) => {
+		for (
+			let seen = await look();
+			!isDeepStrictEqual(
+				seen,
+				clones.map(() => wanted),
+			);
+			seen = await look()
+		)
+			await sleep(100);
+	};
+	await all(boots, 1);
+	await all(states, 'running');
+	child.kill('SIGTSTP');
+	await all(states, 'paused');
+	child.kill('SIGCONT');
+	await all(states, 'running');
+	child.kill('SIGUSR2');
+	await all(boots, 2);
+	child.kill('SIGTERM');
+	t.is(await ended, 143);
+	t.regex(await stderr, /^openvmm: 3 clones of .*\n$/);
 });

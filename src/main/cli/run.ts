@@ -1,7 +1,6 @@
 import {checkConfig, checkProcessConfig, consolePort, type VmConfig} from '#main/config';
 import type {VmEnd} from '#main/vm';
 import type {ErrorData} from '#support/errors';
-import {cliError} from './errors.ts';
 import {exitStatuses, statusOfError} from './exit-status.ts';
 import {watchFailures} from './failures.ts';
 import type {Logger} from './logger.ts';
@@ -9,7 +8,8 @@ import type {Machine} from './machine.ts';
 import type {PidFile} from './pid-file.ts';
 import {print} from './print.ts';
 import {errorLine, reportError} from './report.ts';
-import {followSignals, watchSignals} from './signals.ts';
+import {type SignalWatch, watchSignals} from './signals.ts';
+import {stopMachines} from './stop-machines.ts';
 import type {Terminal, TerminalOptions} from './terminal.ts';
 import type {RunConfig} from './to-config.ts';
 
@@ -23,9 +23,6 @@ export interface RunParts {
 	/** Lets the user's other programs see and drive the machine. @param quit - called when one asks the machine to end */
 	openControl(machine: Machine, config: RunConfig['process'], log: Logger, quit: () => void): Promise<{close(): void}>;
 }
-
-/** How long stopping may take: flushing to a slow disk does, a hang does not end. */
-const stopLimitMs = 30_000;
 
 /**
  * Runs one machine from configuration to its end, and gives back what it took: terminal, pid file, signals.
@@ -52,8 +49,7 @@ export async function runMachine(config: RunConfig, parts: RunParts): Promise<nu
 			undo.push(() => claimed.release());
 		}
 		log = await parts.openLog(config.process);
-		const interrupted = Promise.race([signals.first, failures.first]);
-		return await runToEnd(config, log, parts, interrupted, undo);
+		return await runToEnd(config, log, parts, {signals, failure: failures.first, undo, giveBack});
 	} catch (error) {
 		giveBack();
 		return reportError(error, log);
@@ -64,13 +60,21 @@ export async function runMachine(config: RunConfig, parts: RunParts): Promise<nu
 	}
 }
 
-/** @param interrupted settles when something other than the machine or the user at the console ends the run */
+/** What a run hears from outside, and what it has taken. */
+interface Run {
+	readonly signals: SignalWatch;
+	/** Rejects with an error that nothing caught. */
+	readonly failure: Promise<never>;
+	/** Steps that give back what was taken. */
+	readonly undo: (() => void)[];
+	giveBack(): void;
+}
+
 async function runToEnd(
 	config: RunConfig,
 	log: Logger,
 	parts: RunParts,
-	interrupted: Promise<number>,
-	undo: (() => void)[],
+	{signals, failure, undo, giveBack}: Run,
 ): Promise<number> {
 	const machine = await parts.createMachine(config.vm, log);
 	log.info('Machine created');
@@ -84,32 +88,17 @@ async function runToEnd(
 		});
 		undo.push(() => terminal.restore());
 		// Whoever sees the control socket may send signals.
-		undo.push(followSignals(machine, (error) => void reportError(error, log)));
+		undo.push(signals.follow(machine, (error) => void reportError(error, log)));
 		const control = await parts.openControl(machine, config.process, log, quit);
 		undo.push(() => control.close());
-		const end = await Promise.race([machine.ended, interrupted, quitStatus]);
+		const end = await Promise.race([machine.ended, signals.first, failure, quitStatus]);
 		log.info({end}, 'Machine ends');
 		if (typeof end === 'number') return end;
 		// Before anything is said: in raw mode lines would run down the screen like stairs.
 		terminal.restore();
 		return endStatus(end, log);
 	} finally {
-		await stopMachine(machine, undo);
-	}
-}
-
-/** Stops the machine. When it cannot be stopped, what was taken is given back and the process dies at once. */
-async function stopMachine(machine: Machine, undo: (() => void)[]): Promise<void> {
-	const hung = setTimeout(() => {
-		for (const step of undo.splice(0).reverse()) step();
-		print(2, errorLine(cliError('CLI_STOP_HUNG', {seconds: stopLimitMs / 1000}).toData()));
-		// Threads that are inside KVM keep process.exit waiting.
-		process.kill(process.pid, 'SIGKILL');
-	}, stopLimitMs);
-	try {
-		await machine.stop();
-	} finally {
-		clearTimeout(hung);
+		await stopMachines([machine], giveBack);
 	}
 }
 

@@ -1,21 +1,35 @@
-import {exitStatuses} from './exit-status.ts';
+import {readFileSync} from 'node:fs';
+import {constants} from 'node:os';
+import {ignoreSignal} from '#support/ffi';
+import {statusOfSignal} from './exit-status.ts';
 import type {Machine} from './machine.ts';
 
-/** The signals that end openvmm cleanly. */
-export const endingSignals = {
-	SIGINT: exitStatuses.interrupted.status,
-	SIGTERM: exitStatuses.terminated.status,
-	SIGHUP: exitStatuses.hangup.status,
-} as const;
+/**
+ * The signals that end openvmm in order. They are those of signal(7) that end a process by default, but for
+ * - SIGKILL, which nothing can catch;
+ * - the marks of a crash (SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGSYS): after them no code of ours can be trusted;
+ * - SIGPIPE and SIGXFSZ, which Node.js ignores: the write fails instead;
+ * - SIGUSR1, which the launcher ignores, SIGUSR2, which is one of {@link machineSignals}, and the real-time signals.
+ */
+export const endingSignals = [
+	'SIGHUP',
+	'SIGINT',
+	'SIGQUIT',
+	'SIGTERM',
+	'SIGALRM',
+	'SIGVTALRM',
+	'SIGPROF',
+	'SIGXCPU',
+	'SIGIO',
+	'SIGPWR',
+	'SIGSTKFLT',
+] as const satisfies readonly NodeJS.Signals[];
 
-type EndingSignal = keyof typeof endingSignals;
-
-/** The watch over the ending signals. */
-export interface SignalWatch {
-	/** Settles with the status to end with at the first signal. */
-	readonly first: Promise<number>;
-	close(): void;
-}
+/**
+ * Those that a person sends again who does not want to wait. Of the others a second one comes unasked: SIGHUP from the
+ * terminal and from the shell, SIGXCPU every second.
+ */
+export const forcingSignals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT', 'SIGTERM'];
 
 /** The signals that change what the machine does, and how: as a shell's job control has them, and one more. */
 export const machineSignals = {
@@ -24,48 +38,83 @@ export const machineSignals = {
 	SIGUSR2: 'reset',
 } as const;
 
-/**
- * Hands signals to a machine. Each waits for what was asked before.
- * @param failed - told what could not be done
- * @returns a function that ends it
- */
-export function followSignals(
-	machine: Pick<Machine, 'pause' | 'resume' | 'reset'>,
-	failed: (error: unknown) => void,
-): () => void {
-	const handlers = (Object.keys(machineSignals) as (keyof typeof machineSignals)[]).map((signal) => {
-		const handler = () => void machine[machineSignals[signal]]().catch(failed);
-		process.on(signal, handler);
-		return [signal, handler] as const;
-	});
-	return () => {
-		for (const [signal, handler] of handlers) process.off(signal, handler);
-	};
+type Followed = Pick<Machine, (typeof machineSignals)[keyof typeof machineSignals]>;
+
+/** The watch over the signals of a run, from before there is a machine until after it. */
+export interface SignalWatch {
+	/** Settles with the status to end with at the first of the {@link endingSignals}. */
+	readonly first: Promise<number>;
+	/**
+	 * Hands {@link machineSignals} to a machine. Each waits for what was asked before; a pause that was asked for before there
+	 * was a machine is made up for.
+	 * @param failed - told what could not be done
+	 * @returns a function that ends it
+	 */
+	follow(machine: Followed, failed: (error: unknown) => void): () => void;
+	close(): void;
 }
 
 /**
- * Watches for signals that end the process. The first one settles {@link SignalWatch.first}; at a second one
+ * Watches for signals. The first that ends settles {@link SignalWatch.first}; at a second one, of {@link forcingSignals},
  * `force` runs and the process dies of that signal at once, which works even while threads are inside KVM.
  */
 export function watchSignals(force: () => void): SignalWatch {
 	const {promise: first, resolve} = Promise.withResolvers<number>();
-	let seen = false;
-	const handlers = (Object.keys(endingSignals) as EndingSignal[]).map((signal) => {
-		const handler = () => {
-			if (!seen) {
-				seen = true;
-				resolve(endingSignals[signal]);
-				return;
-			}
+	const handlers = new Map<NodeJS.Signals, () => void>();
+	let isPaused = false;
+	const noMachine = (change: keyof Followed): void => {
+		if (change !== 'reset') isPaused = change === 'pause';
+	};
+	let ask = noMachine;
+	let ending = false;
+	const end = (signal: NodeJS.Signals) => {
+		if (!ending) {
+			ending = true;
+			ask = noMachine;
+			resolve(statusOfSignal(signal));
+		} else if (forcingSignals.includes(signal)) {
 			force();
 			close();
 			process.kill(process.pid, signal);
-		};
-		process.on(signal, handler);
-		return [signal, handler] as const;
-	});
+		}
+	};
+	const taken = caughtSignals();
+	for (const signal of endingSignals) {
+		// A profiler's signal is the profiler's. Node.js itself catches those that force, and lets them be caught instead.
+		if (taken(signal) && !forcingSignals.includes(signal)) continue;
+		handlers.set(signal, () => end(signal));
+	}
+
+	for (const [signal, change] of Object.entries(machineSignals))
+		handlers.set(signal as keyof typeof machineSignals, () => ask(change));
+
+	for (const [signal, handler] of handlers) process.on(signal, handler);
+	// Node.js cannot catch real-time signals, and by default they would end the process.
+	for (let signal = SIGRTMIN; signal <= SIGRTMAX; signal++) ignoreSignal(signal);
 	const close = () => {
 		for (const [signal, handler] of handlers) process.off(signal, handler);
 	};
-	return {first, close};
+	return {
+		first,
+		close,
+		follow(machine, failed) {
+			// A machine that is being stopped is left alone.
+			if (!ending) ask = (change) => void machine[change]().catch(failed);
+			if (isPaused) ask('pause');
+			return () => {
+				ask = noMachine;
+			};
+		},
+	};
+}
+
+// glibc keeps 32 and 33 for itself.
+const SIGRTMIN = 34;
+const SIGRTMAX = 64;
+
+/** Which signals this process has handlers for already (proc(5), SigCgt). */
+function caughtSignals(): (signal: NodeJS.Signals) => boolean {
+	const [, mask = '0'] = /^SigCgt:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'latin1')) ?? [];
+	const caught = BigInt(`0x${mask}`);
+	return (signal) => ((caught >> BigInt(constants.signals[signal] - 1)) & 1n) === 1n;
 }

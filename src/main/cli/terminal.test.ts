@@ -1,44 +1,15 @@
 import {spawn, spawnSync} from 'node:child_process';
-import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import {mkdtempSync, readdirSync, readFileSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import {fileURLToPath} from 'node:url';
 import test from 'ava';
+import {fixture, hasTerminals, runOnTerminal, type Step, showsOnTerminal} from './fixtures/new-terminal.ts';
 
-const fixture = fileURLToPath(new URL('./fixtures/terminal.ts', import.meta.url));
 const directory = mkdtempSync(join(tmpdir(), 'openvmm-terminal-'));
 test.after.always(() => rmSync(directory, {recursive: true}));
-const hasScript = spawnSync('script', ['--version']).status === 0;
-// util-linux's script(1) gives a program a terminal of its own.
-const onTerminal = hasScript ? test.serial : test.skip;
-
-/** Text to type once the terminal has shown something. */
-type Step = readonly [shown: string, typed: string];
-
-/**
- * Runs the fixture on a new terminal.
- * @returns what the terminal showed, the status, and the terminal's settings before and after
- */
-async function onNewTerminal(name: string, ending: string, steps: readonly Step[] = []) {
-	const file = (part: string) => join(directory, `${name}.${part}`);
-	const run = `${process.execPath} --import=tsx ${fixture} ${ending}; echo $? > ${file('status')}`;
-	const command = `stty -g > ${file('before')}; ${run}; stty -g > ${file('after')}`;
-	const child = spawn('script', ['--quiet', '--command', command, '/dev/null']);
-	const waiting = [...steps];
-	let shown = '';
-	let from = 0;
-	child.stdout.on('data', (bytes: Buffer) => {
-		shown += bytes.toString();
-		for (let step = waiting[0]; step && shown.indexOf(step[0], from) >= 0; step = waiting[0]) {
-			from = shown.indexOf(step[0], from) + step[0].length;
-			child.stdin.write(step[1]);
-			waiting.shift();
-		}
-	});
-	await new Promise((resolve) => child.once('close', resolve));
-	const read = (part: string) => readFileSync(file(part), 'utf8').trim();
-	return {shown, status: Number(read('status')), before: read('before'), after: read('after')};
-}
+const onTerminal = hasTerminals ? test.serial : test.skip;
+const onNewTerminal = (name: string, ending: string, steps?: readonly Step[]) =>
+	runOnTerminal(join(directory, name), ending, steps);
 
 for (const [ending, status] of [
 	['power-off', 0],
@@ -120,4 +91,66 @@ test.serial('a second SIGTERM ends a machine that does not stop', async (t) => {
 	await new Promise((resolve) => child.once('close', resolve));
 	t.is(shown, 'attached\nstop\n');
 	t.is(child.signalCode, 'SIGTERM');
+});
+
+const inShell = hasTerminals && spawnSync('bash', ['--version']).status === 0 ? test.serial : test.skip;
+/** As a user starts it: from an interactive shell, which has job control. */
+const shell = "PS1='prompt> ' bash --norc --noprofile -i";
+const command = `${process.execPath} --import=tsx ${fixture} wait`;
+
+/** What the kernel says of the process whose pid file is in `folder`: T is stopped by job control. */
+function stateIn(folder: string): string {
+	const pid = readFileSync(join(folder, 'pid'), 'latin1').trim();
+	return readFileSync(`/proc/${pid}/stat`, 'latin1')
+		.replace(/^.*\) /s, '')
+		.charAt(0);
+}
+
+inShell('in the background of a shell it runs, and fg gives it the keyboard', async (t) => {
+	const folder = mkdtempSync(join(directory, 'background-'));
+	const states: string[] = [];
+	const look = (then: string) => () => {
+		states.push(stateIn(folder));
+		return then;
+	};
+	const shown = await showsOnTerminal(shell, [
+		['prompt> ', `${command} ${folder} &\n`],
+		['ready\r\n', look('echo $((40 + 2))\n')],
+		['42\r\n', look('fg\n')],
+		['Ctrl-Q opens the console', 'x'],
+		['guest got 78', '\x11'],
+		// Ctrl-Z goes back to the shell.
+		['openvmm> ', '\x1a'],
+		['Stopped', look('bg\n')],
+		['resume\r\n', look('echo $((42 + 1))\n')],
+		['43\r\n', look('fg\n')],
+		['openvmm> ', 'input\ry'],
+		['guest got 79', '\x11'],
+		['openvmm> ', 'quit\r'],
+		['stopped\r\n', 'echo status $?\n'],
+		['status 0', 'exit\n'],
+	]);
+	t.deepEqual(
+		states.map((state) => state === 'T'),
+		[false, false, true, false, false],
+	);
+	t.regex(shown, /pause\r\n[\s\S]*resume\r\n/);
+	t.notRegex(shown, /tty (in|out)put/);
+	t.deepEqual(readdirSync(folder), []);
+});
+
+inShell('stopped by force and sent to the background it runs on, and ends there', async (t) => {
+	const folder = mkdtempSync(join(directory, 'stopped-'));
+	const signal = (name: NodeJS.Signals) => process.kill(Number(readFileSync(join(folder, 'pid'), 'latin1')), name);
+	const shown = await showsOnTerminal(shell, [
+		['prompt> ', `${command} ${folder}\n`],
+		['ready\r\n', () => void signal('SIGSTOP')],
+		['Stopped', 'bg\n'],
+		['resume\r\n', 'echo $((40 + 2))\n'],
+		['42\r\n', () => void signal('SIGTERM')],
+		['stopped\r\n', 'wait; stty -a | grep -o -- "-\\?icanon"; exit\n'],
+	]);
+	t.regex(shown, /\nicanon\r\n/);
+	t.notRegex(shown, /tty (in|out)put/);
+	t.deepEqual(readdirSync(folder), []);
 });

@@ -1,5 +1,8 @@
+import {constants} from 'node:os';
 import type {ReadStream} from 'node:tty';
+import {blockSignal} from '#support/ffi';
 import {ConsoleInput, consoleKey} from './console-input.ts';
+import {Foreground} from './foreground.ts';
 import type {Machine} from './machine.ts';
 import {print} from './print.ts';
 
@@ -41,11 +44,17 @@ function attachStream(stdin: NodeJS.ReadStream, machine: Machine): void {
 	});
 }
 
+/** A terminal in raw mode, while the process is in the foreground: in the background the keyboard is the shell's. */
 class TtyTerminal implements Terminal {
 	readonly #stdin: ReadStream;
 	readonly #machine: Machine;
 	readonly #options: TerminalOptions;
 	readonly #input: ConsoleInput;
+	readonly #foreground: Foreground;
+	/** What happens to the keys: nothing until the first time in the foreground. */
+	#keys: 'nothing' | 'guest' | 'console' = 'nothing';
+	/** Shows the console's prompt again. */
+	#prompt: () => void = () => {};
 	#restored = false;
 
 	constructor(stdin: ReadStream, machine: Machine, options: TerminalOptions) {
@@ -53,25 +62,54 @@ class TtyTerminal implements Terminal {
 		this.#machine = machine;
 		this.#options = options;
 		this.#input = new ConsoleInput(machine);
-		if (options.toGuest) {
-			const hint = options.paused ? ', where "resume" starts the guest' : '';
-			print(2, `openvmm: Ctrl-Q opens the console${hint}\n`);
-			this.#toGuest();
-		} else void this.#console(Buffer.alloc(0));
+		this.#foreground = new Foreground(0, () => this.#settle());
+		this.#settle();
 	}
 
 	restore(): void {
 		if (this.#restored) return;
 		this.#restored = true;
+		this.#foreground.close();
 		this.#stdin.off('data', this.#relay);
-		this.#stdin.setRawMode(false);
+		// In the background the mode is the shell's, and libuv would be stopped for restoring it.
+		if (this.#foreground.isOurs) this.#stdin.setRawMode(false);
+		else blockSignal(constants.signals.SIGTTOU);
 		this.#stdin.destroy();
+	}
+
+	/** Takes the keyboard in the foreground, leaves it alone in the background. */
+	#settle(): void {
+		if (this.#restored) return;
+		if (!this.#foreground.isOurs) {
+			this.#stdin.pause();
+			return;
+		}
+		if (this.#keys === 'nothing') {
+			this.#begin();
+			return;
+		}
+		// The shell has changed the mode, and Node.js does not set the one that it believes to be there.
+		this.#stdin.setRawMode(false);
+		this.#stdin.setRawMode(true);
+		this.#stdin.resume();
+		this.#prompt();
+	}
+
+	#begin(): void {
+		const {toGuest, paused} = this.#options;
+		if (toGuest) {
+			const hint = paused ? ', where "resume" starts the guest' : '';
+			print(2, `openvmm: Ctrl-Q opens the console${hint}\n`);
+			this.#toGuest();
+		} else void this.#console(Buffer.alloc(0));
 	}
 
 	#toGuest(): void {
 		if (this.#restored) return;
-		this.#stdin.setRawMode(true);
+		this.#keys = 'guest';
 		this.#stdin.on('data', this.#relay);
+		if (!this.#foreground.isOurs) return;
+		this.#stdin.setRawMode(true);
 		this.#stdin.resume();
 	}
 
@@ -84,12 +122,31 @@ class TtyTerminal implements Terminal {
 	};
 
 	async #console(typedAhead: Buffer): Promise<void> {
+		this.#keys = 'console';
 		this.#stdin.off('data', this.#relay);
 		const {consolePrompt} = await import('./console.ts');
-		const options = {stdin: this.#stdin, typedAhead, guestInput: this.#options.toGuest};
-		const {next, typedAhead: forGuest} = await consolePrompt(this.#machine, options);
+		const {next, typedAhead: forGuest} = await consolePrompt(this.#machine, {
+			stdin: this.#stdin,
+			typedAhead,
+			guestInput: this.#options.toGuest,
+			suspend: () => void this.#suspend(),
+			opened: (prompt) => {
+				this.#prompt = prompt;
+			},
+		});
+		this.#prompt = () => {};
 		if (next === 'quit') return this.#options.quit();
 		this.#toGuest();
 		this.#relay(Buffer.from(forGuest));
+	}
+
+	/** Back to the shell, as Ctrl-Z does with other programs. What continues the process resumes the machine. */
+	async #suspend(): Promise<void> {
+		// A machine that cannot be paused stands still with the process all the same.
+		await this.#machine.pause().catch(() => {});
+		this.#stdin.pause();
+		this.#stdin.setRawMode(false);
+		// Reading has ended by then.
+		setImmediate(() => process.kill(process.pid, 'SIGSTOP'));
 	}
 }

@@ -38,11 +38,15 @@ export class DeviceWorker {
 			polled: {poll: () => this.#live?.backs.poll() ?? false, sleeping: (asleep) => bell.sleeping(asleep)},
 		});
 		const {machine} = await attachMachine(data, kicker(data.bootHandle));
-		this.#live = {
-			reactor,
-			machine,
-			backs: new DeviceBacks(machine, reactor, (error) => this.#failed.resolve(error.toData())),
-		};
+		try {
+			const backs = new DeviceBacks(machine, reactor, (error) => this.#failed.resolve(error.toData()));
+			this.#live = {reactor, machine, backs};
+		} catch (error) {
+			// It closes its descriptors when it runs to its end.
+			reactor.close();
+			await reactor.run();
+			throw error;
+		}
 		// After the answer to this call has been sent.
 		setImmediate(() => void reactor.run().then(leaveOwner));
 	}

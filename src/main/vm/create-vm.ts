@@ -126,7 +126,8 @@ async function build(config: VmConfig, options: CreateOptions): Promise<Built> {
 	try {
 		return await assemble(config, options, undo);
 	} catch (error) {
-		for (const step of undo.reverse()) await step();
+		// What went wrong first is told, whatever the way back meets.
+		for (const step of undo.reverse()) await (async () => step())().catch(() => {});
 		throw error;
 	}
 }
@@ -187,6 +188,8 @@ async function assemble(config: VmConfig, options: CreateOptions, undo: Undo): P
 	const {irqchip} = config;
 	const vcpuParts = {workers, topology, irqchip, kvm, cpuid, partition, mailboxSpins, entry, ...wiring};
 	const {threads, bootHandle} = wireVcpus(vcpuParts);
+	// They use the partition and its memory from here on: they leave before these are closed.
+	undo.push(async () => void (await Promise.all(workers.map(({leave}) => leave()))));
 	const prefetched = ram.banks.flatMap(({ranges, prefetch}) => (prefetch ? ranges : []));
 	if (prefetched.length > 0) await prefetchRam(prefetched, options.prefetched ?? (() => {}));
 	const ramUnit = memoryUnit(memory, bootImage);
@@ -239,6 +242,7 @@ async function assemble(config: VmConfig, options: CreateOptions, undo: Undo): P
 		devices,
 		hotPlug: new HotPlug(machine, [vcpus, devices]),
 		actions: config.guestActions,
+		bootImage,
 		resetLimit: config.guestResetLimit,
 		haltWatch,
 		stuck: options.stuck ?? (() => {}),

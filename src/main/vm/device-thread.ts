@@ -4,8 +4,9 @@ import type {DeviceWorker, DeviceWorkerData} from '#main/device-worker';
 import {workerUrls} from '#main/workers';
 import type {ErrorData} from '#support/errors';
 import {signalEventfd} from '#support/ffi';
-import {ReactorState, type ReactorStateView} from '#support/reactor';
+import {ReactorState, type ReactorStateView, watchForHang} from '#support/reactor';
 import {type SpawnedWorker, spawnWorker} from '#support/rpc';
+import {vmError} from './errors.ts';
 import {failureData} from './failure-data.ts';
 
 /** The device worker as the machine's owner has it. */
@@ -62,6 +63,21 @@ export class DeviceThread {
 	/** Offers input to a device; returns how many bytes it took. */
 	feed(device: string, bytes: Uint8Array): Promise<number> {
 		return this.#call((api) => api.feed(device, bytes));
+	}
+
+	/**
+	 * The outcome of an operation that needs the thread. The operation is not given up when the thread keeps it: it goes on when
+	 * that comes back.
+	 * @throws VmmError VM_DEVICES_HUNG when the thread does not come back meanwhile; what the operation throws
+	 */
+	async supervise<T>(operation: Promise<T>): Promise<T> {
+		const {promise: kept, reject} = Promise.withResolvers<never>();
+		const watch = watchForHang(this.reactor, (tid, seconds) => reject(vmError('VM_DEVICES_HUNG', {tid, seconds})));
+		try {
+			return await Promise.race([operation, kept]);
+		} finally {
+			watch.close();
+		}
 	}
 
 	/** The part of its time, 0–1, that the thread's event loop was not idle. */

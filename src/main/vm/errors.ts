@@ -15,6 +15,16 @@ export const vmError = errorTable({
 		message: `The guest crashed again within the hour of ${c.limit} core dumps: this crash is not dumped to "${c.path}", nor any in the next ${c.waitMinutes} minutes`,
 		remedy: 'dump-core writes one at any time; a guest that crashes in a loop is ended by --guest-crash-action exit',
 	}),
+	VM_DEVICES_HUNG: (c: {tid: number; seconds: number}) => ({
+		message: `The devices' thread (${c.tid}) hangs: it has not come back to its wait for ${c.seconds} seconds`,
+		remedy:
+			'Look for what blocks in the back end of a device of your own (--device); without one this is a bug in openvmm: please report it',
+	}),
+	VM_NOT_AT_REST: (c: {seconds: number}) => ({
+		message: `Processors or devices of the machine have not come to rest within ${c.seconds} seconds`,
+		remedy:
+			'Look for code that does not come back in a device of your own (--device); without one this is a bug in openvmm: please report it',
+	}),
 	VM_DEBUGGED: (_: Record<never, never>) => ({
 		message: 'Another debugger is attached to the machine',
 		remedy: 'Detach it first',

@@ -10,7 +10,7 @@ const running: Report = {activity: 'runnable', registers: {rflags: 0x2n}};
 const unstarted: Report = {activity: 'uninitialized', registers: {rflags: 0x2n}};
 
 /** A watch over processors that answer so; `asked` resolves when it has been asked that often in all. */
-function watchOf(reports: Report[]) {
+function watchOf(reports: Report[], refusals = 0) {
 	let asked = 0;
 	const waiting: {count: number; resolve: () => void}[] = [];
 	const vcpus = reports.map((_, index) => {
@@ -28,6 +28,7 @@ function watchOf(reports: Report[]) {
 	watch.halted = () => {
 		count++;
 		told.resolve();
+		return count > refusals;
 	};
 	const askedTimes = (times: number) => new Promise<void>((resolve) => waiting.push({count: times, resolve}));
 	return {watch, vcpus, reports, told: told.promise, askedTimes, counts: () => ({told: count, asked})};
@@ -99,4 +100,12 @@ test('after a reset it is told again', async (t) => {
 	await askedTimes(counts().asked + 4);
 	watch.stop();
 	t.is(counts().told, 2);
+});
+
+test('whoever takes no notice is told again', async (t) => {
+	const {watch, askedTimes, counts} = watchOf([halted], 2);
+	watch.start();
+	await askedTimes(20);
+	watch.stop();
+	t.is(counts().told, 3);
 });

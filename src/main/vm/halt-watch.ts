@@ -22,8 +22,8 @@ const waitsForStart: readonly unknown[] = ['uninitialized', 'init received'];
  * non-maskable interrupt or a reset would wake it. A halted guest makes no exits, so nothing else would ever tell.
  */
 export class HaltWatch {
-	/** Told once after each power-on. */
-	halted: () => void = () => {};
+	/** Told until it says, once after each power-on, that it has taken notice. */
+	halted: () => boolean | Promise<boolean> = () => true;
 	readonly #vcpus: readonly WatchedVcpu[];
 	readonly #lookMs: number;
 	#patience: number = patience.first;
@@ -78,8 +78,9 @@ export class HaltWatch {
 			if (signal.aborted) return;
 			if (!this.#isHalted) this.#patience = Math.min(patience.longest, this.#patience * 2);
 			else if (!this.#wasTold) {
-				this.#wasTold = true;
-				this.halted();
+				const wasTold = await this.halted();
+				// Meanwhile the guest may have started anew.
+				if (!signal.aborted) this.#wasTold = wasTold;
 			}
 		}
 	}

@@ -4,6 +4,7 @@ import {vmConfig} from '#main/config';
 import type {ErrorData} from '#support/errors';
 import type {StopReason} from '#vcpu-worker/protocol';
 import {DebugControl} from './debug-control.ts';
+import {vmError} from './errors.ts';
 import {Lifecycle} from './lifecycle.ts';
 import type {VmEnd} from './vm-end.ts';
 import type {VmParts} from './vm-parts.ts';
@@ -14,16 +15,19 @@ interface Fakes {
 	readonly actions?: Partial<VmParts['actions']>;
 	readonly resetLimit?: number;
 	readonly release?: (end: VmEnd) => void;
+	readonly bootImage?: () => Promise<void>;
 }
 
 /** A life whose parts only take note of what is done to them. */
-function lifeOf({stopping, actions, resetLimit = 10, release}: Fakes = {}) {
+function lifeOf({stopping, actions, resetLimit = 10, release, bootImage = async () => {}}: Fakes = {}) {
 	const done: string[] = [];
 	const note = (what: string) => async () => void done.push(what);
 	const events = new MachineEvents(new SharedArrayBuffer(MachineState.byteLength));
 	const failure = Promise.withResolvers<ErrorData>();
+	const kept = Promise.withResolvers<never>();
+	kept.promise.catch(() => {});
 	const vcpus = {stopped: (_vcpu: number, _reason: StopReason) => {}, dispose: note('vcpus')};
-	const haltWatch = {halted: () => {}};
+	const haltWatch: {halted: () => boolean | Promise<boolean>} = {halted: () => true};
 	let stop = stopping;
 	const parts = {
 		machine: {events},
@@ -40,9 +44,14 @@ function lifeOf({stopping, actions, resetLimit = 10, release}: Fakes = {}) {
 		vcpus,
 		haltWatch,
 		debug: new DebugControl(),
-		devices: {failure: failure.promise, dispose: note('devices')},
+		devices: {
+			failure: failure.promise,
+			dispose: note('devices'),
+			supervise: <T>(operation: Promise<T>) => Promise.race([operation, kept.promise]),
+		},
 		actions: {...vmConfig().guestActions, ...actions},
 		resetLimit,
+		bootImage,
 		crashDump: async () => {},
 		halted: () => void done.push('halted'),
 		stuck: () => void done.push('stuck'),
@@ -61,7 +70,7 @@ function lifeOf({stopping, actions, resetLimit = 10, release}: Fakes = {}) {
 	};
 	/** Resolves when all that has been asked for so far is done. */
 	const settled = () => life.next(async () => {});
-	return {life, done, guest, settled, failDevices: failure.resolve, haltWatch};
+	return {life, done, guest, settled, failDevices: failure.resolve, haltWatch, keep: kept.reject};
 }
 
 const error: ErrorData = {code: 'DEVICE_FAILED', message: 'The device x failed', context: {}};
@@ -198,7 +207,7 @@ test('a reset by the owner does not wait, nor does a stop', async (t) => {
 test('a guest halted for good is said to be, and by default stays', async (t) => {
 	const {life, done, haltWatch, settled} = lifeOf();
 	await life.start();
-	haltWatch.halted();
+	t.true(await haltWatch.halted());
 	await settled();
 	t.is(life.state, 'running');
 	t.deepEqual(done, ['start', 'stuck']);
@@ -208,12 +217,12 @@ test('a guest halted for good is said to be, and by default stays', async (t) =>
 test('what follows a guest halted for good can be chosen', async (t) => {
 	const exiting = lifeOf({actions: {halt: {exit: 7}}});
 	await exiting.life.start();
-	exiting.haltWatch.halted();
+	void exiting.haltWatch.halted();
 	t.deepEqual(await exiting.life.ended, {kind: 'halt', status: 7});
 
 	const kept = lifeOf({actions: {halt: 'halt'}});
 	await kept.life.start();
-	kept.haltWatch.halted();
+	void kept.haltWatch.halted();
 	await kept.settled();
 	t.is(kept.life.state, 'halted');
 	t.deepEqual(kept.done, ['start', 'stuck', 'stop', 'halted']);
@@ -224,9 +233,65 @@ test('a watch that is late tells nothing of a machine that was paused meanwhile'
 	const {life, done, haltWatch, settled} = lifeOf({actions: {halt: {exit: 7}}});
 	await life.start();
 	await life.pause();
-	haltWatch.halted();
+	t.false(await haltWatch.halted());
 	await settled();
 	t.is(life.state, 'paused');
 	t.false(done.includes('stuck'));
+	await life.stop();
+});
+
+test('an operation that the devices keep for ever does not keep the machine from its end', async (t) => {
+	const hang = Promise.withResolvers<void>();
+	const {life, done, keep} = lifeOf({stopping: () => hang.promise});
+	await life.start();
+	const paused = life.pause();
+	const stopped = life.stop();
+	keep(vmError('VM_DEVICES_HUNG', {tid: 7, seconds: 5}));
+	await stopped;
+	t.like(await life.ended, {kind: 'error', error: {code: 'VM_DEVICES_HUNG'}});
+	t.false(done.includes('release'), 'the thread may still use it');
+	hang.resolve();
+	await paused;
+	t.is(life.state, 'stopped', 'over is over');
+	await life.stop();
+	t.is(done.filter((what) => what === 'vcpus').length, 1);
+});
+
+test('several vCPUs that stop for one cause are one crash, and it is of the run in which it was', async (t) => {
+	const {life, guest, done, settled} = lifeOf({actions: {crash: 'reset'}, resetLimit: 1});
+	await life.start();
+	for (let vcpu = 0; vcpu < 4; vcpu++) guest.stops({kind: 'crash', reason: 'triple fault'});
+	await settled();
+	t.is(life.state, 'running');
+	t.is(done.filter((what) => what === 'reset').length, 1);
+	const reset = life.reset();
+	guest.stops({kind: 'crash', reason: 'triple fault'});
+	await reset;
+	await settled();
+	t.is(life.state, 'running', 'the crash was of the run before');
+	await life.stop();
+});
+
+test('a pause and a start around a crash do not run a processor that has crashed', async (t) => {
+	const {life, guest, done} = lifeOf({stopping: () => guest.stops({kind: 'crash', reason: 'triple fault'})});
+	await life.start();
+	await Promise.all([life.pause(), life.start()]);
+	t.like(await life.ended, {kind: 'crash'});
+	t.is(done.filter((what) => what === 'start').length, 1);
+});
+
+test('a snapshot of a machine that waits to reset is one of a machine that has reset', async (t) => {
+	const {life, done} = await waitingLife();
+	await life.atRest('state', async () => void done.push('save'));
+	t.deepEqual(done.slice(-3), ['reset', 'save', 'start']);
+	await life.stop();
+});
+
+test('a reset without anything to start leaves the guest as it was', async (t) => {
+	const {life, done} = lifeOf({bootImage: () => Promise.reject(new Error('nothing to boot'))});
+	await life.start();
+	await t.throwsAsync(life.reset(), {message: 'nothing to boot'});
+	t.is(life.state, 'running');
+	t.deepEqual(done, ['start']);
 	await life.stop();
 });

@@ -5,7 +5,7 @@ import {failureData} from './failure-data.ts';
 import {type AfterEvent, afterEvent} from './guest-event.ts';
 import type {Breakpoints, Step} from './guest-stop.ts';
 import {ResetGuard} from './reset-guard.ts';
-import {tearDown} from './tear-down.ts';
+import {tearDown, within} from './tear-down.ts';
 import type {VmEnd, VmState} from './vm-end.ts';
 import type {VmParts} from './vm-parts.ts';
 import {writeMachineCore} from './write-machine-core.ts';
@@ -21,6 +21,9 @@ export class Lifecycle {
 	#state: VmState = 'created';
 	#last: Promise<void> = Promise.resolve();
 	#end: (end: VmEnd) => void = () => {};
+	#finishing: Promise<void> | undefined;
+	/** How often the guest has been started anew. */
+	#powerOns = 0;
 	readonly #resets: ResetGuard;
 	/** A vCPU cannot go on, and what follows from it has not been done yet. */
 	#isDoomed = false;
@@ -33,9 +36,14 @@ export class Lifecycle {
 		parts.vcpus.stopped = (vcpu, reason) => {
 			if (reason.kind === 'debug') parts.debug.hit({vcpu, stop: reason.stop});
 			this.#isDoomed ||= fatal.includes(reason.kind);
-			this.#follow(() => this.#stopped(vcpu, reason));
+			const powerOns = this.#powerOns;
+			// Several vCPUs stop for one cause, and a reset may have come between.
+			this.#follow(async () => {
+				if (powerOns === this.#powerOns) await this.#stopped(vcpu, reason);
+			});
 		};
-		parts.haltWatch.halted = () => this.#follow(() => this.#guestHalted());
+		parts.haltWatch.halted = () =>
+			this.next(() => this.#guestHalted().catch((cause: unknown) => this.#fail(cause).then(() => true)));
 		// A thread's death, and a device's, are noticed at once, whatever the machine is doing.
 		void parts.devices.failure.then((error) => this.next(() => this.#finish({kind: 'error', error})));
 		this.ended = new Promise((resolve) => {
@@ -63,7 +71,7 @@ export class Lifecycle {
 			if (this.#state !== 'running' && waiting === undefined) return;
 			if (this.#state === 'running') await this.#halt();
 			await waiting?.restart();
-			this.#state = 'paused';
+			this.#become('paused');
 			this.#parts.debug.report({kind: 'paused'});
 		});
 	}
@@ -72,21 +80,26 @@ export class Lifecycle {
 	reset(): Promise<void> {
 		return this.next(async () => {
 			if (this.#state === 'stopped') return;
+			// A machine that has nothing to start from goes on as it was.
+			await this.#parts.bootImage();
 			this.#takeWaiting();
 			this.#resets.restarted();
 			const debugged = this.#state === 'halted' && this.#parts.debug.isAttached;
 			const wasPaused = this.#state === 'paused' || this.#state === 'created' || debugged;
 			if (this.#state === 'running') await this.#halt();
 			this.#parts.debug.takeHeld();
-			await this.#powerOn();
-			if (!wasPaused) await this.#run();
-			else if (debugged) this.#state = 'paused';
+			await this.#orFail(async () => {
+				await this.#powerOn();
+				if (!wasPaused) await this.#run();
+				else if (debugged) this.#become('paused');
+			});
 		});
 	}
 
-	/** See `Vm.stop`. */
-	stop(): Promise<void> {
-		return this.next(() => this.#finish({kind: 'stopped'}));
+	/** See `Vm.stop`. An operation that the devices keep from its end does not keep the machine from its own. */
+	async stop(): Promise<void> {
+		const inTurn = this.next(() => this.#finish({kind: 'stopped'}));
+		await this.#parts.devices.supervise(inTurn).catch((cause: unknown) => this.#fail(cause));
 	}
 
 	/** See `Vm.detachDebugger`. */
@@ -95,7 +108,8 @@ export class Lifecycle {
 		debug.leave();
 		return this.next(async () => {
 			await this.atRestNow(async () => debug.clear());
-			await debug.takeHeld()?.();
+			const held = debug.takeHeld();
+			if (held !== undefined) await this.#orFail(held);
 		});
 	}
 
@@ -104,7 +118,7 @@ export class Lifecycle {
 		const {debug} = this.#parts;
 		return this.next(async () => {
 			const held = debug.takeHeld();
-			if (held !== undefined) return held();
+			if (held !== undefined) return this.#orFail(held);
 			if (this.#state !== 'created' && this.#state !== 'paused') return;
 			debug.prepare(breakpoints, steps);
 			await this.#run();
@@ -140,33 +154,59 @@ export class Lifecycle {
 
 	/** The same within an operation. */
 	async atRestNow<T>(operation: () => Promise<T>): Promise<T> {
+		// A guest that waits to start again is not one that waits for ever.
+		const waiting = this.#takeWaiting();
 		const wasRunning = this.#state === 'running';
 		if (wasRunning) await this.#halt();
+		if (waiting !== undefined) await this.#orFail(waiting.restart);
 		try {
 			return await operation();
 		} finally {
-			if (wasRunning && !this.#isDoomed) await this.#run();
+			if (wasRunning || waiting !== undefined) await this.#run();
 		}
 	}
 
 	/** Puts everything into its state at power-on, in which it is created. */
 	async #powerOn(): Promise<void> {
 		const {units, machine} = this.#parts;
+		if (this.#state === 'stopped') return;
+		this.#powerOns++;
+		this.#isDoomed = false;
 		machine.events.clear();
 		await units.reset();
 	}
 
 	async #run(): Promise<void> {
-		this.#state = 'running';
+		if (this.#state === 'stopped') return;
+		this.#become('running');
+		// What a vCPU has come to is seen to before it runs again.
+		if (this.#isDoomed) return;
 		this.#resets.running();
 		await this.#parts.units.start();
 	}
 
-	/** Everything out of the guest and quiescent. */
+	/** Everything out of the guest and quiescent. A machine of which something does not come to rest is over. */
 	async #halt(): Promise<void> {
-		await this.#parts.units.stop();
+		try {
+			const stopping = this.#parts.units.stop();
+			if ((await within(stopping, restLimitMs)) === 'late')
+				throw vmError('VM_NOT_AT_REST', {seconds: restLimitMs / 1000});
+		} catch (cause) {
+			this.#follow(() => this.#fail(cause));
+			throw cause;
+		}
 		this.#resets.still();
 		this.#parts.debug.runEnded();
+	}
+
+	/** An operation after which, when it fails, there is no way back. */
+	async #orFail(operation: () => Promise<void>): Promise<void> {
+		try {
+			await operation();
+		} catch (cause) {
+			await this.#fail(cause);
+			throw cause;
+		}
 	}
 
 	/** Does what a part of the machine calls for, after the operations before it. What cannot be done ends the machine. */
@@ -176,26 +216,20 @@ export class Lifecycle {
 
 	/** A vCPU stopped by itself: possibly while an operation stopped all of them. */
 	async #stopped(vcpu: number, reason: StopReason): Promise<void> {
+		// One whose state is not that between two instructions: nobody gets to see it.
+		if (reason.kind === 'failed') return this.#finish({kind: 'error', error: reason.error});
 		const wasPaused = this.#state === 'paused';
-		const isFatal = fatal.includes(reason.kind);
-		this.#isDoomed &&= !isFatal;
-		if (this.#state !== 'running' && !(wasPaused && isFatal)) return;
+		this.#isDoomed &&= reason.kind !== 'crash';
+		if (this.#state !== 'running' && !(wasPaused && reason.kind === 'crash')) return;
 		const {machine, actions, debug} = this.#parts;
-		if (this.#state === 'running') {
-			const halting = this.#halt();
-			// The processor that has failed is one that cannot be stopped in order.
-			await (reason.kind === 'failed' ? halting.catch(() => {}) : halting);
-		}
+		if (this.#state === 'running') await this.#halt();
 		if (reason.kind === 'debug') {
 			// The debugger may have left meanwhile.
 			if (!debug.isAttached) return this.#run();
-			this.#state = 'paused';
+			this.#become('paused');
 			return debug.report({kind: 'paused'});
 		}
-		this.#state = 'halted';
-		if (reason.kind === 'failed') {
-			return this.#crashed(vcpu, reason.error.message, () => this.#finish({kind: 'error', error: reason.error}));
-		}
+		this.#become('halted');
 		if (reason.kind === 'crash') {
 			const crash = (status: number): VmEnd => ({kind: 'crash', reason: reason.reason, vcpu, status});
 			return this.#crashed(vcpu, reason.reason, () => this.#act({action: actions.crash, end: crash}, wasPaused));
@@ -207,16 +241,17 @@ export class Lifecycle {
 		return after.crash === undefined ? this.#act(after) : this.#crashed(vcpu, after.crash, () => this.#act(after));
 	}
 
-	/** The guest can never go on by itself. */
-	async #guestHalted(): Promise<void> {
+	/** The guest can never go on by itself. False when that is nobody's business now. */
+	async #guestHalted(): Promise<boolean> {
 		const {actions, debug, stuck} = this.#parts;
-		if (this.#state !== 'running' || debug.isAttached) return;
+		if (this.#state !== 'running' || debug.isAttached) return false;
 		stuck();
 		const {halt: action} = actions;
-		if (action === 'none') return;
+		if (action === 'none') return true;
 		await this.#halt();
-		this.#state = 'halted';
-		return this.#act({action, end: (status) => ({kind: 'halt', status})});
+		this.#become('halted');
+		await this.#act({action, end: (status) => ({kind: 'halt', status})});
+		return true;
 	}
 
 	/** What follows a guest's stop could not be done: the machine is over. */
@@ -248,7 +283,7 @@ export class Lifecycle {
 		if (verdict.kind === 'loop') return this.#finish({kind: 'reset-loop', resets: verdict.resets});
 		if (verdict.afterMs > 0 && !staysPaused) return this.#restartAfter(verdict.afterMs, restart);
 		await restart();
-		if (staysPaused) this.#state = 'paused';
+		if (staysPaused) this.#become('paused');
 		else await this.#run();
 	}
 
@@ -271,23 +306,35 @@ export class Lifecycle {
 		return waiting;
 	}
 
-	/** Ends the machine, whatever of it still works. Never rejects. */
-	async #finish(end: VmEnd): Promise<void> {
-		if (this.#state === 'stopped') return;
+	/** Ends the machine, whatever of it still works, and once. Never rejects. */
+	#finish(end: VmEnd): Promise<void> {
+		this.#finishing ??= this.#tearDown(end);
+		return this.#finishing;
+	}
+
+	async #tearDown(end: VmEnd): Promise<void> {
 		const {devices, vcpus, release, debug} = this.#parts;
 		const wasRunning = this.#state === 'running';
-		this.#state = 'stopped';
+		this.#become('stopped');
 		this.#takeWaiting();
 		debug.takeHeld();
 		const last = await tearDown(end, [
-			{name: 'what is in flight', run: () => (wasRunning ? this.#halt() : undefined)},
-			{name: "the devices' thread", run: () => devices.dispose()},
+			{name: 'what is in flight', run: () => (wasRunning ? devices.supervise(this.#halt()) : undefined)},
+			{name: "the devices' thread", run: () => devices.supervise(devices.dispose())},
 			{name: "the processors' threads", run: () => vcpus.dispose()},
 			{name: 'what the host gave', run: () => release(end), needsAll: true},
 		]);
 		this.#end(last);
 	}
+
+	/** A machine that is over stays over, whatever an operation does that was under way. */
+	#become(state: VmState): void {
+		if (this.#state !== 'stopped') this.#state = state;
+	}
 }
+
+/** How long processors and devices may take to come to rest: writing to a slow disk takes its time, a bug does not end. */
+const restLimitMs = 30_000;
 
 /** Stops after which a vCPU cannot go on. */
 const fatal: readonly StopReason['kind'][] = ['failed', 'crash'];

@@ -1,4 +1,4 @@
-import {errorTable, type VmmError} from '#support/errors';
+import {errorTable, isVmmError, type VmmError} from '#support/errors';
 import {failureData} from './failure-data.ts';
 import type {VmEnd} from './vm-end.ts';
 
@@ -32,9 +32,10 @@ export async function tearDown(end: VmEnd, steps: readonly TearDownStep[], stepM
 	for (const {name, run, needsAll = false} of steps) {
 		if (needsAll && hanging.length > 0) continue;
 		try {
-			if ((await withLimit(run, stepMs)) === 'hangs') hanging.push(name);
+			if ((await within(run(), stepMs)) === 'late') hanging.push(name);
 		} catch (cause) {
 			problems.push(cause);
+			if (isVmmError(cause, 'VM_DEVICES_HUNG')) hanging.push(name);
 		}
 	}
 	if (end.kind === 'error') return end;
@@ -45,12 +46,13 @@ export async function tearDown(end: VmEnd, steps: readonly TearDownStep[], stepM
 const incomplete = (parts: readonly string[], stepMs: number): VmmError =>
 	tearDownError('VM_STOP_INCOMPLETE', {parts, seconds: stepMs / 1000});
 
-async function withLimit(run: () => void | Promise<void>, ms: number): Promise<'hangs' | undefined> {
-	const {promise, resolve} = Promise.withResolvers<'hangs'>();
-	const timer = setTimeout(resolve, ms, 'hangs');
-	const running = Promise.resolve(run()).then(() => undefined);
+/** Waits for work that cannot be given up: `late` when it is not done in time. */
+export async function within(work: Promise<void> | void, ms: number): Promise<'late' | undefined> {
+	const {promise, resolve} = Promise.withResolvers<'late'>();
+	const running = Promise.resolve(work).then(() => undefined);
 	// Nobody waits for one that fails after its limit.
 	running.catch(() => {});
+	const timer = setTimeout(resolve, ms, 'late');
 	try {
 		return await Promise.race([running, promise]);
 	} finally {

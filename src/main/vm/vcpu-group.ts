@@ -28,6 +28,8 @@ export class VcpuGroup {
 	constructor(threads: readonly VcpuThread[], planOf: (vcpu: number) => DebugPlan | 'hold' | undefined) {
 		this.#threads = threads;
 		this.#planOf = planOf;
+		// Also of a vCPU that does not run.
+		for (const thread of threads) thread.failed.catch((cause: unknown) => this.stopped(thread.index, failed(cause)));
 	}
 
 	get count(): number {

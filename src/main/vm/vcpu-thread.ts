@@ -40,6 +40,11 @@ export class VcpuThread {
 		this.#created.catch(() => {});
 	}
 
+	/** Rejects when the thread dies; never resolves. */
+	get failed(): Promise<never> {
+		return this.#worker.failed;
+	}
+
 	/** Resolves when the vCPU exists; rejects with what prevented it. */
 	ready(): Promise<void> {
 		return this.#created;

@@ -28,6 +28,8 @@ export interface VmParts {
 	/** Writes a snapshot of the machine at rest, whose units have saved `units`. */
 	readonly save: (directory: string, units: SavedUnits, progress?: RamProgress) => Promise<void>;
 	readonly actions: GuestActions;
+	/** What a reset starts. @throws VmmError when there is nothing, or something is wrong with it */
+	readonly bootImage: () => Promise<unknown>;
 	/** Resets that a guest may ask for in a row without getting anywhere; 0: any number. */
 	readonly resetLimit: number;
 	/** Notices a guest that can never go on. */

@@ -61,14 +61,20 @@ export class Vm {
 		return this.start(options);
 	}
 
-	/** Takes the guest off every processor; resolves when nothing is in flight. */
+	/**
+	 * Takes the guest off every processor; resolves when nothing is in flight.
+	 * @throws VmmError VM_DEVICES_HUNG; it is done when the devices' thread comes back. VM_NOT_AT_REST, which ends the machine
+	 */
 	pause(): Promise<void> {
-		return this.#life.pause();
+		return this.#parts.devices.supervise(this.#life.pause());
 	}
 
-	/** Starts the guest from its image again. A paused machine stays paused, and one that a debugger has stopped. */
+	/**
+	 * Starts the guest from its image again. A paused machine stays paused, and one that a debugger has stopped.
+	 * @throws VmmError VM_DEVICES_HUNG; it is done when the devices' thread comes back. VM_NOT_AT_REST, which ends the machine
+	 */
 	reset(): Promise<void> {
-		return this.#life.reset();
+		return this.#parts.devices.supervise(this.#life.reset());
 	}
 
 	/** Sends a non-maskable interrupt to the boot processor. */
@@ -131,7 +137,7 @@ export class Vm {
 		return this.#life.atRest('memory', () => writeMachineCore(this.#parts, path, progress));
 	}
 
-	/** Ends the machine, whatever it is doing. */
+	/** Ends the machine, whatever it is doing. Never rejects: what cannot be stopped is how the machine {@link ended}. */
 	stop(): Promise<void> {
 		return this.#life.stop();
 	}

@@ -5,5 +5,13 @@ export {exchangePaths, Seek, seek} from './file-system.ts';
 export {koffi} from './koffi.ts';
 export {addressOf} from './libc.ts';
 export {Advice, advise, bindMemory, Memfd, Mmap, mapOver, memfdCreate, truncate} from './memory-map.ts';
-export {blockSignal, gettid, signalConsumer, signalThread} from './signals.ts';
+export {
+	blockSignal,
+	foregroundGroup,
+	gettid,
+	ignoreSignal,
+	processGroup,
+	signalConsumer,
+	signalThread,
+} from './signals.ts';
 export {accept, ipVersion, listenTcp, listenUnix, unixPathLimit} from './socket.ts';

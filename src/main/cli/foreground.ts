@@ -1,0 +1,44 @@
+import {foregroundGroup, processGroup} from '#support/ffi';
+
+/** How often to look while in the background: a shell's `fg` of a job that runs sends no signal. */
+const lookMs = 200;
+
+/**
+ * Whether this process may use the terminal at a descriptor: a shell with job control stops a process of another group than
+ * the foreground's for reading from it and for changing its mode.
+ */
+export class Foreground {
+	readonly #fd: number;
+	readonly #changed: () => void;
+	#looking: NodeJS.Timeout | undefined;
+
+	/** @param changed - called when the answer may have changed, or the terminal's mode: also after each stop of the process */
+	constructor(fd: number, changed: () => void) {
+		this.#fd = fd;
+		this.#changed = changed;
+		process.on('SIGCONT', this.#look);
+		this.#lookAgain();
+	}
+
+	/** A terminal that does not control this process stops nobody. */
+	get isOurs(): boolean {
+		const group = foregroundGroup(this.#fd);
+		return group < 0 || group === processGroup();
+	}
+
+	close(): void {
+		process.off('SIGCONT', this.#look);
+		clearTimeout(this.#looking);
+	}
+
+	readonly #look = (): void => {
+		this.#changed();
+		this.#lookAgain();
+	};
+
+	#lookAgain(): void {
+		clearTimeout(this.#looking);
+		if (!this.isOurs)
+			this.#looking = setTimeout(() => (this.isOurs ? this.#look() : this.#lookAgain()), lookMs).unref();
+	}
+}
