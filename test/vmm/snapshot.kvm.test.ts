@@ -146,6 +146,8 @@ function wrongUnits(units: Units): [code: RegExp, units: Units][] {
 		[/STATE_UNITS_DIFFER/, timeless],
 		[/STATE_UNITS_DIFFER/, {...units, other: {}}],
 		[/STATE_FIELD_WRONG/, {...units, time: -1}],
+		[/STATE_FIELD_WRONG/, {...units, time: {...(units['time'] as object), stoppedAtMs: 2 ** 63}}],
+		[/VM_CLOCK_TOO_FAR/, {...units, time: {...(units['time'] as object), stoppedAtMs: 0}}],
 		[/STATE_FIELD_WRONG/, {...units, clock: '99999999999999999999'}],
 		[/STATE_FIELD_WRONG/, {...units, devices: {interrupts: '', devices: 5}}],
 		[/STATE_DEVICES_DIFFER/, {...units, devices: {interrupts: '', devices: {}}}],
