@@ -110,7 +110,8 @@ test.serial('the pid file is locked while the machine runs, and the log tells of
 		.trim()
 		.split('\n')
 		.map((line) => JSON.parse(line).msg);
-	t.deepEqual(messages, ['Machine created', 'Machine ends']);
+	// In between it may tell that the guest has halted for good.
+	t.deepEqual([messages[0], messages.at(-1)], ['Machine created', 'Machine ends']);
 });
 
 /** Bytes of a process's memory that are its own: neither files nor the guest's RAM, which is shared. 0 once it is gone. */
