@@ -38,7 +38,7 @@ export function parseIncubatorWords(words: readonly string[]): IncubatorRequest 
 		args: own,
 		options: {
 			smp: {type: 'string', default: String(DEFAULT_PROCESSORS)},
-			memory: {type: 'string', default: '4G'},
+			memory: {type: 'string', default: '6G'},
 			minutes: {type: 'string', default: String(DEFAULT_MINUTES)},
 			terminal: {type: 'boolean', default: false},
 		},

@@ -39,7 +39,7 @@ export const DEFAULT_PROCESSORS = Math.max(2, availableParallelism());
 export interface IncubatorOptions {
 	/** Processors of the incubator. Default {@link DEFAULT_PROCESSORS}. */
 	readonly processors?: number;
-	/** Memory of the incubator; only what it touches is taken from the host. Default 4096. */
+	/** Memory of the incubator; only what it touches is taken from the host. Default 6144, for guests with memory above 4 GiB. */
 	readonly memoryMib?: number;
 	/** After this it is started once more. Default 90 s, for a busy host; it takes about 7 s on an idle one. */
 	readonly bootTimeoutMs?: number;
@@ -145,7 +145,7 @@ class Session implements Incubator {
 		const ready = this.#acceptAgent();
 		this.#machine = await startMachine({
 			processors: options.processors ?? DEFAULT_PROCESSORS,
-			memoryMib: options.memoryMib ?? 4096,
+			memoryMib: options.memoryMib ?? 6144,
 			kernel: KERNEL,
 			initrd: INITRD,
 			environment: {INCUBATOR_REPO: REPO, INCUBATOR_NODE: process.execPath, INCUBATOR_AGENT: agentPath},
