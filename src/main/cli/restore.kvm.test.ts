@@ -120,5 +120,5 @@ test.serial('signals pause, resume, reset and end all clones', async (t) => {
 	await all(boots, 2);
 	child.kill('SIGTERM');
 	t.is(await ended, 143);
-	t.regex(await stderr, /^openvmm: 3 clones of .*\n$/);
+	t.regex(await stderr, /^openvmm: 3 clones of .*$/m);
 });
