@@ -61,15 +61,16 @@ for (const irqchip of ['kernel', 'split'] as const) {
 				const restored = await testVm(t, {...options, boot: {kind: 'none'}}, {snapshot, clock});
 				const startedAt = Math.floor(Date.now() / 1000);
 				await restored.vm.start();
-				await restored.waitFor(/tick [^\n]*\n/);
+				await restored.waitFor(/(tick [^\n]*\n[\s\S]*){2}/);
 				const firstBy = Math.ceil(Date.now() / 1000);
 				t.deepEqual(await restored.vm.ended, {kind: 'power-off'}, restored.output);
 				const endedAt = Math.ceil(Date.now() / 1000);
-				const seen = ticks(restored.output);
+				// The guest may have been saved amid the first one, with one clock read and another not.
+				const seen = ticks(restored.output).slice(1);
 				const [first] = seen as [Tick];
 				const facts = `${JSON.stringify({clock, last, first, startedAt, firstBy, endedAt})}\n${restored.output}`;
 				t.log(facts);
-				t.is(first.number, last.number + 1, facts);
+				t.is(first.number, last.number + 2, facts);
 				t.is(seen.at(-1)?.number, 19, facts);
 				const passed = {uptime: first.uptime - last.uptime, date: first.date - last.date};
 				if (clock === 'continue') {
