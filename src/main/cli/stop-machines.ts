@@ -27,9 +27,12 @@ export async function stopMachines(
 	const limit = setTimeout(() => endByForce([hung]), stopLimitMs);
 	try {
 		await Promise.all(machines.map((machine) => machine.stop()));
-		const ends = await Promise.all(machines.map(({ended}) => ended));
-		const left = ends.flatMap((end) =>
-			end.kind === 'error' && incomplete.includes(end.error.code) ? [end.error] : [],
+		// Known by now, or nothing to wait for.
+		const known = Promise.all(
+			machines.map(({ended}) => Promise.race([ended, new Promise<undefined>((done) => setImmediate(done, undefined))])),
+		);
+		const left = (await known).flatMap((end) =>
+			end?.kind === 'error' && incomplete.includes(end.error.code) ? [end.error] : [],
 		);
 		if (left.length > 0) endByForce(left);
 	} finally {
