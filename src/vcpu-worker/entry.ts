@@ -1,4 +1,6 @@
-import {serveOwner} from '#support/rpc';
+import {leaveOwner, serveOwner} from '#support/rpc';
+import {warmBackEnd} from '#vcpu-worker/back-ends';
 import {VcpuWorker} from '#vcpu-worker/worker';
 
-serveOwner(new VcpuWorker());
+serveOwner(new VcpuWorker(leaveOwner));
+warmBackEnd();

@@ -9,9 +9,10 @@ import {mkdtempSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {latchKind} from '#devices/chipset/latch';
+import type {IoBus} from '#devices/io-bus';
 import {oneThreadMachine} from '#devices/testing';
 import {koffi} from '#support/ffi';
-import type {CpuBackend, PortExit} from '#vcpu-worker/backend';
+import type {CpuBackend} from '#vcpu-worker/hypervisor';
 import {ExitSampler} from '#vcpu-worker/latency';
 import {VcpuControl, vcpuShared, vcpuSharedBytes} from '#vcpu-worker/protocol';
 import {runVcpu} from '#vcpu-worker/run-loop';
@@ -31,19 +32,11 @@ function nsPerExit(action: () => void): number {
 }
 
 /** A processor whose guest does nothing but `in al, port`; asks to stop after {@link exits}. */
-function processor(control: ReturnType<typeof VcpuControl.on>): CpuBackend {
+function processor(control: ReturnType<typeof VcpuControl.on>, bus: IoBus): CpuBackend {
 	const page = new DataView(new SharedArrayBuffer(4096));
-	const exit: PortExit = {
-		isWrite: false,
-		port,
-		size: 1,
-		count: 1,
-		read: () => 0,
-		write: (_index, value) => page.setUint8(0, value),
-	};
 	let left = 0;
 	const cpu: Partial<CpuBackend> = {
-		port: exit,
+		serve: () => page.setUint8(0, bus.readPort(port, 1)),
 		clearKick() {
 			left = exits;
 		},
@@ -64,8 +57,9 @@ function machineWithLatch() {
 
 const {control, probe, latencies} = vcpuShared({buffer: new SharedArrayBuffer(vcpuSharedBytes), byteOffset: 0});
 const sampler = new ExitSampler(latencies);
-const cpu = processor(control);
-const context = {...machineWithLatch(), cpu, control, probe, sampler, split: undefined, isBoot: true};
+const {bus, events} = machineWithLatch();
+const cpu = processor(control, bus);
+const context = {events, cpu, control, probe, sampler, split: undefined, isBoot: true};
 function runLoop(): void {
 	control.stopRequested = 0;
 	latencies.sampleEvery = 0;

@@ -1,4 +1,4 @@
-import type {Reactor, Readiness, Timer, Watch} from '#support/reactor';
+import type {Polled, Reactor, Readiness, Timer, Watch} from '#support/reactor';
 
 interface FakeWatch {
 	readonly fd: number;
@@ -13,8 +13,14 @@ export class FakeReactor implements Reactor {
 	readonly watches = new Set<FakeWatch>();
 	/** Armed timers. */
 	readonly timers = new Set<{readonly dueNs: number; readonly expired: () => void}>();
+	readonly #polled: Polled | undefined;
+	readonly #closed = Promise.withResolvers<void>();
 	#nowNs = 0;
 	#deferred: (() => void)[] = [];
+
+	constructor({polled}: {readonly polled?: Polled} = {}) {
+		this.#polled = polled;
+	}
 
 	watch(
 		fd: number,
@@ -41,11 +47,21 @@ export class FakeReactor implements Reactor {
 		this.#deferred.push(action);
 	}
 
+	/** Resolves when it is closed: the turns are the test's. */
+	run(): Promise<void> {
+		return this.#closed.promise;
+	}
+
+	close(): void {
+		this.#closed.resolve();
+	}
+
 	/**
-	 * Runs deferred actions, reports every watched descriptor ready for what it is watched for, and lets `elapsedNs` pass
+	 * Serves what is found by looking, runs deferred actions, reports every watched descriptor ready for what it is watched for, and lets `elapsedNs` pass
 	 * for the timers.
 	 */
 	turn(elapsedNs = 1e6): void {
+		this.#polled?.poll();
 		const deferred = this.#deferred;
 		this.#deferred = [];
 		for (const action of deferred) action();

@@ -3,21 +3,34 @@ import {type AttachedMachine, DeviceBacks, type MachineLayout} from '#devices/ma
 import {loadDeviceModels} from '#devices/registry';
 import type {ErrorData} from '#support/errors';
 import {Doorbell} from '#support/mailbox';
-import {EpollReactor, ReactorState} from '#support/reactor';
-import {leaveOwner} from '#support/rpc';
-import {attachMachine, kicker, type MachineHandle, type VcpuHandle} from '#vcpu-worker/machine';
+import {EpollReactor, type Reactor, type ReactorOptions, ReactorState} from '#support/reactor';
+import {attachMachine, type MachineHandle} from '#vcpu-worker/machine';
 
 /** What a device worker starts with. */
 export interface DeviceWorkerData extends MachineHandle {
-	readonly bootHandle: VcpuHandle;
 	/** Of {@link ReactorState}: what the thread is doing, for whoever looks. */
 	readonly reactor: SharedArrayBuffer;
 	/** How long to look for work before sleeping, in nanoseconds. */
 	readonly pollNs: number;
 }
 
+/** A reactor that is its thread's main loop. */
+export interface RunningReactor extends Reactor {
+	/** Resolves after {@link close}. */
+	run(): Promise<void>;
+	close(): void;
+}
+
+/** What a device worker has of its thread. */
+export interface DeviceWorkerHost {
+	/** Makes the reactor; without this, one over epoll. */
+	readonly openReactor?: (options: ReactorOptions) => RunningReactor;
+	/** Ends the thread, where this has one of its own. */
+	readonly leave: () => void;
+}
+
 interface LiveDevices {
-	readonly reactor: EpollReactor;
+	readonly reactor: RunningReactor;
 	readonly machine: AttachedMachine;
 	readonly backs: DeviceBacks;
 }
@@ -26,18 +39,25 @@ interface LiveDevices {
 export class DeviceWorker {
 	#live: LiveDevices | undefined;
 	readonly #failed = Promise.withResolvers<ErrorData>();
+	readonly #openReactor: (options: ReactorOptions) => RunningReactor;
+	readonly #leave: () => void;
+
+	constructor({openReactor = (options) => new EpollReactor(options), leave}: DeviceWorkerHost) {
+		this.#openReactor = openReactor;
+		this.#leave = leave;
+	}
 
 	/** Makes the backs and gives the thread to its reactor. Call first. @throws VmmError when a host resource cannot be had */
 	async create(data: DeviceWorkerData): Promise<void> {
 		const {layout, pollNs} = data;
 		const bell = new Doorbell(layout.doorbell);
-		const reactor = new EpollReactor({
+		const reactor = this.#openReactor({
 			pollNs,
 			state: ReactorState.on(data.reactor),
 			wakeFd: layout.doorbell.wakeFd,
 			polled: {poll: () => this.#live?.backs.poll() ?? false, sleeping: (asleep) => bell.sleeping(asleep)},
 		});
-		const {machine} = await attachMachine(data, kicker(data.bootHandle));
+		const {machine} = await attachMachine(data, {alertsBootCpu: true});
 		try {
 			const backs = new DeviceBacks(machine, reactor, (error) => this.#failed.resolve(error.toData()));
 			this.#live = {reactor, machine, backs};
@@ -48,7 +68,7 @@ export class DeviceWorker {
 			throw error;
 		}
 		// After the answer to this call has been sent.
-		setImmediate(() => void reactor.run().then(leaveOwner));
+		setImmediate(() => void reactor.run().then(this.#leave));
 	}
 
 	/** Resolves when a device's code has failed: its thread goes on, and the machine is to end. */
@@ -88,6 +108,6 @@ export class DeviceWorker {
 	dispose(): void {
 		this.#live?.backs.dispose();
 		this.#live?.reactor.close();
-		if (this.#live === undefined) leaveOwner();
+		if (this.#live === undefined) this.#leave();
 	}
 }

@@ -1,4 +1,4 @@
-import {serveOwner} from '#support/rpc';
+import {leaveOwner, serveOwner} from '#support/rpc';
 import {DeviceWorker} from './device-worker.ts';
 
-serveOwner(new DeviceWorker());
+serveOwner(new DeviceWorker({leave: leaveOwner}));

@@ -1,8 +1,7 @@
 import {writeSync} from 'node:fs';
+import type {Finding, FindingLevel} from '#vcpu-worker/hypervisor';
 import {type Evidence, hostEvidence} from './evidence.ts';
-import type {Finding, Level} from './finding.ts';
 import {checkoutFindings, memoryFindings, processorFindings, runtimeFindings} from './host-findings.ts';
-import {kvmFindings} from './kvm-findings.ts';
 
 /** How the findings are printed. */
 export interface DoctorOptions {
@@ -16,7 +15,7 @@ const cannotRun = 4;
 export function examineHost(evidence: Evidence): Finding[] {
 	return [
 		...processorFindings(evidence),
-		...kvmFindings(evidence),
+		...evidence.hypervisor.examine(evidence),
 		...memoryFindings(evidence),
 		...runtimeFindings(evidence),
 		...checkoutFindings(evidence),
@@ -28,7 +27,7 @@ export const canRun = (findings: readonly Finding[]): boolean => findings.every(
 
 /** The findings as lines for a person, the verdict last. */
 export function findingsText(findings: readonly Finding[]): string {
-	const marks: Readonly<Record<Level, string>> = {ok: 'ok  ', warn: 'warn', fail: 'FAIL'};
+	const marks: Readonly<Record<FindingLevel, string>> = {ok: 'ok  ', warn: 'warn', fail: 'FAIL'};
 	const lines = findings.flatMap(({name, level, text, remedy}) => [
 		`${marks[level]}  ${name.padEnd(14)}  ${text}`,
 		...(remedy === undefined ? [] : [`${' '.repeat(22)}${remedy}`]),
@@ -40,8 +39,8 @@ export function findingsText(findings: readonly Finding[]): string {
  * Prints what this host can run.
  * @returns the status to end with: 0 when a guest can run, 4 when none can
  */
-export function doctor({json}: DoctorOptions, evidence: Evidence = hostEvidence()): number {
-	const findings = examineHost(evidence);
+export async function doctor({json}: DoctorOptions): Promise<number> {
+	const findings = examineHost(await hostEvidence());
 	const runs = canRun(findings);
 	writeSync(1, json ? `${JSON.stringify({canRun: runs, findings}, undefined, 2)}\n` : findingsText(findings));
 	return runs ? 0 : cannotRun;

@@ -1,17 +1,16 @@
 import {accessSync, constants, existsSync, readFileSync} from 'node:fs';
 import {arch, release} from 'node:os';
 import {dirname, join} from 'node:path';
-import {type KvmCapabilities, probeKvm} from '#vcpu-worker/kvm';
+import {loadHypervisor} from '#vcpu-worker/back-ends';
+import type {HostEvidence, Hypervisor} from '#vcpu-worker/hypervisor';
 
 /** What the findings are drawn from. */
-export interface Evidence {
-	/** A file's text without the space around it, or undefined where it is missing or closed to us. */
-	read(path: string): string | undefined;
+export interface Evidence extends HostEvidence {
 	exists(path: string): boolean;
 	/** Where a program is found on the path, or undefined. */
 	program(name: string): string | undefined;
-	/** @throws VmmError when KVM cannot be used */
-	probe(): KvmCapabilities;
+	/** What runs guests. */
+	readonly hypervisor: Pick<Hypervisor, 'examine'>;
 	readonly kernelRelease: string;
 	readonly architecture: string;
 	/** Node.js version without `v`. */
@@ -22,12 +21,12 @@ export interface Evidence {
 }
 
 /** The host this process runs on. */
-export function hostEvidence(): Evidence {
+export async function hostEvidence(): Promise<Evidence> {
 	return {
 		read: readText,
 		exists: existsSync,
 		program: findProgram,
-		probe: probeKvm,
+		hypervisor: await loadHypervisor('kvm'),
 		kernelRelease: release(),
 		architecture: arch(),
 		nodeVersion: process.versions.node,

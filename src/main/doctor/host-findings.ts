@@ -1,5 +1,5 @@
+import type {Finding} from '#vcpu-worker/hypervisor';
 import type {Evidence} from './evidence.ts';
-import type {Finding} from './finding.ts';
 
 const GiB = 2 ** 30;
 const neededNodeMajor = 24;

@@ -1,3 +1,2 @@
 export {canRun, type DoctorOptions, doctor, examineHost, findingsText} from './doctor.ts';
 export {type Evidence, hostEvidence} from './evidence.ts';
-export type {Finding, Level} from './finding.ts';

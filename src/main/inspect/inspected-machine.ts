@@ -2,6 +2,7 @@ import type {AttachedMachine} from '#devices/machine';
 import type {VmConfig} from '#main/config';
 import type {GuestRam} from '#main/memory';
 import type {ReactorStateView} from '#support/reactor';
+import type {Partition} from '#vcpu-worker/hypervisor';
 import type {VcpuLatenciesView} from '#vcpu-worker/latency';
 import type {CpuReport} from '#vcpu-worker/probe';
 import type {VcpuControlView} from '#vcpu-worker/protocol';
@@ -28,8 +29,8 @@ export interface InspectedMachine {
 	readonly ram: GuestRam;
 	readonly vcpus: readonly InspectedVcpu[];
 	readonly devices: InspectedThread & {readonly reactor: ReactorStateView};
-	/** The interrupt controllers and the timer, where KVM emulates them; may be asked for while the machine is not stopped. */
-	readonly kernelChips: (() => object) | undefined;
+	/** Its chips may be asked for while the machine is not stopped. */
+	readonly partition: Pick<Partition, 'handle' | 'threadOf' | 'inspectChips'>;
 	state(): string;
 	/** All processors were found halted with interrupts off. */
 	isHalted(): boolean;

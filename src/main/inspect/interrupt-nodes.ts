@@ -2,14 +2,18 @@ import {type Children, dataChildren, nodeName, object} from '#support/inspect';
 import type {InspectedMachine} from './inspected-machine.ts';
 
 /** `vm/interrupts`: every input that a device's line leads to, its level, and who raises it. */
-export const interruptNodes = ({machine, config, kernelChips, state}: InspectedMachine): Children => ({
-	controllers: config.irqchip === 'kernel' ? 'KVM' : 'devices: pic, ioapic, pit',
-	kernelChips: kernelChips && state() !== 'stopped' ? object(() => dataChildren(kernelChips())) : undefined,
+export const interruptNodes = ({machine, config, partition, state}: InspectedMachine): Children => ({
+	controllers: config.irqchip === 'kernel' ? partition.handle.kind : 'devices: pic, ioapic, pit',
+	kernelChips: chipNodes(partition.inspectChips, state),
 	inputs: object(() => {
 		const inputs = machine.devices.flatMap(({placed}) => Object.values(placed.lines).map(({gsi}) => gsi));
 		return Object.fromEntries([...new Set(inputs)].map((input) => [input, object(() => inputNodes(machine, input))]));
 	}),
 });
+
+/** Chips that are the back end's, while there is one. */
+const chipNodes = (inspect: (() => object) | undefined, state: () => string) =>
+	inspect === undefined || state() === 'stopped' ? undefined : object(() => dataChildren(inspect()));
 
 const inputNodes = ({devices, lines}: InspectedMachine['machine'], input: number): Children => ({
 	asserted: lines.isAsserted(input),

@@ -17,7 +17,6 @@ function machineOf(changes: Partial<InspectedVcpu> = {}) {
 		{name: 'com/1', kind: serial16550Kind, config: {base: 0x3f8, irq: 4, backend: {kind: 'none'}}, route: 'shared'},
 	]);
 	const {control, latencies} = vcpuShared({buffer: new SharedArrayBuffer(vcpuSharedBytes), byteOffset: 0});
-	control.tid = gettid();
 	const sampled: number[] = [];
 	const vcpu: InspectedVcpu = {
 		index: 0,
@@ -41,7 +40,7 @@ function machineOf(changes: Partial<InspectedVcpu> = {}) {
 			ram,
 			vcpus: [vcpu],
 			devices,
-			kernelChips: undefined,
+			partition: {handle: {kind: 'fake'}, threadOf: () => gettid(), inspectChips: undefined},
 			state: () => 'running',
 			isHalted: () => false,
 		},

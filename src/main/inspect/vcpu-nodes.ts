@@ -11,7 +11,7 @@ function vcpuChildren(vcpu: InspectedVcpu, inspected: InspectedMachine): Childre
 	const {control} = vcpu;
 	return {
 		running: control.running === 1,
-		thread: control.tid,
+		thread: inspected.partition.threadOf(vcpu.index),
 		exits: object(() => ({
 			port: control.portExits,
 			mmio: control.mmioExits,

@@ -12,12 +12,10 @@ export {
 } from './memory-layout.ts';
 export {nodesOfProcessors} from './numa-nodes.ts';
 export {
-	type ApicMode,
 	createProcessorTopology,
 	firstX2ApicId,
 	type HostTopology,
 	maxProcessors,
-	type ProcessorLimits,
 	type ProcessorOptions,
 	type ProcessorTopology,
 	type SmtOption,

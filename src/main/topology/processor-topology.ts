@@ -1,3 +1,4 @@
+import type {ApicMode, ProcessorLimits} from '#vcpu-worker/hypervisor';
 import {topologyError} from './errors.ts';
 
 /** How processors are addressed: as `--x2apic` takes it. `auto` and `supported` enable x2APIC only when it is needed. */
@@ -6,22 +7,12 @@ export type X2ApicOption = 'auto' | 'supported' | 'off' | 'on';
 /** Whether two processors share a core: as `--smt` takes it. `auto` follows the host. */
 export type SmtOption = 'auto' | 'force' | 'off';
 
-/** `xapic`: no x2APIC in CPUID; `x2apic-supported`: offered, off at reset; `x2apic-enabled`: on at reset. */
-export type ApicMode = 'xapic' | 'x2apic-supported' | 'x2apic-enabled';
-
 /** The host's processors, which fill in what the user left open. */
 export interface HostTopology {
 	/** 1 or 2; more counts as 2. */
 	readonly threadsPerCore: number;
 	/** Logical processors of one package. */
 	readonly vpsPerSocket: number;
-}
-
-/** What KVM allows on this host (KVM_CAP_MAX_VCPUS, KVM_CAP_MAX_VCPU_ID). */
-export interface ProcessorLimits {
-	readonly maxVcpus: number;
-	/** First id that is too large. */
-	readonly maxVcpuIds: number;
 }
 
 /** A machine's processors as asked for. */
@@ -41,7 +32,7 @@ export interface ProcessorOptions {
 export interface VpPlace {
 	/** 0 is the boot processor. Dense. */
 	readonly index: number;
-	/** Local APIC id, and KVM's vCPU id. */
+	/** Local APIC id. */
 	readonly apicId: number;
 	/** Socket as the APIC id names it, so an APIC id offset shifts it. */
 	readonly socket: number;
@@ -126,10 +117,10 @@ function isWholeNumber(value: number, least: number, most: number): boolean {
 }
 
 function checkProcessorCount(processors: number, limits: ProcessorLimits | undefined): void {
-	const kvmLimit = limits?.maxVcpus ?? maxProcessors;
-	const limit = Math.min(maxProcessors, kvmLimit);
+	const hostLimit = limits?.maxVcpus ?? maxProcessors;
+	const limit = Math.min(maxProcessors, hostLimit);
 	if (isWholeNumber(processors, 1, limit)) return;
-	const limitedBy = kvmLimit < maxProcessors ? "this host's KVM" : 'OpenVMM';
+	const limitedBy = hostLimit < maxProcessors ? "this host's hypervisor" : 'OpenVMM';
 	throw topologyError('TOPOLOGY_PROCESSOR_COUNT', {processors, limit, limitedBy});
 }
 

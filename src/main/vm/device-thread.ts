@@ -1,11 +1,10 @@
 import type {DeviceCommand} from '#devices/device';
 import type {MachineLayout} from '#devices/machine';
 import type {DeviceWorker, DeviceWorkerData} from '#main/device-worker';
-import {workerUrls} from '#main/workers';
 import type {ErrorData} from '#support/errors';
 import {signalEventfd} from '#support/ffi';
 import {ReactorState, type ReactorStateView, watchForHang} from '#support/reactor';
-import {type SpawnedWorker, spawnWorker} from '#support/rpc';
+import type {SpawnedWorker} from '#support/rpc';
 import {vmError} from './errors.ts';
 import {failureData} from './failure-data.ts';
 
@@ -19,11 +18,11 @@ export class DeviceThread {
 	/** What the thread is doing, live also while it hangs. */
 	readonly reactor: ReactorStateView;
 
-	/** Starts the thread; {@link ready} tells when it has its devices. */
-	constructor(data: Omit<DeviceWorkerData, 'reactor'>) {
+	/** @param worker - a thread of the devices' own, which now makes them; {@link ready} tells when it has */
+	constructor(worker: SpawnedWorker<DeviceWorker>, data: Omit<DeviceWorkerData, 'reactor'>) {
 		const reactor = new SharedArrayBuffer(ReactorState.byteLength);
 		this.reactor = ReactorState.on(reactor);
-		this.#worker = spawnWorker<DeviceWorker>(workerUrls.device, 'devices');
+		this.#worker = worker;
 		this.#wakeFd = data.layout.doorbell.wakeFd;
 		this.#created = this.#call((api) => api.create({...data, reactor}));
 		this.#created.catch(() => {});

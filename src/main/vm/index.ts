@@ -1,4 +1,5 @@
-export {type CreateOptions, createVm} from './create-vm.ts';
+export type {CreateOptions} from './create-options.ts';
+export {createVm} from './create-vm.ts';
 export {
 	type Breakpoints,
 	type DebugHit,

@@ -1,8 +1,8 @@
 import type {MachineLayout} from '#devices/machine';
 import type {SpawnedWorker} from '#support/rpc';
 import type {DebugPlan} from '#vcpu-worker/debug';
+import type {AttachedPartition} from '#vcpu-worker/hypervisor';
 import {VcpuLatencies, type VcpuLatenciesView} from '#vcpu-worker/latency';
-import {kicker} from '#vcpu-worker/machine';
 import {type CpuReport, ProbeAsker} from '#vcpu-worker/probe';
 import {type StopReason, VcpuControl, type VcpuControlView, vcpuShared} from '#vcpu-worker/protocol';
 import type {BootRegisters, ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
@@ -25,15 +25,18 @@ export class VcpuThread {
 	readonly #probe: ProbeAsker;
 	readonly #created: Promise<void>;
 
-	/** @param worker - a thread of this vCPU's own, which is now told to create it; {@link ready} tells when it has */
-	constructor(worker: SpawnedWorker<VcpuWorker>, data: VcpuWorkerData) {
-		const {index, handle} = data;
-		const {control, probe, latencies} = vcpuShared(handle.control);
+	/**
+	 * @param worker - a thread of this vCPU's own, which is now told to create it; {@link ready} tells when it has
+	 * @param partition - as this thread has it
+	 */
+	constructor(worker: SpawnedWorker<VcpuWorker>, data: VcpuWorkerData, partition: Pick<AttachedPartition, 'kick'>) {
+		const {index} = data;
+		const {control, probe, latencies} = vcpuShared(data.control);
 		this.index = index;
 		this.control = control;
 		this.latencies = latencies;
 		latencies.sampleEvery = defaultSampleEvery;
-		this.#kick = kicker(handle);
+		this.#kick = () => partition.kick(index);
 		this.#probe = new ProbeAsker(probe, this.#kick);
 		this.#worker = worker;
 		this.#created = this.#call((api) => api.create(data));

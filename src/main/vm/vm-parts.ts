@@ -3,11 +3,12 @@ import type {AttachedMachine} from '#devices/machine';
 import type {GuestActions} from '#main/config';
 import type {GuestRam, RamProgress} from '#main/memory';
 import type {InspectNode} from '#support/inspect';
+import type {SavedUnits, StateUnits} from '#support/state-units';
 import type {DebugControl} from './debug-control.ts';
 import type {DeviceThread} from './device-thread.ts';
 import type {HaltWatch} from './halt-watch.ts';
 import type {HotPlug} from './hot-plug.ts';
-import type {SavedUnits, StateUnits, TimeUnit} from './units/index.ts';
+import type {TimeUnit} from './units/index.ts';
 import type {VcpuGroup} from './vcpu-group.ts';
 import type {VmEnd, VmState} from './vm-end.ts';
 

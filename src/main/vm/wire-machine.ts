@@ -6,17 +6,7 @@ import type {LoadedModels} from '#devices/registry';
 import type {VmConfig} from '#main/config';
 import {describeDevices, describeOwnDevices, randomGenerationId} from '#main/machine';
 import {describePcie} from '#main/pcie';
-import {createProcessorTopology, type ProcessorTopology, readHostTopology} from '#main/topology';
 import {DoorbellState, mailboxBytes} from '#support/mailbox';
-import {Cap, Partition} from '#vcpu-worker/kvm';
-
-/** The machine's processors, within what this host's KVM allows. */
-export function hostedTopology({processors}: VmConfig, kvm: number): ProcessorTopology {
-	const {count, ...options} = processors;
-	const host = Partition.fromFd(kvm);
-	const limits = {maxVcpus: host.checkExtension(Cap.MAX_VCPUS), maxVcpuIds: host.checkExtension(Cap.MAX_VCPU_ID)};
-	return createProcessorTopology({processors: count, ...options, host: readHostTopology(), limits});
-}
 
 /** The modules of a user's own devices, loaded on this thread. */
 export interface OwnDevices {

@@ -1,2 +1,2 @@
 export {assembledGuest, publicApi, workerUrls} from './bundled-files.ts';
-export {WorkerStock} from './worker-stock.ts';
+export {type MachineWorkers, WorkerStock} from './worker-stock.ts';

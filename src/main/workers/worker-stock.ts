@@ -1,7 +1,16 @@
 import type {Worker} from 'node:worker_threads';
+import type {DeviceWorker} from '#main/device-worker';
 import {adoptWorker, type SpawnedWorker, spawnWorker} from '#support/rpc';
 import type {VcpuWorker} from '#vcpu-worker/worker';
 import {workerUrls} from './bundled-files.ts';
+
+/** Where a machine gets its workers from, each of which is then the machine's. */
+export interface MachineWorkers {
+	/** For one vCPU. */
+	takeVcpu(): SpawnedWorker<VcpuWorker>;
+	/** For the back ends of the devices. */
+	takeDevices(): SpawnedWorker<DeviceWorker>;
+}
 
 const spawnVcpu = () => spawnWorker<VcpuWorker>(workerUrls.vcpu, 'vcpu');
 
@@ -9,7 +18,7 @@ const spawnVcpu = () => spawnWorker<VcpuWorker>(workerUrls.vcpu, 'vcpu');
  * Threads that are started before a machine needs them: a thread takes as long to start as Node itself, so the sooner
  * the better. One stock may serve any number of machines.
  */
-export class WorkerStock {
+export class WorkerStock implements MachineWorkers {
 	readonly #vcpus: SpawnedWorker<VcpuWorker>[] = [];
 
 	/** @param first - a thread for a vCPU that has been started already */
@@ -22,9 +31,13 @@ export class WorkerStock {
 		while (this.#vcpus.length < vcpus) this.#vcpus.push(spawnVcpu());
 	}
 
-	/** A thread for a vCPU, which is then the caller's: a waiting one, or else a new one. */
+	/** A waiting thread, or else a new one. */
 	takeVcpu(): SpawnedWorker<VcpuWorker> {
 		return this.#vcpus.shift() ?? spawnVcpu();
+	}
+
+	takeDevices(): SpawnedWorker<DeviceWorker> {
+		return spawnWorker<DeviceWorker>(workerUrls.device, 'devices');
 	}
 
 	/** Ends the threads that nobody took. */

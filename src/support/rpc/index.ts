@@ -1,1 +1,1 @@
-export {adoptWorker, leaveOwner, type SpawnedWorker, serveOwner, spawnWorker} from './thread-rpc.ts';
+export {adoptWorker, leaveOwner, localWorker, type SpawnedWorker, serveOwner, spawnWorker} from './thread-rpc.ts';

@@ -38,10 +38,10 @@ export {
 	setGsiRouting,
 } from './interrupts.ts';
 export {KickReceiver, kickSignal, prepareThread, VcpuKick} from './kick.ts';
-export {KvmBackend} from './kvm-backend.ts';
+export {kvm} from './kvm-hypervisor.ts';
+export {KvmVm, type MemorySlot, reservedRange, splitPins} from './kvm-vm.ts';
 export {type MsrFilterRange, maxFilterRanges, setMsrFilter} from './msr-filter.ts';
 export {getMsrs, type Msr, type MsrResult, setMsrs} from './msrs.ts';
-export {type MemorySlot, Partition, reservedRange, splitPins} from './partition.ts';
 export {probeDebug} from './probe-debug.ts';
 export {type ChipStates, parseChips, readChips, type SavedChips, saveChips, writeChips} from './saved-chips.ts';
 export type {SavedVcpu} from './saved-vcpu.ts';

@@ -2,20 +2,20 @@ import {type InterruptController, pitReplacedInput} from '#devices/interrupts';
 import {setPitReplaced} from './chips.ts';
 import {extendedDestination} from './extended-destination.ts';
 import {setGsiRouting} from './interrupts.ts';
-import type {Partition} from './partition.ts';
+import type {KvmVm} from './kvm-vm.ts';
 
 /** The kernel's interrupt controllers (PIC and I/O APIC) as the inputs that device lines drive. */
-export function interruptController(partition: Partition): InterruptController {
+export function interruptController(vm: KvmVm): InterruptController {
 	return {
 		setLine: (input, asserted) => {
-			if (input === pitReplacedInput) setPitReplaced(partition.fd, asserted);
-			else partition.irqLine(input, asserted ? 1 : 0);
+			if (input === pitReplacedInput) setPitReplaced(vm.fd, asserted);
+			else vm.irqLine(input, asserted ? 1 : 0);
 		},
 		messages: {
-			send: (low, high, data) => void partition.signalMsi(low, extendedDestination(low, high), data),
+			send: (low, high, data) => void vm.signalMsi(low, extendedDestination(low, high), data),
 			setRoutes: (routes) =>
 				setGsiRouting(
-					partition.fd,
+					vm.fd,
 					routes.map(({input, addressLow, addressHigh, data}) => ({
 						kind: 'msi',
 						gsi: input,

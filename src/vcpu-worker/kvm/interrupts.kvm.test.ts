@@ -10,7 +10,7 @@ import {
 	defaultRoutes,
 	setGsiRouting,
 } from './interrupts.ts';
-import {Partition} from './partition.ts';
+import {KvmVm} from './kvm-vm.ts';
 import {runUntil, startGuest, type TestGuest, wrote} from './test-guest.ts';
 import {getLapic, setLapic} from './vcpu-state.ts';
 
@@ -53,7 +53,7 @@ test('another object over the same VM raises its lines', (t) => {
 	using guest = startGuest({code: polling});
 	handle(guest, 0x24, 0x81);
 	unmaskPic(guest);
-	const other = Partition.fromFd(guest.partition.fd);
+	const other = KvmVm.fromFd(guest.partition.fd);
 	other.irqLine(4, 1);
 	t.is(
 		runUntil(guest, () => wrote(guest, 0x81)),

@@ -1,16 +1,16 @@
 import type {GuestMemory} from '#devices/guest-memory';
 import type {ErrorData} from '#support/errors';
 import {Errno, errnoName} from '#support/ffi';
-import type {CounterReading, CpuBackend, ExitKind, Resumption} from '#vcpu-worker/backend';
 import type {DebugPlan, DebugStop} from '#vcpu-worker/debug';
+import type {CounterReading, CpuBackend, ExitKind, Resumption, VcpuWiring} from '#vcpu-worker/hypervisor';
 import type {GeneralRegisters, ProcessorRegisters, RegisterChanges, SpecialRegisters} from '#vcpu-worker/registers';
 import {Exit, SystemEvent} from './constants.ts';
 import {cpuDetails} from './cpu-details.ts';
 import {ExitReader} from './exits.ts';
-import {prepareThread} from './kick.ts';
 import {readRegisters, writeRegisters} from './processor-registers.ts';
 import {resumeVcpu} from './resume-vcpu.ts';
 import {parseVcpuState, type SavedVcpu, saveVcpuState} from './saved-vcpu.ts';
+import {serveMmio, serveMsr, servePort} from './serve-exit.ts';
 import {readTsc} from './tsc.ts';
 import {controlBytes, type KvmVcpu} from './vcpu.ts';
 import {VcpuDebug} from './vcpu-debug.ts';
@@ -19,27 +19,23 @@ import {readVcpuState, writeVcpuState} from './vcpu-transfer.ts';
 
 /** KVM as the run loop's processor. */
 export class KvmBackend implements CpuBackend {
-	readonly port: ExitReader['io'];
-	readonly mmio: ExitReader['mmio'];
-	readonly msr: ExitReader['msr'];
 	readonly #vcpu: KvmVcpu;
 	readonly #exit: ExitReader;
 	readonly #options: SnapshotOptions;
 	readonly #debug: VcpuDebug;
+	#wiring: VcpuWiring;
 	#runErrno = 0;
 
-	constructor(vcpu: KvmVcpu, options: SnapshotOptions) {
+	constructor(vcpu: KvmVcpu, options: SnapshotOptions, wiring: VcpuWiring) {
 		this.#vcpu = vcpu;
+		this.#wiring = wiring;
 		this.#options = options;
 		this.#exit = new ExitReader(controlBytes(vcpu.control));
 		this.#debug = new VcpuDebug(vcpu, this.#exit);
-		this.port = this.#exit.io;
-		this.mmio = this.#exit.mmio;
-		this.msr = this.#exit.msr;
 	}
 
-	prepareThread(): number {
-		return prepareThread();
+	connect(wiring: VcpuWiring): void {
+		this.#wiring = wiring;
 	}
 
 	clearKick(): void {
@@ -52,13 +48,31 @@ export class KvmBackend implements CpuBackend {
 		return result === 0 ? this.#kind() : this.#interrupted(result);
 	}
 
+	serve(): void {
+		const exit = this.#exit;
+		const {bus} = this.#wiring;
+		switch (exit.reason) {
+			case Exit.IO:
+				servePort(exit.io, bus);
+				break;
+			case Exit.MMIO:
+				serveMmio(exit.mmio, bus);
+				break;
+			case Exit.X86_RDMSR:
+				serveMsr(exit.msr, false);
+				break;
+			case Exit.X86_WRMSR:
+				serveMsr(exit.msr, true);
+				break;
+			case Exit.IOAPIC_EOI:
+				this.#wiring.endOfInterrupt(exit.eoiVector);
+				break;
+		}
+	}
+
 	completeExit(): ExitKind {
 		const result = this.#vcpu.completeExit();
 		return result === 0 ? this.#kind() : this.#interrupted(result);
-	}
-
-	get eoiVector(): number {
-		return this.#exit.eoiVector;
 	}
 
 	get readyForInterrupt(): boolean {
@@ -151,6 +165,10 @@ export class KvmBackend implements CpuBackend {
 		return writeVcpuState(this.#vcpu, parseVcpuState(saved), this.#options, counterShift);
 	}
 
+	close(): void {
+		this.#vcpu.close();
+	}
+
 	#kind(): ExitKind {
 		switch (this.#exit.reason) {
 			case Exit.IO:
@@ -158,9 +176,8 @@ export class KvmBackend implements CpuBackend {
 			case Exit.MMIO:
 				return 'mmio';
 			case Exit.X86_RDMSR:
-				return 'msr-read';
 			case Exit.X86_WRMSR:
-				return 'msr-write';
+				return 'msr';
 			case Exit.SHUTDOWN:
 				return 'shutdown';
 			case Exit.DEBUG:

@@ -20,7 +20,7 @@ const accesses = {read: MsrFilter.READ, write: MsrFilter.WRITE, both: MsrFilter.
 
 /**
  * Decides which MSR accesses KVM serves (KVM_X86_SET_MSR_FILTER). Refused ones fault in the guest, or exit when
- * `Partition.enableUserSpaceMsrs` asked for that. x2APIC MSRs are never filtered.
+ * `KvmVm.enableUserSpaceMsrs` asked for that. x2APIC MSRs are never filtered.
  * @param otherwise - what happens to MSRs outside every range
  * @throws KVM_IOCTL_FAILED when the host refuses the filter
  */

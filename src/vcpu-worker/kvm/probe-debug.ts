@@ -5,7 +5,7 @@ import {vcpuMmapSize} from './capabilities.ts';
 import {Exit} from './constants.ts';
 import {ExitReader} from './exits.ts';
 import {setGuestDebug} from './guest-debug.ts';
-import {Partition} from './partition.ts';
+import {KvmVm} from './kvm-vm.ts';
 import {openKvm} from './system.ts';
 import {controlBytes, KvmVcpu} from './vcpu.ts';
 
@@ -32,7 +32,7 @@ export function probeDebug(): DebugSupport {
 /** True when the guest stops for the debugger at this offset of its code. */
 function stops(offset: number, prepare: (vcpuFd: number) => void): boolean {
 	const kvmFd = openKvm();
-	const partition = Partition.create(kvmFd);
+	const partition = KvmVm.create(kvmFd);
 	try {
 		const buffer = allocateSharedPages(0x10000);
 		const ram = new Uint8Array(buffer);

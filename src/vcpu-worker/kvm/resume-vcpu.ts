@@ -1,5 +1,5 @@
 import type {GuestMemory} from '#devices/guest-memory';
-import type {Resumption} from '#vcpu-worker/backend';
+import type {Resumption} from '#vcpu-worker/hypervisor';
 import {Msr} from '#vcpu-worker/msr-policy';
 import {getMsrs, setMsrs} from './msrs.ts';
 import {readTsc, restoreTsc} from './tsc.ts';

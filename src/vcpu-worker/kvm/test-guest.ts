@@ -5,7 +5,7 @@ import type {Segment, SpecialRegisters} from '#vcpu-worker/registers';
 import {supportedCpuid, vcpuMmapSize} from './capabilities.ts';
 import {ExitReader} from './exits.ts';
 import {prepareThread} from './kick.ts';
-import {Partition} from './partition.ts';
+import {KvmVm} from './kvm-vm.ts';
 import {openKvm} from './system.ts';
 import {type ControlMemory, controlBytes, KvmVcpu} from './vcpu.ts';
 
@@ -24,7 +24,7 @@ const controlBytesLength = 0x1_0000;
 
 export interface TestGuest extends Disposable {
 	readonly kvmFd: number;
-	readonly partition: Partition;
+	readonly partition: KvmVm;
 	readonly vcpu: KvmVcpu;
 	readonly exits: ExitReader;
 	readonly control: ControlMemory;
@@ -38,14 +38,14 @@ export interface GuestOptions {
 	/** `kernel` by default. */
 	readonly irqchip?: 'kernel' | 'split' | 'none';
 	/** Runs after the interrupt controllers exist and before the vCPU. */
-	readonly beforeVcpu?: (partition: Partition) => void;
+	readonly beforeVcpu?: (partition: KvmVm) => void;
 }
 
 /** Creates the guest, in real mode with every segment at 0, about to run its code. */
 export function startGuest({code, irqchip = 'kernel', beforeVcpu}: GuestOptions): TestGuest {
 	const tid = prepareThread();
 	const kvmFd = openKvm();
-	const partition = Partition.create(kvmFd);
+	const partition = KvmVm.create(kvmFd);
 	const irqchips = {
 		kernel: () => partition.createKernelIrqchip(),
 		split: () => partition.createSplitIrqchip(),

@@ -1,4 +1,4 @@
-import type {ExitKind} from '#vcpu-worker/backend';
+import type {ExitKind} from '#vcpu-worker/hypervisor';
 import {type LatencyKind, latencyBuckets, VcpuLatencies, type VcpuLatenciesView} from './latencies.ts';
 
 const sampleEveryWord = VcpuLatencies.word('sampleEvery');
@@ -7,8 +7,7 @@ const sampleEveryWord = VcpuLatencies.word('sampleEvery');
 export const now = (): number => performance.now();
 
 const kindOf = (exit: ExitKind): LatencyKind => {
-	if (exit === 'port' || exit === 'mmio') return exit;
-	return exit === 'msr-read' || exit === 'msr-write' ? 'msr' : 'other';
+	return exit === 'port' || exit === 'mmio' || exit === 'msr' ? exit : 'other';
 };
 
 /** The run loop's stop watch: times one exit of so many, and costs the others a comparison. */

@@ -30,7 +30,7 @@ test('times are counted by kind of exit and power of two, whatever they are', (t
 	const {latencies, sampler: watch} = sampler(1);
 	// In milliseconds: 2000 ns in the guest, 1024 ns served.
 	watch.record('mmio', 1, 1.002, 1.003025);
-	watch.record('msr-write', 0, 0, 0.0005);
+	watch.record('msr', 0, 0, 0.0005);
 	watch.record('eoi', 0, 1e9, 1e9);
 	watch.record('interrupted', 5, 4, 3);
 	t.is(latencies.mmio[10], 1);

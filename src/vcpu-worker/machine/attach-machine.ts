@@ -3,41 +3,50 @@ import {SplitInterrupts} from '#devices/chipset/split-interrupts';
 import {MappedMemory, type MappedRange} from '#devices/guest-memory';
 import {AttachedMachine, type MachineLayout} from '#devices/machine';
 import {loadDeviceModels} from '#devices/registry';
-import {interruptController, Partition} from '#vcpu-worker/kvm';
+import {backEndOf} from '#vcpu-worker/back-ends';
+import type {AttachedPartition, PartitionHandle} from '#vcpu-worker/hypervisor';
 
-/** A machine over KVM as one thread has it. */
+/** A machine as one thread has it. */
 export interface HostedMachine {
 	readonly machine: AttachedMachine;
-	/** The interrupt controllers, where they are devices of ours and not the kernel's. */
+	/** The interrupt controllers, where they are devices of ours and not the back end's. */
 	readonly split: SplitInterrupts | undefined;
+	readonly partition: AttachedPartition;
 }
 
 /** What a thread needs to attach to a machine: plain data and shared buffers. */
 export interface MachineHandle {
 	readonly layout: MachineLayout;
 	readonly memory: readonly MappedRange[];
-	readonly vmFd: number;
+	readonly partition: PartitionHandle;
 }
 
-/**
- * Attaches the calling thread to a machine, whose device modules it loads.
- * @param alertBootCpu - makes the boot processor look at its interrupt pin and at what devices request
- */
+/** How a thread attaches. */
+export interface AttachOptions {
+	/**
+	 * The boot processor is to look at its interrupt pin and at what devices request, when this thread has changed them. Not its
+	 * own thread, which looks before each entry, nor one that touches devices only while no vCPU runs.
+	 */
+	readonly alertsBootCpu: boolean;
+}
+
+/** Attaches the calling thread to a machine, whose device modules it loads. */
 export async function attachMachine(
-	{layout, memory, vmFd}: MachineHandle,
-	alertBootCpu: () => void,
+	{layout, memory, partition: handle}: MachineHandle,
+	{alertsBootCpu}: AttachOptions,
 ): Promise<HostedMachine> {
-	const {findModel} = await loadDeviceModels(layout.modules);
-	const kernel = interruptController(Partition.fromFd(vmFd));
+	const [{findModel}, backEnd] = await Promise.all([loadDeviceModels(layout.modules), backEndOf(handle)]);
+	const partition = backEnd.attach(handle);
+	const alertBootCpu = alertsBootCpu ? () => partition.kick(0) : () => {};
 	const isSplit = layout.devices.some(({kind}) => kind === pic8259Kind);
-	const split = isSplit ? new SplitInterrupts({messages: kernel.messages, alertBootCpu}) : undefined;
-	const interrupts = split ?? kernel;
+	const {messages} = partition.interrupts;
+	const split = isSplit ? new SplitInterrupts({messages, alertBootCpu}) : undefined;
 	const machine = new AttachedMachine(layout, {
 		findModel,
-		interrupts,
+		interrupts: split ?? partition.interrupts,
 		memory: new MappedMemory(memory),
 		alertBootCpu,
 	});
 	split?.bind(machine);
-	return {machine, split};
+	return {machine, split, partition};
 }

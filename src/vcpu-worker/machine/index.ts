@@ -1,2 +1,1 @@
-export {attachMachine, type HostedMachine, type MachineHandle} from './attach-machine.ts';
-export {kicker, type VcpuHandle} from './vcpu-handle.ts';
+export {type AttachOptions, attachMachine, type HostedMachine, type MachineHandle} from './attach-machine.ts';

@@ -1,4 +1,4 @@
-import type {CpuBackend} from '#vcpu-worker/backend';
+import type {CpuBackend} from '#vcpu-worker/hypervisor';
 import {type CpuReport, probeState, VcpuProbe, type VcpuProbeView} from './vcpu-probe.ts';
 
 const stateWord = VcpuProbe.word('state');

@@ -1,5 +1,5 @@
 import test from 'ava';
-import type {CpuBackend} from '#vcpu-worker/backend';
+import type {CpuBackend} from '#vcpu-worker/hypervisor';
 import {answerProbe, ProbeAsker, VcpuProbe} from './index.ts';
 
 const cpu = (changes: Partial<CpuBackend> = {}): CpuBackend =>

@@ -6,8 +6,6 @@ export const VcpuControl = sharedStruct('vcpu-control', {
 	stopRequested: i32(),
 	/** 1 while the thread is inside its run loop. */
 	running: i32(),
-	/** Kernel id of the thread, for the kick; 0 before it is known. */
-	tid: i32(),
 	/** Exits by kind, for inspect. */
 	portExits: f64(),
 	mmioExits: f64(),

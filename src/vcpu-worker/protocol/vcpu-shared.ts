@@ -2,7 +2,7 @@ import {VcpuLatencies, type VcpuLatenciesView} from '#vcpu-worker/latency';
 import {VcpuProbe, type VcpuProbeView} from '#vcpu-worker/probe';
 import {VcpuControl, type VcpuControlPlace, type VcpuControlView} from './vcpu-control.ts';
 
-/** All that a vCPU's thread shares with the machine's owner, beside KVM's own page. */
+/** All that a vCPU's thread shares with the machine's owner, beside what the back end does. */
 export interface VcpuShared {
 	readonly control: VcpuControlView;
 	readonly probe: VcpuProbeView;

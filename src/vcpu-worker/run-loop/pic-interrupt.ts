@@ -1,5 +1,5 @@
 import type {SplitInterrupts} from '#devices/chipset/split-interrupts';
-import type {CpuBackend} from '#vcpu-worker/backend';
+import type {CpuBackend} from '#vcpu-worker/hypervisor';
 
 /**
  * Gives the PIC's interrupt to the boot processor when it can take one, and else asks to be told when it can. Called before

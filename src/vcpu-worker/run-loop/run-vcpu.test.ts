@@ -1,7 +1,7 @@
 import test from 'ava';
 import {latchKind} from '#devices/chipset/latch';
 import {oneThreadMachine} from '#devices/testing';
-import type {CpuBackend, ExitKind} from '#vcpu-worker/backend';
+import type {CpuBackend, ExitKind} from '#vcpu-worker/hypervisor';
 import {ExitSampler} from '#vcpu-worker/latency';
 import {VcpuControl, vcpuShared, vcpuSharedBytes} from '#vcpu-worker/protocol';
 import {runVcpu} from './run-vcpu.ts';
@@ -24,11 +24,10 @@ function run(exits: readonly ExitKind[], completions: (part: number) => ExitKind
 		},
 		completeExit: () => completions(parts++),
 		failure: () => ({code: 'KVM_RUN_FAILED', message: 'KVM_RUN failed with EFAULT', context: {}}),
-		port: {isWrite: false, port, size: 1, count: 1, read: () => 0, write: (_index, value) => void answers.push(value)},
+		serve: () => void answers.push(bus.readPort(port, 1)),
 	};
 	const reason = runVcpu({
 		cpu: cpu as CpuBackend,
-		bus,
 		events: machine.events,
 		control,
 		probe,

@@ -1,18 +1,15 @@
 import type {SplitInterrupts} from '#devices/chipset/split-interrupts';
-import type {IoBus} from '#devices/io-bus';
 import type {MachineEvents} from '#devices/machine';
 import {errorTable} from '#support/errors';
-import type {CpuBackend, ExitKind} from '#vcpu-worker/backend';
+import type {CpuBackend, ExitKind} from '#vcpu-worker/hypervisor';
 import {type ExitSampler, now} from '#vcpu-worker/latency';
 import {answerProbe, type VcpuProbeView} from '#vcpu-worker/probe';
 import {type StopReason, VcpuControl, type VcpuControlView} from '#vcpu-worker/protocol';
 import {offerPicInterrupt} from './pic-interrupt.ts';
-import {serveMmio, serveMsr, servePort} from './serve-exit.ts';
 
 /** What a vCPU's thread runs on. */
 export interface VcpuContext {
 	readonly cpu: CpuBackend;
-	readonly bus: IoBus;
 	readonly events: MachineEvents;
 	readonly control: VcpuControlView;
 	readonly probe: VcpuProbeView;
@@ -36,11 +33,16 @@ const runError = errorTable({
 	}),
 });
 
+/** The processor waits for a kick and leaves its thread to others meanwhile: run it again when the kick has come. */
+export interface Parked {
+	readonly kind: 'parked';
+}
+
 /**
  * Runs one vCPU until it is asked to stop, the guest asks the machine for something, or it cannot go on. When it
  * returns the last exit is complete: registers are consistent and nothing is in flight.
  */
-export function runVcpu(context: VcpuContext): StopReason {
+export function runVcpu(context: VcpuContext): StopReason | Parked {
 	const {cpu, control, probe} = context;
 	// A kick that comes before this line has set stopRequested before; one that comes later ends the first run.
 	cpu.clearKick();
@@ -48,7 +50,7 @@ export function runVcpu(context: VcpuContext): StopReason {
 	attend(context);
 	try {
 		const reason = loop(context);
-		return reason.kind === 'failed' ? reason : (completeExit(context) ?? reason);
+		return reason.kind === 'failed' || reason.kind === 'parked' ? reason : (completeExit(context) ?? reason);
 	} finally {
 		Atomics.store(control.$atomic, runningWord, 0);
 		// After saying so: who asked before this is answered here, who asks later calls the thread.
@@ -56,7 +58,7 @@ export function runVcpu(context: VcpuContext): StopReason {
 	}
 }
 
-function loop(context: VcpuContext): StopReason {
+function loop(context: VcpuContext): StopReason | Parked {
 	const {cpu, events, control, split, isBoot, sampler} = context;
 	const words = control.$atomic;
 	const pic = isBoot ? split : undefined;
@@ -70,6 +72,7 @@ function loop(context: VcpuContext): StopReason {
 		const left = timed ? now() : 0;
 		const end = endOf(exit, cpu);
 		if (end !== undefined) return end;
+		if (exit === 'parked') return {kind: 'parked'};
 		if (exit === 'debug') {
 			const stop = cpu.takeDebugExit();
 			if (stop !== undefined) return {kind: 'debug', stop};
@@ -113,26 +116,25 @@ function completeExit(context: VcpuContext): StopReason | undefined {
 	return {kind: 'failed', error: runError('VCPU_ACCESS_ENDLESS', {parts: maxParts}).toData()};
 }
 
-function serve(exit: ExitKind, {cpu, bus, events, control, split}: VcpuContext): void {
+function serve(exit: ExitKind, {cpu, events, control}: VcpuContext): void {
 	switch (exit) {
 		case 'port':
 			control.portExits++;
-			servePort(cpu.port, bus);
+			cpu.serve();
 			break;
 		case 'mmio':
 			control.mmioExits++;
-			serveMmio(cpu.mmio, bus);
+			cpu.serve();
 			break;
-		case 'msr-read':
-		case 'msr-write':
+		case 'msr':
 			control.msrExits++;
-			serveMsr(cpu.msr, exit === 'msr-write');
+			cpu.serve();
+			break;
+		case 'eoi':
+			cpu.serve();
 			break;
 		case 'interrupted':
 			control.interruptedExits++;
-			break;
-		case 'eoi':
-			split?.endOfInterrupt(cpu.eoiVector);
 			break;
 		case 'reset':
 		case 'power-off':

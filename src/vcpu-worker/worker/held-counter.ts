@@ -1,4 +1,4 @@
-import type {CounterReading} from '#vcpu-worker/backend';
+import type {CounterReading} from '#vcpu-worker/hypervisor';
 
 /** A time-stamp counter and the VM time of its reading. The counter of a machine that stands still runs on by itself. */
 export interface HeldCounter extends CounterReading {

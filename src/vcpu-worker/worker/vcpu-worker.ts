@@ -3,16 +3,13 @@ import type {AttachedMachine, MachineLayout} from '#devices/machine';
 import {loadDeviceModels} from '#devices/registry';
 import {VmmError} from '#support/errors';
 import {MailboxCaller} from '#support/mailbox';
-import {leaveOwner} from '#support/rpc';
-import type {CpuBackend} from '#vcpu-worker/backend';
-import type {CpuidEntry} from '#vcpu-worker/cpuid';
+import {backEndOf} from '#vcpu-worker/back-ends';
 import type {DebugPlan} from '#vcpu-worker/debug';
-import {getLapic, KvmBackend, KvmVcpu, setLapic, setMsrs} from '#vcpu-worker/kvm';
+import type {CpuBackend, VcpuHandle, VcpuWiring} from '#vcpu-worker/hypervisor';
 import {ExitSampler} from '#vcpu-worker/latency';
-import {attachMachine, kicker, type MachineHandle, type VcpuHandle} from '#vcpu-worker/machine';
-import type {MsrValue} from '#vcpu-worker/msr-policy';
+import {attachMachine, type HostedMachine, type MachineHandle} from '#vcpu-worker/machine';
 import {answerProbe, type CpuReport, reportCpu} from '#vcpu-worker/probe';
-import {type StopReason, VcpuControl, vcpuShared} from '#vcpu-worker/protocol';
+import {type StopReason, VcpuControl, type VcpuControlPlace, vcpuShared} from '#vcpu-worker/protocol';
 import type {BootRegisters, ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
 import {runVcpu, type VcpuContext} from '#vcpu-worker/run-loop';
 import {counterAt, type HeldCounter} from './held-counter.ts';
@@ -21,36 +18,20 @@ import {counterAt, type HeldCounter} from './held-counter.ts';
 export interface VcpuWorkerData extends MachineHandle {
 	/** 0 is the boot processor. */
 	readonly index: number;
-	/** Local APIC id and KVM's vCPU id. */
-	readonly apicId: number;
-	readonly handle: VcpuHandle;
-	/** The boot processor's, which is this one's where the index is 0. */
-	readonly bootHandle: VcpuHandle;
-	readonly cpuid: readonly CpuidEntry[];
-	/** The local APIC is in x2APIC mode at power-on, as firmware leaves it where ids need that. */
-	readonly x2apicEnabled: boolean;
-	/** Set at power-on. */
-	readonly msrs: readonly MsrValue[];
-	/** What makes up a vCPU's state on this host. */
-	readonly msrIndexes: readonly number[];
-	readonly xsaveSize: number;
+	readonly vcpu: VcpuHandle;
+	/** What the thread shares with the machine's owner. */
+	readonly control: VcpuControlPlace;
 	/** Looks at a mailbox reply before sleeping. */
 	readonly mailboxSpins: number;
 	/** Where the boot processor starts: the boot protocol's registers on top of the state at power-on. */
 	readonly entry?: BootRegisters;
 }
 
-/** IA32_TIME_STAMP_COUNTER runs through a reset: setting it back would set the processors' counters apart. */
-const tscIndex = 0x10;
-
-/** IA32_APIC_BASE: enabled, in x2APIC mode (Intel SDM vol. 3, 11.12.1). */
-const apicBaseX2apic = 0xc00n;
-
 /** What {@link VcpuWorker.create} makes. */
 interface LiveVcpu {
-	readonly vcpu: KvmVcpu;
 	readonly context: VcpuContext;
 	readonly machine: AttachedMachine;
+	readonly split: HostedMachine['split'];
 	readonly caller: MailboxCaller;
 	readonly memory: GuestMemory;
 	/** Before the boot protocol's registers. */
@@ -59,45 +40,48 @@ interface LiveVcpu {
 
 /** A vCPU's thread, as its owner calls it. Calls and runs exclude each other: the thread does one at a time. */
 export class VcpuWorker {
+	readonly #leave: () => void;
 	#live: LiveVcpu | undefined;
 	/** The time-stamp counter as it was when the guest came to stand still. */
 	#held: HeldCounter | undefined;
 
-	/** Creates the vCPU. Call first. @throws VmmError of the KVM layer */
+	/** @param leave - ends the thread, where this has one of its own */
+	constructor(leave: () => void) {
+		this.#leave = leave;
+	}
+
+	/** Creates the vCPU. Call first. @throws VmmError of the back end */
 	async create(data: VcpuWorkerData): Promise<void> {
-		// The boot processor looks at its pin before each entry: it need not be told while it runs this thread.
-		const {machine, split} = await attachMachine(data, data.index === 0 ? () => {} : kicker(data.bootHandle));
-		const {control, probe, latencies} = vcpuShared(data.handle.control);
-		const vcpu = createVcpu(data);
-		const msrIndexes = data.msrIndexes.filter((index) => index !== tscIndex);
-		const cpu = new KvmBackend(vcpu, {msrIndexes, xsaveSize: data.xsaveSize, cpuid: data.cpuid});
+		const isBoot = data.index === 0;
+		const {machine, split} = await attachMachine(data, {alertsBootCpu: !isBoot});
+		const {control, probe, latencies} = vcpuShared(data.control);
 		const giveUp = () => {
 			// A device that does not answer must not keep the processor from being looked at.
 			answerProbe(probe, cpu);
 			return Atomics.load(control.$atomic, VcpuControl.word('stopRequested')) !== 0;
 		};
 		const caller = new MailboxCaller(data.layout.mailbox, data.index, {spins: data.mailboxSpins, giveUp});
-		Atomics.store(control.$atomic, VcpuControl.word('tid'), cpu.prepareThread());
-		const isBoot = data.index === 0;
+		const {enter} = await backEndOf(data.partition);
+		const cpu = enter(data.partition, data.vcpu, wiring(machine, caller, split));
 		const sampler = new ExitSampler(latencies);
-		const context = {cpu, bus: machine.bus(caller), events: machine.events, control, probe, sampler, split, isBoot};
-		this.#live = {vcpu, context, machine, caller, memory: new MappedMemory(data.memory), powerOn: cpu.save()};
-		if (data.entry !== undefined) enter(cpu, data.entry);
+		const context = {cpu, events: machine.events, control, probe, sampler, split, isBoot};
+		this.#live = {context, machine, split, caller, memory: new MappedMemory(data.memory), powerOn: cpu.save()};
+		if (data.entry !== undefined) begin(cpu, data.entry);
 	}
 
 	/** Follows the machine to devices that have come or gone. */
 	async change(layout: MachineLayout): Promise<void> {
 		const {findModel} = await loadDeviceModels(layout.modules);
-		const live = this.#vcpu;
-		live.machine.change(layout, findModel);
-		this.#live = {...live, context: {...live.context, bus: live.machine.bus(live.caller)}};
+		const {machine, caller, split, context} = this.#vcpu;
+		machine.change(layout, findModel);
+		context.cpu.connect(wiring(machine, caller, split));
 	}
 
 	/** Puts the vCPU into its state at power-on, which it is in when created. @param entry - as in {@link VcpuWorkerData} */
 	reset(entry?: BootRegisters): void {
 		const {context, powerOn} = this.#vcpu;
 		context.cpu.restore(powerOn);
-		if (entry !== undefined) enter(context.cpu, entry);
+		if (entry !== undefined) begin(context.cpu, entry);
 	}
 
 	/** The vCPU's state, as data that survives JSON. */
@@ -134,10 +118,15 @@ export class VcpuWorker {
 	 * Runs until the vCPU stops. Never throws: a failure of ours stops this machine and no other.
 	 * @param plan - what a debugger wants of this run
 	 */
-	run(plan?: DebugPlan): StopReason {
+	async run(plan?: DebugPlan): Promise<StopReason> {
 		try {
-			this.#vcpu.context.cpu.debug(plan);
-			const reason = runVcpu(this.#vcpu.context);
+			const {context} = this.#vcpu;
+			context.cpu.debug(plan);
+			let reason = runVcpu(context);
+			while (reason.kind === 'parked') {
+				await context.cpu.kicked?.();
+				reason = runVcpu(context);
+			}
 			this.#holdCounter();
 			return reason;
 		} catch (caught) {
@@ -170,9 +159,9 @@ export class VcpuWorker {
 
 	/** Closes the vCPU and leaves the thread. Not answered. */
 	dispose(): void {
-		this.#live?.vcpu.close();
+		this.#live?.context.cpu.close();
 		this.#live = undefined;
-		leaveOwner();
+		this.#leave();
 	}
 
 	#holdCounter(): void {
@@ -191,22 +180,13 @@ export class VcpuWorker {
 	}
 }
 
-function enter(cpu: CpuBackend, {general, special}: BootRegisters): void {
+/** The boot protocol's registers on top of the state at power-on. */
+function begin(cpu: CpuBackend, {general, special}: BootRegisters): void {
 	cpu.writeSpecial({...cpu.readSpecial(), ...special});
 	cpu.writeGeneral({...cpu.readGeneral(), ...general});
 }
 
-function createVcpu(data: VcpuWorkerData): KvmVcpu {
-	const {run} = data.handle;
-	const vcpu = KvmVcpu.create(data.vmFd, data.apicId, run, run.byteLength);
-	vcpu.setCpuid(data.cpuid);
-	setMsrs(vcpu.fd, data.msrs);
-	// KVM finds the target of an interrupt message in a map that it makes anew when an APIC's state is set, but not when a
-	// vCPU has been created: the last one would stay deaf to its start-up message.
-	setLapic(vcpu.fd, getLapic(vcpu.fd));
-	if (data.x2apicEnabled) {
-		const special = vcpu.getSpecial();
-		vcpu.setSpecial({...special, apicBase: special.apicBase | apicBaseX2apic});
-	}
-	return vcpu;
-}
+const wiring = (machine: AttachedMachine, caller: MailboxCaller, split: HostedMachine['split']): VcpuWiring => ({
+	bus: machine.bus(caller),
+	endOfInterrupt: (vector) => split?.endOfInterrupt(vector),
+});

@@ -1,6 +1,6 @@
 import type {GuestMemory} from '#devices/guest-memory';
+import type {StateUnit} from '#support/state-units';
 import type {DebugControl} from '../debug-control.ts';
-import type {StateUnit} from './state-unit.ts';
 
 const int3 = 0xcc;
 

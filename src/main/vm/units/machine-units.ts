@@ -1,10 +1,10 @@
 import type {GuestMemory} from '#devices/guest-memory';
 import type {AttachedMachine, SavedDevices} from '#devices/machine';
 import {type BootImage, writeBootImage} from '#main/loader';
+import type {StateUnit} from '#support/state-units';
 import type {DeviceThread} from '../device-thread.ts';
 import type {HaltWatch} from '../halt-watch.ts';
 import type {VcpuGroup} from '../vcpu-group.ts';
-import type {StateUnit} from './state-unit.ts';
 
 /** Every device: its shared state, and its back end on the device worker. */
 export const devicesUnit = (machine: AttachedMachine, backs: DeviceThread): StateUnit => ({

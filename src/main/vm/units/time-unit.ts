@@ -1,8 +1,8 @@
 import type {VmTime} from '#devices/vm-time';
 import {type ClockPolicy, parseClockPolicy} from '#main/config';
 import {stateError} from '#support/saved-state';
+import type {StateUnit} from '#support/state-units';
 import {vmError} from '../errors.ts';
-import type {StateUnit} from './state-unit.ts';
 
 const yearNs = 365.25 * 86_400e9;
 

@@ -10,6 +10,8 @@ export interface StateUnit {
 	readonly name: string;
 	/** Names of units that have to be there while this one runs. */
 	readonly needs: readonly string[];
+	/** A snapshot without its state can be restored: the unit then stays as it is at power-on. */
+	readonly optional?: true;
 	/**
 	 * Lets it run. May take effect later than the units that need it: what they ask for meanwhile has to wait in shared
 	 * state.

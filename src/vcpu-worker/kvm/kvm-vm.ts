@@ -44,7 +44,7 @@ export interface MemorySlot {
 	readonly hostAddress: bigint;
 	/** Guest writes exit as MMIO. */
 	readonly readOnly?: boolean;
-	/** Writes are recorded for {@link Partition.readDirtyLog}. */
+	/** Writes are recorded for {@link KvmVm.readDirtyLog}. */
 	readonly logDirty?: boolean;
 }
 
@@ -52,7 +52,7 @@ export interface MemorySlot {
  * A virtual machine of KVM. The descriptor is the machine: any number of threads may have their own object over it
  * ({@link fromFd}), each with its own argument memory. Methods marked hot neither allocate nor throw.
  */
-export class Partition {
+export class KvmVm {
 	/** The VM's descriptor, shared by every thread of the process. */
 	readonly fd: number;
 	readonly #argument = new ArgumentBuffer();
@@ -69,20 +69,20 @@ export class Partition {
 	 * @param kvmFd - see `openKvm`; may be closed afterwards
 	 * @throws KVM_BUSY, KVM_IOCTL_FAILED
 	 */
-	static create(kvmFd: number): Partition {
-		const partition = new Partition(createVm(kvmFd));
+	static create(kvmFd: number): KvmVm {
+		const vm = new KvmVm(createVm(kvmFd));
 		try {
-			partition.#reserveAddresses();
-			return partition;
+			vm.#reserveAddresses();
+			return vm;
 		} catch (caught) {
-			partition.close();
+			vm.close();
 			throw caught;
 		}
 	}
 
 	/** The VM behind a descriptor that another thread owns. Do not {@link close} it. */
-	static fromFd(vmFd: number): Partition {
-		return new Partition(vmFd);
+	static fromFd(vmFd: number): KvmVm {
+		return new KvmVm(vmFd);
 	}
 
 	/** Closes the descriptor. The VM ends when its vCPUs are closed too. */

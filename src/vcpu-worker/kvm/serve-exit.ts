@@ -1,10 +1,10 @@
 import type {AccessSize} from '#devices/device';
 import type {IoBus} from '#devices/io-bus';
-import type {MmioExit, MsrExit, PortExit} from '#vcpu-worker/backend';
 import {answerUnknownMsr} from '#vcpu-worker/msr-policy';
+import type {IoExit, MmioExit, MsrExit} from './exits.ts';
 
 /** Serves a port access: each item of a string access is one access of its own. */
-export function servePort(exit: PortExit, bus: IoBus): void {
+export function servePort(exit: IoExit, bus: IoBus): void {
 	const {port, size, count} = exit;
 	if (exit.isWrite) {
 		for (let i = 0; i < count; i++) bus.writePort(port, size, exit.read(i));
@@ -25,7 +25,7 @@ export function serveMmio(exit: MmioExit, bus: IoBus): void {
 	}
 }
 
-/** Serves an access to a model-specific register that the back end does not know, as the policy has it. */
+/** Serves an access to a model-specific register that KVM does not know, as the policy has it. */
 export function serveMsr(exit: MsrExit, isWrite: boolean): void {
 	const answer = answerUnknownMsr(exit.index, isWrite, isWrite ? BigInt(exit.high) * 2n ** 32n + BigInt(exit.low) : 0n);
 	if (answer === 'gp') exit.refuse();

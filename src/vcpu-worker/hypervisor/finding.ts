@@ -1,11 +1,11 @@
 /** How a finding bears on running guests: fine, a limit or a missing comfort, or no guest can run. */
-export type Level = 'ok' | 'warn' | 'fail';
+export type FindingLevel = 'ok' | 'warn' | 'fail';
 
-/** One thing that was looked at. */
+/** One thing about the host that was looked at. */
 export interface Finding {
 	/** Short and stable, for scripts: `kvm`, `memory`. */
 	readonly name: string;
-	readonly level: Level;
+	readonly level: FindingLevel;
 	/** What was found, for a person. */
 	readonly text: string;
 	/** What to do about it, unless it is fine. */

@@ -58,10 +58,11 @@ export class StateUnits {
 	async restore(saved: SavedUnits): Promise<void> {
 		const restorable = this.#units.filter(({restore}) => restore !== undefined);
 		const names = restorable.map(({name}) => name);
-		const missing = names.filter((name) => !Object.hasOwn(saved, name));
+		const isSaved = ({name}: StateUnit) => Object.hasOwn(saved, name);
+		const missing = restorable.filter((unit) => !isSaved(unit) && unit.optional !== true).map(({name}) => name);
 		const unknown = Object.keys(saved).filter((name) => !names.includes(name));
 		if (missing.length + unknown.length > 0) throw stateError('STATE_UNITS_DIFFER', {missing, unknown});
-		for (const unit of restorable) await unit.restore?.(saved[unit.name]);
+		for (const unit of restorable.filter(isSaved)) await unit.restore?.(saved[unit.name]);
 	}
 }
 

@@ -1,20 +1,26 @@
 import type {GuestMemory} from '#devices/guest-memory';
+import type {IoBus} from '#devices/io-bus';
 import type {ErrorData} from '#support/errors';
 import type {DebugPlan, DebugStop} from '#vcpu-worker/debug';
 import type {GeneralRegisters, ProcessorRegisters, RegisterChanges, SpecialRegisters} from '#vcpu-worker/registers';
+
+/** What a vCPU's accesses lead to. */
+export interface VcpuWiring {
+	/** Ports, and memory outside RAM. */
+	readonly bus: IoBus;
+	/** An interrupt with this vector has ended, which is level-triggered at an I/O APIC outside the back end. */
+	endOfInterrupt(vector: number): void;
+}
 
 /** Why the processor stopped executing guest code. */
 export type ExitKind =
 	/** Kicked, or a signal: nothing to serve. */
 	| 'interrupted'
-	/** Port access: see {@link CpuBackend.port}. */
+	/** An access to a port, to memory outside RAM, or to a model-specific register: {@link CpuBackend.serve} it. */
 	| 'port'
-	/** Memory access outside RAM: see {@link CpuBackend.mmio}. */
 	| 'mmio'
-	/** Access to a model-specific register that the back end leaves to us: see {@link CpuBackend.msr}. */
-	| 'msr-read'
-	| 'msr-write'
-	/** End of interrupt for a level-triggered input of an interrupt controller outside the back end. */
+	| 'msr'
+	/** The end of a level-triggered interrupt of an I/O APIC outside the back end: {@link CpuBackend.serve} it. */
 	| 'eoi'
 	/** Triple fault. */
 	| 'shutdown'
@@ -23,46 +29,10 @@ export type ExitKind =
 	/** The back end asks for a machine reset or power-off on the guest's behalf. */
 	| 'reset'
 	| 'power-off'
+	/** There is nothing to do until somebody kicks, and the thread is not the processor's own: see {@link CpuBackend.kicked}. */
+	| 'parked'
 	/** The back end cannot go on: see {@link CpuBackend.failure}. */
 	| 'failed';
-
-/** A port access: `count` items of `size` bytes (more than one for string I/O), read or answered one by one. */
-export interface PortExit {
-	readonly isWrite: boolean;
-	readonly port: number;
-	readonly size: 1 | 2 | 4;
-	readonly count: number;
-	/** The `index`th written item, unsigned. */
-	read(index: number): number;
-	/** Answers the `index`th item of a read. */
-	write(index: number, value: number): void;
-}
-
-/** A memory access outside RAM. */
-export interface MmioExit {
-	readonly isWrite: boolean;
-	/** Guest-physical address; exact, as x86 has at most 52 bits. */
-	readonly address: number;
-	/** Bytes, 1 to 8; not always a power of two. */
-	readonly length: number;
-	/** Part of a written value: `size` bytes from byte `offset` on, unsigned. */
-	read(offset: number, size: 1 | 2 | 4): number;
-	/** Part of the answer to a read. */
-	write(offset: number, size: 1 | 2 | 4, value: number): void;
-}
-
-/** An access to a model-specific register. The value comes in halves, so that reading it allocates nothing. */
-export interface MsrExit {
-	readonly index: number;
-	readonly low: number;
-	readonly high: number;
-	/** Answers a read. */
-	answer(low: number, high: number): void;
-	/** Accepts a write. */
-	accept(): void;
-	/** Makes the instruction fault in the guest (#GP). */
-	refuse(): void;
-}
 
 /** A time-stamp counter at one moment. */
 export interface CounterReading {
@@ -80,27 +50,23 @@ export interface Resumption {
 	readonly caughtUpNs: number;
 }
 
-/**
- * One virtual processor, as the run loop drives it. KVM is the first implementation. The exit objects are the same ones
- * on every exit and describe the last one only.
- */
+/** One virtual processor, as the run loop drives it on the thread that has entered it (`BackEnd.enter`). */
 export interface CpuBackend {
-	/** Binds the processor to the calling thread. Call first. Returns the thread's id, for kicks. */
-	prepareThread(): number;
+	/** Leads accesses elsewhere from now on: devices have come or gone. Not while the guest runs. */
+	connect(wiring: VcpuWiring): void;
 	/** Ends the effect of earlier kicks. Kicks after this call end the next {@link run}. */
 	clearKick(): void;
-	/** Executes guest code until something needs service. Completes the previous exit first. */
+	/** Executes guest code until something is to be done for it. Completes the previous exit first. */
 	run(): ExitKind;
+	/** Does what the exit before calls for, on the buses that the processor is wired to. */
+	serve(): void;
+	/** After `parked`: resolves at the next kick, at once where it has come already. */
+	kicked?(): Promise<void>;
 	/**
 	 * Completes the previous exit without executing guest code. `interrupted` when that is done and the registers are
 	 * those between two instructions; otherwise the access has a further part: serve it and call again.
 	 */
 	completeExit(): ExitKind;
-	readonly port: PortExit;
-	readonly mmio: MmioExit;
-	readonly msr: MsrExit;
-	/** Input whose interrupt ended, after `eoi`. */
-	readonly eoiVector: number;
 	/** What happened, after `failed`. */
 	failure(): ErrorData;
 	readGeneral(): GeneralRegisters;
@@ -146,4 +112,6 @@ export interface CpuBackend {
 	 * @throws VmmError naming what is wrong with it, or what this host lacks
 	 */
 	fromSnapshot(saved: unknown, counterShift?: bigint): bigint;
+	/** Ends the processor, which does not run. */
+	close(): void;
 }

@@ -3,8 +3,8 @@ import {addressOf, close} from '#support/ffi';
 import {allocateSharedPages} from '#support/shared-memory';
 import {getIrqchip, getPit, setIrqchip, setPit, setPitReinjection} from './chips.ts';
 import {Clock, Exit, MsrExitReason} from './constants.ts';
+import {KvmVm} from './kvm-vm.ts';
 import {setMsrFilter} from './msr-filter.ts';
-import {Partition} from './partition.ts';
 import {openKvm} from './system.ts';
 import {codeAddress, jump, startGuest} from './test-guest.ts';
 import {getLapic} from './vcpu-state.ts';
@@ -154,7 +154,7 @@ test('a filtered MSR exits, its neighbours do not', (t) => {
 
 test('many VMs can live and die in one process', (t) => {
 	const kvmFd = openKvm();
-	const partitions = Array.from({length: 8}, () => Partition.create(kvmFd));
+	const partitions = Array.from({length: 8}, () => KvmVm.create(kvmFd));
 	t.is(new Set(partitions.map(({fd}) => fd)).size, 8);
 	for (const partition of partitions) partition.close();
 	close(kvmFd);

@@ -1,10 +1,11 @@
 import {isVmmError} from '#support/errors';
-import type {KvmCapabilities, KvmKind} from '#vcpu-worker/kvm';
-import type {Evidence} from './evidence.ts';
-import type {Finding, Level} from './finding.ts';
+import type {Finding, FindingLevel, HostEvidence} from '#vcpu-worker/hypervisor';
+import {type KvmCapabilities, type KvmKind, probeKvm} from './capabilities.ts';
 
 /** What each way of implementing KVM means for a guest. */
-const kinds: Readonly<Record<KvmKind, {readonly level: Level; readonly text: string; readonly remedy?: string}>> = {
+const kinds: Readonly<
+	Record<KvmKind, {readonly level: FindingLevel; readonly text: string; readonly remedy?: string}>
+> = {
 	svm: {level: 'ok', text: 'AMD-V (kvm_amd): everything runs natively'},
 	vmx: {level: 'ok', text: 'VT-x (kvm_intel): everything runs natively'},
 	pvm: {
@@ -19,10 +20,13 @@ const kinds: Readonly<Record<KvmKind, {readonly level: Level; readonly text: str
 	},
 };
 
-/** What KVM is here, and whether a guest can run at all. */
-export function kvmFindings(evidence: Evidence): Finding[] {
+/**
+ * What KVM is here, and whether a guest can run at all.
+ * @param probe - throws VmmError when KVM cannot be used
+ */
+export function kvmFindings(evidence: HostEvidence, probe: () => KvmCapabilities = probeKvm): Finding[] {
 	try {
-		const capabilities = evidence.probe();
+		const capabilities = probe();
 		return [
 			{name: 'kvm', level: 'ok', text: `/dev/kvm works: API version ${capabilities.apiVersion}`},
 			{name: 'kvm-kind', ...kinds[capabilities.kind]},
@@ -43,7 +47,7 @@ function limits({recommendedVcpus, maxVcpus, maxVcpuId, memorySlots}: KvmCapabil
 	return {name: 'kvm-limits', level: 'ok', text};
 }
 
-function nested({read}: Evidence, kind: KvmKind): Finding {
+function nested({read}: HostEvidence, kind: KvmKind): Finding {
 	const name = 'nested';
 	const setting = read(`/sys/module/kvm_${kind === 'svm' ? 'amd' : 'intel'}/parameters/nested`);
 	if (setting === '1' || setting === 'Y') return {name, level: 'ok', text: 'guests may run KVM themselves'};
@@ -54,7 +58,7 @@ function nested({read}: Evidence, kind: KvmKind): Finding {
 }
 
 /** Without KVM: whether the processor could do it. */
-function virtualization({read}: Evidence): Finding {
+function virtualization({read}: HostEvidence): Finding {
 	const name = 'virtualization';
 	const flags = /^flags\s*:(.*)$/m.exec(read('/proc/cpuinfo') ?? '')?.[1]?.split(' ') ?? [];
 	const feature = flags.includes('svm') ? 'AMD-V' : flags.includes('vmx') ? 'VT-x' : undefined;

@@ -1,5 +1,6 @@
-import {parseChips, readChips, restartPit, saveChips, writeChips} from '#vcpu-worker/kvm';
-import type {StateUnit} from './state-unit.ts';
+import type {StateUnit} from '#support/state-units';
+import {restartPit} from './chips.ts';
+import {parseChips, readChips, saveChips, writeChips} from './saved-chips.ts';
 
 /**
  * The interrupt controllers and the timer that KVM emulates for the whole machine. In a split machine they are devices of

@@ -1,7 +1,7 @@
 import type {VmTime} from '#devices/vm-time';
 import {stateError} from '#support/saved-state';
-import type {Partition} from '#vcpu-worker/kvm';
-import type {StateUnit} from './state-unit.ts';
+import type {StateUnit} from '#support/state-units';
+import type {KvmVm} from './kvm-vm.ts';
 
 /** Nanoseconds that 64 bits hold. */
 const maxClock = 2n ** 64n - 1n;
@@ -10,7 +10,7 @@ const maxClock = 2n ** 64n - 1n;
  * KVM's paravirtual clock (Documentation/virt/kvm/x86/msr.rst, KVM_GET_CLOCK). It goes on by itself while the guest stands
  * still, and is set to go by VM time whenever the guest goes on.
  */
-export function clockUnit(partition: Pick<Partition, 'getClock' | 'setClock'>, time: VmTime): StateUnit {
+export function clockUnit(vm: Pick<KvmVm, 'getClock' | 'setClock'>, time: VmTime): StateUnit {
 	/** The clock, and VM time at that moment. */
 	let held: {readonly clock: bigint; readonly atNs: number} | undefined;
 	const heldNow = ({clock, atNs}: NonNullable<typeof held>) =>
@@ -19,13 +19,13 @@ export function clockUnit(partition: Pick<Partition, 'getClock' | 'setClock'>, t
 		name: 'clock',
 		needs: ['time'],
 		start() {
-			if (held !== undefined) partition.setClock({clock: heldNow(held)});
+			if (held !== undefined) vm.setClock({clock: heldNow(held)});
 			held = undefined;
 		},
 		stop() {
-			held = {clock: partition.getClock().clock, atNs: time.nowNs()};
+			held = {clock: vm.getClock().clock, atNs: time.nowNs()};
 		},
-		save: () => String(held === undefined ? partition.getClock().clock : heldNow(held)),
+		save: () => String(held === undefined ? vm.getClock().clock : heldNow(held)),
 		restore(saved) {
 			const isClock = typeof saved === 'string' && /^\d{1,20}$/.test(saved) && BigInt(saved) <= maxClock;
 			if (!isClock) throw stateError('STATE_FIELD_WRONG', {struct: 'clock', field: 'nanoseconds'});

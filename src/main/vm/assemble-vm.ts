@@ -1,0 +1,216 @@
+import {MappedMemory} from '#devices/guest-memory';
+import {loadDeviceModels} from '#devices/registry';
+import {checkConfig, consolePort, type VmConfig} from '#main/config';
+import {machineTree} from '#main/inspect';
+import {deviceModuleUrls, generationIdName, newGeneration} from '#main/machine';
+import {allocateRam, type GuestRam, prefetchRam} from '#main/memory';
+import {genericInitiators} from '#main/pcie';
+import {asJson, type OpenSnapshot, type SnapshotUnits, saveSnapshot} from '#main/snapshot';
+import {WorkerStock} from '#main/workers';
+import {close, eventfd} from '#support/ffi';
+import {StateUnits} from '#support/state-units';
+import {loadHypervisor} from '#vcpu-worker/back-ends';
+import type {Partition} from '#vcpu-worker/hypervisor';
+import {attachMachine, type HostedMachine, type MachineHandle} from '#vcpu-worker/machine';
+import {BootSource} from './boot-source.ts';
+import {crashDump} from './crash-dump.ts';
+import type {CreateOptions} from './create-options.ts';
+import {DebugControl} from './debug-control.ts';
+import {DeviceThread} from './device-thread.ts';
+import {HaltWatch} from './halt-watch.ts';
+import {HotPlug} from './hot-plug.ts';
+import {type MachinePlan, planMachine, unitsFor} from './machine-plan.ts';
+import {breakpointsUnit, devicesUnit, haltWatchUnit, memoryUnit, TimeUnit, vcpusUnit} from './units/index.ts';
+import {VcpuGroup} from './vcpu-group.ts';
+import {Vm} from './vm.ts';
+import type {VmEnd} from './vm-end.ts';
+import {type OwnDevices, wireMachine} from './wire-machine.ts';
+import {openVcpus, wireVcpus} from './wire-vcpus.ts';
+
+const defaultPollNs = 50_000;
+const defaultMailboxSpins = 2_000;
+
+/** A machine whose processors can run, and its devices, which may not be ready yet. */
+export interface AssembledVm {
+	readonly vm: Vm;
+	readonly devices: DeviceThread;
+	readonly partition: Partition;
+	/** What is to be closed when the machine is over, before its host resources are released. */
+	readonly closing: ((end: VmEnd) => Promise<void>)[];
+}
+
+/** What has been taken, to be given back where the machine does not come to be: the workers before what they use. */
+interface Taken {
+	readonly workers: AsyncDisposableStack;
+	readonly host: AsyncDisposableStack;
+}
+
+/** Puts a machine together. @throws VmmError; nothing is left behind */
+export async function assembleVm(config: VmConfig, options: CreateOptions): Promise<AssembledVm> {
+	const taken: Taken = {workers: new AsyncDisposableStack(), host: new AsyncDisposableStack()};
+	try {
+		return await assemble(config, options, taken);
+	} catch (error) {
+		// What went wrong first is told, whatever the way back meets.
+		await taken.workers.disposeAsync().catch(() => {});
+		await taken.host.disposeAsync().catch(() => {});
+		throw error;
+	}
+}
+
+async function assemble(config: VmConfig, options: CreateOptions, taken: Taken): Promise<AssembledVm> {
+	const [problem] = checkConfig(config);
+	if (problem !== undefined) throw problem;
+	const {snapshot, stock = new WorkerStock()} = options;
+	const boot = new BootSource(config);
+	if (snapshot === undefined) boot.prefetch();
+	const loading = loadOwnDevices(config);
+	const partition = await createPartition(config, options, taken);
+	const workers = Array.from({length: config.processors.count}, () => stock.takeVcpu());
+	taken.workers.defer(async () => void (await Promise.all(workers.map((worker) => worker.leave()))));
+	const own = await loading;
+	const plan = planMachine(config, partition.processor, own.models);
+	const savedUnits = snapshot && (await unitsFor(snapshot, config, plan, own.models));
+	const vcpuHandles = openVcpus(partition, plan.topology, config.irqchip);
+	const ram = mapRam(plan, partition, snapshot, taken);
+	const birthMs = Date.now();
+	const host = await hostMachine(plan, {birthMs, partition, ram, own}, taken);
+	const {machine} = host.attached;
+	const initiators = genericInitiators(config.pcie, machine.pci);
+	const bootMachine = {topology: plan.topology, layout: plan.memory, devices: host.handle.layout.devices, initiators};
+	const bootImage = () => boot.image(bootMachine);
+	const image = snapshot === undefined ? await bootImage() : undefined;
+	const threads = wireVcpus({
+		workers,
+		vcpus: vcpuHandles,
+		machine: host.handle,
+		partition: host.attached.partition,
+		mailboxSpins: options.mailboxSpins ?? defaultMailboxSpins,
+		entry: image?.entry,
+	});
+	const memory = new MappedMemory(ram.ranges);
+	const ramUnit = memoryUnit(memory, bootImage);
+	await fillRam(ram, options, image && ramUnit.reset);
+	const debug = new DebugControl();
+	const vcpus = new VcpuGroup(threads, (vcpu) => debug.planOf(vcpu));
+	await vcpus.ready();
+	// A thread that starts keeps a processor busy for as long as Node's own start does: the vCPUs' threads come first.
+	const devices = new DeviceThread(stock.takeDevices(), {pollNs: options.pollNs ?? defaultPollNs, ...host.handle});
+	taken.workers.defer(() => devices.dispose());
+	const time = timeUnit(host.attached, birthMs, snapshot);
+	const haltWatch = new HaltWatch(threads);
+	const passive = [
+		time,
+		...partition.units(machine.time),
+		ramUnit,
+		breakpointsUnit(memory, debug),
+		devicesUnit(machine, devices),
+	];
+	const passiveNames = passive.map(({name}) => name);
+	const units = new StateUnits([...passive, vcpusUnit(vcpus, bootImage, passiveNames), haltWatchUnit(haltWatch)]);
+	if (savedUnits !== undefined) {
+		await units.restore(savedUnits);
+		time.choose(options.clock ?? 'catch-up');
+		machine.control(generationIdName, newGeneration());
+	}
+	const closing: AssembledVm['closing'] = [];
+	const vm = new Vm({
+		machine,
+		memory,
+		ram,
+		debug,
+		time,
+		units,
+		save: saver(config, options, {plan, ram, machine}),
+		vcpus,
+		devices,
+		hotPlug: new HotPlug(machine, [vcpus, devices]),
+		actions: config.guestActions,
+		bootImage,
+		resetLimit: config.guestResetLimit,
+		haltWatch,
+		stuck: options.stuck ?? (() => {}),
+		crashDump: crashDump(config.crashDumpPath, options.crashDumped ?? (() => {})),
+		halted: options.halted ?? (() => {}),
+		consoleDevice: consolePort(config.serial),
+		tree: (state) => {
+			const isHalted = () => haltWatch.isHalted;
+			return machineTree({config, machine, ram, partition, vcpus: threads, devices, state, isHalted}, options.inspect);
+		},
+		release: async (end) => {
+			for (const close of closing) await close(end);
+			await taken.host.disposeAsync();
+		},
+	});
+	return {vm, devices, partition, closing};
+}
+
+/** The modules of a user's own devices. What is wrong with them is met where the promise is awaited. */
+function loadOwnDevices(config: VmConfig): Promise<OwnDevices> {
+	const modules = deviceModuleUrls(config);
+	const loading = loadDeviceModels(modules).then((models) => ({modules, models}));
+	loading.catch(() => {});
+	return loading;
+}
+
+async function createPartition(
+	{irqchip, processors}: VmConfig,
+	{hypervisor}: CreateOptions,
+	taken: Taken,
+): Promise<Partition> {
+	const chosen = hypervisor ?? (await loadHypervisor('kvm'));
+	const partition = chosen.create({irqchip, processors: processors.count});
+	return taken.host.adopt(partition, () => partition.close());
+}
+
+/** Guest RAM, as it was where there is a snapshot, at its addresses in the partition. */
+function mapRam(plan: MachinePlan, partition: Partition, snapshot: OpenSnapshot | undefined, taken: Taken): GuestRam {
+	const contents = snapshot && {fd: snapshot.memoryFd, what: snapshot.directory};
+	const ram = taken.host.adopt(allocateRam(plan.banks, contents), (allocated) => allocated.dispose());
+	for (const range of ram.ranges) partition.map(range);
+	return ram;
+}
+
+/** The machine's devices in shared memory, attached to by this thread and powered on. */
+async function hostMachine(
+	plan: MachinePlan,
+	{birthMs, partition, ram, own}: {birthMs: number; partition: Partition; ram: GuestRam; own: OwnDevices},
+	taken: Taken,
+): Promise<{handle: MachineHandle; attached: HostedMachine}> {
+	const wakeFd = taken.host.adopt(eventfd(), (fd) => void close(fd));
+	const layout = wireMachine(plan.describe(birthMs), plan.topology.vps.length, wakeFd, own);
+	const handle = {layout, memory: ram.ranges, partition: partition.handle};
+	// This thread touches devices only while no vCPU runs.
+	const attached = await attachMachine(handle, {alertsBootCpu: false});
+	attached.machine.reset();
+	return {handle, attached};
+}
+
+/** Commits the memory that shall be, and puts what is to be booted there. */
+async function fillRam(
+	{banks}: GuestRam,
+	{prefetched}: CreateOptions,
+	place: (() => void | Promise<void>) | undefined,
+): Promise<void> {
+	const wanted = banks.flatMap(({ranges, prefetch}) => (prefetch ? ranges : []));
+	if (wanted.length > 0) await prefetchRam(wanted, prefetched ?? (() => {}));
+	await place?.();
+}
+
+function timeUnit({machine}: HostedMachine, baseTimeMs: number, snapshot: OpenSnapshot | undefined): TimeUnit {
+	const snapshotMs = snapshot && Date.parse(snapshot.manifest.createdAt);
+	return new TimeUnit(machine.time, {baseTimeMs, ...(snapshotMs !== undefined && {snapshotMs})});
+}
+
+/** Writes snapshots of the machine. */
+function saver(
+	{boot}: VmConfig,
+	{arguments: words = []}: CreateOptions,
+	{plan, ram, machine}: {plan: MachinePlan; ram: GuestRam; machine: HostedMachine['machine']},
+) {
+	const identity = {boot: boot.kind === 'embedded' ? 'embedded' : 'other', arguments: words} as const;
+	return (directory: string, units: SnapshotUnits, progress?: Parameters<typeof saveSnapshot>[2]) => {
+		const devices = machine.devices.map(({placed: instance, model}) => ({instance, model}));
+		return saveSnapshot(directory, {...identity, shape: asJson(plan.shapeOf(devices)), units, ram}, progress);
+	};
+}

@@ -1,0 +1,46 @@
+import type {ClockPolicy} from '#main/config';
+import type {OpenSnapshot} from '#main/snapshot';
+import type {MachineWorkers} from '#main/workers';
+import type {VmmError} from '#support/errors';
+import type {Children} from '#support/inspect';
+import type {DebugSupport} from '#vcpu-worker/debug';
+import type {Hypervisor} from '#vcpu-worker/hypervisor';
+import type {VmEnd} from './vm-end.ts';
+
+/** What a machine's owner may choose beyond its configuration. */
+export interface CreateOptions {
+	/** Called with the bytes of memory committed so far, with `prefetch`. */
+	readonly prefetched?: (doneBytes: number, totalBytes: number) => void;
+	/** Called when the guest has ended and its action is `halt`: the machine stays, stopped, to be looked at or reset. */
+	readonly halted?: (end: VmEnd) => void;
+	/** Called when all processors have halted with interrupts off, once after each power-on. */
+	readonly stuck?: () => void;
+	/** Called when the guest has crashed and `crashDumpPath` is set: with what went wrong or why there is no dump, if so. */
+	readonly crashDumped?: (path: string, error?: VmmError) => void;
+	/** Called when a debugger can attach: the path or address to connect to, and what stops the guest here. */
+	readonly debuggable?: (where: string, support: DebugSupport) => void;
+	/** How long the device worker looks for work before it sleeps, in nanoseconds. */
+	readonly pollNs?: number;
+	/** How often a vCPU's thread looks at a mailbox reply before it sleeps. */
+	readonly mailboxSpins?: number;
+	/** @internal Threads started earlier; new ones are started where it has too few. */
+	readonly stock?: MachineWorkers;
+	/** @internal What runs the guest, in place of the host's own. */
+	readonly hypervisor?: Hypervisor;
+	/** Further nodes at the root of the tree that {@link Vm.inspect} shows. */
+	readonly inspect?: () => Children;
+	/**
+	 * Starts the machine as soon as its processors can run, while its devices' thread is still coming up. What devices
+	 * cannot get is an error of {@link createVm} all the same; by then the guest has run for a moment.
+	 */
+	readonly start?: boolean;
+	/** The state to begin in, instead of power-on. The configuration has to describe the machine that was saved. */
+	readonly snapshot?: OpenSnapshot;
+	/**
+	 * What a restored guest's clocks do at its first start: `catch-up` with the real time since the snapshot, without this; or
+	 * `continue` where they were. An older snapshot than clocks can catch up with is the error VM_CLOCK_TOO_FAR.
+	 */
+	readonly clock?: ClockPolicy;
+	/** See `Manifest.arguments`. */
+	readonly arguments?: readonly string[];
+}

@@ -1,0 +1,62 @@
+import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import test from 'ava';
+import {latchKind} from '#devices/chipset/latch';
+import {vmConfig} from '#main/config';
+import {InProcessWorkers} from '#main/workers/testing';
+import {ScriptedHypervisor, type ScriptStep} from '#vcpu-worker/hypervisor/testing';
+import {createVm} from './create-vm.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'openvmm-in-process-'));
+test.after.always(() => rmSync(folder, {recursive: true}));
+const image = join(folder, 'guest.bin');
+writeFileSync(image, Uint8Array.of(0xf4));
+
+const port = 0x500;
+const config = vmConfig({
+	memory: {sizeBytes: 16 * 2 ** 20},
+	boot: {kind: 'flat', image, address: 0x10_0000, mode: 'long'},
+	serial: {com1: {kind: 'none'}},
+	devices: [{name: 'latch', kind: latchKind, config: {port}, route: 'shared'}],
+});
+
+test('a machine without threads runs its processors’ scripts, parks, pauses, goes on and ends', async (t) => {
+	const seen: number[] = [];
+	const script: ScriptStep[] = [
+		{exit: 'port', access: ({bus}) => bus.writePort(port, 4, 0x1234)},
+		{exit: 'port', access: ({bus}) => void seen.push(bus.readPort(port, 4))},
+	];
+	const hypervisor = new ScriptedHypervisor([script, []]);
+	const vm = await createVm(
+		{...config, processors: {...config.processors, count: 2}},
+		{
+			hypervisor,
+			stock: new InProcessWorkers(),
+		},
+	);
+	t.is(vm.state, 'created');
+	t.is(
+		hypervisor.regions.reduce((sum, {length}) => sum + length, 0),
+		16 * 2 ** 20,
+	);
+
+	await vm.start();
+	await vm.pause();
+	t.deepEqual(seen, [0x1234]);
+	t.is(vm.state, 'paused');
+	t.is((await vm.readRegisters(0)).general.rip, 0x10_0000n);
+
+	await vm.start();
+	await vm.reset();
+	t.is(vm.state, 'running');
+	await vm.stop();
+	t.deepEqual(await vm.ended, {kind: 'stopped'});
+	t.true(hypervisor.isClosed);
+});
+
+test('a triple fault in a script ends the machine as on any back end', async (t) => {
+	const hypervisor = new ScriptedHypervisor([[{exit: 'shutdown'}]]);
+	const vm = await createVm(config, {hypervisor, stock: new InProcessWorkers(), start: true});
+	t.like(await vm.ended, {kind: 'crash', reason: 'triple fault', vcpu: 0});
+});

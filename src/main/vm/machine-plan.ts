@@ -1,0 +1,63 @@
+import type {DeviceInstance} from '#devices/device';
+import type {DescribedDevice} from '#devices/pci/fabric';
+import type {LoadedModels} from '#devices/registry';
+import {numaNodes, type VmConfig} from '#main/config';
+import type {BankRequest} from '#main/memory';
+import {placeMachine} from '#main/pcie';
+import {
+	checkShape,
+	type MachineShape,
+	machineShape,
+	type OpenSnapshot,
+	type SnapshotUnits,
+	stateLimits,
+} from '#main/snapshot';
+import {createProcessorTopology, type MemoryLayout, type ProcessorTopology, readHostTopology} from '#main/topology';
+import type {ProcessorOffer} from '#vcpu-worker/hypervisor';
+import {describeMachine} from './wire-machine.ts';
+
+/** What a machine is to be, before anything of it exists. */
+export interface MachinePlan {
+	readonly topology: ProcessorTopology;
+	readonly memory: MemoryLayout;
+	/** RAM by NUMA node. */
+	readonly banks: readonly BankRequest[];
+	/** The devices that it begins with. @param baseTimeMs - real time at which VM time is 0, Unix milliseconds */
+	describe(baseTimeMs: number): DeviceInstance[];
+	/** The machine as a guest sees it, with these devices: what a snapshot is compared by. */
+	shapeOf(devices: readonly DescribedDevice[]): MachineShape;
+}
+
+/** Arranges processors, memory and devices within what the back end's processors can. @throws VmmError */
+export function planMachine(config: VmConfig, processor: ProcessorOffer, models: LoadedModels): MachinePlan {
+	const {count, ...options} = config.processors;
+	const {limits, physicalAddressBits} = processor;
+	const topology = createProcessorTopology({processors: count, ...options, host: readHostTopology(), limits});
+	const nodes = numaNodes(config);
+	const size = nodes.map(({memory}) => memory.sizeBytes);
+	const {memory, complexes} = placeMachine({size, physicalAddressBits}, config.pcie);
+	const {ram} = memory;
+	return {
+		topology,
+		memory,
+		banks: nodes.map((node, index) => ({...node, ranges: memory.nodes[index] ?? []})),
+		describe: (baseTimeMs) => describeMachine(config, {ram, complexes}, baseTimeMs, models),
+		shapeOf: (devices) => machineShape(config, {topology, ram, devices}),
+	};
+}
+
+/** What a snapshot has for this machine and no other. @throws VmmError with a `SNAPSHOT_` code */
+export function unitsFor(
+	snapshot: OpenSnapshot,
+	config: VmConfig,
+	{describe, shapeOf}: MachinePlan,
+	{findModel}: LoadedModels,
+): Promise<SnapshotUnits> {
+	// Those of an unknown kind are refused when the machine is laid out.
+	const devices = describe(0).flatMap((instance): DescribedDevice[] => {
+		const model = findModel(instance.kind);
+		return model === undefined ? [] : [{instance, model}];
+	});
+	checkShape(shapeOf(devices), config, snapshot);
+	return snapshot.readUnits(stateLimits(config.processors.count, devices));
+}

@@ -1,0 +1,1 @@
+export {InProcessWorkers} from './in-process-workers.ts';

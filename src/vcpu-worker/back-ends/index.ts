@@ -1,0 +1,1 @@
+export {backEndOf, type HypervisorKind, loadHypervisor, warmBackEnd} from './back-ends.ts';

@@ -1,0 +1,31 @@
+import type {InterruptController} from '#devices/interrupts';
+import type {CpuBackend, VcpuWiring} from './cpu-backend.ts';
+
+/** A partition as the machine's threads are told of it. Opaque but for its kind. */
+export interface PartitionHandle {
+	/** Whose it is: see `Hypervisor.kind`. */
+	readonly kind: string;
+	/** The back end itself, where all of the machine is on one thread: such a handle cannot be cloned. */
+	readonly backEnd?: BackEnd;
+}
+
+/** A vCPU as its thread is told of it. Opaque but for its kind; can be cloned. */
+export interface VcpuHandle {
+	readonly kind: string;
+}
+
+/** A partition as one thread has it. */
+export interface AttachedPartition {
+	/** Inputs of the back end's interrupt controllers, and interrupts by message. */
+	readonly interrupts: InterruptController;
+	/** Makes a vCPU's thread go round its run loop once. Before that thread has entered it, its first round will do. */
+	kick(vcpu: number): void;
+}
+
+/** The part of a back end that works on the machine's threads. */
+export interface BackEnd {
+	/** On any thread. */
+	attach(handle: PartitionHandle): AttachedPartition;
+	/** Makes the vCPU, on the thread that runs it from then on. @throws VmmError */
+	enter(handle: PartitionHandle, vcpu: VcpuHandle, wiring: VcpuWiring): CpuBackend;
+}

@@ -1,0 +1,29 @@
+import type {Finding} from './finding.ts';
+import type {Partition} from './partition.ts';
+
+/** The host's files, as findings are drawn from them. */
+export interface HostEvidence {
+	/** A file's text without the space around it, or undefined where it is missing or closed to us. */
+	read(path: string): string | undefined;
+}
+
+/** What a machine wants of its partition. */
+export interface PartitionSpec {
+	/** Who has PIC, I/O APIC and PIT: the back end, or devices of the machine. Local APICs are the back end's. */
+	readonly irqchip: 'kernel' | 'split';
+	/** Processors that the machine will have. */
+	readonly processors: number;
+}
+
+/**
+ * What runs guests on this host. The machine's owner makes a {@link Partition} of it; the threads of the machine reach that
+ * one through its handle (see `BackEnd`).
+ */
+export interface Hypervisor {
+	/** Tells back ends apart, in handles and in snapshots. */
+	readonly kind: string;
+	/** What this host has for it, for a person. Never throws. */
+	examine(evidence: HostEvidence): Finding[];
+	/** @throws VmmError for whatever the host cannot give; nothing is left behind */
+	create(spec: PartitionSpec): Partition;
+}

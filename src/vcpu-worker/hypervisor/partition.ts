@@ -1,0 +1,73 @@
+import type {MappedRange} from '#devices/guest-memory';
+import type {VmTime} from '#devices/vm-time';
+import type {StateUnit} from '#support/state-units';
+import type {CpuidEntry} from '#vcpu-worker/cpuid';
+import type {DebugSupport} from '#vcpu-worker/debug';
+import type {PartitionHandle, VcpuHandle} from './back-end.ts';
+
+/** How many processors a partition can have. */
+export interface ProcessorLimits {
+	readonly maxVcpus: number;
+	/** First APIC id that is too large. */
+	readonly maxVcpuIds: number;
+}
+
+/** What the back end's processors can be, before any policy. */
+export interface ProcessorOffer {
+	/** What CPUID may answer. */
+	readonly cpuid: readonly CpuidEntry[];
+	/** Width of guest-physical addresses. */
+	readonly physicalAddressBits: number;
+	readonly limits: ProcessorLimits;
+	/** The local APIC's timer can go by the time-stamp counter. */
+	readonly tscDeadline: boolean;
+	/** A guest's VMCALL or VMMCALL comes through. */
+	readonly hypercalls: boolean;
+}
+
+/** `xapic`: no x2APIC in CPUID; `x2apic-supported`: offered, off at reset; `x2apic-enabled`: on at reset. */
+export type ApicMode = 'xapic' | 'x2apic-supported' | 'x2apic-enabled';
+
+/** One processor to be. */
+export interface VcpuSpec {
+	/** From 0, which is the boot processor, without gaps. */
+	readonly index: number;
+	readonly apicId: number;
+	/** The same for all processors of a machine. */
+	readonly apicMode: ApicMode;
+	/** What CPUID answers. */
+	readonly cpuid: readonly CpuidEntry[];
+}
+
+/** Memory at guest-physical addresses. */
+export interface MappedRegion extends MappedRange {
+	/** Guest writes are accesses outside memory. */
+	readonly readOnly?: boolean;
+}
+
+/** A machine as the back end has it, on the owner's thread. */
+export interface Partition {
+	/** Makes any thread of the process attach. Can be cloned, unless all of the machine is on one thread. */
+	readonly handle: PartitionHandle;
+	readonly processor: ProcessorOffer;
+	/** Puts memory where nothing is mapped. It stays alive until {@link unmap} or {@link close}. @throws VmmError */
+	map(region: MappedRegion): void;
+	/** Takes a whole region away that {@link map} has put there. */
+	unmap(region: Pick<MappedRegion, 'gpa'>): void;
+	/**
+	 * What the back end has for the whole machine and a snapshot has to keep: clocks, interrupt controllers. Each call makes
+	 * them anew, in their state at power-on.
+	 * @param time - VM time, which guests' clocks go by
+	 */
+	units(time: VmTime): StateUnit[];
+	/** Announces a processor, before any thread enters one. @throws VmmError */
+	openVcpu(spec: VcpuSpec): VcpuHandle;
+	/** Kernel id of the thread that has entered this vCPU; 0 before it is known. */
+	threadOf(vcpu: number): number;
+	/** The interrupt controllers and the timer as plain data for a person; undefined where they are not the back end's. */
+	readonly inspectChips: (() => object) | undefined;
+	/** Finds out what stops a guest for a debugger; may take milliseconds. @throws VmmError */
+	debugSupport(): DebugSupport;
+	/** Ends it. Every thread has left its vCPU before. */
+	close(): void;
+}

@@ -1,0 +1,39 @@
+import {isAmdHost} from '#vcpu-worker/cpuid';
+import type {VcpuWiring} from '#vcpu-worker/hypervisor';
+import {Msr, resetMsrs} from '#vcpu-worker/msr-policy';
+import {controlMemory, type KvmPartitionHandle, type KvmVcpuHandle} from './handles.ts';
+import {prepareThread} from './kick.ts';
+import {KvmBackend} from './kvm-backend.ts';
+import {setMsrs} from './msrs.ts';
+import {KvmVcpu} from './vcpu.ts';
+import {getLapic, setLapic} from './vcpu-state.ts';
+
+/** IA32_APIC_BASE: enabled, in x2APIC mode (Intel SDM vol. 3, 11.12.1). */
+const apicBaseX2apic = 0xc00n;
+
+/** See `BackEnd.enter`. */
+export function enter(partition: KvmPartitionHandle, handle: KvmVcpuHandle, wiring: VcpuWiring): KvmBackend {
+	const {msrIndexes, xsaveSize} = partition;
+	const vcpu = createVcpu(partition, handle);
+	// IA32_TIME_STAMP_COUNTER runs through a reset: setting it back would set the processors' counters apart.
+	const kept = msrIndexes.filter((index) => index !== Msr.TSC);
+	const cpu = new KvmBackend(vcpu, {msrIndexes: kept, xsaveSize, cpuid: handle.cpuid}, wiring);
+	// Whoever finds it kicks: the thread is ready for that.
+	Atomics.store(new Int32Array(partition.tids), handle.index, prepareThread());
+	return cpu;
+}
+
+function createVcpu(partition: KvmPartitionHandle, {index, apicId, apicMode, cpuid}: KvmVcpuHandle): KvmVcpu {
+	const run = controlMemory(partition, index);
+	const vcpu = KvmVcpu.create(partition.vmFd, apicId, run, run.byteLength);
+	vcpu.setCpuid(cpuid);
+	setMsrs(vcpu.fd, resetMsrs({isAmd: isAmdHost(cpuid), nestedVirt: false, listed: new Set(partition.msrIndexes)}));
+	// KVM finds the target of an interrupt message in a map that it makes anew when an APIC's state is set, but not when a
+	// vCPU has been created: the last one would stay deaf to its start-up message.
+	setLapic(vcpu.fd, getLapic(vcpu.fd));
+	if (apicMode === 'x2apic-enabled') {
+		const special = vcpu.getSpecial();
+		vcpu.setSpecial({...special, apicBase: special.apicBase | apicBaseX2apic});
+	}
+	return vcpu;
+}

@@ -1,0 +1,34 @@
+import type {CpuidEntry} from '#vcpu-worker/cpuid';
+import type {ApicMode, PartitionHandle, VcpuHandle} from '#vcpu-worker/hypervisor';
+import type {ControlMemory} from './vcpu.ts';
+
+/** What every thread of a machine knows of its partition: plain data and shared buffers. */
+export interface KvmPartitionHandle extends PartitionHandle {
+	readonly kind: 'kvm';
+	readonly vmFd: number;
+	/** Where the pages of the vCPUs get mapped, {@link runBytes} for each. */
+	readonly runs: SharedArrayBuffer;
+	readonly runBytes: number;
+	/** The kernel id of each vCPU's thread, for kicks; 0 before it is known. */
+	readonly tids: SharedArrayBuffer;
+	/** What makes up a vCPU's state on this host (KVM_GET_MSR_INDEX_LIST, `KVM_CAP_XSAVE2`). */
+	readonly msrIndexes: readonly number[];
+	readonly xsaveSize: number;
+}
+
+/** What a vCPU's thread makes it from. */
+export interface KvmVcpuHandle extends VcpuHandle {
+	readonly kind: 'kvm';
+	readonly index: number;
+	/** Local APIC id, and KVM's vCPU id. */
+	readonly apicId: number;
+	readonly apicMode: ApicMode;
+	readonly cpuid: readonly CpuidEntry[];
+}
+
+/** The memory of one vCPU's page. */
+export const controlMemory = ({runs, runBytes}: KvmPartitionHandle, vcpu: number): ControlMemory => ({
+	buffer: runs,
+	byteOffset: runBytes * vcpu,
+	byteLength: runBytes,
+});

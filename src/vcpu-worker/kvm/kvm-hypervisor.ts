@@ -1,0 +1,15 @@
+import type {BackEnd, Hypervisor} from '#vcpu-worker/hypervisor';
+import {attach} from './attach.ts';
+import {enter} from './enter.ts';
+import {kvmFindings} from './findings.ts';
+import type {KvmPartitionHandle, KvmVcpuHandle} from './handles.ts';
+import {KvmPartition} from './kvm-partition.ts';
+
+/** Linux KVM: the hypervisor, and the back end of its partitions. The handles are those that it has given. */
+export const kvm: Hypervisor & BackEnd = {
+	kind: 'kvm',
+	examine: (evidence) => kvmFindings(evidence),
+	create: (spec) => KvmPartition.create(spec),
+	attach: (handle) => attach(handle as KvmPartitionHandle),
+	enter: (handle, vcpu, wiring) => enter(handle as KvmPartitionHandle, vcpu as KvmVcpuHandle, wiring),
+};

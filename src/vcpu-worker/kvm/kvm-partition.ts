@@ -1,0 +1,120 @@
+import type {VmTime} from '#devices/vm-time';
+import {close} from '#support/ffi';
+import {allocateSharedPages} from '#support/shared-memory';
+import type {StateUnit} from '#support/state-units';
+import {physicalAddressBits} from '#vcpu-worker/cpuid';
+import type {DebugSupport} from '#vcpu-worker/debug';
+import type {MappedRegion, Partition, PartitionSpec, ProcessorOffer, VcpuSpec} from '#vcpu-worker/hypervisor';
+import {kvmKind, supportedCpuid, vcpuMmapSize} from './capabilities.ts';
+import {clockUnit} from './clock-unit.ts';
+import {Cap} from './constants.ts';
+import type {KvmPartitionHandle, KvmVcpuHandle} from './handles.ts';
+import {kernelChipsUnit} from './kernel-chips-unit.ts';
+import {KvmVm} from './kvm-vm.ts';
+import {probeDebug} from './probe-debug.ts';
+import {readChips} from './saved-chips.ts';
+import {msrIndexList, openKvm} from './system.ts';
+
+const pageSize = 4096;
+
+/** A machine's partition: the VM of KVM with what the host's owner side knows of it. */
+export class KvmPartition implements Partition {
+	readonly handle: KvmPartitionHandle;
+	readonly processor: ProcessorOffer;
+	readonly #kvmFd: number;
+	readonly #vm: KvmVm;
+	readonly #irqchip: PartitionSpec['irqchip'];
+	/** The slot of every region, by its address; a slot that was given back is an empty place. */
+	readonly #slots: (number | undefined)[] = [];
+
+	private constructor(kvmFd: number, vm: KvmVm, {irqchip, processors}: PartitionSpec) {
+		this.#kvmFd = kvmFd;
+		this.#vm = vm;
+		this.#irqchip = irqchip;
+		vm.enableUserSpaceMsrs();
+		if (irqchip === 'kernel') vm.createKernelIrqchip();
+		else vm.createSplitIrqchip();
+		this.processor = offer(kvmFd, vm);
+		const runBytes = Math.ceil(vcpuMmapSize(kvmFd) / pageSize) * pageSize;
+		this.handle = {
+			kind: 'kvm',
+			vmFd: vm.fd,
+			runs: allocateSharedPages(runBytes * processors),
+			runBytes,
+			tids: new SharedArrayBuffer(processors * Int32Array.BYTES_PER_ELEMENT),
+			msrIndexes: msrIndexList(kvmFd),
+			xsaveSize: vm.checkExtension(Cap.XSAVE2),
+		};
+	}
+
+	/** See `Hypervisor.create`. */
+	static create(spec: PartitionSpec): KvmPartition {
+		const kvmFd = openKvm();
+		let vm: KvmVm | undefined;
+		try {
+			vm = KvmVm.create(kvmFd);
+			return new KvmPartition(kvmFd, vm, spec);
+		} catch (error) {
+			vm?.close();
+			close(kvmFd);
+			throw error;
+		}
+	}
+
+	map({gpa, length, hostAddress, readOnly = false}: MappedRegion): void {
+		const free = this.#slots.indexOf(undefined);
+		const slot = free < 0 ? this.#slots.length : free;
+		this.#vm.setMemory({slot, gpa, length, hostAddress, readOnly});
+		this.#slots[slot] = gpa;
+	}
+
+	unmap({gpa}: Pick<MappedRegion, 'gpa'>): void {
+		const slot = this.#slots.indexOf(gpa);
+		if (slot < 0) throw new TypeError(`nothing is mapped at 0x${gpa.toString(16)}`);
+		this.#vm.clearMemory(slot);
+		this.#slots[slot] = undefined;
+	}
+
+	units(time: VmTime): StateUnit[] {
+		return [clockUnit(this.#vm, time), ...(this.#irqchip === 'kernel' ? [kernelChipsUnit(this.#vm.fd)] : [])];
+	}
+
+	openVcpu({index, apicId, apicMode, cpuid}: VcpuSpec): KvmVcpuHandle {
+		// Both hold for the whole VM, and come before its first vCPU.
+		if (index === 0) {
+			this.#vm.setBootCpu(apicId);
+			if (apicMode !== 'xapic') this.#vm.enableExtendedApicIds();
+		}
+		return {kind: 'kvm', index, apicId, apicMode, cpuid};
+	}
+
+	threadOf(vcpu: number): number {
+		return Atomics.load(new Int32Array(this.handle.tids), vcpu);
+	}
+
+	get inspectChips(): (() => object) | undefined {
+		return this.#irqchip === 'kernel' ? () => readChips(this.#vm.fd) : undefined;
+	}
+
+	debugSupport(): DebugSupport {
+		return probeDebug();
+	}
+
+	close(): void {
+		this.#vm.close();
+		close(this.#kvmFd);
+	}
+}
+
+function offer(kvmFd: number, vm: KvmVm): ProcessorOffer {
+	const host = KvmVm.fromFd(kvmFd);
+	const cpuid = supportedCpuid(kvmFd);
+	return {
+		cpuid,
+		physicalAddressBits: physicalAddressBits(cpuid),
+		limits: {maxVcpus: host.checkExtension(Cap.MAX_VCPUS), maxVcpuIds: host.checkExtension(Cap.MAX_VCPU_ID)},
+		tscDeadline: vm.checkExtension(Cap.TSC_DEADLINE_TIMER) !== 0,
+		// On kvm_pvm a guest's VMCALL hangs (guide, "Hosts").
+		hypercalls: kvmKind() !== 'pvm',
+	};
+}
