@@ -65,7 +65,7 @@ export function bundleFolder(name: string): string {
 const keepTestLocation: Plugin = {
 	name: 'keep-test-location',
 	setup(build) {
-		build.onLoad({filter: /(\/test\/.*|\.test)\.ts$/}, ({path}) => {
+		build.onLoad({filter: /(\/test(ing)?\/.*|\.test)\.ts$/}, ({path}) => {
 			if (path.includes('/node_modules/')) {
 				return undefined;
 			}

@@ -2,8 +2,8 @@ import {existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync} f
 import {constants, tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test from 'ava';
-import {hasTerminals, runOnTerminal, type Step} from './fixtures/new-terminal.ts';
 import {endingSignals, forcingSignals, machineSignals} from './signals.ts';
+import {hasTerminals, runOnTerminal, type Step} from './testing/new-terminal.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'openvmm-signals-'));
 test.after.always(() => rmSync(directory, {recursive: true}));

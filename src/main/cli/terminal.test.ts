@@ -3,7 +3,7 @@ import {mkdtempSync, readdirSync, readFileSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test from 'ava';
-import {fixture, hasTerminals, runOnTerminal, type Step, showsOnTerminal} from './fixtures/new-terminal.ts';
+import {fixture, hasTerminals, runOnTerminal, type Step, showsOnTerminal} from './testing/new-terminal.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'openvmm-terminal-'));
 test.after.always(() => rmSync(directory, {recursive: true}));

@@ -2,7 +2,7 @@ import test from 'ava';
 import {Exit} from './constants.ts';
 import {setGuestDebug} from './guest-debug.ts';
 import {probeDebug} from './probe-debug.ts';
-import {codeAddress, enterLongMode, startGuest, type TestGuest} from './test-guest.ts';
+import {codeAddress, enterLongMode, startGuest, type TestGuest} from './testing/test-guest.ts';
 
 // An emulator that hosts KVM may deliver neither.
 const support = probeDebug();

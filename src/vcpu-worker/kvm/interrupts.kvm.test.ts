@@ -11,7 +11,7 @@ import {
 	setGsiRouting,
 } from './interrupts.ts';
 import {KvmVm} from './kvm-vm.ts';
-import {runUntil, startGuest, type TestGuest, wrote} from './test-guest.ts';
+import {runUntil, startGuest, type TestGuest, wrote} from './testing/test-guest.ts';
 import {getLapic, setLapic} from './vcpu-state.ts';
 
 /** sti; again: in al, 0x10; jmp again. It exits all the time, so a test can never hang. */

@@ -3,18 +3,18 @@ import {Worker} from 'node:worker_threads';
 import test from 'ava';
 import {Errno} from '#support/ffi';
 import {VcpuKick} from './kick.ts';
-import {startGuest} from './test-guest.ts';
+import {startGuest} from './testing/test-guest.ts';
 import {controlBytes} from './vcpu.ts';
 
 const kicks = 300;
-// As in kick-worker.ts, which runs as a program of its own when imported.
+// As in testing/kick-worker.ts, which runs as a program of its own when imported.
 const [REQUESTED, SEEN, STOP, RUNS, RESULT] = [0, 1, 2, 3, 4] as const;
 
 /** Runs the guest on another thread and kicks it many times, each time waiting until the thread saw the request. */
 const everyKickIsSeen = test.macro(async (t, code: readonly number[]) => {
 	using guest = startGuest({code});
 	const words = new Int32Array(new SharedArrayBuffer(32));
-	const worker = new Worker(new URL('kick-worker.ts', import.meta.url), {
+	const worker = new Worker(new URL('testing/kick-worker.ts', import.meta.url), {
 		workerData: {vcpuFd: guest.vcpu.fd, control: guest.control, shared: words.buffer},
 	});
 	const [tid] = (await once(worker, 'message')) as [number];

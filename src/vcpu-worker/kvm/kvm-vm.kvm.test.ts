@@ -6,7 +6,7 @@ import {Clock, Exit, MsrExitReason} from './constants.ts';
 import {KvmVm} from './kvm-vm.ts';
 import {setMsrFilter} from './msr-filter.ts';
 import {openKvm} from './system.ts';
-import {codeAddress, jump, startGuest} from './test-guest.ts';
+import {codeAddress, jump, startGuest} from './testing/test-guest.ts';
 import {getLapic} from './vcpu-state.ts';
 
 /** KVM may count the page the code runs from, which it maps writable as well. */

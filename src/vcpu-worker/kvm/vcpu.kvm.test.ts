@@ -5,7 +5,7 @@ import {vcpuMmapSize} from './capabilities.ts';
 import {Cap, Exit, MpState} from './constants.ts';
 import {getMsrs, setMsrs} from './msrs.ts';
 import {msrIndexList} from './system.ts';
-import {codeAddress, enterLongMode, highMemory, highWindow, jump, startGuest} from './test-guest.ts';
+import {codeAddress, enterLongMode, highMemory, highWindow, jump, startGuest} from './testing/test-guest.ts';
 import {controlBytes, KvmVcpu} from './vcpu.ts';
 import {
 	getDebugRegisters,

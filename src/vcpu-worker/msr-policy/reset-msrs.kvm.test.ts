@@ -1,7 +1,7 @@
 import test from 'ava';
 import {guestCpuid, isAmdHost} from '#vcpu-worker/cpuid';
 import {getMsrs, msrIndexList, setMsrs, supportedCpuid} from '#vcpu-worker/kvm';
-import {startGuest} from '../kvm/test-guest.ts';
+import {startGuest} from '../kvm/testing/test-guest.ts';
 import {Msr, resetMsrs} from './index.ts';
 
 test('KVM takes every value after reset, and keeps it', (t) => {

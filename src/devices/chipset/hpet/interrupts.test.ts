@@ -1,6 +1,20 @@
 import test from 'ava';
 import {maxOwed} from './event-timer.ts';
-import {cmp, conf, ENABLED, FSB, fsb, LEVEL, MODE_32, makeRunning, ms, PERIODIC, route, SET, us} from './make-hpet.ts';
+import {
+	cmp,
+	conf,
+	ENABLED,
+	FSB,
+	fsb,
+	LEVEL,
+	MODE_32,
+	makeRunning,
+	ms,
+	PERIODIC,
+	route,
+	SET,
+	us,
+} from './testing/make-hpet.ts';
 
 /** Clocks in a millisecond. */
 const clocks = 10_000;

@@ -1,5 +1,5 @@
 import test from 'ava';
-import {cmp, conf, ENABLED, MODE_32, makeRunning, ms} from './make-hpet.ts';
+import {cmp, conf, ENABLED, MODE_32, makeRunning, ms} from './testing/make-hpet.ts';
 
 const [running, legacy] = [1, 2];
 

@@ -1,6 +1,21 @@
 import test from 'ava';
 import {hpet} from './index.ts';
-import {base, cmp, conf, ENABLED, FSB, fsb, LEVEL, MODE_32, make, ms, PERIODIC, route, SET, us} from './make-hpet.ts';
+import {
+	base,
+	cmp,
+	conf,
+	ENABLED,
+	FSB,
+	fsb,
+	LEVEL,
+	MODE_32,
+	make,
+	ms,
+	PERIODIC,
+	route,
+	SET,
+	us,
+} from './testing/make-hpet.ts';
 
 test('the region and the lines are those of a PC', (t) => {
 	t.deepEqual(hpet.regions?.({base}), [{space: 'mmio', name: 'registers', base, length: 0x400}]);

@@ -1,6 +1,6 @@
 import test from 'ava';
 import {i8042, type MoveMouse, type PressKey} from './index.ts';
-import {makeI8042} from './testing.ts';
+import {makeI8042} from './testing/make-i8042.ts';
 
 const aux = 0x100;
 const keyA = 0x04;

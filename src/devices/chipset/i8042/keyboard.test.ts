@@ -1,7 +1,7 @@
 import test from 'ava';
 import {keySequence} from './key-sequence.ts';
 import {pause, printScreen, setThreeCodes, setTwoCodes} from './keys.ts';
-import {makeI8042} from './testing.ts';
+import {makeI8042} from './testing/make-i8042.ts';
 import {toSetOne, translate} from './translation.ts';
 
 const [keyA, keyUp, keyF7, keyEnter] = [0x04, 0x52, 0x40, 0x28];

@@ -1,6 +1,6 @@
 import test from 'ava';
 import {scaled} from './mouse-packet.ts';
-import {makeI8042} from './testing.ts';
+import {makeI8042} from './testing/make-i8042.ts';
 
 const rates = (...values: number[]) => values.flatMap((value) => [0xf3, value]);
 const wheelKnock = rates(200, 100, 80);

@@ -1,6 +1,6 @@
 import test from 'ava';
 import {pic8259} from './index.ts';
-import {makePic, master, masterData, powerOn, slaveData} from './testing.ts';
+import {makePic, master, masterData, powerOn, slaveData} from './testing/make-pic.ts';
 
 test('the ports and the output are those of a PC', (t) => {
 	t.deepEqual(

@@ -1,5 +1,5 @@
 import test from 'ava';
-import {eoi, makePic, master, masterData, slave, slaveData} from './testing.ts';
+import {eoi, makePic, master, masterData, slave, slaveData} from './testing/make-pic.ts';
 
 test('higher priorities nest, lower ones wait for the end of interrupt', (t) => {
 	const {dut, intr, raise, take, irr, isr} = makePic();

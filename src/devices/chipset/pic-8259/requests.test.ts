@@ -1,5 +1,5 @@
 import test from 'ava';
-import {eoi, makePic, master, masterData, poll, readIrr, readIsr, slave, slaveData} from './testing.ts';
+import {eoi, makePic, master, masterData, poll, readIrr, readIsr, slave, slaveData} from './testing/make-pic.ts';
 
 test('OCW3 chooses between IRR and ISR until it is told otherwise', (t) => {
 	const {dut, raise, take} = makePic();

@@ -1,7 +1,7 @@
 /** The vCPU thread of the kick tests: runs the guest, and counts the requests it sees after each kick. */
 import {parentPort, workerData} from 'node:worker_threads';
-import {prepareThread} from './kick.ts';
-import {type ControlMemory, KvmVcpu} from './vcpu.ts';
+import {prepareThread} from '../kick.ts';
+import {type ControlMemory, KvmVcpu} from '../vcpu.ts';
 
 /** What the test hands to its vCPU thread. */
 export interface KickWorkerData {

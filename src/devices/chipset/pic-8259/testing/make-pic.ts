@@ -1,6 +1,6 @@
 // For tests: a pair of PICs, and a guest's ways to talk to it.
 import {DeviceUnderTest} from '#devices/testing';
-import {PicPair, pic8259} from './index.ts';
+import {PicPair, pic8259} from '../index.ts';
 
 export const [master, masterData, slave, slaveData] = [0x20, 0x21, 0xa0, 0xa1];
 export const eoi = 0x20;

@@ -2,12 +2,12 @@
 import {addressOf, close} from '#support/ffi';
 import {allocateSharedPages} from '#support/shared-memory';
 import type {Segment, SpecialRegisters} from '#vcpu-worker/registers';
-import {supportedCpuid, vcpuMmapSize} from './capabilities.ts';
-import {ExitReader} from './exits.ts';
-import {prepareThread} from './kick.ts';
-import {KvmVm} from './kvm-vm.ts';
-import {openKvm} from './system.ts';
-import {type ControlMemory, controlBytes, KvmVcpu} from './vcpu.ts';
+import {supportedCpuid, vcpuMmapSize} from '../capabilities.ts';
+import {ExitReader} from '../exits.ts';
+import {prepareThread} from '../kick.ts';
+import {KvmVm} from '../kvm-vm.ts';
+import {openKvm} from '../system.ts';
+import {type ControlMemory, controlBytes, KvmVcpu} from '../vcpu.ts';
 
 /** Where {@link startGuest} puts the code. */
 export const codeAddress = 0x1000;

@@ -1,5 +1,5 @@
 import {DeviceUnderTest} from '#devices/testing';
-import {type I8042Config, I8042Input, i8042} from './index.ts';
+import {type I8042Config, I8042Input, i8042} from '../index.ts';
 
 /** A controller with a hand on its keyboard and mouse, and a driver's ways to talk to it; for tests. */
 export function makeI8042(config: I8042Config = {}) {

@@ -1,7 +1,7 @@
 /** A PIT for the tests of this folder, and what they say of it. */
 import {DeviceUnderTest} from '#devices/testing';
-import {timeOfClock} from './clock.ts';
-import {pit8254, pitFrequencyHz} from './index.ts';
+import {timeOfClock} from '../clock.ts';
+import {pit8254, pitFrequencyHz} from '../index.ts';
 
 export const COMMAND = 0x43;
 export const NMI = 0x61;
