@@ -1,14 +1,15 @@
 /** Writes the embedded guest beside the bundle, so that no start of a machine has to assemble it. */
 
-import {writeFileSync} from 'node:fs';
+import {mkdirSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
-import {defaultGuest} from '#main/default-guest';
+import {embeddedGuest} from '#flowey/embedded-guest';
 import type {FloweyNode} from '../core/index.ts';
 
-/** Assembles the embedded guest into a folder, as `default-guest.elf`. */
+/** Assembles the embedded guest into a folder, as `embedded-guest.elf`. */
 export const assembleGuest: FloweyNode<{readonly folder: string}, void> = {
 	name: 'assemble-guest',
 	async run(_context, {folder}) {
-		writeFileSync(join(folder, 'default-guest.elf'), defaultGuest().image);
+		mkdirSync(folder, {recursive: true});
+		writeFileSync(join(folder, 'embedded-guest.elf'), embeddedGuest().image);
 	},
 };

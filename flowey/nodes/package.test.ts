@@ -1,6 +1,16 @@
 /** The package as its users get it: packed, unpacked and compiled against, with nothing of this checkout but the compiler. */
 
-import {cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
+import {
+	cpSync,
+	existsSync,
+	mkdirSync,
+	mkdtempSync,
+	readdirSync,
+	readFileSync,
+	rmSync,
+	symlinkSync,
+	writeFileSync,
+} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {dirname, join} from 'node:path';
 import anyTest, {type TestFn} from 'ava';
@@ -137,6 +147,18 @@ test('what package.json names is in the package', (t) => {
 	t.true(named.length >= 6);
 	t.deepEqual(
 		named.filter((path) => !existsSync(join(installed, path))),
+		[],
+	);
+});
+
+test('bundles are made of product code alone', (t) => {
+	const dist = join(t.context.installed, 'dist');
+	const maps = readdirSync(dist).filter((name) => name.endsWith('.js.map'));
+	t.is(maps.length, ENTRY_POINTS.length);
+	const sources = maps.flatMap((name): string[] => JSON.parse(readFileSync(join(dist, name), 'utf8')).sources);
+	t.true(sources.some((path) => path.includes('/src/devices/')));
+	t.deepEqual(
+		sources.filter((path) => /\/(flowey|test|testing)\/|\.test\.ts$/.test(path.replace(/.*node_modules/, ''))),
 		[],
 	);
 });

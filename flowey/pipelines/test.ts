@@ -4,6 +4,7 @@ import {rmSync} from 'node:fs';
 import {parseArgs} from 'node:util';
 import {IncubatorError, missingHostPackages, startIncubator} from '#test/incubator';
 import {type Command, execute, FloweyError, PATHS, runNode} from '../core/index.ts';
+import {assembleGuest} from '../nodes/assemble-guest.ts';
 import {bundleKvmTests, type KvmTestBundles} from '../nodes/bundle-kvm-tests.ts';
 import {canInstallPackages} from '../nodes/install-qemu.ts';
 import {prepareIncubator} from '../nodes/prepare-incubator.ts';
@@ -71,6 +72,7 @@ async function checkSuite(): Promise<SuiteResult[]> {
 
 async function unitSuite(): Promise<SuiteResult[]> {
 	heading('unit');
+	await runNode(assembleGuest, {folder: PATHS.dist});
 	return [await runAva({suite: 'unit', where: 'host', argv: AVA_ARGV, isVerbose: false, launch: launchHere})];
 }
 

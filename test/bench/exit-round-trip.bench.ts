@@ -8,10 +8,10 @@ import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {latchKind} from '#devices/chipset/latch';
+import {al, createAssembler} from '#flowey/x86-assembler';
 import {vmConfig} from '#main/config';
 import {type CreateOptions, createVm} from '#main/vm';
 import {toJson} from '#support/inspect';
-import {al, createAssembler} from '#support/x86-assembler';
 import {type Figure, median, report} from './report.ts';
 
 const port = 0x10;

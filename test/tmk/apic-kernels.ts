@@ -1,4 +1,4 @@
-import {type Assembler, al, dword, eax, ebx, ecx, edx, rax, rcx, rdx} from '#support/x86-assembler';
+import {type Assembler, al, dword, eax, ebx, ecx, edx, rax, rcx, rdx} from '#flowey/x86-assembler';
 import {exitCode} from './layout.ts';
 import {type MicroKernel, microKernel} from './micro-kernel.ts';
 

@@ -1,4 +1,4 @@
-import {al, dx, eax, ecx, edx, qword, rax, rdx} from '#support/x86-assembler';
+import {al, dx, eax, ecx, edx, qword, rax, rdx} from '#flowey/x86-assembler';
 import {type MicroKernel, microKernel} from './micro-kernel.ts';
 
 /** MSR_KVM_SYSTEM_TIME_NEW (Linux: Documentation/virt/kvm/x86/msr.rst); bit 0 turns kvmclock on. */

@@ -1,4 +1,4 @@
-import {al, dx, eax, ebx, ecx, qword, rsp} from '#support/x86-assembler';
+import {al, dx, eax, ebx, ecx, qword, rsp} from '#flowey/x86-assembler';
 import {exitCode} from './layout.ts';
 import {type MicroKernel, microKernel} from './micro-kernel.ts';
 

@@ -1,4 +1,4 @@
-import {al, ax, ds, dx, eax, ebx, ecx, edx, qword, r8, rax, rbx, rcx, rdx, rsp, si} from '#support/x86-assembler';
+import {al, ax, ds, dx, eax, ebx, ecx, edx, qword, r8, rax, rbx, rcx, rdx, rsp, si} from '#flowey/x86-assembler';
 import {exitCode, exitPort} from './layout.ts';
 import {type MicroKernel, microKernel, realModeKernel} from './micro-kernel.ts';
 

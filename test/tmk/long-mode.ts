@@ -12,7 +12,7 @@ import {
 	rax,
 	rsp,
 	ss,
-} from '#support/x86-assembler';
+} from '#flowey/x86-assembler';
 import {exitCode, exitPort, selector, stackSize, stacks, userFlags} from './layout.ts';
 
 const vectorCount = 256;

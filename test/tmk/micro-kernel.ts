@@ -1,4 +1,4 @@
-import {type Assembler, createAssembler} from '#support/x86-assembler';
+import {type Assembler, createAssembler} from '#flowey/x86-assembler';
 import {longModeAddress, realModeAddress, stackSize, stacks} from './layout.ts';
 import {emitLongModePrologue, emitLongModeTables, fillGates, type LongModeKit, longModeKit} from './long-mode.ts';
 

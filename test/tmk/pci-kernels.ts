@@ -17,7 +17,7 @@ import {
 	rcx,
 	rdx,
 	word,
-} from '#support/x86-assembler';
+} from '#flowey/x86-assembler';
 import {apicRegister, writeApic} from './apic-kernels.ts';
 import {exitCode} from './layout.ts';
 import {type MicroKernel, microKernel} from './micro-kernel.ts';

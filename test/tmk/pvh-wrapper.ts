@@ -1,5 +1,5 @@
-import {writePvhElf} from '#main/default-guest';
-import {cr0, cr3, cr4, createAssembler, dword, eax, ecx} from '#support/x86-assembler';
+import {writePvhElf} from '#flowey/embedded-guest';
+import {cr0, cr3, cr4, createAssembler, dword, eax, ecx} from '#flowey/x86-assembler';
 import type {MicroKernel} from './micro-kernel.ts';
 
 const efer = 0xc000_0080;

@@ -1,6 +1,5 @@
 import test from 'ava';
-// The helper is no part of the guest's interface, so it is not in its index.
-import {hasQemu, runInQemu} from '../../src/main/default-guest/qemu.ts';
+import {hasQemu, runInQemu} from '#flowey/embedded-guest/testing';
 import {
 	apicTimer,
 	exitCode,

@@ -3,8 +3,8 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
 import {dma8237Kind} from '#devices/chipset/dma-8237';
+import {type Assembler, al, ax, createAssembler, word} from '#flowey/x86-assembler';
 import type {VmOptions} from '#main/config';
-import {type Assembler, al, ax, createAssembler, word} from '#support/x86-assembler';
 import {testVm} from '#test/petri';
 
 const folder = mkdtempSync(join(tmpdir(), 'openvmm-ports-'));

@@ -2,9 +2,9 @@ import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test from 'ava';
+import {al, ax, createAssembler, dx, eax, word} from '#flowey/x86-assembler';
 import {vmConfig} from '#main/config';
 import {createVm} from '#main/vm';
-import {al, ax, createAssembler, dx, eax, word} from '#support/x86-assembler';
 import {testVm} from '#test/petri';
 
 const example = join(process.cwd(), 'guide/examples/checksum.ts');

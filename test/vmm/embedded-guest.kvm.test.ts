@@ -59,7 +59,7 @@ test.serial('a triple fault is a crash that names the processor', async (t) => {
 test.serial('a reset by the guest starts it again from its image', async (t) => {
 	const guest = await testVm(t, {processors: {count: 2}, boot: embedded('reset', 'work=10000')});
 	await guest.vm.start();
-	await guest.waitFor(/(OpenVMM default guest[\s\S]*){3}/);
+	await guest.waitFor(/(OpenVMM embedded guest[\s\S]*){3}/);
 	await guest.vm.stop();
 	t.deepEqual(await guest.vm.ended, {kind: 'stopped'});
 });

@@ -128,7 +128,7 @@ test.serial('a crash leaves a core dump that shows the guest, and ends as it wou
 	await vm.start();
 	t.like(await vm.ended, {kind: 'crash', reason: 'triple fault'});
 	t.deepEqual(told, [crashDumpPath]);
-	t.true(readFileSync(crashDumpPath).includes('OpenVMM default guest'));
+	t.true(readFileSync(crashDumpPath).includes('OpenVMM embedded guest'));
 	t.is(statSync(crashDumpPath).size % 4096, 0);
 });
 

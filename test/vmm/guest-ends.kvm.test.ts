@@ -2,9 +2,9 @@ import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
+import {al, createAssembler, dx, eax} from '#flowey/x86-assembler';
 import type {VmOptions} from '#main/config';
 import type {CreateOptions} from '#main/vm';
-import {al, createAssembler, dx, eax} from '#support/x86-assembler';
 import {testVm} from '#test/petri';
 
 const fixture = (name: string) => join(process.cwd(), 'test/fixtures', name);

@@ -2,10 +2,10 @@ import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
+import {al, createAssembler, dx} from '#flowey/x86-assembler';
 import {vmConfig} from '#main/config';
 import {createVm} from '#main/vm';
 import {toJson} from '#support/inspect';
-import {al, createAssembler, dx} from '#support/x86-assembler';
 import {embedded, testVm} from '#test/petri';
 
 const folder = mkdtempSync(join(tmpdir(), 'openvmm-inspect-'));

@@ -6,7 +6,7 @@ import {embedded, testVm} from '#test/petri';
 
 const sizeBytes = 64 * 2 ** 20;
 const boot = embedded('work=10000');
-const banner = 'OpenVMM default guest';
+const banner = 'OpenVMM embedded guest';
 
 test.serial('memory backed by a file leaves the guest in the file', async (t) => {
 	const folder = mkdtempSync(join(tmpdir(), 'openvmm-memory-'));

@@ -1,6 +1,6 @@
 import test from 'ava';
+import {ah, ax, bp, byte, createAssembler, sp} from '#flowey/x86-assembler';
 import {bootLayout} from '#main/loader';
-import {ah, ax, bp, byte, createAssembler, sp} from '#support/x86-assembler';
 import {buildBiosArea} from './bios-area.ts';
 
 /** The first MiB with the area in it. */

@@ -5,7 +5,7 @@ import {join} from 'node:path';
 import type {Readable} from 'node:stream';
 import {text} from 'node:stream/consumers';
 import test from 'ava';
-import {al, createAssembler, dx} from '#support/x86-assembler';
+import {al, createAssembler, dx} from '#flowey/x86-assembler';
 
 const launcher = join(process.cwd(), 'src/main/cli/launcher.mjs');
 const directory = mkdtempSync(join(tmpdir(), 'openvmm-control-kvm-'));

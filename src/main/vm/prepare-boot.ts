@@ -1,5 +1,6 @@
 import {existsSync} from 'node:fs';
 import {basename} from 'node:path';
+import {fileURLToPath} from 'node:url';
 import type {DeviceInstance} from '#devices/device';
 import {type AcpiInitiator, buildAcpiTables, type ComPort, describeToAcpi} from '#main/acpi';
 import {buildBiosArea} from '#main/bios';
@@ -9,7 +10,7 @@ import {loadKernel} from '#main/loader';
 import {hostBridges} from '#main/pcie';
 import {buildSmbiosTables} from '#main/smbios';
 import type {MemoryLayout, ProcessorTopology} from '#main/topology';
-import {assembledGuest} from '#main/workers';
+import {embeddedGuest} from '#main/workers';
 import {errorTable} from '#support/errors';
 import {decompressKernel} from './decompress-kernel.ts';
 import {describeNuma} from './describe-numa.ts';
@@ -20,12 +21,16 @@ const bootError = errorTable({
 		message: 'The machine has nothing to start from: it was restored from a snapshot without a kernel',
 		remedy: 'Restore it with the kernel it was started with (--kernel, --initrd, --cmdline), so that it can be reset',
 	}),
+	BOOT_GUEST_NOT_BUILT: ({path}: {path: string}) => ({
+		message: `The embedded guest is not there: ${path}`,
+		remedy: 'Run npm run build in a checkout, or install the package again; or boot another kernel (--kernel)',
+	}),
 });
 
 /** What a machine starts, read. */
 type KernelFiles = Omit<LoadRequest, 'machine'>;
 
-/** Reads what the configuration boots. @throws BOOT_NOTHING, and what {@link readBootFile} throws */
+/** Reads what the configuration boots. @throws BOOT_NOTHING, BOOT_GUEST_NOT_BUILT, and what {@link readBootFile} throws */
 export async function readKernel(config: VmConfig): Promise<KernelFiles> {
 	const {boot} = config;
 	const read = (path: string | URL) => readBootFile(path, config.memory.sizeBytes);
@@ -50,11 +55,10 @@ export async function readKernel(config: VmConfig): Promise<KernelFiles> {
 	};
 }
 
-/** The package has the guest assembled, which saves the time to do it; a checkout run from its sources does it now. */
+/** The build has assembled it: the package has the file, a checkout has it once it has been built. */
 async function embeddedKernel(read: (path: URL) => Promise<Uint8Array>): Promise<Uint8Array> {
-	if (assembledGuest !== undefined) return read(assembledGuest);
-	const {defaultGuest} = await import('#main/default-guest');
-	return defaultGuest().image;
+	if (!existsSync(embeddedGuest)) throw bootError('BOOT_GUEST_NOT_BUILT', {path: fileURLToPath(embeddedGuest)});
+	return read(embeddedGuest);
 }
 
 /** What the firmware tables tell of. */

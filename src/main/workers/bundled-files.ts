@@ -4,8 +4,11 @@ declare const __OPENVMM_BUNDLED__: boolean | undefined;
 const bundled = typeof __OPENVMM_BUNDLED__ !== 'undefined';
 const entry = (name: string, source: string) => new URL(bundled ? `./${name}.js` : source, import.meta.url);
 
-/** The embedded guest as the build has assembled it; undefined when the code runs from its sources. */
-export const assembledGuest = bundled ? new URL('./default-guest.elf', import.meta.url) : undefined;
+/** The embedded guest as the build has assembled it: beside the bundle, and in a checkout where the bundle goes. */
+export const embeddedGuest = new URL(
+	bundled ? './embedded-guest.elf' : '../../../dist/embedded-guest.elf',
+	import.meta.url,
+);
 
 /** The public API: the larger part of the program, which the command line loads beside its threads' start. */
 export const publicApi = entry('index', '../index.ts');

@@ -1,2 +1,2 @@
-export {assembledGuest, publicApi, workerUrls} from './bundled-files.ts';
+export {embeddedGuest, publicApi, workerUrls} from './bundled-files.ts';
 export {type MachineWorkers, WorkerStock} from './worker-stock.ts';

@@ -1,19 +1,4 @@
-import {
-	type Assembler,
-	dword,
-	dx,
-	eax,
-	ecx,
-	edi,
-	edx,
-	qword,
-	r8,
-	r8d,
-	r9d,
-	rax,
-	rcx,
-	rdx,
-} from '#support/x86-assembler';
+import {type Assembler, dword, dx, eax, ecx, edi, edx, qword, r8, r8d, r9d, rax, rcx, rdx} from '#flowey/x86-assembler';
 
 const pmTimerHz = 3_579_545;
 /** The ACPI timer may have 24 bits only. */

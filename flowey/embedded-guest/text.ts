@@ -1,4 +1,4 @@
-import {type Assembler, ecx, esi} from '#support/x86-assembler';
+import {type Assembler, ecx, esi} from '#flowey/x86-assembler';
 
 /** The texts a guest prints, each stored once, behind the code. */
 export class Texts {

@@ -20,7 +20,7 @@ import {
 	rsp,
 	ss,
 	word,
-} from '#support/x86-assembler';
+} from '#flowey/x86-assembler';
 import {cpuPage, cpuPageSize, selector} from './layout.ts';
 
 const [starMsr, lstarMsr, flagMaskMsr] = [0xc000_0081, 0xc000_0082, 0xc000_0084];

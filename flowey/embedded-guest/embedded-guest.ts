@@ -1,4 +1,4 @@
-import {type AssembledProgram, createAssembler} from '#support/x86-assembler';
+import {type AssembledProgram, createAssembler} from '#flowey/x86-assembler';
 import {emitAcpi, emitAcpiData} from './acpi.ts';
 import {emitEntry, emitTrampoline} from './boot.ts';
 import {emitConsole, emitConsoleData} from './console.ts';
@@ -18,7 +18,7 @@ import {emitUserMode} from './user-mode.ts';
 import {emitUserWork, emitUserWorkData} from './user-work.ts';
 
 /** The guest that runs when no other is given. */
-export interface DefaultGuest {
+export interface EmbeddedGuest {
 	/** An ELF-64 executable with a PVH entry note; boots with any PVH loader. */
 	readonly image: Uint8Array;
 	/** The same program without ELF, to be copied to {@link loadAddress}. */
@@ -33,7 +33,7 @@ export interface DefaultGuest {
 }
 
 /** Assembles the guest; takes some milliseconds. Its parts are the `emit…` functions of this folder. */
-export function defaultGuest(): DefaultGuest {
+export function embeddedGuest(): EmbeddedGuest {
 	const {bytes, labels} = assembleGuest();
 	const addressOf = (label: string): number => labels.get(label) ?? 0;
 	const idt = new DataView(bytes.buffer, addressOf('idt') - imageAddress);

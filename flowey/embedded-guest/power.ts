@@ -1,4 +1,4 @@
-import {type Assembler, al, ax, byte, dword, dx, eax, edi, edx, qword, rax, rdx} from '#support/x86-assembler';
+import {type Assembler, al, ax, byte, dword, dx, eax, edi, edx, qword, rax, rdx} from '#flowey/x86-assembler';
 import {port} from './layout.ts';
 import type {Texts} from './text.ts';
 

@@ -21,7 +21,7 @@ import {
 	rcx,
 	rsi,
 	word,
-} from '#support/x86-assembler';
+} from '#flowey/x86-assembler';
 import {lineBuffer, port} from './layout.ts';
 import type {Texts} from './text.ts';
 

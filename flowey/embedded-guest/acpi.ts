@@ -21,7 +21,7 @@ import {
 	rdx,
 	rsi,
 	times,
-} from '#support/x86-assembler';
+} from '#flowey/x86-assembler';
 import {apicIds, maxCpus} from './layout.ts';
 
 /** Four ASCII characters as the 32-bit number that a comparison sees. */

@@ -1,4 +1,4 @@
-import {type Assembler, byte, dword, eax, ecx, edi, edx, r8, r8d, r9, rdx, rsi} from '#support/x86-assembler';
+import {type Assembler, byte, dword, eax, ecx, edi, edx, r8, r8d, r9, rdx, rsi} from '#flowey/x86-assembler';
 import type {Texts} from './text.ts';
 
 /** The value of an option that was not given. */

@@ -15,7 +15,7 @@ import {
 	rbx,
 	rsi,
 	times,
-} from '#support/x86-assembler';
+} from '#flowey/x86-assembler';
 import {startInfo} from './boot.ts';
 import {cpuPage, cpuPages, port} from './layout.ts';
 import {notGiven} from './options.ts';
@@ -38,7 +38,7 @@ export function emitMain(asm: Assembler, texts: Texts): void {
 	call('read-options');
 	call('console-init');
 	texts.sayLine('');
-	texts.sayLine('OpenVMM default guest: a small SMP kernel whose CPUs share one job in user mode');
+	texts.sayLine('OpenVMM embedded guest: a small SMP kernel whose CPUs share one job in user mode');
 	call('report-memory');
 	call('apic-mode-init');
 	mov(dword('cpu-count'), 1);

@@ -1,4 +1,4 @@
-import {type Assembler, dword, eax, ecx, edx, qword, r8, r8d, r9, r9d, rax, rsi} from '#support/x86-assembler';
+import {type Assembler, dword, eax, ecx, edx, qword, r8, r8d, r9, r9d, rax, rsi} from '#flowey/x86-assembler';
 import {leaveVector} from './descriptor-tables.ts';
 import {arrayChunks, expectedChunkSums, hashMultipliers, itemsPerChunk, workItems} from './work.ts';
 

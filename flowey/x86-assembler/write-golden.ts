@@ -1,4 +1,4 @@
-// Writes the golden bytes anew after a form was added: npx tsx src/support/x86-assembler/write-golden.ts
+// Writes the golden bytes anew after a form was added: npx tsx flowey/x86-assembler/write-golden.ts
 import {writeFileSync} from 'node:fs';
 import {gnuBytes} from './gnu-assembler.ts';
 import {instructionForms} from './instruction-forms.ts';

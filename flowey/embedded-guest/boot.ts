@@ -19,7 +19,7 @@ import {
 	qword,
 	rax,
 	ss,
-} from '#support/x86-assembler';
+} from '#flowey/x86-assembler';
 import {cpuPage, cpuPages, selector} from './layout.ts';
 
 const efer = 0xc000_0080;

@@ -1,4 +1,4 @@
-import {type Assembler, cr2, dword, eax, qword, rax, rbp, rsp} from '#support/x86-assembler';
+import {type Assembler, cr2, dword, eax, qword, rax, rbp, rsp} from '#flowey/x86-assembler';
 import {leaveVector} from './descriptor-tables.ts';
 import type {Texts} from './text.ts';
 

@@ -17,7 +17,7 @@ import {
 	rdx,
 	rsi,
 	times,
-} from '#support/x86-assembler';
+} from '#flowey/x86-assembler';
 import {startInfo} from './boot.ts';
 import {apicIds, cpuPage, cpuPageSize, cpuPages} from './layout.ts';
 import type {Texts} from './text.ts';

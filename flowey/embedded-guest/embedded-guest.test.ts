@@ -1,9 +1,9 @@
 import test, {type ExecutionContext} from 'ava';
-import {defaultGuest} from './index.ts';
-import {hasQemu, runInQemu} from './qemu.ts';
+import {embeddedGuest} from './index.ts';
+import {hasQemu, runInQemu} from './testing/index.ts';
 import {expectedChunkSums} from './work.ts';
 
-const guest = defaultGuest();
+const guest = embeddedGuest();
 const run = (commandLine: string, ...options: readonly string[]) =>
 	runInQemu({image: guest.image, commandLine, arguments: options});
 const untilSeen = (commandLine: string, text: string) =>
@@ -26,7 +26,7 @@ test('the image is an ELF file with the PVH entry in a note', (t) => {
 });
 
 test('two builds give the same bytes', (t) => {
-	t.deepEqual(defaultGuest().image, guest.image);
+	t.deepEqual(embeddedGuest().image, guest.image);
 });
 
 test('the expected sums are those that another program computed', (t) => {

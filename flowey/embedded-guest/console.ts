@@ -20,7 +20,7 @@ import {
 	rdx,
 	rsi,
 	word,
-} from '#support/x86-assembler';
+} from '#flowey/x86-assembler';
 import {lineBuffer, port} from './layout.ts';
 
 const lineStatus = port.com1 + 5;

@@ -1,4 +1,4 @@
-import {type Assembler, distance, identityPageTables, pageBit} from '#support/x86-assembler';
+import {type Assembler, distance, identityPageTables, pageBit} from '#flowey/x86-assembler';
 import {cpuPage, cpuPageSize, cpuPages, maxCpus, memoryEnd, selector} from './layout.ts';
 
 /** The page with the I/O APIC, and that with the local APIC. */

@@ -22,7 +22,7 @@ import {
 	rsi,
 	rsp,
 	times,
-} from '#support/x86-assembler';
+} from '#flowey/x86-assembler';
 import {apicIds, cpuPage, cpuPageSize, cpuPages, trampolineAddress} from './layout.ts';
 
 const apicBaseMsr = 0x1b;

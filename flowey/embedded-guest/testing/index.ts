@@ -1,0 +1,1 @@
+export {hasQemu, type QemuResult, type QemuRun, runInQemu} from './qemu.ts';
