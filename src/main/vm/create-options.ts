@@ -7,6 +7,14 @@ import type {DebugSupport} from '#vcpu-worker/debug';
 import type {Hypervisor} from '#vcpu-worker/hypervisor';
 import type {VmEnd} from './vm-end.ts';
 
+/** What a machine runs on. The package's declarations leave it out of {@link CreateOptions}. */
+export interface HostOptions {
+	/** Threads started earlier; new ones are started where it has too few. */
+	readonly stock?: MachineWorkers;
+	/** Runs the guest, in place of the host's own. */
+	readonly hypervisor?: Hypervisor;
+}
+
 /** What a machine's owner may choose beyond its configuration. */
 export interface CreateOptions {
 	/** Called with the bytes of memory committed so far, with `prefetch`. */
@@ -23,10 +31,10 @@ export interface CreateOptions {
 	readonly pollNs?: number;
 	/** How often a vCPU's thread looks at a mailbox reply before it sleeps. */
 	readonly mailboxSpins?: number;
-	/** @internal Threads started earlier; new ones are started where it has too few. */
-	readonly stock?: MachineWorkers;
-	/** @internal What runs the guest, in place of the host's own. */
-	readonly hypervisor?: Hypervisor;
+	/** @internal */
+	readonly stock?: HostOptions['stock'];
+	/** @internal */
+	readonly hypervisor?: HostOptions['hypervisor'];
 	/** Further nodes at the root of the tree that {@link Vm.inspect} shows. */
 	readonly inspect?: () => Children;
 	/**

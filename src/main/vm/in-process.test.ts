@@ -6,6 +6,7 @@ import {latchKind} from '#devices/chipset/latch';
 import {vmConfig} from '#main/config';
 import {InProcessWorkers} from '#main/workers/testing';
 import {ScriptedHypervisor, type ScriptStep} from '#vcpu-worker/hypervisor/testing';
+import type {CreateOptions, HostOptions} from './create-options.ts';
 import {createVm} from './create-vm.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'openvmm-in-process-'));
@@ -21,6 +22,12 @@ const config = vmConfig({
 	devices: [{name: 'latch', kind: latchKind, config: {port}, route: 'shared'}],
 });
 
+/** A machine on this thread alone. */
+const hosted = (hypervisor: ScriptedHypervisor): CreateOptions & HostOptions => ({
+	hypervisor,
+	stock: new InProcessWorkers(),
+});
+
 test('a machine without threads runs its processors’ scripts, parks, pauses, goes on and ends', async (t) => {
 	const seen: number[] = [];
 	const script: ScriptStep[] = [
@@ -28,13 +35,7 @@ test('a machine without threads runs its processors’ scripts, parks, pauses, g
 		{exit: 'port', access: ({bus}) => void seen.push(bus.readPort(port, 4))},
 	];
 	const hypervisor = new ScriptedHypervisor([script, []]);
-	const vm = await createVm(
-		{...config, processors: {...config.processors, count: 2}},
-		{
-			hypervisor,
-			stock: new InProcessWorkers(),
-		},
-	);
+	const vm = await createVm({...config, processors: {...config.processors, count: 2}}, hosted(hypervisor));
 	t.is(vm.state, 'created');
 	t.is(
 		hypervisor.regions.reduce((sum, {length}) => sum + length, 0),
@@ -57,6 +58,6 @@ test('a machine without threads runs its processors’ scripts, parks, pauses, g
 
 test('a triple fault in a script ends the machine as on any back end', async (t) => {
 	const hypervisor = new ScriptedHypervisor([[{exit: 'shutdown'}]]);
-	const vm = await createVm(config, {hypervisor, stock: new InProcessWorkers(), start: true});
+	const vm = await createVm(config, {...hosted(hypervisor), start: true});
 	t.like(await vm.ended, {kind: 'crash', reason: 'triple fault', vcpu: 0});
 });
