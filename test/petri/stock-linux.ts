@@ -19,7 +19,9 @@ export const linuxTest = runnable ? test.serial : test.serial.skip;
 export function linuxVm(t: ExecutionContext, options: VmOptions, ...words: readonly string[]): Promise<TestVm> {
 	// COM1 is a file here, so it does not become the console by itself.
 	const boot = {kind: 'linux', kernel, initrd, commandLine: ['console=ttyS0', 'quiet', ...words]} as const;
-	return testVm(t, {memory: {sizeBytes: 512 * 2 ** 20}, boot, ...options});
+	// NUMA nodes have the memory where there are any.
+	const memory = options.numa ? {} : {sizeBytes: 512 * 2 ** 20};
+	return testVm(t, {memory, boot, ...options});
 }
 
 /** Boots a stock kernel whose first program runs these lines of shell and powers off. */

@@ -57,9 +57,9 @@ hugePageTest('huge pages run the guest when the host has them, and are named whe
 	t.deepEqual(await guest.vm.ended, {kind: 'power-off'});
 	writeFileSync(pool, '0');
 	const error = await t.throwsAsync(testVm(t, {memory: {sizeBytes, hugepages: true, thp: false}, boot}), {
-		code: 'MEMORY_HUGEPAGES_UNAVAILABLE',
+		code: 'CONFIG_HUGEPAGES_SHORT',
 	});
-	t.regex(error.message, /32 huge pages of 2 MiB/);
+	t.regex(error.message, /32 huge pages of 2MB, the host has 0 free/);
 });
 
 /** Resident memory of this process, shared pages included. */
