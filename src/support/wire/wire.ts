@@ -1,0 +1,245 @@
+import {wireError} from './errors.ts';
+import {
+	type AnyField,
+	Field,
+	type PlacedField,
+	type Reader,
+	type ViewArray,
+	type ViewProperty,
+	viewArrays,
+	viewOf,
+	type Writer,
+} from './field.ts';
+import {placeFields, type WireOptions} from './placement.ts';
+
+/** The fields of a struct, by name. */
+export type Fields = Readonly<Record<string, AnyField>>;
+
+type Form<F extends AnyField, N extends 'plain' | 'input' | 'view' | 'guest'> = F['forms'][N];
+/** Fields that have a value: all but reserved ones. */
+type Named<T extends Fields> = {[K in keyof T]: [Form<T[K], 'plain'>] extends [never] ? never : K}[keyof T];
+type Assignable<T extends Fields> = {[K in keyof T]: T[K]['forms']['assignable'] extends true ? K : never}[keyof T];
+
+/** A struct as plain data, which shares nothing with the bytes it was read from. */
+export type PlainFields<T extends Fields> = {readonly [K in Named<T>]: Form<T[K], 'plain'>};
+/** What of a struct may be given to be written: numbers that fit, names, lists that are not too long. */
+export type InputFields<T extends Fields> = {readonly [K in Named<T>]?: Form<T[K], 'input'> | undefined};
+/** A struct in a buffer: accessors for its numbers, objects for its arrays, structs and registers of bits. */
+export type FieldsView<T extends Fields> = {-readonly [K in Assignable<T>]: Form<T[K], 'view'>} & {
+	readonly [K in Exclude<Named<T>, Assignable<T>>]: Form<T[K], 'view'>;
+} & {
+	/** The struct's bytes. */
+	readonly $bytes: Uint8Array;
+	/** The struct's bytes as 32-bit words, for `Atomics`; index with {@link Wire.word}. */
+	readonly $atomic: Int32Array;
+};
+/** A struct that a guest wrote. */
+export type GuestFields<T extends Fields> = {readonly [K in Named<T>]: Form<T[K], 'guest'>};
+
+/** The plain data of a {@link Wire} or another field. */
+export type PlainOf<F extends AnyField> = Form<F, 'plain'>;
+/** What a {@link Wire} writes. */
+export type InputOf<F extends AnyField> = Form<F, 'input'>;
+/** A {@link Wire} in a buffer. */
+export type ViewOf<F extends AnyField> = Form<F, 'view'>;
+/** A {@link Wire} that a guest wrote. */
+export type GuestOf<F extends AnyField> = Form<F, 'guest'>;
+
+/** One field of a struct by itself: read and written where it lies, without an object. */
+export interface FieldHandle<F extends AnyField> {
+	readonly offset: number;
+	readonly size: number;
+	/** The field of the struct at `base`. */
+	get(source: DataView, base?: number): Form<F, 'plain'>;
+	/** Throws for a value that does not fit. */
+	set(target: DataView, base: number, value: Form<F, 'input'>): void;
+}
+type Handles<T extends Fields> = {readonly [K in Named<T>]: FieldHandle<T[K]>};
+
+interface Member extends PlacedField {
+	readonly name: string;
+	readonly read: Reader;
+	readonly write: Writer;
+}
+
+/** Structs in shared memory begin at multiples of this, so that two never share a cache line. */
+const cacheLine = 64;
+
+/**
+ * A struct as its specification has it. From one declaration come plain data read from bytes and written to them, accessors over
+ * shared memory, and what a guest wrote; the struct itself is a field, for structs that contain it.
+ */
+export class Wire<T extends Fields = Fields> extends Field<{
+	plain: PlainFields<T>;
+	input: InputFields<T>;
+	view: FieldsView<T>;
+	assignable: false;
+	guest: GuestFields<T>;
+}> {
+	readonly kind = 'struct';
+	readonly name: string;
+	readonly fields: T;
+	readonly size: number;
+	readonly alignment: number;
+	/** Specification and section that it is from. */
+	readonly section: string | undefined;
+	/** Single fields, for where no object shall come to be. */
+	readonly field: Handles<T>;
+	/** The struct after reset. */
+	readonly initialBytes: Uint8Array;
+	readonly members: readonly Member[];
+	readonly lazyView: {plan?: ViewPlan} = {};
+
+	constructor(name: string, fields: T, options: WireOptions = {}) {
+		super();
+		const {members, size, alignment} = placeFields(name, fields, options);
+		this.name = name;
+		this.fields = fields;
+		this.size = size;
+		this.alignment = alignment;
+		this.section = options.section;
+		this.members = [...members]
+			.filter(([, {field}]) => field.kind !== 'reserved')
+			.map(([member, {field, offset}]) => ({
+				name: member,
+				field,
+				offset,
+				read: field.reader(offset, members),
+				write: field.writer(offset, `${name}.${member}`, members),
+			}));
+		this.field = Object.fromEntries(this.members.map((member) => [member.name, handleOf(member)])) as Handles<T>;
+		this.initialBytes = new Uint8Array(size);
+		for (const {field, offset, name: member} of this.members)
+			field.writeInitial(viewOf(this.initialBytes), offset, `${name}.${member}`);
+	}
+
+	/** Bytes that a view takes up in shared memory, at least. */
+	get byteLength(): number {
+		return Math.ceil(this.size / cacheLine) * cacheLine;
+	}
+
+	/** Where a field begins, in bytes. */
+	offset(name: Named<T> & string): number {
+		return this.field[name].offset;
+	}
+
+	/** Index of a 32-bit field in a view's `$atomic`. */
+	word(name: Named<T> & string): number {
+		const {offset, size} = this.field[name];
+		if (size === 4 && offset % 4 === 0) return offset / 4;
+		throw wireError('WIRE_DECLARATION_INVALID', {wire: this.name, cause: `${name} is no 32-bit word`});
+	}
+
+	/** True when the whole struct lies in `bytes` at `at`. */
+	fits(bytes: ArrayBufferView, at = 0): boolean {
+		return Number.isSafeInteger(at) && at >= 0 && at + this.size <= bytes.byteLength;
+	}
+
+	/** The struct at `at` as plain data. */
+	read(bytes: ArrayBufferView, at = 0): PlainFields<T> {
+		return plainOf(this.members, viewOf(bytes), at) as PlainFields<T>;
+	}
+
+	/** Writes the whole struct: fields that are not given have their value after reset, padding is zero. */
+	write(bytes: ArrayBufferView, at: number, values: InputFields<T>): void {
+		const target = viewOf(bytes);
+		bytesOf(target, at, this.size).set(this.initialBytes);
+		this.patch(target, at, values);
+	}
+
+	/** Writes the given fields of the struct at `at`. */
+	patch(bytes: ArrayBufferView, at: number, values: InputFields<T>): void {
+		const target = viewOf(bytes);
+		for (const {name, write} of this.members) {
+			const value = (values as Readonly<Record<string, unknown>>)[name];
+			if (value !== undefined) write(target, at, value);
+		}
+	}
+
+	/** The struct's bytes; fields that are not given have their value after reset. */
+	encode(values: InputFields<T>): Uint8Array<ArrayBuffer> {
+		const bytes = new Uint8Array(this.size);
+		this.write(bytes, 0, values);
+		return bytes;
+	}
+
+	/** The struct that lies at `byteOffset` of `buffer`, aligned as its fields need. Does not touch the bytes. */
+	on(buffer: ArrayBufferLike, byteOffset = 0): FieldsView<T> {
+		this.lazyView.plan ??= viewPlan(this.members, this.alignment);
+		const {prototype, arrays, objects} = this.lazyView.plan;
+		const view = Object.create(prototype) as Record<string, unknown>;
+		view['$bytes'] = new Uint8Array(buffer, byteOffset, this.size);
+		for (const name of arrays) view[name] = viewArrays[name](buffer, byteOffset, this.size);
+		for (const {name, make} of objects) view[name] = make(buffer, byteOffset);
+		return view as FieldsView<T>;
+	}
+
+	/** Gives the struct of a view its values after reset. */
+	reset(view: FieldsView<T>): void {
+		view.$bytes.set(this.initialBytes);
+	}
+
+	/** The struct of a view as plain data. */
+	decode(view: FieldsView<T>): PlainFields<T> {
+		return this.read(view.$bytes);
+	}
+
+	reader(offset: number): Reader<PlainFields<T>> {
+		return (source, base) => this.read(source, base + offset);
+	}
+
+	writer(offset: number): Writer<InputFields<T>> {
+		return (target, base, values) => this.patch(target, base + offset, values);
+	}
+
+	viewProperty(offset: number): ViewProperty {
+		return {make: (buffer, byteOffset) => this.on(buffer, byteOffset + offset)};
+	}
+
+	override writeInitial(target: DataView, offset: number, path: string): void {
+		bytesOf(target, offset, this.size).set(this.initialBytes);
+		super.writeInitial(target, offset, path);
+	}
+}
+
+/** Declares a struct. */
+export const wire = <const T extends Fields>(name: string, fields: T, options?: WireOptions): Wire<T> =>
+	new Wire(name, fields, options);
+
+const bytesOf = (view: DataView, at: number, length: number): Uint8Array =>
+	new Uint8Array(view.buffer, view.byteOffset + at, length);
+
+function plainOf(members: readonly Member[], source: DataView, at: number): Record<string, unknown> {
+	const plain: Record<string, unknown> = {};
+	for (const {name, read} of members) plain[name] = read(source, at);
+	return plain;
+}
+
+const handleOf = ({field, offset, read, write}: Member): FieldHandle<AnyField> => ({
+	offset,
+	size: field.size,
+	get: (source, base = 0) => read(source, base),
+	set: write,
+});
+
+interface ViewPlan {
+	readonly prototype: object;
+	/** The arrays that accessors need. */
+	readonly arrays: readonly ViewArray[];
+	readonly objects: readonly {readonly name: string; make(buffer: ArrayBufferLike, byteOffset: number): unknown}[];
+}
+
+function viewPlan(members: readonly Member[], alignment: number): ViewPlan {
+	const prototype = {};
+	const arrays = new Set<ViewArray>(alignment >= 4 ? ['$atomic'] : []);
+	const objects: ViewPlan['objects'][number][] = [];
+	for (const {name, field, offset} of members) {
+		const property = field.viewProperty(offset, alignment > 1);
+		if ('make' in property) objects.push({name, make: property.make});
+		else {
+			arrays.add(property.needs);
+			Object.defineProperty(prototype, name, property.accessor);
+		}
+	}
+	return {prototype, arrays: [...arrays], objects};
+}
