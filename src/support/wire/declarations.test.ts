@@ -1,5 +1,23 @@
 import test from 'ava';
-import {array, bits, bytes, choice, f64, flag, range, reserved, text, u8, u16, u32, u64, union, wire} from './index.ts';
+import {
+	array,
+	bits,
+	bytes,
+	choice,
+	f64,
+	flag,
+	packed,
+	range,
+	reserved,
+	sparse,
+	text,
+	u8,
+	u16,
+	u32,
+	u64,
+	union,
+	wire,
+} from './index.ts';
 
 test('without offsets fields lie as C places them', (t) => {
 	const Inner = wire('inner', {byte: u8, wide: u64});
@@ -18,13 +36,11 @@ test('without offsets fields lie as C places them', (t) => {
 });
 
 test('explicit offsets are those of the specification; a sparse struct leaves others out', (t) => {
-	const Exact = wire(
-		'exact',
-		{magic: text(4).at(0), length: u16.at(4), gap: reserved(2).at(6), at: u64.at(8)},
-		{size: 16},
+	const Exact = wire('exact', {magic: text(4).at(0), length: u16.at(4), gap: reserved(2).at(6), at: u64.at(8)}).sized(
+		16,
 	);
 	t.deepEqual([Exact.offset('at'), Exact.section], [8, undefined]);
-	const Sparse = wire('sparse', {low: u8.at(3), high: u32.at(0x21)}, {sparse: true, size: 64, section: 'none, 1'});
+	const Sparse = sparse('sparse', {low: u8.at(3), high: u32.at(0x21)}).sized(64, 'none, 1');
 	t.deepEqual([Sparse.offset('high'), Sparse.size, Sparse.section], [0x21, 64, 'none, 1']);
 });
 
@@ -34,17 +50,17 @@ const impossible: readonly [RegExp, () => unknown][] = [
 	[/has no fields/, () => wire('it', {})],
 	[/b is at 5, but the field before it ends at 4/, () => wire('it', {a: u32.at(0), b: u8.at(5)})],
 	[/b is at 3, but the field before it ends at 4/, () => wire('it', {a: u32.at(0), b: u8.at(3)})],
-	[/b is at 3, but/, () => wire('it', {a: u32.at(0), b: u8.at(3)}, {sparse: true})],
+	[/b is at 3, but/, () => sparse('it', {a: u32.at(0), b: u8.at(3)})],
 	[/a is at 4, but/, () => wire('it', {a: u8.at(4)})],
-	[/a is at -1/, () => wire('it', {a: u8.at(-1)}, {sparse: true})],
-	[/a is at 0\.5/, () => wire('it', {a: u8.at(0.5)}, {sparse: true})],
-	[/a is at NaN/, () => wire('it', {a: u8.at(Number.NaN)}, {sparse: true})],
+	[/a is at -1/, () => sparse('it', {a: u8.at(-1)})],
+	[/a is at 0\.5/, () => sparse('it', {a: u8.at(0.5)})],
+	[/a is at NaN/, () => sparse('it', {a: u8.at(Number.NaN)})],
 	[/b has no offset/, () => wire('it', {a: u8.at(0), b: u8})],
 	[/a has no offset/, () => wire('it', {a: u8, b: u8.at(1)})],
-	[/nothing lies between/, () => wire('it', {a: u8}, {sparse: true})],
-	[/has 5 bytes, but its fields end at 4/, () => wire('it', {a: u32}, {size: 5})],
-	[/has 3 bytes, but its fields end at 4/, () => wire('it', {a: u32.at(0)}, {sparse: true, size: 3})],
-	[/has NaN bytes/, () => wire('it', {a: u32}, {size: Number.NaN})],
+	[/nothing lies between/, () => sparse('it', {a: u8})],
+	[/has 5 bytes, but its fields end at 4/, () => wire('it', {a: u32}).sized(5)],
+	[/has 3 bytes, but its fields end at 4/, () => sparse('it', {a: u32.at(0)}).sized(3)],
+	[/has NaN bytes/, () => wire('it', {a: u32}).sized(Number.NaN)],
 	[/0 is no name/, () => wire('it', {a: u8, 0: u8})],
 	[/__proto__ is no name/, () => wire('it', {['__proto__']: u8})],
 	[/\$bytes is no name/, () => wire('it', {$bytes: u8})],
@@ -70,7 +86,7 @@ const impossible: readonly [RegExp, () => unknown][] = [
 	[/too few/, () => union('tag', {a: [0, wire('wide', {a: u64})]}, 4)],
 	[/is no 32-bit word/, () => wire('it', {a: u16}).word('a')],
 	[/a view has no/, () => wire('it', {a: array(u16.be, 2)}).on(new SharedArrayBuffer(64))],
-	[/a view has no/, () => wire('it', {a: u8, b: array(u32, 2)}, {packed: true}).on(new SharedArrayBuffer(64))],
+	[/a view has no/, () => packed('it', {a: u8, b: array(u32, 2)}).on(new SharedArrayBuffer(64))],
 	[/a view has no/, () => wire('it', {a: bits(u32.be, {on: flag(0)})}).on(new SharedArrayBuffer(64))],
 ];
 for (const [message, declare] of impossible) {

@@ -102,7 +102,8 @@ export abstract class Field<F extends Forms = Forms> {
 // biome-ignore lint/suspicious/noExplicitAny: existential over the forms; each field is checked where it is declared
 export type AnyField = Field<any>;
 
-class Reserved extends Field<{plain: never; input: unknown; view: never; assignable: false; guest: never}> {
+/** Bytes without a meaning. */
+export class Reserved extends Field<{plain: never; input: unknown; view: never; assignable: false; guest: never}> {
 	readonly kind = 'reserved';
 	readonly size: number;
 	readonly alignment = 1;

@@ -1,11 +1,10 @@
 export {array, FieldArray} from './array.ts';
 export {Bits, type BitsView, bits, choice, flag, type Parts, type PlainBits, range} from './bits.ts';
-export {type AnyField, Field, type Forms, reserved} from './field.ts';
+export {type AnyField, Field, type Forms, Reserved, reserved} from './field.ts';
 export {type CopiesOut, GuestReader} from './guest.ts';
 export {type Guest, unchecked} from './guest-value.ts';
-export type {WireOptions} from './placement.ts';
-export {bytes, f64, i32, i64, Scalar, ScalarArray, type ScalarType, u8, u16, u32, u64} from './scalar.ts';
-export {ascii, text} from './text.ts';
+export {bytes, f64, Halves, i32, i64, Scalar, ScalarArray, type ScalarType, u8, u16, u32, u64} from './scalar.ts';
+export {ascii, Text, text} from './text.ts';
 export {Union, type UnknownArm, union} from './union.ts';
 export {
 	type FieldHandle,
@@ -17,6 +16,8 @@ export {
 	type InputOf,
 	type PlainFields,
 	type PlainOf,
+	packed,
+	sparse,
 	type ViewOf,
 	Wire,
 	wire,

@@ -1,17 +1,8 @@
 import {wireError} from './errors.ts';
 import type {AnyField, PlacedField} from './field.ts';
 
-/** How the fields of a struct lie. */
-export interface WireOptions {
-	/** Size in bytes that the specification gives; another one is refused. */
-	readonly size?: number;
-	/** One field follows the other without padding; else each has the alignment that C gives it. */
-	readonly packed?: true;
-	/** Only some of the struct's fields are declared: with explicit offsets there may be others between them. */
-	readonly sparse?: true;
-	/** Specification and section that the struct is from. */
-	readonly section?: string;
-}
+/** `packed`: without padding. `sparse`: by offsets between which there may be more. */
+export type PlacementStyle = 'whole' | 'packed' | 'sparse';
 
 /** Where the fields of a struct lie. */
 export interface Placement {
@@ -27,14 +18,14 @@ export interface Placement {
 export function placeFields(
 	wire: string,
 	fields: Readonly<Record<string, AnyField>>,
-	{size, packed, sparse}: WireOptions,
+	style: PlacementStyle,
 ): Placement {
 	const refuse = (cause: string) => wireError('WIRE_DECLARATION_INVALID', {wire, cause});
 	const entries = Object.entries(fields);
 	if (entries.length === 0) throw refuse('it has no fields');
 	const isExplicit = entries.some(([, {explicitOffset}]) => explicitOffset !== undefined);
-	if (sparse && !isExplicit) throw refuse('without explicit offsets nothing lies between the fields');
-	const natural = !packed && !isExplicit;
+	if (style === 'sparse' && !isExplicit) throw refuse('without explicit offsets nothing lies between the fields');
+	const natural = style === 'whole' && !isExplicit;
 	const members = new Map<string, PlacedField>();
 	let [end, alignment] = [0, 1];
 	for (const [name, field] of entries) {
@@ -43,16 +34,14 @@ export function placeFields(
 		const start = natural ? Math.ceil(end / field.alignment) * field.alignment : end;
 		const offset = isExplicit ? field.explicitOffset : start;
 		if (offset === undefined) throw refuse(`${name} has no offset, but others have`);
-		if (!Number.isInteger(offset) || offset < end || (offset > end && isExplicit && !sparse))
+		if (!Number.isInteger(offset) || offset < end || (offset > end && isExplicit && style !== 'sparse'))
 			throw refuse(`${name} is at ${offset}, but the field before it ends at ${end}`);
 		members.set(name, {field, offset});
 		end = offset + field.size;
-		if (!packed) alignment = Math.max(alignment, field.alignment);
+		if (style !== 'packed') alignment = Math.max(alignment, field.alignment);
 	}
-	const computed = natural ? Math.ceil(end / alignment) * alignment : end;
-	const isAligned = [...members.values()].every(({field, offset}) => offset % field.alignment === 0);
-	if (size !== undefined && (sparse ? !(Number.isInteger(size) && size >= computed) : size !== computed))
-		throw refuse(`it has ${size} bytes, but its fields end at ${computed}`);
-	const total = size ?? computed;
-	return {members, size: total, alignment: isAligned && total % alignment === 0 ? alignment : 1};
+	const size = natural ? Math.ceil(end / alignment) * alignment : end;
+	const isAligned =
+		size % alignment === 0 && [...members.values()].every(({field, offset}) => offset % field.alignment === 0);
+	return {members, size, alignment: isAligned ? alignment : 1};
 }

@@ -171,7 +171,7 @@ export class Scalar<K extends ScalarType = ScalarType, V extends number | bigint
 }
 
 /** An unsigned 64-bit number whose accessor is an object of two 32-bit numbers: no bigint comes to be. */
-class Halves extends Field<{
+export class Halves extends Field<{
 	plain: bigint;
 	input: number | bigint;
 	view: {low: number; high: number};

@@ -3,7 +3,7 @@ import {checkedCount, Field, type Reader, type ViewProperty, type Writer} from '
 import {tooLong} from './scalar.ts';
 
 /** ASCII text in a field of fixed size. */
-class Text extends Field<{plain: string; input: string; view: string; assignable: true; guest: string}> {
+export class Text extends Field<{plain: string; input: string; view: string; assignable: true; guest: string}> {
 	readonly kind = 'text';
 	readonly size: number;
 	readonly alignment = 1;

@@ -3,9 +3,9 @@ import {Field, type Reader, type Siblings, type ViewProperty, type Writer} from 
 import {Scalar, tooLong} from './scalar.ts';
 import type {Wire} from './wire.ts';
 
-/** An arm: the value of the tag that says that it is there, and its struct. */
+/** An arm: the value of the tag that says that it is there, or several, and its struct. */
 // biome-ignore lint/suspicious/noExplicitAny: existential over the arm's fields
-type Arm = readonly [tag: number, layout: Wire<any>];
+type Arm = readonly [tag: number | readonly number[], layout: Wire<any>];
 type Arms = Readonly<Record<string, Arm>>;
 type OneOf<A extends Arms, N extends 'plain' | 'input'> = {
 	[K in keyof A & string]: {readonly kind: K; readonly value: A[K][1]['forms'][N]};
@@ -60,10 +60,11 @@ export class Union<A extends Arms = Arms> extends Field<{
 		};
 	}
 
-	/** Writes the tag too: the value's kind decides it. Bytes that no arm takes are zero. */
+	/** Writes the tag too, where it does not name the value's kind already. Bytes that no arm takes are zero. */
 	writer(offset: number, path: string, siblings: Siblings): Writer<OneOf<A, 'input'> | UnknownArm> {
 		const {arms, size} = this;
-		const writeTag = tagField(this, siblings).writer(`${path}'s tag`);
+		const tagged = tagField(this, siblings);
+		const writeTag = tagged.writer(`${path}'s tag`);
 		return (target, base, given) => {
 			const {kind, value} = given as UnknownArm | {readonly kind: string; readonly value: object};
 			const room = bytesAt(target, base + offset, size);
@@ -75,8 +76,9 @@ export class Union<A extends Arms = Arms> extends Field<{
 			}
 			const arm = Object.hasOwn(arms, kind) ? arms[kind] : undefined;
 			if (arm === undefined) throw wireError('WIRE_VALUE_INVALID', {field: path, cause: `it has no arm ${kind}`});
-			const [tag, layout] = arm;
-			writeTag(target, base, tag);
+			const [, layout] = arm;
+			const tags = [arm[0]].flat();
+			if (!tags.includes(tagged.reader(target, base))) writeTag(target, base, tags[0] as number);
 			room.fill(0);
 			layout.write(target, base + offset, value);
 		};
@@ -95,7 +97,7 @@ const bytesAt = (view: DataView, at: number, length: number): Uint8Array =>
 	new Uint8Array(view.buffer, view.byteOffset + at, length);
 
 const indexByTag = (arms: Arms): Map<number, number> =>
-	new Map(Object.values(arms).map(([tag], index) => [tag, index]));
+	new Map(Object.values(arms).flatMap(([tags], index) => [tags].flat().map((tag) => [tag, index])));
 
 /** The tag's field in the struct. */
 function tagField({tag, arms}: Pick<Union, 'tag' | 'arms'>, siblings: Siblings) {
@@ -104,7 +106,8 @@ function tagField({tag, arms}: Pick<Union, 'tag' | 'arms'>, siblings: Siblings) 
 	if (!(field instanceof Scalar) || offset === undefined) throw refuse(`the struct has no number ${tag}`);
 	const scratch = new DataView(new ArrayBuffer(field.size));
 	// Values that the tag cannot have are refused by its own writer.
-	for (const [value] of Object.values(arms)) field.writer(0, tag)(scratch, 0, value);
+	for (const [values] of Object.values(arms))
+		for (const value of [values].flat()) field.writer(0, tag)(scratch, 0, value);
 	return {
 		reader: field.reader(offset) as Reader<number>,
 		writer: (path: string) => field.writer(offset, path) as Writer<number>,

@@ -10,6 +10,7 @@ import {
 	type InputOf,
 	i32,
 	i64,
+	packed,
 	range,
 	reserved,
 	text,
@@ -24,28 +25,24 @@ import {
 
 const Pair = wire('pair', {low: u16, high: u32.initial(9)});
 const Mode = bits(u32, {on: flag(31), level: range(6, 3), kind: choice(1, 0, {off: 0, slow: 1})});
-const Sample = wire(
-	'sample',
-	{
-		flag: u8,
-		port: u16.be,
-		word: u32.initial(0x1234_5678),
-		wide: u64,
-		address: u64.asNumber,
-		counter: u64.halves,
-		signed: i32,
-		mode: Mode,
-		longs: i64,
-		time: f64,
-		name: text(6),
-		gap: reserved(2),
-		pair: Pair,
-		pairs: array(Pair, 2),
-		words: array(u32, 2),
-		tail: bytes(3),
-	},
-	{size: 104},
-);
+const Sample = wire('sample', {
+	flag: u8,
+	port: u16.be,
+	word: u32.initial(0x1234_5678),
+	wide: u64,
+	address: u64.asNumber,
+	counter: u64.halves,
+	signed: i32,
+	mode: Mode,
+	longs: i64,
+	time: f64,
+	name: text(6),
+	gap: reserved(2),
+	pair: Pair,
+	pairs: array(Pair, 2),
+	words: array(u32, 2),
+	tail: bytes(3),
+}).sized(104);
 const sample = {
 	flag: 255,
 	port: 0x0102,
@@ -227,7 +224,7 @@ test('registers of bits keep bits without a name, and the parts that cross their
 });
 
 test('a packed struct has no padding, and its numbers are reached all the same', (t) => {
-	const Packed = wire('packed', {a: u8, b: u32, c: u64.asNumber, d: u16.be}, {packed: true, size: 15});
+	const Packed = packed('packed', {a: u8, b: u32, c: u64.asNumber, d: u16.be}).sized(15);
 	const buffer = new ArrayBuffer(32);
 	const view = Packed.on(buffer, 3);
 	Object.assign(view, {a: 1, b: 0x0605_0403, c: 2 ** 33, d: 0x0a0b});

@@ -10,7 +10,7 @@ import {
 	viewOf,
 	type Writer,
 } from './field.ts';
-import {placeFields, type WireOptions} from './placement.ts';
+import {type PlacementStyle, placeFields} from './placement.ts';
 
 /** The fields of a struct, by name. */
 export type Fields = Readonly<Record<string, AnyField>>;
@@ -82,7 +82,8 @@ export class Wire<T extends Fields = Fields> extends Field<{
 	readonly size: number;
 	readonly alignment: number;
 	/** Specification and section that it is from. */
-	readonly section: string | undefined;
+	readonly section: string | undefined = undefined;
+	readonly style: PlacementStyle;
 	/** Single fields, for where no object shall come to be. */
 	readonly field: Handles<T>;
 	/** The struct after reset. */
@@ -90,14 +91,14 @@ export class Wire<T extends Fields = Fields> extends Field<{
 	readonly members: readonly Member[];
 	readonly lazyView: {plan?: ViewPlan} = {};
 
-	constructor(name: string, fields: T, options: WireOptions = {}) {
+	constructor(name: string, fields: T, style: PlacementStyle) {
 		super();
-		const {members, size, alignment} = placeFields(name, fields, options);
+		const {members, size, alignment} = placeFields(name, fields, style);
 		this.name = name;
 		this.fields = fields;
 		this.size = size;
 		this.alignment = alignment;
-		this.section = options.section;
+		this.style = style;
 		this.members = [...members]
 			.filter(([, {field}]) => field.kind !== 'reserved')
 			.map(([member, {field, offset}]) => ({
@@ -111,6 +112,20 @@ export class Wire<T extends Fields = Fields> extends Field<{
 		this.initialBytes = new Uint8Array(size);
 		for (const {field, offset, name: member} of this.members)
 			field.writeInitial(viewOf(this.initialBytes), offset, `${name}.${member}`);
+	}
+
+	/**
+	 * Says how many bytes the specification gives the struct, and in which section it does.
+	 * @throws VmmError WIRE_DECLARATION_INVALID when the fields have another size
+	 */
+	sized(size: number, section?: string): this {
+		if (this.style === 'sparse' ? !(Number.isInteger(size) && size >= this.size) : size !== this.size) {
+			const cause = `it has ${size} bytes, but its fields end at ${this.size}`;
+			throw wireError('WIRE_DECLARATION_INVALID', {wire: this.name, cause});
+		}
+		const initialBytes = new Uint8Array(size);
+		initialBytes.set(this.initialBytes);
+		return this.changed({size, section, initialBytes});
 	}
 
 	/** Bytes that a view takes up in shared memory, at least. */
@@ -202,9 +217,17 @@ export class Wire<T extends Fields = Fields> extends Field<{
 	}
 }
 
-/** Declares a struct. */
-export const wire = <const T extends Fields>(name: string, fields: T, options?: WireOptions): Wire<T> =>
-	new Wire(name, fields, options);
+/**
+ * Declares a struct. Fields lie as C places them, or where they say themselves that they lie.
+ * @throws VmmError WIRE_DECLARATION_INVALID, WIRE_VALUE_INVALID for what a struct cannot be
+ */
+export const wire = <const T extends Fields>(name: string, fields: T): Wire<T> => new Wire(name, fields, 'whole');
+
+/** Declares a struct whose fields follow each other without padding. */
+export const packed = <const T extends Fields>(name: string, fields: T): Wire<T> => new Wire(name, fields, 'packed');
+
+/** Declares some fields of a struct, by their offsets: others, of which nobody asks, may lie between them and behind. */
+export const sparse = <const T extends Fields>(name: string, fields: T): Wire<T> => new Wire(name, fields, 'sparse');
 
 const bytesOf = (view: DataView, at: number, length: number): Uint8Array =>
 	new Uint8Array(view.buffer, view.byteOffset + at, length);

@@ -1,5 +1,5 @@
 import {addressOf} from '#support/ffi';
-import type {Fields, Layout, StructValue} from './layout.ts';
+import type {Fields, InputFields, Wire} from '#support/wire';
 
 /** Memory for ioctl arguments: bytes that do not move, and their host address. */
 export class ArgumentBuffer {
@@ -18,7 +18,7 @@ export class ArgumentBuffer {
 	}
 
 	/** Writes the struct at the start. */
-	with<F extends Fields>(layout: Layout<F>, values: Partial<StructValue<F>>): this {
+	with<F extends Fields>(layout: Wire<F>, values: InputFields<F>): this {
 		layout.write(this.view, 0, values);
 		return this;
 	}

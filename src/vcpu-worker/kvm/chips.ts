@@ -1,8 +1,8 @@
 /** State of the kernel's interrupt controllers and timer, for save and restore. */
+import type {Fields, PlainFields, Wire} from '#support/wire';
 import {ArgumentBuffer} from './argument-buffer.ts';
 import {Irqchip, Pit} from './constants.ts';
 import {kvmIoctl} from './ioctl.ts';
-import type {Fields, Layout, StructValue} from './layout.ts';
 import {
 	type IoapicState,
 	KvmIoapicState,
@@ -23,13 +23,13 @@ export interface IrqchipState {
 
 const chipOffset = KvmIrqchip.offset('chip');
 
-function getChip<F extends Fields>(vmFd: number, id: number, layout: Layout<F>): StructValue<F> {
+function getChip<F extends Fields>(vmFd: number, id: number, layout: Wire<F>): PlainFields<F> {
 	const buffer = new ArgumentBuffer(KvmIrqchip.size);
 	kvmIoctl(vmFd, 'KVM_GET_IRQCHIP', buffer.with(KvmIrqchip, {chip_id: id}), `chip ${id}`);
 	return layout.read(buffer.view, chipOffset);
 }
 
-function setChip<F extends Fields>(vmFd: number, id: number, layout: Layout<F>, state: StructValue<F>): void {
+function setChip<F extends Fields>(vmFd: number, id: number, layout: Wire<F>, state: PlainFields<F>): void {
 	const buffer = new ArgumentBuffer(KvmIrqchip.size);
 	buffer.with(KvmIrqchip, {chip_id: id});
 	layout.write(buffer.view, chipOffset, state);

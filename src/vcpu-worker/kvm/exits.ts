@@ -1,5 +1,9 @@
 import {EmulationFlag, Exit, exitName, InternalError, IoDirection} from './constants.ts';
-import {KvmRun} from './structs-run.ts';
+import {KvmEmulationFailure, KvmRun} from './structs-run.ts';
+import {KvmDebugExitArch} from './structs-vcpu.ts';
+
+const exit = KvmRun.offset('exit');
+const {arms} = KvmRun.fields.exit;
 
 const at = {
 	exitReason: KvmRun.offset('exit_reason'),
@@ -8,42 +12,42 @@ const at = {
 	ifFlag: KvmRun.offset('if_flag'),
 	cr8: KvmRun.offset('cr8'),
 	io: {
-		direction: KvmRun.offset('io.direction'),
-		size: KvmRun.offset('io.size'),
-		port: KvmRun.offset('io.port'),
-		count: KvmRun.offset('io.count'),
-		dataOffset: KvmRun.offset('io.data_offset'),
+		direction: exit + arms.io[1].offset('direction'),
+		size: exit + arms.io[1].offset('size'),
+		port: exit + arms.io[1].offset('port'),
+		count: exit + arms.io[1].offset('count'),
+		dataOffset: exit + arms.io[1].offset('data_offset'),
 	},
 	mmio: {
-		address: KvmRun.offset('mmio.phys_addr'),
-		data: KvmRun.offset('mmio.data'),
-		length: KvmRun.offset('mmio.len'),
-		isWrite: KvmRun.offset('mmio.is_write'),
+		address: exit + arms.mmio[1].offset('phys_addr'),
+		data: exit + arms.mmio[1].offset('data'),
+		length: exit + arms.mmio[1].offset('len'),
+		isWrite: exit + arms.mmio[1].offset('is_write'),
 	},
 	msr: {
-		error: KvmRun.offset('msr.error'),
-		reason: KvmRun.offset('msr.reason'),
-		index: KvmRun.offset('msr.index'),
-		data: KvmRun.offset('msr.data'),
+		error: exit + arms.msr[1].offset('error'),
+		reason: exit + arms.msr[1].offset('reason'),
+		index: exit + arms.msr[1].offset('index'),
+		data: exit + arms.msr[1].offset('data'),
 	},
 	internal: {
-		suberror: KvmRun.offset('internal.suberror'),
-		count: KvmRun.offset('internal.ndata'),
-		data: KvmRun.offset('internal.data'),
-		flags: KvmRun.offset('emulation_failure.flags'),
-		size: KvmRun.offset('emulation_failure.insn_size'),
-		bytes: KvmRun.offset('emulation_failure.insn_bytes'),
+		suberror: exit + arms.internal[1].offset('suberror'),
+		count: exit + arms.internal[1].offset('ndata'),
+		data: exit + arms.internal[1].offset('data'),
+		flags: exit + KvmEmulationFailure.offset('flags'),
+		size: exit + KvmEmulationFailure.offset('insn_size'),
+		bytes: exit + KvmEmulationFailure.offset('insn_bytes'),
 	},
-	failEntry: KvmRun.offset('fail_entry.hardware_entry_failure_reason'),
-	failCpu: KvmRun.offset('fail_entry.cpu'),
+	failEntry: exit + arms.fail_entry[1].offset('hardware_entry_failure_reason'),
+	failCpu: exit + arms.fail_entry[1].offset('cpu'),
 	system: {
-		type: KvmRun.offset('system_event.type'),
-		count: KvmRun.offset('system_event.ndata'),
-		data: KvmRun.offset('system_event.data'),
+		type: exit + arms.system_event[1].offset('type'),
+		count: exit + arms.system_event[1].offset('ndata'),
+		data: exit + arms.system_event[1].offset('data'),
 	},
-	debug: KvmRun.offset('debug.arch'),
-	eoi: KvmRun.offset('eoi.vector'),
-	hardwareReason: KvmRun.offset('hw.hardware_exit_reason'),
+	debug: exit + arms.debug[1].offset('arch'),
+	eoi: exit + arms.eoi[1].offset('vector'),
+	hardwareReason: exit + arms.hw[1].offset('hardware_exit_reason'),
 } as const;
 
 /** Width of one access in bytes; wider ones are read in two parts. */
@@ -228,7 +232,7 @@ export class ExitReader {
 	}
 	/** KVM_EXIT_DEBUG: exception vector (1 or 3), linear address, DR6 and DR7. */
 	debug(): {readonly exception: number; readonly pc: bigint; readonly dr6: bigint; readonly dr7: bigint} {
-		const {exception, pc, dr6, dr7} = KvmRun.fields['debug.arch'].layout.read(this.#view, at.debug);
+		const {exception, pc, dr6, dr7} = KvmDebugExitArch.read(this.#view, at.debug);
 		return {exception, pc, dr6, dr7};
 	}
 	/** KVM_EXIT_INTERNAL_ERROR. */

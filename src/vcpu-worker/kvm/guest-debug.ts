@@ -24,7 +24,7 @@ export interface GuestDebug {
 export function setGuestDebug(vcpuFd: number, debug: GuestDebug | undefined): void {
 	const argument = {
 		control: debug === undefined ? 0 : controlBits(debug),
-		'arch.debugreg': debug?.debugRegisters ?? [],
+		arch: {debugreg: debug?.debugRegisters ?? []},
 	};
 	kvmIoctl(vcpuFd, 'KVM_SET_GUEST_DEBUG', new ArgumentBuffer(KvmGuestDebug.size).with(KvmGuestDebug, argument));
 }

@@ -1,7 +1,8 @@
+import type {InputOf} from '#support/wire';
 import {ArgumentBuffer} from './argument-buffer.ts';
-import {IoeventfdFlag, Irqchip, IrqfdFlag, IrqRouting} from './constants.ts';
+import {IoeventfdFlag, Irqchip, IrqfdFlag} from './constants.ts';
 import {kvmIoctl} from './ioctl.ts';
-import {KvmIoeventfd, KvmIrqfd, KvmIrqRouting, KvmIrqRoutingIrqchipEntry, KvmIrqRoutingMsiEntry} from './structs-vm.ts';
+import {KvmIoeventfd, KvmIrqfd, KvmIrqRouting, KvmIrqRoutingEntry} from './structs-vm.ts';
 
 /** An interrupt message, as a PCI device would write it (PCI 3.0, 6.8.1; Intel SDM vol. 3, 11.11). */
 export interface MsiMessage {
@@ -44,32 +45,20 @@ export function defaultRoutes(): GsiRoute[] {
  * @throws KVM_IOCTL_FAILED when a route is impossible or there are more than the host allows (4096)
  */
 export function setGsiRouting(vmFd: number, routes: readonly GsiRoute[]): void {
-	const buffer = new ArgumentBuffer(KvmIrqRouting.size + routes.length * KvmIrqRoutingMsiEntry.size);
+	const buffer = new ArgumentBuffer(KvmIrqRouting.size + routes.length * KvmIrqRoutingEntry.size);
 	buffer.with(KvmIrqRouting, {nr: routes.length});
 	for (const [index, route] of routes.entries()) {
-		writeRoute(buffer.view, KvmIrqRouting.size + index * KvmIrqRoutingMsiEntry.size, route);
+		writeRoute(buffer.view, KvmIrqRouting.size + index * KvmIrqRoutingEntry.size, route);
 	}
 	kvmIoctl(vmFd, 'KVM_SET_GSI_ROUTING', buffer, `${routes.length} routes`);
 }
 
 function writeRoute(view: DataView, at: number, route: GsiRoute): void {
-	const {gsi} = route;
-	if (route.kind === 'pin') {
-		KvmIrqRoutingIrqchipEntry.write(view, at, {
-			gsi,
-			type: IrqRouting.IRQCHIP,
-			'u.irqchip.irqchip': chips[route.chip],
-			'u.irqchip.pin': route.pin,
-		});
-	} else {
-		KvmIrqRoutingMsiEntry.write(view, at, {
-			gsi,
-			type: IrqRouting.MSI,
-			'u.msi.address_lo': route.addressLow,
-			'u.msi.address_hi': route.addressHigh,
-			'u.msi.data': route.data,
-		});
-	}
+	const u: InputOf<typeof KvmIrqRoutingEntry>['u'] =
+		route.kind === 'pin'
+			? {kind: 'irqchip', value: {irqchip: chips[route.chip], pin: route.pin}}
+			: {kind: 'msi', value: {address_lo: route.addressLow, address_hi: route.addressHigh, data: route.data}};
+	KvmIrqRoutingEntry.write(view, at, {gsi: route.gsi, u});
 }
 
 /**

@@ -1,10 +1,10 @@
 /** Between the machine-neutral register types and KVM's structs. */
+import type {PlainOf} from '#support/wire';
 import {type DescriptorTable, type Segment, type SpecialRegisters, segmentNames} from '#vcpu-worker/registers';
-import type {ValueOf} from './layout.ts';
 import type {KvmSegment, KvmSregs} from './structs-vcpu.ts';
 
-type SegmentStruct = ValueOf<typeof KvmSegment>;
-type SregsStruct = ValueOf<typeof KvmSregs>;
+type SegmentStruct = PlainOf<typeof KvmSegment>;
+type SregsStruct = PlainOf<typeof KvmSregs>;
 type SegmentName = (typeof segmentNames)[number];
 
 const bit = (flag: boolean) => (flag ? 1 : 0);

@@ -1,20 +1,17 @@
 import {stateError} from '#support/saved-state';
-import type {Fields, Layout, StructValue} from './layout.ts';
+import type {Fields, InputFields, PlainFields, Wire} from '#support/wire';
 
 /** A kernel struct as a snapshot has it: its bytes, as base64. The kernel's ABI is its schema. */
-export function saveBytes<F extends Fields>(layout: Layout<F>, value: Partial<StructValue<F>>): string {
-	const bytes = new Uint8Array(layout.size);
-	layout.write(new DataView(bytes.buffer), 0, value);
-	return toBase64(bytes);
+export function saveBytes<F extends Fields>(layout: Wire<F>, value: InputFields<F>): string {
+	return toBase64(layout.encode(value));
 }
 
 /**
  * The struct that {@link saveBytes} gave. What its fields may hold is for the kernel to check.
  * @throws VmmError STATE_FIELD_WRONG when it has not the struct's size
  */
-export function restoreBytes<F extends Fields>(layout: Layout<F>, saved: unknown): StructValue<F> {
-	const bytes = fromBase64(saved, layout.name, layout.size, layout.size);
-	return layout.read(new DataView(bytes.buffer));
+export function restoreBytes<F extends Fields>(layout: Wire<F>, saved: unknown): PlainFields<F> {
+	return layout.read(fromBase64(saved, layout.name, layout.size, layout.size));
 }
 
 /** Bytes as base64. */

@@ -1,61 +1,57 @@
-/** `struct kvm_run`, the page that every exit is read from. Field names are C member paths. */
-import {layout, nested, u8, u16, u32, u64} from './layout.ts';
+/** `struct kvm_run`, the page that every exit is read from. */
+import {array, bytes, reserved, u8, u16, u32, u64, union, wire} from '#support/wire';
+import {Exit} from './constants.ts';
 import {KvmDebugExitArch, KvmRegs, KvmSregs, KvmVcpuEvents} from './structs-vcpu.ts';
 
 /** Registers kept in the mapped page by `KVM_CAP_SYNC_REGS`. */
-export const KvmSyncRegs = layout('kvm_sync_regs', 520, {
-	regs: nested(0, KvmRegs),
-	sregs: nested(144, KvmSregs),
-	events: nested(456, KvmVcpuEvents),
+export const KvmSyncRegs = wire('kvm_sync_regs', {regs: KvmRegs, sregs: KvmSregs, events: KvmVcpuEvents}).sized(520);
+
+/** What an exit is about, by its reason. Names are those of the members of C's anonymous union. */
+const exit = union(
+	'exit_reason',
+	{
+		hw: [Exit.UNKNOWN, wire('hw', {hardware_exit_reason: u64})],
+		fail_entry: [Exit.FAIL_ENTRY, wire('fail_entry', {hardware_entry_failure_reason: u64, cpu: u32})],
+		ex: [Exit.EXCEPTION, wire('ex', {exception: u32, error_code: u32})],
+		io: [Exit.IO, wire('io', {direction: u8, size: u8, port: u16, count: u32, data_offset: u64})],
+		debug: [Exit.DEBUG, wire('debug', {arch: KvmDebugExitArch})],
+		mmio: [Exit.MMIO, wire('mmio', {phys_addr: u64, data: bytes(8), len: u32, is_write: u8})],
+		hypercall: [Exit.HYPERCALL, wire('hypercall', {nr: u64, args: array(u64, 6), ret: u64, longmode: u32})],
+		tpr_access: [Exit.TPR_ACCESS, wire('tpr_access', {rip: u64, is_write: u32})],
+		internal: [Exit.INTERNAL_ERROR, wire('internal', {suberror: u32, ndata: u32, data: array(u64, 16)})],
+		system_event: [Exit.SYSTEM_EVENT, wire('system_event', {type: u32, ndata: u32, data: array(u64, 16)})],
+		eoi: [Exit.IOAPIC_EOI, wire('eoi', {vector: u8})],
+		msr: [
+			[Exit.X86_RDMSR, Exit.X86_WRMSR],
+			wire('msr', {error: u8, padding: reserved(7), reason: u32, index: u32, data: u64}),
+		],
+		notify: [Exit.NOTIFY, wire('notify', {flags: u32})],
+	},
+	256,
+);
+
+/** The member `emulation_failure` of the union: an internal error whose `suberror` is `EMULATION`. */
+export const KvmEmulationFailure = wire('emulation_failure', {
+	suberror: u32,
+	ndata: u32,
+	flags: u64,
+	insn_size: u8,
+	insn_bytes: bytes(15),
 });
 
 /** `struct kvm_run` (Documentation/virt/kvm/api.rst, section 5). */
-export const KvmRun = layout('kvm_run', 2352, {
-	request_interrupt_window: u8(0),
-	immediate_exit: u8(1),
-	exit_reason: u32(8),
-	ready_for_interrupt_injection: u8(12),
-	if_flag: u8(13),
-	flags: u16(14),
-	cr8: u64(16),
-	apic_base: u64(24),
-	'hw.hardware_exit_reason': u64(32),
-	'fail_entry.hardware_entry_failure_reason': u64(32),
-	'fail_entry.cpu': u32(40),
-	'ex.exception': u32(32),
-	'ex.error_code': u32(36),
-	'io.direction': u8(32),
-	'io.size': u8(33),
-	'io.port': u16(34),
-	'io.count': u32(36),
-	'io.data_offset': u64(40),
-	'debug.arch': nested(32, KvmDebugExitArch),
-	'mmio.phys_addr': u64(32),
-	'mmio.data': u8(40, 8),
-	'mmio.len': u32(48),
-	'mmio.is_write': u8(52),
-	'hypercall.nr': u64(32),
-	'hypercall.args': u64(40, 6),
-	'hypercall.ret': u64(88),
-	'hypercall.longmode': u32(96),
-	'tpr_access.rip': u64(32),
-	'tpr_access.is_write': u32(40),
-	'internal.suberror': u32(32),
-	'internal.ndata': u32(36),
-	'internal.data': u64(40, 16),
-	'emulation_failure.flags': u64(40),
-	'emulation_failure.insn_size': u8(48),
-	'emulation_failure.insn_bytes': u8(49, 15),
-	'system_event.type': u32(32),
-	'system_event.ndata': u32(36),
-	'system_event.data': u64(40, 16),
-	'eoi.vector': u8(32),
-	'msr.error': u8(32),
-	'msr.reason': u32(40),
-	'msr.index': u32(44),
-	'msr.data': u64(48),
-	'notify.flags': u32(32),
-	kvm_valid_regs: u64(288),
-	kvm_dirty_regs: u64(296),
-	's.regs': nested(304, KvmSyncRegs),
-});
+export const KvmRun = wire('kvm_run', {
+	request_interrupt_window: u8,
+	immediate_exit: u8,
+	padding: reserved(6),
+	exit_reason: u32,
+	ready_for_interrupt_injection: u8,
+	if_flag: u8,
+	flags: u16,
+	cr8: u64,
+	apic_base: u64,
+	exit,
+	kvm_valid_regs: u64,
+	kvm_dirty_regs: u64,
+	s: wire('s', {regs: KvmSyncRegs, padding: reserved(1528)}),
+}).sized(2352);

@@ -3,38 +3,46 @@ import {existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test from 'ava';
+import {type AnyField, Union, Wire} from '#support/wire';
 import {constantTables} from './constants.ts';
 import {ioctls} from './ioctls.ts';
-import {
-	type Field,
-	type Fields,
-	type Layout,
-	layout,
-	nested,
-	nestedArray,
-	scalarSizes,
-	u8,
-	u16,
-	u32,
-	u64,
-} from './layout.ts';
 import {allStructs} from './structs.ts';
+import {KvmEmulationFailure, KvmRun} from './structs-run.ts';
 
 /** Name to number: `sizeof kvm_regs`, `kvm_regs.rax`, `kvm_regs.rax size`, `KVM_RUN`. */
 type Facts = Record<string, number>;
 
-const fieldSize = (field: Field): number =>
-	(field.kind === 'scalar' || field.kind === 'array' ? scalarSizes[field.type] : field.layout.size) *
-	('length' in field ? field.length : 1);
+/** The union whose members C names as the struct's own, and a member that the reason of an exit does not choose. */
+const anonymous = 'kvm_run.exit';
+const untagged = ['kvm_run.emulation_failure', KvmEmulationFailure] as const;
 
-const facts = (structs: readonly Layout<Fields>[]): Facts =>
+type Place = readonly [path: string, offset: number, size: number];
+
+/** The members of a struct; of structs without a name of their own, in unions or not, theirs. */
+function places(path: string, {fields, field}: Wire, base = 0): Place[] {
+	return Object.entries(field).flatMap(([name, {offset, size}]): Place[] => {
+		const [member, type] = [`${path}.${name}`, fields[name] as AnyField];
+		const start = base + offset;
+		if (type instanceof Union) {
+			const union = member === anonymous ? path : member;
+			return Object.entries((type as Union).arms).flatMap(([arm, [, inner]]) =>
+				places(`${union}.${arm}`, inner, start),
+			);
+		}
+		if (type instanceof Wire && !type.name.startsWith('kvm_')) return places(member, type, start);
+		return [[member, start, size]];
+	});
+}
+
+const facts = (structs: readonly Wire[]): Facts =>
 	Object.fromEntries([
-		...structs.flatMap((struct) => [
-			[`sizeof ${struct.name}`, struct.size],
-			...Object.entries(struct.fields).flatMap(([path, field]) => [
-				[`${struct.name}.${path}`, field.offset],
-				[`${struct.name}.${path} size`, fieldSize(field)],
-			]),
+		...structs.map(({name, size}) => [`sizeof ${name}`, size]),
+		...[
+			...structs.flatMap((struct) => places(struct.name, struct)),
+			...places(...untagged, KvmRun.offset('exit')),
+		].flatMap(([path, offset, size]) => [
+			[path, offset],
+			[`${path} size`, size],
 		]),
 		...Object.values(ioctls).map(({name, request}) => [name, request]),
 		...constantTables.flatMap(([prefix, table]) =>
@@ -83,44 +91,4 @@ test('every size, offset, ioctl number and constant is the committed one', (t) =
 
 compilerTest('every size, offset, ioctl number and constant is the C compiler’s (needs gcc and linux/kvm.h)', (t) => {
 	t.deepEqual(declared, compile(Object.keys(declared)));
-});
-
-const Inner = layout('inner', 8, {low: u16(0), high: u16(4)});
-const Outer = layout('outer', 64, {
-	flag: u8(0),
-	word: u32(4),
-	wide: u64(8),
-	text: u8(16, 3),
-	pair: nested(24, Inner),
-	list: nestedArray(32, Inner, 2),
-	words: u64(48, 2),
-});
-const sample = {
-	flag: 1,
-	word: 0xfedcba98,
-	wide: 0xffff_ffff_ffff_fff0n,
-	text: Uint8Array.of(1, 2, 3),
-	pair: {low: 1, high: 2},
-	list: [
-		{low: 3, high: 4},
-		{low: 5, high: 6},
-	],
-	words: [7n, 8n],
-};
-
-test('a struct read back is the struct written', (t) => {
-	const view = new DataView(new ArrayBuffer(80));
-	Outer.write(view, 16, sample);
-	t.deepEqual(Outer.read(view, 16), sample);
-});
-
-test('writing a struct clears what is not given and nothing outside', (t) => {
-	const view = new DataView(new Uint8Array(80).fill(0xff).buffer);
-	Outer.write(view, 8, {word: 5});
-	t.deepEqual(Outer.read(view, 8).list, [
-		{low: 0, high: 0},
-		{low: 0, high: 0},
-	]);
-	t.is(view.getUint8(7), 0xff);
-	t.is(view.getUint8(72), 0xff);
 });

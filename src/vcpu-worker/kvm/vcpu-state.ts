@@ -1,8 +1,8 @@
 /** The parts of a vCPU's state besides its registers, for save and restore, debugging and inspection. */
+import type {Fields, PlainFields, Wire} from '#support/wire';
 import {ArgumentBuffer} from './argument-buffer.ts';
 import {ioctl, kvmIoctl} from './ioctl.ts';
 import {type IoctlName, ioctls} from './ioctls.ts';
-import type {Fields, Layout, StructValue} from './layout.ts';
 import {
 	type DebugRegisters,
 	type FpuState,
@@ -16,13 +16,13 @@ import {
 } from './structs-vcpu.ts';
 import {KvmTranslation} from './structs-vm.ts';
 
-function get<F extends Fields>(vcpuFd: number, name: IoctlName, layout: Layout<F>): StructValue<F> {
+function get<F extends Fields>(vcpuFd: number, name: IoctlName, layout: Wire<F>): PlainFields<F> {
 	const buffer = new ArgumentBuffer(layout.size);
 	kvmIoctl(vcpuFd, name, buffer);
 	return layout.read(buffer.view);
 }
 
-function set<F extends Fields>(vcpuFd: number, name: IoctlName, layout: Layout<F>, state: StructValue<F>): void {
+function set<F extends Fields>(vcpuFd: number, name: IoctlName, layout: Wire<F>, state: PlainFields<F>): void {
 	kvmIoctl(vcpuFd, name, new ArgumentBuffer(layout.size).with(layout, state));
 }
 

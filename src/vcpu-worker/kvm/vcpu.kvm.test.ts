@@ -211,8 +211,8 @@ test('local APIC, events, debug registers and MP state round-trip', (t) => {
 	setLapic(vcpu.fd, lapic);
 	t.deepEqual(getLapic(vcpu.fd).slice(spurious, spurious + 2), Uint8Array.of(0xef, 1));
 	const events = getEvents(vcpu.fd);
-	setEvents(vcpu.fd, {...events, 'nmi.masked': 1});
-	t.is(getEvents(vcpu.fd)['nmi.masked'], 1);
+	setEvents(vcpu.fd, {...events, nmi: {...events.nmi, masked: 1}});
+	t.is(getEvents(vcpu.fd).nmi.masked, 1);
 	const debug = {...getDebugRegisters(vcpu.fd), db: [1n, 2n, 3n, 4n]};
 	setDebugRegisters(vcpu.fd, debug);
 	t.deepEqual(getDebugRegisters(vcpu.fd), debug);

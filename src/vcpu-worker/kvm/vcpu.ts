@@ -30,7 +30,7 @@ export const controlBytes = ({buffer, byteOffset, byteLength}: ControlMemory): U
 export type SyncClass = keyof typeof SyncX86;
 
 const RUN = ioctls.KVM_RUN.request;
-const syncBase = KvmRun.offset('s.regs');
+const syncBase = KvmRun.offset('s');
 const syncedRegs = syncBase + KvmSyncRegs.offset('regs');
 const syncedSregs = syncBase + KvmSyncRegs.offset('sregs');
 const syncedEvents = syncBase + KvmSyncRegs.offset('events');
