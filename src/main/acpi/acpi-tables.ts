@@ -1,6 +1,7 @@
 import {pmLayout} from '#devices/chipset/acpi-pm';
 import {bootLayout, type MemoryPiece, type ReservedRange} from '#main/loader';
 import type {ProcessorTopology} from '#main/topology';
+import {checksum, littleEndian, reserved, text, u8, u32, u64, wire} from '#support/wire';
 import type {Aml} from './aml/index.ts';
 import {descriptionTable, oemId} from './description-table.ts';
 import type {AcpiDevice} from './devices/index.ts';
@@ -10,7 +11,6 @@ import {buildFacs} from './facs.ts';
 import {buildFadt} from './fadt.ts';
 import {buildMadt} from './madt.ts';
 import {type AcpiNuma, buildSlit, buildSrat} from './numa.ts';
-import {checksum, littleEndian, packedRecord} from './packed-record/index.ts';
 import {buildMcfg, buildPcieSsdt, type PcieHostBridge} from './pcie.ts';
 
 /** The machine as its ACPI tables describe it. */
@@ -47,18 +47,18 @@ export interface AcpiTables {
 
 const pageSize = 0x1000;
 
-/** RSDP, revision 2 (ACPI 6.5, table 5.3). */
-const rsdp = packedRecord([
-	['signature', 0, 8],
-	['checksum', 8, 1],
-	['oemId', 9, 6],
-	['revision', 15, 1],
-	['rsdtAddress', 16, 4],
-	['length', 20, 4],
-	['xsdtAddress', 24, 8],
-	['extendedChecksum', 32, 1],
-	['reserved', 33, 3],
-]);
+/** RSDP, revision 2. */
+const rsdp = wire('RSDP', {
+	signature: text(8).at(0),
+	checksum: u8.at(8),
+	oemId: text(6).at(9),
+	revision: u8.at(15),
+	rsdtAddress: u32.at(16),
+	length: u32.at(20),
+	xsdtAddress: u64.at(24),
+	extendedChecksum: u8.at(32),
+	reserved: reserved(3).at(33),
+}).sized(36, 'ACPI 6.5, table 5.3');
 const firstRsdpLength = 20;
 
 /**
@@ -110,9 +110,9 @@ export function buildAcpiTables(options: AcpiOptions): AcpiTables {
 
 function buildRsdp(rsdtAddress: number, xsdtAddress: number): Uint8Array {
 	const addresses = {rsdtAddress, xsdtAddress};
-	const table = rsdp.encode({signature: 'RSD PTR ', oemId, revision: 2, length: rsdp.length, ...addresses});
-	table[8] = checksum(table.subarray(0, firstRsdpLength));
-	table[32] = checksum(table);
+	const table = rsdp.encode({signature: 'RSD PTR ', oemId, revision: 2, length: rsdp.size, ...addresses});
+	table[rsdp.offset('checksum')] = checksum(table.subarray(0, firstRsdpLength));
+	table[rsdp.offset('extendedChecksum')] = checksum(table);
 	return table;
 }
 

@@ -1,29 +1,32 @@
-import {checksum, concatBytes, packedRecord} from './packed-record/index.ts';
+import {checksum, concatBytes, text, u8, u32, wire} from '#support/wire';
 
-/** DESCRIPTION_HEADER (ACPI 6.5, table 5.4). */
-const header = packedRecord([
-	['signature', 0, 4],
-	['length', 4, 4],
-	['revision', 8, 1],
-	['checksum', 9, 1],
-	['oemId', 10, 6],
-	['oemTableId', 16, 8],
-	['oemRevision', 24, 4],
-	['creatorId', 28, 4],
-	['creatorRevision', 32, 4],
-]);
+/** DESCRIPTION_HEADER. */
+export const tableHeader = wire('table header', {
+	signature: text(4).at(0),
+	length: u32.at(4),
+	revision: u8.at(8),
+	checksum: u8.at(9),
+	oemId: text(6).at(10),
+	oemTableId: text(8).at(16),
+	oemRevision: u32.at(24),
+	creatorId: text(4).at(28),
+	creatorRevision: u32.at(32),
+}).sized(36, 'ACPI 6.5, table 5.4');
 
 /** Who made the tables, as guests see it. */
 export const oemId = 'OPENVM';
 
 /** Bytes of the header that every table begins with. */
-export const headerLength = header.length;
+export const headerLength = tableHeader.size;
 
 /** A whole table: header, length and checksum around `body`. */
 export function descriptionTable(signature: string, revision: number, ...body: readonly Uint8Array[]): Uint8Array {
 	const content = concatBytes(...body);
-	const values = {signature, length: header.length + content.length, revision, oemId, oemTableId: 'OPENVMM'};
-	const table = concatBytes(header.encode({...values, oemRevision: 1, creatorId: 'OVMM', creatorRevision: 1}), content);
-	table[9] = checksum(table);
+	const values = {signature, length: tableHeader.size + content.length, revision, oemId, oemTableId: 'OPENVMM'};
+	const table = concatBytes(
+		tableHeader.encode({...values, oemRevision: 1, creatorId: 'OVMM', creatorRevision: 1}),
+		content,
+	);
+	table[tableHeader.offset('checksum')] = checksum(table);
 	return table;
 }

@@ -1,7 +1,7 @@
 import {pmLayout} from '#devices/chipset/acpi-pm';
 import {Cmos} from '#devices/chipset/cmos-rtc';
-import {descriptionTable} from './description-table.ts';
-import {packedRecord} from './packed-record/index.ts';
+import {bits, flag, reserved, u8, u16, u32, u64, wire} from '#support/wire';
+import {descriptionTable, tableHeader} from './description-table.ts';
 
 /** What the FADT tells about this machine. */
 export interface FadtOptions {
@@ -19,102 +19,97 @@ export interface FadtOptions {
 	readonly hasI8042: boolean;
 }
 
-/** FADT without its header, revision 6 (ACPI 6.5, table 5.9); offsets count from the start of the table. */
-const fadt = packedRecord(
-	(
-		[
-			['firmwareCtrl', 36, 4],
-			['dsdt', 40, 4],
-			['reserved1', 44, 1],
-			['preferredPmProfile', 45, 1],
-			['sciInt', 46, 2],
-			['smiCmd', 48, 4],
-			['acpiEnable', 52, 1],
-			['acpiDisable', 53, 1],
-			['s4BiosReq', 54, 1],
-			['pstateCnt', 55, 1],
-			['pm1aEvtBlk', 56, 4],
-			['pm1bEvtBlk', 60, 4],
-			['pm1aCntBlk', 64, 4],
-			['pm1bCntBlk', 68, 4],
-			['pm2CntBlk', 72, 4],
-			['pmTmrBlk', 76, 4],
-			['gpe0Blk', 80, 4],
-			['gpe1Blk', 84, 4],
-			['pm1EvtLen', 88, 1],
-			['pm1CntLen', 89, 1],
-			['pm2CntLen', 90, 1],
-			['pmTmrLen', 91, 1],
-			['gpe0BlkLen', 92, 1],
-			['gpe1BlkLen', 93, 1],
-			['gpe1Base', 94, 1],
-			['cstCnt', 95, 1],
-			['pLvl2Lat', 96, 2],
-			['pLvl3Lat', 98, 2],
-			['flushSize', 100, 2],
-			['flushStride', 102, 2],
-			['dutyOffset', 104, 1],
-			['dutyWidth', 105, 1],
-			['dayAlrm', 106, 1],
-			['monAlrm', 107, 1],
-			['century', 108, 1],
-			['iaPcBootArch', 109, 2],
-			['reserved2', 111, 1],
-			['flags', 112, 4],
-			['resetReg', 116, 12],
-			['resetValue', 128, 1],
-			['armBootArch', 129, 2],
-			['minorVersion', 131, 1],
-			['xFirmwareCtrl', 132, 8],
-			['xDsdt', 140, 8],
-			['xPm1aEvtBlk', 148, 12],
-			['xPm1bEvtBlk', 160, 12],
-			['xPm1aCntBlk', 172, 12],
-			['xPm1bCntBlk', 184, 12],
-			['xPm2CntBlk', 196, 12],
-			['xPmTmrBlk', 208, 12],
-			['xGpe0Blk', 220, 12],
-			['xGpe1Blk', 232, 12],
-			['sleepControlReg', 244, 12],
-			['sleepStatusReg', 256, 12],
-			['hypervisorVendor', 268, 8],
-		] as const
-	).map(([name, offset, size]) => [name, offset - 36, size] as const),
-);
-
-/** Fixed feature flags (ACPI 6.5, table 5.10). */
-const flags = {
-	wbinvd: 1 << 0,
-	procC1: 1 << 2,
-	/** There is no sleep button in the fixed hardware. Without its like for the power button (bit 4) there is that one. */
-	slpButton: 1 << 5,
-	rtcS4: 1 << 7,
-	/** The timer counts 32 bits. */
-	tmrValExt: 1 << 8,
-	resetRegSup: 1 << 10,
-	usePlatformClock: 1 << 15,
-} as const;
-
-/** IA-PC boot architecture flags (ACPI 6.5, table 5.11). */
-const bootArch = {legacyDevices: 1 << 0, i8042: 1 << 1, vgaNotPresent: 1 << 2} as const;
-
-/** Generic address structure (ACPI 6.5, table 5.1). */
-const genericAddress = packedRecord([
-	['space', 0, 1],
-	['bitWidth', 1, 1],
-	['bitOffset', 2, 1],
-	['accessSize', 3, 1],
-	['address', 4, 8],
-]);
+/** Generic address structure. */
+const genericAddress = wire('generic address', {
+	space: u8.at(0),
+	bitWidth: u8.at(1),
+	bitOffset: u8.at(2),
+	accessSize: u8.at(3),
+	address: u64.at(4),
+}).sized(12, 'ACPI 6.5, table 5.1');
 const systemIo = 1;
 const accessSize = {byte: 1, word: 2, dword: 3} as const;
+
+/** Fixed feature flags (ACPI 6.5, table 5.10). */
+const features = bits(u32, {
+	wbinvd: flag(0),
+	procC1: flag(2),
+	/** There is no sleep button in the fixed hardware. Without its like for the power button (bit 4) there is that one. */
+	slpButton: flag(5),
+	rtcS4: flag(7),
+	/** The timer counts 32 bits. */
+	tmrValExt: flag(8),
+	resetRegSup: flag(10),
+	usePlatformClock: flag(15),
+});
+
+/** IA-PC boot architecture flags (ACPI 6.5, table 5.11). */
+const bootArch = bits(u16, {legacyDevices: flag(0), i8042: flag(1), vgaNotPresent: flag(2)});
+
+/** FADT, revision 6. */
+const fadt = wire('FADT', {
+	header: tableHeader.at(0),
+	firmwareCtrl: u32.at(36),
+	dsdt: u32.at(40),
+	reserved1: reserved(1).at(44),
+	preferredPmProfile: u8.at(45),
+	sciInt: u16.at(46),
+	smiCmd: u32.at(48),
+	acpiEnable: u8.at(52),
+	acpiDisable: u8.at(53),
+	s4BiosReq: u8.at(54),
+	pstateCnt: u8.at(55),
+	pm1aEvtBlk: u32.at(56),
+	pm1bEvtBlk: u32.at(60),
+	pm1aCntBlk: u32.at(64),
+	pm1bCntBlk: u32.at(68),
+	pm2CntBlk: u32.at(72),
+	pmTmrBlk: u32.at(76),
+	gpe0Blk: u32.at(80),
+	gpe1Blk: u32.at(84),
+	pm1EvtLen: u8.at(88),
+	pm1CntLen: u8.at(89),
+	pm2CntLen: u8.at(90),
+	pmTmrLen: u8.at(91),
+	gpe0BlkLen: u8.at(92),
+	gpe1BlkLen: u8.at(93),
+	gpe1Base: u8.at(94),
+	cstCnt: u8.at(95),
+	pLvl2Lat: u16.at(96),
+	pLvl3Lat: u16.at(98),
+	flushSize: u16.at(100),
+	flushStride: u16.at(102),
+	dutyOffset: u8.at(104),
+	dutyWidth: u8.at(105),
+	dayAlrm: u8.at(106),
+	monAlrm: u8.at(107),
+	century: u8.at(108),
+	iaPcBootArch: bootArch.at(109),
+	reserved2: reserved(1).at(111),
+	flags: features.at(112),
+	resetReg: genericAddress.at(116),
+	resetValue: u8.at(128),
+	armBootArch: u16.at(129),
+	minorVersion: u8.at(131),
+	xFirmwareCtrl: u64.at(132),
+	xDsdt: u64.at(140),
+	xPm1aEvtBlk: genericAddress.at(148),
+	xPm1bEvtBlk: genericAddress.at(160),
+	xPm1aCntBlk: genericAddress.at(172),
+	xPm1bCntBlk: genericAddress.at(184),
+	xPm2CntBlk: genericAddress.at(196),
+	xPmTmrBlk: genericAddress.at(208),
+	xGpe0Blk: genericAddress.at(220),
+	xGpe1Blk: genericAddress.at(232),
+	sleepControlReg: genericAddress.at(244),
+	sleepStatusReg: genericAddress.at(256),
+	hypervisorVendor: u64.at(268),
+}).sized(276, 'ACPI 6.5, table 5.9');
 
 /** FADT: where the power-management device is and what the machine's fixed hardware can do. */
 export function buildFadt(options: FadtOptions): Uint8Array {
 	const {pmBase, facs, dsdt} = options;
-	const legacyDevices = options.hasLegacyDevices ? bootArch.legacyDevices : 0;
-	const i8042 = options.hasI8042 ? bootArch.i8042 : 0;
-	const body = fadt.encode({
+	const table = fadt.encode({
 		// Of the FACS's two fields the wide one is for addresses above 4 GiB and must else be zero.
 		firmwareCtrl: facs,
 		// The 32-bit fields repeat the 64-bit ones for guests that read only the first form of this table.
@@ -137,14 +132,21 @@ export function buildFadt(options: FadtOptions): Uint8Array {
 		pLvl2Lat: 101,
 		pLvl3Lat: 1001,
 		century: Cmos.CENTURY,
-		iaPcBootArch: bootArch.vgaNotPresent | legacyDevices | i8042,
-		flags: Object.values(flags).reduce((all, flag) => all | flag, 0),
+		iaPcBootArch: {vgaNotPresent: true, legacyDevices: options.hasLegacyDevices, i8042: options.hasI8042},
+		flags: {
+			wbinvd: true,
+			procC1: true,
+			slpButton: true,
+			rtcS4: true,
+			tmrValExt: true,
+			resetRegSup: true,
+			usePlatformClock: true,
+		},
 		resetReg: ioPort(pmBase + pmLayout.reset, 1, accessSize.byte),
 		resetValue: pmLayout.resetValue,
 	});
-	return descriptionTable('FACP', 6, body);
+	return descriptionTable('FACP', 6, table.subarray(tableHeader.size));
 }
 
-function ioPort(address: number, length: number, access: number): Uint8Array {
-	return genericAddress.encode({space: systemIo, bitWidth: 8 * length, accessSize: access, address});
-}
+const ioPort = (address: number, length: number, access: number) =>
+	({space: systemIo, bitWidth: 8 * length, accessSize: access, address}) as const;

@@ -1,6 +1,6 @@
 import {firstX2ApicId, type ProcessorTopology} from '#main/topology';
+import {concatBytes, reserved, u8, u16, u32, wire} from '#support/wire';
 import {descriptionTable} from './description-table.ts';
-import {concatBytes, packedRecord} from './packed-record/index.ts';
 
 /** What the MADT tells about this machine. */
 export interface MadtOptions {
@@ -18,63 +18,63 @@ const activeHighLevel = 0b1101;
 const conformsToBus = 0;
 const firstWideUid = 256;
 
-/** Interrupt controller structures (ACPI 6.5, 5.2.12). */
-const header = packedRecord([
-	['localApicAddress', 0, 4],
-	['flags', 4, 4],
-]);
-const localApic = packedRecord([
-	['type', 0, 1],
-	['length', 1, 1],
-	['processorUid', 2, 1],
-	['apicId', 3, 1],
-	['flags', 4, 4],
-]);
-const ioApic = packedRecord([
-	['type', 0, 1],
-	['length', 1, 1],
-	['id', 2, 1],
-	['reserved', 3, 1],
-	['address', 4, 4],
-	['gsiBase', 8, 4],
-]);
-const sourceOverride = packedRecord([
-	['type', 0, 1],
-	['length', 1, 1],
-	['bus', 2, 1],
-	['source', 3, 1],
-	['gsi', 4, 4],
-	['flags', 8, 2],
-]);
-const localApicNmi = packedRecord([
-	['type', 0, 1],
-	['length', 1, 1],
-	['processorUid', 2, 1],
-	['flags', 3, 2],
-	['lint', 5, 1],
-]);
-const localX2Apic = packedRecord([
-	['type', 0, 1],
-	['length', 1, 1],
-	['reserved', 2, 2],
-	['x2apicId', 4, 4],
-	['flags', 8, 4],
-	['processorUid', 12, 4],
-]);
-const localX2ApicNmi = packedRecord([
-	['type', 0, 1],
-	['length', 1, 1],
-	['flags', 2, 2],
-	['processorUid', 4, 4],
-	['lint', 8, 1],
-	['reserved', 9, 3],
-]);
+/** Interrupt controller structures. */
+const header = wire('MADT header', {
+	localApicAddress: u32.at(0),
+	flags: u32.at(4),
+}).sized(8, 'ACPI 6.5, 5.2.12');
+const localApic = wire('MADT local APIC', {
+	type: u8.at(0).initial(0),
+	length: u8.at(1).initial(8),
+	processorUid: u8.at(2),
+	apicId: u8.at(3),
+	flags: u32.at(4),
+}).sized(8);
+const ioApic = wire('MADT I/O APIC', {
+	type: u8.at(0).initial(1),
+	length: u8.at(1).initial(12),
+	id: u8.at(2),
+	reserved: reserved(1).at(3),
+	address: u32.at(4),
+	gsiBase: u32.at(8),
+}).sized(12);
+const sourceOverride = wire('MADT source override', {
+	type: u8.at(0).initial(2),
+	length: u8.at(1).initial(10),
+	bus: u8.at(2),
+	source: u8.at(3),
+	gsi: u32.at(4),
+	flags: u16.at(8),
+}).sized(10);
+const localApicNmi = wire('MADT local APIC NMI', {
+	type: u8.at(0).initial(4),
+	length: u8.at(1).initial(6),
+	processorUid: u8.at(2),
+	flags: u16.at(3),
+	lint: u8.at(5),
+}).sized(6);
+const localX2Apic = wire('MADT local x2APIC', {
+	type: u8.at(0).initial(9),
+	length: u8.at(1).initial(16),
+	reserved: reserved(2).at(2),
+	x2apicId: u32.at(4),
+	flags: u32.at(8),
+	processorUid: u32.at(12),
+}).sized(16);
+const localX2ApicNmi = wire('MADT local x2APIC NMI', {
+	type: u8.at(0).initial(10),
+	length: u8.at(1).initial(12),
+	flags: u16.at(2),
+	processorUid: u32.at(4),
+	lint: u8.at(8),
+	reserved: reserved(3).at(9),
+}).sized(12);
 
 /** MADT revision 5: interrupt controllers and processors. A processor's UID is its index plus one. */
 export function buildMadt({topology, sciIrq}: MadtOptions): Uint8Array {
 	const entries = [
 		header.encode({localApicAddress, flags: pcatCompatible}),
-		ioApic.encode({type: 1, length: ioApic.length, address: ioApicAddress}),
+		ioApic.encode({address: ioApicAddress}),
 		override(sciIrq, sciIrq, activeHighLevel),
 	];
 	// The PIT's interrupt does not arrive at the I/O APIC's input 0, which is the PIC's.
@@ -85,14 +85,14 @@ export function buildMadt({topology, sciIrq}: MadtOptions): Uint8Array {
 }
 
 function override(source: number, gsi: number, flags: number): Uint8Array {
-	return sourceOverride.encode({type: 2, length: sourceOverride.length, source, gsi, flags});
+	return sourceOverride.encode({source, gsi, flags});
 }
 
 /** LINT1 is NMI on every processor; the two forms address processors of the two entry forms. */
 function nmiEntries(topology: ProcessorTopology): Uint8Array[] {
-	const entries = [localApicNmi.encode({type: 4, length: localApicNmi.length, processorUid: 0xff, lint: 1})];
+	const entries = [localApicNmi.encode({processorUid: 0xff, lint: 1})];
 	if (topology.vps.some((vp) => needsX2ApicEntry(vp.index + 1, vp.apicId))) {
-		const all = {type: 10, length: localX2ApicNmi.length, processorUid: 0xffff_ffff, lint: 1};
+		const all = {processorUid: 0xffff_ffff, lint: 1};
 		entries.push(localX2ApicNmi.encode(all));
 	}
 	return entries;
@@ -105,6 +105,6 @@ function needsX2ApicEntry(uid: number, apicId: number): boolean {
 function processorEntry(processorUid: number, apicId: number): Uint8Array {
 	const flags = processorEnabled;
 	return needsX2ApicEntry(processorUid, apicId)
-		? localX2Apic.encode({type: 9, length: localX2Apic.length, x2apicId: apicId, flags, processorUid})
-		: localApic.encode({type: 0, length: localApic.length, processorUid, apicId, flags});
+		? localX2Apic.encode({x2apicId: apicId, flags, processorUid})
+		: localApic.encode({processorUid, apicId, flags});
 }

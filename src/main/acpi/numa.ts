@@ -1,7 +1,7 @@
 import type {MemoryRange} from '#devices/guest-memory';
 import {firstX2ApicId, type ProcessorTopology} from '#main/topology';
+import {bytes, concatBytes, littleEndian, reserved, u8, u16, u32, u64, wire} from '#support/wire';
 import {descriptionTable} from './description-table.ts';
-import {concatBytes, packedRecord} from './packed-record/index.ts';
 
 /** The machine's NUMA nodes as the tables tell of them. A node's number is its proximity domain. */
 export interface AcpiNuma {
@@ -25,56 +25,57 @@ export interface AcpiInitiator {
 
 const enabled = 1;
 
-/** Static resource affinity structures (ACPI 6.5, 5.2.16). */
-const header = packedRecord([
-	['reserved1', 0, 4],
-	['reserved2', 4, 8],
-]);
-const localApic = packedRecord([
-	['type', 0, 1],
-	['length', 1, 1],
-	['domainLow', 2, 1],
-	['apicId', 3, 1],
-	['flags', 4, 4],
-	['localSapicEid', 8, 1],
-	['domainHigh', 9, 3],
-	['clockDomain', 12, 4],
-]);
-const memoryAffinity = packedRecord([
-	['type', 0, 1],
-	['length', 1, 1],
-	['domain', 2, 4],
-	['reserved1', 6, 2],
-	['base', 8, 8],
-	['rangeLength', 16, 8],
-	['reserved2', 24, 4],
-	['flags', 28, 4],
-	['reserved3', 32, 8],
-]);
-const localX2Apic = packedRecord([
-	['type', 0, 1],
-	['length', 1, 1],
-	['reserved1', 2, 2],
-	['domain', 4, 4],
-	['x2apicId', 8, 4],
-	['flags', 12, 4],
-	['clockDomain', 16, 4],
-	['reserved2', 20, 4],
-]);
-const genericInitiator = packedRecord([
-	['type', 0, 1],
-	['length', 1, 1],
-	['reserved1', 2, 1],
-	['handleType', 3, 1],
-	['domain', 4, 4],
-	['segment', 8, 2],
+/** Static resource affinity structures. */
+const header = wire('SRAT header', {
+	// 1, for guests that knew the table before ACPI did.
+	reserved1: u32.at(0).initial(1),
+	reserved2: reserved(8).at(4),
+}).sized(12, 'ACPI 6.5, 5.2.16');
+const localApic = wire('SRAT local APIC', {
+	type: u8.at(0).initial(0),
+	length: u8.at(1).initial(16),
+	domainLow: u8.at(2),
+	apicId: u8.at(3),
+	flags: u32.at(4),
+	localSapicEid: u8.at(8),
+	domainHigh: bytes(3).at(9),
+	clockDomain: u32.at(12),
+}).sized(16);
+const memoryAffinity = wire('SRAT memory affinity', {
+	type: u8.at(0).initial(1),
+	length: u8.at(1).initial(40),
+	domain: u32.at(2),
+	reserved1: reserved(2).at(6),
+	base: u64.at(8),
+	rangeLength: u64.at(16),
+	reserved2: reserved(4).at(24),
+	flags: u32.at(28),
+	reserved3: reserved(8).at(32),
+}).sized(40);
+const localX2Apic = wire('SRAT local x2APIC', {
+	type: u8.at(0).initial(2),
+	length: u8.at(1).initial(24),
+	reserved1: reserved(2).at(2),
+	domain: u32.at(4),
+	x2apicId: u32.at(8),
+	flags: u32.at(12),
+	clockDomain: u32.at(16),
+	reserved2: reserved(4).at(20),
+}).sized(24);
+const genericInitiator = wire('SRAT generic initiator', {
+	type: u8.at(0).initial(5),
+	length: u8.at(1).initial(32),
+	reserved1: reserved(1).at(2),
+	handleType: u8.at(3),
+	domain: u32.at(4),
+	segment: u16.at(8),
 	/** Device and function above the bus (table 5.67, device handle - PCI). */
-	['bus', 10, 1],
-	['devfn', 11, 1],
-	['handleReserved', 12, 12],
-	['flags', 24, 4],
-	['reserved2', 28, 4],
-]);
+	bus: u8.at(10),
+	devfn: u8.at(11),
+	handleReserved: reserved(12).at(12),
+	flags: u32.at(24),
+	reserved2: reserved(4).at(28),
+}).sized(32);
 const pciHandle = 1;
 
 /** SRAT revision 3: the node of each processor, range of RAM and generic initiator. */
@@ -82,18 +83,15 @@ export function buildSrat({vps}: ProcessorTopology, {processors, memory, initiat
 	return descriptionTable(
 		'SRAT',
 		3,
-		// The first word is 1, for guests that knew the table before ACPI did.
-		header.encode({reserved1: 1}),
+		header.encode({}),
 		...vps.map(({index, apicId}) => processorEntry(apicId, processors[index] as number)),
 		...memory.flatMap((ranges, domain) =>
 			ranges.map(({gpa: base, length: rangeLength}) =>
-				memoryAffinity.encode({type: 1, length: memoryAffinity.length, domain, base, rangeLength, flags: enabled}),
+				memoryAffinity.encode({domain, base, rangeLength, flags: enabled}),
 			),
 		),
 		...initiators.map(({node: domain, ...where}) =>
 			genericInitiator.encode({
-				type: 5,
-				length: genericInitiator.length,
 				handleType: pciHandle,
 				domain,
 				...where,
@@ -104,20 +102,17 @@ export function buildSrat({vps}: ProcessorTopology, {processors, memory, initiat
 }
 
 function processorEntry(apicId: number, domain: number): Uint8Array {
-	if (apicId >= firstX2ApicId)
-		return localX2Apic.encode({type: 2, length: localX2Apic.length, domain, x2apicId: apicId, flags: enabled});
+	if (apicId >= firstX2ApicId) return localX2Apic.encode({domain, x2apicId: apicId, flags: enabled});
 	return localApic.encode({
-		type: 0,
-		length: localApic.length,
 		domainLow: domain & 0xff,
 		apicId,
 		flags: enabled,
-		domainHigh: domain >>> 8,
+		domainHigh: littleEndian(domain >>> 8, 3),
 	});
 }
 
-/** System localities (ACPI 6.5, table 5.81). */
-const localities = packedRecord([['count', 0, 8]]);
+/** System localities. */
+const localities = wire('SLIT localities', {count: u64.at(0)}).sized(8, 'ACPI 6.5, table 5.81');
 
 /** SLIT: how far each node is from each. */
 export function buildSlit(distances: readonly (readonly number[])[]): Uint8Array {

@@ -1,4 +1,5 @@
 import type {MemoryRange} from '#devices/guest-memory';
+import {concatBytes, reserved, u8, u16, u64, wire} from '#support/wire';
 import {
 	argument,
 	buffer,
@@ -24,7 +25,6 @@ import {
 } from './aml/index.ts';
 import {descriptionTable} from './description-table.ts';
 import {acpiError} from './errors.ts';
-import {concatBytes, packedRecord} from './packed-record/index.ts';
 
 /** A PCIe root complex. */
 export interface PcieHostBridge {
@@ -58,14 +58,14 @@ const preserveFunction = 5;
 const unrecognizedUuid = 0x04;
 
 const mcfgReserved = new Uint8Array(8);
-/** Configuration space allocation (PCI Firmware Specification 3.3, table 4-3). */
-const mcfgAllocation = packedRecord([
-	['base', 0, 8],
-	['segment', 8, 2],
-	['startBus', 10, 1],
-	['endBus', 11, 1],
-	['reserved', 12, 4],
-]);
+/** Configuration space allocation. */
+const mcfgAllocation = wire('MCFG allocation', {
+	base: u64.at(0),
+	segment: u16.at(8),
+	startBus: u8.at(10),
+	endBus: u8.at(11),
+	reserved: reserved(4).at(12),
+}).sized(16, 'PCI Firmware Specification 3.3, table 4-3');
 
 /**
  * MCFG: where configuration space lies. The table counts from bus 0 even when the bridge does not have it.

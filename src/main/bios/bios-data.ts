@@ -1,18 +1,18 @@
 import {standardSerialPorts} from '#devices/chipset/serial-16550';
-import {packedRecord} from '#main/acpi/packed-record';
 import {bootLayout} from '#main/loader';
+import {array, bytes, reserved, u8, u16, wire} from '#support/wire';
 
-/** The BIOS data area as far as a machine has what it tells of (IBM PC/AT Technical Reference; Ralf Brown, MEMORY.LST). */
-const dataArea = packedRecord([
-	['serialPorts', 0x00, 8],
-	['parallelPorts', 0x08, 6],
-	['ebdaSegment', 0x0e, 2],
-	['equipment', 0x10, 2],
-	['testStatus', 0x12, 1],
+/** The BIOS data area as far as a machine has what it tells of. */
+const dataArea = wire('BIOS data area', {
+	serialPorts: array(u16, 4).at(0x00),
+	parallelPorts: bytes(6).at(0x08),
+	ebdaSegment: u16.at(0x0e),
+	equipment: u16.at(0x10),
+	testStatus: u8.at(0x12),
 	/** KiB below the extended BIOS data area. */
-	['baseMemory', 0x13, 2],
-	['rest', 0x15, 0x100 - 0x15],
-]);
+	baseMemory: u16.at(0x13),
+	rest: reserved(235).at(0x15),
+}).sized(0x100, 'IBM PC/AT Technical Reference; Ralf Brown, MEMORY.LST');
 
 const equipmentBits = {mathCoprocessor: 1 << 1, pointingDevice: 1 << 2} as const;
 const serialPortCountShift = 9;
@@ -38,7 +38,7 @@ export function buildBiosData(facts: BiosFacts, hasSerial: boolean): Uint8Array 
 	const bases = hasSerial ? standardSerialPorts.map(({base}) => base) : [];
 	return dataArea.encode({
 		...facts,
-		serialPorts: new Uint8Array(Uint16Array.from(bases).buffer),
+		serialPorts: bases,
 		ebdaSegment: bootLayout.ebda / 16,
 	});
 }

@@ -1,5 +1,5 @@
-import {concatBytes, littleEndian} from '#main/acpi/packed-record';
 import {bootLayout} from '#main/loader';
+import {concatBytes, littleEndian} from '#support/wire';
 import type {BiosFacts} from './bios-data.ts';
 
 /** The segment of {@link bootLayout.biosCode}. */

@@ -1,33 +1,33 @@
 import type {MemoryRange} from '#devices/guest-memory';
-import {concatBytes, packedRecord} from '#main/acpi/packed-record';
+import {bytes, concatBytes, u16, u32, u64, wire} from '#support/wire';
 
-const elfHeader = packedRecord([
-	['ident', 0, 16],
-	['type', 16, 2],
-	['machine', 18, 2],
-	['version', 20, 4],
-	['entry', 24, 8],
-	['programHeaders', 32, 8],
-	['sectionHeaders', 40, 8],
-	['flags', 48, 4],
-	['headerBytes', 52, 2],
-	['programHeaderBytes', 54, 2],
-	['programHeaderCount', 56, 2],
-	['sectionHeaderBytes', 58, 2],
-	['sectionHeaderCount', 60, 2],
-	['sectionNames', 62, 2],
-]);
+const elfHeader = wire('ELF header', {
+	ident: bytes(16).at(0),
+	type: u16.at(16),
+	machine: u16.at(18),
+	version: u32.at(20),
+	entry: u64.at(24),
+	programHeaders: u64.at(32),
+	sectionHeaders: u64.at(40),
+	flags: u32.at(48),
+	headerBytes: u16.at(52),
+	programHeaderBytes: u16.at(54),
+	programHeaderCount: u16.at(56),
+	sectionHeaderBytes: u16.at(58),
+	sectionHeaderCount: u16.at(60),
+	sectionNames: u16.at(62),
+}).sized(64);
 
-const programHeader = packedRecord([
-	['type', 0, 4],
-	['flags', 4, 4],
-	['offset', 8, 8],
-	['virtualAddress', 16, 8],
-	['physicalAddress', 24, 8],
-	['fileBytes', 32, 8],
-	['memoryBytes', 40, 8],
-	['align', 48, 8],
-]);
+const programHeader = wire('ELF program header', {
+	type: u32.at(0),
+	flags: u32.at(4),
+	offset: u64.at(8),
+	virtualAddress: u64.at(16),
+	physicalAddress: u64.at(24),
+	fileBytes: u64.at(32),
+	memoryBytes: u64.at(40),
+	align: u64.at(48),
+}).sized(56);
 
 /** 64-bit, little-endian, version 1. */
 const ident = Uint8Array.of(0x7f, 0x45, 0x4c, 0x46, 2, 1, 1);
@@ -54,7 +54,7 @@ export interface CoreLayout {
 /** Lays a core file out. Readers want the notes before memory. @param maxNoteBytes - room for the notes */
 export function layOutCore(ram: readonly MemoryRange[], maxNoteBytes: number): CoreLayout {
 	const whole = joined(ram);
-	const notesOffset = elfHeader.length + (whole.length + 1) * programHeader.length;
+	const notesOffset = elfHeader.size + (whole.length + 1) * programHeader.size;
 	const ramOffset = Math.ceil((notesOffset + maxNoteBytes) / pageBytes) * pageBytes;
 	let end = ramOffset;
 	const ranges = whole.map((range) => {
@@ -65,8 +65,8 @@ export function layOutCore(ram: readonly MemoryRange[], maxNoteBytes: number): C
 	const header = (noteBytes: number) =>
 		concatBytes(
 			elfHeader.encode({
-				...{ident, type: coreType, machine: x86_64, version: 1, headerBytes: elfHeader.length},
-				...{programHeaders: elfHeader.length, programHeaderBytes: programHeader.length},
+				...{ident, type: coreType, machine: x86_64, version: 1, headerBytes: elfHeader.size},
+				...{programHeaders: elfHeader.size, programHeaderBytes: programHeader.size},
 				programHeaderCount: ranges.length + 1,
 			}),
 			programHeader.encode({type: segmentType.note, offset: notesOffset, fileBytes: noteBytes, memoryBytes: noteBytes}),

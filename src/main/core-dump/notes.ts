@@ -1,17 +1,13 @@
-import {concatBytes, packedRecord} from '#main/acpi/packed-record';
-import type {DescriptorTable, ProcessorRegisters, Segment} from '#vcpu-worker/registers';
-
-/** Names and offsets of fields of 64 bits, one after the other. */
-const words = <const N extends string>(start: number, names: readonly N[]) =>
-	names.map((name, index) => [name, start + index * 8, 8] as const);
+import {array, bits, concatBytes, flag, range, reserved, u32, u64, wire} from '#support/wire';
+import {type ProcessorRegisters, type Segment, segmentNames} from '#vcpu-worker/registers';
 
 const align4 = (length: number): number => Math.ceil(length / 4) * 4;
 
-const noteHeader = packedRecord([
-	['nameLength', 0, 4],
-	['length', 4, 4],
-	['type', 8, 4],
-]);
+const noteHeader = wire('ELF note header', {
+	nameLength: u32.at(0),
+	length: u32.at(4),
+	type: u32.at(8),
+}).sized(12);
 
 /** An ELF note (gABI, "Note Section"): name and contents, each continued to a multiple of four bytes. */
 export function elfNote(name: string, type: number, contents: Uint8Array): Uint8Array {
@@ -23,33 +19,41 @@ export function elfNote(name: string, type: number, contents: Uint8Array): Uint8
 }
 
 /** struct elf_prstatus of Linux on x86-64 (include/uapi/linux/elfcore.h, user_regs_struct). */
-const prstatus = packedRecord([
-	['info', 0, 12],
-	['signal', 12, 4],
-	['masks', 16, 16],
-	['pid', 32, 4],
-	['times', 36, 76],
-	...words(112, [
-		'r15',
-		'r14',
-		'r13',
-		'r12',
-		'rbp',
-		'rbx',
-		'r11',
-		'r10',
-		'r9',
-		'r8',
-		'rax',
-		'rcx',
-		'rdx',
-		'rsi',
-		'rdi',
-	]),
-	...words(232, ['originalRax', 'rip', 'cs', 'rflags', 'rsp', 'ss', 'fsBase', 'gsBase', 'ds', 'es', 'fs', 'gs']),
-	['fpvalid', 328, 4],
-	['end', 332, 4],
-]);
+const prstatus = wire('elf_prstatus', {
+	info: reserved(12),
+	signal: u32,
+	masks: reserved(16),
+	pid: u32,
+	times: reserved(76),
+	r15: u64,
+	r14: u64,
+	r13: u64,
+	r12: u64,
+	rbp: u64,
+	rbx: u64,
+	r11: u64,
+	r10: u64,
+	r9: u64,
+	r8: u64,
+	rax: u64,
+	rcx: u64,
+	rdx: u64,
+	rsi: u64,
+	rdi: u64,
+	originalRax: u64,
+	rip: u64,
+	cs: u64,
+	rflags: u64,
+	rsp: u64,
+	ss: u64,
+	fsBase: u64,
+	gsBase: u64,
+	ds: u64,
+	es: u64,
+	fs: u64,
+	gs: u64,
+	fpvalid: u32,
+}).sized(336);
 const prstatusType = 1;
 
 /** NT_PRSTATUS: a processor as a thread, the first with number 1. */
@@ -67,45 +71,70 @@ export function prstatusNote(vcpu: number, {general, special}: ProcessorRegister
 	return elfNote('CORE', prstatusType, prstatus.encode({...general, ...selectors, ...bases, pid: vcpu + 1}));
 }
 
-/** A segment in QEMU's state note (QEMUCPUSegment). */
-const segmentRecord = packedRecord([
-	['selector', 0, 4],
-	['limit', 4, 4],
-	['flags', 8, 4],
-	['pad', 12, 4],
-	['base', 16, 8],
-]);
-const segmentBytes = 24;
-const segmentNames = ['cs', 'ds', 'es', 'fs', 'gs', 'ss', 'ldt', 'tr', 'gdt', 'idt'] as const;
-const firstSegment = 152;
-const controlStart = firstSegment + segmentNames.length * segmentBytes;
+/** A segment in QEMU's state note (QEMUCPUSegment). `flags` is the upper half of a descriptor from its type on. */
+const segmentState = wire('QEMUCPUSegment', {
+	selector: u32,
+	limit: u32,
+	/** Intel SDM vol. 3, figure 3-8. */
+	flags: bits(u32, {
+		type: range(11, 8),
+		s: flag(12),
+		dpl: range(14, 13),
+		present: flag(15),
+		l: flag(21),
+		db: flag(22),
+		g: flag(23),
+	}),
+	padding: reserved(4),
+	base: u64,
+}).sized(24);
 
 /** QEMU's note on a processor (QEMUCPUState, version 1), by which `crash` finds a kernel that has moved. */
-const qemuState = packedRecord([
-	['version', 0, 4],
-	['size', 4, 4],
-	...words(8, ['rax', 'rbx', 'rcx', 'rdx', 'rsi', 'rdi', 'rsp', 'rbp']),
-	...words(72, ['r8', 'r9', 'r10', 'r11', 'r12', 'r13', 'r14', 'r15', 'rip', 'rflags']),
-	...segmentNames.map((name, index) => [name, firstSegment + index * segmentBytes, segmentBytes] as const),
-	...words(controlStart, ['cr0', 'cr1', 'cr2', 'cr3', 'cr4', 'kernelGsBase']),
-]);
+const qemuState = wire('QEMUCPUState', {
+	version: u32.initial(1),
+	size: u32.initial(440),
+	rax: u64,
+	rbx: u64,
+	rcx: u64,
+	rdx: u64,
+	rsi: u64,
+	rdi: u64,
+	rsp: u64,
+	rbp: u64,
+	r8: u64,
+	r9: u64,
+	r10: u64,
+	r11: u64,
+	r12: u64,
+	r13: u64,
+	r14: u64,
+	r15: u64,
+	rip: u64,
+	rflags: u64,
+	cs: segmentState,
+	ds: segmentState,
+	es: segmentState,
+	fs: segmentState,
+	gs: segmentState,
+	ss: segmentState,
+	ldt: segmentState,
+	tr: segmentState,
+	gdt: segmentState,
+	idt: segmentState,
+	cr: array(u64, 5),
+	kernelGsBase: u64,
+}).sized(440);
 
 /** The note named QEMU of a processor. */
 export function qemuNote({general, special, kernelGsBase}: ProcessorRegisters): Uint8Array {
-	const segments = Object.fromEntries(segmentNames.map((name) => [name, segmentBytesOf(special[name])]));
-	const {cr0, cr2, cr3, cr4} = special;
-	const values = {...general, ...segments, cr0, cr2, cr3, cr4, kernelGsBase, version: 1, size: qemuState.length};
+	const {cr0, cr2, cr3, cr4, gdt, idt} = special;
+	const segments = Object.fromEntries(segmentNames.map((name) => [name, segmentOf(special[name])]));
+	const values = {...general, ...segments, gdt, idt, cr: [cr0, 0n, cr2, cr3, cr4], kernelGsBase};
 	return elfNote('QEMU', 0, qemuState.encode(values));
 }
 
-function segmentBytesOf(segment: Segment | DescriptorTable): Uint8Array {
-	if (!('selector' in segment)) return segmentRecord.encode(segment);
-	const {selector, limit, base, type, s, dpl, present, l, db, g} = segment;
-	// The upper half of a descriptor, from its type on (Intel SDM vol. 3, figure 3-8).
-	const bits = [type << 8, Number(s) << 12, dpl << 13, Number(present) << 15, Number(l) << 21, Number(db) << 22];
-	const flags = bits.reduce((sum, value) => sum | value, Number(g) << 23);
-	return segmentRecord.encode({selector, limit, base, flags});
-}
+const segmentOf = ({selector, limit, base, type, s, dpl, present, l, db, g}: Segment) =>
+	({selector, limit, base, flags: {type, s, dpl, present, l, db, g}}) as const;
 
 /** VMCOREINFO: what a Linux kernel says of its own layout, as it has it in memory. */
 export const vmcoreinfoNote = (text: Uint8Array): Uint8Array => elfNote('VMCOREINFO', 0, text);

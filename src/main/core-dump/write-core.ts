@@ -1,9 +1,9 @@
 import {randomUUID} from 'node:crypto';
 import {type FileHandle, open, rename, rm} from 'node:fs/promises';
 import {availableParallelism} from 'node:os';
-import {concatBytes} from '#main/acpi/packed-record';
 import {createJobPool, maxVmcoreinfoBytes, type RamPages} from '#main/jobs';
 import {type RamProgress, writeRam} from '#main/memory';
+import {concatBytes} from '#support/wire';
 import type {ProcessorRegisters} from '#vcpu-worker/registers';
 import {layOutCore} from './core-layout.ts';
 import {coreDumpError} from './errors.ts';

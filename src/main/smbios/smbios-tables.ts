@@ -1,5 +1,21 @@
-import {ascii, checksum, concatBytes, type FieldValue, type PackedRecord, packedRecord} from '#main/acpi/packed-record';
 import {bootLayout, type MemoryPiece, type ReservedRange} from '#main/loader';
+import {
+	ascii,
+	bytes,
+	checksum,
+	concatBytes,
+	type Fields,
+	type InputFields,
+	reserved,
+	type Scalar,
+	text,
+	u8,
+	u16,
+	u32,
+	u64,
+	type Wire,
+	wire,
+} from '#support/wire';
 import {smbiosError} from './errors.ts';
 import {openvmmIdentity, type SmbiosIdentity} from './identity.ts';
 
@@ -15,67 +31,67 @@ export interface SmbiosTables {
 const pageSize = 0x1000;
 const version = {major: 3, minor: 1} as const;
 
-/** 64-bit entry point (SMBIOS 3.1, table 2). */
-const entryPoint = packedRecord([
-	['anchor', 0x00, 5],
-	['checksum', 0x05, 1],
-	['length', 0x06, 1],
-	['majorVersion', 0x07, 1],
-	['minorVersion', 0x08, 1],
-	['docrev', 0x09, 1],
-	['revision', 0x0a, 1],
-	['reserved', 0x0b, 1],
-	['tableMaximumSize', 0x0c, 4],
-	['tableAddress', 0x10, 8],
-]);
+/** 64-bit entry point. */
+const entryPoint = wire('SMBIOS entry point', {
+	anchor: text(5).at(0x00),
+	checksum: u8.at(0x05),
+	length: u8.at(0x06),
+	majorVersion: u8.at(0x07),
+	minorVersion: u8.at(0x08),
+	docrev: u8.at(0x09),
+	revision: u8.at(0x0a),
+	reserved: reserved(1).at(0x0b),
+	tableMaximumSize: u32.at(0x0c),
+	tableAddress: u64.at(0x10),
+}).sized(0x18, 'SMBIOS 3.1, table 2');
 const entryPointRevision = 1;
 
-/** BIOS information, type 0 (SMBIOS 3.1, 7.1). */
-const biosInformation = packedRecord([
-	['type', 0x00, 1],
-	['length', 0x01, 1],
-	['handle', 0x02, 2],
-	['vendor', 0x04, 1],
-	['version', 0x05, 1],
-	['startSegment', 0x06, 2],
-	['releaseDate', 0x08, 1],
-	['romSize', 0x09, 1],
-	['characteristics', 0x0a, 8],
-	['extension1', 0x12, 1],
-	['extension2', 0x13, 1],
-	['majorRelease', 0x14, 1],
-	['minorRelease', 0x15, 1],
-	['controllerMajorRelease', 0x16, 1],
-	['controllerMinorRelease', 0x17, 1],
-	['extendedRomSize', 0x18, 2],
-]);
+/** BIOS information, type 0. */
+const biosInformation = wire('BIOS information', {
+	type: u8.at(0x00).initial(0),
+	length: u8.at(0x01).initial(0x1a),
+	handle: u16.at(0x02),
+	vendor: u8.at(0x04),
+	version: u8.at(0x05),
+	startSegment: u16.at(0x06),
+	releaseDate: u8.at(0x08),
+	romSize: u8.at(0x09),
+	characteristics: u64.at(0x0a),
+	extension1: u8.at(0x12),
+	extension2: u8.at(0x13),
+	majorRelease: u8.at(0x14),
+	minorRelease: u8.at(0x15),
+	controllerMajorRelease: u8.at(0x16),
+	controllerMinorRelease: u8.at(0x17),
+	extendedRomSize: u16.at(0x18),
+}).sized(0x1a, 'SMBIOS 3.1, 7.1');
 const biosCharacteristics = {pciSupported: 1 << 7} as const;
 const biosExtension1 = {acpi: 1 << 0} as const;
 const biosExtension2 = {virtualMachine: 1 << 4} as const;
 const noController = 0xff;
 
-/** System information, type 1 (SMBIOS 3.1, 7.2). */
-const systemInformation = packedRecord([
-	['type', 0x00, 1],
-	['length', 0x01, 1],
-	['handle', 0x02, 2],
-	['manufacturer', 0x04, 1],
-	['productName', 0x05, 1],
-	['version', 0x06, 1],
-	['serialNumber', 0x07, 1],
-	['uuid', 0x08, 16],
-	['wakeUpType', 0x18, 1],
-	['skuNumber', 0x19, 1],
-	['family', 0x1a, 1],
-]);
+/** System information, type 1. */
+const systemInformation = wire('system information', {
+	type: u8.at(0x00).initial(1),
+	length: u8.at(0x01).initial(0x1b),
+	handle: u16.at(0x02),
+	manufacturer: u8.at(0x04),
+	productName: u8.at(0x05),
+	version: u8.at(0x06),
+	serialNumber: u8.at(0x07),
+	uuid: bytes(16).at(0x08),
+	wakeUpType: u8.at(0x18),
+	skuNumber: u8.at(0x19),
+	family: u8.at(0x1a),
+}).sized(0x1b, 'SMBIOS 3.1, 7.2');
 const wakeUpByPowerSwitch = 6;
 
-/** End of table, type 127 (SMBIOS 3.1, 7.45). */
-const endOfTable = packedRecord([
-	['type', 0x00, 1],
-	['length', 0x01, 1],
-	['handle', 0x02, 2],
-]);
+/** End of table, type 127. */
+const endOfTable = wire('end of table', {
+	type: u8.at(0x00).initial(127),
+	length: u8.at(0x01).initial(0x4),
+	handle: u16.at(0x02),
+}).sized(0x4, 'SMBIOS 3.1, 7.45');
 
 /**
  * Builds the entry point at F0000, where guests search for it, and the structure table at `tableAddress`: the first page
@@ -102,20 +118,20 @@ export function buildSmbiosTables(tableAddress: number, identity: SmbiosIdentity
 function buildEntryPoint(tableAddress: number, tableMaximumSize: number): Uint8Array {
 	const bytes = entryPoint.encode({
 		anchor: '_SM3_',
-		length: entryPoint.length,
+		length: entryPoint.size,
 		majorVersion: version.major,
 		minorVersion: version.minor,
 		revision: entryPointRevision,
 		tableMaximumSize,
 		tableAddress,
 	});
-	bytes[5] = checksum(bytes);
+	bytes[entryPoint.offset('checksum')] = checksum(bytes);
 	return bytes;
 }
 
 function structureTable({bios, system}: SmbiosIdentity): Uint8Array {
 	return concatBytes(
-		structure(0, 0, biosInformation, (text) => ({
+		structure(0, biosInformation, (text) => ({
 			vendor: text(bios.vendor),
 			version: text(bios.version),
 			releaseDate: text(bios.releaseDate),
@@ -125,7 +141,7 @@ function structureTable({bios, system}: SmbiosIdentity): Uint8Array {
 			controllerMajorRelease: noController,
 			controllerMinorRelease: noController,
 		})),
-		structure(1, 1, systemInformation, (text) => ({
+		structure(1, systemInformation, (text) => ({
 			manufacturer: text(system.manufacturer),
 			productName: text(system.productName),
 			version: text(system.version),
@@ -135,19 +151,15 @@ function structureTable({bios, system}: SmbiosIdentity): Uint8Array {
 			skuNumber: text(system.skuNumber),
 			family: text(system.family),
 		})),
-		structure(127, 2, endOfTable, () => ({})),
+		structure(2, endOfTable, () => ({})),
 	);
 }
 
-type Common = 'type' | 'length' | 'handle';
-type Values<N extends string> = Partial<Record<Exclude<N, Common>, FieldValue>>;
-
 /** A structure: its record, then the strings that the record names by number, closed by an empty one (6.1.3). */
-function structure<N extends string>(
-	type: number,
+function structure<T extends Fields>(
 	handle: number,
-	record: PackedRecord<N | Common>,
-	fields: (text: (value: string) => number) => Values<N>,
+	record: Wire<T & {handle: Scalar<'u16'>}>,
+	fields: (text: (value: string) => number) => InputFields<T>,
 ): Uint8Array {
 	const strings: Uint8Array[] = [];
 	const values = fields((value) => {
@@ -156,7 +168,6 @@ function structure<N extends string>(
 		if (!/^[\x20-\x7e]+$/.test(value)) throw smbiosError('SMBIOS_STRING_INVALID', {value});
 		return strings.push(ascii(value), Uint8Array.of(0)) / 2;
 	});
-	const common = {type, length: record.length, handle} as Partial<Record<N | Common, FieldValue>>;
 	const closing = new Uint8Array(strings.length > 0 ? 1 : 2);
-	return concatBytes(record.encode({...common, ...(values as object)}), ...strings, closing);
+	return concatBytes(record.encode({...values, handle}), ...strings, closing);
 }

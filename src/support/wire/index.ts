@@ -3,6 +3,7 @@ export {Bits, type BitsView, bits, choice, flag, type Parts, type PlainBits, ran
 export {type AnyField, Field, type Forms, Reserved, reserved} from './field.ts';
 export {type CopiesOut, GuestReader} from './guest.ts';
 export {type Guest, unchecked} from './guest-value.ts';
+export {checksum, concatBytes, littleEndian} from './pieces.ts';
 export {bytes, f64, Halves, i32, i64, Scalar, ScalarArray, type ScalarType, u8, u16, u32, u64} from './scalar.ts';
 export {ascii, Text, text} from './text.ts';
 export {Union, type UnknownArm, union} from './union.ts';

@@ -3,13 +3,16 @@ import {
 	array,
 	bits,
 	bytes,
+	checksum,
 	choice,
+	concatBytes,
 	f64,
 	flag,
 	GuestReader,
 	type InputOf,
 	i32,
 	i64,
+	littleEndian,
 	packed,
 	range,
 	reserved,
@@ -251,4 +254,16 @@ test('a guest’s struct is copied once, and what the guest changes then is not 
 		[0x2000, 8],
 		[0x1000, 8],
 	]);
+});
+
+test('a number as bytes keeps all its bits, and one that does not fit is refused', (t) => {
+	t.deepEqual([...littleEndian(0xfedc_ba98_7654_3210n, 8)], [0x10, 0x32, 0x54, 0x76, 0x98, 0xba, 0xdc, 0xfe]);
+	t.throws(() => littleEndian(0x1_0000, 2), {code: 'WIRE_VALUE_INVALID'});
+	t.throws(() => littleEndian(-1, 2), {code: 'WIRE_VALUE_INVALID'});
+});
+
+test('a checksum makes the sum of all bytes zero', (t) => {
+	const bytes = Uint8Array.of(1, 2, 250);
+	const sum = concatBytes(bytes, Uint8Array.of(checksum(bytes))).reduce((a, b) => a + b, 0);
+	t.is(sum & 0xff, 0);
 });

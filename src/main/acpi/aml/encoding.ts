@@ -1,4 +1,4 @@
-import {concatBytes, littleEndian} from '#main/acpi/packed-record';
+import {concatBytes, littleEndian} from '#support/wire';
 
 /** Encoded AML: a term, an argument or a list of them (ACPI 6.5, chapter 20). */
 export type Aml = Uint8Array;

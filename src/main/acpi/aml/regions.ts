@@ -1,4 +1,4 @@
-import {concatBytes} from '#main/acpi/packed-record';
+import {concatBytes} from '#support/wire';
 import {type Aml, integer, namePath, withPackageLength} from './encoding.ts';
 
 const extended = 0x5b;

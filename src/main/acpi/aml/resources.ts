@@ -1,4 +1,4 @@
-import {concatBytes, littleEndian} from '#main/acpi/packed-record';
+import {concatBytes, littleEndian} from '#support/wire';
 import type {Aml} from './encoding.ts';
 import {buffer} from './terms.ts';
 

@@ -1,4 +1,4 @@
-import {ascii, concatBytes, littleEndian} from '#main/acpi/packed-record';
+import {ascii, concatBytes, littleEndian} from '#support/wire';
 import {type Aml, integer, namePath, withPackageLength} from './encoding.ts';
 
 /** Opcodes (ACPI 6.5, table 20.2). */

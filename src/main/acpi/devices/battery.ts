@@ -23,7 +23,7 @@ import {
 	store,
 	string,
 } from '#main/acpi/aml';
-import {concatBytes} from '#main/acpi/packed-record';
+import {concatBytes} from '#support/wire';
 import type {AcpiDevice} from './acpi-device.ts';
 import {levelEvent} from './events.ts';
 

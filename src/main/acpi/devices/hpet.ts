@@ -1,21 +1,21 @@
 import {capabilities, type HpetConfig, regionLength} from '#devices/chipset/hpet';
 import {device, eisaId, integer, memory32Fixed, name, resourceTemplate} from '#main/acpi/aml';
-import {packedRecord} from '#main/acpi/packed-record';
+import {reserved, u8, u16, u32, u64, wire} from '#support/wire';
 import {descriptionTable} from '../description-table.ts';
 import type {AcpiDevice} from './acpi-device.ts';
 
-/** The table's body (IA-PC HPET Specification 1.0a, "HPET Description Table"). */
-const body = packedRecord([
-	['eventTimerBlockId', 0, 4],
-	['addressSpace', 4, 1],
-	['bitWidth', 5, 1],
-	['bitOffset', 6, 1],
-	['reserved', 7, 1],
-	['address', 8, 8],
-	['hpetNumber', 16, 1],
-	['minimumTick', 17, 2],
-	['pageProtection', 19, 1],
-]);
+/** The table's body. */
+const body = wire('HPET', {
+	eventTimerBlockId: u32.at(0),
+	addressSpace: u8.at(4),
+	bitWidth: u8.at(5),
+	bitOffset: u8.at(6),
+	reserved: reserved(1).at(7),
+	address: u64.at(8),
+	hpetNumber: u8.at(16),
+	minimumTick: u16.at(17),
+	pageProtection: u8.at(19),
+}).sized(20, 'IA-PC HPET Specification 1.0a, HPET Description Table');
 const bitWidth = 64;
 /** Clocks between two interrupts below which ticks are lost, in periodic mode: a millisecond of 100 ns. */
 const minimumTick = 10_000;

@@ -1,6 +1,6 @@
 import {commandPort, dataPort, type I8042Config, keyboardIrq, mouseIrq} from '#devices/chipset/i8042';
 import {device, eisaId, ioPorts, irq, name, resourceTemplate} from '#main/acpi/aml';
-import {concatBytes} from '#main/acpi/packed-record';
+import {concatBytes} from '#support/wire';
 import type {AcpiDevice} from './acpi-device.ts';
 
 /** Keyboard and mouse, each a device; the ports that they share are the keyboard's. */

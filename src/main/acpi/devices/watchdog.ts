@@ -5,39 +5,39 @@ import {
 	WatchdogRegister,
 	watchdogRunning,
 } from '#devices/chipset/guest-watchdog';
-import {concatBytes, packedRecord} from '#main/acpi/packed-record';
+import {concatBytes, reserved, u8, u16, u32, u64, wire} from '#support/wire';
 import {descriptionTable} from '../description-table.ts';
 import type {AcpiDevice} from './acpi-device.ts';
 
-/** The table's body (Microsoft, Hardware Watchdog Timers Design Specification, which Linux's `acpi_table_wdat` follows). */
-const header = packedRecord([
-	['headerLength', 0, 4],
-	['pciSegment', 4, 2],
-	['pciBus', 6, 1],
-	['pciDevice', 7, 1],
-	['pciFunction', 8, 1],
-	['reserved1', 9, 3],
-	['timerPeriod', 12, 4],
-	['maximumCount', 16, 4],
-	['minimumCount', 20, 4],
-	['flags', 24, 1],
-	['reserved2', 25, 3],
-	['entryCount', 28, 4],
-]);
+/** The table's body, as Linux's `acpi_table_wdat` has it too. */
+const header = wire('WDAT header', {
+	headerLength: u32.at(0),
+	pciSegment: u16.at(4),
+	pciBus: u8.at(6),
+	pciDevice: u8.at(7),
+	pciFunction: u8.at(8),
+	reserved1: reserved(3).at(9),
+	timerPeriod: u32.at(12),
+	maximumCount: u32.at(16),
+	minimumCount: u32.at(20),
+	flags: u8.at(24),
+	reserved2: reserved(3).at(25),
+	entryCount: u32.at(28),
+}).sized(32, 'Microsoft, Hardware Watchdog Timers Design Specification');
 
-/** A watchdog instruction entry, with its generic address (ACPI 6.5, table 5.1). */
-const entry = packedRecord([
-	['action', 0, 1],
-	['instruction', 1, 1],
-	['reserved', 2, 2],
-	['addressSpace', 4, 1],
-	['bitWidth', 5, 1],
-	['bitOffset', 6, 1],
-	['accessSize', 7, 1],
-	['address', 8, 8],
-	['value', 16, 4],
-	['mask', 20, 4],
-]);
+/** A watchdog instruction entry, with its generic address. */
+const entry = wire('WDAT entry', {
+	action: u8.at(0),
+	instruction: u8.at(1),
+	reserved: reserved(2).at(2),
+	addressSpace: u8.at(4),
+	bitWidth: u8.at(5),
+	bitOffset: u8.at(6),
+	accessSize: u8.at(7),
+	address: u64.at(8),
+	value: u32.at(16),
+	mask: u32.at(20),
+}).sized(24, 'ACPI 6.5, table 5.1');
 
 /** Watchdog actions. */
 const Action = {
@@ -112,7 +112,7 @@ export function watchdogTable({port}: GuestWatchdogConfig): AcpiDevice {
 		entry.encode({action, instruction, ...at(WatchdogPort.DATA), value, mask}),
 	]);
 	const lead = header.encode({
-		headerLength: header.length,
+		headerLength: header.size,
 		...notOnPci,
 		timerPeriod: periodMs,
 		maximumCount,
