@@ -1,4 +1,4 @@
-/** Arithmetic on ranges of guest-physical addresses. */
+/** Arithmetic on ranges of guest-physical addresses, and of files. */
 
 /** A named range, for errors. */
 export interface Extent {
@@ -46,4 +46,9 @@ export function subtract(ranges: readonly Range[], holes: readonly Range[]): Ran
 		});
 	}
 	return rest;
+}
+
+/** True when the file has `length` bytes at `offset`. */
+export function has(bytes: Uint8Array, offset: number, length: number): boolean {
+	return offset >= 0 && length >= 0 && offset + length <= bytes.length;
 }

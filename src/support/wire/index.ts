@@ -1,6 +1,6 @@
 export {array, FieldArray} from './array.ts';
 export {Bits, type BitsView, bits, choice, flag, type Parts, type PlainBits, range} from './bits.ts';
-export {type AnyField, Field, type Forms, Reserved, reserved} from './field.ts';
+export {type AnyField, Field, type Forms, Reserved, reserved, viewOf} from './field.ts';
 export {type CopiesOut, GuestReader} from './guest.ts';
 export {type Guest, unchecked} from './guest-value.ts';
 export {checksum, concatBytes, littleEndian} from './pieces.ts';

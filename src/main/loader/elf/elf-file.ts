@@ -1,5 +1,6 @@
+import {reserved, u8, u16, u32, u64, viewOf, wire} from '#support/wire';
 import {loaderError} from '../errors.ts';
-import {has, type Layout, readBig, readNumber} from '../fields.ts';
+import {has} from '../ranges.ts';
 import {elfMachine, machineName} from './machines.ts';
 
 /** Program header types that a loader looks at (ELF gABI, "Program Header"). */
@@ -28,43 +29,61 @@ export interface ElfFile {
 	readonly loads: readonly ElfSegment[];
 }
 
-const ident = {magic: 0x464c_457f, class32: 1, class64: 2, littleEndian: 1, size: 16} as const;
-const identFields = {magic: [0, 4], class: [4, 1], data: [5, 1]} as const satisfies Layout;
+const ident = {magic: 0x464c_457f, class32: 1, littleEndian: 1, size: 16} as const;
+/** What of a file header does not depend on its class. */
+const identFields = {magic: u32, class: u8, data: u8, version: u8, os: reserved(9), type: u16, machine: u16};
 const executableTypes: readonly number[] = [2, 3];
 /** Linux has 5 program headers, the most elaborate kernels have a dozen. */
 const maxSegments = 256;
 
-/** Layouts of the file header and of a program header, by class (ELF gABI, figures 4-3 and 5-1). */
+const counts = {ehsize: u16, phentsize: u16, phnum: u16, shentsize: u16, shnum: u16, shstrndx: u16};
+/** Program and section headers' offsets; numbers, as files are not that large. */
+const tables32 = {phoff: u32, shoff: u32};
+const tables64 = {phoff: u64.asNumber, shoff: u64.asNumber};
+
+/** The file header and a program header, by class. */
 const classes = {
 	32: {
-		headerSize: 52,
-		header: {type: [16, 2], machine: [18, 2], entry: [24, 4], phoff: [28, 4], phentsize: [42, 2], phnum: [44, 2]},
-		segmentSize: 32,
-		segment: {
-			type: [0, 4],
-			offset: [4, 4],
-			virtual: [8, 4],
-			physical: [12, 4],
-			fileSize: [16, 4],
-			memorySize: [20, 4],
-			alignment: [28, 4],
-		},
+		header: wire('Elf32_Ehdr', {
+			...identFields,
+			fileVersion: u32,
+			entry: u32,
+			...tables32,
+			flags: u32,
+			...counts,
+		}).sized(52, 'ELF gABI, figure 4-3'),
+		segment: wire('Elf32_Phdr', {
+			type: u32,
+			offset: u32,
+			virtual: u32,
+			physical: u32,
+			fileSize: u32,
+			memorySize: u32,
+			flags: u32,
+			alignment: u32,
+		}).sized(32, 'ELF gABI, figure 5-1'),
 	},
 	64: {
-		headerSize: 64,
-		header: {type: [16, 2], machine: [18, 2], entry: [24, 8], phoff: [32, 8], phentsize: [54, 2], phnum: [56, 2]},
-		segmentSize: 56,
-		segment: {
-			type: [0, 4],
-			offset: [8, 8],
-			virtual: [16, 8],
-			physical: [24, 8],
-			fileSize: [32, 8],
-			memorySize: [40, 8],
-			alignment: [48, 8],
-		},
+		header: wire('Elf64_Ehdr', {
+			...identFields,
+			fileVersion: u32,
+			entry: u64,
+			...tables64,
+			flags: u32,
+			...counts,
+		}).sized(64, 'ELF gABI, figure 4-3'),
+		segment: wire('Elf64_Phdr', {
+			type: u32,
+			flags: u32,
+			offset: u64.asNumber,
+			virtual: u64,
+			physical: u64.asNumber,
+			fileSize: u64.asNumber,
+			memorySize: u64.asNumber,
+			alignment: u64.asNumber,
+		}).sized(56, 'ELF gABI, figure 5-1'),
 	},
-} as const satisfies Record<32 | 64, unknown>;
+} as const;
 
 const truncated = (bytes: Uint8Array, promised: number) =>
 	loaderError('KERNEL_TRUNCATED', {found: bytes.length, promised});
@@ -72,7 +91,7 @@ const invalid = (what: string) => loaderError('KERNEL_INVALID', {what});
 
 /** True when the file begins as an ELF file. */
 export function isElf(bytes: Uint8Array): boolean {
-	return has(bytes, 0, 4) && readNumber(bytes, 0, identFields.magic) === ident.magic;
+	return has(bytes, 0, 4) && classes[32].header.field.magic.get(viewOf(bytes)) === ident.magic;
 }
 
 /**
@@ -80,44 +99,33 @@ export function isElf(bytes: Uint8Array): boolean {
  * @throws VmmError KERNEL_TRUNCATED, KERNEL_WRONG_ARCHITECTURE, KERNEL_UNRECOGNISED, KERNEL_INVALID
  */
 export function readElf(bytes: Uint8Array): ElfFile {
-	if (!has(bytes, 0, ident.size)) throw truncated(bytes, classes[64].headerSize);
-	const bits = readNumber(bytes, 0, identFields.class) === ident.class32 ? 32 : 64;
-	const {header, headerSize, segmentSize} = classes[bits];
-	if (!has(bytes, 0, headerSize)) throw truncated(bytes, headerSize);
-	if (readNumber(bytes, 0, identFields.data) !== ident.littleEndian) {
+	if (!has(bytes, 0, ident.size)) throw truncated(bytes, classes[64].header.size);
+	const bits = classes[32].header.field.class.get(viewOf(bytes)) === ident.class32 ? 32 : 64;
+	const {header, segment} = classes[bits];
+	if (!header.fits(bytes)) throw truncated(bytes, header.size);
+	const {data, machine, type, entry, phnum: count, phentsize: stride, phoff: start} = header.read(bytes);
+	if (data !== ident.littleEndian) {
 		throw loaderError('KERNEL_WRONG_ARCHITECTURE', {architecture: 'a big-endian kernel'});
 	}
-	const machine = readNumber(bytes, 0, header.machine);
 	if (machine !== elfMachine.x86_64 && machine !== elfMachine.i386) {
 		throw loaderError('KERNEL_WRONG_ARCHITECTURE', {architecture: machineName(machine)});
 	}
-	if (!executableTypes.includes(readNumber(bytes, 0, header.type))) {
+	if (!executableTypes.includes(type)) {
 		throw unrecognised('an ELF object file, kernel module or core dump, not an executable');
 	}
-	const count = readNumber(bytes, 0, header.phnum);
-	const stride = readNumber(bytes, 0, header.phentsize);
-	const start = readNumber(bytes, 0, header.phoff);
 	if (count > maxSegments) throw invalid(`it has ${count} program headers, and at most ${maxSegments} are read`);
-	if (count > 0 && stride < segmentSize) throw invalid(`its program headers have ${stride} bytes, not ${segmentSize}`);
+	if (count > 0 && stride < segment.size) {
+		throw invalid(`its program headers have ${stride} bytes, not ${segment.size}`);
+	}
 	if (!has(bytes, start, count * stride)) throw truncated(bytes, start + count * stride);
-	const segments = Array.from({length: count}, (_, index) => readSegment(bytes, bits, start + index * stride));
-	return {bits, entry: readBig(bytes, 0, header.entry), segments, loads: checkedLoads(bytes, segments)};
+	const segments = Array.from({length: count}, (_, index): ElfSegment => {
+		const {flags: _flags, ...fields} = segment.read(bytes, start + index * stride);
+		return {...fields, virtual: BigInt(fields.virtual)};
+	});
+	return {bits, entry: BigInt(entry), segments, loads: checkedLoads(bytes, segments)};
 }
 
 const unrecognised = (found: string) => loaderError('KERNEL_UNRECOGNISED', {found});
-
-function readSegment(bytes: Uint8Array, bits: 32 | 64, base: number): ElfSegment {
-	const {segment} = classes[bits];
-	return {
-		type: readNumber(bytes, base, segment.type),
-		offset: readNumber(bytes, base, segment.offset),
-		virtual: readBig(bytes, base, segment.virtual),
-		physical: readNumber(bytes, base, segment.physical),
-		fileSize: readNumber(bytes, base, segment.fileSize),
-		memorySize: readNumber(bytes, base, segment.memorySize),
-		alignment: readNumber(bytes, base, segment.alignment),
-	};
-}
 
 function checkedLoads(bytes: Uint8Array, segments: readonly ElfSegment[]): readonly ElfSegment[] {
 	if (segments.some(({type}) => type === segmentType.interpreter)) {

@@ -1,4 +1,4 @@
-import {type Layout, readNumber} from '../fields.ts';
+import {u32, wire} from '#support/wire';
 import {type ElfFile, segmentType} from './elf-file.ts';
 
 /** One ELF note (ELF gABI, "Note Section"). */
@@ -9,8 +9,7 @@ export interface ElfNote {
 	readonly descriptor: Uint8Array;
 }
 
-const noteHeader = {nameSize: [0, 4], descriptorSize: [4, 4], type: [8, 4]} as const satisfies Layout;
-const headerSize = 12;
+const noteHeader = wire('ELF note header', {nameSize: u32, descriptorSize: u32, type: u32});
 /** Linux has about a dozen. */
 const maxNotes = 1024;
 
@@ -23,16 +22,16 @@ export function elfNotes(elf: ElfFile, bytes: Uint8Array): ElfNote[] {
 		const align = (value: number) =>
 			Math.ceil(value / (segment.alignment === 8 ? 8 : 4)) * (segment.alignment === 8 ? 8 : 4);
 		let at = segment.offset;
-		while (at + headerSize <= end && notes.length < maxNotes) {
-			const nameSize = readNumber(bytes, at, noteHeader.nameSize);
-			const descriptor = at + align(headerSize + nameSize);
-			const descriptorEnd = descriptor + readNumber(bytes, at, noteHeader.descriptorSize);
+		while (at + noteHeader.size <= end && notes.length < maxNotes) {
+			const {nameSize, descriptorSize, type} = noteHeader.read(bytes, at);
+			const descriptor = at + align(noteHeader.size + nameSize);
+			const descriptorEnd = descriptor + descriptorSize;
 			if (descriptorEnd > end) break;
 			notes.push({
-				owner: Buffer.from(bytes.subarray(at + headerSize, at + headerSize + Math.min(nameSize, 32)))
+				owner: Buffer.from(bytes.subarray(at + noteHeader.size, at + noteHeader.size + Math.min(nameSize, 32)))
 					.toString('latin1')
 					.replace(/\0+$/, ''),
-				type: readNumber(bytes, at, noteHeader.type),
+				type,
 				descriptor: bytes.subarray(descriptor, descriptorEnd),
 			});
 			at += align(descriptorEnd - at);

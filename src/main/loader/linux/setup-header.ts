@@ -1,43 +1,44 @@
+import {sparse, u8, u16, u32, u64, viewOf} from '#support/wire';
 import {bootLayout} from '../boot-layout.ts';
 import {loaderError} from '../errors.ts';
-import {has, type Layout, readNumber} from '../fields.ts';
+import {has} from '../ranges.ts';
 
 /**
  * Fields of `struct boot_params`, the zero page; from `setup_sects` on also of a bzImage's first sectors, where the
- * setup header lies at the same offset (Linux, Documentation/arch/x86/boot.rst and zero-page.rst).
+ * setup header lies at the same offset.
  */
-export const bootParams = {
+export const bootParams = sparse('boot_params', {
 	/** `screen_info.ext_mem_k`: KiB from 1 MiB on, as BIOS function 0x88 tells it. */
-	ext_mem_k: [0x002, 2],
-	acpi_rsdp_addr: [0x070, 8],
-	ext_ramdisk_image: [0x0c0, 4],
-	ext_ramdisk_size: [0x0c4, 4],
+	ext_mem_k: u16.at(0x002),
+	acpi_rsdp_addr: u64.asNumber.at(0x070),
+	ext_ramdisk_image: u32.at(0x0c0),
+	ext_ramdisk_size: u32.at(0x0c4),
 	/** KiB from 1 MiB on, as BIOS function 0xE801 tells it. */
-	alt_mem_k: [0x1e0, 4],
-	e820_entries: [0x1e8, 1],
-	setup_sects: [0x1f1, 1],
-	syssize: [0x1f4, 4],
-	boot_flag: [0x1fe, 2],
+	alt_mem_k: u32.at(0x1e0),
+	e820_entries: u8.at(0x1e8),
+	setup_sects: u8.at(0x1f1),
+	syssize: u32.at(0x1f4),
+	boot_flag: u16.at(0x1fe),
 	/** Low byte of the jump over the header: the header ends 0x202 plus this. */
-	jump_length: [0x201, 1],
-	header: [0x202, 4],
-	version: [0x206, 2],
-	type_of_loader: [0x210, 1],
-	loadflags: [0x211, 1],
-	code32_start: [0x214, 4],
-	ramdisk_image: [0x218, 4],
-	ramdisk_size: [0x21c, 4],
-	cmd_line_ptr: [0x228, 4],
-	initrd_addr_max: [0x22c, 4],
-	kernel_alignment: [0x230, 4],
-	relocatable_kernel: [0x234, 1],
-	xloadflags: [0x236, 2],
-	cmdline_size: [0x238, 4],
-	pref_address: [0x258, 8],
-	init_size: [0x260, 4],
-} as const satisfies Layout;
+	jump_length: u8.at(0x201),
+	header: u32.at(0x202),
+	version: u16.at(0x206),
+	type_of_loader: u8.at(0x210),
+	loadflags: u8.at(0x211),
+	code32_start: u32.at(0x214),
+	ramdisk_image: u32.at(0x218),
+	ramdisk_size: u32.at(0x21c),
+	cmd_line_ptr: u32.at(0x228),
+	initrd_addr_max: u32.at(0x22c),
+	kernel_alignment: u32.at(0x230),
+	relocatable_kernel: u8.at(0x234),
+	xloadflags: u16.at(0x236),
+	cmdline_size: u32.at(0x238),
+	pref_address: u64.asNumber.at(0x258),
+	init_size: u32.at(0x260),
+}).sized(4096, 'Linux, Documentation/arch/x86/boot.rst and zero-page.rst');
 
-type HeaderField = keyof typeof bootParams;
+type HeaderField = keyof typeof bootParams.fields;
 
 /** The protocol version that brought a field which an older kernel lacks; its bytes are code there. */
 const fieldVersion: Partial<Record<HeaderField, number>> = {
@@ -103,11 +104,10 @@ export interface SetupHeader {
 
 /** True when the file begins as a bzImage. */
 export function isBzImage(bytes: Uint8Array): boolean {
-	return (
-		has(bytes, 0, 0x206) &&
-		readNumber(bytes, 0, bootParams.boot_flag) === bootProtocol.bootFlag &&
-		readNumber(bytes, 0, bootParams.header) === bootProtocol.magic
-	);
+	const {boot_flag: flag, header} = bootParams.field;
+	if (!has(bytes, 0, header.offset + header.size)) return false;
+	const source = viewOf(bytes);
+	return flag.get(source) === bootProtocol.bootFlag && header.get(source) === bootProtocol.magic;
 }
 
 /**
@@ -117,10 +117,11 @@ export function isBzImage(bytes: Uint8Array): boolean {
 export function readSetupHeader(bytes: Uint8Array): SetupHeader {
 	const truncated = (promised: number) => loaderError('KERNEL_TRUNCATED', {found: bytes.length, promised});
 	if (!has(bytes, 0, fixedHeaderEnd)) throw truncated(fixedHeaderEnd);
-	const version = readNumber(bytes, 0, bootParams.version);
+	const source = viewOf(bytes);
+	const version = bootParams.field.version.get(source);
 	/** Undefined for a field that this version does not have. */
 	const find = (name: HeaderField) =>
-		version < (fieldVersion[name] ?? 0) ? undefined : readNumber(bytes, 0, bootParams[name]);
+		version < (fieldVersion[name] ?? 0) ? undefined : bootParams.field[name].get(source);
 	const get = (name: HeaderField) => find(name) ?? 0;
 	const flag = (name: HeaderField, bit: number) => (get(name) & bit) !== 0;
 
@@ -143,7 +144,7 @@ export function readSetupHeader(bytes: Uint8Array): SetupHeader {
 
 	const end = Math.min(0x202 + get('jump_length'), setupHeaderEnd, bytes.length);
 	for (const [name, since] of Object.entries(fieldVersion) as [HeaderField, number][]) {
-		const [offset, size] = bootParams[name];
+		const {offset, size} = bootParams.field[name];
 		if (version >= since && end < offset + size) {
 			throw loaderError('KERNEL_INVALID', {what: `its setup header ends at 0x${end.toString(16)}, before ${name}`});
 		}

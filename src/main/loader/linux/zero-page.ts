@@ -1,13 +1,12 @@
+import {packed, u32, u64} from '#support/wire';
 import type {BootMachine, MemoryPiece} from '../boot-image.ts';
 import {bootLayout} from '../boot-layout.ts';
 import {loaderError} from '../errors.ts';
-import {type Layout, writeFields} from '../fields.ts';
 import {type MemoryMapEntry, memoryMap, memoryType} from '../memory-map.ts';
 import {bootParams, bootProtocol, type SetupHeader} from './setup-header.ts';
 
 const e820Table = 0x2d0;
-const e820Entry = {addr: [0, 8], size: [8, 8], type: [16, 4]} as const satisfies Layout;
-const e820EntrySize = 20;
+const e820Entry = packed('boot_e820_entry', {addr: u64, size: u64, type: u32}).sized(20);
 const e820MaxEntries = 128;
 const headerStart = 0x1f1;
 
@@ -42,7 +41,7 @@ export function buildZeroPage({
 }: ZeroPageContent): Uint8Array {
 	const page = new Uint8Array(bootLayout.bootInfoSize);
 	if (header === undefined) {
-		writeFields(bootParams, page, 0, {
+		bootParams.patch(page, 0, {
 			boot_flag: bootProtocol.bootFlag,
 			header: bootProtocol.magic,
 			version: bootProtocol.madeVersion,
@@ -60,7 +59,7 @@ export function buildZeroPage({
 	const high = (value: number) => Math.floor(value / 2 ** 32);
 	const at = initrd?.gpa ?? 0;
 	const length = initrd?.data.length ?? 0;
-	writeFields(bootParams, page, 0, {
+	bootParams.patch(page, 0, {
 		type_of_loader: bootProtocol.unregisteredLoader,
 		code32_start: bootLayout.kernel,
 		cmd_line_ptr: bootLayout.commandLine,
@@ -73,7 +72,7 @@ export function buildZeroPage({
 		e820_entries: map.length,
 	});
 	for (const [index, {gpa, length: size, type}] of map.entries()) {
-		writeFields(e820Entry, page, e820Table + index * e820EntrySize, {addr: gpa, size, type});
+		e820Entry.write(page, e820Table + index * e820Entry.size, {addr: gpa, size, type});
 	}
 	return page;
 }

@@ -1,34 +1,42 @@
+import {packed, reserved, sparse, u32, u64, wire} from '#support/wire';
 import type {BootMachine} from '../boot-image.ts';
 import {bootLayout} from '../boot-layout.ts';
 import {loaderError} from '../errors.ts';
-import {type Layout, writeFields} from '../fields.ts';
 import {memoryMap, memoryType} from '../memory-map.ts';
 import {maxModules, type PlacedModule} from '../modules.ts';
 import {endOf} from '../ranges.ts';
 
-/** The boot information (Multiboot Specification 0.6.96, 3.3). */
-export const multibootInfo = {
-	flags: [0, 4],
-	mem_lower: [4, 4],
-	mem_upper: [8, 4],
-	cmdline: [16, 4],
-	mods_count: [20, 4],
-	mods_addr: [24, 4],
-	mmap_length: [44, 4],
-	mmap_addr: [48, 4],
-	boot_loader_name: [64, 4],
-} as const satisfies Layout;
-export const multibootModule = {mod_start: [0, 4], mod_end: [4, 4], string: [8, 4]} as const satisfies Layout;
+/** The boot information. */
+export const multibootInfo = sparse('multiboot info', {
+	flags: u32.at(0),
+	mem_lower: u32.at(4),
+	mem_upper: u32.at(8),
+	cmdline: u32.at(16),
+	mods_count: u32.at(20),
+	mods_addr: u32.at(24),
+	mmap_length: u32.at(44),
+	mmap_addr: u32.at(48),
+	boot_loader_name: u32.at(64),
+}).sized(116, 'Multiboot Specification 0.6.96, 3.3');
+export const multibootModule = wire('multiboot module', {
+	mod_start: u32,
+	mod_end: u32,
+	string: u32,
+	reserved: reserved(4),
+}).sized(16);
 /** `size` does not count itself. */
-export const multibootMapEntry = {size: [0, 4], addr: [4, 8], length: [12, 8], type: [20, 4]} as const satisfies Layout;
+export const multibootMapEntry = packed('multiboot map entry', {
+	size: u32,
+	addr: u64.asNumber,
+	length: u64.asNumber,
+	type: u32,
+}).sized(24);
 
 /** Bits of `flags`: which fields are valid. */
 const valid = {memory: 1 << 0, commandLine: 1 << 2, modules: 1 << 3, map: 1 << 6, loaderName: 1 << 9} as const;
 
-/** Offsets in the page: the info has 116 bytes, then come the loader's name, the list of modules and the map. */
-const inPage = {loaderName: 0x78, modules: 0x80, map: 0x80 + maxModules * 16} as const;
-const moduleEntrySize = 16;
-const mapEntrySize = 24;
+/** Offsets in the page: after the info come the loader's name, the list of modules and the map. */
+const inPage = {loaderName: 0x78, modules: 0x80, map: 0x80 + maxModules * multibootModule.size} as const;
 const kibibyte = 1024;
 
 /**
@@ -38,12 +46,12 @@ const kibibyte = 1024;
 export function buildMultibootInfo(machine: BootMachine, modules: readonly PlacedModule[]): Uint8Array {
 	const page = new Uint8Array(bootLayout.bootInfoSize);
 	const map = memoryMap(machine);
-	const limit = Math.floor((page.length - inPage.map) / mapEntrySize);
+	const limit = Math.floor((page.length - inPage.map) / multibootMapEntry.size);
 	if (map.length > limit) throw loaderError('MEMORY_MAP_TOO_LONG', {entries: map.length, limit});
 	const ramAt = (gpa: number) => map.find((entry) => entry.type === memoryType.ram && entry.gpa === gpa)?.length ?? 0;
 	const belowHole = Math.min(ramAt(bootLayout.kernel), bootLayout.mappedEnd - bootLayout.kernel);
 	const {bootInfo} = bootLayout;
-	writeFields(multibootInfo, page, 0, {
+	multibootInfo.write(page, 0, {
 		flags: valid.memory | valid.commandLine | valid.map | valid.loaderName | (modules.length === 0 ? 0 : valid.modules),
 		mem_lower: Math.floor(lowMemory(machine) / kibibyte),
 		mem_upper: Math.floor(belowHole / kibibyte),
@@ -51,20 +59,20 @@ export function buildMultibootInfo(machine: BootMachine, modules: readonly Place
 		mods_count: modules.length,
 		mods_addr: modules.length === 0 ? 0 : bootInfo + inPage.modules,
 		mmap_addr: bootInfo + inPage.map,
-		mmap_length: map.length * mapEntrySize,
+		mmap_length: map.length * multibootMapEntry.size,
 		boot_loader_name: bootInfo + inPage.loaderName,
 	});
 	page.set(new TextEncoder().encode('OpenVMM'), inPage.loaderName);
 	for (const [index, {file, commandLine}] of modules.entries()) {
-		writeFields(multibootModule, page, inPage.modules + index * moduleEntrySize, {
+		multibootModule.write(page, inPage.modules + index * multibootModule.size, {
 			mod_start: file.gpa,
 			mod_end: file.gpa + file.data.length,
 			string: commandLine.gpa,
 		});
 	}
 	for (const [index, {gpa, length, type}] of map.entries()) {
-		const at = inPage.map + index * mapEntrySize;
-		writeFields(multibootMapEntry, page, at, {size: mapEntrySize - 4, addr: gpa, length, type});
+		const at = inPage.map + index * multibootMapEntry.size;
+		multibootMapEntry.write(page, at, {size: multibootMapEntry.size - 4, addr: gpa, length, type});
 	}
 	return page;
 }

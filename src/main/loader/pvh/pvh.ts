@@ -1,9 +1,9 @@
+import {u32, wire} from '#support/wire';
 import type {BootImage} from '../boot-image.ts';
 import {bootLayout} from '../boot-layout.ts';
 import {type ElfFile, elfNotes, elfPieces, isElf, physicalEntry, readElf} from '../elf/index.ts';
 import {protectedModeEntry} from '../entry-state.ts';
 import {loaderError} from '../errors.ts';
-import {readNumber} from '../fields.ts';
 import {buildGdt, flatSegments} from '../gdt.ts';
 import {bootProtocol, isLinuxElf} from '../linux/index.ts';
 import type {LoadRequest} from '../load-request.ts';
@@ -14,13 +14,14 @@ import {buildStartInfo} from './start-info.ts';
 
 /** XEN_ELFNOTE_PHYS32_ENTRY (Xen, public/elfnote.h). */
 const phys32Entry = 18;
+/** Its size is the linker's idea of a pointer, the value is 32 bits either way. */
+const entryNote = wire('XEN_ELFNOTE_PHYS32_ENTRY', {entry: u32});
 
 /** The 32-bit entry point that a PVH note names, if the file has one. */
 export function pvhEntry(elf: ElfFile, bytes: Uint8Array): number | undefined {
 	const note = elfNotes(elf, bytes).find(({owner, type}) => owner === 'Xen' && type === phys32Entry);
-	// Its size is the linker's idea of a pointer, the value is 32 bits either way.
-	if (note === undefined || note.descriptor.length < 4) return undefined;
-	return readNumber(note.descriptor, 0, [0, 4]);
+	if (note === undefined || !entryNote.fits(note.descriptor)) return undefined;
+	return entryNote.read(note.descriptor).entry;
 }
 
 /**

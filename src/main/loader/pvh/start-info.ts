@@ -1,34 +1,40 @@
+import {reserved, u32, u64, wire} from '#support/wire';
 import type {BootMachine} from '../boot-image.ts';
 import {bootLayout} from '../boot-layout.ts';
 import {loaderError} from '../errors.ts';
-import {type Layout, writeFields} from '../fields.ts';
 import {memoryMap} from '../memory-map.ts';
 import {maxModules, type PlacedModule} from '../modules.ts';
 
-/** `struct hvm_start_info`, version 1 (Xen, public/arch-x86/hvm/start_info.h). */
-export const startInfo = {
-	magic: [0, 4],
-	version: [4, 4],
-	flags: [8, 4],
-	nr_modules: [12, 4],
-	modlist_paddr: [16, 8],
-	cmdline_paddr: [24, 8],
-	rsdp_paddr: [32, 8],
-	memmap_paddr: [40, 8],
-	memmap_entries: [48, 4],
-} as const satisfies Layout;
-/** `struct hvm_modlist_entry`. */
-export const moduleEntry = {paddr: [0, 8], size: [8, 8], cmdline_paddr: [16, 8]} as const satisfies Layout;
-/** `struct hvm_memmap_table_entry`; types as in E820. */
-export const memoryMapEntry = {addr: [0, 8], size: [8, 8], type: [16, 4]} as const satisfies Layout;
+/** `struct hvm_start_info`, version 1. */
+export const startInfo = wire('hvm_start_info', {
+	magic: u32,
+	version: u32,
+	flags: u32,
+	nr_modules: u32,
+	modlist_paddr: u64.asNumber,
+	cmdline_paddr: u64.asNumber,
+	rsdp_paddr: u64.asNumber,
+	memmap_paddr: u64.asNumber,
+	memmap_entries: u32,
+}).sized(56, 'Xen, public/arch-x86/hvm/start_info.h');
+export const moduleEntry = wire('hvm_modlist_entry', {
+	paddr: u64.asNumber,
+	size: u64.asNumber,
+	cmdline_paddr: u64.asNumber,
+	reserved: reserved(8),
+}).sized(32);
+/** Types as in E820. */
+export const memoryMapEntry = wire('hvm_memmap_table_entry', {
+	addr: u64.asNumber,
+	size: u64.asNumber,
+	type: u32,
+}).sized(24);
 
 /** "xEn3" with the top bit of the E set. */
 export const startInfoMagic = 0x336e_c578;
 /** Offsets in the page. */
 const list = 0x40;
-const moduleEntrySize = 32;
-const table = list + maxModules * moduleEntrySize;
-const tableEntrySize = 24;
+const table = list + maxModules * moduleEntry.size;
 
 /**
  * The page a PVH guest is started with: start info, then the module list, then the memory map.
@@ -37,9 +43,9 @@ const tableEntrySize = 24;
 export function buildStartInfo(machine: BootMachine, modules: readonly PlacedModule[]): Uint8Array {
 	const page = new Uint8Array(bootLayout.bootInfoSize);
 	const map = memoryMap(machine);
-	const limit = Math.floor((page.length - table) / tableEntrySize);
+	const limit = Math.floor((page.length - table) / memoryMapEntry.size);
 	if (map.length > limit) throw loaderError('MEMORY_MAP_TOO_LONG', {entries: map.length, limit});
-	writeFields(startInfo, page, 0, {
+	startInfo.write(page, 0, {
 		magic: startInfoMagic,
 		version: 1,
 		nr_modules: modules.length,
@@ -51,10 +57,10 @@ export function buildStartInfo(machine: BootMachine, modules: readonly PlacedMod
 	});
 	for (const [index, {file, commandLine}] of modules.entries()) {
 		const entry = {paddr: file.gpa, size: file.data.length, cmdline_paddr: commandLine.gpa};
-		writeFields(moduleEntry, page, list + index * moduleEntrySize, entry);
+		moduleEntry.write(page, list + index * moduleEntry.size, entry);
 	}
 	for (const [index, {gpa, length, type}] of map.entries()) {
-		writeFields(memoryMapEntry, page, table + index * tableEntrySize, {addr: gpa, size: length, type});
+		memoryMapEntry.write(page, table + index * memoryMapEntry.size, {addr: gpa, size: length, type});
 	}
 	return page;
 }

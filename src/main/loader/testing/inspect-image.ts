@@ -1,6 +1,6 @@
 import {VmmError} from '#support/errors';
+import type {Fields, PlainFields, Wire} from '#support/wire';
 import type {BootImage, MemoryPiece} from '../boot-image.ts';
-import {type Layout, readNumber} from '../fields.ts';
 
 /** The piece of that name. */
 export function findPiece(image: BootImage, name: string): MemoryPiece {
@@ -10,12 +10,13 @@ export function findPiece(image: BootImage, name: string): MemoryPiece {
 }
 
 /** All fields of the struct at `base` in the piece of that name. */
-export function pieceFields<L extends Layout>(image: BootImage, name: string, layout: L, base = 0) {
-	const {data} = findPiece(image, name);
-	return Object.fromEntries(Object.entries(layout).map(([field, at]) => [field, readNumber(data, base, at)])) as Record<
-		keyof L,
-		number
-	>;
+export function pieceFields<T extends Fields>(
+	image: BootImage,
+	name: string,
+	layout: Wire<T>,
+	base = 0,
+): PlainFields<T> {
+	return layout.read(findPiece(image, name).data, base);
 }
 
 /** What `action` returned, or the {@link VmmError} it threw; any other error goes on. */

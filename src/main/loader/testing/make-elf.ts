@@ -1,4 +1,4 @@
-import {type Layout, writeFields} from '../fields.ts';
+import {sparse, u16, u32, u64} from '#support/wire';
 
 /** One segment of a made-up ELF file. */
 export interface SegmentSpec {
@@ -22,44 +22,44 @@ export interface ElfSpec {
 }
 
 /** Written from the gABI on purpose, not taken from the reader under test. */
-const header32: Layout = {
-	type: [16, 2],
-	machine: [18, 2],
-	version: [20, 4],
-	entry: [24, 4],
-	phoff: [28, 4],
-	ehsize: [40, 2],
-	phentsize: [42, 2],
-	phnum: [44, 2],
-};
-const header64: Layout = {
-	type: [16, 2],
-	machine: [18, 2],
-	version: [20, 4],
-	entry: [24, 8],
-	phoff: [32, 8],
-	ehsize: [52, 2],
-	phentsize: [54, 2],
-	phnum: [56, 2],
-};
-const segment32: Layout = {
-	type: [0, 4],
-	offset: [4, 4],
-	virtual: [8, 4],
-	physical: [12, 4],
-	filesz: [16, 4],
-	memsz: [20, 4],
-	align: [28, 4],
-};
-const segment64: Layout = {
-	type: [0, 4],
-	offset: [8, 8],
-	virtual: [16, 8],
-	physical: [24, 8],
-	filesz: [32, 8],
-	memsz: [40, 8],
-	align: [48, 8],
-};
+const header32 = sparse('header32', {
+	type: u16.at(16),
+	machine: u16.at(18),
+	version: u32.at(20),
+	entry: u32.at(24),
+	phoff: u32.at(28),
+	ehsize: u16.at(40),
+	phentsize: u16.at(42),
+	phnum: u16.at(44),
+});
+const header64 = sparse('header64', {
+	type: u16.at(16),
+	machine: u16.at(18),
+	version: u32.at(20),
+	entry: u64.at(24),
+	phoff: u64.at(32),
+	ehsize: u16.at(52),
+	phentsize: u16.at(54),
+	phnum: u16.at(56),
+});
+const segment32 = sparse('segment32', {
+	type: u32.at(0),
+	offset: u32.at(4),
+	virtual: u32.at(8),
+	physical: u32.at(12),
+	filesz: u32.at(16),
+	memsz: u32.at(20),
+	align: u32.at(28),
+});
+const segment64 = sparse('segment64', {
+	type: u32.at(0),
+	offset: u64.at(8),
+	virtual: u64.at(16),
+	physical: u64.at(24),
+	filesz: u64.at(32),
+	memsz: u64.at(40),
+	align: u64.at(48),
+});
 
 /** The bytes of an ELF file: header, program headers, then the segments' data one after the other. */
 export function makeElf(spec: ElfSpec = {}): Uint8Array {
@@ -70,7 +70,7 @@ export function makeElf(spec: ElfSpec = {}): Uint8Array {
 	const dataStart = ehsize + segments.length * phentsize;
 	const bytes = new Uint8Array(segments.reduce((sum, {data}) => sum + data.length, dataStart));
 	bytes.set([0x7f, 0x45, 0x4c, 0x46, bits === 64 ? 2 : 1, 1, 1]);
-	writeFields(header, bytes, 0, {
+	header.patch(bytes, 0, {
 		...{type, machine, version: 1, entry, phoff: ehsize, ehsize, phentsize, phnum: segments.length},
 	});
 	let offset = dataStart;
@@ -79,7 +79,7 @@ export function makeElf(spec: ElfSpec = {}): Uint8Array {
 		{type: kind = 1, physical, virtual = physical, data, memorySize = data.length},
 	] of segments.entries()) {
 		const [filesz, memsz] = [data.length, memorySize];
-		writeFields(segment, bytes, ehsize + index * phentsize, {
+		segment.patch(bytes, ehsize + index * phentsize, {
 			...{type: kind, offset, virtual, physical, filesz, memsz, align: 4},
 		});
 		bytes.set(data, offset);

@@ -1,15 +1,12 @@
-import {writeFields} from '../fields.ts';
+import type {InputOf} from '#support/wire';
 import {bootParams} from '../linux/setup-header.ts';
 import {multibootHeader} from '../multiboot/header.ts';
 
 /** A bzImage of protocol 2.15 with four setup sectors, as Debian's: 1 MiB of code that needs 4 MiB at 16 MiB. */
-export function makeBzImage(
-	fields: Partial<Record<keyof typeof bootParams, number>> = {},
-	payload = 0x100000,
-): Uint8Array {
+export function makeBzImage(fields: InputOf<typeof bootParams> = {}, payload = 0x100000): Uint8Array {
 	const bytes = new Uint8Array(5 * 512 + payload);
 	bytes.fill(0xcc, 5 * 512);
-	writeFields(bootParams, bytes, 0, {
+	bootParams.patch(bytes, 0, {
 		setup_sects: 4,
 		syssize: payload / 16,
 		boot_flag: 0xaa55,
@@ -31,10 +28,10 @@ export function makeBzImage(
 }
 
 /** A multiboot kernel of 4 KiB for 1 MiB with another 4 KiB zeroed, its header 16 bytes in, with addresses. */
-export function makeMultiboot(fields: Partial<Record<keyof typeof multibootHeader, number>> = {}): Uint8Array {
+export function makeMultiboot(fields: {[K in keyof InputOf<typeof multibootHeader>]: number} = {}): Uint8Array {
 	const bytes = new Uint8Array(0x1000).fill(0x90);
 	const flags = fields.flags ?? 0x10003;
-	writeFields(multibootHeader, bytes, 16, {
+	multibootHeader.patch(bytes, 16, {
 		magic: 0x1bad_b002,
 		flags,
 		checksum: 2 ** 32 - 0x1bad_b002 - flags,
