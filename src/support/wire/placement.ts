@@ -4,6 +4,9 @@ import type {AnyField, PlacedField} from './field.ts';
 /** `packed`: without padding. `sparse`: by offsets between which there may be more. */
 export type PlacementStyle = 'whole' | 'packed' | 'sparse';
 
+/** Neither what starts with a digit, which would come first, nor what starts as the names that a view has anyway. */
+const fieldName = /^[A-Za-z_][\w.]*$/;
+
 /** Where the fields of a struct lie. */
 export interface Placement {
 	readonly members: ReadonlyMap<string, PlacedField>;
@@ -29,8 +32,7 @@ export function placeFields(
 	const members = new Map<string, PlacedField>();
 	let [end, alignment] = [0, 1];
 	for (const [name, field] of entries) {
-		// Neither what starts with a digit, which would come first, nor what every object has.
-		if (!/^[A-Za-z_][\w.]*$/.test(name) || name === '__proto__') throw refuse(`${name} is no name for a field`);
+		if (!fieldName.test(name) || name === '__proto__') throw refuse(`${name} is no name for a field`);
 		const start = natural ? Math.ceil(end / field.alignment) * field.alignment : end;
 		const offset = isExplicit ? field.explicitOffset : start;
 		if (offset === undefined) throw refuse(`${name} has no offset, but others have`);

@@ -84,12 +84,9 @@ export class Wire<T extends Fields = Fields> extends Field<{
 	/** Specification and section that it is from. */
 	readonly section: string | undefined = undefined;
 	readonly style: PlacementStyle;
-	/** Single fields, for where no object shall come to be. */
-	readonly field: Handles<T>;
-	/** The struct after reset. */
-	readonly initialBytes: Uint8Array;
-	readonly members: readonly Member[];
-	readonly lazyView: {plan?: ViewPlan} = {};
+	readonly places: ReadonlyMap<string, PlacedField>;
+	/** What is made when it is first asked for: most declarations that a thread loads it never uses, or in one way only. */
+	readonly made: Made = {};
 
 	constructor(name: string, fields: T, style: PlacementStyle) {
 		super();
@@ -99,19 +96,26 @@ export class Wire<T extends Fields = Fields> extends Field<{
 		this.size = size;
 		this.alignment = alignment;
 		this.style = style;
-		this.members = [...members]
-			.filter(([, {field}]) => field.kind !== 'reserved')
-			.map(([member, {field, offset}]) => ({
-				name: member,
-				field,
-				offset,
-				read: field.reader(offset, members),
-				write: field.writer(offset, `${name}.${member}`, members),
-			}));
-		this.field = Object.fromEntries(this.members.map((member) => [member.name, handleOf(member)])) as Handles<T>;
-		this.initialBytes = new Uint8Array(size);
-		for (const {field, offset, name: member} of this.members)
-			field.writeInitial(viewOf(this.initialBytes), offset, `${name}.${member}`);
+		this.places = members;
+		checkValues(this);
+	}
+
+	/** Single fields, for where no object shall come to be. */
+	get field(): Handles<T> {
+		this.made.handles ??= Object.fromEntries(this.members.map((member) => [member.name, handleOf(member)]));
+		return this.made.handles as Handles<T>;
+	}
+
+	/** The struct after reset. */
+	get initialBytes(): Uint8Array {
+		this.made.initialBytes ??= initialBytesOf(this);
+		return this.made.initialBytes;
+	}
+
+	/** The fields that have a value, in their order. */
+	get members(): readonly Member[] {
+		this.made.members ??= membersOf(this);
+		return this.made.members;
 	}
 
 	/**
@@ -123,9 +127,7 @@ export class Wire<T extends Fields = Fields> extends Field<{
 			const cause = `it has ${size} bytes, but its fields end at ${this.size}`;
 			throw wireError('WIRE_DECLARATION_INVALID', {wire: this.name, cause});
 		}
-		const initialBytes = new Uint8Array(size);
-		initialBytes.set(this.initialBytes);
-		return this.changed({size, section, initialBytes});
+		return this.changed({size, section, made: {}});
 	}
 
 	/** Bytes that a view takes up in shared memory, at least. */
@@ -135,13 +137,13 @@ export class Wire<T extends Fields = Fields> extends Field<{
 
 	/** Where a field begins, in bytes. */
 	offset(name: Named<T> & string): number {
-		return this.field[name].offset;
+		return placeOf(this, name).offset;
 	}
 
 	/** Index of a 32-bit field in a view's `$atomic`. */
 	word(name: Named<T> & string): number {
-		const {offset, size} = this.field[name];
-		if (size === 4 && offset % 4 === 0) return offset / 4;
+		const {offset, field} = placeOf(this, name);
+		if (field.size === 4 && offset % 4 === 0) return offset / 4;
 		throw wireError('WIRE_DECLARATION_INVALID', {wire: this.name, cause: `${name} is no 32-bit word`});
 	}
 
@@ -180,8 +182,8 @@ export class Wire<T extends Fields = Fields> extends Field<{
 
 	/** The struct that lies at `byteOffset` of `buffer`, aligned as its fields need. Does not touch the bytes. */
 	on(buffer: ArrayBufferLike, byteOffset = 0): FieldsView<T> {
-		this.lazyView.plan ??= viewPlan(this.members, this.alignment);
-		const {prototype, arrays, objects} = this.lazyView.plan;
+		this.made.view ??= viewPlan(this);
+		const {prototype, arrays, objects} = this.made.view;
 		const view = Object.create(prototype) as Record<string, unknown>;
 		view['$bytes'] = new Uint8Array(buffer, byteOffset, this.size);
 		for (const name of arrays) view[name] = viewArrays[name](buffer, byteOffset, this.size);
@@ -238,6 +240,45 @@ function plainOf(members: readonly Member[], source: DataView, at: number): Reco
 	return plain;
 }
 
+interface Made {
+	members?: readonly Member[];
+	handles?: object;
+	initialBytes?: Uint8Array;
+	view?: ViewPlan;
+}
+
+function placeOf({name, places}: Wire, field: string): PlacedField {
+	const place = places.get(field);
+	if (place === undefined) throw new TypeError(`${name} has no field ${field}`);
+	return place;
+}
+
+/** What is said of values is checked when it is said: what they are after reset, and which tags a union has. */
+function checkValues(layout: Wire): void {
+	for (const {field, offset} of layout.places.values()) {
+		if (field.kind === 'union') field.reader(offset, layout.places);
+		if (field.initialValue !== undefined) layout.made.initialBytes ??= initialBytesOf(layout);
+	}
+}
+
+function initialBytesOf({name, size, places}: Wire): Uint8Array {
+	const bytes = new Uint8Array(size);
+	for (const [member, {field, offset}] of places) field.writeInitial(viewOf(bytes), offset, `${name}.${member}`);
+	return bytes;
+}
+
+function membersOf({name, places}: Wire): Member[] {
+	return [...places]
+		.filter(([, {field}]) => field.kind !== 'reserved')
+		.map(([member, {field, offset}]) => ({
+			name: member,
+			field,
+			offset,
+			read: field.reader(offset, places),
+			write: field.writer(offset, `${name}.${member}`, places),
+		}));
+}
+
 const handleOf = ({field, offset, read, write}: Member): FieldHandle<AnyField> => ({
 	offset,
 	size: field.size,
@@ -252,11 +293,12 @@ interface ViewPlan {
 	readonly objects: readonly {readonly name: string; make(buffer: ArrayBufferLike, byteOffset: number): unknown}[];
 }
 
-function viewPlan(members: readonly Member[], alignment: number): ViewPlan {
+function viewPlan({places, alignment}: Wire): ViewPlan {
 	const prototype = {};
 	const arrays = new Set<ViewArray>(alignment >= 4 ? ['$atomic'] : []);
 	const objects: ViewPlan['objects'][number][] = [];
-	for (const {name, field, offset} of members) {
+	for (const [name, {field, offset}] of places) {
+		if (field.kind === 'reserved') continue;
 		const property = field.viewProperty(offset, alignment > 1);
 		if ('make' in property) objects.push({name, make: property.make});
 		else {
