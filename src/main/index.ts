@@ -25,16 +25,14 @@ export {
 	vmConfig,
 } from '#main/config';
 export {type ControlOptions, type ControlServer, type ControlTarget, serveControl} from '#main/control';
+export {type GdbServer, serveGdb} from '#main/debugger';
 export {type OpenSnapshot, openSnapshot, verifySnapshot} from '#main/snapshot';
 export {
-	type Breakpoints,
 	type ComingDevice,
 	type CreateOptions,
 	createVm,
-	type DebugHit,
 	type GuestStop,
 	type StartOptions,
-	type Step,
 	type StopListener,
 	type Vm,
 	type VmEnd,
@@ -49,5 +47,5 @@ export {
 	toJson as inspectJson,
 	toText as inspectText,
 } from '#support/inspect';
-export type {DebugSupport} from '#vcpu-worker/debug';
+export type {Breakpoints, DebugHit, DebugSupport, Step} from '#vcpu-worker/debug';
 export type {ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';

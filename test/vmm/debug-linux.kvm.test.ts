@@ -4,6 +4,7 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {promisify} from 'node:util';
 import test from 'ava';
+import {serveGdb} from '#main/debugger';
 import {hasGdb, linuxTest, runInLinux, startGdb} from '#test/petri';
 import {probeDebug} from '#vcpu-worker/kvm';
 
@@ -22,8 +23,8 @@ const script = [
 
 debugTest('a stock Debian kernel is debugged, dumped and sent an NMI, and runs on', async (t) => {
 	const path = join(folder, 'gdb');
-	const gdb = {kind: 'unix', path} as const;
-	const guest = await runInLinux(t, {processors: {count: 2}, gdb}, script, 'nokaslr');
+	const guest = await runInLinux(t, {processors: {count: 2}}, script, 'nokaslr');
+	await serveGdb(guest.vm, {kind: 'unix', path});
 	await guest.waitFor(/waiting/);
 	// Each assertion gives the emulator its time again.
 	t.is(guest.vm.state, 'running');

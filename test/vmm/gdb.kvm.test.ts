@@ -3,7 +3,8 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
 import type {VmOptions} from '#main/config';
-import {embedded, hasGdb, startGdb, testVm} from '#test/petri';
+import {serveGdb} from '#main/debugger';
+import {embedded, hasGdb, startGdb, type TestVm, testVm} from '#test/petri';
 import {debugTarget, exitPort, type MicroKernel} from '#test/tmk';
 import {probeDebug} from '#vcpu-worker/kvm';
 
@@ -13,13 +14,19 @@ test.after.always(() => rmSync(folder, {recursive: true}));
 // Where there is no debugger, the tests of the protocol remain (gdb-protocol).
 const gdbTest = hasGdb ? test.serial : test.serial.skip;
 const socket = join(folder, 'gdb');
-const gdb = {kind: 'unix', path: socket} as const;
 const attach = `target remote ${socket}`;
 
 function flat(kernel: MicroKernel): VmOptions {
 	const image = join(folder, kernel.name);
 	writeFileSync(image, kernel.image);
-	return {boot: {kind: 'flat', image, address: kernel.loadAddress, mode: 'long'}, debugExitPort: exitPort, gdb};
+	return {boot: {kind: 'flat', image, address: kernel.loadAddress, mode: 'long'}, debugExitPort: exitPort};
+}
+
+/** A machine that a debugger may attach to. */
+async function debuggable(t: ExecutionContext, options: VmOptions): Promise<TestVm> {
+	const guest = await testVm(t, options);
+	await serveGdb(guest.vm, {kind: 'unix', path: socket});
+	return guest;
 }
 
 /** Runs the debugger to its end and logs what it said. */
@@ -33,7 +40,7 @@ gdbTest('gdb breaks, steps, reads and writes, and detaches from a guest that the
 	// A guest that is stepped to its breakpoints cannot step itself: there is one trap flag.
 	const {software, hardware} = probeDebug();
 	const kernel = debugTarget({ownSteps: software && hardware});
-	const {vm} = await testVm(t, flat(kernel));
+	const {vm} = await debuggable(t, flat(kernel));
 	const at = (label: string) => `0x${kernel.addressOf(label).toString(16)}`;
 	const output = await debug(
 		t,
@@ -78,7 +85,7 @@ gdbTest('gdb breaks, steps, reads and writes, and detaches from a guest that the
 });
 
 gdbTest('gdb sees every processor of a running guest, interrupts it, and lets it go', async (t) => {
-	const guest = await testVm(t, {processors: {count: 2}, boot: embedded('loop'), gdb});
+	const guest = await debuggable(t, {processors: {count: 2}, boot: embedded('loop')});
 	await guest.vm.start();
 	await guest.waitFor(/CPUs: 2 found, 2 running/);
 	const session = startGdb([
@@ -108,13 +115,13 @@ gdbTest('gdb sees every processor of a running guest, interrupts it, and lets it
 });
 
 gdbTest('a guest that powers off while it is debugged has exited for gdb', async (t) => {
-	const {vm} = await testVm(t, {boot: embedded('work=10000'), gdb});
+	const {vm} = await debuggable(t, {boot: embedded('work=10000')});
 	t.regex(await debug(t, 'continue'), /exited normally/);
 	t.deepEqual(await vm.ended, {kind: 'power-off'});
 });
 
 gdbTest('a guest that crashes is kept for gdb, and ends when it goes on', async (t) => {
-	const {vm} = await testVm(t, {boot: embedded('jump'), gdb});
+	const {vm} = await debuggable(t, {boot: embedded('jump')});
 	const output = await debug(t, 'continue', 'info registers rip', 'x/2xb 0x100000', 'continue');
 	t.regex(output, /SIGSEGV[\s\S]*rip +0x[\s\S]*0x100000:\t0x[\s\S]*terminated with signal SIGSEGV/);
 	t.like(await vm.ended, {kind: 'crash', reason: 'triple fault'});

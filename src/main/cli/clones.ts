@@ -1,9 +1,8 @@
 import {readFileSync} from 'node:fs';
 import {availableParallelism} from 'node:os';
-import {checkConfig, type ProcessConfig} from '#main/config';
+import {checkConfig, checkProcessConfig, type ProcessConfig} from '#main/config';
 import type {Vm} from '#main/vm';
-import {publicApi, type WorkerStock} from '#main/workers';
-import type * as PublicApi from '../index.ts';
+import type {WorkerStock} from '#main/workers';
 import {cliError} from './errors.ts';
 import type {Logger} from './logger.ts';
 import {type OpenControl, openControl} from './open-control.ts';
@@ -14,7 +13,14 @@ import {haltedForGood, reportError} from './report.ts';
 import type {Restoring} from './restore.ts';
 import {endStatus} from './run.ts';
 import {watchSignals} from './signals.ts';
+import {type StartedMachine, startMachine} from './start-machine.ts';
 import {stopMachines} from './stop-machines.ts';
+
+/** One of the machines, by its number. */
+interface Clone extends StartedMachine {
+	readonly number: number;
+	readonly process: ProcessConfig;
+}
 
 /** Where the number of a clone goes in the values of its flags. */
 const placeholder = /%n/g;
@@ -48,7 +54,7 @@ export async function runClones(
 	const [first] = configs as [(typeof configs)[number]];
 	if (Object.values(first.config.vm.serial).some(({kind}) => kind === 'console'))
 		throw cliError('CLI_FLAGS_CONFLICT', {first: '--clones', second: 'a port on the console'});
-	const [problem] = configs.flatMap(({config}) => checkConfig(config.vm));
+	const [problem] = configs.flatMap(({config}) => [...checkConfig(config.vm), ...checkProcessConfig(config.process)]);
 	if (problem !== undefined) throw problem;
 	const log = await openLog(first.config.process);
 	const controls: OpenControl[] = [];
@@ -56,10 +62,8 @@ export async function runClones(
 		for (const control of controls.splice(0)) control.close();
 	};
 	const signals = watchSignals(giveBack);
-	const {createVm} = (await import(publicApi.href)) as typeof PublicApi;
 	stock.warm(Math.min(count * first.config.vm.processors.count, maxWarm));
-	const machines: Vm[] = [];
-	const clones = new Map<Vm, {readonly number: number; readonly process: ProcessConfig}>();
+	const clones: Clone[] = [];
 	const failed = (error: unknown) => void reportError(error, log);
 	let ending = false;
 	void signals.first.then(() => {
@@ -71,36 +75,39 @@ export async function runClones(
 			if (ending) return;
 			const stuck = () => log.warn({clone: number}, haltedForGood);
 			const own = {stuck, arguments: shapeWords};
-			const machine = await createVm(config.vm, {stock, start: true, ...restoring.begin, ...own});
-			clones.set(machine, {number, process: config.process});
-			machines.push(machine);
+			const started = await startMachine(config, {stock, ...restoring.begin, ...own}, log);
+			clones.push({...started, number, process: config.process});
 		};
 		await inParallel(configs, availableParallelism(), create);
 		const spent = (performance.now() - startedAt) / count;
 		const taken = (ownMemory() - memoryBefore) / count / 2 ** 20;
 		// Whoever sees a control socket may send signals.
-		signals.follow(allOf(machines), failed);
-		for (const [machine, {process: config}] of clones) {
-			controls.push(await openControl(machine, config, log, () => void machine.stop().catch(failed)));
-		}
+		signals.follow(allOf(clones), failed);
+		for (const {machine, process: config} of clones)
+			controls.push(await openControl(machine, config, log, () => void machine.stop()));
 		const figures = `${spent.toFixed(1)} ms and ${taken.toFixed(1)} MiB each`;
 		if (!ending) print(2, `openvmm: ${count} clones of ${restoring.begin.snapshot.directory} run: ${figures}\n`);
-		const ended = Promise.all([...clones].map(async ([{ended: end}, {number}]) => endOf(number, await end, log)));
+		const ended = Promise.all(clones.map(async ({machine, number}) => endOf(number, await machine.ended, log)));
 		const statuses = await Promise.race([ended, signals.first.then((status) => [status])]);
 		return statuses.find((status) => status !== 0) ?? 0;
 	} catch (error) {
 		return reportError(error, log);
 	} finally {
 		giveBack();
-		await stopMachines(machines, giveBack);
+		await stopMachines(
+			clones.map(({machine}) => machine),
+			giveBack,
+		);
+		await Promise.all(clones.map(({debuggerLeft}) => debuggerLeft));
 		signals.close();
 	}
 }
 
 /** Does to all what is asked for, but for those that have ended. */
-function allOf(machines: readonly Vm[]): Pick<Vm, 'pause' | 'resume' | 'reset'> {
+function allOf(clones: readonly Clone[]): Pick<Vm, 'pause' | 'resume' | 'reset'> {
 	const each = (action: (machine: Vm) => Promise<void>) => async () => {
-		await Promise.all(machines.filter(({state}) => state !== 'stopped').map(action));
+		const left = clones.filter(({machine}) => machine.state !== 'stopped');
+		await Promise.all(left.map(({machine}) => action(machine)));
 	};
 	return {
 		pause: each((machine) => machine.pause()),

@@ -2,10 +2,8 @@ import {existsSync} from 'node:fs';
 import type {Worker} from 'node:worker_threads';
 import {parseNumber} from '#main/config';
 import type {CreateOptions, VmEnd} from '#main/vm';
-import {publicApi, WorkerStock} from '#main/workers';
+import {WorkerStock} from '#main/workers';
 import type {VmmError} from '#support/errors';
-import type {DebugSupport} from '#vcpu-worker/debug';
-import type * as PublicApi from '../index.ts';
 import {cliError} from './errors.ts';
 import {type Command, commands} from './flags.ts';
 import {commandHelpText, helpText} from './help.ts';
@@ -130,22 +128,16 @@ async function runConfig(
 	const {openLog} = await import('./open-log.ts');
 	return runMachine(config, {
 		openLog,
-		async createMachine(vm, log) {
-			const {createVm} = (await import(publicApi.href)) as typeof PublicApi;
+		async createMachine(log) {
+			const {startMachine} = await import('./start-machine.ts');
 			const prefetched = (doneBytes: number, totalBytes: number) =>
 				log.debug({doneBytes, totalBytes}, 'Memory prefetched');
-			const debuggable = (where: string, {software, hardware}: DebugSupport) => {
-				if (vm.gdb?.kind === 'unix' || /^(127\.|\[::1\])/.test(where)) log.info({where}, 'gdb may attach');
-				else log.warn({where}, 'Whoever reaches this address controls the guest: --gdb knows no password');
-				if (!software && !hardware)
-					log.warn('Breakpoints are reached by stepping here, which passes over much: guide, "Debugging"');
-			};
 			const crashDumped = (path: string, error?: VmmError) =>
 				print(2, error === undefined ? `openvmm: The guest's core dump is in "${path}"\n` : errorLine(error.toData()));
 			const halted = (end: VmEnd) => print(2, `openvmm: ${haltedText(end)}\n`);
 			const stuck = () => log.warn(haltedForGood);
-			const told = {prefetched, halted, stuck, crashDumped, debuggable};
-			return createVm(vm, {...told, stock, start: !vm.paused, inspect: () => logNodes(log), ...begin});
+			const told = {prefetched, halted, stuck, crashDumped};
+			return startMachine(config, {...told, stock, inspect: () => logNodes(log), ...begin}, log);
 		},
 		async claimPidFile(path) {
 			const {claimPidFile} = await import('./pid-file.ts');

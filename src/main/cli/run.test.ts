@@ -2,11 +2,11 @@ import {existsSync, mkdtempSync, readFileSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test from 'ava';
-import {type VmConfig, type VmOptions, vmConfig} from '#main/config';
+import {type VmOptions, vmConfig} from '#main/config';
 import type {VmEnd} from '#main/vm';
 import {VmmError} from '#support/errors';
 import {inspectTree, updateTree} from '#support/inspect';
-import {plainLogger} from './logger.ts';
+import {type Logger, plainLogger} from './logger.ts';
 import type {Machine} from './machine.ts';
 import {claimPidFile} from './pid-file.ts';
 import {type RunParts, runMachine} from './run.ts';
@@ -46,7 +46,7 @@ function stage(changes: Partial<Machine> = {}) {
 	const {promise: attached, resolve: attach} = Promise.withResolvers<TerminalOptions>();
 	const {promise: opened, resolve: open} = Promise.withResolvers<() => void>();
 	const parts: RunParts = {
-		createMachine: async () => machine,
+		createMachine: async () => ({machine, debuggerLeft: Promise.resolve()}),
 		openLog: async () => plainLogger('silent'),
 		claimPidFile: async (path) => claimPidFile(path),
 		attachTerminal: async (_machine, options) => {
@@ -162,7 +162,7 @@ test.serial('a signal while the machine is being built stops it once it is there
 	const built = Promise.withResolvers<void>();
 	const slow = {
 		...parts,
-		createMachine: (config: VmConfig) => built.promise.then(() => parts.createMachine(config, plainLogger('silent'))),
+		createMachine: (log: Logger) => built.promise.then(() => parts.createMachine(log)),
 	};
 	const result = run(slow);
 	process.kill(process.pid, 'SIGTERM');

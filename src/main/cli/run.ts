@@ -1,4 +1,4 @@
-import {checkConfig, checkProcessConfig, consolePort, type VmConfig} from '#main/config';
+import {checkConfig, checkProcessConfig, consolePort} from '#main/config';
 import type {VmEnd} from '#main/vm';
 import type {ErrorData} from '#support/errors';
 import {exitStatuses, statusOfError} from './exit-status.ts';
@@ -9,14 +9,15 @@ import type {PidFile} from './pid-file.ts';
 import {print} from './print.ts';
 import {errorLine, reportError} from './report.ts';
 import {type SignalWatch, watchSignals} from './signals.ts';
+import type {StartedMachine} from './start-machine.ts';
 import {stopMachines} from './stop-machines.ts';
 import type {Terminal, TerminalOptions} from './terminal.ts';
 import type {RunConfig} from './to-config.ts';
 
 /** What a run uses of the world, so that its control flow can be tested without one. */
 export interface RunParts {
-	/** Builds the machine, and starts it unless the configuration says `paused`. */
-	createMachine(config: VmConfig, log: Logger): Promise<Machine>;
+	/** Builds the machine that is configured, and starts it unless it is to wait. */
+	createMachine(log: Logger): Promise<StartedMachine<Machine>>;
 	openLog(config: RunConfig['process']): Promise<Logger>;
 	claimPidFile(path: string): Promise<PidFile>;
 	attachTerminal(machine: Machine, options: TerminalOptions): Promise<Terminal>;
@@ -76,7 +77,7 @@ async function runToEnd(
 	parts: RunParts,
 	{signals, failure, undo, giveBack}: Run,
 ): Promise<number> {
-	const machine = await parts.createMachine(config.vm, log);
+	const {machine, debuggerLeft} = await parts.createMachine(log);
 	log.info('Machine created');
 	try {
 		const {promise: quitStatus, resolve} = Promise.withResolvers<number>();
@@ -99,6 +100,7 @@ async function runToEnd(
 		return endStatus(end, log);
 	} finally {
 		await stopMachines([machine], giveBack);
+		await debuggerLeft;
 	}
 }
 

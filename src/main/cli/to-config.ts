@@ -88,7 +88,6 @@ export function toConfig(values: FlagValues, env: Environment, bootsWithoutKerne
 		},
 		guestResetLimit: read('guest-reset-limit', number(0, 1_000_000)),
 		paused: values.has('paused'),
-		gdb: read('gdb', parseGdb),
 		crashDumpPath: values.last('crash-dump-path'),
 	};
 	return {vm: vmConfig(given(options) as VmOptions), process: processConfig(values, env)};
@@ -170,6 +169,7 @@ function processConfig(values: FlagValues, env: Environment): ProcessConfig {
 	const pidFile = values.last('pidfile');
 	const name = values.last('name');
 	const controlSocket = values.last('control-socket');
+	const gdb = values.last('gdb');
 	const {OPENVMM_LOG: level = ''} = env;
 	return {
 		logLevel: level === '' ? (logFile === undefined ? 'warn' : 'info') : parseLogLevel(level),
@@ -177,6 +177,7 @@ function processConfig(values: FlagValues, env: Environment): ProcessConfig {
 		...(pidFile !== undefined && {pidFile}),
 		...(name !== undefined && {name: parseName(name)}),
 		...(controlSocket !== undefined && {controlSocket}),
+		...(gdb !== undefined && {gdb: parseGdb(gdb, '--gdb')}),
 	};
 }
 

@@ -10,8 +10,8 @@ import {type ConfigHost, linuxHost} from './host.ts';
 import {moduleFiles} from './module-files.ts';
 import {numaNodes} from './numa-config.ts';
 import {checkRange} from './numbers.ts';
-import type {ProcessConfig} from './process-config.ts';
-import type {BootConfig, GdbAddress, VmConfig} from './vm-config.ts';
+import type {GdbAddress, ProcessConfig} from './process-config.ts';
+import type {BootConfig, VmConfig} from './vm-config.ts';
 
 /** The bounds that {@link checkConfig} enforces. */
 export const limits = {...memoryLimits, maxProcessors: 1024, maxApicId: 0xffff_fffe, maxResets: 1_000_000} as const;
@@ -38,7 +38,6 @@ export function checkConfig(config: VmConfig, host: ConfigHost = linuxHost): Vmm
 			typeof action === 'string' ? undefined : checkRange(action.exit, `--guest-${event}-action exit`, 0, 255),
 		),
 		checkRange(config.guestResetLimit, '--guest-reset-limit', 0, limits.maxResets),
-		config.gdb && checkGdb(config.gdb, host),
 		config.crashDumpPath === undefined
 			? undefined
 			: checkPath(host, 'output', config.crashDumpPath, '--crash-dump-path'),
@@ -58,6 +57,7 @@ export function checkProcessConfig(config: ProcessConfig, host: ConfigHost = lin
 		config.controlSocket === undefined || config.controlSocket === 'none'
 			? undefined
 			: checkPath(host, 'listen', config.controlSocket, '--control-socket'),
+		config.gdb && checkGdb(config.gdb, host),
 	].filter((problem) => problem !== undefined);
 }
 

@@ -6,7 +6,6 @@ import type {
 	BootConfig,
 	DebugconConfig,
 	DeviceModuleConfig,
-	GdbAddress,
 	GuestActions,
 	IrqchipOption,
 	MemoryConfig,
@@ -40,7 +39,6 @@ export interface VmOptions {
 	readonly guestActions?: Partial<GuestActions>;
 	readonly guestResetLimit?: number;
 	readonly paused?: boolean;
-	readonly gdb?: GdbAddress;
 	readonly crashDumpPath?: string;
 	readonly pcie?: Partial<PcieConfig>;
 	readonly deviceModules?: readonly DeviceModuleConfig[];
@@ -77,7 +75,6 @@ export function vmConfig(options: VmOptions = {}): VmConfig {
 		},
 		guestResetLimit: options.guestResetLimit ?? defaultResetLimit,
 		paused: options.paused ?? false,
-		...(options.gdb && {gdb: options.gdb}),
 		...(options.crashDumpPath !== undefined && {crashDumpPath: options.crashDumpPath}),
 		...(options.pcie && {pcie: pcieConfig(options.pcie)}),
 		...(options.deviceModules && {deviceModules: options.deviceModules}),

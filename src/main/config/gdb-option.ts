@@ -1,6 +1,6 @@
 import {configError} from './errors.ts';
 import {parseNumber} from './numbers.ts';
-import type {GdbAddress} from './vm-config.ts';
+import type {GdbAddress} from './process-config.ts';
 
 const loopback = '127.0.0.1';
 

@@ -25,14 +25,13 @@ export {
 	type PcieSwitchConfig,
 } from './pcie-config.ts';
 export {parsePcieGenericInitiator, parsePcieRootComplex, parsePcieRootPort, parsePcieSwitch} from './pcie-option.ts';
-export {type LogLevel, logLevels, type ProcessConfig} from './process-config.ts';
+export {type GdbAddress, type LogLevel, logLevels, type ProcessConfig} from './process-config.ts';
 export {parseDebugcon, parseSerial} from './serial-option.ts';
 export type {
 	BootConfig,
 	DebugconConfig,
 	DeviceModuleConfig,
 	FlatMode,
-	GdbAddress,
 	GuestAction,
 	GuestActions,
 	IrqchipOption,

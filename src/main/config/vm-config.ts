@@ -113,11 +113,6 @@ export interface GuestActions {
 	readonly halt: GuestAction | 'none';
 }
 
-/** Where a debugger finds the machine. Whoever can connect controls the guest: there is no password. */
-export type GdbAddress =
-	/** An IP address, and a port; 0 lets the host choose. */
-	{readonly kind: 'tcp'; readonly host: string; readonly port: number} | {readonly kind: 'unix'; readonly path: string};
-
 /** Who emulates the interrupt controllers: KVM, or this process with KVM's local APICs. */
 export type IrqchipOption = 'kernel' | 'split';
 
@@ -150,8 +145,6 @@ export interface VmConfig {
 	readonly guestResetLimit: number;
 	/** Build everything and wait for `resume` before the first instruction. */
 	readonly paused: boolean;
-	/** Serve GDB there. */
-	readonly gdb?: GdbAddress;
 	/** Where a core dump of a guest that crashes goes. */
 	readonly crashDumpPath?: string;
 	readonly pcie?: PcieConfig;

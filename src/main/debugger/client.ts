@@ -1,7 +1,7 @@
 import type {Socket} from 'node:net';
-import {noBreakpoints, type VmEnd} from '#main/vm';
+import type {VmEnd} from '#main/vm';
 import {isVmmError} from '#support/errors';
-import type {DebugSupport} from '#vcpu-worker/debug';
+import {noBreakpoints} from '#vcpu-worker/debug';
 import {failure, findCommand, type Reply} from './commands/index.ts';
 import type {Debuggee} from './debuggee.ts';
 import {type ClientEvent, framePacket, PacketReader} from './protocol/index.ts';
@@ -26,10 +26,10 @@ export class Client {
 	#lastReply: Uint8Array = new Uint8Array(0);
 	#leaving = false;
 
-	constructor(socket: Socket, machine: Debuggee, support: DebugSupport) {
+	constructor(socket: Socket, machine: Debuggee) {
 		this.#socket = socket;
 		this.#machine = machine;
-		this.#session = new Session(machine, support, (reply) => this.#send(reply));
+		this.#session = new Session(machine, (reply) => this.#send(reply));
 	}
 
 	/** Serves the client; resolves when it has gone. @throws VmmError when the machine cannot be debugged */
@@ -70,6 +70,11 @@ export class Client {
 			// A client that reads nothing does not keep the machine's owner waiting.
 			this.#socket.setTimeout(farewellMs, () => this.#socket.destroy());
 		});
+	}
+
+	/** Ends the connection. */
+	drop(): void {
+		this.#socket.destroy();
 	}
 
 	async #take(event: ClientEvent): Promise<void> {

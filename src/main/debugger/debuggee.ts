@@ -6,6 +6,7 @@ export type Debuggee = Pick<
 	| 'state'
 	| 'processors'
 	| 'memory'
+	| 'debugSupport'
 	| 'readRegisters'
 	| 'writeRegisters'
 	| 'attachDebugger'

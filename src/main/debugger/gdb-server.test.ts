@@ -117,9 +117,10 @@ test('Ctrl-C stops a running guest, and a crash and the end are told', async (t)
 	machine.state = 'paused';
 	client.send('$c#63');
 	await until(() => machine.state === 'running');
-	await server.close({kind: 'exit', status: 7});
+	machine.end({kind: 'exit', status: 7});
 	t.is(await client.reply(), 'W07');
 	await client.closed();
+	await server.closed;
 });
 
 test('detaching takes the breakpoints away and lets the guest run', async (t) => {

@@ -1,9 +1,7 @@
 import {rmSync, statSync} from 'node:fs';
 import type {Server, Socket} from 'node:net';
 import type {GdbAddress} from '#main/config';
-import type {VmEnd} from '#main/vm';
 import {isVmmError} from '#support/errors';
-import type {DebugSupport} from '#vcpu-worker/debug';
 import {Client} from './client.ts';
 import type {Debuggee} from './debuggee.ts';
 import {debuggerError} from './errors.ts';
@@ -11,39 +9,50 @@ import {debuggerError} from './errors.ts';
 /** Takes 6 ms to load, in the file that every machine's start loads, and few machines are debugged. */
 const net = () => process.getBuiltinModule('node:net');
 
-/** Lets a debugger attach to a machine: one at a time, any number after each other. */
+/**
+ * Lets debuggers attach to a machine, until it is over: one at a time, any number after each other.
+ * @throws GDB_LISTEN_FAILED, and what {@link Vm.debugSupport} throws
+ */
+export async function serveGdb(machine: Debuggee, address: GdbAddress): Promise<GdbServer> {
+	// What it finds out is needed for the first breakpoint: a client should not have to wait for it, nor meet its failure.
+	machine.debugSupport();
+	const server = net().createServer();
+	try {
+		if (address.kind === 'unix') await removeStale(address.path);
+		await new Promise<void>((resolve, reject) => {
+			server.once('error', reject);
+			const where = address.kind === 'unix' ? {path: address.path} : {host: address.host, port: address.port};
+			server.listen(where, resolve);
+		});
+	} catch (error) {
+		const reason = (error as NodeJS.ErrnoException).code ?? String(error);
+		throw debuggerError('GDB_LISTEN_FAILED', {where: addressText(address), reason}, {cause: error});
+	}
+	// A connection that fails while it is accepted is no client.
+	server.on('error', () => {});
+	return new GdbServer(server, machine);
+}
+
+/** The open socket that debuggers attach by. */
 export class GdbServer {
+	/** Resolves when nobody listens any more and no debugger is connected: one that was has been told of the machine's end. */
+	readonly closed: Promise<void>;
 	readonly #server: Server;
 	readonly #machine: Debuggee;
-	readonly #support: DebugSupport;
 	#client: Client | undefined;
 
-	private constructor(server: Server, machine: Debuggee, support: DebugSupport) {
+	/** @internal See {@link serveGdb}. */
+	constructor(server: Server, machine: Debuggee) {
 		this.#server = server;
 		this.#machine = machine;
-		this.#support = support;
+		this.closed = new Promise((resolve) => server.once('close', () => resolve()));
 		// Further clients are turned away at once, instead of waiting for an answer.
 		server.maxConnections = 1;
 		server.on('connection', (socket) => void this.#serve(socket));
-	}
-
-	/** Listens. @throws GDB_LISTEN_FAILED */
-	static async listen(address: GdbAddress, machine: Debuggee, support: DebugSupport): Promise<GdbServer> {
-		const server = net().createServer();
-		try {
-			if (address.kind === 'unix') await removeStale(address.path);
-			await new Promise<void>((resolve, reject) => {
-				server.once('error', reject);
-				const where = address.kind === 'unix' ? {path: address.path} : {host: address.host, port: address.port};
-				server.listen(where, resolve);
-			});
-		} catch (error) {
-			const reason = (error as NodeJS.ErrnoException).code ?? String(error);
-			throw debuggerError('GDB_LISTEN_FAILED', {where: addressText(address), reason}, {cause: error});
-		}
-		// A connection that fails while it is accepted is no client.
-		server.on('error', () => {});
-		return new GdbServer(server, machine, support);
+		void machine.ended.then((end) => {
+			server.close();
+			return this.#client?.over(end);
+		});
 	}
 
 	/** Where it listens: a path, or an IP address and the port that the host may have chosen. */
@@ -53,14 +62,15 @@ export class GdbServer {
 		return `${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
 	}
 
-	/** The machine is over: tells the client and stops listening. */
-	async close(end: VmEnd): Promise<void> {
+	/** Stops serving while the machine goes on: a debugger that is attached loses its connection. Idempotent. */
+	close(): Promise<void> {
 		this.#server.close();
-		await this.#client?.over(end);
+		this.#client?.drop();
+		return this.closed;
 	}
 
 	async #serve(socket: Socket): Promise<void> {
-		const client = new Client(socket, this.#machine, this.#support);
+		const client = new Client(socket, this.#machine);
 		this.#client = client;
 		try {
 			await client.serve();

@@ -4,8 +4,8 @@ import {createServer} from 'node:net';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test from 'ava';
-import {GdbServer} from './index.ts';
-import {attached, checksum, native, RawClient, StillMachine, served, until} from './testing/index.ts';
+import {serveGdb} from './index.ts';
+import {attached, checksum, RawClient, StillMachine, served, until} from './testing/index.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'openvmm-gdb-hostile-'));
 test.after.always(() => rmSync(folder, {recursive: true}));
@@ -114,14 +114,14 @@ test('a socket that somebody listens on is not taken away', async (t) => {
 	const other = createServer();
 	await new Promise<void>((resolve) => other.listen(path, resolve));
 	const machine = new StillMachine();
-	const error = await t.throwsAsync(GdbServer.listen({kind: 'unix', path}, machine, native), {
+	const error = await t.throwsAsync(serveGdb(machine, {kind: 'unix', path}), {
 		code: 'GDB_LISTEN_FAILED',
 	});
 	t.regex(error.message, /EADDRINUSE/);
 	await new Promise((resolve) => other.close(resolve));
-	const server = await GdbServer.listen({kind: 'tcp', host: '127.0.0.1', port: 0}, machine, native);
+	const server = await serveGdb(machine, {kind: 'tcp', host: '127.0.0.1', port: 0});
 	t.regex(server.where, /^127\.0\.0\.1:[1-9]\d*$/);
-	await server.close({kind: 'stopped'});
+	await server.close();
 });
 
 test('a socket that a killed process left behind is replaced', async (t) => {
@@ -129,7 +129,7 @@ test('a socket that a killed process left behind is replaced', async (t) => {
 	const program = `require('node:net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`;
 	await new Promise((resolve) => spawn(process.execPath, ['-e', program]).once('exit', resolve));
 	t.true(existsSync(path));
-	const server = await GdbServer.listen({kind: 'unix', path}, new StillMachine(), native);
+	const server = await serveGdb(new StillMachine(), {kind: 'unix', path});
 	t.is(await (await RawClient.connect(path)).ask('qC'), 'QC1');
-	await server.close({kind: 'stopped'});
+	await server.close();
 });

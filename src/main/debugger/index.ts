@@ -1,2 +1,2 @@
 export type {Debuggee} from './debuggee.ts';
-export {GdbServer} from './gdb-server.ts';
+export {type GdbServer, serveGdb} from './gdb-server.ts';

@@ -1,5 +1,5 @@
-import type {DebugHit, GuestStop, Step} from '#main/vm';
-import type {DebugSupport} from '#vcpu-worker/debug';
+import type {GuestStop} from '#main/vm';
+import type {DebugHit, Step} from '#vcpu-worker/debug';
 import type {ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
 import {BreakpointTable} from './breakpoints/index.ts';
 import type {Debuggee} from './debuggee.ts';
@@ -30,9 +30,9 @@ export class Session {
 	#untold: DebugHit[] = [];
 
 	/** @param send - sends a stop reply */
-	constructor(machine: Debuggee, support: DebugSupport, send: (reply: string) => void) {
+	constructor(machine: Debuggee, send: (reply: string) => void) {
 		this.machine = machine;
-		this.breakpoints = new BreakpointTable(support);
+		this.breakpoints = new BreakpointTable(machine.debugSupport());
 		this.#send = send;
 		this.lastStop = stopReply({kind: 'debug', hits: []}, {vcpu: 0, names: false});
 	}

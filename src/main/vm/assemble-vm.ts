@@ -23,7 +23,6 @@ import {type MachinePlan, planMachine, unitsFor} from './machine-plan.ts';
 import {breakpointsUnit, devicesUnit, haltWatchUnit, memoryUnit, TimeUnit, vcpusUnit} from './units/index.ts';
 import {VcpuGroup} from './vcpu-group.ts';
 import {Vm} from './vm.ts';
-import type {VmEnd} from './vm-end.ts';
 import {type OwnDevices, wireMachine} from './wire-machine.ts';
 import {openVcpus, wireVcpus} from './wire-vcpus.ts';
 
@@ -34,9 +33,6 @@ const defaultMailboxSpins = 2_000;
 export interface AssembledVm {
 	readonly vm: Vm;
 	readonly devices: DeviceThread;
-	readonly partition: Partition;
-	/** What is to be closed when the machine is over, before its host resources are released. */
-	readonly closing: ((end: VmEnd) => Promise<void>)[];
 }
 
 /** What has been taken, to be given back where the machine does not come to be: the workers before what they use. */
@@ -113,7 +109,6 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 		time.choose(options.clock ?? 'catch-up');
 		machine.control(generationIdName, newGeneration());
 	}
-	const closing: AssembledVm['closing'] = [];
 	const vm = new Vm({
 		machine,
 		memory,
@@ -137,12 +132,10 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 			const isHalted = () => haltWatch.isHalted;
 			return machineTree({config, machine, ram, partition, vcpus: threads, devices, state, isHalted}, options.inspect);
 		},
-		release: async (end) => {
-			for (const close of closing) await close(end);
-			await taken.host.disposeAsync();
-		},
+		debugSupport: () => partition.debugSupport(),
+		release: () => taken.host.disposeAsync(),
 	});
-	return {vm, devices, partition, closing};
+	return {vm, devices};
 }
 
 /** The modules of a user's own devices. What is wrong with them is met where the promise is awaited. */

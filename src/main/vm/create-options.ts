@@ -3,7 +3,6 @@ import type {OpenSnapshot} from '#main/snapshot';
 import type {MachineWorkers} from '#main/workers';
 import type {VmmError} from '#support/errors';
 import type {Children} from '#support/inspect';
-import type {DebugSupport} from '#vcpu-worker/debug';
 import type {Hypervisor} from '#vcpu-worker/hypervisor';
 import type {VmEnd} from './vm-end.ts';
 
@@ -25,8 +24,6 @@ export interface CreateOptions {
 	readonly stuck?: () => void;
 	/** Called when the guest has crashed and `crashDumpPath` is set: with what went wrong or why there is no dump, if so. */
 	readonly crashDumped?: (path: string, error?: VmmError) => void;
-	/** Called when a debugger can attach: the path or address to connect to, and what stops the guest here. */
-	readonly debuggable?: (where: string, support: DebugSupport) => void;
 	/** How long the device worker looks for work before it sleeps, in nanoseconds. */
 	readonly pollNs?: number;
 	/** How often a vCPU's thread looks at a mailbox reply before it sleeps. */

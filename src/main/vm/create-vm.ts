@@ -8,15 +8,8 @@ import type {Vm} from './vm.ts';
  * @throws VmmError for whatever the host cannot give or the configuration gets wrong; nothing is left behind
  */
 export async function createVm(config: VmConfig, options: CreateOptions = {}): Promise<Vm> {
-	const {vm, devices, partition, closing} = await assembleVm(config, options);
+	const {vm, devices} = await assembleVm(config, options);
 	try {
-		if (config.gdb !== undefined) {
-			const {GdbServer} = await import('#main/debugger');
-			const support = partition.debugSupport();
-			const server = await GdbServer.listen(config.gdb, vm, support);
-			closing.push((end) => server.close(end));
-			options.debuggable?.(server.where, support);
-		}
 		await (options.start ? vm.start() : devices.ready());
 		return vm;
 	} catch (error) {

@@ -1,13 +1,6 @@
-import type {DebugPlan} from '#vcpu-worker/debug';
+import {type Breakpoints, type DebugHit, type DebugPlan, noBreakpoints, type Step} from '#vcpu-worker/debug';
 import {vmError} from './errors.ts';
-import {
-	type Breakpoints,
-	type DebugHit,
-	type GuestStop,
-	noBreakpoints,
-	type Step,
-	type StopListener,
-} from './guest-stop.ts';
+import type {GuestStop, StopListener} from './guest-stop.ts';
 
 /** A machine's side of the debugger that is attached to it, if one is. */
 export class DebugControl {

@@ -1,9 +1,9 @@
 import type {ClockPolicy} from '#main/config';
+import type {Breakpoints, Step} from '#vcpu-worker/debug';
 import type {StopReason} from '#vcpu-worker/protocol';
 import {vmError} from './errors.ts';
 import {failureData} from './failure-data.ts';
 import {type AfterEvent, afterEvent} from './guest-event.ts';
-import type {Breakpoints, Step} from './guest-stop.ts';
 import {ResetGuard} from './reset-guard.ts';
 import {tearDown, within} from './tear-down.ts';
 import type {VmEnd, VmState} from './vm-end.ts';
@@ -322,7 +322,7 @@ export class Lifecycle {
 			{name: 'what is in flight', run: () => (wasRunning ? devices.supervise(this.#halt()) : undefined)},
 			{name: "the devices' thread", run: () => devices.supervise(devices.dispose())},
 			{name: "the processors' threads", run: () => vcpus.dispose()},
-			{name: 'what the host gave', run: () => release(end), needsAll: true},
+			{name: 'what the host gave', run: () => release(), needsAll: true},
 		]);
 		this.#end(last);
 	}

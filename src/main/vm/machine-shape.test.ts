@@ -162,7 +162,6 @@ const cases = {
 	guestActions: [[{guestActions: {reset: 'halt'}}, {hostOnly: 'what the host does when the guest has ended'}]],
 	guestResetLimit: [[{guestResetLimit: 3}, {hostOnly: 'when the host has had enough'}]],
 	paused: [[{paused: true}, {hostOnly: 'when the owner lets it run'}]],
-	gdb: [[{gdb: {kind: 'unix', path: '/x'}}, {hostOnly: 'who looks at it'}]],
 	crashDumpPath: [[{crashDumpPath: '/x'}, {hostOnly: 'where a dump goes'}]],
 	pcie: [
 		[ofComplex({name: 'rc0', endBus: 7}), /pcie\.rootComplexes\.0\.endBus 15, asked for 7/],
@@ -224,8 +223,8 @@ test('the same machine is not refused, and nothing of the host is in its shape',
 	const serial = {com1: {kind: 'file', path: '/host/one'}, com2: {kind: 'listen-unix', path: '/host/two'}} as const;
 	const debugcon = {port: 0xe9, backend: {kind: 'file', path: '/host/three'}} as const;
 	const memory = {...saved.memory, file: '/host/four'};
-	const more = {serial, debugcon, memory, crashDumpPath: '/host/five', gdb: {kind: 'unix', path: '/host/six'}} as const;
-	const modules = [{...module, options: {...module.options, log: '/host/seven'}}];
+	const more = {serial, debugcon, memory, crashDumpPath: '/host/five'} as const;
+	const modules = [{...module, options: {...module.options, log: '/host/six'}}];
 	const {shape} = await shapeOf({...saved, ...more, deviceModules: modules});
 	t.notRegex(JSON.stringify(asJson(shape)), /host\/|own\.mjs|a\.log/);
 });

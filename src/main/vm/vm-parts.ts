@@ -4,6 +4,7 @@ import type {GuestActions} from '#main/config';
 import type {GuestRam, RamProgress} from '#main/memory';
 import type {InspectNode} from '#support/inspect';
 import type {SavedUnits, StateUnits} from '#support/state-units';
+import type {DebugSupport} from '#vcpu-worker/debug';
 import type {DebugControl} from './debug-control.ts';
 import type {DeviceThread} from './device-thread.ts';
 import type {HaltWatch} from './halt-watch.ts';
@@ -24,6 +25,8 @@ export interface VmParts {
 	/** What {@link memory} is made of. */
 	readonly ram: GuestRam;
 	readonly debug: DebugControl;
+	/** What stops a guest here. */
+	readonly debugSupport: () => DebugSupport;
 	readonly devices: DeviceThread;
 	readonly hotPlug: HotPlug;
 	/** Writes a snapshot of the machine at rest, whose units have saved `units`. */
@@ -46,5 +49,5 @@ export interface VmParts {
 	/** What there is to see, given how to ask for the machine's state. */
 	readonly tree: (state: () => VmState) => InspectNode;
 	/** Releases host resources, after the threads have ended. */
-	readonly release: (end: VmEnd) => void | Promise<void>;
+	readonly release: () => void | Promise<void>;
 }

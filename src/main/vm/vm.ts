@@ -5,9 +5,10 @@ import type {ClockPolicy} from '#main/config';
 import {pmName} from '#main/machine';
 import type {RamProgress} from '#main/memory';
 import {type InspectNode, type InspectOptions, type InspectResult, inspectTree, updateTree} from '#support/inspect';
+import type {Breakpoints, DebugSupport, Step} from '#vcpu-worker/debug';
 import type {ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
 import {vmError} from './errors.ts';
-import type {Breakpoints, Step, StopListener} from './guest-stop.ts';
+import type {StopListener} from './guest-stop.ts';
 import type {ComingDevice} from './hot-plug.ts';
 import {Lifecycle} from './lifecycle.ts';
 import type {VmEnd, VmState} from './vm-end.ts';
@@ -31,6 +32,7 @@ export class Vm {
 	readonly #parts: VmParts;
 	readonly #life: Lifecycle;
 	readonly #tree: InspectNode;
+	#debugSupport: DebugSupport | undefined;
 
 	/** @internal Machines are made with `createVm`. */
 	constructor(parts: VmParts) {
@@ -160,6 +162,12 @@ export class Vm {
 	/** Changes a processor's registers. @throws VM_RUNNING, VM_STOPPED, and VmmError for what no processor can hold */
 	writeRegisters(vcpu: number, changes: RegisterChanges): Promise<void> {
 		return this.#life.whileStill('its registers', () => this.#parts.vcpus.at(vcpu).writeRegisters(changes));
+	}
+
+	/** What stops the guest for a debugger on this host. The first call may take milliseconds. @throws VmmError */
+	debugSupport(): DebugSupport {
+		this.#debugSupport ??= this.#parts.debugSupport();
+		return this.#debugSupport;
 	}
 
 	/**

@@ -1,5 +1,10 @@
-import type {Breakpoints, DebugHit} from '#main/vm';
-import {type DebugSupport, type HardwareBreakpoint, maxHardwareBreakpoints} from '#vcpu-worker/debug';
+import {
+	type Breakpoints,
+	type DebugHit,
+	type DebugSupport,
+	type HardwareBreakpoint,
+	maxHardwareBreakpoints,
+} from '#vcpu-worker/debug';
 import {watchPieces} from './watch-pieces.ts';
 
 /** Types of `Z` packets (GDB manual, appendix E.2). */

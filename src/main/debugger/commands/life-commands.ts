@@ -21,7 +21,7 @@ export const restart: Command = async (session) => {
 
 /** `k`: ends the machine. Not answered. */
 export const kill: Command = (session) => {
-	// The machine waits for this connection to close: it cannot be waited for here.
+	// Its end closes this connection.
 	void session.machine.stop();
 	return undefined;
 };

@@ -72,7 +72,7 @@ const monitorCommands: readonly MonitorCommand[] = [
 		name: 'quit',
 		help: 'end the machine',
 		run({machine}) {
-			// The machine waits for this connection to close: it cannot be waited for here.
+			// Its end closes this connection: the answer goes first.
 			void machine.stop();
 			return '';
 		},

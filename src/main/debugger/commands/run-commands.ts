@@ -1,4 +1,4 @@
-import type {Step} from '#main/vm';
+import type {Step} from '#vcpu-worker/debug';
 import {parseAddress} from '../protocol/index.ts';
 import type {Session} from '../session.ts';
 import {parseThread} from '../threads.ts';

@@ -2,22 +2,18 @@ import {mkdtempSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import type {ExecutionContext} from 'ava';
-import {GdbServer} from '../gdb-server.ts';
+import {serveGdb} from '../gdb-server.ts';
 import {RawClient} from './raw-client.ts';
 import {StillMachine} from './still-machine.ts';
-
-/** A host where everything stops a guest. */
-export const native = {software: true, hardware: true};
 
 /** A machine that stands still, and the server of its debugger on a Unix socket. */
 export async function served(t: ExecutionContext) {
 	const folder = mkdtempSync(join(tmpdir(), 'openvmm-gdb-server-'));
 	const path = join(folder, 'socket');
 	const machine = new StillMachine();
-	const server = await GdbServer.listen({kind: 'unix', path}, machine, native);
-	machine.stopped = () => void server.close({kind: 'stopped'});
+	const server = await serveGdb(machine, {kind: 'unix', path});
 	t.teardown(async () => {
-		await server.close({kind: 'stopped'});
+		await server.close();
 		rmSync(folder, {recursive: true});
 	});
 	return {folder, path, machine, server};

@@ -1,5 +1,6 @@
 import {MappedMemory} from '#devices/guest-memory';
-import type {Breakpoints, GuestStop, Step, StopListener, VmEnd, VmState} from '#main/vm';
+import type {GuestStop, StopListener, VmEnd, VmState} from '#main/vm';
+import type {Breakpoints, Step} from '#vcpu-worker/debug';
 import type {ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
 import {sampleRegisters} from '#vcpu-worker/registers/testing';
 import {vmError} from '../../vm/errors.ts';
@@ -16,20 +17,27 @@ export class StillMachine implements Debuggee {
 	readonly processors = 2;
 	readonly memory: MappedMemory;
 	readonly runs: AskedRun[] = [];
-	readonly ended = new Promise<VmEnd>(() => {});
+	readonly ended: Promise<VmEnd>;
 	state: VmState = 'running';
 	resets = 0;
 	nmis = 0;
 	detached = 0;
-	/** Called by `stop`. */
-	stopped: () => void = () => {};
+	/** Ends the machine. */
+	readonly end: (end: VmEnd) => void;
 	readonly #registers: ProcessorRegisters[] = [sampleRegisters({}), sampleRegisters({general: {rip: 0x2000n}})];
 	#listener: StopListener | undefined;
 
 	constructor() {
 		const length = 0x10_0000;
 		const buffer = new SharedArrayBuffer(length);
+		const {promise, resolve} = Promise.withResolvers<VmEnd>();
+		[this.ended, this.end] = [promise, resolve];
 		this.memory = new MappedMemory([{gpa: 0, length, buffer, bufferOffset: 0, hostAddress: 0n}]);
+	}
+
+	/** As on a host where everything stops a guest. */
+	debugSupport() {
+		return {software: true, hardware: true};
 	}
 
 	/** The guest comes to stand still. */
@@ -76,6 +84,6 @@ export class StillMachine implements Debuggee {
 	async stop(): Promise<void> {
 		this.state = 'stopped';
 		// Like a machine, whose threads end first.
-		setImmediate(() => this.stopped());
+		setImmediate(() => this.end({kind: 'stopped'}));
 	}
 }

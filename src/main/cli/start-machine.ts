@@ -1,0 +1,37 @@
+import type {CreateOptions, Vm} from '#main/vm';
+import {publicApi} from '#main/workers';
+import type * as PublicApi from '../index.ts';
+import type {Logger} from './logger.ts';
+import type {RunConfig} from './to-config.ts';
+
+/** A machine that has been built, and runs unless it is to wait. */
+export interface StartedMachine<M = Vm> {
+	readonly machine: M;
+	/** Resolves when a debugger that was attached has heard of the machine's end. */
+	readonly debuggerLeft: Promise<void>;
+}
+
+/** Builds a machine, opens its debugger's socket where one is wanted, and starts it unless the configuration says `paused`. */
+export async function startMachine(config: RunConfig, options: CreateOptions, log: Logger): Promise<StartedMachine> {
+	const {
+		vm: {paused},
+		process: {gdb},
+	} = config;
+	const {createVm, serveGdb} = (await import(publicApi.href)) as typeof PublicApi;
+	if (gdb === undefined)
+		return {machine: await createVm(config.vm, {...options, start: !paused}), debuggerLeft: Promise.resolve()};
+	const machine = await createVm(config.vm, options);
+	try {
+		const {where, closed} = await serveGdb(machine, gdb);
+		if (gdb.kind === 'unix' || /^(127\.|\[::1\])/.test(where)) log.info({where}, 'gdb may attach');
+		else log.warn({where}, 'Whoever reaches this address controls the guest: --gdb knows no password');
+		const {software, hardware} = machine.debugSupport();
+		if (!software && !hardware)
+			log.warn('Breakpoints are reached by stepping here, which passes over much: guide, "Debugging"');
+		if (!paused) await machine.start();
+		return {machine, debuggerLeft: closed};
+	} catch (error) {
+		await machine.stop();
+		throw error;
+	}
+}
