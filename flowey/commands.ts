@@ -3,6 +3,7 @@
 import type {Command} from './core/index.ts';
 import {benchCommand} from './pipelines/bench.ts';
 import {buildCommand} from './pipelines/build.ts';
+import {circlesCommand} from './pipelines/circles.ts';
 import {declarationsCommand} from './pipelines/declarations.ts';
 import {incubatorCommand} from './pipelines/incubator.ts';
 import {linuxCommand} from './pipelines/linux.ts';
@@ -12,6 +13,7 @@ import {testCommand} from './pipelines/test.ts';
 export const COMMANDS: readonly Command[] = [
 	buildCommand,
 	declarationsCommand,
+	circlesCommand,
 	testCommand,
 	linuxCommand,
 	benchCommand,

@@ -1,10 +1,10 @@
-import type {AccessSize, DeviceFront} from '#devices/device';
+import type {AccessSize, AnyDeviceModel, DeviceFront, DeviceServices} from '#devices/device';
 import type {BusTarget} from '#devices/io-bus';
 import {errorTable} from '#support/errors';
 import type {MailboxCaller} from '#support/mailbox';
 import {lock, lockPatienceMs, type StructView, unlock} from '#support/shared-memory';
 import {deviceFailure} from './guarded-back.ts';
-import {DeviceHeader} from './layout.ts';
+import {DeviceHeader, type PlacedDevice} from './layout.ts';
 
 type Header = StructView<(typeof DeviceHeader)['fields']>;
 const lockWord = DeviceHeader.word('lock');
@@ -16,6 +16,18 @@ const targetError = errorTable({
 			"Its code, or that of a device that it has called by a line, does not come back: look in the device's own module",
 	}),
 });
+
+/** A device as one thread has it. */
+export interface AttachedDevice {
+	readonly placed: PlacedDevice;
+	readonly model: AnyDeviceModel;
+	// biome-ignore lint/suspicious/noExplicitAny: the state's type is the model's own
+	readonly state: any;
+	readonly header: StructView<(typeof DeviceHeader)['fields']>;
+	readonly services: DeviceServices;
+	readonly front: DeviceFront;
+	readonly target: SharedTarget;
+}
 
 /** A device served on the calling thread, over its shared state, under its lock. */
 export class SharedTarget implements BusTarget {

@@ -1,4 +1,4 @@
-import type {AnyDeviceModel, DeviceCommand, DeviceFront, DeviceServices, MachineEvent} from '#devices/device';
+import type {DeviceCommand, DeviceServices, MachineEvent} from '#devices/device';
 import type {GuestMemory} from '#devices/guest-memory';
 import {type InterruptController, type InterruptLine, InterruptLines, type LineSource} from '#devices/interrupts';
 import {type BusTarget, IoBus, UnclaimedCounters} from '#devices/io-bus';
@@ -6,8 +6,8 @@ import {functionsOf, type PciFabric} from '#devices/pci/fabric';
 import {powerOnState} from '#devices/pci/function';
 import {VmTime} from '#devices/vm-time';
 import {Doorbell, type MailboxCaller} from '#support/mailbox';
-import type {Decoded, StructView} from '#support/shared-memory';
-import {RemoteTarget, SharedTarget} from './attached-device.ts';
+import type {Decoded} from '#support/shared-memory';
+import {type AttachedDevice, RemoteTarget, SharedTarget} from './attached-device.ts';
 import {DeviceInputs} from './device-inputs.ts';
 import {askForReset, resetDone} from './device-reset.ts';
 import {DeviceHeader, type MachineLayout, type ModelFinder, type PlacedDevice} from './layout.ts';
@@ -22,18 +22,6 @@ export interface MachineHost {
 	readonly memory: GuestMemory;
 	/** Makes the boot processor look for a device's request; a device's back makes some while every processor sleeps. */
 	readonly alertBootCpu?: () => void;
-}
-
-/** A device as one thread has it. */
-export interface AttachedDevice {
-	readonly placed: PlacedDevice;
-	readonly model: AnyDeviceModel;
-	// biome-ignore lint/suspicious/noExplicitAny: the state's type is the model's own
-	readonly state: any;
-	readonly header: StructView<(typeof DeviceHeader)['fields']>;
-	readonly services: DeviceServices;
-	readonly front: DeviceFront;
-	readonly target: SharedTarget;
 }
 
 /** One thread's devices, bus and clock over a machine's shared buffers. */

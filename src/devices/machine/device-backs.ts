@@ -1,6 +1,7 @@
 import {MailboxServer} from '#support/mailbox';
 import type {Reactor} from '#support/reactor';
-import type {AttachedDevice, AttachedMachine} from './attached-machine.ts';
+import type {AttachedDevice} from './attached-device.ts';
+import type {AttachedMachine} from './attached-machine.ts';
 import {isResetting, takeReset} from './device-reset.ts';
 import {type DeviceFailed, deviceFailure, GuardedBack} from './guarded-back.ts';
 import {DeviceHeader} from './layout.ts';

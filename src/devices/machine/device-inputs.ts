@@ -1,5 +1,5 @@
 import type {InterruptController} from '#devices/interrupts';
-import type {AttachedDevice} from './attached-machine.ts';
+import type {AttachedDevice} from './attached-device.ts';
 
 type Inputs = Pick<InterruptController, 'setLine'>;
 

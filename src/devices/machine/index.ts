@@ -1,4 +1,5 @@
-export {type AttachedDevice, AttachedMachine, type MachineHost} from './attached-machine.ts';
+export type {AttachedDevice} from './attached-device.ts';
+export {AttachedMachine, type MachineHost} from './attached-machine.ts';
 export {DeviceBacks} from './device-backs.ts';
 export {type DeviceShape, deviceShape} from './device-shape.ts';
 export {deviceAt, withDevice, withoutDevice} from './hot-plug.ts';

@@ -2,7 +2,7 @@ import type {AccessSize} from '#devices/device';
 import type {UnclaimedCounters} from '#devices/io-bus';
 import {assignResources} from '#devices/pci/assignment';
 import {PciFabric} from '#devices/pci/fabric';
-import type {AttachedDevice} from './attached-machine.ts';
+import type {AttachedDevice} from './attached-device.ts';
 import {isResetting} from './device-reset.ts';
 import {complexesOf} from './pci-complexes.ts';
 

@@ -1,5 +1,5 @@
 import {restoreStruct, type SavedStruct, saveStruct, stateError} from '#support/saved-state';
-import type {AttachedDevice} from './attached-machine.ts';
+import type {AttachedDevice} from './attached-device.ts';
 
 /** A device's state as it is written to a snapshot. */
 export interface SavedDevice extends SavedStruct {

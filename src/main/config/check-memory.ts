@@ -2,8 +2,8 @@ import type {VmmError} from '#support/errors';
 import {checkPath} from './check-path.ts';
 import {configError} from './errors.ts';
 import type {ConfigHost} from './host.ts';
+import type {MemoryConfig} from './memory-config.ts';
 import {memoryConflicts} from './memory-option.ts';
-import type {MemoryConfig} from './vm-config.ts';
 
 /** The bounds of a machine's memory, in bytes. */
 export const memoryLimits = {

@@ -1,4 +1,5 @@
 import type {DeviceInstance} from '#devices/device';
+import type {MemoryConfig} from './memory-config.ts';
 import type {NumaConfig, NumaDistance} from './numa-config.ts';
 import type {NumaNodeOptions} from './numa-option.ts';
 import type {PcieConfig} from './pcie-config.ts';
@@ -8,7 +9,6 @@ import type {
 	DeviceModuleConfig,
 	GuestActions,
 	IrqchipOption,
-	MemoryConfig,
 	ProcessorConfig,
 	SerialConfig,
 	VmConfig,

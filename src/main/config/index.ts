@@ -10,6 +10,7 @@ export {formatBytes} from './format-bytes.ts';
 export {parseGdb} from './gdb-option.ts';
 export {parseGuestAction, parseHaltAction} from './guest-action.ts';
 export {type ConfigHost, linuxHost, type PathKind} from './host.ts';
+export type {MemoryConfig} from './memory-config.ts';
 export {parseMemory} from './memory-option.ts';
 export {parseMemorySize} from './memory-size.ts';
 export {type ModuleFile, moduleFiles} from './module-files.ts';
@@ -35,7 +36,6 @@ export type {
 	GuestAction,
 	GuestActions,
 	IrqchipOption,
-	MemoryConfig,
 	ProcessorConfig,
 	SerialConfig,
 	VmConfig,

@@ -1,7 +1,7 @@
 import {configError} from './errors.ts';
 import {type KeyTable, type KeyValues, parseKeyValues} from './key-value.ts';
+import type {MemoryConfig} from './memory-config.ts';
 import {parseMemorySize} from './memory-size.ts';
-import type {MemoryConfig} from './vm-config.ts';
 
 /** The keys of `--memory`. */
 export const memoryKeys = {

@@ -1,8 +1,8 @@
-import type {MemoryConfig, VmConfig} from './vm-config.ts';
+import type {MemoryConfig} from './memory-config.ts';
 
 /** One NUMA node of the machine: memory, processors, either or none. */
 export interface NumaNodeConfig {
-	/** Like the memory of a machine without nodes, but that 0 bytes are none, and that there is no file. */
+	/** 0 bytes are none. It has no file. */
 	readonly memory: MemoryConfig;
 	/** The host's node that the memory comes from, and no other. */
 	readonly hostNode?: number;
@@ -26,5 +26,10 @@ export interface NumaConfig {
 }
 
 /** The machine's nodes; all of it is one where it has none of its own. */
-export const numaNodes = ({numa, memory}: Pick<VmConfig, 'numa' | 'memory'>): readonly NumaNodeConfig[] =>
-	numa?.nodes ?? [{memory}];
+export const numaNodes = ({
+	numa,
+	memory,
+}: {
+	readonly numa?: NumaConfig;
+	readonly memory: MemoryConfig;
+}): readonly NumaNodeConfig[] => numa?.nodes ?? [{memory}];

@@ -1,6 +1,7 @@
 import type {DeviceInstance} from '#devices/device';
 import type {SerialBackendConfig} from '#devices/serial-backends';
 import type {SmtOption, X2ApicOption} from '#main/topology';
+import type {MemoryConfig} from './memory-config.ts';
 import type {NumaConfig} from './numa-config.ts';
 import type {PcieConfig} from './pcie-config.ts';
 
@@ -15,24 +16,6 @@ export interface ProcessorConfig {
 	readonly x2apic: X2ApicOption;
 	/** Added to every APIC id, to test guests whose APIC ids are not their processor numbers. */
 	readonly apicIdOffset: number;
-}
-
-/** The machine's memory, as asked for. */
-export interface MemoryConfig {
-	/** Guest RAM in bytes, a multiple of 4 KiB. */
-	readonly sizeBytes: number;
-	/** Backed by a descriptor that another process could map (memfd or file), rather than by private pages. */
-	readonly shared: boolean;
-	/** Fill the mapping before the guest starts. */
-	readonly prefetch: boolean;
-	/** Offer the mapping to transparent huge pages. */
-	readonly thp: boolean;
-	/** Take the pages from the host's hugetlb pool. */
-	readonly hugepages: boolean;
-	/** Size of one hugetlb page in bytes; 2 MiB without it. Only with {@link hugepages}. */
-	readonly hugepageSizeBytes?: number;
-	/** File that holds the guest's RAM: missing or empty, or of exactly this size. */
-	readonly file?: string;
 }
 
 /** The mode in which a flat image starts: as a boot sector, or in 64-bit mode as Linux does. */

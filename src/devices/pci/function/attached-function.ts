@@ -1,10 +1,9 @@
 import type {DeviceServices} from '#devices/device';
-import {Command, ConfigSpace, Header} from '#devices/pci/config-space';
+import {Command, ConfigSpace, Header, type MsixPlace} from '#devices/pci/config-space';
 import type {Fields, StructView} from '#support/shared-memory';
 import {BusMasterMemory} from './bus-master-memory.ts';
 import {FunctionInterrupts} from './function-interrupts.ts';
 import type {CapabilityPlaces, FunctionLayout} from './function-layout.ts';
-import type {FunctionParts} from './function-model.ts';
 import {MsixTable} from './msix-table.ts';
 
 /** The line that INTA is; the machine knows which input it leads to. */
@@ -14,6 +13,13 @@ export const intxLine = 'intx';
 export interface FunctionRegisters {
 	readonly space: ConfigSpace;
 	readonly places: CapabilityPlaces;
+}
+
+/** The parts of a function that its state is laid out by; see `FunctionParts`. */
+export interface FunctionShape {
+	readonly vectors: readonly string[];
+	readonly msix?: {readonly place: MsixPlace};
+	layout(config: never): FunctionLayout;
 }
 
 /** One thread's objects over a function's state, and what the device gets for its services. */
@@ -26,12 +32,7 @@ export class AttachedFunction implements FunctionRegisters {
 	/** One byte a vector, its line's level. */
 	readonly #levels: Uint8Array;
 
-	constructor(
-		parts: Pick<FunctionParts<never, never>, 'vectors' | 'msix'> & {layout(config: never): FunctionLayout},
-		config: unknown,
-		state: StructView<Fields>,
-		services: DeviceServices,
-	) {
+	constructor(parts: FunctionShape, config: unknown, state: StructView<Fields>, services: DeviceServices) {
 		const {vectors, msix} = parts;
 		const {layout, places} = parts.layout(config as never);
 		const field = (name: string) =>
