@@ -6,7 +6,6 @@ import type {StopReason} from '#vcpu-worker/protocol';
 import {DebugControl} from './debug-control.ts';
 import {vmError} from './errors.ts';
 import {Lifecycle} from './lifecycle.ts';
-import type {VmEnd} from './vm-end.ts';
 import type {VmParts} from './vm-parts.ts';
 
 interface Fakes {
@@ -14,14 +13,18 @@ interface Fakes {
 	readonly stopping?: () => void | Promise<void>;
 	readonly actions?: Partial<VmParts['actions']>;
 	readonly resetLimit?: number;
-	readonly release?: (end: VmEnd) => void;
+	/** What fails, and the how manieth time: `start 2`. */
+	readonly failAt?: string;
 	readonly bootImage?: () => Promise<void>;
 }
 
 /** A life whose parts only take note of what is done to them. */
-function lifeOf({stopping, actions, resetLimit = 10, release, bootImage = async () => {}}: Fakes = {}) {
+function lifeOf({stopping, actions, resetLimit = 10, failAt, bootImage = async () => {}}: Fakes = {}) {
 	const done: string[] = [];
-	const note = (what: string) => async () => void done.push(what);
+	const note = (what: string) => async () => {
+		done.push(what);
+		if (`${what} ${done.filter((other) => other === what).length}` === failAt) throw new Error(`${failAt} failed`);
+	};
 	const events = new MachineEvents(new SharedArrayBuffer(MachineState.byteLength));
 	const failure = Promise.withResolvers<ErrorData>();
 	const kept = Promise.withResolvers<never>();
@@ -55,10 +58,7 @@ function lifeOf({stopping, actions, resetLimit = 10, release, bootImage = async 
 		crashDump: async () => {},
 		halted: () => void done.push('halted'),
 		stuck: () => void done.push('stuck'),
-		release: async (end: VmEnd) => {
-			done.push('release');
-			release?.(end);
-		},
+		release: note('release'),
 	};
 	const life = new Lifecycle(parts as unknown as VmParts);
 	const guest = {
@@ -165,8 +165,8 @@ test('a guest that resets itself without getting anywhere ends', async (t) => {
 });
 
 /** A life that waits before its fourth reset in a row. */
-async function waitingLife() {
-	const lived = lifeOf();
+async function waitingLife(fakes: Fakes = {}) {
+	const lived = lifeOf(fakes);
 	await lived.life.start();
 	for (let round = 0; round < 4; round++) {
 		lived.guest.asks('reset');
@@ -192,6 +192,26 @@ test('pausing a machine that waits to reset has it reset and paused', async (t) 
 	t.is(life.state, 'running');
 	t.deepEqual(done.slice(-2), ['reset', 'start']);
 	await life.stop();
+});
+
+test('what was asked for before a machine that cannot start again is over with it', async (t) => {
+	const starting = lifeOf({failAt: 'start 1'});
+	await t.throwsAsync(starting.life.start(), {message: 'start 1 failed'});
+	const message = 'The machine could not go on: start 1 failed';
+	t.like(await starting.life.ended, {kind: 'error', error: {message}});
+
+	const resting = lifeOf({failAt: 'start 2'});
+	await resting.life.start();
+	await t.throwsAsync(
+		resting.life.atRest('state', async () => 'saved'),
+		{message: 'start 2 failed'},
+	);
+	t.like(await resting.life.ended, {kind: 'error'});
+
+	const pausing = await waitingLife({failAt: 'reset 4'});
+	await t.throwsAsync(pausing.life.pause(), {message: 'reset 4 failed'});
+	t.like(await pausing.life.ended, {kind: 'error'});
+	t.deepEqual(pausing.done.slice(-3), released);
 });
 
 test('a reset by the owner does not wait, nor does a stop', async (t) => {

@@ -44,7 +44,7 @@ export class Lifecycle {
 		};
 		parts.haltWatch.halted = () =>
 			this.next(() => this.#guestHalted().catch((cause: unknown) => this.#fail(cause).then(() => true)));
-		// A thread's death, and a device's, are noticed at once, whatever the machine is doing.
+		// The death of the devices' thread, and a device's failure, end the machine after the operation that is under way.
 		void parts.devices.failure.then((error) => this.next(() => this.#finish({kind: 'error', error})));
 		this.ended = new Promise((resolve) => {
 			this.#end = resolve;
@@ -70,7 +70,7 @@ export class Lifecycle {
 			const waiting = this.#takeWaiting();
 			if (this.#state !== 'running' && waiting === undefined) return;
 			if (this.#state === 'running') await this.#halt();
-			await waiting?.restart();
+			if (waiting !== undefined) await this.#orFail(waiting.restart);
 			this.#become('paused');
 			this.#parts.debug.report({kind: 'paused'});
 		});
@@ -88,11 +88,9 @@ export class Lifecycle {
 			const wasPaused = this.#state === 'paused' || this.#state === 'created' || debugged;
 			if (this.#state === 'running') await this.#halt();
 			this.#parts.debug.takeHeld();
-			await this.#orFail(async () => {
-				await this.#powerOn();
-				if (!wasPaused) await this.#run();
-				else if (debugged) this.#become('paused');
-			});
+			await this.#orFail(() => this.#powerOn());
+			if (!wasPaused) await this.#run();
+			else if (debugged) this.#become('paused');
 		});
 	}
 
@@ -176,13 +174,14 @@ export class Lifecycle {
 		await units.reset();
 	}
 
+	/** Starts the units. A machine of which one cannot start is over. */
 	async #run(): Promise<void> {
 		if (this.#state === 'stopped') return;
 		this.#become('running');
 		// What a vCPU has come to is seen to before it runs again.
 		if (this.#isDoomed) return;
 		this.#resets.running();
-		await this.#parts.units.start();
+		await this.#orFail(() => this.#parts.units.start());
 	}
 
 	/** Everything out of the guest and quiescent. A machine of which something does not come to rest is over. */

@@ -87,12 +87,7 @@ export class VcpuGroup {
 	}
 
 	async #start(): Promise<void> {
-		try {
-			if (this.#stoodStill) await this.#resume();
-		} catch (cause) {
-			this.stopped(0, failed(cause));
-			return;
-		}
+		if (this.#stoodStill && !(await this.#resume())) return;
 		this.#runs = this.#threads.map(async (thread) => {
 			const plan = this.#planOf(thread.index);
 			if (plan === 'hold') return undefined;
@@ -116,12 +111,23 @@ export class VcpuGroup {
 		for (const reason of reasons) if (reason?.kind === 'failed') throw new VmmError(reason.error);
 	}
 
-	/** The others' time-stamp counters follow the first one's. */
-	async #resume(): Promise<void> {
+	/** The others' time-stamp counters follow the first one's. False when one cannot go on, which has been told then. */
+	async #resume(): Promise<boolean> {
+		const resume = async (thread: VcpuThread, shift?: bigint) => {
+			try {
+				return {shift: await thread.resume(shift)};
+			} catch (cause) {
+				this.stopped(thread.index, failed(cause));
+				return undefined;
+			}
+		};
 		const [boot, ...others] = this.#threads;
-		const shift = await boot?.resume();
-		if (shift !== undefined) await Promise.all(others.map((thread) => thread.resume(shift)));
-		this.#stoodStill = false;
+		const first = boot && (await resume(boot));
+		if (first === undefined) return false;
+		const {shift} = first;
+		const followed = shift === undefined ? [] : await Promise.all(others.map((thread) => resume(thread, shift)));
+		this.#stoodStill = followed.includes(undefined);
+		return !this.#stoodStill;
 	}
 
 	/** Queues a non-maskable interrupt on the boot processor. Only while no vCPU runs. */
