@@ -21,7 +21,7 @@ const switchedVariable = 'OPENVMM_SWITCHED_RUNTIME';
 /** F_SETFD of fcntl(2). */
 const setDescriptorFlags = 2;
 
-/** Every signal that does something to a machine: signals.ts has them. */
+/** Every signal that does something to a machine: those of signals.ts, to which a test holds them. */
 const handedOn = [
 	...['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGALRM', 'SIGVTALRM', 'SIGPROF', 'SIGXCPU', 'SIGIO', 'SIGPWR'],
 	...['SIGSTKFLT', 'SIGTSTP', 'SIGCONT', 'SIGUSR2'],

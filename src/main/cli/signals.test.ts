@@ -60,6 +60,13 @@ test('every signal has its place', (t) => {
 	);
 });
 
+test('the launcher hands on every signal that does something to a machine', (t) => {
+	const [, list = ''] =
+		/^const handedOn = \[\n([\s\S]*?)^\];/m.exec(readFileSync(new URL('launcher.mjs', import.meta.url), 'utf8')) ?? [];
+	const handedOn = [...list.matchAll(/'(\w+)'/g)].map(([, signal]) => signal);
+	t.deepEqual(handedOn, [...endingSignals, ...Object.keys(machineSignals)]);
+});
+
 for (const signal of endingSignals) {
 	onTerminal(`${signal} ends a machine in order`, async (t) => {
 		const {status, before, after, shown, files, left} = await run(signal, 'wait', [['ready', signal]]);
