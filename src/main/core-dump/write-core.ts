@@ -1,6 +1,7 @@
 import {randomUUID} from 'node:crypto';
 import {type FileHandle, open, rename, rm} from 'node:fs/promises';
 import {availableParallelism} from 'node:os';
+import {setImmediate as nextTurn} from 'node:timers/promises';
 import {createJobPool, maxVmcoreinfoBytes, type RamPages} from '#main/jobs';
 import {type RamProgress, writeRam} from '#main/memory';
 import {concatBytes} from '#support/wire';
@@ -39,16 +40,23 @@ export async function writeCore(path: string, contents: CoreContents, progress: 
 }
 
 async function writeTo(file: FileHandle, {ram, processors}: CoreContents, progress: RamProgress): Promise<void> {
-	const processorNotes = [
-		...processors.map((registers, vcpu) => prstatusNote(vcpu, registers)),
-		...processors.map(qemuNote),
-	];
-	const fixed = concatBytes(...processorNotes);
+	const fixed = await processorNotes(processors);
 	const layout = layOutCore(ram.ranges, fixed.length + vmcoreinfoNote(new Uint8Array(maxVmcoreinfoBytes)).length);
 	await file.truncate(layout.fileBytes);
 	const text = await writeRanges(ram, {fd: file.fd, start: layout.ramOffset}, progress);
 	const notes = text === undefined ? fixed : concatBytes(fixed, vmcoreinfoNote(text));
 	await file.write(concatBytes(layout.header(notes.length), notes), 0, undefined, 0);
+}
+
+/** There may be hundreds of processors, and a guest decides when: each takes its turn with whatever else the thread has to do. */
+async function processorNotes(processors: readonly ProcessorRegisters[]): Promise<Uint8Array> {
+	const [states, forQemu]: [Uint8Array[], Uint8Array[]] = [[], []];
+	for (const [vcpu, registers] of processors.entries()) {
+		states.push(prstatusNote(vcpu, registers));
+		forQemu.push(qemuNote(registers));
+		await nextTurn();
+	}
+	return concatBytes(...states, ...forQemu);
 }
 
 /** Returns what a Linux kernel says of itself in its memory. */

@@ -11,9 +11,10 @@ import type {VerifyMemoryJob} from './verify-memory.ts';
 
 /** Blocking or CPU-bound work with a start and an end, off the main thread. */
 export interface JobPool {
+	/** How many jobs are done at a time. */
+	readonly threads: number;
 	findVmcoreinfo(job: FindVmcoreinfoJob): Promise<Uint8Array | undefined>;
 	populatedChunks(ram: RamPages): Promise<boolean[][]>;
-	/** Takes the bytes away from the caller. */
 	decompressKernel(job: DecompressJob): Promise<DecompressResult>;
 	prefetch(job: PrefetchJob): Promise<number>;
 	readJson(job: ReadJsonJob): Promise<ReadJsonResult>;
@@ -27,14 +28,10 @@ export async function createJobPool(threads: number): Promise<JobPool> {
 	const {Piscina} = await import('piscina');
 	const pool = new Piscina({filename: fileURLToPath(workerUrls.job), minThreads: 1, maxThreads: threads});
 	return {
+		threads,
 		findVmcoreinfo: (job) => pool.run(job, {name: 'findVmcoreinfo'}),
 		populatedChunks: ({ranges, banks}) => pool.run({ranges, banks}, {name: 'populatedChunks'}),
-		decompressKernel: (job) => {
-			const {buffer, byteLength} = job.bytes;
-			// A part of a buffer belongs to others too.
-			const own = buffer instanceof ArrayBuffer && buffer.byteLength === byteLength;
-			return pool.run(job, {name: 'decompressKernel', ...(own && {transferList: [buffer]})});
-		},
+		decompressKernel: (job) => pool.run(job, {name: 'decompressKernel'}),
 		prefetch: (job) => pool.run(job, {name: 'prefetch'}),
 		readJson: (job) => pool.run(job, {name: 'readJson'}),
 		saveMemory: (job) => pool.run(job, {name: 'saveMemory'}),

@@ -11,6 +11,8 @@ export interface RamFile {
 }
 
 const chunksPerJob = 32;
+/** Jobs that a thread of the pool finds waiting. All at once would take the calling thread long for large memory. */
+const jobsPerThread = 2;
 
 /**
  * Writes RAM to a file on the pool's threads, leaving out pages of zeros.
@@ -21,45 +23,50 @@ export async function writeRam(
 	pool: JobPool,
 	{ranges}: Pick<RamPages, 'ranges'>,
 	populated: readonly (readonly boolean[])[],
-	{fd, start}: RamFile,
+	file: RamFile,
 	progress: RamProgress = () => {},
 ): Promise<Uint32Array> {
 	const total = ranges.reduce((sum, {length}) => sum + length, 0);
-	const checksums = new Uint32Array(populated.flat().length);
+	const checksums = new Uint32Array(populated.reduce((sum, {length}) => sum + length, 0));
 	let done = 0;
+	const jobs = jobsOf(ranges, populated, file);
+	const lane = async () => {
+		for (const {job, place} of jobs) {
+			const result = await pool.saveMemory(job);
+			if ('errno' in result) throw Object.assign(new Error('write'), {code: result.errno});
+			checksums.set(result.checksums, place);
+			done += job.length;
+			progress(done, total);
+		}
+	};
+	const lanes = Array.from({length: pool.threads * jobsPerThread}, lane);
+	try {
+		await Promise.all(lanes);
+		return checksums;
+	} finally {
+		// None writes to the file when it is closed.
+		await Promise.allSettled(lanes);
+	}
+}
+
+/** What is to be done, and where the checksums of it go. */
+function* jobsOf(ranges: RamPages['ranges'], populated: readonly (readonly boolean[])[], {fd, start}: RamFile) {
 	let [fileStart, chunkStart] = [start, 0];
-	const jobs: Promise<void>[] = [];
 	for (const [index, {buffer, bufferOffset, length}] of ranges.entries()) {
 		const chunks = populated[index] ?? [];
 		for (let chunk = 0; chunk < chunks.length; chunk += chunksPerJob) {
 			const offset = chunk * chunkBytes;
-			const bytes = Math.min(chunksPerJob * chunkBytes, length - offset);
 			const job = {
 				buffer,
 				offset: bufferOffset + offset,
-				length: bytes,
+				length: Math.min(chunksPerJob * chunkBytes, length - offset),
 				populated: chunks.slice(chunk, chunk + chunksPerJob),
 				fd,
 				fileOffset: fileStart + offset,
 			};
-			const place = chunkStart + chunk;
-			jobs.push(
-				pool.saveMemory(job).then((result) => {
-					if ('errno' in result) throw Object.assign(new Error('write'), {code: result.errno});
-					checksums.set(result.checksums, place);
-					done += bytes;
-					progress(done, total);
-				}),
-			);
+			yield {job, place: chunkStart + chunk};
 		}
 		fileStart += length;
 		chunkStart += chunks.length;
-	}
-	try {
-		await Promise.all(jobs);
-		return checksums;
-	} finally {
-		// None writes to the file when it is closed.
-		await Promise.allSettled(jobs);
 	}
 }
