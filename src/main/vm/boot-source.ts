@@ -1,6 +1,10 @@
 import type {VmConfig} from '#main/config';
 import type {BootImage} from '#main/loader';
+import {BootFiles} from './boot-files.ts';
 import {type BootMachine, prepareBoot, readKernel} from './prepare-boot.ts';
+
+/** Of the process: what machines share of it, none can change. */
+const bootFiles = new BootFiles();
 
 /**
  * What a machine boots. A machine that powers on needs it at once; one that is restored, at its first reset, if there is
@@ -17,13 +21,13 @@ export class BootSource {
 
 	/** Begins to read the files. What is wrong with them is met by {@link image}. */
 	prefetch(): void {
-		this.#files = readKernel(this.#config);
+		this.#files = readKernel(this.#config, bootFiles);
 		this.#files.catch(() => {});
 	}
 
 	/** Kernel and firmware tables, put together once. @throws VmmError for whatever is wrong with the kernel */
 	async image(machine: BootMachine): Promise<BootImage> {
-		this.#image ??= prepareBoot(await (this.#files ?? readKernel(this.#config)), this.#config, machine);
+		this.#image ??= prepareBoot(await (this.#files ?? readKernel(this.#config, bootFiles)), this.#config, machine);
 		this.#files = undefined;
 		return this.#image;
 	}

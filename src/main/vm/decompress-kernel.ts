@@ -1,4 +1,3 @@
-import {findCompression} from '#main/compression';
 import {createJobPool} from '#main/jobs';
 import {VmmError} from '#support/errors';
 
@@ -6,13 +5,11 @@ import {VmmError} from '#support/errors';
 const mostBytes = 2 ** 30;
 
 /**
- * A kernel file, decompressed when it is compressed: in a thread, since it takes its time, and to no more bytes than the
- * machine has memory.
- * @param bytes - given away: not to be used afterwards
+ * Decompresses a kernel file in a thread, since it takes its time, and to no more bytes than the machine has memory.
+ * @returns bytes in shared memory, from its beginning
  * @throws VmmError of the kinds in `#main/compression`
  */
 export async function decompressKernel(bytes: Uint8Array, memoryBytes: number): Promise<Uint8Array> {
-	if (findCompression(bytes) === undefined) return bytes;
 	const pool = await createJobPool(1);
 	try {
 		const result = await pool.decompressKernel({bytes, limit: Math.min(memoryBytes, mostBytes)});

@@ -5,6 +5,7 @@ import test from 'ava';
 import {type BootConfig, vmConfig} from '#main/config';
 import {loadKernel} from '#main/loader';
 import {findPiece, machineOf, makeBzImage, makeElf, makeMultiboot, pvhNote} from '#main/loader/testing';
+import {BootFiles} from './boot-files.ts';
 import {readKernel} from './prepare-boot.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'openvmm-boot-'));
@@ -21,7 +22,7 @@ const kernels = {
 
 /** The image that a machine with this configuration boots. */
 async function load(boot: BootConfig) {
-	const files = await readKernel(vmConfig({memory: {sizeBytes: 256 * 2 ** 20}, boot}));
+	const files = await readKernel(vmConfig({memory: {sizeBytes: 256 * 2 ** 20}, boot}), new BootFiles());
 	return loadKernel({...files, machine: machineOf(256 * 2 ** 20)});
 }
 

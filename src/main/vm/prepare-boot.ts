@@ -12,9 +12,8 @@ import {buildSmbiosTables} from '#main/smbios';
 import type {MemoryLayout, ProcessorTopology} from '#main/topology';
 import {embeddedGuest} from '#main/workers';
 import {errorTable} from '#support/errors';
-import {decompressKernel} from './decompress-kernel.ts';
+import type {BootFiles} from './boot-files.ts';
 import {describeNuma} from './describe-numa.ts';
-import {readBootFile} from './read-boot-file.ts';
 
 const bootError = errorTable({
 	BOOT_NOTHING: (_: Record<never, never>) => ({
@@ -30,10 +29,10 @@ const bootError = errorTable({
 /** What a machine starts, read. */
 type KernelFiles = Omit<LoadRequest, 'machine'>;
 
-/** Reads what the configuration boots. @throws BOOT_NOTHING, BOOT_GUEST_NOT_BUILT, and what {@link readBootFile} throws */
-export async function readKernel(config: VmConfig): Promise<KernelFiles> {
-	const {boot} = config;
-	const read = (path: string | URL) => readBootFile(path, config.memory.sizeBytes);
+/** Reads what the configuration boots. @throws BOOT_NOTHING, BOOT_GUEST_NOT_BUILT, and what {@link BootFiles} throws */
+export async function readKernel(config: VmConfig, bootFiles: BootFiles): Promise<KernelFiles> {
+	const {boot, memory} = config;
+	const read = (path: string | URL) => bootFiles.read(path, memory.sizeBytes);
 	if (boot.kind === 'embedded') {
 		return {kernel: await embeddedKernel(read), commandLine: boot.commandLine.join(' '), format: 'pvh'};
 	}
@@ -44,7 +43,7 @@ export async function readKernel(config: VmConfig): Promise<KernelFiles> {
 	}
 	const files = boot.initrd === undefined ? [] : moduleFiles(boot.initrd, existsSync);
 	const [kernel, modules] = await Promise.all([
-		read(boot.kernel).then((bytes) => decompressKernel(bytes, config.memory.sizeBytes)),
+		bootFiles.readKernel(boot.kernel, memory.sizeBytes),
 		Promise.all(files.map(async ({path, words}) => ({data: await read(path), name: basename(path), words}))),
 	]);
 	return {

@@ -1,5 +1,5 @@
 // UNSAFE-FFI: the one place where C functions outside KVM are declared. A wrong signature corrupts memory.
-import {koffi} from './koffi.ts';
+import {type Koffi, koffi} from './koffi.ts';
 
 /** A declared C function. Numbers and bigints in, a number out; pointers are addresses or typed arrays. */
 export type CFunction = (...args: readonly (number | bigint | string | ArrayBufferView | null)[]) => number;
@@ -16,6 +16,20 @@ export function libc(prototype: string): CFunction {
 		const result = Number(call(...args));
 		return result === -1 ? -koffi.errno() : result;
 	};
+}
+
+/**
+ * Declares a libc function that runs on a thread of Node's pool, for work that the event loop cannot wait for. Nobody learns
+ * its result: it must be one that cannot fail.
+ */
+export function libcInPool(prototype: string): (...args: readonly (number | bigint)[]) => Promise<void> {
+	let call: ReturnType<ReturnType<Koffi['load']>['func']> | undefined;
+	return (...args) =>
+		new Promise((resolve, reject) => {
+			// SAFETY: as above; the caller keeps what the addresses point to alive until the promise is settled.
+			call ??= koffi.load(null).func(prototype);
+			call.async(...args, (error: unknown) => (error == null ? resolve() : reject(error)));
+		});
 }
 
 /** Host address of a buffer's first byte. The buffer must stay referenced while the address is in use. */

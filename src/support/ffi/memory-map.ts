@@ -28,6 +28,7 @@ const MPOL_BIND = 2;
 const cMbind = libc(
 	'long syscall(long number, uintptr_t address, size_t length, long mode, const void *nodes, size_t maxNode, long flags)',
 );
+const cMprotect = libc('int mprotect(uintptr_t address, size_t length, int protection)');
 const cMadvise = libc('int madvise(uintptr_t address, size_t length, int advice)');
 const cMemfd = libc('int memfd_create(const char *name, uint32_t flags)');
 const cFtruncate = libc('int ftruncate(int fd, int64_t length)');
@@ -45,6 +46,19 @@ export function mapOver(
 	const {protection, flags, fd, offset = 0} = options;
 	const result = cMmap(address, length, protection, flags | Mmap.FIXED, fd, offset);
 	return result < 0 ? result : 0;
+}
+
+const pageBytes = 4096n;
+
+/**
+ * Makes the pages that lie wholly in a range read-only, mprotect(2): whoever writes to them after that ends the process.
+ * 0 or the negated errno.
+ */
+export function makeReadOnly(address: bigint, length: number): number {
+	const start = ((address + pageBytes - 1n) / pageBytes) * pageBytes;
+	const end = ((address + BigInt(length)) / pageBytes) * pageBytes;
+	// SAFETY: no page in the range holds anything but the caller's.
+	return end > start ? cMprotect(start, Number(end - start), Mmap.PROT_READ) : 0;
 }
 
 /** madvise(2). */

@@ -24,7 +24,8 @@ export const memoryUnit = (memory: GuestMemory, bootImage: () => Promise<BootIma
 	needs: [],
 	async reset() {
 		// The image was checked against this machine's RAM when it was made.
-		if (!writeBootImage(memory, await bootImage())) throw new TypeError('the boot image does not fit this machine');
+		if (!(await writeBootImage(memory, await bootImage())))
+			throw new TypeError('the boot image does not fit this machine');
 	},
 });
 
