@@ -3,8 +3,8 @@ import {biosFacts, buildBiosData} from './bios-data.ts';
 import {buildInterrupts} from './interrupts.ts';
 
 /**
- * What kernels take from low memory of every PC before they ask anything else: where conventional memory ends, which
- * serial ports there are, and interrupts that come back when they are called in real mode, although there is no BIOS.
+ * Makes the pieces of low memory that kernels rely on in every PC before they ask anything else: the end of conventional memory,
+ * the serial ports, and interrupts that come back when they are called in real mode, although there is no BIOS.
  */
 export function buildBiosArea(hasSerial: boolean): MemoryPiece[] {
 	const facts = biosFacts(hasSerial);

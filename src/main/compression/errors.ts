@@ -3,7 +3,7 @@ import {errorTable} from '#support/errors';
 
 type Archive = {readonly found: string; readonly tool: string};
 
-/** What can be wrong with a kernel file that is compressed. */
+/** Errors of a kernel file that is compressed. */
 export const archiveError = errorTable({
 	KERNEL_ARCHIVE_TRUNCATED: (c: Archive & {bytes: number}) => ({
 		message: `The kernel file is ${c.found} that is cut off after ${c.bytes} bytes`,

@@ -15,7 +15,7 @@ export function decodeLz4Block(
 ): number | undefined {
 	let at = 0;
 	let out = start;
-	/** What a token of 15 goes on with: bytes to add, up to and with the first that is not 255. */
+	/** Adds the bytes that a token of 15 goes on with, up to and with the first that is not 255. */
 	const more = () => {
 		let sum = 0;
 		for (;;) {

@@ -3,7 +3,7 @@ import {decodeLz4Block} from './lz4-block.ts';
 import type {Output} from './output.ts';
 
 const magicSize = 4;
-/** Of a legacy archive: every block but the last has as much. */
+/** Every block of a legacy archive but the last has as much. */
 const legacyBlockBytes = 8 * 2 ** 20;
 const hashStep = 2 ** 22;
 
@@ -17,7 +17,7 @@ const flags = {
 	independent: 32,
 } as const;
 const version = {mask: 0xc0, one: 0x40} as const;
-/** Of a block's size: the block is stored as it is. */
+/** This bit of a block's size says that the block is stored as it is. */
 const stored = 0x8000_0000;
 
 /** Reads an archive from its front. */

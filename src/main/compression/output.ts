@@ -23,12 +23,12 @@ export class Output {
 		return this.#length;
 	}
 
-	/** What has come. */
+	/** The bytes that have come. */
 	get bytes(): Uint8Array {
 		return this.#room.subarray(0, this.#length);
 	}
 
-	/** What has come, with room for `length` bytes behind it, or for as many as the limit leaves. */
+	/** Returns the bytes that have come, with room for `length` bytes behind it, or for as many as the limit leaves. */
 	reserve(length: number): Uint8Array {
 		const needed = Math.min(this.#length + length, this.#limit);
 		if (needed > this.#room.length) {

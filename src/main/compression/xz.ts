@@ -2,7 +2,7 @@ import {createRequire} from 'node:module';
 import type {ArchiveFault} from './errors.ts';
 import type {Output} from './output.ts';
 
-/** What the library says by number (XZ Embedded, `enum xz_ret`). */
+/** Meanings of the library's result numbers (XZ Embedded, `enum xz_ret`). */
 const results: Readonly<Record<string, string>> = {
 	3: 'there is not enough memory',
 	4: 'its dictionary is larger than 64 MB',
@@ -43,7 +43,7 @@ const headerSize = 12;
 const footerSize = 12;
 
 /**
- * Where the last stream begins, by its footer and index. The decoder would go on with another one, and would not say
+ * Finds the beginning of the last stream by its footer and index. The decoder would go on with another one, and would not say
  * whether what it got was too short or too long.
  */
 function lastStreamStart(bytes: Uint8Array, fault: ArchiveFault): number {

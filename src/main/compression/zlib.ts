@@ -4,7 +4,7 @@ import type {Output} from './output.ts';
 
 const chunkSize = 2 ** 18;
 
-/** What node:zlib's decompressors are here: streams that say how much they took. */
+/** A decompressor of node:zlib: a stream that counts the bytes it took. */
 type Decompressor = ReturnType<typeof createInflateRaw> | ReturnType<typeof createZstdDecompress>;
 
 /** Sends the bytes through a decompressor, which stops where its format ends. Returns how many it took. */

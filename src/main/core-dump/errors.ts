@@ -1,6 +1,6 @@
 import {errorTable} from '#support/errors';
 
-/** What can be wrong with a core dump. */
+/** Errors of a core dump. */
 export const coreDumpError = errorTable({
 	CORE_DUMP_FAILED: (c: {path: string; errno: string}) => ({
 		message: `The core dump "${c.path}" could not be written: ${c.errno}`,

@@ -10,10 +10,10 @@ import {layOutCore} from './core-layout.ts';
 import {coreDumpError} from './errors.ts';
 import {prstatusNote, qemuNote, vmcoreinfoNote} from './notes.ts';
 
-/** What a core file shows. Nothing of it changes meanwhile. */
+/** The machine that a core file shows, which stands still meanwhile. */
 export interface CoreContents {
 	readonly ram: RamPages;
-	/** By index. */
+	/** Registers of each processor, by index. */
 	readonly processors: readonly ProcessorRegisters[];
 }
 

@@ -3,7 +3,7 @@ import type {Finding, FindingLevel} from '#vcpu-worker/hypervisor';
 import {type Evidence, hostEvidence} from './evidence.ts';
 import {checkoutFindings, memoryFindings, processorFindings, runtimeFindings} from './host-findings.ts';
 
-/** How the findings are printed. */
+/** Options for printing the findings. */
 export interface DoctorOptions {
 	readonly json: boolean;
 }

@@ -4,12 +4,12 @@ import {dirname, join} from 'node:path';
 import {loadHypervisor} from '#vcpu-worker/back-ends';
 import type {HostEvidence, Hypervisor} from '#vcpu-worker/hypervisor';
 
-/** What the findings are drawn from. */
+/** Facts about the host that the findings are drawn from. */
 export interface Evidence extends HostEvidence {
 	exists(path: string): boolean;
-	/** Where a program is found on the path, or undefined. */
+	/** Path of a program that is found on PATH, or undefined. */
 	program(name: string): string | undefined;
-	/** What runs guests. */
+	/** The back end whose needs are examined. */
 	readonly hypervisor: Pick<Hypervisor, 'examine'>;
 	readonly kernelRelease: string;
 	readonly architecture: string;

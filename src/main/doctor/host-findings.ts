@@ -58,7 +58,7 @@ export function runtimeFindings({nodeVersion, nodePath}: Evidence): Finding[] {
 	return [{name: 'node', level: 'fail', text: `${text} is older than ${neededNodeMajor}`, remedy}];
 }
 
-/** Where this is a checkout: what its tests can use. */
+/** Finds in a checkout what its tests can use. */
 export function checkoutFindings({checkout, program}: Evidence): Finding[] {
 	if (checkout === undefined) return [];
 	const name = 'incubator';

@@ -4,11 +4,11 @@ import {chunkBytes} from './save-memory.ts';
 /** Guest memory to look for VMCOREINFO in. */
 export interface FindVmcoreinfoJob {
 	readonly ranges: readonly MappedRange[];
-	/** Which chunks of each range may hold anything but zeros; the others are not touched. */
+	/** True for chunks of each range that may hold anything but zeros; the others are not touched. */
 	readonly populated: readonly (readonly boolean[])[];
 }
 
-/** Where a Linux kernel's text about its own layout begins: it has a page of its own (kernel/vmcore_info.c). */
+/** A Linux kernel's text about its own layout begins with this, and has a page of its own (kernel/vmcore_info.c). */
 const beginning = Buffer.from('OSRELEASE=');
 const pageBytes = 4096;
 
@@ -38,7 +38,7 @@ function* usedPages(ranges: readonly MappedRange[], populated: FindVmcoreinfoJob
 	}
 }
 
-/** What a page holds up to its first zero, if that says how large pages are and, further down, where a symbol is. */
+/** Returns a page up to its first zero, if that tells a page size and, further down, the address of a symbol. */
 function parseVmcoreinfo(page: Uint8Array): Uint8Array | undefined {
 	const end = page.indexOf(0);
 	const text = Uint8Array.from(page.subarray(0, end < 0 ? page.length : end));

@@ -14,7 +14,7 @@ interface BankPages {
 	readonly ranges: readonly MappedRange[];
 	/** Descriptor of the bytes under the ranges, first range first; undefined for anonymous pages. */
 	readonly fd: number | undefined;
-	/** Where in it the first range begins, in bytes. */
+	/** Offset of the first range in it, in bytes. */
 	readonly fdOffset: number;
 	/** Writes went to private pages over those bytes. */
 	readonly isCopyOnWrite: boolean;
@@ -25,7 +25,7 @@ const entryBytes = 8;
 /** Present, or swapped out (Documentation/admin-guide/mm/pagemap.rst), in the upper half of an entry. */
 const usedBits = 0xc000_0000;
 
-/** Which chunks of RAM may hold anything but zeros, by range, without touching a page. */
+/** Finds the chunks of RAM that may hold anything but zeros, by range, without touching a page. */
 export const populatedChunks = ({banks}: RamPages): boolean[][] => banks.flatMap(populatedOfBank);
 
 function populatedOfBank({ranges, fd, fdOffset, isCopyOnWrite}: BankPages): boolean[][] {
@@ -45,7 +45,7 @@ function markFileData(fd: number, fdOffset: number, ranges: readonly MappedRange
 			// A file system that knows no holes: everything is data.
 			const hole = data < 0 ? start + length : Math.min(seek(fd, data, Seek.HOLE), start + length);
 			mark(marks[index] as boolean[], Math.max(data, at) - start, hole - start);
-			// What else is in the last chunk tells nothing new: a guest decides how many holes there are.
+			// The rest of the last chunk tells nothing new, and a guest decides how many holes there are.
 			at = start + Math.ceil((hole - start) / chunkBytes) * chunkBytes;
 		}
 		start += length;

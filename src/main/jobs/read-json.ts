@@ -16,7 +16,7 @@ export interface ReadJsonJob {
 	readonly limits: JsonLimits;
 }
 
-/** What the text says, with a checksum of its bytes; or what is wrong with it, to be put behind the file's name. */
+/** The value that the text stands for, with a checksum of its bytes; or a fault, in words to be put behind the file's name. */
 export type ReadJsonResult =
 	| {readonly value: unknown; readonly sha256: string}
 	| {readonly wrong: string; readonly errno?: string};
@@ -56,7 +56,7 @@ export function readJson({fd, size, limits}: ReadJsonJob): ReadJsonResult {
 const [quote, backslash, comma, colon] = [0x22, 0x5c, 0x2c, 0x3a];
 const [openArray, closeArray, openObject, closeObject] = [0x5b, 0x5d, 0x7b, 0x7d];
 
-/** What is too much in a JSON text. Of other texts it says nothing: the parser does. */
+/** Names a limit that a JSON text exceeds. It leaves it to the parser to refuse what is no JSON. */
 function measure(text: Buffer, maxValues: number): string | undefined {
 	let [values, depth] = [1, 0];
 	for (let at = 0; at < text.length; at++) {
@@ -82,7 +82,7 @@ function measure(text: Buffer, maxValues: number): string | undefined {
 	return values > maxValues ? `has more than ${maxValues} values` : undefined;
 }
 
-/** Where the string that begins at `start` has its closing quote, or the text its end. */
+/** Finds the closing quote of the string that begins at `start`, or else the end of the text. */
 function endOfString(text: Buffer, start: number): number {
 	for (let from = start + 1; ; ) {
 		const end = text.indexOf(quote, from);

@@ -6,13 +6,13 @@ export interface SaveMemoryJob {
 	readonly buffer: SharedArrayBuffer;
 	readonly offset: number;
 	readonly length: number;
-	/** Which chunks may hold anything but zeros; the others are not touched. Equal chunks, the last one may be shorter. */
+	/** True for chunks that may hold anything but zeros; the others are not touched. The last chunk may be shorter. */
 	readonly populated: readonly boolean[];
 	readonly fd: number;
 	readonly fileOffset: number;
 }
 
-/** What came of it: a CRC-32 for every chunk, or the name of the error that the file gave. */
+/** A CRC-32 for every chunk, or the name of the error that the file gave. */
 export type SaveMemoryResult = {readonly checksums: Uint32Array} | {readonly errno: string};
 
 const pageBytes = 4096;

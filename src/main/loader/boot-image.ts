@@ -3,7 +3,7 @@ import type {BootRegisters} from '#vcpu-worker/registers';
 
 /** Bytes to place in guest memory. */
 export interface MemoryPiece {
-	/** What it is, for conflicts and inspect: `kernel`, `initrd`, `zero page`, … */
+	/** Names it in conflicts and inspect: `kernel`, `initrd`, `zero page`, … */
 	readonly name: string;
 	readonly gpa: number;
 	readonly data: Uint8Array;

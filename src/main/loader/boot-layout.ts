@@ -1,5 +1,5 @@
 /**
- * Where a guest that is booted without firmware finds things: OpenVMM's direct-boot layout (vm/loader, linux.rs).
+ * Addresses for a guest that is booted without firmware: OpenVMM's direct-boot layout (vm/loader, linux.rs).
  * PVH and multiboot guests get theirs at the same places: start info and multiboot info where the zero page would be.
  */
 export const bootLayout = {
@@ -16,7 +16,7 @@ export const bootLayout = {
 	commandLine: 0x3000,
 	/** With the closing zero byte. */
 	commandLineSize: 0x1000,
-	/** Of the modules of PVH and multiboot kernels, which have no page tables yet. */
+	/** Command lines of the modules of PVH and multiboot kernels, which have no page tables yet. */
 	moduleCommandLines: 0x4000,
 	/** CR3: an identity map of the low 4 GiB. */
 	pageTables: 0x4000,
@@ -36,14 +36,14 @@ export const bootLayout = {
 	generationId: 0xe1000,
 	/** The SMBIOS entry point. */
 	smbiosEntry: 0xf0000,
-	/** What the interrupt vectors point to. */
+	/** The interrupt vectors point to it. */
 	biosCode: 0xf0100,
-	/** What follows in the BIOS area is empty. */
+	/** The rest of the BIOS area is empty. */
 	biosTablesEnd: 0xf1000,
 	/** Kernels load here and above. */
 	kernel: 0x100000,
 	/** The initrd starts on a multiple of this. */
 	initrdAlignment: 0x200000,
-	/** What the page tables map, and what 32-bit boot protocols reach. */
+	/** The page tables map memory up to here, and 32-bit boot protocols reach no further. */
 	mappedEnd: 0x1_0000_0000,
 } as const;

@@ -5,10 +5,10 @@ import {findMultibootHeader} from './multiboot/index.ts';
 import {pvhEntry} from './pvh/index.ts';
 import {findSignature, foreignKernels, knownFiles} from './signatures.ts';
 
-/** What a kernel file is, and by which protocol to boot it. */
+/** A kernel file's format, which says by which protocol it boots. */
 export interface DetectedKernel {
 	readonly format: 'bzimage' | 'vmlinux' | 'pvh' | 'multiboot';
-	/** What decided it: for logs, and for a person who expected another format. */
+	/** The mark that decided it: for logs, and for a person who expected another format. */
 	readonly why: string;
 }
 

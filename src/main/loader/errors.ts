@@ -26,7 +26,7 @@ const giveMemory = (c: MemoryDemand) =>
 const otherKernel = 'Use a bzImage, a vmlinux, an ELF with a PVH note or a multiboot kernel, built for x86-64';
 const flatRemedy = 'For a raw binary ask for the flat format with its load address';
 
-/** What can be wrong with a guest's kernel, its initrd, its command line, or the machine they are to run on. */
+/** Errors of a guest's kernel, its initrd, its command line, or the machine they are to run on. */
 export const loaderError = errorTable({
 	KERNEL_EMPTY: () => ({message: 'The kernel file is empty', remedy: 'Check that the build or download finished'}),
 	KERNEL_TRUNCATED: (c: {found: number; promised: number}) => ({

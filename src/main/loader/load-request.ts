@@ -8,18 +8,18 @@ export interface FlatFormat {
 	readonly mode: 'real' | 'long';
 }
 
-/** How a kernel file is to be read; `auto` looks at it (see `detectKernelFormat`). `flat` is never detected. */
+/** The boot protocol for a kernel file; `auto` finds it from the file (see `detectKernelFormat`), which `flat` cannot be. */
 export type KernelFormat = 'auto' | 'linux' | 'pvh' | 'multiboot' | {readonly flat: FlatFormat};
 
 /** A file for a multiboot or PVH kernel. The image refers to these bytes: do not change them. */
 export interface BootModule {
 	readonly data: Uint8Array;
-	/** What the kernel is told of it: its name, then words for whom it is for. */
+	/** The kernel is told its name, then the words for whoever the module is for. */
 	readonly name: string;
 	readonly words: string;
 }
 
-/** What a loader works on. */
+/** The files, the words and the machine that a loader makes an image of. */
 export interface LoadRequest {
 	/** The kernel file. The image that is made from it refers to these bytes: do not change them. */
 	readonly kernel: Uint8Array;

@@ -39,6 +39,6 @@ export function placeModules(request: LoadRequest, kernelEnd: number): PlacedMod
 
 const sized = ({gpa, data}: MemoryPiece) => ({gpa, length: data.length});
 
-/** What modules add to an image. */
+/** The pieces that modules add to an image. */
 export const modulePieces = (modules: readonly PlacedModule[]): MemoryPiece[] =>
 	modules.flatMap(({file, commandLine}) => [file, commandLine]);

@@ -8,7 +8,7 @@ import {alignUp, covers, type Extent, endOf, overlaps, subtract, totalLength} fr
 /** A piece whose size in memory is spelled out. */
 export type SizedPiece = MemoryPiece & Extent;
 
-/** What a loader made of a kernel. */
+/** A kernel placed in memory, before the last check. */
 export interface Placement {
 	/** Gaps in the list are parts that this guest does not have. */
 	readonly pieces: readonly (MemoryPiece | undefined)[];

@@ -1,6 +1,6 @@
 import {errorTable} from '#support/errors';
 
-/** What can go wrong while the SMBIOS table is built. */
+/** Errors of building the SMBIOS table. */
 export const smbiosError = errorTable({
 	SMBIOS_STRING_INVALID: (c: {value: string}) => ({
 		message: `SMBIOS cannot hold the string ${JSON.stringify(c.value)}, only printable ASCII characters`,

@@ -1,4 +1,4 @@
-/** Who the machine says it is. Strings are printable ASCII; an empty one is left out. */
+/** Names that the machine gives itself. Strings are printable ASCII; an empty one is left out. */
 export interface SmbiosIdentity {
 	readonly bios: {
 		readonly vendor: string;

@@ -15,10 +15,10 @@ export const defaultLowMmioLength = 128 * mib;
 /** x86 has no wider guest-physical addresses (Intel SDM vol. 3, 4.1.4). */
 export const widestAddressBits = 52;
 
-/** What the memory of a NUMA node is a multiple of, in bytes: a chunk of a snapshot, which has a checksum, is of one node. */
+/** The memory of a NUMA node is a multiple of this, in bytes: a chunk of a snapshot, which has a checksum, is of one node. */
 export const nodeUnit = 2 * mib;
 
-/** What decides where RAM lies. */
+/** Sizes that decide where RAM lies. */
 export interface MemoryLayoutOptions {
 	/** RAM in bytes: of all, or of each NUMA node in turn. */
 	readonly size: number | readonly number[];
@@ -28,7 +28,7 @@ export interface MemoryLayoutOptions {
 	readonly physicalAddressBits?: number;
 }
 
-/** Where RAM and the hole for devices lie in guest-physical addresses. */
+/** Guest-physical addresses of RAM and of the hole for devices. */
 export interface MemoryLayout {
 	/** RAM, ascending, not overlapping, each range as long as can be. */
 	readonly ram: readonly MemoryRange[];

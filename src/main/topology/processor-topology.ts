@@ -1,7 +1,7 @@
 import type {ApicMode, ProcessorLimits} from '#vcpu-worker/hypervisor';
 import {topologyError} from './errors.ts';
 
-/** How processors are addressed: as `--x2apic` takes it. `auto` and `supported` enable x2APIC only when it is needed. */
+/** The way processors are addressed, by the words of `--x2apic`. `auto` and `supported` enable x2APIC only when it is needed. */
 export type X2ApicOption = 'auto' | 'supported' | 'off' | 'on';
 
 /** Whether two processors share a core: as `--smt` takes it. `auto` follows the host. */

@@ -1,8 +1,8 @@
-/** What an error says to a person: what was asked and found, and what to do about it. */
+/** Texts of an error for a person: the facts, and the remedy. */
 export interface ErrorText {
 	/** Starts with a capital, no full stop; names what was asked and what was found. */
 	readonly message: string;
-	/** What the reader can do about it. */
+	/** Step that helps the reader. */
 	readonly remedy?: string;
 }
 
@@ -12,7 +12,7 @@ export interface ErrorData extends ErrorText {
 	readonly context: Readonly<Record<string, unknown>>;
 }
 
-/** What tells our errors: more than one copy of this module may be loaded (command line and library are two files). */
+/** Marks our errors: more than one copy of this module may be loaded (command line and library are two files). */
 const brand = Symbol.for('openvmm.error');
 
 /** A host or configuration failure. Guest faults are values, never this. */

@@ -1,6 +1,6 @@
 import {libc} from './libc.ts';
 
-/** What lseek(2) looks for beside positions. */
+/** Kinds of data that lseek(2) looks for. */
 export const Seek = {DATA: 3, HOLE: 4} as const;
 
 const cLseek = libc('int64_t lseek(int fd, int64_t offset, int whence)');

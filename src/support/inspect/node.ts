@@ -1,15 +1,15 @@
-/** What a leaf may hold. A bigint is a 64-bit register or address. */
+/** Value of a leaf. A bigint is a 64-bit register or address. */
 export type Value = string | number | bigint | boolean;
 
 /** At once, or later: whoever owns the node may live on another thread, or be busy. */
 export type Answer<T> = T | Promise<T>;
 
-/** What a number counts, so that a terminal can show it readably. */
+/** Unit of a number, by which a terminal shows it readably. */
 export type Unit = 'ns' | 'bytes';
 
-/** How a leaf's value is changed from text. */
+/** Changes a leaf's value from text. */
 export interface Writer {
-	/** What may be written, for errors and for a person. */
+	/** Describes the texts that it takes, for errors and for a person. */
 	readonly expected: string;
 	/** False when `text` is no such value; nothing has changed then. */
 	write(text: string): Answer<boolean>;

@@ -4,11 +4,11 @@ import {findNode, presentChildren} from './find.ts';
 import type {InspectNode, LeafNode, ObjectNode, Value} from './node.ts';
 import type {InspectResult} from './result.ts';
 
-/** How much of the tree is asked for. */
+/** Limits of a request for the tree. */
 export interface InspectOptions {
 	/** Levels of objects that are opened: 1 shows what is in the object at the path. Default 1. */
 	readonly depth?: number;
-	/** How long owners have to answer. Default 1000. */
+	/** Time that owners have to answer. Default 1000. */
 	readonly timeoutMs?: number;
 	/** Leaves out what is sensitive. */
 	readonly safe?: boolean;

@@ -2,7 +2,7 @@ import type {InspectResult} from './result.ts';
 
 type ValueResult = Extract<InspectResult, {kind: 'value'}>;
 
-/** What is shown in place of a part that is not there. */
+/** Text in place of a part that is not there. */
 const absent = {depth: '…', timeout: '(no answer in time)', sensitive: '(sensitive)'} as const;
 
 const indentation = '  ';

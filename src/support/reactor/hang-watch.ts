@@ -1,7 +1,7 @@
 import {readFileSync} from 'node:fs';
 import type {ReactorStateView} from './reactor-state.ts';
 
-/** How often to look at the thread, and after how many looks at one and the same turn it hangs: 5 seconds. */
+/** Time between two looks at the thread, and the looks at one and the same turn after which it hangs: 5 seconds. */
 const [lookMs, looks] = [250, 20];
 
 /** A watch over a reactor's thread, from another thread. */
@@ -28,7 +28,7 @@ export function watchForHang(state: ReactorStateView, hung: (tid: number, second
 	return {close: () => clearInterval(timer)};
 }
 
-/** What the kernel says of a thread of this process (proc(5), stat): R runs, S sleeps, D waits for a disk; nothing once it is gone. */
+/** Reads the state of a thread from the kernel (proc(5), stat): R runs, S sleeps, D waits for a disk; nothing once it is gone. */
 function threadState(tid: number): string {
 	try {
 		const stat = readFileSync(`/proc/self/task/${tid}/stat`, 'latin1');

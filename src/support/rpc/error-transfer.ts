@@ -6,7 +6,7 @@ interface Thrown {
 	readonly value: unknown;
 }
 
-/** How a thrown value crosses threads: our errors as their data, other errors by name, message and stack. */
+/** A thrown value as it crosses threads: our errors as their data, other errors by name, message and stack. */
 type Crossing =
 	| {readonly kind: 'vmm'; readonly data: ErrorData}
 	| {readonly kind: 'error'; readonly message: string; readonly stack: string | undefined}

@@ -21,7 +21,7 @@ export interface SpawnedWorker<T extends Leaving> {
 	leave(): Promise<void>;
 }
 
-/** What every thread answers: it releases what it has and calls {@link leaveOwner}. */
+/** Call that every thread answers: it releases what it has and calls {@link leaveOwner}. */
 export interface Leaving {
 	dispose(): void;
 }

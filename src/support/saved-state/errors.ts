@@ -2,7 +2,7 @@ import {errorTable} from '#support/errors';
 
 const remedy = 'Use a snapshot that this version made, or the version that made it';
 
-/** What can be wrong with saved state. */
+/** Errors of saved state. */
 export const stateError = errorTable({
 	STATE_VERSION_UNKNOWN: (c: {struct: string; found: unknown; version: number}) => ({
 		message: `The saved state of ${c.struct} has version ${String(c.found)}; this program reads up to ${c.version}`,

@@ -1,7 +1,7 @@
 import {stateError} from '#support/saved-state';
 import type {SavedUnit, StateUnit} from './state-unit.ts';
 
-/** What units have saved, by name. */
+/** Saved state of each unit, by name. */
 export type SavedUnits = Readonly<Record<string, SavedUnit>>;
 
 /** A machine's units, in the order of their needs. */

@@ -1,4 +1,4 @@
-/** What the archives in the fixtures hold: noise, repeats of it near and far, runs of one byte, text. */
+/** Makes the contents of the archives in the fixtures: noise, repeats of it near and far, runs of one byte, text. */
 export function pattern(): Uint8Array {
 	const bytes = new Uint8Array(300_000);
 	let state = 1;

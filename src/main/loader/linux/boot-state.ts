@@ -7,7 +7,7 @@ import {identityPageTables} from '../page-tables.ts';
 import {buildZeroPage, type ZeroPageContent} from './zero-page.ts';
 
 /**
- * What lies in low memory beside the command line: GDT, zero page, and page tables for an entry in 64-bit mode.
+ * Makes the pieces in low memory beside the command line: GDT, zero page, and page tables for an entry in 64-bit mode.
  * @throws VmmError MEMORY_MAP_TOO_LONG
  */
 export function linuxBootPieces(content: ZeroPageContent): (MemoryPiece | undefined)[] {

@@ -1,6 +1,6 @@
 import type {BootImage, BootMachine} from '../boot-image.ts';
 
-/** What every boot image promises, as a list of what is broken: empty for a sound image. */
+/** Checks the promises of every boot image. Returns the broken ones: none for a sound image. */
 export function imageFaults(image: BootImage, machine: BootMachine, inputBytes: number): string[] {
 	const faults: string[] = [];
 	const extents = image.pieces.map(({name, gpa, data, length = data.length}) => ({name, gpa, data, end: gpa + length}));

@@ -19,7 +19,7 @@ export function pieceFields<T extends Fields>(
 	return layout.read(findPiece(image, name).data, base);
 }
 
-/** What `action` returned, or the {@link VmmError} it threw; any other error goes on. */
+/** Returns the result of `action`, or the {@link VmmError} it threw; any other error goes on. */
 export function outcome<R>(action: () => R): R | VmmError {
 	try {
 		return action();

@@ -16,7 +16,7 @@ export function randomFrom(seed: number): Random {
 	return {below, pick: (list) => list[below(list.length)] as (typeof list)[0]};
 }
 
-/** Where parsers break: signs, carries, page and address-space limits. */
+/** Values that break parsers: signs, carries, page and address-space limits. */
 const interesting: readonly [bigint, ...bigint[]] = [
 	0n,
 	1n,
