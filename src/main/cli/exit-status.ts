@@ -42,7 +42,7 @@ export const exitStatuses = {
 	noKvm: {
 		status: 4,
 		meaning: 'there is no usable KVM here',
-		codes: ['KVM_MISSING', 'KVM_BUSY', 'KVM_API_VERSION', 'KVM_CAPABILITY_MISSING'],
+		codes: ['KVM_MISSING', 'KVM_BUSY', 'KVM_API_VERSION'],
 	},
 	noPermission: {status: 5, meaning: 'no permission to use /dev/kvm', codes: ['KVM_PERMISSION']},
 	kernel: {

@@ -58,7 +58,6 @@ const cpuidOptions = (
 	{apicMode}: ProcessorTopology,
 	irqchip: VmConfig['irqchip'],
 ): CpuidOptions => ({
-	nestedVirt: false,
 	x2apic: apicMode !== 'xapic',
 	tscDeadline,
 	hypercalls,

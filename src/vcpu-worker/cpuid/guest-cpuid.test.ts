@@ -1,5 +1,4 @@
 import test from 'ava';
-import {isVmmError} from '#support/errors';
 import type {CpuidEntry} from './cpuid-entry.ts';
 import type {CpuidTopology} from './cpuid-topology.ts';
 import {cpuVendor, guestCpuid, isAmdHost, physicalAddressBits} from './guest-cpuid.ts';
@@ -63,7 +62,7 @@ const amd: readonly CpuidEntry[] = [
 	leaf(0x8000_0026, {eax: 1}, 0),
 ];
 
-const plain: CpuidOptions = {nestedVirt: false, x2apic: true, tscDeadline: true};
+const plain: CpuidOptions = {x2apic: true, tscDeadline: true};
 const single: CpuidTopology = {apicId: 0, threadBits: 0, socketShift: 0};
 /** The sixth thread of the second socket: 4 cores of 2 threads. */
 const sixth: CpuidTopology = {apicId: 13, threadBits: 1, socketShift: 3};
@@ -128,21 +127,10 @@ test('monitor-hidden and monitor-leaf: there is no MWAIT', (t) => {
 	t.is(answer({}, 5), undefined);
 });
 
-test('nested-hidden and svm-leaf: VMX and SVM are there only when asked for', (t) => {
+test('nested-hidden and svm-leaf: there is neither VMX nor SVM', (t) => {
 	t.is(bit(answer({}, 1)?.ecx, 5), 0);
 	t.is(bit(answer({host: amd}, 0x8000_0001)?.ecx, 2), 0);
 	t.is(answer({host: amd}, 0x8000_000a), undefined);
-	const options = {nestedVirt: true};
-	t.is(bit(answer({options}, 1)?.ecx, 5), 1);
-	t.is(bit(answer({host: amd, options}, 0x8000_0001)?.ecx, 2), 1);
-	t.not(answer({host: amd, options}, 0x8000_000a), undefined);
-});
-
-test('nested virtualization that the host does not offer is an error that names the feature', (t) => {
-	const host = intel.map((entry) => (entry.function === 1 ? {...entry, ecx: 0} : entry));
-	const error = t.throws(() => guest({host, options: {nestedVirt: true}}));
-	t.true(isVmmError(error, 'CPUID_NESTED_UNSUPPORTED'));
-	t.regex(error?.message ?? '', /VMX/);
 });
 
 test('sgx-hidden and sgx-leaf: there are no enclaves', (t) => {
@@ -162,16 +150,6 @@ test('psfd-without-spec-ctrl: PSFD goes where no other bit brings its MSR, and s
 	const onlyPsfd = amd.map((entry) => (entry.function === 0x8000_0008 ? {...entry, ebx: 1 << 28} : entry));
 	t.is(bit(answer({host: onlyPsfd}, 0x8000_0008)?.ebx, 28), 0);
 	t.is(bit(answer({host: amd}, 0x8000_0008)?.ebx, 28), 1);
-});
-
-test('pmu-hidden and pmu-leaves: performance counters pass unless refused', (t) => {
-	t.is(answer({}, 0xa)?.eax, 0x0730_0404);
-	t.is(bit(answer({}, 1)?.ecx, 15), 1);
-	const options = {pmu: false};
-	t.is(answer({options}, 0xa), undefined);
-	t.is(bit(answer({options}, 1)?.ecx, 15), 0);
-	t.is(answer({host: amd, options}, 0x8000_0022), undefined);
-	t.is(bit(answer({host: amd, options}, 0x8000_0001)?.ecx, 23), 0);
 });
 
 test('topology-basic: leaf 1 has the APIC id, the ids per socket and the cache line', (t) => {

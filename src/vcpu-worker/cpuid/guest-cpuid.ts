@@ -1,8 +1,7 @@
 import type {CpuidEntry} from './cpuid-entry.ts';
 import type {CpuidTopology} from './cpuid-topology.ts';
-import {cpuidError} from './errors.ts';
-import {Bit, Leaf} from './leaves.ts';
-import {applyRules, type CpuidContext, type CpuidOptions, hasBits} from './policy.ts';
+import {Leaf} from './leaves.ts';
+import {applyRules, type CpuidContext, type CpuidOptions} from './policy.ts';
 import {cpuidRules} from './rules.ts';
 
 /** Vendors, as leaf 0 spells them in EBX, EDX, ECX. */
@@ -11,7 +10,6 @@ const amdVendors = ['AuthenticAMD', 'HygonGenuine'];
 /**
  * What one processor of the guest sees, for KVM_SET_CPUID2.
  * @param offered - what KVM_GET_SUPPORTED_CPUID gives
- * @throws VmmError `CPUID_NESTED_UNSUPPORTED`
  */
 export function guestCpuid(
 	offered: readonly CpuidEntry[],
@@ -19,10 +17,6 @@ export function guestCpuid(
 	options: CpuidOptions,
 ): CpuidEntry[] {
 	const isAmd = isAmdHost(offered);
-	const nested = isAmd ? Bit.svm : Bit.vmx;
-	if (options.nestedVirt && !hasBits(offered, nested)) {
-		throw cpuidError('CPUID_NESTED_UNSUPPORTED', {feature: isAmd ? 'SVM' : 'VMX'});
-	}
 	const maxBasic = offered.find((entry) => entry.function === Leaf.vendor)?.eax ?? 0;
 	const context: CpuidContext = {options, topology, isAmd, maxBasic, offered};
 	return applyRules(cpuidRules, context);

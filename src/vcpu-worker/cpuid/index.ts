@@ -1,6 +1,5 @@
 export type {CpuidEntry} from './cpuid-entry.ts';
 export type {CpuidTopology} from './cpuid-topology.ts';
-export {cpuidError} from './errors.ts';
 export {cpuVendor, guestCpuid, isAmdHost, physicalAddressBits} from './guest-cpuid.ts';
 export {type KvmFeature, kvmFeatures} from './kvm-features.ts';
 export {missingFeatures} from './missing-features.ts';

@@ -7,7 +7,6 @@ export const Leaf = {
 	caches: 0x4,
 	monitor: 0x5,
 	structuredFeatures: 0x7,
-	performanceMonitoring: 0xa,
 	topology: 0xb,
 	xsave: 0xd,
 	sgx: 0x12,
@@ -20,7 +19,6 @@ export const Leaf = {
 	amdCaches: 0x8000_001d,
 	amdTopology: 0x8000_001e,
 	memoryEncryption: 0x8000_001f,
-	amdPerformanceMonitoring: 0x8000_0022,
 	amdTopologyV2: 0x8000_0026,
 } as const;
 
@@ -34,7 +32,6 @@ const bit = (leaf: number, register: CpuidRegister, n: number): CpuidBits => ({
 export const Bit = {
 	monitor: bit(Leaf.features, 'ecx', 3),
 	vmx: bit(Leaf.features, 'ecx', 5),
-	pdcm: bit(Leaf.features, 'ecx', 15),
 	x2apic: bit(Leaf.features, 'ecx', 21),
 	tscDeadline: bit(Leaf.features, 'ecx', 24),
 	hypervisor: bit(Leaf.features, 'ecx', 31),
@@ -45,7 +42,6 @@ export const Bit = {
 	cmpLegacy: bit(Leaf.extendedFeatures, 'ecx', 1),
 	svm: bit(Leaf.extendedFeatures, 'ecx', 2),
 	topologyExtensions: bit(Leaf.extendedFeatures, 'ecx', 22),
-	perfctrCore: bit(Leaf.extendedFeatures, 'ecx', 23),
 	amdMonitorX: bit(Leaf.extendedFeatures, 'ecx', 29),
 	amdIbrs: bit(Leaf.addressSizes, 'ebx', 14),
 	amdStibp: bit(Leaf.addressSizes, 'ebx', 15),

@@ -3,14 +3,10 @@ import type {CpuidTopology} from './cpuid-topology.ts';
 
 /** What a machine wants of its processors' CPUID. */
 export interface CpuidOptions {
-	/** Let the guest run virtual machines of its own. */
-	readonly nestedVirt: boolean;
 	/** Offer x2APIC. */
 	readonly x2apic: boolean;
 	/** KVM has KVM_CAP_TSC_DEADLINE_TIMER. */
 	readonly tscDeadline: boolean;
-	/** Give the guest the performance counters that KVM offers; the default. */
-	readonly pmu?: boolean;
 	/**
 	 * The guest can make hypercalls; the default. On hosts where VMCALL does not work, the KVM features that use it
 	 * must not be offered.

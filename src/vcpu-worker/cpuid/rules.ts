@@ -7,8 +7,6 @@ import {amdAddressSizes, amdTopology, cacheTopology, featureTopology, topologyLe
 const isAmd = (c: CpuidContext) => c.isAmd;
 const isIntel = (c: CpuidContext) => !c.isAmd;
 const isSocketShared = (c: CpuidContext) => c.topology.socketShift > 0;
-const noNesting = (c: CpuidContext) => !c.options.nestedVirt;
-const noPmu = (c: CpuidContext) => c.options.pmu === false;
 const isHypervisorLeaf = (leaf: number) => leaf >>> 28 === 4;
 
 /** What the guest is told about the hypervisor and what KVM does for it. */
@@ -77,14 +75,12 @@ const maskingRules: readonly CpuidRule[] = [
 	{name: 'monitor-leaf', reason: 'It describes MWAIT', action: {drop: (e) => e.function === Leaf.monitor}},
 	{
 		name: 'nested-hidden',
-		reason: 'Nested guests widen what the guest can reach in the host kernel, so they are asked for',
-		when: noNesting,
+		reason: 'Nested guests widen what the guest can reach in the host kernel, and no snapshot holds their state',
 		action: {clear: [Bit.vmx, Bit.svm]},
 	},
 	{
 		name: 'svm-leaf',
 		reason: 'It describes SVM',
-		when: noNesting,
 		action: {drop: (e) => e.function === Leaf.svm},
 	},
 	{
@@ -103,20 +99,6 @@ const maskingRules: readonly CpuidRule[] = [
 		reason: 'KVM offers PSFD also when it refuses the MSR that controls it',
 		when: ({offered}) => ![Bit.ibrs, Bit.amdIbrs, Bit.amdStibp, Bit.amdSsbd].some((bits) => hasBits(offered, bits)),
 		action: {clear: [Bit.amdPsfd]},
-	},
-	{
-		name: 'pmu-hidden',
-		reason: 'The machine was asked for no performance counters; otherwise they pass, so that guests can be profiled',
-		when: noPmu,
-		action: {clear: [Bit.pdcm, Bit.perfctrCore]},
-	},
-	{
-		name: 'pmu-leaves',
-		reason: 'They describe the performance counters',
-		when: noPmu,
-		action: {
-			drop: (e) => e.function === Leaf.performanceMonitoring || e.function === Leaf.amdPerformanceMonitoring,
-		},
 	},
 ];
 

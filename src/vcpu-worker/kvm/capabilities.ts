@@ -4,7 +4,6 @@ import {close} from '#support/ffi';
 import type {CpuidEntry} from '#vcpu-worker/cpuid';
 import {Cap, type CapName} from './constants.ts';
 import {cpuidBuffer, readCpuid} from './cpuid.ts';
-import {kvmError} from './errors.ts';
 import {kvmIoctl} from './ioctl.ts';
 import {createVm, defaultDevice, openKvm} from './system.ts';
 
@@ -95,12 +94,4 @@ export function supportedCpuid(kvmFd: number): CpuidEntry[] {
 	const buffer = cpuidBuffer();
 	kvmIoctl(kvmFd, 'KVM_GET_SUPPORTED_CPUID', buffer);
 	return readCpuid(buffer);
-}
-
-/**
- * Asserts that a capability is there.
- * @throws KVM_CAPABILITY_MISSING
- */
-export function requireCap(capabilities: Pick<KvmCapabilities, 'caps'>, name: CapName, purpose: string): void {
-	if (!capabilities.caps[name]) throw kvmError('KVM_CAPABILITY_MISSING', {capability: `KVM_CAP_${name}`, purpose});
 }

@@ -9,7 +9,6 @@ import {
 	KvmIrqchip,
 	KvmPicState,
 	KvmPitState2,
-	KvmReinjectControl,
 	type PicState,
 	type PitState,
 } from './structs-vm.ts';
@@ -76,10 +75,4 @@ export function setPitReplaced(vmFd: number, replaced: boolean): void {
 	const state = getPit(vmFd);
 	const flags = replaced ? state.flags | Pit.FLAGS_HPET_LEGACY : state.flags & ~Pit.FLAGS_HPET_LEGACY;
 	setPit(vmFd, {...state, flags});
-}
-
-/** Whether the kernel's PIT makes up for ticks the guest was too late to take (KVM_REINJECT_CONTROL); on by default. */
-export function setPitReinjection(vmFd: number, on: boolean): void {
-	const argument = new ArgumentBuffer(KvmReinjectControl.size).with(KvmReinjectControl, {pit_reinject: on ? 1 : 0});
-	kvmIoctl(vmFd, 'KVM_REINJECT_CONTROL', argument);
 }

@@ -130,9 +130,6 @@ export const Mem = {LOG_DIRTY_PAGES: 1, READONLY: 2} as const;
 /** `KVM_MP_STATE_*`: what a vCPU does. */
 export const MpState = {RUNNABLE: 0, UNINITIALIZED: 1, INIT_RECEIVED: 2, HALTED: 3, SIPI_RECEIVED: 4} as const;
 
-/** `KVM_SYNC_X86_*`: register classes kept in the mapped page. */
-export const SyncX86 = {REGS: 1, SREGS: 2, EVENTS: 4} as const;
-
 /** `KVM_IRQCHIP_*` */
 export const Irqchip = {PIC_MASTER: 0, PIC_SLAVE: 1, IOAPIC: 2} as const;
 
@@ -201,7 +198,6 @@ export const constantTables: readonly (readonly [prefix: string, table: Readonly
 	['KVM_MSR_FILTER_', MsrFilter],
 	['KVM_MEM_', Mem],
 	['KVM_MP_STATE_', MpState],
-	['KVM_SYNC_X86_', SyncX86],
 	['KVM_IRQCHIP_', Irqchip],
 	['KVM_IRQ_ROUTING_', IrqRouting],
 	['KVM_IRQFD_FLAG_', IrqfdFlag],

@@ -27,7 +27,7 @@ function createVcpu(partition: KvmPartitionHandle, {index, apicId, apicMode, cpu
 	const run = controlMemory(partition, index);
 	const vcpu = KvmVcpu.create(partition.vmFd, apicId, run, run.byteLength);
 	vcpu.setCpuid(cpuid);
-	setMsrs(vcpu.fd, resetMsrs({isAmd: isAmdHost(cpuid), nestedVirt: false, listed: new Set(partition.msrIndexes)}));
+	setMsrs(vcpu.fd, resetMsrs({isAmd: isAmdHost(cpuid), listed: new Set(partition.msrIndexes)}));
 	// KVM finds the target of an interrupt message in a map that it makes anew when an APIC's state is set, but not when a
 	// vCPU has been created: the last one would stay deaf to its start-up message.
 	setLapic(vcpu.fd, getLapic(vcpu.fd));

@@ -23,10 +23,6 @@ export const kvmError = errorTable({
 		message: `${c.path} speaks KVM API version ${c.found}, version ${c.wanted} is needed`,
 		remedy: 'Use a Linux kernel of 2.6.22 or later',
 	}),
-	KVM_CAPABILITY_MISSING: (c: {readonly capability: string; readonly purpose: string}) => ({
-		message: `This host's KVM lacks ${c.capability}, needed for ${c.purpose}`,
-		remedy: 'Use a newer Linux kernel, or a machine configuration that does without',
-	}),
 	KVM_IOCTL_FAILED: (c: {readonly ioctl: string; readonly errno: number; readonly detail?: string}) => ({
 		message: `${c.ioctl} failed with ${errnoName(c.errno)}${c.detail === undefined ? '' : `: ${c.detail}`}`,
 		remedy: '`openvmm doctor` shows what this host supports',

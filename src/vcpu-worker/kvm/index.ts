@@ -4,11 +4,10 @@ export {
 	kvmKind,
 	type ProbeOptions,
 	probeKvm,
-	requireCap,
 	supportedCpuid,
 	vcpuMmapSize,
 } from './capabilities.ts';
-export {getIrqchip, getPit, type IrqchipState, restartPit, setIrqchip, setPit, setPitReinjection} from './chips.ts';
+export {getIrqchip, getPit, type IrqchipState, restartPit, setIrqchip, setPit} from './chips.ts';
 export {
 	Cap,
 	type CapName,
@@ -45,15 +44,14 @@ export {getMsrs, type Msr, type MsrResult, setMsrs} from './msrs.ts';
 export {probeDebug} from './probe-debug.ts';
 export {type ChipStates, parseChips, readChips, type SavedChips, saveChips, writeChips} from './saved-chips.ts';
 export type {SavedVcpu} from './saved-vcpu.ts';
-export type {DebugRegisters, FpuState, VcpuEvents} from './structs-vcpu.ts';
+export type {DebugRegisters, VcpuEvents} from './structs-vcpu.ts';
 export type {ClockData, IoapicState, PicState, PitState} from './structs-vm.ts';
 export {createVm, defaultDevice, msrIndexList, openKvm} from './system.ts';
-export {type ControlMemory, controlBytes, KvmVcpu, type SyncClass} from './vcpu.ts';
+export {type ControlMemory, controlBytes, KvmVcpu} from './vcpu.ts';
 export {
 	type ExtendedControlRegister,
 	getDebugRegisters,
 	getEvents,
-	getFpu,
 	getLapic,
 	getTscKhz,
 	getXcrs,
@@ -61,7 +59,6 @@ export {
 	notifyPaused,
 	setDebugRegisters,
 	setEvents,
-	setFpu,
 	setLapic,
 	setTscKhz,
 	setXcrs,

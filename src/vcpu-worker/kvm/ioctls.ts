@@ -49,7 +49,6 @@ const declarations = {
 	// The header declares this one the wrong way round; the kernel never looks.
 	KVM_SET_IRQCHIP: ['read', 0x63, vm.KvmIrqchip],
 	KVM_SET_GSI_ROUTING: ['write', 0x6a, vm.KvmIrqRouting],
-	KVM_REINJECT_CONTROL: ['none', 0x71],
 	KVM_IRQFD: ['write', 0x76, vm.KvmIrqfd],
 	KVM_CREATE_PIT2: ['write', 0x77, vm.KvmPitConfig],
 	KVM_SET_BOOT_CPU_ID: ['none', 0x78],
@@ -73,8 +72,6 @@ const declarations = {
 	KVM_GET_MSRS: ['readwrite', 0x88, vcpu.KvmMsrs],
 	KVM_SET_MSRS: ['write', 0x89, vcpu.KvmMsrs],
 	KVM_SET_SIGNAL_MASK: ['write', 0x8b, vm.KvmSignalMask],
-	KVM_GET_FPU: ['read', 0x8c, vcpu.KvmFpu],
-	KVM_SET_FPU: ['write', 0x8d, vcpu.KvmFpu],
 	KVM_GET_LAPIC: ['read', 0x8e, vcpu.KvmLapicState],
 	KVM_SET_LAPIC: ['write', 0x8f, vcpu.KvmLapicState],
 	KVM_SET_CPUID2: ['write', 0x90, vm.KvmCpuid2],

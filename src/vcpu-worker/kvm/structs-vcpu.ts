@@ -80,21 +80,6 @@ export const KvmVcpuEvents = wire('kvm_vcpu_events', {
 /** Exceptions, interrupts, NMI and SMI that are pending or being delivered. */
 export type VcpuEvents = PlainOf<typeof KvmVcpuEvents>;
 
-/** `KVM_GET_FPU`, `KVM_SET_FPU`: 8 x87 registers and 16 XMM registers, 16 bytes each. */
-export const KvmFpu = wire('kvm_fpu', {
-	fpr: bytes(128),
-	fcw: u16,
-	fsw: u16,
-	ftwx: u8,
-	last_opcode: u16,
-	last_ip: u64,
-	last_dp: u64,
-	xmm: bytes(256),
-	mxcsr: u32,
-}).sized(416);
-/** The x87 and SSE state. */
-export type FpuState = PlainOf<typeof KvmFpu>;
-
 /** `KVM_GET_XSAVE`, `KVM_SET_XSAVE`; `KVM_GET_XSAVE2` may write more, see `KVM_CAP_XSAVE2`. */
 export const KvmXsave = wire('kvm_xsave', {region: array(u32, 1024)}).sized(4096);
 

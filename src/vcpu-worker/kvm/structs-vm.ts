@@ -143,9 +143,6 @@ export const KvmPitState2 = wire('kvm_pit_state2', {
 }).sized(112);
 export type PitState = PlainOf<typeof KvmPitState2>;
 
-/** `KVM_REINJECT_CONTROL` */
-export const KvmReinjectControl = wire('kvm_reinject_control', {pit_reinject: u8, padding: reserved(31)}).sized(32);
-
 /** `KVM_GET_CLOCK`, `KVM_SET_CLOCK`; times in nanoseconds. */
 export const KvmClockData = wire('kvm_clock_data', {
 	clock: u64,

@@ -5,9 +5,7 @@ import {ioctl, kvmIoctl} from './ioctl.ts';
 import {type IoctlName, ioctls} from './ioctls.ts';
 import {
 	type DebugRegisters,
-	type FpuState,
 	KvmDebugregs,
-	KvmFpu,
 	KvmLapicState,
 	KvmVcpuEvents,
 	KvmXcrs,
@@ -31,11 +29,6 @@ export const getEvents = (vcpuFd: number): VcpuEvents => get(vcpuFd, 'KVM_GET_VC
 /** KVM_SET_VCPU_EVENTS; `flags` ({@link VcpuEventValid}) says which optional parts are taken, as KVM_GET reports them. */
 export const setEvents = (vcpuFd: number, state: VcpuEvents): void =>
 	set(vcpuFd, 'KVM_SET_VCPU_EVENTS', KvmVcpuEvents, state);
-
-/** KVM_GET_FPU: x87 and SSE. */
-export const getFpu = (vcpuFd: number): FpuState => get(vcpuFd, 'KVM_GET_FPU', KvmFpu);
-/** KVM_SET_FPU. It does not mark the state as changed for XSAVE: where the host has that, use {@link setXsave}. */
-export const setFpu = (vcpuFd: number, state: FpuState): void => set(vcpuFd, 'KVM_SET_FPU', KvmFpu, state);
 
 /** DR0–DR3, DR6, DR7. */
 export const getDebugRegisters = (vcpuFd: number): DebugRegisters => get(vcpuFd, 'KVM_GET_DEBUGREGS', KvmDebugregs);

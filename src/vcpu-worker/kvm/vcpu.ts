@@ -2,15 +2,13 @@ import {addressOf, close, Mmap, mapOver} from '#support/ffi';
 import type {CpuidEntry} from '#vcpu-worker/cpuid';
 import type {GeneralRegisters, SpecialRegisters} from '#vcpu-worker/registers';
 import {ArgumentBuffer} from './argument-buffer.ts';
-import type {SyncX86} from './constants.ts';
 import {cpuidBuffer, readCpuid, writeCpuid} from './cpuid.ts';
 import {kvmError} from './errors.ts';
 import {ioctl, kvmIoctl} from './ioctl.ts';
 import {ioctls} from './ioctls.ts';
 import {KickReceiver, setRunSignalMask} from './kick.ts';
 import {fromSpecialRegisters, toSpecialRegisters} from './registers.ts';
-import {KvmRun, KvmSyncRegs} from './structs-run.ts';
-import {KvmMpState, KvmRegs, KvmSregs, KvmVcpuEvents, type VcpuEvents} from './structs-vcpu.ts';
+import {KvmMpState, KvmRegs, KvmSregs} from './structs-vcpu.ts';
 import {KvmInterrupt} from './structs-vm.ts';
 
 /** Shared memory that a vCPU's page is mapped over: part of a shared WebAssembly memory, page aligned. */
@@ -26,17 +24,7 @@ export interface ControlMemory {
 export const controlBytes = ({buffer, byteOffset, byteLength}: ControlMemory): Uint8Array =>
 	new Uint8Array(buffer, byteOffset, byteLength);
 
-/** Names of register classes that the mapped page can hold. */
-export type SyncClass = keyof typeof SyncX86;
-
 const RUN = ioctls.KVM_RUN.request;
-const syncBase = KvmRun.offset('s');
-const syncedRegs = syncBase + KvmSyncRegs.offset('regs');
-const syncedSregs = syncBase + KvmSyncRegs.offset('sregs');
-const syncedEvents = syncBase + KvmSyncRegs.offset('events');
-const validRegs = KvmRun.offset('kvm_valid_regs');
-const dirtyRegs = KvmRun.offset('kvm_dirty_regs');
-const syncBits = {REGS: 1, SREGS: 2, EVENTS: 4} as const satisfies typeof SyncX86;
 
 /**
  * A vCPU of KVM. Its descriptor and its mapped page belong to the process: the thread that creates it need not be the one
@@ -49,12 +37,10 @@ export class KvmVcpu {
 	/** This thread's side of the kick. */
 	readonly kicks: KickReceiver;
 	readonly #argument = new ArgumentBuffer();
-	readonly #page: DataView;
 
 	private constructor(fd: number, control: ControlMemory) {
 		this.fd = fd;
 		this.control = control;
-		this.#page = new DataView(control.buffer, control.byteOffset, control.byteLength);
 		this.kicks = new KickReceiver(controlBytes(control));
 	}
 
@@ -128,34 +114,6 @@ export class KvmVcpu {
 
 	setSpecial(registers: SpecialRegisters): void {
 		kvmIoctl(this.fd, 'KVM_SET_SREGS', this.#argument.with(KvmSregs, fromSpecialRegisters(registers)));
-	}
-
-	/** What each run leaves in the mapped page; costs a copy per exit. None at first. */
-	syncOnExit(classes: readonly SyncClass[]): void {
-		const bits = classes.reduce((sum, name) => sum | syncBits[name], 0);
-		this.#page.setBigUint64(validRegs, BigInt(bits), true);
-	}
-
-	/** General registers as of the last exit. Needs {@link syncOnExit} of `REGS` before it. No system call. */
-	syncedGeneral(): GeneralRegisters {
-		return KvmRegs.read(this.#page, syncedRegs);
-	}
-
-	/** Special registers as of the last exit. Needs `SREGS`. */
-	syncedSpecial(): SpecialRegisters {
-		return toSpecialRegisters(KvmSregs.read(this.#page, syncedSregs));
-	}
-
-	/** Events as of the last exit. Needs `EVENTS`. */
-	syncedEvents(): VcpuEvents {
-		return KvmVcpuEvents.read(this.#page, syncedEvents);
-	}
-
-	/** Sets the general registers at the next run, without a system call. */
-	writeSyncedGeneral(registers: GeneralRegisters): void {
-		KvmRegs.write(this.#page, syncedRegs, registers);
-		const dirty = this.#page.getBigUint64(dirtyRegs, true);
-		this.#page.setBigUint64(dirtyRegs, dirty | BigInt(syncBits.REGS), true);
 	}
 
 	/** One of {@link MpState}. Needs local APICs in the kernel. */

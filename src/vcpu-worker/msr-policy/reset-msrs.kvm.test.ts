@@ -8,9 +8,9 @@ test('KVM takes every value after reset, and keeps it', (t) => {
 	using guest = startGuest({code: [0xf4]});
 	const offered = supportedCpuid(guest.kvmFd);
 	const place = {apicId: 0, threadBits: 0, socketShift: 0};
-	guest.vcpu.setCpuid(guestCpuid(offered, place, {nestedVirt: false, x2apic: true, tscDeadline: true}));
+	guest.vcpu.setCpuid(guestCpuid(offered, place, {x2apic: true, tscDeadline: true}));
 	const listed = new Set(msrIndexList(guest.kvmFd));
-	const values = resetMsrs({isAmd: isAmdHost(offered), nestedVirt: false, listed});
+	const values = resetMsrs({isAmd: isAmdHost(offered), listed});
 	t.deepEqual(setMsrs(guest.vcpu.fd, values).failed, []);
 	// The time stamp counter goes on by itself.
 	const steady = values.filter(({index}) => index !== Msr.TSC);

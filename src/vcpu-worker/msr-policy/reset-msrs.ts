@@ -11,8 +11,6 @@ export interface MsrValue {
 export interface ResetMsrContext {
 	/** AMD or Hygon. */
 	readonly isAmd: boolean;
-	/** The guest has VMX or SVM. */
-	readonly nestedVirt: boolean;
 	/** What KVM_GET_MSR_INDEX_LIST gives. */
 	readonly listed: ReadonlySet<number>;
 }
@@ -76,7 +74,7 @@ export const resetMsrTable: readonly ResetMsr[] = [
 	{
 		name: 'FEATURE_CONTROL',
 		index: Msr.FEATURE_CONTROL,
-		value: ({nestedVirt}) => featureControl.locked | (nestedVirt ? featureControl.vmxOutsideSmx : 0n),
+		value: featureControl.locked,
 		reason: 'firmware locks it; KVM leaves it open, and guests take an open one for missing firmware',
 		intelOnly: true,
 	},
