@@ -1,7 +1,9 @@
 /** What restoring costs this program without KVM: snapshot, memory, devices; for machines of several sizes. */
+
 import {mkdtempSync, rmSync} from 'node:fs';
 import {join} from 'node:path';
 import {MappedMemory, type MemoryRange} from '#devices/guest-memory';
+import {tellingInterrupts} from '#devices/interrupts/testing';
 import {AttachedMachine, layOutMachine, type SavedDevices} from '#devices/machine';
 import {findDeviceModel} from '#devices/registry';
 import {vmConfig} from '#main/config';
@@ -16,7 +18,7 @@ const sizes = [256 * MiB, 1024 * MiB, 4096 * MiB];
 const usedBytes = 128 * MiB;
 const rounds = 30;
 
-const interrupts = {setLine() {}, messages: {send() {}, setRoutes() {}}};
+const interrupts = tellingInterrupts();
 const configOf = (sizeBytes: number) =>
 	vmConfig({memory: {sizeBytes}, irqchip: 'split', serial: {com1: {kind: 'stderr'}}});
 const layoutOf = (sizeBytes: number): MemoryRange[] =>

@@ -1,4 +1,5 @@
+export {type GsiRoute, GsiTable, type InterruptMessage} from './gsi-table.ts';
 export {extIntInput, gpeCount, gpeInput, gsiCount, hpetInputs, inputCount, pitReplacedInput} from './inputs.ts';
 export type {InterruptLine} from './interrupt-line.ts';
 export {type InterruptController, InterruptLines, interruptTableBytes, type LineSource} from './interrupt-lines.ts';
-export type {InterruptMessage, MessageInterrupts} from './message-interrupts.ts';
+export type {MessageInterrupts} from './message-interrupts.ts';

@@ -3,6 +3,7 @@ import {ioApic82093aaKind} from '#devices/chipset/ioapic-82093aa';
 import {latchKind} from '#devices/chipset/latch';
 import {serial16550Kind} from '#devices/chipset/serial-16550';
 import type {DeviceInstance} from '#devices/device';
+import {tellingInterrupts} from '#devices/interrupts/testing';
 import {oneThreadMachine} from '#devices/testing';
 import type {SavedDevices} from './index.ts';
 
@@ -17,13 +18,10 @@ const devices = [
 function machineOf(instances: readonly DeviceInstance[]) {
 	const lines: [number, boolean][] = [];
 	const routes: number[][] = [];
-	const interrupts = {
-		setLine: (gsi: number, asserted: boolean) => void lines.push([gsi, asserted]),
-		messages: {
-			send() {},
-			setRoutes: (all: readonly {input: number}[]) => void routes.push(all.map(({input}) => input)),
-		},
-	};
+	const interrupts = tellingInterrupts({
+		setLine: (gsi, asserted) => void lines.push([gsi, asserted]),
+		routes: (all) => void routes.push(all.map(({gsi}) => gsi)),
+	});
 	return {...oneThreadMachine(instances, {interrupts}), lines, routes};
 }
 

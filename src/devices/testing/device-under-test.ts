@@ -11,6 +11,8 @@ import type {
 	Region,
 } from '#devices/device';
 import {MappedMemory} from '#devices/guest-memory';
+import type {GsiRoute} from '#devices/interrupts';
+import {tellingInterrupts} from '#devices/interrupts/testing';
 import {VmTime, VmTimeState} from '#devices/vm-time';
 import {restoreStruct, type SavedStruct, saveStruct} from '#support/saved-state';
 import type {Decoded, Fields, StructView} from '#support/shared-memory';
@@ -31,8 +33,8 @@ export class DeviceUnderTest<C, T extends Fields> {
 	readonly inputs = new Map<string, boolean>();
 	/** Messages sent, as `address-high:address-low data` in hexadecimal. */
 	readonly messages: string[] = [];
-	/** What was said last about the messages of inputs. */
-	routes: Parameters<DeviceServices['messages']['setRoutes']>[0] = [];
+	/** The routes that were set last. */
+	routes: readonly GsiRoute[] = [];
 	/** What the guest asked of the machine. */
 	readonly events: MachineEvent[] = [];
 	/** Calls of {@link DeviceServices.notifyBack}. */
@@ -170,14 +172,14 @@ export class DeviceUnderTest<C, T extends Fields> {
 			time,
 			memory: this.memory,
 			...(this.#slot && {slot: this.#slot}),
-			messages: {
+			messages: tellingInterrupts({
 				send: (low, high, data) => {
 					this.messages.push(`${high.toString(16)}:${low.toString(16)} ${data.toString(16)}`);
 				},
-				setRoutes: (routes) => {
+				routes: (routes) => {
 					this.routes = routes;
 				},
-			},
+			}).messages,
 			line: (name) => {
 				if (!declared.includes(name)) throw new TypeError(`${this.model.kind} declares no line ${name}`);
 				return {

@@ -2,7 +2,6 @@ import type {AttachedPartition} from '#vcpu-worker/hypervisor';
 import {controlMemory, type KvmPartitionHandle} from './handles.ts';
 import {interruptController} from './interrupt-controller.ts';
 import {VcpuKick} from './kick.ts';
-import {KvmVm} from './kvm-vm.ts';
 import {controlBytes} from './vcpu.ts';
 
 /** See `BackEnd.attach`. */
@@ -10,7 +9,7 @@ export function attach(handle: KvmPartitionHandle): AttachedPartition {
 	const tids = new Int32Array(handle.tids);
 	const kicks: VcpuKick[] = [];
 	return {
-		interrupts: interruptController(KvmVm.fromFd(handle.vmFd)),
+		interrupts: interruptController(handle),
 		kick(vcpu) {
 			const tid = Atomics.load(tids, vcpu);
 			if (tid === 0) return;

@@ -1,5 +1,5 @@
 import type {CpuidEntry} from '#vcpu-worker/cpuid';
-import type {ApicMode, PartitionHandle, VcpuHandle} from '#vcpu-worker/hypervisor';
+import type {ApicMode, PartitionHandle, PartitionSpec, VcpuHandle} from '#vcpu-worker/hypervisor';
 import type {ControlMemory} from './vcpu.ts';
 
 /** What every thread of a machine knows of its partition: plain data and shared buffers. */
@@ -11,6 +11,10 @@ export interface KvmPartitionHandle extends PartitionHandle {
 	readonly runBytes: number;
 	/** The kernel id of each vCPU's thread, for kicks; 0 before it is known. */
 	readonly tids: SharedArrayBuffer;
+	/** Whose PIC and I/O APIC there are; with the kernel's, their pins have routes of their own. */
+	readonly irqchip: PartitionSpec['irqchip'];
+	/** The table of the machine's routes. */
+	readonly gsis: SharedArrayBuffer;
 	/** What makes up a vCPU's state on this host (KVM_GET_MSR_INDEX_LIST, `KVM_CAP_XSAVE2`). */
 	readonly msrIndexes: readonly number[];
 	readonly xsaveSize: number;

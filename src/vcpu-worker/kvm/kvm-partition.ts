@@ -1,3 +1,4 @@
+import {GsiTable} from '#devices/interrupts';
 import type {VmTime} from '#devices/vm-time';
 import {close} from '#support/ffi';
 import {allocateSharedPages} from '#support/shared-memory';
@@ -23,14 +24,12 @@ export class KvmPartition implements Partition {
 	readonly processor: ProcessorOffer;
 	readonly #kvmFd: number;
 	readonly #vm: KvmVm;
-	readonly #irqchip: PartitionSpec['irqchip'];
 	/** The slot of every region, by its address; a slot that was given back is an empty place. */
 	readonly #slots: (number | undefined)[] = [];
 
 	private constructor(kvmFd: number, vm: KvmVm, {irqchip, processors}: PartitionSpec) {
 		this.#kvmFd = kvmFd;
 		this.#vm = vm;
-		this.#irqchip = irqchip;
 		vm.enableUserSpaceMsrs();
 		if (irqchip === 'kernel') vm.createKernelIrqchip();
 		else vm.createSplitIrqchip();
@@ -42,6 +41,8 @@ export class KvmPartition implements Partition {
 			runs: allocateSharedPages(runBytes * processors),
 			runBytes,
 			tids: new SharedArrayBuffer(processors * Int32Array.BYTES_PER_ELEMENT),
+			irqchip,
+			gsis: new SharedArrayBuffer(GsiTable.byteLength),
 			msrIndexes: msrIndexList(kvmFd),
 			xsaveSize: vm.checkExtension(Cap.XSAVE2),
 		};
@@ -76,7 +77,7 @@ export class KvmPartition implements Partition {
 	}
 
 	units(time: VmTime): StateUnit[] {
-		return [clockUnit(this.#vm, time), ...(this.#irqchip === 'kernel' ? [kernelChipsUnit(this.#vm.fd)] : [])];
+		return [clockUnit(this.#vm, time), ...(this.handle.irqchip === 'kernel' ? [kernelChipsUnit(this.#vm.fd)] : [])];
 	}
 
 	openVcpu({index, apicId, apicMode, cpuid}: VcpuSpec): KvmVcpuHandle {
@@ -93,7 +94,7 @@ export class KvmPartition implements Partition {
 	}
 
 	get inspectChips(): (() => object) | undefined {
-		return this.#irqchip === 'kernel' ? () => readChips(this.#vm.fd) : undefined;
+		return this.handle.irqchip === 'kernel' ? () => readChips(this.#vm.fd) : undefined;
 	}
 
 	debugSupport(): DebugSupport {

@@ -1,5 +1,6 @@
 import type {AccessSize, AnyDeviceModel, DeviceInstance} from '#devices/device';
 import {MappedMemory} from '#devices/guest-memory';
+import {tellingInterrupts} from '#devices/interrupts/testing';
 import type {AttachedMachine, MachineLayout} from '#devices/machine';
 import {completeModel} from '#devices/pci/function';
 import {downstreamPortKind, type PciePortConfig, rootPortKind, upstreamPortKind} from '#devices/pci/port';
@@ -76,14 +77,10 @@ export class PciTestMachine {
 	constructor(devices: readonly DeviceInstance[] = usualDevices, layout?: MachineLayout, model = probeModel) {
 		const findModel = (kind: string) => (kind === model.kind ? model : findDeviceModel(kind));
 		this.#findModel = findModel;
-		const interrupts = {
-			setLine: (input: number, up: boolean) => void this.lines.push(`${input} ${up ? 'up' : 'down'}`),
-			messages: {
-				send: (low: number, high: number, data: number) =>
-					void this.messages.push(`${(high * 2 ** 32 + low).toString(16)} ${data.toString(16)}`),
-				setRoutes() {},
-			},
-		};
+		const interrupts = tellingInterrupts({
+			setLine: (input, up) => void this.lines.push(`${input} ${up ? 'up' : 'down'}`),
+			send: (low, high, data) => void this.messages.push(`${(high * 2 ** 32 + low).toString(16)} ${data.toString(16)}`),
+		});
 		const ram = new SharedArrayBuffer(0x10000);
 		const memory = new MappedMemory([{gpa: 0, length: 0x10000, buffer: ram, bufferOffset: 0, hostAddress: 0n}]);
 		memory.writeInteger(0x500, 4, 0x1234_5678);

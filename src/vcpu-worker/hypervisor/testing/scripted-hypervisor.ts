@@ -1,4 +1,4 @@
-import type {InterruptController} from '#devices/interrupts';
+import {tellingInterrupts} from '#devices/interrupts/testing';
 import type {
 	BackEnd,
 	Finding,
@@ -26,7 +26,7 @@ const processor: ProcessorOffer = {
 	hypercalls: true,
 };
 
-const nowhere: InterruptController = {setLine() {}, messages: {send() {}, setRoutes() {}}};
+const nowhere = tellingInterrupts();
 
 /** A hypervisor whose guests are scripts, one for each processor. All of a machine is on one thread. */
 export class ScriptedHypervisor implements Hypervisor {
