@@ -78,6 +78,8 @@ export interface PciSlot {
 	 * until then it answers no configuration access. False where there is no back to wait for, and nothing was done.
 	 */
 	resetWithBack(): boolean;
+	/** One word: the function's interrupt registers as a sequence lock, whose owner has the device's lock. */
+	readonly interruptSequence: Int32Array;
 }
 
 /** Configuration space of every function of the machine, for whoever has another way to it than ECAM. */
@@ -91,8 +93,12 @@ export interface PciConfigAccess {
 export interface PciMessages {
 	/** The guest has turned MSI or MSI-X on: lines do not drive INTA. */
 	readonly enabled: boolean;
-	/** Sends the message of a vector, or leaves it pending while it is masked; nothing where messages are off. */
-	signal(vector: number): void;
+	/**
+	 * Sends the message of a vector, or leaves it pending while it is masked. For any thread, with or without the device's lock: a
+	 * back completes requests while processors are at the device's registers. Allocates nothing.
+	 * @returns false where messages are off or there is no such vector: nothing was done, and a line is to be driven
+	 */
+	signal(vector: number): boolean;
 }
 
 /** What a guest asked the machine to do; ends the run of every vCPU. */

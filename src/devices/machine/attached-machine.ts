@@ -24,6 +24,8 @@ export interface MachineHost {
 	readonly alertBootCpu?: () => void;
 }
 
+const sequenceWord = DeviceHeader.word('interruptSequence');
+
 /** One thread's devices, bus and clock over a machine's shared buffers. */
 export class AttachedMachine {
 	readonly time: VmTime;
@@ -212,6 +214,7 @@ export class AttachedMachine {
 						if (placed.hasBack && askForReset(header)) this.#doorbell.ring();
 						return placed.hasBack;
 					},
+					interruptSequence: header.$atomic.subarray(sequenceWord, sequenceWord + 1),
 				},
 			}),
 		};

@@ -19,6 +19,8 @@ export const DeviceHeader = sharedStruct('device-header', {
 	notified: i32(),
 	/** What the device's reset waits for: see `device-reset.ts`. */
 	reset: i32(),
+	/** See `PciSlot.interruptSequence`. */
+	interruptSequence: i32(),
 	/** Accesses served, for inspect. */
 	accesses: f64(),
 });

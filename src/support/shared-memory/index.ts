@@ -1,6 +1,7 @@
 export {ByteRing, ringFields} from './byte-ring.ts';
 export {lock, lockPatienceMs, unlock} from './lock.ts';
 export {allocateSharedPages, maxSharedPages, sharedPageSize} from './page-memory.ts';
+export {beginChange, endChange, isSame, sequence} from './seqlock.ts';
 export {
 	bytes,
 	type Decoded,

@@ -33,8 +33,10 @@ export class ConfigSpace {
 			const byte = (value >>> (8 * i)) & 0xff;
 			const w = writable[at] as number;
 			const after = ((before & ~w) | (byte & w)) & ~(byte & (clearable[at] as number));
+			// A byte that does not change may be one whose bits another thread sets.
+			if (after === before) continue;
 			this.#bytes[at] = after;
-			changed ||= after !== before;
+			changed = true;
 		}
 		return changed;
 	}
@@ -45,6 +47,17 @@ export class ConfigSpace {
 			const m = (mask >>> (8 * i)) & (this.layout.mutable[offset + i] as number);
 			this.#bytes[offset + i] = ((this.#bytes[offset + i] as number) & ~m) | ((bits >>> (8 * i)) & m);
 		}
+	}
+
+	/**
+	 * Sets or clears one bit while other threads do so with its neighbours.
+	 * @returns true when it was changed
+	 */
+	setBit(offset: number, bit: number, isSet: boolean): boolean {
+		const [at, mask] = [offset + (bit >>> 3), (1 << (bit & 7)) & (this.layout.mutable[offset + (bit >>> 3)] as number)];
+		if (mask === 0) return false;
+		const before = isSet ? Atomics.or(this.#bytes, at, mask) : Atomics.and(this.#bytes, at, ~mask);
+		return ((before & mask) !== 0) !== isSet;
 	}
 
 	/** Every bit as it is at reset. */

@@ -1,6 +1,6 @@
 import type {DeviceServices} from '#devices/device';
 import {Command, ConfigSpace, Header, type MsixPlace} from '#devices/pci/config-space';
-import type {Fields, StructView} from '#support/shared-memory';
+import {beginChange, endChange, type Fields, type StructView} from '#support/shared-memory';
 import {BusMasterMemory} from './bus-master-memory.ts';
 import {FunctionInterrupts} from './function-interrupts.ts';
 import type {CapabilityPlaces, FunctionLayout} from './function-layout.ts';
@@ -29,6 +29,8 @@ export class AttachedFunction implements FunctionRegisters {
 	readonly table: MsixTable | undefined;
 	readonly services: DeviceServices;
 	readonly #interrupts: FunctionInterrupts;
+	/** See `PciSlot.interruptSequence`. */
+	readonly #sequence: Int32Array;
 	/** One byte a vector, its line's level. */
 	readonly #levels: Uint8Array;
 
@@ -38,6 +40,7 @@ export class AttachedFunction implements FunctionRegisters {
 		const field = (name: string) =>
 			(state as unknown as Record<string, Uint8Array | undefined>)[name] ?? new Uint8Array();
 		this.places = places;
+		this.#sequence = services.slot?.interruptSequence ?? new Int32Array(1);
 		this.#levels = field('pci.levels');
 		this.space = new ConfigSpace(layout, field('pci.config'));
 		this.table = msix && new MsixTable(field('pci.table'), field('pci.pending'), msix.place);
@@ -48,6 +51,7 @@ export class AttachedFunction implements FunctionRegisters {
 			table: this.table,
 			pin: vectors.length > 0 ? services.line(intxLine) : undefined,
 			messages: services.messages,
+			sequence: this.#sequence,
 		});
 		this.services = {
 			...services,
@@ -57,16 +61,28 @@ export class AttachedFunction implements FunctionRegisters {
 		};
 	}
 
+	/** Changes registers that other threads may be sending interrupts by. */
+	change<R>(change: () => R): R {
+		beginChange(this.#sequence, 0);
+		try {
+			return change();
+		} finally {
+			endChange(this.#sequence, 0);
+		}
+	}
+
 	reset(): void {
-		this.space.reset();
-		this.table?.reset();
-		this.#levels.fill(0);
+		this.change(() => {
+			this.space.reset();
+			this.table?.reset();
+			this.#levels.fill(0);
+		});
 	}
 
 	/** Until its reset is done: no bus master, no BARs, no messages, and INTA low whatever the device does with its lines. */
 	silence(): void {
 		this.reset();
-		this.space.set(Header.COMMAND, 2, Command.INTX_DISABLE, Command.INTX_DISABLE);
+		this.change(() => this.space.set(Header.COMMAND, 2, Command.INTX_DISABLE, Command.INTX_DISABLE));
 		this.settle();
 	}
 

@@ -1,6 +1,7 @@
 import type {PciMessages} from '#devices/device';
 import type {InterruptLine, MessageInterrupts} from '#devices/interrupts';
 import {Command, type ConfigSpace, Header, Msix, MsixControl, Status} from '#devices/pci/config-space';
+import {isSame, sequence} from '#support/shared-memory';
 import type {CapabilityPlaces} from './function-layout.ts';
 import {MsiMessages} from './msi-messages.ts';
 import type {MsixTable} from './msix-table.ts';
@@ -15,11 +16,13 @@ export interface InterruptParts {
 	/** INTA. */
 	readonly pin: InterruptLine | undefined;
 	readonly messages: MessageInterrupts;
+	/** See `PciSlot.interruptSequence`. */
+	readonly sequence: Int32Array;
 }
 
 /**
- * The interrupts of one function, as one thread drives them: by MSI-X, MSI or INTA, as the guest has it now. Every call is
- * made under the function's lock.
+ * The interrupts of one function, as one thread drives them: by MSI-X, MSI or INTA, as the guest has it now. Every call but
+ * {@link signal} is made under the function's lock.
  */
 export class FunctionInterrupts implements PciMessages {
 	readonly #parts: InterruptParts;
@@ -34,30 +37,41 @@ export class FunctionInterrupts implements PciMessages {
 	}
 
 	get enabled(): boolean {
-		return this.#msixOn || this.#msi?.enabled === true;
+		return this.#on !== undefined;
 	}
 
-	signal(vector: number): void {
-		if (!(vector >= 0 && vector < this.#parts.levels.length)) return;
-		const {table} = this.#parts;
-		if (this.#msixOn && table !== undefined) {
-			if (this.#sendMsix(table, vector)) return;
-			table.setPending(vector, true);
-		} else if (this.#msi?.enabled) {
-			const shared = this.#msi.shared(vector);
-			if (!this.#sendMsi(this.#msi, shared)) this.#msi.setPending(shared, true);
+	signal(vector: number): boolean {
+		const {levels, messages, sequence: words} = this.#parts;
+		if (levels[vector] === undefined) return false;
+		for (;;) {
+			const number = sequence(words, 0);
+			const on = this.#on;
+			const entry = on?.entry(vector) ?? 0;
+			const isHeld = on !== undefined && this.#isHeld(on, entry);
+			const low = on?.addressLow(entry) ?? 0;
+			const high = on?.addressHigh(entry) ?? 0;
+			const data = on?.data(entry) ?? 0;
+			// What was read belongs together if nobody has changed anything meanwhile.
+			if (!isSame(words, 0, number)) continue;
+			if (on === undefined) return false;
+			if (!isHeld) {
+				messages.send(low, high, data);
+				return true;
+			}
+			on.setPending(entry);
+			// The guest may have let it go before it was pending, and then nobody else sends it.
+			if (isSame(words, 0, number) || !on.takePending(entry)) return true;
 		}
 	}
 
 	/** After anything the guest may have changed: what is pending and no longer masked goes out, INTA gets its level. */
 	settle(): void {
-		const {levels, table} = this.#parts;
-		for (let vector = 0; vector < levels.length; vector++) {
-			if (this.#msixOn) {
-				if (table?.isPending(vector) && this.#sendMsix(table, vector)) table.setPending(vector, false);
-			} else if (this.#msi?.enabled && vector < 32) {
-				if (this.#msi.isPending(vector) && this.#sendMsi(this.#msi, vector)) this.#msi.setPending(vector, false);
-			}
+		const {levels, messages} = this.#parts;
+		const on = this.#on;
+		const entries = on === undefined ? 0 : Math.min(levels.length, on.entries);
+		for (let entry = 0; on !== undefined && entry < entries; entry++) {
+			if (!on.isPending(entry) || this.#isHeld(on, entry) || !on.takePending(entry)) continue;
+			messages.send(on.addressLow(entry), on.addressHigh(entry), on.data(entry));
 		}
 		this.#drivePin();
 	}
@@ -74,17 +88,16 @@ export class FunctionInterrupts implements PciMessages {
 		};
 	}
 
-	/** False when it is masked, or the function may not write to memory. */
-	#sendMsix(table: MsixTable, vector: number): boolean {
-		if (!this.#isMaster || (this.#msixControl & MsixControl.MASK_ALL) !== 0 || table.isMasked(vector)) return false;
-		this.#parts.messages.send(table.addressLow(vector), table.addressHigh(vector), table.data(vector));
-		return true;
+	/** The kind of messages that the guest has turned on. */
+	get #on(): MsixTable | MsiMessages | undefined {
+		if ((this.#msixControl & MsixControl.ENABLE) !== 0) return this.#parts.table;
+		return this.#msi?.enabled ? this.#msi : undefined;
 	}
 
-	#sendMsi(msi: MsiMessages, vector: number): boolean {
-		if (!this.#isMaster || msi.isMasked(vector)) return false;
-		this.#parts.messages.send(msi.addressLow(), msi.addressHigh(), msi.data(vector));
-		return true;
+	/** It is masked, or the function may not write to memory. */
+	#isHeld(on: MsixTable | MsiMessages, entry: number): boolean {
+		if ((this.#parts.space.read(Header.COMMAND, 2) & Command.MASTER) === 0) return true;
+		return (on !== this.#msi && (this.#msixControl & MsixControl.MASK_ALL) !== 0) || on.isMasked(entry);
 	}
 
 	#drivePin(): void {
@@ -96,16 +109,8 @@ export class FunctionInterrupts implements PciMessages {
 		pin?.setLevel(asserted && !isOff);
 	}
 
-	get #isMaster(): boolean {
-		return (this.#parts.space.read(Header.COMMAND, 2) & Command.MASTER) !== 0;
-	}
-
 	get #msixControl(): number {
 		const {space, places} = this.#parts;
 		return places.msix === undefined ? 0 : space.read(places.msix + Msix.CONTROL, 2);
-	}
-
-	get #msixOn(): boolean {
-		return (this.#msixControl & MsixControl.ENABLE) !== 0;
 	}
 }

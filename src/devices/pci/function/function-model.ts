@@ -107,13 +107,13 @@ export function functionModel<C, T extends Fields>(parts: FunctionParts<C, T>): 
 					services.slot.decodeChanged();
 					return;
 				}
-				state.reset(view as never);
+				attached.change(() => state.reset(view as never));
 				for (const name of Object.keys(device.lines?.(config) ?? {})) services.line(name).setLevel(false);
 				reset();
 			};
 			const writeConfig = (offset: number, size: AccessSize, value: number) => {
 				const ledOn = front.leadsOn?.() ?? false;
-				const changed = attached.space.write(offset, size, value);
+				const changed = attached.change(() => attached.space.write(offset, size, value));
 				if (isReset(attached)) return toPowerOnState();
 				front.configWritten?.();
 				attached.settle();
@@ -132,7 +132,8 @@ export function functionModel<C, T extends Fields>(parts: FunctionParts<C, T>): 
 				write(region, offset, size, value) {
 					if (region === configRegion) writeConfig(offset, size, value);
 					else if (region === msixRegion && attached.table?.holds(offset)) {
-						attached.table.write(offset, size, value);
+						const {table} = attached;
+						attached.change(() => table.write(offset, size, value));
 						attached.settle();
 					} else if (region !== msixRegion || msix?.bar === undefined) front.write(region, offset, size, value);
 				},

@@ -2,6 +2,8 @@ import {type ConfigSpace, Msi, MsiControl} from '#devices/pci/config-space';
 
 /** A function's MSI capability at work. */
 export class MsiMessages {
+	/** Most vectors that the guest can allow (PCI 3.0, 6.8.1.3). */
+	readonly entries = 32;
 	readonly #space: ConfigSpace;
 	readonly #at: number;
 
@@ -16,7 +18,7 @@ export class MsiMessages {
 	}
 
 	/** The vector that stands for `vector`: the guest may allow fewer than there are. */
-	shared(vector: number): number {
+	entry(vector: number): number {
 		return Math.min(vector, 2 ** Math.min((this.#control >>> MsiControl.enabledShift) & 7, 5) - 1);
 	}
 
@@ -28,9 +30,13 @@ export class MsiMessages {
 		return ((this.#space.read(this.#at + Msi.PENDING, 4) >>> vector) & 1) !== 0;
 	}
 
-	setPending(vector: number, pending: boolean): void {
-		const bit = (1 << vector) >>> 0;
-		this.#space.set(this.#at + Msi.PENDING, 4, bit, pending ? bit : 0);
+	setPending(vector: number): void {
+		this.#space.setBit(this.#at + Msi.PENDING, vector, true);
+	}
+
+	/** True for whoever of several threads is the one that sends what was pending. */
+	takePending(vector: number): boolean {
+		return this.#space.setBit(this.#at + Msi.PENDING, vector, false);
 	}
 
 	addressLow(): number {

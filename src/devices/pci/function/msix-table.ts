@@ -16,6 +16,8 @@ const writable = Uint8Array.of(0xfc, 255, 255, 255, 255, 255, 255, 255, 255, 255
 
 /** MSI-X table and pending bits of one function, in shared state, as the guest reaches them through a BAR. */
 export class MsixTable {
+	/** How many vectors it has. */
+	readonly entries: number;
 	readonly #entries: Uint8Array;
 	readonly #view: DataView;
 	readonly #pending: Uint8Array;
@@ -23,6 +25,7 @@ export class MsixTable {
 
 	/** @param place - where in its BAR the guest finds both */
 	constructor(entries: Uint8Array, pending: Uint8Array, place: MsixPlace) {
+		this.entries = entries.length / entryBytes;
 		this.#entries = entries;
 		this.#view = new DataView(entries.buffer, entries.byteOffset, entries.byteLength);
 		this.#pending = pending;
@@ -60,6 +63,11 @@ export class MsixTable {
 		}
 	}
 
+	/** Every vector has an entry of its own. */
+	entry(vector: number): number {
+		return vector;
+	}
+
 	isMasked(vector: number): boolean {
 		return ((this.#entries[vector * entryBytes + control] as number) & masked) !== 0;
 	}
@@ -80,10 +88,14 @@ export class MsixTable {
 		return ((this.#pending[vector >>> 3] as number) & (1 << (vector & 7))) !== 0;
 	}
 
-	setPending(vector: number, pending: boolean): void {
-		const [at, bit] = [vector >>> 3, 1 << (vector & 7)];
-		const byte = this.#pending[at] as number;
-		this.#pending[at] = pending ? byte | bit : byte & ~bit;
+	setPending(vector: number): void {
+		Atomics.or(this.#pending, vector >>> 3, 1 << (vector & 7));
+	}
+
+	/** True for whoever of several threads is the one that sends what was pending. */
+	takePending(vector: number): boolean {
+		const bit = 1 << (vector & 7);
+		return (Atomics.and(this.#pending, vector >>> 3, ~bit) & bit) !== 0;
 	}
 
 	/** Index of the table's byte at an offset of the BAR, or -1. */

@@ -19,6 +19,7 @@ function make(options = config) {
 		decodeChanged: () => void slot.changes++,
 		resetBehind: () => void slot.resets++,
 		resetWithBack: () => false,
+		interruptSequence: new Int32Array(1),
 	});
 	const read = (offset = 0, size: 1 | 2 | 4 = 2) => device.front.read(0, offset, size);
 	const write = (offset = 0, value = 0, size: 1 | 2 | 4 = 2) => device.front.write(0, offset, size, value);
