@@ -1,6 +1,12 @@
 export {ByteRing, ringFields} from './byte-ring.ts';
 export {lock, lockPatienceMs, unlock} from './lock.ts';
-export {allocateSharedPages, maxSharedPages, sharedPageSize} from './page-memory.ts';
+export {
+	allocateSharedMemory,
+	allocateSharedPages,
+	maxSharedPages,
+	type SharedMemory,
+	sharedPageSize,
+} from './page-memory.ts';
 export {beginChange, endChange, isSame, sequence} from './seqlock.ts';
 export {
 	bytes,

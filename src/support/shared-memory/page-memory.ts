@@ -10,8 +10,16 @@ declare const WebAssembly: {
 		readonly maximum: bigint;
 		readonly shared: true;
 		readonly address: 'i64';
-	}) => {readonly buffer: SharedArrayBuffer};
+	}) => SharedMemory;
 };
+
+/**
+ * A shared memory as an object that structured clone carries to other threads: a `WebAssembly.Memory`, which code compiled
+ * to WebAssembly can import.
+ */
+export interface SharedMemory {
+	readonly buffer: SharedArrayBuffer;
+}
 
 /** Granularity in bytes (WebAssembly page). */
 export const sharedPageSize = 65536;
@@ -20,10 +28,13 @@ export const sharedPageSize = 65536;
 export const maxSharedPages = 8 * 1024 ** 3;
 
 /**
- * Allocates a zeroed, page-aligned buffer of at least `byteLength` bytes.
+ * Allocates a zeroed, page-aligned memory of at least `byteLength` bytes.
  * @throws RangeError when the address space is exhausted or `byteLength` exceeds {@link maxSharedPages}
  */
-export function allocateSharedPages(byteLength: number): SharedArrayBuffer {
+export function allocateSharedMemory(byteLength: number): SharedMemory {
 	const pages = BigInt(Math.ceil(byteLength / sharedPageSize));
-	return new WebAssembly.Memory({initial: pages, maximum: pages, shared: true, address: 'i64'}).buffer;
+	return new WebAssembly.Memory({initial: pages, maximum: pages, shared: true, address: 'i64'});
 }
+
+/** The buffer of {@link allocateSharedMemory}, for memory that no compiled code imports. */
+export const allocateSharedPages = (byteLength: number): SharedArrayBuffer => allocateSharedMemory(byteLength).buffer;

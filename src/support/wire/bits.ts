@@ -1,6 +1,6 @@
+import type {Guest} from '#support/trust';
 import {wireError} from './errors.ts';
 import {Field, type Reader, type ViewProperty, type Writer} from './field.ts';
-import type {Guest} from './guest-value.ts';
 import {checkAligned, type Natural, type Scalar} from './scalar.ts';
 
 /** Named values of a range of bits. Open: hardware, guests and newer specifications have others. */

@@ -1,3 +1,4 @@
+import type {Guest} from '#support/trust';
 import {wireError} from './errors.ts';
 import {
 	checkedCount,
@@ -8,7 +9,6 @@ import {
 	type ViewProperty,
 	type Writer,
 } from './field.ts';
-import type {Guest} from './guest-value.ts';
 
 interface Typed {
 	readonly u8: Uint8Array;

@@ -1,4 +1,5 @@
 import test from 'ava';
+import {unchecked} from '#support/trust';
 import {
 	array,
 	bits,
@@ -21,7 +22,6 @@ import {
 	u16,
 	u32,
 	u64,
-	unchecked,
 	union,
 	wire,
 } from './index.ts';
