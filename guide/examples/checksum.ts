@@ -44,7 +44,7 @@ const checksum: DeviceModel<Config, typeof State.fields> = {
 		const run = () => {
 			const bytes = buffer.subarray(0, Math.min(state.length, maxLength));
 			// False where there is no RAM; the address is the guest's, so that is no error of ours.
-			const isRam = services.memory.read(state.address, bytes);
+			const isRam = services.memory.copyOut(state.address, bytes);
 			state.result = isRam ? bytes.reduce((sum, byte) => (sum + byte) >>> 0, 0) : 0;
 			state.done = 1;
 			state.jobs++;

@@ -65,8 +65,8 @@ const dmaEngine: DeviceModel<unknown, typeof State.fields> = {
 			const {memory} = services;
 			// False where there is no RAM, and while the guest has not made this function a bus master.
 			const isCopied =
-				memory.read(state.sourceHigh * 2 ** 32 + state.sourceLow, part) &&
-				memory.write(state.targetHigh * 2 ** 32 + state.targetLow, part);
+				memory.copyOut(state.sourceHigh * 2 ** 32 + state.sourceLow, part) &&
+				memory.copyIn(state.targetHigh * 2 ** 32 + state.targetLow, part);
 			state.cause = (state.cause | (isCopied ? Cause.DONE : Cause.FAILED)) >>> 0;
 			state.copies++;
 			showCause();

@@ -21,8 +21,17 @@ export {
 	u32,
 	words,
 } from '#support/shared-memory';
+export {asAddress, below, type Guest, masked, oneOf, unchecked, within} from '#support/trust';
 export {type ByteRegisters, byteFront} from './chipset/byte-registers/index.ts';
 export type * from './device/index.ts';
-export type {GuestMemory} from './guest-memory/index.ts';
+export {
+	type DmaDirection,
+	fence,
+	type GuestMemory,
+	type GuestWindow,
+	IoVectors,
+	type MemoryGate,
+	type MemoryRange,
+} from './guest-memory/index.ts';
 export type {InterruptLine, MessageInterrupts} from './interrupts/index.ts';
 export type {VmTime} from './vm-time/index.ts';

@@ -40,12 +40,12 @@ function attach(sizeBytes: number, memory: MappedMemory): AttachedMachine {
 
 async function save(directory: string, sizeBytes: number): Promise<void> {
 	const ram = allocateRam([{memory: configOf(sizeBytes).memory, ranges: layoutOf(sizeBytes)}]);
-	const memory = new MappedMemory(ram.ranges);
+	const memory = new MappedMemory(ram.memory);
 	memory.fill(16 * MiB, usedBytes, 0x5a);
 	const units = {devices: attach(sizeBytes, memory).save()};
 	const shape = {processors: 1, memoryBytes: sizeBytes, irqchip: 'split'};
 	await saveSnapshot(directory, {shape, boot: 'other', arguments: [], units, ram});
-	ram.dispose();
+	await ram.dispose();
 }
 
 async function restoreMs(directory: string, sizeBytes: number): Promise<number> {
@@ -53,14 +53,14 @@ async function restoreMs(directory: string, sizeBytes: number): Promise<number> 
 	const snapshot = openSnapshot(directory);
 	const contents = {fd: snapshot.memoryFd, what: directory};
 	const ram = allocateRam([{memory: configOf(sizeBytes).memory, ranges: layoutOf(sizeBytes)}], contents);
-	const memory = new MappedMemory(ram.ranges);
+	const memory = new MappedMemory(ram.memory);
 	const machine = attach(sizeBytes, memory);
 	const devices = machine.devices.map(({placed: instance, model}) => ({instance, model}));
 	const units = await snapshot.readUnits(stateLimits(1, devices));
 	machine.restore(units['devices'] as SavedDevices);
-	memory.writeInteger(16 * MiB, 4, 1);
+	memory.writeU32(16 * MiB, 1);
 	const taken = performance.now() - start;
-	ram.dispose();
+	await ram.dispose();
 	snapshot.close();
 	return taken;
 }

@@ -20,16 +20,16 @@ const seconds = async (action: () => Promise<void>): Promise<number> => {
 };
 
 /** Bytes of which no page is zero. */
-function fill({buffer}: MappedRange): void {
-	const words = new Uint32Array(buffer);
+function fill({memory}: MappedRange): void {
+	const words = new Uint32Array(memory.buffer);
 	for (let index = 0; index < words.length; index += 16) words[index] = index + 1;
 }
 
 /** What the disk takes: one thread, one file, one sync. */
-async function writePlainly(path: string, {buffer, length}: MappedRange): Promise<void> {
+async function writePlainly(path: string, {memory, length}: MappedRange): Promise<void> {
 	await using file = await open(path, 'w');
 	for (let at = 0; at < length; at += stepBytes)
-		await file.write(new Uint8Array(buffer, at, stepBytes), 0, stepBytes, at);
+		await file.write(new Uint8Array(memory.buffer, at, stepBytes), 0, stepBytes, at);
 	await file.sync();
 }
 
@@ -57,7 +57,7 @@ for (const sizeBytes of sizes) {
 			'write and sync',
 		);
 	} finally {
-		ram.dispose();
+		await ram.dispose();
 		rmSync(folder, {recursive: true});
 	}
 }

@@ -4,6 +4,7 @@ import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
 import {pmLayout} from '#devices/chipset/acpi-pm';
 import type {IrqchipOption} from '#main/config';
+import {unchecked} from '#support/trust';
 import {madeEarlier, openTestSnapshot, snapshotPlace, type TestVm, testVm} from '#test/petri';
 import {clockReader, type MicroKernel} from '#test/tmk';
 
@@ -25,8 +26,8 @@ const toText = (value: unknown) =>
 
 /** What the guest's clocks show, in milliseconds where that is a time. */
 function clocksOf({vm}: TestVm, kernel: MicroKernel) {
-	const narrow = (address: number, size: 1 | 4) => vm.memory.readInteger(address, size) ?? 0;
-	const wide = (address: number) => BigInt(narrow(address, 4)) | (BigInt(narrow(address + 4, 4)) << 32n);
+	const {memory} = vm;
+	const wide = (address: number) => unchecked(memory.readBigU64(address)) ?? 0n;
 	const clocks = kernel.addressOf('clocks');
 	const kvmclock = kernel.addressOf('kvmclock');
 	return {
@@ -36,9 +37,12 @@ function clocksOf({vm}: TestVm, kernel: MicroKernel) {
 		rounds: Number(wide(clocks + 24)),
 		stolenMs: Number(wide(kernel.addressOf('steal-time'))) / 1e6,
 		/** Of the counter, as KVM tells the guest. */
-		khz: 1e6 / ((narrow(kvmclock + multiplierAt, 4) / 2 ** 32) * 2 ** ((narrow(kvmclock + shiftAt, 1) << 24) >> 24)),
+		khz:
+			1e6 /
+			(((unchecked(memory.readU32(kvmclock + multiplierAt)) ?? 0) / 2 ** 32) *
+				2 ** (((unchecked(memory.readU8(kvmclock + shiftAt)) ?? 0) << 24) >> 24)),
 		kvmclockMs: Number(wide(kvmclock + systemTimeAt)) / 1e6,
-		wasStopped: (narrow(kvmclock + flagsAt, 1) & guestStopped) !== 0,
+		wasStopped: ((unchecked(memory.readU8(kvmclock + flagsAt)) ?? 0) & guestStopped) !== 0,
 	};
 }
 

@@ -5,6 +5,7 @@ import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
 import {parseNuma, type VmOptions} from '#main/config';
 import {isVmmError} from '#support/errors';
+import {unchecked} from '#support/trust';
 import {embedded, openTestSnapshot, snapshotPlace, testVm} from '#test/petri';
 
 const digests = (directory: string) =>
@@ -64,7 +65,7 @@ test.serial('memory on both sides of the hole below 4 GiB comes back, and takes 
 	const options = {...small, memory: {sizeBytes: 5 * 2 ** 30}};
 	const guest = await testVm(t, options);
 	const places = [2 ** 20 * 40, 3 * 2 ** 30 - 8, 2 ** 32 + 2 ** 20, 6 * 2 ** 30 - 8];
-	for (const [index, gpa] of places.entries()) t.true(guest.vm.memory.writeInteger(gpa, 4, 0xabc0 + index));
+	for (const [index, gpa] of places.entries()) t.true(guest.vm.memory.writeU32(gpa, 0xabc0 + index));
 	const directory = snapshotPlace(t);
 	await guest.vm.saveSnapshot(directory);
 	await guest.vm.stop();
@@ -72,7 +73,7 @@ test.serial('memory on both sides of the hole below 4 GiB comes back, and takes 
 	t.is(size, 5 * 2 ** 30);
 	t.true(blocks * 512 < 8 * 2 ** 20);
 	const restored = await testVm(t, options, {snapshot: openTestSnapshot(t, directory)});
-	for (const [index, gpa] of places.entries()) t.is(restored.vm.memory.readInteger(gpa, 4), 0xabc0 + index);
+	for (const [index, gpa] of places.entries()) t.is(unchecked(restored.vm.memory.readU32(gpa)), 0xabc0 + index);
 	await restored.vm.start();
 	t.deepEqual(await restored.vm.ended, {kind: 'power-off'});
 	t.regex(restored.output, /: OK/);
@@ -87,13 +88,13 @@ test.serial('memory of several NUMA nodes comes back, to nodes of the same sizes
 	const options = withNodes('128M', '64M');
 	const guest = await testVm(t, options);
 	const places = [2 ** 20 * 100, 2 ** 20 * 192 - 8];
-	for (const [index, gpa] of places.entries()) t.true(guest.vm.memory.writeInteger(gpa, 4, 0xabc0 + index));
+	for (const [index, gpa] of places.entries()) t.true(guest.vm.memory.writeU32(gpa, 0xabc0 + index));
 	const directory = snapshotPlace(t);
 	await guest.vm.saveSnapshot(directory);
 	await guest.vm.stop();
 	const snapshot = openTestSnapshot(t, directory);
 	const restored = await testVm(t, options, {snapshot});
-	for (const [index, gpa] of places.entries()) t.is(restored.vm.memory.readInteger(gpa, 4), 0xabc0 + index);
+	for (const [index, gpa] of places.entries()) t.is(unchecked(restored.vm.memory.readU32(gpa)), 0xabc0 + index);
 	await restored.vm.start();
 	t.deepEqual(await restored.vm.ended, {kind: 'power-off'});
 	t.regex(restored.output, /CPUs: 2 found, 2 running[\s\S]*: OK/);

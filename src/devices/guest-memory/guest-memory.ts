@@ -1,31 +1,62 @@
-/** A range of guest-physical addresses backed by RAM. */
-export interface MemoryRange {
-	/** First guest-physical address, page aligned. */
-	readonly gpa: number;
-	/** Length in bytes, a multiple of the page size. */
-	readonly length: number;
-}
+import type {Guest} from '#support/trust';
+import type {GuestWindow} from './guest-window.ts';
+import type {DmaDirection, IoVectors} from './io-vectors.ts';
+import type {MemoryRange} from './memory-range.ts';
+import type {MemoryGate} from './piece-access.ts';
 
 /**
- * Checked access to guest RAM, the only way devices and loaders reach it. Addresses are guest-physical and may be any
- * number a guest can produce; every method answers false or undefined, and changes nothing, when any byte of the
- * access lies outside RAM.
+ * Guest RAM, the only way in which devices, loaders and debuggers reach it. Addresses are guest-physical and may be any number
+ * that a guest can produce. Where any byte of an access lies outside RAM, it changes nothing and answers `undefined` where a
+ * value was asked for, and `false` else. Accesses may cross from one piece of RAM into one that adjoins.
+ *
+ * A value that is read is a {@link Guest}'s until it is checked (`below`, `within`, `oneOf`, `asAddress`); read it once. Single
+ * accesses are little-endian, and one access of the host's where their address is a multiple of their size. They have no
+ * order among each other: a {@link GuestWindow} has loads and stores that do. Every write marks its pages as written.
+ *
+ * No access allocates, but for what V8 makes of a number from 2^31 on when it is passed from one function to another that is not
+ * compiled into it: 16 bytes. So queues copy structs whole and look at the copy, and read their 16-bit indices by windows.
  */
 export interface GuestMemory {
 	/** RAM, ascending, not overlapping. */
 	readonly ranges: readonly MemoryRange[];
 	/** True when every byte of the range is RAM. */
 	contains(gpa: number, length: number): boolean;
-	/** Copies guest memory into `target`. */
-	read(gpa: number, target: Uint8Array): boolean;
-	/** Copies `source` into guest memory. */
-	write(gpa: number, source: Uint8Array): boolean;
+
+	/** Copies `length` bytes of guest memory to `offset` in `target`; all of `target` without both. */
+	copyOut(gpa: number, target: Uint8Array, offset?: number, length?: number): boolean;
+	/** Copies `length` bytes from `offset` in `source` into guest memory; all of `source` without both. */
+	copyIn(gpa: number, source: Uint8Array, offset?: number, length?: number): boolean;
 	/** Sets `length` bytes to `value`. */
 	fill(gpa: number, length: number, value: number): boolean;
-	/** Reads one little-endian value of 1, 2 or 4 bytes, in one access when it is aligned. */
-	readInteger(gpa: number, size: 1 | 2 | 4): number | undefined;
-	/** Writes one little-endian value of 1, 2 or 4 bytes, in one access when it is aligned. */
-	writeInteger(gpa: number, size: 1 | 2 | 4, value: number): boolean;
-	/** Host address of the range for a system call, when it lies in one piece of host memory. */
-	hostAddress(gpa: number, length: number): bigint | undefined;
+
+	readU8(gpa: number): Guest<number> | undefined;
+	readU16(gpa: number): Guest<number> | undefined;
+	readU32(gpa: number): Guest<number> | undefined;
+	/** 64 bits as a number: exact up to 2^53, and rounded beyond, where no check of an address or a length lets it pass. */
+	readU64(gpa: number): Guest<number> | undefined;
+	/** All of 64 bits. Allocates. */
+	readBigU64(gpa: number): Guest<bigint> | undefined;
+	writeU8(gpa: number, value: number): boolean;
+	writeU16(gpa: number, value: number): boolean;
+	writeU32(gpa: number, value: number): boolean;
+	/** @param value - a whole number up to 2^53 */
+	writeU64(gpa: number, value: number): boolean;
+	writeBigU64(gpa: number, value: bigint): boolean;
+
+	/**
+	 * A part of memory that is accessed again and again, such as a queue's ring: its accesses need no lookup and cannot fail.
+	 * Valid while {@link GuestWindow.isCurrent}.
+	 * @param alignment - what the address has to be a multiple of
+	 */
+	mapped(gpa: number, length: number, alignment?: number): GuestWindow | undefined;
+
+	/**
+	 * Adds the host memory under a range to what a system call is to use, and keeps it mapped until the list is released.
+	 * False, and nothing added, also when the list is full or the memory is on its way out.
+	 * @param direction - what the device does: pages that it writes are marked when the list is released
+	 */
+	pin(gpa: number, length: number, direction: DmaDirection, vectors: IoVectors): boolean;
+
+	/** The same memory for a device that reaches it only while the gate is open. */
+	behind(gate: MemoryGate): GuestMemory;
 }

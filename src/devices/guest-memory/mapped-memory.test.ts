@@ -1,44 +1,171 @@
 import test from 'ava';
-import {MappedMemory} from './index.ts';
+import {asAddress, unchecked} from '#support/trust';
+import {fence, MappedMemory} from './index.ts';
+import {plainMemory} from './testing/index.ts';
+
+const length = 0x10000;
+const high = 2 ** 32;
 
 /** 64 KiB at 0 and, adjoining, 64 KiB at 0x10000 in another buffer; then a hole; then 64 KiB at 4 GiB. */
-function sample(): MappedMemory {
-	const range = (gpa: number) => {
-		const buffer = new SharedArrayBuffer(0x10000);
-		return {gpa, length: 0x10000, buffer, bufferOffset: 0, hostAddress: BigInt(gpa) + 0x1000_0000n};
-	};
-	return new MappedMemory([range(0), range(0x10000), range(2 ** 32)]);
+const sample = () => new MappedMemory(plainMemory({gpa: 0, length}, {gpa: 0x10000, length}, {gpa: high, length}));
+
+/** Every single access: its size, a value of that size, and how it is made. */
+const singles = [
+	[1, 0xb1, (m, gpa) => m.readU8(gpa), (m, gpa) => m.writeU8(gpa, 0xb1)],
+	[2, 0xb2b1, (m, gpa) => m.readU16(gpa), (m, gpa) => m.writeU16(gpa, 0xb2b1)],
+	[4, 0xb4b3_b2b1, (m, gpa) => m.readU32(gpa), (m, gpa) => m.writeU32(gpa, 0xb4b3_b2b1)],
+	[8, 0x11_2233_4455_6677, (m, gpa) => m.readU64(gpa), (m, gpa) => m.writeU64(gpa, 0x11_2233_4455_6677)],
+	[8, 2n ** 64n - 2n, (m, gpa) => m.readBigU64(gpa), (m, gpa) => m.writeBigU64(gpa, 2n ** 64n - 2n)],
+] as const satisfies readonly (readonly [
+	number,
+	number | bigint,
+	(memory: MappedMemory, gpa: number) => unknown,
+	(memory: MappedMemory, gpa: number) => boolean,
+])[];
+
+for (const [size, value, read, write] of singles) {
+	test(`${size} bytes as a ${typeof value} are read as they were written, little-endian and wherever they lie`, (t) => {
+		for (const gpa of [0x100, 0x101, 0x103, 0x10000 - size + 1, 0xfffc, high + length - size]) {
+			const memory = sample();
+			t.true(write(memory, gpa), String(gpa));
+			t.is<unknown, unknown>(read(memory, gpa), value);
+			const bytes = new Uint8Array(size);
+			memory.copyOut(gpa, bytes);
+			t.is(BigInt(`0x${Buffer.from(bytes).reverse().toString('hex')}`), BigInt(value));
+		}
+	});
+
+	test(`${size} bytes as a ${typeof value} that are not all RAM are refused, and nothing changes`, (t) => {
+		const memory = sample();
+		for (const gpa of [0x20000 - size + 1, high - 1, high + length - size + 1, -1, 0.5, Number.NaN, 2 ** 53, 2 ** 64]) {
+			t.false(write(memory, gpa), String(gpa));
+			t.is(read(memory, gpa), undefined);
+		}
+		const bytes = new Uint8Array(0x20000);
+		t.true(memory.copyOut(0, bytes));
+		t.true(bytes.every((byte) => byte === 0));
+	});
 }
 
-test('an access may cross adjoining pieces but never a hole', (t) => {
+test('64 bits that no number holds exactly pass no check of an address', (t) => {
 	const memory = sample();
-	t.true(memory.write(0xfffe, Uint8Array.of(1, 2, 3, 4)));
-	const back = new Uint8Array(4);
-	t.true(memory.read(0xfffe, back));
-	t.deepEqual([...back], [1, 2, 3, 4]);
-	t.is(memory.readInteger(0xfffe, 4), 0x04030201);
-	t.true(memory.writeInteger(0xffff, 2, 0xbbaa));
-	t.is(memory.readInteger(0xfffe, 4), 0x04bbaa01);
-	t.false(memory.write(0x1fffe, Uint8Array.of(1, 2, 3, 4)));
-	t.is(memory.readInteger(0x1fffe, 2), 0, 'a refused write changes nothing');
+	for (const bits of [2n ** 53n + 1n, 2n ** 63n, 0x7ff0_0000_0000_0001n, 0xfff8_0000_0000_0000n, 2n ** 64n - 1n]) {
+		memory.writeBigU64(8, bits);
+		t.true((unchecked(memory.readU64(8)) as number) >= 2 ** 53, String(bits));
+		t.is(asAddress(memory.readU64(8)), undefined);
+	}
 });
 
-test('memory beyond 4 GiB is reached with plain numbers', (t) => {
+for (const count of [3, 16, 100, 5000]) {
+	test(`${count} bytes are copied across adjoining pieces, from and to the place that is given`, (t) => {
+		const memory = sample();
+		const source = Uint8Array.from({length: count + 7}, (_, index) => index * 7 + 1);
+		const gpa = 0x10000 - 2;
+		t.true(memory.copyIn(gpa, source, 5, count));
+		const target = new Uint8Array(count + 4);
+		t.true(memory.copyOut(gpa, target, 3, count));
+		t.deepEqual([...target], [0, 0, 0, ...source.subarray(5, 5 + count), 0]);
+		t.true(memory.fill(gpa + 1, count - 2, 0xee));
+		t.true(memory.copyOut(gpa, target, 0, count));
+		t.deepEqual([...target.subarray(0, count)], [source[5], ...new Array(count - 2).fill(0xee), source[count + 4]]);
+	});
+}
+
+test('a copy that leaves RAM changes nothing, and one that leaves the array is an error of ours', (t) => {
 	const memory = sample();
-	t.true(memory.writeInteger(2 ** 32 + 8, 4, 0xfedcba98));
-	t.is(memory.readInteger(2 ** 32 + 8, 4), 0xfedcba98);
-	t.is(memory.hostAddress(2 ** 32 + 8, 8), 0x1_1000_0008n);
-	t.is(memory.hostAddress(0xfffe, 4), undefined);
+	const bytes = Uint8Array.of(1, 2, 3, 4);
+	t.false(memory.copyIn(0x1fffe, bytes));
+	t.false(memory.fill(0x1fffe, 4, 1));
+	t.is(unchecked(memory.readU16(0x1fffe)), 0);
+	t.false(memory.copyOut(0x1fffe, bytes));
+	t.deepEqual([...bytes], [1, 2, 3, 4]);
+	t.throws(() => memory.copyOut(0, bytes, 1, 4), {instanceOf: RangeError});
+	t.throws(() => memory.copyIn(0, bytes, -1, 2), {instanceOf: RangeError});
+	t.throws(() => memory.copyIn(0, bytes, 0, Number.NaN), {instanceOf: RangeError});
 });
 
-test('addresses a guest can make up are refused', (t) => {
+test('addresses a guest can make up contain nothing', (t) => {
 	const memory = sample();
 	for (const gpa of [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 52, 2 ** 60, 0x20000]) {
 		t.false(memory.contains(gpa, 1), String(gpa));
-		t.is(memory.readInteger(gpa, 4), undefined);
-		t.false(memory.writeInteger(gpa, 1, 0));
-		t.false(memory.fill(gpa, 1, 0));
-		t.is(memory.hostAddress(gpa, 1), undefined);
+		t.is(memory.mapped(gpa, 1), undefined);
 	}
+	t.true(memory.contains(0, 0x20000));
+	t.false(memory.contains(0, 0x20001));
 	t.false(memory.contains(0, 2 ** 53));
+	t.false(memory.contains(0, Number.NaN));
+});
+
+test('a window reads and writes the same bytes, whether or not it lies in one piece', (t) => {
+	for (const gpa of [0x8000, 0xfff8, high + 0x10]) {
+		const memory = sample();
+		const window = memory.mapped(gpa, 32, 8);
+		window?.writeU8(0, 1);
+		window?.writeU16(2, 0x0302);
+		window?.writeU32(4, 0x8706_0504);
+		window?.writeU64(8, 0x1f_0e0d_0c0b_0a09);
+		window?.writeU16(7, 0x1234);
+		const bytes = new Uint8Array(16);
+		window?.copyOut(0, bytes, 0, 16);
+		t.is(Buffer.from(bytes).toString('hex'), '0100020304050634120a0b0c0d0e1f00');
+		t.is(unchecked(window?.readU8(0)), 1);
+		t.is(unchecked(window?.readU16(7)), 0x1234);
+		t.is(unchecked(window?.readU32(4)), 0x3406_0504);
+		t.is(unchecked(window?.readU64(8)), 0x1f_0e0d_0c0b_0a12);
+		window?.copyIn(0, bytes, 2, 2);
+		t.is(unchecked(memory.readU16(gpa)), 0x0302);
+	}
+});
+
+test('ordered accesses store and load, and exchange only what is expected', (t) => {
+	const memory = sample();
+	const window = memory.mapped(0xfff0, 32, 16);
+	if (window === undefined) return t.fail();
+	window.releaseU16(14, 0xfffe);
+	window.releaseU32(16, 0xfedc_ba98);
+	fence();
+	t.is(unchecked(window.acquireU16(14)), 0xfffe);
+	t.is(unchecked(window.acquireU32(16)), 0xfedc_ba98);
+	t.false(window.compareExchangeU32(16, 1, 2));
+	t.true(window.compareExchangeU32(16, 0xfedc_ba98, 2));
+	t.is(unchecked(memory.readU32(0x10000)), 2);
+	t.throws(() => window.acquireU16(13), {instanceOf: RangeError});
+	t.throws(() => window.readU32(30), {instanceOf: RangeError});
+	t.is(memory.mapped(0xfff8, 16, 16), undefined, 'an address that is not aligned has no window');
+});
+
+test('a closed gate lets nothing through, and windows say so', (t) => {
+	const memory = sample();
+	const gate = {isOpen: true};
+	const gated = memory.behind(gate);
+	const window = gated.mapped(0, 64);
+	t.true(window?.isCurrent);
+	gate.isOpen = false;
+	t.false(window?.isCurrent);
+	t.false(gated.contains(0, 1));
+	t.is(gated.readU32(0), undefined);
+	t.false(gated.writeU32(0, 1));
+	t.false(gated.copyOut(0, new Uint8Array(4)));
+	t.false(gated.copyIn(0, new Uint8Array(4)));
+	t.false(gated.fill(0, 4, 1));
+	t.is(gated.mapped(0, 4), undefined);
+	t.false(gated.behind({isOpen: true}).contains(0, 1), 'two gates are both to be open');
+	t.true(memory.contains(0, 1));
+});
+
+test('memory that comes and goes is followed, and windows of before say so', (t) => {
+	const {ranges, clock} = plainMemory({gpa: 0, length}, {gpa: 0x10000, length});
+	const [first, second] = ranges as [(typeof ranges)[0], (typeof ranges)[0]];
+	const memory = new MappedMemory({ranges: [first], clock});
+	const gated = memory.behind({isOpen: true});
+	const window = gated.mapped(0x100, 8);
+	memory.writeU8(0x100, 7);
+	memory.change(ranges);
+	t.false(window?.isCurrent);
+	t.true(gated.writeU32(0xfffe, 0x0403_0201), 'what shares the table sees it too');
+	t.is(unchecked(memory.readU8(0x100)), 7);
+	memory.change([second]);
+	t.is(memory.readU8(0x100), undefined);
+	t.is(unchecked(memory.readU16(0x10000)), 0x0403);
+	t.is(memory.generation, 3);
 });

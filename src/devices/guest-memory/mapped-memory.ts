@@ -1,108 +1,91 @@
-import type {GuestMemory, MemoryRange} from './guest-memory.ts';
+import type {GuestMemory} from './guest-memory.ts';
+import {GuestWindow} from './guest-window.ts';
+import type {DmaDirection, IoVectors} from './io-vectors.ts';
+import type {MappedRange} from './memory-range.ts';
+import {pageBytes} from './page-ledger.ts';
+import type {Piece} from './piece.ts';
+import {type MemoryGate, PieceAccess} from './piece-access.ts';
 
-/** A piece of guest RAM and the shared buffer behind it: plain data that structured clone can copy. */
-export interface MappedRange extends MemoryRange {
-	readonly buffer: SharedArrayBuffer;
-	/** Where the range starts in the buffer. */
-	readonly bufferOffset: number;
-	/** Host address of the range's first byte, valid on every thread of the process. */
-	readonly hostAddress: bigint;
-}
-
-interface Piece extends MappedRange {
-	readonly end: number;
-	readonly bytes: Uint8Array;
-	readonly view: DataView;
-}
-
-/** {@link GuestMemory} over shared buffers. One object per thread; all see the same bytes. */
-export class MappedMemory implements GuestMemory {
-	readonly ranges: readonly MemoryRange[];
-	readonly #pieces: readonly Piece[];
-
-	/** @param ranges - ascending, not overlapping */
-	constructor(ranges: readonly MappedRange[]) {
-		this.ranges = ranges.map(({gpa, length}) => ({gpa, length}));
-		this.#pieces = ranges.map((range) => ({
-			...range,
-			end: range.gpa + range.length,
-			bytes: new Uint8Array(range.buffer, range.bufferOffset, range.length),
-			view: new DataView(range.buffer, range.bufferOffset, range.length),
-		}));
+/** {@link GuestMemory} over shared memory. One table of pieces per thread; all threads see the same bytes. */
+export class MappedMemory extends PieceAccess implements GuestMemory {
+	/**
+	 * Follows the machine to memory that has come or gone, for this thread and all that share its table. Each thread of the machine
+	 * does so; then the host memory of a range that has gone can be given back, once nobody has it pinned.
+	 * @param ranges - all ranges of now, ascending, not overlapping
+	 */
+	change(ranges: readonly MappedRange[]): void {
+		this.table.change(ranges);
 	}
 
-	contains(gpa: number, length: number): boolean {
-		return this.#each(gpa, length, () => {});
+	/**
+	 * The stamp of a page that somebody is about to read and to remember, as code that is compiled from it: as long as
+	 * {@link stampOf} gives the same, no write of ours has changed the page since. Undefined outside RAM.
+	 */
+	observe(gpa: number): number | undefined {
+		const stamp = this.stampOf(gpa);
+		// Without a new generation a second write in this one would leave the stamp as it is.
+		if (stamp === this.table.clock.stamp()) this.table.advance();
+		return stamp;
 	}
 
-	read(gpa: number, target: Uint8Array): boolean {
-		return this.#each(gpa, target.length, (bytes, start) => target.set(bytes, start));
+	/** The stamp of a page; see {@link observe}. */
+	stampOf(gpa: number): number | undefined {
+		const piece = this.table.at(gpa);
+		return piece?.stamps.stampOf(Math.floor((gpa - piece.gpa) / pageBytes));
 	}
 
-	write(gpa: number, source: Uint8Array): boolean {
-		return this.#each(gpa, source.length, (bytes, start) => bytes.set(source.subarray(start, start + bytes.length)));
+	/** @internal Ends a generation of writes; see `WriteLog`. */
+	advanceGeneration(): number {
+		return this.table.advance();
 	}
 
-	fill(gpa: number, length: number, value: number): boolean {
-		return this.#each(gpa, length, (bytes) => bytes.fill(value));
+	/** @internal Marks pages that somebody else has written. Where there is no RAM nothing happens. */
+	markWritten(gpa: number, length: number): void {
+		this.#eachPart(gpa, length, (piece, at, count) => piece.stamps.mark(at, count));
 	}
 
-	readInteger(gpa: number, size: 1 | 2 | 4): number | undefined {
-		const piece = this.#pieceAt(gpa, size);
-		if (piece === undefined) return this.#readSplit(gpa, size);
-		const offset = gpa - piece.gpa;
-		if (size === 1) return piece.view.getUint8(offset);
-		return size === 2 ? piece.view.getUint16(offset, true) : piece.view.getUint32(offset, true);
+	/** @internal See `WriteLog`. */
+	writtenAfter(generation: number, gpa: number, length: number, visit: (gpa: number, length: number) => void): void {
+		this.#eachPart(gpa, length, (piece, at, count) => piece.writtenAfter(generation, at, count, visit));
 	}
 
-	writeInteger(gpa: number, size: 1 | 2 | 4, value: number): boolean {
-		const piece = this.#pieceAt(gpa, size);
-		if (piece === undefined) return this.#writeSplit(gpa, size, value);
-		const offset = gpa - piece.gpa;
-		if (size === 1) piece.view.setUint8(offset, value);
-		else if (size === 2) piece.view.setUint16(offset, value, true);
-		else piece.view.setUint32(offset, value, true);
-		return true;
+	behind(gate: MemoryGate): MappedMemory {
+		const outer = this.gate;
+		const both = outer && {
+			get isOpen() {
+				return outer.isOpen && gate.isOpen;
+			},
+		};
+		return new MappedMemory(this.table, both ?? gate);
 	}
 
-	hostAddress(gpa: number, length: number): bigint | undefined {
-		const piece = this.#pieceAt(gpa, length);
-		return piece === undefined ? undefined : piece.hostAddress + BigInt(gpa - piece.gpa);
+	mapped(gpa: number, length: number, alignment = 1): GuestWindow | undefined {
+		if (gpa % alignment !== 0 || !this.contains(gpa, length)) return undefined;
+		return new GuestWindow(this, gpa, length, this.table.whole(gpa, length));
 	}
 
-	/** The piece that holds the whole access, if one does. */
-	#pieceAt(gpa: number, length: number): Piece | undefined {
-		if (!Number.isSafeInteger(gpa) || gpa < 0) return undefined;
-		return this.#pieces.find((piece) => gpa >= piece.gpa && gpa + length <= piece.end);
-	}
-
-	/** Calls `action` for the parts of an access that adjoining pieces hold; only when all of it is RAM. */
-	#each(gpa: number, length: number, action: (bytes: Uint8Array, start: number) => void): boolean {
-		if (!Number.isSafeInteger(gpa) || gpa < 0) return false;
-		const parts: [Uint8Array, number][] = [];
-		let done = 0;
-		for (const piece of this.#pieces) {
-			const at = gpa + done;
-			if (done === length) break;
-			if (at < piece.gpa || at >= piece.end) continue;
-			const count = Math.min(length - done, piece.end - at);
-			parts.push([piece.bytes.subarray(at - piece.gpa, at - piece.gpa + count), done]);
+	pin(gpa: number, length: number, direction: DmaDirection, vectors: IoVectors): boolean {
+		if (!this.contains(gpa, length)) return false;
+		const before = vectors.count;
+		for (let done = 0; done < length; ) {
+			const piece = this.table.at(gpa + done) as Piece;
+			const at = gpa + done - piece.gpa;
+			const count = Math.min(length - done, piece.length - at);
+			if (!vectors.add(piece, at, count, direction)) {
+				vectors.drop(before);
+				return false;
+			}
 			done += count;
 		}
-		if (done < length) return false;
-		for (const [bytes, start] of parts) action(bytes, start);
 		return true;
 	}
 
-	#readSplit(gpa: number, size: 2 | 4 | 1): number | undefined {
-		const bytes = new Uint8Array(4);
-		if (!this.read(gpa, bytes.subarray(0, size))) return undefined;
-		return new DataView(bytes.buffer).getUint32(0, true);
-	}
-
-	#writeSplit(gpa: number, size: 1 | 2 | 4, value: number): boolean {
-		const bytes = new Uint8Array(4);
-		new DataView(bytes.buffer).setUint32(0, value, true);
-		return this.write(gpa, bytes.subarray(0, size));
+	/** The parts of a range that are RAM; for those who may take their time. */
+	#eachPart(gpa: number, length: number, action: (piece: Piece, at: number, count: number) => void): void {
+		const end = gpa + length;
+		for (const piece of this.table.pieces) {
+			const [from, to] = [Math.max(gpa, piece.gpa), Math.min(end, piece.end)];
+			if (from < to) action(piece, from - piece.gpa, to - from);
+		}
 	}
 }

@@ -64,7 +64,7 @@ test('a function with a back is reset when that has nothing in flight, and answe
 	t.is(machine.bus.readMmio(registers + probe.ID, 4), absent);
 	t.true(worker.poll());
 	t.deepEqual(told, ['start', 'start', 'stop']);
-	t.is(near.memory.readInteger(0x500, 4), undefined, 'no DMA');
+	t.is(near.memory.readU32(0x500), undefined, 'no DMA');
 	near.locked(() => near.line('first').setLevel(true));
 	t.is(machine.lines.length, 2, 'no interrupt');
 	t.deepEqual([scratch(), id()], [77, absent], 'the back may still look at its state');

@@ -11,6 +11,7 @@ import type {
 	Region,
 } from '#devices/device';
 import {MappedMemory} from '#devices/guest-memory';
+import {plainMemory} from '#devices/guest-memory/testing';
 import type {GsiRoute} from '#devices/interrupts';
 import {tellingInterrupts} from '#devices/interrupts/testing';
 import {VmTime, VmTimeState} from '#devices/vm-time';
@@ -40,9 +41,7 @@ export class DeviceUnderTest<C, T extends Fields> {
 	/** Calls of {@link DeviceServices.notifyBack}. */
 	notifications = 0;
 	/** Guest RAM: 64 KiB at 0. */
-	readonly memory = new MappedMemory([
-		{gpa: 0, length: 0x10000, buffer: new SharedArrayBuffer(0x10000), bufferOffset: 0, hostAddress: 0n},
-	]);
+	readonly memory = new MappedMemory(plainMemory({gpa: 0, length: 0x10000}));
 	readonly #config: C;
 	readonly #services: DeviceServices;
 	readonly #clock: StructView<(typeof VmTimeState)['fields']>;

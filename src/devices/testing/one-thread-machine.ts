@@ -1,5 +1,6 @@
 import type {DeviceInstance} from '#devices/device';
 import {type GuestMemory, MappedMemory} from '#devices/guest-memory';
+import {plainMemory} from '#devices/guest-memory/testing';
 import type {InterruptController} from '#devices/interrupts';
 import {tellingInterrupts} from '#devices/interrupts/testing';
 import {AttachedMachine, layOutMachine, type MachineLayout, type ModelFinder} from '#devices/machine';
@@ -20,7 +21,11 @@ export interface OneThreadParts {
 
 /** A machine, powered on, with nobody but this thread: accesses to remote devices are given up at once. */
 export function oneThreadMachine(devices: readonly DeviceInstance[], parts: OneThreadParts = {}) {
-	const {findModel = findDeviceModel, interrupts = tellingInterrupts(), memory = new MappedMemory([])} = parts;
+	const {
+		findModel = findDeviceModel,
+		interrupts = tellingInterrupts(),
+		memory = new MappedMemory(plainMemory()),
+	} = parts;
 	const doorbell = {buffer: new SharedArrayBuffer(DoorbellState.byteLength), wakeFd: -1};
 	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(1)), callers: 1, doorbell};
 	const layout = parts.layout ?? layOutMachine(devices, findModel, {modules: [], doorbell, mailbox});

@@ -25,10 +25,10 @@ function sample(t: ExecutionContext) {
 	];
 	const ram = allocateRam([{memory: vmConfig({memory: {sizeBytes: 6 * mib}}).memory, ranges}]);
 	t.teardown(() => ram.dispose());
-	const memory = new MappedMemory(ram.ranges);
-	memory.write(0x1000, Buffer.from('low memory'));
-	memory.write(3 * mib, Buffer.from(vmcoreinfo));
-	memory.write(2 ** 32 + mib, Buffer.from('high memory'));
+	const memory = new MappedMemory(ram.memory);
+	memory.copyIn(0x1000, Buffer.from('low memory'));
+	memory.copyIn(3 * mib, Buffer.from(vmcoreinfo));
+	memory.copyIn(2 ** 32 + mib, Buffer.from('high memory'));
 	const processors = [
 		sampleRegisters({general: {rip: 0x1000n, rax: 0x1122_3344_5566_7788n, rsp: 0x8000n}}),
 		sampleRegisters({general: {rip: 0x2000n, rbx: 7n}, special: {cr3: 0x1234000n}}),

@@ -48,7 +48,7 @@ test('physical addresses need no page tables', async (t) => {
 	await client.ask('?');
 	const {special} = await machine.readRegisters(0);
 	await machine.writeRegisters(0, {special: {...special, cr0: 0x8000_0001n, efer: 0x500n}});
-	machine.memory.write(0x3000, Uint8Array.of(0x5a));
+	machine.memory.copyIn(0x3000, Uint8Array.of(0x5a));
 	t.is(await client.ask('m3000,1'), 'E0e');
 	t.is(await client.ask('Qqemu.PhyMemMode:1'), 'OK');
 	t.is(await client.ask('qqemu.PhyMemMode'), '1');
@@ -137,7 +137,7 @@ const run = promisify(execFile);
 
 gdbTest('the real gdb attaches, looks around, sets breakpoints and quits', async (t) => {
 	const {folder, path, machine} = await served(t);
-	machine.memory.write(0x1000, Buffer.from('hello from the guest\0'));
+	machine.memory.copyIn(0x1000, Buffer.from('hello from the guest\0'));
 	const script = join(folder, 'script');
 	const commands = [
 		`target remote ${path}`,

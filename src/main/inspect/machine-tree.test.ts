@@ -1,6 +1,7 @@
 import test from 'ava';
 import {latchKind} from '#devices/chipset/latch';
 import {serial16550Kind} from '#devices/chipset/serial-16550';
+import {plainMemory} from '#devices/guest-memory/testing';
 import {oneThreadMachine} from '#devices/testing';
 import {vmConfig} from '#main/config';
 import {gettid} from '#support/ffi';
@@ -28,9 +29,10 @@ function machineOf(changes: Partial<InspectedVcpu> = {}) {
 		...changes,
 	};
 	const reactor = ReactorState.on(new SharedArrayBuffer(ReactorState.byteLength));
-	const ranges = [{gpa: 0, length: 4096, buffer: new SharedArrayBuffer(4096), bufferOffset: 0, hostAddress: 0x7f00n}];
+	const memory = plainMemory({gpa: 0, length: 4096});
+	const ranges = memory.ranges.map((range) => ({...range, hostAddress: 0x7f00}));
 	const bank = {backing: 'private pages', isCopyOnWrite: false, fd: undefined, fdOffset: 0, prefetch: false};
-	const ram = {ranges, banks: [{ranges, ...bank}], dispose() {}};
+	const ram = {memory, ranges, banks: [{ranges, ...bank}], dispose: async () => {}};
 	const devices = {reactor, eventLoopUse: () => 1};
 	const config = vmConfig({memory: {sizeBytes: 4096}});
 	const tree = machineTree(

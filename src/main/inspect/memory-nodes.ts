@@ -36,7 +36,7 @@ const rangeNodes = (
 ): Children => ({
 	address: hex(gpa),
 	length: byteCount(length),
-	hostAddress: leaf(() => hostAddress, {sensitive: true}),
+	hostAddress: leaf(() => BigInt(hostAddress), {sensitive: true}),
 	resident: leaf(async () => residentBytes(await mappings(), hostAddress, length), {unit: 'bytes'}),
 });
 
@@ -50,8 +50,8 @@ function allocatedBytes(fd: number): number {
 }
 
 interface Mapping {
-	readonly start: bigint;
-	readonly end: bigint;
+	readonly start: number;
+	readonly end: number;
 	readonly residentBytes: number;
 }
 
@@ -62,13 +62,13 @@ export function parseMappings(text: string): Mapping[] {
 		const [, start, end] = /^([0-9a-f]+)-([0-9a-f]+) /.exec(part) ?? [];
 		if (start === undefined || end === undefined) return [];
 		const kib = Number(/^Rss:\s+(\d+) kB$/m.exec(part)?.[1] ?? 0);
-		return [{start: BigInt(`0x${start}`), end: BigInt(`0x${end}`), residentBytes: kib * 1024}];
+		return [{start: Number.parseInt(start, 16), end: Number.parseInt(end, 16), residentBytes: kib * 1024}];
 	});
 }
 
 /** Guest pages that this process has in memory. A mapping over guest RAM holds nothing else. */
-function residentBytes(mappings: readonly Mapping[], address: bigint, length: number): number {
-	const end = address + BigInt(length);
+function residentBytes(mappings: readonly Mapping[], address: number, length: number): number {
+	const end = address + length;
 	return mappings
 		.filter((mapping) => mapping.start >= address && mapping.end <= end)
 		.reduce((sum, mapping) => sum + mapping.residentBytes, 0);

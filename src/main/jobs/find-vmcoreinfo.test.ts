@@ -1,4 +1,5 @@
 import test from 'ava';
+import {plainMemory} from '#devices/guest-memory/testing';
 import {findVmcoreinfo, maxCandidates} from './find-vmcoreinfo.ts';
 import {chunkBytes} from './save-memory.ts';
 
@@ -8,12 +9,13 @@ const pageBytes = 4096;
 /** What is found in memory that holds these pages, from the beginning of the chunk of this number. */
 function found(pages: readonly string[], {chunk = 0, populated = [true, true]} = {}): string | undefined {
 	const length = 2 * chunkBytes;
-	const buffer = new SharedArrayBuffer(length);
+	const {ranges} = plainMemory({gpa: 0, length});
+	const buffer = ranges[0]?.memory.buffer as SharedArrayBuffer;
 	for (const [index, page] of pages.entries()) {
 		new Uint8Array(buffer).set(Buffer.from(page, 'latin1'), chunk * chunkBytes + index * pageBytes);
 	}
 	const text = findVmcoreinfo({
-		ranges: [{gpa: 0, length, buffer, bufferOffset: 0, hostAddress: 0n}],
+		ranges,
 		populated: [populated],
 	});
 	return text && Buffer.from(text).toString('latin1');

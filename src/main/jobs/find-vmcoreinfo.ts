@@ -30,8 +30,8 @@ export function findVmcoreinfo({ranges, populated}: FindVmcoreinfoJob): Uint8Arr
 }
 
 function* usedPages(ranges: readonly MappedRange[], populated: FindVmcoreinfoJob['populated']): Generator<Uint8Array> {
-	for (const [index, {buffer, bufferOffset, length}] of ranges.entries()) {
-		const bytes = new Uint8Array(buffer, bufferOffset, length);
+	for (const [index, {memory, offset, length}] of ranges.entries()) {
+		const bytes = new Uint8Array(memory.buffer, offset, length);
 		for (let at = 0; at < length; at += pageBytes) {
 			if (populated[index]?.[Math.floor(at / chunkBytes)]) yield bytes.subarray(at, at + pageBytes);
 		}

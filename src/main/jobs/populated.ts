@@ -61,7 +61,7 @@ function markPages(ranges: readonly MappedRange[], marks: boolean[][]): void {
 		for (const [index, {hostAddress, length}] of ranges.entries()) {
 			for (let at = 0; at < length; at += chunkBytes) {
 				const wanted = (Math.min(chunkBytes, length - at) / pageBytes) * entryBytes;
-				const offset = ((hostAddress + BigInt(at)) / BigInt(pageBytes)) * BigInt(entryBytes);
+				const offset = ((hostAddress + at) / pageBytes) * entryBytes;
 				const read = readSync(pagemap, bytes, {length: wanted, position: offset});
 				if (hasPage(entries, read / 4)) mark(marks[index] as boolean[], at, at + 1);
 			}

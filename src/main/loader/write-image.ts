@@ -1,4 +1,4 @@
-import type {GuestMemory} from '#devices/guest-memory';
+import {type GuestMemory, IoVectors} from '#devices/guest-memory';
 import {addressOf, copyInPool, fillInPool} from '#support/ffi';
 import type {BootImage} from './boot-image.ts';
 
@@ -6,6 +6,8 @@ import type {BootImage} from './boot-image.ts';
 const smallBytes = 2 ** 16;
 /** A thread of the pool has others' work to do too. */
 const stepBytes = 2 ** 22;
+/** A step that lies in more pieces of host memory is written at once. */
+const maxPieces = 4;
 
 /**
  * Copies an image into guest memory, at start and again at every reset; a piece's length beyond its data becomes zero.
@@ -16,7 +18,7 @@ export async function writeBootImage(memory: GuestMemory, {pieces}: BootImage): 
 	if (!pieces.every(({gpa, data, length = data.length}) => memory.contains(gpa, length))) return false;
 	for (const {gpa, data, length = data.length} of pieces) {
 		await inSteps(memory, gpa, data.length, {
-			here: (at, offset, bytes) => memory.write(at, data.subarray(offset, offset + bytes)),
+			here: (at, offset, bytes) => memory.copyIn(at, data, offset, bytes),
 			inPool: (target, offset, bytes) => copyInPool(target, addressOf(data) + BigInt(offset), bytes),
 		});
 		await inSteps(memory, gpa + data.length, length - data.length, {
@@ -34,11 +36,19 @@ interface Writer {
 }
 
 async function inSteps(memory: GuestMemory, gpa: number, length: number, {here, inPool}: Writer): Promise<void> {
+	const vectors = new IoVectors(maxPieces);
 	for (let offset = 0; offset < length; offset += stepBytes) {
 		const bytes = Math.min(stepBytes, length - offset);
-		const target = bytes > smallBytes ? memory.hostAddress(gpa + offset, bytes) : undefined;
-		// A step that lies in two pieces of host memory is a rare one, too.
-		if (target === undefined) here(gpa + offset, offset, bytes);
-		else await inPool(target, offset, bytes);
+		if (bytes <= smallBytes || !memory.pin(gpa + offset, bytes, 'write', vectors)) {
+			here(gpa + offset, offset, bytes);
+			continue;
+		}
+		try {
+			for (let index = 0, done = 0; index < vectors.count; done += vectors.length(index++)) {
+				await inPool(BigInt(vectors.hostAddress(index)), offset + done, vectors.length(index));
+			}
+		} finally {
+			vectors.release();
+		}
 	}
 }

@@ -1,6 +1,10 @@
+import {once} from 'node:events';
 import {existsSync, readFileSync} from 'node:fs';
+import {Worker} from 'node:worker_threads';
 import test from 'ava';
+import {IoVectors, MappedMemory, WriteLog} from '#devices/guest-memory';
 import {linuxHost, vmConfig} from '#main/config';
+import {unchecked} from '#support/trust';
 import {allocateRam, type BankRequest} from './index.ts';
 
 const mib = 2 ** 20;
@@ -37,7 +41,7 @@ for (const shared of [true, false]) {
 		const [bound, free] = [bank(0, 2 * mib, {shared}), bank(2 * mib, 2 * mib, {shared})];
 		const ram = allocateRam([{...bound, hostNode: hostNode as number}, free]);
 		t.teardown(() => ram.dispose());
-		for (const {buffer} of ram.ranges) new Uint8Array(buffer)[0] = 1;
+		for (const {memory} of ram.ranges) new Uint8Array(memory.buffer)[0] = 1;
 		const policy = (index: number) => {
 			const address = ram.ranges[index]?.hostAddress.toString(16);
 			return new RegExp(`^0*${address} (\\S+)`, 'm').exec(readFileSync(policies, 'latin1'))?.[1];
@@ -50,4 +54,42 @@ for (const shared of [true, false]) {
 onNuma('a node that the host lacks is named', (t) => {
 	const error = t.throws(() => allocateRam([{...bank(0, 2 * mib), hostNode: 900}]), {code: 'MEMORY_NODE_UNAVAILABLE'});
 	t.regex(error?.message ?? '', /NUMA node 900: EINVAL/);
+});
+
+test('memory that is pinned stays as it is until the pin is released, and then nothing is there', async (t) => {
+	const ram = allocateRam([bank(0, 4 * mib)]);
+	const memory = new MappedMemory(ram.memory);
+	memory.writeU32(0x1000, 7);
+	const vectors = new IoVectors(1);
+	t.true(memory.pin(0x1000, 4, 'read', vectors));
+	let isGone = false;
+	const gone = ram.dispose().then(() => {
+		isGone = true;
+	});
+	await new Promise(setImmediate);
+	t.false(isGone);
+	t.is(unchecked(memory.readU32(0x1000)), 7);
+	t.false(memory.pin(0x1000, 4, 'read', new IoVectors(1)), 'nothing new is let in');
+	vectors.release();
+	await gone;
+	t.is(unchecked(memory.readU32(0x1000)), 0);
+});
+
+test('memory travels to another thread whole: the object that code in WebAssembly imports, and the words about pages', async (t) => {
+	const ram = allocateRam([bank(0, 4 * mib)]);
+	t.teardown(() => ram.dispose());
+	const log = new WriteLog(new MappedMemory(ram.memory), {start() {}, collect() {}, stop() {}});
+	const since = log.checkpoint();
+	const source = `
+		const {parentPort, workerData: {handle, module}} = require('node:worker_threads');
+		import(module).then(({MappedMemory}) => {
+			new MappedMemory(handle).writeU32(0x3000, 9);
+			parentPort.postMessage(handle.ranges[0].memory instanceof WebAssembly.Memory);
+		});`;
+	const module = import.meta.resolve('#devices/guest-memory');
+	const worker = new Worker(source, {eval: true, workerData: {handle: ram.memory, module}});
+	t.deepEqual(await once(worker, 'message'), [true]);
+	const written: number[] = [];
+	log.writtenAfter(since, {gpa: 0, length: 4 * mib}, (gpa) => written.push(gpa));
+	t.deepEqual(written, [0x3000]);
 });

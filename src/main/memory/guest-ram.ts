@@ -1,7 +1,15 @@
-import type {MappedRange, MemoryRange} from '#devices/guest-memory';
+import {
+	type LedgerPlace,
+	ledgerBytes,
+	type MappedRange,
+	type MemoryHandle,
+	type MemoryRange,
+	PinCount,
+	pageClockBytes,
+} from '#devices/guest-memory';
 import type {MemoryConfig} from '#main/config';
 import {Advice, addressOf, advise, bindMemory, close, Mmap, mapOver} from '#support/ffi';
-import {allocateSharedPages, maxSharedPages} from '#support/shared-memory';
+import {allocateSharedMemory, maxSharedPages, type SharedMemory} from '#support/shared-memory';
 import {copyBacking, openBacking, type RamContents} from './backing.ts';
 import {memoryError} from './errors.ts';
 
@@ -32,11 +40,17 @@ export interface RamBank {
 /** Guest RAM as the owner has it. */
 export interface GuestRam {
 	/** What every thread attaches to. */
+	readonly memory: MemoryHandle;
+	/** All ranges of {@link memory}. */
 	readonly ranges: readonly MappedRange[];
 	/** The same, by what lies under it. */
 	readonly banks: readonly RamBank[];
-	/** Closes the backings' descriptors. The pages live as long as a thread references their buffers. */
-	dispose(): void;
+	/**
+	 * Gives the memory back to the host, once nothing uses it by its host address any more: from now on nothing new can, and what
+	 * does so (a system call of a device's, a process that shares the memory) is waited for without a limit. Who cannot wait
+	 * so long, as a machine's end cannot, leaves the promise alone: until it resolves the memory stays where it is.
+	 */
+	dispose(): Promise<void>;
 }
 
 /**
@@ -45,8 +59,9 @@ export interface GuestRam {
  * @throws VmmError when the host cannot give it
  */
 export function allocateRam(requests: readonly BankRequest[], contents?: RamContents): GuestRam {
+	const ledger = new Ledger(requests);
 	const banks: RamBank[] = [];
-	const dispose = () => {
+	const closeBackings = () => {
 		for (const {fd} of banks) if (fd !== undefined) close(fd);
 	};
 	try {
@@ -54,19 +69,59 @@ export function allocateRam(requests: readonly BankRequest[], contents?: RamCont
 		for (const request of requests) {
 			// Nodes without memory have nothing under them.
 			if (request.memory.sizeBytes === 0) continue;
-			banks.push(allocateBank(request, contents && {...contents, offset: done}));
+			banks.push(allocateBank(request, ledger, contents && {...contents, offset: done}));
 			done += request.memory.sizeBytes;
 		}
-		return {ranges: banks.flatMap(({ranges}) => ranges), banks, dispose};
+		const ranges = banks.flatMap((bank) => bank.ranges);
+		return {
+			memory: {ranges, clock: ledger.clock},
+			ranges,
+			banks,
+			async dispose() {
+				closeBackings();
+				await Promise.all(ranges.map(giveBack));
+			},
+		};
 	} catch (error) {
-		dispose();
+		closeBackings();
 		throw error;
+	}
+}
+
+/** Takes a range's pages away from under its buffer, which may live as long as a thread references it. */
+async function giveBack({ledger, hostAddress, length}: MappedRange): Promise<void> {
+	await new PinCount(ledger).close();
+	const flags = Mmap.PRIVATE | Mmap.ANONYMOUS | Mmap.NORESERVE;
+	const protection = Mmap.PROT_READ | Mmap.PROT_WRITE;
+	mapOver(BigInt(hostAddress), length, {protection, flags, fd: -1});
+}
+
+/** The shared words about all pages of a machine, in one piece of memory. */
+class Ledger {
+	readonly #memory: SharedMemory;
+	#used = pageClockBytes;
+
+	constructor(requests: readonly BankRequest[]) {
+		const lengths = requests.flatMap(({ranges}) => ranges.flatMap(splitRange)).map(({length}) => ledgerBytes(length));
+		this.#memory = reserve(lengths.reduce((sum, length) => sum + length, pageClockBytes));
+	}
+
+	get clock(): SharedArrayBuffer {
+		return this.#memory.buffer;
+	}
+
+	/** Room for the words about a range of such a length. */
+	place(length: number): LedgerPlace {
+		const offset = this.#used;
+		this.#used += ledgerBytes(length);
+		return {memory: this.#memory, offset};
 	}
 }
 
 /** @param contents - of the machine; those of this bank begin at `offset` */
 function allocateBank(
 	{memory, ranges: layout, hostNode}: BankRequest,
+	ledger: Ledger,
 	contents: (RamContents & {readonly offset: number}) | undefined,
 ): RamBank {
 	const isCopyOnWrite = contents !== undefined;
@@ -75,8 +130,8 @@ function allocateBank(
 	let fileOffset = fdOffset;
 	try {
 		const ranges = layout.flatMap(splitRange).map((range): MappedRange => {
-			const buffer = reserve(range.length);
-			const hostAddress = addressOf(buffer);
+			const pages = reserve(range.length);
+			const hostAddress = addressOf(pages.buffer);
 			if (backing !== undefined) {
 				const sharing = isCopyOnWrite ? Mmap.PRIVATE : Mmap.SHARED;
 				const flags = sharing | (memory.hugepages ? 0 : Mmap.NORESERVE);
@@ -89,7 +144,8 @@ function allocateBank(
 			// A core dump of this process is not a dump of its guests.
 			advise(hostAddress, range.length, Advice.DONTDUMP);
 			fileOffset += range.length;
-			return {...range, buffer, bufferOffset: 0, hostAddress};
+			const place = {memory: pages, offset: 0, hostAddress: Number(hostAddress)};
+			return {...range, ...place, ledger: ledger.place(range.length)};
 		});
 		const {prefetch} = memory;
 		return {ranges, backing: backing?.what ?? 'private pages', fd: backing?.fd, fdOffset, isCopyOnWrite, prefetch};
@@ -113,9 +169,9 @@ function splitRange({gpa, length}: MemoryRange): MemoryRange[] {
 	return pieces;
 }
 
-function reserve(sizeBytes: number): SharedArrayBuffer {
+function reserve(sizeBytes: number): SharedMemory {
 	try {
-		return allocateSharedPages(sizeBytes);
+		return allocateSharedMemory(sizeBytes);
 	} catch (cause) {
 		throw memoryError('MEMORY_ADDRESS_SPACE_EXHAUSTED', {sizeBytes}, {cause});
 	}

@@ -16,7 +16,7 @@ export async function prefetchRam(
 	const sizeBytes = ranges.reduce((sum, {length}) => sum + length, 0);
 	const steps = ranges.flatMap(({hostAddress, length}) =>
 		Array.from({length: Math.ceil(length / stepBytes)}, (_, step) => ({
-			address: hostAddress + BigInt(step * stepBytes),
+			address: hostAddress + step * stepBytes,
 			length: Math.min(stepBytes, length - step * stepBytes),
 		})),
 	);

@@ -52,13 +52,13 @@ export async function writeRam(
 /** What is to be done, and where the checksums of it go. */
 function* jobsOf(ranges: RamPages['ranges'], populated: readonly (readonly boolean[])[], {fd, start}: RamFile) {
 	let [fileStart, chunkStart] = [start, 0];
-	for (const [index, {buffer, bufferOffset, length}] of ranges.entries()) {
+	for (const [index, {memory, offset: rangeOffset, length}] of ranges.entries()) {
 		const chunks = populated[index] ?? [];
 		for (let chunk = 0; chunk < chunks.length; chunk += chunksPerJob) {
 			const offset = chunk * chunkBytes;
 			const job = {
-				buffer,
-				offset: bufferOffset + offset,
+				buffer: memory.buffer,
+				offset: rangeOffset + offset,
 				length: Math.min(chunksPerJob * chunkBytes, length - offset),
 				populated: chunks.slice(chunk, chunk + chunksPerJob),
 				fd,

@@ -20,6 +20,7 @@ import {deviceModels} from '#devices/registry';
 import {vmConfig} from '#main/config';
 import {allocateRam} from '#main/memory';
 import {isVmmError} from '#support/errors';
+import {unchecked} from '#support/trust';
 import {asJson, checkShape} from './check-shape.ts';
 import {machineShape} from './machine-shape.ts';
 import {formatManifest, type Manifest, parseManifest} from './manifest.ts';
@@ -46,7 +47,7 @@ function makeRam(
 	const config = vmConfig({...memory, memory: {sizeBytes: 13 * MiB, ...memory.memory}});
 	const ram = allocateRam([{memory: config.memory, ranges: layout}], contents);
 	t.teardown(() => ram.dispose());
-	return {ram, guest: new MappedMemory(ram.ranges), config};
+	return {ram, guest: new MappedMemory(ram.memory), config};
 }
 
 const shape = {processors: 1, memoryBytes: 13 * MiB, irqchip: 'kernel'};
@@ -60,7 +61,7 @@ function place(t: ExecutionContext): string {
 
 async function save(t: ExecutionContext, directory: string, value: number) {
 	const {ram, guest, config} = makeRam(t);
-	for (const gpa of places) guest.writeInteger(gpa, 4, value);
+	for (const gpa of places) guest.writeU32(gpa, value);
 	await saveSnapshot(directory, {shape, boot: 'other', arguments: ['--processors', '1'], units, ram});
 	return {config, ram};
 }
@@ -69,7 +70,7 @@ for (const shared of [true, false]) {
 	test(`memory comes back as it was, sparse, and copies never touch it, ${shared ? 'shared' : 'private'} pages`, async (t) => {
 		const directory = place(t);
 		const {ram, guest} = makeRam(t, {memory: {shared}});
-		for (const gpa of places) guest.writeInteger(gpa, 4, 0xfeed_0000);
+		for (const gpa of places) guest.writeU32(gpa, 0xfeed_0000);
 		const progress: number[] = [];
 		await saveSnapshot(directory, {shape, boot: 'other', arguments: [], units, ram}, (done) => progress.push(done));
 		t.is(progress.at(-1), 13 * MiB);
@@ -83,9 +84,9 @@ for (const shared of [true, false]) {
 		const contents = {fd: snapshot.memoryFd, what: directory};
 		const [one, other] = [makeRam(t, {}, contents), makeRam(t, {}, contents)];
 		snapshot.close();
-		for (const gpa of places) t.is(one.guest.readInteger(gpa, 4), 0xfeed_0000);
-		one.guest.writeInteger(0, 4, 1);
-		t.is(other.guest.readInteger(0, 4), 0xfeed_0000);
+		for (const gpa of places) t.is(unchecked(one.guest.readU32(gpa)), 0xfeed_0000);
+		one.guest.writeU32(0, 1);
+		t.is(unchecked(other.guest.readU32(0)), 0xfeed_0000);
 		t.is(readFileSync(file).readUInt32LE(0), 0xfeed_0000);
 
 		// What was restored and changed is saved in turn, with what was never touched.
@@ -109,19 +110,19 @@ test('memory of NUMA nodes, each with a backing of its own, is one file and come
 	const make = (contents?: {fd: number; what: string}) => {
 		const ram = allocateRam(requests, contents);
 		t.teardown(() => ram.dispose());
-		return {ram, guest: new MappedMemory(ram.ranges)};
+		return {ram, guest: new MappedMemory(ram.memory)};
 	};
 	const {ram, guest} = make();
-	for (const [index, gpa] of used.entries()) guest.writeInteger(gpa, 4, index + 1);
+	for (const [index, gpa] of used.entries()) guest.writeU32(gpa, index + 1);
 	await saveSnapshot(directory, {shape, boot: 'other', arguments: [], units, ram});
 	using snapshot = disposable(openSnapshot(directory));
 	await verifySnapshot(snapshot);
 	const again = make({fd: snapshot.memoryFd, what: directory});
 	t.deepEqual(
-		used.map((gpa) => again.guest.readInteger(gpa, 4)),
+		used.map((gpa) => unchecked(again.guest.readU32(gpa))),
 		[1, 2, 3],
 	);
-	again.guest.writeInteger(2 ** 32, 4, 4);
+	again.guest.writeU32(2 ** 32, 4);
 	const next = place(t);
 	await saveSnapshot(next, {shape, boot: 'other', arguments: [], units, ram: again.ram});
 	const saved = readFileSync(join(next, 'memory.bin'));

@@ -1,5 +1,6 @@
 import test from 'ava';
 import {MappedMemory} from '#devices/guest-memory';
+import {plainMemory} from '#devices/guest-memory/testing';
 import {tellingInterrupts} from '#devices/interrupts/testing';
 import {AttachedMachine, layOutMachine} from '#devices/machine';
 import {findDeviceModel} from '#devices/registry';
@@ -16,7 +17,7 @@ test('all devices that a flag can ask for need half of what their state may be, 
 	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(1)), callers: 1, doorbell};
 	const layout = layOutMachine(devices, findDeviceModel, {modules: [], doorbell, mailbox});
 	const interrupts = tellingInterrupts();
-	const host = {findModel: findDeviceModel, interrupts, memory: new MappedMemory([])};
+	const host = {findModel: findDeviceModel, interrupts, memory: new MappedMemory(plainMemory())};
 	const machine = new AttachedMachine(layout, host);
 	for (const buffer of [layout.state, layout.interrupts]) new Uint8Array(buffer).fill(0xff);
 	const text = JSON.stringify({units: {devices: machine.save()}}, null, '\t');

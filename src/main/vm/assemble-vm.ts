@@ -1,4 +1,3 @@
-import {MappedMemory} from '#devices/guest-memory';
 import {loadDeviceModels} from '#devices/registry';
 import {checkConfig, consolePort, type VmConfig} from '#main/config';
 import {machineTree} from '#main/inspect';
@@ -39,17 +38,24 @@ export interface AssembledVm {
 interface Taken {
 	readonly workers: AsyncDisposableStack;
 	readonly host: AsyncDisposableStack;
+	/** Goes last: it waits for whatever is still in flight, and nothing else shall wait with it. */
+	readonly memory: AsyncDisposableStack;
 }
 
 /** Puts a machine together. @throws VmmError; nothing is left behind */
 export async function assembleVm(config: VmConfig, options: CreateOptions): Promise<AssembledVm> {
-	const taken: Taken = {workers: new AsyncDisposableStack(), host: new AsyncDisposableStack()};
+	const taken: Taken = {
+		workers: new AsyncDisposableStack(),
+		host: new AsyncDisposableStack(),
+		memory: new AsyncDisposableStack(),
+	};
 	try {
 		return await assemble(config, options, taken);
 	} catch (error) {
 		// What went wrong first is told, whatever the way back meets.
 		await taken.workers.disposeAsync().catch(() => {});
 		await taken.host.disposeAsync().catch(() => {});
+		await taken.memory.disposeAsync().catch(() => {});
 		throw error;
 	}
 }
@@ -84,7 +90,7 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 		mailboxSpins: options.mailboxSpins ?? defaultMailboxSpins,
 		entry: image?.entry,
 	});
-	const memory = new MappedMemory(ram.ranges);
+	const {memory} = host.attached;
 	const ramUnit = memoryUnit(memory, bootImage);
 	await fillRam(ram, options, image && ramUnit.reset);
 	const debug = new DebugControl();
@@ -133,7 +139,10 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 			return machineTree({config, machine, ram, partition, vcpus: threads, devices, state, isHalted}, options.inspect);
 		},
 		debugSupport: () => partition.debugSupport(),
-		release: () => taken.host.disposeAsync(),
+		release: async () => {
+			await taken.host.disposeAsync();
+			await taken.memory.disposeAsync();
+		},
 	});
 	return {vm, devices};
 }
@@ -159,7 +168,7 @@ async function createPartition(
 /** Guest RAM, as it was where there is a snapshot, at its addresses in the partition. */
 function mapRam(plan: MachinePlan, partition: Partition, snapshot: OpenSnapshot | undefined, taken: Taken): GuestRam {
 	const contents = snapshot && {fd: snapshot.memoryFd, what: snapshot.directory};
-	const ram = taken.host.adopt(allocateRam(plan.banks, contents), (allocated) => allocated.dispose());
+	const ram = taken.memory.adopt(allocateRam(plan.banks, contents), (allocated) => allocated.dispose());
 	for (const range of ram.ranges) partition.map(range);
 	return ram;
 }
@@ -172,7 +181,7 @@ async function hostMachine(
 ): Promise<{handle: MachineHandle; attached: HostedMachine}> {
 	const wakeFd = taken.host.adopt(eventfd(), (fd) => void close(fd));
 	const layout = wireMachine(plan.describe(birthMs), plan.topology.vps.length, wakeFd, own);
-	const handle = {layout, memory: ram.ranges, partition: partition.handle};
+	const handle = {layout, memory: ram.memory, partition: partition.handle};
 	// This thread touches devices only while no vCPU runs.
 	const attached = await attachMachine(handle, {alertsBootCpu: false});
 	attached.machine.reset();

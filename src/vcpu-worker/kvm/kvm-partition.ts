@@ -65,7 +65,7 @@ export class KvmPartition implements Partition {
 	map({gpa, length, hostAddress, readOnly = false}: MappedRegion): void {
 		const free = this.#slots.indexOf(undefined);
 		const slot = free < 0 ? this.#slots.length : free;
-		this.#vm.setMemory({slot, gpa, length, hostAddress, readOnly});
+		this.#vm.setMemory({slot, gpa, length, hostAddress: BigInt(hostAddress), readOnly});
 		this.#slots[slot] = gpa;
 	}
 

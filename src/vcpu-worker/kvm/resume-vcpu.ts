@@ -1,4 +1,5 @@
 import type {GuestMemory} from '#devices/guest-memory';
+import {unchecked} from '#support/trust';
 import type {Resumption} from '#vcpu-worker/hypervisor';
 import {Msr} from '#vcpu-worker/msr-policy';
 import {getMsrs, setMsrs} from './msrs.ts';
@@ -32,9 +33,6 @@ function addStolenTime(vcpuFd: number, ns: number, memory: GuestMemory): void {
 	if (msr === undefined || (msr.data & stealTime.enabled) === 0n) return;
 	const at = Number(msr.data & stealTime.address);
 	// The first field of struct kvm_steal_time. The guest says where: it may be no memory, which is its loss.
-	const bytes = new Uint8Array(8);
-	if (!memory.read(at, bytes)) return;
-	const view = new DataView(bytes.buffer);
-	view.setBigUint64(0, view.getBigUint64(0, true) + BigInt(Math.round(ns)), true);
-	memory.write(at, bytes);
+	const stolen = unchecked(memory.readBigU64(at));
+	if (stolen !== undefined) memory.writeBigU64(at, stolen + BigInt(Math.round(ns)));
 }

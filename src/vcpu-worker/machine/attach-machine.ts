@@ -1,6 +1,6 @@
 import {pic8259Kind} from '#devices/chipset/pic-8259';
 import {SplitInterrupts} from '#devices/chipset/split-interrupts';
-import {MappedMemory, type MappedRange} from '#devices/guest-memory';
+import {MappedMemory, type MemoryHandle} from '#devices/guest-memory';
 import {AttachedMachine, type MachineLayout} from '#devices/machine';
 import {loadDeviceModels} from '#devices/registry';
 import {backEndOf} from '#vcpu-worker/back-ends';
@@ -9,6 +9,7 @@ import type {AttachedPartition, PartitionHandle} from '#vcpu-worker/hypervisor';
 /** A machine as one thread has it. */
 export interface HostedMachine {
 	readonly machine: AttachedMachine;
+	readonly memory: MappedMemory;
 	/** The interrupt controllers, where they are devices of ours and not the back end's. */
 	readonly split: SplitInterrupts | undefined;
 	readonly partition: AttachedPartition;
@@ -17,7 +18,7 @@ export interface HostedMachine {
 /** What a thread needs to attach to a machine: plain data and shared buffers. */
 export interface MachineHandle {
 	readonly layout: MachineLayout;
-	readonly memory: readonly MappedRange[];
+	readonly memory: MemoryHandle;
 	readonly partition: PartitionHandle;
 }
 
@@ -32,7 +33,7 @@ export interface AttachOptions {
 
 /** Attaches the calling thread to a machine, whose device modules it loads. */
 export async function attachMachine(
-	{layout, memory, partition: handle}: MachineHandle,
+	{layout, memory: memoryHandle, partition: handle}: MachineHandle,
 	{alertsBootCpu}: AttachOptions,
 ): Promise<HostedMachine> {
 	const [{findModel}, backEnd] = await Promise.all([loadDeviceModels(layout.modules), backEndOf(handle)]);
@@ -41,12 +42,13 @@ export async function attachMachine(
 	const isSplit = layout.devices.some(({kind}) => kind === pic8259Kind);
 	const {messages} = partition.interrupts;
 	const split = isSplit ? new SplitInterrupts({messages, alertBootCpu}) : undefined;
+	const memory = new MappedMemory(memoryHandle);
 	const machine = new AttachedMachine(layout, {
 		findModel,
 		interrupts: split ?? partition.interrupts,
-		memory: new MappedMemory(memory),
+		memory,
 		alertBootCpu,
 	});
 	split?.bind(machine);
-	return {machine, split, partition};
+	return {machine, memory, split, partition};
 }

@@ -1,4 +1,4 @@
-import {type GuestMemory, MappedMemory} from '#devices/guest-memory';
+import type {GuestMemory} from '#devices/guest-memory';
 import type {AttachedMachine, MachineLayout} from '#devices/machine';
 import {loadDeviceModels} from '#devices/registry';
 import {VmmError} from '#support/errors';
@@ -53,7 +53,7 @@ export class VcpuWorker {
 	/** Creates the vCPU. Call first. @throws VmmError of the back end */
 	async create(data: VcpuWorkerData): Promise<void> {
 		const isBoot = data.index === 0;
-		const {machine, split} = await attachMachine(data, {alertsBootCpu: !isBoot});
+		const {machine, memory, split} = await attachMachine(data, {alertsBootCpu: !isBoot});
 		const {control, probe, latencies} = vcpuShared(data.control);
 		const giveUp = () => {
 			// A device that does not answer must not keep the processor from being looked at.
@@ -65,7 +65,7 @@ export class VcpuWorker {
 		const cpu = enter(data.partition, data.vcpu, wiring(machine, caller, split));
 		const sampler = new ExitSampler(latencies);
 		const context = {cpu, events: machine.events, control, probe, sampler, split, isBoot};
-		this.#live = {context, machine, split, caller, memory: new MappedMemory(data.memory), powerOn: cpu.save()};
+		this.#live = {context, machine, split, caller, memory, powerOn: cpu.save()};
 		if (data.entry !== undefined) begin(cpu, data.entry);
 	}
 

@@ -24,7 +24,7 @@ function setUp(channel: DmaChannelNumber, mode: number, address: number, count: 
 	const masked = () => (device.in(port(0xf)) & (1 << own)) !== 0;
 	const read = (gpa: number, length: number) => {
 		const found = new Uint8Array(length);
-		device.memory.read(gpa, found);
+		device.memory.copyOut(gpa, found);
 		return [...found];
 	};
 	return {device, channel: new DmaChannel(device.state, device.memory, channel), status, masked, read};
@@ -45,8 +45,8 @@ test('a device gives bytes until the terminal count, which masks the channel and
 
 test('a device takes bytes from memory, and all ones where there is none', (t) => {
 	const {device, channel} = setUp(1, single | fromMemory, 0xfffe, 4, 0x00);
-	device.memory.write(0xfffe, Uint8Array.of(8, 9));
-	device.memory.write(0, Uint8Array.of(6, 7));
+	device.memory.copyIn(0xfffe, Uint8Array.of(8, 9));
+	device.memory.copyIn(0, Uint8Array.of(6, 7));
 	const target = new Uint8Array(6);
 	t.is(channel.take(target), 4);
 	t.deepEqual([...target], [8, 9, 6, 7, 0, 0], 'the address wraps in its page');

@@ -38,14 +38,14 @@ export class DmaChannel {
 	 * @returns how many were taken, a multiple of {@link unit}; none when the channel is set up for the other direction
 	 */
 	give(bytes: Uint8Array): number {
-		return this.#run(Transfer.WRITE_MEMORY, bytes, (gpa, piece) => this.#memory.write(gpa, piece));
+		return this.#run(Transfer.WRITE_MEMORY, bytes, (gpa, piece) => this.#memory.copyIn(gpa, piece));
 	}
 
 	/** The device takes bytes from memory. @returns how many it got; the rest of `target` is unchanged */
 	take(target: Uint8Array): number {
 		return this.#run(Transfer.READ_MEMORY, target, (gpa, piece) => {
 			// What is not RAM reads as a bus without a responder.
-			if (!this.#memory.read(gpa, piece)) piece.fill(0xff);
+			if (!this.#memory.copyOut(gpa, piece)) piece.fill(0xff);
 		});
 	}
 

@@ -13,7 +13,7 @@ export function generationIdFront(
 
 	const publish = (id: string) => {
 		state.id.set(Buffer.from(id, 'hex').subarray(0, idLength));
-		services.memory.write(config.address, state.id);
+		services.memory.copyIn(config.address, state.id);
 	};
 
 	return {

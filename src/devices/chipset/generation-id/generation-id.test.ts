@@ -10,7 +10,7 @@ const change = (id: string): ChangeGeneration => ({kind: 'change-generation', id
 
 function idInMemory({memory}: ReturnType<typeof make>): string {
 	const bytes = new Uint8Array(16);
-	memory.read(address, bytes);
+	memory.copyOut(address, bytes);
 	return Buffer.from(bytes).toString('hex');
 }
 

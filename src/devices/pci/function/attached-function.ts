@@ -1,7 +1,7 @@
 import type {DeviceServices} from '#devices/device';
+import type {MemoryGate} from '#devices/guest-memory';
 import {Command, ConfigSpace, Header, type MsixPlace} from '#devices/pci/config-space';
 import {beginChange, endChange, type Fields, type StructView} from '#support/shared-memory';
-import {BusMasterMemory} from './bus-master-memory.ts';
 import {FunctionInterrupts} from './function-interrupts.ts';
 import type {CapabilityPlaces, FunctionLayout} from './function-layout.ts';
 import {MsixTable} from './msix-table.ts';
@@ -56,7 +56,7 @@ export class AttachedFunction implements FunctionRegisters {
 		this.services = {
 			...services,
 			pci: this.#interrupts,
-			memory: new BusMasterMemory(services.memory, this.space),
+			memory: services.memory.behind(new BusMastering(this.space)),
 			line: (name) => this.#interrupts.lines[vectors.indexOf(name)] ?? services.line(name),
 		};
 	}
@@ -89,5 +89,18 @@ export class AttachedFunction implements FunctionRegisters {
 	/** See {@link FunctionInterrupts.settle}. */
 	settle(): void {
 		this.#interrupts.settle();
+	}
+}
+
+/** A function reaches memory only while the guest has made it a bus master. */
+class BusMastering implements MemoryGate {
+	readonly #space: ConfigSpace;
+
+	constructor(space: ConfigSpace) {
+		this.#space = space;
+	}
+
+	get isOpen(): boolean {
+		return (this.#space.read(Header.COMMAND, 1) & Command.MASTER) !== 0;
 	}
 }

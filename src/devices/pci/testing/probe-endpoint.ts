@@ -1,5 +1,6 @@
 import type {DeviceModel} from '#devices/device';
 import {sharedStruct, u32} from '#support/shared-memory';
+import {unchecked} from '#support/trust';
 
 const ProbeState = sharedStruct('pci-probe', {
 	scratch: u32(),
@@ -29,7 +30,7 @@ export const probeEndpoint: DeviceModel<unknown, (typeof ProbeState)['fields']> 
 	},
 	front(_config, state, services) {
 		const line = (vector: number) => services.line(['first', 'second', 'third'][vector] ?? 'first');
-		const fetch = (gpa: number) => services.memory.readInteger(gpa, 4) ?? 0xffff_ffff;
+		const fetch = (gpa: number) => unchecked(services.memory.readU32(gpa)) ?? 0xffff_ffff;
 		return {
 			read(region, offset, size) {
 				const value =

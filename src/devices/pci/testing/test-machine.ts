@@ -1,5 +1,6 @@
 import type {AccessSize, AnyDeviceModel, DeviceInstance} from '#devices/device';
 import {MappedMemory} from '#devices/guest-memory';
+import {plainMemory} from '#devices/guest-memory/testing';
 import {tellingInterrupts} from '#devices/interrupts/testing';
 import type {AttachedMachine, MachineLayout} from '#devices/machine';
 import {completeModel} from '#devices/pci/function';
@@ -81,9 +82,8 @@ export class PciTestMachine {
 			setLine: (input, up) => void this.lines.push(`${input} ${up ? 'up' : 'down'}`),
 			send: (low, high, data) => void this.messages.push(`${(high * 2 ** 32 + low).toString(16)} ${data.toString(16)}`),
 		});
-		const ram = new SharedArrayBuffer(0x10000);
-		const memory = new MappedMemory([{gpa: 0, length: 0x10000, buffer: ram, bufferOffset: 0, hostAddress: 0n}]);
-		memory.writeInteger(0x500, 4, 0x1234_5678);
+		const memory = new MappedMemory(plainMemory({gpa: 0, length: 0x10000}));
+		memory.writeU32(0x500, 0x1234_5678);
 		const made = oneThreadMachine(devices, {findModel, interrupts, memory, ...(layout && {layout})});
 		({machine: this.machine, layout: this.layout, caller: this.#caller, bus: this.bus} = made);
 	}

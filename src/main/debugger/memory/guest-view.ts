@@ -25,7 +25,7 @@ export class GuestView {
 		const bytes = new Uint8Array(length);
 		let done = 0;
 		for (const {physical, start, count} of this.#pages(address, length)) {
-			if (physical === undefined || !this.#memory.read(physical, bytes.subarray(start, start + count))) break;
+			if (physical === undefined || !this.#memory.copyOut(physical, bytes, start, count)) break;
 			done += count;
 		}
 		return bytes.subarray(0, done);
@@ -37,7 +37,7 @@ export class GuestView {
 		const isThere = ({physical, count}: PagePart) => physical !== undefined && this.#memory.contains(physical, count);
 		if (!pages.every(isThere)) return false;
 		for (const {physical, start, count} of pages) {
-			this.#memory.write(physical as number, source.subarray(start, start + count));
+			this.#memory.copyIn(physical as number, source, start, count);
 		}
 		return true;
 	}

@@ -1,5 +1,7 @@
 import test from 'ava';
 import {MappedMemory} from '#devices/guest-memory';
+import {plainMemory} from '#devices/guest-memory/testing';
+import {unchecked} from '#support/trust';
 import {GuestView, type PagingRegisters, walk} from './index.ts';
 
 const size = 0x10_0000;
@@ -7,10 +9,9 @@ const root = 0x1000;
 
 /** 1 MiB of RAM, with words put into it. */
 function memoryWith(words: Readonly<Record<number, bigint>>): MappedMemory {
-	const buffer = new SharedArrayBuffer(size);
-	const view = new DataView(buffer);
-	for (const [address, value] of Object.entries(words)) view.setBigUint64(Number(address), value, true);
-	return new MappedMemory([{gpa: 0, length: size, buffer, bufferOffset: 0, hostAddress: 0n}]);
+	const memory = new MappedMemory(plainMemory({gpa: 0, length: size}));
+	for (const [address, value] of Object.entries(words)) memory.writeBigU64(Number(address), value);
+	return memory;
 }
 
 const paging = 0x8000_0001n;
@@ -83,10 +84,10 @@ test('a read gives what is there, a write all or nothing', (t) => {
 	const view = new GuestView(memory, long);
 	t.true(view.write(0xffen, Uint8Array.of(1, 2, 3, 4)));
 	t.deepEqual([...view.read(0xffen, 4)], [1, 2, 3, 4]);
-	t.is(memory.readInteger(0x9000, 2), 0x0403);
+	t.is(unchecked(memory.readU16(0x9000)), 0x0403);
 	t.is(view.read(0x1ffen, 8).length, 2);
 	t.false(view.write(0x1ffen, Uint8Array.of(9, 9, 9, 9)));
-	t.is(memory.readInteger(0x9ffe, 2), 0);
+	t.is(unchecked(memory.readU16(0x9ffe)), 0);
 	t.is(view.read(0xffff_ffff_ffff_ffffn, 4).length, 0);
 	const physical = new GuestView(memory, 'physical');
 	t.deepEqual([...physical.read(0x8ffen, 4)], [1, 2, 3, 4]);

@@ -1,4 +1,5 @@
 import type {GuestMemory} from '#devices/guest-memory';
+import {unchecked} from '#support/trust';
 import type {SpecialRegisters} from '#vcpu-worker/registers';
 
 /** The registers that choose the page tables. */
@@ -72,9 +73,15 @@ interface Entry {
 }
 
 function readEntry(memory: GuestMemory, address: number, size: 4 | 8): Entry | undefined {
-	const low = memory.readInteger(address, 4);
-	const high = size === 8 ? memory.readInteger(address + 4, 4) : 0;
-	return low === undefined || high === undefined ? undefined : {low, high: high & 0xf_ffff};
+	// Any bits are an entry: it may lead anywhere, and what is there is looked up in its turn.
+	if (size === 4) {
+		const low = unchecked(memory.readU32(address));
+		return low === undefined ? undefined : {low, high: 0};
+	}
+	const entry = unchecked(memory.readBigU64(address));
+	return entry === undefined
+		? undefined
+		: {low: Number(entry & 0xffff_ffffn), high: Number((entry >> 32n) & 0xf_ffffn)};
 }
 
 function pageBase({low, high}: Entry, shift: number, entryBytes: 4 | 8): number {

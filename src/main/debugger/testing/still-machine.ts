@@ -1,4 +1,5 @@
 import {MappedMemory} from '#devices/guest-memory';
+import {plainMemory} from '#devices/guest-memory/testing';
 import type {GuestStop, StopListener, VmEnd, VmState} from '#main/vm';
 import type {Breakpoints, Step} from '#vcpu-worker/debug';
 import type {ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
@@ -29,10 +30,9 @@ export class StillMachine implements Debuggee {
 
 	constructor() {
 		const length = 0x10_0000;
-		const buffer = new SharedArrayBuffer(length);
 		const {promise, resolve} = Promise.withResolvers<VmEnd>();
 		[this.ended, this.end] = [promise, resolve];
-		this.memory = new MappedMemory([{gpa: 0, length, buffer, bufferOffset: 0, hostAddress: 0n}]);
+		this.memory = new MappedMemory(plainMemory({gpa: 0, length}));
 	}
 
 	/** As on a host where everything stops a guest. */

@@ -1,11 +1,13 @@
 import test from 'ava';
 import {MappedMemory} from '#devices/guest-memory';
+import {plainMemory} from '#devices/guest-memory/testing';
 import {DebugControl} from '../debug-control.ts';
 import {breakpointsUnit} from './breakpoints-unit.ts';
 
 function sample() {
-	const buffer = new SharedArrayBuffer(0x1000);
-	const memory = new MappedMemory([{gpa: 0, length: 0x1000, buffer, bufferOffset: 0, hostAddress: 0n}]);
+	const handle = plainMemory({gpa: 0, length: 0x1000});
+	const memory = new MappedMemory(handle);
+	const buffer = handle.ranges[0]?.memory.buffer as SharedArrayBuffer;
 	const debug = new DebugControl();
 	return {bytes: new Uint8Array(buffer), debug, unit: breakpointsUnit(memory, debug)};
 }

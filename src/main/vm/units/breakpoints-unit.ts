@@ -1,5 +1,6 @@
 import type {GuestMemory} from '#devices/guest-memory';
 import type {StateUnit} from '#support/state-units';
+import {unchecked} from '#support/trust';
 import type {DebugControl} from '../debug-control.ts';
 
 const int3 = 0xcc;
@@ -15,16 +16,16 @@ export function breakpointsUnit(memory: GuestMemory, debug: DebugControl): State
 		needs: ['memory'],
 		start() {
 			for (const address of debug.breakpoints.software) {
-				const byte = memory.readInteger(address, 1);
+				const byte = unchecked(memory.readU8(address));
 				if (byte === undefined) continue;
 				replaced.set(address, byte);
-				memory.writeInteger(address, 1, int3);
+				memory.writeU8(address, int3);
 			}
 		},
 		stop() {
 			for (const [address, byte] of replaced) {
 				// The guest has written new code there: that is what stays.
-				if (memory.readInteger(address, 1) === int3) memory.writeInteger(address, 1, byte);
+				if (unchecked(memory.readU8(address)) === int3) memory.writeU8(address, byte);
 			}
 			replaced.clear();
 		},

@@ -1,0 +1,90 @@
+import {once} from 'node:events';
+import {closeSync, openSync} from 'node:fs';
+import {Worker} from 'node:worker_threads';
+import test from 'ava';
+import {koffi} from '#support/ffi';
+import {IoVectors, MappedMemory, PinCount} from './index.ts';
+import {plainMemory} from './testing/index.ts';
+
+const length = 0x10000;
+const sample = () => {
+	const handle = plainMemory({gpa: 0, length}, {gpa: length, length}, {gpa: 2 ** 32, length});
+	const pins = handle.ranges.map(({ledger}) => new PinCount(ledger));
+	return {handle, memory: new MappedMemory(handle), pins, counts: () => pins.map(({count}) => count)};
+};
+const vectorsOf = (list: IoVectors) =>
+	Array.from({length: list.count}, (_, index) => [list.hostAddress(index), list.length(index)]);
+
+test('a range is a vector for each piece of RAM that it lies in, by host address', (t) => {
+	const {handle, memory, counts} = sample();
+	const [first = 0, second = 0, third = 0] = handle.ranges.map(({hostAddress}) => hostAddress);
+	const list = new IoVectors(4);
+	t.true(memory.pin(length - 8, 24, 'read', list));
+	t.true(memory.pin(2 ** 32 + 5, 11, 'write', list));
+	t.deepEqual(vectorsOf(list), [
+		[first + length - 8, 8],
+		[second, 16],
+		[third + 5, 11],
+	]);
+	t.is(list.totalLength, 35);
+	t.deepEqual(counts(), [1, 1, 1]);
+	list.release();
+	t.deepEqual(counts(), [0, 0, 0]);
+	t.is(list.count, 0);
+});
+
+test('what is no RAM, does not fit into the list or is on its way out is not pinned at all', (t) => {
+	const {memory, counts, pins} = sample();
+	const list = new IoVectors(2);
+	t.true(memory.pin(0, 8, 'read', list));
+	t.false(memory.pin(2 * length - 8, 16, 'read', list));
+	t.false(memory.pin(length - 8, 16, 'read', list), 'it takes two vectors, and there is room for one');
+	t.deepEqual(counts(), [1, 0, 0]);
+	void pins[1]?.close();
+	t.false(memory.pin(length, 8, 'read', list));
+	list.release();
+	t.false(memory.pin(length - 8, 16, 'read', list));
+	t.deepEqual(counts(), [0, 0, 0]);
+});
+
+test('memory goes when the last pin is released, by whichever thread', async (t) => {
+	const {handle, memory, pins} = sample();
+	const list = new IoVectors(1);
+	t.true(memory.pin(0, 8, 'read', list));
+	const source = `
+		const {parentPort, workerData: {handle, module}} = require('node:worker_threads');
+		import(module).then(({MappedMemory, IoVectors}) => {
+			const list = new IoVectors(1);
+			parentPort.once('message', () => list.release());
+			parentPort.postMessage(new MappedMemory(handle).pin(0, 8, 'write', list));
+		});`;
+	const module = new URL('./index.ts', import.meta.url).href;
+	const worker = new Worker(source, {eval: true, workerData: {handle, module}});
+	t.deepEqual(await once(worker, 'message'), [true]);
+	t.is(pins[0]?.count, 2);
+	let isClosed = false;
+	const closing = pins[0]?.close().then(() => {
+		isClosed = true;
+	});
+	list.release();
+	await new Promise(setImmediate);
+	t.false(isClosed);
+	worker.postMessage('release');
+	await closing;
+	t.is(pins[0]?.count, 0);
+	await once(worker, 'exit');
+});
+
+test('the structs are what readv takes: a file comes into guest memory without a copy', (t) => {
+	const readv = koffi.load(null).func('intptr_t readv(int fd, const void *vectors, int count)');
+	const {memory} = sample();
+	const list = new IoVectors(3);
+	memory.fill(length - 4, 8, 0xff);
+	t.true(memory.pin(length - 4, 8, 'write', list));
+	const fd = openSync('/dev/zero', 'r');
+	t.is(readv(fd, list.structs, list.count), 8);
+	closeSync(fd);
+	const bytes = new Uint8Array(10);
+	memory.copyOut(length - 5, bytes);
+	t.deepEqual([...bytes], [0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+});

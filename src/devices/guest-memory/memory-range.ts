@@ -1,0 +1,36 @@
+import type {SharedMemory} from '#support/shared-memory';
+
+/** A range of guest-physical addresses backed by RAM. */
+export interface MemoryRange {
+	/** First guest-physical address, page aligned. */
+	readonly gpa: number;
+	/** Length in bytes, a multiple of the page size. */
+	readonly length: number;
+}
+
+/** A range of guest RAM and the host memory under it: plain data that structured clone can copy. */
+export interface MappedRange extends MemoryRange {
+	/** The memory that holds the range; `WebAssembly` code can import it. */
+	readonly memory: SharedMemory;
+	/** Where the range starts in {@link memory}, page aligned. */
+	readonly offset: number;
+	/** Host address of the range's first byte, valid on every thread of the process. Below 2^47, so that a number holds it. */
+	readonly hostAddress: number;
+	/** What all threads know of the range's pages; see `PageLedger`. */
+	readonly ledger: LedgerPlace;
+}
+
+/** Where the words about a range's pages are. */
+export interface LedgerPlace {
+	readonly memory: SharedMemory;
+	/** A multiple of 64. */
+	readonly offset: number;
+}
+
+/** A machine's memory as a thread gets it to attach to: plain data that structured clone can copy. */
+export interface MemoryHandle {
+	/** Ascending, not overlapping. */
+	readonly ranges: readonly MappedRange[];
+	/** The clock of all page generations; see `PageClock`. */
+	readonly clock: SharedArrayBuffer;
+}

@@ -1,0 +1,94 @@
+import type {MappedRange, MemoryHandle} from './memory-range.ts';
+import {agingSpan, PageClock} from './page-clock.ts';
+import {Piece} from './piece.ts';
+
+/** All of a machine's RAM as one thread has it, and where in it an address is. */
+export class PieceTable {
+	readonly clock: PageClock;
+	#ranges: readonly MappedRange[] = [];
+	#pieces: readonly Piece[] = [];
+	#last: Piece | undefined;
+	#generation = 0;
+
+	constructor({ranges, clock}: MemoryHandle) {
+		this.clock = new PageClock(clock);
+		this.change(ranges);
+	}
+
+	get ranges(): readonly MappedRange[] {
+		return this.#ranges;
+	}
+
+	get pieces(): readonly Piece[] {
+		return this.#pieces;
+	}
+
+	/** Counts the changes: what was looked up before another one may be no longer so. */
+	get generation(): number {
+		return this.#generation;
+	}
+
+	/** Ends a generation of writes. @returns its number */
+	advance(): number {
+		const ended = this.clock.advance();
+		if (ended % agingSpan === 0) for (const {stamps} of this.#pieces) stamps.age(ended);
+		return ended;
+	}
+
+	change(ranges: readonly MappedRange[]): void {
+		const kept = (range: MappedRange) =>
+			this.#pieces.filter(
+				(piece) =>
+					piece.range.gpa === range.gpa &&
+					piece.range.length === range.length &&
+					piece.range.hostAddress === range.hostAddress,
+			);
+		this.#pieces = ranges.flatMap((range) => {
+			const pieces = kept(range);
+			return pieces.length > 0 ? pieces : Piece.of(range, this.clock);
+		});
+		this.#ranges = ranges;
+		this.#last = this.#pieces[0];
+		this.#generation++;
+	}
+
+	/** The piece that holds all of an access, or undefined: it may lie in several, or nowhere. */
+	whole(gpa: number, length: number): Piece | undefined {
+		const last = this.#last;
+		if (last !== undefined) {
+			// What is not whole, or not in the piece's reach, is not the same as 32 bits.
+			const at = gpa - last.gpa;
+			if ((at | 0) === at && at >= 0 && at + length <= last.length) return last;
+		}
+		const piece = this.at(gpa);
+		return piece !== undefined && gpa - piece.gpa + length <= piece.length ? piece : undefined;
+	}
+
+	/** The piece that holds the byte at an address. */
+	at(gpa: number): Piece | undefined {
+		let [low, high] = [0, this.#pieces.length - 1];
+		while (low <= high) {
+			const middle = (low + high) >>> 1;
+			const piece = this.#pieces[middle] as Piece;
+			const at = gpa - piece.gpa;
+			if (at < 0) high = middle - 1;
+			else if (at >= piece.length) low = middle + 1;
+			else if ((at | 0) === at) {
+				this.#last = piece;
+				return piece;
+			} else return undefined;
+		}
+		return undefined;
+	}
+
+	/** Whether all of a range is RAM, in however many pieces. */
+	contains(gpa: number, length: number): boolean {
+		if (!(length > 0)) return length === 0 && Number.isSafeInteger(gpa) && gpa >= 0;
+		for (let done = 0; done < length; ) {
+			const piece = this.at(gpa + done);
+			if (piece === undefined) return false;
+			done += piece.end - (gpa + done);
+		}
+		return true;
+	}
+}

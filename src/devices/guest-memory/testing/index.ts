@@ -1,0 +1,1 @@
+export {plainMemory} from './plain-memory.ts';

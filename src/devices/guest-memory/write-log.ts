@@ -1,0 +1,62 @@
+import type {MappedMemory} from './mapped-memory.ts';
+import type {MemoryRange} from './memory-range.ts';
+
+/** Called for runs of whole pages. */
+export type PageVisitor = (gpa: number, length: number) => void;
+
+/** Somebody who knows which pages the guest's own stores have changed: a partition, by its dirty log. */
+export interface DirtySource {
+	/** Begins to watch. What the guest stores costs it more from now on. */
+	start(): void;
+	/** Calls `visit` for the pages that the guest has stored to since the last call or {@link start}, and watches them anew. */
+	collect(visit: PageVisitor): void;
+	/** Ends watching. */
+	stop(): void;
+}
+
+/**
+ * What has been written to guest RAM, by whomever: for whoever copies memory of a running machine, or only what has changed. Our own
+ * writers mark pages as they write; the guest's stores are asked for, so that one counts at the next {@link checkpoint}.
+ *
+ * ```ts
+ * using log = new WriteLog(memory, partition.dirty);
+ * for (let since = log.checkpoint(); ; ) {
+ * 	const next = log.checkpoint();
+ * 	log.writtenAfter(since, range, copy);
+ * 	since = next;
+ * }
+ * ```
+ */
+export class WriteLog implements Disposable {
+	readonly #memory: MappedMemory;
+	readonly #guest: DirtySource;
+
+	constructor(memory: MappedMemory, guest: DirtySource) {
+		this.#memory = memory;
+		this.#guest = guest;
+		guest.start();
+	}
+
+	/**
+	 * Ends a generation. A write that was complete before is in it or in an earlier one; one that is complete later is in a later
+	 * one, or in both when it was under way.
+	 * @returns its number, for {@link writtenAfter}
+	 */
+	checkpoint(): number {
+		this.#guest.collect((gpa, length) => this.#memory.markWritten(gpa, length));
+		return this.#memory.advanceGeneration();
+	}
+
+	/**
+	 * Calls `visit` for the pages of a range that were written after a generation, up to now for our own writers and up to the last
+	 * checkpoint for the guest. The cost goes with the pages written and one word per 2 MiB of the range. Of a generation
+	 * longer ago than 2^31 checkpoints, every page is visited.
+	 */
+	writtenAfter(generation: number, {gpa, length}: MemoryRange, visit: PageVisitor): void {
+		this.#memory.writtenAfter(generation, gpa, length, visit);
+	}
+
+	[Symbol.dispose](): void {
+		this.#guest.stop();
+	}
+}
