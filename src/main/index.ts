@@ -24,7 +24,7 @@ export {
 	type VmOptions,
 	vmConfig,
 } from '#main/config';
-export {type ControlOptions, type ControlServer, type ControlTarget, serveControl} from '#main/control';
+export {type ControlOptions, type ControlServer, serveControl} from '#main/control';
 export {type GdbServer, serveGdb} from '#main/debugger';
 export {type OpenSnapshot, openSnapshot, verifySnapshot} from '#main/snapshot';
 export {

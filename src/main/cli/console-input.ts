@@ -1,5 +1,5 @@
 import {setTimeout as sleep} from 'node:timers/promises';
-import type {Machine} from './machine.ts';
+import type {Vm} from '#main/vm';
 
 /** The key that opens the console: Ctrl-Q. */
 export const consoleKey = 0x11;
@@ -12,11 +12,11 @@ const retryMs = {first: 1, last: 50};
 
 /** Carries bytes to the machine's console port in order, and keeps what it does not take yet. */
 export class ConsoleInput {
-	readonly #machine: Pick<Machine, 'feedConsole'>;
+	readonly #machine: Pick<Vm, 'feedConsole'>;
 	#pending: Uint8Array = new Uint8Array();
 	#carrying: Promise<void> | undefined;
 
-	constructor(machine: Pick<Machine, 'feedConsole'>) {
+	constructor(machine: Pick<Vm, 'feedConsole'>) {
 		this.#machine = machine;
 	}
 

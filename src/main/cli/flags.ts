@@ -322,7 +322,7 @@ export const flags = [
 		name: 'pidfile',
 		value: 'PATH',
 		group: 'process',
-		help: 'write the process id there, locked while openvmm runs and removed at its end',
+		help: 'write the process id there, locked while openvmm runs and removed at its end; not with --clones',
 	},
 	{
 		name: 'name',
@@ -342,103 +342,6 @@ export const flags = [
 
 /** A flag's long name. */
 export type FlagName = (typeof flags)[number]['name'];
-
-/** A flag of a command other than running a machine. */
-export type CommandFlag = Pick<Flag, 'name' | 'short' | 'value' | 'help'>;
-
-/** A command: a word that may stand in the first place instead of flags. */
-export interface Command {
-	readonly help: string;
-	/** Placeholder of the one word that it takes beside its flags. */
-	readonly argument?: string;
-	readonly flags: readonly CommandFlag[];
-	/** The method of the control protocol that it calls, with nothing but a clock policy as parameter. */
-	readonly method?: string;
-	/** Exit statuses that need a word of their own. */
-	readonly statuses?: readonly (readonly [string, string])[];
-}
-
-const helpFlag = {name: 'help', short: 'h', help: 'print this help'} as const;
-const jsonFlag = {name: 'json', help: 'print JSON'} as const;
-
-/** Which machine a command is for. */
-const machineFlags = [
-	{name: 'vm', value: 'NAME', help: 'machine by its name or process id; needed when several are running'},
-	{name: 'socket', value: 'PATH', help: 'machine by its control socket'},
-	helpFlag,
-] as const;
-
-/** Flags of `inspect`, which the console's command has as well. */
-export const inspectFlags = [
-	{name: 'recursive', short: 'r', help: 'open all objects below the path'},
-	{name: 'limit', short: 'l', value: 'DEPTH', help: 'open objects this deep'},
-	{name: 'update', short: 'u', value: 'VALUE', help: 'change the value at the path, where it says "writable"'},
-	{name: 'safe', help: 'leave out what is marked as sensitive: guest data, host addresses'},
-	jsonFlag,
-] as const satisfies readonly CommandFlag[];
-
-/** Flags of `resume`, which the console's command has as well. */
-export const resumeFlags = [
-	{
-		name: 'clock',
-		value: 'POLICY',
-		help: "what the guest's clocks do: continue where they were (without this flag; after a restore: as restore's --clock says), or catch-up with the real time that has passed",
-	},
-] as const satisfies readonly CommandFlag[];
-
-/** A command that changes a running machine. */
-const change = (method: string, help: string): Command => ({help, method, flags: machineFlags});
-
-/** The words that may stand in the first place instead of flags. */
-export const commands = {
-	inspect: {
-		help: 'show what a running machine is doing, as a tree: registers, devices, memory, threads',
-		argument: 'PATH',
-		flags: [...inspectFlags, ...machineFlags],
-	},
-	ls: {help: 'list your running machines', flags: [jsonFlag, helpFlag]},
-	pause: change('pause', 'stop the processors of a running machine'),
-	resume: {help: 'let them run again', method: 'resume', flags: [...resumeFlags, ...machineFlags]},
-	reset: change('reset', 'start its guest again'),
-	nmi: change('nmi', 'send its boot processor a non-maskable interrupt'),
-	'power-button': change('power-button', 'press its power button: a guest that listens shuts down'),
-	'dump-core': {
-		help: 'write its processors and memory to an ELF core file, for gdb and crash',
-		argument: 'PATH',
-		flags: machineFlags,
-	},
-	'pcie-add': {
-		help: 'plug a device of your own, as --device has it, into one of its PCI Express ports with hotplug',
-		argument: 'PORT:PATH,OPTIONS',
-		flags: machineFlags,
-	},
-	'pcie-remove': {help: 'pull the device at such a port out', argument: 'PORT', flags: machineFlags},
-	'save-snapshot': {
-		help: 'save it to a folder; it goes on, and others can be made from there: see restore',
-		argument: 'DIR',
-		flags: machineFlags,
-	},
-	quit: change('quit', 'end it, and the openvmm that runs it'),
-	doctor: {
-		help: 'say what this host can run, and what to do where it cannot',
-		flags: [{name: 'json', help: 'print the findings as JSON'}, helpFlag],
-		statuses: [
-			['0', 'a guest can run here'],
-			['4', 'no guest can run here'],
-		],
-	},
-	restore: {
-		help: 'the same as openvmm --restore-snapshot DIR: restore DIR [FLAG…]',
-		flags: [],
-	},
-	help: {
-		help: 'print this help',
-		flags: [{name: 'markdown', help: "print the guide's page on the command line"}],
-	},
-} as const satisfies Readonly<Record<string, Command>>;
-
-/** A command's name. */
-export type CommandName = keyof typeof commands;
 
 /** Other environment variables that openvmm reads. */
 export const environment = {

@@ -1,8 +1,11 @@
 import {readFileSync} from 'node:fs';
 import test from 'ava';
+import {inspect} from '#main/operations';
+import {commands, operationCommand, ownCommands} from './commands.ts';
 import {exitStatuses, statusOfError} from './exit-status.ts';
-import {commands, type Flag, flags} from './flags.ts';
+import {type Flag, flags} from './flags.ts';
 import {commandHelpText, helpText} from './help.ts';
+import {operationsPage} from './operations-page.ts';
 import {referencePage} from './reference-page.ts';
 
 test('the help fits 100 columns and lists every flag', (t) => {
@@ -12,25 +15,36 @@ test('the help fits 100 columns and lists every flag', (t) => {
 		[],
 	);
 	for (const {name} of flags) t.regex(text, new RegExp(`^ +(-., )?--${name}( |$)`, 'm'));
-	for (const name of Object.keys(commands)) t.regex(text, new RegExp(`^ +openvmm ${name}( |$)`, 'm'));
+	for (const name of commands().keys()) t.regex(text, new RegExp(`^ +openvmm ${name}( |$)`, 'm'));
 });
 
 test('the help reads as reviewed', (t) => {
 	t.snapshot(helpText());
-	t.snapshot(commandHelpText('doctor'));
-	t.snapshot(commandHelpText('inspect'));
+	t.snapshot(commandHelpText('doctor', ownCommands.doctor));
+	t.snapshot(commandHelpText('inspect', operationCommand(inspect)));
 });
 
-test("the guide's page is the one made from the table", (t) => {
-	const page = readFileSync(new URL('../../../guide/reference/cli.md', import.meta.url), 'utf8');
-	t.is(page, referencePage());
-	for (const {name} of flags) t.regex(page, new RegExp(`--${name}\\b`));
-});
+const pages: [string, () => string][] = [
+	['cli.md', referencePage],
+	['operations.md', operationsPage],
+];
+for (const [file, made] of pages) {
+	test(`the guide's ${file} is the one made from the tables`, (t) => {
+		const page = readFileSync(new URL(`../../../guide/reference/${file}`, import.meta.url), 'utf8');
+		t.is(page, made());
+	});
+}
 
-test('no two flags share a name or a letter', (t) => {
-	const names = flags.flatMap(({name, short}: Flag) => [name, ...(short === undefined ? [] : [short])]);
-	t.deepEqual(names, [...new Set(names)]);
-});
+const tables: [string, readonly Pick<Flag, 'name' | 'short'>[]][] = [
+	['a machine', flags],
+	...[...commands()].map(([name, {flags: own}]) => [name, own] as [string, typeof own]),
+];
+for (const [of, table] of tables) {
+	test(`no two flags of ${of} share a name or a letter`, (t) => {
+		const names = table.flatMap(({name, short}) => [name, ...(short === undefined ? [] : [short])]);
+		t.deepEqual(names, [...new Set(names)]);
+	});
+}
 
 test('no two ends share a status', (t) => {
 	const all = Object.values(exitStatuses).map(({status}) => status);

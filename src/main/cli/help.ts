@@ -1,14 +1,7 @@
+import {machineOperations} from '#main/operations';
+import {type Command, type CommandFlag, commands} from './commands.ts';
 import {exitStatusRows} from './exit-status.ts';
-import {
-	type Command,
-	type CommandFlag,
-	type CommandName,
-	commands,
-	environment,
-	type Flag,
-	flagGroups,
-	flags,
-} from './flags.ts';
+import {environment, type Flag, flagGroups, flags} from './flags.ts';
 
 /** Columns that the help may fill. */
 const width = 100;
@@ -16,7 +9,7 @@ const width = 100;
 const indent = 36;
 
 /** The text of `openvmm --help`. */
-export function helpText(): string {
+export function helpText(operations = machineOperations): string {
 	return [
 		'openvmm: boots virtual machines on Linux KVM',
 		'',
@@ -24,7 +17,7 @@ export function helpText(): string {
 		'       openvmm COMMAND [FLAGS]    see or change a running one',
 		'',
 		'Commands, each with a --help of its own:',
-		...commandRows().flatMap(([syntax, help]) => row(syntax, help)),
+		...commandRows(operations).flatMap(([syntax, help]) => row(syntax, help)),
 		'',
 		...Object.entries(flagGroups).flatMap(([group, title]) => [
 			`${title}:`,
@@ -51,12 +44,12 @@ export function helpText(): string {
 }
 
 /** The text of `openvmm COMMAND --help`. */
-export function commandHelpText(name: CommandName): string {
-	const {help, argument, flags: own, statuses = []}: Command = commands[name];
+export function commandHelpText(name: string, command: Command): string {
+	const {help, flags: own, statuses = []} = command;
 	return [
 		`openvmm ${name}: ${help}`,
 		'',
-		`Usage: ${commandSyntax(name, argument)} [FLAGS]`,
+		`Usage: ${commandSyntax(name, command)} [FLAGS]`,
 		'',
 		...own.flatMap((flag) => row(flagSyntax(flag), flag.help)),
 		'',
@@ -65,11 +58,11 @@ export function commandHelpText(name: CommandName): string {
 }
 
 /** Every command as a reader writes it, with what it does. */
-export const commandRows = (): (readonly [string, string])[] =>
-	Object.entries<Command>(commands).map(([name, {argument, help}]) => [commandSyntax(name, argument), help]);
+export const commandRows = (operations = machineOperations): (readonly [string, string])[] =>
+	[...commands(operations)].map(([name, command]) => [commandSyntax(name, command), command.help]);
 
-const commandSyntax = (name: string, argument: string | undefined) =>
-	argument === undefined ? `openvmm ${name}` : `openvmm ${name} [${argument}]`;
+/** A command as a reader writes it, without its flags. */
+export const commandSyntax = (name: string, {words = []}: Command) => ['openvmm', name, ...words].join(' ');
 
 /** A flag as a reader writes it: `-k, --kernel FILE`. */
 export function flagSyntax({name, short, value}: CommandFlag): string {
@@ -94,6 +87,15 @@ export function environmentRows(): readonly (readonly [string, string])[] {
 	);
 	return [...Object.entries(environment), ...ofFlags];
 }
+
+/** A list in Markdown of what is written, and what it does. */
+export const markdownList = (rows: readonly (readonly [string, string])[]): readonly string[] => [
+	...rows.map(([written, does]) => `- \`${written.trim()}\`: ${plain(does)}`),
+	'',
+];
+
+/** Keeps what looks like a tag or emphasis as it is. */
+const plain = (text: string) => text.replace(/[<*]/g, '\\$&');
 
 function row(left: string, text: string): string[] {
 	const lines = wrap(text, width - indent);

@@ -1,10 +1,9 @@
 import type {ProcessConfig} from '#main/config';
-import type {ControlTarget} from '#main/control';
+import type {Machine} from '#main/operations';
 import {publicApi} from '#main/workers';
 import {isVmmError} from '#support/errors';
 import type * as PublicApi from '../index.ts';
 import type {Logger} from './logger.ts';
-import type {Machine} from './machine.ts';
 
 /** What the user's other programs reach the machine by. */
 export interface OpenControl {
@@ -25,29 +24,11 @@ export async function openControl(
 	if (path === 'none') return {close() {}};
 	const {serveControl} = (await import(publicApi.href)) as typeof PublicApi;
 	try {
-		const options = {...(path !== undefined && {path}), ...(name !== undefined && {name})};
-		return await serveControl(controlTarget(machine, quit), options);
+		const options = {quit, ...(path !== undefined && {path}), ...(name !== undefined && {name})};
+		return await serveControl(machine, options);
 	} catch (error) {
 		if (path !== undefined || !isVmmError(error)) throw error;
 		log.warn({code: error.code}, `${error.message}: the machine runs without one`);
 		return {close() {}};
 	}
 }
-
-const controlTarget = (machine: Machine, quit: () => void): ControlTarget => ({
-	get state() {
-		return machine.state;
-	},
-	inspect: (path, options) => machine.inspect(path, options),
-	update: (path, text) => machine.update(path, text),
-	pause: () => machine.pause(),
-	resume: (options) => machine.resume(options),
-	reset: () => machine.reset(),
-	nmi: () => machine.nmi(),
-	powerButton: () => machine.powerButton(),
-	dumpCore: (path) => machine.dumpCore(path),
-	addPcieDevice: (port, device) => machine.addPcieDevice(port, device),
-	removePcieDevice: (port) => machine.removePcieDevice(port),
-	saveSnapshot: (path) => machine.saveSnapshot(path),
-	quit,
-});

@@ -1,7 +1,8 @@
+import {join} from 'node:path';
 import test from 'ava';
 import {vmConfig} from '#main/config';
 import {isVmmError, type VmmError} from '#support/errors';
-import {inspectRequest} from './inspect-request.ts';
+import {paramsOnLine} from './operation-line.ts';
 import {parseCommandLine} from './parse.ts';
 import {type Environment, type RunConfig, toConfig} from './to-config.ts';
 
@@ -205,19 +206,35 @@ test('a command has flags of its own', (t) => {
 	t.throws(() => parseCommandLine(['doctor', 'x']), {message: 'Unexpected argument "x"'});
 });
 
+/** What a command asks of a running machine, and of which. */
+function asked(words: string) {
+	const line = parseCommandLine(words.split(' '));
+	if (line.command !== 'ask') throw new Error(`Not an operation: ${line.command}`);
+	const params = paramsOnLine(line.operation, line, {help: 'help', fromAfar: true});
+	return {method: line.operation.name, params, vm: line.flags.last('vm'), json: line.flags.has('json')};
+}
+
 test('inspect takes a path and flags in any order', (t) => {
-	const parsed = (text: string) => {
-		const line = parseCommandLine(text.split(' '));
-		if (line.command === 'run') throw new Error('a machine');
-		return {...inspectRequest(line.flags, line.argument), vm: line.flags.last('vm')};
-	};
-	const options = {depth: 1, safe: false};
-	t.deepEqual(parsed('inspect'), {path: '', options, update: undefined, json: false, vm: undefined});
-	t.like(parsed('inspect -r vm/vcpus --json'), {path: 'vm/vcpus', options: {depth: 64}, json: true});
-	t.like(parsed('inspect vm -rl 3 --safe'), {path: 'vm', options: {depth: 3, safe: true}});
-	t.like(parsed('inspect log/level -u debug --vm db'), {path: 'log/level', update: 'debug', vm: 'db'});
-	t.throws(() => parsed('inspect vm log'), {code: 'CLI_ARGUMENT_TOO_MANY'});
-	t.throws(() => parsed('inspect -l many'), {code: 'CONFIG_VALUE_INVALID'});
-	t.throws(() => parsed('inspect -l 65'));
-	t.throws(() => parsed('inspect -u 5'), {code: 'CLI_FLAG_NEEDS'});
+	t.deepEqual(asked('inspect'), {method: 'inspect', params: {}, json: false, vm: undefined});
+	t.like(asked('inspect -r vm/vcpus --json'), {params: {path: 'vm/vcpus', recursive: true}, json: true});
+	t.deepEqual(asked('inspect vm -rl 3 --safe').params, {path: 'vm', recursive: true, depth: 3, safe: true});
+	t.like(asked('inspect log/level -u debug --vm db'), {params: {path: 'log/level', value: 'debug'}, vm: 'db'});
+	t.throws(() => asked('inspect vm log'), {code: 'CLI_ARGUMENT_TOO_MANY'});
+	t.throws(() => asked('inspect -l many'), {code: 'CONFIG_VALUE_INVALID'});
+	t.throws(() => asked('inspect -l 65'), {code: 'CONFIG_NUMBER_RANGE'});
+	t.throws(() => asked('inspect -u 5'), {code: 'CLI_FLAG_NEEDS', message: /--update needs the path of what to change/});
+});
+
+test('a path on the command line is one of the folder that openvmm is called in', (t) => {
+	t.deepEqual(asked('dump-core a/core').params, {path: join(process.cwd(), 'a/core')});
+	const params = {port: 'rp0', device: `${join(process.cwd(), 'x.ts')},size=1:2`};
+	t.deepEqual(asked('pcie-add rp0:x.ts,size=1:2').params, params);
+	t.deepEqual(asked('pcie-add rp0 x.ts,size=1:2').params, params);
+	t.throws(() => asked('pcie-add rp0'), {code: 'CLI_ARGUMENT_MISSING', message: /^PATH/});
+	t.throws(() => asked('save-snapshot'), {code: 'CLI_ARGUMENT_MISSING', message: /^DIR/});
+	t.throws(() => asked('pcie-remove a b'), {code: 'CLI_ARGUMENT_TOO_MANY'});
+});
+
+test('what only the socket has is no command', (t) => {
+	t.is(refusal('update').code, 'CLI_ARGUMENT_UNEXPECTED');
 });

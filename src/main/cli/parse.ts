@@ -1,7 +1,9 @@
 import {parseArgs} from 'node:util';
+import {machineOperations, type Operation} from '#main/operations';
 import {suggestion} from '#support/suggestion';
+import {type Command, commands, type OwnCommand, operationCommand, ownCommands, spoken} from './commands.ts';
 import {cliError} from './errors.ts';
-import {type Command, type CommandName, commands, type Flag, type FlagName, flags} from './flags.ts';
+import {type Flag, type FlagName, flags} from './flags.ts';
 
 /** The flags of one command line. */
 export interface FlagValues<N extends string = FlagName> {
@@ -16,10 +18,14 @@ export interface FlagValues<N extends string = FlagName> {
 /** A command line, parsed: what to do, and with which flags. */
 export type CommandLine =
 	| {readonly command: 'run'; readonly flags: FlagValues}
+	| {readonly command: Exclude<OwnCommand, 'restore'>; readonly flags: FlagValues<string>}
 	| {
-			readonly command: Exclude<CommandName, 'restore'>;
+			/** Asks a running machine for an operation. */
+			readonly command: 'ask';
+			readonly operation: Operation;
 			readonly flags: FlagValues<string>;
-			readonly argument: string | undefined;
+			/** The words beside the flags. */
+			readonly words: readonly string[];
 	  };
 
 const isHelp = (word: string) => word === '--help' || word === '-h';
@@ -31,16 +37,20 @@ type Known = Pick<Flag, 'name' | 'short' | 'value'>;
  * `-f VALUE`, `-fVALUE` or `-f=VALUE`, short switches may be joined.
  * @throws CLI_FLAG_UNKNOWN, CLI_VALUE_MISSING, CLI_VALUE_UNEXPECTED, CLI_ARGUMENT_UNEXPECTED, CLI_ARGUMENT_TOO_MANY
  */
-export function parseCommandLine(words: readonly string[]): CommandLine {
+export function parseCommandLine(words: readonly string[], operations = machineOperations): CommandLine {
 	const [first, second] = words;
 	if (first === 'restore') {
 		if (second === undefined || (second.startsWith('-') && !isHelp(second)))
 			throw cliError('CLI_VALUE_MISSING', {flag: 'restore', value: 'DIR'});
 		return {command: 'run', flags: parseFlags(isHelp(second) ? [second] : ['--restore-snapshot', ...words.slice(1)])};
 	}
-	if (first !== undefined && Object.hasOwn(commands, first)) {
-		const command = first as Exclude<CommandName, 'restore'>;
-		return {command, ...parseCommand(words.slice(1), commands[command], `openvmm ${command} --help`)};
+	const [rest, help] = [words.slice(1), `openvmm ${first} --help`];
+	const operation = spoken(operations).find(({name}) => name === first);
+	if (operation !== undefined)
+		return {command: 'ask', operation, ...parseCommand(rest, operationCommand(operation), help)};
+	if (first !== undefined && Object.hasOwn(ownCommands, first)) {
+		const command = first as Exclude<OwnCommand, 'restore'>;
+		return {command, flags: parseCommand(rest, ownCommands[command], help).flags};
 	}
 	return {command: 'run', flags: parseFlags(words)};
 }
@@ -50,7 +60,7 @@ export function parseFlags(words: readonly string[]): FlagValues {
 	const {found, positionals} = parseWords(words, flags, 'openvmm --help');
 	const [argument] = positionals;
 	if (argument !== undefined) {
-		throw cliError('CLI_ARGUMENT_UNEXPECTED', {argument, suggestion: suggestion(argument, Object.keys(commands))});
+		throw cliError('CLI_ARGUMENT_UNEXPECTED', {argument, suggestion: suggestion(argument, [...commands().keys()])});
 	}
 	return valuesOf(found);
 }
@@ -61,13 +71,13 @@ export function parseFlags(words: readonly string[]): FlagValues {
  */
 export function parseCommand(
 	words: readonly string[],
-	command: Pick<Command, 'argument' | 'flags'>,
+	command: Pick<Command, 'words' | 'flags'>,
 	help: string,
-): {flags: FlagValues<string>; argument: string | undefined} {
+): {flags: FlagValues<string>; words: readonly string[]} {
 	const {found, positionals} = parseWords(words, command.flags, help);
-	const unexpected = positionals[command.argument === undefined ? 0 : 1];
+	const unexpected = positionals[command.words?.length ?? 0];
 	if (unexpected !== undefined) throw cliError('CLI_ARGUMENT_TOO_MANY', {argument: unexpected, help});
-	return {flags: valuesOf(found), argument: positionals[0]};
+	return {flags: valuesOf(found), words: positionals};
 }
 
 const valuesOf = <N extends string>(found: ReadonlyMap<string, readonly string[]>): FlagValues<N> => ({

@@ -2,14 +2,14 @@ import {existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test from 'ava';
+import type {Machine} from '#main/operations';
 import {VmmError} from '#support/errors';
 import {hex, inspectTree, leaf, object, updateTree} from '#support/inspect';
 import {suggestion} from '#support/suggestion';
 import {complete} from './completion.ts';
-import {consoleCommands, runConsoleLine} from './console.ts';
 import {ConsoleInput} from './console-input.ts';
+import {consoleCommands, runConsoleLine} from './console-line.ts';
 import {plainLogger} from './logger.ts';
-import type {Machine} from './machine.ts';
 import {openLog} from './open-log.ts';
 import {claimPidFile} from './pid-file.ts';
 import {asErrorData, errorLine} from './report.ts';
@@ -26,7 +26,7 @@ const tree = object(() => ({
 /** A machine that records calls by name. */
 function recorder(calls: string[]): Machine {
 	const call = (name: string) => async () => void calls.push(name);
-	return {
+	const machine: Partial<Machine> = {
 		state: 'running',
 		ended: new Promise(() => {}),
 		pause: call('pause'),
@@ -34,8 +34,8 @@ function recorder(calls: string[]): Machine {
 		reset: call('reset'),
 		nmi: call('nmi'),
 		powerButton: call('power-button'),
-		async addPcieDevice(port, {path, options}) {
-			calls.push(`add ${path} ${JSON.stringify(options)} at ${port}`);
+		async addPcieDevice(port, device) {
+			calls.push(`add ${JSON.stringify(device)} at ${port}`);
 			return 'engine';
 		},
 		removePcieDevice: async (port) => void calls.push(`remove ${port}`),
@@ -48,9 +48,10 @@ function recorder(calls: string[]): Machine {
 		},
 		stop: call('stop'),
 		feedConsole: async () => 0,
-		inspect: (path, options) => inspectTree(tree, path, options),
+		inspect: (path = '', options) => inspectTree(tree, path, options),
 		update: (path, text) => updateTree(tree, path, text),
 	};
+	return machine as Machine;
 }
 
 async function consoleLine(line: string) {
@@ -68,7 +69,8 @@ const consoleLines: [string, Awaited<ReturnType<typeof runConsoleLine>>, string[
 	['r --clock=continue', 'stay', ['resume continue']],
 	['resume --clock later', 'stay', []],
 	['resume catch-up', 'stay', []],
-	['pcie-add rp0 x.ts,size=1', 'stay', ['add x.ts {"size":"1"} at rp0']],
+	['pcie-add rp0 x.ts,size=1', 'stay', ['add {"path":"x.ts","route":"shared","options":{"size":"1"}} at rp0']],
+	['pcie-add rp0:x.ts', 'stay', ['add {"path":"x.ts","route":"shared","options":{}} at rp0']],
 	['pcie-remove  rp0 ', 'stay', ['remove rp0']],
 	['pcie-remove', 'stay', []],
 	['pcie-add rp0', 'stay', []],
@@ -104,6 +106,10 @@ test('the console lists its commands, prints the state and recognises a typing e
 	t.deepEqual((await consoleLine('status')).said, ['state: running\nvcpus/ …']);
 	t.deepEqual((await consoleLine('puase')).said, ['There is no command "puase". Did you mean pause?']);
 	t.deepEqual((await consoleLine('xyzzy')).said, ['There is no command "xyzzy". Try help']);
+	t.deepEqual((await consoleLine('help me')).said, ['There is no command "help me". Did you mean help?']);
+	t.deepEqual((await consoleLine('dump-core')).said, ['Usage: dump-core PATH']);
+	t.deepEqual((await consoleLine('pcie-add rp0')).said, ['Usage: pcie-add PORT PATH[,OPTIONS]']);
+	t.deepEqual((await consoleLine('pause now')).said, ['Unexpected argument "now". See help']);
 });
 
 test('the console shows the tree, and says what is wrong with a path, a flag or a value', async (t) => {
@@ -123,7 +129,7 @@ test('the console shows the tree, and says what is wrong with a path, a flag or 
 });
 
 test('the console completes commands and paths', async (t) => {
-	const completed = (line: string) => complete(line, consoleCommands, recorder([]));
+	const completed = (line: string) => complete(line, consoleCommands(), recorder([]));
 	t.deepEqual(await completed('ins'), [['inspect'], 'ins']);
 	t.deepEqual(await completed('x '), [['vm/', 'log'], '']);
 	t.deepEqual(await completed('x -r vm/v'), [['vm/vcpus/'], 'vm/v']);

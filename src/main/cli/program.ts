@@ -1,11 +1,12 @@
 import {existsSync} from 'node:fs';
 import type {Worker} from 'node:worker_threads';
 import {parseNumber} from '#main/config';
+import {machineOperations, type Operation} from '#main/operations';
 import type {CreateOptions, VmEnd} from '#main/vm';
 import {WorkerStock} from '#main/workers';
 import type {VmmError} from '#support/errors';
+import {operationCommand, ownCommands} from './commands.ts';
 import {cliError} from './errors.ts';
-import {type Command, commands} from './flags.ts';
 import {commandHelpText, helpText} from './help.ts';
 import {logNodes} from './log-nodes.ts';
 import type {CommandLine} from './parse.ts';
@@ -28,12 +29,18 @@ const maxClones = 10_000;
 /**
  * The whole of `openvmm`. What a command does not need is not loaded: start-up time is a feature.
  * @param first - a thread for a vCPU that has been started already
+ * @param operations - what may be asked of a running machine
  * @returns the status to end the process with
  */
-export async function program(words: readonly string[], env: Environment, first?: Worker): Promise<number> {
+export async function program(
+	words: readonly string[],
+	env: Environment,
+	first?: Worker,
+	operations = machineOperations,
+): Promise<number> {
 	const stock = new WorkerStock(first);
 	try {
-		return await run(parseCommandLine(words), env, stock);
+		return await run(parseCommandLine(words, operations), env, stock, operations);
 	} catch (error) {
 		return reportError(error);
 	} finally {
@@ -41,15 +48,27 @@ export async function program(words: readonly string[], env: Environment, first?
 	}
 }
 
-async function run(line: CommandLine, env: Environment, stock: WorkerStock): Promise<number> {
-	if (line.command !== 'run' && line.flags.has('help')) return say(commandHelpText(line.command));
+async function run(
+	line: CommandLine,
+	env: Environment,
+	stock: WorkerStock,
+	operations: readonly Operation[],
+): Promise<number> {
+	if (line.command !== 'run' && line.flags.has('help')) {
+		if (line.command === 'ask') return say(commandHelpText(line.operation.name, operationCommand(line.operation)));
+		return say(commandHelpText(line.command, ownCommands[line.command]));
+	}
 	switch (line.command) {
 		case 'help':
 			if (line.flags.has('markdown')) {
 				const {referencePage} = await import('./reference-page.ts');
-				return say(referencePage());
+				return say(referencePage(operations));
 			}
-			return say(helpText());
+			if (line.flags.has('operations')) {
+				const {operationsPage} = await import('./operations-page.ts');
+				return say(operationsPage(operations));
+			}
+			return say(helpText(operations));
 		case 'doctor': {
 			const {doctor} = await import('#main/doctor');
 			return doctor({json: line.flags.has('json')});
@@ -58,34 +77,17 @@ async function run(line: CommandLine, env: Environment, stock: WorkerStock): Pro
 			const {listMachines} = await import('./machine-commands.ts');
 			return listMachines(line.flags.has('json'));
 		}
-		case 'inspect': {
-			const {inspectMachine} = await import('./machine-commands.ts');
-			return inspectMachine(line.flags, line.argument);
-		}
-		case 'dump-core':
-		case 'save-snapshot': {
-			const {writeMachine} = await import('./machine-commands.ts');
-			return writeMachine(line.command, line.flags, line.argument);
-		}
-		case 'pcie-add': {
-			const {addDevice} = await import('./machine-commands.ts');
-			return addDevice(line.flags, line.argument);
-		}
-		case 'pcie-remove': {
-			const {removeDevice} = await import('./machine-commands.ts');
-			return removeDevice(line.flags, line.argument);
+		case 'ask': {
+			const {askMachine} = await import('./machine-commands.ts');
+			return askMachine(line.operation, line);
 		}
 		case 'run':
-			if (line.flags.has('help')) return say(helpText());
+			if (line.flags.has('help')) return say(helpText(operations));
 			if (line.flags.has('version')) {
 				const {packageVersion} = await import('#main/version');
 				return say(`openvmm ${packageVersion()}\n`);
 			}
 			return runFlags(line.flags, env, stock);
-		default: {
-			const {callMachine} = await import('./machine-commands.ts');
-			return callMachine(line.flags, (commands[line.command] as Command).method ?? line.command);
-		}
 	}
 }
 
@@ -100,6 +102,9 @@ async function runFlags(
 	stock: WorkerStock,
 ): Promise<number> {
 	if (flags.has('restore-snapshot')) {
+		// One file cannot name the machines that one process runs.
+		if (flags.has('clones') && flags.has('pidfile'))
+			throw cliError('CLI_FLAGS_CONFLICT', {first: '--pidfile', second: '--clones'});
 		const {openForRestore} = await import('./restore.ts');
 		const restoring = await openForRestore(flags, env);
 		const clones = flags.last('clones');

@@ -1,10 +1,12 @@
+import {machineOperations} from '#main/operations';
+import {commands} from './commands.ts';
 import {exitStatusRows} from './exit-status.ts';
-import {type Command, commands, type Flag, flagGroups, flags} from './flags.ts';
-import {commandRows, environmentRows, explanation, flagSyntax} from './help.ts';
+import {type Flag, flagGroups, flags} from './flags.ts';
+import {commandRows, environmentRows, explanation, flagSyntax, markdownList} from './help.ts';
 import {endingSignals, forcingSignals, machineSignals} from './signals.ts';
 
 /** The guide's page on the command line, in Markdown: what `openvmm help --markdown` prints. */
-export function referencePage(): string {
+export function referencePage(operations = machineOperations): string {
 	return [
 		'# Command line',
 		'',
@@ -21,32 +23,34 @@ export function referencePage(): string {
 		...Object.entries(flagGroups).flatMap(([group, title]) => [
 			`## ${title}`,
 			'',
-			...list(flags.filter((flag) => flag.group === group).map((flag: Flag) => [flagSyntax(flag), explanation(flag)])),
+			...markdownList(
+				flags.filter((flag) => flag.group === group).map((flag: Flag) => [flagSyntax(flag), explanation(flag)]),
+			),
 		]),
 		'## Commands',
 		'',
-		...list(commandRows()),
+		...markdownList(commandRows(operations)),
 		'Without `--vm` or `--socket` a command is for the only machine that is running; `openvmm ls` lists them. What',
-		'`inspect` shows is described in [Inspect](../inspect.md).',
+		'`inspect` shows is described in [Inspect](../inspect.md); the same by the console and by a program: [Operations](operations.md).',
 		'',
-		...Object.entries<Command>(commands)
+		...[...commands(operations)]
 			.filter(([, {flags: own}]) => own.length > 0)
 			.flatMap(([name, {flags: own, statuses = []}]) => [
 				`### \`openvmm ${name}\``,
 				'',
-				...list([
+				...markdownList([
 					...own.map((flag) => [flagSyntax(flag), flag.help] as const),
 					...statuses.map(([s, text]) => [`status ${s}`, text] as const),
 				]),
 			]),
 		'## Environment',
 		'',
-		...list(environmentRows()),
+		...markdownList(environmentRows()),
 		'The kernel and initrd variables are also read with the prefix `X86_64_`.',
 		'',
 		'## Exit status',
 		'',
-		...list(exitStatusRows),
+		...markdownList(exitStatusRows),
 		'Other statuses are chosen by the guest or the user, through `--debug-exit` and `exit:STATUS`. Every end',
 		'other than a clean one prints one line to standard error that names the cause and what to do.',
 		'',
@@ -83,10 +87,3 @@ export function referencePage(): string {
 
 const joined = (words: readonly string[], last = 'and'): string =>
 	`${words.slice(0, -1).join(', ')} ${last} ${words.at(-1)}`;
-
-function list(rows: readonly (readonly [string, string])[]): string[] {
-	return [...rows.map(([name, text]) => `- \`${name.trim()}\`: ${plain(text)}`), ''];
-}
-
-/** Keeps what looks like a tag or emphasis as it is. */
-const plain = (text: string) => text.replace(/[<*]/g, '\\$&');

@@ -3,11 +3,10 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test from 'ava';
 import {type VmOptions, vmConfig} from '#main/config';
+import type {Machine} from '#main/operations';
 import type {VmEnd} from '#main/vm';
 import {VmmError} from '#support/errors';
-import {inspectTree, updateTree} from '#support/inspect';
 import {type Logger, plainLogger} from './logger.ts';
-import type {Machine} from './machine.ts';
 import {claimPidFile} from './pid-file.ts';
 import {type RunParts, runMachine} from './run.ts';
 import type {TerminalOptions} from './terminal.ts';
@@ -25,24 +24,16 @@ function stage(changes: Partial<Machine> = {}) {
 	const calls: string[] = [];
 	const {promise: ended, resolve: end} = Promise.withResolvers<VmEnd>();
 	const call = (name: string) => async () => void calls.push(name);
-	const machine: Machine = {
+	const pretended: Partial<Machine> = {
 		state: 'running',
 		ended,
 		pause: call('pause'),
 		resume: call('resume'),
 		reset: call('reset'),
-		nmi: call('nmi'),
-		powerButton: call('power-button'),
-		addPcieDevice: async () => '',
-		removePcieDevice: call('pcie-remove'),
-		dumpCore: call('dump-core'),
-		saveSnapshot: call('save-snapshot'),
 		stop: call('stop'),
-		feedConsole: async (bytes) => bytes.length,
-		inspect: (path) => inspectTree('nothing', path),
-		update: (path, text) => updateTree('nothing', path, text),
 		...changes,
 	};
+	const machine = pretended as Machine;
 	const {promise: attached, resolve: attach} = Promise.withResolvers<TerminalOptions>();
 	const {promise: opened, resolve: open} = Promise.withResolvers<() => void>();
 	const parts: RunParts = {

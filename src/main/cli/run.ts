@@ -1,10 +1,10 @@
 import {checkConfig, checkProcessConfig, consolePort} from '#main/config';
+import type {Machine} from '#main/operations';
 import type {VmEnd} from '#main/vm';
 import type {ErrorData} from '#support/errors';
 import {exitStatuses, statusOfError} from './exit-status.ts';
 import {watchFailures} from './failures.ts';
 import type {Logger} from './logger.ts';
-import type {Machine} from './machine.ts';
 import type {PidFile} from './pid-file.ts';
 import {print} from './print.ts';
 import {errorLine, reportError} from './report.ts';

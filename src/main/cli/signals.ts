@@ -1,8 +1,8 @@
 import {readFileSync} from 'node:fs';
 import {constants} from 'node:os';
+import type {Vm} from '#main/vm';
 import {ignoreSignal} from '#support/ffi';
 import {statusOfSignal} from './exit-status.ts';
-import type {Machine} from './machine.ts';
 
 /**
  * The signals that end openvmm in order. They are those of signal(7) that end a process by default, but for
@@ -38,7 +38,7 @@ export const machineSignals = {
 	SIGUSR2: 'reset',
 } as const;
 
-type Followed = Pick<Machine, (typeof machineSignals)[keyof typeof machineSignals]>;
+type Followed = Pick<Vm, (typeof machineSignals)[keyof typeof machineSignals]>;
 
 /** The watch over the signals of a run, from before there is a machine until after it. */
 export interface SignalWatch {

@@ -1,6 +1,6 @@
+import type {Vm} from '#main/vm';
 import type {ErrorData} from '#support/errors';
 import {cliError} from './errors.ts';
-import type {Machine} from './machine.ts';
 import {print} from './print.ts';
 import {errorLine} from './report.ts';
 
@@ -15,7 +15,7 @@ const incomplete = ['VM_DEVICES_HUNG', 'VM_STOP_INCOMPLETE'];
  * inside KVM, or do not come back, keep process.exit waiting.
  */
 export async function stopMachines(
-	machines: readonly Pick<Machine, 'stop' | 'ended'>[],
+	machines: readonly Pick<Vm, 'stop' | 'ended'>[],
 	giveBack: () => void,
 ): Promise<void> {
 	const endByForce = (why: readonly ErrorData[]) => {

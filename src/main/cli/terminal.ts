@@ -1,9 +1,9 @@
 import {constants} from 'node:os';
 import type {ReadStream} from 'node:tty';
+import type {Machine} from '#main/operations';
 import {blockSignal} from '#support/ffi';
 import {ConsoleInput, consoleKey} from './console-input.ts';
 import {Foreground} from './foreground.ts';
-import type {Machine} from './machine.ts';
 import {print} from './print.ts';
 
 /** How standard input serves the machine. */

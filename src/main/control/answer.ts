@@ -1,22 +1,32 @@
+import {checkParams, type Machine, type Operation} from '#main/operations';
 import {VmmError} from '#support/errors';
 import {suggestion} from '#support/suggestion';
 import {controlError} from './errors.ts';
-import {type ControlTarget, controlMethods} from './methods.ts';
 import type {Request, Response} from './protocol.ts';
 
+/** The machine behind a control socket, and what its clients may do. */
+export interface Served {
+	readonly machine: Machine;
+	readonly operations: readonly Operation[];
+	/** Ends the machine, and its process with it. */
+	quit(): void;
+}
+
 /** Answers one line, whatever it holds. Never throws. */
-export async function answer(line: string, target: ControlTarget): Promise<Response> {
+export async function answer(line: string, {machine, operations, quit}: Served): Promise<Response> {
 	let id: Response['id'] = null;
 	let method = 'the request';
 	try {
 		const request = parseRequest(line);
 		({id, method} = request);
-		const found = controlMethods.get(method);
+		const found = operations.find(({name}) => name === method);
 		if (found === undefined) {
-			const near = suggestion(method, [...controlMethods.keys()]);
-			throw controlError('CONTROL_METHOD_UNKNOWN', {method, suggestion: near});
+			const names = operations.map(({name}) => name);
+			throw controlError('CONTROL_METHOD_UNKNOWN', {method, suggestion: suggestion(method, names)});
 		}
-		return {id, result: await found.call(target, request.params ?? {})};
+		const values = checkParams(method, found.params, request.params ?? {});
+		// The end comes behind the answer.
+		return {id, result: await found.run(machine, values, {quit: () => void setImmediate(quit)})};
 	} catch (caught) {
 		if (caught instanceof VmmError) return {id, error: caught.toData()};
 		const cause = caught instanceof Error ? caught.message : String(caught);

@@ -1,11 +1,11 @@
 import {chmodSync, rmSync} from 'node:fs';
 import type {Server, Socket} from 'node:net';
+import {type Machine, machineOperations} from '#main/operations';
 import {errnoName} from '#support/ffi';
-import {answer} from './answer.ts';
+import {answer, type Served} from './answer.ts';
 import {canConnect} from './control-client.ts';
 import {controlError} from './errors.ts';
 import {lines, lineTooLong} from './lines.ts';
-import {type ControlTarget, controlMethods} from './methods.ts';
 import {type Hello, maxClients, maxRequestBytes, protocolName, protocolVersion, type Response} from './protocol.ts';
 import {freeSocketPath, makeSocketDirectory, socketDirectory} from './socket-directory.ts';
 
@@ -15,6 +15,8 @@ export interface ControlOptions {
 	readonly path?: string;
 	/** What the machine is called. */
 	readonly name?: string;
+	/** Called when a client asks the machine to end; without it the machine is stopped. */
+	quit?(): void;
 }
 
 /** A machine's open control socket. */
@@ -26,10 +28,17 @@ export interface ControlServer {
 
 /**
  * Lets clients of this user look at a machine and drive it. Does not keep the process.
+ * @param operations - what clients may ask
  * @throws VmmError CONTROL_SOCKET_TAKEN, CONTROL_SOCKET_FAILED, CONTROL_DIRECTORY_UNSAFE
  */
-export async function serveControl(target: ControlTarget, options: ControlOptions = {}): Promise<ControlServer> {
+export async function serveControl(
+	machine: Machine,
+	options: ControlOptions = {},
+	operations = machineOperations,
+): Promise<ControlServer> {
 	const {createServer} = await import('node:net');
+	const served: Served = {machine, operations, quit: () => void (options.quit ? options.quit() : machine.stop())};
+	const hello = helloOf(options.name, operations);
 	// Taken in the same turn as it is found free: a process may have many machines.
 	const path = options.path ?? defaultPath();
 	const clients = new Set<Socket>();
@@ -42,7 +51,7 @@ export async function serveControl(target: ControlTarget, options: ControlOption
 		}
 		clients.add(client);
 		client.unref();
-		void serveClient(client, target, options.name).finally(() => {
+		void serveClient(client, hello, served).finally(() => {
 			clients.delete(client);
 			client.destroy();
 		});
@@ -69,15 +78,15 @@ function defaultPath(): string {
 }
 
 /** One client's requests, one after another: it has as many answers in memory as it reads. */
-async function serveClient(client: Socket, target: ControlTarget, name: string | undefined): Promise<void> {
+async function serveClient(client: Socket, hello: Hello['hello'], served: Served): Promise<void> {
 	try {
-		await send(client, {hello: helloOf(name)});
+		await send(client, {hello});
 		for await (const request of lines(client, maxRequestBytes)) {
 			if (request === lineTooLong) {
 				const error = controlError('CONTROL_REQUEST_TOO_LARGE', {limitBytes: maxRequestBytes}).toData();
 				return await new Promise((resolve) => void client.end(line({id: null, error}), resolve));
 			}
-			await send(client, await answer(request, target));
+			await send(client, await answer(request, served));
 		}
 	} catch {
 		// The client has gone away.
@@ -95,12 +104,12 @@ async function send(client: Socket, message: Hello | Response): Promise<void> {
 	});
 }
 
-const helloOf = (name: string | undefined): Hello['hello'] => ({
+const helloOf = (name: string | undefined, operations: Served['operations']): Hello['hello'] => ({
 	protocol: protocolName,
 	version: protocolVersion,
 	pid: process.pid,
 	...(name !== undefined && {name}),
-	methods: [...controlMethods.keys()],
+	methods: operations.map((operation) => operation.name),
 });
 
 /** Listens where nobody else does: a socket that a dead process left is removed. */

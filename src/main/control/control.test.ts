@@ -3,15 +3,9 @@ import {connect, createServer} from 'node:net';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
-import {type InspectOptions, inspectTree, leaf, object, updateTree} from '#support/inspect';
-import {
-	ControlClient,
-	type ControlOptions,
-	type ControlTarget,
-	connectAll,
-	connectMachine,
-	serveControl,
-} from './index.ts';
+import type {Machine} from '#main/operations';
+import {inspectTree, leaf, object, updateTree} from '#support/inspect';
+import {ControlClient, type ControlOptions, connectAll, connectMachine, serveControl} from './index.ts';
 import {maxClients, maxRequestBytes} from './protocol.ts';
 import {makeSocketDirectory, socketDirectory} from './socket-directory.ts';
 
@@ -21,7 +15,8 @@ test.after.always(() => rmSync(base, {recursive: true}));
 const alive = setInterval(() => {}, 1000);
 test.after.always(() => clearInterval(alive));
 
-function machine(changes: Partial<ControlTarget> = {}) {
+/** A machine that notes what it is asked. */
+function machine(changes: Partial<Machine> = {}) {
 	const calls: string[] = [];
 	const settings = {level: 'warn'};
 	const writer = {
@@ -37,29 +32,29 @@ function machine(changes: Partial<ControlTarget> = {}) {
 		large: 'x'.repeat(4 * 2 ** 20),
 	}));
 	const call = (name: string) => async () => void calls.push(name);
-	const target: ControlTarget = {
+	const target: Partial<Machine> = {
 		state: 'running',
-		inspect: (path: string, options: InspectOptions) => inspectTree(tree, path, options),
-		update: (path: string, text: string) => updateTree(tree, path, text),
+		inspect: (path = '', options) => inspectTree(tree, path, options),
+		update: (path, text) => updateTree(tree, path, text),
 		pause: call('pause'),
-		resume: async ({clock}) => void calls.push(clock === undefined ? 'resume' : `resume ${clock}`),
+		resume: async ({clock} = {}) => void calls.push(clock === undefined ? 'resume' : `resume ${clock}`),
 		reset: call('reset'),
 		nmi: call('nmi'),
 		powerButton: call('power-button'),
 		saveSnapshot: async (path) => void calls.push(`save ${path}`),
 		dumpCore: async (path) => void calls.push(`dump ${path}`),
-		async addPcieDevice(port, {path, options}) {
-			calls.push(`add ${path} ${JSON.stringify(options)} at ${port}`);
+		async addPcieDevice(port, device) {
+			calls.push(`add ${JSON.stringify(device)} at ${port}`);
 			return 'engine';
 		},
 		removePcieDevice: async (port) => void calls.push(`remove ${port}`),
-		quit: () => void calls.push('quit'),
+		stop: call('stop'),
 		...changes,
 	};
-	return {target, calls};
+	return {target: target as Machine, calls};
 }
 
-async function serve(t: ExecutionContext, options: ControlOptions = {}, changes: Partial<ControlTarget> = {}) {
+async function serve(t: ExecutionContext, options: ControlOptions = {}, changes: Partial<Machine> = {}) {
 	const path = join(mkdtempSync(join(base, 's-')), 'control');
 	const {target, calls} = machine(changes);
 	const server = await serveControl(target, {path, ...options});
@@ -113,7 +108,7 @@ test('a client is greeted, looks, changes and drives', async (t) => {
 	for (const clock of ['later', 1, null])
 		await t.throwsAsync(client.call('resume', {clock}), {code: 'CONTROL_PARAM_INVALID'});
 	await client.call('quit');
-	while (!calls.includes('quit')) await new Promise((resolve) => setImmediate(resolve));
+	while (!calls.includes('stop')) await new Promise((resolve) => setImmediate(resolve));
 	t.deepEqual(calls, [
 		'pause',
 		'resume',
@@ -122,12 +117,20 @@ test('a client is greeted, looks, changes and drives', async (t) => {
 		'power-button',
 		'dump /tmp/core',
 		'save /tmp/it',
-		'add x.ts {"size":"1"} at rp0',
+		'add {"path":"x.ts","route":"shared","options":{"size":"1"}} at rp0',
 		'remove rp0',
 		'resume catch-up',
-		'quit',
+		'stop',
 	]);
 	client.close();
+});
+
+test('who serves a machine may end it in another way', async (t) => {
+	const {promise, resolve} = Promise.withResolvers<void>();
+	const {path, calls} = await serve(t, {quit: resolve});
+	t.deepEqual(await (await ControlClient.connect(path)).call('quit'), {});
+	await promise;
+	t.deepEqual(calls, []);
 });
 
 test('the socket is its owner’s alone, and goes with the server', async (t) => {
@@ -151,7 +154,11 @@ const wrong: [string, string][] = [
 	['{"id":1,"method":"inspect","params":{"depth":-1}}', 'CONTROL_PARAM_INVALID'],
 	['{"id":1,"method":"inspect","params":{"path":null}}', 'CONTROL_PARAM_INVALID'],
 	['{"id":1,"method":"inspect","params":{"timeoutMs":1e9}}', 'CONTROL_PARAM_INVALID'],
+	['{"id":1,"method":"inspect","params":{"value":"info"}}', 'CONTROL_PARAM_INVALID'],
 	['{"id":1,"method":"update","params":{"path":"log"}}', 'CONTROL_PARAM_INVALID'],
+	['{"id":1,"method":"dump-core","params":{"path":7}}', 'CONTROL_PARAM_INVALID'],
+	['{"id":1,"method":"pcie-add","params":{"port":"rp0","device":"x.ts,a"}}', 'CONFIG_VALUE_INVALID'],
+	['{"id":1,"method":"pause","params":{"__proto__":1}}', 'CONTROL_PARAM_UNKNOWN'],
 	['{"id":1,"method":"update","params":{"path":"log","value":"loud"}}', 'INSPECT_VALUE_INVALID'],
 	['{"id":1,"method":"update","params":{"path":"vm/state","value":"x"}}', 'INSPECT_READ_ONLY'],
 	['{"id":1,"method":"inspect","params":{"path":"vm/stat"}}', 'INSPECT_PATH_NOT_FOUND'],

@@ -14,14 +14,6 @@ export const controlError = errorTable({
 		message: `There is no method "${c.method}"`,
 		remedy: c.suggestion === undefined ? 'The hello lists the methods' : `Did you mean ${c.suggestion}?`,
 	}),
-	CONTROL_PARAM_INVALID: (c: {method: string; param: string; expected: string}) => ({
-		message: `The parameter "${c.param}" of ${c.method} is wrong`,
-		remedy: `Give ${c.expected}`,
-	}),
-	CONTROL_PARAM_UNKNOWN: (c: {method: string; param: string; known: readonly string[]}) => ({
-		message: `${c.method} has no parameter "${c.param}"`,
-		remedy: c.known.length === 0 ? 'It has none' : `It has ${c.known.join(', ')}`,
-	}),
 	CONTROL_TOO_MANY_CLIENTS: (c: {limit: number}) => ({
 		message: `There are ${c.limit} control clients already`,
 		remedy: 'Close one of them',

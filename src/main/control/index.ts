@@ -1,4 +1,3 @@
 export {ControlClient} from './control-client.ts';
 export {type ControlOptions, type ControlServer, serveControl} from './control-server.ts';
 export {connectAll, connectMachine, type MachineChoice} from './find-machine.ts';
-export type {ControlTarget} from './methods.ts';

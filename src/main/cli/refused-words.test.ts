@@ -8,6 +8,7 @@ const wrong: [words: string, error: RegExp][] = [
 	['--clock continue', /--clock needs --restore-snapshot DIR.*\[CLI_FLAG_NEEDS\]/],
 	['restore nowhere --clock sideways', /--clock.*sideways.*\[CONFIG_VALUE_INVALID\]/],
 	['restore nowhere --clones 2 --clock', /--clock needs a value.*\[CLI_VALUE_MISSING\]/],
+	['restore nowhere --clones 2 --pidfile p', /--pidfile conflicts with --clones.*\[CLI_FLAGS_CONFLICT\]/],
 	['resume --clock sideways', /--clock.*sideways.*\[CONFIG_VALUE_INVALID\]/],
 	['pause --clock continue', /no flag --clock.*\[CLI_FLAG_UNKNOWN\]/],
 ];

@@ -1,0 +1,94 @@
+import {machineOperations, type Operation, type Param} from '#main/operations';
+import type {Flag} from './flags.ts';
+
+/** A flag of a command other than running a machine. */
+export type CommandFlag = Pick<Flag, 'name' | 'short' | 'value' | 'help'>;
+
+/** A command: a word that may stand in the first place instead of flags. */
+export interface Command {
+	readonly help: string;
+	/** The words that it takes beside its flags, as the help writes them. */
+	readonly words?: readonly string[];
+	readonly flags: readonly CommandFlag[];
+	/** Exit statuses that need a word of their own. */
+	readonly statuses?: readonly (readonly [string, string])[];
+}
+
+const helpFlag = {name: 'help', short: 'h', help: 'print this help'} as const;
+const jsonFlag = {name: 'json', help: 'print JSON'} as const;
+
+/** The flags that say which machine a command is for. */
+const machineFlags = [
+	{name: 'vm', value: 'NAME', help: 'machine by its name or process id; needed when several are running'},
+	{name: 'socket', value: 'PATH', help: 'machine by its control socket'},
+	helpFlag,
+] as const;
+
+/** The commands that are no operation of a running machine. */
+export const ownCommands = {
+	ls: {help: 'list your running machines', flags: [jsonFlag, helpFlag]},
+	doctor: {
+		help: 'say what this host can run, and what to do where it cannot',
+		flags: [{name: 'json', help: 'print the findings as JSON'}, helpFlag],
+		statuses: [
+			['0', 'a guest can run here'],
+			['4', 'no guest can run here'],
+		],
+	},
+	restore: {
+		help: 'the same as openvmm --restore-snapshot DIR: restore DIR [FLAG…]',
+		flags: [],
+	},
+	help: {
+		help: 'print this help',
+		flags: [
+			{name: 'markdown', help: "print the guide's page on the command line"},
+			{name: 'operations', help: "print the guide's page on what may be asked of a running machine"},
+		],
+	},
+} as const satisfies Readonly<Record<string, Command>>;
+
+/** Name of a command that is no operation. */
+export type OwnCommand = keyof typeof ownCommands;
+
+/** The operations that a person can ask for on a line. */
+export const spoken = (operations: readonly Operation[]): readonly Operation[] =>
+	operations.filter(({socketOnly}) => !socketOnly);
+
+/** Every command by its name. */
+export const commands = (operations = machineOperations): ReadonlyMap<string, Command> =>
+	new Map<string, Command>([
+		...spoken(operations).map((operation) => [operation.name, operationCommand(operation)] as const),
+		...Object.entries(ownCommands),
+	]);
+
+/** The command that asks a running machine for an operation. */
+export const operationCommand = (operation: Operation): Command => ({
+	help: operation.help,
+	words: operationWords(operation),
+	flags: [...operationFlags(operation), ...machineFlags],
+});
+
+/** The words that an operation takes on a line, as the help writes them. */
+const operationWords = ({params}: Operation): readonly string[] =>
+	Object.values(params).flatMap(({flag, optional, placeholder = ''}) => {
+		if (flag !== undefined) return [];
+		return [optional ? `[${placeholder}]` : placeholder];
+	});
+
+/** The flags of an operation, in the console and behind its command. */
+const operationFlags = ({params, json}: Operation): readonly CommandFlag[] => [
+	...Object.values(params).flatMap(flagOf),
+	...(json === undefined ? [] : [jsonFlag]),
+];
+
+function flagOf({flag: name, short, placeholder: value, help}: Param): CommandFlag[] {
+	if (name === undefined) return [];
+	return [{name, help, ...(short !== undefined && {short}), ...(value !== undefined && {value})}];
+}
+
+/** An operation in the console, where there is one machine. */
+export const consoleForm = (operation: Operation): Pick<Command, 'words' | 'flags'> => ({
+	words: operationWords(operation),
+	flags: operationFlags(operation),
+});

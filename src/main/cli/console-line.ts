@@ -1,0 +1,122 @@
+import {checkParams, inspect, type Machine, machineOperations, type Operation} from '#main/operations';
+import {isVmmError} from '#support/errors';
+import {suggestion} from '#support/suggestion';
+import {consoleForm, spoken} from './commands.ts';
+import {paramsOnLine, resultText} from './operation-line.ts';
+import {parseCommand} from './parse.ts';
+
+/** A console command leads to one of these: stay at the prompt, go back to the guest, or end the machine. */
+type Next = 'stay' | 'input' | 'quit';
+
+interface ConsoleCommand {
+	readonly names: readonly string[];
+	readonly help: string;
+	/** The words and flags behind the name, as the help writes them. */
+	readonly syntax: string;
+	/** The operation that it asks for; the others concern the console itself. */
+	readonly operation?: Operation;
+	/** @param say - prints one line. @throws VmmError */
+	run(machine: Machine, say: (text: string) => void, words: readonly string[]): Promise<Next> | Next;
+}
+
+/** The commands of the `openvmm>` console, by OpenVMM's names. */
+export function consoleCommands(operations = machineOperations): readonly ConsoleCommand[] {
+	const own = {
+		input: {names: ['input', 'i'], syntax: '', help: 'go back to the guest (also Ctrl-D)', run: () => 'input'},
+		status: {
+			names: ['status'],
+			syntax: '',
+			help: 'print the state of the machine: inspect vm',
+			run: (machine, say) => askMachine(inspect, machine, say, ['vm']),
+		},
+		help: {
+			names: ['help', 'h'],
+			syntax: '',
+			help: 'print this list',
+			run(_machine, say) {
+				for (const {names, syntax, help} of all) say(`${`${names.join(', ')} ${syntax}`.trim().padEnd(12)} ${help}`);
+				return 'stay';
+			},
+		},
+	} satisfies Record<string, ConsoleCommand>;
+	const all: readonly ConsoleCommand[] = [own.input, ...spoken(operations).map(commandFor), own.status, own.help];
+	return all;
+}
+
+function commandFor(operation: Operation): ConsoleCommand {
+	const {name, letter, help} = operation;
+	const {words = [], flags} = consoleForm(operation);
+	const optional = flags.map(({name: flag, short, value}) => {
+		const written = short === undefined ? `--${flag}` : `-${short}`;
+		return value === undefined ? `[${written}]` : `[${written} ${value}]`;
+	});
+	return {
+		names: letter === undefined ? [name] : [name, letter],
+		help,
+		syntax: [...words, ...optional].join(' '),
+		operation,
+		run: (machine, say, line) => askMachine(operation, machine, say, line),
+	};
+}
+
+async function askMachine(
+	operation: Operation,
+	machine: Machine,
+	say: (text: string) => void,
+	line: readonly string[],
+): Promise<Next> {
+	const parsed = parseCommand(line, consoleForm(operation), 'help');
+	const given = paramsOnLine(operation, parsed, {help: 'help', fromAfar: false});
+	const values = checkParams(operation.name, operation.params, given);
+	let next: Next = 'stay';
+	const quit = () => {
+		next = 'quit';
+	};
+	const result = await operation.run(machine, values, {progress: tenths(say), quit});
+	const text = parsed.flags.has('json') ? undefined : operation.say?.(result, values);
+	const said = text ?? resultText(operation, result, parsed.flags);
+	if (said !== undefined) say(said);
+	return next;
+}
+
+/** Says how far something has come, ten times in all. */
+function tenths(say: (text: string) => void): (done: number, total: number) => void {
+	let said = 0;
+	return (done, total) => {
+		const tenth = Math.floor((done / total) * 10);
+		if (tenth === said) return;
+		said = tenth;
+		say(`${tenth * 10} %`);
+	};
+}
+
+/**
+ * Runs one console line. Errors are said and stay at the prompt; an empty line does nothing.
+ * @param say - prints one line
+ */
+export async function runConsoleLine(
+	line: string,
+	machine: Machine,
+	say: (text: string) => void,
+	commands = consoleCommands(),
+): Promise<Next> {
+	const [word = '', ...words] = line.trim().split(/\s+/);
+	if (word === '') return 'stay';
+	const command = commands.find(({names}) => names.includes(word));
+	if (!command || (words.length > 0 && command.operation === undefined)) {
+		const near = suggestion(
+			word,
+			commands.flatMap(({names}) => names).filter((name) => name.length > 1),
+		);
+		say(`There is no command "${line.trim()}". ${near ? `Did you mean ${near}?` : 'Try help'}`);
+		return 'stay';
+	}
+	try {
+		return await command.run(machine, say, words);
+	} catch (error) {
+		if (!isVmmError(error)) throw error;
+		if (error.code === 'CLI_ARGUMENT_MISSING') say(`Usage: ${word} ${command.syntax}`);
+		else say(error.remedy === undefined ? error.message : `${error.message}. ${error.remedy}`);
+		return 'stay';
+	}
+}

@@ -1,0 +1,74 @@
+import {resolve} from 'node:path';
+import {configError, type DeviceModuleConfig, parseDevice, parseNumber} from '#main/config';
+
+/** A kind of value that a parameter may have: what a client may send for it, and what a person may write. */
+export interface Kind<T> {
+	/** Words that say which values are right. */
+	readonly expected: string;
+	/** The value that JSON from a client stands for; undefined for what is none. @throws VmmError that says more */
+	check(json: unknown): T | undefined;
+	/** The JSON for a word on a line. @throws CONFIG_VALUE_INVALID, CONFIG_NUMBER_RANGE */
+	parse(word: string, option: string): unknown;
+	/** The same word for a machine whose process may be in another folder. */
+	absolute?(word: string): string;
+	/** The console completes it from the machine's tree. */
+	readonly isTreePath?: true;
+}
+
+/** Text of at most this many characters. */
+export const text = (maxLength: number): Kind<string> => ({
+	expected: `text of at most ${maxLength} characters`,
+	check: (json) => (typeof json === 'string' && json.length <= maxLength ? json : undefined),
+	parse: (word) => word,
+});
+
+/** A whole number within these bounds. */
+export const integer = (least: number, most: number): Kind<number> => ({
+	expected: `an integer from ${least} to ${most}`,
+	check: (json) =>
+		typeof json === 'number' && Number.isInteger(json) && json >= least && json <= most ? json : undefined,
+	parse: (word, option) => parseNumber(word, option, least, most),
+});
+
+/** A switch: on a line it is there or not. */
+export const toggle: Kind<boolean> = {
+	expected: 'true or false',
+	check: (json) => (typeof json === 'boolean' ? json : undefined),
+	parse: () => true,
+};
+
+/** One of these words. */
+export const choice = <T extends string>(words: readonly T[]): Kind<T> => {
+	const expected = words.join(' or ');
+	const check = (json: unknown) => words.find((word) => word === json);
+	return {
+		expected,
+		check,
+		parse(word, option) {
+			if (check(word) === undefined) throw configError('CONFIG_VALUE_INVALID', {option, value: word, expected});
+			return word;
+		},
+	};
+};
+
+/** As long as a path of the host's may be (PATH_MAX in limits.h). */
+const longText = text(4096);
+
+/** A path in the machine's tree. */
+export const treePath: Kind<string> = {...longText, isTreePath: true};
+
+/** A path in the host's file system. */
+export const file: Kind<string> = {...longText, absolute: (word) => resolve(word)};
+
+/** A name, or a value as it is written. */
+export const word = longText;
+
+/** A device of the user's own, written as `--device` has it. */
+export const device = (option: string): Kind<DeviceModuleConfig> => ({
+	...longText,
+	check(json) {
+		const written = longText.check(json);
+		return written === undefined ? undefined : parseDevice(written, option);
+	},
+	absolute: (written) => written.replace(/^[^,]+/, (path) => resolve(path)),
+});

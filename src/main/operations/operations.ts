@@ -1,0 +1,22 @@
+import {pcieAdd, pcieRemove} from './hot-plug.ts';
+import {inspect, status, update} from './inspect.ts';
+import type {Operation} from './operation.ts';
+import {nmi, pause, powerButton, quit, reset, resume} from './running.ts';
+import {dumpCore, saveSnapshot} from './save.ts';
+
+/** Every operation; the order is that of the help. */
+export const machineOperations: readonly Operation[] = [
+	status,
+	inspect,
+	update,
+	pause,
+	resume,
+	reset,
+	nmi,
+	powerButton,
+	dumpCore,
+	pcieAdd,
+	pcieRemove,
+	saveSnapshot,
+	quit,
+];

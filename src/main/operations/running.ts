@@ -1,0 +1,60 @@
+import {clockPolicies} from '#main/config';
+import {choice} from './kinds.ts';
+import {type Machine, operation} from './operation.ts';
+
+/** An operation that changes what the machine does, and is answered with the state when that is done. */
+const change = (name: string, help: string, act: (vm: Machine) => Promise<void>, letter?: string) =>
+	operation({
+		name,
+		help,
+		...(letter !== undefined && {letter}),
+		params: {},
+		result: '`state` of the machine then',
+		async run(vm) {
+			await act(vm);
+			return {state: vm.state};
+		},
+	});
+
+export const pause = change('pause', 'stop the processors', (vm) => vm.pause(), 'p');
+
+export const resume = operation({
+	name: 'resume',
+	letter: 'r',
+	help: "let the processors run; the guest's clocks continue where they were, or catch-up",
+	params: {
+		clock: {
+			kind: choice(clockPolicies),
+			flag: 'clock',
+			placeholder: 'POLICY',
+			optional: true,
+			help: "what the guest's clocks do: continue where they were (without this flag; after a restore: as restore's --clock says), or catch-up with the real time that has passed",
+		},
+	},
+	result: '`state` of the machine then',
+	async run(vm, {clock}) {
+		await vm.resume(clock === undefined ? {} : {clock});
+		return {state: vm.state};
+	},
+});
+
+export const reset = change('reset', 'start the guest again', (vm) => vm.reset());
+
+export const nmi = change('nmi', 'send the boot processor a non-maskable interrupt', (vm) => vm.nmi(), 'n');
+
+export const powerButton = change('power-button', 'press the power button: a guest that listens shuts down', (vm) =>
+	vm.powerButton(),
+);
+
+export const quit = operation({
+	name: 'quit',
+	letter: 'q',
+	help: 'end the machine and openvmm',
+	params: {},
+	result: 'nothing; the connection closes when the machine is over',
+	ends: true,
+	async run(_vm, _values, {quit: end}) {
+		end();
+		return {};
+	},
+});

@@ -1,0 +1,26 @@
+import {file} from './kinds.ts';
+import {operation} from './operation.ts';
+
+export const dumpCore = operation({
+	name: 'dump-core',
+	help: 'write processors and memory to an ELF core file, for gdb and crash',
+	params: {path: {kind: file, placeholder: 'PATH', help: 'the file to write; over the socket absolute'}},
+	result: '`path`',
+	async run(vm, {path}, {progress}) {
+		await vm.dumpCore(path, progress);
+		return {path};
+	},
+	say: ({path}) => `The guest's core dump is in "${path}"`,
+});
+
+export const saveSnapshot = operation({
+	name: 'save-snapshot',
+	help: 'save the machine to a folder, from which others can be made; it goes on',
+	params: {path: {kind: file, placeholder: 'DIR', help: 'the folder to write; over the socket absolute'}},
+	result: '`path`',
+	async run(vm, {path}, {progress}) {
+		await vm.saveSnapshot(path, progress);
+		return {path};
+	},
+	say: ({path}) => `The snapshot is in "${path}": openvmm restore ${path}`,
+});
