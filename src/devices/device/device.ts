@@ -4,14 +4,15 @@ import type {VmTime} from '#devices/vm-time';
 import type {Reactor} from '#support/reactor';
 import type {StateVersions} from '#support/saved-state';
 import type {Fields, StructSchema, StructView} from '#support/shared-memory';
+import type {AccessContext, ProcessorFront} from './processor-access.ts';
 
 /** Width of one access in bytes. The bus splits 8-byte accesses and accesses that leave a region. */
 export type AccessSize = 1 | 2 | 4;
 
-/** A range of ports or guest-physical addresses that a device answers. */
+/** A range of ports, guest-physical addresses, model-specific registers or hypercall codes that a device answers. */
 export interface Region {
 	/** `bar` and `config` are a PCI function's: the guest decides where its BARs lie, and their base is 0. */
-	readonly space: 'pio' | 'mmio' | 'bar' | 'config';
+	readonly space: 'pio' | 'mmio' | 'msr' | 'hypercall' | 'bar' | 'config';
 	/** Unique within the device; shown in inspect and in conflicts. */
 	readonly name: string;
 	readonly base: number;
@@ -121,6 +122,8 @@ export interface DeviceServices {
 	isAsserted(name: string): boolean;
 	readonly messages: MessageInterrupts;
 	readonly time: VmTime;
+	/** Which processor makes the access that is being served; for devices that answer each one differently. */
+	readonly access: AccessContext;
 	/** Guest RAM, for DMA. */
 	readonly memory: GuestMemory;
 	/** Stops the machine for a guest's request. Returns at once; takes effect after the current access. */
@@ -140,7 +143,7 @@ export interface DeviceServices {
  * throws for anything a guest does. `region` is the index into {@link DeviceModel.regions} (a PCI function's BARs come
  * first), `offset` lies inside it.
  */
-export interface DeviceFront {
+export interface DeviceFront extends ProcessorFront {
 	/** Unsigned value of `size` bytes. */
 	read(region: number, offset: number, size: AccessSize): number;
 	/** `value` is unsigned and fits in `size` bytes. */

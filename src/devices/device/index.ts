@@ -21,3 +21,10 @@ export type {
 	PciSlot,
 	Region,
 } from './device.ts';
+export {
+	type AccessContext,
+	type Halves,
+	type Hypercall,
+	invalidHypercallCode,
+	type ProcessorFront,
+} from './processor-access.ts';

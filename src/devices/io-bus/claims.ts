@@ -1,9 +1,16 @@
 import type {Region} from '#devices/device';
 import {errorTable} from '#support/errors';
 
+/** What regions can be claimed of. */
+export const busSpaces = ['pio', 'mmio', 'msr', 'hypercall'] as const;
+export type BusSpace = (typeof busSpaces)[number];
+
+/** True for what a device claims at a fixed place; BARs and configuration space are where the guest puts them. */
+export const isBusSpace = (space: Region['space']): space is BusSpace => space !== 'bar' && space !== 'config';
+
 /** A region of one machine and the number its device is known by. */
 export interface Claim extends Region {
-	readonly space: 'pio' | 'mmio';
+	readonly space: BusSpace;
 	readonly deviceName: string;
 	/** Index of the device in the machine. */
 	readonly device: number;
@@ -13,6 +20,8 @@ export interface Claim extends Region {
 
 /** The number of I/O ports. */
 export const portCount = 0x10000;
+
+const limits: Readonly<Record<BusSpace, number>> = {pio: portCount, mmio: 2 ** 52, msr: 2 ** 32, hypercall: 2 ** 16};
 
 const busError = errorTable({
 	BUS_REGION_OVERLAP: (c: {overlaps: readonly string[]}) => ({
@@ -33,13 +42,12 @@ const show = ({deviceName, name, space, base, length}: Claim) =>
  */
 export function checkClaims(claims: readonly Claim[]): void {
 	for (const claim of claims) {
-		const limit = claim.space === 'pio' ? portCount : 2 ** 52;
-		if (claim.length < 1 || claim.base < 0 || claim.base + claim.length > limit) {
+		if (claim.length < 1 || claim.base < 0 || claim.base + claim.length > limits[claim.space]) {
 			throw busError('BUS_REGION_OUT_OF_RANGE', {region: show(claim)});
 		}
 	}
 	const overlaps: string[] = [];
-	for (const space of ['pio', 'mmio'] as const) {
+	for (const space of busSpaces) {
 		const sorted = claims
 			.filter((claim) => claim.space === space && !(space === 'pio' && claim.yields))
 			.sort((a, b) => a.base - b.base);

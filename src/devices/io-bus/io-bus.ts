@@ -1,6 +1,6 @@
 import type {AccessSize} from '#devices/device';
+import {ClaimMap} from './claim-map.ts';
 import {type Claim, portCount} from './claims.ts';
-import {RangeMap} from './range-map.ts';
 import type {UnclaimedCounters} from './unclaimed.ts';
 
 /** Serves the regions of one device: its front under its lock, or a mailbox to the thread that has it. */
@@ -37,8 +37,7 @@ export class IoBus {
 	readonly #claims: readonly Claim[];
 	readonly #targets: readonly BusTarget[];
 	readonly #ports: Uint16Array;
-	/** Claims of memory, by their index. */
-	readonly #mmio: RangeMap;
+	readonly #mmio: ClaimMap;
 	readonly #unclaimed: UnclaimedCounters;
 	readonly #fallback: PortFallback | undefined;
 	/** Claims of ports that are asked last. */
@@ -59,10 +58,7 @@ export class IoBus {
 		this.#claims = claims;
 		this.#targets = targets;
 		this.#ports = new Uint16Array(portTable);
-		this.#mmio = new RangeMap(claims.length);
-		for (const [index, {space, base, length}] of claims.entries()) {
-			if (space === 'mmio') this.#mmio.insert(base, base + length, index);
-		}
+		this.#mmio = new ClaimMap(claims, 'mmio');
 		this.#yielding = claims.filter(({space, yields}) => space === 'pio' && yields);
 		this.#unclaimed = unclaimed;
 		this.#fallback = fallback;
@@ -99,7 +95,7 @@ export class IoBus {
 
 	/** Reads guest-physical memory outside RAM. */
 	readMmio(address: number, size: AccessSize): number {
-		const claim = this.#find(address);
+		const claim = this.#mmio.find(address);
 		if (claim !== undefined) return this.#read(claim, address - claim.base, size);
 		this.#unclaimed.mmio(address);
 		return allOnes[size];
@@ -107,7 +103,7 @@ export class IoBus {
 
 	/** Writes guest-physical memory outside RAM. */
 	writeMmio(address: number, size: AccessSize, value: number): void {
-		const claim = this.#find(address);
+		const claim = this.#mmio.find(address);
 		if (claim !== undefined) this.#write(claim, address - claim.base, size, value);
 		else this.#unclaimed.mmio(address);
 	}
@@ -147,10 +143,5 @@ export class IoBus {
 	#yieldingAt(port: number): Claim | undefined {
 		for (const claim of this.#yielding) if (port >= claim.base && port < claim.base + claim.length) return claim;
 		return undefined;
-	}
-
-	#find(address: number): Claim | undefined {
-		const piece = this.#mmio.find(address);
-		return piece < 0 ? undefined : this.#claims[this.#mmio.owner(piece)];
 	}
 }

@@ -1,36 +1,50 @@
 import {f64, sharedStruct, words} from '#support/shared-memory';
-import {portCount} from './claims.ts';
+import {type BusSpace, portCount} from './claims.ts';
+import {CountedNumbers} from './counted-numbers.ts';
 
-const slotCount = 1024;
-const probes = 8;
+const pageSlots = 1024;
+const numberSlots = 256;
 
-/** Counters of accesses that no device claims. One per machine, written by every vCPU. */
+/** Counters of accesses that no device claims. One per machine, written by every vCPU. See {@link CountedNumbers}. */
 export const UnclaimedState = sharedStruct('unclaimed', {
 	/** Accesses by port. */
 	ports: words(portCount),
-	/** MMIO pages seen, by hash: the low 31 bits of the page number and a 1 (0 is a free slot), and the bits above. */
-	pageLow: words(slotCount),
-	pageHigh: words(slotCount),
-	/** Accesses by slot. */
-	pageCount: words(slotCount),
+	pageLow: words(pageSlots),
+	pageHigh: words(pageSlots),
+	pageCount: words(pageSlots),
 	/** MMIO accesses that found no slot. */
 	overflow: f64(),
+	msrLow: words(numberSlots),
+	msrHigh: words(numberSlots),
+	msrCount: words(numberSlots),
+	msrOverflow: f64(),
+	callLow: words(numberSlots),
+	callHigh: words(numberSlots),
+	callCount: words(numberSlots),
+	callOverflow: f64(),
 });
 
 /** A counted address, for inspect. */
 export interface UnclaimedAccess {
-	readonly space: 'pio' | 'mmio';
-	/** Port, or first address of the 4 KiB page. */
+	readonly space: BusSpace;
+	/** Port, first address of the 4 KiB page, register or call code. */
 	readonly address: number;
 	readonly count: number;
 }
 
-/** Counts unclaimed accesses in bounded space: every port, and up to {@link slotCount} pages of MMIO. */
+/** Counts unclaimed accesses in bounded space: every port, and so many pages of MMIO, registers and call codes. */
 export class UnclaimedCounters {
 	readonly #state;
+	readonly #pages: CountedNumbers;
+	readonly #msrs: CountedNumbers;
+	readonly #calls: CountedNumbers;
 
 	constructor(buffer: SharedArrayBuffer, byteOffset = 0) {
-		this.#state = UnclaimedState.on(buffer, byteOffset);
+		const state = UnclaimedState.on(buffer, byteOffset);
+		this.#state = state;
+		this.#pages = new CountedNumbers({low: state.pageLow, high: state.pageHigh, count: state.pageCount});
+		this.#msrs = new CountedNumbers({low: state.msrLow, high: state.msrHigh, count: state.msrCount});
+		this.#calls = new CountedNumbers({low: state.callLow, high: state.callHigh, count: state.callCount});
 	}
 
 	/** Counts a port access. */
@@ -40,24 +54,23 @@ export class UnclaimedCounters {
 
 	/** Counts an MMIO access. */
 	mmio(address: number): void {
-		const page = Math.floor(address / 4096);
-		const [low, high] = [(page << 1) | 1, Math.floor(page / 2 ** 31)];
-		const {pageLow, pageHigh, pageCount} = this.#state;
-		for (let probe = 0; probe < probes; probe++) {
-			const slot = (Math.imul(low ^ high, 0x9e3779b1) + probe) & (slotCount - 1);
-			const found = Atomics.compareExchange(pageLow, slot, 0, low);
-			if (found === 0) Atomics.store(pageHigh, slot, high);
-			if (found === 0 || (found === low && Atomics.load(pageHigh, slot) === high)) {
-				Atomics.add(pageCount, slot, 1);
-				return;
-			}
-		}
-		this.#state.overflow++;
+		if (!this.#pages.add(Math.floor(address / 4096))) this.#state.overflow++;
 	}
 
-	/** MMIO accesses that were not counted by page. */
-	get overflow(): number {
-		return this.#state.overflow;
+	/** Counts an access to a model-specific register. */
+	msr(index: number): void {
+		if (!this.#msrs.add(index)) this.#state.msrOverflow++;
+	}
+
+	/** Counts a hypercall. */
+	hypercall(code: number): void {
+		if (!this.#calls.add(code)) this.#state.callOverflow++;
+	}
+
+	/** Accesses of a space that were not counted by address. */
+	overflow(space: BusSpace): number {
+		const {overflow: mmio, msrOverflow: msr, callOverflow: hypercall} = this.#state;
+		return {pio: 0, mmio, msr, hypercall}[space];
 	}
 
 	/** What was counted, most accessed first. */
@@ -66,11 +79,9 @@ export class UnclaimedCounters {
 		for (const [address, count] of this.#state.ports.entries()) {
 			if (count !== 0) found.push({space: 'pio', address, count: count >>> 0});
 		}
-		for (const [slot, low] of this.#state.pageLow.entries()) {
-			const page = (this.#state.pageHigh[slot] as number) * 2 ** 31 + (low >>> 1);
-			const count = (this.#state.pageCount[slot] as number) >>> 0;
-			if (low !== 0) found.push({space: 'mmio', address: page * 4096, count});
-		}
+		for (const {number, count} of this.#pages) found.push({space: 'mmio', address: number * 4096, count});
+		for (const {number, count} of this.#msrs) found.push({space: 'msr', address: number, count});
+		for (const {number, count} of this.#calls) found.push({space: 'hypercall', address: number, count});
 		return found.sort((a, b) => b.count - a.count);
 	}
 }

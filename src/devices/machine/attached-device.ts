@@ -1,5 +1,5 @@
-import type {AccessSize, AnyDeviceModel, DeviceFront, DeviceServices} from '#devices/device';
-import type {BusTarget} from '#devices/io-bus';
+import type {AccessSize, AnyDeviceModel, DeviceFront, DeviceServices, Halves, Hypercall} from '#devices/device';
+import type {BusTarget, HypercallTarget, MsrTarget} from '#devices/io-bus';
 import {errorTable} from '#support/errors';
 import type {MailboxCaller} from '#support/mailbox';
 import {lock, lockPatienceMs, type StructView, unlock} from '#support/shared-memory';
@@ -30,7 +30,7 @@ export interface AttachedDevice {
 }
 
 /** A device served on the calling thread, over its shared state, under its lock. */
-export class SharedTarget implements BusTarget {
+export class SharedTarget implements BusTarget, MsrTarget, HypercallTarget {
 	readonly #name: string;
 	readonly #header: Header;
 	readonly #front: DeviceFront;
@@ -45,28 +45,57 @@ export class SharedTarget implements BusTarget {
 	}
 
 	read(region: number, offset: number, size: AccessSize): number {
-		const header = this.#header;
-		this.#lock();
+		this.#enter();
 		try {
-			header.accesses++;
 			return this.#front.read(region, offset, size);
 		} catch (cause) {
 			throw deviceFailure(this.#name, 'read', cause);
 		} finally {
-			unlock(header.$atomic, lockWord);
+			this.#leave();
 		}
 	}
 
 	write(region: number, offset: number, size: AccessSize, value: number): void {
-		const header = this.#header;
-		this.#lock();
+		this.#enter();
 		try {
-			header.accesses++;
 			this.#front.write(region, offset, size, value);
 		} catch (cause) {
 			throw deviceFailure(this.#name, 'write', cause);
 		} finally {
-			unlock(header.$atomic, lockWord);
+			this.#leave();
+		}
+	}
+
+	readMsr(region: number, offset: number, value: Halves): boolean {
+		this.#enter();
+		try {
+			return this.#front.readMsr?.(region, offset, value) ?? false;
+		} catch (cause) {
+			throw deviceFailure(this.#name, 'RDMSR', cause);
+		} finally {
+			this.#leave();
+		}
+	}
+
+	writeMsr(region: number, offset: number, value: Halves): boolean {
+		this.#enter();
+		try {
+			return this.#front.writeMsr?.(region, offset, value) ?? false;
+		} catch (cause) {
+			throw deviceFailure(this.#name, 'WRMSR', cause);
+		} finally {
+			this.#leave();
+		}
+	}
+
+	hypercall(region: number, offset: number, call: Hypercall): void {
+		this.#enter();
+		try {
+			this.#front.hypercall?.(region, offset, call);
+		} catch (cause) {
+			throw deviceFailure(this.#name, 'hypercall', cause);
+		} finally {
+			this.#leave();
 		}
 	}
 
@@ -76,8 +105,17 @@ export class SharedTarget implements BusTarget {
 		try {
 			return action();
 		} finally {
-			unlock(this.#header.$atomic, lockWord);
+			this.#leave();
 		}
+	}
+
+	#enter(): void {
+		this.#lock();
+		this.#header.accesses++;
+	}
+
+	#leave(): void {
+		unlock(this.#header.$atomic, lockWord);
 	}
 
 	#lock(): void {

@@ -1,7 +1,7 @@
 import type {DeviceCommand, DeviceServices, MachineEvent} from '#devices/device';
 import type {GuestMemory} from '#devices/guest-memory';
 import {type InterruptController, type InterruptLine, InterruptLines, type LineSource} from '#devices/interrupts';
-import {type BusTarget, IoBus, UnclaimedCounters} from '#devices/io-bus';
+import {type BusTarget, HypercallBus, IoBus, MsrBus, type MsrFallback, UnclaimedCounters} from '#devices/io-bus';
 import {functionsOf, type PciFabric} from '#devices/pci/fabric';
 import {powerOnState} from '#devices/pci/function';
 import {VmTime} from '#devices/vm-time';
@@ -20,6 +20,8 @@ export interface MachineHost {
 	readonly findModel: ModelFinder;
 	readonly interrupts: InterruptController;
 	readonly memory: GuestMemory;
+	/** The processor whose accesses this thread serves, if it is one's. */
+	readonly vp?: number;
 	/** Makes the boot processor look for a device's request; a device's back makes some while every processor sleeps. */
 	readonly alertBootCpu?: () => void;
 }
@@ -28,6 +30,8 @@ const sequenceWord = DeviceHeader.word('interruptSequence');
 
 /** One thread's devices, bus and clock over a machine's shared buffers. */
 export class AttachedMachine {
+	/** Whose accesses this thread serves now. */
+	readonly access: {vp: number | undefined};
 	readonly time: VmTime;
 	readonly events: MachineEvents;
 	readonly unclaimed: UnclaimedCounters;
@@ -42,6 +46,7 @@ export class AttachedMachine {
 	constructor(layout: MachineLayout, host: MachineHost) {
 		this.#layout = layout;
 		this.#host = host;
+		this.access = {vp: host.vp};
 		this.time = new VmTime(layout.time);
 		this.events = new MachineEvents(layout.events);
 		this.unclaimed = new UnclaimedCounters(layout.unclaimed);
@@ -80,6 +85,21 @@ export class AttachedMachine {
 			targets[complex.device] = (pci as PciFabric).complexTarget(complex, targets[complex.device] as BusTarget);
 		}
 		return new IoBus(this.layout.claims, targets, this.layout.portTable, this.unclaimed, pci);
+	}
+
+	/**
+	 * This thread's way to devices that answer for model-specific registers.
+	 * @param fallback - answers for the others
+	 */
+	msrs(fallback: MsrFallback): MsrBus {
+		const targets = this.devices.map(({target}) => target);
+		return new MsrBus(this.layout.claims, targets, this.unclaimed, fallback);
+	}
+
+	/** This thread's way to devices that answer hypercalls. */
+	hypercalls(): HypercallBus {
+		const targets = this.devices.map(({target}) => target);
+		return new HypercallBus(this.layout.claims, targets, this.unclaimed);
 	}
 
 	/**
@@ -171,6 +191,7 @@ export class AttachedMachine {
 			},
 			messages: interrupts.messages,
 			time: this.time,
+			access: this.access,
 			memory,
 			request: (event: MachineEvent) => {
 				this.events.request(event);

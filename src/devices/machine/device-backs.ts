@@ -33,16 +33,19 @@ export class DeviceBacks {
 		this.#reactor = reactor;
 		this.#failed = failed;
 		this.#running = this.#makeAll(machine.devices);
-		this.#remote = new MailboxServer(machine.layout.mailbox, (device, region, offset, size, isWrite, value) => {
+		this.#remote = new MailboxServer(machine.layout.mailbox, (device, region, offset, size, isWrite, value, vp) => {
 			// The slot is in memory that only our own threads write, so the index is ours.
 			const {target, placed} = machine.devices[device] as AttachedDevice;
 			try {
+				machine.access.vp = vp;
 				if (!isWrite) return target.read(region, offset, size);
 				target.write(region, offset, size, value);
 				return value;
 			} catch (cause) {
 				failed(deviceFailure(placed.name, isWrite ? 'write' : 'read', cause));
 				return 0xffff_ffff >>> (32 - 8 * size);
+			} finally {
+				machine.access.vp = undefined;
 			}
 		});
 	}

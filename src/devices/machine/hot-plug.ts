@@ -1,4 +1,5 @@
 import type {DeviceInstance} from '#devices/device';
+import {isBusSpace} from '#devices/io-bus';
 import type {Shortage} from '#devices/pci/assignment';
 import {checkPlaces, intxInput} from '#devices/pci/fabric';
 import {intxLine, isFunctionModel} from '#devices/pci/function';
@@ -70,7 +71,7 @@ export function withDevice(
 	checkPlaces(described);
 	const lines = Object.keys(model.lines?.(config) ?? {});
 	const isFixed =
-		model.regions(config).some(({space}) => space === 'pio' || space === 'mmio') ||
+		model.regions(config).some(({space}) => isBusSpace(space)) ||
 		lines.some((line) => line !== intxLine) ||
 		Object.keys(model.inputs?.(config) ?? {}).length > 0;
 	if (isFixed || !isFunctionModel(model)) throw hotPlugError('HOT_PLUG_FIXED', {device: name});

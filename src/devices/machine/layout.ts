@@ -1,6 +1,6 @@
 import type {AnyDeviceModel, DeviceInstance} from '#devices/device';
 import {gsiCount, inputCount, interruptTableBytes, type LineSource} from '#devices/interrupts';
-import {buildPortTable, type Claim, checkClaims, UnclaimedState} from '#devices/io-bus';
+import {buildPortTable, type Claim, checkClaims, isBusSpace, UnclaimedState} from '#devices/io-bus';
 import {shortageError} from '#devices/pci/assignment';
 import {checkPlaces, type DescribedDevice, intxInput} from '#devices/pci/fabric';
 import {intxLine, isSlot} from '#devices/pci/function';
@@ -82,6 +82,10 @@ const machineError = errorTable({
 		remedy:
 			'Let one of them lead to the interrupt controller: devices that call each other would wait for each other for ever',
 	}),
+	DEVICE_REMOTE_CLAIM: (c: {name: string; region: string; space: string}) => ({
+		message: `Device ${c.name}, which another thread serves, has the region ${c.region} of space ${c.space}`,
+		remedy: 'Only ports and memory can be served by another thread: give the device the route shared',
+	}),
 	DEVICE_LINE_OUT_OF_RANGE: (c: {name: string; line: string; gsi: number}) => ({
 		message: `Device ${c.name} wants interrupt ${c.gsi} for its line ${c.line}, but inputs are 0-${gsiCount - 1}`,
 	}),
@@ -129,7 +133,10 @@ export function layOutMachine(
 		}
 		for (const [region, declared] of model.regions(config).entries()) {
 			const {space} = declared;
-			if (space === 'pio' || space === 'mmio') claims.push({...declared, space, deviceName: name, device, region});
+			if (!isBusSpace(space)) continue;
+			if (instance.route === 'remote' && space !== 'pio' && space !== 'mmio')
+				throw machineError('DEVICE_REMOTE_CLAIM', {name, region: declared.name, space});
+			claims.push({...declared, space, deviceName: name, device, region});
 		}
 		described.push({instance, model});
 		devices.push({...instance, stateOffset: stateBytes, lines, inputs, hasBack: model.back !== undefined});

@@ -169,6 +169,7 @@ export class DeviceUnderTest<C, T extends Fields> {
 		const declared = Object.keys(this.model.lines?.(this.#config) ?? {});
 		return {
 			time,
+			access: {vp: 0},
 			memory: this.memory,
 			...(this.#slot && {slot: this.#slot}),
 			messages: tellingInterrupts({

@@ -1,3 +1,4 @@
+import type {MachineLayout} from '#devices/machine';
 import {loadDeviceModels} from '#devices/registry';
 import {checkConfig, consolePort, type VmConfig} from '#main/config';
 import {machineTree} from '#main/inspect';
@@ -9,7 +10,7 @@ import {WorkerStock} from '#main/workers';
 import {close, eventfd} from '#support/ffi';
 import {StateUnits} from '#support/state-units';
 import {loadHypervisor} from '#vcpu-worker/back-ends';
-import type {Partition} from '#vcpu-worker/hypervisor';
+import type {MsrRange, Partition} from '#vcpu-worker/hypervisor';
 import {attachMachine, type HostedMachine, type MachineHandle} from '#vcpu-worker/machine';
 import {BootSource} from './boot-source.ts';
 import {crashDump} from './crash-dump.ts';
@@ -73,11 +74,12 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 	const own = await loading;
 	const plan = planMachine(config, partition.processor, own.models);
 	const savedUnits = snapshot && (await unitsFor(snapshot, config, plan, own.models));
-	const vcpuHandles = openVcpus(partition, plan.topology, config.irqchip);
 	const ram = mapRam(plan, partition, snapshot, taken);
 	const birthMs = Date.now();
 	const host = await hostMachine(plan, {birthMs, partition, ram, own}, taken);
 	const {machine} = host.attached;
+	partition.interceptMsrs(claimedMsrs(machine.layout));
+	const vcpuHandles = openVcpus(partition, plan.topology, config.irqchip);
 	const initiators = genericInitiators(config.pcie, machine.pci);
 	const bootMachine = {topology: plan.topology, layout: plan.memory, devices: host.handle.layout.devices, initiators};
 	const bootImage = () => boot.image(bootMachine);
@@ -146,6 +148,10 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 	});
 	return {vm, devices};
 }
+
+/** Registers that devices answer. */
+const claimedMsrs = ({claims}: MachineLayout): MsrRange[] =>
+	claims.filter(({space}) => space === 'msr').map(({base, length}) => ({first: base, count: length}));
 
 /** The modules of a user's own devices. What is wrong with them is met where the promise is awaited. */
 function loadOwnDevices(config: VmConfig): Promise<OwnDevices> {

@@ -127,6 +127,7 @@ export type MailboxHandler = (
 	size: 1 | 2 | 4,
 	isWrite: boolean,
 	value: number,
+	caller: number,
 ) => number;
 
 /** A device worker's end: looks at every slot and serves those that are posted. */
@@ -142,11 +143,12 @@ export class MailboxServer {
 	/** Serves every posted request; true when there was one. */
 	poll(): boolean {
 		let found = false;
-		for (const slot of this.#slots) {
+		for (const [caller, slot] of this.#slots.entries()) {
 			if (Atomics.load(slot.$atomic, stateWord) !== slotState.posted) continue;
 			found = true;
 			const size = slot.size as 1 | 2 | 4;
-			slot.value = this.#handle(slot.device, slot.region, slot.offset, size, slot.isWrite === 1, slot.value);
+			const isWrite = slot.isWrite === 1;
+			slot.value = this.#handle(slot.device, slot.region, slot.offset, size, isWrite, slot.value, caller);
 			Atomics.store(slot.$atomic, stateWord, slotState.done);
 			Atomics.notify(slot.$atomic, stateWord);
 		}

@@ -1,5 +1,5 @@
 import type {GuestMemory} from '#devices/guest-memory';
-import type {IoBus} from '#devices/io-bus';
+import type {HypercallBus, IoBus, MsrBus} from '#devices/io-bus';
 import type {ErrorData} from '#support/errors';
 import type {DebugPlan, DebugStop} from '#vcpu-worker/debug';
 import type {GeneralRegisters, ProcessorRegisters, RegisterChanges, SpecialRegisters} from '#vcpu-worker/registers';
@@ -8,6 +8,10 @@ import type {GeneralRegisters, ProcessorRegisters, RegisterChanges, SpecialRegis
 export interface VcpuWiring {
 	/** Ports, and memory outside RAM. */
 	readonly bus: IoBus;
+	/** Model-specific registers that the back end does not serve itself. */
+	readonly msrs: MsrBus;
+	/** Hyper-V's hypercalls, where the back end leaves them to the machine. */
+	readonly hypercalls: HypercallBus;
 	/** An interrupt with this vector has ended, which is level-triggered at an I/O APIC outside the back end. */
 	endOfInterrupt(vector: number): void;
 }

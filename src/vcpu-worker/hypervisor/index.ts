@@ -2,4 +2,12 @@ export type {AttachedPartition, BackEnd, PartitionHandle, VcpuHandle} from './ba
 export type {CounterReading, CpuBackend, ExitKind, Resumption, VcpuWiring} from './cpu-backend.ts';
 export type {Finding, FindingLevel} from './finding.ts';
 export type {HostEvidence, Hypervisor, PartitionSpec} from './hypervisor.ts';
-export type {ApicMode, MappedRegion, Partition, ProcessorLimits, ProcessorOffer, VcpuSpec} from './partition.ts';
+export type {
+	ApicMode,
+	MappedRegion,
+	MsrRange,
+	Partition,
+	ProcessorLimits,
+	ProcessorOffer,
+	VcpuSpec,
+} from './partition.ts';

@@ -45,6 +45,12 @@ export interface MappedRegion extends MappedRange {
 	readonly readOnly?: boolean;
 }
 
+/** Consecutive model-specific registers. */
+export interface MsrRange {
+	readonly first: number;
+	readonly count: number;
+}
+
 /** A machine as the back end has it, on the owner's thread. */
 export interface Partition {
 	/** Makes any thread of the process attach. Can be cloned, unless all of the machine is on one thread. */
@@ -54,6 +60,11 @@ export interface Partition {
 	map(region: MappedRegion): void;
 	/** Takes a whole region away that {@link map} has put there. */
 	unmap(region: Pick<MappedRegion, 'gpa'>): void;
+	/**
+	 * Leaves these registers to the machine, also those that the back end could serve itself. Once, before the first processor.
+	 * @throws VmmError
+	 */
+	interceptMsrs(ranges: readonly MsrRange[]): void;
 	/**
 	 * What the back end has for the whole machine and a snapshot has to keep: clocks, interrupt controllers. Each call makes
 	 * them anew, in their state at power-on.

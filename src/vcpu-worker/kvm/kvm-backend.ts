@@ -1,3 +1,4 @@
+import type {Halves} from '#devices/device';
 import type {GuestMemory} from '#devices/guest-memory';
 import type {ErrorData} from '#support/errors';
 import {Errno, errnoName} from '#support/ffi';
@@ -10,7 +11,7 @@ import {ExitReader} from './exits.ts';
 import {readRegisters, writeRegisters} from './processor-registers.ts';
 import {resumeVcpu} from './resume-vcpu.ts';
 import {parseVcpuState, type SavedVcpu, saveVcpuState} from './saved-vcpu.ts';
-import {serveMmio, serveMsr, servePort} from './serve-exit.ts';
+import {serveMmio, servePort, serveRdmsr, serveWrmsr} from './serve-exit.ts';
 import {readTsc} from './tsc.ts';
 import {controlBytes, type KvmVcpu} from './vcpu.ts';
 import {VcpuDebug} from './vcpu-debug.ts';
@@ -23,6 +24,7 @@ export class KvmBackend implements CpuBackend {
 	readonly #exit: ExitReader;
 	readonly #options: SnapshotOptions;
 	readonly #debug: VcpuDebug;
+	readonly #msrValue: Halves = {low: 0, high: 0};
 	#wiring: VcpuWiring;
 	#runErrno = 0;
 
@@ -50,7 +52,7 @@ export class KvmBackend implements CpuBackend {
 
 	serve(): void {
 		const exit = this.#exit;
-		const {bus} = this.#wiring;
+		const {bus, msrs} = this.#wiring;
 		switch (exit.reason) {
 			case Exit.IO:
 				servePort(exit.io, bus);
@@ -59,10 +61,10 @@ export class KvmBackend implements CpuBackend {
 				serveMmio(exit.mmio, bus);
 				break;
 			case Exit.X86_RDMSR:
-				serveMsr(exit.msr, false);
+				serveRdmsr(exit.msr, msrs, this.#msrValue);
 				break;
 			case Exit.X86_WRMSR:
-				serveMsr(exit.msr, true);
+				serveWrmsr(exit.msr, msrs, this.#msrValue);
 				break;
 			case Exit.IOAPIC_EOI:
 				this.#wiring.endOfInterrupt(exit.eoiVector);

@@ -5,13 +5,14 @@ import {allocateSharedPages} from '#support/shared-memory';
 import type {StateUnit} from '#support/state-units';
 import {physicalAddressBits} from '#vcpu-worker/cpuid';
 import type {DebugSupport} from '#vcpu-worker/debug';
-import type {MappedRegion, Partition, PartitionSpec, ProcessorOffer, VcpuSpec} from '#vcpu-worker/hypervisor';
+import type {MappedRegion, MsrRange, Partition, PartitionSpec, ProcessorOffer, VcpuSpec} from '#vcpu-worker/hypervisor';
 import {kvmKind, supportedCpuid, vcpuMmapSize} from './capabilities.ts';
 import {clockUnit} from './clock-unit.ts';
 import {Cap} from './constants.ts';
 import type {KvmPartitionHandle, KvmVcpuHandle} from './handles.ts';
 import {kernelChipsUnit} from './kernel-chips-unit.ts';
 import {KvmVm} from './kvm-vm.ts';
+import {setMsrFilter} from './msr-filter.ts';
 import {probeDebug} from './probe-debug.ts';
 import {readChips} from './saved-chips.ts';
 import {msrIndexList, openKvm} from './system.ts';
@@ -74,6 +75,15 @@ export class KvmPartition implements Partition {
 		if (slot < 0) throw new TypeError(`nothing is mapped at 0x${gpa.toString(16)}`);
 		this.#vm.clearMemory(slot);
 		this.#slots[slot] = undefined;
+	}
+
+	interceptMsrs(ranges: readonly MsrRange[]): void {
+		const refused = ranges.map(({first, count}) => ({
+			base: first,
+			allow: new Array<boolean>(count).fill(false),
+			access: 'both' as const,
+		}));
+		if (refused.length > 0) setMsrFilter(this.#vm.fd, refused, 'allow');
 	}
 
 	units(time: VmTime): StateUnit[] {

@@ -1,6 +1,5 @@
-import type {AccessSize} from '#devices/device';
-import type {IoBus} from '#devices/io-bus';
-import {answerUnknownMsr} from '#vcpu-worker/msr-policy';
+import type {AccessSize, Halves} from '#devices/device';
+import type {IoBus, MsrBus} from '#devices/io-bus';
 import type {IoExit, MmioExit, MsrExit} from './exits.ts';
 
 /** Serves a port access: each item of a string access is one access of its own. */
@@ -25,10 +24,18 @@ export function serveMmio(exit: MmioExit, bus: IoBus): void {
 	}
 }
 
-/** Serves an access to a model-specific register that KVM does not know, as the policy has it. */
-export function serveMsr(exit: MsrExit, isWrite: boolean): void {
-	const answer = answerUnknownMsr(exit.index, isWrite, isWrite ? BigInt(exit.high) * 2n ** 32n + BigInt(exit.low) : 0n);
-	if (answer === 'gp') exit.refuse();
-	else if (isWrite) exit.accept();
-	else exit.answer(Number(answer.value & 0xffff_ffffn), Number(answer.value >> 32n));
+/** Serves an RDMSR that KVM leaves to us. @param value - the processor's own, to carry the value */
+export function serveRdmsr(exit: MsrExit, msrs: MsrBus, value: Halves): void {
+	value.low = 0;
+	value.high = 0;
+	if (msrs.read(exit.index, value)) exit.answer(value.low, value.high);
+	else exit.refuse();
+}
+
+/** The same for a WRMSR. */
+export function serveWrmsr(exit: MsrExit, msrs: MsrBus, value: Halves): void {
+	value.low = exit.low;
+	value.high = exit.high;
+	if (msrs.write(exit.index, value)) exit.accept();
+	else exit.refuse();
 }

@@ -29,12 +29,14 @@ export interface AttachOptions {
 	 * own thread, which looks before each entry, nor one that touches devices only while no vCPU runs.
 	 */
 	readonly alertsBootCpu: boolean;
+	/** The processor that this is the thread of. */
+	readonly vp?: number;
 }
 
 /** Attaches the calling thread to a machine, whose device modules it loads. */
 export async function attachMachine(
 	{layout, memory: memoryHandle, partition: handle}: MachineHandle,
-	{alertsBootCpu}: AttachOptions,
+	{alertsBootCpu, vp}: AttachOptions,
 ): Promise<HostedMachine> {
 	const [{findModel}, backEnd] = await Promise.all([loadDeviceModels(layout.modules), backEndOf(handle)]);
 	const partition = backEnd.attach(handle);
@@ -48,6 +50,7 @@ export async function attachMachine(
 		interrupts: split ?? partition.interrupts,
 		memory,
 		alertBootCpu,
+		...(vp !== undefined && {vp}),
 	});
 	split?.bind(machine);
 	return {machine, memory, split, partition};

@@ -1,3 +1,3 @@
 export {Msr} from './msr-numbers.ts';
 export {type MsrValue, type ResetMsr, type ResetMsrContext, resetMsrs, resetMsrTable} from './reset-msrs.ts';
-export {answerUnknownMsr, type MsrAnswer, type QuietMsr, quietMsrs} from './unknown-msr.ts';
+export {type QuietMsr, quietMsrs, unknownMsrs} from './unknown-msr.ts';

@@ -8,6 +8,7 @@ import type {DebugPlan} from '#vcpu-worker/debug';
 import type {CpuBackend, VcpuHandle, VcpuWiring} from '#vcpu-worker/hypervisor';
 import {ExitSampler} from '#vcpu-worker/latency';
 import {attachMachine, type HostedMachine, type MachineHandle} from '#vcpu-worker/machine';
+import {unknownMsrs} from '#vcpu-worker/msr-policy';
 import {answerProbe, type CpuReport, reportCpu} from '#vcpu-worker/probe';
 import {type StopReason, VcpuControl, type VcpuControlPlace, vcpuShared} from '#vcpu-worker/protocol';
 import type {BootRegisters, ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
@@ -53,7 +54,7 @@ export class VcpuWorker {
 	/** Creates the vCPU. Call first. @throws VmmError of the back end */
 	async create(data: VcpuWorkerData): Promise<void> {
 		const isBoot = data.index === 0;
-		const {machine, memory, split} = await attachMachine(data, {alertsBootCpu: !isBoot});
+		const {machine, memory, split} = await attachMachine(data, {alertsBootCpu: !isBoot, vp: data.index});
 		const {control, probe, latencies} = vcpuShared(data.control);
 		const giveUp = () => {
 			// A device that does not answer must not keep the processor from being looked at.
@@ -188,5 +189,7 @@ function begin(cpu: CpuBackend, {general, special}: BootRegisters): void {
 
 const wiring = (machine: AttachedMachine, caller: MailboxCaller, split: HostedMachine['split']): VcpuWiring => ({
 	bus: machine.bus(caller),
+	msrs: machine.msrs(unknownMsrs),
+	hypercalls: machine.hypercalls(),
 	endOfInterrupt: (vector) => split?.endOfInterrupt(vector),
 });

@@ -1,4 +1,13 @@
-import type {AccessSize, BackServices, DeviceFront, DeviceServices, ModelParts, PciBar, Region} from '#devices/device';
+import type {
+	AccessSize,
+	BackServices,
+	DeviceFront,
+	DeviceServices,
+	ModelParts,
+	PciBar,
+	ProcessorFront,
+	Region,
+} from '#devices/device';
 import {checkBars, configBytes, Express, Header, keptBytes, type MsixPlace} from '#devices/pci/config-space';
 import {bytes, type Fields, StructSchema, type StructView} from '#support/shared-memory';
 import {AttachedFunction, type FunctionRegisters, intxLine} from './attached-function.ts';
@@ -122,6 +131,7 @@ export function functionModel<C, T extends Fields>(parts: FunctionParts<C, T>): 
 				if (changed && (offset < Header.END || offset >= express)) services.slot?.decodeChanged();
 			};
 			return {
+				...processorFront(front),
 				...(front.inputChanged && {inputChanged: (name: string) => front.inputChanged?.(name)}),
 				control: (command) => (command.kind === powerOnState.kind ? toPowerOnState() : front.control?.(command)),
 				read(region, offset, size) {
@@ -162,6 +172,13 @@ const hotPlugCapable = 1 << 6;
 function hasSlot({layout, places}: FunctionLayout): boolean {
 	return ((layout.initial[places.express + Express.SLOT_CAPABILITIES] as number) & hotPlugCapable) !== 0;
 }
+
+/** What a function answers beside memory and ports is its device's alone. */
+const processorFront = (front: FunctionFront): ProcessorFront => ({
+	...(front.readMsr && {readMsr: (region, offset, value) => front.readMsr?.(region, offset, value) ?? false}),
+	...(front.writeMsr && {writeMsr: (region, offset, value) => front.writeMsr?.(region, offset, value) ?? false}),
+	...(front.hypercall && {hypercall: (region, offset, call) => front.hypercall?.(region, offset, call)}),
+});
 
 /** Numbers the regions: the device's BARs, its fixed ones, the BAR of MSI-X, configuration space. */
 function regionsOf<C, T extends Fields>(parts: FunctionParts<C, T>, config: C) {

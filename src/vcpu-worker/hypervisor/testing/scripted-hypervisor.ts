@@ -4,6 +4,7 @@ import type {
 	Finding,
 	Hypervisor,
 	MappedRegion,
+	MsrRange,
 	Partition,
 	PartitionHandle,
 	ProcessorOffer,
@@ -33,6 +34,8 @@ export class ScriptedHypervisor implements Hypervisor {
 	readonly kind = 'scripted';
 	/** What was mapped and not taken away again. */
 	readonly regions: MappedRegion[] = [];
+	/** Registers that the machine has taken for its devices. */
+	readonly intercepted: MsrRange[] = [];
 	/** Those that have been entered, by their index. */
 	readonly vcpus: ScriptedVcpu[] = [];
 	isClosed = false;
@@ -62,6 +65,7 @@ export class ScriptedHypervisor implements Hypervisor {
 			processor,
 			map: (region) => void this.regions.push(region),
 			unmap: ({gpa}) => void this.regions.splice(this.regions.findIndex((region) => region.gpa === gpa) >>> 0, 1),
+			interceptMsrs: (ranges) => void this.intercepted.push(...ranges),
 			units: () => [],
 			openVcpu: ({index}: VcpuSpec): ScriptedVcpuHandle => ({kind: this.kind, index}),
 			threadOf: () => 0,

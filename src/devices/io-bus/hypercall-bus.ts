@@ -1,0 +1,36 @@
+import {type Hypercall, invalidHypercallCode} from '#devices/device';
+import {ClaimMap} from './claim-map.ts';
+import type {Claim} from './claims.ts';
+import type {UnclaimedCounters} from './unclaimed.ts';
+
+/** Serves the hypercalls of one device. */
+export interface HypercallTarget {
+	hypercall(region: number, offset: number, call: Hypercall): void;
+}
+
+/** One thread's way from a hypercall that the back end does not serve itself to the device that claims its code. */
+export class HypercallBus {
+	readonly #claims: ClaimMap;
+	readonly #targets: readonly HypercallTarget[];
+	readonly #unclaimed: UnclaimedCounters;
+
+	/**
+	 * @param claims - checked claims of the whole machine
+	 * @param targets - by device index
+	 */
+	constructor(claims: readonly Claim[], targets: readonly HypercallTarget[], unclaimed: UnclaimedCounters) {
+		this.#claims = new ClaimMap(claims, 'hypercall');
+		this.#targets = targets;
+		this.#unclaimed = unclaimed;
+	}
+
+	/** Serves a call; its result says how it went. */
+	call(call: Hypercall): void {
+		const code = call.control.low & 0xffff;
+		const claim = this.#claims.find(code);
+		call.result.low = claim === undefined ? invalidHypercallCode : 0;
+		call.result.high = 0;
+		if (claim === undefined) this.#unclaimed.hypercall(code);
+		else (this.#targets[claim.device] as HypercallTarget).hypercall(claim.region, code - claim.base, call);
+	}
+}
