@@ -11,6 +11,7 @@ import {describeDevices, randomGenerationId} from '#main/machine';
 import {allocateRam} from '#main/memory';
 import {openSnapshot, saveSnapshot, stateLimits} from '#main/snapshot';
 import {DoorbellState, mailboxBytes} from '#support/mailbox';
+import {needsOf} from '#vcpu-worker/cpuid';
 import {report} from './report.ts';
 
 const MiB = 2 ** 20;
@@ -44,7 +45,14 @@ async function save(directory: string, sizeBytes: number): Promise<void> {
 	memory.fill(16 * MiB, usedBytes, 0x5a);
 	const units = {devices: attach(sizeBytes, memory).save()};
 	const shape = {processors: 1, memoryBytes: sizeBytes, irqchip: 'split'};
-	await saveSnapshot(directory, {shape, boot: 'other', arguments: [], units, ram});
+	await saveSnapshot(directory, {
+		shape,
+		hypervisor: {kind: 'kvm', units: [], needs: needsOf([])},
+		boot: 'other',
+		arguments: [],
+		units,
+		ram,
+	});
 	await ram.dispose();
 }
 

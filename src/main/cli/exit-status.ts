@@ -61,9 +61,10 @@ export const exitStatuses = {
 		codes: [
 			'SNAPSHOT_*',
 			'STATE_*',
-			'KVM_CPU_FEATURES_MISSING',
-			'KVM_MSR_REFUSED',
-			'KVM_TSC_FREQUENCY',
+			'SNAPSHOT_HYPERVISOR_LACKS',
+			'VCPU_NEEDS_MISSING',
+			'VCPU_MSR_REFUSED',
+			'VCPU_COUNTER_FREQUENCY',
 			'VM_CLOCK_TOO_FAR',
 		],
 	},

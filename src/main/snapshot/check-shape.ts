@@ -4,10 +4,10 @@ import {snapshotError} from './errors.ts';
 import type {MachineShape} from './machine-shape.ts';
 import type {SavedShape} from './manifest.ts';
 import type {OpenSnapshot} from './open-snapshot.ts';
+import {printable} from './printable.ts';
 
 /** Of many differences the first say what is wrong. */
 const mostShown = 6;
-const mostLetters = 120;
 
 /** Compares a machine with the one that was saved, field by field. @throws VmmError SNAPSHOT_SHAPE_DIFFERS, SNAPSHOT_MEMORY_BACKING */
 export function checkShape(
@@ -36,7 +36,3 @@ export const asJson = (shape: MachineShape): SavedShape =>
 const inWords = ({path, one, other}: Difference) => `${printable(path)} ${text(one)}, asked for ${text(other)}`;
 
 const text = (value: unknown): string => (value === undefined ? 'none' : printable(JSON.stringify(value)));
-
-/** What a snapshot's author wrote is shown to a person. */
-const printable = (words: string): string =>
-	(words.length > mostLetters ? `${words.slice(0, mostLetters)}…` : words).replaceAll(/[^ -~…]/g, '?');

@@ -1,4 +1,5 @@
 import {errorTable} from '#support/errors';
+import {printable} from './printable.ts';
 
 const another = 'Use a snapshot that is whole, or make it again with save-snapshot';
 
@@ -24,6 +25,10 @@ export const snapshotError = errorTable({
 		message: `The snapshot ${c.directory} is of a machine of another shape: ${c.differences.join('; ')}`,
 		remedy:
 			'Give what shaped the machine as it was; from a command line leave out the flags that do, for the snapshot brings them, and give --device and what it had in the same way',
+	}),
+	SNAPSHOT_HYPERVISOR_LACKS: (c: {directory: string; savedBy: string; kind: string; missing: readonly string[]}) => ({
+		message: `The machine of the snapshot ${c.directory} ran on ${printable(c.savedBy)} and has what ${c.kind} does not have on this host: ${c.missing.map(printable).join(', ')}`,
+		remedy: 'Restore it with the hypervisor that it was saved with, on a host with the same kind of processor',
 	}),
 	SNAPSHOT_MEMORY_BACKING: (c: {option: string}) => ({
 		message: `Restored memory is a private copy of the snapshot's, which excludes ${c.option}`,

@@ -1,11 +1,13 @@
 import {createHash} from 'node:crypto';
 import {chunkBytes} from '#main/jobs';
+import {isVmmError} from '#support/errors';
 import {snapshotError} from './errors.ts';
 import {snapshotFiles} from './files.ts';
+import {type SavedHypervisor, savedHypervisor} from './saved-hypervisor.ts';
 
 const format = 'openvmm-snapshot';
 /** Counts up when a folder's files change so that older programs would misread them. */
-export const formatVersion = 2;
+export const formatVersion = 3;
 
 /** A machine's shape as a snapshot has it: only what is checked here may be relied on, all else is there to be compared. */
 export type SavedShape = Readonly<Record<string, unknown>> & {
@@ -21,6 +23,7 @@ export interface Manifest {
 	readonly architecture: string;
 	/** See `MachineShape`. */
 	readonly machine: SavedShape;
+	readonly hypervisor: SavedHypervisor;
 	/** Whether it booted the embedded guest, which is there to be booted again; other kernels have to be named again. */
 	readonly boot: 'embedded' | 'other';
 	/** Words of the command line that shape the machine, for restoring it from a command line. */
@@ -34,7 +37,8 @@ export const sha256 = (data: string): string => createHash('sha256').update(data
 
 /** The manifest file's text: the manifest with its own checksum. */
 export function formatManifest(manifest: Manifest): string {
-	const body = {format, version: formatVersion, ...manifest};
+	const hypervisor = savedHypervisor.save(manifest.hypervisor);
+	const body = {format, version: formatVersion, ...manifest, hypervisor};
 	return `${JSON.stringify({...body, sha256: sha256(JSON.stringify(body))}, null, '\t')}\n`;
 }
 
@@ -54,7 +58,8 @@ export function parseManifest(parsed: unknown, directory: string): Manifest {
 	if (checksum !== sha256(JSON.stringify(body))) throw damaged('does not match its checksum');
 	const field = firstWrongField(body);
 	if (field !== undefined) throw damaged(`has no usable ${field}`);
-	const manifest = body as unknown as Manifest;
+	const hypervisor = savedHypervisor.parse(body['hypervisor'], 'hypervisor');
+	const manifest = {...(body as unknown as Manifest), hypervisor};
 	if (manifest.architecture !== architecture)
 		throw snapshotError('SNAPSHOT_ARCHITECTURE', {directory, found: manifest.architecture, host: architecture});
 	return manifest;
@@ -68,6 +73,16 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
 const isText = (value: unknown) => typeof value === 'string';
 const isSize = (value: unknown) => typeof value === 'number' && Number.isSafeInteger(value) && value > 0;
 
+function isHypervisor(value: unknown): boolean {
+	try {
+		savedHypervisor.parse(value, 'hypervisor');
+		return true;
+	} catch (error) {
+		if (isVmmError(error, 'STATE_FIELD_WRONG')) return false;
+		throw error;
+	}
+}
+
 /** The checksum only tells damage from health: a manifest made on purpose can still hold anything. */
 function firstWrongField(body: Record<string, unknown>): string | undefined {
 	const {machine, state, memory, arguments: words} = body;
@@ -79,6 +94,7 @@ function firstWrongField(body: Record<string, unknown>): string | undefined {
 		createdAt: isText(body['createdAt']),
 		openvmmVersion: isText(body['openvmmVersion']),
 		architecture: isText(body['architecture']),
+		hypervisor: isHypervisor(body['hypervisor']),
 		machine: isSize(processors) && isSize(memoryBytes),
 		boot: body['boot'] === 'embedded' || body['boot'] === 'other',
 		arguments: Array.isArray(words) && words.every(isText),

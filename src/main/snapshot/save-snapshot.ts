@@ -10,11 +10,13 @@ import {snapshotError} from './errors.ts';
 import {snapshotFiles} from './files.ts';
 import {errnoOf, makeFolder} from './folder.ts';
 import {architecture, formatManifest, type Manifest, type SavedShape, sha256} from './manifest.ts';
+import type {SavedHypervisor} from './saved-hypervisor.ts';
 
 /** A machine at rest, as a snapshot takes it. */
 export interface MachineToSave {
 	/** See `MachineShape`. */
 	readonly shape: SavedShape;
+	readonly hypervisor: SavedHypervisor;
 	/** See `Manifest.boot`. */
 	readonly boot: Manifest['boot'];
 	/** See `Manifest.arguments`. */
@@ -56,6 +58,7 @@ async function writeFiles(path: string, machine: MachineToSave, progress?: RamPr
 		openvmmVersion: packageVersion(),
 		architecture,
 		machine: shape,
+		hypervisor: machine.hypervisor,
 		boot: machine.boot,
 		arguments: machine.arguments,
 		state: {bytes: Buffer.byteLength(state), sha256: sha256(state)},

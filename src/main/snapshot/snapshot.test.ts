@@ -51,6 +51,17 @@ function makeRam(
 }
 
 const shape = {processors: 1, memoryBytes: 13 * MiB, irqchip: 'kernel'};
+/** What the machines here ran on. */
+const hypervisor = {
+	kind: 'kvm',
+	units: ['kvmclock'],
+	needs: {
+		vendor: 'GenuineIntel',
+		features: new Map([['CPUID.1.0:ECX', 1]]),
+		xsave: new Map([['2', 576]]),
+		addressBits: 40,
+	},
+};
 const places = [0, 5 * MiB + 123, 2 ** 32 + 4096, 2 ** 32 + 7 * MiB - 4];
 
 function place(t: ExecutionContext): string {
@@ -62,7 +73,7 @@ function place(t: ExecutionContext): string {
 async function save(t: ExecutionContext, directory: string, value: number) {
 	const {ram, guest, config} = makeRam(t);
 	for (const gpa of places) guest.writeU32(gpa, value);
-	await saveSnapshot(directory, {shape, boot: 'other', arguments: ['--processors', '1'], units, ram});
+	await saveSnapshot(directory, {shape, hypervisor, boot: 'other', arguments: ['--processors', '1'], units, ram});
 	return {config, ram};
 }
 
@@ -72,7 +83,9 @@ for (const shared of [true, false]) {
 		const {ram, guest} = makeRam(t, {memory: {shared}});
 		for (const gpa of places) guest.writeU32(gpa, 0xfeed_0000);
 		const progress: number[] = [];
-		await saveSnapshot(directory, {shape, boot: 'other', arguments: [], units, ram}, (done) => progress.push(done));
+		await saveSnapshot(directory, {shape, hypervisor, boot: 'other', arguments: [], units, ram}, (done) =>
+			progress.push(done),
+		);
 		t.is(progress.at(-1), 13 * MiB);
 		const file = join(directory, 'memory.bin');
 		t.is(statSync(file).size, 13 * MiB);
@@ -91,7 +104,7 @@ for (const shared of [true, false]) {
 
 		// What was restored and changed is saved in turn, with what was never touched.
 		const again = place(t);
-		await saveSnapshot(again, {shape, boot: 'other', arguments: [], units, ram: one.ram});
+		await saveSnapshot(again, {shape, hypervisor, boot: 'other', arguments: [], units, ram: one.ram});
 		const saved = readFileSync(join(again, 'memory.bin'));
 		t.is(saved.readUInt32LE(0), 1);
 		t.is(saved.readUInt32LE(5 * MiB + 123), 0xfeed_0000);
@@ -114,7 +127,7 @@ test('memory of NUMA nodes, each with a backing of its own, is one file and come
 	};
 	const {ram, guest} = make();
 	for (const [index, gpa] of used.entries()) guest.writeU32(gpa, index + 1);
-	await saveSnapshot(directory, {shape, boot: 'other', arguments: [], units, ram});
+	await saveSnapshot(directory, {shape, hypervisor, boot: 'other', arguments: [], units, ram});
 	using snapshot = disposable(openSnapshot(directory));
 	await verifySnapshot(snapshot);
 	const again = make({fd: snapshot.memoryFd, what: directory});
@@ -124,7 +137,7 @@ test('memory of NUMA nodes, each with a backing of its own, is one file and come
 	);
 	again.guest.writeU32(2 ** 32, 4);
 	const next = place(t);
-	await saveSnapshot(next, {shape, boot: 'other', arguments: [], units, ram: again.ram});
+	await saveSnapshot(next, {shape, hypervisor, boot: 'other', arguments: [], units, ram: again.ram});
 	const saved = readFileSync(join(next, 'memory.bin'));
 	t.deepEqual(
 		[0, 6 * MiB + 4096, 8 * MiB, 13 * MiB - 4].map((at) => saved.readUInt32LE(at)),
@@ -239,6 +252,7 @@ const manifest: Manifest = {
 	openvmmVersion: '0.1.0',
 	architecture: process.arch === 'arm64' ? 'aarch64' : 'x86_64',
 	machine: shape,
+	hypervisor,
 	boot: 'other',
 	arguments: [],
 	state: {bytes: 10, sha256: ''},

@@ -5,13 +5,22 @@ import {machineTree} from '#main/inspect';
 import {deviceModuleUrls, generationIdName, newGeneration} from '#main/machine';
 import {allocateRam, type GuestRam, prefetchRam} from '#main/memory';
 import {genericInitiators} from '#main/pcie';
-import {asJson, type OpenSnapshot, type SnapshotUnits, saveSnapshot} from '#main/snapshot';
+import {
+	asJson,
+	checkHypervisor,
+	type OpenSnapshot,
+	type SavedHypervisor,
+	type SnapshotUnits,
+	saveSnapshot,
+} from '#main/snapshot';
 import {WorkerStock} from '#main/workers';
 import {close, eventfd} from '#support/ffi';
 import {StateUnits} from '#support/state-units';
 import {loadHypervisor} from '#vcpu-worker/back-ends';
+import {needsOf} from '#vcpu-worker/cpuid';
 import type {MsrRange, Partition} from '#vcpu-worker/hypervisor';
 import {attachMachine, type HostedMachine, type MachineHandle} from '#vcpu-worker/machine';
+import {parseVcpuState} from '#vcpu-worker/state';
 import {BootSource} from './boot-source.ts';
 import {crashDump} from './crash-dump.ts';
 import type {CreateOptions} from './create-options.ts';
@@ -79,14 +88,17 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 	const host = await hostMachine(plan, {birthMs, partition, ram, own}, taken);
 	const {machine} = host.attached;
 	partition.interceptMsrs(claimedMsrs(machine.layout));
-	const vcpuHandles = openVcpus(partition, plan.topology, config.irqchip);
+	const opened = openVcpus(partition, plan.topology, config.irqchip);
+	const ownUnits = partition.units(machine.time);
+	const hypervisor = {kind: partition.handle.kind, units: ownUnits.map(({name}) => name)};
+	if (snapshot !== undefined) checkHypervisor(snapshot, {...hypervisor, cpuid: opened.cpuid});
 	const initiators = genericInitiators(config.pcie, machine.pci);
 	const bootMachine = {topology: plan.topology, layout: plan.memory, devices: host.handle.layout.devices, initiators};
 	const bootImage = () => boot.image(bootMachine);
 	const image = snapshot === undefined ? await bootImage() : undefined;
 	const threads = wireVcpus({
 		workers,
-		vcpus: vcpuHandles,
+		vcpus: opened.handles,
 		machine: host.handle,
 		partition: host.attached.partition,
 		mailboxSpins: options.mailboxSpins ?? defaultMailboxSpins,
@@ -103,13 +115,7 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 	taken.workers.defer(() => devices.dispose());
 	const time = timeUnit(host.attached, birthMs, snapshot);
 	const haltWatch = new HaltWatch(threads);
-	const passive = [
-		time,
-		...partition.units(machine.time),
-		ramUnit,
-		breakpointsUnit(memory, debug),
-		devicesUnit(machine, devices),
-	];
+	const passive = [time, ...ownUnits, ramUnit, breakpointsUnit(memory, debug), devicesUnit(machine, devices)];
 	const passiveNames = passive.map(({name}) => name);
 	const units = new StateUnits([...passive, vcpusUnit(vcpus, bootImage, passiveNames), haltWatchUnit(haltWatch)]);
 	if (savedUnits !== undefined) {
@@ -124,7 +130,7 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 		debug,
 		time,
 		units,
-		save: saver(config, options, {plan, ram, machine}),
+		save: saver(config, options, {plan, ram, machine, hypervisor}),
 		vcpus,
 		devices,
 		hotPlug: new HotPlug(machine, [vcpus, devices]),
@@ -214,11 +220,25 @@ function timeUnit({machine}: HostedMachine, baseTimeMs: number, snapshot: OpenSn
 function saver(
 	{boot}: VmConfig,
 	{arguments: words = []}: CreateOptions,
-	{plan, ram, machine}: {plan: MachinePlan; ram: GuestRam; machine: HostedMachine['machine']},
+	{
+		plan,
+		ram,
+		machine,
+		hypervisor,
+	}: {
+		plan: MachinePlan;
+		ram: GuestRam;
+		machine: HostedMachine['machine'];
+		hypervisor: Omit<SavedHypervisor, 'needs'>;
+	},
 ) {
 	const identity = {boot: boot.kind === 'embedded' ? 'embedded' : 'other', arguments: words} as const;
 	return (directory: string, units: SnapshotUnits, progress?: Parameters<typeof saveSnapshot>[2]) => {
 		const devices = machine.devices.map(({placed: instance, model}) => ({instance, model}));
-		return saveSnapshot(directory, {...identity, shape: asJson(plan.shapeOf(devices)), units, ram}, progress);
+		const [boot] = units['vcpus'] as readonly unknown[];
+		// Those of a restored guest are what it was shown where it was started.
+		const needs = needsOf(parseVcpuState(boot).cpuid);
+		const shape = asJson(plan.shapeOf(devices));
+		return saveSnapshot(directory, {...identity, hypervisor: {...hypervisor, needs}, shape, units, ram}, progress);
 	};
 }

@@ -1,9 +1,10 @@
 import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import test from 'ava';
+import test, {type ExecutionContext} from 'ava';
 import {latchKind} from '#devices/chipset/latch';
 import {vmConfig} from '#main/config';
+import {openSnapshot} from '#main/snapshot';
 import {InProcessWorkers} from '#main/workers/testing';
 import {ScriptedHypervisor, type ScriptStep} from '#vcpu-worker/hypervisor/testing';
 import type {CreateOptions, HostOptions} from './create-options.ts';
@@ -60,4 +61,39 @@ test('a triple fault in a script ends the machine as on any back end', async (t)
 	const hypervisor = new ScriptedHypervisor([[{exit: 'shutdown'}]]);
 	const vm = await createVm(config, {...hosted(hypervisor), start: true});
 	t.like(await vm.ended, {kind: 'crash', reason: 'triple fault', vcpu: 0});
+});
+
+async function savedScript(t: ExecutionContext) {
+	const directory = join(folder, `snapshot-${t.title.length}`);
+	const vm = await createVm(config, hosted(new ScriptedHypervisor([[]])));
+	await vm.writeRegisters(0, {general: {...(await vm.readRegisters(0)).general, rbx: 0x1122_3344_5566_7788n}});
+	await vm.saveSnapshot(directory);
+	await vm.stop();
+	return openSnapshot(directory);
+}
+
+test('a snapshot says what it was made on and needs, and goes on there', async (t) => {
+	const snapshot = await savedScript(t);
+	t.like(snapshot.manifest.hypervisor, {kind: 'scripted', units: []});
+	const vm = await createVm(config, {...hosted(new ScriptedHypervisor([[]])), snapshot});
+	t.is((await vm.readRegisters(0)).general.rbx, 0x1122_3344_5566_7788n);
+	await vm.stop();
+	snapshot.close();
+});
+
+test('a snapshot that needs more than there is is refused with all that is missing', async (t) => {
+	const {manifest, ...snapshot} = await savedScript(t);
+	const needs = {vendor: '', features: new Map([['CPUID.7.0:EBX', 1 << 16]]), xsave: new Map(), addressBits: 52};
+	const hypervisor = {kind: 'kvm', units: ['kvmclock'], needs};
+	const scripted = new ScriptedHypervisor([[]]);
+	const error = await t.throwsAsync(
+		createVm(config, {...hosted(scripted), snapshot: {...snapshot, manifest: {...manifest, hypervisor}}}),
+		{code: 'SNAPSHOT_HYPERVISOR_LACKS'},
+	);
+	t.regex(
+		error?.message ?? '',
+		/ran on kvm .* scripted .*CPUID\.7\.0:EBX\[16\], physical addresses of 52 bits, the state of kvmclock/,
+	);
+	t.true(scripted.isClosed);
+	snapshot.close();
 });

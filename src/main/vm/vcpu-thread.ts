@@ -63,7 +63,7 @@ export class VcpuThread {
 		return this.#call(async (api) => api.save());
 	}
 
-	/** Takes what {@link save} gave; see `CpuBackend.fromSnapshot`. Only while the vCPU is not running. */
+	/** Takes what {@link save} gave; see `CpuBackend.restore`. Only while the vCPU is not running. */
 	restore(saved: unknown, counterShift?: bigint): Promise<bigint> {
 		return this.#call<bigint>(async (api) => api.restore(saved, counterShift));
 	}

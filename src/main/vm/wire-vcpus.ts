@@ -1,7 +1,7 @@
 import type {VmConfig} from '#main/config';
 import {cpuidTopology, type ProcessorTopology} from '#main/topology';
 import type {SpawnedWorker} from '#support/rpc';
-import {type CpuidOptions, guestCpuid} from '#vcpu-worker/cpuid';
+import {type CpuidEntry, type CpuidOptions, guestCpuid} from '#vcpu-worker/cpuid';
 import type {AttachedPartition, Partition, ProcessorOffer, VcpuHandle} from '#vcpu-worker/hypervisor';
 import type {MachineHandle} from '#vcpu-worker/machine';
 import {vcpuSharedBytes} from '#vcpu-worker/protocol';
@@ -9,18 +9,26 @@ import type {BootRegisters} from '#vcpu-worker/registers';
 import type {VcpuWorker} from '#vcpu-worker/worker';
 import {VcpuThread} from './vcpu-thread.ts';
 
+/** Processors that a partition knows of. */
+export interface OpenedVcpus {
+	readonly handles: readonly VcpuHandle[];
+	/** What CPUID answers on the boot processor. */
+	readonly cpuid: readonly CpuidEntry[];
+}
+
 /** Announces every processor to the partition. @throws VmmError */
 export function openVcpus(
 	partition: Partition,
 	topology: ProcessorTopology,
 	irqchip: VmConfig['irqchip'],
-): VcpuHandle[] {
+): OpenedVcpus {
 	const {apicMode} = topology;
 	const options = cpuidOptions(partition.processor, topology, irqchip);
-	return topology.vps.map((vp) => {
+	const specs = topology.vps.map((vp) => {
 		const cpuid = guestCpuid(partition.processor.cpuid, cpuidTopology(topology, vp), options);
-		return partition.openVcpu({index: vp.index, apicId: vp.apicId, apicMode, cpuid});
+		return {index: vp.index, apicId: vp.apicId, apicMode, cpuid};
 	});
+	return {handles: specs.map((spec) => partition.openVcpu(spec)), cpuid: specs[0]?.cpuid ?? []};
 }
 
 /** What the vCPUs' threads are told. */

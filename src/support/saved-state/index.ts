@@ -1,2 +1,16 @@
 export {stateError} from './errors.ts';
 export {restoreStruct, type SavedFields, type SavedStruct, type StateVersions, saveStruct} from './saved-struct.ts';
+export {
+	bytesOf,
+	hex64,
+	listOf,
+	mapOf,
+	oneOf,
+	orNone,
+	record,
+	type SavedValue,
+	textUpTo,
+	type ValueOf,
+	wholeNumber,
+	yesOrNo,
+} from './saved-value.ts';

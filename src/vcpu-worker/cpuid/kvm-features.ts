@@ -1,3 +1,6 @@
+import type {CpuidEntry} from './cpuid-entry.ts';
+import {Leaf} from './leaves.ts';
+
 /** A KVM paravirtual feature: bit of 40000001 EAX (KVM, Documentation/virt/kvm/x86/cpuid.rst). */
 export interface KvmFeature {
 	readonly name: string;
@@ -49,6 +52,13 @@ export const kvmFeatures: readonly KvmFeature[] = [
 	{name: 'MIGRATION_CONTROL', bit: 17, policy: 'hide', reason: encryptedGuestsOnly},
 	{name: 'CLOCKSOURCE_STABLE', bit: 24, policy: 'offer', reason: 'kvmclock needs no checks between processors'},
 ];
+
+/** KVM's clock, at either place. */
+const clockBits = 0b1001;
+
+/** True where a guest to which CPUID answers so is told of KVM's clock. */
+export const showsKvmclock = (cpuid: readonly CpuidEntry[]): boolean =>
+	cpuid.some(({function: leaf, eax}) => leaf === Leaf.kvmFeatures && (eax & clockBits) !== 0);
 
 /** What decides about features beyond their own policy. */
 export interface KvmFeatureOptions {

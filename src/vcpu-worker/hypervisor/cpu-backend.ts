@@ -3,6 +3,7 @@ import type {HypercallBus, IoBus, MsrBus} from '#devices/io-bus';
 import type {ErrorData} from '#support/errors';
 import type {DebugPlan, DebugStop} from '#vcpu-worker/debug';
 import type {GeneralRegisters, ProcessorRegisters, RegisterChanges, SpecialRegisters} from '#vcpu-worker/registers';
+import type {VcpuState} from '#vcpu-worker/state';
 
 /** What a vCPU's accesses lead to. */
 export interface VcpuWiring {
@@ -94,10 +95,8 @@ export interface CpuBackend {
 	/** The registers, for a debugger or a dump. */
 	readRegisters(): ProcessorRegisters;
 	writeRegisters(changes: RegisterChanges): void;
-	/** The processor's state but its time-stamp counter, which runs through a reset, as data for {@link restore}. */
-	save(): unknown;
-	/** Restores what {@link save} gave. */
-	restore(state: unknown): void;
+	/** Gives the processor the state in which it was entered, but for its time-stamp counter, which runs on. */
+	reset(): void;
 	/** The time-stamp counter, and its frequency. Not while the guest runs. */
 	readCounter(): CounterReading;
 	/**
@@ -106,16 +105,16 @@ export interface CpuBackend {
 	 */
 	resume(resumption: Resumption, memory: GuestMemory): bigint;
 	/**
-	 * Everything that makes up the processor's state, as data that survives JSON.
+	 * Everything that makes up the processor. Not while the guest runs.
 	 * @param counter - what is saved as time-stamp counter; undefined: what it is
 	 */
-	toSnapshot(counter?: bigint): unknown;
+	save(counter?: bigint): VcpuState;
 	/**
-	 * Takes what {@link toSnapshot} gave, which may have been made by anybody, on any host.
+	 * Takes a state, perhaps of another back end on another host, before the first run.
 	 * @param counterShift - what the first processor's call returned, so that the time-stamp counters fit together
-	 * @throws VmmError naming what is wrong with it, or what this host lacks
+	 * @throws VmmError naming what this processor lacks
 	 */
-	fromSnapshot(saved: unknown, counterShift?: bigint): bigint;
+	restore(state: VcpuState, counterShift?: bigint): bigint;
 	/** Ends the processor, which does not run. */
 	close(): void;
 }

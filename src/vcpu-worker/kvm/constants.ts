@@ -130,6 +130,9 @@ export const Mem = {LOG_DIRTY_PAGES: 1, READONLY: 2} as const;
 /** `KVM_MP_STATE_*`: what a vCPU does. */
 export const MpState = {RUNNABLE: 0, UNINITIALIZED: 1, INIT_RECEIVED: 2, HALTED: 3, SIPI_RECEIVED: 4} as const;
 
+/** `KVM_X86_SHADOW_INT_*` */
+export const Shadow = {MOV_SS: 1, STI: 2} as const;
+
 /** `KVM_IRQCHIP_*` */
 export const Irqchip = {PIC_MASTER: 0, PIC_SLAVE: 1, IOAPIC: 2} as const;
 

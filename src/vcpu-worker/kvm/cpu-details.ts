@@ -1,10 +1,8 @@
-import {Msr} from '#vcpu-worker/msr-policy';
+import {msrName} from '#vcpu-worker/registers';
 import {MpState} from './constants.ts';
 import {getMsrs} from './msrs.ts';
 import type {KvmVcpu} from './vcpu.ts';
 import {getDebugRegisters, getEvents, getLapic, getXcrs} from './vcpu-state.ts';
-
-const msrNames: ReadonlyMap<number, string> = new Map(Object.entries(Msr).map(([name, index]) => [index, name]));
 
 const activities: ReadonlyMap<number, string> = new Map(
 	Object.entries(MpState).map(([name, state]) => [state, name.toLowerCase().replaceAll('_', ' ')]),
@@ -42,8 +40,6 @@ export function cpuDetails(vcpu: KvmVcpu, msrIndexes: readonly number[]) {
 		msrs: Object.fromEntries(msrs),
 	};
 }
-
-const msrName = (index: number): string => msrNames.get(index) ?? `0x${index.toString(16)}`;
 
 /** The vectors whose bits are set in one of the local APIC's 256-bit registers. */
 function vectors(view: DataView, offset: number): string {

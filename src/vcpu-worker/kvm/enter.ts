@@ -1,6 +1,7 @@
 import {isAmdHost} from '#vcpu-worker/cpuid';
 import type {VcpuWiring} from '#vcpu-worker/hypervisor';
-import {Msr, resetMsrs} from '#vcpu-worker/msr-policy';
+import {resetMsrs} from '#vcpu-worker/msr-policy';
+import {Msr} from '#vcpu-worker/registers';
 import {controlMemory, type KvmPartitionHandle, type KvmVcpuHandle} from './handles.ts';
 import {prepareThread} from './kick.ts';
 import {KvmBackend} from './kvm-backend.ts';
@@ -16,7 +17,7 @@ export function enter(partition: KvmPartitionHandle, handle: KvmVcpuHandle, wiri
 	const {msrIndexes, xsaveSize} = partition;
 	const vcpu = createVcpu(partition, handle);
 	// IA32_TIME_STAMP_COUNTER runs through a reset: setting it back would set the processors' counters apart.
-	const kept = msrIndexes.filter((index) => index !== Msr.TSC);
+	const kept = msrIndexes.filter((index) => index !== Msr.IA32_TIME_STAMP_COUNTER);
 	const cpu = new KvmBackend(vcpu, {msrIndexes: kept, xsaveSize, cpuid: handle.cpuid}, wiring);
 	// Whoever finds it kicks: the thread is ready for that.
 	Atomics.store(new Int32Array(partition.tids), handle.index, prepareThread());

@@ -27,18 +27,6 @@ export const kvmError = errorTable({
 		message: `${c.ioctl} failed with ${errnoName(c.errno)}${c.detail === undefined ? '' : `: ${c.detail}`}`,
 		remedy: '`openvmm doctor` shows what this host supports',
 	}),
-	KVM_MSR_REFUSED: (c: {readonly msrs: readonly string[]}) => ({
-		message: `This host's KVM does not take the saved values of the model-specific registers ${c.msrs.join(', ')}`,
-		remedy: 'Restore on a host with the same kind of processor and kernel as the snapshot was made on',
-	}),
-	KVM_TSC_FREQUENCY: (c: {readonly savedKhz: number; readonly hostKhz: number}) => ({
-		message: `The saved processors' time-stamp counters run at ${c.savedKhz} kHz, this host's at ${c.hostKhz} kHz, and it cannot scale them`,
-		remedy: 'Restore on a host of the same frequency, or on one that scales the counter (VT-x and SVM of recent years)',
-	}),
-	KVM_CPU_FEATURES_MISSING: (c: {readonly missing: readonly string[]}) => ({
-		message: `The saved guest uses processor features that this host does not have: ${c.missing.join(', ')}`,
-		remedy: 'Restore on a host with the same kind of processor as the snapshot was made on',
-	}),
 	KVM_SYSCALL_FAILED: (c: {readonly call: string; readonly errno: number}) => ({
 		message: `${c.call} failed with ${errnoName(c.errno)}`,
 		remedy: 'Check the limits of this process on memory, open files and pending signals (ulimit -a)',

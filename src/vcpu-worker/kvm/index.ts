@@ -43,7 +43,6 @@ export {type MsrFilterRange, maxFilterRanges, setMsrFilter} from './msr-filter.t
 export {getMsrs, type Msr, type MsrResult, setMsrs} from './msrs.ts';
 export {probeDebug} from './probe-debug.ts';
 export {type ChipStates, parseChips, readChips, type SavedChips, saveChips, writeChips} from './saved-chips.ts';
-export type {SavedVcpu} from './saved-vcpu.ts';
 export type {DebugRegisters, VcpuEvents} from './structs-vcpu.ts';
 export type {ClockData, IoapicState, PicState, PitState} from './structs-vm.ts';
 export {createVm, defaultDevice, msrIndexList, openKvm} from './system.ts';

@@ -5,12 +5,12 @@ import {Errno, errnoName} from '#support/ffi';
 import type {DebugPlan, DebugStop} from '#vcpu-worker/debug';
 import type {CounterReading, CpuBackend, ExitKind, Resumption, VcpuWiring} from '#vcpu-worker/hypervisor';
 import type {GeneralRegisters, ProcessorRegisters, RegisterChanges, SpecialRegisters} from '#vcpu-worker/registers';
+import type {VcpuState} from '#vcpu-worker/state';
 import {Exit, SystemEvent} from './constants.ts';
 import {cpuDetails} from './cpu-details.ts';
 import {ExitReader} from './exits.ts';
 import {readRegisters, writeRegisters} from './processor-registers.ts';
 import {resumeVcpu} from './resume-vcpu.ts';
-import {parseVcpuState, type SavedVcpu, saveVcpuState} from './saved-vcpu.ts';
 import {serveMmio, servePort, serveRdmsr, serveWrmsr} from './serve-exit.ts';
 import {readTsc} from './tsc.ts';
 import {controlBytes, type KvmVcpu} from './vcpu.ts';
@@ -24,6 +24,7 @@ export class KvmBackend implements CpuBackend {
 	readonly #exit: ExitReader;
 	readonly #options: SnapshotOptions;
 	readonly #debug: VcpuDebug;
+	readonly #powerOn: VcpuSnapshot;
 	readonly #msrValue: Halves = {low: 0, high: 0};
 	#wiring: VcpuWiring;
 	#runErrno = 0;
@@ -34,6 +35,7 @@ export class KvmBackend implements CpuBackend {
 		this.#options = options;
 		this.#exit = new ExitReader(controlBytes(vcpu.control));
 		this.#debug = new VcpuDebug(vcpu, this.#exit);
+		this.#powerOn = saveVcpu(vcpu, options);
 	}
 
 	connect(wiring: VcpuWiring): void {
@@ -142,12 +144,8 @@ export class KvmBackend implements CpuBackend {
 		writeRegisters(this.#vcpu, changes, this.#options.xsaveSize);
 	}
 
-	save(): VcpuSnapshot {
-		return saveVcpu(this.#vcpu, this.#options);
-	}
-
-	restore(state: unknown): void {
-		restoreVcpu(this.#vcpu, state as VcpuSnapshot, this.#options);
+	reset(): void {
+		restoreVcpu(this.#vcpu, this.#powerOn, this.#options);
 	}
 
 	readCounter(): CounterReading {
@@ -158,13 +156,12 @@ export class KvmBackend implements CpuBackend {
 		return resumeVcpu(this.#vcpu.fd, resumption, memory);
 	}
 
-	toSnapshot(counter?: bigint): SavedVcpu {
-		const state = readVcpuState(this.#vcpu, this.#options);
-		return saveVcpuState(counter === undefined ? state : {...state, tsc: {...state.tsc, value: counter}});
+	save(counter?: bigint): VcpuState {
+		return readVcpuState(this.#vcpu, this.#options, counter);
 	}
 
-	fromSnapshot(saved: unknown, counterShift?: bigint): bigint {
-		return writeVcpuState(this.#vcpu, parseVcpuState(saved), this.#options, counterShift);
+	restore(state: VcpuState, counterShift?: bigint): bigint {
+		return writeVcpuState(this.#vcpu, state, this.#options, counterShift);
 	}
 
 	close(): void {

@@ -3,15 +3,15 @@ import type {VmTime} from '#devices/vm-time';
 import {close} from '#support/ffi';
 import {allocateSharedPages} from '#support/shared-memory';
 import type {StateUnit} from '#support/state-units';
-import {physicalAddressBits} from '#vcpu-worker/cpuid';
+import {physicalAddressBits, showsKvmclock} from '#vcpu-worker/cpuid';
 import type {DebugSupport} from '#vcpu-worker/debug';
 import type {MappedRegion, MsrRange, Partition, PartitionSpec, ProcessorOffer, VcpuSpec} from '#vcpu-worker/hypervisor';
 import {kvmKind, supportedCpuid, vcpuMmapSize} from './capabilities.ts';
-import {clockUnit} from './clock-unit.ts';
 import {Cap} from './constants.ts';
 import type {KvmPartitionHandle, KvmVcpuHandle} from './handles.ts';
 import {kernelChipsUnit} from './kernel-chips-unit.ts';
 import {KvmVm} from './kvm-vm.ts';
+import {kvmclockUnit} from './kvmclock-unit.ts';
 import {setMsrFilter} from './msr-filter.ts';
 import {probeDebug} from './probe-debug.ts';
 import {readChips} from './saved-chips.ts';
@@ -27,6 +27,8 @@ export class KvmPartition implements Partition {
 	readonly #vm: KvmVm;
 	/** The slot of every region, by its address; a slot that was given back is an empty place. */
 	readonly #slots: (number | undefined)[] = [];
+	/** Guests are told of KVM's clock. */
+	#showsClock = false;
 
 	private constructor(kvmFd: number, vm: KvmVm, {irqchip, processors}: PartitionSpec) {
 		this.#kvmFd = kvmFd;
@@ -87,7 +89,10 @@ export class KvmPartition implements Partition {
 	}
 
 	units(time: VmTime): StateUnit[] {
-		return [clockUnit(this.#vm, time), ...(this.handle.irqchip === 'kernel' ? [kernelChipsUnit(this.#vm.fd)] : [])];
+		return [
+			...(this.#showsClock ? [kvmclockUnit(this.#vm, time)] : []),
+			...(this.handle.irqchip === 'kernel' ? [kernelChipsUnit(this.#vm.fd)] : []),
+		];
 	}
 
 	openVcpu({index, apicId, apicMode, cpuid}: VcpuSpec): KvmVcpuHandle {
@@ -96,6 +101,7 @@ export class KvmPartition implements Partition {
 			this.#vm.setBootCpu(apicId);
 			if (apicMode !== 'xapic') this.#vm.enableExtendedApicIds();
 		}
+		this.#showsClock ||= showsKvmclock(cpuid);
 		return {kind: 'kvm', index, apicId, apicMode, cpuid};
 	}
 

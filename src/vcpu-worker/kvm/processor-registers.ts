@@ -1,10 +1,9 @@
-import type {ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
+import {Msr, type ProcessorRegisters, type RegisterChanges} from '#vcpu-worker/registers';
 import {MpState} from './constants.ts';
 import {getMsrs, setMsrs} from './msrs.ts';
 import type {KvmVcpu} from './vcpu.ts';
 import {getXsave, setXsave} from './vcpu-state.ts';
 
-const kernelGsBaseIndex = 0xc000_0102;
 /**
  * Parts of an XSAVE area in the standard format, which is KVM's (Intel SDM vol. 1, 13.4 and 13.5). A part whose bits are not in
  * XSTATE_BV is in its initial state, which is zeros for AVX.
@@ -23,7 +22,7 @@ export function readRegisters(vcpu: KvmVcpu, xsaveSize: number): ProcessorRegist
 		special: vcpu.getSpecial(),
 		fxsave: xsave.slice(parts.fxsave.start, parts.fxsave.end),
 		ymmHigh: ymmHigh(xsave),
-		kernelGsBase: getMsrs(vcpu.fd, [kernelGsBaseIndex]).done[0]?.data ?? 0n,
+		kernelGsBase: getMsrs(vcpu.fd, [Msr.IA32_KERNEL_GS_BASE]).done[0]?.data ?? 0n,
 		activity: activity(vcpu.getMpState()),
 	};
 }
@@ -33,7 +32,7 @@ export function writeRegisters(vcpu: KvmVcpu, changes: RegisterChanges, xsaveSiz
 	const {general, special, kernelGsBase} = changes;
 	if (special !== undefined) vcpu.setSpecial(special);
 	if (general !== undefined) vcpu.setGeneral(general);
-	if (kernelGsBase !== undefined) setMsrs(vcpu.fd, [{index: kernelGsBaseIndex, data: kernelGsBase}]);
+	if (kernelGsBase !== undefined) setMsrs(vcpu.fd, [{index: Msr.IA32_KERNEL_GS_BASE, data: kernelGsBase}]);
 	for (const name of ['fxsave', 'ymmHigh'] as const) {
 		const {[name]: bytes} = changes;
 		if (bytes === undefined) continue;

@@ -1,7 +1,7 @@
 import type {GuestMemory} from '#devices/guest-memory';
 import {unchecked} from '#support/trust';
 import type {Resumption} from '#vcpu-worker/hypervisor';
-import {Msr} from '#vcpu-worker/msr-policy';
+import {Msr} from '#vcpu-worker/registers';
 import {getMsrs, setMsrs} from './msrs.ts';
 import {readTsc, restoreTsc} from './tsc.ts';
 import {notifyPaused} from './vcpu-state.ts';
@@ -14,7 +14,7 @@ import {notifyPaused} from './vcpu-state.ts';
 export function resumeVcpu(vcpuFd: number, {counter, shift, caughtUpNs}: Resumption, memory: GuestMemory): bigint {
 	const change = restoreTsc(vcpuFd, {...readTsc(vcpuFd), value: counter}, shift);
 	// KVM has turned the deadline into a moment of the host's time by the counter as it was.
-	const armed = getMsrs(vcpuFd, [Msr.TSC_DEADLINE]).done.filter(({data}) => data !== 0n);
+	const armed = getMsrs(vcpuFd, [Msr.IA32_TSC_DEADLINE]).done.filter(({data}) => data !== 0n);
 	setMsrs(vcpuFd, armed);
 	if (caughtUpNs > 0) addStolenTime(vcpuFd, caughtUpNs, memory);
 	notifyPaused(vcpuFd);

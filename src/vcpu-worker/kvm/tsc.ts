@@ -1,15 +1,14 @@
 /** A vCPU's time-stamp counter, saved so that counters of several processors stay as far apart as they were. */
+
+import {Msr} from '#vcpu-worker/registers';
+import {vcpuError} from '#vcpu-worker/state';
 import {ArgumentBuffer} from './argument-buffer.ts';
 import {VcpuTsc} from './constants.ts';
-import {kvmError} from './errors.ts';
 import {ioctl, kvmIoctl} from './ioctl.ts';
 import {ioctls} from './ioctls.ts';
 import {getMsrs, setMsrs} from './msrs.ts';
 import {KvmDeviceAttr} from './structs-vcpu.ts';
 import {getTscKhz, setTscKhz} from './vcpu-state.ts';
-
-/** IA32_TIME_STAMP_COUNTER (Intel SDM vol. 4, 2.1). */
-const tscMsr = 0x10;
 
 /** Frequencies that differ by no more than this are the same one measured twice; QEMU and Linux allow as much. */
 const tolerance = 250e-6;
@@ -34,18 +33,20 @@ export const readTsc = (vcpuFd: number): TscState => ({
 /**
  * Lets the counter go on from where it was read. The first processor's call says by how much its offset has changed; with
  * that `shift` the others' counters keep their distance from it, whenever they are restored.
- * @throws KVM_TSC_FREQUENCY
+ * @throws VCPU_COUNTER_FREQUENCY
  */
 export function restoreTsc(vcpuFd: number, saved: TscState, shift?: bigint): bigint {
 	matchFrequency(vcpuFd, saved.khz);
 	const current = getOffset(vcpuFd);
-	if (current === undefined || saved.offset === undefined) {
+	if (current === undefined) {
 		// KVM takes equal values that are written close together for one counter shared by all.
-		setMsrs(vcpuFd, [{index: tscMsr, data: shift ?? saved.value}]);
+		setMsrs(vcpuFd, [{index: Msr.IA32_TIME_STAMP_COUNTER, data: shift ?? saved.value}]);
 		return shift ?? saved.value;
 	}
-	const change = shift ?? wrap(current + saved.value - counter(vcpuFd) - saved.offset);
-	setOffset(vcpuFd, wrap(saved.offset + change));
+	// Who cannot tell the offset has saved all counters as of one moment: their values are as far apart as the offsets.
+	const {offset = saved.value} = saved;
+	const change = shift ?? wrap(current + saved.value - counter(vcpuFd) - offset);
+	setOffset(vcpuFd, wrap(offset + change));
 	return change;
 }
 
@@ -55,11 +56,11 @@ function matchFrequency(vcpuFd: number, savedKhz: number): void {
 	try {
 		setTscKhz(vcpuFd, savedKhz);
 	} catch (cause) {
-		throw kvmError('KVM_TSC_FREQUENCY', {savedKhz, hostKhz}, {cause});
+		throw vcpuError('VCPU_COUNTER_FREQUENCY', {savedKhz, hostKhz}, {cause});
 	}
 }
 
-const counter = (vcpuFd: number): bigint => getMsrs(vcpuFd, [tscMsr]).done[0]?.data ?? 0n;
+const counter = (vcpuFd: number): bigint => getMsrs(vcpuFd, [Msr.IA32_TIME_STAMP_COUNTER]).done[0]?.data ?? 0n;
 
 const valueAt = KvmDeviceAttr.size;
 

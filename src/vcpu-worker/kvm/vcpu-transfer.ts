@@ -1,37 +1,87 @@
-import {missingFeatures} from '#vcpu-worker/cpuid';
-import {kvmError} from './errors.ts';
+import {hex64, orNone, record} from '#support/saved-state';
+import {type CpuidEntry, missingNeeds, needsOf} from '#vcpu-worker/cpuid';
+import {msrName} from '#vcpu-worker/registers';
+import {activities, componentsInUse, type VcpuState, vcpuError} from '#vcpu-worker/state';
+import {MpState} from './constants.ts';
 import {getMsrs, type Msr} from './msrs.ts';
-import type {VcpuState} from './saved-vcpu.ts';
 import {readTsc, restoreTsc} from './tsc.ts';
 import type {KvmVcpu} from './vcpu.ts';
-import {restoreVcpu, type SnapshotOptions, saveVcpu} from './vcpu-snapshot.ts';
+import {fromKvmEvents, toKvmEvents} from './vcpu-events.ts';
+import {restoreVcpu, type SnapshotOptions, saveVcpu, type VcpuSnapshot} from './vcpu-snapshot.ts';
+
+/** What KVM knows of a processor beside its state: its counter minus the host's, where that can be told. */
+const extension = record({tscOffset: orNone(hex64)});
+const kind = 'kvm';
+
+/** KVM's numbers for what a processor does, in the order of {@link activities}. */
+const mpStates: readonly number[] = [
+	MpState.RUNNABLE,
+	MpState.HALTED,
+	MpState.UNINITIALIZED,
+	MpState.INIT_RECEIVED,
+	MpState.SIPI_RECEIVED,
+];
 
 /** Everything of a vCPU that a snapshot keeps. The vCPU is stopped and its last exit complete. */
-export const readVcpuState = (vcpu: KvmVcpu, options: SnapshotOptions): VcpuState => ({
-	snapshot: saveVcpu(vcpu, options),
-	tsc: readTsc(vcpu.fd),
-	cpuid: vcpu.getCpuid(),
-});
+export function readVcpuState(vcpu: KvmVcpu, options: SnapshotOptions, savedCounter?: bigint): VcpuState {
+	const {general, special, xcrs, xsave, debug, msrs, lapic, events, mpState} = saveVcpu(vcpu, options);
+	const {khz, value, offset} = readTsc(vcpu.fd);
+	const cpuid = vcpu.getCpuid();
+	const [dr0 = 0n, dr1 = 0n, dr2 = 0n, dr3 = 0n] = debug.db;
+	return {
+		cpuid,
+		general,
+		special,
+		xcr0: xcrs.find(({xcr}) => xcr === 0)?.value,
+		vector: {components: componentsOf(cpuid) | componentsInUse(xsave), image: xsave},
+		debug: {dr0, dr1, dr2, dr3, dr6: debug.dr6, dr7: debug.dr7},
+		msrs: new Map(msrs.map(({index, data}) => [index, data])),
+		apic: lapic,
+		events: fromKvmEvents(events),
+		activity: activities[mpStates.indexOf(mpState)] ?? 'running',
+		clock: {khz, counter: savedCounter ?? value},
+		extension: {kind, data: extension.save({tscOffset: offset})},
+	};
+}
 
 /**
- * Gives a vCPU that has not run yet a state from another process, perhaps of another host.
+ * Gives a vCPU that has not run yet a state from another process, perhaps of another host or another back end.
  * @param shift - see {@link restoreTsc}, which gives what this returns
- * @throws KVM_CPU_FEATURES_MISSING, KVM_TSC_FREQUENCY, KVM_MSR_REFUSED, KVM_IOCTL_FAILED
+ * @throws VCPU_NEEDS_MISSING, VCPU_COUNTER_FREQUENCY, VCPU_MSR_REFUSED, STATE_FIELD_WRONG, KVM_IOCTL_FAILED
  */
-export function writeVcpuState(
-	vcpu: KvmVcpu,
-	{snapshot, tsc, cpuid}: VcpuState,
-	options: SnapshotOptions,
-	shift?: bigint,
-): bigint {
-	const missing = missingFeatures(cpuid, options.cpuid);
-	if (missing.length > 0) throw kvmError('KVM_CPU_FEATURES_MISSING', {missing});
+export function writeVcpuState(vcpu: KvmVcpu, state: VcpuState, options: SnapshotOptions, shift?: bigint): bigint {
+	const {cpuid, clock} = state;
+	const missing = missingNeeds(needsOf(cpuid), options.cpuid);
+	if (missing.length > 0) throw vcpuError('VCPU_NEEDS_MISSING', {missing});
+	const own = state.extension?.kind === kind ? extension.parse(state.extension.data, 'vcpu.extension') : undefined;
 	vcpu.setCpuid(cpuid);
 	// The APIC timer's deadline is a value of the counter.
-	const change = restoreTsc(vcpu.fd, tsc, shift);
+	const change = restoreTsc(vcpu.fd, {khz: clock.khz, value: clock.counter, offset: own?.tscOffset}, shift);
+	const snapshot = toSnapshot(state);
 	const refused = restoreVcpu(vcpu, snapshot, options);
 	checkRefused(vcpu, snapshot.msrs, refused);
 	return change;
+}
+
+function toSnapshot({general, special, xcr0, vector, debug, msrs, apic, events, activity}: VcpuState): VcpuSnapshot {
+	const {dr0, dr1, dr2, dr3, dr6, dr7} = debug;
+	return {
+		general,
+		special,
+		xcrs: xcr0 === undefined ? [] : [{xcr: 0, value: xcr0}],
+		xsave: vector.image,
+		debug: {db: [dr0, dr1, dr2, dr3], dr6, dr7, flags: 0n},
+		msrs: [...msrs].map(([index, data]) => ({index, data})),
+		lapic: apic,
+		events: toKvmEvents(events),
+		mpState: mpStates[activities.indexOf(activity)] ?? MpState.RUNNABLE,
+	};
+}
+
+/** The state components that CPUID leaf D lists; x87 and SSE without it. */
+function componentsOf(cpuid: readonly CpuidEntry[]): bigint {
+	const xsave = [...needsOf(cpuid).xsave.keys()];
+	return xsave.reduce((sum, component) => sum | (1n << BigInt(component)), 0b11n);
 }
 
 /** Registers that cannot be written do not matter where they hold the saved value anyway. */
@@ -39,6 +89,6 @@ function checkRefused(vcpu: KvmVcpu, saved: readonly Msr[], refused: readonly nu
 	const values = new Map(saved.map(({index, data}) => [index, data]));
 	const {done, failed} = getMsrs(vcpu.fd, refused);
 	const differ = done.filter(({index, data}) => data !== values.get(index)).map(({index}) => index);
-	const msrs = [...differ, ...failed].map((index) => `0x${index.toString(16)}`);
-	if (msrs.length > 0) throw kvmError('KVM_MSR_REFUSED', {msrs});
+	const msrs = [...differ, ...failed].map(msrName);
+	if (msrs.length > 0) throw vcpuError('VCPU_MSR_REFUSED', {msrs});
 }

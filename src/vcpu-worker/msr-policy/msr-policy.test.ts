@@ -1,5 +1,6 @@
 import test from 'ava';
-import {Msr, quietMsrs, type ResetMsrContext, resetMsrs, resetMsrTable, unknownMsrs} from './index.ts';
+import {Msr} from '#vcpu-worker/registers';
+import {quietMsrs, type ResetMsrContext, resetMsrs, resetMsrTable, unknownMsrs} from './index.ts';
 
 const everything = new Set(resetMsrTable.map(({index}) => index));
 const intel: ResetMsrContext = {isAmd: false, listed: everything};
@@ -13,29 +14,31 @@ test('every register is set once, with a reason', (t) => {
 
 test('memory types after reset are those of OpenVMM: MTRRs on, default uncached, 640 KiB write-back', (t) => {
 	const set = values();
-	t.is(set.get(Msr.MTRR_DEF_TYPE), 0xc00n);
-	t.is(set.get(Msr.MTRR_FIX_64K_00000), 0x0606_0606_0606_0606n);
-	t.is(set.get(Msr.MTRR_FIX_16K_80000), 0x0606_0606_0606_0606n);
-	t.is(set.get(Msr.MTRR_FIX_16K_A0000), 0n);
-	t.is(set.get(Msr.MTRR_FIX_4K_C0000 + 7), 0n);
-	t.is(set.get(Msr.MTRR_PHYS_BASE0 + 15), 0n);
-	t.is(set.get(Msr.PAT), 0x0007_0406_0007_0406n);
+	t.is(set.get(Msr.IA32_MTRR_DEF_TYPE), 0xc00n);
+	t.is(set.get(Msr.IA32_MTRR_FIX64K_00000), 0x0606_0606_0606_0606n);
+	t.is(set.get(Msr.IA32_MTRR_FIX16K_80000), 0x0606_0606_0606_0606n);
+	t.is(set.get(Msr.IA32_MTRR_FIX16K_A0000), 0n);
+	t.is(set.get(Msr.IA32_MTRR_FIX4K_C0000 + 7), 0n);
+	t.is(set.get(Msr.IA32_MTRR_PHYSBASE0 + 15), 0n);
+	t.is(set.get(Msr.IA32_PAT), 0x0007_0406_0007_0406n);
 });
 
 test('fast strings are on, and the time stamp counter starts at zero', (t) => {
-	t.is(values().get(Msr.MISC_ENABLE), 0x1801n);
-	t.is(values().get(Msr.TSC), 0n);
+	t.is(values().get(Msr.IA32_MISC_ENABLE), 0x1801n);
+	t.is(values().get(Msr.IA32_TIME_STAMP_COUNTER), 0n);
 });
 
 test('FEATURE_CONTROL is locked without VMX on Intel, and does not exist on AMD', (t) => {
-	t.is(values().get(Msr.FEATURE_CONTROL), 1n);
-	t.false(values({isAmd: true}).has(Msr.FEATURE_CONTROL));
+	t.is(values().get(Msr.IA32_FEATURE_CONTROL), 1n);
+	t.false(values({isAmd: true}).has(Msr.IA32_FEATURE_CONTROL));
 });
 
 test('a reset takes the pages back that the previous kernel gave to KVM', (t) => {
 	const set = values();
 	t.deepEqual(
-		[Msr.KVM_SYSTEM_TIME, Msr.KVM_WALL_CLOCK, Msr.KVM_STEAL_TIME, Msr.KVM_PV_EOI_EN].map((index) => set.get(index)),
+		[Msr.KVM_SYSTEM_TIME_NEW, Msr.KVM_WALL_CLOCK_NEW, Msr.KVM_STEAL_TIME, Msr.KVM_PV_EOI_EN].map((index) =>
+			set.get(index),
+		),
 		[0n, 0n, 0n, 0n],
 	);
 	t.is(set.get(Msr.KVM_POLL_CONTROL), 1n);
@@ -43,10 +46,12 @@ test('a reset takes the pages back that the previous kernel gave to KVM', (t) =>
 
 test('what KVM does not list is left alone, except for what every KVM has', (t) => {
 	const set = values({listed: new Set()});
-	t.false(set.has(Msr.SPEC_CTRL));
-	t.false(set.has(Msr.STAR));
+	t.false(set.has(Msr.IA32_SPEC_CTRL));
+	t.false(set.has(Msr.IA32_STAR));
 	t.deepEqual(
-		[Msr.TSC, Msr.PAT, Msr.MTRR_DEF_TYPE, Msr.MISC_ENABLE].map((index) => set.has(index)),
+		[Msr.IA32_TIME_STAMP_COUNTER, Msr.IA32_PAT, Msr.IA32_MTRR_DEF_TYPE, Msr.IA32_MISC_ENABLE].map((index) =>
+			set.has(index),
+		),
 		[true, true, true, true],
 	);
 });

@@ -1,8 +1,9 @@
 import test from 'ava';
 import {guestCpuid, isAmdHost} from '#vcpu-worker/cpuid';
 import {getMsrs, msrIndexList, setMsrs, supportedCpuid} from '#vcpu-worker/kvm';
+import {Msr} from '#vcpu-worker/registers';
 import {startGuest} from '../kvm/testing/test-guest.ts';
-import {Msr, resetMsrs} from './index.ts';
+import {resetMsrs} from './index.ts';
 
 test('KVM takes every value after reset, and keeps it', (t) => {
 	using guest = startGuest({code: [0xf4]});
@@ -13,7 +14,7 @@ test('KVM takes every value after reset, and keeps it', (t) => {
 	const values = resetMsrs({isAmd: isAmdHost(offered), listed});
 	t.deepEqual(setMsrs(guest.vcpu.fd, values).failed, []);
 	// The time stamp counter goes on by itself.
-	const steady = values.filter(({index}) => index !== Msr.TSC);
+	const steady = values.filter(({index}) => index !== Msr.IA32_TIME_STAMP_COUNTER);
 	const read = getMsrs(
 		guest.vcpu.fd,
 		steady.map(({index}) => index),

@@ -1,4 +1,4 @@
-import {Msr} from './msr-numbers.ts';
+import {Msr, msrName} from '#vcpu-worker/registers';
 
 /** A register and the value to set, as KVM_SET_MSRS takes it. */
 export interface MsrValue {
@@ -42,8 +42,8 @@ const systemCalls = 'the entry points of the previous kernel must not outlive a 
 const kvmPages = "KVM would go on writing to the previous kernel's page, which is the next one's memory";
 const mtrr = 'no firmware sets them: as OpenVMM does, conventional memory is write-back and the rest the default';
 const zero = (name: keyof typeof Msr, reason: string): ResetMsr => ({name, index: Msr[name], value: 0n, reason});
-const fixedMtrr = (name: string, index: number, value: bigint): ResetMsr => ({
-	name,
+const resetMtrr = (index: number, value: bigint): ResetMsr => ({
+	name: msrName(index),
 	index,
 	value,
 	reason: mtrr,
@@ -56,45 +56,45 @@ const fixedMtrr = (name: string, index: number, value: bigint): ResetMsr => ({
  */
 export const resetMsrTable: readonly ResetMsr[] = [
 	{
-		name: 'TSC',
-		index: Msr.TSC,
+		name: 'IA32_TIME_STAMP_COUNTER',
+		index: Msr.IA32_TIME_STAMP_COUNTER,
 		value: 0n,
 		reason: 'zero after reset; KVM takes a zero from the VMM as the sign to keep the processors in step',
 		always: true,
 	},
-	zero('TSC_ADJUST', 'offset of the previous kernel'),
-	zero('TSC_DEADLINE', 'a timer of the previous kernel would fire'),
+	zero('IA32_TSC_ADJUST', 'offset of the previous kernel'),
+	zero('IA32_TSC_DEADLINE', 'a timer of the previous kernel would fire'),
 	{
-		name: 'MISC_ENABLE',
-		index: Msr.MISC_ENABLE,
+		name: 'IA32_MISC_ENABLE',
+		index: Msr.IA32_MISC_ENABLE,
 		value: miscEnable.fastStrings | miscEnable.btsUnavailable | miscEnable.pebsUnavailable,
 		reason: 'without fast strings Linux gives up REP MOVSB; there are no branch or event traces to memory',
 		always: true,
 	},
 	{
-		name: 'FEATURE_CONTROL',
-		index: Msr.FEATURE_CONTROL,
+		name: 'IA32_FEATURE_CONTROL',
+		index: Msr.IA32_FEATURE_CONTROL,
 		value: featureControl.locked,
 		reason: 'firmware locks it; KVM leaves it open, and guests take an open one for missing firmware',
 		intelOnly: true,
 	},
-	zero('SPEC_CTRL', 'speculation controls start open'),
-	zero('XSS', 'no supervisor state components'),
-	zero('DEBUGCTL', 'no tracing'),
-	zero('MCG_STATUS', 'no machine check under way'),
-	...(['SYSENTER_CS', 'SYSENTER_ESP', 'SYSENTER_EIP'] as const).map((name) => zero(name, systemCalls)),
-	...(['STAR', 'LSTAR', 'CSTAR', 'SFMASK'] as const).map((name) => zero(name, systemCalls)),
-	zero('KERNEL_GS_BASE', systemCalls),
-	zero('TSC_AUX', 'processor number of the previous kernel'),
-	{name: 'PAT', index: Msr.PAT, value: powerOnPat, reason: 'the power-on value', always: true},
-	fixedMtrr('MTRR_DEF_TYPE', Msr.MTRR_DEF_TYPE, mtrrEnable.all | mtrrEnable.fixed),
-	fixedMtrr('MTRR_FIX_64K_00000', Msr.MTRR_FIX_64K_00000, writeBack),
-	fixedMtrr('MTRR_FIX_16K_80000', Msr.MTRR_FIX_16K_80000, writeBack),
-	fixedMtrr('MTRR_FIX_16K_A0000', Msr.MTRR_FIX_16K_A0000, 0n),
-	...Array.from({length: 8}, (_, i) => fixedMtrr(`MTRR_FIX_4K_${i}`, Msr.MTRR_FIX_4K_C0000 + i, 0n)),
-	...Array.from({length: 16}, (_, i) => fixedMtrr(`MTRR_PHYS_${i}`, Msr.MTRR_PHYS_BASE0 + i, 0n)),
-	zero('KVM_WALL_CLOCK', kvmPages),
-	zero('KVM_SYSTEM_TIME', kvmPages),
+	zero('IA32_SPEC_CTRL', 'speculation controls start open'),
+	zero('IA32_XSS', 'no supervisor state components'),
+	zero('IA32_DEBUGCTL', 'no tracing'),
+	zero('IA32_MCG_STATUS', 'no machine check under way'),
+	...(['IA32_SYSENTER_CS', 'IA32_SYSENTER_ESP', 'IA32_SYSENTER_EIP'] as const).map((name) => zero(name, systemCalls)),
+	...(['IA32_STAR', 'IA32_LSTAR', 'IA32_CSTAR', 'IA32_FMASK'] as const).map((name) => zero(name, systemCalls)),
+	zero('IA32_KERNEL_GS_BASE', systemCalls),
+	zero('IA32_TSC_AUX', 'processor number of the previous kernel'),
+	{name: 'IA32_PAT', index: Msr.IA32_PAT, value: powerOnPat, reason: 'the power-on value', always: true},
+	resetMtrr(Msr.IA32_MTRR_DEF_TYPE, mtrrEnable.all | mtrrEnable.fixed),
+	resetMtrr(Msr.IA32_MTRR_FIX64K_00000, writeBack),
+	resetMtrr(Msr.IA32_MTRR_FIX16K_80000, writeBack),
+	resetMtrr(Msr.IA32_MTRR_FIX16K_A0000, 0n),
+	...Array.from({length: 8}, (_, i) => resetMtrr(Msr.IA32_MTRR_FIX4K_C0000 + i, 0n)),
+	...Array.from({length: 16}, (_, i) => resetMtrr(Msr.IA32_MTRR_PHYSBASE0 + i, 0n)),
+	zero('KVM_WALL_CLOCK_NEW', kvmPages),
+	zero('KVM_SYSTEM_TIME_NEW', kvmPages),
 	zero('KVM_ASYNC_PF_EN', kvmPages),
 	zero('KVM_ASYNC_PF_INT', kvmPages),
 	zero('KVM_STEAL_TIME', kvmPages),

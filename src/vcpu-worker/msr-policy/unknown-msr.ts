@@ -1,5 +1,5 @@
 import type {MsrFallback} from '#devices/io-bus';
-import {Msr} from './msr-numbers.ts';
+import {Msr} from '#vcpu-worker/registers';
 
 /** Registers that answer although they do not exist: they read zero, and what is written is dropped. */
 export interface QuietMsr {

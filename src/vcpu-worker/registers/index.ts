@@ -1,3 +1,4 @@
+export {Msr, msrIndex, msrName} from './msrs.ts';
 export type {ProcessorRegisters, RegisterChanges} from './processor-registers.ts';
 export {
 	type BootRegisters,

@@ -13,6 +13,7 @@ import {answerProbe, type CpuReport, reportCpu} from '#vcpu-worker/probe';
 import {type StopReason, VcpuControl, type VcpuControlPlace, vcpuShared} from '#vcpu-worker/protocol';
 import type {BootRegisters, ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
 import {runVcpu, type VcpuContext} from '#vcpu-worker/run-loop';
+import {parseVcpuState, saveVcpuState} from '#vcpu-worker/state';
 import {counterAt, type HeldCounter} from './held-counter.ts';
 
 /** What a vCPU's thread starts with: plain data and shared buffers. */
@@ -35,8 +36,6 @@ interface LiveVcpu {
 	readonly split: HostedMachine['split'];
 	readonly caller: MailboxCaller;
 	readonly memory: GuestMemory;
-	/** Before the boot protocol's registers. */
-	readonly powerOn: unknown;
 }
 
 /** A vCPU's thread, as its owner calls it. Calls and runs exclude each other: the thread does one at a time. */
@@ -66,7 +65,7 @@ export class VcpuWorker {
 		const cpu = enter(data.partition, data.vcpu, wiring(machine, caller, split));
 		const sampler = new ExitSampler(latencies);
 		const context = {cpu, events: machine.events, control, probe, sampler, split, isBoot};
-		this.#live = {context, machine, split, caller, memory, powerOn: cpu.save()};
+		this.#live = {context, machine, split, caller, memory};
 		if (data.entry !== undefined) begin(cpu, data.entry);
 	}
 
@@ -80,19 +79,19 @@ export class VcpuWorker {
 
 	/** Puts the vCPU into its state at power-on, which it is in when created. @param entry - as in {@link VcpuWorkerData} */
 	reset(entry?: BootRegisters): void {
-		const {context, powerOn} = this.#vcpu;
-		context.cpu.restore(powerOn);
-		if (entry !== undefined) begin(context.cpu, entry);
+		const {cpu} = this.#vcpu.context;
+		cpu.reset();
+		if (entry !== undefined) begin(cpu, entry);
 	}
 
 	/** The vCPU's state, as data that survives JSON. */
 	save(): unknown {
-		return this.#vcpu.context.cpu.toSnapshot(this.#counterNow());
+		return saveVcpuState(this.#vcpu.context.cpu.save(this.#counterNow()));
 	}
 
-	/** Takes what {@link save} gave: see {@link CpuBackend.fromSnapshot}. */
+	/** Takes what {@link save} gave, or anybody: see {@link CpuBackend.restore}. @throws VmmError */
 	restore(saved: unknown, counterShift?: bigint): bigint {
-		const shift = this.#vcpu.context.cpu.fromSnapshot(saved, counterShift);
+		const shift = this.#vcpu.context.cpu.restore(parseVcpuState(saved), counterShift);
 		this.#holdCounter();
 		return shift;
 	}

@@ -31,7 +31,7 @@ export interface TimeOrigins {
 	readonly realMs?: () => number;
 }
 
-/** The guest's time, by which all its clocks go: see `clockUnit` and `VcpuGroup.start`. */
+/** The guest's time, by which all its clocks go: see `kvmclockUnit` and `VcpuGroup.start`. */
 export class TimeUnit implements StateUnit {
 	readonly name = 'time';
 	readonly needs: readonly string[] = [];

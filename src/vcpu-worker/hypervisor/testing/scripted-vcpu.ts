@@ -2,6 +2,8 @@ import type {ErrorData} from '#support/errors';
 import type {CpuBackend, ExitKind, VcpuWiring} from '#vcpu-worker/hypervisor';
 import type {GeneralRegisters, ProcessorRegisters, RegisterChanges, SpecialRegisters} from '#vcpu-worker/registers';
 import {sampleRegisters} from '#vcpu-worker/registers/testing';
+import type {VcpuState} from '#vcpu-worker/state';
+import {sampleState} from '#vcpu-worker/state/testing';
 
 /** What the guest does next: an exit, and the access that serving it makes. */
 export interface ScriptStep {
@@ -108,12 +110,8 @@ export class ScriptedVcpu implements CpuBackend {
 		this.#registers = {...this.#registers, ...changes};
 	}
 
-	save(): ProcessorRegisters {
-		return this.#registers;
-	}
-
-	restore(state: unknown): void {
-		this.#registers = state as ProcessorRegisters;
+	reset(): void {
+		this.#registers = sampleRegisters({});
 	}
 
 	readCounter() {
@@ -124,11 +122,13 @@ export class ScriptedVcpu implements CpuBackend {
 		return 0n;
 	}
 
-	toSnapshot(): unknown {
-		return {};
+	save(counter = 0n): VcpuState {
+		const state = sampleState(this.#registers);
+		return {...state, clock: {...state.clock, counter}};
 	}
 
-	fromSnapshot(): bigint {
+	restore({general, special}: VcpuState): bigint {
+		this.#registers = {...this.#registers, general, special};
 		return 0n;
 	}
 

@@ -1,6 +1,6 @@
 import test from 'ava';
 import {hostNowNs, VmTime, VmTimeState} from '#devices/vm-time';
-import {clockUnit} from './clock-unit.ts';
+import {kvmclockUnit} from './kvmclock-unit.ts';
 
 /** KVM's clock runs with the host's, whatever the machine does. */
 function make() {
@@ -18,7 +18,7 @@ function make() {
 	const hostRuns = (ns: bigint) => {
 		ahead += ns;
 	};
-	return {unit: clockUnit(kvm, time), time, now, hostRuns};
+	return {unit: kvmclockUnit(kvm, time), time, now, hostRuns};
 }
 
 const hourNs = 3600e9;

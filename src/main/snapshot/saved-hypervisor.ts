@@ -1,0 +1,37 @@
+import {listOf, record, textUpTo, type ValueOf} from '#support/saved-state';
+import {type CpuidEntry, missingNeeds, processorNeeds} from '#vcpu-worker/cpuid';
+import {snapshotError} from './errors.ts';
+import type {OpenSnapshot} from './open-snapshot.ts';
+
+const mostUnits = 16;
+const mostLetters = 40;
+
+/** What a machine ran on when it was saved, as the manifest has it. */
+export const savedHypervisor = record({
+	/** See `Hypervisor.kind`. */
+	kind: textUpTo(mostLetters),
+	/** State units that were the hypervisor's. */
+	units: listOf(textUpTo(mostLetters), mostUnits),
+	/** What processors have to have. Who only looks at a snapshot sees it here; restoring looks at each processor's own. */
+	needs: processorNeeds,
+});
+export type SavedHypervisor = ValueOf<typeof savedHypervisor>;
+
+/** What a machine to be has of its hypervisor. */
+export interface OfferedHypervisor {
+	readonly kind: string;
+	readonly units: readonly string[];
+	/** What CPUID would answer. */
+	readonly cpuid: readonly CpuidEntry[];
+}
+
+/** Finds out whether a hypervisor can take what another one had. @throws VmmError SNAPSHOT_HYPERVISOR_LACKS */
+export function checkHypervisor(
+	{directory, manifest}: Pick<OpenSnapshot, 'directory' | 'manifest'>,
+	{kind, units, cpuid}: OfferedHypervisor,
+): void {
+	const {kind: savedBy, units: savedUnits, needs} = manifest.hypervisor;
+	const unknown = savedUnits.filter((unit) => !units.includes(unit)).map((unit) => `the state of ${unit}`);
+	const missing = [...missingNeeds(needs, cpuid), ...unknown];
+	if (missing.length > 0) throw snapshotError('SNAPSHOT_HYPERVISOR_LACKS', {directory, savedBy, kind, missing});
+}

@@ -1,0 +1,135 @@
+import {stateError} from './errors.ts';
+
+/** How a value is written to a snapshot as data that survives JSON, and read back from one that may be anybody's. */
+export interface SavedValue<T> {
+	save(value: T): unknown;
+	/**
+	 * @param saved - anything
+	 * @param path - where it is, for the error: the name of what is saved, then of fields in fields, joined by dots
+	 * @throws VmmError STATE_FIELD_WRONG
+	 */
+	parse(saved: unknown, path: string): T;
+}
+
+/** The type of what a {@link SavedValue} reads. */
+export type ValueOf<S> = S extends SavedValue<infer T> ? T : never;
+
+function wrong(path: string) {
+	const [struct = '', ...fields] = path.split('.');
+	return stateError('STATE_FIELD_WRONG', {struct, field: fields.join('.') || 'all'});
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+	typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Of what a snapshot's author has put there. */
+const shortened = (name: string) => name.slice(0, 40);
+
+/** A whole number from 0 to `most`. */
+export const wholeNumber = (most: number): SavedValue<number> => ({
+	save: (value) => value,
+	parse(saved, path) {
+		if (typeof saved === 'number' && Number.isInteger(saved) && saved >= 0 && saved <= most) return saved;
+		throw wrong(path);
+	},
+});
+
+/** An unsigned number of 64 bits, as hexadecimal text. */
+export const hex64: SavedValue<bigint> = {
+	save: (value) => `0x${value.toString(16)}`,
+	parse(saved, path) {
+		if (typeof saved === 'string' && /^0x[0-9a-f]{1,16}$/.test(saved)) return BigInt(saved);
+		throw wrong(path);
+	},
+};
+
+/** Text of at most so many letters. */
+export const textUpTo = (most: number): SavedValue<string> => ({
+	save: (value) => value,
+	parse(saved, path) {
+		if (typeof saved === 'string' && saved.length <= most) return saved;
+		throw wrong(path);
+	},
+});
+
+export const yesOrNo: SavedValue<boolean> = {
+	save: (value) => value,
+	parse(saved, path) {
+		if (typeof saved === 'boolean') return saved;
+		throw wrong(path);
+	},
+};
+
+/** One of some words. */
+export const oneOf = <const W extends string>(words: readonly W[]): SavedValue<W> => ({
+	save: (value) => value,
+	parse(saved, path) {
+		const word = words.find((known) => known === saved);
+		if (word === undefined) throw wrong(path);
+		return word;
+	},
+});
+
+/** So many bytes, as base64. */
+export const bytesOf = (least: number, most: number): SavedValue<Uint8Array> => ({
+	save: (value) => Buffer.from(value).toString('base64'),
+	parse(saved, path) {
+		const bytes = typeof saved === 'string' && saved.length <= most * 2 ? Buffer.from(saved, 'base64') : undefined;
+		if (bytes === undefined || bytes.length < least || bytes.length > most) throw wrong(path);
+		return new Uint8Array(bytes);
+	},
+});
+
+/** A value that need not be there; null where it is not. */
+export const orNone = <T>(of: SavedValue<T>): SavedValue<T | undefined> => ({
+	save: (value) => (value === undefined ? null : of.save(value)),
+	parse: (saved, path) => (saved === null ? undefined : of.parse(saved, path)),
+});
+
+// biome-ignore lint/suspicious/noExplicitAny: any type of value, each with its own
+type Members = Readonly<Record<string, SavedValue<any>>>;
+type MembersOf<M> = {readonly [K in keyof M]: ValueOf<M[K]>};
+
+/** An object with these fields and no others. */
+export const record = <const M extends Members>(members: M): SavedValue<MembersOf<M>> => ({
+	save: (value) =>
+		Object.fromEntries(Object.entries(members).map(([name, of]) => [name, of.save((value as never)[name])])),
+	parse(saved, path) {
+		if (!isObject(saved)) throw wrong(path);
+		const other = Object.keys(saved).find((name) => !Object.hasOwn(members, name));
+		if (other !== undefined) throw wrong(`${path}.${shortened(other)}`);
+		const parsed = Object.entries(members).map(([name, of]) => [name, of.parse(saved[name], `${path}.${name}`)]);
+		return Object.fromEntries(parsed) as MembersOf<M>;
+	},
+});
+
+/** A list of at most so many values. */
+export const listOf = <T>(of: SavedValue<T>, most: number): SavedValue<readonly T[]> => ({
+	save: (values) => values.map((value) => of.save(value)),
+	parse(saved, path) {
+		if (!Array.isArray(saved) || saved.length > most) throw wrong(path);
+		return saved.map((value, index) => of.parse(value, `${path}.${index}`));
+	},
+});
+
+/** At most so many values by their keys, which `key` says and checks; it gives undefined for what is no key. */
+export const mapOf = <K, T>(
+	key: {name(key: K): string; parse(name: string): K | undefined},
+	of: SavedValue<T>,
+	most: number,
+): SavedValue<ReadonlyMap<K, T>> => ({
+	save: (value) => Object.fromEntries([...value].map(([each, held]) => [key.name(each), of.save(held)])),
+	parse(saved, path) {
+		if (!isObject(saved)) throw wrong(path);
+		const entries = Object.entries(saved);
+		if (entries.length > most) throw wrong(path);
+		return new Map(
+			entries.map(([name, held]) => {
+				const parsed = key.parse(name);
+				const place = `${path}.${shortened(name)}`;
+				if (parsed === undefined) throw wrong(place);
+				return [parsed, of.parse(held, place)];
+			}),
+		);
+	},
+});

@@ -1,0 +1,19 @@
+import {errorTable} from '#support/errors';
+
+const sameKind = 'Restore on a host with the same kind of processor as the snapshot was made on';
+
+/** Why a processor cannot have a state that is well-formed. */
+export const vcpuError = errorTable({
+	VCPU_NEEDS_MISSING: (c: {readonly missing: readonly string[]}) => ({
+		message: `The saved guest uses what processors do not have here: ${c.missing.join(', ')}`,
+		remedy: sameKind,
+	}),
+	VCPU_MSR_REFUSED: (c: {readonly msrs: readonly string[]}) => ({
+		message: `The saved values of the model-specific registers ${c.msrs.join(', ')} are not taken here`,
+		remedy: `${sameKind}, with the same hypervisor and kernel`,
+	}),
+	VCPU_COUNTER_FREQUENCY: (c: {readonly savedKhz: number; readonly hostKhz: number}) => ({
+		message: `The saved processors' time-stamp counters run at ${c.savedKhz} kHz, this host's at ${c.hostKhz} kHz, and it cannot scale them`,
+		remedy: 'Restore on a host of the same frequency, or on one that scales the counter (VT-x and SVM of recent years)',
+	}),
+});

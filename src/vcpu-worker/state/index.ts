@@ -1,0 +1,11 @@
+export {vcpuError} from './errors.ts';
+export {
+	type Activity,
+	activities,
+	componentsInUse,
+	parseVcpuState,
+	saveVcpuState,
+	type VcpuEvents,
+	type VcpuExtension,
+	type VcpuState,
+} from './vcpu-state.ts';

@@ -1,0 +1,148 @@
+import {
+	bytesOf,
+	hex64,
+	mapOf,
+	oneOf,
+	orNone,
+	record,
+	type SavedValue,
+	stateError,
+	type ValueOf,
+	wholeNumber,
+	yesOrNo,
+} from '#support/saved-state';
+import {generalRegisterNames, msrIndex, msrName, segmentNames} from '#vcpu-worker/registers';
+import {cpuidTable} from './cpuid-table.ts';
+
+/** Counts up when a saved state changes so that older programs would misread it. */
+const version = 2;
+
+/** Larger than any processor's so far (AMX needs some 11 KiB). */
+const maxXsaveBytes = 2 ** 20;
+/** The legacy region and the header (Intel SDM vol. 1, 13.4). */
+const minXsaveBytes = 576;
+const maxMsrs = 4096;
+
+const u8 = wholeNumber(0xff);
+const u16 = wholeNumber(0xffff);
+const u32 = wholeNumber(0xffff_ffff);
+
+/** The same kind of value under each of some names. */
+const each = <const N extends string, T>(names: readonly N[], of: SavedValue<T>): Readonly<Record<N, SavedValue<T>>> =>
+	Object.fromEntries(names.map((name) => [name, of])) as Readonly<Record<N, SavedValue<T>>>;
+
+const descriptorTable = record({base: hex64, limit: u16});
+
+/** See `Segment`. */
+const segment = record({
+	base: hex64,
+	limit: u32,
+	selector: u16,
+	type: wholeNumber(15),
+	present: yesOrNo,
+	dpl: wholeNumber(3),
+	db: yesOrNo,
+	s: yesOrNo,
+	l: yesOrNo,
+	g: yesOrNo,
+});
+
+const special = record({
+	...each(segmentNames, segment),
+	gdt: descriptorTable,
+	idt: descriptorTable,
+	...each(['cr0', 'cr2', 'cr3', 'cr4', 'cr8', 'efer', 'apicBase'], hex64),
+});
+
+/** What is under way or waits to be: Intel SDM vol. 3, 7.9 and 26.3. */
+const events = record({
+	/** An exception that is being delivered. What it leaves in CR2 or DR6 is there already. */
+	exception: orNone(record({vector: u8, errorCode: orNone(u32)})),
+	/** An external or software interrupt that is being delivered. */
+	interrupt: orNone(record({vector: u8, isSoftware: yesOrNo})),
+	/** Interrupts wait for the end of the next instruction: after STI, or a load of SS. */
+	shadow: record({sti: yesOrNo, movSs: yesOrNo}),
+	nmi: record({injected: yesOrNo, pending: u8, masked: yesOrNo}),
+	smm: record({active: yesOrNo, pending: yesOrNo, insideNmi: yesOrNo, latchedInit: yesOrNo}),
+	/** Vector of a start-up message that has come. */
+	startupVector: u8,
+	tripleFault: yesOrNo,
+});
+/** Events of {@link VcpuState}. */
+export type VcpuEvents = ValueOf<typeof events>;
+
+/** What a processor does when it runs (Intel SDM vol. 3, 9.4.3). */
+export const activities = ['running', 'halted', 'waiting for INIT', 'waiting for start-up', 'starting up'] as const;
+export type Activity = (typeof activities)[number];
+
+const state = record({
+	/** What CPUID answers. */
+	cpuid: cpuidTable,
+	general: record(each(generalRegisterNames, hex64)),
+	special,
+	/** Extended control register 0; none where the processor has no XSAVE. */
+	xcr0: orNone(hex64),
+	/**
+	 * x87, SSE and all further vector and tile registers: an XSAVE image in the standard format (Intel SDM vol. 1, 13.4.1 to
+	 * 13.4.3), whose components lie where CPUID leaf D says.
+	 */
+	vector: record({
+		/** The state components that the processor has, as bits of XCR0. */
+		components: hex64,
+		image: bytesOf(minXsaveBytes, maxXsaveBytes),
+	}),
+	debug: record(each(['dr0', 'dr1', 'dr2', 'dr3', 'dr6', 'dr7'], hex64)),
+	/** By index. The time-stamp counter is not among them: see `clock`. */
+	msrs: mapOf({name: msrName, parse: msrIndex}, hex64, maxMsrs),
+	/** The register page of the local APIC (Intel SDM vol. 3, 11.4.1). */
+	apic: bytesOf(1024, 1024),
+	events,
+	activity: oneOf(activities),
+	/** The time-stamp counter, and its frequency. */
+	clock: record({khz: wholeNumber(2 ** 31 - 1), counter: hex64}),
+});
+
+/** What a back end keeps beside what every processor has. Only one of the same kind looks into it, and checks it. */
+export interface VcpuExtension {
+	/** The back end's: see `Hypervisor.kind`. */
+	readonly kind: string;
+	/** Data that survives JSON. */
+	readonly data: unknown;
+}
+
+/** Everything that makes up a processor, whatever runs it. */
+export interface VcpuState extends ValueOf<typeof state> {
+	readonly extension?: VcpuExtension;
+}
+
+/** The state as data that survives JSON. */
+export const saveVcpuState = ({extension, ...common}: VcpuState): unknown => ({
+	version,
+	...(state.save(common) as object),
+	...(extension && {extension}),
+});
+
+/**
+ * The state that {@link saveVcpuState} gave, which may be anybody's.
+ * @throws VmmError STATE_VERSION_UNKNOWN, STATE_FIELD_WRONG
+ */
+export function parseVcpuState(saved: unknown): VcpuState {
+	const {version: found, extension, ...rest} = (saved ?? {}) as Readonly<Record<string, unknown>>;
+	if (found !== version) throw stateError('STATE_VERSION_UNKNOWN', {struct: 'vcpu', found, version});
+	const common = state.parse(rest, 'vcpu');
+	const wrong = (field: string) => stateError('STATE_FIELD_WRONG', {struct: 'vcpu', field});
+	if (common.clock.khz === 0) throw wrong('clock.khz');
+	const {components, image} = common.vector;
+	if ((componentsInUse(image) & ~components) !== 0n) throw wrong('vector.components');
+	return extension === undefined ? common : {...common, extension: parseExtension(extension)};
+}
+
+/** XSTATE_BV of an XSAVE image: components that are not in their initial state (Intel SDM vol. 1, 13.4.2). */
+export const componentsInUse = ({buffer, byteOffset, byteLength}: Uint8Array): bigint =>
+	new DataView(buffer, byteOffset, byteLength).getBigUint64(512, true);
+
+function parseExtension(saved: unknown): VcpuExtension {
+	const {kind, data} = (saved ?? {}) as Readonly<Record<string, unknown>>;
+	if (typeof kind !== 'string') throw stateError('STATE_FIELD_WRONG', {struct: 'vcpu', field: 'extension.kind'});
+	return {kind, data};
+}
