@@ -1,7 +1,6 @@
 import {listOf, record, textUpTo, type ValueOf} from '#support/saved-state';
 import {type CpuidEntry, missingNeeds, processorNeeds} from '#vcpu-worker/cpuid';
 import {snapshotError} from './errors.ts';
-import type {OpenSnapshot} from './open-snapshot.ts';
 
 const mostUnits = 16;
 const mostLetters = 40;
@@ -25,12 +24,16 @@ export interface OfferedHypervisor {
 	readonly cpuid: readonly CpuidEntry[];
 }
 
-/** Finds out whether a hypervisor can take what another one had. @throws VmmError SNAPSHOT_HYPERVISOR_LACKS */
+/**
+ * Finds out whether a hypervisor can take what another one had.
+ * @param directory - the snapshot's, for the error
+ * @throws VmmError SNAPSHOT_HYPERVISOR_LACKS
+ */
 export function checkHypervisor(
-	{directory, manifest}: Pick<OpenSnapshot, 'directory' | 'manifest'>,
+	directory: string,
+	{kind: savedBy, units: savedUnits, needs}: SavedHypervisor,
 	{kind, units, cpuid}: OfferedHypervisor,
 ): void {
-	const {kind: savedBy, units: savedUnits, needs} = manifest.hypervisor;
 	const unknown = savedUnits.filter((unit) => !units.includes(unit)).map((unit) => `the state of ${unit}`);
 	const missing = [...missingNeeds(needs, cpuid), ...unknown];
 	if (missing.length > 0) throw snapshotError('SNAPSHOT_HYPERVISOR_LACKS', {directory, savedBy, kind, missing});

@@ -91,7 +91,9 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 	const opened = openVcpus(partition, plan.topology, config.irqchip);
 	const ownUnits = partition.units(machine.time);
 	const hypervisor = {kind: partition.handle.kind, units: ownUnits.map(({name}) => name)};
-	if (snapshot !== undefined) checkHypervisor(snapshot, {...hypervisor, cpuid: opened.cpuid});
+	if (snapshot !== undefined) {
+		checkHypervisor(snapshot.directory, snapshot.manifest.hypervisor, {...hypervisor, cpuid: opened.cpuid});
+	}
 	const initiators = genericInitiators(config.pcie, machine.pci);
 	const bootMachine = {topology: plan.topology, layout: plan.memory, devices: host.handle.layout.devices, initiators};
 	const bootImage = () => boot.image(bootMachine);
