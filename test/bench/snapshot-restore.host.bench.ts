@@ -10,7 +10,7 @@ import {vmConfig} from '#main/config';
 import {describeDevices, randomGenerationId} from '#main/machine';
 import {allocateRam} from '#main/memory';
 import {openSnapshot, saveSnapshot, stateLimits} from '#main/snapshot';
-import {DoorbellState, mailboxBytes} from '#support/mailbox';
+import {mailboxBytes, WakerState} from '#support/mailbox';
 import {needsOf} from '#vcpu-worker/cpuid';
 import {report} from './report.ts';
 
@@ -31,9 +31,9 @@ const layoutOf = (sizeBytes: number): MemoryRange[] =>
 function attach(sizeBytes: number, memory: MappedMemory): AttachedMachine {
 	const birth = {timeMs: Date.now(), generationId: randomGenerationId()};
 	const devices = describeDevices(configOf(sizeBytes), layoutOf(sizeBytes), birth);
-	const doorbell = {buffer: new SharedArrayBuffer(DoorbellState.byteLength), wakeFd: -1};
-	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(1)), callers: 1, doorbell};
-	const layout = layOutMachine(devices, findDeviceModel, {modules: [], doorbell, mailbox});
+	const waker = {buffer: new SharedArrayBuffer(WakerState.byteLength), wakeFd: -1};
+	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(1)), callers: 1, waker};
+	const layout = layOutMachine(devices, findDeviceModel, {modules: [], waker, mailbox});
 	const machine = new AttachedMachine(layout, {findModel: findDeviceModel, interrupts, memory});
 	machine.reset();
 	return machine;

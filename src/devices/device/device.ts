@@ -21,6 +21,22 @@ export interface Region {
 	readonly yields?: true;
 }
 
+/**
+ * A write of the guest that says that a queue has work, and nothing else. It reaches the worker that has the queue past the
+ * front, the device's lock and, where the back end can, the vCPU's thread.
+ */
+export interface DoorbellDeclaration {
+	/** Index into the regions, as fronts get it. */
+	readonly region: number;
+	readonly offset: number;
+	/** Other widths are accesses to the front. */
+	readonly size: AccessSize | 'any';
+	/** Other values are accesses to the front. */
+	readonly match?: number;
+	/** What {@link DeviceBack.queueReady} is told. Several doorbells may lead to one queue. */
+	readonly queue: number;
+}
+
 /** A range of addresses that the guest places (PCI Express Base 6.0, 7.5.1.2.1). */
 export interface PciBar {
 	/** Register 0–5; a 64-bit BAR takes the next one too. */
@@ -171,6 +187,11 @@ export interface DeviceBack {
 	stop(): Promise<void>;
 	/** The front called {@link DeviceServices.notifyBack} (once or more) since the last call. */
 	notified(): void;
+	/**
+	 * A doorbell of the queue has rung since the last call, or the back was started. True: there is more to do, and others are to
+	 * have their turn first.
+	 */
+	queueReady?(queue: number): boolean | undefined;
 	/** Input from the owner of the terminal, for devices that take it; returns how much fitted. */
 	feed?(bytes: Uint8Array): number;
 	/** Releases host resources; nothing is called afterwards. */
@@ -216,6 +237,8 @@ export interface ModelParts<C, T extends Fields> {
 	readonly state: StructSchema<T>;
 	/** What has become of the state since it was first saved. */
 	readonly versions?: StateVersions;
+	/** Writes that reach {@link DeviceBack.queueReady} instead of the front. Needs a back. */
+	doorbells?(config: C): readonly DoorbellDeclaration[];
 	/** Interrupt outputs: name to input number (GSI) of the interrupt controller. */
 	lines?(config: C): Readonly<Record<string, number>>;
 	/**

@@ -10,6 +10,7 @@ export type {
 	DeviceInstance,
 	DeviceModel,
 	DeviceServices,
+	DoorbellDeclaration,
 	MachineEvent,
 	ModelParts,
 	PciBar,

@@ -1,4 +1,12 @@
-import type {AccessSize, AnyDeviceModel, DeviceFront, DeviceServices, Halves, Hypercall} from '#devices/device';
+import type {
+	AccessSize,
+	AnyDeviceModel,
+	DeviceFront,
+	DeviceServices,
+	DoorbellDeclaration,
+	Halves,
+	Hypercall,
+} from '#devices/device';
 import type {BusTarget, HypercallTarget, MsrTarget} from '#devices/io-bus';
 import {errorTable} from '#support/errors';
 import type {MailboxCaller} from '#support/mailbox';
@@ -27,6 +35,7 @@ export interface AttachedDevice {
 	readonly services: DeviceServices;
 	readonly front: DeviceFront;
 	readonly target: SharedTarget;
+	readonly doorbells: readonly DoorbellDeclaration[];
 }
 
 /** A device served on the calling thread, over its shared state, under its lock. */

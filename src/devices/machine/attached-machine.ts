@@ -1,16 +1,18 @@
 import type {DeviceCommand, DeviceServices, MachineEvent} from '#devices/device';
+import type {DoorbellBackEnd} from '#devices/doorbells';
 import type {GuestMemory} from '#devices/guest-memory';
 import {type InterruptController, type InterruptLine, InterruptLines, type LineSource} from '#devices/interrupts';
 import {type BusTarget, HypercallBus, IoBus, MsrBus, type MsrFallback, UnclaimedCounters} from '#devices/io-bus';
 import {functionsOf, type PciFabric} from '#devices/pci/fabric';
 import {powerOnState} from '#devices/pci/function';
 import {VmTime} from '#devices/vm-time';
-import {Doorbell, type MailboxCaller} from '#support/mailbox';
+import type {MailboxCaller} from '#support/mailbox';
 import type {Decoded} from '#support/shared-memory';
 import {type AttachedDevice, RemoteTarget, SharedTarget} from './attached-device.ts';
+import {DeviceCalls} from './device-calls.ts';
 import {DeviceInputs} from './device-inputs.ts';
 import {askForReset, resetDone} from './device-reset.ts';
-import {DeviceHeader, type MachineLayout, type ModelFinder, type PlacedDevice} from './layout.ts';
+import {DeviceHeader, type MachineLayout, type ModelFinder, type PlacedDevice, resetSlot} from './layout.ts';
 import {MachineEvents} from './machine-events.ts';
 import {assignPci, attachFabric} from './pci.ts';
 import {restoreDevices, type SavedDevices, saveDevices} from './saved-machine.ts';
@@ -22,6 +24,8 @@ export interface MachineHost {
 	readonly memory: GuestMemory;
 	/** The processor whose accesses this thread serves, if it is one's. */
 	readonly vp?: number;
+	/** Rings doorbells; without it the bus does. */
+	readonly doorbells?: DoorbellBackEnd;
 	/** Makes the boot processor look for a device's request; a device's back makes some while every processor sleeps. */
 	readonly alertBootCpu?: () => void;
 }
@@ -36,9 +40,9 @@ export class AttachedMachine {
 	readonly events: MachineEvents;
 	readonly unclaimed: UnclaimedCounters;
 	readonly lines: InterruptLines;
+	readonly calls: DeviceCalls;
 	readonly #pciGeneration: Int32Array;
 	readonly #host: MachineHost;
-	readonly #doorbell: Doorbell;
 	#layout: MachineLayout;
 	#devices: readonly AttachedDevice[];
 	#pci: PciFabric | undefined;
@@ -50,10 +54,10 @@ export class AttachedMachine {
 		this.time = new VmTime(layout.time);
 		this.events = new MachineEvents(layout.events);
 		this.unclaimed = new UnclaimedCounters(layout.unclaimed);
+		this.calls = new DeviceCalls(layout, host.doorbells);
 		const inputs = new DeviceInputs(host.interrupts);
 		this.lines = new InterruptLines(layout.interrupts, layout.interruptSources, inputs);
 		this.#pciGeneration = new Int32Array(layout.pciGeneration);
-		this.#doorbell = new Doorbell(layout.doorbell);
 		this.#devices = layout.devices.map((placed) => this.#attach(placed, host.findModel));
 		for (const device of this.devices) inputs.lead(device);
 		this.#pci = attachFabric(this.devices, this.#pciGeneration, this.unclaimed);
@@ -76,9 +80,10 @@ export class AttachedMachine {
 
 	/** This thread's way to the devices; `caller` carries accesses to remote ones. */
 	bus(caller: MailboxCaller): IoBus {
-		const targets = this.devices.map(
-			({placed, target}, device): BusTarget => (placed.route === 'remote' ? new RemoteTarget(caller, device) : target),
-		);
+		const targets = this.devices.map((device, index): BusTarget => {
+			const {placed, target} = device;
+			return this.calls.target(device, placed.route === 'remote' ? new RemoteTarget(caller, index) : target);
+		});
 		const {pci} = this;
 		pci?.setTargets([...targets]);
 		for (const complex of pci?.complexes ?? []) {
@@ -107,14 +112,18 @@ export class AttachedMachine {
 	 * @param layout - from `withDevice` or `withoutDevice`
 	 */
 	change(layout: MachineLayout, findModel: ModelFinder): void {
-		const isSame = ({placed}: AttachedDevice, {name, addition}: PlacedDevice) =>
-			placed.name === name && placed.addition === addition;
+		this.calls.takeBack(this.devices.filter(({placed}) => !layout.devices.some((stays) => isSame(placed, stays))));
 		const before = this.devices;
 		this.#layout = layout;
 		this.#devices = layout.devices.map(
-			(placed) => before.find((device) => isSame(device, placed)) ?? this.#attach(placed, findModel),
+			(placed) => before.find((device) => isSame(device.placed, placed)) ?? this.#attach(placed, findModel),
 		);
 		this.#pci = attachFabric(this.devices, this.#pciGeneration, this.unclaimed);
+	}
+
+	/** Has the back end ring doorbells where they answer now: that may have changed, or a queue's descriptor. */
+	refreshDoorbells(): void {
+		this.calls.refresh({devices: this.devices, pci: this.pci, portTable: this.layout.portTable});
 	}
 
 	/** Gives one device its declared initial state. For the owner, while nothing runs, or under the device's lock. */
@@ -169,7 +178,8 @@ export class AttachedMachine {
 		const state = model.state.on(ownState, stateOffset + DeviceHeader.byteLength);
 		const services = this.#services(placed, header);
 		const front = model.front(placed.config, state, services);
-		return {placed, model, header, state, services, front, target: new SharedTarget(placed.name, header, front)};
+		const target = new SharedTarget(placed.name, header, front);
+		return {placed, model, header, state, services, front, target, doorbells: model.doorbells?.(placed.config) ?? []};
 	}
 
 	#services(placed: PlacedDevice, header: AttachedDevice['header']): DeviceServices {
@@ -177,7 +187,6 @@ export class AttachedMachine {
 		const byName = new Map<string, InterruptLine>(
 			Object.entries(placed.lines).map(([name, source]: [string, LineSource]) => [name, this.lines.line(source)]),
 		);
-		const notifiedWord = DeviceHeader.word('notified');
 		return {
 			line: (name) => {
 				const line = byName.get(name);
@@ -199,7 +208,7 @@ export class AttachedMachine {
 			},
 			...this.#pciServices(placed, header),
 			notifyBack: () => {
-				if (placed.hasBack && Atomics.exchange(header.$atomic, notifiedWord, 1) === 0) this.#doorbell.ring();
+				if (placed.calls !== undefined) this.calls.signal(placed.calls.slot);
 			},
 		};
 	}
@@ -226,14 +235,17 @@ export class AttachedMachine {
 			},
 			...(place && {
 				slot: {
-					decodeChanged: () => void Atomics.add(generation, 0, 1),
+					decodeChanged: () => {
+						Atomics.add(generation, 0, 1);
+						this.refreshDoorbells();
+					},
 					get occupied() {
 						return occupied();
 					},
 					resetBehind: () => this.#resetBehind(name),
 					resetWithBack: () => {
-						if (placed.hasBack && askForReset(header)) this.#doorbell.ring();
-						return placed.hasBack;
+						if (placed.calls !== undefined && askForReset(header)) this.calls.signal(resetSlot(placed.calls));
+						return placed.calls !== undefined;
 					},
 					interruptSequence: header.$atomic.subarray(sequenceWord, sequenceWord + 1),
 				},
@@ -241,3 +253,6 @@ export class AttachedMachine {
 		};
 	}
 }
+
+const isSame = (one: PlacedDevice, other: PlacedDevice): boolean =>
+	one.name === other.name && one.addition === other.addition;

@@ -4,7 +4,8 @@ import type {AttachedDevice} from './attached-device.ts';
 import type {AttachedMachine} from './attached-machine.ts';
 import {isResetting, takeReset} from './device-reset.ts';
 import {type DeviceFailed, deviceFailure, GuardedBack} from './guarded-back.ts';
-import {DeviceHeader} from './layout.ts';
+import {queueSlot, resetSlot} from './layout.ts';
+import {QueueDescriptors} from './queue-descriptors.ts';
 
 interface Running {
 	readonly device: AttachedDevice;
@@ -13,14 +14,15 @@ interface Running {
 	reset?: Promise<void> | undefined;
 }
 
-const notifiedWord = DeviceHeader.word('notified');
-
 /** The device worker's part of a machine: the backs of all devices, and the remote accesses. */
 export class DeviceBacks {
 	readonly #machine: AttachedMachine;
 	readonly #reactor: Reactor;
 	readonly #failed: DeviceFailed;
-	#running: readonly Running[];
+	readonly #descriptors: QueueDescriptors;
+	#running: readonly Running[] = [];
+	/** What each slot of the ready set leads to. */
+	#slots: readonly ((() => boolean) | undefined)[] = [];
 	readonly #remote: MailboxServer;
 	/** From {@link start} until {@link stop} is done. */
 	#isStarted = false;
@@ -32,7 +34,8 @@ export class DeviceBacks {
 		this.#machine = machine;
 		this.#reactor = reactor;
 		this.#failed = failed;
-		this.#running = this.#makeAll(machine.devices);
+		this.#descriptors = new QueueDescriptors(machine, reactor);
+		this.#follow(this.#makeAll(machine.devices));
 		this.#remote = new MailboxServer(machine.layout.mailbox, (device, region, offset, size, isWrite, value, vp) => {
 			// The slot is in memory that only our own threads write, so the index is ours.
 			const {target, placed} = machine.devices[device] as AttachedDevice;
@@ -54,30 +57,18 @@ export class DeviceBacks {
 	change(): void {
 		const {devices} = this.#machine;
 		for (const {device, back} of this.#running) if (!devices.includes(device)) back.dispose();
-		this.#running = devices.flatMap(
-			(device) => this.#running.find((running) => running.device === device) ?? this.#make(device),
+		this.#follow(
+			devices.flatMap((device) => this.#running.find((running) => running.device === device) ?? this.#make(device)),
 		);
 	}
 
 	/**
-	 * Serves remote accesses and tells notified backs; true when there was anything. What a guest that runs already wants of a
-	 * back waits until that has started.
+	 * Serves remote accesses and tells backs what was called for; true when there was anything. What a guest that runs already
+	 * wants of a back waits until that has started.
 	 */
 	poll(): boolean {
-		let found = this.#remote.poll();
-		if (!this.#isStarted) return found;
-		for (const running of this.#running) {
-			const {device, back} = running;
-			if (!this.#isStopping && takeReset(device.header)) {
-				running.reset = this.#reset(running);
-				found = true;
-			}
-			if (Atomics.load(device.header.$atomic, notifiedWord) === 0) continue;
-			Atomics.store(device.header.$atomic, notifiedWord, 0);
-			back.notified();
-			found = true;
-		}
-		return found;
+		const found = this.#remote.poll();
+		return (this.#isStarted && this.#machine.calls.ready.take(this.#serve)) || found;
 	}
 
 	/** The back of a device, by the device's name. */
@@ -88,7 +79,7 @@ export class DeviceBacks {
 	start(): void {
 		this.#isStarted = true;
 		this.#isStopping = false;
-		for (const {back} of this.#running) back.start();
+		for (const running of this.#running) this.#start(running);
 	}
 
 	/** Resolves when no back has anything in flight, and all is done that the guest has asked for. */
@@ -102,7 +93,7 @@ export class DeviceBacks {
 	async #reset(running: Running): Promise<void> {
 		await this.#stop(running);
 		running.reset = undefined;
-		if (!this.#isStopping) running.back.start();
+		if (!this.#isStopping) this.#start(running);
 	}
 
 	async #stop({device, back}: Running): Promise<void> {
@@ -117,6 +108,50 @@ export class DeviceBacks {
 
 	dispose(): void {
 		for (const {back} of this.#running) back.dispose();
+		this.#descriptors.follow([]);
+	}
+
+	readonly #serve = (slot: number): boolean => this.#slots[slot]?.() ?? false;
+
+	#follow(running: readonly Running[]): void {
+		this.#running = running;
+		const slots: (() => boolean)[] = [];
+		for (const each of running) {
+			const {placed} = each.device;
+			if (placed.calls === undefined) continue;
+			slots[placed.calls.slot] = () => {
+				each.back.notified();
+				return true;
+			};
+			slots[resetSlot(placed.calls)] = () => this.#beginReset(each);
+			for (let queue = 0; queue < placed.calls.queues; queue++)
+				slots[queueSlot(placed.calls, queue)] = () => this.#serveQueue(each, queue);
+		}
+		this.#slots = slots;
+		this.#descriptors.follow(running.map(({device}) => device));
+	}
+
+	/** A queue may have work of before: from a snapshot, or from a time when nobody listened. */
+	#start({device, back}: Running): void {
+		back.start();
+		const {calls} = device.placed;
+		if (calls === undefined) return;
+		const {ready} = this.#machine.calls;
+		if (isResetting(device.header)) ready.signal(resetSlot(calls));
+		for (let queue = 0; queue < calls.queues; queue++) ready.signal(queueSlot(calls, queue));
+	}
+
+	#serveQueue({device, back, reset}: Running, queue: number): boolean {
+		// What comes now is told when the back is started again.
+		if (this.#isStopping || reset !== undefined || device.placed.calls === undefined) return false;
+		if (back.queueReady(queue)) this.#machine.calls.ready.signal(queueSlot(device.placed.calls, queue));
+		return true;
+	}
+
+	#beginReset(running: Running): boolean {
+		if (this.#isStopping || !takeReset(running.device.header)) return false;
+		running.reset = this.#reset(running);
+		return true;
 	}
 
 	/** One that cannot be made leaves none behind. */

@@ -64,6 +64,10 @@ export class GuardedBack implements DeviceBack {
 		this.#try('notified', () => this.#back?.notified());
 	}
 
+	queueReady(queue: number): boolean {
+		return this.#try('queueReady', () => this.#back?.queueReady?.(queue)) === true;
+	}
+
 	feed(bytes: Uint8Array): number {
 		return this.#try('feed', () => this.#back?.feed?.(bytes)) ?? bytes.length;
 	}

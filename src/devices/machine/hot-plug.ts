@@ -4,7 +4,7 @@ import type {Shortage} from '#devices/pci/assignment';
 import {checkPlaces, intxInput} from '#devices/pci/fabric';
 import {intxLine, isFunctionModel} from '#devices/pci/function';
 import {errorTable} from '#support/errors';
-import {DeviceHeader, type MachineLayout, type ModelFinder, type PlacedDevice} from './layout.ts';
+import {DeviceHeader, type MachineLayout, type ModelFinder, type PlacedDevice, placeCalls} from './layout.ts';
 import {shortagesOf} from './pci-complexes.ts';
 
 const spaceNames = {low: 'bytes of memory below 4 GiB', high: 'bytes of memory above 4 GiB', io: 'I/O ports'} as const;
@@ -85,7 +85,7 @@ export function withDevice(
 		addition: layout.additions + 1,
 		lines: lines.length === 0 ? {} : {[intxLine]: {source, gsi: intxInput(instance, instances)}},
 		inputs: {},
-		hasBack: model.back !== undefined,
+		calls: placeCalls(instance, model, layout.devices),
 	};
 	return {...layout, modules, devices: [...layout.devices, placed], additions: layout.additions + 1};
 }

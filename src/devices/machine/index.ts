@@ -3,6 +3,13 @@ export {AttachedMachine, type MachineHost} from './attached-machine.ts';
 export {DeviceBacks} from './device-backs.ts';
 export {type DeviceShape, deviceShape} from './device-shape.ts';
 export {deviceAt, withDevice, withoutDevice} from './hot-plug.ts';
-export {layOutMachine, type MachineLayout, type ModelFinder, type PlacedDevice} from './layout.ts';
+export {
+	layOutMachine,
+	type MachineLayout,
+	type ModelFinder,
+	type PlacedCalls,
+	type PlacedDevice,
+	queueSlot,
+} from './layout.ts';
 export {MachineEvents, MachineState} from './machine-events.ts';
 export type {SavedDevice, SavedDevices} from './saved-machine.ts';

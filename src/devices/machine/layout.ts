@@ -1,4 +1,5 @@
 import type {AnyDeviceModel, DeviceInstance} from '#devices/device';
+import {checkDoorbells, DoorbellTableState, doorbellEntries} from '#devices/doorbells';
 import {gsiCount, inputCount, interruptTableBytes, type LineSource} from '#devices/interrupts';
 import {buildPortTable, type Claim, checkClaims, isBusSpace, UnclaimedState} from '#devices/io-bus';
 import {shortageError} from '#devices/pci/assignment';
@@ -6,7 +7,7 @@ import {checkPlaces, type DescribedDevice, intxInput} from '#devices/pci/fabric'
 import {intxLine, isSlot} from '#devices/pci/function';
 import {VmTimeState} from '#devices/vm-time';
 import {errorTable} from '#support/errors';
-import type {DoorbellHandle, MailboxSet} from '#support/mailbox';
+import {type MailboxSet, ReadySetState, readySlots, type WakerHandle} from '#support/mailbox';
 import {f64, i32, sharedStruct} from '#support/shared-memory';
 import {MachineState} from './machine-events.ts';
 import {shortagesOf} from './pci-complexes.ts';
@@ -15,8 +16,6 @@ import {shortagesOf} from './pci-complexes.ts';
 export const DeviceHeader = sharedStruct('device-header', {
 	/** The device's lock: held during every access and every locked action of its back. */
 	lock: i32(),
-	/** 1 when the front has called for the back since the back last looked. */
-	notified: i32(),
 	/** What the device's reset waits for: see `device-reset.ts`. */
 	reset: i32(),
 	/** See `PciSlot.interruptSequence`. */
@@ -24,6 +23,16 @@ export const DeviceHeader = sharedStruct('device-header', {
 	/** Accesses served, for inspect. */
 	accesses: f64(),
 });
+
+/** A back's places in the machine's ready set and doorbell table. */
+export interface PlacedCalls {
+	/** The slot of the call for the back. That of its reset follows, then those of its queues. */
+	readonly slot: number;
+	readonly queues: number;
+	/** The number of its first doorbell, which the others follow. */
+	readonly doorbell: number;
+	readonly doorbells: number;
+}
 
 /** A device of a machine, with its places in the shared buffers. */
 export interface PlacedDevice extends DeviceInstance {
@@ -36,8 +45,8 @@ export interface PlacedDevice extends DeviceInstance {
 	readonly lines: Readonly<Record<string, LineSource>>;
 	/** Interrupt inputs that lead to it. */
 	readonly inputs: Readonly<Record<string, number>>;
-	/** Accesses to its regions that leave the CPU by a mailbox go to the device worker, which also runs its back. */
-	readonly hasBack: boolean;
+	/** What calls for its back; undefined where it has none. */
+	readonly calls: PlacedCalls | undefined;
 }
 
 /**
@@ -57,6 +66,10 @@ export interface MachineLayout {
 	readonly unclaimed: SharedArrayBuffer;
 	readonly time: SharedArrayBuffer;
 	readonly events: SharedArrayBuffer;
+	/** Which backs and queues have work: see `ReadySet`. */
+	readonly ready: SharedArrayBuffer;
+	/** Which doorbells the back end rings: see `DoorbellTable`. */
+	readonly doorbells: SharedArrayBuffer;
 	/** One word: counts what changes where PCI functions answer. */
 	readonly pciGeneration: SharedArrayBuffer;
 	/** The interrupt source of the device in a slot that devices come to and go from, by the port's name. */
@@ -64,7 +77,7 @@ export interface MachineLayout {
 	/** Devices that have come while the guest ran. */
 	readonly additions: number;
 	/** Wakes the device worker for a back. */
-	readonly doorbell: DoorbellHandle;
+	readonly waker: WakerHandle;
 	/** Carries accesses of remote devices to the device worker. */
 	readonly mailbox: MailboxSet;
 }
@@ -86,6 +99,13 @@ const machineError = errorTable({
 		message: `Device ${c.name}, which another thread serves, has the region ${c.region} of space ${c.space}`,
 		remedy: 'Only ports and memory can be served by another thread: give the device the route shared',
 	}),
+	DEVICE_DOORBELL_WITHOUT_BACK: (c: {name: string}) => ({
+		message: `Device ${c.name} has doorbells and no back that they could call`,
+	}),
+	DEVICE_QUEUES_TOO_MANY: (c: {name: string; slots: number; doorbells: number}) => ({
+		message: `There is no room for the queues of ${c.name}: a machine has ${readySlots} backs and queues (${c.slots} more are asked for) and ${doorbellEntries} doorbells (${c.doorbells} more)`,
+		remedy: 'Give the machine fewer devices, or these fewer queues',
+	}),
 	DEVICE_LINE_OUT_OF_RANGE: (c: {name: string; line: string; gsi: number}) => ({
 		message: `Device ${c.name} wants interrupt ${c.gsi} for its line ${c.line}, but inputs are 0-${gsiCount - 1}`,
 	}),
@@ -102,7 +122,7 @@ export type ModelFinder = (kind: string) => AnyDeviceModel | undefined;
 export function layOutMachine(
 	instances: readonly DeviceInstance[],
 	findModel: ModelFinder,
-	wiring: Pick<MachineLayout, 'modules' | 'doorbell' | 'mailbox'>,
+	wiring: Pick<MachineLayout, 'modules' | 'waker' | 'mailbox'>,
 ): MachineLayout {
 	const claims: Claim[] = [];
 	const devices: PlacedDevice[] = [];
@@ -139,7 +159,7 @@ export function layOutMachine(
 			claims.push({...declared, space, deviceName: name, device, region});
 		}
 		described.push({instance, model});
-		devices.push({...instance, stateOffset: stateBytes, lines, inputs, hasBack: model.back !== undefined});
+		devices.push({...instance, stateOffset: stateBytes, lines, inputs, calls: placeCalls(instance, model, devices)});
 		stateBytes += DeviceHeader.byteLength + model.state.byteLength;
 	}
 	checkLines(devices);
@@ -157,6 +177,8 @@ export function layOutMachine(
 		unclaimed: new SharedArrayBuffer(UnclaimedState.byteLength),
 		time: new SharedArrayBuffer(VmTimeState.byteLength),
 		events: new SharedArrayBuffer(MachineState.byteLength),
+		ready: new SharedArrayBuffer(ReadySetState.byteLength),
+		doorbells: new SharedArrayBuffer(DoorbellTableState.byteLength),
 		pciGeneration: new SharedArrayBuffer(4),
 		slotSources,
 		additions: 0,
@@ -179,4 +201,54 @@ function checkLines(devices: readonly PlacedDevice[]): void {
 		cleared.add(device);
 	};
 	for (const device of devices) visit(device, []);
+}
+
+/** Slots of a back beside those of its queues. */
+const ownSlots = 2;
+
+/** The slot of a reset that the guest has asked for. */
+export const resetSlot = ({slot}: PlacedCalls): number => slot + 1;
+
+/** The slot of a queue. */
+export const queueSlot = ({slot}: PlacedCalls, queue: number): number => slot + ownSlots + queue;
+
+/**
+ * Finds a place for what calls for a device's back.
+ * @param others - devices that have theirs
+ * @throws VmmError for doorbells that cannot be
+ */
+export function placeCalls(
+	{name, config}: DeviceInstance,
+	model: AnyDeviceModel,
+	others: readonly PlacedDevice[],
+): PlacedCalls | undefined {
+	const declared = model.doorbells?.(config) ?? [];
+	if (model.back === undefined) {
+		if (declared.length > 0) throw machineError('DEVICE_DOORBELL_WITHOUT_BACK', {name});
+		return undefined;
+	}
+	const queues = checkDoorbells(name, declared, model.regions(config));
+	const taken = others.flatMap(({calls}) => calls ?? []);
+	const slot = firstGap(
+		taken.map((calls) => [calls.slot, ownSlots + calls.queues]),
+		ownSlots + queues,
+	);
+	const doorbell = firstGap(
+		taken.map((calls) => [calls.doorbell, calls.doorbells]),
+		declared.length,
+	);
+	if (slot + ownSlots + queues > readySlots || doorbell + declared.length > doorbellEntries)
+		throw machineError('DEVICE_QUEUES_TOO_MANY', {name, slots: ownSlots + queues, doorbells: declared.length});
+	return {slot, queues, doorbell, doorbells: declared.length};
+}
+
+/** The first number from which so many are in none of the ranges. */
+function firstGap(ranges: readonly (readonly [start: number, length: number])[], length: number): number {
+	let start = 0;
+	for (const [from, count] of [...ranges].sort(([a], [b]) => a - b)) {
+		if (count === 0) continue;
+		if (start + length <= from) break;
+		start = Math.max(start, from + count);
+	}
+	return start;
 }

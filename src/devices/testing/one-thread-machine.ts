@@ -1,11 +1,12 @@
 import type {DeviceInstance} from '#devices/device';
+import type {DoorbellBackEnd} from '#devices/doorbells';
 import {type GuestMemory, MappedMemory} from '#devices/guest-memory';
 import {plainMemory} from '#devices/guest-memory/testing';
 import type {InterruptController} from '#devices/interrupts';
 import {tellingInterrupts} from '#devices/interrupts/testing';
 import {AttachedMachine, layOutMachine, type MachineLayout, type ModelFinder} from '#devices/machine';
 import {findDeviceModel} from '#devices/registry';
-import {DoorbellState, MailboxCaller, mailboxBytes} from '#support/mailbox';
+import {MailboxCaller, mailboxBytes, WakerState} from '#support/mailbox';
 
 /** What a test brings to {@link oneThreadMachine}. */
 export interface OneThreadParts {
@@ -13,6 +14,8 @@ export interface OneThreadParts {
 	readonly findModel?: ModelFinder;
 	/** Where interrupts go; without it nowhere. */
 	readonly interrupts?: InterruptController;
+	/** Rings doorbells; without it the bus does. */
+	readonly doorbells?: DoorbellBackEnd;
 	/** Defaults to no memory at all. */
 	readonly memory?: GuestMemory;
 	/** Of a machine that another thread has too; it has been reset there. */
@@ -26,10 +29,11 @@ export function oneThreadMachine(devices: readonly DeviceInstance[], parts: OneT
 		interrupts = tellingInterrupts(),
 		memory = new MappedMemory(plainMemory()),
 	} = parts;
-	const doorbell = {buffer: new SharedArrayBuffer(DoorbellState.byteLength), wakeFd: -1};
-	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(1)), callers: 1, doorbell};
-	const layout = parts.layout ?? layOutMachine(devices, findModel, {modules: [], doorbell, mailbox});
-	const machine = new AttachedMachine(layout, {findModel, interrupts, memory});
+	const waker = {buffer: new SharedArrayBuffer(WakerState.byteLength), wakeFd: -1};
+	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(1)), callers: 1, waker};
+	const layout = parts.layout ?? layOutMachine(devices, findModel, {modules: [], waker, mailbox});
+	const {doorbells} = parts;
+	const machine = new AttachedMachine(layout, {findModel, interrupts, memory, ...(doorbells && {doorbells})});
 	if (parts.layout === undefined) machine.reset();
 	const caller = new MailboxCaller(mailbox, 0, {spins: 1, giveUp: () => true});
 	return {machine, layout, mailbox, caller, bus: machine.bus(caller)};

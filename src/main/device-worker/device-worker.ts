@@ -2,7 +2,7 @@ import type {DeviceCommand} from '#devices/device';
 import {type AttachedMachine, DeviceBacks, type MachineLayout} from '#devices/machine';
 import {loadDeviceModels} from '#devices/registry';
 import type {ErrorData} from '#support/errors';
-import {Doorbell} from '#support/mailbox';
+import {Waker} from '#support/mailbox';
 import {EpollReactor, type Reactor, type ReactorOptions, ReactorState} from '#support/reactor';
 import {attachMachine, type MachineHandle} from '#vcpu-worker/machine';
 
@@ -35,7 +35,7 @@ interface LiveDevices {
 	readonly backs: DeviceBacks;
 }
 
-/** The device worker's answers to its owner. Ring the machine's doorbell descriptor after every call but the first. */
+/** The device worker's answers to its owner. Ring the machine's waker descriptor after every call but the first. */
 export class DeviceWorker {
 	#live: LiveDevices | undefined;
 	readonly #failed = Promise.withResolvers<ErrorData>();
@@ -50,11 +50,11 @@ export class DeviceWorker {
 	/** Makes the backs and gives the thread to its reactor. Call first. @throws VmmError when a host resource cannot be had */
 	async create(data: DeviceWorkerData): Promise<void> {
 		const {layout, pollNs} = data;
-		const bell = new Doorbell(layout.doorbell);
+		const bell = new Waker(layout.waker);
 		const reactor = this.#openReactor({
 			pollNs,
 			state: ReactorState.on(data.reactor),
-			wakeFd: layout.doorbell.wakeFd,
+			wakeFd: layout.waker.wakeFd,
 			polled: {poll: () => this.#live?.backs.poll() ?? false, sleeping: (asleep) => bell.sleeping(asleep)},
 		});
 		const {machine} = await attachMachine(data, {alertsBootCpu: true});

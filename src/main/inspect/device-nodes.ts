@@ -1,4 +1,4 @@
-import type {AttachedDevice, AttachedMachine} from '#devices/machine';
+import {type AttachedDevice, type AttachedMachine, type PlacedCalls, queueSlot} from '#devices/machine';
 import {type Children, dataNode, hex, type InspectNode, leaf, nodeName, object} from '#support/inspect';
 import type {Field, Fields} from '#support/shared-memory';
 
@@ -8,15 +8,18 @@ export const deviceNodes = (machine: AttachedMachine): Children =>
 		machine.devices.map((device) => [nodeName(device.placed.name), object(() => deviceChildren(device, machine))]),
 	);
 
-function deviceChildren({placed, model, state, header}: AttachedDevice, machine: AttachedMachine): Children {
-	const {kind, route, config, lines, hasBack} = placed;
+function deviceChildren(device: AttachedDevice, machine: AttachedMachine): Children {
+	const {placed, model, state, header} = device;
+	const {kind, route, config, lines, calls} = placed;
 	return {
 		kind,
 		route,
 		accesses: header.accesses,
 		// Seldom true: a lock that stays held is one whose holder hangs.
 		locked: header.lock !== 0,
-		notified: hasBack ? header.notified !== 0 : undefined,
+		// Calls of a front for its back, of which several at once count as one.
+		calls: calls && machine.calls.ready.signals(calls.slot),
+		...(calls !== undefined && calls.queues > 0 && {queues: object(() => queueNodes(device, calls, machine))}),
 		config: dataNode(config),
 		lines: object(() =>
 			Object.fromEntries(
@@ -29,6 +32,24 @@ function deviceChildren({placed, model, state, header}: AttachedDevice, machine:
 		state: object(() => stateNodes(model.state.fields, state)),
 	};
 }
+
+/** By queue: how often its doorbells have rung, several times at once counting as one, and whether a vCPU's thread does it. */
+const queueNodes = (
+	{doorbells}: AttachedDevice,
+	calls: PlacedCalls,
+	{calls: {ready, doorbells: table}}: AttachedMachine,
+) =>
+	Object.fromEntries(
+		Array.from({length: calls.queues}, (_, queue) => {
+			const isPassed = (_declared: unknown, index: number) =>
+				doorbells[index]?.queue === queue && table.isAssigned(calls.doorbell + index);
+			const node = object(() => ({
+				rings: ready.signals(queueSlot(calls, queue)),
+				rungBy: doorbells.some(isPassed) ? 'back end' : 'bus',
+			}));
+			return [queue, node];
+		}),
+	);
 
 const stateNodes = (fields: Fields, state: Record<string, number | Uint8Array | Int32Array>): Children =>
 	Object.fromEntries(

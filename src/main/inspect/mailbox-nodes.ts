@@ -1,10 +1,10 @@
 import type {AttachedMachine} from '#devices/machine';
 import {type Children, hex, leaf, object} from '#support/inspect';
-import {inspectDoorbell, inspectMailboxes, type MailboxInspection} from '#support/mailbox';
+import {inspectMailboxes, inspectWaker, type MailboxInspection} from '#support/mailbox';
 
 /** `vm/mailboxes`: each vCPU's way to the device worker. */
 export const mailboxNodes = ({layout}: AttachedMachine): Children => ({
-	doorbell: object(() => ({...inspectDoorbell(layout.doorbell)})),
+	waker: object(() => ({...inspectWaker(layout.waker)})),
 	...Object.fromEntries(
 		inspectMailboxes(layout.mailbox).map((slot, caller) => [caller, object(() => slotNodes(slot, layout))]),
 	),

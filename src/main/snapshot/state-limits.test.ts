@@ -6,16 +6,16 @@ import {AttachedMachine, layOutMachine} from '#devices/machine';
 import {findDeviceModel} from '#devices/registry';
 import {vmConfig} from '#main/config';
 import {describeDevices, randomGenerationId} from '#main/machine';
-import {DoorbellState, mailboxBytes} from '#support/mailbox';
+import {mailboxBytes, WakerState} from '#support/mailbox';
 import {stateLimits} from './state-limits.ts';
 
 test('all devices that a flag can ask for need half of what their state may be, whatever it holds', (t) => {
 	const config = vmConfig({irqchip: 'split', hpet: true, battery: true, guestWatchdog: true, debugExitPort: 0xf4});
 	const birth = {timeMs: 0, generationId: randomGenerationId()};
 	const devices = describeDevices(config, [{gpa: 0, length: 2 ** 30}], birth);
-	const doorbell = {buffer: new SharedArrayBuffer(DoorbellState.byteLength), wakeFd: -1};
-	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(1)), callers: 1, doorbell};
-	const layout = layOutMachine(devices, findDeviceModel, {modules: [], doorbell, mailbox});
+	const waker = {buffer: new SharedArrayBuffer(WakerState.byteLength), wakeFd: -1};
+	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(1)), callers: 1, waker};
+	const layout = layOutMachine(devices, findDeviceModel, {modules: [], waker, mailbox});
 	const interrupts = tellingInterrupts();
 	const host = {findModel: findDeviceModel, interrupts, memory: new MappedMemory(plainMemory())};
 	const machine = new AttachedMachine(layout, host);

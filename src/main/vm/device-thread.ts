@@ -23,7 +23,7 @@ export class DeviceThread {
 		const reactor = new SharedArrayBuffer(ReactorState.byteLength);
 		this.reactor = ReactorState.on(reactor);
 		this.#worker = worker;
-		this.#wakeFd = data.layout.doorbell.wakeFd;
+		this.#wakeFd = data.layout.waker.wakeFd;
 		this.#created = this.#call((api) => api.create({...data, reactor}));
 		this.#created.catch(() => {});
 		this.failure = this.#call((api) => api.failure()).catch((cause: unknown) =>

@@ -6,7 +6,7 @@ import type {LoadedModels} from '#devices/registry';
 import type {VmConfig} from '#main/config';
 import {describeDevices, describeOwnDevices, randomGenerationId} from '#main/machine';
 import {describePcie} from '#main/pcie';
-import {DoorbellState, mailboxBytes} from '#support/mailbox';
+import {mailboxBytes, WakerState} from '#support/mailbox';
 
 /** The modules of a user's own devices, loaded on this thread. */
 export interface OwnDevices {
@@ -40,7 +40,7 @@ export function describeMachine(
 
 /**
  * Lays the machine's devices out in shared memory.
- * @param wakeFd - eventfd of the device worker's doorbell
+ * @param wakeFd - eventfd of the device worker's waker
  */
 export function wireMachine(
 	devices: readonly DeviceInstance[],
@@ -48,7 +48,7 @@ export function wireMachine(
 	wakeFd: number,
 	{modules, models}: OwnDevices,
 ): MachineLayout {
-	const doorbell = {buffer: new SharedArrayBuffer(DoorbellState.byteLength), wakeFd};
-	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(vcpus)), callers: vcpus, doorbell};
-	return layOutMachine(devices, models.findModel, {modules, doorbell, mailbox});
+	const waker = {buffer: new SharedArrayBuffer(WakerState.byteLength), wakeFd};
+	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(vcpus)), callers: vcpus, waker};
+	return layOutMachine(devices, models.findModel, {modules, waker, mailbox});
 }

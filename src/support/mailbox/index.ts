@@ -1,4 +1,3 @@
-export {Doorbell, type DoorbellHandle, DoorbellState, inspectDoorbell} from './doorbell.ts';
 export {
 	type CallerOptions,
 	inspectMailboxes,
@@ -9,3 +8,5 @@ export {
 	type MailboxSet,
 	mailboxBytes,
 } from './mailbox.ts';
+export {ReadySet, ReadySetState, readySlots} from './ready-set.ts';
+export {inspectWaker, Waker, type WakerHandle, WakerState} from './waker.ts';

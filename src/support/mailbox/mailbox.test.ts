@@ -1,7 +1,7 @@
 import {Worker} from 'node:worker_threads';
 import test from 'ava';
 import {EpollReactor} from '#support/reactor';
-import {Doorbell, DoorbellState, MailboxCaller, MailboxServer, mailboxBytes} from './index.ts';
+import {MailboxCaller, MailboxServer, mailboxBytes, Waker, WakerState} from './index.ts';
 
 const moduleUrl = new URL('./index.ts', import.meta.url).href;
 
@@ -34,11 +34,11 @@ for (const [title, spins, pollNs] of [
 			seen.add(offset);
 			return offset * 2 + value;
 		});
-		const bell = new SharedArrayBuffer(DoorbellState.byteLength);
-		const sleeping = (asleep: boolean) => doorbell.sleeping(asleep);
+		const bell = new SharedArrayBuffer(WakerState.byteLength);
+		const sleeping = (asleep: boolean) => waker.sleeping(asleep);
 		const reactor = new EpollReactor({pollNs, polled: {poll: () => server.poll(), sleeping}});
-		const set = {buffer, callers: 2, doorbell: {buffer: bell, wakeFd: reactor.wakeFd}};
-		const doorbell = new Doorbell(set.doorbell);
+		const set = {buffer, callers: 2, waker: {buffer: bell, wakeFd: reactor.wakeFd}};
+		const waker = new Waker(set.waker);
 		const running = reactor.run();
 		const right = callerThread({moduleUrl, set, spins, calls: 500});
 		const poke = setInterval(() => {}, 1000);
@@ -54,8 +54,8 @@ for (const [title, spins, pollNs] of [
 test('a caller whose server is gone gives up and reads all ones', (t) => {
 	const buffer = new SharedArrayBuffer(mailboxBytes(1));
 	const reactor = new EpollReactor();
-	const doorbell = {buffer: new SharedArrayBuffer(DoorbellState.byteLength), wakeFd: reactor.wakeFd};
-	const set = {buffer, callers: 1, doorbell};
+	const waker = {buffer: new SharedArrayBuffer(WakerState.byteLength), wakeFd: reactor.wakeFd};
+	const set = {buffer, callers: 1, waker};
 	const caller = new MailboxCaller(set, 0, {spins: 10, giveUp: () => true});
 	t.is(caller.call(0, 0, 0, 2, false, 0), 0xffff);
 	t.is(caller.call(0, 0, 0, 4, false, 0), 0xffffffff, 'the slot stays with the server');

@@ -1,5 +1,5 @@
 import {f64, i32, type StructView, sharedStruct, u8, u16, u32} from '#support/shared-memory';
-import {Doorbell, type DoorbellHandle} from './doorbell.ts';
+import {Waker, type WakerHandle} from './waker.ts';
 
 /** States of {@link MailboxSlot}. */
 const slotState = {idle: 0, posted: 1, done: 2} as const;
@@ -27,7 +27,7 @@ type Slot = StructView<(typeof MailboxSlot)['fields']>;
 export interface MailboxSet {
 	readonly buffer: SharedArrayBuffer;
 	readonly callers: number;
-	readonly doorbell: DoorbellHandle;
+	readonly waker: WakerHandle;
 }
 
 /** Bytes needed for `callers` slots. */
@@ -76,12 +76,12 @@ const patienceMs = 100;
 /** A vCPU's end: posts one request at a time and waits for the reply. */
 export class MailboxCaller {
 	readonly #slot: Slot;
-	readonly #doorbell: Doorbell;
+	readonly #waker: Waker;
 	readonly #options: CallerOptions;
 
 	constructor(set: MailboxSet, caller: number, options: CallerOptions) {
 		this.#slot = MailboxSlot.on(set.buffer, slotOffset(caller));
-		this.#doorbell = new Doorbell(set.doorbell);
+		this.#waker = new Waker(set.waker);
 		this.#options = options;
 	}
 
@@ -99,7 +99,7 @@ export class MailboxCaller {
 		slot.value = value;
 		slot.calls++;
 		Atomics.store(words, stateWord, slotState.posted);
-		this.#doorbell.ring();
+		this.#waker.wake();
 		return this.#await(size);
 	}
 

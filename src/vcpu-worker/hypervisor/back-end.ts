@@ -1,3 +1,4 @@
+import type {DoorbellBackEnd} from '#devices/doorbells';
 import type {InterruptController} from '#devices/interrupts';
 import type {CpuBackend, VcpuWiring} from './cpu-backend.ts';
 
@@ -18,6 +19,8 @@ export interface VcpuHandle {
 export interface AttachedPartition {
 	/** Inputs of the back end's interrupt controllers, and interrupts by message. */
 	readonly interrupts: InterruptController;
+	/** Signals descriptors for writes of the guest; without it the bus does all that. */
+	readonly doorbells?: DoorbellBackEnd;
 	/** Makes a vCPU's thread go round its run loop once. Before that thread has entered it, its first round will do. */
 	kick(vcpu: number): void;
 }

@@ -1,4 +1,5 @@
 import type {AttachedPartition} from '#vcpu-worker/hypervisor';
+import {doorbells} from './doorbells.ts';
 import {controlMemory, type KvmPartitionHandle} from './handles.ts';
 import {interruptController} from './interrupt-controller.ts';
 import {VcpuKick} from './kick.ts';
@@ -10,6 +11,7 @@ export function attach(handle: KvmPartitionHandle): AttachedPartition {
 	const kicks: VcpuKick[] = [];
 	return {
 		interrupts: interruptController(handle),
+		doorbells: doorbells(handle.vmFd),
 		kick(vcpu) {
 			const tid = Atomics.load(tids, vcpu);
 			if (tid === 0) return;

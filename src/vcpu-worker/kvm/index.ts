@@ -28,11 +28,11 @@ export {interruptController} from './interrupt-controller.ts';
 export {
 	assignIoeventfd,
 	assignIrqfd,
-	type Doorbell,
 	deassignIoeventfd,
 	deassignIrqfd,
 	defaultRoutes,
 	type GsiRoute,
+	type Ioeventfd,
 	type MsiMessage,
 	setGsiRouting,
 } from './interrupts.ts';

@@ -2,6 +2,7 @@ import test from 'ava';
 import {addressOf, close, drainEventfd, eventfd, signalEventfd} from '#support/ffi';
 import {getIrqchip, setIrqchip} from './chips.ts';
 import {Exit} from './constants.ts';
+import {doorbells} from './doorbells.ts';
 import {
 	assignIoeventfd,
 	assignIrqfd,
@@ -171,6 +172,21 @@ test('a memory doorbell of any width signals, and is an exit again when removed'
 	deassignIoeventfd(partition.fd, doorbell);
 	t.is(vcpu.run(), 0);
 	t.deepEqual([exits.reason, exits.mmio.address, exits.mmio.length], [Exit.MMIO, 0x10_0008, 2]);
+	close(fd);
+});
+
+test('a doorbell that the kernel does not take is left to the bus', (t) => {
+	using guest = startGuest({code: polling});
+	const backEnd = doorbells(guest.partition.fd);
+	const fd = eventfd();
+	const doorbell = {space: 'pio', address: 0x60, size: 2, match: 1, fd} as const;
+	t.true(backEnd.assign(doorbell));
+	t.false(backEnd.assign(doorbell), 'somebody else has it');
+	t.true(backEnd.assign({...doorbell, match: 2}));
+	t.false(backEnd.assign({space: 'pio', address: 0x70, size: 'any', fd}));
+	t.true(backEnd.assign({space: 'mmio', address: 0xe000_0000, size: 'any', fd}));
+	backEnd.unassign(doorbell);
+	t.true(backEnd.assign(doorbell));
 	close(fd);
 });
 

@@ -78,7 +78,7 @@ export function deassignIrqfd(vmFd: number, fd: number, gsi: number): void {
 }
 
 /** A guest write that signals an eventfd instead of exiting. */
-export interface Doorbell {
+export interface Ioeventfd {
 	readonly space: 'pio' | 'mmio';
 	/** Port, or guest-physical address. */
 	readonly address: number;
@@ -93,13 +93,13 @@ export interface Doorbell {
  * Installs a doorbell (KVM_IOEVENTFD).
  * @throws KVM_IOCTL_FAILED, with EEXIST when the same write is taken already
  */
-export const assignIoeventfd = (vmFd: number, doorbell: Doorbell): void => ioeventfd(vmFd, doorbell, 0);
+export const assignIoeventfd = (vmFd: number, doorbell: Ioeventfd): void => ioeventfd(vmFd, doorbell, 0);
 
 /** Removes a doorbell; all its fields as they were assigned. */
-export const deassignIoeventfd = (vmFd: number, doorbell: Doorbell): void =>
+export const deassignIoeventfd = (vmFd: number, doorbell: Ioeventfd): void =>
 	ioeventfd(vmFd, doorbell, IoeventfdFlag.DEASSIGN);
 
-function ioeventfd(vmFd: number, doorbell: Doorbell, flag: number): void {
+function ioeventfd(vmFd: number, doorbell: Ioeventfd, flag: number): void {
 	const {space, address, length, match, fd} = doorbell;
 	const flags = flag | (space === 'pio' ? IoeventfdFlag.PIO : 0) | (match === undefined ? 0 : IoeventfdFlag.DATAMATCH);
 	const argument = new ArgumentBuffer(KvmIoeventfd.size).with(KvmIoeventfd, {

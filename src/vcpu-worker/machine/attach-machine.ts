@@ -49,6 +49,7 @@ export async function attachMachine(
 		findModel,
 		interrupts: split ?? partition.interrupts,
 		memory,
+		...(partition.doorbells && {doorbells: partition.doorbells}),
 		alertBootCpu,
 		...(vp !== undefined && {vp}),
 	});

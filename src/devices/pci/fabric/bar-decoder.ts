@@ -46,6 +46,17 @@ export class BarDecoder {
 		return this.#find(this.#ports, port);
 	}
 
+	/** Where an offset of a function's region answers; undefined where it does not, or another BAR does. */
+	locate(device: number, region: number, offset: number): {space: 'pio' | 'mmio'; address: number} | undefined {
+		const number = this.#bars.findIndex(({owner, bar}) => owner.device === device && bar.region === region);
+		if (number < 0) return undefined;
+		const isPorts = this.bar(number).bar.kind === 'io';
+		if (Atomics.load(this.#generation, 0) !== this.#seen) this.#look();
+		const address = this.base(number) + offset;
+		const answers = isPorts ? this.port(address) : this.memory(address);
+		return answers === number ? {space: isPorts ? 'pio' : 'mmio', address} : undefined;
+	}
+
 	/** A BAR by its number. */
 	bar(number: number): DecodedBar {
 		return this.#bars[number] as DecodedBar;

@@ -61,6 +61,11 @@ export class PciFabric {
 		return number >= 0;
 	}
 
+	/** Where an offset of a BAR answers now, by the device's number and the region; undefined where it does not. */
+	locate(device: number, region: number, offset: number): {space: 'pio' | 'mmio'; address: number} | undefined {
+		return this.#decoder.locate(device, region, offset);
+	}
+
 	/**
 	 * What answers in a root complex's regions: the functions behind it.
 	 * @param nobody - gets the configuration accesses that no function answers

@@ -1,4 +1,5 @@
 import type {AccessSize, AnyDeviceModel, DeviceInstance} from '#devices/device';
+import type {DoorbellBackEnd} from '#devices/doorbells';
 import {MappedMemory} from '#devices/guest-memory';
 import {plainMemory} from '#devices/guest-memory/testing';
 import {tellingInterrupts} from '#devices/interrupts/testing';
@@ -75,7 +76,12 @@ export class PciTestMachine {
 	 * @param layout - of a machine that another thread has too
 	 * @param model - what a probe is
 	 */
-	constructor(devices: readonly DeviceInstance[] = usualDevices, layout?: MachineLayout, model = probeModel) {
+	constructor(
+		devices: readonly DeviceInstance[] = usualDevices,
+		layout?: MachineLayout,
+		model = probeModel,
+		doorbells?: DoorbellBackEnd,
+	) {
 		const findModel = (kind: string) => (kind === model.kind ? model : findDeviceModel(kind));
 		this.#findModel = findModel;
 		const interrupts = tellingInterrupts({
@@ -84,7 +90,13 @@ export class PciTestMachine {
 		});
 		const memory = new MappedMemory(plainMemory({gpa: 0, length: 0x10000}));
 		memory.writeU32(0x500, 0x1234_5678);
-		const made = oneThreadMachine(devices, {findModel, interrupts, memory, ...(layout && {layout})});
+		const made = oneThreadMachine(devices, {
+			findModel,
+			interrupts,
+			memory,
+			...(layout && {layout}),
+			...(doorbells && {doorbells}),
+		});
 		({machine: this.machine, layout: this.layout, caller: this.#caller, bus: this.bus} = made);
 	}
 

@@ -2,41 +2,41 @@ import {signalEventfd} from '#support/ffi';
 import {i32, sharedStruct} from '#support/shared-memory';
 
 /** The shared words of one sleeper. */
-export const DoorbellState = sharedStruct('doorbell', {
+export const WakerState = sharedStruct('waker', {
 	/** 1 while the sleeper may be asleep: a ringer must signal its descriptor. */
 	asleep: i32(),
 	/** Times a ringer had to signal. */
 	signals: i32(),
 });
 
-const asleepWord = DoorbellState.word('asleep');
-const signalsWord = DoorbellState.word('signals');
+const asleepWord = WakerState.word('asleep');
+const signalsWord = WakerState.word('signals');
 
-/** Where a doorbell lives: plain data that structured clone can copy. */
-export interface DoorbellHandle {
+/** Where a waker lives: plain data that structured clone can copy. */
+export interface WakerHandle {
 	readonly buffer: SharedArrayBuffer;
 	/** Eventfd that the sleeper waits for. */
 	readonly wakeFd: number;
 }
 
-/** What a doorbell's words hold. */
-export function inspectDoorbell({buffer}: Pick<DoorbellHandle, 'buffer'>) {
-	const {asleep, signals} = DoorbellState.on(buffer);
+/** What a waker's words hold. */
+export function inspectWaker({buffer}: Pick<WakerHandle, 'buffer'>) {
+	const {asleep, signals} = WakerState.on(buffer);
 	return {asleep: asleep === 1, signals: signals >>> 0};
 }
 
 /** Wakes a reactor in another thread, with a system call only while that thread may be asleep. */
-export class Doorbell {
+export class Waker {
 	readonly #words: Int32Array;
 	readonly #wakeFd: number;
 
-	constructor({buffer, wakeFd}: DoorbellHandle) {
-		this.#words = DoorbellState.on(buffer).$atomic;
+	constructor({buffer, wakeFd}: WakerHandle) {
+		this.#words = WakerState.on(buffer).$atomic;
 		this.#wakeFd = wakeFd;
 	}
 
 	/** To be called after the work is visible in shared memory. */
-	ring(): void {
+	wake(): void {
 		if (Atomics.exchange(this.#words, asleepWord, 0) !== 1) return;
 		Atomics.add(this.#words, signalsWord, 1);
 		signalEventfd(this.#wakeFd);

@@ -1,0 +1,57 @@
+import {sharedStruct, words} from '#support/shared-memory';
+
+/** How many slots a set has. */
+export const readySlots = 2048;
+
+/** Which of many things have work, as bits that all threads share: a word says which words have bits. */
+export const ReadySetState = sharedStruct('ready-set', {
+	summary: words(readySlots / 1024),
+	ready: words(readySlots / 32),
+	/** How often each slot was signalled while it had no work. */
+	signals: words(readySlots),
+});
+
+/** One thread's view of a set. Any thread signals; one takes. */
+export class ReadySet {
+	readonly #summary: Int32Array;
+	readonly #ready: Int32Array;
+	readonly #signals: Int32Array;
+
+	constructor(buffer: SharedArrayBuffer) {
+		const {summary, ready, signals} = ReadySetState.on(buffer);
+		this.#summary = summary;
+		this.#ready = ready;
+		this.#signals = signals;
+	}
+
+	/** Says that a slot has work; true when it had none before, so that somebody has to be told. */
+	signal(slot: number): boolean {
+		const [word, bit] = [slot >>> 5, 1 << (slot & 31)];
+		if ((Atomics.or(this.#ready, word, bit) & bit) !== 0) return false;
+		Atomics.add(this.#signals, slot, 1);
+		// After the bit: who takes clears in the other order, and so misses neither.
+		Atomics.or(this.#summary, word >>> 5, 1 << (word & 31));
+		return true;
+	}
+
+	/** Calls `serve` for every slot that was signalled, which then counts as served; true when one of the calls said that it worked. */
+	take(serve: (slot: number) => boolean): boolean {
+		let worked = false;
+		for (let index = 0; index < this.#summary.length; index++) {
+			if (Atomics.load(this.#summary, index) === 0) continue;
+			for (let summary = Atomics.exchange(this.#summary, index, 0); summary !== 0; summary &= summary - 1) {
+				const word = index * 32 + lowestBit(summary);
+				for (let bits = Atomics.exchange(this.#ready, word, 0); bits !== 0; bits &= bits - 1)
+					worked = serve(word * 32 + lowestBit(bits)) || worked;
+			}
+		}
+		return worked;
+	}
+
+	/** How often a slot was signalled while it had no work. */
+	signals(slot: number): number {
+		return (this.#signals[slot] as number) >>> 0;
+	}
+}
+
+const lowestBit = (bits: number): number => 31 - Math.clz32(bits & -bits);
