@@ -38,6 +38,8 @@ interface LiveDevices {
 /** The device worker's answers to its owner. Ring the machine's waker descriptor after every call but the first. */
 export class DeviceWorker {
 	#live: LiveDevices | undefined;
+	/** Resolves when {@link create} has made the backs, or could not. */
+	#creating: Promise<unknown> = Promise.resolve();
 	readonly #failed = Promise.withResolvers<ErrorData>();
 	readonly #openReactor: (options: ReactorOptions) => RunningReactor;
 	readonly #leave: () => void;
@@ -48,7 +50,13 @@ export class DeviceWorker {
 	}
 
 	/** Makes the backs and gives the thread to its reactor. Call first. @throws VmmError when a host resource cannot be had */
-	async create(data: DeviceWorkerData): Promise<void> {
+	create(data: DeviceWorkerData): Promise<void> {
+		const created = this.#create(data);
+		this.#creating = created.catch(() => {});
+		return created;
+	}
+
+	async #create(data: DeviceWorkerData): Promise<void> {
 		const {layout, pollNs} = data;
 		const bell = new Waker(layout.waker);
 		const reactor = this.#openReactor({
@@ -104,8 +112,9 @@ export class DeviceWorker {
 		this.#live?.machine.control(name, command);
 	}
 
-	/** Releases the backs and leaves the thread. Not answered. */
-	dispose(): void {
+	/** Releases the backs, also those that are still being made, and leaves the thread. Not answered. */
+	async dispose(): Promise<void> {
+		await this.#creating;
 		this.#live?.backs.dispose();
 		this.#live?.reactor.close();
 		if (this.#live === undefined) this.#leave();

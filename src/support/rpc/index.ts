@@ -1,1 +1,9 @@
-export {adoptWorker, leaveOwner, localWorker, type SpawnedWorker, serveOwner, spawnWorker} from './thread-rpc.ts';
+export {
+	adoptWorker,
+	type Leaving,
+	leaveOwner,
+	localWorker,
+	type SpawnedWorker,
+	serveOwner,
+	spawnWorker,
+} from './thread-rpc.ts';

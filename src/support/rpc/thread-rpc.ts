@@ -23,7 +23,7 @@ export interface SpawnedWorker<T extends Leaving> {
 
 /** Call that every thread answers: it releases what it has and calls {@link leaveOwner}. */
 export interface Leaving {
-	dispose(): void;
+	dispose(): void | Promise<void>;
 }
 
 /** Starts a thread whose entry calls {@link serveOwner} with a `T`. */
@@ -48,7 +48,8 @@ export function adoptWorker<T extends Leaving>(worker: Worker): SpawnedWorker<T>
 	const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
 	const leave = () => {
 		isLeaving = true;
-		void (api as unknown as Leaving).dispose();
+		// The thread ends all the same.
+		Promise.resolve((api as unknown as Leaving).dispose()).catch(() => {});
 		return exited;
 	};
 	const eventLoopUse = () => worker.performance.eventLoopUtilization().utilization;
@@ -70,7 +71,7 @@ export function localWorker<T extends Leaving>(make: (leave: () => void) => T): 
 		};
 	const api = new Proxy({}, {get: (_, method) => call(String(method))}) as Remote<T>;
 	const leave = () => {
-		void call('dispose')();
+		call('dispose')().catch(() => {});
 		return exited;
 	};
 	const eventLoopUse = () => performance.eventLoopUtilization().utilization;

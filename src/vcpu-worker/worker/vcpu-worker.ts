@@ -42,6 +42,8 @@ interface LiveVcpu {
 export class VcpuWorker {
 	readonly #leave: () => void;
 	#live: LiveVcpu | undefined;
+	/** Resolves when {@link create} has made the vCPU, or could not. */
+	#creating: Promise<unknown> = Promise.resolve();
 	/** The time-stamp counter as it was when the guest came to stand still. */
 	#held: HeldCounter | undefined;
 
@@ -51,7 +53,13 @@ export class VcpuWorker {
 	}
 
 	/** Creates the vCPU. Call first. @throws VmmError of the back end */
-	async create(data: VcpuWorkerData): Promise<void> {
+	create(data: VcpuWorkerData): Promise<void> {
+		const created = this.#create(data);
+		this.#creating = created.catch(() => {});
+		return created;
+	}
+
+	async #create(data: VcpuWorkerData): Promise<void> {
 		const isBoot = data.index === 0;
 		const {machine, memory, split} = await attachMachine(data, {alertsBootCpu: !isBoot, vp: data.index});
 		const {control, probe, latencies} = vcpuShared(data.control);
@@ -157,11 +165,15 @@ export class VcpuWorker {
 		this.#vcpu.context.cpu.nmi();
 	}
 
-	/** Closes the vCPU and leaves the thread. Not answered. */
-	dispose(): void {
-		this.#live?.context.cpu.close();
-		this.#live = undefined;
-		this.#leave();
+	/** Closes the vCPU, also one that is still being created, and leaves the thread. Not answered. */
+	async dispose(): Promise<void> {
+		await this.#creating;
+		try {
+			this.#live?.context.cpu.close();
+		} finally {
+			this.#live = undefined;
+			this.#leave();
+		}
 	}
 
 	#holdCounter(): void {
