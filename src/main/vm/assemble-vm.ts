@@ -32,6 +32,7 @@ import {type MachinePlan, planMachine, unitsFor} from './machine-plan.ts';
 import {breakpointsUnit, devicesUnit, haltWatchUnit, memoryUnit, TimeUnit, vcpusUnit} from './units/index.ts';
 import {VcpuGroup} from './vcpu-group.ts';
 import {Vm} from './vm.ts';
+import {vmLimits} from './vm-limits.ts';
 import {type OwnDevices, wireMachine} from './wire-machine.ts';
 import {openVcpus, wireVcpus} from './wire-vcpus.ts';
 
@@ -74,6 +75,7 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 	const [problem] = checkConfig(config);
 	if (problem !== undefined) throw problem;
 	const {snapshot, stock = new WorkerStock()} = options;
+	const limits = {...vmLimits, ...options.limits};
 	const boot = new BootSource(config);
 	if (snapshot === undefined) boot.prefetch();
 	const loading = loadOwnDevices(config);
@@ -116,7 +118,7 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 	const devices = new DeviceThread(stock.takeDevices(), {pollNs: options.pollNs ?? defaultPollNs, ...host.handle});
 	taken.workers.defer(() => devices.dispose());
 	const time = timeUnit(host.attached, birthMs, snapshot);
-	const haltWatch = new HaltWatch(threads);
+	const haltWatch = new HaltWatch(threads, limits.haltLookMs);
 	const passive = [time, ...ownUnits, ramUnit, breakpointsUnit(memory, debug), devicesUnit(machine, devices)];
 	const passiveNames = passive.map(({name}) => name);
 	const units = new StateUnits([...passive, vcpusUnit(vcpus, bootImage, passiveNames), haltWatchUnit(haltWatch)]);
@@ -139,6 +141,7 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 		actions: config.guestActions,
 		bootImage,
 		resetLimit: config.guestResetLimit,
+		limits,
 		haltWatch,
 		stuck: options.stuck ?? (() => {}),
 		crashDump: crashDump(config.crashDumpPath, options.crashDumped ?? (() => {})),

@@ -5,6 +5,7 @@ import type {VmmError} from '#support/errors';
 import type {Children} from '#support/inspect';
 import type {Hypervisor} from '#vcpu-worker/hypervisor';
 import type {VmEnd} from './vm-end.ts';
+import type {VmLimits} from './vm-limits.ts';
 
 /** What a machine runs on. The package's declarations leave it out of {@link CreateOptions}. */
 export interface HostOptions {
@@ -12,6 +13,8 @@ export interface HostOptions {
 	readonly stock?: MachineWorkers;
 	/** Runs the guest, in place of the host's own. */
 	readonly hypervisor?: Hypervisor;
+	/** How long to wait for what may not come; see {@link VmLimits}. */
+	readonly limits?: Partial<VmLimits>;
 }
 
 /** What a machine's owner may choose beyond its configuration. */
@@ -32,6 +35,8 @@ export interface CreateOptions {
 	readonly stock?: HostOptions['stock'];
 	/** @internal */
 	readonly hypervisor?: HostOptions['hypervisor'];
+	/** @internal */
+	readonly limits?: HostOptions['limits'];
 	/** Further nodes at the root of the tree that {@link Vm.inspect} shows. */
 	readonly inspect?: () => Children;
 	/**

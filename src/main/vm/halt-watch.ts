@@ -32,7 +32,7 @@ export class HaltWatch {
 	#stopping = new AbortController();
 
 	/** @param lookMs - between two looks at the counters of exits */
-	constructor(vcpus: readonly WatchedVcpu[], lookMs = 1000) {
+	constructor(vcpus: readonly WatchedVcpu[], lookMs: number) {
 		this.#vcpus = vcpus;
 		this.#lookMs = lookMs;
 	}

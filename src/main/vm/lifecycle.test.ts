@@ -6,6 +6,7 @@ import type {StopReason} from '#vcpu-worker/protocol';
 import {DebugControl} from './debug-control.ts';
 import {vmError} from './errors.ts';
 import {Lifecycle} from './lifecycle.ts';
+import {vmLimits} from './vm-limits.ts';
 import type {VmParts} from './vm-parts.ts';
 
 interface Fakes {
@@ -13,13 +14,14 @@ interface Fakes {
 	readonly stopping?: () => void | Promise<void>;
 	readonly actions?: Partial<VmParts['actions']>;
 	readonly resetLimit?: number;
+	readonly limits?: Partial<VmParts['limits']>;
 	/** What fails, and the how manieth time: `start 2`. */
 	readonly failAt?: string;
 	readonly bootImage?: () => Promise<void>;
 }
 
 /** A life whose parts only take note of what is done to them. */
-function lifeOf({stopping, actions, resetLimit = 10, failAt, bootImage = async () => {}}: Fakes = {}) {
+function lifeOf({stopping, actions, resetLimit = 10, limits, failAt, bootImage = async () => {}}: Fakes = {}) {
 	const done: string[] = [];
 	const note = (what: string) => async () => {
 		done.push(what);
@@ -54,6 +56,7 @@ function lifeOf({stopping, actions, resetLimit = 10, failAt, bootImage = async (
 		},
 		actions: {...vmConfig().guestActions, ...actions},
 		resetLimit,
+		limits: {...vmLimits, ...limits},
 		bootImage,
 		crashDump: async () => {},
 		halted: () => void done.push('halted'),
@@ -176,10 +179,10 @@ async function waitingLife(fakes: Fakes = {}) {
 }
 
 test('the fourth reset in a row waits, and then the guest runs again', async (t) => {
-	const {life, done} = await waitingLife();
+	const {life, done} = await waitingLife({limits: {resetPauseMs: 1}});
 	t.is(life.state, 'halted');
 	t.is(done.filter((what) => what === 'reset').length, 3);
-	while (life.state !== 'running') await new Promise((resolve) => setTimeout(resolve, 10));
+	while (life.state !== 'running') await new Promise((resolve) => setImmediate(resolve));
 	t.is(done.filter((what) => what === 'reset').length, 4);
 	await life.stop();
 });

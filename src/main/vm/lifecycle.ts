@@ -5,7 +5,7 @@ import {vmError} from './errors.ts';
 import {failureData} from './failure-data.ts';
 import {type AfterEvent, afterEvent} from './guest-event.ts';
 import {ResetGuard} from './reset-guard.ts';
-import {tearDown, within} from './tear-down.ts';
+import {type TearDownStep, tearDown, within} from './tear-down.ts';
 import type {VmEnd, VmState} from './vm-end.ts';
 import type {VmParts} from './vm-parts.ts';
 import {writeMachineCore} from './write-machine-core.ts';
@@ -32,7 +32,7 @@ export class Lifecycle {
 
 	constructor(parts: VmParts) {
 		this.#parts = parts;
-		this.#resets = new ResetGuard(parts.resetLimit);
+		this.#resets = new ResetGuard(parts.resetLimit, parts.limits.resetPauseMs);
 		parts.vcpus.stopped = (vcpu, reason) => {
 			if (reason.kind === 'debug') parts.debug.hit({vcpu, stop: reason.stop});
 			this.#isDoomed ||= fatal.includes(reason.kind);
@@ -188,8 +188,8 @@ export class Lifecycle {
 	async #halt(): Promise<void> {
 		try {
 			const stopping = this.#parts.units.stop();
-			if ((await within(stopping, restLimitMs)) === 'late')
-				throw vmError('VM_NOT_AT_REST', {seconds: restLimitMs / 1000});
+			const {restMs} = this.#parts.limits;
+			if ((await within(stopping, restMs)) === 'late') throw vmError('VM_NOT_AT_REST', {seconds: restMs / 1000});
 		} catch (cause) {
 			this.#follow(() => this.#fail(cause));
 			throw cause;
@@ -317,13 +317,13 @@ export class Lifecycle {
 		this.#become('stopped');
 		this.#takeWaiting();
 		debug.takeHeld();
-		const last = await tearDown(end, [
+		const steps: TearDownStep[] = [
 			{name: 'what is in flight', run: () => (wasRunning ? devices.supervise(this.#halt()) : undefined)},
 			{name: "the devices' thread", run: () => devices.supervise(devices.dispose())},
 			{name: "the processors' threads", run: () => vcpus.dispose()},
 			{name: 'what the host gave', run: () => release(), needsAll: true},
-		]);
-		this.#end(last);
+		];
+		this.#end(await tearDown(end, steps, this.#parts.limits.endStepMs));
 	}
 
 	/** A machine that is over stays over, whatever an operation does that was under way. */
@@ -331,9 +331,6 @@ export class Lifecycle {
 		if (this.#state !== 'stopped') this.#state = state;
 	}
 }
-
-/** How long processors and devices may take to come to rest: writing to a slow disk takes its time, a bug does not end. */
-const restLimitMs = 30_000;
 
 /** Stops after which a vCPU cannot go on. */
 const fatal: readonly StopReason['kind'][] = ['failed', 'crash'];

@@ -4,7 +4,7 @@ import {ResetGuard} from './reset-guard.ts';
 /** What a guest is given that runs for so long before each wish to start again, in milliseconds. */
 function verdicts(limit: number, runs: readonly number[]) {
 	let now = 1000;
-	const guard = new ResetGuard(limit, () => now);
+	const guard = new ResetGuard(limit, 250, () => now);
 	return runs.map((run) => {
 		guard.running();
 		now += run;
@@ -41,7 +41,7 @@ test('without a limit the pauses stay at their longest', (t) => {
 
 test('time during which the guest stands still does not count', (t) => {
 	let now = 0;
-	const guard = new ResetGuard(1, () => now);
+	const guard = new ResetGuard(1, 250, () => now);
 	guard.running();
 	now = 30_000;
 	guard.still();
@@ -54,7 +54,7 @@ test('time during which the guest stands still does not count', (t) => {
 });
 
 test('a reset by the owner starts the count again', (t) => {
-	const guard = new ResetGuard(1, () => 0);
+	const guard = new ResetGuard(1, 250, () => 0);
 	guard.asked();
 	guard.restarted();
 	t.is(guard.asked().kind, 'reset');

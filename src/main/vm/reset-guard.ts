@@ -3,8 +3,8 @@ const progressMs = 60_000;
 
 /** So many resets in a row come at once; each one after them waits twice as long as the one before. */
 const immediateResets = 3;
-const firstPauseMs = 250;
-const longestPauseMs = 4000;
+/** Pauses get no longer than so many times the first one. */
+const longestPause = 16;
 
 /** What follows a guest's wish to start again. */
 export type ResetVerdict =
@@ -17,6 +17,7 @@ export type ResetVerdict =
  */
 export class ResetGuard {
 	readonly #limit: number;
+	readonly #firstPauseMs: number;
 	readonly #now: () => number;
 	#resets = 0;
 	/** The guest's running time since its power-on, and since when it runs. */
@@ -25,10 +26,12 @@ export class ResetGuard {
 
 	/**
 	 * @param limit - so many resets in a row are a loop; 0: none are
+	 * @param firstPauseMs - how long the first one waits that does not come at once
 	 * @param now - a clock in milliseconds that never goes back
 	 */
-	constructor(limit: number, now: () => number = () => performance.now()) {
+	constructor(limit: number, firstPauseMs: number, now: () => number = () => performance.now()) {
 		this.#limit = limit;
+		this.#firstPauseMs = firstPauseMs;
 		this.#now = now;
 	}
 
@@ -49,7 +52,7 @@ export class ResetGuard {
 		this.#ranMs = 0;
 		if (this.#limit > 0 && this.#resets > this.#limit) return {kind: 'loop', resets: this.#limit};
 		const slowed = this.#resets - immediateResets;
-		const afterMs = slowed <= 0 ? 0 : Math.min(longestPauseMs, firstPauseMs * 2 ** (slowed - 1));
+		const afterMs = slowed <= 0 ? 0 : this.#firstPauseMs * Math.min(longestPause, 2 ** (slowed - 1));
 		return {kind: 'reset', afterMs};
 	}
 

@@ -19,14 +19,11 @@ export interface TearDownStep {
 	readonly needsAll?: true;
 }
 
-/** How long one step may take: what is slower hangs. */
-const limitMs = 10_000;
-
 /**
  * Does every step, whatever comes of those before it, and none for longer than a limit.
  * @returns the end, or what went wrong where nothing worse is known
  */
-export async function tearDown(end: VmEnd, steps: readonly TearDownStep[], stepMs: number = limitMs): Promise<VmEnd> {
+export async function tearDown(end: VmEnd, steps: readonly TearDownStep[], stepMs: number): Promise<VmEnd> {
 	const hanging: string[] = [];
 	const problems: unknown[] = [];
 	for (const {name, run, needsAll = false} of steps) {

@@ -12,6 +12,7 @@ import type {HotPlug} from './hot-plug.ts';
 import type {TimeUnit} from './units/index.ts';
 import type {VcpuGroup} from './vcpu-group.ts';
 import type {VmEnd, VmState} from './vm-end.ts';
+import type {VmLimits} from './vm-limits.ts';
 
 /** What a machine is made of; see `createVm`. */
 export interface VmParts {
@@ -36,6 +37,7 @@ export interface VmParts {
 	readonly bootImage: () => Promise<unknown>;
 	/** Resets that a guest may ask for in a row without getting anywhere; 0: any number. */
 	readonly resetLimit: number;
+	readonly limits: VmLimits;
 	/** Notices a guest that can never go on. */
 	readonly haltWatch: HaltWatch;
 	/** Called then, once after each power-on. */
