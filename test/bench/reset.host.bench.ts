@@ -11,7 +11,7 @@ import {vmConfig} from '#main/config';
 import {makeBzImage} from '#main/loader/testing';
 import {createVm, type Vm} from '#main/vm';
 import {InProcessWorkers} from '#main/workers/testing';
-import {ScriptedHypervisor} from '#vcpu-worker/hypervisor/testing';
+import {FakeHypervisor} from '#vcpu-worker/hypervisor/testing';
 import {report} from './report.ts';
 
 const MiB = 2 ** 20;
@@ -42,7 +42,7 @@ const config = vmConfig({
 });
 
 const machine = (): Promise<Vm> => {
-	const hosted = {hypervisor: new ScriptedHypervisor([[]]), stock: new InProcessWorkers()};
+	const hosted = {hypervisor: new FakeHypervisor([]), stock: new InProcessWorkers()};
 	return createVm(config, {...hosted, start: true});
 };
 

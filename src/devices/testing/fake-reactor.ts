@@ -13,6 +13,7 @@ export class FakeReactor implements Reactor {
 	readonly watches = new Set<FakeWatch>();
 	/** Armed timers. */
 	readonly timers = new Set<{readonly dueNs: number; readonly expired: () => void}>();
+	isClosed = false;
 	readonly #polled: Polled | undefined;
 	readonly #closed = Promise.withResolvers<void>();
 	#nowNs = 0;
@@ -53,6 +54,7 @@ export class FakeReactor implements Reactor {
 	}
 
 	close(): void {
+		this.isClosed = true;
 		this.#closed.resolve();
 	}
 

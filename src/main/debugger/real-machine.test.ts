@@ -5,7 +5,7 @@ import test, {type ExecutionContext} from 'ava';
 import {vmConfig} from '#main/config';
 import {type CreateOptions, createVm, type HostOptions} from '#main/vm';
 import {InProcessWorkers} from '#main/workers/testing';
-import {ScriptedHypervisor} from '#vcpu-worker/hypervisor/testing';
+import {FakeHypervisor} from '#vcpu-worker/hypervisor/testing';
 import {serveGdb} from './index.ts';
 import {RawClient} from './testing/index.ts';
 
@@ -19,7 +19,7 @@ async function attached(t: ExecutionContext) {
 		boot: {kind: 'flat', image, address: 0x10_0000, mode: 'long'},
 		serial: {com1: {kind: 'none'}},
 	});
-	const host: CreateOptions & HostOptions = {hypervisor: new ScriptedHypervisor([[]]), stock: new InProcessWorkers()};
+	const host: CreateOptions & HostOptions = {hypervisor: new FakeHypervisor([]), stock: new InProcessWorkers()};
 	const vm = await createVm(config, host);
 	const path = join(folder, 'socket');
 	const server = await serveGdb(vm, {kind: 'unix', path});

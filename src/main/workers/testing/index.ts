@@ -1,1 +1,1 @@
-export {InProcessWorkers} from './in-process-workers.ts';
+export {type InProcessThread, InProcessWorkers} from './in-process-workers.ts';

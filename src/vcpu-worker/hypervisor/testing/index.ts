@@ -1,2 +1,19 @@
-export {ScriptedHypervisor, type ScriptStep} from './scripted-hypervisor.ts';
-export {ScriptedVcpu} from './scripted-vcpu.ts';
+export {FakeHypervisor, firstVector, type Moment} from './fake-hypervisor.ts';
+export type {FakeVcpu} from './fake-vcpu.ts';
+export {
+	type ExitStep,
+	faulted,
+	Gate,
+	type Guest,
+	type GuestScript,
+	type GuestStep,
+	halt,
+	interruptsOn,
+	load,
+	rdmsr,
+	readPort,
+	relax,
+	store,
+	writePort,
+	wrmsr,
+} from './guest-script.ts';

@@ -1,0 +1,1 @@
+export {entry, type FakeMachine, type FakeMachineOptions, fakeConfig, fakeMachine} from './fake-machine.ts';

@@ -1,0 +1,176 @@
+import {gsiCount, type InterruptMessage} from '#devices/interrupts';
+import {tellingInterrupts} from '#devices/interrupts/testing';
+import type {VmTime} from '#devices/vm-time';
+import type {StateUnit} from '#support/state-units';
+import type {
+	AttachedPartition,
+	BackEnd,
+	CpuBackend,
+	Finding,
+	Hypervisor,
+	MappedRegion,
+	MsrRange,
+	Partition,
+	PartitionHandle,
+	PartitionSpec,
+	ProcessorOffer,
+	VcpuHandle,
+	VcpuSpec,
+	VcpuWiring,
+} from '#vcpu-worker/hypervisor';
+import {FakeVcpu, fakeKind, type VcpuMoment} from './fake-vcpu.ts';
+import type {GuestScript} from './guest-script.ts';
+
+/** When the test may look, interfere, or have the call fail by throwing: before the call does anything. */
+export type Moment = VcpuMoment | 'create' | 'map' | 'unmap' | 'units' | 'open vCPU' | 'attach' | 'enter' | 'end';
+
+interface FakeVcpuHandle extends VcpuHandle {
+	readonly index: number;
+}
+
+const processor: ProcessorOffer = {
+	cpuid: [],
+	physicalAddressBits: 40,
+	limits: {maxVcpus: 16, maxVcpuIds: 256},
+	tscDeadline: true,
+	hypercalls: true,
+};
+
+/** Vector of the first input of the fake's own interrupt controller; those of the others follow. */
+export const firstVector = 0x20;
+
+/** Delivery mode of a message, bits 10:8 of its data: NMI (Intel SDM vol. 3, 11.11.2). */
+const isNmi = (data: number) => (data & 0x700) === 0x400;
+
+/**
+ * A hypervisor whose guests are scripts, for tests: exits, waits, interrupts, failures and their order are the test's. All of a
+ * machine is on one thread. It has one partition, and is strict about the order of calls.
+ */
+export class FakeHypervisor implements Hypervisor {
+	readonly kind = fakeKind;
+	/** What was mapped and not taken away again. */
+	readonly regions: MappedRegion[] = [];
+	/** Registers that the machine has taken for its devices. */
+	readonly intercepted: MsrRange[] = [];
+	/** Those that have been entered, by their index. */
+	readonly vcpus: FakeVcpu[] = [];
+	/** Changes of the inputs of its interrupt controller, in order. */
+	readonly lines: {readonly gsi: number; readonly asserted: boolean}[] = [];
+	readonly messages: InterruptMessage[] = [];
+	isClosed = false;
+	/** Processors that nobody had ended when it was. */
+	leftBehind: readonly number[] = [];
+	/** The time by which its time-stamp counters go. Moved by the test. */
+	nowNs = 0;
+	/** Called at each {@link Moment}. */
+	moment: (moment: Moment, vcpu: number) => void = () => {};
+	readonly #scriptOf: GuestScript;
+	#specs: VcpuSpec[] = [];
+
+	/** @param guest - what every processor executes, or a script for each; those without one wait to be started */
+	constructor(guest: GuestScript | readonly GuestScript[]) {
+		const scripts = typeof guest === 'function' ? undefined : guest;
+		this.#scriptOf = scripts === undefined ? (guest as GuestScript) : (vcpu) => (scripts[vcpu] ?? nothing)(vcpu);
+	}
+
+	examine(): Finding[] {
+		return [{name: this.kind, level: 'ok', text: 'a fake'}];
+	}
+
+	create(_spec: PartitionSpec): Partition {
+		this.moment('create', -1);
+		if (this.#specs.length > 0) throw new TypeError('a fake hypervisor has one partition');
+		const backEnd: BackEnd = {
+			attach: () => this.#attach(),
+			enter: (_partition, handle, wiring) => this.#enter(handle as FakeVcpuHandle, wiring),
+		};
+		const handle: PartitionHandle = {kind: this.kind, backEnd};
+		return {
+			handle,
+			processor,
+			map: (region) => this.#map(region),
+			unmap: ({gpa}) => this.#unmap(gpa),
+			interceptMsrs: (ranges) => void this.intercepted.push(...ranges),
+			units: (time) => this.#units(time),
+			openVcpu: (spec) => this.#open(spec),
+			threadOf: () => 0,
+			inspectChips: undefined,
+			debugSupport: () => ({software: true, hardware: false}),
+			close: () => this.#close(),
+		};
+	}
+
+	#map(region: MappedRegion): void {
+		this.moment('map', -1);
+		const {gpa, length} = region;
+		const isThere = this.regions.some((other) => gpa < other.gpa + other.length && other.gpa < gpa + length);
+		if (isThere) throw new TypeError(`something is mapped at 0x${gpa.toString(16)} already`);
+		this.regions.push(region);
+	}
+
+	#unmap(gpa: number): void {
+		this.moment('unmap', -1);
+		const index = this.regions.findIndex((region) => region.gpa === gpa);
+		if (index < 0) throw new TypeError(`nothing is mapped at 0x${gpa.toString(16)}`);
+		this.regions.splice(index, 1);
+	}
+
+	#units(_time: VmTime): StateUnit[] {
+		this.moment('units', -1);
+		const clock: StateUnit = {
+			name: 'fake-clock',
+			needs: ['time'],
+			save: () => this.nowNs,
+			restore: (saved) => {
+				this.nowNs = saved as number;
+			},
+		};
+		return [clock];
+	}
+
+	#open(spec: VcpuSpec): FakeVcpuHandle {
+		this.moment('open vCPU', spec.index);
+		this.#specs.push(spec);
+		return {kind: this.kind, index: spec.index};
+	}
+
+	#attach(): AttachedPartition {
+		this.moment('attach', -1);
+		return {interrupts: this.#interrupts, kick: (vcpu) => this.vcpus[vcpu]?.kick()};
+	}
+
+	/** Tells processors of their interrupts at once. A line rises once for each time that it is asserted. */
+	readonly #interrupts = tellingInterrupts({
+		setLine: (gsi, asserted) => {
+			this.lines.push({gsi, asserted});
+			if (asserted && gsi < gsiCount) this.vcpus[0]?.deliver(firstVector + gsi);
+		},
+		send: (addressLow, addressHigh, data) => {
+			this.messages.push({addressLow, addressHigh, data});
+			const index = this.#specs.findIndex(({apicId}) => apicId === ((addressLow >>> 12) & 0xff));
+			const vcpu = this.vcpus[index];
+			if (isNmi(data)) vcpu?.nmi();
+			else vcpu?.deliver(data & 0xff);
+		},
+	});
+
+	#enter({index}: FakeVcpuHandle, wiring: VcpuWiring): CpuBackend {
+		this.moment('enter', index);
+		if (this.vcpus[index] !== undefined) throw new TypeError(`vCPU ${index} is entered twice`);
+		const {regions} = this;
+		const vcpu = new FakeVcpu(
+			{index, script: this.#scriptOf, regions, now: () => this.nowNs, moment: (moment) => this.moment(moment, index)},
+			wiring,
+		);
+		this.vcpus[index] = vcpu;
+		return vcpu;
+	}
+
+	#close(): void {
+		this.moment('end', -1);
+		this.leftBehind = [...this.vcpus.keys()].filter((index) => this.vcpus[index]?.isClosed === false);
+		this.isClosed = true;
+	}
+}
+
+function* nothing() {}

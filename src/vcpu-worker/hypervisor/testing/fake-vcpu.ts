@@ -1,0 +1,363 @@
+import type {AccessSize} from '#devices/device';
+import type {ErrorData} from '#support/errors';
+import {stateError} from '#support/saved-state';
+import type {DebugPlan, DebugStop} from '#vcpu-worker/debug';
+import type {CpuBackend, ExitKind, MappedRegion, Resumption, VcpuWiring} from '#vcpu-worker/hypervisor';
+import type {GeneralRegisters, ProcessorRegisters, RegisterChanges, SpecialRegisters} from '#vcpu-worker/registers';
+import {sampleRegisters} from '#vcpu-worker/registers/testing';
+import type {VcpuState} from '#vcpu-worker/state';
+import {sampleState} from '#vcpu-worker/state/testing';
+import type {ExitStep, Guest, GuestScript, GuestSide, GuestStep} from './guest-script.ts';
+
+/** When the test may look, interfere or fail: before the call does anything, but for `left`. */
+export type VcpuMoment = 'clear kick' | 'kick cleared' | 'run' | 'left' | 'serve' | 'complete' | 'close';
+
+/** What a processor has of its partition. */
+export interface VcpuSurroundings {
+	readonly index: number;
+	readonly script: GuestScript;
+	readonly regions: readonly MappedRegion[];
+	/** Nanoseconds, as the test has them. */
+	now(): number;
+	moment(moment: VcpuMoment): void;
+}
+
+/** Names the fake's handles and snapshots. */
+export const fakeKind = 'fake';
+
+const counterKhz = 1_000_000;
+const nmiVector = 2;
+/** RFLAGS.IF (Intel SDM vol. 1, 3.4.3.3). */
+const interruptFlag = 1n << 9n;
+/** Steps without an exit that a script makes in a row: more are a loop that holds its thread for ever. */
+const maxInside = 1_000_000;
+
+/** A processor whose guest is a script, and which parks at its end. It shares its thread with all others. */
+export class FakeVcpu implements CpuBackend, GuestSide {
+	/** Non-maskable interrupts that it got. */
+	nmis = 0;
+	interruptsOn = true;
+	readonly #at: VcpuSurroundings;
+	#wiring: VcpuWiring;
+	#guest: Guest;
+	/** What the script has been told so far: its place. */
+	#answers: number[] = [];
+	/** What it does next; undefined at its end. */
+	#next: GuestStep | undefined;
+	/** The exit that is to be completed, and what the script is told then. */
+	#exit: {readonly step: ExitStep; readonly parts: Iterator<ExitKind>; answer: number} | undefined;
+	#registers: ProcessorRegisters = sampleRegisters({});
+	#pending: number[] = [];
+	#plan: DebugPlan | undefined;
+	#debugExit: DebugStop | undefined;
+	#error: ErrorData | undefined;
+	#counterOffset = 0n;
+	#isKicked = false;
+	#isWoken = false;
+	#isClosed = false;
+	#wake: () => void = () => {};
+
+	constructor(at: VcpuSurroundings, wiring: VcpuWiring) {
+		this.#at = at;
+		this.#wiring = wiring;
+		this.#guest = at.script(at.index);
+		this.#goTo([]);
+	}
+
+	/** Steps that the guest has done since power-on. */
+	get steps(): number {
+		return this.#answers.length;
+	}
+
+	get isClosed(): boolean {
+		return this.#isClosed;
+	}
+
+	load(gpa: number, size: AccessSize): number | undefined {
+		const ram = this.#ramAt(gpa, size);
+		if (ram === undefined || size === 4) return ram?.getUint32(0, true);
+		return size === 2 ? ram.getUint16(0, true) : ram.getUint8(0);
+	}
+
+	store(gpa: number, size: AccessSize, value: number): boolean {
+		const ram = this.#ramAt(gpa, size, true);
+		if (size === 4) ram?.setUint32(0, value, true);
+		else if (size === 2) ram?.setUint16(0, value, true);
+		else ram?.setUint8(0, value);
+		return ram !== undefined;
+	}
+
+	/** The next run ends at once, or the park. */
+	kick(): void {
+		this.#isKicked = true;
+		this.wake();
+	}
+
+	wake(): void {
+		this.#isWoken = true;
+		this.#wake();
+	}
+
+	/** An interrupt comes from an interrupt controller. */
+	deliver(vector: number): void {
+		this.#pending.push(vector);
+		this.wake();
+	}
+
+	takeInterrupt(): number | undefined {
+		const taken = this.#pending.findIndex((vector) => this.interruptsOn || vector === nmiVector);
+		return taken < 0 ? undefined : this.#pending.splice(taken, 1)[0];
+	}
+
+	connect(wiring: VcpuWiring): void {
+		this.#wiring = wiring;
+	}
+
+	clearKick(): void {
+		this.#at.moment('clear kick');
+		this.#isKicked = false;
+		this.#at.moment('kick cleared');
+	}
+
+	run(): ExitKind {
+		this.#at.moment('run');
+		if (this.#isClosed) throw new TypeError(`vCPU ${this.#at.index} runs, and is closed`);
+		const exit = this.#run();
+		this.#at.moment('left');
+		return exit;
+	}
+
+	serve(): void {
+		this.#at.moment('serve');
+		if (this.#exit !== undefined) this.#exit.answer = this.#exit.step.serve?.(this.#wiring) ?? 0;
+	}
+
+	async kicked(): Promise<void> {
+		if (this.#isWoken) return;
+		await new Promise<void>((resolve) => {
+			this.#wake = resolve;
+		});
+	}
+
+	completeExit(): ExitKind {
+		this.#at.moment('complete');
+		return this.#complete();
+	}
+
+	failure(): ErrorData {
+		return this.#error ?? {code: 'FAKE_FAILED', message: 'The script says so', context: {}};
+	}
+
+	readGeneral(): GeneralRegisters {
+		const {general} = this.#registers;
+		const flags = this.interruptsOn ? general.rflags | interruptFlag : general.rflags & ~interruptFlag;
+		return {...general, rflags: flags};
+	}
+
+	writeGeneral(general: GeneralRegisters): void {
+		this.#registers = {...this.#registers, general};
+	}
+
+	readSpecial(): SpecialRegisters {
+		return this.#registers.special;
+	}
+
+	writeSpecial(special: SpecialRegisters): void {
+		this.#registers = {...this.#registers, special};
+	}
+
+	get readyForInterrupt(): boolean {
+		return this.interruptsOn;
+	}
+
+	requestInterruptWindow(): void {}
+
+	interrupt(vector: number): void {
+		this.deliver(vector);
+	}
+
+	nmi(): void {
+		this.nmis++;
+		this.deliver(nmiVector);
+	}
+
+	details() {
+		const isHalted = this.#next !== undefined && 'halted' in this.#next;
+		return {activity: this.#next === undefined ? 'uninitialized' : isHalted ? 'halted' : 'runnable'};
+	}
+
+	debug(plan: DebugPlan | undefined): void {
+		this.#plan = plan;
+	}
+
+	takeDebugExit(): DebugStop | undefined {
+		const stop = this.#debugExit;
+		this.#debugExit = undefined;
+		return stop;
+	}
+
+	readRegisters(): ProcessorRegisters {
+		return {...this.#registers, general: this.readGeneral()};
+	}
+
+	writeRegisters(changes: RegisterChanges): void {
+		this.#registers = {...this.#registers, ...changes};
+	}
+
+	reset(): void {
+		this.#registers = sampleRegisters({});
+		this.#pending = [];
+		this.nmis = 0;
+		this.interruptsOn = true;
+		this.#goTo([]);
+	}
+
+	readCounter() {
+		return {value: this.#counter, khz: counterKhz};
+	}
+
+	resume({counter, shift}: Resumption): bigint {
+		const change = shift ?? BigInt.asUintN(64, counter - this.#counter);
+		this.#counterOffset += change;
+		return change;
+	}
+
+	save(counter = this.#counter): VcpuState {
+		const {nmis, interruptsOn} = this;
+		const state = sampleState(this.readRegisters());
+		const [answers, pending] = [[...this.#answers], [...this.#pending]];
+		const data: FakeState = {answers, pending, nmis, interruptsOn, counterOffset: String(this.#counterOffset)};
+		return {...state, clock: {khz: counterKhz, counter}, extension: {kind: fakeKind, data}};
+	}
+
+	/** A state of another back end says nothing of the script, which begins anew. */
+	restore({general, special, clock, extension}: VcpuState, counterShift?: bigint): bigint {
+		this.reset();
+		// Who cannot tell the offset has saved all counters as of one moment.
+		let offset = clock.counter;
+		if (extension?.kind === fakeKind) {
+			const {answers, pending, nmis, interruptsOn, counterOffset} = extension.data as FakeState;
+			offset = BigInt(counterOffset);
+			this.#pending = [...pending];
+			this.nmis = nmis;
+			this.interruptsOn = interruptsOn;
+			this.#goTo(answers);
+		}
+		this.#registers = {...this.#registers, general, special};
+		const change = counterShift ?? clock.counter - (this.#counter - this.#counterOffset) - offset;
+		this.#counterOffset = offset + change;
+		return change;
+	}
+
+	close(): void {
+		this.#at.moment('close');
+		this.#isClosed = true;
+		this.#guest.return();
+	}
+
+	get #counter(): bigint {
+		const ticks = (BigInt(Math.round(this.#at.now())) * BigInt(counterKhz)) / 1_000_000n;
+		return BigInt.asUintN(64, this.#counterOffset + ticks);
+	}
+
+	#run(): ExitKind {
+		this.#isWoken = false;
+		const completed = this.#complete();
+		if (completed !== 'interrupted') return completed;
+		if (this.#isKicked) {
+			this.#isKicked = false;
+			return 'interrupted';
+		}
+		for (let inside = 0; inside < maxInside; inside++) {
+			if (this.#next === undefined) return 'parked';
+			if (this.#isAtBreakpoint()) return this.#stopsFor({kind: 'breakpoint'});
+			const exit = this.#do(this.#next);
+			if (exit !== undefined) return exit;
+		}
+		throw new TypeError(`the script of vCPU ${this.#at.index} never leaves the guest`);
+	}
+
+	/** Does one step; undefined when the guest goes on. */
+	#do(step: GuestStep): ExitKind | undefined {
+		if ('exit' in step) return this.#leave(step);
+		const answer = 'inside' in step ? step.inside(this) : step.answer(this);
+		if (answer === undefined) return 'parked';
+		if (typeof answer === 'object') return this.#leave(answer);
+		return this.#advance(answer);
+	}
+
+	#leave(step: ExitStep): ExitKind {
+		this.#exit = {step, parts: (step.parts ?? [])[Symbol.iterator](), answer: 0};
+		this.#error = step.error;
+		if (step.exit === 'debug') this.#debugExit = step.stop;
+		return step.exit;
+	}
+
+	/** Brings the last exit to its end, or to its next part. */
+	#complete(): ExitKind {
+		if (this.#exit === undefined) return 'interrupted';
+		const part = this.#exit.parts.next();
+		if (part.done !== true) return part.value;
+		const {answer} = this.#exit;
+		this.#exit = undefined;
+		return this.#advance(answer) ?? 'interrupted';
+	}
+
+	/** The step is done. `debug` where the debugger wants to know. */
+	#advance(answer: number): ExitKind | undefined {
+		this.#answers.push(answer);
+		this.#take(this.#guest.next(answer));
+		const {general} = this.#registers;
+		this.#registers = {...this.#registers, general: {...general, rip: general.rip + 1n}};
+		const step = this.#plan?.step ?? false;
+		if (step === false) return undefined;
+		const {rip} = this.#registers.general;
+		const isInRange = typeof step === 'object' && rip >= step.start && rip < step.end;
+		return isInRange ? undefined : this.#stopsFor({kind: 'step'});
+	}
+
+	/** The bytes of an access, which no guest makes across two regions. */
+	#ramAt(gpa: number, size: number, isWrite = false): DataView | undefined {
+		const isIn = (region: MappedRegion) => gpa >= region.gpa && gpa + size <= region.gpa + region.length;
+		const region = this.#at.regions.find(isIn);
+		if (region === undefined || (isWrite && region.readOnly === true)) return undefined;
+		return new DataView(region.memory.buffer, region.offset + gpa - region.gpa, size);
+	}
+
+	#isAtBreakpoint(): boolean {
+		if (this.#plan === undefined) return false;
+		const {rip} = this.#registers.general;
+		return this.#plan.stops.includes(rip) || this.#plan.breakpoints.includes(Number(rip));
+	}
+
+	#stopsFor(stop: DebugStop): ExitKind {
+		this.#debugExit = stop;
+		return 'debug';
+	}
+
+	/** Begins the script anew and leads it to the place where it had been told this. */
+	#goTo(answers: readonly number[]): void {
+		this.#guest = this.#at.script(this.#at.index);
+		this.#answers = [...answers];
+		this.#exit = undefined;
+		this.#take(this.#guest.next());
+		for (const answer of answers) {
+			if (this.#next === undefined) throw stateError('STATE_FIELD_WRONG', {struct: 'vcpu', field: 'answers'});
+			this.#take(this.#guest.next(answer));
+		}
+	}
+
+	#take(result: IteratorResult<GuestStep, void>): void {
+		this.#next = result.done === true ? undefined : result.value;
+	}
+}
+
+/** What makes up the processor beside its registers. */
+interface FakeState {
+	readonly answers: readonly number[];
+	readonly pending: readonly number[];
+	readonly nmis: number;
+	readonly interruptsOn: boolean;
+	/** Its time-stamp counter minus what the test's clock makes of it. */
+	readonly counterOffset: string;
+}

@@ -1,0 +1,152 @@
+import type {AccessSize, Halves} from '#devices/device';
+import type {ErrorData} from '#support/errors';
+import type {DebugStop} from '#vcpu-worker/debug';
+import type {ExitKind, VcpuWiring} from '#vcpu-worker/hypervisor';
+
+/** A processor as its guest has it. */
+export interface GuestSide {
+	/** Reads RAM, without the devices' knowledge; undefined where there is none. */
+	load(gpa: number, size: AccessSize): number | undefined;
+	/** Writes RAM; false where there is none that can be written. */
+	store(gpa: number, size: AccessSize, value: number): boolean;
+	interruptsOn: boolean;
+	/** The vector of the interrupt that the processor takes now, if there is one. */
+	takeInterrupt(): number | undefined;
+	/** Ends the park, if there is one, so that the guest looks again whether it can go on. */
+	wake(): void;
+}
+
+/** The run ends; what serving the exit gives is the step's answer. */
+export interface ExitStep {
+	readonly exit: ExitKind;
+	readonly serve?: (wiring: VcpuWiring) => number;
+	/** What completing the exit comes to before it is complete, one part after another. */
+	readonly parts?: Iterable<ExitKind>;
+	/** What the debugger is told, after `debug`; an exception of the guest's own without. */
+	readonly stop?: DebugStop;
+	/** What happened, after `failed`. */
+	readonly error?: ErrorData;
+}
+
+/** Done without an exit, unless it turns out to need one. */
+export interface InsideStep {
+	inside(cpu: GuestSide): number | ExitStep;
+}
+
+/** The processor parks until there is an answer. It looks again whenever it is kicked or woken. */
+export interface WaitStep {
+	/** In HLT, rather than somewhere in the script. */
+	readonly halted?: true;
+	answer(cpu: GuestSide): number | undefined;
+}
+
+/** What a guest does next. */
+export type GuestStep = ExitStep | InsideStep | WaitStep;
+
+/** A script under way: it gets the answer to each of its steps. */
+export type Guest = Generator<GuestStep, void, number>;
+
+/**
+ * A guest, as one processor executes it. What it does must follow from the answers alone: a processor that is restored comes to
+ * its place by being given the same answers again.
+ */
+export type GuestScript = (vcpu: number) => Guest;
+
+export const readPort = (port: number, size: AccessSize): GuestStep => ({
+	exit: 'port',
+	serve: ({bus}) => bus.readPort(port, size),
+});
+
+export const writePort = (port: number, size: AccessSize, value: number): GuestStep => ({
+	exit: 'port',
+	serve({bus}) {
+		bus.writePort(port, size, value);
+		return 0;
+	},
+});
+
+/** Reads memory: an exit only where there is no RAM. */
+export const load = (gpa: number, size: AccessSize): GuestStep => ({
+	inside: (cpu) => cpu.load(gpa, size) ?? {exit: 'mmio', serve: ({bus}) => bus.readMmio(gpa, size)},
+});
+
+/** Writes memory: an exit only where there is no RAM that can be written. */
+export const store = (gpa: number, size: AccessSize, value: number): GuestStep => ({
+	inside: (cpu) => (cpu.store(gpa, size, value) ? 0 : storeOutside(gpa, size, value)),
+});
+
+const storeOutside = (gpa: number, size: AccessSize, value: number): ExitStep => ({
+	exit: 'mmio',
+	serve({bus}) {
+		bus.writeMmio(gpa, size, value);
+		return 0;
+	},
+});
+
+/** What {@link rdmsr} and {@link wrmsr} answer where the instruction faults. */
+export const faulted = -1;
+
+/** RDMSR of a register that is not the back end's, up to 53 bits of it. */
+export const rdmsr = (msr: number): GuestStep => ({
+	exit: 'msr',
+	serve({msrs}) {
+		const value: Halves = {low: 0, high: 0};
+		return msrs.read(msr, value) ? value.high * 2 ** 32 + value.low : faulted;
+	},
+});
+
+export const wrmsr = (msr: number, {low, high}: Halves): GuestStep => ({
+	exit: 'msr',
+	serve: ({msrs}) => (msrs.write(msr, {low, high}) ? 0 : faulted),
+});
+
+/** HLT: the answer is the vector of the interrupt that ends it. */
+export const halt = (): GuestStep => ({halted: true, answer: (cpu) => cpu.takeInterrupt()});
+
+/** STI or CLI. */
+export const interruptsOn = (on: boolean): GuestStep => ({
+	inside(cpu) {
+		cpu.interruptsOn = on;
+		return 0;
+	},
+});
+
+/** PAUSE, in a loop that waits for another processor: everybody else gets a turn. */
+export function relax(): GuestStep {
+	let hadTurn = false;
+	return {
+		answer(cpu) {
+			if (hadTurn) return 0;
+			hadTurn = true;
+			setImmediate(() => cpu.wake());
+			return undefined;
+		},
+	};
+}
+
+/** A place in scripts where the test takes over. */
+export class Gate {
+	readonly #reached = Promise.withResolvers<void>();
+	readonly #waiting = new Set<GuestSide>();
+	#isOpen = false;
+
+	/** Resolves when a processor has come here. */
+	get reached(): Promise<void> {
+		return this.#reached.promise;
+	}
+
+	/** Lets through who waits here, and who comes. */
+	open(): void {
+		this.#isOpen = true;
+		for (const cpu of this.#waiting) cpu.wake();
+	}
+
+	/** Waits here until it is opened. */
+	readonly pass: GuestStep = {
+		answer: (cpu) => {
+			this.#waiting.add(cpu);
+			this.#reached.resolve();
+			return this.#isOpen ? 0 : undefined;
+		},
+	};
+}
