@@ -1,5 +1,5 @@
 export {FakeHypervisor, firstVector, type Moment} from './fake-hypervisor.ts';
-export type {FakeVcpu} from './fake-vcpu.ts';
+export {FakeVcpu, type VcpuMoment, type VcpuSurroundings} from './fake-vcpu.ts';
 export {
 	type ExitStep,
 	faulted,
