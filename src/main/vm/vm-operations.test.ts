@@ -1,0 +1,108 @@
+import {mkdtempSync, rmSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import test, {type ExecutionContext} from 'ava';
+import {type Guest, readPort, relax} from '#vcpu-worker/hypervisor/testing';
+import {type FakeMachine, fakeMachine} from './testing/index.ts';
+import type {Vm} from './vm.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'openvmm-operations-'));
+test.after.always(() => rmSync(folder, {recursive: true}));
+
+/** A guest that has always something to do. */
+function* guest(): Guest {
+	for (;;) {
+		yield readPort(0x64, 1);
+		yield relax();
+	}
+}
+
+interface Operation {
+	readonly before?: (vm: Vm) => Promise<void>;
+	readonly run: (vm: Vm) => Promise<unknown>;
+	/** Takes threads of its own, which last: some moments must do. */
+	readonly isSlow?: true;
+}
+
+const stop = (vm: Vm) => vm.stop();
+
+const operations: Readonly<Record<string, Operation>> = {
+	start: {run: (vm) => vm.start()},
+	pause: {before: (vm) => vm.start(), run: (vm) => vm.pause()},
+	resume: {
+		before: async (vm) => {
+			await vm.start();
+			await vm.pause();
+		},
+		run: (vm) => vm.resume(),
+	},
+	reset: {before: (vm) => vm.start(), run: (vm) => vm.reset()},
+	'a snapshot': {before: (vm) => vm.start(), run: (vm) => vm.saveSnapshot(join(folder, 'snapshot')), isSlow: true},
+	'a core dump': {before: (vm) => vm.start(), run: (vm) => vm.dumpCore(join(folder, 'core')), isSlow: true},
+	'an NMI': {before: (vm) => vm.start(), run: (vm) => vm.nmi()},
+	'a debugger that leaves': {
+		before: async (vm) => {
+			vm.attachDebugger(() => {});
+			await vm.start();
+		},
+		run: (vm) => vm.detachDebugger(),
+	},
+	stop: {before: (vm) => vm.start(), run: stop},
+};
+
+/** What comes between. */
+type Disaster = (machine: FakeMachine) => void;
+const stops: Disaster = ({vm}) => void vm.stop();
+
+const disasters: Readonly<Record<string, Disaster>> = {
+	'a stop': stops,
+	'a failure of a processor’s back end'() {
+		throw new Error('the back end fails');
+	},
+	'the death of a processor’s thread': ({workers}) => workers.vcpus[1]?.die(new Error('a vCPU is dead')),
+	'the death of the devices’ thread': ({workers}) => workers.devices[0]?.die(new Error('the devices are dead')),
+};
+
+/** Moments that are tried, where an operation has as many. */
+const manyMoments = Array.from({length: 12}, (_, at) => at);
+const fewMoments = [0, 5];
+
+/** Does an operation, and lets a disaster come at one of the moments at which processors are seen to do something. */
+async function meet(t: ExecutionContext, {before, run}: Operation, disaster: Disaster, at: number): Promise<boolean> {
+	const machine = await fakeMachine(t, [guest, guest], {config: {memory: {sizeBytes: 2 ** 21}}});
+	const {vm, hypervisor, workers} = machine;
+	await before?.(vm);
+	let [seen, isOver] = [0, false];
+	hypervisor.moment = (moment) => {
+		// Ending the partition is the last that there is.
+		if (!isOver && moment !== 'end' && seen++ === at) disaster(machine);
+	};
+	const what = `moment ${at}`;
+	const refused = await run(vm).then(
+		() => undefined,
+		(cause: unknown) => cause,
+	);
+	isOver = true;
+	t.true(refused === undefined || refused instanceof Error, what);
+	const hasCome = seen > at;
+	await vm.stop();
+	const {kind} = await vm.ended;
+	t.is(vm.state, 'stopped', what);
+	t.true(hypervisor.isClosed, `${what}: the partition has ended`);
+	t.is(workers.alive, 0, `${what}: threads have ended`);
+	// What still comes amid a stop may come too late to be the end's cause.
+	if (run !== stop) t.is(kind === 'error', hasCome && disaster !== stops, `${what}: ${kind}`);
+	return hasCome;
+}
+
+for (const [operation, how] of Object.entries(operations)) {
+	for (const [name, disaster] of Object.entries(disasters)) {
+		test(`${name} amid ${operation} ends the machine, at whatever moment, with nothing left`, async (t) => {
+			for (const at of how.isSlow ? fewMoments : manyMoments) {
+				if (await meet(t, how, disaster, at)) continue;
+				t.true(at > 0, 'the operation is seen');
+				break;
+			}
+		});
+	}
+}
