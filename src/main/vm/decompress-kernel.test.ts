@@ -30,16 +30,12 @@ test('the limit is the memory of the machine', async (t) => {
 	});
 });
 
-test('a bomb costs the main thread no time', async (t) => {
+test('the main thread does other things while a bomb is looked at', async (t) => {
 	const bomb = gzipSync(new Uint8Array(512 * 2 ** 20), {level: 1});
-	let longest = 0;
-	let last = performance.now();
-	const timer = setInterval(() => {
-		longest = Math.max(longest, performance.now() - last);
-		last = performance.now();
-	}, 1);
+	let turns = 0;
+	const timer = setInterval(() => turns++, 1);
 	await t.throwsAsync(decompressKernel(bomb, 256 * 2 ** 20), {code: 'MEMORY_BELOW_ARCHIVE'});
 	clearInterval(timer);
-	t.log(`longest pause ${longest.toFixed(0)} ms`);
-	t.true(longest < 500);
+	// Decompressing 256 MiB here would leave it one or two.
+	t.true(turns > 10, `${turns} turns`);
 });
