@@ -22,6 +22,12 @@ export function readCpuid({view}: ArgumentBuffer): CpuidEntry[] {
 	});
 }
 
+/** The entries up to the last one that says anything: leaf 0 names a vendor, so that none is zero throughout. */
+export function withoutUnused(entries: readonly CpuidEntry[]): CpuidEntry[] {
+	const last = entries.findLastIndex(({function: leaf, eax, ebx, ecx, edx}) => (leaf | eax | ebx | ecx | edx) !== 0);
+	return entries.slice(0, last + 1);
+}
+
 /** A `struct kvm_cpuid2` of these entries. */
 export function writeCpuid(entries: readonly CpuidEntry[]): ArgumentBuffer {
 	const buffer = cpuidBuffer(entries.length);

@@ -2,7 +2,7 @@ import {addressOf, close, Mmap, mapOver} from '#support/ffi';
 import type {CpuidEntry} from '#vcpu-worker/cpuid';
 import type {GeneralRegisters, SpecialRegisters} from '#vcpu-worker/registers';
 import {ArgumentBuffer} from './argument-buffer.ts';
-import {cpuidBuffer, readCpuid, writeCpuid} from './cpuid.ts';
+import {cpuidBuffer, readCpuid, withoutUnused, writeCpuid} from './cpuid.ts';
 import {kvmError} from './errors.ts';
 import {ioctl, kvmIoctl} from './ioctl.ts';
 import {ioctls} from './ioctls.ts';
@@ -130,7 +130,8 @@ export class KvmVcpu {
 	getCpuid(): CpuidEntry[] {
 		const buffer = cpuidBuffer();
 		kvmIoctl(this.fd, 'KVM_GET_CPUID2', buffer);
-		return readCpuid(buffer);
+		// Linux before 6.10 leaves the number of entries as it was given: those behind the last one are zero.
+		return withoutUnused(readCpuid(buffer));
 	}
 
 	/** Sets what CPUID answers (KVM_SET_CPUID2). Before the first run: features and register widths follow from it. */
