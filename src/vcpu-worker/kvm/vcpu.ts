@@ -130,7 +130,7 @@ export class KvmVcpu {
 	getCpuid(): CpuidEntry[] {
 		const buffer = cpuidBuffer();
 		kvmIoctl(this.fd, 'KVM_GET_CPUID2', buffer);
-		// Linux before 6.10 leaves the number of entries as it was given: those behind the last one are zero.
+		// Linux before 6.6 leaves the number of entries as it was given: those behind the last one are zero.
 		return withoutUnused(readCpuid(buffer));
 	}
 
