@@ -17,7 +17,7 @@ export const exitStatuses = {
 	ok: {status: 0, meaning: 'the guest powered off, or the console said quit', codes: []},
 	internal: {
 		status: 1,
-		meaning: 'KVM or openvmm itself failed',
+		meaning: 'the hypervisor or openvmm itself failed',
 		codes: ['CLI_INTERNAL', 'DEVICE_FAILED', 'DEVICE_HANGS'],
 	},
 	usage: {
@@ -39,12 +39,12 @@ export const exitStatuses = {
 		],
 	},
 	crash: {status: 3, meaning: 'the guest crashed (triple fault, or a panic that it reported)', codes: []},
-	noKvm: {
+	noHypervisor: {
 		status: 4,
-		meaning: 'there is no usable KVM here',
+		meaning: 'there is no usable hypervisor here',
 		codes: ['KVM_MISSING', 'KVM_BUSY', 'KVM_API_VERSION'],
 	},
-	noPermission: {status: 5, meaning: 'no permission to use /dev/kvm', codes: ['KVM_PERMISSION']},
+	noPermission: {status: 5, meaning: 'no permission to use the hypervisor (/dev/kvm)', codes: ['KVM_PERMISSION']},
 	kernel: {
 		status: 6,
 		meaning: 'the kernel, its initrd or its command line cannot be booted',

@@ -1,3 +1,5 @@
+import {hypervisorOptions} from '#vcpu-worker/back-ends';
+
 /** The headings of the help, in order. */
 export const flagGroups = {
 	boot: 'What to boot',
@@ -141,13 +143,21 @@ export const flags = [
 		help: 'how far one NUMA node is from another, in this direction: 10 to 255 (out of reach). A node is 10 from itself, and without this flag 20 from any other; may be repeated',
 	},
 	{
+		name: 'hypervisor',
+		value: 'KIND',
+		group: 'machine',
+		default: 'auto',
+		choices: hypervisorOptions,
+		help: 'what runs the guest; auto takes the first that works on the host',
+	},
+	{
 		name: 'irqchip',
 		value: 'KIND',
 		group: 'machine',
 		default: 'kernel',
 		choices: ['kernel', 'split'],
 		shape: true,
-		help: "interrupt controllers: all in KVM, or ours with KVM's local APICs",
+		help: "interrupt controllers: all in the hypervisor, or ours with the hypervisor's local APICs",
 	},
 	{name: 'hpet', group: 'machine', shape: true, help: 'a high precision event timer, announced to the guest'},
 	{

@@ -67,12 +67,12 @@ function programUrl() {
 
 /**
  * The boot processor's thread: it takes as long to start as Node itself, so it starts before anything else is loaded.
- * Not for a command that boots nothing, nor where nothing can be booted.
+ * Not for a command that boots nothing. Whether this host has a hypervisor is for the program to find out.
  */
 function startFirstProcessor(words) {
 	const entry = join(root, 'dist/vcpu-worker.js');
 	const boots = !words.some((word, index) => noBoot.includes(word) || (index === 0 && !word.startsWith('-')));
-	if (!boots || !existsSync('/dev/kvm') || !existsSync(entry)) return undefined;
+	if (!boots || !existsSync(entry)) return undefined;
 	return new Worker(entry, {name: 'vcpu', env: SHARE_ENV});
 }
 

@@ -1,10 +1,10 @@
-import {existsSync} from 'node:fs';
 import type {Worker} from 'node:worker_threads';
 import {parseNumber} from '#main/config';
 import {machineOperations, type Operation} from '#main/operations';
 import type {CreateOptions, VmEnd} from '#main/vm';
 import {WorkerStock} from '#main/workers';
 import type {VmmError} from '#support/errors';
+import {isHypervisorLikely} from '#vcpu-worker/back-ends';
 import {operationCommand, ownCommands} from './commands.ts';
 import {cliError} from './errors.ts';
 import {commandHelpText, helpText} from './help.ts';
@@ -120,7 +120,8 @@ async function runFlags(
 	if (needy !== undefined) throw cliError('CLI_FLAG_NEEDS', {flag: `--${needy}`, needed: '--restore-snapshot DIR'});
 	const config = toConfig(flags, env);
 	// The machine's threads start while its code is still being loaded; not for a machine that cannot be.
-	if (existsSync('/dev/kvm') && config.vm.processors.count <= maxWarmVcpus) stock.warm(config.vm.processors.count);
+	if (isHypervisorLikely(config.vm.hypervisor) && config.vm.processors.count <= maxWarmVcpus)
+		stock.warm(config.vm.processors.count);
 	return runConfig(config, stock, {arguments: shapeWords(flags, config.vm)});
 }
 

@@ -94,6 +94,7 @@ const notCarried = {
 	com3: 'where the bytes go',
 	com4: 'where the bytes go',
 	device: 'a module is a program: given again, and its device is compared',
+	hypervisor: 'what the host has; the manifest says what the guest needs of it',
 	'guest-reset-action': 'what the host does then',
 	'guest-shutdown-action': 'what the host does then',
 	'guest-crash-action': 'what the host does then',

@@ -18,9 +18,12 @@ export async function startMachine(config: RunConfig, options: CreateOptions, lo
 		process: {gdb},
 	} = config;
 	const {createVm, serveGdb} = (await import(publicApi.href)) as typeof PublicApi;
-	if (gdb === undefined)
-		return {machine: await createVm(config.vm, {...options, start: !paused}), debuggerLeft: Promise.resolve()};
-	const machine = await createVm(config.vm, options);
+	const machine = await createVm(config.vm, {...options, start: !paused && gdb === undefined});
+	if (config.vm.hypervisor === 'auto') {
+		const {kind, reason} = machine.hypervisor;
+		log.info({hypervisor: kind}, `The machine runs on ${kind}: ${reason}`);
+	}
+	if (gdb === undefined) return {machine, debuggerLeft: Promise.resolve()};
 	try {
 		const {where, closed} = await serveGdb(machine, gdb);
 		if (gdb.kind === 'unix' || /^(127\.|\[::1\])/.test(where)) log.info({where}, 'gdb may attach');

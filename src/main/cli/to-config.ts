@@ -26,6 +26,7 @@ import {
 	type VmOptions,
 	vmConfig,
 } from '#main/config';
+import {hypervisorOptions} from '#vcpu-worker/back-ends';
 import {cliError} from './errors.ts';
 import {type Flag, type FlagName, flags} from './flags.ts';
 import type {FlagValues} from './parse.ts';
@@ -75,6 +76,7 @@ export function toConfig(values: FlagValues, env: Environment, bootsWithoutKerne
 		pcie: pcieOptions(values),
 		deviceModules: deviceModules(values),
 		debugExitPort: read('debug-exit', number(0, 0xffff)),
+		hypervisor: read('hypervisor', choice(...hypervisorOptions)),
 		irqchip: read('irqchip', choice('kernel', 'split')),
 		hpet: values.has('hpet'),
 		guestWatchdog: values.has('guest-watchdog'),

@@ -30,6 +30,12 @@ const file = join(directory, 'file');
 writeFileSync(file, 'kernel');
 test.after.always(() => rmSync(directory, {recursive: true}));
 
+test('a hypervisor that does not exist is refused with those that do', (t) => {
+	const unknown = {hypervisor: 'fake'} as unknown as VmOptions;
+	t.deepEqual(codes(unknown), ['CONFIG_VALUE_INVALID']);
+	t.regex(lines(unknown)[0] ?? '', /--hypervisor "fake".*auto, kvm/);
+});
+
 test('the defaults can be built', (t) => {
 	t.deepEqual(codes({}), []);
 });

@@ -1,5 +1,6 @@
 import type {SerialBackendConfig} from '#devices/serial-backends';
 import type {VmmError} from '#support/errors';
+import {hypervisorOptions} from '#vcpu-worker/back-ends';
 import {checkMemory, memoryLimits} from './check-memory.ts';
 import {checkNuma} from './check-numa.ts';
 import {checkPath} from './check-path.ts';
@@ -23,6 +24,7 @@ export const limits = {...memoryLimits, maxProcessors: 1024, maxApicId: 0xffff_f
 export function checkConfig(config: VmConfig, host: ConfigHost = linuxHost): VmmError[] {
 	const {processors, debugcon, debugExitPort, guestActions} = config;
 	return [
+		checkHypervisor(config.hypervisor),
 		checkRange(processors.count, '--processors', 1, limits.maxProcessors) ?? checkThreads(processors.count, host),
 		processors.vpsPerSocket === undefined
 			? undefined
@@ -42,6 +44,15 @@ export function checkConfig(config: VmConfig, host: ConfigHost = linuxHost): Vmm
 			? undefined
 			: checkPath(host, 'output', config.crashDumpPath, '--crash-dump-path'),
 	].filter((problem) => problem !== undefined);
+}
+
+function checkHypervisor(wanted: string): VmmError | undefined {
+	if (hypervisorOptions.some((option) => option === wanted)) return undefined;
+	return configError('CONFIG_VALUE_INVALID', {
+		option: '--hypervisor',
+		value: wanted,
+		expected: hypervisorOptions.join(', '),
+	});
 }
 
 function checkGdb(address: GdbAddress, host: ConfigHost): VmmError | undefined {

@@ -1,4 +1,5 @@
 import type {DeviceInstance} from '#devices/device';
+import type {HypervisorOption} from '#vcpu-worker/back-ends';
 import type {MemoryConfig} from './memory-config.ts';
 import type {NumaConfig, NumaDistance} from './numa-config.ts';
 import type {NumaNodeOptions} from './numa-option.ts';
@@ -32,6 +33,7 @@ export interface VmOptions {
 	readonly serial?: Partial<SerialConfig>;
 	readonly debugcon?: DebugconConfig;
 	readonly debugExitPort?: number;
+	readonly hypervisor?: HypervisorOption;
 	readonly irqchip?: IrqchipOption;
 	readonly hpet?: boolean;
 	readonly guestWatchdog?: boolean;
@@ -61,6 +63,7 @@ export function vmConfig(options: VmOptions = {}): VmConfig {
 		serial: {com1: {kind: 'console', outputFd: 1}, com2: none, com3: none, com4: none, ...options.serial},
 		...(options.debugcon && {debugcon: options.debugcon}),
 		...(options.debugExitPort !== undefined && {debugExitPort: options.debugExitPort}),
+		hypervisor: options.hypervisor ?? 'auto',
 		irqchip: options.irqchip ?? 'kernel',
 		hpet: options.hpet ?? false,
 		guestWatchdog: options.guestWatchdog ?? false,

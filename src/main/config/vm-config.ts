@@ -1,6 +1,7 @@
 import type {DeviceInstance} from '#devices/device';
 import type {SerialBackendConfig} from '#devices/serial-backends';
 import type {SmtOption, X2ApicOption} from '#main/topology';
+import type {HypervisorOption} from '#vcpu-worker/back-ends';
 import type {MemoryConfig} from './memory-config.ts';
 import type {NumaConfig} from './numa-config.ts';
 import type {PcieConfig} from './pcie-config.ts';
@@ -96,7 +97,7 @@ export interface GuestActions {
 	readonly halt: GuestAction | 'none';
 }
 
-/** Who emulates the interrupt controllers: KVM, or this process with KVM's local APICs. */
+/** Who emulates the interrupt controllers: the hypervisor, or this process with the hypervisor's local APICs. */
 export type IrqchipOption = 'kernel' | 'split';
 
 /**
@@ -114,6 +115,8 @@ export interface VmConfig {
 	readonly debugcon?: DebugconConfig;
 	/** I/O port; a guest's write of v to it ends the machine with status (v << 1 | 1) & 0xff. */
 	readonly debugExitPort?: number;
+	/** What runs the guest; `auto`: the first that works on the host. */
+	readonly hypervisor: HypervisorOption;
 	readonly irqchip: IrqchipOption;
 	/** A high precision event timer. */
 	readonly hpet: boolean;

@@ -10,6 +10,9 @@ const meminfo = (availableKib: number) =>
 const fine: Finding = {name: 'kvm', level: 'ok', text: '/dev/kvm works'};
 const missing: Finding = {name: 'kvm', level: 'fail', text: 'No KVM', remedy: 'Load it'};
 
+const kvm = {kind: 'kvm', examine: () => [fine]};
+const withoutKvm = {kind: 'kvm', examine: () => [missing]};
+
 /** A healthy host, but for `changes`. */
 function evidence(changes: Partial<Evidence> = {}, files: Record<string, string> = {}): Evidence {
 	const all: Record<string, string> = {
@@ -21,7 +24,8 @@ function evidence(changes: Partial<Evidence> = {}, files: Record<string, string>
 		read: (path) => all[path],
 		exists: (path) => path in all,
 		program: () => '/usr/bin/qemu-system-x86_64',
-		hypervisor: {examine: () => [fine]},
+		hypervisors: [kvm],
+		chosen: {hypervisor: kvm, reason: 'it works'},
 		kernelRelease: '6.1.0-test',
 		architecture: 'x64',
 		nodeVersion: '24.21.0',
@@ -48,10 +52,22 @@ test('a healthy host is ok in every line', (t) => {
 });
 
 test('without a hypervisor no guest can run, and the remedy is there', (t) => {
-	const findings = examineHost(evidence({hypervisor: {examine: () => [missing]}}));
+	const findings = examineHost(evidence({hypervisors: [withoutKvm], chosen: undefined}));
 	t.false(canRun(findings));
 	t.regex(findingsText(findings), /FAIL {2}kvm +No KVM\n +Load it\n/);
 	t.regex(findingsText(findings), /No guest can run here\n$/);
+});
+
+test('a hypervisor that is missed where another one works is a warning', (t) => {
+	const hypervisor = {kind: 'other', examine: () => []};
+	const findings = examineHost(
+		evidence({hypervisors: [withoutKvm, hypervisor], chosen: {hypervisor, reason: 'No KVM'}}),
+	);
+	t.true(canRun(findings));
+	t.regex(
+		findingsText(findings),
+		/warn {2}kvm +No KVM\n(.*\n)*ok {4}hypervisor +machines run on other unless .*: No KVM\n/,
+	);
 });
 
 test('little memory is a warning, and a control group limits it', (t) => {

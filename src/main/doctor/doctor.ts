@@ -1,21 +1,27 @@
 import {writeSync} from 'node:fs';
 import type {Finding, FindingLevel} from '#vcpu-worker/hypervisor';
 import {type Evidence, hostEvidence} from './evidence.ts';
-import {checkoutFindings, memoryFindings, processorFindings, runtimeFindings} from './host-findings.ts';
+import {
+	checkoutFindings,
+	hypervisorFindings,
+	memoryFindings,
+	processorFindings,
+	runtimeFindings,
+} from './host-findings.ts';
 
 /** Options for printing the findings. */
 export interface DoctorOptions {
 	readonly json: boolean;
 }
 
-/** Status of `openvmm doctor` when no guest can run: the same as a run that finds no KVM. */
+/** Status of `openvmm doctor` when no guest can run: the same as a run that finds no hypervisor. */
 const cannotRun = 4;
 
 /** Looks at everything a machine depends on. */
 export function examineHost(evidence: Evidence): Finding[] {
 	return [
 		...processorFindings(evidence),
-		...evidence.hypervisor.examine(evidence),
+		...hypervisorFindings(evidence),
 		...memoryFindings(evidence),
 		...runtimeFindings(evidence),
 		...checkoutFindings(evidence),

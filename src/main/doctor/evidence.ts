@@ -1,16 +1,22 @@
 import {accessSync, constants, existsSync, readFileSync} from 'node:fs';
 import {arch, release} from 'node:os';
 import {dirname, join} from 'node:path';
-import {loadHypervisor} from '#vcpu-worker/back-ends';
+import {isVmmError} from '#support/errors';
+import {type ChosenHypervisor, chooseHypervisor, loadHypervisors} from '#vcpu-worker/back-ends';
 import type {HostEvidence, Hypervisor} from '#vcpu-worker/hypervisor';
+
+/** A hypervisor as the doctor sees it. */
+type Examined = Pick<Hypervisor, 'kind' | 'examine'>;
 
 /** Facts about the host that the findings are drawn from. */
 export interface Evidence extends HostEvidence {
 	exists(path: string): boolean;
 	/** Path of a program that is found on PATH, or undefined. */
 	program(name: string): string | undefined;
-	/** The back end whose needs are examined. */
-	readonly hypervisor: Pick<Hypervisor, 'examine'>;
+	/** Those that can be asked for. */
+	readonly hypervisors: readonly Examined[];
+	/** The one that a machine runs on which asks for none; undefined where none works. */
+	readonly chosen: ChosenHypervisor<Examined> | undefined;
 	readonly kernelRelease: string;
 	readonly architecture: string;
 	/** Node.js version without `v`. */
@@ -26,13 +32,24 @@ export async function hostEvidence(): Promise<Evidence> {
 		read: readText,
 		exists: existsSync,
 		program: findProgram,
-		hypervisor: await loadHypervisor('kvm'),
+		hypervisors: await loadHypervisors(),
+		chosen: await chosenHere(),
 		kernelRelease: release(),
 		architecture: arch(),
 		nodeVersion: process.versions.node,
 		nodePath: process.execPath,
 		checkout: findCheckout(import.meta.dirname),
 	};
+}
+
+async function chosenHere(): Promise<ChosenHypervisor | undefined> {
+	try {
+		return await chooseHypervisor('auto');
+	} catch (error) {
+		// Its own findings say the same with more detail.
+		if (isVmmError(error)) return undefined;
+		throw error;
+	}
 }
 
 function readText(path: string): string | undefined {

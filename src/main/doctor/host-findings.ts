@@ -21,6 +21,20 @@ export function processorFindings({read, architecture, kernelRelease}: Evidence)
 	];
 }
 
+/** What can run guests, and what does where nobody asks for another. A hypervisor that is not needed is no failure. */
+export function hypervisorFindings(evidence: Evidence): Finding[] {
+	const {hypervisors, chosen} = evidence;
+	const findings = hypervisors.flatMap((one) => {
+		const spare = chosen !== undefined && one.kind !== chosen.hypervisor.kind;
+		return one.examine(evidence).map((found) => (spare && found.level === 'fail' ? warning(found) : found));
+	});
+	if (chosen === undefined) return findings;
+	const text = `machines run on ${chosen.hypervisor.kind} unless --hypervisor says otherwise: ${chosen.reason}`;
+	return [...findings, {name: 'hypervisor', level: 'ok', text}];
+}
+
+const warning = (finding: Finding): Finding => ({...finding, level: 'warn'});
+
 /** Memory for guests, and the pools of huge pages. */
 export function memoryFindings({read}: Evidence): Finding[] {
 	const info = read('/proc/meminfo') ?? '';

@@ -29,8 +29,10 @@ export interface InspectedMachine {
 	readonly ram: GuestRam;
 	readonly vcpus: readonly InspectedVcpu[];
 	readonly devices: InspectedThread & {readonly reactor: ReactorStateView};
+	/** What runs the guest, and why it is this one. */
+	readonly hypervisor: {readonly kind: string; readonly reason: string};
 	/** Its chips may be asked for while the machine is not stopped. */
-	readonly partition: Pick<Partition, 'handle' | 'threadOf' | 'inspectChips'>;
+	readonly partition: Pick<Partition, 'handle' | 'processor' | 'threadOf' | 'inspectChips'>;
 	state(): string;
 	/** All processors were found halted with interrupts off. */
 	isHalted(): boolean;

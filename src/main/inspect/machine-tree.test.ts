@@ -35,6 +35,8 @@ function machineOf(changes: Partial<InspectedVcpu> = {}) {
 	const ram = {memory, ranges, banks: [{ranges, ...bank}], dispose: async () => {}};
 	const devices = {reactor, eventLoopUse: () => 1};
 	const config = vmConfig({memory: {sizeBytes: 4096}});
+	const limits = {maxVcpus: 4, maxVcpuIds: 8};
+	const processor = {cpuid: [], physicalAddressBits: 40, limits, tscDeadline: true, hypercalls: false};
 	const tree = machineTree(
 		{
 			config,
@@ -42,7 +44,8 @@ function machineOf(changes: Partial<InspectedVcpu> = {}) {
 			ram,
 			vcpus: [vcpu],
 			devices,
-			partition: {handle: {kind: 'fake'}, threadOf: () => gettid(), inspectChips: undefined},
+			hypervisor: {kind: 'fake', reason: 'it works'},
+			partition: {handle: {kind: 'fake'}, processor, threadOf: () => gettid(), inspectChips: undefined},
 			state: () => 'running',
 			isHalted: () => false,
 		},
@@ -56,6 +59,14 @@ function machineOf(changes: Partial<InspectedVcpu> = {}) {
 
 test('the root is the machine, its process, and what its owner adds', async (t) => {
 	t.deepEqual(Object.keys((await machineOf().inspect('')) as object), ['vm', 'process', 'log']);
+});
+
+test('what runs the guest is shown with why, and what its processors can be', async (t) => {
+	t.like(await machineOf().inspect('vm/hypervisor', 3), {
+		kind: 'fake',
+		reason: 'it works',
+		processor: {physicalAddressBits: 40, limits: {maxVcpus: 4}, hypercalls: false},
+	});
 });
 
 test('a device shows its registers in place, its data by size with a mark, and its lines', async (t) => {

@@ -12,6 +12,12 @@ import {reactorNodes} from './reactor-nodes.ts';
 import {vcpuNodes} from './vcpu-nodes.ts';
 import {workerNodes} from './worker-nodes.ts';
 
+/** What runs the guest, why it is this one, and what its processors can be; what they are is theirs. */
+function hypervisorNodes({hypervisor, partition}: InspectedMachine): Children {
+	const {cpuid: _, ...can} = partition.processor;
+	return {...hypervisor, processor: dataNode(can)};
+}
+
 /** The subtrees of `vm`. A new one is one line here and a file beside this one. */
 const vmNodes = (inspected: InspectedMachine): Children => ({
 	state: inspected.state(),
@@ -19,6 +25,7 @@ const vmNodes = (inspected: InspectedMachine): Children => ({
 	haltedForGood: inspected.isHalted() ? true : undefined,
 	time: duration(inspected.machine.time.nowNs()),
 	config: dataNode(inspected.config),
+	hypervisor: object(() => hypervisorNodes(inspected)),
 	vcpus: object(() => vcpuNodes(inspected)),
 	devices: object(() => deviceNodes(inspected.machine)),
 	buses: object(() => busNodes(inspected.machine)),

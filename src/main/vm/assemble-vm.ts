@@ -16,7 +16,7 @@ import {
 import {WorkerStock} from '#main/workers';
 import {close, eventfd} from '#support/ffi';
 import {StateUnits} from '#support/state-units';
-import {loadHypervisor} from '#vcpu-worker/back-ends';
+import {type ChosenHypervisor, chooseHypervisor} from '#vcpu-worker/back-ends';
 import {needsOf} from '#vcpu-worker/cpuid';
 import type {MsrRange, Partition} from '#vcpu-worker/hypervisor';
 import {attachMachine, type HostedMachine, type MachineHandle} from '#vcpu-worker/machine';
@@ -79,7 +79,8 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 	const boot = new BootSource(config);
 	if (snapshot === undefined) boot.prefetch();
 	const loading = loadOwnDevices(config);
-	const partition = await createPartition(config, options, taken);
+	const chosen = await chosenHypervisor(config, options);
+	const partition = createPartition(config, chosen, taken);
 	const workers = Array.from({length: config.processors.count}, () => stock.takeVcpu());
 	taken.workers.defer(async () => void (await Promise.all(workers.map((worker) => worker.leave()))));
 	const own = await loading;
@@ -127,8 +128,10 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 		time.choose(options.clock ?? 'catch-up');
 		machine.control(generationIdName, newGeneration());
 	}
+	const runsOn = {kind: chosen.hypervisor.kind, reason: chosen.reason};
 	const vm = new Vm({
 		machine,
+		hypervisor: runsOn,
 		memory,
 		ram,
 		debug,
@@ -149,7 +152,10 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 		consoleDevice: consolePort(config.serial),
 		tree: (state) => {
 			const isHalted = () => haltWatch.isHalted;
-			return machineTree({config, machine, ram, partition, vcpus: threads, devices, state, isHalted}, options.inspect);
+			return machineTree(
+				{config, machine, ram, hypervisor: runsOn, partition, vcpus: threads, devices, state, isHalted},
+				options.inspect,
+			);
 		},
 		debugSupport: () => partition.debugSupport(),
 		release: async () => {
@@ -172,13 +178,11 @@ function loadOwnDevices(config: VmConfig): Promise<OwnDevices> {
 	return loading;
 }
 
-async function createPartition(
-	{irqchip, processors}: VmConfig,
-	{hypervisor}: CreateOptions,
-	taken: Taken,
-): Promise<Partition> {
-	const chosen = hypervisor ?? (await loadHypervisor('kvm'));
-	const partition = chosen.create({irqchip, processors: processors.count});
+const chosenHypervisor = async (config: VmConfig, {hypervisor}: CreateOptions): Promise<ChosenHypervisor> =>
+	hypervisor === undefined ? chooseHypervisor(config.hypervisor) : {hypervisor, reason: 'it was given'};
+
+function createPartition({irqchip, processors}: VmConfig, {hypervisor}: ChosenHypervisor, taken: Taken): Partition {
+	const partition = hypervisor.create({irqchip, processors: processors.count});
 	return taken.host.adopt(partition, () => partition.close());
 }
 

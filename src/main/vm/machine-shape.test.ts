@@ -155,6 +155,7 @@ const cases = {
 		],
 	],
 	debugExitPort: [[{debugExitPort: 0x501}, /devices\.debug-exit\.config\.port 244, asked for 1281/]],
+	hypervisor: [[{hypervisor: 'kvm'}, {hostOnly: 'what runs the guest: its features are compared'}]],
 	irqchip: [[{irqchip: 'split'}, /irqchip "kernel", asked for "split"/]],
 	hpet: [[{hpet: true}, /devices\.hpet none, asked for/]],
 	guestWatchdog: [[{guestWatchdog: true}, /devices\.guest-watchdog none, asked for/]],

@@ -14,9 +14,18 @@ import type {VcpuGroup} from './vcpu-group.ts';
 import type {VmEnd, VmState} from './vm-end.ts';
 import type {VmLimits} from './vm-limits.ts';
 
+/** What runs a machine's guest. */
+export interface RunsOn {
+	/** As `VmConfig.hypervisor` has it. */
+	readonly kind: string;
+	/** Why it is this one, for a person. */
+	readonly reason: string;
+}
+
 /** What a machine is made of; see `createVm`. */
 export interface VmParts {
 	readonly machine: AttachedMachine;
+	readonly hypervisor: RunsOn;
 	/** One of {@link units}. */
 	readonly time: TimeUnit;
 	/** Everything that starts, stops and has state; the machine's life is theirs. */

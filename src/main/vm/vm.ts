@@ -12,7 +12,7 @@ import type {StopListener} from './guest-stop.ts';
 import type {ComingDevice} from './hot-plug.ts';
 import {Lifecycle} from './lifecycle.ts';
 import type {VmEnd, VmState} from './vm-end.ts';
-import type {VmParts} from './vm-parts.ts';
+import type {RunsOn, VmParts} from './vm-parts.ts';
 import {writeMachineCore} from './write-machine-core.ts';
 
 /** How a guest is to go on. */
@@ -44,6 +44,11 @@ export class Vm {
 	/** Resolves when the machine has ended and released everything. */
 	get ended(): Promise<VmEnd> {
 		return this.#life.ended;
+	}
+
+	/** What runs the guest, and why it is this one. */
+	get hypervisor(): RunsOn {
+		return this.#parts.hypervisor;
 	}
 
 	get state(): VmState {

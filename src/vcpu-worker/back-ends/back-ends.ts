@@ -1,24 +1,59 @@
+import {existsSync} from 'node:fs';
 import type {BackEnd, Hypervisor, PartitionHandle} from '#vcpu-worker/hypervisor';
+import {type ChosenHypervisor, choose} from './choose.ts';
 
-/** The back ends that there are. Each is loaded when it is first asked for, once on every thread. */
+/** A hypervisor that can be asked for. */
+interface BackEndRow {
+	/** Loads it, once on every thread. */
+	load(): Promise<Hypervisor & BackEnd>;
+	/** Guesses whether this host has it. Loads nothing, and takes microseconds. */
+	isLikely(): boolean;
+}
+
+/** The back ends that there are, in the order in which `auto` tries them. Flags, checks and doctor go by this table. */
 const backEnds = {
-	kvm: async () => (await import('#vcpu-worker/kvm')).kvm,
-} as const satisfies Record<string, () => Promise<Hypervisor & BackEnd>>;
+	kvm: {
+		load: async () => (await import('#vcpu-worker/kvm')).kvm,
+		isLikely: () => existsSync('/dev/kvm'),
+	},
+} as const satisfies Record<string, BackEndRow>;
 
 /** Names of the hypervisors that can be asked for. */
 export type HypervisorKind = keyof typeof backEnds;
 
-/** The hypervisor of a name. */
-export const loadHypervisor = (kind: HypervisorKind): Promise<Hypervisor> => backEnds[kind]();
+const hypervisorKinds = Object.keys(backEnds) as HypervisorKind[];
+
+/** What may be asked for: a hypervisor by its name, or `auto`, the first that works here. */
+export type HypervisorOption = 'auto' | HypervisorKind;
+
+export const hypervisorOptions: readonly HypervisorOption[] = ['auto', ...hypervisorKinds];
+
+/** All hypervisors that can be asked for. */
+export const loadHypervisors = (): Promise<Hypervisor[]> =>
+	Promise.all(hypervisorKinds.map((kind) => backEnds[kind].load()));
+
+/**
+ * Picks the hypervisor that a machine runs on. One that is asked for says itself what is wrong, when it is used.
+ * @throws VmmError of the first one where `auto` finds none that works
+ */
+export const chooseHypervisor = async (wanted: HypervisorOption): Promise<ChosenHypervisor> =>
+	wanted === 'auto'
+		? choose(hypervisorKinds.map((kind) => backEnds[kind].load))
+		: {hypervisor: await backEnds[wanted].load(), reason: 'it was asked for'};
+
+/** Whether it is worth preparing for a machine, before anything is loaded that could tell. */
+export const isHypervisorLikely = (wanted: HypervisorOption): boolean =>
+	hypervisorKinds.some((kind) => (wanted === 'auto' || wanted === kind) && backEnds[kind].isLikely());
 
 /** The back end that a partition belongs to. */
 export async function backEndOf({kind, backEnd}: PartitionHandle): Promise<BackEnd> {
 	if (backEnd !== undefined) return backEnd;
 	if (!Object.hasOwn(backEnds, kind)) throw new TypeError(`there is no back end ${kind}`);
-	return backEnds[kind as HypervisorKind]();
+	return backEnds[kind as HypervisorKind].load();
 }
 
 /** Begins to load the back end that is likely to be needed. */
 export function warmBackEnd(): void {
-	void backEnds.kvm();
+	const kind = hypervisorKinds.find((one) => backEnds[one].isLikely());
+	if (kind !== undefined) void backEnds[kind].load();
 }

@@ -1,1 +1,11 @@
-export {backEndOf, type HypervisorKind, loadHypervisor, warmBackEnd} from './back-ends.ts';
+export {
+	backEndOf,
+	chooseHypervisor,
+	type HypervisorKind,
+	type HypervisorOption,
+	hypervisorOptions,
+	isHypervisorLikely,
+	loadHypervisors,
+	warmBackEnd,
+} from './back-ends.ts';
+export type {ChosenHypervisor} from './choose.ts';

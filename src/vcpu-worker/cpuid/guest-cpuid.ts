@@ -8,8 +8,8 @@ import {cpuidRules} from './rules.ts';
 const amdVendors = ['AuthenticAMD', 'HygonGenuine'];
 
 /**
- * What one processor of the guest sees, for KVM_SET_CPUID2.
- * @param offered - what KVM_GET_SUPPORTED_CPUID gives
+ * What one processor of the guest sees.
+ * @param offered - see `ProcessorOffer`
  */
 export function guestCpuid(
 	offered: readonly CpuidEntry[],

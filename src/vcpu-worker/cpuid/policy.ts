@@ -5,7 +5,7 @@ import type {CpuidTopology} from './cpuid-topology.ts';
 export interface CpuidOptions {
 	/** Offer x2APIC. */
 	readonly x2apic: boolean;
-	/** KVM has KVM_CAP_TSC_DEADLINE_TIMER. */
+	/** See `ProcessorOffer`. */
 	readonly tscDeadline: boolean;
 	/**
 	 * The guest can make hypercalls; the default. On hosts where VMCALL does not work, the KVM features that use it
@@ -36,7 +36,7 @@ export interface CpuidContext {
 	readonly isAmd: boolean;
 	/** The highest basic leaf. */
 	readonly maxBasic: number;
-	/** What KVM offered, before any rule. */
+	/** What the partition offered, before any rule. */
 	readonly offered: readonly CpuidEntry[];
 }
 
@@ -61,7 +61,7 @@ export interface CpuidRule {
 	readonly action: CpuidAction;
 }
 
-/** Applies the rules in order. The result is what KVM_SET_CPUID2 takes, ascending by leaf and subleaf. */
+/** Applies the rules in order. The result is ascending by leaf and subleaf. */
 export function applyRules(rules: readonly CpuidRule[], context: CpuidContext): CpuidEntry[] {
 	let entries = [...context.offered];
 	for (const rule of rules) {

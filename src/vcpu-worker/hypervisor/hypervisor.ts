@@ -1,3 +1,4 @@
+import type {VmmError} from '#support/errors';
 import type {Finding} from './finding.ts';
 import type {Partition} from './partition.ts';
 
@@ -24,6 +25,11 @@ export interface Hypervisor {
 	readonly kind: string;
 	/** What this host has for it, for a person. Never throws. */
 	examine(evidence: HostEvidence): Finding[];
+	/**
+	 * Why no guest can run with it here; undefined when nothing is known that hinders one. For a choice before every start:
+	 * it takes microseconds, and leaves to {@link create} what takes longer to find out.
+	 */
+	refusal(): VmmError | undefined;
 	/** @throws VmmError for whatever the host cannot give; nothing is left behind */
 	create(spec: PartitionSpec): Partition;
 }

@@ -27,7 +27,7 @@ export const kvmError = errorTable({
 		message: `${c.ioctl} failed with ${errnoName(c.errno)}${c.detail === undefined ? '' : `: ${c.detail}`}`,
 		remedy: '`openvmm doctor` shows what this host supports',
 	}),
-	KVM_SYSCALL_FAILED: (c: {readonly call: string; readonly errno: number}) => ({
+	HOST_CALL_FAILED: (c: {readonly call: string; readonly errno: number}) => ({
 		message: `${c.call} failed with ${errnoName(c.errno)}`,
 		remedy: 'Check the limits of this process on memory, open files and pending signals (ulimit -a)',
 	}),

@@ -24,7 +24,7 @@ const maxPending = 4096;
 /** Prepares the calling thread for running vCPUs. Returns its id, for {@link VcpuKick}. */
 export function prepareThread(): number {
 	const result = blockSignal(kickSignal);
-	if (result !== 0) throw kvmError('KVM_SYSCALL_FAILED', {call: 'pthread_sigmask', errno: Math.abs(result)});
+	if (result !== 0) throw kvmError('HOST_CALL_FAILED', {call: 'pthread_sigmask', errno: Math.abs(result)});
 	return gettid();
 }
 

@@ -101,7 +101,7 @@ export class KvmBackend implements CpuBackend {
 		const what = this.#exit.describe();
 		const {rip} = this.#vcpu.getGeneral();
 		const message = `KVM cannot run the guest on: ${what}, at RIP 0x${rip.toString(16)}`;
-		return {code: 'KVM_GUEST_UNRUNNABLE', message, remedy, context: {exit: what, rip: rip.toString(16)}};
+		return {code: 'GUEST_UNRUNNABLE', message, remedy, context: {exit: what, rip: rip.toString(16)}};
 	}
 
 	readGeneral(): GeneralRegisters {

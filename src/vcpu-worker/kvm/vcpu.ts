@@ -50,13 +50,13 @@ export class KvmVcpu {
 	 */
 	static create(vmFd: number, vcpuId: number, control: ControlMemory, mmapSize: number): KvmVcpu {
 		if (control.byteLength < mmapSize)
-			throw kvmError('KVM_SYSCALL_FAILED', {call: `mmap of ${mmapSize} over ${control.byteLength} bytes`, errno: 22});
+			throw kvmError('HOST_CALL_FAILED', {call: `mmap of ${mmapSize} over ${control.byteLength} bytes`, errno: 22});
 		const fd = kvmIoctl(vmFd, 'KVM_CREATE_VCPU', vcpuId, `vCPU ${vcpuId}`);
 		const protection = Mmap.PROT_READ | Mmap.PROT_WRITE;
 		const mapped = mapOver(hostAddress(control), mmapSize, {protection, flags: Mmap.SHARED, fd});
 		if (mapped < 0) {
 			close(fd);
-			throw kvmError('KVM_SYSCALL_FAILED', {call: `mmap of vCPU ${vcpuId}`, errno: -mapped});
+			throw kvmError('HOST_CALL_FAILED', {call: `mmap of vCPU ${vcpuId}`, errno: -mapped});
 		}
 		setRunSignalMask(fd);
 		return new KvmVcpu(fd, control);

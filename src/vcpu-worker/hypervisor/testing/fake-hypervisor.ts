@@ -77,6 +77,10 @@ export class FakeHypervisor implements Hypervisor {
 		return [{name: this.kind, level: 'ok', text: 'a fake'}];
 	}
 
+	refusal(): undefined {
+		return undefined;
+	}
+
 	create(_spec: PartitionSpec): Partition {
 		this.moment('create', -1);
 		if (this.#specs.length > 0) throw new TypeError('a fake hypervisor has one partition');
