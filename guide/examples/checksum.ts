@@ -1,6 +1,6 @@
 /** A device of your own: adds up guest memory. `openvmm --device guide/examples/checksum.ts,port=0x600,irq=5,log=jobs.txt` */
 import {appendFileSync} from 'node:fs';
-import {type DeviceModel, f64, sharedStruct, u8, u32} from 'openvmm/devices';
+import {type DeviceModel, f64, u8, u32, wire} from 'openvmm/devices';
 
 interface Config {
 	readonly port: number;
@@ -9,12 +9,12 @@ interface Config {
 }
 
 /** All that changes while the guest runs. Every thread sees it; resetting, inspecting and saving it is not our work. */
-const State = sharedStruct('checksum', {
-	address: u32(),
-	length: u32(),
-	result: u32(),
-	done: u8(),
-	jobs: f64(),
+const State = wire('checksum', {
+	address: u32,
+	length: u32,
+	result: u32,
+	done: u8,
+	jobs: f64,
 });
 
 /** 32-bit registers. Writing COMMAND starts a job; reading it tells whether one is done, and lowers the interrupt. */

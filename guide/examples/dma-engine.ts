@@ -2,20 +2,20 @@
  * A PCI Express device of your own: copies guest memory, and says by interrupt when it is done.
  * `openvmm --pcie-root-complex rc0 --pcie-root-port rc0:rp0 --device guide/examples/dma-engine.ts,port=rp0 …`
  */
-import {bytes, type DeviceModel, sharedStruct, u32} from 'openvmm/devices';
+import {bytes, type DeviceModel, u32, wire} from 'openvmm/devices';
 
 const bufferBytes = 4096;
 
 /** All that changes while the guest runs, configuration space aside. */
-const State = sharedStruct('dma-engine', {
-	sourceLow: u32(),
-	sourceHigh: u32(),
-	targetLow: u32(),
-	targetHigh: u32(),
-	length: u32(),
+const State = wire('dma-engine', {
+	sourceLow: u32,
+	sourceHigh: u32,
+	targetLow: u32,
+	targetHigh: u32,
+	length: u32,
 	/** Why the engine wants attention: {@link Cause}. */
-	cause: u32(),
-	copies: u32(),
+	cause: u32,
+	copies: u32,
 	buffer: bytes(bufferBytes),
 });
 

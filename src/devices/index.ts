@@ -2,26 +2,32 @@
 
 export type {Reactor, Readiness, Timer, Watch} from '#support/reactor';
 export type {StateVersions} from '#support/saved-state';
+export {ByteRing, ringFields} from '#support/shared-memory';
+export {asAddress, below, type Guest, masked, oneOf, unchecked, within} from '#support/trust';
 export {
-	ByteRing,
+	type AnyField,
+	array,
+	bits,
 	bytes,
-	type Field,
+	choice,
 	type Fields,
-	type FixedArray,
+	type FieldsView,
 	f64,
+	flag,
 	i32,
-	ringFields,
-	type Scalar,
-	type StructSchema,
-	type StructView,
-	sensitive,
-	sharedStruct,
+	i64,
+	packed,
+	range,
+	reserved,
+	sparse,
 	u8,
 	u16,
 	u32,
-	words,
-} from '#support/shared-memory';
-export {asAddress, below, type Guest, masked, oneOf, unchecked, within} from '#support/trust';
+	u64,
+	type ViewOf,
+	Wire,
+	wire,
+} from '#support/wire';
 export {type ByteRegisters, byteFront} from './chipset/byte-registers/index.ts';
 export type * from './device/index.ts';
 export {

@@ -12,21 +12,21 @@ import {rootPortKind} from '#devices/pci/port';
 import {bytesPerBus, type RootComplexConfig, rootComplexKind} from '#devices/pci/root-complex';
 import {findDeviceModel} from '#devices/registry';
 import {oneThreadMachine} from '#devices/testing';
-import {f64, type StructView, sharedStruct} from '#support/shared-memory';
+import {type FieldsView, f64, wire} from '#support/wire';
 import {report} from './report.ts';
 
 const accesses = 1_000_000;
 const rounds = 7;
 const around = 8;
 
-const State = sharedStruct('counting', {accesses: f64()});
+const State = wire('counting', {accesses: f64});
 
 /** Counts accesses; where it lies is the rest of the model. */
 const counting = (rest: Partial<DeviceModel<number, typeof State.fields>>): AnyDeviceModel =>
 	completeModel({
 		kind: 'counting',
 		state: State,
-		front: (_config: number, state: StructView<typeof State.fields>) => ({
+		front: (_config: number, state: FieldsView<typeof State.fields>) => ({
 			read: () => {
 				state.accesses++;
 				return 0;

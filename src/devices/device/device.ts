@@ -3,7 +3,7 @@ import type {InterruptLine, MessageInterrupts} from '#devices/interrupts';
 import type {VmTime} from '#devices/vm-time';
 import type {Reactor} from '#support/reactor';
 import type {StateVersions} from '#support/saved-state';
-import type {Fields, StructSchema, StructView} from '#support/shared-memory';
+import type {Fields, FieldsView, Wire} from '#support/wire';
 import type {AccessContext, ProcessorFront} from './processor-access.ts';
 
 /** Width of one access in bytes. The bus splits 8-byte accesses and accesses that leave a region. */
@@ -234,7 +234,7 @@ export interface ModelParts<C, T extends Fields> {
 	 * not carry them, and they may differ where it is restored. All others are carried and compared.
 	 */
 	readonly hostFields?: readonly (unknown extends C ? string : keyof C & string)[];
-	readonly state: StructSchema<T>;
+	readonly state: Wire<T>;
 	/** What has become of the state since it was first saved. */
 	readonly versions?: StateVersions;
 	/** Writes that reach {@link DeviceBack.queueReady} instead of the front. Needs a back. */
@@ -246,9 +246,9 @@ export interface ModelParts<C, T extends Fields> {
 	 * device that drives one is held while this one's is taken: a machine in which what it drives in turn leads back is refused.
 	 */
 	inputs?(config: C): Readonly<Record<string, number>>;
-	front(config: C, state: StructView<T>, services: DeviceServices): DeviceFront;
+	front(config: C, state: FieldsView<T>, services: DeviceServices): DeviceFront;
 	/** Present when the device talks to the world. `lock`ed access to the state: see {@link BackServices.locked}. */
-	back?(config: C, state: StructView<T>, services: BackServices): DeviceBack;
+	back?(config: C, state: FieldsView<T>, services: BackServices): DeviceBack;
 }
 
 /** What a back may use: the front's services, its thread's reactor, and the front itself under the device's lock. */

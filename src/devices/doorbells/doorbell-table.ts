@@ -1,7 +1,8 @@
 import type {DoorbellDeclaration} from '#devices/device';
 import {errorTable} from '#support/errors';
 import {readySlots} from '#support/mailbox';
-import {i32, lock, sharedStruct, unlock, words} from '#support/shared-memory';
+import {lock, unlock} from '#support/shared-memory';
+import {array, i32, wire} from '#support/wire';
 
 /** Where a doorbell is at this moment. */
 export interface DoorbellPlace {
@@ -28,16 +29,16 @@ export interface DoorbellBackEnd {
 export const doorbellEntries = 2048;
 
 /** Which doorbells the back end has, shared by all threads of a machine. */
-export const DoorbellTableState = sharedStruct('doorbell-table', {
-	lock: i32(),
+export const DoorbellTableState = wire('doorbell-table', {
+	lock: i32,
 	/** The descriptor that is assigned, plus one; 0 for a doorbell that the back end does not have. */
-	assigned: words(doorbellEntries),
+	assigned: array(i32, doorbellEntries),
 	/** 1 where it is assigned at a port. */
-	isPort: words(doorbellEntries),
-	addressLow: words(doorbellEntries),
-	addressHigh: words(doorbellEntries),
+	isPort: array(i32, doorbellEntries),
+	addressLow: array(i32, doorbellEntries),
+	addressHigh: array(i32, doorbellEntries),
 	/** By slot of the ready set: the queue's descriptor, plus one; 0 where its worker has none. */
-	fds: words(readySlots),
+	fds: array(i32, readySlots),
 });
 
 const lockWord = DoorbellTableState.word('lock');

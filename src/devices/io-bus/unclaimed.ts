@@ -1,4 +1,4 @@
-import {f64, sharedStruct, words} from '#support/shared-memory';
+import {array, f64, i32, wire} from '#support/wire';
 import {type BusSpace, portCount} from './claims.ts';
 import {CountedNumbers} from './counted-numbers.ts';
 
@@ -6,22 +6,22 @@ const pageSlots = 1024;
 const numberSlots = 256;
 
 /** Counters of accesses that no device claims. One per machine, written by every vCPU. See {@link CountedNumbers}. */
-export const UnclaimedState = sharedStruct('unclaimed', {
+export const UnclaimedState = wire('unclaimed', {
 	/** Accesses by port. */
-	ports: words(portCount),
-	pageLow: words(pageSlots),
-	pageHigh: words(pageSlots),
-	pageCount: words(pageSlots),
+	ports: array(i32, portCount),
+	pageLow: array(i32, pageSlots),
+	pageHigh: array(i32, pageSlots),
+	pageCount: array(i32, pageSlots),
 	/** MMIO accesses that found no slot. */
-	overflow: f64(),
-	msrLow: words(numberSlots),
-	msrHigh: words(numberSlots),
-	msrCount: words(numberSlots),
-	msrOverflow: f64(),
-	callLow: words(numberSlots),
-	callHigh: words(numberSlots),
-	callCount: words(numberSlots),
-	callOverflow: f64(),
+	overflow: f64,
+	msrLow: array(i32, numberSlots),
+	msrHigh: array(i32, numberSlots),
+	msrCount: array(i32, numberSlots),
+	msrOverflow: f64,
+	callLow: array(i32, numberSlots),
+	callHigh: array(i32, numberSlots),
+	callCount: array(i32, numberSlots),
+	callOverflow: f64,
 });
 
 /** A counted address, for inspect. */

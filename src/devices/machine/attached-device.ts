@@ -10,11 +10,12 @@ import type {
 import type {BusTarget, HypercallTarget, MsrTarget} from '#devices/io-bus';
 import {errorTable} from '#support/errors';
 import type {MailboxCaller} from '#support/mailbox';
-import {lock, lockPatienceMs, type StructView, unlock} from '#support/shared-memory';
+import {lock, lockPatienceMs, unlock} from '#support/shared-memory';
+import type {ViewOf} from '#support/wire';
 import {deviceFailure} from './guarded-back.ts';
 import {DeviceHeader, type PlacedDevice} from './layout.ts';
 
-type Header = StructView<(typeof DeviceHeader)['fields']>;
+type Header = ViewOf<typeof DeviceHeader>;
 const lockWord = DeviceHeader.word('lock');
 
 const targetError = errorTable({
@@ -31,7 +32,7 @@ export interface AttachedDevice {
 	readonly model: AnyDeviceModel;
 	// biome-ignore lint/suspicious/noExplicitAny: the state's type is the model's own
 	readonly state: any;
-	readonly header: StructView<(typeof DeviceHeader)['fields']>;
+	readonly header: ViewOf<typeof DeviceHeader>;
 	readonly services: DeviceServices;
 	readonly front: DeviceFront;
 	readonly target: SharedTarget;

@@ -7,7 +7,6 @@ import {functionsOf, type PciFabric} from '#devices/pci/fabric';
 import {powerOnState} from '#devices/pci/function';
 import {VmTime} from '#devices/vm-time';
 import type {MailboxCaller} from '#support/mailbox';
-import type {Decoded} from '#support/shared-memory';
 import {type AttachedDevice, RemoteTarget, SharedTarget} from './attached-device.ts';
 import {DeviceCalls} from './device-calls.ts';
 import {DeviceInputs} from './device-inputs.ts';
@@ -165,7 +164,7 @@ export class AttachedMachine {
 	}
 
 	/** A device's state, decoded from shared memory without the device's help. */
-	stateOf(name: string): Decoded | undefined {
+	stateOf(name: string): Readonly<Record<string, unknown>> | undefined {
 		const device = this.devices.find(({placed}) => placed.name === name);
 		return device?.model.state.decode(device.state);
 	}

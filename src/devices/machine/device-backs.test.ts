@@ -2,10 +2,10 @@ import test from 'ava';
 import type {DeviceBack, DeviceFront, DeviceModel} from '#devices/device';
 import {FakeReactor, oneThreadMachine} from '#devices/testing';
 import {inspectMailboxes} from '#support/mailbox';
-import {sharedStruct, u8} from '#support/shared-memory';
+import {u8, wire} from '#support/wire';
 import {DeviceBacks} from './index.ts';
 
-const State = sharedStruct('caller', {written: u8()});
+const State = wire('caller', {written: u8});
 
 /** A device that calls for its back at every write, what the back is told, and what has failed. */
 function machineOf(changes: {readonly back?: Partial<DeviceBack>; readonly front?: Partial<DeviceFront>} = {}) {

@@ -1,4 +1,4 @@
-import type {StructView} from '#support/shared-memory';
+import type {ViewOf} from '#support/wire';
 import {DeviceHeader} from './layout.ts';
 
 /**
@@ -7,7 +7,7 @@ import {DeviceHeader} from './layout.ts';
  */
 const phases = {none: 0, asked: 1, underWay: 2} as const;
 
-type Header = StructView<(typeof DeviceHeader)['fields']>;
+type Header = ViewOf<typeof DeviceHeader>;
 const word = DeviceHeader.word('reset');
 
 /** Asks for a reset; true when none was asked for yet. */

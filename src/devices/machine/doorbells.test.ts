@@ -5,10 +5,10 @@ import {completeModel} from '#devices/pci/function';
 import {complexOf, PciTestMachine, rootPortOf} from '#devices/pci/testing';
 import {FakeReactor, oneThreadMachine} from '#devices/testing';
 import {signalEventfd} from '#support/ffi';
-import {type StructView, sharedStruct, u32} from '#support/shared-memory';
+import {type FieldsView, u32, wire} from '#support/wire';
 import {DeviceBacks, withDevice, withoutDevice} from './index.ts';
 
-const State = sharedStruct('queued', {written: u32()});
+const State = wire('queued', {written: u32});
 const command = 4;
 
 /** What happened, in order. */
@@ -17,7 +17,7 @@ type Told = string[];
 const declared = {
 	kind: 'queued',
 	state: State,
-	front: (_config: unknown, state: StructView<typeof State.fields>) => ({
+	front: (_config: unknown, state: FieldsView<typeof State.fields>) => ({
 		read: () => state.written,
 		write: (_region: number, _offset: number, _size: number, value: number) => {
 			state.written = value;

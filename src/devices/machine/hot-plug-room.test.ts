@@ -5,11 +5,11 @@ import {upstreamPortKind} from '#devices/pci/port';
 import type {RootComplexConfig} from '#devices/pci/root-complex';
 import {complexOf, PciTestMachine, rootPortOf, testComplex} from '#devices/pci/testing';
 import {findDeviceModel} from '#devices/registry';
-import {sharedStruct, u32} from '#support/shared-memory';
+import {u32, wire} from '#support/wire';
 import {type MachineLayout, withDevice, withoutDevice} from './index.ts';
 
 const mib = 2 ** 20;
-const State = sharedStruct('wide', {word: u32()});
+const State = wire('wide', {word: u32});
 
 /** A function with one BAR, which its configuration says. */
 const wide: DeviceModel<PciBar, (typeof State)['fields']> = {

@@ -1,7 +1,7 @@
 import test from 'ava';
 import type {AnyDeviceModel} from '#devices/device';
 import {oneThreadMachine} from '#devices/testing';
-import {sharedStruct, u8} from '#support/shared-memory';
+import {u8, wire} from '#support/wire';
 
 interface Wires {
 	readonly lines: Readonly<Record<string, number>>;
@@ -10,7 +10,7 @@ interface Wires {
 
 const model: AnyDeviceModel = {
 	kind: 'wired',
-	state: sharedStruct('wired', {value: u8()}),
+	state: wire('wired', {value: u8}),
 	regions: () => [],
 	lines: ({lines}: Wires) => lines,
 	inputs: ({inputs}: Wires) => inputs,

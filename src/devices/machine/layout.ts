@@ -8,20 +8,20 @@ import {intxLine, isSlot} from '#devices/pci/function';
 import {VmTimeState} from '#devices/vm-time';
 import {errorTable} from '#support/errors';
 import {type MailboxSet, ReadySetState, readySlots, type WakerHandle} from '#support/mailbox';
-import {f64, i32, sharedStruct} from '#support/shared-memory';
+import {f64, i32, wire} from '#support/wire';
 import {MachineState} from './machine-events.ts';
 import {shortagesOf} from './pci-complexes.ts';
 
 /** What precedes every device's struct in shared memory. */
-export const DeviceHeader = sharedStruct('device-header', {
+export const DeviceHeader = wire('device-header', {
 	/** The device's lock: held during every access and every locked action of its back. */
-	lock: i32(),
+	lock: i32,
 	/** What the device's reset waits for: see `device-reset.ts`. */
-	reset: i32(),
+	reset: i32,
 	/** See `PciSlot.interruptSequence`. */
-	interruptSequence: i32(),
+	interruptSequence: i32,
 	/** Accesses served, for inspect. */
-	accesses: f64(),
+	accesses: f64,
 });
 
 /** A back's places in the machine's ready set and doorbell table. */

@@ -1,12 +1,12 @@
 import type {MachineEvent} from '#devices/device';
-import {i32, sharedStruct} from '#support/shared-memory';
+import {i32, wire} from '#support/wire';
 
 /** The machine's shared words that are no device's: what the guest asked for. */
-export const MachineState = sharedStruct('machine', {
+export const MachineState = wire('machine', {
 	/** 0, or one plus the index into {@link kinds}. The first request wins until the owner takes it. */
-	event: i32(),
+	event: i32,
 	/** Status of an `exit` event. */
-	status: i32(),
+	status: i32,
 });
 
 const kinds = ['reset', 'power-off', 'hibernate', 'exit', 'crash', 'watchdog'] as const;

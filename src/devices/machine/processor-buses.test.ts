@@ -5,10 +5,10 @@ import {plainMemory} from '#devices/guest-memory/testing';
 import {tellingInterrupts} from '#devices/interrupts/testing';
 import {FakeReactor, oneThreadMachine} from '#devices/testing';
 import {inspectMailboxes, MailboxCaller} from '#support/mailbox';
-import {f64, sharedStruct} from '#support/shared-memory';
+import {f64, wire} from '#support/wire';
 import {AttachedMachine, DeviceBacks} from './index.ts';
 
-const State = sharedStruct('synthetic', {low: f64(), high: f64()});
+const State = wire('synthetic', {low: f64, high: f64});
 
 /** Registers 0x40000000 and 0x40000001, of which the second reads only, the call 0x5c, and a port that tells who asks. */
 const synthetic: AddressedModel<object, typeof State.fields> = {

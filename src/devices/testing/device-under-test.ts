@@ -16,14 +16,14 @@ import type {GsiRoute} from '#devices/interrupts';
 import {tellingInterrupts} from '#devices/interrupts/testing';
 import {VmTime, VmTimeState} from '#devices/vm-time';
 import {restoreStruct, type SavedStruct, saveStruct} from '#support/saved-state';
-import type {Decoded, Fields, StructView} from '#support/shared-memory';
+import type {Fields, FieldsView, PlainFields, ViewOf} from '#support/wire';
 import {FakeReactor} from './fake-reactor.ts';
 
 /** One device on its own, with surroundings that a test sets and looks at. */
 export class DeviceUnderTest<C, T extends Fields> {
 	readonly model: DeviceModel<C, T>;
 	readonly regions: readonly Region[];
-	readonly state: StructView<T>;
+	readonly state: FieldsView<T>;
 	readonly front: DeviceFront;
 	readonly reactor = new FakeReactor();
 	/** Current level of each interrupt output. */
@@ -44,7 +44,7 @@ export class DeviceUnderTest<C, T extends Fields> {
 	readonly memory = new MappedMemory(plainMemory({gpa: 0, length: 0x10000}));
 	readonly #config: C;
 	readonly #services: DeviceServices;
-	readonly #clock: StructView<(typeof VmTimeState)['fields']>;
+	readonly #clock: ViewOf<typeof VmTimeState>;
 	readonly #slot: PciSlot | undefined;
 	#locked = false;
 	#back: DeviceBack | undefined;
@@ -143,7 +143,7 @@ export class DeviceUnderTest<C, T extends Fields> {
 	}
 
 	/** The state as plain data. */
-	decode(): Decoded {
+	decode(): PlainFields<T> {
 		return this.model.state.decode(this.state);
 	}
 

@@ -3,7 +3,7 @@ import {existsSync, readFileSync, writeFileSync} from 'node:fs';
 import test from 'ava';
 import {deviceModels} from '#devices/registry';
 import {restoreStruct, type SavedStruct, saveStruct} from '#support/saved-state';
-import type {StructSchema} from '#support/shared-memory';
+import type {Wire} from '#support/wire';
 
 /** A kind's saved states, by version. Long runs of zeros are written as their length. */
 type Golden = Readonly<Record<string, SavedStruct>>;
@@ -23,7 +23,7 @@ const shorten = (_: string, value: unknown) => {
 	return bytes.every((byte) => byte === 0) ? `${bytes.length} zeros` : value;
 };
 
-const fresh = (schema: StructSchema<Record<string, never>>) => {
+const fresh = (schema: Wire<Record<string, never>>) => {
 	const view = schema.on(new SharedArrayBuffer(schema.byteLength));
 	schema.reset(view);
 	return view;

@@ -1,15 +1,15 @@
-import {f64, i32, type StructView, sharedStruct} from '#support/shared-memory';
+import {f64, i32, type ViewOf, wire} from '#support/wire';
 
 /** The clock's shared words: written by the owner while every vCPU is stopped, read by everybody. */
-export const VmTimeState = sharedStruct('vm-time', {
+export const VmTimeState = wire('vm-time', {
 	/** 1 while the VM runs. */
-	running: i32(),
+	running: i32,
 	/** While running: host monotonic time minus VM time. While stopped: the VM time itself. Nanoseconds. */
-	offsetNs: f64(),
+	offsetNs: f64,
 	/** How much of VM time the guest did not run through but was moved on by, in nanoseconds. */
-	caughtUpNs: f64(),
+	caughtUpNs: f64,
 	/** How far real time has got ahead of VM time since power-on, in milliseconds. */
-	lagMs: f64(),
+	lagMs: f64,
 });
 
 /** How often {@link originNs} looks: whoever is interrupted between two looks at the clock tries again. */
@@ -42,7 +42,7 @@ export const hostNowNs = (): number => Math.round(performance.now() * 1e6 + orig
  * real time. The same on every thread.
  */
 export class VmTime {
-	readonly #state: StructView<(typeof VmTimeState)['fields']>;
+	readonly #state: ViewOf<typeof VmTimeState>;
 
 	constructor(buffer: SharedArrayBuffer, byteOffset = 0) {
 		this.#state = VmTimeState.on(buffer, byteOffset);

@@ -1,6 +1,6 @@
 import {type AttachedDevice, type AttachedMachine, type PlacedCalls, queueSlot} from '#devices/machine';
-import {type Children, dataNode, hex, type InspectNode, leaf, nodeName, object} from '#support/inspect';
-import type {Field, Fields} from '#support/shared-memory';
+import {type Children, dataNode, type InspectNode, leaf, nodeName, object} from '#support/inspect';
+import {type AnyField, FieldArray, Halves, Reserved, Scalar, ScalarArray, viewOf, Wire} from '#support/wire';
 
 /** `vm/devices`: decoded from shared memory, without the devices' help. */
 export const deviceNodes = (machine: AttachedMachine): Children =>
@@ -29,7 +29,7 @@ function deviceChildren(device: AttachedDevice, machine: AttachedMachine): Child
 				]),
 			),
 		),
-		state: object(() => stateNodes(model.state.fields, state)),
+		state: object(() => stateNodes(model.state, viewOf(state.$bytes), 0)),
 	};
 }
 
@@ -51,24 +51,45 @@ const queueNodes = (
 		}),
 	);
 
-const stateNodes = (fields: Fields, state: Record<string, number | Uint8Array | Int32Array>): Children =>
+const stateNodes = ({places}: Wire, source: DataView, base: number): Children =>
 	Object.fromEntries(
-		Object.entries(fields).map(([name, field]) => [name, fieldNode(field, state[name] as number | Uint8Array)]),
+		[...places]
+			.filter(([, {field}]) => !(field instanceof Reserved))
+			.map(([name, {field, offset}]) => [
+				nodeName(name),
+				fieldNode(field, source, base + offset, () => field.reader(offset, places)(source, base)),
+			]),
 	);
 
 /** Longer arrays are data that passes through a device, not what it is doing: their size is shown. */
 const longestShown = 64;
 
-function fieldNode(field: Field, value: number | Uint8Array | Int32Array): InspectNode {
-	const marks = {sensitive: field.sensitive === true};
-	if (typeof value !== 'number') {
-		if (value.length > longestShown) return leaf(() => value.byteLength, {unit: 'bytes', ...marks});
-		return leaf(() => Array.from(value, hexDigits(value.BYTES_PER_ELEMENT)).join(' '), marks);
+function fieldNode(field: AnyField, source: DataView, at: number, read: () => unknown): InspectNode | undefined {
+	const marks = {sensitive: field.isSensitive};
+	if (field instanceof Wire) return object(() => stateNodes(field, source, at));
+	if (field instanceof FieldArray) {
+		const items = Array.from({length: field.length}, (_, index) => {
+			const place = at + index * field.item.size;
+			return fieldNode(field.item, source, place, () => field.item.reader(place, new Map())(source, 0));
+		});
+		return object(() => Object.fromEntries(items.entries()));
 	}
-	// Unsigned fields are registers; signed ones and doubles count.
-	const isRegister = field.type === 'u8' || field.type === 'u16' || field.type === 'u32';
-	if (!isRegister) return leaf(() => value, marks);
-	return marks.sensitive ? leaf(() => value, {format: 'hex', ...marks}) : hex(value);
+	if (field instanceof ScalarArray) {
+		if (field.length > longestShown) return leaf(() => field.size, {unit: 'bytes', ...marks});
+		const digits = hexDigits(field.item.size);
+		return leaf(() => Array.from(read() as Iterable<number | bigint>, digits).join(' '), marks);
+	}
+	if (field instanceof Halves || (field instanceof Scalar && isRegister(field)))
+		return leaf(() => read() as number | bigint, {format: 'hex', ...(marks.sensitive && marks)});
+	if (field instanceof Scalar) return leaf(() => read() as number | bigint, marks);
+	return dataNode(read());
 }
 
-const hexDigits = (bytes: number) => (value: number) => (value >>> 0).toString(16).padStart(2 * bytes, '0');
+/** Unsigned fields are registers; signed ones and doubles count. */
+const isRegister = ({range}: Scalar): boolean => range !== undefined && range[0] >= 0;
+
+/** Negative numbers as their bits. */
+const hexDigits = (bytes: number) => (value: number | bigint) =>
+	BigInt.asUintN(8 * bytes, BigInt(value))
+		.toString(16)
+		.padStart(2 * bytes, '0');

@@ -1,5 +1,6 @@
 import type {DescribedDevice} from '#devices/pci/fabric';
 import type {JsonLimits} from '#main/jobs';
+import {type AnyField, FieldArray, Wire} from '#support/wire';
 
 /** What a processor takes: AMX alone is 15 KB as base64, CPUID and MSRs another 25. */
 const vcpu = {bytes: 2 ** 16, values: 2 ** 10} as const;
@@ -15,7 +16,7 @@ const margin = 2;
 export function stateLimits(vcpus: number, devices: readonly DescribedDevice[]): JsonLimits {
 	const schemas = devices.map(({model}) => ({
 		bytes: model.state.byteLength,
-		fields: Object.keys(model.state.fields).length + deviceFields,
+		fields: valuesOf(model.state) + deviceFields,
 	}));
 	const fields = schemas.reduce((sum, schema) => sum + schema.fields, 0);
 	// Two letters for a byte: base64 has four for three, and a number at most some twenty for eight.
@@ -24,4 +25,14 @@ export function stateLimits(vcpus: number, devices: readonly DescribedDevice[]):
 		bytes: margin * (base.bytes + vcpus * vcpu.bytes + bytes),
 		values: margin * (base.values + vcpus * vcpu.values + fields * 2),
 	};
+}
+
+/** How many values a field is as JSON: a struct or a list counts beside what is in it. */
+function valuesOf(field: AnyField): number {
+	if (field instanceof FieldArray) return 1 + field.length * valuesOf(field.item);
+	if (!(field instanceof Wire)) return 1;
+	return Object.values(field.fields as Readonly<Record<string, AnyField>>).reduce(
+		(sum, each) => sum + valuesOf(each),
+		1,
+	);
 }

@@ -1,27 +1,27 @@
-import {f64, i32, type StructView, sharedStruct, u8, u16, u32} from '#support/shared-memory';
+import {f64, i32, u8, u16, u32, type ViewOf, wire} from '#support/wire';
 import {Waker, type WakerHandle} from './waker.ts';
 
 /** States of {@link MailboxSlot}. */
 const slotState = {idle: 0, posted: 1, done: 2} as const;
 
 /** One caller's request and its reply. The caller owns it while idle or done, the server while posted. */
-export const MailboxSlot = sharedStruct('mailbox-slot', {
-	state: i32(),
+export const MailboxSlot = wire('mailbox-slot', {
+	state: i32,
 	/** What is addressed: the meaning is the server's. */
-	device: u16(),
-	region: u16(),
-	isWrite: u8(),
+	device: u16,
+	region: u16,
+	isWrite: u8,
 	/** Bytes, 1, 2 or 4. */
-	size: u8(),
-	offset: u32(),
+	size: u8,
+	offset: u32,
 	/** Written value, then the value read. */
-	value: u32(),
+	value: u32,
 	/** Requests posted, and those whose caller did not wait for the reply any longer. */
-	calls: f64(),
-	givenUp: f64(),
+	calls: f64,
+	givenUp: f64,
 });
 
-type Slot = StructView<(typeof MailboxSlot)['fields']>;
+type Slot = ViewOf<typeof MailboxSlot>;
 
 /** The slots of one server, one for each caller: plain data that structured clone can copy. */
 export interface MailboxSet {

@@ -1,14 +1,14 @@
-import {sharedStruct, words} from '#support/shared-memory';
+import {array, i32, wire} from '#support/wire';
 
 /** How many slots a set has. */
 export const readySlots = 2048;
 
 /** Which of many things have work, as bits that all threads share: a word says which words have bits. */
-export const ReadySetState = sharedStruct('ready-set', {
-	summary: words(readySlots / 1024),
-	ready: words(readySlots / 32),
+export const ReadySetState = wire('ready-set', {
+	summary: array(i32, readySlots / 1024),
+	ready: array(i32, readySlots / 32),
 	/** How often each slot was signalled while it had no work. */
-	signals: words(readySlots),
+	signals: array(i32, readySlots),
 });
 
 /** One thread's view of a set. Any thread signals; one takes. */

@@ -1,12 +1,12 @@
 import {signalEventfd} from '#support/ffi';
-import {i32, sharedStruct} from '#support/shared-memory';
+import {i32, wire} from '#support/wire';
 
 /** The shared words of one sleeper. */
-export const WakerState = sharedStruct('waker', {
+export const WakerState = wire('waker', {
 	/** 1 while the sleeper may be asleep: a ringer must signal its descriptor. */
-	asleep: i32(),
+	asleep: i32,
 	/** Times a ringer had to signal. */
-	signals: i32(),
+	signals: i32,
 });
 
 const asleepWord = WakerState.word('asleep');

@@ -1,24 +1,24 @@
-import {f64, i32, type StructView, sharedStruct} from '#support/shared-memory';
+import {f64, i32, type ViewOf, wire} from '#support/wire';
 
 /** What a reactor's thread is doing, for whoever looks: also while the thread hangs. Written by the thread itself. */
-export const ReactorState = sharedStruct('reactor', {
+export const ReactorState = wire('reactor', {
 	/** Kernel id of the thread; 0 before it runs. */
-	tid: i32(),
+	tid: i32,
 	/** 1 while it waits for events: it does not hang then. */
-	waiting: i32(),
+	waiting: i32,
 	/** Host monotonic time at which the latest turn reached its wait, or the first began, in nanoseconds. */
-	turnNs: f64(),
+	turnNs: f64,
 	/** How long to look for work before sleeping, in nanoseconds; may be changed at any time. */
-	pollNs: f64(),
-	turns: f64(),
-	sleeps: f64(),
+	pollNs: f64,
+	turns: f64,
+	sleeps: f64,
 	/** Turns in which looking found work. */
-	polledWork: f64(),
+	polledWork: f64,
 	/** Events of descriptors. */
-	events: f64(),
+	events: f64,
 	/** Descriptors waited for, and timers that run. */
-	descriptors: i32(),
-	timers: i32(),
+	descriptors: i32,
+	timers: i32,
 });
 
-export type ReactorStateView = StructView<(typeof ReactorState)['fields']>;
+export type ReactorStateView = ViewOf<typeof ReactorState>;

@@ -1,5 +1,12 @@
 export {stateError} from './errors.ts';
-export {restoreStruct, type SavedFields, type SavedStruct, type StateVersions, saveStruct} from './saved-struct.ts';
+export {
+	restoreStruct,
+	type SavedField,
+	type SavedFields,
+	type SavedStruct,
+	type StateVersions,
+	saveStruct,
+} from './saved-struct.ts';
 export {
 	bytesOf,
 	hex64,

@@ -1,8 +1,8 @@
 import test from 'ava';
-import {bytes, f64, i32, sharedStruct, u8, u16, u32, words} from '#support/shared-memory';
+import {array, bits, bytes, f64, flag, i32, i64, range, reserved, u8, u16, u32, u64, wire} from '#support/wire';
 import {restoreStruct, type SavedStruct, saveStruct} from './index.ts';
 
-const Sample = sharedStruct('sample', {a: u8(1), b: u16(), c: u32(), d: i32(), e: f64(), f: bytes(3), g: words(2)});
+const Sample = wire('sample', {a: u8.initial(1), b: u16, c: u32, d: i32, e: f64, f: bytes(3), g: array(i32, 2)});
 
 function sample() {
 	const view = Sample.on(new SharedArrayBuffer(Sample.byteLength));
@@ -50,6 +50,61 @@ for (const [field, change] of wrong) {
 		t.deepEqual(Sample.decode(view), before);
 	});
 }
+
+const Nested = wire('nested', {
+	wide: u64,
+	halves: u64.halves,
+	signed: i64,
+	gap: reserved(4),
+	mode: bits(u8, {on: flag(0), level: range(3, 1)}),
+	items: array(wire('item', {count: u16, at: u64}), 2),
+});
+
+test('64 bits, structs and lists of structs are saved as such, registers of bits as bytes', (t) => {
+	const view = Nested.on(new SharedArrayBuffer(Nested.byteLength));
+	view.wide = 2n ** 64n - 1n;
+	view.halves.high = 2;
+	view.signed = -2n;
+	view.mode.level = 5;
+	Object.assign(view.items[1] as object, {count: 7, at: 8n});
+	const saved = JSON.parse(JSON.stringify(saveStruct(Nested, view))) as SavedStruct;
+	t.deepEqual(saved.fields, {
+		wide: '0xffffffffffffffff',
+		halves: '0x200000000',
+		signed: '0xfffffffffffffffe',
+		mode: 'Cg==',
+		items: [
+			{count: 0, at: '0x0'},
+			{count: 7, at: '0x8'},
+		],
+	});
+	const other = Nested.on(new SharedArrayBuffer(Nested.byteLength));
+	restoreStruct(Nested, other, saved);
+	t.deepEqual(other.$bytes, view.$bytes);
+
+	const refuse = (fields: object, field: string, code = 'STATE_FIELD_WRONG') => {
+		const damaged = {...saved, fields: {...saved.fields, ...fields}};
+		const error = t.throws(() => restoreStruct(Nested, other, damaged), {code});
+		t.regex(error.message, new RegExp(`nested.*${field.replaceAll('.', '\\.')}`));
+	};
+	refuse({wide: 5}, 'wide');
+	refuse({halves: '0x10000000000000000'}, 'halves');
+	refuse({signed: '-0x1'}, 'signed');
+	refuse({items: [{count: 0, at: '0x0'}]}, 'items');
+	refuse({items: [{count: 0, at: '0x0'}, []]}, 'items.1');
+	refuse(
+		{
+			items: [
+				{count: 0, at: '0x0'},
+				{count: 65536, at: '0x0'},
+			],
+		},
+		'items.1.count',
+	);
+	refuse({items: [{count: 0, at: '0x0', gap: 1}, {}]}, 'items.0.gap', 'STATE_FIELD_UNKNOWN');
+	refuse({gap: 'AAAA'}, 'gap', 'STATE_FIELD_UNKNOWN');
+	t.deepEqual(other.$bytes, view.$bytes);
+});
 
 test('unknown fields, inherited names and what is no object are refused', (t) => {
 	const saved = saveStruct(Sample, filled());

@@ -1,8 +1,26 @@
-import type {Field, Fields, StructSchema, StructView} from '#support/shared-memory';
+import {
+	type AnyField,
+	FieldArray,
+	type Fields,
+	type FieldsView,
+	Halves,
+	Reserved,
+	Scalar,
+	viewOf,
+	Wire,
+} from '#support/wire';
 import {stateError} from './errors.ts';
 
-/** A struct's values: numbers, and arrays as base64 of their bytes, lowest first. Survives JSON unchanged. */
-export type SavedFields = Readonly<Record<string, number | string>>;
+/**
+ * A field's value: a number, hexadecimal text for one of 64 bits, structs and lists of them as such, and everything else as
+ * base64 of its bytes, lowest first. Survives JSON unchanged.
+ */
+export type SavedField = number | string | SavedFields | readonly SavedField[];
+
+/** A struct's values by name. */
+export interface SavedFields {
+	readonly [name: string]: SavedField;
+}
 
 /** A struct as it is written to a snapshot. */
 export interface SavedStruct {
@@ -15,26 +33,17 @@ export interface SavedStruct {
 export interface StateVersions {
 	/** Counts up with every change of fields or of their meaning. 1 unless given. */
 	readonly version?: number;
-	/** Turns the fields of an older version into those of today. */
+	/** Turns the fields of an older version into those of today. The result is checked as any other. */
 	upgrade?(fields: SavedFields, from: number): SavedFields;
 }
 
-type Values = Record<string, number | Uint8Array | Int32Array>;
-
-const integerRanges = {u8: [0, 0xff], u16: [0, 0xffff], u32: [0, 0xffff_ffff], i32: [-(2 ** 31), 2 ** 31 - 1]} as const;
-
 /** The struct's values as plain data. */
 export function saveStruct<T extends Fields>(
-	schema: StructSchema<T>,
-	view: StructView<T>,
+	schema: Wire<T>,
+	view: FieldsView<T>,
 	{version = 1}: StateVersions = {},
 ): SavedStruct {
-	const values = view as unknown as Values;
-	const fields = Object.keys(schema.fields).map((name) => {
-		const value = values[name] as Values[string];
-		return [name, typeof value === 'number' ? value : toBase64(value)];
-	});
-	return {version, fields: Object.fromEntries(fields)};
+	return {version, fields: saveFields(schema, viewOf(view.$bytes), 0)};
 }
 
 /**
@@ -42,29 +51,19 @@ export function saveStruct<T extends Fields>(
  * @throws VmmError STATE_VERSION_UNKNOWN, STATE_FIELD_UNKNOWN, STATE_FIELD_WRONG
  */
 export function restoreStruct<T extends Fields>(
-	schema: StructSchema<T>,
-	view: StructView<T>,
+	schema: Wire<T>,
+	view: FieldsView<T>,
 	saved: SavedStruct,
 	versions: StateVersions = {},
 ): void {
 	const fields = currentFields(schema.name, saved, versions);
-	const unknown = Object.keys(fields).find((name) => !Object.hasOwn(schema.fields, name));
-	if (unknown !== undefined) throw stateError('STATE_FIELD_UNKNOWN', {struct: schema.name, field: unknown});
-	const checked = Object.entries(schema.fields).map(([name, field]) => {
-		const value = Object.hasOwn(fields, name) ? parse(field, fields[name]) : undefined;
-		if (value === undefined) throw stateError('STATE_FIELD_WRONG', {struct: schema.name, field: name});
-		return [name, value] as const;
-	});
-	const target = view as unknown as Values;
-	for (const [name, value] of checked) {
-		if (typeof value === 'number') target[name] = value;
-		else bytesOf(target[name] as Uint8Array | Int32Array).set(value);
-	}
+	const target = new Uint8Array(schema.size);
+	new Parser(schema.name, viewOf(target)).struct(schema, 0, fields, '');
+	view.$bytes.set(target);
 }
 
 function currentFields(struct: string, saved: SavedStruct, {version = 1, upgrade}: StateVersions): SavedFields {
-	if (typeof saved !== 'object' || saved === null || typeof saved.fields !== 'object' || saved.fields === null)
-		throw stateError('STATE_FIELD_WRONG', {struct, field: 'fields'});
+	if (!isObject(saved) || !isObject(saved.fields)) throw stateError('STATE_FIELD_WRONG', {struct, field: 'fields'});
 	const {version: found, fields} = saved;
 	if (found === version) return fields;
 	if (!Number.isInteger(found) || found < 1 || found > version || upgrade === undefined)
@@ -72,19 +71,94 @@ function currentFields(struct: string, saved: SavedStruct, {version = 1, upgrade
 	return upgrade(fields, found);
 }
 
-/** A field's value, or undefined when the field cannot hold it. */
-function parse(field: Field, value: unknown): number | Uint8Array | undefined {
-	if ('length' in field) {
-		const bytes = typeof value === 'string' ? Buffer.from(value, 'base64') : undefined;
-		return bytes?.length === field.length * (field.type === 'words' ? 4 : 1) ? bytes : undefined;
-	}
-	if (typeof value !== 'number') return undefined;
-	if (field.type === 'f64') return Math.abs(value) <= Number.MAX_SAFE_INTEGER ? value : undefined;
-	const [least, most] = integerRanges[field.type];
-	return Number.isInteger(value) && value >= least && value <= most ? value : undefined;
+const isObject = (value: unknown): value is object =>
+	typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function saveFields({places}: Wire, source: DataView, base: number): SavedFields {
+	const named = [...places].filter(([, {field}]) => !(field instanceof Reserved));
+	return Object.fromEntries(named.map(([name, {field, offset}]) => [name, saveField(field, source, base + offset)]));
 }
 
-const bytesOf = ({buffer, byteOffset, byteLength}: Uint8Array | Int32Array): Uint8Array =>
-	new Uint8Array(buffer, byteOffset, byteLength);
+function saveField(field: AnyField, source: DataView, at: number): SavedField {
+	if (field instanceof Wire) return saveFields(field, source, at);
+	if (field instanceof FieldArray)
+		return Array.from({length: field.length}, (_, index) =>
+			saveField(field.item, source, at + index * field.item.size),
+		);
+	const wide = wideOf(field);
+	if (wide !== undefined) return `0x${source.getBigUint64(at, wide.isLittle).toString(16)}`;
+	if (field instanceof Scalar) return field.reader(at)(source, 0) as number;
+	return Buffer.from(source.buffer, source.byteOffset + at, field.size).toString('base64');
+}
 
-const toBase64 = (array: Uint8Array | Int32Array): string => Buffer.from(bytesOf(array)).toString('base64');
+/** An integer of 64 bits: a number cannot hold it. */
+function wideOf(field: AnyField): Scalar | undefined {
+	const scalar = field instanceof Halves ? field.whole : field;
+	return scalar instanceof Scalar && scalar.size === 8 && scalar.type !== 'f64' ? scalar : undefined;
+}
+
+const wideText = /^0x[0-9a-f]{1,16}$/;
+
+/** Reads saved values into a struct's bytes. Its errors name fields in fields by names joined by dots. */
+class Parser {
+	readonly #name: string;
+	readonly #target: DataView;
+
+	constructor(name: string, target: DataView) {
+		this.#name = name;
+		this.#target = target;
+	}
+
+	struct({places}: Wire, at: number, saved: object, path: string): void {
+		const isKnown = (name: string) => places.has(name) && !(places.get(name)?.field instanceof Reserved);
+		const unknown = Object.keys(saved).find((name) => !isKnown(name));
+		if (unknown !== undefined)
+			throw stateError('STATE_FIELD_UNKNOWN', {struct: this.#name, field: `${path}${unknown}`});
+		for (const [name, {field, offset}] of places) {
+			if (field instanceof Reserved) continue;
+			const value = Object.hasOwn(saved, name) ? (saved as Readonly<Record<string, unknown>>)[name] : undefined;
+			this.#field(field, at + offset, value, `${path}${name}`);
+		}
+	}
+
+	#field(field: AnyField, at: number, value: unknown, path: string): void {
+		if (field instanceof Wire && isObject(value)) this.struct(field, at, value, `${path}.`);
+		else if (field instanceof FieldArray && Array.isArray(value) && value.length === field.length) {
+			for (const [index, item] of value.entries())
+				this.#field(field.item, at + index * field.item.size, item, `${path}.${index}`);
+		} else if (!this.#number(field, at, value) && !this.#bytes(field, at, value))
+			throw stateError('STATE_FIELD_WRONG', {struct: this.#name, field: path});
+	}
+
+	/** False when the field is no number, or cannot hold this one. */
+	#number(field: AnyField, at: number, value: unknown): boolean {
+		const wide = wideOf(field);
+		if (wide !== undefined) {
+			if (typeof value !== 'string' || !wideText.test(value)) return false;
+			this.#target.setBigUint64(at, BigInt(value), wide.isLittle);
+			return true;
+		}
+		if (!(field instanceof Scalar) || typeof value !== 'number' || !fits(field, value)) return false;
+		field.writer(at, field.type)(this.#target, 0, value);
+		return true;
+	}
+
+	/** False when the field is none that is saved as bytes, or these are not as many. */
+	#bytes(field: AnyField, at: number, value: unknown): boolean {
+		if (isSpelled(field) || typeof value !== 'string') return false;
+		const bytes = Buffer.from(value, 'base64');
+		if (bytes.length !== field.size) return false;
+		new Uint8Array(this.#target.buffer, at, field.size).set(bytes);
+		return true;
+	}
+}
+
+/** Saved as what it is, not as bytes. */
+const isSpelled = (field: AnyField): boolean =>
+	[Scalar, Halves, Wire, FieldArray].some((kind) => field instanceof kind);
+
+/** Doubles are times and counts: their whole part is exact. */
+function fits({range}: Scalar, value: number): boolean {
+	if (range === undefined) return Math.abs(value) <= Number.MAX_SAFE_INTEGER;
+	return Number.isInteger(value) && value >= range[0] && value <= range[1];
+}

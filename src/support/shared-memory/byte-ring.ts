@@ -1,8 +1,14 @@
-import {bytes, type FixedArray, i32, type Scalar, type StructSchema, type StructView, sensitive} from './struct.ts';
+import {bytes, i32, type Scalar, type ScalarArray} from '#support/wire';
 
-type RingFields<P extends string> = {readonly [K in `${P}Head` | `${P}Tail`]: Scalar} & {
-	readonly [K in `${P}Data`]: FixedArray & {readonly type: 'bytes'};
+type RingFields<P extends string> = {readonly [K in `${P}Head` | `${P}Tail`]: Scalar<'i32'>} & {
+	readonly [K in `${P}Data`]: ScalarArray<'u8'>;
 };
+
+/** What a ring needs of the struct that it is in, and of its view. */
+interface RingWire<P extends string> {
+	word(name: `${P}Head` | `${P}Tail`): number;
+}
+type RingView<P extends string> = {readonly [K in `${P}Data`]: Uint8Array} & {readonly $atomic: Int32Array};
 
 /**
  * The fields of a byte queue inside a shared struct: `<prefix>Head`, `<prefix>Tail`, `<prefix>Data`.
@@ -10,9 +16,9 @@ type RingFields<P extends string> = {readonly [K in `${P}Head` | `${P}Tail`]: Sc
  */
 export function ringFields<const P extends string>(prefix: P, capacity: number): RingFields<P> {
 	return {
-		[`${prefix}Head`]: i32(),
-		[`${prefix}Tail`]: i32(),
-		[`${prefix}Data`]: sensitive(bytes(capacity)),
+		[`${prefix}Head`]: i32,
+		[`${prefix}Tail`]: i32,
+		[`${prefix}Data`]: bytes(capacity).sensitive(),
 	} as RingFields<P>;
 }
 
@@ -26,11 +32,11 @@ export class ByteRing<P extends string> {
 	readonly #head: number;
 	readonly #tail: number;
 
-	constructor(schema: StructSchema<RingFields<P>>, view: StructView<RingFields<P>>, prefix: P) {
+	constructor(wire: RingWire<P>, view: RingView<P>, prefix: P) {
 		this.#words = view.$atomic;
-		this.#data = (view as unknown as Record<string, Uint8Array>)[`${prefix}Data`] as Uint8Array;
-		this.#head = schema.word(`${prefix}Head`);
-		this.#tail = schema.word(`${prefix}Tail`);
+		this.#data = (view as RingView<string>)[`${prefix}Data`] as Uint8Array;
+		this.#head = wire.word(`${prefix}Head`);
+		this.#tail = wire.word(`${prefix}Tail`);
 	}
 
 	/** Bytes waiting to be read. Within the capacity whatever the words hold: saved state may say anything. */

@@ -134,6 +134,11 @@ export class Scalar<K extends ScalarType = ScalarType, V extends number | bigint
 		this.alignment = this.size;
 	}
 
+	/** The integers that fit; undefined for a double. */
+	get range(): readonly [least: number | bigint, most: number | bigint] | undefined {
+		return codecs[this.type].range;
+	}
+
 	/** The same, most significant byte first. */
 	get be(): this {
 		return this.changed({isLittle: false});

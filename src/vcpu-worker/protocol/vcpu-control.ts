@@ -1,17 +1,17 @@
-import {f64, i32, type StructView, sharedStruct} from '#support/shared-memory';
+import {f64, i32, type ViewOf, wire} from '#support/wire';
 
 /** The words a vCPU's thread shares with the machine's owner. One per vCPU. */
-export const VcpuControl = sharedStruct('vcpu-control', {
+export const VcpuControl = wire('vcpu-control', {
 	/** 1 while the owner wants the vCPU out of the guest. Set by the owner before it kicks. */
-	stopRequested: i32(),
+	stopRequested: i32,
 	/** 1 while the thread is inside its run loop. */
-	running: i32(),
+	running: i32,
 	/** Exits by kind, for inspect. */
-	portExits: f64(),
-	mmioExits: f64(),
-	msrExits: f64(),
-	interruptedExits: f64(),
-	otherExits: f64(),
+	portExits: f64,
+	mmioExits: f64,
+	msrExits: f64,
+	interruptedExits: f64,
+	otherExits: f64,
 });
 
 /** Where a vCPU's {@link VcpuControl} lies. */
@@ -20,4 +20,4 @@ export interface VcpuControlPlace {
 	readonly byteOffset: number;
 }
 
-export type VcpuControlView = StructView<(typeof VcpuControl)['fields']>;
+export type VcpuControlView = ViewOf<typeof VcpuControl>;

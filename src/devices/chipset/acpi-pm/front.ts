@@ -1,5 +1,5 @@
 import type {AccessSize, DeviceCommand, DeviceFront, DeviceServices} from '#devices/device';
-import type {StructView} from '#support/shared-memory';
+import type {FieldsView} from '#support/wire';
 import {GeneralPurposeEvents} from './general-purpose-events.ts';
 import {type AcpiPmConfig, powerButton} from './handle.ts';
 import {Pm1Control, Pm1Status, pm1EnableWritable, pmLayout, timerHz} from './registers.ts';
@@ -11,7 +11,7 @@ export const timerValue = (nowNs: number): number => Math.floor((nowNs * timerHz
 /** The registers of the ACPI fixed hardware on one thread. Any width and alignment works, byte by byte. */
 export function acpiPmFront(
 	_config: AcpiPmConfig,
-	state: StructView<AcpiPmFields>,
+	state: FieldsView<AcpiPmFields>,
 	services: DeviceServices,
 ): DeviceFront {
 	const line = services.line('sci');

@@ -1,6 +1,6 @@
 import type {DeviceServices} from '#devices/device';
 import {gpeCount} from '#devices/interrupts';
-import type {StructView} from '#support/shared-memory';
+import type {FieldsView} from '#support/wire';
 import type {AcpiPmFields} from './state.ts';
 
 /** Name of the input of a general-purpose event. */
@@ -10,10 +10,10 @@ const names: readonly string[] = Array.from({length: gpeCount}, (_, event) => gp
 
 /** The GPE0 block (ACPI 6.5, 4.8.4.1): an event's status is set by its input and cleared by the guest. */
 export class GeneralPurposeEvents {
-	readonly #state: StructView<AcpiPmFields>;
+	readonly #state: FieldsView<AcpiPmFields>;
 	readonly #services: Pick<DeviceServices, 'isAsserted'>;
 
-	constructor(state: StructView<AcpiPmFields>, services: Pick<DeviceServices, 'isAsserted'>) {
+	constructor(state: FieldsView<AcpiPmFields>, services: Pick<DeviceServices, 'isAsserted'>) {
 		this.#state = state;
 		this.#services = services;
 	}

@@ -1,5 +1,5 @@
 import type {DeviceCommand, DeviceFront, DeviceServices} from '#devices/device';
-import type {StructView} from '#support/shared-memory';
+import type {FieldsView} from '#support/wire';
 import type {BatteryConfig, BatteryStatus, UpdateBattery} from './handle.ts';
 import {designCapacityMwh, Notify, Offset, State, Status, unknown} from './registers.ts';
 import type {BatteryFields} from './state.ts';
@@ -7,7 +7,7 @@ import type {BatteryFields} from './state.ts';
 /** The battery's registers on one thread. Accesses that are not of 32 bits read zero and write nothing. */
 export function batteryFront(
 	{initial}: BatteryConfig,
-	state: StructView<BatteryFields>,
+	state: FieldsView<BatteryFields>,
 	services: DeviceServices,
 ): DeviceFront {
 	const line = services.line('changed');

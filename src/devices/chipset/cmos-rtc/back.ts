@@ -1,6 +1,6 @@
 import {timerBack} from '#devices/chipset/timer-back';
 import type {BackServices, DeviceBack} from '#devices/device';
-import type {StructView} from '#support/shared-memory';
+import type {FieldsView} from '#support/wire';
 import {RtcClock} from './clock.ts';
 import type {CmosRtcConfig} from './handle.ts';
 import {RtcInterrupts} from './interrupts.ts';
@@ -12,7 +12,7 @@ const slackNs = 1000;
 /** Raises the interrupt line when time alone makes it rise; a guest that does not read register C costs nothing more. */
 export function cmosRtcBack(
 	config: CmosRtcConfig,
-	state: StructView<CmosRtcFields>,
+	state: FieldsView<CmosRtcFields>,
 	services: BackServices,
 ): DeviceBack {
 	const clock = new RtcClock(config, state, services.time);

@@ -1,5 +1,5 @@
 import type {VmTime} from '#devices/vm-time';
-import type {StructView} from '#support/shared-memory';
+import type {FieldsView} from '#support/wire';
 import {decodeTime, encodeTime} from './calendar.ts';
 import type {CmosRtcConfig} from './handle.ts';
 import {Cmos, RegisterA, RegisterB, updateMs} from './registers.ts';
@@ -12,10 +12,10 @@ import {fractionMs} from './wall-time.ts';
  */
 export class RtcClock {
 	readonly #config: CmosRtcConfig;
-	readonly #state: StructView<CmosRtcFields>;
+	readonly #state: FieldsView<CmosRtcFields>;
 	readonly #time: VmTime;
 
-	constructor(config: CmosRtcConfig, state: StructView<CmosRtcFields>, time: VmTime) {
+	constructor(config: CmosRtcConfig, state: FieldsView<CmosRtcFields>, time: VmTime) {
 		this.#config = config;
 		this.#state = state;
 		this.#time = time;

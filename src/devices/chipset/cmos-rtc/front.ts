@@ -1,6 +1,6 @@
 import {byteFront} from '#devices/chipset/byte-registers';
 import type {DeviceFront, DeviceServices} from '#devices/device';
-import type {StructView} from '#support/shared-memory';
+import type {FieldsView} from '#support/wire';
 import {encodeTime, timeBytes} from './calendar.ts';
 import {RtcClock} from './clock.ts';
 import type {CmosRtcConfig} from './handle.ts';
@@ -18,7 +18,7 @@ const timingBytes: readonly number[] = [...timeBytes, ...alarmBytes, Cmos.A, Cmo
 /** The real-time clock's two ports on one thread. The time is computed when it is looked at; nothing ticks. */
 export function cmosRtcFront(
 	config: CmosRtcConfig,
-	state: StructView<CmosRtcFields>,
+	state: FieldsView<CmosRtcFields>,
 	services: DeviceServices,
 ): DeviceFront {
 	const {ram} = state;

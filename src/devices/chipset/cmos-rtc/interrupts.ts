@@ -1,5 +1,5 @@
 import type {InterruptLine} from '#devices/interrupts';
-import type {StructView} from '#support/shared-memory';
+import type {FieldsView} from '#support/wire';
 import {decodeAlarm, secondsToAlarm} from './alarm.ts';
 import type {RtcClock} from './clock.ts';
 import {hasTicked, msToTick, periodicHz} from './periodic.ts';
@@ -12,11 +12,11 @@ import {fractionMs, secondOf} from './wall-time.ts';
  * when somebody looks. Every method runs under the device's lock.
  */
 export class RtcInterrupts {
-	readonly #state: StructView<CmosRtcFields>;
+	readonly #state: FieldsView<CmosRtcFields>;
 	readonly #clock: RtcClock;
 	readonly #line: InterruptLine;
 
-	constructor(state: StructView<CmosRtcFields>, clock: RtcClock, line: InterruptLine) {
+	constructor(state: FieldsView<CmosRtcFields>, clock: RtcClock, line: InterruptLine) {
 		this.#state = state;
 		this.#clock = clock;
 		this.#line = line;

@@ -1,12 +1,12 @@
 import type {DeviceModel} from '#devices/device';
-import {i32, sharedStruct, u32} from '#support/shared-memory';
+import {i32, u32, wire} from '#support/wire';
 import {type DebugExitConfig, debugExitKind} from './handle.ts';
 
-const DebugExitState = sharedStruct('debug-exit', {
+const DebugExitState = wire('debug-exit', {
 	/** Exits asked for. */
-	requests: u32(),
+	requests: u32,
 	/** The latest status asked for; -1 when there was none. */
-	status: i32(-1),
+	status: i32.initial(-1),
 });
 
 /** Ports claimed, so that a guest may write with any width (QEMU's `isa-debug-exit,iosize=4`). */

@@ -1,6 +1,7 @@
 import type {BackServices, DeviceFront, DeviceModel, DeviceServices} from '#devices/device';
 import {createSerialBack, type SerialBack} from '#devices/serial-backends';
-import {ByteRing, f64, i32, ringFields, type StructView, sharedStruct} from '#support/shared-memory';
+import {ByteRing, ringFields} from '#support/shared-memory';
+import {type FieldsView, f64, i32, wire} from '#support/wire';
 import {type DebugconConfig, debugconKind} from './handle.ts';
 
 /** What a read gives, by which a guest finds the port (Bochs, `port_e9_hack`). */
@@ -8,15 +9,15 @@ const signature = 0xe9;
 
 const capacity = 64 * 1024;
 
-const DebugconState = sharedStruct('debugcon', {
+const DebugconState = wire('debugcon', {
 	/** Bytes taken from the guest. */
-	txBytes: f64(),
+	txBytes: f64,
 	/** Bytes the guest wrote while the ring was full: the port cannot say that it is busy. */
-	txDropped: f64(),
+	txDropped: f64,
 	/** Bytes of `txBytes` that nobody took. */
-	txDiscarded: f64(),
+	txDiscarded: f64,
 	/** The host's latest reason to refuse output, an errno; 0 when there was none. */
-	hostErrno: i32(),
+	hostErrno: i32,
 	...ringFields('tx', capacity),
 });
 
@@ -24,7 +25,7 @@ type DebugconFields = (typeof DebugconState)['fields'];
 
 function debugconFront(
 	config: DebugconConfig,
-	state: StructView<DebugconFields>,
+	state: FieldsView<DebugconFields>,
 	services: DeviceServices,
 ): DeviceFront {
 	const ring = new ByteRing(DebugconState, state, 'tx');
@@ -44,7 +45,7 @@ function debugconFront(
 	};
 }
 
-function debugconBack(config: DebugconConfig, state: StructView<DebugconFields>, services: BackServices): SerialBack {
+function debugconBack(config: DebugconConfig, state: FieldsView<DebugconFields>, services: BackServices): SerialBack {
 	return createSerialBack(config.backend, services.reactor, {
 		output: new ByteRing(DebugconState, state, 'tx'),
 		sent: () => {},

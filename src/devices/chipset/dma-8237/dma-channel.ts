@@ -1,5 +1,5 @@
 import type {GuestMemory} from '#devices/guest-memory';
-import type {StructView} from '#support/shared-memory';
+import type {FieldsView} from '#support/wire';
 import {channelsPerChip, commandDisable, Mode, pageOfChannel, Transfer} from './registers.ts';
 import type {Dma8237Fields} from './state.ts';
 
@@ -13,11 +13,11 @@ const pageUnits = 0x1_0000;
  * the controllers' lock. A transfer never leaves the 64 Ki bytes or words of its page and ends with the bytes given.
  */
 export class DmaChannel {
-	readonly #state: StructView<Dma8237Fields>;
+	readonly #state: FieldsView<Dma8237Fields>;
 	readonly #memory: GuestMemory;
 	readonly #channel: DmaChannelNumber;
 
-	constructor(state: StructView<Dma8237Fields>, memory: GuestMemory, channel: DmaChannelNumber) {
+	constructor(state: FieldsView<Dma8237Fields>, memory: GuestMemory, channel: DmaChannelNumber) {
 		this.#state = state;
 		this.#memory = memory;
 		this.#channel = channel;

@@ -1,4 +1,4 @@
-import type {StructView} from '#support/shared-memory';
+import type {FieldsView} from '#support/wire';
 import {channelMask, channelsPerChip, floatingBus, Port, setBit} from './registers.ts';
 import type {Dma8237Fields} from './state.ts';
 
@@ -6,10 +6,10 @@ const allChannels = (1 << channelsPerChip) - 1;
 
 /** The registers of one 8237A over the shared state. */
 export class DmaChip {
-	readonly #state: StructView<Dma8237Fields>;
+	readonly #state: FieldsView<Dma8237Fields>;
 	readonly #chip: 0 | 1;
 
-	constructor(state: StructView<Dma8237Fields>, chip: 0 | 1) {
+	constructor(state: FieldsView<Dma8237Fields>, chip: 0 | 1) {
 		this.#state = state;
 		this.#chip = chip;
 	}

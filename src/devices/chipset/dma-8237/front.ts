@@ -1,6 +1,6 @@
 import {byteFront} from '#devices/chipset/byte-registers';
 import type {DeviceFront} from '#devices/device';
-import type {StructView} from '#support/shared-memory';
+import type {FieldsView} from '#support/wire';
 import {DmaChip} from './dma-chip.ts';
 import type {Dma8237Config} from './handle.ts';
 import {ports} from './registers.ts';
@@ -9,7 +9,7 @@ import type {Dma8237Fields} from './state.ts';
 const [secondRegion, pageRegion] = [1, 2];
 
 /** The ports on one thread: region 0 is the first chip, 1 the second, 2 the page registers. */
-export function dma8237Front(_config: Dma8237Config, state: StructView<Dma8237Fields>): DeviceFront {
+export function dma8237Front(_config: Dma8237Config, state: FieldsView<Dma8237Fields>): DeviceFront {
 	const [first, second] = [new DmaChip(state, 0), new DmaChip(state, 1)];
 	const pageAt = (offset: number) => (ports.page.base + offset) & 0xf;
 	return byteFront({

@@ -1,17 +1,17 @@
-import {bytes, sharedStruct, words} from '#support/shared-memory';
+import {array, bytes, i32, wire} from '#support/wire';
 
 const channels = 8;
 const chips = 2;
 
 /** The shared state of both DMA controllers and the page registers. */
-export const Dma8237State = sharedStruct('dma-8237', {
+export const Dma8237State = wire('dma-8237', {
 	/** What was written to address and count, 16 bits each. */
-	baseAddress: words(channels),
-	baseCount: words(channels),
+	baseAddress: array(i32, channels),
+	baseCount: array(i32, channels),
 	/** Where the transfer is. */
-	address: words(channels),
+	address: array(i32, channels),
 	/** One less than what is left to transfer. */
-	count: words(channels),
+	count: array(i32, channels),
 	/** Mode registers, without the channel's number. */
 	mode: bytes(channels),
 	/** By the low four bits of the port. */

@@ -1,12 +1,12 @@
 import type {DeviceCommand, DeviceFront, DeviceServices} from '#devices/device';
-import type {StructView} from '#support/shared-memory';
+import type {FieldsView} from '#support/wire';
 import type {ChangeGeneration, GenerationIdConfig} from './handle.ts';
 import {type GenerationIdFields, idLength} from './state.ts';
 
 /** The id in guest memory, on one thread. It has no registers: a guest finds it through ACPI. */
 export function generationIdFront(
 	config: GenerationIdConfig,
-	state: StructView<GenerationIdFields>,
+	state: FieldsView<GenerationIdFields>,
 	services: DeviceServices,
 ): DeviceFront {
 	const line = services.line('changed');

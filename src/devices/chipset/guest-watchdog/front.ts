@@ -1,5 +1,5 @@
 import type {DeviceFront, DeviceServices} from '#devices/device';
-import type {StructView} from '#support/shared-memory';
+import type {FieldsView} from '#support/wire';
 import {type GuestWatchdogConfig, watchdogReset} from './handle.ts';
 import {Port} from './registers.ts';
 import type {GuestWatchdogFields} from './state.ts';
@@ -8,7 +8,7 @@ import {Watchdog} from './watchdog.ts';
 /** The watchdog's two ports on one thread. Accesses that are not of 32 bits read all ones and write nothing. */
 export function guestWatchdogFront(
 	_config: GuestWatchdogConfig,
-	state: StructView<GuestWatchdogFields>,
+	state: FieldsView<GuestWatchdogFields>,
 	services: DeviceServices,
 ): DeviceFront {
 	const watchdog = new Watchdog(state, services);

@@ -1,18 +1,18 @@
-import {f64, sharedStruct, u32} from '#support/shared-memory';
+import {f64, u32, wire} from '#support/wire';
 import {defaultCount} from './registers.ts';
 
 /** The shared state of the guest watchdog. */
-export const GuestWatchdogState = sharedStruct('guest-watchdog', {
+export const GuestWatchdogState = wire('guest-watchdog', {
 	/** The register that the data port reaches. */
-	address: u32(),
-	config: u32(),
-	count: u32(defaultCount),
+	address: u32,
+	config: u32,
+	count: u32.initial(defaultCount),
 	/** What was last written to the count: the count after each start. */
-	configuredCount: u32(defaultCount),
+	configuredCount: u32.initial(defaultCount),
 	/** At how many nanoseconds that the VM has run it fires; -1 for never. A guest that did not run could not tell it anything. */
-	deadlineNs: f64(-1),
+	deadlineNs: f64.initial(-1),
 	/** How often it has fired. */
-	expirations: u32(),
+	expirations: u32,
 });
 
 /** Fields of {@link GuestWatchdogState}. */

@@ -1,5 +1,5 @@
 import type {DeviceServices} from '#devices/device';
-import type {StructView} from '#support/shared-memory';
+import type {FieldsView} from '#support/wire';
 import {allOnes, Config, configWritable, Register, resolutionSeconds, running} from './registers.ts';
 import type {GuestWatchdogFields} from './state.ts';
 
@@ -7,10 +7,10 @@ const never = -1;
 
 /** The watchdog over its shared state. Every method runs under the device's lock. */
 export class Watchdog {
-	readonly #state: StructView<GuestWatchdogFields>;
+	readonly #state: FieldsView<GuestWatchdogFields>;
 	readonly #services: Pick<DeviceServices, 'time' | 'request'>;
 
-	constructor(state: StructView<GuestWatchdogFields>, services: Pick<DeviceServices, 'time' | 'request'>) {
+	constructor(state: FieldsView<GuestWatchdogFields>, services: Pick<DeviceServices, 'time' | 'request'>) {
 		this.#state = state;
 		this.#services = services;
 	}

@@ -1,13 +1,13 @@
 import {timerBack} from '#devices/chipset/timer-back';
 import type {BackServices, DeviceBack} from '#devices/device';
-import type {StructView} from '#support/shared-memory';
+import type {FieldsView} from '#support/wire';
 import {clockAt, never, timeOfClock} from './clock.ts';
 import {EventTimers} from './event-timers.ts';
 import type {HpetConfig} from './handle.ts';
 import type {HpetFields} from './state.ts';
 
 /** Wakes up for the matches and raises their interrupts. */
-export function hpetBack(_config: HpetConfig, state: StructView<HpetFields>, services: BackServices): DeviceBack {
+export function hpetBack(_config: HpetConfig, state: FieldsView<HpetFields>, services: BackServices): DeviceBack {
 	const events = new EventTimers(state, services);
 	return timerBack(services, () => {
 		events.serve(clockAt(services.time.nowNs()));

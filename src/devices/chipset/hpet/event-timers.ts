@@ -1,5 +1,5 @@
 import type {DeviceServices} from '#devices/device';
-import type {StructView} from '#support/shared-memory';
+import type {FieldsView} from '#support/wire';
 import {EventTimer} from './event-timer.ts';
 import {MainCounter} from './main-counter.ts';
 import {Outputs} from './outputs.ts';
@@ -16,9 +16,9 @@ export class EventTimers {
 	/** The timers' registers that only hold what was written. */
 	readonly views: readonly TimerView[];
 	readonly outputs: Outputs;
-	readonly #state: StructView<HpetFields>;
+	readonly #state: FieldsView<HpetFields>;
 
-	constructor(state: StructView<HpetFields>, services: DeviceServices) {
+	constructor(state: FieldsView<HpetFields>, services: DeviceServices) {
 		this.#state = state;
 		this.counter = new MainCounter(state);
 		this.views = indices.map((index) => timerView(state, index));

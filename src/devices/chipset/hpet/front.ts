@@ -1,5 +1,5 @@
 import type {DeviceFront, DeviceServices} from '#devices/device';
-import type {StructView} from '#support/shared-memory';
+import type {FieldsView} from '#support/wire';
 import {clockAt} from './clock.ts';
 import type {EventTimer} from './event-timer.ts';
 import {EventTimers} from './event-timers.ts';
@@ -12,7 +12,7 @@ import type {TimerView} from './timer-view.ts';
  * The registers on one thread, 32 bits wide. Narrower reads find the register's bytes, and zeros behind its end; narrower
  * writes do nothing: the specification asks for aligned accesses of 32 and 64 bits.
  */
-export function hpetFront(_config: HpetConfig, state: StructView<HpetFields>, services: DeviceServices): DeviceFront {
+export function hpetFront(_config: HpetConfig, state: FieldsView<HpetFields>, services: DeviceServices): DeviceFront {
 	const events = new EventTimers(state, services);
 	const {counter, timers, views} = events;
 	const clockNow = () => clockAt(services.time.nowNs());

@@ -1,4 +1,4 @@
-import type {StructView} from '#support/shared-memory';
+import type {FieldsView} from '#support/wire';
 import {General} from './registers.ts';
 import type {HpetFields} from './state.ts';
 
@@ -9,9 +9,9 @@ const wrap = 2 ** 32;
  * 2^64. Storing into the state's 32-bit fields wraps.
  */
 export class MainCounter {
-	readonly #state: StructView<HpetFields>;
+	readonly #state: FieldsView<HpetFields>;
 
-	constructor(state: StructView<HpetFields>) {
+	constructor(state: FieldsView<HpetFields>) {
 		this.#state = state;
 	}
 

@@ -1,6 +1,6 @@
 import type {DeviceServices} from '#devices/device';
 import type {InterruptLine} from '#devices/interrupts';
-import type {StructView} from '#support/shared-memory';
+import type {FieldsView} from '#support/wire';
 import {Config, General, routeFirst, routeLast, timerCount} from './registers.ts';
 import type {HpetFields} from './state.ts';
 import {interrupts, isLevel, type TimerIndex, type TimerView} from './timer-view.ts';
@@ -28,14 +28,14 @@ const legacyMode = General.ENABLE | General.LEGACY;
  * edge-triggered ones drop right before they rise, and stay up until the guest changes the timer: only edges interrupt.
  */
 export class Outputs {
-	readonly #state: StructView<HpetFields>;
+	readonly #state: FieldsView<HpetFields>;
 	readonly #timers: readonly TimerView[];
 	readonly #messages: DeviceServices['messages'];
 	readonly #lines: readonly InterruptLine[];
 	readonly #pitReplaced: InterruptLine;
 	readonly #isAsserted: DeviceServices['isAsserted'];
 
-	constructor(state: StructView<HpetFields>, timers: readonly TimerView[], services: DeviceServices) {
+	constructor(state: FieldsView<HpetFields>, timers: readonly TimerView[], services: DeviceServices) {
 		this.#state = state;
 		this.#timers = timers;
 		this.#messages = services.messages;

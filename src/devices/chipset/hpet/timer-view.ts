@@ -1,4 +1,4 @@
-import type {StructView} from '#support/shared-memory';
+import type {FieldsView} from '#support/wire';
 import {Config} from './registers.ts';
 import type {HpetFields, TimerField} from './state.ts';
 
@@ -25,7 +25,7 @@ const names = [
 ] as const satisfies readonly TimerField[];
 
 /** Picks the fields of timer `index`; the view holds no values of its own. */
-export function timerView(state: StructView<HpetFields>, index: TimerIndex): TimerView {
+export function timerView(state: FieldsView<HpetFields>, index: TimerIndex): TimerView {
 	const view = {};
 	for (const name of names) {
 		const field = `${name}${index}` as const;

@@ -1,6 +1,6 @@
 import {byteFront} from '#devices/chipset/byte-registers';
 import type {DeviceCommand, DeviceFront, DeviceServices} from '#devices/device';
-import type {StructView} from '#support/shared-memory';
+import type {FieldsView} from '#support/wire';
 import type {I8042Config, MoveMouse, PressKey} from './handle.ts';
 import {I8042Input} from './input.ts';
 import {Keyboard} from './keyboard.ts';
@@ -24,7 +24,7 @@ const dataRegion = 0;
 /** The controller's two ports on one thread. Every command is answered at once. */
 export function i8042Front(
 	_config: I8042Config,
-	state: StructView<I8042Fields>,
+	state: FieldsView<I8042Fields>,
 	services: DeviceServices,
 ): DeviceFront {
 	const keyboard = new Keyboard(state);

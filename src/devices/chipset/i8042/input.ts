@@ -1,5 +1,5 @@
 import type {DeviceServices} from '#devices/device';
-import type {StructView} from '#support/shared-memory';
+import type {FieldsView} from '#support/wire';
 import {Keyboard} from './keyboard.ts';
 import {Mouse, type MouseMove} from './mouse.ts';
 import {OutputBuffer} from './output-buffer.ts';
@@ -11,7 +11,7 @@ export class I8042Input {
 	readonly #mouse: Mouse;
 	readonly #output: OutputBuffer;
 
-	constructor(state: StructView<I8042Fields>, services: Pick<DeviceServices, 'line'>) {
+	constructor(state: FieldsView<I8042Fields>, services: Pick<DeviceServices, 'line'>) {
 		this.#keyboard = new Keyboard(state);
 		this.#mouse = new Mouse(state);
 		this.#output = new OutputBuffer(state, this.#keyboard, this.#mouse, services);

@@ -1,4 +1,5 @@
-import {ByteRing, type StructView} from '#support/shared-memory';
+import {ByteRing} from '#support/shared-memory';
+import type {FieldsView} from '#support/wire';
 import {keySequence} from './key-sequence.ts';
 import {firstKeyboardCommand, KeyboardCommand, keyboardDefaults, keyboardId} from './keyboard-commands.ts';
 import {Outbox} from './outbox.ts';
@@ -7,10 +8,10 @@ import {type I8042Fields, I8042State} from './state.ts';
 
 /** The PS/2 keyboard. It does not repeat held keys: who presses them does. */
 export class Keyboard {
-	readonly #state: StructView<I8042Fields>;
+	readonly #state: FieldsView<I8042Fields>;
 	readonly #outbox: Outbox;
 
-	constructor(state: StructView<I8042Fields>) {
+	constructor(state: FieldsView<I8042Fields>) {
 		this.#state = state;
 		this.#outbox = new Outbox(
 			new ByteRing(I8042State, state, 'keyboardReply'),

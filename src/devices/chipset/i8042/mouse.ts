@@ -1,4 +1,5 @@
-import {ByteRing, type StructView} from '#support/shared-memory';
+import {ByteRing} from '#support/shared-memory';
+import type {FieldsView} from '#support/wire';
 import {highestResolution, idForRates, MouseCommand, MouseId, mouseDefaults} from './mouse-commands.ts';
 import {clamp, mousePacket, scaled} from './mouse-packet.ts';
 import {Outbox} from './outbox.ts';
@@ -23,10 +24,10 @@ const allButtons = 0x1f;
  * not read loses no button: it sees the latest state. The sample rate does not slow it down.
  */
 export class Mouse {
-	readonly #state: StructView<I8042Fields>;
+	readonly #state: FieldsView<I8042Fields>;
 	readonly #outbox: Outbox;
 
-	constructor(state: StructView<I8042Fields>) {
+	constructor(state: FieldsView<I8042Fields>) {
 		this.#state = state;
 		this.#outbox = new Outbox(new ByteRing(I8042State, state, 'mouseReply'), new ByteRing(I8042State, state, 'mouse'));
 	}

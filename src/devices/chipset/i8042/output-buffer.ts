@@ -1,6 +1,6 @@
 import type {DeviceServices} from '#devices/device';
 import type {InterruptLine} from '#devices/interrupts';
-import type {StructView} from '#support/shared-memory';
+import type {FieldsView} from '#support/wire';
 import type {Keyboard} from './keyboard.ts';
 import type {Mouse} from './mouse.ts';
 import {Mode, Source} from './registers.ts';
@@ -12,14 +12,14 @@ import {breakBit, breakPrefix, translate} from './translation.ts';
  * line, then the keyboard, then the mouse.
  */
 export class OutputBuffer {
-	readonly #state: StructView<I8042Fields>;
+	readonly #state: FieldsView<I8042Fields>;
 	readonly #keyboard: Keyboard;
 	readonly #mouse: Mouse;
 	readonly #keyboardLine: InterruptLine;
 	readonly #mouseLine: InterruptLine;
 
 	constructor(
-		state: StructView<I8042Fields>,
+		state: FieldsView<I8042Fields>,
 		keyboard: Keyboard,
 		mouse: Mouse,
 		services: Pick<DeviceServices, 'line'>,

@@ -1,11 +1,11 @@
 import type {DeviceModel} from '#devices/device';
-import {f64, sharedStruct, u32} from '#support/shared-memory';
+import {f64, u32, wire} from '#support/wire';
 import {type LatchConfig, latchKind} from './handle.ts';
 
-const LatchState = sharedStruct('latch', {
-	value: u32(),
-	reads: f64(),
-	writes: f64(),
+const LatchState = wire('latch', {
+	value: u32,
+	reads: f64,
+	writes: f64,
 });
 
 /** All bits of an access of each size. */

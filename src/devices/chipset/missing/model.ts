@@ -1,12 +1,12 @@
 import type {DeviceModel} from '#devices/device';
-import {f64, sharedStruct, u32} from '#support/shared-memory';
+import {f64, u32, wire} from '#support/wire';
 import {type MissingConfig, missingKind} from './handle.ts';
 
-const MissingState = sharedStruct('missing', {
-	reads: f64(),
-	writes: f64(),
+const MissingState = wire('missing', {
+	reads: f64,
+	writes: f64,
 	/** The latest value written to a port called `post-code`. */
-	postCode: u32(),
+	postCode: u32,
 });
 
 /** Claimed ports that read all ones and ignore writes, as a bus without a responder. */

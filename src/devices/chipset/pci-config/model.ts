@@ -1,12 +1,12 @@
 import type {AccessSize, DeviceFront, DeviceModel, DeviceServices} from '#devices/device';
-import {type StructView, sharedStruct, u8, u32} from '#support/shared-memory';
+import {type FieldsView, u8, u32, wire} from '#support/wire';
 import {type PciConfigConfig, pciConfigKind} from './handle.ts';
 import {addressMask, addressPort, ConfigAddress, dataPort, portCount, ResetControl} from './registers.ts';
 
-const PciConfigState = sharedStruct('pci-config', {
+const PciConfigState = wire('pci-config', {
 	/** CONFIG_ADDRESS. */
-	address: u32(),
-	resetControl: u8(),
+	address: u32,
+	resetControl: u8,
 });
 
 type PciConfigFields = (typeof PciConfigState)['fields'];
@@ -20,7 +20,7 @@ const isResetControl = (offset: number, size: AccessSize) => offset === ResetCon
 /** The configuration ports: a latch for the address, and the data there. Without PCI every device reads as absent. */
 function pciConfigFront(
 	_config: PciConfigConfig,
-	state: StructView<PciConfigFields>,
+	state: FieldsView<PciConfigFields>,
 	{request, configSpace}: DeviceServices,
 ): DeviceFront {
 	const isEnabled = () => configSpace !== undefined && (state.address & ConfigAddress.ENABLE) !== 0;

@@ -1,6 +1,6 @@
 import {byteFront} from '#devices/chipset/byte-registers';
 import type {DeviceFront, DeviceServices} from '#devices/device';
-import type {StructView} from '#support/shared-memory';
+import type {FieldsView} from '#support/wire';
 import type {Pic8259Config} from './handle.ts';
 import {PicPair} from './pic-pair.ts';
 import type {Pic8259Fields} from './state.ts';
@@ -10,7 +10,7 @@ const elcrRegion = 2;
 /** The ports of both chips on one thread: region 0 is the master, 1 the slave, 2 both ELCRs. */
 export function pic8259Front(
 	_config: Pic8259Config,
-	state: StructView<Pic8259Fields>,
+	state: FieldsView<Pic8259Fields>,
 	services: DeviceServices,
 ): DeviceFront {
 	const pair = new PicPair(state, services.line('intr'));

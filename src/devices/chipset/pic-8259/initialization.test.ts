@@ -91,11 +91,7 @@ test('a reset is a power-on', (t) => {
 	t.true(intr());
 	dut.reset();
 	t.false(intr());
-	t.true(
-		Object.values(dut.decode())
-			.flat()
-			.every((value) => value === 0),
-	);
+	t.true(dut.state.$bytes.every((byte) => byte === 0));
 	raise(1, 9);
 	t.false(intr());
 });

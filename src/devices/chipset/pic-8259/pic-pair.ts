@@ -1,5 +1,5 @@
 import type {InterruptLine} from '#devices/interrupts';
-import type {StructView} from '#support/shared-memory';
+import type {FieldsView} from '#support/wire';
 import {type ChipIndex, chipRegisters} from './chip-registers.ts';
 import {PicChip} from './pic-chip.ts';
 import {cascadeInput, elcrWritable, inputsPerChip, spuriousInput} from './registers.ts';
@@ -14,7 +14,7 @@ export class PicPair {
 	readonly #slave: PicChip;
 	readonly #intr: InterruptLine;
 
-	constructor(state: StructView<Pic8259Fields>, intr: InterruptLine) {
+	constructor(state: FieldsView<Pic8259Fields>, intr: InterruptLine) {
 		this.#master = new PicChip(chipRegisters(state, 0), 1 << cascadeInput);
 		this.#slave = new PicChip(chipRegisters(state, 1), 0);
 		this.#intr = intr;

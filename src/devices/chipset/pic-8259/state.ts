@@ -1,10 +1,10 @@
-import {bytes, sharedStruct} from '#support/shared-memory';
+import {bytes, wire} from '#support/wire';
 
 /** One byte for the master, one for the slave. */
 const pair = () => bytes(2);
 
 /** The shared state of both chips. All zero is the state after power-on. */
-export const Pic8259State = sharedStruct('pic-8259', {
+export const Pic8259State = wire('pic-8259', {
 	/** Levels of the inputs. The master's {@link cascadeInput} is the slave's INT output. */
 	pins: pair(),
 	/** Interrupt requests. */

@@ -1,6 +1,6 @@
 import {timerBack} from '#devices/chipset/timer-back';
 import type {BackServices, DeviceBack} from '#devices/device';
-import type {StructView} from '#support/shared-memory';
+import type {FieldsView} from '#support/wire';
 import {timeOfClock} from './clock.ts';
 import type {Pit8254Config} from './handle.ts';
 import type {Pit8254Fields} from './state.ts';
@@ -9,7 +9,7 @@ import {TimerInterrupt} from './timer-interrupt.ts';
 /** Wakes up for counter 0's rising edges and raises the timer interrupt. */
 export function pit8254Back(
 	_config: Pit8254Config,
-	state: StructView<Pit8254Fields>,
+	state: FieldsView<Pit8254Fields>,
 	services: BackServices,
 ): DeviceBack {
 	const timer = new TimerInterrupt(state, services);

@@ -1,4 +1,4 @@
-import type {StructView} from '#support/shared-memory';
+import type {FieldsView} from '#support/wire';
 import type {Pit8254Fields} from './state.ts';
 
 /** The fields of one counter, and the bits that they have: a saved state may hold more. */
@@ -28,7 +28,7 @@ export type CounterIndex = 0 | 1 | 2;
 export type CounterView = Record<PerCounter | 'origin', number>;
 
 /** Picks counter `index` out of the arrays; the view holds no values of its own. */
-export function counterView(state: StructView<Pit8254Fields>, index: CounterIndex): CounterView {
+export function counterView(state: FieldsView<Pit8254Fields>, index: CounterIndex): CounterView {
 	const view = {};
 	for (const [name, bits] of Object.entries(perCounter)) {
 		const array = state[name as PerCounter];

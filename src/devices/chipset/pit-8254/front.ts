@@ -1,6 +1,6 @@
 import {byteFront} from '#devices/chipset/byte-registers';
 import type {DeviceFront, DeviceServices} from '#devices/device';
-import type {StructView} from '#support/shared-memory';
+import type {FieldsView} from '#support/wire';
 import {clockAt} from './clock.ts';
 import {Counter, type CounterPins} from './counter.ts';
 import {counterView} from './counter-view.ts';
@@ -23,7 +23,7 @@ const nmiRegion = 1;
 /** The interval timer's ports on one thread. */
 export function pit8254Front(
 	_config: Pit8254Config,
-	state: StructView<Pit8254Fields>,
+	state: FieldsView<Pit8254Fields>,
 	services: DeviceServices,
 ): DeviceFront {
 	const timer = new TimerInterrupt(state, services);

@@ -1,4 +1,4 @@
-import {bytes, f64, sharedStruct, u8, words} from '#support/shared-memory';
+import {array, bytes, f64, i32, u8, wire} from '#support/wire';
 
 /** When the count register goes into the counting element. */
 export const Pending = {
@@ -15,13 +15,13 @@ export const Pending = {
 const counters = 3;
 
 /** The shared state of the interval timer. Clocks are those of its input since VM time zero. */
-export const Pit8254State = sharedStruct('pit-8254', {
+export const Pit8254State = wire('pit-8254', {
 	/** Bits 0–5 of the latest control word. */
 	control: bytes(counters),
 	/** The number that is being counted, 0 while there is none. */
-	count: words(counters),
+	count: array(i32, counters),
 	/** The number last written, 0 when none was since the control word. */
-	reload: words(counters),
+	reload: array(i32, counters),
 	/** One of {@link Pending}. */
 	pending: bytes(counters),
 	/** The gate stops the counting. */
@@ -34,23 +34,23 @@ export const Pit8254State = sharedStruct('pit-8254', {
 	/** First byte of a two-byte count. */
 	lsb: bytes(counters),
 	countLatched: bytes(counters),
-	countLatch: words(counters),
+	countLatch: array(i32, counters),
 	statusLatched: bytes(counters),
 	statusLatch: bytes(counters),
 	/** The clock at which the count was loaded, or the period began; while held, the clocks counted so far. */
-	origin0: f64(),
-	origin1: f64(),
-	origin2: f64(),
+	origin0: f64,
+	origin1: f64,
+	origin2: f64,
 	/** What was written to port 0x61. */
-	nmiControl: u8(),
+	nmiControl: u8,
 	/** Rising edges of counter 0 that have not reached the interrupt line yet. */
-	ticksOwed: f64(),
+	ticksOwed: f64,
 	/** Interrupts raised. */
-	ticks: f64(),
+	ticks: f64,
 	/** Rising edges that never became interrupts. */
-	ticksDropped: f64(),
+	ticksDropped: f64,
 	/** The clock of the latest interrupt. */
-	lastTick: f64(),
+	lastTick: f64,
 });
 
 /** Fields of {@link Pit8254State}. */

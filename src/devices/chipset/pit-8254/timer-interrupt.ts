@@ -1,6 +1,6 @@
 import type {DeviceServices} from '#devices/device';
 import type {InterruptLine} from '#devices/interrupts';
-import type {StructView} from '#support/shared-memory';
+import type {FieldsView} from '#support/wire';
 import {clockAt, clocksIn} from './clock.ts';
 import {Counter} from './counter.ts';
 import {counterView} from './counter-view.ts';
@@ -20,11 +20,11 @@ export const maxTicksOwed = 1000;
  */
 export class TimerInterrupt {
 	readonly counter: Counter;
-	readonly #state: StructView<Pit8254Fields>;
+	readonly #state: FieldsView<Pit8254Fields>;
 	readonly #services: DeviceServices;
 	readonly #line: InterruptLine;
 
-	constructor(state: StructView<Pit8254Fields>, services: DeviceServices) {
+	constructor(state: FieldsView<Pit8254Fields>, services: DeviceServices) {
 		this.#state = state;
 		this.#services = services;
 		this.#line = services.line('timer');

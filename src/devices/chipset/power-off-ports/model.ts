@@ -1,12 +1,12 @@
 import type {DeviceModel} from '#devices/device';
-import {sharedStruct, u32} from '#support/shared-memory';
+import {u32, wire} from '#support/wire';
 import {type PowerOffPortsConfig, powerOffPortsKind} from './handle.ts';
 
-const PowerOffPortsState = sharedStruct('power-off-ports', {
+const PowerOffPortsState = wire('power-off-ports', {
 	/** Power-offs asked for. */
-	requests: u32(),
+	requests: u32,
 	/** The latest value that meant nothing. */
-	other: u32(),
+	other: u32,
 });
 
 /** Powers off for guests that know the power-management registers of other machines by heart. Reads as nothing. */

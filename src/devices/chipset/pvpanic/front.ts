@@ -1,5 +1,5 @@
 import type {DeviceFront, DeviceServices} from '#devices/device';
-import type {StructView} from '#support/shared-memory';
+import type {FieldsView} from '#support/wire';
 import type {PvpanicConfig} from './handle.ts';
 import {PanicEvent, supportedEvents} from './registers.ts';
 import type {PvpanicFields} from './state.ts';
@@ -7,7 +7,7 @@ import type {PvpanicFields} from './state.ts';
 /** The panic port on one thread. Bits that mean nothing are ignored. */
 export function pvpanicFront(
 	_config: PvpanicConfig,
-	state: StructView<PvpanicFields>,
+	state: FieldsView<PvpanicFields>,
 	services: DeviceServices,
 ): DeviceFront {
 	return {

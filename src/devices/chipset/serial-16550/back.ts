@@ -1,6 +1,6 @@
 import type {BackServices} from '#devices/device';
 import {createSerialBack, type SerialBack} from '#devices/serial-backends';
-import type {StructView} from '#support/shared-memory';
+import type {FieldsView} from '#support/wire';
 import type {Serial16550Config} from './handle.ts';
 import type {Serial16550Fields} from './state.ts';
 import {Uart} from './uart.ts';
@@ -8,7 +8,7 @@ import {Uart} from './uart.ts';
 /** Moves bytes between the UART's rings and its host side. */
 export function serial16550Back(
 	config: Serial16550Config,
-	state: StructView<Serial16550Fields>,
+	state: FieldsView<Serial16550Fields>,
 	services: BackServices,
 ): SerialBack {
 	const uart = new Uart(state, services.line('interrupt'));

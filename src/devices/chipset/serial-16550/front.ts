@@ -1,6 +1,6 @@
 import {byteFront} from '#devices/chipset/byte-registers';
 import type {DeviceFront, DeviceServices} from '#devices/device';
-import type {StructView} from '#support/shared-memory';
+import type {FieldsView} from '#support/wire';
 import type {Serial16550Config} from './handle.ts';
 import {receiveCapacity, type Serial16550Fields} from './state.ts';
 import {Uart} from './uart.ts';
@@ -8,7 +8,7 @@ import {Uart} from './uart.ts';
 /** The UART's registers on one thread. */
 export function serial16550Front(
 	config: Serial16550Config,
-	state: StructView<Serial16550Fields>,
+	state: FieldsView<Serial16550Fields>,
 	services: DeviceServices,
 ): DeviceFront {
 	const uart = new Uart(state, services.line('interrupt'));

@@ -1,5 +1,6 @@
 import type {InterruptLine} from '#devices/interrupts';
-import {ByteRing, type StructView} from '#support/shared-memory';
+import {ByteRing} from '#support/shared-memory';
+import type {FieldsView} from '#support/wire';
 import {Fcr, fifoDepth, Ier, Iir, Lcr, Lsr, Mcr, Msr, Register, receiverTriggers} from './registers.ts';
 import {type Serial16550Fields, Serial16550State} from './state.ts';
 
@@ -8,10 +9,10 @@ export class Uart {
 	readonly transmit: ByteRing<'tx'>;
 	readonly receive: ByteRing<'rx'>;
 	readonly #loop: ByteRing<'loop'>;
-	readonly #state: StructView<Serial16550Fields>;
+	readonly #state: FieldsView<Serial16550Fields>;
 	readonly #line: InterruptLine;
 
-	constructor(state: StructView<Serial16550Fields>, line: InterruptLine) {
+	constructor(state: FieldsView<Serial16550Fields>, line: InterruptLine) {
 		this.#state = state;
 		this.#line = line;
 		this.transmit = new ByteRing(Serial16550State, state, 'tx');

@@ -1,7 +1,8 @@
 import type {DeviceServices} from '#devices/device';
 import type {MemoryGate} from '#devices/guest-memory';
 import {Command, ConfigSpace, Header, type MsixPlace} from '#devices/pci/config-space';
-import {beginChange, endChange, type Fields, type StructView} from '#support/shared-memory';
+import {beginChange, endChange} from '#support/shared-memory';
+import type {Fields, FieldsView} from '#support/wire';
 import {FunctionInterrupts} from './function-interrupts.ts';
 import type {CapabilityPlaces, FunctionLayout} from './function-layout.ts';
 import {MsixTable} from './msix-table.ts';
@@ -34,7 +35,7 @@ export class AttachedFunction implements FunctionRegisters {
 	/** One byte a vector, its line's level. */
 	readonly #levels: Uint8Array;
 
-	constructor(parts: FunctionShape, config: unknown, state: StructView<Fields>, services: DeviceServices) {
+	constructor(parts: FunctionShape, config: unknown, state: FieldsView<Fields>, services: DeviceServices) {
 		const {vectors, msix} = parts;
 		const {layout, places} = parts.layout(config as never);
 		const field = (name: string) =>

@@ -1,7 +1,7 @@
 import type {AnyDeviceModel, DeclaredModel, PciBar, PciFunction} from '#devices/device';
 import {Msi, Msix} from '#devices/pci/config-space';
 import {errorTable} from '#support/errors';
-import type {Fields} from '#support/shared-memory';
+import type {Fields} from '#support/wire';
 import {endpointLayout} from './function-layout.ts';
 import {type FunctionParts, functionModel, isFunctionModel} from './function-model.ts';
 import {pendingBytes, tableBytes} from './msix-table.ts';

@@ -9,7 +9,7 @@ import type {
 	Region,
 } from '#devices/device';
 import {checkBars, configBytes, Express, Header, keptBytes, type MsixPlace} from '#devices/pci/config-space';
-import {bytes, type Fields, StructSchema, type StructView} from '#support/shared-memory';
+import {bytes, type Fields, type FieldsView, type Wire, wire} from '#support/wire';
 import {AttachedFunction, type FunctionRegisters, intxLine} from './attached-function.ts';
 import type {FunctionLayout} from './function-layout.ts';
 import {isReset, powerOnState} from './function-reset.ts';
@@ -60,14 +60,17 @@ export interface FunctionFront extends DeviceFront {
 export interface FunctionParts<C, T extends Fields> {
 	readonly kind: FunctionDesign['kind'];
 	/** The device but for what makes it a function. */
-	readonly device: Omit<ModelParts<C, T>, 'front'> & {regions?(config: C): readonly Region[]};
+	readonly device: Omit<ModelParts<C, T>, 'front' | 'state'> & {
+		readonly state?: Wire<T>;
+		regions?(config: C): readonly Region[];
+	};
 	readonly vectors: readonly string[];
 	layout(config: C): FunctionLayout;
 	/** The device's own BARs, in the order of the front's regions. */
 	bars(config: C): readonly PciBar[];
 	/** Where MSI-X lies, and the BAR that it has for itself, if any. */
 	readonly msix?: {readonly place: MsixPlace; readonly bar: PciBar | undefined};
-	front(config: C, state: StructView<T>, services: DeviceServices, attached: FunctionRegisters): FunctionFront;
+	front(config: C, state: FieldsView<T>, services: DeviceServices, attached: FunctionRegisters): FunctionFront;
 }
 
 /** Fields that every function has. Their names cannot be a device's. */
@@ -83,8 +86,8 @@ const functionFields = (vectors: number, hasMsix: boolean) => ({
  */
 export function functionModel<C, T extends Fields>(parts: FunctionParts<C, T>): FunctionModel<C> {
 	const {device, vectors, msix} = parts;
-	const state = new StructSchema(device.kind, {
-		...device.state.fields,
+	const state = wire(device.kind, {
+		...device.state?.fields,
 		...functionFields(vectors.length, msix !== undefined),
 	});
 	const shape = (config: C) => regionsOf(parts, config);

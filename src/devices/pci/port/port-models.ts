@@ -1,6 +1,5 @@
 import {addAcs, type ExpressOptions} from '#devices/pci/config-space';
 import {bridgeLayout, type FunctionModel, functionModel} from '#devices/pci/function';
-import {sharedStruct} from '#support/shared-memory';
 import {downstreamPortKind, occupancyChanged, type PciePortConfig, rootPortKind, upstreamPortKind} from './handle.ts';
 import {HotPlug} from './hot-plug.ts';
 import {leadsOn} from './leads-on.ts';
@@ -17,7 +16,7 @@ function portModel(kind: string, type: Exclude<ExpressOptions['type'], 'endpoint
 	const functionKind = isDownstream ? 'downstream-port' : 'port';
 	return functionModel({
 		kind: functionKind,
-		device: {kind, state: sharedStruct(kind, {})},
+		device: {kind},
 		vectors: [event],
 		bars: () => [],
 		layout: ({slot, acs, prefixes, multiFunction}) => {

@@ -1,10 +1,10 @@
 import type {AddressedModel, Region} from '#devices/device';
-import {i32, sharedStruct} from '#support/shared-memory';
+import {i32, wire} from '#support/wire';
 import {type RootComplexConfig, rootComplexKind} from './handle.ts';
 
-const RootComplexState = sharedStruct('pcie-root-complex', {
+const RootComplexState = wire('pcie-root-complex', {
 	/** Configuration accesses that no function answered. */
-	absent: i32(),
+	absent: i32,
 });
 
 /** The region of {@link rootComplex} that is configuration space; the others are windows. */

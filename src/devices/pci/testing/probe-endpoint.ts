@@ -1,12 +1,12 @@
 import type {DeviceModel} from '#devices/device';
-import {sharedStruct, u32} from '#support/shared-memory';
 import {unchecked} from '#support/trust';
+import {u32, wire} from '#support/wire';
 
-const ProbeState = sharedStruct('pci-probe', {
-	scratch: u32(),
-	port: u32(),
+const ProbeState = wire('pci-probe', {
+	scratch: u32,
+	port: u32,
 	/** What DMA found, or all ones where it was refused. */
-	fetched: u32(),
+	fetched: u32,
 });
 
 /** Registers of the probe's first BAR. */
