@@ -21,3 +21,4 @@ export {
 	wholeNumber,
 	yesOrNo,
 } from './saved-value.ts';
+export {structsOfArrays} from './structs-of-arrays.ts';

@@ -20,12 +20,12 @@ export class Comparator {
 	/** The clock of the first match that {@link advance} has not found. A comparator behind the counter waits for a wrap. */
 	next(): number {
 		if (!this.#counter.running) return never;
-		const {from, comparatorLow, comparatorHigh} = this.#timer;
-		const difference = comparatorLow - this.#counter.lowAt(from);
+		const {from, comparator} = this.#timer;
+		const difference = comparator.low - this.#counter.lowAt(from);
 		const borrow = difference < 0 ? 1 : 0;
 		const low = difference + borrow * wrap;
 		if (is32Bit(this.#timer)) return from + low;
-		const high = (comparatorHigh - this.#counter.highAt(from) - borrow + wrap) % wrap;
+		const high = (comparator.high - this.#counter.highAt(from) - borrow + wrap) % wrap;
 		return high >= neverHigh ? never : from + high * wrap + low;
 	}
 
@@ -36,13 +36,13 @@ export class Comparator {
 		const first = this.next();
 		timer.from = clock + 1;
 		if (first > clock) return 0;
-		const period = timer.periodHigh * wrap + timer.periodLow;
+		const period = timer.period.high * wrap + timer.period.low;
 		if (!isPeriodic(timer) || period === 0) return 1;
 		// Exact: a period that is not an integer below 2^53 is longer than any time that passed.
 		const further = Math.floor((clock - first) / period);
 		const passed = further * period;
 		this.#add(passed % wrap, Math.floor(passed / wrap));
-		this.#add(timer.periodLow, timer.periodHigh);
+		this.#add(timer.period.low, timer.period.high);
 		return further + 1;
 	}
 
@@ -61,24 +61,24 @@ export class Comparator {
 		if (high && is32Bit(timer)) return;
 		const valueSet = (timer.config & Config.VALUE_SET) !== 0;
 		const sets = !isPeriodic(timer) || valueSet || (high && timer.setsHigh !== 0);
-		timer[high ? 'periodHigh' : 'periodLow'] = value;
+		timer.period[half] = value;
 		timer.config &= ~Config.VALUE_SET;
 		timer.setsHigh = valueSet && !high ? 1 : 0;
 		if (!sets) return;
-		timer[high ? 'comparatorHigh' : 'comparatorLow'] = value;
+		timer.comparator[half] = value;
 		this.lookFrom(clock);
 	}
 
 	/** In 32-bit mode the higher halves are zero. */
 	truncate(): void {
-		this.#timer.comparatorHigh = 0;
-		this.#timer.periodHigh = 0;
+		this.#timer.comparator.high = 0;
+		this.#timer.period.high = 0;
 	}
 
 	#add(low: number, high: number): void {
-		const timer = this.#timer;
-		const sum = timer.comparatorLow + low;
-		timer.comparatorLow = sum;
-		if (!is32Bit(timer)) timer.comparatorHigh += high + (sum >= wrap ? 1 : 0);
+		const {comparator} = this.#timer;
+		const sum = comparator.low + low;
+		comparator.low = sum;
+		if (!is32Bit(this.#timer)) comparator.high += high + (sum >= wrap ? 1 : 0);
 	}
 }

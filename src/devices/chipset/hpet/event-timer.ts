@@ -3,7 +3,7 @@ import {Comparator} from './comparator.ts';
 import type {MainCounter} from './main-counter.ts';
 import type {Outputs} from './outputs.ts';
 import {Config, routeCapabilities} from './registers.ts';
-import {interrupts, is32Bit, isLevel, isPeriodic, type TimerIndex, type TimerView} from './timer-view.ts';
+import {interrupts, is32Bit, isLevel, isPeriodic, type TimerView} from './timer-view.ts';
 
 /** A timer's periodic interrupts have at least 100 µs between them, so that no rate keeps the thread from other devices. */
 const spacing = clocksIn(100_000);
@@ -16,7 +16,7 @@ const writable =
 
 /** What the parts of one timer share. */
 export interface TimerParts {
-	readonly index: TimerIndex;
+	readonly index: number;
 	readonly timer: TimerView;
 	readonly counter: MainCounter;
 	readonly outputs: Outputs;

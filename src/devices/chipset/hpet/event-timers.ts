@@ -5,26 +5,19 @@ import {MainCounter} from './main-counter.ts';
 import {Outputs} from './outputs.ts';
 import {General} from './registers.ts';
 import type {HpetFields} from './state.ts';
-import {type TimerIndex, type TimerView, timerView} from './timer-view.ts';
-
-const indices: readonly TimerIndex[] = [0, 1, 2];
 
 /** The main counter and the three timers over their shared state. Every method runs under the device's lock. */
 export class EventTimers {
 	readonly counter: MainCounter;
 	readonly timers: readonly EventTimer[];
-	/** The timers' registers that only hold what was written. */
-	readonly views: readonly TimerView[];
 	readonly outputs: Outputs;
 	readonly #state: FieldsView<HpetFields>;
 
 	constructor(state: FieldsView<HpetFields>, services: DeviceServices) {
 		this.#state = state;
 		this.counter = new MainCounter(state);
-		this.views = indices.map((index) => timerView(state, index));
-		this.outputs = new Outputs(state, this.views, services);
-		this.timers = indices.map((index) => {
-			const timer = this.views[index] as TimerView;
+		this.outputs = new Outputs(state, services);
+		this.timers = state.timers.map((timer, index) => {
 			const isPending = () => (state.status & (1 << index)) !== 0;
 			return new EventTimer({index, timer, counter: this.counter, outputs: this.outputs, isPending});
 		});

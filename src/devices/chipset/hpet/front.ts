@@ -14,11 +14,11 @@ import type {TimerView} from './timer-view.ts';
  */
 export function hpetFront(_config: HpetConfig, state: FieldsView<HpetFields>, services: DeviceServices): DeviceFront {
 	const events = new EventTimers(state, services);
-	const {counter, timers, views} = events;
+	const {counter, timers} = events;
 	const clockNow = () => clockAt(services.time.nowNs());
 
 	const readTimer = (index: number, register: number): number => {
-		const view = views[index] as TimerView;
+		const view = state.timers[index] as TimerView;
 		switch (register) {
 			case TimerOffset.CONFIGURATION:
 				return (timers[index] as EventTimer).config;
@@ -26,10 +26,10 @@ export function hpetFront(_config: HpetConfig, state: FieldsView<HpetFields>, se
 				return routeCapabilities;
 			case TimerOffset.COMPARATOR_LOW:
 				events.serve(clockNow());
-				return view.comparatorLow;
+				return view.comparator.low;
 			case TimerOffset.COMPARATOR_HIGH:
 				events.serve(clockNow());
-				return view.comparatorHigh;
+				return view.comparator.high;
 			case TimerOffset.FSB_VALUE:
 				return view.fsbValue;
 			case TimerOffset.FSB_ADDRESS:
@@ -60,7 +60,7 @@ export function hpetFront(_config: HpetConfig, state: FieldsView<HpetFields>, se
 	};
 
 	const writeTimer = (clock: number, index: number, register: number, value: number) => {
-		const [timer, view] = [timers[index] as EventTimer, views[index] as TimerView];
+		const [timer, view] = [timers[index] as EventTimer, state.timers[index] as TimerView];
 		if (register === TimerOffset.CONFIGURATION) timer.configure(value);
 		if (register === TimerOffset.COMPARATOR_LOW) timer.comparator.write(clock, 'low', value);
 		if (register === TimerOffset.COMPARATOR_HIGH) timer.comparator.write(clock, 'high', value);

@@ -21,16 +21,16 @@ export class MainCounter {
 
 	/** The lower half at a clock. */
 	lowAt(clock: number): number {
-		const {counterLow} = this.#state;
-		return this.running ? (counterLow + (clock % wrap)) % wrap : counterLow;
+		const {low} = this.#state.counter;
+		return this.running ? (low + (clock % wrap)) % wrap : low;
 	}
 
 	/** The higher half at a clock. */
 	highAt(clock: number): number {
-		const {counterLow, counterHigh} = this.#state;
-		if (!this.running) return counterHigh;
-		const carry = counterLow + (clock % wrap) >= wrap ? 1 : 0;
-		return (counterHigh + Math.floor(clock / wrap) + carry) % wrap;
+		const {low, high} = this.#state.counter;
+		if (!this.running) return high;
+		const carry = low + (clock % wrap) >= wrap ? 1 : 0;
+		return (high + Math.floor(clock / wrap) + carry) % wrap;
 	}
 
 	/** Reads the lower half and keeps the higher one, so that the two halves of a 64-bit read belong together. */
@@ -50,14 +50,14 @@ export class MainCounter {
 	/** Writes the lower half; without effect while the counter runs. */
 	writeLow(value: number): void {
 		if (this.running) return;
-		this.#state.counterLow = value;
+		this.#state.counter.low = value;
 		this.#state.highLatched = 0;
 	}
 
 	/** Writes the higher half; without effect while the counter runs. */
 	writeHigh(value: number): void {
 		if (this.running) return;
-		this.#state.counterHigh = value;
+		this.#state.counter.high = value;
 		this.#state.highLatched = 0;
 	}
 
@@ -65,9 +65,9 @@ export class MainCounter {
 	start(clock: number): void {
 		const state = this.#state;
 		if (this.running) return;
-		const low = state.counterLow - (clock % wrap);
-		state.counterHigh = state.counterHigh - Math.floor(clock / wrap) - (low < 0 ? 1 : 0);
-		state.counterLow = low;
+		const low = state.counter.low - (clock % wrap);
+		state.counter.high = state.counter.high - Math.floor(clock / wrap) - (low < 0 ? 1 : 0);
+		state.counter.low = low;
 		state.highLatched = 0;
 		state.general |= General.ENABLE;
 	}
@@ -77,8 +77,8 @@ export class MainCounter {
 		const state = this.#state;
 		const [low, high] = [this.lowAt(clock), this.highAt(clock)];
 		state.general &= ~General.ENABLE;
-		state.counterLow = low;
-		state.counterHigh = high;
+		state.counter.low = low;
+		state.counter.high = high;
 		state.highLatched = 0;
 	}
 }

@@ -6,11 +6,13 @@ import {type HpetConfig, hpetKind} from './handle.ts';
 import {lineInputs} from './outputs.ts';
 import {regionLength} from './registers.ts';
 import {type HpetFields, HpetState} from './state.ts';
+import {hpetVersions} from './versions.ts';
 
 /** The high precision event timer: a counter that guests tell the time by, and three timers that interrupt. */
 export const hpet: DeviceModel<HpetConfig, HpetFields> = {
 	kind: hpetKind,
 	state: HpetState,
+	versions: hpetVersions,
 	regions: ({base}) => [{space: 'mmio', name: 'registers', base, length: regionLength}],
 	lines: () => ({...lineInputs, 'pit-replaced': pitReplacedInput}),
 	inputs: () => hpetInputs,

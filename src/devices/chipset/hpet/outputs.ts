@@ -3,7 +3,7 @@ import type {InterruptLine} from '#devices/interrupts';
 import type {FieldsView} from '#support/wire';
 import {Config, General, routeFirst, routeLast, timerCount} from './registers.ts';
 import type {HpetFields} from './state.ts';
-import {interrupts, isLevel, type TimerIndex, type TimerView} from './timer-view.ts';
+import {interrupts, isLevel, type TimerView} from './timer-view.ts';
 
 const inputs = Array.from({length: routeLast - routeFirst + 1}, (_, index) => routeFirst + index);
 const legacyInputs = {'legacy-timer': 0, 'legacy-rtc': 8} as const;
@@ -35,9 +35,9 @@ export class Outputs {
 	readonly #pitReplaced: InterruptLine;
 	readonly #isAsserted: DeviceServices['isAsserted'];
 
-	constructor(state: FieldsView<HpetFields>, timers: readonly TimerView[], services: DeviceServices) {
+	constructor(state: FieldsView<HpetFields>, services: DeviceServices) {
 		this.#state = state;
-		this.#timers = timers;
+		this.#timers = state.timers;
 		this.#messages = services.messages;
 		this.#lines = lineNames.map((name) => services.line(name));
 		this.#pitReplaced = services.line('pit-replaced');
@@ -45,7 +45,7 @@ export class Outputs {
 	}
 
 	/** A timer's match: a message, an edge, or the status bit and with it the level. */
-	raise(index: TimerIndex): void {
+	raise(index: number): void {
 		const timer = this.#timers[index] as TimerView;
 		if (isLevel(timer)) this.#state.status |= 1 << index;
 		else if ((timer.config & Config.FSB) !== 0) this.#messages.send(timer.fsbAddress, 0, timer.fsbValue);
@@ -57,7 +57,7 @@ export class Outputs {
 	}
 
 	/** A timer's configuration changed: what it drove is over. */
-	settle(index: TimerIndex): void {
+	settle(index: number): void {
 		this.#state.pulses &= ~(1 << index);
 		if (!isLevel(this.#timers[index] as TimerView)) this.#state.status &= ~(1 << index);
 	}

@@ -1,19 +1,12 @@
-import {f64, u8, u32, wire} from '#support/wire';
+import {array, f64, u8, u32, u64, wire} from '#support/wire';
+import {timerCount} from './registers.ts';
 
-/** What each timer has, in fields that end in its number. Clocks are periods of the main counter since VM time zero. */
-const perTimer = {
-	/** The writable bits of Tn_CONF. */
-	config: u32,
+/** One timer. Clocks are periods of the main counter since VM time zero. */
+export const HpetTimer = wire('hpet-timer', {
 	/** The comparator; in periodic mode the accumulator (reset value: all ones). */
-	comparatorLow: u32.initial(0xffff_ffff),
-	comparatorHigh: u32.initial(0xffff_ffff),
-	/** What was last written to the comparator: the period. */
-	periodLow: u32,
-	periodHigh: u32,
-	/** The lower half of the accumulator was just set; a write of the higher half sets that too. */
-	setsHigh: u8,
-	fsbValue: u32,
-	fsbAddress: u32,
+	comparator: u64.halves.initial(0xffff_ffff_ffff_ffffn),
+	/** What was last written to the comparator. */
+	period: u64.halves,
 	/** First clock that was not looked at for a match. */
 	from: f64,
 	/** Matches that have not become interrupts yet. */
@@ -24,15 +17,13 @@ const perTimer = {
 	dropped: f64,
 	/** The clock of the latest interrupt. */
 	lastTick: f64,
-};
-
-/** Name of a timer's field, without its number. */
-export type TimerField = keyof typeof perTimer;
-
-function timerFields<const N extends number>(index: N): {[K in TimerField as `${K}${N}`]: (typeof perTimer)[K]} {
-	const fields = Object.entries(perTimer).map(([name, field]) => [`${name}${index}`, field]);
-	return Object.fromEntries(fields) as {[K in TimerField as `${K}${N}`]: (typeof perTimer)[K]};
-}
+	/** The writable bits of Tn_CONF. */
+	config: u32,
+	fsbValue: u32,
+	fsbAddress: u32,
+	/** The lower half of the accumulator was just set; a write of the higher half sets that too. */
+	setsHigh: u8,
+});
 
 /** The shared state of the high precision event timer. */
 export const HpetState = wire('hpet', {
@@ -42,15 +33,12 @@ export const HpetState = wire('hpet', {
 	status: u8,
 	/** Edge-triggered timers whose line is up since their latest interrupt: one bit each. */
 	pulses: u8,
-	/** Halted: the main counter. Running: the main counter minus the clock, modulo 2^64. */
-	counterLow: u32,
-	counterHigh: u32,
 	/** The counter's higher half at the latest read of the lower one, until it is read. */
 	highLatched: u8,
 	highLatch: u32,
-	...timerFields(0),
-	...timerFields(1),
-	...timerFields(2),
+	/** Halted: the main counter. Running: the main counter minus the clock, modulo 2^64. */
+	counter: u64.halves,
+	timers: array(HpetTimer, timerCount),
 });
 
 /** Fields of {@link HpetState}. */

@@ -1,41 +1,9 @@
-import type {FieldsView} from '#support/wire';
+import type {ViewOf} from '#support/wire';
 import {Config} from './registers.ts';
-import type {HpetFields, TimerField} from './state.ts';
-
-/** Number of a timer. */
-export type TimerIndex = 0 | 1 | 2;
+import type {HpetTimer} from './state.ts';
 
 /** One timer's part of the shared state. */
-export type TimerView = Record<TimerField, number>;
-
-const names = [
-	'config',
-	'comparatorLow',
-	'comparatorHigh',
-	'periodLow',
-	'periodHigh',
-	'setsHigh',
-	'fsbValue',
-	'fsbAddress',
-	'from',
-	'owed',
-	'ticks',
-	'dropped',
-	'lastTick',
-] as const satisfies readonly TimerField[];
-
-/** Picks the fields of timer `index`; the view holds no values of its own. */
-export function timerView(state: FieldsView<HpetFields>, index: TimerIndex): TimerView {
-	const view = {};
-	for (const name of names) {
-		const field = `${name}${index}` as const;
-		const set = (value: number) => {
-			state[field] = value;
-		};
-		Object.defineProperty(view, name, {get: () => state[field], set});
-	}
-	return view as TimerView;
-}
+export type TimerView = ViewOf<typeof HpetTimer>;
 
 /** True for a timer that works by level. Messages have no level (Tn_FSB_EN_CNF). */
 export const isLevel = ({config}: TimerView): boolean => (config & (Config.LEVEL | Config.FSB)) === Config.LEVEL;

@@ -1,6 +1,6 @@
-import type {ChipRegisters} from './chip-registers.ts';
 import {highestOf, rank} from './priority.ts';
 import {CommandWord, Icw1, Icw4, Ocw2, Ocw3, Phase, pollRequest, vectorBaseMask} from './registers.ts';
+import type {ChipRegisters} from './state.ts';
 
 /**
  * One 8259A over its registers. MCS-80 mode, buffered mode and what ICW3 says have no meaning on a PC, whose wiring is

@@ -1,9 +1,11 @@
 import type {InterruptLine} from '#devices/interrupts';
 import type {FieldsView} from '#support/wire';
-import {type ChipIndex, chipRegisters} from './chip-registers.ts';
 import {PicChip} from './pic-chip.ts';
 import {cascadeInput, elcrWritable, inputsPerChip, spuriousInput} from './registers.ts';
 import type {Pic8259Fields} from './state.ts';
+
+/** Master, slave. */
+type ChipIndex = 0 | 1;
 
 /**
  * Master and slave over their shared state, as one thread sees them. To be called under the device's lock. Every
@@ -15,8 +17,8 @@ export class PicPair {
 	readonly #intr: InterruptLine;
 
 	constructor(state: FieldsView<Pic8259Fields>, intr: InterruptLine) {
-		this.#master = new PicChip(chipRegisters(state, 0), 1 << cascadeInput);
-		this.#slave = new PicChip(chipRegisters(state, 1), 0);
+		this.#master = new PicChip(state.master, 1 << cascadeInput);
+		this.#slave = new PicChip(state.slave, 0);
 		this.#intr = intr;
 	}
 

@@ -1,37 +1,51 @@
-import {bytes, wire} from '#support/wire';
+import {type StateVersions, structsOfArrays} from '#support/saved-state';
+import {u8, type ViewOf, wire} from '#support/wire';
 
-/** One byte for the master, one for the slave. */
-const pair = () => bytes(2);
-
-/** The shared state of both chips. All zero is the state after power-on. */
-export const Pic8259State = wire('pic-8259', {
+/** One chip. All zero is the state after power-on. */
+const Chip = wire('pic-8259-chip', {
 	/** Levels of the inputs. The master's {@link cascadeInput} is the slave's INT output. */
-	pins: pair(),
+	pins: u8,
 	/** Interrupt requests. */
-	irr: pair(),
+	irr: u8,
 	/** Interrupts in service. */
-	isr: pair(),
+	isr: u8,
 	/** Interrupt mask. */
-	imr: pair(),
+	imr: u8,
 	/** Inputs that are level-triggered. */
-	elcr: pair(),
+	elcr: u8,
 	/** A value of `Phase`. */
-	phase: pair(),
-	icw1: pair(),
+	phase: u8,
+	icw1: u8,
 	/** ICW2, the vector base. */
-	icw2: pair(),
-	icw4: pair(),
+	icw2: u8,
+	icw4: u8,
 	/** Input of lowest priority; the one after it has the highest. */
-	lowest: pair(),
+	lowest: u8,
 	/** 1: rotate on automatic EOI. */
-	rotate: pair(),
+	rotate: u8,
 	/** 1: special mask mode. */
-	specialMask: pair(),
+	specialMask: u8,
 	/** 1: the command port reads ISR, else IRR. */
-	readIsr: pair(),
+	readIsr: u8,
 	/** 1: the next read answers a poll command. */
-	poll: pair(),
+	poll: u8,
 });
+
+/** The registers of one chip. */
+export type ChipRegisters = ViewOf<typeof Chip>;
+
+/** The shared state of both chips. */
+export const Pic8259State = wire('pic-8259', {master: Chip, slave: Chip});
+
+/** Version 1 had pairs of bytes, one for the master, one for the slave. */
+export const pic8259Versions: StateVersions = {
+	version: 2,
+	upgrade(fields) {
+		const {structs, others} = structsOfArrays(fields, Chip, 2);
+		const [master = {}, slave = {}] = structs;
+		return {...others, master, slave};
+	},
+};
 
 /** Fields of {@link Pic8259State}. */
 export type Pic8259Fields = (typeof Pic8259State)['fields'];

@@ -1,8 +1,10 @@
 import {type CountCode, countCode} from './count-code.ts';
-import type {CounterView} from './counter-view.ts';
 import {highClocks, type Mode, modes} from './modes.ts';
 import {Access, ControlWord, Status} from './registers.ts';
-import {Pending} from './state.ts';
+import {type CounterView, Pending} from './state.ts';
+
+/** What is counted for a written 0. */
+const mostCount = 0x1_0000;
 
 /** What surrounds a counter. */
 export interface CounterPins {
@@ -27,6 +29,14 @@ export class Counter {
 
 	get mode(): Mode {
 		return modes[(this.#state.control >> ControlWord.MODE_SHIFT) & ControlWord.MODE_MASK] as Mode;
+	}
+
+	/** Keeps the bits that there are: a saved state may hold more. */
+	restored(): void {
+		const state = this.#state;
+		state.control &= ControlWord.KEPT;
+		state.count = Math.min(state.count, mostCount);
+		state.reload = Math.min(state.reload, mostCount);
 	}
 
 	/** A control word other than a command: stops the counter until a count is written. */

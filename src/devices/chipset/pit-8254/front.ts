@@ -3,7 +3,6 @@ import type {DeviceFront, DeviceServices} from '#devices/device';
 import type {FieldsView} from '#support/wire';
 import {clockAt} from './clock.ts';
 import {Counter, type CounterPins} from './counter.ts';
-import {counterView} from './counter-view.ts';
 import type {Pit8254Config} from './handle.ts';
 import {
 	Access,
@@ -15,7 +14,7 @@ import {
 	readBackSelect,
 	refreshNs,
 } from './registers.ts';
-import type {Pit8254Fields} from './state.ts';
+import type {CounterView, Pit8254Fields} from './state.ts';
 import {TimerInterrupt} from './timer-interrupt.ts';
 
 const nmiRegion = 1;
@@ -28,11 +27,11 @@ export function pit8254Front(
 ): DeviceFront {
 	const timer = new TimerInterrupt(state, services);
 	const unwired: CounterPins = {gate: () => true, rose: () => {}};
-	const speaker = new Counter(counterView(state, 2), {
+	const speaker = new Counter(state.counters[2] as CounterView, {
 		gate: () => (state.nmiControl & NmiControl.GATE_2) !== 0,
 		rose: () => {},
 	});
-	const counters = [timer.counter, new Counter(counterView(state, 1), unwired), speaker] as const;
+	const counters = [timer.counter, new Counter(state.counters[1] as CounterView, unwired), speaker] as const;
 	const counterAt = (index: number) => counters[index] as Counter;
 	const clockNow = () => clockAt(services.time.nowNs());
 
@@ -82,7 +81,7 @@ export function pit8254Front(
 		return state.nmiControl | (refresh ? NmiControl.REFRESH : 0) | (output ? NmiControl.OUTPUT_2 : 0);
 	};
 
-	return byteFront({
+	const front = byteFront({
 		readByte(region, offset) {
 			if (region === nmiRegion) return readNmi();
 			return offset === controlOffset ? floatingBus : counterAt(offset).read(clockNow());
@@ -99,4 +98,10 @@ export function pit8254Front(
 			timer.settle(clockNow());
 		},
 	});
+	return {
+		...front,
+		restored() {
+			for (const counter of counters) counter.restored();
+		},
+	};
 }

@@ -1,4 +1,5 @@
-import {array, bytes, f64, i32, u8, wire} from '#support/wire';
+import {type StateVersions, structsOfArrays} from '#support/saved-state';
+import {array, f64, u8, u16, u32, type ViewOf, wire} from '#support/wire';
 
 /** When the count register goes into the counting element. */
 export const Pending = {
@@ -11,36 +12,41 @@ export const Pending = {
 	TRIGGER: 3,
 } as const;
 
-/** One element for each of the three counters. */
-const counters = 3;
-
-/** The shared state of the interval timer. Clocks are those of its input since VM time zero. */
-export const Pit8254State = wire('pit-8254', {
-	/** Bits 0–5 of the latest control word. */
-	control: bytes(counters),
-	/** The number that is being counted, 0 while there is none. */
-	count: array(i32, counters),
-	/** The number last written, 0 when none was since the control word. */
-	reload: array(i32, counters),
-	/** One of {@link Pending}. */
-	pending: bytes(counters),
-	/** The gate stops the counting. */
-	held: bytes(counters),
-	/** A mode that is not periodic has had its rising edge. */
-	expired: bytes(counters),
-	/** The next byte written, or read, of a two-byte count is the more significant. */
-	writesMsb: bytes(counters),
-	readsMsb: bytes(counters),
-	/** First byte of a two-byte count. */
-	lsb: bytes(counters),
-	countLatched: bytes(counters),
-	countLatch: array(i32, counters),
-	statusLatched: bytes(counters),
-	statusLatch: bytes(counters),
+/** One counter. Clocks are those of its input since VM time zero. */
+const PitCounter = wire('pit-8254-counter', {
 	/** The clock at which the count was loaded, or the period began; while held, the clocks counted so far. */
-	origin0: f64,
-	origin1: f64,
-	origin2: f64,
+	origin: f64,
+	/** The number that is being counted, 0 while there is none. */
+	count: u32,
+	/** The number last written, 0 when none was since the control word. */
+	reload: u32,
+	countLatch: u16,
+	/** Bits 0–5 of the latest control word. */
+	control: u8,
+	/** One of {@link Pending}. */
+	pending: u8,
+	/** The gate stops the counting. */
+	held: u8,
+	/** A mode that is not periodic has had its rising edge. */
+	expired: u8,
+	/** The next byte written, or read, of a two-byte count is the more significant. */
+	writesMsb: u8,
+	readsMsb: u8,
+	/** First byte of a two-byte count. */
+	lsb: u8,
+	countLatched: u8,
+	statusLatched: u8,
+	statusLatch: u8,
+});
+
+/** One counter's part of the shared state. */
+export type CounterView = ViewOf<typeof PitCounter>;
+
+const counterCount = 3;
+
+/** The shared state of the interval timer. */
+export const Pit8254State = wire('pit-8254', {
+	counters: array(PitCounter, counterCount),
 	/** What was written to port 0x61. */
 	nmiControl: u8,
 	/** Rising edges of counter 0 that have not reached the interrupt line yet. */
@@ -52,6 +58,16 @@ export const Pit8254State = wire('pit-8254', {
 	/** The clock of the latest interrupt. */
 	lastTick: f64,
 });
+
+/** Version 1 had an array for each field of the counters, and their origins by number. */
+export const pit8254Versions: StateVersions = {
+	version: 2,
+	upgrade({origin0 = '', origin1 = '', origin2 = '', ...fields}) {
+		const {structs, others} = structsOfArrays(fields, PitCounter, counterCount);
+		const origins = [origin0, origin1, origin2];
+		return {...others, counters: structs.map((counter, index) => ({...counter, origin: origins[index] ?? ''}))};
+	},
+};
 
 /** Fields of {@link Pit8254State}. */
 export type Pit8254Fields = (typeof Pit8254State)['fields'];

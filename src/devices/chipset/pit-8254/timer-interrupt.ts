@@ -3,9 +3,8 @@ import type {InterruptLine} from '#devices/interrupts';
 import type {FieldsView} from '#support/wire';
 import {clockAt, clocksIn} from './clock.ts';
 import {Counter} from './counter.ts';
-import {counterView} from './counter-view.ts';
 import {modes} from './modes.ts';
-import type {Pit8254Fields} from './state.ts';
+import type {CounterView, Pit8254Fields} from './state.ts';
 
 /** Interrupts have at least 100 µs between them: no guest's rate may keep the thread from other devices. */
 const spacing = clocksIn(100_000);
@@ -28,7 +27,7 @@ export class TimerInterrupt {
 		this.#state = state;
 		this.#services = services;
 		this.#line = services.line('timer');
-		this.counter = new Counter(counterView(state, 0), {
+		this.counter = new Counter(state.counters[0] as CounterView, {
 			gate: () => true,
 			rose: (times) => {
 				const owed = state.ticksOwed + times;
