@@ -69,9 +69,13 @@ async function compile(project: string, name: string, sources: Readonly<Record<s
 }
 
 const device = `
-import {byteFront, type DeviceModel, sharedStruct, u8} from 'openvmm/devices';
+import {array, bits, byteFront, type DeviceModel, flag, u8, u64, wire} from 'openvmm/devices';
 
-export const State = sharedStruct('latch', {value: u8()});
+export const State = wire('latch', {
+	value: u8,
+	mode: bits(u8, {on: flag(0)}),
+	jobs: array(wire('job', {address: u64.halves, length: u64.asNumber}), 2),
+});
 
 const latch: DeviceModel<{readonly port: number}, typeof State.fields> = {
 	kind: 'latch',

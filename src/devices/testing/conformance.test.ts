@@ -9,7 +9,7 @@ import {completeModel} from '#devices/pci/function';
 import {probeEndpoint, testComplex} from '#devices/pci/testing';
 import {deviceModels, findDeviceModel} from '#devices/registry';
 import {type SavedField, type SavedFields, type SavedStruct, saveStruct} from '#support/saved-state';
-import {type AnyField, FieldArray, type Fields, Halves, Scalar, Wire} from '#support/wire';
+import {type AnyField, type Fields, isKind, type Wire} from '#support/wire';
 import {DeviceUnderTest} from './index.ts';
 
 type Subject = DeviceUnderTest<unknown, Fields>;
@@ -125,12 +125,12 @@ const make = (kind: string): Subject => {
 /** Values that fit every field and make no sense together. */
 function randomState(device: Subject, below: (limit: number) => number): SavedStruct {
 	const random = (field: AnyField): SavedField => {
-		if (field instanceof Wire) return randomFields(field);
-		if (field instanceof FieldArray) return Array.from({length: field.length}, () => random(field.item));
-		if (field instanceof Scalar && field.type === 'f64') return (below(2 ** 31) - 2 ** 30) * 2 ** (below(54) - 31);
-		if (field instanceof Scalar && field.size < 8) return below(2 ** (8 * field.size)) + Number(field.range?.[0]);
+		if (isKind(field, 'struct')) return randomFields(field);
+		if (isKind(field, 'list')) return Array.from({length: field.length}, () => random(field.item));
+		if (isKind(field, 'scalar') && field.type === 'f64') return (below(2 ** 31) - 2 ** 30) * 2 ** (below(54) - 31);
+		if (isKind(field, 'scalar') && field.size < 8) return below(2 ** (8 * field.size)) + Number(field.range?.[0]);
 		const bytes = Buffer.from(Uint8Array.from({length: field.size}, () => below(256)));
-		return field instanceof Halves || field instanceof Scalar ? `0x${bytes.toString('hex')}` : bytes.toString('base64');
+		return isKind(field, 'halves') || isKind(field, 'scalar') ? `0x${bytes.toString('hex')}` : bytes.toString('base64');
 	};
 	const randomFields = ({fields}: Wire): SavedFields =>
 		Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, random(field)]));

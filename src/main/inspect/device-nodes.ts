@@ -1,6 +1,6 @@
 import {type AttachedDevice, type AttachedMachine, type PlacedCalls, queueSlot} from '#devices/machine';
 import {type Children, dataNode, type InspectNode, leaf, nodeName, object} from '#support/inspect';
-import {type AnyField, FieldArray, Halves, Reserved, Scalar, ScalarArray, viewOf, Wire} from '#support/wire';
+import {type AnyField, isKind, type Scalar, viewOf, type Wire} from '#support/wire';
 
 /** `vm/devices`: decoded from shared memory, without the devices' help. */
 export const deviceNodes = (machine: AttachedMachine): Children =>
@@ -54,7 +54,7 @@ const queueNodes = (
 const stateNodes = ({places}: Wire, source: DataView, base: number): Children =>
 	Object.fromEntries(
 		[...places]
-			.filter(([, {field}]) => !(field instanceof Reserved))
+			.filter(([, {field}]) => !isKind(field, 'reserved'))
 			.map(([name, {field, offset}]) => [
 				nodeName(name),
 				fieldNode(field, source, base + offset, () => field.reader(offset, places)(source, base)),
@@ -66,22 +66,22 @@ const longestShown = 64;
 
 function fieldNode(field: AnyField, source: DataView, at: number, read: () => unknown): InspectNode | undefined {
 	const marks = {sensitive: field.isSensitive};
-	if (field instanceof Wire) return object(() => stateNodes(field, source, at));
-	if (field instanceof FieldArray) {
+	if (isKind(field, 'struct')) return object(() => stateNodes(field, source, at));
+	if (isKind(field, 'list')) {
 		const items = Array.from({length: field.length}, (_, index) => {
 			const place = at + index * field.item.size;
 			return fieldNode(field.item, source, place, () => field.item.reader(place, new Map())(source, 0));
 		});
 		return object(() => Object.fromEntries(items.entries()));
 	}
-	if (field instanceof ScalarArray) {
+	if (isKind(field, 'array')) {
 		if (field.length > longestShown) return leaf(() => field.size, {unit: 'bytes', ...marks});
 		const digits = hexDigits(field.item.size);
 		return leaf(() => Array.from(read() as Iterable<number | bigint>, digits).join(' '), marks);
 	}
-	if (field instanceof Halves || (field instanceof Scalar && isRegister(field)))
+	if (isKind(field, 'halves') || (isKind(field, 'scalar') && isRegister(field)))
 		return leaf(() => read() as number | bigint, {format: 'hex', ...(marks.sensitive && marks)});
-	if (field instanceof Scalar) return leaf(() => read() as number | bigint, marks);
+	if (isKind(field, 'scalar')) return leaf(() => read() as number | bigint, marks);
 	return dataNode(read());
 }
 

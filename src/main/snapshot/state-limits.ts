@@ -1,6 +1,6 @@
 import type {DescribedDevice} from '#devices/pci/fabric';
 import type {JsonLimits} from '#main/jobs';
-import {type AnyField, FieldArray, Wire} from '#support/wire';
+import {type AnyField, isKind} from '#support/wire';
 
 /** What a processor takes: AMX alone is 15 KB as base64, CPUID and MSRs another 25. */
 const vcpu = {bytes: 2 ** 16, values: 2 ** 10} as const;
@@ -29,8 +29,8 @@ export function stateLimits(vcpus: number, devices: readonly DescribedDevice[]):
 
 /** How many values a field is as JSON: a struct or a list counts beside what is in it. */
 function valuesOf(field: AnyField): number {
-	if (field instanceof FieldArray) return 1 + field.length * valuesOf(field.item);
-	if (!(field instanceof Wire)) return 1;
+	if (isKind(field, 'list')) return 1 + field.length * valuesOf(field.item);
+	if (!isKind(field, 'struct')) return 1;
 	return Object.values(field.fields as Readonly<Record<string, AnyField>>).reduce(
 		(sum, each) => sum + valuesOf(each),
 		1,

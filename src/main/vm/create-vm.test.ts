@@ -15,13 +15,13 @@ test.after.always(() => rmSync(folder, {recursive: true}));
 
 /** A device that needs of the host what it does not get. */
 const device = join(folder, 'device.mjs');
-const structs = new URL('../../support/shared-memory/index.ts', import.meta.url).href;
+const structs = new URL('../../support/wire/index.ts', import.meta.url).href;
 writeFileSync(
 	device,
-	`import {sharedStruct} from ${JSON.stringify(structs)};
+	`import {u8, wire} from ${JSON.stringify(structs)};
 	export default {
 		kind: 'disk',
-		state: sharedStruct('disk', {}),
+		state: wire('disk', {status: u8}),
 		regions: () => [],
 		front: () => ({read: () => 0, write() {}}),
 		back() { throw new Error('no such disk'); },

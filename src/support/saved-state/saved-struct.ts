@@ -1,14 +1,4 @@
-import {
-	type AnyField,
-	FieldArray,
-	type Fields,
-	type FieldsView,
-	Halves,
-	Reserved,
-	Scalar,
-	viewOf,
-	Wire,
-} from '#support/wire';
+import {type AnyField, type Fields, type FieldsView, isKind, type Scalar, viewOf, type Wire} from '#support/wire';
 import {stateError} from './errors.ts';
 
 /**
@@ -75,26 +65,26 @@ const isObject = (value: unknown): value is object =>
 	typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function saveFields({places}: Wire, source: DataView, base: number): SavedFields {
-	const named = [...places].filter(([, {field}]) => !(field instanceof Reserved));
+	const named = [...places].filter(([, {field}]) => !isKind(field, 'reserved'));
 	return Object.fromEntries(named.map(([name, {field, offset}]) => [name, saveField(field, source, base + offset)]));
 }
 
 function saveField(field: AnyField, source: DataView, at: number): SavedField {
-	if (field instanceof Wire) return saveFields(field, source, at);
-	if (field instanceof FieldArray)
+	if (isKind(field, 'struct')) return saveFields(field, source, at);
+	if (isKind(field, 'list'))
 		return Array.from({length: field.length}, (_, index) =>
 			saveField(field.item, source, at + index * field.item.size),
 		);
 	const wide = wideOf(field);
 	if (wide !== undefined) return `0x${source.getBigUint64(at, wide.isLittle).toString(16)}`;
-	if (field instanceof Scalar) return field.reader(at)(source, 0) as number;
+	if (isKind(field, 'scalar')) return field.reader(at)(source, 0) as number;
 	return Buffer.from(source.buffer, source.byteOffset + at, field.size).toString('base64');
 }
 
 /** An integer of 64 bits: a number cannot hold it. */
 function wideOf(field: AnyField): Scalar | undefined {
-	const scalar = field instanceof Halves ? field.whole : field;
-	return scalar instanceof Scalar && scalar.size === 8 && scalar.type !== 'f64' ? scalar : undefined;
+	const scalar = isKind(field, 'halves') ? field.whole : field;
+	return isKind(scalar, 'scalar') && scalar.size === 8 && scalar.range !== undefined ? scalar : undefined;
 }
 
 const wideText = /^0x[0-9a-f]{1,16}$/;
@@ -110,20 +100,20 @@ class Parser {
 	}
 
 	struct({places}: Wire, at: number, saved: object, path: string): void {
-		const isKnown = (name: string) => places.has(name) && !(places.get(name)?.field instanceof Reserved);
+		const isKnown = (name: string) => places.has(name) && places.get(name)?.field.kind !== 'reserved';
 		const unknown = Object.keys(saved).find((name) => !isKnown(name));
 		if (unknown !== undefined)
 			throw stateError('STATE_FIELD_UNKNOWN', {struct: this.#name, field: `${path}${unknown}`});
 		for (const [name, {field, offset}] of places) {
-			if (field instanceof Reserved) continue;
+			if (isKind(field, 'reserved')) continue;
 			const value = Object.hasOwn(saved, name) ? (saved as Readonly<Record<string, unknown>>)[name] : undefined;
 			this.#field(field, at + offset, value, `${path}${name}`);
 		}
 	}
 
 	#field(field: AnyField, at: number, value: unknown, path: string): void {
-		if (field instanceof Wire && isObject(value)) this.struct(field, at, value, `${path}.`);
-		else if (field instanceof FieldArray && Array.isArray(value) && value.length === field.length) {
+		if (isKind(field, 'struct') && isObject(value)) this.struct(field, at, value, `${path}.`);
+		else if (isKind(field, 'list') && Array.isArray(value) && value.length === field.length) {
 			for (const [index, item] of value.entries())
 				this.#field(field.item, at + index * field.item.size, item, `${path}.${index}`);
 		} else if (!this.#number(field, at, value) && !this.#bytes(field, at, value))
@@ -138,7 +128,7 @@ class Parser {
 			this.#target.setBigUint64(at, BigInt(value), wide.isLittle);
 			return true;
 		}
-		if (!(field instanceof Scalar) || typeof value !== 'number' || !fits(field, value)) return false;
+		if (!isKind(field, 'scalar') || typeof value !== 'number' || !fits(field, value)) return false;
 		field.writer(at, field.type)(this.#target, 0, value);
 		return true;
 	}
@@ -154,8 +144,7 @@ class Parser {
 }
 
 /** Saved as what it is, not as bytes. */
-const isSpelled = (field: AnyField): boolean =>
-	[Scalar, Halves, Wire, FieldArray].some((kind) => field instanceof kind);
+const isSpelled = (field: AnyField): boolean => ['scalar', 'halves', 'struct', 'list'].includes(field.kind);
 
 /** Doubles are times and counts: their whole part is exact. */
 function fits({range}: Scalar, value: number): boolean {

@@ -1,6 +1,7 @@
 export {array, FieldArray} from './array.ts';
-export {Bits, type BitsView, bits, choice, flag, type Parts, type PlainBits, range} from './bits.ts';
+export {Bits, type BitsView, bits, choice, flag, type Part, type Parts, type PlainBits, range} from './bits.ts';
 export {type AnyField, Field, type Forms, Reserved, reserved, viewOf} from './field.ts';
+export {type FieldKinds, isKind} from './field-kinds.ts';
 export {type CopiesOut, GuestReader} from './guest.ts';
 export {checksum, concatBytes, littleEndian} from './pieces.ts';
 export {bytes, f64, Halves, i32, i64, Scalar, ScalarArray, type ScalarType, u8, u16, u32, u64} from './scalar.ts';
