@@ -38,6 +38,7 @@ export {
 	type VmEnd,
 	type VmState,
 } from '#main/vm';
+export type {LongOperation} from '#support/abort';
 export {isVmmError, VmmError} from '#support/errors';
 export {
 	type Children as InspectChildren,

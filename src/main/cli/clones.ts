@@ -3,6 +3,7 @@ import {availableParallelism} from 'node:os';
 import {checkConfig, checkProcessConfig, type ProcessConfig} from '#main/config';
 import type {Vm} from '#main/vm';
 import type {WorkerStock} from '#main/workers';
+import {isVmmError} from '#support/errors';
 import {cliError} from './errors.ts';
 import type {Logger} from './logger.ts';
 import {type OpenControl, openControl} from './open-control.ts';
@@ -65,18 +66,18 @@ export async function runClones(
 	stock.warm(Math.min(count * first.config.vm.processors.count, maxWarm));
 	const clones: Clone[] = [];
 	const failed = (error: unknown) => void reportError(error, log);
-	let ending = false;
-	void signals.first.then(() => {
-		ending = true;
-	});
+	const {ending} = signals;
 	try {
 		const [memoryBefore, startedAt] = [ownMemory(), performance.now()];
 		const create = async ({config, shapeWords}: (typeof configs)[number], number: number) => {
-			if (ending) return;
 			const stuck = () => log.warn({clone: number}, haltedForGood);
-			const own = {stuck, arguments: shapeWords};
-			const started = await startMachine(config, {stock, ...restoring.begin, ...own}, log);
-			clones.push({...started, number, process: config.process});
+			const own = {stuck, arguments: shapeWords, signal: ending};
+			try {
+				const started = await startMachine(config, {stock, ...restoring.begin, ...own}, log);
+				clones.push({...started, number, process: config.process});
+			} catch (error) {
+				if (!isVmmError(error, 'OPERATION_ABORTED')) throw error;
+			}
 		};
 		await inParallel(configs, availableParallelism(), create);
 		const spent = (performance.now() - startedAt) / count;
@@ -86,7 +87,8 @@ export async function runClones(
 		for (const {machine, process: config} of clones)
 			controls.push(await openControl(machine, config, log, () => void machine.stop()));
 		const figures = `${spent.toFixed(1)} ms and ${taken.toFixed(1)} MiB each`;
-		if (!ending) print(2, `openvmm: ${count} clones of ${restoring.begin.snapshot.directory} run: ${figures}\n`);
+		if (!ending.aborted)
+			print(2, `openvmm: ${count} clones of ${restoring.begin.snapshot.directory} run: ${figures}\n`);
 		const ended = Promise.all(clones.map(async ({machine, number}) => endOf(number, await machine.ended, log)));
 		const statuses = await Promise.race([ended, signals.first.then((status) => [status])]);
 		return statuses.find((status) => status !== 0) ?? 0;

@@ -8,6 +8,14 @@ import {parseCommand} from './parse.ts';
 /** A console command leads to one of these: stay at the prompt, go back to the guest, or end the machine. */
 type Next = 'stay' | 'input' | 'quit';
 
+/** The person whose line it is. */
+export interface Shown {
+	/** Prints one line. */
+	say(text: string): void;
+	/** Gives up what takes long. */
+	readonly signal?: AbortSignal;
+}
+
 interface ConsoleCommand {
 	readonly names: readonly string[];
 	readonly help: string;
@@ -15,8 +23,8 @@ interface ConsoleCommand {
 	readonly syntax: string;
 	/** The operation that it asks for; the others concern the console itself. */
 	readonly operation?: Operation;
-	/** @param say - prints one line. @throws VmmError */
-	run(machine: Machine, say: (text: string) => void, words: readonly string[]): Promise<Next> | Next;
+	/** @throws VmmError */
+	run(machine: Machine, shown: Shown, words: readonly string[]): Promise<Next> | Next;
 }
 
 /** The commands of the `openvmm>` console, by OpenVMM's names. */
@@ -27,13 +35,13 @@ export function consoleCommands(operations = machineOperations): readonly Consol
 			names: ['status'],
 			syntax: '',
 			help: 'print the state of the machine: inspect vm',
-			run: (machine, say) => askMachine(inspect, machine, say, ['vm']),
+			run: (machine, shown) => askMachine(inspect, machine, shown, ['vm']),
 		},
 		help: {
 			names: ['help', 'h'],
 			syntax: '',
 			help: 'print this list',
-			run(_machine, say) {
+			run(_machine, {say}) {
 				for (const {names, syntax, help} of all) say(`${`${names.join(', ')} ${syntax}`.trim().padEnd(12)} ${help}`);
 				return 'stay';
 			},
@@ -55,14 +63,14 @@ function commandFor(operation: Operation): ConsoleCommand {
 		help,
 		syntax: [...words, ...optional].join(' '),
 		operation,
-		run: (machine, say, line) => askMachine(operation, machine, say, line),
+		run: (machine, shown, line) => askMachine(operation, machine, shown, line),
 	};
 }
 
 async function askMachine(
 	operation: Operation,
 	machine: Machine,
-	say: (text: string) => void,
+	{say, signal}: Shown,
 	line: readonly string[],
 ): Promise<Next> {
 	const parsed = parseCommand(line, consoleForm(operation), 'help');
@@ -72,7 +80,7 @@ async function askMachine(
 	const quit = () => {
 		next = 'quit';
 	};
-	const result = await operation.run(machine, values, {progress: tenths(say), quit});
+	const result = await operation.run(machine, values, {progress: tenths(say), signal, quit});
 	const text = parsed.flags.has('json') ? undefined : operation.say?.(result, values);
 	const said = text ?? resultText(operation, result, parsed.flags);
 	if (said !== undefined) say(said);
@@ -92,14 +100,14 @@ function tenths(say: (text: string) => void): (done: number, total: number) => v
 
 /**
  * Runs one console line. Errors are said and stay at the prompt; an empty line does nothing.
- * @param say - prints one line
  */
 export async function runConsoleLine(
 	line: string,
 	machine: Machine,
-	say: (text: string) => void,
+	shown: Shown,
 	commands = consoleCommands(),
 ): Promise<Next> {
+	const {say} = shown;
 	const [word = '', ...words] = line.trim().split(/\s+/);
 	if (word === '') return 'stay';
 	const command = commands.find(({names}) => names.includes(word));
@@ -112,7 +120,7 @@ export async function runConsoleLine(
 		return 'stay';
 	}
 	try {
-		return await command.run(machine, say, words);
+		return await command.run(machine, shown, words);
 	} catch (error) {
 		if (!isVmmError(error)) throw error;
 		if (error.code === 'CLI_ARGUMENT_MISSING') say(`Usage: ${word} ${command.syntax}`);

@@ -36,8 +36,10 @@ export async function consolePrompt(machine: Machine, options: PromptOptions): P
 	});
 	const say = (text: string) => void process.stdout.write(`${text}\n`);
 	say('');
-	// Ctrl-C drops the line, as in a shell.
+	let asked: AbortController | undefined;
+	// Ctrl-C drops the line, as in a shell, or gives up what the last one asked for.
 	lines.on('SIGINT', () => {
+		if (asked !== undefined) return asked.abort(new Error('Ctrl-C'));
 		lines.write(null, {ctrl: true, name: 'u'});
 		lines.prompt();
 	});
@@ -47,7 +49,9 @@ export async function consolePrompt(machine: Machine, options: PromptOptions): P
 		lines.prompt();
 		if (typedAhead.length > 0) lines.write(typedAhead.toString());
 		for await (const line of lines) {
-			const next = await runConsoleLine(line, machine, say, commands);
+			asked = new AbortController();
+			const next = await runConsoleLine(line, machine, {say, signal: asked.signal}, commands);
+			asked = undefined;
 			if (next === 'quit' || (next === 'input' && guestInput)) return {next, typedAhead: lines.line};
 			if (next === 'input') say('No serial port is bound to the console: see --com1');
 			lines.prompt();

@@ -47,7 +47,7 @@ test('an operation that is added to the table is in the console', async (t) => {
 	const list = consoleCommands(operations);
 	const said: string[] = [];
 	for (const line of ['help', 'tap-key enter', 't -n 3 up', 'tap-key', 'tap-key enter --times 10', 't x --json'])
-		await runConsoleLine(line, machine, (text) => void said.push(text), list);
+		await runConsoleLine(line, machine, {say: (text) => void said.push(text)}, list);
 	t.true(said.includes('tap-key, t KEY [-n COUNT] [--json] press a key of the guest'));
 	t.deepEqual(said.slice(-5), [
 		'enter is tapped, 1 taps in all',

@@ -42,7 +42,8 @@ function recorder(calls: string[]): Machine {
 		async saveSnapshot(directory) {
 			calls.push(`save ${directory}`);
 		},
-		async dumpCore(path, progress) {
+		async dumpCore(path, {progress, signal} = {}) {
+			signal?.throwIfAborted();
 			for (let done = 1; done <= 40; done++) progress?.(done, 40);
 			calls.push(`dump ${path}`);
 		},
@@ -54,10 +55,13 @@ function recorder(calls: string[]): Machine {
 	return machine as Machine;
 }
 
-async function consoleLine(line: string) {
+async function consoleLine(line: string, signal?: AbortSignal) {
 	const calls: string[] = [];
 	const said: string[] = [];
-	const next = await runConsoleLine(line, recorder(calls), (text) => void said.push(text));
+	const next = await runConsoleLine(line, recorder(calls), {
+		say: (text) => void said.push(text),
+		...(signal && {signal}),
+	});
 	return {next, calls, said};
 }
 
@@ -99,6 +103,12 @@ test('a core dump tells how far it is, and where it went', async (t) => {
 	const {said} = await consoleLine('dump-core a.core');
 	t.is(said.length, 11);
 	t.deepEqual(said.slice(-2), ['100 %', 'The guest\'s core dump is in "a.core"']);
+});
+
+test('a line that is given up says so and stays at the prompt', async (t) => {
+	const reason = new VmmError({code: 'OPERATION_ABORTED', message: 'It was given up', context: {}});
+	const {next, said, calls} = await consoleLine('dump-core a.core', AbortSignal.abort(reason));
+	t.deepEqual({next, said, calls}, {next: 'stay', said: ['It was given up'], calls: []});
 });
 
 test('the console lists its commands, prints the state and recognises a typing error', async (t) => {
@@ -143,7 +153,7 @@ test('an error of the machine is said at the prompt', async (t) => {
 	const error = new VmmError({code: 'X', message: 'No', remedy: 'Wait', context: {}});
 	const machine = {...recorder([]), pause: () => Promise.reject(error)};
 	const said: string[] = [];
-	t.is(await runConsoleLine('pause', machine, (text) => void said.push(text)), 'stay');
+	t.is(await runConsoleLine('pause', machine, {say: (text) => void said.push(text)}), 'stay');
 	t.deepEqual(said, ['No. Wait']);
 });
 

@@ -134,7 +134,7 @@ async function runConfig(
 	const {openLog} = await import('./open-log.ts');
 	return runMachine(config, {
 		openLog,
-		async createMachine(log) {
+		async createMachine(log, signal) {
 			const {startMachine} = await import('./start-machine.ts');
 			const prefetched = (doneBytes: number, totalBytes: number) =>
 				log.debug({doneBytes, totalBytes}, 'Memory prefetched');
@@ -143,7 +143,7 @@ async function runConfig(
 			const halted = (end: VmEnd) => print(2, `openvmm: ${haltedText(end)}\n`);
 			const stuck = () => log.warn(haltedForGood);
 			const told = {prefetched, halted, stuck, crashDumped};
-			return startMachine(config, {...told, stock, inspect: () => logNodes(log), ...begin}, log);
+			return startMachine(config, {...told, stock, signal, inspect: () => logNodes(log), ...begin}, log);
 		},
 		async claimPidFile(path) {
 			const {claimPidFile} = await import('./pid-file.ts');

@@ -5,6 +5,7 @@ import test from 'ava';
 import {type VmOptions, vmConfig} from '#main/config';
 import type {Machine} from '#main/operations';
 import type {VmEnd} from '#main/vm';
+import {abortable, untilAborted} from '#support/abort';
 import {VmmError} from '#support/errors';
 import {type Logger, plainLogger} from './logger.ts';
 import {claimPidFile} from './pid-file.ts';
@@ -153,7 +154,8 @@ test.serial('a signal while the machine is being built stops it once it is there
 	const built = Promise.withResolvers<void>();
 	const slow = {
 		...parts,
-		createMachine: (log: Logger) => built.promise.then(() => parts.createMachine(log)),
+		createMachine: (...words: Parameters<RunParts['createMachine']>) =>
+			built.promise.then(() => parts.createMachine(...words)),
 	};
 	const result = run(slow);
 	process.kill(process.pid, 'SIGTERM');
@@ -161,6 +163,21 @@ test.serial('a signal while the machine is being built stops it once it is there
 	built.resolve();
 	t.is(await result, 143);
 	t.true(calls.includes('stop'));
+});
+
+test.serial('a signal gives up the machine that is being built, and its status is the end', async (t) => {
+	const {parts, calls} = stage();
+	const building = {
+		...parts,
+		createMachine: (_log: Logger, signal: AbortSignal) =>
+			abortable('create', signal, () => untilAborted(new Promise<never>(() => {}), signal)),
+	};
+	const pidFile = join(directory, 'given-up.pid');
+	const result = run(building, {}, {pidFile});
+	process.kill(process.pid, 'SIGTERM');
+	t.is(await result, 143);
+	t.deepEqual(calls, []);
+	t.false(existsSync(pidFile));
 });
 
 test.serial('a machine that cannot be built gives the status of its error, and nothing is left', async (t) => {

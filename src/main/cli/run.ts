@@ -1,7 +1,7 @@
 import {checkConfig, checkProcessConfig, consolePort} from '#main/config';
 import type {Machine} from '#main/operations';
 import type {VmEnd} from '#main/vm';
-import type {ErrorData} from '#support/errors';
+import {type ErrorData, isVmmError} from '#support/errors';
 import {exitStatuses, statusOfError} from './exit-status.ts';
 import {watchFailures} from './failures.ts';
 import type {Logger} from './logger.ts';
@@ -16,8 +16,8 @@ import type {RunConfig} from './to-config.ts';
 
 /** What a run uses of the world, so that its control flow can be tested without one. */
 export interface RunParts {
-	/** Builds the machine that is configured, and starts it unless it is to wait. */
-	createMachine(log: Logger): Promise<StartedMachine<Machine>>;
+	/** Builds the machine that is configured, and starts it unless it is to wait. @param signal - gives it up */
+	createMachine(log: Logger, signal: AbortSignal): Promise<StartedMachine<Machine>>;
 	openLog(config: RunConfig['process']): Promise<Logger>;
 	claimPidFile(path: string): Promise<PidFile>;
 	attachTerminal(machine: Machine, options: TerminalOptions): Promise<Terminal>;
@@ -77,7 +77,12 @@ async function runToEnd(
 	parts: RunParts,
 	{signals, failure, undo, giveBack}: Run,
 ): Promise<number> {
-	const {machine, debuggerLeft} = await parts.createMachine(log);
+	const created = await parts.createMachine(log, signals.ending).catch((error: unknown) => {
+		if (isVmmError(error, 'OPERATION_ABORTED')) return undefined;
+		throw error;
+	});
+	if (created === undefined) return signals.first;
+	const {machine, debuggerLeft} = created;
 	log.info('Machine created');
 	try {
 		const {promise: quitStatus, resolve} = Promise.withResolvers<number>();

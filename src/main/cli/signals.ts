@@ -44,6 +44,8 @@ type Followed = Pick<Vm, (typeof machineSignals)[keyof typeof machineSignals]>;
 export interface SignalWatch {
 	/** Settles with the status to end with at the first of the {@link endingSignals}. */
 	readonly first: Promise<number>;
+	/** Aborted at the same moment. */
+	readonly ending: AbortSignal;
 	/**
 	 * Hands {@link machineSignals} to a machine. Each waits for what was asked before; a pause that was asked for before there
 	 * was a machine is made up for.
@@ -66,10 +68,10 @@ export function watchSignals(force: () => void): SignalWatch {
 		if (change !== 'reset') isPaused = change === 'pause';
 	};
 	let ask = noMachine;
-	let ending = false;
+	const ending = new AbortController();
 	const end = (signal: NodeJS.Signals) => {
-		if (!ending) {
-			ending = true;
+		if (!ending.signal.aborted) {
+			ending.abort(new Error(signal));
 			ask = noMachine;
 			resolve(statusOfSignal(signal));
 		} else if (forcingSignals.includes(signal)) {
@@ -96,10 +98,11 @@ export function watchSignals(force: () => void): SignalWatch {
 	};
 	return {
 		first,
+		ending: ending.signal,
 		close,
 		follow(machine, failed) {
 			// A machine that is being stopped is left alone.
-			if (!ending) ask = (change) => void machine[change]().catch(failed);
+			if (!ending.signal.aborted) ask = (change) => void machine[change]().catch(failed);
 			if (isPaused) ask('pause');
 			return () => {
 				ask = noMachine;

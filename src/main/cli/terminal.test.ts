@@ -52,6 +52,18 @@ onTerminal('the console changes the machine and goes back to the guest', async (
 	t.is(after, before);
 });
 
+onTerminal('Ctrl-C at the console gives up what takes long, and the console goes on', async (t) => {
+	const {shown, status} = await onNewTerminal('give-up', 'wait', [
+		['attached', '\x11'],
+		['openvmm> ', 'dump-core x\r'],
+		['dumping to x', '\x03'],
+		['given up', 'pause\r'],
+		['pause\r\n', 'q\r'],
+	]);
+	t.regex(shown, /dump-core was given up before it was done: Ctrl-C\r\n[\s\S]*pause\r\n/);
+	t.is(status, 0);
+});
+
 /** Runs the fixture without a terminal, and sends it a signal once it is up. */
 async function withInput(input: 'ignore' | 'pipe', signal?: NodeJS.Signals) {
 	const child = spawn(process.execPath, ['--import=tsx', fixture, signal ? 'wait' : 'power-off'], {

@@ -12,8 +12,12 @@ export interface Served {
 	quit(): void;
 }
 
-/** Answers one line, whatever it holds. Never throws. */
-export async function answer(line: string, {machine, operations, quit}: Served): Promise<Response> {
+/** Answers one line, whatever it holds. Never throws. @param signal - gives up what takes long */
+export async function answer(
+	line: string,
+	{machine, operations, quit}: Served,
+	signal: AbortSignal,
+): Promise<Response> {
 	let id: Response['id'] = null;
 	let method = 'the request';
 	try {
@@ -26,7 +30,7 @@ export async function answer(line: string, {machine, operations, quit}: Served):
 		}
 		const values = checkParams(method, found.params, request.params ?? {});
 		// The end comes behind the answer.
-		return {id, result: await found.run(machine, values, {quit: () => void setImmediate(quit)})};
+		return {id, result: await found.run(machine, values, {signal, quit: () => void setImmediate(quit)})};
 	} catch (caught) {
 		if (caught instanceof VmmError) return {id, error: caught.toData()};
 		const cause = caught instanceof Error ? caught.message : String(caught);

@@ -77,8 +77,13 @@ function defaultPath(): string {
 	return freeSocketPath(directory);
 }
 
-/** One client's requests, one after another: it has as many answers in memory as it reads. */
+/**
+ * One client's requests, one after another: it has as many answers in memory as it reads. What takes long is given up when
+ * it goes away.
+ */
 async function serveClient(client: Socket, hello: Hello['hello'], served: Served): Promise<void> {
+	const gone = new AbortController();
+	client.once('close', () => gone.abort(new Error('the client has gone away')));
 	try {
 		await send(client, {hello});
 		for await (const request of lines(client, maxRequestBytes)) {
@@ -86,7 +91,7 @@ async function serveClient(client: Socket, hello: Hello['hello'], served: Served
 				const error = controlError('CONTROL_REQUEST_TOO_LARGE', {limitBytes: maxRequestBytes}).toData();
 				return await new Promise((resolve) => void client.end(line({id: null, error}), resolve));
 			}
-			await send(client, await answer(request, served));
+			await send(client, await answer(request, served, gone.signal));
 		}
 	} catch {
 		// The client has gone away.

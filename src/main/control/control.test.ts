@@ -172,6 +172,26 @@ for (const [request, code] of wrong) {
 	});
 }
 
+test('what takes long is given up when its client goes away, and nothing else is', async (t) => {
+	const begun = Promise.withResolvers<AbortSignal>();
+	const saveSnapshot: Machine['saveSnapshot'] = (_path, {signal} = {}) => {
+		if (signal !== undefined) begun.resolve(signal);
+		return new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)));
+	};
+	const {path} = await serve(t, {}, {saveSnapshot});
+	const [client, other] = [await ControlClient.connect(path), await ControlClient.connect(path)];
+	const call = client.call('save-snapshot', {path: '/tmp/it'});
+	const signal = await begun.promise;
+	t.like(await other.call('status'), {state: 'running'});
+	t.false(signal.aborted);
+	client.close();
+	await t.throwsAsync(call);
+	if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve));
+	t.regex(String(signal.reason), /gone away/);
+	t.like(await other.call('status'), {state: 'running'});
+	other.close();
+});
+
 test('a bug of ours is an answer, not an end', async (t) => {
 	const {path} = await serve(t, {}, {pause: () => Promise.reject(new TypeError('x'))});
 	const [first, second] = await answers(path, ['{"id":1,"method":"pause"}', '{"id":2,"method":"status"}']);

@@ -1,5 +1,5 @@
 import {execFileSync} from 'node:child_process';
-import {existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync} from 'node:fs';
+import {existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
@@ -64,10 +64,11 @@ test('memory lies in the file by physical address, and zeros take no room', asyn
 
 test('progress comes to the whole of memory', async (t) => {
 	const seen: number[] = [];
-	await writeCore(join(folder, 'progress'), sample(t), (done, total) => {
+	const progress = (done: number, total: number) => {
 		t.is(total, 6 * mib);
 		seen.push(done);
-	});
+	};
+	await writeCore(join(folder, 'progress'), sample(t), {progress});
 	t.deepEqual(
 		seen.toSorted((a, b) => a - b),
 		seen,
@@ -82,6 +83,21 @@ test('a dump that fails says why and leaves nothing', async (t) => {
 	const before = readdirSync(folder).length;
 	await t.throwsAsync(writeCore('/dev/full/x', sample(t)), {code: 'CORE_DUMP_FAILED'});
 	t.is(readdirSync(folder).length, before);
+});
+
+test('a dump that is given up, at whatever moment, leaves what was there and nothing else', async (t) => {
+	const own = mkdtempSync(join(folder, 'given-up-'));
+	const path = join(own, 'core');
+	writeFileSync(path, 'an older dump');
+	for (const parts of [0, 1, 3]) {
+		const asked = new AbortController();
+		let seen = 0;
+		const progress = () => void (++seen === parts && asked.abort(new Error('enough')));
+		if (parts === 0) setImmediate(() => asked.abort(new Error('enough')));
+		await t.throwsAsync(writeCore(path, sample(t), {progress, signal: asked.signal}), {message: 'enough'});
+		t.deepEqual(readdirSync(own), ['core']);
+		t.is(readFileSync(path, 'utf8'), 'an older dump');
+	}
 });
 
 const readelfTest = existsSync('/usr/bin/readelf') ? test : test.skip;

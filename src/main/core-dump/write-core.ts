@@ -3,7 +3,8 @@ import {type FileHandle, open, rename, rm} from 'node:fs/promises';
 import {availableParallelism} from 'node:os';
 import {setImmediate as nextTurn} from 'node:timers/promises';
 import {createJobPool, maxVmcoreinfoBytes, type RamPages} from '#main/jobs';
-import {type RamProgress, writeRam} from '#main/memory';
+import {writeRam} from '#main/memory';
+import type {LongOperation} from '#support/abort';
 import {concatBytes} from '#support/wire';
 import type {ProcessorRegisters} from '#vcpu-worker/registers';
 import {layOutCore} from './core-layout.ts';
@@ -21,29 +22,31 @@ export interface CoreContents {
  * Writes a core file for gdb and crash. Pages of zeros are holes. The file has its name only when it is whole, and only
  * its owner may read it: it holds everything that the guest had in memory. RAM is read on threads of its own: the guest
  * decides what is in it.
- * @throws CORE_DUMP_FAILED; nothing is left behind
+ * @throws CORE_DUMP_FAILED, the signal's reason; nothing is left behind
  */
-export async function writeCore(path: string, contents: CoreContents, progress: RamProgress = () => {}): Promise<void> {
+export async function writeCore(path: string, contents: CoreContents, asked: LongOperation = {}): Promise<void> {
 	const temporary = `${path}.${randomUUID()}`;
 	try {
 		const file = await open(temporary, 'wx', 0o600);
 		try {
-			await writeTo(file, contents, progress);
+			await writeTo(file, contents, asked);
 		} finally {
 			await file.close();
 		}
+		asked.signal?.throwIfAborted();
 		await rename(temporary, path);
 	} catch (error) {
 		await rm(temporary, {force: true}).catch(() => {});
+		if (asked.signal?.aborted && error === asked.signal.reason) throw error;
 		throw coreDumpError('CORE_DUMP_FAILED', {path, errno: (error as NodeJS.ErrnoException).code ?? ''}, {cause: error});
 	}
 }
 
-async function writeTo(file: FileHandle, {ram, processors}: CoreContents, progress: RamProgress): Promise<void> {
+async function writeTo(file: FileHandle, {ram, processors}: CoreContents, asked: LongOperation): Promise<void> {
 	const fixed = await processorNotes(processors);
 	const layout = layOutCore(ram.ranges, fixed.length + vmcoreinfoNote(new Uint8Array(maxVmcoreinfoBytes)).length);
 	await file.truncate(layout.fileBytes);
-	const text = await writeRanges(ram, {fd: file.fd, start: layout.ramOffset}, progress);
+	const text = await writeRanges(ram, {fd: file.fd, start: layout.ramOffset}, asked);
 	const notes = text === undefined ? fixed : concatBytes(fixed, vmcoreinfoNote(text));
 	await file.write(concatBytes(layout.header(notes.length), notes), 0, undefined, 0);
 }
@@ -63,13 +66,18 @@ async function processorNotes(processors: readonly ProcessorRegisters[]): Promis
 async function writeRanges(
 	ram: RamPages,
 	file: {readonly fd: number; readonly start: number},
-	progress: RamProgress,
+	asked: LongOperation,
 ): Promise<Uint8Array | undefined> {
 	const pool = await createJobPool(availableParallelism());
 	try {
 		const populated = await pool.populatedChunks(ram);
-		await writeRam(pool, ram, populated, file, progress);
-		return await pool.findVmcoreinfo({ranges: ram.ranges, populated});
+		await writeRam(pool, ram, populated, file, asked);
+		for (const [index, range] of ram.ranges.entries()) {
+			asked.signal?.throwIfAborted();
+			const text = await pool.findVmcoreinfo({ranges: [range], populated: [populated[index] ?? []]});
+			if (text !== undefined) return text;
+		}
+		return undefined;
 	} finally {
 		await pool.close();
 	}

@@ -1,4 +1,5 @@
 export {maxVmcoreinfoBytes} from './find-vmcoreinfo.ts';
+export {handOut} from './hand-out.ts';
 export {createJobPool, type JobPool} from './job-pool.ts';
 export type {RamPages} from './populated.ts';
 export {type JsonLimits, type ReadJsonJob, type ReadJsonResult, readJson} from './read-json.ts';

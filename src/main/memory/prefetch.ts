@@ -1,18 +1,16 @@
 import {availableParallelism} from 'node:os';
 import type {MappedRange} from '#devices/guest-memory';
-import {createJobPool} from '#main/jobs';
+import {createJobPool, handOut} from '#main/jobs';
+import type {LongOperation} from '#support/abort';
 import {memoryError} from './errors.ts';
 
 const stepBytes = 256 * 2 ** 20;
 
 /**
- * Commits all of guest RAM before the guest starts, several threads at once. `progress` gets the bytes done so far.
- * @throws VmmError `MEMORY_BACKING_FAILED` when the host runs out
+ * Commits all of guest RAM before the guest starts, several threads at once.
+ * @throws VmmError `MEMORY_BACKING_FAILED` when the host runs out; the signal's reason
  */
-export async function prefetchRam(
-	ranges: readonly MappedRange[],
-	progress: (doneBytes: number, totalBytes: number) => void,
-): Promise<void> {
+export async function prefetchRam(ranges: readonly MappedRange[], {progress, signal}: LongOperation): Promise<void> {
 	const sizeBytes = ranges.reduce((sum, {length}) => sum + length, 0);
 	const steps = ranges.flatMap(({hostAddress, length}) =>
 		Array.from({length: Math.ceil(length / stepBytes)}, (_, step) => ({
@@ -23,14 +21,13 @@ export async function prefetchRam(
 	const pool = await createJobPool(Math.min(steps.length, availableParallelism()));
 	try {
 		let done = 0;
-		await Promise.all(
-			steps.map(async (step) => {
-				const errno = await pool.prefetch(step);
-				if (errno < 0) throw memoryError('MEMORY_BACKING_FAILED', {what: 'pages of its own', sizeBytes, errno});
-				done += step.length;
-				progress(done, sizeBytes);
-			}),
-		);
+		const commit = async (step: (typeof steps)[number]) => {
+			const errno = await pool.prefetch(step);
+			if (errno < 0) throw memoryError('MEMORY_BACKING_FAILED', {what: 'pages of its own', sizeBytes, errno});
+			done += step.length;
+			progress?.(done, sizeBytes);
+		};
+		await handOut(pool, steps, commit, signal);
 	} finally {
 		await pool.close();
 	}

@@ -1,14 +1,12 @@
-import type {RamProgress} from '#main/memory';
 import type {Vm} from '#main/vm';
+import type {LongOperation} from '#support/abort';
 import type {Params, ParamValues} from './param.ts';
 
 /** A machine as its operations see it: all that {@link Vm} offers, so that a new operation may use any of it. */
 export type Machine = Pick<Vm, keyof Vm>;
 
 /** The ways in which an operation reaches whoever asked for it. */
-export interface OperationContext {
-	/** Told how far a long operation is. */
-	readonly progress?: RamProgress;
+export interface OperationContext extends LongOperation {
 	/** Ends the machine, and its process where that runs nothing else, once the answer is on its way. */
 	quit(): void;
 }

@@ -6,8 +6,8 @@ export const dumpCore = operation({
 	help: 'write processors and memory to an ELF core file, for gdb and crash',
 	params: {path: {kind: file, placeholder: 'PATH', help: 'the file to write; over the socket absolute'}},
 	result: '`path`',
-	async run(vm, {path}, {progress}) {
-		await vm.dumpCore(path, progress);
+	async run(vm, {path}, {progress, signal}) {
+		await vm.dumpCore(path, {progress, signal});
 		return {path};
 	},
 	say: ({path}) => `The guest's core dump is in "${path}"`,
@@ -18,8 +18,8 @@ export const saveSnapshot = operation({
 	help: 'save the machine to a folder, from which others can be made; it goes on',
 	params: {path: {kind: file, placeholder: 'DIR', help: 'the folder to write; over the socket absolute'}},
 	result: '`path`',
-	async run(vm, {path}, {progress}) {
-		await vm.saveSnapshot(path, progress);
+	async run(vm, {path}, {progress, signal}) {
+		await vm.saveSnapshot(path, {progress, signal});
 		return {path};
 	},
 	say: ({path}) => `The snapshot is in "${path}": openvmm restore ${path}`,

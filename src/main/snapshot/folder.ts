@@ -1,6 +1,7 @@
 import {existsSync, lstatSync, mkdirSync, readdirSync, rmSync} from 'node:fs';
-import {open, rename} from 'node:fs/promises';
+import {type FileHandle, open, rename} from 'node:fs/promises';
 import {basename, dirname, join, resolve} from 'node:path';
+import {untilAborted} from '#support/abort';
 import {Errno, errnoName, exchangePaths} from '#support/ffi';
 import {snapshotError} from './errors.ts';
 import {snapshotFiles} from './files.ts';
@@ -8,8 +9,8 @@ import {snapshotFiles} from './files.ts';
 /** A snapshot being written beside its place, so that what is in its place stays whole until the new one is. */
 export interface NewFolder {
 	readonly path: string;
-	/** Puts the folder in its place, in one step, and removes what was there. */
-	commit(): Promise<void>;
+	/** Puts the folder in its place, in one step, and removes what was there. @throws the signal's reason, before that step */
+	commit(signal?: AbortSignal): Promise<void>;
 	/** Removes what was written. */
 	discard(): void;
 }
@@ -26,9 +27,10 @@ export function makeFolder(directory: string): NewFolder {
 	const discard = () => rmSync(path, {recursive: true, force: true});
 	discard();
 	mkdirSync(path, {mode: 0o700});
-	const commit = async () => {
-		for (const name of Object.values(snapshotFiles)) await flush(join(path, name));
-		await flush(path);
+	const commit = async (signal?: AbortSignal) => {
+		for (const name of Object.values(snapshotFiles)) await flush(join(path, name), signal);
+		await flush(path, signal);
+		signal?.throwIfAborted();
 		if (existsSync(target)) {
 			const result = exchangePaths(path, target);
 			if (result < 0) throw Object.assign(new Error('exchange'), {code: errnoName(result)});
@@ -52,13 +54,20 @@ function whatIsThere(target: string): string | undefined {
 }
 
 /** What is in the folder has reached the disk before its name has. */
-async function flush(path: string): Promise<void> {
-	await using file = await open(path);
+async function flush(path: string, signal?: AbortSignal): Promise<void> {
+	signal?.throwIfAborted();
+	// A slow disk takes minutes for it, and nothing ends it: whoever gives up leaves it to itself.
+	await untilAborted(syncAndClose(await open(path)), signal);
+}
+
+async function syncAndClose(file: FileHandle): Promise<void> {
 	try {
 		await file.sync();
 	} catch (error) {
 		// Some file systems cannot sync a folder.
 		if (errnoOf(error) !== 'EINVAL') throw error;
+	} finally {
+		await file.close();
 	}
 }
 

@@ -83,8 +83,10 @@ for (const shared of [true, false]) {
 		const {ram, guest} = makeRam(t, {memory: {shared}});
 		for (const gpa of places) guest.writeU32(gpa, 0xfeed_0000);
 		const progress: number[] = [];
-		await saveSnapshot(directory, {shape, hypervisor, boot: 'other', arguments: [], units, ram}, (done) =>
-			progress.push(done),
+		await saveSnapshot(
+			directory,
+			{shape, hypervisor, boot: 'other', arguments: [], units, ram},
+			{progress: (done) => void progress.push(done)},
 		);
 		t.is(progress.at(-1), 13 * MiB);
 		const file = join(directory, 'memory.bin');
@@ -111,6 +113,44 @@ for (const shared of [true, false]) {
 		t.is(saved.readUInt32LE(13 * MiB - 4), 0xfeed_0000);
 	});
 }
+
+test('a snapshot that is given up, at whatever moment, leaves the older one whole and nothing else', async (t) => {
+	const directory = place(t);
+	await save(t, directory, 7);
+	const before = readdirSync(join(directory, '..'), {recursive: true});
+	const {ram} = makeRam(t);
+	const machine = {shape, hypervisor, boot: 'other', arguments: [], units, ram} as const;
+	const enough = new Error('enough');
+	type When = (abort: () => void) => unknown;
+	const moments: readonly {readonly begun?: When; readonly written?: When}[] = [
+		{begun: (abort) => abort()},
+		{begun: setImmediate},
+		{written: (abort) => abort()},
+		// It is not on the disk yet.
+		{written: setImmediate},
+	];
+	for (const {begun, written} of moments) {
+		const asked = new AbortController();
+		const abort = () => asked.abort(enough);
+		begun?.(abort);
+		const progress = () => void written?.(abort);
+		await t.throwsAsync(saveSnapshot(directory, machine, {progress, signal: asked.signal}), {message: 'enough'});
+		t.deepEqual(readdirSync(join(directory, '..'), {recursive: true}), before);
+	}
+	using snapshot = disposable(openSnapshot(directory));
+	await verifySnapshot(snapshot);
+	t.is(readFileSync(join(directory, 'memory.bin')).readUInt32LE(0), 7);
+});
+
+test('comparing memory with its checksums can be given up', async (t) => {
+	const directory = place(t);
+	await save(t, directory, 7);
+	using snapshot = disposable(openSnapshot(directory));
+	const asked = new AbortController();
+	const progress = () => asked.abort(new Error('enough'));
+	const verifying = verifySnapshot(snapshot, {progress, signal: asked.signal});
+	await t.throwsAsync(verifying, {code: 'OPERATION_ABORTED', message: /verify-snapshot .*enough/});
+});
 
 test('memory of NUMA nodes, each with a backing of its own, is one file and comes back as nodes', async (t) => {
 	const directory = place(t);

@@ -14,6 +14,7 @@ import {
 	saveSnapshot,
 } from '#main/snapshot';
 import {WorkerStock} from '#main/workers';
+import type {LongOperation} from '#support/abort';
 import {close, eventfd} from '#support/ffi';
 import {StateUnits} from '#support/state-units';
 import {type ChosenHypervisor, chooseHypervisor} from '#vcpu-worker/back-ends';
@@ -212,11 +213,12 @@ async function hostMachine(
 /** Commits the memory that shall be, and puts what is to be booted there. */
 async function fillRam(
 	{banks}: GuestRam,
-	{prefetched}: CreateOptions,
+	{prefetched: progress, signal}: CreateOptions,
 	place: (() => void | Promise<void>) | undefined,
 ): Promise<void> {
 	const wanted = banks.flatMap(({ranges, prefetch}) => (prefetch ? ranges : []));
-	if (wanted.length > 0) await prefetchRam(wanted, prefetched ?? (() => {}));
+	if (wanted.length > 0) await prefetchRam(wanted, {progress, signal});
+	signal?.throwIfAborted();
 	await place?.();
 }
 
@@ -242,12 +244,12 @@ function saver(
 	},
 ) {
 	const identity = {boot: boot.kind === 'embedded' ? 'embedded' : 'other', arguments: words} as const;
-	return (directory: string, units: SnapshotUnits, progress?: Parameters<typeof saveSnapshot>[2]) => {
+	return (directory: string, units: SnapshotUnits, asked: LongOperation) => {
 		const devices = machine.devices.map(({placed: instance, model}) => ({instance, model}));
 		const [boot] = units['vcpus'] as readonly unknown[];
 		// Those of a restored guest are what it was shown where it was started.
 		const needs = needsOf(parseVcpuState(boot).cpuid);
 		const shape = asJson(plan.shapeOf(devices));
-		return saveSnapshot(directory, {...identity, hypervisor: {...hypervisor, needs}, shape, units, ram}, progress);
+		return saveSnapshot(directory, {...identity, hypervisor: {...hypervisor, needs}, shape, units, ram}, asked);
 	};
 }

@@ -19,6 +19,8 @@ export interface HostOptions {
 
 /** What a machine's owner may choose beyond its configuration. */
 export interface CreateOptions {
+	/** Gives up making the machine; what it has taken is given back. It has no meaning for a machine that is there. */
+	readonly signal?: AbortSignal;
 	/** Called with the bytes of memory committed so far, with `prefetch`. */
 	readonly prefetched?: (doneBytes: number, totalBytes: number) => void;
 	/** Called when the guest has ended and its action is `halt`: the machine stays, stopped, to be looked at or reset. */

@@ -1,4 +1,5 @@
 import type {ClockPolicy} from '#main/config';
+import {abortable} from '#support/abort';
 import type {Breakpoints, Step} from '#vcpu-worker/debug';
 import type {StopReason} from '#vcpu-worker/protocol';
 import {vmError} from './errors.ts';
@@ -27,6 +28,10 @@ export class Lifecycle {
 	readonly #resets: ResetGuard;
 	/** A vCPU cannot go on, and what follows from it has not been done yet. */
 	#isDoomed = false;
+	/** The machine is to end: what starts the guest, and what takes long, is not begun any more. */
+	#isEnding = false;
+	/** Gives up long operations: the guest as it is now cannot go on. A reset makes another. */
+	#working = new AbortController();
 	/** A reset that waits for its time; see {@link ResetGuard}. */
 	#waiting: {readonly timer: NodeJS.Timeout; readonly restart: () => Promise<void>} | undefined;
 
@@ -36,6 +41,7 @@ export class Lifecycle {
 		parts.vcpus.stopped = (vcpu, reason) => {
 			if (reason.kind === 'debug') parts.debug.hit({vcpu, stop: reason.stop});
 			this.#isDoomed ||= fatal.includes(reason.kind);
+			if (reason.kind === 'failed') this.#giveUp('a processor has failed');
 			const powerOns = this.#powerOns;
 			// Several vCPUs stop for one cause, and a reset may have come between.
 			this.#follow(async () => {
@@ -45,7 +51,10 @@ export class Lifecycle {
 		parts.haltWatch.halted = () =>
 			this.next(() => this.#guestHalted().catch((cause: unknown) => this.#fail(cause).then(() => true)));
 		// The death of the devices' thread, and a device's failure, end the machine after the operation that is under way.
-		void parts.devices.failure.then((error) => this.next(() => this.#finish({kind: 'error', error})));
+		void parts.devices.failure.then((error) => {
+			this.#beginEnd('the devices have failed');
+			return this.next(() => this.#finish({kind: 'error', error}));
+		});
 		this.ended = new Promise((resolve) => {
 			this.#end = resolve;
 		});
@@ -94,8 +103,9 @@ export class Lifecycle {
 		});
 	}
 
-	/** See `Vm.stop`. An operation that the devices keep from its end does not keep the machine from its own. */
+	/** See `Vm.stop`. A long operation is given up, and one that the devices keep from its end does not keep the machine from its own. */
 	async stop(): Promise<void> {
+		this.#beginEnd('the machine is stopped');
 		const inTurn = this.next(() => this.#finish({kind: 'stopped'}));
 		await this.#parts.devices.supervise(inTurn).catch((cause: unknown) => this.#fail(cause));
 	}
@@ -150,7 +160,25 @@ export class Lifecycle {
 		});
 	}
 
-	/** The same within an operation. */
+	/**
+	 * The same for an operation that takes long.
+	 * @param signal - gives it up, as the machine's end does
+	 * @param work - gets both in one
+	 * @throws VM_STOPPED, OPERATION_ABORTED
+	 */
+	longAtRest<T>(
+		{operation, wanted, signal}: {operation: string; wanted: string; signal: AbortSignal | undefined},
+		work: (signal: AbortSignal) => Promise<T>,
+	): Promise<T> {
+		return this.next(() => {
+			if (this.#state === 'stopped') throw vmError('VM_STOPPED', {wanted});
+			const working = this.#working.signal;
+			const either = signal === undefined ? working : AbortSignal.any([working, signal]);
+			return abortable(operation, either, () => this.atRestNow(() => work(either)));
+		});
+	}
+
+	/** An operation within another, as {@link atRest}. */
 	async atRestNow<T>(operation: () => Promise<T>): Promise<T> {
 		// A guest that waits to start again is not one that waits for ever.
 		const waiting = this.#takeWaiting();
@@ -170,6 +198,7 @@ export class Lifecycle {
 		if (this.#state === 'stopped') return;
 		this.#powerOns++;
 		this.#isDoomed = false;
+		if (!this.#isEnding) this.#working = new AbortController();
 		machine.events.clear();
 		await units.reset();
 	}
@@ -178,8 +207,8 @@ export class Lifecycle {
 	async #run(): Promise<void> {
 		if (this.#state === 'stopped') return;
 		this.#become('running');
-		// What a vCPU has come to is seen to before it runs again.
-		if (this.#isDoomed) return;
+		// What a vCPU has come to is seen to before it runs again, and one that is to end does not.
+		if (this.#isDoomed || this.#isEnding) return;
 		this.#resets.running();
 		await this.#orFail(() => this.#parts.units.start());
 	}
@@ -261,7 +290,8 @@ export class Lifecycle {
 	/** Dumps the guest where that is wanted. With a debugger attached, what follows waits for it. */
 	async #crashed(vcpu: number, reason: string, follow: () => Promise<void>): Promise<void> {
 		const {crashDump, debug} = this.#parts;
-		await crashDump((path) => writeMachineCore(this.#parts, path));
+		const {signal} = this.#working;
+		await crashDump((path) => abortable('dump-core', signal, () => writeMachineCore(this.#parts, path, {signal})));
 		if (!debug.hold({kind: 'crash', vcpu, reason}, follow)) await follow();
 	}
 
@@ -314,6 +344,7 @@ export class Lifecycle {
 	async #tearDown(end: VmEnd): Promise<void> {
 		const {devices, vcpus, release, debug} = this.#parts;
 		const wasRunning = this.#state === 'running';
+		this.#beginEnd('the machine is over');
 		this.#become('stopped');
 		this.#takeWaiting();
 		debug.takeHeld();
@@ -324,6 +355,16 @@ export class Lifecycle {
 			{name: 'what the host gave', run: () => release(), needsAll: true},
 		];
 		this.#end(await tearDown(end, steps, this.#parts.limits.endStepMs));
+	}
+
+	/** What is under way and takes long is not waited for. */
+	#beginEnd(reason: string): void {
+		this.#isEnding = true;
+		this.#giveUp(reason);
+	}
+
+	#giveUp(reason: string): void {
+		this.#working.abort(new Error(reason));
 	}
 
 	/** A machine that is over stays over, whatever an operation does that was under way. */

@@ -1,4 +1,4 @@
-import {mkdtempSync, rmSync} from 'node:fs';
+import {mkdtempSync, readdirSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
@@ -67,9 +67,11 @@ const disasters: Readonly<Record<string, Disaster>> = {
 const manyMoments = Array.from({length: 12}, (_, at) => at);
 const fewMoments = [0, 5];
 
+const config = {memory: {sizeBytes: 2 ** 21}};
+
 /** Does an operation, and lets a disaster come at one of the moments at which processors are seen to do something. */
 async function meet(t: ExecutionContext, {before, run}: Operation, disaster: Disaster, at: number): Promise<boolean> {
-	const machine = await fakeMachine(t, [guest, guest], {config: {memory: {sizeBytes: 2 ** 21}}});
+	const machine = await fakeMachine(t, [guest, guest], {config});
 	const {vm, hypervisor, workers} = machine;
 	await before?.(vm);
 	let [seen, isOver] = [0, false];
@@ -106,3 +108,68 @@ for (const [operation, how] of Object.entries(operations)) {
 		});
 	}
 }
+
+const longOnes: Readonly<
+	Record<string, (vm: Vm, path: string, asked: Parameters<Vm['dumpCore']>[1]) => Promise<void>>
+> = {
+	'save-snapshot': (vm, path, asked) => vm.saveSnapshot(path, asked),
+	'dump-core': (vm, path, asked) => vm.dumpCore(path, asked),
+};
+
+for (const [operation, run] of Object.entries(longOnes)) {
+	for (const [name, disaster] of Object.entries(disasters)) {
+		// There are no back ends at work then.
+		if (name.includes('back end')) continue;
+		test(`${name} gives ${operation} up, and those that wait behind it; the guest does not run in between`, async (t) => {
+			const machine = await fakeMachine(t, [guest, guest], {config, start: true});
+			const {vm, hypervisor, workers} = machine;
+			const empty = mkdtempSync(join(folder, 'given-up-'));
+			let hasRun = false;
+			const progress = () => {
+				disaster(machine);
+				hypervisor.moment = (moment) => {
+					hasRun ||= moment === 'enter';
+				};
+			};
+			const [first, second] = ['first', 'second'].map((file) => run(vm, join(empty, file), {progress}));
+			await t.throwsAsync(first as Promise<void>, {code: 'OPERATION_ABORTED', message: new RegExp(operation)});
+			await t.throwsAsync(second as Promise<void>, {code: 'OPERATION_ABORTED'});
+			t.is((await vm.ended).kind, disaster === stops ? 'stopped' : 'error');
+			t.deepEqual(readdirSync(empty), []);
+			t.false(hasRun);
+			t.is(workers.alive, 0);
+		});
+	}
+
+	test(`${operation} that whoever asked gives up leaves the machine as it was`, async (t) => {
+		const {vm} = await fakeMachine(t, [guest, guest], {config, start: true});
+		const empty = mkdtempSync(join(folder, 'given-up-'));
+		const asked = new AbortController();
+		const progress = () => asked.abort();
+		const running = run(vm, join(empty, 'file'), {progress, signal: asked.signal});
+		await t.throwsAsync(running, {code: 'OPERATION_ABORTED'});
+		t.is(vm.state, 'running');
+		await vm.pause();
+		await t.throwsAsync(run(vm, join(empty, 'file'), {signal: asked.signal}), {code: 'OPERATION_ABORTED'});
+		t.is(vm.state, 'paused');
+		t.deepEqual(readdirSync(empty), []);
+		await run(vm, join(empty, 'file'), {signal: new AbortController().signal});
+		t.is(readdirSync(empty).length, 1);
+	});
+}
+
+test('making a machine is given up while its memory is committed, with nothing left', async (t) => {
+	const asked = new AbortController();
+	let made: [FakeMachine['hypervisor'], FakeMachine['workers']] | undefined;
+	const making = fakeMachine(t, [guest], {
+		config: {memory: {sizeBytes: 2 ** 21, prefetch: true}},
+		signal: asked.signal,
+		prefetched: () => asked.abort(),
+		prepare: (...parts) => {
+			made = parts;
+		},
+	});
+	await t.throwsAsync(making, {code: 'OPERATION_ABORTED'});
+	t.true(made?.[0].isClosed);
+	t.is(made?.[1].alive, 0);
+});

@@ -1,7 +1,8 @@
 import type {GuestMemory} from '#devices/guest-memory';
 import type {AttachedMachine} from '#devices/machine';
 import type {GuestActions} from '#main/config';
-import type {GuestRam, RamProgress} from '#main/memory';
+import type {GuestRam} from '#main/memory';
+import type {LongOperation} from '#support/abort';
 import type {InspectNode} from '#support/inspect';
 import type {SavedUnits, StateUnits} from '#support/state-units';
 import type {DebugSupport} from '#vcpu-worker/debug';
@@ -40,7 +41,7 @@ export interface VmParts {
 	readonly devices: DeviceThread;
 	readonly hotPlug: HotPlug;
 	/** Writes a snapshot of the machine at rest, whose units have saved `units`. */
-	readonly save: (directory: string, units: SavedUnits, progress?: RamProgress) => Promise<void>;
+	readonly save: (directory: string, units: SavedUnits, asked: LongOperation) => Promise<void>;
 	readonly actions: GuestActions;
 	/** What a reset starts. @throws VmmError when there is nothing, or something is wrong with it */
 	readonly bootImage: () => Promise<unknown>;

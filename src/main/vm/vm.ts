@@ -3,7 +3,7 @@ import type {DeviceCommand} from '#devices/device';
 import type {GuestMemory} from '#devices/guest-memory';
 import type {ClockPolicy} from '#main/config';
 import {pmName} from '#main/machine';
-import type {RamProgress} from '#main/memory';
+import type {LongOperation} from '#support/abort';
 import {type InspectNode, type InspectOptions, type InspectResult, inspectTree, updateTree} from '#support/inspect';
 import type {Breakpoints, DebugSupport, Step} from '#vcpu-worker/debug';
 import type {ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
@@ -127,21 +127,23 @@ export class Vm {
 
 	/**
 	 * Writes a snapshot of the whole machine to a folder, which may hold an older one. A running guest is paused meanwhile.
-	 * @param progress - called with the bytes of guest memory that have been dealt with
-	 * @throws VmmError SNAPSHOT_…, VM_STOPPED; the machine goes on all the same
+	 * @param asked - its progress is in bytes of guest memory that have been dealt with; the machine's end gives it up too
+	 * @throws VmmError SNAPSHOT_…, VM_STOPPED, OPERATION_ABORTED; the machine goes on all the same, and so does an older snapshot
 	 */
-	saveSnapshot(directory: string, progress?: RamProgress): Promise<void> {
+	saveSnapshot(directory: string, asked: LongOperation = {}): Promise<void> {
 		const {save, units} = this.#parts;
-		return this.#life.atRest('state', async () => save(directory, await units.save(), progress));
+		const write = async (signal: AbortSignal) => save(directory, await units.save(), {...asked, signal});
+		return this.#life.longAtRest({operation: 'save-snapshot', wanted: 'state', signal: asked.signal}, write);
 	}
 
 	/**
 	 * Writes the processors and all memory to an ELF core file for gdb and crash. A running guest is paused meanwhile.
-	 * @param progress - called with the bytes of guest memory that have been dealt with
-	 * @throws CORE_DUMP_FAILED, VM_STOPPED; the machine goes on all the same
+	 * @param asked - its progress is in bytes of guest memory that have been dealt with; the machine's end gives it up too
+	 * @throws VmmError CORE_DUMP_FAILED, VM_STOPPED, OPERATION_ABORTED; the machine goes on all the same
 	 */
-	dumpCore(path: string, progress?: RamProgress): Promise<void> {
-		return this.#life.atRest('memory', () => writeMachineCore(this.#parts, path, progress));
+	dumpCore(path: string, asked: LongOperation = {}): Promise<void> {
+		const write = (signal: AbortSignal) => writeMachineCore(this.#parts, path, {...asked, signal});
+		return this.#life.longAtRest({operation: 'dump-core', wanted: 'memory', signal: asked.signal}, write);
 	}
 
 	/** Ends the machine, whatever it is doing. Never rejects: what cannot be stopped is how the machine {@link ended}. */

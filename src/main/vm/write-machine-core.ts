@@ -1,12 +1,12 @@
-import type {RamProgress} from '#main/memory';
+import type {LongOperation} from '#support/abort';
 import type {VmParts} from './vm-parts.ts';
 
-/** Writes a machine that stands still to a core file. @throws CORE_DUMP_FAILED */
+/** Writes a machine that stands still to a core file. @throws CORE_DUMP_FAILED, the signal's reason */
 export async function writeMachineCore(
 	{ram, vcpus}: Pick<VmParts, 'ram' | 'vcpus'>,
 	path: string,
-	progress?: RamProgress,
+	asked: LongOperation,
 ): Promise<void> {
 	const {writeCore} = await import('#main/core-dump');
-	await writeCore(path, {ram, processors: await vcpus.readRegisters()}, progress);
+	await writeCore(path, {ram, processors: await vcpus.readRegisters()}, asked);
 }

@@ -1,0 +1,1 @@
+export {abortable, type LongOperation, untilAborted} from './abort.ts';
