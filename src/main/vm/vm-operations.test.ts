@@ -128,7 +128,7 @@ for (const [operation, run] of Object.entries(longOnes)) {
 			const progress = () => {
 				disaster(machine);
 				hypervisor.moment = (moment) => {
-					hasRun ||= moment === 'enter';
+					hasRun ||= moment === 'run';
 				};
 			};
 			const [first, second] = ['first', 'second'].map((file) => run(vm, join(empty, file), {progress}));
