@@ -12,8 +12,11 @@ import {fractionMs} from './wall-time.ts';
 
 const dataPort = 1;
 
-/** Bytes that say what the time is and what interrupts when. */
-const timingBytes: readonly number[] = [...timeBytes, ...alarmBytes, Cmos.A, Cmos.B];
+/** What each byte is for. */
+const Use = {NONE: 0, TIME: 1, TIMING: 2} as const;
+const uses = new Uint8Array(cmosSize);
+for (const index of [...alarmBytes, Cmos.A, Cmos.B]) uses[index] = Use.TIMING;
+for (const index of timeBytes) uses[index] = Use.TIME;
 
 /** The real-time clock's two ports on one thread. The time is computed when it is looked at; nothing ticks. */
 export function cmosRtcFront(
@@ -46,7 +49,7 @@ export function cmosRtcFront(
 			case Cmos.D:
 				return RegisterD.VRT;
 			default:
-				if (timeBytes.includes(index)) clock.refresh(clock.wallMs());
+				if (uses[index] === Use.TIME) clock.refresh(clock.wallMs());
 				return at(index);
 		}
 	};
@@ -76,14 +79,14 @@ export function cmosRtcFront(
 				writeMode(index, (value & RegisterB.SET) !== 0 ? value & ~RegisterB.UIE : value, wallMs);
 				break;
 			default:
-				if (timeBytes.includes(index)) writeTime(index, value, wallMs);
+				if (uses[index] === Use.TIME) writeTime(index, value, wallMs);
 				else ram[index] = value;
 		}
 	};
 
 	const writeData = (index: number, value: number) => {
 		if (index === Cmos.C || index === Cmos.D) return;
-		if (!timingBytes.includes(index)) {
+		if (uses[index] === Use.NONE) {
 			ram[index] = value;
 			return;
 		}

@@ -1,4 +1,4 @@
-import {clocksIn, never} from './clock.ts';
+import {clocksIn} from './clock.ts';
 import {Comparator} from './comparator.ts';
 import type {MainCounter} from './main-counter.ts';
 import type {Outputs} from './outputs.ts';
@@ -48,11 +48,15 @@ export class EventTimer {
 		outputs.raise(index);
 	}
 
-	/** The clock at which {@link serve} has something to do that the guest would notice by itself. */
-	due(): number {
+	/**
+	 * Lowers `clock[0]` to the clock at which {@link serve} has something to do that the guest would notice by itself. A clock
+	 * that is returned would be an object.
+	 */
+	lowerDue(clock: Float64Array): void {
 		const {timer, isPending} = this.#parts;
-		if (!interrupts(timer) || (isLevel(timer) && isPending())) return never;
-		return Math.max(timer.owed > 0 ? 0 : this.comparator.next(), this.#earliest());
+		if (!interrupts(timer) || (isLevel(timer) && isPending())) return;
+		const due = Math.max(timer.owed > 0 ? 0 : this.comparator.next(), this.#earliest());
+		clock[0] = Math.min(clock[0] as number, due);
 	}
 
 	/** Bits 31:0 of the configuration. */

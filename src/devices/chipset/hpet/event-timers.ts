@@ -1,5 +1,6 @@
 import type {DeviceServices} from '#devices/device';
 import type {FieldsView} from '#support/wire';
+import {never} from './clock.ts';
 import {EventTimer} from './event-timer.ts';
 import {MainCounter} from './main-counter.ts';
 import {Outputs} from './outputs.ts';
@@ -12,6 +13,8 @@ export class EventTimers {
 	readonly timers: readonly EventTimer[];
 	readonly outputs: Outputs;
 	readonly #state: FieldsView<HpetFields>;
+	readonly #due = new Float64Array(1);
+	readonly #noted = new Float64Array(1);
 
 	constructor(state: FieldsView<HpetFields>, services: DeviceServices) {
 		this.#state = state;
@@ -30,7 +33,25 @@ export class EventTimers {
 
 	/** The clock to serve again at. */
 	due(): number {
-		return Math.min(...this.timers.map((timer) => timer.due()));
+		this.#findDue();
+		return this.#due[0] as number;
+	}
+
+	/** Notes the clock to serve again at, for {@link hasNewDue}. */
+	noteDue(): void {
+		this.#findDue();
+		this.#noted[0] = this.#due[0] as number;
+	}
+
+	/** The clock to serve again at is another one than when it was noted. */
+	hasNewDue(): boolean {
+		this.#findDue();
+		return this.#due[0] !== this.#noted[0];
+	}
+
+	#findDue(): void {
+		this.#due[0] = never;
+		for (const timer of this.timers) timer.lowerDue(this.#due);
 	}
 
 	/** Writes the general configuration. A halted counter interrupts nobody (ENABLE_CNF). */

@@ -87,10 +87,10 @@ export function hpetFront(_config: HpetConfig, state: FieldsView<HpetFields>, se
 			const clock = clockNow();
 			// What was reached before the write is not lost to it.
 			events.serve(clock);
-			const dueBefore = events.due();
+			events.noteDue();
 			writeRegister(clock, offset, value);
 			events.outputs.drive();
-			if (events.due() !== dueBefore) services.notifyBack();
+			if (events.hasNewDue()) services.notifyBack();
 		},
 		inputChanged() {
 			events.outputs.drive();

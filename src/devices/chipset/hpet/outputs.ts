@@ -16,6 +16,7 @@ export const lineInputs: Readonly<Record<string, number>> = {
 
 /** The inputs that the legacy lines follow while they are not replaced, in the lines' order. */
 const replacedInputs = ['pit', 'rtc'] as const;
+type ReplacedInput = (typeof replacedInputs)[number];
 
 const lineNames = Object.keys(lineInputs);
 const legacyTimers = Object.keys(legacyInputs).length;
@@ -68,14 +69,16 @@ export class Outputs {
 		// The PIT goes first: its level must not be seen beside a timer's.
 		this.#pitReplaced.setLevel(replaces);
 		let asserted = 0;
-		for (const [line, input] of replacedInputs.entries()) {
-			if (!replaces && this.#isAsserted(input)) asserted |= 1 << line;
+		for (let line = 0; line < legacyTimers; line++) {
+			if (!replaces && this.#isAsserted(replacedInputs[line] as ReplacedInput)) asserted |= 1 << line;
 		}
 		for (let index = 0; index < timerCount; index++) {
 			const line = this.#lineOf(index);
 			if (line !== noLine && this.#asserts(index)) asserted |= 1 << line;
 		}
-		for (const [line, output] of this.#lines.entries()) output.setLevel((asserted & (1 << line)) !== 0);
+		for (let line = 0; line < this.#lines.length; line++) {
+			this.#lines[line]?.setLevel((asserted & (1 << line)) !== 0);
+		}
 	}
 
 	#asserts(index: number): boolean {

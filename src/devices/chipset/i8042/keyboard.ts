@@ -41,78 +41,100 @@ export class Keyboard {
 	write(byte: number): void {
 		const pending = this.#state.keyboardPending;
 		this.#state.keyboardPending = 0;
-		if (byte >= firstKeyboardCommand) this.#outbox.reply(this.#command(byte));
+		this.#outbox.beginReply();
+		if (byte >= firstKeyboardCommand) this.#command(byte);
 		else this.#outbox.reply(this.#argument(pending, byte));
 	}
 
-	#command(code: number): readonly number[] {
-		const state = this.#state;
+	/** Does a command, and answers it. */
+	#command(code: number): void {
+		const [state, outbox] = [this.#state, this.#outbox];
 		switch (code) {
 			case KeyboardCommand.ECHO:
-				return [KeyboardCommand.ECHO];
-			case KeyboardCommand.SET_LEDS:
-			case KeyboardCommand.SELECT_SET:
-			case KeyboardCommand.SET_TYPEMATIC:
-				state.keyboardPending = code;
-				return [Ps2.ACK];
+				outbox.reply(KeyboardCommand.ECHO);
+				break;
 			case KeyboardCommand.READ_ID:
-				return [Ps2.ACK, ...keyboardId];
-			case KeyboardCommand.ENABLE:
-				this.#outbox.dropReports();
-				state.keyboardScanning = 1;
-				return [Ps2.ACK];
-			case KeyboardCommand.DISABLE:
-				this.#setDefaults();
-				state.keyboardScanning = 0;
-				return [Ps2.ACK];
-			case KeyboardCommand.DEFAULTS:
-				this.#setDefaults();
-				return [Ps2.ACK];
+				outbox.reply(Ps2.ACK);
+				for (const byte of keyboardId) outbox.reply(byte);
+				break;
 			case Ps2.RESEND:
-				return [state.keyboardLast];
+				outbox.reply(state.keyboardLast);
+				break;
 			case Ps2.RESET:
 				this.#setDefaults();
 				state.keyboardLeds = 0;
 				state.keyboardScanning = 1;
-				return [Ps2.ACK, Ps2.TEST_PASSED];
+				outbox.reply(Ps2.ACK);
+				outbox.reply(Ps2.TEST_PASSED);
+				break;
+			default:
+				outbox.reply(this.#simpleCommand(code));
+		}
+	}
+
+	/** Does a command that has no more to answer than this. */
+	#simpleCommand(code: number): number {
+		const state = this.#state;
+		switch (code) {
+			case KeyboardCommand.SET_LEDS:
+			case KeyboardCommand.SELECT_SET:
+			case KeyboardCommand.SET_TYPEMATIC:
+				state.keyboardPending = code;
+				return Ps2.ACK;
+			case KeyboardCommand.ENABLE:
+				this.#outbox.dropReports();
+				state.keyboardScanning = 1;
+				return Ps2.ACK;
+			case KeyboardCommand.DISABLE:
+				this.#setDefaults();
+				state.keyboardScanning = 0;
+				return Ps2.ACK;
+			case KeyboardCommand.DEFAULTS:
+				this.#setDefaults();
+				return Ps2.ACK;
 			default:
 				return this.#keyBehaviour(code);
 		}
 	}
 
 	/** Every key makes and breaks, in each set; what a guest wants instead is taken and not done. */
-	#keyBehaviour(code: number): readonly number[] {
-		if (code < KeyboardCommand.ALL_KEYS_FIRST) return [Ps2.RESEND];
+	#keyBehaviour(code: number): number {
+		if (code < KeyboardCommand.ALL_KEYS_FIRST) return Ps2.RESEND;
 		if (code >= KeyboardCommand.SOME_KEYS_FIRST) this.#state.keyboardPending = code;
-		return [Ps2.ACK];
+		return Ps2.ACK;
 	}
 
-	#argument(command: number, value: number): readonly number[] {
+	/** Takes a command's argument; returns the last byte of the answer. */
+	#argument(command: number, value: number): number {
 		const state = this.#state;
 		switch (command) {
 			case 0:
-				return [Ps2.RESEND];
+				return Ps2.RESEND;
 			case KeyboardCommand.SET_LEDS:
 				state.keyboardLeds = value & 0x07;
-				return [Ps2.ACK];
+				return Ps2.ACK;
 			case KeyboardCommand.SET_TYPEMATIC:
 				state.keyboardTypematic = value & 0x7f;
-				return [Ps2.ACK];
+				return Ps2.ACK;
 			case KeyboardCommand.SELECT_SET:
 				return this.#selectSet(value);
 			default:
 				// A list of keys, which ends with the next command.
 				state.keyboardPending = command;
-				return [Ps2.ACK];
+				return Ps2.ACK;
 		}
 	}
 
-	#selectSet(set: number): readonly number[] {
-		if (set === 0) return [Ps2.ACK, this.#state.keyboardSet];
-		if (set > 3) return [Ps2.RESEND];
+	/** Set 0 asks which one is in use. Returns the last byte of the answer. */
+	#selectSet(set: number): number {
+		if (set === 0) {
+			this.#outbox.reply(Ps2.ACK);
+			return this.#state.keyboardSet;
+		}
+		if (set > 3) return Ps2.RESEND;
 		this.#outbox.dropReports();
 		this.#state.keyboardSet = set;
-		return [Ps2.ACK];
+		return Ps2.ACK;
 	}
 
 	#setDefaults(): void {

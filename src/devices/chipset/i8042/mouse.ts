@@ -1,7 +1,7 @@
 import {ByteRing} from '#support/shared-memory';
 import type {FieldsView} from '#support/wire';
-import {highestResolution, idForRates, MouseCommand, MouseId, mouseDefaults} from './mouse-commands.ts';
-import {clamp, mousePacket, scaled} from './mouse-packet.ts';
+import {highestResolution, idForRates, longestPacket, MouseCommand, MouseId, mouseDefaults} from './mouse-commands.ts';
+import {clamp, scaled, writePacket} from './mouse-packet.ts';
 import {Outbox} from './outbox.ts';
 import {Ps2} from './ps2.ts';
 import {type I8042Fields, I8042State} from './state.ts';
@@ -26,6 +26,8 @@ const allButtons = 0x1f;
 export class Mouse {
 	readonly #state: FieldsView<I8042Fields>;
 	readonly #outbox: Outbox;
+	/** The latest packet made. */
+	readonly #packet = new Uint8Array(longestPacket);
 
 	constructor(state: FieldsView<I8042Fields>) {
 		this.#state = state;
@@ -55,38 +57,56 @@ export class Mouse {
 	/** A byte from the controller. It interrupts the packets on their way, which count as one change still to report. */
 	write(byte: number): void {
 		if (this.#outbox.dropReports()) this.#state.mouseChanged = 1;
-		const answer = this.#answer(byte);
-		if (byte !== Ps2.RESEND) this.#remember(answer);
-		this.#outbox.reply(answer);
+		this.#outbox.beginReply();
+		if (byte === Ps2.RESEND) this.#resend();
+		else {
+			this.#state.mouseLastLength = 0;
+			this.#answer(byte);
+		}
 		this.#report();
 	}
 
-	#answer(byte: number): readonly number[] {
+	/** Goes on with the answer, and keeps it for a resend. */
+	#reply(byte: number): void {
+		const state = this.#state;
+		state.mouseLast[state.mouseLastLength++] = byte;
+		this.#outbox.reply(byte);
+	}
+
+	#answer(byte: number): void {
 		const state = this.#state;
 		const pending = state.mousePending;
 		state.mousePending = 0;
-		if (byte === Ps2.RESET) return this.#reset();
-		if (state.mouseWrap === 1 && byte !== MouseCommand.LEAVE_WRAP_MODE) return [byte];
-		return pending === 0 ? this.#command(byte) : [this.#argument(pending, byte)];
+		if (byte === Ps2.RESET) this.#reset();
+		else if (state.mouseWrap === 1 && byte !== MouseCommand.LEAVE_WRAP_MODE) this.#reply(byte);
+		else if (pending === 0) this.#command(byte);
+		else this.#reply(this.#argument(pending, byte));
 	}
 
-	#command(code: number): readonly number[] {
+	#command(code: number): void {
 		const state = this.#state;
 		switch (code) {
 			case MouseCommand.READ_STATUS:
-				return [Ps2.ACK, this.#status(), state.mouseResolution, state.mouseRate];
+				this.#reply(Ps2.ACK);
+				this.#reply(this.#status());
+				this.#reply(state.mouseResolution);
+				this.#reply(state.mouseRate);
+				break;
 			case MouseCommand.READ_DATA:
-				return [Ps2.ACK, ...this.#takePacket()];
+				this.#reply(Ps2.ACK);
+				this.#replyPacket();
+				break;
 			case MouseCommand.READ_ID:
-				return [Ps2.ACK, state.mouseId];
-			case Ps2.RESEND:
-				return this.#latest();
+				this.#reply(Ps2.ACK);
+				this.#reply(state.mouseId);
+				break;
 			case MouseCommand.SET_RESOLUTION:
 			case MouseCommand.SET_RATE:
 				state.mousePending = code;
-				return [Ps2.ACK];
+				this.#reply(Ps2.ACK);
+				break;
 			default:
-				return [this.#simpleCommand(code)];
+				this.#reply(this.#simpleCommand(code));
 		}
 	}
 
@@ -128,24 +148,30 @@ export class Mouse {
 			state.mouseResolution = value;
 			return Ps2.ACK;
 		}
-		const [second = 0, first = 0] = state.mouseRates;
-		state.mouseId = idForRates(first, second, value) ?? state.mouseId;
-		state.mouseRates.set([value, second]);
+		const rates = state.mouseRates;
+		const second = rates[0] as number;
+		state.mouseId = idForRates(rates[1] as number, second, value) ?? state.mouseId;
+		rates[0] = value;
+		rates[1] = second;
 		state.mouseRate = value;
 		return Ps2.ACK;
 	}
 
 	#status(): number {
 		const {mouseRemote, mouseReporting, mouseScaling, mouseButtons} = this.#state;
-		const [left, right, middle] = [mouseButtons & 1, (mouseButtons >> 1) & 1, (mouseButtons >> 2) & 1];
+		const left = mouseButtons & 1;
+		const right = (mouseButtons >> 1) & 1;
+		const middle = (mouseButtons >> 2) & 1;
 		return (mouseRemote << 6) | (mouseReporting << 5) | (mouseScaling << 4) | (left << 2) | (middle << 1) | right;
 	}
 
-	#reset(): readonly number[] {
+	#reset(): void {
 		this.#setDefaults();
 		this.#state.mouseWrap = 0;
 		this.#state.mouseId = MouseId.PLAIN;
-		return [Ps2.ACK, Ps2.TEST_PASSED, this.#state.mouseId];
+		this.#reply(Ps2.ACK);
+		this.#reply(Ps2.TEST_PASSED);
+		this.#reply(this.#state.mouseId);
 	}
 
 	#setDefaults(): void {
@@ -168,22 +194,25 @@ export class Mouse {
 	#report(): void {
 		const state = this.#state;
 		if (state.mouseChanged === 0 || !this.#streams()) return;
-		const packet = this.#packet(state.mouseScaling === 1);
-		if (!this.#outbox.report(packet)) return;
-		this.#remember(packet);
+		const length = this.#makePacket(state.mouseScaling === 1);
+		if (!this.#outbox.report(this.#packet, length)) return;
+		state.mouseLast.set(this.#packet);
+		state.mouseLastLength = length;
 		this.#clearMovement();
 	}
 
-	#takePacket(): readonly number[] {
-		const packet = this.#packet(false);
+	#replyPacket(): void {
+		const length = this.#makePacket(false);
+		for (let at = 0; at < length; at++) this.#reply(this.#packet[at] as number);
 		this.#clearMovement();
-		return packet;
 	}
 
-	#packet(scale: boolean): readonly number[] {
+	/** Makes the packet of the movement so far; returns its length. */
+	#makePacket(scale: boolean): number {
 		const {mouseId, mouseX, mouseY, mouseZ, mouseButtons} = this.#state;
-		const [x, y] = scale ? [scaled(mouseX), scaled(mouseY)] : [mouseX, mouseY];
-		return mousePacket(mouseId, {x, y, z: mouseZ, buttons: mouseButtons});
+		const x = scale ? scaled(mouseX) : mouseX;
+		const y = scale ? scaled(mouseY) : mouseY;
+		return writePacket(this.#packet, mouseId, x, y, mouseZ, mouseButtons);
 	}
 
 	#clearMovement(): void {
@@ -194,15 +223,20 @@ export class Mouse {
 		state.mouseChanged = 0;
 	}
 
-	/** What was sent last; before anything was, the result of the self-test. */
-	#latest(): readonly number[] {
-		const {mouseLast, mouseLastLength, mouseId} = this.#state;
-		return mouseLastLength === 0 ? [Ps2.TEST_PASSED, mouseId] : [...mouseLast.subarray(0, mouseLastLength)];
-	}
-
-	#remember(sent: readonly number[]): void {
-		this.#state.mouseLast.set(sent);
-		this.#state.mouseLastLength = sent.length;
+	/** Answers a request for a resend, which is itself not kept; before anything was sent, with the result of the self-test. */
+	#resend(): void {
+		const [state, outbox] = [this.#state, this.#outbox];
+		const pending = state.mousePending;
+		state.mousePending = 0;
+		if (state.mouseWrap === 1) outbox.reply(Ps2.RESEND);
+		else if (pending !== 0) outbox.reply(this.#argument(pending, Ps2.RESEND));
+		else if (state.mouseLastLength === 0) {
+			outbox.reply(Ps2.TEST_PASSED);
+			outbox.reply(state.mouseId);
+		} else {
+			const length = Math.min(state.mouseLastLength, state.mouseLast.length);
+			for (let at = 0; at < length; at++) outbox.reply(state.mouseLast[at] as number);
+		}
 	}
 }
 

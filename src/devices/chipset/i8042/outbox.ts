@@ -10,16 +10,20 @@ export class Outbox {
 		this.#reports = reports;
 	}
 
-	/** Answers a command. What is left of an earlier answer is given up, so there is always room. */
-	reply(bytes: Iterable<number>): void {
+	/** Begins the answer to a command. What is left of an earlier answer is given up, so there is always room. */
+	beginReply(): void {
 		this.#replies.clear();
-		for (const byte of bytes) this.#replies.push(byte);
 	}
 
-	/** Queues a report as a whole; false when it does not fit. */
-	report(bytes: readonly number[]): boolean {
-		if (this.#reports.space < bytes.length) return false;
-		for (const byte of bytes) this.#reports.push(byte);
+	/** Goes on with the answer. */
+	reply(byte: number): void {
+		this.#replies.push(byte);
+	}
+
+	/** Queues the first `length` bytes as one report; false when they do not fit. */
+	report(bytes: Readonly<ArrayLike<number>>, length = bytes.length): boolean {
+		if (this.#reports.space < length) return false;
+		for (let at = 0; at < length; at++) this.#reports.push(bytes[at] as number);
 		return true;
 	}
 

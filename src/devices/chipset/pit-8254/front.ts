@@ -35,26 +35,28 @@ export function pit8254Front(
 	const counterAt = (index: number) => counters[index] as Counter;
 	const clockNow = () => clockAt(services.time.nowNs());
 
-	/** Runs a write to counter 0, which returns whether it changed the output's future. */
-	const changeTimer = (clock: number, write: () => boolean) => {
-		timer.beforeWrite(clock);
-		if (!write()) return;
+	/** After a write to counter 0 that changed its output's future. */
+	const timerChanged = (clock: number) => {
 		timer.settle(clock);
 		services.notifyBack();
 	};
 
+	const writeTimer = (clock: number, value: number) => {
+		timer.beforeWrite(clock);
+		if (timer.counter.write(clock, value)) timerChanged(clock);
+	};
+
 	const configure = (clock: number, index: number, control: number) => {
-		if (index !== 0) counterAt(index).configure(control);
-		else {
-			changeTimer(clock, () => {
-				timer.configure(control);
-				return true;
-			});
-		}
+		if (index === 0) {
+			timer.beforeWrite(clock);
+			timer.configure(control);
+			timerChanged(clock);
+		} else counterAt(index).configure(control);
 	};
 
 	const readBack = (clock: number, command: number) => {
-		for (const [index, counter] of counters.entries()) {
+		for (let index = 0; index < counters.length; index++) {
+			const counter = counterAt(index);
 			if ((command & (ReadBack.COUNTER_0 << index)) === 0) continue;
 			if ((command & ReadBack.NO_COUNT) === 0) counter.latchCount(clock);
 			if ((command & ReadBack.NO_STATUS) === 0) counter.latchStatus(clock);
@@ -90,7 +92,7 @@ export function pit8254Front(
 			const clock = clockNow();
 			if (region === nmiRegion) writeNmi(clock, value);
 			else if (offset === controlOffset) writeControl(clock, value);
-			else if (offset === 0) changeTimer(clock, () => timer.counter.write(clock, value));
+			else if (offset === 0) writeTimer(clock, value);
 			else counterAt(offset).write(clock, value);
 		},
 		reset() {
