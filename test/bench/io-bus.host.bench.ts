@@ -73,7 +73,7 @@ const complex: RootComplexConfig = {
 
 /** As many root ports as it takes, each with an endpoint. */
 function behindPorts(bars: number): DeviceInstance[] {
-	const port = {acs: 0, prefixes: false, multiFunction: true};
+	const port = {acs: 0, prefixes: false};
 	const each = Array.from({length: bars / barsEach}, (_, index): DeviceInstance[] => [
 		{name: `rp${index}`, kind: rootPortKind, config: port, route: 'shared', place: {on: 'rc', devfn: index}},
 		{name: `ep${index}`, kind: endpoint.kind, config: 0, route: 'shared', place: {on: `rp${index}`, devfn: 0}},

@@ -59,6 +59,8 @@ export interface PciFunction<C> {
 	readonly bars?: readonly PciBar[];
 	/** BARs whose sizes depend on the configuration, behind those of {@link bars}. */
 	moreBars?(config: C): readonly PciBar[];
+	/** The device's own, beside those that come of the rest of the declaration: Express, MSI and MSI-X. */
+	capabilities?(config: C): readonly PciCapability[];
 	readonly interrupts?: {
 		/**
 		 * Names for {@link DeviceServices.line}, in the order of the vectors. A line that rises sends its vector's message
@@ -75,6 +77,32 @@ export interface PciFunction<C> {
 	};
 }
 
+/** A capability of a device's own in its configuration space, as data. */
+export interface PciCapability {
+	/** PCI Code and ID Assignment 1.11, 2, or 3 where {@link extended} is given. */
+	readonly id: number;
+	/** Makes it an extended one, of this version. */
+	readonly extended?: number;
+	/**
+	 * All of it after reset, as its specification lays it out. The platform fills in the header: two bytes, four of an extended
+	 * one.
+	 */
+	readonly bytes: Uint8Array;
+	/** Bits that hold what the guest writes, in as many bytes; all others do not change. */
+	readonly writable?: Uint8Array;
+	/** Bits that the device changes by {@link PciCapabilityRegisters.set}. */
+	readonly live?: Uint8Array;
+	/** Where it has to lie, for drivers that do not follow the list. Else the platform finds room for it. */
+	readonly at?: number;
+}
+
+/** A capability of a device's own as it is now. Offsets are within it. */
+export interface PciCapabilityRegisters {
+	read(offset: number, size: AccessSize): number;
+	/** Changes those bits that are declared to be live or writable. */
+	set(offset: number, size: AccessSize, value: number): void;
+}
+
 /** A function's place: a root complex or a port by its device's name, and the number on the bus that it leads to. */
 export interface PciPlace {
 	readonly on: string;
@@ -86,6 +114,8 @@ export interface PciPlace {
 export interface PciSlot {
 	/** Where this function or those behind it answer may have changed. */
 	decodeChanged(): void;
+	/** Other functions have the same device number. */
+	readonly isShared: boolean;
 	/** There is a function behind this port. */
 	readonly occupied: boolean;
 	/** Gives everything behind this bridge its state at power-on. Takes the locks of what is behind it, one at a time. */
@@ -118,6 +148,12 @@ export interface PciMessages {
 	signal(vector: number): boolean;
 }
 
+/** What the bus is to a function on it. */
+export interface PciServices extends PciMessages {
+	/** The device's own capability, by its index in {@link PciFunction.capabilities}. For use under the device's lock. */
+	capability(index: number): PciCapabilityRegisters;
+}
+
 /** What a guest asked the machine to do; ends the run of every vCPU. */
 export type MachineEvent =
 	| {readonly kind: 'reset'}
@@ -146,12 +182,15 @@ export interface DeviceServices {
 	request(event: MachineEvent): void;
 	/** Wakes the device's back, which then gets {@link DeviceBack.notified}. A no-op without a back. */
 	notifyBack(): void;
-	/** A PCI function's own messages; {@link memory} refuses it while the guest has not made it a bus master. */
-	readonly pci?: PciMessages;
 	/** Where a PCI function sits. */
 	readonly slot?: PciSlot;
 	/** There where the machine has PCI. */
 	readonly configSpace?: PciConfigAccess;
+}
+
+/** What a PCI function may use of the machine. {@link memory} refuses it while the guest has not made it a bus master. */
+export interface PciDeviceServices extends DeviceServices {
+	readonly pci: PciServices;
 }
 
 /**
@@ -172,6 +211,14 @@ export interface DeviceFront extends ProcessorFront {
 	control?(command: DeviceCommand): void;
 	/** Called after the struct got saved values: tells the world what it has to know. Lines have their levels already. */
 	restored?(): void;
+}
+
+/** The registers of a PCI function. Offsets in a capability of its own are within it. */
+export interface PciFront extends DeviceFront {
+	/** Has another value than configuration space holds, which the guest is to read; undefined for that one. */
+	capabilityRead?(capability: number, offset: number, size: AccessSize): number | undefined;
+	/** The guest has written, and configuration space holds what it wrote of the writable bits. */
+	capabilityWritten?(capability: number, offset: number, size: AccessSize): void;
 }
 
 /** What the machine's owner may ask of a device beyond its registers, as plain data: a button pressed, a new id. */
@@ -208,20 +255,28 @@ export type DeviceModel<C, T extends Fields> = AddressedModel<C, T> | PciModel<C
 
 /** A device that says where it answers. */
 export interface AddressedModel<C, T extends Fields> extends ModelParts<C, T> {
-	readonly pci?: PciFunction<C>;
-	/** Fixed addresses; those of a PCI function have the numbers after its BARs'. */
+	readonly pci?: undefined;
 	regions(config: C): readonly Region[];
 }
 
 /** A function on PCI Express, which the guest gives its addresses. */
-export interface PciModel<C, T extends Fields> extends ModelParts<C, T> {
+export interface PciModel<C, T extends Fields> extends ModelParts<C, T, PciDeviceServices, PciFront> {
 	readonly pci: PciFunction<C>;
-	/** Fixed addresses that it has besides. */
+	/** Fixed addresses that it has besides, with the numbers after its BARs'. */
 	regions?(config: C): readonly Region[];
 }
 
-/** What every device model has. */
-export interface ModelParts<C, T extends Fields> {
+/**
+ * What every device model has.
+ * @typeParam S - what the bus that it attaches to gives it
+ * @typeParam F - what the bus asks of it
+ */
+export interface ModelParts<
+	C,
+	T extends Fields,
+	S extends DeviceServices = DeviceServices,
+	F extends DeviceFront = DeviceFront,
+> {
 	/** Names the kind in machine descriptions; kebab-case. */
 	readonly kind: string;
 	/**
@@ -246,9 +301,9 @@ export interface ModelParts<C, T extends Fields> {
 	 * device that drives one is held while this one's is taken: a machine in which what it drives in turn leads back is refused.
 	 */
 	inputs?(config: C): Readonly<Record<string, number>>;
-	front(config: C, state: FieldsView<T>, services: DeviceServices): DeviceFront;
+	front(config: C, state: FieldsView<T>, services: S): F;
 	/** Present when the device talks to the world. `lock`ed access to the state: see {@link BackServices.locked}. */
-	back?(config: C, state: FieldsView<T>, services: BackServices): DeviceBack;
+	back?(config: C, state: FieldsView<T>, services: S & BackServices): DeviceBack;
 }
 
 /** What a back may use: the front's services, its thread's reactor, and the front itself under the device's lock. */

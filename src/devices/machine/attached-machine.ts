@@ -1,4 +1,4 @@
-import type {DeviceCommand, DeviceServices, MachineEvent} from '#devices/device';
+import type {DeviceCommand, DeviceServices, MachineEvent, PciPlace} from '#devices/device';
 import type {DoorbellBackEnd} from '#devices/doorbells';
 import type {GuestMemory} from '#devices/guest-memory';
 import {type InterruptController, type InterruptLine, InterruptLines, type LineSource} from '#devices/interrupts';
@@ -28,6 +28,9 @@ export interface MachineHost {
 	/** Makes the boot processor look for a device's request; a device's back makes some while every processor sleeps. */
 	readonly alertBootCpu?: () => void;
 }
+
+/** Functions of one device: a slot, or one number on a bus. */
+const sameSlot = (a: PciPlace, b: PciPlace): boolean => a.on === b.on && a.devfn >> 3 === b.devfn >> 3;
 
 const sequenceWord = DeviceHeader.word('interruptSequence');
 
@@ -223,6 +226,8 @@ export class AttachedMachine {
 	#pciServices(placed: PlacedDevice, header: AttachedDevice['header']): Pick<DeviceServices, 'slot' | 'configSpace'> {
 		const {name, place} = placed;
 		const occupied = () => this.layout.devices.some((other) => other.place?.on === name);
+		const isShared = (own: PciPlace) =>
+			this.layout.devices.some(({name: other, place: its}) => other !== name && its && sameSlot(its, own));
 		const fabric = () => this.pci;
 		const generation = this.#pciGeneration;
 		return {
@@ -237,6 +242,9 @@ export class AttachedMachine {
 					decodeChanged: () => {
 						Atomics.add(generation, 0, 1);
 						this.refreshDoorbells();
+					},
+					get isShared() {
+						return isShared(place);
 					},
 					get occupied() {
 						return occupied();

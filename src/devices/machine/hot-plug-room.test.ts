@@ -110,7 +110,7 @@ test('ports and buses run out as well', (t) => {
 	for (const index of [0, 1]) add(wideOf(`d${index}`, `s${index}`, {size: 32, kind: 'io'}));
 	t.throws(() => add(wideOf('d2', 's2', {size: 32, kind: 'io'})), {message: /needs 0x3000 I\/O ports/});
 	const narrow = make({endBus: 5});
-	const bridge = {acs: 0, prefixes: false, multiFunction: false};
+	const bridge = {acs: 0, prefixes: false};
 	const upstream = {name: 'sw', kind: upstreamPortKind, config: bridge, route: 'shared'} as const;
 	t.throws(() => narrow.add({...upstream, place: {on: 's0', devfn: 0}}), {message: /needs 7 buses, and there are 6/});
 });

@@ -30,6 +30,9 @@ const hotPlugError = errorTable({
 		remedy: 'Remove it first, or use another port',
 	}),
 	HOT_PLUG_SLOT_EMPTY: (c: {port: string}) => ({message: `There is no device at the port ${c.port}`}),
+	HOT_PLUG_SEVERAL: (c: {port: string; devices: readonly string[]}) => ({
+		message: `The port ${c.port} has several functions, which stay: ${c.devices.join(', ')}`,
+	}),
 	HOT_PLUG_NAME_TAKEN: (c: {device: string}) => ({
 		message: `There is a device called ${c.device} already`,
 		remedy: 'Give it another name: name=NAME',
@@ -96,6 +99,8 @@ export function withoutDevice(layout: MachineLayout, port: string): MachineLayou
 		throw hotPlugError('HOT_PLUG_NO_SLOT', {port, slots: Object.keys(layout.slotSources)});
 	const leaving = deviceAt(layout, port);
 	if (leaving === undefined) throw hotPlugError('HOT_PLUG_SLOT_EMPTY', {port});
+	const devices = layout.devices.filter(({place}) => place?.on === port).map(({name}) => name);
+	if (devices.length > 1) throw hotPlugError('HOT_PLUG_SEVERAL', {port, devices});
 	const index = layout.devices.indexOf(leaving);
 	const hasOthers = layout.devices.some(({place}) => place?.on === leaving.name);
 	if (hasOthers || layout.claims.some(({device}) => device === index))

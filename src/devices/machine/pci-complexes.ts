@@ -1,6 +1,6 @@
 import type {AnyDeviceModel, DeviceInstance} from '#devices/device';
 import {planResources, type Shortage} from '#devices/pci/assignment';
-import {ConfigSpace, keptBytes} from '#devices/pci/config-space';
+import {ConfigSpace, configBytes} from '#devices/pci/config-space';
 import {connect, type DescribedDevice, type FabricComplex, type PlacedFunction} from '#devices/pci/fabric';
 import {isFunctionModel} from '#devices/pci/function';
 import {type RootComplexConfig, rootComplexKind} from '#devices/pci/root-complex';
@@ -31,7 +31,7 @@ export function complexesOf(devices: readonly DeviceWithSpace[]): readonly Fabri
 /** What these devices lack of addresses and buses when they are reset; empty where all of them fit. */
 export function shortagesOf(devices: readonly DescribedDevice[]): readonly Shortage[] {
 	// What the guest has made of the functions does not count: a reset begins anew.
-	const blank = {space: new Uint8Array(keptBytes), isResetting: () => false};
+	const blank = {space: new Uint8Array(configBytes), isResetting: () => false};
 	const complexes = complexesOf(devices.map((each) => ({...each, ...blank})));
 	return complexes.flatMap((complex) => planResources(complex).shortages);
 }

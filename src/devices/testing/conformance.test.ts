@@ -36,9 +36,9 @@ const configurations: Readonly<Record<string, unknown>> = {
 	'power-off-ports': {ports: knownPowerOffPorts},
 	latch: {port: 0x500},
 	'pcie-root-complex': testComplex,
-	'pcie-root-port': {slot: 3, acs: 0x5f, prefixes: true, multiFunction: true},
-	'pcie-upstream-port': {acs: 0, prefixes: false, multiFunction: false},
-	'pcie-downstream-port': {acs: 0x5f, prefixes: false, multiFunction: false},
+	'pcie-root-port': {slot: 3, acs: 0x5f, prefixes: true},
+	'pcie-upstream-port': {acs: 0, prefixes: false},
+	'pcie-downstream-port': {acs: 0x5f, prefixes: false},
 	'pci-probe': {},
 };
 

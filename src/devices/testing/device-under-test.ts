@@ -1,5 +1,6 @@
 import type {
 	AccessSize,
+	AddressedModel,
 	BackServices,
 	DeviceBack,
 	DeviceCommand,
@@ -21,7 +22,7 @@ import {FakeReactor} from './fake-reactor.ts';
 
 /** One device on its own, with surroundings that a test sets and looks at. */
 export class DeviceUnderTest<C, T extends Fields> {
-	readonly model: DeviceModel<C, T>;
+	readonly model: AddressedModel<C, T>;
 	readonly regions: readonly Region[];
 	readonly state: FieldsView<T>;
 	readonly front: DeviceFront;
@@ -52,9 +53,10 @@ export class DeviceUnderTest<C, T extends Fields> {
 	/** @param slot - where a PCI function sits */
 	constructor(model: DeviceModel<C, T>, config: C, slot?: PciSlot) {
 		this.#slot = slot;
+		if (model.pci !== undefined) throw new TypeError(`${model.kind} is to be completed to a function first`);
 		this.model = model;
 		this.#config = config;
-		this.regions = model.regions?.(config) ?? [];
+		this.regions = model.regions(config);
 		this.state = model.state.on(new SharedArrayBuffer(model.state.byteLength));
 		const clock = new SharedArrayBuffer(VmTimeState.byteLength);
 		this.#clock = VmTimeState.on(clock);

@@ -24,6 +24,16 @@ test('a port is the place of a PCI function, and an option of any other device',
 	t.deepEqual([made[1]?.config, made[1]?.place], [{port: '1'}, undefined]);
 });
 
+test('a slot has eight functions', (t) => {
+	const pci = {vendor: 1, device: 2, class: 3};
+	const place = (number: string) => {
+		const config = vmConfig({deviceModules: [module({port: 'rp0', function: number})]});
+		return describeOwnDevices(config, [completeModel({...latch, kind: 'f', pci} as never)])[0]?.place;
+	};
+	t.deepEqual(place('7'), {on: 'rp0', devfn: 7});
+	for (const number of ['8', '-1', '']) t.throws(() => place(number), {code: 'DEVICE_FUNCTION_IMPOSSIBLE'});
+});
+
 test('options are the configuration, or what the model makes of them', (t) => {
 	const config = vmConfig({deviceModules: [module({port: '1'}), module({port: '2'})]});
 	const models = [model('a'), {...model('b'), configure: ({port}: {port?: string}) => Number(port)}];

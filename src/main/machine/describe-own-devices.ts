@@ -10,6 +10,10 @@ const deviceError = errorTable({
 		message: `The device of ${c.module} refuses its options: ${c.cause}`,
 		remedy: 'Give options that it knows: --device PATH,KEY=VALUE',
 	}),
+	DEVICE_FUNCTION_IMPOSSIBLE: (c: {module: string; number: string}) => ({
+		message: `The device of ${c.module} cannot be function ${c.number}`,
+		remedy: 'A slot has the functions 0 to 7: --device PATH,port=NAME,function=1',
+	}),
 });
 
 /** File URLs of the modules that a configuration names. */
@@ -19,7 +23,7 @@ export const deviceModuleUrls = ({deviceModules = []}: VmConfig): string[] =>
 /**
  * Lists the devices of a user's own. A name that is not given is the kind, numbered from the second on.
  * @param models - of the configured modules, in their order
- * @throws VmmError DEVICE_OPTIONS_REFUSED for what a model does not take
+ * @throws VmmError DEVICE_FUNCTION_IMPOSSIBLE, and DEVICE_OPTIONS_REFUSED for what a model does not take
  */
 export function describeOwnDevices(
 	{deviceModules = []}: Pick<VmConfig, 'deviceModules'>,
@@ -37,11 +41,15 @@ export function describeOwnDevices(
 	});
 }
 
-/** To a PCI function `port` is the one that it sits in; to any other device an option like all others. */
-function placeOf(model: AnyDeviceModel, {options}: DeviceModuleConfig) {
-	const {port: on, ...others} = options;
+/**
+ * To a PCI function `port` is the one that it sits in, and `function` its number there; to any other device they are options
+ * like all others.
+ */
+function placeOf(model: AnyDeviceModel, {path, options}: DeviceModuleConfig) {
+	const {port: on, function: number = '0', ...others} = options;
 	if (!isFunctionModel(model) || on === undefined) return {options};
-	return {options: others, place: {on, devfn: 0}};
+	if (!/^[0-7]$/.test(number)) throw deviceError('DEVICE_FUNCTION_IMPOSSIBLE', {module: path, number});
+	return {options: others, place: {on, devfn: Number(number)}};
 }
 
 function configure(model: AnyDeviceModel, {path, options}: DeviceModuleConfig): unknown {

@@ -9,12 +9,11 @@ import {assignNumbers} from './port-numbers.ts';
 export function describePcie(pcie: PcieConfig | undefined, complexes: readonly RootComplexConfig[]): DeviceInstance[] {
 	if (pcie === undefined) return [];
 	let slots = 0;
-	const portConfig = ({hotplug, acs, pasid}: {hotplug: boolean; acs: number; pasid: boolean}, multiFunction: boolean) =>
+	const portConfig = ({hotplug, acs, pasid}: {hotplug: boolean; acs: number; pasid: boolean}) =>
 		({
 			...(hotplug && {slot: ++slots}),
 			acs: acs & possibleAcs,
 			prefixes: pasid,
-			multiFunction,
 		}) satisfies PciePortConfig;
 	const device = (name: string, kind: string, config: unknown, on?: string, devfn = 0): DeviceInstance => {
 		return {name, kind, config, route: 'shared', ...(on !== undefined && {place: {on, devfn}})};
@@ -22,9 +21,7 @@ export function describePcie(pcie: PcieConfig | undefined, complexes: readonly R
 	const {rootComplexes, rootPorts, switches} = pcie;
 	const ports = rootComplexes.flatMap(({name: complex}) => {
 		const own = rootPorts.filter(({rootComplex}) => rootComplex === complex);
-		return assignNumbers(own).map(({port, devfn, multiFunction}) =>
-			device(port.name, rootPortKind, portConfig(port, multiFunction), complex, devfn),
-		);
+		return assignNumbers(own).map(({port, devfn}) => device(port.name, rootPortKind, portConfig(port), complex, devfn));
 	});
 	return [
 		...rootComplexes.map(({name}, index) => device(name, rootComplexKind, complexes[index])),
@@ -33,9 +30,9 @@ export function describePcie(pcie: PcieConfig | undefined, complexes: readonly R
 			const {port, name, downstreamPorts} = options;
 			const names = Array.from({length: downstreamPorts}, (_, index) => ({name: downstreamPortName(name, index)}));
 			return [
-				device(name, upstreamPortKind, portConfig({...options, hotplug: false}, false), port),
-				...assignNumbers(names).map(({port: own, devfn, multiFunction}) =>
-					device(own.name, downstreamPortKind, portConfig(options, multiFunction), name, devfn),
+				device(name, upstreamPortKind, portConfig({...options, hotplug: false}), port),
+				...assignNumbers(names).map(({port: own, devfn}) =>
+					device(own.name, downstreamPortKind, portConfig(options), name, devfn),
 				),
 			];
 		}),

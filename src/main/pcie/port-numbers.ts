@@ -20,8 +20,6 @@ export interface NumberedPort<P> {
 	readonly port: P;
 	/** Device number times 8 plus function number. */
 	readonly devfn: number;
-	/** Other ports have the same device number. */
-	readonly multiFunction: boolean;
 }
 
 /**
@@ -42,8 +40,5 @@ export function assignNumbers<P extends {readonly name: string; readonly devfn?:
 	});
 	const alone = [...taken].find((devfn) => !taken.has(devfn & ~7));
 	if (alone !== undefined) throw numberError('PCIE_FUNCTION_0_MISSING', {device: alone >> 3});
-	return numbered.map(({port, devfn}) => {
-		const others = [...taken].filter((other) => other >> 3 === devfn >> 3);
-		return {port, devfn, multiFunction: others.length > 1};
-	});
+	return numbered;
 }

@@ -1,12 +1,23 @@
+import {errorTable} from '#support/errors';
 import {Header, Status} from './registers.ts';
+
+const layoutError = errorTable({
+	PCI_CAPABILITY_NO_ROOM: (c: {owner: string; id: number; cause: string}) => ({
+		message: `The capability 0x${c.id.toString(16)} of ${c.owner} has no place in configuration space: ${c.cause}`,
+		remedy:
+			'Capabilities lie at multiples of 4 from 0x40 to 0xff, extended ones from 0x100 to 0xfff: leave the place to the platform',
+	}),
+});
 
 /** Configuration space of one function that a guest may address. */
 export const configBytes = 0x1000;
-/** What of it can hold anything: header, capabilities, and the first extended ones. The rest reads zero. */
+/** What of it holds anything in most functions: header, capabilities, and the first extended ones. The rest reads zero. */
 export const keptBytes = 0x200;
 
-const firstCapability = 0x40;
-const firstExtended = 0x100;
+/** Where capabilities and extended capabilities may lie. */
+const room = {capabilities: [0x40, 0x100], extended: [0x100, configBytes]} as const;
+/** All capabilities begin at multiples of it. */
+const alignment = 4;
 
 /** What the bits of a register are; all others hold their value for ever. */
 export interface RegisterBits {
@@ -23,15 +34,28 @@ export interface RegisterBits {
 /** Configuration space as data: values at reset, and who may change which bit. */
 export class ConfigLayout {
 	/** Values at reset, read-only bits included. */
-	readonly initial = new Uint8Array(keptBytes);
-	readonly writable = new Uint8Array(keptBytes);
-	readonly clearable = new Uint8Array(keptBytes);
+	readonly initial: Uint8Array;
+	readonly writable: Uint8Array;
+	readonly clearable: Uint8Array;
 	/** Bits that are state: those above and the device's own. */
-	readonly mutable = new Uint8Array(keptBytes);
+	readonly mutable: Uint8Array;
+	readonly #taken: (readonly [start: number, end: number])[] = [];
 	#lastPointer: number = Header.CAPABILITIES;
-	#next = firstCapability;
 	#lastExtended: number | undefined;
-	#nextExtended = firstExtended;
+
+	readonly #owner: string;
+
+	/**
+	 * @param owner - the kind of device, for errors
+	 * @param length - how many bytes hold anything; the rest reads zero
+	 */
+	constructor(owner: string, length: number = keptBytes) {
+		this.#owner = owner;
+		this.initial = new Uint8Array(length);
+		this.writable = new Uint8Array(length);
+		this.clearable = new Uint8Array(length);
+		this.mutable = new Uint8Array(length);
+	}
 
 	/** Declares a register of 1, 2 or 4 bytes. */
 	register(offset: number, size: 1 | 2 | 4, {value = 0, writable = 0, clearable = 0, live = 0}: RegisterBits): void {
@@ -45,11 +69,13 @@ export class ConfigLayout {
 		}
 	}
 
-	/** Adds a capability to the list (PCI 3.0, 6.7) and tells where it lies. Its first two bytes are taken. */
-	capability(id: number, length: number): number {
-		const at = this.#next;
-		if (at + length > firstExtended) throw new RangeError('the capabilities do not fit into configuration space');
-		this.#next = (at + length + 3) & ~3;
+	/**
+	 * Adds a capability to the list (PCI 3.0, 6.7) and tells where it lies. Its first two bytes are taken.
+	 * @param wanted - where it has to lie; else where there is room
+	 * @throws VmmError PCI_CAPABILITY_NO_ROOM
+	 */
+	capability(id: number, length: number, wanted?: number): number {
+		const at = this.#place('capabilities', id, length, wanted);
 		this.initial[this.#lastPointer] = at;
 		this.#lastPointer = at + 1;
 		this.initial[at] = id;
@@ -57,11 +83,15 @@ export class ConfigLayout {
 		return at;
 	}
 
-	/** Adds an extended capability (PCI Express Base 6.0, 7.6.3) and tells where it lies. Its first four bytes are taken. */
-	extendedCapability(id: number, version: number, length: number): number {
-		const at = this.#nextExtended;
-		if (at + length > keptBytes) throw new RangeError('the extended capabilities do not fit into configuration space');
-		this.#nextExtended = (at + length + 3) & ~3;
+	/**
+	 * Adds an extended capability (PCI Express Base 6.0, 7.6.3) and tells where it lies. Its first four bytes are taken.
+	 * @param wanted - where it has to lie; else where there is room. The list begins at 0x100
+	 * @throws VmmError PCI_CAPABILITY_NO_ROOM
+	 */
+	extendedCapability(id: number, version: number, length: number, wanted?: number): number {
+		const isFirst = this.#lastExtended === undefined;
+		const at = this.#place('extended', id, length, wanted ?? (isFirst ? room.extended[0] : undefined));
+		if (isFirst && at !== room.extended[0]) throw this.#noRoom(id, 'the first of the extended ones lies at 0x100');
 		this.register(at, 2, {value: id});
 		this.register(at + 2, 2, {value: version});
 		const last = this.#lastExtended;
@@ -69,5 +99,24 @@ export class ConfigLayout {
 		if (last !== undefined) this.register(last + 2, 2, {value: (this.initial[last + 2] as number) | (at << 4)});
 		this.#lastExtended = at;
 		return at;
+	}
+
+	#place(where: keyof typeof room, id: number, length: number, wanted: number | undefined): number {
+		const [first, limit] = room[where];
+		const end = Math.min(limit, this.initial.length);
+		const inTheWay = (at: number) => this.#taken.find(([start, stop]) => start < at + length && at < stop);
+		let at = wanted ?? first;
+		if (!(at >= first && at % alignment === 0)) throw this.#noRoom(id, `0x${at.toString(16)} is no place for it`);
+		for (let other = inTheWay(at); other !== undefined; other = inTheWay(at)) {
+			if (wanted !== undefined) throw this.#noRoom(id, `it overlaps the capability at 0x${other[0].toString(16)}`);
+			at = Math.ceil(other[1] / alignment) * alignment;
+		}
+		if (at + length > end) throw this.#noRoom(id, `it would end at ${at + length}, and there are ${end} bytes`);
+		this.#taken.push([at, at + length]);
+		return at;
+	}
+
+	#noRoom(id: number, cause: string) {
+		return layoutError('PCI_CAPABILITY_NO_ROOM', {owner: this.#owner, id, cause});
 	}
 }

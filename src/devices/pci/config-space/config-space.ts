@@ -1,5 +1,5 @@
 import type {AccessSize} from '#devices/device';
-import {type ConfigLayout, keptBytes} from './config-layout.ts';
+import type {ConfigLayout} from './config-layout.ts';
 
 /**
  * A function's configuration space over its shared bytes. Read-only bits come from the layout, whatever the bytes hold:
@@ -9,7 +9,7 @@ export class ConfigSpace {
 	readonly layout: ConfigLayout;
 	readonly #bytes: Uint8Array;
 
-	/** @param bytes - {@link keptBytes} of shared state */
+	/** @param bytes - shared state, as many as the layout has */
 	constructor(layout: ConfigLayout, bytes: Uint8Array) {
 		this.layout = layout;
 		this.#bytes = bytes;
@@ -28,7 +28,7 @@ export class ConfigSpace {
 		let changed = false;
 		for (let i = 0; i < size; i++) {
 			const at = offset + i;
-			if (at >= keptBytes) break;
+			if (at >= writable.length) break;
 			const before = this.#bytes[at] as number;
 			const byte = (value >>> (8 * i)) & 0xff;
 			const w = writable[at] as number;
@@ -66,8 +66,9 @@ export class ConfigSpace {
 	}
 
 	#byte(at: number): number {
-		if (at >= keptBytes) return 0;
-		const mutable = this.layout.mutable[at] as number;
+		const {mutable: bits} = this.layout;
+		if (at >= bits.length) return 0;
+		const mutable = bits[at] as number;
 		return ((this.layout.initial[at] as number) & ~mutable) | ((this.#bytes[at] as number) & mutable);
 	}
 }

@@ -14,4 +14,4 @@ export {addMsi, Msi, MsiControl} from './capabilities/msi.ts';
 export {addMsix, Msix, MsixControl, type MsixPlace} from './capabilities/msix.ts';
 export {ConfigLayout, configBytes, keptBytes, type RegisterBits} from './config-layout.ts';
 export {ConfigSpace} from './config-space.ts';
-export {Bridge, BridgeControl, Command, Header, HeaderType, Status} from './registers.ts';
+export {Bridge, BridgeControl, CapabilityId, Command, ExtendedId, Header, HeaderType, Status} from './registers.ts';

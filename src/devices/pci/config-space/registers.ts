@@ -63,5 +63,5 @@ export const BarFlag = {IO: 1, MEMORY_64: 0b100, PREFETCHABLE: 0b1000} as const;
 
 /** Capability ids (PCI Code and ID Assignment 1.11, 2). */
 export const CapabilityId = {MSI: 0x05, EXPRESS: 0x10, MSIX: 0x11} as const;
-/** Extended capability ids. */
+/** Extended capability ids (3). */
 export const ExtendedId = {ACS: 0x000d} as const;

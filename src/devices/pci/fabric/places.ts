@@ -14,7 +14,11 @@ const placeError = errorTable({
 	}),
 	PCI_PLACE_TAKEN: (c: {device: string; other: string; on: string}) => ({
 		message: `Devices ${c.device} and ${c.other} have the same place on ${c.on}`,
-		remedy: 'Give each a port of its own',
+		remedy: 'Give each a port of its own, or a number of its own: function=1 to 7',
+	}),
+	PCI_FUNCTION_0_MISSING: (c: {device: string; on: string}) => ({
+		message: `Device ${c.device} is a further function of a slot on ${c.on} that has no function 0, so that no guest would find it`,
+		remedy: 'Give one of the functions the number 0: leave out function=',
 	}),
 	PCI_NOT_A_FUNCTION: (c: {device: string}) => ({
 		message: `Device ${c.device} has a port, but it is no PCI Express function`,
@@ -52,6 +56,11 @@ export function checkPlaces(devices: readonly DescribedDevice[]): void {
 		const other = taken.get(key);
 		if (other !== undefined) throw placeError('PCI_PLACE_TAKEN', {device: name, other, on});
 		taken.set(key, name);
+	}
+	for (const {instance} of devices) {
+		const {name, place} = instance;
+		if (place === undefined || taken.has(`${place.on} ${place.devfn & ~7}`)) continue;
+		throw placeError('PCI_FUNCTION_0_MISSING', {device: name, on: place.on});
 	}
 }
 

@@ -1,10 +1,11 @@
-import type {DeviceServices} from '#devices/device';
+import type {DeviceServices, PciDeviceServices} from '#devices/device';
 import type {MemoryGate} from '#devices/guest-memory';
 import {Command, ConfigSpace, Header, type MsixPlace} from '#devices/pci/config-space';
 import {beginChange, endChange} from '#support/shared-memory';
 import type {Fields, FieldsView} from '#support/wire';
 import {FunctionInterrupts} from './function-interrupts.ts';
 import type {CapabilityPlaces, FunctionLayout} from './function-layout.ts';
+import {FunctionServices} from './function-services.ts';
 import {MsixTable} from './msix-table.ts';
 
 /** The line that INTA is; the machine knows which input it leads to. */
@@ -28,7 +29,7 @@ export class AttachedFunction implements FunctionRegisters {
 	readonly space: ConfigSpace;
 	readonly places: CapabilityPlaces;
 	readonly table: MsixTable | undefined;
-	readonly services: DeviceServices;
+	readonly services: PciDeviceServices;
 	readonly #interrupts: FunctionInterrupts;
 	/** See `PciSlot.interruptSequence`. */
 	readonly #sequence: Int32Array;
@@ -56,10 +57,15 @@ export class AttachedFunction implements FunctionRegisters {
 		});
 		this.services = {
 			...services,
-			pci: this.#interrupts,
+			pci: new FunctionServices(this.#interrupts, this.space, this.places.own),
 			memory: services.memory.behind(new BusMastering(this.space)),
 			line: (name) => this.#interrupts.lines[vectors.indexOf(name)] ?? services.line(name),
 		};
+	}
+
+	/** The index of the device's own capability that lies at an offset of configuration space, or -1. */
+	ownCapability(offset: number): number {
+		return this.places.own.findIndex((own) => offset >= own.offset && offset < own.offset + own.length);
 	}
 
 	/** Changes registers that other threads may be sending interrupts by. */

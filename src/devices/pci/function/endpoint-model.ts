@@ -1,5 +1,5 @@
-import type {AnyDeviceModel, DeclaredModel, PciBar, PciFunction} from '#devices/device';
-import {Msi, Msix} from '#devices/pci/config-space';
+import type {AnyDeviceModel, DeclaredModel, PciBar, PciDeviceServices, PciFunction, PciModel} from '#devices/device';
+import {configBytes, keptBytes, Msi, Msix} from '#devices/pci/config-space';
 import {errorTable} from '#support/errors';
 import type {Fields} from '#support/wire';
 import {endpointLayout} from './function-layout.ts';
@@ -25,12 +25,10 @@ const ownBarBytes = (bytes: number) => Math.max(pageBytes, 2 ** Math.ceil(Math.l
  * @throws VmmError PCI_VECTORS_IMPOSSIBLE, PCI_TABLE_OUTSIDE_BAR for declarations that no hardware can have
  */
 export function completeModel(model: DeclaredModel): AnyDeviceModel {
-	if (model.pci !== undefined && !isFunctionModel(model)) return endpoint(model, model.pci);
-	// Only what declares "pci" may lack regions, and a function model has them.
-	return model as AnyDeviceModel;
+	return model.pci === undefined || isFunctionModel(model) ? (model as AnyDeviceModel) : endpoint(model);
 }
 
-function endpoint(device: DeclaredModel, pci: PciFunction<unknown>): AnyDeviceModel {
+function endpoint({pci, ...device}: PciModel<unknown, Fields>): AnyDeviceModel {
 	const {bars = [], interrupts} = pci;
 	const {vectors = [], msi = false} = interrupts ?? {};
 	const check = (most: number, what: string) => {
@@ -47,20 +45,27 @@ function endpoint(device: DeclaredModel, pci: PciFunction<unknown>): AnyDeviceMo
 		device,
 		vectors,
 		bars: barsOf,
+		keptBytes: keptBytesOf(pci),
 		...(msix && {msix}),
 		layout: (config) =>
 			endpointLayout({
 				...pci,
+				owner: device.kind,
+				capabilities: pci.capabilities?.(config) ?? [],
+				length: keptBytesOf(pci),
 				express: {type: 'endpoint', functionReset: true},
 				bars: allBars(config),
 				vectors: vectors.length,
 				msi,
 				...(msix && {msix: msix.place}),
 			}),
-		front: (config, state, services) => device.front(config, state as never, services),
+		front: (config, state, services) => device.front(config, state as never, services as PciDeviceServices),
 	};
 	return functionModel(parts);
 }
+
+/** The state of a function has one size, whatever its configuration. */
+const keptBytesOf = ({capabilities}: PciFunction<unknown>) => (capabilities === undefined ? keptBytes : configBytes);
 
 type Declared = NonNullable<NonNullable<PciFunction<unknown>['interrupts']>['msix']>;
 

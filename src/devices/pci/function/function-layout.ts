@@ -1,4 +1,4 @@
-import type {PciBar, PciFunction} from '#devices/device';
+import type {PciBar, PciCapability, PciFunction} from '#devices/device';
 import {
 	addBars,
 	addExpress,
@@ -14,12 +14,15 @@ import {
 	type MsixPlace,
 	Status,
 } from '#devices/pci/config-space';
+import {addOwnCapabilities, type CapabilityPlace} from './own-capabilities.ts';
 
 /** Where a function's capabilities lie; undefined for those it lacks. */
 export interface CapabilityPlaces {
 	readonly express: number;
 	readonly msi: number | undefined;
 	readonly msix: number | undefined;
+	/** The device's own, in the order of the declaration. */
+	readonly own: readonly CapabilityPlace[];
 }
 
 /** A function's configuration space as data, and where its capabilities lie in it. */
@@ -30,6 +33,8 @@ export interface FunctionLayout {
 
 /** What a function is, for its configuration space. */
 export interface FunctionIdentity extends Pick<PciFunction<never>, 'vendor' | 'device' | 'class'> {
+	/** The kind of device, for errors. */
+	readonly owner: string;
 	readonly revision?: number;
 	readonly subsystem?: {readonly vendor: number; readonly device: number};
 	readonly express: ExpressOptions;
@@ -38,8 +43,10 @@ export interface FunctionIdentity extends Pick<PciFunction<never>, 'vendor' | 'd
 	readonly vectors: number;
 	readonly msi: boolean;
 	readonly msix?: MsixPlace;
-	/** Other functions have the same device number. */
-	readonly multiFunction?: boolean;
+	/** The device's own. */
+	readonly capabilities?: readonly PciCapability[];
+	/** Bytes of configuration space that hold anything, if not the usual ones. */
+	readonly length?: number;
 }
 
 const alwaysWritable = Command.MEMORY | Command.MASTER | Command.PARITY | Command.SERR;
@@ -79,8 +86,8 @@ export function bridgeLayout(identity: FunctionIdentity): FunctionLayout {
 }
 
 function commonHeader(identity: FunctionIdentity, type: number, hasIo: boolean): ConfigLayout {
-	const layout = new ConfigLayout();
-	const {vectors, multiFunction = false} = identity;
+	const layout = new ConfigLayout(identity.owner, identity.length);
+	const {vectors} = identity;
 	layout.register(Header.VENDOR, 2, {value: identity.vendor});
 	layout.register(Header.DEVICE, 2, {value: identity.device});
 	const own = (hasIo ? Command.IO : 0) | (vectors > 0 ? Command.INTX_DISABLE : 0);
@@ -90,17 +97,19 @@ function commonHeader(identity: FunctionIdentity, type: number, hasIo: boolean):
 	layout.register(Header.CLASS, 1, {value: identity.class & 0xff});
 	layout.register(Header.CLASS + 1, 2, {value: identity.class >>> 8});
 	layout.register(Header.CACHE_LINE, 1, {writable: 0xff});
-	layout.register(Header.TYPE, 1, {value: type | (multiFunction ? HeaderType.MULTI_FUNCTION : 0)});
+	layout.register(Header.TYPE, 1, {value: type});
 	layout.register(Header.INTERRUPT_LINE, 1, {writable: 0xff});
 	layout.register(Header.INTERRUPT_PIN, 1, {value: vectors > 0 ? firstPin : 0});
 	addBars(layout, identity.bars);
 	return layout;
 }
 
-function addCapabilities(layout: ConfigLayout, {express, vectors, msi, msix}: FunctionIdentity): CapabilityPlaces {
+function addCapabilities(layout: ConfigLayout, identity: FunctionIdentity): CapabilityPlaces {
+	const {express, vectors, msi, msix, capabilities = [], owner} = identity;
 	return {
 		express: addExpress(layout, express),
 		msi: msi ? addMsi(layout, vectors) : undefined,
 		msix: msix === undefined ? undefined : addMsix(layout, vectors, msix),
+		own: addOwnCapabilities(layout, owner, capabilities),
 	};
 }

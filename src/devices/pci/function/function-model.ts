@@ -1,19 +1,20 @@
 import type {
 	AccessSize,
 	BackServices,
-	DeviceFront,
-	DeviceServices,
 	ModelParts,
 	PciBar,
+	PciDeviceServices,
+	PciFront,
 	ProcessorFront,
 	Region,
 } from '#devices/device';
-import {checkBars, configBytes, Express, Header, keptBytes, type MsixPlace} from '#devices/pci/config-space';
+import {checkBars, configBytes, Express, Header, HeaderType, type MsixPlace} from '#devices/pci/config-space';
 import {bytes, type Fields, type FieldsView, type Wire, wire} from '#support/wire';
 import {AttachedFunction, type FunctionRegisters, intxLine} from './attached-function.ts';
 import type {FunctionLayout} from './function-layout.ts';
 import {isReset, powerOnState} from './function-reset.ts';
 import {pendingBytes, tableBytes} from './msix-table.ts';
+import type {CapabilityPlace} from './own-capabilities.ts';
 
 /** A BAR and the region of the front that it leads to. */
 export interface PlacedBar extends PciBar {
@@ -50,7 +51,7 @@ export function isSlot(model: object, config: unknown): boolean {
 }
 
 /** A front that wants to know when configuration space was written. */
-export interface FunctionFront extends DeviceFront {
+export interface FunctionFront extends PciFront {
 	configWritten?(): void;
 	/** A bridge's: true when it passes anything on now. What is behind is reset when it no longer does. */
 	leadsOn?(): boolean;
@@ -65,17 +66,19 @@ export interface FunctionParts<C, T extends Fields> {
 		regions?(config: C): readonly Region[];
 	};
 	readonly vectors: readonly string[];
+	/** Bytes of configuration space that hold anything. */
+	readonly keptBytes: number;
 	layout(config: C): FunctionLayout;
 	/** The device's own BARs, in the order of the front's regions. */
 	bars(config: C): readonly PciBar[];
 	/** Where MSI-X lies, and the BAR that it has for itself, if any. */
 	readonly msix?: {readonly place: MsixPlace; readonly bar: PciBar | undefined};
-	front(config: C, state: FieldsView<T>, services: DeviceServices, attached: FunctionRegisters): FunctionFront;
+	front(config: C, state: FieldsView<T>, services: PciDeviceServices, attached: FunctionRegisters): FunctionFront;
 }
 
 /** Fields that every function has. Their names cannot be a device's. */
-const functionFields = (vectors: number, hasMsix: boolean) => ({
-	'pci.config': bytes(keptBytes),
+const functionFields = (kept: number, vectors: number, hasMsix: boolean) => ({
+	'pci.config': bytes(kept),
 	...(vectors > 0 && {'pci.levels': bytes(vectors)}),
 	...(hasMsix && {'pci.table': bytes(tableBytes(vectors)), 'pci.pending': bytes(pendingBytes(vectors))}),
 });
@@ -88,7 +91,7 @@ export function functionModel<C, T extends Fields>(parts: FunctionParts<C, T>): 
 	const {device, vectors, msix} = parts;
 	const state = wire(device.kind, {
 		...device.state?.fields,
-		...functionFields(vectors.length, msix !== undefined),
+		...functionFields(parts.keptBytes, vectors.length, msix !== undefined),
 	});
 	const shape = (config: C) => regionsOf(parts, config);
 	return {
@@ -127,18 +130,34 @@ export function functionModel<C, T extends Fields>(parts: FunctionParts<C, T>): 
 				const ledOn = front.leadsOn?.() ?? false;
 				const changed = attached.change(() => attached.space.write(offset, size, value));
 				if (isReset(attached)) return toPowerOnState();
+				const own = attached.ownCapability(offset);
+				if (own >= 0) {
+					front.capabilityWritten?.(own, offset - (attached.places.own[own] as CapabilityPlace).offset, size);
+					return;
+				}
 				front.configWritten?.();
 				attached.settle();
 				if (ledOn && front.leadsOn?.() === false) services.slot?.resetBehind();
 				const {express} = attached.places;
 				if (changed && (offset < Header.END || offset >= express)) services.slot?.decodeChanged();
 			};
+			const readConfig = (offset: number, size: AccessSize) => {
+				const held = attached.space.read(offset, size);
+				const at = Header.TYPE - offset;
+				const hasType = at >= 0 && at < size && services.slot?.isShared === true;
+				const value = hasType ? (held | (HeaderType.MULTI_FUNCTION << (8 * at))) >>> 0 : held;
+				const own = front.capabilityRead === undefined ? -1 : attached.ownCapability(offset);
+				if (own < 0) return value;
+				return (
+					front.capabilityRead?.(own, offset - (attached.places.own[own] as CapabilityPlace).offset, size) ?? value
+				);
+			};
 			return {
 				...processorFront(front),
 				...(front.inputChanged && {inputChanged: (name: string) => front.inputChanged?.(name)}),
 				control: (command) => (command.kind === powerOnState.kind ? toPowerOnState() : front.control?.(command)),
 				read(region, offset, size) {
-					if (region === configRegion) return attached.space.read(offset, size);
+					if (region === configRegion) return readConfig(offset, size);
 					if (region === msixRegion && attached.table?.holds(offset)) return attached.table.read(offset, size);
 					return region === msixRegion && msix?.bar !== undefined ? 0 : front.read(region, offset, size);
 				},

@@ -12,6 +12,7 @@ const place = {bar: 1, table: 0, pending: 0x800};
 /** A function on two threads: its back signals, and at a moment that a test chooses a processor is at its registers. */
 function make() {
 	const {layout, places} = endpointLayout({
+		owner: 'signal-test',
 		vendor: 1,
 		device: 2,
 		class: 3,

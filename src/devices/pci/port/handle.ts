@@ -16,6 +16,4 @@ export interface PciePortConfig {
 	readonly acs: number;
 	/** End-to-end prefixes, as process address space ids need. */
 	readonly prefixes: boolean;
-	/** Other ports have the same device number. */
-	readonly multiFunction: boolean;
 }

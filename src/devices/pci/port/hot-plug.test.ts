@@ -2,7 +2,7 @@ import test from 'ava';
 import {DeviceUnderTest} from '#devices/testing';
 import {occupancyChanged, rootPort, upstreamPort} from './index.ts';
 
-const config = {slot: 5, acs: 0x5f, prefixes: false, multiFunction: false};
+const config = {slot: 5, acs: 0x5f, prefixes: false};
 const [express, msi] = [0x40, 0x7c];
 const [linkStatus, slotCapabilities, slotControl, slotStatus] = [0x12, 0x14, 0x18, 0x1a].map((at) => express + at);
 const linkActive = 0x2000;
@@ -18,6 +18,7 @@ function make(options = config) {
 		},
 		decodeChanged: () => void slot.changes++,
 		resetBehind: () => void slot.resets++,
+		isShared: false,
 		resetWithBack: () => false,
 		interruptSequence: new Int32Array(1),
 	});

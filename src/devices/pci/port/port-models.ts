@@ -1,4 +1,4 @@
-import {addAcs, type ExpressOptions} from '#devices/pci/config-space';
+import {addAcs, type ExpressOptions, keptBytes} from '#devices/pci/config-space';
 import {bridgeLayout, type FunctionModel, functionModel} from '#devices/pci/function';
 import {downstreamPortKind, occupancyChanged, type PciePortConfig, rootPortKind, upstreamPortKind} from './handle.ts';
 import {HotPlug} from './hot-plug.ts';
@@ -19,8 +19,10 @@ function portModel(kind: string, type: Exclude<ExpressOptions['type'], 'endpoint
 		device: {kind},
 		vectors: [event],
 		bars: () => [],
-		layout: ({slot, acs, prefixes, multiFunction}) => {
+		keptBytes,
+		layout: ({slot, acs, prefixes}) => {
 			const design = bridgeLayout({
+				owner: kind,
 				vendor: ids.vendor,
 				device: ids[type],
 				class: bridgeClass,
@@ -28,7 +30,6 @@ function portModel(kind: string, type: Exclude<ExpressOptions['type'], 'endpoint
 				bars: [],
 				vectors: 1,
 				msi: true,
-				multiFunction,
 			});
 			if (acs !== 0 && isDownstream) addAcs(design.layout, acs);
 			return design;

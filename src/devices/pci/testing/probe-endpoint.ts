@@ -1,4 +1,4 @@
-import type {DeviceModel} from '#devices/device';
+import type {PciModel} from '#devices/device';
 import {unchecked} from '#support/trust';
 import {u32, wire} from '#support/wire';
 
@@ -13,7 +13,7 @@ const ProbeState = wire('pci-probe', {
 export const probe = {SCRATCH: 0, RAISE: 4, LOWER: 8, FETCH: 12, SIGNAL: 16, ID: 0x20, idValue: 0x70726f62} as const;
 
 /** A function with one of everything, for tests: BARs of three kinds, MSI, MSI-X, INTA, DMA. */
-export const probeEndpoint: DeviceModel<unknown, (typeof ProbeState)['fields']> = {
+export const probeEndpoint: PciModel<unknown, (typeof ProbeState)['fields']> = {
 	kind: 'pci-probe',
 	state: ProbeState,
 	pci: {
@@ -50,7 +50,7 @@ export const probeEndpoint: DeviceModel<unknown, (typeof ProbeState)['fields']> 
 				if (offset === probe.RAISE) line(value).setLevel(true);
 				if (offset === probe.LOWER) line(value).setLevel(false);
 				if (offset === probe.FETCH) state.fetched = fetch(value);
-				if (offset === probe.SIGNAL) services.pci?.signal(value);
+				if (offset === probe.SIGNAL) services.pci.signal(value);
 			},
 		};
 	},

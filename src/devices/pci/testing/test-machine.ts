@@ -30,7 +30,7 @@ const shared = (name: string, kind: string, config: unknown, on?: string, devfn 
 	return {name, kind, config, route: 'shared', ...(on !== undefined && {place: {on, devfn}})};
 };
 
-const port: PciePortConfig = {acs: 0x5f, prefixes: false, multiFunction: false};
+const port: PciePortConfig = {acs: 0x5f, prefixes: false};
 
 /** A root complex; the configuration space ports. */
 export const complexOf = (config: Partial<RootComplexConfig> = {}, name = 'rc0'): DeviceInstance =>
@@ -42,7 +42,8 @@ export const switchOf = (name: string, on: string): DeviceInstance[] => [
 	shared(name, upstreamPortKind, port, on),
 	...[0, 1].map((index) => shared(`${name}-${index}`, downstreamPortKind, port, name, index * 8)),
 ];
-export const probeOf = (name: string, on: string): DeviceInstance => shared(name, probeEndpoint.kind, {}, on);
+export const probeOf = (name: string, on: string, devfn = 0): DeviceInstance =>
+	shared(name, probeEndpoint.kind, {}, on, devfn);
 /** The ports 0xCF8 and 0xCFC. */
 export const configPorts = shared('pci-config', 'pci-config', {});
 
