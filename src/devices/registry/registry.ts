@@ -21,6 +21,8 @@ import type {AnyDeviceModel, DeclaredModel} from '#devices/device';
 import {completeModel} from '#devices/pci/function';
 import {downstreamPort, rootPort, upstreamPort} from '#devices/pci/port';
 import {rootComplex} from '#devices/pci/root-complex';
+import {virtioBlkMmio, virtioBlkPci} from '#devices/virtio/blk';
+import {virtioRngMmio, virtioRngPci} from '#devices/virtio/rng';
 
 const known: readonly DeclaredModel[] = [
 	serial16550,
@@ -46,6 +48,10 @@ const known: readonly DeclaredModel[] = [
 	rootPort,
 	upstreamPort,
 	downstreamPort,
+	virtioRngPci,
+	virtioRngMmio,
+	virtioBlkPci,
+	virtioBlkMmio,
 ];
 
 /** Every kind of device this program knows; PCI functions with all that the machine serves for them. */

@@ -14,6 +14,8 @@ import {DeviceUnderTest} from './index.ts';
 
 type Subject = DeviceUnderTest<unknown, Fields>;
 
+const disk = {bytes: 2 ** 20, queues: 2, id: 'disk'};
+
 /** One configuration of every kind; a new kind without one fails the first test. */
 const configurations: Readonly<Record<string, unknown>> = {
 	'serial-16550': {base: 0x3f8, irq: 4, backend: {kind: 'stderr'}},
@@ -39,6 +41,10 @@ const configurations: Readonly<Record<string, unknown>> = {
 	'pcie-root-port': {slot: 3, acs: 0x5f, prefixes: true},
 	'pcie-upstream-port': {acs: 0, prefixes: false},
 	'pcie-downstream-port': {acs: 0x5f, prefixes: false},
+	'virtio-rng': {},
+	'virtio-rng-mmio': {mmio: {base: 0xd000_0000, irq: 5}},
+	'virtio-blk': disk,
+	'virtio-blk-mmio': {...disk, mmio: {base: 0xd000_0000, irq: 5}},
 	'pci-probe': {},
 };
 

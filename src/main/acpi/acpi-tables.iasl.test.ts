@@ -24,6 +24,8 @@ const needs = iasl ? '' : ' (skipped: iasl is missing, it comes with the package
 const kinds: readonly (readonly [kind: string, config: unknown])[] = [
 	[generationIdKind, {address: 0xe_1000, id: ''}],
 	[pvpanicKind, {port: 0x505}],
+	['virtio-rng-mmio', {mmio: {base: 0xd000_0000, irq: 20}}],
+	['virtio-blk-mmio', {mmio: {base: 0xd000_1000, irq: 21}}],
 	[i8042Kind, {}],
 	[hpetKind, {base: hpetAddress}],
 	[guestWatchdogKind, {port: guestWatchdogPort}],

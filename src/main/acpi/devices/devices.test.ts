@@ -20,6 +20,14 @@ test('the panic port is announced as QEMU does', (t) => {
 	t.true(hex(device).includes('4701050505050101'));
 });
 
+test('virtio devices on MMIO have the id that Linux binds to, their page, and a level interrupt', (t) => {
+	const devices = ['virtio-rng-mmio', 'virtio-blk-mmio'].map((kind, index) =>
+		hex(describe(kind, {mmio: {base: 0xd000_0000 + 0x1000 * index, irq: 20}}).device),
+	);
+	for (const device of devices) t.true(device.includes(hex('LNRO0005')) && device.includes('89060001' + '0114000000'));
+	t.true(devices[1]?.includes(`${hex('V001')}`) && devices[1].includes('86090001' + '001000d0' + '00100000'));
+});
+
 test('keyboard and mouse have the interrupts of a PC', (t) => {
 	const {device, isI8042} = describe(i8042Kind, {});
 	t.true(isI8042);

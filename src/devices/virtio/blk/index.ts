@@ -1,0 +1,2 @@
+export {type VirtioBlkConfig, virtioBlkKind} from './handle.ts';
+export {virtioBlkMmio, virtioBlkPci} from './virtio-blk.ts';

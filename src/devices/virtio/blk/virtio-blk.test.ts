@@ -1,0 +1,106 @@
+import test from 'ava';
+import {type Buffer, TestDriver, type TransportName, VirtioMachine} from '#devices/virtio/testing';
+import {virtioBlkMmio, virtioBlkPci} from './index.ts';
+import {RequestHeader} from './layout.ts';
+
+const models = {pci: virtioBlkPci, mmio: virtioBlkMmio};
+const transports: readonly TransportName[] = ['pci', 'mmio'];
+const config = {bytes: 64 * 1024, queues: 2, id: 'ram-disk'};
+const [IN, OUT, FLUSH, GET_ID] = [0, 1, 4, 8];
+const [OK, IO_ERROR, UNSUPPORTED] = [0, 1, 2];
+const [header, data, statusByte] = [0x8000, 0x9000, 0x8800];
+const flushAndQueues = [9, 12];
+
+function make(transport: TransportName, changes: object = {}) {
+	const machine = new VirtioMachine(models[transport] as never, transport, {...config, ...changes});
+	const driver = new TestDriver(machine);
+	driver.begin(flushAndQueues, 2);
+	/** Sends a request; tells its status and how much was written. */
+	const request = async (type: number, sector: number, buffers: readonly Buffer[], queue = 0) => {
+		machine.memory.copyIn(header, RequestHeader.encode({type, sector}));
+		machine.memory.writeU8(statusByte, 0xee);
+		const status = {at: statusByte, length: 1, writable: true};
+		driver.offer([{at: header, length: RequestHeader.size}, ...buffers, status], {queue});
+		await driver.notify(queue);
+		return [machine.memory.readU8(statusByte) as unknown as number, driver.used(queue)[0]?.[1]];
+	};
+	const read = (at: number, length: number) => {
+		const bytes = new Uint8Array(length);
+		machine.memory.copyOut(at, bytes);
+		return bytes;
+	};
+	return {machine, driver, request, read, registers: machine.registers};
+}
+
+for (const transport of transports) {
+	test(`${transport}: what one queue writes the other reads`, async (t) => {
+		const {machine, request, read, registers} = make(transport);
+		t.deepEqual([registers.readConfig(0, 4), registers.readConfig(20, 4), registers.readConfig(34, 2)], [128, 512, 2]);
+		const bytes = Uint8Array.from({length: 1024}, (_, index) => (index * 7) & 0xff);
+		machine.memory.copyIn(data, bytes);
+		const cut = [
+			{at: data, length: 100},
+			{at: data + 100, length: 924},
+		];
+		t.deepEqual(await request(OUT, 126, cut), [OK, 1]);
+		t.deepEqual(await request(FLUSH, 0, []), [OK, 1]);
+		machine.memory.fill(data, 0x1000, 0);
+		t.deepEqual(await request(IN, 126, [{at: data, length: 1024, writable: true}], 1), [OK, 1025]);
+		t.deepEqual(read(data, 1024), bytes);
+		t.deepEqual(await request(GET_ID, 0, [{at: data, length: 20, writable: true}]), [OK, 21]);
+		t.is(new TextDecoder().decode(read(data, 8)), 'ram-disk');
+		t.deepEqual(machine.failures, []);
+	});
+
+	test(`${transport}: requests past the end, of half a sector, too large or unknown are refused`, async (t) => {
+		const {machine, driver, request} = make(transport);
+		const target = {at: data, length: 512, writable: true};
+		t.deepEqual(await request(IN, 128, [target]), [IO_ERROR, 1]);
+		t.deepEqual(await request(IN, 2 ** 53, [target]), [IO_ERROR, 1]);
+		t.deepEqual(await request(OUT, 127, [{at: data, length: 1024}]), [IO_ERROR, 1]);
+		t.deepEqual(await request(IN, 0, [{...target, length: 100}]), [IO_ERROR, 1]);
+		t.deepEqual(await request(77, 0, []), [UNSUPPORTED, 1]);
+		driver.offer([
+			{at: header, length: 8},
+			{at: statusByte, length: 1, writable: true},
+		]);
+		driver.offer([{at: header, length: 16}], {head: 4});
+		await driver.notify();
+		t.deepEqual(driver.used(), [
+			[0, 0],
+			[4, 0],
+		]);
+		t.is(driver.status, 0xf);
+		t.deepEqual(machine.failures, []);
+	});
+}
+
+test('a disk whose data were lost with another process says so', async (t) => {
+	const one = make('pci');
+	t.deepEqual(await one.request(OUT, 0, [{at: data, length: 512}]), [OK, 1]);
+	await one.machine.backs.stop();
+	const two = make('pci');
+	await two.machine.backs.stop();
+	const ram = new Uint8Array(0x10_0000);
+	one.machine.memory.copyOut(0, ram);
+	two.machine.memory.copyIn(0, ram);
+	two.machine.machine.restore(one.machine.machine.save());
+	two.machine.backs.start();
+	two.machine.memory.copyIn(header, RequestHeader.encode({type: IN, sector: 0}));
+	// The first request of the other machine is the second of this one.
+	two.driver.publish(0);
+	two.driver.claim(2);
+	await two.driver.notify();
+	t.is(two.machine.memory.readU8(statusByte) as unknown, IO_ERROR);
+});
+
+for (const changes of [{bytes: 0}, {bytes: 513}, {bytes: 2 ** 33}, {id: 'x'.repeat(21)}]) {
+	test(`a disk that cannot be is refused: ${JSON.stringify(changes)}`, (t) => {
+		t.throws(() => make('pci', changes), {code: 'VIRTIO_BLK_IMPOSSIBLE'});
+	});
+}
+for (const queues of [0, 17, 65_536]) {
+	test(`a disk of ${queues} queues is refused`, (t) => {
+		t.throws(() => make('mmio', {queues}), {code: 'VIRTIO_QUEUES_IMPOSSIBLE'});
+	});
+}

@@ -1,0 +1,80 @@
+import {randomInt} from 'node:crypto';
+import {type VirtioDevice, virtioMmio, virtioPci} from '#devices/virtio/device';
+import {errorTable} from '#support/errors';
+import {u32, wire} from '#support/wire';
+import {type VirtioBlkConfig, virtioBlkKind} from './handle.ts';
+import {BlkConfig, idBytes, sectorBytes} from './layout.ts';
+import {DiskRequests} from './requests.ts';
+
+const blkError = errorTable({
+	VIRTIO_BLK_IMPOSSIBLE: (c: {cause: string}) => ({
+		message: `There is no such virtio disk: ${c.cause}`,
+		remedy: 'Give it a multiple of 512 bytes up to 4 GiB, and an id of at most 20 characters',
+	}),
+});
+
+const State = wire('virtio-blk', {
+	/** Tells whose RAM the data are in: a number that the back draws, or 0 when the machine is as new. */
+	disk: u32,
+});
+
+const queueSize = 128;
+const mostQueues = 16;
+const mostDiskBytes = 2 ** 32;
+
+/** A disk in RAM of the host's (virtio 1.2, 5.2), which loses its data when the machine ends. */
+const virtioBlk: VirtioDevice<
+	VirtioBlkConfig,
+	typeof State.fields,
+	'segmentsMost' | 'blockBytes' | 'flush' | 'queues'
+> = {
+	kind: virtioBlkKind,
+	id: 2,
+	pciClass: 0x01_0000,
+	state: State,
+	features: {segmentsMost: 2, blockBytes: 6, flush: 9, queues: 12},
+	mostQueues,
+	queues: (config) => {
+		check(config);
+		return Array.from({length: config.queues}, (_, index) => ({name: `requests-${index}`, size: queueSize}));
+	},
+	config: {
+		bytes: BlkConfig.size,
+		values: ({bytes, queues}) =>
+			BlkConfig.encode({
+				capacity: bytes / sectorBytes,
+				// Header and status take a descriptor each.
+				segmentsMost: queueSize - 2,
+				blockBytes: sectorBytes,
+				queues,
+			}),
+	},
+	back: ({bytes, id}, state, services) => {
+		const disk = new DiskRequests(new Uint8Array(bytes), id);
+		const own = randomInt(1, 2 ** 32);
+		/** The guest is from a snapshot, and its data are in RAM that is no more: it must not take zeros for them. */
+		let isLost = false;
+		return {
+			start: () =>
+				services.locked(() => {
+					if (state.disk === 0) state.disk = own;
+					isLost = state.disk !== own;
+				}),
+			queueReady(queue) {
+				for (let chain = queue.next(); chain !== undefined; chain = queue.next())
+					queue.complete(chain, disk.serve(chain, isLost));
+			},
+		};
+	},
+};
+
+/** @throws VmmError VIRTIO_BLK_IMPOSSIBLE */
+function check({bytes, id}: VirtioBlkConfig): void {
+	const impossible = (cause: string) => blkError('VIRTIO_BLK_IMPOSSIBLE', {cause});
+	if (!(Number.isInteger(bytes) && bytes > 0 && bytes <= mostDiskBytes && bytes % sectorBytes === 0))
+		throw impossible(`it is to have ${bytes} bytes`);
+	if (new TextEncoder().encode(id).length > idBytes) throw impossible(`its id is ${id}`);
+}
+
+export const virtioBlkPci = virtioPci(virtioBlk);
+export const virtioBlkMmio = virtioMmio(virtioBlk);

@@ -1,0 +1,79 @@
+import type {QueueAddress, QueueRegisters} from './queue-registers.ts';
+import {Status} from './registers.ts';
+import type {VirtioCore} from './virtio-core.ts';
+
+/** A register of 8 to 32 bits, as the driver has it on every transport. One without `write` is read-only. */
+export interface CoreRegister {
+	read(core: VirtioCore): number;
+	write?(core: VirtioCore, value: number): void;
+}
+
+/** Registers of the queue that is selected; no queue reads zero. */
+const ofQueue = (
+	read: (queue: QueueRegisters, core: VirtioCore) => number,
+	write?: (queue: QueueRegisters, value: number, core: VirtioCore) => void,
+): CoreRegister => ({
+	read: (core) => (core.selected === undefined ? 0 : read(core.selected, core)),
+	...(write && {
+		write: (core, value) => {
+			if (core.selected !== undefined && !core.isResetting) write(core.selected, value, core);
+		},
+	}),
+});
+
+const address = (part: QueueAddress): CoreRegister =>
+	ofQueue(
+		(queue) => queue.address(part),
+		(queue, value) => queue.setAddress(part, value),
+	);
+
+const field = (name: 'virtio.deviceSelect' | 'virtio.driverSelect' | 'virtio.queueSelect'): CoreRegister => ({
+	read: ({state}) => state[name],
+	write: ({state}, value) => {
+		state[name] = value;
+	},
+});
+
+/** What the registers do; where they lie, each transport says. */
+export const coreRegisters = {
+	deviceSelect: field('virtio.deviceSelect'),
+	deviceFeatures: {read: ({state, offered}) => offered[state['virtio.deviceSelect']] ?? 0},
+	driverSelect: field('virtio.driverSelect'),
+	driverFeatures: {
+		read: ({state}) => (state['virtio.features'][state['virtio.driverSelect']] ?? 0) >>> 0,
+		write: (core, value) => core.writeFeatures(value),
+	},
+	queueCount: {read: ({queues}) => queues.length},
+	status: {read: ({status}) => status, write: (core, value) => core.writeStatus(value)},
+	generation: {read: ({state}) => state['virtio.generation'] & 0xff},
+	queueSelect: field('virtio.queueSelect'),
+	queueSizeMost: ofQueue(({most}) => most),
+	queueSize: ofQueue(
+		({size}) => size,
+		(queue, value) => {
+			queue.size = value;
+		},
+	),
+	/** A queue is turned on after features are agreed on, and off where the transport allows it (virtio 1.2, 4.2.2). */
+	queueReady: ofQueue(
+		({ready}, {isResetting}) => (ready && !isResetting ? 1 : 0),
+		(queue, value, {status}) => {
+			if (value === 0 || (value === 1 && (status & Status.FEATURES_OK) !== 0)) queue.ready = value === 1;
+		},
+	),
+	/** On PCI a queue is turned off by a reset only (4.1.4.3.2). */
+	queueEnable: ofQueue(
+		({ready}, {isResetting}) => (ready && !isResetting ? 1 : 0),
+		(queue, value, {status}) => {
+			if (value === 1 && (status & Status.FEATURES_OK) !== 0) queue.ready = true;
+		},
+	),
+	descriptorsLow: address('descriptorsLow'),
+	descriptorsHigh: address('descriptorsHigh'),
+	driverLow: address('driverLow'),
+	driverHigh: address('driverHigh'),
+	deviceLow: address('deviceLow'),
+	deviceHigh: address('deviceHigh'),
+} satisfies Readonly<Record<string, CoreRegister>>;
+
+export const constant = (value: number): CoreRegister => ({read: () => value});

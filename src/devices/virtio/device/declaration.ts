@@ -1,0 +1,116 @@
+import type {DeviceBack, ModelParts} from '#devices/device';
+import type {GuestMemory} from '#devices/guest-memory';
+import type {VirtQueue} from '#devices/virtio/queue';
+import type {VmTime} from '#devices/vm-time';
+import {errorTable} from '#support/errors';
+import type {Reactor} from '#support/reactor';
+import type {Fields, FieldsView, Wire} from '#support/wire';
+import {isDeviceFeature} from './registers.ts';
+
+/** One queue of a device. */
+export interface QueueDeclaration {
+	readonly name: string;
+	/** Descriptors that the driver may use: a power of two, up to 32768. */
+	readonly size: number;
+}
+
+/**
+ * A virtio device: what is its own. Transport, queues, negotiation, interrupts, and all of it in snapshots, is the
+ * platform's.
+ * @typeParam C - configuration; @typeParam T - fields of shared state that are the device's own
+ * @typeParam N - names of its features
+ */
+export interface VirtioDevice<C, T extends Fields, N extends string = never>
+	extends Omit<ModelParts<C, T>, 'state' | 'front' | 'back' | 'lines' | 'inputs' | 'doorbells'> {
+	/** What of its own changes while a guest runs, if there is anything. */
+	readonly state?: Wire<T>;
+	/** Virtio 1.2, 5. */
+	readonly id: number;
+	/** Class, subclass and programming interface on PCI. */
+	readonly pciClass: number;
+	/** The numbers of the features that it knows of its own. */
+	readonly features: Readonly<Record<N, number>>;
+	/** Those that it offers; without it all. */
+	offers?(config: C): readonly N[];
+	/** The most queues that any configuration has. */
+	readonly mostQueues: number;
+	queues(config: C): readonly QueueDeclaration[];
+	/** Its configuration space: how long it is, and what it holds after reset. */
+	readonly config?: {readonly bytes: number; values(config: C): Uint8Array};
+	back(config: C, state: FieldsView<T>, services: VirtioServices<N>): VirtioBack;
+}
+
+/** What the bus is to a virtio device. */
+export interface VirtioServices<N extends string = never> {
+	readonly memory: GuestMemory;
+	readonly time: VmTime;
+	readonly reactor: Reactor;
+	/** Runs `action` under the device's lock, as an access would. */
+	locked<R>(action: () => R): R;
+	/** True when driver and device have agreed on a feature. */
+	has(feature: N): boolean;
+	/** A queue that the driver uses; undefined for any other. Ask anew each time. */
+	queue(index: number): VirtQueue | undefined;
+	/** Changes configuration space from `offset` on, and tells the driver. */
+	changeConfig(offset: number, bytes: Uint8Array): void;
+}
+
+/** A virtio device's input and output, on the one device worker that owns it. */
+export interface VirtioBack extends Partial<Pick<DeviceBack, 'start' | 'stop' | 'dispose'>> {
+	/** The driver has made buffers available. Called again while there may be more. */
+	queueReady(queue: VirtQueue, index: number): void;
+}
+
+const declarationError = errorTable({
+	VIRTIO_QUEUES_IMPOSSIBLE: (c: {device: string; queues: number; most: number}) => ({
+		message: `${c.device} cannot have ${c.queues} queues`,
+		remedy: `Give it 1 to ${c.most}`,
+	}),
+	VIRTIO_DECLARATION_IMPOSSIBLE: (c: {device: string; cause: string}) => ({
+		message: `The virtio device ${c.device} is not possible: ${c.cause}`,
+	}),
+});
+
+/** Queues whose notifications have a place in the notification area of PCI. */
+export const mostQueues = 1024;
+const largestQueue = 2 ** 15;
+/** Configuration space has its own page on both transports. */
+const mostConfigBytes = 0xf00;
+
+// biome-ignore lint/suspicious/noExplicitAny: existential over configuration, state and features
+type Declared = VirtioDevice<any, any, any>;
+
+/** @throws VmmError VIRTIO_QUEUES_IMPOSSIBLE, VIRTIO_DECLARATION_IMPOSSIBLE */
+export function checkDeclaration({kind, mostQueues: most, features, config, id}: Declared): void {
+	const impossible = (cause: string) => declarationError('VIRTIO_DECLARATION_IMPOSSIBLE', {device: kind, cause});
+	if (!isCount(most, mostQueues))
+		throw declarationError('VIRTIO_QUEUES_IMPOSSIBLE', {device: kind, queues: most, most: mostQueues});
+	if (!isCount(id, 63)) throw impossible(`there is no type ${id}`);
+	const bits = Object.values(features as Record<string, number>);
+	const wrong = bits.find((bit) => !isDeviceFeature(bit));
+	if (wrong !== undefined) throw impossible(`feature ${wrong} is none of a device's own`);
+	if (new Set(bits).size !== bits.length) throw impossible('two features have one number');
+	if (config !== undefined && !isCount(config.bytes, mostConfigBytes))
+		throw impossible(`its configuration space has ${config.bytes} bytes, not 1 to ${mostConfigBytes}`);
+}
+
+/**
+ * The queues that a configuration makes.
+ * @throws VmmError VIRTIO_QUEUES_IMPOSSIBLE, VIRTIO_DECLARATION_IMPOSSIBLE
+ */
+export function queuesOf<C>(device: VirtioDevice<C, Fields, string>, config: C): readonly QueueDeclaration[] {
+	const {kind, mostQueues: most} = device;
+	const queues = device.queues(config);
+	if (!isCount(queues.length, most))
+		throw declarationError('VIRTIO_QUEUES_IMPOSSIBLE', {device: kind, queues: queues.length, most});
+	for (const {name, size} of queues) {
+		if (isCount(size, largestQueue) && Number.isInteger(Math.log2(size))) continue;
+		throw declarationError('VIRTIO_DECLARATION_IMPOSSIBLE', {
+			device: kind,
+			cause: `the queue ${name} has size ${size}`,
+		});
+	}
+	return queues;
+}
+
+const isCount = (value: number, most: number): boolean => Number.isInteger(value) && value >= 1 && value <= most;

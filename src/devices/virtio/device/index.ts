@@ -1,0 +1,3 @@
+export type {QueueDeclaration, VirtioBack, VirtioDevice, VirtioServices} from './declaration.ts';
+export {type MmioPlace, type OnMmio, virtioMmio} from './virtio-mmio.ts';
+export {virtioPci} from './virtio-pci.ts';

@@ -1,0 +1,103 @@
+import type {QueuePlace, QueueProgress} from '#devices/virtio/queue';
+import {type FieldsView, u32, wire} from '#support/wire';
+
+/** One queue in shared state: what the driver has set, and how far the device has come. */
+export const QueueState = wire('virtio-queue', {
+	size: u32,
+	ready: u32,
+	vector: u32,
+	descriptorsLow: u32,
+	descriptorsHigh: u32,
+	driverLow: u32,
+	driverHigh: u32,
+	deviceLow: u32,
+	deviceHigh: u32,
+	available: u32,
+	used: u32,
+});
+
+/** A half of where a part of the queue lies. */
+export type QueueAddress = `${'descriptors' | 'driver' | 'device'}${'Low' | 'High'}`;
+
+/** One queue's registers over shared state, which may hold anything: a snapshot is anybody's. */
+export class QueueRegisters implements QueueProgress {
+	readonly #state: FieldsView<typeof QueueState.fields>;
+	/** The largest size. */
+	readonly most: number;
+
+	constructor(state: FieldsView<typeof QueueState.fields>, most: number) {
+		this.#state = state;
+		this.most = most;
+	}
+
+	reset(vector: number): void {
+		QueueState.reset(this.#state);
+		this.#state.size = this.most;
+		this.#state.vector = vector;
+	}
+
+	get size(): number {
+		return this.#state.size & 0xffff;
+	}
+
+	/** A size that no queue can have changes nothing (virtio 1.2, 2.7). */
+	set size(value: number) {
+		if (this.#isSize(value) && !this.ready) this.#state.size = value;
+	}
+
+	get ready(): boolean {
+		return this.#state.ready !== 0;
+	}
+
+	set ready(value: boolean) {
+		this.#state.ready = value ? 1 : 0;
+	}
+
+	get vector(): number {
+		return this.#state.vector & 0xffff;
+	}
+
+	set vector(value: number) {
+		this.#state.vector = value;
+	}
+
+	get available(): number {
+		return this.#state.available & 0xffff;
+	}
+
+	set available(value: number) {
+		this.#state.available = value;
+	}
+
+	get used(): number {
+		return this.#state.used & 0xffff;
+	}
+
+	set used(value: number) {
+		this.#state.used = value;
+	}
+
+	address(part: QueueAddress): number {
+		return this.#state[part];
+	}
+
+	setAddress(part: QueueAddress, value: number): void {
+		if (!this.ready) this.#state[part] = value;
+	}
+
+	/** Where the queue lies; undefined when it is not ready, or is of a size that no queue has. */
+	get place(): QueuePlace | undefined {
+		if (!this.ready || !this.#isSize(this.size)) return undefined;
+		const {descriptorsLow, descriptorsHigh, driverLow, driverHigh, deviceLow, deviceHigh} = this.#state;
+		return {
+			size: this.size,
+			descriptors: descriptorsHigh * 2 ** 32 + descriptorsLow,
+			driver: driverHigh * 2 ** 32 + driverLow,
+			device: deviceHigh * 2 ** 32 + deviceLow,
+		};
+	}
+
+	#isSize(value: number): boolean {
+		return value >= 1 && value <= this.most && (value & (value - 1)) === 0;
+	}
+}

@@ -1,0 +1,35 @@
+/** Device status (virtio 1.2, 2.1). */
+export const Status = {
+	ACKNOWLEDGE: 1,
+	DRIVER: 2,
+	DRIVER_OK: 4,
+	FEATURES_OK: 8,
+	NEEDS_RESET: 64,
+	FAILED: 128,
+} as const;
+
+/**
+ * What each bit that the driver sets needs to be set already (3.1.1). The device alone sets NEEDS_RESET. A driver that does not
+ * wait for a reset, as Linux on MMIO, loses what it writes meanwhile, so that nothing needs ACKNOWLEDGE.
+ */
+export const statusNeeds: readonly (readonly [bit: number, needs: number])[] = [
+	[Status.ACKNOWLEDGE, 0],
+	[Status.DRIVER, 0],
+	[Status.FEATURES_OK, Status.DRIVER],
+	[Status.DRIVER_OK, Status.FEATURES_OK],
+	[Status.FAILED, 0],
+];
+
+/** Features that are the platform's, by their numbers (6); every device offers them. */
+export const Feature = {INDIRECT_DESC: 28, EVENT_IDX: 29, VERSION_1: 32} as const;
+
+/** Features are numbered up to here; the ranges of devices' own are 0–23 and 50–63 (2.2). */
+export const featureBits = 64;
+export const isDeviceFeature = (bit: number): boolean =>
+	Number.isInteger(bit) && ((bit >= 0 && bit <= 23) || (bit >= 50 && bit < featureBits));
+
+/** Why the device interrupts: ISR status (4.1.4.5), InterruptStatus (4.2.2). */
+export const Interrupt = {QUEUE: 1, CONFIG: 2} as const;
+
+/** Vector registers: no vector (4.1.5.1.2). */
+export const noVector = 0xffff;

@@ -1,0 +1,140 @@
+import type {DeviceServices} from '#devices/device';
+import type {Fields, FieldsView} from '#support/wire';
+import {queuesOf, type VirtioDevice} from './declaration.ts';
+import {QueueRegisters, type QueueState} from './queue-registers.ts';
+import {Feature, noVector, Status, statusNeeds} from './registers.ts';
+import type {VirtioState} from './state.ts';
+
+/** What a transport adds for the back: how the driver is told. */
+export interface VirtioLines {
+	/** @param kind - a bit of `Interrupt`; @param vector - what the driver chose, on PCI */
+	raise(kind: number, vector: number): void;
+	/** After a reset: the driver is to be told of nothing. */
+	lower(): void;
+}
+
+/** One thread's view of a virtio device: what the driver has set, whatever the transport. Used under the device's lock. */
+export class VirtioCore {
+	readonly state: VirtioState;
+	readonly queues: readonly QueueRegisters[];
+	/** Features 0–31 and 32–63 that the device offers. */
+	readonly offered: readonly [low: number, high: number];
+	readonly #initialConfig: Uint8Array;
+	readonly #notifyBack: () => void;
+
+	constructor(
+		device: VirtioDevice<unknown, Fields, string>,
+		config: unknown,
+		state: VirtioState,
+		services: Pick<DeviceServices, 'notifyBack'>,
+	) {
+		this.state = state;
+		const views = state['virtio.queues'];
+		this.queues = queuesOf(device, config).map(
+			({size}, index) => new QueueRegisters(views[index] as FieldsView<typeof QueueState.fields>, size),
+		);
+		const names = device.offers?.(config) ?? Object.keys(device.features);
+		this.offered = asWords([...Object.values(Feature), ...names.map((name) => device.features[name] as number)]);
+		this.#initialConfig = device.config?.values(config) ?? new Uint8Array();
+		this.#notifyBack = () => services.notifyBack();
+	}
+
+	/** Gives registers their values at power-on. */
+	reset(): void {
+		const {state} = this;
+		for (const name of registerFields) state[name] = 0;
+		state['virtio.configVector'] = noVector;
+		state['virtio.features'].fill(0);
+		for (const queue of this.queues) queue.reset(noVector);
+		state['virtio.config'].fill(0);
+		state['virtio.config'].set(this.#initialConfig.subarray(0, state['virtio.config'].length));
+	}
+
+	get isResetting(): boolean {
+		return this.state['virtio.resetting'] !== 0;
+	}
+
+	/** The driver uses the queues. */
+	get isLive(): boolean {
+		return (this.status & (Status.DRIVER_OK | Status.NEEDS_RESET)) === Status.DRIVER_OK && !this.isResetting;
+	}
+
+	get status(): number {
+		return this.state['virtio.status'] & 0xff;
+	}
+
+	/**
+	 * A write of the driver. Zero resets: at once where no queue is in use, else when the back has stopped; the status stays what
+	 * it was until then (virtio 1.2, 2.4.1).
+	 */
+	writeStatus(value: number): void {
+		if (this.isResetting) return;
+		if (value === 0) {
+			if ((this.status & Status.DRIVER_OK) === 0) this.reset();
+			else {
+				this.state['virtio.resetting'] = 1;
+				this.#notifyBack();
+			}
+			return;
+		}
+		for (const [bit, needs] of statusNeeds) {
+			const {status} = this;
+			if ((value & bit) === 0 || (status & needs) !== needs) continue;
+			if (bit === Status.FEATURES_OK && !this.#areFeaturesPossible) continue;
+			this.state['virtio.status'] = status | bit;
+		}
+	}
+
+	needReset(): void {
+		this.state['virtio.status'] = this.status | Status.NEEDS_RESET;
+	}
+
+	/** A word of what the driver accepts; fixed once the device has agreed (3.1.1). */
+	writeFeatures(value: number): void {
+		const select = this.state['virtio.driverSelect'];
+		if (select < 2 && !this.isResetting && (this.status & Status.FEATURES_OK) === 0)
+			this.state['virtio.features'][select] = value;
+	}
+
+	/** True when both sides have agreed on the feature of this number. */
+	has(bit: number): boolean {
+		if ((this.status & Status.FEATURES_OK) === 0) return false;
+		return (((this.state['virtio.features'][bit >> 5] as number) >>> (bit & 31)) & 1) !== 0;
+	}
+
+	/** The queue that registers of queues are about. */
+	get selected(): QueueRegisters | undefined {
+		return this.queues[this.state['virtio.queueSelect']];
+	}
+
+	/** Reads device configuration space. */
+	readConfig(offset: number, size: number): number {
+		const bytes = this.state['virtio.config'];
+		let value = 0;
+		for (let i = 0; i < size; i++) value += (bytes[offset + i] ?? 0) * 2 ** (8 * i);
+		return value;
+	}
+
+	/** Only such as were offered, and version 1 among them: there is no legacy interface (6.1). */
+	get #areFeaturesPossible(): boolean {
+		const [low, high] = this.state['virtio.features'] as unknown as readonly [number, number];
+		const isVersion1 = (high & (1 << (Feature.VERSION_1 - 32))) !== 0;
+		return isVersion1 && (low & ~this.offered[0]) === 0 && (high & ~this.offered[1]) === 0;
+	}
+}
+
+const registerFields = [
+	'virtio.status',
+	'virtio.deviceSelect',
+	'virtio.driverSelect',
+	'virtio.queueSelect',
+	'virtio.generation',
+	'virtio.interrupts',
+	'virtio.resetting',
+] as const;
+
+function asWords(bits: readonly number[]): readonly [low: number, high: number] {
+	const word = (index: number) =>
+		bits.filter((bit) => bit >> 5 === index).reduce((all, bit) => (all | (1 << (bit & 31))) >>> 0, 0);
+	return [word(0), word(1)];
+}

@@ -1,0 +1,136 @@
+import type {AddressedModel} from '#devices/device';
+import {type Fields, type Wire, wire} from '#support/wire';
+import {type CoreRegister, constant, coreRegisters} from './core-registers.ts';
+import {checkDeclaration, queuesOf, type VirtioDevice} from './declaration.ts';
+import {type PlacedRegister, RegisterFile} from './register-file.ts';
+import {Interrupt} from './registers.ts';
+import {virtioFields, type WithVirtio} from './state.ts';
+import {VirtioCore, type VirtioLines} from './virtio-core.ts';
+import {VirtioWorker} from './virtio-worker.ts';
+
+/** Where a device on MMIO lies, and the input that its interrupt leads to. */
+export interface MmioPlace {
+	readonly base: number;
+	readonly irq: number;
+}
+
+/** A device's configuration with its place. */
+export type OnMmio<C> = C & {readonly mmio: MmioPlace};
+
+const magic = 0x7472_6976;
+const version = 2;
+/** Device configuration space (virtio 1.2, 4.2.2). */
+const configOffset = 0x100;
+const regionBytes = 0x1000;
+const lineName = 'interrupt';
+const notifyOffset = 0x50;
+/** No shared memory region: all lengths and bases are all ones (4.2.2). */
+const noSharedMemory = constant(0xffff_ffff);
+const vendor = 0x1af4;
+
+/** Register layout (4.2.2); all are 32 bits wide. */
+function mmioRegisters(id: number): readonly PlacedRegister[] {
+	const core = coreRegisters;
+	const interruptStatus: CoreRegister = {
+		read: ({state}) => state['virtio.interrupts'] & (Interrupt.QUEUE | Interrupt.CONFIG),
+	};
+	const interruptAcknowledge: CoreRegister = {
+		read: () => 0,
+		write: ({state}, value) => {
+			state['virtio.interrupts'] &= ~value;
+		},
+	};
+	const registers: readonly (readonly [offset: number, register: CoreRegister])[] = [
+		[0x00, constant(magic)],
+		[0x04, constant(version)],
+		[0x08, constant(id)],
+		[0x0c, constant(vendor)],
+		[0x10, core.deviceFeatures],
+		[0x14, core.deviceSelect],
+		[0x20, core.driverFeatures],
+		[0x24, core.driverSelect],
+		[0x30, core.queueSelect],
+		[0x34, core.queueSizeMost],
+		[0x38, core.queueSize],
+		[0x44, core.queueReady],
+		[0x60, interruptStatus],
+		[0x64, interruptAcknowledge],
+		[0x70, core.status],
+		[0x80, core.descriptorsLow],
+		[0x84, core.descriptorsHigh],
+		[0x90, core.driverLow],
+		[0x94, core.driverHigh],
+		[0xa0, core.deviceLow],
+		[0xa4, core.deviceHigh],
+		[0xb0, noSharedMemory],
+		[0xb4, noSharedMemory],
+		[0xb8, noSharedMemory],
+		[0xbc, noSharedMemory],
+		[0xfc, core.generation],
+	];
+	return registers.map(([offset, register]) => [offset, 4, register]);
+}
+
+/** A virtio device at a fixed address, for machines without PCI: its kind ends in `-mmio`. */
+export function virtioMmio<C extends object, T extends Fields, N extends string>(
+	device: VirtioDevice<C, T, N>,
+): AddressedModel<OnMmio<C>, WithVirtio<T>> {
+	checkDeclaration(device);
+	const erased = device as unknown as VirtioDevice<unknown, Fields, string>;
+	const kind = `${device.kind}-mmio`;
+	const {hostFields, versions, config: space, mostQueues: most} = device;
+	const registers = new RegisterFile(mmioRegisters(device.id));
+	return {
+		kind,
+		...(hostFields && {hostFields: hostFields as never}),
+		...(versions && {versions}),
+		configure: (options) => placed(device, options),
+		state: wire(kind, {
+			...device.state?.fields,
+			...virtioFields(most, space?.bytes ?? 0),
+		}) as unknown as Wire<WithVirtio<T>>,
+		regions: (config) => {
+			queuesOf(erased, config);
+			return [{space: 'mmio', name: 'registers', base: config.mmio.base, length: regionBytes}];
+		},
+		doorbells: (config) =>
+			queuesOf(erased, config).map((_, queue) => ({region: 0, offset: notifyOffset, size: 4, match: queue, queue})),
+		lines: ({mmio}) => ({[lineName]: mmio.irq}),
+		front: (config, state, services) => {
+			const core = new VirtioCore(erased, config, state as never, services);
+			const line = services.line(lineName);
+			return {
+				read: (_region, offset, size) =>
+					offset >= configOffset ? core.readConfig(offset - configOffset, size) : registers.read(core, offset, size),
+				write: (_region, offset, size, value) => {
+					registers.write(core, offset, size, value);
+					line.setLevel(core.state['virtio.interrupts'] !== 0);
+				},
+				reset: () => core.reset(),
+			};
+		},
+		back: (config, state, services) => {
+			const core = new VirtioCore(erased, config, state as never, services);
+			const line = services.line(lineName);
+			const lines: VirtioLines = {
+				raise: (kind) =>
+					services.locked(() => {
+						core.state['virtio.interrupts'] |= kind;
+						line.setLevel(true);
+					}),
+				lower: () => services.locked(() => line.setLevel(false)),
+			};
+			return new VirtioWorker({device: erased, config, state: state as never, core, services, lines});
+		},
+	};
+}
+
+function placed<C extends object>(device: VirtioDevice<C, Fields, string>, options: Readonly<Record<string, string>>) {
+	const {base, irq, ...others} = options;
+	const [from, input] = [Number(base), Number(irq)];
+	if (!(Number.isSafeInteger(from) && from > 0 && from % regionBytes === 0))
+		throw new TypeError(`base=ADDRESS has to be a multiple of ${regionBytes}`);
+	if (!(Number.isInteger(input) && input >= 0)) throw new TypeError('irq=N has to be an interrupt input');
+	const own = device.configure?.(others) ?? (others as C);
+	return {...own, mmio: {base: from, irq: input}};
+}

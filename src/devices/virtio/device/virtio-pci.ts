@@ -1,0 +1,239 @@
+import type {AccessSize, PciCapability, PciDeviceServices, PciFront, PciModel} from '#devices/device';
+import {type Fields, packed, reserved, u8, u32, type Wire, wire} from '#support/wire';
+import {type CoreRegister, coreRegisters} from './core-registers.ts';
+import {checkDeclaration, mostQueues, queuesOf, type VirtioDevice} from './declaration.ts';
+import {type PlacedRegister, RegisterFile} from './register-file.ts';
+import {Interrupt, noVector} from './registers.ts';
+import {virtioFields, type WithVirtio} from './state.ts';
+import {VirtioCore, type VirtioLines} from './virtio-core.ts';
+import {VirtioWorker} from './virtio-worker.ts';
+
+/** Ids of virtio devices without a legacy interface (virtio 1.2, 4.1.2). */
+const ids = {vendor: 0x1af4, device: 0x1040, subsystem: 0x1100, revision: 1} as const;
+const vendorSpecific = 0x09;
+
+/** Structures of {@link bar}, each in a page of its own, and which capability tells of them (4.1.4). */
+const structures = {
+	common: {type: 1, offset: 0x0000, length: 0x38},
+	notify: {type: 2, offset: 0x3000, length: 4 * mostQueues},
+	isr: {type: 3, offset: 0x1000, length: 1},
+	device: {type: 4, offset: 0x2000, length: 0x1000},
+} as const;
+/** The capability by which a driver reaches the BAR through configuration space, 4.1.4.9. */
+const accessType = 5;
+const bar = {index: 0, size: 0x4000, kind: 'memory64'} as const;
+/** Bytes between the notifications of two queues. */
+const notifyMultiplier = 4;
+const msixBar = 2;
+
+/** Virtio structure PCI capability (4.1.4), with what some types have behind it. */
+const capabilityFields = {
+	id: u8,
+	next: u8,
+	length: u8,
+	type: u8,
+	bar: u8,
+	structure: u8,
+	padding: reserved(2),
+	offset: u32,
+	bytes: u32,
+} as const;
+const StructureCapability = packed('virtio_pci_cap', capabilityFields).sized(16, 'virtio 1.2, 4.1.4');
+const NotifyCapability = packed('virtio_pci_notify_cap', {...capabilityFields, multiplier: u32}).sized(20, '4.1.4.4');
+const AccessCapability = packed('virtio_pci_cfg_cap', {...capabilityFields, data: u32}).sized(20, '4.1.4.9');
+
+/** Configuration vector or a queue's: one that there is, or none (4.1.5.1.2). */
+const vectorRegisters = (vectors: number): Readonly<Record<'config' | 'queue', CoreRegister>> => {
+	const checked = (value: number) => (value < vectors ? value : noVector);
+	return {
+		config: {
+			read: ({state}) => state['virtio.configVector'] & 0xffff,
+			write: ({state}, value) => {
+				state['virtio.configVector'] = checked(value);
+			},
+		},
+		queue: {
+			read: ({selected}) => selected?.vector ?? 0,
+			write: ({selected, isResetting}, value) => {
+				if (selected !== undefined && !isResetting) selected.vector = checked(value);
+			},
+		},
+	};
+};
+
+/** Common configuration structure (4.1.4.3). */
+function commonRegisters(vectors: number): readonly PlacedRegister[] {
+	const core = coreRegisters;
+	const {config, queue} = vectorRegisters(vectors);
+	const notifyOffset: CoreRegister = {read: ({state}) => state['virtio.queueSelect'] & 0xffff};
+	return [
+		[0x00, 4, core.deviceSelect],
+		[0x04, 4, core.deviceFeatures],
+		[0x08, 4, core.driverSelect],
+		[0x0c, 4, core.driverFeatures],
+		[0x10, 2, config],
+		[0x12, 2, core.queueCount],
+		[0x14, 1, core.status],
+		[0x15, 1, core.generation],
+		[0x16, 2, core.queueSelect],
+		[0x18, 2, core.queueSize],
+		[0x1a, 2, queue],
+		[0x1c, 2, core.queueEnable],
+		[0x1e, 2, notifyOffset],
+		[0x20, 4, core.descriptorsLow],
+		[0x24, 4, core.descriptorsHigh],
+		[0x28, 4, core.driverLow],
+		[0x2c, 4, core.driverHigh],
+		[0x30, 4, core.deviceLow],
+		[0x34, 4, core.deviceHigh],
+	];
+}
+
+/** A virtio device as a PCI Express function: modern, with a vector for each queue and one for its configuration. */
+export function virtioPci<C, T extends Fields, N extends string>(
+	device: VirtioDevice<C, T, N>,
+): PciModel<C, WithVirtio<T>> {
+	checkDeclaration(device);
+	const {id, pciClass, features: _, offers: __, mostQueues: most, queues: ___, config: space, back, ...rest} = device;
+	const erased = device as unknown as VirtioDevice<unknown, Fields, string>;
+	const vectors = ['config', ...Array.from({length: most}, (____, index) => `queue-${index}`)];
+	const registers = new RegisterFile(commonRegisters(vectors.length));
+	return {
+		...rest,
+		state: wire(device.kind, {
+			...device.state?.fields,
+			...virtioFields(most, space?.bytes ?? 0),
+		}) as unknown as Wire<WithVirtio<T>>,
+		pci: {
+			vendor: ids.vendor,
+			device: ids.device + id,
+			class: pciClass,
+			revision: ids.revision,
+			subsystem: {vendor: ids.vendor, device: ids.subsystem},
+			bars: [bar],
+			interrupts: {vectors, msix: {bar: msixBar}},
+			capabilities: (config) => {
+				queuesOf(erased, config);
+				return capabilities(space?.bytes ?? 0);
+			},
+		},
+		doorbells: (config) =>
+			queuesOf(erased, config).map((____, queue) => {
+				return {region: 0, offset: structures.notify.offset + notifyMultiplier * queue, size: 'any', queue};
+			}),
+		front: (config, state, services) => {
+			const core = new VirtioCore(erased, config, state as never, services);
+			return makeFront(core, registers, services);
+		},
+		back: (config, state, services) => {
+			const core = new VirtioCore(erased, config, state as never, services);
+			return new VirtioWorker({
+				device: erased,
+				config,
+				state: state as never,
+				core,
+				services,
+				lines: linesOf(core, services),
+			});
+		},
+	};
+}
+
+/** Which of the {@link capabilities} is the one for access. */
+const accessIndex = 0;
+
+function capabilities(configBytes: number): readonly PciCapability[] {
+	const place = ({type, offset, length: bytes}: {type: number; offset: number; length: number}, length: number) =>
+		({length, type, bar: bar.index, offset, bytes}) as const;
+	const {common, notify, isr, device} = structures;
+	const access = AccessCapability.encode({length: AccessCapability.size, type: accessType});
+	const writable = AccessCapability.encode({bar: 0xff, offset: 0xffff_ffff, bytes: 0xffff_ffff, data: 0xffff_ffff});
+	return [
+		{id: vendorSpecific, bytes: access, writable},
+		{id: vendorSpecific, bytes: StructureCapability.encode(place(common, StructureCapability.size))},
+		{
+			id: vendorSpecific,
+			bytes: NotifyCapability.encode({...place(notify, NotifyCapability.size), multiplier: notifyMultiplier}),
+		},
+		{id: vendorSpecific, bytes: StructureCapability.encode(place(isr, StructureCapability.size))},
+		...(configBytes === 0
+			? []
+			: [
+					{
+						id: vendorSpecific,
+						bytes: StructureCapability.encode(place({...device, length: configBytes}, StructureCapability.size)),
+					},
+				]),
+	];
+}
+
+/** The first vector's line stands for all while messages are off. */
+const lineOf = (services: PciDeviceServices) => services.line('config');
+
+function linesOf(core: VirtioCore, services: PciDeviceServices & {locked<R>(action: () => R): R}): VirtioLines {
+	const line = lineOf(services);
+	return {
+		raise(kind, vector) {
+			if (services.pci.enabled) {
+				if (vector !== noVector) services.pci.signal(vector);
+				return;
+			}
+			services.locked(() => {
+				core.state['virtio.interrupts'] |= kind;
+				line.setLevel(true);
+			});
+		},
+		lower: () => services.locked(() => line.setLevel(false)),
+	};
+}
+
+function makeFront(core: VirtioCore, registers: RegisterFile, services: PciDeviceServices): PciFront {
+	const line = lineOf(services);
+	const {common, notify, isr, device} = structures;
+	const within = ({offset, length}: {offset: number; length: number}, at: number) =>
+		at >= offset && at < offset + length;
+	const read = (offset: number, size: AccessSize): number => {
+		if (within(common, offset)) return registers.read(core, offset - common.offset, size);
+		if (within(device, offset)) return core.readConfig(offset - device.offset, size);
+		if (offset !== isr.offset) return 0;
+		// Reading acknowledges.
+		const pending = core.state['virtio.interrupts'] & (Interrupt.QUEUE | Interrupt.CONFIG);
+		core.state['virtio.interrupts'] = 0;
+		line.setLevel(false);
+		return pending;
+	};
+	const write = (offset: number, size: AccessSize, value: number): void => {
+		if (within(common, offset)) registers.write(core, offset - common.offset, size, value);
+		// The bus rings doorbells; what comes here came by configuration space.
+		else if (within(notify, offset)) services.notifyBack();
+	};
+	/** What the driver wants of the BAR by the access capability: a part that there is, of a width that there is. */
+	const windowOf = (capability: number): {at: number; size: AccessSize} | undefined => {
+		const registers = services.pci.capability(capability);
+		const [at, size] = [
+			registers.read(AccessCapability.offset('offset'), 4),
+			registers.read(AccessCapability.offset('bytes'), 4),
+		];
+		const isPossible =
+			registers.read(AccessCapability.offset('bar'), 1) === bar.index &&
+			(size === 1 || size === 2 || size === 4) &&
+			at % size === 0 &&
+			at < bar.size;
+		return isPossible ? {at, size} : undefined;
+	};
+	const dataOffset = AccessCapability.offset('data');
+	return {
+		read: (_region, offset, size) => read(offset, size),
+		write: (_region, offset, size, value) => write(offset, size, value),
+		reset: () => core.reset(),
+		capabilityRead(capability, offset, size) {
+			const place = capability === accessIndex && offset === dataOffset ? windowOf(capability) : undefined;
+			return place === undefined || place.size !== size ? undefined : read(place.at, size);
+		},
+		capabilityWritten(capability, offset, size) {
+			const place = capability === accessIndex && offset === dataOffset ? windowOf(capability) : undefined;
+			if (place?.size !== size) return;
+			write(place.at, size, services.pci.capability(capability).read(dataOffset, size));
+		},
+	};
+}

@@ -1,0 +1,99 @@
+import type {GuestMemory} from '#devices/guest-memory';
+
+/**
+ * A request of the driver: buffers that the device reads, followed by buffers that it writes. Each of the two is one range of
+ * bytes to the device, however the driver has cut it up. It lives until it is completed.
+ */
+export class Chain {
+	readonly #memory: GuestMemory;
+	readonly #addresses: number[] = [];
+	readonly #lengths: number[] = [];
+	/** How many of the buffers are for reading. */
+	#readableCount = 0;
+	#count = 0;
+	#readable = 0;
+	#writable = 0;
+	#head = 0;
+
+	constructor(memory: GuestMemory) {
+		this.#memory = memory;
+	}
+
+	/** Bytes that the device reads. */
+	get readable(): number {
+		return this.#readable;
+	}
+
+	/** Bytes that the device may write. */
+	get writable(): number {
+		return this.#writable;
+	}
+
+	/** The first descriptor, by which the driver knows the chain. */
+	get head(): number {
+		return this.#head;
+	}
+
+	/**
+	 * Copies `length` of the bytes to read, from `offset` on, to `targetOffset` in `target`; all of `target` without the last two.
+	 * @returns false where there are not as many, or their memory has gone
+	 */
+	read(offset: number, target: Uint8Array, targetOffset = 0, length = target.length - targetOffset): boolean {
+		if (!(offset >= 0 && offset + length <= this.#readable)) return false;
+		return this.#copy(0, this.#readableCount, offset, target, targetOffset, length, false);
+	}
+
+	/** Copies into the bytes to write; else as {@link read}. */
+	write(offset: number, source: Uint8Array, sourceOffset = 0, length = source.length - sourceOffset): boolean {
+		if (!(offset >= 0 && offset + length <= this.#writable)) return false;
+		return this.#copy(this.#readableCount, this.#count, offset, source, sourceOffset, length, true);
+	}
+
+	/** @internal Begins anew. */
+	begin(head: number): void {
+		this.#head = head;
+		this.#count = this.#readableCount = this.#readable = this.#writable = 0;
+	}
+
+	/** @internal Adds a buffer; false for one to read behind one to write, or one that makes the chain too long (virtio 1.2, 2.7.5.2). */
+	add(address: number, length: number, isWritable: boolean): boolean {
+		if (!isWritable && this.#count > this.#readableCount) return false;
+		if (this.#readable + this.#writable + length > 2 ** 32) return false;
+		this.#addresses[this.#count] = address;
+		this.#lengths[this.#count] = length;
+		this.#count++;
+		if (isWritable) this.#writable += length;
+		else {
+			this.#readable += length;
+			this.#readableCount++;
+		}
+		return true;
+	}
+
+	#copy(
+		first: number,
+		end: number,
+		offset: number,
+		bytes: Uint8Array,
+		start: number,
+		length: number,
+		toGuest: boolean,
+	): boolean {
+		let [skipped, at, left] = [offset, start, length];
+		for (let index = first; index < end && left > 0; index++) {
+			const size = this.#lengths[index] as number;
+			if (skipped >= size) {
+				skipped -= size;
+				continue;
+			}
+			const count = Math.min(size - skipped, left);
+			const address = (this.#addresses[index] as number) + skipped;
+			const done = toGuest
+				? this.#memory.copyIn(address, bytes, at, count)
+				: this.#memory.copyOut(address, bytes, at, count);
+			if (!done) return false;
+			[skipped, at, left] = [0, at + count, left - count];
+		}
+		return true;
+	}
+}

@@ -1,0 +1,3 @@
+export type {Chain} from './chain.ts';
+export {queueParts} from './ring.ts';
+export {type QueueFault, type QueueParts, type QueuePlace, type QueueProgress, VirtQueue} from './virt-queue.ts';

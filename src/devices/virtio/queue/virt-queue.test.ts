@@ -1,0 +1,209 @@
+import test from 'ava';
+import {EchoControl, echoModel, ringEvent, ringIndirect, TestDriver, VirtioMachine} from '#devices/virtio/testing';
+
+const [NEXT, WRITE, INDIRECT] = [1, 2, 4];
+const needsReset = 64;
+const ramBytes = 0x10_0000;
+const table = 0x8000;
+
+function make(features: readonly number[] = [ringIndirect]) {
+	const control = new EchoControl();
+	const machine = new VirtioMachine(echoModel('mmio', control) as never, 'mmio');
+	const driver = new TestDriver(machine);
+	driver.begin(features);
+	return {control, machine, driver, descriptors: driver.place().descriptors};
+}
+type Made = ReturnType<typeof make>;
+
+/** What a driver does, and leaves nothing standing but the device. */
+const wrong: readonly [what: string, act: (made: Made) => void, features?: readonly number[]][] = [
+	['an available index too far ahead', ({driver}) => driver.claim(9)],
+	['a head that is no descriptor', ({driver}) => driver.publish(8)],
+	[
+		'a head that the device has already',
+		({driver, control}) => {
+			control.holds = true;
+			driver.offer([{at: table, length: 4}]);
+			driver.publish(0);
+		},
+	],
+	[
+		'a chain that is a circle',
+		({driver, descriptors}) => {
+			driver.describe(descriptors, 0, table, 4, NEXT, 1);
+			driver.describe(descriptors, 1, table, 4, NEXT, 0);
+			driver.publish(0);
+		},
+	],
+	[
+		'a chain that leaves the table',
+		({driver, descriptors}) => {
+			driver.describe(descriptors, 0, table, 4, NEXT, 8);
+			driver.publish(0);
+		},
+	],
+	['a buffer that is no memory', ({driver}) => driver.offer([{at: ramBytes - 2, length: 4}])],
+	[
+		'a buffer at the end of addresses',
+		({driver, descriptors, machine}) => {
+			driver.describe(descriptors, 0, 0, 4, 0);
+			machine.memory.writeBigU64(descriptors, 0xffff_ffff_ffff_fffen);
+			driver.publish(0);
+		},
+	],
+	[
+		'a buffer to read behind one to write',
+		({driver}) =>
+			driver.offer([
+				{at: table, length: 4, writable: true},
+				{at: table, length: 4},
+			]),
+	],
+	[
+		'an indirect table that was not negotiated',
+		({driver, descriptors}) => {
+			driver.describe(descriptors, 0, table, 16, INDIRECT);
+			driver.publish(0);
+		},
+		[],
+	],
+	[
+		'an indirect table of nothing',
+		({driver, descriptors}) => {
+			driver.describe(descriptors, 0, table, 0, INDIRECT);
+			driver.publish(0);
+		},
+	],
+	[
+		'an indirect table of half a descriptor',
+		({driver, descriptors}) => {
+			driver.describe(descriptors, 0, table, 24, INDIRECT);
+			driver.publish(0);
+		},
+	],
+	[
+		'an indirect table that is huge',
+		({driver, descriptors}) => {
+			driver.describe(descriptors, 0, 0, 16 * 1025, INDIRECT);
+			driver.publish(0);
+		},
+	],
+	[
+		'an indirect table that goes on',
+		({driver, descriptors}) => {
+			driver.describe(descriptors, 0, table, 16, INDIRECT | NEXT, 1);
+			driver.publish(0);
+		},
+	],
+	[
+		'an indirect table in itself',
+		({driver, descriptors}) => {
+			driver.describe(descriptors, 0, descriptors, 128, INDIRECT);
+			driver.publish(0);
+		},
+	],
+	[
+		'an indirect table that is a circle',
+		({driver, descriptors}) => {
+			driver.describe(descriptors, 0, table, 32, INDIRECT);
+			driver.describe(table, 0, table, 4, NEXT, 1);
+			driver.describe(table, 1, table, 4, NEXT, 0);
+			driver.publish(0);
+		},
+	],
+];
+for (const [what, act, features] of wrong) {
+	test(`${what} breaks the queue, and a reset mends it`, async (t) => {
+		const made = make(features);
+		const {control, machine, driver} = made;
+		act(made);
+		await driver.notify();
+		t.is(driver.status & needsReset, needsReset);
+		t.is(machine.registers.takeInterrupts() & 2, 2);
+		control.finish();
+		await driver.notify();
+		t.deepEqual(driver.used(), []);
+		machine.registers.write('device_status', 0);
+		await machine.run();
+		t.is(driver.status, 0);
+		driver.begin();
+		control.holds = false;
+		driver.offer([
+			{at: table, length: 4},
+			{at: table, length: 4, writable: true},
+		]);
+		await driver.notify();
+		t.deepEqual(driver.used(), [[0, 4]]);
+		t.deepEqual(machine.failures, []);
+	});
+}
+
+const places: readonly (readonly [register: string, at: number])[] = [
+	['queue_desc', ramBytes - 16],
+	['queue_desc', 0x1_0008],
+	['queue_driver', 0x1_2001],
+	['queue_device', 0x1_3002],
+	['queue_device', 0xffff_fffc],
+];
+for (const [register, at] of places) {
+	test(`a queue whose ${register} is ${at.toString(16)} is broken`, async (t) => {
+		const machine = new VirtioMachine(echoModel('mmio') as never, 'mmio');
+		const driver = new TestDriver(machine);
+		const write = machine.registers.write.bind(machine.registers);
+		machine.registers.write = (name, value) => write(name, name === register ? at : value);
+		driver.begin();
+		await driver.notify();
+		t.is(driver.status & needsReset, needsReset);
+		t.deepEqual(machine.failures, []);
+	});
+}
+
+test('an indirect table may follow other buffers', async (t) => {
+	const {machine, driver, descriptors} = make();
+	machine.memory.copyIn(table + 0x100, new TextEncoder().encode('abcdef'));
+	driver.describe(descriptors, 0, table + 0x100, 2, NEXT, 5);
+	driver.describe(descriptors, 5, table, 48, INDIRECT);
+	driver.describe(table, 0, table + 0x102, 1, NEXT, 2);
+	driver.describe(table, 2, table + 0x105, 1, NEXT, 1);
+	driver.describe(table, 1, table + 0x200, 100, WRITE);
+	driver.publish(0);
+	await driver.notify();
+	t.deepEqual(driver.used(), [[0, 4]]);
+	const bytes = new Uint8Array(4);
+	machine.memory.copyOut(table + 0x200, bytes);
+	t.is(new TextDecoder().decode(bytes), 'abcf');
+});
+
+test('indices wrap, and the rings are used from the beginning', async (t) => {
+	for (const features of [[], [ringEvent]]) {
+		const {driver} = make(features);
+		for (let round = 0; round < 3 * driver.queueSize + 1; round++) {
+			driver.offer(
+				[
+					{at: table, length: 1},
+					{at: table, length: 1, writable: true},
+				],
+				{head: (2 * round) % 8},
+			);
+			await driver.notify();
+			t.deepEqual(driver.used(), [[(2 * round) % 8, 1]]);
+		}
+	}
+});
+
+test('a driver that fills the queue as fast as it is emptied does not keep the thread', async (t) => {
+	const {control, machine, driver} = make();
+	let taken = 0;
+	control.queueReady = (queue) => {
+		for (let chain = queue.next(); chain !== undefined; chain = queue.next()) {
+			queue.complete(chain, 0);
+			if (++taken < 100) driver.publish(0);
+		}
+	};
+	driver.offer([{at: table, length: 1}]);
+	machine.registers.notify(0);
+	machine.backs.poll();
+	t.is(taken, driver.queueSize);
+	await machine.run();
+	t.is(taken, 100);
+});

@@ -1,0 +1,219 @@
+import {fence, type GuestMemory, type GuestWindow} from '#devices/guest-memory';
+import {asAddress, below, masked, within} from '#support/trust';
+import {GuestReader} from '#support/wire';
+import {Chain} from './chain.ts';
+import {Available, Descriptor, DescriptorFlag, indexLimit, noInterrupt, queueParts, Used} from './ring.ts';
+
+/** Where the driver has put a queue. */
+export interface QueuePlace {
+	readonly size: number;
+	/** Descriptor table, available ring and used ring. */
+	readonly descriptors: number;
+	readonly driver: number;
+	readonly device: number;
+}
+
+/** How far a queue has come; shared state, 16 bits each. */
+export interface QueueProgress {
+	/** Of the available ring, what the device takes next. */
+	available: number;
+	/** Of the used ring, what the device fills next. */
+	used: number;
+}
+
+/** What a driver did that no driver may do. A queue that is broken does nothing until the device is reset. */
+export type QueueFault = 'place' | 'available-index' | 'head' | 'descriptor' | 'buffer' | 'next' | 'loop' | 'indirect';
+
+/** What a {@link VirtQueue} is made of. */
+export interface QueueParts {
+	readonly memory: GuestMemory;
+	readonly place: QueuePlace;
+	readonly progress: QueueProgress;
+	/** What was negotiated: VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC. */
+	readonly eventIndex: boolean;
+	readonly indirect: boolean;
+	/** Tells the driver that buffers have been used. */
+	interrupt(): void;
+	broken(fault: QueueFault): void;
+}
+
+/** Entries of an indirect table that are read at most. */
+const mostIndirect = 1024;
+
+/** The device's side of one split queue (virtio 1.2, 2.7). All that the driver writes is read once and then checked. */
+export class VirtQueue {
+	readonly #parts: QueueParts;
+	readonly #descriptors: GuestReader<typeof Descriptor.fields>;
+	readonly #free: Chain[] = [];
+	/** By head: those that the device has. */
+	readonly #taken = new Map<number, Chain>();
+	#driver: GuestWindow | undefined;
+	#device: GuestWindow | undefined;
+	/** The used index that the driver was last told of; undefined when that is not known. */
+	#told: number | undefined;
+	#isBroken = false;
+	/** Chains that may still be taken in this turn. */
+	#budget = Number.POSITIVE_INFINITY;
+	#isServing = false;
+
+	constructor(parts: QueueParts) {
+		this.#parts = parts;
+		this.#descriptors = new GuestReader(Descriptor, parts.memory);
+	}
+
+	/** Chains that the device has taken and not completed. */
+	get inFlight(): number {
+		return this.#taken.size;
+	}
+
+	/** True when this is the queue that the driver has there. */
+	isAt(place: QueuePlace): boolean {
+		const {size, descriptors, driver, device} = this.#parts.place;
+		return (
+			size === place.size &&
+			descriptors === place.descriptors &&
+			driver === place.driver &&
+			device === place.device &&
+			!this.#isBroken
+		);
+	}
+
+	/**
+	 * Lets `handle` take chains, no more than the queue has room for: a driver that fills the queue as fast as it is emptied does
+	 * not keep the thread. The driver is told once of all that is completed meanwhile.
+	 * @returns true when there may be more to take
+	 */
+	serve(handle: () => void): boolean {
+		this.#budget = this.#parts.place.size;
+		this.#isServing = true;
+		try {
+			handle();
+			return this.#budget === 0;
+		} finally {
+			this.#budget = Number.POSITIVE_INFINITY;
+			this.#isServing = false;
+			this.#tell();
+		}
+	}
+
+	/** Takes the next chain that the driver has made available. */
+	next(): Chain | undefined {
+		if (this.#budget === 0 || !this.#map()) return undefined;
+		const {size} = this.#parts.place;
+		let waiting = this.#waiting();
+		if (waiting === 0 && this.#parts.eventIndex) {
+			this.#device?.writeU16(Used.availableEvent(size), this.#parts.progress.available);
+			// The driver looks at the event index after it has stored its own: one of the two sees the other.
+			fence();
+			waiting = this.#waiting();
+		}
+		if (waiting === 0) return undefined;
+		if (waiting > size) return this.#break('available-index');
+		const {progress} = this.#parts;
+		const at = Available.RING + 2 * (progress.available & (size - 1));
+		const head = below(this.#driver?.readU16(at), size);
+		if (head === undefined || this.#taken.has(head)) return this.#break('head');
+		const chain = this.#walk(head);
+		if (chain === undefined) return undefined;
+		progress.available = (progress.available + 1) % indexLimit;
+		this.#taken.set(head, chain);
+		this.#budget--;
+		return chain;
+	}
+
+	/** Gives a chain back to the driver, of which the device has written the first `written` bytes to write. */
+	complete(chain: Chain, written: number): void {
+		if (this.#taken.get(chain.head) !== chain) throw new TypeError('a chain is completed once, by the queue it is of');
+		this.#taken.delete(chain.head);
+		this.#free.push(chain);
+		if (!this.#map()) return;
+		const {place, progress} = this.#parts;
+		const device = this.#device as GuestWindow;
+		const element = Used.RING + Used.elementBytes * (progress.used & (place.size - 1));
+		device.writeU32(element, chain.head);
+		device.writeU32(element + 4, Math.min(written, chain.writable) % 2 ** 32);
+		progress.used = (progress.used + 1) % indexLimit;
+		device.releaseU16(Used.INDEX, progress.used);
+		if (!this.#isServing) this.#tell();
+	}
+
+	/** Stops using the driver's memory for good. */
+	close(): void {
+		this.#isBroken = true;
+	}
+
+	/** How many chains wait. */
+	#waiting(): number {
+		const index = within(this.#driver?.acquireU16(Available.INDEX), 0, indexLimit - 1);
+		return index === undefined ? 0 : (index - this.#parts.progress.available) & (indexLimit - 1);
+	}
+
+	#tell(): void {
+		const {place, progress, eventIndex} = this.#parts;
+		const {used} = progress;
+		if (used === this.#told || !this.#map()) return;
+		fence();
+		const before = this.#told;
+		this.#told = used;
+		if (!eventIndex) {
+			const flags = masked(this.#driver?.readU16(Available.FLAGS), noInterrupt);
+			if (flags === 0) this.#parts.interrupt();
+			return;
+		}
+		const event = within(this.#driver?.readU16(Available.usedEvent(place.size)), 0, indexLimit - 1) ?? used;
+		// The event lies between what was told before and now (2.7.7.2).
+		const passed = (used - event - 1) & (indexLimit - 1);
+		if (before === undefined || passed < ((used - before) & (indexLimit - 1))) this.#parts.interrupt();
+	}
+
+	#walk(head: number): Chain | undefined {
+		const {place, memory} = this.#parts;
+		const chain = this.#free.pop() ?? new Chain(memory);
+		chain.begin(head);
+		let [table, count, index, isIndirect] = [place.descriptors, place.size, head, false];
+		for (let steps = 0; steps < count; steps++) {
+			const descriptor = this.#descriptors.load(table + Descriptor.size * index);
+			if (descriptor === undefined) return this.#break('descriptor');
+			const flags = masked(descriptor.flags, 7) as number;
+			const address = asAddress(descriptor.address);
+			const length = within(descriptor.length, 0, 2 ** 32 - 1) as number;
+			if (address === undefined || !memory.contains(address, length)) return this.#break('buffer');
+			if ((flags & DescriptorFlag.INDIRECT) !== 0) {
+				const entries = length / Descriptor.size;
+				const isPossible = this.#parts.indirect && !isIndirect && entries >= 1 && entries <= mostIndirect;
+				if (!isPossible || !Number.isInteger(entries) || (flags & DescriptorFlag.NEXT) !== 0)
+					return this.#break('indirect');
+				// One table is the last that a chain has.
+				[table, count, index, steps, isIndirect] = [address, entries, 0, -1, true];
+				continue;
+			}
+			if (!chain.add(address, length, (flags & DescriptorFlag.WRITE) !== 0)) return this.#break('buffer');
+			if ((flags & DescriptorFlag.NEXT) === 0) return chain;
+			const next = below(descriptor.next, count);
+			if (next === undefined) return this.#break('next');
+			index = next;
+		}
+		return this.#break('loop');
+	}
+
+	/** True when the rings can be accessed; they are looked up anew where memory has changed. */
+	#map(): boolean {
+		if (this.#isBroken) return false;
+		if (this.#driver?.isCurrent === true && this.#device?.isCurrent === true) return true;
+		const {memory, place} = this.#parts;
+		const {size, descriptors, driver, device} = place;
+		const {descriptors: table, driver: available, device: used} = queueParts;
+		this.#driver = memory.mapped(driver, available.bytes(size), available.alignment);
+		this.#device = memory.mapped(device, used.bytes(size), used.alignment);
+		const isPlaced = descriptors % table.alignment === 0 && memory.contains(descriptors, table.bytes(size));
+		if (isPlaced && this.#driver !== undefined && this.#device !== undefined) return true;
+		this.#break('place');
+		return false;
+	}
+
+	#break(fault: QueueFault): undefined {
+		if (!this.#isBroken) this.#parts.broken(fault);
+		this.#isBroken = true;
+		return undefined;
+	}
+}

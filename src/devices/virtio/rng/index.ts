@@ -1,0 +1,1 @@
+export {virtioRngMmio, virtioRngPci} from './virtio-rng.ts';

@@ -1,0 +1,30 @@
+import {randomFillSync} from 'node:crypto';
+import {type VirtioDevice, virtioMmio, virtioPci} from '#devices/virtio/device';
+
+/** What one request gets at most; a driver asks again for more (virtio 1.2, 5.4.6). */
+const mostBytes = 4096;
+
+/** Entropy of the host's for the guest (virtio 1.2, 5.4). */
+const virtioRng: VirtioDevice<object, Record<never, never>> = {
+	kind: 'virtio-rng',
+	id: 4,
+	pciClass: 0x00_ff00,
+	features: {},
+	mostQueues: 1,
+	queues: () => [{name: 'requests', size: 256}],
+	back: () => {
+		const entropy = new Uint8Array(mostBytes);
+		return {
+			queueReady(queue) {
+				for (let chain = queue.next(); chain !== undefined; chain = queue.next()) {
+					const length = Math.min(chain.writable, mostBytes);
+					randomFillSync(entropy, 0, length);
+					queue.complete(chain, chain.write(0, entropy, 0, length) ? length : 0);
+				}
+			},
+		};
+	},
+};
+
+export const virtioRngPci = virtioPci(virtioRng);
+export const virtioRngMmio = virtioMmio(virtioRng);

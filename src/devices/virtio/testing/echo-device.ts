@@ -1,0 +1,58 @@
+import {type VirtioDevice, type VirtioServices, virtioMmio, virtioPci} from '#devices/virtio/device';
+import type {Chain, VirtQueue} from '#devices/virtio/queue';
+import type {TransportName} from './virtio-machine.ts';
+
+const configBytes = 8;
+
+/** What a test does with an {@link echoModel}. */
+export class EchoControl {
+	/** Requests are kept until {@link finish}, instead of being answered at once. */
+	holds = false;
+	services: VirtioServices<'shout'> | undefined;
+	readonly #held: [VirtQueue, Chain][] = [];
+	#idle = Promise.withResolvers<void>();
+
+	queueReady(queue: VirtQueue): void {
+		for (let chain = queue.next(); chain !== undefined; chain = queue.next()) {
+			this.#held.push([queue, chain]);
+			if (!this.holds) this.finish();
+		}
+	}
+
+	/** Answers the requests that are held, the last first. */
+	finish(): void {
+		for (let held = this.#held.pop(); held !== undefined; held = this.#held.pop()) {
+			const [queue, chain] = held;
+			const length = Math.min(chain.readable, chain.writable, 256);
+			const bytes = new Uint8Array(length);
+			const done =
+				chain.read(0, bytes) && chain.write(0, this.services?.has('shout') ? bytes.map((byte) => byte & 0xdf) : bytes);
+			queue.complete(chain, done ? length : 0);
+		}
+		this.#idle.resolve();
+	}
+
+	stop(): Promise<void> {
+		this.#idle = Promise.withResolvers<void>();
+		if (this.#held.length === 0) this.#idle.resolve();
+		return this.#idle.promise;
+	}
+}
+
+/** A device that sends back what it gets. The test may have it keep requests. */
+export function echoModel(transport: TransportName, control = new EchoControl()) {
+	const device: VirtioDevice<{queues?: number; size?: number}, Record<never, never>, 'shout'> = {
+		kind: 'virtio-echo',
+		id: 63,
+		pciClass: 0xff_0000,
+		features: {shout: 3},
+		mostQueues: 3,
+		queues: ({queues = 2, size = 16}) => Array.from({length: queues}, (_, index) => ({name: `${index}`, size})),
+		config: {bytes: configBytes, values: () => Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8)},
+		back: (_config, _state, services) => {
+			control.services = services;
+			return {queueReady: (queue) => control.queueReady(queue), stop: () => control.stop()};
+		},
+	};
+	return transport === 'pci' ? virtioPci(device) : virtioMmio(device);
+}

@@ -1,0 +1,197 @@
+import type {AccessSize, AnyDeviceModel, DeclaredModel, DeviceInstance} from '#devices/device';
+import {MappedMemory} from '#devices/guest-memory';
+import {plainMemory} from '#devices/guest-memory/testing';
+import {tellingInterrupts} from '#devices/interrupts/testing';
+import {DeviceBacks} from '#devices/machine';
+import {completeModel} from '#devices/pci/function';
+import {bytesPerBus} from '#devices/pci/root-complex';
+import {complexOf, rootPortOf, testComplex} from '#devices/pci/testing';
+import {findDeviceModel} from '#devices/registry';
+import {FakeReactor, oneThreadMachine} from '#devices/testing';
+
+export type TransportName = 'pci' | 'mmio';
+/** What the driver of a device needs of its transport; names are those of the specification. */
+export interface Registers {
+	read(name: string): number;
+	write(name: string, value: number): void;
+	readConfig(offset: number, size: AccessSize): number;
+	notify(queue: number): void;
+	/** Takes what the device interrupts for. */
+	takeInterrupts(): number;
+}
+
+const mmioBase = 0xd000_0000;
+const mmioIrq = 5;
+const ramBytes = 0x10_0000;
+/** More than any test has the worker put off. */
+const turns = 20;
+
+/** A machine with one virtio device, RAM of 1 MiB, and the device worker's part on the same thread. */
+export class VirtioMachine {
+	readonly memory = new MappedMemory(plainMemory({gpa: 0, length: ramBytes}));
+	readonly reactor = new FakeReactor();
+	/** Levels of inputs as they changed, and messages as `message DATA`. */
+	readonly interrupts: string[] = [];
+	readonly failures: string[] = [];
+	readonly backs: DeviceBacks;
+	readonly registers: Registers;
+	readonly machine: ReturnType<typeof oneThreadMachine>['machine'];
+	readonly bus: ReturnType<typeof oneThreadMachine>['bus'];
+
+	constructor(model: DeclaredModel, transport: TransportName, config: object = {}) {
+		const completed: AnyDeviceModel = completeModel(model);
+		const isPci = transport === 'pci';
+		const it: DeviceInstance = {
+			name: 'it',
+			kind: completed.kind,
+			config: isPci ? config : {...config, mmio: {base: mmioBase, irq: mmioIrq}},
+			route: 'shared',
+			...(isPci && {place: {on: 'rp0', devfn: 0}}),
+		};
+		const made = oneThreadMachine(isPci ? [complexOf(), rootPortOf('rp0', 0), it] : [it], {
+			findModel: (kind) => (kind === completed.kind ? completed : findDeviceModel(kind)),
+			memory: this.memory,
+			interrupts: tellingInterrupts({
+				setLine: (input, up) => void this.interrupts.push(`${input} ${up ? 'up' : 'down'}`),
+				send: (_low, _high, data) => void this.interrupts.push(`message ${data}`),
+			}),
+		});
+		({machine: this.machine, bus: this.bus} = made);
+		this.backs = new DeviceBacks(this.machine, this.reactor, ({message}) => void this.failures.push(message));
+		this.registers = isPci ? new PciRegisters(this) : mmioRegisters(this);
+		this.backs.start();
+	}
+
+	/** Lets the device worker do what there is to do. */
+	async run(): Promise<void> {
+		for (let turn = 0; turn < turns; turn++) {
+			this.backs.poll();
+			this.reactor.turn();
+			await new Promise(setImmediate);
+		}
+	}
+}
+
+const mmioOffsets: Readonly<Record<string, number>> = {
+	device_feature: 0x10,
+	device_feature_select: 0x14,
+	driver_feature: 0x20,
+	driver_feature_select: 0x24,
+	queue_select: 0x30,
+	queue_size: 0x38,
+	queue_enable: 0x44,
+	device_status: 0x70,
+	queue_desc: 0x80,
+	queue_driver: 0x90,
+	queue_device: 0xa0,
+	config_generation: 0xfc,
+};
+
+function mmioRegisters({bus}: VirtioMachine): Registers {
+	const at = (name: string) => mmioBase + (mmioOffsets[name] as number);
+	return {
+		read: (name) => bus.readMmio(at(name), 4) >>> 0,
+		write(name, value) {
+			bus.writeMmio(at(name), 4, value);
+			if (/^queue_(desc|driver|device)$/.test(name)) bus.writeMmio(at(name) + 4, 4, 0);
+		},
+		readConfig: (offset, size) => bus.readMmio(mmioBase + 0x100 + offset, size) >>> 0,
+		notify: (queue) => bus.writeMmio(mmioBase + 0x50, 4, queue),
+		takeInterrupts() {
+			const pending = bus.readMmio(mmioBase + 0x60, 4);
+			bus.writeMmio(mmioBase + 0x64, 4, pending);
+			return pending;
+		},
+	};
+}
+
+const commonFields: Readonly<Record<string, readonly [offset: number, size: AccessSize]>> = {
+	device_feature_select: [0x00, 4],
+	device_feature: [0x04, 4],
+	driver_feature_select: [0x08, 4],
+	driver_feature: [0x0c, 4],
+	config_msix_vector: [0x10, 2],
+	num_queues: [0x12, 2],
+	device_status: [0x14, 1],
+	config_generation: [0x15, 1],
+	queue_select: [0x16, 2],
+	queue_size: [0x18, 2],
+	queue_msix_vector: [0x1a, 2],
+	queue_enable: [0x1c, 2],
+	queue_notify_off: [0x1e, 2],
+	queue_desc: [0x20, 4],
+	queue_driver: [0x28, 4],
+	queue_device: [0x30, 4],
+};
+
+/** Finds the device's structures by its capabilities, as a driver does. */
+export class PciRegisters implements Registers {
+	readonly #bus: VirtioMachine['bus'];
+	/** Structures by type: their address, and what the notification capability has behind. */
+	readonly #structures = new Map<number, {readonly at: number; readonly multiplier: number; readonly cap: number}>();
+
+	constructor({bus}: VirtioMachine) {
+		this.#bus = bus;
+		const bar = (this.config(0x10, 4) & ~0xf) >>> 0;
+		this.setConfig(4, 2, 6);
+		for (let cap = this.config(0x34, 1); cap !== 0; cap = this.config(cap + 1, 1)) {
+			if (this.config(cap, 1) !== 9) continue;
+			const place = {at: bar + this.config(cap + 8, 4), multiplier: this.config(cap + 16, 4), cap};
+			this.#structures.set(this.config(cap + 3, 1), place);
+		}
+	}
+
+	config(offset: number, size: AccessSize): number {
+		return this.#bus.readMmio(testComplex.ecam.gpa + bytesPerBus + offset, size) >>> 0;
+	}
+
+	setConfig(offset: number, size: AccessSize, value: number): void {
+		this.#bus.writeMmio(testComplex.ecam.gpa + bytesPerBus + offset, size, value);
+	}
+
+	/** Where the capability for access through configuration space lies. */
+	get access(): number {
+		return this.#structure(5).cap;
+	}
+
+	/** Turns MSI-X on, with the vector's number for data. */
+	useMessages(vectors: number): void {
+		let cap = this.config(0x34, 1);
+		while (this.config(cap, 1) !== 0x11) cap = this.config(cap + 1, 1);
+		const table = (this.config(0x18, 4) & ~0xf) >>> 0;
+		for (let vector = 0; vector < vectors; vector++)
+			for (const [index, value] of [0xfee0_0000, 0, vector, 0].entries())
+				this.#bus.writeMmio(table + 16 * vector + 4 * index, 4, value);
+		this.setConfig(cap + 2, 2, 0x8000);
+	}
+
+	read(name: string): number {
+		const [offset, size] = commonFields[name] as readonly [number, AccessSize];
+		return this.#bus.readMmio(this.#structure(1).at + offset, size) >>> 0;
+	}
+
+	write(name: string, value: number): void {
+		const [offset, size] = commonFields[name] as readonly [number, AccessSize];
+		this.#bus.writeMmio(this.#structure(1).at + offset, size, value);
+	}
+
+	readConfig(offset: number, size: AccessSize): number {
+		return this.#bus.readMmio(this.#structure(4).at + offset, size) >>> 0;
+	}
+
+	notify(queue: number): void {
+		this.write('queue_select', queue);
+		const {at, multiplier} = this.#structure(2);
+		this.#bus.writeMmio(at + multiplier * this.read('queue_notify_off'), 2, queue);
+	}
+
+	takeInterrupts(): number {
+		return this.#bus.readMmio(this.#structure(3).at, 1);
+	}
+
+	#structure(type: number) {
+		const found = this.#structures.get(type);
+		if (found === undefined) throw new RangeError(`there is no structure ${type}`);
+		return found;
+	}
+}
