@@ -113,3 +113,9 @@ for (const [what, code, act] of refused) {
 		t.throws(() => act(make()), {code});
 	});
 }
+
+test('functions that share a slot stay there', (t) => {
+	const several = [...usualDevices, probeOf('zero', 'rp0'), probeOf('one', 'rp0', 1)];
+	const {layout} = new PciTestMachine(several);
+	t.throws(() => withoutDevice(layout, 'rp0'), {code: 'HOT_PLUG_SEVERAL', message: /zero, one/});
+});
