@@ -1,6 +1,7 @@
 import type {ClockPolicy} from '#main/config';
 import type {OpenSnapshot} from '#main/snapshot';
 import type {MachineWorkers} from '#main/workers';
+import type {OperationSignal} from '#support/abort';
 import type {VmmError} from '#support/errors';
 import type {Children} from '#support/inspect';
 import type {Hypervisor} from '#vcpu-worker/hypervisor';
@@ -20,7 +21,7 @@ export interface HostOptions {
 /** What a machine's owner may choose beyond its configuration. */
 export interface CreateOptions {
 	/** Gives up making the machine; what it has taken is given back. It has no meaning for a machine that is there. */
-	readonly signal?: AbortSignal;
+	readonly signal?: OperationSignal;
 	/** Called with the bytes of memory committed so far, with `prefetch`. */
 	readonly prefetched?: (doneBytes: number, totalBytes: number) => void;
 	/** Called when the guest has ended and its action is `halt`: the machine stays, stopped, to be looked at or reset. */

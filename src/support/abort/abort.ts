@@ -6,12 +6,18 @@ const abortError = errorTable({
 	}),
 });
 
+/**
+ * An `AbortSignal` where the program that uses the package declares any: it compiles without the types of Node.js and of browsers
+ * too.
+ */
+export type OperationSignal = typeof globalThis extends {AbortSignal: {prototype: infer S}} ? S : never;
+
 /** What whoever asks for a long operation may say beside what it is about. */
 export interface LongOperation {
 	/** Told how far it is. */
 	readonly progress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
 	/** Gives it up: it fails with OPERATION_ABORTED and leaves nothing behind. Too late, it is done all the same. */
-	readonly signal?: AbortSignal | undefined;
+	readonly signal?: OperationSignal | undefined;
 }
 
 /**
