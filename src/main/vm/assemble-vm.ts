@@ -160,8 +160,11 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 		},
 		debugSupport: () => partition.debugSupport(),
 		release: async () => {
-			await taken.host.disposeAsync();
-			await taken.memory.disposeAsync();
+			try {
+				await taken.host.disposeAsync();
+			} finally {
+				await taken.memory.disposeAsync();
+			}
 		},
 	});
 	return {vm, devices};

@@ -3,7 +3,7 @@ import type {MachineLayout} from '#devices/machine';
 import type {DeviceWorker, DeviceWorkerData} from '#main/device-worker';
 import type {ErrorData} from '#support/errors';
 import {signalEventfd} from '#support/ffi';
-import {ReactorState, type ReactorStateView, watchForHang} from '#support/reactor';
+import {type HangWatch, ReactorState, type ReactorStateView, watchForHang} from '#support/reactor';
 import type {SpawnedWorker} from '#support/rpc';
 import {vmError} from './errors.ts';
 import {failureData} from './failure-data.ts';
@@ -13,6 +13,7 @@ export class DeviceThread {
 	readonly #worker: SpawnedWorker<DeviceWorker>;
 	readonly #wakeFd: number;
 	readonly #created: Promise<void>;
+	readonly #watches = new Set<HangWatch>();
 	/** Resolves when the thread has died or a device's code has failed, with what it was: the machine is to end. */
 	readonly failure: Promise<ErrorData>;
 	/** What the thread is doing, live also while it hangs. */
@@ -72,11 +73,18 @@ export class DeviceThread {
 	async supervise<T>(operation: Promise<T>): Promise<T> {
 		const {promise: kept, reject} = Promise.withResolvers<never>();
 		const watch = watchForHang(this.reactor, (tid, seconds) => reject(vmError('VM_DEVICES_HUNG', {tid, seconds})));
+		this.#watches.add(watch);
 		try {
 			return await Promise.race([operation, kept]);
 		} finally {
 			watch.close();
+			this.#watches.delete(watch);
 		}
+	}
+
+	/** Ends every {@link supervise}: the machine is over, and a thread that still keeps an operation would be watched for ever. */
+	abandon(): void {
+		for (const watch of this.#watches) watch.close();
 	}
 
 	/** The part of its time, 0–1, that the thread's event loop was not idle. */

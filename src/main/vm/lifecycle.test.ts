@@ -52,6 +52,7 @@ function lifeOf({stopping, actions, resetLimit = 10, limits, failAt, bootImage =
 		devices: {
 			failure: failure.promise,
 			dispose: note('devices'),
+			abandon() {},
 			supervise: <T>(operation: Promise<T>) => Promise.race([operation, kept.promise]),
 		},
 		actions: {...vmConfig().guestActions, ...actions},

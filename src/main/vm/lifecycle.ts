@@ -354,7 +354,9 @@ export class Lifecycle {
 			{name: "the processors' threads", run: () => vcpus.dispose()},
 			{name: 'what the host gave', run: () => release(), needsAll: true},
 		];
-		this.#end(await tearDown(end, steps, this.#parts.limits.endStepMs));
+		const how = await tearDown(end, steps, this.#parts.limits.endStepMs);
+		devices.abandon();
+		this.#end(how);
 	}
 
 	/** What is under way and takes long is not waited for. */
