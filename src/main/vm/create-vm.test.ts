@@ -1,4 +1,4 @@
-import {mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync} from 'node:fs';
+import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
@@ -8,7 +8,7 @@ import {InProcessWorkers} from '#main/workers/testing';
 import {FakeHypervisor, Gate, type Guest, type Moment, writePort} from '#vcpu-worker/hypervisor/testing';
 import type {CreateOptions, HostOptions} from './create-options.ts';
 import {createVm} from './create-vm.ts';
-import {type FakeMachineOptions, fakeConfig, fakeMachine} from './testing/index.ts';
+import {type FakeMachineOptions, fakeConfig, fakeMachine, openFiles} from './testing/index.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'openvmm-create-vm-'));
 test.after.always(() => rmSync(folder, {recursive: true}));
@@ -41,19 +41,6 @@ interface Attempt {
 	readonly config?: FakeMachineOptions['config'];
 	readonly options?: Omit<FakeMachineOptions, 'config' | 'prepare'>;
 	readonly prepare?: (hypervisor: FakeHypervisor, workers: InProcessWorkers) => void;
-}
-
-/** Descriptors of this process that lead to something of a machine's. */
-function openFiles(): number {
-	const targets = readdirSync('/proc/self/fd').map((fd) => {
-		try {
-			return readlinkSync(`/proc/self/fd/${fd}`);
-		} catch {
-			// The descriptor of the folder that was read.
-			return '';
-		}
-	});
-	return targets.filter((target) => /eventfd|memfd/.test(target)).length;
 }
 
 /** Makes a machine of two processors, which must fail so and leave nothing behind. */

@@ -1,1 +1,2 @@
 export {entry, type FakeMachine, type FakeMachineOptions, fakeConfig, fakeMachine} from './fake-machine.ts';
+export {openFiles} from './open-files.ts';
