@@ -1,4 +1,11 @@
 import test from 'ava';
+import {
+	guestWatchdogPort,
+	WatchdogConfig,
+	WatchdogPort,
+	WatchdogRegister,
+	watchdogRunning,
+} from '#devices/chipset/guest-watchdog';
 import {latchKind} from '#devices/chipset/latch';
 import type {GuestActions} from '#main/config';
 import {
@@ -200,3 +207,30 @@ for (const [name, {step, action, end}] of Object.entries(guestEnds)) {
 		t.is((await vm.readRegisters(0)).general.rip, BigInt(entry) + 2n);
 	});
 }
+
+test('a watchdog that nobody feeds ends its machine, or starts the guest again, which is told so', async (t) => {
+	const [address, data, expired] = [guestWatchdogPort + WatchdogPort.ADDRESS, guestWatchdogPort + WatchdogPort.DATA, 0];
+	for (const action of [{exit: 9}, 'reset'] as const) {
+		const configs: number[] = [];
+		const [armed, again] = [new Gate(), new Gate()];
+		function* guest(): Guest {
+			yield writePort(address, 4, WatchdogRegister.CONFIG);
+			configs.push(yield readPort(data, 4));
+			if (configs.length > 1) yield again.pass;
+			yield writePort(address, 4, WatchdogRegister.COUNT);
+			yield writePort(data, 4, expired);
+			yield writePort(address, 4, WatchdogRegister.CONFIG);
+			yield writePort(data, 4, watchdogRunning);
+			yield armed.pass;
+		}
+		const {vm, workers} = await fakeMachine(t, [guest], {
+			config: {guestWatchdog: true, guestActions: {watchdog: action}},
+			start: true,
+		});
+		await armed.reached;
+		workers.reactors[0]?.turn();
+		if (action === 'reset') await again.reached;
+		else t.deepEqual(await vm.ended, {kind: 'watchdog', status: 9});
+		t.deepEqual(configs, action === 'reset' ? [0, WatchdogConfig.BOOT_STATUS] : [0]);
+	}
+});
