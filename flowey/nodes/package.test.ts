@@ -69,7 +69,7 @@ async function compile(project: string, name: string, sources: Readonly<Record<s
 }
 
 const device = `
-import {array, bits, byteFront, type DeviceModel, flag, u8, u64, wire} from 'openvmm/devices';
+import {array, bits, byteFront, deviceType, flag, u8, u64, wire} from 'openvmm/devices';
 
 export const State = wire('latch', {
 	value: u8,
@@ -77,27 +77,28 @@ export const State = wire('latch', {
 	jobs: array(wire('job', {address: u64.halves, length: u64.asNumber}), 2),
 });
 
-const latch: DeviceModel<{readonly port: number}, typeof State.fields> = {
+const latch = deviceType({
 	kind: 'latch',
-	configure: ({port = '0x600'}) => ({port: Number(port)}),
+	summary: 'A register',
+	options: {port: {type: 'number', min: 0, max: 0xffff, default: 0x600, help: 'its port'}},
 	state: State,
 	regions: ({port}) => [{space: 'pio', name: 'register', base: port, length: 1}],
 	front: (_config, state) => byteFront({
 		readByte: () => state.value,
 		writeByte: (_region, _offset, value) => { state.value = value; },
 	}),
-};
+});
 
 export default latch;
 `;
 
 const program = `
-import {createVm, isVmmError, type Vm, type VmConfig, vmConfig} from 'openvmm';
+import {createVm, isVmmError, serialPorts, type Vm, type VmConfig, vmConfig} from 'openvmm';
 import type {GuestMemory} from 'openvmm/devices';
 
 const config: VmConfig = vmConfig({
 	processors: {count: 4},
-	deviceModules: [{path: './device.ts', route: 'shared', options: {port: '0x600'}}],
+	devices: [...serialPorts(), {module: './device.ts', options: {port: 0x600}}],
 });
 
 export async function run(): Promise<string> {

@@ -1,12 +1,6 @@
 /** A device of your own: adds up guest memory. `openvmm --device guide/examples/checksum.ts,port=0x600,irq=5,log=jobs.txt` */
 import {appendFileSync} from 'node:fs';
-import {type DeviceModel, f64, u8, u32, wire} from 'openvmm/devices';
-
-interface Config {
-	readonly port: number;
-	readonly irq: number;
-	readonly log: string | undefined;
-}
+import {deviceType, f64, u8, u32, wire} from 'openvmm/devices';
 
 /** All that changes while the guest runs. Every thread sees it; resetting, inspecting and saving it is not our work. */
 const State = wire('checksum', {
@@ -23,16 +17,14 @@ const Register = {ADDRESS: 0, LENGTH: 4, RESULT: 8, COMMAND: 12} as const;
 /** A guest may ask for anything, but not for our time. */
 const maxLength = 64 * 1024;
 
-const checksum: DeviceModel<Config, typeof State.fields> = {
+const checksum = deviceType({
 	kind: 'checksum',
-	configure({port = '0x600', irq = '5', log, ...unknown}) {
-		const [key] = Object.keys(unknown);
-		if (key !== undefined) throw new Error(`it has no option ${key}`);
-		const config = {port: Number(port), irq: Number(irq), log};
-		if (Number.isNaN(config.port) || Number.isNaN(config.irq)) throw new Error('port and irq are numbers');
-		return config;
+	summary: 'Adds up guest memory',
+	options: {
+		port: {type: 'number', min: 0, max: 0xfff0, default: 0x600, help: 'the first of its sixteen ports'},
+		irq: {type: 'number', min: 0, max: 23, default: 5, help: 'its interrupt'},
+		log: {type: 'path', use: 'stream', host: true, optional: true, help: 'a file that gets a line for every job'},
 	},
-	hostFields: ['log'],
 	state: State,
 	regions: ({port}) => [{space: 'pio', name: 'registers', base: port, length: 16}],
 	lines: ({irq}) => ({done: irq}),
@@ -84,6 +76,6 @@ const checksum: DeviceModel<Config, typeof State.fields> = {
 		};
 		return {start: log, stop: async () => {}, notified: log, dispose() {}};
 	},
-};
+});
 
 export default checksum;

@@ -2,7 +2,7 @@
  * A PCI Express device of your own: copies guest memory, and says by interrupt when it is done.
  * `openvmm --pcie-root-complex rc0 --pcie-root-port rc0:rp0 --device guide/examples/dma-engine.ts,port=rp0 …`
  */
-import {bytes, type PciModel, u32, wire} from 'openvmm/devices';
+import {bytes, deviceType, u32, wire} from 'openvmm/devices';
 
 const bufferBytes = 4096;
 
@@ -38,8 +38,9 @@ const maxLength = 64 * 1024;
 /** Anything of our own: no driver of a guest claims it. */
 const [vendor, device, otherClass] = [0x1414, 0xc0de, 0xff_0000] as const;
 
-const dmaEngine: PciModel<unknown, typeof State.fields> = {
+const dmaEngine = deviceType({
 	kind: 'dma-engine',
+	summary: 'Copies guest memory',
 	state: State,
 	pci: {
 		vendor,
@@ -102,6 +103,6 @@ const dmaEngine: PciModel<unknown, typeof State.fields> = {
 			},
 		};
 	},
-};
+});
 
 export default dmaEngine;

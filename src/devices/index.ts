@@ -1,5 +1,6 @@
 /** What a device module of a user's own is written with: `import {…} from 'openvmm/devices'`. */
 
+export type {Option, OptionTable, OptionValues, ValueType} from '#support/options';
 export type {Reactor, Readiness, Timer, Watch} from '#support/reactor';
 export type {StateVersions} from '#support/saved-state';
 export {ByteRing, ringFields} from '#support/shared-memory';
@@ -39,6 +40,13 @@ export {
 } from '#support/wire';
 export {type ByteRegisters, byteFront} from './chipset/byte-registers/index.ts';
 export type * from './device/index.ts';
+export {
+	type DeclaredOf,
+	type DeclaredType,
+	type DeviceType,
+	deviceType,
+	type MachineFacts,
+} from './device-type/index.ts';
 export {
 	type DmaDirection,
 	fence,

@@ -1,13 +1,14 @@
 /** The public API: a machine as data in, a machine to drive out. The command line is one client of it. */
-export type {DeviceCommand, DeviceInstance} from '#devices/device';
+export {type SerialPortHandle, serialPorts} from '#devices/chipset/serial-16550';
+export type {DeviceCommand} from '#devices/device';
+export type {DeviceHandle, KindHandle, ModuleHandle} from '#devices/device-type';
 export type {GuestMemory} from '#devices/guest-memory';
+export type {SerialBackendConfig} from '#devices/serial-backends';
 export {
 	type BootConfig,
 	type ClockPolicy,
 	type ConfigHost,
 	checkConfig,
-	type DebugconConfig,
-	type DeviceModuleConfig,
 	type GdbAddress,
 	type GuestAction,
 	type GuestActions,
@@ -18,17 +19,14 @@ export {
 	type PcieRootPortConfig,
 	type PcieSwitchConfig,
 	type ProcessorConfig,
-	type SerialBackendConfig,
-	type SerialConfig,
 	type VmConfig,
 	type VmOptions,
 	vmConfig,
 } from '#main/config';
 export {type ControlOptions, type ControlServer, serveControl} from '#main/control';
 export {type GdbServer, serveGdb} from '#main/debugger';
-export {type OpenSnapshot, openSnapshot, verifySnapshot} from '#main/snapshot';
+export {type OpenSnapshot, openSnapshot, restoredConfig, verifySnapshot} from '#main/snapshot';
 export {
-	type ComingDevice,
 	type CreateOptions,
 	createVm,
 	type GuestStop,

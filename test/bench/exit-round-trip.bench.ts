@@ -48,12 +48,10 @@ const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Nanoseconds per exit of a running machine, one sample per window. */
 async function measureVm(kernel: string, route: 'shared' | 'remote', create: CreateOptions): Promise<number[]> {
-	const none = {kind: 'none'} as const;
 	const config = vmConfig({
 		memory: {sizeBytes: 2 ** 21},
 		boot: {kind: 'flat', image: kernel, address, mode: 'real'},
-		serial: {com1: none},
-		devices: [{name: 'latch', kind: latchKind, config: {port}, route}],
+		devices: [{name: 'latch', kind: latchKind, options: {port}, route}],
 	});
 	const vm = await createVm(config, create);
 	const exits = async () => toJson(await vm.inspect('vm/vcpus/0/exits/port')) as number;

@@ -1,14 +1,17 @@
 /** How long a pause takes: every busy processor out of the guest, every back end at rest. */
+import {serialPorts} from '#devices/chipset/serial-16550';
 import {vmConfig} from '#main/config';
 import {createVm} from '#main/vm';
 import {report} from './report.ts';
 
 const rounds = 100;
-const serial = {com1: {kind: 'file', path: '/dev/null'}} as const;
+const devices = serialPorts({com1: {kind: 'file', path: '/dev/null'}});
 
 async function pauses(count: number): Promise<number[]> {
 	const boot = {kind: 'embedded', commandLine: ['loop']} as const;
-	const vm = await createVm(vmConfig({processors: {count}, memory: {sizeBytes: 2 ** 26}, serial, boot}), {start: true});
+	const vm = await createVm(vmConfig({processors: {count}, memory: {sizeBytes: 2 ** 26}, devices, boot}), {
+		start: true,
+	});
 	await new Promise((resolve) => setTimeout(resolve, 3000));
 	const samples: number[] = [];
 	for (let round = 0; round < rounds; round++) {

@@ -27,7 +27,7 @@ const bridge = {hotplug: false, acs: 0, pasid: false};
 const config = vmConfig({
 	memory: {sizeBytes: 256 * MiB},
 	boot: {kind: 'linux', kernel, initrd, commandLine: []},
-	serial: {com1: {kind: 'none'}},
+	devices: [],
 	pcie: {
 		rootComplexes: [
 			{

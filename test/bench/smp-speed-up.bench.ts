@@ -2,6 +2,7 @@
 import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
+import {serialPorts} from '#devices/chipset/serial-16550';
 import {vmConfig} from '#main/config';
 import {createVm} from '#main/vm';
 import {median, report} from './report.ts';
@@ -16,7 +17,9 @@ async function throughput(count: number): Promise<number> {
 	const path = join(folder, 'com1');
 	try {
 		const boot = {kind: 'embedded', commandLine: [`work=${work}`]} as const;
-		const vm = await createVm(vmConfig({processors: {count}, boot, serial: {com1: {kind: 'file', path}}}));
+		const vm = await createVm(
+			vmConfig({processors: {count}, boot, devices: serialPorts({com1: {kind: 'file', path}})}),
+		);
 		await vm.start();
 		await vm.ended;
 		return Number(readFileSync(path, 'latin1').match(/\(([\d.]+) M items\/s\): OK/)?.[1]);

@@ -2,6 +2,7 @@
 import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
+import {serialPorts} from '#devices/chipset/serial-16550';
 import {vmConfig} from '#main/config';
 import {openSnapshot} from '#main/snapshot';
 import {createVm, type Vm} from '#main/vm';
@@ -20,9 +21,9 @@ const warmMs = 2500;
 const folder = mkdtempSync(join(tmpdir(), 'openvmm-bench-'));
 const nowMs = () => Number(process.hrtime.bigint()) / 1e6;
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-const serial = {com1: {kind: 'file', path: '/dev/null'}} as const;
+const devices = serialPorts({com1: {kind: 'file', path: '/dev/null'}});
 const configOf = (sizeBytes: number) =>
-	vmConfig({memory: {sizeBytes}, serial, boot: {kind: 'embedded', commandLine: ['loop']}});
+	vmConfig({memory: {sizeBytes}, devices, boot: {kind: 'embedded', commandLine: ['loop']}});
 
 async function save(sizeBytes: number): Promise<string> {
 	const directory = join(folder, `${sizeBytes / MiB}`);

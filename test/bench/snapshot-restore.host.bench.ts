@@ -2,10 +2,11 @@
 
 import {mkdtempSync, rmSync} from 'node:fs';
 import {join} from 'node:path';
+import {serialPorts} from '#devices/chipset/serial-16550';
 import {MappedMemory, type MemoryRange} from '#devices/guest-memory';
 import {tellingInterrupts} from '#devices/interrupts/testing';
 import {AttachedMachine, layOutMachine, type SavedDevices} from '#devices/machine';
-import {findDeviceModel} from '#devices/registry';
+import {deviceRegistry, findDeviceModel} from '#devices/registry';
 import {vmConfig} from '#main/config';
 import {describeDevices, randomGenerationId} from '#main/machine';
 import {allocateRam} from '#main/memory';
@@ -21,7 +22,7 @@ const rounds = 30;
 
 const interrupts = tellingInterrupts();
 const configOf = (sizeBytes: number) =>
-	vmConfig({memory: {sizeBytes}, irqchip: 'split', serial: {com1: {kind: 'stderr'}}});
+	vmConfig({memory: {sizeBytes}, irqchip: 'split', devices: serialPorts({com1: {kind: 'stderr'}})});
 const layoutOf = (sizeBytes: number): MemoryRange[] =>
 	[
 		{gpa: 0, length: Math.min(sizeBytes, 3072 * MiB)},
@@ -30,7 +31,8 @@ const layoutOf = (sizeBytes: number): MemoryRange[] =>
 
 function attach(sizeBytes: number, memory: MappedMemory): AttachedMachine {
 	const birth = {timeMs: Date.now(), generationId: randomGenerationId()};
-	const devices = describeDevices(configOf(sizeBytes), layoutOf(sizeBytes), birth);
+	const types = {findType: deviceRegistry.findType, findModel: findDeviceModel, own: []};
+	const {devices} = describeDevices(configOf(sizeBytes), layoutOf(sizeBytes), birth, types);
 	const waker = {buffer: new SharedArrayBuffer(WakerState.byteLength), wakeFd: -1};
 	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(1)), callers: 1, waker};
 	const layout = layOutMachine(devices, findDeviceModel, {modules: [], waker, mailbox});
@@ -44,15 +46,10 @@ async function save(directory: string, sizeBytes: number): Promise<void> {
 	const memory = new MappedMemory(ram.memory);
 	memory.fill(16 * MiB, usedBytes, 0x5a);
 	const units = {devices: attach(sizeBytes, memory).save()};
-	const shape = {processors: 1, memoryBytes: sizeBytes, irqchip: 'split'};
-	await saveSnapshot(directory, {
-		shape,
-		hypervisor: {kind: 'kvm', units: [], needs: needsOf([])},
-		boot: 'other',
-		arguments: [],
-		units,
-		ram,
-	});
+	const topology = {smt: 'auto', x2apic: 'auto', apicIdOffset: 0};
+	const shape = {processors: 1, memoryBytes: sizeBytes, topology, irqchip: 'split', devices: {}};
+	const hypervisor = {kind: 'kvm', units: [], needs: needsOf([])};
+	await saveSnapshot(directory, {shape, hypervisor, boot: {kind: 'none'}, units, ram});
 	await ram.dispose();
 }
 

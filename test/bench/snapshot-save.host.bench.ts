@@ -44,8 +44,7 @@ for (const sizeBytes of sizes) {
 		const machine = {
 			shape,
 			hypervisor: {kind: 'kvm', units: [], needs: needsOf([])},
-			boot: 'other',
-			arguments: [],
+			boot: {kind: 'none'},
 			units: {},
 			ram,
 		} as const;

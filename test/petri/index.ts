@@ -1,4 +1,4 @@
 export {hasGdb, type RunningGdb, startGdb} from './gdb.ts';
 export {interruptCount, linuxReport, linuxTest, linuxVm, reportMemoryBytes, runInLinux} from './stock-linux.ts';
 export {madeEarlier, openTestSnapshot, snapshotPlace} from './test-snapshot.ts';
-export {embedded, TestVm, testVm} from './test-vm.ts';
+export {debugExit, embedded, TestVm, testVm} from './test-vm.ts';

@@ -2,6 +2,8 @@ import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import type {ExecutionContext} from 'ava';
+import {serialPorts} from '#devices/chipset/serial-16550';
+import type {KindHandle} from '#devices/device-type';
 import {type BootConfig, type VmOptions, vmConfig} from '#main/config';
 import {type CreateOptions, createVm, type Vm, type VmEnd} from '#main/vm';
 import {toJson} from '#support/inspect';
@@ -42,7 +44,13 @@ export class TestVm {
 	}
 }
 
-/** Builds a machine for one test; the embedded guest unless `options` boot something else. */
+/** A port by which the guest ends its machine. */
+export const debugExit = (port = 0xf4): KindHandle => ({kind: 'debug-exit', options: {port}});
+
+/**
+ * Builds a machine for one test: the embedded guest unless `options` boot something else, and serial ports beside the devices
+ * that they ask for.
+ */
 export async function testVm(
 	t: ExecutionContext,
 	options: VmOptions = {},
@@ -52,10 +60,10 @@ export async function testVm(
 	t.timeout(300_000);
 	const folder = mkdtempSync(join(tmpdir(), 'openvmm-test-'));
 	const path = join(folder, 'com1');
-	const serial = {com1: {kind: 'file', path} as const, ...options.serial};
-	const size = {sizeBytes: create.snapshot?.manifest.machine.memoryBytes ?? 64 * 2 ** 20};
+	const devices = [...serialPorts({com1: {kind: 'file', path}}), ...(options.devices ?? [])];
+	const size = {sizeBytes: create.snapshot?.manifest.asked.memoryBytes ?? 64 * 2 ** 20};
 	const memory = {...(options.numa ? {} : size), ...options.memory};
-	const vm = await createVm(vmConfig({...options, memory, serial}), create);
+	const vm = await createVm(vmConfig({...options, memory, devices}), create);
 	t.teardown(async () => {
 		await vm.stop();
 		rmSync(folder, {recursive: true, force: true});

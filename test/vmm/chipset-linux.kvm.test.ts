@@ -10,9 +10,11 @@ const update: UpdateBattery = {
 	status: {...defaultBattery, charging: false, discharging: true, remainingMwh: 500, acOnline: false},
 };
 
+const watchdog = {kind: 'guest-watchdog'};
+
 for (const irqchip of ['kernel', 'split'] as const) {
 	linuxTest(`Linux finds the chipset's devices, hears of the battery, and reports its panic: ${irqchip}`, async (t) => {
-		const options = {irqchip, processors: {count: 2}, hpet: true, guestWatchdog: true, battery: true};
+		const options = {irqchip, processors: {count: 2}, devices: [{kind: 'hpet'}, watchdog, {kind: 'battery'}]};
 		const guest = await runInLinux(t, options, [
 			'modprobe -a wdat_wdt pvpanic_mmio evdev',
 			'echo clocksources=$(cat /sys/devices/system/clocksource/clocksource0/available_clocksource)',
@@ -47,7 +49,7 @@ for (const irqchip of ['kernel', 'split'] as const) {
 }
 
 linuxTest('a watchdog that Linux stops feeding resets it, and says so afterwards', async (t) => {
-	const options = {guestWatchdog: true, guestActions: {watchdog: 'reset'}} as const;
+	const options = {devices: [watchdog], guestActions: {watchdog: 'reset'}} as const;
 	const guest = await runInLinux(t, options, [
 		'modprobe wdat_wdt timeout=2',
 		'echo boot-status=$(cat /sys/class/watchdog/watchdog0/bootstatus)',
@@ -65,7 +67,7 @@ linuxTest('a watchdog that Linux stops feeding resets it, and says so afterwards
 });
 
 linuxTest('a watchdog that fires ends the machine when that is asked for', async (t) => {
-	const options = {irqchip: 'split', guestWatchdog: true, guestActions: {watchdog: {exit: 9}}} as const;
+	const options = {irqchip: 'split', devices: [watchdog], guestActions: {watchdog: {exit: 9}}} as const;
 	const guest = await runInLinux(t, options, ['modprobe wdat_wdt timeout=2', 'exec 3>/dev/watchdog', 'sleep 1000']);
 	t.deepEqual(await guest.vm.ended, {kind: 'watchdog', status: 9}, guest.output);
 });
@@ -77,7 +79,7 @@ for (const irqchip of ['kernel', 'split'] as const) {
 			'sleep 1',
 			"echo timer=$(grep -o '0: *[0-9]*' /proc/interrupts | head -n 1)",
 		];
-		const guest = await runInLinux(t, {irqchip, hpet: true}, show, 'nolapic');
+		const guest = await runInLinux(t, {irqchip, devices: [{kind: 'hpet'}]}, show, 'nolapic');
 		t.deepEqual(await guest.vm.ended, {kind: 'power-off'}, guest.output);
 		t.regex(guest.output, /^event-source=hpet/m);
 		t.true(Number(/^timer=0: *(\d+)/m.exec(guest.output)?.[1]) > 100, guest.output);

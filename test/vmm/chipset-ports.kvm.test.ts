@@ -5,7 +5,7 @@ import test, {type ExecutionContext} from 'ava';
 import {dma8237Kind} from '#devices/chipset/dma-8237';
 import {type Assembler, al, ax, createAssembler, word} from '#flowey/x86-assembler';
 import type {VmOptions} from '#main/config';
-import {testVm} from '#test/petri';
+import {debugExit, testVm} from '#test/petri';
 
 const folder = mkdtempSync(join(tmpdir(), 'openvmm-ports-'));
 test.after.always(() => rmSync(folder, {recursive: true}));
@@ -21,7 +21,8 @@ async function run(t: ExecutionContext, name: string, options: VmOptions, emit: 
 	emit(asm);
 	const image = join(folder, name);
 	writeFileSync(image, asm.finish().bytes);
-	const guest = await testVm(t, {debugExitPort, boot: {kind: 'flat', image, address, mode: 'real'}, ...options});
+	const devices = [debugExit(debugExitPort), ...(options.devices ?? [])];
+	const guest = await testVm(t, {boot: {kind: 'flat', image, address, mode: 'real'}, ...options, devices});
 	await guest.vm.start();
 	t.deepEqual(await guest.vm.ended, {kind: 'exit', status});
 	return guest;
@@ -100,7 +101,7 @@ for (const irqchip of ['kernel', 'split'] as const) {
 }
 
 test.serial('a guest sets up a DMA channel and reads it back', async (t) => {
-	const devices = [{name: 'dma', kind: dma8237Kind, config: {}, route: 'shared'}] as const;
+	const devices = [{name: 'dma', kind: dma8237Kind}];
 	const guest = await run(t, 'dma', {devices}, (asm) => {
 		write(
 			asm,

@@ -5,7 +5,7 @@ import test from 'ava';
 import {al, ax, createAssembler, dx, eax, word} from '#flowey/x86-assembler';
 import {vmConfig} from '#main/config';
 import {createVm} from '#main/vm';
-import {testVm} from '#test/petri';
+import {debugExit, testVm} from '#test/petri';
 
 const example = join(process.cwd(), 'guide/examples/checksum.ts');
 const folder = mkdtempSync(join(tmpdir(), 'openvmm-device-'));
@@ -64,9 +64,11 @@ for (const irqchip of ['kernel', 'split'] as const) {
 			writeFileSync(image, bytes);
 			const guest = await testVm(t, {
 				irqchip,
-				debugExitPort,
 				boot: {kind: 'flat', image, address, mode: 'real'},
-				deviceModules: [{path: example, route, options: {port: String(port), irq: String(irq), log}}],
+				devices: [
+					debugExit(debugExitPort),
+					{module: example, route, options: {port: String(port), irq: String(irq), log}},
+				],
 			});
 			const {vm} = guest;
 			await vm.start();
@@ -81,14 +83,14 @@ for (const irqchip of ['kernel', 'split'] as const) {
 const refused: [string, string, Record<string, string>][] = [
 	['a file that is not there', 'DEVICE_MODULE_UNLOADABLE', {}],
 	['a module without a model', 'DEVICE_MODULE_WRONG', {}],
-	['options that the device does not know', 'DEVICE_OPTIONS_REFUSED', {speed: '1'}],
+	['options that the device does not know', 'CONFIG_KEY_UNKNOWN', {speed: '1'}],
 ];
 for (const [what, code, options] of refused) {
 	test.serial(`${what} is an error that says so`, async (t) => {
 		const wrong = join(folder, 'wrong.mjs');
 		writeFileSync(wrong, 'export default {kind: "wrong"};');
-		const path = {DEVICE_MODULE_UNLOADABLE: '/no/such.ts', DEVICE_MODULE_WRONG: wrong}[code] ?? example;
-		const config = vmConfig({deviceModules: [{path, route: 'shared', options}]});
+		const module = {DEVICE_MODULE_UNLOADABLE: '/no/such.ts', DEVICE_MODULE_WRONG: wrong}[code] ?? example;
+		const config = vmConfig({devices: [{module, options}]});
 		await t.throwsAsync(createVm(config), {code});
 	});
 }

@@ -1,5 +1,5 @@
 import test from 'ava';
-import {embedded, testVm} from '#test/petri';
+import {debugExit, embedded, testVm} from '#test/petri';
 
 const mib = 2 ** 20;
 
@@ -45,7 +45,7 @@ for (const [sizeMib, lowest] of [
 }
 
 test.serial('a debug-exit write ends the machine with its status', async (t) => {
-	const guest = await testVm(t, {boot: embedded('exit=21'), debugExitPort: 0xf4});
+	const guest = await testVm(t, {boot: embedded('exit=21'), devices: [debugExit()]});
 	await guest.vm.start();
 	t.deepEqual(await guest.vm.ended, {kind: 'exit', status: 43});
 });

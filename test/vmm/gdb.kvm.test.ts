@@ -4,7 +4,7 @@ import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
 import type {VmOptions} from '#main/config';
 import {serveGdb} from '#main/debugger';
-import {embedded, hasGdb, startGdb, type TestVm, testVm} from '#test/petri';
+import {debugExit, embedded, hasGdb, startGdb, type TestVm, testVm} from '#test/petri';
 import {debugTarget, exitPort, type MicroKernel} from '#test/tmk';
 import {probeDebug} from '#vcpu-worker/kvm';
 
@@ -19,7 +19,7 @@ const attach = `target remote ${socket}`;
 function flat(kernel: MicroKernel): VmOptions {
 	const image = join(folder, kernel.name);
 	writeFileSync(image, kernel.image);
-	return {boot: {kind: 'flat', image, address: kernel.loadAddress, mode: 'long'}, debugExitPort: exitPort};
+	return {boot: {kind: 'flat', image, address: kernel.loadAddress, mode: 'long'}, devices: [debugExit(exitPort)]};
 }
 
 /** A machine that a debugger may attach to. */

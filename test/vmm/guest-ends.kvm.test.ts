@@ -5,7 +5,7 @@ import test, {type ExecutionContext} from 'ava';
 import {al, createAssembler, dx, eax} from '#flowey/x86-assembler';
 import type {VmOptions} from '#main/config';
 import type {CreateOptions} from '#main/vm';
-import {testVm} from '#test/petri';
+import {debugExit, testVm} from '#test/petri';
 
 const fixture = (name: string) => join(process.cwd(), 'test/fixtures', name);
 const folder = mkdtempSync(join(tmpdir(), 'openvmm-ends-'));
@@ -14,7 +14,8 @@ test.after.always(() => rmSync(folder, {recursive: true}));
 /** Runs a flat image in 64-bit mode. */
 const run = async (t: ExecutionContext, image: string, options: VmOptions = {}, create: CreateOptions = {}) => {
 	const boot = {kind: 'flat', image, address: 0x100000, mode: 'long'} as const;
-	const guest = await testVm(t, {boot, debugExitPort: 0xf4, ...options}, create);
+	const devices = [debugExit(), ...(options.devices ?? [])];
+	const guest = await testVm(t, {boot, ...options, devices}, create);
 	await guest.vm.start();
 	return guest;
 };
@@ -69,10 +70,10 @@ test.serial("a device of the user's own whose back throws ends its machine with 
 		asm.label('wait');
 		asm.jmp('wait');
 	});
-	const path = join(process.cwd(), 'guide/examples/checksum.ts');
+	const module = join(process.cwd(), 'guide/examples/checksum.ts');
 	// A disk that is full.
 	const options = {port: '0x600', irq: '5', log: '/dev/full'};
-	const {vm} = await run(t, job, {deviceModules: [{path, route: 'shared', options}]});
+	const {vm} = await run(t, job, {devices: [{module, options}]});
 	const end = await vm.ended;
 	t.like(end, {kind: 'error', error: {code: 'DEVICE_FAILED'}});
 	t.regex(JSON.stringify(end), /The device checksum failed \((start|notified)\): ENOSPC/);

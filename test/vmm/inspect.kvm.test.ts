@@ -118,12 +118,11 @@ for (const route of ['shared', 'remote'] as const) {
 	test.serial(`while the devices' thread hangs, everything can be seen, device ${route}`, async (t) => {
 		t.timeout(300_000);
 		const release = join(folder, `release-${route}`);
-		const path = join(process.cwd(), 'test/vmm/fixtures/hanging-device.ts');
+		const module = join(process.cwd(), 'test/vmm/fixtures/hanging-device.ts');
 		const config = vmConfig({
 			memory: {sizeBytes: 2 ** 21},
-			serial: {com1: {kind: 'none'}},
 			boot: {kind: 'flat', image: kernel(), address: 0x7c00, mode: 'real'},
-			deviceModules: [{path, route, options: {release}}],
+			devices: [{module, route, options: {release}}],
 		});
 		const vm = await createVm(config);
 		t.teardown(async () => {

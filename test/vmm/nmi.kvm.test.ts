@@ -2,7 +2,7 @@ import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test from 'ava';
-import {testVm} from '#test/petri';
+import {debugExit, testVm} from '#test/petri';
 import {awaitNmi, exitPort} from '#test/tmk';
 
 const folder = mkdtempSync(join(tmpdir(), 'openvmm-nmi-'));
@@ -13,7 +13,7 @@ test.serial('every non-maskable interrupt reaches a processor that halts with in
 	const image = join(folder, kernel.name);
 	writeFileSync(image, kernel.image);
 	const boot = {kind: 'flat', image, address: kernel.loadAddress, mode: 'long'} as const;
-	const guest = await testVm(t, {boot, debugExitPort: exitPort});
+	const guest = await testVm(t, {boot, devices: [debugExit(exitPort)]});
 	await guest.vm.start();
 	await guest.waitFor(/!/);
 	for (let round = 0; round < 3; round++) {

@@ -19,7 +19,7 @@ const options: VmOptions = {
 		rootPorts: ['rc0:rp0', 'rc1:rp1'].map((text) => parsePcieRootPort(text)),
 		genericInitiators: [{port: 'rp1', node: 2}],
 	},
-	deviceModules: ['rp0', 'rp1'].map((port) => ({path: engine, name: `at-${port}`, route: 'shared', options: {port}})),
+	devices: ['rp0', 'rp1'].map((port) => ({module: engine, name: `at-${port}`, port})),
 };
 
 linuxTest('Linux finds the nodes, their processors and memory, distances, and where a device is', async (t) => {

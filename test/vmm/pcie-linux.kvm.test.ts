@@ -20,7 +20,7 @@ const pcie: Partial<PcieConfig> = {
 	rootPorts: ['rp0,hotplug', 'rp1', 'rp2,addr=3'].map((text) => parsePcieRootPort(`rc0:${text}`)),
 	switches: [parsePcieSwitch('rp2:sw0,num_downstream_ports=2')],
 };
-const device = (port: string, name: string) => ({path: engine, name, route: 'shared' as const, options: {port}});
+const device = (port: string, name: string) => ({module: engine, name, port});
 
 /** Boots Linux with a shell command, whose output ends up on COM1. */
 async function boot(t: ExecutionContext, command: string, options: VmOptions) {
@@ -86,8 +86,8 @@ for (const irqchip of ['kernel', 'split'] as const) {
 				'dmesg | grep -iE pci.*can.t.assign',
 				'cat /proc/interrupts',
 			].join('; ');
-			const deviceModules = [device('rp1', 'near'), device('sw0-downstream-1', 'far')];
-			const guest = await boot(t, command, {irqchip, processors: {count: 2}, deviceModules});
+			const devices = [device('rp1', 'near'), device('sw0-downstream-1', 'far')];
+			const guest = await boot(t, command, {irqchip, processors: {count: 2}, devices});
 			await guest.vm.start();
 			t.deepEqual(await guest.vm.ended, {kind: 'power-off'}, guest.output);
 			t.deepEqual(said(guest.output), functions);
@@ -115,7 +115,7 @@ linuxTest('Linux takes a device that comes while it runs, and lets it go', async
 	const guest = await boot(t, command, {processors: {count: 2}});
 	await guest.vm.start();
 	await guest.waitFor(/^waiting/m);
-	t.is(await guest.vm.addPcieDevice('rp0', {path: engine, route: 'shared', options: {}}), 'dma-engine');
+	t.is(await guest.vm.addPcieDevice('rp0', {module: engine}), 'dma-engine');
 	await guest.waitFor(/^it has come/m);
 	t.true(said(guest.output).includes('01:00.0 0x1414 0xc0de 0xff0000'), guest.output);
 	t.regex(guest.output, barRead, 'at an address that Linux has given it');

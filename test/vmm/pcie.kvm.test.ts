@@ -4,7 +4,7 @@ import {join} from 'node:path';
 import test from 'ava';
 import type {PcieConfig} from '#main/config';
 import {toJson} from '#support/inspect';
-import {testVm} from '#test/petri';
+import {debugExit, testVm} from '#test/petri';
 import {exitPort, pciEndpoint} from '#test/tmk';
 
 const example = join(process.cwd(), 'guide/examples/dma-engine.ts');
@@ -45,9 +45,8 @@ for (const irqchip of ['kernel', 'split'] as const) {
 				const {vm} = await testVm(t, {
 					irqchip,
 					pcie,
-					debugExitPort: exitPort,
 					boot: {kind: 'flat', image, address: 0x10_0000, mode: 'long'},
-					deviceModules: [{path: example, route, options: {port: 'rp0'}}],
+					devices: [debugExit(exitPort), {module: example, route, port: 'rp0'}],
 				});
 				await vm.start();
 				t.deepEqual(await vm.ended, {kind: 'exit', status: 1});
@@ -65,9 +64,8 @@ test.serial('INTx and MSI-X reach a processor with an APIC id above 255 through 
 		irqchip: 'split',
 		processors: {apicIdOffset: apicId},
 		pcie,
-		debugExitPort: exitPort,
 		boot: {kind: 'flat', image, address: 0x10_0000, mode: 'long'},
-		deviceModules: [{path: example, route: 'shared', options: {port: 'rp0'}}],
+		devices: [debugExit(exitPort), {module: example, options: {port: 'rp0'}}],
 	});
 	await vm.start();
 	t.deepEqual(await vm.ended, {kind: 'exit', status: 1});

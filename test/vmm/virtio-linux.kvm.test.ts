@@ -1,12 +1,7 @@
-import type {DeviceInstance} from '#devices/device';
 import {parsePcieRootComplex, parsePcieRootPort, type VmOptions} from '#main/config';
 import {linuxTest, runInLinux} from '#test/petri';
 
 const disk = {bytes: 16 * 2 ** 20, queues: 2, id: 'ram-disk'};
-const shared = (kind: string, config: object, place?: DeviceInstance['place']): DeviceInstance => {
-	return {name: kind, kind, config, route: 'shared', ...(place && {place})};
-};
-
 /** A disk with two queues and entropy, on each bus. */
 const machines: Readonly<Record<'pci' | 'mmio', VmOptions>> = {
 	pci: {
@@ -14,12 +9,15 @@ const machines: Readonly<Record<'pci' | 'mmio', VmOptions>> = {
 			rootComplexes: [parsePcieRootComplex('rc0,end_bus=15')],
 			rootPorts: ['rp0', 'rp1'].map((name) => parsePcieRootPort(`rc0:${name}`)),
 		},
-		devices: [shared('virtio-blk', disk, {on: 'rp0', devfn: 0}), shared('virtio-rng', {}, {on: 'rp1', devfn: 0})],
+		devices: [
+			{kind: 'virtio-blk', port: 'rp0', options: disk},
+			{kind: 'virtio-rng', port: 'rp1'},
+		],
 	},
 	mmio: {
 		devices: [
-			shared('virtio-blk-mmio', {...disk, mmio: {base: 0xd000_0000, irq: 20}}),
-			shared('virtio-rng-mmio', {mmio: {base: 0xd000_1000, irq: 21}}),
+			{kind: 'virtio-blk-mmio', options: {...disk, base: 0xd000_0000, irq: 20}},
+			{kind: 'virtio-rng-mmio', options: {base: 0xd000_1000, irq: 21}},
 		],
 	},
 };

@@ -279,16 +279,6 @@ export interface ModelParts<
 > {
 	/** Names the kind in machine descriptions; kebab-case. */
 	readonly kind: string;
-	/**
-	 * Makes a configuration of what a person wrote behind `--device PATH`. Without it the options are the configuration.
-	 * What it throws is shown to that person.
-	 */
-	configure?(options: Readonly<Record<string, string>>): C;
-	/**
-	 * Fields of the configuration that are the host's, such as the path of a file: the guest cannot tell them, a snapshot does
-	 * not carry them, and they may differ where it is restored. All others are carried and compared.
-	 */
-	readonly hostFields?: readonly (unknown extends C ? string : keyof C & string)[];
 	readonly state: Wire<T>;
 	/** What has become of the state since it was first saved. */
 	readonly versions?: StateVersions;
@@ -327,6 +317,8 @@ export interface DeviceInstance {
 	readonly name: string;
 	readonly kind: string;
 	readonly config: unknown;
+	/** What of its options the guest can tell, for snapshots; see `DeviceType.options`. */
+	readonly options?: Readonly<Record<string, unknown>>;
 	/** Who serves its registers: any thread over shared state, or the device worker by mailbox. */
 	readonly route: 'shared' | 'remote';
 	/** Where a PCI function sits, and only one. */

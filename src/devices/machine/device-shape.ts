@@ -4,8 +4,8 @@ import {intxLine} from '#devices/pci/function';
 
 /** What a guest can tell of a device, as plain data, beside the device's state. */
 export interface DeviceShape extends Pick<DeviceInstance, 'kind' | 'place'> {
-	/** The configuration without what is the host's. */
-	readonly config: unknown;
+	/** See `DeviceType.options`. */
+	readonly options: Readonly<Record<string, unknown>>;
 	readonly regions: readonly Region[];
 	/** Inputs of the interrupt controller by line. */
 	readonly lines: Readonly<Record<string, number>>;
@@ -15,20 +15,15 @@ export interface DeviceShape extends Pick<DeviceInstance, 'kind' | 'place'> {
 
 /** The shape of a device. Regions and lines are the model's answer, which may change while a configuration does not. */
 export function deviceShape({instance, model}: DescribedDevice): DeviceShape {
-	const {kind, place, config} = instance;
+	const {kind, place, config, options = {}} = instance;
 	const lines = Object.entries(model.lines?.(config) ?? {});
 	return {
 		kind,
 		...(place && {place}),
-		config: withoutFields(config, model.hostFields ?? []),
+		options,
 		regions: model.regions(config),
 		// Where INTA leads follows from the place.
 		lines: Object.fromEntries(lines.filter(([name]) => place === undefined || name !== intxLine)),
 		inputs: model.inputs?.(config) ?? {},
 	};
-}
-
-function withoutFields(config: unknown, fields: readonly string[]): unknown {
-	if (typeof config !== 'object' || config === null || fields.length === 0) return config;
-	return Object.fromEntries(Object.entries(config).filter(([name]) => !fields.includes(name)));
 }

@@ -1,2 +1,2 @@
-export {type LoadedModels, loadDeviceModels} from './device-modules.ts';
-export {deviceModels, findDeviceModel} from './registry.ts';
+export {type LoadedTypes, loadDeviceModels} from './device-modules.ts';
+export {DeviceRegistry, deviceRegistry, findDeviceModel} from './registry.ts';

@@ -1,65 +1,115 @@
-import {acpiPm} from '#devices/chipset/acpi-pm';
-import {battery} from '#devices/chipset/battery';
-import {cmosRtc} from '#devices/chipset/cmos-rtc';
-import {debugExit} from '#devices/chipset/debug-exit';
-import {debugcon} from '#devices/chipset/debugcon';
-import {dma8237} from '#devices/chipset/dma-8237';
-import {generationId} from '#devices/chipset/generation-id';
-import {guestWatchdog} from '#devices/chipset/guest-watchdog';
-import {hpet} from '#devices/chipset/hpet';
-import {i8042} from '#devices/chipset/i8042';
-import {ioApic82093aa} from '#devices/chipset/ioapic-82093aa';
-import {latch} from '#devices/chipset/latch';
-import {missing} from '#devices/chipset/missing';
-import {pciConfig} from '#devices/chipset/pci-config';
-import {pic8259} from '#devices/chipset/pic-8259';
-import {pit8254} from '#devices/chipset/pit-8254';
-import {powerOffPorts} from '#devices/chipset/power-off-ports';
-import {pvpanic} from '#devices/chipset/pvpanic';
-import {serial16550} from '#devices/chipset/serial-16550';
-import type {AnyDeviceModel, DeclaredModel} from '#devices/device';
+import {acpiPmType} from '#devices/chipset/acpi-pm';
+import {batteryType} from '#devices/chipset/battery';
+import {cmosRtcType} from '#devices/chipset/cmos-rtc';
+import {debugExitType} from '#devices/chipset/debug-exit';
+import {debugconType} from '#devices/chipset/debugcon';
+import {dma8237Type} from '#devices/chipset/dma-8237';
+import {generationIdType} from '#devices/chipset/generation-id';
+import {guestWatchdogType} from '#devices/chipset/guest-watchdog';
+import {hpetType} from '#devices/chipset/hpet';
+import {i8042Type} from '#devices/chipset/i8042';
+import {ioApic82093aaType} from '#devices/chipset/ioapic-82093aa';
+import {latchType} from '#devices/chipset/latch';
+import {missingType} from '#devices/chipset/missing';
+import {pciConfigType} from '#devices/chipset/pci-config';
+import {pic8259Type} from '#devices/chipset/pic-8259';
+import {pit8254Type} from '#devices/chipset/pit-8254';
+import {powerOffPortsType} from '#devices/chipset/power-off-ports';
+import {pvpanicType} from '#devices/chipset/pvpanic';
+import {serial16550Type} from '#devices/chipset/serial-16550';
+import type {AnyDeviceModel} from '#devices/device';
+import type {AnyDeviceType, DeclaredType, DeviceFlag, KindHandle} from '#devices/device-type';
 import {completeModel} from '#devices/pci/function';
-import {downstreamPort, rootPort, upstreamPort} from '#devices/pci/port';
-import {rootComplex} from '#devices/pci/root-complex';
-import {virtioBlkMmio, virtioBlkPci} from '#devices/virtio/blk';
-import {virtioRngMmio, virtioRngPci} from '#devices/virtio/rng';
+import {downstreamPortType, rootPortType, upstreamPortType} from '#devices/pci/port';
+import {rootComplexType} from '#devices/pci/root-complex';
+import {virtioBlkMmioType, virtioBlkPciType} from '#devices/virtio/blk';
+import {virtioRngMmioType, virtioRngPciType} from '#devices/virtio/rng';
 
-const known: readonly DeclaredModel[] = [
-	serial16550,
-	cmosRtc,
-	acpiPm,
-	pic8259,
-	ioApic82093aa,
-	pit8254,
-	hpet,
-	generationId,
-	dma8237,
-	guestWatchdog,
-	battery,
-	pvpanic,
-	i8042,
-	pciConfig,
-	debugcon,
-	debugExit,
-	powerOffPorts,
-	missing,
-	latch,
-	rootComplex,
-	rootPort,
-	upstreamPort,
-	downstreamPort,
-	virtioRngPci,
-	virtioRngMmio,
-	virtioBlkPci,
-	virtioBlkMmio,
+/** Every kind of device that this program has: a new one is a folder, and a line here. */
+const known: readonly DeclaredType[] = [
+	serial16550Type,
+	cmosRtcType,
+	acpiPmType,
+	pic8259Type,
+	ioApic82093aaType,
+	pit8254Type,
+	hpetType,
+	generationIdType,
+	dma8237Type,
+	guestWatchdogType,
+	batteryType,
+	pvpanicType,
+	i8042Type,
+	pciConfigType,
+	debugconType,
+	debugExitType,
+	powerOffPortsType,
+	missingType,
+	latchType,
+	rootComplexType,
+	rootPortType,
+	upstreamPortType,
+	downstreamPortType,
+	virtioRngPciType,
+	virtioRngMmioType,
+	virtioBlkPciType,
+	virtioBlkMmioType,
 ];
 
-/** Every kind of device this program knows; PCI functions with all that the machine serves for them. */
-export const deviceModels: readonly AnyDeviceModel[] = known.map(completeModel);
+/** Kinds of devices by name. Whatever has to be known of devices in general is found out by going through them. */
+export class DeviceRegistry {
+	/** PCI functions have all that the machine serves for them. */
+	readonly types: readonly AnyDeviceType[];
+	readonly #byKind: ReadonlyMap<string, AnyDeviceType>;
 
-const byKind: ReadonlyMap<string, AnyDeviceModel> = new Map(deviceModels.map((model) => [model.kind, model]));
+	constructor(types: readonly DeclaredType[]) {
+		this.types = types.map(completeType);
+		this.#byKind = new Map(this.types.map((type) => [type.kind, type]));
+		if (this.#byKind.size < types.length) throw new TypeError('two kinds of devices have the same name');
+	}
 
-/** The model of a kind, or undefined when there is none. */
-export function findDeviceModel(kind: string): AnyDeviceModel | undefined {
-	return byKind.get(kind);
+	/** The type of a kind, or undefined when there is none. */
+	findType = (kind: string): AnyDeviceType | undefined => this.#byKind.get(kind);
+
+	/** The same, as machines look for models. */
+	findModel = (kind: string): AnyDeviceModel | undefined => this.#byKind.get(kind);
+
+	/** The flags of all types, in their order. */
+	get flags(): readonly DeviceFlag[] {
+		return this.types.flatMap(({flags}) => flags?.rows ?? []);
+	}
+
+	/**
+	 * The devices that flags ask for, and those that a machine has without any.
+	 * @param given - see `DeviceFlags.devices`
+	 * @param isThere - which of the latter, by name
+	 * @throws VmmError with a `CONFIG_` code
+	 */
+	flaggedDevices(
+		given: (flag: string) => readonly string[],
+		isThere: (name: string) => boolean = () => true,
+	): readonly KindHandle[] {
+		return this.types.flatMap(({kind, flags: own}) => {
+			const handles = own?.devices(given).map((parts) => ({kind, ...parts})) ?? [];
+			const isAsked = own?.rows.some(({name}) => given(name).length > 0);
+			return isAsked ? handles : handles.filter(({name = kind}) => isThere(name));
+		});
+	}
+
+	/** All these and more. */
+	with(types: readonly DeclaredType[]): DeviceRegistry {
+		return new DeviceRegistry([...this.types, ...types]);
+	}
 }
+
+/** A type whose model has all that the machine serves for it. */
+export function completeType(type: DeclaredType): AnyDeviceType {
+	const {pci: _, ...parts} = type;
+	return {...parts, ...completeModel(type)} as AnyDeviceType;
+}
+
+/** The devices of this program. */
+export const deviceRegistry = new DeviceRegistry(known);
+
+/** The model of a kind that this program has. */
+export const findDeviceModel = deviceRegistry.findModel;

@@ -1,7 +1,7 @@
 // Every version of every device's saved state that a released program wrote stays restorable, or says why not.
 import {existsSync, readFileSync, writeFileSync} from 'node:fs';
 import test from 'ava';
-import {deviceModels} from '#devices/registry';
+import {deviceRegistry} from '#devices/registry';
 import {restoreStruct, type SavedStruct, saveStruct} from '#support/saved-state';
 import type {Wire} from '#support/wire';
 
@@ -32,7 +32,7 @@ const fresh = (schema: Wire<Record<string, never>>) => {
 /** Adds what a new version writes to the committed files; those of older versions are never changed. */
 const isUpdating = process.env['UPDATE_GOLDEN'] === '1';
 
-for (const {kind, state, versions} of deviceModels) {
+for (const {kind, state, versions} of deviceRegistry.types) {
 	const version = versions?.version ?? 1;
 	if (isUpdating && read(kind)[version] === undefined) {
 		const saved = saveStruct(state, fresh(state), versions);

@@ -1,4 +1,5 @@
 import {pmLayout} from '#devices/chipset/acpi-pm';
+import {ioApicAddress} from '#devices/chipset/ioapic-82093aa';
 import type {MemoryRange} from '#devices/guest-memory';
 import type {ProcessorTopology} from '#main/topology';
 import {
@@ -19,7 +20,7 @@ import {
 	string,
 } from './aml/index.ts';
 import {descriptionTable} from './description-table.ts';
-import {ioApicAddress, localApicAddress} from './madt.ts';
+import {localApicAddress} from './madt.ts';
 
 /** Number of a COM port. */
 export type ComPort = 1 | 2 | 3 | 4;

@@ -6,6 +6,5 @@ export {
 export {type AcpiDevice, describeToAcpi} from './devices/index.ts';
 export {type ComPort, mmioModule} from './dsdt.ts';
 export {acpiError} from './errors.ts';
-export {ioApicAddress, localApicAddress} from './madt.ts';
 export type {AcpiInitiator, AcpiNuma} from './numa.ts';
 export type {PcieHostBridge} from './pcie.ts';

@@ -1,3 +1,4 @@
+import {ioApicAddress} from '#devices/chipset/ioapic-82093aa';
 import {firstX2ApicId, type ProcessorTopology} from '#main/topology';
 import {concatBytes, reserved, u8, u16, u32, wire} from '#support/wire';
 import {descriptionTable} from './description-table.ts';
@@ -9,7 +10,6 @@ export interface MadtOptions {
 }
 
 export const localApicAddress = 0xfee0_0000;
-export const ioApicAddress = 0xfec0_0000;
 
 const pcatCompatible = 1;
 const processorEnabled = 1;

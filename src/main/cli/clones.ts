@@ -1,6 +1,6 @@
 import {readFileSync} from 'node:fs';
 import {availableParallelism} from 'node:os';
-import {checkConfig, checkProcessConfig, type ProcessConfig} from '#main/config';
+import {checkConfig, checkProcessConfig, type ProcessConfig, terminalUsers} from '#main/config';
 import type {Vm} from '#main/vm';
 import type {WorkerStock} from '#main/workers';
 import {isVmmError} from '#support/errors';
@@ -16,6 +16,7 @@ import {endStatus} from './run.ts';
 import {watchSignals} from './signals.ts';
 import {type StartedMachine, startMachine} from './start-machine.ts';
 import {stopMachines} from './stop-machines.ts';
+import type {RunConfig} from './to-config.ts';
 
 /** One of the machines, by its number. */
 interface Clone extends StartedMachine {
@@ -28,13 +29,13 @@ const placeholder = /%n/g;
 
 /**
  * The flags of one of several clones: `%n` in a value is its number, and COM1 goes nowhere unless it is said.
- * @param saved - those that the snapshot brings, if any
+ * @param hasCom1 - there is one in the snapshot
  */
-export function flagsOfClone(flags: FlagValues, number: number, saved?: FlagValues): FlagValues {
+export function flagsOfClone(flags: FlagValues<string>, number: number, hasCom1: boolean): FlagValues<string> {
 	const numbered = (text: string) => text.replace(placeholder, String(number));
-	const all: FlagValues['all'] = (name) => {
+	const all: FlagValues<string>['all'] = (name) => {
 		const given = flags.all(name).map(numbered);
-		return name === 'com1' && given.length === 0 && !saved?.has(name) ? ['file=/dev/null'] : given;
+		return name === 'com1' && given.length === 0 && hasCom1 ? ['file=/dev/null'] : given;
 	};
 	return {has: (name) => all(name).length > 0 || flags.has(name), last: (name) => all(name).at(-1), all};
 }
@@ -49,32 +50,33 @@ export async function runClones(
 	count: number,
 	stock: WorkerStock,
 ): Promise<number> {
-	const configs = Array.from({length: count}, (_, number) =>
-		restoring.configure(flagsOfClone(flags, number, restoring.saved)),
-	);
-	const [first] = configs as [(typeof configs)[number]];
-	if (Object.values(first.config.vm.serial).some(({kind}) => kind === 'console'))
+	const hasCom1 = restoring.saved.hasDevice('com1');
+	const configs: RunConfig[] = [];
+	for (let number = 0; number < count; number++)
+		configs.push(await restoring.configure(flagsOfClone(flags, number, hasCom1)));
+	const [first] = configs as [RunConfig];
+	if (terminalUsers(first.vm).length > 0)
 		throw cliError('CLI_FLAGS_CONFLICT', {first: '--clones', second: 'a port on the console'});
-	const [problem] = configs.flatMap(({config}) => [...checkConfig(config.vm), ...checkProcessConfig(config.process)]);
+	const [problem] = configs.flatMap(({vm, process}) => [...checkConfig(vm), ...checkProcessConfig(process)]);
 	if (problem !== undefined) throw problem;
-	const log = await openLog(first.config.process);
+	const log = await openLog(first.process);
 	const controls: OpenControl[] = [];
 	const giveBack = () => {
 		for (const control of controls.splice(0)) control.close();
 	};
 	const signals = watchSignals(giveBack);
-	stock.warm(Math.min(count * first.config.vm.processors.count, maxWarm));
+	stock.warm(Math.min(count * first.vm.processors.count, maxWarm));
 	const clones: Clone[] = [];
 	const failed = (error: unknown) => void reportError(error, log);
 	const {ending} = signals;
 	try {
 		const [memoryBefore, startedAt] = [ownMemory(), performance.now()];
-		const create = async ({config, shapeWords}: (typeof configs)[number], number: number) => {
+		const create = async ({vm, process}: RunConfig, number: number) => {
 			const stuck = () => log.warn({clone: number}, haltedForGood);
-			const own = {stuck, arguments: shapeWords, signal: ending};
+			const own = {stuck, signal: ending};
 			try {
-				const started = await startMachine(config, {stock, ...restoring.begin, ...own}, log);
-				clones.push({...started, number, process: config.process});
+				const started = await startMachine({vm, process}, {stock, ...restoring.begin, ...own}, log);
+				clones.push({...started, number, process});
 			} catch (error) {
 				if (!isVmmError(error, 'OPERATION_ABORTED')) throw error;
 			}

@@ -37,10 +37,6 @@ export const cliError = errorTable({
 		message: `${c.flag} needs ${c.needed}`,
 		remedy: `Add ${c.needed}, or leave out ${c.flag}`,
 	}),
-	CLI_SNAPSHOT_FLAG: (c: {directory: string; word: string}) => ({
-		message: `The snapshot ${c.directory} asks for ${c.word}, which no snapshot may`,
-		remedy: 'Do not restore it unless you know who made it',
-	}),
 	CLI_PIDFILE_LOCKED: (c: {path: string; pid: number | undefined}) => ({
 		message: `--pidfile "${c.path}" belongs to a running openvmm${c.pid === undefined ? '' : ` (process ${c.pid})`}`,
 		remedy: 'Stop that one first, or name another file',

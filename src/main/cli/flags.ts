@@ -1,3 +1,4 @@
+import {type DeviceRegistry, deviceRegistry} from '#devices/registry';
 import {hypervisorOptions} from '#vcpu-worker/back-ends';
 
 /** The headings of the help, in order. */
@@ -25,19 +26,12 @@ export interface Flag {
 	readonly choices?: readonly string[];
 	/** All values count, in order; otherwise the last one does. */
 	readonly repeat?: true;
-	/**
-	 * Shapes the machine as its guest sees it: snapshots carry it. `true` for what names nothing of the host, `reduced` for
-	 * what is carried in words without the host's part; see `shapeWords`.
-	 */
-	readonly shape?: true | 'reduced';
 	/** Environment variable that gives the value when the flag does not. */
 	readonly env?: string;
 }
 
-const serialHelp = 'same bindings as --com1';
-
-/** Every flag of `openvmm`, by OpenVMM's names. */
-export const flags = [
+/** The flags of `openvmm` but for those of devices, by OpenVMM's names. */
+const machineWideFlags = [
 	{
 		name: 'kernel',
 		short: 'k',
@@ -60,13 +54,11 @@ export const flags = [
 		value: 'STRING',
 		group: 'boot',
 		repeat: true,
-		shape: true,
 		help: 'more words for the command line: Linux gets them behind "panic=-1 debug console=…", a multiboot or PVH kernel behind the name of its file, the embedded guest alone; may be repeated',
 	},
 	{
 		name: 'no-default-cmdline',
 		group: 'boot',
-		shape: true,
 		help: 'Linux gets the words of --cmdline alone, without those in front of them',
 	},
 	{
@@ -81,14 +73,12 @@ export const flags = [
 		value: 'COUNT',
 		group: 'machine',
 		default: '1',
-		shape: true,
 		help: 'virtual processors, 1 to 1024, each on its own thread',
 	},
 	{
 		name: 'vps-per-socket',
 		value: 'COUNT',
 		group: 'machine',
-		shape: true,
 		help: 'processors that fill one socket; without it all are in one',
 	},
 	{
@@ -97,7 +87,6 @@ export const flags = [
 		group: 'machine',
 		default: 'auto',
 		choices: ['auto', 'force', 'off'],
-		shape: true,
 		help: 'whether two processors share a core; auto follows the host',
 	},
 	{
@@ -106,7 +95,6 @@ export const flags = [
 		group: 'machine',
 		default: 'auto',
 		choices: ['auto', 'supported', 'off', 'on'],
-		shape: true,
 		help: 'x2APIC; auto turns it on when the APIC ids need it',
 	},
 	{
@@ -114,7 +102,6 @@ export const flags = [
 		value: 'NUMBER',
 		group: 'machine',
 		default: '0',
-		shape: true,
 		help: 'added to every APIC id, to test guests whose APIC ids are not their processor numbers',
 	},
 	{
@@ -123,7 +110,6 @@ export const flags = [
 		value: 'PARAMS',
 		group: 'machine',
 		default: '1GB',
-		shape: 'reduced',
 		help: 'guest memory: SIZE, or size=SIZE with any of shared[=on|off] (on), prefetch[=on|off] (off), thp[=on|off] (on), hugepages[=on|off] (off), hugepage_size=SIZE (2MB), file=PATH, between commas. SIZE takes K, M, G or T, optionally followed by B',
 	},
 	{
@@ -131,7 +117,6 @@ export const flags = [
 		value: 'PARAMS',
 		group: 'machine',
 		repeat: true,
-		shape: 'reduced',
 		help: 'a NUMA node, instead of --memory: size=SIZE (0 for none), any of the options of --memory but file, host_numa_node=N (where its memory comes from), vps=[0,1,4-5] (its processors; [] for none), between commas. Without vps the sockets go to the nodes in turn; may be repeated',
 	},
 	{
@@ -139,7 +124,6 @@ export const flags = [
 		value: 'SRC:DST:DIST',
 		group: 'machine',
 		repeat: true,
-		shape: true,
 		help: 'how far one NUMA node is from another, in this direction: 10 to 255 (out of reach). A node is 10 from itself, and without this flag 20 from any other; may be repeated',
 	},
 	{
@@ -156,10 +140,8 @@ export const flags = [
 		group: 'machine',
 		default: 'kernel',
 		choices: ['kernel', 'split'],
-		shape: true,
 		help: "interrupt controllers: all in the hypervisor, or ours with the hypervisor's local APICs",
 	},
-	{name: 'hpet', group: 'machine', shape: true, help: 'a high precision event timer, announced to the guest'},
 	{
 		name: 'paused',
 		short: 'P',
@@ -176,7 +158,7 @@ export const flags = [
 		name: 'restore-snapshot',
 		value: 'DIR',
 		group: 'machine',
-		help: 'begin in the state that a snapshot holds, any number of times: the snapshot is not changed. It brings the flags that shape the machine; ports, devices of your own and files are given again. Without a kernel the machine cannot be reset',
+		help: 'begin in the state that a snapshot holds, any number of times: the snapshot is not changed. It brings the shape of the machine; what ports are bound to, the modules of your own devices and files are given again. Without a kernel the machine cannot be reset',
 	},
 	{
 		name: 'clones',
@@ -198,22 +180,10 @@ export const flags = [
 		help: 'what the clocks of a restored guest do: catch-up with the real time that has passed since the snapshot, or continue where they were; needs --restore-snapshot',
 	},
 	{
-		name: 'com1',
-		value: 'SERIAL',
-		group: 'devices',
-		default: 'console',
-		shape: 'reduced',
-		help: 'what the serial port is bound to: none, console, stderr, file=PATH (overwritten), listen=PATH (a Unix socket) or listen=tcp:IP:PORT',
-	},
-	{name: 'com2', value: 'SERIAL', group: 'devices', default: 'none', help: serialHelp},
-	{name: 'com3', value: 'SERIAL', group: 'devices', default: 'none', help: serialHelp},
-	{name: 'com4', value: 'SERIAL', group: 'devices', default: 'none', help: serialHelp},
-	{
 		name: 'pcie-root-complex',
 		value: 'PARAMS',
 		group: 'devices',
 		repeat: true,
-		shape: true,
 		help: 'a PCI Express root complex: NAME, then segment=N (0), start_bus=N (0), end_bus=N (255), low_mmio=SIZE (64M), high_mmio=SIZE (1G), low_mmio_base=ADDRESS, high_mmio_base=ADDRESS, preserve_bars, node=N (its NUMA node), between commas; may be repeated',
 	},
 	{
@@ -221,7 +191,6 @@ export const flags = [
 		value: 'PARAMS',
 		group: 'devices',
 		repeat: true,
-		shape: true,
 		help: 'a port of a root complex: RC:NAME[,addr=DEVICE[.FUNCTION]][,hotplug][,acs=MASK][,pasid]; MASK defaults to 0x5f; may be repeated',
 	},
 	{
@@ -229,7 +198,6 @@ export const flags = [
 		value: 'PARAMS',
 		group: 'devices',
 		repeat: true,
-		shape: true,
 		help: 'a PCI Express switch on a port: PORT:NAME[,num_downstream_ports=4][,hotplug][,acs=MASK][,pasid]; its ports are called NAME-downstream-0 and so on; may be repeated',
 	},
 	{
@@ -237,13 +205,11 @@ export const flags = [
 		value: 'PARAMS',
 		group: 'devices',
 		repeat: true,
-		shape: true,
 		help: 'the device behind a port uses the memory of a NUMA node as a processor does (ACPI SRAT): port=PORT,node=N; may be repeated',
 	},
 	{
 		name: 'pcie-ecam-below-4gb',
 		group: 'devices',
-		shape: true,
 		help: 'configuration space of the root complexes lies below 4 GiB, for guests that look for it there only',
 	},
 	{
@@ -252,27 +218,6 @@ export const flags = [
 		group: 'devices',
 		repeat: true,
 		help: 'a device of your own: the path of its module, then name=NAME, route=shared|remote (shared), port=PORT[,function=N] where it is a PCI Express device, and options of its own, between commas; may be repeated',
-	},
-	{
-		name: 'guest-watchdog',
-		group: 'devices',
-		shape: true,
-		help: 'a watchdog (ACPI WDAT, ports 0x30-0x37) that fires when the guest stops telling it that it is alive',
-	},
-	{name: 'battery', group: 'devices', shape: true, help: 'a battery and a power adapter (ACPI)'},
-	{
-		name: 'debugcon',
-		value: 'PORT,SERIAL',
-		group: 'devices',
-		shape: 'reduced',
-		help: 'an I/O port that prints every byte written to it, for example 0xe9,stderr',
-	},
-	{
-		name: 'debug-exit',
-		value: 'PORT',
-		group: 'devices',
-		shape: true,
-		help: 'an I/O port that ends openvmm: a write of v gives status (v<<1)|1',
 	},
 	{
 		name: 'guest-reset-action',
@@ -350,8 +295,17 @@ export const flags = [
 	{name: 'version', short: 'V', group: 'process', help: 'print the version'},
 ] as const satisfies readonly Flag[];
 
-/** A flag's long name. */
-export type FlagName = (typeof flags)[number]['name'];
+/** The long name of a flag that no device has. */
+export type FlagName = (typeof machineWideFlags)[number]['name'];
+
+/** Every flag of `openvmm` where there are these kinds of devices. */
+export const allFlags = (registry: DeviceRegistry): readonly Flag[] => [
+	...registry.flags.map((flag): Flag => ({...flag, group: 'devices'})),
+	...machineWideFlags,
+];
+
+/** Every flag of `openvmm`. */
+export const flags: readonly Flag[] = allFlags(deviceRegistry);
 
 /** Other environment variables that openvmm reads. */
 export const environment = {

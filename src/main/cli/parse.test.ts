@@ -1,5 +1,6 @@
 import {join} from 'node:path';
 import test from 'ava';
+import {serialPorts} from '#devices/chipset/serial-16550';
 import {vmConfig} from '#main/config';
 import {isVmmError, type VmmError} from '#support/errors';
 import {paramsOnLine} from './operation-line.ts';
@@ -45,15 +46,26 @@ const accepted: [string, Parameters<typeof vmConfig>[0]][] = [
 	['-c echo', {boot: {kind: 'embedded', commandLine: ['echo']}}],
 	['-k a -c=--flag', {boot: {kind: 'linux', kernel: 'a', commandLine: ['--flag']}}],
 	['--flat a.bin,address=0x7c00,mode=real', {boot: {kind: 'flat', image: 'a.bin', address: 0x7c00, mode: 'real'}}],
-	['--com1 none --com2=file=/tmp/x', {serial: {com1: {kind: 'none'}, com2: {kind: 'file', path: '/tmp/x'}}}],
+	[
+		'--com1 none --com2=file=/tmp/x',
+		{devices: serialPorts({com1: {kind: 'none'}, com2: {kind: 'file', path: '/tmp/x'}})},
+	],
 	[
 		'--com3 stderr --com4 listen=tcp:127.0.0.1:1',
-		{serial: {com3: {kind: 'stderr'}, com4: {kind: 'listen-tcp', host: '127.0.0.1', port: 1}}},
+		{devices: serialPorts({com3: {kind: 'stderr'}, com4: {kind: 'listen-tcp', host: '127.0.0.1', port: 1}})},
 	],
 	[
 		'--debugcon 0xe9,stderr --debug-exit 0xf4',
-		{debugcon: {port: 0xe9, backend: {kind: 'stderr'}}, debugExitPort: 0xf4},
+		{
+			devices: [
+				...serialPorts(),
+				{kind: 'debugcon', options: {port: 0xe9, backend: {kind: 'stderr'}}},
+				{kind: 'debug-exit', options: {port: 0xf4}},
+			],
+		},
 	],
+	['--com1 none --battery --hpet', {devices: [{kind: 'hpet'}, {kind: 'battery'}]}],
+	['--debugcon 1,stderr --debugcon 2,none --com1 none', {devices: [{kind: 'debugcon', options: {port: 2}}]}],
 	[
 		'--pcie-root-complex rc0 --pcie-root-port rc0:rp0,hotplug --pcie-switch rp0:sw --pcie-ecam-below-4gb',
 		{
@@ -78,9 +90,10 @@ const accepted: [string, Parameters<typeof vmConfig>[0]][] = [
 	[
 		'--device a.ts --device=b.ts,name=b,route=remote,port=0x10',
 		{
-			deviceModules: [
-				{path: 'a.ts', route: 'shared', options: {}},
-				{path: 'b.ts', name: 'b', route: 'remote', options: {port: '0x10'}},
+			devices: [
+				...serialPorts(),
+				{module: 'a.ts', route: 'shared', options: {}},
+				{module: 'b.ts', name: 'b', route: 'remote', options: {port: '0x10'}},
 			],
 		},
 	],

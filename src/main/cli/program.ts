@@ -1,9 +1,9 @@
 import type {Worker} from 'node:worker_threads';
-import {parseNumber} from '#main/config';
 import {machineOperations, type Operation} from '#main/operations';
 import type {CreateOptions, VmEnd} from '#main/vm';
 import {WorkerStock} from '#main/workers';
 import type {VmmError} from '#support/errors';
+import {parseNumber} from '#support/options';
 import {isHypervisorLikely} from '#vcpu-worker/back-ends';
 import {operationCommand, ownCommands} from './commands.ts';
 import {cliError} from './errors.ts';
@@ -13,7 +13,6 @@ import type {CommandLine} from './parse.ts';
 import {parseCommandLine} from './parse.ts';
 import {print} from './print.ts';
 import {errorLine, haltedForGood, reportError} from './report.ts';
-import {shapeWords} from './shape-words.ts';
 import {type Environment, type RunConfig, toConfig} from './to-config.ts';
 
 /** What a person at the terminal is told when a machine stays after its guest's end. */
@@ -112,9 +111,9 @@ async function runFlags(
 			const {runClones} = await import('./clones.ts');
 			return runClones(restoring, flags, parseNumber(clones, '--clones', 1, maxClones), stock);
 		}
-		const {config, shapeWords} = restoring.configure(flags);
+		const config = await restoring.configure(flags);
 		stock.warm(config.vm.processors.count);
-		return runConfig(config, stock, {...restoring.begin, arguments: shapeWords});
+		return runConfig(config, stock, restoring.begin);
 	}
 	const needy = (['clones', 'clock'] as const).find((flag) => flags.has(flag));
 	if (needy !== undefined) throw cliError('CLI_FLAG_NEEDS', {flag: `--${needy}`, needed: '--restore-snapshot DIR'});
@@ -122,13 +121,13 @@ async function runFlags(
 	// The machine's threads start while its code is still being loaded; not for a machine that cannot be.
 	if (isHypervisorLikely(config.vm.hypervisor) && config.vm.processors.count <= maxWarmVcpus)
 		stock.warm(config.vm.processors.count);
-	return runConfig(config, stock, {arguments: shapeWords(flags, config.vm)});
+	return runConfig(config, stock, {});
 }
 
 async function runConfig(
 	config: RunConfig,
 	stock: WorkerStock,
-	begin: Pick<CreateOptions, 'snapshot' | 'clock' | 'arguments'>,
+	begin: Pick<CreateOptions, 'snapshot' | 'clock'>,
 ): Promise<number> {
 	const {runMachine} = await import('./run.ts');
 	const {openLog} = await import('./open-log.ts');

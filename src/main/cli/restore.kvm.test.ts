@@ -6,6 +6,7 @@ import {text} from 'node:stream/consumers';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {isDeepStrictEqual} from 'node:util';
 import test from 'ava';
+import {serialPorts} from '#devices/chipset/serial-16550';
 import {vmConfig} from '#main/config';
 import {ControlClient} from '#main/control';
 import {createVm} from '#main/vm';
@@ -36,10 +37,9 @@ async function save(path: string, count: number, commandLine: string) {
 		vmConfig({
 			processors: {count},
 			memory: {sizeBytes: 64 * 2 ** 20},
-			serial: {com1: {kind: 'file', path: join(directory, 'com1')}},
+			devices: serialPorts({com1: {kind: 'file', path: join(directory, 'com1')}}),
 			boot: {kind: 'embedded', commandLine: [commandLine]},
 		}),
-		{arguments: [`--processors=${count}`, '--memory=65536K', `--cmdline=${commandLine}`]},
 	);
 	await vm.saveSnapshot(path);
 	await vm.stop();

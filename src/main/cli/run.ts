@@ -1,4 +1,4 @@
-import {checkConfig, checkProcessConfig, consolePort} from '#main/config';
+import {checkConfig, checkProcessConfig, terminalUsers} from '#main/config';
 import type {Machine} from '#main/operations';
 import type {VmEnd} from '#main/vm';
 import {type ErrorData, isVmmError} from '#support/errors';
@@ -88,7 +88,7 @@ async function runToEnd(
 		const {promise: quitStatus, resolve} = Promise.withResolvers<number>();
 		const quit = () => resolve(exitStatuses.ok.status);
 		const terminal = await parts.attachTerminal(machine, {
-			toGuest: consolePort(config.vm.serial) !== undefined,
+			toGuest: terminalUsers(config.vm).some(({takesInput}) => takesInput),
 			paused: config.vm.paused,
 			quit,
 		});

@@ -1,13 +1,12 @@
+import {guestWatchdogKind} from '#devices/chipset/guest-watchdog';
+import {type DeviceRegistry, deviceRegistry} from '#devices/registry';
 import {
 	type BootConfig,
 	configError,
-	type DeviceModuleConfig,
-	type GuestAction,
 	type LogLevel,
 	logLevels,
 	type PcieConfig,
 	type ProcessConfig,
-	parseDebugcon,
 	parseDevice,
 	parseFlat,
 	parseGdb,
@@ -16,16 +15,16 @@ import {
 	parseMemory,
 	parseNuma,
 	parseNumaDistance,
-	parseNumber,
 	parsePcieGenericInitiator,
 	parsePcieRootComplex,
 	parsePcieRootPort,
 	parsePcieSwitch,
-	parseSerial,
 	type VmConfig,
 	type VmOptions,
 	vmConfig,
 } from '#main/config';
+import type {SavedBoot} from '#main/snapshot';
+import {parseNumber} from '#support/options';
 import {hypervisorOptions} from '#vcpu-worker/back-ends';
 import {cliError} from './errors.ts';
 import {type Flag, type FlagName, flags} from './flags.ts';
@@ -34,10 +33,23 @@ import type {FlagValues} from './parse.ts';
 /** The environment variables of a process. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** What a command line asks for. */
+/** What a command line asks for, complete. */
 export interface RunConfig {
 	readonly vm: VmConfig;
 	readonly process: ProcessConfig;
+}
+
+/** What a command line asks for, as far as it says. */
+export interface RunOptions {
+	readonly vm: VmOptions;
+	readonly process: ProcessConfig;
+}
+
+/** What a snapshot brings of what a command line may leave out. */
+export interface Saved {
+	readonly boot: SavedBoot;
+	/** True for the name of a device that it has. */
+	hasDevice(name: string): boolean;
 }
 
 /** A flag's value, read: undefined without the flag. */
@@ -46,10 +58,29 @@ type Read = <T>(name: FlagName, parse: (text: string, option: string) => T) => T
 /**
  * Turns flags and environment into a configuration. What the values mean is checked here, whether they
  * make sense on this host by `checkConfig`.
- * @param bootsWithoutKernel - what boots when no flag says it; the embedded guest unless given
- * @throws the errors of the value parsers; CLI_FLAGS_CONFLICT and CLI_FLAG_NEEDS for boot flags
+ * @throws the errors of the value parsers; CLI_FLAGS_CONFLICT and CLI_FLAG_NEEDS for flags that need each other
  */
-export function toConfig(values: FlagValues, env: Environment, bootsWithoutKernel?: BootConfig): RunConfig {
+export function toConfig(values: FlagValues, env: Environment, registry: DeviceRegistry = deviceRegistry): RunConfig {
+	const {vm: options, process} = toOptions(values, env, undefined, registry);
+	const vm = vmConfig(options, registry);
+	checkNeeds(values, vm);
+	return {vm, process};
+}
+
+/** Flags that make sense only in some machines. @throws CLI_FLAG_NEEDS */
+export function checkNeeds(values: FlagValues, {devices}: VmConfig): void {
+	if (!values.has('guest-watchdog-action')) return;
+	if (devices.some((handle) => 'kind' in handle && handle.kind === guestWatchdogKind)) return;
+	throw cliError('CLI_FLAG_NEEDS', {flag: '--guest-watchdog-action', needed: '--guest-watchdog'});
+}
+
+/** The same, without what the flags do not say. @param saved - of the snapshot that the machine begins with */
+export function toOptions(
+	values: FlagValues,
+	env: Environment,
+	saved?: Saved,
+	registry: DeviceRegistry = deviceRegistry,
+): RunOptions {
 	const read: Read = (name, parse) => {
 		const text = values.last(name);
 		return text === undefined ? undefined : parse(text, `--${name}`);
@@ -65,34 +96,26 @@ export function toConfig(values: FlagValues, env: Environment, bootsWithoutKerne
 		},
 		memory: read('memory', parseMemory),
 		numa: numaOptions(values),
-		boot: bootConfig(values, env) ?? bootsWithoutKernel ?? {kind: 'embedded', commandLine: values.all('cmdline')},
-		serial: {
-			com1: read('com1', parseSerial),
-			com2: read('com2', parseSerial),
-			com3: read('com3', parseSerial),
-			com4: read('com4', parseSerial),
-		},
-		debugcon: read('debugcon', parseDebugcon),
+		boot: bootConfig(values, env, saved?.boot),
 		pcie: pcieOptions(values),
-		deviceModules: deviceModules(values),
-		debugExitPort: read('debug-exit', number(0, 0xffff)),
+		devices: [
+			...registry.flaggedDevices((flag) => (values as FlagValues<string>).all(flag), saved?.hasDevice),
+			...values.all('device').map((text) => parseDevice(text)),
+		],
 		hypervisor: read('hypervisor', choice(...hypervisorOptions)),
 		irqchip: read('irqchip', choice('kernel', 'split')),
-		hpet: values.has('hpet'),
-		guestWatchdog: values.has('guest-watchdog'),
-		battery: values.has('battery'),
 		guestActions: {
 			reset: read('guest-reset-action', parseGuestAction),
 			shutdown: read('guest-shutdown-action', parseGuestAction),
 			crash: read('guest-crash-action', parseGuestAction),
-			watchdog: watchdogAction(values, read),
+			watchdog: read('guest-watchdog-action', parseGuestAction),
 			halt: read('guest-halt-action', parseHaltAction),
 		},
 		guestResetLimit: read('guest-reset-limit', number(0, 1_000_000)),
 		paused: values.has('paused'),
 		crashDumpPath: values.last('crash-dump-path'),
 	};
-	return {vm: vmConfig(given(options) as VmOptions), process: processConfig(values, env)};
+	return {vm: given(options) as VmOptions, process: processConfig(values, env)};
 }
 
 function numaOptions(values: FlagValues): VmOptions['numa'] {
@@ -123,40 +146,29 @@ function pcieOptions(values: FlagValues): Partial<PcieConfig> | undefined {
 	return undefined;
 }
 
-function watchdogAction(values: FlagValues, read: Read): GuestAction | undefined {
-	const action = read('guest-watchdog-action', parseGuestAction);
-	if (action !== undefined && !values.has('guest-watchdog')) {
-		throw cliError('CLI_FLAG_NEEDS', {flag: '--guest-watchdog-action', needed: '--guest-watchdog'});
-	}
-	return action;
-}
-
-function deviceModules(values: FlagValues): readonly DeviceModuleConfig[] | undefined {
-	const texts = values.all('device');
-	return texts.length === 0 ? undefined : texts.map((text) => parseDevice(text));
-}
-
-function bootConfig(values: FlagValues, env: Environment): BootConfig | undefined {
+/** Words for the kernel that are not given again are those of the snapshot. */
+function bootConfig(values: FlagValues, env: Environment, saved?: SavedBoot): BootConfig | undefined {
 	const flat = values.last('flat');
-	const commandLine = values.all('cmdline');
 	if (flat !== undefined) {
 		const other = (['kernel', 'initrd', 'cmdline', 'no-default-cmdline'] as const).find((name) => values.has(name));
 		if (other) throw cliError('CLI_FLAGS_CONFLICT', {first: '--flat', second: `--${other}`});
 		return parseFlat(flat, '--flat');
 	}
+	const commandLine = values.has('cmdline') ? values.all('cmdline') : (saved?.commandLine ?? []);
 	const kernel = values.last('kernel') ?? fromEnvironment('kernel', env);
 	if (kernel !== undefined) {
 		const initrd = values.last('initrd') ?? fromEnvironment('initrd', env);
+		const isBare = values.has('no-default-cmdline') || saved?.isBare === true;
 		return {
 			kind: 'linux',
 			kernel,
 			...(initrd !== undefined && {initrd}),
 			commandLine,
-			...(values.has('no-default-cmdline') && {defaultWords: false}),
+			...(isBare && {defaultWords: false}),
 		};
 	}
 	if (values.has('initrd')) throw cliError('CLI_FLAG_NEEDS', {flag: '--initrd', needed: '--kernel FILE'});
-	return undefined;
+	return saved === undefined || saved.kind === 'embedded' ? {kind: 'embedded', commandLine} : undefined;
 }
 
 /** OpenVMM's rule: the plain variable, else the one for the guest's architecture; empty means unset. */

@@ -2,6 +2,8 @@ import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test from 'ava';
+import {serialPorts} from '#devices/chipset/serial-16550';
+import type {SerialBackendConfig} from '#devices/serial-backends';
 import {
 	type ConfigHost,
 	checkConfig,
@@ -41,7 +43,7 @@ test('the defaults can be built', (t) => {
 });
 
 test('a configuration survives structured clone and JSON', (t) => {
-	const config = vmConfig({memory: {hugepages: true}, debugExitPort: 0xf4});
+	const config = vmConfig({memory: {hugepages: true}, devices: [{kind: 'debug-exit', options: {port: 0xf4}}]});
 	t.deepEqual(structuredClone(config), config);
 	t.deepEqual(JSON.parse(JSON.stringify(config)), config);
 });
@@ -145,16 +147,20 @@ test('an output path needs a directory that can be written', (t) => {
 	]);
 });
 
+/** With COM2 so bound, and COM1 as usual. */
+const com2 = (binding: SerialBackendConfig): VmOptions => ({devices: serialPorts({com2: binding})});
+const console = {kind: 'console', outputFd: 1} as const;
+
 test('a socket path may be new but not another file', (t) => {
-	t.deepEqual(codes({serial: {com2: {kind: 'listen-unix', path: join(directory, 'socket')}}}), []);
-	t.deepEqual(codes({serial: {com2: {kind: 'listen-unix', path: file}}}), ['CONFIG_PATH_NOT_SOCKET']);
+	t.deepEqual(codes(com2({kind: 'listen-unix', path: join(directory, 'socket')})), []);
+	t.deepEqual(codes(com2({kind: 'listen-unix', path: file})), ['CONFIG_PATH_NOT_SOCKET']);
 });
 
 test('only one port may have the console', (t) => {
-	t.deepEqual(lines({serial: {com2: {kind: 'console', outputFd: 1}}}), [
-		'com1 and com2 both ask for the console. Bind one of them elsewhere, for example --com1 none',
+	t.deepEqual(lines(com2(console)), [
+		'com1 and com2 both ask for the console. Bind one of them elsewhere, for example to none or to a file',
 	]);
-	t.deepEqual(codes({serial: {com1: {kind: 'none'}, com2: {kind: 'console', outputFd: 1}}}), []);
+	t.deepEqual(codes({devices: serialPorts({com1: {kind: 'none'}, com2: console})}), []);
 });
 
 test('every problem is listed', (t) => {
@@ -162,7 +168,11 @@ test('every problem is listed', (t) => {
 		codes({
 			processors: {count: 0, vpsPerSocket: 0, apicIdOffset: -1},
 			memory: {sizeBytes: 0},
-			debugExitPort: 0x1_0000,
+			devices: [
+				{kind: 'debug-exit', options: {port: 0x1_0000}},
+				{kind: 'latch', options: {prot: 1}},
+				{kind: 'no-such-kind'},
+			],
 			guestActions: {reset: {exit: 256}},
 		}),
 		[
@@ -171,6 +181,9 @@ test('every problem is listed', (t) => {
 			'CONFIG_NUMBER_RANGE',
 			'CONFIG_MEMORY_ZERO',
 			'CONFIG_NUMBER_RANGE',
+			'CONFIG_VALUE_MISSING',
+			'CONFIG_KEY_UNKNOWN',
+			'CONFIG_DEVICE_KIND',
 			'CONFIG_NUMBER_RANGE',
 		],
 	);
@@ -181,10 +194,10 @@ test('the words for Linux point it at the port that has the console, and can be 
 	const bare = {kind: 'linux', kernel: 'k', commandLine: ['quiet'], defaultWords: false} as const;
 	t.is(words({}), 'panic=-1 debug console=ttyS0');
 	t.is(
-		words({serial: {com1: {kind: 'none'}, com2: {kind: 'console', outputFd: 1}}, ...boot('k')}),
+		words({devices: serialPorts({com1: {kind: 'none'}, com2: console}), ...boot('k')}),
 		'panic=-1 debug console=ttyS1',
 	);
-	t.is(words({serial: {com1: {kind: 'stderr'}}}), 'panic=-1 debug');
+	t.is(words({devices: serialPorts({com1: {kind: 'stderr'}})}), 'panic=-1 debug');
 	t.is(words({boot: bare}), '');
 });
 

@@ -1,16 +1,16 @@
-import type {SerialBackendConfig} from '#devices/serial-backends';
+import {type DeviceRegistry, deviceRegistry} from '#devices/registry';
 import type {VmmError} from '#support/errors';
+import {checkPath, checkRange} from '#support/options';
 import {hypervisorOptions} from '#vcpu-worker/back-ends';
+import {checkDevices} from './check-devices.ts';
 import {checkMemory, memoryLimits} from './check-memory.ts';
 import {checkNuma} from './check-numa.ts';
-import {checkPath} from './check-path.ts';
 import {checkPcie} from './check-pcie.ts';
 import {configError} from './errors.ts';
 import {maxFlatAddress} from './flat-option.ts';
 import {type ConfigHost, linuxHost} from './host.ts';
 import {moduleFiles} from './module-files.ts';
 import {numaNodes} from './numa-config.ts';
-import {checkRange} from './numbers.ts';
 import type {GdbAddress, ProcessConfig} from './process-config.ts';
 import type {BootConfig, VmConfig} from './vm-config.ts';
 
@@ -21,8 +21,12 @@ export const limits = {...memoryLimits, maxProcessors: 1024, maxApicId: 0xffff_f
  * Everything that is wrong with a configuration, each with what was asked, what is allowed and a remedy;
  * empty when a machine can be built from it. Paths and memory are held against the host.
  */
-export function checkConfig(config: VmConfig, host: ConfigHost = linuxHost): VmmError[] {
-	const {processors, debugcon, debugExitPort, guestActions} = config;
+export function checkConfig(
+	config: VmConfig,
+	host: ConfigHost = linuxHost,
+	registry: DeviceRegistry = deviceRegistry,
+): VmmError[] {
+	const {processors, guestActions} = config;
 	return [
 		checkHypervisor(config.hypervisor),
 		checkRange(processors.count, '--processors', 1, limits.maxProcessors) ?? checkThreads(processors.count, host),
@@ -32,10 +36,8 @@ export function checkConfig(config: VmConfig, host: ConfigHost = linuxHost): Vmm
 		checkRange(processors.apicIdOffset, '--apic-id-offset', 0, limits.maxApicId),
 		...(config.numa ? checkNuma(config.numa, config, host) : checkMemory(config.memory, host)),
 		...checkBoot(config.boot, host),
-		...checkBackends(config, host),
+		...checkDevices(config.devices, registry, host),
 		...(config.pcie ? checkPcie(config.pcie, numaNodes(config).length) : []),
-		debugcon && checkRange(debugcon.port, '--debugcon port', 0, 0xffff),
-		debugExitPort === undefined ? undefined : checkRange(debugExitPort, '--debug-exit', 0, 0xffff),
 		...Object.entries(guestActions).map(([event, action]) =>
 			typeof action === 'string' ? undefined : checkRange(action.exit, `--guest-${event}-action exit`, 0, 255),
 		),
@@ -103,29 +105,4 @@ function checkBoot(boot: BootConfig, host: ConfigHost): (VmmError | undefined)[]
 function initrdPaths({initrd}: Extract<BootConfig, {kind: 'linux'}>, host: ConfigHost): string[] {
 	if (initrd === undefined) return [];
 	return moduleFiles(initrd, (path) => host.path(path).kind !== 'missing').map(({path}) => path);
-}
-
-function checkBackends(config: VmConfig, host: ConfigHost): (VmmError | undefined)[] {
-	const backends: [string, SerialBackendConfig][] = Object.entries(config.serial);
-	if (config.debugcon) backends.push(['debugcon', config.debugcon.backend]);
-	const [first, second] = backends.filter(([, backend]) => backend.kind === 'console').map(([name]) => name);
-	return [
-		first !== undefined && second !== undefined ? configError('CONFIG_CONSOLE_TWICE', {first, second}) : undefined,
-		...backends.map(([name, backend]) => checkBackend(backend, host, `--${name}`)),
-	];
-}
-
-function checkBackend(backend: SerialBackendConfig, host: ConfigHost, option: string): VmmError | undefined {
-	switch (backend.kind) {
-		case 'none':
-		case 'console':
-		case 'stderr':
-			return undefined;
-		case 'file':
-			return checkPath(host, 'stream', backend.path, option);
-		case 'listen-unix':
-			return checkPath(host, 'listen', backend.path, option);
-		case 'listen-tcp':
-			return checkRange(backend.port, `${option} TCP port`, 0, 0xffff);
-	}
 }

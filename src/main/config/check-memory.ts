@@ -1,5 +1,5 @@
 import type {VmmError} from '#support/errors';
-import {checkPath} from './check-path.ts';
+import {checkPath} from '#support/options';
 import {configError} from './errors.ts';
 import type {ConfigHost} from './host.ts';
 import type {MemoryConfig} from './memory-config.ts';

@@ -1,12 +1,12 @@
 import {nodeUnit} from '#main/topology';
 import {errorTable, type VmmError} from '#support/errors';
+import {checkRange} from '#support/options';
 import {checkHugepages, checkSize} from './check-memory.ts';
 import {configError} from './errors.ts';
 import {formatBytes} from './format-bytes.ts';
 import type {ConfigHost} from './host.ts';
 import {memoryConflicts} from './memory-option.ts';
 import type {NumaConfig, NumaNodeConfig} from './numa-config.ts';
-import {checkRange} from './numbers.ts';
 import type {VmConfig} from './vm-config.ts';
 
 const list = (numbers: readonly number[]) => (numbers.length === 0 ? 'none' : numbers.join(', '));

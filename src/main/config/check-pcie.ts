@@ -1,5 +1,11 @@
 import {errorTable, type VmmError} from '#support/errors';
-import {downstreamPortName, type PcieConfig, type PcieRootComplexConfig} from './pcie-config.ts';
+import {
+	downstreamPortNames,
+	mostSwitchPorts,
+	type PcieConfig,
+	type PcieRootComplexConfig,
+	pcieNames,
+} from './pcie-config.ts';
 
 const pcieError = errorTable({
 	PCIE_BUSES_EMPTY: (c: {name: string; startBus: number; endBus: number}) => ({
@@ -50,16 +56,15 @@ export function checkPcie(pcie: PcieConfig, nodes: number): VmmError[] {
 		problems.push(pcieError('PCIE_PARENT_UNKNOWN', {name, parent: rootComplex, what, known: complexes}));
 	}
 	const ports = rootPorts.map(({name}) => name);
-	const names = [...complexes, ...ports];
-	for (const {name, port, downstreamPorts: count} of switches) {
+	for (const options of switches) {
+		const {name, port, downstreamPorts: count} = options;
 		if (!ports.includes(port))
 			problems.push(pcieError('PCIE_PARENT_UNKNOWN', {name, parent: port, what: 'port', known: [...ports]}));
-		if (!(count >= 1 && count <= 255)) problems.push(pcieError('PCIE_PORT_COUNT', {name, count}));
-		const own = Array.from({length: Math.min(count, 255)}, (_, index) => downstreamPortName(name, index));
-		ports.push(...own);
-		names.push(name, ...own);
+		if (!(count >= 1 && count <= mostSwitchPorts)) problems.push(pcieError('PCIE_PORT_COUNT', {name, count}));
+		ports.push(...downstreamPortNames(options));
 	}
 	problems.push(...checkNodes(pcie, nodes, ports));
+	const names = pcieNames(pcie);
 	const twice = names.find((name, index) => names.indexOf(name) !== index);
 	if (twice !== undefined) problems.push(pcieError('PCIE_NAME_TAKEN', {name: twice}));
 	return problems;

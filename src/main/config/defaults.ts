@@ -1,19 +1,12 @@
-import type {DeviceInstance} from '#devices/device';
+import type {DeviceHandle} from '#devices/device-type';
+import {type DeviceRegistry, deviceRegistry} from '#devices/registry';
 import type {HypervisorOption} from '#vcpu-worker/back-ends';
+import {completeDevices} from './complete-devices.ts';
 import type {MemoryConfig} from './memory-config.ts';
 import type {NumaConfig, NumaDistance} from './numa-config.ts';
 import type {NumaNodeOptions} from './numa-option.ts';
 import type {PcieConfig} from './pcie-config.ts';
-import type {
-	BootConfig,
-	DebugconConfig,
-	DeviceModuleConfig,
-	GuestActions,
-	IrqchipOption,
-	ProcessorConfig,
-	SerialConfig,
-	VmConfig,
-} from './vm-config.ts';
+import type {BootConfig, GuestActions, IrqchipOption, ProcessorConfig, VmConfig} from './vm-config.ts';
 
 const MiB = 2 ** 20;
 
@@ -30,21 +23,15 @@ export interface VmOptions {
 	/** Nodes instead of {@link memory}, which is then all of theirs. */
 	readonly numa?: {readonly nodes: readonly NumaNodeOptions[]; readonly distances?: readonly NumaDistance[]};
 	readonly boot?: BootConfig;
-	readonly serial?: Partial<SerialConfig>;
-	readonly debugcon?: DebugconConfig;
-	readonly debugExitPort?: number;
 	readonly hypervisor?: HypervisorOption;
 	readonly irqchip?: IrqchipOption;
-	readonly hpet?: boolean;
-	readonly guestWatchdog?: boolean;
-	readonly battery?: boolean;
 	readonly guestActions?: Partial<GuestActions>;
 	readonly guestResetLimit?: number;
 	readonly paused?: boolean;
 	readonly crashDumpPath?: string;
 	readonly pcie?: Partial<PcieConfig>;
-	readonly deviceModules?: readonly DeviceModuleConfig[];
-	readonly devices?: readonly DeviceInstance[];
+	/** Without it COM1 to COM4, with COM1 on the console; see `serialPorts`. */
+	readonly devices?: readonly DeviceHandle[];
 }
 
 /**
@@ -52,22 +39,16 @@ export interface VmOptions {
  * console) with two differences: a power-off and a crash end the process instead of leaving a stopped
  * machine behind, so that a shell or a service manager learns how the guest ended.
  */
-export function vmConfig(options: VmOptions = {}): VmConfig {
-	const none = {kind: 'none'} as const;
+export function vmConfig(options: VmOptions = {}, registry: DeviceRegistry = deviceRegistry): VmConfig {
 	const numa = options.numa && numaConfig(options.numa);
 	return {
 		processors: {count: 1, smt: 'auto', x2apic: 'auto', apicIdOffset: 0, ...options.processors},
 		memory: memoryConfig({...(numa && allMemory(numa)), ...options.memory}),
 		...(numa && {numa}),
 		boot: options.boot ?? {kind: 'embedded', commandLine: []},
-		serial: {com1: {kind: 'console', outputFd: 1}, com2: none, com3: none, com4: none, ...options.serial},
-		...(options.debugcon && {debugcon: options.debugcon}),
-		...(options.debugExitPort !== undefined && {debugExitPort: options.debugExitPort}),
 		hypervisor: options.hypervisor ?? 'auto',
 		irqchip: options.irqchip ?? 'kernel',
-		hpet: options.hpet ?? false,
-		guestWatchdog: options.guestWatchdog ?? false,
-		battery: options.battery ?? false,
+		devices: completeDevices(options.devices ?? registry.flaggedDevices(() => []), registry),
 		guestActions: {
 			reset: 'reset',
 			shutdown: {exit: 0},
@@ -80,8 +61,6 @@ export function vmConfig(options: VmOptions = {}): VmConfig {
 		paused: options.paused ?? false,
 		...(options.crashDumpPath !== undefined && {crashDumpPath: options.crashDumpPath}),
 		...(options.pcie && {pcie: pcieConfig(options.pcie)}),
-		...(options.deviceModules && {deviceModules: options.deviceModules}),
-		...(options.devices && {devices: options.devices}),
 	};
 }
 

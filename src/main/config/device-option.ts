@@ -1,11 +1,11 @@
+import type {ModuleHandle} from '#devices/device-type';
 import {configError} from './errors.ts';
-import type {DeviceModuleConfig} from './vm-config.ts';
 
 /**
  * Parses `--device`: `PATH[,name=NAME][,route=shared|remote][,KEY=VALUE…]`, where further keys are the device's own.
  * @throws CONFIG_VALUE_INVALID, CONFIG_KEY_REPEATED
  */
-export function parseDevice(text: string, option = '--device'): DeviceModuleConfig {
+export function parseDevice(text: string, option = '--device'): ModuleHandle {
 	const [path = '', ...words] = text.split(',');
 	const invalid = (expected: string) => configError('CONFIG_VALUE_INVALID', {option, value: text, expected});
 	if (path === '') throw invalid('the path of a device module, then options: PATH,KEY=VALUE');
@@ -18,5 +18,5 @@ export function parseDevice(text: string, option = '--device'): DeviceModuleConf
 	}
 	const {name, route = 'shared', ...own} = Object.fromEntries(options);
 	if (route !== 'shared' && route !== 'remote') throw invalid('route=shared or route=remote');
-	return {path, route, options: own, ...(name !== undefined && {name})};
+	return {module: path, route, options: own, ...(name !== undefined && {name})};
 }

@@ -1,6 +1,5 @@
+import {parseKeyValues, parseNumber} from '#support/options';
 import {configError} from './errors.ts';
-import {parseKeyValues} from './key-value.ts';
-import {parseNumber} from './numbers.ts';
 import type {BootConfig, FlatMode} from './vm-config.ts';
 
 /** The highest address a flat image may be given: the identity map it starts with covers 4 GiB. */

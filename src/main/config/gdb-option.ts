@@ -1,5 +1,5 @@
+import {parseNumber} from '#support/options';
 import {configError} from './errors.ts';
-import {parseNumber} from './numbers.ts';
 import type {GdbAddress} from './process-config.ts';
 
 const loopback = '127.0.0.1';

@@ -1,28 +1,8 @@
-import {accessSync, constants, readdirSync, readFileSync, statSync} from 'node:fs';
-
-/** What a path leads to. `error`: it cannot be looked at. */
-export type PathKind =
-	| 'missing'
-	| 'file'
-	| 'directory'
-	| 'socket'
-	| 'pipe'
-	| 'character device'
-	| 'block device'
-	| 'error';
-
-/** What a path leads to, with the errno's name when that cannot be said. */
-export interface PathState {
-	readonly kind: PathKind;
-	readonly errno?: string;
-}
+import {readdirSync, readFileSync, statSync} from 'node:fs';
+import {linuxPaths, type PathHost} from '#support/options';
 
 /** What {@link checkConfig} asks about the host. */
-export interface ConfigHost {
-	/** Follows symbolic links. */
-	path(path: string): PathState;
-	/** True when this process may read or write what is at `path`. */
-	may(path: string, access: 'read' | 'write'): boolean;
+export interface ConfigHost extends PathHost {
 	/** Length of the file at `path` in bytes. */
 	fileBytes(path: string): number;
 	/** Memory and swap in bytes. */
@@ -39,21 +19,7 @@ const hugepagesDirectory = '/sys/kernel/mm/hugepages';
 
 /** The host this process runs on. */
 export const linuxHost: ConfigHost = {
-	path(path) {
-		try {
-			return {kind: kindOf(path)};
-		} catch (error) {
-			return {kind: 'error', errno: (error as NodeJS.ErrnoException).code ?? String(error)};
-		}
-	},
-	may(path, access) {
-		try {
-			accessSync(path, access === 'read' ? constants.R_OK : constants.W_OK);
-			return true;
-		} catch {
-			return false;
-		}
-	},
+	...linuxPaths,
 	fileBytes: (path) => statSync(path).size,
 	memoryBytes() {
 		const text = readText('/proc/meminfo');
@@ -81,16 +47,6 @@ export const linuxHost: ConfigHost = {
 		);
 	},
 };
-
-function kindOf(path: string): PathKind {
-	const stat = statSync(path, {throwIfNoEntry: false});
-	if (!stat) return 'missing';
-	if (stat.isFile()) return 'file';
-	if (stat.isDirectory()) return 'directory';
-	if (stat.isSocket()) return 'socket';
-	if (stat.isFIFO()) return 'pipe';
-	return stat.isCharacterDevice() ? 'character device' : 'block device';
-}
 
 /** The file's text, or nothing where /proc or /sys is not mounted. */
 function readText(path: string): string {

@@ -1,7 +1,7 @@
-export type {SerialBackendConfig} from '#devices/serial-backends';
 export {checkConfig, checkProcessConfig, limits} from './check-config.ts';
 export {type ClockPolicy, clockPolicies, parseClockPolicy} from './clock-policy.ts';
-export {consolePort, linuxDefaultWords} from './command-line.ts';
+export {linuxDefaultWords} from './command-line.ts';
+export {namedDevices} from './complete-devices.ts';
 export {guestCrashStatus, type VmOptions, vmConfig} from './defaults.ts';
 export {parseDevice} from './device-option.ts';
 export {configError} from './errors.ts';
@@ -9,34 +9,31 @@ export {parseFlat} from './flat-option.ts';
 export {formatBytes} from './format-bytes.ts';
 export {parseGdb} from './gdb-option.ts';
 export {parseGuestAction, parseHaltAction} from './guest-action.ts';
-export {type ConfigHost, linuxHost, type PathKind} from './host.ts';
+export {type ConfigHost, linuxHost} from './host.ts';
 export type {MemoryConfig} from './memory-config.ts';
 export {parseMemory} from './memory-option.ts';
 export {parseMemorySize} from './memory-size.ts';
 export {type ModuleFile, moduleFiles} from './module-files.ts';
 export {type NumaConfig, type NumaDistance, type NumaNodeConfig, numaNodes} from './numa-config.ts';
 export {parseNuma, parseNumaDistance} from './numa-option.ts';
-export {parseNumber} from './numbers.ts';
 export {
-	downstreamPortName,
+	downstreamPortNames,
 	type PcieConfig,
 	type PcieGenericInitiatorConfig,
 	type PcieRootComplexConfig,
 	type PcieRootPortConfig,
 	type PcieSwitchConfig,
+	pcieNames,
 } from './pcie-config.ts';
 export {parsePcieGenericInitiator, parsePcieRootComplex, parsePcieRootPort, parsePcieSwitch} from './pcie-option.ts';
 export {type GdbAddress, type LogLevel, logLevels, type ProcessConfig} from './process-config.ts';
-export {parseDebugcon, parseSerial} from './serial-option.ts';
+export {type TerminalUser, terminalUsers} from './terminal.ts';
 export type {
 	BootConfig,
-	DebugconConfig,
-	DeviceModuleConfig,
 	FlatMode,
 	GuestAction,
 	GuestActions,
 	IrqchipOption,
 	ProcessorConfig,
-	SerialConfig,
 	VmConfig,
 } from './vm-config.ts';

@@ -1,5 +1,5 @@
+import {type KeyTable, type KeyValues, parseKeyValues} from '#support/options';
 import {configError} from './errors.ts';
-import {type KeyTable, type KeyValues, parseKeyValues} from './key-value.ts';
 import type {MemoryConfig} from './memory-config.ts';
 import {parseMemorySize} from './memory-size.ts';
 

@@ -1,9 +1,8 @@
+import {parseKeyValues, parseNumber} from '#support/options';
 import {configError} from './errors.ts';
-import {parseKeyValues} from './key-value.ts';
 import type {MemoryConfig} from './memory-config.ts';
 import {memoryKeys, memoryOf} from './memory-option.ts';
 import type {NumaDistance, NumaNodeConfig} from './numa-config.ts';
-import {parseNumber} from './numbers.ts';
 
 /** A node as it is asked for; `vmConfig` adds the rest. */
 export interface NumaNodeOptions extends Omit<NumaNodeConfig, 'memory'> {

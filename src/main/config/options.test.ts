@@ -1,14 +1,6 @@
 import test from 'ava';
 import {isVmmError, type VmmError} from '#support/errors';
-import {
-	parseDebugcon,
-	parseFlat,
-	parseGuestAction,
-	parseMemory,
-	parseMemorySize,
-	parseNumber,
-	parseSerial,
-} from './index.ts';
+import {parseFlat, parseGuestAction, parseMemory, parseMemorySize} from './index.ts';
 
 const MiB = 2 ** 20;
 
@@ -85,42 +77,6 @@ for (const [text, code] of badMemories) {
 	});
 }
 
-const serials: [string, object][] = [
-	['none', {kind: 'none'}],
-	['console', {kind: 'console', outputFd: 1}],
-	['stderr', {kind: 'stderr'}],
-	['file=/tmp/a,b=c', {kind: 'file', path: '/tmp/a,b=c'}],
-	['listen=/tmp/s', {kind: 'listen-unix', path: '/tmp/s'}],
-	['listen=tcp:127.0.0.1:0', {kind: 'listen-tcp', host: '127.0.0.1', port: 0}],
-	['listen=tcp:[::1]:4321', {kind: 'listen-tcp', host: '::1', port: 4321}],
-];
-for (const [text, backend] of serials) {
-	test(`serial "${text}" names its backend`, (t) => {
-		t.deepEqual(parseSerial(text, '--com2'), backend as ReturnType<typeof parseSerial>);
-	});
-}
-
-const badSerials = ['', 'tty', 'file', 'file=', 'listen=', 'none=1', 'console,x', 'listen=tcp:', 'listen=tcp:host:1'];
-for (const text of [...badSerials, 'listen=tcp:1.2.3:x', 'listen=tcp:999.1.1.1:1', 'listen=tcp:[::g]:1']) {
-	test(`serial "${text}" is refused with what is allowed`, (t) => {
-		const error = thrown(() => parseSerial(text, '--com2'));
-		t.is(error.code, 'CONFIG_VALUE_INVALID');
-		t.regex(`${error.message} ${error.remedy}`, /--com2 .*listen=tcp:IP:PORT/);
-	});
-}
-
-test('a TCP port above 65535 is refused with the range', (t) => {
-	const error = thrown(() => parseSerial('listen=tcp:127.0.0.1:65536', '--com2'));
-	t.regex(error.remedy ?? '', /0 to 65535/);
-});
-
-test('a debug console names its port and backend', (t) => {
-	t.deepEqual(parseDebugcon('0xe9,file=/tmp/x,y'), {port: 0xe9, backend: {kind: 'file', path: '/tmp/x,y'}});
-	t.deepEqual(parseDebugcon('233,stderr'), {port: 233, backend: {kind: 'stderr'}});
-	t.is(thrown(() => parseDebugcon('0xe9')).code, 'CONFIG_VALUE_INVALID');
-	t.is(thrown(() => parseDebugcon('0x10000,stderr')).code, 'CONFIG_NUMBER_RANGE');
-});
-
 test('guest actions parse, and a bare exit has status 0', (t) => {
 	t.is(parseGuestAction('reset', '--a'), 'reset');
 	t.is(parseGuestAction('halt', '--a'), 'halt');
@@ -133,15 +89,6 @@ for (const text of ['', 'exit:', 'exit:256', 'exit:-1', 'exit:nope', 'Exit', 'st
 		t.is(thrown(() => parseGuestAction(text, '--a')).code, 'CONFIG_VALUE_INVALID');
 	});
 }
-
-test('numbers are decimal or hexadecimal and bounded', (t) => {
-	t.is(parseNumber('0xF4', '--debug-exit', 0, 0xffff), 0xf4);
-	t.is(parseNumber('12', '--debug-exit', 0, 0xffff), 12);
-	t.is(thrown(() => parseNumber('65536', '--debug-exit', 0, 0xffff)).code, 'CONFIG_NUMBER_RANGE');
-	t.is(thrown(() => parseNumber('99999999999999999999', '--p', 1, 1024)).code, 'CONFIG_NUMBER_RANGE');
-	t.is(thrown(() => parseNumber('1e2', '--p', 1, 1024)).code, 'CONFIG_VALUE_INVALID');
-	t.is(thrown(() => parseNumber('', '--p', 1, 1024)).code, 'CONFIG_VALUE_INVALID');
-});
 
 test('a flat image takes an address and a mode', (t) => {
 	t.deepEqual(parseFlat('a.bin'), {kind: 'flat', image: 'a.bin', address: 0x10_0000, mode: 'long'});

@@ -64,3 +64,19 @@ export interface PcieConfig {
 
 /** The name of a switch's port. */
 export const downstreamPortName = (name: string, index: number): string => `${name}-downstream-${index}`;
+
+/** More ports than any switch has. */
+export const mostSwitchPorts = 255;
+
+/** The names of a switch's ports. */
+export const downstreamPortNames = ({
+	name,
+	downstreamPorts,
+}: Pick<PcieSwitchConfig, 'name' | 'downstreamPorts'>): string[] =>
+	Array.from({length: Math.min(downstreamPorts, mostSwitchPorts)}, (_, index) => downstreamPortName(name, index));
+
+/** The names of all devices that PCI Express brings. */
+export const pcieNames = ({rootComplexes, rootPorts, switches}: PcieConfig): string[] => [
+	...[...rootComplexes, ...rootPorts].map(({name}) => name),
+	...switches.flatMap((options) => [options.name, ...downstreamPortNames(options)]),
+];

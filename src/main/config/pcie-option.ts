@@ -1,7 +1,6 @@
+import {type KeyTable, type KeyValues, parseKeyValues, parseNumber} from '#support/options';
 import {configError} from './errors.ts';
-import {type KeyTable, type KeyValues, parseKeyValues} from './key-value.ts';
 import {parseMemorySize} from './memory-size.ts';
-import {parseNumber} from './numbers.ts';
 import type {
 	PcieGenericInitiatorConfig,
 	PcieRootComplexConfig,

@@ -1,5 +1,4 @@
-import type {DeviceInstance} from '#devices/device';
-import type {SerialBackendConfig} from '#devices/serial-backends';
+import type {DeviceHandle} from '#devices/device-type';
 import type {SmtOption, X2ApicOption} from '#main/topology';
 import type {HypervisorOption} from '#vcpu-worker/back-ends';
 import type {MemoryConfig} from './memory-config.ts';
@@ -50,33 +49,6 @@ export type BootConfig =
 	/** A file copied to an address and entered at its first byte. */
 	| {readonly kind: 'flat'; readonly image: string; readonly address: number; readonly mode: FlatMode};
 
-/** The four 16550 ports. When one has a backend all four exist, as a guest expects of a PC. */
-export interface SerialConfig {
-	readonly com1: SerialBackendConfig;
-	readonly com2: SerialBackendConfig;
-	readonly com3: SerialBackendConfig;
-	readonly com4: SerialBackendConfig;
-}
-
-/** The debug console: a port on which every byte written is output. */
-export interface DebugconConfig {
-	/** I/O port, 0–0xffff. */
-	readonly port: number;
-	readonly backend: SerialBackendConfig;
-}
-
-/** A device of the user's own. */
-export interface DeviceModuleConfig {
-	/** Path of a module whose default export is a `DeviceModel`. */
-	readonly path: string;
-	/** Unique in the machine; without it the model's kind. */
-	readonly name?: string;
-	/** Who serves its registers: any thread, or the device worker. */
-	readonly route: DeviceInstance['route'];
-	/** For the model's `configure`. */
-	readonly options: Readonly<Record<string, string>>;
-}
-
 /**
  * What follows a guest's own end: start it again, keep the stopped machine for inspection, or end the
  * process with this status (0–255).
@@ -111,19 +83,11 @@ export interface VmConfig {
 	/** NUMA nodes, which the machine's tables tell of. */
 	readonly numa?: NumaConfig;
 	readonly boot: BootConfig;
-	readonly serial: SerialConfig;
-	readonly debugcon?: DebugconConfig;
-	/** I/O port; a guest's write of v to it ends the machine with status (v << 1 | 1) & 0xff. */
-	readonly debugExitPort?: number;
 	/** What runs the guest; `auto`: the first that works on the host. */
 	readonly hypervisor: HypervisorOption;
 	readonly irqchip: IrqchipOption;
-	/** A high precision event timer. */
-	readonly hpet: boolean;
-	/** A watchdog; what follows when it fires is {@link GuestActions.watchdog}. */
-	readonly guestWatchdog: boolean;
-	/** A battery and a power adapter; their status is changed by the device's command. */
-	readonly battery: boolean;
+	/** All devices but those that every machine has, and the ports of {@link pcie}. */
+	readonly devices: readonly DeviceHandle[];
 	readonly guestActions: GuestActions;
 	/**
 	 * So many times in a row the guest may start again within a minute of its power-on; then the machine ends. 0: any number.
@@ -134,8 +98,4 @@ export interface VmConfig {
 	/** Where a core dump of a guest that crashes goes. */
 	readonly crashDumpPath?: string;
 	readonly pcie?: PcieConfig;
-	/** Devices of the user's own, from modules. */
-	readonly deviceModules?: readonly DeviceModuleConfig[];
-	/** Further devices, of kinds the device registry knows. */
-	readonly devices?: readonly DeviceInstance[];
 }

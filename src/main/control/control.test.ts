@@ -117,7 +117,7 @@ test('a client is greeted, looks, changes and drives', async (t) => {
 		'power-button',
 		'dump /tmp/core',
 		'save /tmp/it',
-		'add {"path":"x.ts","route":"shared","options":{"size":"1"}} at rp0',
+		'add {"module":"x.ts","route":"shared","options":{"size":"1"}} at rp0',
 		'remove rp0',
 		'resume catch-up',
 		'stop',

@@ -17,7 +17,7 @@ async function attached(t: ExecutionContext) {
 	const config = vmConfig({
 		memory: {sizeBytes: 16 * 2 ** 20},
 		boot: {kind: 'flat', image, address: 0x10_0000, mode: 'long'},
-		serial: {com1: {kind: 'none'}},
+		devices: [],
 	});
 	const host: CreateOptions & HostOptions = {hypervisor: new FakeHypervisor([]), stock: new InProcessWorkers()};
 	const vm = await createVm(config, host);

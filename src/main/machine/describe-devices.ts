@@ -1,41 +1,38 @@
-import {type AcpiPmConfig, acpiPmKind, pmLayout} from '#devices/chipset/acpi-pm';
-import {type BatteryConfig, batteryAddress, batteryKind, defaultBattery} from '#devices/chipset/battery';
-import {type CmosRtcConfig, cmosRtcKind} from '#devices/chipset/cmos-rtc';
-import {debugExitKind} from '#devices/chipset/debug-exit';
-import {debugconKind} from '#devices/chipset/debugcon';
-import {type GenerationIdConfig, generationIdKind} from '#devices/chipset/generation-id';
-import {type GuestWatchdogConfig, guestWatchdogKind, guestWatchdogPort} from '#devices/chipset/guest-watchdog';
-import {type HpetConfig, hpetAddress, hpetKind} from '#devices/chipset/hpet';
-import {i8042Kind} from '#devices/chipset/i8042';
-import {type IoApic82093aaConfig, ioApic82093aaKind} from '#devices/chipset/ioapic-82093aa';
-import {type MissingConfig, missingKind, missingOnEveryPc, missingSerialPorts} from '#devices/chipset/missing';
-import {pciConfigKind} from '#devices/chipset/pci-config';
-import {type Pic8259Config, pic8259Kind} from '#devices/chipset/pic-8259';
-import {type Pit8254Config, pit8254Kind} from '#devices/chipset/pit-8254';
-import {knownPowerOffPorts, type PowerOffPortsConfig, powerOffPortsKind} from '#devices/chipset/power-off-ports';
-import {type PvpanicConfig, pvpanicKind, pvpanicPort} from '#devices/chipset/pvpanic';
-import {type Serial16550Config, serial16550Kind, standardSerialPorts} from '#devices/chipset/serial-16550';
+import {resolve} from 'node:path';
+import {pathToFileURL} from 'node:url';
 import type {DeviceInstance} from '#devices/device';
+import {
+	type AnyDeviceType,
+	type DeviceHandle,
+	DeviceNames,
+	type MachineFacts,
+	type ModuleHandle,
+} from '#devices/device-type';
 import type {MemoryRange} from '#devices/guest-memory';
-import {extIntInput, hpetInputs} from '#devices/interrupts';
-import {ioApicAddress} from '#main/acpi';
-import type {VmConfig} from '#main/config';
-import {bootLayout} from '#main/loader';
-import {generationIdName} from './generation.ts';
+import {isFunctionModel} from '#devices/pci/function';
+import type {LoadedTypes} from '#devices/registry';
+import {configError, type VmConfig} from '#main/config';
+import {errorTable, VmmError} from '#support/errors';
+import {completeOptions, guestOptions, type RawOptions} from '#support/options';
+import {chipset} from './chipset.ts';
 
-/** What the power-management device and the watchdog are called. */
-export const pmName = 'pm';
-export const guestWatchdogName = 'guest-watchdog';
+const deviceError = errorTable({
+	DEVICE_OPTIONS_REFUSED: (c: {device: string; cause: string}) => ({
+		message: `The device ${c.device} refuses its options: ${c.cause}`,
+		remedy: 'Give options that it knows: --device PATH,KEY=VALUE',
+	}),
+	DEVICE_FUNCTION_IMPOSSIBLE: (c: {device: string; number: string}) => ({
+		message: `The device ${c.device} cannot be function ${c.number}`,
+		remedy: 'A slot has the functions 0 to 7: --device PATH,port=NAME,function=1',
+	}),
+});
 
-/** A shared-state device of this configuration. */
-const shared = (name: string, kind: string, config: unknown): DeviceInstance => ({name, kind, config, route: 'shared'});
+const isModule = (handle: DeviceHandle): handle is ModuleHandle => 'module' in handle;
 
-/** What KVM's interrupt controllers and timer are in a machine where they are not ours. */
-const interruptChips = (pitInput: number): readonly DeviceInstance[] => [
-	shared('pic', pic8259Kind, {intrInput: extIntInput} satisfies Pic8259Config),
-	shared('ioapic', ioApic82093aaKind, {base: ioApicAddress} satisfies IoApic82093aaConfig),
-	shared('pit', pit8254Kind, {irq: pitInput} satisfies Pit8254Config),
-];
+const urlOf = ({module}: ModuleHandle) => pathToFileURL(resolve(module)).href;
+
+/** File URLs of the modules that a configuration names. */
+export const deviceModuleUrls = ({devices}: Pick<VmConfig, 'devices'>): string[] => devices.filter(isModule).map(urlOf);
 
 /** What a machine has by chance: where and when it was made. */
 export interface MachineBirth {
@@ -45,67 +42,97 @@ export interface MachineBirth {
 	readonly generationId: string;
 }
 
-/** Lists the devices of a machine. All four serial ports exist when any of them is attached to something. */
-export function describeDevices(config: VmConfig, ram: readonly MemoryRange[], birth: MachineBirth): DeviceInstance[] {
-	const {serial, debugcon, debugExitPort} = config;
-	const hasHpet = config.hpet || (config.devices?.some(({kind}) => kind === hpetKind) ?? false);
-	const hasSerial = Object.values(serial).some(({kind}) => kind !== 'none');
-	return [
-		...(hasSerial ? standardSerialPorts.map((port) => shared(port.name, serial16550Kind, uart(config, port))) : []),
-		...(config.irqchip === 'split' ? interruptChips(hasHpet ? hpetInputs.pit : 0) : []),
-		shared('rtc', cmosRtcKind, {
-			baseTimeMs: birth.timeMs,
-			...ramSplit(ram),
-			...(hasHpet && {irq: hpetInputs.rtc}),
-		} satisfies CmosRtcConfig),
-		shared(pmName, acpiPmKind, {base: pmLayout.base, sciIrq: pmLayout.sciIrq} satisfies AcpiPmConfig),
-		shared(generationIdName, generationIdKind, {
-			address: bootLayout.generationId,
-			id: birth.generationId,
-		} satisfies GenerationIdConfig),
-		shared('i8042', i8042Kind, {}),
-		shared('pvpanic', pvpanicKind, {port: pvpanicPort} satisfies PvpanicConfig),
-		...optionalDevices(config),
-		shared('pci-config', pciConfigKind, {}),
-		shared('power-off-ports', powerOffPortsKind, {ports: knownPowerOffPorts} satisfies PowerOffPortsConfig),
-		shared('missing', missingKind, {
-			ports: [...missingOnEveryPc, ...(hasSerial ? [] : missingSerialPorts)].map(({name, base, length}) => ({
-				name,
-				base,
-				length,
-			})),
-		} satisfies MissingConfig),
-		...(debugcon ? [shared('debugcon', debugconKind, debugcon)] : []),
-		...(debugExitPort === undefined ? [] : [shared('debug-exit', debugExitKind, {port: debugExitPort})]),
-		...(config.devices ?? []),
-	];
+/** The devices of a machine that are not of PCI Express, and what those that come later may know of it. */
+export interface DescribedDevices {
+	readonly devices: readonly DeviceInstance[];
+	readonly facts: MachineFacts;
 }
 
-/** Devices that a flag adds. */
-function optionalDevices({hpet, guestWatchdog, battery}: VmConfig): DeviceInstance[] {
-	const watchdogConfig: GuestWatchdogConfig = {port: guestWatchdogPort};
-	const batteryConfig: BatteryConfig = {base: batteryAddress, initial: defaultBattery};
-	return [
-		...(hpet ? [shared('hpet', hpetKind, {base: hpetAddress} satisfies HpetConfig)] : []),
-		...(guestWatchdog ? [shared(guestWatchdogName, guestWatchdogKind, watchdogConfig)] : []),
-		...(battery ? [shared('battery', batteryKind, batteryConfig)] : []),
-	];
+/**
+ * Describes the devices that a machine has without being asked, and those that its configuration asks for. One without a name
+ * is called after its kind, numbered from the second on.
+ * @throws VmmError with a `CONFIG_` code, DEVICE_FUNCTION_IMPOSSIBLE, or DEVICE_OPTIONS_REFUSED for options that a device does not take
+ */
+export function describeDevices(
+	{irqchip, devices, boot}: Pick<VmConfig, 'irqchip' | 'devices' | 'boot'>,
+	ram: readonly MemoryRange[],
+	{timeMs, generationId}: MachineBirth,
+	types: LoadedTypes,
+): DescribedDevices {
+	const handles = withTypes([...chipset({irqchip}), ...devices], types);
+	const kinds = new Set(handles.map(([, {kind}]) => kind));
+	const hasSystem = boot.kind === 'linux' || boot.kind === 'none';
+	const facts: MachineFacts = {ram, bornMs: timeMs, generationId, hasSystem, has: (kind) => kinds.has(kind)};
+	const names = new DeviceNames();
+	return {devices: handles.map(([handle, type]) => describeDevice(handle, type, facts, names)), facts};
 }
 
-const fourGib = 2 ** 32;
-
-/** RAM below and above 4 GiB, in bytes. */
-function ramSplit(ram: readonly MemoryRange[]): {lowMemory: number; highMemory: number} {
-	const sum = (ranges: readonly MemoryRange[]) => ranges.reduce((total, {length}) => total + length, 0);
-	return {lowMemory: sum(ram.filter(({gpa}) => gpa < fourGib)), highMemory: sum(ram.filter(({gpa}) => gpa >= fourGib))};
+/** Describes a device that comes to a machine, called as if it were alone. @throws as {@link describeDevices} */
+export function describeComing(handle: DeviceHandle, facts: MachineFacts, types: LoadedTypes): DeviceInstance {
+	const [[, type]] = withTypes([handle], types) as [TypedHandle];
+	return describeDevice(handle, type, facts, new DeviceNames());
 }
 
-function uart({serial, boot}: VmConfig, port: (typeof standardSerialPorts)[number]): Serial16550Config {
-	// Linux clears the FIFO when it opens the port, and then raises RTS: what is typed ahead waits for that.
+type TypedHandle = readonly [DeviceHandle, AnyDeviceType];
+
+function withTypes(handles: readonly DeviceHandle[], {findType, own}: LoadedTypes): TypedHandle[] {
+	let modules = 0;
+	return handles.map((handle) => {
+		const type = isModule(handle) ? own[modules++] : findType(handle.kind);
+		if (type !== undefined) return [handle, type];
+		throw configError('CONFIG_DEVICE_KIND', {kind: isModule(handle) ? handle.module : handle.kind});
+	});
+}
+
+function describeDevice(
+	handle: DeviceHandle,
+	type: AnyDeviceType,
+	machine: MachineFacts,
+	names: DeviceNames,
+): DeviceInstance {
+	const {kind, options: table = {}} = type;
+	const of = handle.name ?? (isModule(handle) ? handle.module : kind);
+	const {place, given} = placeOf(handle, type, of);
+	const options = completeOptions(table, given, of);
 	return {
-		base: port.base,
-		irq: port.irq,
-		backend: serial[port.name],
-		waitForRts: boot.kind === 'linux' || boot.kind === 'none',
+		name: names.next(type.defaultName?.(options) ?? kind, handle.name),
+		kind,
+		config: configure(type, options, machine, of),
+		options: guestOptions(table, options),
+		route: handle.route ?? 'shared',
+		...(place && {place}),
 	};
+}
+
+/**
+ * To a PCI function the option `port` is the one that it sits in, and `function` its number there; to any other device they are
+ * options like all others.
+ */
+function placeOf(handle: DeviceHandle, type: AnyDeviceType, of: string) {
+	const {port, function: number, options = {}} = handle;
+	if (!isFunctionModel(type))
+		return {given: options, ...(port !== undefined && {place: {on: port, devfn: number ?? 0}})};
+	const isOwn = (key: string) => type.options?.[key] !== undefined;
+	const places = {
+		port: isOwn('port') ? undefined : options['port'],
+		function: isOwn('function') ? undefined : options['function'],
+	};
+	const given = Object.fromEntries(Object.entries(options).filter(([key]) => isOwn(key) || !(key in places)));
+	const on = port ?? places.port;
+	if (typeof on !== 'string') return {given};
+	const words = `${number ?? places.function ?? 0}`;
+	if (!/^[0-7]$/.test(words)) throw deviceError('DEVICE_FUNCTION_IMPOSSIBLE', {device: of, number: words});
+	return {given, place: {on, devfn: Number(words)}};
+}
+
+function configure(type: AnyDeviceType, options: RawOptions, machine: MachineFacts, device: string): unknown {
+	try {
+		return type.configure === undefined ? options : type.configure(options, machine);
+	} catch (error) {
+		if (error instanceof VmmError) throw error;
+		throw deviceError('DEVICE_OPTIONS_REFUSED', {
+			device,
+			cause: error instanceof Error ? error.message : String(error),
+		});
+	}
 }

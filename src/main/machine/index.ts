@@ -1,3 +1,9 @@
-export {describeDevices, guestWatchdogName, pmName} from './describe-devices.ts';
-export {describeOwnDevices, deviceModuleUrls} from './describe-own-devices.ts';
+export {chipsetNames, pmName} from './chipset.ts';
+export {
+	type DescribedDevices,
+	describeComing,
+	describeDevices,
+	deviceModuleUrls,
+	type MachineBirth,
+} from './describe-devices.ts';
 export {generationIdName, newGeneration, randomGenerationId} from './generation.ts';

@@ -1,5 +1,7 @@
 import test from 'ava';
+import {serialPorts} from '#devices/chipset/serial-16550';
 import type {AccessSize} from '#devices/device';
+import {deviceRegistry, findDeviceModel} from '#devices/registry';
 import {oneThreadMachine} from '#devices/testing';
 import {type VmOptions, vmConfig} from '#main/config';
 import {describeDevices} from './index.ts';
@@ -19,13 +21,16 @@ const boxedNumbers: Readonly<Record<string, number>> = {hpet: 80, rtc: 160};
 /** Of registers that are many and alike only these have a turn: the first of each device. */
 const mostRegisters = 0x180;
 const options: VmOptions = {
-	hpet: true,
-	guestWatchdog: true,
-	battery: true,
-	debugExitPort: 0xf4,
-	debugcon: {port: 0xe9, backend: {kind: 'none'}},
-	serial: {com1: {kind: 'file', path: '/dev/null'}},
+	devices: [
+		...serialPorts({com1: {kind: 'file', path: '/dev/null'}}),
+		{kind: 'hpet'},
+		{kind: 'guest-watchdog'},
+		{kind: 'battery'},
+		{kind: 'debugcon', options: {port: 0xe9}},
+		{kind: 'debug-exit', options: {port: 0xf4}},
+	],
 };
+const types = {findType: deviceRegistry.findType, findModel: findDeviceModel, own: []};
 const birth = {timeMs: Date.UTC(2026, 0, 1), generationId: '00'.repeat(16)};
 
 type Bus = ReturnType<typeof oneThreadMachine>['bus'];
@@ -141,7 +146,8 @@ function registersOf({space, base, length}: {space: string; base: number; length
 }
 
 for (const irqchip of ['kernel', 'split'] as const) {
-	const devices = describeDevices(vmConfig({...options, irqchip}), [{gpa: 0, length: 2 ** 26}], birth);
+	const config = vmConfig({...options, irqchip});
+	const {devices} = describeDevices(config, [{gpa: 0, length: 2 ** 26}], birth, types);
 	for (const [index, {name}] of devices.entries()) {
 		test.serial(`no access to ${name} makes an object, with interrupt controllers of ${irqchip}`, (t) => {
 			const {bus, layout} = oneThreadMachine(devices);

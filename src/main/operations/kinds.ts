@@ -1,5 +1,7 @@
 import {resolve} from 'node:path';
-import {configError, type DeviceModuleConfig, parseDevice, parseNumber} from '#main/config';
+import type {ModuleHandle} from '#devices/device-type';
+import {configError, parseDevice} from '#main/config';
+import {parseNumber} from '#support/options';
 
 /** A kind of value that a parameter may have: what a client may send for it, and what a person may write. */
 export interface Kind<T> {
@@ -64,7 +66,7 @@ export const file: Kind<string> = {...longText, absolute: (word) => resolve(word
 export const word = longText;
 
 /** A device of the user's own, written as `--device` has it. */
-export const device = (option: string): Kind<DeviceModuleConfig> => ({
+export const device = (option: string): Kind<ModuleHandle> => ({
 	...longText,
 	check(json) {
 		const written = longText.check(json);

@@ -2,7 +2,7 @@ import type {DeviceInstance} from '#devices/device';
 import {possibleAcs} from '#devices/pci/config-space';
 import {downstreamPortKind, type PciePortConfig, rootPortKind, upstreamPortKind} from '#devices/pci/port';
 import {type RootComplexConfig, rootComplexKind} from '#devices/pci/root-complex';
-import {downstreamPortName, type PcieConfig} from '#main/config';
+import {downstreamPortNames, type PcieConfig} from '#main/config';
 import {assignNumbers} from './port-numbers.ts';
 
 /** Lists a machine's root complexes, ports and switches. @throws VmmError with a `PCIE_` code for impossible port numbers */
@@ -15,8 +15,8 @@ export function describePcie(pcie: PcieConfig | undefined, complexes: readonly R
 			acs: acs & possibleAcs,
 			prefixes: pasid,
 		}) satisfies PciePortConfig;
-	const device = (name: string, kind: string, config: unknown, on?: string, devfn = 0): DeviceInstance => {
-		return {name, kind, config, route: 'shared', ...(on !== undefined && {place: {on, devfn}})};
+	const device = (name: string, kind: string, config: object, on?: string, devfn = 0): DeviceInstance => {
+		return {name, kind, config, options: {...config}, route: 'shared', ...(on !== undefined && {place: {on, devfn}})};
 	};
 	const {rootComplexes, rootPorts, switches} = pcie;
 	const ports = rootComplexes.flatMap(({name: complex}) => {
@@ -24,11 +24,11 @@ export function describePcie(pcie: PcieConfig | undefined, complexes: readonly R
 		return assignNumbers(own).map(({port, devfn}) => device(port.name, rootPortKind, portConfig(port), complex, devfn));
 	});
 	return [
-		...rootComplexes.map(({name}, index) => device(name, rootComplexKind, complexes[index])),
+		...rootComplexes.map(({name}, index) => device(name, rootComplexKind, complexes[index] as RootComplexConfig)),
 		...ports,
 		...switches.flatMap((options) => {
-			const {port, name, downstreamPorts} = options;
-			const names = Array.from({length: downstreamPorts}, (_, index) => ({name: downstreamPortName(name, index)}));
+			const {port, name} = options;
+			const names = downstreamPortNames(options).map((own) => ({name: own}));
 			return [
 				device(name, upstreamPortKind, portConfig({...options, hotplug: false}), port),
 				...assignNumbers(names).map(({port: own, devfn}) =>

@@ -2,8 +2,7 @@ import {numaNodes, type VmConfig} from '#main/config';
 import {type Difference, differences} from './differences.ts';
 import {snapshotError} from './errors.ts';
 import type {MachineShape} from './machine-shape.ts';
-import type {SavedShape} from './manifest.ts';
-import type {OpenSnapshot} from './open-snapshot.ts';
+import type {Manifest, SavedShape} from './manifest.ts';
 import {printable} from './printable.ts';
 
 /** Of many differences the first say what is wrong. */
@@ -13,7 +12,7 @@ const mostShown = 6;
 export function checkShape(
 	shape: MachineShape,
 	config: Pick<VmConfig, 'numa' | 'memory'>,
-	{directory, manifest}: Pick<OpenSnapshot, 'directory' | 'manifest'>,
+	{directory, manifest}: {readonly directory: string; readonly manifest: Pick<Manifest, 'machine'>},
 ): void {
 	const found = [...differences(manifest.machine, asJson(shape))];
 	if (found.length > 0) {

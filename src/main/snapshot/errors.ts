@@ -24,7 +24,11 @@ export const snapshotError = errorTable({
 	SNAPSHOT_SHAPE_DIFFERS: (c: {directory: string; differences: readonly string[]}) => ({
 		message: `The snapshot ${c.directory} is of a machine of another shape: ${c.differences.join('; ')}`,
 		remedy:
-			'Give what shaped the machine as it was; from a command line leave out the flags that do, for the snapshot brings them, and give --device and what it had in the same way',
+			'Leave out what shapes the machine, for the snapshot brings it: what has to be given again is only what is the host’s',
+	}),
+	SNAPSHOT_DEVICE_MISSING: (c: {directory: string; name: string; kind: string}) => ({
+		message: `The snapshot ${c.directory} has a device ${c.name} of the kind ${c.kind}, which this program has not`,
+		remedy: 'Give its module again, and its name if it has one: --device PATH,name=NAME',
 	}),
 	SNAPSHOT_HYPERVISOR_LACKS: (c: {directory: string; savedBy: string; kind: string; missing: readonly string[]}) => ({
 		message: `The machine of the snapshot ${c.directory} ran on ${printable(c.savedBy)} and has what ${c.kind} does not have on this host: ${c.missing.map(printable).join(', ')}`,

@@ -1,8 +1,9 @@
 import type {MemoryRange} from '#devices/guest-memory';
 import {type DeviceShape, deviceShape} from '#devices/machine';
 import type {DescribedDevice} from '#devices/pci/fabric';
-import type {NumaConfig, PcieConfig, ProcessorConfig, VmConfig} from '#main/config';
+import type {BootConfig, NumaConfig, PcieConfig, ProcessorConfig, VmConfig} from '#main/config';
 import type {ProcessorTopology} from '#main/topology';
+import type {SavedBoot} from './asked-machine.ts';
 
 /**
  * What a guest can tell of its machine, beside the state of its parts, as plain data: it has to be the same where a snapshot
@@ -59,3 +60,11 @@ const guestNuma = ({nodes, distances}: NumaConfig) => ({
 	nodes: nodes.map(({memory, vps}) => ({bytes: memory.sizeBytes, ...(vps && {vps})})),
 	distances,
 });
+
+/** What of a machine's start a snapshot keeps: nothing of the host. */
+export function bootToSave(boot: BootConfig): SavedBoot {
+	const {kind} = boot;
+	if (kind === 'flat' || kind === 'none') return {kind};
+	const {commandLine} = boot;
+	return {kind, commandLine, ...(kind === 'linux' && boot.defaultWords === false && {isBare: true})};
+}

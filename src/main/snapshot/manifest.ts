@@ -1,19 +1,19 @@
 import {createHash} from 'node:crypto';
 import {chunkBytes} from '#main/jobs';
 import {isVmmError} from '#support/errors';
+import {anyObject, partOf, textUpTo, wholeNumber} from '#support/saved-state';
+import {type AskedMachine, askedMachine, type SavedBoot, savedBoot} from './asked-machine.ts';
 import {snapshotError} from './errors.ts';
 import {snapshotFiles} from './files.ts';
+import {printable} from './printable.ts';
 import {type SavedHypervisor, savedHypervisor} from './saved-hypervisor.ts';
 
 const format = 'openvmm-snapshot';
 /** Counts up when a folder's files change so that older programs would misread them. */
-export const formatVersion = 3;
+export const formatVersion = 4;
 
-/** A machine's shape as a snapshot has it: only what is checked here may be relied on, all else is there to be compared. */
-export type SavedShape = Readonly<Record<string, unknown>> & {
-	readonly processors: number;
-	readonly memoryBytes: number;
-};
+/** A machine's shape as a snapshot has it: plain data that is there to be compared. */
+export type SavedShape = Readonly<Record<string, unknown>> & Pick<AskedMachine, 'memoryBytes'>;
 
 /** The description of a snapshot. */
 export interface Manifest {
@@ -24,14 +24,30 @@ export interface Manifest {
 	/** See `MachineShape`. */
 	readonly machine: SavedShape;
 	readonly hypervisor: SavedHypervisor;
-	/** Whether it booted the embedded guest, which is there to be booted again; other kernels have to be named again. */
-	readonly boot: 'embedded' | 'other';
-	/** Words of the command line that shape the machine, for restoring it from a command line. */
-	readonly arguments: readonly string[];
+	readonly boot: SavedBoot;
 	readonly state: {readonly bytes: number; readonly sha256: string};
 	/** CRC-32 of every {@link chunkBytes} of memory, little-endian, as base64. */
 	readonly memory: {readonly bytes: number; readonly checksums: string};
 }
+
+/** The same, read and checked. */
+export interface ReadManifest extends Manifest {
+	/** What of {@link machine} its configuration is made of. */
+	readonly asked: AskedMachine;
+}
+
+const shortText = textUpTo(64);
+const bytes = wholeNumber(Number.MAX_SAFE_INTEGER);
+const fields = {
+	createdAt: shortText,
+	openvmmVersion: shortText,
+	architecture: shortText,
+	machine: anyObject,
+	hypervisor: savedHypervisor,
+	boot: savedBoot,
+	state: partOf({bytes, sha256: shortText}),
+	memory: partOf({bytes, checksums: textUpTo(Number.MAX_SAFE_INTEGER)}),
+};
 
 export const sha256 = (data: string): string => createHash('sha256').update(data).digest('hex');
 
@@ -46,7 +62,7 @@ export function formatManifest(manifest: Manifest): string {
  * Checks what {@link formatManifest} wrote, as JSON; it may be anybody's.
  * @throws VmmError SNAPSHOT_DAMAGED, SNAPSHOT_VERSION, SNAPSHOT_ARCHITECTURE
  */
-export function parseManifest(parsed: unknown, directory: string): Manifest {
+export function parseManifest(parsed: unknown, directory: string): ReadManifest {
 	const damaged = (cause: string) =>
 		snapshotError('SNAPSHOT_DAMAGED', {directory, file: snapshotFiles.manifest, cause});
 	if (!isRecord(parsed) || parsed['format'] !== format) throw damaged('does not describe a snapshot');
@@ -56,10 +72,7 @@ export function parseManifest(parsed: unknown, directory: string): Manifest {
 		throw snapshotError('SNAPSHOT_VERSION', {directory, found, reads: formatVersion, madeBy});
 	}
 	if (checksum !== sha256(JSON.stringify(body))) throw damaged('does not match its checksum');
-	const field = firstWrongField(body);
-	if (field !== undefined) throw damaged(`has no usable ${field}`);
-	const hypervisor = savedHypervisor.parse(body['hypervisor'], 'hypervisor');
-	const manifest = {...(body as unknown as Manifest), hypervisor};
+	const manifest = readFields(body, (field) => damaged(`has no usable ${printable(field)}`));
 	if (manifest.architecture !== architecture)
 		throw snapshotError('SNAPSHOT_ARCHITECTURE', {directory, found: manifest.architecture, host: architecture});
 	return manifest;
@@ -70,36 +83,20 @@ export const architecture = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
 	typeof value === 'object' && value !== null && !Array.isArray(value);
-const isText = (value: unknown) => typeof value === 'string';
-const isSize = (value: unknown) => typeof value === 'number' && Number.isSafeInteger(value) && value > 0;
-
-function isHypervisor(value: unknown): boolean {
-	try {
-		savedHypervisor.parse(value, 'hypervisor');
-		return true;
-	} catch (error) {
-		if (isVmmError(error, 'STATE_FIELD_WRONG')) return false;
-		throw error;
-	}
-}
 
 /** The checksum only tells damage from health: a manifest made on purpose can still hold anything. */
-function firstWrongField(body: Record<string, unknown>): string | undefined {
-	const {machine, state, memory, arguments: words} = body;
-	const {processors, memoryBytes} = isRecord(machine) ? machine : {};
-	const {bytes: stateBytes, sha256: digest} = isRecord(state) ? state : {};
-	const {bytes, checksums} = isRecord(memory) ? memory : {};
-	const chunks = Math.ceil(Number(bytes) / chunkBytes);
-	const isRight = {
-		createdAt: isText(body['createdAt']),
-		openvmmVersion: isText(body['openvmmVersion']),
-		architecture: isText(body['architecture']),
-		hypervisor: isHypervisor(body['hypervisor']),
-		machine: isSize(processors) && isSize(memoryBytes),
-		boot: body['boot'] === 'embedded' || body['boot'] === 'other',
-		arguments: Array.isArray(words) && words.every(isText),
-		state: isSize(stateBytes) && isText(digest),
-		memory: isSize(bytes) && typeof checksums === 'string' && Buffer.from(checksums, 'base64').length === chunks * 4,
-	};
-	return Object.entries(isRight).find(([, right]) => !right)?.[0];
+function readFields(body: Readonly<Record<string, unknown>>, wrong: (field: string) => Error): ReadManifest {
+	try {
+		const entries = Object.entries(fields).map(([name, value]) => [name, value.parse(body[name], name)]);
+		const manifest = Object.fromEntries(entries) as Manifest;
+		const asked = askedMachine.parse(body['machine'], 'machine');
+		const {memory} = manifest;
+		const chunks = Math.ceil(memory.bytes / chunkBytes);
+		if (Buffer.from(memory.checksums, 'base64').length !== chunks * 4) throw wrong('memory.checksums');
+		return {...manifest, asked};
+	} catch (error) {
+		if (!isVmmError(error, 'STATE_FIELD_WRONG')) throw error;
+		const {struct, field} = error.context;
+		throw wrong(field === 'all' ? `${struct}` : `${struct}.${field}`);
+	}
 }

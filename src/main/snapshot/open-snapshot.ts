@@ -4,7 +4,7 @@ import {chunkBytes, createJobPool, type JsonLimits, type ReadJsonResult, readJso
 import {snapshotError} from './errors.ts';
 import {snapshotFiles} from './files.ts';
 import {errnoOf} from './folder.ts';
-import {type Manifest, parseManifest} from './manifest.ts';
+import {type Manifest, parseManifest, type ReadManifest} from './manifest.ts';
 
 /** Every unit's state, as data. Whoever takes it checks it. */
 export type SnapshotUnits = Readonly<Record<string, unknown>>;
@@ -12,7 +12,7 @@ export type SnapshotUnits = Readonly<Record<string, unknown>>;
 /** A snapshot that is open: any number of machines can be made from it. */
 export interface OpenSnapshot {
 	readonly directory: string;
-	readonly manifest: Manifest;
+	readonly manifest: ReadManifest;
 	/**
 	 * Reads every unit's state, the first time that it is asked for.
 	 * @param most - what the machine that it is for can have; see `stateLimits`
@@ -55,8 +55,8 @@ export function openSnapshot(directory: string): OpenSnapshot {
 		const read = readJson({...description, limits: most});
 		const manifest = parseManifest(checked(read, directory, snapshotFiles.manifest).value, directory);
 		const {bytes} = manifest.memory;
-		if (memory.size !== bytes || bytes !== manifest.machine.memoryBytes) {
-			const cause = `has ${memory.size} bytes, and the machine ${manifest.machine.memoryBytes}`;
+		if (memory.size !== bytes || bytes !== manifest.asked.memoryBytes) {
+			const cause = `has ${memory.size} bytes, and the machine ${manifest.asked.memoryBytes}`;
 			throw snapshotError('SNAPSHOT_DAMAGED', {directory, file: snapshotFiles.memory, cause});
 		}
 		const state = open(snapshotFiles.state);

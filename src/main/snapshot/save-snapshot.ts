@@ -7,10 +7,11 @@ import {writeRam} from '#main/memory';
 import {packageVersion} from '#main/version';
 import type {LongOperation} from '#support/abort';
 import {isVmmError} from '#support/errors';
+import type {SavedBoot} from './asked-machine.ts';
 import {snapshotError} from './errors.ts';
 import {snapshotFiles} from './files.ts';
 import {errnoOf, makeFolder} from './folder.ts';
-import {architecture, formatManifest, type Manifest, type SavedShape, sha256} from './manifest.ts';
+import {architecture, formatManifest, type SavedShape, sha256} from './manifest.ts';
 import type {SavedHypervisor} from './saved-hypervisor.ts';
 
 /** A machine at rest, as a snapshot takes it. */
@@ -18,10 +19,7 @@ export interface MachineToSave {
 	/** See `MachineShape`. */
 	readonly shape: SavedShape;
 	readonly hypervisor: SavedHypervisor;
-	/** See `Manifest.boot`. */
-	readonly boot: Manifest['boot'];
-	/** See `Manifest.arguments`. */
-	readonly arguments: readonly string[];
+	readonly boot: SavedBoot;
 	/** Every unit's state: data that survives JSON. */
 	readonly units: Readonly<Record<string, unknown>>;
 	readonly ram: RamPages;
@@ -67,7 +65,6 @@ async function writeFiles(path: string, machine: MachineToSave, asked: LongOpera
 		machine: shape,
 		hypervisor: machine.hypervisor,
 		boot: machine.boot,
-		arguments: machine.arguments,
 		state: {bytes: Buffer.byteLength(state), sha256: sha256(state)},
 		memory: {bytes: shape.memoryBytes, checksums},
 	});

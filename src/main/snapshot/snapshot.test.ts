@@ -16,7 +16,8 @@ import {join} from 'node:path';
 import {getHeapStatistics} from 'node:v8';
 import test, {type ExecutionContext} from 'ava';
 import {MappedMemory} from '#devices/guest-memory';
-import {deviceModels} from '#devices/registry';
+import type {DescribedDevice} from '#devices/pci/fabric';
+import {deviceRegistry} from '#devices/registry';
 import {vmConfig} from '#main/config';
 import {allocateRam} from '#main/memory';
 import {isVmmError} from '#support/errors';
@@ -50,7 +51,14 @@ function makeRam(
 	return {ram, guest: new MappedMemory(ram.memory), config};
 }
 
-const shape = {processors: 1, memoryBytes: 13 * MiB, irqchip: 'kernel'};
+const shape = {
+	processors: 1,
+	memoryBytes: 13 * MiB,
+	topology: {smt: 'auto', x2apic: 'auto', apicIdOffset: 0},
+	irqchip: 'kernel',
+	devices: {},
+};
+const boot = {kind: 'linux', commandLine: ['quiet']} as const;
 /** What the machines here ran on. */
 const hypervisor = {
 	kind: 'kvm',
@@ -73,7 +81,7 @@ function place(t: ExecutionContext): string {
 async function save(t: ExecutionContext, directory: string, value: number) {
 	const {ram, guest, config} = makeRam(t);
 	for (const gpa of places) guest.writeU32(gpa, value);
-	await saveSnapshot(directory, {shape, hypervisor, boot: 'other', arguments: ['--processors', '1'], units, ram});
+	await saveSnapshot(directory, {shape, hypervisor, boot, units, ram});
 	return {config, ram};
 }
 
@@ -85,7 +93,7 @@ for (const shared of [true, false]) {
 		const progress: number[] = [];
 		await saveSnapshot(
 			directory,
-			{shape, hypervisor, boot: 'other', arguments: [], units, ram},
+			{shape, hypervisor, boot, units, ram},
 			{progress: (done) => void progress.push(done)},
 		);
 		t.is(progress.at(-1), 13 * MiB);
@@ -106,7 +114,7 @@ for (const shared of [true, false]) {
 
 		// What was restored and changed is saved in turn, with what was never touched.
 		const again = place(t);
-		await saveSnapshot(again, {shape, hypervisor, boot: 'other', arguments: [], units, ram: one.ram});
+		await saveSnapshot(again, {shape, hypervisor, boot, units, ram: one.ram});
 		const saved = readFileSync(join(again, 'memory.bin'));
 		t.is(saved.readUInt32LE(0), 1);
 		t.is(saved.readUInt32LE(5 * MiB + 123), 0xfeed_0000);
@@ -119,7 +127,7 @@ test('a snapshot that is given up, at whatever moment, leaves the older one whol
 	await save(t, directory, 7);
 	const before = readdirSync(join(directory, '..'), {recursive: true});
 	const {ram} = makeRam(t);
-	const machine = {shape, hypervisor, boot: 'other', arguments: [], units, ram} as const;
+	const machine = {shape, hypervisor, boot, units, ram} as const;
 	const enough = new Error('enough');
 	type When = (abort: () => void) => unknown;
 	const moments: readonly {readonly begun?: When; readonly written?: When}[] = [
@@ -167,7 +175,7 @@ test('memory of NUMA nodes, each with a backing of its own, is one file and come
 	};
 	const {ram, guest} = make();
 	for (const [index, gpa] of used.entries()) guest.writeU32(gpa, index + 1);
-	await saveSnapshot(directory, {shape, hypervisor, boot: 'other', arguments: [], units, ram});
+	await saveSnapshot(directory, {shape, hypervisor, boot, units, ram});
 	using snapshot = disposable(openSnapshot(directory));
 	await verifySnapshot(snapshot);
 	const again = make({fd: snapshot.memoryFd, what: directory});
@@ -177,7 +185,7 @@ test('memory of NUMA nodes, each with a backing of its own, is one file and come
 	);
 	again.guest.writeU32(2 ** 32, 4);
 	const next = place(t);
-	await saveSnapshot(next, {shape, hypervisor, boot: 'other', arguments: [], units, ram: again.ram});
+	await saveSnapshot(next, {shape, hypervisor, boot, units, ram: again.ram});
 	const saved = readFileSync(join(next, 'memory.bin'));
 	t.deepEqual(
 		[0, 6 * MiB + 4096, 8 * MiB, 13 * MiB - 4].map((at) => saved.readUInt32LE(at)),
@@ -293,24 +301,52 @@ const manifest: Manifest = {
 	architecture: process.arch === 'arm64' ? 'aarch64' : 'x86_64',
 	machine: shape,
 	hypervisor,
-	boot: 'other',
-	arguments: [],
+	boot,
 	state: {bytes: 10, sha256: ''},
 	memory: {bytes: 13 * MiB, checksums: Buffer.alloc(7 * 4).toString('base64')},
 };
+
+const port = {name: 'rp0', rootComplex: 'rc0', hotplug: false, acs: 0, pasid: false};
+const pcie = {rootComplexes: [], rootPorts: [port], switches: [], ecamBelow4Gb: false};
+/** Shapes that no machine can be asked for by, and the field that is named. */
+const lies: readonly (readonly [object, RegExp])[] = [
+	[{processors: -1}, /machine\.processors$/],
+	[{processors: '2'}, /machine\.processors$/],
+	[{topology: undefined}, /machine\.topology$/],
+	[{topology: {...shape.topology, smt: 'maybe'}}, /machine\.topology\.smt$/],
+	[{irqchip: ['kernel']}, /machine\.irqchip$/],
+	[{numa: {nodes: {length: 1e9}, distances: []}}, /machine\.numa\.nodes$/],
+	[{numa: {nodes: [{bytes: 1, vps: [null]}], distances: []}}, /machine\.numa\.nodes\.0\.vps\.0$/],
+	[{pcie: {...pcie, rootPorts: [{...port, devfn: 1.5}]}}, /machine\.pcie\.rootPorts\.0\.devfn$/],
+	[{pcie: {...pcie, switches: undefined}}, /machine\.pcie\.switches$/],
+	[{devices: []}, /machine\.devices$/],
+	[{devices: {com1: null}}, /machine\.devices\.com1$/],
+	[{devices: {com1: {kind: 5, options: {}}}}, /machine\.devices\.com1\.kind$/],
+	[{devices: {com1: {kind: 'latch', options: []}}}, /machine\.devices\.com1\.options$/],
+	[{devices: {com1: {kind: 'latch', options: {}, place: {on: 'rp0'}}}}, /machine\.devices\.com1\.place\.devfn$/],
+];
 
 test('a manifest that was made on purpose is not believed', (t) => {
 	t.deepEqual(parseManifest(JSON.parse(formatManifest(manifest)), 'dir').machine, shape);
 	const wrong = (change: object) => () =>
 		parseManifest(JSON.parse(formatManifest({...manifest, ...change} as Manifest)), 'dir');
-	t.throws(wrong({machine: {...shape, processors: -1}}), {code: 'SNAPSHOT_DAMAGED', message: /machine/});
+	for (const [change, field] of lies)
+		t.throws(wrong({machine: {...shape, ...change}}), {code: 'SNAPSHOT_DAMAGED', message: field});
 	t.throws(wrong({machine: {...shape, memoryBytes: 2 ** 80}}), {code: 'SNAPSHOT_DAMAGED'});
 	t.throws(wrong({machine: null}), {code: 'SNAPSHOT_DAMAGED'});
-	t.throws(wrong({arguments: [{}]}), {code: 'SNAPSHOT_DAMAGED', message: /arguments/});
+	t.throws(wrong({boot: 'embedded'}), {code: 'SNAPSHOT_DAMAGED', message: /no usable boot$/});
+	t.throws(wrong({boot: {kind: 'linux', commandLine: [5]}}), {
+		code: 'SNAPSHOT_DAMAGED',
+		message: /boot\.commandLine\.0/,
+	});
 	t.throws(wrong({state: {bytes: 'many'}}), {code: 'SNAPSHOT_DAMAGED', message: /state/});
 	t.throws(wrong({memory: {bytes: 2 ** 52, checksums: ''}}), {code: 'SNAPSHOT_DAMAGED', message: /memory/});
 	t.throws(wrong({architecture: 'riscv64'}), {code: 'SNAPSHOT_ARCHITECTURE'});
-	t.throws(wrong({version: 1}), {code: 'SNAPSHOT_VERSION', message: /version 1, made by openvmm 0\.1\.0/});
+	for (const version of [1, 2])
+		t.throws(wrong({version}), {
+			code: 'SNAPSHOT_VERSION',
+			message: new RegExp(`version ${version}, made by openvmm 0\\.1\\.0`),
+		});
 	t.throws(() => parseManifest([], 'dir'), {code: 'SNAPSHOT_DAMAGED'});
 });
 
@@ -373,7 +409,9 @@ function withState(t: ExecutionContext, text: string): string {
 /** What a machine of 64 processors may have. */
 const limits = stateLimits(
 	64,
-	deviceModels.map((model) => ({model, instance: {name: model.kind, kind: model.kind, config: {}, route: 'shared'}})),
+	deviceRegistry.types.map(
+		(model): DescribedDevice => ({model, instance: {name: model.kind, kind: model.kind, config: {}, route: 'shared'}}),
+	),
 );
 const objects = (bytes: number) => `{"units":[${'{},'.repeat((bytes - 16) / 3)}{}]}`;
 const hostile: [string, () => string, RegExp | undefined][] = [

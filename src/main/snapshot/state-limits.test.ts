@@ -3,19 +3,35 @@ import {MappedMemory} from '#devices/guest-memory';
 import {plainMemory} from '#devices/guest-memory/testing';
 import {tellingInterrupts} from '#devices/interrupts/testing';
 import {AttachedMachine, layOutMachine} from '#devices/machine';
-import {findDeviceModel} from '#devices/registry';
-import {vmConfig} from '#main/config';
+import {isFunctionModel} from '#devices/pci/function';
+import {deviceRegistry, findDeviceModel} from '#devices/registry';
+import {exampleOptions} from '#devices/testing';
+import {type VmConfig, vmConfig} from '#main/config';
 import {describeDevices, randomGenerationId} from '#main/machine';
 import {mailboxBytes, WakerState} from '#support/mailbox';
 import {stateLimits} from './state-limits.ts';
 
-test('all devices that a flag can ask for need half of what their state may be, whatever it holds', (t) => {
-	const config = vmConfig({irqchip: 'split', hpet: true, battery: true, guestWatchdog: true, debugExitPort: 0xf4});
-	const birth = {timeMs: 0, generationId: randomGenerationId()};
-	const devices = describeDevices(config, [{gpa: 0, length: 2 ** 30}], birth);
+const types = {findType: deviceRegistry.findType, findModel: findDeviceModel, own: []};
+
+test('all devices that can be asked for need half of what their state may be, whatever it holds', (t) => {
+	const irqchip = 'split';
+	const describe = (devices: VmConfig['devices']) => {
+		const birth = {timeMs: 0, generationId: randomGenerationId()};
+		return describeDevices(vmConfig({irqchip, devices}), [{gpa: 0, length: 2 ** 30}], birth, types).devices;
+	};
+	const ofMachine = describe([]).map(({kind}) => kind);
+	const others = deviceRegistry.types.filter(
+		(type) => !type.machineOnly && !ofMachine.includes(type.kind) && !isFunctionModel(type),
+	);
+	const instances = describe(
+		others.map((type, index) => {
+			const options = exampleOptions(type);
+			return {kind: type.kind, options: 'base' in options ? {...options, base: 0xd000_0000 + 0x1000 * index} : options};
+		}),
+	);
 	const waker = {buffer: new SharedArrayBuffer(WakerState.byteLength), wakeFd: -1};
 	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(1)), callers: 1, waker};
-	const layout = layOutMachine(devices, findDeviceModel, {modules: [], waker, mailbox});
+	const layout = layOutMachine(instances, findDeviceModel, {modules: [], waker, mailbox});
 	const interrupts = tellingInterrupts();
 	const host = {findModel: findDeviceModel, interrupts, memory: new MappedMemory(plainMemory())};
 	const machine = new AttachedMachine(layout, host);

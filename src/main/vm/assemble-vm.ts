@@ -1,12 +1,14 @@
+import type {MachineFacts} from '#devices/device-type';
 import type {MachineLayout} from '#devices/machine';
 import {loadDeviceModels} from '#devices/registry';
-import {checkConfig, consolePort, type VmConfig} from '#main/config';
+import {checkConfig, terminalUsers, type VmConfig} from '#main/config';
 import {machineTree} from '#main/inspect';
 import {deviceModuleUrls, generationIdName, newGeneration} from '#main/machine';
 import {allocateRam, type GuestRam, prefetchRam} from '#main/memory';
 import {genericInitiators} from '#main/pcie';
 import {
 	asJson,
+	bootToSave,
 	checkHypervisor,
 	type OpenSnapshot,
 	type SavedHypervisor,
@@ -138,10 +140,10 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 		debug,
 		time,
 		units,
-		save: saver(config, options, {plan, ram, machine, hypervisor}),
+		save: saver(config, {plan, ram, machine, hypervisor}),
 		vcpus,
 		devices,
-		hotPlug: new HotPlug(machine, [vcpus, devices]),
+		hotPlug: new HotPlug(machine, host.facts, [vcpus, devices]),
 		actions: config.guestActions,
 		bootImage,
 		resetLimit: config.guestResetLimit,
@@ -150,7 +152,7 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 		stuck: options.stuck ?? (() => {}),
 		crashDump: crashDump(config.crashDumpPath, options.crashDumped ?? (() => {})),
 		halted: options.halted ?? (() => {}),
-		consoleDevice: consolePort(config.serial),
+		consoleDevice: terminalUsers(config).find(({takesInput}) => takesInput)?.name,
 		tree: (state) => {
 			const isHalted = () => haltWatch.isHalted;
 			return machineTree(
@@ -203,14 +205,15 @@ async function hostMachine(
 	plan: MachinePlan,
 	{birthMs, partition, ram, own}: {birthMs: number; partition: Partition; ram: GuestRam; own: OwnDevices},
 	taken: Taken,
-): Promise<{handle: MachineHandle; attached: HostedMachine}> {
+): Promise<{handle: MachineHandle; attached: HostedMachine; facts: MachineFacts}> {
 	const wakeFd = taken.host.adopt(eventfd(), (fd) => void close(fd));
-	const layout = wireMachine(plan.describe(birthMs), plan.topology.vps.length, wakeFd, own);
+	const {devices, facts} = plan.describe(birthMs);
+	const layout = wireMachine(devices, plan.topology.vps.length, wakeFd, own);
 	const handle = {layout, memory: ram.memory, partition: partition.handle};
 	// This thread touches devices only while no vCPU runs.
 	const attached = await attachMachine(handle, {alertsBootCpu: false});
 	attached.machine.reset();
-	return {handle, attached};
+	return {handle, attached, facts};
 }
 
 /** Commits the memory that shall be, and puts what is to be booted there. */
@@ -232,8 +235,7 @@ function timeUnit({machine}: HostedMachine, baseTimeMs: number, snapshot: OpenSn
 
 /** Writes snapshots of the machine. */
 function saver(
-	{boot}: VmConfig,
-	{arguments: words = []}: CreateOptions,
+	config: VmConfig,
 	{
 		plan,
 		ram,
@@ -246,13 +248,13 @@ function saver(
 		hypervisor: Omit<SavedHypervisor, 'needs'>;
 	},
 ) {
-	const identity = {boot: boot.kind === 'embedded' ? 'embedded' : 'other', arguments: words} as const;
+	const boot = bootToSave(config.boot);
 	return (directory: string, units: SnapshotUnits, asked: LongOperation) => {
 		const devices = machine.devices.map(({placed: instance, model}) => ({instance, model}));
-		const [boot] = units['vcpus'] as readonly unknown[];
+		const [bootProcessor] = units['vcpus'] as readonly unknown[];
 		// Those of a restored guest are what it was shown where it was started.
-		const needs = needsOf(parseVcpuState(boot).cpuid);
+		const needs = needsOf(parseVcpuState(bootProcessor).cpuid);
 		const shape = asJson(plan.shapeOf(devices));
-		return saveSnapshot(directory, {...identity, hypervisor: {...hypervisor, needs}, shape, units, ram}, asked);
+		return saveSnapshot(directory, {boot, hypervisor: {...hypervisor, needs}, shape, units, ram}, asked);
 	};
 }

@@ -47,13 +47,11 @@ export interface CreateOptions {
 	 * cannot get is an error of {@link createVm} all the same; by then the guest has run for a moment.
 	 */
 	readonly start?: boolean;
-	/** The state to begin in, instead of power-on. The configuration has to describe the machine that was saved. */
+	/** The state to begin in, instead of power-on. The configuration has to be of the machine that was saved: see `restoredConfig`. */
 	readonly snapshot?: OpenSnapshot;
 	/**
 	 * What a restored guest's clocks do at its first start: `catch-up` with the real time since the snapshot, without this; or
 	 * `continue` where they were. An older snapshot than clocks can catch up with is the error VM_CLOCK_TOO_FAR.
 	 */
 	readonly clock?: ClockPolicy;
-	/** See `Manifest.arguments`. */
-	readonly arguments?: readonly string[];
 }

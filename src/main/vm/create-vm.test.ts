@@ -2,6 +2,7 @@ import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
+import {serialPorts} from '#devices/chipset/serial-16550';
 import {vmConfig} from '#main/config';
 import {openSnapshot} from '#main/snapshot';
 import {InProcessWorkers} from '#main/workers/testing';
@@ -32,7 +33,7 @@ test("a program's mistake gets the answer that a flag's gets, whatever the host 
 	const mistakes = {
 		CONFIG_NUMBER_RANGE: vmConfig({processors: {count: 0}}),
 		CONFIG_PATH_MISSING: vmConfig({boot: {kind: 'linux', kernel: '/nowhere/vmlinuz', commandLine: []}}),
-		CONFIG_CONSOLE_TWICE: vmConfig({serial: {com2: {kind: 'console', outputFd: 1}}}),
+		CONFIG_CONSOLE_TWICE: vmConfig({devices: serialPorts({com2: {kind: 'console', outputFd: 1}})}),
 	};
 	for (const [code, config] of Object.entries(mistakes)) await t.throwsAsync(createVm(config), {code});
 });
@@ -100,7 +101,7 @@ test.serial('nor of one whose kernel is none, or whose memory cannot be had', as
 });
 
 test.serial('nor of one with a device whose back cannot be made', async (t) => {
-	const config = {deviceModules: [{path: device, route: 'shared', options: {}}]} as const;
+	const config = {devices: [{module: device}]};
 	await failsWith(t, /no such disk/, {config});
 	await failsWith(t, /no such disk/, {config, options: {start: true}});
 });

@@ -1,7 +1,6 @@
-import {watchdogReset} from '#devices/chipset/guest-watchdog';
+import {guestWatchdogKind, watchdogReset} from '#devices/chipset/guest-watchdog';
 import type {MachineEvent} from '#devices/device';
 import type {GuestAction} from '#main/config';
-import {guestWatchdogName} from '#main/machine';
 import type {VmEnd} from './vm-end.ts';
 import type {VmParts} from './vm-parts.ts';
 
@@ -27,7 +26,10 @@ export function afterEvent(event: MachineEvent, {machine, actions}: VmParts): Af
 			return {action: actions.crash, end, crash: guestPanic};
 		}
 		case 'watchdog': {
-			const afterReset = () => void machine.control(guestWatchdogName, watchdogReset);
+			const afterReset = () => {
+				for (const {placed} of machine.devices)
+					if (placed.kind === guestWatchdogKind) machine.control(placed.name, watchdogReset);
+			};
 			return {action: actions.watchdog, end: (status) => ({kind: 'watchdog', status}), afterReset};
 		}
 		case 'exit':

@@ -1,24 +1,26 @@
-import {resolve} from 'node:path';
-import {pathToFileURL} from 'node:url';
-import type {AnyDeviceModel, DeviceInstance} from '#devices/device';
+import type {DeviceInstance} from '#devices/device';
+import type {DeviceHandle, MachineFacts} from '#devices/device-type';
 import {type AttachedMachine, deviceAt, type MachineLayout, withDevice, withoutDevice} from '#devices/machine';
 import {occupancyChanged} from '#devices/pci/port';
 import {loadDeviceModels} from '#devices/registry';
-import type {DeviceModuleConfig} from '#main/config';
-import {describeOwnDevices} from '#main/machine';
+import {describeComing, deviceModuleUrls} from '#main/machine';
 import type {DeviceThread} from './device-thread.ts';
 import type {VcpuGroup} from './vcpu-group.ts';
-
-/** A device that comes to a running machine: of a module, or of a kind that the device registry knows. */
-export type ComingDevice = DeviceModuleConfig | Omit<DeviceInstance, 'place'>;
 
 /** Brings devices to a machine and takes them away, while nothing runs. */
 export class HotPlug {
 	readonly #machine: AttachedMachine;
+	readonly #facts: MachineFacts;
 	readonly #threads: readonly Pick<VcpuGroup | DeviceThread, 'change'>[];
 
-	constructor(machine: AttachedMachine, threads: readonly Pick<VcpuGroup | DeviceThread, 'change'>[]) {
+	/** @param facts - what its devices may know of the machine */
+	constructor(
+		machine: AttachedMachine,
+		facts: MachineFacts,
+		threads: readonly Pick<VcpuGroup | DeviceThread, 'change'>[],
+	) {
 		this.#machine = machine;
+		this.#facts = facts;
 		this.#threads = threads;
 	}
 
@@ -27,22 +29,15 @@ export class HotPlug {
 	 * @returns its name
 	 * @throws VmmError with a `HOT_PLUG_`, `PCI_` or `DEVICE_` code; the machine is as it was
 	 */
-	async add(port: string, device: ComingDevice): Promise<string> {
+	async add(port: string, device: DeviceHandle): Promise<string> {
 		const {layout} = this.#machine;
-		if ('kind' in device) {
-			const {findModel} = await loadDeviceModels(layout.modules);
-			const instance = {...device, place: {on: port, devfn: 0}};
-			await this.#change(withDevice(layout, instance, findModel, layout.modules), port);
-			return device.name;
-		}
-		const url = pathToFileURL(resolve(device.path)).href;
-		const modules = layout.modules.includes(url) ? layout.modules : [...layout.modules, url];
-		const {own, findModel} = await loadDeviceModels(modules);
-		const model = own[modules.indexOf(url)] as AnyDeviceModel;
-		const name = device.name ?? freeName(model.kind, layout.devices);
-		const placed = {...device, name, options: {...device.options, port}};
-		const [instance] = describeOwnDevices({deviceModules: [placed]}, [model]) as [DeviceInstance];
-		await this.#change(withDevice(layout, instance, findModel, modules), port);
+		const urls = deviceModuleUrls({devices: [device]});
+		const modules = [...layout.modules, ...urls.filter((url) => !layout.modules.includes(url))];
+		const types = await loadDeviceModels(modules);
+		const own = urls.flatMap((url) => types.own[modules.indexOf(url)] ?? []);
+		const described = describeComing({...device, port}, this.#facts, {...types, own});
+		const name = device.name ?? freeName(described.name, layout.devices);
+		await this.#change(withDevice(layout, {...described, name}, types.findModel, modules), port);
 		return name;
 	}
 

@@ -1,6 +1,5 @@
 export type {CreateOptions, HostOptions} from './create-options.ts';
 export {createVm} from './create-vm.ts';
 export type {GuestStop, StopListener} from './guest-stop.ts';
-export type {ComingDevice} from './hot-plug.ts';
 export type {StartOptions, Vm} from './vm.ts';
 export type {VmEnd, VmState} from './vm-end.ts';

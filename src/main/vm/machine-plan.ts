@@ -1,7 +1,7 @@
-import type {DeviceInstance} from '#devices/device';
 import type {DescribedDevice} from '#devices/pci/fabric';
-import type {LoadedModels} from '#devices/registry';
+import type {LoadedTypes} from '#devices/registry';
 import {numaNodes, type VmConfig} from '#main/config';
+import type {DescribedDevices} from '#main/machine';
 import type {BankRequest} from '#main/memory';
 import {placeMachine} from '#main/pcie';
 import {
@@ -23,13 +23,13 @@ export interface MachinePlan {
 	/** RAM by NUMA node. */
 	readonly banks: readonly BankRequest[];
 	/** The devices that it begins with. @param baseTimeMs - real time at which VM time is 0, Unix milliseconds */
-	describe(baseTimeMs: number): DeviceInstance[];
+	describe(baseTimeMs: number): DescribedDevices;
 	/** The machine as a guest sees it, with these devices: what a snapshot is compared by. */
 	shapeOf(devices: readonly DescribedDevice[]): MachineShape;
 }
 
 /** Arranges processors, memory and devices within what the back end's processors can. @throws VmmError */
-export function planMachine(config: VmConfig, processor: ProcessorOffer, models: LoadedModels): MachinePlan {
+export function planMachine(config: VmConfig, processor: ProcessorOffer, models: LoadedTypes): MachinePlan {
 	const {count, ...options} = config.processors;
 	const {limits, physicalAddressBits} = processor;
 	const topology = createProcessorTopology({processors: count, ...options, host: readHostTopology(), limits});
@@ -51,10 +51,10 @@ export function unitsFor(
 	snapshot: OpenSnapshot,
 	config: VmConfig,
 	{describe, shapeOf}: MachinePlan,
-	{findModel}: LoadedModels,
+	{findModel}: LoadedTypes,
 ): Promise<SnapshotUnits> {
 	// Those of an unknown kind are refused when the machine is laid out.
-	const devices = describe(0).flatMap((instance): DescribedDevice[] => {
+	const devices = describe(0).devices.flatMap((instance): DescribedDevice[] => {
 		const model = findModel(instance.kind);
 		return model === undefined ? [] : [{instance, model}];
 	});

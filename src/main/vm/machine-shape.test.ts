@@ -4,9 +4,10 @@ import {join} from 'node:path';
 import test from 'ava';
 import {batteryKind} from '#devices/chipset/battery';
 import {latchKind} from '#devices/chipset/latch';
+import {serialPorts} from '#devices/chipset/serial-16550';
+import type {DeviceHandle, KindHandle, ModuleHandle} from '#devices/device-type';
 import {loadDeviceModels} from '#devices/registry';
 import {
-	type DeviceModuleConfig,
 	type MemoryConfig,
 	numaNodes,
 	type ProcessorConfig,
@@ -25,12 +26,17 @@ const folder = mkdtempSync(join(tmpdir(), 'openvmm-shape-'));
 test.after.always(() => rmSync(folder, {recursive: true}));
 
 /** A module whose device has a port and a file, of which only the port is the guest's. */
-function moduleAt(name: string, base = 'Number(port)'): string {
+function moduleAt(name: string, base = 'port'): string {
 	const path = join(folder, name);
 	writeFileSync(
 		path,
 		`export default {
-			kind: 'own', hostFields: ['log'], state: {byteLength: 64, fields: {}, name: 'own'},
+			kind: 'own', summary: 'Own', state: {byteLength: 64, fields: {}, name: 'own'},
+			options: {
+				port: {type: 'number', min: 0, max: 65535, help: 'its port'},
+				log: {type: 'path', use: 'stream', host: true, help: 'its file'},
+				more: {type: 'text', optional: true, help: 'more'},
+			},
 			regions: ({port}) => [{space: 'pio', name: 'registers', base: ${base}, length: 4}],
 			front: () => ({read: () => 0, write() {}}),
 		};`,
@@ -40,8 +46,10 @@ function moduleAt(name: string, base = 'Number(port)'): string {
 
 const mib = 2 ** 20;
 const path = moduleAt('own.mjs');
-const module: DeviceModuleConfig = {path, route: 'shared', options: {port: '0x500', log: 'a.log'}};
-const latch = {name: 'latch', kind: latchKind, config: {port: 0x510}, route: 'shared'} as const;
+const own: ModuleHandle = {module: path, options: {port: '0x500', log: 'a.log'}};
+const latch: KindHandle = {kind: latchKind, options: {port: 0x510}};
+const debugExit: KindHandle = {kind: 'debug-exit', options: {port: 0xf4}};
+const debugcon: KindHandle = {kind: 'debugcon', options: {port: 0xe9, backend: 'stderr'}};
 const port = {rootComplex: 'rc0', name: 'rp0', hotplug: false, acs: 0, pasid: false};
 const complex = {
 	...{name: 'rc0', segment: 0, startBus: 0, endBus: 15, preserveBars: false},
@@ -58,10 +66,7 @@ const saved = {
 	processors: {count: 2},
 	memory: {sizeBytes: 128 * mib},
 	pcie,
-	debugcon: {port: 0xe9, backend: {kind: 'stderr'}},
-	debugExitPort: 0xf4,
-	deviceModules: [module],
-	devices: [latch],
+	devices: [...serialPorts(), debugcon, debugExit, own, latch],
 } satisfies VmOptions;
 
 /** What such a configuration makes of a machine, as a snapshot keeps it. */
@@ -72,7 +77,8 @@ async function shapeOf(options: VmOptions): Promise<{shape: MachineShape; config
 	const topology = createProcessorTopology({processors: count, ...processors});
 	const size = numaNodes(config).map(({memory}) => memory.sizeBytes);
 	const {memory, complexes} = placeMachine({size}, config.pcie);
-	const devices = describeMachine(config, {ram: memory.ram, complexes}, Date.now(), models).map((instance) => {
+	const described = describeMachine(config, {ram: memory.ram, complexes}, Date.now(), models).devices;
+	const devices = described.map((instance) => {
 		const model = models.findModel(instance.kind);
 		if (model === undefined) throw new TypeError(`no ${instance.kind}`);
 		return {instance, model};
@@ -108,8 +114,16 @@ const ofComplex = (change: Partial<typeof complex> & object): VmOptions => ({
 	pcie: {...pcie, rootComplexes: [{...complex, ...change}]},
 });
 const ofPort = (change: object): VmOptions => ({pcie: {...pcie, rootPorts: [{...port, ...change}]}});
-const ofModule = (change: Partial<DeviceModuleConfig>): VmOptions => ({deviceModules: [{...module, ...change}]});
-const ofOptions = (change: Record<string, string>) => ofModule({options: {...module.options, ...change}});
+/** With another device in the place of one. */
+const instead = (device: DeviceHandle, ...others: readonly DeviceHandle[]): VmOptions => ({
+	devices: saved.devices.flatMap((handle) => (handle === device ? others : [handle])),
+});
+const ofModule = (change: Partial<ModuleHandle>): VmOptions => instead(own, {...own, ...change});
+const ofOptions = (change: Record<string, string>) => ofModule({options: {...own.options, ...change}});
+const ofPorts = (bindings: Parameters<typeof serialPorts>[0]): VmOptions => ({
+	devices: [...serialPorts(bindings), ...saved.devices.slice(4)],
+});
+const added = (kind: string): VmOptions => ({devices: [...saved.devices, {kind}]});
 
 const processorCases = {
 	count: [[ofProcessors({count: 3}), /processors 2, asked for 3; /]],
@@ -142,55 +156,46 @@ const cases = {
 		[{boot: {kind: 'none'}}, {hostOnly: 'what a reset starts: the saved guest is in memory already'}],
 		[{boot: {kind: 'linux', kernel: '/k', commandLine: ['x']}}, {hostOnly: 'the same'}],
 	],
-	serial: [
-		[{serial: {com1: {kind: 'file', path: '/x'}}}, backend],
-		[{serial: {com2: {kind: 'stderr'}}}, backend],
-		[{serial: {com1: {kind: 'none'}}}, /devices\.com1 \{"kind":"serial-16550".*, asked for none/],
-	],
-	debugcon: [
-		[{debugcon: {port: 0xe9, backend: {kind: 'file', path: '/x'}}}, backend],
-		[
-			{debugcon: {port: 0x402 + 0x1000, backend: {kind: 'stderr'}}},
-			/devices\.debugcon\.config\.port 233, asked for 5122/,
-		],
-	],
-	debugExitPort: [[{debugExitPort: 0x501}, /devices\.debug-exit\.config\.port 244, asked for 1281/]],
 	hypervisor: [[{hypervisor: 'kvm'}, {hostOnly: 'what runs the guest: its features are compared'}]],
 	irqchip: [[{irqchip: 'split'}, /irqchip "kernel", asked for "split"/]],
-	hpet: [[{hpet: true}, /devices\.hpet none, asked for/]],
-	guestWatchdog: [[{guestWatchdog: true}, /devices\.guest-watchdog none, asked for/]],
-	battery: [[{battery: true}, /devices\.battery none, asked for/]],
 	guestActions: [[{guestActions: {reset: 'halt'}}, {hostOnly: 'what the host does when the guest has ended'}]],
 	guestResetLimit: [[{guestResetLimit: 3}, {hostOnly: 'when the host has had enough'}]],
 	paused: [[{paused: true}, {hostOnly: 'when the owner lets it run'}]],
 	crashDumpPath: [[{crashDumpPath: '/x'}, {hostOnly: 'where a dump goes'}]],
 	pcie: [
 		[ofComplex({name: 'rc0', endBus: 7}), /pcie\.rootComplexes\.0\.endBus 15, asked for 7/],
-		[ofComplex({lowMmioBytes: 32 * mib}), /lowMmioBytes 67108864, asked for 33554432.*devices\.rc0\.config\.lowMmio/],
+		[ofComplex({lowMmioBytes: 32 * mib}), /lowMmioBytes 67108864, asked for 33554432.*devices\.rc0\.options\.lowMmio/],
 		[ofPort({hotplug: true}), /pcie\.rootPorts\.0\.hotplug false, asked for true/],
 		[ofPort({acs: 1}), /rootPorts\.0\.acs 0, asked for 1/],
 		[ofPort({devfn: 8}), /rootPorts\.0\.devfn none, asked for 8.*devices\.rp0\.place\.devfn 0, asked for 8/],
 		[ofPort({name: 'rp1'}), /rootPorts\.0\.name "rp0", asked for "rp1"/],
 		[{pcie: {...pcie, ecamBelow4Gb: true}}, /pcie\.ecamBelow4Gb false, asked for true/],
 	],
-	deviceModules: [
+	devices: [
+		[ofPorts({com1: {kind: 'file', path: '/x'}}), backend],
+		[ofPorts({com2: {kind: 'stderr'}}), backend],
+		[ofPorts({com1: {kind: 'none'}}), /devices\.com1 \{"kind":"serial-16550".*, asked for none/],
+		[instead(debugcon, {...debugcon, options: {port: 0xe9, backend: 'file=/x'}}), backend],
+		[instead(debugcon, {...debugcon, options: {port: 0x1402}}), /devices\.debugcon\.options\.port 233, asked for 5122/],
+		[instead(debugExit, {...debugExit, options: {port: 0x501}}), /debug-exit\.options\.port 244, asked for 1281/],
+		[added('hpet'), /devices\.hpet none, asked for/],
+		[added('guest-watchdog'), /devices\.guest-watchdog none, asked for/],
+		[added('battery'), /devices\.battery none, asked for/],
 		[
 			ofOptions({port: '0x700'}),
-			/devices\.own\.config\.port "0x500", asked for "0x700"; .*regions\.0\.base 1280, asked for 1792/,
+			/devices\.own\.options\.port 1280, asked for 1792; .*regions\.0\.base 1280, asked for 1792/,
 		],
-		[ofOptions({log: 'b.log'}), {hostOnly: 'the model says that the field is the host`s'}],
-		[ofOptions({more: '1'}), /devices\.own\.config\.more none, asked for "1"/],
+		[ofOptions({log: 'b.log'}), {hostOnly: 'the type says that the option is the host`s'}],
+		[ofOptions({more: '1'}), /devices\.own\.options\.more none, asked for "1"/],
 		[ofModule({name: 'mine'}), /devices\.own \{.*devices\.mine none, asked for/],
 		[ofModule({route: 'remote'}), {hostOnly: 'which thread serves it'}],
-		[ofModule({path: moduleAt('again.mjs')}), {hostOnly: 'where the module lies'}],
-		[ofModule({path: moduleAt('moved.mjs', '0x600')}), /devices\.own\.regions\.0\.base 1280, asked for 1536/],
-	],
-	devices: [
-		[{devices: [{...latch, config: {port: 0x700}}]}, /devices\.latch\.config\.port 1296, asked for 1792/],
-		[{devices: [{...latch, name: 'other'}]}, /devices\.latch \{.*, asked for none/],
-		[{devices: [{...latch, kind: batteryKind}]}, /devices\.latch\.kind "latch", asked for "battery"/],
-		[{devices: [{...latch, route: 'remote'}]}, {hostOnly: 'which thread serves it'}],
-		[{devices: []}, /devices\.latch \{.*, asked for none/],
+		[ofModule({module: moduleAt('again.mjs')}), {hostOnly: 'where the module lies'}],
+		[ofModule({module: moduleAt('moved.mjs', '0x600')}), /devices\.own\.regions\.0\.base 1280, asked for 1536/],
+		[instead(latch, {...latch, options: {port: 0x700}}), /devices\.latch\.options\.port 1296, asked for 1792/],
+		[instead(latch, {...latch, name: 'other'}), /devices\.latch \{.*, asked for none/],
+		[instead(latch, {name: 'latch', kind: batteryKind}), /devices\.latch\.kind "latch", asked for "battery"/],
+		[instead(latch, {...latch, route: 'remote'}), {hostOnly: 'which thread serves it'}],
+		[instead(latch), /devices\.latch \{.*, asked for none/],
 	],
 } satisfies Record<keyof VmConfig, Cases>;
 
@@ -221,11 +226,13 @@ test('each part of NUMA that the guest sees is compared, and where the host take
 
 test('the same machine is not refused, and nothing of the host is in its shape', async (t) => {
 	t.is(await refusal(saved), undefined);
-	const serial = {com1: {kind: 'file', path: '/host/one'}, com2: {kind: 'listen-unix', path: '/host/two'}} as const;
-	const debugcon = {port: 0xe9, backend: {kind: 'file', path: '/host/three'}} as const;
 	const memory = {...saved.memory, file: '/host/four'};
-	const more = {serial, debugcon, memory, crashDumpPath: '/host/five'} as const;
-	const modules = [{...module, options: {...module.options, log: '/host/six'}}];
-	const {shape} = await shapeOf({...saved, ...more, deviceModules: modules});
+	const more = {memory, crashDumpPath: '/host/five'};
+	const devices: readonly DeviceHandle[] = [
+		...serialPorts({com1: {kind: 'file', path: '/host/one'}, com2: {kind: 'listen-unix', path: '/host/two'}}),
+		{kind: 'debugcon', options: {port: 0xe9, backend: 'file=/host/three'}},
+		{...own, options: {...own.options, log: '/host/six'}},
+	];
+	const {shape} = await shapeOf({...saved, ...more, devices});
 	t.notRegex(JSON.stringify(asJson(shape)), /host\/|own\.mjs|a\.log/);
 });

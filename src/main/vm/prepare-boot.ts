@@ -1,6 +1,7 @@
 import {existsSync} from 'node:fs';
 import {basename} from 'node:path';
 import {fileURLToPath} from 'node:url';
+import {serial16550Kind} from '#devices/chipset/serial-16550';
 import type {DeviceInstance} from '#devices/device';
 import {type AcpiInitiator, buildAcpiTables, type ComPort, describeToAcpi} from '#main/acpi';
 import {buildBiosArea} from '#main/bios';
@@ -75,7 +76,7 @@ export function prepareBoot(
 	config: VmConfig,
 	{topology, layout, devices, initiators}: BootMachine,
 ): BootImage {
-	const hasSerial = Object.values(config.serial).some(({kind}) => kind !== 'none');
+	const hasSerial = devices.some(({kind}) => kind === serial16550Kind);
 	const comPorts: readonly ComPort[] = hasSerial ? [1, 2, 3, 4] : [];
 	const bridges = hostBridges(devices, initiators);
 	const numa = describeNuma(config, topology, layout, initiators);

@@ -24,8 +24,10 @@ test.after.always(() => rmSync(folder, {recursive: true}));
 
 const port = 0x500;
 const config = {
-	debugExitPort: 0xf4,
-	devices: [{name: 'latch', kind: latchKind, config: {port}, route: 'shared' as const}],
+	devices: [
+		{kind: latchKind, options: {port}},
+		{kind: 'debug-exit', options: {port: 0xf4}},
+	],
 };
 const [flag, sum] = [0x20_0000, 0x20_0004];
 

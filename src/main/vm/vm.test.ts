@@ -27,8 +27,10 @@ import type {VmEnd} from './vm-end.ts';
 
 const port = 0x500;
 const config: FakeMachineOptions['config'] = {
-	devices: [{name: 'latch', kind: latchKind, config: {port}, route: 'shared'}],
-	debugExitPort: 0xf4,
+	devices: [
+		{kind: latchKind, options: {port}},
+		{kind: 'debug-exit', options: {port: 0xf4}},
+	],
 };
 /** The power-management block. */
 const pm = {status: 0x400, enable: 0x402, control: 0x404, powerButton: 0x100, sleep: 0x2000, typeS4: 0x400};

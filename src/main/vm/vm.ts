@@ -1,5 +1,6 @@
 import {powerButton} from '#devices/chipset/acpi-pm';
 import type {DeviceCommand} from '#devices/device';
+import type {DeviceHandle} from '#devices/device-type';
 import type {GuestMemory} from '#devices/guest-memory';
 import type {ClockPolicy} from '#main/config';
 import {pmName} from '#main/machine';
@@ -9,7 +10,6 @@ import type {Breakpoints, DebugSupport, Step} from '#vcpu-worker/debug';
 import type {ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
 import {vmError} from './errors.ts';
 import type {StopListener} from './guest-stop.ts';
-import type {ComingDevice} from './hot-plug.ts';
 import {Lifecycle} from './lifecycle.ts';
 import type {VmEnd, VmState} from './vm-end.ts';
 import type {RunsOn, VmParts} from './vm-parts.ts';
@@ -116,7 +116,7 @@ export class Vm {
 	 * @returns the device's name
 	 * @throws VmmError with a `HOT_PLUG_`, `PCI_` or `DEVICE_` code, VM_STOPPED; the machine goes on as it was
 	 */
-	addPcieDevice(port: string, device: ComingDevice): Promise<string> {
+	addPcieDevice(port: string, device: DeviceHandle): Promise<string> {
 		return this.#life.atRest('port', () => this.#parts.hotPlug.add(port, device));
 	}
 

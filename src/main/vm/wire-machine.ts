@@ -2,16 +2,16 @@ import type {DeviceInstance} from '#devices/device';
 import type {MemoryRange} from '#devices/guest-memory';
 import {layOutMachine, type MachineLayout} from '#devices/machine';
 import type {RootComplexConfig} from '#devices/pci/root-complex';
-import type {LoadedModels} from '#devices/registry';
+import type {LoadedTypes} from '#devices/registry';
 import type {VmConfig} from '#main/config';
-import {describeDevices, describeOwnDevices, randomGenerationId} from '#main/machine';
+import {type DescribedDevices, describeDevices, randomGenerationId} from '#main/machine';
 import {describePcie} from '#main/pcie';
 import {mailboxBytes, WakerState} from '#support/mailbox';
 
 /** The modules of a user's own devices, loaded on this thread. */
 export interface OwnDevices {
 	readonly modules: readonly string[];
-	readonly models: LoadedModels;
+	readonly models: LoadedTypes;
 }
 
 /** Where in the machine memory and root complexes are. */
@@ -28,14 +28,11 @@ export function describeMachine(
 	config: VmConfig,
 	{ram, complexes}: WiredPlaces,
 	baseTimeMs: number,
-	models: LoadedModels,
-): DeviceInstance[] {
+	types: LoadedTypes,
+): DescribedDevices {
 	const birth = {timeMs: baseTimeMs, generationId: randomGenerationId()};
-	return [
-		...describeDevices(config, ram, birth),
-		...describePcie(config.pcie, complexes),
-		...describeOwnDevices(config, models.own),
-	];
+	const {devices, facts} = describeDevices(config, ram, birth, types);
+	return {devices: [...devices, ...describePcie(config.pcie, complexes)], facts};
 }
 
 /**

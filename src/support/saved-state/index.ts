@@ -8,14 +8,18 @@ export {
 	saveStruct,
 } from './saved-struct.ts';
 export {
+	anyObject,
 	bytesOf,
 	hex64,
 	listOf,
 	mapOf,
 	oneOf,
+	optional,
 	orNone,
+	partOf,
 	record,
 	type SavedValue,
+	textLike,
 	textUpTo,
 	type ValueOf,
 	wholeNumber,

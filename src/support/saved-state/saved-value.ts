@@ -103,6 +103,51 @@ export const record = <const M extends Members>(members: M): SavedValue<MembersO
 	},
 });
 
+type OptionalKeys<M> = {[K in keyof M]: undefined extends ValueOf<M[K]> ? K : never}[keyof M];
+type PartsOf<M> = {readonly [K in Exclude<keyof M, OptionalKeys<M>>]: ValueOf<M[K]>} & {
+	readonly [K in OptionalKeys<M>]?: Exclude<ValueOf<M[K]>, undefined>;
+};
+
+/** A field of {@link partOf} that may be absent. */
+export const optional = <T>(of: SavedValue<T>): SavedValue<T | undefined> => ({
+	save: (value) => (value === undefined ? undefined : of.save(value)),
+	parse: (saved, path) => (saved === undefined ? undefined : of.parse(saved, path)),
+});
+
+/** These fields of an object that has others, which are passed over. */
+export const partOf = <const M extends Members>(members: M): SavedValue<PartsOf<M>> => ({
+	save: (value) => {
+		const saved = Object.entries(members).map(([name, of]) => [name, of.save((value as never)[name])] as const);
+		return Object.fromEntries(saved.filter(([, field]) => field !== undefined));
+	},
+	parse(saved, path) {
+		if (!isObject(saved)) throw wrong(path);
+		const parsed = Object.entries(members).map(([name, of]) => {
+			const field = Object.hasOwn(saved, name) ? saved[name] : undefined;
+			return [name, of.parse(field, `${path}.${name}`)] as const;
+		});
+		return Object.fromEntries(parsed.filter(([, field]) => field !== undefined)) as PartsOf<M>;
+	},
+});
+
+/** An object of which nothing else is known. */
+export const anyObject: SavedValue<Readonly<Record<string, unknown>>> = {
+	save: (value) => value,
+	parse(saved, path) {
+		if (isObject(saved)) return saved;
+		throw wrong(path);
+	},
+};
+
+/** Text that looks like this. */
+export const textLike = (pattern: RegExp): SavedValue<string> => ({
+	save: (value) => value,
+	parse(saved, path) {
+		if (typeof saved === 'string' && pattern.test(saved)) return saved;
+		throw wrong(path);
+	},
+});
+
 /** A list of at most so many values. */
 export const listOf = <T>(of: SavedValue<T>, most: number): SavedValue<readonly T[]> => ({
 	save: (values) => values.map((value) => of.save(value)),

@@ -1,3 +1,4 @@
+export {batteryType} from './device-type.ts';
 export {
 	type BatteryConfig,
 	type BatteryStatus,

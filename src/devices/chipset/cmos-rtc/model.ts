@@ -10,7 +10,6 @@ const base = 0x70;
 /** Time of day with its periodic, alarm and update-ended interrupts, and CMOS RAM. */
 export const cmosRtc: DeviceModel<CmosRtcConfig, CmosRtcFields> = {
 	kind: cmosRtcKind,
-	hostFields: ['baseTimeMs'],
 	state: CmosRtcState,
 	regions: () => [{space: 'pio', name: 'io', base, length: 2}],
 	lines: ({irq}) => ({interrupt: irq ?? cmosRtcIrq}),

@@ -65,7 +65,6 @@ function debugconBack(config: DebugconConfig, state: FieldsView<DebugconFields>,
 /** A write-only byte sink with a serial port's back ends. Bytes go out as they are written. */
 export const debugcon: DeviceModel<DebugconConfig, DebugconFields> = {
 	kind: debugconKind,
-	hostFields: ['backend'],
 	state: DebugconState,
 	regions: ({port}) => [{space: 'pio', name: 'debugcon', base: port, length: 1}],
 	front: debugconFront,

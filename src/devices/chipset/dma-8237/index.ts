@@ -1,3 +1,4 @@
+export {dma8237Type} from './device-type.ts';
 export {DmaChannel, type DmaChannelNumber} from './dma-channel.ts';
 export {type Dma8237Config, dma8237Kind} from './handle.ts';
 export {dma8237} from './model.ts';

@@ -10,7 +10,6 @@ import {type GenerationIdFields, GenerationIdState} from './state.ts';
  */
 export const generationId: DeviceModel<GenerationIdConfig, GenerationIdFields> = {
 	kind: generationIdKind,
-	hostFields: ['id'],
 	state: GenerationIdState,
 	regions: () => [],
 	lines: () => ({changed: gpeInput(generationIdEvent)}),

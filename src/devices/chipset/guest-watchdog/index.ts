@@ -1,3 +1,4 @@
+export {guestWatchdogType} from './device-type.ts';
 export {type GuestWatchdogConfig, guestWatchdogKind, guestWatchdogPort, watchdogReset} from './handle.ts';
 export {guestWatchdog} from './model.ts';
 export {

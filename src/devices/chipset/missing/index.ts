@@ -1,3 +1,4 @@
+export {missingType} from './device-type.ts';
 export {type MissingConfig, type MissingPorts, missingKind} from './handle.ts';
-export {type KnownPorts, missingOnEveryPc, missingSerialPorts} from './known-ports.ts';
+export {type KnownPorts, missingPorts} from './known-ports.ts';
 export {missing} from './model.ts';

@@ -1,2 +1,3 @@
+export {pvpanicType} from './device-type.ts';
 export {type PvpanicConfig, pvpanicKind, pvpanicPort} from './handle.ts';
 export {pvpanic} from './model.ts';

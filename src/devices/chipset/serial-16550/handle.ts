@@ -24,3 +24,6 @@ export const standardSerialPorts = [
 	{name: 'com3', base: 0x3e8, irq: 4},
 	{name: 'com4', base: 0x2e8, irq: 3},
 ] as const;
+
+/** What they are called. */
+export type SerialPortName = (typeof standardSerialPorts)[number]['name'];

@@ -8,7 +8,6 @@ import {type Serial16550Fields, Serial16550State} from './state.ts';
 /** A 16550A UART with its host side. */
 export const serial16550: AddressedModel<Serial16550Config, Serial16550Fields> = {
 	kind: serial16550Kind,
-	hostFields: ['backend', 'waitForRts'],
 	state: Serial16550State,
 	regions: ({base}) => [{space: 'pio', name: 'registers', base, length: registerCount}],
 	lines: ({irq}) => ({interrupt: irq}),

@@ -19,8 +19,8 @@ const State = wire('virtio-blk', {
 });
 
 const queueSize = 128;
-const mostQueues = 16;
-const mostDiskBytes = 2 ** 32;
+export const mostQueues = 16;
+export const mostDiskBytes = 2 ** 32;
 
 /** A disk in RAM of the host's (virtio 1.2, 5.2), which loses its data when the machine ends. */
 const virtioBlk: VirtioDevice<

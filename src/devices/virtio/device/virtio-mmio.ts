@@ -21,7 +21,8 @@ const magic = 0x7472_6976;
 const version = 2;
 /** Device configuration space (virtio 1.2, 4.2.2). */
 const configOffset = 0x100;
-const regionBytes = 0x1000;
+/** Bytes of the registers, and what their address is a multiple of. */
+export const regionBytes = 0x1000;
 const lineName = 'interrupt';
 const notifyOffset = 0x50;
 /** No shared memory region: all lengths and bases are all ones (4.2.2). */
@@ -78,13 +79,11 @@ export function virtioMmio<C extends object, T extends Fields, N extends string>
 	checkDeclaration(device);
 	const erased = device as unknown as VirtioDevice<unknown, Fields, string>;
 	const kind = `${device.kind}-mmio`;
-	const {hostFields, versions, config: space, mostQueues: most} = device;
+	const {versions, config: space, mostQueues: most} = device;
 	const registers = new RegisterFile(mmioRegisters(device.id));
 	return {
 		kind,
-		...(hostFields && {hostFields: hostFields as never}),
 		...(versions && {versions}),
-		configure: (options) => placed(device, options),
 		state: wire(kind, {
 			...device.state?.fields,
 			...virtioFields(most, space?.bytes ?? 0),
@@ -123,14 +122,4 @@ export function virtioMmio<C extends object, T extends Fields, N extends string>
 			return new VirtioWorker({device: erased, config, state: state as never, core, services, lines});
 		},
 	};
-}
-
-function placed<C extends object>(device: VirtioDevice<C, Fields, string>, options: Readonly<Record<string, string>>) {
-	const {base, irq, ...others} = options;
-	const [from, input] = [Number(base), Number(irq)];
-	if (!(Number.isSafeInteger(from) && from > 0 && from % regionBytes === 0))
-		throw new TypeError(`base=ADDRESS has to be a multiple of ${regionBytes}`);
-	if (!(Number.isInteger(input) && input >= 0)) throw new TypeError('irq=N has to be an interrupt input');
-	const own = device.configure?.(others) ?? (others as C);
-	return {...own, mmio: {base: from, irq: input}};
 }

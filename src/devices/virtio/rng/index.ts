@@ -1,1 +1,2 @@
+export {virtioRngMmioType, virtioRngPciType} from './device-types.ts';
 export {virtioRngMmio, virtioRngPci} from './virtio-rng.ts';

@@ -20,7 +20,7 @@ export const fakeConfig = (changes: Parameters<typeof vmConfig>[0] = {}): VmConf
 	vmConfig({
 		memory: {sizeBytes: 16 * 2 ** 20},
 		boot: {kind: 'flat', image, address: entry, mode: 'long'},
-		serial: {com1: {kind: 'none'}},
+		devices: [],
 		...changes,
 	});
 

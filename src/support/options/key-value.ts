@@ -1,4 +1,4 @@
-import {configError} from './errors.ts';
+import {optionError} from './errors.ts';
 
 /** The parsed form of `key=value,flag,…`. */
 export interface KeyValues {
@@ -19,8 +19,8 @@ export function parseKeyValues(text: string, option: string, keys: KeyTable): Ke
 	const found = new Map<string, string | undefined>();
 	for (const item of text.split(',')) {
 		const [key, value] = splitOnce(item);
-		if (!Object.hasOwn(keys, key)) throw configError('CONFIG_KEY_UNKNOWN', {option, key, allowed: Object.keys(keys)});
-		if (found.has(key)) throw configError('CONFIG_KEY_REPEATED', {option, key});
+		if (!Object.hasOwn(keys, key)) throw optionError('CONFIG_KEY_UNKNOWN', {option, key, allowed: Object.keys(keys)});
+		if (found.has(key)) throw optionError('CONFIG_KEY_REPEATED', {option, key});
 		checkValue(option, item, keys[key], key, value);
 		found.set(key, value);
 	}
@@ -39,5 +39,5 @@ function checkValue(option: string, item: string, kind: 'flag' | 'value' | undef
 	const fits = kind === 'flag' ? value === undefined || value === 'on' || value === 'off' : Boolean(value);
 	if (fits) return;
 	const expected = kind === 'flag' ? `${key}, ${key}=on or ${key}=off` : `${key}=VALUE`;
-	throw configError('CONFIG_VALUE_INVALID', {option, value: item, expected});
+	throw optionError('CONFIG_VALUE_INVALID', {option, value: item, expected});
 }

@@ -1,4 +1,4 @@
-import {configError} from './errors.ts';
+import {optionError} from './errors.ts';
 
 /**
  * Parses a whole number within bounds, decimal or 0x hexadecimal.
@@ -6,7 +6,7 @@ import {configError} from './errors.ts';
  */
 export function parseNumber(text: string, option: string, min: number, max: number): number {
 	if (!/^(0x[0-9a-f]+|\d+)$/i.test(text)) {
-		throw configError('CONFIG_VALUE_INVALID', {
+		throw optionError('CONFIG_VALUE_INVALID', {
 			option,
 			value: text,
 			expected: `a whole number from ${min} to ${max}`,
@@ -21,5 +21,5 @@ export function parseNumber(text: string, option: string, min: number, max: numb
 /** The error of a number that is not whole or lies outside its bounds, or undefined. */
 export function checkRange(value: number, option: string, min: number, max: number) {
 	if (Number.isInteger(value) && value >= min && value <= max) return undefined;
-	return configError('CONFIG_NUMBER_RANGE', {option, value, min, max});
+	return optionError('CONFIG_NUMBER_RANGE', {option, value, min, max});
 }

@@ -1,0 +1,13 @@
+import {deviceType, switchFlag} from '#devices/device-type';
+import {batteryAddress, batteryKind, defaultBattery, type UpdateBattery} from './handle.ts';
+import {battery} from './model.ts';
+
+/** The battery as machines have it. */
+export const batteryType = deviceType({
+	...battery,
+	kind: batteryKind,
+	summary: 'A battery and a power adapter, whose status the owner sets',
+	configure: () => ({base: batteryAddress, initial: defaultBattery}),
+	flags: switchFlag('battery', 'a battery and a power adapter (ACPI)'),
+	commands: [{kind: 'update-battery', status: {...defaultBattery, remainingMwh: 1}} satisfies UpdateBattery],
+});

@@ -1,0 +1,16 @@
+import {deviceType, switchFlag} from '#devices/device-type';
+import {guestWatchdogKind, guestWatchdogPort, watchdogReset} from './handle.ts';
+import {guestWatchdog} from './model.ts';
+
+/** The watchdog as machines have it. */
+export const guestWatchdogType = deviceType({
+	...guestWatchdog,
+	kind: guestWatchdogKind,
+	summary: 'A watchdog that fires when the guest stops telling it that it is alive',
+	configure: () => ({port: guestWatchdogPort}),
+	flags: switchFlag(
+		'guest-watchdog',
+		'a watchdog (ACPI WDAT, ports 0x30-0x37) that fires when the guest stops telling it that it is alive',
+	),
+	commands: [watchdogReset],
+});

@@ -1,0 +1,12 @@
+import {deviceType, switchFlag} from '#devices/device-type';
+import {hpetAddress, hpetKind} from './handle.ts';
+import {hpet} from './model.ts';
+
+/** The timer as machines have it. */
+export const hpetType = deviceType({
+	...hpet,
+	kind: hpetKind,
+	summary: 'A high precision event timer',
+	configure: () => ({base: hpetAddress}),
+	flags: switchFlag('hpet', 'a high precision event timer, announced to the guest'),
+});

@@ -1,0 +1,97 @@
+import type {AddressedModel, DeviceCommand, DeviceModel, PciModel} from '#devices/device';
+import type {MemoryRange} from '#devices/guest-memory';
+import type {OptionTable, OptionValues} from '#support/options';
+import type {Fields} from '#support/wire';
+import type {DeviceFlags} from './flags.ts';
+
+/** What a device's configuration may depend on, of the machine that it is for. */
+export interface MachineFacts {
+	/** Where RAM is. */
+	readonly ram: readonly MemoryRange[];
+	/** Real time at which VM time is 0, Unix milliseconds. */
+	readonly bornMs: number;
+	/** 16 random bytes in hexadecimal. */
+	readonly generationId: string;
+	/** It starts an operating system or goes on with one, rather than with a program that comes alone. */
+	readonly hasSystem: boolean;
+	/** There is a device of this kind in it. */
+	has(kind: string): boolean;
+}
+
+/** What a device asks of the process's terminal, which only one device of a machine can have. */
+export interface TerminalUse {
+	/** It takes what is typed. */
+	readonly takesInput: boolean;
+	/** What Linux calls it, for `console=`. */
+	readonly linuxName?: string;
+}
+
+/** What is to be known of a kind of device beside its model. */
+export interface TypeParts<T extends OptionTable, C, O = OptionValues<T>> {
+	/** What it is, in one line that begins with a capital. */
+	readonly summary: string;
+	/** What can be said of such a device. Without it there is nothing to say. */
+	readonly options?: T;
+	/** Makes the model's configuration. Without it the options are the configuration. */
+	configure?(options: O, machine: MachineFacts): C;
+	/** What one is called without a name of its own; else it is called after its kind. */
+	defaultName?(options: O): string;
+	/** Flags of the command line that ask for it. */
+	readonly flags?: DeviceFlags;
+	/** How it uses the terminal, if it does. */
+	terminal?(options: O): TerminalUse | undefined;
+	/** One example of each command that it takes. */
+	readonly commands?: readonly (DeviceCommand & Readonly<Record<string, unknown>>)[];
+	/** Only the machine itself makes such devices, with configurations like this: nobody can ask for one. */
+	readonly machineOnly?: {readonly example: C};
+}
+
+/**
+ * A kind of device, whole: its model, and all that configurations, the command line, the firmware tables, snapshots, the guide
+ * and the tests have to know of it. A device folder exports one, and the registry lists it.
+ * @typeParam T - its options
+ * @typeParam C - the model's configuration
+ * @typeParam F - the model's state
+ */
+export type DeviceType<T extends OptionTable, C, F extends Fields> = DeviceModel<C, F> & TypeParts<T, C>;
+
+/** A device type whose type parameters are forgotten, as its module declares it. */
+// biome-ignore lint/suspicious/noExplicitAny: existential; each type is checked where it is written
+export type DeclaredType = DeviceModel<any, any> & TypeParts<OptionTable, any, any>;
+
+/** The same with all its regions, as the registry holds it. */
+// biome-ignore lint/suspicious/noExplicitAny: as above
+export type AnyDeviceType = AddressedModel<any, any> & TypeParts<OptionTable, any, any>;
+
+/** Declares a device type: its options, its configuration and its model have to fit each other. */
+export function deviceType<
+	const K extends string,
+	const T extends OptionTable = Readonly<Record<never, never>>,
+	C = OptionValues<T>,
+	F extends Fields = Fields,
+>(type: AddressedModel<C, F> & TypeParts<T, C> & {readonly kind: K} & Configured<T, C>): DeclaredOf<K, T>;
+export function deviceType<
+	const K extends string,
+	const T extends OptionTable = Readonly<Record<never, never>>,
+	C = OptionValues<T>,
+	F extends Fields = Fields,
+>(type: PciModel<C, F> & TypeParts<T, C> & {readonly kind: K} & Configured<T, C>): DeclaredOf<K, T>;
+export function deviceType<
+	const K extends string,
+	const T extends OptionTable = Readonly<Record<never, never>>,
+	C = OptionValues<T>,
+	F extends Fields = Fields,
+>(type: DeviceType<T, C, F> & {readonly kind: K} & Configured<T, C>): DeclaredOf<K, T>;
+export function deviceType(type: DeclaredType): DeclaredType {
+	return {options: {}, ...type};
+}
+
+/** A declared device type whose kind and options are known to whoever uses it. */
+export type DeclaredOf<K extends string, T extends OptionTable> = DeclaredType & {
+	readonly kind: K;
+	readonly options: T;
+};
+
+/** A type whose options are no configuration has to make one, unless the machine does. */
+type Configured<T extends OptionTable, C> =
+	OptionValues<T> extends C ? unknown : {readonly configure: unknown} | {readonly machineOnly: unknown};

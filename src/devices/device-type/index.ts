@@ -1,0 +1,13 @@
+export {DeviceNames} from './device-names.ts';
+export {
+	type AnyDeviceType,
+	type DeclaredOf,
+	type DeclaredType,
+	type DeviceType,
+	deviceType,
+	type MachineFacts,
+	type TerminalUse,
+	type TypeParts,
+} from './device-type.ts';
+export {type DeviceFlag, type DeviceFlags, type FlaggedDevice, switchFlag} from './flags.ts';
+export type {DeviceHandle, KindHandle, ModuleHandle} from './handle.ts';

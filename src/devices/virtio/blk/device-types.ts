@@ -1,0 +1,25 @@
+import {deviceType} from '#devices/device-type';
+import {mmioOptions, mmioPlace, type OnMmio} from '#devices/virtio/device';
+import type {OptionTable} from '#support/options';
+import {type VirtioBlkConfig, virtioBlkKind} from './handle.ts';
+import {mostDiskBytes, mostQueues, virtioBlkMmio, virtioBlkPci} from './virtio-blk.ts';
+
+const options = {
+	bytes: {type: 'number', min: 512, max: mostDiskBytes, example: 2 ** 20, help: 'its size, a multiple of 512'},
+	queues: {type: 'number', min: 1, max: mostQueues, default: 1, example: 2, help: 'queues for requests'},
+	id: {type: 'text', default: '', example: 'disk', help: 'what the guest sees as serial number: at most 20 characters'},
+} as const satisfies OptionTable;
+
+const summary = 'A disk in RAM of the host';
+
+/** Disks as machines have them on PCI Express. */
+export const virtioBlkPciType = deviceType({...virtioBlkPci, kind: virtioBlkKind, summary, options});
+
+/** The same on MMIO. */
+export const virtioBlkMmioType = deviceType({
+	...virtioBlkMmio,
+	kind: `${virtioBlkKind}-mmio`,
+	summary: `${summary}, on MMIO`,
+	options: {...options, ...mmioOptions},
+	configure: ({base, irq, ...disk}): OnMmio<VirtioBlkConfig> => ({...disk, ...mmioPlace({base, irq})}),
+});

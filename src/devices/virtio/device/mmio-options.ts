@@ -1,0 +1,21 @@
+import {gsiCount} from '#devices/interrupts';
+import type {OptionTable} from '#support/options';
+import {type MmioPlace, regionBytes} from './virtio-mmio.ts';
+
+/** What is to be said of any device on MMIO: where it is. */
+export const mmioOptions = {
+	base: {
+		type: 'number',
+		min: regionBytes,
+		max: 2 ** 52 - regionBytes,
+		example: 0xd000_0000,
+		help: 'where its registers are, a multiple of 0x1000',
+	},
+	irq: {type: 'number', min: 0, max: gsiCount - 1, example: 5, help: 'its interrupt'},
+} as const satisfies OptionTable;
+
+/** The place that {@link mmioOptions} give. */
+export function mmioPlace({base, irq}: MmioPlace): {readonly mmio: MmioPlace} {
+	if (base % regionBytes !== 0) throw new TypeError(`base=ADDRESS has to be a multiple of ${regionBytes}`);
+	return {mmio: {base, irq}};
+}
