@@ -2,6 +2,7 @@ import {mkdirSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
+import {debugExitKind} from '#devices/chipset/debug-exit';
 import {latchKind} from '#devices/chipset/latch';
 import {IoVectors} from '#devices/guest-memory';
 import {openSnapshot} from '#main/snapshot';
@@ -33,6 +34,8 @@ writeFileSync(
 	`import {u8, wire} from ${JSON.stringify(structs)};
 	export default {
 		kind: 'failing',
+		summary: 'A device that fails in one way',
+		options: {fault: {type: 'text', example: 'read', help: 'where'}},
 		state: wire('failing', {status: u8}),
 		regions: () => [{space: 'pio', name: 'port', base: 0x600, length: 8}],
 		doorbells: () => [{region: 0, offset: 4, size: 4, queue: 0}],
@@ -66,13 +69,13 @@ writeFileSync(
 	};`,
 );
 const failing = (fault: Fault): FakeMachineOptions['config'] => ({
-	deviceModules: [{path: device, route: 'shared', options: {fault}}],
+	devices: [{module: device, options: {fault}}],
 });
 
 const [latch, exitPort, counter] = [0x500, 0xf4, 0x10_0800];
 const watchedConfig: FakeMachineOptions['config'] = {
 	memory: {sizeBytes: 2 ** 21},
-	devices: [{name: 'latch', kind: latchKind, config: {port: latch}, route: 'shared'}],
+	devices: [{kind: latchKind, options: {port: latch}}],
 };
 
 /** Counts its interrupts in a device, and shows in memory how many there have been. */
@@ -174,7 +177,7 @@ const ways: Readonly<Record<string, Way>> = {
 				parts: endless(),
 			},
 		],
-		config: {debugExitPort: exitPort},
+		config: {devices: [{kind: debugExitKind, options: {port: exitPort}}]},
 		end: error('VCPU_ACCESS_ENDLESS'),
 	},
 	'a triple fault': {guest: [tripleFault], end: {kind: 'crash', reason: 'triple fault', vcpu: 0}},

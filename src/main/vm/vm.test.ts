@@ -1,5 +1,6 @@
 import test from 'ava';
 import {
+	guestWatchdogKind,
 	guestWatchdogPort,
 	WatchdogConfig,
 	WatchdogPort,
@@ -226,7 +227,7 @@ test('a watchdog that nobody feeds ends its machine, or starts the guest again, 
 			yield armed.pass;
 		}
 		const {vm, workers} = await fakeMachine(t, [guest], {
-			config: {guestWatchdog: true, guestActions: {watchdog: action}},
+			config: {devices: [{kind: guestWatchdogKind}], guestActions: {watchdog: action}},
 			start: true,
 		});
 		await armed.reached;
