@@ -16,7 +16,7 @@ const ofQueue = (
 	read: (core) => (core.selected === undefined ? 0 : read(core.selected, core)),
 	...(write && {
 		write: (core, value) => {
-			if (core.selected !== undefined && !core.isResetting) write(core.selected, value, core);
+			if (core.selected !== undefined) write(core.selected, value, core);
 		},
 	}),
 });
@@ -34,6 +34,10 @@ const field = (name: 'virtio.deviceSelect' | 'virtio.driverSelect' | 'virtio.que
 	},
 });
 
+function turnOn(queue: QueueRegisters, value: number, {status}: VirtioCore): void {
+	if (value === 1 && (status & Status.FEATURES_OK) !== 0) queue.turnOn();
+}
+
 /** What the registers do; where they lie, each transport says. */
 export const coreRegisters = {
 	deviceSelect: field('virtio.deviceSelect'),
@@ -45,6 +49,11 @@ export const coreRegisters = {
 	},
 	queueCount: {read: ({queues}) => queues.length},
 	status: {read: ({status}) => status, write: (core, value) => core.writeStatus(value)},
+	/** For drivers that wait for a reset: what it was, until the device is done with the queues (virtio 1.2, 2.4.1). */
+	statusWhenDone: {
+		read: ({status, state}) => state['virtio.resetting'] & 0xff || status,
+		write: (core, value) => core.writeStatus(value),
+	},
 	generation: {read: ({state}) => state['virtio.generation'] & 0xff},
 	queueSelect: field('virtio.queueSelect'),
 	queueSizeMost: ofQueue(({most}) => most),
@@ -56,18 +65,14 @@ export const coreRegisters = {
 	),
 	/** A queue is turned on after features are agreed on, and off where the transport allows it (virtio 1.2, 4.2.2). */
 	queueReady: ofQueue(
-		({ready}, {isResetting}) => (ready && !isResetting ? 1 : 0),
-		(queue, value, {status}) => {
-			if (value === 0 || (value === 1 && (status & Status.FEATURES_OK) !== 0)) queue.ready = value === 1;
+		({ready}) => (ready ? 1 : 0),
+		(queue, value, core) => {
+			if (value === 0) queue.turnOff();
+			else turnOn(queue, value, core);
 		},
 	),
 	/** On PCI a queue is turned off by a reset only (4.1.4.3.2). */
-	queueEnable: ofQueue(
-		({ready}, {isResetting}) => (ready && !isResetting ? 1 : 0),
-		(queue, value, {status}) => {
-			if (value === 1 && (status & Status.FEATURES_OK) !== 0) queue.ready = true;
-		},
-	),
+	queueEnable: ofQueue(({ready}) => (ready ? 1 : 0), turnOn),
 	descriptorsLow: address('descriptorsLow'),
 	descriptorsHigh: address('descriptorsHigh'),
 	driverLow: address('driverLow'),

@@ -35,7 +35,7 @@ export interface VirtioDevice<C, T extends Fields, N extends string = never>
 	/** The most queues that any configuration has. */
 	readonly mostQueues: number;
 	queues(config: C): readonly QueueDeclaration[];
-	/** Its configuration space: how long it is, and what it holds after reset. */
+	/** Its configuration space: how long it is, and what it holds at power-on. */
 	readonly config?: {readonly bytes: number; values(config: C): Uint8Array};
 	back(config: C, state: FieldsView<T>, services: VirtioServices<N>): VirtioBack;
 }
@@ -45,7 +45,10 @@ export interface VirtioServices<N extends string = never> {
 	readonly memory: GuestMemory;
 	readonly time: VmTime;
 	readonly reactor: Reactor;
-	/** Runs `action` under the device's lock, as an access would. */
+	/**
+	 * Runs `action` under the device's lock, as an access would. Queues and {@link changeConfig} take it themselves: calls of theirs do
+	 * not belong in there.
+	 */
 	locked<R>(action: () => R): R;
 	/** True when driver and device have agreed on a feature. */
 	has(feature: N): boolean;

@@ -12,15 +12,19 @@ export const QueueState = wire('virtio-queue', {
 	driverHigh: u32,
 	deviceLow: u32,
 	deviceHigh: u32,
+	/** How far the queue has come: of the time when its back was stopped last. */
 	available: u32,
 	used: u32,
 });
+
+/** Off for good is off until a reset: only then a queue begins at the beginning. */
+const Ready = {OFF: 0, ON: 1, OFF_FOR_GOOD: 2} as const;
 
 /** A half of where a part of the queue lies. */
 export type QueueAddress = `${'descriptors' | 'driver' | 'device'}${'Low' | 'High'}`;
 
 /** One queue's registers over shared state, which may hold anything: a snapshot is anybody's. */
-export class QueueRegisters implements QueueProgress {
+export class QueueRegisters {
 	readonly #state: FieldsView<typeof QueueState.fields>;
 	/** The largest size. */
 	readonly most: number;
@@ -46,11 +50,15 @@ export class QueueRegisters implements QueueProgress {
 	}
 
 	get ready(): boolean {
-		return this.#state.ready !== 0;
+		return this.#state.ready === Ready.ON;
 	}
 
-	set ready(value: boolean) {
-		this.#state.ready = value ? 1 : 0;
+	turnOn(): void {
+		if (this.#state.ready === Ready.OFF) this.#state.ready = Ready.ON;
+	}
+
+	turnOff(): void {
+		if (this.ready) this.#state.ready = Ready.OFF_FOR_GOOD;
 	}
 
 	get vector(): number {
@@ -61,20 +69,13 @@ export class QueueRegisters implements QueueProgress {
 		this.#state.vector = value;
 	}
 
-	get available(): number {
-		return this.#state.available & 0xffff;
+	get progress(): QueueProgress {
+		return {available: this.#state.available & 0xffff, used: this.#state.used & 0xffff};
 	}
 
-	set available(value: number) {
-		this.#state.available = value;
-	}
-
-	get used(): number {
-		return this.#state.used & 0xffff;
-	}
-
-	set used(value: number) {
-		this.#state.used = value;
+	set progress({available, used}: QueueProgress) {
+		this.#state.available = available;
+		this.#state.used = used;
 	}
 
 	address(part: QueueAddress): number {

@@ -8,13 +8,10 @@ export const Status = {
 	FAILED: 128,
 } as const;
 
-/**
- * What each bit that the driver sets needs to be set already (3.1.1). The device alone sets NEEDS_RESET. A driver that does not
- * wait for a reset, as Linux on MMIO, loses what it writes meanwhile, so that nothing needs ACKNOWLEDGE.
- */
+/** What each bit that the driver sets needs to be set already (3.1.1). The device alone sets NEEDS_RESET. */
 export const statusNeeds: readonly (readonly [bit: number, needs: number])[] = [
 	[Status.ACKNOWLEDGE, 0],
-	[Status.DRIVER, 0],
+	[Status.DRIVER, Status.ACKNOWLEDGE],
 	[Status.FEATURES_OK, Status.DRIVER],
 	[Status.DRIVER_OK, Status.FEATURES_OK],
 	[Status.FAILED, 0],

@@ -12,7 +12,7 @@ export const virtioFields = (queues: number, configBytes: number) => ({
 	'virtio.configVector': u32,
 	'virtio.generation': u32,
 	'virtio.interrupts': u32,
-	/** 1 when the driver has asked for a reset that waits for the back. */
+	/** The status before a reset that waits for the back; else 0. */
 	'virtio.resetting': u32,
 	'virtio.queues': array(QueueState, queues),
 	/** Device configuration space. */

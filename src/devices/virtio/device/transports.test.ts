@@ -112,7 +112,7 @@ for (const transport of transports) {
 		await echo('held');
 		registers.write('device_status', 0);
 		await driver.notify();
-		t.not(driver.status, 0);
+		t.is(driver.status, transport === 'pci' ? 0xf : 0, 'Linux waits on PCI only');
 		registers.write('queue_select', 0);
 		t.is(registers.read('queue_enable'), 0);
 		control.finish();
@@ -126,6 +126,29 @@ for (const transport of transports) {
 		control.holds = false;
 		driver.begin([shout]);
 		t.is(await echo('again'), 'AGAIN');
+	});
+
+	test(`${transport}: a driver that does not wait for a reset loses nothing, and what was in flight does not reach its queue`, async (t) => {
+		const {control, driver, machine, registers, echo} = make(transport);
+		driver.begin();
+		control.holds = true;
+		await echo('held');
+		for (const _ of [1, 2]) {
+			registers.write('device_status', 0);
+			await machine.run();
+			driver.begin([shout]);
+		}
+		t.is(driver.status, 0xf);
+		await echo('next', {head: 4});
+		control.holds = false;
+		control.finish();
+		t.deepEqual(driver.used(), []);
+		await machine.run();
+		t.deepEqual(driver.used(), [[4, 4]]);
+		t.is(registers.takeInterrupts(), 1);
+		t.is(await echo('again'), 'AGAIN');
+		t.deepEqual(driver.used(), [[0, 5]]);
+		t.deepEqual(machine.failures, []);
 	});
 
 	test(`${transport}: a pause waits for what is in flight, and completes it`, async (t) => {
@@ -164,6 +187,10 @@ for (const transport of transports) {
 		t.is(registers.readConfig(0, 4), 0x04770201);
 		t.not(registers.read('config_generation'), before);
 		t.is(registers.takeInterrupts(), 2);
+		registers.write('device_status', 0);
+		await driver.machine.run();
+		t.is(registers.readConfig(0, 4), 0x04770201, "it is the device's, and stays");
+		t.not(registers.read('config_generation'), before);
 	});
 
 	test(`${transport}: with the event index the driver is told when it wants to be`, async (t) => {
@@ -315,15 +342,21 @@ test('pci: a function reset stops the queues', async (t) => {
 	t.deepEqual(driver.used(), []);
 });
 
-test('mmio: the registers say what the device is, and a queue can be turned off', async (t) => {
+test('mmio: the registers say what the device is, and a queue that is turned off stays so until a reset', async (t) => {
 	const {driver, machine, registers, echo} = make('mmio');
 	const word = (offset: number) => machine.bus.readMmio(0xd000_0000 + offset, 4) >>> 0;
 	t.deepEqual([0, 4, 8, 0xc, 0x34, 0xb0].map(word), [0x7472_6976, 2, 63, 0x1af4, 16, 0xffff_ffff]);
 	driver.begin();
+	t.is(await echo('on'), 'on');
+	driver.used();
 	registers.write('queue_select', 0);
 	registers.write('queue_enable', 0);
+	registers.write('queue_enable', 1);
+	t.is(registers.read('queue_enable'), 0);
 	await echo('nothing');
 	t.deepEqual(driver.used(), []);
-	registers.write('queue_select', 0);
-	t.is(registers.read('queue_enable'), 0);
+	registers.write('device_status', 0);
+	await machine.run();
+	driver.begin();
+	t.is(await echo('on'), 'on');
 });

@@ -5,14 +5,6 @@ import {QueueRegisters, type QueueState} from './queue-registers.ts';
 import {Feature, noVector, Status, statusNeeds} from './registers.ts';
 import type {VirtioState} from './state.ts';
 
-/** What a transport adds for the back: how the driver is told. */
-export interface VirtioLines {
-	/** @param kind - a bit of `Interrupt`; @param vector - what the driver chose, on PCI */
-	raise(kind: number, vector: number): void;
-	/** After a reset: the driver is to be told of nothing. */
-	lower(): void;
-}
-
 /** One thread's view of a virtio device: what the driver has set, whatever the transport. Used under the device's lock. */
 export class VirtioCore {
 	readonly state: VirtioState;
@@ -39,17 +31,22 @@ export class VirtioCore {
 		this.#notifyBack = () => services.notifyBack();
 	}
 
-	/** Gives registers their values at power-on. */
-	reset(): void {
+	/** Gives registers their values at power-on, when all else is zero. */
+	powerOn(): void {
+		this.#reset();
+		this.state['virtio.config'].set(this.#initialConfig.subarray(0, this.state['virtio.config'].length));
+	}
+
+	/** Configuration is the device's, and stays. */
+	#reset(): void {
 		const {state} = this;
 		for (const name of registerFields) state[name] = 0;
 		state['virtio.configVector'] = noVector;
 		state['virtio.features'].fill(0);
 		for (const queue of this.queues) queue.reset(noVector);
-		state['virtio.config'].fill(0);
-		state['virtio.config'].set(this.#initialConfig.subarray(0, state['virtio.config'].length));
 	}
 
+	/** The back may still complete requests of before a reset. */
 	get isResetting(): boolean {
 		return this.state['virtio.resetting'] !== 0;
 	}
@@ -64,17 +61,15 @@ export class VirtioCore {
 	}
 
 	/**
-	 * A write of the driver. Zero resets: at once where no queue is in use, else when the back has stopped; the status stays what
-	 * it was until then (virtio 1.2, 2.4.1).
+	 * A write of the driver. Zero resets registers at once, since Linux does not wait on MMIO; queues are used again when
+	 * the back has stopped.
 	 */
 	writeStatus(value: number): void {
-		if (this.isResetting) return;
 		if (value === 0) {
-			if ((this.status & Status.DRIVER_OK) === 0) this.reset();
-			else {
-				this.state['virtio.resetting'] = 1;
-				this.#notifyBack();
-			}
+			// The back, which takes no lock, sees this before any register changes.
+			if (!this.isResetting && (this.status & Status.DRIVER_OK) !== 0) this.state['virtio.resetting'] = this.status;
+			this.#reset();
+			if (this.isResetting) this.#notifyBack();
 			return;
 		}
 		for (const [bit, needs] of statusNeeds) {
@@ -85,15 +80,15 @@ export class VirtioCore {
 		}
 	}
 
+	/** A queue is broken. One of before a reset says nothing of the device. */
 	needReset(): void {
-		this.state['virtio.status'] = this.status | Status.NEEDS_RESET;
+		if (!this.isResetting) this.state['virtio.status'] = this.status | Status.NEEDS_RESET;
 	}
 
 	/** A word of what the driver accepts; fixed once the device has agreed (3.1.1). */
 	writeFeatures(value: number): void {
 		const select = this.state['virtio.driverSelect'];
-		if (select < 2 && !this.isResetting && (this.status & Status.FEATURES_OK) === 0)
-			this.state['virtio.features'][select] = value;
+		if (select < 2 && (this.status & Status.FEATURES_OK) === 0) this.state['virtio.features'][select] = value;
 	}
 
 	/** True when both sides have agreed on the feature of this number. */
@@ -128,9 +123,7 @@ const registerFields = [
 	'virtio.deviceSelect',
 	'virtio.driverSelect',
 	'virtio.queueSelect',
-	'virtio.generation',
 	'virtio.interrupts',
-	'virtio.resetting',
 ] as const;
 
 function asWords(bits: readonly number[]): readonly [low: number, high: number] {

@@ -5,7 +5,7 @@ import {checkDeclaration, queuesOf, type VirtioDevice} from './declaration.ts';
 import {type PlacedRegister, RegisterFile} from './register-file.ts';
 import {Interrupt} from './registers.ts';
 import {virtioFields, type WithVirtio} from './state.ts';
-import {VirtioCore, type VirtioLines} from './virtio-core.ts';
+import {VirtioCore} from './virtio-core.ts';
 import {VirtioWorker} from './virtio-worker.ts';
 
 /** Where a device on MMIO lies, and the input that its interrupt leads to. */
@@ -105,21 +105,13 @@ export function virtioMmio<C extends object, T extends Fields, N extends string>
 					registers.write(core, offset, size, value);
 					line.setLevel(core.state['virtio.interrupts'] !== 0);
 				},
-				reset: () => core.reset(),
+				reset: () => core.powerOn(),
 			};
 		},
 		back: (config, state, services) => {
 			const core = new VirtioCore(erased, config, state as never, services);
 			const line = services.line(lineName);
-			const lines: VirtioLines = {
-				raise: (kind) =>
-					services.locked(() => {
-						core.state['virtio.interrupts'] |= kind;
-						line.setLevel(true);
-					}),
-				lower: () => services.locked(() => line.setLevel(false)),
-			};
-			return new VirtioWorker({device: erased, config, state: state as never, core, services, lines});
+			return new VirtioWorker({device: erased, config, state: state as never, core, services, line});
 		},
 	};
 }

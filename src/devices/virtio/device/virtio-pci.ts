@@ -5,7 +5,7 @@ import {checkDeclaration, mostQueues, queuesOf, type VirtioDevice} from './decla
 import {type PlacedRegister, RegisterFile} from './register-file.ts';
 import {Interrupt, noVector} from './registers.ts';
 import {virtioFields, type WithVirtio} from './state.ts';
-import {VirtioCore, type VirtioLines} from './virtio-core.ts';
+import {VirtioCore} from './virtio-core.ts';
 import {VirtioWorker} from './virtio-worker.ts';
 
 /** Ids of virtio devices without a legacy interface (virtio 1.2, 4.1.2). */
@@ -54,8 +54,8 @@ const vectorRegisters = (vectors: number): Readonly<Record<'config' | 'queue', C
 		},
 		queue: {
 			read: ({selected}) => selected?.vector ?? 0,
-			write: ({selected, isResetting}, value) => {
-				if (selected !== undefined && !isResetting) selected.vector = checked(value);
+			write: ({selected}, value) => {
+				if (selected !== undefined) selected.vector = checked(value);
 			},
 		},
 	};
@@ -73,7 +73,7 @@ function commonRegisters(vectors: number): readonly PlacedRegister[] {
 		[0x0c, 4, core.driverFeatures],
 		[0x10, 2, config],
 		[0x12, 2, core.queueCount],
-		[0x14, 1, core.status],
+		[0x14, 1, core.statusWhenDone],
 		[0x15, 1, core.generation],
 		[0x16, 2, core.queueSelect],
 		[0x18, 2, core.queueSize],
@@ -133,7 +133,12 @@ export function virtioPci<C, T extends Fields, N extends string>(
 				state: state as never,
 				core,
 				services,
-				lines: linesOf(core, services),
+				line: lineOf(services),
+				signal(vector) {
+					if (!services.pci.enabled) return false;
+					if (vector !== noVector) services.pci.signal(vector);
+					return true;
+				},
 			});
 		},
 	};
@@ -170,23 +175,6 @@ function capabilities(configBytes: number): readonly PciCapability[] {
 /** The first vector's line stands for all while messages are off. */
 const lineOf = (services: PciDeviceServices) => services.line('config');
 
-function linesOf(core: VirtioCore, services: PciDeviceServices & {locked<R>(action: () => R): R}): VirtioLines {
-	const line = lineOf(services);
-	return {
-		raise(kind, vector) {
-			if (services.pci.enabled) {
-				if (vector !== noVector) services.pci.signal(vector);
-				return;
-			}
-			services.locked(() => {
-				core.state['virtio.interrupts'] |= kind;
-				line.setLevel(true);
-			});
-		},
-		lower: () => services.locked(() => line.setLevel(false)),
-	};
-}
-
 function makeFront(core: VirtioCore, registers: RegisterFile, services: PciDeviceServices): PciFront {
 	const line = lineOf(services);
 	const {common, notify, isr, device} = structures;
@@ -203,7 +191,10 @@ function makeFront(core: VirtioCore, registers: RegisterFile, services: PciDevic
 		return pending;
 	};
 	const write = (offset: number, size: AccessSize, value: number): void => {
-		if (within(common, offset)) registers.write(core, offset - common.offset, size, value);
+		if (within(common, offset)) {
+			registers.write(core, offset - common.offset, size, value);
+			line.setLevel(core.state['virtio.interrupts'] !== 0);
+		}
 		// The bus rings doorbells; what comes here came by configuration space.
 		else if (within(notify, offset)) services.notifyBack();
 	};
@@ -225,7 +216,7 @@ function makeFront(core: VirtioCore, registers: RegisterFile, services: PciDevic
 	return {
 		read: (_region, offset, size) => read(offset, size),
 		write: (_region, offset, size, value) => write(offset, size, value),
-		reset: () => core.reset(),
+		reset: () => core.powerOn(),
 		capabilityRead(capability, offset, size) {
 			const place = capability === accessIndex && offset === dataOffset ? windowOf(capability) : undefined;
 			return place === undefined || place.size !== size ? undefined : read(place.at, size);

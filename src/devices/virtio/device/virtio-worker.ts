@@ -1,9 +1,11 @@
 import type {BackServices, DeviceBack} from '#devices/device';
+import type {InterruptLine} from '#devices/interrupts';
 import {VirtQueue} from '#devices/virtio/queue';
 import type {Fields, FieldsView} from '#support/wire';
 import type {VirtioBack, VirtioDevice, VirtioServices} from './declaration.ts';
+import type {QueueRegisters} from './queue-registers.ts';
 import {Feature, Interrupt} from './registers.ts';
-import type {VirtioCore, VirtioLines} from './virtio-core.ts';
+import type {VirtioCore} from './virtio-core.ts';
 
 /** What a {@link VirtioWorker} runs. */
 export interface WorkerParts {
@@ -12,23 +14,28 @@ export interface WorkerParts {
 	readonly state: FieldsView<Fields>;
 	readonly core: VirtioCore;
 	readonly services: BackServices;
-	readonly lines: VirtioLines;
+	/** High while the driver has not acknowledged. */
+	readonly line: InterruptLine;
+	/** Sends a message instead; false where the driver has not turned messages on. */
+	signal?(vector: number): boolean;
 }
 
 /** Runs a device's queues on the device worker, and resets when nothing is in flight. */
 export class VirtioWorker implements DeviceBack {
 	readonly #core: VirtioCore;
 	readonly #services: BackServices;
-	readonly #lines: VirtioLines;
+	readonly #line: InterruptLine;
+	readonly #signal: WorkerParts['signal'];
 	readonly #back: VirtioBack;
 	readonly #queues = new Map<number, VirtQueue>();
 	#resetting: Promise<void> | undefined;
 	#isRunning = false;
 
-	constructor({device, config, state, core, services, lines}: WorkerParts) {
+	constructor({device, config, state, core, services, line, signal}: WorkerParts) {
 		this.#core = core;
 		this.#services = services;
-		this.#lines = lines;
+		this.#line = line;
+		this.#signal = signal;
 		const own: VirtioServices<string> = {
 			memory: services.memory,
 			time: services.time,
@@ -51,6 +58,10 @@ export class VirtioWorker implements DeviceBack {
 		await this.#resetting;
 		this.#isRunning = false;
 		await this.#back.stop?.();
+		this.#services.locked(() => {
+			if (this.#core.isResetting) return;
+			for (const [index, {progress}] of this.#queues) (this.#core.queues[index] as QueueRegisters).progress = progress;
+		});
 		this.#drop();
 	}
 
@@ -76,27 +87,30 @@ export class VirtioWorker implements DeviceBack {
 	}
 
 	#queue(index: number): VirtQueue | undefined {
+		const registers = this.#core.queues[index];
+		if (!this.#isRunning || registers === undefined || !this.#isOn(registers)) return undefined;
+		return this.#queues.get(index) ?? this.#make(index, registers);
+	}
+
+	#isOn(registers: QueueRegisters): boolean {
+		return this.#core.isLive && registers.ready;
+	}
+
+	#make(index: number, registers: QueueRegisters): VirtQueue | undefined {
 		const core = this.#core;
-		const registers = core.queues[index];
-		// A queue that has something in flight still completes it.
-		if (!this.#isRunning || this.#resetting !== undefined) return undefined;
-		const place = core.isLive ? registers?.place : undefined;
-		const known = this.#queues.get(index);
-		if (registers === undefined || place === undefined) {
-			known?.close();
-			this.#queues.delete(index);
-			return undefined;
-		}
-		if (known?.isAt(place) === true) return known;
-		// The driver has turned it off and on again, elsewhere.
-		known?.close();
+		// A processor may be resetting the device.
+		const found = this.#services.locked(() => {
+			const place = this.#isOn(registers) ? registers.place : undefined;
+			return place && {place, progress: registers.progress};
+		});
+		if (found === undefined) return undefined;
 		const made = new VirtQueue({
+			...found,
 			memory: this.#services.memory,
-			place,
-			progress: registers,
 			eventIndex: core.has(Feature.EVENT_IDX),
 			indirect: core.has(Feature.INDIRECT_DESC),
-			interrupt: () => this.#lines.raise(Interrupt.QUEUE, registers.vector),
+			isOn: () => this.#isOn(registers),
+			interrupt: () => this.#raise(Interrupt.QUEUE, registers.vector),
 			broken: () => {
 				this.#services.locked(() => core.needReset());
 				this.#raiseConfig();
@@ -116,16 +130,30 @@ export class VirtioWorker implements DeviceBack {
 	}
 
 	#raiseConfig(): void {
-		this.#lines.raise(Interrupt.CONFIG, this.#core.state['virtio.configVector'] & 0xffff);
+		this.#raise(Interrupt.CONFIG, this.#core.state['virtio.configVector'] & 0xffff);
 	}
 
+	/** Tells the driver, but one that has reset the device meanwhile is not waiting. */
+	#raise(kind: number, vector: number): void {
+		if (this.#signal?.(vector)) return;
+		const {state} = this.#core;
+		this.#services.locked(() => {
+			if (this.#core.isResetting) return;
+			state['virtio.interrupts'] |= kind;
+			this.#line.setLevel(true);
+		});
+	}
+
+	/** The driver has its registers back already, and may have set queues up: they are used when nothing of before is in flight. */
 	#reset(): void {
 		const finish = () => {
 			this.#drop();
-			this.#services.locked(() => this.#core.reset());
-			this.#lines.lower();
 			this.#resetting = undefined;
+			this.#services.locked(() => {
+				this.#core.state['virtio.resetting'] = 0;
+			});
 			this.#back.start?.();
+			this.#serveAll();
 		};
 		if (this.#back.stop === undefined) {
 			finish();

@@ -13,12 +13,12 @@ export interface QueuePlace {
 	readonly device: number;
 }
 
-/** How far a queue has come; shared state, 16 bits each. */
+/** How far a queue has come, 16 bits each. */
 export interface QueueProgress {
 	/** Of the available ring, what the device takes next. */
-	available: number;
+	readonly available: number;
 	/** Of the used ring, what the device fills next. */
-	used: number;
+	readonly used: number;
 }
 
 /** What a driver did that no driver may do. A queue that is broken does nothing until the device is reset. */
@@ -28,10 +28,13 @@ export type QueueFault = 'place' | 'available-index' | 'head' | 'descriptor' | '
 export interface QueueParts {
 	readonly memory: GuestMemory;
 	readonly place: QueuePlace;
+	/** Where it goes on. */
 	readonly progress: QueueProgress;
 	/** What was negotiated: VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC. */
 	readonly eventIndex: boolean;
 	readonly indirect: boolean;
+	/** The driver uses the queue: it has neither turned it off nor reset the device since. */
+	isOn(): boolean;
 	/** Tells the driver that buffers have been used. */
 	interrupt(): void;
 	broken(fault: QueueFault): void;
@@ -49,6 +52,8 @@ export class VirtQueue {
 	readonly #taken = new Map<number, Chain>();
 	#driver: GuestWindow | undefined;
 	#device: GuestWindow | undefined;
+	#available: number;
+	#used: number;
 	/** The used index that the driver was last told of; undefined when that is not known. */
 	#told: number | undefined;
 	#isBroken = false;
@@ -58,6 +63,8 @@ export class VirtQueue {
 
 	constructor(parts: QueueParts) {
 		this.#parts = parts;
+		this.#available = parts.progress.available;
+		this.#used = parts.progress.used;
 		this.#descriptors = new GuestReader(Descriptor, parts.memory);
 	}
 
@@ -66,16 +73,9 @@ export class VirtQueue {
 		return this.#taken.size;
 	}
 
-	/** True when this is the queue that the driver has there. */
-	isAt(place: QueuePlace): boolean {
-		const {size, descriptors, driver, device} = this.#parts.place;
-		return (
-			size === place.size &&
-			descriptors === place.descriptors &&
-			driver === place.driver &&
-			device === place.device &&
-			!this.#isBroken
-		);
+	/** How far it has come. Its own, since a reset gives registers to the next queue while this one still completes. */
+	get progress(): QueueProgress {
+		return {available: this.#available, used: this.#used};
 	}
 
 	/**
@@ -102,20 +102,19 @@ export class VirtQueue {
 		const {size} = this.#parts.place;
 		let waiting = this.#waiting();
 		if (waiting === 0 && this.#parts.eventIndex) {
-			this.#device?.writeU16(Used.availableEvent(size), this.#parts.progress.available);
+			this.#device?.writeU16(Used.availableEvent(size), this.#available);
 			// The driver looks at the event index after it has stored its own: one of the two sees the other.
 			fence();
 			waiting = this.#waiting();
 		}
 		if (waiting === 0) return undefined;
 		if (waiting > size) return this.#break('available-index');
-		const {progress} = this.#parts;
-		const at = Available.RING + 2 * (progress.available & (size - 1));
+		const at = Available.RING + 2 * (this.#available & (size - 1));
 		const head = below(this.#driver?.readU16(at), size);
 		if (head === undefined || this.#taken.has(head)) return this.#break('head');
 		const chain = this.#walk(head);
 		if (chain === undefined) return undefined;
-		progress.available = (progress.available + 1) % indexLimit;
+		this.#available = (this.#available + 1) % indexLimit;
 		this.#taken.set(head, chain);
 		this.#budget--;
 		return chain;
@@ -127,13 +126,13 @@ export class VirtQueue {
 		this.#taken.delete(chain.head);
 		this.#free.push(chain);
 		if (!this.#map()) return;
-		const {place, progress} = this.#parts;
+		const {place} = this.#parts;
 		const device = this.#device as GuestWindow;
-		const element = Used.RING + Used.elementBytes * (progress.used & (place.size - 1));
+		const element = Used.RING + Used.elementBytes * (this.#used & (place.size - 1));
 		device.writeU32(element, chain.head);
 		device.writeU32(element + 4, Math.min(written, chain.writable) % 2 ** 32);
-		progress.used = (progress.used + 1) % indexLimit;
-		device.releaseU16(Used.INDEX, progress.used);
+		this.#used = (this.#used + 1) % indexLimit;
+		device.releaseU16(Used.INDEX, this.#used);
 		if (!this.#isServing) this.#tell();
 	}
 
@@ -145,12 +144,12 @@ export class VirtQueue {
 	/** How many chains wait. */
 	#waiting(): number {
 		const index = within(this.#driver?.acquireU16(Available.INDEX), 0, indexLimit - 1);
-		return index === undefined ? 0 : (index - this.#parts.progress.available) & (indexLimit - 1);
+		return index === undefined ? 0 : (index - this.#available) & (indexLimit - 1);
 	}
 
 	#tell(): void {
-		const {place, progress, eventIndex} = this.#parts;
-		const {used} = progress;
+		const {place, eventIndex} = this.#parts;
+		const used = this.#used;
 		if (used === this.#told || !this.#map()) return;
 		fence();
 		const before = this.#told;
@@ -198,7 +197,7 @@ export class VirtQueue {
 
 	/** True when the rings can be accessed; they are looked up anew where memory has changed. */
 	#map(): boolean {
-		if (this.#isBroken) return false;
+		if (this.#isBroken || !this.#parts.isOn()) return false;
 		if (this.#driver?.isCurrent === true && this.#device?.isCurrent === true) return true;
 		const {memory, place} = this.#parts;
 		const {size, descriptors, driver, device} = place;
