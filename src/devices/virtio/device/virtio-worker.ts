@@ -30,6 +30,7 @@ export class VirtioWorker implements DeviceBack {
 	readonly #queues = new Map<number, VirtQueue>();
 	#resetting: Promise<void> | undefined;
 	#isRunning = false;
+	#isDeferred = false;
 
 	constructor({device, config, state, core, services, line, signal}: WorkerParts) {
 		this.#core = core;
@@ -83,7 +84,12 @@ export class VirtioWorker implements DeviceBack {
 
 	#serveAll(): void {
 		const more = [...this.#core.queues.keys()].filter((index) => this.queueReady(index));
-		if (more.length > 0) this.#services.reactor.defer(() => this.#serveAll());
+		if (more.length === 0 || this.#isDeferred) return;
+		this.#isDeferred = true;
+		this.#services.reactor.defer(() => {
+			this.#isDeferred = false;
+			this.#serveAll();
+		});
 	}
 
 	#queue(index: number): VirtQueue | undefined {

@@ -207,3 +207,24 @@ test('a driver that fills the queue as fast as it is emptied does not keep the t
 	await machine.run();
 	t.is(taken, 100);
 });
+
+test('a driver that notifies while its queues wait for their next turn does not make it longer', (t) => {
+	const {control, machine, driver} = make();
+	let turns = 0;
+	const defer = machine.reactor.defer.bind(machine.reactor);
+	machine.reactor.defer = (action) => {
+		turns++;
+		defer(action);
+	};
+	control.queueReady = (queue) => {
+		for (let chain = queue.next(); chain !== undefined; chain = queue.next()) {
+			queue.complete(chain, 0);
+			driver.publish(0);
+		}
+	};
+	driver.offer([{at: table, length: 1}]);
+	for (let times = 0; times < 9; times++) machine.backs.back('it')?.notified();
+	t.is(turns, 1);
+	machine.reactor.turn();
+	t.is(turns, 2);
+});
