@@ -10,7 +10,7 @@ import {isDeviceFeature} from './registers.ts';
 /** One queue of a device. */
 export interface QueueDeclaration {
 	readonly name: string;
-	/** Descriptors that the driver may use: a power of two, up to 32768. */
+	/** Descriptors that the driver may use: a power of two, up to 1024. */
 	readonly size: number;
 }
 
@@ -76,7 +76,8 @@ const declarationError = errorTable({
 
 /** Queues whose notifications have a place in the notification area of PCI. */
 export const mostQueues = 1024;
-const largestQueue = 2 ** 15;
+/** A driver may link all descriptors behind each of them: reading them all takes this squared. */
+const largestQueue = 1024;
 /** Configuration space has its own page on both transports. */
 const mostConfigBytes = 0xf00;
 

@@ -208,6 +208,23 @@ test('a driver that fills the queue as fast as it is emptied does not keep the t
 	t.is(taken, 100);
 });
 
+test('a driver whose buffers overlap and are large does not keep the thread', async (t) => {
+	const {control, machine, driver} = make();
+	let taken = 0;
+	control.queueReady = (queue) => {
+		for (let chain = queue.next(); chain !== undefined; chain = queue.next()) {
+			queue.complete(chain, 0);
+			taken++;
+		}
+	};
+	for (let head = 0; head < driver.queueSize; head++) driver.offer([{at: 0, length: ramBytes, writable: true}], {head});
+	machine.registers.notify(0);
+	machine.backs.poll();
+	t.is(taken, 4);
+	await machine.run();
+	t.is(taken, driver.queueSize);
+});
+
 test('a driver that notifies while its queues wait for their next turn does not make it longer', (t) => {
 	const {control, machine, driver} = make();
 	let turns = 0;

@@ -40,6 +40,9 @@ export interface QueueParts {
 	broken(fault: QueueFault): void;
 }
 
+/** What one turn of a queue is about at most, and each chain as much of it as its place in a full queue. */
+const servedBytes = 4 * 2 ** 20;
+
 /** Entries of an indirect table that are read at most. */
 const mostIndirect = 1024;
 
@@ -57,7 +60,7 @@ export class VirtQueue {
 	/** The used index that the driver was last told of; undefined when that is not known. */
 	#told: number | undefined;
 	#isBroken = false;
-	/** Chains that may still be taken in this turn. */
+	/** Bytes of chains that may still be taken in this turn. */
 	#budget = Number.POSITIVE_INFINITY;
 	#isServing = false;
 
@@ -79,16 +82,16 @@ export class VirtQueue {
 	}
 
 	/**
-	 * Lets `handle` take chains, no more than the queue has room for: a driver that fills the queue as fast as it is emptied does
-	 * not keep the thread. The driver is told once of all that is completed meanwhile.
+	 * Lets `handle` take chains, no more than the queue has room for and, but for the last, of {@link servedBytes} together: neither
+	 * a driver that fills the queue as fast as it is emptied nor one with large buffers keeps the thread. The driver is told once of all that is completed meanwhile.
 	 * @returns true when there may be more to take
 	 */
 	serve(handle: () => void): boolean {
-		this.#budget = this.#parts.place.size;
+		this.#budget = servedBytes;
 		this.#isServing = true;
 		try {
 			handle();
-			return this.#budget === 0;
+			return this.#budget <= 0;
 		} finally {
 			this.#budget = Number.POSITIVE_INFINITY;
 			this.#isServing = false;
@@ -98,7 +101,7 @@ export class VirtQueue {
 
 	/** Takes the next chain that the driver has made available. */
 	next(): Chain | undefined {
-		if (this.#budget === 0 || !this.#map()) return undefined;
+		if (this.#budget <= 0 || !this.#map()) return undefined;
 		const {size} = this.#parts.place;
 		let waiting = this.#waiting();
 		if (waiting === 0 && this.#parts.eventIndex) {
@@ -116,7 +119,7 @@ export class VirtQueue {
 		if (chain === undefined) return undefined;
 		this.#available = (this.#available + 1) % indexLimit;
 		this.#taken.set(head, chain);
-		this.#budget--;
+		this.#budget -= Math.max(chain.readable + chain.writable, servedBytes / size);
 		return chain;
 	}
 
