@@ -1,5 +1,5 @@
-import type {QueuePlace, QueueProgress} from '#devices/virtio/queue';
-import {type FieldsView, u32, wire} from '#support/wire';
+import {type QueueFault, type QueuePlace, type QueueProgress, queueFaults} from '#devices/virtio/queue';
+import {bits, choice, type FieldsView, u32, wire} from '#support/wire';
 
 /** One queue in shared state: what the driver has set, and how far the device has come. */
 export const QueueState = wire('virtio-queue', {
@@ -15,6 +15,8 @@ export const QueueState = wire('virtio-queue', {
 	/** How far the queue has come: of the time when its back was stopped last. */
 	available: u32,
 	used: u32,
+	/** What broke it, for inspect. */
+	fault: bits(u32, {cause: choice(3, 0, queueFaults)}),
 });
 
 /** Off for good is off until a reset: only then a queue begins at the beginning. */
@@ -59,6 +61,10 @@ export class QueueRegisters {
 
 	turnOff(): void {
 		if (this.ready) this.#state.ready = Ready.OFF_FOR_GOOD;
+	}
+
+	set fault(cause: QueueFault) {
+		this.#state.fault.cause = cause;
 	}
 
 	get vector(): number {

@@ -1,4 +1,5 @@
 import type {DeviceServices} from '#devices/device';
+import type {QueueFault} from '#devices/virtio/queue';
 import type {Fields, FieldsView} from '#support/wire';
 import {queuesOf, type VirtioDevice} from './declaration.ts';
 import {QueueRegisters, type QueueState} from './queue-registers.ts';
@@ -81,8 +82,10 @@ export class VirtioCore {
 	}
 
 	/** A queue is broken. One of before a reset says nothing of the device. */
-	needReset(): void {
-		if (!this.isResetting) this.state['virtio.status'] = this.status | Status.NEEDS_RESET;
+	needReset(queue: QueueRegisters, fault: QueueFault): void {
+		if (this.isResetting) return;
+		queue.fault = fault;
+		this.state['virtio.status'] = this.status | Status.NEEDS_RESET;
 	}
 
 	/** A word of what the driver accepts; fixed once the device has agreed (3.1.1). */

@@ -117,8 +117,8 @@ export class VirtioWorker implements DeviceBack {
 			indirect: core.has(Feature.INDIRECT_DESC),
 			isOn: () => this.#isOn(registers),
 			interrupt: () => this.#raise(Interrupt.QUEUE, registers.vector),
-			broken: () => {
-				this.#services.locked(() => core.needReset());
+			broken: (fault) => {
+				this.#services.locked(() => core.needReset(registers, fault));
 				this.#raiseConfig();
 			},
 		});

@@ -13,13 +13,21 @@ function make(features: readonly number[] = [ringIndirect]) {
 	driver.begin(features);
 	return {control, machine, driver, descriptors: driver.place().descriptors};
 }
+
+/** As inspect shows it. */
+function faultOf({machine}: VirtioMachine) {
+	const queues = machine.stateOf('it')?.['virtio.queues'] as {fault: {cause: string}}[] | undefined;
+	return queues?.[0]?.fault.cause;
+}
+
 type Made = ReturnType<typeof make>;
 
 /** What a driver does, and leaves nothing standing but the device. */
-const wrong: readonly [what: string, act: (made: Made) => void, features?: readonly number[]][] = [
-	['an available index too far ahead', ({driver}) => driver.claim(9)],
-	['a head that is no descriptor', ({driver}) => driver.publish(8)],
+const wrong: readonly [fault: string, what: string, act: (made: Made) => void, features?: readonly number[]][] = [
+	['availableIndex', 'an available index too far ahead', ({driver}) => driver.claim(9)],
+	['head', 'a head that is no descriptor', ({driver}) => driver.publish(8)],
 	[
+		'head',
 		'a head that the device has already',
 		({driver, control}) => {
 			control.holds = true;
@@ -28,6 +36,7 @@ const wrong: readonly [what: string, act: (made: Made) => void, features?: reado
 		},
 	],
 	[
+		'loop',
 		'a chain that is a circle',
 		({driver, descriptors}) => {
 			driver.describe(descriptors, 0, table, 4, NEXT, 1);
@@ -36,14 +45,16 @@ const wrong: readonly [what: string, act: (made: Made) => void, features?: reado
 		},
 	],
 	[
+		'next',
 		'a chain that leaves the table',
 		({driver, descriptors}) => {
 			driver.describe(descriptors, 0, table, 4, NEXT, 8);
 			driver.publish(0);
 		},
 	],
-	['a buffer that is no memory', ({driver}) => driver.offer([{at: ramBytes - 2, length: 4}])],
+	['buffer', 'a buffer that is no memory', ({driver}) => driver.offer([{at: ramBytes - 2, length: 4}])],
 	[
+		'buffer',
 		'a buffer at the end of addresses',
 		({driver, descriptors, machine}) => {
 			driver.describe(descriptors, 0, 0, 4, 0);
@@ -52,6 +63,7 @@ const wrong: readonly [what: string, act: (made: Made) => void, features?: reado
 		},
 	],
 	[
+		'buffer',
 		'a buffer to read behind one to write',
 		({driver}) =>
 			driver.offer([
@@ -60,6 +72,7 @@ const wrong: readonly [what: string, act: (made: Made) => void, features?: reado
 			]),
 	],
 	[
+		'indirect',
 		'an indirect table that was not negotiated',
 		({driver, descriptors}) => {
 			driver.describe(descriptors, 0, table, 16, INDIRECT);
@@ -68,6 +81,7 @@ const wrong: readonly [what: string, act: (made: Made) => void, features?: reado
 		[],
 	],
 	[
+		'indirect',
 		'an indirect table of nothing',
 		({driver, descriptors}) => {
 			driver.describe(descriptors, 0, table, 0, INDIRECT);
@@ -75,6 +89,7 @@ const wrong: readonly [what: string, act: (made: Made) => void, features?: reado
 		},
 	],
 	[
+		'indirect',
 		'an indirect table of half a descriptor',
 		({driver, descriptors}) => {
 			driver.describe(descriptors, 0, table, 24, INDIRECT);
@@ -82,6 +97,7 @@ const wrong: readonly [what: string, act: (made: Made) => void, features?: reado
 		},
 	],
 	[
+		'indirect',
 		'an indirect table that is huge',
 		({driver, descriptors}) => {
 			driver.describe(descriptors, 0, 0, 16 * 1025, INDIRECT);
@@ -89,6 +105,7 @@ const wrong: readonly [what: string, act: (made: Made) => void, features?: reado
 		},
 	],
 	[
+		'indirect',
 		'an indirect table that goes on',
 		({driver, descriptors}) => {
 			driver.describe(descriptors, 0, table, 16, INDIRECT | NEXT, 1);
@@ -96,6 +113,7 @@ const wrong: readonly [what: string, act: (made: Made) => void, features?: reado
 		},
 	],
 	[
+		'indirect',
 		'an indirect table in itself',
 		({driver, descriptors}) => {
 			driver.describe(descriptors, 0, descriptors, 128, INDIRECT);
@@ -103,6 +121,7 @@ const wrong: readonly [what: string, act: (made: Made) => void, features?: reado
 		},
 	],
 	[
+		'loop',
 		'an indirect table that is a circle',
 		({driver, descriptors}) => {
 			driver.describe(descriptors, 0, table, 32, INDIRECT);
@@ -112,13 +131,14 @@ const wrong: readonly [what: string, act: (made: Made) => void, features?: reado
 		},
 	],
 ];
-for (const [what, act, features] of wrong) {
+for (const [fault, what, act, features] of wrong) {
 	test(`${what} breaks the queue, and a reset mends it`, async (t) => {
 		const made = make(features);
 		const {control, machine, driver} = made;
 		act(made);
 		await driver.notify();
 		t.is(driver.status & needsReset, needsReset);
+		t.is(faultOf(machine), fault);
 		t.is(machine.registers.takeInterrupts() & 2, 2);
 		control.finish();
 		await driver.notify();
@@ -126,6 +146,7 @@ for (const [what, act, features] of wrong) {
 		machine.registers.write('device_status', 0);
 		await machine.run();
 		t.is(driver.status, 0);
+		t.is(faultOf(machine), 'none');
 		driver.begin();
 		control.holds = false;
 		driver.offer([
@@ -154,6 +175,7 @@ for (const [register, at] of places) {
 		driver.begin();
 		await driver.notify();
 		t.is(driver.status & needsReset, needsReset);
+		t.is(faultOf(machine), 'place');
 		t.deepEqual(machine.failures, []);
 	});
 }

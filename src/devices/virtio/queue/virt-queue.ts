@@ -22,7 +22,18 @@ export interface QueueProgress {
 }
 
 /** What a driver did that no driver may do. A queue that is broken does nothing until the device is reset. */
-export type QueueFault = 'place' | 'available-index' | 'head' | 'descriptor' | 'buffer' | 'next' | 'loop' | 'indirect';
+export const queueFaults = {
+	none: 0,
+	place: 1,
+	availableIndex: 2,
+	head: 3,
+	descriptor: 4,
+	buffer: 5,
+	next: 6,
+	loop: 7,
+	indirect: 8,
+} as const;
+export type QueueFault = Exclude<keyof typeof queueFaults, 'none'>;
 
 /** What a {@link VirtQueue} is made of. */
 export interface QueueParts {
@@ -83,7 +94,8 @@ export class VirtQueue {
 
 	/**
 	 * Lets `handle` take chains, no more than the queue has room for and, but for the last, of {@link servedBytes} together: neither
-	 * a driver that fills the queue as fast as it is emptied nor one with large buffers keeps the thread. The driver is told once of all that is completed meanwhile.
+	 * a driver that fills the queue as fast as it is emptied nor one with large buffers keeps the thread. The driver is told once
+	 * of all that is completed meanwhile.
 	 * @returns true when there may be more to take
 	 */
 	serve(handle: () => void): boolean {
@@ -111,7 +123,7 @@ export class VirtQueue {
 			waiting = this.#waiting();
 		}
 		if (waiting === 0) return undefined;
-		if (waiting > size) return this.#break('available-index');
+		if (waiting > size) return this.#break('availableIndex');
 		const at = Available.RING + 2 * (this.#available & (size - 1));
 		const head = below(this.#driver?.readU16(at), size);
 		if (head === undefined || this.#taken.has(head)) return this.#break('head');
