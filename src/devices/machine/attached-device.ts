@@ -6,6 +6,7 @@ import type {
 	DoorbellDeclaration,
 	Halves,
 	Hypercall,
+	Region,
 } from '#devices/device';
 import type {BusTarget, HypercallTarget, MsrTarget} from '#devices/io-bus';
 import {errorTable} from '#support/errors';
@@ -36,6 +37,7 @@ export interface AttachedDevice {
 	readonly services: DeviceServices;
 	readonly front: DeviceFront;
 	readonly target: SharedTarget;
+	readonly regions: readonly Region[];
 	readonly doorbells: readonly DoorbellDeclaration[];
 }
 

@@ -114,7 +114,6 @@ export class AttachedMachine {
 	 * @param layout - from `withDevice` or `withoutDevice`
 	 */
 	change(layout: MachineLayout, findModel: ModelFinder): void {
-		this.calls.takeBack(this.devices.filter(({placed}) => !layout.devices.some((stays) => isSame(placed, stays))));
 		const before = this.devices;
 		this.#layout = layout;
 		this.#devices = layout.devices.map(
@@ -125,7 +124,7 @@ export class AttachedMachine {
 
 	/** Has the back end ring doorbells where they answer now: that may have changed, or a queue's descriptor. */
 	refreshDoorbells(): void {
-		this.calls.refresh({devices: this.devices, pci: this.pci, portTable: this.layout.portTable});
+		this.calls.refresh(this.devices, this.pci);
 	}
 
 	/** Gives one device its declared initial state. For the owner, while nothing runs, or under the device's lock. */
@@ -175,13 +174,14 @@ export class AttachedMachine {
 	#attach(placed: PlacedDevice, findModel: ModelFinder): AttachedDevice {
 		const model = findModel(placed.kind);
 		if (model === undefined) throw new TypeError(`no model for ${placed.kind} on this thread`);
-		const {stateOffset, ownState = this.layout.state} = placed;
+		const {config, stateOffset, ownState = this.layout.state} = placed;
 		const header = DeviceHeader.on(ownState, stateOffset);
 		const state = model.state.on(ownState, stateOffset + DeviceHeader.byteLength);
 		const services = this.#services(placed, header);
-		const front = model.front(placed.config, state, services);
+		const front = model.front(config, state, services);
 		const target = new SharedTarget(placed.name, header, front);
-		return {placed, model, header, state, services, front, target, doorbells: model.doorbells?.(placed.config) ?? []};
+		const [regions, doorbells] = [model.regions(config), model.doorbells?.(config) ?? []];
+		return {placed, model, header, state, services, front, target, regions, doorbells};
 	}
 
 	#services(placed: PlacedDevice, header: AttachedDevice['header']): DeviceServices {

@@ -12,23 +12,19 @@ import {ReadySet, Waker} from '#support/mailbox';
 import type {AttachedDevice} from './attached-device.ts';
 import {type MachineLayout, queueSlot} from './layout.ts';
 
-/** What decides where doorbells are. */
-interface Surroundings {
-	readonly devices: readonly AttachedDevice[];
-	readonly pci: PciFabric | undefined;
-	readonly portTable: SharedArrayBuffer;
-}
-
 /** One thread's way to whoever runs the backs: calls of fronts, and doorbells, rung by the back end or by the bus. */
 export class DeviceCalls {
 	readonly ready: ReadySet;
 	readonly doorbells: DoorbellTable;
 	readonly #waker: Waker;
+	/** Not zero where a device has the port for good. */
+	readonly #ports: Uint16Array;
 
-	constructor({ready, doorbells, waker}: MachineLayout, backEnd: DoorbellBackEnd | undefined) {
+	constructor({ready, doorbells, waker, portTable}: MachineLayout, backEnd: DoorbellBackEnd | undefined) {
 		this.ready = new ReadySet(ready);
 		this.doorbells = new DoorbellTable(doorbells, backEnd);
 		this.#waker = new Waker(waker);
+		this.#ports = new Uint16Array(portTable);
 	}
 
 	/** Says that a slot has work, and wakes the worker. */
@@ -43,44 +39,36 @@ export class DeviceCalls {
 		return new DoorbellTarget(target, doorbells, (queue) => this.signal(queueSlot(calls, queue)));
 	}
 
-	/** Has the back end ring all doorbells where they answer now. */
-	refresh(around: Surroundings): void {
-		if (!this.doorbells.isUsed) return;
-		const wanted = () => around.devices.flatMap((device) => this.#wanted(device, (at) => placeOf(around, device, at)));
-		this.doorbells.refresh(wanted);
+	/**
+	 * Has the back end ring these devices' doorbells where they answer now, and none whose queue has no descriptor.
+	 * @param devices - by their numbers, or some whose queues have none any more
+	 */
+	refresh(devices: readonly AttachedDevice[], pci?: PciFabric): void {
+		this.doorbells.refresh(() => devices.flatMap((device, number) => this.#wanted(device, number, pci)));
 	}
 
-	/** Ends what the back end does for these devices, which leave the machine. */
-	takeBack(devices: readonly AttachedDevice[]): void {
-		if (devices.length > 0)
-			this.doorbells.refresh(() => devices.flatMap((device) => this.#wanted(device, () => undefined)));
-	}
-
-	#wanted(
-		{placed, doorbells}: AttachedDevice,
-		locate: (declaration: DoorbellDeclaration) => DoorbellPlace | undefined,
-	): WantedDoorbell[] {
-		const {calls} = placed;
+	#wanted(device: AttachedDevice, number: number, pci: PciFabric | undefined): WantedDoorbell[] {
+		const {calls} = device.placed;
 		if (calls === undefined) return [];
-		return doorbells.map((declaration, index) => ({
-			entry: calls.doorbell + index,
-			declaration,
-			place: locate(declaration),
-			fd: this.doorbells.fdOf(queueSlot(calls, declaration.queue)),
-		}));
+		return device.doorbells.map((declaration, index) => {
+			const fd = this.doorbells.fdOf(queueSlot(calls, declaration.queue));
+			const place = fd === undefined ? undefined : this.#locate(device, number, declaration, pci);
+			return {entry: calls.doorbell + index, declaration, place, fd};
+		});
 	}
-}
 
-/** Undefined where a write would not reach the device now. */
-function placeOf(
-	{devices, pci, portTable}: Surroundings,
-	device: AttachedDevice,
-	{region, offset}: DoorbellDeclaration,
-): DoorbellPlace | undefined {
-	const declared = device.model.regions(device.placed.config)[region];
-	if (declared?.space === 'pio' || declared?.space === 'mmio')
-		return {space: declared.space, address: declared.base + offset};
-	const place = pci?.locate(devices.indexOf(device), region, offset);
-	// A device with fixed ports answers before a function does.
-	return place?.space === 'pio' && new Uint16Array(portTable)[place.address] !== 0 ? undefined : place;
+	/** Undefined where a write would not reach the device now. */
+	#locate(
+		{regions}: AttachedDevice,
+		number: number,
+		{region, offset}: DoorbellDeclaration,
+		pci: PciFabric | undefined,
+	): DoorbellPlace | undefined {
+		const declared = regions[region];
+		if (declared?.space === 'pio' || declared?.space === 'mmio')
+			return {space: declared.space, address: declared.base + offset};
+		const place = pci?.locate(number, region, offset);
+		// A device with fixed ports answers before a function does.
+		return place?.space === 'pio' && this.#ports[place.address] !== 0 ? undefined : place;
+	}
 }

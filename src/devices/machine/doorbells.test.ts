@@ -228,11 +228,12 @@ test('a doorbell that the back end rings reaches the queue, and so does one that
 	backs.start();
 	backs.poll();
 	taken();
-	signalEventfd(backEnd.rung.get(at(base)[0] as string) as number);
-	for (const {ready} of reactor.watches) ready({readable: true, writable: false, failed: false});
+	const signalled = backEnd.rung.get(at(base)[0] as string) as number;
+	signalEventfd(signalled);
+	const watch = [...reactor.watches].find(({fd}) => fd === signalled);
+	watch?.ready({readable: true, writable: false, failed: false});
 	backs.poll();
-	// The reactor of this test says that every descriptor is readable.
-	t.true(taken().includes('queue 0'));
+	t.deepEqual(taken(), ['queue 0']);
 	guest.bus.writeMmio(base + 0x804, 2, 3);
 	backs.poll();
 	t.deepEqual(taken(), ['queue 1']);
@@ -278,8 +279,8 @@ test('devices that come have doorbells, and those that go leave none', (t) => {
 	t.deepEqual(rung(), at(base), 'the guest has given the new one no address yet');
 	const alone = withoutDevice(both, 'rp0');
 	guest.change(alone);
-	t.deepEqual(rung(), []);
 	backs.change();
+	t.deepEqual(rung(), []);
 	const again = withDevice(alone, queuedAt('nic', 'rp0'), findModel, []);
 	t.deepEqual(
 		again.devices.find(({name}) => name === 'nic')?.calls,
@@ -288,10 +289,13 @@ test('devices that come have doorbells, and those that go leave none', (t) => {
 	);
 });
 
-test('a worker that ends takes its doorbells back', (t) => {
-	const {backs, reactor, enable, rung} = pciMachine(t);
+test('a worker that ends takes its doorbells back, and nobody looks for them any more', (t) => {
+	const {guest, backs, reactor, enable, rung} = pciMachine(t);
 	enable(1);
 	t.is(rung().length, 2);
 	backs.dispose();
 	t.deepEqual([rung(), reactor.watches.size], [[], 0]);
+	const pci = guest.machine.pci as NonNullable<typeof guest.machine.pci>;
+	pci.locate = () => t.fail() as never;
+	enable(1, false);
 });

@@ -31,9 +31,9 @@ export class QueueDescriptors {
 			this.#open.delete(device);
 			for (const {slot} of descriptors) calls.doorbells.setFd(slot, undefined);
 		}
-		for (const device of devices) if (!this.#open.has(device)) this.#open.set(device, this.#make(device));
 		// Before they are closed: the back end would go on signalling a number that is somebody else's by then.
-		calls.takeBack(leaving.map(([device]) => device));
+		calls.refresh(leaving.map(([device]) => device));
+		for (const device of devices) if (!this.#open.has(device)) this.#open.set(device, this.#make(device));
 		this.#machine.refreshDoorbells();
 		for (const {fd, watch} of leaving.flatMap(([, descriptors]) => descriptors)) {
 			watch.close();
