@@ -8,6 +8,17 @@ import type {FabricComplex, FabricFunction} from './topology.ts';
 const allOnes = (size: AccessSize): number => 2 ** (8 * size) - 1;
 const pageMask = 0xfff;
 
+/** What is not aligned may leave what it begins in: each byte goes to whoever has it. */
+function readBytes(size: AccessSize, read: (index: number) => number): number {
+	let value = 0;
+	for (let i = 0; i < size; i++) value += read(i) * 2 ** (8 * i);
+	return value;
+}
+
+function writeBytes(size: AccessSize, value: number, write: (index: number, byte: number) => void): void {
+	for (let i = 0; i < size; i++) write(i, (value >>> (8 * i)) & 0xff);
+}
+
 /** One thread's way to the machine's PCI functions: by configuration space, by memory and by port. */
 export class PciFabric {
 	readonly complexes: readonly FabricComplex[];
@@ -75,24 +86,27 @@ export class PciFabric {
 		const bases = rootComplex.regions(config).map(({base}) => base);
 		const functionAt = (offset: number) =>
 			routeConfig(complex, config.startBus + Math.floor(offset / bytesPerBus), Math.floor(offset / 4096) & 0xff);
-		return {
+		const target: BusTarget = {
 			read: (region, offset, size) => {
 				if (region !== ecamRegion) return this.#readMemory((bases[region] as number) + offset, size);
+				if (offset % size !== 0) return readBytes(size, (i) => target.read(region, offset + i, 1));
 				const found = functionAt(offset);
 				if (found === undefined) return nobody.read(region, offset, size);
 				return this.#target(found).read(found.design.configRegion, offset & pageMask, size);
 			},
 			write: (region, offset, size, value) => {
 				if (region !== ecamRegion) return this.#writeMemory((bases[region] as number) + offset, size, value);
+				if (offset % size !== 0) return writeBytes(size, value, (i, byte) => target.write(region, offset + i, 1, byte));
 				const found = functionAt(offset);
 				if (found === undefined) return nobody.write(region, offset, size, value);
 				this.#target(found).write(found.design.configRegion, offset & pageMask, size, value);
 			},
 		};
+		return target;
 	}
 
 	#readMemory(address: number, size: AccessSize): number {
-		if (address % size !== 0) return this.#readBytes(address, size);
+		if (address % size !== 0) return readBytes(size, (i) => this.#readMemory(address + i, 1));
 		const number = this.#decoder.memory(address);
 		if (number >= 0) return this.#readBar(number, address, size);
 		this.#unclaimed.mmio(address);
@@ -102,20 +116,9 @@ export class PciFabric {
 	#writeMemory(address: number, size: AccessSize, value: number): void {
 		const isAligned = address % size === 0;
 		const number = isAligned ? this.#decoder.memory(address) : -1;
-		if (!isAligned) this.#writeBytes(address, size, value);
+		if (!isAligned) writeBytes(size, value, (i, byte) => this.#writeMemory(address + i, 1, byte));
 		else if (number >= 0) this.#writeBar(number, address, size, value);
 		else this.#unclaimed.mmio(address);
-	}
-
-	/** Only an access that is not aligned can leave its BAR. */
-	#readBytes(address: number, size: AccessSize): number {
-		let value = 0;
-		for (let i = 0; i < size; i++) value += this.#readMemory(address + i, 1) * 2 ** (8 * i);
-		return value;
-	}
-
-	#writeBytes(address: number, size: AccessSize, value: number): void {
-		for (let i = 0; i < size; i++) this.#writeMemory(address + i, 1, (value >>> (8 * i)) & 0xff);
 	}
 
 	#readBar(number: number, address: number, size: AccessSize): number {

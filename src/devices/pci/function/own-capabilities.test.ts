@@ -1,5 +1,5 @@
 import test from 'ava';
-import type {PciCapability, PciModel} from '#devices/device';
+import type {PciCapability, PciDeviceServices, PciFront, PciModel} from '#devices/device';
 import {complexOf, PciTestMachine, probeEndpoint, probeOf, rootPortOf} from '#devices/pci/testing';
 import {completeModel} from './index.ts';
 
@@ -79,6 +79,38 @@ test('the guest writes what is writable; the device sees it, changes its own bit
 	t.deepEqual(seen, [[0, 4, 4], 0xf0]);
 	t.is(machine.config(bus, 0, 0xa4), 0x77f0);
 	t.is(machine.config(bus, 0, 0xa7, 1), 0x99);
+});
+
+test('a write that is not aligned reaches what it covers byte by byte, and the device sees no more than its own', (t) => {
+	const seen: number[][] = [];
+	const words = (length: number): PciCapability => ({
+		id: vendorSpecific,
+		bytes: bytes(0, 0, length, ...Array(length - 3).fill(0)),
+		writable: bytes(0, 0, 0, ...Array(length - 3).fill(0xff)),
+	});
+	const machine = machineOf(() => [words(5), words(4)], {
+		front: (_config: unknown, _state: unknown, {pci}: PciDeviceServices): PciFront => ({
+			read: () => 0,
+			write() {},
+			capabilityWritten: (index, offset, size) =>
+				void seen.push([index, offset, pci.capability(index).read(offset, size)]),
+		}),
+	});
+	machine.setConfig(bus, 0, 0xa3, 0x4433_2211);
+	machine.setConfig(bus, 0, 0xa7, 0x8877_6655);
+	machine.setConfig(bus, 0, 0xa4, 0x99);
+	t.is(machine.config(bus, 0, 0xa1), 0x9911_05a8);
+	t.deepEqual(seen, [
+		[0, 3, 0x11],
+		[0, 4, 0x22],
+		[0, 5, 0],
+		[0, 6, 0],
+		[0, 7, 0],
+		[1, 0, 9],
+		[1, 1, 0],
+		[1, 2, 4],
+		[0, 4, 0x99],
+	]);
 });
 
 test('what a capability is may depend on the configuration, and a reset gives it back', (t) => {

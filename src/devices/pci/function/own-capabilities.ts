@@ -11,11 +11,13 @@ const capabilityError = errorTable({
 /** Where a capability of a device's own lies. */
 export interface CapabilityPlace {
 	readonly offset: number;
+	/** In whole registers, so that no aligned access leaves it. */
 	readonly length: number;
 }
 
 /** Bytes of a capability that are the platform's: id and next, with a version in an extended one. */
 const headerBytes = {usual: 2, extended: 4} as const;
+const registerBytes = 4;
 const largestId = {usual: 0xff, extended: 0xffff} as const;
 /** Capabilities that come of the rest of a declaration, such as its vectors. */
 const platformIds: Readonly<Record<'usual' | 'extended', readonly number[]>> = {
@@ -78,5 +80,5 @@ function add(layout: ConfigLayout, capability: PciCapability): CapabilityPlace {
 			writable: writable?.[i] ?? 0,
 			live: live?.[i] ?? 0,
 		});
-	return {offset, length};
+	return {offset, length: Math.ceil(length / registerBytes) * registerBytes};
 }
