@@ -41,6 +41,20 @@ test('a BAR that the guest moves answers at its new place, on every thread, and 
 	}
 });
 
+test('only what moves BARs has every thread look at them again', (t) => {
+	const machine = new PciTestMachine();
+	const generation = new Int32Array(machine.layout.pciGeneration);
+	const moves = (bus: number, devfn: number, offset: number, value: number) => {
+		const before = generation[0];
+		machine.setConfig(bus, devfn, offset, value, 2);
+		return generation[0] !== before;
+	};
+	const [deviceControl, msixControl, slotControl] = [0x48, 0x96, 0x58];
+	t.deepEqual([moves(near, 0, deviceControl, 0), moves(near, 0, msixControl, 0x8000)], [false, false]);
+	t.true(moves(near, 0, command, 0));
+	t.true(moves(0, 0, slotControl, 0x400), 'the power of a slot');
+});
+
 test('the command register turns memory and ports on and off, also in the bridges above', (t) => {
 	const machine = new PciTestMachine();
 	const bar = machine.bar(far, 0) >>> 0;

@@ -138,8 +138,8 @@ export function functionModel<C, T extends Fields>(parts: FunctionParts<C, T>): 
 				front.configWritten?.();
 				attached.settle();
 				if (ledOn && front.leadsOn?.() === false) services.slot?.resetBehind();
-				const {express} = attached.places;
-				if (changed && (offset < Header.END || offset >= express)) services.slot?.decodeChanged();
+				// Beside its header, a bridge decodes by its link: Express registers.
+				if (changed && (offset < Header.END || front.leadsOn !== undefined)) services.slot?.decodeChanged();
 			};
 			const readConfig = (offset: number, size: AccessSize) => {
 				const held = attached.space.read(offset, size);
