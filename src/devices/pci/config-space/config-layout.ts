@@ -14,8 +14,10 @@ export const configBytes = 0x1000;
 /** What of it holds anything in most functions: header, capabilities, and the first extended ones. The rest reads zero. */
 export const keptBytes = 0x200;
 
+/** Where the extended capabilities begin, and one of them has to lie. */
+export const firstExtended = 0x100;
 /** Where capabilities and extended capabilities may lie. */
-const room = {capabilities: [0x40, 0x100], extended: [0x100, configBytes]} as const;
+const room = {capabilities: [0x40, firstExtended], extended: [firstExtended, configBytes]} as const;
 /** All capabilities begin at multiples of it. */
 const alignment = 4;
 
@@ -90,8 +92,8 @@ export class ConfigLayout {
 	 */
 	extendedCapability(id: number, version: number, length: number, wanted?: number): number {
 		const isFirst = this.#lastExtended === undefined;
-		const at = this.#place('extended', id, length, wanted ?? (isFirst ? room.extended[0] : undefined));
-		if (isFirst && at !== room.extended[0]) throw this.#noRoom(id, 'the first of the extended ones lies at 0x100');
+		const at = this.#place('extended', id, length, wanted ?? (isFirst ? firstExtended : undefined));
+		if (isFirst && at !== firstExtended) throw this.#noRoom(id, 'the first of the extended ones lies at 0x100');
 		this.register(at, 2, {value: id});
 		this.register(at + 2, 2, {value: version});
 		const last = this.#lastExtended;

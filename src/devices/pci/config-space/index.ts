@@ -12,6 +12,6 @@ export {
 } from './capabilities/express.ts';
 export {addMsi, Msi, MsiControl} from './capabilities/msi.ts';
 export {addMsix, Msix, MsixControl, type MsixPlace} from './capabilities/msix.ts';
-export {ConfigLayout, configBytes, keptBytes, type RegisterBits} from './config-layout.ts';
+export {ConfigLayout, configBytes, firstExtended, keptBytes, type RegisterBits} from './config-layout.ts';
 export {ConfigSpace} from './config-space.ts';
 export {Bridge, BridgeControl, CapabilityId, Command, ExtendedId, Header, HeaderType, Status} from './registers.ts';

@@ -1,5 +1,5 @@
 import type {PciCapability} from '#devices/device';
-import {CapabilityId, type ConfigLayout, ExtendedId} from '#devices/pci/config-space';
+import {CapabilityId, type ConfigLayout, ExtendedId, firstExtended} from '#devices/pci/config-space';
 import {errorTable} from '#support/errors';
 
 const capabilityError = errorTable({
@@ -41,9 +41,6 @@ export function addOwnCapabilities(
 }
 
 const kindOf = ({extended}: PciCapability) => (extended === undefined ? 'usual' : 'extended');
-
-/** Where the extended ones begin, and one of them has to lie. */
-const firstExtended = 0x100;
 
 /** Those that say where they lie come before others, but for one that begins the extended ones. */
 function inOrder(capabilities: readonly PciCapability[]): ReadonlySet<PciCapability> {

@@ -1,4 +1,5 @@
 import type {DeviceBack, ModelParts} from '#devices/device';
+import {mostQueues} from '#devices/doorbells';
 import type {GuestMemory} from '#devices/guest-memory';
 import type {VirtQueue} from '#devices/virtio/queue';
 import type {VmTime} from '#devices/vm-time';
@@ -74,8 +75,6 @@ const declarationError = errorTable({
 	}),
 });
 
-/** Queues whose notifications have a place in the notification area of PCI. */
-export const mostQueues = 1024;
 /** A driver may link all descriptors behind each of them: reading them all takes this squared. */
 const largestQueue = 1024;
 /** Configuration space has its own page on both transports. */

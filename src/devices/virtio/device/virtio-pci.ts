@@ -1,7 +1,8 @@
 import type {AccessSize, PciCapability, PciDeviceServices, PciFront, PciModel} from '#devices/device';
+import {mostQueues} from '#devices/doorbells';
 import {type Fields, packed, reserved, u8, u32, type Wire, wire} from '#support/wire';
 import {type CoreRegister, coreRegisters} from './core-registers.ts';
-import {checkDeclaration, mostQueues, queuesOf, type VirtioDevice} from './declaration.ts';
+import {checkDeclaration, queuesOf, type VirtioDevice} from './declaration.ts';
 import {type PlacedRegister, RegisterFile} from './register-file.ts';
 import {Interrupt, noVector} from './registers.ts';
 import {virtioFields, type WithVirtio} from './state.ts';
