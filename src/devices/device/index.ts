@@ -27,10 +27,9 @@ export type {
 	PciSlot,
 	Region,
 } from './device.ts';
-export {
-	type AccessContext,
-	type Halves,
-	type Hypercall,
-	invalidHypercallCode,
-	type ProcessorFront,
+export type {
+	AccessContext,
+	Halves,
+	Hypercall,
+	ProcessorFront,
 } from './processor-access.ts';

@@ -10,9 +10,6 @@ export interface AccessContext {
 	readonly vp: number | undefined;
 }
 
-/** Hyper-V's result code for a call that nobody answers (TLFS, "Hypercall Status Codes"). */
-export const invalidHypercallCode = 2;
-
 /**
  * A call that the guest makes to its hypervisor, by Hyper-V's convention (TLFS, "Hypercall Interface", x64): the registers
  * that carry it. One object per processor, which its back end fills and reads.

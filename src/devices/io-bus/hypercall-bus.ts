@@ -1,7 +1,10 @@
-import {type Hypercall, invalidHypercallCode} from '#devices/device';
+import type {Hypercall} from '#devices/device';
 import {ClaimMap} from './claim-map.ts';
 import type {Claim} from './claims.ts';
 import type {UnclaimedCounters} from './unclaimed.ts';
+
+/** Hyper-V's result code for a call that nobody answers (TLFS, "Hypercall Status Codes"). */
+const invalidHypercallCode = 2;
 
 /** Serves the hypercalls of one device. */
 export interface HypercallTarget {
