@@ -190,6 +190,7 @@ export interface DeviceServices {
 
 /** What a PCI function may use of the machine. {@link memory} refuses it while the guest has not made it a bus master. */
 export interface PciDeviceServices extends DeviceServices {
+	readonly slot: PciSlot;
 	readonly pci: PciServices;
 }
 
@@ -214,7 +215,7 @@ export interface DeviceFront extends ProcessorFront {
 }
 
 /** The registers of a PCI function. Offsets in a capability of its own are within it. */
-export interface PciFront extends DeviceFront {
+export interface PciFront extends Omit<DeviceFront, keyof ProcessorFront> {
 	/** Has another value than configuration space holds, which the guest is to read; undefined for that one. */
 	capabilityRead?(capability: number, offset: number, size: AccessSize): number | undefined;
 	/** The guest has written, and configuration space holds what it wrote of the writable bits. */

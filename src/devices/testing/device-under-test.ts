@@ -20,6 +20,16 @@ import {restoreStruct, type SavedStruct, saveStruct} from '#support/saved-state'
 import type {Fields, FieldsView, PlainFields, ViewOf} from '#support/wire';
 import {FakeReactor} from './fake-reactor.ts';
 
+/** The slot of a function with nothing beside and behind it. */
+const aloneInSlot = (): PciSlot => ({
+	decodeChanged() {},
+	isShared: false,
+	occupied: false,
+	resetBehind() {},
+	resetWithBack: () => false,
+	interruptSequence: new Int32Array(1),
+});
+
 /** One device on its own, with surroundings that a test sets and looks at. */
 export class DeviceUnderTest<C, T extends Fields> {
 	readonly model: AddressedModel<C, T>;
@@ -46,12 +56,12 @@ export class DeviceUnderTest<C, T extends Fields> {
 	readonly #config: C;
 	readonly #services: DeviceServices;
 	readonly #clock: ViewOf<typeof VmTimeState>;
-	readonly #slot: PciSlot | undefined;
+	readonly #slot: PciSlot;
 	#locked = false;
 	#back: DeviceBack | undefined;
 
-	/** @param slot - where a PCI function sits */
-	constructor(model: DeviceModel<C, T>, config: C, slot?: PciSlot) {
+	/** @param slot - where a PCI function sits; without it alone */
+	constructor(model: DeviceModel<C, T>, config: C, slot = aloneInSlot()) {
 		this.#slot = slot;
 		if (model.pci !== undefined) throw new TypeError(`${model.kind} is to be completed to a function first`);
 		this.model = model;
@@ -173,7 +183,7 @@ export class DeviceUnderTest<C, T extends Fields> {
 			time,
 			access: {vp: 0},
 			memory: this.memory,
-			...(this.#slot && {slot: this.#slot}),
+			slot: this.#slot,
 			messages: tellingInterrupts({
 				send: (low, high, data) => {
 					this.messages.push(`${high.toString(16)}:${low.toString(16)} ${data.toString(16)}`);

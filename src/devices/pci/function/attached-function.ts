@@ -38,11 +38,13 @@ export class AttachedFunction implements FunctionRegisters {
 
 	constructor(parts: FunctionShape, config: unknown, state: FieldsView<Fields>, services: DeviceServices) {
 		const {vectors, msix} = parts;
+		const {slot} = services;
+		if (slot === undefined) throw new TypeError('a function sits in a slot');
 		const {layout, places} = parts.layout(config as never);
 		const field = (name: string) =>
 			(state as unknown as Record<string, Uint8Array | undefined>)[name] ?? new Uint8Array();
 		this.places = places;
-		this.#sequence = services.slot?.interruptSequence ?? new Int32Array(1);
+		this.#sequence = slot.interruptSequence;
 		this.#levels = field('pci.levels');
 		this.space = new ConfigSpace(layout, field('pci.config'));
 		this.table = msix && new MsixTable(field('pci.table'), field('pci.pending'), msix.place);
@@ -57,6 +59,7 @@ export class AttachedFunction implements FunctionRegisters {
 		});
 		this.services = {
 			...services,
+			slot,
 			pci: new FunctionServices(this.#interrupts, this.space, this.places.own),
 			memory: services.memory.behind(new BusMastering(this.space)),
 			line: (name) => this.#interrupts.lines[vectors.indexOf(name)] ?? services.line(name),
@@ -70,11 +73,11 @@ export class AttachedFunction implements FunctionRegisters {
 
 	/** Changes registers that other threads may be sending interrupts by. */
 	change<R>(change: () => R): R {
-		beginChange(this.#sequence, 0);
+		beginChange(this.#sequence);
 		try {
 			return change();
 		} finally {
-			endChange(this.#sequence, 0);
+			endChange(this.#sequence);
 		}
 	}
 

@@ -44,7 +44,7 @@ export class FunctionInterrupts implements PciMessages {
 		const {levels, messages, sequence: words} = this.#parts;
 		if (levels[vector] === undefined) return false;
 		for (;;) {
-			const number = sequence(words, 0);
+			const number = sequence(words);
 			const on = this.#on;
 			const entry = on?.entry(vector) ?? 0;
 			const isHeld = on !== undefined && this.#isHeld(on, entry);
@@ -52,7 +52,7 @@ export class FunctionInterrupts implements PciMessages {
 			const high = on?.addressHigh(entry) ?? 0;
 			const data = on?.data(entry) ?? 0;
 			// What was read belongs together if nobody has changed anything meanwhile.
-			if (!isSame(words, 0, number)) continue;
+			if (!isSame(words, number)) continue;
 			if (on === undefined) return false;
 			if (!isHeld) {
 				messages.send(low, high, data);
@@ -60,7 +60,7 @@ export class FunctionInterrupts implements PciMessages {
 			}
 			on.setPending(entry);
 			// The guest may have let it go before it was pending, and then nobody else sends it.
-			if (isSame(words, 0, number) || !on.takePending(entry)) return true;
+			if (isSame(words, number) || !on.takePending(entry)) return true;
 		}
 	}
 

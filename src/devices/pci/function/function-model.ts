@@ -1,13 +1,4 @@
-import type {
-	AccessSize,
-	BackServices,
-	ModelParts,
-	PciBar,
-	PciDeviceServices,
-	PciFront,
-	ProcessorFront,
-	Region,
-} from '#devices/device';
+import type {AccessSize, BackServices, ModelParts, PciBar, PciDeviceServices, PciFront, Region} from '#devices/device';
 import {checkBars, configBytes, Express, Header, HeaderType, type MsixPlace} from '#devices/pci/config-space';
 import {bytes, type Fields, type FieldsView, type Wire, wire} from '#support/wire';
 import {AttachedFunction, type FunctionRegisters, intxLine} from './attached-function.ts';
@@ -106,6 +97,7 @@ export function functionModel<C, T extends Fields>(parts: FunctionParts<C, T>): 
 		},
 		front: (config, view, services) => {
 			const attached = new AttachedFunction(parts, config, view, services);
+			const {slot} = attached.services;
 			const front = parts.front(config, view as never, attached.services, attached);
 			const {configRegion, bars} = shape(config);
 			const msixRegion = bars.find(({index}) => index === msix?.place.bar)?.region ?? -1;
@@ -113,13 +105,13 @@ export function functionModel<C, T extends Fields>(parts: FunctionParts<C, T>): 
 				attached.reset();
 				front.reset?.();
 				attached.settle();
-				services.slot?.decodeChanged();
+				slot.decodeChanged();
 			};
 			/** A back has to be asked first, which takes longer than an access may. */
 			const toPowerOnState = () => {
-				if (services.slot?.resetWithBack()) {
+				if (slot.resetWithBack()) {
 					attached.silence();
-					services.slot.decodeChanged();
+					slot.decodeChanged();
 					return;
 				}
 				attached.change(() => state.reset(view as never));
@@ -137,14 +129,14 @@ export function functionModel<C, T extends Fields>(parts: FunctionParts<C, T>): 
 				}
 				front.configWritten?.();
 				attached.settle();
-				if (ledOn && front.leadsOn?.() === false) services.slot?.resetBehind();
+				if (ledOn && front.leadsOn?.() === false) slot.resetBehind();
 				// Beside its header, a bridge decodes by its link: Express registers.
-				if (changed && (offset < Header.END || front.leadsOn !== undefined)) services.slot?.decodeChanged();
+				if (changed && (offset < Header.END || front.leadsOn !== undefined)) slot.decodeChanged();
 			};
 			const readConfig = (offset: number, size: AccessSize) => {
 				const held = attached.space.read(offset, size);
 				const at = Header.TYPE - offset;
-				const hasType = at >= 0 && at < size && services.slot?.isShared === true;
+				const hasType = at >= 0 && at < size && slot.isShared === true;
 				const value = hasType ? (held | (HeaderType.MULTI_FUNCTION << (8 * at))) >>> 0 : held;
 				const own = front.capabilityRead === undefined ? -1 : attached.ownCapability(offset);
 				if (own < 0) return value;
@@ -153,7 +145,6 @@ export function functionModel<C, T extends Fields>(parts: FunctionParts<C, T>): 
 				);
 			};
 			return {
-				...processorFront(front),
 				...(front.inputChanged && {inputChanged: (name: string) => front.inputChanged?.(name)}),
 				control: (command) => (command.kind === powerOnState.kind ? toPowerOnState() : front.control?.(command)),
 				read(region, offset, size) {
@@ -173,7 +164,7 @@ export function functionModel<C, T extends Fields>(parts: FunctionParts<C, T>): 
 				restored() {
 					front.restored?.();
 					attached.settle();
-					services.slot?.decodeChanged();
+					slot.decodeChanged();
 				},
 			};
 		},
@@ -194,13 +185,6 @@ const hotPlugCapable = 1 << 6;
 function hasSlot({layout, places}: FunctionLayout): boolean {
 	return ((layout.initial[places.express + Express.SLOT_CAPABILITIES] as number) & hotPlugCapable) !== 0;
 }
-
-/** What a function answers beside memory and ports is its device's alone. */
-const processorFront = (front: FunctionFront): ProcessorFront => ({
-	...(front.readMsr && {readMsr: (region, offset, value) => front.readMsr?.(region, offset, value) ?? false}),
-	...(front.writeMsr && {writeMsr: (region, offset, value) => front.writeMsr?.(region, offset, value) ?? false}),
-	...(front.hypercall && {hypercall: (region, offset, call) => front.hypercall?.(region, offset, call)}),
-});
 
 /** Numbers the regions: the device's BARs, its fixed ones, the BAR of MSI-X, configuration space. */
 function regionsOf<C, T extends Fields>(parts: FunctionParts<C, T>, config: C) {

@@ -57,24 +57,25 @@ function make() {
 	table.reset();
 	/** As a guest's write is served. */
 	const change = (action: () => void) => {
-		beginChange(sequence, 0);
+		beginChange(sequence);
 		action();
-		endChange(sequence, 0);
+		endChange(sequence);
 		front.settle();
 	};
 	const program = (low: number, data: number, isMasked: boolean) => {
 		for (const [index, value] of [low, 0, data, isMasked ? 1 : 0].entries()) table.write(16 + 4 * index, 4, value);
 	};
+	const turn = (on: boolean) => space.write((places.msix as number) + Msix.CONTROL, 2, on ? MsixControl.ENABLE : 0);
 	change(() => {
-		space.set(Header.COMMAND, 2, Command.MASTER, Command.MASTER);
 		space.write(Header.COMMAND, 2, Command.MASTER);
-		space.write((places.msix as number) + Msix.CONTROL, 2, MsixControl.ENABLE);
+		turn(true);
 	});
 	return {
 		back,
 		sent,
 		change,
 		program,
+		turn,
 		isPending: () => table.isPending(1),
 		meanwhile,
 	};
@@ -112,10 +113,32 @@ test('no message is half of one entry and half of the next', (t) => {
 });
 
 test('a vector that is turned off, or does not exist, is nobody’s: a line is to be driven', (t) => {
-	const {back, sent, change, program} = make();
+	const {back, sent, change, turn, isPending} = make();
 	for (const vector of [-1, 3, 0.5, Number.NaN]) t.false(back.signal(vector), String(vector));
+	change(() => turn(false));
+	t.false(back.signal(1));
+	t.deepEqual([sent, isPending()], [[], false]);
+});
+
+for (const [moment, isMasked] of [
+	['look', false],
+	['pend', true],
+] as const) {
+	test(`vectors that are turned off while a back signals one are nobody’s either (${moment})`, (t) => {
+		const {back, sent, change, program, turn, isPending, meanwhile} = make();
+		change(() => program(0xfee0_0000, 0x41, isMasked));
+		meanwhile[moment] = () => change(() => turn(false));
+		t.false(back.signal(1));
+		t.deepEqual([sent, isPending()], [[], false]);
+	});
+}
+
+test('a masked vector that is signalled twice is pending once', (t) => {
+	const {back, sent, change, program} = make();
 	change(() => program(0xfee0_0000, 0x41, true));
 	t.true(back.signal(1));
-	t.true(back.signal(1), 'one that is pending already');
+	t.true(back.signal(1));
 	t.deepEqual(sent, []);
+	change(() => program(0xfee0_0000, 0x41, false));
+	t.deepEqual(sent, ['fee00000 41']);
 });

@@ -38,7 +38,7 @@ function portModel(kind: string, type: Exclude<ExpressOptions['type'], 'endpoint
 			const leadsBehind = () => leadsOn(functionKind, space, places.express);
 			if (!isDownstream) return {read: () => 0, write() {}, leadsOn: leadsBehind};
 			const hotPlug = new HotPlug(space, places.express, services.line(event));
-			const occupied = () => services.slot?.occupied ?? false;
+			const occupied = () => services.slot.occupied;
 			return {
 				read: () => 0,
 				write() {},
