@@ -31,7 +31,6 @@ export function kvmFindings(evidence: HostEvidence, probe: () => KvmCapabilities
 			{name: 'kvm', level: 'ok', text: `/dev/kvm works: API version ${capabilities.apiVersion}`},
 			{name: 'kvm-kind', ...kinds[capabilities.kind]},
 			limits(capabilities),
-			nested(evidence, capabilities.kind),
 		];
 	} catch (error) {
 		if (!isVmmError(error)) throw error;
@@ -45,16 +44,6 @@ export function kvmFindings(evidence: HostEvidence, probe: () => KvmCapabilities
 function limits({recommendedVcpus, maxVcpus, maxVcpuId, memorySlots}: KvmCapabilities): Finding {
 	const text = `up to ${maxVcpus} processors in a machine (${recommendedVcpus} recommended), APIC ids below ${maxVcpuId}, ${memorySlots} memory slots`;
 	return {name: 'kvm-limits', level: 'ok', text};
-}
-
-function nested({read}: HostEvidence, kind: KvmKind): Finding {
-	const name = 'nested';
-	const setting = read(`/sys/module/kvm_${kind === 'svm' ? 'amd' : 'intel'}/parameters/nested`);
-	if (setting === '1' || setting === 'Y') return {name, level: 'ok', text: 'guests may run KVM themselves'};
-	const text = 'guests cannot run KVM themselves (nested virtualization is off)';
-	if (kind === 'pvm' || setting === undefined) return {name, level: 'ok', text};
-	const module = kind === 'svm' ? 'kvm_amd' : 'kvm_intel';
-	return {name, level: 'ok', text: `${text}; modprobe ${module} nested=1 turns it on`};
 }
 
 /** Without KVM: whether the processor could do it. */
