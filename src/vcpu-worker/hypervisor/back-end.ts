@@ -29,6 +29,6 @@ export interface AttachedPartition {
 export interface BackEnd {
 	/** On any thread. */
 	attach(handle: PartitionHandle): AttachedPartition;
-	/** Makes the vCPU, on the thread that runs it from then on. @throws VmmError */
+	/** Makes the vCPU, on the thread that runs it from then on. @throws VmmError; what there is then, the partition ends */
 	enter(handle: PartitionHandle, vcpu: VcpuHandle, wiring: VcpuWiring): CpuBackend;
 }

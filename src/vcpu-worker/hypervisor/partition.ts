@@ -79,6 +79,6 @@ export interface Partition {
 	readonly inspectChips: (() => object) | undefined;
 	/** Finds out what stops a guest for a debugger; may take milliseconds. @throws VmmError */
 	debugSupport(): DebugSupport;
-	/** Ends it. Every thread has left its vCPU before. */
+	/** Ends it, and processors that nobody has ended: of a thread that has died, or whose `enter` failed. No other is left. */
 	close(): void;
 }

@@ -2,7 +2,7 @@ import {isAmdHost} from '#vcpu-worker/cpuid';
 import type {VcpuWiring} from '#vcpu-worker/hypervisor';
 import {resetMsrs} from '#vcpu-worker/msr-policy';
 import {Msr} from '#vcpu-worker/registers';
-import {controlMemory, type KvmPartitionHandle, type KvmVcpuHandle} from './handles.ts';
+import {controlMemory, endVcpu, type KvmPartitionHandle, type KvmVcpuHandle} from './handles.ts';
 import {prepareThread} from './kick.ts';
 import {KvmBackend} from './kvm-backend.ts';
 import {setMsrs} from './msrs.ts';
@@ -18,7 +18,8 @@ export function enter(partition: KvmPartitionHandle, handle: KvmVcpuHandle, wiri
 	const vcpu = createVcpu(partition, handle);
 	// IA32_TIME_STAMP_COUNTER runs through a reset: setting it back would set the processors' counters apart.
 	const kept = msrIndexes.filter((index) => index !== Msr.IA32_TIME_STAMP_COUNTER);
-	const cpu = new KvmBackend(vcpu, {msrIndexes: kept, xsaveSize, cpuid: handle.cpuid}, wiring);
+	const end = () => endVcpu(partition, handle.index);
+	const cpu = new KvmBackend(vcpu, {msrIndexes: kept, xsaveSize, cpuid: handle.cpuid}, wiring, end);
 	// Whoever finds it kicks: the thread is ready for that.
 	Atomics.store(new Int32Array(partition.tids), handle.index, prepareThread());
 	return cpu;
@@ -27,6 +28,8 @@ export function enter(partition: KvmPartitionHandle, handle: KvmVcpuHandle, wiri
 function createVcpu(partition: KvmPartitionHandle, {index, apicId, apicMode, cpuid}: KvmVcpuHandle): KvmVcpu {
 	const run = controlMemory(partition, index);
 	const vcpu = KvmVcpu.create(partition.vmFd, apicId, run, run.byteLength);
+	// Whatever fails from here on, the partition ends it.
+	Atomics.store(new Int32Array(partition.fds), index, vcpu.fd);
 	vcpu.setCpuid(cpuid);
 	setMsrs(vcpu.fd, resetMsrs({isAmd: isAmdHost(cpuid), listed: new Set(partition.msrIndexes)}));
 	// KVM finds the target of an interrupt message in a map that it makes anew when an APIC's state is set, but not when a

@@ -1,6 +1,6 @@
 import type {CpuidEntry} from '#vcpu-worker/cpuid';
 import type {ApicMode, PartitionHandle, PartitionSpec, VcpuHandle} from '#vcpu-worker/hypervisor';
-import type {ControlMemory} from './vcpu.ts';
+import {type ControlMemory, closeVcpu} from './vcpu.ts';
 
 /** What every thread of a machine knows of its partition: plain data and shared buffers. */
 export interface KvmPartitionHandle extends PartitionHandle {
@@ -11,6 +11,8 @@ export interface KvmPartitionHandle extends PartitionHandle {
 	readonly runBytes: number;
 	/** The kernel id of each vCPU's thread, for kicks; 0 before it is known. */
 	readonly tids: SharedArrayBuffer;
+	/** The descriptor of each vCPU; 0 where there is none to be closed: see {@link endVcpu}. */
+	readonly fds: SharedArrayBuffer;
 	/** Whose PIC and I/O APIC there are; with the kernel's, their pins have routes of their own. */
 	readonly irqchip: PartitionSpec['irqchip'];
 	/** The table of the machine's routes. */
@@ -36,3 +38,9 @@ export const controlMemory = ({runs, runBytes}: KvmPartitionHandle, vcpu: number
 	byteOffset: runBytes * vcpu,
 	byteLength: runBytes,
 });
+
+/** Ends a vCPU that has not been ended: on its own thread, or for one that has died or has not finished making it. */
+export function endVcpu(partition: KvmPartitionHandle, vcpu: number): void {
+	const fd = Atomics.exchange(new Int32Array(partition.fds), vcpu, 0);
+	if (fd !== 0) closeVcpu(fd, controlMemory(partition, vcpu));
+}

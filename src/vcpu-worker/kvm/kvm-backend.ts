@@ -27,10 +27,13 @@ export class KvmBackend implements CpuBackend {
 	readonly #powerOn: VcpuSnapshot;
 	readonly #msrValue: Halves = {low: 0, high: 0};
 	#wiring: VcpuWiring;
+	readonly #end: () => void;
 	#runErrno = 0;
 
-	constructor(vcpu: KvmVcpu, options: SnapshotOptions, wiring: VcpuWiring) {
+	/** @param end - closes the vCPU */
+	constructor(vcpu: KvmVcpu, options: SnapshotOptions, wiring: VcpuWiring, end: () => void) {
 		this.#vcpu = vcpu;
+		this.#end = end;
 		this.#wiring = wiring;
 		this.#options = options;
 		this.#exit = new ExitReader(controlBytes(vcpu.control));
@@ -165,7 +168,7 @@ export class KvmBackend implements CpuBackend {
 	}
 
 	close(): void {
-		this.#vcpu.close();
+		this.#end();
 	}
 
 	#kind(): ExitKind {

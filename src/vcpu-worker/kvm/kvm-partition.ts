@@ -8,7 +8,7 @@ import type {DebugSupport} from '#vcpu-worker/debug';
 import type {MappedRegion, MsrRange, Partition, PartitionSpec, ProcessorOffer, VcpuSpec} from '#vcpu-worker/hypervisor';
 import {kvmKind, supportedCpuid, vcpuMmapSize} from './capabilities.ts';
 import {Cap} from './constants.ts';
-import type {KvmPartitionHandle, KvmVcpuHandle} from './handles.ts';
+import {endVcpu, type KvmPartitionHandle, type KvmVcpuHandle} from './handles.ts';
 import {kernelChipsUnit} from './kernel-chips-unit.ts';
 import {KvmVm} from './kvm-vm.ts';
 import {kvmclockUnit} from './kvmclock-unit.ts';
@@ -44,6 +44,7 @@ export class KvmPartition implements Partition {
 			runs: allocateSharedPages(runBytes * processors),
 			runBytes,
 			tids: new SharedArrayBuffer(processors * Int32Array.BYTES_PER_ELEMENT),
+			fds: new SharedArrayBuffer(processors * Int32Array.BYTES_PER_ELEMENT),
 			irqchip,
 			gsis: new SharedArrayBuffer(GsiTable.byteLength),
 			msrIndexes: msrIndexList(kvmFd),
@@ -118,6 +119,7 @@ export class KvmPartition implements Partition {
 	}
 
 	close(): void {
+		for (const vcpu of new Int32Array(this.handle.fds).keys()) endVcpu(this.handle, vcpu);
 		this.#vm.close();
 		close(this.#kvmFd);
 	}

@@ -25,10 +25,11 @@ export const controlBytes = ({buffer, byteOffset, byteLength}: ControlMemory): U
 	new Uint8Array(buffer, byteOffset, byteLength);
 
 const RUN = ioctls.KVM_RUN.request;
+const protection = Mmap.PROT_READ | Mmap.PROT_WRITE;
 
 /**
  * A vCPU of KVM. Its descriptor and its mapped page belong to the process: the thread that creates it need not be the one
- * that runs it ({@link fromFd}), but only one thread may run it at a time, and register calls wait while it runs.
+ * that runs it, but only one thread may run it at a time, and register calls wait while it runs.
  * Everything but {@link run} is cold and throws KVM_IOCTL_FAILED. Further state: `vcpu-state.ts`.
  */
 export class KvmVcpu {
@@ -38,7 +39,8 @@ export class KvmVcpu {
 	readonly kicks: KickReceiver;
 	readonly #argument = new ArgumentBuffer();
 
-	private constructor(fd: number, control: ControlMemory) {
+	/** The vCPU that has been created as this descriptor, by whichever thread. */
+	constructor(fd: number, control: ControlMemory) {
 		this.fd = fd;
 		this.control = control;
 		this.kicks = new KickReceiver(controlBytes(control));
@@ -52,28 +54,20 @@ export class KvmVcpu {
 		if (control.byteLength < mmapSize)
 			throw kvmError('HOST_CALL_FAILED', {call: `mmap of ${mmapSize} over ${control.byteLength} bytes`, errno: 22});
 		const fd = kvmIoctl(vmFd, 'KVM_CREATE_VCPU', vcpuId, `vCPU ${vcpuId}`);
-		const protection = Mmap.PROT_READ | Mmap.PROT_WRITE;
-		const mapped = mapOver(hostAddress(control), mmapSize, {protection, flags: Mmap.SHARED, fd});
-		if (mapped < 0) {
-			close(fd);
-			throw kvmError('HOST_CALL_FAILED', {call: `mmap of vCPU ${vcpuId}`, errno: -mapped});
+		try {
+			const mapped = mapOver(hostAddress(control), mmapSize, {protection, flags: Mmap.SHARED, fd});
+			if (mapped < 0) throw kvmError('HOST_CALL_FAILED', {call: `mmap of vCPU ${vcpuId}`, errno: -mapped});
+			setRunSignalMask(fd);
+			return new KvmVcpu(fd, control);
+		} catch (error) {
+			closeVcpu(fd, control);
+			throw error;
 		}
-		setRunSignalMask(fd);
-		return new KvmVcpu(fd, control);
 	}
 
-	/** The vCPU that another thread created. Do not {@link close} it. */
-	static fromFd(vcpuFd: number, control: ControlMemory): KvmVcpu {
-		return new KvmVcpu(vcpuFd, control);
-	}
-
-	/** Ends the vCPU. The control memory becomes plain zeros, so that late readers see no exit and do no harm. */
+	/** See {@link closeVcpu}. */
 	close(): void {
-		const {byteLength} = this.control;
-		const flags = Mmap.PRIVATE | Mmap.ANONYMOUS;
-		const protection = Mmap.PROT_READ | Mmap.PROT_WRITE;
-		mapOver(hostAddress(this.control), byteLength, {protection, flags, fd: -1});
-		close(this.fd);
+		closeVcpu(this.fd, this.control);
 	}
 
 	/**
@@ -148,6 +142,12 @@ export class KvmVcpu {
 	nmi(): void {
 		kvmIoctl(this.fd, 'KVM_NMI');
 	}
+}
+
+/** Ends a vCPU, on any thread. The control memory becomes plain zeros, so that late readers see no exit and do no harm. */
+export function closeVcpu(fd: number, control: ControlMemory): void {
+	mapOver(hostAddress(control), control.byteLength, {protection, flags: Mmap.PRIVATE | Mmap.ANONYMOUS, fd: -1});
+	close(fd);
 }
 
 const hostAddress = ({buffer, byteOffset}: ControlMemory): bigint => addressOf(buffer) + BigInt(byteOffset);

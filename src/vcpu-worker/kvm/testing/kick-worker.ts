@@ -16,7 +16,7 @@ export const KickWords = {REQUESTED: 0, SEEN: 1, STOP: 2, RUNS: 3, RESULT: 4} as
 
 const {vcpuFd, control, shared} = workerData as KickWorkerData;
 const words = new Int32Array(shared);
-const vcpu = KvmVcpu.fromFd(vcpuFd, control);
+const vcpu = new KvmVcpu(vcpuFd, control);
 parentPort?.postMessage(prepareThread());
 
 while (Atomics.load(words, KickWords.STOP) === 0) {

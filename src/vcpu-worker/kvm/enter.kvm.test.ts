@@ -1,0 +1,36 @@
+import {readdirSync, readlinkSync} from 'node:fs';
+import test from 'ava';
+import type {CpuidEntry} from '#vcpu-worker/cpuid';
+import type {VcpuWiring} from '#vcpu-worker/hypervisor';
+import {maxCpuidEntries} from './cpuid.ts';
+import {enter} from './enter.ts';
+import {KvmPartition} from './kvm-partition.ts';
+
+/** Descriptors of this process that lead to vCPUs. */
+function vcpuCount(): number {
+	const isVcpu = (fd: string) => {
+		try {
+			return readlinkSync(`/proc/self/fd/${fd}`).includes('kvm-vcpu');
+		} catch {
+			// The descriptor of the folder that was read.
+			return false;
+		}
+	};
+	return readdirSync('/proc/self/fd').filter(isVcpu).length;
+}
+
+test('a processor that could not be finished ends with its partition, as one that nobody has closed', (t) => {
+	const partition = KvmPartition.create({irqchip: 'split', processors: 3});
+	const {cpuid} = partition.processor;
+	const make = (index: number, answers = cpuid) => {
+		const vcpu = partition.openVcpu({index, apicId: index, apicMode: 'xapic', cpuid: answers});
+		return enter(partition.handle, vcpu, {} as VcpuWiring);
+	};
+	const tooMany = Array.from({length: maxCpuidEntries + 1}, () => cpuid[0] as CpuidEntry);
+	make(0).close();
+	make(1);
+	t.throws(() => make(2, tooMany), {message: /KVM_SET_CPUID2/});
+	t.is(vcpuCount(), 2);
+	partition.close();
+	t.is(vcpuCount(), 0);
+});
