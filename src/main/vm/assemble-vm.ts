@@ -31,7 +31,7 @@ import {DebugControl} from './debug-control.ts';
 import {DeviceThread} from './device-thread.ts';
 import {HaltWatch} from './halt-watch.ts';
 import {HotPlug} from './hot-plug.ts';
-import {type MachinePlan, planMachine, unitsFor} from './machine-plan.ts';
+import {type MachinePlan, planMachine, planProcessors, unitsFor} from './machine-plan.ts';
 import {breakpointsUnit, devicesUnit, haltWatchUnit, memoryUnit, TimeUnit, vcpusUnit} from './units/index.ts';
 import {VcpuGroup} from './vcpu-group.ts';
 import {Vm} from './vm.ts';
@@ -84,10 +84,12 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 	const loading = loadOwnDevices(config);
 	const chosen = await chosenHypervisor(config, options);
 	const partition = createPartition(config, chosen, taken);
+	// A machine that cannot be starts no thread.
+	const topology = planProcessors(config, partition.processor);
 	const workers = Array.from({length: config.processors.count}, () => stock.takeVcpu());
 	taken.workers.defer(async () => void (await Promise.all(workers.map((worker) => worker.leave()))));
 	const own = await loading;
-	const plan = planMachine(config, partition.processor, own.models);
+	const plan = planMachine(config, topology, partition.processor, own.models);
 	const savedUnits = snapshot && (await unitsFor(snapshot, config, plan, own.models));
 	const ram = mapRam(plan, partition, snapshot, taken);
 	const birthMs = Date.now();

@@ -57,8 +57,14 @@ async function failsWith(t: ExecutionContext, message: RegExp, {config, options,
 	const isOpen = workers.reactors.some(({isClosed}, index) => !isClosed && workers.devices[index]?.isDead === false);
 	t.false(isOpen, 'reactors');
 	t.deepEqual(hypervisor.leftBehind, [], 'processors');
-	return hypervisor;
+	return {hypervisor, workers};
 }
+
+test.serial('a machine of more processors than the back end has starts no thread', async (t) => {
+	const {hypervisor, workers} = await failsWith(t, /17/, {config: {processors: {count: 17}}});
+	t.true(hypervisor.isClosed);
+	t.deepEqual(workers.vcpus, []);
+});
 
 /** Fails the call of this moment, the second time that it comes where it comes twice. */
 const failAt = (wanted: Moment, count: number) => (hypervisor: FakeHypervisor) => {
@@ -81,13 +87,13 @@ const refusals: readonly [moment: Moment, count: number][] = [
 
 for (const [moment, count] of refusals) {
 	test.serial(`nothing is left of a machine whose back end refuses: ${moment}, call ${count}`, async (t) => {
-		const hypervisor = await failsWith(t, new RegExp(`no ${moment}`), {prepare: failAt(moment, count)});
+		const {hypervisor} = await failsWith(t, new RegExp(`no ${moment}`), {prepare: failAt(moment, count)});
 		t.true(hypervisor.isClosed);
 	});
 }
 
 test.serial('nor of one that gets no partition', async (t) => {
-	const hypervisor = await failsWith(t, /no create/, {prepare: failAt('create', 1)});
+	const {hypervisor} = await failsWith(t, /no create/, {prepare: failAt('create', 1)});
 	t.false(hypervisor.isClosed);
 });
 
@@ -130,6 +136,6 @@ test.serial('nor of one whose snapshot is refused, while its devices’ thread i
 	const snapshot = openSnapshot(directory);
 	t.teardown(() => snapshot.close());
 	// This machine's guest has no such place.
-	const hypervisor = await failsWith(t, /answers/, {options: {snapshot}});
+	const {hypervisor} = await failsWith(t, /answers/, {options: {snapshot}});
 	t.true(hypervisor.isClosed);
 });

@@ -28,11 +28,19 @@ export interface MachinePlan {
 	shapeOf(devices: readonly DescribedDevice[]): MachineShape;
 }
 
-/** Arranges processors, memory and devices within what the back end's processors can. @throws VmmError */
-export function planMachine(config: VmConfig, processor: ProcessorOffer, models: LoadedTypes): MachinePlan {
-	const {count, ...options} = config.processors;
-	const {limits, physicalAddressBits} = processor;
-	const topology = createProcessorTopology({processors: count, ...options, host: readHostTopology(), limits});
+/** Arranges processors within what the back end can have. @throws VmmError */
+export function planProcessors({processors}: VmConfig, {limits}: ProcessorOffer): ProcessorTopology {
+	const {count, ...options} = processors;
+	return createProcessorTopology({processors: count, ...options, host: readHostTopology(), limits});
+}
+
+/** Arranges memory and devices within what the back end's processors can. @throws VmmError */
+export function planMachine(
+	config: VmConfig,
+	topology: ProcessorTopology,
+	{physicalAddressBits}: ProcessorOffer,
+	models: LoadedTypes,
+): MachinePlan {
 	const nodes = numaNodes(config);
 	const size = nodes.map(({memory}) => memory.sizeBytes);
 	const {memory, complexes} = placeMachine({size, physicalAddressBits}, config.pcie);
