@@ -3,7 +3,7 @@ import {Shadow, VcpuEventValid} from './constants.ts';
 import type {VcpuEvents as KvmEvents} from './structs-vcpu.ts';
 
 /** What KVM says is under way. An exception that is pending it gives as one that is being delivered. */
-export function fromKvmEvents({exception, interrupt, nmi, smi, ...rest}: KvmEvents): VcpuEvents {
+export function fromKvmEvents({exception, interrupt, nmi, smi, sipi_vector: startupVector}: KvmEvents): VcpuEvents {
 	const errorCode = exception.has_error_code === 0 ? undefined : exception.error_code;
 	const {smm: active, pending, smm_inside_nmi: insideNmi, latched_init: latchedInit} = smi;
 	return {
@@ -12,23 +12,14 @@ export function fromKvmEvents({exception, interrupt, nmi, smi, ...rest}: KvmEven
 		shadow: {sti: (interrupt.shadow & Shadow.STI) !== 0, movSs: (interrupt.shadow & Shadow.MOV_SS) !== 0},
 		nmi: {injected: nmi.injected !== 0, pending: nmi.pending, masked: nmi.masked !== 0},
 		smm: {active: active !== 0, pending: pending !== 0, insideNmi: insideNmi !== 0, latchedInit: latchedInit !== 0},
-		startupVector: rest.sipi_vector & 0xff,
-		tripleFault: rest.triple_fault.pending !== 0,
+		startupVector: startupVector & 0xff,
 	};
 }
 
 const bit = (flag: boolean) => (flag ? 1 : 0);
 
-/** The same for KVM, which takes all of it. */
-export function toKvmEvents({
-	exception,
-	interrupt,
-	shadow,
-	nmi,
-	smm,
-	startupVector,
-	tripleFault,
-}: VcpuEvents): KvmEvents {
+/** The same for KVM. */
+export function toKvmEvents({exception, interrupt, shadow, nmi, smm, startupVector}: VcpuEvents): KvmEvents {
 	return {
 		exception: {
 			injected: bit(exception !== undefined),
@@ -45,14 +36,14 @@ export function toKvmEvents({
 		},
 		nmi: {injected: bit(nmi.injected), pending: nmi.pending, masked: bit(nmi.masked)},
 		sipi_vector: startupVector,
-		flags: VcpuEventValid.NMI_PENDING | VcpuEventValid.SIPI_VECTOR | VcpuEventValid.SHADOW | VcpuEventValid.SMM,
+		flags: VcpuEventValid.SHADOW | VcpuEventValid.SMM,
 		smi: {
 			smm: bit(smm.active),
 			pending: bit(smm.pending),
 			smm_inside_nmi: bit(smm.insideNmi),
 			latched_init: bit(smm.latchedInit),
 		},
-		triple_fault: {pending: bit(tripleFault)},
+		triple_fault: {pending: 0},
 		exception_has_payload: 0,
 		exception_payload: 0n,
 	};

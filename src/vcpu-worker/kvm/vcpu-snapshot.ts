@@ -74,7 +74,8 @@ export function restoreVcpu(
 	const {failed} = setMsrs(vcpu.fd, snapshot.msrs);
 	setDebugRegisters(vcpu.fd, snapshot.debug);
 	vcpu.setGeneral(snapshot.general);
-	const optional = VcpuEventValid.NMI_PENDING | VcpuEventValid.SIPI_VECTOR;
-	setEvents(vcpu.fd, {...snapshot.events, flags: snapshot.events.flags | optional});
+	// KVM does not say of these that it gave them.
+	const always = VcpuEventValid.NMI_PENDING | VcpuEventValid.SIPI_VECTOR;
+	setEvents(vcpu.fd, {...snapshot.events, flags: snapshot.events.flags | always});
 	return failed;
 }

@@ -70,7 +70,7 @@ const wrong: readonly (readonly [path: string, value: unknown, field?: string])[
 	['apic', Buffer.alloc(1023).toString('base64')],
 	['events/exception', {vector: 256, errorCode: null}, 'events.exception.vector'],
 	['events/nmi/pending', 1.5],
-	['events/more', true],
+	['events/tripleFault', false],
 	['activity', 'asleep'],
 	['clock/khz', 0],
 	['clock/khz', 2 ** 31],
@@ -93,6 +93,6 @@ test('other versions, and what is no state at all, are refused', (t) => {
 });
 
 test('a name may be none that objects have by themselves', (t) => {
-	const hostile = JSON.parse('{"version": 2, "__proto__": {"general": {}}}') as unknown;
+	const hostile = JSON.parse('{"version": 3, "__proto__": {"general": {}}}') as unknown;
 	t.throws(() => parseVcpuState(hostile), {code: 'STATE_FIELD_WRONG'});
 });

@@ -15,7 +15,7 @@ import {generalRegisterNames, msrIndex, msrName, segmentNames} from '#vcpu-worke
 import {cpuidTable} from './cpuid-table.ts';
 
 /** Counts up when a saved state changes so that older programs would misread it. */
-const version = 2;
+const version = 3;
 
 /** Larger than any processor's so far (AMX needs some 11 KiB). */
 const maxXsaveBytes = 2 ** 20;
@@ -66,7 +66,6 @@ const events = record({
 	smm: record({active: yesOrNo, pending: yesOrNo, insideNmi: yesOrNo, latchedInit: yesOrNo}),
 	/** Vector of a start-up message that has come. */
 	startupVector: u8,
-	tripleFault: yesOrNo,
 });
 /** Events of {@link VcpuState}. */
 export type VcpuEvents = ValueOf<typeof events>;

@@ -24,7 +24,6 @@ export function sampleState({general, special, fxsave, ymmHigh, kernelGsBase}: P
 			nmi: {injected: false, pending: 0, masked: false},
 			smm: {active: false, pending: false, insideNmi: false, latchedInit: false},
 			startupVector: 0,
-			tripleFault: false,
 		},
 		activity: 'running',
 		clock: {khz: 1_000_000, counter: 0n},
