@@ -1,10 +1,11 @@
 import {mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync} from 'node:fs';
+import {open} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {setImmediate as nextTurn} from 'node:timers/promises';
 import {setFlagsFromString} from 'node:v8';
 import {runInNewContext} from 'node:vm';
-import test from 'ava';
+import test, {type ExecutionContext} from 'ava';
 import {fixture, pattern} from '#main/compression/testing';
 import {addressOf} from '#support/ffi';
 import {BootFiles} from './boot-files.ts';
@@ -16,6 +17,22 @@ const save = (name: string, bytes: string | Uint8Array) => {
 	writeFileSync(join(folder, name), bytes);
 	return join(folder, name);
 };
+/** Counts reads of any file, until the test ends. */
+async function countReads(t: ExecutionContext): Promise<() => number> {
+	await using file = await open(folder);
+	const handles = Object.getPrototypeOf(file) as {read: (...words: unknown[]) => unknown};
+	const {read} = handles;
+	let reads = 0;
+	handles.read = function (...words) {
+		reads++;
+		return read.apply(this, words);
+	};
+	t.teardown(() => {
+		handles.read = read;
+	});
+	return () => reads;
+}
+
 /** Files are as old as it takes. */
 const later = () => new BootFiles(() => Date.now() + 60_000);
 
@@ -57,13 +74,24 @@ test('what could not be read is tried again', async (t) => {
 	t.is((await files.read(path, 100)).length, 4);
 });
 
-test('a kernel is decompressed once for all machines of a size', async (t) => {
+test.serial('a kernel is read and decompressed once for all machines, and for none that has less memory', async (t) => {
 	const files = later();
 	const path = save('kernel.gz', fixture('pattern.gz'));
 	const kernel = await files.readKernel(path, 64 * mib);
 	t.true(Buffer.from(kernel).equals(pattern()));
-	t.is((await files.readKernel(path, 64 * mib)).buffer, kernel.buffer);
+	const reads = await countReads(t);
+	t.is((await files.readKernel(path, 32 * mib)).buffer, kernel.buffer);
+	t.is(reads(), 0);
 	await t.throwsAsync(files.readKernel(path, 2 ** 18), {code: 'MEMORY_BELOW_ARCHIVE'});
+	t.is((await files.readKernel(path, 64 * mib)).buffer, kernel.buffer);
+});
+
+test('a kernel that is too large for one machine is there for one that asks at the same time', async (t) => {
+	const files = later();
+	const path = save('large.gz', fixture('pattern.gz'));
+	const [small, large] = await Promise.allSettled([files.readKernel(path, 2 ** 18), files.readKernel(path, 64 * mib)]);
+	t.like(small, {status: 'rejected', reason: {code: 'MEMORY_BELOW_ARCHIVE'}});
+	t.true(large.status === 'fulfilled' && Buffer.from(large.value).equals(pattern()));
 });
 
 test('a kernel that is not compressed is the file', async (t) => {

@@ -44,22 +44,39 @@ export class BootFiles {
 	 * A file that has to fit into guest memory; one that cannot is refused before it is read.
 	 * @throws VmmError `MEMORY_BELOW_BOOT_FILE`; NodeJS.ErrnoException when the file cannot be read
 	 */
-	async read(path: string | URL, memoryBytes: number): Promise<Uint8Array> {
-		return (await this.#open(path, memoryBytes)).bytes;
+	read(path: string | URL, memoryBytes: number): Promise<Uint8Array> {
+		return this.#open(path, memoryBytes, (_, load) => load());
 	}
 
 	/**
 	 * A kernel file, decompressed when it is compressed.
 	 * @throws VmmError of the kinds in `#main/compression`, and what {@link BootFiles.read} throws
 	 */
-	async readKernel(path: string | URL, memoryBytes: number): Promise<Uint8Array> {
-		const {bytes, identity} = await this.#open(path, memoryBytes);
-		if (findCompression(bytes) === undefined) return bytes;
-		const unpack = async () => sealed(await decompressKernel(bytes, memoryBytes));
-		return this.#shared(identity && `unpacked to ${memoryBytes}: ${identity}`, unpack);
+	readKernel(path: string | URL, memoryBytes: number): Promise<Uint8Array> {
+		return this.#open(path, memoryBytes, async (identity, load) => {
+			let isOurs = false;
+			const unpack = async () => {
+				isOurs = true;
+				const bytes = await load();
+				return findCompression(bytes) === undefined ? bytes : sealed(await decompressKernel(bytes, memoryBytes));
+			};
+			try {
+				const kernel = await this.#shared(identity && `unpacked ${identity}`, unpack);
+				if (kernel.length <= memoryBytes) return kernel;
+			} catch (error) {
+				if (isOurs) throw error;
+			}
+			// Another machine's attempt says nothing of this one, which has more memory, or less.
+			return unpack();
+		});
 	}
 
-	async #open(path: string | URL, memoryBytes: number) {
+	/** @param use - gets what the file's bytes are known by, and what reads them unless they are there */
+	async #open(
+		path: string | URL,
+		memoryBytes: number,
+		use: (identity: string | undefined, load: () => Promise<Uint8Array>) => Promise<Uint8Array>,
+	): Promise<Uint8Array> {
 		await using file = await open(path);
 		const stat = await file.stat({bigint: true});
 		const size = Number(stat.size);
@@ -68,7 +85,7 @@ export class BootFiles {
 		}
 		const isSettled = this.#nowMs() - Number(stat.ctimeMs) >= unsettledMs;
 		const identity = isSettled ? identityOf(stat) : undefined;
-		return {bytes: await this.#shared(identity, () => readWhole(file, size)), identity};
+		return await use(identity, () => this.#shared(identity, () => readWhole(file, size)));
 	}
 
 	/** @param identity - what the bytes are made of; without it they are shared with nobody */
