@@ -4,7 +4,6 @@ export type {Finding, FindingLevel} from './finding.ts';
 export type {HostEvidence, Hypervisor, PartitionSpec} from './hypervisor.ts';
 export type {
 	ApicMode,
-	MappedRegion,
 	MsrRange,
 	Partition,
 	ProcessorLimits,

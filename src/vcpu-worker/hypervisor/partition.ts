@@ -39,12 +39,6 @@ export interface VcpuSpec {
 	readonly cpuid: readonly CpuidEntry[];
 }
 
-/** Memory at guest-physical addresses. */
-export interface MappedRegion extends MappedRange {
-	/** Guest writes are accesses outside memory. */
-	readonly readOnly?: boolean;
-}
-
 /** Consecutive model-specific registers. */
 export interface MsrRange {
 	readonly first: number;
@@ -56,10 +50,8 @@ export interface Partition {
 	/** Makes any thread of the process attach. Can be cloned, unless all of the machine is on one thread. */
 	readonly handle: PartitionHandle;
 	readonly processor: ProcessorOffer;
-	/** Puts memory where nothing is mapped. It stays alive until {@link unmap} or {@link close}. @throws VmmError */
-	map(region: MappedRegion): void;
-	/** Takes a whole region away that {@link map} has put there. */
-	unmap(region: Pick<MappedRegion, 'gpa'>): void;
+	/** Puts memory where nothing is mapped. It stays alive until {@link close}. @throws VmmError */
+	map(range: MappedRange): void;
 	/**
 	 * Leaves these registers to the machine, also those that the back end could serve itself. Once, before the first processor.
 	 * @throws VmmError

@@ -9,8 +9,6 @@ const at = {
 	exitReason: KvmRun.offset('exit_reason'),
 	requestWindow: KvmRun.offset('request_interrupt_window'),
 	readyForInterrupt: KvmRun.offset('ready_for_interrupt_injection'),
-	ifFlag: KvmRun.offset('if_flag'),
-	cr8: KvmRun.offset('cr8'),
 	io: {
 		direction: exit + arms.io[1].offset('direction'),
 		size: exit + arms.io[1].offset('size'),
@@ -199,14 +197,6 @@ export class ExitReader {
 	/** The guest can take an external interrupt now (split PIC). */
 	get readyForInterrupt(): boolean {
 		return this.#view.getUint8(at.readyForInterrupt) !== 0;
-	}
-	/** The guest's RFLAGS.IF. */
-	get interruptsEnabled(): boolean {
-		return this.#view.getUint8(at.ifFlag) !== 0;
-	}
-	/** Task priority, 0 to 15. */
-	get cr8(): number {
-		return this.#view.getUint32(at.cr8, true);
 	}
 	/** Asks for KVM_EXIT_IRQ_WINDOW_OPEN as soon as the guest can take an external interrupt. */
 	requestInterruptWindow(wanted: boolean): void {

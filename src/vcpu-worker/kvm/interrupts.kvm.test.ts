@@ -209,7 +209,6 @@ test('without local APICs an interrupt is injected when the guest’s window ope
 		0,
 	);
 	t.true(guest.exits.readyForInterrupt);
-	t.true(guest.exits.interruptsEnabled);
 	guest.exits.requestInterruptWindow(false);
 	guest.vcpu.interrupt(0x30);
 	t.is(

@@ -1,3 +1,4 @@
+import type {MappedRange} from '#devices/guest-memory';
 import {GsiTable} from '#devices/interrupts';
 import type {VmTime} from '#devices/vm-time';
 import {close} from '#support/ffi';
@@ -5,7 +6,7 @@ import {allocateSharedPages} from '#support/shared-memory';
 import type {StateUnit} from '#support/state-units';
 import {physicalAddressBits, showsKvmclock} from '#vcpu-worker/cpuid';
 import type {DebugSupport} from '#vcpu-worker/debug';
-import type {MappedRegion, MsrRange, Partition, PartitionSpec, ProcessorOffer, VcpuSpec} from '#vcpu-worker/hypervisor';
+import type {MsrRange, Partition, PartitionSpec, ProcessorOffer, VcpuSpec} from '#vcpu-worker/hypervisor';
 import {kvmKind, supportedCpuid, vcpuMmapSize} from './capabilities.ts';
 import {Cap} from './constants.ts';
 import {endVcpu, type KvmPartitionHandle, type KvmVcpuHandle} from './handles.ts';
@@ -25,8 +26,8 @@ export class KvmPartition implements Partition {
 	readonly processor: ProcessorOffer;
 	readonly #kvmFd: number;
 	readonly #vm: KvmVm;
-	/** The slot of every region, by its address; a slot that was given back is an empty place. */
-	readonly #slots: (number | undefined)[] = [];
+	/** Slots of memory that are taken. */
+	#slots = 0;
 	/** Guests are told of KVM's clock. */
 	#showsClock = false;
 
@@ -66,18 +67,8 @@ export class KvmPartition implements Partition {
 		}
 	}
 
-	map({gpa, length, hostAddress, readOnly = false}: MappedRegion): void {
-		const free = this.#slots.indexOf(undefined);
-		const slot = free < 0 ? this.#slots.length : free;
-		this.#vm.setMemory({slot, gpa, length, hostAddress: BigInt(hostAddress), readOnly});
-		this.#slots[slot] = gpa;
-	}
-
-	unmap({gpa}: Pick<MappedRegion, 'gpa'>): void {
-		const slot = this.#slots.indexOf(gpa);
-		if (slot < 0) throw new TypeError(`nothing is mapped at 0x${gpa.toString(16)}`);
-		this.#vm.clearMemory(slot);
-		this.#slots[slot] = undefined;
+	map({gpa, length, hostAddress}: MappedRange): void {
+		this.#vm.setMemory({slot: this.#slots++, gpa, length, hostAddress: BigInt(hostAddress)});
 	}
 
 	interceptMsrs(ranges: readonly MsrRange[]): void {

@@ -1,3 +1,4 @@
+import type {MappedRange} from '#devices/guest-memory';
 import {gsiCount, type InterruptMessage} from '#devices/interrupts';
 import {tellingInterrupts} from '#devices/interrupts/testing';
 import type {VmTime} from '#devices/vm-time';
@@ -8,7 +9,6 @@ import type {
 	CpuBackend,
 	Finding,
 	Hypervisor,
-	MappedRegion,
 	MsrRange,
 	Partition,
 	PartitionHandle,
@@ -22,7 +22,7 @@ import {FakeVcpu, fakeKind, type VcpuMoment} from './fake-vcpu.ts';
 import type {GuestScript} from './guest-script.ts';
 
 /** When the test may look, interfere, or have the call fail by throwing: before the call does anything. */
-export type Moment = VcpuMoment | 'create' | 'map' | 'unmap' | 'units' | 'open vCPU' | 'attach' | 'enter' | 'end';
+export type Moment = VcpuMoment | 'create' | 'map' | 'units' | 'open vCPU' | 'attach' | 'enter' | 'end';
 
 interface FakeVcpuHandle extends VcpuHandle {
 	readonly index: number;
@@ -48,8 +48,8 @@ const isNmi = (data: number) => (data & 0x700) === 0x400;
  */
 export class FakeHypervisor implements Hypervisor {
 	readonly kind = fakeKind;
-	/** What was mapped and not taken away again. */
-	readonly regions: MappedRegion[] = [];
+	/** Memory that was mapped. */
+	readonly regions: MappedRange[] = [];
 	/** Registers that the machine has taken for its devices. */
 	readonly intercepted: MsrRange[] = [];
 	/** Those that have been entered, by their index. */
@@ -93,7 +93,6 @@ export class FakeHypervisor implements Hypervisor {
 			handle,
 			processor,
 			map: (region) => this.#map(region),
-			unmap: ({gpa}) => this.#unmap(gpa),
 			interceptMsrs: (ranges) => void this.intercepted.push(...ranges),
 			units: (time) => this.#units(time),
 			openVcpu: (spec) => this.#open(spec),
@@ -104,19 +103,12 @@ export class FakeHypervisor implements Hypervisor {
 		};
 	}
 
-	#map(region: MappedRegion): void {
+	#map(region: MappedRange): void {
 		this.moment('map', -1);
 		const {gpa, length} = region;
 		const isThere = this.regions.some((other) => gpa < other.gpa + other.length && other.gpa < gpa + length);
 		if (isThere) throw new TypeError(`something is mapped at 0x${gpa.toString(16)} already`);
 		this.regions.push(region);
-	}
-
-	#unmap(gpa: number): void {
-		this.moment('unmap', -1);
-		const index = this.regions.findIndex((region) => region.gpa === gpa);
-		if (index < 0) throw new TypeError(`nothing is mapped at 0x${gpa.toString(16)}`);
-		this.regions.splice(index, 1);
 	}
 
 	#units(_time: VmTime): StateUnit[] {

@@ -1,8 +1,9 @@
 import type {AccessSize} from '#devices/device';
+import type {MappedRange} from '#devices/guest-memory';
 import type {ErrorData} from '#support/errors';
 import {stateError} from '#support/saved-state';
 import type {DebugPlan, DebugStop} from '#vcpu-worker/debug';
-import type {CpuBackend, ExitKind, MappedRegion, Resumption, VcpuWiring} from '#vcpu-worker/hypervisor';
+import type {CpuBackend, ExitKind, Resumption, VcpuWiring} from '#vcpu-worker/hypervisor';
 import type {GeneralRegisters, ProcessorRegisters, RegisterChanges, SpecialRegisters} from '#vcpu-worker/registers';
 import {sampleRegisters} from '#vcpu-worker/registers/testing';
 import type {VcpuState} from '#vcpu-worker/state';
@@ -16,7 +17,7 @@ export type VcpuMoment = 'clear kick' | 'kick cleared' | 'run' | 'left' | 'serve
 export interface VcpuSurroundings {
 	readonly index: number;
 	readonly script: GuestScript;
-	readonly regions: readonly MappedRegion[];
+	readonly regions: readonly MappedRange[];
 	/** Nanoseconds, as the test has them. */
 	now(): number;
 	moment(moment: VcpuMoment): void;
@@ -80,7 +81,7 @@ export class FakeVcpu implements CpuBackend, GuestSide {
 	}
 
 	store(gpa: number, size: AccessSize, value: number): boolean {
-		const ram = this.#ramAt(gpa, size, true);
+		const ram = this.#ramAt(gpa, size);
 		if (size === 4) ram?.setUint32(0, value, true);
 		else if (size === 2) ram?.setUint16(0, value, true);
 		else ram?.setUint8(0, value);
@@ -317,10 +318,10 @@ export class FakeVcpu implements CpuBackend, GuestSide {
 	}
 
 	/** The bytes of an access, which no guest makes across two regions. */
-	#ramAt(gpa: number, size: number, isWrite = false): DataView | undefined {
-		const isIn = (region: MappedRegion) => gpa >= region.gpa && gpa + size <= region.gpa + region.length;
+	#ramAt(gpa: number, size: number): DataView | undefined {
+		const isIn = (region: MappedRange) => gpa >= region.gpa && gpa + size <= region.gpa + region.length;
 		const region = this.#at.regions.find(isIn);
-		if (region === undefined || (isWrite && region.readOnly === true)) return undefined;
+		if (region === undefined) return undefined;
 		return new DataView(region.memory.buffer, region.offset + gpa - region.gpa, size);
 	}
 

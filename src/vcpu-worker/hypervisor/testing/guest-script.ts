@@ -7,7 +7,7 @@ import type {ExitKind, VcpuWiring} from '#vcpu-worker/hypervisor';
 export interface GuestSide {
 	/** Reads RAM, without the devices' knowledge; undefined where there is none. */
 	load(gpa: number, size: AccessSize): number | undefined;
-	/** Writes RAM; false where there is none that can be written. */
+	/** Writes RAM; false where there is none. */
 	store(gpa: number, size: AccessSize, value: number): boolean;
 	interruptsOn: boolean;
 	/** The vector of the interrupt that the processor takes now, if there is one. */
@@ -70,7 +70,7 @@ export const load = (gpa: number, size: AccessSize): GuestStep => ({
 	inside: (cpu) => cpu.load(gpa, size) ?? {exit: 'mmio', serve: ({bus}) => bus.readMmio(gpa, size)},
 });
 
-/** Writes memory: an exit only where there is no RAM that can be written. */
+/** Writes memory: an exit only where there is no RAM. */
 export const store = (gpa: number, size: AccessSize, value: number): GuestStep => ({
 	inside: (cpu) => (cpu.store(gpa, size, value) ? 0 : storeOutside(gpa, size, value)),
 });
