@@ -17,18 +17,13 @@ export interface GsiRoute extends InterruptMessage {
 	readonly gsi: number;
 }
 
-/** Inputs of one machine: those of the I/O APIC first, then those that are allocated. KVM takes 4096 routes. */
-const limit = 1024;
-
-const Use = {FREE: 0, TAKEN: 1, ROUTED: 2} as const;
-
 const Table = wire('gsi-table', {
 	lock: i32,
-	/** One of {@link Use}. */
-	use: array(u8, limit),
-	addressLow: array(u32, limit),
-	addressHigh: array(u32, limit),
-	data: array(u32, limit),
+	/** 1 for an input that sends something. */
+	isRouted: array(u8, gsiCount),
+	addressLow: array(u32, gsiCount),
+	addressHigh: array(u32, gsiCount),
+	data: array(u32, gsiCount),
 });
 
 const gsiError = errorTable({
@@ -40,7 +35,7 @@ const gsiError = errorTable({
 
 /**
  * Where the back end's inputs lead, in memory that all threads of a machine share. The back end takes the routes of a whole
- * machine at once, so nobody else sets any: a change by one device leaves those of the others alone.
+ * machine at once, so nobody else sets any.
  */
 export class GsiTable {
 	/** Bytes of the shared table. */
@@ -62,84 +57,45 @@ export class GsiTable {
 	 * interrupt only for vectors that are level-triggered here.
 	 */
 	setPins(routes: readonly GsiRoute[]): void {
-		this.#change(() => {
+		const {$atomic} = this.#table;
+		const word = Table.word('lock');
+		if (!lock($atomic, word)) throw gsiError('GSI_TABLE_HANGS', {});
+		try {
 			let changed = false;
-			for (let pin = 0; pin < gsiCount; pin++)
-				changed =
-					this.#route(
-						pin,
-						routes.find(({gsi}) => gsi === pin),
-					) || changed;
-			return changed;
-		});
+			for (let pin = 0; pin < gsiCount; pin++) {
+				const route = routes.find(({gsi}) => gsi === pin);
+				changed = this.#route(pin, route) || changed;
+			}
+			if (changed) this.#apply(this.#routes());
+		} finally {
+			unlock($atomic, word);
+		}
 	}
 
-	/** Takes an input that nobody has; undefined when there is none left. It sends nothing before {@link setMessage}. */
-	allocate(): number | undefined {
-		let gsi = -1;
-		this.#change(() => {
-			gsi = this.#table.use.indexOf(Use.FREE, gsiCount);
-			if (gsi >= 0) this.#table.use[gsi] = Use.TAKEN;
-			return false;
-		});
-		return gsi < 0 ? undefined : gsi;
-	}
-
-	/** Sets what an allocated input sends; undefined: nothing. */
-	setMessage(gsi: number, message: InterruptMessage | undefined): void {
-		if (!this.#isAllocated(gsi)) throw new TypeError(`the interrupt input ${gsi} is nobody's`);
-		this.#change(() => this.#route(gsi, message, Use.TAKEN));
-	}
-
-	/** Gives back what {@link allocate} gave. */
-	free(gsi: number): void {
-		if (!this.#isAllocated(gsi)) throw new TypeError(`the interrupt input ${gsi} is nobody's`);
-		this.#change(() => this.#route(gsi, undefined));
-	}
-
-	/** All routes, by input. */
-	routes(): GsiRoute[] {
-		const {use, addressLow, addressHigh, data} = this.#table;
+	#routes(): GsiRoute[] {
+		const {isRouted, addressLow, addressHigh, data} = this.#table;
 		const routes: GsiRoute[] = [];
-		for (let gsi = use.indexOf(Use.ROUTED); gsi >= 0; gsi = use.indexOf(Use.ROUTED, gsi + 1)) {
+		for (let gsi = isRouted.indexOf(1); gsi >= 0; gsi = isRouted.indexOf(1, gsi + 1)) {
 			const [low = 0, high = 0, value = 0] = [addressLow[gsi], addressHigh[gsi], data[gsi]];
 			routes.push({gsi, addressLow: low, addressHigh: high, data: value});
 		}
 		return routes;
 	}
 
-	#isAllocated(gsi: number): boolean {
-		return gsi >= gsiCount && (this.#table.use[gsi] ?? Use.FREE) !== Use.FREE;
-	}
-
 	/** @returns whether the back end has to be told */
-	#route(gsi: number, message: InterruptMessage | undefined, unrouted: number = Use.FREE): boolean {
-		const {use, addressLow, addressHigh, data} = this.#table;
-		const was = use[gsi];
-		if (message === undefined) {
-			use[gsi] = unrouted;
-			return was === Use.ROUTED;
-		}
+	#route(gsi: number, message: InterruptMessage | undefined): boolean {
+		const {isRouted, addressLow, addressHigh, data} = this.#table;
+		const was = isRouted[gsi] === 1;
+		isRouted[gsi] = message === undefined ? 0 : 1;
+		if (message === undefined) return was;
 		const same =
-			was === Use.ROUTED &&
+			was &&
 			addressLow[gsi] === message.addressLow &&
 			addressHigh[gsi] === message.addressHigh &&
 			data[gsi] === message.data;
-		use[gsi] = Use.ROUTED;
 		addressLow[gsi] = message.addressLow;
 		addressHigh[gsi] = message.addressHigh;
 		data[gsi] = message.data;
 		return !same;
-	}
-
-	#change(change: () => boolean): void {
-		const {$atomic} = this.#table;
-		const word = Table.word('lock');
-		if (!lock($atomic, word)) throw gsiError('GSI_TABLE_HANGS', {});
-		try {
-			if (change()) this.#apply(this.routes());
-		} finally {
-			unlock($atomic, word);
-		}
 	}
 }

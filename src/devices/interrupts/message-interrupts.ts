@@ -4,6 +4,6 @@ import type {GsiTable} from './gsi-table.ts';
 export interface MessageInterrupts {
 	/** Delivers a message at once. Hot: allocates nothing. */
 	send(addressLow: number, addressHigh: number, data: number): void;
-	/** The messages that the back end sends by itself, and those whose end it reports. */
+	/** The messages that the back end sends for its inputs, and whose end it reports. */
 	readonly gsis: GsiTable;
 }
