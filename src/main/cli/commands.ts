@@ -77,8 +77,8 @@ const operationWords = ({params}: Operation): readonly string[] =>
 	});
 
 /** The flags of an operation, in the console and behind its command. */
-const operationFlags = ({params, json}: Operation): readonly CommandFlag[] => [
-	...Object.values(params).flatMap(flagOf),
+const operationFlags = ({params, json, instead}: Operation): readonly CommandFlag[] => [
+	...Object.values({...params, ...instead?.operation.params}).flatMap(flagOf),
 	...(json === undefined ? [] : [jsonFlag]),
 ];
 

@@ -2,7 +2,7 @@ import {checkParams, inspect, type Machine, machineOperations, type Operation} f
 import {isVmmError} from '#support/errors';
 import {suggestion} from '#support/suggestion';
 import {consoleForm, spoken} from './commands.ts';
-import {paramsOnLine, resultText} from './operation-line.ts';
+import {readLine, resultText} from './operation-line.ts';
 import {parseCommand} from './parse.ts';
 
 /** A console command leads to one of these: stay at the prompt, go back to the guest, or end the machine. */
@@ -68,13 +68,13 @@ function commandFor(operation: Operation): ConsoleCommand {
 }
 
 async function askMachine(
-	operation: Operation,
+	named: Operation,
 	machine: Machine,
 	{say, signal}: Shown,
 	line: readonly string[],
 ): Promise<Next> {
-	const parsed = parseCommand(line, consoleForm(operation), 'help');
-	const given = paramsOnLine(operation, parsed, {help: 'help', fromAfar: false});
+	const parsed = parseCommand(line, consoleForm(named), 'help');
+	const {operation, given} = readLine(named, parsed, 'help');
 	const values = checkParams(operation.name, operation.params, given);
 	let next: Next = 'stay';
 	const quit = () => {

@@ -1,6 +1,6 @@
 import {type ControlClient, connectAll, connectMachine} from '#main/control';
 import type {Operation} from '#main/operations';
-import {type OperationWords, paramsOnLine, resultText} from './operation-line.ts';
+import {type OperationWords, readLine, resultText} from './operation-line.ts';
 import {print} from './print.ts';
 
 /** `openvmm ls`. */
@@ -30,15 +30,14 @@ const stateOf = (client: ControlClient): Promise<string> =>
 	);
 
 /** A command that asks a running machine for an operation. @throws VmmError CLI_*, CONFIG_*, CONTROL_*, and what the machine throws */
-export async function askMachine(operation: Operation, words: OperationWords): Promise<number> {
-	const {name, ends} = operation;
+export async function askMachine(named: Operation, words: OperationWords): Promise<number> {
 	const {flags} = words;
-	const given = paramsOnLine(operation, words, {help: `openvmm ${name} --help`, fromAfar: true});
+	const {operation, given} = readLine(named, words, `openvmm ${named.name} --help`);
 	const [vm, socket] = [flags.last('vm'), flags.last('socket')];
 	const client = await connectMachine({...(vm !== undefined && {vm}), ...(socket !== undefined && {socket})});
 	try {
-		const text = resultText(operation, await client.call(name, given), flags);
-		if (ends) await client.closed();
+		const text = resultText(operation, await client.call(operation.name, given), flags);
+		if (operation.ends) await client.closed();
 		if (text !== undefined) print(1, `${text}\n`);
 	} finally {
 		client.close();

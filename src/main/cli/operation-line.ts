@@ -8,50 +8,36 @@ export interface OperationWords {
 	readonly words: readonly string[];
 }
 
-/** The place that a line is read in. */
-export interface LineReader {
-	/** Words that lead a person to help. */
-	readonly help: string;
-	/** The machine's process may be in another folder. */
-	readonly fromAfar: boolean;
-}
-
 /**
- * The parameters that a line gives an operation, as a client sends them.
- * @throws CLI_ARGUMENT_MISSING, CLI_FLAG_NEEDS, CONFIG_VALUE_INVALID, CONFIG_NUMBER_RANGE
+ * What a line asks for: the operation of its name or the one that a flag leads to, and the parameters as a client sends them.
+ * @param help - words that lead a person to help
+ * @throws CLI_ARGUMENT_MISSING, CLI_FLAG_NEEDS, CLI_FLAGS_CONFLICT, CONFIG_VALUE_INVALID, CONFIG_NUMBER_RANGE
  */
-export function paramsOnLine(
-	{name: command, params, joinedBy}: Operation,
+export function readLine(
+	named: Operation,
 	{flags, words}: OperationWords,
-	{help, fromAfar}: LineReader,
-): Readonly<Record<string, unknown>> {
-	const places = Object.values(params).filter(({flag}) => flag === undefined).length;
-	const left = words.length < places && joinedBy !== undefined ? apart(words, joinedBy) : [...words];
+	help: string,
+): {readonly operation: Operation; readonly given: Readonly<Record<string, unknown>>} {
+	const {instead} = named;
+	const operation = instead !== undefined && flags.has(instead.flag) ? instead.operation : named;
+	const left = [...words];
 	const given: Record<string, unknown> = {};
-	for (const [name, param] of Object.entries(params)) {
+	for (const [name, param] of Object.entries(operation.params)) {
 		const {kind, flag, optional} = param;
 		const word = flag === undefined ? left.shift() : flags.last(flag);
-		if (word !== undefined) {
-			const written = fromAfar && kind.absolute !== undefined ? kind.absolute(word) : word;
-			given[name] = kind.parse(written, flag === undefined ? command : `--${flag}`);
-		} else if (!optional) throw cliError('CLI_ARGUMENT_MISSING', {argument: onLine(param), help});
+		if (word !== undefined) given[name] = kind.parse(word, flag === undefined ? named.name : `--${flag}`);
+		else if (!optional && operation !== named)
+			throw cliError('CLI_FLAG_NEEDS', {flag: `--${instead?.flag}`, needed: onLine(param)});
+		else if (!optional) throw cliError('CLI_ARGUMENT_MISSING', {argument: onLine(param), help});
 	}
-	for (const [name, param] of Object.entries(params)) {
-		const {needs} = param;
-		if (needs !== undefined && name in given && !(needs.param in given))
-			throw cliError('CLI_FLAG_NEEDS', {flag: onLine(param), needed: needs.what});
+	for (const [name, param] of Object.entries(named.params)) {
+		if (name in operation.params || param.flag === undefined || !flags.has(param.flag)) continue;
+		throw cliError('CLI_FLAGS_CONFLICT', {first: onLine(param), second: `--${instead?.flag}`});
 	}
-	return given;
+	return {operation, given};
 }
 
 const onLine = ({flag, placeholder = ''}: Param): string => (flag === undefined ? placeholder : `--${flag}`);
-
-/** The words, the last of them in two where it has the character. */
-function apart(words: readonly string[], character: string): string[] {
-	const last = words.at(-1) ?? '';
-	const at = last.indexOf(character);
-	return at < 0 ? [...words] : [...words.slice(0, -1), last.slice(0, at), last.slice(at + 1)];
-}
 
 /** The text to print for an operation's result, if there is any. */
 export function resultText({print, json}: Operation, result: unknown, flags: FlagValues<string>): string | undefined {

@@ -17,7 +17,7 @@ export function operationsPage(operations = machineOperations): string {
 		'[control socket](../inspect.md#the-control-socket). In a program that runs the machine itself they are methods of `Vm`.',
 		'',
 		...operations.flatMap((operation) => {
-			const {name, help, params, result, joinedBy} = operation;
+			const {name, help, params, result} = operation;
 			const [command, typed] = [onCommandLine.get(name), inConsole.get(operation)];
 			return [
 				`## ${name}`,
@@ -29,7 +29,6 @@ export function operationsPage(operations = machineOperations): string {
 					...(command === undefined ? [] : [[commandSyntax(name, command), 'from another shell'] as const]),
 					[request(operation), 'over the socket'],
 				]),
-				...(joinedBy === undefined ? [] : [`On a line a \`${joinedBy}\` may stand between the words.`, '']),
 				...(Object.keys(params).length === 0 ? [] : ['Parameters:', '']),
 				...(Object.keys(params).length === 0 ? [] : markdownList(Object.entries(params).map(parameterRow))),
 				`Answer: ${result}.`,

@@ -1,6 +1,6 @@
 import {existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
-import {join} from 'node:path';
+import {join, resolve} from 'node:path';
 import test from 'ava';
 import type {Machine} from '#main/operations';
 import {VmmError} from '#support/errors';
@@ -73,15 +73,15 @@ const consoleLines: [string, Awaited<ReturnType<typeof runConsoleLine>>, string[
 	['r --clock=continue', 'stay', ['resume continue']],
 	['resume --clock later', 'stay', []],
 	['resume catch-up', 'stay', []],
-	['pcie-add rp0 x.ts,size=1', 'stay', ['add {"module":"x.ts","route":"shared","options":{"size":"1"}} at rp0']],
-	['pcie-add rp0:x.ts', 'stay', ['add {"module":"x.ts","route":"shared","options":{}} at rp0']],
+	['pcie-add rp0 /x.ts,size=1', 'stay', ['add {"module":"/x.ts","route":"shared","options":{"size":"1"}} at rp0']],
+	['pcie-add rp0:/x.ts', 'stay', []],
 	['pcie-remove  rp0 ', 'stay', ['remove rp0']],
 	['pcie-remove', 'stay', []],
 	['pcie-add rp0', 'stay', []],
 	['pause rp0', 'stay', []],
-	['dump-core a.core', 'stay', ['dump a.core']],
+	['dump-core a.core', 'stay', [`dump ${resolve('a.core')}`]],
 	['dump-core', 'stay', []],
-	['save-snapshot dir', 'stay', ['save dir']],
+	['save-snapshot dir', 'stay', [`save ${resolve('dir')}`]],
 	['save-snapshot', 'stay', []],
 	['r', 'stay', ['resume']],
 	[' reset ', 'stay', ['reset']],
@@ -102,7 +102,7 @@ for (const [line, next, calls] of consoleLines) {
 test('a core dump tells how far it is, and where it went', async (t) => {
 	const {said} = await consoleLine('dump-core a.core');
 	t.is(said.length, 11);
-	t.deepEqual(said.slice(-2), ['100 %', 'The guest\'s core dump is in "a.core"']);
+	t.deepEqual(said.slice(-2), ['100 %', `The guest's core dump is in "${resolve('a.core')}"`]);
 });
 
 test('a line that is given up says so and stays at the prompt', async (t) => {
@@ -133,7 +133,8 @@ test('the console shows the tree, and says what is wrong with a path, a flag or 
 	t.deepEqual(await said('x vm/state -u off'), [
 		'"vm/state" is a read-only value and cannot be written. What can be written is marked so when it is shown',
 	]);
-	t.regex((await said('x -u off'))[0] ?? '', /--update needs the path/);
+	t.regex((await said('x -u off'))[0] ?? '', /--update needs PATH/);
+	t.regex((await said('x log -r -u info'))[0] ?? '', /--recursive conflicts with --update/);
 	t.regex((await said('x -q'))[0] ?? '', /There is no flag -q/);
 	t.regex((await said('x vm log'))[0] ?? '', /Unexpected argument "log"/);
 });

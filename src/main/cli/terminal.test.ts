@@ -55,8 +55,8 @@ onTerminal('the console changes the machine and goes back to the guest', async (
 onTerminal('Ctrl-C at the console gives up what takes long, and the console goes on', async (t) => {
 	const {shown, status} = await onNewTerminal('give-up', 'wait', [
 		['attached', '\x11'],
-		['openvmm> ', 'dump-core x\r'],
-		['dumping to x', '\x03'],
+		['openvmm> ', 'dump-core /x\r'],
+		['dumping to /x', '\x03'],
 		['given up', 'pause\r'],
 		['pause\r\n', 'q\r'],
 	]);

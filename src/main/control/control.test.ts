@@ -102,7 +102,7 @@ test('a client is greeted, looks, changes and drives', async (t) => {
 		t.deepEqual(await client.call(method), {state: 'running'});
 	t.deepEqual(await client.call('dump-core', {path: '/tmp/core'}), {path: '/tmp/core'});
 	t.deepEqual(await client.call('save-snapshot', {path: '/tmp/it'}), {path: '/tmp/it'});
-	t.deepEqual(await client.call('pcie-add', {port: 'rp0', device: 'x.ts,size=1'}), {name: 'engine'});
+	t.deepEqual(await client.call('pcie-add', {port: 'rp0', device: '/x.ts,size=1'}), {name: 'engine'});
 	t.deepEqual(await client.call('pcie-remove', {port: 'rp0'}), {});
 	await client.call('resume', {clock: 'catch-up'});
 	for (const clock of ['later', 1, null])
@@ -117,7 +117,7 @@ test('a client is greeted, looks, changes and drives', async (t) => {
 		'power-button',
 		'dump /tmp/core',
 		'save /tmp/it',
-		'add {"module":"x.ts","route":"shared","options":{"size":"1"}} at rp0',
+		'add {"module":"/x.ts","route":"shared","options":{"size":"1"}} at rp0',
 		'remove rp0',
 		'resume catch-up',
 		'stop',
@@ -154,9 +154,12 @@ const wrong: [string, string][] = [
 	['{"id":1,"method":"inspect","params":{"depth":-1}}', 'CONTROL_PARAM_INVALID'],
 	['{"id":1,"method":"inspect","params":{"path":null}}', 'CONTROL_PARAM_INVALID'],
 	['{"id":1,"method":"inspect","params":{"timeoutMs":1e9}}', 'CONTROL_PARAM_INVALID'],
-	['{"id":1,"method":"inspect","params":{"value":"info"}}', 'CONTROL_PARAM_INVALID'],
+	['{"id":1,"method":"inspect","params":{"path":"log","value":"info"}}', 'CONTROL_PARAM_UNKNOWN'],
 	['{"id":1,"method":"update","params":{"path":"log"}}', 'CONTROL_PARAM_INVALID'],
 	['{"id":1,"method":"dump-core","params":{"path":7}}', 'CONTROL_PARAM_INVALID'],
+	['{"id":1,"method":"dump-core","params":{"path":"core"}}', 'CONTROL_PARAM_INVALID'],
+	['{"id":1,"method":"save-snapshot","params":{"path":"./dir"}}', 'CONTROL_PARAM_INVALID'],
+	['{"id":1,"method":"pcie-add","params":{"port":"rp0","device":"x.ts,a=1"}}', 'CONTROL_PARAM_INVALID'],
 	['{"id":1,"method":"pcie-add","params":{"port":"rp0","device":"x.ts,a"}}', 'CONFIG_VALUE_INVALID'],
 	['{"id":1,"method":"pause","params":{"__proto__":1}}', 'CONTROL_PARAM_UNKNOWN'],
 	['{"id":1,"method":"update","params":{"path":"log","value":"loud"}}', 'INSPECT_VALUE_INVALID'],

@@ -10,7 +10,6 @@ export const pcieAdd = operation({
 		port,
 		device: {kind: device('pcie-add'), placeholder: 'PATH[,OPTIONS]', help: 'the device, as --device has it'},
 	},
-	joinedBy: ':',
 	result: '`name` of the device',
 	run: async (vm, values) => ({name: await vm.addPcieDevice(values.port, values.device)}),
 	print: ({name}) => name,

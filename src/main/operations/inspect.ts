@@ -1,4 +1,3 @@
-import type {InspectResult} from '#support/inspect';
 import {toJson, toText} from '#support/inspect';
 import {integer, toggle, treePath, word} from './kinds.ts';
 import {operation} from './operation.ts';
@@ -13,6 +12,35 @@ export const status = operation({
 	result: '`state`',
 	socketOnly: true,
 	run: async ({state}) => ({state}),
+});
+
+const timeoutMs = {
+	kind: integer(1, 60_000),
+	flag: 'timeout',
+	placeholder: 'MS',
+	optional: true,
+	help: 'milliseconds that a part of the tree has to answer, 1000 without this',
+} as const;
+
+export const update = operation({
+	name: 'update',
+	help: 'change a writable value of the tree; on a line it is `inspect -u`',
+	params: {
+		path: {kind: treePath, placeholder: 'PATH', help: 'where it is'},
+		value: {
+			kind: word,
+			flag: 'update',
+			short: 'u',
+			placeholder: 'VALUE',
+			help: 'change the value at the path, where it says "writable"',
+		},
+		timeoutMs,
+	},
+	result: 'the node at the path, as it is then',
+	socketOnly: true,
+	run: (vm, {path, value, timeoutMs: wait}) => vm.update(path, value, wait === undefined ? {} : {timeoutMs: wait}),
+	print: toText,
+	json: toJson,
 });
 
 export const inspect = operation({
@@ -30,46 +58,18 @@ export const inspect = operation({
 			optional: true,
 			help: 'open objects this deep',
 		},
-		value: {
-			kind: word,
-			flag: 'update',
-			short: 'u',
-			placeholder: 'VALUE',
-			optional: true,
-			needs: {param: 'path', what: 'the path of what to change'},
-			help: 'change the value at the path, where it says "writable"',
-		},
 		safe: {
 			kind: toggle,
 			flag: 'safe',
 			optional: true,
 			help: 'leave out what is marked as sensitive: guest data, host addresses',
 		},
-		timeoutMs: {
-			kind: integer(1, 60_000),
-			flag: 'timeout',
-			placeholder: 'MS',
-			optional: true,
-			help: 'milliseconds that a part of the tree has to answer, 1000 without this',
-		},
+		timeoutMs,
 	},
+	instead: {flag: 'update', operation: update},
 	result: 'the node at the path: `kind` with `value`, `children`, or `why` there is nothing to show',
-	run: (
-		vm,
-		{path = '', value, recursive = false, depth = recursive ? wholeDepth : 1, safe = false, timeoutMs = 1000},
-	) => (value === undefined ? vm.inspect(path, {depth, safe, timeoutMs}) : vm.update(path, value, {timeoutMs})),
-	print: (result: InspectResult) => toText(result),
+	run: (vm, {path = '', recursive = false, depth = recursive ? wholeDepth : 1, safe = false, timeoutMs: wait = 1000}) =>
+		vm.inspect(path, {depth, safe, timeoutMs: wait}),
+	print: toText,
 	json: toJson,
-});
-
-export const update = operation({
-	name: 'update',
-	help: 'change a writable value of the tree; on a line it is `inspect -u`',
-	params: {
-		path: {kind: treePath, placeholder: 'PATH', help: 'where it is'},
-		value: {kind: word, placeholder: 'VALUE', help: 'what to write'},
-	},
-	result: 'the node at the path, as it is then',
-	socketOnly: true,
-	run: (vm, {path, value}) => vm.update(path, value),
 });

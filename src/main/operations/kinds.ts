@@ -1,4 +1,4 @@
-import {resolve} from 'node:path';
+import {isAbsolute, resolve} from 'node:path';
 import type {ModuleHandle} from '#devices/device-type';
 import {configError, parseDevice} from '#main/config';
 import {parseNumber} from '#support/options';
@@ -9,10 +9,8 @@ export interface Kind<T> {
 	readonly expected: string;
 	/** The value that JSON from a client stands for; undefined for what is none. @throws VmmError that says more */
 	check(json: unknown): T | undefined;
-	/** The JSON for a word on a line. @throws CONFIG_VALUE_INVALID, CONFIG_NUMBER_RANGE */
+	/** The JSON for a word on a line; a machine's process may be in another folder. @throws CONFIG_VALUE_INVALID, CONFIG_NUMBER_RANGE */
 	parse(word: string, option: string): unknown;
-	/** The same word for a machine whose process may be in another folder. */
-	absolute?(word: string): string;
 	/** The console completes it from the machine's tree. */
 	readonly isTreePath?: true;
 }
@@ -60,17 +58,25 @@ const longText = text(4096);
 export const treePath: Kind<string> = {...longText, isTreePath: true};
 
 /** A path in the host's file system. */
-export const file: Kind<string> = {...longText, absolute: (word) => resolve(word)};
+export const file: Kind<string> = {
+	expected: `an absolute path, ${longText.expected}`,
+	check(json) {
+		const path = longText.check(json);
+		return path !== undefined && isAbsolute(path) ? path : undefined;
+	},
+	parse: (word) => resolve(word),
+};
 
 /** A name, or a value as it is written. */
 export const word = longText;
 
 /** A device of the user's own, written as `--device` has it. */
 export const device = (option: string): Kind<ModuleHandle> => ({
-	...longText,
+	expected: `PATH[,OPTIONS] with an absolute path, ${longText.expected}`,
 	check(json) {
 		const written = longText.check(json);
-		return written === undefined ? undefined : parseDevice(written, option);
+		const config = written === undefined ? undefined : parseDevice(written, option);
+		return config !== undefined && isAbsolute(config.module) ? config : undefined;
 	},
-	absolute: (written) => written.replace(/^[^,]+/, (path) => resolve(path)),
+	parse: (written) => written.replace(/^[^,]+/, (path) => resolve(path)),
 });

@@ -24,12 +24,12 @@ export interface Operation<P extends Params = Params, R = unknown> {
 	readonly help: string;
 	/** Parameters by the names that a client gives them; those that are no flags are the words of a line, in order. */
 	readonly params: P;
-	/** Character that may stand between the words in place of spaces. */
-	readonly joinedBy?: string;
 	/** The reference says this of the answer, in a line. */
 	readonly result: string;
-	/** Only the control socket has it; on a line another operation does the same. */
+	/** Only the control socket has it under its name; on a line another operation leads to it, or says the same. */
 	readonly socketOnly?: true;
+	/** The operation that a line asks for instead when it has this flag of that one's. */
+	readonly instead?: {readonly flag: string; readonly operation: Operation};
 	/** The machine is over when its connections close: whoever asked from another process waits for that. */
 	readonly ends?: true;
 	/** @returns plain data, which goes into an answer. @throws VmmError */

@@ -24,8 +24,6 @@ export interface Param<T = unknown> {
 	/** Short name of the flag, without its dash. */
 	readonly short?: string;
 	readonly optional?: true;
-	/** Another parameter, without which this one means nothing. */
-	readonly needs?: {readonly param: string; readonly what: string};
 }
 
 /** The parameters of an operation by their names. */
@@ -53,14 +51,12 @@ export function checkParams(
 	const unknown = Object.keys(given).find((name) => !Object.hasOwn(params, name));
 	if (unknown !== undefined)
 		throw operationError('CONTROL_PARAM_UNKNOWN', {method, param: unknown, known: Object.keys(params)});
-	const values = Object.entries(params).map(([name, {kind, optional, needs}]) => {
+	const values = Object.entries(params).map(([name, {kind, optional}]) => {
 		const isGiven = Object.hasOwn(given, name);
 		if (!isGiven && optional) return [name, undefined];
 		const value = isGiven ? kind.check(given[name]) : undefined;
 		if (value === undefined)
 			throw operationError('CONTROL_PARAM_INVALID', {method, param: name, expected: kind.expected});
-		if (needs !== undefined && !Object.hasOwn(given, needs.param))
-			throw operationError('CONTROL_PARAM_INVALID', {method, param: needs.param, expected: needs.what});
 		return [name, value];
 	});
 	return Object.fromEntries(values);

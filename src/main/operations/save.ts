@@ -4,7 +4,7 @@ import {operation} from './operation.ts';
 export const dumpCore = operation({
 	name: 'dump-core',
 	help: 'write processors and memory to an ELF core file, for gdb and crash',
-	params: {path: {kind: file, placeholder: 'PATH', help: 'the file to write; over the socket absolute'}},
+	params: {path: {kind: file, placeholder: 'PATH', help: 'the file to write'}},
 	result: '`path`',
 	async run(vm, {path}, {progress, signal}) {
 		await vm.dumpCore(path, {progress, signal});
@@ -16,7 +16,7 @@ export const dumpCore = operation({
 export const saveSnapshot = operation({
 	name: 'save-snapshot',
 	help: 'save the machine to a folder, from which others can be made; it goes on',
-	params: {path: {kind: file, placeholder: 'DIR', help: 'the folder to write; over the socket absolute'}},
+	params: {path: {kind: file, placeholder: 'DIR', help: 'the folder to write'}},
 	result: '`path`',
 	async run(vm, {path}, {progress, signal}) {
 		await vm.saveSnapshot(path, {progress, signal});
