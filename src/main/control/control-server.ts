@@ -1,12 +1,22 @@
+import {once} from 'node:events';
 import {chmodSync, rmSync} from 'node:fs';
 import type {Server, Socket} from 'node:net';
+import {Readable} from 'node:stream';
 import {type Machine, machineOperations} from '#main/operations';
 import {errnoName} from '#support/ffi';
 import {answer, type Served} from './answer.ts';
 import {canConnect} from './control-client.ts';
 import {controlError} from './errors.ts';
 import {lines, lineTooLong} from './lines.ts';
-import {type Hello, maxClients, maxRequestBytes, protocolName, protocolVersion, type Response} from './protocol.ts';
+import {
+	type Hello,
+	maxClients,
+	maxRequestBytes,
+	maxWaiting,
+	protocolName,
+	protocolVersion,
+	type Response,
+} from './protocol.ts';
 import {freeSocketPath, makeSocketDirectory, socketDirectory} from './socket-directory.ts';
 
 /** How a machine is reached. */
@@ -78,20 +88,23 @@ function defaultPath(): string {
 }
 
 /**
- * One client's requests, one after another: it has as many answers in memory as it reads. What takes long is given up when
- * it goes away.
+ * One client's requests, one after another: it has as many answers in memory as it reads. When it goes away, what takes long is
+ * given up and nothing more is begun. So its requests are read ahead: a stream only ends when what is before its end is read.
  */
 async function serveClient(client: Socket, hello: Hello['hello'], served: Served): Promise<void> {
 	const gone = new AbortController();
-	client.once('close', () => gone.abort(new Error('the client has gone away')));
+	for (const end of ['end', 'close']) client.once(end, () => gone.abort(new Error('the client has gone away')));
 	try {
-		await send(client, {hello});
-		for await (const request of lines(client, maxRequestBytes)) {
+		await send(client, {hello}, gone.signal);
+		// The stream is not ended with the last line: a client that sent too much is still to be told so.
+		const requests = lines(client.iterator({destroyOnReturn: false}), maxRequestBytes);
+		for await (const request of Readable.from(requests, {highWaterMark: maxWaiting})) {
+			if (gone.signal.aborted) return;
 			if (request === lineTooLong) {
 				const error = controlError('CONTROL_REQUEST_TOO_LARGE', {limitBytes: maxRequestBytes}).toData();
 				return await new Promise((resolve) => void client.end(line({id: null, error}), resolve));
 			}
-			await send(client, await answer(request, served, gone.signal));
+			await send(client, await answer(request, served, gone.signal), gone.signal);
 		}
 	} catch {
 		// The client has gone away.
@@ -100,13 +113,9 @@ async function serveClient(client: Socket, hello: Hello['hello'], served: Served
 
 const line = (message: Hello | Response): string => `${JSON.stringify(message)}\n`;
 
-/** Resolves when the client has taken it, or has gone. */
-async function send(client: Socket, message: Hello | Response): Promise<void> {
-	if (client.destroyed || client.write(line(message))) return;
-	await new Promise<void>((resolve) => {
-		client.once('drain', resolve);
-		client.once('close', () => resolve());
-	});
+/** Resolves when the client has taken it. @throws AbortError when it goes before */
+async function send(client: Socket, message: Hello | Response, signal: AbortSignal): Promise<void> {
+	if (!client.destroyed && !client.write(line(message))) await once(client, 'drain', {signal});
 }
 
 const helloOf = (name: string | undefined, operations: Served['operations']): Hello['hello'] => ({

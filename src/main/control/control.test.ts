@@ -1,12 +1,13 @@
+import {subscribe, unsubscribe} from 'node:diagnostics_channel';
 import {existsSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync} from 'node:fs';
-import {connect, createServer} from 'node:net';
+import {connect, createServer, type Socket} from 'node:net';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
 import type {Machine} from '#main/operations';
 import {inspectTree, leaf, object, updateTree} from '#support/inspect';
 import {ControlClient, type ControlOptions, connectAll, connectMachine, serveControl} from './index.ts';
-import {maxClients, maxRequestBytes} from './protocol.ts';
+import {maxClients, maxRequestBytes, maxWaiting} from './protocol.ts';
 import {makeSocketDirectory, socketDirectory} from './socket-directory.ts';
 
 const base = mkdtempSync(join(tmpdir(), 'openvmm-control-'));
@@ -193,6 +194,52 @@ test('what takes long is given up when its client goes away, and nothing else is
 	t.regex(String(signal.reason), /gone away/);
 	t.like(await other.call('status'), {state: 'running'});
 	other.close();
+});
+
+for (const [what, leave] of [
+	['shuts its side down', (client: Socket) => client.end()],
+	['closes', (client: Socket) => client.destroy()],
+] as const) {
+	test(`a client that ${what} is noticed although requests of its wait, and they are not begun`, async (t) => {
+		const begun = Promise.withResolvers<AbortSignal>();
+		const givenUp = Promise.withResolvers<void>();
+		const saveSnapshot: Machine['saveSnapshot'] = (_path, {signal} = {}) => {
+			if (signal !== undefined) begun.resolve(signal);
+			signal?.addEventListener('abort', () => givenUp.resolve());
+			return givenUp.promise;
+		};
+		const {path, calls} = await serve(t, {}, {saveSnapshot});
+		const client = connect(path);
+		const rest = Array.from({length: maxWaiting - 1}, (_, id) => `{"id":${id},"method":"reset"}\n`);
+		client.write(['{"id":"a","method":"save-snapshot","params":{"path":"/tmp/it"}}\n', ...rest].join(''));
+		t.false((await begun.promise).aborted);
+		leave(client);
+		await givenUp.promise;
+		// Another client's answers come behind all that was under way.
+		const other = await ControlClient.connect(path);
+		t.like(await other.call('status'), {state: 'running'});
+		t.deepEqual(calls, []);
+		client.destroy();
+		other.close();
+	});
+}
+
+test.serial('answers that fill the socket leave no listeners behind', async (t) => {
+	const {path} = await serve(t);
+	const served = Promise.withResolvers<Socket>();
+	const take = (message: unknown) => served.resolve((message as {socket: Socket}).socket);
+	subscribe('net.server.socket', take);
+	const client = await ControlClient.connect(path);
+	unsubscribe('net.server.socket', take);
+	const socket = await served.promise;
+	const listeners = async (answers: number) => {
+		for (let answer = 0; answer < answers; answer++) await client.call('inspect', {path: 'large'});
+		// It is begun when the answer before it has been taken whole.
+		await client.call('status');
+		return socket.eventNames().map((name) => [name, socket.listenerCount(name)]);
+	};
+	t.deepEqual(await listeners(3), await listeners(1));
+	client.close();
 });
 
 test('a bug of ours is an answer, not an end', async (t) => {

@@ -12,7 +12,10 @@ export const protocolVersion = 1;
 /** Longest request in bytes, its line feed included. */
 export const maxRequestBytes = 64 * 1024;
 
-/** Connections at one time; each holds one request and one response at most. */
+/** Requests of a connection that wait for the one before them; what a client sends beyond that waits in its socket. */
+export const maxWaiting = 8;
+
+/** Connections at one time; each holds its waiting requests and one response at most. */
 export const maxClients = 32;
 
 /** Whom the client has reached. */
