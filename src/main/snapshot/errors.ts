@@ -13,13 +13,13 @@ export const snapshotError = errorTable({
 		message: `The snapshot ${c.directory} is damaged: ${c.file} ${c.cause}`,
 		remedy: another,
 	}),
-	SNAPSHOT_VERSION: (c: {directory: string; found: unknown; reads: number; madeBy: unknown}) => ({
-		message: `The snapshot ${c.directory} has format version ${String(c.found)}, made by openvmm ${String(c.madeBy)}; this one reads version ${c.reads}`,
+	SNAPSHOT_VERSION: (c: {directory: string; found: number; reads: number; madeBy: string}) => ({
+		message: `The snapshot ${c.directory} has format version ${c.found}, made by openvmm ${printable(c.madeBy)}; this one reads version ${c.reads}`,
 		remedy: 'Restore it with the openvmm that made it',
 	}),
 	SNAPSHOT_ARCHITECTURE: (c: {directory: string; found: string; host: string}) => ({
-		message: `The snapshot ${c.directory} is of an ${c.found} machine, and this host is ${c.host}`,
-		remedy: `Restore it on an ${c.found} host`,
+		message: `The snapshot ${c.directory} is of an ${printable(c.found)} machine, and this host is ${c.host}`,
+		remedy: `Restore it on an ${printable(c.found)} host`,
 	}),
 	SNAPSHOT_SHAPE_DIFFERS: (c: {directory: string; differences: readonly string[]}) => ({
 		message: `The snapshot ${c.directory} is of a machine of another shape: ${c.differences.join('; ')}`,

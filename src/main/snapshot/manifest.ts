@@ -67,10 +67,10 @@ export function parseManifest(parsed: unknown, directory: string): ReadManifest 
 		snapshotError('SNAPSHOT_DAMAGED', {directory, file: snapshotFiles.manifest, cause});
 	if (!isRecord(parsed) || parsed['format'] !== format) throw damaged('does not describe a snapshot');
 	const {sha256: checksum, ...body} = parsed;
-	if (body['version'] !== formatVersion) {
-		const {version: found, openvmmVersion: madeBy = 'of an unknown version'} = body;
+	const {version: found, openvmmVersion: madeBy} = body;
+	if (typeof found !== 'number' || typeof madeBy !== 'string') throw damaged('has no usable version');
+	if (found !== formatVersion)
 		throw snapshotError('SNAPSHOT_VERSION', {directory, found, reads: formatVersion, madeBy});
-	}
 	if (checksum !== sha256(JSON.stringify(body))) throw damaged('does not match its checksum');
 	const manifest = readFields(body, (field) => damaged(`has no usable ${printable(field)}`));
 	if (manifest.architecture !== architecture)

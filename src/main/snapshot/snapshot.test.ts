@@ -20,7 +20,7 @@ import type {DescribedDevice} from '#devices/pci/fabric';
 import {deviceRegistry} from '#devices/registry';
 import {vmConfig} from '#main/config';
 import {allocateRam} from '#main/memory';
-import {isVmmError} from '#support/errors';
+import {isVmmError, VmmError} from '#support/errors';
 import {unchecked} from '#support/trust';
 import {asJson, checkShape} from './check-shape.ts';
 import {machineShape} from './machine-shape.ts';
@@ -342,6 +342,13 @@ test('a manifest that was made on purpose is not believed', (t) => {
 	t.throws(wrong({state: {bytes: 'many'}}), {code: 'SNAPSHOT_DAMAGED', message: /state/});
 	t.throws(wrong({memory: {bytes: 2 ** 52, checksums: ''}}), {code: 'SNAPSHOT_DAMAGED', message: /memory/});
 	t.throws(wrong({architecture: 'riscv64'}), {code: 'SNAPSHOT_ARCHITECTURE'});
+	t.throws(wrong({hypervisor: {...hypervisor, kind: 7}}), {code: 'SNAPSHOT_DAMAGED', message: /hypervisor/});
+	for (const change of [{version: {toString: 1}}, {version: 'x'.repeat(1e6)}, {openvmmVersion: {toString: 1}}])
+		t.throws(wrong(change), {code: 'SNAPSHOT_DAMAGED', message: /has no usable version$/});
+	for (const change of [{version: 1, openvmmVersion: '\u001b'.repeat(1e6)}, {architecture: '\u001b'.repeat(1e6)}]) {
+		const {message = '', remedy = ''} = t.throws(wrong(change), {instanceOf: VmmError}) ?? {};
+		t.regex(`${message}${remedy}`, /^[ -~…]{1,600}$/);
+	}
 	for (const version of [1, 2])
 		t.throws(wrong({version}), {
 			code: 'SNAPSHOT_VERSION',
