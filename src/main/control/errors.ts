@@ -44,6 +44,7 @@ export const controlError = errorTable({
 	}),
 	CONTROL_CONNECTION_LOST: (c: {method: string}) => ({
 		message: `The machine ended before it answered ${c.method}`,
+		remedy: '`openvmm ls` lists the machines that still run; how one ended is in its own output and log',
 	}),
 	CONTROL_NO_MACHINE: (c: {directory: string}) => ({
 		message: `No machine of yours is running: ${c.directory} has no control socket`,

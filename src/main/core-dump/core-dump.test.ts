@@ -85,6 +85,14 @@ test('a dump that fails says why and leaves nothing', async (t) => {
 	t.is(readdirSync(folder).length, before);
 });
 
+test('what no system call refused is not said to be the disk', async (t) => {
+	const progress = () => {
+		throw new TypeError('a bug');
+	};
+	await t.throwsAsync(writeCore(join(folder, 'bug'), sample(t), {progress}), {instanceOf: TypeError, message: 'a bug'});
+	t.false(readdirSync(folder).some((name) => name.startsWith('bug')));
+});
+
 test('a dump that is given up, at whatever moment, leaves what was there and nothing else', async (t) => {
 	const own = mkdtempSync(join(folder, 'given-up-'));
 	const path = join(own, 'core');

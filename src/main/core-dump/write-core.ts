@@ -5,6 +5,7 @@ import {setImmediate as nextTurn} from 'node:timers/promises';
 import {createJobPool, maxVmcoreinfoBytes, type RamPages} from '#main/jobs';
 import {writeRam} from '#main/memory';
 import type {LongOperation} from '#support/abort';
+import {errnoOf} from '#support/ffi';
 import {concatBytes} from '#support/wire';
 import type {ProcessorRegisters} from '#vcpu-worker/registers';
 import {layOutCore} from './core-layout.ts';
@@ -37,8 +38,9 @@ export async function writeCore(path: string, contents: CoreContents, asked: Lon
 		await rename(temporary, path);
 	} catch (error) {
 		await rm(temporary, {force: true}).catch(() => {});
-		if (asked.signal?.aborted && error === asked.signal.reason) throw error;
-		throw coreDumpError('CORE_DUMP_FAILED', {path, errno: (error as NodeJS.ErrnoException).code ?? ''}, {cause: error});
+		const errno = errnoOf(error);
+		if (errno === undefined || (asked.signal?.aborted && error === asked.signal.reason)) throw error;
+		throw coreDumpError('CORE_DUMP_FAILED', {path, errno}, {cause: error});
 	}
 }
 

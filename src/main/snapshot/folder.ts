@@ -2,7 +2,7 @@ import {existsSync, lstatSync, mkdirSync, readdirSync, rmSync} from 'node:fs';
 import {type FileHandle, open, rename} from 'node:fs/promises';
 import {basename, dirname, join, resolve} from 'node:path';
 import {untilAborted} from '#support/abort';
-import {Errno, errnoName, exchangePaths} from '#support/ffi';
+import {errnoName, errnoOf, exchangePaths} from '#support/ffi';
 import {snapshotError} from './errors.ts';
 import {snapshotFiles} from './files.ts';
 
@@ -70,9 +70,3 @@ async function syncAndClose(file: FileHandle): Promise<void> {
 		await file.close();
 	}
 }
-
-/** The name of the system call's error behind a failure of the file system. */
-export const errnoOf = (error: unknown): string | undefined => {
-	const {code} = error as NodeJS.ErrnoException;
-	return code !== undefined && code in Errno ? code : undefined;
-};

@@ -1,9 +1,9 @@
 import {closeSync, constants, fstatSync, openSync} from 'node:fs';
 import {join} from 'node:path';
 import {chunkBytes, createJobPool, type JsonLimits, type ReadJsonResult, readJson} from '#main/jobs';
+import {errnoOf} from '#support/ffi';
 import {snapshotError} from './errors.ts';
 import {snapshotFiles} from './files.ts';
-import {errnoOf} from './folder.ts';
 import {type Manifest, parseManifest, type ReadManifest} from './manifest.ts';
 
 /** Every unit's state, as data. Whoever takes it checks it. */

@@ -7,10 +7,11 @@ import {writeRam} from '#main/memory';
 import {packageVersion} from '#main/version';
 import type {LongOperation} from '#support/abort';
 import {isVmmError} from '#support/errors';
+import {errnoOf} from '#support/ffi';
 import type {SavedBoot} from './asked-machine.ts';
 import {snapshotError} from './errors.ts';
 import {snapshotFiles} from './files.ts';
-import {errnoOf, makeFolder} from './folder.ts';
+import {makeFolder} from './folder.ts';
 import {architecture, formatManifest, type SavedShape, sha256} from './manifest.ts';
 import type {SavedHypervisor} from './saved-hypervisor.ts';
 

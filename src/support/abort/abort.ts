@@ -3,6 +3,7 @@ import {errorTable} from '#support/errors';
 const abortError = errorTable({
 	OPERATION_ABORTED: (c: {operation: string; reason: string}) => ({
 		message: `The operation ${c.operation} was given up before it was done: ${c.reason}`,
+		remedy: 'It has changed nothing: ask for it again',
 	}),
 });
 

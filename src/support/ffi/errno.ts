@@ -8,3 +8,9 @@ export function errnoName(errno: number): string {
 	const value = Math.abs(errno);
 	return Object.entries(Errno).find(([, number]) => number === value)?.[0] ?? `errno ${value}`;
 }
+
+/** The name of the system call's error behind a failure of the file system. */
+export const errnoOf = (error: unknown): string | undefined => {
+	const {code} = error as NodeJS.ErrnoException;
+	return code !== undefined && code in Errno ? code : undefined;
+};

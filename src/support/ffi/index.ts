@@ -1,4 +1,4 @@
-export {Errno, errnoName} from './errno.ts';
+export {Errno, errnoName, errnoOf} from './errno.ts';
 export {drainEventfd, Epoll, EpollSet, eventfd, signalEventfd} from './event.ts';
 export {close, duplicate, lockFile, O, open, read, setNonBlocking, write} from './fd.ts';
 export {exchangePaths, Seek, seek} from './file-system.ts';
