@@ -5,6 +5,7 @@ import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
 import {MappedMemory} from '#devices/guest-memory';
 import {vmConfig} from '#main/config';
+import {maxCandidates} from '#main/jobs';
 import {allocateRam} from '#main/memory';
 import {sampleRegisters} from '#vcpu-worker/registers/testing';
 import {layOutCore} from './core-layout.ts';
@@ -105,6 +106,23 @@ test('a dump that is given up, at whatever moment, leaves what was there and not
 		await t.throwsAsync(writeCore(path, sample(t), {progress, signal: asked.signal}), {message: 'enough'});
 		t.deepEqual(readdirSync(own), ['core']);
 		t.is(readFileSync(path, 'utf8'), 'an older dump');
+	}
+});
+
+test('pages that only begin like VMCOREINFO are looked into a few times in all of a machine', async (t) => {
+	for (const [counts, found] of [
+		[[8, maxCandidates - 9], true],
+		[[8, maxCandidates - 8], false],
+	] as const) {
+		const {ram, processors} = sample(t);
+		const memory = new MappedMemory(ram.memory);
+		memory.copyIn(3 * mib, new Uint8Array(vmcoreinfo.length));
+		for (const [range, count] of counts.entries())
+			for (let page = 0; page < count; page++) memory.copyIn(range * 2 * mib + page * 4096, Buffer.from('OSRELEASE='));
+		memory.copyIn(2 ** 32, Buffer.from(vmcoreinfo));
+		const path = join(folder, `candidates-${found}`);
+		await writeCore(path, {ram, processors});
+		t.is(readFileSync(path).subarray(0, 4096).includes('VMCOREINFO\0'), found);
 	}
 });
 

@@ -2,8 +2,8 @@ import {randomUUID} from 'node:crypto';
 import {type FileHandle, open, rename, rm} from 'node:fs/promises';
 import {availableParallelism} from 'node:os';
 import {setImmediate as nextTurn} from 'node:timers/promises';
-import {createJobPool, maxVmcoreinfoBytes, type RamPages} from '#main/jobs';
-import {writeRam} from '#main/memory';
+import {createJobPool, type JobPool, maxCandidates, maxVmcoreinfoBytes, type RamPages} from '#main/jobs';
+import {ramPieces, writeRam} from '#main/memory';
 import type {LongOperation} from '#support/abort';
 import {errnoOf} from '#support/ffi';
 import {concatBytes} from '#support/wire';
@@ -74,13 +74,24 @@ async function writeRanges(
 	try {
 		const populated = await pool.populatedChunks(ram);
 		await writeRam(pool, ram, populated, file, asked);
-		for (const [index, range] of ram.ranges.entries()) {
-			asked.signal?.throwIfAborted();
-			const text = await pool.findVmcoreinfo({ranges: [range], populated: [populated[index] ?? []]});
-			if (text !== undefined) return text;
-		}
-		return undefined;
+		return await vmcoreinfoIn(pool, ramPieces(ram.ranges, populated), asked);
 	} finally {
 		await pool.close();
 	}
+}
+
+/** One piece after another: they share the number of pages that a guest may have looked into. */
+async function vmcoreinfoIn(
+	pool: JobPool,
+	pieces: ReturnType<typeof ramPieces>,
+	{signal}: LongOperation,
+): Promise<Uint8Array | undefined> {
+	let left = maxCandidates;
+	for (const {piece} of pieces) {
+		signal?.throwIfAborted();
+		const {text, candidates} = await pool.findVmcoreinfo({...piece, most: left});
+		left -= candidates;
+		if (text !== undefined || left === 0) return text;
+	}
+	return undefined;
 }

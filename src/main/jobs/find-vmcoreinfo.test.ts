@@ -1,5 +1,4 @@
 import test from 'ava';
-import {plainMemory} from '#devices/guest-memory/testing';
 import {findVmcoreinfo, maxCandidates} from './find-vmcoreinfo.ts';
 import {chunkBytes} from './save-memory.ts';
 
@@ -9,15 +8,11 @@ const pageBytes = 4096;
 /** What is found in memory that holds these pages, from the beginning of the chunk of this number. */
 function found(pages: readonly string[], {chunk = 0, populated = [true, true]} = {}): string | undefined {
 	const length = 2 * chunkBytes;
-	const {ranges} = plainMemory({gpa: 0, length});
-	const buffer = ranges[0]?.memory.buffer as SharedArrayBuffer;
+	const buffer = new SharedArrayBuffer(length);
 	for (const [index, page] of pages.entries()) {
 		new Uint8Array(buffer).set(Buffer.from(page, 'latin1'), chunk * chunkBytes + index * pageBytes);
 	}
-	const text = findVmcoreinfo({
-		ranges,
-		populated: [populated],
-	});
+	const {text} = findVmcoreinfo({buffer, offset: 0, length, populated, most: maxCandidates});
 	return text && Buffer.from(text).toString('latin1');
 }
 

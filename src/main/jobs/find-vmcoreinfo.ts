@@ -1,11 +1,15 @@
-import type {MappedRange} from '#devices/guest-memory';
-import {chunkBytes} from './save-memory.ts';
+import {chunkBytes, type RamPiece} from './save-memory.ts';
 
 /** Guest memory to look for VMCOREINFO in. */
-export interface FindVmcoreinfoJob {
-	readonly ranges: readonly MappedRange[];
-	/** True for chunks of each range that may hold anything but zeros; the others are not touched. */
-	readonly populated: readonly (readonly boolean[])[];
+export interface FindVmcoreinfoJob extends RamPiece {
+	/** Pages that are looked into at most. */
+	readonly most: number;
+}
+
+/** The text, where it is there, and how many pages were looked into. */
+export interface FoundVmcoreinfo {
+	readonly text?: Uint8Array;
+	readonly candidates: number;
 }
 
 /** A Linux kernel's text about its own layout begins with this, and has a page of its own (kernel/vmcore_info.c). */
@@ -15,27 +19,25 @@ const pageBytes = 4096;
 /** The most that the text can have: its page. */
 export const maxVmcoreinfoBytes = pageBytes;
 
-/** Pages that begin like the text and are read for the rest of it. An honest guest has one, a hostile one may have any number. */
+/**
+ * Pages of a machine that begin like the text and are read for the rest of it. An honest guest has one, a hostile one may have
+ * any number.
+ */
 export const maxCandidates = 16;
 
 /** The VMCOREINFO text in guest memory. A guest that lies misleads its own debugging. */
-export function findVmcoreinfo({ranges, populated}: FindVmcoreinfoJob): Uint8Array | undefined {
+export function findVmcoreinfo({buffer, offset, length, populated, most}: FindVmcoreinfoJob): FoundVmcoreinfo {
+	const bytes = new Uint8Array(buffer, offset, length);
 	let candidates = 0;
-	for (const page of usedPages(ranges, populated)) {
+	for (let at = 0; at < length && candidates < most; at += pageBytes) {
+		if (!populated[Math.floor(at / chunkBytes)]) continue;
+		const page = bytes.subarray(at, at + pageBytes);
 		if (beginning.compare(page, 0, beginning.length) !== 0) continue;
+		candidates++;
 		const text = parseVmcoreinfo(page);
-		if (text !== undefined || ++candidates === maxCandidates) return text;
+		if (text !== undefined) return {text, candidates};
 	}
-	return undefined;
-}
-
-function* usedPages(ranges: readonly MappedRange[], populated: FindVmcoreinfoJob['populated']): Generator<Uint8Array> {
-	for (const [index, {memory, offset, length}] of ranges.entries()) {
-		const bytes = new Uint8Array(memory.buffer, offset, length);
-		for (let at = 0; at < length; at += pageBytes) {
-			if (populated[index]?.[Math.floor(at / chunkBytes)]) yield bytes.subarray(at, at + pageBytes);
-		}
-	}
+	return {candidates};
 }
 
 /** Returns a page up to its first zero, if that tells a page size and, further down, the address of a symbol. */

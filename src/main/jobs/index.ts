@@ -1,6 +1,6 @@
-export {maxVmcoreinfoBytes} from './find-vmcoreinfo.ts';
+export {maxCandidates, maxVmcoreinfoBytes} from './find-vmcoreinfo.ts';
 export {handOut} from './hand-out.ts';
 export {createJobPool, type JobPool} from './job-pool.ts';
 export type {RamPages} from './populated.ts';
 export {type JsonLimits, type ReadJsonJob, type ReadJsonResult, readJson} from './read-json.ts';
-export {chunkBytes} from './save-memory.ts';
+export {chunkBytes, type RamPiece} from './save-memory.ts';

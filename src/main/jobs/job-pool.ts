@@ -2,7 +2,7 @@ import {fileURLToPath} from 'node:url';
 import type {DecompressJob} from '#main/compression';
 import {workerUrls} from '#main/workers';
 import type {DecompressResult} from './decompress-kernel.ts';
-import type {FindVmcoreinfoJob} from './find-vmcoreinfo.ts';
+import type {FindVmcoreinfoJob, FoundVmcoreinfo} from './find-vmcoreinfo.ts';
 import type {RamPages} from './populated.ts';
 import type {PrefetchJob} from './prefetch.ts';
 import type {ReadJsonJob, ReadJsonResult} from './read-json.ts';
@@ -13,7 +13,7 @@ import type {VerifyMemoryJob} from './verify-memory.ts';
 export interface JobPool {
 	/** How many jobs are done at a time. */
 	readonly threads: number;
-	findVmcoreinfo(job: FindVmcoreinfoJob): Promise<Uint8Array | undefined>;
+	findVmcoreinfo(job: FindVmcoreinfoJob): Promise<FoundVmcoreinfo>;
 	populatedChunks(ram: RamPages): Promise<boolean[][]>;
 	decompressKernel(job: DecompressJob): Promise<DecompressResult>;
 	prefetch(job: PrefetchJob): Promise<number>;

@@ -1,13 +1,17 @@
 import {writeSync} from 'node:fs';
 import {crc32} from 'node:zlib';
 
-/** Guest memory to write to a file, in chunks of which each has a checksum. */
-export interface SaveMemoryJob {
+/** As much guest memory as a job is given at a time. */
+export interface RamPiece {
 	readonly buffer: SharedArrayBuffer;
 	readonly offset: number;
 	readonly length: number;
 	/** True for chunks that may hold anything but zeros; the others are not touched. The last chunk may be shorter. */
 	readonly populated: readonly boolean[];
+}
+
+/** Guest memory to write to a file, in chunks of which each has a checksum. */
+export interface SaveMemoryJob extends RamPiece {
 	readonly fd: number;
 	readonly fileOffset: number;
 }

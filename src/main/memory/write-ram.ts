@@ -1,4 +1,4 @@
-import {chunkBytes, handOut, type JobPool, type RamPages} from '#main/jobs';
+import {chunkBytes, handOut, type JobPool, type RamPages, type RamPiece} from '#main/jobs';
 import type {LongOperation} from '#support/abort';
 
 /** An open file that RAM is written to, range after range. */
@@ -19,50 +19,52 @@ export async function writeRam(
 	pool: JobPool,
 	{ranges}: Pick<RamPages, 'ranges'>,
 	populated: readonly (readonly boolean[])[],
-	file: RamFile,
+	{fd, start}: RamFile,
 	{progress, signal}: LongOperation = {},
 ): Promise<Uint32Array> {
 	const total = ranges.reduce((sum, {length}) => sum + length, 0);
 	const checksums = new Uint32Array(populated.reduce((sum, {length}) => sum + length, 0));
 	let done = 0;
-	const write = async ({job, place}: RamJob) => {
-		const result = await pool.saveMemory(job);
+	const write = async ({piece, firstByte, firstChunk}: PlacedPiece) => {
+		const result = await pool.saveMemory({...piece, fd, fileOffset: start + firstByte});
 		if ('errno' in result) throw Object.assign(new Error('write'), {code: result.errno});
-		checksums.set(result.checksums, place);
-		done += job.length;
+		checksums.set(result.checksums, firstChunk);
+		done += piece.length;
 		progress?.(done, total);
 	};
-	await handOut(pool, jobsOf(ranges, populated, file), write, signal);
+	await handOut(pool, ramPieces(ranges, populated), write, signal);
 	return checksums;
 }
 
-/** What is to be done, and where the checksums of it go. */
-interface RamJob {
-	readonly job: Parameters<JobPool['saveMemory']>[0];
-	readonly place: number;
+/** A piece of RAM, and where it lies in all of it. */
+interface PlacedPiece {
+	readonly piece: RamPiece;
+	readonly firstByte: number;
+	readonly firstChunk: number;
 }
 
-function* jobsOf(
+/**
+ * RAM in pieces for the jobs of a pool.
+ * @param populated - which chunks of each range may hold anything but zeros
+ */
+export function* ramPieces(
 	ranges: RamPages['ranges'],
 	populated: readonly (readonly boolean[])[],
-	{fd, start}: RamFile,
-): Generator<RamJob> {
-	let [fileStart, chunkStart] = [start, 0];
+): Generator<PlacedPiece> {
+	let [rangeByte, rangeChunk] = [0, 0];
 	for (const [index, {memory, offset: rangeOffset, length}] of ranges.entries()) {
 		const chunks = populated[index] ?? [];
 		for (let chunk = 0; chunk < chunks.length; chunk += chunksPerJob) {
 			const offset = chunk * chunkBytes;
-			const job = {
+			const piece = {
 				buffer: memory.buffer,
 				offset: rangeOffset + offset,
 				length: Math.min(chunksPerJob * chunkBytes, length - offset),
 				populated: chunks.slice(chunk, chunk + chunksPerJob),
-				fd,
-				fileOffset: fileStart + offset,
 			};
-			yield {job, place: chunkStart + chunk};
+			yield {piece, firstByte: rangeByte + offset, firstChunk: rangeChunk + chunk};
 		}
-		fileStart += length;
-		chunkStart += chunks.length;
+		rangeByte += length;
+		rangeChunk += chunks.length;
 	}
 }
