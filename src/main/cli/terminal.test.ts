@@ -60,7 +60,10 @@ onTerminal('Ctrl-C at the console gives up what takes long, and the console goes
 		['given up', 'pause\r'],
 		['pause\r\n', 'q\r'],
 	]);
-	t.regex(shown, /dump-core was given up before it was done: Ctrl-C\. It has changed nothing: ask for it again\r\n[\s\S]*pause\r\n/);
+	t.regex(
+		shown,
+		/dump-core was given up before it was done: Ctrl-C\. It has changed nothing: ask for it again\r\n[\s\S]*pause\r\n/,
+	);
 	t.is(status, 0);
 });
 
