@@ -130,9 +130,9 @@ export class VcpuGroup {
 		return !this.#stoodStill;
 	}
 
-	/** Queues a non-maskable interrupt on the boot processor. Only while no vCPU runs. */
-	async nmi(): Promise<void> {
-		await this.#threads[0]?.nmi();
+	/** Queues a non-maskable interrupt on the boot processor. No vCPU stops for it. */
+	nmi(): void {
+		this.#threads[0]?.nmi();
 	}
 
 	/** Ends the threads. Only while no vCPU runs. */

@@ -4,11 +4,12 @@ import type {DebugPlan} from '#vcpu-worker/debug';
 import type {AttachedPartition} from '#vcpu-worker/hypervisor';
 import {VcpuLatencies, type VcpuLatenciesView} from '#vcpu-worker/latency';
 import {type CpuReport, ProbeAsker} from '#vcpu-worker/probe';
-import {type StopReason, VcpuControl, type VcpuControlView, vcpuShared} from '#vcpu-worker/protocol';
+import {type StopReason, VcpuCommand, VcpuControl, type VcpuControlView, vcpuShared} from '#vcpu-worker/protocol';
 import type {BootRegisters, ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
 import type {VcpuWorker, VcpuWorkerData} from '#vcpu-worker/worker';
 
 const stopWord = VcpuControl.word('stopRequested');
+const commandsWord = VcpuControl.word('commands');
 const runningWord = VcpuControl.word('running');
 const sampleEveryWord = VcpuLatencies.word('sampleEvery');
 
@@ -122,9 +123,10 @@ export class VcpuThread {
 		return this.#worker.eventLoopUse();
 	}
 
-	/** Queues a non-maskable interrupt. Only while the vCPU is not running. */
-	async nmi(): Promise<void> {
-		await this.#call((api) => api.nmi());
+	/** Queues a non-maskable interrupt, while the vCPU runs or not. Returns at once. */
+	nmi(): void {
+		Atomics.or(this.control.$atomic, commandsWord, VcpuCommand.NMI);
+		this.#kick();
 	}
 
 	/** Closes the vCPU and ends the thread. Only while the vCPU is not running. */

@@ -1,3 +1,6 @@
+import {mkdtempSync, rmSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
 import test from 'ava';
 import {
 	guestWatchdogKind,
@@ -41,6 +44,11 @@ const does = (...steps: GuestStep[]): GuestScript =>
 	function* () {
 		for (const step of steps) yield step;
 	};
+
+/** A guest that waits for interrupts. */
+function* halts(): Guest {
+	for (;;) yield halt();
+}
 
 /** Lets everything happen that does not wait for anybody. */
 const settled = () => new Promise((resolve) => setImmediate(resolve));
@@ -126,6 +134,44 @@ test('a guest in HLT is woken by a device’s line, and by an NMI also with inte
 	t.deepEqual(await vm.ended, {kind: 'exit', status: 3});
 	t.deepEqual(vectors, [firstVector + 9, 2]);
 	t.is(hypervisor.vcpus[0]?.nmis, 1);
+});
+
+test('an NMI stops no other processor', async (t) => {
+	const vectors: number[] = [];
+	const [ready, done] = [new Gate(), new Gate()];
+	ready.open();
+	function* guest(): Guest {
+		yield ready.pass;
+		vectors.push(yield halt());
+		yield done.pass;
+	}
+	const {vm, hypervisor} = await fakeMachine(t, [guest, () => halts()], {start: true});
+	await ready.reached;
+	const others: number[] = [];
+	hypervisor.moment = (_moment, vcpu) => void (vcpu === 0 || others.push(vcpu));
+	await vm.nmi();
+	await done.reached;
+	t.deepEqual([vectors, others], [[2], []]);
+});
+
+test('an NMI that comes while the machine is paused is in its snapshot, and gone after a reset', async (t) => {
+	const {vm, hypervisor} = await fakeMachine(t, [() => halts()], {start: true});
+	const nmis = () => hypervisor.vcpus[0]?.nmis;
+	await vm.pause();
+	await vm.nmi();
+	t.is(nmis(), 0);
+	const folder = mkdtempSync(join(tmpdir(), 'openvmm-nmi-'));
+	try {
+		await vm.saveSnapshot(join(folder, 'snapshot'));
+	} finally {
+		rmSync(folder, {recursive: true});
+	}
+	t.is(nmis(), 1);
+	await vm.nmi();
+	await vm.reset();
+	await vm.start();
+	await vm.pause();
+	t.is(nmis(), 0);
 });
 
 interface GuestEnd {

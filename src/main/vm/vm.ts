@@ -84,11 +84,10 @@ export class Vm {
 		return this.#parts.devices.supervise(this.#life.reset());
 	}
 
-	/** Sends a non-maskable interrupt to the boot processor. */
+	/** Sends a non-maskable interrupt to the boot processor, which a paused one gets when it goes on. The others run on. */
 	nmi(): Promise<void> {
 		return this.#life.next(async () => {
-			if (this.state === 'running' || this.state === 'paused')
-				await this.#life.atRestNow(() => this.#parts.vcpus.nmi());
+			if (this.state === 'running' || this.state === 'paused') this.#parts.vcpus.nmi();
 		});
 	}
 

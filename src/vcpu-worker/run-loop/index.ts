@@ -1,1 +1,1 @@
-export {type Parked, runVcpu, type VcpuContext} from './run-vcpu.ts';
+export {type Parked, runVcpu, takeCommands, type VcpuContext} from './run-vcpu.ts';

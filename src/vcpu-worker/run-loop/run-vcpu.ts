@@ -4,7 +4,7 @@ import {errorTable} from '#support/errors';
 import type {CpuBackend, ExitKind} from '#vcpu-worker/hypervisor';
 import {type ExitSampler, now} from '#vcpu-worker/latency';
 import {answerProbe, type VcpuProbeView} from '#vcpu-worker/probe';
-import {type StopReason, VcpuControl, type VcpuControlView} from '#vcpu-worker/protocol';
+import {type StopReason, VcpuCommand, VcpuControl, type VcpuControlView} from '#vcpu-worker/protocol';
 import {offerPicInterrupt} from './pic-interrupt.ts';
 
 /** What a vCPU's thread runs on. */
@@ -21,6 +21,7 @@ export interface VcpuContext {
 }
 
 const stopWord = VcpuControl.word('stopRequested');
+const commandsWord = VcpuControl.word('commands');
 const runningWord = VcpuControl.word('running');
 
 /** An instruction's access has fewer parts than this; a back end that never gets done is broken. */
@@ -91,8 +92,16 @@ function endOf(exit: ExitKind, cpu: CpuBackend): StopReason | undefined {
 	return exit === 'shutdown' ? {kind: 'crash', reason: 'triple fault'} : undefined;
 }
 
+/** Does what the processor has been commanded to. Also before its state is saved: it may never run again here. */
+export function takeCommands({cpu, control}: Pick<VcpuContext, 'cpu' | 'control'>): void {
+	const commands = Atomics.exchange(control.$atomic, commandsWord, 0);
+	if ((commands & VcpuCommand.NMI) !== 0) cpu.nmi();
+}
+
 /** Does what is asked of the thread by other means than a stop. */
-function attend({cpu, probe, sampler}: VcpuContext): void {
+function attend(context: VcpuContext): void {
+	const {cpu, probe, sampler} = context;
+	takeCommands(context);
 	answerProbe(probe, cpu);
 	sampler.refresh();
 }

@@ -12,7 +12,7 @@ import {unknownMsrs} from '#vcpu-worker/msr-policy';
 import {answerProbe, type CpuReport, reportCpu} from '#vcpu-worker/probe';
 import {type StopReason, VcpuControl, type VcpuControlPlace, vcpuShared} from '#vcpu-worker/protocol';
 import type {BootRegisters, ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
-import {runVcpu, type VcpuContext} from '#vcpu-worker/run-loop';
+import {runVcpu, takeCommands, type VcpuContext} from '#vcpu-worker/run-loop';
 import {parseVcpuState, saveVcpuState} from '#vcpu-worker/state';
 import {counterAt, type HeldCounter} from './held-counter.ts';
 
@@ -87,13 +87,16 @@ export class VcpuWorker {
 
 	/** Puts the vCPU into its state at power-on, which it is in when created. @param entry - as in {@link VcpuWorkerData} */
 	reset(entry?: BootRegisters): void {
-		const {cpu} = this.#vcpu.context;
+		const {cpu, control} = this.#vcpu.context;
+		// What was asked before is not meant for the guest that starts now.
+		Atomics.store(control.$atomic, VcpuControl.word('commands'), 0);
 		cpu.reset();
 		if (entry !== undefined) begin(cpu, entry);
 	}
 
 	/** The vCPU's state, as data that survives JSON. */
 	save(): unknown {
+		takeCommands(this.#vcpu.context);
 		return saveVcpuState(this.#vcpu.context.cpu.save(this.#counterNow()));
 	}
 
@@ -158,11 +161,6 @@ export class VcpuWorker {
 	/** Changes registers of the stopped vCPU. @throws VmmError for values that the back end refuses */
 	writeRegisters(changes: RegisterChanges): void {
 		this.#vcpu.context.cpu.writeRegisters(changes);
-	}
-
-	/** Queues a non-maskable interrupt. */
-	nmi(): void {
-		this.#vcpu.context.cpu.nmi();
 	}
 
 	/** Closes the vCPU, also one that is still being created, and leaves the thread. Not answered. */
