@@ -19,7 +19,7 @@ export interface ResetMsrContext {
 export interface ResetMsr {
 	readonly name: string;
 	readonly index: number;
-	readonly value: bigint | ((context: ResetMsrContext) => bigint);
+	readonly value: bigint;
 	readonly reason: string;
 	/** Intel processors only. */
 	readonly intelOnly?: true;
@@ -29,8 +29,8 @@ export interface ResetMsr {
 
 /** IA32_MISC_ENABLE (Intel SDM vol. 4, table 2-2). */
 const miscEnable = {fastStrings: 1n << 0n, btsUnavailable: 1n << 11n, pebsUnavailable: 1n << 12n} as const;
-/** IA32_FEATURE_CONTROL (Intel SDM vol. 3, 24.7). */
-const featureControl = {locked: 1n << 0n, vmxOutsideSmx: 1n << 2n} as const;
+/** The lock bit of IA32_FEATURE_CONTROL (Intel SDM vol. 3, 24.7). */
+const featureControlLocked = 1n << 0n;
 /** IA32_MTRR_DEF_TYPE (Intel SDM vol. 3, 12.11.2.1): the default type in the low byte is 0, uncached. */
 const mtrrEnable = {fixed: 1n << 10n, all: 1n << 11n} as const;
 /** Eight fields of write-back. */
@@ -74,7 +74,7 @@ export const resetMsrTable: readonly ResetMsr[] = [
 	{
 		name: 'IA32_FEATURE_CONTROL',
 		index: Msr.IA32_FEATURE_CONTROL,
-		value: featureControl.locked,
+		value: featureControlLocked,
 		reason: 'firmware locks it; KVM leaves it open, and guests take an open one for missing firmware',
 		intelOnly: true,
 	},
@@ -102,10 +102,9 @@ export const resetMsrTable: readonly ResetMsr[] = [
 	{name: 'KVM_POLL_CONTROL', index: Msr.KVM_POLL_CONTROL, value: 1n, reason: 'the host polls until a guest says no'},
 ];
 
-/** What to set on every processor, at start and at each reset, after its CPUID. */
-export function resetMsrs(context: ResetMsrContext): MsrValue[] {
-	return resetMsrTable
-		.filter(({intelOnly}) => intelOnly !== true || !context.isAmd)
-		.filter(({always, index}) => always === true || context.listed.has(index))
-		.map(({index, value}) => ({index, data: typeof value === 'bigint' ? value : value(context)}));
-}
+/** The values to set on every processor, at start and at each reset, after its CPUID. */
+export const resetMsrs = ({isAmd, listed}: ResetMsrContext): MsrValue[] =>
+	resetMsrTable
+		.filter(({intelOnly}) => intelOnly !== true || !isAmd)
+		.filter(({always, index}) => always === true || listed.has(index))
+		.map(({index, value}) => ({index, data: value}));
