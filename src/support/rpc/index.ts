@@ -2,7 +2,6 @@ export {
 	adoptWorker,
 	type Leaving,
 	leaveOwner,
-	localWorker,
 	type SpawnedWorker,
 	serveOwner,
 	spawnWorker,

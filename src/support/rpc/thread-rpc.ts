@@ -56,28 +56,6 @@ export function adoptWorker<T extends Leaving>(worker: Worker): SpawnedWorker<T>
 	return {api, failed, exited, eventLoopUse, leave};
 }
 
-/**
- * The same without a thread: calls are served on this one, each after what is under way, as a thread's messages are.
- * @param make - gets what ends the worker, where a thread has {@link leaveOwner}
- */
-export function localWorker<T extends Leaving>(make: (leave: () => void) => T): SpawnedWorker<T> {
-	const {promise: exited, resolve: end} = Promise.withResolvers<void>();
-	const worker = make(end);
-	const call =
-		(method: string) =>
-		async (...words: unknown[]) => {
-			await null;
-			return (worker as unknown as Record<string, (...words: unknown[]) => unknown>)[method]?.(...words);
-		};
-	const api = new Proxy({}, {get: (_, method) => call(String(method))}) as Remote<T>;
-	const leave = () => {
-		call('dispose')().catch(() => {});
-		return exited;
-	};
-	const eventLoopUse = () => performance.eventLoopUtilization().utilization;
-	return {api, failed: new Promise(() => {}), exited, eventLoopUse, leave};
-}
-
 /** In a worker thread: answers the owner's calls with the methods of `api`. */
 export function serveOwner(api: object): void {
 	if (parentPort === null) throw new TypeError('this module is the entry of a worker thread');

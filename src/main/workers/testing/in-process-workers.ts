@@ -1,7 +1,7 @@
 import {FakeReactor} from '#devices/testing';
 import {DeviceWorker} from '#main/device-worker';
 import type {MachineWorkers} from '#main/workers';
-import {type Leaving, localWorker, type SpawnedWorker} from '#support/rpc';
+import type {Leaving, SpawnedWorker} from '#support/rpc';
 import {VcpuWorker} from '#vcpu-worker/worker';
 
 /** A machine without threads: its processors and devices take turns on the test's own. */
@@ -40,30 +40,28 @@ export class InProcessWorkers implements MachineWorkers {
 	}
 }
 
-/** What stands for one thread. It can die, and hang, when the test says so. */
+/** What stands for one thread. Calls are served on the test's, each after what is under way. It can die, and hang. */
 export class InProcessThread<T extends Leaving> implements SpawnedWorker<T> {
 	readonly api: SpawnedWorker<T>['api'];
-	readonly failed: Promise<never>;
-	readonly exited: Promise<void>;
 	hasEnded = false;
 	isDead = false;
-	readonly #worker: SpawnedWorker<T>;
+	readonly #worker: Leaving;
 	readonly #death = Promise.withResolvers<never>();
 	readonly #ended = Promise.withResolvers<void>();
 	#isServing = true;
 
 	constructor(make: (leave: () => void) => T) {
-		this.#worker = localWorker(make);
-		this.failed = this.#death.promise;
-		this.failed.catch(() => {});
-		this.exited = this.#ended.promise;
-		void this.#worker.exited.then(() => this.#end());
-		this.api = new Proxy(this.#worker.api as object, {
-			get:
-				(api, method) =>
-				(...words: unknown[]) =>
-					this.#answer(() => Reflect.get(api, method)(...words)),
-		}) as SpawnedWorker<T>['api'];
+		this.#worker = make(() => this.#end());
+		this.#death.promise.catch(() => {});
+		this.api = new Proxy({}, {get: (_, method) => this.#call(method)}) as this['api'];
+	}
+
+	get failed(): Promise<never> {
+		return this.#death.promise;
+	}
+
+	get exited(): Promise<void> {
+		return this.#ended.promise;
 	}
 
 	/** Dies, as a thread does from an error that nobody has caught. Calls are not answered any more. */
@@ -80,22 +78,26 @@ export class InProcessThread<T extends Leaving> implements SpawnedWorker<T> {
 	}
 
 	eventLoopUse(): number {
-		return this.#worker.eventLoopUse();
+		return performance.eventLoopUtilization().utilization;
 	}
 
 	leave(): Promise<void> {
-		if (this.#isServing) void this.#worker.leave();
+		// The thread ends all the same.
+		this.#call('dispose')().catch(() => {});
 		return this.exited;
 	}
 
-	async #answer(call: () => Promise<unknown>): Promise<unknown> {
+	#call(method: PropertyKey): (...words: unknown[]) => Promise<unknown> {
 		const never = new Promise(() => {});
-		if (!this.#isServing) return never;
-		try {
-			return await call();
-		} finally {
-			if (!this.#isServing) await never;
-		}
+		return async (...words) => {
+			if (!this.#isServing) return never;
+			await null;
+			try {
+				return await Reflect.apply(Reflect.get(this.#worker, method), this.#worker, words);
+			} finally {
+				if (!this.#isServing) await never;
+			}
+		};
 	}
 
 	#end(): void {
