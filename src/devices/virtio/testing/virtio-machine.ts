@@ -87,7 +87,8 @@ const mmioOffsets: Readonly<Record<string, number>> = {
 	config_generation: 0xfc,
 };
 
-function mmioRegisters({bus}: VirtioMachine): Registers {
+/** Registers of a device on MMIO at the place that {@link VirtioMachine} gives one. */
+export function mmioRegisters({bus}: Pick<VirtioMachine, 'bus'>): Registers {
 	const at = (name: string) => mmioBase + (mmioOffsets[name] as number);
 	return {
 		read: (name) => bus.readMmio(at(name), 4) >>> 0,
