@@ -1,4 +1,4 @@
-import type {GuestMemory} from '#devices/guest-memory';
+import {type DmaDirection, type GuestMemory, IoVectors} from '#devices/guest-memory';
 
 /**
  * A request of the driver: buffers that the device reads, followed by buffers that it writes. Each of the two is one range of
@@ -40,13 +40,34 @@ export class Chain {
 	 */
 	read(offset: number, target: Uint8Array, targetOffset = 0, length = target.length - targetOffset): boolean {
 		if (!(offset >= 0 && offset + length <= this.#readable)) return false;
-		return this.#copy(0, this.#readableCount, offset, target, targetOffset, length, false);
+		return this.#each(0, this.#readableCount, offset, target, targetOffset, length, false);
 	}
 
 	/** Copies into the bytes to write; else as {@link read}. */
 	write(offset: number, source: Uint8Array, sourceOffset = 0, length = source.length - sourceOffset): boolean {
 		if (!(offset >= 0 && offset + length <= this.#writable)) return false;
-		return this.#copy(this.#readableCount, this.#count, offset, source, sourceOffset, length, true);
+		return this.#each(this.#readableCount, this.#count, offset, source, sourceOffset, length, true);
+	}
+
+	/**
+	 * Adds the host memory under some of the bytes to what a system call is to use: nothing is copied. The list is released before
+	 * the chain is completed.
+	 * @param direction - which bytes: those that the device reads, or writes
+	 * @param offset - of the first byte
+	 * @param length - how many; all from `offset` on without this
+	 * @returns false, and nothing added, where there are not as many, the list is full, or their memory has gone
+	 */
+	pin(direction: DmaDirection, vectors: IoVectors, offset = 0, length?: number): boolean {
+		const isWrite = direction === 'write';
+		const most = isWrite ? this.#writable : this.#readable;
+		const wanted = length ?? most - offset;
+		if (!(offset >= 0 && wanted >= 0 && offset + wanted <= most)) return false;
+		const before = vectors.count;
+		const done = isWrite
+			? this.#each(this.#readableCount, this.#count, offset, vectors, 0, wanted, true)
+			: this.#each(0, this.#readableCount, offset, vectors, 0, wanted, false);
+		if (!done) vectors.drop(before);
+		return done;
 	}
 
 	/** @internal Begins anew. */
@@ -70,11 +91,12 @@ export class Chain {
 		return true;
 	}
 
-	#copy(
+	/** Copies the bytes of buffers, or pins them where there is a list for that. */
+	#each(
 		first: number,
 		end: number,
 		offset: number,
-		bytes: Uint8Array,
+		bytes: Uint8Array | IoVectors,
 		start: number,
 		length: number,
 		toGuest: boolean,
@@ -88,9 +110,12 @@ export class Chain {
 			}
 			const count = Math.min(size - skipped, left);
 			const address = (this.#addresses[index] as number) + skipped;
-			const done = toGuest
-				? this.#memory.copyIn(address, bytes, at, count)
-				: this.#memory.copyOut(address, bytes, at, count);
+			const done =
+				bytes instanceof IoVectors
+					? this.#memory.pin(address, count, toGuest ? 'write' : 'read', bytes)
+					: toGuest
+						? this.#memory.copyIn(address, bytes, at, count)
+						: this.#memory.copyOut(address, bytes, at, count);
 			if (!done) return false;
 			[skipped, at, left] = [0, at + count, left - count];
 		}

@@ -1,4 +1,5 @@
 import test from 'ava';
+import {IoVectors} from '#devices/guest-memory';
 import {EchoControl, echoModel, ringEvent, ringIndirect, TestDriver, VirtioMachine} from '#devices/virtio/testing';
 
 const [NEXT, WRITE, INDIRECT] = [1, 2, 4];
@@ -194,6 +195,37 @@ test('an indirect table may follow other buffers', async (t) => {
 	const bytes = new Uint8Array(4);
 	machine.memory.copyOut(table + 0x200, bytes);
 	t.is(new TextDecoder().decode(bytes), 'abcf');
+});
+
+test('the bytes of a chain are reached without a copy, across its buffers, as far as there are any', async (t) => {
+	const {control, driver, machine} = make();
+	control.holds = true;
+	driver.offer([
+		{at: table, length: 4},
+		{at: table + 0x100, length: 6},
+		{at: table + 0x200, length: 8, writable: true},
+	]);
+	await driver.notify();
+	const [chain] = control.held;
+	const vectors = new IoVectors(3);
+	const start = new IoVectors(1);
+	machine.memory.pin(0, 1, 'read', start);
+	const base = start.hostAddress(0);
+	const shown = () =>
+		Array.from({length: vectors.count}, (_, index) => [vectors.hostAddress(index) - base, vectors.length(index)]);
+	t.true(chain?.pin('read', vectors, 2));
+	t.deepEqual(shown(), [
+		[table + 2, 2],
+		[table + 0x100, 6],
+	]);
+	t.false(chain?.pin('read', vectors), 'there is room for one more only, and what was there stays');
+	t.is(vectors.count, 2);
+	t.true(chain?.pin('write', vectors, 1, 3));
+	t.deepEqual(shown()[2], [table + 0x201, 3]);
+	vectors.release();
+	for (const [offset, length] of [[9], [-1, 2], [0, 9]] as const) t.false(chain?.pin('write', vectors, offset, length));
+	control.finish();
+	t.deepEqual(machine.failures, []);
 });
 
 test('indices wrap, and the rings are used from the beginning', async (t) => {

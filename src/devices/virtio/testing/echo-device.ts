@@ -12,6 +12,11 @@ export class EchoControl {
 	readonly #held: [VirtQueue, Chain][] = [];
 	#idle = Promise.withResolvers<void>();
 
+	/** Requests that are kept. */
+	get held(): readonly Chain[] {
+		return this.#held.map(([, chain]) => chain);
+	}
+
 	queueReady(queue: VirtQueue): void {
 		for (let chain = queue.next(); chain !== undefined; chain = queue.next()) {
 			this.#held.push([queue, chain]);
