@@ -38,6 +38,8 @@ export {
 	Wire,
 	wire,
 } from '#support/wire';
+export * as aml from './acpi/aml/index.ts';
+export type * from './acpi/index.ts';
 export {type ByteRegisters, byteFront} from './chipset/byte-registers/index.ts';
 export type * from './device/index.ts';
 export {
@@ -46,6 +48,7 @@ export {
 	type DeviceType,
 	deviceType,
 	type MachineFacts,
+	type SmbiosStructure,
 } from './device-type/index.ts';
 export {
 	type DmaDirection,

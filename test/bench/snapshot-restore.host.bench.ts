@@ -31,7 +31,7 @@ const layoutOf = (sizeBytes: number): MemoryRange[] =>
 
 function attach(sizeBytes: number, memory: MappedMemory): AttachedMachine {
 	const birth = {timeMs: Date.now(), generationId: randomGenerationId()};
-	const types = {findType: deviceRegistry.findType, findModel: findDeviceModel, own: []};
+	const types = {...deviceRegistry, own: []};
 	const {devices} = describeDevices(configOf(sizeBytes), layoutOf(sizeBytes), birth, types);
 	const waker = {buffer: new SharedArrayBuffer(WakerState.byteLength), wakeFd: -1};
 	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(1)), callers: 1, waker};

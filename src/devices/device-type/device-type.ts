@@ -1,3 +1,4 @@
+import type {AcpiDescription, AcpiNames} from '#devices/acpi';
 import type {AddressedModel, DeviceCommand, DeviceModel, PciModel} from '#devices/device';
 import type {MemoryRange} from '#devices/guest-memory';
 import type {OptionTable, OptionValues} from '#support/options';
@@ -26,6 +27,16 @@ export interface TerminalUse {
 	readonly linuxName?: string;
 }
 
+/** A structure of the SMBIOS table. */
+export interface SmbiosStructure {
+	/** 0–126 (SMBIOS 3.1, 7). */
+	readonly type: number;
+	/** What follows its type, length and handle. */
+	readonly body: Uint8Array;
+	/** What the body names by numbers, from 1 on: printable ASCII. */
+	readonly strings?: readonly string[];
+}
+
 /** What is to be known of a kind of device beside its model. */
 export interface TypeParts<T extends OptionTable, C, O = OptionValues<T>> {
 	/** What it is, in one line that begins with a capital. */
@@ -40,6 +51,13 @@ export interface TypeParts<T extends OptionTable, C, O = OptionValues<T>> {
 	readonly flags?: DeviceFlags;
 	/** How it uses the terminal, if it does. */
 	terminal?(options: O): TerminalUse | undefined;
+	/**
+	 * What the ACPI tables say of it. Without it a guest finds it by itself.
+	 * @param names - for objects of which there may be several in a machine
+	 */
+	acpi?(config: C, names: AcpiNames): AcpiDescription;
+	/** What the SMBIOS table says of it. */
+	smbios?(config: C): readonly SmbiosStructure[];
 	/** One example of each command that it takes. */
 	readonly commands?: readonly (DeviceCommand & Readonly<Record<string, unknown>>)[];
 	/** Only the machine itself makes such devices, with configurations like this: nobody can ask for one. */

@@ -6,6 +6,7 @@ export {
 	type DeviceType,
 	deviceType,
 	type MachineFacts,
+	type SmbiosStructure,
 	type TerminalUse,
 	type TypeParts,
 } from './device-type.ts';

@@ -20,7 +20,7 @@ const moduleError = errorTable({
 });
 
 /** The registry with the types of the given modules. */
-export interface LoadedTypes extends Pick<DeviceRegistry, 'findModel' | 'findType'> {
+export interface LoadedTypes extends Pick<DeviceRegistry, 'findModel' | 'findType' | 'types'> {
 	/** The modules' own types, in the order of the modules. */
 	readonly own: readonly AnyDeviceType[];
 }
@@ -47,7 +47,7 @@ export async function loadDeviceModels(
 		own.push(type);
 	}
 	const findType = (kind: string) => byKind.get(kind) ?? registry.findType(kind);
-	return {findType, findModel: findType, own};
+	return {types: [...registry.types, ...byKind.values()], findType, findModel: findType, own};
 }
 
 async function loadType(module: string): Promise<AnyDeviceType> {
@@ -66,11 +66,13 @@ async function loadType(module: string): Promise<AnyDeviceType> {
 /** Names the first part of a type that is not there; what the parts do is the module's own business. */
 function whatLacks(type: unknown): string | undefined {
 	if (typeof type !== 'object' || type === null) return 'there is no object';
-	const {kind, state, pci, regions, front, options = {}} = type as Record<string, unknown>;
+	const {kind, state, pci, regions, front, acpi, smbios, options = {}} = type as Record<string, unknown>;
 	if (typeof kind !== 'string' || !/^[a-z][a-z0-9-]*$/.test(kind)) return '"kind" is no name in lower case';
 	if (typeof state !== 'object' || state === null || !('byteLength' in state)) return '"state" is no shared struct';
 	if (typeof regions !== 'function' && (pci === undefined || regions !== undefined))
 		return '"regions" is no function, and only a PCI function ("pci") may lack it';
 	if (!isOptionTable(options)) return '"options" is no table of options by name, each with a type and a help text';
+	for (const [name, part] of Object.entries({acpi, smbios}))
+		if (part !== undefined && typeof part !== 'function') return `"${name}" is no function`;
 	return typeof front === 'function' ? undefined : '"front" is no function';
 }

@@ -25,21 +25,24 @@ import {rootComplexType} from '#devices/pci/root-complex';
 import {virtioBlkMmioType, virtioBlkPciType} from '#devices/virtio/blk';
 import {virtioRngMmioType, virtioRngPciType} from '#devices/virtio/rng';
 
-/** Every kind of device that this program has: a new one is a folder, and a line here. */
+/**
+ * Every kind of device that this program has: a new one is a folder, and a line here. Flags, and devices in the ACPI tables, are in
+ * this order.
+ */
 const known: readonly DeclaredType[] = [
 	serial16550Type,
 	cmosRtcType,
 	acpiPmType,
+	generationIdType,
+	i8042Type,
+	pvpanicType,
+	hpetType,
+	guestWatchdogType,
+	batteryType,
 	pic8259Type,
 	ioApic82093aaType,
 	pit8254Type,
-	hpetType,
-	generationIdType,
 	dma8237Type,
-	guestWatchdogType,
-	batteryType,
-	pvpanicType,
-	i8042Type,
 	pciConfigType,
 	debugconType,
 	debugExitType,

@@ -9,11 +9,10 @@ import {guestWatchdogKind, guestWatchdogPort} from '#devices/chipset/guest-watch
 import {hpetAddress, hpetKind} from '#devices/chipset/hpet';
 import {i8042Kind} from '#devices/chipset/i8042';
 import {pvpanicKind} from '#devices/chipset/pvpanic';
-import type {DeviceInstance} from '#devices/device';
 import {createProcessorTopology} from '#main/topology';
 import {buildAcpiTables} from './acpi-tables.ts';
-import {describeToAcpi} from './devices/index.ts';
 import type {AcpiNuma} from './numa.ts';
+import {pc} from './testing/pc.ts';
 
 /** ACPICA's compiler and disassembler judge what we wrote; without them the golden bytes beside have to do. */
 const iasl = spawnSync('iasl', ['-v']).error === undefined;
@@ -26,12 +25,12 @@ const kinds: readonly (readonly [kind: string, config: unknown])[] = [
 	[pvpanicKind, {port: 0x505}],
 	['virtio-rng-mmio', {mmio: {base: 0xd000_0000, irq: 20}}],
 	['virtio-blk-mmio', {mmio: {base: 0xd000_1000, irq: 21}}],
+	['virtio-blk-mmio', {mmio: {base: 2 ** 40, irq: 5}}],
 	[i8042Kind, {}],
 	[hpetKind, {base: hpetAddress}],
 	[guestWatchdogKind, {port: guestWatchdogPort}],
 	[batteryKind, {base: batteryAddress, initial: defaultBattery}],
 ];
-const described = kinds.map(([kind, config]): DeviceInstance => ({name: kind, kind, config, route: 'shared'}));
 
 /** For the machine with PCIe: nodes with all, with parts and with nothing but a device. */
 const fourNodes: AcpiNuma = {
@@ -51,8 +50,7 @@ for (const [title, {processors, bridges}] of Object.entries(machines)) {
 	check(`iasl disassembles and rebuilds every table of ${title} to the same bytes${needs}`, (t) => {
 		const {pieces} = buildAcpiTables({
 			topology: createProcessorTopology({processors, smt: 'off', x2apic: 'auto', apicIdOffset: 0}),
-			comPorts: [1, 2, 3, 4],
-			chipset: describeToAcpi(described),
+			devices: pc({comPorts: [1, 2, 3, 4], others: kinds}),
 			hostBridges: Array.from({length: bridges}, (_, segment) => ({
 				segment,
 				startBus: 0,

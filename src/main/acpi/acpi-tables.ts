@@ -1,11 +1,9 @@
-import {pmLayout} from '#devices/chipset/acpi-pm';
+import type {AcpiDescription} from '#devices/acpi';
 import {bootLayout, type MemoryPiece, type ReservedRange} from '#main/loader';
 import type {ProcessorTopology} from '#main/topology';
 import {checksum, littleEndian, reserved, text, u8, u32, u64, wire} from '#support/wire';
-import type {Aml} from './aml/index.ts';
 import {descriptionTable, oemId} from './description-table.ts';
-import type {AcpiDevice} from './devices/index.ts';
-import {buildDsdt, type ComPort} from './dsdt.ts';
+import {buildDsdt} from './dsdt.ts';
 import {acpiError} from './errors.ts';
 import {buildFacs} from './facs.ts';
 import {buildFadt} from './fadt.ts';
@@ -16,20 +14,12 @@ import {buildMcfg, buildPcieSsdt, type PcieHostBridge} from './pcie.ts';
 /** The machine as its ACPI tables describe it. */
 export interface AcpiOptions {
 	readonly topology: ProcessorTopology;
-	/** Ports that exist. */
-	readonly comPorts: readonly ComPort[];
-	/** First port of the power-management device; defaults to 0x400. */
-	readonly pmBase?: number;
-	/** Its interrupt; defaults to 9. */
-	readonly sciIrq?: number;
+	/** What there is to say of the machine's devices, in the tables' order. */
+	readonly devices: readonly AcpiDescription[];
 	/** PCIe root complexes; MCFG and SSDT exist when there are some. */
 	readonly hostBridges?: readonly PcieHostBridge[];
 	/** NUMA nodes; SRAT, and with distances SLIT, exist when there is something to say of them. */
 	readonly numa?: AcpiNuma;
-	/** What there is to say of the machine's devices. */
-	readonly chipset?: readonly AcpiDevice[];
-	/** Further devices of the DSDT's `\_SB` scope, encoded. */
-	readonly devices?: readonly Aml[];
 	/** Where the tables lie; defaults to the place after a direct boot's data, {@link bootLayout}. */
 	readonly tablesBase?: number;
 }
@@ -66,18 +56,15 @@ const firstRsdpLength = 20;
  * @throws VmmError with an `ACPI_` code when the tables do not fit
  */
 export function buildAcpiTables(options: AcpiOptions): AcpiTables {
-	const {topology, comPorts, pmBase = pmLayout.base, sciIrq = pmLayout.sciIrq} = options;
-	const {hostBridges = [], numa, chipset = [], devices = [], tablesBase = bootLayout.acpiTables} = options;
+	const {topology, devices, hostBridges = [], numa, tablesBase = bootLayout.acpiTables} = options;
 	const {rsdp: rsdpAddress, facs} = bootLayout;
 	const tables = new TableStack(tablesBase);
-	const described = [...chipset.flatMap(({device = []}) => device), ...devices];
-	const events = chipset.flatMap(({event = []}) => event);
-	const dsdt = tables.add('DSDT', buildDsdt({topology, comPorts, devices: described, events}));
-	const hasI8042 = chipset.some(({isI8042}) => isI8042);
-	const hasLegacyDevices = comPorts.length > 0;
+	const dsdt = tables.add('DSDT', buildDsdt(topology, devices));
+	const fixed = devices.flatMap(({fadt = []}) => fadt);
+	const levelInterrupts = devices.flatMap((device) => device.levelInterrupts ?? []);
 	const listed = [
-		tables.add('FADT', buildFadt({pmBase, sciIrq, facs, dsdt, hasLegacyDevices, hasI8042})),
-		tables.add('MADT', buildMadt({topology, sciIrq})),
+		tables.add('FADT', buildFadt(fixed, facs, dsdt)),
+		tables.add('MADT', buildMadt({topology, levelInterrupts})),
 	];
 	if (hostBridges.length > 0) {
 		listed.push(tables.add('MCFG', buildMcfg(hostBridges)), tables.add('SSDT', buildPcieSsdt(hostBridges)));
@@ -86,7 +73,11 @@ export function buildAcpiTables(options: AcpiOptions): AcpiTables {
 		listed.push(tables.add('SRAT', buildSrat(topology, numa)));
 		if (numa.distances !== undefined) listed.push(tables.add('SLIT', buildSlit(numa.distances)));
 	}
-	for (const {table} of chipset) if (table !== undefined) listed.push(tables.add(table.name, table.data));
+	for (const {table} of devices) {
+		if (table === undefined) continue;
+		const {signature, revision, body} = table;
+		listed.push(tables.add(signature, descriptionTable(signature, revision, body)));
+	}
 	const addresses = (size: number) => listed.map((address) => littleEndian(address, size));
 	// The same list twice: old and small kernels know the first only, in which all addresses are below 4 GiB as here.
 	const rsdt = tables.add('RSDT', descriptionTable('RSDT', 1, ...addresses(4)));

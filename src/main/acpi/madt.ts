@@ -6,7 +6,8 @@ import {descriptionTable} from './description-table.ts';
 /** What the MADT tells about this machine. */
 export interface MadtOptions {
 	readonly topology: ProcessorTopology;
-	readonly sciIrq: number;
+	/** ISA interrupts that are level-triggered, active high. */
+	readonly levelInterrupts: readonly number[];
 }
 
 export const localApicAddress = 0xfee0_0000;
@@ -71,11 +72,11 @@ const localX2ApicNmi = wire('MADT local x2APIC NMI', {
 }).sized(12);
 
 /** MADT revision 5: interrupt controllers and processors. A processor's UID is its index plus one. */
-export function buildMadt({topology, sciIrq}: MadtOptions): Uint8Array {
+export function buildMadt({topology, levelInterrupts}: MadtOptions): Uint8Array {
 	const entries = [
 		header.encode({localApicAddress, flags: pcatCompatible}),
 		ioApic.encode({address: ioApicAddress}),
-		override(sciIrq, sciIrq, activeHighLevel),
+		...levelInterrupts.map((number) => override(number, number, activeHighLevel)),
 	];
 	// The PIT's interrupt does not arrive at the I/O APIC's input 0, which is the PIC's.
 	entries.push(override(0, 2, conformsToBus));

@@ -20,9 +20,8 @@ const numa: AcpiNuma = {
 };
 
 const tableOf = (name: string, options: Partial<Parameters<typeof buildAcpiTables>[0]>) =>
-	buildAcpiTables({topology: machine(2), comPorts: [], ...options}).pieces.find(
-		(piece) => piece.name === `ACPI ${name}`,
-	)?.data;
+	buildAcpiTables({topology: machine(2), devices: [], ...options}).pieces.find((piece) => piece.name === `ACPI ${name}`)
+		?.data;
 
 /** The structures of a SRAT, as hexadecimal. */
 function structures(options: Parameters<typeof tableOf>[1]): string[] {

@@ -1,5 +1,3 @@
-import type {MemoryRange} from '#devices/guest-memory';
-import {concatBytes, reserved, u8, u16, u64, wire} from '#support/wire';
 import {
 	argument,
 	buffer,
@@ -22,7 +20,9 @@ import {
 	store,
 	uuid,
 	when,
-} from './aml/index.ts';
+} from '#devices/acpi/aml';
+import type {MemoryRange} from '#devices/guest-memory';
+import {concatBytes, reserved, u8, u16, u64, wire} from '#support/wire';
 import {descriptionTable} from './description-table.ts';
 import {acpiError} from './errors.ts';
 

@@ -11,8 +11,7 @@ const birth = {timeMs: 0, generationId: '00112233445566778899aabbccddeeff'};
 
 function describe(options: VmOptions, own: readonly AnyDeviceType[] = []) {
 	const config = vmConfig(options);
-	const {findType, findModel} = deviceRegistry;
-	const types = {findType, findModel, own};
+	const types = {...deviceRegistry, own};
 	return describeDevices(config, [{gpa: 0, length: 2 ** 26}], birth, types).devices;
 }
 

@@ -6,4 +6,5 @@ export {
 	deviceModuleUrls,
 	type MachineBirth,
 } from './describe-devices.ts';
+export {type DeviceTables, deviceTables} from './firmware-tables.ts';
 export {generationIdName, newGeneration, randomGenerationId} from './generation.ts';

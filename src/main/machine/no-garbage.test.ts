@@ -1,7 +1,7 @@
 import test from 'ava';
 import {serialPorts} from '#devices/chipset/serial-16550';
 import type {AccessSize} from '#devices/device';
-import {deviceRegistry, findDeviceModel} from '#devices/registry';
+import {deviceRegistry} from '#devices/registry';
 import {oneThreadMachine} from '#devices/testing';
 import {type VmOptions, vmConfig} from '#main/config';
 import {describeDevices} from './index.ts';
@@ -30,7 +30,7 @@ const options: VmOptions = {
 		{kind: 'debug-exit', options: {port: 0xf4}},
 	],
 };
-const types = {findType: deviceRegistry.findType, findModel: findDeviceModel, own: []};
+const types = {...deviceRegistry, own: []};
 const birth = {timeMs: Date.UTC(2026, 0, 1), generationId: '00'.repeat(16)};
 
 type Bus = ReturnType<typeof oneThreadMachine>['bus'];

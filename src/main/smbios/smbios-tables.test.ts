@@ -10,7 +10,7 @@ import {buildSmbiosTables} from './smbios-tables.ts';
 const tableAddress = 0x1_a000;
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
 const bytesOf = (name: string, identity?: SmbiosIdentity) =>
-	buildSmbiosTables(tableAddress, identity).pieces.find((piece) => piece.name === `SMBIOS ${name}`)?.data ??
+	buildSmbiosTables(tableAddress, [], identity).pieces.find((piece) => piece.name === `SMBIOS ${name}`)?.data ??
 	new Uint8Array();
 const withSystem = (system: Partial<SmbiosIdentity['system']>): SmbiosIdentity => ({
 	...openvmmIdentity,
@@ -50,6 +50,15 @@ test('the table holds BIOS, system and end, each with its strings', (t) => {
 	);
 });
 
+test("devices' structures come between system and end, with handles and strings of their own", (t) => {
+	const ports = ['COM1', 'COM2'].map((name) => ({type: 8, body: Uint8Array.of(1, 8, 0, 0, 9), strings: [name]}));
+	const table = buildSmbiosTables(tableAddress, ports).pieces.find(({name}) => name === 'SMBIOS table')?.data;
+	const text = (value: string) => hex(Buffer.from(`${value}\0`));
+	const structures = ports.map(({strings: [name]}, index) => `08090${index + 2}000108000009${text(`${name}`)}00`);
+	t.true(hex(table ?? new Uint8Array()).endsWith(`00${structures.join('')}7f0404000000`));
+	t.throws(() => buildSmbiosTables(tableAddress, [{type: 8, body: new Uint8Array(252)}]), {code: 'WIRE_VALUE_INVALID'});
+});
+
 test('both are reserved as whole pages', (t) => {
 	const {reserved, end} = buildSmbiosTables(tableAddress);
 	t.is(end, 0x1_b000);
@@ -76,7 +85,7 @@ test('strings that do not fit below the end of conventional memory are refused',
 	const identity = withSystem({family: 'x'.repeat(0x9_0000)});
 	t.true(
 		isVmmError(
-			t.throws(() => buildSmbiosTables(tableAddress, identity)),
+			t.throws(() => buildSmbiosTables(tableAddress, [], identity)),
 			'SMBIOS_TABLE_TOO_LARGE',
 		),
 	);
@@ -93,7 +102,7 @@ check(`dmidecode reads the machine's identity${needs}`, (t) => {
 	// The form of `dmidecode --dump-bin`: the entry point, and the table at an address inside the file.
 	const image = new Uint8Array(0x1000);
 	const identity = withSystem({serialNumber: 'SN 42', uuid: Uint8Array.from({length: 16}, (_, i) => i)});
-	const {pieces} = buildSmbiosTables(0x20, identity);
+	const {pieces} = buildSmbiosTables(0x20, [], identity);
 	image.set(pieces[1]?.data ?? [], 0);
 	image.set(pieces[0]?.data ?? [], 0x20);
 	writeFileSync(dump, image);

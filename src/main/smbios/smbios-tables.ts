@@ -1,3 +1,4 @@
+import type {SmbiosStructure} from '#devices/device-type';
 import {bootLayout, type MemoryPiece, type ReservedRange} from '#main/loader';
 import {
 	ascii,
@@ -84,7 +85,16 @@ const systemInformation = wire('system information', {
 	skuNumber: u8.at(0x19),
 	family: u8.at(0x1a),
 }).sized(0x1b, 'SMBIOS 3.1, 7.2');
+/** Handles before it are those of the BIOS and the system. */
+const firstDeviceHandle = 2;
 const wakeUpByPowerSwitch = 6;
+
+/** What every structure begins with. */
+const structureHeader = wire('SMBIOS structure', {
+	type: u8.at(0x00),
+	length: u8.at(0x01),
+	handle: u16.at(0x02),
+}).sized(0x4, 'SMBIOS 3.1, 6.1.2');
 
 /** End of table, type 127. */
 const endOfTable = wire('end of table', {
@@ -96,10 +106,15 @@ const endOfTable = wire('end of table', {
 /**
  * Builds the entry point at F0000, where guests search for it, and the structure table at `tableAddress`: the first page
  * after the ACPI tables.
+ * @param devices - structures of the machine's devices, in their order
  * @throws VmmError with an `SMBIOS_` code when a string cannot be represented or the table does not fit
  */
-export function buildSmbiosTables(tableAddress: number, identity: SmbiosIdentity = openvmmIdentity): SmbiosTables {
-	const table = structureTable(identity);
+export function buildSmbiosTables(
+	tableAddress: number,
+	devices: readonly SmbiosStructure[] = [],
+	identity: SmbiosIdentity = openvmmIdentity,
+): SmbiosTables {
+	const table = structureTable(identity, devices);
 	const end = Math.ceil((tableAddress + table.length) / pageSize) * pageSize;
 	if (end > bootLayout.ebda) throw smbiosError('SMBIOS_TABLE_TOO_LARGE', {end, limit: bootLayout.ebda});
 	return {
@@ -129,7 +144,7 @@ function buildEntryPoint(tableAddress: number, tableMaximumSize: number): Uint8A
 	return bytes;
 }
 
-function structureTable({bios, system}: SmbiosIdentity): Uint8Array {
+function structureTable({bios, system}: SmbiosIdentity, devices: readonly SmbiosStructure[]): Uint8Array {
 	return concatBytes(
 		structure(0, biosInformation, (text) => ({
 			vendor: text(bios.vendor),
@@ -151,23 +166,33 @@ function structureTable({bios, system}: SmbiosIdentity): Uint8Array {
 			skuNumber: text(system.skuNumber),
 			family: text(system.family),
 		})),
-		structure(2, endOfTable, () => ({})),
+		...devices.map((each, index) => deviceStructure(firstDeviceHandle + index, each)),
+		structure(firstDeviceHandle + devices.length, endOfTable, () => ({})),
 	);
 }
 
-/** A structure: its record, then the strings that the record names by number, closed by an empty one (6.1.3). */
+/** A structure of a device's. */
+function deviceStructure(handle: number, {type, body, strings = []}: SmbiosStructure): Uint8Array {
+	const header = structureHeader.encode({type, length: structureHeader.size + body.length, handle});
+	return concatBytes(header, body, stringSet(strings));
+}
+
+/** A structure: its record, then the strings that the record names by number. */
 function structure<T extends Fields>(
 	handle: number,
 	record: Wire<T & {handle: Scalar<'u16'>}>,
 	fields: (text: (value: string) => number) => InputFields<T>,
 ): Uint8Array {
-	const strings: Uint8Array[] = [];
-	const values = fields((value) => {
-		// An empty string cannot be stored: number 0 says that there is none.
-		if (value === '') return 0;
-		if (!/^[\x20-\x7e]+$/.test(value)) throw smbiosError('SMBIOS_STRING_INVALID', {value});
-		return strings.push(ascii(value), Uint8Array.of(0)) / 2;
-	});
+	const strings: string[] = [];
+	// An empty string cannot be stored: number 0 says that there is none.
+	const values = fields((value) => (value === '' ? 0 : strings.push(value)));
+	return concatBytes(record.encode({...values, handle}), stringSet(strings));
+}
+
+/** Strings, closed by an empty one (6.1.3). */
+function stringSet(strings: readonly string[]): Uint8Array {
+	const refused = strings.find((value) => !/^[\x20-\x7e]+$/.test(value));
+	if (refused !== undefined) throw smbiosError('SMBIOS_STRING_INVALID', {value: refused});
 	const closing = new Uint8Array(strings.length > 0 ? 1 : 2);
-	return concatBytes(record.encode({...values, handle}), ...strings, closing);
+	return concatBytes(...strings.flatMap((value) => [ascii(value), Uint8Array.of(0)]), closing);
 }

@@ -11,7 +11,7 @@ import {describeDevices, randomGenerationId} from '#main/machine';
 import {mailboxBytes, WakerState} from '#support/mailbox';
 import {stateLimits} from './state-limits.ts';
 
-const types = {findType: deviceRegistry.findType, findModel: findDeviceModel, own: []};
+const types = {...deviceRegistry, own: []};
 
 test('all devices that can be asked for need half of what their state may be, whatever it holds', (t) => {
 	const irqchip = 'split';

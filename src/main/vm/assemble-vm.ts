@@ -103,7 +103,13 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 		checkHypervisor(snapshot.directory, snapshot.manifest.hypervisor, {...hypervisor, cpuid: opened.cpuid});
 	}
 	const initiators = genericInitiators(config.pcie, machine.pci);
-	const bootMachine = {topology: plan.topology, layout: plan.memory, devices: host.handle.layout.devices, initiators};
+	const bootMachine = {
+		topology: plan.topology,
+		layout: plan.memory,
+		devices: host.handle.layout.devices,
+		types: own.models.types,
+		initiators,
+	};
 	const bootImage = () => boot.image(bootMachine);
 	const image = snapshot === undefined ? await bootImage() : undefined;
 	const threads = wireVcpus({

@@ -3,11 +3,13 @@ import {basename} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {serial16550Kind} from '#devices/chipset/serial-16550';
 import type {DeviceInstance} from '#devices/device';
-import {type AcpiInitiator, buildAcpiTables, type ComPort, describeToAcpi} from '#main/acpi';
+import type {AnyDeviceType} from '#devices/device-type';
+import {type AcpiInitiator, buildAcpiTables} from '#main/acpi';
 import {buildBiosArea} from '#main/bios';
 import {linuxDefaultWords, moduleFiles, type VmConfig} from '#main/config';
 import type {BootImage, LoadRequest} from '#main/loader';
 import {loadKernel} from '#main/loader';
+import {deviceTables} from '#main/machine';
 import {hostBridges} from '#main/pcie';
 import {buildSmbiosTables} from '#main/smbios';
 import type {MemoryLayout, ProcessorTopology} from '#main/topology';
@@ -66,6 +68,8 @@ export interface BootMachine {
 	readonly topology: ProcessorTopology;
 	readonly layout: MemoryLayout;
 	readonly devices: readonly DeviceInstance[];
+	/** Theirs, and maybe more. */
+	readonly types: readonly AnyDeviceType[];
 	/** Where they are at power-on. */
 	readonly initiators: readonly AcpiInitiator[];
 }
@@ -74,15 +78,14 @@ export interface BootMachine {
 export function prepareBoot(
 	files: KernelFiles,
 	config: VmConfig,
-	{topology, layout, devices, initiators}: BootMachine,
+	{topology, layout, devices, types, initiators}: BootMachine,
 ): BootImage {
 	const hasSerial = devices.some(({kind}) => kind === serial16550Kind);
-	const comPorts: readonly ComPort[] = hasSerial ? [1, 2, 3, 4] : [];
 	const bridges = hostBridges(devices, initiators);
 	const numa = describeNuma(config, topology, layout, initiators);
-	const chipset = describeToAcpi(devices);
-	const acpi = buildAcpiTables({topology, comPorts, chipset, hostBridges: bridges, ...(numa && {numa})});
-	const smbios = buildSmbiosTables(acpi.end);
+	const tables = deviceTables(devices, types);
+	const acpi = buildAcpiTables({topology, devices: tables.acpi, hostBridges: bridges, ...(numa && {numa})});
+	const smbios = buildSmbiosTables(acpi.end, tables.smbios);
 	const reserved = [
 		...acpi.reserved,
 		...smbios.reserved,

@@ -1,6 +1,7 @@
 import test from 'ava';
+import {AcpiNames} from '#devices/acpi';
 import {DeviceUnderTest} from '#devices/testing';
-import {type BatteryStatus, battery, batteryAddress, defaultBattery, type UpdateBattery} from './index.ts';
+import {type BatteryStatus, battery, batteryAddress, batteryType, defaultBattery, type UpdateBattery} from './index.ts';
 
 const make = () => new DeviceUnderTest(battery, {base: batteryAddress, initial: defaultBattery});
 const update = (status: Partial<BatteryStatus>): UpdateBattery => ({
@@ -46,4 +47,14 @@ test('only aligned 32-bit accesses count', (t) => {
 	const device = make();
 	t.is(device.in(batteryAddress, 1), 0);
 	t.is(device.in(batteryAddress + 1, 4), 0);
+});
+
+test('ACPI has a battery, an adapter, and an event that clears its cause before it tells', (t) => {
+	const {device, event} = batteryType.acpi?.({base: batteryAddress, initial: defaultBattery}, new AcpiNames()) ?? {};
+	const hex = (bytes: Uint8Array | string | undefined) => Buffer.from(bytes ?? []).toString('hex');
+	t.true(hex(device).includes('5f4849440c41d00c0a'), 'PNP0C0A');
+	t.true(hex(device).includes(hex('ACPI0003')));
+	const [clear, tell] = [hex(event).indexOf(hex('BNCL')), hex(event).indexOf(`86${hex('\\')}2e${hex('_SB_BAT1')}`)];
+	t.true(hex(event).includes(hex('_L09')));
+	t.true(clear > 0 && tell > clear);
 });

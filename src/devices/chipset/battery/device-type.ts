@@ -1,4 +1,5 @@
 import {deviceType, switchFlag} from '#devices/device-type';
+import {batteryAcpi} from './acpi.ts';
 import {batteryAddress, batteryKind, defaultBattery, type UpdateBattery} from './handle.ts';
 import {battery} from './model.ts';
 
@@ -9,5 +10,6 @@ export const batteryType = deviceType({
 	summary: 'A battery and a power adapter, whose status the owner sets',
 	configure: () => ({base: batteryAddress, initial: defaultBattery}),
 	flags: switchFlag('battery', 'a battery and a power adapter (ACPI)'),
+	acpi: batteryAcpi,
 	commands: [{kind: 'update-battery', status: {...defaultBattery, remainingMwh: 1}} satisfies UpdateBattery],
 });

@@ -3,15 +3,8 @@ export {
 	type BatteryConfig,
 	type BatteryStatus,
 	batteryAddress,
-	batteryEvent,
 	batteryKind,
 	defaultBattery,
 	type UpdateBattery,
 } from './handle.ts';
 export {battery} from './model.ts';
-export {
-	designCapacityMwh,
-	Notify as BatteryNotify,
-	Offset as BatteryOffset,
-	regionLength as batteryRegionLength,
-} from './registers.ts';

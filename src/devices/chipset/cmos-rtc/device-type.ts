@@ -1,9 +1,11 @@
+import {device, eisaId, integer, interrupt, ioPorts, name, resourceTemplate} from '#devices/acpi/aml';
 import {hpetKind} from '#devices/chipset/hpet';
 import {deviceType} from '#devices/device-type';
 import type {MemoryRange} from '#devices/guest-memory';
 import {hpetInputs} from '#devices/interrupts';
-import {cmosRtcKind} from './handle.ts';
+import {cmosRtcIrq, cmosRtcKind} from './handle.ts';
 import {cmosRtc} from './model.ts';
+import {Cmos, ports} from './registers.ts';
 
 const fourGib = 2 ** 32;
 const sum = (ranges: readonly MemoryRange[]) => ranges.reduce((total, {length}) => total + length, 0);
@@ -18,5 +20,14 @@ export const cmosRtcType = deviceType({
 		lowMemory: sum(ram.filter(({gpa}) => gpa < fourGib)),
 		highMemory: sum(ram.filter(({gpa}) => gpa >= fourGib)),
 		...(has(hpetKind) && {irq: hpetInputs.rtc}),
+	}),
+	acpi: () => ({
+		fadt: {century: Cmos.CENTURY, flags: {rtcS4: true}},
+		device: device(
+			'RTC0',
+			name('_HID', eisaId('PNP0B00')),
+			name('_UID', integer(0)),
+			name('_CRS', resourceTemplate(ioPorts(ports.base, ports.length, 0), interrupt(cmosRtcIrq, {edge: true}))),
+		),
 	}),
 });

@@ -1,3 +1,6 @@
+/** Address and data port (IBM PC/AT Technical Reference). */
+export const ports = {base: 0x70, length: 2} as const;
+
 /**
  * Registers of the Motorola MC146818A real-time clock (data sheet of 1984), and the CMOS RAM bytes that PC firmware
  * fills (Ralf Brown's CMOS list). The century's place is told to guests by the FADT.

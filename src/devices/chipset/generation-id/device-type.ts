@@ -1,6 +1,11 @@
+import {device, edgeEvent, integer, name, notify, packageOf, string} from '#devices/acpi/aml';
 import {deviceType} from '#devices/device-type';
-import {type ChangeGeneration, generationIdKind} from './handle.ts';
+import {type ChangeGeneration, generationIdEvent, generationIdKind} from './handle.ts';
 import {generationId} from './model.ts';
+
+const objectName = 'VGEN';
+/** "The generation id has changed" (Virtual Machine Generation ID, section on ACPI). */
+const changed = 0x80;
 
 /** The generation id as machines have it. */
 export const generationIdType = deviceType({
@@ -17,5 +22,19 @@ export const generationIdType = deviceType({
 		},
 	},
 	configure: ({address}, machine) => ({address, id: machine.generationId}),
+	/**
+	 * Guests bind by the compatible id: Windows by the first, which is longer than ACPI allows, Linux and newer Windows by
+	 * either. ADDR gives the address as two halves of 32 bits.
+	 */
+	acpi: ({address}) => ({
+		device: device(
+			objectName,
+			name('_HID', string('OVMM0001')),
+			name('_CID', packageOf(string('VM_Gen_Counter'), string('VMGENCTR'))),
+			name('_DDN', string('VM_Gen_Counter')),
+			name('ADDR', packageOf(integer(address % 2 ** 32), integer(Math.floor(address / 2 ** 32)))),
+		),
+		event: edgeEvent(generationIdEvent, notify(`\\_SB.${objectName}`, changed)),
+	}),
 	commands: [{kind: 'change-generation', id: 'fedcba9876543210fedcba9876543210'} satisfies ChangeGeneration],
 });

@@ -1,6 +1,7 @@
 import test from 'ava';
+import {AcpiNames} from '#devices/acpi';
 import {DeviceUnderTest} from '#devices/testing';
-import {type ChangeGeneration, generationId} from './index.ts';
+import {type ChangeGeneration, generationId, generationIdType} from './index.ts';
 
 const address = 0x1000;
 const first = '00112233445566778899aabbccddeeff';
@@ -49,4 +50,12 @@ test('commands of other devices are ignored', (t) => {
 	const device = make();
 	device.control({kind: 'power-button'});
 	t.is(device.state.changes, 0);
+});
+
+test('ACPI has its address, the ids that guests bind by, and an event of the GPE0 block', (t) => {
+	const {device, event} = generationIdType.acpi?.({address: 0x1_000e_1000, id: ''}, new AcpiNames()) ?? {};
+	const hex = (bytes: Uint8Array | string | undefined) => Buffer.from(bytes ?? []).toString('hex');
+	t.true(hex(device).includes(`08${hex('ADDR')}1208020c00100e0001`));
+	for (const id of ['VM_Gen_Counter', 'VMGENCTR']) t.true(hex(device).includes(`0d${hex(id)}00`));
+	t.true(hex(event).includes(`${hex('_E00')}00865c2e${hex('_SB_VGEN')}0a80`));
 });

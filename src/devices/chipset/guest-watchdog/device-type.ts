@@ -1,4 +1,5 @@
 import {deviceType, switchFlag} from '#devices/device-type';
+import {watchdogAcpi} from './acpi.ts';
 import {guestWatchdogKind, guestWatchdogPort, watchdogReset} from './handle.ts';
 import {guestWatchdog} from './model.ts';
 
@@ -8,6 +9,7 @@ export const guestWatchdogType = deviceType({
 	kind: guestWatchdogKind,
 	summary: 'A watchdog that fires when the guest stops telling it that it is alive',
 	configure: () => ({port: guestWatchdogPort}),
+	acpi: watchdogAcpi,
 	flags: switchFlag(
 		'guest-watchdog',
 		'a watchdog (ACPI WDAT, ports 0x30-0x37) that fires when the guest stops telling it that it is alive',

@@ -1,6 +1,7 @@
 import test from 'ava';
+import {AcpiNames} from '#devices/acpi';
 import {DeviceUnderTest} from '#devices/testing';
-import {guestWatchdog, guestWatchdogPort, watchdogReset} from './index.ts';
+import {guestWatchdog, guestWatchdogPort, guestWatchdogType, watchdogReset} from './index.ts';
 
 const second = 1e9;
 
@@ -102,4 +103,15 @@ test('VM time that a resume catches up does not count: the guest had no chance t
 	t.deepEqual(device.events, []);
 	pass(2);
 	t.deepEqual(device.events, [{kind: 'watchdog'}]);
+});
+
+test('each action of its ACPI table selects a register and then does something with it', (t) => {
+	const {table} = guestWatchdogType.acpi?.({port: guestWatchdogPort}, new AcpiNames()) ?? {};
+	const hex = (from: number, to: number) => Buffer.from(table?.body.slice(from, to) ?? []).toString('hex');
+	t.is(hex(0, 32), '20000000' + 'ff00ffffff000000' + 'e8030000' + 'ffff0000' + '01000000' + '01000000' + '12000000');
+	t.deepEqual([table?.signature, table?.body.length], ['WDAT', 32 + 18 * 24]);
+	const entry = (index: number) => hex(32 + 24 * index, 56 + 24 * index);
+	t.is(entry(0), '01020000' + '01200003' + '3000000000000000' + '27000000' + 'ffffffff');
+	t.is(entry(1), '01020000' + '01200003' + '3400000000000000' + '03000000' + 'ffffffff');
+	t.is(entry(5), '06030000' + '01200003' + '3400000000000000' + '00000000' + 'ffffffff', 'set the countdown');
 });

@@ -1,4 +1,5 @@
 import {deviceType, switchFlag} from '#devices/device-type';
+import {hpetAcpi} from './acpi.ts';
 import {hpetAddress, hpetKind} from './handle.ts';
 import {hpet} from './model.ts';
 
@@ -8,5 +9,6 @@ export const hpetType = deviceType({
 	kind: hpetKind,
 	summary: 'A high precision event timer',
 	configure: () => ({base: hpetAddress}),
+	acpi: hpetAcpi,
 	flags: switchFlag('hpet', 'a high precision event timer, announced to the guest'),
 });

@@ -1,5 +1,6 @@
 import test from 'ava';
-import {hpet} from './index.ts';
+import {AcpiNames} from '#devices/acpi';
+import {hpet, hpetType} from './index.ts';
 import {
 	base,
 	cmp,
@@ -140,4 +141,13 @@ test('what is not there reads zero', (t) => {
 		write(offset, 0xffff_ffff);
 		t.is(read(offset), 0, offset.toString(16));
 	}
+});
+
+test('its ACPI table gives capabilities and address', (t) => {
+	const {table} = hpetType.acpi?.({base: 0xfed0_0000}, new AcpiNames()) ?? {};
+	t.deepEqual([table?.signature, table?.revision], ['HPET', 1]);
+	t.is(
+		Buffer.from(table?.body ?? []).toString('hex'),
+		'01a28680' + '00400000' + '0000d0fe00000000' + '00' + '1027' + '00',
+	);
 });

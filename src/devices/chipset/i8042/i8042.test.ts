@@ -1,5 +1,6 @@
 import test from 'ava';
-import {i8042, type MoveMouse, type PressKey} from './index.ts';
+import {AcpiNames} from '#devices/acpi';
+import {i8042, i8042Type, type MoveMouse, type PressKey} from './index.ts';
 import {makeI8042} from './testing/make-i8042.ts';
 
 const aux = 0x100;
@@ -215,4 +216,12 @@ test("the machine's owner presses keys and moves the mouse", (t) => {
 	t.deepEqual(drain(), [0x108, 0x103, 0x102]);
 	device.control({kind: 'power-button'});
 	t.deepEqual(drain(), []);
+});
+
+test('ACPI has keyboard and mouse with the interrupts of a PC, and the FADT the controller', (t) => {
+	const {device, fadt} = i8042Type.acpi?.({}, new AcpiNames()) ?? {};
+	const hex = Buffer.from(device ?? []).toString('hex');
+	t.deepEqual(fadt, {iaPcBootArch: {i8042: true}});
+	t.true(hex.includes('4701600060000101' + '4701640064000101' + '220200'));
+	t.true(hex.includes('220010'));
 });

@@ -1,5 +1,5 @@
 export {i8042Type} from './device-type.ts';
-export {type I8042Config, i8042Kind, keyboardIrq, type MoveMouse, mouseIrq, type PressKey} from './handle.ts';
+export {type I8042Config, i8042Kind, type MoveMouse, type PressKey} from './handle.ts';
 export {I8042Input} from './input.ts';
 export {i8042} from './model.ts';
 export type {MouseMove} from './mouse.ts';

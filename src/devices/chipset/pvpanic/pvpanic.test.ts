@@ -1,6 +1,7 @@
 import test from 'ava';
+import {AcpiNames} from '#devices/acpi';
 import {DeviceUnderTest} from '#devices/testing';
-import {pvpanic} from './index.ts';
+import {pvpanic, pvpanicType} from './index.ts';
 
 const port = 0x505;
 const make = () => new DeviceUnderTest(pvpanic, {port});
@@ -55,4 +56,11 @@ test('reset forgets', (t) => {
 	device.out(port, 3);
 	device.reset();
 	t.deepEqual(device.decode(), {panics: 0, crashLoads: 0, shutdowns: 0, lastValue: -1});
+});
+
+test('ACPI announces the port as QEMU does', (t) => {
+	const {device} = pvpanicType.acpi?.({port}, new AcpiNames()) ?? {};
+	const hex = Buffer.from(device ?? []).toString('hex');
+	t.true(hex.includes(Buffer.from('QEMU0001').toString('hex')));
+	t.true(hex.includes('4701050505050101'));
 });

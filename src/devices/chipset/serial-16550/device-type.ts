@@ -1,3 +1,4 @@
+import {device, eisaId, integer, interrupt, ioPorts, name, resourceTemplate, string} from '#devices/acpi/aml';
 import {deviceType} from '#devices/device-type';
 import {serialBinding} from '#devices/serial-backends';
 import {serial16550Kind, standardSerialPorts} from './handle.ts';
@@ -29,6 +30,20 @@ export const serial16550Type = deviceType({
 		const {base, irq} = standardSerialPorts[number - 1] as (typeof standardSerialPorts)[number];
 		// Linux clears the FIFO when it opens the port, and then raises RTS: what is typed ahead waits for that.
 		return {base, irq, backend, waitForRts: waitForRts ?? machine.hasSystem};
+	},
+	/** By the conventional numbers, which tell guests in which order the ports are. */
+	acpi: ({base, irq}) => {
+		const number = 1 + standardSerialPorts.findIndex((port) => port.base === base);
+		return {
+			fadt: {iaPcBootArch: {legacyDevices: true}},
+			device: device(
+				`UAR${number}`,
+				name('_HID', eisaId('PNP0501')),
+				name('_DDN', string(`COM${number}`)),
+				name('_UID', integer(number)),
+				name('_CRS', resourceTemplate(ioPorts(base, 8), interrupt(irq, {edge: true}))),
+			),
+		};
 	},
 	defaultName: ({number}) => `com${number}`,
 	terminal: ({number, backend}) =>

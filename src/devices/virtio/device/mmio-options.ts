@@ -11,11 +11,22 @@ export const mmioOptions = {
 		example: 0xd000_0000,
 		help: 'where its registers are, a multiple of 0x1000',
 	},
-	irq: {type: 'number', min: 0, max: gsiCount - 1, example: 5, help: 'its interrupt'},
+	irq: {
+		type: 'number',
+		min: 0,
+		max: gsiCount - 1,
+		example: 5,
+		help: 'its interrupt: 5-7, 9-11 or 13-23, which others may have too',
+	},
 } as const satisfies OptionTable;
+
+/** Interrupt controller, keyboard, timer, serial ports, clock and mouse of a PC: edges, which no other device can share. */
+const edgeInputs: readonly number[] = [0, 1, 2, 3, 4, 8, 12];
 
 /** The place that {@link mmioOptions} give. */
 export function mmioPlace({base, irq}: MmioPlace): {readonly mmio: MmioPlace} {
 	if (base % regionBytes !== 0) throw new TypeError(`base=ADDRESS has to be a multiple of ${regionBytes}`);
+	if (edgeInputs.includes(irq))
+		throw new TypeError(`irq=${irq} is another device's of every PC: give 5-7, 9-11 or 13-23`);
 	return {mmio: {base, irq}};
 }

@@ -1,4 +1,7 @@
+import {device as acpiDevice, integer, interrupt, memoryFixed, name, resourceTemplate, string} from '#devices/acpi/aml';
 import type {AddressedModel} from '#devices/device';
+import type {TypeParts} from '#devices/device-type';
+import type {OptionTable} from '#support/options';
 import {type Fields, type Wire, wire} from '#support/wire';
 import {type CoreRegister, constant, coreRegisters} from './core-registers.ts';
 import {checkDeclaration, queuesOf, type VirtioDevice} from './declaration.ts';
@@ -72,10 +75,30 @@ function mmioRegisters(id: number): readonly PlacedRegister[] {
 	return registers.map(([offset, register]) => [offset, 4, register]);
 }
 
-/** A virtio device at a fixed address, for machines without PCI: its kind ends in `-mmio`. */
+/** Inputs from here on are PCI's pins too. */
+const firstPciInput = 16;
+
+/** By the id that Linux binds to. */
+const acpi: NonNullable<TypeParts<OptionTable, OnMmio<object>>['acpi']> = ({mmio: {base, irq}}, names) => ({
+	device: acpiDevice(
+		names.next('V'),
+		name('_HID', string('LNRO0005')),
+		name('_UID', integer(base / regionBytes)),
+		name(
+			'_CRS',
+			resourceTemplate(
+				memoryFixed(base, regionBytes),
+				// Linux takes PCI's pins for active low, and no input for both. Neither I/O APIC looks at it.
+				interrupt(irq, {edge: false, shared: true, activeLow: irq >= firstPciInput}),
+			),
+		),
+	),
+});
+
+/** A virtio device at a fixed address, for machines without PCI: its kind ends in `-mmio`, and ACPI announces it. */
 export function virtioMmio<C extends object, T extends Fields, N extends string>(
 	device: VirtioDevice<C, T, N>,
-): AddressedModel<OnMmio<C>, WithVirtio<T>> {
+): AddressedModel<OnMmio<C>, WithVirtio<T>> & Pick<TypeParts<OptionTable, OnMmio<C>>, 'acpi'> {
 	checkDeclaration(device);
 	const erased = device as unknown as VirtioDevice<unknown, Fields, string>;
 	const kind = `${device.kind}-mmio`;
@@ -84,6 +107,7 @@ export function virtioMmio<C extends object, T extends Fields, N extends string>
 	return {
 		kind,
 		...(versions && {versions}),
+		acpi,
 		state: wire(kind, {
 			...device.state?.fields,
 			...virtioFields(most, space?.bytes ?? 0),

@@ -11,7 +11,12 @@ export interface InterruptMode {
 	readonly edge: boolean;
 	/** Other devices may share it. */
 	readonly shared?: boolean;
+	/** Its line is low when it is asserted. */
+	readonly activeLow?: boolean;
 }
+
+/** General and memory flags of address space descriptors (6.4.3.5, tables 6.46 and 6.47). */
+const [resourceConsumer, fixedBothEnds, readWrite] = [0x01, 0x0c, 0x01];
 
 const u8 = (value: number) => littleEndian(value, 1);
 const u16 = (value: number) => littleEndian(value, 2);
@@ -37,28 +42,33 @@ export function memory32Fixed(base: number, length: number): Resource {
 	return large(0x86, u8(1), u32(base), u32(length));
 }
 
-/** `Interrupt (ResourceConsumer, …, ActiveHigh, …) {gsi}` (6.4.3.6). */
-export function interrupt(gsi: number, mode: InterruptMode): Resource {
-	const flags = 0x01 | (mode.edge ? 0x02 : 0) | (mode.shared === true ? 0x08 : 0);
+/** The registers of a device, wherever they are: `Memory32Fixed`, or where 32 bits do not reach `QWordMemory (ResourceConsumer, …, NonCacheable, ReadWrite, …)`. */
+export function memoryFixed(base: number, length: number): Resource {
+	if (base + length <= 2 ** 32) return memory32Fixed(base, length);
+	return addressSpace(0x8a, 0, fixedBothEnds | resourceConsumer, readWrite, u64, base, length);
+}
+
+/** `Interrupt (ResourceConsumer, …) {gsi}` (6.4.3.6). */
+export function interrupt(gsi: number, {edge, activeLow = false, shared = false}: InterruptMode): Resource {
+	const flags = 0x01 | (edge ? 0x02 : 0) | (activeLow ? 0x04 : 0) | (shared ? 0x08 : 0);
 	return large(0x89, u8(flags), u8(1), u32(gsi));
 }
 
 /** `QWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed, Cacheable, ReadWrite, …)` (6.4.3.5.1). */
 export function qwordMemory(base: number, length: number): Resource {
-	const fixedBothEnds = 0x0c;
-	const cacheableReadWrite = 0x03;
+	const cacheableReadWrite = readWrite | 0x02;
 	return addressSpace(0x8a, 0, fixedBothEnds, cacheableReadWrite, u64, base, length);
 }
 
 /** `WordIO (ResourceProducer, MinFixed, MaxFixed, PosDecode, EntireRange, …)` (6.4.3.5.3). */
 export function portWindow(base: number, length: number): Resource {
 	const entireRange = 0x03;
-	return addressSpace(0x88, 1, 0x0c, entireRange, u16, base, length);
+	return addressSpace(0x88, 1, fixedBothEnds, entireRange, u16, base, length);
 }
 
 /** `WordBusNumber (ResourceProducer, MinFixed, MaxFixed, PosDecode, …)` (6.4.3.5.3). */
 export function busNumbers(first: number, count: number): Resource {
-	return addressSpace(0x88, 2, 0x0c, 0, u16, first, count);
+	return addressSpace(0x88, 2, fixedBothEnds, 0, u16, first, count);
 }
 
 /** `ResourceTemplate () {resources}`: the descriptors and an end tag without a checksum (6.4.2.9). */

@@ -1,4 +1,5 @@
 export {type Aml, integer, namePath, withPackageLength} from './encoding.ts';
+export {edgeEvent, levelEvent} from './events.ts';
 export {dwordFields, memoryRegion} from './regions.ts';
 export {
 	busNumbers,
@@ -7,6 +8,7 @@ export {
 	ioPorts,
 	irq,
 	memory32Fixed,
+	memoryFixed,
 	portWindow,
 	qwordMemory,
 	type Resource,

@@ -1,4 +1,5 @@
-import {type Aml, method} from '#main/acpi/aml';
+import type {Aml} from './encoding.ts';
+import {method} from './terms.ts';
 
 const methodName = (trigger: 'E' | 'L', event: number) =>
 	`_${trigger}${event.toString(16).toUpperCase().padStart(2, '0')}`;

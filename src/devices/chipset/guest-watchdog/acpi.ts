@@ -1,13 +1,7 @@
-import {
-	type GuestWatchdogConfig,
-	WatchdogConfig,
-	WatchdogPort,
-	WatchdogRegister,
-	watchdogRunning,
-} from '#devices/chipset/guest-watchdog';
+import type {AcpiDescription} from '#devices/acpi';
 import {concatBytes, reserved, u8, u16, u32, u64, wire} from '#support/wire';
-import {descriptionTable} from '../description-table.ts';
-import type {AcpiDevice} from './acpi-device.ts';
+import type {GuestWatchdogConfig} from './handle.ts';
+import {Config, Port, Register, running} from './registers.ts';
 
 /** The table's body, as Linux's `acpi_table_wdat` has it too. */
 const header = wire('WDAT header', {
@@ -72,44 +66,44 @@ interface Step {
 	readonly mask?: number;
 }
 
-const {CONFIG, COUNT} = WatchdogRegister;
+const {CONFIG, COUNT} = Register;
 const {READ_VALUE, READ_COUNTDOWN, WRITE_VALUE, WRITE_COUNTDOWN, PRESERVE} = Instruction;
 const steps: readonly Step[] = [
-	{action: Action.RESET, register: CONFIG, instruction: WRITE_VALUE, value: watchdogRunning},
+	{action: Action.RESET, register: CONFIG, instruction: WRITE_VALUE, value: running},
 	{action: Action.QUERY_COUNTDOWN, register: COUNT, instruction: READ_COUNTDOWN},
 	{action: Action.SET_COUNTDOWN, register: COUNT, instruction: WRITE_COUNTDOWN},
 	{
 		action: Action.QUERY_RUNNING,
 		register: CONFIG,
 		instruction: READ_VALUE,
-		value: watchdogRunning,
-		mask: watchdogRunning,
+		value: running,
+		mask: running,
 	},
-	{action: Action.SET_RUNNING, register: CONFIG, instruction: WRITE_VALUE, value: watchdogRunning},
-	{action: Action.QUERY_STOPPED, register: CONFIG, instruction: READ_VALUE, value: 0, mask: WatchdogConfig.ENABLED},
-	{action: Action.SET_STOPPED, register: CONFIG, instruction: WRITE_VALUE, value: WatchdogConfig.CONFIGURED},
+	{action: Action.SET_RUNNING, register: CONFIG, instruction: WRITE_VALUE, value: running},
+	{action: Action.QUERY_STOPPED, register: CONFIG, instruction: READ_VALUE, value: 0, mask: Config.ENABLED},
+	{action: Action.SET_STOPPED, register: CONFIG, instruction: WRITE_VALUE, value: Config.CONFIGURED},
 	{
 		action: Action.QUERY_BOOT_STATUS,
 		register: CONFIG,
 		instruction: READ_VALUE,
-		value: WatchdogConfig.BOOT_STATUS,
-		mask: WatchdogConfig.BOOT_STATUS,
+		value: Config.BOOT_STATUS,
+		mask: Config.BOOT_STATUS,
 	},
 	{
 		action: Action.SET_BOOT_STATUS,
 		register: CONFIG,
 		instruction: WRITE_VALUE | PRESERVE,
-		value: WatchdogConfig.BOOT_STATUS,
-		mask: WatchdogConfig.BOOT_STATUS,
+		value: Config.BOOT_STATUS,
+		mask: Config.BOOT_STATUS,
 	},
 ];
 
 /** The watchdog action table, by which Linux (wdat_wdt) and Windows drive the watchdog. */
-export function watchdogTable({port}: GuestWatchdogConfig): AcpiDevice {
+export function watchdogAcpi({port}: GuestWatchdogConfig): AcpiDescription {
 	const at = (offset: number) => ({addressSpace: systemIo, ...dword, address: port + offset});
 	const entries = steps.flatMap(({action, register, instruction, value = 0, mask = allBits}) => [
-		entry.encode({action, instruction: WRITE_VALUE, ...at(WatchdogPort.ADDRESS), value: register, mask: allBits}),
-		entry.encode({action, instruction, ...at(WatchdogPort.DATA), value, mask}),
+		entry.encode({action, instruction: WRITE_VALUE, ...at(Port.ADDRESS), value: register, mask: allBits}),
+		entry.encode({action, instruction, ...at(Port.DATA), value, mask}),
 	]);
 	const lead = header.encode({
 		headerLength: header.size,
@@ -120,5 +114,5 @@ export function watchdogTable({port}: GuestWatchdogConfig): AcpiDevice {
 		flags: enabled,
 		entryCount: entries.length,
 	});
-	return {table: {name: 'WDAT', data: descriptionTable('WDAT', 1, concatBytes(lead, ...entries))}};
+	return {table: {signature: 'WDAT', revision: 1, body: concatBytes(lead, ...entries)}};
 }

@@ -1,8 +1,8 @@
-import {capabilities, type HpetConfig, regionLength} from '#devices/chipset/hpet';
-import {device, eisaId, integer, memory32Fixed, name, resourceTemplate} from '#main/acpi/aml';
+import type {AcpiDescription} from '#devices/acpi';
+import {device, eisaId, integer, memory32Fixed, name, resourceTemplate} from '#devices/acpi/aml';
 import {reserved, u8, u16, u32, u64, wire} from '#support/wire';
-import {descriptionTable} from '../description-table.ts';
-import type {AcpiDevice} from './acpi-device.ts';
+import type {HpetConfig} from './handle.ts';
+import {capabilities, regionLength} from './registers.ts';
 
 /** The table's body. */
 const body = wire('HPET', {
@@ -21,8 +21,8 @@ const bitWidth = 64;
 const minimumTick = 10_000;
 
 /** The timer's table, from which guests take it early, and its device, which keeps others off its addresses. */
-export function hpetDevice({base}: HpetConfig): AcpiDevice {
-	const data = body.encode({eventTimerBlockId: capabilities, bitWidth, address: base, minimumTick});
+export function hpetAcpi({base}: HpetConfig): AcpiDescription {
+	const table = body.encode({eventTimerBlockId: capabilities, bitWidth, address: base, minimumTick});
 	return {
 		device: device(
 			'HPET',
@@ -30,6 +30,6 @@ export function hpetDevice({base}: HpetConfig): AcpiDevice {
 			name('_UID', integer(0)),
 			name('_CRS', resourceTemplate(memory32Fixed(base, regionLength))),
 		),
-		table: {name: 'HPET', data: descriptionTable('HPET', 1, data)},
+		table: {signature: 'HPET', revision: 1, body: table},
 	};
 }

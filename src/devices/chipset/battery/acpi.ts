@@ -1,11 +1,4 @@
-import {
-	type BatteryConfig,
-	BatteryNotify,
-	BatteryOffset,
-	batteryEvent,
-	batteryRegionLength,
-	designCapacityMwh,
-} from '#devices/chipset/battery';
+import type {AcpiDescription} from '#devices/acpi';
 import {
 	type Aml,
 	device,
@@ -13,6 +6,7 @@ import {
 	eisaId,
 	elementOf,
 	integer,
+	levelEvent,
 	memoryRegion,
 	method,
 	name,
@@ -22,20 +16,20 @@ import {
 	returns,
 	store,
 	string,
-} from '#main/acpi/aml';
+} from '#devices/acpi/aml';
 import {concatBytes} from '#support/wire';
-import type {AcpiDevice} from './acpi-device.ts';
-import {levelEvent} from './events.ts';
+import {type BatteryConfig, batteryEvent} from './handle.ts';
+import {designCapacityMwh, Notify, Offset, regionLength} from './registers.ts';
 
 /** The device's registers by name, in their order. */
 const fields = {
-	BSTA: BatteryOffset.STATUS,
-	BSTT: BatteryOffset.STATE,
-	BRAT: BatteryOffset.RATE,
-	BREM: BatteryOffset.REMAINING,
-	BPSR: BatteryOffset.AC_ONLINE,
-	BNST: BatteryOffset.NOTIFY_STATUS,
-	BNCL: BatteryOffset.NOTIFY_CLEAR,
+	BSTA: Offset.STATUS,
+	BSTT: Offset.STATE,
+	BRAT: Offset.RATE,
+	BREM: Offset.REMAINING,
+	BPSR: Offset.AC_ONLINE,
+	BNST: Offset.NOTIFY_STATUS,
+	BNCL: Offset.NOTIFY_CLEAR,
 } as const;
 
 /** Static information (ACPI 6.5, 10.2, Battery Information): what OpenVMM's firmware says of the same battery. */
@@ -58,12 +52,12 @@ const voltageMv = 5000;
 const [statusChanged, informationChanged, adapterChanged] = [0x80, 0x81, 0x80];
 
 /** The battery and the adapter (ACPI 6.5, 10.2 and 10.3), whose methods read the device's registers. */
-export function batteryDevices({base}: BatteryConfig): AcpiDevice {
+export function batteryAcpi({base}: BatteryConfig): AcpiDescription {
 	const texts = ['Virtual', '1', 'LION', 'OpenVMM'].map(string);
 	const state = ['BSTT', 'BRAT', 'BREM'];
 	return {
 		device: concatBytes(
-			memoryRegion('BREG', base, batteryRegionLength),
+			memoryRegion('BREG', base, regionLength),
 			dwordFields('BREG', Object.keys(fields)),
 			device(
 				'BAT1',
@@ -90,7 +84,7 @@ export function batteryDevices({base}: BatteryConfig): AcpiDevice {
 		// The cause goes first: what changes meanwhile is an event of its own.
 		event: levelEvent(
 			batteryEvent,
-			store(integer(BatteryNotify.INFORMATION_CHANGED | BatteryNotify.STATE_CHANGED), '\\_SB.BNCL'),
+			store(integer(Notify.INFORMATION_CHANGED | Notify.STATE_CHANGED), '\\_SB.BNCL'),
 			notify('\\_SB.BAT1', statusChanged),
 			notify('\\_SB.BAT1', informationChanged),
 			notify('\\_SB.AC1', adapterChanged),

@@ -1,2 +1,0 @@
-export type {AcpiDevice} from './acpi-device.ts';
-export {describeToAcpi} from './describe.ts';
