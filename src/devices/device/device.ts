@@ -233,6 +233,8 @@ export interface DeviceBack {
 	start(): void;
 	/** Resolves when nothing is in flight. Called on pause and before any reset, save and shutdown. */
 	stop(): Promise<void>;
+	/** What is in flight, for people, while {@link stop} does not come to its end. */
+	inFlight?(): string | undefined;
 	/** The front called {@link DeviceServices.notifyBack} (once or more) since the last call. */
 	notified(): void;
 	/**

@@ -13,8 +13,9 @@ import {errorTable} from '#support/errors';
 import type {MailboxCaller} from '#support/mailbox';
 import {lock, lockPatienceMs, unlock} from '#support/shared-memory';
 import type {ViewOf} from '#support/wire';
-import {deviceFailure} from './guarded-back.ts';
-import {DeviceHeader, type PlacedDevice} from './layout.ts';
+import {type DeviceFaults, notPromise} from './device-failure.ts';
+import {DeviceHeader} from './device-header.ts';
+import type {PlacedDevice} from './layout.ts';
 
 type Header = ViewOf<typeof DeviceHeader>;
 const lockWord = DeviceHeader.word('lock');
@@ -38,74 +39,94 @@ export interface AttachedDevice {
 	readonly front: DeviceFront;
 	readonly target: SharedTarget;
 	readonly regions: readonly Region[];
+	readonly faults: DeviceFaults;
 	readonly doorbells: readonly DoorbellDeclaration[];
 }
 
 /** A device served on the calling thread, over its shared state, under its lock. */
 export class SharedTarget implements BusTarget, MsrTarget, HypercallTarget {
-	readonly #name: string;
+	readonly #faults: DeviceFaults;
 	readonly #header: Header;
 	readonly #front: DeviceFront;
 	readonly #patienceMs: number;
 
 	/** @param patienceMs - how long an access may wait for the device before the device counts as one that hangs */
-	constructor(name: string, header: Header, front: DeviceFront, patienceMs = lockPatienceMs) {
-		this.#name = name;
+	constructor(header: Header, front: DeviceFront, faults: DeviceFaults, patienceMs = lockPatienceMs) {
+		this.#faults = faults;
 		this.#header = header;
 		this.#front = front;
 		this.#patienceMs = patienceMs;
 	}
 
 	read(region: number, offset: number, size: AccessSize): number {
-		this.#enter();
+		if (!this.#enter()) return allOnes(size);
 		try {
-			return this.#front.read(region, offset, size);
+			const value = this.#front.read(region, offset, size);
+			if (Number.isInteger(value)) return value;
+			return this.#nonsense(value);
 		} catch (cause) {
-			throw deviceFailure(this.#name, 'read', cause);
+			this.#faults.met('read', cause);
 		} finally {
 			this.#leave();
 		}
+		return allOnes(size);
 	}
 
 	write(region: number, offset: number, size: AccessSize, value: number): void {
-		this.#enter();
+		if (!this.#enter()) return;
 		try {
-			this.#front.write(region, offset, size, value);
+			const result: unknown = this.#front.write(region, offset, size, value);
+			if (result !== undefined) this.#nonsense(result);
 		} catch (cause) {
-			throw deviceFailure(this.#name, 'write', cause);
+			this.#faults.met('write', cause);
 		} finally {
 			this.#leave();
 		}
 	}
 
 	readMsr(region: number, offset: number, value: Halves): boolean {
-		this.#enter();
+		if (!this.#enter()) return false;
 		try {
-			return this.#front.readMsr?.(region, offset, value) ?? false;
+			return notPromise<unknown>(this.#front.readMsr?.(region, offset, value)) === true;
 		} catch (cause) {
-			throw deviceFailure(this.#name, 'RDMSR', cause);
+			this.#faults.met('RDMSR', cause);
 		} finally {
 			this.#leave();
 		}
+		return false;
 	}
 
 	writeMsr(region: number, offset: number, value: Halves): boolean {
-		this.#enter();
+		if (!this.#enter()) return false;
 		try {
-			return this.#front.writeMsr?.(region, offset, value) ?? false;
+			return notPromise<unknown>(this.#front.writeMsr?.(region, offset, value)) === true;
 		} catch (cause) {
-			throw deviceFailure(this.#name, 'WRMSR', cause);
+			this.#faults.met('WRMSR', cause);
+		} finally {
+			this.#leave();
+		}
+		return false;
+	}
+
+	hypercall(region: number, offset: number, call: Hypercall): void {
+		if (!this.#enter()) return;
+		try {
+			notPromise<unknown>(this.#front.hypercall?.(region, offset, call));
+		} catch (cause) {
+			this.#faults.met('hypercall', cause);
 		} finally {
 			this.#leave();
 		}
 	}
 
-	hypercall(region: number, offset: number, call: Hypercall): void {
-		this.#enter();
+	/** Runs a call of the front as an access; undefined when the device has failed, or fails now. */
+	guarded<R>(when: string, call: () => R): R | undefined {
+		if (!this.#enter()) return undefined;
 		try {
-			this.#front.hypercall?.(region, offset, call);
+			return notPromise(call());
 		} catch (cause) {
-			throw deviceFailure(this.#name, 'hypercall', cause);
+			this.#faults.met(when, cause);
+			return undefined;
 		} finally {
 			this.#leave();
 		}
@@ -121,9 +142,22 @@ export class SharedTarget implements BusTarget, MsrTarget, HypercallTarget {
 		}
 	}
 
-	#enter(): void {
-		this.#lock();
+	/** False when the device has failed: it is not to be called. */
+	#enter(): boolean {
+		if (this.#faults.hasFailed) return false;
+		try {
+			this.#lock();
+		} catch (cause) {
+			this.#faults.met('access', cause);
+			return false;
+		}
 		this.#header.accesses++;
+		return true;
+	}
+
+	#nonsense(value: unknown): never {
+		notPromise(value);
+		throw new TypeError(`it returned ${typeof value === 'number' ? value : `a value of type ${typeof value}`}`);
 	}
 
 	#leave(): void {
@@ -132,7 +166,7 @@ export class SharedTarget implements BusTarget, MsrTarget, HypercallTarget {
 
 	#lock(): void {
 		if (!lock(this.#header.$atomic, lockWord, this.#patienceMs))
-			throw targetError('DEVICE_HANGS', {device: this.#name, seconds: this.#patienceMs / 1000});
+			throw targetError('DEVICE_HANGS', {device: this.#faults.name, seconds: this.#patienceMs / 1000});
 	}
 }
 
@@ -154,3 +188,5 @@ export class RemoteTarget implements BusTarget {
 		this.#caller.call(this.#device, region, offset, size, true, value);
 	}
 }
+
+const allOnes = (size: AccessSize): number => 0xffff_ffff >>> (32 - 8 * size);

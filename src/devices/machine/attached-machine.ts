@@ -9,9 +9,11 @@ import {VmTime} from '#devices/vm-time';
 import type {MailboxCaller} from '#support/mailbox';
 import {type AttachedDevice, RemoteTarget, SharedTarget} from './attached-device.ts';
 import {DeviceCalls} from './device-calls.ts';
+import {DeviceFaults} from './device-failure.ts';
+import {DeviceHeader} from './device-header.ts';
 import {DeviceInputs} from './device-inputs.ts';
 import {askForReset, resetDone} from './device-reset.ts';
-import {DeviceHeader, type MachineLayout, type ModelFinder, type PlacedDevice, resetSlot} from './layout.ts';
+import {type MachineLayout, type ModelFinder, type PlacedDevice, resetSlot} from './layout.ts';
 import {MachineEvents} from './machine-events.ts';
 import {assignPci, attachFabric} from './pci.ts';
 import {restoreDevices, type SavedDevices, saveDevices} from './saved-machine.ts';
@@ -47,6 +49,8 @@ export class AttachedMachine {
 	readonly #host: MachineHost;
 	#layout: MachineLayout;
 	#devices: readonly AttachedDevice[];
+	/** Devices that have left the machine and still use what is its. */
+	#leftLate: readonly AttachedDevice[] = [];
 	#pci: PciFabric | undefined;
 
 	constructor(layout: MachineLayout, host: MachineHost) {
@@ -73,6 +77,11 @@ export class AttachedMachine {
 	/** In the order of the layout. */
 	get devices(): readonly AttachedDevice[] {
 		return this.#devices;
+	}
+
+	/** Devices whose backs do not come to rest, also of those that have left: the memory that they use must stay. */
+	get late(): readonly AttachedDevice[] {
+		return [...this.#devices, ...this.#leftLate].filter(({header}) => header.late !== 0);
 	}
 
 	/** The way to PCI functions, where there are any. */
@@ -114,11 +123,12 @@ export class AttachedMachine {
 	 * @param layout - from `withDevice` or `withoutDevice`
 	 */
 	change(layout: MachineLayout, findModel: ModelFinder): void {
-		const before = this.devices;
+		const {devices: before, late} = this;
 		this.#layout = layout;
 		this.#devices = layout.devices.map(
 			(placed) => before.find((device) => isSame(device.placed, placed)) ?? this.#attach(placed, findModel),
 		);
+		this.#leftLate = late.filter(({placed}) => !this.#devices.some((device) => isSame(device.placed, placed)));
 		this.#pci = attachFabric(this.devices, this.#pciGeneration, this.unclaimed);
 	}
 
@@ -128,10 +138,10 @@ export class AttachedMachine {
 	}
 
 	/** Gives one device its declared initial state. For the owner, while nothing runs, or under the device's lock. */
-	resetDevice({model, state, front, services, placed, header}: AttachedDevice): void {
+	resetDevice({model, state, front, services, placed, header, faults}: AttachedDevice): void {
 		model.state.reset(state);
 		for (const name of Object.keys(placed.lines)) services.line(name).setLevel(false);
-		front.reset?.();
+		faults.during('reset', () => front.reset?.());
 		resetDone(header);
 	}
 
@@ -161,7 +171,7 @@ export class AttachedMachine {
 	 */
 	control(name: string, command: DeviceCommand): boolean {
 		const device = this.devices.find(({placed}) => placed.name === name);
-		device?.target.locked(() => device.front.control?.(command));
+		device?.target.guarded('control', () => device.front.control?.(command));
 		return device !== undefined;
 	}
 
@@ -179,9 +189,19 @@ export class AttachedMachine {
 		const state = model.state.on(ownState, stateOffset + DeviceHeader.byteLength);
 		const services = this.#services(placed, header);
 		const front = model.front(config, state, services);
-		const target = new SharedTarget(placed.name, header, front);
+		const faults = new DeviceFaults(placed.name, header, this.layout.deviceFailure, () =>
+			this.#quieten(placed, services),
+		);
+		const target = new SharedTarget(header, front, faults);
 		const [regions, doorbells] = [model.regions(config), model.doorbells?.(config) ?? []];
-		return {placed, model, header, state, services, front, target, regions, doorbells};
+		return {placed, model, header, state, services, front, target, faults, regions, doorbells};
+	}
+
+	/** A device that has failed interrupts nobody, and its back is to notice. */
+	#quieten({lines, calls}: PlacedDevice, services: DeviceServices): void {
+		for (const name of Object.keys(lines)) services.line(name).setLevel(false);
+		if (calls !== undefined) this.calls.signal(calls.slot);
+		this.events.deviceFailed();
 	}
 
 	#services(placed: PlacedDevice, header: AttachedDevice['header']): DeviceServices {

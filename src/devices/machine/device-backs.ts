@@ -1,17 +1,25 @@
+import type {VmmError} from '#support/errors';
 import {MailboxServer} from '#support/mailbox';
 import type {Reactor} from '#support/reactor';
 import type {AttachedDevice} from './attached-device.ts';
 import type {AttachedMachine} from './attached-machine.ts';
+import {type DeviceFailed, type LateDevice, stopTimeout} from './device-failure.ts';
+import {backPhases} from './device-header.ts';
 import {isResetting, takeReset} from './device-reset.ts';
-import {type DeviceFailed, deviceFailure, GuardedBack} from './guarded-back.ts';
+import {GuardedBack} from './guarded-back.ts';
 import {queueSlot, resetSlot} from './layout.ts';
 import {QueueDescriptors} from './queue-descriptors.ts';
+
+/** Less than what a machine's whole rest may take. */
+const defaultStopLimitNs = 25e9;
 
 interface Running {
 	readonly device: AttachedDevice;
 	readonly back: GuardedBack;
+	/** A stop that goes on though its time is over. */
+	late?: Promise<void> | undefined;
 	/** A reset that the guest asked for and that is under way. */
-	reset?: Promise<void> | undefined;
+	reset?: Promise<readonly LateDevice[]> | undefined;
 }
 
 /** The device worker's part of a machine: the backs of all devices, and the remote accesses. */
@@ -19,6 +27,7 @@ export class DeviceBacks {
 	readonly #machine: AttachedMachine;
 	readonly #reactor: Reactor;
 	readonly #failed: DeviceFailed;
+	readonly #stopLimitNs: number;
 	readonly #descriptors: QueueDescriptors;
 	#running: readonly Running[] = [];
 	/** What each slot of the ready set leads to. */
@@ -29,23 +38,30 @@ export class DeviceBacks {
 	/** From {@link stop} on nothing is started again. */
 	#isStopping = false;
 
-	/** @param failed - told of each device whose code throws where it must not; the others go on */
-	constructor(machine: AttachedMachine, reactor: Reactor, failed: DeviceFailed) {
+	/**
+	 * @param failed - told of each device whose code throws where it must not, and of those that do not come to rest, where that is
+	 * the machine's failure; the others go on
+	 * @param stopLimitNs - how long a back's stop may take
+	 */
+	constructor(machine: AttachedMachine, reactor: Reactor, failed: DeviceFailed, stopLimitNs = defaultStopLimitNs) {
 		this.#machine = machine;
 		this.#reactor = reactor;
-		this.#failed = failed;
+		this.#failed = (error) => {
+			if (machine.layout.deviceFailure === 'machine') failed(error);
+		};
+		this.#stopLimitNs = stopLimitNs;
 		this.#descriptors = new QueueDescriptors(machine, reactor);
 		this.#follow(this.#makeAll(machine.devices));
 		this.#remote = new MailboxServer(machine.layout.mailbox, (device, region, offset, size, isWrite, value, vp) => {
 			// The slot is in memory that only our own threads write, so the index is ours.
-			const {target, placed} = machine.devices[device] as AttachedDevice;
+			const {target} = machine.devices[device] as AttachedDevice;
 			try {
 				machine.access.vp = vp;
 				if (!isWrite) return target.read(region, offset, size);
 				target.write(region, offset, size, value);
 				return value;
 			} catch (cause) {
-				failed(deviceFailure(placed.name, isWrite ? 'write' : 'read', cause));
+				failed(cause as VmmError);
 				return 0xffff_ffff >>> (32 - 8 * size);
 			} finally {
 				machine.access.vp = undefined;
@@ -82,28 +98,57 @@ export class DeviceBacks {
 		for (const running of this.#running) this.#start(running);
 	}
 
-	/** Resolves when no back has anything in flight, and all is done that the guest has asked for. */
+	/**
+	 * Resolves when no back has anything in flight, and all is done that the guest has asked for.
+	 * @throws VmmError DEVICE_STOP_TIMEOUT with every device that does not come to rest, where that is the machine's failure
+	 */
 	async stop(): Promise<void> {
 		this.#isStopping = true;
-		await Promise.all(this.#running.map((running) => running.reset ?? this.#stop(running)));
+		const late = (await Promise.all(this.#running.map((running) => running.reset ?? this.#stop(running)))).flat();
 		this.#isStarted = false;
+		if (late.length > 0 && this.#machine.layout.deviceFailure === 'machine') throw stopTimeout(late);
 	}
 
 	/** The device answers again when its back has nothing of the time before in flight. */
-	async #reset(running: Running): Promise<void> {
-		await this.#stop(running);
+	async #reset(running: Running): Promise<readonly LateDevice[]> {
+		const late = await this.#stop(running);
 		running.reset = undefined;
 		if (!this.#isStopping) this.#start(running);
+		return late;
 	}
 
-	async #stop({device, back}: Running): Promise<void> {
-		await back.stop();
-		if (!isResetting(device.header)) return;
+	async #stop(running: Running): Promise<readonly LateDevice[]> {
+		const {device, back} = running;
+		device.header.back = backPhases.indexOf('stopping');
+		const late = (await this.#isInTime(running)) ? [] : [{name: device.placed.name, inFlight: back.inFlight()}];
+		// A guest may go on with the others, but what is in flight may still change this one.
+		if (late.length > 0) back.fail('stop', stopTimeout(late));
+		device.header.back = backPhases.indexOf('stopped');
+		if (!isResetting(device.header)) return late;
 		try {
 			device.target.locked(() => this.#machine.resetDevice(device));
 		} catch (cause) {
-			this.#failed(deviceFailure(device.placed.name, 'reset', cause));
+			back.fail('reset', cause);
 		}
+		return late;
+	}
+
+	/** Waits for a back's rest, but not for longer than the limit. */
+	async #isInTime(running: Running): Promise<boolean> {
+		const {header} = running.device;
+		if (running.late !== undefined) return false;
+		const {promise: isLate, resolve} = Promise.withResolvers<boolean>();
+		const timer = this.#reactor.after(this.#stopLimitNs, () => resolve(false));
+		const stopped = running.back.stop().then(() => {
+			running.late = undefined;
+			header.late = 0;
+			return true;
+		});
+		const inTime = await Promise.race([stopped, isLate]);
+		timer.cancel();
+		header.late = inTime ? 0 : 1;
+		if (!inTime) running.late = stopped.then(() => {});
+		return inTime;
 	}
 
 	dispose(): void {
@@ -133,6 +178,11 @@ export class DeviceBacks {
 
 	/** A queue may have work of before: from a snapshot, or from a time when nobody listened. */
 	#start({device, back}: Running): void {
+		if (device.faults.hasFailed) {
+			back.dispose();
+			return;
+		}
+		device.header.back = backPhases.indexOf('running');
 		back.start();
 		const {calls} = device.placed;
 		if (calls === undefined) return;
@@ -170,7 +220,7 @@ export class DeviceBacks {
 		const {model, placed, state, services, target} = device;
 		const locked = <R>(action: () => R): R => target.locked(action);
 		const make = (reactor: Reactor) => model.back?.(placed.config, state, {...services, reactor, locked});
-		const back = new GuardedBack(placed.name, make, this.#reactor, this.#failed);
+		const back = new GuardedBack(device.faults, make, this.#reactor, this.#failed);
 		return back.exists ? [{device, back}] : [];
 	}
 }

@@ -16,7 +16,7 @@ export class DeviceInputs implements Inputs {
 	lead({placed, front, target}: AttachedDevice): void {
 		for (const [name, input] of Object.entries(placed.inputs)) {
 			const changed = () => front.inputChanged?.(name);
-			this.#changed.set(input, () => target.locked(changed));
+			this.#changed.set(input, () => target.guarded('inputChanged', changed));
 		}
 	}
 

@@ -1,5 +1,5 @@
 import type {ViewOf} from '#support/wire';
-import {DeviceHeader} from './layout.ts';
+import {DeviceHeader} from './device-header.ts';
 
 /**
  * The reset of a device with a back, which a guest asks for on one thread and the device worker does. While it is not done

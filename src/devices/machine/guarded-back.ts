@@ -1,43 +1,26 @@
 import type {DeviceBack} from '#devices/device';
-import {errorTable, isVmmError, type VmmError} from '#support/errors';
 import type {Reactor, Watch} from '#support/reactor';
-
-const deviceError = errorTable({
-	DEVICE_FAILED: (c: {device: string; when: string; cause: string}) => ({
-		message: `The device ${c.device} failed (${c.when}): ${c.cause}`,
-		remedy: "Look for the cause in what it needs of the host, such as space on a disk, or in the device's own module",
-	}),
-});
-
-/** Told of the first failure of a device. */
-export type DeviceFailed = (error: VmmError) => void;
-
-/** The failure of a device's own code, in which nothing was to be thrown. */
-export function deviceFailure(device: string, when: string, cause: unknown): VmmError {
-	if (isVmmError(cause, 'DEVICE_FAILED') || isVmmError(cause, 'DEVICE_HANGS')) return cause;
-	const text = cause instanceof Error ? cause.message : String(cause);
-	return deviceError('DEVICE_FAILED', {device, when, cause: text}, {cause});
-}
+import type {DeviceFailed, DeviceFaults} from './device-failure.ts';
 
 /**
  * A back whose every call, and every handler that it gives to the reactor, may throw: that fails the device, and nothing
  * else on its thread. A device that has failed does nothing any more.
  */
 export class GuardedBack implements DeviceBack {
-	readonly #device: string;
+	readonly #faults: DeviceFaults;
 	readonly #failed: DeviceFailed;
 	readonly #watches = new Set<Watch>();
 	readonly #back: DeviceBack | undefined;
-	#hasFailed = false;
+	#isDisposed = false;
 
 	/** @param make - makes the back; what it throws is the caller's */
 	constructor(
-		device: string,
+		faults: DeviceFaults,
 		make: (reactor: Reactor) => DeviceBack | undefined,
 		reactor: Reactor,
 		failed: DeviceFailed,
 	) {
-		this.#device = device;
+		this.#faults = faults;
 		this.#failed = failed;
 		this.#back = make(this.#guard(reactor));
 	}
@@ -52,11 +35,11 @@ export class GuardedBack implements DeviceBack {
 	}
 
 	async stop(): Promise<void> {
-		if (this.#hasFailed) return;
+		if (this.#isDown()) return;
 		try {
 			await this.#back?.stop();
 		} catch (cause) {
-			this.#fail('stop', cause);
+			this.fail('stop', cause);
 		}
 	}
 
@@ -69,34 +52,63 @@ export class GuardedBack implements DeviceBack {
 	}
 
 	feed(bytes: Uint8Array): number {
-		return this.#try('feed', () => this.#back?.feed?.(bytes)) ?? bytes.length;
+		const taken = this.#try('feed', () => {
+			const count = this.#back?.feed?.(bytes) ?? bytes.length;
+			if (!Number.isInteger(count) || count < 0 || count > bytes.length)
+				throw new RangeError(`it took ${String(count)} of ${bytes.length} bytes`);
+			return count;
+		});
+		return taken ?? bytes.length;
 	}
 
-	/** Of a failed one too: it may hold what belongs to the host. */
+	/** What keeps it from its rest, as far as it can say. */
+	inFlight(): string | undefined {
+		return this.#try('inFlight', () => this.#back?.inFlight?.());
+	}
+
+	/** Of a failed one too: it may hold what belongs to the host. Only once. */
 	dispose(): void {
+		if (this.#isDisposed) return;
+		this.#isDisposed = true;
+		// Readiness that nobody answers any more would keep the thread turning.
+		for (const watch of this.#watches) watch.close();
+		this.#watches.clear();
 		try {
-			this.#back?.dispose();
+			this.#returned('dispose', this.#back?.dispose());
 		} catch (cause) {
-			this.#fail('dispose', cause);
+			this.fail('dispose', cause);
 		}
 	}
 
+	/** The device has failed: its back lets go of all that it has. */
+	fail(when: string, cause: unknown): void {
+		const isFirst = !this.#faults.hasFailed;
+		const error = this.#faults.record(when, cause);
+		this.dispose();
+		if (isFirst) this.#failed(error);
+	}
+
 	#try<R>(when: string, action: () => R): R | undefined {
-		if (this.#hasFailed) return undefined;
+		if (this.#isDown()) return undefined;
 		try {
-			return action();
+			const result = action();
+			this.#returned(when, result);
+			return result;
 		} catch (cause) {
-			this.#fail(when, cause);
+			this.fail(when, cause);
 			return undefined;
 		}
 	}
 
-	#fail(when: string, cause: unknown): void {
-		if (this.#hasFailed) return;
-		this.#hasFailed = true;
-		// Readiness that nobody answers any more would keep the thread turning.
-		for (const watch of this.#watches) watch.close();
-		this.#failed(deviceFailure(this.#device, when, cause));
+	/** What is asynchronous may fail later. */
+	#returned(when: string, result: unknown): void {
+		if (result instanceof Promise) result.catch((cause: unknown) => this.fail(when, cause));
+	}
+
+	/** The device may have failed on another thread. */
+	#isDown(): boolean {
+		if (this.#faults.hasFailed) this.dispose();
+		return this.#isDisposed;
 	}
 
 	#guard(reactor: Reactor): Reactor {

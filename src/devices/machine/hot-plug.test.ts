@@ -59,6 +59,19 @@ test('a device that goes answers no more, and another may come in its place, wit
 	t.is(two.bus.readMmio((one.bar(slotBus, 0) >>> 0) + probe.SCRATCH, 4), 0);
 });
 
+test('a device that leaves while its back does not come to rest counts as late until it has', (t) => {
+	const {one, add, remove} = make();
+	add(probeOf('new', 'rp0'));
+	const leaving = one.machine.devices.find(({placed}) => placed.name === 'new');
+	if (leaving === undefined) return t.fail();
+	leaving.header.late = 1;
+	remove('rp0');
+	add(probeOf('other', 'rp0'));
+	t.deepEqual(one.machine.late, [leaving]);
+	leaving.header.late = 0;
+	t.deepEqual(one.machine.late, []);
+});
+
 test('other devices keep their state while one comes and goes', (t) => {
 	const {one, two, add, remove} = make();
 	const bar = one.bar(2, 0) >>> 0;

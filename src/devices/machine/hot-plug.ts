@@ -4,7 +4,8 @@ import type {Shortage} from '#devices/pci/assignment';
 import {checkPlaces, intxInput} from '#devices/pci/fabric';
 import {intxLine, isFunctionModel} from '#devices/pci/function';
 import {errorTable} from '#support/errors';
-import {DeviceHeader, type MachineLayout, type ModelFinder, type PlacedDevice, placeCalls} from './layout.ts';
+import {DeviceHeader} from './device-header.ts';
+import {type MachineLayout, type ModelFinder, type PlacedDevice, placeCalls} from './layout.ts';
 import {shortagesOf} from './pci-complexes.ts';
 
 const spaceNames = {low: 'bytes of memory below 4 GiB', high: 'bytes of memory above 4 GiB', io: 'I/O ports'} as const;

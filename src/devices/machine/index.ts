@@ -1,6 +1,8 @@
 export type {AttachedDevice} from './attached-device.ts';
 export {AttachedMachine, type MachineHost} from './attached-machine.ts';
 export {DeviceBacks} from './device-backs.ts';
+export {type DeviceFailurePolicy, stopTimeout} from './device-failure.ts';
+export {backPhases} from './device-header.ts';
 export {type DeviceShape, deviceShape} from './device-shape.ts';
 export {deviceAt, withDevice, withoutDevice} from './hot-plug.ts';
 export {

@@ -8,21 +8,10 @@ import {intxLine, isSlot} from '#devices/pci/function';
 import {VmTimeState} from '#devices/vm-time';
 import {errorTable} from '#support/errors';
 import {type MailboxSet, ReadySetState, readySlots, type WakerHandle} from '#support/mailbox';
-import {f64, i32, wire} from '#support/wire';
+import type {DeviceFailurePolicy} from './device-failure.ts';
+import {DeviceHeader} from './device-header.ts';
 import {MachineState} from './machine-events.ts';
 import {shortagesOf} from './pci-complexes.ts';
-
-/** What precedes every device's struct in shared memory. */
-export const DeviceHeader = wire('device-header', {
-	/** The device's lock: held during every access and every locked action of its back. */
-	lock: i32,
-	/** What the device's reset waits for: see `device-reset.ts`. */
-	reset: i32,
-	/** See `PciSlot.interruptSequence`. */
-	interruptSequence: i32,
-	/** Accesses served, for inspect. */
-	accesses: f64,
-});
 
 /** A back's places in the machine's ready set and doorbell table. */
 export interface PlacedCalls {
@@ -80,6 +69,8 @@ export interface MachineLayout {
 	readonly waker: WakerHandle;
 	/** Carries accesses of remote devices to the device worker. */
 	readonly mailbox: MailboxSet;
+	/** What a device whose code fails ends. */
+	readonly deviceFailure: DeviceFailurePolicy;
 }
 
 const machineError = errorTable({
@@ -122,7 +113,7 @@ export type ModelFinder = (kind: string) => AnyDeviceModel | undefined;
 export function layOutMachine(
 	instances: readonly DeviceInstance[],
 	findModel: ModelFinder,
-	wiring: Pick<MachineLayout, 'modules' | 'waker' | 'mailbox'>,
+	wiring: Pick<MachineLayout, 'modules' | 'waker' | 'mailbox'> & Partial<Pick<MachineLayout, 'deviceFailure'>>,
 ): MachineLayout {
 	const claims: Claim[] = [];
 	const devices: PlacedDevice[] = [];
@@ -182,6 +173,7 @@ export function layOutMachine(
 		pciGeneration: new SharedArrayBuffer(4),
 		slotSources,
 		additions: 0,
+		deviceFailure: 'machine',
 		...wiring,
 	};
 }

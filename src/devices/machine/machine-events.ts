@@ -7,11 +7,14 @@ export const MachineState = wire('machine', {
 	event: i32,
 	/** Status of an `exit` event. */
 	status: i32,
+	/** Counts devices whose code has failed. */
+	failures: i32,
 });
 
 const kinds = ['reset', 'power-off', 'hibernate', 'exit', 'crash', 'watchdog'] as const;
 const eventWord = MachineState.word('event');
 const statusWord = MachineState.word('status');
+const failuresWord = MachineState.word('failures');
 
 /** One thread's view of the machine's pending event. */
 export class MachineEvents {
@@ -39,6 +42,27 @@ export class MachineEvents {
 		const kind = kinds[Atomics.load(this.#words, eventWord) - 1];
 		if (kind === undefined) return undefined;
 		return kind === 'exit' ? {kind, status: Atomics.load(this.#words, statusWord) - 1} : {kind};
+	}
+
+	/** Says that one more device has failed. */
+	deviceFailed(): void {
+		Atomics.add(this.#words, failuresWord, 1);
+		Atomics.notify(this.#words, failuresWord);
+	}
+
+	/** How many devices have failed. */
+	get failures(): number {
+		return Atomics.load(this.#words, failuresWord);
+	}
+
+	/** Ends every wait for {@link moreFailures}. */
+	stopWaiting(): void {
+		Atomics.notify(this.#words, failuresWord);
+	}
+
+	/** Resolves when that is another number. */
+	async moreFailures(known: number): Promise<void> {
+		await Atomics.waitAsync(this.#words, failuresWord, known).value;
 	}
 
 	/** Forgets the pending event. For the owner, while no vCPU runs. */

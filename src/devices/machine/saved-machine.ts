@@ -38,7 +38,7 @@ export function restoreDevices(
 		restoreStruct(model.state, state, saved.devices[placed.name] as SavedDevice, model.versions);
 	}
 	new Uint8Array(interrupts).set(table);
-	for (const {front} of devices) front.restored?.();
+	for (const {front, faults} of devices) faults.during('restored', () => front.restored?.());
 }
 
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;

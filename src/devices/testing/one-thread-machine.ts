@@ -4,7 +4,13 @@ import {type GuestMemory, MappedMemory} from '#devices/guest-memory';
 import {plainMemory} from '#devices/guest-memory/testing';
 import type {InterruptController} from '#devices/interrupts';
 import {tellingInterrupts} from '#devices/interrupts/testing';
-import {AttachedMachine, layOutMachine, type MachineLayout, type ModelFinder} from '#devices/machine';
+import {
+	AttachedMachine,
+	type DeviceFailurePolicy,
+	layOutMachine,
+	type MachineLayout,
+	type ModelFinder,
+} from '#devices/machine';
 import {findDeviceModel} from '#devices/registry';
 import {MailboxCaller, mailboxBytes, WakerState} from '#support/mailbox';
 
@@ -18,6 +24,8 @@ export interface OneThreadParts {
 	readonly doorbells?: DoorbellBackEnd;
 	/** Defaults to no memory at all. */
 	readonly memory?: GuestMemory;
+	/** What a failing device ends; the machine unless given. */
+	readonly deviceFailure?: DeviceFailurePolicy;
 	/** Of a machine that another thread has too; it has been reset there. */
 	readonly layout?: MachineLayout;
 }
@@ -31,7 +39,14 @@ export function oneThreadMachine(devices: readonly DeviceInstance[], parts: OneT
 	} = parts;
 	const waker = {buffer: new SharedArrayBuffer(WakerState.byteLength), wakeFd: -1};
 	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(1)), callers: 1, waker};
-	const layout = parts.layout ?? layOutMachine(devices, findModel, {modules: [], waker, mailbox});
+	const layout =
+		parts.layout ??
+		layOutMachine(devices, findModel, {
+			modules: [],
+			waker,
+			mailbox,
+			...(parts.deviceFailure && {deviceFailure: parts.deviceFailure}),
+		});
 	const {doorbells} = parts;
 	const machine = new AttachedMachine(layout, {findModel, interrupts, memory, ...(doorbells && {doorbells})});
 	if (parts.layout === undefined) machine.reset();

@@ -220,6 +220,13 @@ const machineWideFlags = [
 		help: 'a device of your own: the path of its module, then name=NAME, route=shared|remote (shared), port=PORT[,function=N] where it is a PCI Express device, and options of its own, between commas; may be repeated',
 	},
 	{
+		name: 'device-failure',
+		value: 'WHAT',
+		group: 'devices',
+		default: 'machine',
+		help: 'what a device whose own code fails ends: the machine, or the device, which then reads as all ones',
+	},
+	{
 		name: 'guest-reset-action',
 		value: 'ACTION',
 		group: 'guest',

@@ -141,7 +141,8 @@ async function runConfig(
 				print(2, error === undefined ? `openvmm: The guest's core dump is in "${path}"\n` : errorLine(error.toData()));
 			const halted = (end: VmEnd) => print(2, `openvmm: ${haltedText(end)}\n`);
 			const stuck = () => log.warn(haltedForGood);
-			const told = {prefetched, halted, stuck, crashDumped};
+			const deviceFailed = (message: string) => log.warn(`${message}. The machine goes on without it`);
+			const told = {prefetched, halted, stuck, crashDumped, deviceFailed};
 			return startMachine(config, {...told, stock, signal, inspect: () => logNodes(log), ...begin}, log);
 		},
 		async claimPidFile(path) {

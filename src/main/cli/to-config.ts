@@ -111,6 +111,7 @@ export function toOptions(
 			watchdog: read('guest-watchdog-action', parseGuestAction),
 			halt: read('guest-halt-action', parseHaltAction),
 		},
+		deviceFailure: read('device-failure', choice('machine', 'device')),
 		guestResetLimit: read('guest-reset-limit', number(0, 1_000_000)),
 		paused: values.has('paused'),
 		crashDumpPath: values.last('crash-dump-path'),

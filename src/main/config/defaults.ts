@@ -25,6 +25,7 @@ export interface VmOptions {
 	readonly boot?: BootConfig;
 	readonly hypervisor?: HypervisorOption;
 	readonly irqchip?: IrqchipOption;
+	readonly deviceFailure?: VmConfig['deviceFailure'];
 	readonly guestActions?: Partial<GuestActions>;
 	readonly guestResetLimit?: number;
 	readonly paused?: boolean;
@@ -57,6 +58,7 @@ export function vmConfig(options: VmOptions = {}, registry: DeviceRegistry = dev
 			halt: 'none',
 			...options.guestActions,
 		},
+		deviceFailure: options.deviceFailure ?? 'machine',
 		guestResetLimit: options.guestResetLimit ?? defaultResetLimit,
 		paused: options.paused ?? false,
 		...(options.crashDumpPath !== undefined && {crashDumpPath: options.crashDumpPath}),

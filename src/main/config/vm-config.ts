@@ -1,4 +1,5 @@
 import type {DeviceHandle} from '#devices/device-type';
+import type {DeviceFailurePolicy} from '#devices/machine';
 import type {SmtOption, X2ApicOption} from '#main/topology';
 import type {HypervisorOption} from '#vcpu-worker/back-ends';
 import type {MemoryConfig} from './memory-config.ts';
@@ -89,6 +90,8 @@ export interface VmConfig {
 	/** All devices but those that every machine has, and the ports of {@link pcie}. */
 	readonly devices: readonly DeviceHandle[];
 	readonly guestActions: GuestActions;
+	/** What a device whose code fails ends: the machine, or itself alone. */
+	readonly deviceFailure: DeviceFailurePolicy;
 	/**
 	 * So many times in a row the guest may start again within a minute of its power-on; then the machine ends. 0: any number.
 	 */

@@ -1,4 +1,4 @@
-import {type AttachedDevice, type AttachedMachine, type PlacedCalls, queueSlot} from '#devices/machine';
+import {type AttachedDevice, type AttachedMachine, backPhases, type PlacedCalls, queueSlot} from '#devices/machine';
 import {type Children, dataNode, type InspectNode, leaf, nodeName, object} from '#support/inspect';
 import {type AnyField, isKind, type Scalar, viewOf, type Wire} from '#support/wire';
 
@@ -9,7 +9,8 @@ export const deviceNodes = (machine: AttachedMachine): Children =>
 	);
 
 function deviceChildren(device: AttachedDevice, machine: AttachedMachine): Children {
-	const {placed, model, state, header} = device;
+	const {placed, model, state, header, faults} = device;
+	const failed = faults.message;
 	const {kind, route, config, lines, calls} = placed;
 	return {
 		kind,
@@ -17,6 +18,8 @@ function deviceChildren(device: AttachedDevice, machine: AttachedMachine): Child
 		accesses: header.accesses,
 		// Seldom true: a lock that stays held is one whose holder hangs.
 		locked: header.lock !== 0,
+		...(calls !== undefined && {back: header.late === 1 ? 'does not stop' : backPhases[header.back]}),
+		...(failed !== undefined && {failed}),
 		// Calls of a front for its back, of which several at once count as one.
 		calls: calls && machine.calls.ready.signals(calls.slot),
 		...(calls !== undefined && calls.queues > 0 && {queues: object(() => queueNodes(device, calls, machine))}),

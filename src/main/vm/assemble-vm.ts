@@ -29,6 +29,7 @@ import {crashDump} from './crash-dump.ts';
 import type {CreateOptions} from './create-options.ts';
 import {DebugControl} from './debug-control.ts';
 import {DeviceThread} from './device-thread.ts';
+import {tellFailures} from './failed-devices.ts';
 import {HaltWatch} from './halt-watch.ts';
 import {HotPlug} from './hot-plug.ts';
 import {type MachinePlan, planMachine, planProcessors, unitsFor} from './machine-plan.ts';
@@ -93,7 +94,7 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 	const savedUnits = snapshot && (await unitsFor(snapshot, config, plan, own.models));
 	const ram = mapRam(plan, partition, snapshot, taken);
 	const birthMs = Date.now();
-	const host = await hostMachine(plan, {birthMs, partition, ram, own}, taken);
+	const host = await hostMachine(plan, {birthMs, partition, ram, own, failure: config.deviceFailure}, taken);
 	const {machine} = host.attached;
 	partition.interceptMsrs(claimedMsrs(machine.layout));
 	const opened = openVcpus(partition, plan.topology, config.irqchip);
@@ -177,6 +178,8 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 			}
 		},
 	});
+	if (options.deviceFailed !== undefined && config.deviceFailure === 'device')
+		void tellFailures(machine, options.deviceFailed, vm.ended);
 	return {vm, devices};
 }
 
@@ -208,15 +211,23 @@ function mapRam(plan: MachinePlan, partition: Partition, snapshot: OpenSnapshot 
 	return ram;
 }
 
+interface HostedParts {
+	readonly birthMs: number;
+	readonly partition: Partition;
+	readonly ram: GuestRam;
+	readonly own: OwnDevices;
+	readonly failure: VmConfig['deviceFailure'];
+}
+
 /** The machine's devices in shared memory, attached to by this thread and powered on. */
 async function hostMachine(
 	plan: MachinePlan,
-	{birthMs, partition, ram, own}: {birthMs: number; partition: Partition; ram: GuestRam; own: OwnDevices},
+	{birthMs, partition, ram, own, failure}: HostedParts,
 	taken: Taken,
 ): Promise<{handle: MachineHandle; attached: HostedMachine; facts: MachineFacts}> {
 	const wakeFd = taken.host.adopt(eventfd(), (fd) => void close(fd));
 	const {devices, facts} = plan.describe(birthMs);
-	const layout = wireMachine(devices, plan.topology.vps.length, wakeFd, own);
+	const layout = wireMachine(devices, plan.topology.vps.length, wakeFd, own, failure);
 	const handle = {layout, memory: ram.memory, partition: partition.handle};
 	// This thread touches devices only while no vCPU runs.
 	const attached = await attachMachine(handle, {alertsBootCpu: false});

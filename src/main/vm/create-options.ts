@@ -30,6 +30,8 @@ export interface CreateOptions {
 	readonly stuck?: () => void;
 	/** Called when the guest has crashed and `crashDumpPath` is set: with what went wrong or why there is no dump, if so. */
 	readonly crashDumped?: (path: string, error?: VmmError) => void;
+	/** Called with what happened when a device has failed and `deviceFailure` lets the machine go on without it. */
+	readonly deviceFailed?: (message: string) => void;
 	/** How long the device worker looks for work before it sleeps, in nanoseconds. */
 	readonly pollNs?: number;
 	/** How often a vCPU's thread looks at a mailbox reply before it sleeps. */

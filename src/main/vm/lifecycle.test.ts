@@ -12,6 +12,8 @@ import type {VmParts} from './vm-parts.ts';
 interface Fakes {
 	/** What stopping the units does, once. */
 	readonly stopping?: () => void | Promise<void>;
+	/** Names of devices that do not come to rest. */
+	readonly late?: readonly string[];
 	readonly actions?: Partial<VmParts['actions']>;
 	readonly resetLimit?: number;
 	readonly limits?: Partial<VmParts['limits']>;
@@ -21,7 +23,15 @@ interface Fakes {
 }
 
 /** A life whose parts only take note of what is done to them. */
-function lifeOf({stopping, actions, resetLimit = 10, limits, failAt, bootImage = async () => {}}: Fakes = {}) {
+function lifeOf({
+	stopping,
+	late = [],
+	actions,
+	resetLimit = 10,
+	limits,
+	failAt,
+	bootImage = async () => {},
+}: Fakes = {}) {
 	const done: string[] = [];
 	const note = (what: string) => async () => {
 		done.push(what);
@@ -35,7 +45,7 @@ function lifeOf({stopping, actions, resetLimit = 10, limits, failAt, bootImage =
 	const haltWatch: {halted: () => boolean | Promise<boolean>} = {halted: () => true};
 	let stop = stopping;
 	const parts = {
-		machine: {events},
+		machine: {events, late: late.map((name) => ({placed: {name}}))},
 		units: {
 			start: note('start'),
 			reset: note('reset'),
@@ -279,6 +289,25 @@ test('an operation that the devices keep for ever does not keep the machine from
 	t.is(life.state, 'stopped', 'over is over');
 	await life.stop();
 	t.is(done.filter((what) => what === 'vcpus').length, 1);
+});
+
+for (const state of ['created', 'running', 'paused'] as const) {
+	test(`what a device that does not come to rest may use is kept when a machine ends that is ${state}`, async (t) => {
+		const {life, done} = lifeOf({late: ['disk']});
+		if (state !== 'created') await life.start();
+		if (state === 'paused') await life.pause();
+		await life.stop();
+		t.like(await life.ended, {kind: 'error', error: {code: 'DEVICE_STOP_TIMEOUT'}});
+		t.deepEqual(done.slice(-2), ['devices', 'vcpus']);
+	});
+}
+
+test('so is what processors use that do not come to rest', async (t) => {
+	const {life, done} = lifeOf({stopping: () => new Promise<void>(() => {}), limits: {restMs: 5, endStepMs: 5}});
+	await life.start();
+	await life.stop();
+	t.is((await life.ended).kind, 'error');
+	t.deepEqual(done.slice(-2), ['devices', 'vcpus']);
 });
 
 test('several vCPUs that stop for one cause are one crash, and it is of the run in which it was', async (t) => {

@@ -1,3 +1,4 @@
+import {stopTimeout} from '#devices/machine';
 import type {ClockPolicy} from '#main/config';
 import {abortable} from '#support/abort';
 import type {Breakpoints, Step} from '#vcpu-worker/debug';
@@ -342,19 +343,26 @@ export class Lifecycle {
 	}
 
 	async #tearDown(end: VmEnd): Promise<void> {
-		const {devices, vcpus, release, debug} = this.#parts;
+		const {devices, vcpus, release, debug, machine, limits} = this.#parts;
 		const wasRunning = this.#state === 'running';
 		this.#beginEnd('the machine is over');
 		this.#become('stopped');
 		this.#takeWaiting();
 		debug.takeHeld();
 		const steps: TearDownStep[] = [
-			{name: 'what is in flight', run: () => (wasRunning ? devices.supervise(this.#halt()) : undefined)},
+			{
+				name: 'what is in flight',
+				limitMs: limits.restMs,
+				run: async () => {
+					if (wasRunning) await devices.supervise(this.#halt());
+					checkNoneLate(machine);
+				},
+			},
 			{name: "the devices' thread", run: () => devices.supervise(devices.dispose())},
 			{name: "the processors' threads", run: () => vcpus.dispose()},
 			{name: 'what the host gave', run: () => release(), needsAll: true},
 		];
-		const how = await tearDown(end, steps, this.#parts.limits.endStepMs);
+		const how = await tearDown(end, steps, limits.endStepMs);
 		devices.abandon();
 		this.#end(how);
 	}
@@ -373,6 +381,12 @@ export class Lifecycle {
 	#become(state: VmState): void {
 		if (this.#state !== 'stopped') this.#state = state;
 	}
+}
+
+/** @throws VmmError DEVICE_STOP_TIMEOUT when what a device has in flight may still use the machine's memory */
+function checkNoneLate(machine: VmParts['machine']): void {
+	const {late} = machine;
+	if (late.length > 0) throw stopTimeout(late.map(({placed: {name}}) => ({name, inFlight: undefined})));
 }
 
 /** Stops after which a vCPU cannot go on. */

@@ -159,6 +159,7 @@ const cases = {
 	hypervisor: [[{hypervisor: 'kvm'}, {hostOnly: 'what runs the guest: its features are compared'}]],
 	irqchip: [[{irqchip: 'split'}, /irqchip "kernel", asked for "split"/]],
 	guestActions: [[{guestActions: {reset: 'halt'}}, {hostOnly: 'what the host does when the guest has ended'}]],
+	deviceFailure: [[{deviceFailure: 'device'}, {hostOnly: 'what the host does then'}]],
 	guestResetLimit: [[{guestResetLimit: 3}, {hostOnly: 'when the host has had enough'}]],
 	paused: [[{paused: true}, {hostOnly: 'when the owner lets it run'}]],
 	crashDumpPath: [[{crashDumpPath: '/x'}, {hostOnly: 'where a dump goes'}]],

@@ -15,6 +15,8 @@ export interface TearDownStep {
 	/** What a person calls it. */
 	readonly name: string;
 	run(): void | Promise<void>;
+	/** How long it may take, if not as long as the others. */
+	readonly limitMs?: number;
 	/** Must not be done while a step before it hangs: a thread still uses what it gives back. */
 	readonly needsAll?: true;
 }
@@ -26,19 +28,22 @@ export interface TearDownStep {
 export async function tearDown(end: VmEnd, steps: readonly TearDownStep[], stepMs: number): Promise<VmEnd> {
 	const hanging: string[] = [];
 	const problems: unknown[] = [];
-	for (const {name, run, needsAll = false} of steps) {
+	for (const {name, run, needsAll = false, limitMs: ownMs = stepMs} of steps) {
 		if (needsAll && hanging.length > 0) continue;
 		try {
-			if ((await within(run(), stepMs)) === 'late') hanging.push(name);
+			if ((await within(run(), ownMs)) === 'late') hanging.push(name);
 		} catch (cause) {
 			problems.push(cause);
-			if (isVmmError(cause, 'VM_DEVICES_HUNG')) hanging.push(name);
+			if (stillAtWork.some((code) => isVmmError(cause, code))) hanging.push(name);
 		}
 	}
 	if (end.kind === 'error') return end;
 	if (problems.length > 0) return {kind: 'error', error: failureData(problems[0], 'The machine could not be stopped')};
 	return hanging.length > 0 ? {kind: 'error', error: incomplete(hanging, stepMs).toData()} : end;
 }
+
+/** Failures after which something may still use what the machine has. */
+const stillAtWork = ['VM_DEVICES_HUNG', 'VM_NOT_AT_REST', 'DEVICE_STOP_TIMEOUT'] as const;
 
 const incomplete = (parts: readonly string[], stepMs: number): VmmError =>
 	tearDownError('VM_STOP_INCOMPLETE', {parts, seconds: stepMs / 1000});

@@ -1,6 +1,6 @@
 import type {DeviceInstance} from '#devices/device';
 import type {MemoryRange} from '#devices/guest-memory';
-import {layOutMachine, type MachineLayout} from '#devices/machine';
+import {type DeviceFailurePolicy, layOutMachine, type MachineLayout} from '#devices/machine';
 import type {RootComplexConfig} from '#devices/pci/root-complex';
 import type {LoadedTypes} from '#devices/registry';
 import type {VmConfig} from '#main/config';
@@ -44,8 +44,9 @@ export function wireMachine(
 	vcpus: number,
 	wakeFd: number,
 	{modules, models}: OwnDevices,
+	deviceFailure: DeviceFailurePolicy,
 ): MachineLayout {
 	const waker = {buffer: new SharedArrayBuffer(WakerState.byteLength), wakeFd};
 	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(vcpus)), callers: vcpus, waker};
-	return layOutMachine(devices, models.findModel, {modules, waker, mailbox});
+	return layOutMachine(devices, models.findModel, {modules, waker, mailbox, deviceFailure});
 }
