@@ -1,4 +1,4 @@
-import {existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync} from 'node:fs';
+import {existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {constants, tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test from 'ava';
@@ -23,6 +23,7 @@ async function run(name: string, ending: string, sent: readonly Sent[]) {
 			files.push(readdirSync(folder));
 			const pid = Number(readFileSync(join(folder, 'pid'), 'latin1'));
 			for (const signal of signals) process.kill(pid, signal);
+			if (shown === 'creating') writeFileSync(join(folder, 'go'), '');
 		};
 		return [shown, send];
 	});
