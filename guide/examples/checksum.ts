@@ -26,7 +26,7 @@ const checksum = deviceType({
 		log: {type: 'path', use: 'stream', host: true, optional: true, help: 'a file that gets a line for every job'},
 	},
 	state: State,
-	regions: ({port}) => [{space: 'pio', name: 'registers', base: port, length: 16}],
+	attach: {regions: ({port}) => [{space: 'pio', name: 'registers', base: port, length: 16}]},
 	lines: ({irq}) => ({done: irq}),
 
 	/** Runs on whichever thread took the access, under the device's lock. */

@@ -42,16 +42,18 @@ const dmaEngine = deviceType({
 	kind: 'dma-engine',
 	summary: 'Copies guest memory',
 	state: State,
-	pci: {
-		vendor,
-		device,
-		class: otherClass,
-		bars: [
-			{index: 0, size: 0x1000},
-			{index: 2, size: bufferBytes, kind: 'prefetchable'},
-		],
-		// The table of MSI-X gets BAR 1, as no other BAR has that number.
-		interrupts: {vectors: ['done', 'failed'], msi: true, msix: {bar: 1}},
+	attach: {
+		pci: {
+			vendor,
+			device,
+			class: otherClass,
+			bars: [
+				{index: 0, size: 0x1000},
+				{index: 2, size: bufferBytes, kind: 'prefetchable'},
+			],
+			// The table of MSI-X gets BAR 1, as no other BAR has that number.
+			interrupts: {vectors: ['done', 'failed'], msi: true, msix: {bar: 1}},
+		},
 	},
 
 	front(_config, state, services) {

@@ -6,7 +6,7 @@
 
 import {once} from 'node:events';
 import {isMainThread, Worker, workerData} from 'node:worker_threads';
-import type {AnyDeviceModel, DeviceInstance, DeviceModel} from '#devices/device';
+import type {AnyDeviceModel, DeclaredModel, DeviceInstance} from '#devices/device';
 import {completeModel} from '#devices/pci/function';
 import {rootPortKind} from '#devices/pci/port';
 import {bytesPerBus, type RootComplexConfig, rootComplexKind} from '#devices/pci/root-complex';
@@ -21,10 +21,11 @@ const around = 8;
 
 const State = wire('counting', {accesses: f64});
 
-/** Counts accesses; where it lies is the rest of the model. */
-const counting = (rest: Partial<DeviceModel<number, typeof State.fields>>): AnyDeviceModel =>
+/** Counts accesses where it is attached. */
+const counting = (kind: string, attach: DeclaredModel['attach']): AnyDeviceModel =>
 	completeModel({
-		kind: 'counting',
+		kind,
+		attach,
 		state: State,
 		front: (_config: number, state: FieldsView<typeof State.fields>) => ({
 			read: () => {
@@ -33,20 +34,16 @@ const counting = (rest: Partial<DeviceModel<number, typeof State.fields>>): AnyD
 			},
 			write() {},
 		}),
-		...rest,
 	} as never);
 
-const ports = counting({
-	kind: 'ports',
-	regions: (index) => [{space: 'pio', name: 'ports', base: 0x1000 + 16 * index, length: 16}],
+const ports = counting('ports', {
+	regions: (index: number) => [{space: 'pio', name: 'ports', base: 0x1000 + 16 * index, length: 16}],
 });
-const fixed = counting({
-	kind: 'fixed',
-	regions: (index) => [{space: 'mmio', name: 'memory', base: 0xd000_0000 + 0x1_0000 * index, length: 0x1000}],
+const fixed = counting('fixed', {
+	regions: (index: number) => [{space: 'mmio', name: 'memory', base: 0xd000_0000 + 0x1_0000 * index, length: 0x1000}],
 });
 const barsEach = 5;
-const endpoint = counting({
-	kind: 'endpoint',
+const endpoint = counting('endpoint', {
 	pci: {vendor: 1, device: 2, class: 0xff_0000, bars: [0, 1, 2, 3, 4].map((index) => ({index, size: 0x1000}))},
 });
 const models = [ports, fixed, endpoint];

@@ -1,5 +1,5 @@
 import type {AcpiDescription, AcpiNames} from '#devices/acpi';
-import type {AddressedModel, DeviceCommand, DeviceModel, PciModel} from '#devices/device';
+import type {AnyDeviceModel, Bus, DeclaredModel, DeviceCommand, DeviceModel} from '#devices/device';
 import type {MemoryRange} from '#devices/guest-memory';
 import type {OptionTable, OptionValues} from '#support/options';
 import type {Fields} from '#support/wire';
@@ -71,38 +71,38 @@ export interface TypeParts<T extends OptionTable, C, O = OptionValues<T>> {
  * @typeParam C - the model's configuration
  * @typeParam F - the model's state
  */
-export type DeviceType<T extends OptionTable, C, F extends Fields> = DeviceModel<C, F> & TypeParts<T, C>;
+export type DeviceType<T extends OptionTable, C, F extends Fields, B extends Bus = 'regions'> = DeviceModel<C, F, B> &
+	TypeParts<T, C>;
 
 /** A device type whose type parameters are forgotten, as its module declares it. */
 // biome-ignore lint/suspicious/noExplicitAny: existential; each type is checked where it is written
-export type DeclaredType = DeviceModel<any, any> & TypeParts<OptionTable, any, any>;
+export type DeclaredType = DeclaredModel & TypeParts<OptionTable, any, any>;
 
 /** The same with all its regions, as the registry holds it. */
 // biome-ignore lint/suspicious/noExplicitAny: as above
-export type AnyDeviceType = AddressedModel<any, any> & TypeParts<OptionTable, any, any>;
+export type AnyDeviceType = AnyDeviceModel & TypeParts<OptionTable, any, any>;
 
-/** Declares a device type: its options, its configuration and its model have to fit each other. */
+/**
+ * Declares a device type: its options, its configuration and its model have to fit each other.
+ * @typeParam A - the names in its `attach`, from which the types of services and front come
+ */
 export function deviceType<
 	const K extends string,
 	const T extends OptionTable = Readonly<Record<never, never>>,
 	C = OptionValues<T>,
 	F extends Fields = Fields,
->(type: AddressedModel<C, F> & TypeParts<T, C> & {readonly kind: K} & Configured<T, C>): DeclaredOf<K, T>;
-export function deviceType<
-	const K extends string,
-	const T extends OptionTable = Readonly<Record<never, never>>,
-	C = OptionValues<T>,
-	F extends Fields = Fields,
->(type: PciModel<C, F> & TypeParts<T, C> & {readonly kind: K} & Configured<T, C>): DeclaredOf<K, T>;
-export function deviceType<
-	const K extends string,
-	const T extends OptionTable = Readonly<Record<never, never>>,
-	C = OptionValues<T>,
-	F extends Fields = Fields,
->(type: DeviceType<T, C, F> & {readonly kind: K} & Configured<T, C>): DeclaredOf<K, T>;
-export function deviceType(type: DeclaredType): DeclaredType {
-	return {options: {}, ...type};
+	A extends Bus = Bus,
+>(
+	type: DeviceType<T, C, F, BusOf<A>> & {
+		readonly kind: K;
+		readonly attach: Readonly<Partial<Record<A, unknown>>>;
+	} & Configured<T, C>,
+): DeclaredOf<K, T> {
+	return {options: {}, ...type} as unknown as DeclaredOf<K, T>;
 }
+
+/** What a device attaches to, of the names in its `attach`: a function on PCI Express may have regions besides. */
+type BusOf<A extends Bus> = 'pci' extends A ? 'pci' : A;
 
 /** A declared device type whose kind and options are known to whoever uses it. */
 export type DeclaredOf<K extends string, T extends OptionTable> = DeclaredType & {

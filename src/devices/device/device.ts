@@ -182,22 +182,53 @@ export interface DeviceServices {
 	request(event: MachineEvent): void;
 	/** Wakes the device's back, which then gets {@link DeviceBack.notified}. A no-op without a back. */
 	notifyBack(): void;
-	/** Where a PCI function sits. */
-	readonly slot?: PciSlot;
-	/** There where the machine has PCI. */
-	readonly configSpace?: PciConfigAccess;
 }
 
-/** What a PCI function may use of the machine. {@link memory} refuses it while the guest has not made it a bus master. */
+/** What a function on PCI Express gets besides. {@link memory} refuses it while the guest has not made it a bus master. */
 export interface PciDeviceServices extends DeviceServices {
-	readonly slot: PciSlot;
 	readonly pci: PciServices;
+}
+
+/** What a way to configuration space gets besides. */
+export interface PciHostDeviceServices extends DeviceServices {
+	/** All ones where the machine has no PCI. */
+	readonly configSpace: PciConfigAccess;
+}
+
+/** All that the machine has for a device, of any kind. `completeModel` passes on what the attachment is for. */
+export interface MachineServices extends PciHostDeviceServices {
+	/** Where a PCI function sits. */
+	readonly slot?: PciSlot;
+}
+
+/** Names of what a device attaches to, and what its front and its back get for it. */
+export interface ServicesByBus {
+	readonly regions: DeviceServices;
+	readonly pci: PciDeviceServices;
+	readonly pciHost: PciHostDeviceServices;
+}
+
+/** What devices attach to. */
+export type Bus = keyof ServicesByBus;
+
+/** What a device declares of its attachment, by what it attaches to. */
+export interface AttachmentByBus<C> {
+	/** Ports, addresses, model-specific registers and hypercall codes that are the device's wherever it is. */
+	readonly regions: {regions(config: C): readonly Region[]};
+	/** PCI Express, where the guest gives a function its addresses. */
+	readonly pci: {
+		readonly pci: PciFunction<C>;
+		/** Fixed addresses that it has besides; they have the numbers after its BARs'. */
+		regions?(config: C): readonly Region[];
+	};
+	/** Regions that lead to configuration space of the machine's PCI functions. */
+	readonly pciHost: {pciHost(config: C): readonly Region[]};
 }
 
 /**
  * A device's registers, as every thread can serve them. Called under the device's lock; bounded, never blocks, never
- * throws for anything a guest does. `region` is the index into {@link DeviceModel.regions} (a PCI function's BARs come
- * first), `offset` lies inside it.
+ * throws for anything a guest does. `region` is the index into the regions of {@link DeviceModel.attach} (a PCI function's
+ * BARs come first), `offset` lies inside it.
  */
 export interface DeviceFront extends ProcessorFront {
 	/** Unsigned value of `size` bytes. */
@@ -220,6 +251,13 @@ export interface PciFront extends Omit<DeviceFront, keyof ProcessorFront> {
 	capabilityRead?(capability: number, offset: number, size: AccessSize): number | undefined;
 	/** The guest has written, and configuration space holds what it wrote of the writable bits. */
 	capabilityWritten?(capability: number, offset: number, size: AccessSize): void;
+}
+
+/** What a device answers, by what it attaches to. */
+export interface FrontByBus {
+	readonly regions: DeviceFront;
+	readonly pci: PciFront;
+	readonly pciHost: DeviceFront;
 }
 
 /** What the machine's owner may ask of a device beyond its registers, as plain data: a button pressed, a new id. */
@@ -253,33 +291,19 @@ export interface DeviceBack {
  * thread, reset (the struct's initial values), inspect and saved state (the struct, decoded).
  * @typeParam C - configuration: plain data that structured clone can copy
  * @typeParam T - the fields of the shared state; must contain no host addresses or file descriptors
+ * @typeParam B - what it attaches to
  */
-export type DeviceModel<C, T extends Fields> = AddressedModel<C, T> | PciModel<C, T>;
-
-/** A device that says where it answers. */
-export interface AddressedModel<C, T extends Fields> extends ModelParts<C, T> {
-	readonly pci?: undefined;
-	regions(config: C): readonly Region[];
-}
-
-/** A function on PCI Express, which the guest gives its addresses. */
-export interface PciModel<C, T extends Fields> extends ModelParts<C, T, PciDeviceServices, PciFront> {
-	readonly pci: PciFunction<C>;
-	/** Fixed addresses that it has besides, with the numbers after its BARs'. */
-	regions?(config: C): readonly Region[];
+export interface DeviceModel<C, T extends Fields, B extends Bus = 'regions'>
+	extends ModelParts<C, T, ServicesByBus[B], FrontByBus[B]> {
+	readonly attach: AttachmentByBus<C>[B];
 }
 
 /**
  * What every device model has.
- * @typeParam S - what the bus that it attaches to gives it
- * @typeParam F - what the bus asks of it
+ * @typeParam S - what its attachment gives it
+ * @typeParam F - what its attachment asks of it
  */
-export interface ModelParts<
-	C,
-	T extends Fields,
-	S extends DeviceServices = DeviceServices,
-	F extends DeviceFront = DeviceFront,
-> {
+export interface ModelParts<C, T extends Fields, S extends DeviceServices, F extends DeviceFront = DeviceFront> {
 	/** Names the kind in machine descriptions; kebab-case. */
 	readonly kind: string;
 	readonly state: Wire<T>;
@@ -295,24 +319,30 @@ export interface ModelParts<
 	 */
 	inputs?(config: C): Readonly<Record<string, number>>;
 	front(config: C, state: FieldsView<T>, services: S): F;
-	/** Present when the device talks to the world. `lock`ed access to the state: see {@link BackServices.locked}. */
-	back?(config: C, state: FieldsView<T>, services: S & BackServices): DeviceBack;
+	/** Present when the device talks to the world. `lock`ed access to the state: see {@link BackParts.locked}. */
+	back?(config: C, state: FieldsView<T>, services: S & BackParts): DeviceBack;
 }
 
-/** What a back may use: the front's services, its thread's reactor, and the front itself under the device's lock. */
-export interface BackServices extends DeviceServices {
+/** What a back gets besides what its front gets. */
+export interface BackParts {
 	readonly reactor: Reactor;
 	/** Runs `action` under the device's lock, as an access would. */
 	locked<R>(action: () => R): R;
 }
 
+/** What a back may use, by what its device attaches to. */
+export type BackServices<B extends Bus = 'regions'> = ServicesByBus[B] & BackParts;
+
 /** A device model whose type parameters are forgotten, as its module declares it. */
 // biome-ignore lint/suspicious/noExplicitAny: existential over configuration and state; each model is checked where it is written
-export type DeclaredModel = DeviceModel<any, any>;
+export type DeclaredModel = {[B in Bus]: DeviceModel<any, any, B>}[Bus];
 
 /** The same with all its regions, as registries and machine descriptions hold it; see `completeModel`. */
 // biome-ignore lint/suspicious/noExplicitAny: as above
-export type AnyDeviceModel = AddressedModel<any, any>;
+export interface AnyDeviceModel extends ModelParts<any, any, MachineServices> {
+	// biome-ignore lint/suspicious/noExplicitAny: as above
+	regions(config: any): readonly Region[];
+}
 
 /** One device of one machine, as plain data. */
 export interface DeviceInstance {

@@ -2,10 +2,10 @@ import type {
 	AccessSize,
 	AnyDeviceModel,
 	DeviceFront,
-	DeviceServices,
 	DoorbellDeclaration,
 	Halves,
 	Hypercall,
+	MachineServices,
 	Region,
 } from '#devices/device';
 import type {BusTarget, HypercallTarget, MsrTarget} from '#devices/io-bus';
@@ -35,7 +35,7 @@ export interface AttachedDevice {
 	// biome-ignore lint/suspicious/noExplicitAny: the state's type is the model's own
 	readonly state: any;
 	readonly header: ViewOf<typeof DeviceHeader>;
-	readonly services: DeviceServices;
+	readonly services: MachineServices;
 	readonly front: DeviceFront;
 	readonly target: SharedTarget;
 	readonly regions: readonly Region[];

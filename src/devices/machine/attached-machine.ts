@@ -1,4 +1,4 @@
-import type {DeviceCommand, DeviceServices, MachineEvent, PciPlace} from '#devices/device';
+import type {DeviceCommand, MachineEvent, MachineServices, PciPlace} from '#devices/device';
 import type {DoorbellBackEnd} from '#devices/doorbells';
 import type {GuestMemory} from '#devices/guest-memory';
 import {type InterruptController, type InterruptLine, InterruptLines, type LineSource} from '#devices/interrupts';
@@ -198,13 +198,13 @@ export class AttachedMachine {
 	}
 
 	/** A device that has failed interrupts nobody, and its back is to notice. */
-	#quieten({lines, calls}: PlacedDevice, services: DeviceServices): void {
+	#quieten({lines, calls}: PlacedDevice, services: MachineServices): void {
 		for (const name of Object.keys(lines)) services.line(name).setLevel(false);
 		if (calls !== undefined) this.calls.signal(calls.slot);
 		this.events.deviceFailed();
 	}
 
-	#services(placed: PlacedDevice, header: AttachedDevice['header']): DeviceServices {
+	#services(placed: PlacedDevice, header: AttachedDevice['header']): MachineServices {
 		const {interrupts, memory, alertBootCpu} = this.#host;
 		const byName = new Map<string, InterruptLine>(
 			Object.entries(placed.lines).map(([name, source]: [string, LineSource]) => [name, this.lines.line(source)]),
@@ -243,7 +243,7 @@ export class AttachedMachine {
 	}
 
 	/** What devices have of the PCI around them. It is asked for when all devices are attached. */
-	#pciServices(placed: PlacedDevice, header: AttachedDevice['header']): Pick<DeviceServices, 'slot' | 'configSpace'> {
+	#pciServices(placed: PlacedDevice, header: AttachedDevice['header']): Pick<MachineServices, 'slot' | 'configSpace'> {
 		const {name, place} = placed;
 		const occupied = () => this.layout.devices.some((other) => other.place?.on === name);
 		const isShared = (own: PciPlace) =>

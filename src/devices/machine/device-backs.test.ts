@@ -1,5 +1,6 @@
 import test from 'ava';
 import type {DeviceBack, DeviceFront, DeviceModel} from '#devices/device';
+import {completeModel} from '#devices/pci/function';
 import {FakeReactor, oneThreadMachine} from '#devices/testing';
 import {inspectMailboxes} from '#support/mailbox';
 import {u8, wire} from '#support/wire';
@@ -16,7 +17,7 @@ function machineOf(changes: {readonly back?: Partial<DeviceBack>; readonly front
 	const model: DeviceModel<object, typeof State.fields> = {
 		kind: 'caller',
 		state: State,
-		regions: () => [{space: 'pio', name: 'port', base: 0x500, length: 1}],
+		attach: {regions: () => [{space: 'pio', name: 'port', base: 0x500, length: 1}]},
 		front: (_config, _state, services) => ({read: () => 0, write: () => services.notifyBack(), ...changes.front}),
 		back: (_config, _state, services) => {
 			handlers.push((what) => {
@@ -38,7 +39,7 @@ function machineOf(changes: {readonly back?: Partial<DeviceBack>; readonly front
 	};
 	const route = changes.front === undefined ? 'shared' : 'remote';
 	const device = {name: 'caller', kind: 'caller', config: {}, route} as const;
-	const {machine, bus, mailbox} = oneThreadMachine([device], {findModel: () => model});
+	const {machine, bus, mailbox} = oneThreadMachine([device], {findModel: () => completeModel(model)});
 	const backs = new DeviceBacks(machine, reactor, ({code, message}) => failures.push(`${code}: ${message}`));
 	const arm = (what: string) => handlers[0]?.(what);
 	return {told, failures, backs, reactor, arm, bus, mailbox, write: () => bus.writePort(0x500, 1, 1)};
@@ -116,7 +117,7 @@ test('a back that cannot be made leaves none of those before it behind', (t) => 
 	const model: DeviceModel<{name: string}, typeof State.fields> = {
 		kind: 'picky',
 		state: State,
-		regions: () => [],
+		attach: {regions: () => []},
 		front: () => ({read: () => 0, write: () => {}}),
 		back: ({name}) => {
 			if (name === 'third') throw new Error('the port is taken');
@@ -126,7 +127,7 @@ test('a back that cannot be made leaves none of those before it behind', (t) => 
 	const devices = ['first', 'second', 'third'].map(
 		(name) => ({name, kind: 'picky', config: {name}, route: 'shared'}) as const,
 	);
-	const {machine} = oneThreadMachine(devices, {findModel: () => model as never});
+	const {machine} = oneThreadMachine(devices, {findModel: () => completeModel(model)});
 	t.throws(() => new DeviceBacks(machine, new FakeReactor(), () => t.fail()), {message: 'the port is taken'});
 	t.deepEqual(disposed, ['first', 'second']);
 });

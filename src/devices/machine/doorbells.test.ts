@@ -1,5 +1,5 @@
 import test, {type ExecutionContext} from 'ava';
-import type {AddressedModel, DeviceBack, DeviceInstance, DeviceModel, DoorbellDeclaration} from '#devices/device';
+import type {DeviceBack, DeviceInstance, DeviceModel, DoorbellDeclaration} from '#devices/device';
 import type {BackEndDoorbell, DoorbellBackEnd} from '#devices/doorbells';
 import {completeModel} from '#devices/pci/function';
 import {complexOf, PciTestMachine, rootPortOf} from '#devices/pci/testing';
@@ -48,14 +48,14 @@ const portBells: readonly DoorbellDeclaration[] = [
 
 function portMachine(bells: readonly DoorbellDeclaration[] = portBells, more?: Record<number, number>) {
 	const told: Told = [];
-	const model: AddressedModel<unknown, typeof State.fields> = {
+	const model: DeviceModel<unknown, typeof State.fields> = {
 		...declared,
-		regions: () => [{space: 'pio', name: 'ports', base: 0x500, length: 8}],
+		attach: {regions: () => [{space: 'pio', name: 'ports', base: 0x500, length: 8}]},
 		doorbells: () => bells,
 		back: backOf(told, more),
 	};
 	const device = {name: 'nic', kind: model.kind, config: {}, route: 'shared'} as const;
-	const made = oneThreadMachine([device], {findModel: () => model});
+	const made = oneThreadMachine([device], {findModel: () => completeModel(model)});
 	const backs = new DeviceBacks(made.machine, new FakeReactor(), (error) => told.push(error.code));
 	return {...made, backs, told, taken: () => told.splice(0)};
 }
@@ -113,25 +113,29 @@ test('queues are told nothing while their back stops, and all once it has starte
 
 test('doorbells that cannot be are refused when the machine is laid out', (t) => {
 	t.throws(() => portMachine([{region: 0, offset: 8, size: 1, queue: 0}]), {code: 'DEVICE_DOORBELL_IMPOSSIBLE'});
-	const model: AddressedModel<unknown, typeof State.fields> = {
+	const model: DeviceModel<unknown, typeof State.fields> = {
 		...declared,
-		regions: () => [{space: 'pio', name: 'ports', base: 0x500, length: 8}],
+		attach: {regions: () => [{space: 'pio', name: 'ports', base: 0x500, length: 8}]},
 		doorbells: () => portBells,
 	};
 	const device = (name: string): DeviceInstance => ({name, kind: model.kind, config: {}, route: 'shared'});
 	const layOut = (found: typeof model, ...names: string[]) =>
-		oneThreadMachine(names.map(device), {findModel: () => found});
+		oneThreadMachine(names.map(device), {findModel: () => completeModel(found)});
 	t.throws(() => layOut(model, 'one'), {code: 'DEVICE_DOORBELL_WITHOUT_BACK'});
 	const withBack = {...model, back: backOf([])};
 	t.throws(() => layOut(withBack, 'one', 'two'), {code: 'BUS_REGION_OVERLAP', message: /one\.ports.*two\.ports/});
 	const greedy = {
 		...withBack,
-		regions: ({base}: {base?: number}) => [{space: 'mmio', name: 'bells', base: base ?? 0, length: 4096} as const],
+		attach: {
+			regions: ({base}: {base?: number}) => [{space: 'mmio', name: 'bells', base: base ?? 0, length: 4096} as const],
+		},
 		doorbells: () =>
 			Array.from({length: 1024}, (_, queue) => ({region: 0, offset: 4 * queue, size: 4, queue}) as const),
 	};
 	const many = [0, 1].map((index) => ({...device(`d${index}`), config: {base: 4096 * index}}));
-	t.throws(() => oneThreadMachine(many, {findModel: () => greedy as never}), {code: 'DEVICE_QUEUES_TOO_MANY'});
+	t.throws(() => oneThreadMachine(many, {findModel: () => completeModel(greedy as never)}), {
+		code: 'DEVICE_QUEUES_TOO_MANY',
+	});
 });
 
 /** A back end that says what it rings, at most `most` doorbells. */
@@ -175,9 +179,9 @@ const queuedAt = (name: string, on: string): DeviceInstance => ({
 /** A function whose BAR has two doorbells, in a machine whose back end can ring some. */
 function pciMachine(t: ExecutionContext, backEnd = new TellingBackEnd(), functions = [queuedAt('nic', 'rp0')]) {
 	const told: Told = [];
-	const declaration: DeviceModel<unknown, typeof State.fields> = {
+	const declaration: DeviceModel<unknown, typeof State.fields, 'pci'> = {
 		...declared,
-		pci: {vendor: 0x1414, device: 1, class: 0x02_0000, bars: [{index: 0, size: 0x1000}]},
+		attach: {pci: {vendor: 0x1414, device: 1, class: 0x02_0000, bars: [{index: 0, size: 0x1000}]}},
 		doorbells: () => [
 			{region: 0, offset: 0x800, size: 4, queue: 0},
 			{region: 0, offset: 0x804, size: 2, match: 3, queue: 1},

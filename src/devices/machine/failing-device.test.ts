@@ -1,5 +1,6 @@
 import test from 'ava';
 import type {DeviceBack, DeviceFront, DeviceModel} from '#devices/device';
+import {completeModel} from '#devices/pci/function';
 import {FakeReactor, oneThreadMachine} from '#devices/testing';
 import {inspectMailboxes} from '#support/mailbox';
 import type {Reactor} from '#support/reactor';
@@ -28,7 +29,7 @@ function machineOf(policy: DeviceFailurePolicy, route: 'shared' | 'remote', chan
 	const model: DeviceModel<{name: 'failing' | 'sound'}, typeof State.fields> = {
 		kind: 'failing',
 		state: State,
-		regions: ({name}) => [{space: 'pio', name: 'port', base: ports[name], length: 4}],
+		attach: {regions: ({name}) => [{space: 'pio', name: 'port', base: ports[name], length: 4}]},
 		inputs: ({name}) => (name === 'failing' ? {pin: 9} : {}),
 		lines: ({name}) => (name === 'sound' ? {out: 9} : {}),
 		front: ({name}, _state, services) => ({
@@ -57,7 +58,7 @@ function machineOf(policy: DeviceFailurePolicy, route: 'shared' | 'remote', chan
 		}),
 	};
 	const devices = (['failing', 'sound'] as const).map((name) => ({name, kind: 'failing', config: {name}, route}));
-	const parts = {findModel: () => model as never, deviceFailure: policy};
+	const parts = {findModel: () => completeModel(model), deviceFailure: policy};
 	const {machine, bus, mailbox} = oneThreadMachine(devices, parts);
 	const reactor = new FakeReactor();
 	const backs = new DeviceBacks(machine, reactor, ({code, message}) => told?.push(`${code}: ${message}`), 1e6);

@@ -13,7 +13,7 @@ const bus = 2;
 function make() {
 	const told: string[] = [];
 	const finish: (() => void)[] = [];
-	const backs: BackServices[] = [];
+	const backs: BackServices<'pci'>[] = [];
 	const model: typeof probeEndpoint = {
 		...probeEndpoint,
 		back: (_config, _state, services) => {
@@ -41,7 +41,7 @@ function make() {
 		worker,
 		told,
 		registers,
-		near: backs[0] as BackServices,
+		near: backs[0] as BackServices<'pci'>,
 		reset: () => machine.setConfig(bus, 0, deviceControl, flr, 2),
 		id: () => machine.config(bus, 0, 0),
 		scratch: () => machine.machine.stateOf('near')?.['scratch'],

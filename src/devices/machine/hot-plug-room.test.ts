@@ -1,5 +1,5 @@
 import test from 'ava';
-import type {AnyDeviceModel, DeviceInstance, DeviceModel, PciBar} from '#devices/device';
+import type {DeviceInstance, DeviceModel, PciBar} from '#devices/device';
 import {completeModel} from '#devices/pci/function';
 import {upstreamPortKind} from '#devices/pci/port';
 import type {RootComplexConfig} from '#devices/pci/root-complex';
@@ -12,13 +12,13 @@ const mib = 2 ** 20;
 const State = wire('wide', {word: u32});
 
 /** A function with one BAR, which its configuration says. */
-const wide: DeviceModel<PciBar, (typeof State)['fields']> = {
+const wide: DeviceModel<PciBar, (typeof State)['fields'], 'pci'> = {
 	kind: 'wide',
 	state: State,
-	pci: {vendor: 0x1414, device: 0xc0de, class: 0xff_0000, moreBars: (bar) => [bar]},
+	attach: {pci: {vendor: 0x1414, device: 0xc0de, class: 0xff_0000, moreBars: (bar) => [bar]}},
 	front: () => ({read: () => 0x55, write() {}}),
 };
-const model = completeModel(wide) as AnyDeviceModel;
+const model = completeModel(wide);
 const findModel = (kind: string) => (kind === model.kind ? model : findDeviceModel(kind));
 
 const wideOf = (name: string, on: string, bar: Partial<PciBar>): DeviceInstance => ({

@@ -1,8 +1,9 @@
 import test from 'ava';
-import type {AddressedModel, DeviceInstance, Halves, Hypercall} from '#devices/device';
+import type {DeviceInstance, DeviceModel, Halves, Hypercall} from '#devices/device';
 import {MappedMemory} from '#devices/guest-memory';
 import {plainMemory} from '#devices/guest-memory/testing';
 import {tellingInterrupts} from '#devices/interrupts/testing';
+import {completeModel} from '#devices/pci/function';
 import {FakeReactor, oneThreadMachine} from '#devices/testing';
 import {inspectMailboxes, MailboxCaller} from '#support/mailbox';
 import {f64, wire} from '#support/wire';
@@ -11,14 +12,16 @@ import {AttachedMachine, DeviceBacks} from './index.ts';
 const State = wire('synthetic', {low: f64, high: f64});
 
 /** Registers 0x40000000 and 0x40000001, of which the second reads only, the call 0x5c, and a port that tells who asks. */
-const synthetic: AddressedModel<object, typeof State.fields> = {
+const synthetic: DeviceModel<object, typeof State.fields> = {
 	kind: 'synthetic',
 	state: State,
-	regions: () => [
-		{space: 'msr', name: 'registers', base: 0x4000_0000, length: 2},
-		{space: 'hypercall', name: 'post-message', base: 0x5c, length: 1},
-		{space: 'pio', name: 'who', base: 0x500, length: 1},
-	],
+	attach: {
+		regions: () => [
+			{space: 'msr', name: 'registers', base: 0x4000_0000, length: 2},
+			{space: 'hypercall', name: 'post-message', base: 0x5c, length: 1},
+			{space: 'pio', name: 'who', base: 0x500, length: 1},
+		],
+	},
 	front: (_config, state, {access}) => ({
 		read: () => access.vp ?? 0xff,
 		write() {},
@@ -45,7 +48,7 @@ const device = (more: Partial<DeviceInstance> = {}): DeviceInstance => ({
 	route: 'shared',
 	...more,
 });
-const findModel = () => synthetic;
+const findModel = () => completeModel(synthetic);
 const nowhere = {interrupts: tellingInterrupts(), memory: new MappedMemory(plainMemory())};
 const quiet = {read: (msr: number) => msr === 0x88, write: (msr: number) => msr === 0x88};
 const halves = (low = 0, high = 0): Halves => ({low, high});
@@ -89,16 +92,16 @@ test('guests that scan all registers are counted in bounded space', (t) => {
 });
 
 test('a device learns which processor accesses it, whatever thread serves it', (t) => {
-	const portOnly: AddressedModel<object, typeof State.fields> = {
+	const portOnly: DeviceModel<object, typeof State.fields> = {
 		...synthetic,
-		regions: () => [{space: 'pio', name: 'who', base: 0x500, length: 1}],
+		attach: {regions: () => [{space: 'pio', name: 'who', base: 0x500, length: 1}]},
 	};
 	const {machine, layout, bus, mailbox} = oneThreadMachine([device()], {findModel});
 	t.is(bus.readPort(0x500, 1), 0xff, 'no processor');
 	const ofSecond = new AttachedMachine(layout, {...nowhere, findModel, vp: 1});
 	t.is(ofSecond.bus(new MailboxCaller(mailbox, 0, {spins: 1, giveUp: () => true})).readPort(0x500, 1), 1);
 
-	const remote = oneThreadMachine([device({route: 'remote'})], {findModel: () => portOnly});
+	const remote = oneThreadMachine([device({route: 'remote'})], {findModel: () => completeModel(portOnly)});
 	const backs = new DeviceBacks(remote.machine, new FakeReactor(), () => {});
 	remote.bus.readPort(0x500, 1);
 	backs.poll();

@@ -10,14 +10,14 @@ const folder = mkdtempSync(join(tmpdir(), 'openvmm-models-'));
 test.after.always(() => rmSync(folder, {recursive: true}));
 
 /** A module whose model is of `kind`. */
-function moduleOf(file: string, kind: string, more = '', regions = 'regions: () => []'): string {
+function moduleOf(file: string, kind: string, attach = 'attach: {regions: () => []}'): string {
 	const path = join(folder, file);
 	const state = "state: {byteLength: 64, fields: {}, name: 'x'}";
-	writeFileSync(path, `export default {kind: '${kind}', ${state}, ${regions}, front: () => ({}), ${more}};`);
+	writeFileSync(path, `export default {kind: '${kind}', ${state}, ${attach}, front: () => ({})};`);
 	return pathToFileURL(path).href;
 }
 
-const asFunction = 'pci: {vendor: 1, device: 2, class: 3}';
+const asFunction = 'attach: {pci: {vendor: 1, device: 2, class: 3}}';
 
 test('a module that is given twice is loaded once, functions included', async (t) => {
 	const module = moduleOf('twice.mjs', 'twice', asFunction);
@@ -27,17 +27,29 @@ test('a module that is given twice is loaded once, functions included', async (t
 	t.true(isFunctionModel(own[0] as object));
 });
 
-test('a function may lack regions, and nothing else may', async (t) => {
-	const {own} = await loadDeviceModels([moduleOf('function.mjs', 'function', asFunction, 'lines: () => ({})')]);
+test('a function needs no regions', async (t) => {
+	const {own} = await loadDeviceModels([moduleOf('function.mjs', 'function', asFunction)]);
 	t.deepEqual(
 		own[0]?.regions({}).map(({space}) => space),
 		['config'],
 	);
-	const none = moduleOf('none.mjs', 'none', '', 'lines: () => ({})');
-	await t.throwsAsync(loadDeviceModels([none]), {code: 'DEVICE_MODULE_WRONG', message: /"regions"/});
-	const wrong = moduleOf('wrong.mjs', 'wrong', asFunction, 'regions: 5');
-	await t.throwsAsync(loadDeviceModels([wrong]), {code: 'DEVICE_MODULE_WRONG', message: /"regions"/});
 });
+
+const wrong: [string, string, RegExp][] = [
+	['nothing', 'regions: () => []', /"attach" does not say/],
+	['no bus', 'attach: {}', /none of "regions", "pci" and "pciHost"/],
+	['what there is not', 'attach: {isa: {}}', /"attach" has "isa"/],
+	['regions that are no function', 'attach: {regions: 5}', /"regions" of "attach" is no function/],
+	['a function with such regions', 'attach: {pci: {vendor: 1, device: 2, class: 3}, regions: 5}', /"regions"/],
+	['a number for a function', 'attach: {pci: 5}', /"pci" of "attach" is no object/],
+	['two things at once', 'attach: {pciHost: () => [], regions: () => []}', /"pciHost", which stands alone/],
+];
+for (const [index, [what, attach, message]] of wrong.entries()) {
+	test(`a device that attaches to ${what} is refused`, async (t) => {
+		const module = moduleOf(`wrong-${index}.mjs`, 'wrong', attach);
+		await t.throwsAsync(loadDeviceModels([module]), {code: 'DEVICE_MODULE_WRONG', message});
+	});
+}
 
 test('two modules of one kind are refused, and so is a kind of this program', async (t) => {
 	const modules = [moduleOf('a.mjs', 'same'), moduleOf('b.mjs', 'same')];
@@ -46,6 +58,10 @@ test('two modules of one kind are refused, and so is a kind of this program', as
 });
 
 test('a declaration that no hardware can have is refused when the module loads', async (t) => {
-	const module = moduleOf('d.mjs', 'wrong', 'pci: {vendor: 1, device: 2, class: 3, interrupts: {vectors: []}}');
+	const module = moduleOf(
+		'd.mjs',
+		'wrong',
+		'attach: {pci: {vendor: 1, device: 2, class: 3, interrupts: {vectors: []}}}',
+	);
 	await t.throwsAsync(loadDeviceModels([module]), {code: 'PCI_VECTORS_IMPOSSIBLE'});
 });

@@ -66,13 +66,23 @@ async function loadType(module: string): Promise<AnyDeviceType> {
 /** Names the first part of a type that is not there; what the parts do is the module's own business. */
 function whatLacks(type: unknown): string | undefined {
 	if (typeof type !== 'object' || type === null) return 'there is no object';
-	const {kind, state, pci, regions, front, acpi, smbios, options = {}} = type as Record<string, unknown>;
+	const {kind, state, attach, front, acpi, smbios, options = {}} = type as Record<string, unknown>;
 	if (typeof kind !== 'string' || !/^[a-z][a-z0-9-]*$/.test(kind)) return '"kind" is no name in lower case';
 	if (typeof state !== 'object' || state === null || !('byteLength' in state)) return '"state" is no shared struct';
-	if (typeof regions !== 'function' && (pci === undefined || regions !== undefined))
-		return '"regions" is no function, and only a PCI function ("pci") may lack it';
 	if (!isOptionTable(options)) return '"options" is no table of options by name, each with a type and a help text';
 	for (const [name, part] of Object.entries({acpi, smbios}))
 		if (part !== undefined && typeof part !== 'function') return `"${name}" is no function`;
-	return typeof front === 'function' ? undefined : '"front" is no function';
+	return whatAttachmentLacks(attach) ?? (typeof front === 'function' ? undefined : '"front" is no function');
+}
+
+function whatAttachmentLacks(attach: unknown): string | undefined {
+	if (typeof attach !== 'object' || attach === null) return '"attach" does not say what the device attaches to';
+	const {pci, pciHost, regions, ...others} = attach as Record<string, unknown>;
+	const [unknown] = Object.keys(others);
+	if (unknown !== undefined) return `"attach" has "${unknown}", and there are "regions", "pci" and "pciHost"`;
+	for (const [name, declared] of Object.entries({regions, pciHost}))
+		if (declared !== undefined && typeof declared !== 'function') return `"${name}" of "attach" is no function`;
+	if (pciHost !== undefined && (pci ?? regions) !== undefined) return '"attach" has "pciHost", which stands alone';
+	if (pci !== undefined) return typeof pci === 'object' && pci !== null ? undefined : '"pci" of "attach" is no object';
+	return (regions ?? pciHost) === undefined ? '"attach" has none of "regions", "pci" and "pciHost"' : undefined;
 }

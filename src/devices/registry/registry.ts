@@ -29,7 +29,7 @@ import {virtioRngMmioType, virtioRngPciType} from '#devices/virtio/rng';
  * Every kind of device that this program has: a new one is a folder, and a line here. Flags, and devices in the ACPI tables, are in
  * this order.
  */
-const known: readonly DeclaredType[] = [
+const known: readonly (DeclaredType | AnyDeviceType)[] = [
 	serial16550Type,
 	cmosRtcType,
 	acpiPmType,
@@ -65,7 +65,7 @@ export class DeviceRegistry {
 	readonly types: readonly AnyDeviceType[];
 	readonly #byKind: ReadonlyMap<string, AnyDeviceType>;
 
-	constructor(types: readonly DeclaredType[]) {
+	constructor(types: readonly (DeclaredType | AnyDeviceType)[]) {
 		this.types = types.map(completeType);
 		this.#byKind = new Map(this.types.map((type) => [type.kind, type]));
 		if (this.#byKind.size < types.length) throw new TypeError('two kinds of devices have the same name');
@@ -100,15 +100,14 @@ export class DeviceRegistry {
 	}
 
 	/** All these and more. */
-	with(types: readonly DeclaredType[]): DeviceRegistry {
+	with(types: readonly (DeclaredType | AnyDeviceType)[]): DeviceRegistry {
 		return new DeviceRegistry([...this.types, ...types]);
 	}
 }
 
 /** A type whose model has all that the machine serves for it. */
-export function completeType(type: DeclaredType): AnyDeviceType {
-	const {pci: _, ...parts} = type;
-	return {...parts, ...completeModel(type)} as AnyDeviceType;
+export function completeType(type: DeclaredType | AnyDeviceType): AnyDeviceType {
+	return completeModel(type) as AnyDeviceType;
 }
 
 /** The devices of this program. */

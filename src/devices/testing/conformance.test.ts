@@ -1,11 +1,10 @@
 import test from 'ava';
-import type {DeclaredType} from '#devices/device-type';
-import {completeModel} from '#devices/pci/function';
+import {deviceType} from '#devices/device-type';
 import {probeEndpoint} from '#devices/pci/testing';
 import {deviceRegistry} from '#devices/registry';
 import {testConformance} from './index.ts';
 
 /** A PCI Express endpoint stands for those of users. */
-const endpoint = {summary: 'An endpoint', configure: () => ({}), ...completeModel(probeEndpoint)} as DeclaredType;
+const endpoint = deviceType({...probeEndpoint, summary: 'An endpoint', configure: () => ({})});
 
 for (const type of deviceRegistry.with([endpoint]).types) testConformance(test, type);

@@ -1,13 +1,16 @@
 import type {
 	AccessSize,
-	AddressedModel,
-	BackServices,
+	AnyDeviceModel,
+	BackParts,
+	Bus,
+	DeclaredModel,
 	DeviceBack,
 	DeviceCommand,
 	DeviceFront,
 	DeviceModel,
-	DeviceServices,
 	MachineEvent,
+	MachineServices,
+	ModelParts,
 	PciSlot,
 	Region,
 } from '#devices/device';
@@ -15,6 +18,7 @@ import {MappedMemory} from '#devices/guest-memory';
 import {plainMemory} from '#devices/guest-memory/testing';
 import type {GsiRoute} from '#devices/interrupts';
 import {tellingInterrupts} from '#devices/interrupts/testing';
+import {completeModel} from '#devices/pci/function';
 import {VmTime, VmTimeState} from '#devices/vm-time';
 import {restoreStruct, type SavedStruct, saveStruct} from '#support/saved-state';
 import type {Fields, FieldsView, PlainFields, ViewOf} from '#support/wire';
@@ -30,9 +34,14 @@ const aloneInSlot = (): PciSlot => ({
 	interruptSequence: new Int32Array(1),
 });
 
+/** A model as a machine holds it. */
+type Served<C, T extends Fields> = ModelParts<C, T, MachineServices> & Pick<AnyDeviceModel, 'regions'>;
+/** The same, or as its module declares it. */
+type Tested<C, T extends Fields> = Served<C, T> | {[B in Bus]: DeviceModel<C, T, B>}[Bus];
+
 /** One device on its own, with surroundings that a test sets and looks at. */
 export class DeviceUnderTest<C, T extends Fields> {
-	readonly model: AddressedModel<C, T>;
+	readonly model: Served<C, T>;
 	readonly regions: readonly Region[];
 	readonly state: FieldsView<T>;
 	readonly front: DeviceFront;
@@ -54,16 +63,16 @@ export class DeviceUnderTest<C, T extends Fields> {
 	/** Guest RAM: 64 KiB at 0. */
 	readonly memory = new MappedMemory(plainMemory({gpa: 0, length: 0x10000}));
 	readonly #config: C;
-	readonly #services: DeviceServices;
+	readonly #services: MachineServices;
 	readonly #clock: ViewOf<typeof VmTimeState>;
 	readonly #slot: PciSlot;
 	#locked = false;
 	#back: DeviceBack | undefined;
 
 	/** @param slot - where a PCI function sits; without it alone */
-	constructor(model: DeviceModel<C, T>, config: C, slot = aloneInSlot()) {
+	constructor(declared: Tested<C, T>, config: C, slot = aloneInSlot()) {
 		this.#slot = slot;
-		if (model.pci !== undefined) throw new TypeError(`${model.kind} is to be completed to a function first`);
+		const model = completeModel(declared as DeclaredModel) as Served<C, T>;
 		this.model = model;
 		this.#config = config;
 		this.regions = model.regions(config);
@@ -177,13 +186,14 @@ export class DeviceUnderTest<C, T extends Fields> {
 		}
 	}
 
-	#makeServices(time: VmTime): DeviceServices {
+	#makeServices(time: VmTime): MachineServices {
 		const declared = Object.keys(this.model.lines?.(this.#config) ?? {});
 		return {
 			time,
 			access: {vp: 0},
 			memory: this.memory,
 			slot: this.#slot,
+			configSpace: {read: (_segment, _bus, _devfn, _offset, size) => 2 ** (8 * size) - 1, write() {}},
 			messages: tellingInterrupts({
 				send: (low, high, data) => {
 					this.messages.push(`${high.toString(16)}:${low.toString(16)} ${data.toString(16)}`);
@@ -216,7 +226,7 @@ export class DeviceUnderTest<C, T extends Fields> {
 		};
 	}
 
-	#backServices(): BackServices {
+	#backServices(): MachineServices & BackParts {
 		return {...this.#services, reactor: this.reactor, locked: (action) => this.#withLock(action)};
 	}
 }

@@ -22,7 +22,7 @@ const ofModules = (own: readonly AnyDeviceType[], handles: readonly Partial<Devi
 
 /** A type of a user's own. */
 const own = (kind: string, parts: Partial<DeclaredType> = {}) =>
-	({...latchType, options: {}, kind, ...parts}) as AnyDeviceType;
+	completeModel({...latchType, options: {}, kind, ...parts} as DeclaredType) as AnyDeviceType;
 
 test('a machine has what every PC has, what it is asked for, and its interrupt controllers where they are not the kernel`s', (t) => {
 	const names = (options: VmOptions) => describe(options).map(({name}) => name);
@@ -64,11 +64,9 @@ test('devices are named after their kind, unless a name is given', (t) => {
 
 test('a port is the place of a PCI function, and an option of any other device', (t) => {
 	const options = {size: {type: 'number', min: 0, max: 9, help: 'how large'}} as const;
-	const {regions: _, ...parts} = latchType;
-	const pci = completeModel({...parts, kind: 'f', pci: {vendor: 1, device: 2, class: 3}} as never);
-	const fun = {...pci, summary: 'F', options} as AnyDeviceType;
+	const fun = own('f', {attach: {pci: {vendor: 1, device: 2, class: 3}}, options});
 	const [word, field, other] = ofModules(
-		[fun, fun, latchType as AnyDeviceType],
+		[fun, fun, own('latch', {options: latchType.options})],
 		[{options: {port: 'rp0', size: '1'}}, {port: 'rp1', options: {size: 2}}, {options: {port: '1'}}],
 	);
 	t.like(word, {config: {size: 1}, options: {size: 1}, place: {on: 'rp0', devfn: 0}});
@@ -77,14 +75,8 @@ test('a port is the place of a PCI function, and an option of any other device',
 });
 
 test('a slot has eight functions', (t) => {
-	const {regions: _, ...parts} = latchType;
-	const fun = {
-		...completeModel({...parts, kind: 'f', pci: {vendor: 1, device: 2, class: 3}} as never),
-		summary: 'F',
-		options: {},
-	};
-	const place = (number: string) =>
-		ofModules([fun as AnyDeviceType], [{options: {port: 'rp0', function: number}}])[0]?.place;
+	const fun = own('f', {attach: {pci: {vendor: 1, device: 2, class: 3}}});
+	const place = (number: string) => ofModules([fun], [{options: {port: 'rp0', function: number}}])[0]?.place;
 	t.deepEqual(place('7'), {on: 'rp0', devfn: 7});
 	for (const number of ['8', '-1', '']) t.throws(() => place(number), {code: 'DEVICE_FUNCTION_IMPOSSIBLE'});
 });

@@ -36,7 +36,7 @@ writeFileSync(
 			log: {type: 'path', use: 'stream', host: true, optional: true, help: 'its file'},
 		},
 		state: {byteLength: 64, fields: {}, name: 'own'},
-		regions: ({port}) => [{space: 'pio', name: 'registers', base: port, length: 4}],
+		attach: {regions: ({port}) => [{space: 'pio', name: 'registers', base: port, length: 4}]},
 		front: () => ({read: () => 0, write() {}}),
 	};`,
 );

@@ -23,7 +23,7 @@ writeFileSync(
 	export default {
 		kind: 'disk',
 		state: wire('disk', {status: u8}),
-		regions: () => [],
+		attach: {regions: () => []},
 		front: () => ({read: () => 0, write() {}}),
 		back() { throw new Error('no such disk'); },
 	};`,

@@ -20,7 +20,7 @@ for (const deviceFailure of ['machine', 'device'] as const) {
 			export default {
 				kind: '${kind}',
 				state: wire('failing', {value: u8}),
-				regions: () => [{space: 'pio', name: 'port', base: ${ports.failing}, length: 4}],
+				attach: {regions: () => [{space: 'pio', name: 'port', base: ${ports.failing}, length: 4}]},
 				front: () => ({read: () => { throw new Error('a bug'); }, write: () => {}}),
 			};`,
 		);

@@ -37,7 +37,7 @@ writeFileSync(
 		summary: 'A device that fails in one way',
 		options: {fault: {type: 'text', example: 'read', help: 'where'}},
 		state: wire('failing', {status: u8}),
-		regions: () => [{space: 'pio', name: 'port', base: 0x600, length: 8}],
+		attach: {regions: () => [{space: 'pio', name: 'port', base: 0x600, length: 8}]},
 		doorbells: () => [{region: 0, offset: 4, size: 4, queue: 0}],
 		front({fault}, _state, services) {
 			return {

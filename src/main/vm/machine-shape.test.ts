@@ -37,7 +37,7 @@ function moduleAt(name: string, base = 'port'): string {
 				log: {type: 'path', use: 'stream', host: true, help: 'its file'},
 				more: {type: 'text', optional: true, help: 'more'},
 			},
-			regions: ({port}) => [{space: 'pio', name: 'registers', base: ${base}, length: 4}],
+			attach: {regions: ({port}) => [{space: 'pio', name: 'registers', base: ${base}, length: 4}]},
 			front: () => ({read: () => 0, write() {}}),
 		};`,
 	);

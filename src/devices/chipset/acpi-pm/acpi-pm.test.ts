@@ -6,7 +6,7 @@ const {base, sciIrq} = pmLayout;
 const make = () => new DeviceUnderTest(acpiPm, {base, sciIrq});
 
 test('the layout is that of OpenVMM', (t) => {
-	t.deepEqual(acpiPm.regions?.({base, sciIrq}), [{space: 'pio', name: 'dynamic', base: 0x400, length: 0x37}]);
+	t.deepEqual(acpiPm.attach.regions({base, sciIrq}), [{space: 'pio', name: 'dynamic', base: 0x400, length: 0x37}]);
 	t.deepEqual(acpiPm.lines?.({base, sciIrq}), {sci: 9});
 	t.deepEqual([pmLayout.control, pmLayout.timer, pmLayout.reset, pmLayout.resetValue], [4, 8, 0x33, 1]);
 });

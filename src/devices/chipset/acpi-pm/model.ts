@@ -12,7 +12,7 @@ const gpeInputs = Object.fromEntries(Array.from({length: gpeCount}, (_, event) =
 export const acpiPm: DeviceModel<AcpiPmConfig, AcpiPmFields> = {
 	kind: acpiPmKind,
 	state: AcpiPmState,
-	regions: ({base}) => [{space: 'pio', name: 'dynamic', base, length: pmLayout.length}],
+	attach: {regions: ({base}) => [{space: 'pio', name: 'dynamic', base, length: pmLayout.length}]},
 	lines: ({sciIrq}) => ({sci: sciIrq}),
 	inputs: () => gpeInputs,
 	front: acpiPmFront,

@@ -9,7 +9,7 @@ import {type BatteryFields, BatteryState} from './state.ts';
 export const battery: DeviceModel<BatteryConfig, BatteryFields> = {
 	kind: batteryKind,
 	state: BatteryState,
-	regions: ({base}) => [{space: 'mmio', name: 'registers', base, length: regionLength}],
+	attach: {regions: ({base}) => [{space: 'mmio', name: 'registers', base, length: regionLength}]},
 	lines: () => ({changed: gpeInput(batteryEvent)}),
 	front: batteryFront,
 };

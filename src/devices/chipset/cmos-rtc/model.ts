@@ -9,7 +9,7 @@ import {type CmosRtcFields, CmosRtcState} from './state.ts';
 export const cmosRtc: DeviceModel<CmosRtcConfig, CmosRtcFields> = {
 	kind: cmosRtcKind,
 	state: CmosRtcState,
-	regions: () => [{space: 'pio', name: 'io', ...ports}],
+	attach: {regions: () => [{space: 'pio', name: 'io', ...ports}]},
 	lines: ({irq}) => ({interrupt: irq ?? cmosRtcIrq}),
 	front: cmosRtcFront,
 	back: cmosRtcBack,

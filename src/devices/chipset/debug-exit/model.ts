@@ -22,7 +22,7 @@ export const exitStatus = (value: number): number => ((value << 1) | 1) & 0xff;
 export const debugExit: DeviceModel<DebugExitConfig, (typeof DebugExitState)['fields']> = {
 	kind: debugExitKind,
 	state: DebugExitState,
-	regions: ({port}) => [{space: 'pio', name: 'exit', base: port, length: portCount}],
+	attach: {regions: ({port}) => [{space: 'pio', name: 'exit', base: port, length: portCount}]},
 	front: (_config, state, services) => ({
 		read: () => 0,
 		write: (_region, _offset, _size, value) => {

@@ -66,7 +66,7 @@ function debugconBack(config: DebugconConfig, state: FieldsView<DebugconFields>,
 export const debugcon: DeviceModel<DebugconConfig, DebugconFields> = {
 	kind: debugconKind,
 	state: DebugconState,
-	regions: ({port}) => [{space: 'pio', name: 'debugcon', base: port, length: 1}],
+	attach: {regions: ({port}) => [{space: 'pio', name: 'debugcon', base: port, length: 1}]},
 	front: debugconFront,
 	back: debugconBack,
 };

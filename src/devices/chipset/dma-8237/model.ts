@@ -11,10 +11,12 @@ import {type Dma8237Fields, Dma8237State} from './state.ts';
 export const dma8237: DeviceModel<Dma8237Config, Dma8237Fields> = {
 	kind: dma8237Kind,
 	state: Dma8237State,
-	regions: () => [
-		{space: 'pio', name: 'first', ...ports.first},
-		{space: 'pio', name: 'second', ...ports.second},
-		{space: 'pio', name: 'page', ...ports.page},
-	],
+	attach: {
+		regions: () => [
+			{space: 'pio', name: 'first', ...ports.first},
+			{space: 'pio', name: 'second', ...ports.second},
+			{space: 'pio', name: 'page', ...ports.page},
+		],
+	},
 	front: dma8237Front,
 };

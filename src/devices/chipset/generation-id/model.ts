@@ -11,7 +11,7 @@ import {type GenerationIdFields, GenerationIdState} from './state.ts';
 export const generationId: DeviceModel<GenerationIdConfig, GenerationIdFields> = {
 	kind: generationIdKind,
 	state: GenerationIdState,
-	regions: () => [],
+	attach: {regions: () => []},
 	lines: () => ({changed: gpeInput(generationIdEvent)}),
 	front: generationIdFront,
 };

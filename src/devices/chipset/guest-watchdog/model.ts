@@ -10,7 +10,7 @@ import {Watchdog} from './watchdog.ts';
 export const guestWatchdog: DeviceModel<GuestWatchdogConfig, GuestWatchdogFields> = {
 	kind: guestWatchdogKind,
 	state: GuestWatchdogState,
-	regions: ({port}) => [{space: 'pio', name: 'registers', base: port, length: portCount}],
+	attach: {regions: ({port}) => [{space: 'pio', name: 'registers', base: port, length: portCount}]},
 	front: guestWatchdogFront,
 	back: (_config, state, services) => {
 		const watchdog = new Watchdog(state, services);

@@ -13,7 +13,7 @@ export const hpet: DeviceModel<HpetConfig, HpetFields> = {
 	kind: hpetKind,
 	state: HpetState,
 	versions: hpetVersions,
-	regions: ({base}) => [{space: 'mmio', name: 'registers', base, length: regionLength}],
+	attach: {regions: ({base}) => [{space: 'mmio', name: 'registers', base, length: regionLength}]},
 	lines: () => ({...lineInputs, 'pit-replaced': pitReplacedInput}),
 	inputs: () => hpetInputs,
 	front: hpetFront,

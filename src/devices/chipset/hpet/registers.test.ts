@@ -19,7 +19,7 @@ import {
 } from './testing/make-hpet.ts';
 
 test('the region and the lines are those of a PC', (t) => {
-	t.deepEqual(hpet.regions?.({base}), [{space: 'mmio', name: 'registers', base, length: 0x400}]);
+	t.deepEqual(hpet.attach.regions({base}), [{space: 'mmio', name: 'registers', base, length: 0x400}]);
 	t.deepEqual(hpet.lines?.({base}), {
 		'pit-replaced': 43,
 		'legacy-timer': 0,

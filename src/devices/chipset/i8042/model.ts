@@ -11,10 +11,12 @@ import {type I8042Fields, I8042State} from './state.ts';
 export const i8042: DeviceModel<I8042Config, I8042Fields> = {
 	kind: i8042Kind,
 	state: I8042State,
-	regions: () => [
-		{space: 'pio', name: 'data', base: dataPort, length: 1},
-		{space: 'pio', name: 'command', base: commandPort, length: 1},
-	],
+	attach: {
+		regions: () => [
+			{space: 'pio', name: 'data', base: dataPort, length: 1},
+			{space: 'pio', name: 'command', base: commandPort, length: 1},
+		],
+	},
 	lines: (config) => ({keyboard: config.keyboardIrq ?? keyboardIrq, mouse: config.mouseIrq ?? mouseIrq}),
 	front: i8042Front,
 };

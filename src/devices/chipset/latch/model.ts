@@ -15,7 +15,7 @@ const masks = {1: 0xff, 2: 0xffff, 4: 0xffffffff} as const;
 export const latch: DeviceModel<LatchConfig, (typeof LatchState)['fields']> = {
 	kind: latchKind,
 	state: LatchState,
-	regions: ({port}) => [{space: 'pio', name: 'value', base: port, length: 4}],
+	attach: {regions: ({port}) => [{space: 'pio', name: 'value', base: port, length: 4}]},
 	front: (_config, state) => ({
 		read: (_region, offset, size) => {
 			state.reads++;

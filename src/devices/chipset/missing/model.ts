@@ -13,7 +13,9 @@ const MissingState = wire('missing', {
 export const missing: DeviceModel<MissingConfig, (typeof MissingState)['fields']> = {
 	kind: missingKind,
 	state: MissingState,
-	regions: ({ports}) => ports.map(({name, base, length}) => ({space: 'pio', name, base, length, yields: true})),
+	attach: {
+		regions: ({ports}) => ports.map(({name, base, length}) => ({space: 'pio', name, base, length, yields: true})),
+	},
 	front: ({ports}, state) => {
 		const postCode = ports.findIndex(({name}) => name === 'post-code');
 		return {

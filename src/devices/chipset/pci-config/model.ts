@@ -1,4 +1,4 @@
-import type {AccessSize, DeviceFront, DeviceModel, DeviceServices} from '#devices/device';
+import type {AccessSize, DeviceFront, DeviceModel, PciHostDeviceServices} from '#devices/device';
 import {type FieldsView, u8, u32, wire} from '#support/wire';
 import {type PciConfigConfig, pciConfigKind} from './handle.ts';
 import {addressMask, addressPort, ConfigAddress, dataPort, portCount, ResetControl} from './registers.ts';
@@ -21,9 +21,9 @@ const isResetControl = (offset: number, size: AccessSize) => offset === ResetCon
 function pciConfigFront(
 	_config: PciConfigConfig,
 	state: FieldsView<PciConfigFields>,
-	{request, configSpace}: DeviceServices,
+	{request, configSpace}: PciHostDeviceServices,
 ): DeviceFront {
-	const isEnabled = () => configSpace !== undefined && (state.address & ConfigAddress.ENABLE) !== 0;
+	const isEnabled = () => (state.address & ConfigAddress.ENABLE) !== 0;
 	const bus = () => (state.address >>> ConfigAddress.busShift) & 0xff;
 	const devfn = () => (state.address >>> ConfigAddress.devfnShift) & 0xff;
 	const register = (offset: number) => (state.address & ConfigAddress.REGISTER) + offset;
@@ -31,12 +31,12 @@ function pciConfigFront(
 		read(region, offset, size) {
 			if (region === addressRegion && isLatch(offset, size)) return state.address;
 			if (region === addressRegion && isResetControl(offset, size)) return state.resetControl;
-			if (region === addressRegion || configSpace === undefined || !isEnabled()) return 2 ** (8 * size) - 1;
+			if (region === addressRegion || !isEnabled()) return 2 ** (8 * size) - 1;
 			return configSpace.read(segment, bus(), devfn(), register(offset), size);
 		},
 		write(region, offset, size, value) {
 			if (region !== addressRegion) {
-				if (isEnabled()) configSpace?.write(segment, bus(), devfn(), register(offset), size, value);
+				if (isEnabled()) configSpace.write(segment, bus(), devfn(), register(offset), size, value);
 				return;
 			}
 			// Only a 32-bit access reaches CONFIG_ADDRESS; others are ordinary ports (3.2.2.3.2).
@@ -50,12 +50,14 @@ function pciConfigFront(
 }
 
 /** PCI configuration ports and the reset control register at 0xCF9. */
-export const pciConfig: DeviceModel<PciConfigConfig, PciConfigFields> = {
+export const pciConfig: DeviceModel<PciConfigConfig, PciConfigFields, 'pciHost'> = {
 	kind: pciConfigKind,
 	state: PciConfigState,
-	regions: () => [
-		{space: 'pio', name: 'address', base: addressPort, length: portCount},
-		{space: 'pio', name: 'data', base: dataPort, length: portCount},
-	],
+	attach: {
+		pciHost: () => [
+			{space: 'pio', name: 'address', base: addressPort, length: portCount},
+			{space: 'pio', name: 'data', base: dataPort, length: portCount},
+		],
+	},
 	front: pciConfigFront,
 };

@@ -4,7 +4,7 @@ import {makePic, master, masterData, powerOn, slaveData} from './testing/make-pi
 
 test('the ports and the output are those of a PC', (t) => {
 	t.deepEqual(
-		pic8259.regions?.({intrInput: 24}).map(({base, length}) => [base, length]),
+		pic8259.attach.regions({intrInput: 24}).map(({base, length}) => [base, length]),
 		[
 			[0x20, 2],
 			[0xa0, 2],

@@ -12,11 +12,13 @@ export const pic8259: DeviceModel<Pic8259Config, Pic8259Fields> = {
 	kind: pic8259Kind,
 	state: Pic8259State,
 	versions: pic8259Versions,
-	regions: () => [
-		{space: 'pio', name: 'master', base: ports.master, length: 2},
-		{space: 'pio', name: 'slave', base: ports.slave, length: 2},
-		{space: 'pio', name: 'elcr', base: ports.elcr, length: 2},
-	],
+	attach: {
+		regions: () => [
+			{space: 'pio', name: 'master', base: ports.master, length: 2},
+			{space: 'pio', name: 'slave', base: ports.slave, length: 2},
+			{space: 'pio', name: 'elcr', base: ports.elcr, length: 2},
+		],
+	},
 	lines: ({intrInput}) => ({intr: intrInput}),
 	front: pic8259Front,
 };

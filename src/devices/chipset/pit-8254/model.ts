@@ -10,10 +10,12 @@ export const pit8254: DeviceModel<Pit8254Config, Pit8254Fields> = {
 	kind: pit8254Kind,
 	state: Pit8254State,
 	versions: pit8254Versions,
-	regions: () => [
-		{space: 'pio', name: 'counters', ...counterPorts},
-		{space: 'pio', name: 'control', base: nmiPort, length: 1},
-	],
+	attach: {
+		regions: () => [
+			{space: 'pio', name: 'counters', ...counterPorts},
+			{space: 'pio', name: 'control', base: nmiPort, length: 1},
+		],
+	},
 	lines: ({irq}) => ({timer: irq}),
 	front: pit8254Front,
 	back: pit8254Back,

@@ -4,7 +4,7 @@ import {pit8254, pitFrequencyHz} from './index.ts';
 import {COMMAND, make, ms, NMI, OUTPUT_2} from './testing/make-pit.ts';
 
 test('the regions and the line are those of a PC', (t) => {
-	t.deepEqual(pit8254.regions?.({irq: 0}), [
+	t.deepEqual(pit8254.attach.regions({irq: 0}), [
 		{space: 'pio', name: 'counters', base: 0x40, length: 4},
 		{space: 'pio', name: 'control', base: 0x61, length: 1},
 	]);

@@ -13,7 +13,9 @@ const PowerOffPortsState = wire('power-off-ports', {
 export const powerOffPorts: DeviceModel<PowerOffPortsConfig, (typeof PowerOffPortsState)['fields']> = {
 	kind: powerOffPortsKind,
 	state: PowerOffPortsState,
-	regions: ({ports}) => ports.map(({name, port}) => ({space: 'pio', name, base: port, length: 2, yields: true})),
+	attach: {
+		regions: ({ports}) => ports.map(({name, port}) => ({space: 'pio', name, base: port, length: 2, yields: true})),
+	},
 	front: ({ports}, state, services) => ({
 		read: (_region, _offset, size) => 2 ** (8 * size) - 1,
 		write: (region, offset, size, value) => {

@@ -7,6 +7,6 @@ import {type PvpanicFields, PvpanicState} from './state.ts';
 export const pvpanic: DeviceModel<PvpanicConfig, PvpanicFields> = {
 	kind: pvpanicKind,
 	state: PvpanicState,
-	regions: ({port}) => [{space: 'pio', name: 'event', base: port, length: 1}],
+	attach: {regions: ({port}) => [{space: 'pio', name: 'event', base: port, length: 1}]},
 	front: pvpanicFront,
 };

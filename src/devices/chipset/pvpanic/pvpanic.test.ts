@@ -7,7 +7,7 @@ const port = 0x505;
 const make = () => new DeviceUnderTest(pvpanic, {port});
 
 test('one byte port, which reads as the events that are supported', (t) => {
-	t.deepEqual(pvpanic.regions?.({port}), [{space: 'pio', name: 'event', base: port, length: 1}]);
+	t.deepEqual(pvpanic.attach.regions({port}), [{space: 'pio', name: 'event', base: port, length: 1}]);
 	t.is(make().in(port), 0x07);
 });
 

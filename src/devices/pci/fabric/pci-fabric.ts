@@ -83,7 +83,7 @@ export class PciFabric {
 	 */
 	complexTarget(complex: FabricComplex, nobody: BusTarget): BusTarget {
 		const {config} = complex;
-		const bases = rootComplex.regions(config).map(({base}) => base);
+		const bases = rootComplex.attach.regions(config).map(({base}) => base);
 		const functionAt = (offset: number) =>
 			routeConfig(complex, config.startBus + Math.floor(offset / bytesPerBus), Math.floor(offset / 4096) & 0xff);
 		const target: BusTarget = {

@@ -22,7 +22,7 @@ const placeError = errorTable({
 	}),
 	PCI_NOT_A_FUNCTION: (c: {device: string}) => ({
 		message: `Device ${c.device} has a port, but it is no PCI Express function`,
-		remedy: 'Leave out port=, or let the model declare "pci"',
+		remedy: 'Leave out port=, or let the model attach to "pci"',
 	}),
 	PCI_ENDPOINT_HAS_NO_BUS: (c: {device: string; on: string}) => ({
 		message: `Device ${c.device} is to sit on ${c.on}, which is a device and no port`,

@@ -1,4 +1,4 @@
-import type {DeviceServices, PciDeviceServices} from '#devices/device';
+import type {MachineServices, PciDeviceServices, PciSlot} from '#devices/device';
 import type {MemoryGate} from '#devices/guest-memory';
 import {Command, ConfigSpace, Header, type MsixPlace} from '#devices/pci/config-space';
 import {beginChange, endChange} from '#support/shared-memory';
@@ -17,6 +17,11 @@ export interface FunctionRegisters {
 	readonly places: CapabilityPlaces;
 }
 
+/** What the platform's own functions get: a port has to know of its slot. */
+export interface SlotServices extends PciDeviceServices {
+	readonly slot: PciSlot;
+}
+
 /** The parts of a function that its state is laid out by; see `FunctionParts`. */
 export interface FunctionShape {
 	readonly vectors: readonly string[];
@@ -29,16 +34,16 @@ export class AttachedFunction implements FunctionRegisters {
 	readonly space: ConfigSpace;
 	readonly places: CapabilityPlaces;
 	readonly table: MsixTable | undefined;
-	readonly services: PciDeviceServices;
+	readonly services: SlotServices;
 	readonly #interrupts: FunctionInterrupts;
 	/** See `PciSlot.interruptSequence`. */
 	readonly #sequence: Int32Array;
 	/** One byte a vector, its line's level. */
 	readonly #levels: Uint8Array;
 
-	constructor(parts: FunctionShape, config: unknown, state: FieldsView<Fields>, services: DeviceServices) {
+	constructor(parts: FunctionShape, config: unknown, state: FieldsView<Fields>, services: MachineServices) {
 		const {vectors, msix} = parts;
-		const {slot} = services;
+		const {slot, configSpace, ...others} = services;
 		if (slot === undefined) throw new TypeError('a function sits in a slot');
 		const {layout, places} = parts.layout(config as never);
 		const field = (name: string) =>
@@ -58,7 +63,7 @@ export class AttachedFunction implements FunctionRegisters {
 			sequence: this.#sequence,
 		});
 		this.services = {
-			...services,
+			...others,
 			slot,
 			pci: new FunctionServices(this.#interrupts, this.space, this.places.own),
 			memory: services.memory.behind(new BusMastering(this.space)),

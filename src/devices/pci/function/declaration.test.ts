@@ -4,7 +4,8 @@ import {probeEndpoint} from '#devices/pci/testing';
 import {completeModel, isFunctionModel} from './index.ts';
 
 const declare = (pci: Partial<PciFunction<unknown>>) => {
-	const model = completeModel({...probeEndpoint, pci: {vendor: 1, device: 2, class: 3, ...pci}} as never);
+	const declared: typeof probeEndpoint = {...probeEndpoint, attach: {pci: {vendor: 1, device: 2, class: 3, ...pci}}};
+	const model = completeModel(declared);
 	model.regions({});
 	return model;
 };

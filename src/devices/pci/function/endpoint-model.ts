@@ -1,9 +1,19 @@
-import type {AnyDeviceModel, DeclaredModel, PciBar, PciDeviceServices, PciFunction, PciModel} from '#devices/device';
+import type {
+	AnyDeviceModel,
+	AttachmentByBus,
+	DeclaredModel,
+	DeviceBack,
+	DeviceModel,
+	MachineServices,
+	ModelParts,
+	PciBar,
+	PciFunction,
+} from '#devices/device';
 import {configBytes, keptBytes, Msi, Msix} from '#devices/pci/config-space';
 import {errorTable} from '#support/errors';
 import type {Fields} from '#support/wire';
 import {endpointLayout} from './function-layout.ts';
-import {type FunctionParts, functionModel, isFunctionModel} from './function-model.ts';
+import {type FunctionModel, type FunctionParts, functionModel} from './function-model.ts';
 import {pendingBytes, tableBytes} from './msix-table.ts';
 
 const functionError = errorTable({
@@ -21,14 +31,37 @@ const pageBytes = 4096;
 const ownBarBytes = (bytes: number) => Math.max(pageBytes, 2 ** Math.ceil(Math.log2(bytes)));
 
 /**
- * The model that serves a device whose declaration says that it is a PCI Express function; any other device's own.
+ * The model that serves a device: its regions, those of a PCI Express function included, and a front and a back that get of the
+ * machine's services what the attachment is for. The rest of what is given stays.
  * @throws VmmError PCI_VECTORS_IMPOSSIBLE, PCI_TABLE_OUTSIDE_BAR for declarations that no hardware can have
  */
-export function completeModel(model: DeclaredModel): AnyDeviceModel {
-	return model.pci === undefined || isFunctionModel(model) ? (model as AnyDeviceModel) : endpoint(model);
+export function completeModel(model: DeclaredModel | AnyDeviceModel): AnyDeviceModel {
+	if (!('attach' in model)) return model;
+	const {attach, ...device} = model;
+	if ('pci' in attach) return endpoint(device as Endpoint, attach);
+	if ('pciHost' in attach) return served(device, attach.pciHost, ({slot, ...offered}) => offered);
+	return served(device, attach.regions, ({slot, configSpace, ...offered}) => offered);
 }
 
-function endpoint({pci, ...device}: PciModel<unknown, Fields>): AnyDeviceModel {
+type Endpoint = Omit<DeviceModel<unknown, Fields, 'pci'>, 'attach'>;
+
+/** A device that answers at regions of its own. @param offer - takes away what its attachment is not for; a back's own stays */
+function served(
+	device: ModelParts<unknown, Fields, never>,
+	regions: AnyDeviceModel['regions'],
+	offer: (services: MachineServices) => object,
+): AnyDeviceModel {
+	return {
+		...device,
+		regions,
+		front: (config, state, services) => device.front(config, state, offer(services) as never),
+		...(device.back && {
+			back: (config, state, services) => device.back?.(config, state, offer(services) as never) as DeviceBack,
+		}),
+	};
+}
+
+function endpoint(device: Endpoint, {pci, regions}: AttachmentByBus<unknown>['pci']): FunctionModel<unknown> {
 	const {bars = [], interrupts} = pci;
 	const {vectors = [], msi = false} = interrupts ?? {};
 	const check = (most: number, what: string) => {
@@ -42,7 +75,7 @@ function endpoint({pci, ...device}: PciModel<unknown, Fields>): AnyDeviceModel {
 	const allBars = (config: unknown) => [...barsOf(config), ...(msix?.bar === undefined ? [] : [msix.bar])];
 	const parts: FunctionParts<unknown, Fields> = {
 		kind: 'endpoint',
-		device,
+		device: {...device, ...(regions && {regions})},
 		vectors,
 		bars: barsOf,
 		keptBytes: keptBytesOf(pci),
@@ -59,7 +92,8 @@ function endpoint({pci, ...device}: PciModel<unknown, Fields>): AnyDeviceModel {
 				msi,
 				...(msix && {msix: msix.place}),
 			}),
-		front: (config, state, services) => device.front(config, state as never, services as PciDeviceServices),
+		// Where it sits is a port's business.
+		front: (config, state, {slot, ...offered}) => device.front(config, state as never, offered),
 	};
 	return functionModel(parts);
 }

@@ -1,7 +1,16 @@
-import type {AccessSize, BackServices, ModelParts, PciBar, PciDeviceServices, PciFront, Region} from '#devices/device';
+import type {
+	AccessSize,
+	DeviceBack,
+	MachineServices,
+	ModelParts,
+	PciBar,
+	PciDeviceServices,
+	PciFront,
+	Region,
+} from '#devices/device';
 import {checkBars, configBytes, Express, Header, HeaderType, type MsixPlace} from '#devices/pci/config-space';
 import {bytes, type Fields, type FieldsView, type Wire, wire} from '#support/wire';
-import {AttachedFunction, type FunctionRegisters, intxLine} from './attached-function.ts';
+import {AttachedFunction, type FunctionRegisters, intxLine, type SlotServices} from './attached-function.ts';
 import type {FunctionLayout} from './function-layout.ts';
 import {isReset, powerOnState} from './function-reset.ts';
 import {pendingBytes, tableBytes} from './msix-table.ts';
@@ -24,7 +33,7 @@ export interface FunctionDesign extends FunctionLayout {
 
 /** A device model that is a function on PCI Express. */
 // biome-ignore lint/suspicious/noExplicitAny: its state is the device's own and the function's
-export interface FunctionModel<C> extends ModelParts<C, any> {
+export interface FunctionModel<C> extends ModelParts<C, any, MachineServices> {
 	regions(config: C): readonly Region[];
 	design(config: C): FunctionDesign;
 }
@@ -52,7 +61,7 @@ export interface FunctionFront extends PciFront {
 export interface FunctionParts<C, T extends Fields> {
 	readonly kind: FunctionDesign['kind'];
 	/** The device but for what makes it a function. */
-	readonly device: Omit<ModelParts<C, T>, 'front' | 'state'> & {
+	readonly device: Omit<ModelParts<C, T, PciDeviceServices>, 'front' | 'state'> & {
 		readonly state?: Wire<T>;
 		regions?(config: C): readonly Region[];
 	};
@@ -64,7 +73,7 @@ export interface FunctionParts<C, T extends Fields> {
 	bars(config: C): readonly PciBar[];
 	/** Where MSI-X lies, and the BAR that it has for itself, if any. */
 	readonly msix?: {readonly place: MsixPlace; readonly bar: PciBar | undefined};
-	front(config: C, state: FieldsView<T>, services: PciDeviceServices, attached: FunctionRegisters): FunctionFront;
+	front(config: C, state: FieldsView<T>, services: SlotServices, attached: FunctionRegisters): FunctionFront;
 }
 
 /** Fields that every function has. Their names cannot be a device's. */
@@ -80,13 +89,14 @@ const functionFields = (kept: number, vectors: number, hasMsix: boolean) => ({
  */
 export function functionModel<C, T extends Fields>(parts: FunctionParts<C, T>): FunctionModel<C> {
 	const {device, vectors, msix} = parts;
+	const {back, ...rest} = device;
 	const state = wire(device.kind, {
 		...device.state?.fields,
 		...functionFields(parts.keptBytes, vectors.length, msix !== undefined),
 	});
 	const shape = (config: C) => regionsOf(parts, config);
 	return {
-		...device,
+		...rest,
 		state,
 		regions: (config) => shape(config).regions,
 		lines: (config) => ({...device.lines?.(config), ...(vectors.length > 0 && {[intxLine]: 0})}),
@@ -168,13 +178,12 @@ export function functionModel<C, T extends Fields>(parts: FunctionParts<C, T>): 
 				},
 			};
 		},
-		...(device.back && {
-			back: (config, view, services: BackServices) => {
+		...(back && {
+			back: (config, view, services) => {
 				const attached = new AttachedFunction(parts, config, view, services);
-				return (device.back as NonNullable<typeof device.back>)(config, view as never, {
-					...services,
-					...attached.services,
-				});
+				const {slot, ...offered} = attached.services;
+				const {reactor, locked} = services;
+				return device.back?.(config, view as never, {...offered, reactor, locked}) as DeviceBack;
 			},
 		}),
 	};

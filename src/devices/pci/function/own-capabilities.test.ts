@@ -1,5 +1,5 @@
 import test from 'ava';
-import type {PciCapability, PciDeviceServices, PciFront, PciModel} from '#devices/device';
+import type {PciCapability, PciDeviceServices, PciFront, PciFunction} from '#devices/device';
 import {complexOf, PciTestMachine, probeEndpoint, probeOf, rootPortOf} from '#devices/pci/testing';
 import {completeModel} from './index.ts';
 
@@ -8,11 +8,11 @@ const devices = [complexOf(), rootPortOf('rp0', 0), probeOf('it', 'rp0')];
 const bytes = (...values: number[]) => Uint8Array.of(...values);
 const vendorSpecific = 0x09;
 
-const machineOf = (capabilities: PciModel<unknown, never>['pci']['capabilities'], more: object = {}) =>
+const machineOf = (capabilities: PciFunction<unknown>['capabilities'], more: object = {}) =>
 	new PciTestMachine(
 		devices,
 		undefined,
-		completeModel({...probeEndpoint, ...more, pci: {...probeEndpoint.pci, capabilities}} as never),
+		completeModel({...probeEndpoint, ...more, attach: {pci: {...probeEndpoint.attach.pci, capabilities}}} as never),
 	);
 
 /** Id and place of the capabilities in a list. */
@@ -117,11 +117,13 @@ test('what a capability is may depend on the configuration, and a reset gives it
 	const config = {letter: 0x41};
 	const model = completeModel({
 		...probeEndpoint,
-		pci: {
-			...probeEndpoint.pci,
-			capabilities: ({letter}: typeof config) => [
-				{id: vendorSpecific, bytes: bytes(0, 0, 4, letter), writable: bytes(0, 0, 0, 0xff)},
-			],
+		attach: {
+			pci: {
+				...probeEndpoint.attach.pci,
+				capabilities: ({letter}: typeof config) => [
+					{id: vendorSpecific, bytes: bytes(0, 0, 4, letter), writable: bytes(0, 0, 0, 0xff)},
+				],
+			},
 		},
 	} as never);
 	const machine = new PciTestMachine(

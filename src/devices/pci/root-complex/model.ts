@@ -1,4 +1,4 @@
-import type {AddressedModel, Region} from '#devices/device';
+import type {DeviceModel, Region} from '#devices/device';
 import {i32, wire} from '#support/wire';
 import {type RootComplexConfig, rootComplexKind} from './handle.ts';
 
@@ -14,13 +14,15 @@ export const ecamRegion = 0;
  * A PCI Express root complex: the addresses that it claims. In a machine its functions answer there, found by the thread's
  * `PciFabric` without this device's lock; what comes here is what nobody answers.
  */
-export const rootComplex: AddressedModel<RootComplexConfig, (typeof RootComplexState)['fields']> = {
+export const rootComplex: DeviceModel<RootComplexConfig, (typeof RootComplexState)['fields']> = {
 	kind: rootComplexKind,
 	state: RootComplexState,
-	regions: ({ecam, lowMmio, highMmio}) => [
-		mmio('ecam', ecam),
-		...[mmio('low-mmio', lowMmio), mmio('high-mmio', highMmio)].filter(({length}) => length > 0),
-	],
+	attach: {
+		regions: ({ecam, lowMmio, highMmio}) => [
+			mmio('ecam', ecam),
+			...[mmio('low-mmio', lowMmio), mmio('high-mmio', highMmio)].filter(({length}) => length > 0),
+		],
+	},
 	front: (_config, state) => ({
 		read(_region, _offset, size) {
 			state.absent++;

@@ -1,4 +1,4 @@
-import type {PciModel} from '#devices/device';
+import type {DeviceModel} from '#devices/device';
 import {unchecked} from '#support/trust';
 import {u32, wire} from '#support/wire';
 
@@ -13,20 +13,22 @@ const ProbeState = wire('pci-probe', {
 export const probe = {SCRATCH: 0, RAISE: 4, LOWER: 8, FETCH: 12, SIGNAL: 16, ID: 0x20, idValue: 0x70726f62} as const;
 
 /** A function with one of everything, for tests: BARs of three kinds, MSI, MSI-X, INTA, DMA. */
-export const probeEndpoint: PciModel<unknown, (typeof ProbeState)['fields']> = {
+export const probeEndpoint: DeviceModel<unknown, (typeof ProbeState)['fields'], 'pci'> = {
 	kind: 'pci-probe',
 	state: ProbeState,
-	pci: {
-		vendor: 0x1414,
-		device: 0xc0de,
-		class: 0xff_0000,
-		subsystem: {vendor: 0x1414, device: 0x2000},
-		bars: [
-			{index: 0, size: 0x1000},
-			{index: 2, size: 0x10000, kind: 'prefetchable'},
-			{index: 4, size: 0x20, kind: 'io'},
-		],
-		interrupts: {vectors: ['first', 'second', 'third'], msi: true, msix: {bar: 1}},
+	attach: {
+		pci: {
+			vendor: 0x1414,
+			device: 0xc0de,
+			class: 0xff_0000,
+			subsystem: {vendor: 0x1414, device: 0x2000},
+			bars: [
+				{index: 0, size: 0x1000},
+				{index: 2, size: 0x10000, kind: 'prefetchable'},
+				{index: 4, size: 0x20, kind: 'io'},
+			],
+			interrupts: {vectors: ['first', 'second', 'third'], msi: true, msix: {bar: 1}},
+		},
 	},
 	front(_config, state, services) {
 		const line = (vector: number) => services.line(['first', 'second', 'third'][vector] ?? 'first');

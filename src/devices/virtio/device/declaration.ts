@@ -1,4 +1,4 @@
-import type {DeviceBack, ModelParts} from '#devices/device';
+import type {DeviceBack, DeviceServices, ModelParts} from '#devices/device';
 import {mostQueues} from '#devices/doorbells';
 import type {GuestMemory} from '#devices/guest-memory';
 import type {VirtQueue} from '#devices/virtio/queue';
@@ -22,7 +22,7 @@ export interface QueueDeclaration {
  * @typeParam N - names of its features
  */
 export interface VirtioDevice<C, T extends Fields, N extends string = never>
-	extends Omit<ModelParts<C, T>, 'state' | 'front' | 'back' | 'lines' | 'inputs' | 'doorbells'> {
+	extends Omit<ModelParts<C, T, DeviceServices>, 'state' | 'front' | 'back' | 'lines' | 'inputs' | 'doorbells'> {
 	/** What of its own changes while a guest runs, if there is anything. */
 	readonly state?: Wire<T>;
 	/** Virtio 1.2, 5. */

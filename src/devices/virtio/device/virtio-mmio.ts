@@ -1,5 +1,5 @@
 import {device as acpiDevice, integer, interrupt, memoryFixed, name, resourceTemplate, string} from '#devices/acpi/aml';
-import type {AddressedModel} from '#devices/device';
+import type {DeviceModel} from '#devices/device';
 import type {TypeParts} from '#devices/device-type';
 import type {OptionTable} from '#support/options';
 import {type Fields, type Wire, wire} from '#support/wire';
@@ -98,7 +98,7 @@ const acpi: NonNullable<TypeParts<OptionTable, OnMmio<object>>['acpi']> = ({mmio
 /** A virtio device at a fixed address, for machines without PCI: its kind ends in `-mmio`, and ACPI announces it. */
 export function virtioMmio<C extends object, T extends Fields, N extends string>(
 	device: VirtioDevice<C, T, N>,
-): AddressedModel<OnMmio<C>, WithVirtio<T>> & Pick<TypeParts<OptionTable, OnMmio<C>>, 'acpi'> {
+): DeviceModel<OnMmio<C>, WithVirtio<T>> & Pick<TypeParts<OptionTable, OnMmio<C>>, 'acpi'> {
 	checkDeclaration(device);
 	const erased = device as unknown as VirtioDevice<unknown, Fields, string>;
 	const kind = `${device.kind}-mmio`;
@@ -112,9 +112,11 @@ export function virtioMmio<C extends object, T extends Fields, N extends string>
 			...device.state?.fields,
 			...virtioFields(most, space?.bytes ?? 0),
 		}) as unknown as Wire<WithVirtio<T>>,
-		regions: (config) => {
-			queuesOf(erased, config);
-			return [{space: 'mmio', name: 'registers', base: config.mmio.base, length: regionBytes}];
+		attach: {
+			regions: (config) => {
+				queuesOf(erased, config);
+				return [{space: 'mmio', name: 'registers', base: config.mmio.base, length: regionBytes}];
+			},
 		},
 		doorbells: (config) =>
 			queuesOf(erased, config).map((_, queue) => ({region: 0, offset: notifyOffset, size: 4, match: queue, queue})),

@@ -1,4 +1,4 @@
-import type {AccessSize, PciCapability, PciDeviceServices, PciFront, PciModel} from '#devices/device';
+import type {AccessSize, DeviceModel, PciCapability, PciDeviceServices, PciFront} from '#devices/device';
 import {mostQueues} from '#devices/doorbells';
 import {type Fields, packed, reserved, u8, u32, type Wire, wire} from '#support/wire';
 import {type CoreRegister, coreRegisters} from './core-registers.ts';
@@ -93,7 +93,7 @@ function commonRegisters(vectors: number): readonly PlacedRegister[] {
 /** A virtio device as a PCI Express function: modern, with a vector for each queue and one for its configuration. */
 export function virtioPci<C, T extends Fields, N extends string>(
 	device: VirtioDevice<C, T, N>,
-): PciModel<C, WithVirtio<T>> {
+): DeviceModel<C, WithVirtio<T>, 'pci'> {
 	checkDeclaration(device);
 	const {id, pciClass, features: _, offers: __, mostQueues: most, queues: ___, config: space, back, ...rest} = device;
 	const erased = device as unknown as VirtioDevice<unknown, Fields, string>;
@@ -105,17 +105,19 @@ export function virtioPci<C, T extends Fields, N extends string>(
 			...device.state?.fields,
 			...virtioFields(most, space?.bytes ?? 0),
 		}) as unknown as Wire<WithVirtio<T>>,
-		pci: {
-			vendor: ids.vendor,
-			device: ids.device + id,
-			class: pciClass,
-			revision: ids.revision,
-			subsystem: {vendor: ids.vendor, device: ids.subsystem},
-			bars: [bar],
-			interrupts: {vectors, msix: {bar: msixBar}},
-			capabilities: (config) => {
-				queuesOf(erased, config);
-				return capabilities(space?.bytes ?? 0);
+		attach: {
+			pci: {
+				vendor: ids.vendor,
+				device: ids.device + id,
+				class: pciClass,
+				revision: ids.revision,
+				subsystem: {vendor: ids.vendor, device: ids.subsystem},
+				bars: [bar],
+				interrupts: {vectors, msix: {bar: msixBar}},
+				capabilities: (config) => {
+					queuesOf(erased, config);
+					return capabilities(space?.bytes ?? 0);
+				},
 			},
 		},
 		doorbells: (config) =>

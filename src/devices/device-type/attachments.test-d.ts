@@ -1,0 +1,71 @@
+/** What authors of devices can and cannot write about attachments; `tsc -b` looks at it, and nothing runs it. */
+
+import type {
+	BackServices,
+	DeviceModel,
+	DeviceServices,
+	PciDeviceServices,
+	PciHostDeviceServices,
+} from '#devices/device';
+import {type Fields, u8, wire} from '#support/wire';
+import {deviceType} from './index.ts';
+
+declare const everybody: DeviceServices;
+declare const pci: PciDeviceServices;
+declare const pciHost: PciHostDeviceServices;
+declare const back: BackServices;
+declare const pciBack: BackServices<'pci'>;
+
+const parts = {
+	kind: 'attached',
+	summary: 'Attached',
+	options: {port: {type: 'number', min: 0, max: 9, help: 'where'}},
+	state: wire('attached', {status: u8}),
+} as const;
+const region = {space: 'pio', name: 'port', length: 1} as const;
+const idle = {stop: async () => {}, notified() {}, dispose() {}};
+
+export function compiles(): void {
+	pci.pci.signal(0);
+	pciBack.locked(() => pciBack.pci.enabled);
+	pciHost.configSpace.read(0, 0, 0, 0, 4);
+	deviceType({
+		...parts,
+		attach: {pci: {vendor: 1, device: 2, class: 3}, regions: ({port}) => [{...region, base: port}]},
+		front: ({port}, state, services) => ({
+			read: () => port + state.status,
+			write: () => void services.pci.signal(0),
+			capabilityRead: () => undefined,
+		}),
+		back: (_config, _state, services) => ({...idle, start: () => services.locked(() => services.pci.signal(0))}),
+	});
+	deviceType({
+		...parts,
+		attach: {pciHost: ({port}) => [{...region, base: port}]},
+		front: (_config, _state, {configSpace}) => ({read: () => configSpace.read(0, 0, 0, 0, 4), write() {}}),
+	});
+}
+
+export function mustNotCompile(): void {
+	// @ts-expect-error no messages for a device with regions
+	void everybody.pci;
+	// @ts-expect-error nor for its back
+	void back.pci;
+	// @ts-expect-error where a function sits is a port's business
+	void pci.slot;
+	// @ts-expect-error configuration space is for a way to it
+	void pci.configSpace;
+	deviceType({
+		...parts,
+		attach: {regions: () => []},
+		front: (_config, _state, services) => ({
+			// @ts-expect-error nor for a type's front
+			read: () => Number(services.pci.enabled),
+			write() {},
+		}),
+	});
+	// @ts-expect-error a function says what it is
+	void ({regions: () => []} satisfies DeviceModel<object, Fields, 'pci'>['attach']);
+	// @ts-expect-error a device with regions is no function
+	void ({pci: {vendor: 1, device: 2, class: 3}} satisfies DeviceModel<object, Fields>['attach']);
+}
