@@ -22,8 +22,8 @@ export interface Region {
 }
 
 /**
- * A write of the guest that says that a queue has work, and nothing else. It reaches the worker that has the queue past the
- * front, the device's lock and, where the back end can, the vCPU's thread.
+ * A write of the guest that says that a queue has work, and at most how far. It reaches the worker that has the queue past the
+ * front, the device's lock and, where the back end can and no value is kept, the vCPU's thread.
  */
 export interface DoorbellDeclaration {
 	/** Index into the regions, as fronts get it. */
@@ -35,6 +35,11 @@ export interface DoorbellDeclaration {
 	readonly match?: number;
 	/** What {@link DeviceBack.queueReady} is told. Several doorbells may lead to one queue. */
 	readonly queue: number;
+	/**
+	 * Where the value goes before the queue's worker is told: the element `index` of an array of 32-bit words of the state, by one
+	 * atomic store. It may be any. Not together with {@link match}.
+	 */
+	readonly stores?: {readonly field: string; readonly index: number};
 }
 
 /** A range of addresses that the guest places (PCI Express Base 6.0, 7.5.1.2.1). */

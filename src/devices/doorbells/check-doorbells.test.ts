@@ -1,5 +1,6 @@
 import test from 'ava';
 import type {DoorbellDeclaration, Region} from '#devices/device';
+import {array, i32, u16, u32, wire} from '#support/wire';
 import {checkDoorbells} from './index.ts';
 
 const regions: readonly Region[] = [
@@ -7,16 +8,25 @@ const regions: readonly Region[] = [
 	{space: 'pio', name: 'ports', base: 0x500, length: 2, yields: true},
 	{space: 'config', name: 'config', base: 0, length: 4096},
 ];
+const {fields} = wire('nic', {
+	tails: array(u32, 4),
+	heads: array(i32, 2),
+	small: array(u16, 4),
+	tail: u32,
+	pairs: array(wire('pair', {a: u32}), 2),
+});
 const check = (...doorbells: Partial<DoorbellDeclaration>[]) =>
 	checkDoorbells(
 		'nic',
 		doorbells.map((each) => ({region: 0, offset: 0, size: 4, queue: 0, ...each})),
 		regions,
+		fields,
 	);
 
 test('doorbells lead to as many queues as the highest one says', (t) => {
 	t.is(check(), 0);
 	t.is(check({queue: 1}, {offset: 4, queue: 7}, {offset: 8, size: 'any', queue: 7}), 8);
+	t.is(check({stores: {field: 'tails', index: 3}}, {offset: 4, queue: 1, stores: {field: 'heads', index: 1}}), 2);
 	t.is(check({match: 0}, {match: 1, queue: 1}, {match: 0xffff_ffff, queue: 2}), 3, 'one address, three values');
 });
 
@@ -36,6 +46,11 @@ test('a doorbell that no write can ring, or that is outside the device, is refus
 		[{size: 'any', match: 1}, /needs a width/],
 		[{size: 1, match: 256}, /no write has that value/],
 		[{match: Number.NaN}, /no write has that value/],
+		[{stores: {field: 'tails', index: 0}, match: 1}, /says nothing that could be stored/],
+		...['none', 'small', 'tail', 'pairs', 'toString'].map(
+			(field) => [{stores: {field, index: 0}}, new RegExp(`no array of 32-bit words ${field}`)] as const,
+		),
+		...[4, -1, 0.5, Number.NaN].map((index) => [{stores: {field: 'tails', index}}, /tails has 4 words/] as const),
 	];
 	for (const [doorbell, message] of causes)
 		t.throws(() => check(doorbell), {code: 'DEVICE_DOORBELL_IMPOSSIBLE', message}, JSON.stringify(doorbell));

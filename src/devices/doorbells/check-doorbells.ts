@@ -1,5 +1,6 @@
 import type {DoorbellDeclaration, Region} from '#devices/device';
 import {errorTable} from '#support/errors';
+import {type Fields, isKind} from '#support/wire';
 
 /** How many queues a device may have. */
 export const mostQueues = 1024;
@@ -27,7 +28,7 @@ const show = ({region, offset, size, match}: DoorbellDeclaration): string => {
 const widest = 4;
 
 /**
- * Checks the doorbells of one device against its regions.
+ * Checks the doorbells of one device against its regions and the fields of its state.
  * @returns how many queues they lead to
  * @throws VmmError naming the doorbell and what is wrong with it
  */
@@ -35,10 +36,11 @@ export function checkDoorbells(
 	device: string,
 	doorbells: readonly DoorbellDeclaration[],
 	regions: readonly Region[],
+	fields: Fields,
 ): number {
 	let queues = 0;
 	for (const [index, doorbell] of doorbells.entries()) {
-		const cause = faultOf(doorbell, regions[doorbell.region]);
+		const cause = faultOf(doorbell, regions[doorbell.region]) ?? storeFaultOf(doorbell, fields);
 		if (cause !== undefined)
 			throw doorbellError('DEVICE_DOORBELL_IMPOSSIBLE', {device, doorbell: show(doorbell), cause});
 		const {queue} = doorbell;
@@ -65,6 +67,17 @@ function faultOf({offset, size, match}: DoorbellDeclaration, region: Region | un
 	if (match === undefined) return undefined;
 	if (size === 'any') return 'a value to match needs a width';
 	return Number.isInteger(match) && match >= 0 && match < 2 ** (8 * size) ? undefined : 'no write has that value';
+}
+
+function storeFaultOf({stores, match}: DoorbellDeclaration, fields: Fields): string | undefined {
+	if (stores === undefined) return undefined;
+	if (match !== undefined) return 'a value to match says nothing that could be stored';
+	const {field: name, index} = stores;
+	const field = Object.hasOwn(fields, name) ? fields[name] : undefined;
+	if (field === undefined || !isKind(field, 'array') || !['i32', 'u32'].includes(field.item.type))
+		return `its state has no array of 32-bit words ${name}`;
+	if (Number.isInteger(index) && index >= 0 && index < field.length) return undefined;
+	return `${name} has ${field.length} words, and none of index ${index}`;
 }
 
 function overlap(one: DoorbellDeclaration, other: DoorbellDeclaration): boolean {

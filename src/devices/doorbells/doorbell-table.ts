@@ -120,9 +120,10 @@ export class DoorbellTable {
 		this.#state.assigned[entry] = 0;
 	}
 
+	/** A back end would lose the value of a doorbell that stores it. */
 	#give(backEnd: DoorbellBackEnd, {entry, declaration, place, fd}: WantedDoorbell): void {
 		const {assigned, isPort, addressLow, addressHigh} = this.#state;
-		if (assigned[entry] !== 0 || place === undefined || fd === undefined) return;
+		if (assigned[entry] !== 0 || place === undefined || fd === undefined || declaration.stores !== undefined) return;
 		if (!backEnd.assign(toBackEnd(declaration, place, fd))) return;
 		assigned[entry] = fd + 1;
 		isPort[entry] = place.space === 'pio' ? 1 : 0;

@@ -33,10 +33,10 @@ export class DeviceCalls {
 	}
 
 	/** The way to a device, past its doorbells. */
-	target({placed, doorbells}: AttachedDevice, target: BusTarget): BusTarget {
+	target({placed, doorbells, state}: AttachedDevice, target: BusTarget): BusTarget {
 		const {calls} = placed;
 		if (calls === undefined || doorbells.length === 0) return target;
-		return new DoorbellTarget(target, doorbells, (queue) => this.signal(queueSlot(calls, queue)));
+		return new DoorbellTarget(target, doorbells, state, (queue) => this.signal(queueSlot(calls, queue)));
 	}
 
 	/**

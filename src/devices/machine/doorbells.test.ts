@@ -5,10 +5,10 @@ import {completeModel} from '#devices/pci/function';
 import {complexOf, PciTestMachine, rootPortOf} from '#devices/pci/testing';
 import {FakeReactor, oneThreadMachine} from '#devices/testing';
 import {signalEventfd} from '#support/ffi';
-import {type FieldsView, u32, wire} from '#support/wire';
-import {DeviceBacks, withDevice, withoutDevice} from './index.ts';
+import {array, type FieldsView, i32, u32, wire} from '#support/wire';
+import {type AttachedDevice, DeviceBacks, withDevice, withoutDevice} from './index.ts';
 
-const State = wire('queued', {written: u32});
+const State = wire('queued', {written: u32, tails: array(u32, 2), heads: array(i32, 2)});
 const command = 4;
 
 /** What happened, in order. */
@@ -138,6 +138,49 @@ test('doorbells that cannot be are refused when the machine is laid out', (t) =>
 	});
 });
 
+const tailBells: readonly DoorbellDeclaration[] = [
+	{region: 0, offset: 0, size: 4, queue: 0, stores: {field: 'tails', index: 1}},
+	{region: 0, offset: 4, size: 'any', queue: 1, stores: {field: 'heads', index: 0}},
+];
+
+test('a doorbell that carries a value has stored it when its queue is told, past front and lock', (t) => {
+	const {bus, backs, taken, machine} = portMachine(tailBells);
+	const {state, header} = machine.devices[0] as AttachedDevice;
+	backs.start();
+	backs.poll();
+	taken();
+	const accesses = header.accesses;
+	bus.writePort(0x500, 4, 7);
+	bus.writePort(0x500, 4, 0xffff_fffe);
+	bus.writePort(0x504, 2, 0x8000);
+	t.deepEqual(
+		[[...state.tails], [...state.heads]],
+		[
+			[0, 0xffff_fffe],
+			[0x8000, 0],
+		],
+		'the last of each',
+	);
+	backs.poll();
+	t.deepEqual(taken(), ['queue 0', 'queue 1']);
+	t.deepEqual([header.accesses, state.written], [accesses, 0], 'nobody took the lock');
+	bus.writePort(0x500, 2, 9);
+	t.deepEqual([state.written, state.tails[1]], [9, 0xffff_fffe], 'another width is the front\u2019s');
+});
+
+test('what doorbells have stored is saved, restored and reset with the device', (t) => {
+	const [one, two] = [portMachine(tailBells), portMachine(tailBells)];
+	one.bus.writePort(0x500, 4, 0x8000_0001);
+	one.bus.writePort(0x504, 4, 5);
+	two.machine.restore(JSON.parse(JSON.stringify(one.machine.save())));
+	t.like(two.machine.stateOf('nic'), {tails: [0, 0x8000_0001], heads: [5, 0]});
+	two.backs.start();
+	two.backs.poll();
+	t.deepEqual(two.taken(), ['start', 'queue 0', 'queue 1'], 'and the queues look at it');
+	two.machine.reset();
+	t.like(two.machine.stateOf('nic'), {tails: [0, 0], heads: [0, 0]});
+});
+
 /** A back end that says what it rings, at most `most` doorbells. */
 class TellingBackEnd implements DoorbellBackEnd {
 	readonly rung = new Map<string, number>();
@@ -177,7 +220,12 @@ const queuedAt = (name: string, on: string): DeviceInstance => ({
 });
 
 /** A function whose BAR has two doorbells, in a machine whose back end can ring some. */
-function pciMachine(t: ExecutionContext, backEnd = new TellingBackEnd(), functions = [queuedAt('nic', 'rp0')]) {
+function pciMachine(
+	t: ExecutionContext,
+	backEnd = new TellingBackEnd(),
+	functions = [queuedAt('nic', 'rp0')],
+	more: readonly DoorbellDeclaration[] = [],
+) {
 	const told: Told = [];
 	const declaration: DeviceModel<unknown, typeof State.fields, 'pci'> = {
 		...declared,
@@ -185,6 +233,7 @@ function pciMachine(t: ExecutionContext, backEnd = new TellingBackEnd(), functio
 		doorbells: () => [
 			{region: 0, offset: 0x800, size: 4, queue: 0},
 			{region: 0, offset: 0x804, size: 2, match: 3, queue: 1},
+			...more,
 		],
 		back: backOf(told),
 	};
@@ -244,6 +293,21 @@ test('a doorbell that the back end rings reaches the queue, and so does one that
 	guest.bus.writeMmio(base + 0x800, 4, 9);
 	backs.poll();
 	t.deepEqual(taken(), ['queue 0'], 'a write that comes by the bus all the same');
+});
+
+test('a doorbell that carries a value is the bus\u2019s, whatever the back end can', (t) => {
+	const bell = {region: 0, offset: 0x808, size: 4, queue: 2, stores: {field: 'tails', index: 0}} as const;
+	const {guest, backs, enable, taken, rung} = pciMachine(t, undefined, undefined, [bell]);
+	enable(1);
+	backs.start();
+	backs.poll();
+	taken();
+	const base = guest.bar(1, 0) >>> 0;
+	t.deepEqual(rung(), at(base));
+	guest.bus.writeMmio(base + 0x808, 4, 12);
+	backs.poll();
+	t.deepEqual(taken(), ['queue 2']);
+	t.like(guest.machine.stateOf('nic'), {tails: [12, 0]});
 });
 
 test('of two functions at one address only the one that answers has its doorbells', (t) => {

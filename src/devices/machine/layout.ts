@@ -219,7 +219,7 @@ export function placeCalls(
 		if (declared.length > 0) throw machineError('DEVICE_DOORBELL_WITHOUT_BACK', {name});
 		return undefined;
 	}
-	const queues = checkDoorbells(name, declared, model.regions(config));
+	const queues = checkDoorbells(name, declared, model.regions(config), model.state.fields);
 	const taken = others.flatMap(({calls}) => calls ?? []);
 	const slot = firstGap(
 		taken.map((calls) => [calls.slot, ownSlots + calls.queues]),

@@ -1,9 +1,11 @@
 import test from 'ava';
 import {serialPorts} from '#devices/chipset/serial-16550';
-import type {AccessSize} from '#devices/device';
+import type {AccessSize, DeviceModel} from '#devices/device';
+import {completeModel} from '#devices/pci/function';
 import {deviceRegistry} from '#devices/registry';
 import {oneThreadMachine} from '#devices/testing';
 import {type VmOptions, vmConfig} from '#main/config';
+import {array, type Fields, u32, wire} from '#support/wire';
 import {describeDevices} from './index.ts';
 
 const sweepsOfRound = 500;
@@ -162,6 +164,24 @@ for (const irqchip of ['kernel', 'split'] as const) {
 		});
 	}
 }
+
+test.serial('no ring of a doorbell makes an object, nor does the value that it carries', (t) => {
+	const model: DeviceModel<unknown, Fields> = {
+		kind: 'queued',
+		state: wire('queued', {tails: array(u32, 1)}),
+		attach: {regions: () => [{space: 'pio', name: 'doorbells', base: 0x500, length: 8}]},
+		doorbells: () => [
+			{region: 0, offset: 0, size: 4, queue: 0, stores: {field: 'tails', index: 0}},
+			{region: 0, offset: 4, size: 4, queue: 0},
+		],
+		front: () => ({read: () => 0, write() {}}),
+		back: () => ({start() {}, stop: async () => {}, notified() {}, dispose() {}}),
+	};
+	const device = {name: 'nic', kind: model.kind, config: {}, route: 'shared'} as const;
+	const {bus} = oneThreadMachine([device], {findModel: () => completeModel(model)});
+	for (const access of [writePort(0x500, 4), writePort(0x500, 4, 0xffff_fffe), writePort(0x504, 4)])
+		t.true(bytesPerSweep(bus, [access]) < noObject);
+});
 
 test('what the counting stands on: an object that lives for one access is seen', (t) => {
 	const {bus} = oneThreadMachine([]);
