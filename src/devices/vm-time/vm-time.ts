@@ -33,7 +33,7 @@ function findOrigin(): number {
 
 /**
  * Host monotonic time in nanoseconds, the same on every thread to some hundred nanoseconds, which is less than an exit
- * takes. It reads the clock of `performance` because that is the one whose reading allocates nothing.
+ * takes. It reads the clock of `performance`, which gives a number: `process.hrtime` makes an array or a bigint.
  */
 export const hostNowNs = (): number => Math.round(performance.now() * 1e6 + originNs);
 
@@ -43,6 +43,7 @@ export const hostNowNs = (): number => Math.round(performance.now() * 1e6 + orig
  */
 export class VmTime {
 	readonly #state: ViewOf<typeof VmTimeState>;
+	readonly #now = new Float64Array(1);
 
 	constructor(buffer: SharedArrayBuffer, byteOffset = 0) {
 		this.#state = VmTimeState.on(buffer, byteOffset);
@@ -50,7 +51,16 @@ export class VmTime {
 
 	/** Nanoseconds of VM time. */
 	nowNs(): number {
-		return this.#state.running === 1 ? hostNowNs() - this.#state.offsetNs : this.#state.offsetNs;
+		this.look(this.#now);
+		return this.#now[0] as number;
+	}
+
+	/**
+	 * Leaves the nanoseconds of VM time in `now[0]`. For accesses: a number that a function returns is an object, unless the compiler
+	 * inlines the function.
+	 */
+	look(now: Float64Array): void {
+		now[0] = this.#state.running === 1 ? hostNowNs() - this.#state.offsetNs : this.#state.offsetNs;
 	}
 
 	/** Nanoseconds that the VM has run: what was caught up does not count. For limits on how long a guest may take. */

@@ -5,9 +5,6 @@ import {type AcpiPmConfig, powerButton} from './handle.ts';
 import {Pm1Control, Pm1Status, pm1EnableWritable, pmLayout, timerHz} from './registers.ts';
 import type {AcpiPmFields} from './state.ts';
 
-/** The PM timer's 32 bits at a VM time in nanoseconds. */
-export const timerValue = (nowNs: number): number => Math.floor((nowNs * timerHz) / 1e9) % 2 ** 32;
-
 /** The registers of the ACPI fixed hardware on one thread. Any width and alignment works, byte by byte. */
 export function acpiPmFront(
 	_config: AcpiPmConfig,
@@ -15,6 +12,9 @@ export function acpiPmFront(
 	services: DeviceServices,
 ): DeviceFront {
 	const line = services.line('sci');
+	const now = new Float64Array(1);
+	/** The PM timer's 32 bits at the moment of a read. */
+	const timer = new Uint32Array(1);
 	const events = new GeneralPurposeEvents(state, services);
 	const sync = () => line.setLevel((state.status & state.enable) !== 0 || events.pending);
 
@@ -44,9 +44,9 @@ export function acpiPmFront(
 		}
 	};
 
-	const readByte = (offset: number, timer: number): number => {
+	const readByte = (offset: number): number => {
 		const inTimer = offset - pmLayout.timer;
-		if (inTimer >= 0 && inTimer < pmLayout.timerLength) return (timer >>> (8 * inTimer)) & 0xff;
+		if (inTimer >= 0 && inTimer < pmLayout.timerLength) return ((timer[0] as number) >>> (8 * inTimer)) & 0xff;
 		return (readWord(offset & ~1) >> (8 * (offset & 1))) & 0xff;
 	};
 
@@ -86,9 +86,10 @@ export function acpiPmFront(
 	return {
 		read(_region, offset, size) {
 			// One sample for the whole access, or a carry between its bytes would show.
-			const timer = timerValue(services.time.nowNs());
+			services.time.look(now);
+			timer[0] = Math.floor(((now[0] as number) * timerHz) / 1e9);
 			let value = 0;
-			for (let i = 0; i < size; i++) value += readByte(offset + i, timer) * 2 ** (8 * i);
+			for (let i = 0; i < size; i++) value += readByte(offset + i) * 2 ** (8 * i);
 			return value;
 		},
 		write(_region: number, offset: number, size: AccessSize, value: number) {

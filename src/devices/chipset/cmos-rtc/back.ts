@@ -18,9 +18,9 @@ export function cmosRtcBack(
 	const clock = new RtcClock(config, state, services.time);
 	const interrupts = new RtcInterrupts(state, clock, services.line('interrupt'));
 	return timerBack(services, () => {
-		const wallMs = clock.wallMs();
-		interrupts.advance(wallMs);
+		clock.look();
+		interrupts.advance();
 		interrupts.drive();
-		return Math.ceil(interrupts.msToInterrupt(wallMs) * 1e6) + slackNs;
+		return Math.ceil(interrupts.msToInterrupt() * 1e6) + slackNs;
 	});
 }

@@ -2,18 +2,20 @@ import type {VmTime} from '#devices/vm-time';
 import type {FieldsView} from '#support/wire';
 import {decodeTime, encodeTime} from './calendar.ts';
 import type {CmosRtcConfig} from './handle.ts';
-import {Cmos, RegisterA, RegisterB, updateMs} from './registers.ts';
+import {Cmos, dividerStartMs, RegisterA, RegisterB, updateMs} from './registers.ts';
 import type {CmosRtcFields} from './state.ts';
-import {fractionMs} from './wall-time.ts';
+import {fractionMs, type WallMs} from './wall-time.ts';
 
 /**
  * The time of day over the shared state, computed from VM time. Every method runs under the device's lock; those that
- * take a wall-clock time expect the one that {@link wallMs} gave to this access, so that an access has one moment.
+ * ask for the time mean the moment of the latest {@link look}, so that an access has one moment.
  */
 export class RtcClock {
 	readonly #config: CmosRtcConfig;
 	readonly #state: FieldsView<CmosRtcFields>;
 	readonly #time: VmTime;
+	readonly wallMs: WallMs = new Float64Array(1);
+	readonly #setMs: WallMs = new Float64Array(1);
 
 	constructor(config: CmosRtcConfig, state: FieldsView<CmosRtcFields>, time: VmTime) {
 		this.#config = config;
@@ -22,11 +24,13 @@ export class RtcClock {
 	}
 
 	/**
-	 * Wall-clock time now, in milliseconds since 1970. Goes on while the clock is stopped. A battery keeps it going while
-	 * the machine stands still, so that it follows real time, whatever VM time does.
+	 * Looks at the wall-clock time. It goes on while the clock is stopped. A battery keeps it going while the machine stands still,
+	 * so that it follows real time, whatever VM time does.
 	 */
-	wallMs(): number {
-		return this.#config.baseTimeMs + this.#state.adjustmentMs + this.#time.lagMs + this.#time.nowNs() / 1e6;
+	look(): void {
+		this.#time.look(this.wallMs);
+		const sinceMs = (this.wallMs[0] as number) / 1e6;
+		this.wallMs[0] = this.#config.baseTimeMs + this.#state.adjustmentMs + this.#time.lagMs + sinceMs;
 	}
 
 	/** True while the divider counts: the periodic interrupt needs no more. */
@@ -40,21 +44,24 @@ export class RtcClock {
 	}
 
 	/** The UIP bit. */
-	updateInProgress(wallMs: number): boolean {
-		return this.runs() && 1000 - fractionMs(wallMs) <= updateMs;
+	updateInProgress(): boolean {
+		return this.runs() && 1000 - fractionMs(this.wallMs) <= updateMs;
 	}
 
 	/** Brings the time bytes up to date, unless the clock is stopped. */
-	refresh(wallMs: number): void {
-		if (this.runs()) encodeTime(this.#state.ram, wallMs, this.#state.ram[Cmos.B] as number);
+	refresh(): void {
+		if (this.runs()) encodeTime(this.#state.ram, this.wallMs, this.#state.ram[Cmos.B] as number);
 	}
 
-	/** Moves the clock to the time bytes, `intoMs` into their second. A time that does not exist changes nothing. */
-	setFromBytes(wallMs: number, intoMs: number): void {
+	/**
+	 * Moves the clock to the time bytes: as far into their second as it is, or, where the divider starts, half a second before its end.
+	 * A time that does not exist changes nothing.
+	 */
+	setFromBytes(startsDivider: boolean): void {
 		const {ram} = this.#state;
-		const time = decodeTime(ram, ram[Cmos.B] as number);
-		if (time === undefined) return;
-		const shiftMs = time + intoMs - wallMs;
+		if (!decodeTime(ram, ram[Cmos.B] as number, this.#setMs)) return;
+		const intoMs = startsDivider ? 1000 - dividerStartMs : fractionMs(this.wallMs);
+		const shiftMs = (this.#setMs[0] as number) + intoMs - (this.wallMs[0] as number);
 		this.#state.adjustmentMs += shiftMs;
 		// No event lies in the time that was jumped over.
 		this.#state.lookedMs += shiftMs;

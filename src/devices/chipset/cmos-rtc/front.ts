@@ -6,9 +6,8 @@ import {RtcClock} from './clock.ts';
 import type {CmosRtcConfig} from './handle.ts';
 import {fillInitialRam} from './initial-ram.ts';
 import {RtcInterrupts} from './interrupts.ts';
-import {alarmBytes, Cmos, cmosSize, dividerStartMs, RegisterA, RegisterB, RegisterD} from './registers.ts';
+import {alarmBytes, Cmos, cmosSize, RegisterA, RegisterB, RegisterD} from './registers.ts';
 import type {CmosRtcFields} from './state.ts';
-import {fractionMs} from './wall-time.ts';
 
 const dataPort = 1;
 
@@ -32,7 +31,7 @@ export function cmosRtcFront(
 	const interrupts = new RtcInterrupts(state, clock, services.line('interrupt'));
 
 	const readFlags = () => {
-		interrupts.advance(clock.wallMs());
+		interrupts.advance();
 		const wasPending = interrupts.pending();
 		const flags = interrupts.take();
 		// The back waits for nothing while an interrupt is pending.
@@ -41,45 +40,46 @@ export function cmosRtcFront(
 	};
 
 	const readData = (index: number) => {
+		clock.look();
 		switch (index) {
 			case Cmos.A:
-				return at(Cmos.A) | (clock.updateInProgress(clock.wallMs()) ? RegisterA.UIP : 0);
+				return at(Cmos.A) | (clock.updateInProgress() ? RegisterA.UIP : 0);
 			case Cmos.C:
 				return readFlags();
 			case Cmos.D:
 				return RegisterD.VRT;
 			default:
-				if (uses[index] === Use.TIME) clock.refresh(clock.wallMs());
+				if (uses[index] === Use.TIME) clock.refresh();
 				return at(index);
 		}
 	};
 
 	/** Changes a mode register. A clock that stops leaves its time in the RAM; one that starts takes it from there. */
-	const writeMode = (index: number, value: number, wallMs: number) => {
+	const writeMode = (index: number, value: number) => {
 		const [ran, hadDivider] = [clock.runs(), clock.dividerRuns()];
-		clock.refresh(wallMs);
+		clock.refresh();
 		ram[index] = value;
-		if (!ran && clock.runs()) clock.setFromBytes(wallMs, hadDivider ? fractionMs(wallMs) : 1000 - dividerStartMs);
+		if (!ran && clock.runs()) clock.setFromBytes(!hadDivider);
 	};
 
 	/** A running clock that is written to without SET goes on from the changed time. */
-	const writeTime = (index: number, value: number, wallMs: number) => {
-		clock.refresh(wallMs);
+	const writeTime = (index: number, value: number) => {
+		clock.refresh();
 		ram[index] = value;
-		if (clock.runs()) clock.setFromBytes(wallMs, fractionMs(wallMs));
+		if (clock.runs()) clock.setFromBytes(false);
 	};
 
-	const writeTiming = (index: number, value: number, wallMs: number) => {
+	const writeTiming = (index: number, value: number) => {
 		switch (index) {
 			case Cmos.A:
-				writeMode(index, value & ~RegisterA.UIP, wallMs);
+				writeMode(index, value & ~RegisterA.UIP);
 				break;
 			case Cmos.B:
 				// SET clears the update-ended interrupt enable (data sheet, register B).
-				writeMode(index, (value & RegisterB.SET) !== 0 ? value & ~RegisterB.UIE : value, wallMs);
+				writeMode(index, (value & RegisterB.SET) !== 0 ? value & ~RegisterB.UIE : value);
 				break;
 			default:
-				if (uses[index] === Use.TIME) writeTime(index, value, wallMs);
+				if (uses[index] === Use.TIME) writeTime(index, value);
 				else ram[index] = value;
 		}
 	};
@@ -90,10 +90,10 @@ export function cmosRtcFront(
 			ram[index] = value;
 			return;
 		}
-		const wallMs = clock.wallMs();
+		clock.look();
 		const wereEnabled = interrupts.enabled();
-		interrupts.advance(wallMs);
-		writeTiming(index, value, wallMs);
+		interrupts.advance();
+		writeTiming(index, value);
 		interrupts.drive();
 		if ((wereEnabled | interrupts.enabled()) !== 0) services.notifyBack();
 	};
@@ -106,9 +106,9 @@ export function cmosRtcFront(
 		},
 		reset: () => {
 			fillInitialRam(ram, config);
-			const wallMs = clock.wallMs();
-			encodeTime(ram, wallMs, at(Cmos.B));
-			state.lookedMs = wallMs;
+			clock.look();
+			encodeTime(ram, clock.wallMs, at(Cmos.B));
+			state.lookedMs = clock.wallMs[0] as number;
 			interrupts.drive();
 		},
 	});

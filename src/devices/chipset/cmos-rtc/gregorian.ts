@@ -33,14 +33,18 @@ export const daysUntil = (year: number, month: number, day: number): number =>
 /** Day of the week, 0 for Sunday. */
 export const weekday = (days: number): number => (((days + firstWeekday) % 7) + 7) % 7;
 
-/** The date of a day. */
-export function dateOf(days: number): {readonly year: number; readonly month: number; readonly day: number} {
+/** The year of a day. */
+export function yearOf(days: number): number {
 	// The average is off by one year at most, whatever the saved state of a clock makes of its time.
-	let year = 1970 + Math.floor(days / yearDays);
-	if (daysUntilYear(year) > days) year--;
-	else if (daysUntilYear(year + 1) <= days) year++;
+	const year = 1970 + Math.floor(days / yearDays);
+	if (daysUntilYear(year) > days) return year - 1;
+	return daysUntilYear(year + 1) <= days ? year + 1 : year;
+}
+
+/** The month of a day in its year, 1 to 12. */
+export function monthOf(days: number, year: number): number {
 	const inYear = days - daysUntilYear(year);
 	let month = 12;
 	while (month > 1 && daysUntilMonth(year, month) > inYear) month--;
-	return {year, month, day: inYear - daysUntilMonth(year, month) + 1};
+	return month;
 }

@@ -15,6 +15,8 @@ export class RtcInterrupts {
 	readonly #state: FieldsView<CmosRtcFields>;
 	readonly #clock: RtcClock;
 	readonly #line: InterruptLine;
+	/** The moment that was looked at before. */
+	readonly #fromMs = new Float64Array(1);
 
 	constructor(state: FieldsView<CmosRtcFields>, clock: RtcClock, line: InterruptLine) {
 		this.#state = state;
@@ -22,14 +24,15 @@ export class RtcInterrupts {
 		this.#line = line;
 	}
 
-	/** Sets the flags for what happened until `wallMs`. To be called before anything changes that they depend on. */
-	advance(wallMs: number): void {
+	/** Sets the flags for what happened until now. To be called before anything changes that they depend on. */
+	advance(): void {
 		const state = this.#state;
+		const nowMs = this.#clock.wallMs[0] as number;
 		const fromMs = state.lookedMs;
-		state.lookedMs = wallMs;
+		this.#fromMs[0] = fromMs;
+		state.lookedMs = nowMs;
 		// The host's clock may have been set back while the machine stood still.
-		if (wallMs <= fromMs) return;
-		state.flags |= this.#risen(fromMs, wallMs);
+		if (nowMs > fromMs) state.flags |= this.#risen();
 	}
 
 	/** Interrupt enables that are on, as bits of register B. */
@@ -56,7 +59,8 @@ export class RtcInterrupts {
 	}
 
 	/** Milliseconds until the line rises by itself; infinity when it is up already or nothing is due. */
-	msToInterrupt(wallMs: number): number {
+	msToInterrupt(): number {
+		const {wallMs} = this.#clock;
 		const enabled = this.enabled();
 		if (enabled === 0 || this.pending()) return Number.POSITIVE_INFINITY;
 		const {ram} = this.#state;
@@ -71,7 +75,8 @@ export class RtcInterrupts {
 		return ms;
 	}
 
-	#risen(fromMs: number, toMs: number): number {
+	#risen(): number {
+		const [fromMs, toMs] = [this.#fromMs, this.#clock.wallMs];
 		const hz = this.#clock.dividerRuns() ? periodicHz(this.#state.ram[Cmos.A] as number) : 0;
 		const ticked = hasTicked(hz, fromMs, toMs) ? RegisterC.PF : 0;
 		const second = secondOf(fromMs);

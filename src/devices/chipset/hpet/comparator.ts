@@ -1,4 +1,4 @@
-import {never} from './clock.ts';
+import {type HpetClock, never} from './clock.ts';
 import type {MainCounter} from './main-counter.ts';
 import {Config} from './registers.ts';
 import {is32Bit, isPeriodic, type TimerView} from './timer-view.ts';
@@ -11,29 +11,41 @@ const neverHigh = 2 ** 21;
 export class Comparator {
 	readonly #timer: TimerView;
 	readonly #counter: MainCounter;
+	readonly #now: Float64Array;
+	readonly #from = new Float64Array(1);
+	/** Where {@link find} leaves the clock that it finds. */
+	readonly match = new Float64Array(1);
 
-	constructor(timer: TimerView, counter: MainCounter) {
+	constructor(timer: TimerView, counter: MainCounter, clock: HpetClock) {
 		this.#timer = timer;
 		this.#counter = counter;
+		this.#now = clock.now;
 	}
 
-	/** The clock of the first match that {@link advance} has not found. A comparator behind the counter waits for a wrap. */
-	next(): number {
-		if (!this.#counter.running) return never;
+	/** Finds the clock of the first match that {@link advance} has not found. A comparator behind the counter waits for a wrap. */
+	find(): void {
+		this.match[0] = never;
+		if (!this.#counter.running) return;
 		const {from, comparator} = this.#timer;
-		const difference = comparator.low - this.#counter.lowAt(from);
+		this.#from[0] = from;
+		const difference = comparator.low - this.#counter.lowAt(this.#from);
 		const borrow = difference < 0 ? 1 : 0;
 		const low = difference + borrow * wrap;
-		if (is32Bit(this.#timer)) return from + low;
-		const high = (comparator.high - this.#counter.highAt(from) - borrow + wrap) % wrap;
-		return high >= neverHigh ? never : from + high * wrap + low;
+		if (is32Bit(this.#timer)) {
+			this.match[0] = from + low;
+			return;
+		}
+		const high = (comparator.high - this.#counter.highAt(this.#from) - borrow + wrap) % wrap;
+		if (high < neverHigh) this.match[0] = from + high * wrap + low;
 	}
 
-	/** Finds the matches up to `clock` and moves the accumulator behind them; a timer that is not periodic has one at most. */
-	advance(clock: number): number {
+	/** Counts the matches up to now and moves the accumulator behind them; a timer that is not periodic has one at most. */
+	advance(): number {
 		const timer = this.#timer;
+		const clock = this.#now[0] as number;
 		if (!this.#counter.running || clock < timer.from) return 0;
-		const first = this.next();
+		this.find();
+		const first = this.match[0] as number;
 		timer.from = clock + 1;
 		if (first > clock) return 0;
 		const period = timer.period.high * wrap + timer.period.low;
@@ -46,16 +58,16 @@ export class Comparator {
 		return further + 1;
 	}
 
-	/** Matches are looked for from `clock` on. */
-	lookFrom(clock: number): void {
-		this.#timer.from = clock;
+	/** Matches are looked for from now on. */
+	lookFromNow(): void {
+		this.#timer.from = this.#now[0] as number;
 	}
 
 	/**
 	 * Writes a half. In periodic mode this is the period, and the accumulator only after Tn_VAL_SET_CNF ("Periodic Mode"), which
 	 * holds for one write: of 32 bits, or of 64 that arrive as the lower and then the higher half.
 	 */
-	write(clock: number, half: 'low' | 'high', value: number): void {
+	write(half: 'low' | 'high', value: number): void {
 		const timer = this.#timer;
 		const high = half === 'high';
 		if (high && is32Bit(timer)) return;
@@ -66,7 +78,7 @@ export class Comparator {
 		timer.setsHigh = valueSet && !high ? 1 : 0;
 		if (!sets) return;
 		timer.comparator[half] = value;
-		this.lookFrom(clock);
+		this.lookFromNow();
 	}
 
 	/** In 32-bit mode the higher halves are zero. */

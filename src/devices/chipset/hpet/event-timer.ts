@@ -1,4 +1,4 @@
-import {clocksIn} from './clock.ts';
+import {clocksIn, type HpetClock} from './clock.ts';
 import {Comparator} from './comparator.ts';
 import type {MainCounter} from './main-counter.ts';
 import type {Outputs} from './outputs.ts';
@@ -19,6 +19,7 @@ export interface TimerParts {
 	readonly index: number;
 	readonly timer: TimerView;
 	readonly counter: MainCounter;
+	readonly clock: HpetClock;
 	readonly outputs: Outputs;
 	/** The timer's bit of the interrupt status is set. */
 	isPending(): boolean;
@@ -34,17 +35,18 @@ export class EventTimer {
 
 	constructor(parts: TimerParts) {
 		this.#parts = parts;
-		this.comparator = new Comparator(parts.timer, parts.counter);
+		this.comparator = new Comparator(parts.timer, parts.counter, parts.clock);
 	}
 
 	/** Raises an interrupt if one is due. */
-	serve(clock: number): void {
-		const {timer, index, outputs} = this.#parts;
-		this.#owe(this.comparator.advance(clock));
-		if (timer.owed === 0 || clock < this.#earliest()) return;
+	serve(): void {
+		const {timer, index, outputs, clock} = this.#parts;
+		const now = clock.now[0] as number;
+		this.#owe(this.comparator.advance());
+		if (timer.owed === 0 || (isPeriodic(timer) && now < timer.lastTick + spacing)) return;
 		timer.owed--;
 		timer.ticks++;
-		timer.lastTick = clock;
+		timer.lastTick = now;
 		outputs.raise(index);
 	}
 
@@ -55,7 +57,10 @@ export class EventTimer {
 	lowerDue(clock: Float64Array): void {
 		const {timer, isPending} = this.#parts;
 		if (!interrupts(timer) || (isLevel(timer) && isPending())) return;
-		const due = Math.max(timer.owed > 0 ? 0 : this.comparator.next(), this.#earliest());
+		if (timer.owed > 0) this.comparator.match[0] = 0;
+		else this.comparator.find();
+		let due = this.comparator.match[0] as number;
+		if (isPeriodic(timer)) due = Math.max(due, timer.lastTick + spacing);
 		clock[0] = Math.min(clock[0] as number, due);
 	}
 
@@ -109,10 +114,5 @@ export class EventTimer {
 			timer.owed = Math.min(owed, isPeriodic(timer) ? maxOwed : 1);
 			timer.dropped += owed - timer.owed;
 		}
-	}
-
-	#earliest(): number {
-		const {timer} = this.#parts;
-		return isPeriodic(timer) ? timer.lastTick + spacing : 0;
 	}
 }

@@ -1,6 +1,6 @@
 import type {DeviceServices} from '#devices/device';
 import type {FieldsView} from '#support/wire';
-import {never} from './clock.ts';
+import {HpetClock, never} from './clock.ts';
 import {EventTimer} from './event-timer.ts';
 import {MainCounter} from './main-counter.ts';
 import {Outputs} from './outputs.ts';
@@ -12,23 +12,26 @@ export class EventTimers {
 	readonly counter: MainCounter;
 	readonly timers: readonly EventTimer[];
 	readonly outputs: Outputs;
+	/** To be looked at before every call of the others. */
+	readonly clock: HpetClock;
 	readonly #state: FieldsView<HpetFields>;
 	readonly #due = new Float64Array(1);
 	readonly #noted = new Float64Array(1);
 
 	constructor(state: FieldsView<HpetFields>, services: DeviceServices) {
 		this.#state = state;
-		this.counter = new MainCounter(state);
+		this.clock = new HpetClock(services.time);
+		this.counter = new MainCounter(state, this.clock);
 		this.outputs = new Outputs(state, services);
 		this.timers = state.timers.map((timer, index) => {
 			const isPending = () => (state.status & (1 << index)) !== 0;
-			return new EventTimer({index, timer, counter: this.counter, outputs: this.outputs, isPending});
+			return new EventTimer({index, timer, counter: this.counter, clock: this.clock, outputs: this.outputs, isPending});
 		});
 	}
 
 	/** Raises the interrupts that are due. */
-	serve(clock: number): void {
-		for (const timer of this.timers) timer.serve(clock);
+	serve(): void {
+		for (const timer of this.timers) timer.serve();
 	}
 
 	/** The clock to serve again at. */
@@ -55,7 +58,7 @@ export class EventTimers {
 	}
 
 	/** Writes the general configuration. A halted counter interrupts nobody (ENABLE_CNF). */
-	configure(clock: number, value: number): void {
+	configure(value: number): void {
 		const state = this.#state;
 		const changed = state.general ^ (value & General.WRITABLE);
 		if (changed === 0) return;
@@ -63,10 +66,10 @@ export class EventTimers {
 		state.pulses = 0;
 		if ((changed & General.ENABLE) === 0) return;
 		for (const timer of this.timers) timer.dropOwed();
-		if ((value & General.ENABLE) === 0) this.counter.halt(clock);
+		if ((value & General.ENABLE) === 0) this.counter.halt();
 		else {
-			this.counter.start(clock);
-			for (const {comparator} of this.timers) comparator.lookFrom(clock);
+			this.counter.start();
+			for (const {comparator} of this.timers) comparator.lookFromNow();
 		}
 	}
 

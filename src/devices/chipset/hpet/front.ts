@@ -1,6 +1,5 @@
 import type {DeviceFront, DeviceServices} from '#devices/device';
 import type {FieldsView} from '#support/wire';
-import {clockAt} from './clock.ts';
 import type {EventTimer} from './event-timer.ts';
 import {EventTimers} from './event-timers.ts';
 import type {HpetConfig} from './handle.ts';
@@ -15,7 +14,6 @@ import type {TimerView} from './timer-view.ts';
 export function hpetFront(_config: HpetConfig, state: FieldsView<HpetFields>, services: DeviceServices): DeviceFront {
 	const events = new EventTimers(state, services);
 	const {counter, timers} = events;
-	const clockNow = () => clockAt(services.time.nowNs());
 
 	const readTimer = (index: number, register: number): number => {
 		const view = state.timers[index] as TimerView;
@@ -25,10 +23,10 @@ export function hpetFront(_config: HpetConfig, state: FieldsView<HpetFields>, se
 			case TimerOffset.ROUTES:
 				return routeCapabilities;
 			case TimerOffset.COMPARATOR_LOW:
-				events.serve(clockNow());
+				events.serve();
 				return view.comparator.low;
 			case TimerOffset.COMPARATOR_HIGH:
-				events.serve(clockNow());
+				events.serve();
 				return view.comparator.high;
 			case TimerOffset.FSB_VALUE:
 				return view.fsbValue;
@@ -42,9 +40,9 @@ export function hpetFront(_config: HpetConfig, state: FieldsView<HpetFields>, se
 	const readRegister = (offset: number): number => {
 		switch (offset) {
 			case Offset.COUNTER_LOW:
-				return counter.readLow(clockNow());
+				return counter.readLow();
 			case Offset.COUNTER_HIGH:
-				return counter.readHigh(clockNow());
+				return counter.readHigh();
 			case Offset.CAPABILITIES:
 				return capabilities;
 			case Offset.PERIOD:
@@ -52,43 +50,45 @@ export function hpetFront(_config: HpetConfig, state: FieldsView<HpetFields>, se
 			case Offset.CONFIGURATION:
 				return state.general;
 			case Offset.STATUS:
-				events.serve(clockNow());
+				events.serve();
 				return state.status;
 		}
 		const index = timerAt(offset);
 		return index < 0 ? 0 : readTimer(index, offset % Offset.TIMER_BYTES);
 	};
 
-	const writeTimer = (clock: number, index: number, register: number, value: number) => {
+	const writeTimer = (index: number, register: number, value: number) => {
 		const [timer, view] = [timers[index] as EventTimer, state.timers[index] as TimerView];
 		if (register === TimerOffset.CONFIGURATION) timer.configure(value);
-		if (register === TimerOffset.COMPARATOR_LOW) timer.comparator.write(clock, 'low', value);
-		if (register === TimerOffset.COMPARATOR_HIGH) timer.comparator.write(clock, 'high', value);
+		if (register === TimerOffset.COMPARATOR_LOW) timer.comparator.write('low', value);
+		if (register === TimerOffset.COMPARATOR_HIGH) timer.comparator.write('high', value);
 		if (register === TimerOffset.FSB_VALUE) view.fsbValue = value;
 		if (register === TimerOffset.FSB_ADDRESS) view.fsbAddress = value;
 	};
 
-	const writeRegister = (clock: number, offset: number, value: number) => {
-		if (offset === Offset.CONFIGURATION) events.configure(clock, value);
+	const writeRegister = (offset: number, value: number) => {
+		if (offset === Offset.CONFIGURATION) events.configure(value);
 		if (offset === Offset.STATUS) events.clearStatus(value);
 		if (offset === Offset.COUNTER_LOW) counter.writeLow(value);
 		if (offset === Offset.COUNTER_HIGH) counter.writeHigh(value);
 		const index = timerAt(offset);
-		if (index >= 0) writeTimer(clock, index, offset % Offset.TIMER_BYTES, value);
+		if (index >= 0) writeTimer(index, offset % Offset.TIMER_BYTES, value);
 	};
 
 	return {
 		read(_region, offset, size) {
+			events.clock.look();
+			if (size === 4 && offset % 4 === 0) return readRegister(offset);
 			const value = readRegister(offset - (offset % 4)) >>> (8 * (offset % 4));
 			return value % 2 ** (8 * size);
 		},
 		write(_region, offset, size, value) {
 			if (size !== 4 || offset % 4 !== 0) return;
-			const clock = clockNow();
+			events.clock.look();
 			// What was reached before the write is not lost to it.
-			events.serve(clock);
+			events.serve();
 			events.noteDue();
-			writeRegister(clock, offset, value);
+			writeRegister(offset, value);
 			events.outputs.drive();
 			if (events.hasNewDue()) services.notifyBack();
 		},

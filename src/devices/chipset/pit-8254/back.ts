@@ -1,7 +1,7 @@
 import {timerBack} from '#devices/chipset/timer-back';
 import type {BackServices, DeviceBack} from '#devices/device';
 import type {FieldsView} from '#support/wire';
-import {timeOfClock} from './clock.ts';
+import {PitClock, timeOfClock} from './clock.ts';
 import type {Pit8254Config} from './handle.ts';
 import type {Pit8254Fields} from './state.ts';
 import {TimerInterrupt} from './timer-interrupt.ts';
@@ -12,8 +12,10 @@ export function pit8254Back(
 	state: FieldsView<Pit8254Fields>,
 	services: BackServices,
 ): DeviceBack {
-	const timer = new TimerInterrupt(state, services);
+	const clock = new PitClock(services.time);
+	const timer = new TimerInterrupt(state, clock, services);
 	return timerBack(services, () => {
+		clock.look();
 		const next = timer.serve();
 		// From the clock's own time, not from this wake-up: lateness must not add up.
 		return next === undefined ? Number.POSITIVE_INFINITY : timeOfClock(next) - services.time.nowNs();

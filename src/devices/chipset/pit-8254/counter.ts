@@ -1,10 +1,8 @@
+import type {PitClock} from './clock.ts';
 import {type CountCode, countCode} from './count-code.ts';
 import {highClocks, type Mode, modes} from './modes.ts';
 import {Access, ControlWord, Status} from './registers.ts';
 import {type CounterView, Pending} from './state.ts';
-
-/** What is counted for a written 0. */
-const mostCount = 0x1_0000;
 
 /** What surrounds a counter. */
 export interface CounterPins {
@@ -15,15 +13,17 @@ export interface CounterPins {
 }
 
 /**
- * One counter over its shared state. Nothing ticks: every method is told the current clock and computes from the clock at
+ * One counter over its shared state. Nothing ticks: every method computes from the current clock and the one at
  * which the count was loaded. A count is loaded in the clock after the one in which it was written.
  */
 export class Counter {
 	readonly #state: CounterView;
 	readonly #pins: CounterPins;
+	readonly #clock: PitClock;
 
-	constructor(state: CounterView, pins: CounterPins) {
+	constructor(state: CounterView, clock: PitClock, pins: CounterPins) {
 		this.#state = state;
+		this.#clock = clock;
 		this.#pins = pins;
 	}
 
@@ -35,8 +35,10 @@ export class Counter {
 	restored(): void {
 		const state = this.#state;
 		state.control &= ControlWord.KEPT;
-		state.count = Math.min(state.count, mostCount);
-		state.reload = Math.min(state.reload, mostCount);
+		const {modulus} = this.#code;
+		state.count = Math.min(state.count, modulus);
+		state.reload = Math.min(state.reload, modulus);
+		state.pending &= Pending.TRIGGER;
 	}
 
 	/** A control word other than a command: stops the counter until a count is written. */
@@ -56,13 +58,13 @@ export class Counter {
 	}
 
 	/** A byte of the count; true when it changed what the output will do. */
-	write(clock: number, value: number): boolean {
+	write(value: number): boolean {
 		const state = this.#state;
-		if (this.#access === Access.LSB) return this.#setCount(clock, value);
-		if (this.#access === Access.MSB) return this.#setCount(clock, value << 8);
+		if (this.#access === Access.LSB) return this.#setCount(value);
+		if (this.#access === Access.MSB) return this.#setCount(value << 8);
 		if (state.writesMsb !== 0) {
 			state.writesMsb = 0;
-			return this.#setCount(clock, state.lsb | (value << 8));
+			return this.#setCount(state.lsb | (value << 8));
 		}
 		state.lsb = value;
 		state.writesMsb = 1;
@@ -73,7 +75,7 @@ export class Counter {
 	}
 
 	/** The next byte of the latched status, the latched count, or the count. */
-	read(clock: number): number {
+	read(): number {
 		const state = this.#state;
 		if (state.statusLatched !== 0) {
 			state.statusLatched = 0;
@@ -81,53 +83,53 @@ export class Counter {
 		}
 		const both = this.#access === Access.BOTH;
 		const msb = both ? state.readsMsb !== 0 : this.#access === Access.MSB;
-		const count = state.countLatched !== 0 ? state.countLatch : this.#readCount(clock);
+		const count = state.countLatched !== 0 ? state.countLatch : this.#readCount();
 		if (both) state.readsMsb = msb ? 0 : 1;
 		if (!both || msb) state.countLatched = 0;
 		return msb ? count >> 8 : count & 0xff;
 	}
 
 	/** Holds the count for reading. A second latch before that is ignored. */
-	latchCount(clock: number): void {
+	latchCount(): void {
 		const state = this.#state;
 		if (state.countLatched !== 0) return;
-		state.countLatch = this.#readCount(clock);
+		state.countLatch = this.#readCount();
 		state.countLatched = 1;
 	}
 
 	/** Holds the status for reading. A second latch before that is ignored. */
-	latchStatus(clock: number): void {
+	latchStatus(): void {
 		const state = this.#state;
 		if (state.statusLatched !== 0) return;
-		const output = this.output(clock) ? Status.OUTPUT : 0;
-		const loading = state.held === 0 && clock < state.origin;
+		const output = this.output() ? Status.OUTPUT : 0;
+		const loading = state.held === 0 && this.#now < state.origin;
 		const isNull = state.count === 0 || state.pending !== Pending.NONE || loading;
 		state.statusLatch = state.control | output | (isNull ? Status.NULL_COUNT : 0);
 		state.statusLatched = 1;
 	}
 
 	/** Level of the output. */
-	output(clock: number): boolean {
-		this.advance(clock);
+	output(): boolean {
+		this.advance();
 		const {count, held} = this.#state;
 		const {mode} = this;
 		if (count === 0) return mode.startsHigh;
-		return (held !== 0 && mode.periodic) || mode.output(count, this.#elapsed(clock));
+		return (held !== 0 && mode.periodic) || mode.output(count, this.#elapsed());
 	}
 
 	/** The gate input changed to what {@link CounterPins.gate} says. */
-	gateChanged(clock: number): void {
+	gateChanged(): void {
 		const state = this.#state;
 		const {mode} = this;
 		if (this.#pins.gate()) {
-			if (mode.triggered || mode.periodic) this.#begin(clock);
-			else if (state.held !== 0) state.origin = clock - state.origin;
+			if (mode.triggered || mode.periodic) this.#begin();
+			else if (state.held !== 0) state.origin = this.#now - state.origin;
 			state.held = 0;
 			return;
 		}
 		if (mode.triggered || state.count === 0 || state.held !== 0) return;
-		this.advance(clock);
-		state.origin = this.#elapsed(clock);
+		this.advance();
+		state.origin = this.#elapsed();
 		state.held = 1;
 		if (state.pending !== Pending.NONE) state.pending = Pending.TRIGGER;
 	}
@@ -141,24 +143,28 @@ export class Counter {
 	}
 
 	/**
-	 * Accounts for the rising edges up to `clock`, and moves a periodic mode's origin to its current period. Must come
+	 * Accounts for the rising edges up to now, and moves a periodic mode's origin to its current period. Must come
 	 * before whatever changes the output's future.
 	 */
-	advance(clock: number): void {
+	advance(): void {
 		const state = this.#state;
 		const {mode} = this;
-		if (state.count === 0 || state.held !== 0 || clock < state.origin) return;
+		if (state.count === 0 || state.held !== 0 || this.#now < state.origin) return;
 		let rises = 0;
 		if (mode.periodic) {
-			rises += this.#takePending(clock);
-			const periods = Math.floor(this.#elapsed(clock) / state.count);
+			rises += this.#takePending();
+			const periods = Math.floor(this.#elapsed() / state.count);
 			state.origin += periods * state.count;
 			rises += periods;
-		} else if (state.expired === 0 && this.#elapsed(clock) >= mode.riseAt(state.count)) {
+		} else if (state.expired === 0 && this.#elapsed() >= mode.riseAt(state.count)) {
 			state.expired = 1;
 			rises = 1;
 		}
 		if (rises > 0) this.#pins.rose(rises);
+	}
+
+	get #now(): number {
+		return this.#clock.now[0] as number;
 	}
 
 	get #access(): number {
@@ -169,54 +175,54 @@ export class Counter {
 		return countCode((this.#state.control & ControlWord.BCD) !== 0);
 	}
 
-	#elapsed(clock: number): number {
+	#elapsed(): number {
 		const {origin, held} = this.#state;
-		return held !== 0 ? origin : Math.max(0, clock - origin);
+		return held !== 0 ? origin : Math.max(0, this.#now - origin);
 	}
 
 	/** The counting element as the guest reads it. */
-	#readCount(clock: number): number {
-		this.advance(clock);
+	#readCount(): number {
+		this.advance();
 		const {count} = this.#state;
 		const {modulus, encode} = this.#code;
-		const value = count === 0 ? 0 : this.mode.value(count, this.#elapsed(clock)) % modulus;
+		const value = count === 0 ? 0 : this.mode.value(count, this.#elapsed()) % modulus;
 		return encode(value < 0 ? value + modulus : value);
 	}
 
 	/** A whole count was written: it is loaded at once, or waits for the end of the period or for a trigger. */
-	#setCount(clock: number, raw: number): true {
+	#setCount(raw: number): true {
 		const state = this.#state;
 		const {mode} = this;
-		this.advance(clock);
+		this.advance();
 		// A smaller count than the data sheet allows counts as the smallest.
 		state.reload = Math.max(this.#code.decode(raw), mode.minimum);
 		if (mode.triggered || (mode.periodic && state.held !== 0)) state.pending = Pending.TRIGGER;
-		else if (!mode.periodic || state.count === 0) this.#begin(clock);
+		else if (!mode.periodic || state.count === 0) this.#begin();
 		// Only a square wave is loaded in the middle of its period.
-		else if (mode === modes[3] && mode.output(state.count, this.#elapsed(clock))) state.pending = Pending.HIGH_END;
+		else if (mode === modes[3] && mode.output(state.count, this.#elapsed())) state.pending = Pending.HIGH_END;
 		else state.pending = Pending.PERIOD_END;
 		return true;
 	}
 
 	/** Begins to count what was written last, if anything was. */
-	#begin(clock: number): void {
+	#begin(): void {
 		const state = this.#state;
 		if (state.reload === 0) return;
-		this.advance(clock);
+		this.advance();
 		state.count = state.reload;
 		state.pending = Pending.NONE;
 		state.expired = 0;
 		state.held = this.#pins.gate() || this.mode.triggered ? 0 : 1;
-		state.origin = state.held !== 0 ? 0 : clock + 1;
+		state.origin = state.held !== 0 ? 0 : this.#now + 1;
 	}
 
 	/** Loads the count that was written during a period that is over; returns the rising edges up to then. */
-	#takePending(clock: number): number {
+	#takePending(): number {
 		const state = this.#state;
 		const atHighEnd = state.pending === Pending.HIGH_END;
 		if (!atHighEnd && state.pending !== Pending.PERIOD_END) return 0;
 		const end = atHighEnd ? highClocks(state.count) : state.count;
-		if (this.#elapsed(clock) < end) return 0;
+		if (this.#elapsed() < end) return 0;
 		// The new count begins with its low half, as if its high half had just passed.
 		state.origin += atHighEnd ? end - highClocks(state.reload) : end;
 		state.count = state.reload;

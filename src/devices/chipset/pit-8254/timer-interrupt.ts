@@ -1,7 +1,7 @@
 import type {DeviceServices} from '#devices/device';
 import type {InterruptLine} from '#devices/interrupts';
 import type {FieldsView} from '#support/wire';
-import {clockAt, clocksIn} from './clock.ts';
+import {clocksIn, type PitClock} from './clock.ts';
 import {Counter} from './counter.ts';
 import {modes} from './modes.ts';
 import type {CounterView, Pit8254Fields} from './state.ts';
@@ -20,14 +20,14 @@ export const maxTicksOwed = 1000;
 export class TimerInterrupt {
 	readonly counter: Counter;
 	readonly #state: FieldsView<Pit8254Fields>;
-	readonly #services: DeviceServices;
+	readonly #clock: PitClock;
 	readonly #line: InterruptLine;
 
-	constructor(state: FieldsView<Pit8254Fields>, services: DeviceServices) {
+	constructor(state: FieldsView<Pit8254Fields>, clock: PitClock, services: DeviceServices) {
 		this.#state = state;
-		this.#services = services;
+		this.#clock = clock;
 		this.#line = services.line('timer');
-		this.counter = new Counter(state.counters[0] as CounterView, {
+		this.counter = new Counter(state.counters[0] as CounterView, clock, {
 			gate: () => true,
 			rose: (times) => {
 				const owed = state.ticksOwed + times;
@@ -39,18 +39,18 @@ export class TimerInterrupt {
 
 	/** Raises an interrupt if one is due; returns the clock to look again at, if there is one. */
 	serve(): number | undefined {
-		const clock = clockAt(this.#services.time.nowNs());
-		this.counter.advance(clock);
+		const clock = this.#clock.now[0] as number;
+		this.counter.advance();
 		const {ticksOwed, lastTick} = this.#state;
-		if (ticksOwed > 0 && clock >= lastTick + spacing) this.#tick(clock);
+		if (ticksOwed > 0 && clock >= lastTick + spacing) this.#tick();
 		const next = this.#state.ticksOwed > 0 ? clock : this.counter.nextRise();
 		return next === undefined ? undefined : Math.max(next, this.#state.lastTick + spacing);
 	}
 
 	/** Before a write: what a one-shot has reached already is not lost to the next one. */
-	beforeWrite(clock: number): void {
-		this.counter.advance(clock);
-		if (!this.counter.mode.periodic && this.#state.ticksOwed > 0) this.#tick(clock);
+	beforeWrite(): void {
+		this.counter.advance();
+		if (!this.counter.mode.periodic && this.#state.ticksOwed > 0) this.#tick();
 	}
 
 	/** A control word ends what was counted, and with it what is owed. */
@@ -61,14 +61,14 @@ export class TimerInterrupt {
 	}
 
 	/** After a write or reset: brings the line to the level that is neither tick nor strobe. */
-	settle(clock: number): void {
-		this.#line.setLevel(this.counter.mode !== modes[0] || this.counter.output(clock));
+	settle(): void {
+		this.#line.setLevel(this.counter.mode !== modes[0] || this.counter.output());
 	}
 
-	#tick(clock: number): void {
+	#tick(): void {
 		this.#state.ticksOwed--;
 		this.#state.ticks++;
-		this.#state.lastTick = clock;
+		this.#state.lastTick = this.#clock.now[0] as number;
 		this.#line.setLevel(false);
 		this.#line.setLevel(true);
 	}
