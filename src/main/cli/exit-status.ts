@@ -18,7 +18,21 @@ export const exitStatuses = {
 	internal: {
 		status: 1,
 		meaning: 'the hypervisor or openvmm itself failed',
-		codes: ['CLI_INTERNAL', 'DEVICE_FAILED', 'DEVICE_HANGS'],
+		codes: [
+			'CLI_INTERNAL',
+			'CORE_DUMP_*',
+			'DEVICE_FAILED',
+			'DEVICE_HANGS',
+			'DEVICE_STOP_TIMEOUT',
+			'DOORBELL_TABLE_*',
+			'GSI_TABLE_*',
+			'HOST_CALL_*',
+			'INTERRUPT_INPUT_*',
+			'KVM_*',
+			'VCPU_*',
+			'VM_*',
+			'WIRE_*',
+		],
 	},
 	usage: {
 		status: 2,
@@ -28,10 +42,17 @@ export const exitStatuses = {
 			'CONFIG_*',
 			'TOPOLOGY_*',
 			'MEMORY_SIZE_*',
+			'NUMA_*',
+			'ACPI_*',
+			'SMBIOS_*',
 			'SERIAL_*',
 			'FLAT_*',
 			'BUS_*',
 			'DEVICE_*',
+			'PCI_*',
+			'PCIE_*',
+			'HOT_PLUG_*',
+			'VIRTIO_*',
 			'GDB_*',
 			'INSPECT_*',
 			'CONTROL_SOCKET_*',
@@ -48,7 +69,7 @@ export const exitStatuses = {
 	kernel: {
 		status: 6,
 		meaning: 'the kernel, its initrd or its command line cannot be booted',
-		codes: ['KERNEL_*', 'BOOT_*', 'INITRD_*', 'COMMAND_LINE_*'],
+		codes: ['KERNEL_*', 'BOOT_*', 'COMMAND_LINE_*'],
 	},
 	memory: {
 		status: 7,
@@ -61,7 +82,6 @@ export const exitStatuses = {
 		codes: [
 			'SNAPSHOT_*',
 			'STATE_*',
-			'SNAPSHOT_HYPERVISOR_LACKS',
 			'VCPU_NEEDS_MISSING',
 			'VCPU_MSR_REFUSED',
 			'VCPU_COUNTER_FREQUENCY',
@@ -70,8 +90,8 @@ export const exitStatuses = {
 	},
 	noMachine: {
 		status: 9,
-		meaning: 'a command for a running machine did not reach it',
-		codes: ['CONTROL_*'],
+		meaning: 'a command for a running machine did not reach it, or was given up',
+		codes: ['CONTROL_*', 'OPERATION_ABORTED'],
 	},
 	resetLoop: {
 		status: 10,
@@ -93,15 +113,14 @@ export const exitStatusRows: readonly (readonly [string, string])[] = [
 export const statusOfSignal = (signal: NodeJS.Signals): number => 128 + constants.signals[signal];
 
 /** The status for an error's code; that of an internal failure for a code that the table does not name. */
-export function statusOfError(code: string): number {
-	return (longestMatch(code) ?? exitStatuses.internal).status;
-}
+export const statusOfError = (code: string): number => (matchesOf(code)[0]?.row ?? exitStatuses.internal).status;
 
-function longestMatch(code: string): ExitStatus | undefined {
+/** Where the table has a code, the match that counts first. */
+export function matchesOf(code: string): {readonly row: ExitStatus; readonly pattern: string}[] {
 	const matches = Object.values<ExitStatus>(exitStatuses).flatMap((row) =>
-		row.codes.filter((pattern) => matchesPattern(pattern, code)).map((pattern) => ({row, length: pattern.length})),
+		row.codes.filter((pattern) => matchesPattern(pattern, code)).map((pattern) => ({row, pattern})),
 	);
-	return matches.sort((a, b) => b.length - a.length)[0]?.row;
+	return matches.sort((a, b) => b.pattern.length - a.pattern.length);
 }
 
 function matchesPattern(pattern: string, code: string): boolean {

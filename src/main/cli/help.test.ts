@@ -1,8 +1,8 @@
-import {readFileSync} from 'node:fs';
+import {readdirSync, readFileSync} from 'node:fs';
 import test from 'ava';
 import {inspect} from '#main/operations';
 import {commands, operationCommand, ownCommands} from './commands.ts';
-import {exitStatuses, statusOfError} from './exit-status.ts';
+import {type ExitStatus, exitStatuses, matchesOf, statusOfError} from './exit-status.ts';
 import {type Flag, flags} from './flags.ts';
 import {commandHelpText, helpText} from './help.ts';
 import {operationsPage} from './operations-page.ts';
@@ -51,26 +51,36 @@ test('no two ends share a status', (t) => {
 	t.deepEqual(all, [...new Set(all)]);
 });
 
-const statuses: [string, number][] = [
-	['CLI_FLAG_UNKNOWN', 2],
-	['CONFIG_MEMORY_ZERO', 2],
-	['CONFIG_HOST_MEMORY_SHORT', 7],
-	['TOPOLOGY_PROCESSOR_COUNT', 2],
-	['MEMORY_SIZE_INVALID', 2],
-	['MEMORY_TOO_SMALL', 7],
-	['INITRD_TOO_LARGE', 7],
-	['KERNEL_TRUNCATED', 6],
-	['COMMAND_LINE_TOO_LONG', 6],
-	['INSPECT_PATH_NOT_FOUND', 2],
-	['CONTROL_SOCKET_TAKEN', 2],
-	['CONTROL_NO_MACHINE', 9],
-	['KVM_MISSING', 4],
-	['KVM_PERMISSION', 5],
-	['KVM_IOCTL_FAILED', 1],
-	['CLI_INTERNAL', 1],
-];
-for (const [code, status] of statuses) {
-	test(`${code} ends with status ${status}`, (t) => {
-		t.is(statusOfError(code), status);
-	});
+/** Every code in the error tables of the sources. */
+function declaredCodes(): string[] {
+	const sources = new URL('../../', import.meta.url);
+	const files = readdirSync(sources, {recursive: true, encoding: 'utf8'}).filter((name) =>
+		/(?<!\.test)\.ts$/.test(name),
+	);
+	const tables = files
+		.map((name) => readFileSync(new URL(name, sources), 'utf8'))
+		.filter((text) => text.includes('errorTable({'));
+	return tables.flatMap((text) =>
+		[...text.matchAll(/^\t([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+): \(/gm)].map(([, code = '']) => code),
+	);
 }
+
+test('every error has a place among the exit statuses, and every place is some error’s', (t) => {
+	const codes = declaredCodes();
+	t.deepEqual(
+		codes.filter((code) => matchesOf(code).length === 0),
+		[],
+	);
+	// A pattern that never decides says nothing.
+	const deciding = codes
+		.map(matchesOf)
+		.flatMap(([first, next]) => (first && first.row !== next?.row ? [first.pattern] : []));
+	const all = Object.values<ExitStatus>(exitStatuses).flatMap((row) => row.codes);
+	t.deepEqual([...new Set(deciding)].sort(), [...all].sort());
+});
+
+test('the longest match counts', (t) => {
+	t.is(statusOfError('CONFIG_MEMORY_ZERO'), 2);
+	t.is(statusOfError('CONFIG_HOST_MEMORY_SHORT'), 7);
+	t.is(statusOfError('OF_NO_TABLE'), 1);
+});
