@@ -307,6 +307,38 @@ for (const [name, {guest = [], config, options, after, end, hanging = 0, isKept 
 	});
 }
 
+const failures: readonly Fault[] = ['read', 'write', 'start', 'stop', 'notified', 'queueReady'];
+for (const fault of failures) {
+	test.serial(`a device that fails alone (${fault}) is nothing to its own machine, nor to another one`, async (t) => {
+		await beside(t, async () => {
+			const before = openFiles();
+			const done = new Gate();
+			const script: GuestScript = function* () {
+				yield writePort(0x600, 1, 1);
+				yield writePort(0x604, 4, 1);
+				yield readPort(0x600, 1);
+				yield done.pass;
+			};
+			const told = Promise.withResolvers<string>();
+			const machine = await fakeMachine(t, [script], {
+				config: {...watchedConfig, ...failing(fault), deviceFailure: 'device'},
+				deviceFailed: told.resolve,
+				start: true,
+			});
+			const {vm, workers} = machine;
+			await done.reached;
+			turn(machine);
+			await vm.pause();
+			await vm.resume();
+			t.is(vm.state, 'running');
+			t.is(await told.promise, `The device failing failed (${fault}): ${fault} went wrong`);
+			await vm.stop();
+			t.deepEqual(await vm.ended, {kind: 'stopped'});
+			t.deepEqual([workers.alive, openFiles()], [0, before]);
+		});
+	});
+}
+
 test.serial('a machine that is refused half-way leaves nothing, and is nothing to another one', async (t) => {
 	await beside(t, async () => {
 		const before = openFiles();
