@@ -1,19 +1,32 @@
 import type {Worker} from 'node:worker_threads';
+import {logLevels} from '#main/config';
 import {machineOperations, type Operation} from '#main/operations';
 import type {CreateOptions, VmEnd} from '#main/vm';
 import {WorkerStock} from '#main/workers';
 import type {VmmError} from '#support/errors';
+import {type Children, choiceWriter, leaf, object} from '#support/inspect';
 import {parseNumber} from '#support/options';
 import {isHypervisorLikely} from '#vcpu-worker/back-ends';
 import {operationCommand, ownCommands} from './commands.ts';
 import {cliError} from './errors.ts';
 import {commandHelpText, helpText} from './help.ts';
-import {logNodes} from './log-nodes.ts';
+import type {Logger} from './logger.ts';
 import type {CommandLine} from './parse.ts';
 import {parseCommandLine} from './parse.ts';
 import {print} from './print.ts';
 import {errorLine, haltedForGood, reportError} from './report.ts';
 import {type Environment, type RunConfig, toConfig} from './to-config.ts';
+
+/** `log` in the tree: how much is logged, to be changed while the machine runs. */
+const logNodes = (log: Logger): Children => ({
+	log: object(() => ({
+		level: leaf(() => log.level, {
+			writer: choiceWriter(logLevels, (level) => {
+				log.level = level;
+			}),
+		}),
+	})),
+});
 
 /** What a person at the terminal is told when a machine stays after its guest's end. */
 const haltedText = (end: VmEnd) =>

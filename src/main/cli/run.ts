@@ -3,7 +3,6 @@ import type {Machine} from '#main/operations';
 import type {VmEnd} from '#main/vm';
 import {type ErrorData, isVmmError} from '#support/errors';
 import {exitStatuses, statusOfError} from './exit-status.ts';
-import {watchFailures} from './failures.ts';
 import type {Logger} from './logger.ts';
 import type {PidFile} from './pid-file.ts';
 import {print} from './print.ts';
@@ -13,6 +12,21 @@ import type {StartedMachine} from './start-machine.ts';
 import {stopMachines} from './stop-machines.ts';
 import type {Terminal, TerminalOptions} from './terminal.ts';
 import type {RunConfig} from './to-config.ts';
+
+/** The watch over errors that nothing caught: bugs. */
+interface FailureWatch {
+	/** Rejects with the first such error. */
+	readonly first: Promise<never>;
+	close(): void;
+}
+
+/** Turns errors that nothing caught into a rejection, so that a bug still ends the machine in order. */
+function watchFailures(): FailureWatch {
+	const {promise: first, reject} = Promise.withResolvers<never>();
+	first.catch(() => {});
+	process.on('uncaughtException', reject);
+	return {first, close: () => process.off('uncaughtException', reject)};
+}
 
 /** What a run uses of the world, so that its control flow can be tested without one. */
 export interface RunParts {

@@ -5,12 +5,23 @@ import {setImmediate as nextTurn} from 'node:timers/promises';
 import {createJobPool, type JobPool, maxCandidates, maxVmcoreinfoBytes, type RamPages} from '#main/jobs';
 import {ramPieces, writeRam} from '#main/memory';
 import type {LongOperation} from '#support/abort';
+import {errorTable} from '#support/errors';
 import {errnoOf} from '#support/ffi';
 import {concatBytes} from '#support/wire';
 import type {ProcessorRegisters} from '#vcpu-worker/registers';
 import {layOutCore} from './core-layout.ts';
-import {coreDumpError} from './errors.ts';
 import {prstatusNote, qemuNote, vmcoreinfoNote} from './notes.ts';
+
+/** Errors of a core dump. */
+const coreDumpError = errorTable({
+	CORE_DUMP_FAILED: (c: {path: string; errno: string}) => ({
+		message: `The core dump "${c.path}" could not be written: ${c.errno}`,
+		remedy:
+			c.errno === 'ENOSPC'
+				? "Make room on that disk: a dump takes as much as the guest's memory that is not zero"
+				: 'Name a file in a directory that exists and may be written to',
+	}),
+});
 
 /** The machine that a core file shows, which stands still meanwhile. */
 export interface CoreContents {

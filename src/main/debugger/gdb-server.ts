@@ -1,10 +1,17 @@
 import {rmSync, statSync} from 'node:fs';
 import type {Server, Socket} from 'node:net';
 import type {GdbAddress} from '#main/config';
-import {isVmmError} from '#support/errors';
+import {errorTable, isVmmError} from '#support/errors';
 import {Client} from './client.ts';
 import type {Debuggee} from './debuggee.ts';
-import {debuggerError} from './errors.ts';
+
+/** What can be wrong with serving a debugger. */
+const debuggerError = errorTable({
+	GDB_LISTEN_FAILED: (c: {where: string; reason: string}) => ({
+		message: `The debugger's socket ${c.where} cannot be opened: ${c.reason}`,
+		remedy: 'Choose another one with --gdb PORT, --gdb IP:PORT or --gdb unix:PATH',
+	}),
+});
 
 /** Takes 6 ms to load, in the file that every machine's start loads, and few machines are debugged. */
 const net = () => process.getBuiltinModule('node:net');

@@ -1,16 +1,62 @@
-import {type Children, dataNode, duration, type InspectNode, object} from '#support/inspect';
+import type {AttachedMachine} from '#devices/machine';
+import {describeFunctions} from '#devices/pci/fabric';
+import {byteCount, type Children, dataNode, duration, hex, type InspectNode, nodeName, object} from '#support/inspect';
 import {busNodes} from './bus-nodes.ts';
 import {deviceNodes} from './device-nodes.ts';
+import {threadIds, threadNodes} from './host-threads.ts';
 import type {InspectedMachine} from './inspected-machine.ts';
 import {interruptNodes} from './interrupt-nodes.ts';
 import {latencyNodes} from './latency-nodes.ts';
 import {mailboxNodes} from './mailbox-nodes.ts';
 import {memoryNodes} from './memory-nodes.ts';
-import {pciNodes} from './pci-nodes.ts';
-import {processNodes} from './process-nodes.ts';
 import {reactorNodes} from './reactor-nodes.ts';
 import {vcpuNodes} from './vcpu-nodes.ts';
-import {workerNodes} from './worker-nodes.ts';
+
+/** `vm/pci`: PCI functions as the guest has them now; empty without PCI Express. */
+const pciNodes = ({pci}: AttachedMachine): Children =>
+	Object.fromEntries(
+		describeFunctions(pci?.complexes ?? []).map(({name, bars, on, ...facts}) => [
+			nodeName(name),
+			object(() => ({
+				...facts,
+				on: on.join(' ') || 'nothing',
+				bars: object(() => Object.fromEntries(bars.map((bar) => [bar.index, object(() => barNodes(bar))]))),
+			})),
+		]),
+	);
+
+const barNodes = ({base, size, decoded}: ReturnType<typeof describeFunctions>[number]['bars'][number]): Children => ({
+	base: hex(base),
+	size: byteCount(size),
+	decoded,
+});
+
+/** `vm/workers`: the threads that a machine lives on. */
+const workerNodes = ({vcpus, devices, partition}: InspectedMachine): Children => {
+	const mainUse = () => performance.eventLoopUtilization().utilization;
+	const threads = [
+		['main', process.pid, mainUse],
+		['devices', devices.reactor.tid, () => devices.eventLoopUse()],
+		...vcpus.map((vcpu) => [`vcpu-${vcpu.index}`, partition.threadOf(vcpu.index), () => vcpu.eventLoopUse()] as const),
+	] as const;
+	return Object.fromEntries(
+		threads.map(([name, tid, use]) => [
+			name,
+			object(() => (tid === 0 ? {state: 'starting'} : {...threadNodes(tid), eventLoopUse: Number(use().toFixed(3))})),
+		]),
+	);
+};
+
+/** `process`: the one that hosts the machine, with all its threads. */
+const processNodes = (): Children => ({
+	pid: process.pid,
+	node: process.version,
+	uptime: duration(Math.round(process.uptime() * 1e9)),
+	memory: object(() =>
+		Object.fromEntries(Object.entries(process.memoryUsage()).map(([name, value]) => [name, byteCount(value)])),
+	),
+	threads: object(() => Object.fromEntries(threadIds().map((tid) => [tid, object(() => threadNodes(tid))]))),
+});
 
 /** What runs the guest, why it is this one, and what its processors can be; what they are is theirs. */
 function hypervisorNodes({hypervisor, partition}: InspectedMachine): Children {
@@ -18,7 +64,7 @@ function hypervisorNodes({hypervisor, partition}: InspectedMachine): Children {
 	return {...hypervisor, processor: dataNode(can)};
 }
 
-/** The subtrees of `vm`. A new one is one line here and a file beside this one. */
+/** The subtrees of `vm`. A new one is one line here, and a file beside this one where it is long. */
 const vmNodes = (inspected: InspectedMachine): Children => ({
 	state: inspected.state(),
 	// Only a non-maskable interrupt or a reset wakes such a guest.

@@ -1,8 +1,10 @@
 import {maskKvmFeatures} from './kvm-features.ts';
-import {kvmSignature} from './kvm-signature.ts';
 import {Bit, Leaf} from './leaves.ts';
 import {type CpuidContext, type CpuidRule, hasBits} from './policy.ts';
 import {amdAddressSizes, amdTopology, cacheTopology, featureTopology, topologyLevels} from './topology-leaves.ts';
+
+/** Answer of leaf 40000000: the last hypervisor leaf, then `KVMKVMKVM` in 12 bytes. */
+const kvmSignature = {eax: Leaf.kvmFeatures, ebx: 0x4b4d_564b, ecx: 0x564b_4d56, edx: 0x4d} as const;
 
 const isAmd = (c: CpuidContext) => c.isAmd;
 const isIntel = (c: CpuidContext) => !c.isAmd;

@@ -5,7 +5,15 @@ import type {CpuBackend, ExitKind} from '#vcpu-worker/hypervisor';
 import {type ExitSampler, now} from '#vcpu-worker/latency';
 import {answerProbe, type VcpuProbeView} from '#vcpu-worker/probe';
 import {type StopReason, VcpuCommand, VcpuControl, type VcpuControlView} from '#vcpu-worker/protocol';
-import {offerPicInterrupt} from './pic-interrupt.ts';
+
+/**
+ * Gives the PIC's interrupt to the boot processor when it can take one, and else asks to be told when it can. Called before
+ * each entry.
+ */
+function offerPicInterrupt(cpu: CpuBackend, chips: SplitInterrupts): void {
+	if (chips.extInt && cpu.readyForInterrupt) cpu.interrupt(chips.acknowledge());
+	cpu.requestInterruptWindow(chips.extInt);
+}
 
 /** What a vCPU's thread runs on. */
 export interface VcpuContext {
