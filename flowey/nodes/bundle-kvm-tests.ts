@@ -1,4 +1,4 @@
-/** Bundles the tests that need KVM into `.build/kvm-tests/`, together with AVA. */
+/** Bundles the tests that run on KVM into `.build/kvm-tests/`, together with AVA. */
 
 import {globSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
@@ -13,7 +13,7 @@ const AVA = [
 	{in: join(PATHS.repo, 'node_modules/ava/entrypoints/cli.js'), out: 'ava'},
 	{in: join(PATHS.repo, 'node_modules/ava/lib/worker/base.js'), out: 'worker/base'},
 ];
-const PATTERNS = ['src/**/*.kvm.test.ts', 'test/**/*.kvm.test.ts'];
+const PATTERNS = ['src/**/*.{kvm,vm}.test.ts', 'test/**/*.{kvm,vm}.test.ts'];
 
 /** What was built. */
 export interface KvmTestBundles {
@@ -43,6 +43,10 @@ export const bundleKvmTests: FloweyNode<{readonly match: string}, KvmTestBundles
 
 /** The cache is off because AVA would write it below node_modules, which is read-only in the incubator. */
 function avaConfigText(files: readonly string[]): string {
-	const config = {files, extensions: ['js'], cache: false, workerThreads: false, concurrency: 2, timeout: '10m'};
+	const config = {
+		...{files, extensions: ['js'], cache: false, workerThreads: false, concurrency: 2, timeout: '10m'},
+		// Tests of machines run on KVM here; see vmTest.
+		environmentVariables: {OPENVMM_TEST_ON: 'kvm'},
+	};
 	return `export default ${JSON.stringify(config, null, '\t')};\n`;
 }

@@ -82,7 +82,10 @@ async function kvmSuites(match: string, all: boolean): Promise<SuiteResult[]> {
 	const bundles = await runNode(bundleKvmTests, {match});
 	try {
 		if (bundles.files.length === 0) {
-			throw new FloweyError(`No KVM test has "${match}" in its path`, 'They are the files named *.kvm.test.ts.');
+			throw new FloweyError(
+				`No test has "${match}" in its path`,
+				'They are the files named *.kvm.test.ts and *.vm.test.ts.',
+			);
 		}
 		return await runKvmSuites(bundles, all);
 	} finally {

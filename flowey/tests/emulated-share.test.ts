@@ -3,17 +3,17 @@ import test from 'ava';
 import {PATHS} from '../core/index.ts';
 import {emulatedShare} from './emulated-share.ts';
 
-const built = globSync('{src,test}/**/*.kvm.test.ts', {cwd: PATHS.repo}).map(
+const built = globSync('{src,test}/**/*.{kvm,vm}.test.ts', {cwd: PATHS.repo}).map(
 	(source) => `.build/run-1/${source.replaceAll('/', '.').replace(/\.ts$/, '.js')}`,
 );
 
-test('every test about KVM itself and one Linux boot run where KVM is emulated', (t) => {
+test('every test about KVM itself, what guest programs mean and one Linux boot run where KVM is emulated', (t) => {
 	const {now, later} = emulatedShare(built);
 
-	t.deepEqual(
-		now.filter((file) => !/run-1\/(src\.vcpu-worker|test\.incubator)\./.test(file)),
-		['.build/run-1/test.vmm.stock-linux.kvm.test.js'],
-	);
+	t.deepEqual(now.filter((file) => !/run-1\/(src\.vcpu-worker|test\.incubator)\./.test(file)).toSorted(), [
+		'.build/run-1/test.vmm.guest-program.vm.test.js',
+		'.build/run-1/test.vmm.stock-linux.kvm.test.js',
+	]);
 	t.false(later.some((file) => /src\.vcpu-worker|test\.incubator/.test(file)));
 	t.deepEqual([...now, ...later].toSorted(), built.toSorted());
 });

@@ -5,7 +5,7 @@ import type {ExecutionContext} from 'ava';
 import {serialPorts} from '#devices/chipset/serial-16550';
 import type {KindHandle} from '#devices/device-type';
 import {type BootConfig, type VmOptions, vmConfig} from '#main/config';
-import {type CreateOptions, createVm, type Vm, type VmEnd} from '#main/vm';
+import {type CreateOptions, createVm, type HostOptions, type Vm, type VmEnd} from '#main/vm';
 import {toJson} from '#support/inspect';
 
 /** A machine under test. Its COM1 goes to a file, and it is stopped when the test ends. */
@@ -54,7 +54,7 @@ export const debugExit = (port = 0xf4): KindHandle => ({kind: 'debug-exit', opti
 export async function testVm(
 	t: ExecutionContext,
 	options: VmOptions = {},
-	create: CreateOptions = {},
+	create: CreateOptions & HostOptions = {},
 ): Promise<TestVm> {
 	// A test that hangs fails by name. Started again by every assertion; the emulator's slowest machine takes a fifth.
 	t.timeout(300_000);

@@ -54,6 +54,8 @@ export class FakeVcpu implements CpuBackend, GuestSide {
 	#error: ErrorData | undefined;
 	#counterOffset = 0n;
 	#isKicked = false;
+	/** The run ends where the guest can take an interrupt. */
+	#wantsWindow = false;
 	#isWoken = false;
 	#isClosed = false;
 	#wake: () => void = () => {};
@@ -171,7 +173,9 @@ export class FakeVcpu implements CpuBackend, GuestSide {
 		return this.interruptsOn;
 	}
 
-	requestInterruptWindow(): void {}
+	requestInterruptWindow(wanted: boolean): void {
+		this.#wantsWindow = wanted;
+	}
 
 	interrupt(vector: number): void {
 		this.deliver(vector);
@@ -270,6 +274,7 @@ export class FakeVcpu implements CpuBackend, GuestSide {
 			return 'interrupted';
 		}
 		for (let inside = 0; inside < maxInside; inside++) {
+			if (this.#wantsWindow && this.interruptsOn) return 'interrupted';
 			if (this.#next === undefined) return 'parked';
 			if (this.#isAtBreakpoint()) return this.#stopsFor({kind: 'breakpoint'});
 			const exit = this.#do(this.#next);

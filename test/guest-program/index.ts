@@ -1,0 +1,26 @@
+export {firstUnmet, type GuestProgram, guestProgram, type ProgramParts} from './program.ts';
+export {type Condition, type Operand, type Statement, type Word, word} from './statement.ts';
+export {
+	block,
+	compute,
+	crash,
+	endInterrupt,
+	exit,
+	expect,
+	forever,
+	halt,
+	input,
+	interrupts,
+	lineVector,
+	load,
+	loopWhile,
+	openInterruptLine,
+	output,
+	outputs,
+	say,
+	set,
+	sleepWhile,
+	spuriousVector,
+	store,
+	when,
+} from './statements.ts';

@@ -1,0 +1,93 @@
+import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import test, {type ExecutionContext} from 'ava';
+import type {VmOptions} from '#main/config';
+import type {CreateOptions} from '#main/vm';
+import {InProcessWorkers} from '#main/workers/testing';
+import type {GuestProgram} from '#test/guest-program';
+import {exitPort} from '#test/tmk';
+import {FakeHypervisor} from '#vcpu-worker/hypervisor/testing';
+import {debugExit, type TestVm, testVm} from './test-vm.ts';
+
+/** What a machine's guest can run on. The fake executes programs of `#test/guest-program` only. */
+export type BackEndName = 'fake' | 'kvm';
+
+/** What machines of this run have; unit tests are on the fake. Set by the pipeline that runs tests on KVM. */
+const here = (process.env['OPENVMM_TEST_ON'] ?? 'fake') as BackEndName;
+
+/** A machine's configuration, and the program that it boots. It has the port by which a program exits. */
+export type ProgramOptions = Omit<VmOptions, 'boot'> & {readonly program: GuestProgram};
+
+/** Configuration of a machine that a test may have on these back ends. */
+export type MachineOptions<On extends BackEndName> = 'fake' extends On
+	? ProgramOptions
+	: ProgramOptions | (VmOptions & {readonly program?: undefined});
+
+/** Makes a machine on the back end of this run. It is stopped when the test ends. */
+export type MakeMachine<On extends BackEndName> = (
+	options: MachineOptions<On>,
+	create?: CreateOptions,
+) => Promise<TestVm>;
+
+/** What a test says of itself. */
+export interface VmTestOptions<On extends BackEndName> {
+	/** Where it can run. */
+	readonly on: readonly On[];
+	/** Why it cannot run here, if so. */
+	readonly skip?: boolean;
+}
+
+/** A test of machines, from one body on each back end that it names. Those run that this run is for. */
+export function vmTest<On extends BackEndName>(
+	title: string,
+	{on, skip = false}: VmTestOptions<On>,
+	body: (t: ExecutionContext, machine: MakeMachine<On>) => Promise<void>,
+): void {
+	if (!(on as readonly BackEndName[]).includes(here)) noteAbsence();
+	else {
+		(skip ? test.serial.skip : test.serial)(`${title} (${here})`, (t) =>
+			body(t, (options, create = {}) => machineHere(t, options as MachineOptions<'kvm'>, create)),
+		);
+	}
+}
+
+let isNoted = false;
+
+/** AVA takes a file without any test for a mistake. */
+function noteAbsence(): void {
+	if (!isNoted) test.skip(`not on ${here}`, () => {});
+	isNoted = true;
+}
+
+function machineHere(t: ExecutionContext, options: MachineOptions<'kvm'>, create: CreateOptions): Promise<TestVm> {
+	const {program, ...rest} = options;
+	const config = program === undefined ? rest : withProgram(t, program, rest);
+	if (here !== 'fake') return testVm(t, {...config, hypervisor: here}, create);
+	if (program === undefined) throw new TypeError('the fake executes programs only');
+	return fakeVm(t, program, config, create);
+}
+
+function withProgram(t: ExecutionContext, {kernel}: GuestProgram, options: VmOptions): VmOptions {
+	const folder = mkdtempSync(join(tmpdir(), 'openvmm-program-'));
+	t.teardown(() => rmSync(folder, {recursive: true}));
+	const image = join(folder, kernel.name);
+	writeFileSync(image, kernel.image);
+	const boot = {kind: 'flat', image, address: kernel.loadAddress, mode: 'long'} as const;
+	return {...options, boot, devices: [debugExit(exitPort), ...(options.devices ?? [])]};
+}
+
+/** How often the fake's devices get a turn. */
+const turnMs = 1;
+
+async function fakeVm(t: ExecutionContext, {script}: GuestProgram, config: VmOptions, create: CreateOptions) {
+	const workers = new InProcessWorkers();
+	let then = performance.now();
+	const turns = setInterval(() => {
+		const now = performance.now();
+		for (const reactor of workers.reactors) if (!reactor.isClosed) reactor.turn((now - then) * 1e6);
+		then = now;
+	}, turnMs);
+	t.teardown(() => clearInterval(turns));
+	return testVm(t, config, {...create, stock: workers, hypervisor: new FakeHypervisor([script])});
+}
