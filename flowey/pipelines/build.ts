@@ -9,8 +9,13 @@ export const buildCommand: Command = {
 	usage: '',
 	summary: 'Bundle the sources into dist/',
 	async run() {
-		await runNode(build, {entryPoints: ENTRY_POINTS, folder: PATHS.dist});
-		await runNode(assembleGuest, {folder: PATHS.dist});
+		await buildPackage();
 		return 0;
 	},
 };
+
+/** Makes `dist/` of the sources as they are. */
+export async function buildPackage(): Promise<void> {
+	await runNode(build, {entryPoints: ENTRY_POINTS, folder: PATHS.dist});
+	await runNode(assembleGuest, {folder: PATHS.dist});
+}

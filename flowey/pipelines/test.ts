@@ -13,6 +13,7 @@ import {emulatedShare, kvmTestName} from '../tests/emulated-share.ts';
 import {type FragileMachine, MAX_NOT_RUN, runOnFragileMachines} from '../tests/fragile-machines.ts';
 import {detectHostKvm, type HostKvm} from '../tests/host-kvm.ts';
 import {formatResults, mergeResults, type SuiteResult} from '../tests/suite.ts';
+import {buildPackage} from './build.ts';
 
 const SUITES = ['check', 'unit', 'kvm'] as const;
 type SuiteName = (typeof SUITES)[number];
@@ -79,6 +80,8 @@ async function unitSuite(): Promise<SuiteResult[]> {
 /** @param all - run what takes long under emulation too */
 async function kvmSuites(match: string, all: boolean): Promise<SuiteResult[]> {
 	heading('kvm');
+	// Tests of the command line run what users run.
+	await buildPackage();
 	const bundles = await runNode(bundleKvmTests, {match});
 	try {
 		if (bundles.files.length === 0) {
