@@ -351,3 +351,24 @@ test('any thread may serve any access', (t) => {
 	t.is(pit.in(0x42), 0x00);
 	t.is(other.read(0, 2, 1), 0x12);
 });
+
+test('what a saved state has too much of is gone before the guest reads it', (t) => {
+	const {pit, word, pass} = make();
+	for (const [bcd, modulus] of [0x1_0000, 10_000].entries()) {
+		for (const counter of pit.state.counters) {
+			counter.control = 0xf4 | bcd;
+			counter.count = 2 ** 32 - 1;
+			counter.reload = 2 ** 31;
+			counter.pending = 0xfe;
+			counter.origin = 0;
+			counter.held = 0;
+			counter.expired = 0;
+			counter.readsMsb = 0;
+		}
+		pit.front.restored?.();
+		for (const {control, count, reload, pending} of pit.state.counters)
+			t.deepEqual([control, count, reload, pending], [0x34 | bcd, modulus, modulus, 2]);
+		pass(1);
+		t.true(word(2) <= (bcd === 1 ? 0x9999 : 0xffff));
+	}
+});
