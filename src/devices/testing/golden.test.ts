@@ -60,6 +60,15 @@ for (const {kind, state, versions} of deviceRegistry.types) {
 		}
 	});
 
+	test(`${kind}: a name that a version had not is refused in it`, (t) => {
+		for (const saved of Object.values(read(kind)))
+			for (const name of ['stray', ...state.places.keys()].filter((each) => !Object.hasOwn(saved.fields, each))) {
+				const damaged = {...saved, fields: {...saved.fields, [name]: 0}};
+				const error = {code: 'STATE_FIELD_UNKNOWN', message: new RegExp(name)};
+				t.throws(() => restoreStruct(state, fresh(state), damaged, versions), error);
+			}
+	});
+
 	test(`${kind}: a version that is not known is refused by its number`, (t) => {
 		const [saved] = Object.values(read(kind));
 		const newer = {...(saved as SavedStruct), version: version + 1};

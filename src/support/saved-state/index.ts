@@ -1,5 +1,6 @@
 export {stateError} from './errors.ts';
 export {
+	readFields,
 	restoreStruct,
 	type SavedField,
 	type SavedFields,
@@ -25,4 +26,3 @@ export {
 	wholeNumber,
 	yesOrNo,
 } from './saved-value.ts';
-export {structsOfArrays} from './structs-of-arrays.ts';

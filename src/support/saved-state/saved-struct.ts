@@ -1,4 +1,13 @@
-import {type AnyField, type Fields, type FieldsView, isKind, type Scalar, viewOf, type Wire} from '#support/wire';
+import {
+	type AnyField,
+	type Fields,
+	type FieldsView,
+	isKind,
+	type PlainFields,
+	type Scalar,
+	viewOf,
+	type Wire,
+} from '#support/wire';
 import {stateError} from './errors.ts';
 
 /**
@@ -23,7 +32,10 @@ export interface SavedStruct {
 export interface StateVersions {
 	/** Counts up with every change of fields or of their meaning. 1 unless given. */
 	readonly version?: number;
-	/** Turns the fields of an older version into those of today. The result is checked as any other. */
+	/**
+	 * Turns the fields of an older version into those of today. They may be anything: `readFields` checks them by the layout
+	 * that they had. The result is checked as any other.
+	 */
 	upgrade?(fields: SavedFields, from: number): SavedFields;
 }
 
@@ -46,10 +58,21 @@ export function restoreStruct<T extends Fields>(
 	saved: SavedStruct,
 	versions: StateVersions = {},
 ): void {
-	const fields = currentFields(schema.name, saved, versions);
+	view.$bytes.set(parse(schema, currentFields(schema.name, saved, versions)));
+}
+
+/**
+ * For `upgrade`: saved fields as plain data of the layout that they were saved by, which has the name of today's.
+ * @throws VmmError STATE_FIELD_UNKNOWN, STATE_FIELD_WRONG for names and values that it had not
+ */
+export const readFields = <T extends Fields>(schema: Wire<T>, fields: SavedFields): PlainFields<T> =>
+	schema.read(parse(schema, fields));
+
+/** The struct's bytes, of which all were checked. */
+function parse(schema: Wire, fields: SavedFields): Uint8Array {
 	const target = new Uint8Array(schema.size);
 	new Parser(schema.name, viewOf(target)).struct(schema, 0, fields, '');
-	view.$bytes.set(target);
+	return target;
 }
 
 function currentFields(struct: string, saved: SavedStruct, {version = 1, upgrade}: StateVersions): SavedFields {

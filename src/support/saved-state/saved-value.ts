@@ -11,6 +11,11 @@ export interface SavedValue<T> {
 	parse(saved: unknown, path: string): T;
 }
 
+/** A {@link SavedValue} that is written as text. */
+interface SavedText<T> extends SavedValue<T> {
+	save(value: T): string;
+}
+
 /** The type of what a {@link SavedValue} reads. */
 export type ValueOf<S> = S extends SavedValue<infer T> ? T : never;
 
@@ -35,7 +40,7 @@ export const wholeNumber = (most: number): SavedValue<number> => ({
 });
 
 /** An unsigned number of 64 bits, as hexadecimal text. */
-export const hex64: SavedValue<bigint> = {
+export const hex64: SavedText<bigint> = {
 	save: (value) => `0x${value.toString(16)}`,
 	parse(saved, path) {
 		if (typeof saved === 'string' && /^0x[0-9a-f]{1,16}$/.test(saved)) return BigInt(saved);

@@ -32,5 +32,6 @@ test('what version 1 said of each timer is found in it', (t) => {
 test('halves that are none, and names that version 1 had not, are refused', (t) => {
 	for (const low of [-1, 2 ** 32, 1.5, '1', null])
 		t.throws(() => restore({counterLow: low}), {code: 'STATE_FIELD_WRONG', message: /counter/});
-	t.throws(() => restore({owed3: 0}), {code: 'STATE_FIELD_UNKNOWN'});
+	for (const stray of ['owed3', 'counter', 'timers'])
+		t.throws(() => restore({[stray]: 0}), {code: 'STATE_FIELD_UNKNOWN', message: new RegExp(stray)});
 });

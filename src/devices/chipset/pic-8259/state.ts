@@ -1,5 +1,5 @@
-import {type StateVersions, structsOfArrays} from '#support/saved-state';
-import {u8, type ViewOf, wire} from '#support/wire';
+import {readFields, type StateVersions} from '#support/saved-state';
+import {bytes, u8, type ViewOf, wire} from '#support/wire';
 
 /** One chip. All zero is the state after power-on. */
 const Chip = wire('pic-8259-chip', {
@@ -37,13 +37,32 @@ export type ChipRegisters = ViewOf<typeof Chip>;
 /** The shared state of both chips. */
 export const Pic8259State = wire('pic-8259', {master: Chip, slave: Chip});
 
+const pair = bytes(2);
+/** Of each register the master's, then the slave's. */
+const Pic8259Version1 = wire('pic-8259', {
+	pins: pair,
+	irr: pair,
+	isr: pair,
+	imr: pair,
+	elcr: pair,
+	phase: pair,
+	icw1: pair,
+	icw2: pair,
+	icw4: pair,
+	lowest: pair,
+	rotate: pair,
+	specialMask: pair,
+	readIsr: pair,
+	poll: pair,
+});
+
 /** Version 1 had pairs of bytes, one for the master, one for the slave. */
 export const pic8259Versions: StateVersions = {
 	version: 2,
 	upgrade(fields) {
-		const {structs, others} = structsOfArrays(fields, Chip, 2);
-		const [master = {}, slave = {}] = structs;
-		return {...others, master, slave};
+		const pairs = Object.entries(readFields(Pic8259Version1, fields));
+		const chip = (index: number) => Object.fromEntries(pairs.map(([name, both]) => [name, both[index] as number]));
+		return {master: chip(0), slave: chip(1)};
 	},
 };
 

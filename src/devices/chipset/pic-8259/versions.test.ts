@@ -21,3 +21,9 @@ test('of each pair of version 1 the master has the first byte and the slave the 
 	t.deepEqual(master, Object.fromEntries(names.map((name, index) => [name, index + 1])) as typeof master);
 	t.deepEqual(slave, Object.fromEntries(names.map((name, index) => [name, 0x80 + index])) as typeof slave);
 });
+
+test('pairs that are none, and names that version 1 had not, are refused', (t) => {
+	for (const irr of [Buffer.alloc(1).toString('base64'), Buffer.alloc(8).toString('base64'), 0, ''])
+		t.throws(() => restore({irr}), {code: 'STATE_FIELD_WRONG', message: /irr/});
+	for (const name of ['master', 'slave', 'other']) t.throws(() => restore({[name]: {}}), {code: 'STATE_FIELD_UNKNOWN'});
+});

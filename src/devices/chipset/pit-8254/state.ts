@@ -1,5 +1,5 @@
-import {type StateVersions, structsOfArrays} from '#support/saved-state';
-import {array, f64, u8, u16, u32, type ViewOf, wire} from '#support/wire';
+import {readFields, type StateVersions} from '#support/saved-state';
+import {array, bytes, f64, u8, u16, u32, type ViewOf, wire} from '#support/wire';
 
 /** When the count register goes into the counting element. */
 export const Pending = {
@@ -59,13 +59,46 @@ export const Pit8254State = wire('pit-8254', {
 	lastTick: f64,
 });
 
+const words = array(u32, counterCount);
+const octets = bytes(counterCount);
+/** What the counters had, by their numbers. */
+const Pit8254Version1 = wire('pit-8254', {
+	count: words,
+	reload: words,
+	countLatch: words,
+	control: octets,
+	pending: octets,
+	held: octets,
+	expired: octets,
+	writesMsb: octets,
+	readsMsb: octets,
+	lsb: octets,
+	countLatched: octets,
+	statusLatched: octets,
+	statusLatch: octets,
+	origin0: f64,
+	origin1: f64,
+	origin2: f64,
+	nmiControl: u8,
+	ticksOwed: f64,
+	ticks: f64,
+	ticksDropped: f64,
+	lastTick: f64,
+});
+
 /** Version 1 had an array for each field of the counters, and their origins by number. */
 export const pit8254Versions: StateVersions = {
 	version: 2,
-	upgrade({origin0 = '', origin1 = '', origin2 = '', ...fields}) {
-		const {structs, others} = structsOfArrays(fields, PitCounter, counterCount);
-		const origins = [origin0, origin1, origin2];
-		return {...others, counters: structs.map((counter, index) => ({...counter, origin: origins[index] ?? ''}))};
+	upgrade(fields) {
+		const {origin0, origin1, origin2, nmiControl, ticksOwed, ticks, ticksDropped, lastTick, ...arrays} = readFields(
+			Pit8254Version1,
+			fields,
+		);
+		const counters = [origin0, origin1, origin2].map((origin, index) => ({
+			...Object.fromEntries(Object.entries(arrays).map(([name, array]) => [name, array[index] as number])),
+			origin,
+		}));
+		return {counters, nmiControl, ticksOwed, ticks, ticksDropped, lastTick};
 	},
 };
 

@@ -32,3 +32,16 @@ test('each counter has of every array of version 1 what was at its place', (t) =
 		t.deepEqual(counter, Object.fromEntries(names.map((name) => [name, at(name, index)])) as typeof counter);
 	}
 });
+
+test('arrays of another width, counts that today’s counter cannot hold, and names that version 1 had not, are refused', (t) => {
+	const refused = {
+		count: new Uint8Array(3),
+		control: new Int32Array(3),
+		countLatch: Int32Array.of(0, 0x1_0000, 0),
+		reload: new Int32Array(2),
+	};
+	for (const [name, array] of Object.entries(refused))
+		t.throws(() => restore({[name]: base64(array)}), {code: 'STATE_FIELD_WRONG', message: new RegExp(name)});
+	t.throws(() => restore({origin1: '0'}), {code: 'STATE_FIELD_WRONG', message: /origin1/});
+	for (const name of ['counters', 'origin3']) t.throws(() => restore({[name]: []}), {code: 'STATE_FIELD_UNKNOWN'});
+});
