@@ -1,6 +1,7 @@
 import {type AttachedDevice, type AttachedMachine, backPhases, type PlacedCalls, queueSlot} from '#devices/machine';
-import {type Children, dataNode, type InspectNode, leaf, nodeName, object} from '#support/inspect';
-import {type AnyField, isKind, type Scalar, viewOf, type Wire} from '#support/wire';
+import {type Children, dataNode, nodeName, object} from '#support/inspect';
+import {viewOf} from '#support/wire';
+import {stateNodes} from './state-nodes.ts';
 
 /** `vm/devices`: decoded from shared memory, without the devices' help. */
 export const deviceNodes = (machine: AttachedMachine): Children =>
@@ -53,46 +54,3 @@ const queueNodes = (
 			return [queue, node];
 		}),
 	);
-
-const stateNodes = ({places}: Wire, source: DataView, base: number): Children =>
-	Object.fromEntries(
-		[...places]
-			.filter(([, {field}]) => !isKind(field, 'reserved'))
-			.map(([name, {field, offset}]) => [
-				nodeName(name),
-				fieldNode(field, source, base + offset, () => field.reader(offset, places)(source, base)),
-			]),
-	);
-
-/** Longer arrays are data that passes through a device, not what it is doing: their size is shown. */
-const longestShown = 64;
-
-function fieldNode(field: AnyField, source: DataView, at: number, read: () => unknown): InspectNode | undefined {
-	const marks = {sensitive: field.isSensitive};
-	if (isKind(field, 'struct')) return object(() => stateNodes(field, source, at));
-	if (isKind(field, 'list')) {
-		const items = Array.from({length: field.length}, (_, index) => {
-			const place = at + index * field.item.size;
-			return fieldNode(field.item, source, place, () => field.item.reader(place, new Map())(source, 0));
-		});
-		return object(() => Object.fromEntries(items.entries()));
-	}
-	if (isKind(field, 'array')) {
-		if (field.length > longestShown) return leaf(() => field.size, {unit: 'bytes', ...marks});
-		const digits = hexDigits(field.item.size);
-		return leaf(() => Array.from(read() as Iterable<number | bigint>, digits).join(' '), marks);
-	}
-	if (isKind(field, 'halves') || (isKind(field, 'scalar') && isRegister(field)))
-		return leaf(() => read() as number | bigint, {format: 'hex', ...(marks.sensitive && marks)});
-	if (isKind(field, 'scalar')) return leaf(() => read() as number | bigint, marks);
-	return dataNode(read());
-}
-
-/** Unsigned fields are registers; signed ones and doubles count. */
-const isRegister = ({range}: Scalar): boolean => range !== undefined && range[0] >= 0;
-
-/** Negative numbers as their bits. */
-const hexDigits = (bytes: number) => (value: number | bigint) =>
-	BigInt.asUintN(8 * bytes, BigInt(value))
-		.toString(16)
-		.padStart(2 * bytes, '0');

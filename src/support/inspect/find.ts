@@ -10,12 +10,19 @@ export const pathNames = (path: string): string[] => path.split('/').filter((nam
 export const presentChildren = (children: Children): [string, InspectNode][] =>
 	Object.entries(children).filter((entry): entry is [string, InspectNode] => entry[1] !== undefined);
 
+/** A node, and whether it or an object that it is in is sensitive. */
+export interface FoundNode {
+	readonly node: InspectNode;
+	readonly isSensitive: boolean;
+}
+
 /**
  * Follows a path from the root.
  * @throws VmmError INSPECT_PATH_NOT_FOUND, INSPECT_PATH_BELOW_VALUE, INSPECT_NO_ANSWER
  */
-export async function findNode(root: InspectNode, path: string, deadline: Deadline): Promise<InspectNode> {
+export async function findNode(root: InspectNode, path: string, deadline: Deadline): Promise<FoundNode> {
 	let node = root;
+	let isSensitive = isMarked(root);
 	const walked: string[] = [];
 	for (const name of pathNames(path)) {
 		const parent = walked.join('/');
@@ -27,9 +34,12 @@ export async function findNode(root: InspectNode, path: string, deadline: Deadli
 		if (child === undefined) throw notFound(path, parent, name, children);
 		walked.push(name);
 		node = child;
+		isSensitive ||= isMarked(child);
 	}
-	return node;
+	return {node, isSensitive};
 }
+
+const isMarked = (node: InspectNode): boolean => typeof node === 'object' && node.sensitive === true;
 
 function notFound(path: string, parent: string, name: string, children: Children) {
 	const near = suggestion(

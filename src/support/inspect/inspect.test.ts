@@ -108,6 +108,7 @@ test('an object that is sensitive as a whole has one mark', async (t) => {
 	t.is(toText(result), 'registers/ (sensitive)\n  rip: 0x5');
 	t.deepEqual(toJson(result), {registers: {$sensitive: true, rip: '0x5'}});
 	t.is(toText(await inspectTree(root, '', {depth: 2, safe: true})), 'registers: (sensitive)');
+	t.is(toText(await inspectTree(root, 'registers/rip', {safe: true})), '(sensitive)');
 });
 
 test('sensitive nodes are left out on demand', async (t) => {

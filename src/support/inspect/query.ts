@@ -28,7 +28,8 @@ export async function inspectTree(
 	{depth = 1, timeoutMs = defaultTimeoutMs, safe = false}: InspectOptions = {},
 ): Promise<InspectResult> {
 	using deadline = new Deadline(timeoutMs);
-	const node = await findNode(root, path, deadline);
+	const {node, isSensitive} = await findNode(root, path, deadline);
+	if (isSensitive && safe) return {kind: 'unresolved', why: 'sensitive'};
 	// Awaited here: the deadline lasts until then.
 	return await evaluate(node, Math.min(depth, maxDepth), {deadline, safe});
 }
@@ -44,7 +45,7 @@ export async function updateTree(
 	{timeoutMs = defaultTimeoutMs}: Pick<InspectOptions, 'timeoutMs'> = {},
 ): Promise<InspectResult> {
 	using deadline = new Deadline(timeoutMs);
-	const node = await findNode(root, path, deadline);
+	const {node} = await findNode(root, path, deadline);
 	if (typeof node !== 'object') throw inspectError('INSPECT_READ_ONLY', {path, what: 'a read-only value'});
 	if (node.kind === 'object') throw inspectError('INSPECT_READ_ONLY', {path, what: 'no value'});
 	if (node.writer === undefined) throw inspectError('INSPECT_READ_ONLY', {path, what: 'a read-only value'});
