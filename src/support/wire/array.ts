@@ -1,6 +1,14 @@
 import {wireError} from './errors.ts';
-import {type AnyField, checkedCount, Field, type Reader, type ViewProperty, type Writer} from './field.ts';
-import {positions, Scalar, ScalarArray, type ScalarType, tooLong} from './scalar.ts';
+import {
+	type AnyField,
+	checkedCount,
+	Field,
+	type Reader,
+	type Siblings,
+	type ViewProperty,
+	type Writer,
+} from './field.ts';
+import {positions, type Scalar, ScalarArray, type ScalarType, tooLong} from './scalar.ts';
 
 /** A fixed array of structs, or of registers of bits. */
 export class FieldArray<F extends AnyField = AnyField> extends Field<{
@@ -50,9 +58,10 @@ export class FieldArray<F extends AnyField = AnyField> extends Field<{
 		return {make: (buffer, byteOffset) => makes.map((make) => make(buffer, byteOffset))};
 	}
 
-	override writeInitial(target: DataView, offset: number, path: string): void {
-		for (const at of positions(this.length, this.item.size, offset)) this.item.writeInitial(target, at, path);
-		super.writeInitial(target, offset, path);
+	override writeInitial(target: DataView, offset: number, path: string, siblings: Siblings): void {
+		for (const at of positions(this.length, this.item.size, offset))
+			this.item.writeInitial(target, at, path, new Map());
+		super.writeInitial(target, offset, path, siblings);
 	}
 }
 
@@ -60,5 +69,8 @@ export class FieldArray<F extends AnyField = AnyField> extends Field<{
 export function array<K extends ScalarType>(item: Scalar<K>, length: number): ScalarArray<K>;
 export function array<F extends AnyField>(item: F, length: number): FieldArray<F>;
 export function array(item: AnyField, length: number): AnyField {
-	return item instanceof Scalar && !item.isNumber ? new ScalarArray(item, length) : new FieldArray(item, length);
+	return isPlainNumber(item) ? new ScalarArray(item, length) : new FieldArray(item, length);
 }
+
+/** By kind, not by class: see `isKind`. */
+const isPlainNumber = (item: AnyField): item is Scalar => item.kind === 'scalar' && !(item as Scalar).isNumber;

@@ -40,7 +40,7 @@ export type ViewProperty =
 	| {readonly needs: ViewArray; readonly accessor: PropertyDescriptor & ThisType<ViewArrays>}
 	| {readonly make: (buffer: ArrayBufferLike, byteOffset: number) => unknown};
 
-/** The members of the struct that a field is part of, as far as they are declared before it. */
+/** The members of the struct that a field is part of; an item of a list has none. */
 export type Siblings = ReadonlyMap<string, PlacedField>;
 
 /** A field in its place. */
@@ -75,8 +75,8 @@ export abstract class Field<F extends Forms = Forms> {
 	abstract viewProperty(offset: number, isAligned: boolean): ViewProperty;
 
 	/** Writes what the field holds after reset over zeros. */
-	writeInitial(target: DataView, offset: number, path: string): void {
-		if (this.initialValue !== undefined) this.writer(offset, path, new Map())(target, 0, this.initialValue);
+	writeInitial(target: DataView, offset: number, path: string, siblings: Siblings): void {
+		if (this.initialValue !== undefined) this.writer(offset, path, siblings)(target, 0, this.initialValue);
 	}
 
 	/** Says where it lies, as its specification prints it. */

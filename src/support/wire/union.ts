@@ -1,6 +1,6 @@
 import {wireError} from './errors.ts';
 import {Field, type Reader, type Siblings, type ViewProperty, type Writer} from './field.ts';
-import {Scalar, tooLong} from './scalar.ts';
+import {tooLong} from './scalar.ts';
 import type {Wire} from './wire.ts';
 
 /** An arm: the value of the tag that says that it is there, or several, and its struct. */
@@ -38,8 +38,9 @@ export class Union<A extends Arms = Arms> extends Field<{
 		const layouts = Object.values(arms).map(([, layout]) => layout);
 		const refuse = (cause: string) => wireError('WIRE_DECLARATION_INVALID', {wire: `the union by ${tag}`, cause});
 		if (layouts.length === 0) throw refuse('it has no arms');
-		if (new Set(Object.values(arms).map(([value]) => value)).size < layouts.length)
-			throw refuse('two arms have one tag');
+		const tags = Object.values(arms).map(([value]) => [value].flat());
+		if (tags.some(({length}) => length === 0)) throw refuse('an arm has no tag');
+		if (new Set(tags.flat()).size < tags.flat().length) throw refuse('two arms have one tag');
 		this.tag = tag;
 		this.arms = arms;
 		this.alignment = Math.max(...layouts.map(({alignment}) => alignment));
@@ -50,7 +51,7 @@ export class Union<A extends Arms = Arms> extends Field<{
 
 	reader(offset: number, siblings: Siblings): Reader<OneOf<A, 'plain'> | UnknownArm> {
 		const {size} = this;
-		const readTag = tagField(this, siblings).reader;
+		const readTag = tagField(this, offset, siblings).reader;
 		const readers = Object.entries(this.arms).map(([kind, [, layout]]) => ({kind, read: layout.reader(offset)}));
 		const indexes = indexByTag(this.arms);
 		return (source, base) => {
@@ -63,7 +64,7 @@ export class Union<A extends Arms = Arms> extends Field<{
 	/** Writes the tag too, where it does not name the value's kind already. Bytes that no arm takes are zero. */
 	writer(offset: number, path: string, siblings: Siblings): Writer<OneOf<A, 'input'> | UnknownArm> {
 		const {arms, size} = this;
-		const tagged = tagField(this, siblings);
+		const tagged = tagField(this, offset, siblings);
 		const writeTag = tagged.writer(`${path}'s tag`);
 		return (target, base, given) => {
 			const {kind, value} = given as UnknownArm | {readonly kind: string; readonly value: object};
@@ -99,18 +100,19 @@ const bytesAt = (view: DataView, at: number, length: number): Uint8Array =>
 const indexByTag = (arms: Arms): Map<number, number> =>
 	new Map(Object.values(arms).flatMap(([tags], index) => [tags].flat().map((tag) => [tag, index])));
 
-/** The tag's field in the struct. */
-function tagField({tag, arms}: Pick<Union, 'tag' | 'arms'>, siblings: Siblings) {
+/** The tag's field in the struct. It lies before the union: whoever writes it behind that could name another arm than was written. */
+function tagField({tag, arms}: Pick<Union, 'tag' | 'arms'>, unionOffset: number, siblings: Siblings) {
 	const refuse = (cause: string) => wireError('WIRE_DECLARATION_INVALID', {wire: `the union by ${tag}`, cause});
 	const {field, offset} = siblings.get(tag) ?? {};
-	if (!(field instanceof Scalar) || offset === undefined) throw refuse(`the struct has no number ${tag}`);
+	if (field?.kind !== 'scalar' || offset === undefined) throw refuse(`the struct has no number ${tag}`);
+	if (offset >= unionOffset) throw refuse(`${tag} lies behind it`);
 	const scratch = new DataView(new ArrayBuffer(field.size));
 	// Values that the tag cannot have are refused by its own writer.
 	for (const [values] of Object.values(arms))
-		for (const value of [values].flat()) field.writer(0, tag)(scratch, 0, value);
+		for (const value of [values].flat()) field.writer(0, tag, siblings)(scratch, 0, value);
 	return {
-		reader: field.reader(offset) as Reader<number>,
-		writer: (path: string) => field.writer(offset, path) as Writer<number>,
+		reader: field.reader(offset, siblings) as Reader<number>,
+		writer: (path: string) => field.writer(offset, path, siblings) as Writer<number>,
 	};
 }
 

@@ -209,6 +209,23 @@ test('a union whose tag names no arm is bytes, which come back', (t) => {
 	t.throws(() => Entry.encode({arm: {kind: undefined, value: new Uint8Array(25)}}), {code: 'WIRE_VALUE_INVALID'});
 });
 
+test('a union and a whole struct may have values after reset', (t) => {
+	const Arm = wire('arm', {low: u8.initial(7), high: u8});
+	const Tagged = wire('tagged', {tag: u8, arm: union('tag', {one: [3, Arm]}).initial({kind: 'one', value: {high: 2}})});
+	t.deepEqual([...Tagged.encode({})], [3, 7, 2]);
+	const Other = Tagged.initial({tag: 4});
+	t.deepEqual(
+		[[...Other.encode({})], [...Tagged.initialBytes]],
+		[
+			[4, 7, 2],
+			[3, 7, 2],
+		],
+	);
+	const Outer = wire('outer', {first: Arm, second: Arm.initial({high: 9}), list: array(Arm.initial({low: 1}), 2)});
+	t.deepEqual([...Outer.encode({})], [7, 0, 7, 9, 1, 0, 1, 0]);
+	t.throws(() => Arm.initial({low: 256}), {code: 'WIRE_VALUE_INVALID'});
+});
+
 test('registers of bits keep bits without a name, and the parts that cross their halves', (t) => {
 	const Entry64 = bits(u64, {present: flag(0), frame: range(51, 12), key: range(62, 59), noExecute: flag(63)});
 	const all = {present: true, frame: 0xf_edcb_a987, key: 5, noExecute: true};

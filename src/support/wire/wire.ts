@@ -213,9 +213,15 @@ export class Wire<T extends Fields = Fields> extends Field<{
 		return {make: (buffer, byteOffset) => this.on(buffer, byteOffset + offset)};
 	}
 
-	override writeInitial(target: DataView, offset: number, path: string): void {
+	/** Gives some of its fields other values after reset than they have themselves. */
+	override initial(values: InputFields<T>): this {
+		const changed = this.changed({initialValue: values, made: {}});
+		changed.made.initialBytes = initialBytesOf(changed);
+		return changed;
+	}
+
+	override writeInitial(target: DataView, offset: number): void {
 		bytesOf(target, offset, this.size).set(this.initialBytes);
-		super.writeInitial(target, offset, path);
 	}
 }
 
@@ -261,9 +267,12 @@ function checkValues(layout: Wire): void {
 	}
 }
 
-function initialBytesOf({name, size, places}: Wire): Uint8Array {
+function initialBytesOf(layout: Wire): Uint8Array {
+	const {name, size, places, initialValue} = layout;
 	const bytes = new Uint8Array(size);
-	for (const [member, {field, offset}] of places) field.writeInitial(viewOf(bytes), offset, `${name}.${member}`);
+	for (const [member, {field, offset}] of places)
+		field.writeInitial(viewOf(bytes), offset, `${name}.${member}`, places);
+	if (initialValue !== undefined) layout.patch(bytes, 0, initialValue);
 	return bytes;
 }
 
