@@ -40,8 +40,8 @@ export type BitsView<P extends Parts, K extends Register> = {-readonly [N in key
 };
 
 /**
- * A register whose bits have names: a field of a struct, and by {@link decode}, {@link encode} and {@link masks} of use for a
- * number that lies nowhere.
+ * A register whose bits have names: a field of a struct, and by {@link decode} and {@link encode} of use for a number that lies
+ * nowhere.
  */
 export class Bits<P extends Parts = Parts, K extends Register = Register> extends Field<{
 	plain: PlainBits<P>;
@@ -55,8 +55,6 @@ export class Bits<P extends Parts = Parts, K extends Register = Register> extend
 	readonly parts: P;
 	readonly size: number;
 	readonly alignment: number;
-	/** The bits of each part, where they lie in the register. */
-	readonly masks: {readonly [N in keyof P]: number};
 	readonly viewPrototype: object;
 
 	constructor(register: Scalar<K>, parts: P) {
@@ -66,8 +64,6 @@ export class Bits<P extends Parts = Parts, K extends Register = Register> extend
 		this.parts = parts;
 		this.size = register.size;
 		this.alignment = register.alignment;
-		const masks = Object.entries(parts).map(([name, part]) => [name, mostOf(part) * 2 ** part.low]);
-		this.masks = Object.fromEntries(masks) as {readonly [N in keyof P]: number};
 		this.viewPrototype = prototypeOf(register, parts);
 	}
 

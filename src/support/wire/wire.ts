@@ -42,8 +42,6 @@ export type PlainOf<F extends AnyField> = Form<F, 'plain'>;
 export type InputOf<F extends AnyField> = Form<F, 'input'>;
 /** A {@link Wire} in a buffer. */
 export type ViewOf<F extends AnyField> = Form<F, 'view'>;
-/** A {@link Wire} that a guest wrote. */
-export type GuestOf<F extends AnyField> = Form<F, 'guest'>;
 
 /** One field of a struct by itself: read and written where it lies, without an object. */
 export interface FieldHandle<F extends AnyField> {
