@@ -70,6 +70,12 @@ export class EventTimer {
 		return this.#parts.timer.config | periodic | Config.IS_64_BIT | Config.FSB_CAPABLE;
 	}
 
+	/** Keeps the bits that there are: a saved state may hold more. */
+	restored(): void {
+		const {timer} = this.#parts;
+		timer.config = this.#legal(timer.config);
+	}
+
 	/** Writes bits 31:0 of the configuration. */
 	configure(value: number): void {
 		const {timer, index, outputs} = this.#parts;

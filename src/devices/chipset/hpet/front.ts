@@ -98,6 +98,9 @@ export function hpetFront(_config: HpetConfig, state: FieldsView<HpetFields>, se
 		reset() {
 			events.outputs.drive();
 		},
+		restored() {
+			for (const timer of timers) timer.restored();
+		},
 	};
 }
 
