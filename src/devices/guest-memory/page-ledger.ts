@@ -34,7 +34,8 @@ export class PageStamps {
 
 	/** Stamps the pages of bytes that have been written, after they have been. */
 	mark(offset: number, length: number): void {
-		const last = (offset + length - 1) >>> 12;
+		// With its sign: no bytes at the start of a piece end on the page before.
+		const last = (offset + length - 1) >> 12;
 		const stamp = this.#clock.stamp();
 		for (let page = offset >>> 12; page <= last; page++) if (this.#pages[page] !== stamp) this.#stampPage(page);
 	}

@@ -117,6 +117,13 @@ test("a guest's own stores count at the next checkpoint, and while somebody asks
 	t.false(stores.isWatched);
 });
 
+test('a copy of no bytes marks nothing, also at the start of RAM', (t) => {
+	const {memory, log, written} = sample();
+	const since = log.checkpoint();
+	for (const {gpa} of places) t.true(memory.copyIn(gpa, new Uint8Array(0)));
+	t.deepEqual(written(since), []);
+});
+
 test('a read marks nothing', (t) => {
 	const {memory, log, written} = sample();
 	const since = log.checkpoint();
