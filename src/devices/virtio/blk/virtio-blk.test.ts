@@ -9,12 +9,12 @@ const config = {bytes: 64 * 1024, queues: 2, id: 'ram-disk'};
 const [IN, OUT, FLUSH, GET_ID] = [0, 1, 4, 8];
 const [OK, IO_ERROR, UNSUPPORTED] = [0, 1, 2];
 const [header, data, statusByte] = [0x8000, 0x9000, 0x8800];
-const flushAndQueues = [9, 12];
+const features = {sizeMost: 1, segmentsMost: 2, flush: 9, queues: 12};
 
-function make(transport: TransportName, changes: object = {}) {
+function make(transport: TransportName, changes: object = {}, queueSize?: number) {
 	const machine = new VirtioMachine(models[transport] as never, transport, {...config, ...changes});
-	const driver = new TestDriver(machine);
-	driver.begin(flushAndQueues, 2);
+	const driver = new TestDriver(machine, queueSize);
+	driver.begin(Object.values(features), 2);
 	/** Sends a request; tells its status and how much was written. */
 	const request = async (type: number, sector: number, buffers: readonly Buffer[], queue = 0) => {
 		machine.memory.copyIn(header, RequestHeader.encode({type, sector}));
@@ -74,6 +74,27 @@ for (const transport of transports) {
 		t.deepEqual(machine.failures, []);
 	});
 }
+
+test('as many segments as a request may have, each as long as one may be, are served, and no sector more', async (t) => {
+	const {machine, driver, request, registers} = make('pci', {bytes: 8 * 2 ** 20}, 128);
+	t.deepEqual(
+		driver.offered.filter((bit) => bit === features.sizeMost || bit === features.segmentsMost),
+		[1, 2],
+	);
+	const [sizeMost, segmentsMost] = [registers.readConfig(8, 4), registers.readConfig(12, 4)];
+	t.is(sizeMost % 4096, 0, 'Linux takes whole pages');
+	const segment = {at: 0x4_0000, length: sizeMost, writable: true};
+	const segments = new Array<Buffer>(segmentsMost).fill(segment);
+	const total = sizeMost * segmentsMost;
+	t.deepEqual(await request(IN, 0, segments), [OK, total + 1]);
+	const sources = segments.map((from) => ({...from, writable: false}));
+	t.deepEqual(await request(OUT, 0, sources), [OK, 1]);
+	// A driver that keeps to neither limit.
+	const long = {...segment, length: 2 ** 19};
+	t.deepEqual(await request(IN, 0, new Array<Buffer>(8).fill(long)), [OK, 2 ** 22 + 1]);
+	t.deepEqual(await request(IN, 0, [...new Array<Buffer>(8).fill(long), {...long, length: 512}]), [IO_ERROR, 1]);
+	t.deepEqual(machine.failures, []);
+});
 
 test('a disk whose data were lost with another process says so', async (t) => {
 	const one = make('pci');

@@ -4,7 +4,7 @@ import {errorTable} from '#support/errors';
 import {u32, wire} from '#support/wire';
 import {type VirtioBlkConfig, virtioBlkKind} from './handle.ts';
 import {BlkConfig, idBytes, sectorBytes} from './layout.ts';
-import {DiskRequests} from './requests.ts';
+import {DiskRequests, mostRequestBytes} from './requests.ts';
 
 const blkError = errorTable({
 	VIRTIO_BLK_IMPOSSIBLE: (c: {cause: string}) => ({
@@ -19,6 +19,10 @@ const State = wire('virtio-blk', {
 });
 
 const queueSize = 128;
+/** Header and status take a descriptor each. */
+const mostSegments = queueSize - 2;
+/** Whole pages, of which as many as a request has make no more than {@link mostRequestBytes}. */
+const mostSegmentBytes = Math.floor(mostRequestBytes / mostSegments / 4096) * 4096;
 export const mostQueues = 16;
 export const mostDiskBytes = 2 ** 32;
 
@@ -26,13 +30,13 @@ export const mostDiskBytes = 2 ** 32;
 const virtioBlk: VirtioDevice<
 	VirtioBlkConfig,
 	typeof State.fields,
-	'segmentsMost' | 'blockBytes' | 'flush' | 'queues'
+	'sizeMost' | 'segmentsMost' | 'blockBytes' | 'flush' | 'queues'
 > = {
 	kind: virtioBlkKind,
 	id: 2,
 	pciClass: 0x01_0000,
 	state: State,
-	features: {segmentsMost: 2, blockBytes: 6, flush: 9, queues: 12},
+	features: {sizeMost: 1, segmentsMost: 2, blockBytes: 6, flush: 9, queues: 12},
 	mostQueues,
 	queues: (config) => {
 		check(config);
@@ -43,8 +47,8 @@ const virtioBlk: VirtioDevice<
 		values: ({bytes, queues}) =>
 			BlkConfig.encode({
 				capacity: bytes / sectorBytes,
-				// Header and status take a descriptor each.
-				segmentsMost: queueSize - 2,
+				sizeMost: mostSegmentBytes,
+				segmentsMost: mostSegments,
 				blockBytes: sectorBytes,
 				queues,
 			}),
