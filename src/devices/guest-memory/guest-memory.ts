@@ -1,7 +1,6 @@
 import type {Guest} from '#support/trust';
 import type {GuestWindow} from './guest-window.ts';
 import type {DmaDirection, IoVectors} from './io-vectors.ts';
-import type {MemoryRange} from './memory-range.ts';
 import type {MemoryGate} from './piece-access.ts';
 
 /**
@@ -17,8 +16,6 @@ import type {MemoryGate} from './piece-access.ts';
  * compiled into it: 16 bytes. So queues copy structs whole and look at the copy, and read their 16-bit indices by windows.
  */
 export interface GuestMemory {
-	/** RAM, ascending, not overlapping. */
-	readonly ranges: readonly MemoryRange[];
 	/** True when every byte of the range is RAM. */
 	contains(gpa: number, length: number): boolean;
 

@@ -45,13 +45,6 @@ export class IoVectors {
 		return this.#word(index, 2);
 	}
 
-	/** Length of all vectors in bytes. */
-	get totalLength(): number {
-		let total = 0;
-		for (let index = 0; index < this.#count; index++) total += this.length(index);
-		return total;
-	}
-
 	/** Marks the pages that the device was to write, and lets go of the memory: the system call has returned or completed. */
 	release(): void {
 		this.drop(0);

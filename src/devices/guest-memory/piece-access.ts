@@ -1,5 +1,5 @@
 import {type Guest, guest} from '#support/trust';
-import type {MemoryHandle, MemoryRange} from './memory-range.ts';
+import type {MemoryHandle} from './memory-range.ts';
 import type {Piece} from './piece.ts';
 import {PieceTable} from './piece-table.ts';
 
@@ -23,10 +23,6 @@ export class PieceAccess {
 	constructor(source: MemoryHandle | PieceTable, gate?: MemoryGate) {
 		this.table = source instanceof PieceTable ? source : new PieceTable(source);
 		this.gate = gate;
-	}
-
-	get ranges(): readonly MemoryRange[] {
-		return this.table.ranges;
 	}
 
 	/** Counts the changes of memory as this thread sees them. */

@@ -5,7 +5,6 @@ import {Piece} from './piece.ts';
 /** All of a machine's RAM as one thread has it, and where in it an address is. */
 export class PieceTable {
 	readonly clock: PageClock;
-	#ranges: readonly MappedRange[] = [];
 	#pieces: readonly Piece[] = [];
 	#last: Piece | undefined;
 	#generation = 0;
@@ -13,10 +12,6 @@ export class PieceTable {
 	constructor({ranges, clock}: MemoryHandle) {
 		this.clock = new PageClock(clock);
 		this.change(ranges);
-	}
-
-	get ranges(): readonly MappedRange[] {
-		return this.#ranges;
 	}
 
 	get pieces(): readonly Piece[] {
@@ -47,7 +42,6 @@ export class PieceTable {
 			const pieces = kept(range);
 			return pieces.length > 0 ? pieces : Piece.of(range, this.clock);
 		});
-		this.#ranges = ranges;
 		this.#last = this.#pieces[0];
 		this.#generation++;
 	}

@@ -50,7 +50,7 @@ export class WriteLog implements Disposable {
 	/**
 	 * Calls `visit` for the pages of a range that were written after a generation, up to now for our own writers and up to the last
 	 * checkpoint for the guest. The cost goes with the pages written and one word per 2 MiB of the range. Of a generation
-	 * longer ago than 2^31 checkpoints, every page is visited.
+	 * 2^30 checkpoints ago or more, every page is visited.
 	 */
 	writtenAfter(generation: number, {gpa, length}: MemoryRange, visit: PageVisitor): void {
 		this.#memory.writtenAfter(generation, gpa, length, visit);
