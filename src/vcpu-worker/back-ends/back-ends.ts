@@ -38,7 +38,7 @@ export const loadHypervisors = (): Promise<Hypervisor[]> =>
  */
 export const chooseHypervisor = async (wanted: HypervisorOption): Promise<ChosenHypervisor> =>
 	wanted === 'auto'
-		? choose(hypervisorKinds.map((kind) => backEnds[kind].load))
+		? choose(hypervisorKinds.map((kind) => () => backEnds[kind].load()))
 		: {hypervisor: await backEnds[wanted].load(), reason: 'it was asked for'};
 
 /** Whether it is worth preparing for a machine, before anything is loaded that could tell. */
@@ -52,8 +52,8 @@ export async function backEndOf({kind, backEnd}: PartitionHandle): Promise<BackE
 	return backEnds[kind as HypervisorKind].load();
 }
 
-/** Begins to load the back end that is likely to be needed. */
+/** Begins to load the back end that is likely to be needed. What goes wrong is met by whoever needs it. */
 export function warmBackEnd(): void {
 	const kind = hypervisorKinds.find((one) => backEnds[one].isLikely());
-	if (kind !== undefined) void backEnds[kind].load();
+	if (kind !== undefined) backEnds[kind].load().catch(() => {});
 }

@@ -69,8 +69,8 @@ export class VcpuWorker {
 			return Atomics.load(control.$atomic, VcpuControl.word('stopRequested')) !== 0;
 		};
 		const caller = new MailboxCaller(data.layout.mailbox, data.index, {spins: data.mailboxSpins, giveUp});
-		const {enter} = await backEndOf(data.partition);
-		const cpu = enter(data.partition, data.vcpu, wiring(machine, caller, split));
+		const backEnd = await backEndOf(data.partition);
+		const cpu = backEnd.enter(data.partition, data.vcpu, wiring(machine, caller, split));
 		const sampler = new ExitSampler(latencies);
 		const context = {cpu, events: machine.events, control, probe, sampler, split, isBoot};
 		this.#live = {context, machine, split, caller, memory};
