@@ -15,6 +15,7 @@ export const Leaf = {
 	kvmFeatures: 0x4000_0001,
 	extendedFeatures: 0x8000_0001,
 	addressSizes: 0x8000_0008,
+	extendedFeatures2: 0x8000_0021,
 	svm: 0x8000_000a,
 	amdCaches: 0x8000_001d,
 	amdTopology: 0x8000_001e,

@@ -31,6 +31,17 @@ test('every missing bit is named', (t) => {
 	t.deepEqual(missing(wanted, offered), ['CPUID.1.0:ECX[31]', 'CPUID.7.0:EBX[16]']);
 });
 
+test('features of later leaves count too', (t) => {
+	const wanted = [
+		amd,
+		leaf(7, {index: 1, significantIndex: true, edx: 1 << 4}),
+		leaf(7, {index: 2, significantIndex: true, edx: 1 << 5}),
+		leaf(0x8000_0021, {eax: 1 << 8}),
+	];
+	t.deepEqual(missing(wanted, wanted), []);
+	t.deepEqual(missing(wanted, [amd]), ['CPUID.7.1:EDX[4]', 'CPUID.7.2:EDX[5]', 'CPUID.80000021.0:EAX[8]']);
+});
+
 test("bits that follow the guest's CR4 are not the host's to have", (t) => {
 	t.deepEqual(missing([amd, leaf(1, {ecx: 1 << 27})], [amd, leaf(1, {})]), []);
 });

@@ -12,11 +12,14 @@ const featureWords: readonly (readonly [leaf: number, subleaf: number, register:
 	[Leaf.structuredFeatures, 0, 'ecx', 1 << 4],
 	[Leaf.structuredFeatures, 0, 'edx'],
 	[Leaf.structuredFeatures, 1, 'eax'],
+	[Leaf.structuredFeatures, 1, 'edx'],
+	[Leaf.structuredFeatures, 2, 'edx'],
 	[Leaf.xsave, 1, 'eax'],
 	[Leaf.kvmFeatures, 0, 'eax'],
 	[Leaf.extendedFeatures, 0, 'ecx'],
 	[Leaf.extendedFeatures, 0, 'edx'],
 	[Leaf.addressSizes, 0, 'ebx'],
+	[Leaf.extendedFeatures2, 0, 'eax'],
 ];
 
 const wordName = (leaf: number, subleaf: number, register: CpuidRegister) =>
