@@ -7,7 +7,13 @@ import {findDeviceModel} from '#devices/registry';
 import {withDevice, withoutDevice} from './index.ts';
 
 const probeModel = completeModel(probeEndpoint);
-const findModel = (kind: string) => (kind === probeModel.kind ? probeModel : findDeviceModel(kind));
+/** One that answers a register of the processor too: back ends are told of those before the first processor. */
+const msrModel = completeModel({
+	...probeEndpoint,
+	kind: 'msr-probe',
+	attach: {...probeEndpoint.attach, regions: () => [{name: 'msr', space: 'msr', base: 0x4b56_4d00, length: 1}]},
+});
+const findModel = (kind: string) => [probeModel, msrModel].find((one) => one.kind === kind) ?? findDeviceModel(kind);
 const [slotBus, slotStatus, command] = [1, 0x40 + 0x1a, 4];
 const [presentAndChanged, present] = [0x148, 0x40];
 
@@ -112,6 +118,11 @@ const refused: [string, string, (subject: ReturnType<typeof make>) => void][] = 
 		({add}) => ['a', 'b'].forEach((name) => void add(probeOf(name, 'rp0'))),
 	],
 	['an unknown kind', 'HOT_PLUG_KIND_UNKNOWN', ({add}) => add({...probeOf('x', 'rp0'), kind: 'none'})],
+	[
+		'a device that claims registers of the processor',
+		'HOT_PLUG_FIXED',
+		({add}) => add({...probeOf('x', 'rp0'), kind: msrModel.kind}),
+	],
 	['a name that is taken', 'HOT_PLUG_NAME_TAKEN', ({add}) => add(probeOf('near', 'rp0'))],
 	[
 		'a device that is no function',

@@ -46,7 +46,7 @@ const hotPlugError = errorTable({
 		remedy: `Remove another device first, or start the machine with more: ${roomFlag[c.shortage.of]}`,
 	}),
 	HOT_PLUG_FIXED: (c: {device: string}) => ({
-		message: `${c.device} cannot come or go while the guest runs: it has addresses, interrupts or ports of its own`,
+		message: `${c.device} cannot come or go while the guest runs: it has addresses, registers of the processor, interrupts or ports of its own`,
 	}),
 });
 

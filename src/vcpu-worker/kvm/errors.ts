@@ -27,6 +27,10 @@ export const kvmError = errorTable({
 		message: `${c.ioctl} failed with ${errnoName(c.errno)}${c.detail === undefined ? '' : `: ${c.detail}`}`,
 		remedy: '`openvmm doctor` shows what this host supports',
 	}),
+	KVM_MSR_RANGES: (c: {readonly msr: number; readonly ranges: number}) => ({
+		message: `Devices claim model-specific registers in too many places for KVM, which filters ${c.ranges}: 0x${c.msr.toString(16)} is beyond them`,
+		remedy: 'Leave out devices that claim such registers, or let them claim registers that lie closer together',
+	}),
 	HOST_CALL_FAILED: (c: {readonly call: string; readonly errno: number}) => ({
 		message: `${c.call} failed with ${errnoName(c.errno)}`,
 		remedy: 'Check the limits of this process on memory, open files and pending signals (ulimit -a)',

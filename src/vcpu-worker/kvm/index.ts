@@ -39,7 +39,7 @@ export {
 export {KickReceiver, kickSignal, prepareThread, VcpuKick} from './kick.ts';
 export {kvm} from './kvm-hypervisor.ts';
 export {KvmVm, type MemorySlot, reservedRange, splitPins} from './kvm-vm.ts';
-export {type MsrFilterRange, maxFilterRanges, setMsrFilter} from './msr-filter.ts';
+export {type MsrFilterRange, setMsrFilter} from './msr-filter.ts';
 export {getMsrs, type Msr, type MsrResult, setMsrs} from './msrs.ts';
 export {probeDebug} from './probe-debug.ts';
 export {type ChipStates, parseChips, readChips, type SavedChips, saveChips, writeChips} from './saved-chips.ts';

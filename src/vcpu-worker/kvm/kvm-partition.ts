@@ -13,7 +13,7 @@ import {endVcpu, type KvmPartitionHandle, type KvmVcpuHandle} from './handles.ts
 import {kernelChipsUnit} from './kernel-chips-unit.ts';
 import {KvmVm} from './kvm-vm.ts';
 import {kvmclockUnit} from './kvmclock-unit.ts';
-import {setMsrFilter} from './msr-filter.ts';
+import {refusing, setMsrFilter} from './msr-filter.ts';
 import {probeDebug} from './probe-debug.ts';
 import {readChips} from './saved-chips.ts';
 import {msrIndexList, openKvm} from './system.ts';
@@ -24,7 +24,6 @@ const pageSize = 4096;
 export class KvmPartition implements Partition {
 	readonly handle: KvmPartitionHandle;
 	readonly processor: ProcessorOffer;
-	readonly #kvmFd: number;
 	readonly #vm: KvmVm;
 	/** Slots of memory that are taken. */
 	#slots = 0;
@@ -32,7 +31,6 @@ export class KvmPartition implements Partition {
 	#showsClock = false;
 
 	private constructor(kvmFd: number, vm: KvmVm, {irqchip, processors}: PartitionSpec) {
-		this.#kvmFd = kvmFd;
 		this.#vm = vm;
 		vm.enableUserSpaceMsrs();
 		if (irqchip === 'kernel') vm.createKernelIrqchip();
@@ -62,8 +60,10 @@ export class KvmPartition implements Partition {
 			return new KvmPartition(kvmFd, vm, spec);
 		} catch (error) {
 			vm?.close();
-			close(kvmFd);
 			throw error;
+		} finally {
+			// The VM keeps KVM's module in use by itself.
+			close(kvmFd);
 		}
 	}
 
@@ -72,12 +72,7 @@ export class KvmPartition implements Partition {
 	}
 
 	interceptMsrs(ranges: readonly MsrRange[]): void {
-		const refused = ranges.map(({first, count}) => ({
-			base: first,
-			allow: new Array<boolean>(count).fill(false),
-			access: 'both' as const,
-		}));
-		if (refused.length > 0) setMsrFilter(this.#vm.fd, refused, 'allow');
+		if (ranges.length > 0) setMsrFilter(this.#vm.fd, refusing(ranges), 'allow');
 	}
 
 	units(time: VmTime): StateUnit[] {
@@ -112,7 +107,6 @@ export class KvmPartition implements Partition {
 	close(): void {
 		for (const vcpu of new Int32Array(this.handle.fds).keys()) endVcpu(this.handle, vcpu);
 		this.#vm.close();
-		close(this.#kvmFd);
 	}
 }
 

@@ -1,5 +1,7 @@
+import type {MsrRange} from '#vcpu-worker/hypervisor';
 import {ArgumentBuffer} from './argument-buffer.ts';
 import {MsrFilter} from './constants.ts';
+import {kvmError} from './errors.ts';
 import {kvmIoctl} from './ioctl.ts';
 import {KvmMsrFilter} from './structs-vm.ts';
 
@@ -14,7 +16,9 @@ export interface MsrFilterRange {
 }
 
 /** Most ranges of a filter (`KVM_MSR_FILTER_MAX_RANGES`). */
-export const maxFilterRanges = 16;
+const maxFilterRanges = 16;
+/** Most MSRs of a range: its bitmap has 0x600 bytes at most (`KVM_MSR_FILTER_MAX_BITMAP_SIZE`). */
+const maxRangeMsrs = 0x600 * 8;
 
 const accesses = {read: MsrFilter.READ, write: MsrFilter.WRITE, both: MsrFilter.READ | MsrFilter.WRITE} as const;
 
@@ -44,6 +48,29 @@ export function setMsrFilter(vmFd: number, ranges: readonly MsrFilterRange[], ot
 	});
 	for (const [index, {allow}] of ranges.entries()) setBits(buffer.bytes.subarray(starts[index]), allow);
 	kvmIoctl(vmFd, 'KVM_X86_SET_MSR_FILTER', buffer, `${ranges.length} ranges`);
+}
+
+/**
+ * The fewest ranges that refuse these MSRs and no other. One reaches over the gaps between several, for a filter has few.
+ * @throws KVM_MSR_RANGES when it has too few
+ */
+export function refusing(msrs: readonly MsrRange[]): MsrFilterRange[] {
+	const ranges: {base: number; allow: boolean[]; access: 'both'}[] = [];
+	for (const {first, count} of msrs.toSorted((a, b) => a.first - b.first)) {
+		for (let msr = first; msr < first + count; ) {
+			let range = ranges.at(-1);
+			if (range === undefined || msr >= range.base + maxRangeMsrs) {
+				if (ranges.length === maxFilterRanges) throw kvmError('KVM_MSR_RANGES', {msr, ranges: maxFilterRanges});
+				range = {base: msr, allow: [], access: 'both'};
+				ranges.push(range);
+			}
+			const end = Math.min(first + count, range.base + maxRangeMsrs);
+			while (range.base + range.allow.length < msr) range.allow.push(true);
+			while (range.base + range.allow.length < end) range.allow.push(false);
+			msr = end;
+		}
+	}
+	return ranges;
 }
 
 /** One bit per decision, lowest first. */
