@@ -2,7 +2,7 @@
 export {type SerialPortHandle, serialPorts} from '#devices/chipset/serial-16550';
 export type {DeviceCommand} from '#devices/device';
 export type {DeviceHandle, KindHandle, ModuleHandle} from '#devices/device-type';
-export type {GuestMemory} from '#devices/guest-memory';
+export type {GuestMemory, WriteLog} from '#devices/guest-memory';
 export type {SerialBackendConfig} from '#devices/serial-backends';
 export {
 	type BootConfig,

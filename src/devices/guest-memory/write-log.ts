@@ -4,13 +4,19 @@ import type {MemoryRange} from './memory-range.ts';
 /** Called for runs of whole pages. */
 export type PageVisitor = (gpa: number, length: number) => void;
 
-/** Somebody who knows which pages the guest's own stores have changed: a partition, by its dirty log. */
+/**
+ * Somebody who knows which pages the guest's own stores have changed: a partition, by its dirty log. Several may have it watch
+ * at the same time: what one collects is the others' too, by the generations of pages.
+ */
 export interface DirtySource {
-	/** Begins to watch. What the guest stores costs it more from now on. */
+	/** Begins to watch, unless it does. What the guest stores costs it more from now on. @throws VmmError; nobody watches then */
 	start(): void;
-	/** Calls `visit` for the pages that the guest has stored to since the last call or {@link start}, and watches them anew. */
+	/**
+	 * Calls `visit` for the pages that the guest has stored to since the last call or {@link start}, perhaps for some more, and
+	 * watches them anew.
+	 */
 	collect(visit: PageVisitor): void;
-	/** Ends watching. */
+	/** Takes a {@link start} back; the last one ends watching. */
 	stop(): void;
 }
 

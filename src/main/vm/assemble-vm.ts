@@ -1,4 +1,5 @@
 import type {MachineFacts} from '#devices/device-type';
+import {WriteLog} from '#devices/guest-memory';
 import type {MachineLayout} from '#devices/machine';
 import {loadDeviceModels} from '#devices/registry';
 import {checkConfig, terminalUsers, type VmConfig} from '#main/config';
@@ -145,6 +146,7 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 		machine,
 		hypervisor: runsOn,
 		memory,
+		writeLog: () => new WriteLog(memory, partition.dirty),
 		ram,
 		debug,
 		time,

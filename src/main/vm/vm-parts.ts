@@ -1,4 +1,4 @@
-import type {GuestMemory} from '#devices/guest-memory';
+import type {GuestMemory, WriteLog} from '#devices/guest-memory';
 import type {AttachedMachine} from '#devices/machine';
 import type {GuestActions} from '#main/config';
 import type {GuestRam} from '#main/memory';
@@ -33,6 +33,8 @@ export interface VmParts {
 	readonly units: StateUnits;
 	readonly vcpus: VcpuGroup;
 	readonly memory: GuestMemory;
+	/** Records what is written to {@link memory}. */
+	readonly writeLog: () => WriteLog;
 	/** What {@link memory} is made of. */
 	readonly ram: GuestRam;
 	readonly debug: DebugControl;

@@ -1,7 +1,7 @@
 import {powerButton} from '#devices/chipset/acpi-pm';
 import type {DeviceCommand} from '#devices/device';
 import type {DeviceHandle} from '#devices/device-type';
-import type {GuestMemory} from '#devices/guest-memory';
+import type {GuestMemory, WriteLog} from '#devices/guest-memory';
 import type {ClockPolicy} from '#main/config';
 import {pmName} from '#main/machine';
 import type {LongOperation} from '#support/abort';
@@ -158,6 +158,16 @@ export class Vm {
 	/** Guest RAM, live. */
 	get memory(): GuestMemory {
 		return this.#parts.memory;
+	}
+
+	/**
+	 * Begins to record what is written to guest RAM, by the guest too, for whoever copies memory while the machine runs. It costs the
+	 * guest a fault for each page that it writes between two checkpoints; dispose of it when it has served.
+	 * @throws VmmError VM_STOPPED, or of the back end
+	 */
+	writeLog(): WriteLog {
+		if (this.state === 'stopped') throw vmError('VM_STOPPED', {wanted: 'memory'});
+		return this.#parts.writeLog();
 	}
 
 	/** A processor's registers. @throws VM_RUNNING, VM_STOPPED */

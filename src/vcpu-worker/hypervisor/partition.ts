@@ -1,4 +1,4 @@
-import type {MappedRange} from '#devices/guest-memory';
+import type {DirtySource, MappedRange} from '#devices/guest-memory';
 import type {VmTime} from '#devices/vm-time';
 import type {StateUnit} from '#support/state-units';
 import type {CpuidEntry} from '#vcpu-worker/cpuid';
@@ -52,6 +52,8 @@ export interface Partition {
 	readonly processor: ProcessorOffer;
 	/** Puts memory where nothing is mapped. It stays alive until {@link close}. @throws VmmError */
 	map(range: MappedRange): void;
+	/** Which pages the guest's own stores change, while somebody asks. After {@link close} it knows of none. */
+	readonly dirty: DirtySource;
 	/**
 	 * Leaves these registers to the machine, also those that the back end could serve itself. Once, before the first processor.
 	 * @throws VmmError

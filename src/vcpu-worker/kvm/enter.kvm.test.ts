@@ -6,17 +6,17 @@ import {maxCpuidEntries} from './cpuid.ts';
 import {enter} from './enter.ts';
 import {KvmPartition} from './kvm-partition.ts';
 
-/** Descriptors of this process that lead to vCPUs. */
-function vcpuCount(): number {
-	const isVcpu = (fd: string) => {
+/** Descriptors of this process that lead to something of this name. */
+function openCount(name: string): number {
+	const isOne = (fd: string) => {
 		try {
-			return readlinkSync(`/proc/self/fd/${fd}`).includes('kvm-vcpu');
+			return readlinkSync(`/proc/self/fd/${fd}`).includes(name);
 		} catch {
 			// The descriptor of the folder that was read.
 			return false;
 		}
 	};
-	return readdirSync('/proc/self/fd').filter(isVcpu).length;
+	return readdirSync('/proc/self/fd').filter(isOne).length;
 }
 
 test('a processor that could not be finished ends with its partition, as one that nobody has closed', (t) => {
@@ -30,7 +30,8 @@ test('a processor that could not be finished ends with its partition, as one tha
 	make(0).close();
 	make(1);
 	t.throws(() => make(2, tooMany), {message: /KVM_SET_CPUID2/});
-	t.is(vcpuCount(), 2);
+	t.is(openCount('kvm-vcpu'), 2);
+	t.is(openCount('/dev/kvm'), 0, 'the VM is all that a partition keeps open');
 	partition.close();
-	t.is(vcpuCount(), 0);
+	t.is(openCount('kvm-vcpu'), 0);
 });

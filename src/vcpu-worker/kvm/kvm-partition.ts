@@ -1,4 +1,4 @@
-import type {MappedRange} from '#devices/guest-memory';
+import type {DirtySource, MappedRange} from '#devices/guest-memory';
 import {GsiTable} from '#devices/interrupts';
 import type {VmTime} from '#devices/vm-time';
 import {close} from '#support/ffi';
@@ -11,6 +11,7 @@ import {kvmKind, supportedCpuid, vcpuMmapSize} from './capabilities.ts';
 import {Cap} from './constants.ts';
 import {endVcpu, type KvmPartitionHandle, type KvmVcpuHandle} from './handles.ts';
 import {kernelChipsUnit} from './kernel-chips-unit.ts';
+import {KvmMemory} from './kvm-memory.ts';
 import {KvmVm} from './kvm-vm.ts';
 import {kvmclockUnit} from './kvmclock-unit.ts';
 import {refusing, setMsrFilter} from './msr-filter.ts';
@@ -25,13 +26,13 @@ export class KvmPartition implements Partition {
 	readonly handle: KvmPartitionHandle;
 	readonly processor: ProcessorOffer;
 	readonly #vm: KvmVm;
-	/** Slots of memory that are taken. */
-	#slots = 0;
+	readonly #memory: KvmMemory;
 	/** Guests are told of KVM's clock. */
 	#showsClock = false;
 
 	private constructor(kvmFd: number, vm: KvmVm, {irqchip, processors}: PartitionSpec) {
 		this.#vm = vm;
+		this.#memory = new KvmMemory(vm);
 		vm.enableUserSpaceMsrs();
 		if (irqchip === 'kernel') vm.createKernelIrqchip();
 		else vm.createSplitIrqchip();
@@ -67,8 +68,12 @@ export class KvmPartition implements Partition {
 		}
 	}
 
-	map({gpa, length, hostAddress}: MappedRange): void {
-		this.#vm.setMemory({slot: this.#slots++, gpa, length, hostAddress: BigInt(hostAddress)});
+	map(range: MappedRange): void {
+		this.#memory.map(range);
+	}
+
+	get dirty(): DirtySource {
+		return this.#memory;
 	}
 
 	interceptMsrs(ranges: readonly MsrRange[]): void {
@@ -106,6 +111,7 @@ export class KvmPartition implements Partition {
 
 	close(): void {
 		for (const vcpu of new Int32Array(this.handle.fds).keys()) endVcpu(this.handle, vcpu);
+		this.#memory.forget();
 		this.#vm.close();
 	}
 }

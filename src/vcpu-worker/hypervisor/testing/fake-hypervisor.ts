@@ -20,6 +20,7 @@ import type {
 } from '#vcpu-worker/hypervisor';
 import {FakeVcpu, fakeKind, type VcpuMoment} from './fake-vcpu.ts';
 import type {GuestScript} from './guest-script.ts';
+import {StoreLog} from './store-log.ts';
 
 /** When the test may look, interfere, or have the call fail by throwing: before the call does anything. */
 export type Moment = VcpuMoment | 'create' | 'map' | 'units' | 'open vCPU' | 'attach' | 'enter' | 'end';
@@ -57,6 +58,8 @@ export class FakeHypervisor implements Hypervisor {
 	/** Changes of the inputs of its interrupt controller, in order. */
 	readonly lines: {readonly gsi: number; readonly asserted: boolean}[] = [];
 	readonly messages: InterruptMessage[] = [];
+	/** Of the scripts' stores. */
+	readonly dirty = new StoreLog();
 	isClosed = false;
 	/** Processors that nobody had ended when it was. */
 	leftBehind: readonly number[] = [];
@@ -93,6 +96,7 @@ export class FakeHypervisor implements Hypervisor {
 			handle,
 			processor,
 			map: (region) => this.#map(region),
+			dirty: this.dirty,
 			interceptMsrs: (ranges) => void this.intercepted.push(...ranges),
 			units: (time) => this.#units(time),
 			openVcpu: (spec) => this.#open(spec),
@@ -153,9 +157,15 @@ export class FakeHypervisor implements Hypervisor {
 	#enter({index}: FakeVcpuHandle, wiring: VcpuWiring): CpuBackend {
 		this.moment('enter', index);
 		if (this.vcpus[index] !== undefined) throw new TypeError(`vCPU ${index} is entered twice`);
-		const {regions} = this;
 		const vcpu = new FakeVcpu(
-			{index, script: this.#scriptOf, regions, now: () => this.nowNs, moment: (moment) => this.moment(moment, index)},
+			{
+				index,
+				script: this.#scriptOf,
+				regions: this.regions,
+				stored: (gpa, size) => this.dirty.stored(gpa, size),
+				now: () => this.nowNs,
+				moment: (moment) => this.moment(moment, index),
+			},
 			wiring,
 		);
 		this.vcpus[index] = vcpu;

@@ -18,6 +18,8 @@ export interface VcpuSurroundings {
 	readonly index: number;
 	readonly script: GuestScript;
 	readonly regions: readonly MappedRange[];
+	/** The guest has stored to these bytes of RAM. */
+	stored(gpa: number, size: AccessSize): void;
 	/** Nanoseconds, as the test has them. */
 	now(): number;
 	moment(moment: VcpuMoment): void;
@@ -87,6 +89,7 @@ export class FakeVcpu implements CpuBackend, GuestSide {
 		if (size === 4) ram?.setUint32(0, value, true);
 		else if (size === 2) ram?.setUint16(0, value, true);
 		else ram?.setUint8(0, value);
+		if (ram !== undefined) this.#at.stored(gpa, size);
 		return ram !== undefined;
 	}
 
