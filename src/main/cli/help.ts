@@ -9,7 +9,7 @@ const width = 100;
 const indent = 36;
 
 /** The text of `openvmm --help`. */
-export function helpText(operations = machineOperations): string {
+export function helpText(operations = machineOperations, known = flags): string {
 	return [
 		'openvmm: boots virtual machines on Linux KVM',
 		'',
@@ -21,7 +21,7 @@ export function helpText(operations = machineOperations): string {
 		'',
 		...Object.entries(flagGroups).flatMap(([group, title]) => [
 			`${title}:`,
-			...flags.filter((flag) => flag.group === group).flatMap((flag) => row(flagSyntax(flag), explanation(flag))),
+			...known.filter((flag) => flag.group === group).flatMap((flag) => row(flagSyntax(flag), explanation(flag))),
 			'',
 		]),
 		'Environment:',

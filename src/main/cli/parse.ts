@@ -56,8 +56,8 @@ export function parseCommandLine(words: readonly string[], operations = machineO
 }
 
 /** Parses the flags of a machine. @throws as {@link parseCommandLine} */
-export function parseFlags(words: readonly string[]): FlagValues {
-	const {found, positionals} = parseWords(words, flags, 'openvmm --help');
+export function parseFlags(words: readonly string[], known = flags): FlagValues {
+	const {found, positionals} = parseWords(words, known, 'openvmm --help');
 	const [argument] = positionals;
 	if (argument !== undefined) {
 		throw cliError('CLI_ARGUMENT_UNEXPECTED', {argument, suggestion: suggestion(argument, [...commands().keys()])});

@@ -1,12 +1,12 @@
 import {machineOperations} from '#main/operations';
 import {commands} from './commands.ts';
 import {exitStatusRows} from './exit-status.ts';
-import {type Flag, flagGroups, flags} from './flags.ts';
+import {flagGroups, flags} from './flags.ts';
 import {commandRows, environmentRows, explanation, flagSyntax, markdownList} from './help.ts';
 import {endingSignals, forcingSignals, machineSignals} from './signals.ts';
 
 /** The guide's page on the command line, in Markdown: what `openvmm help --markdown` prints. */
-export function referencePage(operations = machineOperations): string {
+export function referencePage(operations = machineOperations, known = flags): string {
 	return [
 		'# Command line',
 		'',
@@ -24,7 +24,7 @@ export function referencePage(operations = machineOperations): string {
 			`## ${title}`,
 			'',
 			...markdownList(
-				flags.filter((flag) => flag.group === group).map((flag: Flag) => [flagSyntax(flag), explanation(flag)]),
+				known.filter((flag) => flag.group === group).map((flag) => [flagSyntax(flag), explanation(flag)]),
 			),
 		]),
 		'## Commands',
