@@ -2,7 +2,7 @@ import type {AcpiDescription, AcpiNames} from '#devices/acpi';
 import type {AnyDeviceModel, Bus, DeclaredModel, DeviceCommand, DeviceModel} from '#devices/device';
 import type {MemoryRange} from '#devices/guest-memory';
 import type {OptionTable, OptionValues} from '#support/options';
-import type {Fields} from '#support/wire';
+import type {Fields, FieldsView} from '#support/wire';
 import type {DeviceFlags} from './flags.ts';
 
 /** What a device's configuration may depend on, of the machine that it is for. */
@@ -64,6 +64,12 @@ export interface TypeParts<T extends OptionTable, C, O = OptionValues<T>> {
 	readonly machineOnly?: {readonly example: C};
 }
 
+/** What a device type makes of its state. */
+export interface StateWords<C, F extends Fields> {
+	/** What the device is doing, in words for inspect, while the guest goes on. The state may hold anything. */
+	words?(state: FieldsView<F>, config: C): Readonly<Record<string, string>>;
+}
+
 /**
  * A kind of device, whole: its model, and all that configurations, the command line, the firmware tables, snapshots, the guide
  * and the tests have to know of it. A device folder exports one, and the registry lists it.
@@ -72,15 +78,16 @@ export interface TypeParts<T extends OptionTable, C, O = OptionValues<T>> {
  * @typeParam F - the model's state
  */
 export type DeviceType<T extends OptionTable, C, F extends Fields, B extends Bus = 'regions'> = DeviceModel<C, F, B> &
-	TypeParts<T, C>;
+	TypeParts<T, C> &
+	StateWords<C, F>;
 
 /** A device type whose type parameters are forgotten, as its module declares it. */
 // biome-ignore lint/suspicious/noExplicitAny: existential; each type is checked where it is written
-export type DeclaredType = DeclaredModel & TypeParts<OptionTable, any, any>;
+export type DeclaredType = DeclaredModel & TypeParts<OptionTable, any, any> & StateWords<any, any>;
 
 /** The same with all its regions, as the registry holds it. */
 // biome-ignore lint/suspicious/noExplicitAny: as above
-export type AnyDeviceType = AnyDeviceModel & TypeParts<OptionTable, any, any>;
+export type AnyDeviceType = AnyDeviceModel & TypeParts<OptionTable, any, any> & StateWords<any, any>;
 
 /**
  * Declares a device type: its options, its configuration and its model have to fit each other.

@@ -7,6 +7,7 @@ export {
 	deviceType,
 	type MachineFacts,
 	type SmbiosStructure,
+	type StateWords,
 	type TerminalUse,
 	type TypeParts,
 } from './device-type.ts';

@@ -66,11 +66,11 @@ async function loadType(module: string): Promise<AnyDeviceType> {
 /** Names the first part of a type that is not there; what the parts do is the module's own business. */
 function whatLacks(type: unknown): string | undefined {
 	if (typeof type !== 'object' || type === null) return 'there is no object';
-	const {kind, state, attach, front, acpi, smbios, options = {}} = type as Record<string, unknown>;
+	const {kind, state, attach, front, acpi, smbios, words, options = {}} = type as Record<string, unknown>;
 	if (typeof kind !== 'string' || !/^[a-z][a-z0-9-]*$/.test(kind)) return '"kind" is no name in lower case';
 	if (typeof state !== 'object' || state === null || !('byteLength' in state)) return '"state" is no shared struct';
 	if (!isOptionTable(options)) return '"options" is no table of options by name, each with a type and a help text';
-	for (const [name, part] of Object.entries({acpi, smbios}))
+	for (const [name, part] of Object.entries({acpi, smbios, words}))
 		if (part !== undefined && typeof part !== 'function') return `"${name}" is no function`;
 	return whatAttachmentLacks(attach) ?? (typeof front === 'function' ? undefined : '"front" is no function');
 }

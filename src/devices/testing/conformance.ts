@@ -158,7 +158,7 @@ export function testConformance(test: TestFn, type: AnyDeviceType): void {
 		t.deepEqual(answers, expected);
 	});
 
-	test(`${kind}: whatever a saved state holds, no access throws and every value fits its width`, (t) => {
+	test(`${kind}: whatever a saved state holds, no access throws, every value fits its width, and there are words for it`, (t) => {
 		const below = generator(7);
 		for (let round = 0; round < damagedRounds; round++) {
 			const device = make();
@@ -169,6 +169,8 @@ export function testConformance(test: TestFn, type: AnyDeviceType): void {
 				const fits = Number.isInteger(value) && value >= 0 && value < 2 ** (8 * ('size' in step ? step.size : 1));
 				misfits.push(...(fits ? [] : [`${JSON.stringify(step)} gave ${value}`]));
 			}
+			const words = Object.values(type.words?.(device.state, config) ?? {});
+			misfits.push(...words.filter((word) => typeof word !== 'string'));
 			t.deepEqual(misfits, []);
 		}
 	});

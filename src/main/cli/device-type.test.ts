@@ -16,6 +16,7 @@ import {createProcessorTopology} from '#main/topology';
 import {inspectTree, toJson} from '#support/inspect';
 import {f64, u8, wire} from '#support/wire';
 import {needsOf} from '#vcpu-worker/cpuid';
+import {devicesPage} from './devices-page.ts';
 import {allFlags} from './flags.ts';
 import {helpText} from './help.ts';
 import {parseFlags} from './parse.ts';
@@ -54,6 +55,7 @@ const lamp = deviceType({
 			}),
 	},
 	acpi: (_config, names) => ({device: acpiDevice(names.next('L'), name('_HID', string('LAMP0001')))}),
+	words: ({level}) => ({light: level === 0 ? 'dark' : 'lit'}),
 	smbios: ({port}) => [{type: 200, body: Uint8Array.of(port & 0xff, port >>> 8)}],
 });
 
@@ -79,10 +81,16 @@ function shapeOf(config: VmConfig) {
 
 for (const type of registry.types.filter(({kind}) => kind === lamp.kind)) testConformance(test, type);
 
-test('a device type that is added to the registry has its flags, with help and reference', (t) => {
+test('a device type that is added to the registry has its flags, with help, and its place in the reference', (t) => {
 	const known = allFlags(registry);
 	t.regex(helpText(undefined, known), /^ +--lamp PORT,COLOUR +a lamp$/m);
 	t.true(referencePage(undefined, known).includes('- `--lamp PORT,COLOUR`: a lamp\n'));
+	const page = devicesPage(registry);
+	for (const shown of [
+		'| `lamp` | A lamp that the guest dims |  | `--lamp` | ACPI, SMBIOS |',
+		'- `colour=red|green`: what it shines in [default red]',
+	])
+		t.true(page.includes(shown), shown);
 	const {devices} = configOf('--lamp', '0x620,green', '--lamp', '0x621,red');
 	t.deepEqual(devices.slice(-2), [
 		{kind: 'lamp', name: 'lamp', options: {port: 0x620, colour: 'green'}},
@@ -147,5 +155,10 @@ test('inspect shows it', async (t) => {
 	bus.writePort(0x620, 1, 7);
 	const inspected = {config, machine, state: () => 'running', isHalted: () => false} as unknown as InspectedMachine;
 	const shown = toJson(await inspectTree(machineTree(inspected), 'vm/devices/lamp', {depth: 2, timeoutMs: 50}));
-	t.like(shown, {kind: 'lamp', config: {port: 0x620, colour: 'green'}, state: {level: 7, switched: 1}});
+	t.like(shown, {
+		summary: lamp.summary,
+		words: {light: 'lit'},
+		config: {port: 0x620, colour: 'green'},
+		state: {level: 7, switched: 1},
+	});
 });

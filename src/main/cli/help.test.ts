@@ -2,6 +2,7 @@ import {readdirSync, readFileSync} from 'node:fs';
 import test from 'ava';
 import {inspect} from '#main/operations';
 import {commands, operationCommand, ownCommands} from './commands.ts';
+import {devicesPage} from './devices-page.ts';
 import {type ExitStatus, exitStatuses, matchesOf, statusOfError} from './exit-status.ts';
 import {type Flag, flags} from './flags.ts';
 import {commandHelpText, helpText} from './help.ts';
@@ -26,6 +27,7 @@ test('the help reads as reviewed', (t) => {
 
 const pages: [string, () => string][] = [
 	['cli.md', referencePage],
+	['devices.md', devicesPage],
 	['operations.md', operationsPage],
 ];
 for (const [file, made] of pages) {

@@ -76,6 +76,10 @@ async function run(
 				const {referencePage} = await import('./reference-page.ts');
 				return say(referencePage(operations));
 			}
+			if (line.flags.has('devices')) {
+				const {devicesPage} = await import('./devices-page.ts');
+				return say(devicesPage());
+			}
 			if (line.flags.has('operations')) {
 				const {operationsPage} = await import('./operations-page.ts');
 				return say(operationsPage(operations));

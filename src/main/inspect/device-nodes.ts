@@ -1,3 +1,4 @@
+import type {AnyDeviceType} from '#devices/device-type';
 import {type AttachedDevice, type AttachedMachine, backPhases, type PlacedCalls, queueSlot} from '#devices/machine';
 import {type Children, dataNode, nodeName, object} from '#support/inspect';
 import {viewOf} from '#support/wire';
@@ -13,8 +14,11 @@ function deviceChildren(device: AttachedDevice, machine: AttachedMachine): Child
 	const {placed, model, state, header, faults} = device;
 	const failed = faults.message;
 	const {kind, route, config, lines, calls} = placed;
+	// A machine's models are the device types; those of tests may lack the rest.
+	const {summary, words}: Partial<AnyDeviceType> = model;
 	return {
 		kind,
+		summary,
 		route,
 		accesses: header.accesses,
 		// Seldom true: a lock that stays held is one whose holder hangs.
@@ -33,6 +37,7 @@ function deviceChildren(device: AttachedDevice, machine: AttachedMachine): Child
 				]),
 			),
 		),
+		words: words && object(() => words(state, config)),
 		state: object(() => stateNodes(model.state, viewOf(state.$bytes), 0)),
 	};
 }

@@ -69,13 +69,16 @@ test('what runs the guest is shown with why, and what its processors can be', as
 	});
 });
 
-test('a device shows its registers in place, its data by size with a mark, and its lines', async (t) => {
+test('a device says in words what it is and does, and shows its registers in place, its data by size with a mark, and its lines', async (t) => {
 	const {inspect, bus} = machineOf();
 	bus.writePort(0x3fc, 1, 0x08);
 	bus.writePort(0x3f9, 1, 0x02);
+	bus.writePort(0x3fb, 1, 0x1b);
 	t.like(await inspect('vm/devices/com∕1', 3), {
 		kind: 'serial-16550',
-		accesses: 2,
+		summary: 'A serial port',
+		words: {line: '9600 baud, 8E1', peer: 'nobody'},
+		accesses: 3,
 		locked: false,
 		lines: {interrupt: {input: 4, raised: true}},
 		state: {ier: 2, mcr: 8, txData: {$sensitive: 65536}},

@@ -75,7 +75,7 @@ test('what is the host`s is told apart, and held against the host', (t) => {
 
 test('a table says of each option how it is written and what there is to know', (t) => {
 	t.deepEqual(explainOptions(table).slice(0, 3), [
-		['port=NUMBER', 'the first port [0 to 0xffff; has to be given]'],
+		['port=NUMBER', 'the first port [0x0 to 0xffff; has to be given]'],
 		['speed=slow|fast', 'how fast [default slow]'],
 		['loud=on|off', 'whether it is heard'],
 	]);

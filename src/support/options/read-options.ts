@@ -1,6 +1,6 @@
 import {isVmmError, type VmmError} from '#support/errors';
 import {optionError} from './errors.ts';
-import type {OptionTable, OptionValues} from './option.ts';
+import type {NumberOption, OptionTable, OptionValues} from './option.ts';
 import type {PathHost} from './path-host.ts';
 import {valueTypeOf} from './value-types.ts';
 
@@ -82,11 +82,17 @@ export const explainOptions = (table: OptionTable): (readonly [string, string])[
 	Object.entries(table).map(([name, option]) => {
 		const {help, default: value, optional, host} = option;
 		const notes = [
-			...(option.type === 'number' ? [`${option.min} to 0x${option.max.toString(16)}`] : []),
-			...(value === undefined ? [] : [`default ${typeof value === 'object' ? JSON.stringify(value) : value}`]),
+			...(option.type === 'number' ? [range(option)] : []),
+			...(value === undefined
+				? []
+				: [`default ${value === '' || typeof value === 'object' ? JSON.stringify(value) : value}`]),
 			...(value === undefined && optional !== true ? ['has to be given'] : []),
 			...(host ? ["the host's"] : []),
 		];
 		const syntax = `${name}=${valueTypeOf(option).placeholder}`;
 		return [syntax, notes.length === 0 ? help : `${help} [${notes.join('; ')}]`];
 	});
+
+/** Numbers above a byte are addresses or ports, which are known in hexadecimal. */
+const range = ({min, max}: NumberOption): string =>
+	max > 0xff ? `0x${min.toString(16)} to 0x${max.toString(16)}` : `${min} to ${max}`;

@@ -11,5 +11,12 @@ export const batteryType = deviceType({
 	configure: () => ({base: batteryAddress, initial: defaultBattery}),
 	flags: switchFlag('battery', 'a battery and a power adapter (ACPI)'),
 	acpi: batteryAcpi,
+	words: ({present, charging, discharging, acOnline, remainingMwh, capacityMwh}) => ({
+		battery:
+			present === 0
+				? 'none'
+				: `${charging ? 'charging' : discharging ? 'discharging' : 'idle'}, ${remainingMwh} of ${capacityMwh} mWh`,
+		adapter: acOnline === 0 ? 'unplugged' : 'plugged in',
+	}),
 	commands: [{kind: 'update-battery', status: {...defaultBattery, remainingMwh: 1}} satisfies UpdateBattery],
 });

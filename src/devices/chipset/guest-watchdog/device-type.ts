@@ -2,6 +2,7 @@ import {deviceType, switchFlag} from '#devices/device-type';
 import {watchdogAcpi} from './acpi.ts';
 import {guestWatchdogKind, guestWatchdogPort, watchdogReset} from './handle.ts';
 import {guestWatchdog} from './model.ts';
+import {Config, running} from './registers.ts';
 
 /** The watchdog as machines have it. */
 export const guestWatchdogType = deviceType({
@@ -14,5 +15,9 @@ export const guestWatchdogType = deviceType({
 		'guest-watchdog',
 		'a watchdog (ACPI WDAT, ports 0x30-0x37) that fires when the guest stops telling it that it is alive',
 	),
+	words: ({config, configuredCount}) => ({
+		status: (config & running) === running ? `fires ${configuredCount} s after the guest was last heard of` : 'off',
+		latestReset: (config & Config.BOOT_STATUS) === 0 ? "not the watchdog's" : "the watchdog's",
+	}),
 	commands: [watchdogReset],
 });

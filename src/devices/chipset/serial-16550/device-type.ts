@@ -4,6 +4,7 @@ import {serialBinding} from '#devices/serial-backends';
 import {serial16550Kind, standardSerialPorts} from './handle.ts';
 import {serial16550} from './model.ts';
 import {serialPortFlags} from './serial-ports.ts';
+import {serial16550Words} from './words.ts';
 
 /** A serial port as machines have it. */
 export const serial16550Type = deviceType({
@@ -49,4 +50,5 @@ export const serial16550Type = deviceType({
 	terminal: ({number, backend}) =>
 		backend.kind === 'console' ? {takesInput: true, linuxName: `ttyS${number - 1}`} : undefined,
 	flags: serialPortFlags,
+	words: serial16550Words,
 });

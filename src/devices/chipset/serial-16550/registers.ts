@@ -62,6 +62,12 @@ export const fifoDepth = 16;
 
 /** Line control register (8.6.1). */
 export const Lcr = {
+	/** Bits of a character, from 5 on. */
+	WORD_LENGTH: 3,
+	/** More than one stop bit. */
+	STOP: 1 << 2,
+	/** Bits 3–5 say which parity there is. */
+	PARITY_SHIFT: 3,
 	/** Divisor latch access. */
 	DLAB: 1 << 7,
 } as const;
@@ -102,6 +108,9 @@ export const Msr = {
 	DCD: 1 << 7,
 	DELTA: 0x0f,
 } as const;
+
+/** Of the clock of 1.8432 MHz, by the divisor 1 (table III). */
+export const fastestBaud = 115_200;
 
 /** The baud rate divisor a PC's firmware leaves: 9600 baud at 1.8432 MHz (table III). */
 export const initialDivisor = 12;

@@ -1,6 +1,6 @@
 import {device as acpiDevice, integer, interrupt, memoryFixed, name, resourceTemplate, string} from '#devices/acpi/aml';
 import type {DeviceModel} from '#devices/device';
-import type {TypeParts} from '#devices/device-type';
+import type {StateWords, TypeParts} from '#devices/device-type';
 import type {OptionTable} from '#support/options';
 import {type Fields, type Wire, wire} from '#support/wire';
 import {type CoreRegister, constant, coreRegisters} from './core-registers.ts';
@@ -10,6 +10,7 @@ import {Interrupt} from './registers.ts';
 import {virtioFields, type WithVirtio} from './state.ts';
 import {VirtioCore} from './virtio-core.ts';
 import {VirtioWorker} from './virtio-worker.ts';
+import {virtioWords} from './words.ts';
 
 /** Where a device on MMIO lies, and the input that its interrupt leads to. */
 export interface MmioPlace {
@@ -98,7 +99,9 @@ const acpi: NonNullable<TypeParts<OptionTable, OnMmio<object>>['acpi']> = ({mmio
 /** A virtio device at a fixed address, for machines without PCI: its kind ends in `-mmio`, and ACPI announces it. */
 export function virtioMmio<C extends object, T extends Fields, N extends string>(
 	device: VirtioDevice<C, T, N>,
-): DeviceModel<OnMmio<C>, WithVirtio<T>> & Pick<TypeParts<OptionTable, OnMmio<C>>, 'acpi'> {
+): DeviceModel<OnMmio<C>, WithVirtio<T>> &
+	Pick<TypeParts<OptionTable, OnMmio<C>>, 'acpi'> &
+	StateWords<OnMmio<C>, WithVirtio<T>> {
 	checkDeclaration(device);
 	const erased = device as unknown as VirtioDevice<unknown, Fields, string>;
 	const kind = `${device.kind}-mmio`;
@@ -108,6 +111,7 @@ export function virtioMmio<C extends object, T extends Fields, N extends string>
 		kind,
 		...(versions && {versions}),
 		acpi,
+		words: virtioWords(device.features),
 		state: wire(kind, {
 			...device.state?.fields,
 			...virtioFields(most, space?.bytes ?? 0),

@@ -1,4 +1,5 @@
 import type {AccessSize, DeviceModel, PciCapability, PciDeviceServices, PciFront} from '#devices/device';
+import type {StateWords} from '#devices/device-type';
 import {mostQueues} from '#devices/doorbells';
 import {type Fields, packed, reserved, u8, u32, type Wire, wire} from '#support/wire';
 import {type CoreRegister, coreRegisters} from './core-registers.ts';
@@ -8,6 +9,7 @@ import {Interrupt, noVector} from './registers.ts';
 import {virtioFields, type WithVirtio} from './state.ts';
 import {VirtioCore} from './virtio-core.ts';
 import {VirtioWorker} from './virtio-worker.ts';
+import {virtioWords} from './words.ts';
 
 /** Ids of virtio devices without a legacy interface (virtio 1.2, 4.1.2). */
 const ids = {vendor: 0x1af4, device: 0x1040, subsystem: 0x1100, revision: 1} as const;
@@ -93,14 +95,15 @@ function commonRegisters(vectors: number): readonly PlacedRegister[] {
 /** A virtio device as a PCI Express function: modern, with a vector for each queue and one for its configuration. */
 export function virtioPci<C, T extends Fields, N extends string>(
 	device: VirtioDevice<C, T, N>,
-): DeviceModel<C, WithVirtio<T>, 'pci'> {
+): DeviceModel<C, WithVirtio<T>, 'pci'> & StateWords<C, WithVirtio<T>> {
 	checkDeclaration(device);
-	const {id, pciClass, features: _, offers: __, mostQueues: most, queues: ___, config: space, back, ...rest} = device;
+	const {id, pciClass, features, offers: _, mostQueues: most, queues: __, config: space, back, ...rest} = device;
 	const erased = device as unknown as VirtioDevice<unknown, Fields, string>;
-	const vectors = ['config', ...Array.from({length: most}, (____, index) => `queue-${index}`)];
+	const vectors = ['config', ...Array.from({length: most}, (___, index) => `queue-${index}`)];
 	const registers = new RegisterFile(commonRegisters(vectors.length));
 	return {
 		...rest,
+		words: virtioWords(features),
 		state: wire(device.kind, {
 			...device.state?.fields,
 			...virtioFields(most, space?.bytes ?? 0),
@@ -121,7 +124,7 @@ export function virtioPci<C, T extends Fields, N extends string>(
 			},
 		},
 		doorbells: (config) =>
-			queuesOf(erased, config).map((____, queue) => {
+			queuesOf(erased, config).map((___, queue) => {
 				return {region: 0, offset: structures.notify.offset + notifyMultiplier * queue, size: 'any', queue};
 			}),
 		front: (config, state, services) => {
