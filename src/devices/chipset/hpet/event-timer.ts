@@ -67,7 +67,7 @@ export class EventTimer {
 	/** Bits 31:0 of the configuration. */
 	get config(): number {
 		const periodic = this.#isPeriodicCapable ? Config.PERIODIC_CAPABLE : 0;
-		return this.#parts.timer.config | periodic | Config.IS_64_BIT | Config.FSB_CAPABLE;
+		return (this.#parts.timer.config | periodic | Config.IS_64_BIT | Config.FSB_CAPABLE) >>> 0;
 	}
 
 	/** Keeps the bits that there are: a saved state may hold more. */
