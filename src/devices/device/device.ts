@@ -141,7 +141,7 @@ export interface PciConfigAccess {
 	write(segment: number, bus: number, devfn: number, offset: number, size: AccessSize, value: number): void;
 }
 
-/** A function's interrupt messages, for devices that let the guest choose vectors. */
+/** A function's interrupt messages: one at each call, where a line sends one when it rises. */
 export interface PciMessages {
 	/** The guest has turned MSI or MSI-X on: lines do not drive INTA. */
 	readonly enabled: boolean;

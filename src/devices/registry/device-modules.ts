@@ -7,7 +7,7 @@ const moduleError = errorTable({
 	DEVICE_MODULE_UNLOADABLE: (c: {module: string; cause: string}) => ({
 		message: `The device module ${c.module} cannot be loaded: ${c.cause}`,
 		remedy:
-			'Give the path of a module: .mjs or .mts, or .js or .ts where package.json says "type": "module"; types must be such as can be stripped',
+			'Give the path of a module: .mjs or .mts, or .js or .ts where package.json says "type": "module"; types must be such as can be stripped. openvmm itself is looked for from its folder upwards: npm install openvmm there',
 	}),
 	DEVICE_MODULE_WRONG: (c: {module: string; lack: string}) => ({
 		message: `The device module ${c.module} has no device type as its default export: ${c.lack}`,

@@ -3,7 +3,10 @@ import type {VmmError} from '#support/errors';
 import {optionError} from './errors.ts';
 import type {PathHost, PathKind} from './path-host.ts';
 
-/** What a configured path is for. `stream`: bytes are written to it, so a device or a pipe will do. */
+/**
+ * What a configured path is for. `input`: a file that is read. `output`: a file that is written. `stream`: bytes are written to
+ * it, so a device or a pipe will do. `listen`: a socket.
+ */
 export type PathUse = 'input' | 'output' | 'stream' | 'listen';
 
 const streamKinds: readonly PathKind[] = ['file', 'character device', 'pipe'];
