@@ -63,6 +63,11 @@ export interface VirtioServices<N extends string = never> {
 export interface VirtioBack extends Partial<Pick<DeviceBack, 'start' | 'stop' | 'dispose'>> {
 	/** The driver has made buffers available. Called again while there may be more. */
 	queueReady(queue: VirtQueue, index: number): void;
+	/**
+	 * The driver has reset the device, and it has stopped: its own state goes back to what it was at power-on. Called under the
+	 * device's lock, before {@link start}.
+	 */
+	reset?(): void;
 }
 
 const declarationError = errorTable({

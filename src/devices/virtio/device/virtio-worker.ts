@@ -156,6 +156,7 @@ export class VirtioWorker implements DeviceBack {
 			this.#drop();
 			this.#resetting = undefined;
 			this.#services.locked(() => {
+				this.#back.reset?.();
 				this.#core.state['virtio.resetting'] = 0;
 			});
 			this.#back.start?.();

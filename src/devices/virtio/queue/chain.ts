@@ -14,6 +14,7 @@ export class Chain {
 	#readable = 0;
 	#writable = 0;
 	#head = 0;
+	#position = 0;
 
 	constructor(memory: GuestMemory) {
 		this.#memory = memory;
@@ -70,9 +71,15 @@ export class Chain {
 		return done;
 	}
 
+	/** @internal Where the available ring names it. */
+	get position(): number {
+		return this.#position;
+	}
+
 	/** @internal Begins anew. */
-	begin(head: number): void {
+	begin(head: number, position: number): void {
 		this.#head = head;
+		this.#position = position;
 		this.#count = this.#readableCount = this.#readable = this.#writable = 0;
 	}
 

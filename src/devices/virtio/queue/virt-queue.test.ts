@@ -299,3 +299,25 @@ test('a driver that notifies while its queues wait for their next turn does not 
 	machine.reactor.turn();
 	t.is(turns, 2);
 });
+
+test('chains that there is nothing for yet are put back, the last first, and taken again in their order', async (t) => {
+	const {control, driver, machine} = make();
+	control.queueReady = (queue) => {
+		const [first, second] = [queue.next(), queue.next()];
+		if (first === undefined || second === undefined) return;
+		t.throws(() => queue.putBack(first), {instanceOf: TypeError});
+		queue.putBack(second);
+		queue.putBack(first);
+		t.throws(() => queue.putBack(first), {instanceOf: TypeError});
+		t.deepEqual([queue.inFlight, queue.progress.available], [0, 0]);
+		for (let chain = queue.next(); chain !== undefined; chain = queue.next()) queue.complete(chain, 0);
+	};
+	for (const head of [3, 5]) driver.offer([{at: table, length: 4}], {head});
+	await driver.notify();
+	t.deepEqual(
+		driver.used().map(([head]) => head),
+		[3, 5],
+	);
+	await machine.backs.stop();
+	t.deepEqual(machine.failures, []);
+});

@@ -151,6 +151,19 @@ export class VirtQueue {
 		if (!this.#isServing) this.#tell();
 	}
 
+	/**
+	 * Gives back the chain that was taken last, as if it had not been: there is nothing to do with it yet. Several are given back in
+	 * the reverse of the order in which they were taken, and {@link next} takes them again. The driver is told nothing.
+	 */
+	putBack(chain: Chain): void {
+		const before = (this.#available + indexLimit - 1) % indexLimit;
+		if (this.#taken.get(chain.head) !== chain || chain.position !== before)
+			throw new TypeError('of the chains of a queue that are not completed, the one that was taken last is put back');
+		this.#taken.delete(chain.head);
+		this.#free.push(chain);
+		this.#available = before;
+	}
+
 	/** Stops using the driver's memory for good. */
 	close(): void {
 		this.#isBroken = true;
@@ -183,7 +196,7 @@ export class VirtQueue {
 	#walk(head: number): Chain | undefined {
 		const {place, memory} = this.#parts;
 		const chain = this.#free.pop() ?? new Chain(memory);
-		chain.begin(head);
+		chain.begin(head, this.#available);
 		let [table, count, index, isIndirect] = [place.descriptors, place.size, head, false];
 		for (let steps = 0; steps < count; steps++) {
 			const descriptor = this.#descriptors.load(table + Descriptor.size * index);

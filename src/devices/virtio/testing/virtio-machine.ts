@@ -131,7 +131,7 @@ export class PciRegisters implements Registers {
 	/** Structures by type: their address, and what the notification capability has behind. */
 	readonly #structures = new Map<number, {readonly at: number; readonly multiplier: number; readonly cap: number}>();
 
-	constructor({bus}: VirtioMachine) {
+	constructor({bus}: Pick<VirtioMachine, 'bus'>) {
 		this.#bus = bus;
 		const bar = (this.config(0x10, 4) & ~0xf) >>> 0;
 		this.setConfig(4, 2, 6);

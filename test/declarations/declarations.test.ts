@@ -1,0 +1,299 @@
+import test from 'ava';
+import type {DeclaredModel, DeviceInstance} from '#devices/device';
+import {type IoVectors, MappedMemory} from '#devices/guest-memory';
+import {plainMemory} from '#devices/guest-memory/testing';
+import {tellingInterrupts} from '#devices/interrupts/testing';
+import {DeviceBacks} from '#devices/machine';
+import {completeModel} from '#devices/pci/function';
+import {complexOf, rootPortOf} from '#devices/pci/testing';
+import {findDeviceModel} from '#devices/registry';
+import {FakeReactor, oneThreadMachine} from '#devices/testing';
+import {PciRegisters, TestDriver, VirtioMachine} from '#devices/virtio/testing';
+import {doorbellBase, nvmeType, Register} from './nvme.ts';
+import {tpmCrbType} from './tpm-crb.ts';
+import {EnableVpVtl, enablePartitionVtl, enableVpVtl, fastCall, Status, trustLevelType} from './trust-level.ts';
+import {virtioFsType} from './virtio-fs.ts';
+import {virtioNetType} from './virtio-net.ts';
+import {virtioVsockType} from './virtio-vsock.ts';
+
+const data = 0x8000;
+const read = (memory: MappedMemory, at: number, length: number) => {
+	const bytes = new Uint8Array(length);
+	memory.copyOut(at, bytes);
+	return [...bytes];
+};
+
+/** A machine with one device on this thread; it may be a function of PCI Express. */
+function machineOf(model: DeclaredModel, config: object = {}) {
+	const completed = completeModel(model);
+	const isPci = 'pci' in model.attach;
+	const it: DeviceInstance = {
+		name: 'it',
+		kind: completed.kind,
+		config,
+		route: 'shared',
+		...(isPci && {place: {on: 'rp0', devfn: 0}}),
+	};
+	const memory = new MappedMemory(plainMemory({gpa: 0, length: 0x10_0000}));
+	const messages: number[] = [];
+	const made = oneThreadMachine(isPci ? [complexOf(), rootPortOf('rp0', 0), it] : [it], {
+		findModel: (kind) => (kind === completed.kind ? completed : findDeviceModel(kind)),
+		memory,
+		interrupts: tellingInterrupts({send: (_low, _high, value) => void messages.push(value)}),
+	});
+	const reactor = new FakeReactor();
+	const failures: string[] = [];
+	const backs = new DeviceBacks(made.machine, reactor, ({message}) => void failures.push(message));
+	backs.start();
+	const run = async () => {
+		for (let turn = 0; turn < 5; turn++) {
+			backs.poll();
+			reactor.turn();
+			await new Promise(setImmediate);
+		}
+	};
+	return {...made, memory, messages, failures, backs, run};
+}
+
+/** Bytes of all vectors. */
+const lengthOf = (vectors: IoVectors) =>
+	Array.from({length: vectors.count}, (_, index) => vectors.length(index)).reduce((sum, length) => sum + length, 0);
+
+/** Frames that a test has, and those that the device has sent, by pair. */
+class Frames {
+	readonly fd = 99;
+	arrived: number[] = [];
+	readonly sent: number[] = [];
+	isFull = false;
+
+	receive(into: IoVectors): number | undefined {
+		const length = this.arrived[0];
+		if (length !== undefined && lengthOf(into) >= length) return this.arrived.shift();
+		return undefined;
+	}
+
+	send(from: IoVectors): boolean {
+		if (!this.isFull) this.sent.push(lengthOf(from));
+		return !this.isFull;
+	}
+}
+
+test('virtio-net: four pairs and a control queue; a frame has several buffers, and what there is none for stays', async (t) => {
+	const pairs = Array.from({length: 4}, () => new Frames());
+	const machine = new VirtioMachine(
+		virtioNetType(() => pairs),
+		'pci',
+		{mac: '52:54:00:00:00:01'},
+	);
+	const driver = new TestDriver(machine);
+	const {registers} = machine;
+	t.is(registers.read('num_queues'), 9);
+	t.deepEqual([registers.readConfig(0, 4), registers.readConfig(4, 2), registers.readConfig(8, 2)], [0x5452, 0x100, 4]);
+	driver.begin([5, 15, 16, 17, 22], 9);
+	const [first, third] = [pairs[0] as Frames, pairs[2] as Frames];
+	for (const head of [0, 1, 2]) driver.offer([{at: data + 64 * head, length: 64, writable: true}], {head});
+	await driver.notify();
+	t.deepEqual(driver.used(), [], 'there is no frame');
+	first.arrived = [100];
+	await machine.run();
+	t.deepEqual(driver.used(), [
+		[0, 64],
+		[1, 36],
+	]);
+	t.deepEqual(read(machine.memory, data + 10, 2), [2, 0]);
+	first.isFull = true;
+	driver.offer([{at: data, length: 80}], {queue: 1});
+	await driver.notify(1);
+	t.deepEqual([first.sent, driver.used(1)], [[], []]);
+	first.isFull = false;
+	await machine.run();
+	t.deepEqual([first.sent, driver.used(1)], [[80], [[0, 0]]]);
+
+	driver.offer([{at: data, length: 80}], {queue: 5});
+	await driver.notify(5);
+	t.deepEqual(third.sent, [], 'one pair is in use until the driver says');
+	machine.memory.copyIn(data, Uint8Array.of(4, 0, 4, 0));
+	driver.offer(
+		[
+			{at: data, length: 4},
+			{at: data + 8, length: 1, writable: true},
+		],
+		{queue: 8},
+	);
+	await driver.notify(8);
+	t.deepEqual([driver.used(8), read(machine.memory, data + 8, 1)], [[[0, 1]], [0]]);
+	await driver.notify(5);
+	t.deepEqual(third.sent, [80]);
+	t.is(machine.machine.stateOf('it')?.['pairs'], 4);
+	registers.write('device_status', 0);
+	await machine.run();
+	t.is(machine.machine.stateOf('it')?.['pairs'], 1, 'a reset is the driver\u2019s');
+	await machine.backs.stop();
+	t.deepEqual(machine.failures, []);
+});
+
+test('virtio-vsock: a connection to the host is refused once there is room to say so', async (t) => {
+	const machine = new VirtioMachine(virtioVsockType, 'pci', {cid: 7});
+	const driver = new TestDriver(machine);
+	t.deepEqual([machine.registers.read('num_queues'), machine.registers.readConfig(0, 4)], [3, 7]);
+	driver.begin([0], 3);
+	const request = new Uint8Array(44);
+	const fields = new DataView(request.buffer);
+	for (const [at, value] of [
+		[0, 7],
+		[8, 2],
+		[16, 1024],
+		[20, 80],
+	] as const)
+		fields.setUint32(at, value, true);
+	for (const [at, value] of [
+		[28, 1],
+		[30, 1],
+	] as const)
+		fields.setUint16(at, value, true);
+	machine.memory.copyIn(data, request);
+	driver.offer([{at: data, length: 44}], {queue: 1});
+	await driver.notify(1);
+	t.deepEqual(driver.used(1), []);
+	driver.offer([{at: data + 64, length: 64, writable: true}]);
+	await driver.notify();
+	t.deepEqual([driver.used(), driver.used(1)], [[[0, 44]], [[0, 0]]]);
+	const answer = new DataView(Uint8Array.from(read(machine.memory, data + 64, 44)).buffer);
+	t.deepEqual(
+		[0, 8, 16, 20].map((at) => answer.getUint32(at, true)),
+		[2, 7, 80, 1024],
+	);
+	t.is(answer.getUint16(30, true), 3);
+	await machine.backs.stop();
+	t.deepEqual(machine.failures, []);
+});
+
+test('virtio-fs: requests are answered when the server has answered, and are not in flight after a stop', async (t) => {
+	const asked = Promise.withResolvers<void>();
+	const server = {
+		async serve(request: Uint8Array, reply: Uint8Array) {
+			await asked.promise;
+			reply.set(request);
+			return request.length;
+		},
+	};
+	const machine = new VirtioMachine(virtioFsType(server), 'pci', {tag: 'data', queues: 2});
+	const driver = new TestDriver(machine);
+	t.deepEqual([machine.registers.read('num_queues'), machine.registers.readConfig(36, 4)], [3, 2]);
+	t.is(machine.registers.readConfig(0, 4), 0x6174_6164);
+	driver.begin([], 3);
+	machine.memory.copyIn(data, Uint8Array.of(9, 8, 7));
+	driver.offer(
+		[
+			{at: data, length: 3},
+			{at: data + 8, length: 16, writable: true},
+		],
+		{queue: 2},
+	);
+	await driver.notify(2);
+	t.deepEqual(driver.used(2), []);
+	const stopped = machine.backs.stop();
+	asked.resolve();
+	await stopped;
+	t.deepEqual([driver.used(2), read(machine.memory, data + 8, 3)], [[[0, 3]], [9, 8, 7]]);
+	t.deepEqual(machine.failures, []);
+});
+
+test('nvme: doorbells store tails and ready their queues; a command ends in an entry and a message', async (t) => {
+	const executed: [queue: number, opcode: number | undefined][] = [];
+	const invalidOpcode = 1;
+	const made = machineOf(
+		nvmeType({
+			async execute(queue, command, state) {
+				executed.push([queue, command[0]]);
+				if (queue === 0) Object.assign(state.submissions[1] ?? {}, {base: 0x3000, entries: 8, completions: 0});
+				return invalidOpcode;
+			},
+		}),
+	);
+	const {memory, bus, machine, messages, failures, run} = made;
+	const pci = new PciRegisters(made);
+	const bar = (pci.config(0x10, 4) & ~0xf) >>> 0;
+	const write = (offset: number, value: number) => bus.writeMmio(bar + offset, 4, value);
+	for (const [at, value] of [0xfee0_0000, 0, 33, 0].entries()) write(0x2000 + 4 * at, value);
+	let cap = pci.config(0x34, 1);
+	while (pci.config(cap, 1) !== 0x11) cap = pci.config(cap + 1, 1);
+	pci.setConfig(cap + 2, 2, 0x8000);
+	write(Register.AQA, 0x0007_0007);
+	write(Register.ASQ, 0x1000);
+	write(Register.ACQ, 0x2000);
+	write(Register.CC, 1);
+	await run();
+	t.deepEqual([bus.readMmio(bar + Register.CSTS, 4), bus.readMmio(bar + Register.VS, 4)], [1, 0x2_0000]);
+	memory.copyIn(0x1000, Uint8Array.of(6, 0, 0x34, 0x12));
+	memory.copyIn(0x3000, Uint8Array.of(2, 0, 0x35, 0x12));
+	write(doorbellBase, 1);
+	await run();
+	t.deepEqual([executed, messages], [[[0, 6]], [33]]);
+	t.deepEqual(read(memory, 0x2000, 16), [0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0x34, 0x12, 3, 0]);
+	write(doorbellBase + 2 * 4, 1);
+	t.like(machine.stateOf('it'), {tails: [1, 1, 0, 0, 0, 0, 0, 0, 0]});
+	await run();
+	t.deepEqual(executed, [
+		[0, 6],
+		[1, 2],
+	]);
+	write(Register.CC, 0);
+	await run();
+	t.is(bus.readMmio(bar + Register.CSTS, 4), 0);
+	t.like(machine.stateOf('it'), {tails: [0, 0, 0, 0, 0, 0, 0, 0, 0]});
+	t.deepEqual(failures, []);
+});
+
+test('tpm-crb: a command is carried out of the buffer and its answer lies there', async (t) => {
+	const commands: number[][] = [];
+	const {bus, run, failures} = machineOf(
+		tpmCrbType({
+			async execute(command) {
+				commands.push([...command]);
+				return Uint8Array.of(0x80, 0x01, 0, 0, 0, 10, 0, 0, 1, 0);
+			},
+		}),
+	);
+	const base = 0xfed4_0000;
+	t.is(bus.readMmio(base + 0x30, 4) & 0xf, 1);
+	bus.writeMmio(base + 0x80, 4, 0x0180);
+	t.is(bus.readMmio(base + 0x80, 4), 0, 'nobody has the locality');
+	bus.writeMmio(base + 0x08, 4, 1);
+	for (const [at, value] of [0x0180, 0x0a00, 0x7a01].entries()) bus.writeMmio(base + 0x80 + 4 * at, 4, value);
+	bus.writeMmio(base + 0x4c, 4, 1);
+	t.is(bus.readMmio(base + 0x4c, 4), 1);
+	await run();
+	t.is(bus.readMmio(base + 0x4c, 4), 0);
+	t.deepEqual(commands, [[0x80, 1, 0, 0, 0, 10, 0, 0, 1, 0x7a]]);
+	t.is(bus.readMmio(base + 0x86, 4) >>> 0, 0x0001_0000);
+	t.deepEqual(failures, []);
+});
+
+test('trust level: a processor has it once the partition has it, and once only', (t) => {
+	const {machine, memory} = machineOf(trustLevelType, {processors: 2});
+	const calls = machine.hypercalls();
+	const call = (code: number, low: number, high: number, output = 0) => {
+		const result = {low: 0, high: 0};
+		calls.call({control: {low: code, high: 0}, input: {low, high}, output: {low: output, high: 0}, result});
+		return result.low;
+	};
+	const enableProcessor = (vp: number) => {
+		memory.copyIn(data, EnableVpVtl.encode({partition: 2n ** 64n - 1n, vp, vtl: 1, context: Uint8Array.of(vp + 1)}));
+		return call(enableVpVtl, data, 0);
+	};
+	t.is(enableProcessor(1), Status.INVALID_STATE);
+	t.is(call(enablePartitionVtl, 0xffff_ffff, 0xffff_ffff, 1), Status.INVALID_INPUT);
+	t.is(call(enablePartitionVtl | fastCall, 0xffff_ffff, 0xffff_ffff, 2), Status.INVALID_PARAMETER);
+	t.is(call(enablePartitionVtl | fastCall, 0xffff_ffff, 0xffff_ffff, 1), Status.SUCCESS);
+	t.is(enableProcessor(1), Status.SUCCESS);
+	t.is(enableProcessor(1), Status.INVALID_STATE);
+	t.is(enableProcessor(2), Status.INVALID_VP);
+	t.is(enableProcessor(0xffff_fffe), Status.INVALID_VP, 'no processor makes this call');
+	t.is(call(enableVpVtl, 0xffff_f000, 0), Status.INVALID_INPUT, 'no memory');
+	const {processors} = machine.stateOf('it') as unknown as {processors: readonly {enabled: number}[]};
+	t.deepEqual(
+		processors.slice(0, 3).map(({enabled}) => enabled),
+		[0, 1, 0],
+	);
+});

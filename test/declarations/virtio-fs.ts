@@ -1,0 +1,73 @@
+import {deviceType} from '#devices/device-type';
+import {type VirtioDevice, virtioPci} from '#devices/virtio/device';
+import type {Chain, VirtQueue} from '#devices/virtio/queue';
+import {bytes, packed, u32} from '#support/wire';
+
+/** What answers requests of FUSE. */
+export interface FuseServer {
+	/** Fills in the reply, and tells its length: 0 for requests that have none. */
+	serve(request: Uint8Array, reply: Uint8Array): Promise<number>;
+}
+
+interface FsConfig {
+	readonly tag: string;
+	readonly queues: number;
+}
+
+const tagBytes = 36;
+const FsSpace = packed('virtio_fs_config', {tag: bytes(tagBytes), queues: u32}).sized(40, 'virtio 1.2, 5.11.4');
+/** All requests of all queues together keep less than 100 MiB. */
+const [mostQueues, queueSize, mostBytes] = [4, 32, 2 ** 18];
+
+/** Without VIRTIO_FS_F_NOTIFICATION, and without the DAX window (5.11.6.4): there is no memory behind a BAR yet. */
+const virtioFs = (server: FuseServer): VirtioDevice<FsConfig, Record<never, never>> => ({
+	kind: 'virtio-fs',
+	id: 26,
+	pciClass: 0x01_8000,
+	features: {},
+	mostQueues: 1 + mostQueues,
+	queues: ({queues}) =>
+		Array.from({length: 1 + queues}, (_, index) => ({
+			name: index === 0 ? 'hiprio' : `requests-${index}`,
+			size: queueSize,
+		})),
+	config: {
+		bytes: FsSpace.size,
+		values: ({tag, queues}) => FsSpace.encode({tag: new TextEncoder().encode(tag).subarray(0, tagBytes), queues}),
+	},
+	back(_config, _state, {reactor}) {
+		const pending = new Set<Promise<void>>();
+		const answer = async (queue: VirtQueue, chain: Chain) => {
+			const request = new Uint8Array(Math.min(chain.readable, mostBytes));
+			const reply = new Uint8Array(Math.min(chain.writable, mostBytes));
+			const length = chain.read(0, request) ? await server.serve(request, reply) : 0;
+			queue.complete(chain, chain.write(0, reply, 0, length) ? length : 0);
+		};
+		return {
+			queueReady(queue) {
+				for (let chain = queue.next(); chain !== undefined; chain = queue.next()) {
+					const answered: Promise<void> = answer(queue, chain).catch((error: unknown) =>
+						reactor.defer(() => {
+							throw error;
+						}),
+					);
+					pending.add(answered);
+					void answered.then(() => pending.delete(answered));
+				}
+			},
+			stop: async () => void (await Promise.all(pending)),
+		};
+	},
+});
+
+/** A folder of the host's (virtio 1.2, 5.11). */
+export const virtioFsType = (server: FuseServer) =>
+	deviceType({
+		...virtioPci(virtioFs(server)),
+		kind: 'virtio-fs',
+		summary: 'A folder of the host',
+		options: {
+			tag: {type: 'text', default: 'host', help: 'what the guest mounts it by'},
+			queues: {type: 'number', min: 1, max: mostQueues, default: 1, help: 'queues for requests'},
+		},
+	});
