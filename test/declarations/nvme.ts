@@ -28,7 +28,7 @@ export const State = wire('nvme', {
 });
 export type NvmeState = FieldsView<typeof State.fields>;
 
-/** A completion queue entry (4.6.1). */
+/** A completion queue entry (3.3.3.2). */
 const Completion = packed('nvme_cqe', {
 	result: u32,
 	reserved: u32,
@@ -41,7 +41,7 @@ const [commandBytes, commandIdOffset] = [64, 2];
 
 /** Carries commands out, among them those that create queues. */
 export interface CommandSet {
-	/** The status field, without the phase (4.6.1.1). */
+	/** The status field, without the phase (3.3.3.2.1). */
 	execute(queue: number, command: Uint8Array, state: NvmeState): Promise<number>;
 }
 

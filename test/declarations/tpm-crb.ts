@@ -9,7 +9,7 @@ export interface TpmEngine {
 
 const base = 0xfed4_0000;
 const length = 0x1000;
-/** Registers of locality 0 (TCG PC Client Platform TPM Profile 1.05, CRB interface). */
+/** Registers of locality 0 (TCG PC Client Platform TPM Profile for TPM 2.0 1.05, "Command Response Buffer Interface"). */
 const Register = {
 	LOC_STATE: 0x00,
 	LOC_CTRL: 0x08,

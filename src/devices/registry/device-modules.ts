@@ -11,7 +11,7 @@ const moduleError = errorTable({
 	}),
 	DEVICE_MODULE_WRONG: (c: {module: string; lack: string}) => ({
 		message: `The device module ${c.module} has no device type as its default export: ${c.lack}`,
-		remedy: 'The guide shows how to write one: "Writing a device"',
+		remedy: 'The guide shows how to write one: "Devices", "A device of your own"',
 	}),
 	DEVICE_KIND_TAKEN: (c: {module: string; kind: string}) => ({
 		message: `The device module ${c.module} defines the kind ${c.kind}, which exists already`,
