@@ -82,7 +82,7 @@ const latch = deviceType({
 	summary: 'A register',
 	options: {port: {type: 'number', min: 0, max: 0xffff, default: 0x600, help: 'its port'}},
 	state: State,
-	regions: ({port}) => [{space: 'pio', name: 'register', base: port, length: 1}],
+	attach: {regions: ({port}) => [{space: 'pio', name: 'register', base: port, length: 1}]},
 	front: (_config, state) => byteFront({
 		readByte: () => state.value,
 		writeByte: (_region, _offset, value) => { state.value = value; },

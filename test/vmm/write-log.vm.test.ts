@@ -42,8 +42,9 @@ vmTest(title, {on: ['fake', 'kvm']}, async (t, machine) => {
 	const between = early.checkpoint();
 	t.deepEqual(written(early, before), [first]);
 	// The guest runs while another begins and the first one ends.
-	using late = vm.writeLog();
-	early[Symbol.dispose]();
+	const late = vm.writeLog();
+	t.teardown(() => late.close());
+	early.close();
 	const since = late.checkpoint();
 	vm.memory.writeU32(go, 1);
 	await guest.waitFor(/two\n/);

@@ -113,7 +113,7 @@ test("a guest's own stores count at the next checkpoint, and while somebody asks
 	const second = log.checkpoint();
 	t.deepEqual(written(first), [[0x3000, 2 * page]]);
 	t.deepEqual(written(second), []);
-	log[Symbol.dispose]();
+	log.close();
 	t.false(stores.isWatched);
 });
 

@@ -25,15 +25,16 @@ export interface DirtySource {
  * writers mark pages as they write; the guest's stores are asked for, so that one counts at the next {@link checkpoint}.
  *
  * ```ts
- * using log = new WriteLog(memory, partition.dirty);
+ * const log = new WriteLog(memory, partition.dirty);
  * for (let since = log.checkpoint(); ; ) {
  * 	const next = log.checkpoint();
  * 	log.writtenAfter(since, range, copy);
  * 	since = next;
  * }
+ * log.close();
  * ```
  */
-export class WriteLog implements Disposable {
+export class WriteLog {
 	readonly #memory: MappedMemory;
 	readonly #guest: DirtySource;
 
@@ -62,7 +63,8 @@ export class WriteLog implements Disposable {
 		this.#memory.writtenAfter(generation, gpa, length, visit);
 	}
 
-	[Symbol.dispose](): void {
+	/** Ends the recording of what the guest writes, as far as nobody else has a log. */
+	close(): void {
 		this.#guest.stop();
 	}
 }

@@ -162,7 +162,7 @@ export class Vm {
 
 	/**
 	 * Begins to record what is written to guest RAM, by the guest too, for whoever copies memory while the machine runs. It costs the
-	 * guest a fault for each page that it writes between two checkpoints; dispose of it when it has served.
+	 * guest a fault for each page that it writes between two checkpoints; close it when it has served.
 	 * @throws VmmError VM_STOPPED, or of the back end
 	 */
 	writeLog(): WriteLog {
