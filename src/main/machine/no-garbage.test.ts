@@ -14,6 +14,12 @@ const sweepsOfRound = 500;
 const maxRounds = 600;
 /** The smallest object has more. */
 const noObject = 8;
+/**
+ * Devices that look at a clock. In some processes V8 does not inline all that their accesses call, and boxes a number of 16 bytes
+ * now and then, for as long as the process lives: up to 23 bytes a sweep were seen. An object for each access is over 100.
+ */
+const clocked = new Set(['pit', 'hpet', 'rtc', 'pm']);
+const fewBoxes = 48;
 
 /** Of registers that are many and alike only these have a turn: the first of each device. */
 const mostRegisters = 0x180;
@@ -161,7 +167,7 @@ for (const irqchip of ['kernel', 'split'] as const) {
 			for (let round = 0; round < warmUps; round++) for (const accesses of sweeps) sweepOften(bus, accesses, 20);
 			const left = sweeps.map((accesses, at) => [at, bytesPerSweep(bus, accesses)] as const);
 			t.deepEqual(
-				left.filter(([, bytes]) => bytes >= noObject),
+				left.filter(([, bytes]) => bytes >= (clocked.has(name) ? fewBoxes : noObject)),
 				[],
 			);
 		});
