@@ -21,6 +21,9 @@ type SuiteName = (typeof SUITES)[number];
 /** One file takes some three minutes at most. */
 const FILE_LIMIT_MS = 15 * 60_000;
 
+/** A process's death is among the last words of the kernel, with its instruction and address. */
+const KERNEL_LOG_LINES = 20;
+
 /** Side by side: an incubator has two processors. */
 const INCUBATOR_FILES = 2;
 
@@ -129,6 +132,8 @@ async function kvmInIncubators({files, avaArgv}: KvmTestBundles, all: boolean): 
 		concurrency: INCUBATOR_FILES,
 		start: () => startTestIncubator(avaArgv),
 		isDeath: (error) => error instanceof IncubatorError,
+		doubt: ({crash}) =>
+			crash === undefined ? undefined : `A test's process died of ${crash}; the emulator may have done it.`,
 		died(error, cutOff, givenUp) {
 			process.stdout.write(`${error instanceof Error ? error.message : String(error)}\n`);
 			process.stdout.write(
@@ -167,6 +172,9 @@ async function startTestIncubator(avaArgv: readonly string[]): Promise<FragileMa
 					incubator.run(argv, {onStdout, onStderr, timeoutMs: FILE_LIMIT_MS, env: {CI: process.env['CI'] ?? ''}}),
 			});
 			process.stdout.write(`  ${label} took ${((performance.now() - started) / 1000).toFixed(0)} s\n`);
+			if (result.crash === undefined) return result;
+			const {stdout: kernelLog} = await incubator.run(['dmesg']);
+			process.stdout.write(kernelLog.split('\n').slice(-KERNEL_LOG_LINES).join('\n'));
 			return result;
 		},
 	};

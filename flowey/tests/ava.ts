@@ -35,7 +35,11 @@ export const launchHere: Launch = ([command, ...words], onStdout, onStderr) =>
 /** Runs AVA and prints what happens. */
 export async function runAva({suite, where, argv, isVerbose, label, launch}: AvaRun): Promise<SuiteResult> {
 	const decoder = new TextDecoder();
-	const reader = new TapReader((test) => printOutcome(test, isVerbose, label));
+	let crash: string | undefined;
+	const reader = new TapReader((test) => {
+		if (test.outcome === 'failed') crash ??= /exited due to (SIG\w+)$/.exec(test.title)?.[1];
+		printOutcome(test, isVerbose, label);
+	});
 	const {status} = await launch(
 		[...argv, '--tap'],
 		(chunk) => reader.push(decoder.decode(chunk, {stream: true})),
@@ -49,7 +53,7 @@ export async function runAva({suite, where, argv, isVerbose, label, launch}: Ava
 	if (status !== 0 && counts.failed === 0) {
 		return {suite, where, ...counts, failed: 1, why: `AVA ended with status ${status}`};
 	}
-	return {suite, where, ...counts, why: ''};
+	return {suite, where, ...counts, why: '', ...(crash === undefined ? {} : {crash})};
 }
 
 function printOutcome({title: own, outcome, details}: TestOutcome, isVerbose: boolean, label?: string): void {

@@ -6,13 +6,20 @@ class Death extends Error {}
 /**
  * Runs `files` on machines that die at the nth run of a file, as often as `deaths` says, and takes note of what happens.
  * @param startsFail - so many machines do not come up
+ * @param crashes - how often a file has a result that its machine may be at fault for
  */
-async function runFiles(files: readonly string[], deaths: Readonly<Record<string, number>>, startsFail = 0) {
+async function runFiles(
+	files: readonly string[],
+	deaths: Readonly<Record<string, number>>,
+	startsFail = 0,
+	crashes: Readonly<Record<string, number>> = {},
+) {
 	const left = new Map(Object.entries(deaths));
+	const crashing = new Map(Object.entries(crashes));
 	const machines: string[][] = [];
 	const reports: string[] = [];
 	let failing = startsFail;
-	const outcome = await runOnFragileMachines({
+	const outcome = await runOnFragileMachines<string>({
 		files,
 		concurrency: 2,
 		async start() {
@@ -25,7 +32,10 @@ async function runFiles(files: readonly string[], deaths: Readonly<Record<string
 				async run(file: string) {
 					ran.push(file);
 					const isDeadly = (left.get(file) ?? 0) > 0;
-					if (!isDeadly) return Promise.race([died, new Promise<string>((done) => setImmediate(done, file))]);
+					const crashesLeft = crashing.get(file) ?? 0;
+					crashing.set(file, crashesLeft - 1);
+					const result = crashesLeft > 0 ? `${file} crashed` : file;
+					if (!isDeadly) return Promise.race([died, new Promise<string>((done) => setImmediate(done, result))]);
 					left.set(file, (left.get(file) ?? 0) - 1);
 					reject(new Death(file));
 					return died;
@@ -34,6 +44,7 @@ async function runFiles(files: readonly string[], deaths: Readonly<Record<string
 			};
 		},
 		isDeath: (error) => error instanceof Death,
+		doubt: (result) => (result.endsWith('crashed') ? result : undefined),
 		died: (error, cutOff, givenUp) =>
 			reports.push(`${(error as Error).message}: ${cutOff.join(' ')}; given up: ${givenUp.join(' ')}`),
 	});
@@ -89,8 +100,23 @@ test('an error that is no death of a machine ends the run with it', async (t) =>
 		concurrency: 2,
 		start: async () => ({run: () => Promise.reject(new TypeError('a bug')), async [Symbol.asyncDispose]() {}}),
 		isDeath: (error) => error instanceof Death,
+		doubt: (result) => (result.endsWith('crashed') ? result : undefined),
 		died: () => {},
 	});
 
 	await t.throwsAsync(run, {instanceOf: TypeError});
+});
+
+test('a crash is tried once more, alone on a fresh machine', async (t) => {
+	const {results, machines, reports} = await runFiles(['a', 'b', 'c'], {}, 0, {a: 1});
+
+	t.deepEqual(results.toSorted(), ['a', 'b', 'c']);
+	t.deepEqual(machines, [['a', 'b'], ['a'], ['c']]);
+	t.deepEqual(reports, ['a crashed: a; given up: ']);
+});
+
+test('a file that crashes again has failed', async (t) => {
+	const {results, notRun, machines} = await runFiles(['a'], {}, 0, {a: 9});
+
+	t.deepEqual([results, notRun, machines], [['a crashed'], [], [['a'], ['a']]]);
 });

@@ -15,6 +15,11 @@ export interface FragileRun<R> {
 	start(): Promise<FragileMachine<R>>;
 	/** Tells the death of a machine from any other error, which ends the run. */
 	isDeath(error: unknown): boolean;
+	/**
+	 * Says what about a result may be the machine's fault, such as a process that died. Such a file runs once more, alone on a
+	 * fresh machine, and that result stands.
+	 */
+	doubt(result: R): string | undefined;
 	/** Told of each death: the files that it cut off, and which of them are given up. */
 	died(error: unknown, cutOff: readonly string[], givenUp: readonly string[]): void;
 }
@@ -40,6 +45,7 @@ export async function runOnFragileMachines<R>(run: FragileRun<R>): Promise<Fragi
 	const results: R[] = [];
 	const notRun: string[] = [];
 	const cuts = new Map<string, number>();
+	const doubted = new Set<string>();
 	let waiting = [...run.files];
 	let failedStarts = 0;
 	while (waiting.length > 0 && notRun.length <= MAX_NOT_RUN && failedStarts < ATTEMPTS) {
@@ -47,7 +53,7 @@ export async function runOnFragileMachines<R>(run: FragileRun<R>): Promise<Fragi
 		const alone = again.length > 0;
 		const taken = alone ? again.slice(0, 1) : waiting;
 		const left = waiting.filter((file) => !taken.includes(file));
-		const {cutOff, unstarted, error} = await runOnOne(run, taken, results);
+		const {cutOff, unstarted, error} = await runOnOne(run, taken, results, doubted);
 		for (const file of cutOff) cuts.set(file, (cuts.get(file) ?? 0) + 1);
 		const givenUp = cutOff.filter((file) => (cuts.get(file) ?? 0) >= ATTEMPTS);
 		notRun.push(...givenUp);
@@ -60,8 +66,8 @@ export async function runOnFragileMachines<R>(run: FragileRun<R>): Promise<Fragi
 	return {results, notRun: [...notRun, ...waiting]};
 }
 
-/** Runs files on one machine until all are done or it dies. */
-async function runOnOne<R>(run: FragileRun<R>, files: readonly string[], results: R[]) {
+/** Runs files on one machine until all are done, it dies, or it is in doubt. */
+async function runOnOne<R>(run: FragileRun<R>, files: readonly string[], results: R[], doubted: Set<string>) {
 	const unstarted = [...files];
 	const cutOff: string[] = [];
 	let death: unknown;
@@ -70,7 +76,15 @@ async function runOnOne<R>(run: FragileRun<R>, files: readonly string[], results
 			const file = unstarted.shift();
 			if (file === undefined) return;
 			try {
-				results.push(await machine.run(file));
+				const result = await machine.run(file);
+				const doubt = doubted.has(file) ? undefined : run.doubt(result);
+				if (doubt === undefined) {
+					results.push(result);
+				} else {
+					doubted.add(file);
+					cutOff.push(file);
+					death ??= new Error(doubt);
+				}
 			} catch (error) {
 				if (!run.isDeath(error)) throw error;
 				cutOff.push(file);

@@ -10,6 +10,8 @@ export interface SuiteResult {
 	readonly skipped: number;
 	/** Why it did not run, or failed as a whole. */
 	readonly why: string;
+	/** The signal that a test's process died of. */
+	readonly crash?: string;
 }
 
 /** Runs of one suite in one place as one row. @param results - at least one */
