@@ -9,10 +9,13 @@ const pitHz = 1_193_182;
 /** Interrupt of the PIT, with the first 8259 at this vector. */
 const vector = 0x40;
 
+/** Where a round of {@link clockReader} lies from the label `clocks` on, and its fields in it: 64 bits each. */
+export const clockRound = {bytes: 32, counterBefore: 0, acpiTimer: 8, counterAfter: 16} as const;
+
 /**
- * Reads clocks for ever, as the label `clocks` shows: 64 bits of the time-stamp counter, 64 of the ACPI timer read right behind
- * it, the number of PIT interrupts so far, and how often it has done so. `kvmclock` and `steal-time` are what KVM keeps for
- * this processor.
+ * Reads clocks for ever: the ACPI timer between two reads of the time-stamp counter, as {@link clockRound} lays it out. Rounds
+ * are stored in two places by turns, so that the last that `rounds` counts is whole. `ticks` counts PIT interrupts. `kvmclock`
+ * and `steal-time` are what KVM keeps for this processor.
  * @param tickHz - rate of the PIT; undefined: it does not interrupt
  */
 export function clockReader({
@@ -51,17 +54,23 @@ export function clockReader({
 		or(eax, 1);
 		wrmsr();
 		label('again');
-		cli();
-		rdtsc();
-		shl(rdx, 32);
-		or(rax, rdx);
-		mov(qword('clocks'), rax);
-		mov(dx, pmTimer);
-		xor(eax, eax);
-		asm.in(eax, dx);
-		mov(qword('acpi-timer'), rax);
-		inc(qword('rounds'));
-		sti();
+		for (const place of ['clocks', 'clocks-by-turns']) {
+			const counter = (field: number) => {
+				rdtsc();
+				shl(rdx, 32);
+				or(rax, rdx);
+				mov(qword(place, field), rax);
+			};
+			cli();
+			counter(clockRound.counterBefore);
+			mov(dx, pmTimer);
+			xor(eax, eax);
+			asm.in(eax, dx);
+			mov(qword(place, clockRound.acpiTimer), rax);
+			counter(clockRound.counterAfter);
+			inc(qword('rounds'));
+			sti();
+		}
 		jmp('again');
 		label('tick');
 		push(rax);
@@ -75,9 +84,9 @@ export function clockReader({
 		label('kvmclock');
 		asm.qwords(0, 0, 0, 0);
 		label('clocks');
-		asm.qwords(0);
-		label('acpi-timer');
-		asm.qwords(0);
+		asm.zeros(clockRound.bytes);
+		label('clocks-by-turns');
+		asm.zeros(clockRound.bytes);
 		label('ticks');
 		asm.qwords(0);
 		label('rounds');

@@ -1,5 +1,5 @@
 export {apicTimer, selfIpi} from './apic-kernels.ts';
-export {clockReader} from './clock-kernels.ts';
+export {clockReader, clockRound} from './clock-kernels.ts';
 export {awaitNmi, debugTarget} from './debug-kernels.ts';
 export {
 	halt,
