@@ -11,6 +11,7 @@ import {vmConfig} from '#main/config';
 import {describeDevices, randomGenerationId} from '#main/machine';
 import {allocateRam} from '#main/memory';
 import {openSnapshot, saveSnapshot, stateLimits} from '#main/snapshot';
+import {restingMachine} from '#main/snapshot/testing';
 import {mailboxBytes, WakerState} from '#support/mailbox';
 import {needsOf} from '#vcpu-worker/cpuid';
 import {report} from './report.ts';
@@ -49,7 +50,7 @@ async function save(directory: string, sizeBytes: number): Promise<void> {
 	const topology = {smt: 'auto', x2apic: 'auto', apicIdOffset: 0};
 	const shape = {processors: 1, memoryBytes: sizeBytes, topology, irqchip: 'split', devices: {}};
 	const hypervisor = {kind: 'kvm', units: [], needs: needsOf([])};
-	await saveSnapshot(directory, {shape, hypervisor, boot: {kind: 'none'}, units, ram});
+	await saveSnapshot(directory, restingMachine({shape, hypervisor, boot: {kind: 'none'}, units, ram}));
 	await ram.dispose();
 }
 

@@ -6,6 +6,7 @@ import type {MappedRange} from '#devices/guest-memory';
 import {vmConfig} from '#main/config';
 import {allocateRam} from '#main/memory';
 import {saveSnapshot} from '#main/snapshot';
+import {restingMachine} from '#main/snapshot/testing';
 import {needsOf} from '#vcpu-worker/cpuid';
 import {report} from './report.ts';
 
@@ -41,13 +42,13 @@ for (const sizeBytes of sizes) {
 		const [range] = ram.ranges as [MappedRange];
 		fill(range);
 		const shape = {processors: 1, memoryBytes: sizeBytes, irqchip: 'kernel'};
-		const machine = {
+		const machine = restingMachine({
 			shape,
 			hypervisor: {kind: 'kvm', units: [], needs: needsOf([])},
 			boot: {kind: 'none'},
 			units: {},
 			ram,
-		} as const;
+		});
 		const samples = {save: [] as number[], plain: [] as number[]};
 		for (let round = 0; round < rounds; round++) {
 			samples.plain.push(await seconds(() => writePlainly(join(folder, 'plain'), range)));

@@ -12,6 +12,7 @@ import {type InspectedMachine, machineTree} from '#main/inspect';
 import {describeDevices, deviceTables} from '#main/machine';
 import {allocateRam} from '#main/memory';
 import {asJson, checkShape, machineShape, openSnapshot, restoredConfig, saveSnapshot} from '#main/snapshot';
+import {restingMachine} from '#main/snapshot/testing';
 import {createProcessorTopology} from '#main/topology';
 import {inspectTree, toJson} from '#support/inspect';
 import {f64, u8, wire} from '#support/wire';
@@ -123,13 +124,14 @@ test('a snapshot brings it back, without what is the host`s, and refuses another
 	const ram = allocateRam([{memory: config.memory, ranges: [ramRange]}]);
 	t.teardown(() => ram.dispose());
 	const saved = join(directory, 'snapshot');
-	await saveSnapshot(saved, {
+	const resting = restingMachine({
 		shape: asJson(shapeOf({...config, devices: withLog})),
 		hypervisor: {kind: 'kvm', units: [], needs: needsOf([])},
 		boot: {kind: 'embedded'},
 		units: {},
 		ram,
 	});
+	await saveSnapshot(saved, resting);
 	const snapshot = openSnapshot(saved);
 	t.teardown(() => snapshot.close());
 	const {boot, asked} = snapshot.manifest;

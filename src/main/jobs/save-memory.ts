@@ -14,9 +14,11 @@ export interface RamPiece {
 export interface SaveMemoryJob extends RamPiece {
 	readonly fd: number;
 	readonly fileOffset: number;
+	/** There may be older bytes in the file: of chunks that are populated zeros are written too, and the others are left alone. */
+	readonly again?: boolean;
 }
 
-/** A CRC-32 for every chunk, or the name of the error that the file gave. */
+/** A CRC-32 for every chunk that was not left alone, or the name of the error that the file gave. */
 export type SaveMemoryResult = {readonly checksums: Uint32Array} | {readonly errno: string};
 
 const pageBytes = 4096;
@@ -25,8 +27,16 @@ const zeroPage = Buffer.alloc(pageBytes);
 export const chunkBytes = 2 ** 21;
 const zeroChunk = new Uint8Array(chunkBytes);
 
-/** Writes what is not zero. */
-export function saveMemory({buffer, offset, length, populated, fd, fileOffset}: SaveMemoryJob): SaveMemoryResult {
+/** Writes what is not zero; `again`, all. */
+export function saveMemory({
+	buffer,
+	offset,
+	length,
+	populated,
+	fd,
+	fileOffset,
+	again,
+}: SaveMemoryJob): SaveMemoryResult {
 	const checksums = new Uint32Array(populated.length);
 	const zeroChecksum = crc32(zeroChunk);
 	try {
@@ -35,7 +45,8 @@ export function saveMemory({buffer, offset, length, populated, fd, fileOffset}: 
 			const bytes = Math.min(chunkBytes, length - at);
 			if (mayHoldData) {
 				const chunk = Buffer.from(buffer, offset + at, bytes);
-				writePages(fd, chunk, fileOffset + at);
+				if (again) writeAll(fd, chunk, fileOffset + at);
+				else writePages(fd, chunk, fileOffset + at);
 				checksums[index] = crc32(chunk);
 			} else {
 				checksums[index] = bytes === chunkBytes ? zeroChecksum : crc32(zeroChunk.subarray(0, bytes));

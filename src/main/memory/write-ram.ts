@@ -36,6 +36,28 @@ export async function writeRam(
 	return checksums;
 }
 
+/**
+ * Writes chunks of RAM once more that have been written to since {@link writeRam}, and brings their checksums up to date.
+ * @param written - those chunks, of each range
+ */
+export async function rewriteRam(
+	pool: JobPool,
+	{ranges}: Pick<RamPages, 'ranges'>,
+	written: readonly (readonly boolean[])[],
+	{fd, start}: RamFile,
+	checksums: Uint32Array,
+	signal: AbortSignal | undefined,
+): Promise<void> {
+	const write = async ({piece, firstByte, firstChunk}: PlacedPiece) => {
+		if (!piece.populated.includes(true)) return;
+		const result = await pool.saveMemory({...piece, fd, fileOffset: start + firstByte, again: true});
+		if ('errno' in result) throw Object.assign(new Error('write'), {code: result.errno});
+		for (const [index, wasWritten] of piece.populated.entries())
+			if (wasWritten) checksums[firstChunk + index] = result.checksums[index] as number;
+	};
+	await handOut(pool, ramPieces(ranges, written), write, signal);
+}
+
 /** A piece of RAM, and where it lies in all of it. */
 interface PlacedPiece {
 	readonly piece: RamPiece;

@@ -11,9 +11,12 @@ export interface NewFolder {
 	readonly path: string;
 	/** Puts the folder in its place, in one step, and removes what was there. @throws the signal's reason, before that step */
 	commit(signal?: AbortSignal): Promise<void>;
-	/** Removes what was written. */
-	discard(): void;
+	/** Removes what has not been put in its place. */
+	close(): void;
 }
+
+/** Places that this process is writing a snapshot for. */
+const underWay = new Set<string>();
 
 /**
  * Makes the folder to write into.
@@ -21,12 +24,17 @@ export interface NewFolder {
  */
 export function makeFolder(directory: string): NewFolder {
 	const target = resolve(directory);
-	const found = whatIsThere(target);
+	const found = underWay.has(target) ? 'being written by another save' : whatIsThere(target);
 	if (found !== undefined) throw snapshotError('SNAPSHOT_TARGET_TAKEN', {directory, found});
 	const path = join(dirname(target), `.${basename(target)}.${process.pid}.new`);
 	const discard = () => rmSync(path, {recursive: true, force: true});
 	discard();
 	mkdirSync(path, {mode: 0o700});
+	underWay.add(target);
+	const close = () => {
+		underWay.delete(target);
+		discard();
+	};
 	const commit = async (signal?: AbortSignal) => {
 		for (const name of Object.values(snapshotFiles)) await flush(join(path, name), signal);
 		await flush(path, signal);
@@ -34,13 +42,12 @@ export function makeFolder(directory: string): NewFolder {
 		if (existsSync(target)) {
 			const result = exchangePaths(path, target);
 			if (result < 0) throw Object.assign(new Error('exchange'), {code: errnoName(result)});
-			discard();
 		} else {
 			await rename(path, target);
 		}
 		await flush(dirname(target));
 	};
-	return {path, commit, discard};
+	return {path, commit, close};
 }
 
 /** What keeps a snapshot from taking this place; undefined when nothing does. */

@@ -2,8 +2,8 @@ import {writeFileSync} from 'node:fs';
 import {open} from 'node:fs/promises';
 import {availableParallelism} from 'node:os';
 import {join} from 'node:path';
+import type {WriteLog} from '#devices/guest-memory';
 import {createJobPool, type RamPages} from '#main/jobs';
-import {writeRam} from '#main/memory';
 import {packageVersion} from '#main/version';
 import type {LongOperation} from '#support/abort';
 import {isVmmError} from '#support/errors';
@@ -13,6 +13,7 @@ import {snapshotError} from './errors.ts';
 import {snapshotFiles} from './files.ts';
 import {makeFolder} from './folder.ts';
 import {architecture, formatManifest, type SavedShape, sha256} from './manifest.ts';
+import {MemoryCopy} from './memory-copy.ts';
 import type {SavedHypervisor} from './saved-hypervisor.ts';
 
 /** A machine at rest, as a snapshot takes it. */
@@ -23,28 +24,36 @@ export interface MachineToSave {
 	readonly boot: SavedBoot;
 	/** Every unit's state: data that survives JSON. */
 	readonly units: Readonly<Record<string, unknown>>;
+}
+
+/** A machine that a snapshot is to be taken of. */
+export interface SnapshotSource {
 	readonly ram: RamPages;
+	/** Whether its guest runs now: most of its memory is copied meanwhile then. */
+	readonly isRunning: () => boolean;
+	readonly writeLog: () => WriteLog;
+	/** Does the work while the guest stands still. */
+	readonly atRest: (work: (machine: MachineToSave) => Promise<void>) => Promise<void>;
 }
 
 /**
- * Writes a snapshot. It takes its place in one step when it is whole: until then, and after a failure, what was there
- * before is there still.
+ * Writes a snapshot of the moment at which the machine came to rest. It takes its place in one step when it is whole: until
+ * then, and after a failure, what was there before is there still.
  * @throws VmmError SNAPSHOT_TARGET_TAKEN, SNAPSHOT_WRITE_FAILED; the signal's reason
  */
 export async function saveSnapshot(
 	directory: string,
-	machine: MachineToSave,
+	source: SnapshotSource,
 	asked: LongOperation = {},
 ): Promise<void> {
 	const {signal} = asked;
 	try {
 		const folder = makeFolder(directory);
 		try {
-			await writeFiles(folder.path, machine, asked);
+			await writeFiles(folder.path, source, asked);
 			await folder.commit(signal);
-		} catch (error) {
-			folder.discard();
-			throw error;
+		} finally {
+			folder.close();
 		}
 	} catch (cause) {
 		if (signal?.aborted && cause === signal.reason) throw cause;
@@ -54,9 +63,26 @@ export async function saveSnapshot(
 	}
 }
 
-async function writeFiles(path: string, machine: MachineToSave, asked: LongOperation): Promise<void> {
-	const {shape, units, ram} = machine;
-	const checksums = await writeMemoryFile(join(path, snapshotFiles.memory), shape.memoryBytes, ram, asked);
+async function writeFiles(path: string, source: SnapshotSource, asked: LongOperation): Promise<void> {
+	await using file = await open(join(path, snapshotFiles.memory), 'wx', 0o600);
+	const pool = await createJobPool(availableParallelism());
+	try {
+		const copy = new MemoryCopy(pool, source.ram, file.fd, asked);
+		await file.truncate(copy.bytes);
+		using log = source.isRunning() ? closedAtEnd(source.writeLog()) : undefined;
+		if (log !== undefined) await copy.whileWritten(log.log);
+		await source.atRest(async (machine) => {
+			await copy.finish();
+			writeDescription(path, machine, copy);
+		});
+	} finally {
+		await pool.close();
+	}
+}
+
+const closedAtEnd = (log: WriteLog) => ({log, [Symbol.dispose]: () => log.close()});
+
+function writeDescription(path: string, {units, shape, hypervisor, boot}: MachineToSave, copy: MemoryCopy): void {
 	const state = JSON.stringify({units}, null, '\t');
 	writeFileSync(join(path, snapshotFiles.state), state);
 	const manifest = formatManifest({
@@ -64,23 +90,10 @@ async function writeFiles(path: string, machine: MachineToSave, asked: LongOpera
 		openvmmVersion: packageVersion(),
 		architecture,
 		machine: shape,
-		hypervisor: machine.hypervisor,
-		boot: machine.boot,
+		hypervisor,
+		boot,
 		state: {bytes: Buffer.byteLength(state), sha256: sha256(state)},
-		memory: {bytes: shape.memoryBytes, checksums},
+		memory: {bytes: copy.bytes, checksums: copy.checksums},
 	});
 	writeFileSync(join(path, snapshotFiles.manifest), manifest);
-}
-
-/** @returns the checksums, as the manifest has them */
-async function writeMemoryFile(path: string, sizeBytes: number, ram: RamPages, asked: LongOperation): Promise<string> {
-	await using file = await open(path, 'wx', 0o600);
-	await file.truncate(sizeBytes);
-	const pool = await createJobPool(availableParallelism());
-	try {
-		const {buffer} = await writeRam(pool, ram, await pool.populatedChunks(ram), {fd: file.fd, start: 0}, asked);
-		return Buffer.from(buffer).toString('base64');
-	} finally {
-		await pool.close();
-	}
 }

@@ -28,6 +28,7 @@ import {formatManifest, type Manifest, parseManifest} from './manifest.ts';
 import {openSnapshot} from './open-snapshot.ts';
 import {saveSnapshot} from './save-snapshot.ts';
 import {stateLimits} from './state-limits.ts';
+import {restingMachine} from './testing/index.ts';
 import {verifySnapshot} from './verify-snapshot.ts';
 
 const MiB = 2 ** 20;
@@ -81,7 +82,7 @@ function place(t: ExecutionContext): string {
 async function save(t: ExecutionContext, directory: string, value: number) {
 	const {ram, guest, config} = makeRam(t);
 	for (const gpa of places) guest.writeU32(gpa, value);
-	await saveSnapshot(directory, {shape, hypervisor, boot, units, ram});
+	await saveSnapshot(directory, restingMachine({shape, hypervisor, boot, units, ram}));
 	return {config, ram};
 }
 
@@ -91,11 +92,9 @@ for (const shared of [true, false]) {
 		const {ram, guest} = makeRam(t, {memory: {shared}});
 		for (const gpa of places) guest.writeU32(gpa, 0xfeed_0000);
 		const progress: number[] = [];
-		await saveSnapshot(
-			directory,
-			{shape, hypervisor, boot, units, ram},
-			{progress: (done) => void progress.push(done)},
-		);
+		await saveSnapshot(directory, restingMachine({shape, hypervisor, boot, units, ram}), {
+			progress: (done) => void progress.push(done),
+		});
 		t.is(progress.at(-1), 13 * MiB);
 		const file = join(directory, 'memory.bin');
 		t.is(statSync(file).size, 13 * MiB);
@@ -114,7 +113,7 @@ for (const shared of [true, false]) {
 
 		// What was restored and changed is saved in turn, with what was never touched.
 		const again = place(t);
-		await saveSnapshot(again, {shape, hypervisor, boot, units, ram: one.ram});
+		await saveSnapshot(again, restingMachine({shape, hypervisor, boot, units, ram: one.ram}));
 		const saved = readFileSync(join(again, 'memory.bin'));
 		t.is(saved.readUInt32LE(0), 1);
 		t.is(saved.readUInt32LE(5 * MiB + 123), 0xfeed_0000);
@@ -127,7 +126,7 @@ test('a snapshot that is given up, at whatever moment, leaves the older one whol
 	await save(t, directory, 7);
 	const before = readdirSync(join(directory, '..'), {recursive: true});
 	const {ram} = makeRam(t);
-	const machine = {shape, hypervisor, boot, units, ram} as const;
+	const machine = restingMachine({shape, hypervisor, boot, units, ram});
 	const enough = new Error('enough');
 	type When = (abort: () => void) => unknown;
 	const moments: readonly {readonly begun?: When; readonly written?: When}[] = [
@@ -175,7 +174,7 @@ test('memory of NUMA nodes, each with a backing of its own, is one file and come
 	};
 	const {ram, guest} = make();
 	for (const [index, gpa] of used.entries()) guest.writeU32(gpa, index + 1);
-	await saveSnapshot(directory, {shape, hypervisor, boot, units, ram});
+	await saveSnapshot(directory, restingMachine({shape, hypervisor, boot, units, ram}));
 	using snapshot = disposable(openSnapshot(directory));
 	await verifySnapshot(snapshot);
 	const again = make({fd: snapshot.memoryFd, what: directory});
@@ -185,7 +184,7 @@ test('memory of NUMA nodes, each with a backing of its own, is one file and come
 	);
 	again.guest.writeU32(2 ** 32, 4);
 	const next = place(t);
-	await saveSnapshot(next, {shape, hypervisor, boot, units, ram: again.ram});
+	await saveSnapshot(next, restingMachine({shape, hypervisor, boot, units, ram: again.ram}));
 	const saved = readFileSync(join(next, 'memory.bin'));
 	t.deepEqual(
 		[0, 6 * MiB + 4096, 8 * MiB, 13 * MiB - 4].map((at) => saved.readUInt32LE(at)),

@@ -38,6 +38,7 @@ import {breakpointsUnit, devicesUnit, haltWatchUnit, memoryUnit, TimeUnit, vcpus
 import {VcpuGroup} from './vcpu-group.ts';
 import {Vm} from './vm.ts';
 import {vmLimits} from './vm-limits.ts';
+import type {GuestToSave} from './vm-parts.ts';
 import {type OwnDevices, wireMachine} from './wire-machine.ts';
 import {openVcpus, wireVcpus} from './wire-vcpus.ts';
 
@@ -142,16 +143,17 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 		machine.control(generationIdName, newGeneration());
 	}
 	const runsOn = {kind: chosen.hypervisor.kind, reason: chosen.reason};
+	const writeLog = () => new WriteLog(memory, partition.dirty);
 	const vm = new Vm({
 		machine,
 		hypervisor: runsOn,
 		memory,
-		writeLog: () => new WriteLog(memory, partition.dirty),
+		writeLog,
 		ram,
 		debug,
 		time,
 		units,
-		save: saver(config, {plan, ram, machine, hypervisor}),
+		save: saver(config, {plan, ram, machine, hypervisor, writeLog}),
 		vcpus,
 		devices,
 		hotPlug: new HotPlug(machine, host.facts, [vcpus, devices]),
@@ -262,20 +264,28 @@ function saver(
 		ram,
 		machine,
 		hypervisor,
+		writeLog,
 	}: {
 		plan: MachinePlan;
 		ram: GuestRam;
 		machine: HostedMachine['machine'];
 		hypervisor: Omit<SavedHypervisor, 'needs'>;
+		writeLog: () => WriteLog;
 	},
 ) {
 	const boot = bootToSave(config.boot);
-	return (directory: string, units: SnapshotUnits, asked: LongOperation) => {
+	const describe = (units: SnapshotUnits) => {
 		const devices = machine.devices.map(({placed: instance, model}) => ({instance, model}));
 		const [bootProcessor] = units['vcpus'] as readonly unknown[];
 		// Those of a restored guest are what it was shown where it was started.
 		const needs = needsOf(parseVcpuState(bootProcessor).cpuid);
 		const shape = asJson(plan.shapeOf(devices));
-		return saveSnapshot(directory, {boot, hypervisor: {...hypervisor, needs}, shape, units, ram}, asked);
+		return {boot, hypervisor: {...hypervisor, needs}, shape, units};
 	};
+	return (directory: string, {isRunning, atRest}: GuestToSave, asked: LongOperation) =>
+		saveSnapshot(
+			directory,
+			{ram, isRunning, writeLog, atRest: (write) => atRest((units) => write(describe(units)))},
+			asked,
+		);
 }

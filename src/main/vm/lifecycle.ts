@@ -1,6 +1,6 @@
 import {stopTimeout} from '#devices/machine';
 import type {ClockPolicy} from '#main/config';
-import {abortable} from '#support/abort';
+import {abortable, untilAborted} from '#support/abort';
 import type {Breakpoints, Step} from '#vcpu-worker/debug';
 import type {StopReason} from '#vcpu-worker/protocol';
 import {vmError} from './errors.ts';
@@ -33,6 +33,8 @@ export class Lifecycle {
 	#isEnding = false;
 	/** Gives up long operations: the guest as it is now cannot go on. A reset makes another. */
 	#working = new AbortController();
+	/** Operations that do not wait for each other. */
+	readonly #live = new Set<Promise<unknown>>();
 	/** A reset that waits for its time; see {@link ResetGuard}. */
 	#waiting: {readonly timer: NodeJS.Timeout; readonly restart: () => Promise<void>} | undefined;
 
@@ -179,6 +181,41 @@ export class Lifecycle {
 		});
 	}
 
+	/**
+	 * One that takes long and does most of it while the guest runs and other operations have their turn. The machine's end gives it
+	 * up and waits for it.
+	 * @param work - may have the guest stand still by its second argument, in its turn
+	 * @throws VM_STOPPED, OPERATION_ABORTED
+	 */
+	whileLive<T>(
+		{operation, wanted, signal}: {operation: string; wanted: string; signal: AbortSignal | undefined},
+		work: (signal: AbortSignal, atRest: (rest: () => Promise<void>) => Promise<void>) => Promise<T>,
+	): Promise<T> {
+		const working = this.#working.signal;
+		const either = signal === undefined ? working : AbortSignal.any([working, signal]);
+		const atRest = async (rest: () => Promise<void>) => {
+			let resting: Promise<void> | undefined;
+			const inTurn = this.atRest(wanted, () => {
+				either.throwIfAborted();
+				resting = rest();
+				return resting;
+			});
+			try {
+				await untilAborted(inTurn, either);
+			} finally {
+				await resting?.catch(() => {});
+			}
+		};
+		const doing = abortable(operation, either, async () => {
+			if (this.#state === 'stopped') throw vmError('VM_STOPPED', {wanted});
+			return work(either, atRest);
+		});
+		this.#live.add(doing);
+		const done = () => void this.#live.delete(doing);
+		doing.then(done, done);
+		return doing;
+	}
+
 	/** An operation within another, as {@link atRest}. */
 	async atRestNow<T>(operation: () => Promise<T>): Promise<T> {
 		// A guest that waits to start again is not one that waits for ever.
@@ -199,7 +236,7 @@ export class Lifecycle {
 		if (this.#state === 'stopped') return;
 		this.#powerOns++;
 		this.#isDoomed = false;
-		if (!this.#isEnding) this.#working = new AbortController();
+		if (!this.#isEnding && this.#working.signal.aborted) this.#working = new AbortController();
 		machine.events.clear();
 		await units.reset();
 	}
@@ -358,6 +395,7 @@ export class Lifecycle {
 					checkNoneLate(machine);
 				},
 			},
+			{name: 'what is done meanwhile', run: async () => void (await Promise.allSettled(this.#live))},
 			{name: "the devices' thread", run: () => devices.supervise(devices.dispose())},
 			{name: "the processors' threads", run: () => vcpus.dispose()},
 			{name: 'what the host gave', run: () => release(), needsAll: true},

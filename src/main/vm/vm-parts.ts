@@ -23,6 +23,13 @@ export interface RunsOn {
 	readonly reason: string;
 }
 
+/** A guest as a snapshot has to do with it. */
+export interface GuestToSave {
+	readonly isRunning: () => boolean;
+	/** Has it stand still while `write` does its work with what the units have saved. */
+	readonly atRest: (write: (units: SavedUnits) => Promise<void>) => Promise<void>;
+}
+
 /** What a machine is made of; see `createVm`. */
 export interface VmParts {
 	readonly machine: AttachedMachine;
@@ -42,8 +49,8 @@ export interface VmParts {
 	readonly debugSupport: () => DebugSupport;
 	readonly devices: DeviceThread;
 	readonly hotPlug: HotPlug;
-	/** Writes a snapshot of the machine at rest, whose units have saved `units`. */
-	readonly save: (directory: string, units: SavedUnits, asked: LongOperation) => Promise<void>;
+	/** Writes a snapshot. */
+	readonly save: (directory: string, guest: GuestToSave, asked: LongOperation) => Promise<void>;
 	readonly actions: GuestActions;
 	/** What a reset starts. @throws VmmError when there is nothing, or something is wrong with it */
 	readonly bootImage: () => Promise<unknown>;

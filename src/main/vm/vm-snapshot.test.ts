@@ -1,9 +1,10 @@
-import {mkdtempSync, rmSync} from 'node:fs';
+import {mkdtempSync, readdirSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
 import {latchKind} from '#devices/chipset/latch';
-import {openSnapshot} from '#main/snapshot';
+import {openSnapshot, verifySnapshot} from '#main/snapshot';
+import {unchecked} from '#support/trust';
 import {
 	type FakeHypervisor,
 	firstVector,
@@ -60,7 +61,10 @@ async function saved(t: ExecutionContext, name: string, prepare: FakeMachineOpti
 	await gate.reached;
 	machine.hypervisor.vcpus[0]?.deliver(firstVector + 9);
 	const directory = join(folder, name);
+	// Each turn of the second guest's loop is a value of its script's state.
+	await machine.vm.pause();
 	await machine.vm.saveSnapshot(directory);
+	await machine.vm.start();
 	const snapshot = openSnapshot(directory);
 	t.teardown(() => snapshot.close());
 	return {...machine, gate, snapshot};
@@ -123,4 +127,69 @@ test('a snapshot that needs more than there is is refused with all that is missi
 		error?.message ?? '',
 		/ran on kvm .* fake .*CPUID\.7\.0:EBX\[16\], physical addresses of 52 bits, the state of kvmclock/,
 	);
+});
+
+test('a guest that runs is saved as it was when it came to rest, whatever was written while its memory was copied', async (t) => {
+	const MiB = 2 ** 20;
+	const [word, pieceBytes] = [0x20_0000, 64 * MiB];
+	const late = [0, 1, 2, 3].map((piece) => piece * pieceBytes + 48 * MiB);
+	const [again, last] = [new Gate(), new Gate()];
+	const scripts = [
+		function* (): Guest {
+			yield store(word, 4, 1);
+			yield again.pass;
+			yield store(word, 4, 2);
+			yield last.pass;
+		},
+	];
+	const large = {...config, memory: {sizeBytes: 256 * MiB}};
+	const {vm} = await fakeMachine(t, scripts, {config: large, start: true});
+	await again.reached;
+	const directory = join(folder, 'running');
+	await vm.saveSnapshot(directory, {
+		progress(done, total) {
+			t.is(vm.state, 'running');
+			if (done < total) return;
+			again.open();
+			for (const gpa of late) vm.memory.writeU32(gpa, 77);
+		},
+	});
+	t.is(vm.state, 'running');
+	const snapshot = openSnapshot(directory);
+	t.teardown(() => snapshot.close());
+	await verifySnapshot(snapshot);
+	const {vm: restored, hypervisor} = await fakeMachine(t, scripts, {config: large, snapshot});
+	const read = (gpa: number) => unchecked(restored.memory.readU32(gpa));
+	t.deepEqual(late.map(read), [77, 77, 77, 77]);
+	// It may have come to rest before its second store, or behind it.
+	t.is(read(word), (hypervisor.vcpus[0]?.steps ?? 0) > 2 ? 2 : 1);
+});
+
+function* waiting(): Guest {
+	yield new Gate().pass;
+}
+
+test('other operations have their turn while memory is copied, a place is one save`s at a time, and the end gives it up', async (t) => {
+	const {vm} = await fakeMachine(t, [waiting], {config, start: true});
+	const directory = join(folder, 'meanwhile');
+	let paused: Promise<void> | undefined;
+	await vm.saveSnapshot(directory, {
+		progress() {
+			paused ??= vm.pause();
+		},
+	});
+	await paused;
+	t.is(vm.state, 'paused');
+	await vm.start();
+	const saves = [vm.saveSnapshot(directory), vm.saveSnapshot(directory)];
+	t.deepEqual(
+		(await Promise.allSettled(saves)).map((save) => (save.status === 'rejected' ? save.reason.code : 'saved')),
+		['saved', 'SNAPSHOT_TARGET_TAKEN'],
+	);
+	const stopped: Promise<void>[] = [];
+	const givenUp = vm.saveSnapshot(join(folder, 'given-up'), {progress: () => void stopped.push(vm.stop())});
+	await t.throwsAsync(givenUp, {code: 'OPERATION_ABORTED'});
+	await Promise.all(stopped);
+	t.deepEqual(await vm.ended, {kind: 'stopped'});
+	t.false(readdirSync(folder).some((name) => name.includes('given-up')));
 });

@@ -6,6 +6,7 @@ import type {ClockPolicy} from '#main/config';
 import {pmName} from '#main/machine';
 import type {LongOperation} from '#support/abort';
 import {type InspectNode, type InspectOptions, type InspectResult, inspectTree, updateTree} from '#support/inspect';
+import type {SavedUnits} from '#support/state-units';
 import type {Breakpoints, DebugSupport, Step} from '#vcpu-worker/debug';
 import type {ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
 import {vmError} from './errors.ts';
@@ -125,14 +126,18 @@ export class Vm {
 	}
 
 	/**
-	 * Writes a snapshot of the whole machine to a folder, which may hold an older one. A running guest is paused meanwhile.
+	 * Writes a snapshot of the whole machine to a folder, which may hold an older one. Memory is copied while the guest runs; it stands
+	 * still for what it has written at last, and for the state of processors and devices: that is the moment of the snapshot.
 	 * @param asked - its progress is in bytes of guest memory that have been dealt with; the machine's end gives it up too
 	 * @throws VmmError SNAPSHOT_…, VM_STOPPED, OPERATION_ABORTED; the machine goes on all the same, and so does an older snapshot
 	 */
 	saveSnapshot(directory: string, asked: LongOperation = {}): Promise<void> {
 		const {save, units} = this.#parts;
-		const write = async (signal: AbortSignal) => save(directory, await units.save(), {...asked, signal});
-		return this.#life.longAtRest({operation: 'save-snapshot', wanted: 'state', signal: asked.signal}, write);
+		const isRunning = () => this.#life.state === 'running';
+		return this.#life.whileLive({operation: 'save-snapshot', wanted: 'state', signal: asked.signal}, (signal, rest) => {
+			const atRest = (write: (saved: SavedUnits) => Promise<void>) => rest(async () => write(await units.save()));
+			return save(directory, {isRunning, atRest}, {...asked, signal});
+		});
 	}
 
 	/**

@@ -1,0 +1,85 @@
+import type {WriteLog} from '#devices/guest-memory';
+import {chunkBytes, type JobPool, type RamPages} from '#main/jobs';
+import {rewriteRam, writeRam} from '#main/memory';
+import type {LongOperation} from '#support/abort';
+
+/** So little is left for when the guest stands still: some tens of milliseconds. */
+const littleBytes = 16 * chunkBytes;
+/** A round that leaves more than this part of the one before would not come to an end. */
+const worthwhile = 0.75;
+
+/**
+ * Copies a machine's memory to a file: while its guest runs, round after round what has been written since the round before,
+ * and the rest when it stands still.
+ */
+export class MemoryCopy {
+	/** Of all memory. */
+	readonly bytes: number;
+	readonly #pool: JobPool;
+	readonly #ram: RamPages;
+	readonly #file: {readonly fd: number; readonly start: 0};
+	readonly #asked: LongOperation;
+	#checksums: Uint32Array | undefined;
+	#log: WriteLog | undefined;
+	/** The last generation of writes that the file has all of. */
+	#copied = 0;
+
+	constructor(pool: JobPool, ram: RamPages, fd: number, asked: LongOperation) {
+		this.bytes = ram.ranges.reduce((sum, {length}) => sum + length, 0);
+		this.#pool = pool;
+		this.#ram = ram;
+		this.#file = {fd, start: 0};
+		this.#asked = asked;
+	}
+
+	/** CRC-32 of every chunk, as the manifest has them. */
+	get checksums(): string {
+		return Buffer.from(this.#checksums?.buffer ?? new ArrayBuffer(0)).toString('base64');
+	}
+
+	/** Copies while the guest runs, until little has been written since or the guest writes as fast as this copies. */
+	async whileWritten(log: WriteLog): Promise<void> {
+		this.#log = log;
+		this.#copied = log.checkpoint();
+		await this.#copyAll();
+		for (let before = this.bytes; ; ) {
+			const generation = log.checkpoint();
+			const {written, bytes} = this.#written(log);
+			if (bytes <= littleBytes || bytes > before * worthwhile) return;
+			await this.#copyAgain(written);
+			this.#copied = generation;
+			before = bytes;
+		}
+	}
+
+	/** Copies what is missing. The guest stands still. */
+	async finish(): Promise<void> {
+		if (this.#log === undefined) return this.#copyAll();
+		this.#log.checkpoint();
+		await this.#copyAgain(this.#written(this.#log).written);
+	}
+
+	async #copyAll(): Promise<void> {
+		const populated = await this.#pool.populatedChunks(this.#ram);
+		this.#checksums = await writeRam(this.#pool, this.#ram, populated, this.#file, this.#asked);
+	}
+
+	async #copyAgain(written: readonly (readonly boolean[])[]): Promise<void> {
+		const checksums = this.#checksums as Uint32Array;
+		await rewriteRam(this.#pool, this.#ram, written, this.#file, checksums, this.#asked.signal);
+	}
+
+	/** Chunks that have been written to since they were copied, by range. */
+	#written(log: WriteLog): {written: boolean[][]; bytes: number} {
+		let chunks = 0;
+		const written = this.#ram.ranges.map(({gpa, length}) => {
+			const marks = new Array<boolean>(Math.ceil(length / chunkBytes)).fill(false);
+			log.writtenAfter(this.#copied, {gpa, length}, (start, bytes) => {
+				marks.fill(true, Math.floor((start - gpa) / chunkBytes), Math.ceil((start - gpa + bytes) / chunkBytes));
+			});
+			chunks += marks.filter(Boolean).length;
+			return marks;
+		});
+		return {written, bytes: chunks * chunkBytes};
+	}
+}
