@@ -4,6 +4,7 @@ import {join} from 'node:path';
 import type {ExecutionContext} from 'ava';
 import {serialPorts} from '#devices/chipset/serial-16550';
 import type {KindHandle} from '#devices/device-type';
+import {deviceRegistry} from '#devices/registry';
 import {type BootConfig, type VmOptions, vmConfig} from '#main/config';
 import {type CreateOptions, createVm, type HostOptions, type Vm, type VmEnd} from '#main/vm';
 import {toJson} from '#support/inspect';
@@ -43,6 +44,10 @@ export class TestVm {
 		}
 	}
 }
+
+/** The devices that flags of the command line ask for, by their long names. */
+export const flagged = (flags: Readonly<Record<string, readonly string[]>>): readonly KindHandle[] =>
+	deviceRegistry.flaggedDevices((name) => (name === 'com1' ? ['none'] : (flags[name] ?? [])));
 
 /** A port by which the guest ends its machine. */
 export const debugExit = (port = 0xf4): KindHandle => ({kind: 'debug-exit', options: {port}});

@@ -1,4 +1,4 @@
-import type {RawOptions} from '#support/options';
+import type {KindHandle} from './handle.ts';
 
 /** A flag of the command line that asks for a device. */
 export interface DeviceFlag {
@@ -9,14 +9,18 @@ export interface DeviceFlag {
 	readonly help: string;
 	/** What holds without the flag, as the reader would write it. */
 	readonly default?: string;
+	/** The only words allowed as value. */
+	readonly choices?: readonly string[];
+	/** The flag without which this one says nothing. */
+	readonly needs?: string;
 	/** All values count, in order; otherwise the last one does. */
 	readonly repeat?: true;
 }
 
 /** A device that flags ask for. */
-export interface FlaggedDevice {
-	readonly name?: string;
-	readonly options?: RawOptions;
+export interface FlaggedDevice extends Pick<KindHandle, 'name' | 'port' | 'options'> {
+	/** Where the flags are of several kinds of devices, such as the same on another bus; otherwise that of their type. */
+	readonly kind?: string;
 }
 
 /** The flags of a device type. */

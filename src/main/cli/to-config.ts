@@ -52,6 +52,13 @@ export interface Saved {
 	hasDevice(name: string): boolean;
 }
 
+/** @throws CLI_FLAG_NEEDS */
+function checkDeviceFlags(values: FlagValues<string>, {flags: rows}: DeviceRegistry): void {
+	for (const {name, needs} of rows)
+		if (needs !== undefined && values.has(name) && !values.has(needs))
+			throw cliError('CLI_FLAG_NEEDS', {flag: `--${name}`, needed: `--${needs}`});
+}
+
 /** A flag's value, read: undefined without the flag. */
 type Read = <T>(name: FlagName, parse: (text: string, option: string) => T) => T | undefined;
 
@@ -85,6 +92,7 @@ export function toOptions(
 		const text = values.last(name);
 		return text === undefined ? undefined : parse(text, `--${name}`);
 	};
+	checkDeviceFlags(values, registry);
 	const number = (min: number, max: number) => (text: string, option: string) => parseNumber(text, option, min, max);
 	const options = {
 		processors: {

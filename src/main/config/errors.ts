@@ -9,10 +9,6 @@ export const configError = errorTable({
 		message: `${c.option}: ${c.first} conflicts with ${c.second}`,
 		remedy: c.remedy,
 	}),
-	CONFIG_REQUIRES: (c: Named & {first: string; needed: string}) => ({
-		message: `${c.option}: ${c.first} needs ${c.needed}`,
-		remedy: `Add ${c.needed}, or leave out ${c.first}`,
-	}),
 	CONFIG_MEMORY_ZERO: (c: {minBytes: number}) => ({
 		message: 'Memory size 0 leaves nothing to run in',
 		remedy: `Give at least ${formatBytes(c.minBytes)}, for example --memory 1G`,

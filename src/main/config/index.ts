@@ -12,7 +12,6 @@ export {parseGuestAction, parseHaltAction} from './guest-action.ts';
 export {type ConfigHost, linuxHost} from './host.ts';
 export type {MemoryConfig} from './memory-config.ts';
 export {parseMemory} from './memory-option.ts';
-export {parseMemorySize} from './memory-size.ts';
 export {type ModuleFile, moduleFiles} from './module-files.ts';
 export {type NumaConfig, type NumaDistance, type NumaNodeConfig, numaNodes} from './numa-config.ts';
 export {parseNuma, parseNumaDistance} from './numa-option.ts';

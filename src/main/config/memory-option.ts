@@ -1,7 +1,6 @@
-import {type KeyTable, type KeyValues, parseKeyValues} from '#support/options';
+import {type KeyTable, type KeyValues, parseKeyValues, parseSize} from '#support/options';
 import {configError} from './errors.ts';
 import type {MemoryConfig} from './memory-config.ts';
-import {parseMemorySize} from './memory-size.ts';
 
 /** The keys of `--memory`. */
 export const memoryKeys = {
@@ -18,11 +17,11 @@ export const memoryKeys = {
  * Parses `--memory`: a bare size, or `size=…,shared[=on|off],prefetch[=on|off],thp[=on|off],
  * hugepages[=on|off],hugepage_size=…,file=PATH`. Keys that are absent are absent in the result, so that
  * {@link vmConfig} gives them their defaults.
- * @throws the errors of {@link parseMemorySize} and {@link parseKeyValues}; CONFIG_CONFLICT and
+ * @throws the errors of {@link parseSize} and {@link parseKeyValues}; CONFIG_CONFLICT and
  * CONFIG_REQUIRES for combinations that exclude each other
  */
 export function parseMemory(text: string, option = '--memory'): Partial<MemoryConfig> {
-	if (!/[=,]/.test(text) && !Object.hasOwn(memoryKeys, text)) return {sizeBytes: parseMemorySize(text, option)};
+	if (!/[=,]/.test(text) && !Object.hasOwn(memoryKeys, text)) return {sizeBytes: parseSize(text, option)};
 	return memoryOf(parseKeyValues(text, option, memoryKeys), option);
 }
 
@@ -31,13 +30,12 @@ export function memoryOf(given: KeyValues, option: string): Partial<MemoryConfig
 	const size = given.value('size');
 	const hugepageSize = given.value('hugepage_size');
 	const memory = dropUndefined({
-		sizeBytes: size === undefined ? undefined : parseMemorySize(size, `${option} size`),
+		sizeBytes: size === undefined ? undefined : parseSize(size, `${option} size`),
 		shared: given.flag('shared'),
 		prefetch: given.flag('prefetch'),
 		thp: given.flag('thp'),
 		hugepages: given.flag('hugepages'),
-		hugepageSizeBytes:
-			hugepageSize === undefined ? undefined : parseMemorySize(hugepageSize, `${option} hugepage_size`),
+		hugepageSizeBytes: hugepageSize === undefined ? undefined : parseSize(hugepageSize, `${option} hugepage_size`),
 		file: given.value('file'),
 	});
 	for (const problem of memoryConflicts(memory, option)) throw problem;

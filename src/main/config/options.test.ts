@@ -1,6 +1,7 @@
 import test from 'ava';
 import {isVmmError, type VmmError} from '#support/errors';
-import {parseFlat, parseGuestAction, parseMemory, parseMemorySize} from './index.ts';
+import {parseSize} from '#support/options';
+import {parseFlat, parseGuestAction, parseMemory} from './index.ts';
 
 const MiB = 2 ** 20;
 
@@ -27,13 +28,13 @@ const sizes: [string, number][] = [
 ];
 for (const [text, bytes] of sizes) {
 	test(`memory size ${text} is ${bytes} bytes`, (t) => {
-		t.is(parseMemorySize(text, '--memory'), bytes);
+		t.is(parseSize(text, '--memory'), bytes);
 	});
 }
 
 for (const text of ['', 'G', 'B', '3MiB', '1g', '-1G', '1.5G', '1 G', '0x1000', '1E', '99999999T', 'NaN']) {
 	test(`memory size "${text}" is refused with what is allowed`, (t) => {
-		const error = thrown(() => parseMemorySize(text, '--memory'));
+		const error = thrown(() => parseSize(text, '--memory'));
 		t.is(error.code, 'CONFIG_VALUE_INVALID');
 		t.is(error.message, `--memory "${text}" is not valid`);
 		t.regex(error.remedy ?? '', /1G, 512MB/);

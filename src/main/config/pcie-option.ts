@@ -1,6 +1,5 @@
-import {type KeyTable, type KeyValues, parseKeyValues, parseNumber} from '#support/options';
+import {type KeyTable, type KeyValues, parseKeyValues, parseNumber, parseSize} from '#support/options';
 import {configError} from './errors.ts';
-import {parseMemorySize} from './memory-size.ts';
 import type {
 	PcieGenericInitiatorConfig,
 	PcieRootComplexConfig,
@@ -41,7 +40,7 @@ export function parsePcieRootComplex(text: string, option = '--pcie-root-complex
 	const number = (key: string, fallback: number, max: number) => numberOf(keys, option, key, max) ?? fallback;
 	const size = (key: string, fallback: number) => {
 		const value = keys.value(key);
-		return value === undefined ? fallback : parseMemorySize(value, `${option} ${key}`);
+		return value === undefined ? fallback : parseSize(value, `${option} ${key}`);
 	};
 	const [lowMmioBase, highMmioBase] = ['low_mmio_base', 'high_mmio_base'].map((key) =>
 		numberOf(keys, option, key, widestAddress),

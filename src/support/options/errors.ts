@@ -28,6 +28,10 @@ export const optionMessages = {
 		message: `${c.option} gives "${c.key}" twice`,
 		remedy: `Give "${c.key}" once`,
 	}),
+	CONFIG_REQUIRES: (c: Named & {first: string; needed: string}) => ({
+		message: `${c.option}: ${c.first} needs ${c.needed}`,
+		remedy: `Add ${c.needed}, or leave out ${c.first}`,
+	}),
 	CONFIG_NUMBER_RANGE: (c: Named & {value: number; min: number; max: number}) => ({
 		message: `${c.option} ${c.value} is out of range`,
 		remedy: `Give a whole number from ${c.min} to ${c.max}`,

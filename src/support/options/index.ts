@@ -26,4 +26,5 @@ export {
 	readOptions,
 	wrongGuestOption,
 } from './read-options.ts';
+export {parseSize} from './size.ts';
 export {invalid as invalidValue, isOptionTable} from './value-types.ts';

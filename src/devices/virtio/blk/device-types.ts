@@ -1,19 +1,27 @@
 import {deviceType} from '#devices/device-type';
 import {mmioOptions, mmioPlace, type OnMmio} from '#devices/virtio/device';
 import type {OptionTable} from '#support/options';
+import {virtioBlkFlags} from './flags.ts';
 import {type VirtioBlkConfig, virtioBlkKind} from './handle.ts';
 import {mostDiskBytes, mostQueues, virtioBlkMmio, virtioBlkPci} from './virtio-blk.ts';
 
 const options = {
 	bytes: {type: 'number', min: 512, max: mostDiskBytes, example: 2 ** 20, help: 'its size, a multiple of 512'},
 	queues: {type: 'number', min: 1, max: mostQueues, default: 1, example: 2, help: 'queues for requests'},
+	readOnly: {type: 'flag', default: false, help: 'requests to write fail, and the guest is told'},
 	id: {type: 'text', default: '', example: 'disk', help: 'what the guest sees as serial number: at most 20 characters'},
 } as const satisfies OptionTable;
 
 const summary = 'A disk in RAM of the host';
 
 /** Disks as machines have them on PCI Express. */
-export const virtioBlkPciType = deviceType({...virtioBlkPci, kind: virtioBlkKind, summary, options});
+export const virtioBlkPciType = deviceType({
+	...virtioBlkPci,
+	kind: virtioBlkKind,
+	summary,
+	options,
+	flags: virtioBlkFlags,
+});
 
 /** The same on MMIO. */
 export const virtioBlkMmioType = deviceType({

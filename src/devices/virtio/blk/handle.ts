@@ -1,12 +1,17 @@
 /** Names the device on PCI in machine descriptions; on MMIO `-mmio` follows. */
 export const virtioBlkKind = 'virtio-blk';
 
+/** Type of the device (virtio 1.2, 5). */
+export const virtioBlkId = 2;
+
 /** A disk in the host's RAM. */
 export interface VirtioBlkConfig {
 	/** A multiple of 512, up to 4 GiB. */
 	readonly bytes: number;
 	/** 1 to 16. */
 	readonly queues: number;
+	/** Requests to write fail. */
+	readonly readOnly: boolean;
 	/** What the guest sees as serial number: at most 20 characters. */
 	readonly id: string;
 }

@@ -8,11 +8,13 @@ export const mostRequestBytes = 4 * 2 ** 20;
 export class DiskRequests {
 	readonly #disk: Uint8Array;
 	readonly #id: Uint8Array;
+	readonly #readOnly: boolean;
 	readonly #header = new Uint8Array(RequestHeader.size);
 	readonly #status = new Uint8Array(1);
 
-	constructor(disk: Uint8Array, id: string) {
+	constructor(disk: Uint8Array, id: string, readOnly: boolean) {
 		this.#disk = disk;
+		this.#readOnly = readOnly;
 		this.#id = new Uint8Array(idBytes);
 		new TextEncoder().encodeInto(id, this.#id);
 	}
@@ -41,7 +43,7 @@ export class DiskRequests {
 					: [RequestStatus.IO_ERROR, 0];
 			case RequestType.OUT: {
 				const length = chain.readable - RequestHeader.size;
-				const done = this.#has(at, length) && chain.read(RequestHeader.size, this.#disk, at, length);
+				const done = !this.#readOnly && this.#has(at, length) && chain.read(RequestHeader.size, this.#disk, at, length);
 				return [done ? RequestStatus.OK : RequestStatus.IO_ERROR, 0];
 			}
 			case RequestType.FLUSH:

@@ -5,7 +5,7 @@ import {RequestHeader} from './layout.ts';
 
 const models = {pci: virtioBlkPci, mmio: virtioBlkMmio};
 const transports: readonly TransportName[] = ['pci', 'mmio'];
-const config = {bytes: 64 * 1024, queues: 2, id: 'ram-disk'};
+const config = {bytes: 64 * 1024, queues: 2, readOnly: false, id: 'ram-disk'};
 const [IN, OUT, FLUSH, GET_ID] = [0, 1, 4, 8];
 const [OK, IO_ERROR, UNSUPPORTED] = [0, 1, 2];
 const [header, data, statusByte] = [0x8000, 0x9000, 0x8800];
@@ -113,6 +113,16 @@ test('a disk whose data were lost with another process says so', async (t) => {
 	two.driver.claim(2);
 	await two.driver.notify();
 	t.is(two.machine.memory.readU8(statusByte) as unknown, IO_ERROR);
+});
+
+test('a disk that is only read says so, and keeps its data', async (t) => {
+	const {machine, driver, request} = make('pci', {readOnly: true});
+	t.true(driver.offered.includes(5));
+	t.false(make('pci').driver.offered.includes(5));
+	machine.memory.fill(data, 512, 0xff);
+	t.deepEqual(await request(OUT, 0, [{at: data, length: 512}]), [IO_ERROR, 1]);
+	t.deepEqual(await request(IN, 0, [{at: data, length: 512, writable: true}]), [OK, 513]);
+	t.is(machine.memory.readU32(data) as unknown, 0);
 });
 
 for (const changes of [{bytes: 0}, {bytes: 513}, {bytes: 2 ** 33}, {id: 'x'.repeat(21)}]) {

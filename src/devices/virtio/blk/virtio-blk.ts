@@ -2,7 +2,7 @@ import {randomInt} from 'node:crypto';
 import {type VirtioDevice, virtioMmio, virtioPci} from '#devices/virtio/device';
 import {errorTable} from '#support/errors';
 import {u32, wire} from '#support/wire';
-import {type VirtioBlkConfig, virtioBlkKind} from './handle.ts';
+import {type VirtioBlkConfig, virtioBlkId, virtioBlkKind} from './handle.ts';
 import {BlkConfig, idBytes, sectorBytes} from './layout.ts';
 import {DiskRequests, mostRequestBytes} from './requests.ts';
 
@@ -30,13 +30,21 @@ export const mostDiskBytes = 2 ** 32;
 const virtioBlk: VirtioDevice<
 	VirtioBlkConfig,
 	typeof State.fields,
-	'sizeMost' | 'segmentsMost' | 'blockBytes' | 'flush' | 'queues'
+	'sizeMost' | 'segmentsMost' | 'readOnly' | 'blockBytes' | 'flush' | 'queues'
 > = {
 	kind: virtioBlkKind,
-	id: 2,
+	id: virtioBlkId,
 	pciClass: 0x01_0000,
 	state: State,
-	features: {sizeMost: 1, segmentsMost: 2, blockBytes: 6, flush: 9, queues: 12},
+	features: {sizeMost: 1, segmentsMost: 2, readOnly: 5, blockBytes: 6, flush: 9, queues: 12},
+	offers: ({readOnly}) => [
+		'sizeMost',
+		'segmentsMost',
+		...(readOnly ? (['readOnly'] as const) : []),
+		'blockBytes',
+		'flush',
+		'queues',
+	],
 	mostQueues,
 	queues: (config) => {
 		check(config);
@@ -53,8 +61,8 @@ const virtioBlk: VirtioDevice<
 				queues,
 			}),
 	},
-	back: ({bytes, id}, state, services) => {
-		const disk = new DiskRequests(new Uint8Array(bytes), id);
+	back: ({bytes, readOnly, id}, state, services) => {
+		const disk = new DiskRequests(new Uint8Array(bytes), id, readOnly);
 		const own = randomInt(1, 2 ** 32);
 		/** The guest is from a snapshot, and its data are in RAM that is no more: it must not take zeros for them. */
 		let isLost = false;

@@ -23,6 +23,22 @@ export const mmioOptions = {
 /** Interrupt controller, keyboard, timer, serial ports, clock and mouse of a PC: edges, which no other device can share. */
 const edgeInputs: readonly number[] = [0, 1, 2, 3, 4, 8, 12];
 
+/** Where flags put devices that sit in no port: from F8000000 on, below all that a PC has there. */
+const [firstBase, placesPerType] = [0xf800_0000, 16];
+/** Inputs that no device of a PC and no function's pin has. */
+const [firstInput, inputs] = [20, 4];
+
+/**
+ * The place of a device that a flag asks for. It follows from the device alone, so that the same flags give the same machine.
+ * @param id - the device's virtio type
+ * @param index - which of its type it is, from 0 on
+ * @returns undefined where there is no room for so many
+ */
+export const flaggedPlace = (id: number, index: number): MmioPlace | undefined =>
+	index < placesPerType
+		? {base: firstBase + (id * placesPerType + index) * regionBytes, irq: firstInput + ((id + index) % inputs)}
+		: undefined;
+
 /** The place that {@link mmioOptions} give. */
 export function mmioPlace({base, irq}: MmioPlace): {readonly mmio: MmioPlace} {
 	if (base % regionBytes !== 0) throw new TypeError(`base=ADDRESS has to be a multiple of ${regionBytes}`);

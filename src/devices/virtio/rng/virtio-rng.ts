@@ -4,13 +4,16 @@ import {type VirtioDevice, virtioMmio, virtioPci} from '#devices/virtio/device';
 /** Names the device on PCI in machine descriptions; on MMIO `-mmio` follows. */
 export const virtioRngKind = 'virtio-rng';
 
+/** Type of the device (virtio 1.2, 5). */
+export const virtioRngId = 4;
+
 /** What one request gets at most; a driver asks again for more (virtio 1.2, 5.4.6). */
 const mostBytes = 4096;
 
 /** Entropy of the host's for the guest (virtio 1.2, 5.4). */
 const virtioRng: VirtioDevice<object, Record<never, never>> = {
 	kind: virtioRngKind,
-	id: 4,
+	id: virtioRngId,
 	pciClass: 0x00_ff00,
 	features: {},
 	mostQueues: 1,

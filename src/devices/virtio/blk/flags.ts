@@ -1,0 +1,45 @@
+import type {DeviceFlags, FlaggedDevice} from '#devices/device-type';
+import {flaggedPlace} from '#devices/virtio/device';
+import {invalidValue, parseKeyValues, parseNumber, parseSize, type RawOptions} from '#support/options';
+import {virtioBlkId, virtioBlkKind} from './handle.ts';
+import {sectorBytes} from './layout.ts';
+import {mostDiskBytes, mostQueues} from './virtio-blk.ts';
+
+const flag = 'virtio-blk';
+const option = `--${flag}`;
+const keys = {ro: 'flag', pcie_port: 'value', num_queues: 'value'} as const;
+
+/** The flag that OpenVMM has for disks: all of them count, and those without a port are on MMIO. */
+export const virtioBlkFlags: DeviceFlags = {
+	rows: [
+		{
+			name: flag,
+			value: 'DISK',
+			repeat: true,
+			help: 'a virtio disk: mem:LEN (in RAM of the host, lost when the machine ends; a multiple of 512, at most 4G), then ro (it is only read), pcie_port=PORT (without one it is on MMIO), num_queues=N (1, up to 16), between commas; may be repeated',
+		},
+	],
+	devices(given) {
+		let onMmio = 0;
+		return given(flag).map((text): FlaggedDevice => {
+			const {port, options} = parseDisk(text);
+			if (port !== undefined) return {port, options};
+			const place = flaggedPlace(virtioBlkId, onMmio++);
+			if (place !== undefined) return {kind: `${virtioBlkKind}-mmio`, options: {...options, ...place}};
+			throw invalidValue(option, text, `pcie_port=PORT: there is room for ${onMmio - 1} disks without one`);
+		});
+	},
+};
+
+/** @throws VmmError with a `CONFIG_` code */
+function parseDisk(text: string): {readonly port: string | undefined; readonly options: RawOptions} {
+	const [, length, rest] = /^mem:([^,]*)(?:,(.*))?$/s.exec(text) ?? [];
+	if (length === undefined)
+		throw invalidValue(option, text, 'mem:LEN, for example mem:64M: there are no other disks yet');
+	const bytes = parseSize(length, `${option} LEN`);
+	if (bytes === 0 || bytes % sectorBytes !== 0 || bytes > mostDiskBytes)
+		throw invalidValue(`${option} LEN`, length, `a multiple of ${sectorBytes} from ${sectorBytes} to 4G`);
+	const given = rest === undefined ? undefined : parseKeyValues(rest, option, keys);
+	const queues = parseNumber(given?.value('num_queues') ?? '1', `${option} num_queues`, 1, mostQueues);
+	return {port: given?.value('pcie_port'), options: {bytes, queues, readOnly: given?.flag('ro') ?? false}};
+}
