@@ -1,5 +1,5 @@
 /** A device of your own: adds up guest memory. `openvmm --device guide/examples/checksum.ts,port=0x600,irq=5,log=jobs.txt` */
-import {appendFileSync} from 'node:fs';
+import {appendFile} from 'node:fs/promises';
 import {deviceType, f64, u8, u32, wire} from 'openvmm/devices';
 
 /** All that changes while the guest runs. Every thread sees it; resetting, inspecting and saving it is not our work. */
@@ -66,15 +66,24 @@ const checksum = deviceType({
 		};
 	},
 
-	/** Runs on the device worker, and may talk to the world. */
-	back(config, state, services) {
-		let logged = 0;
-		const log = () => {
+	/** Runs on the device worker, and may talk to the world, but not wait for it: other devices are served there too. */
+	back({log}, state, services) {
+		let [logged, isAsked] = [0, false];
+		let writing = Promise.resolve();
+		const write = async () => {
+			isAsked = false;
 			const {jobs, result} = services.locked(() => ({jobs: state.jobs, result: state.result}));
-			if (config.log !== undefined && jobs !== logged) appendFileSync(config.log, `${jobs} jobs, last sum ${result}\n`);
+			if (log === undefined || jobs === logged) return;
 			logged = jobs;
+			await appendFile(log, `${jobs} jobs, last sum ${result}\n`);
 		};
-		return {start: log, stop: async () => {}, notified: log, dispose() {}};
+		/** One line at a time, however fast the guest is. A promise that is returned may fail, which fails the device. */
+		const look = () => {
+			if (!isAsked) writing = writing.then(write);
+			isAsked = true;
+			return writing;
+		};
+		return {start: look, stop: () => writing, notified: look, dispose() {}};
 	},
 });
 

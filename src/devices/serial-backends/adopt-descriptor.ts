@@ -1,7 +1,9 @@
 import {fstatSync} from 'node:fs';
-import {Errno, O, open, setNonBlocking} from '#support/ffi';
+import {canBeWatched, Errno, O, open, setNonBlocking} from '#support/ffi';
 import type {Reactor} from '#support/reactor';
+import type {ByteStream, StreamOwner} from './byte-stream.ts';
 import {serialError} from './errors.ts';
+import {FileStream} from './file-stream.ts';
 import {HostStream} from './host-stream.ts';
 
 /**
@@ -9,23 +11,27 @@ import {HostStream} from './host-stream.ts';
  *
  * Its non-blocking mode belongs to the open file, which other processes share (a shell its terminal). Terminals and
  * pipes are therefore opened anew through `/proc/self/fd`; only where that fails, and for sockets, is the mode of the
- * shared one changed. Regular files never wait, and opened anew they would start at offset 0.
+ * shared one changed. Regular files do not heed it, and opened anew they would start at offset 0.
  */
 export function adoptDescriptor(
 	fd: number,
 	direction: 'read' | 'write',
 	reactor: Reactor,
-	ready: () => void,
-): HostStream {
+	owner: StreamOwner,
+): ByteStream {
 	const type = descriptorType(fd);
 	if (type.isFIFO() || type.isCharacterDevice()) {
 		const mode = direction === 'read' ? O.RDONLY : O.WRONLY;
 		const reopened = open(`/proc/self/fd/${fd}`, mode | O.NONBLOCK | O.NOCTTY);
-		if (reopened >= 0) return new HostStream(reopened, true, reactor, ready);
+		if (reopened >= 0) return openStream(reopened, true, reactor, owner);
 	}
 	if (!type.isFile()) setNonBlocking(fd);
-	return new HostStream(fd, false, reactor, ready);
+	return openStream(fd, false, reactor, owner);
 }
+
+/** A stream over a descriptor that is non-blocking where it can be. @param owned - closed with the stream */
+export const openStream = (fd: number, owned: boolean, reactor: Reactor, owner: StreamOwner): ByteStream =>
+	new (canBeWatched(fd) ? HostStream : FileStream)(fd, owned, reactor, owner);
 
 function descriptorType(fd: number) {
 	try {

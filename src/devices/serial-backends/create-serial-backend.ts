@@ -1,11 +1,11 @@
 import {lstatSync, unlinkSync} from 'node:fs';
 import {ipVersion, listenTcp, listenUnix, O, open, unixPathLimit} from '#support/ffi';
 import type {Reactor} from '#support/reactor';
-import {adoptDescriptor} from './adopt-descriptor.ts';
+import {adoptDescriptor, openStream} from './adopt-descriptor.ts';
+import type {StreamOwner} from './byte-stream.ts';
 import type {SerialBackendConfig} from './config.ts';
 import {DisconnectedBackend} from './disconnected-backend.ts';
 import {serialError} from './errors.ts';
-import {HostStream} from './host-stream.ts';
 import {ListenerBackend} from './listener-backend.ts';
 import type {SerialBackend} from './serial-backend.ts';
 import {StreamBackend} from './stream-backend.ts';
@@ -14,30 +14,29 @@ const stderrFd = 2;
 
 /**
  * Opens a serial port's host side.
- * @param changed - called from the reactor, never from inside a method of the back end, when something that the owner
- * is interested in may have become possible, or a client came
+ * @param owner - told also when a client came
  * @throws VmmError `SERIAL_…` when the file, address or descriptor cannot be used
  */
-export function createSerialBackend(config: SerialBackendConfig, reactor: Reactor, changed: () => void): SerialBackend {
+export function createSerialBackend(config: SerialBackendConfig, reactor: Reactor, owner: StreamOwner): SerialBackend {
 	switch (config.kind) {
 		case 'none':
 			return new DisconnectedBackend();
 		case 'console': {
-			const output = adoptDescriptor(config.outputFd, 'write', reactor, changed);
+			const output = adoptDescriptor(config.outputFd, 'write', reactor, owner);
 			if (config.inputFd === undefined) return new StreamBackend(output, {feedable: true});
 			return new StreamBackend(output, {
 				feedable: true,
-				input: adoptDescriptor(config.inputFd, 'read', reactor, changed),
+				input: adoptDescriptor(config.inputFd, 'read', reactor, owner),
 			});
 		}
 		case 'stderr':
-			return new StreamBackend(adoptDescriptor(stderrFd, 'write', reactor, changed));
+			return new StreamBackend(adoptDescriptor(stderrFd, 'write', reactor, owner));
 		case 'file':
-			return new StreamBackend(new HostStream(createFile(config.path), true, reactor, changed));
+			return new StreamBackend(openStream(createFile(config.path), true, reactor, owner));
 		case 'listen-unix':
-			return listenOnPath(config.path, reactor, changed);
+			return listenOnPath(config.path, reactor, owner);
 		case 'listen-tcp':
-			return new ListenerBackend(listenOnTcp(config.host, config.port), reactor, changed, () => {});
+			return new ListenerBackend(listenOnTcp(config.host, config.port), reactor, owner, () => {});
 	}
 }
 
@@ -56,13 +55,13 @@ function listenOnTcp(host: string, port: number): number {
 	return fd;
 }
 
-function listenOnPath(path: string, reactor: Reactor, changed: () => void): SerialBackend {
+function listenOnPath(path: string, reactor: Reactor, owner: StreamOwner): SerialBackend {
 	const length = Buffer.byteLength(path);
 	if (length > unixPathLimit) throw serialError('SERIAL_SOCKET_PATH_TOO_LONG', {path, length, limit: unixPathLimit});
 	removeSocket(path);
 	const fd = listenUnix(path);
 	if (fd < 0) throw serialError('SERIAL_LISTEN_FAILED', {address: path, errno: fd});
-	return new ListenerBackend(fd, reactor, changed, () => removeSocket(path));
+	return new ListenerBackend(fd, reactor, owner, () => removeSocket(path));
 }
 
 /** Removes what an earlier listener left. Anything but a socket stays, and makes listening fail. */

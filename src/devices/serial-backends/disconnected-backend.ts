@@ -3,6 +3,7 @@ import type {SerialBackend} from './serial-backend.ts';
 /** Nothing attached. */
 export class DisconnectedBackend implements SerialBackend {
 	readonly connected = false;
+	readonly flushed = true;
 
 	write(): number {
 		return 0;

@@ -1,39 +1,36 @@
 import {close, Errno, read, write} from '#support/ffi';
 import type {Reactor, Watch} from '#support/reactor';
+import {type ByteStream, departed, type StreamOwner} from './byte-stream.ts';
 
 /** Reasons of read(2) and write(2) that pass by themselves. */
 const transient = new Set<number>([Errno.EAGAIN, Errno.EWOULDBLOCK, Errno.EINTR]);
 
-/** Reasons of write(2) that mean that nobody reads any more, rather than that these bytes were refused. */
-const departed = new Set<number>([Errno.EPIPE, Errno.ECONNRESET, Errno.ENOTCONN, Errno.EIO, Errno.EBADF]);
-
-/** A descriptor of the host that is read and written without waiting. */
-export class HostStream {
+/** A descriptor of the host that can be waited for. */
+export class HostStream implements ByteStream {
 	readonly #fd: number;
 	readonly #owned: boolean;
 	readonly #reactor: Reactor;
-	readonly #ready: () => void;
+	readonly #owner: StreamOwner;
 	#watch: Watch | undefined;
 	#ended = false;
 
 	/**
-	 * @param fd - non-blocking, or one on which writes never wait
+	 * @param fd - non-blocking
 	 * @param owned - closed by {@link dispose}
-	 * @param ready - called when what {@link interest} asked for may be possible
 	 */
-	constructor(fd: number, owned: boolean, reactor: Reactor, ready: () => void) {
+	constructor(fd: number, owned: boolean, reactor: Reactor, owner: StreamOwner) {
 		this.#fd = fd;
 		this.#owned = owned;
 		this.#reactor = reactor;
-		this.#ready = ready;
+		this.#owner = owner;
 	}
 
-	/** True once the other side has closed, or the descriptor failed. */
+	readonly flushed = true;
+
 	get ended(): boolean {
 		return this.#ended;
 	}
 
-	/** As {@link SerialBackend.read}. */
 	read(target: Uint8Array): number {
 		if (this.#ended || target.length === 0) return 0;
 		const count = read(this.#fd, target);
@@ -42,19 +39,21 @@ export class HostStream {
 		return 0;
 	}
 
-	/** As {@link SerialBackend.write}. */
 	write(source: Uint8Array): number {
 		if (this.#ended) return 0;
 		const count = write(this.#fd, source);
 		if (count >= 0) return count;
 		if (transient.has(-count)) return 0;
-		if (!departed.has(-count)) return count;
-		this.#end();
-		return 0;
+		if (departed.has(-count)) {
+			this.#end();
+			return 0;
+		}
+		this.#owner.refused(source.length, -count);
+		return source.length;
 	}
 
 	/**
-	 * Asks for calls. A descriptor nobody asks about is taken out of the wait altogether: a hang-up is reported however
+	 * A descriptor nobody asks about is taken out of the wait altogether: a hang-up is reported however
 	 * little was asked for (epoll_ctl(2), EPOLLHUP), and would keep the thread spinning.
 	 */
 	interest(readable: boolean, writable: boolean): void {
@@ -62,7 +61,7 @@ export class HostStream {
 			this.#watch?.close();
 			this.#watch = undefined;
 		} else if (this.#watch === undefined) {
-			this.#watch = this.#reactor.watch(this.#fd, {readable, writable}, this.#ready);
+			this.#watch = this.#reactor.watch(this.#fd, {readable, writable}, () => this.#owner.changed());
 		} else {
 			this.#watch.interest(readable, writable);
 		}

@@ -1,5 +1,6 @@
 import {accept, close, Errno} from '#support/ffi';
 import type {Reactor, Timer, Watch} from '#support/reactor';
+import type {StreamOwner} from './byte-stream.ts';
 import {HostStream} from './host-stream.ts';
 import type {SerialBackend} from './serial-backend.ts';
 
@@ -13,7 +14,7 @@ const shortageNs = 100e6;
 export class ListenerBackend implements SerialBackend {
 	readonly #fd: number;
 	readonly #reactor: Reactor;
-	readonly #changed: () => void;
+	readonly #owner: StreamOwner;
 	readonly #closed: () => void;
 	#waiting: Watch | undefined;
 	#retry: Timer | undefined;
@@ -23,10 +24,10 @@ export class ListenerBackend implements SerialBackend {
 	 * @param fd - listening and non-blocking; owned
 	 * @param closed - called by {@link dispose}, after the socket was closed
 	 */
-	constructor(fd: number, reactor: Reactor, changed: () => void, closed: () => void) {
+	constructor(fd: number, reactor: Reactor, owner: StreamOwner, closed: () => void) {
 		this.#fd = fd;
 		this.#reactor = reactor;
-		this.#changed = changed;
+		this.#owner = owner;
 		this.#closed = closed;
 		this.#await();
 	}
@@ -34,6 +35,8 @@ export class ListenerBackend implements SerialBackend {
 	get connected(): boolean {
 		return this.#client !== undefined;
 	}
+
+	readonly flushed = true;
 
 	write(source: Uint8Array): number {
 		const taken = this.#client?.write(source) ?? 0;
@@ -78,8 +81,8 @@ export class ListenerBackend implements SerialBackend {
 			this.#retry = this.#reactor.after(shortageNs, () => this.#await());
 			return;
 		}
-		this.#client = new HostStream(fd, true, this.#reactor, this.#changed);
-		this.#changed();
+		this.#client = new HostStream(fd, true, this.#reactor, this.#owner);
+		this.#owner.changed();
 	}
 
 	#dropEnded(): void {

@@ -1,8 +1,10 @@
 import type {DeviceBack} from '#devices/device';
 import type {Reactor, Timer} from '#support/reactor';
 import type {ByteRing} from '#support/shared-memory';
+import type {StreamOwner} from './byte-stream.ts';
 import type {SerialBackendConfig} from './config.ts';
 import {createSerialBackend} from './create-serial-backend.ts';
+import type {SerialBackend} from './serial-backend.ts';
 
 /** The guest side of a byte stream, as a device's back sees it. */
 export interface SerialPort {
@@ -38,15 +40,21 @@ const gatherNs = 1e6;
 /** Input moved at once; also the most that one turn reads. */
 const inputChunk = 4096;
 
-/** Moves bytes between a device's rings and a back end made from `config`, which may throw a {@link VmmError}. */
-export function createSerialBack(config: SerialBackendConfig, reactor: Reactor, port: SerialPort): SerialBack {
-	return new SerialPump(config, reactor, port);
+interface Refusal {
+	readonly count: number;
+	readonly errno: number;
 }
 
-class SerialPump implements SerialBack {
+/** Moves bytes between a device's rings and a back end made from `config`, which may throw a {@link VmmError}. */
+export function createSerialBack(config: SerialBackendConfig, reactor: Reactor, port: SerialPort): SerialBack {
+	return new SerialPump((...parts) => createSerialBackend(config, ...parts), reactor, port);
+}
+
+/** Moves bytes between a device's rings and whatever host side `open` makes. */
+export class SerialPump implements SerialBack {
 	readonly #reactor: Reactor;
 	readonly #port: SerialPort;
-	readonly #backend: ReturnType<typeof createSerialBackend>;
+	readonly #backend: SerialBackend;
 	readonly #buffer = new Uint8Array(inputChunk);
 	#connected = false;
 	#running = false;
@@ -55,11 +63,16 @@ class SerialPump implements SerialBack {
 	#gather: Timer | undefined;
 	#stopped: (() => void) | undefined;
 	#stall: Timer | undefined;
+	/** What the host has refused since the device stopped. */
+	#untold: Refusal | undefined;
 
-	constructor(config: SerialBackendConfig, reactor: Reactor, port: SerialPort) {
+	constructor(open: (reactor: Reactor, owner: StreamOwner) => SerialBackend, reactor: Reactor, port: SerialPort) {
 		this.#reactor = reactor;
 		this.#port = port;
-		this.#backend = createSerialBackend(config, reactor, () => this.#pump());
+		this.#backend = open(reactor, {
+			changed: () => this.#pump(),
+			refused: (count, errno) => this.#refused({count, errno}),
+		});
 	}
 
 	start(): void {
@@ -67,6 +80,8 @@ class SerialPump implements SerialBack {
 		// Reset and restore change the state behind our back, so it is told again.
 		this.#connected = this.#backend.connected;
 		this.#port.connection(this.#connected);
+		if (this.#untold !== undefined) this.#refused(this.#untold);
+		this.#untold = undefined;
 		this.#pump();
 	}
 
@@ -106,8 +121,8 @@ class SerialPump implements SerialBack {
 		if (!this.#running) return;
 		this.#drain();
 		if (this.#stopped === undefined) this.#settle();
-		else if (this.#port.output.length === 0) this.#finishStop();
-		else this.#backend.interest(false, this.#blocked);
+		else if (this.#port.output.length === 0 && this.#backend.flushed) this.#finishStop();
+		else this.#backend.interest(false, this.#blocked || !this.#backend.flushed);
 	}
 
 	/** Everything but output: takes input, reports a change of connection, asks for what is to be waited for. */
@@ -141,13 +156,19 @@ class SerialPump implements SerialBack {
 	/** Writes output to the host, or discards it where there is nobody; returns how much is done with. */
 	#passOn(piece: Uint8Array): number {
 		this.#noteConnection();
-		const taken = this.#connected ? this.#backend.write(piece) : piece.length;
-		if (this.#connected && taken >= 0) {
-			this.#blocked = taken === 0 && this.#backend.connected;
-			return taken;
+		if (!this.#connected) {
+			this.#port.discarded(piece.length, 0);
+			return piece.length;
 		}
-		this.#port.discarded(piece.length, taken < 0 ? -taken : 0);
-		return piece.length;
+		const taken = this.#backend.write(piece);
+		this.#blocked = taken === 0 && this.#backend.connected;
+		return taken;
+	}
+
+	/** Nothing changes the state of a device that has stopped: what is refused then is told when it starts. */
+	#refused({count, errno}: Refusal): void {
+		if (this.#running) this.#port.discarded(count, errno);
+		else this.#untold = {count, errno};
 	}
 
 	/** Takes input as far as the guest has room. Returns the room that is left. */

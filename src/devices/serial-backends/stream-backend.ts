@@ -1,4 +1,4 @@
-import type {HostStream} from './host-stream.ts';
+import type {ByteStream} from './byte-stream.ts';
 import type {SerialBackend} from './serial-backend.ts';
 
 /** Input that the terminal's owner may feed ahead of the guest. */
@@ -6,12 +6,12 @@ const feedCapacity = 4096;
 
 /** Output to a stream; input from another one or fed, where the kind has input. */
 export class StreamBackend implements SerialBackend {
-	readonly #output: HostStream;
-	readonly #input: HostStream | undefined;
+	readonly #output: ByteStream;
+	readonly #input: ByteStream | undefined;
 	readonly #fed: Uint8Array;
 	#fedLength = 0;
 
-	constructor(output: HostStream, options: {readonly input?: HostStream; readonly feedable?: boolean} = {}) {
+	constructor(output: ByteStream, options: {readonly input?: ByteStream; readonly feedable?: boolean} = {}) {
 		this.#output = output;
 		this.#input = options.input;
 		this.#fed = new Uint8Array(options.feedable === true ? feedCapacity : 0);
@@ -19,6 +19,10 @@ export class StreamBackend implements SerialBackend {
 
 	get connected(): boolean {
 		return !this.#output.ended;
+	}
+
+	get flushed(): boolean {
+		return this.#output.flushed;
 	}
 
 	write(source: Uint8Array): number {

@@ -1,3 +1,4 @@
+import {setImmediate} from 'node:timers/promises';
 import type {
 	AccessSize,
 	AnyDeviceModel,
@@ -149,6 +150,24 @@ export class DeviceUnderTest<C, T extends Fields> {
 		this.#back = back;
 		back.start();
 		return back;
+	}
+
+	/** Stops the back, which must come to rest without any timer. */
+	async stopBack(): Promise<void> {
+		let hasStopped = false;
+		const stopped = this.#back?.stop().then(() => {
+			hasStopped = true;
+		});
+		await this.turnUntil(() => hasStopped);
+		await stopped;
+	}
+
+	/** Turns the reactor, for which no time passes, and Node's own loop until `done` says so. */
+	async turnUntil(done: () => boolean): Promise<void> {
+		while (!done()) {
+			this.reactor.turn(0);
+			await setImmediate();
+		}
 	}
 
 	/** Reads the port, which must be the device's. */

@@ -35,7 +35,7 @@ interface LiveDevices {
 	readonly backs: DeviceBacks;
 }
 
-/** The device worker's answers to its owner. Ring the machine's waker descriptor after every call but the first. */
+/** The device worker's answers to its owner. */
 export class DeviceWorker {
 	#live: LiveDevices | undefined;
 	/** Resolves when {@link create} has made the backs, or could not. */

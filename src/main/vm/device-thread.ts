@@ -2,7 +2,6 @@ import type {DeviceCommand} from '#devices/device';
 import type {MachineLayout} from '#devices/machine';
 import type {DeviceWorker, DeviceWorkerData} from '#main/device-worker';
 import type {ErrorData} from '#support/errors';
-import {signalEventfd} from '#support/ffi';
 import {type HangWatch, ReactorState, type ReactorStateView, watchForHang} from '#support/reactor';
 import type {SpawnedWorker} from '#support/rpc';
 import {vmError} from './errors.ts';
@@ -11,7 +10,6 @@ import {failureData} from './failure-data.ts';
 /** The device worker as the machine's owner has it. */
 export class DeviceThread {
 	readonly #worker: SpawnedWorker<DeviceWorker>;
-	readonly #wakeFd: number;
 	readonly #created: Promise<void>;
 	readonly #watches = new Set<HangWatch>();
 	/** Resolves when the thread has died or a device's code has failed, with what it was: the machine is to end. */
@@ -24,7 +22,6 @@ export class DeviceThread {
 		const reactor = new SharedArrayBuffer(ReactorState.byteLength);
 		this.reactor = ReactorState.on(reactor);
 		this.#worker = worker;
-		this.#wakeFd = data.layout.waker.wakeFd;
 		this.#created = this.#call((api) => api.create({...data, reactor}));
 		this.#created.catch(() => {});
 		this.failure = this.#call((api) => api.failure()).catch((cause: unknown) =>
@@ -94,15 +91,10 @@ export class DeviceThread {
 
 	/** Releases the backs and ends the thread. */
 	async dispose(): Promise<void> {
-		const left = this.#worker.leave();
-		signalEventfd(this.#wakeFd);
-		await left;
+		await this.#worker.leave();
 	}
 
-	/** The thread sleeps in its own wait: it looks at its messages when its descriptor is signalled. */
 	#call<R>(action: (api: SpawnedWorker<DeviceWorker>['api']) => Promise<R>): Promise<R> {
-		const reply = action(this.#worker.api);
-		signalEventfd(this.#wakeFd);
-		return Promise.race([reply, this.#worker.failed]);
+		return Promise.race([action(this.#worker.api), this.#worker.failed]);
 	}
 }

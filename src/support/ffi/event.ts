@@ -1,5 +1,5 @@
 import {Errno} from './errno.ts';
-import {read, write} from './fd.ts';
+import {close, read, write} from './fd.ts';
 import {libc} from './libc.ts';
 
 /** Events of epoll_ctl(2). */
@@ -92,4 +92,12 @@ export class EpollSet {
 	readyToken(index: number): number {
 		return this.#view.getUint32(index * eventSize + dataOffset, true);
 	}
+}
+
+/** Whether a descriptor can be waited for: regular files and some character devices cannot (epoll_ctl(2), EPERM). */
+export function canBeWatched(fd: number): boolean {
+	const set = new EpollSet(1);
+	const added = set.control(Epoll.ADD, fd, 0, 0);
+	close(set.fd);
+	return added !== -Errno.EPERM;
 }

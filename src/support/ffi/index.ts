@@ -1,5 +1,6 @@
 export {Errno, errnoName, errnoOf} from './errno.ts';
-export {drainEventfd, Epoll, EpollSet, eventfd, signalEventfd} from './event.ts';
+export {canBeWatched, drainEventfd, Epoll, EpollSet, eventfd, signalEventfd} from './event.ts';
+export {eventLoopFd} from './event-loop.ts';
 export {close, duplicate, lockFile, O, open, read, setNonBlocking, write} from './fd.ts';
 export {exchangePaths, Seek, seek} from './file-system.ts';
 export {koffi} from './koffi.ts';

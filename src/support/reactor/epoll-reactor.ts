@@ -1,4 +1,5 @@
-import {close, drainEventfd, Epoll, EpollSet, errnoName, eventfd, gettid, signalEventfd} from '#support/ffi';
+import {close, drainEventfd, Epoll, EpollSet, eventfd, eventLoopFd, gettid, signalEventfd} from '#support/ffi';
+import {reactorError} from './errors.ts';
 import type {Reactor, Readiness, Timer, Watch} from './reactor.ts';
 import {ReactorState, type ReactorStateView} from './reactor-state.ts';
 
@@ -33,11 +34,17 @@ interface PendingTimer {
 /** How often posted work is looked for between two looks at descriptors and timers, while polling. */
 const looksPerWait = 32;
 
+/** Tokens of the two descriptors that every reactor waits for; those of watches follow. */
+const [wakeToken, loopToken] = [0, 1];
+
 const now = () => Number(process.hrtime.bigint());
 
-/** {@link Reactor} over epoll(7), with adaptive polling before each sleep. Runs as its thread's main loop. */
+/**
+ * {@link Reactor} over epoll(7), with adaptive polling before each sleep. Runs as its thread's main loop, and has Node's own take
+ * a turn whenever that has something to do: a message for the thread, the end of an operation of `node:fs`.
+ */
 export class EpollReactor implements Reactor {
-	/** Signal this eventfd from any thread to end the current wait and let the thread's messages be handled. */
+	/** Signal this eventfd from any thread to end the current wait. */
 	readonly wakeFd: number;
 	readonly state: ReactorStateView;
 
@@ -48,8 +55,8 @@ export class EpollReactor implements Reactor {
 	readonly #polled: Polled | undefined;
 	readonly #ownsWakeFd: boolean;
 	#deferred: (() => void)[] = [];
-	#nextToken = 1;
-	#woken = false;
+	#nextToken = loopToken + 1;
+	#loopHasWork = false;
 	#closed = false;
 
 	constructor(options: ReactorOptions = {}) {
@@ -58,7 +65,8 @@ export class EpollReactor implements Reactor {
 		this.state = options.state ?? ReactorState.on(new SharedArrayBuffer(ReactorState.byteLength));
 		this.state.pollNs = options.pollNs ?? 0;
 		this.#polled = options.polled;
-		this.#epoll.control(Epoll.ADD, this.wakeFd, Epoll.IN, 0);
+		this.#epoll.control(Epoll.ADD, this.wakeFd, Epoll.IN, wakeToken);
+		this.#epoll.control(Epoll.ADD, eventLoopFd(), Epoll.IN, loopToken);
 	}
 
 	watch(
@@ -69,11 +77,8 @@ export class EpollReactor implements Reactor {
 		const token = this.#nextToken++;
 		const mask = (readable: boolean, writable: boolean) => (readable ? Epoll.IN : 0) | (writable ? Epoll.OUT : 0);
 		const added = this.#epoll.control(Epoll.ADD, fd, mask(interest.readable, interest.writable), token);
+		if (added < 0) throw reactorError('DESCRIPTOR_UNWATCHABLE', {fd, errno: added});
 		this.#entries.set(token, {fd, ready});
-		// A regular file cannot be watched and is always ready (epoll_ctl(2), EPERM).
-		if (added < 0 && errnoName(added) === 'EPERM') {
-			return this.#alwaysReady(token, interest);
-		}
 		return {
 			interest: (readable, writable) => {
 				this.#epoll.control(Epoll.MOD, fd, mask(readable, writable), token);
@@ -94,7 +99,7 @@ export class EpollReactor implements Reactor {
 		this.#deferred.push(action);
 	}
 
-	/** Runs until {@link close}. Between turns the thread's event loop handles its messages. */
+	/** Runs until {@link close}. */
 	async run(): Promise<void> {
 		const {state} = this;
 		state.tid = gettid();
@@ -112,9 +117,7 @@ export class EpollReactor implements Reactor {
 			// Descriptors have their turn also while there is always something posted.
 			if (busy && this.#looks()) idleSince = time;
 			if (this.#wait(busy ? 0 : this.#sleepNs())) idleSince = now();
-			// What was posted comes before the thread's messages: those take two turns of Node's own loop.
-			if (this.#woken && this.#runDue()) idleSince = now();
-			if (this.#woken) await this.#handleMessages();
+			if (this.#loopHasWork) await this.#turnLoop();
 		}
 		close(this.#epoll.fd);
 		if (this.#ownsWakeFd) close(this.wakeFd);
@@ -178,9 +181,12 @@ export class EpollReactor implements Reactor {
 
 	#dispatch(token: number, events: number): void {
 		this.state.events++;
-		if (token === 0) {
+		if (token === wakeToken) {
 			drainEventfd(this.wakeFd, this.#scratch);
-			this.#woken = true;
+			return;
+		}
+		if (token === loopToken) {
+			this.#loopHasWork = true;
 			return;
 		}
 		this.#entries.get(token)?.ready({
@@ -197,31 +203,11 @@ export class EpollReactor implements Reactor {
 		return Math.max(0, due - now());
 	}
 
-	/** One round of the thread's event loop: its message port is polled between two immediates. */
-	async #handleMessages(): Promise<void> {
-		this.#woken = false;
+	/** One round of Node's loop. It looks at its descriptors between two immediates; what it misses, the next wait reports again. */
+	async #turnLoop(): Promise<void> {
+		this.#loopHasWork = false;
+		// What is due comes first: a round of Node's takes longer than looking.
+		this.#runDue();
 		await new Promise((resolve) => setImmediate(resolve));
-		await new Promise((resolve) => setImmediate(resolve));
-	}
-
-	#alwaysReady(token: number, first: {readonly readable: boolean; readonly writable: boolean}): Watch {
-		let wanted = {...first};
-		const turn = () => {
-			const entry = this.#entries.get(token);
-			if (entry === undefined) return;
-			if (wanted.readable || wanted.writable) {
-				entry.ready({readable: wanted.readable, writable: wanted.writable, failed: false});
-				this.defer(turn);
-			}
-		};
-		this.defer(turn);
-		return {
-			interest: (readable, writable) => {
-				const idle = !wanted.readable && !wanted.writable;
-				wanted = {readable, writable};
-				if (idle) this.defer(turn);
-			},
-			close: () => void this.#entries.delete(token),
-		};
 	}
 }

@@ -19,9 +19,15 @@ export interface Timer {
 	cancel(): void;
 }
 
-/** A thread's single wait: descriptors, timers and deferred work. */
+/**
+ * A thread's single wait: descriptors, timers and deferred work. The callbacks of `node:fs` come between its turns; they hand on
+ * what they have to do by {@link defer}.
+ */
 export interface Reactor {
-	/** Level-triggered. The descriptor should be non-blocking. */
+	/**
+	 * Level-triggered. The descriptor should be non-blocking.
+	 * @throws VmmError DESCRIPTOR_UNWATCHABLE for one that cannot be waited for, as a regular file
+	 */
 	watch(
 		fd: number,
 		interest: {readonly readable: boolean; readonly writable: boolean},

@@ -10,7 +10,7 @@ test('bytes reach the file as they were written and a read tells that the port i
 	const device = new DeviceUnderTest(debugcon, {port: 0xe9, backend: {kind: 'file', path}});
 	const back = device.startBack();
 	for (const char of 'line\n\0\xff') device.out(0xe9, char.charCodeAt(0));
-	await back.stop();
+	await device.stopBack();
 	back.dispose();
 	t.is(readFileSync(path, 'latin1'), 'line\n\0\xff');
 	t.is(device.in(0xe9), 0xe9);

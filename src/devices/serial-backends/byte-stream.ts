@@ -1,0 +1,28 @@
+import {Errno} from '#support/ffi';
+
+/** What the owner of a stream is told. */
+export interface StreamOwner {
+	/** What {@link ByteStream.interest} asked for may be possible. Called from the reactor, never from inside a method. */
+	changed(): void;
+	/** The host has refused `count` bytes that {@link ByteStream.write} took; `errno` says why. */
+	refused(count: number, errno: number): void;
+}
+
+/** Bytes from and to the host, whose methods never wait. */
+export interface ByteStream {
+	/** True once the other side has closed, or the descriptor failed. */
+	readonly ended: boolean;
+	/** The host has every byte that was taken. */
+	readonly flushed: boolean;
+	/** Passes bytes on. Returns how many were taken; 0 when there is no room now, or the stream has just ended. */
+	write(source: Uint8Array): number;
+	/** Fills `target` with bytes that have arrived; returns how many, 0 when there are none now. */
+	read(target: Uint8Array): number;
+	/** Asks for calls: bytes to read; room to write, or the last byte with the host. */
+	interest(readable: boolean, writable: boolean): void;
+	/** Closes what the stream owns. */
+	dispose(): void;
+}
+
+/** Reasons of write(2) that mean that nobody reads any more, rather than that these bytes were refused. */
+export const departed = new Set<number>([Errno.EPIPE, Errno.ECONNRESET, Errno.ENOTCONN, Errno.EIO, Errno.EBADF]);
