@@ -13,8 +13,6 @@ const require = __createRequire(import.meta.url);`;
 export function bundleOptions(external: readonly string[] = []): BuildOptions {
 	return {
 		bundle: true,
-		// One file per thread: at start-up every further file costs more than code that a thread does not use.
-		splitting: false,
 		format: 'esm',
 		platform: 'node',
 		target: 'node24',
@@ -29,6 +27,5 @@ export function bundleOptions(external: readonly string[] = []): BuildOptions {
 		define: {__OPENVMM_BUNDLED__: 'true'},
 		banner: {js: BANNER},
 		logLevel: 'silent',
-		metafile: true,
 	};
 }

@@ -7,6 +7,8 @@ import {PATHS} from '../core/index.ts';
 export interface EntryPoint {
 	readonly source: string;
 	readonly name: string;
+	/** It runs on one thread with the others that say so: what they have in common is loaded once. */
+	readonly shares?: true;
 }
 
 /** Programs that run in worker threads: code finds them beside its own file when it is bundled. */
@@ -18,13 +20,13 @@ export const WORKERS: readonly EntryPoint[] = [
 
 /** What others import, by the `exports` of package.json. */
 export const LIBRARIES: readonly EntryPoint[] = [
-	{name: 'index', source: join(PATHS.repo, 'src/main/index.ts')},
+	{name: 'index', source: join(PATHS.repo, 'src/main/index.ts'), shares: true},
 	{name: 'devices', source: join(PATHS.repo, 'src/devices/index.ts')},
 ];
 
 /** All programs in `dist/`. */
 export const ENTRY_POINTS: readonly EntryPoint[] = [
-	{name: 'openvmm', source: join(PATHS.repo, 'src/main/cli/program.ts')},
+	{name: 'openvmm', source: join(PATHS.repo, 'src/main/cli/program.ts'), shares: true},
 	...LIBRARIES,
 	...WORKERS,
 ];

@@ -24,7 +24,7 @@ const rounds = 7;
 /** Few enough that no collection comes between. */
 const countedExits = 20_000;
 
-const call = koffi.load(null).func('int ioctl(int fd, uint32_t request, int64_t argument)');
+const call = koffi().load(null).func('int ioctl(int fd, uint32_t request, int64_t argument)');
 const failingCall = () => call(-1, 0xae80, 0);
 
 function nsPerExit(action: () => void): number {

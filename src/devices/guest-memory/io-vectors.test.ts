@@ -75,7 +75,7 @@ test('memory goes when the last pin is released, by whichever thread', async (t)
 });
 
 test('the structs are what readv takes: a file comes into guest memory without a copy', (t) => {
-	const readv = koffi.load(null).func('intptr_t readv(int fd, const void *vectors, int count)');
+	const readv = koffi().load(null).func('intptr_t readv(int fd, const void *vectors, int count)');
 	const {memory} = sample();
 	const list = new IoVectors(3);
 	memory.fill(length - 4, 8, 0xff);

@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 // Starts openvmm with a Node.js that can run it. Plain JavaScript that Node.js 20 understands, because the
 // machine's own `node` may be older than what openvmm needs.
-import {spawn} from 'node:child_process';
 import {existsSync} from 'node:fs';
 import * as inspector from 'node:inspector';
 import * as module from 'node:module';
@@ -100,7 +99,7 @@ async function switchRuntime() {
 	const argv = [runtime, '--disable-sigusr1', self, ...process.argv.slice(2)];
 	process.env[switchedVariable] = '1';
 	replaceProcess(runtime, argv);
-	runChild(runtime, argv.slice(1));
+	await runChild(runtime, argv.slice(1));
 }
 
 function findRuntime() {
@@ -138,7 +137,8 @@ function replaceProcess(runtime, argv) {
 }
 
 /** Runs the runtime beside this process, which hands on signals and ends as it ended. */
-function runChild(runtime, args) {
+async function runChild(runtime, args) {
+	const {spawn} = await import('node:child_process');
 	const child = spawn(runtime, args, {stdio: 'inherit'});
 	// A terminal sends these to the child as well, and a second one would end it by force.
 	const sentToBoth = process.stdin.isTTY === true ? ['SIGINT', 'SIGQUIT', 'SIGHUP'] : [];

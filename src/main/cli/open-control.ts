@@ -1,8 +1,6 @@
 import type {ProcessConfig} from '#main/config';
 import type {Machine} from '#main/operations';
-import {publicApi} from '#main/workers';
 import {isVmmError} from '#support/errors';
-import type * as PublicApi from '../index.ts';
 import type {Logger} from './logger.ts';
 
 /** What the user's other programs reach the machine by. */
@@ -22,7 +20,7 @@ export async function openControl(
 	quit: () => void,
 ): Promise<OpenControl> {
 	if (path === 'none') return {close() {}};
-	const {serveControl} = (await import(publicApi.href)) as typeof PublicApi;
+	const {serveControl} = await import('../index.ts');
 	try {
 		const options = {quit, ...(path !== undefined && {path}), ...(name !== undefined && {name})};
 		return await serveControl(machine, options);

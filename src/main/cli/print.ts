@@ -1,4 +1,5 @@
 import {writeSync} from 'node:fs';
+import {packageVersion} from '#main/version';
 
 /**
  * Writes all of `text`, waiting where a pipe is full. A reader that has gone away (`openvmm --help | head`)
@@ -14,4 +15,10 @@ export function print(fd: 1 | 2, text: string): void {
 			Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
 		}
 	}
+}
+
+/** Says which version this is. @returns the status of success */
+export function printVersion(): number {
+	print(1, `openvmm ${packageVersion()}\n`);
+	return 0;
 }

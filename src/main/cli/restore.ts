@@ -1,7 +1,5 @@
 import {type ClockPolicy, parseClockPolicy} from '#main/config';
 import type {OpenSnapshot} from '#main/snapshot';
-import {publicApi} from '#main/workers';
-import type * as PublicApi from '../index.ts';
 import type {FlagValues} from './parse.ts';
 import {checkNeeds, type Environment, type RunConfig, type Saved, toOptions} from './to-config.ts';
 
@@ -24,7 +22,7 @@ export interface Restoring {
 export async function openForRestore(flags: FlagValues, env: Environment): Promise<Restoring> {
 	const clock = flags.last('clock');
 	const policy = clock === undefined ? {} : {clock: parseClockPolicy(clock, '--clock')};
-	const {openSnapshot, restoredConfig, verifySnapshot} = (await import(publicApi.href)) as typeof PublicApi;
+	const {openSnapshot, restoredConfig, verifySnapshot} = await import('../index.ts');
 	const snapshot = openSnapshot(flags.last('restore-snapshot') ?? '');
 	try {
 		if (flags.has('verify-snapshot')) await verifySnapshot(snapshot);

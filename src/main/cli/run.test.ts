@@ -40,8 +40,8 @@ function stage(changes: Partial<Machine> = {}) {
 	const parts: RunParts = {
 		createMachine: async () => ({machine, debuggerLeft: Promise.resolve()}),
 		openLog: async () => plainLogger('silent'),
-		claimPidFile: async (path) => claimPidFile(path),
-		attachTerminal: async (_machine, options) => {
+		claimPidFile,
+		attachTerminal: (_machine, options) => {
 			attach(options);
 			return {restore: () => void calls.push('restore')};
 		},

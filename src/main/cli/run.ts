@@ -33,8 +33,8 @@ export interface RunParts {
 	/** Builds the machine that is configured, and starts it unless it is to wait. @param signal - gives it up */
 	createMachine(log: Logger, signal: AbortSignal): Promise<StartedMachine<Machine>>;
 	openLog(config: RunConfig['process']): Promise<Logger>;
-	claimPidFile(path: string): Promise<PidFile>;
-	attachTerminal(machine: Machine, options: TerminalOptions): Promise<Terminal>;
+	claimPidFile(path: string): PidFile;
+	attachTerminal(machine: Machine, options: TerminalOptions): Terminal;
 	/** Lets the user's other programs see and drive the machine. @param quit - called when one asks the machine to end */
 	openControl(machine: Machine, config: RunConfig['process'], log: Logger, quit: () => void): Promise<{close(): void}>;
 }
@@ -60,7 +60,7 @@ export async function runMachine(config: RunConfig, parts: RunParts): Promise<nu
 	try {
 		const {pidFile} = config.process;
 		if (pidFile !== undefined) {
-			const claimed = await parts.claimPidFile(pidFile);
+			const claimed = parts.claimPidFile(pidFile);
 			undo.push(() => claimed.release());
 		}
 		log = await parts.openLog(config.process);
@@ -101,7 +101,7 @@ async function runToEnd(
 	try {
 		const {promise: quitStatus, resolve} = Promise.withResolvers<number>();
 		const quit = () => resolve(exitStatuses.ok.status);
-		const terminal = await parts.attachTerminal(machine, {
+		const terminal = parts.attachTerminal(machine, {
 			toGuest: terminalUsers(config.vm).some(({takesInput}) => takesInput),
 			paused: config.vm.paused,
 			quit,

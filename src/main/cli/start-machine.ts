@@ -1,6 +1,4 @@
 import type {CreateOptions, Vm} from '#main/vm';
-import {publicApi} from '#main/workers';
-import type * as PublicApi from '../index.ts';
 import type {Logger} from './logger.ts';
 import type {RunConfig} from './to-config.ts';
 
@@ -17,7 +15,7 @@ export async function startMachine(config: RunConfig, options: CreateOptions, lo
 		vm: {paused},
 		process: {gdb},
 	} = config;
-	const {createVm, serveGdb} = (await import(publicApi.href)) as typeof PublicApi;
+	const {createVm, serveGdb} = await import('../index.ts');
 	const machine = await createVm(config.vm, {...options, start: !paused && gdb === undefined});
 	if (config.vm.hypervisor === 'auto') {
 		const {kind, reason} = machine.hypervisor;

@@ -10,9 +10,6 @@ export const embeddedGuest = new URL(
 	import.meta.url,
 );
 
-/** The public API: the larger part of the program, which the command line loads beside its threads' start. */
-export const publicApi = entry('index', '../index.ts');
-
 /** Entry points of the worker threads. */
 export const workerUrls = {
 	vcpu: entry('vcpu-worker', '../../vcpu-worker/entry.ts'),

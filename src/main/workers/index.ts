@@ -1,2 +1,2 @@
-export {embeddedGuest, publicApi, workerUrls} from './bundled-files.ts';
+export {embeddedGuest, workerUrls} from './bundled-files.ts';
 export {type MachineWorkers, WorkerStock} from './worker-stock.ts';

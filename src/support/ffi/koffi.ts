@@ -20,5 +20,10 @@ function loadKoffi(): Koffi {
 	}
 }
 
-/** koffi, loaded once per thread. */
-export const koffi: Koffi = loadKoffi();
+let loaded: Koffi | undefined;
+
+/** koffi, loaded once per thread and only in one that calls C. */
+export const koffi = (): Koffi => {
+	loaded ??= loadKoffi();
+	return loaded;
+};

@@ -12,9 +12,9 @@ export function libc(prototype: string): CFunction {
 	let call: CFunction | undefined;
 	return (...args) => {
 		// SAFETY: the prototype is a literal beside the caller, taken from the function's manual page.
-		call ??= koffi.load(null).func(prototype) as CFunction;
+		call ??= koffi().load(null).func(prototype) as CFunction;
 		const result = Number(call(...args));
-		return result === -1 ? -koffi.errno() : result;
+		return result === -1 ? -koffi().errno() : result;
 	};
 }
 
@@ -27,12 +27,12 @@ export function libcInPool(prototype: string): (...args: readonly (number | bigi
 	return (...args) =>
 		new Promise((resolve, reject) => {
 			// SAFETY: as above; the caller keeps what the addresses point to alive until the promise is settled.
-			call ??= koffi.load(null).func(prototype);
+			call ??= koffi().load(null).func(prototype);
 			call.async(...args, (error: unknown) => (error == null ? resolve() : reject(error)));
 		});
 }
 
 /** Host address of a buffer's first byte. The buffer must stay referenced while the address is in use. */
 export function addressOf(buffer: SharedArrayBuffer | ArrayBuffer | ArrayBufferView): bigint {
-	return koffi.address(buffer);
+	return koffi().address(buffer);
 }

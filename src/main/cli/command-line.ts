@@ -1,0 +1,85 @@
+import type {Worker} from 'node:worker_threads';
+import {machineOperations, type Operation} from '#main/operations';
+import type {WorkerStock} from '#main/workers';
+import {operationCommand, ownCommands} from './commands.ts';
+import {commandHelpText, helpText} from './help.ts';
+import type {CommandLine} from './parse.ts';
+import {parseCommandLine} from './parse.ts';
+import {print, printVersion} from './print.ts';
+import {reportError} from './report.ts';
+import type {Environment} from './to-config.ts';
+
+/** Does what a command line asks for; see {@link program}. */
+export async function obey(
+	words: readonly string[],
+	env: Environment,
+	first?: Worker,
+	operations = machineOperations,
+): Promise<number> {
+	let made: WorkerStock | undefined;
+	const stock = async () => {
+		const {WorkerStock: Stock} = await import('#main/workers');
+		made ??= new Stock(first);
+		return made;
+	};
+	try {
+		return await run(parseCommandLine(words, operations), env, stock, operations);
+	} catch (error) {
+		return reportError(error);
+	} finally {
+		// A thread that was started for nothing ends as every other does.
+		if (first !== undefined) await stock();
+		await made?.dispose();
+	}
+}
+
+async function run(
+	line: CommandLine,
+	env: Environment,
+	stock: () => Promise<WorkerStock>,
+	operations: readonly Operation[],
+): Promise<number> {
+	if (line.command !== 'run' && line.flags.has('help')) {
+		if (line.command === 'ask') return say(commandHelpText(line.operation.name, operationCommand(line.operation)));
+		return say(commandHelpText(line.command, ownCommands[line.command]));
+	}
+	switch (line.command) {
+		case 'help':
+			if (line.flags.has('markdown')) {
+				const {referencePage} = await import('./reference-page.ts');
+				return say(referencePage(operations));
+			}
+			if (line.flags.has('devices')) {
+				const {devicesPage} = await import('./devices-page.ts');
+				return say(devicesPage());
+			}
+			if (line.flags.has('operations')) {
+				const {operationsPage} = await import('./operations-page.ts');
+				return say(operationsPage(operations));
+			}
+			return say(helpText(operations));
+		case 'doctor': {
+			const {doctor} = await import('#main/doctor');
+			return doctor({json: line.flags.has('json')});
+		}
+		case 'ls': {
+			const {listMachines} = await import('./machine-commands.ts');
+			return listMachines(line.flags.has('json'));
+		}
+		case 'ask': {
+			const {askMachine} = await import('./machine-commands.ts');
+			return askMachine(line.operation, line);
+		}
+		case 'run': {
+			if (line.flags.has('help')) return say(helpText(operations));
+			if (line.flags.has('version')) return printVersion();
+			const {runFlags} = await import('./run-flags.ts');
+			return runFlags(line.flags, env, await stock());
+		}
+	}
+}
+
+function say(text: string): number {
+	print(1, text);
+	return 0;
+}
