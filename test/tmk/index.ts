@@ -24,6 +24,5 @@ export {
 } from './layout.ts';
 export type {LongModeKit} from './long-mode.ts';
 export {type MicroKernel, microKernel, realModeKernel, stackTop} from './micro-kernel.ts';
-export {firstFailure, type PciKernelOptions, pciEndpoint} from './pci-kernels.ts';
-export {emitTrampoline, startProcessor} from './start-processor.ts';
 export {wrapForPvh} from './pvh-wrapper.ts';
+export {emitTrampoline, startProcessor} from './start-processor.ts';
