@@ -113,7 +113,7 @@ async function runKvmSuites(bundles: KvmTestBundles, all: boolean): Promise<Suit
 
 /** KVM that emulates supervisor code does not boot stock kernels: those tests run in the incubator only. */
 function kvmHere({files, avaArgv}: KvmTestBundles, hostKvm: HostKvm): Promise<SuiteResult> {
-	const able = hostKvm.kind === 'pvm' ? files.filter((file) => !file.includes('/test.vmm.')) : files;
+	const able = hostKvm.kind === 'pvm' ? files.filter((file) => !/\/test\.(vmm|guests)\./.test(file)) : files;
 	return runAva({
 		suite: 'kvm',
 		where: `host KVM (${hostKvm.kind})`,

@@ -11,8 +11,8 @@ test('every test about KVM itself, what guest programs mean and one Linux boot r
 	const {now, later} = emulatedShare(built);
 
 	t.deepEqual(now.filter((file) => !/run-1\/(src\.vcpu-worker|test\.incubator)\./.test(file)).toSorted(), [
+		'.build/run-1/test.guests.stock-linux.vm.test.js',
 		'.build/run-1/test.vmm.guest-program.vm.test.js',
-		'.build/run-1/test.vmm.stock-linux.kvm.test.js',
 	]);
 	t.false(later.some((file) => /src\.vcpu-worker|test\.incubator/.test(file)));
 	t.deepEqual([...now, ...later].toSorted(), built.toSorted());

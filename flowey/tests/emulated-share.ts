@@ -1,7 +1,7 @@
 /** What of the tests on KVM is worth its time where KVM itself is emulated. */
 
 /** Built test files about KVM itself, the incubator or the language of guest programs, and one that boots Linux once. */
-const SHARE = ['src.vcpu-worker.', 'test.incubator.', 'test.vmm.guest-program.', 'test.vmm.stock-linux.'] as const;
+const SHARE = ['src.vcpu-worker.', 'test.incubator.', 'test.vmm.guest-program.', 'test.guests.stock-linux.'] as const;
 
 /** A built test file as a person names it: its source's path with dots. */
 export const kvmTestName = (file: string): string => file.slice(file.lastIndexOf('/') + 1).replace(/\.test\.js$/, '');

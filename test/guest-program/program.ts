@@ -1,13 +1,25 @@
-import {type Assembler, dword, eax, ecx, rax, rcx, rdx} from '#flowey/x86-assembler';
-import {exitCode, exitPort, type LongModeKit, type MicroKernel, microKernel} from '#test/tmk';
+import {type Assembler, dword, eax, ecx, rax, rcx, rdx, rsp} from '#flowey/x86-assembler';
 import {
+	emitTrampoline,
+	exitCode,
+	exitPort,
+	type LongModeKit,
+	type MicroKernel,
+	microKernel,
+	stackTop,
+	startProcessor,
+} from '#test/tmk';
+import {
+	endOfInterrupt,
 	type Guest,
 	type GuestScript,
 	type GuestStep,
 	halt as haltStep,
 	interruptsOn,
 	load,
+	startProcessor as startStep,
 	store,
+	untilStarted,
 	writePort,
 } from '#vcpu-worker/hypervisor/testing';
 import type {Condition, Emitting, Operand, Playing, Statement, Steps, Word} from './statement.ts';
@@ -22,8 +34,10 @@ export interface GuestProgram {
 /** What a program does. */
 export interface ProgramParts {
 	readonly name: string;
-	/** At its end the program exits with code 0. */
+	/** On the boot processor. At its end the program exits with code 0. */
 	readonly main: readonly Statement[];
+	/** On every processor that is started. At its end it halts for good. */
+	readonly others?: readonly Statement[];
 	/** By vector: what interrupts do. Interrupts are off meanwhile. One that is missing here ends the program. */
 	readonly handlers?: Readonly<Record<number, readonly Statement[]>>;
 }
@@ -33,25 +47,39 @@ export const firstUnmet = 0x10;
 const lastUnmet = exitCode.unexpected - 1;
 const nmiVector = 2;
 
-/** Makes a program for the boot processor; the others are not woken. */
+/** Makes a program for the boot processor, and for others that it starts. */
 export function guestProgram(parts: ProgramParts): GuestProgram {
 	const codes = new Map<Statement, number>();
 	const kernel = assemble(parts, codes);
 	const addressOf = ({word}: Word) => kernel.addressOf(labelOf(word));
-	return {kernel, addressOf, script: () => new Player(parts, addressOf, codes).run()};
+	return {kernel, addressOf, script: (vcpu) => new Player(parts, addressOf, codes).run(vcpu === 0)};
 }
 
 const labelOf = (word: string) => `word ${word}`;
 /** What skips a statement when the condition does not hold. */
 const opposite = {'==': 'jne', '!=': 'je', '<': 'jae', '>=': 'jb'} as const;
 
-function assemble({name, main, handlers = {}}: ProgramParts, codes: Map<Statement, number>): MicroKernel {
+function assemble({name, main, others, handlers = {}}: ProgramParts, codes: Map<Statement, number>): MicroKernel {
 	return microKernel(name, (asm, kit) => {
 		const words = new Set<string>();
 		const to = emitting(asm, kit, words, codes);
 		for (const vector of Object.keys(handlers)) kit.handle(Number(vector), `vector ${vector}`);
+		if (others !== undefined) {
+			// The boot processor has come first, and has the first stack.
+			asm.cmp(rsp, stackTop(0));
+			asm.jne('others');
+		}
 		to.block(main);
 		kit.exit(exitCode.ok);
+		if (others !== undefined) {
+			asm.label('others');
+			to.block(others);
+			asm.label('over');
+			asm.cli();
+			asm.hlt();
+			asm.jmp('over');
+			emitTrampoline(asm);
+		}
 		for (const [vector, body] of Object.entries(handlers)) {
 			asm.label(`vector ${vector}`);
 			for (const register of [rax, rcx, rdx]) asm.push(register);
@@ -87,6 +115,7 @@ function emitting(asm: Assembler, kit: LongModeKit, words: Set<string>, codes: M
 		block: (statements) => {
 			for (const statement of statements) statement.emit(to);
 		},
+		start: (apicId) => startProcessor(asm, apicId),
 		exit: (code) => kit.exit(code),
 		codeOf(expectation) {
 			const code = codes.get(expectation) ?? firstUnmet + codes.size;
@@ -105,6 +134,8 @@ class Player implements Playing {
 	readonly #codes: ReadonlyMap<Statement, number>;
 	#interruptsOn = false;
 	#isInNmi = false;
+	/** Whose handler is under way. */
+	#vector = -1;
 	/** The statement before was STI: it takes effect after the next one. */
 	#inShadow = false;
 
@@ -114,10 +145,12 @@ class Player implements Playing {
 		this.#codes = codes;
 	}
 
-	*run(): Guest {
+	*run(isBoot: boolean): Guest {
+		if (!isBoot) yield untilStarted;
 		yield interruptsOn(false);
-		yield* this.block(this.#parts.main);
-		yield* this.exit(exitCode.ok);
+		yield* this.block((isBoot ? this.#parts.main : this.#parts.others) ?? []);
+		if (isBoot) yield* this.exit(exitCode.ok);
+		yield* this.#haltForGood();
 	}
 
 	*read(operand: Operand): Steps<number> {
@@ -151,14 +184,26 @@ class Player implements Playing {
 		yield* this.#flag(on);
 	}
 
+	*start(apicId: number): Steps<void> {
+		yield startStep(apicId);
+	}
+
+	*endOfInterrupt(): Steps<void> {
+		yield endOfInterrupt(this.#vector);
+	}
+
 	*exit(code: number): Steps<never> {
 		yield writePort(exitPort, 1, code);
-		yield* this.#flag(false);
-		for (;;) yield* this.halt();
+		return yield* this.#haltForGood();
 	}
 
 	codeOf(expectation: Statement): number {
 		return this.#codes.get(expectation) ?? exitCode.wrong;
+	}
+
+	*#haltForGood(): Steps<never> {
+		yield* this.#flag(false);
+		for (;;) yield* this.halt();
 	}
 
 	*#flag(on: boolean): Steps<void> {
@@ -177,12 +222,13 @@ class Player implements Playing {
 	*#handle(vector: number): Steps<void> {
 		const body = this.#parts.handlers?.[vector];
 		if (body === undefined) yield* this.exit(exitCode.unexpected);
-		const before = [this.#interruptsOn, this.#isInNmi] as const;
+		const before = [this.#interruptsOn, this.#isInNmi, this.#vector] as const;
+		this.#vector = vector;
 		this.#isInNmi ||= vector === nmiVector;
 		yield* this.#flag(false);
 		yield* this.block(body ?? []);
 		yield* this.#flag(before[0]);
-		this.#isInNmi = before[1];
+		[, this.#isInNmi, this.#vector] = before;
 	}
 }
 

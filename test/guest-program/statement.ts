@@ -28,6 +28,10 @@ export interface Playing {
 	halt(): Steps<void>;
 	/** Sets or clears the flag by which interrupts come. */
 	interrupts(on: boolean): Steps<void>;
+	/** INIT and a start-up message to the processor with this APIC id. */
+	start(apicId: number): Steps<void>;
+	/** Tells the interrupt controllers beside the PIC that the interrupt is handled whose handler this is. */
+	endOfInterrupt(): Steps<void>;
 	/** Ends the program. */
 	exit(code: number): Steps<never>;
 	/** The code by which this expectation ends the program when it is not met. */
@@ -43,6 +47,8 @@ export interface Emitting {
 	put(to: Word): void;
 	/** Goes to the label unless this holds. */
 	unless(condition: Condition, label: string): void;
+	/** INIT and a start-up message to the processor with this APIC id. */
+	start(apicId: number): void;
 	block(statements: readonly Statement[]): void;
 	exit(code: number): void;
 	codeOf(expectation: Statement): number;

@@ -1,6 +1,14 @@
 import type {AccessSize} from '#devices/device';
 import {al, ax, byte, dword, dx, eax, ecx, qword, rcx, word as wordAt} from '#flowey/x86-assembler';
-import {load as loadStep, readPort, relax, store as storeStep, writePort} from '#vcpu-worker/hypervisor/testing';
+import {apicRegister, writeApic} from '#test/tmk';
+import {
+	cpuid as cpuidStep,
+	load as loadStep,
+	readPort,
+	relax,
+	store as storeStep,
+	writePort,
+} from '#vcpu-worker/hypervisor/testing';
 import type {Condition, Operand, Statement, Word} from './statement.ts';
 
 const accumulator = {1: al, 2: ax, 4: eax};
@@ -32,6 +40,18 @@ export const compute = (to: Word, operator: keyof typeof operators, by: Operand)
 		take(eax, to);
 		take(ecx, by);
 		asm[operator](eax, ecx);
+		put(to);
+	},
+});
+
+/** CPUID: `to` becomes EAX. */
+export const cpuid = (to: Word, leaf: number): Statement => ({
+	*play(on) {
+		yield* on.write(to, yield cpuidStep(leaf));
+	},
+	emit({asm, put}) {
+		asm.mov(eax, leaf);
+		asm.cpuid(); // changes EBX as well, which nobody uses
 		put(to);
 	},
 });
@@ -200,6 +220,30 @@ export const crash: Statement = {
 	},
 };
 
+/**
+ * Starts another processor, which does what the program has for others. It is in the program's own memory like the first, and no
+ * interrupt comes to it but by message.
+ */
+export const startProcessor = (apicId: number): Statement => ({
+	play: (on) => on.start(apicId),
+	emit: (to) => to.start(apicId),
+});
+
+/** Interrupts come from the I/O APIC and by message from now on; both 8259 interrupt controllers are masked. */
+export const openLocalApic: Statement = {
+	play: (on) => on.block([maskAll]),
+	emit({asm, block}) {
+		block([maskAll]);
+		writeApic(asm, apicRegister.spurious, 0x1ff);
+	},
+};
+
+/** Tells the local APIC that the interrupt is handled, and by it an I/O APIC. */
+export const endApicInterrupt: Statement = {
+	play: (on) => on.endOfInterrupt(),
+	emit: ({asm}) => writeApic(asm, apicRegister.endOfInterrupt, 0),
+};
+
 /** Both 8259 interrupt controllers with vectors from 0x20 on, everything masked but this interrupt line and the cascade. */
 export function openInterruptLine(irq: number): Statement {
 	const mask = 0xffff & ~((1 << irq) | (1 << 2));
@@ -214,6 +258,8 @@ export const lineVector = (irq: number): number => 0x20 + irq;
 
 /** Vector of a request that was withdrawn before the processor took it, after {@link openInterruptLine}; it does not end. */
 export const spuriousVector = 0x27;
+
+const maskAll = outputs([0x21, 0xff], [0xa1, 0xff]);
 
 /** Tells both 8259 interrupt controllers that the interrupt is handled. */
 export const endInterrupt: Statement = outputs([0xa0, 0x20], [0x20, 0x20]);

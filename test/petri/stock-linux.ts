@@ -1,39 +1,41 @@
 import {existsSync} from 'node:fs';
 import {join} from 'node:path';
-import test, {type ExecutionContext} from 'ava';
+import type {ExecutionContext} from 'ava';
 import type {VmOptions} from '#main/config';
-import {kvmKind} from '#vcpu-worker/kvm';
-import {type TestVm, testVm} from './test-vm.ts';
+import {runsStockKernels, x86BackEnds} from './back-ends.ts';
+import type {TestVm} from './test-vm.ts';
+import {type MakeMachine, vmTest} from './vm-test.ts';
 
 const packages = join(process.cwd(), '.packages', 'linux');
 const kernel = join(packages, 'vmlinuz');
 const initrd = join(packages, 'initrd.cpio');
 
-// The supervisor code of a stock kernel needs instructions that this kind of host emulates without (guide, "Hosts").
-const runnable = existsSync(kernel) && kvmKind() !== 'pvm';
-
 /** A test that boots a stock Linux kernel; skipped where there is none, or where it would not get through its boot. */
-export const linuxTest = runnable ? test.serial : test.serial.skip;
+export const linuxTest = (
+	title: string,
+	body: (t: ExecutionContext, machine: MakeMachine) => Promise<void>,
+	{skip = false}: {readonly skip?: boolean} = {},
+): void => vmTest(title, {on: x86BackEnds, skip: skip || !existsSync(kernel) || !runsStockKernels()}, body);
 
 /** A machine with a stock kernel and these words on its command line. */
-export function linuxVm(t: ExecutionContext, options: VmOptions, ...words: readonly string[]): Promise<TestVm> {
+export function linuxVm(machine: MakeMachine, options: VmOptions, ...words: readonly string[]): Promise<TestVm> {
 	// COM1 is a file here, so it does not become the console by itself.
 	const boot = {kind: 'linux', kernel, initrd, commandLine: ['console=ttyS0', 'quiet', ...words]} as const;
 	// NUMA nodes have the memory where there are any.
 	const memory = options.numa ? {} : {sizeBytes: 512 * 2 ** 20};
-	return testVm(t, {memory, boot, ...options});
+	return machine({memory, boot, ...options});
 }
 
 /** Boots a stock kernel whose first program runs these lines of shell and powers off. */
 export async function runInLinux(
-	t: ExecutionContext,
+	machine: MakeMachine,
 	options: VmOptions,
 	lines: readonly string[],
 	...words: readonly string[]
 ): Promise<TestVm> {
 	const script = lines.join('; ');
 	if (script.includes('"')) throw new TypeError('a kernel command line has no double quotes inside quoted words');
-	const guest = await linuxVm(t, options, ...words, `OPENVMM_RUN="${script}"`);
+	const guest = await linuxVm(machine, options, ...words, `OPENVMM_RUN="${script}"`);
 	await guest.vm.start();
 	return guest;
 }
@@ -44,11 +46,12 @@ export const reportMemoryBytes: number = 512 * 2 ** 20;
 /** Boots to user space, which says what it has found and powers off; returns what it said, by name. */
 export async function linuxReport(
 	t: ExecutionContext,
+	machine: MakeMachine,
 	options: VmOptions,
 	...words: readonly string[]
 ): Promise<Readonly<Record<string, string>>> {
 	const memory = {sizeBytes: reportMemoryBytes};
-	const guest = await linuxVm(t, {memory, ...options}, 'openvmm.test=report', ...words);
+	const guest = await linuxVm(machine, {memory, ...options}, 'openvmm.test=report', ...words);
 	await guest.vm.start();
 	t.deepEqual(await guest.vm.ended, {kind: 'power-off'}, guest.output);
 	const said = [...guest.output.matchAll(/^openvmm-guest: (\w+)=(.*?)\r?$/gm)].map(([, k, v]) => [k, v]);

@@ -6,26 +6,24 @@ import type {VmOptions} from '#main/config';
 import type {CreateOptions} from '#main/vm';
 import {InProcessWorkers} from '#main/workers/testing';
 import type {GuestProgram} from '#test/guest-program';
-import {exitPort} from '#test/tmk';
+import {exitPort, type MicroKernel} from '#test/tmk';
 import {FakeHypervisor} from '#vcpu-worker/hypervisor/testing';
+import {type BackEndName, backEndHere, type X86BackEnd} from './back-ends.ts';
 import {debugExit, type TestVm, testVm} from './test-vm.ts';
-
-/** What a machine's guest can run on. The fake executes programs of `#test/guest-program` only. */
-export type BackEndName = 'fake' | 'kvm';
-
-/** What machines of this run have; unit tests are on the fake. Set by the pipeline that runs tests on KVM. */
-const here = (process.env['OPENVMM_TEST_ON'] ?? 'fake') as BackEndName;
 
 /** A machine's configuration, and the program that it boots. It has the port by which a program exits. */
 export type ProgramOptions = Omit<VmOptions, 'boot'> & {readonly program: GuestProgram};
 
+/** The same for a micro kernel. */
+export type KernelOptions = Omit<VmOptions, 'boot'> & {readonly kernel: MicroKernel};
+
 /** Configuration of a machine that a test may have on these back ends. */
 export type MachineOptions<On extends BackEndName> = 'fake' extends On
 	? ProgramOptions
-	: ProgramOptions | (VmOptions & {readonly program?: undefined});
+	: ProgramOptions | KernelOptions | VmOptions;
 
 /** Makes a machine on the back end of this run. It is stopped when the test ends. */
-export type MakeMachine<On extends BackEndName> = (
+export type MakeMachine<On extends BackEndName = X86BackEnd> = (
 	options: MachineOptions<On>,
 	create?: CreateOptions,
 ) => Promise<TestVm>;
@@ -44,10 +42,10 @@ export function vmTest<On extends BackEndName>(
 	{on, skip = false}: VmTestOptions<On>,
 	body: (t: ExecutionContext, machine: MakeMachine<On>) => Promise<void>,
 ): void {
-	if (!(on as readonly BackEndName[]).includes(here)) noteAbsence();
+	if (!(on as readonly BackEndName[]).includes(backEndHere)) noteAbsence();
 	else {
-		(skip ? test.serial.skip : test.serial)(`${title} (${here})`, (t) =>
-			body(t, (options, create = {}) => machineHere(t, options as MachineOptions<'kvm'>, create)),
+		(skip ? test.serial.skip : test.serial)(`${title} (${backEndHere})`, (t) =>
+			body(t, (options, create = {}) => machineHere(t, options, create)),
 		);
 	}
 }
@@ -56,24 +54,32 @@ let isNoted = false;
 
 /** AVA takes a file without any test for a mistake. */
 function noteAbsence(): void {
-	if (!isNoted) test.skip(`not on ${here}`, () => {});
+	if (!isNoted) test.skip(`not on ${backEndHere}`, () => {});
 	isNoted = true;
 }
 
-function machineHere(t: ExecutionContext, options: MachineOptions<'kvm'>, create: CreateOptions): Promise<TestVm> {
-	const {program, ...rest} = options;
-	const config = program === undefined ? rest : withProgram(t, program, rest);
-	if (here !== 'fake') return testVm(t, {...config, hypervisor: here}, create);
-	if (program === undefined) throw new TypeError('the fake executes programs only');
-	return fakeVm(t, program, config, create);
+function machineHere(t: ExecutionContext, options: MachineOptions<X86BackEnd>, create: CreateOptions): Promise<TestVm> {
+	if ('program' in options) {
+		const {program, ...rest} = options;
+		const config = withKernel(t, program.kernel, rest);
+		return backEndHere === 'fake' ? fakeVm(t, program, config, create) : vmHere(t, config, create);
+	}
+	if (!('kernel' in options)) return vmHere(t, options, create);
+	const {kernel, ...rest} = options;
+	return vmHere(t, withKernel(t, kernel, rest), create);
 }
 
-function withProgram(t: ExecutionContext, {kernel}: GuestProgram, options: VmOptions): VmOptions {
-	const folder = mkdtempSync(join(tmpdir(), 'openvmm-program-'));
+function vmHere(t: ExecutionContext, config: VmOptions, create: CreateOptions): Promise<TestVm> {
+	if (backEndHere === 'fake') throw new TypeError('the fake executes programs only');
+	return testVm(t, {...config, hypervisor: backEndHere}, create);
+}
+
+function withKernel(t: ExecutionContext, kernel: MicroKernel, options: VmOptions): VmOptions {
+	const folder = mkdtempSync(join(tmpdir(), 'openvmm-kernel-'));
 	t.teardown(() => rmSync(folder, {recursive: true}));
 	const image = join(folder, kernel.name);
 	writeFileSync(image, kernel.image);
-	const boot = {kind: 'flat', image, address: kernel.loadAddress, mode: 'long'} as const;
+	const boot = {kind: 'flat', image, address: kernel.loadAddress, mode: kernel.mode} as const;
 	return {...options, boot, devices: [debugExit(exitPort), ...(options.devices ?? [])]};
 }
 
@@ -89,5 +95,5 @@ async function fakeVm(t: ExecutionContext, {script}: GuestProgram, config: VmOpt
 		then = now;
 	}, turnMs);
 	t.teardown(() => clearInterval(turns));
-	return testVm(t, config, {...create, stock: workers, hypervisor: new FakeHypervisor([script])});
+	return testVm(t, config, {...create, stock: workers, hypervisor: new FakeHypervisor(script)});
 }

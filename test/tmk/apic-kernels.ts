@@ -7,6 +7,7 @@ export const apicRegister = {
 	endOfInterrupt: 0xb0,
 	spurious: 0xf0,
 	command: 0x300,
+	commandHigh: 0x310,
 	timer: 0x320,
 	initialCount: 0x380,
 	divide: 0x3e0,
@@ -78,21 +79,48 @@ function interruptKernel(name: string, count: number, raise: (asm: Assembler) =>
 	});
 }
 
+/** Sends an interrupt command to the local APIC with this id, in whichever mode both are; changes EAX, ECX and EDX. */
+export function sendCommand(asm: Assembler, command: number, apicId: number): void {
+	inEitherMode(
+		asm,
+		() => {
+			asm.mov(ecx, apicAddress);
+			asm.mov(dword(rcx, apicRegister.commandHigh), apicId << 24);
+			asm.mov(dword(rcx, apicRegister.command), command);
+		},
+		() => writeMsr(asm, 0x800 + apicRegister.command / 16, command, apicId),
+	);
+}
+
 /** Writes a register of the local APIC in whichever mode it is; changes EAX, ECX and EDX. */
 export function writeApic(asm: Assembler, offset: number, value: number): void {
-	const {mov, rdmsr, wrmsr, test, jnz, jmp, label, unique, xor} = asm;
+	inEitherMode(
+		asm,
+		() => {
+			asm.mov(ecx, apicAddress + offset);
+			asm.mov(dword(rcx), value);
+		},
+		() => writeMsr(asm, 0x800 + offset / 16, value, 0),
+	);
+}
+
+function writeMsr({mov, wrmsr}: Assembler, msr: number, low: number, high: number): void {
+	mov(ecx, msr);
+	mov(eax, low);
+	mov(edx, high);
+	wrmsr();
+}
+
+function inEitherMode(asm: Assembler, xApic: () => void, x2Apic: () => void): void {
+	const {mov, rdmsr, test, jnz, jmp, label, unique} = asm;
 	const [wide, done] = [unique('apic-wide'), unique('apic-done')];
 	mov(ecx, apicBaseMsr);
 	rdmsr();
 	test(eax, x2ApicEnabled);
 	jnz(wide);
-	mov(ecx, apicAddress + offset);
-	mov(dword(rcx), value);
+	xApic();
 	jmp(done);
 	label(wide);
-	mov(ecx, 0x800 + offset / 16);
-	mov(eax, value);
-	xor(edx, edx);
-	wrmsr();
+	x2Apic();
 	label(done);
 }

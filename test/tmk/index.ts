@@ -1,4 +1,4 @@
-export {apicTimer, selfIpi} from './apic-kernels.ts';
+export {apicRegister, apicTimer, selfIpi, writeApic} from './apic-kernels.ts';
 export {clockReader, clockRound} from './clock-kernels.ts';
 export {awaitNmi, debugTarget} from './debug-kernels.ts';
 export {
@@ -24,5 +24,5 @@ export {
 } from './layout.ts';
 export type {LongModeKit} from './long-mode.ts';
 export {type MicroKernel, microKernel, realModeKernel, stackTop} from './micro-kernel.ts';
-export {firstFailure, type PciKernelOptions, pciEndpoint} from './pci-kernels.ts';
 export {wrapForPvh} from './pvh-wrapper.ts';
+export {emitTrampoline, startProcessor} from './start-processor.ts';

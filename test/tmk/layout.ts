@@ -17,7 +17,13 @@ export const exitCode = {
 } as const;
 
 /** Selectors of the kernels' descriptor table, in the order that SYSCALL and SYSRET want. */
-export const selector = {kernelCode: 0x10, kernelData: 0x18, userData: 0x2b, userCode: 0x33} as const;
+export const selector = {
+	kernelCode32: 0x08,
+	kernelCode: 0x10,
+	kernelData: 0x18,
+	userData: 0x2b,
+	userCode: 0x33,
+} as const;
 
 /** Flags for user mode: I/O allowed, interrupts off. */
 export const userFlags = 0x3002;

@@ -62,6 +62,7 @@ export function longModeKit(asm: Assembler): LongModeKit {
 /** Number, stack, page tables, descriptor tables; goes on behind it. */
 export function emitLongModePrologue(asm: Assembler): void {
 	const {label, mov, prefix, xadd, add, shl, lgdt, lidt, push, retfq, cli, cld} = asm;
+	label('entry');
 	cli();
 	cld();
 	mov(eax, 1);
@@ -92,7 +93,8 @@ export function emitLongModeTables(asm: Assembler, kit: LongModeKit): void {
 	label('vcpu-counter');
 	qwords(0);
 	label('gdt');
-	qwords(0, 0);
+	qwords(0);
+	qwords(0x00cf_9b00_0000_ffffn); // 32-bit kernel code
 	qwords(0x00af_9b00_0000_ffffn); // 64-bit kernel code
 	qwords(0x00cf_9300_0000_ffffn); // kernel data
 	qwords(0);

@@ -15,9 +15,9 @@ import {
 	spuriousVector,
 	word,
 } from '#test/guest-program';
-import {vmTest} from '#test/petri';
+import {everyBackEnd, vmTest} from '#test/petri';
 
-const everywhere = {on: ['fake', 'kvm']} as const;
+const everywhere = {on: everyBackEnd};
 const content = {kind: 'exit', status: 1} as const;
 const interrupts = 300;
 

@@ -12,13 +12,14 @@ import {
 	output,
 	say,
 	set,
+	startProcessor,
 	store,
 	when,
 	word,
 } from '#test/guest-program';
-import {vmTest} from '#test/petri';
+import {everyBackEnd, vmTest} from '#test/petri';
 
-const everywhere = {on: ['fake', 'kvm']} as const;
+const everywhere = {on: everyBackEnd};
 const [a, b] = [word('a'), word('b')];
 const statusOf = (code: number) => ({kind: 'exit', status: (code << 1) | 1}) as const;
 
@@ -56,6 +57,31 @@ vmTest('an expectation that is not met ends the program with its own code', ever
 	const {vm} = await machine({program});
 	await vm.start();
 	t.deepEqual(await vm.ended, statusOf(firstUnmet + 1));
+});
+
+vmTest('a program starts another processor, at each power-on anew', everywhere, async (t, machine) => {
+	const mayEnd = word('may end');
+	const program = guestProgram({
+		name: 'two',
+		main: [
+			expect(a, '==', 0),
+			startProcessor(1),
+			loopWhile([a, '==', 0]),
+			say('Two.\n'),
+			loopWhile([mayEnd, '==', 0]),
+			set(b, 1),
+			loopWhile([a, '<', 1000]),
+			exit(7),
+		],
+		others: [set(a, 1), loopWhile([b, '==', 0]), loopWhile([a, '<', 1000], compute(a, 'add', 1))],
+	});
+	const guest = await machine({program, processors: {count: 2}});
+	await guest.vm.start();
+	await guest.waitFor(/Two/);
+	await guest.vm.reset();
+	await guest.waitFor(/(Two[\s\S]*){2}/);
+	guest.vm.memory.writeU32(program.addressOf(mayEnd), 1);
+	t.deepEqual(await guest.vm.ended, statusOf(7));
 });
 
 vmTest('a program speaks, and what it wrote can be read meanwhile', everywhere, async (t, machine) => {

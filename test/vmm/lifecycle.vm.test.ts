@@ -1,67 +1,47 @@
+import {latchKind} from '#devices/chipset/latch';
 import {unchecked} from '#support/trust';
-import {compute, forever, guestProgram, halt, interrupts, output, type Statement, say, word} from '#test/guest-program';
-import {embedded, type TestVm, vmTest} from '#test/petri';
+import {
+	compute,
+	expect,
+	forever,
+	guestProgram,
+	halt,
+	input,
+	interrupts,
+	loopWhile,
+	output,
+	type Statement,
+	say,
+	set,
+	startProcessor,
+	word,
+} from '#test/guest-program';
+import {everyBackEnd, vmTest} from '#test/petri';
 
-const [onKvm, everywhere] = [{on: ['kvm']}, {on: ['fake', 'kvm']}] as const;
+const everywhere = {on: everyBackEnd};
 const program = (...main: readonly Statement[]) => guestProgram({name: 'lifecycle', main: [say('Here.\n'), ...main]});
-const rounds = word('rounds');
+const [isUp, rounds, otherRounds] = [word('is up'), word('rounds'), word('other rounds')];
 const loop = program(forever(output(0x80, 1, rounds), compute(rounds, 'add', 1)));
 
-/** Lets the guest run until it has come to what its command line asks for. */
-async function busy(guest: TestVm): Promise<void> {
-	await guest.vm.start();
-	await guest.waitFor(/CPUs: 2 found, 2 running/);
-}
-
-for (const behaviour of ['loop', 'hang=cli', 'hang=hlt', 'hang=sti-hlt']) {
-	vmTest(`two processors in ${behaviour} can be paused, resumed, reset and stopped`, onKvm, async (t, machine) => {
-		const guest = await machine({processors: {count: 2}, boot: embedded(behaviour)});
-		await busy(guest);
-		for (let round = 0; round < 20; round++) {
-			await guest.vm.pause();
-			t.is(guest.vm.state, 'paused');
-			await guest.vm.resume();
-			t.is(guest.vm.state, 'running');
-		}
-		await guest.vm.reset();
-		await guest.waitFor(/(CPUs: 2 found, 2 running[\s\S]*){2}/);
-		await guest.vm.nmi();
-		await guest.vm.stop();
-		t.deepEqual(await guest.vm.ended, {kind: 'stopped'});
-		t.is(guest.vm.state, 'stopped');
+/** Two processors that both do this, and take notice of no NMI. */
+const both = (...behaviour: readonly Statement[]) =>
+	guestProgram({
+		name: 'both',
+		main: [startProcessor(1), loopWhile([isUp, '==', 0]), say('Here.\n'), ...behaviour],
+		others: [set(isUp, 1), ...behaviour],
+		handlers: {2: []},
 	});
-}
-
-for (const irqchip of ['kernel', 'split'] as const) {
-	vmTest(
-		`a guest at work loses nothing while it is paused and resumed without end, irqchip ${irqchip}`,
-		onKvm,
-		async (t, machine) => {
-			const guest = await machine({processors: {count: 2}, irqchip, boot: embedded('work=500000')});
-			await guest.vm.start();
-			let rounds = 0;
-			for (; guest.vm.state !== 'stopped'; rounds++) {
-				await guest.vm.pause();
-				await guest.vm.resume();
-				await new Promise((resolve) => setTimeout(resolve, 1));
-			}
-			t.deepEqual(await guest.vm.ended, {kind: 'power-off'});
-			t.regex(guest.output, /Sum \w+ over 1024000000 items .*: OK/);
-			t.log(`${rounds} rounds`);
-		},
-	);
-}
 
 const behaviours = {
-	loop,
-	'CLI and loop': program(interrupts(false), forever()),
-	'CLI and HLT': program(interrupts(false), forever(halt)),
-	'STI and HLT': program(interrupts(true), forever(halt)),
+	'loops and a port': both(forever(output(0x80, 1, 1))),
+	'CLI and loop': both(interrupts(false), forever()),
+	'CLI and HLT': both(interrupts(false), forever(halt)),
+	'STI and HLT': both(interrupts(true), forever(halt)),
 };
 
 for (const [behaviour, guestProgram] of Object.entries(behaviours)) {
-	vmTest(`a guest in ${behaviour} can be paused, resumed, reset and stopped`, everywhere, async (t, machine) => {
-		const guest = await machine({program: guestProgram});
+	vmTest(`two processors in ${behaviour} can be paused, resumed, reset and stopped`, everywhere, async (t, machine) => {
+		const guest = await machine({processors: {count: 2}, program: guestProgram});
 		await guest.vm.start();
 		await guest.waitFor(/Here/);
 		for (let round = 0; round < 20; round++) {
@@ -72,9 +52,58 @@ for (const [behaviour, guestProgram] of Object.entries(behaviours)) {
 		}
 		await guest.vm.reset();
 		await guest.waitFor(/(Here[\s\S]*){2}/);
+		await guest.vm.nmi();
 		await guest.vm.stop();
 		t.deepEqual(await guest.vm.ended, {kind: 'stopped'});
 		t.is(guest.vm.state, 'stopped');
+	});
+}
+
+const pauses = 50;
+const [mayEnd, read, otherRead] = [word('may end'), word('read'), word('other read')];
+const [latch, otherLatch] = [0x500, 0x510];
+/** Counts until the test lets it end, in memory and at a port alike. */
+const counts = (port: number, count: typeof rounds, seen: typeof read) => [
+	output(port, 4, 0),
+	loopWhile(
+		[mayEnd, '==', 0],
+		input(seen, port, 4),
+		expect(seen, '==', count),
+		compute(count, 'add', 1),
+		output(port, 4, count),
+	),
+];
+const counting = guestProgram({
+	name: 'counting',
+	main: [
+		startProcessor(1),
+		...counts(latch, rounds, read),
+		loopWhile([isUp, '==', 0]),
+		expect(rounds, '>=', pauses),
+		expect(otherRounds, '>=', pauses),
+	],
+	others: [...counts(otherLatch, otherRounds, otherRead), set(isUp, 1)],
+});
+
+for (const irqchip of ['kernel', 'split'] as const) {
+	const title = `a guest at work loses nothing however often it is paused and resumed, irqchip ${irqchip}`;
+	vmTest(title, everywhere, async (t, machine) => {
+		const devices = [latch, otherLatch].map((port) => ({
+			name: `latch-${port}`,
+			kind: latchKind,
+			options: {port},
+		}));
+		const {vm} = await machine({processors: {count: 2}, irqchip, program: counting, devices});
+		await vm.start();
+		const done = (count: typeof rounds) => unchecked(vm.memory.readU32(counting.addressOf(count))) ?? 0;
+		for (let pause = 1; pause <= pauses; pause++) {
+			await vm.pause();
+			await vm.resume();
+			while ([rounds, otherRounds].some((count) => done(count) < pause))
+				await new Promise((resolve) => setTimeout(resolve, 1));
+		}
+		vm.memory.writeU32(counting.addressOf(mayEnd), 1);
+		t.deepEqual(await vm.ended, {kind: 'exit', status: 1});
 	});
 }
 

@@ -1,5 +1,5 @@
 import {compute, exit, forever, guestProgram, halt, say, when, word} from '#test/guest-program';
-import {vmTest} from '#test/petri';
+import {everyBackEnd, vmTest} from '#test/petri';
 
 const wanted = 3;
 const nmis = word('nmis');
@@ -10,7 +10,7 @@ const program = guestProgram({
 });
 
 const title = 'every non-maskable interrupt reaches a processor that halts with interrupts off';
-vmTest(title, {on: ['fake', 'kvm']}, async (t, machine) => {
+vmTest(title, {on: everyBackEnd}, async (t, machine) => {
 	const guest = await machine({program});
 	await guest.vm.start();
 	await guest.waitFor(/!/);

@@ -1,6 +1,6 @@
 import type {WriteLog} from '#devices/guest-memory';
 import {forever, guestProgram, halt, load, loopWhile, say, store, word} from '#test/guest-program';
-import {vmTest} from '#test/petri';
+import {everyBackEnd, vmTest} from '#test/petri';
 
 const seen = word('seen');
 /** The guest waits until this is no longer 0, in a page of its own. */
@@ -32,7 +32,7 @@ const written = (log: WriteLog, since: number) =>
 
 const title =
 	"a write log knows the guest's own stores, from the moment on that somebody asks and as long as anybody does";
-vmTest(title, {on: ['fake', 'kvm']}, async (t, machine) => {
+vmTest(title, {on: everyBackEnd}, async (t, machine) => {
 	const guest = await machine({program});
 	const {vm} = guest;
 	const early = vm.writeLog();

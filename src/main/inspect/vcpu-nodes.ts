@@ -34,8 +34,9 @@ function reportNodes(vcpu: InspectedVcpu): Children {
 		if (report['error'] !== undefined) throw new Error(String(report['error']));
 		return report;
 	};
+	// Each is there where the back end knows of it.
 	const part = (name: string, sensitive = true): InspectNode =>
-		object(async () => dataChildren((await ask())[name] as object), {sensitive});
+		object(async () => dataChildren(((await ask())[name] ?? {}) as object), {sensitive});
 	return {
 		activity: leaf(async () => String(dataNode((await ask())['activity']))),
 		registers: part('registers'),

@@ -27,7 +27,16 @@ function processor(script: GuestScript) {
 	const {control, probe, latencies} = vcpuShared({buffer: new SharedArrayBuffer(vcpuSharedBytes), byteOffset: 0});
 	const state = {moment: (_moment: VcpuMoment) => {}};
 	const cpu = new FakeVcpu(
-		{index: 0, script, regions: [], stored() {}, now: () => 0, moment: (moment) => state.moment(moment)},
+		{
+			index: 0,
+			cpuid: [],
+			script,
+			regions: [],
+			stored() {},
+			startOther() {},
+			now: () => 0,
+			moment: (moment) => state.moment(moment),
+		},
 		{bus, msrs: machine.msrs(unknownMsrs), hypercalls: machine.hypercalls(), endOfInterrupt() {}},
 	);
 	const context = {cpu, events: machine.events, control, probe, split: undefined, isBoot: true};

@@ -30,9 +30,10 @@ interface FakeVcpuHandle extends VcpuHandle {
 }
 
 const processor: ProcessorOffer = {
-	cpuid: [],
+	// The leaf of a hypervisor's features, to be filled by policy.
+	cpuid: [{function: 0x4000_0001, index: 0, significantIndex: false, eax: 0, ebx: 0, ecx: 0, edx: 0}],
 	physicalAddressBits: 40,
-	limits: {maxVcpus: 16, maxVcpuIds: 256},
+	limits: {maxVcpus: 16, maxVcpuIds: 1024},
 	tscDeadline: true,
 	hypercalls: true,
 };
@@ -42,6 +43,9 @@ export const firstVector = 0x20;
 
 /** Delivery mode of a message, bits 10:8 of its data: NMI (Intel SDM vol. 3, 11.11.2). */
 const isNmi = (data: number) => (data & 0x700) === 0x400;
+
+/** Of 15 bits: the SDM's 8 and those of KVM's MSI_EXT_DEST_ID (Documentation/virt/kvm/x86/cpuid.rst). */
+const destinationOf = (addressLow: number) => ((addressLow >>> 12) & 0xff) | (((addressLow >>> 5) & 0x7f) << 8);
 
 /**
  * A hypervisor whose guests are scripts, for tests: exits, waits, interrupts, failures and their order are the test's. All of a
@@ -147,12 +151,15 @@ export class FakeHypervisor implements Hypervisor {
 		},
 		send: (addressLow, addressHigh, data) => {
 			this.messages.push({addressLow, addressHigh, data});
-			const index = this.#specs.findIndex(({apicId}) => apicId === ((addressLow >>> 12) & 0xff));
-			const vcpu = this.vcpus[index];
+			const vcpu = this.#withApicId(destinationOf(addressLow));
 			if (isNmi(data)) vcpu?.nmi();
 			else vcpu?.deliver(data & 0xff);
 		},
 	});
+
+	#withApicId(apicId: number): FakeVcpu | undefined {
+		return this.vcpus[this.#specs.findIndex((spec) => spec.apicId === apicId)];
+	}
 
 	#enter({index}: FakeVcpuHandle, wiring: VcpuWiring): CpuBackend {
 		this.moment('enter', index);
@@ -160,9 +167,11 @@ export class FakeHypervisor implements Hypervisor {
 		const vcpu = new FakeVcpu(
 			{
 				index,
+				cpuid: this.#specs[index]?.cpuid ?? [],
 				script: this.#scriptOf,
 				regions: this.regions,
 				stored: (gpa, size) => this.dirty.stored(gpa, size),
+				startOther: (apicId) => this.#withApicId(apicId)?.start(),
 				now: () => this.nowNs,
 				moment: (moment) => this.moment(moment, index),
 			},

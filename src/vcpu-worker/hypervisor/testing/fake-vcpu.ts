@@ -2,6 +2,7 @@ import type {AccessSize} from '#devices/device';
 import type {MappedRange} from '#devices/guest-memory';
 import type {ErrorData} from '#support/errors';
 import {stateError} from '#support/saved-state';
+import type {CpuidEntry} from '#vcpu-worker/cpuid';
 import type {DebugPlan, DebugStop} from '#vcpu-worker/debug';
 import type {CpuBackend, ExitKind, Resumption, VcpuWiring} from '#vcpu-worker/hypervisor';
 import type {GeneralRegisters, ProcessorRegisters, RegisterChanges, SpecialRegisters} from '#vcpu-worker/registers';
@@ -16,10 +17,13 @@ export type VcpuMoment = 'clear kick' | 'kick cleared' | 'run' | 'left' | 'serve
 /** What a processor has of its partition. */
 export interface VcpuSurroundings {
 	readonly index: number;
+	readonly cpuid: readonly CpuidEntry[];
 	readonly script: GuestScript;
 	readonly regions: readonly MappedRange[];
 	/** The guest has stored to these bytes of RAM. */
 	stored(gpa: number, size: AccessSize): void;
+	/** INIT and a start-up message go to the processor with this APIC id. */
+	startOther(apicId: number): void;
 	/** Nanoseconds, as the test has them. */
 	now(): number;
 	moment(moment: VcpuMoment): void;
@@ -59,6 +63,7 @@ export class FakeVcpu implements CpuBackend, GuestSide {
 	/** The run ends where the guest can take an interrupt. */
 	#wantsWindow = false;
 	#isWoken = false;
+	#isStarted = false;
 	#isClosed = false;
 	#wake: () => void = () => {};
 
@@ -74,8 +79,16 @@ export class FakeVcpu implements CpuBackend, GuestSide {
 		return this.#answers.length;
 	}
 
+	get isStarted(): boolean {
+		return this.#isStarted;
+	}
+
 	get isClosed(): boolean {
 		return this.#isClosed;
+	}
+
+	cpuid(leaf: number): number {
+		return (this.#at.cpuid.find((entry) => entry.function === leaf)?.eax ?? 0) >>> 0;
 	}
 
 	load(gpa: number, size: AccessSize): number | undefined {
@@ -91,6 +104,17 @@ export class FakeVcpu implements CpuBackend, GuestSide {
 		else ram?.setUint8(0, value);
 		if (ram !== undefined) this.#at.stored(gpa, size);
 		return ram !== undefined;
+	}
+
+	startOther(apicId: number): void {
+		this.#at.startOther(apicId);
+	}
+
+	/** INIT and a start-up message have come. */
+	start(): void {
+		this.reset();
+		this.#isStarted = true;
+		this.wake();
 	}
 
 	/** The next run ends at once, or the park. */
@@ -190,8 +214,8 @@ export class FakeVcpu implements CpuBackend, GuestSide {
 	}
 
 	details() {
-		const isHalted = this.#next !== undefined && 'halted' in this.#next;
-		return {activity: this.#next === undefined ? 'uninitialized' : isHalted ? 'halted' : 'runnable'};
+		if (this.#next === undefined) return {activity: 'uninitialized'};
+		return {activity: ('answer' in this.#next ? this.#next.activity : undefined) ?? 'runnable'};
 	}
 
 	debug(plan: DebugPlan | undefined): void {
@@ -217,6 +241,7 @@ export class FakeVcpu implements CpuBackend, GuestSide {
 		this.#pending = [];
 		this.nmis = 0;
 		this.interruptsOn = true;
+		this.#isStarted = false;
 		this.#goTo([]);
 	}
 
@@ -231,10 +256,17 @@ export class FakeVcpu implements CpuBackend, GuestSide {
 	}
 
 	save(counter = this.#counter): VcpuState {
-		const {nmis, interruptsOn} = this;
+		const {nmis, interruptsOn, isStarted} = this;
 		const state = sampleState(this.readRegisters());
 		const [answers, pending] = [[...this.#answers], [...this.#pending]];
-		const data: FakeState = {answers, pending, nmis, interruptsOn, counterOffset: String(this.#counterOffset)};
+		const data: FakeState = {
+			answers,
+			pending,
+			nmis,
+			interruptsOn,
+			isStarted,
+			counterOffset: String(this.#counterOffset),
+		};
 		return {...state, clock: {khz: counterKhz, counter}, extension: {kind: fakeKind, data}};
 	}
 
@@ -244,11 +276,12 @@ export class FakeVcpu implements CpuBackend, GuestSide {
 		// Who cannot tell the offset has saved all counters as of one moment.
 		let offset = clock.counter;
 		if (extension?.kind === fakeKind) {
-			const {answers, pending, nmis, interruptsOn, counterOffset} = extension.data as FakeState;
+			const {answers, pending, nmis, interruptsOn, isStarted, counterOffset} = extension.data as FakeState;
 			offset = BigInt(counterOffset);
 			this.#pending = [...pending];
 			this.nmis = nmis;
 			this.interruptsOn = interruptsOn;
+			this.#isStarted = isStarted;
 			this.#goTo(answers);
 		}
 		this.#registers = {...this.#registers, general, special};
@@ -367,6 +400,7 @@ interface FakeState {
 	readonly pending: readonly number[];
 	readonly nmis: number;
 	readonly interruptsOn: boolean;
+	readonly isStarted: boolean;
 	/** Its time-stamp counter minus what the test's clock makes of it. */
 	readonly counterOffset: string;
 }

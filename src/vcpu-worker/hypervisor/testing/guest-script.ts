@@ -9,9 +9,15 @@ export interface GuestSide {
 	load(gpa: number, size: AccessSize): number | undefined;
 	/** Writes RAM; false where there is none. */
 	store(gpa: number, size: AccessSize, value: number): boolean;
+	/** What CPUID answers in EAX, 0 for a leaf that is not there. */
+	cpuid(leaf: number): number;
 	interruptsOn: boolean;
 	/** The vector of the interrupt that the processor takes now, if there is one. */
 	takeInterrupt(): number | undefined;
+	/** Another processor has sent INIT and a start-up message since power-on. */
+	readonly isStarted: boolean;
+	/** Sends both to the processor with this APIC id, which begins its script anew. */
+	startOther(apicId: number): void;
 	/** Ends the park, if there is one, so that the guest looks again whether it can go on. */
 	wake(): void;
 }
@@ -35,8 +41,8 @@ export interface InsideStep {
 
 /** The processor parks until there is an answer. It looks again whenever it is kicked or woken. */
 export interface WaitStep {
-	/** In HLT, rather than somewhere in the script. */
-	readonly halted?: true;
+	/** Where the processor waits, rather than somewhere in the script. */
+	readonly activity?: 'halted' | 'uninitialized';
 	answer(cpu: GuestSide): number | undefined;
 }
 
@@ -100,8 +106,31 @@ export const wrmsr = (msr: number, {low, high}: Halves): GuestStep => ({
 	serve: ({msrs}) => (msrs.write(msr, {low, high}) ? 0 : faulted),
 });
 
+/** CPUID: the answer is EAX. */
+export const cpuid = (leaf: number): GuestStep => ({inside: (cpu) => cpu.cpuid(leaf)});
+
 /** HLT: the answer is the vector of the interrupt that ends it. */
-export const halt = (): GuestStep => ({halted: true, answer: (cpu) => cpu.takeInterrupt()});
+export const halt = (): GuestStep => ({activity: 'halted', answer: (cpu) => cpu.takeInterrupt()});
+
+/** Where a processor begins that is not the boot processor: it waits for {@link startProcessor}. */
+export const untilStarted: GuestStep = {activity: 'uninitialized', answer: (cpu) => (cpu.isStarted ? 0 : undefined)};
+
+/** INIT and a start-up message to the processor with this APIC id. */
+export const startProcessor = (apicId: number): GuestStep => ({
+	inside(cpu) {
+		cpu.startOther(apicId);
+		return 0;
+	},
+});
+
+/** The interrupt with this vector has ended, for an I/O APIC outside the back end. */
+export const endOfInterrupt = (vector: number): GuestStep => ({
+	exit: 'eoi',
+	serve(wiring) {
+		wiring.endOfInterrupt(vector);
+		return 0;
+	},
+});
 
 /** STI or CLI. */
 export const interruptsOn = (on: boolean): GuestStep => ({

@@ -1,7 +1,9 @@
 export {FakeHypervisor, firstVector, type Moment} from './fake-hypervisor.ts';
 export {FakeVcpu, type VcpuMoment, type VcpuSurroundings} from './fake-vcpu.ts';
 export {
+	cpuid,
 	type ExitStep,
+	endOfInterrupt,
 	faulted,
 	Gate,
 	type Guest,
@@ -13,7 +15,9 @@ export {
 	rdmsr,
 	readPort,
 	relax,
+	startProcessor,
 	store,
+	untilStarted,
 	writePort,
 	wrmsr,
 } from './guest-script.ts';

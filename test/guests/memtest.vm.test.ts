@@ -1,18 +1,17 @@
 import {existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import test, {type ExecutionContext} from 'ava';
-import {testVm} from '#test/petri';
-import {kvmKind} from '#vcpu-worker/kvm';
+import type {ExecutionContext} from 'ava';
+import {type MakeMachine, runsStockKernels, vmTest, x86BackEnds} from '#test/petri';
 
 const image = (name: string) => join(process.cwd(), '.packages/memtest', `memtest86+${name}.bin`);
-const runnable = existsSync(image('x64')) && existsSync(image('ia32')) && kvmKind() !== 'pvm';
-const memtest = runnable ? test.serial : test.serial.skip;
+const isThere = existsSync(image('x64')) && existsSync(image('ia32'));
+const where = {on: x86BackEnds, skip: !isThere || !runsStockKernels()};
 
 /** Runs until the screen on COM1 shows a test after number 1. Tests run in order, so that one is complete. */
-async function runTests(t: ExecutionContext, kernel: string) {
+async function runTests(t: ExecutionContext, machine: MakeMachine, kernel: string) {
 	const boot = {kind: 'linux', kernel, commandLine: ['console=ttyS0,115200', 'nopause']} as const;
-	const guest = await testVm(t, {boot, processors: {count: 2}, memory: {sizeBytes: 32 * 2 ** 20}});
+	const guest = await machine({boot, processors: {count: 2}, memory: {sizeBytes: 32 * 2 ** 20}});
 	await guest.vm.start();
 	await guest.waitFor(/Memtest86\+ v\d/);
 	await guest.waitFor(/2 Cores 2 Threads/);
@@ -21,16 +20,15 @@ async function runTests(t: ExecutionContext, kernel: string) {
 	t.notRegex(guest.output, /Errors: *[1-9]|FAIL/i);
 }
 
-memtest('memtest86+ shows its screen on COM1 and completes test 1 over 32 MiB on 2 processors', (t) =>
-	runTests(t, image('x64')),
-);
+const title = 'memtest86+ shows its screen on COM1 and completes test 1 over 32 MiB on 2 processors';
+vmTest(title, where, (t, machine) => runTests(t, machine, image('x64')));
 
-memtest('so does its 32-bit image, by the 32-bit boot protocol', async (t) => {
+vmTest('so does its 32-bit image, by the 32-bit boot protocol', where, async (t, machine) => {
 	const folder = mkdtempSync(join(tmpdir(), 'openvmm-memtest-'));
 	t.teardown(() => rmSync(folder, {recursive: true}));
 	const path = join(folder, 'kernel');
 	writeFileSync(path, allowWrites(readFileSync(image('ia32'))));
-	await runTests(t, path);
+	await runTests(t, machine, path);
 });
 
 /**

@@ -1,12 +1,16 @@
-import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
-import {tmpdir} from 'node:os';
-import {join} from 'node:path';
-import test, {type ExecutionContext} from 'ava';
 import {pmLayout} from '#devices/chipset/acpi-pm';
 import type {IrqchipOption} from '#main/config';
 import {unchecked} from '#support/trust';
-import {madeEarlier, openTestSnapshot, snapshotPlace, type TestVm, testVm} from '#test/petri';
-import {clockReader, clockRound, type MicroKernel} from '#test/tmk';
+import {
+	debugExit,
+	type MakeMachine,
+	madeEarlier,
+	openTestSnapshot,
+	snapshotPlace,
+	type TestVm,
+	vmTest,
+} from '#test/petri';
+import {clockReader, clockRound, exitPort, type MicroKernel} from '#test/tmk';
 
 const acpiTimerHz = 3_579_545;
 const tickHz = 100;
@@ -62,16 +66,11 @@ function clocksOf({vm}: TestVm, kernel: MicroKernel) {
 
 type Clocks = ReturnType<typeof clocksOf>;
 
-async function boot(t: ExecutionContext, irqchip: IrqchipOption) {
-	const folder = mkdtempSync(join(tmpdir(), 'openvmm-clock-'));
-	t.teardown(() => rmSync(folder, {recursive: true}));
+async function boot(machine: MakeMachine, irqchip: IrqchipOption) {
 	// Ours is tested without a machine; KVM's goes on by itself while the guest stands still.
 	const pit = irqchip === 'kernel' ? tickHz : undefined;
 	const kernel = clockReader({pmTimer: pmLayout.base + pmLayout.timer, tickHz: pit});
-	const image = join(folder, kernel.name);
-	writeFileSync(image, kernel.image);
-	const source = {kind: 'flat', image, address: kernel.loadAddress, mode: 'long'} as const;
-	const guest = await testVm(t, {irqchip, boot: source});
+	const guest = await machine({irqchip, kernel});
 	await guest.vm.start();
 	const clocks = () => clocksOf(guest, kernel);
 	await until(() => clocks().rounds > 0 && (pit === undefined || clocks().ticks > 0), clocks);
@@ -93,8 +92,10 @@ const slackMs = 200;
 const weekMs = 7 * 86_400e3;
 
 for (const irqchip of ['kernel', 'split'] as const) {
-	test.serial(`all clocks of a guest stand still, or catch up, together, irqchip ${irqchip}`, async (t) => {
-		const {guest, kernel, clocks} = await boot(t, irqchip);
+	const title = `all clocks of a guest stand still, or catch up, together, irqchip ${irqchip}`;
+	// KVM's own clock is among them.
+	vmTest(title, {on: ['kvm']}, async (t, machine) => {
+		const {guest, kernel, clocks} = await boot(machine, irqchip);
 		const {khz} = clocks();
 		/** By how many milliseconds each clock went on. */
 		const passed = (from: Clocks, to: Clocks) => ({
@@ -132,7 +133,8 @@ for (const irqchip of ['kernel', 'split'] as const) {
 		await guest.vm.stop();
 		for (const clock of ['continue', 'catch-up'] as const) {
 			const snapshot = madeEarlier(openTestSnapshot(t, directory), weekMs);
-			const restored = await testVm(t, {irqchip, boot: {kind: 'none'}}, {snapshot, clock});
+			const devices = [debugExit(exitPort)];
+			const restored = await machine({irqchip, boot: {kind: 'none'}, devices}, {snapshot, clock});
 			await wait(1000);
 			await restored.vm.start();
 			const now = () => clocksOf(restored, kernel);

@@ -1,18 +1,8 @@
-import {existsSync} from 'node:fs';
 import {join} from 'node:path';
-import test, {type ExecutionContext} from 'ava';
-import {type PcieConfig, parsePcieRootComplex, parsePcieRootPort, parsePcieSwitch, type VmOptions} from '#main/config';
-import {testVm} from '#test/petri';
-import {kvmKind} from '#vcpu-worker/kvm';
+import {type PcieConfig, parsePcieRootComplex, parsePcieRootPort, parsePcieSwitch} from '#main/config';
+import {linuxTest, runInLinux} from '#test/petri';
 
-const packages = join(process.cwd(), '.packages', 'linux');
-const kernel = join(packages, 'vmlinuz');
-const initrd = join(packages, 'initrd.cpio');
 const engine = join(process.cwd(), 'guide/examples/dma-engine.ts');
-
-// The supervisor code of a stock kernel needs instructions that this kind of host emulates without (guide, "Hosts").
-const runnable = existsSync(kernel) && kvmKind() !== 'pvm';
-const linuxTest = runnable ? test.serial : test.serial.skip;
 
 /** A slot, a port with a device, and a switch whose second port has one. */
 const pcie: Partial<PcieConfig> = {
@@ -21,17 +11,6 @@ const pcie: Partial<PcieConfig> = {
 	switches: [parsePcieSwitch('rp2:sw0,num_downstream_ports=2')],
 };
 const device = (port: string, name: string) => ({module: engine, name, port});
-
-/** Boots Linux with a shell command, whose output ends up on COM1. */
-async function boot(t: ExecutionContext, command: string, options: VmOptions) {
-	const commandLine = ['console=ttyS0', 'quiet', `OPENVMM_RUN="${command}"`];
-	return testVm(t, {
-		memory: {sizeBytes: 512 * 2 ** 20},
-		boot: {kind: 'linux', kernel, initrd, commandLine},
-		pcie,
-		...options,
-	});
-}
 
 /** Says each function's address, ids, class and driver. */
 const list =
@@ -75,8 +54,8 @@ const functions = [
 for (const irqchip of ['kernel', 'split'] as const) {
 	linuxTest(
 		`Linux finds ports, switch and devices, reaches a BAR behind the switch and resets its device: irqchip ${irqchip}`,
-		async (t) => {
-			const command = [
+		async (t, machine) => {
+			const lines = [
 				list,
 				readBar('06:00.0'),
 				resetBy('bus', '06:00.0'),
@@ -85,10 +64,9 @@ for (const irqchip of ['kernel', 'split'] as const) {
 				'echo bridges=$(dmesg | grep -c PCI.host.bridge.to.bus)',
 				'dmesg | grep -iE pci.*can.t.assign',
 				'cat /proc/interrupts',
-			].join('; ');
+			];
 			const devices = [device('rp1', 'near'), device('sw0-downstream-1', 'far')];
-			const guest = await boot(t, command, {irqchip, processors: {count: 2}, devices});
-			await guest.vm.start();
+			const guest = await runInLinux(machine, {irqchip, processors: {count: 2}, pcie, devices}, lines);
 			t.deepEqual(await guest.vm.ended, {kind: 'power-off'}, guest.output);
 			t.deepEqual(said(guest.output), functions);
 			t.regex(guest.output, barRead);
@@ -101,9 +79,9 @@ for (const irqchip of ['kernel', 'split'] as const) {
 	);
 }
 
-linuxTest('Linux takes a device that comes while it runs, and lets it go', async (t) => {
+linuxTest('Linux takes a device that comes while it runs, and lets it go', async (t, machine) => {
 	const here = '[ -e /sys/bus/pci/devices/0000:01:00.0 ]';
-	const command = [
+	const lines = [
 		'echo waiting',
 		`until ${here}; do sleep 1; done`,
 		list,
@@ -111,9 +89,8 @@ linuxTest('Linux takes a device that comes while it runs, and lets it go', async
 		'echo it has come',
 		`while ${here}; do sleep 1; done`,
 		'echo it has gone',
-	].join('; ');
-	const guest = await boot(t, command, {processors: {count: 2}});
-	await guest.vm.start();
+	];
+	const guest = await runInLinux(machine, {processors: {count: 2}, pcie}, lines);
 	await guest.waitFor(/^waiting/m);
 	t.is(await guest.vm.addPcieDevice('rp0', {module: engine}), 'dma-engine');
 	await guest.waitFor(/^it has come/m);

@@ -4,9 +4,12 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {text} from 'node:stream/consumers';
 import test from 'ava';
+import {backEndHere, vmTest, x86BackEnds} from '#test/petri';
+
+const x86 = {on: x86BackEnds};
 
 // The program as users start it: the launcher, which runs the build when there is one.
-const launcher = join(process.cwd(), 'src/main/cli/launcher.mjs');
+const program = [join(process.cwd(), 'src/main/cli/launcher.mjs'), '--hypervisor', backEndHere];
 const directory = mkdtempSync(join(tmpdir(), 'openvmm-cli-kvm-'));
 test.after.always(() => rmSync(directory, {recursive: true}));
 const env = {...process.env, XDG_CACHE_HOME: directory};
@@ -16,7 +19,7 @@ async function openvmm(
 	words: string,
 	shown: (text: string, kill: (signal: NodeJS.Signals) => void) => void = () => {},
 ) {
-	const child = spawn(process.execPath, [launcher, '-m', '64M', ...words.split(' ')], {
+	const child = spawn(process.execPath, [...program, '-m', '64M', ...words.split(' ')], {
 		env,
 		stdio: ['ignore', 'pipe', 'pipe'],
 	});
@@ -43,25 +46,25 @@ function whenHanging(signal: NodeJS.Signals) {
 	};
 }
 
-test.serial('a guest that powers off gives status 0 and nothing on standard error', async (t) => {
+vmTest('a guest that powers off gives status 0 and nothing on standard error', x86, async (t) => {
 	const {stdout, stderr, status} = await openvmm('-p 2 -p 8');
 	t.regex(stdout, /8 found, 8 running/);
 	t.is(stderr, '');
 	t.is(status, 0);
 });
 
-test.serial('the debug-exit port and the shutdown action choose the status', async (t) => {
+vmTest('the debug-exit port and the shutdown action choose the status', x86, async (t) => {
 	t.is((await openvmm('-c exit=5 --debug-exit 0xf4')).status, (5 << 1) | 1);
 	t.is((await openvmm('--guest-shutdown-action exit:9')).status, 9);
 });
 
-test.serial('a triple fault gives status 3 and one line that says so', async (t) => {
+vmTest('a triple fault gives status 3 and one line that says so', x86, async (t) => {
 	const {stderr, status} = await openvmm('-c jump');
 	t.regex(stderr, /^openvmm: The guest crashed on processor 0: triple fault\. .* \[GUEST_CRASH\]\n$/);
 	t.is(status, 3);
 });
 
-test.serial('an unusable kernel gives status 6 and one line', async (t) => {
+vmTest('an unusable kernel gives status 6 and one line', x86, async (t) => {
 	const kernel = join(directory, 'kernel');
 	writeFileSync(kernel, 'no kernel at all');
 	const {stderr, status} = await openvmm(`-k ${kernel}`);
@@ -74,7 +77,7 @@ for (const hang of ['cli', 'hlt', 'sti-hlt']) {
 		['SIGTERM', 143],
 		['SIGINT', 130],
 	] as const) {
-		test.serial(`${signal} ends a guest that hangs by ${hang} with status ${status}`, async (t) => {
+		vmTest(`${signal} ends a guest that hangs by ${hang} with status ${status}`, x86, async (t) => {
 			const result = await openvmm(`-p 2 -c hang=${hang}`, whenHanging(signal));
 			// Of a guest that has halted with interrupts off a line may say so first.
 			t.regex(result.stderr, hang === 'hlt' ? /^(openvmm: warn: All processors have halted[^\n]*\n)?$/ : /^$/);
@@ -83,10 +86,10 @@ for (const hang of ['cli', 'hlt', 'sti-hlt']) {
 	}
 }
 
-test.serial('a paused machine has not started the guest', async (t) => {
+vmTest('a paused machine has not started the guest', x86, async (t) => {
 	const log = join(directory, 'paused-log');
 	const created = () => existsSync(log) && readFileSync(log, 'utf8').includes('Machine created');
-	const child = spawn(process.execPath, [launcher, '-m', '64M', '-P', '--log-file', log], {env, stdio: 'pipe'});
+	const child = spawn(process.execPath, [...program, '-m', '64M', '-P', '--log-file', log], {env, stdio: 'pipe'});
 	let stdout = '';
 	child.stdout.on('data', (bytes: Buffer) => {
 		stdout += bytes.toString();
@@ -100,7 +103,7 @@ test.serial('a paused machine has not started the guest', async (t) => {
 	t.is(child.exitCode, 143);
 });
 
-test.serial('the pid file is locked while the machine runs, and the log tells of its end', async (t) => {
+vmTest('the pid file is locked while the machine runs, and the log tells of its end', x86, async (t) => {
 	const pidFile = join(directory, 'pid');
 	const logFile = join(directory, 'log');
 	const first = await openvmm(`-c hang=hlt --pidfile ${pidFile} --log-file ${logFile}`, whenHanging('SIGHUP'));
@@ -123,12 +126,13 @@ function ownBytes(pid: number): number {
 	}
 }
 
-test.serial(
+vmTest(
 	'a guest that floods the console faster than the reader reads loses nothing and stays in its bound',
+	x86,
 	async (t) => {
 		// More than the port's ring (64 KiB) and the pipe (64 KiB) hold together, so the guest has to wait.
 		const lines = 2500;
-		const words = [launcher, '-m', '64M', '-c', `flood=${lines}`];
+		const words = [...program, '-m', '64M', '-c', `flood=${lines}`];
 		const child = spawn(process.execPath, words, {env, stdio: ['ignore', 'pipe', 'inherit']});
 		const samples: number[] = [];
 		const sampling = setInterval(() => samples.push(ownBytes(child.pid ?? 0)), 250);

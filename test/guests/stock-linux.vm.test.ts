@@ -1,7 +1,7 @@
 import {interruptCount, linuxReport, linuxTest, reportMemoryBytes} from '#test/petri';
 
-linuxTest('an unmodified Debian kernel boots with 4 processors to user space', async (t) => {
-	const facts = await linuxReport(t, {processors: {count: 4}});
+linuxTest('an unmodified Debian kernel boots with 4 processors to user space', async (t, machine) => {
+	const facts = await linuxReport(t, machine, {processors: {count: 4}});
 	t.is(facts['cpus'], '4');
 	t.true(Number(facts['mem_kib']) > 400 * 1024, `${facts['mem_kib']} KiB`);
 	t.true(Number(facts['mem_kib']) <= reportMemoryBytes / 1024);

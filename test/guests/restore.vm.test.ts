@@ -6,10 +6,10 @@ import {text} from 'node:stream/consumers';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {isDeepStrictEqual} from 'node:util';
 import test from 'ava';
-import {serialPorts} from '#devices/chipset/serial-16550';
-import {vmConfig} from '#main/config';
 import {ControlClient} from '#main/control';
-import {createVm} from '#main/vm';
+import {backEndHere, embedded, type MakeMachine, vmTest, x86BackEnds} from '#test/petri';
+
+const x86 = {on: x86BackEnds};
 
 const launcher = join(process.cwd(), 'src/main/cli/launcher.mjs');
 const directory = mkdtempSync(join(tmpdir(), 'openvmm-restore-'));
@@ -18,7 +18,7 @@ const snapshot = join(directory, 'snapshot');
 
 const env = {...process.env, XDG_CACHE_HOME: directory, XDG_RUNTIME_DIR: directory};
 const start = (words: readonly string[]) =>
-	spawn(process.execPath, [launcher, ...words], {env, stdio: ['ignore', 'pipe', 'pipe']});
+	spawn(process.execPath, [launcher, ...words, '--hypervisor', backEndHere], {env, stdio: ['ignore', 'pipe', 'pipe']});
 
 async function openvmm(...words: readonly string[]) {
 	const child = start(words);
@@ -32,29 +32,29 @@ async function openvmm(...words: readonly string[]) {
 const hangs = 'Hanging until stopped';
 
 /** A snapshot of a machine that has not started yet. */
-async function save(path: string, count: number, commandLine: string) {
-	const vm = await createVm(
-		vmConfig({
-			processors: {count},
-			memory: {sizeBytes: 64 * 2 ** 20},
-			devices: serialPorts({com1: {kind: 'file', path: join(directory, 'com1')}}),
-			boot: {kind: 'embedded', commandLine: [commandLine]},
-		}),
-	);
+async function save(machine: MakeMachine, path: string, count: number, commandLine: string): Promise<void> {
+	const {vm} = await machine({processors: {count}, boot: embedded(commandLine)});
 	await vm.saveSnapshot(path);
 	await vm.stop();
 }
 
-test.before(() => save(snapshot, 2, 'work=20000'));
+let saving: Promise<void> | undefined;
+/** {@link snapshot} is there. */
+const saved = (machine: MakeMachine) => {
+	saving ??= save(machine, snapshot, 2, 'work=20000');
+	return saving;
+};
 
-test.serial('a snapshot brings the flags that shape its machine', async (t) => {
+vmTest('a snapshot brings the flags that shape its machine', x86, async (t, machine) => {
+	await saved(machine);
 	const {stdout, stderr, status} = await openvmm('--restore-snapshot', snapshot, '--verify-snapshot');
 	t.is(stderr, '');
 	t.is(status, 0);
 	t.regex(stdout, /CPUs: 2 found, 2 running[\s\S]*: OK/);
 });
 
-test.serial('a flag that differs from the snapshot is an error with its own status', async (t) => {
+vmTest('a flag that differs from the snapshot is an error with its own status', x86, async (t, machine) => {
+	await saved(machine);
 	const {stderr, status} = await openvmm('restore', snapshot, '-p', '3');
 	t.regex(stderr, /^openvmm: .*processors 2, asked for 3.*\[SNAPSHOT_SHAPE_DIFFERS\]\n$/);
 	t.is(status, 8);
@@ -63,7 +63,8 @@ test.serial('a flag that differs from the snapshot is an error with its own stat
 	t.is(missing.status, 8);
 });
 
-test.serial('clones run side by side, each with its own files', async (t) => {
+vmTest('clones run side by side, each with its own files', x86, async (t, machine) => {
+	await saved(machine);
 	const com1 = `file=${join(directory, 'clone-%n')}`;
 	const {stderr, status} = await openvmm('restore', snapshot, '--clones', '3', '--com1', com1, '--clock', 'continue');
 	t.is(status, 0);
@@ -73,11 +74,11 @@ test.serial('clones run side by side, each with its own files', async (t) => {
 	}
 });
 
-test.serial('signals pause, resume, reset and end all clones', async (t) => {
+vmTest('signals pause, resume, reset and end all clones', x86, async (t, machine) => {
 	t.timeout(400_000);
 	// Guests that wait, and do not end by themselves: who looks at them decides how long that takes.
 	const waiting = join(directory, 'waiting');
-	await save(waiting, 1, 'hang=hlt');
+	await save(machine, waiting, 1, 'hang=hlt');
 	const clones = [0, 1, 2];
 	const com1 = (clone: number | string) => join(directory, `waiting-${clone}`);
 	const child = start(['restore', waiting, '--clones', `${clones.length}`, '--com1', `file=${com1('%n')}`]);

@@ -1,5 +1,5 @@
 import type {OpenSnapshot} from '#main/snapshot';
-import {linuxTest, linuxVm, madeEarlier, openTestSnapshot, snapshotPlace, testVm} from '#test/petri';
+import {linuxTest, linuxVm, madeEarlier, openTestSnapshot, snapshotPlace} from '#test/petri';
 
 const week = 7 * 86_400;
 
@@ -44,11 +44,11 @@ const complaints =
 for (const irqchip of ['kernel', 'split'] as const) {
 	linuxTest(
 		`Linux goes on from a snapshot, and its clocks where they were or a week on, irqchip ${irqchip}`,
-		async (t) => {
+		async (t, machine) => {
 			const directory = snapshotPlace(t);
 			const options = {processors: {count: 2}, irqchip, memory: {sizeBytes: 256 * 2 ** 20}};
 			const words = ['openvmm.test=report', `OPENVMM_RUN="${ticking}"`];
-			const guest = await linuxVm(t, options, ...words);
+			const guest = await linuxVm(machine, options, ...words);
 			await guest.vm.start();
 			await guest.waitFor(/tick 2 [^\n]*\n/);
 			await guest.vm.pause();
@@ -58,7 +58,7 @@ for (const irqchip of ['kernel', 'split'] as const) {
 
 			for (const clock of ['continue', 'catch-up'] as const) {
 				const snapshot = weekOld(openTestSnapshot(t, directory));
-				const restored = await testVm(t, {...options, boot: {kind: 'none'}}, {snapshot, clock});
+				const restored = await machine({...options, boot: {kind: 'none'}}, {snapshot, clock});
 				const startedAt = Math.floor(Date.now() / 1000);
 				await restored.vm.start();
 				await restored.waitFor(/(tick [^\n]*\n[\s\S]*){2}/);

@@ -3,15 +3,13 @@ import {existsSync, mkdtempSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {promisify} from 'node:util';
-import test from 'ava';
+import test, {type ExecutionContext} from 'ava';
 import {serveGdb} from '#main/debugger';
-import {hasGdb, linuxTest, runInLinux, startGdb} from '#test/petri';
-import {probeDebug} from '#vcpu-worker/kvm';
+import {debugSupportHere, hasGdb, linuxTest, type MakeMachine, runInLinux, startGdb} from '#test/petri';
 
 const run = promisify(execFile);
 const folder = mkdtempSync(join(tmpdir(), 'openvmm-debug-linux-'));
 test.after.always(() => rmSync(folder, {recursive: true}));
-const debugTest = hasGdb ? linuxTest : test.serial.skip;
 
 // Where its symbols are the kernel says itself: Debian's System.map is in a package of 1 GB.
 const script = [
@@ -21,9 +19,12 @@ const script = [
 	'echo NMI came',
 ];
 
-debugTest('a stock Debian kernel is debugged, dumped and sent an NMI, and runs on', async (t) => {
+const title = 'a stock Debian kernel is debugged, dumped and sent an NMI, and runs on';
+linuxTest(title, debugged, {skip: !hasGdb});
+
+async function debugged(t: ExecutionContext, machine: MakeMachine): Promise<void> {
 	const path = join(folder, 'gdb');
-	const guest = await runInLinux(t, {processors: {count: 2}}, script, 'nokaslr');
+	const guest = await runInLinux(machine, {processors: {count: 2}}, script, 'nokaslr');
 	await serveGdb(guest.vm, {kind: 'unix', path});
 	await guest.waitFor(/waiting/);
 	// Each assertion gives the emulator its time again.
@@ -34,7 +35,7 @@ debugTest('a stock Debian kernel is debugged, dumped and sent an NMI, and runs o
 	};
 
 	// Stepping does not get through a whole kernel: see the guide.
-	const {software, hardware} = probeDebug();
+	const {software, hardware} = debugSupportHere();
 	const stop = symbol('schedule_idle');
 	const breaking = software || hardware ? [`break *${stop}`, 'continue', 'printf "at %lx\\n", $rip', 'delete'] : [];
 	const commands = [
@@ -66,4 +67,4 @@ debugTest('a stock Debian kernel is debugged, dumped and sent an NMI, and runs o
 	await guest.vm.nmi();
 	await guest.waitFor(/NMI came/);
 	t.deepEqual(await guest.vm.ended, {kind: 'power-off'});
-});
+}

@@ -1,0 +1,30 @@
+import type {DebugSupport} from '#vcpu-worker/debug';
+import {kvmKind, probeDebug} from '#vcpu-worker/kvm';
+
+/** What a machine's guest can run on. The fake executes programs of `#test/guest-program` only. */
+export type BackEndName = 'fake' | X86BackEnd;
+
+/** Those whose guests are x86 machine code, and so anything. */
+export type X86BackEnd = (typeof x86BackEnds)[number];
+
+/** For tests whose guest is not a program: a stock kernel, the embedded guest. */
+export const x86BackEnds = ['kvm'] as const;
+
+/** For tests whose guest is a program. */
+export const everyBackEnd = ['fake', ...x86BackEnds] as const;
+
+/** What machines of this run have; unit tests are on the fake. Set by the pipeline that runs tests on others. */
+export const backEndHere: BackEndName = (process.env['OPENVMM_TEST_ON'] ?? 'fake') as BackEndName;
+
+/** Supervisor code of a stock kernel needs instructions that one kind of KVM emulates without (guide, "Hosts"). */
+export const runsStockKernels = (): boolean => backEndHere !== 'kvm' || kvmKind() !== 'pvm';
+
+/** How a debugger stops guests here. Asked by tests that name {@link x86BackEnds}. */
+export function debugSupportHere(): DebugSupport {
+	switch (backEndHere) {
+		case 'kvm':
+			return probeDebug();
+		case 'fake':
+			throw new TypeError('no guest of a fake is debugged by breakpoints of a processor');
+	}
+}
