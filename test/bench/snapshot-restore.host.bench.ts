@@ -62,7 +62,7 @@ async function restoreMs(directory: string, sizeBytes: number): Promise<number> 
 	const memory = new MappedMemory(ram.memory);
 	const machine = attach(sizeBytes, memory);
 	const devices = machine.devices.map(({placed: instance, model}) => ({instance, model}));
-	const units = await snapshot.readUnits(stateLimits(1, devices));
+	const units = await snapshot.readUnits(stateLimits(1, {bytes: 2 ** 16, values: 2 ** 10}, devices));
 	machine.restore(units['devices'] as SavedDevices);
 	memory.writeU32(16 * MiB, 1);
 	const taken = performance.now() - start;

@@ -65,7 +65,7 @@ test('what runs the guest is shown with why, and what its processors can be', as
 	t.like(await machineOf().inspect('vm/hypervisor', 3), {
 		kind: 'fake',
 		reason: 'it works',
-		processor: {physicalAddressBits: 40, limits: {maxVcpus: 4}, hypercalls: false},
+		processor: {physicalAddressBits: 40, saved: {bytes: 0, values: 0}, limits: {maxVcpus: 4}, hypercalls: false},
 	});
 });
 

@@ -415,6 +415,7 @@ function withState(t: ExecutionContext, text: string): string {
 /** What a machine of 64 processors may have. */
 const limits = stateLimits(
 	64,
+	{bytes: 2 ** 16, values: 2 ** 10},
 	deviceRegistry.types.map(
 		(model): DescribedDevice => ({model, instance: {name: model.kind, kind: model.kind, config: {}, route: 'shared'}}),
 	),

@@ -38,7 +38,7 @@ test('all devices that can be asked for need half of what their state may be, wh
 	for (const buffer of [layout.state, layout.interrupts]) new Uint8Array(buffer).fill(0xff);
 	const text = JSON.stringify({units: {devices: machine.save()}}, null, '\t');
 	const described = machine.devices.map(({placed: instance, model}) => ({instance, model}));
-	const limits = stateLimits(0, described);
+	const limits = stateLimits(0, {bytes: 0, values: 0}, described);
 	t.true(text.length <= limits.bytes / 2, `${text.length} of ${limits.bytes} bytes`);
 	const values = text.match(/[,:{[]/g)?.length ?? 0;
 	t.true(values <= limits.values / 2, `${values} of ${limits.values}`);

@@ -2,8 +2,6 @@ import type {DescribedDevice} from '#devices/pci/fabric';
 import type {JsonLimits} from '#main/jobs';
 import {type AnyField, isKind} from '#support/wire';
 
-/** What a processor takes: AMX alone is 15 KB as base64, CPUID and MSRs another 25. */
-const vcpu = {bytes: 2 ** 16, values: 2 ** 10} as const;
 /** What is there in every machine: clocks, KVM's interrupt controllers, names. */
 const base = {bytes: 2 ** 16, values: 2 ** 10} as const;
 /** What a field takes beside its value: name, quotes, tabs. */
@@ -12,8 +10,11 @@ const deviceFields = 8;
 /** For lines of many ports, and for what devices were in older versions. */
 const margin = 2;
 
-/** The most that the state of such a machine is as JSON, and twice that. */
-export function stateLimits(vcpus: number, devices: readonly DescribedDevice[]): JsonLimits {
+/**
+ * The most that the state of such a machine is as JSON, and twice that.
+ * @param vcpu - the most for one of them, as its hypervisor says
+ */
+export function stateLimits(vcpus: number, vcpu: JsonLimits, devices: readonly DescribedDevice[]): JsonLimits {
 	const schemas = devices.map(({model}) => ({
 		bytes: model.state.byteLength,
 		fields: valuesOf(model.state) + deviceFields,

@@ -93,7 +93,7 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 	taken.workers.defer(async () => void (await Promise.all(workers.map((worker) => worker.leave()))));
 	const own = await loading;
 	const plan = planMachine(config, topology, partition.processor, own.models);
-	const savedUnits = snapshot && (await unitsFor(snapshot, config, plan, own.models));
+	const savedUnits = snapshot && (await unitsFor(snapshot, config, partition.processor, plan, own.models));
 	const ram = mapRam(plan, partition, snapshot, taken);
 	const birthMs = Date.now();
 	const host = await hostMachine(plan, {birthMs, partition, ram, own, failure: config.deviceFailure}, taken);

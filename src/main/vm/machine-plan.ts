@@ -58,6 +58,7 @@ export function planMachine(
 export function unitsFor(
 	snapshot: OpenSnapshot,
 	config: VmConfig,
+	{saved}: ProcessorOffer,
 	{describe, shapeOf}: MachinePlan,
 	{findModel}: LoadedTypes,
 ): Promise<SnapshotUnits> {
@@ -67,5 +68,5 @@ export function unitsFor(
 		return model === undefined ? [] : [{instance, model}];
 	});
 	checkShape(shapeOf(devices), config, snapshot);
-	return snapshot.readUnits(stateLimits(config.processors.count, devices));
+	return snapshot.readUnits(stateLimits(config.processors.count, saved, devices));
 }

@@ -19,6 +19,8 @@ export interface ProcessorOffer {
 	/** Width of guest-physical addresses. */
 	readonly physicalAddressBits: number;
 	readonly limits: ProcessorLimits;
+	/** The most that the state of one takes in a snapshot, as JSON text. */
+	readonly saved: {readonly bytes: number; readonly values: number};
 	/** The local APIC's timer can go by the time-stamp counter. */
 	readonly tscDeadline: boolean;
 	/** A guest's VMCALL or VMMCALL comes through. */

@@ -122,6 +122,8 @@ function offer(kvmFd: number, vm: KvmVm): ProcessorOffer {
 	return {
 		cpuid,
 		physicalAddressBits: physicalAddressBits(cpuid),
+		// AMX alone is 15 KB as base64, CPUID and model-specific registers another 25.
+		saved: {bytes: 2 ** 16, values: 2 ** 10},
 		limits: {maxVcpus: host.checkExtension(Cap.MAX_VCPUS), maxVcpuIds: host.checkExtension(Cap.MAX_VCPU_ID)},
 		tscDeadline: vm.checkExtension(Cap.TSC_DEADLINE_TIMER) !== 0,
 		// On kvm_pvm a guest's VMCALL hangs (guide, "Hosts").

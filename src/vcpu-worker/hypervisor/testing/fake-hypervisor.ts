@@ -34,6 +34,8 @@ const processor: ProcessorOffer = {
 	cpuid: [{function: 0x4000_0001, index: 0, significantIndex: false, eax: 0, ebx: 0, ecx: 0, edx: 0}],
 	physicalAddressBits: 40,
 	limits: {maxVcpus: 16, maxVcpuIds: 1024},
+	// A script's place is all that it has been told: one that spins is told much.
+	saved: {bytes: 2 ** 26, values: 2 ** 22},
 	tscDeadline: true,
 	hypercalls: true,
 };
