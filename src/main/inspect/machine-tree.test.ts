@@ -36,7 +36,8 @@ function machineOf(changes: Partial<InspectedVcpu> = {}) {
 	const devices = {reactor, eventLoopUse: () => 1};
 	const config = vmConfig({memory: {sizeBytes: 4096}});
 	const limits = {maxVcpus: 4, maxVcpuIds: 8};
-	const processor = {cpuid: [], physicalAddressBits: 40, limits, tscDeadline: true, hypercalls: false};
+	const saved = {bytes: 0, values: 0};
+	const processor = {cpuid: [], physicalAddressBits: 40, limits, saved, tscDeadline: true, hypercalls: false};
 	const tree = machineTree(
 		{
 			config,
