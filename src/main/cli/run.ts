@@ -95,7 +95,10 @@ async function runToEnd(
 		if (isVmmError(error, 'OPERATION_ABORTED')) return undefined;
 		throw error;
 	});
-	if (created === undefined) return signals.first;
+	if (created === undefined) {
+		log.info('Machine given up before it was there');
+		return signals.first;
+	}
 	const {machine, debuggerLeft} = created;
 	log.info('Machine created');
 	try {

@@ -78,14 +78,29 @@ export function allocateRam(requests: readonly BankRequest[], contents?: RamCont
 			ranges,
 			banks,
 			async dispose() {
-				closeBackings();
 				await Promise.all(ranges.map(giveBack));
+				closeBackings();
 			},
 		};
 	} catch (error) {
 		closeBackings();
 		throw error;
 	}
+}
+
+/**
+ * Keeps RAM and what lies under it where it is for whoever reads it on other threads, past its machine's end where need be.
+ * @returns undefined when it is on its way out
+ */
+export function holdRam({ranges}: {readonly ranges: readonly MappedRange[]}): Disposable | undefined {
+	const pins = ranges.map(({ledger}) => new PinCount(ledger));
+	const taken = pins.filter((pin) => pin.take());
+	const release = () => {
+		for (const pin of taken) pin.release();
+	};
+	if (taken.length === pins.length) return {[Symbol.dispose]: release};
+	release();
+	return undefined;
 }
 
 /** Takes a range's pages away from under its buffer, which may live as long as a thread references it. */

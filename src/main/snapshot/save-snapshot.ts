@@ -4,6 +4,7 @@ import {availableParallelism} from 'node:os';
 import {join} from 'node:path';
 import type {WriteLog} from '#devices/guest-memory';
 import {createJobPool, type RamPages} from '#main/jobs';
+import {holdRam} from '#main/memory';
 import {packageVersion} from '#main/version';
 import type {LongOperation} from '#support/abort';
 import {isVmmError} from '#support/errors';
@@ -64,6 +65,8 @@ export async function saveSnapshot(
 }
 
 async function writeFiles(path: string, source: SnapshotSource, asked: LongOperation): Promise<void> {
+	using hold = holdRam(source.ram);
+	if (hold === undefined) throw asked.signal?.reason ?? new TypeError('There is no memory to save');
 	await using file = await open(join(path, snapshotFiles.memory), 'wx', 0o600);
 	const pool = await createJobPool(availableParallelism());
 	try {

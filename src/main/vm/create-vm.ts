@@ -13,8 +13,9 @@ export function createVm(config: VmConfig, options: CreateOptions = {}): Promise
 	return abortable('create', signal, async () => {
 		const {vm, devices} = await assembleVm(config, options);
 		try {
-			await (start ? vm.start() : devices.ready());
 			signal?.throwIfAborted();
+			// From here on it is too late: a guest may have run, and its machine is the caller's to end.
+			await (start ? vm.start() : devices.ready());
 			return vm;
 		} catch (error) {
 			await vm.stop();

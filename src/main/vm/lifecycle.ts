@@ -395,14 +395,22 @@ export class Lifecycle {
 					checkNoneLate(machine);
 				},
 			},
-			{name: 'what is done meanwhile', run: async () => void (await Promise.allSettled(this.#live))},
 			{name: "the devices' thread", run: () => devices.supervise(devices.dispose())},
 			{name: "the processors' threads", run: () => vcpus.dispose()},
+			// Given up by now. One that does not come back has its own hold on what it uses.
+			{name: 'what is done meanwhile', run: () => this.#liveEnd(), limitMs: 2 * limits.restMs},
 			{name: 'what the host gave', run: () => release(), needsAll: true},
 		];
 		const how = await tearDown(end, steps, limits.endStepMs);
 		devices.abandon();
 		this.#end(how);
+	}
+
+	async #liveEnd(): Promise<void> {
+		await within(
+			Promise.allSettled(this.#live).then(() => {}),
+			this.#parts.limits.restMs,
+		);
 	}
 
 	/** What is under way and takes long is not waited for. */

@@ -37,7 +37,11 @@ const operations: Readonly<Record<string, Operation>> = {
 		run: (vm) => vm.resume(),
 	},
 	reset: {before: (vm) => vm.start(), run: (vm) => vm.reset()},
-	'a snapshot': {before: (vm) => vm.start(), run: (vm) => vm.saveSnapshot(join(folder, 'snapshot')), isSlow: true},
+	'a snapshot': {
+		before: (vm) => vm.start(),
+		run: (vm) => vm.saveSnapshot(join(mkdtempSync(join(folder, 'snapshot-')), 'it')),
+		isSlow: true,
+	},
 	'a core dump': {before: (vm) => vm.start(), run: (vm) => vm.dumpCore(join(folder, 'core')), isSlow: true},
 	'an NMI': {before: (vm) => vm.start(), run: (vm) => vm.nmi()},
 	'a debugger that leaves': {
@@ -172,4 +176,19 @@ test('making a machine is given up while its memory is committed, with nothing l
 	await t.throwsAsync(making, {code: 'OPERATION_ABORTED'});
 	t.true(made?.[0].isClosed);
 	t.is(made?.[1].alive, 0);
+});
+
+test('a machine whose guest has run is made, whoever gives it up then', async (t) => {
+	const asked = new AbortController();
+	const {vm} = await fakeMachine(t, [guest], {
+		start: true,
+		signal: asked.signal,
+		prepare(hypervisor) {
+			hypervisor.moment = (moment) => {
+				if (moment === 'run') asked.abort();
+			};
+		},
+	});
+	t.true(asked.signal.aborted);
+	t.is(vm.state, 'running');
 });
