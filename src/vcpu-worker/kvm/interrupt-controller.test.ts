@@ -1,5 +1,5 @@
 import test from 'ava';
-import {extendedDestination} from './extended-destination.ts';
+import {extendedDestination} from './interrupt-controller.ts';
 
 const hex = (low: number, high = 0) => extendedDestination(low, high).toString(16);
 
