@@ -1,19 +1,58 @@
-/** All commands, in the order of the overview. */
-
-import type {Command} from './core/index.ts';
+import {join} from 'node:path';
+import {parseArgs} from 'node:util';
+import {type Command, PATHS, runNode} from './core/index.ts';
+import {declarations} from './nodes/declarations.ts';
+import {LIBRARIES} from './nodes/entry-points.ts';
+import {checkImportCircles} from './nodes/import-circles.ts';
+import {restorePackages} from './nodes/restore-packages.ts';
+import {checkSmallFiles} from './nodes/small-files.ts';
 import {benchCommand} from './pipelines/bench.ts';
 import {buildCommand} from './pipelines/build.ts';
-import {circlesCommand} from './pipelines/circles.ts';
-import {declarationsCommand} from './pipelines/declarations.ts';
 import {incubatorCommand} from './pipelines/incubator.ts';
 import {linuxCommand} from './pipelines/linux.ts';
-import {restorePackagesCommand} from './pipelines/restore-packages.ts';
 import {testCommand} from './pipelines/test.ts';
 
+/** Takes longer than the build, and only who installs the package needs it: `npm pack` and `npm publish` run it. */
+const declarationsCommand: Command = {
+	name: 'declarations',
+	usage: '',
+	summary: 'Write the type declarations of the package into dist/types/',
+	async run() {
+		await runNode(declarations, {entryPoints: LIBRARIES, folder: join(PATHS.dist, 'types')});
+		return 0;
+	},
+};
+
+/** Part of `npm run check`. */
+const importsCommand: Command = {
+	name: 'imports',
+	usage: '',
+	summary: 'Refuse files and folders that import each other in a circle, and small files that only one other imports',
+	async run() {
+		await runNode(checkImportCircles, PATHS.repo);
+		await runNode(checkSmallFiles, PATHS.repo);
+		return 0;
+	},
+};
+
+/** Fetches what tests boot. */
+const restorePackagesCommand: Command = {
+	name: 'restore-packages',
+	usage: '[--refresh]',
+	summary:
+		'Fetch a stock Debian kernel, Xen, memtest86+ and busybox into .packages/ and build the initial file systems of tests',
+	async run(words) {
+		const {values} = parseArgs({args: [...words], options: {refresh: {type: 'boolean', default: false}}});
+		await runNode(restorePackages, {refresh: values.refresh});
+		return 0;
+	},
+};
+
+/** All commands, in the order of the overview. */
 export const COMMANDS: readonly Command[] = [
 	buildCommand,
 	declarationsCommand,
-	circlesCommand,
+	importsCommand,
 	testCommand,
 	linuxCommand,
 	benchCommand,

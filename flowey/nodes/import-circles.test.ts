@@ -1,21 +1,7 @@
-import {mkdirSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
-import {tmpdir} from 'node:os';
-import {dirname, join} from 'node:path';
-import test, {type ExecutionContext} from 'ava';
+import test from 'ava';
 import {runNode} from '../core/index.ts';
 import {checkImportCircles} from './import-circles.ts';
-
-/** A working copy with these files, each by what it imports. */
-function workingCopy(t: ExecutionContext, files: Readonly<Record<string, readonly string[]>>): string {
-	const root = mkdtempSync(join(tmpdir(), 'openvmm-circles-'));
-	t.teardown(() => rmSync(root, {recursive: true}));
-	writeFileSync(join(root, 'package.json'), JSON.stringify({imports: {'#main/*': './src/main/*/index.ts'}}));
-	for (const [path, imports] of Object.entries(files)) {
-		mkdirSync(dirname(join(root, path)), {recursive: true});
-		writeFileSync(join(root, path), imports.map((text) => `${text};\n`).join(''));
-	}
-	return root;
-}
+import {workingCopy} from './testing/working-copy.ts';
 
 const refused: Readonly<Record<string, [files: Readonly<Record<string, readonly string[]>>, message: RegExp]>> = {
 	'two files that know each other, if only by a type': [

@@ -13,8 +13,7 @@ import {
 } from 'node:fs';
 import {join} from 'node:path';
 import {execute, FloweyError, type FloweyNode, type NodeContext, PATHS} from '../core/index.ts';
-import {guestInitrd} from '../images/guest-initrd.ts';
-import {incubatorInitrd} from '../images/incubator-initrd.ts';
+import {guestInitrd, incubatorInitrd} from '../images/initial-file-systems.ts';
 import {openKernelPackage} from '../images/kernel-package.ts';
 import {Apt, type PackageVersion} from '../packages/apt.ts';
 

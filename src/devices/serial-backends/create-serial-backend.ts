@@ -4,13 +4,23 @@ import type {Reactor} from '#support/reactor';
 import {adoptDescriptor, openStream} from './adopt-descriptor.ts';
 import type {StreamOwner} from './byte-stream.ts';
 import type {SerialBackendConfig} from './config.ts';
-import {DisconnectedBackend} from './disconnected-backend.ts';
 import {serialError} from './errors.ts';
 import {ListenerBackend} from './listener-backend.ts';
 import type {SerialBackend} from './serial-backend.ts';
 import {StreamBackend} from './stream-backend.ts';
 
 const stderrFd = 2;
+
+/** The backend of a port with nothing attached. */
+const disconnected: SerialBackend = {
+	connected: false,
+	flushed: true,
+	write: () => 0,
+	read: () => 0,
+	interest() {},
+	feed: () => 0,
+	dispose() {},
+};
 
 /**
  * Opens a serial port's host side.
@@ -20,7 +30,7 @@ const stderrFd = 2;
 export function createSerialBackend(config: SerialBackendConfig, reactor: Reactor, owner: StreamOwner): SerialBackend {
 	switch (config.kind) {
 		case 'none':
-			return new DisconnectedBackend();
+			return disconnected;
 		case 'console': {
 			const output = adoptDescriptor(config.outputFd, 'write', reactor, owner);
 			if (config.inputFd === undefined) return new StreamBackend(output, {feedable: true});

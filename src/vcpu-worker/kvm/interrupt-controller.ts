@@ -1,6 +1,5 @@
 import {type GsiRoute, GsiTable, type InterruptController, pitReplacedInput} from '#devices/interrupts';
 import {setPitReplaced} from './chips.ts';
-import {extendedDestination} from './extended-destination.ts';
 import type {KvmPartitionHandle} from './handles.ts';
 import {defaultRoutes, type GsiRoute as KvmRoute, setGsiRouting} from './interrupts.ts';
 import {KvmVm} from './kvm-vm.ts';
@@ -29,3 +28,19 @@ const kvmRoute = ({gsi, addressLow, addressHigh, data}: GsiRoute): KvmRoute => (
 	addressHigh: extendedDestination(addressLow, addressHigh),
 	data,
 });
+
+/** Address bit 4 says that an IOMMU is to look the message up (Intel VT-d 5.1.2.2); there is none. */
+const remappable = 1 << 4;
+/** Address bits 11:5: bits 14:8 of the destination. */
+const extendedMask = 0xfe0;
+const toHighHalf = 3;
+
+/**
+ * The upper half of a message's address as KVM takes it (KVM_X2APIC_API_USE_32BIT_IDS: bits 31:8 are those of the APIC id),
+ * for a message whose address may carry bits 14:8 of the APIC id in its bits 11:5: MSI_EXT_DEST_ID in KVM's
+ * Documentation/virt/kvm/x86/cpuid.rst. Without 32-bit ids KVM looks at neither.
+ */
+export function extendedDestination(addressLow: number, addressHigh: number): number {
+	if (addressHigh !== 0 || (addressLow & remappable) !== 0) return addressHigh;
+	return (addressLow & extendedMask) << toHighHalf;
+}

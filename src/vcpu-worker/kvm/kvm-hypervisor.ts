@@ -1,12 +1,15 @@
 import {isVmmError} from '#support/errors';
 import {close} from '#support/ffi';
-import type {BackEnd, Hypervisor} from '#vcpu-worker/hypervisor';
-import {attach} from './attach.ts';
+import type {AttachedPartition, BackEnd, Hypervisor} from '#vcpu-worker/hypervisor';
+import {doorbells} from './doorbells.ts';
 import {enter} from './enter.ts';
 import {kvmFindings} from './findings.ts';
-import type {KvmPartitionHandle, KvmVcpuHandle} from './handles.ts';
+import {controlMemory, type KvmPartitionHandle, type KvmVcpuHandle} from './handles.ts';
+import {interruptController} from './interrupt-controller.ts';
+import {VcpuKick} from './kick.ts';
 import {KvmPartition} from './kvm-partition.ts';
 import {openKvm} from './system.ts';
+import {controlBytes} from './vcpu.ts';
 
 /** Linux KVM: the hypervisor, and the back end of its partitions. The handles are those that it has given. */
 export const kvm: Hypervisor & BackEnd = {
@@ -25,3 +28,19 @@ export const kvm: Hypervisor & BackEnd = {
 	attach: (handle) => attach(handle as KvmPartitionHandle),
 	enter: (handle, vcpu, wiring) => enter(handle as KvmPartitionHandle, vcpu as KvmVcpuHandle, wiring),
 };
+
+/** See `BackEnd.attach`. */
+function attach(handle: KvmPartitionHandle): AttachedPartition {
+	const tids = new Int32Array(handle.tids);
+	const kicks: VcpuKick[] = [];
+	return {
+		interrupts: interruptController(handle),
+		doorbells: doorbells(handle.vmFd),
+		kick(vcpu) {
+			const tid = Atomics.load(tids, vcpu);
+			if (tid === 0) return;
+			kicks[vcpu] ??= new VcpuKick(controlBytes(controlMemory(handle, vcpu)), tid);
+			kicks[vcpu].kick();
+		},
+	};
+}

@@ -10,13 +10,12 @@ import type {MsrRange, Partition, PartitionSpec, ProcessorOffer, VcpuSpec} from 
 import {kvmKind, supportedCpuid, vcpuMmapSize} from './capabilities.ts';
 import {Cap} from './constants.ts';
 import {endVcpu, type KvmPartitionHandle, type KvmVcpuHandle} from './handles.ts';
-import {kernelChipsUnit} from './kernel-chips-unit.ts';
 import {KvmMemory} from './kvm-memory.ts';
 import {KvmVm} from './kvm-vm.ts';
 import {kvmclockUnit} from './kvmclock-unit.ts';
 import {refusing, setMsrFilter} from './msr-filter.ts';
 import {probeDebug} from './probe-debug.ts';
-import {readChips} from './saved-chips.ts';
+import {kernelChipsUnit, readChips} from './saved-chips.ts';
 import {msrIndexList, openKvm} from './system.ts';
 
 const pageSize = 4096;

@@ -1,5 +1,6 @@
 import {stateError} from '#support/saved-state';
-import {getIrqchip, getPit, type IrqchipState, setIrqchip, setPit} from './chips.ts';
+import type {StateUnit} from '#support/state-units';
+import {getIrqchip, getPit, type IrqchipState, restartPit, setIrqchip, setPit} from './chips.ts';
 import {restoreBytes, saveBytes} from './saved-bytes.ts';
 import {KvmIoapicState, KvmPicState, KvmPitState2, type PitState} from './structs-vm.ts';
 
@@ -45,4 +46,21 @@ export function parseChips(saved: unknown): ChipStates {
 		ioapic: restoreBytes(KvmIoapicState, ioapic),
 	};
 	return {irqchip, pit: restoreBytes(KvmPitState2, pit)};
+}
+
+/**
+ * The interrupt controllers and the timer that KVM emulates for the whole machine. In a split machine they are devices of
+ * ours. Their state now, right after their creation, is the one to reset to.
+ */
+export function kernelChipsUnit(vmFd: number): StateUnit {
+	const powerOn = readChips(vmFd);
+	return {
+		name: 'kernel-chips',
+		needs: ['time'],
+		// It ran on while the guest stood still, and would make up for every tick of that time.
+		start: () => restartPit(vmFd),
+		reset: () => writeChips(vmFd, powerOn),
+		save: () => saveChips(readChips(vmFd)),
+		restore: (saved) => writeChips(vmFd, parseChips(saved)),
+	};
 }

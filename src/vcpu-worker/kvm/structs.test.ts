@@ -6,15 +6,21 @@ import test from 'ava';
 import {type AnyField, Union, Wire} from '#support/wire';
 import {constantTables} from './constants.ts';
 import {ioctls} from './ioctls.ts';
-import {allStructs} from './structs.ts';
-import {KvmEmulationFailure, KvmRun} from './structs-run.ts';
+import * as run from './structs-run.ts';
+import * as vcpu from './structs-vcpu.ts';
+import * as vm from './structs-vm.ts';
+
+/** Every struct that is exchanged with the kernel and has a name in C. */
+const allStructs = [vm, vcpu, run]
+	.flatMap((structs) => Object.values<Wire>(structs))
+	.filter(({name}) => name.startsWith('kvm_'));
 
 /** Name to number: `sizeof kvm_regs`, `kvm_regs.rax`, `kvm_regs.rax size`, `KVM_RUN`. */
 type Facts = Record<string, number>;
 
 /** The union whose members C names as the struct's own, and a member that the reason of an exit does not choose. */
 const anonymous = 'kvm_run.exit';
-const untagged = ['kvm_run.emulation_failure', KvmEmulationFailure] as const;
+const untagged = ['kvm_run.emulation_failure', run.KvmEmulationFailure] as const;
 
 type Place = readonly [path: string, offset: number, size: number];
 
@@ -39,7 +45,7 @@ const facts = (structs: readonly Wire[]): Facts =>
 		...structs.map(({name, size}) => [`sizeof ${name}`, size]),
 		...[
 			...structs.flatMap((struct) => places(struct.name, struct)),
-			...places(...untagged, KvmRun.offset('exit')),
+			...places(...untagged, run.KvmRun.offset('exit')),
 		].flatMap(([path, offset, size]) => [
 			[path, offset],
 			[`${path} size`, size],

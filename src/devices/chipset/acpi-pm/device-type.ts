@@ -2,8 +2,7 @@ import {ioPort} from '#devices/acpi';
 import {integer, name, packageOf} from '#devices/acpi/aml';
 import {deviceType} from '#devices/device-type';
 import {concatBytes} from '#support/wire';
-import {type AcpiPmConfig, acpiPmKind, powerButton} from './handle.ts';
-import {acpiPm} from './model.ts';
+import {type AcpiPmConfig, acpiPm, acpiPmKind, powerButton} from './device.ts';
 import {pmLayout} from './registers.ts';
 
 /** SLP_TYP of the working state, which no guest writes. */

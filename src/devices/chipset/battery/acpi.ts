@@ -18,7 +18,7 @@ import {
 	string,
 } from '#devices/acpi/aml';
 import {concatBytes} from '#support/wire';
-import {type BatteryConfig, batteryEvent} from './handle.ts';
+import {type BatteryConfig, batteryEvent} from './device.ts';
 import {designCapacityMwh, Notify, Offset, regionLength} from './registers.ts';
 
 /** The device's registers by name, in their order. */

@@ -1,7 +1,6 @@
 import {deviceType, switchFlag} from '#devices/device-type';
 import {batteryAcpi} from './acpi.ts';
-import {batteryAddress, batteryKind, defaultBattery, type UpdateBattery} from './handle.ts';
-import {battery} from './model.ts';
+import {battery, batteryAddress, batteryKind, defaultBattery, type UpdateBattery} from './device.ts';
 
 /** The battery as machines have it. */
 export const batteryType = deviceType({

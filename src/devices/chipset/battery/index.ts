@@ -1,10 +1,10 @@
-export {batteryType} from './device-type.ts';
 export {
 	type BatteryConfig,
 	type BatteryStatus,
+	battery,
 	batteryAddress,
 	batteryKind,
 	defaultBattery,
 	type UpdateBattery,
-} from './handle.ts';
-export {battery} from './model.ts';
+} from './device.ts';
+export {batteryType} from './device-type.ts';

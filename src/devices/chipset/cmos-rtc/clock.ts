@@ -1,7 +1,6 @@
 import type {VmTime} from '#devices/vm-time';
 import type {FieldsView} from '#support/wire';
 import {decodeTime, encodeTime} from './calendar.ts';
-import type {CmosRtcConfig} from './handle.ts';
 import {Cmos, dividerStartMs, RegisterA, RegisterB, updateMs} from './registers.ts';
 import type {CmosRtcFields} from './state.ts';
 import {fractionMs, type WallMs} from './wall-time.ts';
@@ -11,14 +10,15 @@ import {fractionMs, type WallMs} from './wall-time.ts';
  * ask for the time mean the moment of the latest {@link look}, so that an access has one moment.
  */
 export class RtcClock {
-	readonly #config: CmosRtcConfig;
+	readonly #baseTimeMs: number;
 	readonly #state: FieldsView<CmosRtcFields>;
 	readonly #time: VmTime;
 	readonly wallMs: WallMs = new Float64Array(1);
 	readonly #setMs: WallMs = new Float64Array(1);
 
-	constructor(config: CmosRtcConfig, state: FieldsView<CmosRtcFields>, time: VmTime) {
-		this.#config = config;
+	/** @param baseTimeMs - wall-clock time at power-on, milliseconds since 1970 */
+	constructor(baseTimeMs: number, state: FieldsView<CmosRtcFields>, time: VmTime) {
+		this.#baseTimeMs = baseTimeMs;
 		this.#state = state;
 		this.#time = time;
 	}
@@ -30,7 +30,7 @@ export class RtcClock {
 	look(): void {
 		this.#time.look(this.wallMs);
 		const sinceMs = (this.wallMs[0] as number) / 1e6;
-		this.wallMs[0] = this.#config.baseTimeMs + this.#state.adjustmentMs + this.#time.lagMs + sinceMs;
+		this.wallMs[0] = this.#baseTimeMs + this.#state.adjustmentMs + this.#time.lagMs + sinceMs;
 	}
 
 	/** True while the divider counts: the periodic interrupt needs no more. */

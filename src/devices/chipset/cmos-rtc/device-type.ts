@@ -3,8 +3,7 @@ import {hpetKind} from '#devices/chipset/hpet';
 import {deviceType} from '#devices/device-type';
 import type {MemoryRange} from '#devices/guest-memory';
 import {hpetInputs} from '#devices/interrupts';
-import {cmosRtcIrq, cmosRtcKind} from './handle.ts';
-import {cmosRtc} from './model.ts';
+import {cmosRtc, cmosRtcIrq, cmosRtcKind} from './device.ts';
 import {Cmos, ports} from './registers.ts';
 
 const fourGib = 2 ** 32;

@@ -1,4 +1,3 @@
+export {type CmosRtcConfig, cmosRtc, cmosRtcKind} from './device.ts';
 export {cmosRtcType} from './device-type.ts';
-export {type CmosRtcConfig, cmosRtcKind} from './handle.ts';
-export {cmosRtc} from './model.ts';
 export {Cmos} from './registers.ts';

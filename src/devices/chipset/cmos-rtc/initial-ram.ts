@@ -1,4 +1,3 @@
-import type {CmosRtcConfig} from './handle.ts';
 import {Cmos, RegisterA, RegisterB} from './registers.ts';
 
 const KiB = 1024;
@@ -7,13 +6,16 @@ const unit = 64 * KiB;
 /** Equipment byte: a floating-point unit is there, nothing else. */
 const fpuPresent = 0x02;
 
-/** Fills the RAM with what PC firmware would have left: mode registers, equipment, memory sizes, checksum. */
-export function fillInitialRam(ram: Uint8Array, config: CmosRtcConfig): void {
+/**
+ * Fills the RAM with what PC firmware would have left: mode registers, equipment, memory sizes, checksum.
+ * @param lowMemory - RAM below 4 GiB, in bytes
+ * @param highMemory - RAM at and above 4 GiB, in bytes
+ */
+export function fillInitialRam(ram: Uint8Array, lowMemory: number, highMemory: number): void {
 	ram.fill(0);
 	ram[Cmos.A] = RegisterA.INITIAL;
 	ram[Cmos.B] = RegisterB.INITIAL;
 	ram[Cmos.EQUIPMENT] = fpuPresent;
-	const {lowMemory, highMemory} = config;
 	const extended = Math.min(Math.max(0, Math.floor((lowMemory - MiB) / KiB)), 0xffff);
 	putNumber(ram, Cmos.BASE_MEMORY, Math.min(640, Math.floor(lowMemory / KiB)), 2);
 	putNumber(ram, Cmos.EXTENDED_MEMORY, extended, 2);

@@ -1,7 +1,6 @@
 import {deviceType} from '#devices/device-type';
 import {parseNumber} from '#support/options';
-import {debugExitKind} from './handle.ts';
-import {debugExit} from './model.ts';
+import {debugExit, debugExitKind} from './device.ts';
 
 const lastPort = 0xffff;
 

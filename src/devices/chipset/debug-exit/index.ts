@@ -1,3 +1,2 @@
+export {type DebugExitConfig, debugExit, debugExitKind, exitStatus} from './device.ts';
 export {debugExitType} from './device-type.ts';
-export {type DebugExitConfig, debugExitKind} from './handle.ts';
-export {debugExit, exitStatus} from './model.ts';

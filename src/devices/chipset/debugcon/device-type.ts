@@ -1,8 +1,7 @@
 import {deviceType} from '#devices/device-type';
 import {serialBinding} from '#devices/serial-backends';
 import {invalidValue, parseNumber} from '#support/options';
-import {debugconKind} from './handle.ts';
-import {debugcon} from './model.ts';
+import {debugcon, debugconKind} from './device.ts';
 
 const flag = 'debugcon';
 const lastPort = 0xffff;

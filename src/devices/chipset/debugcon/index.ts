@@ -1,3 +1,2 @@
+export {type DebugconConfig, debugcon, debugconKind} from './device.ts';
 export {debugconType} from './device-type.ts';
-export {type DebugconConfig, debugconKind} from './handle.ts';
-export {debugcon} from './model.ts';

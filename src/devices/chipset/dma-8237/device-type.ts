@@ -1,6 +1,5 @@
 import {deviceType} from '#devices/device-type';
-import {dma8237Kind} from './handle.ts';
-import {dma8237} from './model.ts';
+import {dma8237, dma8237Kind} from './device.ts';
 
 /** The DMA controllers as machines have them. */
 export const dma8237Type = deviceType({

@@ -1,7 +1,6 @@
 import {device, edgeEvent, integer, name, notify, packageOf, string} from '#devices/acpi/aml';
 import {deviceType} from '#devices/device-type';
-import {type ChangeGeneration, generationIdEvent, generationIdKind} from './handle.ts';
-import {generationId} from './model.ts';
+import {type ChangeGeneration, generationId, generationIdEvent, generationIdKind} from './device.ts';
 
 const objectName = 'VGEN';
 /** "The generation id has changed" (Virtual Machine Generation ID, section on ACPI). */

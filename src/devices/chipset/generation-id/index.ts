@@ -1,3 +1,2 @@
+export {type ChangeGeneration, type GenerationIdConfig, generationId, generationIdKind} from './device.ts';
 export {generationIdType} from './device-type.ts';
-export {type ChangeGeneration, type GenerationIdConfig, generationIdKind} from './handle.ts';
-export {generationId} from './model.ts';

@@ -1,6 +1,6 @@
 import type {AcpiDescription} from '#devices/acpi';
 import {concatBytes, reserved, u8, u16, u32, u64, wire} from '#support/wire';
-import type {GuestWatchdogConfig} from './handle.ts';
+import type {GuestWatchdogConfig} from './device.ts';
 import {Config, Port, Register, running} from './registers.ts';
 
 /** The table's body, as Linux's `acpi_table_wdat` has it too. */

@@ -1,7 +1,6 @@
 import {deviceType, switchFlag} from '#devices/device-type';
 import {watchdogAcpi} from './acpi.ts';
-import {guestWatchdogKind, guestWatchdogPort, watchdogReset} from './handle.ts';
-import {guestWatchdog} from './model.ts';
+import {guestWatchdog, guestWatchdogKind, guestWatchdogPort, watchdogReset} from './device.ts';
 import {Config, running} from './registers.ts';
 
 /** The watchdog as machines have it. */

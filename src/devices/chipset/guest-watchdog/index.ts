@@ -1,6 +1,11 @@
+export {
+	type GuestWatchdogConfig,
+	guestWatchdog,
+	guestWatchdogKind,
+	guestWatchdogPort,
+	watchdogReset,
+} from './device.ts';
 export {guestWatchdogType} from './device-type.ts';
-export {type GuestWatchdogConfig, guestWatchdogKind, guestWatchdogPort, watchdogReset} from './handle.ts';
-export {guestWatchdog} from './model.ts';
 export {
 	Config as WatchdogConfig,
 	Port as WatchdogPort,

@@ -1,7 +1,7 @@
 import type {AcpiDescription} from '#devices/acpi';
 import {device, eisaId, integer, memory32Fixed, name, resourceTemplate} from '#devices/acpi/aml';
 import {reserved, u8, u16, u32, u64, wire} from '#support/wire';
-import type {HpetConfig} from './handle.ts';
+import type {HpetConfig} from './device.ts';
 import {capabilities, regionLength} from './registers.ts';
 
 /** The table's body. */

@@ -1,7 +1,6 @@
 import {deviceType, switchFlag} from '#devices/device-type';
 import {hpetAcpi} from './acpi.ts';
-import {hpetAddress, hpetKind} from './handle.ts';
-import {hpet} from './model.ts';
+import {hpet, hpetAddress, hpetKind} from './device.ts';
 
 /** The timer as machines have it. */
 export const hpetType = deviceType({

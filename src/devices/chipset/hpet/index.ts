@@ -1,4 +1,3 @@
+export {type HpetConfig, hpet, hpetAddress, hpetKind} from './device.ts';
 export {hpetType} from './device-type.ts';
-export {type HpetConfig, hpetAddress, hpetKind} from './handle.ts';
-export {hpet} from './model.ts';
 export {capabilities, regionLength} from './registers.ts';

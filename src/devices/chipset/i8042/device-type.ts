@@ -1,8 +1,7 @@
 import {device, eisaId, ioPorts, irq, name, resourceTemplate} from '#devices/acpi/aml';
 import {deviceType} from '#devices/device-type';
 import {concatBytes} from '#support/wire';
-import {type I8042Config, i8042Kind, keyboardIrq, type MoveMouse, mouseIrq, type PressKey} from './handle.ts';
-import {i8042} from './model.ts';
+import {type I8042Config, i8042, i8042Kind, keyboardIrq, type MoveMouse, mouseIrq, type PressKey} from './device.ts';
 import {commandPort, dataPort} from './registers.ts';
 
 /** The keyboard controller as machines have it. */

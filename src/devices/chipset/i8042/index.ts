@@ -1,7 +1,6 @@
+export {type I8042Config, i8042, i8042Kind, type MoveMouse, type PressKey} from './device.ts';
 export {i8042Type} from './device-type.ts';
-export {type I8042Config, i8042Kind, type MoveMouse, type PressKey} from './handle.ts';
 export {I8042Input} from './input.ts';
-export {i8042} from './model.ts';
 export type {MouseMove} from './mouse.ts';
 export {commandPort, dataPort} from './registers.ts';
 export type {I8042Fields} from './state.ts';

@@ -1,6 +1,5 @@
 import {deviceType} from '#devices/device-type';
-import {latchKind} from './handle.ts';
-import {latch} from './model.ts';
+import {latch, latchKind} from './device.ts';
 
 /** The register as tests and benchmarks ask for it. */
 export const latchType = deviceType({

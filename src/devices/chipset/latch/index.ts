@@ -1,3 +1,2 @@
+export {type LatchConfig, latch, latchKind} from './device.ts';
 export {latchType} from './device-type.ts';
-export {type LatchConfig, latchKind} from './handle.ts';
-export {latch} from './model.ts';

@@ -1,6 +1,5 @@
 import {deviceType} from '#devices/device-type';
-import {pciConfigKind} from './handle.ts';
-import {pciConfig} from './model.ts';
+import {pciConfig, pciConfigKind} from './device.ts';
 
 /** The configuration ports as machines have them. */
 export const pciConfigType = deviceType({

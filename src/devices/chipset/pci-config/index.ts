@@ -1,3 +1,2 @@
+export {type PciConfigConfig, pciConfig, pciConfigKind} from './device.ts';
 export {pciConfigType} from './device-type.ts';
-export {type PciConfigConfig, pciConfigKind} from './handle.ts';
-export {pciConfig} from './model.ts';

@@ -1,7 +1,6 @@
 import {deviceType} from '#devices/device-type';
 import {extIntInput} from '#devices/interrupts';
-import {pic8259Kind} from './handle.ts';
-import {pic8259} from './model.ts';
+import {pic8259, pic8259Kind} from './device.ts';
 
 /** The interrupt controllers as machines have them. */
 export const pic8259Type = deviceType({

@@ -1,6 +1,17 @@
-import {highestOf, rank} from './priority.ts';
-import {CommandWord, Icw1, Icw4, Ocw2, Ocw3, Phase, pollRequest, vectorBaseMask} from './registers.ts';
+import {CommandWord, Icw1, Icw4, inputsPerChip, Ocw2, Ocw3, Phase, pollRequest, vectorBaseMask} from './registers.ts';
 import type {ChipRegisters} from './state.ts';
+
+/** Position of `input` when the input after `lowest` comes first: 0 is the highest priority. */
+const rank = (input: number, lowest: number): number => (input - lowest - 1) & (inputsPerChip - 1);
+
+/** The input of highest priority among the bits of `inputs`; undefined when there is none. */
+function highestOf(inputs: number, lowest: number): number | undefined {
+	for (let i = 1; i <= inputsPerChip; i++) {
+		const input = (lowest + i) & (inputsPerChip - 1);
+		if ((inputs & (1 << input)) !== 0) return input;
+	}
+	return undefined;
+}
 
 /**
  * One 8259A over its registers. MCS-80 mode, buffered mode and what ICW3 says have no meaning on a PC, whose wiring is

@@ -1,8 +1,7 @@
 import {hpetKind} from '#devices/chipset/hpet';
 import {deviceType} from '#devices/device-type';
 import {hpetInputs} from '#devices/interrupts';
-import {pit8254Kind} from './handle.ts';
-import {pit8254} from './model.ts';
+import {pit8254, pit8254Kind} from './device.ts';
 
 /** The input of a PC for the interval timer. */
 const ownInput = 0;

@@ -1,6 +1,5 @@
 import {deviceType} from '#devices/device-type';
-import {knownPowerOffPorts, powerOffPortsKind} from './handle.ts';
-import {powerOffPorts} from './model.ts';
+import {knownPowerOffPorts, powerOffPorts, powerOffPortsKind} from './device.ts';
 
 /** The ports as machines have them. */
 export const powerOffPortsType = deviceType({

@@ -1,3 +1,8 @@
+export {
+	knownPowerOffPorts,
+	type PowerOffPort,
+	type PowerOffPortsConfig,
+	powerOffPorts,
+	powerOffPortsKind,
+} from './device.ts';
 export {powerOffPortsType} from './device-type.ts';
-export {knownPowerOffPorts, type PowerOffPort, type PowerOffPortsConfig, powerOffPortsKind} from './handle.ts';
-export {powerOffPorts} from './model.ts';

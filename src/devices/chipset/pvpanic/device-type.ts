@@ -1,7 +1,6 @@
 import {device, integer, ioPorts, method, name, resourceTemplate, returns, string} from '#devices/acpi/aml';
 import {deviceType} from '#devices/device-type';
-import {pvpanicKind, pvpanicPort} from './handle.ts';
-import {pvpanic} from './model.ts';
+import {pvpanic, pvpanicKind, pvpanicPort} from './device.ts';
 
 const present = 0xf;
 

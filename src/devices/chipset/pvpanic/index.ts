@@ -1,3 +1,2 @@
+export {type PvpanicConfig, pvpanic, pvpanicKind, pvpanicPort} from './device.ts';
 export {pvpanicType} from './device-type.ts';
-export {type PvpanicConfig, pvpanicKind, pvpanicPort} from './handle.ts';
-export {pvpanic} from './model.ts';

@@ -1,10 +1,11 @@
 import {device, eisaId, integer, interrupt, ioPorts, name, resourceTemplate, string} from '#devices/acpi/aml';
 import {deviceType} from '#devices/device-type';
 import {serialBinding} from '#devices/serial-backends';
-import {serial16550Kind, standardSerialPorts} from './handle.ts';
-import {serial16550} from './model.ts';
+import type {FieldsView} from '#support/wire';
+import {serial16550, serial16550Kind, standardSerialPorts} from './device.ts';
+import {fastestBaud, Lcr} from './registers.ts';
 import {serialPortFlags} from './serial-ports.ts';
-import {serial16550Words} from './words.ts';
+import type {Serial16550Fields} from './state.ts';
 
 /** A serial port as machines have it. */
 export const serial16550Type = deviceType({
@@ -52,3 +53,18 @@ export const serial16550Type = deviceType({
 	flags: serialPortFlags,
 	words: serial16550Words,
 });
+
+/** By LCR bits 3 to 5: without bit 3 none, bit 4 even instead of odd, bit 5 the same bit always. */
+const parities = ['N', 'O', 'N', 'E', 'N', 'M', 'N', 'S'] as const;
+
+/** Says how the guest has set the line, as terminals are told, and whether somebody is at its other end. */
+function serial16550Words({dll, dlm, lcr, connected}: FieldsView<Serial16550Fields>) {
+	const divisor = dll | (dlm << 8);
+	const bits = 5 + (lcr & Lcr.WORD_LENGTH);
+	const stop = (lcr & Lcr.STOP) === 0 ? '1' : bits === 5 ? '1.5' : '2';
+	const parity = parities[(lcr >>> Lcr.PARITY_SHIFT) & 7];
+	return {
+		line: `${divisor === 0 ? 'no' : Math.round(fastestBaud / divisor)} baud, ${bits}${parity}${stop}`,
+		peer: connected === 0 ? 'nobody' : 'connected',
+	};
+}

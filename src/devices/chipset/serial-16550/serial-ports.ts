@@ -1,6 +1,6 @@
 import type {DeviceFlag, DeviceFlags} from '#devices/device-type';
 import {type SerialBackendConfig, serialBinding} from '#devices/serial-backends';
-import {type SerialPortName, serial16550Kind, standardSerialPorts} from './handle.ts';
+import {type SerialPortName, serial16550Kind, standardSerialPorts} from './device.ts';
 
 /** One serial port of a machine. */
 export interface SerialPortHandle {

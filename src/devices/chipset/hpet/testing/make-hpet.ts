@@ -1,5 +1,5 @@
 import {DeviceUnderTest} from '#devices/testing';
-import {hpet} from '../model.ts';
+import {hpet} from '../device.ts';
 
 /** Address of the device under test. */
 export const base = 0xfed0_0000;
