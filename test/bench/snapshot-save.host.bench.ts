@@ -1,10 +1,13 @@
-/** Saving a snapshot of memory that is used to the last byte, beside writing as many bytes to the same disk. */
+/**
+ * Saving a snapshot of memory that is used to the last byte, beside writing as many bytes to the same disk; and how long the guest stands
+ * still for it, paused from the beginning and running until nearly all is copied.
+ */
 import {mkdtempSync, rmSync} from 'node:fs';
 import {open} from 'node:fs/promises';
 import {join} from 'node:path';
-import type {MappedRange} from '#devices/guest-memory';
+import {MappedMemory, type MappedRange, WriteLog} from '#devices/guest-memory';
 import {vmConfig} from '#main/config';
-import {allocateRam} from '#main/memory';
+import {allocateRam, type GuestRam} from '#main/memory';
 import {saveSnapshot} from '#main/snapshot';
 import {restingMachine} from '#main/snapshot/testing';
 import {needsOf} from '#vcpu-worker/cpuid';
@@ -35,6 +38,23 @@ async function writePlainly(path: string, {memory, length}: MappedRange): Promis
 	await file.sync();
 }
 
+/** A guest that has written to so many pages, one after the other, at each look. */
+const pagesWritten = 64;
+function busyGuest(ram: GuestRam, {memory, gpa}: MappedRange): WriteLog {
+	const words = new Uint32Array(memory.buffer);
+	return new WriteLog(new MappedMemory(ram.memory), {
+		start() {},
+		stop() {},
+		collect(visit) {
+			for (let page = 0; page < pagesWritten; page++) {
+				const at = page * 4096;
+				words[at / 4] = (words[at / 4] as number) + 1;
+				visit(gpa + at, 4096);
+			}
+		},
+	});
+}
+
 for (const sizeBytes of sizes) {
 	const folder = mkdtempSync(join(process.cwd(), '.build', 'bench-snapshot-'));
 	const ram = allocateRam([{memory: vmConfig({memory: {sizeBytes}}).memory, ranges: [{gpa: 0, length: sizeBytes}]}]);
@@ -50,12 +70,32 @@ for (const sizeBytes of sizes) {
 			ram,
 		});
 		const samples = {save: [] as number[], plain: [] as number[]};
+		const still = {paused: [] as number[], running: [] as number[]};
 		for (let round = 0; round < rounds; round++) {
 			samples.plain.push(await seconds(() => writePlainly(join(folder, 'plain'), range)));
 			rmSync(join(folder, 'plain'));
 			samples.save.push(await seconds(() => saveSnapshot(join(folder, 'snapshot'), machine)));
 			rmSync(join(folder, 'snapshot'), {recursive: true});
+			for (const guest of ['paused', 'running'] as const) {
+				const source = {
+					...machine,
+					isRunning: () => guest === 'running',
+					writeLog: () => busyGuest(ram, range),
+					atRest: async (work: Parameters<typeof machine.atRest>[0]) =>
+						void still[guest].push(await seconds(() => machine.atRest(work))),
+				};
+				await saveSnapshot(join(folder, 'snapshot'), source);
+				rmSync(join(folder, 'snapshot'), {recursive: true});
+			}
 		}
+		report(
+			`Standing still while ${sizeBytes / MiB} MiB are saved`,
+			[
+				{name: 'paused guest', unit: 's', samples: still.paused},
+				{name: 'running guest', unit: 's', samples: still.running},
+			],
+			'paused guest',
+		);
 		report(
 			`Saving ${sizeBytes / MiB} MiB`,
 			[
