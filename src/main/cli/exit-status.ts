@@ -21,6 +21,7 @@ export const exitStatuses = {
 		codes: [
 			'CLI_INTERNAL',
 			'CORE_DUMP_*',
+			'DESCRIPTOR_*',
 			'DEVICE_FAILED',
 			'DEVICE_HANGS',
 			'DEVICE_STOP_TIMEOUT',
