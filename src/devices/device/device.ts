@@ -11,8 +11,11 @@ export type AccessSize = 1 | 2 | 4;
 
 /** A range of ports, guest-physical addresses, model-specific registers or hypercall codes that a device answers. */
 export interface Region {
-	/** `bar` and `config` are a PCI function's: the guest decides where its BARs lie, and their base is 0. */
-	readonly space: 'pio' | 'mmio' | 'msr' | 'hypercall' | 'bar' | 'config';
+	/**
+	 * `bar`, `pages` and `config` are a PCI function's: the guest decides where its BARs lie, and their base is 0. `pages` is a BAR
+	 * that is memory: see {@link PciBar.pages}.
+	 */
+	readonly space: 'pio' | 'mmio' | 'msr' | 'hypercall' | 'bar' | 'pages' | 'config';
 	/** Unique within the device; shown in inspect and in conflicts. */
 	readonly name: string;
 	readonly base: number;
@@ -50,6 +53,12 @@ export interface PciBar {
 	readonly size: number;
 	/** Without it `memory32`. `prefetchable` is 64-bit and for memory whose reads have no effect. */
 	readonly kind?: 'memory32' | 'memory64' | 'prefetchable' | 'io';
+	/**
+	 * Makes it memory, which the guest maps where it has the BAR: its accesses are told to nobody, and the device has the memory by
+	 * {@link PciServices.pages}. Such a BAR is `prefetchable` and has at least 4096 bytes. What is in it is zero at first, is the
+	 * device's to clear at a reset, and goes into snapshots (`saved`, up to 16 MiB) or is zero after a restore (`unsaved`).
+	 */
+	readonly pages?: 'saved' | 'unsaved';
 }
 
 /** What makes a device a function on PCI Express. */
@@ -132,6 +141,8 @@ export interface PciSlot {
 	resetWithBack(): boolean;
 	/** One word: the function's interrupt registers as a sequence lock, whose owner has the device's lock. */
 	readonly interruptSequence: Int32Array;
+	/** The memory that a region of space `pages` is. */
+	pages(region: number): GuestMemory;
 }
 
 /** Configuration space of every function of the machine, for whoever has another way to it than ECAM. */
@@ -157,6 +168,11 @@ export interface PciMessages {
 export interface PciServices extends PciMessages {
 	/** The device's own capability, by its index in {@link PciFunction.capabilities}. For use under the device's lock. */
 	capability(index: number): PciCapabilityRegisters;
+	/**
+	 * The memory that the BAR of this index is. Addresses are offsets in it, wherever the guest has the BAR and whether or not the
+	 * function is a bus master. The guest's processors read and write it at the same time.
+	 */
+	pages(bar: number): GuestMemory;
 }
 
 /** What a guest asked the machine to do; ends the run of every vCPU. */

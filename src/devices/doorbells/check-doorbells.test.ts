@@ -7,6 +7,7 @@ const regions: readonly Region[] = [
 	{space: 'mmio', name: 'registers', base: 0x1000, length: 0x100},
 	{space: 'pio', name: 'ports', base: 0x500, length: 2, yields: true},
 	{space: 'config', name: 'config', base: 0, length: 4096},
+	{space: 'pages', name: 'bar2', base: 0, length: 4096},
 ];
 const {fields} = wire('nic', {
 	tails: array(u32, 4),
@@ -32,9 +33,10 @@ test('doorbells lead to as many queues as the highest one says', (t) => {
 
 test('a doorbell that no write can ring, or that is outside the device, is refused with the reason', (t) => {
 	const causes: readonly (readonly [Partial<DoorbellDeclaration>, RegExp])[] = [
-		[{region: 3}, /no such region/],
+		[{region: 4}, /no such region/],
 		[{region: -1}, /no such region/],
 		[{region: 2}, /config is neither ports nor memory/],
+		[{region: 3}, /nobody is told of writes to its region bar2/],
 		[{region: 1, size: 1}, /ports yields/],
 		[{offset: 0x100}, /registers has 0x100 bytes/],
 		[{offset: 0xfe}, /registers has 0x100 bytes/],

@@ -57,6 +57,7 @@ export function checkDoorbells(
 function faultOf({offset, size, match}: DoorbellDeclaration, region: Region | undefined): string | undefined {
 	if (region === undefined) return 'it has no such region';
 	const {name, space, length, yields} = region;
+	if (space === 'pages') return `nobody is told of writes to its region ${name}`;
 	if (space !== 'pio' && space !== 'mmio' && space !== 'bar') return `its region ${name} is neither ports nor memory`;
 	if (yields) return `its region ${name} yields to other devices`;
 	const bytes = size === 'any' ? 1 : size;

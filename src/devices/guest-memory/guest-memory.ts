@@ -4,9 +4,10 @@ import type {DmaDirection, IoVectors} from './io-vectors.ts';
 import type {MemoryGate} from './piece-access.ts';
 
 /**
- * Guest RAM, the only way in which devices, loaders and debuggers reach it. Addresses are guest-physical and may be any number
- * that a guest can produce. Where any byte of an access lies outside RAM, it changes nothing and answers `undefined` where a
- * value was asked for, and `false` else. Accesses may cross from one piece of RAM into one that adjoins.
+ * Guest memory, the only way in which devices, loaders and debuggers reach it: RAM, and what devices have behind BARs that are
+ * memory. Addresses are guest-physical and may be any number that a guest can produce. Where any byte of an access lies outside,
+ * it changes nothing and answers `undefined` where a value was asked for, and `false` else. Accesses may cross from one piece
+ * of memory into one that adjoins.
  *
  * A value that is read is a {@link Guest}'s until it is checked (`below`, `within`, `oneOf`, `asAddress`); read it once. Single
  * accesses are little-endian, and one access of the host's where their address is a multiple of their size. They have no
@@ -16,7 +17,7 @@ import type {MemoryGate} from './piece-access.ts';
  * compiled into it: 16 bytes. So queues copy structs whole and look at the copy, and read their 16-bit indices by windows.
  */
 export interface GuestMemory {
-	/** True when every byte of the range is RAM. */
+	/** True when every byte of the range is memory. */
 	contains(gpa: number, length: number): boolean;
 
 	/** Copies `length` bytes of guest memory to `offset` in `target`; all of `target` without both. */
@@ -41,7 +42,7 @@ export interface GuestMemory {
 	writeBigU64(gpa: number, value: bigint): boolean;
 
 	/**
-	 * A part of memory that is accessed again and again, such as a queue's ring: its accesses need no lookup and cannot fail.
+	 * A part of RAM that is accessed again and again, such as a queue's ring: its accesses need no lookup and cannot fail.
 	 * Valid while {@link GuestWindow.isCurrent}.
 	 * @param alignment - what the address has to be a multiple of
 	 */

@@ -6,4 +6,5 @@ export type {LedgerPlace, MappedRange, MemoryHandle, MemoryRange} from './memory
 export {pageClockBytes} from './page-clock.ts';
 export {ledgerBytes, PinCount, pageBytes} from './page-ledger.ts';
 export type {MemoryGate} from './piece-access.ts';
+export type {MemoryFinder} from './piece-table.ts';
 export {type DirtySource, type PageVisitor, WriteLog} from './write-log.ts';

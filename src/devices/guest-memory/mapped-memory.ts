@@ -5,6 +5,7 @@ import type {MappedRange} from './memory-range.ts';
 import {pageBytes} from './page-ledger.ts';
 import type {Piece} from './piece.ts';
 import {type MemoryGate, PieceAccess} from './piece-access.ts';
+import {type MemoryFinder, PieceTable} from './piece-table.ts';
 
 /** {@link GuestMemory} over shared memory. One table of pieces per thread; all threads see the same bytes. */
 export class MappedMemory extends PieceAccess implements GuestMemory {
@@ -15,6 +16,16 @@ export class MappedMemory extends PieceAccess implements GuestMemory {
 	 */
 	change(ranges: readonly MappedRange[]): void {
 		this.table.change(ranges);
+	}
+
+	/** Memory of somebody else's, on the same clock: addresses are those of the range. */
+	own(range: MappedRange): MappedMemory {
+		return new MappedMemory(new PieceTable({ranges: [range], clock: this.table.clock}));
+	}
+
+	/** Reaches other memory from now on where there is no RAM, for this thread and all that share its table. */
+	followOther(find: MemoryFinder): void {
+		this.table.followOther(find);
 	}
 
 	/**
@@ -30,7 +41,7 @@ export class MappedMemory extends PieceAccess implements GuestMemory {
 
 	/** The stamp of a page; see {@link observe}. */
 	stampOf(gpa: number): number | undefined {
-		const piece = this.table.at(gpa);
+		const piece = this.table.ram(gpa);
 		return piece?.stamps.stampOf(Math.floor((gpa - piece.gpa) / pageBytes));
 	}
 
@@ -60,7 +71,7 @@ export class MappedMemory extends PieceAccess implements GuestMemory {
 	}
 
 	mapped(gpa: number, length: number, alignment = 1): GuestWindow | undefined {
-		if (gpa % alignment !== 0 || !this.contains(gpa, length)) return undefined;
+		if (gpa % alignment !== 0 || !this.isOpen || !this.table.contains(gpa, length, true)) return undefined;
 		return new GuestWindow(this, gpa, length, this.table.whole(gpa, length));
 	}
 

@@ -1,17 +1,33 @@
 import type {MappedRange, MemoryHandle} from './memory-range.ts';
 import {agingSpan, PageClock} from './page-clock.ts';
-import {Piece} from './piece.ts';
+import {Piece, pieceBytes} from './piece.ts';
 
-/** All of a machine's RAM as one thread has it, and where in it an address is. */
+/**
+ * Finds memory that is no RAM, as a BAR's is, by an address in it: where it lies now, the same object as long as it lies there.
+ */
+export type MemoryFinder = (gpa: number) => MappedRange | undefined;
+
+/** All of a machine's RAM as one thread has it, and where in it, or in other memory, an address is. */
 export class PieceTable {
 	readonly clock: PageClock;
 	#pieces: readonly Piece[] = [];
 	#last: Piece | undefined;
 	#generation = 0;
+	#findOther: MemoryFinder | undefined;
+	/** Those of memory that is no RAM. */
+	readonly #others = new WeakMap<MappedRange, readonly Piece[]>();
 
-	constructor({ranges, clock}: MemoryHandle) {
-		this.clock = new PageClock(clock);
+	constructor({
+		ranges,
+		clock,
+	}: {readonly ranges: MemoryHandle['ranges']; readonly clock: SharedArrayBuffer | PageClock}) {
+		this.clock = clock instanceof PageClock ? clock : new PageClock(clock);
 		this.change(ranges);
+	}
+
+	/** Looks for memory by this from now on, where there is no RAM. */
+	followOther(find: MemoryFinder): void {
+		this.#findOther = find;
 	}
 
 	get pieces(): readonly Piece[] {
@@ -58,8 +74,13 @@ export class PieceTable {
 		return piece !== undefined && gpa - piece.gpa + length <= piece.length ? piece : undefined;
 	}
 
-	/** The piece that holds the byte at an address. */
+	/** The piece that holds the byte at an address. Where there are both, it is RAM's. */
 	at(gpa: number): Piece | undefined {
+		return this.ram(gpa) ?? this.#otherAt(gpa);
+	}
+
+	/** The piece of RAM that holds the byte at an address. */
+	ram(gpa: number): Piece | undefined {
 		let [low, high] = [0, this.#pieces.length - 1];
 		while (low <= high) {
 			const middle = (low + high) >>> 1;
@@ -75,14 +96,22 @@ export class PieceTable {
 		return undefined;
 	}
 
-	/** Whether all of a range is RAM, in however many pieces. */
-	contains(gpa: number, length: number): boolean {
+	/** Whether all of a range is memory, in however many pieces. */
+	contains(gpa: number, length: number, isRam = false): boolean {
 		if (!(length > 0)) return length === 0 && Number.isSafeInteger(gpa) && gpa >= 0;
 		for (let done = 0; done < length; ) {
-			const piece = this.at(gpa + done);
+			const piece = isRam ? this.ram(gpa + done) : this.at(gpa + done);
 			if (piece === undefined) return false;
 			done += piece.end - (gpa + done);
 		}
 		return true;
+	}
+
+	#otherAt(gpa: number): Piece | undefined {
+		const range = Number.isSafeInteger(gpa) ? this.#findOther?.(gpa) : undefined;
+		if (range === undefined) return undefined;
+		const pieces = this.#others.get(range) ?? Piece.of(range, this.clock);
+		this.#others.set(range, pieces);
+		return pieces[Math.floor((gpa - range.gpa) / pieceBytes)];
 	}
 }

@@ -6,7 +6,8 @@ export const busSpaces = ['pio', 'mmio', 'msr', 'hypercall'] as const;
 export type BusSpace = (typeof busSpaces)[number];
 
 /** True for what a device claims at a fixed place; BARs and configuration space are where the guest puts them. */
-export const isBusSpace = (space: Region['space']): space is BusSpace => space !== 'bar' && space !== 'config';
+export const isBusSpace = (space: Region['space']): space is BusSpace =>
+	(busSpaces as readonly Region['space'][]).includes(space);
 
 /** A region of one machine and the number its device is known by. */
 export interface Claim extends Region {

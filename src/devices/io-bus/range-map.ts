@@ -55,6 +55,12 @@ export class RangeMap {
 		return at;
 	}
 
+	/** True where all of a range that was inserted is its owner's. */
+	isWhole(start: number, end: number, owner: number): boolean {
+		const piece = this.find(start);
+		return piece >= 0 && this.#owners[piece] === owner && this.#starts[piece] === start && this.#ends[piece] === end;
+	}
+
 	owner(piece: number): number {
 		return this.#owners[piece] as number;
 	}

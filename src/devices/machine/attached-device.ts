@@ -15,6 +15,7 @@ import {lock, lockPatienceMs, unlock} from '#support/shared-memory';
 import type {ViewOf} from '#support/wire';
 import {type DeviceFaults, notPromise} from './device-failure.ts';
 import {DeviceHeader} from './device-header.ts';
+import type {AttachedPages} from './device-pages.ts';
 import type {PlacedDevice} from './layout.ts';
 
 type Header = ViewOf<typeof DeviceHeader>;
@@ -41,6 +42,7 @@ export interface AttachedDevice {
 	readonly regions: readonly Region[];
 	readonly faults: DeviceFaults;
 	readonly doorbells: readonly DoorbellDeclaration[];
+	readonly pages: readonly AttachedPages[];
 }
 
 /** A device served on the calling thread, over its shared state, under its lock. */

@@ -1,6 +1,7 @@
+import type {PagesBackEnd} from '#devices/bar-pages';
 import type {DeviceCommand, MachineEvent, MachineServices, PciPlace} from '#devices/device';
 import type {DoorbellBackEnd} from '#devices/doorbells';
-import type {GuestMemory} from '#devices/guest-memory';
+import type {MappedMemory} from '#devices/guest-memory';
 import {type InterruptController, type InterruptLine, InterruptLines, type LineSource} from '#devices/interrupts';
 import {type BusTarget, HypercallBus, IoBus, MsrBus, type MsrFallback, UnclaimedCounters} from '#devices/io-bus';
 import {functionsOf, type PciFabric} from '#devices/pci/fabric';
@@ -12,6 +13,7 @@ import {DeviceCalls} from './device-calls.ts';
 import {DeviceFaults} from './device-failure.ts';
 import {DeviceHeader} from './device-header.ts';
 import {DeviceInputs} from './device-inputs.ts';
+import {AttachedPages, DevicePages} from './device-pages.ts';
 import {askForReset, resetDone} from './device-reset.ts';
 import {type MachineLayout, type ModelFinder, type PlacedDevice, resetSlot} from './layout.ts';
 import {MachineEvents} from './machine-events.ts';
@@ -22,11 +24,13 @@ import {restoreDevices, type SavedDevices, saveDevices} from './saved-machine.ts
 export interface MachineHost {
 	readonly findModel: ModelFinder;
 	readonly interrupts: InterruptController;
-	readonly memory: GuestMemory;
+	readonly memory: MappedMemory;
 	/** The processor whose accesses this thread serves, if it is one's. */
 	readonly vp?: number;
 	/** Rings doorbells; without it the bus does. */
 	readonly doorbells?: DoorbellBackEnd;
+	/** Maps memory of BARs; without it accesses come by the bus. */
+	readonly pages?: PagesBackEnd;
 	/** Makes the boot processor look for a device's request; a device's back makes some while every processor sleeps. */
 	readonly alertBootCpu?: () => void;
 }
@@ -45,6 +49,7 @@ export class AttachedMachine {
 	readonly unclaimed: UnclaimedCounters;
 	readonly lines: InterruptLines;
 	readonly calls: DeviceCalls;
+	readonly #pages: DevicePages;
 	readonly #pciGeneration: Int32Array;
 	readonly #host: MachineHost;
 	#layout: MachineLayout;
@@ -61,6 +66,8 @@ export class AttachedMachine {
 		this.events = new MachineEvents(layout.events);
 		this.unclaimed = new UnclaimedCounters(layout.unclaimed);
 		this.calls = new DeviceCalls(layout, host.doorbells);
+		this.#pages = new DevicePages(layout.barPages, host.pages);
+		host.memory.followOther((gpa) => this.#pages.find(gpa, this.devices, this.pci));
 		const inputs = new DeviceInputs(host.interrupts);
 		this.lines = new InterruptLines(layout.interrupts, layout.interruptSources, inputs);
 		this.#pciGeneration = new Int32Array(layout.pciGeneration);
@@ -130,6 +137,7 @@ export class AttachedMachine {
 		);
 		this.#leftLate = late.filter(({placed}) => !this.#devices.some((device) => isSame(device.placed, placed)));
 		this.#pci = attachFabric(this.devices, this.#pciGeneration, this.unclaimed);
+		this.#refreshPages();
 	}
 
 	/** Has the back end ring doorbells where they answer now: that may have changed, or a queue's descriptor. */
@@ -187,24 +195,30 @@ export class AttachedMachine {
 		const {config, stateOffset, ownState = this.layout.state} = placed;
 		const header = DeviceHeader.on(ownState, stateOffset);
 		const state = model.state.on(ownState, stateOffset + DeviceHeader.byteLength);
-		const services = this.#services(placed, header);
+		const pages = placed.pages.map((each) => new AttachedPages(each, this.#host.memory));
+		const services = this.#services(placed, header, pages);
 		const front = model.front(config, state, services);
 		const faults = new DeviceFaults(placed.name, header, this.layout.deviceFailure, () =>
 			this.#quieten(placed, services),
 		);
 		const target = new SharedTarget(header, front, faults);
 		const [regions, doorbells] = [model.regions(config), model.doorbells?.(config) ?? []];
-		return {placed, model, header, state, services, front, target, faults, regions, doorbells};
+		return {placed, model, header, state, services, front, target, faults, regions, doorbells, pages};
 	}
 
 	/** A device that has failed interrupts nobody, and its back is to notice. */
 	#quieten({lines, calls}: PlacedDevice, services: MachineServices): void {
 		for (const name of Object.keys(lines)) services.line(name).setLevel(false);
+		this.#refreshPages();
 		if (calls !== undefined) this.calls.signal(calls.slot);
 		this.events.deviceFailed();
 	}
 
-	#services(placed: PlacedDevice, header: AttachedDevice['header']): MachineServices {
+	#refreshPages(): void {
+		this.#pages.refresh(this.devices, this.pci);
+	}
+
+	#services(placed: PlacedDevice, header: AttachedDevice['header'], pages: readonly AttachedPages[]): MachineServices {
 		const {interrupts, memory, alertBootCpu} = this.#host;
 		const byName = new Map<string, InterruptLine>(
 			Object.entries(placed.lines).map(([name, source]: [string, LineSource]) => [name, this.lines.line(source)]),
@@ -228,7 +242,7 @@ export class AttachedMachine {
 				this.events.request(event);
 				alertBootCpu?.();
 			},
-			...this.#pciServices(placed, header),
+			...this.#pciServices(placed, header, pages),
 			notifyBack: () => {
 				if (placed.calls !== undefined) this.calls.signal(placed.calls.slot);
 			},
@@ -243,7 +257,11 @@ export class AttachedMachine {
 	}
 
 	/** What devices have of the PCI around them. It is asked for when all devices are attached. */
-	#pciServices(placed: PlacedDevice, header: AttachedDevice['header']): Pick<MachineServices, 'slot' | 'configSpace'> {
+	#pciServices(
+		placed: PlacedDevice,
+		header: AttachedDevice['header'],
+		pages: readonly AttachedPages[],
+	): Pick<MachineServices, 'slot' | 'configSpace'> {
 		const {name, place} = placed;
 		const occupied = () => this.layout.devices.some((other) => other.place?.on === name);
 		const isShared = (own: PciPlace) =>
@@ -262,6 +280,7 @@ export class AttachedMachine {
 					decodeChanged: () => {
 						Atomics.add(generation, 0, 1);
 						this.refreshDoorbells();
+						this.#refreshPages();
 					},
 					get isShared() {
 						return isShared(place);
@@ -273,6 +292,11 @@ export class AttachedMachine {
 					resetWithBack: () => {
 						if (placed.calls !== undefined && askForReset(header)) this.calls.signal(resetSlot(placed.calls));
 						return placed.calls !== undefined;
+					},
+					pages: (region) => {
+						const found = pages.find(({placed}) => placed.region === region);
+						if (found === undefined) throw new TypeError(`device ${name} has no memory in region ${region}`);
+						return found.memory;
 					},
 					interruptSequence: header.$atomic.subarray(sequenceWord, sequenceWord + 1),
 				},

@@ -5,6 +5,7 @@ import {checkPlaces, intxInput} from '#devices/pci/fabric';
 import {intxLine, isFunctionModel} from '#devices/pci/function';
 import {errorTable} from '#support/errors';
 import {DeviceHeader} from './device-header.ts';
+import {placePages} from './device-pages.ts';
 import {type MachineLayout, type ModelFinder, type PlacedDevice, placeCalls} from './layout.ts';
 import {shortagesOf} from './pci-complexes.ts';
 
@@ -90,6 +91,7 @@ export function withDevice(
 		lines: lines.length === 0 ? {} : {[intxLine]: {source, gsi: intxInput(instance, instances)}},
 		inputs: {},
 		calls: placeCalls(instance, model, layout.devices),
+		pages: placePages(instance, model, layout.devices),
 	};
 	return {...layout, modules, devices: [...layout.devices, placed], additions: layout.additions + 1};
 }

@@ -1,3 +1,4 @@
+import {BarPagesState} from '#devices/bar-pages';
 import type {AnyDeviceModel, DeviceInstance} from '#devices/device';
 import {checkDoorbells, DoorbellTableState, doorbellEntries} from '#devices/doorbells';
 import {gsiCount, inputCount, interruptTableBytes, type LineSource} from '#devices/interrupts';
@@ -10,6 +11,7 @@ import {errorTable} from '#support/errors';
 import {type MailboxSet, ReadySetState, readySlots, type WakerHandle} from '#support/mailbox';
 import type {DeviceFailurePolicy} from './device-failure.ts';
 import {DeviceHeader} from './device-header.ts';
+import {type PlacedPages, placePages} from './device-pages.ts';
 import {MachineState} from './machine-events.ts';
 import {shortagesOf} from './pci-complexes.ts';
 
@@ -36,6 +38,8 @@ export interface PlacedDevice extends DeviceInstance {
 	readonly inputs: Readonly<Record<string, number>>;
 	/** What calls for its back; undefined where it has none. */
 	readonly calls: PlacedCalls | undefined;
+	/** The memory that BARs of it are. */
+	readonly pages: readonly PlacedPages[];
 }
 
 /**
@@ -59,6 +63,8 @@ export interface MachineLayout {
 	readonly ready: SharedArrayBuffer;
 	/** Which doorbells the back end rings: see `DoorbellTable`. */
 	readonly doorbells: SharedArrayBuffer;
+	/** Where memory of BARs is mapped: see `BarPagesTable`. */
+	readonly barPages: SharedArrayBuffer;
 	/** One word: counts what changes where PCI functions answer. */
 	readonly pciGeneration: SharedArrayBuffer;
 	/** The interrupt source of the device in a slot that devices come to and go from, by the port's name. */
@@ -150,7 +156,14 @@ export function layOutMachine(
 			claims.push({...declared, space, deviceName: name, device, region});
 		}
 		described.push({instance, model});
-		devices.push({...instance, stateOffset: stateBytes, lines, inputs, calls: placeCalls(instance, model, devices)});
+		devices.push({
+			...instance,
+			stateOffset: stateBytes,
+			lines,
+			inputs,
+			calls: placeCalls(instance, model, devices),
+			pages: placePages(instance, model, devices),
+		});
 		stateBytes += DeviceHeader.byteLength + model.state.byteLength;
 	}
 	checkLines(devices);
@@ -170,6 +183,7 @@ export function layOutMachine(
 		events: new SharedArrayBuffer(MachineState.byteLength),
 		ready: new SharedArrayBuffer(ReadySetState.byteLength),
 		doorbells: new SharedArrayBuffer(DoorbellTableState.byteLength),
+		barPages: new SharedArrayBuffer(BarPagesState.byteLength),
 		pciGeneration: new SharedArrayBuffer(4),
 		slotSources,
 		additions: 0,

@@ -1,9 +1,12 @@
 import {restoreStruct, type SavedStruct, saveStruct, stateError} from '#support/saved-state';
 import type {AttachedDevice} from './attached-device.ts';
+import {restorePages, type SavedPages, savePages} from './saved-pages.ts';
 
 /** A device's state as it is written to a snapshot. */
 export interface SavedDevice extends SavedStruct {
 	readonly kind: string;
+	/** The memory that BARs of it are, where there is any to be kept. */
+	readonly pages?: SavedPages;
 }
 
 /** The state of a machine's devices, by name, as plain data. */
@@ -15,9 +18,9 @@ export interface SavedDevices {
 
 /** Reads all devices' state. For the owner, while nothing runs. */
 export function saveDevices(devices: readonly AttachedDevice[], interrupts: SharedArrayBuffer): SavedDevices {
-	const saved = devices.map(({placed, model, state}) => [
+	const saved = devices.map(({placed, model, state, pages}) => [
 		placed.name,
-		{kind: placed.kind, ...saveStruct(model.state, state, model.versions)},
+		{kind: placed.kind, ...saveStruct(model.state, state, model.versions), ...savePages(pages)},
 	]);
 	return {devices: Object.fromEntries(saved), interrupts: Buffer.from(interrupts).toString('base64')};
 }
@@ -34,8 +37,10 @@ export function restoreDevices(
 	checkShape(saved);
 	const table = Buffer.from(saved.interrupts, 'base64');
 	checkSameDevices(devices, saved, table.length === interrupts.byteLength);
-	for (const {placed, model, state} of devices) {
-		restoreStruct(model.state, state, saved.devices[placed.name] as SavedDevice, model.versions);
+	for (const {placed, model, state, pages} of devices) {
+		const own = saved.devices[placed.name] as SavedDevice;
+		restoreStruct(model.state, state, own, model.versions);
+		restorePages(placed.name, pages, own.pages);
 	}
 	new Uint8Array(interrupts).set(table);
 	for (const {front, faults} of devices) faults.during('restored', () => front.restored?.());

@@ -25,15 +25,22 @@ import {restoreStruct, type SavedStruct, saveStruct} from '#support/saved-state'
 import type {Fields, FieldsView, PlainFields, ViewOf} from '#support/wire';
 import {FakeReactor} from './fake-reactor.ts';
 
-/** The slot of a function with nothing beside and behind it. */
-const aloneInSlot = (): PciSlot => ({
-	decodeChanged() {},
-	isShared: false,
-	occupied: false,
-	resetBehind() {},
-	resetWithBack: () => false,
-	interruptSequence: new Int32Array(1),
-});
+/** The slot of a function with nothing beside and behind it, whose BARs that are memory have 64 KiB. */
+function aloneInSlot(): PciSlot {
+	const pages: MappedMemory[] = [];
+	return {
+		decodeChanged() {},
+		isShared: false,
+		occupied: false,
+		resetBehind() {},
+		resetWithBack: () => false,
+		pages(region) {
+			pages[region] ??= new MappedMemory(plainMemory({gpa: 0, length: 0x10000}));
+			return pages[region];
+		},
+		interruptSequence: new Int32Array(1),
+	};
+}
 
 /** A model as a machine holds it. */
 type Served<C, T extends Fields> = ModelParts<C, T, MachineServices> & Pick<AnyDeviceModel, 'regions'>;

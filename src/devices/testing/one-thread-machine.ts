@@ -1,6 +1,7 @@
+import type {PagesBackEnd} from '#devices/bar-pages';
 import type {DeviceInstance} from '#devices/device';
 import type {DoorbellBackEnd} from '#devices/doorbells';
-import {type GuestMemory, MappedMemory} from '#devices/guest-memory';
+import {MappedMemory} from '#devices/guest-memory';
 import {plainMemory} from '#devices/guest-memory/testing';
 import type {InterruptController} from '#devices/interrupts';
 import {tellingInterrupts} from '#devices/interrupts/testing';
@@ -23,7 +24,9 @@ export interface OneThreadParts {
 	/** Rings doorbells; without it the bus does. */
 	readonly doorbells?: DoorbellBackEnd;
 	/** Defaults to no memory at all. */
-	readonly memory?: GuestMemory;
+	readonly memory?: MappedMemory;
+	/** Maps memory of BARs; without it accesses come by the bus. */
+	readonly pages?: PagesBackEnd;
 	/** What a failing device ends; the machine unless given. */
 	readonly deviceFailure?: DeviceFailurePolicy;
 	/** Of a machine that another thread has too; it has been reset there. */
@@ -47,8 +50,9 @@ export function oneThreadMachine(devices: readonly DeviceInstance[], parts: OneT
 			mailbox,
 			...(parts.deviceFailure && {deviceFailure: parts.deviceFailure}),
 		});
-	const {doorbells} = parts;
-	const machine = new AttachedMachine(layout, {findModel, interrupts, memory, ...(doorbells && {doorbells})});
+	const {doorbells, pages} = parts;
+	const backEnds = {...(doorbells && {doorbells}), ...(pages && {pages})};
+	const machine = new AttachedMachine(layout, {findModel, interrupts, memory, ...backEnds});
 	if (parts.layout === undefined) machine.reset();
 	const caller = new MailboxCaller(mailbox, 0, {spins: 1, giveUp: () => true});
 	return {machine, layout, mailbox, caller, bus: machine.bus(caller)};

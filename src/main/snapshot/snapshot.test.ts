@@ -18,6 +18,7 @@ import test, {type ExecutionContext} from 'ava';
 import {MappedMemory} from '#devices/guest-memory';
 import type {DescribedDevice} from '#devices/pci/fabric';
 import {deviceRegistry} from '#devices/registry';
+import {exampleConfig} from '#devices/testing';
 import {vmConfig} from '#main/config';
 import {allocateRam} from '#main/memory';
 import {isVmmError, VmmError} from '#support/errors';
@@ -416,9 +417,10 @@ function withState(t: ExecutionContext, text: string): string {
 const limits = stateLimits(
 	64,
 	{bytes: 2 ** 16, values: 2 ** 10},
-	deviceRegistry.types.map(
-		(model): DescribedDevice => ({model, instance: {name: model.kind, kind: model.kind, config: {}, route: 'shared'}}),
-	),
+	deviceRegistry.types.map((model): DescribedDevice => {
+		const {kind} = model;
+		return {model, instance: {name: kind, kind, config: exampleConfig(model), route: 'shared'}};
+	}),
 );
 const objects = (bytes: number) => `{"units":[${'{},'.repeat((bytes - 16) / 3)}{}]}`;
 const hostile: [string, () => string, RegExp | undefined][] = [

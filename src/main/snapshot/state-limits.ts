@@ -1,4 +1,6 @@
+import {pageBytes} from '#devices/guest-memory';
 import type {DescribedDevice} from '#devices/pci/fabric';
+import {isFunctionModel} from '#devices/pci/function';
 import type {JsonLimits} from '#main/jobs';
 import {type AnyField, isKind} from '#support/wire';
 
@@ -7,6 +9,8 @@ const base = {bytes: 2 ** 16, values: 2 ** 10} as const;
 /** What a field takes beside its value: name, quotes, tabs. */
 const fieldBytes = 64;
 const deviceFields = 8;
+/** A page of memory behind a BAR: a pair of its offset and its bytes. */
+const valuesOfPage = 3;
 /** For lines of many ports, and for what devices were in older versions. */
 const margin = 2;
 
@@ -15,10 +19,12 @@ const margin = 2;
  * @param vcpu - the most for one of them, as its hypervisor says
  */
 export function stateLimits(vcpus: number, vcpu: JsonLimits, devices: readonly DescribedDevice[]): JsonLimits {
-	const schemas = devices.map(({model}) => ({
-		bytes: model.state.byteLength,
-		fields: valuesOf(model.state) + deviceFields,
-	}));
+	const schemas = devices.map((device) => {
+		const {state} = device.model;
+		const pages = savedBytes(device);
+		const fields = valuesOf(state) + deviceFields + (pages / pageBytes) * valuesOfPage;
+		return {bytes: state.byteLength + pages, fields};
+	});
 	const fields = schemas.reduce((sum, schema) => sum + schema.fields, 0);
 	// Two letters for a byte: base64 has four for three, and a number at most some twenty for eight.
 	const bytes = schemas.reduce((sum, schema) => sum + schema.bytes * 2, 0) + fields * fieldBytes;
@@ -26,6 +32,12 @@ export function stateLimits(vcpus: number, vcpu: JsonLimits, devices: readonly D
 		bytes: margin * (base.bytes + vcpus * vcpu.bytes + bytes),
 		values: margin * (base.values + vcpus * vcpu.values + fields * 2),
 	};
+}
+
+/** Bytes of memory behind a device's BARs that a snapshot has. */
+function savedBytes({instance, model}: DescribedDevice): number {
+	const bars = isFunctionModel(model) ? model.design(instance.config).bars : [];
+	return bars.reduce((sum, {pages, size}) => sum + (pages === 'saved' ? size : 0), 0);
 }
 
 /** How many values a field is as JSON: a struct or a list counts beside what is in it. */

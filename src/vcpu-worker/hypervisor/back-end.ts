@@ -1,3 +1,4 @@
+import type {PagesBackEnd} from '#devices/bar-pages';
 import type {DoorbellBackEnd} from '#devices/doorbells';
 import type {InterruptController} from '#devices/interrupts';
 import type {CpuBackend, VcpuWiring} from './cpu-backend.ts';
@@ -21,6 +22,8 @@ export interface AttachedPartition {
 	readonly interrupts: InterruptController;
 	/** Signals descriptors for writes of the guest; without it the bus does all that. */
 	readonly doorbells?: DoorbellBackEnd;
+	/** Maps memory of PCI functions into the guest, while it runs; without it accesses come by the bus. */
+	readonly pages?: PagesBackEnd;
 	/** Makes a vCPU's thread go round its run loop once. Before that thread has entered it, its first round will do. */
 	kick(vcpu: number): void;
 }

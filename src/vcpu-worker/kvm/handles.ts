@@ -6,6 +6,8 @@ import {type ControlMemory, closeVcpu} from './vcpu.ts';
 export interface KvmPartitionHandle extends PartitionHandle {
 	readonly kind: 'kvm';
 	readonly vmFd: number;
+	/** How many pieces of memory it can have. */
+	readonly memorySlots: number;
 	/** Where the pages of the vCPUs get mapped, {@link runBytes} for each. */
 	readonly runs: SharedArrayBuffer;
 	readonly runBytes: number;

@@ -1,6 +1,7 @@
 import {isVmmError} from '#support/errors';
 import {close} from '#support/ffi';
 import type {AttachedPartition, BackEnd, Hypervisor} from '#vcpu-worker/hypervisor';
+import {devicePages} from './device-pages.ts';
 import {doorbells} from './doorbells.ts';
 import {enter} from './enter.ts';
 import {kvmFindings} from './findings.ts';
@@ -36,6 +37,7 @@ function attach(handle: KvmPartitionHandle): AttachedPartition {
 	return {
 		interrupts: interruptController(handle),
 		doorbells: doorbells(handle.vmFd),
+		pages: devicePages(handle.vmFd, handle.memorySlots),
 		kick(vcpu) {
 			const tid = Atomics.load(tids, vcpu);
 			if (tid === 0) return;

@@ -40,6 +40,7 @@ export class KvmPartition implements Partition {
 		this.handle = {
 			kind: 'kvm',
 			vmFd: vm.fd,
+			memorySlots: vm.checkExtension(Cap.NR_MEMSLOTS),
 			runs: allocateSharedPages(runBytes * processors),
 			runBytes,
 			tids: new SharedArrayBuffer(processors * Int32Array.BYTES_PER_ELEMENT),

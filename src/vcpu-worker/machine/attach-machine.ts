@@ -50,6 +50,7 @@ export async function attachMachine(
 		interrupts: split ?? partition.interrupts,
 		memory,
 		...(partition.doorbells && {doorbells: partition.doorbells}),
+		...(partition.pages && {pages: partition.pages}),
 		alertBootCpu,
 		...(vp !== undefined && {vp}),
 	});

@@ -13,6 +13,9 @@ const smallest = {io: 4, memory: 16} as const;
 /** Offsets travel in 32 bits. Ports are rare: PCI 3.0, 6.2.5.1 allows a function 256 of them. */
 const largest = {io: 256, memory: 2 ** 32} as const;
 
+/** The guest maps whole pages. What a snapshot keeps of them is in its state, which is read and checked at once. */
+const pages = {smallest: 4096, mostSaved: 2 ** 24} as const;
+
 const isIo = ({kind}: PciBar): boolean => kind === 'io';
 /** True for a BAR that takes two registers. */
 export const isWide = ({kind}: PciBar): boolean => kind === 'memory64' || kind === 'prefetchable';
@@ -31,6 +34,12 @@ export function checkBars(device: string, bars: readonly PciBar[]): void {
 		if (!Number.isInteger(Math.log2(bar.size))) throw impossible(`${bar.size} bytes are no power of two`);
 		if (bar.size < smallest[space] || bar.size > largest[space])
 			throw impossible(`it has ${bar.size} bytes, not ${smallest[space]} to ${largest[space]}`);
+		if (bar.pages !== undefined) {
+			if (bar.kind !== 'prefetchable') throw impossible('memory is prefetchable');
+			if (bar.size < pages.smallest) throw impossible(`memory has at least ${pages.smallest} bytes`);
+			if (bar.pages === 'saved' && bar.size > pages.mostSaved)
+				throw impossible(`snapshots take at most ${pages.mostSaved} bytes of it: leave it unsaved`);
+		}
 		for (const index of isWide(bar) ? [bar.index, bar.index + 1] : [bar.index]) {
 			if (!(index >= 0 && index < 6)) throw impossible('there are registers 0 to 5');
 			if (taken.has(index)) throw impossible(`register ${index} is taken already`);

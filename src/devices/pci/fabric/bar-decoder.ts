@@ -57,6 +57,17 @@ export class BarDecoder {
 		return answers === number ? {space: isPorts ? 'pio' : 'mmio', address} : undefined;
 	}
 
+	/** Where a BAR answers from its first byte to its last; undefined where it does not, or another one does in a part. */
+	whole(device: number, region: number): number | undefined {
+		return this.#whole(this.#bars.findIndex(({owner, bar}) => owner.device === device && bar.region === region));
+	}
+
+	/** The BAR that is memory, answers at an address, and does so {@link whole}; else -1. */
+	pages(address: number): number {
+		const number = this.memory(address);
+		return number >= 0 && this.bar(number).bar.pages !== undefined && this.#whole(number) !== undefined ? number : -1;
+	}
+
 	/** A BAR by its number. */
 	bar(number: number): DecodedBar {
 		return this.#bars[number] as DecodedBar;
@@ -65,6 +76,14 @@ export class BarDecoder {
 	/** Where it begins. */
 	base(number: number): number {
 		return this.#bases[number] as number;
+	}
+
+	#whole(number: number): number | undefined {
+		if (number < 0) return undefined;
+		if (Atomics.load(this.#generation, 0) !== this.#seen) this.#look();
+		const {size} = this.bar(number).bar;
+		const base = this.base(number);
+		return this.#memory.isWhole(base, base + size, number) ? base : undefined;
 	}
 
 	#find(map: RangeMap, address: number): number {

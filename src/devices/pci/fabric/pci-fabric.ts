@@ -77,6 +77,19 @@ export class PciFabric {
 		return this.#decoder.locate(device, region, offset);
 	}
 
+	/** Where all of a BAR answers now, by the device's number and the region; undefined where it does not. */
+	whole(device: number, region: number): number | undefined {
+		return this.#decoder.whole(device, region);
+	}
+
+	/** The BAR that is memory and answers at an address: its device's number, the region, and where it begins. */
+	pagesAt(address: number): {device: number; region: number; base: number} | undefined {
+		const number = this.#decoder.pages(address);
+		if (number < 0) return undefined;
+		const {owner, bar} = this.#decoder.bar(number);
+		return {device: owner.device, region: bar.region, base: this.#decoder.base(number)};
+	}
+
 	/**
 	 * What answers in a root complex's regions: the functions behind it.
 	 * @param nobody - gets the configuration accesses that no function answers

@@ -1,5 +1,5 @@
-import type {MachineServices, PciDeviceServices, PciSlot} from '#devices/device';
-import type {MemoryGate} from '#devices/guest-memory';
+import type {MachineServices, PciBar, PciDeviceServices, PciSlot} from '#devices/device';
+import type {GuestMemory, MemoryGate} from '#devices/guest-memory';
 import {Command, ConfigSpace, Header, type MsixPlace} from '#devices/pci/config-space';
 import {beginChange, endChange} from '#support/shared-memory';
 import type {Fields, FieldsView} from '#support/wire';
@@ -27,6 +27,8 @@ export interface FunctionShape {
 	readonly vectors: readonly string[];
 	readonly msix?: {readonly place: MsixPlace};
 	layout(config: never): FunctionLayout;
+	/** In the order of the front's regions. */
+	bars(config: never): readonly PciBar[];
 }
 
 /** One thread's objects over a function's state, and what the device gets for its services. */
@@ -35,6 +37,8 @@ export class AttachedFunction implements FunctionRegisters {
 	readonly places: CapabilityPlaces;
 	readonly table: MsixTable | undefined;
 	readonly services: SlotServices;
+	/** The memory that regions are. */
+	readonly pages: ReadonlyMap<number, GuestMemory>;
 	readonly #interrupts: FunctionInterrupts;
 	/** See `PciSlot.interruptSequence`. */
 	readonly #sequence: Int32Array;
@@ -49,6 +53,10 @@ export class AttachedFunction implements FunctionRegisters {
 		const field = (name: string) =>
 			(state as unknown as Record<string, Uint8Array | undefined>)[name] ?? new Uint8Array();
 		this.places = places;
+		const memory = parts
+			.bars(config as never)
+			.flatMap(({index, pages}, region) => (pages === undefined ? [] : [{index, region, of: slot.pages(region)}]));
+		this.pages = new Map(memory.map(({region, of}) => [region, of]));
 		this.#sequence = slot.interruptSequence;
 		this.#levels = field('pci.levels');
 		this.space = new ConfigSpace(layout, field('pci.config'));
@@ -65,7 +73,12 @@ export class AttachedFunction implements FunctionRegisters {
 		this.services = {
 			...others,
 			slot,
-			pci: new FunctionServices(this.#interrupts, this.space, this.places.own),
+			pci: new FunctionServices(
+				this.#interrupts,
+				this.space,
+				this.places.own,
+				new Map(memory.map(({index, of}) => [index, of])),
+			),
 			memory: services.memory.behind(new BusMastering(this.space)),
 			line: (name) => this.#interrupts.lines[vectors.indexOf(name)] ?? services.line(name),
 		};

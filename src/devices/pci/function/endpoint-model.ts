@@ -123,6 +123,7 @@ function placeTable(
 	const own = bars.find(({index}) => index === bar);
 	if (own === undefined) return {place, bar: {index: bar, size: ownBarBytes(end)}};
 	if (own.kind === 'io') throw outside('it is of ports');
+	if (own.pages !== undefined) throw outside('it is memory');
 	if (end > own.size) throw outside(`they end at ${end}, the BAR at ${own.size}`);
 	return {place, bar: undefined};
 }

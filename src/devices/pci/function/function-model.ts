@@ -8,7 +8,9 @@ import type {
 	PciFront,
 	Region,
 } from '#devices/device';
+import type {GuestMemory} from '#devices/guest-memory';
 import {checkBars, configBytes, Express, Header, HeaderType, type MsixPlace} from '#devices/pci/config-space';
+import {unchecked} from '#support/trust';
 import {bytes, type Fields, type FieldsView, type Wire, wire} from '#support/wire';
 import {AttachedFunction, type FunctionRegisters, intxLine, type SlotServices} from './attached-function.ts';
 import type {FunctionLayout} from './function-layout.ts';
@@ -160,6 +162,8 @@ export function functionModel<C, T extends Fields>(parts: FunctionParts<C, T>): 
 				read(region, offset, size) {
 					if (region === configRegion) return readConfig(offset, size);
 					if (region === msixRegion && attached.table?.holds(offset)) return attached.table.read(offset, size);
+					const memory = attached.pages.get(region);
+					if (memory !== undefined) return readPages(memory, offset, size);
 					return region === msixRegion && msix?.bar !== undefined ? 0 : front.read(region, offset, size);
 				},
 				write(region, offset, size, value) {
@@ -168,7 +172,11 @@ export function functionModel<C, T extends Fields>(parts: FunctionParts<C, T>): 
 						const {table} = attached;
 						attached.change(() => table.write(offset, size, value));
 						attached.settle();
-					} else if (region !== msixRegion || msix?.bar === undefined) front.write(region, offset, size, value);
+					} else {
+						const memory = attached.pages.get(region);
+						if (memory !== undefined) writePages(memory, offset, size, value);
+						else if (region !== msixRegion || msix?.bar === undefined) front.write(region, offset, size, value);
+					}
 				},
 				reset,
 				restored() {
@@ -189,6 +197,18 @@ export function functionModel<C, T extends Fields>(parts: FunctionParts<C, T>): 
 	};
 }
 
+/** An access to memory that is not mapped at this moment, as while it moves. */
+function readPages(memory: GuestMemory, offset: number, size: AccessSize): number {
+	const read = size === 4 ? memory.readU32(offset) : size === 2 ? memory.readU16(offset) : memory.readU8(offset);
+	return unchecked(read) ?? 0;
+}
+
+function writePages(memory: GuestMemory, offset: number, size: AccessSize, value: number): void {
+	if (size === 4) memory.writeU32(offset, value);
+	else if (size === 2) memory.writeU16(offset, value);
+	else memory.writeU8(offset, value);
+}
+
 const hotPlugCapable = 1 << 6;
 
 function hasSlot({layout, places}: FunctionLayout): boolean {
@@ -203,7 +223,9 @@ function regionsOf<C, T extends Fields>(parts: FunctionParts<C, T>, config: C) {
 	const bars: PlacedBar[] = own.map((bar, region) => ({...bar, region}));
 	if (msix?.bar !== undefined) bars.push({...msix.bar, region: own.length + fixed.length});
 	checkBars(device.kind, bars);
-	const asRegion = ({index, size}: PciBar): Region => ({space: 'bar', name: `bar${index}`, base: 0, length: size});
+	const asRegion = ({index, size, pages}: PciBar): Region => {
+		return {space: pages === undefined ? 'bar' : 'pages', name: `bar${index}`, base: 0, length: size};
+	};
 	const regions: Region[] = [...own.map(asRegion), ...fixed, ...bars.slice(own.length).map(asRegion)];
 	const configRegion = regions.length;
 	regions.push({space: 'config', name: 'config', base: 0, length: configBytes});

@@ -1,4 +1,5 @@
 import type {AccessSize, PciCapabilityRegisters, PciServices} from '#devices/device';
+import type {GuestMemory} from '#devices/guest-memory';
 import type {ConfigSpace} from '#devices/pci/config-space';
 import type {FunctionInterrupts} from './function-interrupts.ts';
 import type {CapabilityPlace} from './own-capabilities.ts';
@@ -7,9 +8,17 @@ import type {CapabilityPlace} from './own-capabilities.ts';
 export class FunctionServices implements PciServices {
 	readonly #interrupts: FunctionInterrupts;
 	readonly #capabilities: readonly PciCapabilityRegisters[];
+	readonly #pages: ReadonlyMap<number, GuestMemory>;
 
-	constructor(interrupts: FunctionInterrupts, space: ConfigSpace, places: readonly CapabilityPlace[]) {
+	/** @param pages - by the index of the BAR that they are */
+	constructor(
+		interrupts: FunctionInterrupts,
+		space: ConfigSpace,
+		places: readonly CapabilityPlace[],
+		pages: ReadonlyMap<number, GuestMemory>,
+	) {
 		this.#interrupts = interrupts;
+		this.#pages = pages;
 		this.#capabilities = places.map(({offset: start, length}) => ({
 			read: (offset: number, size: AccessSize) => space.read(start + inside(offset, size, length), size),
 			set: (offset: number, size: AccessSize, value: number) =>
@@ -28,6 +37,12 @@ export class FunctionServices implements PciServices {
 	capability(index: number): PciCapabilityRegisters {
 		const found = this.#capabilities[index];
 		if (found === undefined) throw new RangeError(`the device declares no capability ${index}`);
+		return found;
+	}
+
+	pages(bar: number): GuestMemory {
+		const found = this.#pages.get(bar);
+		if (found === undefined) throw new RangeError(`the device declares no memory for BAR ${bar}`);
 		return found;
 	}
 }

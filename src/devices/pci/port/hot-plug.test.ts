@@ -20,6 +20,9 @@ function make(options = config) {
 		resetBehind: () => void slot.resets++,
 		isShared: false,
 		resetWithBack: () => false,
+		pages() {
+			throw new TypeError('a port has no memory');
+		},
 		interruptSequence: new Int32Array(1),
 	});
 	const read = (offset = 0, size: 1 | 2 | 4 = 2) => device.front.read(0, offset, size);

@@ -1,3 +1,4 @@
+import type {PagesBackEnd} from '#devices/bar-pages';
 import type {AccessSize, AnyDeviceModel, DeviceInstance} from '#devices/device';
 import type {DoorbellBackEnd} from '#devices/doorbells';
 import {MappedMemory} from '#devices/guest-memory';
@@ -82,6 +83,7 @@ export class PciTestMachine {
 		layout?: MachineLayout,
 		model = probeModel,
 		doorbells?: DoorbellBackEnd,
+		pages?: PagesBackEnd,
 	) {
 		const findModel = (kind: string) => (kind === model.kind ? model : findDeviceModel(kind));
 		this.#findModel = findModel;
@@ -97,6 +99,7 @@ export class PciTestMachine {
 			memory,
 			...(layout && {layout}),
 			...(doorbells && {doorbells}),
+			...(pages && {pages}),
 		});
 		({machine: this.machine, layout: this.layout, caller: this.#caller, bus: this.bus} = made);
 	}

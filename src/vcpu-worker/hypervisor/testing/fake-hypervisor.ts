@@ -55,8 +55,10 @@ const destinationOf = (addressLow: number) => ((addressLow >>> 12) & 0xff) | (((
  */
 export class FakeHypervisor implements Hypervisor {
 	readonly kind = fakeKind;
-	/** Memory that was mapped. */
+	/** Memory that is mapped. */
 	readonly regions: MappedRange[] = [];
+	/** That of BARs among it, by its number. */
+	readonly pages = new Map<number, MappedRange>();
 	/** Registers that the machine has taken for its devices. */
 	readonly intercepted: MsrRange[] = [];
 	/** Those that have been entered, by their index. */
@@ -142,7 +144,25 @@ export class FakeHypervisor implements Hypervisor {
 
 	#attach(): AttachedPartition {
 		this.moment('attach', -1);
-		return {interrupts: this.#interrupts, kick: (vcpu) => this.vcpus[vcpu]?.kick()};
+		const pages = {
+			map: (entry: number, range: MappedRange) => this.#mapPages(entry, range),
+			unmap: (entry: number) => this.#unmapPages(entry),
+		};
+		return {interrupts: this.#interrupts, pages, kick: (vcpu) => this.vcpus[vcpu]?.kick()};
+	}
+
+	#mapPages(entry: number, range: MappedRange): boolean {
+		this.#map(range);
+		if (this.pages.has(entry)) throw new TypeError(`the memory ${entry} is mapped already`);
+		this.pages.set(entry, range);
+		return true;
+	}
+
+	#unmapPages(entry: number): void {
+		const range = this.pages.get(entry);
+		if (range === undefined) throw new TypeError(`the memory ${entry} is not mapped`);
+		this.pages.delete(entry);
+		this.regions.splice(this.regions.indexOf(range), 1);
 	}
 
 	/** Tells processors of their interrupts at once. A line rises once for each time that it is asserted. */
