@@ -417,7 +417,7 @@ const limits = stateLimits(
 	64,
 	{bytes: 2 ** 16, values: 2 ** 10},
 	deviceRegistry.types.map(
-		(model): DescribedDevice => ({model, instance: {name: model.kind, kind: model.kind, config: {}, route: 'shared'}}),
+		(model): DescribedDevice => ({model, instance: {name: model.kind, kind: model.kind, config: {}}}),
 	),
 );
 const objects = (bytes: number) => `{"units":[${'{},'.repeat((bytes - 16) / 3)}{}]}`;

@@ -16,7 +16,7 @@ const margin = 2;
  */
 export function stateLimits(vcpus: number, vcpu: JsonLimits, devices: readonly DescribedDevice[]): JsonLimits {
 	const schemas = devices.map(({model}) => ({
-		bytes: model.state.byteLength,
+		bytes: model.state.byteLength + (model.owned?.mostBytes ?? 0),
 		fields: valuesOf(model.state) + deviceFields,
 	}));
 	const fields = schemas.reduce((sum, schema) => sum + schema.fields, 0);

@@ -1,19 +1,23 @@
 import type {
 	AccessSize,
+	BackParts,
 	DeviceBack,
 	MachineServices,
 	ModelParts,
+	Owned,
 	PciBar,
 	PciDeviceServices,
 	PciFront,
 	Region,
+	ServedOwned,
 } from '#devices/device';
+import type {InterruptLine} from '#devices/interrupts';
 import {checkBars, configBytes, Express, Header, HeaderType, type MsixPlace} from '#devices/pci/config-space';
 import {bytes, type Fields, type FieldsView, type Wire, wire} from '#support/wire';
 import {AttachedFunction, type FunctionRegisters, intxLine, type SlotServices} from './attached-function.ts';
 import type {FunctionLayout} from './function-layout.ts';
 import {isReset, powerOnState} from './function-reset.ts';
-import {pendingBytes, tableBytes} from './msix-table.ts';
+import {pendingBytes, tableBytes, tableHolds} from './msix-table.ts';
 import type {CapabilityPlace} from './own-capabilities.ts';
 
 /** A BAR and the region of the front that it leads to. */
@@ -36,6 +40,7 @@ export interface FunctionDesign extends FunctionLayout {
 export interface FunctionModel<C> extends ModelParts<C, any, MachineServices> {
 	regions(config: C): readonly Region[];
 	design(config: C): FunctionDesign;
+	readonly owned?: ServedOwned;
 }
 
 /** True for models of functions. */
@@ -64,6 +69,8 @@ export interface FunctionParts<C, T extends Fields> {
 	readonly device: Omit<ModelParts<C, T, PciDeviceServices>, 'front' | 'state'> & {
 		readonly state?: Wire<T>;
 		regions?(config: C): readonly Region[];
+		/** In the place of a back; it gets the services of one. */
+		readonly owned?: Owned<C, PciDeviceServices & Pick<BackParts, 'reactor'>>;
 	};
 	readonly vectors: readonly string[];
 	/** Bytes of configuration space that hold anything. */
@@ -89,7 +96,7 @@ const functionFields = (kept: number, vectors: number, hasMsix: boolean) => ({
  */
 export function functionModel<C, T extends Fields>(parts: FunctionParts<C, T>): FunctionModel<C> {
 	const {device, vectors, msix} = parts;
-	const {back, ...rest} = device;
+	const {back, owned, ...rest} = device;
 	const state = wire(device.kind, {
 		...device.state?.fields,
 		...functionFields(parts.keptBytes, vectors.length, msix !== undefined),
@@ -178,6 +185,7 @@ export function functionModel<C, T extends Fields>(parts: FunctionParts<C, T>): 
 				},
 			};
 		},
+		...(owned && {owned: servedOwned(parts, owned)}),
 		...(back && {
 			back: (config, view, services) => {
 				const attached = new AttachedFunction(parts, config, view, services);
@@ -186,6 +194,35 @@ export function functionModel<C, T extends Fields>(parts: FunctionParts<C, T>): 
 				return device.back?.(config, view as never, {...offered, reactor, locked}) as DeviceBack;
 			},
 		}),
+	};
+}
+
+/** A function whose BARs the device worker answers, while any thread answers for its configuration space and vectors. */
+function servedOwned<C, T extends Fields>(
+	parts: FunctionParts<C, T>,
+	{version, mostBytes, make}: NonNullable<FunctionParts<C, T>['device']['owned']>,
+): ServedOwned {
+	const {msix, vectors} = parts;
+	return {
+		version,
+		mostBytes,
+		answers(config) {
+			const {bars, regions} = regionsOf(parts, config as C);
+			const own = regions.filter(({space}) => space !== 'config').length - (msix?.bar === undefined ? 0 : 1);
+			const table = bars.find(({index}) => index === msix?.place.bar)?.region;
+			return (region, offset) =>
+				region < own && !(region === table && msix !== undefined && tableHolds(msix.place, vectors.length, offset));
+		},
+		make(config, view, services) {
+			const {slot, line, ...offered} = new AttachedFunction(parts, config, view as never, services).services;
+			const {reactor, locked} = services;
+			/** Other threads are at the function's interrupts too. */
+			const lockedLine = (name: string): InterruptLine => {
+				const own = line(name);
+				return {setLevel: (asserted) => locked(() => own.setLevel(asserted))};
+			};
+			return make(config as C, {...offered, reactor, line: lockedLine});
+		},
 	};
 }
 
