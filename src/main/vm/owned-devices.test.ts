@@ -151,3 +151,42 @@ test('a device that cannot be saved refuses the snapshot, and the guest goes on'
 	gate.open();
 	t.deepEqual(await vm.ended, exit(7));
 });
+
+for (const deviceFailure of ['machine', 'device'] as const) {
+	test(`a read that throws fails the device while its guest runs, the policy being ${deviceFailure}`, async (t) => {
+		const kind = `throws-${deviceFailure}`;
+		const path = join(folder, `${kind}.ts`);
+		const source = readFileSync(module, 'utf8').replace("kind: 'variables'", `kind: '${kind}'`);
+		writeFileSync(
+			path,
+			source.replace(
+				'return offset === Register.VALUE',
+				"throw new Error('a bug');\n\t\treturn offset === Register.VALUE",
+			),
+		);
+		const gate = new Gate();
+		const seen: number[] = [];
+		function* guest(): Guest {
+			seen.push(yield readPort(value, 4));
+			yield gate.pass;
+			seen.push(yield readPort(value, 2));
+			yield writePort(exitPort, 1, 6);
+		}
+		const message = `The device ${kind} failed (read): a bug`;
+		const devices = [{module: path}, {kind: 'debug-exit', options: {port: exitPort}}];
+		const {vm} = await fakeMachine(t, [guest], {config: {deviceFailure, devices}, start: true});
+		await gate.reached;
+		if (deviceFailure === 'machine') {
+			t.like(await vm.ended, {kind: 'error', error: {code: 'DEVICE_FAILED', message}});
+			return;
+		}
+		t.like(toJson(await vm.inspect(`vm/devices/${kind}`, {depth: 2})), {
+			failed: message,
+			owned: {$error: `The device ${kind} does not say what it is doing: it has failed`},
+		});
+		await t.throwsAsync(vm.saveSnapshot(join(folder, 'failed')), {code: 'DEVICE_NOT_SAVED', message: /it has failed$/});
+		gate.open();
+		t.deepEqual(await vm.ended, exit(6));
+		t.deepEqual(seen, [0xffff_ffff, 0xffff]);
+	});
+}
