@@ -48,6 +48,7 @@ export {
 	type DeviceType,
 	deviceType,
 	type MachineFacts,
+	type OwnedType,
 	type SmbiosStructure,
 } from './device-type/index.ts';
 export {

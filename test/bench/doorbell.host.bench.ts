@@ -57,13 +57,13 @@ async function measure(pollNs: number): Promise<number[]> {
 	const waker = {buffer: new SharedArrayBuffer(WakerState.byteLength), wakeFd: eventfd()};
 	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(1)), callers: 1, waker};
 	const place = {base: 0xd000_0000, irq: 5};
-	const device = {name: 'it', kind: model.kind, config: {queues: 1, mmio: place}, route: 'shared'} as const;
+	const device = {name: 'it', kind: model.kind, config: {queues: 1, mmio: place}} as const;
 	const layout = layOutMachine([device], findModel, {modules: [], waker, mailbox});
 	const shared: Shared = {layout, memory: plainMemory({gpa: 0, length: ramBytes}), pollNs};
 	const machine = attach(shared);
 	machine.reset();
 	const memory = new MappedMemory(shared.memory);
-	const bus = machine.bus(new MailboxCaller(mailbox, 0, {spins: 1, giveUp: () => true}));
+	const bus = machine.bus(new MailboxCaller(mailbox, 0, {spins: 1, patienceMs: 1}));
 	const registers = mmioRegisters({bus});
 	const driver = new TestDriver({memory, registers});
 	driver.begin();

@@ -1,5 +1,5 @@
 /**
- * What an exit costs: `in` from a port in a loop, served by a shared-state front, and by a remote device through the
+ * What an exit costs: `in` from a port in a loop, served by a shared-state front, and by a device of the device worker through the
  * mailbox with both sides spinning and both sides sleeping, beside a C program that does the same ioctl loop, and beside
  * one that also runs through as many pages of code as a runtime does.
  */
@@ -8,6 +8,7 @@ import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {latchKind} from '#devices/chipset/latch';
+import type {DeviceHandle} from '#devices/device-type';
 import {al, createAssembler} from '#flowey/x86-assembler';
 import {vmConfig} from '#main/config';
 import {type CreateOptions, createVm} from '#main/vm';
@@ -44,14 +45,17 @@ function measurePeer(program: string, kernel: string, pages = 0): number[] {
 	return output.trim().split('\n').map(Number);
 }
 
+const shared = {kind: latchKind, options: {port}};
+const owned = {module: join(process.cwd(), 'guide/examples/variables.ts'), options: {port: String(port)}};
+
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Nanoseconds per exit of a running machine, one sample per window. */
-async function measureVm(kernel: string, route: 'shared' | 'remote', create: CreateOptions): Promise<number[]> {
+async function measureVm(kernel: string, device: DeviceHandle, create: CreateOptions): Promise<number[]> {
 	const config = vmConfig({
 		memory: {sizeBytes: 2 ** 21},
 		boot: {kind: 'flat', image: kernel, address, mode: 'real'},
-		devices: [{name: 'latch', kind: latchKind, options: {port}, route}],
+		devices: [device],
 	});
 	const vm = await createVm(config, create);
 	const exits = async () => toJson(await vm.inspect('vm/vcpus/0/exits/port')) as number;
@@ -87,9 +91,9 @@ try {
 	for (let round = 0; round < rounds; round++) {
 		add('C loop', measurePeer(program, kernel));
 		add(withPages, measurePeer(program, kernel, codePages));
-		add('shared', await measureVm(kernel, 'shared', {}));
-		add('mailbox, spinning', await measureVm(kernel, 'remote', {pollNs: 1e9, mailboxSpins: 1e6}));
-		add('mailbox, sleeping', await measureVm(kernel, 'remote', {pollNs: 0, mailboxSpins: 0}));
+		add('shared', await measureVm(kernel, shared, {}));
+		add('mailbox, spinning', await measureVm(kernel, owned, {pollNs: 1e9, mailboxSpins: 1e6}));
+		add('mailbox, sleeping', await measureVm(kernel, owned, {pollNs: 0, mailboxSpins: 0}));
 	}
 	const figures = Object.entries(samples).map(
 		([name, values]): Figure => ({name, unit: 'ns per exit', samples: values}),

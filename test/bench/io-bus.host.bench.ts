@@ -54,7 +54,7 @@ function machineOf(devices: readonly DeviceInstance[]) {
 }
 
 const many = (kind: string, count: number): DeviceInstance[] =>
-	Array.from({length: count}, (_, index) => ({name: `${kind}${index}`, kind, config: index, route: 'shared'}));
+	Array.from({length: count}, (_, index) => ({name: `${kind}${index}`, kind, config: index}));
 
 const low = {gpa: 0xc000_0000, length: 2 ** 28};
 const complex: RootComplexConfig = {
@@ -72,10 +72,10 @@ const complex: RootComplexConfig = {
 function behindPorts(bars: number): DeviceInstance[] {
 	const port = {acs: 0, prefixes: false};
 	const each = Array.from({length: bars / barsEach}, (_, index): DeviceInstance[] => [
-		{name: `rp${index}`, kind: rootPortKind, config: port, route: 'shared', place: {on: 'rc', devfn: index}},
-		{name: `ep${index}`, kind: endpoint.kind, config: 0, route: 'shared', place: {on: `rp${index}`, devfn: 0}},
+		{name: `rp${index}`, kind: rootPortKind, config: port, place: {on: 'rc', devfn: index}},
+		{name: `ep${index}`, kind: endpoint.kind, config: 0, place: {on: `rp${index}`, devfn: 0}},
 	]);
-	return [{name: 'rc', kind: rootComplexKind, config: complex, route: 'shared'}, ...each.flat()];
+	return [{name: 'rc', kind: rootComplexKind, config: complex}, ...each.flat()];
 }
 
 /** Addresses that are spread over `count` regions from `base` on, `stride` apart. */

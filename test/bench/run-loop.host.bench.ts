@@ -53,7 +53,7 @@ function processor(control: ReturnType<typeof VcpuControl.on>, bus: IoBus, exits
 }
 
 function machineWithLatch() {
-	const {machine, bus} = oneThreadMachine([{name: 'latch', kind: latchKind, config: {port}, route: 'shared'}]);
+	const {machine, bus} = oneThreadMachine([{name: 'latch', kind: latchKind, config: {port}}]);
 	return {bus, events: machine.events};
 }
 

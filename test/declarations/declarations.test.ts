@@ -10,7 +10,7 @@ import {findDeviceModel} from '#devices/registry';
 import {FakeReactor, oneThreadMachine} from '#devices/testing';
 import {PciRegisters, TestDriver, VirtioMachine} from '#devices/virtio/testing';
 import {doorbellBase, nvmeType, Register} from './nvme.ts';
-import {tpmCrbType} from './tpm-crb.ts';
+import {type TpmEngine, tpmCrbType} from './tpm-crb.ts';
 import {EnableVpVtl, enablePartitionVtl, enableVpVtl, fastCall, Status, trustLevelType} from './trust-level.ts';
 import {virtioFsType} from './virtio-fs.ts';
 import {virtioNetType} from './virtio-net.ts';
@@ -31,7 +31,6 @@ function machineOf(model: DeclaredModel, config: object = {}) {
 		name: 'it',
 		kind: completed.kind,
 		config,
-		route: 'shared',
 		...(isPci && {place: {on: 'rp0', devfn: 0}}),
 	};
 	const memory = new MappedMemory(plainMemory({gpa: 0, length: 0x10_0000}));
@@ -245,29 +244,62 @@ test('nvme: doorbells store tails and ready their queues; a command ends in an e
 	t.deepEqual(failures, []);
 });
 
-test('tpm-crb: a command is carried out of the buffer and its answer lies there', async (t) => {
-	const commands: number[][] = [];
-	const {bus, run, failures} = machineOf(
-		tpmCrbType({
-			async execute(command) {
-				commands.push([...command]);
-				return Uint8Array.of(0x80, 0x01, 0, 0, 0, 10, 0, 0, 1, 0);
-			},
-		}),
-	);
+/** An engine that counts: each command has it answer how many there have been. */
+class CountingEngine implements TpmEngine {
+	readonly commands: number[][] = [];
+	count = 0;
+
+	async execute(command: Uint8Array) {
+		this.commands.push([...command]);
+		this.count++;
+		return Uint8Array.of(0x80, 0x01, 0, 0, 0, 10, 0, 0, 1, this.count);
+	}
+
+	powerOn() {}
+
+	async save() {
+		return Uint8Array.of(this.count);
+	}
+
+	async restore([count, ...rest]: Uint8Array) {
+		if (count === undefined || rest.length > 0) throw new RangeError('this is no count');
+		this.count = count;
+	}
+}
+
+test('tpm-crb: a command is carried out of the buffer and its answer lies there, and the engine goes on in a snapshot', async (t) => {
+	const engines: CountingEngine[] = [];
+	const make = () =>
+		machineOf(
+			tpmCrbType(() => {
+				engines.push(new CountingEngine());
+				return engines.at(-1) as CountingEngine;
+			}),
+		);
+	const made = make();
 	const base = 0xfed4_0000;
-	t.is(bus.readMmio(base + 0x30, 4) & 0xf, 1);
-	bus.writeMmio(base + 0x80, 4, 0x0180);
-	t.is(bus.readMmio(base + 0x80, 4), 0, 'nobody has the locality');
-	bus.writeMmio(base + 0x08, 4, 1);
-	for (const [at, value] of [0x0180, 0x0a00, 0x7a01].entries()) bus.writeMmio(base + 0x80 + 4 * at, 4, value);
-	bus.writeMmio(base + 0x4c, 4, 1);
-	t.is(bus.readMmio(base + 0x4c, 4), 1);
-	await run();
-	t.is(bus.readMmio(base + 0x4c, 4), 0);
-	t.deepEqual(commands, [[0x80, 1, 0, 0, 0, 10, 0, 0, 1, 0x7a]]);
-	t.is(bus.readMmio(base + 0x86, 4) >>> 0, 0x0001_0000);
-	t.deepEqual(failures, []);
+	const command = async ({bus, run}: typeof made) => {
+		for (const [at, value] of [0x0180, 0x0a00, 0x7a01].entries()) bus.writeMmio(base + 0x80 + 4 * at, 4, value);
+		bus.writeMmio(base + 0x4c, 4, 1);
+		t.is(bus.readMmio(base + 0x4c, 4), 1);
+		await run();
+		t.is(bus.readMmio(base + 0x4c, 4), 0);
+		return bus.readMmio(base + 0x86, 4) >>> 0;
+	};
+	t.is(made.bus.readMmio(base + 0x30, 4) & 0xf, 1);
+	made.bus.writeMmio(base + 0x80, 4, 0x0180);
+	t.is(made.bus.readMmio(base + 0x80, 4), 0, 'nobody has the locality');
+	made.bus.writeMmio(base + 0x08, 4, 1);
+	t.is(await command(made), 0x0101_0000);
+	t.deepEqual(engines[0]?.commands, [[0x80, 1, 0, 0, 0, 10, 0, 0, 1, 0x7a]]);
+	t.deepEqual(await made.backs.owned.inspect('it'), {locality: 0, command: 'none'});
+
+	const saved = made.machine.save(await made.backs.owned.save());
+	const other = make();
+	await other.backs.owned.restore(other.machine.restore(saved));
+	t.is(other.bus.readMmio(base + 0x86, 4) >>> 0, 0x0101_0000);
+	t.is(await command(other), 0x0201_0000);
+	t.deepEqual([...made.failures, ...other.failures], []);
 });
 
 test('trust level: a processor has it once the partition has it, and once only', (t) => {

@@ -1,10 +1,16 @@
 import {device, memoryFixed, name, resourceTemplate, string} from '#devices/acpi/aml';
+import type {AccessSize, OwnedDevice} from '#devices/device';
 import {deviceType} from '#devices/device-type';
-import {bytes, u32, wire} from '#support/wire';
 
-/** What carries out a command (TPM 2.0 Library, part 3). */
+/** What carries out commands (TPM 2.0 Library, part 3), and has all the state that there is of a TPM. */
 export interface TpmEngine {
 	execute(command: Uint8Array): Promise<Uint8Array>;
+	/** What a TPM loses with its power, it loses. */
+	powerOn(): void;
+	/** At most {@link mostEngineBytes}. */
+	save(): Promise<Uint8Array>;
+	/** @throws Error for what it has not saved */
+	restore(bytes: Uint8Array): Promise<void>;
 }
 
 const base = 0xfed4_0000;
@@ -30,14 +36,91 @@ const [validStatus, active] = [0x80, 0x02];
 const interfaceId = 0x0000_4011;
 /** Where the length of a command is, big-endian: behind its tag (TPM 2.0 Library, part 1, "Command and Response Structures"). */
 const lengthOffset = 2;
-const State = wire('tpm-crb', {granted: u32, start: u32, buffer: bytes(bufferBytes)});
+const mostEngineBytes = 2 ** 18;
 
-/** A TPM behind a command and response buffer; both are the same memory. */
-export const tpmCrbType = (engine: TpmEngine) =>
+const fixed: Readonly<Record<number, number>> = {
+	[Register.INTERFACE_ID]: interfaceId,
+	[Register.CMD_SIZE]: bufferBytes,
+	[Register.CMD_ADDRESS]: base + Register.BUFFER,
+	[Register.RSP_SIZE]: bufferBytes,
+	[Register.RSP_ADDRESS]: base + Register.BUFFER,
+};
+
+/** A command and response buffer in front of an engine; both are the same memory. */
+class TpmCrb implements OwnedDevice {
+	readonly #engine: TpmEngine;
+	readonly #failed: (cause: unknown) => void;
+	readonly #bytes = Buffer.alloc(bufferBytes);
+	#isGranted = false;
+	#running: Promise<void> | undefined;
+
+	/** @param failed - told of a command that the engine could not carry out */
+	constructor(engine: TpmEngine, failed: (cause: unknown) => void) {
+		this.#engine = engine;
+		this.#failed = failed;
+	}
+
+	read(_region: number, offset: number, size: AccessSize): number {
+		if (offset < Register.BUFFER)
+			return Math.floor(this.#register(offset & ~3) / 2 ** (8 * (offset & 3))) % 2 ** (8 * size);
+		return this.#bytes.subarray(offset - Register.BUFFER).readUIntLE(0, size);
+	}
+
+	write(_region: number, offset: number, size: AccessSize, value: number): void {
+		if (offset === Register.LOC_CTRL && (value & 3) !== 0) this.#isGranted = (value & 1) !== 0;
+		if (!this.#isGranted || this.#running !== undefined) return;
+		if (offset >= Register.BUFFER) this.#bytes.writeUIntLE(value, offset - Register.BUFFER, size);
+		if (offset === Register.CTRL_START && (value & 1) !== 0) this.#running = this.#run().catch(this.#failed);
+	}
+
+	reset(): void {
+		this.#isGranted = false;
+		this.#bytes.fill(0);
+		this.#engine.powerOn();
+	}
+
+	async stop(): Promise<void> {
+		await this.#running;
+	}
+
+	inFlight(): string | undefined {
+		return this.#running && 'a command';
+	}
+
+	async save(): Promise<Uint8Array> {
+		return Buffer.concat([Uint8Array.of(Number(this.#isGranted)), this.#bytes, await this.#engine.save()]);
+	}
+
+	async restore(_version: number, bytes: Uint8Array): Promise<void> {
+		if (bytes.length < 1 + bufferBytes) throw new RangeError('it has no buffer');
+		this.#isGranted = bytes[0] === 1;
+		this.#bytes.set(bytes.subarray(1, 1 + bufferBytes));
+		await this.#engine.restore(bytes.slice(1 + bufferBytes));
+	}
+
+	inspect(): object {
+		return {locality: this.#isGranted ? 0 : 'none', command: this.#running === undefined ? 'none' : 'under way'};
+	}
+
+	#register(at: number): number {
+		if (at === Register.LOC_STATE) return validStatus | (this.#isGranted ? active : 0);
+		if (at === Register.LOC_STS) return Number(this.#isGranted);
+		return at === Register.CTRL_START ? Number(this.#running !== undefined) : (fixed[at] ?? 0);
+	}
+
+	async #run(): Promise<void> {
+		const size = Math.min(this.#bytes.readUInt32BE(lengthOffset), bufferBytes);
+		const response = await this.#engine.execute(Uint8Array.from(this.#bytes.subarray(0, size)));
+		this.#bytes.set(response.subarray(0, bufferBytes));
+		this.#running = undefined;
+	}
+}
+
+/** A TPM, whose state is whatever its engine has. */
+export const tpmCrbType = (makeEngine: () => TpmEngine) =>
 	deviceType({
 		kind: 'tpm-crb',
 		summary: 'A TPM 2.0',
-		state: State,
 		attach: {regions: () => [{space: 'mmio', name: 'locality-0', base, length}]},
 		acpi: () => ({
 			device: device(
@@ -46,60 +129,14 @@ export const tpmCrbType = (engine: TpmEngine) =>
 				name('_CRS', resourceTemplate(memoryFixed(base, length))),
 			),
 		}),
-		front(_config, state, services) {
-			const fixed: Readonly<Record<number, number>> = {
-				[Register.INTERFACE_ID]: interfaceId,
-				[Register.CMD_SIZE]: bufferBytes,
-				[Register.CMD_ADDRESS]: base + Register.BUFFER,
-				[Register.RSP_SIZE]: bufferBytes,
-				[Register.RSP_ADDRESS]: base + Register.BUFFER,
-			};
-			const valueAt = (at: number): number => {
-				if (at === Register.LOC_STATE) return validStatus | (state.granted === 0 ? 0 : active);
-				if (at === Register.LOC_STS) return state.granted;
-				return at === Register.CTRL_START ? state.start : (fixed[at] ?? 0);
-			};
-			const buffer = new DataView(state.buffer.buffer, state.buffer.byteOffset, bufferBytes);
-			return {
-				read(_region, offset, size) {
-					if (offset < Register.BUFFER)
-						return Math.floor(valueAt(offset & ~3) / 2 ** (8 * (offset & 3))) % 2 ** (8 * size);
-					let value = 0;
-					for (let at = size - 1; at >= 0; at--) value = value * 256 + buffer.getUint8(offset - Register.BUFFER + at);
-					return value;
-				},
-				write(_region, offset, size, value) {
-					if (offset === Register.LOC_CTRL && (value & 3) !== 0) state.granted = value & 1;
-					if (state.granted === 0 || state.start !== 0) return;
-					for (let at = 0; offset >= Register.BUFFER && at < size; at++)
-						buffer.setUint8(offset - Register.BUFFER + at, Math.floor(value / 2 ** (8 * at)) & 0xff);
-					if (offset !== Register.CTRL_START || (value & 1) === 0) return;
-					state.start = 1;
-					services.notifyBack();
-				},
-			};
-		},
-		back(_config, state, {locked, reactor}) {
-			let running: Promise<void> | undefined;
-			const run = async () => {
-				const taken = locked(() => Buffer.from(state.buffer));
-				const size = Math.min(taken.readUInt32BE(lengthOffset), bufferBytes);
-				const response = await engine.execute(taken.subarray(0, size));
-				locked(() => {
-					state.buffer.set(response.subarray(0, bufferBytes));
-					state.start = 0;
-				});
-				running = undefined;
-			};
-			const begin = () => {
-				if (state.start === 0 || running !== undefined) return;
-				running = run();
-				running.catch((error: unknown) =>
+		owned: {
+			version: 1,
+			mostBytes: 1 + bufferBytes + mostEngineBytes,
+			make: (_config, {reactor}) =>
+				new TpmCrb(makeEngine(), (cause) =>
 					reactor.defer(() => {
-						throw error;
+						throw cause;
 					}),
-				);
-			};
-			return {start: begin, stop: async () => await running, notified: begin, dispose() {}};
+				),
 		},
 	});

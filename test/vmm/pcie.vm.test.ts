@@ -19,7 +19,7 @@ import {
 	when,
 	word,
 } from '#test/guest-program';
-import {everyBackEnd, vmTest, x86BackEnds} from '#test/petri';
+import {everyBackEnd, vmTest} from '#test/petri';
 
 const engineModule = join(process.cwd(), 'guide/examples/dma-engine.ts');
 const content = {kind: 'exit', status: 1} as const;
@@ -155,17 +155,14 @@ function endpointProgram(apicId = 0) {
 }
 
 for (const irqchip of ['kernel', 'split'] as const) {
-	for (const route of ['shared', 'remote'] as const) {
-		const title = `an endpoint is found, moved, and interrupts by INTx and MSI-X: irqchip ${irqchip}, ${route}`;
-		// A remote access waits for another thread than the processor's.
-		vmTest(title, {on: route === 'remote' ? x86BackEnds : everyBackEnd}, async (t, machine) => {
-			const devices = [{module: engineModule, route, port: 'rp0'}];
-			const guest = await machine({irqchip, pcie, program: endpointProgram(), devices});
-			await guest.vm.start();
-			t.deepEqual(await guest.vm.ended, content);
-			t.like(await guest.inspect('vm/devices/dma-engine/state'), {copies: 3, cause: 0});
-		});
-	}
+	const title = `an endpoint is found, moved, and interrupts by INTx and MSI-X: irqchip ${irqchip}`;
+	vmTest(title, {on: everyBackEnd}, async (t, machine) => {
+		const devices = [{module: engineModule, port: 'rp0'}];
+		const guest = await machine({irqchip, pcie, program: endpointProgram(), devices});
+		await guest.vm.start();
+		t.deepEqual(await guest.vm.ended, content);
+		t.like(await guest.inspect('vm/devices/dma-engine/state'), {copies: 3, cause: 0});
+	});
 }
 
 const wide = 'INTx and MSI-X reach a processor with an APIC id above 255 through an I/O APIC of ours';

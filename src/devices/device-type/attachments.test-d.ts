@@ -4,6 +4,7 @@ import type {
 	BackServices,
 	DeviceModel,
 	DeviceServices,
+	OwnedModel,
 	PciDeviceServices,
 	PciHostDeviceServices,
 } from '#devices/device';
@@ -23,6 +24,9 @@ const parts = {
 	state: wire('attached', {status: u8}),
 } as const;
 const region = {space: 'pio', name: 'port', length: 1} as const;
+const still = {write() {}, reset() {}, save: () => new Uint8Array(), restore() {}};
+const owned = {version: 1, mostBytes: 1} as const;
+const unshared = {kind: 'owned', summary: 'Owned', options: parts.options} as const;
 const idle = {stop: async () => {}, notified() {}, dispose() {}};
 
 export function compiles(): void {
@@ -44,6 +48,23 @@ export function compiles(): void {
 		attach: {pciHost: ({port}) => [{...region, base: port}]},
 		front: (_config, _state, {configSpace}) => ({read: () => configSpace.read(0, 0, 0, 0, 4), write() {}}),
 	});
+	deviceType({
+		...unshared,
+		attach: {regions: ({port}) => [{...region, base: port}]},
+		owned: {
+			...owned,
+			make: ({port}, {reactor, line}) => ({
+				...still,
+				read: () => port,
+				start: () => reactor.defer(() => line('it').setLevel(true)),
+			}),
+		},
+	});
+	deviceType({
+		...unshared,
+		attach: {pci: {vendor: 1, device: 2, class: 3}},
+		owned: {...owned, make: (_config, {pci: messages}) => ({...still, read: () => Number(messages.enabled)})},
+	});
 }
 
 export function mustNotCompile(): void {
@@ -64,6 +85,20 @@ export function mustNotCompile(): void {
 			write() {},
 		}),
 	});
+	deviceType({
+		...unshared,
+		attach: {regions: () => []},
+		// @ts-expect-error an owned device answers reads
+		owned: {...owned, make: () => still},
+	});
+	deviceType({
+		...unshared,
+		attach: {regions: () => []},
+		// @ts-expect-error there are no messages without a function
+		owned: {...owned, make: (_config, {pci: messages}) => ({...still, read: () => Number(messages.enabled)})},
+	});
+	// @ts-expect-error configuration space is for every thread to answer
+	void (undefined as unknown as OwnedModel<object, 'pciHost'>);
 	// @ts-expect-error a function says what it is
 	void ({regions: () => []} satisfies DeviceModel<object, Fields, 'pci'>['attach']);
 	// @ts-expect-error a device with regions is no function

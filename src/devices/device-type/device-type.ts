@@ -1,5 +1,13 @@
 import type {AcpiDescription, AcpiNames} from '#devices/acpi';
-import type {AnyDeviceModel, Bus, DeclaredModel, DeviceCommand, DeviceModel} from '#devices/device';
+import type {
+	AnyDeviceModel,
+	Bus,
+	DeclaredModel,
+	DeviceCommand,
+	DeviceModel,
+	OwnedBus,
+	OwnedModel,
+} from '#devices/device';
 import type {MemoryRange} from '#devices/guest-memory';
 import type {OptionTable, OptionValues} from '#support/options';
 import type {Fields, FieldsView} from '#support/wire';
@@ -81,6 +89,9 @@ export type DeviceType<T extends OptionTable, C, F extends Fields, B extends Bus
 	TypeParts<T, C> &
 	StateWords<C, F>;
 
+/** The same of a device that the device worker owns. */
+export type OwnedType<T extends OptionTable, C, B extends OwnedBus = 'regions'> = OwnedModel<C, B> & TypeParts<T, C>;
+
 /** A device type whose type parameters are forgotten, as its module declares it. */
 // biome-ignore lint/suspicious/noExplicitAny: existential; each type is checked where it is written
 export type DeclaredType = DeclaredModel & TypeParts<OptionTable, any, any> & StateWords<any, any>;
@@ -100,7 +111,7 @@ export function deviceType<
 	F extends Fields = Fields,
 	A extends Bus = Bus,
 >(
-	type: DeviceType<T, C, F, BusOf<A>> & {
+	type: (DeviceType<T, C, F, BusOf<A>> | OwnedType<T, C, BusOf<A> & OwnedBus>) & {
 		readonly kind: K;
 		readonly attach: Readonly<Partial<Record<A, unknown>>>;
 	} & Configured<T, C>,

@@ -1,12 +1,9 @@
-import type {DeviceInstance} from '#devices/device';
 import type {RawOptions} from '#support/options';
 
 /** What is said of a device in a configuration whatever it is. */
 interface HandleParts {
 	/** Unique in the machine. Without it the device is called after its kind, numbered from the second on. */
 	readonly name?: string;
-	/** Who serves its registers: any thread, or the device worker. `shared` unless it is given. */
-	readonly route?: DeviceInstance['route'];
 	/** The PCI Express port that a PCI function sits in. */
 	readonly port?: string;
 	/** Which function of the slot behind that port it is, 0–7; 0 unless it is given. */

@@ -6,6 +6,7 @@ export {
 	type DeviceType,
 	deviceType,
 	type MachineFacts,
+	type OwnedType,
 	type SmbiosStructure,
 	type StateWords,
 	type TerminalUse,

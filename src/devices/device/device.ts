@@ -354,17 +354,6 @@ export interface BackParts {
 /** What a back may use, by what its device attaches to. */
 export type BackServices<B extends Bus = 'regions'> = ServicesByBus[B] & BackParts;
 
-/** A device model whose type parameters are forgotten, as its module declares it. */
-// biome-ignore lint/suspicious/noExplicitAny: existential over configuration and state; each model is checked where it is written
-export type DeclaredModel = {[B in Bus]: DeviceModel<any, any, B>}[Bus];
-
-/** The same with all its regions, as registries and machine descriptions hold it; see `completeModel`. */
-// biome-ignore lint/suspicious/noExplicitAny: as above
-export interface AnyDeviceModel extends ModelParts<any, any, MachineServices> {
-	// biome-ignore lint/suspicious/noExplicitAny: as above
-	regions(config: any): readonly Region[];
-}
-
 /** One device of one machine, as plain data. */
 export interface DeviceInstance {
 	/** Unique in the machine, e.g. `com1`. */
@@ -373,8 +362,6 @@ export interface DeviceInstance {
 	readonly config: unknown;
 	/** What of its options the guest can tell, for snapshots; see `DeviceType.options`. */
 	readonly options?: Readonly<Record<string, unknown>>;
-	/** Who serves its registers: any thread over shared state, or the device worker by mailbox. */
-	readonly route: 'shared' | 'remote';
 	/** Where a PCI function sits, and only one. */
 	readonly place?: PciPlace;
 }

@@ -1,11 +1,10 @@
+export type {AnyDeviceModel, DeclaredModel, DeclaredOwnedModel, ServedOwned} from './any-model.ts';
 export type {
 	AccessSize,
-	AnyDeviceModel,
 	AttachmentByBus,
 	BackParts,
 	BackServices,
 	Bus,
-	DeclaredModel,
 	DeviceBack,
 	DeviceCommand,
 	DeviceFront,
@@ -32,6 +31,7 @@ export type {
 	Region,
 	ServicesByBus,
 } from './device.ts';
+export type {Owned, OwnedBus, OwnedDevice, OwnedModel, OwnedServices} from './owned-device.ts';
 export type {
 	AccessContext,
 	Halves,

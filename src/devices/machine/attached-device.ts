@@ -10,7 +10,6 @@ import type {
 } from '#devices/device';
 import type {BusTarget, HypercallTarget, MsrTarget} from '#devices/io-bus';
 import {errorTable} from '#support/errors';
-import type {MailboxCaller} from '#support/mailbox';
 import {lock, lockPatienceMs, unlock} from '#support/shared-memory';
 import type {ViewOf} from '#support/wire';
 import {type DeviceFaults, notPromise} from './device-failure.ts';
@@ -22,12 +21,22 @@ type Header = ViewOf<typeof DeviceHeader>;
 const lockWord = DeviceHeader.word('lock');
 
 const targetError = errorTable({
-	DEVICE_HANGS: (c: {device: string; seconds: number}) => ({
-		message: `The device ${c.device} has been busy for ${c.seconds} s with an access of another thread`,
+	DEVICE_HANGS: (c: {device: string; seconds: number; access: 'own' | 'other'}) => ({
+		message:
+			c.access === 'own'
+				? `The device ${c.device} has not answered an access for ${c.seconds} s`
+				: `The device ${c.device} has been busy for ${c.seconds} s with an access of another thread`,
 		remedy:
-			"Its code, or that of a device that it has called by a line, does not come back: look in the device's own module",
+			"Its code, or that of a device on the same thread or at one of its lines, does not come back: look in the device's own module",
 	}),
 });
+
+/**
+ * The failure of a device that an access has waited for.
+ * @param access - the one that the device does not come back from
+ */
+export const deviceHangs = (device: string, patienceMs: number, access: 'own' | 'other') =>
+	targetError('DEVICE_HANGS', {device, seconds: patienceMs / 1000, access});
 
 /** A device as one thread has it. */
 export interface AttachedDevice {
@@ -168,26 +177,7 @@ export class SharedTarget implements BusTarget, MsrTarget, HypercallTarget {
 
 	#lock(): void {
 		if (!lock(this.#header.$atomic, lockWord, this.#patienceMs))
-			throw targetError('DEVICE_HANGS', {device: this.#faults.name, seconds: this.#patienceMs / 1000});
-	}
-}
-
-/** A device served by the device worker, reached through the calling thread's mailbox slot. */
-export class RemoteTarget implements BusTarget {
-	readonly #caller: MailboxCaller;
-	readonly #device: number;
-
-	constructor(caller: MailboxCaller, device: number) {
-		this.#caller = caller;
-		this.#device = device;
-	}
-
-	read(region: number, offset: number, size: AccessSize): number {
-		return this.#caller.call(this.#device, region, offset, size, false, 0);
-	}
-
-	write(region: number, offset: number, size: AccessSize, value: number): void {
-		this.#caller.call(this.#device, region, offset, size, true, value);
+			throw deviceHangs(this.#faults.name, this.#patienceMs, 'other');
 	}
 }
 

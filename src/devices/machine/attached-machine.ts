@@ -8,7 +8,7 @@ import {functionsOf, type PciFabric} from '#devices/pci/fabric';
 import {powerOnState} from '#devices/pci/function';
 import {VmTime} from '#devices/vm-time';
 import type {MailboxCaller} from '#support/mailbox';
-import {type AttachedDevice, RemoteTarget, SharedTarget} from './attached-device.ts';
+import {type AttachedDevice, SharedTarget} from './attached-device.ts';
 import {DeviceCalls} from './device-calls.ts';
 import {DeviceFaults} from './device-failure.ts';
 import {DeviceHeader} from './device-header.ts';
@@ -17,8 +17,9 @@ import {AttachedPages, DevicePages} from './device-pages.ts';
 import {askForReset, resetDone} from './device-reset.ts';
 import {type MachineLayout, type ModelFinder, type PlacedDevice, resetSlot} from './layout.ts';
 import {MachineEvents} from './machine-events.ts';
+import {OwnedTarget} from './owned-target.ts';
 import {assignPci, attachFabric} from './pci.ts';
-import {restoreDevices, type SavedDevices, saveDevices} from './saved-machine.ts';
+import {type OwnedState, restoreDevices, type SavedDevices, saveDevices} from './saved-machine.ts';
 
 /** What a thread brings to the machine it attaches to. */
 export interface MachineHost {
@@ -96,11 +97,15 @@ export class AttachedMachine {
 		return this.#pci;
 	}
 
-	/** This thread's way to the devices; `caller` carries accesses to remote ones. */
+	/** This thread's way to the devices; `caller` carries accesses to owned ones. */
 	bus(caller: MailboxCaller): IoBus {
 		const targets = this.devices.map((device, index): BusTarget => {
-			const {placed, target} = device;
-			return this.calls.target(device, placed.route === 'remote' ? new RemoteTarget(caller, index) : target);
+			const {placed, target, model} = device;
+			const answers = model.owned?.answers(placed.config);
+			return this.calls.target(
+				device,
+				answers === undefined ? target : new OwnedTarget(device, index, answers, caller),
+			);
 		});
 		const {pci} = this;
 		pci?.setTargets([...targets]);
@@ -163,14 +168,25 @@ export class AttachedMachine {
 		this.events.clear();
 	}
 
-	/** Every device's state, as plain data. For the owner, while nothing runs. */
-	save(): SavedDevices {
-		return saveDevices(this.devices, this.layout.interrupts);
+	/** The device worker has devices for itself, which are reset, saved and restored there. */
+	get hasOwned(): boolean {
+		return this.devices.some(({model}) => model.owned !== undefined);
 	}
 
-	/** Gives every device the state that {@link save} gave. For the owner, while nothing runs. */
-	restore(saved: SavedDevices): void {
-		restoreDevices(this.devices, this.layout.interrupts, saved);
+	/**
+	 * Every device's state, as plain data. For the owner, while nothing runs.
+	 * @param owned - that of the devices that the device worker owns
+	 */
+	save(owned: readonly OwnedState[] = []): SavedDevices {
+		return saveDevices(this.devices, this.layout.interrupts, owned);
+	}
+
+	/**
+	 * Gives every device the state that {@link save} gave. For the owner, while nothing runs.
+	 * @returns what is left to the device worker
+	 */
+	restore(saved: SavedDevices): readonly OwnedState[] {
+		return restoreDevices(this.devices, this.layout.interrupts, saved);
 	}
 
 	/**

@@ -1,15 +1,14 @@
 import test from 'ava';
-import type {DeviceBack, DeviceFront, DeviceModel} from '#devices/device';
+import type {DeviceBack, DeviceModel} from '#devices/device';
 import {completeModel} from '#devices/pci/function';
 import {FakeReactor, oneThreadMachine} from '#devices/testing';
-import {inspectMailboxes} from '#support/mailbox';
 import {u8, wire} from '#support/wire';
 import {DeviceBacks} from './index.ts';
 
 const State = wire('caller', {written: u8});
 
 /** A device that calls for its back at every write, what the back is told, and what has failed. */
-function machineOf(changes: {readonly back?: Partial<DeviceBack>; readonly front?: Partial<DeviceFront>} = {}) {
+function machineOf(changes: {readonly back?: Partial<DeviceBack>} = {}) {
 	const told: string[] = [];
 	const failures: string[] = [];
 	const reactor = new FakeReactor();
@@ -18,7 +17,7 @@ function machineOf(changes: {readonly back?: Partial<DeviceBack>; readonly front
 		kind: 'caller',
 		state: State,
 		attach: {regions: () => [{space: 'pio', name: 'port', base: 0x500, length: 1}]},
-		front: (_config, _state, services) => ({read: () => 0, write: () => services.notifyBack(), ...changes.front}),
+		front: (_config, _state, services) => ({read: () => 0, write: () => services.notifyBack()}),
 		back: (_config, _state, services) => {
 			handlers.push((what) => {
 				const fail = () => {
@@ -37,12 +36,11 @@ function machineOf(changes: {readonly back?: Partial<DeviceBack>; readonly front
 			};
 		},
 	};
-	const route = changes.front === undefined ? 'shared' : 'remote';
-	const device = {name: 'caller', kind: 'caller', config: {}, route} as const;
-	const {machine, bus, mailbox} = oneThreadMachine([device], {findModel: () => completeModel(model)});
+	const device = {name: 'caller', kind: 'caller', config: {}} as const;
+	const {machine, bus} = oneThreadMachine([device], {findModel: () => completeModel(model)});
 	const backs = new DeviceBacks(machine, reactor, ({code, message}) => failures.push(`${code}: ${message}`));
 	const arm = (what: string) => handlers[0]?.(what);
-	return {told, failures, backs, reactor, arm, bus, mailbox, write: () => bus.writePort(0x500, 1, 1)};
+	return {told, failures, backs, reactor, arm, bus, write: () => bus.writePort(0x500, 1, 1)};
 }
 
 test('a back is told once of what came before it started, and of all that comes until it has stopped', async (t) => {
@@ -104,14 +102,6 @@ for (const what of ['ready', 'timer', 'deferred'] as const) {
 	});
 }
 
-test('a front that throws on the device worker answers all ones, and its device has failed', (t) => {
-	const {failures, backs, bus, mailbox} = machineOf({front: {read: throwing}});
-	bus.readPort(0x500, 1);
-	backs.poll();
-	t.deepEqual(failures, ['DEVICE_FAILED: The device caller failed (read): no space left on device']);
-	t.like(inspectMailboxes(mailbox)[0], {state: 'done', value: 0xff});
-});
-
 test('a back that cannot be made leaves none of those before it behind', (t) => {
 	const disposed: string[] = [];
 	const model: DeviceModel<{name: string}, typeof State.fields> = {
@@ -124,9 +114,7 @@ test('a back that cannot be made leaves none of those before it behind', (t) => 
 			return {start() {}, stop: async () => {}, notified() {}, dispose: () => void disposed.push(name)};
 		},
 	};
-	const devices = ['first', 'second', 'third'].map(
-		(name) => ({name, kind: 'picky', config: {name}, route: 'shared'}) as const,
-	);
+	const devices = ['first', 'second', 'third'].map((name) => ({name, kind: 'picky', config: {name}}) as const);
 	const {machine} = oneThreadMachine(devices, {findModel: () => completeModel(model)});
 	t.throws(() => new DeviceBacks(machine, new FakeReactor(), () => t.fail()), {message: 'the port is taken'});
 	t.deepEqual(disposed, ['first', 'second']);

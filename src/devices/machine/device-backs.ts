@@ -1,5 +1,3 @@
-import type {VmmError} from '#support/errors';
-import {MailboxServer} from '#support/mailbox';
 import type {Reactor} from '#support/reactor';
 import type {AttachedDevice} from './attached-device.ts';
 import type {AttachedMachine} from './attached-machine.ts';
@@ -8,6 +6,8 @@ import {backPhases} from './device-header.ts';
 import {isResetting, takeReset} from './device-reset.ts';
 import {GuardedBack} from './guarded-back.ts';
 import {queueSlot, resetSlot} from './layout.ts';
+import {OwnedBack} from './owned-back.ts';
+import {OwnedDevices} from './owned-devices.ts';
 import {QueueDescriptors} from './queue-descriptors.ts';
 
 /** Less than what a machine's whole rest may take. */
@@ -22,7 +22,7 @@ interface Running {
 	reset?: Promise<readonly LateDevice[]> | undefined;
 }
 
-/** The device worker's part of a machine: the backs of all devices, and the remote accesses. */
+/** The device worker's part of a machine: the backs of all devices, and the devices that it owns. */
 export class DeviceBacks {
 	readonly #machine: AttachedMachine;
 	readonly #reactor: Reactor;
@@ -32,7 +32,8 @@ export class DeviceBacks {
 	#running: readonly Running[] = [];
 	/** What each slot of the ready set leads to. */
 	#slots: readonly ((() => boolean) | undefined)[] = [];
-	readonly #remote: MailboxServer;
+	/** Devices that live here alone. */
+	readonly owned: OwnedDevices;
 	/** From {@link start} until {@link stop} is done. */
 	#isStarted = false;
 	/** From {@link stop} on nothing is started again. */
@@ -51,22 +52,8 @@ export class DeviceBacks {
 		};
 		this.#stopLimitNs = stopLimitNs;
 		this.#descriptors = new QueueDescriptors(machine, reactor);
+		this.owned = new OwnedDevices(machine, reactor, stopLimitNs);
 		this.#follow(this.#makeAll(machine.devices));
-		this.#remote = new MailboxServer(machine.layout.mailbox, (device, region, offset, size, isWrite, value, vp) => {
-			// The slot is in memory that only our own threads write, so the index is ours.
-			const {target} = machine.devices[device] as AttachedDevice;
-			try {
-				machine.access.vp = vp;
-				if (!isWrite) return target.read(region, offset, size);
-				target.write(region, offset, size, value);
-				return value;
-			} catch (cause) {
-				failed(cause as VmmError);
-				return 0xffff_ffff >>> (32 - 8 * size);
-			} finally {
-				machine.access.vp = undefined;
-			}
-		});
 	}
 
 	/** Follows the machine to devices that have come or gone. While nothing is in flight. */
@@ -79,11 +66,11 @@ export class DeviceBacks {
 	}
 
 	/**
-	 * Serves remote accesses and tells backs what was called for; true when there was anything. What a guest that runs already
+	 * Serves accesses to owned devices and tells backs what was called for; true when there was anything. What a guest that runs already
 	 * wants of a back waits until that has started.
 	 */
 	poll(): boolean {
-		const found = this.#remote.poll();
+		const found = this.owned.poll();
 		return (this.#isStarted && this.#machine.calls.ready.take(this.#serve)) || found;
 	}
 
@@ -130,6 +117,7 @@ export class DeviceBacks {
 		} catch (cause) {
 			back.fail('reset', cause);
 		}
+		back.reset();
 		return late;
 	}
 
@@ -173,6 +161,7 @@ export class DeviceBacks {
 				slots[queueSlot(placed.calls, queue)] = () => this.#serveQueue(each, queue);
 		}
 		this.#slots = slots;
+		this.owned.follow((device) => running.find((each) => each.device === device)?.back);
 		this.#descriptors.follow(running.map(({device}) => device));
 	}
 
@@ -219,7 +208,12 @@ export class DeviceBacks {
 	#make(device: AttachedDevice): Running[] {
 		const {model, placed, state, services, target} = device;
 		const locked = <R>(action: () => R): R => target.locked(action);
-		const make = (reactor: Reactor) => model.back?.(placed.config, state, {...services, reactor, locked});
+		const make = (reactor: Reactor) => {
+			const parts = {...services, reactor, locked};
+			if (model.owned === undefined) return model.back?.(placed.config, state, parts);
+			const owned = model.owned.make(placed.config, state, parts);
+			return new OwnedBack(owned, Object.keys(placed.inputs), services.isAsserted);
+		};
 		const back = new GuardedBack(device.faults, make, this.#reactor, this.#failed);
 		return back.exists ? [{device, back}] : [];
 	}

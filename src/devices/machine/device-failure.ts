@@ -36,7 +36,7 @@ function deviceFailure(device: string, when: string, cause: unknown): VmmError {
 }
 
 /** A device may throw anything, also what has no text. */
-function textOf(cause: unknown): string {
+export function textOf(cause: unknown): string {
 	try {
 		return cause instanceof Error ? cause.message : String(cause);
 	} catch {

@@ -13,10 +13,14 @@ export class DeviceInputs implements Inputs {
 	}
 
 	/** Leads a device's inputs to it. */
-	lead({placed, front, target}: AttachedDevice): void {
+	lead({placed, front, target, model, services}: AttachedDevice): void {
 		for (const [name, input] of Object.entries(placed.inputs)) {
 			const changed = () => front.inputChanged?.(name);
-			this.#changed.set(input, () => target.guarded('inputChanged', changed));
+			this.#changed.set(
+				input,
+				// An owned device looks at its inputs on its own thread.
+				model.owned === undefined ? () => target.guarded('inputChanged', changed) : services.notifyBack,
+			);
 		}
 	}
 

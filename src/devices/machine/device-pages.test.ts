@@ -77,7 +77,7 @@ class Mappings implements PagesBackEnd {
 }
 
 const framebufferOf = (name: string, on: string): DeviceInstance => {
-	return {name, kind: model.kind, config: {}, route: 'shared', place: {on, devfn: 0}};
+	return {name, kind: model.kind, config: {}, place: {on, devfn: 0}};
 };
 const devices = [complexOf(), rootPortOf('rp0', 0, {slot: 1}), rootPortOf('rp1', 1), framebufferOf('fb', 'rp1')];
 

@@ -54,7 +54,7 @@ function portMachine(bells: readonly DoorbellDeclaration[] = portBells, more?: R
 		doorbells: () => bells,
 		back: backOf(told, more),
 	};
-	const device = {name: 'nic', kind: model.kind, config: {}, route: 'shared'} as const;
+	const device = {name: 'nic', kind: model.kind, config: {}} as const;
 	const made = oneThreadMachine([device], {findModel: () => completeModel(model)});
 	const backs = new DeviceBacks(made.machine, new FakeReactor(), (error) => told.push(error.code));
 	return {...made, backs, told, taken: () => told.splice(0)};
@@ -118,7 +118,7 @@ test('doorbells that cannot be are refused when the machine is laid out', (t) =>
 		attach: {regions: () => [{space: 'pio', name: 'ports', base: 0x500, length: 8}]},
 		doorbells: () => portBells,
 	};
-	const device = (name: string): DeviceInstance => ({name, kind: model.kind, config: {}, route: 'shared'});
+	const device = (name: string): DeviceInstance => ({name, kind: model.kind, config: {}});
 	const layOut = (found: typeof model, ...names: string[]) =>
 		oneThreadMachine(names.map(device), {findModel: () => completeModel(found)});
 	t.throws(() => layOut(model, 'one'), {code: 'DEVICE_DOORBELL_WITHOUT_BACK'});
@@ -215,7 +215,6 @@ const queuedAt = (name: string, on: string): DeviceInstance => ({
 	name,
 	kind: 'queued',
 	config: {},
-	route: 'shared',
 	place: {on, devfn: 0},
 });
 

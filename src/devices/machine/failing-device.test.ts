@@ -2,7 +2,6 @@ import test from 'ava';
 import type {DeviceBack, DeviceFront, DeviceModel} from '#devices/device';
 import {completeModel} from '#devices/pci/function';
 import {FakeReactor, oneThreadMachine} from '#devices/testing';
-import {inspectMailboxes} from '#support/mailbox';
 import type {Reactor} from '#support/reactor';
 import {u8, wire} from '#support/wire';
 import type {DeviceFailurePolicy} from './device-failure.ts';
@@ -24,7 +23,7 @@ interface Changes {
 const ports = {failing: 0x500, sound: 0x510};
 
 /** A machine of a device that fails and one that does not. */
-function machineOf(policy: DeviceFailurePolicy, route: 'shared' | 'remote', changes: Changes) {
+function machineOf(policy: DeviceFailurePolicy, changes: Changes) {
 	const [told, disposed]: string[][] = [[], []];
 	const model: DeviceModel<{name: 'failing' | 'sound'}, typeof State.fields> = {
 		kind: 'failing',
@@ -57,13 +56,13 @@ function machineOf(policy: DeviceFailurePolicy, route: 'shared' | 'remote', chan
 				}),
 		}),
 	};
-	const devices = (['failing', 'sound'] as const).map((name) => ({name, kind: 'failing', config: {name}, route}));
+	const devices = (['failing', 'sound'] as const).map((name) => ({name, kind: 'failing', config: {name}}));
 	const parts = {findModel: () => completeModel(model), deviceFailure: policy};
-	const {machine, bus, mailbox} = oneThreadMachine(devices, parts);
+	const {machine, bus} = oneThreadMachine(devices, parts);
 	const reactor = new FakeReactor();
 	const backs = new DeviceBacks(machine, reactor, ({code, message}) => told?.push(`${code}: ${message}`), 1e6);
 	const failing = () => machine.devices[0]?.faults.message;
-	return {machine, backs, bus, reactor, told: told ?? [], disposed: disposed ?? [], failing, mailbox};
+	return {machine, backs, bus, reactor, told: told ?? [], disposed: disposed ?? [], failing};
 }
 
 type Tried = ReturnType<typeof machineOf>;
@@ -82,9 +81,9 @@ const calls: Record<string, [Changes, (tried: Tried) => void | Promise<void>]> =
 	'write: a promise': [{front: {write: rejecting}}, ({bus}) => void bus.writePort(0x500, 1, 1)],
 	reset: [{front: {reset: throwing}}, ({machine}) => machine.reset()],
 	'reset: a promise': [{front: {reset: rejecting}}, ({machine}) => machine.reset()],
-	restored: [{front: {restored: throwing}}, ({machine}) => machine.restore(machine.save())],
+	restored: [{front: {restored: throwing}}, ({machine}) => void machine.restore(machine.save())],
 	inputChanged: [{front: {inputChanged: throwing}}, ({bus}) => void bus.writePort(0x510, 1, 1)],
-	'restored: a promise': [{front: {restored: rejecting}}, ({machine}) => machine.restore(machine.save())],
+	'restored: a promise': [{front: {restored: rejecting}}, ({machine}) => void machine.restore(machine.save())],
 	'inputChanged: a promise': [{front: {inputChanged: rejecting}}, ({bus}) => void bus.writePort(0x510, 1, 1)],
 	'control: a promise': [{front: {control: rejecting}}, ({machine}) => void machine.control('failing', {} as never)],
 	RDMSR: [{front: {readMsr: throwing}}, ({machine}) => void processorTarget(machine).readMsr(0, 0, {low: 0, high: 0})],
@@ -118,10 +117,10 @@ for (const [name, [changes, act]] of Object.entries(calls)) {
 		test(`${name} fails its device, the policy being ${policy}`, async (t) => {
 			// A front's failure at power-on is the machine's maker's to see.
 			if (name.startsWith('reset') && policy === 'machine') {
-				t.throws(() => machineOf(policy, 'shared', changes), {code: 'DEVICE_FAILED'});
+				t.throws(() => machineOf(policy, changes), {code: 'DEVICE_FAILED'});
 				return;
 			}
-			const tried = machineOf(policy, 'shared', changes);
+			const tried = machineOf(policy, changes);
 			const {bus, backs, told, disposed, failing} = tried;
 			backs.start();
 			let thrown: unknown;
@@ -153,7 +152,7 @@ for (const [name, [changes, act]] of Object.entries(calls)) {
 for (const policy of ['machine', 'device'] as const) {
 	test(`a stop that never resolves is named with what is in flight, the policy being ${policy}`, async (t) => {
 		const back = {stop: never, inFlight: () => 'a write of 4096 bytes'};
-		const {machine, backs, reactor, disposed, failing, told} = machineOf(policy, 'shared', {back});
+		const {machine, backs, reactor, disposed, failing, told} = machineOf(policy, {back});
 		backs.start();
 		const stopped = backs.stop();
 		await new Promise(setImmediate);
@@ -164,21 +163,6 @@ for (const policy of ['machine', 'device'] as const) {
 		t.is(failing(), message);
 		t.is(machine.devices[0]?.header.late, 1);
 		t.is(machine.devices[1]?.header.back, 0, 'the other one has stopped');
-		t.deepEqual(disposed, ['failing']);
-		t.is(told.length, policy === 'machine' ? 1 : 0);
-	});
-}
-
-for (const policy of ['machine', 'device'] as const) {
-	test(`a front that throws on the device worker reads as all ones from then on, the policy being ${policy}`, (t) => {
-		const {bus, backs, mailbox, disposed, failing, told} = machineOf(policy, 'remote', {front: {read: throwing}});
-		for (let access = 0; access < 2; access++) {
-			bus.readPort(0x500, 2);
-			backs.poll();
-			t.like(inspectMailboxes(mailbox)[0], {state: 'done', value: 0xffff});
-		}
-		t.is(failing(), 'The device failing failed (read): a bug');
-		backs.start();
 		t.deepEqual(disposed, ['failing']);
 		t.is(told.length, policy === 'machine' ? 1 : 0);
 	});

@@ -1,6 +1,7 @@
 import type {DeviceBack} from '#devices/device';
 import type {Reactor, Watch} from '#support/reactor';
 import type {DeviceFailed, DeviceFaults} from './device-failure.ts';
+import {OwnedBack} from './owned-back.ts';
 
 /**
  * A back whose every call, and every handler that it gives to the reactor, may throw: that fails the device, and nothing
@@ -30,6 +31,23 @@ export class GuardedBack implements DeviceBack {
 		return this.#back !== undefined;
 	}
 
+	/** The owned device that lives here; undefined where there is none, or where it has failed. */
+	get owned(): OwnedBack | undefined {
+		return this.#back instanceof OwnedBack && !this.#isDown() ? this.#back : undefined;
+	}
+
+	/** A call of {@link owned}; undefined where there is none, and when it fails. */
+	call<R>(when: string, action: (owned: OwnedBack) => R): R | undefined {
+		const {owned} = this;
+		return owned && this.#try(when, () => action(owned));
+	}
+
+	/** Gives {@link owned} its state at power-on, and tells it of inputs that are high. */
+	reset(): void {
+		this.call('reset', (owned) => owned.reset());
+		if (this.owned !== undefined) this.notified();
+	}
+
 	start(): void {
 		this.#try('start', () => this.#back?.start());
 	}
@@ -44,7 +62,7 @@ export class GuardedBack implements DeviceBack {
 	}
 
 	notified(): void {
-		this.#try('notified', () => this.#back?.notified());
+		this.#try(this.#back instanceof OwnedBack ? 'inputChanged' : 'notified', () => this.#back?.notified());
 	}
 
 	queueReady(queue: number): boolean {

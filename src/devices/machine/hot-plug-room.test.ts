@@ -22,7 +22,7 @@ const model = completeModel(wide);
 const findModel = (kind: string) => (kind === model.kind ? model : findDeviceModel(kind));
 
 const wideOf = (name: string, on: string, bar: Partial<PciBar>): DeviceInstance => ({
-	...{name, kind: wide.kind, route: 'shared', place: {on, devfn: 0}},
+	...{name, kind: wide.kind, place: {on, devfn: 0}},
 	config: {index: 0, size: 4096, ...bar} satisfies PciBar,
 });
 
@@ -111,7 +111,7 @@ test('ports and buses run out as well', (t) => {
 	t.throws(() => add(wideOf('d2', 's2', {size: 32, kind: 'io'})), {message: /needs 0x3000 I\/O ports/});
 	const narrow = make({endBus: 5});
 	const bridge = {acs: 0, prefixes: false};
-	const upstream = {name: 'sw', kind: upstreamPortKind, config: bridge, route: 'shared'} as const;
+	const upstream = {name: 'sw', kind: upstreamPortKind, config: bridge} as const;
 	t.throws(() => narrow.add({...upstream, place: {on: 's0', devfn: 0}}), {message: /needs 7 buses, and there are 6/});
 });
 

@@ -14,4 +14,4 @@ export {
 	queueSlot,
 } from './layout.ts';
 export {MachineEvents, MachineState} from './machine-events.ts';
-export type {SavedDevice, SavedDevices} from './saved-machine.ts';
+export type {OwnedState, SavedDevice, SavedDevices} from './saved-machine.ts';

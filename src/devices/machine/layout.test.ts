@@ -26,7 +26,7 @@ function layOut(...wires: readonly string[]) {
 			lines: Object.fromEntries(lines.map((to) => [to, 25 + names.indexOf(to)])),
 			inputs: {in: 25 + index},
 		};
-		return {name, kind: 'wired', config, route: 'shared'} as const;
+		return {name, kind: 'wired', config} as const;
 	});
 	return oneThreadMachine(devices, {findModel: () => model}).layout;
 }

@@ -73,7 +73,7 @@ export interface MachineLayout {
 	readonly additions: number;
 	/** Wakes the device worker for a back. */
 	readonly waker: WakerHandle;
-	/** Carries accesses of remote devices to the device worker. */
+	/** Carries accesses of owned devices to the device worker. */
 	readonly mailbox: MailboxSet;
 	/** What a device whose code fails ends. */
 	readonly deviceFailure: DeviceFailurePolicy;
@@ -92,9 +92,9 @@ const machineError = errorTable({
 		remedy:
 			'Let one of them lead to the interrupt controller: devices that call each other would wait for each other for ever',
 	}),
-	DEVICE_REMOTE_CLAIM: (c: {name: string; region: string; space: string}) => ({
-		message: `Device ${c.name}, which another thread serves, has the region ${c.region} of space ${c.space}`,
-		remedy: 'Only ports and memory can be served by another thread: give the device the route shared',
+	DEVICE_OWNED_CLAIM: (c: {name: string; region: string; space: string}) => ({
+		message: `Device ${c.name}, which the device worker owns, has the region ${c.region} of space ${c.space}`,
+		remedy: 'Such a device has ports and memory only: one with state in shared memory answers any thread',
 	}),
 	DEVICE_DOORBELL_WITHOUT_BACK: (c: {name: string}) => ({
 		message: `Device ${c.name} has doorbells and no back that they could call`,
@@ -151,8 +151,8 @@ export function layOutMachine(
 		for (const [region, declared] of model.regions(config).entries()) {
 			const {space} = declared;
 			if (!isBusSpace(space)) continue;
-			if (instance.route === 'remote' && space !== 'pio' && space !== 'mmio')
-				throw machineError('DEVICE_REMOTE_CLAIM', {name, region: declared.name, space});
+			if (model.owned !== undefined && space !== 'pio' && space !== 'mmio')
+				throw machineError('DEVICE_OWNED_CLAIM', {name, region: declared.name, space});
 			claims.push({...declared, space, deviceName: name, device, region});
 		}
 		described.push({instance, model});
@@ -229,7 +229,7 @@ export function placeCalls(
 	others: readonly PlacedDevice[],
 ): PlacedCalls | undefined {
 	const declared = model.doorbells?.(config) ?? [];
-	if (model.back === undefined) {
+	if (model.back === undefined && model.owned === undefined) {
 		if (declared.length > 0) throw machineError('DEVICE_DOORBELL_WITHOUT_BACK', {name});
 		return undefined;
 	}

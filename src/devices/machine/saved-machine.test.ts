@@ -7,7 +7,7 @@ import {tellingInterrupts} from '#devices/interrupts/testing';
 import {oneThreadMachine} from '#devices/testing';
 import type {SavedDevices} from './index.ts';
 
-const shared = (name: string, kind: string, config: unknown): DeviceInstance => ({name, kind, config, route: 'shared'});
+const shared = (name: string, kind: string, config: unknown): DeviceInstance => ({name, kind, config});
 const latchAt = (port: number) => shared('latch', latchKind, {port});
 const devices = [
 	latchAt(0x500),

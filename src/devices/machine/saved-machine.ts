@@ -1,4 +1,4 @@
-import {restoreStruct, type SavedStruct, saveStruct, stateError} from '#support/saved-state';
+import {bytesOf, restoreStruct, type SavedStruct, saveStruct, stateError, wholeNumber} from '#support/saved-state';
 import type {AttachedDevice} from './attached-device.ts';
 import {restorePages, type SavedPages, savePages} from './saved-pages.ts';
 
@@ -7,6 +7,15 @@ export interface SavedDevice extends SavedStruct {
 	readonly kind: string;
 	/** The memory that BARs of it are, where there is any to be kept. */
 	readonly pages?: SavedPages;
+	/** Of one that the device worker owns: what the device saved, as base64, and the version that it has. */
+	readonly owned?: {readonly version: number; readonly bytes: string};
+}
+
+/** The state of a device that the device worker owns. */
+export interface OwnedState {
+	readonly name: string;
+	readonly version: number;
+	readonly bytes: Uint8Array;
 }
 
 /** The state of a machine's devices, by name, as plain data. */
@@ -17,26 +26,41 @@ export interface SavedDevices {
 }
 
 /** Reads all devices' state. For the owner, while nothing runs. */
-export function saveDevices(devices: readonly AttachedDevice[], interrupts: SharedArrayBuffer): SavedDevices {
-	const saved = devices.map(({placed, model, state, pages}) => [
-		placed.name,
-		{kind: placed.kind, ...saveStruct(model.state, state, model.versions), ...savePages(pages)},
-	]);
+export function saveDevices(
+	devices: readonly AttachedDevice[],
+	interrupts: SharedArrayBuffer,
+	ownedStates: readonly OwnedState[],
+): SavedDevices {
+	const saved = devices.map(({placed: {name, kind}, model, state, pages}): [string, SavedDevice] => {
+		const owned = ownedStates.find((each) => each.name === name);
+		const {version = 1, bytes = new Uint8Array()} = owned ?? {};
+		return [
+			name,
+			{
+				kind,
+				...saveStruct(model.state, state, model.versions),
+				...savePages(pages),
+				...(owned && {owned: {version, bytes: Buffer.from(bytes).toString('base64')}}),
+			},
+		];
+	});
 	return {devices: Object.fromEntries(saved), interrupts: Buffer.from(interrupts).toString('base64')};
 }
 
 /**
  * Gives all devices saved state. For the owner, while nothing runs. After a failure the machine is to be reset or ended.
+ * @returns what is left to the device worker
  * @throws VmmError STATE_DEVICES_DIFFER, and what {@link restoreStruct} throws
  */
 export function restoreDevices(
 	devices: readonly AttachedDevice[],
 	interrupts: SharedArrayBuffer,
 	saved: SavedDevices,
-): void {
+): readonly OwnedState[] {
 	checkShape(saved);
 	const table = Buffer.from(saved.interrupts, 'base64');
 	checkSameDevices(devices, saved, table.length === interrupts.byteLength);
+	const owned = devices.flatMap((device) => ownedState(device, saved.devices[device.placed.name] as SavedDevice));
 	for (const {placed, model, state, pages} of devices) {
 		const own = saved.devices[placed.name] as SavedDevice;
 		restoreStruct(model.state, state, own, model.versions);
@@ -44,6 +68,22 @@ export function restoreDevices(
 	}
 	new Uint8Array(interrupts).set(table);
 	for (const {front, faults} of devices) faults.during('restored', () => front.restored?.());
+	return owned;
+}
+
+/** A device's own state as far as it can be checked without the device. */
+function ownedState(
+	{placed: {name}, model: {owned}}: AttachedDevice,
+	{owned: saved}: {readonly owned?: unknown},
+): OwnedState[] {
+	if ((owned === undefined || !isObject(saved)) && (owned ?? saved) !== undefined)
+		throw stateError('STATE_FIELD_WRONG', {struct: name, field: 'owned'});
+	if (owned === undefined) return [];
+	const {version, bytes} = saved as Readonly<Record<string, unknown>>;
+	const found = wholeNumber(Number.MAX_SAFE_INTEGER).parse(version, `${name}.owned.version`);
+	if (found < 1 || found > owned.version)
+		throw stateError('STATE_VERSION_UNKNOWN', {struct: name, found, version: owned.version});
+	return [{name, version: found, bytes: bytesOf(0, owned.mostBytes).parse(bytes, `${name}.owned.bytes`)}];
 }
 
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;

@@ -51,6 +51,36 @@ for (const [index, [what, attach, message]] of wrong.entries()) {
 	});
 }
 
+/** A module whose model the device worker owns. */
+function ownedModule(file: string, owned: string, more = 'attach: {regions: () => []}'): string {
+	const path = join(folder, file);
+	writeFileSync(path, `export default {kind: 'owned', owned: ${owned}, ${more}};`);
+	return pathToFileURL(path).href;
+}
+
+test('a device that the device worker owns has no state and no front', async (t) => {
+	const {own} = await loadDeviceModels([ownedModule('owned.mjs', '{version: 3, mostBytes: 64, make: () => ({})}')]);
+	t.like(own[0]?.owned, {version: 3, mostBytes: 64});
+});
+
+for (const [index, [what, owned, message, more]] of (
+	[
+		['nothing at all', 'null', /"owned" is no object/],
+		['no version', '{mostBytes: 1, make: () => ({})}', /"version" of "owned" is no number/],
+		['no limit', '{version: 1, make: () => ({})}', /"mostBytes" of "owned" is no number/],
+		['an endless limit', '{version: 1, mostBytes: Infinity, make: () => ({})}', /"mostBytes" of "owned"/],
+		['no way to be made', '{version: 1, mostBytes: 1}', /"make" of "owned" is no function/],
+		['a front', '{version: 1, mostBytes: 1, make: () => ({})}', /"front" is of no use/, 'front: () => ({})'],
+		['no attachment', '{version: 1, mostBytes: 1, make: () => ({})}', /"attach" does not say/, 'attach: undefined'],
+		['pciHost', '{version: 1, mostBytes: 1, make: () => ({})}', /"pciHost"/, 'attach: {pciHost: () => []}'],
+	] as const
+).entries()) {
+	test(`an owned device with ${what} is refused`, async (t) => {
+		const module = ownedModule(`owned-${index}.mjs`, owned, `attach: {regions: () => []}${more ? `, ${more}` : ''}`);
+		await t.throwsAsync(loadDeviceModels([module]), {code: 'DEVICE_MODULE_WRONG', message});
+	});
+}
+
 test('two modules of one kind are refused, and so is a kind of this program', async (t) => {
 	const modules = [moduleOf('a.mjs', 'same'), moduleOf('b.mjs', 'same')];
 	await t.throwsAsync(loadDeviceModels(modules), {code: 'DEVICE_KIND_TAKEN'});

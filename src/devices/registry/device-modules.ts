@@ -64,15 +64,31 @@ async function loadType(module: string): Promise<AnyDeviceType> {
 }
 
 /** Names the first part of a type that is not there; what the parts do is the module's own business. */
-function whatLacks(type: unknown): string | undefined {
-	if (typeof type !== 'object' || type === null) return 'there is no object';
-	const {kind, state, attach, front, acpi, smbios, words, options = {}} = type as Record<string, unknown>;
+function whatLacks(given: unknown): string | undefined {
+	if (typeof given !== 'object' || given === null) return 'there is no object';
+	const type = given as Readonly<Record<string, unknown>>;
+	const {kind, attach, acpi, smbios, words, options = {}} = type;
 	if (typeof kind !== 'string' || !/^[a-z][a-z0-9-]*$/.test(kind)) return '"kind" is no name in lower case';
-	if (typeof state !== 'object' || state === null || !('byteLength' in state)) return '"state" is no shared struct';
 	if (!isOptionTable(options)) return '"options" is no table of options by name, each with a type and a help text';
 	for (const [name, part] of Object.entries({acpi, smbios, words}))
 		if (part !== undefined && typeof part !== 'function') return `"${name}" is no function`;
-	return whatAttachmentLacks(attach) ?? (typeof front === 'function' ? undefined : '"front" is no function');
+	return whatAttachmentLacks(attach) ?? ('owned' in type ? whatOwnedLacks(type) : whatSharedLacks(type));
+}
+
+function whatSharedLacks({state, front}: Readonly<Record<string, unknown>>): string | undefined {
+	if (typeof state !== 'object' || state === null || !('byteLength' in state)) return '"state" is no shared struct';
+	return typeof front === 'function' ? undefined : '"front" is no function';
+}
+
+function whatOwnedLacks({owned, attach, ...others}: Readonly<Record<string, unknown>>): string | undefined {
+	const shared = ['state', 'versions', 'front', 'back', 'words'].find((name) => others[name] !== undefined);
+	if (shared !== undefined) return `"${shared}" is of no use to "owned"`;
+	if (typeof owned !== 'object' || owned === null) return '"owned" is no object';
+	const {version, mostBytes, make} = owned as Record<string, unknown>;
+	for (const [name, number] of Object.entries({version, mostBytes}))
+		if (!Number.isSafeInteger(number) || (number as number) < 1) return `"${name}" of "owned" is no number from 1`;
+	if (typeof make !== 'function') return '"make" of "owned" is no function';
+	return 'pciHost' in (attach as object) ? '"pciHost" of "attach" cannot be owned' : undefined;
 }
 
 function whatAttachmentLacks(attach: unknown): string | undefined {

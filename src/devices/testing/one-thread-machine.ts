@@ -33,7 +33,7 @@ export interface OneThreadParts {
 	readonly layout?: MachineLayout;
 }
 
-/** A machine, powered on, with nobody but this thread: accesses to remote devices are given up at once. */
+/** A machine, powered on, with nobody but this thread: accesses to owned devices are given up at once where no device backs are made. */
 export function oneThreadMachine(devices: readonly DeviceInstance[], parts: OneThreadParts = {}) {
 	const {
 		findModel = findDeviceModel,
@@ -54,6 +54,6 @@ export function oneThreadMachine(devices: readonly DeviceInstance[], parts: OneT
 	const backEnds = {...(doorbells && {doorbells}), ...(pages && {pages})};
 	const machine = new AttachedMachine(layout, {findModel, interrupts, memory, ...backEnds});
 	if (parts.layout === undefined) machine.reset();
-	const caller = new MailboxCaller(mailbox, 0, {spins: 1, giveUp: () => true});
+	const caller = new MailboxCaller(mailbox, 0, {spins: 1, patienceMs: 1});
 	return {machine, layout, mailbox, caller, bus: machine.bus(caller)};
 }

@@ -19,6 +19,7 @@ export const exitStatuses = {
 		status: 1,
 		meaning: 'the hypervisor or openvmm itself failed',
 		codes: [
+			'BAR_PAGES_*',
 			'CLI_INTERNAL',
 			'CORE_DUMP_*',
 			'DESCRIPTOR_*',

@@ -217,7 +217,7 @@ const machineWideFlags = [
 		value: 'PATH,OPTIONS',
 		group: 'devices',
 		repeat: true,
-		help: 'a device of your own: the path of its module, then name=NAME, route=shared|remote (shared), port=PORT[,function=N] where it is a PCI Express device, and options of its own, between commas; may be repeated',
+		help: 'a device of your own: the path of its module, then name=NAME, port=PORT[,function=N] where it is a PCI Express device, and options of its own, between commas; may be repeated',
 	},
 	{
 		name: 'device-failure',

@@ -106,13 +106,9 @@ const accepted: [string, Parameters<typeof vmConfig>[0]][] = [
 		},
 	],
 	[
-		'--device a.ts --device=b.ts,name=b,route=remote,port=0x10',
+		'--device a.ts --device=b.ts,name=b,port=0x10',
 		{
-			devices: [
-				...serialPorts(),
-				{module: 'a.ts', route: 'shared', options: {}},
-				{module: 'b.ts', name: 'b', route: 'remote', options: {port: '0x10'}},
-			],
+			devices: [...serialPorts(), {module: 'a.ts', options: {}}, {module: 'b.ts', name: 'b', options: {port: '0x10'}}],
 		},
 	],
 	[
@@ -200,7 +196,6 @@ const bad: [string, string][] = [
 	['--device ,a=1', 'CONFIG_VALUE_INVALID'],
 	['--device a.ts,b', 'CONFIG_VALUE_INVALID'],
 	['--device a.ts,b=1,b=2', 'CONFIG_KEY_REPEATED'],
-	['--device a.ts,route=far', 'CONFIG_VALUE_INVALID'],
 	['--debug-exit 65536', 'CONFIG_NUMBER_RANGE'],
 	['--virtio-blk disk.img', 'CONFIG_VALUE_INVALID'],
 	['--virtio-blk mem:', 'CONFIG_VALUE_INVALID'],

@@ -73,7 +73,7 @@ const consoleLines: [string, Awaited<ReturnType<typeof runConsoleLine>>, string[
 	['r --clock=continue', 'stay', ['resume continue']],
 	['resume --clock later', 'stay', []],
 	['resume catch-up', 'stay', []],
-	['pcie-add rp0 /x.ts,size=1', 'stay', ['add {"module":"/x.ts","route":"shared","options":{"size":"1"}} at rp0']],
+	['pcie-add rp0 /x.ts,size=1', 'stay', ['add {"module":"/x.ts","options":{"size":"1"}} at rp0']],
 	['pcie-add rp0:/x.ts', 'stay', []],
 	['pcie-remove  rp0 ', 'stay', ['remove rp0']],
 	['pcie-remove', 'stay', []],

@@ -2,7 +2,7 @@ import type {ModuleHandle} from '#devices/device-type';
 import {configError} from './errors.ts';
 
 /**
- * Parses `--device`: `PATH[,name=NAME][,route=shared|remote][,KEY=VALUE…]`, where further keys are the device's own.
+ * Parses `--device`: `PATH[,name=NAME][,KEY=VALUE…]`, where further keys are the device's own.
  * @throws CONFIG_VALUE_INVALID, CONFIG_KEY_REPEATED
  */
 export function parseDevice(text: string, option = '--device'): ModuleHandle {
@@ -16,7 +16,6 @@ export function parseDevice(text: string, option = '--device'): ModuleHandle {
 		if (options.has(key)) throw configError('CONFIG_KEY_REPEATED', {option, key});
 		options.set(key, value);
 	}
-	const {name, route = 'shared', ...own} = Object.fromEntries(options);
-	if (route !== 'shared' && route !== 'remote') throw invalid('route=shared or route=remote');
-	return {module: path, route, options: own, ...(name !== undefined && {name})};
+	const {name, ...own} = Object.fromEntries(options);
+	return {module: path, options: own, ...(name !== undefined && {name})};
 }

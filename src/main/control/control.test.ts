@@ -118,7 +118,7 @@ test('a client is greeted, looks, changes and drives', async (t) => {
 		'power-button',
 		'dump /tmp/core',
 		'save /tmp/it',
-		'add {"module":"/x.ts","route":"shared","options":{"size":"1"}} at rp0',
+		'add {"module":"/x.ts","options":{"size":"1"}} at rp0',
 		'remove rp0',
 		'resume catch-up',
 		'stop',

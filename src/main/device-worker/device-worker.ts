@@ -1,5 +1,5 @@
 import type {DeviceCommand} from '#devices/device';
-import {type AttachedMachine, DeviceBacks, type MachineLayout} from '#devices/machine';
+import {type AttachedMachine, DeviceBacks, type MachineLayout, type OwnedState} from '#devices/machine';
 import {loadDeviceModels} from '#devices/registry';
 import type {ErrorData} from '#support/errors';
 import {Waker} from '#support/mailbox';
@@ -102,6 +102,26 @@ export class DeviceWorker {
 		await this.#live?.backs.stop();
 	}
 
+	/** Gives the devices that live here alone their state at power-on. While nothing is in flight, as the rest. */
+	reset(): void {
+		this.#live?.backs.owned.reset();
+	}
+
+	/** The state of those devices. @throws VmmError DEVICE_NOT_SAVED */
+	async save(): Promise<readonly OwnedState[]> {
+		return (await this.#live?.backs.owned.save()) ?? [];
+	}
+
+	/** Gives them saved state. @throws VmmError DEVICE_STATE_REFUSED */
+	async restore(states: readonly OwnedState[]): Promise<void> {
+		await this.#live?.backs.owned.restore(states);
+	}
+
+	/** What one of them says of itself. @throws VmmError DEVICE_NOT_INSPECTED */
+	async inspect(name: string): Promise<object> {
+		return (await this.#live?.backs.owned.inspect(name)) ?? {};
+	}
+
 	/** Offers console input to the device called `name`; returns how many bytes it took. */
 	feed(name: string, bytes: Uint8Array): number {
 		return this.#live?.backs.back(name)?.feed?.(bytes) ?? bytes.length;
@@ -110,6 +130,7 @@ export class DeviceWorker {
 	/** Asks the device called `name` for something. */
 	control(name: string, command: DeviceCommand): void {
 		this.#live?.machine.control(name, command);
+		this.#live?.backs.owned.control(name, command);
 	}
 
 	/** Releases the backs, also those that are still being made, and leaves the thread. Not answered. */

@@ -1,25 +1,32 @@
 import type {AnyDeviceType} from '#devices/device-type';
 import {type AttachedDevice, type AttachedMachine, backPhases, type PlacedCalls, queueSlot} from '#devices/machine';
-import {type Children, dataNode, nodeName, object} from '#support/inspect';
+import {type Children, dataChildren, dataNode, nodeName, object} from '#support/inspect';
 import {viewOf} from '#support/wire';
+import type {InspectedDevices} from './inspected-machine.ts';
 import {stateNodes} from './state-nodes.ts';
 
-/** `vm/devices`: decoded from shared memory, without the devices' help. */
-export const deviceNodes = (machine: AttachedMachine): Children =>
+/** `vm/devices`: decoded from shared memory, without the devices' help, but for those that their thread owns. */
+export const deviceNodes = (machine: AttachedMachine, thread: Pick<InspectedDevices, 'inspect'>): Children =>
 	Object.fromEntries(
-		machine.devices.map((device) => [nodeName(device.placed.name), object(() => deviceChildren(device, machine))]),
+		machine.devices.map((device) => [
+			nodeName(device.placed.name),
+			object(() => deviceChildren(device, machine, thread)),
+		]),
 	);
 
-function deviceChildren(device: AttachedDevice, machine: AttachedMachine): Children {
+function deviceChildren(
+	device: AttachedDevice,
+	machine: AttachedMachine,
+	thread: Pick<InspectedDevices, 'inspect'>,
+): Children {
 	const {placed, model, state, header, faults} = device;
 	const failed = faults.message;
-	const {kind, route, config, lines, calls} = placed;
+	const {name, kind, config, lines, calls} = placed;
 	// A machine's models are the device types; those of tests may lack the rest.
 	const {summary, words}: Partial<AnyDeviceType> = model;
 	return {
 		kind,
 		summary,
-		route,
 		accesses: header.accesses,
 		// Seldom true: a lock that stays held is one whose holder hangs.
 		locked: header.lock !== 0,
@@ -38,7 +45,9 @@ function deviceChildren(device: AttachedDevice, machine: AttachedMachine): Child
 			),
 		),
 		words: words && object(() => words(state, config)),
-		state: object(() => stateNodes(model.state, viewOf(state.$bytes), 0)),
+		state: model.state.members.length > 0 ? object(() => stateNodes(model.state, viewOf(state.$bytes), 0)) : undefined,
+		// It may hold anything of the guest's, and says of nothing what that is.
+		owned: model.owned && object(async () => dataChildren(await thread.inspect(name)), {sensitive: true}),
 	};
 }
 

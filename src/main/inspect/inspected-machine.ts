@@ -22,13 +22,20 @@ export interface InspectedVcpu extends InspectedThread {
 	sampleExits(every: number): void;
 }
 
+/** The devices' thread as inspect sees it. */
+export interface InspectedDevices extends InspectedThread {
+	readonly reactor: ReactorStateView;
+	/** What a device that the thread owns says of itself. */
+	inspect(name: string): Promise<object>;
+}
+
 /** What a machine's tree is made from. Everything in it is shared memory or answers within a call. */
 export interface InspectedMachine {
 	readonly config: VmConfig;
 	readonly machine: AttachedMachine;
 	readonly ram: GuestRam;
 	readonly vcpus: readonly InspectedVcpu[];
-	readonly devices: InspectedThread & {readonly reactor: ReactorStateView};
+	readonly devices: InspectedDevices;
 	/** What runs the guest, and why it is this one. */
 	readonly hypervisor: {readonly kind: string; readonly reason: string};
 	/** Its chips may be asked for while the machine is not stopped. */

@@ -2,6 +2,8 @@ import test from 'ava';
 import {latchKind} from '#devices/chipset/latch';
 import {serial16550Kind} from '#devices/chipset/serial-16550';
 import {plainMemory} from '#devices/guest-memory/testing';
+import {completeModel} from '#devices/pci/function';
+import {findDeviceModel} from '#devices/registry';
 import {oneThreadMachine} from '#devices/testing';
 import {vmConfig} from '#main/config';
 import {gettid} from '#support/ffi';
@@ -11,12 +13,26 @@ import {vcpuShared, vcpuSharedBytes} from '#vcpu-worker/protocol';
 import type {InspectedVcpu} from './inspected-machine.ts';
 import {machineTree} from './machine-tree.ts';
 
-/** A machine of a latch and a serial port whose processors and devices' thread are only pretended. */
+const owned = completeModel({
+	kind: 'owned',
+	attach: {regions: () => [{space: 'pio', name: 'port', base: 0x600, length: 4}]},
+	owned: {
+		version: 1,
+		mostBytes: 1,
+		make: () => ({read: () => 0, write() {}, reset() {}, save: () => new Uint8Array(), restore() {}}),
+	},
+});
+
+/** A machine of a latch, a serial port and a device of the devices' thread, whose processors and devices' thread are only pretended. */
 function machineOf(changes: Partial<InspectedVcpu> = {}) {
-	const {machine, bus} = oneThreadMachine([
-		{name: 'latch', kind: latchKind, config: {port: 0x500}, route: 'remote'},
-		{name: 'com/1', kind: serial16550Kind, config: {base: 0x3f8, irq: 4, backend: {kind: 'none'}}, route: 'shared'},
-	]);
+	const {machine, bus} = oneThreadMachine(
+		[
+			{name: 'latch', kind: latchKind, config: {port: 0x500}},
+			{name: 'com/1', kind: serial16550Kind, config: {base: 0x3f8, irq: 4, backend: {kind: 'none'}}},
+			{name: 'owned', kind: owned.kind, config: {}},
+		],
+		{findModel: (kind) => (kind === owned.kind ? owned : findDeviceModel(kind))},
+	);
 	const {control, latencies} = vcpuShared({buffer: new SharedArrayBuffer(vcpuSharedBytes), byteOffset: 0});
 	const sampled: number[] = [];
 	const vcpu: InspectedVcpu = {
@@ -33,7 +49,7 @@ function machineOf(changes: Partial<InspectedVcpu> = {}) {
 	const ranges = memory.ranges.map((range) => ({...range, hostAddress: 0x7f00}));
 	const bank = {backing: 'private pages', isCopyOnWrite: false, fd: undefined, fdOffset: 0, prefetch: false};
 	const ram = {memory, ranges, banks: [{ranges, ...bank}], dispose: async () => {}};
-	const devices = {reactor, eventLoopUse: () => 1};
+	const devices = {reactor, eventLoopUse: () => 1, inspect: async (name: string) => ({asked: name})};
 	const config = vmConfig({memory: {sizeBytes: 4096}});
 	const limits = {maxVcpus: 4, maxVcpuIds: 8};
 	const saved = {bytes: 0, values: 0};
@@ -92,24 +108,25 @@ test('buses show who answers, and count what nobody does', async (t) => {
 	for (let i = 0; i < 3; i++) bus.readPort(0x80, 1);
 	bus.readMmio(0xfee0_1234, 4);
 	const {claims, unclaimed} = (await inspect('vm/buses/pio', 2)) as Record<string, object>;
-	t.deepEqual(claims, {'0x3f8-0x3ff': 'com/1: registers', '0x500-0x503': 'latch: value'});
+	t.deepEqual(claims, {'0x3f8-0x3ff': 'com/1: registers', '0x500-0x503': 'latch: value', '0x600-0x603': 'owned: port'});
 	t.deepEqual(unclaimed, {'0x80': 3});
 	t.deepEqual(await inspect('vm/buses/mmio/unclaimed'), {'0xfee01000': 1});
 });
 
-test('an access that nobody serves is seen in its mailbox', async (t) => {
+test('an access that nobody serves is seen in its mailbox, and what an owned device says of itself', async (t) => {
 	const {inspect, bus} = machineOf();
-	bus.writePort(0x501, 2, 0xbeef);
+	t.throws(() => bus.writePort(0x601, 2, 0xbeef), {code: 'DEVICE_HANGS'});
 	t.deepEqual(await inspect('vm/mailboxes/0'), {
 		state: 'posted',
 		calls: 1,
 		givenUp: 1,
-		device: 'latch',
-		region: 'value',
+		device: 'owned',
+		region: 'port',
 		access: 'write of 2 bytes',
 		offset: 1,
 		value: {$sensitive: 0xbeef},
 	});
+	t.like(await inspect('vm/devices/owned', 2), {kind: 'owned', owned: {$sensitive: true, asked: 'owned'}});
 });
 
 test('a processor that does not answer leaves its counters, and one that cannot be read says so', async (t) => {

@@ -73,7 +73,7 @@ const vmNodes = (inspected: InspectedMachine): Children => ({
 	config: dataNode(inspected.config),
 	hypervisor: object(() => hypervisorNodes(inspected)),
 	vcpus: object(() => vcpuNodes(inspected)),
-	devices: object(() => deviceNodes(inspected.machine)),
+	devices: object(() => deviceNodes(inspected.machine, inspected.devices)),
 	buses: object(() => busNodes(inspected.machine)),
 	pci: object(() => pciNodes(inspected.machine)),
 	interrupts: object(() => interruptNodes(inspected)),

@@ -99,7 +99,6 @@ function describeDevice(
 		kind,
 		config: configure(type, options, machine, of),
 		options: guestOptions(table, options),
-		route: handle.route ?? 'shared',
 		...(place && {place}),
 	};
 }

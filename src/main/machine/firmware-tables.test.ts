@@ -8,7 +8,6 @@ const devices = ['second', 'first', 'second', 'silent'].map((kind, index) => ({
 	name: `device-${index}`,
 	kind,
 	config: {port: index},
-	route: 'shared' as const,
 }));
 
 test('the tables have devices in the order of their types, by their configurations and by names that differ', (t) => {

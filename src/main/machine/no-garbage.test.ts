@@ -186,7 +186,7 @@ test.serial('no ring of a doorbell makes an object, nor does the value that it c
 		front: () => ({read: () => 0, write() {}}),
 		back: () => ({start() {}, stop: async () => {}, notified() {}, dispose() {}}),
 	};
-	const device = {name: 'nic', kind: model.kind, config: {}, route: 'shared'} as const;
+	const device = {name: 'nic', kind: model.kind, config: {}} as const;
 	const {bus} = oneThreadMachine([device], {findModel: () => completeModel(model)});
 	for (const access of [writePort(0x500, 4), writePort(0x500, 4, 0xffff_fffe), writePort(0x504, 4)])
 		t.true(bytesPerSweep(bus, [access]) < noObject);

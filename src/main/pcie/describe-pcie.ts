@@ -16,7 +16,7 @@ export function describePcie(pcie: PcieConfig | undefined, complexes: readonly R
 			prefixes: pasid,
 		}) satisfies PciePortConfig;
 	const device = (name: string, kind: string, config: object, on?: string, devfn = 0): DeviceInstance => {
-		return {name, kind, config, options: {...config}, route: 'shared', ...(on !== undefined && {place: {on, devfn}})};
+		return {name, kind, config, options: {...config}, ...(on !== undefined && {place: {on, devfn}})};
 	};
 	const {rootComplexes, rootPorts, switches} = pcie;
 	const ports = rootComplexes.flatMap(({name: complex}) => {

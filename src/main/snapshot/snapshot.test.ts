@@ -419,7 +419,7 @@ const limits = stateLimits(
 	{bytes: 2 ** 16, values: 2 ** 10},
 	deviceRegistry.types.map((model): DescribedDevice => {
 		const {kind} = model;
-		return {model, instance: {name: kind, kind, config: exampleConfig(model), route: 'shared'}};
+		return {model, instance: {name: kind, kind, config: exampleConfig(model)}};
 	}),
 );
 const objects = (bytes: number) => `{"units":[${'{},'.repeat((bytes - 16) / 3)}{}]}`;

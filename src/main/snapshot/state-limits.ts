@@ -20,10 +20,10 @@ const margin = 2;
  */
 export function stateLimits(vcpus: number, vcpu: JsonLimits, devices: readonly DescribedDevice[]): JsonLimits {
 	const schemas = devices.map((device) => {
-		const {state} = device.model;
+		const {state, owned} = device.model;
 		const pages = savedBytes(device);
 		const fields = valuesOf(state) + deviceFields + (pages / pageBytes) * valuesOfPage;
-		return {bytes: state.byteLength + pages, fields};
+		return {bytes: state.byteLength + pages + (owned?.mostBytes ?? 0), fields};
 	});
 	const fields = schemas.reduce((sum, schema) => sum + schema.fields, 0);
 	// Two letters for a byte: base64 has four for three, and a number at most some twenty for eight.

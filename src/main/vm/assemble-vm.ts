@@ -142,6 +142,8 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 		time.choose(options.clock ?? 'catch-up');
 		machine.control(generationIdName, newGeneration());
 	}
+	// A processor's patience with an access is not for the start of the thread that answers it.
+	if (machine.hasOwned) await devices.ready();
 	const runsOn = {kind: chosen.hypervisor.kind, reason: chosen.reason};
 	const writeLog = () => new WriteLog(memory, partition.dirty);
 	const vm = new Vm({

@@ -1,5 +1,5 @@
 import type {DeviceCommand} from '#devices/device';
-import type {MachineLayout} from '#devices/machine';
+import type {MachineLayout, OwnedState} from '#devices/machine';
 import type {DeviceWorker, DeviceWorkerData} from '#main/device-worker';
 import type {ErrorData} from '#support/errors';
 import {type HangWatch, ReactorState, type ReactorStateView, watchForHang} from '#support/reactor';
@@ -49,6 +49,30 @@ export class DeviceThread {
 	/** Resolves when no back has anything in flight. */
 	stop(): Promise<void> {
 		return this.#call((api) => api.stop());
+	}
+
+	/** Gives the devices that the thread owns their state at power-on. */
+	async reset(): Promise<void> {
+		await this.#created;
+		await this.#call((api) => api.reset());
+	}
+
+	/** The state of the devices that the thread owns. While nothing is in flight. @throws VmmError DEVICE_NOT_SAVED */
+	async save(): Promise<readonly OwnedState[]> {
+		await this.#created;
+		return this.#call((api) => api.save());
+	}
+
+	/** Gives the devices that the thread owns, just made, saved state. @throws VmmError DEVICE_STATE_REFUSED */
+	async restore(states: readonly OwnedState[]): Promise<void> {
+		await this.#created;
+		await this.#call((api) => api.restore(states));
+	}
+
+	/** What a device that the thread owns says of itself. @throws VmmError DEVICE_NOT_INSPECTED */
+	async inspect(name: string): Promise<object> {
+		await this.#created;
+		return this.#call((api) => api.inspect(name));
 	}
 
 	/** Asks the device called `name` for something. */

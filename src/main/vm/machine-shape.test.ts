@@ -189,13 +189,11 @@ const cases = {
 		[ofOptions({log: 'b.log'}), {hostOnly: 'the type says that the option is the host`s'}],
 		[ofOptions({more: '1'}), /devices\.own\.options\.more none, asked for "1"/],
 		[ofModule({name: 'mine'}), /devices\.own \{.*devices\.mine none, asked for/],
-		[ofModule({route: 'remote'}), {hostOnly: 'which thread serves it'}],
 		[ofModule({module: moduleAt('again.mjs')}), {hostOnly: 'where the module lies'}],
 		[ofModule({module: moduleAt('moved.mjs', '0x600')}), /devices\.own\.regions\.0\.base 1280, asked for 1536/],
 		[instead(latch, {...latch, options: {port: 0x700}}), /devices\.latch\.options\.port 1296, asked for 1792/],
 		[instead(latch, {...latch, name: 'other'}), /devices\.latch \{.*, asked for none/],
 		[instead(latch, {name: 'latch', kind: batteryKind}), /devices\.latch\.kind "latch", asked for "battery"/],
-		[instead(latch, {...latch, route: 'remote'}), {hostOnly: 'which thread serves it'}],
 		[instead(latch), /devices\.latch \{.*, asked for none/],
 	],
 } satisfies Record<keyof VmConfig, Cases>;

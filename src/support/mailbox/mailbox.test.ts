@@ -1,7 +1,7 @@
 import {Worker} from 'node:worker_threads';
 import test from 'ava';
 import {EpollReactor} from '#support/reactor';
-import {MailboxCaller, MailboxServer, mailboxBytes, Waker, WakerState} from './index.ts';
+import {inspectMailboxes, MailboxCaller, MailboxServer, mailboxBytes, Waker, WakerState} from './index.ts';
 
 const moduleUrl = new URL('./index.ts', import.meta.url).href;
 
@@ -10,7 +10,7 @@ function callerThread(workerData: object): Promise<number> {
 	const source = `
 		const {workerData, parentPort} = require('node:worker_threads');
 		import(workerData.moduleUrl).then(({MailboxCaller}) => {
-			const caller = new MailboxCaller(workerData.set, 1, {spins: workerData.spins, giveUp: () => false});
+			const caller = new MailboxCaller(workerData.set, 1, {spins: workerData.spins, patienceMs: 60000});
 			let right = 0;
 			for (let i = 0; i < workerData.calls; i++) if (caller.call(3, 1, i, 4, false, 7) === i * 2 + 7) right++;
 			parentPort.postMessage(right);
@@ -51,12 +51,21 @@ for (const [title, spins, pollNs] of [
 	});
 }
 
-test('a caller whose server is gone gives up and reads all ones', (t) => {
+test('a caller whose server does not answer gives up, and asks again once it has answered', (t) => {
 	const buffer = new SharedArrayBuffer(mailboxBytes(1));
-	const reactor = new EpollReactor();
-	const waker = {buffer: new SharedArrayBuffer(WakerState.byteLength), wakeFd: reactor.wakeFd};
-	const set = {buffer, callers: 1, waker};
-	const caller = new MailboxCaller(set, 0, {spins: 10, giveUp: () => true});
-	t.is(caller.call(0, 0, 0, 2, false, 0), 0xffff);
-	t.is(caller.call(0, 0, 0, 4, false, 0), 0xffffffff, 'the slot stays with the server');
+	const set = {buffer, callers: 1, waker: {buffer: new SharedArrayBuffer(WakerState.byteLength), wakeFd: -1}};
+	let looks = 0;
+	let isHurried = false;
+	const waiting = () => looks++ >= 0 && isHurried;
+	const caller = new MailboxCaller(set, 0, {spins: 10, patienceMs: 250, waiting});
+	t.is(caller.call(0, 0, 0, 2, false, 0), undefined);
+	t.is(looks, 3, 'its thread has other duties');
+	isHurried = true;
+	t.is(caller.call(0, 0, 0, 4, false, 0), undefined, 'the slot stays with the server');
+	t.is(looks, 4, 'it waits less when others wait for it');
+	t.like(inspectMailboxes(set), [{state: 'posted', size: 2, calls: 1, givenUp: 2}]);
+	const sizes: number[] = [];
+	new MailboxServer(set, (...[, , , size]) => sizes.push(size));
+	t.is(caller.call(0, 0, 0, 4, false, 0), 2);
+	t.deepEqual(sizes, [2, 4], 'a server on the caller\u2019s own thread is asked at once');
 });

@@ -67,30 +67,53 @@ const pause: () => void = (Atomics as {pause?: () => void}).pause ?? (() => {});
 export interface CallerOptions {
 	/** How many looks at the reply before sleeping. */
 	readonly spins: number;
-	/** Asked every `patienceMs`: true gives the call up, which then returns all ones. */
-	readonly giveUp: () => boolean;
+	/** How long a call may take before it is given up. */
+	readonly patienceMs: number;
+	/**
+	 * Called now and then while the caller waits: its thread may have something to answer. True when others wait for the caller, and
+	 * a tenth of the patience has to do.
+	 */
+	readonly waiting?: () => boolean;
 }
 
-const patienceMs = 100;
+const longestNapMs = 100;
+const hurry = 10;
+
+/** A server that the calling thread has itself: it is asked at once, since nobody else would answer. */
+const servers = new WeakMap<SharedArrayBuffer, MailboxServer>();
 
 /** A vCPU's end: posts one request at a time and waits for the reply. */
 export class MailboxCaller {
+	readonly #set: MailboxSet;
 	readonly #slot: Slot;
 	readonly #waker: Waker;
 	readonly #options: CallerOptions;
 
 	constructor(set: MailboxSet, caller: number, options: CallerOptions) {
+		this.#set = set;
 		this.#slot = MailboxSlot.on(set.buffer, slotOffset(caller));
 		this.#waker = new Waker(set.waker);
 		this.#options = options;
 	}
 
-	/** Serves one access remotely; returns the value read (or the value written). */
-	call(device: number, region: number, offset: number, size: 1 | 2 | 4, isWrite: boolean, value: number): number {
+	/** How long a call may take. */
+	get patienceMs(): number {
+		return this.#options.patienceMs;
+	}
+
+	/** Has one access served; returns the value read (or the value written), or undefined when there is no reply in time. */
+	call(
+		device: number,
+		region: number,
+		offset: number,
+		size: 1 | 2 | 4,
+		isWrite: boolean,
+		value: number,
+	): number | undefined {
 		const slot = this.#slot;
 		const words = slot.$atomic;
 		// A server that was given up on may still own the slot.
-		if (Atomics.load(words, stateWord) === slotState.posted) return 0xffffffff >>> (32 - 8 * size);
+		if (Atomics.load(words, stateWord) === slotState.posted && !this.#isServed()) return undefined;
 		slot.device = device;
 		slot.region = region;
 		slot.offset = offset;
@@ -100,22 +123,30 @@ export class MailboxCaller {
 		slot.calls++;
 		Atomics.store(words, stateWord, slotState.posted);
 		this.#waker.wake();
-		return this.#await(size);
+		return this.#isServed() ? slot.value : undefined;
 	}
 
-	#await(size: 1 | 2 | 4): number {
+	/** False when the patience is over. */
+	#isServed(): boolean {
+		const {spins, patienceMs, waiting} = this.#options;
 		const words = this.#slot.$atomic;
-		for (let spin = this.#options.spins; spin > 0; spin--) {
-			if (Atomics.load(words, stateWord) === slotState.done) return this.#slot.value;
+		servers.get(this.#set.buffer)?.poll();
+		for (let spin = spins; spin > 0; spin--) {
+			if (Atomics.load(words, stateWord) === slotState.done) return true;
 			pause();
 		}
-		while (Atomics.load(words, stateWord) === slotState.posted) {
-			if (Atomics.wait(words, stateWord, slotState.posted, patienceMs) === 'timed-out' && this.#options.giveUp()) {
+		// In short waits: while the whole process is stopped, only the one that was under way runs out.
+		for (let leftMs = patienceMs; Atomics.load(words, stateWord) === slotState.posted; ) {
+			if (leftMs <= 0) {
 				this.#slot.givenUp++;
-				return 0xffffffff >>> (32 - 8 * size);
+				return false;
 			}
+			const napMs = Math.min(longestNapMs, leftMs);
+			const isOver = Atomics.wait(words, stateWord, slotState.posted, napMs) === 'timed-out';
+			const isHurried = waiting?.() === true;
+			if (isOver) leftMs -= napMs * (isHurried ? hurry : 1);
 		}
-		return this.#slot.value;
+		return true;
 	}
 }
 
@@ -136,6 +167,7 @@ export class MailboxServer {
 	readonly #handle: MailboxHandler;
 
 	constructor(set: Pick<MailboxSet, 'buffer' | 'callers'>, handle: MailboxHandler) {
+		servers.set(set.buffer, this);
 		this.#slots = Array.from({length: set.callers}, (_, caller) => MailboxSlot.on(set.buffer, slotOffset(caller)));
 		this.#handle = handle;
 	}

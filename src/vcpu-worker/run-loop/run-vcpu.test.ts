@@ -23,7 +23,7 @@ const stopWord = VcpuControl.word('stopRequested');
 
 /** A processor with a script and a run loop, beside a register at a port. */
 function processor(script: GuestScript) {
-	const {machine, bus} = oneThreadMachine([{name: 'latch', kind: latchKind, config: {port}, route: 'shared'}]);
+	const {machine, bus} = oneThreadMachine([{name: 'latch', kind: latchKind, config: {port}}]);
 	const {control, probe, latencies} = vcpuShared({buffer: new SharedArrayBuffer(vcpuSharedBytes), byteOffset: 0});
 	const state = {moment: (_moment: VcpuMoment) => {}};
 	const cpu = new FakeVcpu(

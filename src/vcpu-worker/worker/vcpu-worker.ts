@@ -3,6 +3,7 @@ import type {AttachedMachine, MachineLayout} from '#devices/machine';
 import {loadDeviceModels} from '#devices/registry';
 import {VmmError} from '#support/errors';
 import {MailboxCaller} from '#support/mailbox';
+import {lockPatienceMs} from '#support/shared-memory';
 import {backEndOf} from '#vcpu-worker/back-ends';
 import type {DebugPlan} from '#vcpu-worker/debug';
 import type {CpuBackend, VcpuHandle, VcpuWiring} from '#vcpu-worker/hypervisor';
@@ -63,12 +64,15 @@ export class VcpuWorker {
 		const isBoot = data.index === 0;
 		const {machine, memory, split} = await attachMachine(data, {alertsBootCpu: !isBoot, vp: data.index});
 		const {control, probe, latencies} = vcpuShared(data.control);
-		const giveUp = () => {
-			// A device that does not answer must not keep the processor from being looked at.
-			answerProbe(probe, cpu);
-			return Atomics.load(control.$atomic, VcpuControl.word('stopRequested')) !== 0;
-		};
-		const caller = new MailboxCaller(data.layout.mailbox, data.index, {spins: data.mailboxSpins, giveUp});
+		const caller = new MailboxCaller(data.layout.mailbox, data.index, {
+			spins: data.mailboxSpins,
+			patienceMs: lockPatienceMs,
+			// A device that does not answer must not keep the processor from being looked at, or a machine long from its end.
+			waiting() {
+				answerProbe(probe, cpu);
+				return Atomics.load(control.$atomic, VcpuControl.word('stopRequested')) !== 0;
+			},
+		});
 		const backEnd = await backEndOf(data.partition);
 		const cpu = backEnd.enter(data.partition, data.vcpu, wiring(machine, caller, split));
 		const sampler = new ExitSampler(latencies);

@@ -99,7 +99,7 @@ const wrong: [
 	string,
 	Parameters<typeof complexOf>[0] extends unknown ? readonly ReturnType<typeof complexOf>[] : never,
 ][] = [
-	['a function without a place', 'PCI_PLACE_MISSING', [{name: 'x', kind: 'pci-probe', config: {}, route: 'shared'}]],
+	['a function without a place', 'PCI_PLACE_MISSING', [{name: 'x', kind: 'pci-probe', config: {}}]],
 	['an unknown port', 'PCI_PLACE_UNKNOWN', [probeOf('x', 'nowhere')]],
 	['a place on an endpoint', 'PCI_ENDPOINT_HAS_NO_BUS', [...usualDevices, probeOf('x', 'near')]],
 	['a place that is taken', 'PCI_PLACE_TAKEN', [...usualDevices, probeOf('x', 'rp1')]],

@@ -27,7 +27,7 @@ for (const [attach, expected] of attached) {
 			back: (_config: unknown, _state: unknown, services: object) => void offered.push(namesIn(services)),
 		} as never);
 		const place = 'pci' in attach && {place: {on: 'rp0', devfn: 0}};
-		const device = {name: 'it', kind: model.kind, config: {}, route: 'shared', ...place} as const;
+		const device = {name: 'it', kind: model.kind, config: {}, ...place} as const;
 		const {machine} = new PciTestMachine([complexOf(), rootPortOf('rp0', 0), device], undefined, model);
 		const {state, services} = machine.devices.find(({placed}) => placed.name === 'it') as AttachedDevice;
 		model.back?.({}, state, {...services, reactor: new FakeReactor(), locked: (action) => action()});

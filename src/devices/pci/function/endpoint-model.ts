@@ -2,6 +2,7 @@ import type {
 	AnyDeviceModel,
 	AttachmentByBus,
 	DeclaredModel,
+	DeclaredOwnedModel,
 	DeviceBack,
 	DeviceModel,
 	MachineServices,
@@ -11,7 +12,7 @@ import type {
 } from '#devices/device';
 import {configBytes, keptBytes, Msi, Msix} from '#devices/pci/config-space';
 import {errorTable} from '#support/errors';
-import type {Fields} from '#support/wire';
+import {type Fields, reserved, wire} from '#support/wire';
 import {endpointLayout} from './function-layout.ts';
 import {type FunctionModel, type FunctionParts, functionModel} from './function-model.ts';
 import {pendingBytes, tableBytes} from './msix-table.ts';
@@ -37,13 +38,33 @@ const ownBarBytes = (bytes: number) => Math.max(pageBytes, 2 ** Math.ceil(Math.l
  */
 export function completeModel(model: DeclaredModel | AnyDeviceModel): AnyDeviceModel {
 	if (!('attach' in model)) return model;
+	if ('owned' in model) return ownedModel(model);
 	const {attach, ...device} = model;
 	if ('pci' in attach) return endpoint(device as Endpoint, attach);
 	if ('pciHost' in attach) return served(device, attach.pciHost, ({slot, ...offered}) => offered);
 	return served(device, attach.regions, ({slot, configSpace, ...offered}) => offered);
 }
 
-type Endpoint = Omit<DeviceModel<unknown, Fields, 'pci'>, 'attach'>;
+/** All accesses to it go to the device worker, so that there is nothing in shared memory, and nothing that a front could serve. */
+function ownedModel(model: DeclaredOwnedModel): AnyDeviceModel {
+	const {attach, owned, ...device} = model;
+	const front = () => ({read: () => 0, write() {}});
+	if ('pci' in attach) return endpoint({...device, owned, front} as Endpoint, attach);
+	return {
+		...device,
+		state: wire(device.kind, {nothing: reserved(4)}),
+		regions: attach.regions,
+		front,
+		owned: {
+			version: owned.version,
+			mostBytes: owned.mostBytes,
+			answers: () => () => true,
+			make: (config, _state, {slot, configSpace, locked, ...offered}) => owned.make(config, offered as never),
+		},
+	};
+}
+
+type Endpoint = FunctionParts<unknown, Fields>['device'] & Pick<DeviceModel<unknown, Fields, 'pci'>, 'front'>;
 
 /** A device that answers at regions of its own. @param offer - takes away what its attachment is not for; a back's own stays */
 function served(

@@ -1,21 +1,25 @@
 import type {
 	AccessSize,
+	BackParts,
 	DeviceBack,
 	MachineServices,
 	ModelParts,
+	Owned,
 	PciBar,
 	PciDeviceServices,
 	PciFront,
 	Region,
+	ServedOwned,
 } from '#devices/device';
 import type {GuestMemory} from '#devices/guest-memory';
+import type {InterruptLine} from '#devices/interrupts';
 import {checkBars, configBytes, Express, Header, HeaderType, type MsixPlace} from '#devices/pci/config-space';
 import {unchecked} from '#support/trust';
 import {bytes, type Fields, type FieldsView, type Wire, wire} from '#support/wire';
 import {AttachedFunction, type FunctionRegisters, intxLine, type SlotServices} from './attached-function.ts';
 import type {FunctionLayout} from './function-layout.ts';
 import {isReset, powerOnState} from './function-reset.ts';
-import {pendingBytes, tableBytes} from './msix-table.ts';
+import {pendingBytes, tableBytes, tableHolds} from './msix-table.ts';
 import type {CapabilityPlace} from './own-capabilities.ts';
 
 /** A BAR and the region of the front that it leads to. */
@@ -38,6 +42,7 @@ export interface FunctionDesign extends FunctionLayout {
 export interface FunctionModel<C> extends ModelParts<C, any, MachineServices> {
 	regions(config: C): readonly Region[];
 	design(config: C): FunctionDesign;
+	readonly owned?: ServedOwned;
 }
 
 /** True for models of functions. */
@@ -66,6 +71,8 @@ export interface FunctionParts<C, T extends Fields> {
 	readonly device: Omit<ModelParts<C, T, PciDeviceServices>, 'front' | 'state'> & {
 		readonly state?: Wire<T>;
 		regions?(config: C): readonly Region[];
+		/** In the place of a back; it gets the services of one. */
+		readonly owned?: Owned<C, PciDeviceServices & Pick<BackParts, 'reactor'>>;
 	};
 	readonly vectors: readonly string[];
 	/** Bytes of configuration space that hold anything. */
@@ -91,7 +98,7 @@ const functionFields = (kept: number, vectors: number, hasMsix: boolean) => ({
  */
 export function functionModel<C, T extends Fields>(parts: FunctionParts<C, T>): FunctionModel<C> {
 	const {device, vectors, msix} = parts;
-	const {back, ...rest} = device;
+	const {back, owned, ...rest} = device;
 	const state = wire(device.kind, {
 		...device.state?.fields,
 		...functionFields(parts.keptBytes, vectors.length, msix !== undefined),
@@ -186,6 +193,7 @@ export function functionModel<C, T extends Fields>(parts: FunctionParts<C, T>): 
 				},
 			};
 		},
+		...(owned && {owned: servedOwned(parts, owned)}),
 		...(back && {
 			back: (config, view, services) => {
 				const attached = new AttachedFunction(parts, config, view, services);
@@ -207,6 +215,38 @@ function writePages(memory: GuestMemory, offset: number, size: AccessSize, value
 	if (size === 4) memory.writeU32(offset, value);
 	else if (size === 2) memory.writeU16(offset, value);
 	else memory.writeU8(offset, value);
+}
+
+/** A function whose BARs the device worker answers, while any thread answers for its configuration space and vectors. */
+function servedOwned<C, T extends Fields>(
+	parts: FunctionParts<C, T>,
+	{version, mostBytes, make}: NonNullable<FunctionParts<C, T>['device']['owned']>,
+): ServedOwned {
+	const {msix, vectors} = parts;
+	return {
+		version,
+		mostBytes,
+		answers(config) {
+			const {bars, regions} = regionsOf(parts, config as C);
+			const own = regions.filter(({space}) => space !== 'config').length - (msix?.bar === undefined ? 0 : 1);
+			const table = bars.find(({index}) => index === msix?.place.bar)?.region;
+			const memory = bars.filter(({pages}) => pages !== undefined).map(({region}) => region);
+			return (region, offset) =>
+				region < own &&
+				!memory.includes(region) &&
+				!(region === table && msix !== undefined && tableHolds(msix.place, vectors.length, offset));
+		},
+		make(config, view, services) {
+			const {slot, line, ...offered} = new AttachedFunction(parts, config, view as never, services).services;
+			const {reactor, locked} = services;
+			/** Other threads are at the function's interrupts too. */
+			const lockedLine = (name: string): InterruptLine => {
+				const own = line(name);
+				return {setLevel: (asserted) => locked(() => own.setLevel(asserted))};
+			};
+			return make(config as C, {...offered, reactor, line: lockedLine});
+		},
+	};
 }
 
 const hotPlugCapable = 1 << 6;

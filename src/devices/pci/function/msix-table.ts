@@ -11,6 +11,12 @@ export const tableBytes = (vectors: number): number => vectors * entryBytes;
 /** Bytes of the pending bits, which are read in units of eight. */
 export const pendingBytes = (vectors: number): number => Math.ceil(vectors / 64) * 8;
 
+const isBetween = (offset: number, start: number, length: number) => offset >= start && offset < start + length;
+
+/** True for an offset of their BAR that lies in the table of so many vectors or in its pending bits. */
+export const tableHolds = (place: MsixPlace, vectors: number, offset: number): boolean =>
+	isBetween(offset, place.table, tableBytes(vectors)) || isBetween(offset, place.pending, pendingBytes(vectors));
+
 /** Bits of an entry that exist: addresses are multiples of 4, the control word has one bit. */
 const writable = Uint8Array.of(0xfc, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, masked, 0, 0, 0);
 
@@ -41,7 +47,7 @@ export class MsixTable {
 
 	/** True when the access of the BAR begins in the table or the pending bits. */
 	holds(offset: number): boolean {
-		return this.#tableByte(offset) >= 0 || this.#pendingByte(offset) >= 0;
+		return tableHolds(this.#place, this.entries, offset);
 	}
 
 	/** Bytes behind either read zero. */

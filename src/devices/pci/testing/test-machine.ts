@@ -28,7 +28,7 @@ export const testComplex: RootComplexConfig = {
 };
 
 const shared = (name: string, kind: string, config: unknown, on?: string, devfn = 0): DeviceInstance => {
-	return {name, kind, config, route: 'shared', ...(on !== undefined && {place: {on, devfn}})};
+	return {name, kind, config, ...(on !== undefined && {place: {on, devfn}})};
 };
 
 const port: PciePortConfig = {acs: 0x5f, prefixes: false};

@@ -45,7 +45,6 @@ export class VirtioMachine {
 			name: 'it',
 			kind: completed.kind,
 			config: isPci ? config : {...config, mmio: {base: mmioBase, irq: mmioIrq}},
-			route: 'shared',
 			...(isPci && {place: {on: 'rp0', devfn: 0}}),
 		};
 		const made = oneThreadMachine(isPci ? [complexOf(), rootPortOf('rp0', 0), it] : [it], {

@@ -21,7 +21,7 @@ export function pc({
 } = {}): readonly AcpiDescription[] {
 	const ports = comPorts.map((number): Described => [serial16550Kind, standardSerialPorts[number - 1]]);
 	const devices = [...ports, [acpiPmKind, pm] as const, [cmosRtcKind, {}] as const, ...others].map(
-		([kind, config], index): DeviceInstance => ({name: `${index}`, kind, config, route: 'shared'}),
+		([kind, config], index): DeviceInstance => ({name: `${index}`, kind, config}),
 	);
 	return deviceTables(devices, deviceRegistry.types).acpi;
 }

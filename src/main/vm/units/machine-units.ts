@@ -6,16 +6,22 @@ import type {DeviceThread} from '../device-thread.ts';
 import type {HaltWatch} from '../halt-watch.ts';
 import type {VcpuGroup} from '../vcpu-group.ts';
 
-/** Every device: its shared state, and its back end on the device worker. */
+/** Every device: its shared state, and what the device worker has of it. */
 export const devicesUnit = (machine: AttachedMachine, backs: DeviceThread): StateUnit => ({
 	name: 'devices',
 	needs: ['time'],
 	// What the guest gives to a device before its back end has started waits in the shared state.
 	start: () => backs.start(),
 	stop: () => backs.stop(),
-	reset: () => machine.reset(),
-	save: () => machine.save(),
-	restore: (saved) => machine.restore(saved as SavedDevices),
+	async reset() {
+		machine.reset();
+		if (machine.hasOwned) await backs.reset();
+	},
+	save: async () => machine.save(machine.hasOwned ? await backs.save() : []),
+	async restore(saved) {
+		const owned = machine.restore(saved as SavedDevices);
+		if (owned.length > 0) await backs.restore(owned);
+	},
 });
 
 /** Guest RAM. Its contents are too much to be data of a unit: snapshots carry them beside the units. */
