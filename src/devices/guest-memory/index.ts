@@ -2,6 +2,7 @@ export type {GuestMemory} from './guest-memory.ts';
 export {fence, GuestWindow} from './guest-window.ts';
 export {type DmaDirection, IoVectors} from './io-vectors.ts';
 export {MappedMemory} from './mapped-memory.ts';
+export {MemoryPart} from './memory-part.ts';
 export type {LedgerPlace, MappedRange, MemoryHandle, MemoryRange} from './memory-range.ts';
 export {pageClockBytes} from './page-clock.ts';
 export {ledgerBytes, PinCount, pageBytes} from './page-ledger.ts';

@@ -7,6 +7,7 @@ import {errorTable} from '#support/errors';
 import type {Reactor} from '#support/reactor';
 import type {Fields, FieldsView, Wire} from '#support/wire';
 import {isDeviceFeature} from './registers.ts';
+import type {SharedMemory} from './shared-memory.ts';
 
 /** One queue of a device. */
 export interface QueueDeclaration {
@@ -38,6 +39,8 @@ export interface VirtioDevice<C, T extends Fields, N extends string = never>
 	queues(config: C): readonly QueueDeclaration[];
 	/** Its configuration space: how long it is, and what it holds at power-on. */
 	readonly config?: {readonly bytes: number; values(config: C): Uint8Array};
+	/** Memory that the driver maps. On MMIO the device has none. */
+	readonly sharedMemory?: SharedMemory<C>;
 	back(config: C, state: FieldsView<T>, services: VirtioServices<N>): VirtioBack;
 }
 
@@ -57,6 +60,11 @@ export interface VirtioServices<N extends string = never> {
 	queue(index: number): VirtQueue | undefined;
 	/** Changes configuration space from `offset` on, and tells the driver. */
 	changeConfig(offset: number, bytes: Uint8Array): void;
+	/**
+	 * A region of {@link VirtioDevice.sharedMemory} by its id. Addresses are offsets in it, and the driver reads and writes it at the
+	 * same time. Undefined where the transport has none.
+	 */
+	sharedMemory(id: number): GuestMemory | undefined;
 }
 
 /** A virtio device's input and output, on the one device worker that owns it. */

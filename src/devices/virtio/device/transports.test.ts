@@ -1,4 +1,5 @@
 import test from 'ava';
+import type {GuestMemory} from '#devices/guest-memory';
 import {
 	EchoControl,
 	echoModel,
@@ -8,7 +9,8 @@ import {
 	type TransportName,
 	VirtioMachine,
 } from '#devices/virtio/testing';
-import {virtioPci} from './index.ts';
+import {unchecked} from '#support/trust';
+import {type VirtioServices, virtioPci} from './index.ts';
 
 const transports: readonly TransportName[] = ['pci', 'mmio'];
 const shout = 3;
@@ -359,4 +361,107 @@ test('mmio: the registers say what the device is, and a queue that is turned off
 	await machine.run();
 	driver.begin();
 	t.is(await echo('on'), 'on');
+});
+
+test('pci: a region of shared memory is the same bytes for driver and device, and no more than the region', async (t) => {
+	const [id, length] = [7, 0x3000];
+	const {control, machine, driver, registers} = make('pci', {shared: [{id, length}]});
+	const pci = registers as PciRegisters;
+	let cap = pci.config(0x34, 1);
+	while (pci.config(cap, 1) !== 9 || pci.config(cap + 3, 1) !== 8) cap = pci.config(cap + 1, 1);
+	const bytes = Array.from({length: 24}, (_, offset) => pci.config(cap + offset, 1));
+	t.deepEqual(bytes, [9, 0, 24, 8, 4, id, 0, 0, ...[0, 0, 0, 0], ...[0, 0x30, 0, 0], ...Array(8).fill(0)]);
+	const {at} = pci.sharedMemory.get(id) as {at: number};
+	const memory = control.services?.sharedMemory(id) as GuestMemory;
+	machine.bus.writeMmio(at + length - 4, 4, 0x1234_5678);
+	t.is(unchecked(memory.readU32(length - 4)), 0x1234_5678);
+	t.true(memory.copyIn(8, text('both')));
+	t.is(machine.bus.readMmio(at + 8, 4), 0x6874_6f62);
+	t.deepEqual(
+		[memory.contains(length - 4, 8), memory.writeU32(length - 2, 1), memory.fill(-4, 8, 1), memory.contains(0, length)],
+		[false, false, false, true],
+	);
+	t.is(control.services?.sharedMemory(id + 1), undefined);
+	driver.begin();
+	machine.memory.copyIn(input, text('x'));
+	driver.offer([
+		{at: at + 8, length: 4},
+		{at: at + 16, length: 4, writable: true},
+	]);
+	await driver.notify();
+	t.is(unchecked(memory.readU32(16)), 0x6874_6f62, 'requests may lie in it');
+	t.deepEqual(machine.failures, []);
+});
+
+test('pci: regions have ids and places of their own, and a snapshot has what is in them', async (t) => {
+	const device = {
+		kind: 'two-regions',
+		id: 63,
+		pciClass: 0,
+		features: {},
+		mostQueues: 1,
+		queues: () => [{name: 'only', size: 2}],
+		sharedMemory: {
+			pages: 'saved',
+			regions: () => [
+				{id: 1, length: 0x1000},
+				{id: 0, length: 0x2000},
+			],
+		},
+	} as const;
+	const makeTwo = () => {
+		let services: VirtioServices | undefined;
+		const model = virtioPci({
+			...device,
+			back: (_config, _state, given) => {
+				services = given;
+				return {queueReady() {}};
+			},
+		});
+		const machine = new VirtioMachine(model as never, 'pci');
+		const regionOf = (id: number) => services?.sharedMemory(id) as GuestMemory;
+		return {machine, regionOf, places: (machine.registers as PciRegisters).sharedMemory};
+	};
+	const one = makeTwo();
+	const [first, second] = [one.places.get(1), one.places.get(0)] as {at: number; length: number}[];
+	t.deepEqual([first?.length, second?.length, (second?.at ?? 0) - (first?.at ?? 0)], [0x1000, 0x2000, 2 ** 21]);
+	one.machine.bus.writeMmio(second?.at ?? 0, 4, 5);
+	t.is(unchecked(one.regionOf(0).readU32(0)), 5);
+	t.is(unchecked(one.regionOf(1).readU32(0)), 0);
+	await one.machine.backs.stop();
+	const two = makeTwo();
+	await two.machine.backs.stop();
+	two.machine.machine.restore(one.machine.machine.save());
+	t.is(unchecked(two.regionOf(0).readU32(0)), 5);
+});
+
+test('shared memory that no device can have is refused', (t) => {
+	const page = 4096;
+	const impossible = [
+		[{id: 256, length: page}],
+		[{id: -1, length: page}],
+		[{id: 0, length: 0}],
+		[{id: 0, length: page + 1}],
+		[{id: 0, length: 2 ** 32 + page}],
+		[
+			{id: 0, length: page},
+			{id: 0, length: page},
+		],
+	];
+	for (const shared of impossible)
+		t.throws(() => make('pci', {shared}), {code: 'VIRTIO_SHARED_MEMORY_IMPOSSIBLE', message: /virtio-echo/});
+	const three = [0, 1, 2].map((id) => ({id, length: page}));
+	t.throws(() => make('pci', {shared: three}), {code: 'PCI_CAPABILITY_NO_ROOM'});
+});
+
+test('mmio: no region of shared memory is there, whichever the driver selects', (t) => {
+	const {control, machine} = make('mmio', {shared: [{id: 7, length: 0x1000}]});
+	for (const id of [0, 7, 0xffff_ffff]) {
+		machine.bus.writeMmio(0xd000_00ac, 4, id);
+		t.deepEqual(
+			[0xb0, 0xb4, 0xb8, 0xbc].map((offset) => machine.bus.readMmio(0xd000_0000 + offset, 4) >>> 0),
+			Array(4).fill(0xffff_ffff),
+		);
+	}
+	t.is(control.services?.sharedMemory(7), undefined);
 });

@@ -29,7 +29,7 @@ const configOffset = 0x100;
 export const regionBytes = 0x1000;
 const lineName = 'interrupt';
 const notifyOffset = 0x50;
-/** No shared memory region: all lengths and bases are all ones (4.2.2). */
+/** A length and a base where there is no region, whichever the driver selects (4.2.2): nothing maps memory outside a BAR. */
 const noSharedMemory = constant(0xffff_ffff);
 const vendor = 0x1af4;
 

@@ -1,11 +1,13 @@
 import type {AccessSize, DeviceModel, PciCapability, PciDeviceServices, PciFront} from '#devices/device';
 import type {StateWords} from '#devices/device-type';
 import {mostQueues} from '#devices/doorbells';
+import {type GuestMemory, MemoryPart} from '#devices/guest-memory';
 import {type Fields, packed, reserved, u8, u32, type Wire, wire} from '#support/wire';
 import {type CoreRegister, coreRegisters} from './core-registers.ts';
 import {checkDeclaration, queuesOf, type VirtioDevice} from './declaration.ts';
 import {type PlacedRegister, RegisterFile} from './register-file.ts';
 import {Interrupt, noVector} from './registers.ts';
+import {type PlacedRegion, placeRegions, sharedBytes} from './shared-memory.ts';
 import {virtioFields, type WithVirtio} from './state.ts';
 import {VirtioCore} from './virtio-core.ts';
 import {VirtioWorker} from './virtio-worker.ts';
@@ -24,10 +26,13 @@ const structures = {
 } as const;
 /** The capability by which a driver reaches the BAR through configuration space, 4.1.4.9. */
 const accessType = 5;
+/** The capability of a shared memory region, 4.1.4.7. */
+const sharedMemoryType = 8;
 const bar = {index: 0, size: 0x4000, kind: 'memory64'} as const;
 /** Bytes between the notifications of two queues. */
 const notifyMultiplier = 4;
 const msixBar = 2;
+const sharedMemoryBar = 4;
 
 /** Virtio structure PCI capability (4.1.4), with what some types have behind it. */
 const capabilityFields = {
@@ -44,6 +49,10 @@ const capabilityFields = {
 const StructureCapability = packed('virtio_pci_cap', capabilityFields).sized(16, 'virtio 1.2, 4.1.4');
 const NotifyCapability = packed('virtio_pci_notify_cap', {...capabilityFields, multiplier: u32}).sized(20, '4.1.4.4');
 const AccessCapability = packed('virtio_pci_cfg_cap', {...capabilityFields, data: u32}).sized(20, '4.1.4.9');
+const WideCapability = packed('virtio_pci_cap64', {...capabilityFields, offsetHigh: u32, bytesHigh: u32}).sized(
+	24,
+	'4.1.4',
+);
 
 /** Configuration vector or a queue's: one that there is, or none (4.1.5.1.2). */
 const vectorRegisters = (vectors: number): Readonly<Record<'config' | 'queue', CoreRegister>> => {
@@ -97,7 +106,18 @@ export function virtioPci<C, T extends Fields, N extends string>(
 	device: VirtioDevice<C, T, N>,
 ): DeviceModel<C, WithVirtio<T>, 'pci'> & StateWords<C, WithVirtio<T>> {
 	checkDeclaration(device);
-	const {id, pciClass, features, offers: _, mostQueues: most, queues: __, config: space, back, ...rest} = device;
+	const {
+		id,
+		pciClass,
+		features,
+		offers: _,
+		mostQueues: most,
+		queues: __,
+		config: space,
+		sharedMemory,
+		back,
+		...rest
+	} = device;
 	const erased = device as unknown as VirtioDevice<unknown, Fields, string>;
 	const vectors = ['config', ...Array.from({length: most}, (___, index) => `queue-${index}`)];
 	const registers = new RegisterFile(commonRegisters(vectors.length));
@@ -116,10 +136,16 @@ export function virtioPci<C, T extends Fields, N extends string>(
 				revision: ids.revision,
 				subsystem: {vendor: ids.vendor, device: ids.subsystem},
 				bars: [bar],
+				moreBars: (config) => {
+					const regions = placeRegions(device, config);
+					if (sharedMemory === undefined || regions.length === 0) return [];
+					const {pages} = sharedMemory;
+					return [{index: sharedMemoryBar, size: sharedBytes(regions), kind: 'prefetchable', pages}];
+				},
 				interrupts: {vectors, msix: {bar: msixBar}},
 				capabilities: (config) => {
 					queuesOf(erased, config);
-					return capabilities(space?.bytes ?? 0);
+					return capabilities(space?.bytes ?? 0, placeRegions(device, config));
 				},
 			},
 		},
@@ -140,6 +166,7 @@ export function virtioPci<C, T extends Fields, N extends string>(
 				core,
 				services,
 				line: lineOf(services),
+				sharedMemory: sharedMemoryOf(placeRegions(device, config), services),
 				signal(vector) {
 					if (!services.pci.enabled) return false;
 					if (vector !== noVector) services.pci.signal(vector);
@@ -153,7 +180,13 @@ export function virtioPci<C, T extends Fields, N extends string>(
 /** Which of the {@link capabilities} is the one for access. */
 const accessIndex = 0;
 
-function capabilities(configBytes: number): readonly PciCapability[] {
+function sharedMemoryOf(regions: readonly PlacedRegion[], {pci}: PciDeviceServices): ReadonlyMap<number, GuestMemory> {
+	return new Map(
+		regions.map(({id, offset, length}) => [id, new MemoryPart(pci.pages(sharedMemoryBar), offset, length)]),
+	);
+}
+
+function capabilities(configBytes: number, shared: readonly PlacedRegion[]): readonly PciCapability[] {
 	const place = ({type, offset, length: bytes}: {type: number; offset: number; length: number}, length: number) =>
 		({length, type, bar: bar.index, offset, bytes}) as const;
 	const {common, notify, isr, device} = structures;
@@ -175,7 +208,15 @@ function capabilities(configBytes: number): readonly PciCapability[] {
 						bytes: StructureCapability.encode(place({...device, length: configBytes}, StructureCapability.size)),
 					},
 				]),
+		...shared.map((region) => ({id: vendorSpecific, bytes: sharedCapability(region)})),
 	];
+}
+
+function sharedCapability({id, offset, length}: PlacedRegion): Uint8Array {
+	const place = {length: WideCapability.size, type: sharedMemoryType, bar: sharedMemoryBar, structure: id};
+	const halves = (value: number) => [value % 2 ** 32, Math.floor(value / 2 ** 32)] as const;
+	const [[offsetLow, offsetHigh], [bytesLow, bytesHigh]] = [halves(offset), halves(length)];
+	return WideCapability.encode({...place, offset: offsetLow, offsetHigh, bytes: bytesLow, bytesHigh});
 }
 
 /** The first vector's line stands for all while messages are off. */

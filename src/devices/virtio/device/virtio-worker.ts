@@ -1,4 +1,5 @@
 import type {BackServices, DeviceBack} from '#devices/device';
+import type {GuestMemory} from '#devices/guest-memory';
 import type {InterruptLine} from '#devices/interrupts';
 import {VirtQueue} from '#devices/virtio/queue';
 import type {Fields, FieldsView} from '#support/wire';
@@ -18,6 +19,8 @@ export interface WorkerParts {
 	readonly line: InterruptLine;
 	/** Sends a message instead; false where the driver has not turned messages on. */
 	signal?(vector: number): boolean;
+	/** By id, where the transport has any. */
+	readonly sharedMemory?: ReadonlyMap<number, GuestMemory>;
 }
 
 /** Runs a device's queues on the device worker, and resets when nothing is in flight. */
@@ -32,7 +35,7 @@ export class VirtioWorker implements DeviceBack {
 	#isRunning = false;
 	#isDeferred = false;
 
-	constructor({device, config, state, core, services, line, signal}: WorkerParts) {
+	constructor({device, config, state, core, services, line, signal, sharedMemory}: WorkerParts) {
 		this.#core = core;
 		this.#services = services;
 		this.#line = line;
@@ -45,6 +48,7 @@ export class VirtioWorker implements DeviceBack {
 			has: (feature) => core.has(device.features[feature] as number),
 			queue: (index) => this.#queue(index),
 			changeConfig: (offset, bytes) => this.#changeConfig(offset, bytes),
+			sharedMemory: (id) => sharedMemory?.get(id),
 		};
 		this.#back = device.back(config, state, own);
 	}

@@ -1,4 +1,4 @@
-import {type VirtioDevice, type VirtioServices, virtioMmio, virtioPci} from '#devices/virtio/device';
+import {type SharedRegion, type VirtioDevice, type VirtioServices, virtioMmio, virtioPci} from '#devices/virtio/device';
 import type {Chain, VirtQueue} from '#devices/virtio/queue';
 import type {TransportName} from './virtio-machine.ts';
 
@@ -44,9 +44,15 @@ export class EchoControl {
 	}
 }
 
+interface EchoConfig {
+	readonly queues?: number;
+	readonly size?: number;
+	readonly shared?: readonly SharedRegion[];
+}
+
 /** A device that sends back what it gets. The test may have it keep requests. */
 export function echoModel(transport: TransportName, control = new EchoControl()) {
-	const device: VirtioDevice<{queues?: number; size?: number}, Record<never, never>, 'shout'> = {
+	const device: VirtioDevice<EchoConfig, Record<never, never>, 'shout'> = {
 		kind: 'virtio-echo',
 		id: 63,
 		pciClass: 0xff_0000,
@@ -54,6 +60,7 @@ export function echoModel(transport: TransportName, control = new EchoControl())
 		mostQueues: 3,
 		queues: ({queues = 2, size = 16}) => Array.from({length: queues}, (_, index) => ({name: `${index}`, size})),
 		config: {bytes: configBytes, values: () => Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8)},
+		sharedMemory: {pages: 'saved', regions: ({shared = []}) => shared},
 		back: (_config, _state, services) => {
 			control.services = services;
 			return {queueReady: (queue) => control.queueReady(queue), stop: () => control.stop()};

@@ -129,6 +129,8 @@ export class PciRegisters implements Registers {
 	readonly #bus: VirtioMachine['bus'];
 	/** Structures by type: their address, and what the notification capability has behind. */
 	readonly #structures = new Map<number, {readonly at: number; readonly multiplier: number; readonly cap: number}>();
+	/** Where the driver finds shared memory regions, by id. */
+	readonly sharedMemory = new Map<number, {readonly at: number; readonly length: number}>();
 
 	constructor({bus}: Pick<VirtioMachine, 'bus'>) {
 		this.#bus = bus;
@@ -136,9 +138,20 @@ export class PciRegisters implements Registers {
 		this.setConfig(4, 2, 6);
 		for (let cap = this.config(0x34, 1); cap !== 0; cap = this.config(cap + 1, 1)) {
 			if (this.config(cap, 1) !== 9) continue;
+			if (this.config(cap + 3, 1) === 8) this.#addSharedMemory(cap);
 			const place = {at: bar + this.config(cap + 8, 4), multiplier: this.config(cap + 16, 4), cap};
 			this.#structures.set(this.config(cap + 3, 1), place);
 		}
+	}
+
+	#addSharedMemory(cap: number): void {
+		const wide = (low: number, high: number) => high * 2 ** 32 + low;
+		const register = 0x10 + 4 * this.config(cap + 4, 1);
+		const base = wide((this.config(register, 4) & ~0xf) >>> 0, this.config(register + 4, 4));
+		this.sharedMemory.set(this.config(cap + 5, 1), {
+			at: base + wide(this.config(cap + 8, 4), this.config(cap + 16, 4)),
+			length: wide(this.config(cap + 12, 4), this.config(cap + 20, 4)),
+		});
 	}
 
 	config(offset: number, size: AccessSize): number {
