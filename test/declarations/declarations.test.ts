@@ -175,8 +175,9 @@ test('virtio-fs: requests are answered when the server has answered, and are not
 			reply.set(request);
 			return request.length;
 		},
+		read: async () => undefined,
 	};
-	const machine = new VirtioMachine(virtioFsType(server), 'pci', {tag: 'data', queues: 2});
+	const machine = new VirtioMachine(virtioFsType(server), 'pci', {tag: 'data', queues: 2, window: 0});
 	const driver = new TestDriver(machine);
 	t.deepEqual([machine.registers.read('num_queues'), machine.registers.readConfig(36, 4)], [3, 2]);
 	t.is(machine.registers.readConfig(0, 4), 0x6174_6164);
@@ -195,6 +196,61 @@ test('virtio-fs: requests are answered when the server has answered, and are not
 	asked.resolve();
 	await stopped;
 	t.deepEqual([driver.used(2), read(machine.memory, data + 8, 3)], [[[0, 3]], [9, 8, 7]]);
+	t.deepEqual(machine.failures, []);
+});
+
+test('virtio-fs: the guest reads a file in the DAX window, which no mapping leaves', async (t) => {
+	const [handle, mapped] = [5n, 0x2000];
+	const server = {
+		serve: async () => 0,
+		read: async (asked: bigint, offset: number, into: Uint8Array) => {
+			if (asked !== handle) return undefined;
+			into.fill(offset / 0x1000);
+			return Math.min(into.length, 6);
+		},
+	};
+	const machine = new VirtioMachine(virtioFsType(server), 'pci', {tag: 'data', queues: 1, window: 1});
+	const driver = new TestDriver(machine);
+	const {at, length} = (machine.registers as PciRegisters).sharedMemory.get(0) as {at: number; length: number};
+	t.is(length, 2 ** 20);
+	const ask = async (opcode: number, words: readonly bigint[], count?: number) => {
+		const body = new Uint8Array(BigUint64Array.from(words).buffer);
+		const request = new Uint8Array([...new Uint8Array(40), ...(count === undefined ? [] : [count, 0, 0, 0]), ...body]);
+		new DataView(request.buffer).setUint32(4, opcode, true);
+		machine.memory.copyIn(data, request);
+		driver.offer(
+			[
+				{at: data, length: request.length},
+				{at: data + 0x1000, length: 16, writable: true},
+			],
+			{queue: 1},
+		);
+		await driver.notify(1);
+		t.deepEqual(driver.used(1), [[0, 16]]);
+		return new Int32Array(Uint8Array.from(read(machine.memory, data + 0x1000, 16)).buffer)[1];
+	};
+	const map = (words: readonly bigint[]) => ask(48, words);
+	const unmap = (words: readonly bigint[]) => ask(49, words, words.length / 2);
+	const seen = () => [0, 4, 0xfff].map((offset) => machine.bus.readMmio(at + mapped + offset, 4));
+	driver.begin([], 2);
+	t.is(await map([handle, 0x3000n, 0x1000n, 2n, BigInt(mapped)]), 0);
+	t.deepEqual(seen(), [0x0303_0303, 0x0303, 0]);
+	for (const [words, error] of [
+		[[handle, 0n, 0x1000n, 3n, 0n], -95],
+		[[handle + 1n, 0n, 0x1000n, 2n, 0n], -9],
+		[[handle, 0n, 0x1000n, 2n, 2n ** 20n], -22],
+		[[handle, 0n, 0x1000n, 2n, 2n ** 64n - 0x1000n], -22],
+		[[handle, 2n ** 63n, 0x1000n, 2n, 0n], -22],
+		[[handle, 0n, 0x1000n, 2n, 1n], -22],
+		[[handle], -22],
+	] as const)
+		t.is(await map(words), error, `${words}`);
+	const window = [0n, 2n ** 20n];
+	t.is(await ask(49, [], 1), -22);
+	t.is(await unmap([BigInt(mapped), 0x1000n]), 0);
+	t.deepEqual(seen(), [0, 0, 0]);
+	t.is(await unmap([...window, ...window]), -22, 'a request is not to take long');
+	await machine.backs.stop();
 	t.deepEqual(machine.failures, []);
 });
 

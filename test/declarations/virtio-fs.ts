@@ -2,9 +2,10 @@ import {deviceType} from '#devices/device-type';
 import {type VirtioDevice, virtioPci} from '#devices/virtio/device';
 import type {Chain, VirtQueue} from '#devices/virtio/queue';
 import {bytes, packed, u32} from '#support/wire';
+import {type FileReader, FuseWindow} from './fuse-window.ts';
 
 /** What answers requests of FUSE. */
-export interface FuseServer {
+export interface FuseServer extends FileReader {
 	/** Fills in the reply, and tells its length: 0 for requests that have none. */
 	serve(request: Uint8Array, reply: Uint8Array): Promise<number>;
 }
@@ -12,6 +13,8 @@ export interface FuseServer {
 interface FsConfig {
 	readonly tag: string;
 	readonly queues: number;
+	/** MiB of the DAX window. */
+	readonly window: number;
 }
 
 const tagBytes = 36;
@@ -19,7 +22,11 @@ const FsSpace = packed('virtio_fs_config', {tag: bytes(tagBytes), queues: u32}).
 /** All requests of all queues together keep less than 100 MiB. */
 const [mostQueues, queueSize, mostBytes] = [4, 32, 2 ** 18];
 
-/** Without VIRTIO_FS_F_NOTIFICATION, and without the DAX window (5.11.6.4): there is no memory behind a BAR yet. */
+/** VIRTIO_FS_SHMCAP_ID_CACHE. */
+const windowId = 0;
+const windowBytes = ({window}: FsConfig) => window * 2 ** 20;
+
+/** Without VIRTIO_FS_F_NOTIFICATION. */
 const virtioFs = (server: FuseServer): VirtioDevice<FsConfig, Record<never, never>> => ({
 	kind: 'virtio-fs',
 	id: 26,
@@ -35,12 +42,20 @@ const virtioFs = (server: FuseServer): VirtioDevice<FsConfig, Record<never, neve
 		bytes: FsSpace.size,
 		values: ({tag, queues}) => FsSpace.encode({tag: new TextEncoder().encode(tag).subarray(0, tagBytes), queues}),
 	},
-	back(_config, _state, {reactor}) {
+	sharedMemory: {
+		// The guest goes on with what it has mapped.
+		pages: 'saved',
+		regions: (config) => (config.window === 0 ? [] : [{id: windowId, length: windowBytes(config)}]),
+	},
+	back(config, _state, {reactor, sharedMemory}) {
+		const memory = sharedMemory(windowId);
+		const window = memory && new FuseWindow(memory, windowBytes(config), server);
 		const pending = new Set<Promise<void>>();
 		const answer = async (queue: VirtQueue, chain: Chain) => {
 			const request = new Uint8Array(Math.min(chain.readable, mostBytes));
 			const reply = new Uint8Array(Math.min(chain.writable, mostBytes));
-			const length = chain.read(0, request) ? await server.serve(request, reply) : 0;
+			const serve = async () => (await window?.serve(request, reply)) ?? (await server.serve(request, reply));
+			const length = chain.read(0, request) ? await serve() : 0;
 			queue.complete(chain, chain.write(0, reply, 0, length) ? length : 0);
 		};
 		return {
@@ -55,6 +70,7 @@ const virtioFs = (server: FuseServer): VirtioDevice<FsConfig, Record<never, neve
 					void answered.then(() => pending.delete(answered));
 				}
 			},
+			reset: () => window?.clear(),
 			stop: async () => void (await Promise.all(pending)),
 		};
 	},
@@ -69,5 +85,6 @@ export const virtioFsType = (server: FuseServer) =>
 		options: {
 			tag: {type: 'text', default: 'host', help: 'what the guest mounts it by'},
 			queues: {type: 'number', min: 1, max: mostQueues, default: 1, help: 'queues for requests'},
+			window: {type: 'number', min: 0, max: 16, default: 1, help: 'MiB of files that the guest maps at a time'},
 		},
 	});
