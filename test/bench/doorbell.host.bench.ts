@@ -43,8 +43,8 @@ async function work(shared: Shared): Promise<void> {
 	const bell = new Waker(shared.layout.waker);
 	const {wakeFd} = shared.layout.waker;
 	const holder: {backs?: DeviceBacks} = {};
-	const polled = {poll: () => holder.backs?.poll() ?? false, sleeping: (asleep: boolean) => bell.sleeping(asleep)};
-	const reactor = new EpollReactor({pollNs: shared.pollNs, polled, wakeFd});
+	const reactor = new EpollReactor({pollNs: shared.pollNs});
+	reactor.look({wakeFd, poll: () => holder.backs?.poll() ?? false, sleeping: (asleep) => bell.sleeping(asleep)});
 	holder.backs = new DeviceBacks(attach(shared), reactor, ({message}) => {
 		throw new Error(message);
 	});

@@ -102,6 +102,15 @@ for (const what of ['ready', 'timer', 'deferred'] as const) {
 	});
 }
 
+test('a back that goes takes its timers along: the thread may go on', (t) => {
+	const {backs, reactor, arm} = machineOf();
+	backs.start();
+	arm('timer');
+	t.is(reactor.timers.size, 1);
+	backs.dispose();
+	t.is(reactor.timers.size, 0);
+});
+
 test('a back that cannot be made leaves none of those before it behind', (t) => {
 	const disposed: string[] = [];
 	const model: DeviceModel<{name: string}, typeof State.fields> = {

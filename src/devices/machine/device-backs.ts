@@ -13,6 +13,9 @@ import {QueueDescriptors} from './queue-descriptors.ts';
 /** Less than what a machine's whole rest may take. */
 const defaultStopLimitNs = 25e9;
 
+/** How many backs and queues have their turn before other machines of the thread have theirs. */
+const slotsPerTurn = 64;
+
 interface Running {
 	readonly device: AttachedDevice;
 	readonly back: GuardedBack;
@@ -71,7 +74,7 @@ export class DeviceBacks {
 	 */
 	poll(): boolean {
 		const found = this.owned.poll();
-		return (this.#isStarted && this.#machine.calls.ready.take(this.#serve)) || found;
+		return (this.#isStarted && this.#machine.calls.ready.take(this.#serve, slotsPerTurn)) || found;
 	}
 
 	/** The back of a device, by the device's name. */

@@ -1,5 +1,5 @@
 import type {DeviceBack} from '#devices/device';
-import type {Reactor, Watch} from '#support/reactor';
+import type {Reactor, Timer, Watch} from '#support/reactor';
 import type {DeviceFailed, DeviceFaults} from './device-failure.ts';
 import {OwnedBack} from './owned-back.ts';
 
@@ -11,6 +11,7 @@ export class GuardedBack implements DeviceBack {
 	readonly #faults: DeviceFaults;
 	readonly #failed: DeviceFailed;
 	readonly #watches = new Set<Watch>();
+	readonly #timers = new Set<Timer>();
 	readonly #back: DeviceBack | undefined;
 	#isDisposed = false;
 
@@ -91,6 +92,9 @@ export class GuardedBack implements DeviceBack {
 		// Readiness that nobody answers any more would keep the thread turning.
 		for (const watch of this.#watches) watch.close();
 		this.#watches.clear();
+		// The thread may go on, and would keep what they lead to.
+		for (const timer of this.#timers) timer.cancel();
+		this.#timers.clear();
 		try {
 			this.#returned('dispose', this.#back?.dispose());
 		} catch (cause) {
@@ -140,7 +144,18 @@ export class GuardedBack implements DeviceBack {
 				};
 				return {interest: (readable, writable) => watch.interest(readable, writable), close};
 			},
-			after: (delayNs, expired) => reactor.after(delayNs, () => void this.#try('timer', expired)),
+			after: (delayNs, expired) => {
+				const timer = reactor.after(delayNs, () => {
+					this.#timers.delete(timer);
+					this.#try('timer', expired);
+				});
+				this.#timers.add(timer);
+				const cancel = () => {
+					this.#timers.delete(timer);
+					timer.cancel();
+				};
+				return {cancel};
+			},
 			defer: (action) => reactor.defer(() => void this.#try('deferred', action)),
 		};
 	}

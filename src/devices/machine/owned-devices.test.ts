@@ -6,6 +6,7 @@ import {completeModel} from '#devices/pci/function';
 import {complexOf, PciTestMachine, probeOf, rootPortOf} from '#devices/pci/testing';
 import {findDeviceModel} from '#devices/registry';
 import {FakeReactor, oneThreadMachine} from '#devices/testing';
+import {close, eventfd} from '#support/ffi';
 import {inspectMailboxes, mailboxBytes, Waker} from '#support/mailbox';
 import {EpollReactor} from '#support/reactor';
 import {u8, wire} from '#support/wire';
@@ -419,17 +420,13 @@ test('two processors at once are served one after another, each as itself', asyn
 	const model = completeModel(counting);
 	const findModel = () => model;
 	const {layout} = oneThreadMachine([{name: 'store', kind: 'store', config: {}}], {findModel});
-	const reactor: EpollReactor = new EpollReactor({
-		polled: {poll: () => backs.poll(), sleeping: (asleep) => waker.sleeping(asleep)},
-	});
-	const mailbox = {
-		buffer: new SharedArrayBuffer(mailboxBytes(2)),
-		callers: 2,
-		waker: {...layout.waker, wakeFd: reactor.wakeFd},
-	};
+	const wakeFd = eventfd();
+	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(2)), callers: 2, waker: {...layout.waker, wakeFd}};
 	const waker = new Waker(mailbox.waker);
 	const {machine} = oneThreadMachine([], {layout: {...layout, mailbox}, findModel});
+	const reactor = new EpollReactor();
 	const backs = new DeviceBacks(machine, reactor, ({message}) => t.fail(message));
+	reactor.look({wakeFd, poll: () => backs.poll(), sleeping: (asleep) => waker.sleeping(asleep)});
 	const turns = 200;
 	const ends = Promise.all([0, 1].map((vp) => processor(vp, mailbox, turns)));
 	const running = reactor.run();
@@ -438,6 +435,7 @@ test('two processors at once are served one after another, each as itself', asyn
 	look();
 	await running;
 	clearInterval(poke);
+	close(wakeFd);
 	t.deepEqual(await ends, [turns, turns]);
 });
 

@@ -1,4 +1,4 @@
-import type {Polled, Reactor, Readiness, Timer, Watch} from '#support/reactor';
+import type {Polled, Readiness, RunningReactor, Timer, Watch} from '#support/reactor';
 
 interface FakeWatch {
 	readonly fd: number;
@@ -8,20 +8,16 @@ interface FakeWatch {
 }
 
 /** A reactor that a test turns by hand. */
-export class FakeReactor implements Reactor {
+export class FakeReactor implements RunningReactor {
 	/** Open registrations. */
 	readonly watches = new Set<FakeWatch>();
 	/** Armed timers. */
 	readonly timers = new Set<{readonly dueNs: number; readonly expired: () => void}>();
 	isClosed = false;
-	readonly #polled: Polled | undefined;
+	readonly #parts = new Set<Polled>();
 	readonly #closed = Promise.withResolvers<void>();
 	#nowNs = 0;
 	#deferred: (() => void)[] = [];
-
-	constructor({polled}: {readonly polled?: Polled} = {}) {
-		this.#polled = polled;
-	}
 
 	watch(
 		fd: number,
@@ -48,6 +44,16 @@ export class FakeReactor implements Reactor {
 		this.#deferred.push(action);
 	}
 
+	/** How many parts it looks at. */
+	get parts(): number {
+		return this.#parts.size;
+	}
+
+	look(part: Polled): {close(): void} {
+		this.#parts.add(part);
+		return {close: () => void this.#parts.delete(part)};
+	}
+
 	/** Resolves when it is closed: the turns are the test's. */
 	run(): Promise<void> {
 		return this.#closed.promise;
@@ -63,7 +69,7 @@ export class FakeReactor implements Reactor {
 	 * for the timers.
 	 */
 	turn(elapsedNs = 1e6): void {
-		this.#polled?.poll();
+		for (const part of [...this.#parts]) part.poll();
 		const deferred = this.#deferred;
 		this.#deferred = [];
 		for (const action of deferred) action();

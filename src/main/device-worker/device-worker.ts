@@ -1,24 +1,16 @@
 import type {DeviceCommand} from '#devices/device';
-import {type AttachedMachine, DeviceBacks, type MachineLayout, type OwnedState} from '#devices/machine';
-import {loadDeviceModels} from '#devices/registry';
+import type {MachineLayout, OwnedState} from '#devices/machine';
 import type {ErrorData} from '#support/errors';
-import {Waker} from '#support/mailbox';
-import {EpollReactor, type Reactor, type ReactorOptions, ReactorState} from '#support/reactor';
-import {attachMachine, type MachineHandle} from '#vcpu-worker/machine';
+import {EpollReactor, type ReactorOptions, ReactorState, type RunningReactor} from '#support/reactor';
+import type {MachineHandle} from '#vcpu-worker/machine';
+import {MachineDevices} from './machine-devices.ts';
 
-/** What a device worker starts with. */
+/** What a machine's devices are made from. */
 export interface DeviceWorkerData extends MachineHandle {
-	/** Of {@link ReactorState}: what the thread is doing, for whoever looks. */
+	/** Of {@link ReactorState}: what the thread is doing, for whoever looks. The same for every machine of a thread. */
 	readonly reactor: SharedArrayBuffer;
-	/** How long to look for work before sleeping, in nanoseconds. */
+	/** How long to look for work before sleeping, in nanoseconds; the first machine's counts. */
 	readonly pollNs: number;
-}
-
-/** A reactor that is its thread's main loop. */
-export interface RunningReactor extends Reactor {
-	/** Resolves after {@link close}. */
-	run(): Promise<void>;
-	close(): void;
 }
 
 /** What a device worker has of its thread. */
@@ -29,115 +21,96 @@ export interface DeviceWorkerHost {
 	readonly leave: () => void;
 }
 
-interface LiveDevices {
-	readonly reactor: RunningReactor;
-	readonly machine: AttachedMachine;
-	readonly backs: DeviceBacks;
-}
-
-/** The device worker's answers to its owner. */
+/**
+ * A device worker's answers to its owners: the machines whose devices it runs, by numbers that nobody uses twice. Each comes, stops and
+ * goes by itself.
+ */
 export class DeviceWorker {
-	#live: LiveDevices | undefined;
-	/** Resolves when {@link create} has made the backs, or could not. */
-	#creating: Promise<unknown> = Promise.resolve();
-	readonly #failed = Promise.withResolvers<ErrorData>();
+	readonly #machines = new Map<number, MachineDevices>();
 	readonly #openReactor: (options: ReactorOptions) => RunningReactor;
 	readonly #leave: () => void;
+	#reactor: RunningReactor | undefined;
+	/** Since it is the thread's main loop. */
+	#running: Promise<void> | undefined;
 
 	constructor({openReactor = (options) => new EpollReactor(options), leave}: DeviceWorkerHost) {
 		this.#openReactor = openReactor;
 		this.#leave = leave;
 	}
 
-	/** Makes the backs and gives the thread to its reactor. Call first. @throws VmmError when a host resource cannot be had */
-	create(data: DeviceWorkerData): Promise<void> {
-		const created = this.#create(data);
-		this.#creating = created.catch(() => {});
-		return created;
-	}
-
-	async #create(data: DeviceWorkerData): Promise<void> {
-		const {layout, pollNs} = data;
-		const bell = new Waker(layout.waker);
-		const reactor = this.#openReactor({
-			pollNs,
-			state: ReactorState.on(data.reactor),
-			wakeFd: layout.waker.wakeFd,
-			polled: {poll: () => this.#live?.backs.poll() ?? false, sleeping: (asleep) => bell.sleeping(asleep)},
-		});
-		const {machine} = await attachMachine(data, {alertsBootCpu: true});
+	/** Makes a machine's backs; the first gives the thread to the reactor. @throws VmmError when a host resource cannot be had */
+	async create(machine: number, {reactor, pollNs, ...handle}: DeviceWorkerData): Promise<void> {
+		this.#reactor ??= this.#openReactor({pollNs, state: ReactorState.on(reactor)});
+		const devices = new MachineDevices(this.#reactor);
+		this.#machines.set(machine, devices);
 		try {
-			const backs = new DeviceBacks(machine, reactor, (error) => this.#failed.resolve(error.toData()));
-			this.#live = {reactor, machine, backs};
-		} catch (error) {
-			// It closes its descriptors when it runs to its end.
-			reactor.close();
-			await reactor.run();
-			throw error;
+			await devices.create(handle);
+		} finally {
+			this.#run(this.#reactor);
 		}
-		// After the answer to this call has been sent.
-		setImmediate(() => void reactor.run().then(this.#leave));
 	}
 
-	/** Resolves when a device's code has failed: its thread goes on, and the machine is to end. */
-	failure(): Promise<ErrorData> {
-		return this.#failed.promise;
+	/** Gives the thread to its reactor, after the answer to the call that is served has been sent. */
+	#run(reactor: RunningReactor): void {
+		this.#running ??= new Promise((resolve) => setImmediate(resolve)).then(() => reactor.run());
 	}
 
-	/** Follows the machine to devices that have come or gone. While nothing is in flight. */
-	async change(layout: MachineLayout): Promise<void> {
-		if (this.#live === undefined) return;
-		const {findModel} = await loadDeviceModels(layout.modules);
-		this.#live.machine.change(layout, findModel);
-		this.#live.backs.change();
+	/** Resolves when a device's code has failed: the thread goes on, and the machine is to end. With nothing once it has left. */
+	async failure(machine: number): Promise<ErrorData | undefined> {
+		return this.#machines.get(machine)?.failure;
 	}
 
-	/** Starts every back. */
-	start(): void {
-		this.#live?.backs.start();
+	/** See {@link MachineDevices}, as the others. */
+	async change(machine: number, layout: MachineLayout): Promise<void> {
+		await this.#machines.get(machine)?.change(layout);
 	}
 
-	/** Resolves when no back has anything in flight. */
-	async stop(): Promise<void> {
-		await this.#live?.backs.stop();
+	start(machine: number): void {
+		this.#machines.get(machine)?.start();
 	}
 
-	/** Gives the devices that live here alone their state at power-on. While nothing is in flight, as the rest. */
-	reset(): void {
-		this.#live?.backs.owned.reset();
+	async stop(machine: number): Promise<void> {
+		await this.#machines.get(machine)?.stop();
 	}
 
-	/** The state of those devices. @throws VmmError DEVICE_NOT_SAVED */
-	async save(): Promise<readonly OwnedState[]> {
-		return (await this.#live?.backs.owned.save()) ?? [];
+	reset(machine: number): void {
+		this.#machines.get(machine)?.reset();
 	}
 
-	/** Gives them saved state. @throws VmmError DEVICE_STATE_REFUSED */
-	async restore(states: readonly OwnedState[]): Promise<void> {
-		await this.#live?.backs.owned.restore(states);
+	async save(machine: number): Promise<readonly OwnedState[]> {
+		return (await this.#machines.get(machine)?.save()) ?? [];
 	}
 
-	/** What one of them says of itself. @throws VmmError DEVICE_NOT_INSPECTED */
-	async inspect(name: string): Promise<object> {
-		return (await this.#live?.backs.owned.inspect(name)) ?? {};
+	async restore(machine: number, states: readonly OwnedState[]): Promise<void> {
+		await this.#machines.get(machine)?.restore(states);
 	}
 
-	/** Offers console input to the device called `name`; returns how many bytes it took. */
-	feed(name: string, bytes: Uint8Array): number {
-		return this.#live?.backs.back(name)?.feed?.(bytes) ?? bytes.length;
+	async inspect(machine: number, name: string): Promise<object> {
+		return (await this.#machines.get(machine)?.inspect(name)) ?? {};
 	}
 
-	/** Asks the device called `name` for something. */
-	control(name: string, command: DeviceCommand): void {
-		this.#live?.machine.control(name, command);
-		this.#live?.backs.owned.control(name, command);
+	feed(machine: number, name: string, bytes: Uint8Array): number {
+		return this.#machines.get(machine)?.feed(name, bytes) ?? bytes.length;
 	}
 
-	/** Releases the backs, also those that are still being made, and leaves the thread. Not answered. */
+	control(machine: number, name: string, command: DeviceCommand): void {
+		this.#machines.get(machine)?.control(name, command);
+	}
+
+	/** Releases a machine's backs; the thread goes on. */
+	async remove(machine: number): Promise<void> {
+		const devices = this.#machines.get(machine);
+		this.#machines.delete(machine);
+		await devices?.dispose();
+	}
+
+	/** Releases the backs of all machines and leaves the thread. Not answered. */
 	async dispose(): Promise<void> {
-		await this.#creating;
-		this.#live?.backs.dispose();
-		this.#live?.reactor.close();
-		if (this.#live === undefined) this.#leave();
+		await Promise.all([...this.#machines.keys()].map((machine) => this.remove(machine)));
+		this.#reactor?.close();
+		// It closes its descriptors when it runs to its end.
+		if (this.#reactor !== undefined) this.#run(this.#reactor);
+		await this.#running;
+		this.#leave();
 	}
 }

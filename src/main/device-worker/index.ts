@@ -1,1 +1,1 @@
-export {DeviceWorker, type DeviceWorkerData, type DeviceWorkerHost, type RunningReactor} from './device-worker.ts';
+export {DeviceWorker, type DeviceWorkerData, type DeviceWorkerHost} from './device-worker.ts';

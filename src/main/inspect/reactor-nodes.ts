@@ -25,5 +25,6 @@ export function reactorNodes(state: ReactorStateView): Children {
 		events: state.events,
 		descriptors: state.descriptors,
 		timers: state.timers,
+		machines: state.parts,
 	};
 }

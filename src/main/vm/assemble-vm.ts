@@ -130,7 +130,9 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 	const vcpus = new VcpuGroup(threads, (vcpu) => debug.planOf(vcpu));
 	await vcpus.ready();
 	// A thread that starts keeps a processor busy for as long as Node's own start does: the vCPUs' threads come first.
-	const devices = new DeviceThread(stock.takeDevices(), {pollNs: options.pollNs ?? defaultPollNs, ...host.handle});
+	const {pollNs = defaultPollNs} = options;
+	const isAlone = options.pollNs !== undefined || mayHang(machine.layout);
+	const devices = new DeviceThread(stock.takeDevices(isAlone), {pollNs, ...host.handle});
 	taken.workers.defer(() => devices.dispose());
 	const time = timeUnit(host.attached, birthMs, snapshot);
 	const haltWatch = new HaltWatch(threads, limits.haltLookMs);
@@ -188,6 +190,10 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 		void tellFailures(machine, options.deviceFailed, vm.ended);
 	return {vm, devices};
 }
+
+/** Code of a user's own runs on the devices' thread, or may come to run there: in a port to which devices come. */
+const mayHang = ({modules, slotSources}: MachineLayout): boolean =>
+	modules.length > 0 || Object.keys(slotSources).length > 0;
 
 /** Registers that devices answer. */
 const claimedMsrs = ({claims}: MachineLayout): MsrRange[] =>

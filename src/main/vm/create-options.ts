@@ -32,7 +32,7 @@ export interface CreateOptions {
 	readonly crashDumped?: (path: string, error?: VmmError) => void;
 	/** Called with what happened when a device has failed and `deviceFailure` lets the machine go on without it. */
 	readonly deviceFailed?: (message: string) => void;
-	/** How long the device worker looks for work before it sleeps, in nanoseconds. */
+	/** How long the device worker looks for work before it sleeps, in nanoseconds; the machine's devices then have a thread of their own. */
 	readonly pollNs?: number;
 	/** How often a vCPU's thread looks at a mailbox reply before it sleeps. */
 	readonly mailboxSpins?: number;

@@ -1,15 +1,15 @@
 import type {DeviceCommand} from '#devices/device';
 import type {MachineLayout, OwnedState} from '#devices/machine';
-import type {DeviceWorker, DeviceWorkerData} from '#main/device-worker';
+import type {DeviceWorkerData} from '#main/device-worker';
+import type {DevicePlace} from '#main/workers';
 import type {ErrorData} from '#support/errors';
 import {type HangWatch, ReactorState, type ReactorStateView, watchForHang} from '#support/reactor';
-import type {SpawnedWorker} from '#support/rpc';
 import {vmError} from './errors.ts';
 import {failureData} from './failure-data.ts';
 
-/** The device worker as the machine's owner has it. */
+/** The device worker as the machine's owner has it: it may be other machines' as well. */
 export class DeviceThread {
-	readonly #worker: SpawnedWorker<DeviceWorker>;
+	readonly #place: DevicePlace;
 	readonly #created: Promise<void>;
 	readonly #watches = new Set<HangWatch>();
 	/** Resolves when the thread has died or a device's code has failed, with what it was: the machine is to end. */
@@ -17,15 +17,16 @@ export class DeviceThread {
 	/** What the thread is doing, live also while it hangs. */
 	readonly reactor: ReactorStateView;
 
-	/** @param worker - a thread of the devices' own, which now makes them; {@link ready} tells when it has */
-	constructor(worker: SpawnedWorker<DeviceWorker>, data: Omit<DeviceWorkerData, 'reactor'>) {
-		const reactor = new SharedArrayBuffer(ReactorState.byteLength);
+	/** @param place - where the devices are now made; {@link ready} tells when they are */
+	constructor(place: DevicePlace, data: Omit<DeviceWorkerData, 'reactor'>) {
+		const {reactor} = place;
 		this.reactor = ReactorState.on(reactor);
-		this.#worker = worker;
-		this.#created = this.#call((api) => api.create({...data, reactor}));
+		this.#place = place;
+		this.#created = this.#call((api, machine) => api.create(machine, {...data, reactor}));
 		this.#created.catch(() => {});
-		this.failure = this.#call((api) => api.failure()).catch((cause: unknown) =>
-			failureData(cause, "The devices' thread failed"),
+		this.failure = this.#call((api, machine) => api.failure(machine)).then(
+			(error) => error ?? new Promise<never>(() => {}),
+			(cause: unknown) => failureData(cause, "The devices' thread failed"),
 		);
 	}
 
@@ -37,53 +38,53 @@ export class DeviceThread {
 	/** Starts every back; rejects with what prevented one. */
 	async start(): Promise<void> {
 		await this.#created;
-		await this.#call((api) => api.start());
+		await this.#call((api, machine) => api.start(machine));
 	}
 
 	/** Follows the machine to devices that have come or gone. While nothing is in flight. */
 	async change(layout: MachineLayout): Promise<void> {
 		await this.#created;
-		await this.#call((api) => api.change(layout));
+		await this.#call((api, machine) => api.change(machine, layout));
 	}
 
 	/** Resolves when no back has anything in flight. */
 	stop(): Promise<void> {
-		return this.#call((api) => api.stop());
+		return this.#call((api, machine) => api.stop(machine));
 	}
 
 	/** Gives the devices that the thread owns their state at power-on. */
 	async reset(): Promise<void> {
 		await this.#created;
-		await this.#call((api) => api.reset());
+		await this.#call((api, machine) => api.reset(machine));
 	}
 
 	/** The state of the devices that the thread owns. While nothing is in flight. @throws VmmError DEVICE_NOT_SAVED */
 	async save(): Promise<readonly OwnedState[]> {
 		await this.#created;
-		return this.#call((api) => api.save());
+		return this.#call((api, machine) => api.save(machine));
 	}
 
 	/** Gives the devices that the thread owns, just made, saved state. @throws VmmError DEVICE_STATE_REFUSED */
 	async restore(states: readonly OwnedState[]): Promise<void> {
 		await this.#created;
-		await this.#call((api) => api.restore(states));
+		await this.#call((api, machine) => api.restore(machine, states));
 	}
 
 	/** What a device that the thread owns says of itself. @throws VmmError DEVICE_NOT_INSPECTED */
 	async inspect(name: string): Promise<object> {
 		await this.#created;
-		return this.#call((api) => api.inspect(name));
+		return this.#call((api, machine) => api.inspect(machine, name));
 	}
 
 	/** Asks the device called `name` for something. */
 	async control(name: string, command: DeviceCommand): Promise<void> {
 		await this.#created;
-		await this.#call((api) => api.control(name, command));
+		await this.#call((api, machine) => api.control(machine, name, command));
 	}
 
 	/** Offers input to a device; returns how many bytes it took. */
 	feed(device: string, bytes: Uint8Array): Promise<number> {
-		return this.#call((api) => api.feed(device, bytes));
+		return this.#call((api, machine) => api.feed(machine, device, bytes));
 	}
 
 	/**
@@ -110,15 +111,16 @@ export class DeviceThread {
 
 	/** The part of its time, 0–1, that the thread's event loop was not idle. */
 	eventLoopUse(): number {
-		return this.#worker.eventLoopUse();
+		return this.#place.eventLoopUse();
 	}
 
-	/** Releases the backs and ends the thread. */
+	/** Releases the backs, and ends the thread where it is nobody else's. */
 	async dispose(): Promise<void> {
-		await this.#worker.leave();
+		await this.#place.leave();
 	}
 
-	#call<R>(action: (api: SpawnedWorker<DeviceWorker>['api']) => Promise<R>): Promise<R> {
-		return Promise.race([action(this.#worker.api), this.#worker.failed]);
+	#call<R>(action: (api: DevicePlace['api'], machine: number) => Promise<R>): Promise<R> {
+		const {api, machine, failed} = this.#place;
+		return Promise.race([action(api, machine), failed]);
 	}
 }

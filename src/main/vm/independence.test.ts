@@ -6,6 +6,7 @@ import {debugExitKind} from '#devices/chipset/debug-exit';
 import {latchKind} from '#devices/chipset/latch';
 import {IoVectors} from '#devices/guest-memory';
 import {openSnapshot} from '#main/snapshot';
+import {InProcessWorkers} from '#main/workers/testing';
 import {unchecked} from '#support/trust';
 import {
 	type FakeHypervisor,
@@ -96,9 +97,10 @@ async function advance({vm, hypervisor}: FakeMachine): Promise<void> {
 	while (count() === before) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Watches a machine of which nobody but its owner may notice anything, while this comes to another one beside it. */
+/** Watches a machine of which nobody but its owner may notice anything, while this comes to another one beside it, on its devices' thread. */
 async function beside(t: ExecutionContext, disaster: (watched: FakeMachine) => Promise<void>): Promise<void> {
-	const watched = await fakeMachine(t, [counts], {config: watchedConfig, start: true});
+	const shared = new InProcessWorkers({deviceThreads: 1});
+	const watched = await fakeMachine(t, [counts], {config: watchedConfig, workers: shared, start: true});
 	const {vm, hypervisor, workers} = watched;
 	await advance(watched);
 	await disaster(watched);
@@ -114,6 +116,7 @@ async function beside(t: ExecutionContext, disaster: (watched: FakeMachine) => P
 	t.deepEqual(await vm.ended, {kind: 'stopped'});
 	t.deepEqual([workers.alive, hypervisor.isClosed, hypervisor.leftBehind], [0, true, []]);
 	t.true(openFiles() < before);
+	t.is(shared.devices.length, 1);
 }
 
 /** How a machine comes to its end. */
@@ -128,6 +131,8 @@ interface Way {
 	readonly end: object;
 	/** Threads that hang: what they use is kept for them. */
 	readonly hanging?: number;
+	/** It is about the devices' thread itself, which the other one does not share then. */
+	readonly ofThread?: true;
 	/** What the machine had of the host is kept: something may still use it. */
 	readonly isKept?: true;
 }
@@ -229,10 +234,12 @@ const ways: Readonly<Record<string, Way>> = {
 		isKept: true,
 	},
 	'the death of the devices’ thread': {
+		ofThread: true,
 		after: ({workers}) => workers.devices[0]?.die(new Error('out of memory')),
 		end: bug("The devices' thread failed: out of memory"),
 	},
 	'a devices’ thread that hangs': {
+		ofThread: true,
 		options: soon,
 		after({vm, workers}) {
 			workers.devices[0]?.hang();
@@ -281,19 +288,22 @@ const ways: Readonly<Record<string, Way>> = {
 	},
 };
 
-for (const [name, {guest = [], config, options, after, end, hanging = 0, isKept = hanging > 0}] of Object.entries(
-	ways,
-)) {
+for (const [name, way] of Object.entries(ways)) {
+	const {guest = [], config, options, after, end, ofThread, hanging = 0, isKept = hanging > 0} = way;
 	const given = isKept ? 'with what may still be used kept' : 'with all given back';
 	test.serial(`${name} ends this machine, ${given}, and is nothing to another one`, async (t) => {
-		await beside(t, async () => {
+		await beside(t, async (watched) => {
 			const before = openFiles();
 			const done = new Gate();
 			const script: GuestScript = function* () {
 				for (const step of guest) yield step;
 				yield done.pass;
 			};
-			const machine = await fakeMachine(t, [script], {...options, config: {...watchedConfig, ...config}});
+			const machine = await fakeMachine(t, [script], {
+				...options,
+				config: {...watchedConfig, ...config},
+				workers: new InProcessWorkers(ofThread ? {} : {beside: watched.workers}),
+			});
 			const {vm, workers} = machine;
 			t.true(openFiles() > before);
 			await vm.start();
@@ -310,7 +320,7 @@ for (const [name, {guest = [], config, options, after, end, hanging = 0, isKept 
 const failures: readonly Fault[] = ['read', 'write', 'start', 'stop', 'notified', 'queueReady'];
 for (const fault of failures) {
 	test.serial(`a device that fails alone (${fault}) is nothing to its own machine, nor to another one`, async (t) => {
-		await beside(t, async () => {
+		await beside(t, async (watched) => {
 			const before = openFiles();
 			const done = new Gate();
 			const script: GuestScript = function* () {
@@ -323,6 +333,7 @@ for (const fault of failures) {
 			const machine = await fakeMachine(t, [script], {
 				config: {...watchedConfig, ...failing(fault), deviceFailure: 'device'},
 				deviceFailed: told.resolve,
+				workers: new InProcessWorkers({beside: watched.workers}),
 				start: true,
 			});
 			const {vm, workers} = machine;
@@ -340,9 +351,11 @@ for (const fault of failures) {
 }
 
 test.serial('a machine that is refused half-way leaves nothing, and is nothing to another one', async (t) => {
-	await beside(t, async () => {
+	await beside(t, async (watched) => {
 		const before = openFiles();
-		await t.throwsAsync(fakeMachine(t, [counts], {...failsAt('enter'), config: watchedConfig}), {message: 'no enter'});
+		const workers = new InProcessWorkers({beside: watched.workers});
+		const refused = fakeMachine(t, [counts], {...failsAt('enter'), config: watchedConfig, workers});
+		await t.throwsAsync(refused, {message: 'no enter'});
 		t.is(openFiles(), before);
 	});
 });

@@ -1,2 +1,3 @@
 export {embeddedGuest, workerUrls} from './bundled-files.ts';
+export {type DevicePlace, DevicePool} from './device-pool.ts';
 export {type MachineWorkers, WorkerStock} from './worker-stock.ts';

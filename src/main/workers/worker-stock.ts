@@ -1,16 +1,30 @@
+import {availableParallelism} from 'node:os';
 import type {Worker} from 'node:worker_threads';
 import type {DeviceWorker} from '#main/device-worker';
 import {adoptWorker, type SpawnedWorker, spawnWorker} from '#support/rpc';
 import type {VcpuWorker} from '#vcpu-worker/worker';
 import {workerUrls} from './bundled-files.ts';
+import {type DevicePlace, DevicePool} from './device-pool.ts';
 
-/** Where a machine gets its workers from, each of which is then the machine's. */
+/** Where a machine gets its workers from. */
 export interface MachineWorkers {
-	/** For one vCPU. */
+	/** For one vCPU; it is then the machine's. */
 	takeVcpu(): SpawnedWorker<VcpuWorker>;
-	/** For the back ends of the devices. */
-	takeDevices(): SpawnedWorker<DeviceWorker>;
+	/**
+	 * A place for the back ends of the devices, on a thread that runs those of other machines too.
+	 * @param isAlone - on one that does not
+	 */
+	takeDevices(isAlone: boolean): DevicePlace;
 }
+
+/** More threads than these have nothing to do that one machine's devices would wait for. */
+const mostDeviceThreads = 4;
+
+/** The threads that the machines of this process share. */
+const devicePool = new DevicePool(
+	() => spawnWorker<DeviceWorker>(workerUrls.device, 'devices'),
+	Math.min(mostDeviceThreads, availableParallelism()),
+);
 
 const spawnVcpu = () => spawnWorker<VcpuWorker>(workerUrls.vcpu, 'vcpu');
 
@@ -36,8 +50,8 @@ export class WorkerStock implements MachineWorkers {
 		return this.#vcpus.shift() ?? spawnVcpu();
 	}
 
-	takeDevices(): SpawnedWorker<DeviceWorker> {
-		return spawnWorker<DeviceWorker>(workerUrls.device, 'devices');
+	takeDevices(isAlone: boolean): DevicePlace {
+		return devicePool.take(isAlone);
 	}
 
 	/** Ends the threads that nobody took. */

@@ -1,5 +1,6 @@
 import {Worker} from 'node:worker_threads';
 import test from 'ava';
+import {close, eventfd} from '#support/ffi';
 import {EpollReactor} from '#support/reactor';
 import {inspectMailboxes, MailboxCaller, MailboxServer, mailboxBytes, Waker, WakerState} from './index.ts';
 
@@ -34,11 +35,15 @@ for (const [title, spins, pollNs] of [
 			seen.add(offset);
 			return offset * 2 + value;
 		});
-		const bell = new SharedArrayBuffer(WakerState.byteLength);
-		const sleeping = (asleep: boolean) => waker.sleeping(asleep);
-		const reactor = new EpollReactor({pollNs, polled: {poll: () => server.poll(), sleeping}});
-		const set = {buffer, callers: 2, waker: {buffer: bell, wakeFd: reactor.wakeFd}};
+		const wakeFd = eventfd();
+		const set = {buffer, callers: 2, waker: {buffer: new SharedArrayBuffer(WakerState.byteLength), wakeFd}};
 		const waker = new Waker(set.waker);
+		const reactor = new EpollReactor({pollNs});
+		const part = reactor.look({
+			wakeFd,
+			poll: () => server.poll(),
+			sleeping: (asleep) => waker.sleeping(asleep),
+		});
 		const running = reactor.run();
 		const right = callerThread({moduleUrl, set, spins, calls: 500});
 		const poke = setInterval(() => {}, 1000);
@@ -47,6 +52,8 @@ for (const [title, spins, pollNs] of [
 		look();
 		await running;
 		clearInterval(poke);
+		part.close();
+		close(wakeFd);
 		t.is(await right, 500);
 	});
 }

@@ -175,7 +175,8 @@ export class MailboxServer {
 	/** Serves every posted request; true when there was one. */
 	poll(): boolean {
 		let found = false;
-		for (const [caller, slot] of this.#slots.entries()) {
+		for (let caller = 0; caller < this.#slots.length; caller++) {
+			const slot = this.#slots[caller] as Slot;
 			if (Atomics.load(slot.$atomic, stateWord) !== slotState.posted) continue;
 			found = true;
 			const size = slot.size as 1 | 2 | 4;

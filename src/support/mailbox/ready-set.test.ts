@@ -42,3 +42,29 @@ test('what is signalled while slots are served is taken then or the next time', 
 		[4, 5, 5, 2000],
 	);
 });
+
+test('a turn has its limit, and slots that are always ready do not keep the others from theirs', (t) => {
+	const {ringer, worker} = make();
+	for (const slot of [0, 1, 40, 1500]) ringer.signal(slot);
+	const turn = () => {
+		const served: number[] = [];
+		worker.take((slot) => {
+			ringer.signal(slot);
+			return served.push(slot) > 0;
+		}, 2);
+		return served;
+	};
+	t.deepEqual(
+		[turn(), turn(), turn()],
+		[
+			[0, 1],
+			[40, 1500],
+			[0, 1],
+		],
+	);
+	t.true(
+		worker.take(() => false, 1),
+		'there is more, whatever came of these',
+	);
+	t.false(worker.take(() => false));
+});

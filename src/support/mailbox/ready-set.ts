@@ -16,6 +16,8 @@ export class ReadySet {
 	readonly #summary: Int32Array;
 	readonly #ready: Int32Array;
 	readonly #signals: Int32Array;
+	/** The word that is looked at first. */
+	#first = 0;
 
 	constructor(buffer: SharedArrayBuffer) {
 		const {summary, ready, signals} = ReadySetState.on(buffer);
@@ -34,18 +36,35 @@ export class ReadySet {
 		return true;
 	}
 
-	/** Calls `serve` for every slot that was signalled, which then counts as served; true when one of the calls said that it worked. */
-	take(serve: (slot: number) => boolean): boolean {
+	/**
+	 * Calls `serve` for every slot that was signalled, which then counts as served; true when one of the calls said that it worked, or
+	 * some are left.
+	 * @param most - how many slots may be served, or a word of them more; the next call begins with those that come then
+	 */
+	take(serve: (slot: number) => boolean, most = readySlots): boolean {
 		let worked = false;
-		for (let index = 0; index < this.#summary.length; index++) {
-			if (Atomics.load(this.#summary, index) === 0) continue;
-			for (let summary = Atomics.exchange(this.#summary, index, 0); summary !== 0; summary &= summary - 1) {
-				const word = index * 32 + lowestBit(summary);
-				for (let bits = Atomics.exchange(this.#ready, word, 0); bits !== 0; bits &= bits - 1)
-					worked = serve(word * 32 + lowestBit(bits)) || worked;
+		if (this.#isEmpty()) return worked;
+		const words = this.#ready.length;
+		let left = most;
+		for (let step = 0; step < words && left > 0; step++) {
+			const word = (this.#first + step) % words;
+			const [index, bit] = [word >>> 5, 1 << (word & 31)];
+			if ((Atomics.load(this.#summary, index) & bit) === 0) continue;
+			// Before the slots' own bits: who signals sets them in the other order, and so is not missed.
+			Atomics.and(this.#summary, index, ~bit);
+			for (let bits = Atomics.exchange(this.#ready, word, 0); bits !== 0; bits &= bits - 1) {
+				worked = serve(word * 32 + lowestBit(bits)) || worked;
+				left--;
 			}
+			if (left <= 0) this.#first = (word + 1) % words;
 		}
-		return worked;
+		return worked || (left <= 0 && !this.#isEmpty());
+	}
+
+	#isEmpty(): boolean {
+		for (let index = 0; index < this.#summary.length; index++)
+			if (Atomics.load(this.#summary, index) !== 0) return false;
+		return true;
 	}
 
 	/** How often a slot was signalled while it had no work. */

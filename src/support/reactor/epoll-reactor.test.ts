@@ -18,6 +18,22 @@ test('timers expire in order of their delay, and a cancelled one does not', asyn
 	t.deepEqual(order, ['deferred', 'first', 'second']);
 });
 
+test('promises that wait for each other all go on before the thread sleeps', async (t) => {
+	const reactor = new EpollReactor();
+	let [steps, hasSlept] = [0, false];
+	reactor.defer(async () => {
+		for (; steps < 100; steps++) await null;
+		reactor.close();
+	});
+	// It would sleep until then.
+	reactor.after(10e9, () => {
+		hasSlept = true;
+		reactor.close();
+	});
+	await reactor.run();
+	t.deepEqual([steps, hasSlept], [100, false]);
+});
+
 test('since when a turn lasts can be seen from the first one on', async (t) => {
 	const seen: number[] = [];
 	const poll = () => {
@@ -25,10 +41,81 @@ test('since when a turn lasts can be seen from the first one on', async (t) => {
 		reactor.close();
 		return true;
 	};
-	const reactor = new EpollReactor({polled: {poll, sleeping() {}}});
+	const reactor = new EpollReactor();
+	const wakeFd = eventfd();
+	const part = reactor.look({wakeFd, poll, sleeping() {}});
 	const before = Number(process.hrtime.bigint());
 	await reactor.run();
+	part.close();
+	close(wakeFd);
 	t.true((seen[0] ?? 0) >= before);
+});
+
+for (const pollNs of [0, 1e9]) {
+	test(`parts that always have work keep neither each other nor timers from their turn, looking for ${pollNs} ns`, async (t) => {
+		const reactor = new EpollReactor({pollNs});
+		const [first, second] = [countingPart(reactor), countingPart(reactor)];
+		const timers: string[] = [];
+		let [looksAtFirst, looksAtSecond] = [0, 0];
+		reactor.after(2e6, () => {
+			timers.push('second');
+			first.close();
+			[looksAtFirst, looksAtSecond] = [first.looks, second.looks];
+			reactor.after(1e6, () => reactor.close());
+		});
+		reactor.after(1e6, () => timers.push('first'));
+		await reactor.run();
+		t.deepEqual(timers, ['first', 'second']);
+		t.true(looksAtFirst > 0 && Math.abs(looksAtFirst - looksAtSecond) <= 1);
+		t.is(first.looks, looksAtFirst, 'one that has left is not looked at');
+		t.true(second.looks > looksAtSecond);
+		t.is(reactor.state.parts, 1);
+		second.close();
+	});
+}
+
+/** A part that has work whenever it is looked at. */
+function countingPart(reactor: EpollReactor) {
+	const wakeFd = eventfd();
+	const counting = {
+		looks: 0,
+		close() {
+			part.close();
+			close(wakeFd);
+		},
+	};
+	const part = reactor.look({wakeFd, poll: () => ++counting.looks > 0, sleeping() {}});
+	return counting;
+}
+
+test('each part is told of sleep before the last look, and its descriptor ends it', async (t) => {
+	const reactor = new EpollReactor();
+	const told: string[] = [];
+	const parts = ['a', 'b'].map((name) => {
+		const wakeFd = eventfd();
+		let asleep = false;
+		const part = reactor.look({
+			wakeFd,
+			poll() {
+				if (asleep) told.push(name);
+				// As another thread does that finds the flag up.
+				if (asleep && name === 'b') signalEventfd(wakeFd);
+				return false;
+			},
+			sleeping(now) {
+				if (asleep && !now && name === 'b') reactor.close();
+				asleep = now;
+			},
+		});
+		return {part, wakeFd};
+	});
+	await reactor.run();
+	for (const {part, wakeFd} of parts) {
+		part.close();
+		close(wakeFd);
+	}
+	t.deepEqual(told, ['a', 'b']);
+	t.is(reactor.state.sleeps, 1);
 });
 
 test('a watched descriptor is reported until its interest or its watch ends', async (t) => {

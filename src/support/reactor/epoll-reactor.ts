@@ -1,22 +1,12 @@
 import {close, drainEventfd, Epoll, EpollSet, eventfd, eventLoopFd, gettid, signalEventfd} from '#support/ffi';
 import {reactorError} from './errors.ts';
-import type {Reactor, Readiness, Timer, Watch} from './reactor.ts';
+import type {Polled, Readiness, RunningReactor, Timer, Watch} from './reactor.ts';
 import {ReactorState, type ReactorStateView} from './reactor-state.ts';
-
-/** Work that is found by looking, not by a descriptor: mailboxes in shared memory. */
-export interface Polled {
-	/** Serves what is there; true when there was something. */
-	poll(): boolean;
-	/** The reactor is about to sleep (or awake again): posters must signal its wake descriptor while it sleeps. */
-	sleeping(asleep: boolean): void;
-}
+import {TimerHeap} from './timer-heap.ts';
 
 export interface ReactorOptions {
 	/** How long to go on looking after the last work before sleeping, in nanoseconds. 0 sleeps at once. */
 	readonly pollNs?: number;
-	readonly polled?: Polled;
-	/** Eventfd to use as {@link EpollReactor.wakeFd}, when others must know it before; stays the caller's to close. */
-	readonly wakeFd?: number;
 	/** Where other threads see what this one does. */
 	readonly state?: ReactorStateView;
 }
@@ -26,16 +16,14 @@ interface Entry {
 	readonly ready: (state: Readiness) => void;
 }
 
-interface PendingTimer {
-	readonly dueNs: number;
-	readonly expired: () => void;
-}
-
-/** How often posted work is looked for between two looks at descriptors and timers, while polling. */
+/** How many parts are looked at between two looks at descriptors and timers, while polling. */
 const looksPerWait = 32;
 
 /** Tokens of the two descriptors that every reactor waits for; those of watches follow. */
-const [wakeToken, loopToken] = [0, 1];
+const [endToken, loopToken] = [0, 1];
+
+/** Resolves when no promise has anything to go on with: while the thread sleeps none does, however short its way is. */
+const settled = () => new Promise<void>((resolve) => process.nextTick(resolve));
 
 const now = () => Number(process.hrtime.bigint());
 
@@ -43,29 +31,25 @@ const now = () => Number(process.hrtime.bigint());
  * {@link Reactor} over epoll(7), with adaptive polling before each sleep. Runs as its thread's main loop, and has Node's own take
  * a turn whenever that has something to do: a message for the thread, the end of an operation of `node:fs`.
  */
-export class EpollReactor implements Reactor {
-	/** Signal this eventfd from any thread to end the current wait. */
-	readonly wakeFd: number;
+export class EpollReactor implements RunningReactor {
 	readonly state: ReactorStateView;
 
 	readonly #epoll = new EpollSet();
 	readonly #entries = new Map<number, Entry>();
-	readonly #timers = new Set<PendingTimer>();
+	readonly #timers = new TimerHeap();
 	readonly #scratch = new Uint8Array(8);
-	readonly #polled: Polled | undefined;
-	readonly #ownsWakeFd: boolean;
+	readonly #endFd = eventfd();
+	/** Made anew by each change, which may come from one that is being looked at. */
+	#parts: readonly Polled[] = [];
 	#deferred: (() => void)[] = [];
 	#nextToken = loopToken + 1;
 	#loopHasWork = false;
 	#closed = false;
 
 	constructor(options: ReactorOptions = {}) {
-		this.#ownsWakeFd = options.wakeFd === undefined;
-		this.wakeFd = options.wakeFd ?? eventfd();
 		this.state = options.state ?? ReactorState.on(new SharedArrayBuffer(ReactorState.byteLength));
 		this.state.pollNs = options.pollNs ?? 0;
-		this.#polled = options.polled;
-		this.#epoll.control(Epoll.ADD, this.wakeFd, Epoll.IN, wakeToken);
+		this.#epoll.control(Epoll.ADD, this.#endFd, Epoll.IN, endToken);
 		this.#epoll.control(Epoll.ADD, eventLoopFd(), Epoll.IN, loopToken);
 	}
 
@@ -90,16 +74,26 @@ export class EpollReactor implements Reactor {
 	}
 
 	after(delayNs: number, expired: () => void): Timer {
-		const timer = {dueNs: now() + delayNs, expired};
-		this.#timers.add(timer);
-		return {cancel: () => void this.#timers.delete(timer)};
+		return this.#timers.arm(now() + Math.max(0, delayNs), expired);
 	}
 
 	defer(action: () => void): void {
 		this.#deferred.push(action);
 	}
 
-	/** Runs until {@link close}. */
+	look(part: Polled): {close(): void} {
+		const {wakeFd} = part;
+		const watch = this.watch(wakeFd, {readable: true, writable: false}, () => drainEventfd(wakeFd, this.#scratch));
+		this.#setParts([...this.#parts, part]);
+		return {
+			close: () => {
+				this.#setParts(this.#parts.filter((other) => other !== part));
+				part.sleeping(false);
+				watch.close();
+			},
+		};
+	}
+
 	async run(): Promise<void> {
 		const {state} = this;
 		state.tid = gettid();
@@ -109,7 +103,7 @@ export class EpollReactor implements Reactor {
 		while (!this.#closed) {
 			state.turns++;
 			if (this.#runDue()) idleSince = now();
-			await null;
+			await settled();
 			if (this.#closed) break;
 			const time = now();
 			state.turnNs = time;
@@ -120,29 +114,38 @@ export class EpollReactor implements Reactor {
 			if (this.#loopHasWork) await this.#turnLoop();
 		}
 		close(this.#epoll.fd);
-		if (this.#ownsWakeFd) close(this.wakeFd);
+		close(this.#endFd);
 	}
 
-	/** Ends {@link run} after the current turn. */
 	close(): void {
 		this.#closed = true;
-		signalEventfd(this.wakeFd);
+		signalEventfd(this.#endFd);
+	}
+
+	#setParts(parts: readonly Polled[]): void {
+		this.#parts = parts;
+		this.state.parts = parts.length;
+	}
+
+	/** Looks at every part once, and tells whether any had work. */
+	#poll(): boolean {
+		let worked = false;
+		for (const part of this.#parts) worked = part.poll() || worked;
+		if (worked) this.state.polledWork++;
+		return worked;
 	}
 
 	/** Looks for posted work alone, which costs no system call, and tells whether there was any. */
 	#looks(): boolean {
-		for (let look = 0; look < looksPerWait; look++) {
-			if (this.#polled?.poll() !== true) continue;
-			this.state.polledWork++;
-			return true;
+		for (let looked = 0; looked < looksPerWait; looked += Math.max(1, this.#parts.length)) {
+			if (this.#poll()) return true;
 		}
 		return false;
 	}
 
 	/** Serves polled work, deferred actions and expired timers; true when there were any. */
 	#runDue(): boolean {
-		let worked = this.#polled?.poll() ?? false;
-		if (worked) this.state.polledWork++;
+		let worked = this.#poll();
 		const deferred = this.#deferred;
 		if (deferred.length > 0) {
 			this.#deferred = [];
@@ -151,10 +154,8 @@ export class EpollReactor implements Reactor {
 		}
 		if (this.#timers.size === 0) return worked;
 		const time = now();
-		const expired = [...this.#timers].filter(({dueNs}) => dueNs <= time).sort((a, b) => a.dueNs - b.dueNs);
-		for (const timer of expired) {
-			if (!this.#timers.delete(timer)) continue;
-			timer.expired();
+		for (let expired = this.#timers.takeDue(time); expired !== undefined; expired = this.#timers.takeDue(time)) {
+			expired();
 			worked = true;
 		}
 		return worked;
@@ -164,9 +165,9 @@ export class EpollReactor implements Reactor {
 	#wait(timeoutNs: number): boolean {
 		const sleeps = timeoutNs !== 0;
 		if (sleeps) {
-			this.#polled?.sleeping(true);
+			for (const part of this.#parts) part.sleeping(true);
 			// A post between the last look and the flag would not signal: look once more.
-			if (this.#polled?.poll()) timeoutNs = 0;
+			if (this.#poll()) timeoutNs = 0;
 			else this.state.sleeps++;
 		}
 		this.state.descriptors = this.#entries.size;
@@ -174,15 +175,15 @@ export class EpollReactor implements Reactor {
 		this.state.waiting = 1;
 		const count = this.#epoll.wait(timeoutNs);
 		this.state.waiting = 0;
-		if (sleeps) this.#polled?.sleeping(false);
+		if (sleeps) for (const part of this.#parts) part.sleeping(false);
 		for (let i = 0; i < count; i++) this.#dispatch(this.#epoll.readyToken(i), this.#epoll.readyEvents(i));
 		return count > 0;
 	}
 
 	#dispatch(token: number, events: number): void {
 		this.state.events++;
-		if (token === wakeToken) {
-			drainEventfd(this.wakeFd, this.#scratch);
+		if (token === endToken) {
+			drainEventfd(this.#endFd, this.#scratch);
 			return;
 		}
 		if (token === loopToken) {
@@ -198,9 +199,7 @@ export class EpollReactor implements Reactor {
 
 	#sleepNs(): number {
 		if (this.#deferred.length > 0) return 0;
-		let due = Number.POSITIVE_INFINITY;
-		for (const timer of this.#timers) due = Math.min(due, timer.dueNs);
-		return Math.max(0, due - now());
+		return Math.max(0, this.#timers.nextNs - now());
 	}
 
 	/** One round of Node's loop. It looks at its descriptors between two immediates; what it misses, the next wait reports again. */

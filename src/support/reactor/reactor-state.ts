@@ -19,6 +19,8 @@ export const ReactorState = wire('reactor', {
 	/** Descriptors waited for, and timers that run. */
 	descriptors: i32,
 	timers: i32,
+	/** Parts that are looked at: the machines whose devices the thread runs. */
+	parts: i32,
 });
 
 export type ReactorStateView = ViewOf<typeof ReactorState>;

@@ -38,3 +38,23 @@ export interface Reactor {
 	/** Calls `action` before the next wait. */
 	defer(action: () => void): void;
 }
+
+/** Work that is found by looking, not by a descriptor: what other threads leave in shared memory. */
+export interface Polled {
+	/** Signalled while the reactor sleeps, to have it look. Its owner's to close. */
+	readonly wakeFd: number;
+	/** Serves what is there, but not for long: others wait. True when there was something. */
+	poll(): boolean;
+	/** The reactor is about to sleep (or awake again): posters must signal the descriptor while it sleeps. */
+	sleeping(asleep: boolean): void;
+}
+
+/** A reactor that is its thread's main loop. */
+export interface RunningReactor extends Reactor {
+	/** Looks for work in every turn, after the parts that came before. */
+	look(part: Polled): {close(): void};
+	/** Runs until {@link close}. */
+	run(): Promise<void>;
+	/** Ends {@link run} after the current turn. */
+	close(): void;
+}

@@ -28,6 +28,8 @@ export const fakeConfig = (changes: Parameters<typeof vmConfig>[0] = {}): VmConf
 export interface FakeMachineOptions extends CreateOptions, Pick<HostOptions, 'limits'> {
 	/** One processor for each script, unless this says otherwise. */
 	readonly config?: Parameters<typeof vmConfig>[0];
+	/** Without them it has some that are no other machine's. */
+	readonly workers?: InProcessWorkers;
 	/** Before the machine is made. */
 	readonly prepare?: (hypervisor: FakeHypervisor, workers: InProcessWorkers) => void;
 }
@@ -43,9 +45,9 @@ export interface FakeMachine {
 export async function fakeMachine(
 	t: ExecutionContext,
 	scripts: readonly GuestScript[],
-	{config, prepare, ...options}: FakeMachineOptions = {},
+	{config, prepare, workers = new InProcessWorkers(), ...options}: FakeMachineOptions = {},
 ): Promise<FakeMachine> {
-	const [hypervisor, workers] = [new FakeHypervisor(scripts), new InProcessWorkers()];
+	const hypervisor = new FakeHypervisor(scripts);
 	prepare?.(hypervisor, workers);
 	const host: CreateOptions & HostOptions = {...options, hypervisor, stock: workers};
 	const processors = {count: Math.max(1, scripts.length), ...config?.processors};

@@ -1,19 +1,41 @@
 import {FakeReactor} from '#devices/testing';
 import {DeviceWorker} from '#main/device-worker';
-import type {MachineWorkers} from '#main/workers';
+import {type DevicePlace, DevicePool, type MachineWorkers} from '#main/workers';
+import type {ReactorOptions, RunningReactor} from '#support/reactor';
 import type {Leaving, SpawnedWorker} from '#support/rpc';
 import {VcpuWorker} from '#vcpu-worker/worker';
 
-/** A machine without threads: its processors and devices take turns on the test's own. */
+export interface InProcessOptions {
+	/** How many threads run the devices of all machines; without it, each machine has its own. */
+	readonly deviceThreads?: number;
+	/** Devices are on the thread of these, whatever their machine is: also those that would have one of their own. */
+	readonly beside?: InProcessWorkers;
+	/** Makes the devices' reactors, in place of some that the test turns. */
+	readonly openReactor?: (options: ReactorOptions) => RunningReactor;
+}
+
+/** Machines without threads: their processors and devices take turns on the test's own. */
 export class InProcessWorkers implements MachineWorkers {
-	/** The devices' reactors, which the test turns. */
-	readonly reactors: FakeReactor[] = [];
+	/** The devices' reactors, which the test turns; none where it brings its own. */
+	readonly reactors: FakeReactor[];
 	/** What stands for the threads, in the order in which they were taken. */
 	readonly vcpus: InProcessThread<VcpuWorker>[] = [];
-	readonly devices: InProcessThread<DeviceWorker>[] = [];
+	readonly devices: InProcessThread<DeviceWorker>[];
 
 	/** Called for every thread that is taken, before it does anything. */
 	taken: (thread: Pick<InProcessThread<Leaving>, 'die' | 'hang'>, kind: 'vcpu' | 'devices') => void = () => {};
+
+	readonly #pool: DevicePool;
+	readonly #beside: InProcessWorkers | undefined;
+	readonly #openReactor: (options: ReactorOptions) => RunningReactor;
+
+	constructor({deviceThreads = Number.POSITIVE_INFINITY, beside, openReactor}: InProcessOptions = {}) {
+		this.#beside = beside;
+		this.reactors = beside?.reactors ?? [];
+		this.devices = beside?.devices ?? [];
+		this.#pool = beside === undefined ? new DevicePool(() => this.#openDevices(), deviceThreads) : beside.#pool;
+		this.#openReactor = openReactor ?? (() => this.#fakeReactor());
+	}
 
 	takeVcpu(): SpawnedWorker<VcpuWorker> {
 		const thread = new InProcessThread((leave) => new VcpuWorker(leave));
@@ -22,21 +44,28 @@ export class InProcessWorkers implements MachineWorkers {
 		return thread;
 	}
 
-	takeDevices(): SpawnedWorker<DeviceWorker> {
-		const openReactor = (options: ConstructorParameters<typeof FakeReactor>[0]) => {
-			const reactor = new FakeReactor(options);
-			this.reactors.push(reactor);
-			return reactor;
-		};
+	takeDevices(isAlone: boolean): DevicePlace {
+		return this.#pool.take(isAlone && this.#beside === undefined);
+	}
+
+	#fakeReactor(): FakeReactor {
+		const reactor = new FakeReactor();
+		this.reactors.push(reactor);
+		return reactor;
+	}
+
+	#openDevices(): SpawnedWorker<DeviceWorker> {
+		const openReactor = this.#openReactor;
 		const thread = new InProcessThread((leave) => new DeviceWorker({openReactor, leave}));
 		this.devices.push(thread);
 		this.taken(thread, 'devices');
 		return thread;
 	}
 
-	/** Threads that have been taken and not ended. */
+	/** Threads that have been started here and not ended. */
 	get alive(): number {
-		return [...this.vcpus, ...this.devices].filter(({hasEnded}) => !hasEnded).length;
+		const devices = this.#beside === undefined ? this.devices : [];
+		return [...this.vcpus, ...devices].filter(({hasEnded}) => !hasEnded).length;
 	}
 }
 

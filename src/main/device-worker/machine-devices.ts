@@ -1,0 +1,127 @@
+import type {DeviceCommand} from '#devices/device';
+import {type AttachedMachine, DeviceBacks, type MachineLayout, type OwnedState} from '#devices/machine';
+import {loadDeviceModels} from '#devices/registry';
+import {type ErrorData, isVmmError} from '#support/errors';
+import {Waker} from '#support/mailbox';
+import type {RunningReactor} from '#support/reactor';
+import {attachMachine, type MachineHandle} from '#vcpu-worker/machine';
+
+interface LiveDevices {
+	readonly machine: AttachedMachine;
+	readonly backs: DeviceBacks;
+	/** The machine's part of its thread's reactor. */
+	readonly part: {close(): void};
+}
+
+/** The devices of one machine, on a thread that may run those of others. */
+export class MachineDevices {
+	/** Resolves when a device's code has failed and its machine is to end; with nothing once the machine has left. */
+	readonly failure: Promise<ErrorData | undefined>;
+	readonly #reactor: RunningReactor;
+	readonly #failed: (error: ErrorData | undefined) => void;
+	#live: LiveDevices | undefined;
+	/** Resolves when {@link create} has made the backs, or could not. */
+	#creating: Promise<unknown> = Promise.resolve();
+
+	constructor(reactor: RunningReactor) {
+		this.#reactor = reactor;
+		const {promise, resolve} = Promise.withResolvers<ErrorData | undefined>();
+		this.failure = promise;
+		this.#failed = resolve;
+	}
+
+	/** Makes the backs. Call first. @throws VmmError when a host resource cannot be had */
+	create(handle: MachineHandle): Promise<void> {
+		const created = this.#create(handle);
+		this.#creating = created.catch(() => {});
+		return created;
+	}
+
+	async #create(handle: MachineHandle): Promise<void> {
+		const {waker} = handle.layout;
+		const bell = new Waker(waker);
+		const {machine} = await attachMachine(handle, {alertsBootCpu: true});
+		const backs = new DeviceBacks(machine, this.#reactor, (error) => this.#failed(error.toData()));
+		const part = this.#reactor.look({
+			wakeFd: waker.wakeFd,
+			poll: () => this.#poll(backs),
+			sleeping: (asleep) => bell.sleeping(asleep),
+		});
+		this.#live = {machine, backs, part};
+	}
+
+	/** A mistake of ours ends this machine, and not the others of its thread. */
+	#poll(backs: DeviceBacks): boolean {
+		try {
+			return backs.poll();
+		} catch (cause) {
+			this.#live?.part.close();
+			this.#failed(isVmmError(cause) ? cause.toData() : internalError(cause));
+			return false;
+		}
+	}
+
+	/** Follows the machine to devices that have come or gone. While nothing is in flight. */
+	async change(layout: MachineLayout): Promise<void> {
+		if (this.#live === undefined) return;
+		const {findModel} = await loadDeviceModels(layout.modules);
+		this.#live?.machine.change(layout, findModel);
+		this.#live?.backs.change();
+	}
+
+	/** Starts every back. */
+	start(): void {
+		this.#live?.backs.start();
+	}
+
+	/** Resolves when no back has anything in flight. */
+	async stop(): Promise<void> {
+		await this.#live?.backs.stop();
+	}
+
+	/** Gives the devices that live here alone their state at power-on. While nothing is in flight, as the rest. */
+	reset(): void {
+		this.#live?.backs.owned.reset();
+	}
+
+	/** The state of those devices. @throws VmmError DEVICE_NOT_SAVED */
+	async save(): Promise<readonly OwnedState[]> {
+		return (await this.#live?.backs.owned.save()) ?? [];
+	}
+
+	/** Gives them saved state. @throws VmmError DEVICE_STATE_REFUSED */
+	async restore(states: readonly OwnedState[]): Promise<void> {
+		await this.#live?.backs.owned.restore(states);
+	}
+
+	/** What one of them says of itself. @throws VmmError DEVICE_NOT_INSPECTED */
+	async inspect(name: string): Promise<object> {
+		return (await this.#live?.backs.owned.inspect(name)) ?? {};
+	}
+
+	/** Offers console input to the device called `name`; returns how many bytes it took. */
+	feed(name: string, bytes: Uint8Array): number {
+		return this.#live?.backs.back(name)?.feed?.(bytes) ?? bytes.length;
+	}
+
+	/** Asks the device called `name` for something. */
+	control(name: string, command: DeviceCommand): void {
+		this.#live?.machine.control(name, command);
+		this.#live?.backs.owned.control(name, command);
+	}
+
+	/** Releases the backs, also those that are still being made. */
+	async dispose(): Promise<void> {
+		await this.#creating;
+		this.#live?.part.close();
+		this.#live?.backs.dispose();
+		this.#live = undefined;
+		this.#failed(undefined);
+	}
+}
+
+const internalError = (cause: unknown): ErrorData => ({
+	code: 'INTERNAL_ERROR',
+	message: `The machine's devices could not be served: ${cause instanceof Error ? cause.message : String(cause)}`,
+	context: {stack: (cause as Error | undefined)?.stack},
+});

@@ -1,0 +1,85 @@
+import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import test from 'ava';
+import {InProcessWorkers} from '#main/workers/testing';
+import type {Guest} from '#vcpu-worker/hypervisor/testing';
+import {type FakeMachineOptions, fakeMachine, openFiles} from './testing/index.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'openvmm-device-thread-'));
+test.after.always(() => rmSync(folder, {recursive: true}));
+
+const module = join(folder, 'device.mjs');
+writeFileSync(
+	module,
+	`import {u8, wire} from '${import.meta.resolve('#support/wire')}';
+	export default {
+		kind: 'own',
+		state: wire('own', {value: u8}),
+		attach: {regions: () => [{space: 'pio', name: 'port', base: 0x600, length: 1}]},
+		front: () => ({read: () => 0, write() {}}),
+	};`,
+);
+
+function* nothing(): Guest {}
+
+const hotPlugPcie = {
+	rootComplexes: [
+		{
+			...{name: 'rc0', segment: 0, startBus: 0, endBus: 15, preserveBars: false},
+			...{lowMmioBytes: 2 ** 26, highMmioBytes: 2 ** 26},
+		},
+	],
+	rootPorts: [{rootComplex: 'rc0', name: 'rp0', hotplug: true, acs: 0, pasid: false}],
+	switches: [],
+	ecamBelow4Gb: false,
+};
+
+test.serial(
+	'machines share their devices’ thread, but for those that may hang it or want one of their own',
+	async (t) => {
+		const workers = new InProcessWorkers({deviceThreads: 1});
+		const threadsWith = async (options: FakeMachineOptions) => {
+			await fakeMachine(t, [nothing], {...options, workers});
+			return workers.devices.length;
+		};
+		t.is(await threadsWith({}), 1);
+		t.is(await threadsWith({}), 1);
+		t.is(await threadsWith({config: {devices: [{module}]}}), 2);
+		t.is(await threadsWith({pollNs: 1000}), 3);
+		t.is(await threadsWith({config: {pcie: hotPlugPcie}}), 4, 'a module may come to its port');
+		t.is(await threadsWith({}), 4);
+	},
+);
+
+test.serial('the death of a thread ends each machine on it by name, and the next machine gets another', async (t) => {
+	const before = openFiles();
+	const workers = new InProcessWorkers({deviceThreads: 1});
+	const machines = [];
+	for (let number = 0; number < 2; number++) machines.push(await fakeMachine(t, [nothing], {workers, start: true}));
+	workers.devices[0]?.die(new Error('out of memory'));
+	for (const {vm} of machines) {
+		const message = "The devices' thread failed: out of memory";
+		t.like(await vm.ended, {kind: 'error', error: {code: 'INTERNAL_ERROR', message}});
+	}
+	t.deepEqual([workers.alive, openFiles()], [0, before]);
+	const {vm} = await fakeMachine(t, [nothing], {workers, start: true});
+	await vm.stop();
+	t.deepEqual(await vm.ended, {kind: 'stopped'});
+	t.is(workers.devices.length, 2);
+});
+
+test.serial('a thread that hangs is what each machine on it ends with, by its own tear-down', async (t) => {
+	const workers = new InProcessWorkers({deviceThreads: 1});
+	const limits = {restMs: 20, endStepMs: 20};
+	const machines = [];
+	for (let number = 0; number < 2; number++)
+		machines.push(await fakeMachine(t, [nothing], {workers, limits, start: true}));
+	workers.devices[0]?.hang();
+	for (const {vm, hypervisor} of machines) {
+		t.is(vm.state, 'running');
+		await vm.stop();
+		t.like(await vm.ended, {kind: 'error', error: {code: 'VM_NOT_AT_REST'}});
+		t.false(hypervisor.isClosed, 'the thread may still use what the host gave');
+	}
+});

@@ -1,0 +1,106 @@
+import test from 'ava';
+import {ReactorState} from '#support/reactor';
+import {DevicePool} from './device-pool.ts';
+
+/** A pool whose threads note what is asked of them. */
+function poolOf(most: number) {
+	const threads: {readonly asked: string[]; die(): void; answerRemove: () => void}[] = [];
+	const pool = new DevicePool(() => {
+		const asked: string[] = [];
+		const {promise: failed, reject} = Promise.withResolvers<never>();
+		const {promise: exited, resolve: exit} = Promise.withResolvers<void>();
+		const removed = Promise.withResolvers<void>();
+		failed.catch(() => {});
+		threads.push({
+			asked,
+			die() {
+				reject(new Error('out of memory'));
+				exit();
+			},
+			answerRemove: removed.resolve,
+		});
+		const api = {
+			remove(machine: number) {
+				asked.push(`remove ${machine}`);
+				return removed.promise;
+			},
+		};
+		const leave = () => {
+			asked.push('leave');
+			exit();
+			return exited;
+		};
+		return {api: api as never, failed, exited, eventLoopUse: () => 0, leave};
+	}, most);
+	return {pool, threads};
+}
+
+test('machines get threads until there are enough, then places where there are the fewest', async (t) => {
+	const {pool, threads} = poolOf(2);
+	const [first, , third] = [pool.take(false), pool.take(false), pool.take(false)];
+	t.is(threads.length, 2);
+	t.is(third.reactor, first.reactor);
+	t.not(third.machine, first.machine);
+	const fourth = pool.take(false);
+	t.not(fourth.reactor, first.reactor);
+	threads[0]?.answerRemove();
+	await first.leave();
+	t.deepEqual(threads[0]?.asked, [`remove ${first.machine}`], 'the other one stays');
+	t.is(pool.take(false).reactor, third.reactor);
+	t.is(threads.length, 2);
+});
+
+test('the last machine ends its thread, and the next one gets another', async (t) => {
+	const {pool, threads} = poolOf(1);
+	const [first, second] = [pool.take(false), pool.take(false)];
+	// Does not come back from the first.
+	void first.leave();
+	await second.leave();
+	t.deepEqual(threads[0]?.asked, [`remove ${first.machine}`, 'leave']);
+	t.not(pool.take(false).reactor, first.reactor);
+});
+
+test('a machine that shall be alone stays alone, and is none of those that share', async (t) => {
+	const {pool, threads} = poolOf(1);
+	const alone = pool.take(true);
+	const [shared, other] = [pool.take(false), pool.take(false)];
+	t.not(shared.reactor, alone.reactor);
+	t.is(other.reactor, shared.reactor);
+	t.not(pool.take(true).reactor, alone.reactor);
+	await alone.leave();
+	t.deepEqual(threads[0]?.asked, ['leave']);
+	t.is(threads.length, 3);
+});
+
+test('a thread that dies tells every machine on it, lets them leave, and gets no more', async (t) => {
+	const {pool, threads} = poolOf(1);
+	const [first, second] = [pool.take(false), pool.take(false)];
+	threads[0]?.die();
+	for (const {failed} of [first, second]) await t.throwsAsync(failed, {message: 'out of memory'});
+	const third = pool.take(false);
+	t.not(third.reactor, first.reactor);
+	await Promise.all([first.leave(), second.leave()]);
+	t.is(pool.take(false).reactor, third.reactor, 'the leaving of the dead is nothing to the others');
+});
+
+test('a thread that does not come back from a turn gets no machine until it does', async (t) => {
+	const {pool, threads} = poolOf(1);
+	const {reactor} = pool.take(false);
+	const state = ReactorState.on(reactor);
+	state.turnNs = Number(process.hrtime.bigint()) - 3e9;
+	t.not(pool.take(false).reactor, reactor);
+	state.waiting = 1;
+	t.is(threads.length, 2);
+	const places = [pool.take(false), pool.take(false)];
+	t.true(places.some((place) => place.reactor === reactor));
+});
+
+test('a thread that has taken many machines in its life gets no more', async (t) => {
+	const {pool, threads} = poolOf(1);
+	pool.take(false);
+	threads[0]?.answerRemove();
+	let taken = 1;
+	for (; threads.length === 1; taken++) await pool.take(false).leave();
+	t.is(taken, 65);
+	t.is(threads[1]?.asked.at(-1), 'leave');
+});
