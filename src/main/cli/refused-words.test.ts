@@ -14,7 +14,7 @@ const wrong: [words: string, error: RegExp][] = [
 ];
 for (const [words, error] of wrong) {
 	test(`openvmm ${words} is a line and status 2`, async (t) => {
-		const command = ['--import=tsx', 'src/main/cli/main.ts', ...words.split(' ')];
+		const command = ['src/main/cli/main.ts', ...words.split(' ')];
 		const child = spawn(process.execPath, command, {stdio: ['ignore', 'ignore', 'pipe']});
 		const [stderr] = await Promise.all([text(child.stderr), new Promise((resolve) => child.once('close', resolve))]);
 		t.regex(stderr, error);

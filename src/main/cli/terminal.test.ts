@@ -69,7 +69,7 @@ onTerminal('Ctrl-C at the console gives up what takes long, and the console goes
 
 /** Runs the fixture without a terminal, and sends it a signal once it is up. */
 async function withInput(input: 'ignore' | 'pipe', signal?: NodeJS.Signals) {
-	const child = spawn(process.execPath, ['--import=tsx', fixture, signal ? 'wait' : 'power-off'], {
+	const child = spawn(process.execPath, [fixture, signal ? 'wait' : 'power-off'], {
 		stdio: [input, 'pipe', 'inherit'],
 	});
 	let shown = '';
@@ -97,7 +97,7 @@ test.serial('SIGTERM ends a machine that waits, after stopping it', async (t) =>
 });
 
 test.serial('a second SIGTERM ends a machine that does not stop', async (t) => {
-	const child = spawn(process.execPath, ['--import=tsx', fixture, 'hang'], {stdio: ['ignore', 'pipe', 'inherit']});
+	const child = spawn(process.execPath, [fixture, 'hang'], {stdio: ['ignore', 'pipe', 'inherit']});
 	let shown = '';
 	child.stdout.on('data', (bytes: Buffer) => {
 		shown += bytes.toString();
@@ -111,7 +111,7 @@ test.serial('a second SIGTERM ends a machine that does not stop', async (t) => {
 const inShell = hasTerminals && spawnSync('bash', ['--version']).status === 0 ? test.serial : test.skip;
 /** As a user starts it: from an interactive shell, which has job control. */
 const shell = "PS1='prompt> ' bash --norc --noprofile -i";
-const command = `${process.execPath} --import=tsx ${fixture} wait`;
+const command = `${process.execPath} ${fixture} wait`;
 
 /** What the kernel says of the process whose pid file is in `folder`: T is stopped by job control. */
 function stateIn(folder: string): string {

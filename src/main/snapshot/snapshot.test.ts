@@ -1,6 +1,7 @@
 import {createHash} from 'node:crypto';
 import {
 	copyFileSync,
+	cpSync,
 	mkdirSync,
 	mkdtempSync,
 	readdirSync,
@@ -219,19 +220,21 @@ test('a place that cannot be written to is an error with its cause', async (t) =
 });
 
 test('files that are missing, cut short, longer, links or no files are refused by name', async (t) => {
-	const directory = place(t);
-	const bad = async (file: string, spoil: (path: string) => void, code: string) => {
-		await save(t, directory, 1);
+	const whole = place(t);
+	await save(t, whole, 1);
+	const bad = (file: string, spoil: (path: string) => void, code: string) => {
+		const directory = place(t);
+		cpSync(whole, directory, {recursive: true});
+		openSnapshot(directory).close();
 		spoil(join(directory, file));
 		t.throws(() => openSnapshot(directory), {code, message: new RegExp(file)}, file);
-		rmSync(directory, {recursive: true});
 	};
-	t.throws(() => openSnapshot(join(directory, 'nowhere')), {code: 'SNAPSHOT_UNREADABLE', message: /ENOENT/});
+	t.throws(() => openSnapshot(join(whole, 'nowhere')), {code: 'SNAPSHOT_UNREADABLE', message: /ENOENT/});
 	for (const file of ['manifest.json', 'state.json', 'memory.bin']) {
-		await bad(file, (path) => rmSync(path), 'SNAPSHOT_UNREADABLE');
-		await bad(file, (path) => truncateSync(path, 100), 'SNAPSHOT_DAMAGED');
-		await bad(file, (path) => truncateSync(path, 2 ** 40), 'SNAPSHOT_DAMAGED');
-		await bad(
+		bad(file, (path) => rmSync(path), 'SNAPSHOT_UNREADABLE');
+		bad(file, (path) => truncateSync(path, 100), 'SNAPSHOT_DAMAGED');
+		bad(file, (path) => truncateSync(path, 2 ** 40), 'SNAPSHOT_DAMAGED');
+		bad(
 			file,
 			(path) => {
 				copyFileSync(path, `${path}.elsewhere`);
@@ -240,7 +243,7 @@ test('files that are missing, cut short, longer, links or no files are refused b
 			},
 			'SNAPSHOT_UNREADABLE',
 		);
-		await bad(
+		bad(
 			file,
 			(path) => {
 				rmSync(path);
