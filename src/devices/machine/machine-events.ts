@@ -1,4 +1,5 @@
 import type {MachineEvent} from '#devices/device';
+import {oneOf, orNone, record, wholeNumber} from '#support/saved-state';
 import {i32, wire} from '#support/wire';
 
 /** The machine's shared words that are no device's: what the guest asked for. */
@@ -12,6 +13,7 @@ export const MachineState = wire('machine', {
 });
 
 const kinds = ['reset', 'power-off', 'hibernate', 'exit', 'crash', 'watchdog'] as const;
+const savedEvent = orNone(record({kind: oneOf(kinds), status: wholeNumber(255)}));
 const eventWord = MachineState.word('event');
 const statusWord = MachineState.word('status');
 const failuresWord = MachineState.word('failures');
@@ -63,6 +65,19 @@ export class MachineEvents {
 	/** Resolves when that is another number. */
 	async moreFailures(known: number): Promise<void> {
 		await Atomics.waitAsync(this.#words, failuresWord, known).value;
+	}
+
+	/** The pending event, as data that survives JSON: a guest that goes on elsewhere has asked for it too. For the owner. */
+	save(): unknown {
+		const {event} = this;
+		return savedEvent.save(event && {status: 0, ...event});
+	}
+
+	/** Has the event pending that {@link save} gave. For the owner, while no vCPU runs. @throws VmmError STATE_FIELD_WRONG */
+	restore(saved: unknown): void {
+		const event = savedEvent.parse(saved, 'events');
+		this.clear();
+		if (event !== undefined) this.request(event);
 	}
 
 	/** Forgets the pending event. For the owner, while no vCPU runs. */

@@ -1,4 +1,4 @@
-import {existsSync, lstatSync, mkdirSync, readdirSync, rmSync} from 'node:fs';
+import {existsSync, lstatSync, mkdirSync, readdirSync, realpathSync, rmSync} from 'node:fs';
 import {type FileHandle, open, rename} from 'node:fs/promises';
 import {basename, dirname, join, resolve} from 'node:path';
 import {untilAborted} from '#support/abort';
@@ -23,7 +23,7 @@ const underWay = new Set<string>();
  * @throws VmmError SNAPSHOT_TARGET_TAKEN; NodeJS.ErrnoException
  */
 export function makeFolder(directory: string): NewFolder {
-	const target = resolve(directory);
+	const target = placeOf(resolve(directory));
 	const found = underWay.has(target) ? 'being written by another save' : whatIsThere(target);
 	if (found !== undefined) throw snapshotError('SNAPSHOT_TARGET_TAKEN', {directory, found});
 	const path = join(dirname(target), `.${basename(target)}.${process.pid}.new`);
@@ -49,6 +49,9 @@ export function makeFolder(directory: string): NewFolder {
 	};
 	return {path, commit, close};
 }
+
+/** The same for every path that leads there. */
+const placeOf = (path: string): string => join(realpathSync(dirname(path)), basename(path));
 
 /** What keeps a snapshot from taking this place; undefined when nothing does. */
 function whatIsThere(target: string): string | undefined {

@@ -2,6 +2,7 @@ import {createHash} from 'node:crypto';
 import {
 	copyFileSync,
 	cpSync,
+	existsSync,
 	mkdirSync,
 	mkdtempSync,
 	readdirSync,
@@ -25,6 +26,7 @@ import {allocateRam} from '#main/memory';
 import {isVmmError, VmmError} from '#support/errors';
 import {unchecked} from '#support/trust';
 import {asJson, checkShape} from './check-shape.ts';
+import {makeFolder} from './folder.ts';
 import {machineShape} from './machine-shape.ts';
 import {formatManifest, type Manifest, parseManifest} from './manifest.ts';
 import {openSnapshot} from './open-snapshot.ts';
@@ -212,6 +214,18 @@ test('a place that holds something else is refused and left alone', async (t) =>
 	writeFileSync(join(directory, 'letter.txt'), 'mine');
 	await t.throwsAsync(save(t, directory, 1), {code: 'SNAPSHOT_TARGET_TAKEN', message: /other things/});
 	t.deepEqual(readdirSync(directory), ['letter.txt']);
+});
+
+test('a place is one save`s at a time, by whatever path', (t) => {
+	const directory = place(t);
+	const alias = join(directory, '..', 'alias');
+	symlinkSync('.', alias);
+	const first = makeFolder(directory);
+	t.throws(() => makeFolder(join(alias, 'snapshot')), {code: 'SNAPSHOT_TARGET_TAKEN'});
+	t.true(existsSync(first.path));
+	first.close();
+	makeFolder(join(alias, 'snapshot')).close();
+	t.deepEqual(readdirSync(join(directory, '..')), ['alias']);
 });
 
 test('a place that cannot be written to is an error with its cause', async (t) => {

@@ -34,7 +34,15 @@ import {tellFailures} from './failed-devices.ts';
 import {HaltWatch} from './halt-watch.ts';
 import {HotPlug} from './hot-plug.ts';
 import {type MachinePlan, planMachine, planProcessors, unitsFor} from './machine-plan.ts';
-import {breakpointsUnit, devicesUnit, haltWatchUnit, memoryUnit, TimeUnit, vcpusUnit} from './units/index.ts';
+import {
+	breakpointsUnit,
+	devicesUnit,
+	eventsUnit,
+	haltWatchUnit,
+	memoryUnit,
+	TimeUnit,
+	vcpusUnit,
+} from './units/index.ts';
 import {VcpuGroup} from './vcpu-group.ts';
 import {Vm} from './vm.ts';
 import {vmLimits} from './vm-limits.ts';
@@ -136,7 +144,14 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 	taken.workers.defer(() => devices.dispose());
 	const time = timeUnit(host.attached, birthMs, snapshot);
 	const haltWatch = new HaltWatch(threads, limits.haltLookMs);
-	const passive = [time, ...ownUnits, ramUnit, breakpointsUnit(memory, debug), devicesUnit(machine, devices)];
+	const passive = [
+		time,
+		...ownUnits,
+		ramUnit,
+		eventsUnit(machine.events),
+		breakpointsUnit(memory, debug),
+		devicesUnit(machine, devices),
+	];
 	const passiveNames = passive.map(({name}) => name);
 	const units = new StateUnits([...passive, vcpusUnit(vcpus, bootImage, passiveNames), haltWatchUnit(haltWatch)]);
 	if (savedUnits !== undefined) {

@@ -155,6 +155,29 @@ test('the same with an operation at rest: the guest does not run on in between',
 	t.is(done.filter((what) => what === 'start').length, 1);
 });
 
+for (const crash of ['reset', {exit: 3}] as const) {
+	test(`a crash just when a machine is to be saved comes first, its action being ${crash === 'reset' ? crash : 'exit'}`, async (t) => {
+		const {life, guest, done} = lifeOf({
+			stopping: () => guest.stops({kind: 'crash', reason: 'triple fault'}),
+			actions: {crash},
+		});
+		await life.start();
+		const saving = life.whileLive({operation: 'save', wanted: 'state', signal: undefined}, (_signal, atRest) =>
+			atRest(async () => void done.push('saved')),
+		);
+		if (crash === 'reset') {
+			await saving;
+			t.deepEqual(done, ['start', 'stop', 'stop', 'reset', 'start', 'stop', 'saved', 'start']);
+			return life.stop();
+		}
+		await t.throwsAsync(saving, {code: 'OPERATION_ABORTED'});
+		t.like(await life.ended, {kind: 'crash'});
+		t.false(done.includes('saved'));
+		const late = life.whileLive({operation: 'save', wanted: 'state', signal: undefined}, async () => {});
+		await t.throwsAsync(late, {code: 'VM_STOPPED'});
+	});
+}
+
 test('a crash while paused that resets leaves the machine paused', async (t) => {
 	const {life, guest, settled, done} = lifeOf({
 		stopping: () => guest.stops({kind: 'crash', reason: 'triple fault'}),

@@ -191,25 +191,29 @@ export class Lifecycle {
 		{operation, wanted, signal}: {operation: string; wanted: string; signal: AbortSignal | undefined},
 		work: (signal: AbortSignal, atRest: (rest: () => Promise<void>) => Promise<void>) => Promise<T>,
 	): Promise<T> {
+		if (this.#state === 'stopped') return Promise.reject(vmError('VM_STOPPED', {wanted}));
 		const working = this.#working.signal;
 		const either = signal === undefined ? working : AbortSignal.any([working, signal]);
 		const atRest = async (rest: () => Promise<void>) => {
 			let resting: Promise<void> | undefined;
-			const inTurn = this.atRest(wanted, () => {
-				either.throwIfAborted();
-				resting = rest();
-				return resting;
-			});
+			const inTurn = () =>
+				this.atRest(wanted, async () => {
+					either.throwIfAborted();
+					// What a crash leads to comes first, and waits for its turn already: such a processor is in no state to go on from.
+					if (this.#isDoomed) return;
+					resting = rest();
+					await resting;
+				});
+			const done = async () => {
+				while (resting === undefined) await inTurn();
+			};
 			try {
-				await untilAborted(inTurn, either);
+				await untilAborted(done(), either);
 			} finally {
 				await resting?.catch(() => {});
 			}
 		};
-		const doing = abortable(operation, either, async () => {
-			if (this.#state === 'stopped') throw vmError('VM_STOPPED', {wanted});
-			return work(either, atRest);
-		});
+		const doing = abortable(operation, either, () => work(either, atRest));
 		this.#live.add(doing);
 		const done = () => void this.#live.delete(doing);
 		doing.then(done, done);
@@ -232,12 +236,11 @@ export class Lifecycle {
 
 	/** Puts everything into its state at power-on, in which it is created. */
 	async #powerOn(): Promise<void> {
-		const {units, machine} = this.#parts;
+		const {units} = this.#parts;
 		if (this.#state === 'stopped') return;
 		this.#powerOns++;
 		this.#isDoomed = false;
 		if (!this.#isEnding && this.#working.signal.aborted) this.#working = new AbortController();
-		machine.events.clear();
 		await units.reset();
 	}
 

@@ -1,3 +1,3 @@
 export {breakpointsUnit} from './breakpoints-unit.ts';
-export {devicesUnit, haltWatchUnit, memoryUnit, vcpusUnit} from './machine-units.ts';
+export {devicesUnit, eventsUnit, haltWatchUnit, memoryUnit, vcpusUnit} from './machine-units.ts';
 export {maxVmTimeNs, TimeUnit} from './time-unit.ts';

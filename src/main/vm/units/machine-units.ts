@@ -1,5 +1,5 @@
 import type {GuestMemory} from '#devices/guest-memory';
-import type {AttachedMachine, SavedDevices} from '#devices/machine';
+import type {AttachedMachine, MachineEvents, SavedDevices} from '#devices/machine';
 import {type BootImage, writeBootImage} from '#main/loader';
 import type {StateUnit} from '#support/state-units';
 import type {DeviceThread} from '../device-thread.ts';
@@ -22,6 +22,16 @@ export const devicesUnit = (machine: AttachedMachine, backs: DeviceThread): Stat
 		const owned = machine.restore(saved as SavedDevices);
 		if (owned.length > 0) await backs.restore(owned);
 	},
+});
+
+/** What the guest has asked of the machine and not been given yet. Earlier programs did not save it. */
+export const eventsUnit = (events: MachineEvents): StateUnit => ({
+	name: 'events',
+	needs: [],
+	optional: true,
+	reset: () => events.clear(),
+	save: () => events.save(),
+	restore: (saved) => events.restore(saved),
 });
 
 /** Guest RAM. Its contents are too much to be data of a unit: snapshots carry them beside the units. */

@@ -12,7 +12,7 @@ import {sampleState} from '#vcpu-worker/state/testing';
 import type {ExitStep, Guest, GuestScript, GuestSide, GuestStep} from './guest-script.ts';
 
 /** When the test may look, interfere or fail: before the call does anything, but for `left`. */
-export type VcpuMoment = 'clear kick' | 'kick cleared' | 'run' | 'left' | 'serve' | 'complete' | 'close';
+export type VcpuMoment = 'clear kick' | 'kick cleared' | 'run' | 'left' | 'serve' | 'complete' | 'save' | 'close';
 
 /** What a processor has of its partition. */
 export interface VcpuSurroundings {
@@ -256,6 +256,7 @@ export class FakeVcpu implements CpuBackend, GuestSide {
 	}
 
 	save(counter = this.#counter): VcpuState {
+		this.#at.moment('save');
 		const {nmis, interruptsOn, isStarted} = this;
 		const state = sampleState(this.readRegisters());
 		const [answers, pending] = [[...this.#answers], [...this.#pending]];
