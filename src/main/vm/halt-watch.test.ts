@@ -109,3 +109,21 @@ test('whoever takes no notice is told again', async (t) => {
 	watch.stop();
 	t.is(counts().told, 3);
 });
+
+test('an answer that comes when the guest has started anew says nothing of it', async (t) => {
+	const {control} = vcpuShared({buffer: new SharedArrayBuffer(vcpuSharedBytes), byteOffset: 0});
+	const [asked, answer] = [Promise.withResolvers<void>(), Promise.withResolvers<Report>()];
+	const report = () => {
+		asked.resolve();
+		return answer.promise;
+	};
+	const watch = new HaltWatch([{control, report}], 1);
+	watch.halted = () => t.fail() as never;
+	watch.start();
+	await asked.promise;
+	watch.stop();
+	watch.reset();
+	answer.resolve(halted);
+	await new Promise((resolve) => setImmediate(resolve));
+	t.false(watch.isHalted);
+});

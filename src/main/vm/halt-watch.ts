@@ -74,8 +74,10 @@ export class HaltWatch {
 			if (quiet < this.#patience) continue;
 			quiet = 0;
 			// One that was looked at first may have been woken by the last one: all of them have to be found so again.
-			this.#isHalted = (await this.#allHalted()) && (await this.#allHalted());
+			const isHalted = (await this.#allHalted()) && (await this.#allHalted());
+			// An answer that comes after the watch has ended may be of another guest.
 			if (signal.aborted) return;
+			this.#isHalted = isHalted;
 			if (!this.#isHalted) this.#patience = Math.min(patience.longest, this.#patience * 2);
 			else if (!this.#wasTold) {
 				const wasTold = await this.halted();

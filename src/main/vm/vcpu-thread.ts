@@ -10,7 +10,6 @@ import type {VcpuWorker, VcpuWorkerData} from '#vcpu-worker/worker';
 
 const stopWord = VcpuControl.word('stopRequested');
 const commandsWord = VcpuControl.word('commands');
-const runningWord = VcpuControl.word('running');
 const sampleEveryWord = VcpuLatencies.word('sampleEvery');
 
 /** One exit of this many is timed: often enough to see, too seldom to cost. */
@@ -25,6 +24,8 @@ export class VcpuThread {
 	readonly #kick: () => void;
 	readonly #probe: ProbeAsker;
 	readonly #created: Promise<void>;
+	/** From when it is asked for until its end is known here. */
+	#run: Promise<StopReason> | undefined;
 
 	/**
 	 * @param worker - a thread of this vCPU's own, which is now told to create it; {@link ready} tells when it has
@@ -81,7 +82,13 @@ export class VcpuThread {
 
 	/** Runs the vCPU until it stops; see {@link requestStop}. @param plan - what a debugger wants of the run */
 	run(plan?: DebugPlan): Promise<StopReason> {
-		return this.#call<StopReason>(async (api) => api.run(plan));
+		const run = this.#call<StopReason>(async (api) => api.run(plan));
+		const ended = () => {
+			this.#run = undefined;
+		};
+		run.then(ended, ended);
+		this.#run = run;
+		return run;
 	}
 
 	/** The registers. Only while the vCPU is not running. */
@@ -107,9 +114,12 @@ export class VcpuThread {
 
 	/** What the processor is doing, while it runs or not. Pending for as long as its thread hangs. */
 	async report(): Promise<CpuReport> {
-		const isRunning = () => Atomics.load(this.control.$atomic, runningWord) !== 0;
-		const answer = isRunning() ? await this.#probe.ask(isRunning) : undefined;
-		return answer ?? this.#call((api) => api.report());
+		// A call would wait behind a run, also behind one that the thread has not begun yet.
+		while (this.#run !== undefined) {
+			const answer = await this.#probe.ask(this.#run);
+			if (answer !== undefined) return answer;
+		}
+		return this.#call((api) => api.report());
 	}
 
 	/** Has one exit of so many timed, or none with 0. */

@@ -15,25 +15,29 @@ export class ProbeAsker {
 	}
 
 	/**
-	 * What a running processor is doing. Pending for as long as its thread hangs; undefined when the processor turned out
-	 * not to run, so that its thread takes calls instead.
+	 * What a processor is doing whose run has been asked for, as soon as it runs. Pending for as long as its thread hangs.
+	 * @param run - settles when the run has ended
+	 * @returns undefined where it has ended without an answer, so that the thread takes calls instead
 	 */
-	ask(isRunning: () => boolean): Promise<CpuReport | undefined> {
-		this.#asking ??= this.#ask(isRunning).finally(() => {
+	ask(run: Promise<unknown>): Promise<CpuReport | undefined> {
+		this.#asking ??= this.#ask(run).finally(() => {
 			this.#asking = undefined;
 		});
 		return this.#asking;
 	}
 
-	async #ask(isRunning: () => boolean): Promise<CpuReport | undefined> {
+	async #ask(run: Promise<unknown>): Promise<CpuReport | undefined> {
 		const words = this.#probe.$atomic;
 		Atomics.store(words, stateWord, probeState.asked);
 		this.#kick();
-		// A thread that leaves its run loop looks at the probe after it has said so: one of us sees the other.
-		const withdrawn =
-			!isRunning() && Atomics.compareExchange(words, stateWord, probeState.asked, probeState.idle) === probeState.asked;
-		if (withdrawn) return undefined;
-		await Atomics.waitAsync(words, stateWord, probeState.asked).value;
+		await Promise.race([Atomics.waitAsync(words, stateWord, probeState.asked).value, run.catch(() => {})]);
+		const isWithdrawn =
+			Atomics.compareExchange(words, stateWord, probeState.asked, probeState.idle) === probeState.asked;
+		if (isWithdrawn) {
+			// Ends the wait, which nobody else would.
+			Atomics.notify(words, stateWord);
+			return undefined;
+		}
 		// A text decoder takes no shared bytes.
 		const text = new TextDecoder().decode(this.#probe.text.slice(0, this.#probe.length));
 		Atomics.store(words, stateWord, probeState.idle);

@@ -16,17 +16,20 @@ const report = {
 	text: '0xzz',
 };
 
+const forever = new Promise<never>(() => {});
+const ended = Promise.resolve();
+
 const probe = () => VcpuProbe.on(new SharedArrayBuffer(VcpuProbe.byteLength));
 
 test('a running processor answers when it is kicked, everybody who asked meanwhile and again later', async (t) => {
 	const shared = probe();
 	let kicks = 0;
 	const asker = new ProbeAsker(shared, () => void kicks++);
-	const first = Promise.all([asker.ask(() => true), asker.ask(() => true)]);
+	const first = Promise.all([asker.ask(forever), asker.ask(forever)]);
 	t.is(kicks, 1);
 	answerProbe(shared, cpu());
 	t.deepEqual(await first, [report, report]);
-	const second = asker.ask(() => true);
+	const second = asker.ask(forever);
 	answerProbe(shared, cpu({details: () => ({activity: 'runnable'})}));
 	t.like(await second, {activity: 'runnable'});
 });
@@ -34,15 +37,24 @@ test('a running processor answers when it is kicked, everybody who asked meanwhi
 test('an answer that is there before the asker waits is taken', async (t) => {
 	const shared = probe();
 	const asker = new ProbeAsker(shared, () => answerProbe(shared, cpu()));
-	t.deepEqual(await asker.ask(() => false), report);
+	t.deepEqual(await asker.ask(ended), report);
 });
 
-test('nobody answers for a processor that does not run, and the request is withdrawn', async (t) => {
-	const shared = probe();
-	t.is(await new ProbeAsker(shared, () => {}).ask(() => false), undefined);
-	answerProbe(shared, cpu({readGeneral: () => t.fail() as never}));
-	t.is(shared.length, 0);
-});
+for (const [how, run] of [
+	['ends', () => ended],
+	['fails', () => Promise.reject(new Error('dead'))],
+] as const) {
+	test(`the request is withdrawn when the run ${how}, and a later one is answered`, async (t) => {
+		const shared = probe();
+		const asker = new ProbeAsker(shared, () => {});
+		t.is(await asker.ask(run()), undefined);
+		answerProbe(shared, cpu({readGeneral: () => t.fail() as never}));
+		t.is(shared.length, 0);
+		const later = asker.ask(forever);
+		answerProbe(shared, cpu());
+		t.deepEqual(await later, report);
+	});
+}
 
 test('what cannot be read is an answer that says so', async (t) => {
 	const shared = probe();
@@ -50,5 +62,5 @@ test('what cannot be read is an answer that says so', async (t) => {
 		throw new Error('KVM_GET_MSRS failed');
 	};
 	const asker = new ProbeAsker(shared, () => answerProbe(shared, cpu({details})));
-	t.deepEqual(await asker.ask(() => true), {error: 'Error: KVM_GET_MSRS failed'});
+	t.deepEqual(await asker.ask(forever), {error: 'Error: KVM_GET_MSRS failed'});
 });

@@ -182,7 +182,7 @@ for (const [moment, isAmid] of moments) {
 		const {run, state, asker, accesses} = processor(threeWrites);
 		let answer: Promise<unknown> | undefined;
 		state.moment = (now) => {
-			if (now === moment) answer ??= asker.ask(() => true);
+			if (now === moment) answer ??= asker.ask(new Promise(() => {}));
 		};
 		t.deepEqual(run(), parked);
 		t.like(await answer, {activity: 'runnable'});
@@ -206,7 +206,7 @@ test('kicks and wishes while a stop completes the last access are seen to by the
 	let answer: Promise<unknown> | undefined;
 	state.moment = (moment) => {
 		if (moment === 'left' && answer === undefined) requestStop();
-		if (moment === 'complete') answer = asker.ask(() => true);
+		if (moment === 'complete') answer = asker.ask(new Promise(() => {}));
 	};
 	t.deepEqual(run(), requested);
 	t.like(await answer, {activity: 'runnable'});

@@ -62,7 +62,7 @@ export function runVcpu(context: VcpuContext): StopReason | Parked {
 		return reason.kind === 'failed' || reason.kind === 'parked' ? reason : (completeExit(context) ?? reason);
 	} finally {
 		Atomics.store(control.$atomic, runningWord, 0);
-		// After saying so: who asked before this is answered here, who asks later calls the thread.
+		// Who asks later is told that the run has ended, and calls the thread.
 		answerProbe(probe, cpu);
 	}
 }
