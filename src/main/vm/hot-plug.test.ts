@@ -1,0 +1,97 @@
+import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import test from 'ava';
+import {parsePcieRootComplex, parsePcieRootPort} from '#main/config';
+import {type Guest, halt, load} from '#vcpu-worker/hypervisor/testing';
+import {fakeMachine} from './testing/index.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'openvmm-hot-plug-'));
+test.after.always(() => rmSync(folder, {recursive: true}));
+
+const pcie = {
+	rootComplexes: [parsePcieRootComplex('rc0,end_bus=15')],
+	rootPorts: [parsePcieRootPort('rc0:rp0,hotplug')],
+	switches: [],
+	ecamBelow4Gb: true,
+};
+/** Function 0 of the bus behind the port: below the chipset there are 16 MiB of configuration space for 16 buses. */
+const slot = 0xf700_0000 + 0x10_0000;
+const [absent, present] = [0xffff_ffff, 0xc0de_1414];
+
+/** What a device that is plugged in has come to. The module and the test share it by its global name. */
+interface Backs {
+	isBroken: boolean;
+	readonly log: string[];
+}
+const name = 'openvmm.test.backs';
+const backs: Backs = {isBroken: true, log: []};
+Reflect.set(globalThis, Symbol.for(name), backs);
+
+const module = join(folder, 'plugged.mjs');
+writeFileSync(
+	module,
+	`import {u8, wire} from '${import.meta.resolve('#support/wire')}';
+	const backs = globalThis[Symbol.for('${name}')];
+	export default {
+		kind: 'plugged',
+		state: wire('plugged', {value: u8}),
+		attach: {pci: {vendor: ${present & 0xffff}, device: ${present >>> 16}, class: 0xff0000, bars: [{index: 0, size: 0x1000}]}},
+		front: () => ({read: () => 0, write: () => {}}),
+		back() {
+			if (backs.isBroken) throw new Error('no back');
+			const note = (what) => () => void backs.log.push(what);
+			note('made')();
+			return {start: note('start'), stop: async () => note('stop')(), notified() {}, dispose: note('dispose')};
+		},
+	};`,
+);
+
+test('a device whose back cannot be made leaves a running machine as it was; one that can comes, works and goes', async (t) => {
+	const seen: number[] = [];
+	let looked = Promise.withResolvers<void>();
+	function* guest(): Guest {
+		for (;;) {
+			yield halt();
+			seen.push(yield load(slot, 4));
+			looked.resolve();
+		}
+	}
+	const {vm, hypervisor, workers} = await fakeMachine(t, [guest, guest], {config: {pcie, devices: []}, start: true});
+	const look = async () => {
+		looked = Promise.withResolvers();
+		hypervisor.vcpus[0]?.deliver(0x30);
+		await looked.promise;
+		return seen.pop();
+	};
+	t.is(await look(), absent);
+	const devices = await vm.inspect('vm/devices');
+	await t.throwsAsync(vm.addPcieDevice('rp0', {module}), {message: /no back/});
+	t.is(vm.state, 'running');
+	t.is(await look(), absent);
+	t.deepEqual(await vm.inspect('vm/devices'), devices);
+	t.deepEqual(backs.log, []);
+
+	backs.isBroken = false;
+	// Both at once: the second finds the port taken, whatever the first is about to do.
+	const adds = await Promise.allSettled([vm.addPcieDevice('rp0', {module}), vm.addPcieDevice('rp0', {module})]);
+	t.deepEqual(
+		adds.map((add) => (add.status === 'fulfilled' ? add.value : add.reason.code)),
+		['plugged', 'HOT_PLUG_SLOT_FULL'],
+	);
+	t.is(await look(), present);
+	await vm.pause();
+	await vm.reset();
+	await vm.start();
+	t.is(await look(), present, 'a reset does not pull it out');
+	await vm.removePcieDevice('rp0');
+	t.is(await look(), absent);
+	t.is(backs.log[0], 'made');
+	t.deepEqual(backs.log.slice(-2), ['stop', 'dispose']);
+	t.is(backs.log.filter((what) => what === 'made').length, 1);
+
+	workers.devices[0]?.die(new Error('dead'));
+	await t.throwsAsync(vm.addPcieDevice('rp0', {module}));
+	t.like(await vm.ended, {kind: 'error'});
+	await t.throwsAsync(vm.addPcieDevice('rp0', {module}), {code: 'VM_STOPPED'});
+});
