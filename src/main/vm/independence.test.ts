@@ -257,6 +257,7 @@ const ways: Readonly<Record<string, Way>> = {
 			return vm.stop();
 		},
 		end: error('VM_STOP_INCOMPLETE', {parts: ['what the host gave']}),
+		isKept: true,
 	},
 	'a partition that cannot be closed': {
 		options: failsAt('end'),
