@@ -2,7 +2,7 @@
 
 export type {Option, OptionTable, OptionValues, ValueType} from '#support/options';
 export type {Reactor, Readiness, Timer, Watch} from '#support/reactor';
-export type {StateVersions} from '#support/saved-state';
+export {readFields, type SavedFields, type StateVersions} from '#support/saved-state';
 export {ByteRing, ringFields} from '#support/shared-memory';
 export {asAddress, below, type Guest, masked, oneOf, unchecked, within} from '#support/trust';
 export {

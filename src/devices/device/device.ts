@@ -258,8 +258,11 @@ export interface DeviceFront extends ProcessorFront {
 	write(region: number, offset: number, size: AccessSize, value: number): void;
 	/** Called after the struct got its initial values, for resets that depend on the configuration. */
 	reset?(): void;
-	/** A level of {@link DeviceModel.inputs} changed. Called by the thread that drives it, which holds its own device's lock. */
-	inputChanged?(name: string): void;
+	/**
+	 * A level of {@link DeviceModel.inputs} changed. Called by the thread that drives it, which holds its own device's lock.
+	 * @param rose - the input was high already, has fallen and is high again ({@link InterruptLine.rise})
+	 */
+	inputChanged?(name: string, rose: boolean): void;
 	/** Does what the machine's owner asks for. Must not throw for a command of its own kinds; others are ignored. */
 	control?(command: DeviceCommand): void;
 	/** Called after the struct got saved values: tells the world what it has to know. Lines have their levels already. */

@@ -4,7 +4,7 @@ export interface Halves {
 	high: number;
 }
 
-/** Who makes the access that a thread serves. */
+/** Names the maker of the access that a thread serves. */
 export interface AccessContext {
 	/** The index of the virtual processor; undefined where no guest code does, such as a debugger or a device's back. */
 	readonly vp: number | undefined;

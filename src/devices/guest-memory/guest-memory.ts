@@ -17,6 +17,12 @@ import type {MemoryGate} from './piece-access.ts';
  * compiled into it: 16 bytes. So queues copy structs whole and look at the copy, and read their 16-bit indices by windows.
  */
 export interface GuestMemory {
+	/**
+	 * False while a device may reach no memory at all, as a PCI function that the guest has not made a bus master. Every access
+	 * is refused then, and that says nothing of its address.
+	 */
+	readonly isOpen: boolean;
+
 	/** True when every byte of the range is memory. */
 	contains(gpa: number, length: number): boolean;
 

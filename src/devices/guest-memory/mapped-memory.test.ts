@@ -139,9 +139,11 @@ test('a closed gate lets nothing through, and windows say so', (t) => {
 	const gate = {isOpen: true};
 	const gated = memory.behind(gate);
 	const window = gated.mapped(0, 64);
+	t.true(gated.isOpen);
 	t.true(window?.isCurrent);
 	gate.isOpen = false;
 	t.false(window?.isCurrent);
+	t.false(gated.isOpen, 'which no RAM at an address does not say');
 	t.false(gated.contains(0, 1));
 	t.is(gated.readU32(0), undefined);
 	t.false(gated.writeU32(0, 1));
@@ -150,6 +152,7 @@ test('a closed gate lets nothing through, and windows say so', (t) => {
 	t.false(gated.fill(0, 4, 1));
 	t.is(gated.mapped(0, 4), undefined);
 	t.false(gated.behind({isOpen: true}).contains(0, 1), 'two gates are both to be open');
+	t.true(memory.isOpen);
 	t.true(memory.contains(0, 1));
 });
 

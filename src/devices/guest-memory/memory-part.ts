@@ -20,6 +20,10 @@ export class MemoryPart implements GuestMemory {
 		this.#length = length;
 	}
 
+	get isOpen(): boolean {
+		return this.#whole.isOpen;
+	}
+
 	contains(gpa: number, length: number): boolean {
 		return this.#whole.contains(this.#at(gpa, length), length);
 	}

@@ -30,7 +30,7 @@ export class PieceAccess {
 		return this.table.generation;
 	}
 
-	/** Whether the device may reach memory now. */
+	/** See `GuestMemory`. */
 	get isOpen(): boolean {
 		return this.gate === undefined || this.gate.isOpen;
 	}

@@ -5,7 +5,7 @@ import type {MemoryRange} from './memory-range.ts';
 export type PageVisitor = (gpa: number, length: number) => void;
 
 /**
- * Somebody who knows which pages the guest's own stores have changed: a partition, by its dirty log. Several may have it watch
+ * Knows which pages the guest's own stores have changed: a partition does, by its dirty log. Several may have it watch
  * at the same time: what one collects is the others' too, by the generations of pages.
  */
 export interface DirtySource {
@@ -21,12 +21,14 @@ export interface DirtySource {
 }
 
 /**
- * What has been written to guest RAM, by whomever: for whoever copies memory of a running machine, or only what has changed. Our own
- * writers mark pages as they write; the guest's stores are asked for, so that one counts at the next {@link checkpoint}.
+ * Tells what has been written to guest RAM, by whomever: to those who copy memory of a running machine, or only what has changed. Our
+ * own writers mark pages as they write; the guest's stores are asked for, so that one counts at the next {@link checkpoint}.
  *
  * ```ts
  * const log = new WriteLog(memory, partition.dirty);
- * for (let since = log.checkpoint(); ; ) {
+ * let since = log.checkpoint();
+ * copyAll(range);
+ * while (guestRuns()) {
  * 	const next = log.checkpoint();
  * 	log.writtenAfter(since, range, copy);
  * 	since = next;

@@ -7,8 +7,13 @@ import type {MessageInterrupts} from './message-interrupts.ts';
 export interface InterruptController {
 	/** Sets the level of input `gsi`. */
 	setLine(gsi: number, asserted: boolean): void;
+	/** Lowers and raises input `gsi`, which is high, in one step: see {@link InterruptLine.rise}. */
+	rise(gsi: number): void;
 	readonly messages: MessageInterrupts;
 }
+
+/** The inputs alone. */
+export type InterruptInputs = Pick<InterruptController, 'setLine' | 'rise'>;
 
 /** One wire from a device to an input. */
 export interface LineSource {
@@ -34,9 +39,9 @@ export const interruptTableBytes = (sources: number, gsis: number): number => (s
 export class InterruptLines {
 	readonly #words: Int32Array;
 	readonly #gsiBase: number;
-	readonly #controller: Pick<InterruptController, 'setLine'>;
+	readonly #controller: InterruptInputs;
 
-	constructor(table: SharedArrayBuffer, sources: number, controller: Pick<InterruptController, 'setLine'>) {
+	constructor(table: SharedArrayBuffer, sources: number, controller: InterruptInputs) {
 		this.#words = new Int32Array(table);
 		this.#gsiBase = sources;
 		this.#controller = controller;
@@ -55,18 +60,29 @@ export class InterruptLines {
 	/** The line of one source. Sources of one input are combined by OR. */
 	line({source, gsi}: LineSource): InterruptLine {
 		const lockWord = this.#gsiBase + gsi * gsiWords;
+		const locked = (drive: () => void) => {
+			if (!lock(this.#words, lockWord)) throw lineError('INTERRUPT_INPUT_HANGS', {input: gsi});
+			try {
+				drive();
+			} finally {
+				unlock(this.#words, lockWord);
+			}
+		};
+		const count = (asserted: boolean) => {
+			const before = Atomics.add(this.#words, lockWord + 1, asserted ? 1 : -1);
+			if (before === 0 || before + (asserted ? 1 : -1) === 0) this.#controller.setLine(gsi, asserted);
+		};
+		const [up, down] = [() => count(true), () => count(false)];
+		const again = () => {
+			// With a second source that asserts it the input does not fall.
+			if (Atomics.load(this.#words, lockWord + 1) === 1) this.#controller.rise(gsi);
+		};
 		return {
 			setLevel: (asserted) => {
 				const level = asserted ? 1 : 0;
-				if (Atomics.exchange(this.#words, source, level) === level) return;
-				if (!lock(this.#words, lockWord)) throw lineError('INTERRUPT_INPUT_HANGS', {input: gsi});
-				try {
-					const before = Atomics.add(this.#words, lockWord + 1, asserted ? 1 : -1);
-					if (before === 0 || before + (asserted ? 1 : -1) === 0) this.#controller.setLine(gsi, asserted);
-				} finally {
-					unlock(this.#words, lockWord);
-				}
+				if (Atomics.exchange(this.#words, source, level) !== level) locked(asserted ? up : down);
 			},
+			rise: () => locked(Atomics.exchange(this.#words, source, 1) === 0 ? up : again),
 		};
 	}
 }

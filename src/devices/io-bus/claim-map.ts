@@ -14,7 +14,7 @@ export class ClaimMap {
 		}
 	}
 
-	/** Who claims the address. */
+	/** The claim that has the address. */
 	find(address: number): Claim | undefined {
 		const piece = this.#ranges.find(address);
 		return piece < 0 ? undefined : this.#claims[this.#ranges.owner(piece)];

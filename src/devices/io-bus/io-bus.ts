@@ -9,7 +9,7 @@ export interface BusTarget {
 	write(region: number, offset: number, size: AccessSize, value: number): void;
 }
 
-/** Who gets accesses to ports that no device claims, before they count as nobody's: PCI functions, which move theirs. */
+/** Gets accesses to ports that no device claims, before they count as nobody's: PCI functions do, which move theirs. */
 export interface PortFallback {
 	/** Undefined where nobody answers. */
 	readPort(port: number, size: AccessSize): number | undefined;

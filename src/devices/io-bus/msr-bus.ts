@@ -9,7 +9,7 @@ export interface MsrTarget {
 	writeMsr(region: number, offset: number, value: Halves): boolean;
 }
 
-/** Who answers for registers that no device claims, before they fault and count as nobody's. */
+/** Answers for registers that no device claims, before they fault and count as nobody's. */
 export interface MsrFallback {
 	read(msr: number, value: Halves): boolean;
 	write(msr: number, value: Halves): boolean;

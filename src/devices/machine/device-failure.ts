@@ -62,7 +62,7 @@ type Header = ViewOf<typeof DeviceHeader>;
 const phases = {none: 0, written: 1, failed: 2} as const;
 const failureWord = DeviceHeader.word('failure');
 
-/** Whether a device has failed, on any thread, and what follows from it. Nothing brings it back while its machine lives. */
+/** Keeps whether a device has failed, on any thread, and does what follows. Nothing brings it back while its machine lives. */
 export class DeviceFaults {
 	readonly name: string;
 	readonly policy: DeviceFailurePolicy;

@@ -1,32 +1,36 @@
-import type {InterruptController} from '#devices/interrupts';
+import type {InterruptInputs} from '#devices/interrupts';
 import type {AttachedDevice} from './attached-device.ts';
 
-type Inputs = Pick<InterruptController, 'setLine'>;
-
 /** Sends the inputs that devices take to those devices, and the others to the interrupt controller. */
-export class DeviceInputs implements Inputs {
-	readonly #controller: Inputs;
-	readonly #changed = new Map<number, () => void>();
+export class DeviceInputs implements InterruptInputs {
+	readonly #controller: InterruptInputs;
+	readonly #changed = new Map<number, (rises: boolean) => void>();
 
-	constructor(controller: Inputs) {
+	constructor(controller: InterruptInputs) {
 		this.#controller = controller;
 	}
 
 	/** Leads a device's inputs to it. */
 	lead({placed, front, target, model, services}: AttachedDevice): void {
 		for (const [name, input] of Object.entries(placed.inputs)) {
-			const changed = () => front.inputChanged?.(name);
-			this.#changed.set(
-				input,
-				// An owned device looks at its inputs on its own thread.
-				model.owned === undefined ? () => target.guarded('inputChanged', changed) : services.notifyBack,
-			);
+			if (model.owned !== undefined) {
+				this.#changed.set(input, services.notifyBack);
+				continue;
+			}
+			const [changed, rose] = [() => front.inputChanged?.(name, false), () => front.inputChanged?.(name, true)];
+			this.#changed.set(input, (rises) => target.guarded('inputChanged', rises ? rose : changed));
 		}
 	}
 
 	setLine(input: number, asserted: boolean): void {
 		const changed = this.#changed.get(input);
 		if (changed === undefined) this.#controller.setLine(input, asserted);
-		else changed();
+		else changed(false);
+	}
+
+	rise(input: number): void {
+		const changed = this.#changed.get(input);
+		if (changed === undefined) this.#controller.rise(input);
+		else changed(true);
 	}
 }

@@ -17,7 +17,7 @@ import type {
 } from '#devices/device';
 import {MappedMemory} from '#devices/guest-memory';
 import {plainMemory} from '#devices/guest-memory/testing';
-import type {GsiRoute} from '#devices/interrupts';
+import type {GsiRoute, InterruptLine} from '#devices/interrupts';
 import {tellingInterrupts} from '#devices/interrupts/testing';
 import {completeModel} from '#devices/pci/function';
 import {VmTime, VmTimeState} from '#devices/vm-time';
@@ -121,11 +121,31 @@ export class DeviceUnderTest<C, T extends Fields> {
 		return this.model.front(this.#config, this.state, this.#services);
 	}
 
+	/** One of this device's lines, as another thread has it. */
+	line(name: string): InterruptLine {
+		const isUp = () => this.levels.get(name) ?? false;
+		return {
+			setLevel: (asserted) => {
+				if (isUp() !== asserted) this.edges.push(`${name} ${asserted ? 'up' : 'down'}`);
+				this.levels.set(name, asserted);
+			},
+			rise: () => {
+				this.edges.push(isUp() ? `${name} again` : `${name} up`);
+				this.levels.set(name, true);
+			},
+		};
+	}
+
 	/** Another device asserts or deasserts an interrupt input of this one. */
 	drive(name: string, asserted: boolean): void {
 		if ((this.inputs.get(name) ?? false) === asserted) return;
 		this.inputs.set(name, asserted);
-		this.#withLock(() => this.front.inputChanged?.(name));
+		this.#withLock(() => this.front.inputChanged?.(name, false));
+	}
+
+	/** An input that another device asserts falls and rises. */
+	driveAgain(name: string): void {
+		this.#withLock(() => this.front.inputChanged?.(name, true));
 	}
 
 	/** The machine's owner asks for something. */
@@ -230,12 +250,7 @@ export class DeviceUnderTest<C, T extends Fields> {
 			}).messages,
 			line: (name) => {
 				if (!declared.includes(name)) throw new TypeError(`${this.model.kind} declares no line ${name}`);
-				return {
-					setLevel: (asserted) => {
-						if ((this.levels.get(name) ?? false) !== asserted) this.edges.push(`${name} ${asserted ? 'up' : 'down'}`);
-						this.levels.set(name, asserted);
-					},
-				};
+				return this.line(name);
 			},
 			isAsserted: (name) => {
 				if (this.model.inputs?.(this.#config)[name] === undefined)

@@ -1,4 +1,4 @@
-import {checksum, concatBytes, text, u8, u32, wire} from '#support/wire';
+import {checksum, concatBytes, type Fields, text, u8, u32, wire} from '#support/wire';
 
 /** DESCRIPTION_HEADER. */
 export const tableHeader = wire('table header', {
@@ -13,7 +13,11 @@ export const tableHeader = wire('table header', {
 	creatorRevision: u32.at(32),
 }).sized(36, 'ACPI 6.5, table 5.4');
 
-/** Who made the tables, as guests see it. */
+/** A structure in a table's body: its type and length, then what it says (ACPI 6.5, 5.2.12 and 5.2.16). */
+export const typedStructure = <const T extends Fields>(name: string, type: number, size: number, fields: T) =>
+	wire(name, {type: u8.at(0).initial(type), length: u8.at(1).initial(size), ...fields}).sized(size);
+
+/** The maker of the tables, as guests see it. */
 export const oemId = 'OPENVM';
 
 /** Bytes of the header that every table begins with. */

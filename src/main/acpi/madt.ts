@@ -1,7 +1,7 @@
 import {ioApicAddress} from '#devices/chipset/ioapic-82093aa';
 import {firstX2ApicId, type ProcessorTopology} from '#main/topology';
 import {concatBytes, reserved, u8, u16, u32, wire} from '#support/wire';
-import {descriptionTable} from './description-table.ts';
+import {descriptionTable, typedStructure} from './description-table.ts';
 
 /** What the MADT tells about this machine. */
 export interface MadtOptions {
@@ -24,52 +24,40 @@ const header = wire('MADT header', {
 	localApicAddress: u32.at(0),
 	flags: u32.at(4),
 }).sized(8, 'ACPI 6.5, 5.2.12');
-const localApic = wire('MADT local APIC', {
-	type: u8.at(0).initial(0),
-	length: u8.at(1).initial(8),
+const localApic = typedStructure('MADT local APIC', 0, 8, {
 	processorUid: u8.at(2),
 	apicId: u8.at(3),
 	flags: u32.at(4),
-}).sized(8);
-const ioApic = wire('MADT I/O APIC', {
-	type: u8.at(0).initial(1),
-	length: u8.at(1).initial(12),
+});
+const ioApic = typedStructure('MADT I/O APIC', 1, 12, {
 	id: u8.at(2),
 	reserved: reserved(1).at(3),
 	address: u32.at(4),
 	gsiBase: u32.at(8),
-}).sized(12);
-const sourceOverride = wire('MADT source override', {
-	type: u8.at(0).initial(2),
-	length: u8.at(1).initial(10),
+});
+const sourceOverride = typedStructure('MADT source override', 2, 10, {
 	bus: u8.at(2),
 	source: u8.at(3),
 	gsi: u32.at(4),
 	flags: u16.at(8),
-}).sized(10);
-const localApicNmi = wire('MADT local APIC NMI', {
-	type: u8.at(0).initial(4),
-	length: u8.at(1).initial(6),
+});
+const localApicNmi = typedStructure('MADT local APIC NMI', 4, 6, {
 	processorUid: u8.at(2),
 	flags: u16.at(3),
 	lint: u8.at(5),
-}).sized(6);
-const localX2Apic = wire('MADT local x2APIC', {
-	type: u8.at(0).initial(9),
-	length: u8.at(1).initial(16),
+});
+const localX2Apic = typedStructure('MADT local x2APIC', 9, 16, {
 	reserved: reserved(2).at(2),
 	x2apicId: u32.at(4),
 	flags: u32.at(8),
 	processorUid: u32.at(12),
-}).sized(16);
-const localX2ApicNmi = wire('MADT local x2APIC NMI', {
-	type: u8.at(0).initial(10),
-	length: u8.at(1).initial(12),
+});
+const localX2ApicNmi = typedStructure('MADT local x2APIC NMI', 10, 12, {
 	flags: u16.at(2),
 	processorUid: u32.at(4),
 	lint: u8.at(8),
 	reserved: reserved(3).at(9),
-}).sized(12);
+});
 
 /** MADT revision 5: interrupt controllers and processors. A processor's UID is its index plus one. */
 export function buildMadt({topology, levelInterrupts}: MadtOptions): Uint8Array {

@@ -1,7 +1,7 @@
 import type {MemoryRange} from '#devices/guest-memory';
 import {firstX2ApicId, type ProcessorTopology} from '#main/topology';
 import {bytes, concatBytes, littleEndian, reserved, u8, u16, u32, u64, wire} from '#support/wire';
-import {descriptionTable} from './description-table.ts';
+import {descriptionTable, typedStructure} from './description-table.ts';
 
 /** The machine's NUMA nodes as the tables tell of them. A node's number is its proximity domain. */
 export interface AcpiNuma {
@@ -31,19 +31,15 @@ const header = wire('SRAT header', {
 	reserved1: u32.at(0).initial(1),
 	reserved2: reserved(8).at(4),
 }).sized(12, 'ACPI 6.5, 5.2.16');
-const localApic = wire('SRAT local APIC', {
-	type: u8.at(0).initial(0),
-	length: u8.at(1).initial(16),
+const localApic = typedStructure('SRAT local APIC', 0, 16, {
 	domainLow: u8.at(2),
 	apicId: u8.at(3),
 	flags: u32.at(4),
 	localSapicEid: u8.at(8),
 	domainHigh: bytes(3).at(9),
 	clockDomain: u32.at(12),
-}).sized(16);
-const memoryAffinity = wire('SRAT memory affinity', {
-	type: u8.at(0).initial(1),
-	length: u8.at(1).initial(40),
+});
+const memoryAffinity = typedStructure('SRAT memory affinity', 1, 40, {
 	domain: u32.at(2),
 	reserved1: reserved(2).at(6),
 	base: u64.at(8),
@@ -51,20 +47,16 @@ const memoryAffinity = wire('SRAT memory affinity', {
 	reserved2: reserved(4).at(24),
 	flags: u32.at(28),
 	reserved3: reserved(8).at(32),
-}).sized(40);
-const localX2Apic = wire('SRAT local x2APIC', {
-	type: u8.at(0).initial(2),
-	length: u8.at(1).initial(24),
+});
+const localX2Apic = typedStructure('SRAT local x2APIC', 2, 24, {
 	reserved1: reserved(2).at(2),
 	domain: u32.at(4),
 	x2apicId: u32.at(8),
 	flags: u32.at(12),
 	clockDomain: u32.at(16),
 	reserved2: reserved(4).at(20),
-}).sized(24);
-const genericInitiator = wire('SRAT generic initiator', {
-	type: u8.at(0).initial(5),
-	length: u8.at(1).initial(32),
+});
+const genericInitiator = typedStructure('SRAT generic initiator', 5, 32, {
 	reserved1: reserved(1).at(2),
 	handleType: u8.at(3),
 	domain: u32.at(4),
@@ -75,7 +67,7 @@ const genericInitiator = wire('SRAT generic initiator', {
 	handleReserved: reserved(12).at(12),
 	flags: u32.at(24),
 	reserved2: reserved(4).at(28),
-}).sized(32);
+});
 const pciHandle = 1;
 
 /** SRAT revision 3: the node of each processor, range of RAM and generic initiator. */

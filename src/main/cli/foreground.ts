@@ -4,7 +4,7 @@ import {foregroundGroup, processGroup} from '#support/ffi';
 const lookMs = 200;
 
 /**
- * Whether this process may use the terminal at a descriptor: a shell with job control stops a process of another group than
+ * True where this process may use the terminal at a descriptor: a shell with job control stops a process of another group than
  * the foreground's for reading from it and for changing its mode.
  */
 export class Foreground {

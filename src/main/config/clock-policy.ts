@@ -1,8 +1,8 @@
 import {configError} from './errors.ts';
 
 /**
- * What the guest's clocks do when a machine that stood still runs again: go on where they were, as if no time had passed, or
- * catch up with the real time that has passed meanwhile.
+ * Says how the guest's clocks go on when a machine that stood still runs again: from where they were, as if no time had passed,
+ * or from the real time, with which they catch up.
  */
 export type ClockPolicy = 'continue' | 'catch-up';
 

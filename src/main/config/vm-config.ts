@@ -51,12 +51,12 @@ export type BootConfig =
 	| {readonly kind: 'flat'; readonly image: string; readonly address: number; readonly mode: FlatMode};
 
 /**
- * What follows a guest's own end: start it again, keep the stopped machine for inspection, or end the
+ * An answer to a guest's own end: start it again, keep the stopped machine for inspection, or end the
  * process with this status (0–255).
  */
 export type GuestAction = 'reset' | 'halt' | {readonly exit: number};
 
-/** What follows each way a guest can end. */
+/** The answer to each way in which a guest can end. */
 export interface GuestActions {
 	/** The guest asked for a reset. */
 	readonly reset: GuestAction;
@@ -70,7 +70,7 @@ export interface GuestActions {
 	readonly halt: GuestAction | 'none';
 }
 
-/** Who emulates the interrupt controllers: the hypervisor, or this process with the hypervisor's local APICs. */
+/** The emulator of the interrupt controllers: the hypervisor, or this process with the hypervisor's local APICs. */
 export type IrqchipOption = 'kernel' | 'split';
 
 /**
@@ -84,13 +84,13 @@ export interface VmConfig {
 	/** NUMA nodes, which the machine's tables tell of. */
 	readonly numa?: NumaConfig;
 	readonly boot: BootConfig;
-	/** What runs the guest; `auto`: the first that works on the host. */
+	/** The back end that runs the guest; `auto`: the first that works on the host. */
 	readonly hypervisor: HypervisorOption;
 	readonly irqchip: IrqchipOption;
 	/** All devices but those that every machine has, and the ports of {@link pcie}. */
 	readonly devices: readonly DeviceHandle[];
 	readonly guestActions: GuestActions;
-	/** What a device whose code fails ends: the machine, or itself alone. */
+	/** A device whose code fails ends the machine, or itself alone. */
 	readonly deviceFailure: DeviceFailurePolicy;
 	/**
 	 * So many times in a row the guest may start again within a minute of its power-on; then the machine ends. 0: any number.

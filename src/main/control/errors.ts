@@ -1,6 +1,6 @@
 import {errorTable} from '#support/errors';
 
-/** What can go wrong between a control client and a machine. */
+/** Errors between a control client and a machine. */
 export const controlError = errorTable({
 	CONTROL_REQUEST_MALFORMED: (c: {reason: string}) => ({
 		message: `The request is not understood: ${c.reason}`,

@@ -34,7 +34,7 @@ export class Client {
 
 	/** Serves the client; resolves when it has gone. @throws VmmError when the machine cannot be debugged */
 	async serve(): Promise<void> {
-		// What a connection dies of is of no interest: it is over.
+		// The reason does not matter: the connection is over.
 		this.#socket.on('error', () => {});
 		this.#socket.setNoDelay(true);
 		try {

@@ -5,7 +5,7 @@ import {errorTable, isVmmError} from '#support/errors';
 import {Client} from './client.ts';
 import type {Debuggee} from './debuggee.ts';
 
-/** What can be wrong with serving a debugger. */
+/** Errors of serving a debugger. */
 const debuggerError = errorTable({
 	GDB_LISTEN_FAILED: (c: {where: string; reason: string}) => ({
 		message: `The debugger's socket ${c.where} cannot be opened: ${c.reason}`,
@@ -21,7 +21,7 @@ const net = () => process.getBuiltinModule('node:net');
  * @throws GDB_LISTEN_FAILED, and what {@link Vm.debugSupport} throws
  */
 export async function serveGdb(machine: Debuggee, address: GdbAddress): Promise<GdbServer> {
-	// What it finds out is needed for the first breakpoint: a client should not have to wait for it, nor meet its failure.
+	// The first breakpoint needs the answer, and a client should neither wait for it nor meet its failure.
 	machine.debugSupport();
 	const server = net().createServer();
 	try {

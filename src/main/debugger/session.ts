@@ -58,7 +58,7 @@ export class Session {
 		return new GuestView(memory, this.physical ? 'physical' : (await this.registersOf(this.selected)).special);
 	}
 
-	/** What the registers were is no longer true. */
+	/** Forgets the registers that were read: the guest has changed them. */
 	forgetRegisters(): void {
 		this.#registers.clear();
 	}

@@ -47,11 +47,24 @@ const entryPoint = wire('SMBIOS entry point', {
 }).sized(0x18, 'SMBIOS 3.1, table 2');
 const entryPointRevision = 1;
 
-/** BIOS information, type 0. */
-const biosInformation = wire('BIOS information', {
-	type: u8.at(0x00).initial(0),
-	length: u8.at(0x01).initial(0x1a),
+/** The header that every structure begins with. */
+const structureHeader = wire('SMBIOS structure', {
+	type: u8.at(0x00),
+	length: u8.at(0x01),
 	handle: u16.at(0x02),
+}).sized(0x4, 'SMBIOS 3.1, 6.1.2');
+
+/** A structure's record: its header, which says its type and length, and its fields. */
+const recordOf = <const T extends Fields>(name: string, type: number, size: number, section: string, fields: T) =>
+	wire(name, {
+		...structureHeader.fields,
+		type: structureHeader.fields.type.initial(type),
+		length: structureHeader.fields.length.initial(size),
+		...fields,
+	}).sized(size, section);
+
+/** BIOS information, type 0. */
+const biosInformation = recordOf('BIOS information', 0, 0x1a, 'SMBIOS 3.1, 7.1', {
 	vendor: u8.at(0x04),
 	version: u8.at(0x05),
 	startSegment: u16.at(0x06),
@@ -65,17 +78,14 @@ const biosInformation = wire('BIOS information', {
 	controllerMajorRelease: u8.at(0x16),
 	controllerMinorRelease: u8.at(0x17),
 	extendedRomSize: u16.at(0x18),
-}).sized(0x1a, 'SMBIOS 3.1, 7.1');
+});
 const biosCharacteristics = {pciSupported: 1 << 7} as const;
 const biosExtension1 = {acpi: 1 << 0} as const;
 const biosExtension2 = {virtualMachine: 1 << 4} as const;
 const noController = 0xff;
 
 /** System information, type 1. */
-const systemInformation = wire('system information', {
-	type: u8.at(0x00).initial(1),
-	length: u8.at(0x01).initial(0x1b),
-	handle: u16.at(0x02),
+const systemInformation = recordOf('system information', 1, 0x1b, 'SMBIOS 3.1, 7.2', {
 	manufacturer: u8.at(0x04),
 	productName: u8.at(0x05),
 	version: u8.at(0x06),
@@ -84,24 +94,13 @@ const systemInformation = wire('system information', {
 	wakeUpType: u8.at(0x18),
 	skuNumber: u8.at(0x19),
 	family: u8.at(0x1a),
-}).sized(0x1b, 'SMBIOS 3.1, 7.2');
+});
 /** Handles before it are those of the BIOS and the system. */
 const firstDeviceHandle = 2;
 const wakeUpByPowerSwitch = 6;
 
-/** What every structure begins with. */
-const structureHeader = wire('SMBIOS structure', {
-	type: u8.at(0x00),
-	length: u8.at(0x01),
-	handle: u16.at(0x02),
-}).sized(0x4, 'SMBIOS 3.1, 6.1.2');
-
 /** End of table, type 127. */
-const endOfTable = wire('end of table', {
-	type: u8.at(0x00).initial(127),
-	length: u8.at(0x01).initial(0x4),
-	handle: u16.at(0x02),
-}).sized(0x4, 'SMBIOS 3.1, 7.45');
+const endOfTable = recordOf('end of table', 127, 0x4, 'SMBIOS 3.1, 7.45', {});
 
 /**
  * Builds the entry point at F0000, where guests search for it, and the structure table at `tableAddress`: the first page

@@ -44,7 +44,7 @@ const deviceName = {
 };
 
 /**
- * What a snapshot says of the machine that is to be asked for when it is restored; see `MachineShape`. What follows from it is
+ * Tells which machine is to be asked for when a snapshot is restored; see `MachineShape`. What follows from it is
  * not read: it is compared with what the new machine has.
  */
 export const askedMachine = partOf({

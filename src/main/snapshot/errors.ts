@@ -3,7 +3,7 @@ import {printable} from './printable.ts';
 
 const another = 'Use a snapshot that is whole, or make it again with save-snapshot';
 
-/** What can go wrong with a snapshot. `errno` is the name of a system call's error. */
+/** Errors of snapshots. `errno` is the name of a system call's error. */
 export const snapshotError = errorTable({
 	SNAPSHOT_UNREADABLE: (c: {directory: string; file: string; errno: string}) => ({
 		message: `The snapshot ${c.directory} cannot be read: ${c.file} gave ${c.errno}`,

@@ -53,7 +53,7 @@ export function makeFolder(directory: string): NewFolder {
 /** The same for every path that leads there. */
 const placeOf = (path: string): string => join(realpathSync(dirname(path)), basename(path));
 
-/** What keeps a snapshot from taking this place; undefined when nothing does. */
+/** Names the thing that keeps a snapshot from taking this place; undefined when nothing does. */
 function whatIsThere(target: string): string | undefined {
 	const stat = lstatSync(target, {throwIfNoEntry: false});
 	if (stat === undefined) return undefined;
@@ -63,7 +63,7 @@ function whatIsThere(target: string): string | undefined {
 	return names.every((name) => known.includes(name)) ? undefined : 'a folder that holds other things than a snapshot';
 }
 
-/** What is in the folder has reached the disk before its name has. */
+/** Brings the folder's content to the disk, before its name gets there. */
 async function flush(path: string, signal?: AbortSignal): Promise<void> {
 	signal?.throwIfAborted();
 	// A slow disk takes minutes for it, and nothing ends it: whoever gives up leaves it to itself.

@@ -6,14 +6,14 @@ import type {ProcessorTopology} from '#main/topology';
 import type {SavedBoot} from './asked-machine.ts';
 
 /**
- * What a guest can tell of its machine, beside the state of its parts, as plain data: it has to be the same where a snapshot
- * is restored. Nothing of it names anything of the host.
+ * Describes a machine as its guest can notice it, without the state of its parts, as plain data: it has to be the same where a
+ * snapshot is restored. Nothing of it names anything of the host.
  */
 export interface MachineShape {
 	/** How many. */
 	readonly processors: number;
 	readonly memoryBytes: number;
-	/** What was asked for, and what came of it on the host. */
+	/** The request, and its result on the host. */
 	readonly topology: Omit<ProcessorConfig, 'count'> & {
 		readonly apicIds: readonly number[];
 		readonly apicMode: ProcessorTopology['apicMode'];
@@ -27,7 +27,7 @@ export interface MachineShape {
 	readonly devices: Readonly<Record<string, DeviceShape>>;
 }
 
-/** What a machine's shape is made of, beside its configuration. */
+/** Parts of a machine that its shape comes from, beside its configuration. */
 export interface ShapedParts {
 	readonly topology: Pick<ProcessorTopology, 'vps' | 'apicMode'>;
 	readonly ram: readonly MemoryRange[];
@@ -55,13 +55,13 @@ export function machineShape(config: VmConfig, {topology, ram, devices}: ShapedP
 	};
 }
 
-/** What the guest sees of its nodes. */
+/** The nodes as the guest sees them. */
 const guestNuma = ({nodes, distances}: NumaConfig) => ({
 	nodes: nodes.map(({memory, vps}) => ({bytes: memory.sizeBytes, ...(vps && {vps})})),
 	distances,
 });
 
-/** What of a machine's start a snapshot keeps: nothing of the host. */
+/** The part of a machine's start that a snapshot keeps: nothing of the host. */
 export function bootToSave(boot: BootConfig): SavedBoot {
 	const {kind} = boot;
 	if (kind === 'flat' || kind === 'none') return {kind};

@@ -5,18 +5,18 @@ import {snapshotError} from './errors.ts';
 const mostUnits = 16;
 const mostLetters = 40;
 
-/** What a machine ran on when it was saved, as the manifest has it. */
+/** The hypervisor that a machine was saved on, as the manifest has it. */
 export const savedHypervisor = record({
 	/** See `Hypervisor.kind`. */
 	kind: textUpTo(mostLetters),
 	/** State units that were the hypervisor's. */
 	units: listOf(textUpTo(mostLetters), mostUnits),
-	/** What processors have to have. Who only looks at a snapshot sees it here; restoring looks at each processor's own. */
+	/** The needs of all processors, for those who only look at a snapshot: restoring looks at each processor's own. */
 	needs: processorNeeds,
 });
 export type SavedHypervisor = ValueOf<typeof savedHypervisor>;
 
-/** What a machine to be has of its hypervisor. */
+/** The hypervisor that a machine is to be restored on. */
 export interface OfferedHypervisor {
 	readonly kind: string;
 	readonly units: readonly string[];

@@ -12,5 +12,5 @@ export type GuestStop =
 	/** The guest has ended, and its action keeps the machine. */
 	| {readonly kind: 'ended'; readonly end: VmEnd};
 
-/** Who is told when the guest stands still. Called between the machine's operations: it must not wait for one. */
+/** Hears that the guest stands still. Called between the machine's operations: it must not wait for one. */
 export type StopListener = (stop: GuestStop) => void;

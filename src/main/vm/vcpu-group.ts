@@ -17,7 +17,7 @@ export class VcpuGroup {
 	#starting: Promise<void> | undefined;
 	/** The counters are not what VM time asks for. */
 	#stoodStill = false;
-	/** Who is told when a vCPU stops by itself. */
+	/** Hears that a vCPU has stopped by itself. */
 	stopped: StopHandler = () => {};
 	readonly #planOf: (vcpu: number) => DebugPlan | 'hold' | undefined;
 

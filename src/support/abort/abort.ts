@@ -13,7 +13,7 @@ const abortError = errorTable({
  */
 export type OperationSignal = typeof globalThis extends {AbortSignal: {prototype: infer S}} ? S : never;
 
-/** What whoever asks for a long operation may say beside what it is about. */
+/** The part of a long operation's parameters that all of them have. */
 export interface LongOperation {
 	/** Told how far it is. */
 	readonly progress?: ((doneBytes: number, totalBytes: number) => void) | undefined;

@@ -94,7 +94,7 @@ export class EpollSet {
 	}
 }
 
-/** Whether a descriptor can be waited for: regular files and some character devices cannot (epoll_ctl(2), EPERM). */
+/** True for a descriptor that can be waited for: regular files and some character devices cannot (epoll_ctl(2), EPERM). */
 export function canBeWatched(fd: number): boolean {
 	const set = new EpollSet(1);
 	const added = set.control(Epoll.ADD, fd, 0, 0);

@@ -1,6 +1,6 @@
 import type {Unit} from './node.ts';
 
-/** Why a part of the tree is not shown. */
+/** The reason for which a part of the tree is not shown. */
 export type Unresolved =
 	/** It lies deeper than was asked for. */
 	| 'depth'

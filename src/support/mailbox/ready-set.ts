@@ -3,7 +3,7 @@ import {array, i32, wire} from '#support/wire';
 /** How many slots a set has. */
 export const readySlots = 2048;
 
-/** Which of many things have work, as bits that all threads share: a word says which words have bits. */
+/** Tells which of many things have work, as bits that all threads share: a word says which words have bits. */
 export const ReadySetState = wire('ready-set', {
 	summary: array(i32, readySlots / 1024),
 	ready: array(i32, readySlots / 32),

@@ -11,7 +11,7 @@ export type PathUse = 'input' | 'output' | 'stream' | 'listen';
 
 const streamKinds: readonly PathKind[] = ['file', 'character device', 'pipe'];
 
-/** What is wrong with a configured path, or undefined. */
+/** Says what is wrong with a configured path; undefined for nothing. */
 export function checkPath(host: PathHost, use: PathUse, path: string, option: string): VmmError | undefined {
 	if (path === '') return optionError('CONFIG_PATH_EMPTY', {option});
 	const {kind, errno} = host.path(path);

@@ -10,7 +10,7 @@ export interface NamedPath extends Named {
 	readonly path: string;
 }
 
-/** What can be wrong with one value, whatever it is for. */
+/** Faults of one value, whatever it is for. */
 export const optionMessages = {
 	CONFIG_VALUE_INVALID: (c: Named & {value: string; expected: string}) => ({
 		message: `${c.option} "${c.value}" is not valid`,

@@ -8,9 +8,9 @@ export interface ValueType<V> {
 	readonly placeholder: string;
 	/** @throws VmmError with a `CONFIG_` code for words that are no such value */
 	parse(text: string, option: string): V;
-	/** What is wrong with data that is to be such a value; it may be anybody's. */
+	/** Says what is wrong with data that is to be such a value; it may be anybody's. */
 	check(value: unknown, option: string): VmmError | undefined;
-	/** What is wrong with a value on this host. */
+	/** Says what is wrong with a value on this host. */
 	checkHost?(value: V, option: string, host: PathHost): VmmError | undefined;
 }
 

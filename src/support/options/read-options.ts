@@ -55,7 +55,7 @@ export function completeOptions<const T extends OptionTable>(table: T, given: Ra
 	return values as OptionValues<T>;
 }
 
-/** What is wrong on this host with values that are right by themselves. */
+/** Says what is wrong on this host with values that are right by themselves. */
 export function hostProblems(table: OptionTable, values: RawOptions, of: string, host: PathHost): VmmError[] {
 	return Object.entries(table).flatMap(([name, option]) => {
 		const value = values[name];

@@ -205,7 +205,7 @@ export class EpollReactor implements RunningReactor {
 	/** One round of Node's loop. It looks at its descriptors between two immediates; what it misses, the next wait reports again. */
 	async #turnLoop(): Promise<void> {
 		this.#loopHasWork = false;
-		// What is due comes first: a round of Node's takes longer than looking.
+		// Due timers come first: a round of Node's takes longer than looking for them.
 		this.#runDue();
 		await new Promise((resolve) => setImmediate(resolve));
 	}

@@ -9,6 +9,7 @@ import {
 	type Wire,
 } from '#support/wire';
 import {stateError} from './errors.ts';
+import {bytesOf, hex64, isObject, placeOf, shortened, wrong} from './saved-value.ts';
 
 /**
  * A field's value: a number, hexadecimal text for one of 64 bits, structs and lists of them as such, and everything else as
@@ -68,10 +69,10 @@ export function restoreStruct<T extends Fields>(
 export const readFields = <T extends Fields>(schema: Wire<T>, fields: SavedFields): PlainFields<T> =>
 	schema.read(parse(schema, fields));
 
-/** The struct's bytes, of which all were checked. */
+/** The struct's bytes, of which all were checked. Errors name fields in fields by names joined by dots. */
 function parse(schema: Wire, fields: SavedFields): Uint8Array {
 	const target = new Uint8Array(schema.size);
-	new Parser(schema.name, viewOf(target)).struct(schema, 0, fields, '');
+	parseFields(viewOf(target), 0, schema, fields, schema.name);
 	return target;
 }
 
@@ -83,9 +84,6 @@ function currentFields(struct: string, saved: SavedStruct, {version = 1, upgrade
 		throw stateError('STATE_VERSION_UNKNOWN', {struct, found, version});
 	return upgrade(fields, found);
 }
-
-const isObject = (value: unknown): value is object =>
-	typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function saveFields({places}: Wire, source: DataView, base: number): SavedFields {
 	const named = [...places].filter(([, {field}]) => !isKind(field, 'reserved'));
@@ -99,9 +97,9 @@ function saveField(field: AnyField, source: DataView, at: number): SavedField {
 			saveField(field.item, source, at + index * field.item.size),
 		);
 	const wide = wideOf(field);
-	if (wide !== undefined) return `0x${source.getBigUint64(at, wide.isLittle).toString(16)}`;
+	if (wide !== undefined) return hex64.save(source.getBigUint64(at, wide.isLittle));
 	if (isKind(field, 'scalar')) return field.reader(at)(source, 0) as number;
-	return Buffer.from(source.buffer, source.byteOffset + at, field.size).toString('base64');
+	return bytesOf(field.size, field.size).save(new Uint8Array(source.buffer, source.byteOffset + at, field.size));
 }
 
 /** An integer of 64 bits: a number cannot hold it. */
@@ -110,64 +108,32 @@ function wideOf(field: AnyField): Scalar | undefined {
 	return isKind(scalar, 'scalar') && scalar.size === 8 && scalar.range !== undefined ? scalar : undefined;
 }
 
-const wideText = /^0x[0-9a-f]{1,16}$/;
-
-/** Reads saved values into a struct's bytes. Its errors name fields in fields by names joined by dots. */
-class Parser {
-	readonly #name: string;
-	readonly #target: DataView;
-
-	constructor(name: string, target: DataView) {
-		this.#name = name;
-		this.#target = target;
-	}
-
-	struct({places}: Wire, at: number, saved: object, path: string): void {
-		const isKnown = (name: string) => places.has(name) && places.get(name)?.field.kind !== 'reserved';
-		const unknown = Object.keys(saved).find((name) => !isKnown(name));
-		if (unknown !== undefined)
-			throw stateError('STATE_FIELD_UNKNOWN', {struct: this.#name, field: `${path}${unknown}`});
-		for (const [name, {field, offset}] of places) {
-			if (isKind(field, 'reserved')) continue;
-			const value = Object.hasOwn(saved, name) ? (saved as Readonly<Record<string, unknown>>)[name] : undefined;
-			this.#field(field, at + offset, value, `${path}${name}`);
-		}
-	}
-
-	#field(field: AnyField, at: number, value: unknown, path: string): void {
-		if (isKind(field, 'struct') && isObject(value)) this.struct(field, at, value, `${path}.`);
-		else if (isKind(field, 'list') && Array.isArray(value) && value.length === field.length) {
-			for (const [index, item] of value.entries())
-				this.#field(field.item, at + index * field.item.size, item, `${path}.${index}`);
-		} else if (!this.#number(field, at, value) && !this.#bytes(field, at, value))
-			throw stateError('STATE_FIELD_WRONG', {struct: this.#name, field: path});
-	}
-
-	/** False when the field is no number, or cannot hold this one. */
-	#number(field: AnyField, at: number, value: unknown): boolean {
-		const wide = wideOf(field);
-		if (wide !== undefined) {
-			if (typeof value !== 'string' || !wideText.test(value)) return false;
-			this.#target.setBigUint64(at, BigInt(value), wide.isLittle);
-			return true;
-		}
-		if (!isKind(field, 'scalar') || typeof value !== 'number' || !fits(field, value)) return false;
-		field.writer(at, field.type)(this.#target, 0, value);
-		return true;
-	}
-
-	/** False when the field is none that is saved as bytes, or these are not as many. */
-	#bytes(field: AnyField, at: number, value: unknown): boolean {
-		if (isSpelled(field) || typeof value !== 'string') return false;
-		const bytes = Buffer.from(value, 'base64');
-		if (bytes.length !== field.size) return false;
-		new Uint8Array(this.#target.buffer, at, field.size).set(bytes);
-		return true;
+function parseFields(target: DataView, base: number, {places}: Wire, saved: object, path: string): void {
+	const isKnown = (name: string) => places.has(name) && places.get(name)?.field.kind !== 'reserved';
+	const unknown = Object.keys(saved).find((name) => !isKnown(name));
+	if (unknown !== undefined) throw stateError('STATE_FIELD_UNKNOWN', placeOf(`${path}.${shortened(unknown)}`));
+	for (const [name, {field, offset}] of places) {
+		if (isKind(field, 'reserved')) continue;
+		const value = Object.hasOwn(saved, name) ? (saved as Readonly<Record<string, unknown>>)[name] : undefined;
+		parseField(target, base + offset, field, value, `${path}.${name}`);
 	}
 }
 
-/** Saved as what it is, not as bytes. */
-const isSpelled = (field: AnyField): boolean => ['scalar', 'halves', 'struct', 'list'].includes(field.kind);
+function parseField(target: DataView, at: number, field: AnyField, saved: unknown, path: string): void {
+	const wide = wideOf(field);
+	if (isKind(field, 'struct')) {
+		if (!isObject(saved)) throw wrong(path);
+		parseFields(target, at, field, saved, path);
+	} else if (isKind(field, 'list')) {
+		if (!Array.isArray(saved) || saved.length !== field.length) throw wrong(path);
+		for (const [index, item] of saved.entries())
+			parseField(target, at + index * field.item.size, field.item, item, `${path}.${index}`);
+	} else if (wide !== undefined) target.setBigUint64(at, hex64.parse(saved, path), wide.isLittle);
+	else if (isKind(field, 'scalar')) {
+		if (typeof saved !== 'number' || !fits(field, saved)) throw wrong(path);
+		field.writer(at, field.type)(target, 0, saved);
+	} else new Uint8Array(target.buffer, at, field.size).set(bytesOf(field.size, field.size).parse(saved, path));
+}
 
 /** Doubles are times and counts: their whole part is exact. */
 function fits({range}: Scalar, value: number): boolean {

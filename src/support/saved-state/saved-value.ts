@@ -19,16 +19,21 @@ interface SavedText<T> extends SavedValue<T> {
 /** The type of what a {@link SavedValue} reads. */
 export type ValueOf<S> = S extends SavedValue<infer T> ? T : never;
 
-function wrong(path: string) {
+/** The struct and the field that a path names. */
+export function placeOf(path: string): {readonly struct: string; readonly field: string} {
 	const [struct = '', ...fields] = path.split('.');
-	return stateError('STATE_FIELD_WRONG', {struct, field: fields.join('.') || 'all'});
+	return {struct, field: fields.join('.') || 'all'};
 }
 
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+/** The error for a value that cannot be what is at `path`. */
+export const wrong = (path: string) => stateError('STATE_FIELD_WRONG', placeOf(path));
+
+/** True for an object that has fields. */
+export const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
 	typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Of what a snapshot's author has put there. */
-const shortened = (name: string) => name.slice(0, 40);
+/** A name that a snapshot's author has made up. */
+export const shortened = (name: string) => name.slice(0, 40);
 
 /** A whole number from 0 to `most`. */
 export const wholeNumber = (most: number): SavedValue<number> => ({
@@ -75,12 +80,16 @@ export const oneOf = <const W extends string>(words: readonly W[]): SavedValue<W
 	},
 });
 
+/** Characters of base64 for so many bytes, with padding (RFC 4648, 4). */
+const base64Length = (bytes: number): number => Math.ceil(bytes / 3) * 4;
+
 /** So many bytes, as base64. */
-export const bytesOf = (least: number, most: number): SavedValue<Uint8Array> => ({
+export const bytesOf = (least: number, most: number): SavedText<Uint8Array> => ({
 	save: (value) => Buffer.from(value).toString('base64'),
 	parse(saved, path) {
-		const bytes = typeof saved === 'string' && saved.length <= most * 2 ? Buffer.from(saved, 'base64') : undefined;
-		if (bytes === undefined || bytes.length < least || bytes.length > most) throw wrong(path);
+		if (typeof saved !== 'string' || saved.length > base64Length(most)) throw wrong(path);
+		const bytes = Buffer.from(saved, 'base64');
+		if (bytes.length < least || bytes.length > most) throw wrong(path);
 		return new Uint8Array(bytes);
 	},
 });

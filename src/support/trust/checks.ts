@@ -1,5 +1,5 @@
 /**
- * What makes a number of a guest's value. Each check answers undefined for a value that it refuses and for one that could
+ * Checks that make a number of a guest's value. Each check answers undefined for a value that it refuses and for one that could
  * not be read, so that a device has one way out for both.
  */
 import {type Guest, unchecked} from './guest-value.ts';

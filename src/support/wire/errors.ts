@@ -1,6 +1,6 @@
 import {errorTable} from '#support/errors';
 
-/** What can be wrong with a declaration, and with a value that is written by one. */
+/** Errors of a declaration, and of a value that is written by one. */
 export const wireError = errorTable({
 	WIRE_DECLARATION_INVALID: (c: {wire: string; cause: string}) => ({
 		message: `The layout of ${c.wire} is not possible: ${c.cause}`,

@@ -83,7 +83,7 @@ export class Wire<T extends Fields = Fields> extends Field<{
 	readonly section: string | undefined = undefined;
 	readonly style: PlacementStyle;
 	readonly places: ReadonlyMap<string, PlacedField>;
-	/** What is made when it is first asked for: most declarations that a thread loads it never uses, or in one way only. */
+	/** Holds parts that are made on first use: a thread never uses most declarations that it loads, or uses them in one way. */
 	readonly made: Made = {};
 
 	constructor(name: string, fields: T, style: PlacementStyle) {
@@ -257,7 +257,7 @@ function placeOf({name, places}: Wire, field: string): PlacedField {
 	return place;
 }
 
-/** What is said of values is checked when it is said: what they are after reset, and which tags a union has. */
+/** Checks values when they are declared, not when they are used: those after reset, and the tags of unions. */
 function checkValues(layout: Wire): void {
 	for (const {field, offset} of layout.places.values()) {
 		if (field.kind === 'union') field.reader(offset, layout.places);

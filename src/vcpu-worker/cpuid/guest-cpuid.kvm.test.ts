@@ -1,6 +1,6 @@
 import test from 'ava';
 import {supportedCpuid} from '#vcpu-worker/kvm';
-import {startGuest, type TestGuest} from '../kvm/testing/test-guest.ts';
+import {startGuest, type TestGuest} from '#vcpu-worker/kvm/testing';
 import type {CpuidEntry} from './cpuid-entry.ts';
 import {guestCpuid} from './guest-cpuid.ts';
 

@@ -39,9 +39,9 @@ const namesLike = (form: RegExp) => ({
 	parse: (name: string) => (form.test(name) ? name : undefined),
 });
 
-/** What processors have to have for a guest that was shown them by CPUID. */
+/** Parts that a processor must have for a guest to which CPUID has shown them. */
 export const processorNeeds = record({
-	/** Who made them: features are not all that makers differ in. */
+	/** The maker's name: features are not all that makers differ in. */
 	vendor: textUpTo(12),
 	/** Feature bits by the register that CPUID answers them in, such as `CPUID.7.0:EBX`. */
 	features: mapOf(namesLike(/^CPUID\.[0-9a-f]{1,8}\.\d:E[A-D]X$/), wholeNumber(0xffff_ffff), 2 * featureWords.length),
@@ -52,7 +52,7 @@ export const processorNeeds = record({
 });
 export type ProcessorNeeds = ValueOf<typeof processorNeeds>;
 
-/** What a guest needs to which CPUID answers so. */
+/** The needs of a guest to which CPUID answers so. */
 export function needsOf(cpuid: readonly CpuidEntry[]): ProcessorNeeds {
 	const {eax = 0, edx = 0} = find(cpuid, Leaf.xsave) ?? {};
 	const present = [...bitsOf(eax), ...bitsOf(edx).map((bit) => bit + 32)].filter((bit) => bit < componentCount);
@@ -73,7 +73,7 @@ export function needsOf(cpuid: readonly CpuidEntry[]): ProcessorNeeds {
 }
 
 /**
- * What is missing where CPUID answers `offered`, for a person: features as the manuals write them, such as
+ * Names, for a person, the needs that `offered` does not meet: features as the manuals write them, such as
  * `CPUID.7.0:EBX[16]`.
  */
 export function missingNeeds(needs: ProcessorNeeds, offered: readonly CpuidEntry[]): string[] {

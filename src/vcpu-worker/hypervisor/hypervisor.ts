@@ -8,25 +8,25 @@ export interface HostEvidence {
 	read(path: string): string | undefined;
 }
 
-/** What a machine wants of its partition. */
+/** A machine's wishes for its partition. */
 export interface PartitionSpec {
-	/** Who has PIC, I/O APIC and PIT: the back end, or devices of the machine. Local APICs are the back end's. */
+	/** The owner of PIC, I/O APIC and PIT: the back end, or the machine, as devices. Local APICs are the back end's. */
 	readonly irqchip: 'kernel' | 'split';
 	/** Processors that the machine will have. */
 	readonly processors: number;
 }
 
 /**
- * What runs guests on this host. The machine's owner makes a {@link Partition} of it; the threads of the machine reach that
+ * Runs guests on this host. The machine's owner makes a {@link Partition} of it; the threads of the machine reach that
  * one through its handle (see `BackEnd`).
  */
 export interface Hypervisor {
 	/** Tells back ends apart, in handles and in snapshots. */
 	readonly kind: string;
-	/** What this host has for it, for a person. Never throws. */
+	/** Tells a person what this host has for it. Never throws. */
 	examine(evidence: HostEvidence): Finding[];
 	/**
-	 * Why no guest can run with it here; undefined when nothing is known that hinders one. For a choice before every start:
+	 * Says why no guest can run with it here; undefined when nothing is known that hinders one. For a choice before every start:
 	 * it takes microseconds, and leaves to {@link create} what takes longer to find out.
 	 */
 	refusal(): VmmError | undefined;

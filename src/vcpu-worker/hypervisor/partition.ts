@@ -54,7 +54,7 @@ export interface Partition {
 	readonly processor: ProcessorOffer;
 	/** Puts memory where nothing is mapped. It stays alive until {@link close}. @throws VmmError */
 	map(range: MappedRange): void;
-	/** Which pages the guest's own stores change, while somebody asks. After {@link close} it knows of none. */
+	/** Knows which pages the guest's own stores change, while somebody asks. After {@link close} it knows of none. */
 	readonly dirty: DirtySource;
 	/**
 	 * Leaves these registers to the machine, also those that the back end could serve itself. Once, before the first processor.
@@ -62,8 +62,8 @@ export interface Partition {
 	 */
 	interceptMsrs(ranges: readonly MsrRange[]): void;
 	/**
-	 * What the back end has for the whole machine and a snapshot has to keep: clocks, interrupt controllers. Each call makes
-	 * them anew, in their state at power-on.
+	 * Makes the parts of the whole machine that the back end has and a snapshot keeps: clocks, interrupt controllers. Each call
+	 * makes them anew, in their state at power-on.
 	 * @param time - VM time, which guests' clocks go by
 	 */
 	units(time: VmTime): StateUnit[];

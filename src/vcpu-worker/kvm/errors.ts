@@ -5,7 +5,7 @@ const loadModule =
 	'Load the KVM module (modprobe kvm_intel or kvm_amd), turn on virtualization in the firmware, or nested ' +
 	'virtualization when this is itself a virtual machine; in a checkout, `npm run incubator` gives an emulated host with KVM';
 
-/** What can go wrong between this program and KVM. `errno` is positive, its name is in the message. */
+/** Errors between this program and KVM. `errno` is positive, its name is in the message. */
 export const kvmError = errorTable({
 	KVM_MISSING: (c: {readonly path: string; readonly errno: number}) => ({
 		message: `No KVM on this host: opening ${c.path} gave ${errnoName(c.errno)}`,

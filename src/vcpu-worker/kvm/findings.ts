@@ -2,7 +2,7 @@ import {isVmmError} from '#support/errors';
 import type {Finding, FindingLevel, HostEvidence} from '#vcpu-worker/hypervisor';
 import {type KvmCapabilities, type KvmKind, probeKvm} from './capabilities.ts';
 
-/** What each way of implementing KVM means for a guest. */
+/** Each implementation of KVM, and its meaning for a guest. */
 const kinds: Readonly<
 	Record<KvmKind, {readonly level: FindingLevel; readonly text: string; readonly remedy?: string}>
 > = {
@@ -21,7 +21,7 @@ const kinds: Readonly<
 };
 
 /**
- * What KVM is here, and whether a guest can run at all.
+ * Finds out which KVM this host has, and whether a guest can run at all.
  * @param probe - throws VmmError when KVM cannot be used
  */
 export function kvmFindings(evidence: HostEvidence, probe: () => KvmCapabilities = probeKvm): Finding[] {

@@ -10,6 +10,11 @@ export function interruptController({vmFd, gsis, irqchip}: KvmPartitionHandle): 
 	const pins: readonly KvmRoute[] = irqchip === 'kernel' ? defaultRoutes() : [];
 	const apply = (routes: readonly GsiRoute[]) => setGsiRouting(vmFd, [...pins, ...routes.map(kvmRoute)]);
 	return {
+		// The kernel's PIC and I/O APIC keep what an edge has requested when the input falls.
+		rise: (input) => {
+			vm.irqLine(input, 0);
+			vm.irqLine(input, 1);
+		},
 		setLine: (input, asserted) => {
 			if (input === pitReplacedInput) setPitReplaced(vmFd, asserted);
 			else vm.irqLine(input, asserted ? 1 : 0);

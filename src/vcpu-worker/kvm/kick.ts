@@ -1,6 +1,6 @@
 /**
- * How a vCPU is brought out of KVM_RUN from any thread: a flag in its mapped page, for when it is about to enter, and a
- * signal, for when it is inside or asleep there. The signal is blocked in every vCPU thread and let through by KVM_RUN
+ * Brings a vCPU out of KVM_RUN, from any thread: by a flag in its mapped page where it is about to enter, and by a
+ * signal where it is inside or asleep there. The signal is blocked in every vCPU thread and let through by KVM_RUN
  * alone, which answers EINTR and leaves it pending; so there is no signal handler, and nothing is ever interrupted but
  * KVM_RUN (Documentation/virt/kvm/api.rst, 4.21 and immediate_exit in section 5).
  */

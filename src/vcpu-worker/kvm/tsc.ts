@@ -43,7 +43,7 @@ export function restoreTsc(vcpuFd: number, saved: TscState, shift?: bigint): big
 		setMsrs(vcpuFd, [{index: Msr.IA32_TIME_STAMP_COUNTER, data: shift ?? saved.value}]);
 		return shift ?? saved.value;
 	}
-	// Who cannot tell the offset has saved all counters as of one moment: their values are as far apart as the offsets.
+	// A host that cannot tell the offset has saved all counters as of one moment: they are as far apart as the offsets.
 	const {offset = saved.value} = saved;
 	const change = shift ?? wrap(current + saved.value - counter(vcpuFd) - offset);
 	setOffset(vcpuFd, wrap(offset + change));

@@ -2,7 +2,7 @@ import type {VcpuEvents} from '#vcpu-worker/state';
 import {Shadow, VcpuEventValid} from './constants.ts';
 import type {VcpuEvents as KvmEvents} from './structs-vcpu.ts';
 
-/** What KVM says is under way. An exception that is pending it gives as one that is being delivered. */
+/** Turns KVM's events into the neutral ones. KVM gives a pending exception as one that is being delivered. */
 export function fromKvmEvents({exception, interrupt, nmi, smi, sipi_vector: startupVector}: KvmEvents): VcpuEvents {
 	const errorCode = exception.has_error_code === 0 ? undefined : exception.error_code;
 	const {smm: active, pending, smm_inside_nmi: insideNmi, latched_init: latchedInit} = smi;

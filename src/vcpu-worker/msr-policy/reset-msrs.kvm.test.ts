@@ -1,8 +1,8 @@
 import test from 'ava';
 import {guestCpuid, isAmdHost} from '#vcpu-worker/cpuid';
 import {getMsrs, msrIndexList, setMsrs, supportedCpuid} from '#vcpu-worker/kvm';
+import {startGuest} from '#vcpu-worker/kvm/testing';
 import {Msr} from '#vcpu-worker/registers';
-import {startGuest} from '../kvm/testing/test-guest.ts';
 import {resetMsrs} from './index.ts';
 
 test('KVM takes every value after reset, and keeps it', (t) => {

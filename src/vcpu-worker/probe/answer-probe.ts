@@ -19,7 +19,7 @@ export function answerProbe(probe: VcpuProbeView, cpu: CpuBackend): void {
 	Atomics.notify(probe.$atomic, stateWord);
 }
 
-/** What cannot be read is an answer as well: asking never stops a machine. */
+/** The report as JSON. A failure to read is an answer as well: asking never stops a machine. */
 function reportText(cpu: CpuBackend): string {
 	try {
 		return JSON.stringify(reportCpu(cpu), (_key, value) =>

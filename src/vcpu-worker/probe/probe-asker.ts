@@ -15,7 +15,7 @@ export class ProbeAsker {
 	}
 
 	/**
-	 * What a processor is doing whose run has been asked for, as soon as it runs. Pending for as long as its thread hangs.
+	 * Tells what a processor is doing whose run has been asked for, as soon as it runs. Pending for as long as its thread hangs.
 	 * @param run - settles when the run has ended
 	 * @returns undefined where it has ended without an answer, so that the thread takes calls instead
 	 */

@@ -1,7 +1,7 @@
 import type {ErrorData} from '#support/errors';
 import type {DebugStop} from '#vcpu-worker/debug';
 
-/** Why a vCPU's run ended. */
+/** The reason for which a vCPU's run has ended. */
 export type StopReason =
 	/** The owner asked for it. */
 	| {readonly kind: 'requested'}
@@ -9,7 +9,7 @@ export type StopReason =
 	| {readonly kind: 'event'}
 	/** Triple fault. */
 	| {readonly kind: 'crash'; readonly reason: string}
-	/** What a debugger asked for has come. */
+	/** A stop that a debugger asked for has come. */
 	| {readonly kind: 'debug'; readonly stop: DebugStop}
 	/** The back end cannot go on, or our own code failed. */
 	| {readonly kind: 'failed'; readonly error: ErrorData};

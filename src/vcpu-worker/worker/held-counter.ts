@@ -10,7 +10,7 @@ export interface HeldCounter extends CounterReading {
 const nsPerMs = 1_000_000n;
 
 /**
- * What the counter is by VM time: where it was when VM time stood still, or further on when that has caught up.
+ * The counter's value by VM time: the one at which VM time stood still, or a later one when that has caught up.
  * Wraps at 64 bits, as counters do.
  * @param nowNs - VM time
  */

@@ -92,7 +92,7 @@ export class VcpuWorker {
 	/** Puts the vCPU into its state at power-on, which it is in when created. @param entry - as in {@link VcpuWorkerData} */
 	reset(entry?: BootRegisters): void {
 		const {cpu, control} = this.#vcpu.context;
-		// What was asked before is not meant for the guest that starts now.
+		// Earlier commands are not meant for the guest that starts now.
 		Atomics.store(control.$atomic, VcpuControl.word('commands'), 0);
 		cpu.reset();
 		if (entry !== undefined) begin(cpu, entry);

@@ -120,8 +120,8 @@ function hpetFront(_config: HpetConfig, state: FieldsView<HpetFields>, services:
 			events.outputs.drive();
 			if (events.hasNewDue()) services.notifyBack();
 		},
-		inputChanged() {
-			events.outputs.drive();
+		inputChanged(name, rose) {
+			events.outputs.follow(name, rose);
 		},
 		reset() {
 			events.outputs.drive();

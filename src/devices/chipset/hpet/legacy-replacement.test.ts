@@ -9,10 +9,13 @@ test('PIT and RTC reach their inputs through the HPET until it replaces them', (
 	device.drive('rtc', true);
 	device.drive('rtc', false);
 	t.deepEqual(edges(), ['legacy-timer up', 'legacy-rtc up', 'legacy-rtc down']);
+	device.driveAgain('pit');
+	t.deepEqual(edges(), ['legacy-timer again'], 'in one step');
 	general(running | legacy);
 	t.deepEqual(edges(), ['legacy-timer down'], 'the PIT rests high, and that level is no longer there');
 	device.drive('pit', false);
 	device.drive('pit', true);
+	device.driveAgain('pit');
 	device.drive('rtc', true);
 	t.deepEqual(edges(), [], 'what they do now reaches nobody');
 });

@@ -26,7 +26,7 @@ const legacyMode = General.ENABLE | General.LEGACY;
 
 /**
  * The interrupt lines and messages of the timers. The lines of level-triggered timers follow the status. Those of
- * edge-triggered ones drop right before they rise, and stay up until the guest changes the timer: only edges interrupt.
+ * edge-triggered ones rise anew for each match, and stay up until the guest changes the timer: only edges interrupt.
  */
 export class Outputs {
 	readonly #state: FieldsView<HpetFields>;
@@ -48,13 +48,16 @@ export class Outputs {
 	/** A timer's match: a message, an edge, or the status bit and with it the level. */
 	raise(index: number): void {
 		const timer = this.#timers[index] as TimerView;
+		const rising = isLevel(timer) ? noLine : this.#lineOf(index);
 		if (isLevel(timer)) this.#state.status |= 1 << index;
 		else if ((timer.config & Config.FSB) !== 0) this.#messages.send(timer.fsbAddress, 0, timer.fsbValue);
-		else {
-			this.#lines[this.#lineOf(index)]?.setLevel(false);
-			this.#state.pulses |= 1 << index;
-		}
-		this.drive();
+		else this.#state.pulses |= 1 << index;
+		this.drive(rising);
+	}
+
+	/** PIT or RTC has changed its output. */
+	follow(name: string, rose: boolean): void {
+		this.drive(rose && !this.#replaces ? replacedInputs.indexOf(name as ReplacedInput) : noLine);
 	}
 
 	/** A timer's configuration changed: what it drove is over. */
@@ -63,9 +66,12 @@ export class Outputs {
 		if (!isLevel(this.#timers[index] as TimerView)) this.#state.status &= ~(1 << index);
 	}
 
-	/** Makes every line follow the state, and the legacy ones PIT and RTC unless those are replaced. */
-	drive(): void {
-		const replaces = (this.#state.general & legacyMode) === legacyMode;
+	/**
+	 * Makes every line follow the state, and the legacy ones PIT and RTC unless those are replaced.
+	 * @param rising - the line that gets an edge if it is asserted
+	 */
+	drive(rising = noLine): void {
+		const replaces = this.#replaces;
 		// The PIT goes first: its level must not be seen beside a timer's.
 		this.#pitReplaced.setLevel(replaces);
 		let asserted = 0;
@@ -77,8 +83,14 @@ export class Outputs {
 			if (line !== noLine && this.#asserts(index)) asserted |= 1 << line;
 		}
 		for (let line = 0; line < this.#lines.length; line++) {
-			this.#lines[line]?.setLevel((asserted & (1 << line)) !== 0);
+			const isAsserted = (asserted & (1 << line)) !== 0;
+			if (isAsserted && line === rising) this.#lines[line]?.rise();
+			else this.#lines[line]?.setLevel(isAsserted);
 		}
+	}
+
+	get #replaces(): boolean {
+		return (this.#state.general & legacyMode) === legacyMode;
 	}
 
 	#asserts(index: number): boolean {

@@ -53,6 +53,13 @@ export class PicChip {
 		}
 	}
 
+	/** The input, which is high, falls and rises: it requests, and a request that it has stands. */
+	raiseAgain(input: number): void {
+		const bit = 1 << input;
+		this.#registers.irr |= bit;
+		this.#registers.pins |= bit;
+	}
+
 	/** INTA: takes the request of highest priority into service. Changes nothing when there is none. */
 	acknowledge(): number | undefined {
 		const r = this.#registers;

@@ -27,6 +27,19 @@ export class PicPair {
 		if (irq === cascadeInput) return;
 		if (irq < inputsPerChip) this.#master.setInput(irq, asserted);
 		else this.#slave.setInput(irq - inputsPerChip, asserted);
+		this.#follow();
+	}
+
+	/** IRQ 0–15 falls and rises. Whatever it requests meanwhile stands, and INTR does not fall. */
+	raiseAgain(irq: number): void {
+		if (irq === cascadeInput) return;
+		if (irq < inputsPerChip) this.#master.raiseAgain(irq);
+		else this.#slave.raiseAgain(irq - inputsPerChip);
+		this.#follow();
+	}
+
+	/** After a change of an input. */
+	#follow(): void {
 		// The slave's INT does not follow a request that its input takes back, until INTA or the next command: "a default
 		// IR7 will occur when the CPU acknowledges the interrupt", and it is the slave's.
 		if (this.#slave.output) this.#master.setInput(cascadeInput, true);

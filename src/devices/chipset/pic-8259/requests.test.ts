@@ -57,6 +57,21 @@ test('an edge requests once, and not again before the input has fallen', (t) => 
 	t.is(take(), 0x34, 'an edge while in service is kept');
 });
 
+test('an input that falls and rises in one step keeps its request, and requests when it has none', (t) => {
+	for (const irq of [0, 8]) {
+		const {dut, raise, pair, take, isr} = makePic();
+		raise(irq);
+		pair.raiseAgain(irq);
+		t.deepEqual(dut.edges, ['intr up'], 'nobody sees INTR fall');
+		t.is(take(), 0x30 + irq);
+		dut.out(slave, eoi);
+		dut.out(master, eoi);
+		pair.raiseAgain(irq);
+		t.is(take(), 0x30 + irq);
+		t.deepEqual(isr(), irq === 0 ? [1, 0] : [4, 1]);
+	}
+});
+
 test('a level-triggered input requests as long as it is high', (t) => {
 	const {dut, intr, raise, lower, take, irr} = makePic();
 	dut.out(0x4d1, 0x0c);

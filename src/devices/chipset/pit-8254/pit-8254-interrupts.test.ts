@@ -48,7 +48,7 @@ test('one-shots of mode 4 come once for each count', (t) => {
 		load(0, count);
 		t.is(run(100 * ms, 0.1 * ms), 1);
 	}
-	t.deepEqual(pit.edges.slice(0, 3), ['timer up', 'timer down', 'timer up']);
+	t.deepEqual(pit.edges.slice(0, 3), ['timer up', 'timer again', 'timer again']);
 	t.is(pit.reactor.timers.size, 0);
 });
 

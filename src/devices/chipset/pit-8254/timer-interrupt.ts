@@ -15,7 +15,7 @@ export const maxTicksOwed = 1000;
 /**
  * Counter 0 and its interrupt line. Every rising edge of the output becomes one interrupt. Those that came faster or were
  * looked at later than they can be served are owed and follow one by one, because guests tell the time by counting them.
- * The line does not follow the low phases of modes 2 to 5 but drops right before it rises: only edges interrupt.
+ * The line does not follow the low phases of modes 2 to 5 but rises anew for each interrupt: only edges interrupt.
  */
 export class TimerInterrupt {
 	readonly counter: Counter;
@@ -69,7 +69,6 @@ export class TimerInterrupt {
 		this.#state.ticksOwed--;
 		this.#state.ticks++;
 		this.#state.lastTick = this.#clock.now[0] as number;
-		this.#line.setLevel(false);
-		this.#line.setLevel(true);
+		this.#line.rise();
 	}
 }

@@ -14,6 +14,7 @@ export interface SplitInterruptHost {
 const isaCount = 16;
 /** The timer's interrupt arrives at this input of the I/O APIC (ACPI 6.5, 5.2.12.5; the MADT says so). */
 const timer = {irq: 0, input: 2} as const;
+const pinOf = (input: number): number => (input === timer.irq ? timer.input : input);
 
 /**
  * The interrupt controllers of a machine whose PIC and I/O APIC are devices of ours. One per thread, over the shared state of
@@ -43,8 +44,13 @@ export class SplitInterrupts implements InterruptController {
 		if (input === pitReplacedInput) return;
 		const {pic, ioApic} = this.#bound;
 		if (input < isaCount) pic.device.target.locked(() => pic.pair.setInput(input, asserted));
-		const pin = input === timer.irq ? timer.input : input;
-		ioApic.device.target.locked(() => ioApic.chip.setInput(pin, asserted));
+		ioApic.device.target.locked(() => ioApic.chip.setInput(pinOf(input), asserted));
+	}
+
+	rise(input: number): void {
+		const {pic, ioApic} = this.#bound;
+		if (input < isaCount) pic.device.target.locked(() => pic.pair.raiseAgain(input));
+		ioApic.device.target.locked(() => ioApic.chip.raiseAgain(pinOf(input)));
 	}
 
 	/** The level of the boot processor's interrupt pin. */

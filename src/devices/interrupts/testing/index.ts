@@ -13,5 +13,9 @@ export interface Told {
 /** An interrupt controller that only tells. */
 export const tellingInterrupts = ({setLine = () => {}, send = () => {}, routes = () => {}}: Told = {}) => ({
 	setLine,
+	rise: (gsi: number) => {
+		setLine(gsi, false);
+		setLine(gsi, true);
+	},
 	messages: {send, gsis: new GsiTable(new SharedArrayBuffer(GsiTable.byteLength), routes)},
 });

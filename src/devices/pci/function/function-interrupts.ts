@@ -85,6 +85,11 @@ export class FunctionInterrupts implements PciMessages {
 				if (rises) this.signal(vector);
 				this.#drivePin();
 			},
+			rise: () => {
+				levels[vector] = 1;
+				this.signal(vector);
+				this.#drivePin();
+			},
 		};
 	}
 

@@ -164,7 +164,7 @@ export function functionModel<C, T extends Fields>(parts: FunctionParts<C, T>): 
 				);
 			};
 			return {
-				...(front.inputChanged && {inputChanged: (name: string) => front.inputChanged?.(name)}),
+				...(front.inputChanged && {inputChanged: (name: string, rose: boolean) => front.inputChanged?.(name, rose)}),
 				control: (command) => (command.kind === powerOnState.kind ? toPowerOnState() : front.control?.(command)),
 				read(region, offset, size) {
 					if (region === configRegion) return readConfig(offset, size);
@@ -242,7 +242,10 @@ function servedOwned<C, T extends Fields>(
 			/** Other threads are at the function's interrupts too. */
 			const lockedLine = (name: string): InterruptLine => {
 				const own = line(name);
-				return {setLevel: (asserted) => locked(() => own.setLevel(asserted))};
+				return {
+					setLevel: (asserted) => locked(() => own.setLevel(asserted)),
+					rise: () => locked(() => own.rise()),
+				};
 			};
 			return make(config as C, {...offered, reactor, line: lockedLine});
 		},

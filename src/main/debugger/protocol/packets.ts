@@ -32,7 +32,7 @@ export class PacketReader {
 	/** Digits of the checksum seen so far, once the data is over. */
 	#checksum: string | undefined;
 
-	/** What these bytes bring to an end. Bytes that belong to nothing are dropped. */
+	/** Takes bytes in; returns the events that they complete. Drops bytes that belong to none. */
 	push(chunk: Uint8Array): ClientEvent[] {
 		const events: ClientEvent[] = [];
 		for (const byte of chunk) {

@@ -3,7 +3,7 @@ import {type ElfFile, segmentType} from './elf-file.ts';
 
 /** One ELF note (ELF gABI, "Note Section"). */
 export interface ElfNote {
-	/** Who defined its type, e.g. `Xen`. */
+	/** The name of those who defined its type, e.g. `Xen`. */
 	readonly owner: string;
 	readonly type: number;
 	readonly descriptor: Uint8Array;

@@ -274,7 +274,7 @@ export class FakeVcpu implements CpuBackend, GuestSide {
 	/** A state of another back end says nothing of the script, which begins anew. */
 	restore({general, special, clock, extension}: VcpuState, counterShift?: bigint): bigint {
 		this.reset();
-		// Who cannot tell the offset has saved all counters as of one moment.
+		// A host that cannot tell the offset has saved all counters as of one moment.
 		let offset = clock.counter;
 		if (extension?.kind === fakeKind) {
 			const {answers, pending, nmis, interruptsOn, isStarted, counterOffset} = extension.data as FakeState;

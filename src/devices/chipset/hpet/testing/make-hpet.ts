@@ -56,6 +56,6 @@ export function makeRunning() {
 	/** Changes of the interrupt lines' levels since the last call; not of the one that tells a PIT that it is replaced. */
 	const edges = () => device.edges.splice(0).filter((edge) => !edge.startsWith('pit-replaced'));
 	/** Rises of a line since the last call. */
-	const rises = (line: string) => edges().filter((edge) => edge === `${line} up`).length;
+	const rises = (line: string) => edges().filter((edge) => edge === `${line} up` || edge === `${line} again`).length;
 	return {...parts, back, run, turn, edges, rises};
 }

@@ -5,14 +5,7 @@ import {type I8042Config, I8042Input, i8042} from '../index.ts';
 export function makeI8042(config: I8042Config = {}) {
 	const device = new DeviceUnderTest(i8042, config);
 	// As another thread has it: everything is in the state.
-	const input = new I8042Input(device.state, {
-		line: (name) => ({
-			setLevel: (asserted) => {
-				if ((device.levels.get(name) ?? false) !== asserted) device.edges.push(`${name} ${asserted ? 'up' : 'down'}`);
-				device.levels.set(name, asserted);
-			},
-		}),
-	});
+	const input = new I8042Input(device.state, {line: (name) => device.line(name)});
 	/** Everything that can be read now, the mouse's bytes with bit 8 set. */
 	const drain = () => {
 		const bytes: number[] = [];

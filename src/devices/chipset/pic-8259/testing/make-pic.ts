@@ -23,7 +23,7 @@ export function makePic(options?: Options) {
 export function powerOn() {
 	const dut = new DeviceUnderTest(pic8259, {intrInput: 24});
 	// As another thread has it: everything is in the state.
-	const pair = new PicPair(dut.state, {setLevel: (asserted) => void dut.levels.set('intr', asserted)});
+	const pair = new PicPair(dut.state, dut.line('intr'));
 	return {
 		dut,
 		pair,

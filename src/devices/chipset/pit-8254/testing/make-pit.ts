@@ -61,6 +61,6 @@ export function makeRunning() {
 		}
 		return pit.state.ticks - ticksBefore;
 	};
-	const raised = () => pit.edges.filter((edge) => edge === 'timer up').length;
+	const raised = () => pit.edges.filter((edge) => edge !== 'timer down').length;
 	return {...device, back, run, raised};
 }

@@ -1,0 +1,1 @@
+export {startGuest, type TestGuest} from './test-guest.ts';
