@@ -29,7 +29,8 @@ export interface Leaving {
 /** Starts a thread whose entry calls {@link serveOwner} with a `T`. */
 export function spawnWorker<T extends Leaving>(url: URL, name: string): SpawnedWorker<T> {
 	// A copied environment would cost every thread its own.
-	return adoptWorker(new Worker(url, {name, env: SHARE_ENV}));
+	// Descriptors come from C as well as from Node and go to other threads: Node would warn of them, and close its own at the end.
+	return adoptWorker(new Worker(url, {name, env: SHARE_ENV, trackUnmanagedFds: false}));
 }
 
 /** The same for a thread that was started by other means. */
