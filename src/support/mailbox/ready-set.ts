@@ -48,10 +48,15 @@ export class ReadySet {
 		let left = most;
 		for (let step = 0; step < words && left > 0; step++) {
 			const word = (this.#first + step) % words;
-			const [index, bit] = [word >>> 5, 1 << (word & 31)];
-			if ((Atomics.load(this.#summary, index) & bit) === 0) continue;
+			const [index, place] = [word >>> 5, word & 31];
+			const later = Atomics.load(this.#summary, index) >>> place;
+			const skipped = later === 0 ? 32 - place : lowestBit(later);
+			if (skipped > 0) {
+				step += skipped - 1;
+				continue;
+			}
 			// Before the slots' own bits: who signals sets them in the other order, and so is not missed.
-			Atomics.and(this.#summary, index, ~bit);
+			Atomics.and(this.#summary, index, ~(1 << place));
 			for (let bits = Atomics.exchange(this.#ready, word, 0); bits !== 0; bits &= bits - 1) {
 				worked = serve(word * 32 + lowestBit(bits)) || worked;
 				left--;
