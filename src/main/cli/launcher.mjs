@@ -72,7 +72,7 @@ function startFirstProcessor(words) {
 	const entry = join(root, 'dist/vcpu-worker.js');
 	const boots = !words.some((word, index) => noBoot.includes(word) || (index === 0 && !word.startsWith('-')));
 	if (!boots || !existsSync(entry)) return undefined;
-	return new Worker(entry, {name: 'vcpu', env: SHARE_ENV});
+	return new Worker(entry, {name: 'vcpu', env: SHARE_ENV, trackUnmanagedFds: false});
 }
 
 /** Compiled code is kept between runs where caches belong (XDG base directory specification). */
