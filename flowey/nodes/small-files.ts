@@ -6,9 +6,6 @@ import {readImports} from './import-circles.ts';
 /** A file with fewer lines is read sooner in its only importer than beside it. */
 const fewLines = 25;
 
-/** Folders that the rule does not reach yet; the guide's status page names them. */
-const exempt = ['src/support/reactor/'];
-
 /**
  * Fails when a file of few lines has a single importer, which could have it inside. An index neither counts as an importer that
  * could, nor as such a file: it lists the names of its folder.
@@ -20,7 +17,7 @@ export const checkSmallFiles: FloweyNode<string, void> = {
 		const found = [...importers].flatMap(([path, imports]) => {
 			const [importer, another] = new Set(imports.map(({from}) => from));
 			const isPart = another === undefined && importer !== undefined && !importer.endsWith('/index.ts');
-			if (!isPart || path.endsWith('/index.ts') || exempt.some((folder) => path.startsWith(folder))) return [];
+			if (!isPart || path.endsWith('/index.ts')) return [];
 			const lines = readFileSync(join(root, path), 'utf8').trimEnd().split('\n').length;
 			return lines < fewLines ? [`  ${path} (${lines} lines) is imported by ${importer} alone`] : [];
 		});

@@ -1,8 +1,26 @@
-import {close, drainEventfd, Epoll, EpollSet, eventfd, eventLoopFd, gettid, signalEventfd} from '#support/ffi';
-import {reactorError} from './errors.ts';
+import {errorTable} from '#support/errors';
+import {
+	close,
+	drainEventfd,
+	Epoll,
+	EpollSet,
+	errnoName,
+	eventfd,
+	eventLoopFd,
+	gettid,
+	signalEventfd,
+} from '#support/ffi';
 import type {Polled, Readiness, RunningReactor, Timer, Watch} from './reactor.ts';
 import {ReactorState, type ReactorStateView} from './reactor-state.ts';
 import {TimerHeap} from './timer-heap.ts';
+
+/** `errno` is negated, as the FFI returns it. */
+const reactorError = errorTable({
+	DESCRIPTOR_UNWATCHABLE: ({fd, errno}: {fd: number; errno: number}) => ({
+		message: `Descriptor ${fd} cannot be waited for: ${errnoName(errno)}`,
+		remedy: 'A regular file is always ready (EPERM): read and write it by the callbacks of node:fs',
+	}),
+});
 
 export interface ReactorOptions {
 	/** How long to go on looking after the last work before sleeping, in nanoseconds. 0 sleeps at once. */
