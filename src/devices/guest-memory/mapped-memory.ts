@@ -79,10 +79,11 @@ export class MappedMemory extends PieceAccess implements GuestMemory {
 		if (!this.contains(gpa, length)) return false;
 		const before = vectors.count;
 		for (let done = 0; done < length; ) {
-			const piece = this.table.at(gpa + done) as Piece;
-			const at = gpa + done - piece.gpa;
-			const count = Math.min(length - done, piece.length - at);
-			if (!vectors.add(piece, at, count, direction)) {
+			const piece = this.table.at(gpa + done);
+			const at = gpa + done - (piece?.gpa ?? 0);
+			const count = Math.min(length - done, (piece?.length ?? 0) - at);
+			// Without one the guest has moved the BAR that this was memory of.
+			if (piece === undefined || !vectors.add(piece, at, count, direction)) {
 				vectors.drop(before);
 				return false;
 			}

@@ -58,7 +58,9 @@ export class PieceAccess {
 	fill(gpa: number, length: number, value: number): boolean {
 		if (!this.contains(gpa, length)) return false;
 		for (let done = 0; done < length; ) {
-			const piece = this.table.at(gpa + done) as Piece;
+			const piece = this.table.at(gpa + done);
+			// The guest has moved the BAR that this was memory of.
+			if (piece === undefined) return false;
 			const at = gpa + done - piece.gpa;
 			const count = Math.min(length - done, piece.length - at);
 			piece.fill(at, count, value);
@@ -147,7 +149,9 @@ export class PieceAccess {
 	#copyOutParts(gpa: number, target: Uint8Array, offset: number, length: number): boolean {
 		if (!this.contains(gpa, length)) return false;
 		for (let done = 0; done < length; ) {
-			const piece = this.table.at(gpa + done) as Piece;
+			const piece = this.table.at(gpa + done);
+			// The guest has moved the BAR that this was memory of.
+			if (piece === undefined) return false;
 			const at = gpa + done - piece.gpa;
 			const count = Math.min(length - done, piece.length - at);
 			piece.copyOut(at, target, offset + done, count);
@@ -159,7 +163,9 @@ export class PieceAccess {
 	#copyInParts(gpa: number, source: Uint8Array, offset: number, length: number): boolean {
 		if (!this.contains(gpa, length)) return false;
 		for (let done = 0; done < length; ) {
-			const piece = this.table.at(gpa + done) as Piece;
+			const piece = this.table.at(gpa + done);
+			// The guest has moved the BAR that this was memory of.
+			if (piece === undefined) return false;
 			const at = gpa + done - piece.gpa;
 			const count = Math.min(length - done, piece.length - at);
 			piece.copyIn(at, source, offset + done, count);

@@ -109,7 +109,8 @@ export class PieceTable {
 
 	#otherAt(gpa: number): Piece | undefined {
 		const range = Number.isSafeInteger(gpa) ? this.#findOther?.(gpa) : undefined;
-		if (range === undefined) return undefined;
+		// Where a BAR is may change while it is looked for.
+		if (range === undefined || gpa < range.gpa || gpa >= range.gpa + range.length) return undefined;
 		const pieces = this.#others.get(range) ?? Piece.of(range, this.clock);
 		this.#others.set(range, pieces);
 		return pieces[Math.floor((gpa - range.gpa) / pieceBytes)];

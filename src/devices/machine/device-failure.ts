@@ -30,7 +30,7 @@ export type DeviceFailed = (error: VmmError) => void;
 export const stopTimeout = (devices: readonly LateDevice[]): VmmError => deviceError('DEVICE_STOP_TIMEOUT', {devices});
 
 /** The failure of a device's own code, in which nothing was to be thrown. */
-function deviceFailure(device: string, when: string, cause: unknown): VmmError {
+export function deviceFailure(device: string, when: string, cause: unknown): VmmError {
 	if (isDeviceFailure(cause)) return cause;
 	return deviceError('DEVICE_FAILED', {device, when, cause: textOf(cause)}, {cause});
 }

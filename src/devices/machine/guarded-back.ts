@@ -1,6 +1,7 @@
 import type {DeviceBack} from '#devices/device';
+import type {VmmError} from '#support/errors';
 import type {Reactor, Timer, Watch} from '#support/reactor';
-import type {DeviceFailed, DeviceFaults} from './device-failure.ts';
+import {type DeviceFailed, type DeviceFaults, deviceFailure} from './device-failure.ts';
 import {OwnedBack} from './owned-back.ts';
 
 /**
@@ -105,9 +106,20 @@ export class GuardedBack implements DeviceBack {
 	/** The device has failed: its back lets go of all that it has. */
 	fail(when: string, cause: unknown): void {
 		const isFirst = !this.#faults.hasFailed;
-		const error = this.#faults.record(when, cause);
+		const error = this.#record(when, cause);
 		this.dispose();
 		if (isFirst) this.#failed(error);
+	}
+
+	/** What cannot be brought to rest then is the machine's failure, and not that of others on this thread. */
+	#record(when: string, cause: unknown): VmmError {
+		try {
+			return this.#faults.record(when, cause);
+		} catch (second) {
+			const error = deviceFailure(this.#faults.name, when, second);
+			this.#failed(error);
+			return error;
+		}
 	}
 
 	#try<R>(when: string, action: () => R): R | undefined {

@@ -72,10 +72,10 @@ export async function runClones(
 	try {
 		const [memoryBefore, startedAt] = [ownMemory(), performance.now()];
 		const create = async ({vm, process}: RunConfig, number: number) => {
-			const stuck = () => log.warn({clone: number}, haltedForGood);
-			const own = {stuck, signal: ending};
+			const own = log.child({clone: number});
+			const told = {stuck: () => own.warn(haltedForGood), signal: ending};
 			try {
-				const started = await startMachine({vm, process}, {stock, ...restoring.begin, ...own}, log);
+				const started = await startMachine({vm, process}, {stock, ...restoring.begin, ...told}, own);
 				clones.push({...started, number, process});
 			} catch (error) {
 				if (!isVmmError(error, 'OPERATION_ABORTED')) throw error;

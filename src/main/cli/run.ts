@@ -100,7 +100,6 @@ async function runToEnd(
 		return signals.first;
 	}
 	const {machine, debuggerLeft} = created;
-	log.info('Machine created');
 	try {
 		const {promise: quitStatus, resolve} = Promise.withResolvers<number>();
 		const quit = () => resolve(exitStatuses.ok.status);

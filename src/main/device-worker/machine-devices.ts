@@ -42,12 +42,18 @@ export class MachineDevices {
 		const bell = new Waker(waker);
 		const {machine} = await attachMachine(handle, {alertsBootCpu: true});
 		const backs = new DeviceBacks(machine, this.#reactor, (error) => this.#failed(error.toData()));
-		const part = this.#reactor.look({
-			wakeFd: waker.wakeFd,
-			poll: () => this.#poll(backs),
-			sleeping: (asleep) => bell.sleeping(asleep),
-		});
-		this.#live = {machine, backs, part};
+		try {
+			const part = this.#reactor.look({
+				wakeFd: waker.wakeFd,
+				poll: () => this.#poll(backs),
+				sleeping: (asleep) => bell.sleeping(asleep),
+			});
+			this.#live = {machine, backs, part};
+		} catch (error) {
+			// The thread goes on, and would keep what they have.
+			backs.dispose();
+			throw error;
+		}
 	}
 
 	/** A mistake of ours ends this machine, and not the others of its thread. */

@@ -1,12 +1,11 @@
-import {writeFileSync} from 'node:fs';
-import {open} from 'node:fs/promises';
+import {open, writeFile} from 'node:fs/promises';
 import {availableParallelism} from 'node:os';
 import {join} from 'node:path';
 import type {WriteLog} from '#devices/guest-memory';
 import {createJobPool, type RamPages} from '#main/jobs';
 import {holdRam} from '#main/memory';
 import {packageVersion} from '#main/version';
-import type {LongOperation} from '#support/abort';
+import {type LongOperation, untilAborted} from '#support/abort';
 import {isVmmError} from '#support/errors';
 import {errnoOf} from '#support/ffi';
 import type {SavedBoot} from './asked-machine.ts';
@@ -69,25 +68,32 @@ async function writeFiles(path: string, source: SnapshotSource, asked: LongOpera
 	if (hold === undefined) throw asked.signal?.reason ?? new TypeError('There is no memory to save');
 	await using file = await open(join(path, snapshotFiles.memory), 'wx', 0o600);
 	const pool = await createJobPool(availableParallelism());
+	let finishing: Promise<void> | undefined;
 	try {
 		const copy = new MemoryCopy(pool, source.ram, file.fd, asked);
 		await file.truncate(copy.bytes);
 		using log = source.isRunning() ? closedAtEnd(source.writeLog()) : undefined;
 		if (log !== undefined) await copy.whileWritten(log.log);
 		await source.atRest(async (machine) => {
-			await copy.finish();
-			writeDescription(path, machine, copy);
+			finishing = copy.finish().then(() => writeDescription(path, machine, copy));
+			// A file that hangs keeps its threads, and not the machine from its end.
+			await untilAborted(finishing, asked.signal);
 		});
 	} finally {
+		await finishing?.catch(() => {});
 		await pool.close();
 	}
 }
 
 const closedAtEnd = (log: WriteLog) => ({log, [Symbol.dispose]: () => log.close()});
 
-function writeDescription(path: string, {units, shape, hypervisor, boot}: MachineToSave, copy: MemoryCopy): void {
+async function writeDescription(
+	path: string,
+	{units, shape, hypervisor, boot}: MachineToSave,
+	copy: MemoryCopy,
+): Promise<void> {
 	const state = JSON.stringify({units}, null, '\t');
-	writeFileSync(join(path, snapshotFiles.state), state);
+	await writeFile(join(path, snapshotFiles.state), state);
 	const manifest = formatManifest({
 		createdAt: new Date().toISOString(),
 		openvmmVersion: packageVersion(),
@@ -98,5 +104,5 @@ function writeDescription(path: string, {units, shape, hypervisor, boot}: Machin
 		state: {bytes: Buffer.byteLength(state), sha256: sha256(state)},
 		memory: {bytes: copy.bytes, checksums: copy.checksums},
 	});
-	writeFileSync(join(path, snapshotFiles.manifest), manifest);
+	await writeFile(join(path, snapshotFiles.manifest), manifest);
 }

@@ -5,7 +5,10 @@ const spins = 200;
 /** How long a thread waits for a lock, in milliseconds: holders run bounded code, so that one that takes longer hangs. */
 export const lockPatienceMs = 30_000;
 
-/** Waits come in so many slices: while the whole process is stopped, only the one that was under way runs out. */
+/**
+ * Waits come in so many slices: while the whole process is stopped, only the one that was under way runs out. So does one in which
+ * others take the lock again and again.
+ */
 const slices = 50;
 
 /**
@@ -17,8 +20,14 @@ export function lock(words: Int32Array, index: number, patienceMs: number = lock
 	for (let spin = 0; spin < spins; spin++) {
 		if (Atomics.compareExchange(words, index, 0, 1) === 0) return true;
 	}
+	const sliceMs = patienceMs / slices;
 	for (let slice = 0; Atomics.exchange(words, index, 2) !== 0; ) {
-		if (Atomics.wait(words, index, 2, patienceMs / slices) !== 'timed-out') continue;
+		const end = performance.now() + sliceMs;
+		let left = sliceMs;
+		while (left > 0 && Atomics.wait(words, index, 2, left) !== 'timed-out') {
+			if (Atomics.exchange(words, index, 2) === 0) return true;
+			left = end - performance.now();
+		}
 		slice++;
 		if (slice === slices) return false;
 	}

@@ -62,7 +62,8 @@ const virtioBlk: VirtioDevice<
 			}),
 	},
 	back: ({bytes, readOnly, id}, state, services) => {
-		const disk = new DiskRequests(new Uint8Array(bytes), id, readOnly);
+		const sectors = new Uint8Array(bytes);
+		const disk = new DiskRequests(sectors, id, readOnly);
 		const own = randomInt(1, 2 ** 32);
 		/** The guest is from a snapshot, and its data are in RAM that is no more: it must not take zeros for them. */
 		let isLost = false;
@@ -76,6 +77,8 @@ const virtioBlk: VirtioDevice<
 				for (let chain = queue.next(); chain !== undefined; chain = queue.next())
 					queue.complete(chain, disk.serve(chain, isLost));
 			},
+			// The thread may go on with other machines, and collects garbage late where it is idle.
+			dispose: () => void sectors.buffer.transfer(0),
 		};
 	},
 };
