@@ -1,6 +1,6 @@
 import test from 'ava';
 import {asAddress, unchecked} from '#support/trust';
-import {fence, MappedMemory} from './index.ts';
+import {fence, IoVectors, MappedMemory, type MappedRange, PinCount} from './index.ts';
 import {plainMemory} from './testing/index.ts';
 
 const length = 0x10000;
@@ -171,4 +171,36 @@ test('memory that comes and goes is followed, and windows of before say so', (t)
 	t.is(memory.readU8(0x100), undefined);
 	t.is(unchecked(memory.readU16(0x10000)), 0x0403);
 	t.is(memory.generation, 3);
+});
+
+test('memory that moves between two looks at it is none, and nothing outside of it is given for it', (t) => {
+	const {ranges} = plainMemory({gpa: high, length});
+	const [bar] = ranges as [MappedRange];
+	const at = 0x100_0000;
+	/** Where each look finds it; at the last place for ever. */
+	const looksFind = (...places: readonly (number | undefined)[]) => {
+		const memory = new MappedMemory(plainMemory({gpa: 0, length}));
+		let look = 0;
+		memory.followOther(() => {
+			const gpa = places[Math.min(look++, places.length - 1)];
+			return gpa === undefined ? undefined : {...bar, gpa};
+		});
+		return memory;
+	};
+	const target = new Uint8Array(length);
+	const vectors = new IoVectors(4);
+	for (const elsewhere of [undefined, at - length, at + length, at - 1, at + 2 * length]) {
+		for (const places of [[elsewhere], [at, elsewhere]]) {
+			const memory = looksFind(...places);
+			t.false(memory.pin(at, length, 'read', vectors), `pin ${places}`);
+			t.is(vectors.count, 0);
+			for (const access of [
+				(m: MappedMemory) => m.copyOut(at, target),
+				(m: MappedMemory) => m.fill(at, length, 0),
+				(m: MappedMemory) => m.copyIn(at, target),
+			])
+				t.notThrows(() => access(looksFind(...places)), `${places}`);
+		}
+	}
+	t.is(new PinCount(bar.ledger).count, 0);
 });
