@@ -111,14 +111,12 @@ export class GuardedBack implements DeviceBack {
 		if (isFirst) this.#failed(error);
 	}
 
-	/** What cannot be brought to rest then is the machine's failure, and not that of others on this thread. */
+	/** What drives its lines may fail in turn: it is the first cause that is told, and the others of this thread go on. */
 	#record(when: string, cause: unknown): VmmError {
 		try {
 			return this.#faults.record(when, cause);
-		} catch (second) {
-			const error = deviceFailure(this.#faults.name, when, second);
-			this.#failed(error);
-			return error;
+		} catch {
+			return deviceFailure(this.#faults.name, when, cause);
 		}
 	}
 

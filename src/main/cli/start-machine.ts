@@ -16,18 +16,14 @@ export async function startMachine(config: RunConfig, options: CreateOptions, lo
 		process: {gdb},
 	} = config;
 	const {createVm, serveGdb} = await import('../index.ts');
-	const machine = await createVm(config.vm, options);
-	// Before its guest can give anything to tell.
-	log.info('Machine created');
+	const start = !paused && gdb === undefined;
+	const machine = await createVm(config.vm, {...options, start, created: () => log.info('Machine created')});
 	if (config.vm.hypervisor === 'auto') {
 		const {kind, reason} = machine.hypervisor;
 		log.info({hypervisor: kind}, `The machine runs on ${kind}: ${reason}`);
 	}
+	if (gdb === undefined) return {machine, debuggerLeft: Promise.resolve()};
 	try {
-		if (gdb === undefined) {
-			if (!paused) await machine.start();
-			return {machine, debuggerLeft: Promise.resolve()};
-		}
 		const {where, closed} = await serveGdb(machine, gdb);
 		if (gdb.kind === 'unix' || /^(127\.|\[::1\])/.test(where)) log.info({where}, 'gdb may attach');
 		else log.warn({where}, 'Whoever reaches this address controls the guest: --gdb knows no password');

@@ -49,6 +49,8 @@ export interface CreateOptions {
 	 * cannot get is an error of {@link createVm} all the same; by then the guest has run for a moment.
 	 */
 	readonly start?: boolean;
+	/** Called when the machine is made, before its guest can run. */
+	readonly created?: () => void;
 	/** The state to begin in, instead of power-on. The configuration has to be of the machine that was saved: see `restoredConfig`. */
 	readonly snapshot?: OpenSnapshot;
 	/**

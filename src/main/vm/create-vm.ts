@@ -9,11 +9,12 @@ import type {Vm} from './vm.ts';
  * @throws VmmError OPERATION_ABORTED, and for whatever the host cannot give or the configuration gets wrong; nothing is left behind
  */
 export function createVm(config: VmConfig, options: CreateOptions = {}): Promise<Vm> {
-	const {signal, start} = options;
+	const {signal, start, created} = options;
 	return abortable('create', signal, async () => {
 		const {vm, devices} = await assembleVm(config, options);
 		try {
 			signal?.throwIfAborted();
+			created?.();
 			// From here on it is too late: a guest may have run, and its machine is the caller's to end.
 			await (start ? vm.start() : devices.ready());
 			return vm;

@@ -180,9 +180,11 @@ test('making a machine is given up while its memory is committed, with nothing l
 
 test('a machine whose guest has run is made, whoever gives it up then', async (t) => {
 	const asked = new AbortController();
+	const told: boolean[] = [];
 	const {vm} = await fakeMachine(t, [guest], {
 		start: true,
 		signal: asked.signal,
+		created: () => told.push(asked.signal.aborted),
 		prepare(hypervisor) {
 			hypervisor.moment = (moment) => {
 				if (moment === 'run') asked.abort();
@@ -191,4 +193,5 @@ test('a machine whose guest has run is made, whoever gives it up then', async (t
 	});
 	t.true(asked.signal.aborted);
 	t.is(vm.state, 'running');
+	t.deepEqual(told, [false], 'before it ran');
 });
