@@ -1,5 +1,6 @@
 import test from 'ava';
 import type {DeviceBack, DeviceModel} from '#devices/device';
+import {tellingInterrupts} from '#devices/interrupts/testing';
 import {completeModel} from '#devices/pci/function';
 import {FakeReactor, oneThreadMachine} from '#devices/testing';
 import {u8, wire} from '#support/wire';
@@ -8,7 +9,9 @@ import {DeviceBacks} from './index.ts';
 const State = wire('caller', {written: u8});
 
 /** A device that calls for its back at every write, what the back is told, and what has failed. */
-function machineOf(changes: {readonly back?: Partial<DeviceBack>} = {}) {
+function machineOf(
+	changes: {readonly back?: Partial<DeviceBack>; readonly setLine?: (gsi: number, up: boolean) => void} = {},
+) {
 	const told: string[] = [];
 	const failures: string[] = [];
 	const reactor = new FakeReactor();
@@ -17,7 +20,14 @@ function machineOf(changes: {readonly back?: Partial<DeviceBack>} = {}) {
 		kind: 'caller',
 		state: State,
 		attach: {regions: () => [{space: 'pio', name: 'port', base: 0x500, length: 1}]},
-		front: (_config, _state, services) => ({read: () => 0, write: () => services.notifyBack()}),
+		lines: () => ({line: 5}),
+		front: (_config, _state, services) => ({
+			read: () => 0,
+			write(_region, _offset, _size, value) {
+				if (value === 2) services.line('line').setLevel(true);
+				else services.notifyBack();
+			},
+		}),
 		back: (_config, _state, services) => {
 			handlers.push((what) => {
 				const fail = () => {
@@ -37,7 +47,11 @@ function machineOf(changes: {readonly back?: Partial<DeviceBack>} = {}) {
 		},
 	};
 	const device = {name: 'caller', kind: 'caller', config: {}} as const;
-	const {machine, bus} = oneThreadMachine([device], {findModel: () => completeModel(model)});
+	const {setLine = () => {}} = changes;
+	const {machine, bus} = oneThreadMachine([device], {
+		findModel: () => completeModel(model),
+		interrupts: tellingInterrupts({setLine}),
+	});
 	const backs = new DeviceBacks(machine, reactor, ({code, message}) => failures.push(`${code}: ${message}`));
 	const arm = (what: string) => handlers[0]?.(what);
 	return {told, failures, backs, reactor, arm, bus, write: () => bus.writePort(0x500, 1, 1)};
@@ -127,4 +141,16 @@ test('a back that cannot be made leaves none of those before it behind', (t) => 
 	const {machine} = oneThreadMachine(devices, {findModel: () => completeModel(model)});
 	t.throws(() => new DeviceBacks(machine, new FakeReactor(), () => t.fail()), {message: 'the port is taken'});
 	t.deepEqual(disposed, ['first', 'second']);
+});
+
+test('a line that cannot be lowered does not hide why its device failed, and nothing leaves the thread', (t) => {
+	const setLine = (_gsi: number, up: boolean) => {
+		if (!up) throw new Error('the controller hangs');
+	};
+	const {backs, failures, arm, reactor, bus} = machineOf({setLine});
+	backs.start();
+	bus.writePort(0x500, 1, 2);
+	arm('deferred');
+	t.notThrows(() => reactor.turn());
+	t.deepEqual(failures, ['DEVICE_FAILED: The device caller failed (deferred): deferred went wrong']);
 });
