@@ -3,7 +3,7 @@ import {chunkBytes, type JobPool, type RamPages} from '#main/jobs';
 import {rewriteRam, writeRam} from '#main/memory';
 import type {LongOperation} from '#support/abort';
 
-/** So little is left for when the guest stands still: some tens of milliseconds. */
+/** So little is left for when the guest stands still. */
 const littleBytes = 16 * chunkBytes;
 /** A round that leaves more than this part of the one before would not come to an end. */
 const worthwhile = 0.75;
