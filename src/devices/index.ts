@@ -11,6 +11,8 @@ export {
 	type Bits,
 	bits,
 	bytes,
+	type Cell,
+	cell,
 	choice,
 	type FieldArray,
 	type Fields,

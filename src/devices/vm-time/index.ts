@@ -1,1 +1,1 @@
-export {hostNowNs, VmTime, VmTimeState} from './vm-time.ts';
+export {VmTime, VmTimeState} from './vm-time.ts';

@@ -1,4 +1,5 @@
-import {f64, i32, type ViewOf, wire} from '#support/wire';
+import {monotonicNs, readMonotonicNs} from '#support/ffi';
+import {type Cell, cell, f64, i32, type ViewOf, wire} from '#support/wire';
 
 /** The clock's shared words: written by the owner while every vCPU is stopped, read by everybody. */
 export const VmTimeState = wire('vm-time', {
@@ -12,55 +13,41 @@ export const VmTimeState = wire('vm-time', {
 	lagMs: f64,
 });
 
-/** How often {@link originNs} looks: whoever is interrupted between two looks at the clock tries again. */
-const looks = 16;
-
-/** Host monotonic time at which `performance.now()` was 0 on this thread, in nanoseconds. */
-const originNs = findOrigin();
-
-function findOrigin(): number {
-	let [least, origin] = [Number.POSITIVE_INFINITY, 0];
-	for (let look = 0; look < looks; look++) {
-		const before = performance.now();
-		const hostNs = Number(process.hrtime.bigint());
-		const after = performance.now();
-		if (after - before >= least) continue;
-		least = after - before;
-		origin = hostNs - ((before + after) / 2) * 1e6;
-	}
-	return origin;
-}
-
-/**
- * Host monotonic time in nanoseconds, the same on every thread to some hundred nanoseconds, which is less than an exit
- * takes. It reads the clock of `performance`, which gives a number: `process.hrtime` makes an array or a bigint.
- */
-export const hostNowNs = (): number => Math.round(performance.now() * 1e6 + originNs);
-
 /**
  * The guest's clock: nanoseconds since power-on, advancing while the VM runs, and moved on when the VM is to catch up with
  * real time. The same on every thread.
  */
 export class VmTime {
 	readonly #state: ViewOf<typeof VmTimeState>;
-	readonly #now = new Float64Array(1);
+	readonly #offsetNs: Cell;
+	readonly #lagMs: Cell;
+	readonly #now = cell();
 
 	constructor(buffer: SharedArrayBuffer, byteOffset = 0) {
 		this.#state = VmTimeState.on(buffer, byteOffset);
+		this.#offsetNs = VmTimeState.cell(this.#state, 'offsetNs');
+		this.#lagMs = VmTimeState.cell(this.#state, 'lagMs');
 	}
 
 	/** Nanoseconds of VM time. */
 	nowNs(): number {
 		this.look(this.#now);
-		return this.#now[0] as number;
+		return this.#now[0];
 	}
 
-	/**
-	 * Leaves the nanoseconds of VM time in `now[0]`. For accesses: a number that a function returns is an object, unless the compiler
-	 * inlines the function.
-	 */
+	/** Leaves the nanoseconds of VM time in `now[0]`. For accesses: a number that a function returns may be an object. */
 	look(now: Float64Array): void {
-		now[0] = this.#state.running === 1 ? hostNowNs() - this.#state.offsetNs : this.#state.offsetNs;
+		const offsetNs = this.#offsetNs[0];
+		if (this.#state.running === 1) {
+			readMonotonicNs(now);
+			now[0] = (now[0] as number) - offsetNs;
+		} else now[0] = offsetNs;
+	}
+
+	/** Leaves the milliseconds of real time since power-on in `now[0]`: those of VM time, and how far it is behind. */
+	lookReal(now: Float64Array): void {
+		this.look(now);
+		now[0] = (now[0] as number) / 1e6 + this.#lagMs[0];
 	}
 
 	/** Nanoseconds that the VM has run: what was caught up does not count. For limits on how long a guest may take. */
@@ -81,7 +68,7 @@ export class VmTime {
 	/** Lets time advance. For the VM's owner, before the vCPUs start. */
 	start(): void {
 		if (this.#state.running === 1) return;
-		this.#state.offsetNs = hostNowNs() - this.#state.offsetNs;
+		this.#state.offsetNs = monotonicNs() - this.#state.offsetNs;
 		this.#state.running = 1;
 	}
 
@@ -108,7 +95,7 @@ export class VmTime {
 	/** Stops time. For the VM's owner, after the vCPUs have stopped. */
 	stop(): void {
 		if (this.#state.running === 0) return;
-		this.#state.offsetNs = hostNowNs() - this.#state.offsetNs;
+		this.#state.offsetNs = monotonicNs() - this.#state.offsetNs;
 		this.#state.running = 0;
 	}
 

@@ -1,4 +1,4 @@
-import {hostNowNs} from '#devices/vm-time';
+import {monotonicNs} from '#support/ffi';
 import {type Children, duration, integerWriter, leaf} from '#support/inspect';
 import type {ReactorStateView} from '#support/reactor';
 
@@ -9,7 +9,7 @@ const longestPollNs = 1e9;
 
 /** `vm/reactor`: the device worker's wait for work, read from shared memory. */
 export function reactorNodes(state: ReactorStateView): Children {
-	const busyNs = state.waiting === 1 || state.turnNs === 0 ? 0 : Math.max(0, hostNowNs() - state.turnNs);
+	const busyNs = state.waiting === 1 || state.turnNs === 0 ? 0 : Math.max(0, monotonicNs() - state.turnNs);
 	return {
 		status: state.waiting === 1 ? 'waiting' : busyNs > hangNs ? 'hangs: it does not come back to its wait' : 'working',
 		busy: duration(busyNs),

@@ -20,6 +20,7 @@ import {
 	Mmap,
 	mapOver,
 	memfdCreate,
+	monotonicNs,
 	O,
 	open,
 	read,
@@ -34,6 +35,16 @@ test('a failing call returns the negated errno', (t) => {
 	t.is(open('/nonexistent/file', O.RDONLY), -Errno.ENOENT);
 	t.is(errnoName(-Errno.ENOENT), 'ENOENT');
 	t.is(read(-1, new Uint8Array(1)), -Errno.EBADF);
+});
+
+test('the monotonic clock is the one that Node has, in whole nanoseconds', (t) => {
+	for (let look = 0; look < 100; look++) {
+		const before = Number(process.hrtime.bigint());
+		const now = monotonicNs();
+		const after = Number(process.hrtime.bigint());
+		t.true(Number.isInteger(now));
+		t.true(now >= before && now <= after, `${now - before}`);
+	}
 });
 
 test('epoll reports a signalled eventfd with its token, and draining silences it', (t) => {

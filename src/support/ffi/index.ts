@@ -1,3 +1,4 @@
+export {monotonicNs, readMonotonicNs} from './clock.ts';
 export {Errno, errnoName, errnoOf} from './errno.ts';
 export {canBeWatched, drainEventfd, Epoll, EpollSet, eventfd, signalEventfd} from './event.ts';
 export {eventLoopFd} from './event-loop.ts';

@@ -35,10 +35,14 @@ export type ViewArray = keyof typeof viewArrays;
 /** What an accessor finds in `this`. */
 export type ViewArrays = {readonly [K in ViewArray]: ReturnType<(typeof viewArrays)[K]>};
 
+/** A field that is an object of each view. */
+export interface ObjectProperty {
+	readonly make: (buffer: ArrayBufferLike, byteOffset: number) => unknown;
+}
 /** How a field appears in a view: as an accessor that all views share, or as an object that each view has. */
 export type ViewProperty =
 	| {readonly needs: ViewArray; readonly accessor: PropertyDescriptor & ThisType<ViewArrays>}
-	| {readonly make: (buffer: ArrayBufferLike, byteOffset: number) => unknown};
+	| ObjectProperty;
 
 /** The members of the struct that a field is part of; an item of a list has none. */
 export type Siblings = ReadonlyMap<string, PlacedField>;

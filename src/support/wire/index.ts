@@ -1,5 +1,6 @@
 export {array, FieldArray} from './array.ts';
 export {Bits, bits, choice, flag, type Part, type Parts, range} from './bits.ts';
+export {type Cell, cell, type Pair, pair} from './cell.ts';
 export {type AnyField, Field, Reserved, reserved, viewOf} from './field.ts';
 export {isKind} from './field-kinds.ts';
 export {GuestReader} from './guest.ts';

@@ -3,6 +3,7 @@ import {wireError} from './errors.ts';
 import {
 	checkedCount,
 	Field,
+	type ObjectProperty,
 	type Reader,
 	type ViewArray,
 	type ViewArrays,
@@ -269,7 +270,7 @@ export class ScalarArray<K extends ScalarType = ScalarType> extends Field<{
 		};
 	}
 
-	viewProperty(offset: number, isAligned: boolean): ViewProperty {
+	viewProperty(offset: number, isAligned: boolean): ObjectProperty {
 		const {item, length} = this;
 		checkAligned(item, offset, isAligned);
 		const {of} = codecs[item.type];

@@ -95,6 +95,20 @@ test('what is not given has its value after reset, and a patch changes nothing e
 	t.deepEqual(Sample.read(target), {...Sample.read(target), flag: 3, word, pair: {low: 4, high: 9}, pairs});
 });
 
+test('a double and halves of a view are arrays in place, in structs of a list too', (t) => {
+	const Timer = wire('timer', {armed: u8, due: f64, count: u64.halves.initial(2n ** 33n + 5n)});
+	const Timers = wire('timers', {first: u32, timers: array(Timer, 2)});
+	const {timers} = Timers.on(new SharedArrayBuffer(64 + Timers.byteLength), 64);
+	for (const timer of timers) {
+		Timer.reset(timer);
+		const [due, count] = [Timer.cell(timer, 'due'), Timer.pair(timer, 'count')];
+		t.deepEqual([due.length, ...count], [1, 5, 2]);
+		due[0] = 2 ** 40 + 0.5;
+		count[1]--;
+		t.deepEqual(Timer.decode(timer), {armed: 0, due: 2 ** 40 + 0.5, count: 2n ** 32n + 5n});
+	}
+});
+
 test('a view has the same struct, reset, in shared memory, also of another thread', (t) => {
 	const buffer = new SharedArrayBuffer(2 * Sample.byteLength);
 	const [one, two] = [Sample.on(buffer, Sample.byteLength), Sample.on(buffer, Sample.byteLength)];

@@ -1,3 +1,4 @@
+import type {Cell, Pair} from './cell.ts';
 import {wireError} from './errors.ts';
 import {
 	type AnyField,
@@ -11,6 +12,7 @@ import {
 	type Writer,
 } from './field.ts';
 import {type PlacementStyle, placeFields} from './placement.ts';
+import {type Halves, type Scalar, ScalarArray, u32} from './scalar.ts';
 
 /** The fields of a struct, by name. */
 export type Fields = Readonly<Record<string, AnyField>>;
@@ -18,6 +20,8 @@ export type Fields = Readonly<Record<string, AnyField>>;
 type Form<F extends AnyField, N extends 'plain' | 'input' | 'view' | 'guest'> = F['forms'][N];
 /** Fields that have a value: all but reserved ones. */
 type Named<T extends Fields> = {[K in keyof T]: [Form<T[K], 'plain'>] extends [never] ? never : K}[keyof T];
+/** Fields of one kind. */
+type Of<T extends Fields, F> = {[K in keyof T]: T[K] extends F ? K : never}[keyof T];
 type Assignable<T extends Fields> = {[K in keyof T]: T[K]['forms']['assignable'] extends true ? K : never}[keyof T];
 
 /** A struct as plain data, which shares nothing with the bytes it was read from. */
@@ -143,6 +147,21 @@ export class Wire<T extends Fields = Fields> extends Field<{
 		const {offset, field} = placeOf(this, name);
 		if (field.size === 4 && offset % 4 === 0) return offset / 4;
 		throw wireError('WIRE_DECLARATION_INVALID', {wire: this.name, cause: `${name} is no 32-bit word`});
+	}
+
+	/** A double of a view in place, for code that must make no garbage: the number that an accessor returns may be an object. */
+	cell(view: FieldsView<T>, name: Of<T, Scalar<'f64'>> & string): Cell {
+		return this.#numbers(view, name, placeOf(this, name).field as Scalar, 1) as Cell;
+	}
+
+	/** Halves of a view in place, as {@link cell} has a double. */
+	pair(view: FieldsView<T>, name: Of<T, Halves> & string): Pair {
+		return this.#numbers(view, name, u32, 2) as Pair;
+	}
+
+	#numbers({$bytes}: FieldsView<T>, name: string, item: Scalar, count: number): unknown {
+		const {make} = new ScalarArray(item, count).viewProperty(placeOf(this, name).offset, this.alignment > 1);
+		return make($bytes.buffer, $bytes.byteOffset);
 	}
 
 	/** True when the whole struct lies in `bytes` at `at`. */

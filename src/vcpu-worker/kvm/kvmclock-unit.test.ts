@@ -1,12 +1,13 @@
 import test from 'ava';
-import {hostNowNs, VmTime, VmTimeState} from '#devices/vm-time';
+import {VmTime, VmTimeState} from '#devices/vm-time';
+import {monotonicNs} from '#support/ffi';
 import {kvmclockUnit} from './kvmclock-unit.ts';
 
 /** KVM's clock runs with the host's, whatever the machine does. */
 function make() {
 	const time = new VmTime(new SharedArrayBuffer(VmTimeState.byteLength));
 	let ahead = 1_000_000n;
-	const host = () => BigInt(hostNowNs());
+	const host = () => BigInt(monotonicNs());
 	const kvm = {
 		getClock: () => ({clock: host() + ahead, flags: 0, realtime: 0n, host_tsc: 0n}),
 		setClock({clock = 0n}: {clock?: bigint}) {
