@@ -252,7 +252,7 @@ export interface AttachmentByBus<C> {
  * BARs come first), `offset` lies inside it.
  */
 export interface DeviceFront extends ProcessorFront {
-	/** Unsigned value of `size` bytes. */
+	/** Value of `size` bytes, unsigned. One of 4 bytes may be signed (`value | 0`): V8 makes an object of a number from 2^31 on. */
 	read(region: number, offset: number, size: AccessSize): number;
 	/** `value` is unsigned and fits in `size` bytes. */
 	write(region: number, offset: number, size: AccessSize, value: number): void;

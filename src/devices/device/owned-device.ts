@@ -24,7 +24,7 @@ export type OwnedServices<B extends OwnedBus = 'regions'> = Omit<DeviceServices,
  * that at power-on. It may be accessed before {@link start}.
  */
 export interface OwnedDevice extends Pick<DeviceBack, 'queueReady' | 'inFlight' | 'feed'> {
-	/** Unsigned value of `size` bytes, for which the processor waits. `region` and `offset` as a front has them. */
+	/** Value of `size` bytes, for which the processor waits. Its sign, `region` and `offset` are as a front has them. */
 	read(region: number, offset: number, size: AccessSize): number;
 	/** `value` is unsigned and fits in `size` bytes. The processor waits until it is done. */
 	write(region: number, offset: number, size: AccessSize, value: number): void;

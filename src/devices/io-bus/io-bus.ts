@@ -5,6 +5,7 @@ import type {UnclaimedCounters} from './unclaimed.ts';
 
 /** Serves the regions of one device: its front under its lock, or a mailbox to the thread that has it. */
 export interface BusTarget {
+	/** Value of `size` bytes; one of 4 may be signed, as may what a bus reads. */
 	read(region: number, offset: number, size: AccessSize): number;
 	write(region: number, offset: number, size: AccessSize, value: number): void;
 }

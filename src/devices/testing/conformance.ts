@@ -66,6 +66,12 @@ function perform(front: Subject['front'], step: Step): number {
 	return 0;
 }
 
+/** A value that a front may answer with: one of 4 bytes may be signed. */
+const fits = (step: Step, value: number) => {
+	const bits = 8 * ('size' in step ? step.size : 1);
+	return Number.isInteger(value) && value >= (bits === 32 ? -(2 ** 31) : 0) && value < 2 ** bits;
+};
+
 /** Values that fit every field and make no sense together. */
 function randomState(device: Subject, below: (limit: number) => number): SavedStruct {
 	const random = (field: AnyField): SavedField => {
@@ -112,8 +118,7 @@ export function testConformance(test: TestFn, type: AnyDeviceType): void {
 		const misfits: string[] = [];
 		for (const step of steps(device, 1)) {
 			const value = perform(device.front, step);
-			const fits = Number.isInteger(value) && value >= 0 && value < 2 ** (8 * ('size' in step ? step.size : 1));
-			misfits.push(...(fits ? [] : [`${JSON.stringify(step)} gave ${value}`]));
+			misfits.push(...(fits(step, value) ? [] : [`${JSON.stringify(step)} gave ${value}`]));
 		}
 		t.deepEqual(misfits, []);
 	});
@@ -166,8 +171,7 @@ export function testConformance(test: TestFn, type: AnyDeviceType): void {
 			const misfits: string[] = [];
 			for (const step of steps(device, round, damagedSteps)) {
 				const value = perform(device.front, step);
-				const fits = Number.isInteger(value) && value >= 0 && value < 2 ** (8 * ('size' in step ? step.size : 1));
-				misfits.push(...(fits ? [] : [`${JSON.stringify(step)} gave ${value}`]));
+				misfits.push(...(fits(step, value) ? [] : [`${JSON.stringify(step)} gave ${value}`]));
 			}
 			const words = Object.values(type.words?.(device.state, config) ?? {});
 			misfits.push(...words.filter((word) => typeof word !== 'string'));

@@ -197,10 +197,10 @@ export class DeviceUnderTest<C, T extends Fields> {
 		}
 	}
 
-	/** Reads the port, which must be the device's. */
+	/** Reads the port, or the address, which must be the device's. */
 	in(port: number, size: AccessSize = 1): number {
 		const [region, offset] = this.#locate(port);
-		return this.#withLock(() => this.front.read(region, offset, size));
+		return this.#withLock(() => this.front.read(region, offset, size)) >>> 0;
 	}
 
 	/** Writes the port, which must be the device's. */

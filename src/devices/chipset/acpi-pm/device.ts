@@ -1,6 +1,6 @@
 import type {AccessSize, DeviceCommand, DeviceFront, DeviceModel, DeviceServices} from '#devices/device';
 import {gpeCount, gpeInput} from '#devices/interrupts';
-import type {FieldsView} from '#support/wire';
+import {cell, type FieldsView} from '#support/wire';
 import {GeneralPurposeEvents, gpeName} from './general-purpose-events.ts';
 import {Pm1Control, Pm1Status, pm1EnableWritable, pmLayout, timerHz} from './registers.ts';
 import {type AcpiPmFields, AcpiPmState} from './state.ts';
@@ -34,7 +34,7 @@ export const acpiPm: DeviceModel<AcpiPmConfig, AcpiPmFields> = {
 /** The registers of the ACPI fixed hardware on one thread. Any width and alignment works, byte by byte. */
 function acpiPmFront(_config: AcpiPmConfig, state: FieldsView<AcpiPmFields>, services: DeviceServices): DeviceFront {
 	const line = services.line('sci');
-	const now = new Float64Array(1);
+	const now = cell();
 	/** The PM timer's 32 bits at the moment of a read. */
 	const timer = new Uint32Array(1);
 	const events = new GeneralPurposeEvents(state, services);
@@ -109,9 +109,10 @@ function acpiPmFront(_config: AcpiPmConfig, state: FieldsView<AcpiPmFields>, ser
 		read(_region, offset, size) {
 			// One sample for the whole access, or a carry between its bytes would show.
 			services.time.look(now);
-			timer[0] = Math.floor(((now[0] as number) * timerHz) / 1e9);
+			timer[0] = Math.floor((now[0] * timerHz) / 1e9);
 			let value = 0;
-			for (let i = 0; i < size; i++) value += readByte(offset + i) * 2 ** (8 * i);
+			// Signed, since V8 makes an object of an unsigned one from 2^31 on.
+			for (let i = 0; i < size; i++) value |= readByte(offset + i) << (8 * i);
 			return value;
 		},
 		write(_region: number, offset: number, size: AccessSize, value: number) {

@@ -19,7 +19,7 @@ export function byteFront(registers: ByteRegisters): DeviceFront {
 		read(region, offset, size) {
 			if (size === 1) return registers.readByte(region, offset);
 			let value = 0;
-			for (let i = 0; i < size; i++) value += registers.readByte(region, offset + i) * 2 ** (8 * i);
+			for (let i = 0; i < size; i++) value |= registers.readByte(region, offset + i) << (8 * i);
 			return value;
 		},
 		write(region: number, offset: number, size: AccessSize, value: number) {

@@ -3,9 +3,9 @@ import {alarmAny, Cmos, pmBit, RegisterB} from './registers.ts';
 
 /** The time of day at which the alarm goes off. A field is a number, or {@link any} for one that always matches. */
 export interface Alarm {
-	readonly hours: number;
-	readonly minutes: number;
-	readonly seconds: number;
+	hours: number;
+	minutes: number;
+	seconds: number;
 }
 
 const any = -1;
@@ -14,14 +14,12 @@ const never = -2;
 
 const daySeconds = 24 * 3600;
 
-/** The alarm in the alarm bytes, in the format of register B; undefined when no time of day matches it. */
-export function decodeAlarm(ram: Uint8Array, registerB: number): Alarm | undefined {
-	const alarm = {
-		hours: decodeHours(ram[Cmos.HOURS_ALARM] as number, registerB),
-		minutes: decodeField(ram[Cmos.MINUTES_ALARM] as number, registerB, 0, 59),
-		seconds: decodeField(ram[Cmos.SECONDS_ALARM] as number, registerB, 0, 59),
-	};
-	return alarm.hours === never || alarm.minutes === never || alarm.seconds === never ? undefined : alarm;
+/** Finds the alarm in the alarm bytes, in the format of register B; false when no time of day matches it. */
+export function decodeAlarm(ram: Uint8Array, registerB: number, alarm: Alarm): boolean {
+	alarm.hours = decodeHours(ram[Cmos.HOURS_ALARM] as number, registerB);
+	alarm.minutes = decodeField(ram[Cmos.MINUTES_ALARM] as number, registerB, 0, 59);
+	alarm.seconds = decodeField(ram[Cmos.SECONDS_ALARM] as number, registerB, 0, 59);
+	return alarm.hours !== never && alarm.minutes !== never && alarm.seconds !== never;
 }
 
 function decodeHours(raw: number, registerB: number): number {
@@ -38,11 +36,8 @@ function decodeField(raw: number, registerB: number, least: number, most: number
 	return value >= least && value <= most ? value : never;
 }
 
-/**
- * Seconds from `second` (since 1970) to the next one after it that matches: 1 to 86400, or infinity without an alarm.
- */
-export function secondsToAlarm(alarm: Alarm | undefined, second: number): number {
-	if (alarm === undefined) return Number.POSITIVE_INFINITY;
+/** Seconds from `second` (since 1970) to the next one after it that matches: 1 to 86400. */
+export function secondsToAlarm(alarm: Alarm, second: number): number {
 	const start = ((second % daySeconds) + daySeconds) % daySeconds;
 	let at = start + 1;
 	// Each step goes to the next moment at which its field matches, never past the answer. A carry undoes the fields

@@ -1,7 +1,8 @@
+import type {Cell} from '#support/wire';
 import {fromBcd, toBcd} from './bcd.ts';
 import {dayMs, daysIn, daysUntil, monthOf, weekday, yearOf} from './gregorian.ts';
 import {Cmos, pmBit, RegisterB} from './registers.ts';
-import {secondOf, type WallMs} from './wall-time.ts';
+import type {WallTime} from './wall-time.ts';
 
 /** The bytes that hold the time, and nothing else. */
 export const timeBytes: readonly number[] = [
@@ -21,8 +22,8 @@ const encode = (value: number, registerB: number) => ((registerB & RegisterB.BIN
 const decode = (raw: number, registerB: number) => ((registerB & RegisterB.BINARY) !== 0 ? raw : fromBcd(raw));
 
 /** Writes a wall-clock time into the time bytes, in the format that register B asks for (tables 3 and 4). */
-export function encodeTime(ram: Uint8Array, wallMs: WallMs, registerB: number): void {
-	const second = secondOf(wallMs);
+export function encodeTime(ram: Uint8Array, wall: WallTime, registerB: number): void {
+	const second = wall.second[0];
 	// Of 32 bits, so that functions pass them to each other without an object.
 	const days = Math.floor(second / daySeconds) | 0;
 	const inDay = (second - days * daySeconds) | 0;
@@ -40,8 +41,8 @@ export function encodeTime(ram: Uint8Array, wallMs: WallMs, registerB: number): 
 	ram[Cmos.CENTURY] = encode(Math.floor(year / 100) % 100, registerB);
 }
 
-/** Finds the wall-clock time in the time bytes; false when they name no time. */
-export function decodeTime(ram: Uint8Array, registerB: number, wallMs: WallMs): boolean {
+/** Finds the wall-clock time in the time bytes, in milliseconds since 1970; false when they name no time. */
+export function decodeTime(ram: Uint8Array, registerB: number, wallMs: Cell): boolean {
 	const seconds = decode(ram[Cmos.SECONDS] as number, registerB);
 	const minutes = decode(ram[Cmos.MINUTES] as number, registerB);
 	const hours = decodeHours(ram[Cmos.HOURS] as number, registerB);

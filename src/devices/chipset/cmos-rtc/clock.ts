@@ -1,9 +1,9 @@
 import type {VmTime} from '#devices/vm-time';
-import type {FieldsView} from '#support/wire';
+import {type Cell, cell, type FieldsView} from '#support/wire';
 import {decodeTime, encodeTime} from './calendar.ts';
 import {Cmos, dividerStartMs, RegisterA, RegisterB, updateMs} from './registers.ts';
-import type {CmosRtcFields} from './state.ts';
-import {fractionMs, type WallMs} from './wall-time.ts';
+import {type CmosRtcFields, CmosRtcState} from './state.ts';
+import {WallTime} from './wall-time.ts';
 
 /**
  * The time of day over the shared state, computed from VM time. Every method runs under the device's lock; those that
@@ -13,14 +13,19 @@ export class RtcClock {
 	readonly #baseTimeMs: number;
 	readonly #state: FieldsView<CmosRtcFields>;
 	readonly #time: VmTime;
-	readonly wallMs: WallMs = new Float64Array(1);
-	readonly #setMs: WallMs = new Float64Array(1);
+	/** The moment of the latest {@link look}. */
+	readonly wall = new WallTime();
+	readonly #adjustmentMs: Cell;
+	readonly #lookedMs: Cell;
+	readonly #setMs = cell();
 
 	/** @param baseTimeMs - wall-clock time at power-on, milliseconds since 1970 */
 	constructor(baseTimeMs: number, state: FieldsView<CmosRtcFields>, time: VmTime) {
 		this.#baseTimeMs = baseTimeMs;
 		this.#state = state;
 		this.#time = time;
+		this.#adjustmentMs = CmosRtcState.cell(state, 'adjustmentMs');
+		this.#lookedMs = CmosRtcState.cell(state, 'lookedMs');
 	}
 
 	/**
@@ -28,9 +33,10 @@ export class RtcClock {
 	 * so that it follows real time, whatever VM time does.
 	 */
 	look(): void {
-		this.#time.look(this.wallMs);
-		const sinceMs = (this.wallMs[0] as number) / 1e6;
-		this.wallMs[0] = this.#baseTimeMs + this.#state.adjustmentMs + this.#time.lagMs + sinceMs;
+		const {ms} = this.wall;
+		this.#time.lookReal(ms);
+		ms[0] += this.#baseTimeMs + this.#adjustmentMs[0];
+		this.wall.split();
 	}
 
 	/** True while the divider counts: the periodic interrupt needs no more. */
@@ -45,12 +51,12 @@ export class RtcClock {
 
 	/** The UIP bit. */
 	updateInProgress(): boolean {
-		return this.runs() && 1000 - fractionMs(this.wallMs) <= updateMs;
+		return this.runs() && 1000 - this.wall.fractionMs[0] <= updateMs;
 	}
 
 	/** Brings the time bytes up to date, unless the clock is stopped. */
 	refresh(): void {
-		if (this.runs()) encodeTime(this.#state.ram, this.wallMs, this.#state.ram[Cmos.B] as number);
+		if (this.runs()) encodeTime(this.#state.ram, this.wall, this.#state.ram[Cmos.B] as number);
 	}
 
 	/**
@@ -60,10 +66,10 @@ export class RtcClock {
 	setFromBytes(startsDivider: boolean): void {
 		const {ram} = this.#state;
 		if (!decodeTime(ram, ram[Cmos.B] as number, this.#setMs)) return;
-		const intoMs = startsDivider ? 1000 - dividerStartMs : fractionMs(this.wallMs);
-		const shiftMs = (this.#setMs[0] as number) + intoMs - (this.wallMs[0] as number);
-		this.#state.adjustmentMs += shiftMs;
+		const intoMs = startsDivider ? 1000 - dividerStartMs : this.wall.fractionMs[0];
+		const shiftMs = this.#setMs[0] + intoMs - this.wall.ms[0];
+		this.#adjustmentMs[0] += shiftMs;
 		// No event lies in the time that was jumped over.
-		this.#state.lookedMs += shiftMs;
+		this.#lookedMs[0] += shiftMs;
 	}
 }

@@ -135,8 +135,8 @@ function cmosRtcFront(
 		reset: () => {
 			fillInitialRam(ram, lowMemory, highMemory);
 			clock.look();
-			encodeTime(ram, clock.wallMs, at(Cmos.B));
-			state.lookedMs = clock.wallMs[0] as number;
+			encodeTime(ram, clock.wall, at(Cmos.B));
+			state.lookedMs = clock.wall.ms[0];
 			interrupts.drive();
 		},
 	});

@@ -1,5 +1,5 @@
 import {RegisterA} from './registers.ts';
-import {fractionMs, secondOf, type WallMs} from './wall-time.ts';
+import type {WallTime} from './wall-time.ts';
 
 /** Frequency of the periodic interrupt that register A selects (table 5, 32.768 kHz); 0 for none. */
 export function periodicHz(registerA: number): number {
@@ -10,16 +10,16 @@ export function periodicHz(registerA: number): number {
 }
 
 /** Periods that have ended in the current second. Every second ends a period, whatever the frequency. */
-const tickInSecond = (hz: number, wallMs: WallMs) => Math.floor((fractionMs(wallMs) * hz) / 1000);
+const tickInSecond = (hz: number, {fractionMs}: WallTime) => Math.floor((fractionMs[0] * hz) / 1000);
 
-/** True when a period ended after `fromMs` and not after `toMs`. */
-export function hasTicked(hz: number, fromMs: WallMs, toMs: WallMs): boolean {
+/** True when a period ended after `from` and not after `to`. */
+export function hasTicked(hz: number, from: WallTime, to: WallTime): boolean {
 	if (hz === 0) return false;
-	return secondOf(fromMs) !== secondOf(toMs) || tickInSecond(hz, fromMs) !== tickInSecond(hz, toMs);
+	return from.second[0] !== to.second[0] || tickInSecond(hz, from) !== tickInSecond(hz, to);
 }
 
 /** Milliseconds to the end of the current period; infinity without one. */
-export function msToTick(hz: number, wallMs: WallMs): number {
+export function msToTick(hz: number, wall: WallTime): number {
 	if (hz === 0) return Number.POSITIVE_INFINITY;
-	return ((tickInSecond(hz, wallMs) + 1) * 1000) / hz - fractionMs(wallMs);
+	return ((tickInSecond(hz, wall) + 1) * 1000) / hz - wall.fractionMs[0];
 }

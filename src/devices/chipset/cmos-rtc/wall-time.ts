@@ -1,8 +1,17 @@
-/** A wall-clock time in milliseconds since 1970, in an array: as a number that functions pass to each other it would be an object. */
-export type WallMs = Float64Array;
+import {cell} from '#support/wire';
 
-/** Milliseconds since the last full second, 0 to below 1000, also before 1970. */
-export const fractionMs = (wallMs: WallMs): number => (((wallMs[0] as number) % 1000) + 1000) % 1000;
+/** A wall-clock time, which may be before 1970. */
+export class WallTime {
+	/** Milliseconds since 1970. */
+	readonly ms = cell();
+	/** The full second since 1970. */
+	readonly second = cell();
+	/** Milliseconds since the last full second, 0 to below 1000. */
+	readonly fractionMs = cell();
 
-/** The full second since 1970. Never at odds with {@link fractionMs}, as a rounded quotient could be. */
-export const secondOf = (wallMs: WallMs): number => ((wallMs[0] as number) - fractionMs(wallMs)) / 1000;
+	/** Makes second and fraction follow {@link ms}. The two are never at odds, as a rounded quotient could be. */
+	split(): void {
+		this.fractionMs[0] = ((this.ms[0] % 1000) + 1000) % 1000;
+		this.second[0] = (this.ms[0] - this.fractionMs[0]) / 1000;
+	}
+}

@@ -1,4 +1,5 @@
 import type {VmTime} from '#devices/vm-time';
+import {cell} from '#support/wire';
 import {periodFs} from './registers.ts';
 
 const fsPerNs = 1e6;
@@ -7,10 +8,10 @@ const nsPerClock = periodFs / fsPerNs;
 /** Clock that no match reaches. */
 export const never = Number.POSITIVE_INFINITY;
 
-/** The clock of an access, in an array: as a number that functions pass to each other it would be an object. */
+/** The clock of an access. */
 export class HpetClock {
 	/** Periods of the main counter since VM time zero: an integer below 2^53 for 28 years. */
-	readonly now = new Float64Array(1);
+	readonly now = cell();
 	readonly #time: VmTime;
 
 	constructor(time: VmTime) {
@@ -20,7 +21,7 @@ export class HpetClock {
 	/** Looks at the time, once and first of all, so that an access has one moment. */
 	look(): void {
 		this.#time.look(this.now);
-		this.now[0] = Math.floor((this.now[0] as number) / nsPerClock);
+		this.now[0] = Math.floor(this.now[0] / nsPerClock);
 	}
 }
 

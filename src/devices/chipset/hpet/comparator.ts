@@ -1,6 +1,8 @@
+import {type Cell, cell, type Pair, pair} from '#support/wire';
 import {type HpetClock, never} from './clock.ts';
 import type {MainCounter} from './main-counter.ts';
 import {Config} from './registers.ts';
+import {HpetTimer} from './state.ts';
 import {is32Bit, isPeriodic, type TimerView} from './timer-view.ts';
 
 const wrap = 2 ** 32;
@@ -11,56 +13,75 @@ const neverHigh = 2 ** 21;
 export class Comparator {
 	readonly #timer: TimerView;
 	readonly #counter: MainCounter;
-	readonly #now: Float64Array;
-	readonly #from = new Float64Array(1);
-	/** Where {@link find} leaves the clock that it finds. */
-	readonly match = new Float64Array(1);
+	readonly #now: Cell;
+	readonly #from: Cell;
+	readonly #comparator: Pair;
+	readonly #period: Pair;
+	readonly #passed = pair();
+	/** The clock that {@link find} has found. */
+	readonly match = cell();
 
 	constructor(timer: TimerView, counter: MainCounter, clock: HpetClock) {
 		this.#timer = timer;
 		this.#counter = counter;
 		this.#now = clock.now;
+		this.#from = HpetTimer.cell(timer, 'from');
+		this.#comparator = HpetTimer.pair(timer, 'comparator');
+		this.#period = HpetTimer.pair(timer, 'period');
 	}
 
 	/** Finds the clock of the first match that {@link advance} has not found. A comparator behind the counter waits for a wrap. */
 	find(): void {
 		this.match[0] = never;
 		if (!this.#counter.running) return;
-		const {from, comparator} = this.#timer;
-		this.#from[0] = from;
-		const difference = comparator.low - this.#counter.lowAt(this.#from);
+		const from = this.#from[0];
+		const comparator = this.#comparator;
+		const counter = this.#counter.at(this.#from);
+		const difference = comparator[0] - counter[0];
 		const borrow = difference < 0 ? 1 : 0;
 		const low = difference + borrow * wrap;
 		if (is32Bit(this.#timer)) {
 			this.match[0] = from + low;
 			return;
 		}
-		const high = (comparator.high - this.#counter.highAt(this.#from) - borrow + wrap) % wrap;
+		const high = (comparator[1] - counter[1] - borrow + wrap) % wrap;
 		if (high < neverHigh) this.match[0] = from + high * wrap + low;
 	}
 
 	/** Counts the matches up to now and moves the accumulator behind them; a timer that is not periodic has one at most. */
 	advance(): number {
 		const timer = this.#timer;
-		const clock = this.#now[0] as number;
-		if (!this.#counter.running || clock < timer.from) return 0;
+		const clock = this.#now[0];
+		if (!this.#counter.running || clock < this.#from[0]) return 0;
 		this.find();
-		const first = this.match[0] as number;
-		timer.from = clock + 1;
+		const first = this.match[0];
+		this.#from[0] = clock + 1;
 		if (first > clock) return 0;
-		const period = timer.period.high * wrap + timer.period.low;
+		const period = this.#period[1] * wrap + this.#period[0];
 		if (!isPeriodic(timer) || period === 0) return 1;
 		// Exact: a period that is not an integer below 2^53 is longer than any time that passed.
 		const further = Math.floor((clock - first) / period);
 		const passed = further * period;
-		this.#add(passed % wrap, Math.floor(passed / wrap));
-		this.#add(timer.period.low, timer.period.high);
+		this.#passed[0] = passed;
+		this.#passed[1] = passed / wrap;
+		this.#add(this.#passed);
+		this.#add(this.#period);
 		return further + 1;
 	}
 
 	/** Matches are looked for from now on. */
 	lookFromNow(): void {
-		this.#timer.from = this.#now[0] as number;
+		this.#from[0] = this.#now[0];
+	}
+
+	/** The lower half of the comparator, signed. */
+	get low(): number {
+		return this.#comparator[0] | 0;
+	}
+
+	/** The higher half of the comparator, signed. */
+	get high(): number {
+		return this.#comparator[1] | 0;
 	}
 
 	/**
@@ -73,24 +94,24 @@ export class Comparator {
 		if (high && is32Bit(timer)) return;
 		const valueSet = (timer.config & Config.VALUE_SET) !== 0;
 		const sets = !isPeriodic(timer) || valueSet || (high && timer.setsHigh !== 0);
-		timer.period[half] = value;
+		this.#period[high ? 1 : 0] = value;
 		timer.config &= ~Config.VALUE_SET;
 		timer.setsHigh = valueSet && !high ? 1 : 0;
 		if (!sets) return;
-		timer.comparator[half] = value;
+		this.#comparator[high ? 1 : 0] = value;
 		this.lookFromNow();
 	}
 
 	/** In 32-bit mode the higher halves are zero. */
 	truncate(): void {
-		this.#timer.comparator.high = 0;
-		this.#timer.period.high = 0;
+		this.#comparator[1] = 0;
+		this.#period[1] = 0;
 	}
 
-	#add(low: number, high: number): void {
-		const {comparator} = this.#timer;
-		const sum = comparator.low + low;
-		comparator.low = sum;
-		if (!is32Bit(this.#timer)) comparator.high += high + (sum >= wrap ? 1 : 0);
+	#add(clocks: Pair): void {
+		const comparator = this.#comparator;
+		const sum = comparator[0] + clocks[0];
+		comparator[0] = sum;
+		if (!is32Bit(this.#timer)) comparator[1] += clocks[1] + (sum >= wrap ? 1 : 0);
 	}
 }

@@ -44,18 +44,19 @@ function hpetFront(_config: HpetConfig, state: FieldsView<HpetFields>, services:
 	const {counter, timers} = events;
 
 	const readTimer = (index: number, register: number): number => {
+		const timer = timers[index] as EventTimer;
 		const view = state.timers[index] as TimerView;
 		switch (register) {
 			case TimerOffset.CONFIGURATION:
-				return (timers[index] as EventTimer).config;
+				return timer.config;
 			case TimerOffset.ROUTES:
 				return routeCapabilities;
 			case TimerOffset.COMPARATOR_LOW:
 				events.serve();
-				return view.comparator.low;
+				return timer.comparator.low;
 			case TimerOffset.COMPARATOR_HIGH:
 				events.serve();
-				return view.comparator.high;
+				return timer.comparator.high;
 			case TimerOffset.FSB_VALUE:
 				return view.fsbValue;
 			case TimerOffset.FSB_ADDRESS:
@@ -108,7 +109,7 @@ function hpetFront(_config: HpetConfig, state: FieldsView<HpetFields>, services:
 			events.clock.look();
 			if (size === 4 && offset % 4 === 0) return readRegister(offset);
 			const value = readRegister(offset - (offset % 4)) >>> (8 * (offset % 4));
-			return value % 2 ** (8 * size);
+			return value & (2 ** (8 * size) - 1);
 		},
 		write(_region, offset, size, value) {
 			if (size !== 4 || offset % 4 !== 0) return;

@@ -1,8 +1,10 @@
+import type {Cell} from '#support/wire';
 import {clocksIn, type HpetClock} from './clock.ts';
 import {Comparator} from './comparator.ts';
 import type {MainCounter} from './main-counter.ts';
 import type {Outputs} from './outputs.ts';
 import {Config, routeCapabilities} from './registers.ts';
+import {HpetTimer} from './state.ts';
 import {interrupts, is32Bit, isLevel, isPeriodic, type TimerView} from './timer-view.ts';
 
 /** A timer's periodic interrupts have at least 100 µs between them, so that no rate keeps the thread from other devices. */
@@ -32,21 +34,23 @@ export interface TimerParts {
 export class EventTimer {
 	readonly comparator: Comparator;
 	readonly #parts: TimerParts;
+	readonly #lastTick: Cell;
 
 	constructor(parts: TimerParts) {
 		this.#parts = parts;
+		this.#lastTick = HpetTimer.cell(parts.timer, 'lastTick');
 		this.comparator = new Comparator(parts.timer, parts.counter, parts.clock);
 	}
 
 	/** Raises an interrupt if one is due. */
 	serve(): void {
 		const {timer, index, outputs, clock} = this.#parts;
-		const now = clock.now[0] as number;
+		const now = clock.now[0];
 		this.#owe(this.comparator.advance());
-		if (timer.owed === 0 || (isPeriodic(timer) && now < timer.lastTick + spacing)) return;
+		if (timer.owed === 0 || (isPeriodic(timer) && now < this.#lastTick[0] + spacing)) return;
 		timer.owed--;
 		timer.ticks++;
-		timer.lastTick = now;
+		this.#lastTick[0] = now;
 		outputs.raise(index);
 	}
 
@@ -54,14 +58,14 @@ export class EventTimer {
 	 * Lowers `clock[0]` to the clock at which {@link serve} has something to do that the guest would notice by itself. A clock
 	 * that is returned would be an object.
 	 */
-	lowerDue(clock: Float64Array): void {
+	lowerDue(clock: Cell): void {
 		const {timer, isPending} = this.#parts;
 		if (!interrupts(timer) || (isLevel(timer) && isPending())) return;
 		if (timer.owed > 0) this.comparator.match[0] = 0;
 		else this.comparator.find();
-		let due = this.comparator.match[0] as number;
-		if (isPeriodic(timer)) due = Math.max(due, timer.lastTick + spacing);
-		clock[0] = Math.min(clock[0] as number, due);
+		let due = this.comparator.match[0];
+		if (isPeriodic(timer)) due = Math.max(due, this.#lastTick[0] + spacing);
+		clock[0] = Math.min(clock[0], due);
 	}
 
 	/** Bits 31:0 of the configuration. */

@@ -1,5 +1,5 @@
 import type {DeviceServices} from '#devices/device';
-import type {FieldsView} from '#support/wire';
+import {cell, type FieldsView} from '#support/wire';
 import {HpetClock, never} from './clock.ts';
 import {EventTimer} from './event-timer.ts';
 import {MainCounter} from './main-counter.ts';
@@ -15,8 +15,8 @@ export class EventTimers {
 	/** To be looked at before every call of the others. */
 	readonly clock: HpetClock;
 	readonly #state: FieldsView<HpetFields>;
-	readonly #due = new Float64Array(1);
-	readonly #noted = new Float64Array(1);
+	readonly #due = cell();
+	readonly #noted = cell();
 
 	constructor(state: FieldsView<HpetFields>, services: DeviceServices) {
 		this.#state = state;
@@ -37,13 +37,13 @@ export class EventTimers {
 	/** The clock to serve again at. */
 	due(): number {
 		this.#findDue();
-		return this.#due[0] as number;
+		return this.#due[0];
 	}
 
 	/** Notes the clock to serve again at, for {@link hasNewDue}. */
 	noteDue(): void {
 		this.#findDue();
-		this.#noted[0] = this.#due[0] as number;
+		this.#noted[0] = this.#due[0];
 	}
 
 	/** The clock to serve again at is another one than when it was noted. */

@@ -1,19 +1,18 @@
 import type {VmTime} from '#devices/vm-time';
+import {cell} from '#support/wire';
 import {pitFrequencyHz} from './registers.ts';
 
 const nsPerSecond = 1e9;
 
-/**
- * Clocks since VM time zero. The clock is never restarted, so that a rounding of one sample cannot add up: after 100 days
- * the error of an f64 is still some thousandths of a clock.
- */
-export const clockAt = (nowNs: number): number => Math.floor((nowNs * pitFrequencyHz) / nsPerSecond);
-
-/** The clock of an access, in an array: as a number that functions pass to each other it would be an object. */
+/** The clock of an access. */
 export class PitClock {
-	readonly now = new Float64Array(1);
+	/**
+	 * Clocks since VM time zero. The clock is never restarted, so that a rounding of one sample cannot add up: after 100 days
+	 * the error of an f64 is still some thousandths of a clock.
+	 */
+	readonly now = cell();
 	/** The same in nanoseconds of VM time. */
-	readonly nowNs = new Float64Array(1);
+	readonly nowNs = cell();
 	readonly #time: VmTime;
 
 	constructor(time: VmTime) {
@@ -23,7 +22,7 @@ export class PitClock {
 	/** Looks at the time, once and first of all, so that an access has one moment. */
 	look(): void {
 		this.#time.look(this.nowNs);
-		this.now[0] = clockAt(this.nowNs[0] as number);
+		this.now[0] = Math.floor((this.nowNs[0] * pitFrequencyHz) / nsPerSecond);
 	}
 }
 

@@ -1,8 +1,9 @@
+import {type Cell, cell} from '#support/wire';
 import type {PitClock} from './clock.ts';
 import {type CountCode, countCode} from './count-code.ts';
 import {highClocks, type Mode, modes} from './modes.ts';
 import {Access, ControlWord, Status} from './registers.ts';
-import {type CounterView, Pending} from './state.ts';
+import {type CounterView, Pending, PitCounter} from './state.ts';
 
 /** What surrounds a counter. */
 export interface CounterPins {
@@ -18,12 +19,17 @@ export interface CounterPins {
  */
 export class Counter {
 	readonly #state: CounterView;
+	readonly #origin: Cell;
+	/** Of {@link #elapsed}. */
+	readonly #counted = cell();
 	readonly #pins: CounterPins;
-	readonly #clock: PitClock;
+	/** The clock of the access. */
+	readonly #now: Cell;
 
 	constructor(state: CounterView, clock: PitClock, pins: CounterPins) {
 		this.#state = state;
-		this.#clock = clock;
+		this.#origin = PitCounter.cell(state, 'origin');
+		this.#now = clock.now;
 		this.#pins = pins;
 	}
 
@@ -102,7 +108,7 @@ export class Counter {
 		const state = this.#state;
 		if (state.statusLatched !== 0) return;
 		const output = this.output() ? Status.OUTPUT : 0;
-		const loading = state.held === 0 && this.#now < state.origin;
+		const loading = state.held === 0 && this.#now[0] < this.#origin[0];
 		const isNull = state.count === 0 || state.pending !== Pending.NONE || loading;
 		state.statusLatch = state.control | output | (isNull ? Status.NULL_COUNT : 0);
 		state.statusLatched = 1;
@@ -123,20 +129,21 @@ export class Counter {
 		const {mode} = this;
 		if (this.#pins.gate()) {
 			if (mode.triggered || mode.periodic) this.#begin();
-			else if (state.held !== 0) state.origin = this.#now - state.origin;
+			else if (state.held !== 0) this.#origin[0] = this.#now[0] - this.#origin[0];
 			state.held = 0;
 			return;
 		}
 		if (mode.triggered || state.count === 0 || state.held !== 0) return;
 		this.advance();
-		state.origin = this.#elapsed();
+		this.#origin[0] = this.#elapsed()[0];
 		state.held = 1;
 		if (state.pending !== Pending.NONE) state.pending = Pending.TRIGGER;
 	}
 
 	/** The clock of the next rising edge after those that {@link advance} has found. */
 	nextRise(): number | undefined {
-		const {count, reload, pending, held, expired, origin} = this.#state;
+		const {count, reload, pending, held, expired} = this.#state;
+		const origin = this.#origin[0];
 		if (count === 0 || held !== 0 || expired !== 0) return undefined;
 		if (pending === Pending.HIGH_END) return origin + highClocks(count) + reload - highClocks(reload);
 		return origin + this.mode.riseAt(count);
@@ -149,22 +156,18 @@ export class Counter {
 	advance(): void {
 		const state = this.#state;
 		const {mode} = this;
-		if (state.count === 0 || state.held !== 0 || this.#now < state.origin) return;
+		if (state.count === 0 || state.held !== 0 || this.#now[0] < this.#origin[0]) return;
 		let rises = 0;
 		if (mode.periodic) {
 			rises += this.#takePending();
-			const periods = Math.floor(this.#elapsed() / state.count);
-			state.origin += periods * state.count;
+			const periods = Math.floor(this.#elapsed()[0] / state.count);
+			this.#origin[0] += periods * state.count;
 			rises += periods;
-		} else if (state.expired === 0 && this.#elapsed() >= mode.riseAt(state.count)) {
+		} else if (state.expired === 0 && this.#elapsed()[0] >= mode.riseAt(state.count)) {
 			state.expired = 1;
 			rises = 1;
 		}
 		if (rises > 0) this.#pins.rose(rises);
-	}
-
-	get #now(): number {
-		return this.#clock.now[0] as number;
 	}
 
 	get #access(): number {
@@ -175,9 +178,11 @@ export class Counter {
 		return countCode((this.#state.control & ControlWord.BCD) !== 0);
 	}
 
-	#elapsed(): number {
-		const {origin, held} = this.#state;
-		return held !== 0 ? origin : Math.max(0, this.#now - origin);
+	/** Finds the clocks that were counted since the count was loaded. */
+	#elapsed(): Cell {
+		const origin = this.#origin[0];
+		this.#counted[0] = this.#state.held !== 0 ? origin : Math.max(0, this.#now[0] - origin);
+		return this.#counted;
 	}
 
 	/** The counting element as the guest reads it. */
@@ -185,7 +190,7 @@ export class Counter {
 		this.advance();
 		const {count} = this.#state;
 		const {modulus, encode} = this.#code;
-		const value = count === 0 ? 0 : this.mode.value(count, this.#elapsed()) % modulus;
+		const value = count === 0 ? 0 : this.mode.value(count, this.#elapsed(), modulus);
 		return encode(value < 0 ? value + modulus : value);
 	}
 
@@ -213,7 +218,7 @@ export class Counter {
 		state.pending = Pending.NONE;
 		state.expired = 0;
 		state.held = this.#pins.gate() || this.mode.triggered ? 0 : 1;
-		state.origin = state.held !== 0 ? 0 : this.#now + 1;
+		this.#origin[0] = state.held !== 0 ? 0 : this.#now[0] + 1;
 	}
 
 	/** Loads the count that was written during a period that is over; returns the rising edges up to then. */
@@ -222,9 +227,9 @@ export class Counter {
 		const atHighEnd = state.pending === Pending.HIGH_END;
 		if (!atHighEnd && state.pending !== Pending.PERIOD_END) return 0;
 		const end = atHighEnd ? highClocks(state.count) : state.count;
-		if (this.#elapsed() < end) return 0;
+		if (this.#elapsed()[0] < end) return 0;
 		// The new count begins with its low half, as if its high half had just passed.
-		state.origin += atHighEnd ? end - highClocks(state.reload) : end;
+		this.#origin[0] += atHighEnd ? end - highClocks(state.reload) : end;
 		state.count = state.reload;
 		state.pending = Pending.NONE;
 		return atHighEnd ? 0 : 1;

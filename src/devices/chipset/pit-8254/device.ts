@@ -101,7 +101,7 @@ function pit8254Front(_config: Pit8254Config, state: FieldsView<Pit8254Fields>, 
 	};
 
 	const readNmi = () => {
-		const refresh = Math.floor((clock.nowNs[0] as number) / refreshNs) % 2 === 1;
+		const refresh = Math.floor(clock.nowNs[0] / refreshNs) % 2 === 1;
 		const output = speaker.output();
 		return state.nmiControl | (refresh ? NmiControl.REFRESH : 0) | (output ? NmiControl.OUTPUT_2 : 0);
 	};

@@ -1,3 +1,5 @@
+import type {Cell} from '#support/wire';
+
 /**
  * A counter's mode ("Mode definitions" in the data sheet) as functions of its count and of the clocks counted since the
  * count was loaded. For a periodic mode these are the clocks of the current period.
@@ -13,22 +15,22 @@ export interface Mode {
 	readonly minimum: number;
 	/** Clocks after which the output rises. */
 	riseAt(count: number): number;
-	output(count: number, elapsed: number): boolean;
-	/** The counting element, modulo the code's modulus. */
-	value(count: number, elapsed: number): number;
+	output(count: number, elapsed: Cell): boolean;
+	/** The counting element, modulo the code's modulus; negative after it passed zero. */
+	value(count: number, elapsed: Cell, modulus: number): number;
 }
 
 /** Clocks for which a square wave of `count` is high: an odd count's extra clock is high. */
 export const highClocks = (count: number): number => Math.ceil(count / 2);
 
-const down = (count: number, elapsed: number) => count - elapsed;
+const down = (count: number, elapsed: Cell, modulus: number) => ((count - elapsed[0]) % modulus) | 0;
 
 /** Modes 0 and 1: low until the count is over. */
 const once = {
 	periodic: false,
 	minimum: 1,
 	riseAt: (count: number) => count,
-	output: (count: number, elapsed: number) => elapsed >= count,
+	output: (count: number, elapsed: Cell) => elapsed[0] >= count,
 	value: down,
 };
 
@@ -37,7 +39,7 @@ const strobe = {
 	...once,
 	startsHigh: true,
 	riseAt: (count: number) => count + 1,
-	output: (count: number, elapsed: number) => elapsed !== count,
+	output: (count: number, elapsed: Cell) => elapsed[0] !== count,
 };
 
 /** Mode 2: low for the last clock. */
@@ -47,16 +49,17 @@ const rateGenerator: Mode = {
 	periodic: true,
 	triggered: false,
 	minimum: 2,
-	output: (count, elapsed) => elapsed !== count - 1,
+	output: (count, elapsed) => elapsed[0] !== count - 1,
 };
 
 /** Mode 3: counts down by two, twice, from the even number at or below the count. */
 const squareWave: Mode = {
 	...rateGenerator,
-	output: (count, elapsed) => elapsed < highClocks(count),
-	value: (count, elapsed) => {
+	output: (count, elapsed) => elapsed[0] < highClocks(count),
+	value: (count, elapsed, modulus) => {
 		const high = highClocks(count);
-		return count - (count % 2) - 2 * (elapsed < high ? elapsed : elapsed - high);
+		const inHalf = elapsed[0] < high ? elapsed[0] : elapsed[0] - high;
+		return ((count - (count % 2) - 2 * inHalf) % modulus) | 0;
 	},
 };
 

@@ -1,6 +1,5 @@
 import test from 'ava';
-import {clockAt} from './clock.ts';
-import {COMMAND, hz250, make, makeRunning, ms, NMI} from './testing/make-pit.ts';
+import {COMMAND, clockAt, hz250, make, makeRunning, ms, NMI} from './testing/make-pit.ts';
 import {maxTicksOwed} from './timer-interrupt.ts';
 
 test('no interrupt comes from a timer that nobody programmed', (t) => {

@@ -1,7 +1,6 @@
 import test from 'ava';
-import {clockAt} from './clock.ts';
 import {pit8254, pitFrequencyHz} from './index.ts';
-import {COMMAND, make, ms, NMI, OUTPUT_2} from './testing/make-pit.ts';
+import {COMMAND, clockAt, make, ms, NMI, OUTPUT_2} from './testing/make-pit.ts';
 
 test('the regions and the line are those of a PC', (t) => {
 	t.deepEqual(pit8254.attach.regions({irq: 0}), [

@@ -13,7 +13,7 @@ export const Pending = {
 } as const;
 
 /** One counter. Clocks are those of its input since VM time zero. */
-const PitCounter = wire('pit-8254-counter', {
+export const PitCounter = wire('pit-8254-counter', {
 	/** The clock at which the count was loaded, or the period began; while held, the clocks counted so far. */
 	origin: f64,
 	/** The number that is being counted, 0 while there is none. */

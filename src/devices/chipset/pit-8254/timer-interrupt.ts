@@ -1,10 +1,10 @@
 import type {DeviceServices} from '#devices/device';
 import type {InterruptLine} from '#devices/interrupts';
-import type {FieldsView} from '#support/wire';
+import type {Cell, FieldsView} from '#support/wire';
 import {clocksIn, type PitClock} from './clock.ts';
 import {Counter} from './counter.ts';
 import {modes} from './modes.ts';
-import type {CounterView, Pit8254Fields} from './state.ts';
+import {type CounterView, type Pit8254Fields, Pit8254State} from './state.ts';
 
 /** Interrupts have at least 100 µs between them: no guest's rate may keep the thread from other devices. */
 const spacing = clocksIn(100_000);
@@ -20,11 +20,13 @@ export const maxTicksOwed = 1000;
 export class TimerInterrupt {
 	readonly counter: Counter;
 	readonly #state: FieldsView<Pit8254Fields>;
+	readonly #lastTick: Cell;
 	readonly #clock: PitClock;
 	readonly #line: InterruptLine;
 
 	constructor(state: FieldsView<Pit8254Fields>, clock: PitClock, services: DeviceServices) {
 		this.#state = state;
+		this.#lastTick = Pit8254State.cell(state, 'lastTick');
 		this.#clock = clock;
 		this.#line = services.line('timer');
 		this.counter = new Counter(state.counters[0] as CounterView, clock, {
@@ -39,12 +41,11 @@ export class TimerInterrupt {
 
 	/** Raises an interrupt if one is due; returns the clock to look again at, if there is one. */
 	serve(): number | undefined {
-		const clock = this.#clock.now[0] as number;
+		const clock = this.#clock.now[0];
 		this.counter.advance();
-		const {ticksOwed, lastTick} = this.#state;
-		if (ticksOwed > 0 && clock >= lastTick + spacing) this.#tick();
+		if (this.#state.ticksOwed > 0 && clock >= this.#lastTick[0] + spacing) this.#tick();
 		const next = this.#state.ticksOwed > 0 ? clock : this.counter.nextRise();
-		return next === undefined ? undefined : Math.max(next, this.#state.lastTick + spacing);
+		return next === undefined ? undefined : Math.max(next, this.#lastTick[0] + spacing);
 	}
 
 	/** Before a write: what a one-shot has reached already is not lost to the next one. */
@@ -68,7 +69,7 @@ export class TimerInterrupt {
 	#tick(): void {
 		this.#state.ticksOwed--;
 		this.#state.ticks++;
-		this.#state.lastTick = this.#clock.now[0] as number;
+		this.#lastTick[0] = this.#clock.now[0];
 		this.#line.rise();
 	}
 }

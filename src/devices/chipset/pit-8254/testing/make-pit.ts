@@ -10,6 +10,9 @@ export const ms = 1e6;
 /** Linux's divisor for 250 ticks per second. */
 export const hz250 = Math.round(pitFrequencyHz / 250);
 
+/** The clock of the timer's input at a moment of VM time. */
+export const clockAt = (nowNs: number): number => Math.floor((nowNs * pitFrequencyHz) / 1e9);
+
 export function make() {
 	const pit = new DeviceUnderTest(pit8254, {irq: 0});
 	let clock = 1000;
