@@ -1,7 +1,7 @@
 /** Developer tasks and pipelines: `tsx flowey/flowey.ts <command>`. */
 
 import {COMMANDS} from './commands.ts';
-import {FloweyError} from './core/index.ts';
+import {runCommand} from './core/index.ts';
 
 function help(): string {
 	const rows = COMMANDS.map(({name, usage, summary}) => `  ${`${name} ${usage}`.trim()}\n      ${summary}`);
@@ -23,15 +23,7 @@ async function main(words: readonly string[]): Promise<number> {
 		process.stdout.write(`usage: flowey ${command.name} ${command.usage}\n\n${command.summary}\n`);
 		return 0;
 	}
-	try {
-		return await command.run(rest);
-	} catch (error) {
-		if (error instanceof Error && 'remedy' in error) {
-			process.stderr.write(`flowey: ${error.message}\n  remedy: ${String(error.remedy)}\n`);
-			return error instanceof FloweyError ? 1 : 2;
-		}
-		throw error;
-	}
+	return runCommand(command, rest, (text) => process.stderr.write(text));
 }
 
 // An exit status, not process.exit: output that is still on its way gets written.

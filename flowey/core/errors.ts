@@ -9,3 +9,6 @@ export class FloweyError extends Error {
 		this.remedy = remedy;
 	}
 }
+
+/** Words of the command line that the command does not understand. */
+export class WordsError extends FloweyError {}

@@ -4,7 +4,7 @@ import {globSync, mkdirSync, rmSync} from 'node:fs';
 import {basename, join} from 'node:path';
 import {parseArgs} from 'node:util';
 import {startIncubator} from '#test/incubator';
-import {type Command, execute, FloweyError, PATHS, runNode} from '../core/index.ts';
+import {type Command, execute, PATHS, runNode, WordsError} from '../core/index.ts';
 import {bundleFolder, bundleTests} from '../nodes/bundle-tests.ts';
 import {prepareIncubator} from '../nodes/prepare-incubator.ts';
 import {detectHostKvm} from '../tests/host-kvm.ts';
@@ -36,7 +36,7 @@ export const benchCommand: Command = {
 			.filter((path) => basename(path).includes(values.match))
 			.sort();
 		if (sources.length === 0) {
-			throw new FloweyError(`No bench has "${values.match}" in its name`, 'They are the files test/bench/*.bench.ts.');
+			throw new WordsError(`No bench has "${values.match}" in its name`, 'They are the files test/bench/*.bench.ts.');
 		}
 		mkdirSync(RESULT_FOLDER, {recursive: true});
 		const folder = bundleFolder('bench-programs');

@@ -2,7 +2,7 @@
 
 import {parseArgs} from 'node:util';
 import {DEFAULT_PROCESSORS, type Incubator, startIncubator} from '#test/incubator';
-import {type Command, FloweyError, runNode} from '../core/index.ts';
+import {type Command, runNode, WordsError} from '../core/index.ts';
 import {prepareIncubator} from '../nodes/prepare-incubator.ts';
 
 const DEFAULT_MINUTES = 30;
@@ -28,11 +28,11 @@ export const incubatorCommand: Command = {
 	},
 };
 
-/** Reads the words after `incubator`; throws {@link FloweyError} on a wrong one. */
+/** Reads the words after `incubator`; throws {@link WordsError} on a wrong one. */
 export function parseIncubatorWords(words: readonly string[]): IncubatorRequest {
 	const {own, argv} = splitAtCommand(words);
 	if (argv.length === 0) {
-		throw new FloweyError('No command to run', 'Give it last: flowey incubator -- ls /dev/kvm');
+		throw new WordsError('No command to run', 'Give it last: flowey incubator -- ls /dev/kvm');
 	}
 	const {values} = parseArgs({
 		args: own,
@@ -116,7 +116,7 @@ async function onOwnTerminal(incubator: Incubator, argv: readonly string[], time
 export function parseMib(text: string): number {
 	const match = /^([1-9]\d*)([MG])$/.exec(text);
 	if (match === null) {
-		throw new FloweyError(`--memory ${text} is not a size`, 'Write it like 512M or 4G.');
+		throw new WordsError(`--memory ${text} is not a size`, 'Write it like 512M or 4G.');
 	}
 	return Number(match[1]) * (match[2] === 'G' ? 1024 : 1);
 }
@@ -124,7 +124,7 @@ export function parseMib(text: string): number {
 function positive(flag: string, text: string): number {
 	const value = Number(text);
 	if (!Number.isInteger(value) || value < 1) {
-		throw new FloweyError(`${flag} ${text} is not a positive number`, `Write it like ${flag} 2.`);
+		throw new WordsError(`${flag} ${text} is not a positive number`, `Write it like ${flag} 2.`);
 	}
 	return value;
 }

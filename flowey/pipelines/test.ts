@@ -3,7 +3,7 @@
 import {rmSync} from 'node:fs';
 import {parseArgs} from 'node:util';
 import {IncubatorError, missingHostPackages, startIncubator} from '#test/incubator';
-import {type Command, execute, FloweyError, PATHS, runNode} from '../core/index.ts';
+import {type Command, execute, FloweyError, PATHS, runNode, WordsError} from '../core/index.ts';
 import {assembleGuest} from '../nodes/assemble-guest.ts';
 import {bundleKvmTests, type KvmTestBundles} from '../nodes/bundle-kvm-tests.ts';
 import {canInstallPackages} from '../nodes/install-qemu.ts';
@@ -45,6 +45,8 @@ export const testCommand: Command = {
 			},
 		});
 		const wanted = new Set<string>(values.only ?? SUITES);
+		const unknown = [...wanted].find((name) => !SUITES.some((suite) => suite === name));
+		if (unknown !== undefined) throw new WordsError(`There is no suite ${unknown}`, `They are ${SUITES.join(', ')}.`);
 		const started = performance.now();
 		const results: SuiteResult[] = [];
 		const suites: Record<SuiteName, () => Promise<SuiteResult[]>> = {
