@@ -42,7 +42,6 @@ export {KvmVm, type MemorySlot, reservedRange, splitPins} from './kvm-vm.ts';
 export {type MsrFilterRange, setMsrFilter} from './msr-filter.ts';
 export {getMsrs, type Msr, type MsrResult, setMsrs} from './msrs.ts';
 export {probeDebug} from './probe-debug.ts';
-export {type ChipStates, parseChips, readChips, type SavedChips, saveChips, writeChips} from './saved-chips.ts';
 export type {DebugRegisters, VcpuEvents} from './structs-vcpu.ts';
 export type {ClockData, IoapicState, PicState, PitState} from './structs-vm.ts';
 export {createVm, defaultDevice, msrIndexList, openKvm} from './system.ts';
