@@ -11,51 +11,34 @@ export interface RamFile {
 const chunksPerJob = 32;
 
 /**
- * Writes RAM to a file on the pool's threads, leaving out pages of zeros.
- * @param populated - which chunks of each range may hold anything else
+ * Writes RAM to a file on the pool's threads, leaving out pages of zeros, or brings a file up to date.
+ * @param chunks - which chunks of each range may hold anything but zeros, or have been written to since
+ * @param checksums - of the file that is brought up to date, which follow it; that reports no progress
  * @returns the CRC-32 of every chunk; rejects with the file's error, and with the signal's reason
  */
 export async function writeRam(
 	pool: JobPool,
 	{ranges}: Pick<RamPages, 'ranges'>,
-	populated: readonly (readonly boolean[])[],
+	chunks: readonly (readonly boolean[])[],
 	{fd, start}: RamFile,
 	{progress, signal}: LongOperation = {},
+	checksums?: Uint32Array,
 ): Promise<Uint32Array> {
+	const again = checksums !== undefined;
+	const sums = checksums ?? new Uint32Array(chunks.reduce((sum, {length}) => sum + length, 0));
 	const total = ranges.reduce((sum, {length}) => sum + length, 0);
-	const checksums = new Uint32Array(populated.reduce((sum, {length}) => sum + length, 0));
 	let done = 0;
 	const write = async ({piece, firstByte, firstChunk}: PlacedPiece) => {
-		const result = await pool.saveMemory({...piece, fd, fileOffset: start + firstByte});
+		if (again && !piece.populated.includes(true)) return;
+		const result = await pool.saveMemory({...piece, fd, fileOffset: start + firstByte, again});
 		if ('errno' in result) throw Object.assign(new Error('write'), {code: result.errno});
-		checksums.set(result.checksums, firstChunk);
+		for (const [index, sum] of result.checksums.entries())
+			if (!again || piece.populated[index]) sums[firstChunk + index] = sum;
 		done += piece.length;
-		progress?.(done, total);
+		if (!again) progress?.(done, total);
 	};
-	await handOut(pool, ramPieces(ranges, populated), write, signal);
-	return checksums;
-}
-
-/**
- * Writes chunks of RAM once more that have been written to since {@link writeRam}, and brings their checksums up to date.
- * @param written - those chunks, of each range
- */
-export async function rewriteRam(
-	pool: JobPool,
-	{ranges}: Pick<RamPages, 'ranges'>,
-	written: readonly (readonly boolean[])[],
-	{fd, start}: RamFile,
-	checksums: Uint32Array,
-	signal: AbortSignal | undefined,
-): Promise<void> {
-	const write = async ({piece, firstByte, firstChunk}: PlacedPiece) => {
-		if (!piece.populated.includes(true)) return;
-		const result = await pool.saveMemory({...piece, fd, fileOffset: start + firstByte, again: true});
-		if ('errno' in result) throw Object.assign(new Error('write'), {code: result.errno});
-		for (const [index, wasWritten] of piece.populated.entries())
-			if (wasWritten) checksums[firstChunk + index] = result.checksums[index] as number;
-	};
-	await handOut(pool, ramPieces(ranges, written), write, signal);
+	await handOut(pool, ramPieces(ranges, chunks), write, signal);
+	return sums;
 }
 
 /** A piece of RAM, and where it lies in all of it. */

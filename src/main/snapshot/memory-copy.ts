@@ -1,6 +1,6 @@
 import type {WriteLog} from '#devices/guest-memory';
 import {chunkBytes, type JobPool, type RamPages} from '#main/jobs';
-import {rewriteRam, writeRam} from '#main/memory';
+import {writeRam} from '#main/memory';
 import type {LongOperation} from '#support/abort';
 
 /** So little is left for when the guest stands still. */
@@ -65,8 +65,7 @@ export class MemoryCopy {
 	}
 
 	async #copyAgain(written: readonly (readonly boolean[])[]): Promise<void> {
-		const checksums = this.#checksums as Uint32Array;
-		await rewriteRam(this.#pool, this.#ram, written, this.#file, checksums, this.#asked.signal);
+		await writeRam(this.#pool, this.#ram, written, this.#file, this.#asked, this.#checksums);
 	}
 
 	/** Chunks that have been written to since they were copied, by range. */
