@@ -63,6 +63,14 @@ export {
 	type MemoryRange,
 } from './guest-memory/index.ts';
 export type {InterruptLine, MessageInterrupts} from './interrupts/index.ts';
+export {
+	type Intercept,
+	type LevelChanges,
+	type LevelRegisters,
+	PageRights,
+	type TrustLevels,
+	type Vtl,
+} from './processor/index.ts';
 export * from './virtio/device/index.ts';
 export type {Chain, VirtQueue} from './virtio/queue/index.ts';
 export type {VmTime} from './vm-time/index.ts';

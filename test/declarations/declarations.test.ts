@@ -11,7 +11,7 @@ import {FakeReactor, oneThreadMachine} from '#devices/testing';
 import {PciRegisters, TestDriver, VirtioMachine} from '#devices/virtio/testing';
 import {doorbellBase, nvmeType, Register} from './nvme.ts';
 import {type TpmEngine, tpmCrbType} from './tpm-crb.ts';
-import {EnableVpVtl, enablePartitionVtl, enableVpVtl, fastCall, Status, trustLevelType} from './trust-level.ts';
+import {Code, EnableVpVtl, fastCall, Status, trustLevelType} from './trust-level.ts';
 import {virtioFsType} from './virtio-fs.ts';
 import {virtioNetType} from './virtio-net.ts';
 import {virtioVsockType} from './virtio-vsock.ts';
@@ -359,7 +359,7 @@ test('tpm-crb: a command is carried out of the buffer and its answer lies there,
 });
 
 test('trust level: a processor has it once the partition has it, and once only', (t) => {
-	const {machine, memory} = machineOf(trustLevelType, {processors: 2});
+	const {machine, memory} = machineOf(trustLevelType, {level: 1, processors: 2});
 	const calls = machine.hypercalls();
 	const call = (code: number, low: number, high: number, output = 0) => {
 		const result = {low: 0, high: 0};
@@ -368,17 +368,17 @@ test('trust level: a processor has it once the partition has it, and once only',
 	};
 	const enableProcessor = (vp: number) => {
 		memory.copyIn(data, EnableVpVtl.encode({partition: 2n ** 64n - 1n, vp, vtl: 1, context: Uint8Array.of(vp + 1)}));
-		return call(enableVpVtl, data, 0);
+		return call(Code.ENABLE_VP, data, 0);
 	};
 	t.is(enableProcessor(1), Status.INVALID_STATE);
-	t.is(call(enablePartitionVtl, 0xffff_ffff, 0xffff_ffff, 1), Status.INVALID_INPUT);
-	t.is(call(enablePartitionVtl | fastCall, 0xffff_ffff, 0xffff_ffff, 2), Status.INVALID_PARAMETER);
-	t.is(call(enablePartitionVtl | fastCall, 0xffff_ffff, 0xffff_ffff, 1), Status.SUCCESS);
+	t.is(call(Code.ENABLE_PARTITION, 0xffff_ffff, 0xffff_ffff, 1), Status.INVALID_INPUT);
+	t.is(call(Code.ENABLE_PARTITION | fastCall, 0xffff_ffff, 0xffff_ffff, 2), Status.INVALID_PARAMETER);
+	t.is(call(Code.ENABLE_PARTITION | fastCall, 0xffff_ffff, 0xffff_ffff, 1), Status.SUCCESS);
 	t.is(enableProcessor(1), Status.SUCCESS);
 	t.is(enableProcessor(1), Status.INVALID_STATE);
 	t.is(enableProcessor(2), Status.INVALID_VP);
 	t.is(enableProcessor(0xffff_fffe), Status.INVALID_VP, 'no processor makes this call');
-	t.is(call(enableVpVtl, 0xffff_f000, 0), Status.INVALID_INPUT, 'no memory');
+	t.is(call(Code.ENABLE_VP, 0xffff_f000, 0), Status.INVALID_INPUT, 'no memory');
 	const {processors} = machine.stateOf('it') as unknown as {processors: readonly {enabled: number}[]};
 	t.deepEqual(
 		processors.slice(0, 3).map(({enabled}) => enabled),

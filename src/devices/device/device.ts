@@ -9,13 +9,13 @@ import type {AccessContext, ProcessorFront} from './processor-access.ts';
 /** Width of one access in bytes. The bus splits 8-byte accesses and accesses that leave a region. */
 export type AccessSize = 1 | 2 | 4;
 
-/** A range of ports, guest-physical addresses, model-specific registers or hypercall codes that a device answers. */
+/** A range of ports, guest-physical addresses, model-specific registers, hypercall codes or guarding trust levels that a device answers for. */
 export interface Region {
 	/**
 	 * `bar`, `pages` and `config` are a PCI function's: the guest decides where its BARs lie, and their base is 0. `pages` is a BAR
 	 * that is memory: see {@link PciBar.pages}.
 	 */
-	readonly space: 'pio' | 'mmio' | 'msr' | 'hypercall' | 'bar' | 'pages' | 'config';
+	readonly space: 'pio' | 'mmio' | 'msr' | 'hypercall' | 'intercept' | 'bar' | 'pages' | 'config';
 	/** Unique within the device; shown in inspect and in conflicts. */
 	readonly name: string;
 	readonly base: number;

@@ -1,3 +1,5 @@
+import type {Intercept, TrustLevels} from '#devices/processor';
+
 /** A 64-bit value in unsigned halves: unlike a bigint they carry it without allocating. */
 export interface Halves {
 	low: number;
@@ -8,6 +10,8 @@ export interface Halves {
 export interface AccessContext {
 	/** The index of the virtual processor; undefined where no guest code does, such as a debugger or a device's back. */
 	readonly vp: number | undefined;
+	/** That processor's trust levels, where it has others than 0; never for an owned device. */
+	readonly levels?: TrustLevels;
 }
 
 /**
@@ -36,4 +40,9 @@ export interface ProcessorFront {
 	writeMsr?(region: number, offset: number, value: Halves): boolean;
 	/** A call whose code lies in a region of space `hypercall`. Sets the result, which is 0 before. */
 	hypercall?(region: number, offset: number, call: Hypercall): void;
+	/**
+	 * A level has tried what the guard forbids, whose number lies in a region of space `intercept`. It tries again when it goes on,
+	 * unless its RIP has been changed.
+	 */
+	intercept?(region: number, offset: number, intercept: Intercept): void;
 }

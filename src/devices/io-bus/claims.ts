@@ -2,7 +2,7 @@ import type {Region} from '#devices/device';
 import {errorTable} from '#support/errors';
 
 /** What regions can be claimed of. */
-export const busSpaces = ['pio', 'mmio', 'msr', 'hypercall'] as const;
+export const busSpaces = ['pio', 'mmio', 'msr', 'hypercall', 'intercept'] as const;
 export type BusSpace = (typeof busSpaces)[number];
 
 /** True for what a device claims at a fixed place; BARs and configuration space are where the guest puts them. */
@@ -22,7 +22,13 @@ export interface Claim extends Region {
 /** The number of I/O ports. */
 export const portCount = 0x10000;
 
-const limits: Readonly<Record<BusSpace, number>> = {pio: portCount, mmio: 2 ** 52, msr: 2 ** 32, hypercall: 2 ** 16};
+const limits: Readonly<Record<BusSpace, number>> = {
+	pio: portCount,
+	mmio: 2 ** 52,
+	msr: 2 ** 32,
+	hypercall: 2 ** 16,
+	intercept: 3,
+};
 
 const busError = errorTable({
 	BUS_REGION_OVERLAP: (c: {overlaps: readonly string[]}) => ({

@@ -70,7 +70,7 @@ export class UnclaimedCounters {
 	/** Accesses of a space that were not counted by address. */
 	overflow(space: BusSpace): number {
 		const {overflow: mmio, msrOverflow: msr, callOverflow: hypercall} = this.#state;
-		return {pio: 0, mmio, msr, hypercall}[space];
+		return {pio: 0, mmio, msr, hypercall, intercept: 0}[space];
 	}
 
 	/** What was counted, most accessed first. */

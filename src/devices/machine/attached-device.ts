@@ -9,6 +9,7 @@ import type {
 	Region,
 } from '#devices/device';
 import type {BusTarget, HypercallTarget, MsrTarget} from '#devices/io-bus';
+import type {Intercept} from '#devices/processor';
 import {errorTable} from '#support/errors';
 import {lock, lockPatienceMs, unlock} from '#support/shared-memory';
 import type {ViewOf} from '#support/wire';
@@ -128,6 +129,10 @@ export class SharedTarget implements BusTarget, MsrTarget, HypercallTarget {
 		} finally {
 			this.#leave();
 		}
+	}
+
+	intercept(region: number, offset: number, intercept: Intercept): void {
+		this.guarded('intercept', () => this.#front.intercept?.(region, offset, intercept));
 	}
 
 	/** Runs a call of the front as an access; undefined when the device has failed, or fails now. */

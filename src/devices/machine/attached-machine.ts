@@ -6,6 +6,7 @@ import {type InterruptController, type InterruptLine, InterruptLines, type LineS
 import {type BusTarget, HypercallBus, IoBus, MsrBus, type MsrFallback, UnclaimedCounters} from '#devices/io-bus';
 import {functionsOf, type PciFabric} from '#devices/pci/fabric';
 import {powerOnState} from '#devices/pci/function';
+import type {TrustLevels} from '#devices/processor';
 import {VmTime} from '#devices/vm-time';
 import type {MailboxCaller} from '#support/mailbox';
 import {type AttachedDevice, SharedTarget} from './attached-device.ts';
@@ -44,7 +45,7 @@ const sequenceWord = DeviceHeader.word('interruptSequence');
 /** One thread's devices, bus and clock over a machine's shared buffers. */
 export class AttachedMachine {
 	/** Whose accesses this thread serves now. */
-	readonly access: {vp: number | undefined};
+	readonly access: {vp: number | undefined; levels?: TrustLevels};
 	readonly time: VmTime;
 	readonly events: MachineEvents;
 	readonly unclaimed: UnclaimedCounters;

@@ -53,7 +53,15 @@ function machineOf(changes: Partial<InspectedVcpu> = {}) {
 	const config = vmConfig({memory: {sizeBytes: 4096}});
 	const limits = {maxVcpus: 4, maxVcpuIds: 8};
 	const saved = {bytes: 0, values: 0};
-	const processor = {cpuid: [], physicalAddressBits: 40, limits, saved, tscDeadline: true, hypercalls: false};
+	const processor = {
+		cpuid: [],
+		physicalAddressBits: 40,
+		limits,
+		saved,
+		tscDeadline: true,
+		highestVtl: 0,
+		hypercalls: false,
+	} as const;
 	const tree = machineTree(
 		{
 			config,
@@ -82,7 +90,13 @@ test('what runs the guest is shown with why, and what its processors can be', as
 	t.like(await machineOf().inspect('vm/hypervisor', 3), {
 		kind: 'fake',
 		reason: 'it works',
-		processor: {physicalAddressBits: 40, saved: {bytes: 0, values: 0}, limits: {maxVcpus: 4}, hypercalls: false},
+		processor: {
+			physicalAddressBits: 40,
+			saved: {bytes: 0, values: 0},
+			limits: {maxVcpus: 4},
+			highestVtl: 0,
+			hypercalls: false,
+		},
 	});
 });
 

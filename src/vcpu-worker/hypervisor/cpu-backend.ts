@@ -1,5 +1,6 @@
 import type {GuestMemory} from '#devices/guest-memory';
 import type {HypercallBus, IoBus, MsrBus} from '#devices/io-bus';
+import type {TrustLevels} from '#devices/processor';
 import type {ErrorData} from '#support/errors';
 import type {DebugPlan, DebugStop} from '#vcpu-worker/debug';
 import type {GeneralRegisters, ProcessorRegisters, RegisterChanges, SpecialRegisters} from '#vcpu-worker/registers';
@@ -11,7 +12,7 @@ export interface VcpuWiring {
 	readonly bus: IoBus;
 	/** Model-specific registers that the back end does not serve itself. */
 	readonly msrs: MsrBus;
-	/** Hyper-V's hypercalls, where the back end leaves them to the machine. */
+	/** Hyper-V's hypercalls, where the back end leaves them to the machine, and what trust levels forbid each other. */
 	readonly hypercalls: HypercallBus;
 	/** An interrupt with this vector has ended, which is level-triggered at an I/O APIC outside the back end. */
 	endOfInterrupt(vector: number): void;
@@ -27,6 +28,9 @@ export type ExitKind =
 	| 'msr'
 	/** The end of a level-triggered interrupt of an I/O APIC outside the back end: {@link CpuBackend.serve} it. */
 	| 'eoi'
+	/** A hypercall, or an access that the guest's trust level may not make: {@link CpuBackend.serve} it. */
+	| 'hypercall'
+	| 'intercept'
 	/** Triple fault. */
 	| 'shutdown'
 	/** Something a debugger may have asked for: see {@link CpuBackend.takeDebugExit}. */
@@ -57,6 +61,8 @@ export interface Resumption {
 
 /** One virtual processor, as the run loop drives it on the thread that has entered it (`BackEnd.enter`). */
 export interface CpuBackend {
+	/** Its trust levels; without it there is level 0 only. */
+	readonly levels?: TrustLevels;
 	/** Leads accesses elsewhere from now on: devices have come or gone. Not while the guest runs. */
 	connect(wiring: VcpuWiring): void;
 	/** Ends the effect of earlier kicks. Kicks after this call end the next {@link run}. */

@@ -1,4 +1,5 @@
 import type {DirtySource, MappedRange} from '#devices/guest-memory';
+import type {Vtl} from '#devices/processor';
 import type {VmTime} from '#devices/vm-time';
 import type {StateUnit} from '#support/state-units';
 import type {CpuidEntry} from '#vcpu-worker/cpuid';
@@ -23,6 +24,8 @@ export interface ProcessorOffer {
 	readonly saved: {readonly bytes: number; readonly values: number};
 	/** The local APIC's timer can go by the time-stamp counter. */
 	readonly tscDeadline: boolean;
+	/** The highest trust level that processors can have. */
+	readonly highestVtl: Vtl;
 	/** A guest's VMCALL or VMMCALL comes through. */
 	readonly hypercalls: boolean;
 }

@@ -126,6 +126,7 @@ function offer(kvmFd: number, vm: KvmVm): ProcessorOffer {
 		saved: {bytes: 2 ** 16, values: 2 ** 10},
 		limits: {maxVcpus: host.checkExtension(Cap.MAX_VCPUS), maxVcpuIds: host.checkExtension(Cap.MAX_VCPU_ID)},
 		tscDeadline: vm.checkExtension(Cap.TSC_DEADLINE_TIMER) !== 0,
+		highestVtl: 0,
 		// On kvm_pvm a guest's VMCALL hangs (guide, "Hosts").
 		hypercalls: kvmKind() !== 'pvm',
 	};

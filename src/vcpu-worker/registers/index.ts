@@ -1,5 +1,3 @@
-export {Msr, msrIndex, msrName} from './msrs.ts';
-export type {ProcessorRegisters, RegisterChanges} from './processor-registers.ts';
 export {
 	type BootRegisters,
 	type DescriptorTable,
@@ -8,4 +6,6 @@ export {
 	type Segment,
 	type SpecialRegisters,
 	segmentNames,
-} from './registers.ts';
+} from '#devices/processor';
+export {Msr, msrIndex, msrName} from './msrs.ts';
+export type {ProcessorRegisters, RegisterChanges} from './processor-registers.ts';

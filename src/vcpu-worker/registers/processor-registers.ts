@@ -1,4 +1,4 @@
-import type {GeneralRegisters, SpecialRegisters} from './registers.ts';
+import type {GeneralRegisters, SpecialRegisters} from '#devices/processor';
 
 /** The registers of a stopped processor that a debugger or a dump shows. */
 export interface ProcessorRegisters {

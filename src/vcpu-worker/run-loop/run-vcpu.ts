@@ -148,6 +148,8 @@ function serve(exit: ExitKind, {cpu, events, control}: VcpuContext): void {
 			cpu.serve();
 			break;
 		case 'eoi':
+		case 'hypercall':
+		case 'intercept':
 			cpu.serve();
 			break;
 		case 'interrupted':

@@ -7,5 +7,6 @@ export {
 	saveVcpuState,
 	type VcpuEvents,
 	type VcpuExtension,
+	type VcpuLevels,
 	type VcpuState,
 } from './vcpu-state.ts';

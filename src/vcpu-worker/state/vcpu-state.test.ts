@@ -5,6 +5,9 @@ import {parseVcpuState, saveVcpuState, type VcpuState} from './index.ts';
 import {sampleState} from './testing/index.ts';
 
 const leaf = {ebx: 0x756e_6547, ecx: 0xffff_ffff, edx: 0};
+const {general, special, debug, msrs, apic, events, activity} = sampleState(sampleRegisters({general: {rip: 7n}}));
+const own = {rip: general.rip, rsp: general.rsp, rflags: general.rflags};
+const other = {vtl: 0, general: own, special, dr7: debug.dr7, msrs, apic, events, activity};
 const state: VcpuState = {
 	...sampleState(sampleRegisters({general: {rax: 2n ** 64n - 1n, rip: 0xfff0n}})),
 	cpuid: [
@@ -19,6 +22,7 @@ const state: VcpuState = {
 		[0xdead_beef, 1n],
 	]),
 	activity: 'waiting for start-up',
+	levels: {current: 2, others: [other]},
 	extension: {kind: 'kvm', data: {tscOffset: '0xff'}},
 };
 const json = (value: unknown) => JSON.parse(JSON.stringify(value)) as Record<string, unknown>;
@@ -30,8 +34,8 @@ test('a state survives JSON, by the names of the manuals', (t) => {
 	t.deepEqual(Object.keys(saved['cpuid'] as object), ['0x0', '0xd.1', '0x80000008.0']);
 });
 
-test('what has no extension is complete without it', (t) => {
-	const {extension: _, ...rest} = state;
+test('what has no extension and no levels is complete without them', (t) => {
+	const {extension: _, levels: __, ...rest} = state;
 	t.deepEqual(parseVcpuState(json(saveVcpuState(rest))), rest);
 });
 
@@ -77,6 +81,10 @@ const wrong: readonly (readonly [path: string, value: unknown, field?: string])[
 	['clock/counter', '5'],
 	['cpuid/0x7.0', '0 0 0 0'],
 	['cpuid/seven', '00000000 00000000 00000000 00000000'],
+	['levels/current', 3],
+	['levels/current', 0, 'levels.others'],
+	['levels/others/0/general/rip', 5],
+	['levels/others/0/general/rax', '0x0'],
 	['extension/kind', 7],
 	['other', {}],
 ];

@@ -1,6 +1,8 @@
+import {ownRegisterNames} from '#devices/processor';
 import {
 	bytesOf,
 	hex64,
+	listOf,
 	mapOf,
 	oneOf,
 	orNone,
@@ -74,6 +76,9 @@ export type VcpuEvents = ValueOf<typeof events>;
 export const activities = ['running', 'halted', 'waiting for INIT', 'waiting for start-up', 'starting up'] as const;
 export type Activity = (typeof activities)[number];
 
+const msrs = mapOf({name: msrName, parse: msrIndex}, hex64, maxMsrs);
+const apic = bytesOf(1024, 1024);
+
 const state = record({
 	/** What CPUID answers. */
 	cpuid: cpuidTable,
@@ -92,14 +97,38 @@ const state = record({
 	}),
 	debug: record(each(['dr0', 'dr1', 'dr2', 'dr3', 'dr6', 'dr7'], hex64)),
 	/** By index. The time-stamp counter is not among them: see `clock`. */
-	msrs: mapOf({name: msrName, parse: msrIndex}, hex64, maxMsrs),
+	msrs,
 	/** The register page of the local APIC (Intel SDM vol. 3, 11.4.1). */
-	apic: bytesOf(1024, 1024),
+	apic,
 	events,
 	activity: oneOf(activities),
 	/** The time-stamp counter, and its frequency. */
 	clock: record({khz: wholeNumber(2 ** 31 - 1), counter: hex64}),
 });
+
+const highestVtl = 2;
+
+/** A processor's trust levels, where it has entered others than 0. */
+const levels = record({
+	/** The one whose registers are the processor's. */
+	current: wholeNumber(highestVtl),
+	/** What each of the others has for itself (TLFS, "Private State"). */
+	others: listOf(
+		record({
+			vtl: wholeNumber(highestVtl),
+			general: record(each(ownRegisterNames, hex64)),
+			special,
+			dr7: hex64,
+			msrs,
+			apic,
+			events,
+			activity: oneOf(activities),
+		}),
+		highestVtl,
+	),
+});
+/** Levels of {@link VcpuState}. */
+export type VcpuLevels = ValueOf<typeof levels>;
 
 /** What a back end keeps beside what every processor has. Only one of the same kind looks into it, and checks it. */
 export interface VcpuExtension {
@@ -111,13 +140,15 @@ export interface VcpuExtension {
 
 /** Everything that makes up a processor, whatever runs it. */
 export interface VcpuState extends ValueOf<typeof state> {
+	readonly levels?: VcpuLevels;
 	readonly extension?: VcpuExtension;
 }
 
 /** The state as data that survives JSON. */
-export const saveVcpuState = ({extension, ...common}: VcpuState): unknown => ({
+export const saveVcpuState = ({extension, levels: each, ...common}: VcpuState): unknown => ({
 	version,
 	...(state.save(common) as object),
+	...(each && {levels: levels.save(each)}),
 	...(extension && {extension}),
 });
 
@@ -126,14 +157,27 @@ export const saveVcpuState = ({extension, ...common}: VcpuState): unknown => ({
  * @throws VmmError STATE_VERSION_UNKNOWN, STATE_FIELD_WRONG
  */
 export function parseVcpuState(saved: unknown): VcpuState {
-	const {version: found, extension, ...rest} = (saved ?? {}) as Readonly<Record<string, unknown>>;
+	const {version: found, extension, levels: savedLevels, ...rest} = (saved ?? {}) as Readonly<Record<string, unknown>>;
 	if (found !== version) throw stateError('STATE_VERSION_UNKNOWN', {struct: 'vcpu', found, version});
 	const common = state.parse(rest, 'vcpu');
 	const wrong = (field: string) => stateError('STATE_FIELD_WRONG', {struct: 'vcpu', field});
 	if (common.clock.khz === 0) throw wrong('clock.khz');
 	const {components, image} = common.vector;
 	if ((componentsInUse(image) & ~components) !== 0n) throw wrong('vector.components');
-	return extension === undefined ? common : {...common, extension: parseExtension(extension)};
+	return {
+		...common,
+		...(savedLevels !== undefined && {levels: parseLevels(savedLevels)}),
+		...(extension !== undefined && {extension: parseExtension(extension)}),
+	};
+}
+
+/** Levels of which each is there once. */
+function parseLevels(saved: unknown): VcpuLevels {
+	const {current, others} = levels.parse(saved, 'vcpu.levels');
+	const numbers = new Set([current, ...others.map(({vtl}) => vtl)]);
+	if (numbers.size !== others.length + 1)
+		throw stateError('STATE_FIELD_WRONG', {struct: 'vcpu', field: 'levels.others'});
+	return {current, others};
 }
 
 /** XSTATE_BV of an XSAVE image: components that are not in their initial state (Intel SDM vol. 1, 13.4.2). */

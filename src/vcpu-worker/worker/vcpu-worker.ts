@@ -14,7 +14,7 @@ import {answerProbe, type CpuReport, reportCpu} from '#vcpu-worker/probe';
 import {type StopReason, VcpuControl, type VcpuControlPlace, vcpuShared} from '#vcpu-worker/protocol';
 import type {BootRegisters, ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
 import {runVcpu, takeCommands, type VcpuContext} from '#vcpu-worker/run-loop';
-import {parseVcpuState, saveVcpuState} from '#vcpu-worker/state';
+import {parseVcpuState, saveVcpuState, vcpuError} from '#vcpu-worker/state';
 import {counterAt, type HeldCounter} from './held-counter.ts';
 
 /** What a vCPU's thread starts with: plain data and shared buffers. */
@@ -75,6 +75,7 @@ export class VcpuWorker {
 		});
 		const backEnd = await backEndOf(data.partition);
 		const cpu = backEnd.enter(data.partition, data.vcpu, wiring(machine, caller, split));
+		if (cpu.levels !== undefined) machine.access.levels = cpu.levels;
 		const sampler = new ExitSampler(latencies);
 		const context = {cpu, events: machine.events, control, probe, sampler, split, isBoot};
 		this.#live = {context, machine, split, caller, memory};
@@ -106,7 +107,13 @@ export class VcpuWorker {
 
 	/** Takes what {@link save} gave, or anybody: see {@link CpuBackend.restore}. @throws VmmError */
 	restore(saved: unknown, counterShift?: bigint): bigint {
-		const shift = this.#vcpu.context.cpu.restore(parseVcpuState(saved), counterShift);
+		const {cpu} = this.#vcpu.context;
+		const state = parseVcpuState(saved);
+		const {current = 0, others = []} = state.levels ?? {};
+		const highest = Math.max(current, ...others.map(({vtl}) => vtl));
+		if (highest > (cpu.levels?.highest ?? 0))
+			throw vcpuError('VCPU_NEEDS_MISSING', {missing: [`trust level ${highest}`]});
+		const shift = cpu.restore(state, counterShift);
 		this.#holdCounter();
 		return shift;
 	}

@@ -1,6 +1,7 @@
 import type {MappedRange} from '#devices/guest-memory';
 import {gsiCount, type InterruptMessage} from '#devices/interrupts';
 import {tellingInterrupts} from '#devices/interrupts/testing';
+import type {Vtl} from '#devices/processor';
 import type {VmTime} from '#devices/vm-time';
 import type {StateUnit} from '#support/state-units';
 import type {
@@ -20,6 +21,7 @@ import type {
 } from '#vcpu-worker/hypervisor';
 import {FakeVcpu, fakeKind, type VcpuMoment} from './fake-vcpu.ts';
 import type {GuestScript} from './guest-script.ts';
+import {PageGuards} from './page-guards.ts';
 import {StoreLog} from './store-log.ts';
 
 /** When the test may look, interfere, or have the call fail by throwing: before the call does anything. */
@@ -29,7 +31,7 @@ interface FakeVcpuHandle extends VcpuHandle {
 	readonly index: number;
 }
 
-const processor: ProcessorOffer = {
+const processor: Omit<ProcessorOffer, 'highestVtl'> = {
 	// The leaf of a hypervisor's features, to be filled by policy.
 	cpuid: [{function: 0x4000_0001, index: 0, significantIndex: false, eax: 0, ebx: 0, ecx: 0, edx: 0}],
 	physicalAddressBits: 40,
@@ -68,6 +70,9 @@ export class FakeHypervisor implements Hypervisor {
 	readonly messages: InterruptMessage[] = [];
 	/** Of the scripts' stores. */
 	readonly dirty = new StoreLog();
+	/** What the higher trust levels execute, by their number; without one they park. Their interrupts do not come. */
+	readonly higherLevels: Partial<Record<Vtl, GuestScript>> = {};
+	readonly guards = new PageGuards();
 	isClosed = false;
 	/** Processors that nobody had ended when it was. */
 	leftBehind: readonly number[] = [];
@@ -81,7 +86,8 @@ export class FakeHypervisor implements Hypervisor {
 	/** @param guest - what every processor executes, or a script for each; those without one wait to be started */
 	constructor(guest: GuestScript | readonly GuestScript[]) {
 		const scripts = typeof guest === 'function' ? undefined : guest;
-		this.#scriptOf = scripts === undefined ? (guest as GuestScript) : (vcpu) => (scripts[vcpu] ?? nothing)(vcpu);
+		this.#scriptOf =
+			scripts === undefined ? (guest as GuestScript) : (vcpu, vtl) => (scripts[vcpu] ?? nothing)(vcpu, vtl);
 	}
 
 	examine(): Finding[] {
@@ -102,7 +108,7 @@ export class FakeHypervisor implements Hypervisor {
 		const handle: PartitionHandle = {kind: this.kind, backEnd};
 		return {
 			handle,
-			processor,
+			processor: {...processor, highestVtl: this.guards.highestVtl},
 			map: (region) => this.#map(region),
 			dirty: this.dirty,
 			interceptMsrs: (ranges) => void this.intercepted.push(...ranges),
@@ -133,7 +139,7 @@ export class FakeHypervisor implements Hypervisor {
 				this.nowNs = saved as number;
 			},
 		};
-		return [clock];
+		return [clock, this.guards.unit];
 	}
 
 	#open(spec: VcpuSpec): FakeVcpuHandle {
@@ -190,7 +196,8 @@ export class FakeHypervisor implements Hypervisor {
 			{
 				index,
 				cpuid: this.#specs[index]?.cpuid ?? [],
-				script: this.#scriptOf,
+				script: (vcpu, vtl) => (vtl === 0 ? this.#scriptOf : (this.higherLevels[vtl] ?? nothing))(vcpu, vtl),
+				guards: this.guards,
 				regions: this.regions,
 				stored: (gpa, size) => this.dirty.stored(gpa, size),
 				startOther: (apicId) => this.#withApicId(apicId)?.start(),

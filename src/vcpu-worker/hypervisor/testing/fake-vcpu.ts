@@ -1,7 +1,6 @@
 import type {AccessSize} from '#devices/device';
 import type {MappedRange} from '#devices/guest-memory';
 import type {ErrorData} from '#support/errors';
-import {stateError} from '#support/saved-state';
 import type {CpuidEntry} from '#vcpu-worker/cpuid';
 import type {DebugPlan, DebugStop} from '#vcpu-worker/debug';
 import type {CpuBackend, ExitKind, Resumption, VcpuWiring} from '#vcpu-worker/hypervisor';
@@ -9,7 +8,10 @@ import type {GeneralRegisters, ProcessorRegisters, RegisterChanges, SpecialRegis
 import {sampleRegisters} from '#vcpu-worker/registers/testing';
 import type {VcpuState} from '#vcpu-worker/state';
 import {sampleState} from '#vcpu-worker/state/testing';
-import type {ExitStep, Guest, GuestScript, GuestSide, GuestStep} from './guest-script.ts';
+import {FakeLevels} from './fake-levels.ts';
+import type {ExitStep, GuestScript, GuestSide, GuestStep} from './guest-script.ts';
+import type {PageGuards} from './page-guards.ts';
+import {type SavedPlace, ScriptPlace} from './script-place.ts';
 
 /** When the test may look, interfere or fail: before the call does anything, but for `left`. */
 export type VcpuMoment = 'clear kick' | 'kick cleared' | 'run' | 'left' | 'serve' | 'complete' | 'save' | 'close';
@@ -20,6 +22,8 @@ export interface VcpuSurroundings {
 	readonly cpuid: readonly CpuidEntry[];
 	readonly script: GuestScript;
 	readonly regions: readonly MappedRange[];
+	/** What trust levels forbid. */
+	readonly guards: PageGuards;
 	/** The guest has stored to these bytes of RAM. */
 	stored(gpa: number, size: AccessSize): void;
 	/** INIT and a start-up message go to the processor with this APIC id. */
@@ -44,13 +48,11 @@ export class FakeVcpu implements CpuBackend, GuestSide {
 	/** Non-maskable interrupts that it got. */
 	nmis = 0;
 	interruptsOn = true;
+	readonly levels: FakeLevels;
 	readonly #at: VcpuSurroundings;
 	#wiring: VcpuWiring;
-	#guest: Guest;
-	/** What the script has been told so far: its place. */
-	#answers: number[] = [];
-	/** What it does next; undefined at its end. */
-	#next: GuestStep | undefined;
+	/** How far the script of each trust level is. */
+	#places: readonly ScriptPlace[] = [];
 	/** The exit that is to be completed, and what the script is told then. */
 	#exit: {readonly step: ExitStep; readonly parts: Iterator<ExitKind>; answer: number} | undefined;
 	#registers: ProcessorRegisters = sampleRegisters({});
@@ -70,13 +72,19 @@ export class FakeVcpu implements CpuBackend, GuestSide {
 	constructor(at: VcpuSurroundings, wiring: VcpuWiring) {
 		this.#at = at;
 		this.#wiring = wiring;
-		this.#guest = at.script(at.index);
+		this.levels = new FakeLevels(at.guards, {
+			read: () => this.readRegisters(),
+			write: ({general, special}) => {
+				this.interruptsOn = (general.rflags & interruptFlag) !== 0n;
+				this.#registers = {...this.#registers, general, special};
+			},
+		});
 		this.#goTo([]);
 	}
 
 	/** Steps that the guest has done since power-on. */
 	get steps(): number {
-		return this.#answers.length;
+		return this.#place.steps;
 	}
 
 	get isStarted(): boolean {
@@ -135,6 +143,8 @@ export class FakeVcpu implements CpuBackend, GuestSide {
 	}
 
 	takeInterrupt(): number | undefined {
+		// They are of level 0.
+		if (this.levels.current !== 0) return undefined;
 		const taken = this.#pending.findIndex((vector) => this.interruptsOn || vector === nmiVector);
 		return taken < 0 ? undefined : this.#pending.splice(taken, 1)[0];
 	}
@@ -214,8 +224,9 @@ export class FakeVcpu implements CpuBackend, GuestSide {
 	}
 
 	details() {
-		if (this.#next === undefined) return {activity: 'uninitialized'};
-		return {activity: ('answer' in this.#next ? this.#next.activity : undefined) ?? 'runnable'};
+		const {next} = this.#place;
+		if (next === undefined) return {activity: 'uninitialized'};
+		return {activity: ('answer' in next ? next.activity : undefined) ?? 'runnable'};
 	}
 
 	debug(plan: DebugPlan | undefined): void {
@@ -242,6 +253,7 @@ export class FakeVcpu implements CpuBackend, GuestSide {
 		this.nmis = 0;
 		this.interruptsOn = true;
 		this.#isStarted = false;
+		this.levels.reset();
 		this.#goTo([]);
 	}
 
@@ -259,33 +271,41 @@ export class FakeVcpu implements CpuBackend, GuestSide {
 		this.#at.moment('save');
 		const {nmis, interruptsOn, isStarted} = this;
 		const state = sampleState(this.readRegisters());
-		const [answers, pending] = [[...this.#answers], [...this.#pending]];
+		const places = this.#places.map((place) => place.save());
+		const [pending, levels] = [[...this.#pending], this.levels.save()];
 		const data: FakeState = {
-			answers,
+			places,
 			pending,
 			nmis,
 			interruptsOn,
 			isStarted,
 			counterOffset: String(this.#counterOffset),
 		};
-		return {...state, clock: {khz: counterKhz, counter}, extension: {kind: fakeKind, data}};
+		return {
+			...state,
+			msrs: new Map([...state.msrs, ...this.levels.registers(this.levels.current).msrs]),
+			clock: {khz: counterKhz, counter},
+			...(levels && {levels}),
+			extension: {kind: fakeKind, data},
+		};
 	}
 
 	/** A state of another back end says nothing of the script, which begins anew. */
-	restore({general, special, clock, extension}: VcpuState, counterShift?: bigint): bigint {
+	restore({general, special, clock, msrs, levels, extension}: VcpuState, counterShift?: bigint): bigint {
 		this.reset();
 		// A host that cannot tell the offset has saved all counters as of one moment.
 		let offset = clock.counter;
 		if (extension?.kind === fakeKind) {
-			const {answers, pending, nmis, interruptsOn, isStarted, counterOffset} = extension.data as FakeState;
+			const {places, pending, nmis, interruptsOn, isStarted, counterOffset} = extension.data as FakeState;
 			offset = BigInt(counterOffset);
 			this.#pending = [...pending];
 			this.nmis = nmis;
 			this.interruptsOn = interruptsOn;
 			this.#isStarted = isStarted;
-			this.#goTo(answers);
+			this.#goTo(places);
 		}
 		this.#registers = {...this.#registers, general, special};
+		if (levels !== undefined) this.levels.restore(levels, msrs);
 		const change = counterShift ?? clock.counter - (this.#counter - this.#counterOffset) - offset;
 		this.#counterOffset = offset + change;
 		return change;
@@ -294,7 +314,7 @@ export class FakeVcpu implements CpuBackend, GuestSide {
 	close(): void {
 		this.#at.moment('close');
 		this.#isClosed = true;
-		this.#guest.return();
+		for (const place of this.#places) place.end();
 	}
 
 	get #counter(): bigint {
@@ -312,9 +332,10 @@ export class FakeVcpu implements CpuBackend, GuestSide {
 		}
 		for (let inside = 0; inside < maxInside; inside++) {
 			if (this.#wantsWindow && this.interruptsOn) return 'interrupted';
-			if (this.#next === undefined) return 'parked';
+			const {next} = this.#place;
+			if (next === undefined) return 'parked';
 			if (this.#isAtBreakpoint()) return this.#stopsFor({kind: 'breakpoint'});
-			const exit = this.#do(this.#next);
+			const exit = this.#do(next);
 			if (exit !== undefined) return exit;
 		}
 		throw new TypeError(`the script of vCPU ${this.#at.index} never leaves the guest`);
@@ -322,6 +343,10 @@ export class FakeVcpu implements CpuBackend, GuestSide {
 
 	/** Does one step; undefined when the guest goes on. */
 	#do(step: GuestStep): ExitKind | undefined {
+		const {rip, rax} = this.#registers.general;
+		const {interceptedAt = rip} = this.#place;
+		this.#place.interceptedAt = undefined;
+		if (interceptedAt !== rip) return this.#advance(Number(rax & 0xffff_ffffn), rip);
 		if ('exit' in step) return this.#leave(step);
 		const answer = 'inside' in step ? step.inside(this) : step.answer(this);
 		if (answer === undefined) return 'parked';
@@ -338,20 +363,26 @@ export class FakeVcpu implements CpuBackend, GuestSide {
 
 	/** Brings the last exit to its end, or to its next part. */
 	#complete(): ExitKind {
-		if (this.#exit === undefined) return 'interrupted';
+		if (this.#exit === undefined) {
+			this.levels.settle();
+			return 'interrupted';
+		}
 		const part = this.#exit.parts.next();
 		if (part.done !== true) return part.value;
-		const {answer} = this.#exit;
+		const {answer, step} = this.#exit;
 		this.#exit = undefined;
-		return this.#advance(answer) ?? 'interrupted';
+		let stop: ExitKind | undefined;
+		if (step.repeats) this.#place.interceptedAt = this.#registers.general.rip;
+		else stop = this.#advance(answer);
+		this.levels.settle();
+		return stop ?? 'interrupted';
 	}
 
 	/** The step is done. `debug` where the debugger wants to know. */
-	#advance(answer: number): ExitKind | undefined {
-		this.#answers.push(answer);
-		this.#take(this.#guest.next(answer));
+	#advance(answer: number, to = this.#registers.general.rip + 1n): ExitKind | undefined {
+		this.#place.tell(answer);
 		const {general} = this.#registers;
-		this.#registers = {...this.#registers, general: {...general, rip: general.rip + 1n}};
+		this.#registers = {...this.#registers, general: {...general, rip: to}};
 		const step = this.#plan?.step ?? false;
 		if (step === false) return undefined;
 		const {rip} = this.#registers.general;
@@ -378,26 +409,21 @@ export class FakeVcpu implements CpuBackend, GuestSide {
 		return 'debug';
 	}
 
-	/** Begins the script anew and leads it to the place where it had been told this. */
-	#goTo(answers: readonly number[]): void {
-		this.#guest = this.#at.script(this.#at.index);
-		this.#answers = [...answers];
-		this.#exit = undefined;
-		this.#take(this.#guest.next());
-		for (const answer of answers) {
-			if (this.#next === undefined) throw stateError('STATE_FIELD_WRONG', {struct: 'vcpu', field: 'answers'});
-			this.#take(this.#guest.next(answer));
-		}
+	get #place(): ScriptPlace {
+		return this.#places[this.levels.current] as ScriptPlace;
 	}
 
-	#take(result: IteratorResult<GuestStep, void>): void {
-		this.#next = result.done === true ? undefined : result.value;
+	/** Begins the scripts anew and leads each to where it was. */
+	#goTo(saved: readonly SavedPlace[]): void {
+		this.#exit = undefined;
+		this.#places = ([0, 1, 2] as const).map((vtl) => new ScriptPlace(this.#at.script(this.#at.index, vtl), saved[vtl]));
 	}
 }
 
 /** What makes up the processor beside its registers. */
 interface FakeState {
-	readonly answers: readonly number[];
+	/** By trust level. */
+	readonly places: readonly SavedPlace[];
 	readonly pending: readonly number[];
 	readonly nmis: number;
 	readonly interruptsOn: boolean;

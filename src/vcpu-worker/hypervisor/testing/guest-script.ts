@@ -1,4 +1,5 @@
 import type {AccessSize, Halves} from '#devices/device';
+import type {Vtl} from '#devices/processor';
 import type {ErrorData} from '#support/errors';
 import type {DebugStop} from '#vcpu-worker/debug';
 import type {ExitKind, VcpuWiring} from '#vcpu-worker/hypervisor';
@@ -9,6 +10,10 @@ export interface GuestSide {
 	load(gpa: number, size: AccessSize): number | undefined;
 	/** Writes RAM; false where there is none. */
 	store(gpa: number, size: AccessSize, value: number): boolean;
+	readonly levels: {
+		/** The exit of an access that the level may not make. */
+		intercepted(gpa: number, size: AccessSize, access: 'read' | 'write'): ExitStep | undefined;
+	};
 	/** What CPUID answers in EAX, 0 for a leaf that is not there. */
 	cpuid(leaf: number): number;
 	interruptsOn: boolean;
@@ -26,6 +31,11 @@ export interface GuestSide {
 export interface ExitStep {
 	readonly exit: ExitKind;
 	readonly serve?: (wiring: VcpuWiring) => number;
+	/**
+	 * The step is done again when its trust level goes on, unless RIP has been changed: then its answer is EAX, since somebody has done it
+	 * for the guest.
+	 */
+	readonly repeats?: true;
 	/** What completing the exit comes to before it is complete, one part after another. */
 	readonly parts?: Iterable<ExitKind>;
 	/** What the debugger is told, after `debug`; an exception of the guest's own without. */
@@ -55,8 +65,10 @@ export type Guest = Generator<GuestStep, void, number>;
 /**
  * A guest, as one processor executes it. What it does must follow from the answers alone: a processor that is restored comes to
  * its place by being given the same answers again.
+ *
+ * @param vtl - the trust level; each has a script
  */
-export type GuestScript = (vcpu: number) => Guest;
+export type GuestScript = (vcpu: number, vtl: Vtl) => Guest;
 
 export const readPort = (port: number, size: AccessSize): GuestStep => ({
 	exit: 'port',
@@ -73,12 +85,15 @@ export const writePort = (port: number, size: AccessSize, value: number): GuestS
 
 /** Reads memory: an exit only where there is no RAM. */
 export const load = (gpa: number, size: AccessSize): GuestStep => ({
-	inside: (cpu) => cpu.load(gpa, size) ?? {exit: 'mmio', serve: ({bus}) => bus.readMmio(gpa, size)},
+	inside: (cpu) =>
+		cpu.levels.intercepted(gpa, size, 'read') ??
+		cpu.load(gpa, size) ?? {exit: 'mmio', serve: ({bus}) => bus.readMmio(gpa, size)},
 });
 
 /** Writes memory: an exit only where there is no RAM. */
 export const store = (gpa: number, size: AccessSize, value: number): GuestStep => ({
-	inside: (cpu) => (cpu.store(gpa, size, value) ? 0 : storeOutside(gpa, size, value)),
+	inside: (cpu) =>
+		cpu.levels.intercepted(gpa, size, 'write') ?? (cpu.store(gpa, size, value) ? 0 : storeOutside(gpa, size, value)),
 });
 
 const storeOutside = (gpa: number, size: AccessSize, value: number): ExitStep => ({
@@ -104,6 +119,16 @@ export const rdmsr = (msr: number): GuestStep => ({
 export const wrmsr = (msr: number, {low, high}: Halves): GuestStep => ({
 	exit: 'msr',
 	serve: ({msrs}) => (msrs.write(msr, {low, high}) ? 0 : faulted),
+});
+
+/** VMCALL of Hyper-V: the answer is the status. */
+export const hypercall = (control: Halves, input: Halves, output: Halves = {low: 0, high: 0}): GuestStep => ({
+	exit: 'hypercall',
+	serve({hypercalls}) {
+		const result = {low: 0, high: 0};
+		hypercalls.call({control, input, output, result});
+		return result.low;
+	},
 });
 
 /** CPUID: the answer is EAX. */

@@ -10,6 +10,7 @@ export {
 	type GuestScript,
 	type GuestStep,
 	halt,
+	hypercall,
 	interruptsOn,
 	load,
 	rdmsr,
@@ -21,3 +22,4 @@ export {
 	writePort,
 	wrmsr,
 } from './guest-script.ts';
+export {PageGuards} from './page-guards.ts';
