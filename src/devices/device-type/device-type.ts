@@ -62,8 +62,9 @@ export interface TypeParts<T extends OptionTable, C, O = OptionValues<T>> {
 	/**
 	 * What the ACPI tables say of it. Without it a guest finds it by itself.
 	 * @param names - for objects of which there may be several in a machine
+	 * @param inputs - where its lines lead, by their names
 	 */
-	acpi?(config: C, names: AcpiNames): AcpiDescription;
+	acpi?(config: C, names: AcpiNames, inputs: Readonly<Record<string, number>>): AcpiDescription;
 	/** What the SMBIOS table says of it. */
 	smbios?(config: C): readonly SmbiosStructure[];
 	/** One example of each command that it takes. */

@@ -61,6 +61,12 @@ export interface PciBar {
 	readonly pages?: 'saved' | 'unsaved';
 }
 
+/**
+ * Where a line leads: an input of the interrupt controller (GSI) by its number, or one that the machine assigns. `shared` is for a
+ * level that stays up until the guest has seen to it, since others may drive the input too; `own` is for a line alone.
+ */
+export type LineInput = number | 'shared' | 'own';
+
 /** What makes a device a function on PCI Express. */
 export interface PciFunction<C> {
 	readonly vendor: number;
@@ -335,8 +341,8 @@ export interface ModelParts<C, T extends Fields, S extends DeviceServices, F ext
 	readonly versions?: StateVersions;
 	/** Writes that reach {@link DeviceBack.queueReady} instead of the front. Needs a back. */
 	doorbells?(config: C): readonly DoorbellDeclaration[];
-	/** Interrupt outputs: name to input number (GSI) of the interrupt controller. */
-	lines?(config: C): Readonly<Record<string, number>>;
+	/** Interrupt outputs, by their names. */
+	lines?(config: C): Readonly<Record<string, LineInput>>;
 	/**
 	 * Interrupt inputs that lead to this device instead of the interrupt controller: name to number. The lock of the
 	 * device that drives one is held while this one's is taken: a machine in which what it drives in turn leads back is refused.

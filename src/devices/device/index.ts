@@ -13,6 +13,7 @@ export type {
 	DeviceServices,
 	DoorbellDeclaration,
 	FrontByBus,
+	LineInput,
 	MachineEvent,
 	MachineServices,
 	ModelParts,

@@ -1,5 +1,14 @@
 export {type GsiRoute, GsiTable, type InterruptMessage} from './gsi-table.ts';
-export {extIntInput, gpeCount, gpeInput, gsiCount, hpetInputs, inputCount, pitReplacedInput} from './inputs.ts';
+export {
+	extIntInput,
+	freeInputs,
+	gpeCount,
+	gpeInput,
+	gsiCount,
+	hpetInputs,
+	inputCount,
+	pitReplacedInput,
+} from './inputs.ts';
 export type {InterruptLine} from './interrupt-line.ts';
 export {
 	type InterruptController,

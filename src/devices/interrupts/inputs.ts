@@ -1,6 +1,12 @@
 /** Inputs of the I/O APIC: where devices' lines lead. */
 export const gsiCount = 24;
 
+/**
+ * Inputs that no device of every PC has and no pin of PCI leads to, where the machine finds one for a line that asks for it. Those of
+ * ISA are for lines that share with nobody, since guests may take them for edges.
+ */
+export const freeInputs = {shared: [20, 21, 22, 23], own: [5, 6, 7, 10, 11, 14, 15]} as const;
+
 /** One more, behind them: the boot processor's own interrupt pin, where the INTR output of a PIC of ours leads. */
 export const extIntInput = gsiCount;
 

@@ -1,6 +1,7 @@
 import type {DeviceInstance, Region} from '#devices/device';
 import type {DescribedDevice} from '#devices/pci/fabric';
 import {intxLine} from '#devices/pci/function';
+import type {DeviceInputNumbers} from './line-inputs.ts';
 
 /** What a guest can tell of a device, as plain data, beside the device's state. */
 export interface DeviceShape extends Pick<DeviceInstance, 'kind' | 'place'> {
@@ -13,17 +14,19 @@ export interface DeviceShape extends Pick<DeviceInstance, 'kind' | 'place'> {
 	readonly inputs: Readonly<Record<string, number>>;
 }
 
-/** The shape of a device. Regions and lines are the model's answer, which may change while a configuration does not. */
-export function deviceShape({instance, model}: DescribedDevice): DeviceShape {
+/**
+ * The shape of a device. Regions and lines are the model's answer, which may change while a configuration does not.
+ * @param lines - see `lineInputs`
+ */
+export function deviceShape({instance, model}: DescribedDevice, lines: DeviceInputNumbers = {}): DeviceShape {
 	const {kind, place, config, options = {}} = instance;
-	const lines = Object.entries(model.lines?.(config) ?? {});
 	return {
 		kind,
 		...(place && {place}),
 		options,
 		regions: model.regions(config),
 		// Where INTA leads follows from the place.
-		lines: Object.fromEntries(lines.filter(([name]) => place === undefined || name !== intxLine)),
+		lines: Object.fromEntries(Object.entries(lines).filter(([name]) => place === undefined || name !== intxLine)),
 		inputs: model.inputs?.(config) ?? {},
 	};
 }

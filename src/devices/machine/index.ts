@@ -13,5 +13,6 @@ export {
 	type PlacedDevice,
 	queueSlot,
 } from './layout.ts';
+export {lineInputs} from './line-inputs.ts';
 export {MachineEvents, MachineState} from './machine-events.ts';
 export type {OwnedState, SavedDevice, SavedDevices} from './saved-machine.ts';

@@ -1,10 +1,10 @@
 import {BarPagesState} from '#devices/bar-pages';
 import type {AnyDeviceModel, DeviceInstance} from '#devices/device';
 import {checkDoorbells, DoorbellTableState, doorbellEntries} from '#devices/doorbells';
-import {gsiCount, inputCount, interruptTableBytes, type LineSource} from '#devices/interrupts';
+import {inputCount, interruptTableBytes, type LineSource} from '#devices/interrupts';
 import {buildPortTable, type Claim, checkClaims, isBusSpace, UnclaimedState} from '#devices/io-bus';
 import {shortageError} from '#devices/pci/assignment';
-import {checkPlaces, type DescribedDevice, intxInput} from '#devices/pci/fabric';
+import {checkPlaces, type DescribedDevice} from '#devices/pci/fabric';
 import {intxLine, isSlot} from '#devices/pci/function';
 import {VmTimeState} from '#devices/vm-time';
 import {errorTable} from '#support/errors';
@@ -12,6 +12,7 @@ import {type MailboxSet, ReadySetState, readySlots, type WakerHandle} from '#sup
 import type {DeviceFailurePolicy} from './device-failure.ts';
 import {DeviceHeader} from './device-header.ts';
 import {type PlacedPages, placePages} from './device-pages.ts';
+import {lineInputs} from './line-inputs.ts';
 import {MachineState} from './machine-events.ts';
 import {shortagesOf} from './pci-complexes.ts';
 
@@ -103,9 +104,6 @@ const machineError = errorTable({
 		message: `There is no room for the queues of ${c.name}: a machine has ${readySlots} backs and queues (${c.slots} more are asked for) and ${doorbellEntries} doorbells (${c.doorbells} more)`,
 		remedy: 'Give the machine fewer devices, or these fewer queues',
 	}),
-	DEVICE_LINE_OUT_OF_RANGE: (c: {name: string; line: string; gsi: number}) => ({
-		message: `Device ${c.name} wants interrupt ${c.gsi} for its line ${c.line}, but inputs are 0-${gsiCount - 1}`,
-	}),
 });
 
 /** Finds a device model by kind. */
@@ -123,23 +121,22 @@ export function layOutMachine(
 ): MachineLayout {
 	const claims: Claim[] = [];
 	const devices: PlacedDevice[] = [];
-	const described: DescribedDevice[] = [];
+	const described = instances.map((instance): DescribedDevice => {
+		const {name, kind} = instance;
+		const model = findModel(kind);
+		if (model === undefined) throw machineError('DEVICE_KIND_UNKNOWN', {name, kind});
+		return {instance, model};
+	});
+	const numbers = lineInputs(described);
 	const slotSources: Record<string, number> = {};
 	let [stateBytes, sources] = [0, 0];
 	// First, so that they are the same whether a device is in the slot from the beginning or comes later.
-	for (const {name, kind, config} of instances) {
-		const model = findModel(kind);
-		if (model !== undefined && isSlot(model, config)) slotSources[name] = sources++;
-	}
-	for (const [device, instance] of instances.entries()) {
-		const {name, kind, config} = instance;
-		const model = findModel(kind);
-		if (model === undefined) throw machineError('DEVICE_KIND_UNKNOWN', {name, kind});
+	for (const {instance, model} of described) if (isSlot(model, instance.config)) slotSources[instance.name] = sources++;
+	for (const [device, {instance, model}] of described.entries()) {
+		const {name, config} = instance;
 		if (devices.some((other) => other.name === name)) throw machineError('DEVICE_NAME_TAKEN', {name});
 		const lines: Record<string, LineSource> = {};
-		for (const [line, declared] of Object.entries(model.lines?.(config) ?? {})) {
-			const gsi = line === intxLine && instance.place ? intxInput(instance, instances) : declared;
-			if (!(gsi >= 0 && gsi < inputCount)) throw machineError('DEVICE_LINE_OUT_OF_RANGE', {name, line, gsi});
+		for (const [line, gsi] of Object.entries(numbers.get(name) ?? {})) {
 			const slotSource = line === intxLine && instance.place?.devfn === 0 ? slotSources[instance.place.on] : undefined;
 			lines[line] = {source: slotSource ?? sources++, gsi};
 		}
@@ -155,7 +152,6 @@ export function layOutMachine(
 				throw machineError('DEVICE_OWNED_CLAIM', {name, region: declared.name, space});
 			claims.push({...declared, space, deviceName: name, device, region});
 		}
-		described.push({instance, model});
 		devices.push({
 			...instance,
 			stateOffset: stateBytes,

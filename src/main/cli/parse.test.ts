@@ -69,12 +69,12 @@ const accepted: [string, Parameters<typeof vmConfig>[0]][] = [
 		'--com1 none --virtio-rng --virtio-rng --virtio-blk mem:1M,pcie_port=rp0 --virtio-blk mem:512 --virtio-blk mem:4G,num_queues=16,ro',
 		{
 			devices: [
-				{kind: 'virtio-rng-mmio', options: {base: 0xf804_0000, irq: 20}},
+				{kind: 'virtio-rng-mmio', options: {base: 0xf804_0000}},
 				{kind: 'virtio-blk', port: 'rp0', options: {bytes: 2 ** 20}},
-				{kind: 'virtio-blk-mmio', options: {bytes: 512, base: 0xf802_0000, irq: 22}},
+				{kind: 'virtio-blk-mmio', options: {bytes: 512, base: 0xf802_0000}},
 				{
 					kind: 'virtio-blk-mmio',
-					options: {bytes: 2 ** 32, queues: 16, readOnly: true, base: 0xf802_1000, irq: 23},
+					options: {bytes: 2 ** 32, queues: 16, readOnly: true, base: 0xf802_1000},
 				},
 			],
 		},

@@ -10,14 +10,17 @@ const devices = ['second', 'first', 'second', 'silent'].map((kind, index) => ({
 	config: {port: index},
 }));
 
-test('the tables have devices in the order of their types, by their configurations and by names that differ', (t) => {
+test('the tables have devices in the order of their types, by their configurations, inputs and by names that differ', (t) => {
 	const types = ['first', 'second', 'silent'].map((kind) =>
 		own(
 			kind,
 			kind === 'silent'
-				? {}
+				? {lines: () => ({done: 'own'})}
 				: {
-						acpi: ({port}, names) => ({device: new TextEncoder().encode(`${names.next('D')} ${kind} ${port}`)}),
+						lines: ({port}) => ({done: port === 1 ? 9 : 'shared'}),
+						acpi: ({port}, names, {done}) => ({
+							device: new TextEncoder().encode(`${names.next('D')} ${kind} ${port} ${done}`),
+						}),
 						smbios: ({port}) => [{type: 8, body: Uint8Array.of(port)}],
 					},
 		),
@@ -25,7 +28,7 @@ test('the tables have devices in the order of their types, by their configuratio
 	const {acpi, smbios} = deviceTables(devices, types);
 	t.deepEqual(
 		acpi.map(({device}) => new TextDecoder().decode(device)),
-		['D000 first 1', 'D001 second 0', 'D002 second 2'],
+		['D000 first 1 9', 'D001 second 0 20', 'D002 second 2 21'],
 	);
 	t.deepEqual(
 		smbios.map(({body}) => body[0]),

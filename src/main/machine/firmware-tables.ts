@@ -1,6 +1,7 @@
 import {type AcpiDescription, AcpiNames} from '#devices/acpi';
 import type {DeviceInstance} from '#devices/device';
 import type {AnyDeviceType, SmbiosStructure} from '#devices/device-type';
+import {lineInputs} from '#devices/machine';
 import {errorTable, VmmError} from '#support/errors';
 
 const tableError = errorTable({
@@ -18,17 +19,23 @@ export interface DeviceTables {
 
 /**
  * Asks the types of a machine's devices.
+ * @param devices - all of the machine, since where lines lead follows from all
  * @param types - theirs, and maybe more, in the order in which the tables have devices
  * @throws VmmError DEVICE_TABLES_WRONG
  */
 export function deviceTables(devices: readonly DeviceInstance[], types: readonly AnyDeviceType[]): DeviceTables {
 	const names = new AcpiNames();
+	const described = devices.flatMap((instance) => {
+		const model = types.find(({kind}) => kind === instance.kind);
+		return model === undefined ? [] : [{instance, model}];
+	});
+	const inputs = lineInputs(described);
 	const told = types.flatMap((type) =>
 		devices
 			.filter(({kind}) => kind === type.kind)
 			.map(({name, config}) => {
 				try {
-					return {acpi: type.acpi?.(config, names) ?? [], smbios: type.smbios?.(config) ?? []};
+					return {acpi: type.acpi?.(config, names, inputs.get(name) ?? {}) ?? [], smbios: type.smbios?.(config) ?? []};
 				} catch (error) {
 					if (error instanceof VmmError) throw error;
 					throw tableError('DEVICE_TABLES_WRONG', {device: name, cause: String(error)});

@@ -1,5 +1,5 @@
 import type {MemoryRange} from '#devices/guest-memory';
-import {type DeviceShape, deviceShape} from '#devices/machine';
+import {type DeviceShape, deviceShape, lineInputs} from '#devices/machine';
 import type {DescribedDevice} from '#devices/pci/fabric';
 import type {BootConfig, NumaConfig, PcieConfig, ProcessorConfig, VmConfig} from '#main/config';
 import type {ProcessorTopology} from '#main/topology';
@@ -43,6 +43,7 @@ export function machineShape(config: VmConfig, {topology, ram, devices}: ShapedP
 		pcie,
 		numa,
 	} = config;
+	const inputs = lineInputs(devices);
 	return {
 		processors: count,
 		memoryBytes: memory.sizeBytes,
@@ -51,7 +52,9 @@ export function machineShape(config: VmConfig, {topology, ram, devices}: ShapedP
 		irqchip,
 		...(pcie && {pcie}),
 		...(numa && {numa: guestNuma(numa)}),
-		devices: Object.fromEntries(devices.map((device) => [device.instance.name, deviceShape(device)])),
+		devices: Object.fromEntries(
+			devices.map((device) => [device.instance.name, deviceShape(device, inputs.get(device.instance.name))]),
+		),
 	};
 }
 

@@ -210,6 +210,16 @@ for (const [field, changes] of Object.entries(cases) as [string, readonly Case[]
 	}
 }
 
+test('an input that the machine assigns is compared as what it is, in whatever order the devices are listed', async (t) => {
+	const at = (name: string, base: number) => ({kind: 'virtio-rng-mmio', name, options: {base}});
+	const [one, two] = [at('one', 0xd000_0000), at('two', 0xd000_1000)];
+	const before = {...saved, devices: [one, two]};
+	t.like((await shapeOf(before)).shape.devices, {one: {lines: {interrupt: 20}}, two: {lines: {interrupt: 21}}});
+	t.is(await refusal({...saved, devices: [two, one]}, before), undefined);
+	const taken = {...two, options: {...two.options, irq: 20}};
+	t.regex((await refusal({...saved, devices: [one, taken]}, before)) ?? '', /one\.lines\.interrupt 20, asked for 21/);
+});
+
 test('each part of NUMA that the guest sees is compared, and where the host takes it from is not', async (t) => {
 	const of = {...saved, numa: {nodes}};
 	const same = {

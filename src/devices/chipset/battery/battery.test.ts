@@ -50,7 +50,8 @@ test('only aligned 32-bit accesses count', (t) => {
 });
 
 test('ACPI has a battery, an adapter, and an event that clears its cause before it tells', (t) => {
-	const {device, event} = batteryType.acpi?.({base: batteryAddress, initial: defaultBattery}, new AcpiNames()) ?? {};
+	const {device, event} =
+		batteryType.acpi?.({base: batteryAddress, initial: defaultBattery}, new AcpiNames(), {}) ?? {};
 	const hex = (bytes: Uint8Array | string | undefined) => Buffer.from(bytes ?? []).toString('hex');
 	t.true(hex(device).includes('5f4849440c41d00c0a'), 'PNP0C0A');
 	t.true(hex(device).includes(hex('ACPI0003')));

@@ -53,7 +53,7 @@ test('commands of other devices are ignored', (t) => {
 });
 
 test('ACPI has its address, the ids that guests bind by, and an event of the GPE0 block', (t) => {
-	const {device, event} = generationIdType.acpi?.({address: 0x1_000e_1000, id: ''}, new AcpiNames()) ?? {};
+	const {device, event} = generationIdType.acpi?.({address: 0x1_000e_1000, id: ''}, new AcpiNames(), {}) ?? {};
 	const hex = (bytes: Uint8Array | string | undefined) => Buffer.from(bytes ?? []).toString('hex');
 	t.true(hex(device).includes(`08${hex('ADDR')}1208020c00100e0001`));
 	for (const id of ['VM_Gen_Counter', 'VMGENCTR']) t.true(hex(device).includes(`0d${hex(id)}00`));

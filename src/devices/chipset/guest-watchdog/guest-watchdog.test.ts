@@ -106,7 +106,7 @@ test('VM time that a resume catches up does not count: the guest had no chance t
 });
 
 test('each action of its ACPI table selects a register and then does something with it', (t) => {
-	const {table} = guestWatchdogType.acpi?.({port: guestWatchdogPort}, new AcpiNames()) ?? {};
+	const {table} = guestWatchdogType.acpi?.({port: guestWatchdogPort}, new AcpiNames(), {}) ?? {};
 	const hex = (from: number, to: number) => Buffer.from(table?.body.slice(from, to) ?? []).toString('hex');
 	t.is(hex(0, 32), '20000000' + 'ff00ffffff000000' + 'e8030000' + 'ffff0000' + '01000000' + '01000000' + '12000000');
 	t.deepEqual([table?.signature, table?.body.length], ['WDAT', 32 + 18 * 24]);

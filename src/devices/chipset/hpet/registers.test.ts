@@ -144,7 +144,7 @@ test('what is not there reads zero', (t) => {
 });
 
 test('its ACPI table gives capabilities and address', (t) => {
-	const {table} = hpetType.acpi?.({base: 0xfed0_0000}, new AcpiNames()) ?? {};
+	const {table} = hpetType.acpi?.({base: 0xfed0_0000}, new AcpiNames(), {}) ?? {};
 	t.deepEqual([table?.signature, table?.revision], ['HPET', 1]);
 	t.is(
 		Buffer.from(table?.body ?? []).toString('hex'),

@@ -219,7 +219,7 @@ test("the machine's owner presses keys and moves the mouse", (t) => {
 });
 
 test('ACPI has keyboard and mouse with the interrupts of a PC, and the FADT the controller', (t) => {
-	const {device, fadt} = i8042Type.acpi?.({}, new AcpiNames()) ?? {};
+	const {device, fadt} = i8042Type.acpi?.({}, new AcpiNames(), {}) ?? {};
 	const hex = Buffer.from(device ?? []).toString('hex');
 	t.deepEqual(fadt, {iaPcBootArch: {i8042: true}});
 	t.true(hex.includes('4701600060000101' + '4701640064000101' + '220200'));

@@ -59,7 +59,7 @@ test('reset forgets', (t) => {
 });
 
 test('ACPI announces the port as QEMU does', (t) => {
-	const {device} = pvpanicType.acpi?.({port}, new AcpiNames()) ?? {};
+	const {device} = pvpanicType.acpi?.({port}, new AcpiNames(), {}) ?? {};
 	const hex = Buffer.from(device ?? []).toString('hex');
 	t.true(hex.includes(Buffer.from('QEMU0001').toString('hex')));
 	t.true(hex.includes('4701050505050101'));

@@ -29,5 +29,8 @@ export const virtioBlkMmioType = deviceType({
 	kind: `${virtioBlkKind}-mmio`,
 	summary: `${summary}, on MMIO`,
 	options: {...options, ...mmioOptions},
-	configure: ({base, irq, ...disk}): OnMmio<VirtioBlkConfig> => ({...disk, ...mmioPlace({base, irq})}),
+	configure: ({base, irq, ...disk}): OnMmio<VirtioBlkConfig> => ({
+		...disk,
+		...mmioPlace({base, ...(irq !== undefined && {irq})}),
+	}),
 });

@@ -12,7 +12,7 @@ test('ACPI announces every device on MMIO by the id that Linux binds to, each by
 		[0xd000_0000, 5],
 		[2 ** 40 + 0xd000_0000, 10],
 		[0xd100_0000, 20],
-	].map(([base = 0, irq = 0]) => hex(echo.acpi?.({mmio: {base, irq}} as never, names).device));
+	].map(([base = 0, irq = 0]) => hex(echo.acpi?.({mmio: {base}} as never, names, {interrupt: irq}).device));
 	for (const [index, device] of [first, far, shared].entries())
 		t.true(device?.includes(hex(`V00${index}`)) && device.includes(hex('LNRO0005')));
 	t.true(first?.includes('86090001' + '000000d0' + '00100000' + '89060009' + '0105000000'), 'level, shared');
@@ -22,6 +22,7 @@ test('ACPI announces every device on MMIO by the id that Linux binds to, each by
 });
 
 test('a place is a page, and an interrupt that no device of every PC has for itself', (t) => {
+	t.deepEqual(mmioPlace({base: 0xd000_0000}), {mmio: {base: 0xd000_0000}});
 	t.deepEqual(mmioPlace({base: 0xd000_0000, irq: 5}), {mmio: {base: 0xd000_0000, irq: 5}});
 	t.throws(() => mmioPlace({base: 0xd000_0200, irq: 5}), {message: /multiple of 4096/});
 	for (const irq of [0, 2, 4, 8, 12])

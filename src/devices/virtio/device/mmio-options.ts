@@ -15,8 +15,9 @@ export const mmioOptions = {
 		type: 'number',
 		min: 0,
 		max: gsiCount - 1,
+		optional: true,
 		example: 5,
-		help: 'its interrupt: 5-7, 9-11 or 13-23, which others may have too',
+		help: 'its interrupt: 5-7, 9-11 or 13-23, which others may have too; without it the machine assigns one',
 	},
 } as const satisfies OptionTable;
 
@@ -25,8 +26,6 @@ const edgeInputs: readonly number[] = [0, 1, 2, 3, 4, 8, 12];
 
 /** Where flags put devices that sit in no port: from F8000000 on, below all that a PC has there. */
 const [firstBase, placesPerType] = [0xf800_0000, 16];
-/** Inputs that no device of a PC and no function's pin has. */
-const [firstInput, inputs] = [20, 4];
 
 /**
  * The place of a device that a flag asks for. It follows from the device alone, so that the same flags give the same machine.
@@ -35,14 +34,12 @@ const [firstInput, inputs] = [20, 4];
  * @returns undefined where there is no room for so many
  */
 export const flaggedPlace = (id: number, index: number): MmioPlace | undefined =>
-	index < placesPerType
-		? {base: firstBase + (id * placesPerType + index) * regionBytes, irq: firstInput + ((id + index) % inputs)}
-		: undefined;
+	index < placesPerType ? {base: firstBase + (id * placesPerType + index) * regionBytes} : undefined;
 
 /** The place that {@link mmioOptions} give. */
 export function mmioPlace({base, irq}: MmioPlace): {readonly mmio: MmioPlace} {
 	if (base % regionBytes !== 0) throw new TypeError(`base=ADDRESS has to be a multiple of ${regionBytes}`);
-	if (edgeInputs.includes(irq))
+	if (irq !== undefined && edgeInputs.includes(irq))
 		throw new TypeError(`irq=${irq} is another device's of every PC: give 5-7, 9-11 or 13-23`);
-	return {mmio: {base, irq}};
+	return {mmio: {base, ...(irq !== undefined && {irq})}};
 }

@@ -15,7 +15,8 @@ import {virtioWords} from './words.ts';
 /** Where a device on MMIO lies, and the input that its interrupt leads to. */
 export interface MmioPlace {
 	readonly base: number;
-	readonly irq: number;
+	/** Without it the machine assigns one. */
+	readonly irq?: number;
 }
 
 /** A device's configuration with its place. */
@@ -80,7 +81,11 @@ function mmioRegisters(id: number): readonly PlacedRegister[] {
 const firstPciInput = 16;
 
 /** By the id that Linux binds to. */
-const acpi: NonNullable<TypeParts<OptionTable, OnMmio<object>>['acpi']> = ({mmio: {base, irq}}, names) => ({
+const acpi: NonNullable<TypeParts<OptionTable, OnMmio<object>>['acpi']> = (
+	{mmio: {base}},
+	names,
+	{[lineName]: input = 0},
+) => ({
 	device: acpiDevice(
 		names.next('V'),
 		name('_HID', string('LNRO0005')),
@@ -90,7 +95,7 @@ const acpi: NonNullable<TypeParts<OptionTable, OnMmio<object>>['acpi']> = ({mmio
 			resourceTemplate(
 				memoryFixed(base, regionBytes),
 				// Linux takes PCI's pins for active low, and no input for both. Neither I/O APIC looks at it.
-				interrupt(irq, {edge: false, shared: true, activeLow: irq >= firstPciInput}),
+				interrupt(input, {edge: false, shared: true, activeLow: input >= firstPciInput}),
 			),
 		),
 	),
@@ -124,7 +129,7 @@ export function virtioMmio<C extends object, T extends Fields, N extends string>
 		},
 		doorbells: (config) =>
 			queuesOf(erased, config).map((_, queue) => ({region: 0, offset: notifyOffset, size: 4, match: queue, queue})),
-		lines: ({mmio}) => ({[lineName]: mmio.irq}),
+		lines: ({mmio}) => ({[lineName]: mmio.irq ?? 'shared'}),
 		front: (config, state, services) => {
 			const core = new VirtioCore(erased, config, state as never, services);
 			const line = services.line(lineName);
