@@ -4,8 +4,8 @@ import {addressOf, close, errnoName, koffi, Memfd, Mmap, mapOver, memfdCreate, t
 import {allocateSharedPages} from '#support/shared-memory';
 import type {ViewOf} from '#support/wire';
 import {codeAddress, codeEnd, recordsAddress, regions, windowAddress, windowEnd} from './layout.ts';
-import {CaseRecord, codeBytes} from './processor-state.ts';
-import {assembleTrampoline, endMarkerBytes, type Trampoline, TrampolineVariables} from './trampoline.ts';
+import {CaseRecord, codeBytes, noVector} from './processor-state.ts';
+import {assembleTrampoline, endMarkerBytes, type Trampoline} from './trampoline.ts';
 
 /** Why this host cannot serve as the processor that ours is compared with; undefined where it can. */
 export function siliconObstacle(): string | undefined {
@@ -19,6 +19,10 @@ export function siliconObstacle(): string | undefined {
 
 /** The signals that exceptions of user mode become: SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV. */
 const faultSignals = [4, 5, 7, 8, 11];
+/** sigset_t: one bit for each signal, beginning with 1. */
+const signalSetBytes = 128;
+const SIG_BLOCK = 0;
+const SIG_SETMASK = 2;
 const MAP_FIXED_NOREPLACE = 0x10_0000;
 const SA_SIGINFO = 4;
 const SA_ONSTACK = 0x0800_0000;
@@ -27,12 +31,14 @@ const sigactionBytes = 152;
 const sigactionFlags = 136;
 /** stack_t: address, flags, size. */
 const stackBytes = 24;
+const generalProtection = 13;
 /** What the pages of code and data hold outside the windows; it must stay. */
 const filler = 0xcc;
 
 interface CFunctions {
 	sigaction(signal: number, action: Uint8Array | null, old: Uint8Array | null): number;
 	sigaltstack(stack: Uint8Array, old: Uint8Array | null): number;
+	signalMask(how: number, set: Uint8Array, old: Uint8Array | null): number;
 	run(first: number, end: number): void;
 }
 
@@ -49,7 +55,6 @@ export class HostProcessor implements Disposable {
 	readonly cases: readonly CaseView[];
 	readonly #trampoline: Trampoline;
 	readonly #functions: CFunctions;
-	readonly #variables: ViewOf<typeof TrampolineVariables>;
 	readonly #data: Uint8Array;
 	readonly #code: Uint8Array;
 	readonly #mapped: {readonly address: number; readonly size: number}[] = [];
@@ -60,17 +65,17 @@ export class HostProcessor implements Disposable {
 		if (obstacle !== undefined) throw new Error(`The host's processor runs no cases: ${obstacle}`);
 		this.#trampoline = assembleTrampoline();
 		const libc = koffi().load(null);
-		// SAFETY: signatures of sigaction(2) and sigaltstack(2); `run` is the System V function that the trampoline begins with.
+		// SAFETY: signatures of sigaction(2), sigaltstack(2) and pthread_sigmask(3); `run` is the System V function that the trampoline begins with.
 		const call = koffi().proto('void run(uint64_t first, uint64_t end)');
 		this.#functions = {
 			sigaction: libc.func('int sigaction(int signal, const void *action, _Out_ void *old)'),
 			sigaltstack: libc.func('int sigaltstack(const void *stack, _Out_ void *old)'),
+			signalMask: libc.func('int pthread_sigmask(int how, const void *set, _Out_ void *old)'),
 			run: (first, end) => koffi().call(BigInt(this.#trampoline.run), call, first, end),
 		};
 		const {buffer, places} = this.#map(capacity * CaseRecord.size);
 		const bytesOf = (name: keyof typeof regions) => new Uint8Array(buffer, places[name], regions[name].size);
 		bytesOf('trampoline').set(this.#trampoline.bytes);
-		this.#variables = TrampolineVariables.on(buffer, places.variables);
 		this.#data = bytesOf('data').fill(filler);
 		this.#code = bytesOf('code').fill(filler);
 		this.cases = Array.from({length: capacity}, (_, index) =>
@@ -85,11 +90,13 @@ export class HostProcessor implements Disposable {
 	 */
 	setCode(record: CaseView, bytes: ArrayLike<number>, ends: readonly number[], offset = 0): void {
 		const {code} = record;
-		code.fill(filler);
-		code.set(bytes, offset);
+		// Shared memory has no fast fill() and set().
+		for (let index = 0; index < codeBytes; index++) code[index] = filler;
+		for (let index = 0; index < bytes.length; index++) code[offset + index] = bytes[index] as number;
 		for (const end of ends) {
 			if (end < 0 || end + endMarkerBytes > codeBytes) throw new RangeError(`no end marker fits at ${end}`);
-			code.set(this.#trampoline.endMarker(end), end);
+			const marker = this.#trampoline.endMarkers[end] as readonly number[];
+			for (let index = 0; index < endMarkerBytes; index++) code[end + index] = marker[index] as number;
 		}
 		record.before.rip = BigInt(codeAddress + offset);
 	}
@@ -100,7 +107,7 @@ export class HostProcessor implements Disposable {
 	 */
 	run(count: number, first = 0): void {
 		if (first + count > this.cases.length) throw new RangeError(`${first + count} cases do not fit the batch`);
-		const {sigaction, sigaltstack, run} = this.#functions;
+		const {sigaction, sigaltstack, signalMask, run} = this.#functions;
 		const action = new Uint8Array(sigactionBytes);
 		new DataView(action.buffer).setBigUint64(0, BigInt(this.#trampoline.onSignal), true);
 		new DataView(action.buffer).setInt32(sigactionFlags, SA_SIGINFO | SA_ONSTACK, true);
@@ -108,15 +115,23 @@ export class HostProcessor implements Disposable {
 		new DataView(stack.buffer).setBigUint64(0, BigInt(regions.signalStack.address), true);
 		new DataView(stack.buffer).setBigUint64(16, BigInt(regions.signalStack.size), true);
 
+		// Handlers of other signals would run on the stack of a case.
+		const others = new Uint8Array(signalSetBytes).fill(0xff);
+		for (const signal of faultSignals)
+			others[(signal - 1) >> 3] = (others[(signal - 1) >> 3] as number) & ~(1 << ((signal - 1) & 7));
+		const oldMask = new Uint8Array(signalSetBytes);
 		const oldStack = new Uint8Array(stackBytes);
 		const oldActions = faultSignals.map((signal) => ({signal, old: new Uint8Array(sigactionBytes)}));
+		checkCall('pthread_sigmask', -signalMask(SIG_BLOCK, others, oldMask));
 		checkCall('sigaltstack', sigaltstack(stack, oldStack));
 		for (const {signal, old} of oldActions) checkCall('sigaction', sigaction(signal, action, old));
 		try {
 			run(recordsAddress + first * CaseRecord.size, recordsAddress + (first + count) * CaseRecord.size);
+			this.#repeatInterrupted(first, first + count);
 		} finally {
 			for (const {signal, old} of oldActions) checkCall('sigaction', sigaction(signal, old, null));
 			checkCall('sigaltstack', sigaltstack(oldStack, null));
+			checkCall('pthread_sigmask', -signalMask(SIG_SETMASK, oldMask, null));
 		}
 		this.#check(first, count);
 	}
@@ -157,12 +172,29 @@ export class HostProcessor implements Disposable {
 		}
 	}
 
+	/**
+	 * While RSP is not canonical, an interrupt's return may be a #GP of the case: IRET on processors of AMD checks it. No instruction that
+	 * faults has left such an RSP, so the case runs again.
+	 */
+	#repeatInterrupted(first: number, end: number): void {
+		for (let index = first; index < end; index++) {
+			const {after} = this.cases[index] as CaseView;
+			for (let tries = 0; tries < 8 && after.vector === generalProtection; tries++) {
+				const [rsp = 0n, before] = [after.gpr[4], this.cases[index]?.before.gpr[4]];
+				if (BigInt.asUintN(64, BigInt.asIntN(48, rsp)) === rsp || rsp === before) break;
+				const address = recordsAddress + index * CaseRecord.size;
+				this.#functions.run(address, address + CaseRecord.size);
+			}
+		}
+	}
+
 	#check(first: number, count: number): void {
-		const refused = Number(this.#variables.refused);
-		if (refused !== 0) {
-			this.#variables.refused = 0n;
-			const index = (refused - recordsAddress) / CaseRecord.size;
-			throw new Error(`The state of case ${index} cannot be loaded: exception ${this.cases[index]?.after.vector}`);
+		const {trampoline} = regions;
+		for (let index = first; index < first + count; index++) {
+			const {vector, rip} = (this.cases[index] as CaseView).after;
+			const offset = vector === noVector ? -1 : Number(rip) - trampoline.address;
+			if (offset >= 0 && offset < trampoline.size)
+				throw new Error(`The state of case ${index} cannot be loaded: exception ${vector}`);
 		}
 		const {data, code} = regions;
 		const outside = [

@@ -1,5 +1,9 @@
+export {differences, type StateView} from './difference.ts';
+export type {Form} from './form.ts';
 export {type CaseView, HostProcessor, siliconObstacle} from './host-processor.ts';
+export {integerForms} from './integer-forms.ts';
 export {codeAddress, windowAddress, windowEnd} from './layout.ts';
+export type {Mask} from './mask.ts';
 export {
 	CaseRecord,
 	codeBytes,
@@ -13,3 +17,4 @@ export {
 	windowBytes,
 	XsaveArea,
 } from './processor-state.ts';
+export {type BatchOptions, describeCase, formsOfHost, Silicon, type SiliconCase} from './silicon.ts';

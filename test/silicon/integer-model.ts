@@ -84,7 +84,7 @@ function shiftLeft(a: bigint, count: bigint, width: Width): Answer {
 		(by) => a << BigInt(by),
 	);
 	if (n === undefined) return {result, flags};
-	const carry = n <= width ? {CF: carryOut} : {};
+	const carry = n < width ? {CF: carryOut} : {};
 	return {result, flags: {...flags, ...carry, ...(n === 1 && {OF: bit(result, width - 1) !== carryOut})}};
 }
 
@@ -103,7 +103,7 @@ function shiftRight(a: bigint, count: bigint, width: Width, isSigned: boolean): 
 		(by) => value >> BigInt(by),
 	);
 	if (n === undefined) return {result, flags};
-	const carry = isSigned || n <= width ? {CF: carryOut} : {};
+	const carry = isSigned || n < width ? {CF: carryOut} : {};
 	return {result, flags: {...flags, ...carry, ...(n === 1 && {OF: !isSigned && bit(a, width - 1)})}};
 }
 

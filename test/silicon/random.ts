@@ -1,24 +1,34 @@
 /** Random numbers from a seed, the same everywhere: xoshiro128** by Blackman and Vigna, its state filled from the seed by a counter. */
 export class Random {
-	readonly #state = new Uint32Array(4);
+	#a = 0;
+	#b = 0;
+	#c = 0;
+	#d = 0;
 
 	constructor(seed: number) {
-		for (let index = 0; index < 4; index++) this.#state[index] = mixed(seed + index * 0x9e37_79b9);
+		this.restart(seed);
+	}
+
+	/** Begins the sequence of a seed; each has many, by number. */
+	restart(seed: number, sequence = 0): void {
+		const start = sequence === 0 ? seed : mixed(seed) + mixed(sequence);
+		this.#a = mixed(start);
+		this.#b = mixed(start + 0x9e37_79b9);
+		this.#c = mixed(start + 2 * 0x9e37_79b9);
+		this.#d = mixed(start + 3 * 0x9e37_79b9);
 	}
 
 	/** 32 bits, unsigned. */
 	u32(): number {
-		const state = this.#state;
-		const [a, b, c, d] = state as unknown as [number, number, number, number];
+		const b = this.#b;
 		const times5 = Math.imul(b, 5);
 		const result = Math.imul((times5 << 7) | (times5 >>> 25), 9) >>> 0;
-		state[2] = c ^ a;
-		state[3] = d ^ b;
-		state[1] = b ^ (c ^ a);
-		state[0] = a ^ (d ^ b);
-		state[2] = c ^ a ^ (b << 9);
-		const last = d ^ b;
-		state[3] = (last << 11) | (last >>> 21);
+		const c = this.#c ^ this.#a;
+		const d = this.#d ^ b;
+		this.#b = b ^ c;
+		this.#a ^= d;
+		this.#c = c ^ (b << 9);
+		this.#d = (d << 11) | (d >>> 21);
 		return result;
 	}
 
@@ -42,7 +52,8 @@ export class Random {
 
 	/** Fills whole 32-bit words of a view. */
 	fill(words: Uint32Array): void {
-		for (let index = 0; index < words.length; index++) words[index] = this.u32();
+		const {length} = words;
+		for (let index = 0; index < length; index++) words[index] = this.u32();
 	}
 }
 

@@ -28,7 +28,7 @@ import {
 } from '#flowey/x86-assembler';
 import {u16, u32, u64, wire} from '#support/wire';
 import {codeAddress, regions, windowAddress} from './layout.ts';
-import {CaseRecord, codeBytes, noVector, ProcessorState, windowBytes} from './processor-state.ts';
+import {CaseRecord, codeBytes, fixedRflags, noVector, ProcessorState, windowBytes} from './processor-state.ts';
 
 /** The program's variables. */
 export const TrampolineVariables = wire('trampoline variables', {
@@ -38,14 +38,14 @@ export const TrampolineVariables = wire('trampoline variables', {
 	/** Where the case starts, then where it ended. */
 	rip: u64,
 	scratch: u64,
+	/** RSP where the case ended. */
+	endRsp: u64,
 	/** Of the caller. */
 	rsp: u64,
 	mxcsr: u32,
 	/** The state components that XSAVE and XRSTOR move: those of x87, SSE and AVX that the host has. */
 	components: u32,
 	fcw: u16,
-	/** The last case whose state could not be loaded; 0 for none. */
-	refused: u64,
 });
 
 const registers: readonly Register[] = [rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15];
@@ -92,7 +92,7 @@ const xgetbv = [0x0f, 0x01, 0xd0];
 const vzeroupper = [0xc5, 0xf8, 0x77];
 
 /** Where the kernel puts things in `ucontext_t` (x86-64: asm/sigcontext.h, asm/ucontext.h). */
-const Ucontext = {rip: 168, errorCode: 192, trapNumber: 200, cr2: 216} as const;
+const Ucontext = {rsp: 160, rip: 168, errorCode: 192, trapNumber: 200, cr2: 216} as const;
 
 /** Bytes from one {@link landing} to the next. */
 const landingSize = 32;
@@ -103,8 +103,8 @@ export interface Trampoline {
 	readonly run: number;
 	/** A signal handler (sigaction(2), SA_SIGINFO) that ends the case. */
 	readonly onSignal: number;
-	/** The end marker for code at `offset` of the code window: a jump, which changes no register and no flag. */
-	endMarker(offset: number): readonly number[];
+	/** The end markers for each offset of the code window: jumps, which change no register and no flag. */
+	readonly endMarkers: readonly (readonly number[])[];
 }
 
 /** Bytes of an end marker. */
@@ -117,38 +117,17 @@ export function assembleTrampoline(): Trampoline {
 		bytes: program.bytes,
 		run: address('run'),
 		onSignal: address('onSignal'),
-		endMarker: (offset) => {
+		endMarkers: Array.from({length: codeBytes}, (_, offset) => {
 			const landing = address('landings') + landingSize * offset;
 			return [0xe9, ...disp32(landing - (codeAddress + offset + endMarkerBytes))];
-		},
+		}),
 	};
 }
 
 function assemble(): AssembledProgram {
 	const asm = createAssembler({origin: regions.trampoline.address, bits: 64});
-	const {
-		label,
-		bytes,
-		mov,
-		push,
-		pop,
-		jmp,
-		jae,
-		je,
-		cmp,
-		add,
-		sub,
-		and,
-		xor,
-		lea,
-		cld,
-		align,
-		prefix,
-		movsq,
-		pushf,
-		popf,
-		ret,
-	} = asm;
+	const {label, bytes, mov, push, pop, jmp, jae, je, cmp, add, and, xor, lea, align, prefix, movsq, pushf, popf, ret} =
+		asm;
 	const copy = (): void => {
 		mov(ecx, windowBytes / 8);
 		prefix('rep');
@@ -210,17 +189,23 @@ function assemble(): AssembledProgram {
 	}
 
 	label('ended');
+	mov(qword(variable.endRsp), rsp);
+	mov(rsp, stackTop);
+	label('endedBySignal');
 	mov(qword(variable.scratch), rbx);
 	mov(rbx, qword(variable.current));
 	registers.forEach((register, index) => {
-		if (register !== rbx) mov(qword(rbx, registerField('after', index)), register);
+		if (register !== rbx && register !== rsp) mov(qword(rbx, registerField('after', index)), register);
 	});
-	mov(rsp, stackTop);
 	pushf();
 	pop(qword(rbx, stateField('after', 'rflags')));
-	cld();
+	// Flags that a case may have set change what runs from here on: DF, AC and NT.
+	push(fixedRflags);
+	popf();
 	mov(rax, qword(variable.scratch));
 	mov(qword(rbx, registerField('after', registers.indexOf(rbx))), rax);
+	mov(rax, qword(variable.endRsp));
+	mov(qword(rbx, registerField('after', registers.indexOf(rsp))), rax);
 	mov(rax, qword(variable.rip));
 	mov(qword(rbx, stateField('after', 'rip')), rax);
 	mov(eax, dword(variable.components));
@@ -239,7 +224,8 @@ function assemble(): AssembledProgram {
 	for (const register of calleeSaved.toReversed()) pop(register);
 	ret();
 
-	// The case goes on where it ends; the kernel restores its registers on the way there.
+	// The case goes on where it ends; the kernel restores its registers on the way there. All but RSP: no kernel can return to one that
+	// is not canonical, where the processor's IRET checks that.
 	label('onSignal');
 	mov(rax, qword(variable.current));
 	mov(rcx, qword(rdx, Ucontext.trapNumber));
@@ -250,12 +236,11 @@ function assemble(): AssembledProgram {
 	mov(qword(rax, stateField('after', 'cr2')), rcx);
 	mov(rcx, qword(rdx, Ucontext.rip));
 	mov(qword(variable.rip), rcx);
-	sub(rcx, regions.trampoline.address);
-	cmp(rcx, regions.trampoline.size);
-	jae('isOfCase');
-	mov(qword(variable.refused), rax);
-	label('isOfCase');
-	lea(rcx, qword('ended'));
+	mov(rcx, qword(rdx, Ucontext.rsp));
+	mov(qword(variable.endRsp), rcx);
+	mov(ecx, stackTop);
+	mov(qword(rdx, Ucontext.rsp), rcx);
+	lea(rcx, qword('endedBySignal'));
 	mov(qword(rdx, Ucontext.rip), rcx);
 	ret();
 	return asm.finish();

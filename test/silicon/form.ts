@@ -1,0 +1,145 @@
+/**
+ * Forms of instructions, from rows in the notation of the manual's opcode tables (SDM volume 2, appendix A.2): `E` is an operand that
+ * ModRM.rm names, in a register or in memory, `R` and `M` only the one or the other; `G` is the register that ModRM.reg names, `Z` the one
+ * in the opcode's low bits; `I` an immediate, `J` a branch's displacement, `O` an absolute address; `a` stands for the accumulator. The size
+ * follows: `b`, `w`, `d`, `q`, `dq`; `v` for 16, 32 or 64 bits, `y` for 32 or 64, `z` for an immediate of 16 or 32, and `n` where the
+ * manual says `v` and `d64`: 64 bits without REX.W, or 16. `E`, `M` without a size are not accessed.
+ */
+import type {Facts, Undefined} from './undefined-results.ts';
+
+export type OperandKind = 'E' | 'R' | 'M' | 'G' | 'Z' | 'I' | 'J' | 'O' | 'a';
+export interface Operand {
+	readonly kind: OperandKind;
+	/** Of the operand or immediate; 0 where nothing is accessed. */
+	readonly bytes: number;
+}
+export type OperandSize = 8 | 16 | 32 | 64;
+
+/** What a form needs of the state before it, beyond its operands; see `roles.ts`. */
+export type Role =
+	| 'address'
+	| 'bitOffset'
+	| 'branch'
+	| 'callNear'
+	| 'callIndirect'
+	| 'compareExchange'
+	| 'compareExchangePair'
+	| 'count'
+	| 'divide'
+	| 'enter'
+	| 'jumpIndirect'
+	| 'leave'
+	| 'loop'
+	| 'popFlags'
+	| 'popOperand'
+	| 'return'
+	| 'stack'
+	| 'string'
+	| 'translate';
+
+export interface FormOptions {
+	/** LOCK is allowed where the destination is memory. */
+	readonly lock?: boolean;
+	/** Prefixes that repeat: F3 alone, or F3 and F2 with an end condition. */
+	readonly repeat?: 'rep' | 'repe';
+	readonly role?: Role;
+	/** What the manual leaves undefined: flags, or more by case. */
+	readonly undefined?: number | ((facts: Facts) => Undefined);
+	/** Of /proc/cpuinfo; a processor without it gives the encoding another meaning. */
+	readonly feature?: string;
+	/** An operand-size prefix that is not needed would make another instruction of it. */
+	readonly isStrict?: boolean;
+	/** 64 bits need no REX.W, as the size code `n` says. */
+	readonly isNative?: boolean;
+	/** For forms whose operands do not tell. */
+	readonly sizes?: readonly OperandSize[];
+	/** The operand in memory begins at a multiple of its size, else it is an exception. */
+	readonly isAligned?: boolean;
+}
+
+export type Row = readonly [mnemonic: string, encoding: string, operands?: string, options?: FormOptions];
+
+/** One instruction with one encoding and one operand size. */
+export interface Form extends FormOptions {
+	/** No other form has it. */
+	readonly name: string;
+	readonly mnemonic: string;
+	/** 66, F2 or F3 where it is part of the opcode. */
+	readonly mandatoryPrefix: number | undefined;
+	/** With the escape bytes. */
+	readonly opcode: readonly number[];
+	/** ModRM.reg where it is part of the opcode. */
+	readonly digit: number | undefined;
+	readonly size: OperandSize;
+	/** REX.W is needed for the size. */
+	readonly isWide: boolean;
+	readonly operands: readonly Operand[];
+	/** The operand that ModRM.rm names. */
+	readonly rm: Operand | undefined;
+	/** Bytes of the immediates in their order. */
+	readonly immediates: readonly number[];
+}
+
+const kindNames: Readonly<Record<OperandKind, string>> = {
+	E: 'r/m',
+	R: 'r',
+	M: 'm',
+	G: 'r',
+	Z: 'r',
+	I: 'imm',
+	J: 'rel',
+	O: 'moffs',
+	a: 'acc',
+};
+const fixedBytes: Readonly<Record<string, number>> = {b: 1, w: 2, d: 4, q: 8, dq: 16, '': 0};
+/** Sizes that an operand's size code stands for. */
+const sizesOfCode: Readonly<Record<string, readonly OperandSize[]>> = {v: [16, 32, 64], y: [32, 64], n: [64, 16]};
+
+/** The forms of rows: one for each operand size. */
+export function formsOf(rows: readonly Row[]): readonly Form[] {
+	return rows.flatMap((row) => sizesOf(row).map((size) => formOf(row, size)));
+}
+
+function sizesOf([mnemonic, , operands = '', options]: Row): readonly OperandSize[] {
+	if (options?.sizes !== undefined) return options.sizes;
+	const codes = words(operands).map((word) => word.slice(1));
+	for (const code of ['v', 'n', 'y']) if (codes.includes(code)) return sizesOfCode[code] as readonly OperandSize[];
+	const [first = 'd'] = codes;
+	if (!(first in fixedBytes)) throw new Error(`${mnemonic} has an operand of unknown size, ${first}`);
+	return [first === 'b' ? 8 : 32];
+}
+
+function formOf([mnemonic, encoding, operandText = '', options = {}]: Row, size: OperandSize): Form {
+	const operands = words(operandText).map((word) => operandOf(word, size));
+	const parts = words(encoding);
+	const digit = parts.find((part) => part.startsWith('/'));
+	const opcode = parts.filter((part) => part !== digit).map((part) => Number.parseInt(part, 16));
+	const hasMandatory = opcode.length > 1 && [0x66, 0xf2, 0xf3].includes(opcode[0] as number);
+	const isNative = options.isNative === true || words(operandText).some((word) => word.endsWith('n'));
+	const texts = operands.map(({kind, bytes}) => `${kindNames[kind]}${bytes === 0 ? '' : bytes * 8}`);
+	const sizeText = options.sizes === undefined ? '' : `${size} bits, `;
+	return {
+		...options,
+		name: `${[mnemonic, texts.join(', ')].join(' ').trim()} (${sizeText}${encoding})`,
+		mnemonic,
+		mandatoryPrefix: hasMandatory ? opcode[0] : undefined,
+		opcode: hasMandatory ? opcode.slice(1) : opcode,
+		digit: digit === undefined ? undefined : Number(digit.slice(1)),
+		size,
+		isWide: size === 64 && !isNative,
+		operands,
+		rm: operands.find(({kind}) => kind === 'E' || kind === 'R' || kind === 'M'),
+		immediates: operands.filter(({kind}) => kind === 'I').map(({bytes}) => bytes),
+	};
+}
+
+function operandOf(word: string, size: OperandSize): Operand {
+	const kind = word[0] as OperandKind;
+	const code = word.slice(1);
+	if (!(kind in kindNames)) throw new Error(`no kind of operand: ${word}`);
+	if (code === 'z') return {kind, bytes: Math.min(size / 8, 4)};
+	if (code === 'y') return {kind, bytes: Math.max(size / 8, 4)};
+	return {kind, bytes: fixedBytes[code] ?? size / 8};
+}
+
+const words = (text: string): string[] => text.split(' ').filter((word) => word !== '');

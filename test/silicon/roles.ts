@@ -1,0 +1,209 @@
+/** States that forms need so that something comes of them: stacks, strings, quotients that fit, branches that arrive. */
+import {type CaseBuilder, registerNumber} from './case-builder.ts';
+import type {Role} from './form.ts';
+import {regions, windowAddress} from './layout.ts';
+import {Rflags, windowBytes} from './processor-state.ts';
+import {interestingCount} from './values.ts';
+
+const {rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi} = registerNumber;
+
+interface RoleActions {
+	/** Before operands get their places: registers with a meaning. */
+	readonly registers?: (c: CaseBuilder) => void;
+	/** When operands have their places: what is in them. */
+	readonly contents?: (c: CaseBuilder) => void;
+}
+
+/** Bytes of the operand that ModRM.rm names. */
+const rmBytes = (c: CaseBuilder): number => c.form.rm?.bytes ?? 0;
+const maskOf = (bytes: number): bigint => (1n << BigInt(8 * bytes)) - 1n;
+
+function setRm(c: CaseBuilder, value: bigint): void {
+	if (c.isMemory) c.poke(c.target, rmBytes(c), value);
+	else if (!c.isFixed(c.rm)) c.slot.gpr[c.rm] = value;
+}
+
+/** The count is in the immediate or in CL. */
+function setCount(c: CaseBuilder): void {
+	const count = interestingCount(8 * rmBytes(c), c.random);
+	if (c.form.immediates.length > 0) c.immediates[0] = count;
+	const {words} = c.slot;
+	words[2 * rcx] = ((words[2 * rcx] as number) & ~0xff) | count;
+}
+
+/** Bits count from the operand in memory in both directions, as far as the register goes. */
+function setBitOffset(c: CaseBuilder): void {
+	if (!c.isMemory) return;
+	const {random, form} = c;
+	const width = form.size;
+	const any = BigInt.asIntN(width, (BigInt(random.u32()) << 32n) | BigInt(random.u32()));
+	const offset = c.isAddress32 || random.oneIn(2) ? BigInt(random.below(8192) - 4096) : any;
+	const above = c.register(c.reg) & ~maskOf(width / 8);
+	c.setRegister(c.reg, above | BigInt.asUintN(width, offset));
+	c.beyond = (offset >> BigInt(Math.log2(width))) * BigInt(width / 8);
+}
+
+/** Mostly a dividend whose high half is small or the sign of the low half. */
+function setDividend(c: CaseBuilder): void {
+	const {random, slot, form} = c;
+	const isSigned = form.mnemonic === 'idiv';
+	const bytes = rmBytes(c);
+	if (random.oneIn(4)) return;
+	const low = c.register(rax);
+	const isNegative = isSigned && ((low >> BigInt(8 * bytes - 1)) & 1n) === 1n;
+	const high = random.oneIn(3) ? BigInt(random.below(8)) : isNegative ? maskOf(bytes) : 0n;
+	if (bytes === 1) slot.gpr[rax] = (low & ~0xff00n) | ((high & 0xffn) << 8n);
+	else slot.gpr[rdx] = (c.register(rdx) & ~maskOf(bytes)) | high;
+}
+
+function setEqual(c: CaseBuilder): void {
+	if (c.random.oneIn(2)) setRm(c, c.register(rax) & (c.isMemory ? maskOf(rmBytes(c)) : maskOf(8)));
+}
+
+/** EDX:EAX or RDX:RAX is what is in memory. */
+function setPairEqual(c: CaseBuilder): void {
+	const half = rmBytes(c) / 2;
+	if (c.random.oneIn(3)) return;
+	c.poke(c.target, half, c.register(rax));
+	c.poke(c.target + BigInt(half), half, c.register(rdx));
+}
+
+const pushed = (c: CaseBuilder): number => c.form.size / 8;
+
+/** TF and AC would change what runs behind the instruction: they stay clear. */
+function setFlagsImage(c: CaseBuilder): void {
+	const keptClear = BigInt(0x100 | 0x4_0000);
+	const {random} = c;
+	const image = ((BigInt(random.u32()) << 32n) | BigInt(random.u32())) & ~keptClear;
+	c.poke(c.register(rsp), pushed(c), image);
+}
+
+function setFrame(c: CaseBuilder): void {
+	const {random} = c;
+	const level = random.oneIn(4) ? random.below(32) : random.below(4);
+	const allocated = random.below(100);
+	c.immediates[0] = allocated;
+	c.immediates[1] = level | (random.below(8) << 5);
+	const frame = 8 * (level + 1);
+	c.placeStack(frame + allocated, 16);
+	c.setRegister(rbp, BigInt(windowAddress + frame + random.below(windowBytes - frame)));
+}
+
+function setLeaveFrame(c: CaseBuilder): void {
+	c.placeStack();
+	c.setRegister(rbp, c.register(rsp));
+	c.fixed &= ~(1 << rsp);
+	c.slot.gpr[rsp] = c.random.u64();
+}
+
+function setTableLookup(c: CaseBuilder): void {
+	const address = c.isFaulting ? c.faultingAddress(1) : BigInt(c.addressInWindow(1));
+	c.setAddress(rbx, address - (c.register(rax) & 0xffn));
+}
+
+function setLoopCount(c: CaseBuilder): void {
+	c.chooseBranchTarget(false);
+	if (!c.random.oneIn(4)) c.setAddress(rcx, BigInt(c.random.below(3)));
+}
+
+/** An indirect branch goes where the operand says. */
+function setIndirectTarget(c: CaseBuilder): void {
+	// A stack in the code would write there.
+	if (!c.isMemory && c.rm === rsp) c.rm = rax;
+	c.chooseBranchTarget(!c.isMemory);
+	if (!c.isMemory) c.setRegister(c.rm, BigInt(c.branchTarget));
+}
+
+const pokeIndirectTarget = (c: CaseBuilder): void => {
+	if (c.isMemory) c.poke(c.target, 8, BigInt(c.branchTarget));
+};
+
+/**
+ * Strings within the window, a few elements long; often with one element that differs, so that what looks for it stops there. Where an
+ * exception is wanted, the source of MOVS, CMPS and LODS runs out of the pages, after elements that were not in the window either.
+ */
+function setStrings(c: CaseBuilder): void {
+	const {random, slot, form} = c;
+	const {rflags} = slot.record.before;
+	const isBackward = (rflags & BigInt(Rflags.DF)) !== 0n;
+	const bytes = form.size / 8;
+	const count = c.repeat === undefined ? 1 : random.oneIn(4) ? random.below(3) : random.below(24);
+	const length = Math.max(count, 1) * bytes;
+	const place = (register: number): void => {
+		const low = windowAddress + random.below(windowBytes - length + 1);
+		c.setAddress(register, BigInt(isBackward ? low + length - bytes : low));
+	};
+	place(rsi);
+	place(rdi);
+	if (c.repeat !== undefined) {
+		c.setAddress(rcx, BigInt(count));
+		// The makers' processors differ in the upper halves of what no iteration has changed.
+		if (count === 0) for (const register of [rcx, rsi, rdi]) slot.words[2 * register + 1] = 0;
+	}
+	if (!random.oneIn(4)) fillWithElement(c, bytes);
+	if (!c.isFaulting) return;
+	const readsSource = ['movs', 'cmps', 'lods'].includes(form.mnemonic);
+	if (c.repeat === undefined || !readsSource) {
+		c.setAddress(readsSource ? rsi : rdi, c.faultingAddress(bytes));
+		return;
+	}
+	const whole = BigInt(random.below(count + 1) * bytes);
+	const edge = BigInt(isBackward ? regions.data.address - bytes : regions.data.address + regions.data.size);
+	c.setAddress(rsi, isBackward ? edge + whole : edge - whole);
+}
+
+function fillWithElement(c: CaseBuilder, bytes: number): void {
+	const {random, slot} = c;
+	const element = c.register(rax);
+	for (let offset = 0; offset < windowBytes; offset++) {
+		slot.memory[offset] = (slot.words[2 * rax + ((offset % bytes) >> 2)] as number) >>> (8 * ((offset % bytes) & 3));
+	}
+	if (!random.oneIn(3)) c.poke(BigInt(c.addressInWindow(bytes)), bytes, element + 1n);
+}
+
+export const roles: Readonly<Record<Role, RoleActions>> = {
+	address: {},
+	bitOffset: {registers: setBitOffset},
+	branch: {registers: (c) => c.chooseBranchTarget(c.form.operands[0]?.bytes === 4)},
+	callNear: {
+		registers: (c) => {
+			const isOfStack = c.random.oneIn(2);
+			c.chooseBranchTarget(!isOfStack);
+			c.isFaulting &&= isOfStack;
+			c.placeStack();
+		},
+	},
+	callIndirect: {
+		registers: (c) => {
+			setIndirectTarget(c);
+			c.isFaulting &&= c.isMemory;
+			c.placeStack();
+		},
+		contents: pokeIndirectTarget,
+	},
+	compareExchange: {contents: setEqual},
+	compareExchangePair: {contents: setPairEqual},
+	count: {registers: setCount},
+	divide: {registers: setDividend},
+	enter: {registers: setFrame},
+	jumpIndirect: {registers: setIndirectTarget, contents: pokeIndirectTarget},
+	leave: {registers: setLeaveFrame},
+	loop: {registers: setLoopCount},
+	popFlags: {registers: (c) => c.placeStack(), contents: setFlagsImage},
+	popOperand: {
+		registers: (c) => {
+			c.stackBias = BigInt(pushed(c));
+			c.placeStack();
+		},
+	},
+	return: {
+		registers: (c) => {
+			c.chooseBranchTarget(false);
+			c.placeStack();
+		},
+		contents: (c) => c.poke(c.register(rsp), 8, BigInt(c.branchTarget)),
+	},
+	stack: {registers: (c) => c.placeStack()},
+	string: {registers: setStrings},
+	translate: {registers: setTableLookup},
+};
