@@ -8,7 +8,6 @@ export type StateView = ViewOf<typeof ProcessorState>;
 
 /** RF is set in the image that a handler finds, and does not outlive it. */
 const resumeFlag = 0x1_0000;
-const divideError = 0;
 const pageFault = 14;
 
 /** Exceptions are compared with the whole of the state that their handler would find; a page fault with its address. */
@@ -95,8 +94,7 @@ function isIgnoredWord(a: Uint32Array, b: Uint32Array, index: number, mask: Mask
 }
 
 function comparedFlags(vector: number, mask: Mask): number {
-	const isUndefined = vector === noVector || vector === divideError;
-	return ~(resumeFlag | (isUndefined ? mask.flags : 0));
+	return ~(resumeFlag | (vector === noVector ? mask.flags : mask.exceptionFlags));
 }
 
 function vectorDifferences({xsave: want}: StateView, {xsave: got}: StateView): string[] {

@@ -1,11 +1,14 @@
 /** What of a state is compared: all but what the manual leaves undefined. */
 import type {CaseBuilder} from './case-builder.ts';
+import {statusFlags, undefinedAfter} from './undefined-results.ts';
 
 const bit32 = 0xffff_ffff;
 
 export interface Mask {
-	/** Bits of RFLAGS that are undefined. They are compared all the same after an exception other than #DE, which changes no flag. */
+	/** Bits of RFLAGS that are undefined. */
 	flags: number;
+	/** Those that are after an exception, which mostly changes none. */
+	exceptionFlags: number;
 	/** The general register of which bits are undefined; -1 for none. */
 	register: number;
 	/** Its undefined bits, low and high word. */
@@ -20,6 +23,7 @@ export interface Mask {
 
 export const emptyMask = (): Mask => ({
 	flags: 0,
+	exceptionFlags: 0,
 	register: -1,
 	registerLow: 0,
 	registerHigh: 0,
@@ -30,9 +34,12 @@ export const emptyMask = (): Mask => ({
 
 export function fillMask(mask: Mask, c: CaseBuilder): void {
 	mask.register = -1;
-	mask.flags = mask.memoryStart = mask.memoryEnd = 0;
+	mask.flags = mask.exceptionFlags = mask.memoryStart = mask.memoryEnd = 0;
 	mask.hasVectors = false;
-	const {undefined: rule, rm} = c.form;
+	const {undefined: rule, rm, repeat} = c.form;
+	// With flags of the comparisons before it on processors of AMD; Intel's manual promises those before the instruction.
+	if (repeat === 'repe' && c.repeat !== undefined) mask.exceptionFlags = statusFlags;
+	if (rule === undefinedAfter.divide) mask.exceptionFlags = statusFlags;
 	if (rule === undefined) return;
 	if (typeof rule === 'number') {
 		mask.flags = rule;

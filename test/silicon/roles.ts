@@ -120,7 +120,7 @@ const pokeIndirectTarget = (c: CaseBuilder): void => {
 
 /**
  * Strings within the window, a few elements long; often with one element that differs, so that what looks for it stops there. Where an
- * exception is wanted, the source of MOVS, CMPS and LODS runs out of the pages, after elements that were not in the window either.
+ * exception is wanted, what is read and repeated runs out of the pages, after elements that were not in the window either.
  */
 function setStrings(c: CaseBuilder): void {
 	const {random, slot, form} = c;
@@ -142,14 +142,14 @@ function setStrings(c: CaseBuilder): void {
 	}
 	if (!random.oneIn(4)) fillWithElement(c, bytes);
 	if (!c.isFaulting) return;
-	const readsSource = ['movs', 'cmps', 'lods'].includes(form.mnemonic);
-	if (c.repeat === undefined || !readsSource) {
-		c.setAddress(readsSource ? rsi : rdi, c.faultingAddress(bytes));
+	const reader = form.mnemonic === 'scas' ? rdi : form.mnemonic === 'stos' ? undefined : rsi;
+	if (c.repeat === undefined || reader === undefined) {
+		c.setAddress(reader ?? rdi, c.faultingAddress(bytes));
 		return;
 	}
 	const whole = BigInt(random.below(count + 1) * bytes);
 	const edge = BigInt(isBackward ? regions.data.address - bytes : regions.data.address + regions.data.size);
-	c.setAddress(rsi, isBackward ? edge + whole : edge - whole);
+	c.setAddress(reader, isBackward ? edge + whole : edge - whole);
 }
 
 function fillWithElement(c: CaseBuilder, bytes: number): void {
