@@ -12,7 +12,7 @@ import {isMainThread, Worker, workerData} from 'node:worker_threads';
 import {type GuestWindow, MappedMemory, type MemoryHandle} from '#devices/guest-memory';
 import {plainMemory} from '#devices/guest-memory/testing';
 import {tellingInterrupts} from '#devices/interrupts/testing';
-import {AttachedMachine, DeviceBacks, layOutMachine, type MachineLayout} from '#devices/machine';
+import {AttachedMachine, DeviceBacks, layOutMachine, type MachineLayout, type PlacedWorker} from '#devices/machine';
 import {completeModel} from '#devices/pci/function';
 import {echoModel, mmioRegisters, TestDriver} from '#devices/virtio/testing';
 import {eventfd, signalEventfd} from '#support/ffi';
@@ -40,8 +40,9 @@ const attach = ({layout, memory}: Shared) =>
 
 /** The device worker, until it is asked to end. */
 async function work(shared: Shared): Promise<void> {
-	const bell = new Waker(shared.layout.waker);
-	const {wakeFd} = shared.layout.waker;
+	const {waker} = shared.layout.workers[0] as PlacedWorker;
+	const bell = new Waker(waker);
+	const {wakeFd} = waker;
 	const holder: {backs?: DeviceBacks} = {};
 	const reactor = new EpollReactor({pollNs: shared.pollNs});
 	reactor.look({wakeFd, poll: () => holder.backs?.poll() ?? false, sleeping: (asleep) => bell.sleeping(asleep)});
@@ -58,7 +59,7 @@ async function measure(pollNs: number): Promise<number[]> {
 	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(1)), callers: 1, waker};
 	const place = {base: 0xd000_0000, irq: 5};
 	const device = {name: 'it', kind: model.kind, config: {queues: 1, mmio: place}} as const;
-	const layout = layOutMachine([device], findModel, {modules: [], waker, mailbox});
+	const layout = layOutMachine([device], findModel, {modules: [], wakers: [waker], mailbox});
 	const shared: Shared = {layout, memory: plainMemory({gpa: 0, length: ramBytes}), pollNs};
 	const machine = attach(shared);
 	machine.reset();

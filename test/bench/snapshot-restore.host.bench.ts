@@ -36,7 +36,7 @@ function attach(sizeBytes: number, memory: MappedMemory): AttachedMachine {
 	const {devices} = describeDevices(configOf(sizeBytes), layoutOf(sizeBytes), birth, types);
 	const waker = {buffer: new SharedArrayBuffer(WakerState.byteLength), wakeFd: -1};
 	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(1)), callers: 1, waker};
-	const layout = layOutMachine(devices, findDeviceModel, {modules: [], waker, mailbox});
+	const layout = layOutMachine(devices, findDeviceModel, {modules: [], wakers: [waker], mailbox});
 	const machine = new AttachedMachine(layout, {findModel: findDeviceModel, interrupts, memory});
 	machine.reset();
 	return machine;

@@ -207,8 +207,13 @@ export interface DeviceServices {
 	readonly memory: GuestMemory;
 	/** Stops the machine for a guest's request. Returns at once; takes effect after the current access. */
 	request(event: MachineEvent): void;
-	/** Wakes the device's back, which then gets {@link DeviceBack.notified}. A no-op without a back. */
+	/** Wakes the device's back, which then gets {@link DeviceBack.notified}, on each of its workers. A no-op without a back. */
 	notifyBack(): void;
+	/**
+	 * Has the device's back stop on each of its workers, calls {@link DeviceFront.rested} when nothing is in flight on any of them, and
+	 * starts them again. Asking again before that changes nothing. For use under the device's lock, or in a back's `start`.
+	 */
+	restBack(): void;
 }
 
 /** What a function on PCI Express gets besides. {@link memory} refuses it while the guest has not made it a bus master. */
@@ -264,6 +269,8 @@ export interface DeviceFront extends ProcessorFront {
 	write(region: number, offset: number, size: AccessSize, value: number): void;
 	/** Called after the struct got its initial values, for resets that depend on the configuration. */
 	reset?(): void;
+	/** What {@link DeviceServices.restBack} was asked for has come: nothing of the device is in flight. */
+	rested?(): void;
 	/**
 	 * A level of {@link DeviceModel.inputs} changed. Called by the thread that drives it, which holds its own device's lock.
 	 * @param rose - the input was high already, has fallen and is high again ({@link InterruptLine.rise})
@@ -295,9 +302,9 @@ export interface DeviceCommand {
 	readonly kind: string;
 }
 
-/** A device's input and output, living on the one device worker that owns it. */
+/** A device's input and output, living on the device worker that owns it. Where it has several workers, each has a back of its own. */
 export interface DeviceBack {
-	/** Begins I/O. Called on start, on every resume, and after a reset that the guest gave a PCI function. */
+	/** Begins I/O. Called on start, on every resume, and after a rest or a reset that the guest has asked for. */
 	start(): void;
 	/** Resolves when nothing is in flight. Called on pause and before any reset, save and shutdown. */
 	stop(): Promise<void>;
@@ -307,7 +314,7 @@ export interface DeviceBack {
 	notified(): void;
 	/**
 	 * A doorbell of the queue has rung since the last call, or the back was started. True: there is more to do, and others are to
-	 * have their turn first.
+	 * have their turn first. Only for queues of this worker.
 	 */
 	queueReady?(queue: number): boolean | undefined;
 	/** Input from the owner of the terminal, for devices that take it; returns how much fitted. */
@@ -341,6 +348,10 @@ export interface ModelParts<C, T extends Fields, S extends DeviceServices, F ext
 	readonly versions?: StateVersions;
 	/** Writes that reach {@link DeviceBack.queueReady} instead of the front. Needs a back. */
 	doorbells?(config: C): readonly DoorbellDeclaration[];
+	/** How many workers have its queues: queue `q` is of worker `q % workers`. One without this; no more than queues, and at most 8. */
+	workers?(config: C): number;
+	/** Bytes of the host's memory that its backs have together: zero at first, nothing of the guest's, and in no snapshot. */
+	hostMemory?(config: C): number;
 	/** Interrupt outputs, by their names. */
 	lines?(config: C): Readonly<Record<string, LineInput>>;
 	/**
@@ -353,9 +364,19 @@ export interface ModelParts<C, T extends Fields, S extends DeviceServices, F ext
 	back?(config: C, state: FieldsView<T>, services: S & BackParts): DeviceBack;
 }
 
+/** One of a device's workers. */
+export interface DeviceWorkerPlace {
+	readonly index: number;
+	readonly count: number;
+}
+
 /** What a back gets besides what its front gets. */
 export interface BackParts {
 	readonly reactor: Reactor;
+	/** Which of the device's workers this is, from 0 on, and of how many. */
+	readonly worker: DeviceWorkerPlace;
+	/** What {@link ModelParts.hostMemory} asked for. */
+	readonly hostMemory: SharedArrayBuffer | undefined;
 	/** Runs `action` under the device's lock, as an access would. */
 	locked<R>(action: () => R): R;
 }

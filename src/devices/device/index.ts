@@ -11,6 +11,7 @@ export type {
 	DeviceInstance,
 	DeviceModel,
 	DeviceServices,
+	DeviceWorkerPlace,
 	DoorbellDeclaration,
 	FrontByBus,
 	LineInput,

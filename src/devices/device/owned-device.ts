@@ -14,7 +14,7 @@ import type {
 export type OwnedBus = Exclude<Bus, 'pciHost'>;
 
 /** What an owned device gets, by what it attaches to. All of it is for the device worker; there is no lock to take. */
-export type OwnedServices<B extends OwnedBus = 'regions'> = Omit<DeviceServices, 'notifyBack'> & {
+export type OwnedServices<B extends OwnedBus = 'regions'> = Omit<DeviceServices, 'notifyBack' | 'restBack'> & {
 	readonly reactor: Reactor;
 } & (B extends 'pci' ? {readonly pci: PciMessages} : unknown);
 

@@ -15,8 +15,8 @@ import {DeviceFaults} from './device-failure.ts';
 import {DeviceHeader} from './device-header.ts';
 import {DeviceInputs} from './device-inputs.ts';
 import {AttachedPages, DevicePages} from './device-pages.ts';
-import {askForReset, resetDone} from './device-reset.ts';
-import {type MachineLayout, type ModelFinder, type PlacedDevice, resetSlot} from './layout.ts';
+import {askForRest, isResetting, restDone} from './device-rest.ts';
+import type {MachineLayout, ModelFinder, PlacedDevice} from './layout.ts';
 import {MachineEvents} from './machine-events.ts';
 import {OwnedTarget} from './owned-target.ts';
 import {assignPci, attachFabric} from './pci.ts';
@@ -156,7 +156,21 @@ export class AttachedMachine {
 		model.state.reset(state);
 		for (const name of Object.keys(placed.lines)) services.line(name).setLevel(false);
 		faults.during('reset', () => front.reset?.());
-		resetDone(header);
+		restDone(header);
+	}
+
+	/** Does what a device's rest is for, and ends it. For the last of its workers, when nothing is in flight on any. */
+	endRest(device: AttachedDevice): void {
+		const {target, header, faults, front, placed} = device;
+		target.locked(() => {
+			if (isResetting(header)) {
+				this.resetDevice(device);
+				return;
+			}
+			faults.during('rested', () => front.rested?.());
+			restDone(header);
+		});
+		if (placed.calls !== undefined) this.calls.callForRest(placed.calls);
 	}
 
 	/**
@@ -227,7 +241,7 @@ export class AttachedMachine {
 	#quieten({lines, calls}: PlacedDevice, services: MachineServices): void {
 		for (const name of Object.keys(lines)) services.line(name).setLevel(false);
 		this.#refreshPages();
-		if (calls !== undefined) this.calls.signal(calls.slot);
+		if (calls !== undefined) this.calls.callBack(calls);
 		this.events.deviceFailed();
 	}
 
@@ -261,7 +275,10 @@ export class AttachedMachine {
 			},
 			...this.#pciServices(placed, header, pages),
 			notifyBack: () => {
-				if (placed.calls !== undefined) this.calls.signal(placed.calls.slot);
+				if (placed.calls !== undefined) this.calls.callBack(placed.calls);
+			},
+			restBack: () => {
+				if (placed.calls !== undefined && askForRest(header, 'rest')) this.calls.callForRest(placed.calls);
 			},
 		};
 	}
@@ -307,7 +324,7 @@ export class AttachedMachine {
 					},
 					resetBehind: () => this.#resetBehind(name),
 					resetWithBack: () => {
-						if (placed.calls !== undefined && askForReset(header)) this.calls.signal(resetSlot(placed.calls));
+						if (placed.calls !== undefined && askForRest(header, 'reset')) this.calls.callForRest(placed.calls);
 						return placed.calls !== undefined;
 					},
 					pages: (region) => {

@@ -10,33 +10,46 @@ import type {BusTarget} from '#devices/io-bus';
 import type {PciFabric} from '#devices/pci/fabric';
 import {ReadySet, Waker} from '#support/mailbox';
 import type {AttachedDevice} from './attached-device.ts';
-import {type MachineLayout, queueSlot} from './layout.ts';
+import {type MachineLayout, type PlacedCalls, queueSlot, restSlot, workerOf} from './layout.ts';
 
-/** One thread's way to whoever runs the backs: calls of fronts, and doorbells, rung by the back end or by the bus. */
+/** One thread's way to the workers that run the backs: calls of fronts, and doorbells, rung by the back end or by the bus. */
 export class DeviceCalls {
-	readonly ready: ReadySet;
 	readonly doorbells: DoorbellTable;
-	readonly #waker: Waker;
+	readonly #workers: readonly {readonly ready: ReadySet; readonly waker: Waker}[];
 	/** Not zero where a device has the port for good. */
 	readonly #ports: Uint16Array;
 
-	constructor({ready, doorbells, waker, portTable}: MachineLayout, backEnd: DoorbellBackEnd | undefined) {
-		this.ready = new ReadySet(ready);
+	constructor({workers, doorbells, portTable}: MachineLayout, backEnd: DoorbellBackEnd | undefined) {
+		this.#workers = workers.map(({ready, waker}) => ({ready: new ReadySet(ready), waker: new Waker(waker)}));
 		this.doorbells = new DoorbellTable(doorbells, backEnd);
-		this.#waker = new Waker(waker);
 		this.#ports = new Uint16Array(portTable);
 	}
 
-	/** Says that a slot has work, and wakes the worker. */
-	signal(slot: number): void {
-		if (this.ready.signal(slot)) this.#waker.wake();
+	/** What a worker has to do. @param worker - the machine's, from 0 on */
+	readyOf(worker: number): ReadySet {
+		return this.#workerAt(worker).ready;
+	}
+
+	/** Calls for a device's back, on each of its workers. */
+	callBack(calls: PlacedCalls): void {
+		for (let worker = 0; worker < calls.workers; worker++) this.#signal(worker, calls.slot);
+	}
+
+	/** Tells each worker of a device that a rest is asked for, or over. */
+	callForRest(calls: PlacedCalls): void {
+		for (let worker = 0; worker < calls.workers; worker++) this.#signal(worker, restSlot(calls));
+	}
+
+	/** Says that a queue has work. */
+	callForQueue(calls: PlacedCalls, queue: number): void {
+		this.#signal(workerOf(calls, queue), queueSlot(calls, queue));
 	}
 
 	/** The way to a device, past its doorbells. */
 	target({placed, doorbells, state}: AttachedDevice, target: BusTarget): BusTarget {
 		const {calls} = placed;
 		if (calls === undefined || doorbells.length === 0) return target;
-		return new DoorbellTarget(target, doorbells, state, (queue) => this.signal(queueSlot(calls, queue)));
+		return new DoorbellTarget(target, doorbells, state, (queue) => this.callForQueue(calls, queue));
 	}
 
 	/**
@@ -45,6 +58,17 @@ export class DeviceCalls {
 	 */
 	refresh(devices: readonly AttachedDevice[], pci?: PciFabric): void {
 		this.doorbells.refresh(() => devices.flatMap((device, number) => this.#wanted(device, number, pci)));
+	}
+
+	#signal(worker: number, slot: number): void {
+		const {ready, waker} = this.#workerAt(worker);
+		if (ready.signal(slot)) waker.wake();
+	}
+
+	#workerAt(worker: number) {
+		const found = this.#workers[worker];
+		if (found === undefined) throw new RangeError(`the machine has no worker ${worker}`);
+		return found;
 	}
 
 	#wanted(device: AttachedDevice, number: number, pci: PciFabric | undefined): WantedDoorbell[] {

@@ -60,7 +60,9 @@ function machineOf(policy: DeviceFailurePolicy, changes: Changes) {
 	const parts = {findModel: () => completeModel(model), deviceFailure: policy};
 	const {machine, bus} = oneThreadMachine(devices, parts);
 	const reactor = new FakeReactor();
-	const backs = new DeviceBacks(machine, reactor, ({code, message}) => told?.push(`${code}: ${message}`), 1e6);
+	const backs = new DeviceBacks(machine, reactor, ({code, message}) => told?.push(`${code}: ${message}`), {
+		stopLimitNs: 1e6,
+	});
 	const failing = () => machine.devices[0]?.faults.message;
 	return {machine, backs, bus, reactor, told: told ?? [], disposed: disposed ?? [], failing};
 }

@@ -6,7 +6,7 @@ import {intxLine, isFunctionModel} from '#devices/pci/function';
 import {errorTable} from '#support/errors';
 import {DeviceHeader} from './device-header.ts';
 import {placePages} from './device-pages.ts';
-import {type MachineLayout, type ModelFinder, type PlacedDevice, placeCalls} from './layout.ts';
+import {allocateHostMemory, type MachineLayout, type ModelFinder, type PlacedDevice, placeCalls} from './layout.ts';
 import {shortagesOf} from './pci-complexes.ts';
 
 const spaceNames = {low: 'bytes of memory below 4 GiB', high: 'bytes of memory above 4 GiB', io: 'I/O ports'} as const;
@@ -90,7 +90,8 @@ export function withDevice(
 		addition: layout.additions + 1,
 		lines: lines.length === 0 ? {} : {[intxLine]: {source, gsi: intxInput(instance, instances)}},
 		inputs: {},
-		calls: placeCalls(instance, model, layout.devices),
+		calls: placeCalls(instance, model, layout.devices, layout.workers.length),
+		hostMemory: allocateHostMemory(instance, model),
 		pages: placePages(instance, model, layout.devices),
 	};
 	return {...layout, modules, devices: [...layout.devices, placed], additions: layout.additions + 1};

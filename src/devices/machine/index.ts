@@ -1,8 +1,8 @@
 export type {AttachedDevice} from './attached-device.ts';
 export {AttachedMachine, type MachineHost} from './attached-machine.ts';
-export {DeviceBacks} from './device-backs.ts';
+export {type BacksOptions, DeviceBacks} from './device-backs.ts';
 export {type DeviceFailurePolicy, stopTimeout} from './device-failure.ts';
-export {backPhases} from './device-header.ts';
+export {backWords} from './device-header.ts';
 export {type DeviceShape, deviceShape} from './device-shape.ts';
 export {deviceAt, withDevice, withoutDevice} from './hot-plug.ts';
 export {
@@ -11,7 +11,10 @@ export {
 	type ModelFinder,
 	type PlacedCalls,
 	type PlacedDevice,
+	type PlacedWorker,
 	queueSlot,
+	workerOf,
+	workersFor,
 } from './layout.ts';
 export {lineInputs} from './line-inputs.ts';
 export {MachineEvents, MachineState} from './machine-events.ts';

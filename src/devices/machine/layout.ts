@@ -18,9 +18,11 @@ import {shortagesOf} from './pci-complexes.ts';
 
 /** A back's places in the machine's ready set and doorbell table. */
 export interface PlacedCalls {
-	/** The slot of the call for the back. That of its reset follows, then those of its queues. */
+	/** The slot of the call for the back. That of its rest follows, then those of its queues. The same in the ready set of each worker. */
 	readonly slot: number;
 	readonly queues: number;
+	/** How many of the machine's workers have its queues, from the first on. */
+	readonly workers: number;
 	/** The number of its first doorbell, which the others follow. */
 	readonly doorbell: number;
 	readonly doorbells: number;
@@ -39,8 +41,18 @@ export interface PlacedDevice extends DeviceInstance {
 	readonly inputs: Readonly<Record<string, number>>;
 	/** What calls for its back; undefined where it has none. */
 	readonly calls: PlacedCalls | undefined;
+	/** See `ModelParts.hostMemory`. */
+	readonly hostMemory: SharedArrayBuffer | undefined;
 	/** The memory that BARs of it are. */
 	readonly pages: readonly PlacedPages[];
+}
+
+/** What calls for one of a machine's workers. */
+export interface PlacedWorker {
+	/** Which backs and queues have work: see `ReadySet`. */
+	readonly ready: SharedArrayBuffer;
+	/** Wakes it. */
+	readonly waker: WakerHandle;
 }
 
 /**
@@ -60,8 +72,8 @@ export interface MachineLayout {
 	readonly unclaimed: SharedArrayBuffer;
 	readonly time: SharedArrayBuffer;
 	readonly events: SharedArrayBuffer;
-	/** Which backs and queues have work: see `ReadySet`. */
-	readonly ready: SharedArrayBuffer;
+	/** Threads that run backs. The first one has all devices, the others the queues of those that have several workers. */
+	readonly workers: readonly PlacedWorker[];
 	/** Which doorbells the back end rings: see `DoorbellTable`. */
 	readonly doorbells: SharedArrayBuffer;
 	/** Where memory of BARs is mapped: see `BarPagesTable`. */
@@ -72,9 +84,7 @@ export interface MachineLayout {
 	readonly slotSources: Readonly<Record<string, number>>;
 	/** Devices that have come while the guest ran. */
 	readonly additions: number;
-	/** Wakes the device worker for a back. */
-	readonly waker: WakerHandle;
-	/** Carries accesses of owned devices to the device worker. */
+	/** Carries accesses of owned devices to the first worker. */
 	readonly mailbox: MailboxSet;
 	/** What a device whose code fails ends. */
 	readonly deviceFailure: DeviceFailurePolicy;
@@ -104,20 +114,32 @@ const machineError = errorTable({
 		message: `There is no room for the queues of ${c.name}: a machine has ${readySlots} backs and queues (${c.slots} more are asked for) and ${doorbellEntries} doorbells (${c.doorbells} more)`,
 		remedy: 'Give the machine fewer devices, or these fewer queues',
 	}),
+	DEVICE_WORKERS_IMPOSSIBLE: (c: {name: string; workers: number; most: number}) => ({
+		message: `The device ${c.name} cannot have ${c.workers} workers`,
+		remedy: `Give it 1 to ${c.most}: no more than it has queues, than ${mostWorkers} and, where it comes while the guest runs, than the machine was started with`,
+	}),
+	DEVICE_HOST_MEMORY_EXHAUSTED: (c: {name: string; bytes: number}) => ({
+		message: `The process has no room for the ${c.bytes} bytes of host memory of ${c.name}`,
+		remedy: 'Give it less memory, or raise what limits the process: ulimit -v',
+	}),
 });
 
 /** Finds a device model by kind. */
 export type ModelFinder = (kind: string) => AnyDeviceModel | undefined;
 
 /**
- * Places devices in shared memory, zeroed until the machine is reset, and claims their regions.
+ * Places devices in shared memory, zeroed until the machine is reset, and claims their regions. There is a worker for each waker.
  * @throws VmmError for unknown kinds, equal names, overlapping regions, impossible interrupts, and PCI
  * functions that do not fit into their root complex
  */
 export function layOutMachine(
 	instances: readonly DeviceInstance[],
 	findModel: ModelFinder,
-	wiring: Pick<MachineLayout, 'modules' | 'waker' | 'mailbox'> & Partial<Pick<MachineLayout, 'deviceFailure'>>,
+	{
+		wakers,
+		...wiring
+	}: Pick<MachineLayout, 'modules' | 'mailbox'> &
+		Partial<Pick<MachineLayout, 'deviceFailure'>> & {readonly wakers: readonly WakerHandle[]},
 ): MachineLayout {
 	const claims: Claim[] = [];
 	const devices: PlacedDevice[] = [];
@@ -157,7 +179,8 @@ export function layOutMachine(
 			stateOffset: stateBytes,
 			lines,
 			inputs,
-			calls: placeCalls(instance, model, devices),
+			calls: placeCalls(instance, model, devices, wakers.length),
+			hostMemory: allocateHostMemory(instance, model),
 			pages: placePages(instance, model, devices),
 		});
 		stateBytes += DeviceHeader.byteLength + model.state.byteLength;
@@ -177,7 +200,7 @@ export function layOutMachine(
 		unclaimed: new SharedArrayBuffer(UnclaimedState.byteLength),
 		time: new SharedArrayBuffer(VmTimeState.byteLength),
 		events: new SharedArrayBuffer(MachineState.byteLength),
-		ready: new SharedArrayBuffer(ReadySetState.byteLength),
+		workers: wakers.map((waker) => ({waker, ready: new SharedArrayBuffer(ReadySetState.byteLength)})),
 		doorbells: new SharedArrayBuffer(DoorbellTableState.byteLength),
 		barPages: new SharedArrayBuffer(BarPagesState.byteLength),
 		pciGeneration: new SharedArrayBuffer(4),
@@ -208,21 +231,49 @@ function checkLines(devices: readonly PlacedDevice[]): void {
 /** Slots of a back beside those of its queues. */
 const ownSlots = 2;
 
-/** The slot of a reset that the guest has asked for. */
-export const resetSlot = ({slot}: PlacedCalls): number => slot + 1;
+/** The slot of a rest that the guest has asked for. */
+export const restSlot = ({slot}: PlacedCalls): number => slot + 1;
 
 /** The slot of a queue. */
 export const queueSlot = ({slot}: PlacedCalls, queue: number): number => slot + ownSlots + queue;
 
+/** The worker that has a queue. */
+export const workerOf = ({workers}: PlacedCalls, queue: number): number => queue % workers;
+
+/** How many workers one device may have: each is a thread. */
+const mostWorkers = 8;
+
+/** How many workers these devices want; what is impossible is refused when the machine is laid out. */
+export function workersFor(instances: readonly DeviceInstance[], findModel: ModelFinder): number {
+	const wanted = instances.map(({kind, config}) => findModel(kind)?.workers?.(config) ?? 1);
+	return Math.max(1, ...wanted.filter((workers) => workers <= mostWorkers));
+}
+
+/** @throws VmmError DEVICE_HOST_MEMORY_EXHAUSTED */
+export function allocateHostMemory(
+	{name, config}: DeviceInstance,
+	model: AnyDeviceModel,
+): SharedArrayBuffer | undefined {
+	const bytes = model.hostMemory?.(config) ?? 0;
+	if (bytes === 0) return undefined;
+	try {
+		return new SharedArrayBuffer(bytes);
+	} catch (cause) {
+		throw machineError('DEVICE_HOST_MEMORY_EXHAUSTED', {name, bytes}, {cause});
+	}
+}
+
 /**
  * Finds a place for what calls for a device's back.
  * @param others - devices that have theirs
- * @throws VmmError for doorbells that cannot be
+ * @param machineWorkers - how many the machine has
+ * @throws VmmError for doorbells and workers that cannot be
  */
 export function placeCalls(
 	{name, config}: DeviceInstance,
 	model: AnyDeviceModel,
 	others: readonly PlacedDevice[],
+	machineWorkers: number,
 ): PlacedCalls | undefined {
 	const declared = model.doorbells?.(config) ?? [];
 	if (model.back === undefined && model.owned === undefined) {
@@ -230,6 +281,10 @@ export function placeCalls(
 		return undefined;
 	}
 	const queues = checkDoorbells(name, declared, model.regions(config), model.state.fields);
+	const workers = model.workers?.(config) ?? 1;
+	const most = Math.min(Math.max(1, queues), mostWorkers, machineWorkers);
+	if (!(Number.isInteger(workers) && workers >= 1 && workers <= most))
+		throw machineError('DEVICE_WORKERS_IMPOSSIBLE', {name, workers, most});
 	const taken = others.flatMap(({calls}) => calls ?? []);
 	const slot = firstGap(
 		taken.map((calls) => [calls.slot, ownSlots + calls.queues]),
@@ -241,7 +296,7 @@ export function placeCalls(
 	);
 	if (slot + ownSlots + queues > readySlots || doorbell + declared.length > doorbellEntries)
 		throw machineError('DEVICE_QUEUES_TOO_MANY', {name, slots: ownSlots + queues, doorbells: declared.length});
-	return {slot, queues, doorbell, doorbells: declared.length};
+	return {slot, queues, workers, doorbell, doorbells: declared.length};
 }
 
 /** The first number from which so many are in none of the ranges. */

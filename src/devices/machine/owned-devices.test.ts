@@ -122,7 +122,7 @@ function make({changes = {}, policy = 'machine', saved}: Choices = {}) {
 	);
 	const reactor = new FakeReactor();
 	const work = () => {
-		const backs = new DeviceBacks(made.machine, reactor, ({message}) => void told.push(message), 1e6);
+		const backs = new DeviceBacks(made.machine, reactor, ({message}) => void told.push(message), {stopLimitNs: 1e6});
 		return {backs, owned: backs.owned, store: stores[0] as Store};
 	};
 	const owned = saved && made.machine.restore(JSON.parse(JSON.stringify(saved)) as SavedDevices);
@@ -421,7 +421,11 @@ test('two processors at once are served one after another, each as itself', asyn
 	const findModel = () => model;
 	const {layout} = oneThreadMachine([{name: 'store', kind: 'store', config: {}}], {findModel});
 	const wakeFd = eventfd();
-	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(2)), callers: 2, waker: {...layout.waker, wakeFd}};
+	const mailbox = {
+		buffer: new SharedArrayBuffer(mailboxBytes(2)),
+		callers: 2,
+		waker: {...layout.mailbox.waker, wakeFd},
+	};
 	const waker = new Waker(mailbox.waker);
 	const {machine} = oneThreadMachine([], {layout: {...layout, mailbox}, findModel});
 	const reactor = new EpollReactor();

@@ -1,6 +1,6 @@
 import type {AccessSize, DeviceCommand} from '#devices/device';
 import {errorTable} from '#support/errors';
-import {MailboxServer} from '#support/mailbox';
+import {MailboxServer, type MailboxSet} from '#support/mailbox';
 import type {Reactor} from '#support/reactor';
 import type {AttachedDevice} from './attached-device.ts';
 import type {AttachedMachine} from './attached-machine.ts';
@@ -34,16 +34,19 @@ export class OwnedDevices {
 	readonly #machine: AttachedMachine;
 	readonly #reactor: Reactor;
 	readonly #limitNs: number;
-	readonly #mailbox: MailboxServer;
+	readonly #mailbox: MailboxServer | undefined;
 	/** By the device's number. */
 	#owned: readonly (Owned | undefined)[] = [];
 
-	/** @param limitNs - how long a device may take to save its state, and to restore it */
-	constructor(machine: AttachedMachine, reactor: Reactor, limitNs: number) {
+	/**
+	 * @param limitNs - how long a device may take to save its state, and to restore it
+	 * @param mailbox - by which accesses come; without it there are none
+	 */
+	constructor(machine: AttachedMachine, reactor: Reactor, limitNs: number, mailbox: MailboxSet | undefined) {
 		this.#machine = machine;
 		this.#reactor = reactor;
 		this.#limitNs = limitNs;
-		this.#mailbox = new MailboxServer(machine.layout.mailbox, (...access) => this.#serve(...access));
+		this.#mailbox = mailbox && new MailboxServer(mailbox, (...access) => this.#serve(...access));
 	}
 
 	/** Follows the machine to devices that have come or gone. */
@@ -56,7 +59,7 @@ export class OwnedDevices {
 
 	/** Serves all accesses that wait; true when there was one. */
 	poll(): boolean {
-		return this.#mailbox.poll();
+		return this.#mailbox?.poll() ?? false;
 	}
 
 	/** Gives every device its state at power-on. While nothing is in flight. */

@@ -3,7 +3,7 @@ import type {UnclaimedCounters} from '#devices/io-bus';
 import {assignResources} from '#devices/pci/assignment';
 import {PciFabric} from '#devices/pci/fabric';
 import type {AttachedDevice} from './attached-device.ts';
-import {isResetting} from './device-reset.ts';
+import {isResetting} from './device-rest.ts';
 import {complexesOf} from './pci-complexes.ts';
 
 /** Makes a thread's way to the PCI functions of its machine; undefined where there is no root complex. */

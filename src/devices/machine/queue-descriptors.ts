@@ -2,7 +2,7 @@ import {close, drainEventfd, eventfd} from '#support/ffi';
 import type {Reactor, Watch} from '#support/reactor';
 import type {AttachedDevice} from './attached-device.ts';
 import type {AttachedMachine} from './attached-machine.ts';
-import {queueSlot} from './layout.ts';
+import {queueSlot, workerOf} from './layout.ts';
 
 interface Descriptor {
 	readonly slot: number;
@@ -14,15 +14,18 @@ interface Descriptor {
 export class QueueDescriptors {
 	readonly #machine: AttachedMachine;
 	readonly #reactor: Reactor;
+	readonly #worker: number;
 	readonly #open = new Map<AttachedDevice, readonly Descriptor[]>();
 	readonly #scratch = new Uint8Array(8);
 
-	constructor(machine: AttachedMachine, reactor: Reactor) {
+	/** @param worker - the one that this thread is */
+	constructor(machine: AttachedMachine, reactor: Reactor, worker: number) {
 		this.#machine = machine;
 		this.#reactor = reactor;
+		this.#worker = worker;
 	}
 
-	/** Gives every queue of these devices one, where the back end makes use of it, and closes those of all others. */
+	/** Gives every queue that this worker has of these devices one, where the back end makes use of it, and closes those of all others. */
 	follow(devices: readonly AttachedDevice[]): void {
 		const {calls} = this.#machine;
 		if (!calls.doorbells.isUsed) return;
@@ -43,8 +46,11 @@ export class QueueDescriptors {
 
 	#make({placed: {calls}, doorbells}: AttachedDevice): readonly Descriptor[] {
 		if (calls === undefined) return [];
-		const {ready, doorbells: table} = this.#machine.calls;
-		const queues = [...new Set(doorbells.map(({queue}) => queue))];
+		const {doorbells: table} = this.#machine.calls;
+		const ready = this.#machine.calls.readyOf(this.#worker);
+		const queues = [...new Set(doorbells.map(({queue}) => queue))].filter(
+			(queue) => workerOf(calls, queue) === this.#worker,
+		);
 		return queues.flatMap((queue) => {
 			const [slot, fd] = [queueSlot(calls, queue), eventfd()];
 			// A process without any left has the bus ring this one.

@@ -264,10 +264,24 @@ export class DeviceUnderTest<C, T extends Fields> {
 				this.notifications++;
 				this.reactor.defer(() => this.#back?.notified());
 			},
+			restBack: () => this.reactor.defer(() => void this.#rest()),
 		};
 	}
 
 	#backServices(): MachineServices & BackParts {
-		return {...this.#services, reactor: this.reactor, locked: (action) => this.#withLock(action)};
+		const hostBytes = this.model.hostMemory?.(this.#config);
+		return {
+			...this.#services,
+			reactor: this.reactor,
+			worker: {index: 0, count: 1},
+			hostMemory: hostBytes === undefined ? undefined : new SharedArrayBuffer(hostBytes),
+			locked: (action) => this.#withLock(action),
+		};
+	}
+
+	async #rest(): Promise<void> {
+		await this.#back?.stop();
+		this.#withLock(() => this.front.rested?.());
+		this.#back?.start();
 	}
 }

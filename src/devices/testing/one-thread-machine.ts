@@ -13,7 +13,7 @@ import {
 	type ModelFinder,
 } from '#devices/machine';
 import {findDeviceModel} from '#devices/registry';
-import {MailboxCaller, mailboxBytes, WakerState} from '#support/mailbox';
+import {MailboxCaller, mailboxBytes, type WakerHandle, WakerState} from '#support/mailbox';
 
 /** What a test brings to {@link oneThreadMachine}. */
 export interface OneThreadParts {
@@ -29,6 +29,8 @@ export interface OneThreadParts {
 	readonly pages?: PagesBackEnd;
 	/** What a failing device ends; the machine unless given. */
 	readonly deviceFailure?: DeviceFailurePolicy;
+	/** How many workers it has; one unless given. */
+	readonly workers?: number;
 	/** Of a machine that another thread has too; it has been reset there. */
 	readonly layout?: MachineLayout;
 }
@@ -40,13 +42,16 @@ export function oneThreadMachine(devices: readonly DeviceInstance[], parts: OneT
 		interrupts = tellingInterrupts(),
 		memory = new MappedMemory(plainMemory()),
 	} = parts;
-	const waker = {buffer: new SharedArrayBuffer(WakerState.byteLength), wakeFd: -1};
+	const wakers = Array.from({length: parts.workers ?? 1}, () => {
+		return {buffer: new SharedArrayBuffer(WakerState.byteLength), wakeFd: -1};
+	});
+	const [waker] = wakers as [WakerHandle];
 	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(1)), callers: 1, waker};
 	const layout =
 		parts.layout ??
 		layOutMachine(devices, findModel, {
 			modules: [],
-			waker,
+			wakers,
 			mailbox,
 			...(parts.deviceFailure && {deviceFailure: parts.deviceFailure}),
 		});

@@ -64,12 +64,12 @@ async function workerOf(t: ExecutionContext, ...names: readonly string[]) {
 		t.teardown(() => close(waker.wakeFd));
 		const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(1)), callers: 1, waker};
 		const device = {name, kind: 'timed', config: {name}} as const;
-		const layout = layOutMachine([device], findModel, {modules, waker, mailbox});
+		const layout = layOutMachine([device], findModel, {modules, wakers: [waker], mailbox});
 		const partition = new FakeHypervisor([]).create({irqchip: 'kernel', processors: 1}).handle;
 		const handle = {layout, memory: plainMemory(), partition};
 		const {machine} = await attachMachine(handle, {alertsBootCpu: false});
 		machine.reset();
-		await worker.create(number, {...handle, reactor: state, pollNs: 0});
+		await worker.create(number, {...handle, worker: 0, reactor: state, pollNs: 0});
 		worker.start(number);
 		const bus = machine.bus(new MailboxCaller(mailbox, 0, {spins: 1, patienceMs: 1}));
 		machines.push({write: (value: number) => bus.writePort(0x500, 1, value)});

@@ -9,6 +9,8 @@ import {MachineDevices} from './machine-devices.ts';
 export interface DeviceWorkerData extends MachineHandle {
 	/** Of {@link ReactorState}: what the thread is doing, for whoever looks. The same for every machine of a thread. */
 	readonly reactor: SharedArrayBuffer;
+	/** Which of the machine's workers the thread is for it. */
+	readonly worker: number;
 	/** How long to look for work before sleeping, in nanoseconds; the first machine's counts. */
 	readonly pollNs: number;
 }
@@ -39,12 +41,12 @@ export class DeviceWorker {
 	}
 
 	/** Makes a machine's backs; the first gives the thread to the reactor. @throws VmmError when a host resource cannot be had */
-	async create(machine: number, {reactor, pollNs, ...handle}: DeviceWorkerData): Promise<void> {
+	async create(machine: number, {reactor, pollNs, worker, ...handle}: DeviceWorkerData): Promise<void> {
 		this.#reactor ??= this.#openReactor({pollNs, state: ReactorState.on(reactor)});
 		const devices = new MachineDevices(this.#reactor);
 		this.#machines.set(machine, devices);
 		try {
-			await devices.create(handle);
+			await devices.create(handle, worker);
 		} finally {
 			this.#run(this.#reactor);
 		}

@@ -1,5 +1,11 @@
 import type {DeviceCommand} from '#devices/device';
-import {type AttachedMachine, DeviceBacks, type MachineLayout, type OwnedState} from '#devices/machine';
+import {
+	type AttachedMachine,
+	DeviceBacks,
+	type MachineLayout,
+	type OwnedState,
+	type PlacedWorker,
+} from '#devices/machine';
 import {loadDeviceModels} from '#devices/registry';
 import {type ErrorData, isVmmError} from '#support/errors';
 import {Waker} from '#support/mailbox';
@@ -30,18 +36,22 @@ export class MachineDevices {
 		this.#failed = resolve;
 	}
 
-	/** Makes the backs. Call first. @throws VmmError when a host resource cannot be had */
-	create(handle: MachineHandle): Promise<void> {
-		const created = this.#create(handle);
+	/**
+	 * Makes the backs. Call first.
+	 * @param worker - which of the machine's workers this is
+	 * @throws VmmError when a host resource cannot be had
+	 */
+	create(handle: MachineHandle, worker: number): Promise<void> {
+		const created = this.#create(handle, worker);
 		this.#creating = created.catch(() => {});
 		return created;
 	}
 
-	async #create(handle: MachineHandle): Promise<void> {
-		const {waker} = handle.layout;
+	async #create(handle: MachineHandle, worker: number): Promise<void> {
+		const {waker} = handle.layout.workers[worker] as PlacedWorker;
 		const bell = new Waker(waker);
 		const {machine} = await attachMachine(handle, {alertsBootCpu: true});
-		const backs = new DeviceBacks(machine, this.#reactor, (error) => this.#failed(error.toData()));
+		const backs = new DeviceBacks(machine, this.#reactor, (error) => this.#failed(error.toData()), {worker});
 		try {
 			const part = this.#reactor.look({
 				wakeFd: waker.wakeFd,

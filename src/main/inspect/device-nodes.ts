@@ -1,5 +1,12 @@
 import type {AnyDeviceType} from '#devices/device-type';
-import {type AttachedDevice, type AttachedMachine, backPhases, type PlacedCalls, queueSlot} from '#devices/machine';
+import {
+	type AttachedDevice,
+	type AttachedMachine,
+	backWords,
+	type PlacedCalls,
+	queueSlot,
+	workerOf,
+} from '#devices/machine';
 import {type Children, dataChildren, dataNode, nodeName, object} from '#support/inspect';
 import {viewOf} from '#support/wire';
 import type {InspectedDevices} from './inspected-machine.ts';
@@ -30,10 +37,11 @@ function deviceChildren(
 		accesses: header.accesses,
 		// Seldom true: a lock that stays held is one whose holder hangs.
 		locked: header.lock !== 0,
-		...(calls !== undefined && {back: header.late === 1 ? 'does not stop' : backPhases[header.back]}),
+		// Those of several workers one after another.
+		...(calls !== undefined && {back: backWords(header, calls.workers).join(', ')}),
 		...(failed !== undefined && {failed}),
 		// Calls of a front for its back, of which several at once count as one.
-		calls: calls && machine.calls.ready.signals(calls.slot),
+		calls: calls && machine.calls.readyOf(0).signals(calls.slot),
 		...(calls !== undefined && calls.queues > 0 && {queues: object(() => queueNodes(device, calls, machine))}),
 		config: dataNode(config),
 		lines: object(() =>
@@ -51,18 +59,15 @@ function deviceChildren(
 	};
 }
 
-/** By queue: how often its doorbells have rung, several times at once counting as one, and whether a vCPU's thread does it. */
-const queueNodes = (
-	{doorbells}: AttachedDevice,
-	calls: PlacedCalls,
-	{calls: {ready, doorbells: table}}: AttachedMachine,
-) =>
+/** By queue: how often its doorbells have rung, several times at once counting as one, which worker has it, and whether a vCPU's thread rings. */
+const queueNodes = ({doorbells}: AttachedDevice, calls: PlacedCalls, {calls: machineCalls}: AttachedMachine) =>
 	Object.fromEntries(
 		Array.from({length: calls.queues}, (_, queue) => {
 			const isPassed = (_declared: unknown, index: number) =>
-				doorbells[index]?.queue === queue && table.isAssigned(calls.doorbell + index);
+				doorbells[index]?.queue === queue && machineCalls.doorbells.isAssigned(calls.doorbell + index);
 			const node = object(() => ({
-				rings: ready.signals(queueSlot(calls, queue)),
+				rings: machineCalls.readyOf(workerOf(calls, queue)).signals(queueSlot(calls, queue)),
+				worker: workerOf(calls, queue),
 				rungBy: doorbells.some(isPassed) ? 'back end' : 'bus',
 			}));
 			return [queue, node];

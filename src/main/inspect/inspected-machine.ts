@@ -22,10 +22,16 @@ export interface InspectedVcpu extends InspectedThread {
 	sampleExits(every: number): void;
 }
 
-/** The devices' thread as inspect sees it. */
-export interface InspectedDevices extends InspectedThread {
+/** A thread that runs devices as inspect sees it. */
+export interface InspectedDeviceThread extends InspectedThread {
 	readonly reactor: ReactorStateView;
-	/** What a device that the thread owns says of itself. */
+}
+
+/** The devices' threads as inspect sees them. */
+export interface InspectedDevices {
+	/** The one with all devices first. */
+	readonly threads: readonly InspectedDeviceThread[];
+	/** What a device that the first thread owns says of itself. */
 	inspect(name: string): Promise<object>;
 }
 

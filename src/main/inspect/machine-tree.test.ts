@@ -49,7 +49,7 @@ function machineOf(changes: Partial<InspectedVcpu> = {}) {
 	const ranges = memory.ranges.map((range) => ({...range, hostAddress: 0x7f00}));
 	const bank = {backing: 'private pages', isCopyOnWrite: false, fd: undefined, fdOffset: 0, prefetch: false};
 	const ram = {memory, ranges, banks: [{ranges, ...bank}], dispose: async () => {}};
-	const devices = {reactor, eventLoopUse: () => 1, inspect: async (name: string) => ({asked: name})};
+	const devices = {threads: [{reactor, eventLoopUse: () => 1}], inspect: async (name: string) => ({asked: name})};
 	const config = vmConfig({memory: {sizeBytes: 4096}});
 	const limits = {maxVcpus: 4, maxVcpuIds: 8};
 	const saved = {bytes: 0, values: 0};

@@ -31,12 +31,17 @@ const barNodes = ({base, size, decoded}: ReturnType<typeof describeFunctions>[nu
 	decoded,
 });
 
+/** The first has the plain name: a machine seldom has more. */
+const numbered = (name: string, index: number): string => (index === 0 ? name : `${name}-${index}`);
+
 /** `vm/workers`: the threads that a machine lives on. */
 const workerNodes = ({vcpus, devices, partition}: InspectedMachine): Children => {
 	const mainUse = () => performance.eventLoopUtilization().utilization;
 	const threads = [
 		['main', process.pid, mainUse],
-		['devices', devices.reactor.tid, () => devices.eventLoopUse()],
+		...devices.threads.map(
+			(thread, worker) => [numbered('devices', worker), thread.reactor.tid, () => thread.eventLoopUse()] as const,
+		),
 		...vcpus.map((vcpu) => [`vcpu-${vcpu.index}`, partition.threadOf(vcpu.index), () => vcpu.eventLoopUse()] as const),
 	] as const;
 	return Object.fromEntries(
@@ -79,7 +84,12 @@ const vmNodes = (inspected: InspectedMachine): Children => ({
 	interrupts: object(() => interruptNodes(inspected)),
 	memory: object(() => memoryNodes(inspected)),
 	workers: object(() => workerNodes(inspected)),
-	reactor: object(() => reactorNodes(inspected.devices.reactor)),
+	...Object.fromEntries(
+		inspected.devices.threads.map(({reactor}, worker) => [
+			numbered('reactor', worker),
+			object(() => reactorNodes(reactor)),
+		]),
+	),
 	mailboxes: object(() => mailboxNodes(inspected.machine)),
 	latencies: object(() => latencyNodes(inspected.vcpus)),
 });

@@ -2,9 +2,14 @@ import type {AttachedMachine} from '#devices/machine';
 import {type Children, hex, leaf, object} from '#support/inspect';
 import {inspectMailboxes, inspectWaker, type MailboxInspection} from '#support/mailbox';
 
-/** `vm/mailboxes`: each vCPU's way to the device worker. */
+/** `vm/mailboxes`: each vCPU's way to the first device worker, and what wakes them all. */
 export const mailboxNodes = ({layout}: AttachedMachine): Children => ({
-	waker: object(() => ({...inspectWaker(layout.waker)})),
+	...Object.fromEntries(
+		layout.workers.map(({waker}, worker) => [
+			worker === 0 ? 'waker' : `waker-${worker}`,
+			object(() => ({...inspectWaker(waker)})),
+		]),
+	),
 	...Object.fromEntries(
 		inspectMailboxes(layout.mailbox).map((slot, caller) => [caller, object(() => slotNodes(slot, layout))]),
 	),

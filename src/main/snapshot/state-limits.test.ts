@@ -31,7 +31,7 @@ test('all devices that can be asked for need half of what their state may be, wh
 	);
 	const waker = {buffer: new SharedArrayBuffer(WakerState.byteLength), wakeFd: -1};
 	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(1)), callers: 1, waker};
-	const layout = layOutMachine(instances, findDeviceModel, {modules: [], waker, mailbox});
+	const layout = layOutMachine(instances, findDeviceModel, {modules: [], wakers: [waker], mailbox});
 	const interrupts = tellingInterrupts();
 	const host = {findModel: findDeviceModel, interrupts, memory: new MappedMemory(plainMemory())};
 	const machine = new AttachedMachine(layout, host);

@@ -16,7 +16,7 @@ import {
 	type SnapshotUnits,
 	saveSnapshot,
 } from '#main/snapshot';
-import {WorkerStock} from '#main/workers';
+import {type DevicePlace, WorkerStock} from '#main/workers';
 import type {LongOperation} from '#support/abort';
 import {close, eventfd} from '#support/ffi';
 import {StateUnits} from '#support/state-units';
@@ -29,7 +29,7 @@ import {BootSource} from './boot-source.ts';
 import {crashDump} from './crash-dump.ts';
 import type {CreateOptions} from './create-options.ts';
 import {DebugControl} from './debug-control.ts';
-import {DeviceThread} from './device-thread.ts';
+import {DeviceThreads} from './device-threads.ts';
 import {tellFailures} from './failed-devices.ts';
 import {HaltWatch} from './halt-watch.ts';
 import {HotPlug} from './hot-plug.ts';
@@ -56,7 +56,7 @@ const defaultMailboxSpins = 2_000;
 /** A machine whose processors can run, and its devices, which may not be ready yet. */
 export interface AssembledVm {
 	readonly vm: Vm;
-	readonly devices: DeviceThread;
+	readonly devices: DeviceThreads;
 }
 
 /** What has been taken, to be given back where the machine does not come to be: the workers before what they use. */
@@ -140,7 +140,9 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 	// A thread that starts keeps a processor busy for as long as Node's own start does: the vCPUs' threads come first.
 	const {pollNs = defaultPollNs} = options;
 	const isAlone = options.pollNs !== undefined || mayHang(machine.layout);
-	const devices = new DeviceThread(stock.takeDevices(isAlone), {pollNs, ...host.handle});
+	const places: DevicePlace[] = [];
+	for (const _ of machine.layout.workers) places.push(stock.takeDevices(isAlone, places));
+	const devices = new DeviceThreads(places, {pollNs, ...host.handle});
 	taken.workers.defer(() => devices.dispose());
 	const time = timeUnit(host.attached, birthMs, snapshot);
 	const haltWatch = new HaltWatch(threads, limits.haltLookMs);
@@ -252,9 +254,9 @@ async function hostMachine(
 	{birthMs, partition, ram, own, failure}: HostedParts,
 	taken: Taken,
 ): Promise<{handle: MachineHandle; attached: HostedMachine; facts: MachineFacts}> {
-	const wakeFd = taken.host.adopt(eventfd(), (fd) => void close(fd));
+	const openWakeFd = () => taken.host.adopt(eventfd(), (fd) => void close(fd));
 	const {devices, facts} = plan.describe(birthMs);
-	const layout = wireMachine(devices, plan.topology.vps.length, wakeFd, own, failure);
+	const layout = wireMachine(devices, plan.topology.vps.length, openWakeFd, own, failure);
 	const handle = {layout, memory: ram.memory, partition: partition.handle};
 	// This thread touches devices only while no vCPU runs.
 	const attached = await attachMachine(handle, {alertsBootCpu: false});

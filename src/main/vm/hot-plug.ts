@@ -4,20 +4,20 @@ import {type AttachedMachine, deviceAt, type MachineLayout, withDevice, withoutD
 import {occupancyChanged} from '#devices/pci/port';
 import {loadDeviceModels} from '#devices/registry';
 import {describeComing, deviceModuleUrls} from '#main/machine';
-import type {DeviceThread} from './device-thread.ts';
+import type {DeviceThreads} from './device-threads.ts';
 import type {VcpuGroup} from './vcpu-group.ts';
 
 /** Brings devices to a machine and takes them away, while nothing runs. */
 export class HotPlug {
 	readonly #machine: AttachedMachine;
 	readonly #facts: MachineFacts;
-	readonly #threads: readonly Pick<VcpuGroup | DeviceThread, 'change'>[];
+	readonly #threads: readonly Pick<VcpuGroup | DeviceThreads, 'change'>[];
 
 	/** @param facts - what its devices may know of the machine */
 	constructor(
 		machine: AttachedMachine,
 		facts: MachineFacts,
-		threads: readonly Pick<VcpuGroup | DeviceThread, 'change'>[],
+		threads: readonly Pick<VcpuGroup | DeviceThreads, 'change'>[],
 	) {
 		this.#machine = machine;
 		this.#facts = facts;

@@ -7,7 +7,7 @@ import type {InspectNode} from '#support/inspect';
 import type {SavedUnits, StateUnits} from '#support/state-units';
 import type {DebugSupport} from '#vcpu-worker/debug';
 import type {DebugControl} from './debug-control.ts';
-import type {DeviceThread} from './device-thread.ts';
+import type {DeviceThreads} from './device-threads.ts';
 import type {HaltWatch} from './halt-watch.ts';
 import type {HotPlug} from './hot-plug.ts';
 import type {TimeUnit} from './units/index.ts';
@@ -47,7 +47,7 @@ export interface VmParts {
 	readonly debug: DebugControl;
 	/** What stops a guest here. */
 	readonly debugSupport: () => DebugSupport;
-	readonly devices: DeviceThread;
+	readonly devices: DeviceThreads;
 	readonly hotPlug: HotPlug;
 	/** Writes a snapshot. */
 	readonly save: (directory: string, guest: GuestToSave, asked: LongOperation) => Promise<void>;

@@ -1,12 +1,12 @@
 import type {DeviceInstance} from '#devices/device';
 import type {MemoryRange} from '#devices/guest-memory';
-import {type DeviceFailurePolicy, layOutMachine, type MachineLayout} from '#devices/machine';
+import {type DeviceFailurePolicy, layOutMachine, type MachineLayout, workersFor} from '#devices/machine';
 import type {RootComplexConfig} from '#devices/pci/root-complex';
 import type {LoadedTypes} from '#devices/registry';
 import type {VmConfig} from '#main/config';
 import {type DescribedDevices, describeDevices, randomGenerationId} from '#main/machine';
 import {describePcie} from '#main/pcie';
-import {mailboxBytes, WakerState} from '#support/mailbox';
+import {mailboxBytes, type WakerHandle, WakerState} from '#support/mailbox';
 
 /** The modules of a user's own devices, loaded on this thread. */
 export interface OwnDevices {
@@ -37,16 +37,19 @@ export function describeMachine(
 
 /**
  * Lays the machine's devices out in shared memory.
- * @param wakeFd - eventfd of the device worker's waker
+ * @param openWakeFd - makes an eventfd, for the waker of each of the machine's device workers
  */
 export function wireMachine(
 	devices: readonly DeviceInstance[],
 	vcpus: number,
-	wakeFd: number,
+	openWakeFd: () => number,
 	{modules, models}: OwnDevices,
 	deviceFailure: DeviceFailurePolicy,
 ): MachineLayout {
-	const waker = {buffer: new SharedArrayBuffer(WakerState.byteLength), wakeFd};
+	const wakers = Array.from({length: workersFor(devices, models.findModel)}, () => {
+		return {buffer: new SharedArrayBuffer(WakerState.byteLength), wakeFd: openWakeFd()};
+	});
+	const [waker] = wakers as [WakerHandle];
 	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(vcpus)), callers: vcpus, waker};
-	return layOutMachine(devices, models.findModel, {modules, waker, mailbox, deviceFailure});
+	return layOutMachine(devices, models.findModel, {modules, wakers, mailbox, deviceFailure});
 }

@@ -39,9 +39,10 @@ export class DevicePool {
 	/**
 	 * Finds a place for a machine: on a new thread while there are few, then on the one that has the fewest machines.
 	 * @param isAlone - it gets a thread that is nobody else's, ever
+	 * @param others - places of the same machine, which get threads apart: there are more than few where it has no other way
 	 */
-	take(isAlone: boolean): DevicePlace {
-		const thread = (isAlone ? undefined : this.#idlest()) ?? new PooledThread(this.#spawn());
+	take(isAlone: boolean, others: readonly DevicePlace[] = []): DevicePlace {
+		const thread = (isAlone ? undefined : this.#idlest(others)) ?? new PooledThread(this.#spawn());
 		if (isAlone) return thread.take(() => {});
 		this.#open.add(thread);
 		const close = () => void this.#open.delete(thread);
@@ -51,10 +52,11 @@ export class DevicePool {
 		return place;
 	}
 
-	#idlest(): PooledThread | undefined {
+	#idlest(others: readonly DevicePlace[]): PooledThread | undefined {
 		const open = [...this.#open].filter((thread) => !thread.isStuck);
-		if (open.length < this.#most) return undefined;
-		return open.reduce((idlest, thread) => (thread.machines < idlest.machines ? thread : idlest));
+		const apart = open.filter((thread) => others.every((place) => !thread.has(place)));
+		if (open.length < this.#most || apart.length === 0) return undefined;
+		return apart.reduce((idlest, thread) => (thread.machines < idlest.machines ? thread : idlest));
 	}
 }
 
@@ -77,6 +79,11 @@ class PooledThread {
 
 	get machines(): number {
 		return this.#places.size;
+	}
+
+	/** The place is on this thread. */
+	has({reactor}: DevicePlace): boolean {
+		return reactor === this.#reactor;
 	}
 
 	get isWornOut(): boolean {

@@ -13,8 +13,9 @@ export interface MachineWorkers {
 	/**
 	 * A place for the back ends of the devices, on a thread that runs those of other machines too.
 	 * @param isAlone - on one that does not
+	 * @param others - places that the machine has already, on other threads
 	 */
-	takeDevices(isAlone: boolean): DevicePlace;
+	takeDevices(isAlone: boolean, others: readonly DevicePlace[]): DevicePlace;
 }
 
 /** More threads than these have nothing to do that one machine's devices would wait for. */
@@ -50,8 +51,8 @@ export class WorkerStock implements MachineWorkers {
 		return this.#vcpus.shift() ?? spawnVcpu();
 	}
 
-	takeDevices(isAlone: boolean): DevicePlace {
-		return devicePool.take(isAlone);
+	takeDevices(isAlone: boolean, others: readonly DevicePlace[]): DevicePlace {
+		return devicePool.take(isAlone, others);
 	}
 
 	/** Ends the threads that nobody took. */

@@ -6,7 +6,18 @@ export {close, duplicate, lockFile, O, open, read, setNonBlocking, write} from '
 export {exchangePaths, Seek, seek} from './file-system.ts';
 export {koffi} from './koffi.ts';
 export {addressOf} from './libc.ts';
-export {Advice, advise, bindMemory, Memfd, Mmap, makeReadOnly, mapOver, memfdCreate, truncate} from './memory-map.ts';
+export {
+	Advice,
+	advise,
+	bindMemory,
+	discardPages,
+	Memfd,
+	Mmap,
+	makeReadOnly,
+	mapOver,
+	memfdCreate,
+	truncate,
+} from './memory-map.ts';
 export {copyInPool, fillInPool} from './pool-copy.ts';
 export {
 	blockSignal,

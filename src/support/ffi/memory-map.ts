@@ -1,4 +1,4 @@
-import {libc} from './libc.ts';
+import {addressOf, libc} from './libc.ts';
 
 /** Protections and flags of mmap(2), Linux generic values. */
 export const Mmap = {
@@ -59,6 +59,18 @@ export function makeReadOnly(address: bigint, length: number): number {
 	const end = ((address + BigInt(length)) / pageBytes) * pageBytes;
 	// SAFETY: no page in the range holds anything but the caller's.
 	return end > start ? cMprotect(start, Number(end - start), Mmap.PROT_READ) : 0;
+}
+
+/**
+ * Gives back the memory of the pages that lie within a buffer, madvise(2) with MADV_DONTNEED: what is in them is zero afterwards. The
+ * buffer stays what it is.
+ */
+export function discardPages(buffer: SharedArrayBuffer): void {
+	const address = addressOf(buffer);
+	const start = ((address + pageBytes - 1n) / pageBytes) * pageBytes;
+	const end = ((address + BigInt(buffer.byteLength)) / pageBytes) * pageBytes;
+	// SAFETY: no page in the range holds anything but the buffer, whose bytes may become zero.
+	if (end > start) cMadvise(start, Number(end - start), Advice.DONTNEED);
 }
 
 /** madvise(2). */

@@ -12,7 +12,7 @@ const attached: [DeclaredModel['attach'], readonly string[]][] = [
 	[{pci: {vendor: 1, device: 2, class: 3}}, ['pci']],
 ];
 const namesIn = (services: object) =>
-	['pci', 'configSpace', 'slot', 'reactor', 'locked'].filter((name) => name in services);
+	['pci', 'configSpace', 'slot', 'reactor', 'worker', 'hostMemory', 'locked'].filter((name) => name in services);
 for (const [attach, expected] of attached) {
 	test(`a device that attaches to ${Object.keys(attach)[0]} gets the services of that, and no others`, (t) => {
 		const offered: string[][] = [];
@@ -30,7 +30,13 @@ for (const [attach, expected] of attached) {
 		const device = {name: 'it', kind: model.kind, config: {}, ...place} as const;
 		const {machine} = new PciTestMachine([complexOf(), rootPortOf('rp0', 0), device], undefined, model);
 		const {state, services} = machine.devices.find(({placed}) => placed.name === 'it') as AttachedDevice;
-		model.back?.({}, state, {...services, reactor: new FakeReactor(), locked: (action) => action()});
-		t.deepEqual(offered, [expected, [...expected, 'reactor', 'locked']]);
+		model.back?.({}, state, {
+			...services,
+			reactor: new FakeReactor(),
+			worker: {index: 0, count: 1},
+			hostMemory: undefined,
+			locked: (action) => action(),
+		});
+		t.deepEqual(offered, [expected, [...expected, 'reactor', 'worker', 'hostMemory', 'locked']]);
 	});
 }

@@ -186,6 +186,7 @@ export function functionModel<C, T extends Fields>(parts: FunctionParts<C, T>): 
 					}
 				},
 				reset,
+				...(front.rested && {rested: () => front.rested?.()}),
 				restored() {
 					front.restored?.();
 					attached.settle();
@@ -198,8 +199,14 @@ export function functionModel<C, T extends Fields>(parts: FunctionParts<C, T>): 
 			back: (config, view, services) => {
 				const attached = new AttachedFunction(parts, config, view, services);
 				const {slot, ...offered} = attached.services;
-				const {reactor, locked} = services;
-				return device.back?.(config, view as never, {...offered, reactor, locked}) as DeviceBack;
+				const {reactor, worker, hostMemory, locked} = services;
+				return device.back?.(config, view as never, {
+					...offered,
+					reactor,
+					worker,
+					hostMemory,
+					locked,
+				}) as DeviceBack;
 			},
 		}),
 	};

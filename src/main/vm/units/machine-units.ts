@@ -2,12 +2,12 @@ import type {GuestMemory} from '#devices/guest-memory';
 import type {AttachedMachine, MachineEvents, SavedDevices} from '#devices/machine';
 import {type BootImage, writeBootImage} from '#main/loader';
 import type {StateUnit} from '#support/state-units';
-import type {DeviceThread} from '../device-thread.ts';
+import type {DeviceThreads} from '../device-threads.ts';
 import type {HaltWatch} from '../halt-watch.ts';
 import type {VcpuGroup} from '../vcpu-group.ts';
 
 /** Every device: its shared state, and what the device worker has of it. */
-export const devicesUnit = (machine: AttachedMachine, backs: DeviceThread): StateUnit => ({
+export const devicesUnit = (machine: AttachedMachine, backs: DeviceThreads): StateUnit => ({
 	name: 'devices',
 	needs: ['time'],
 	// What the guest gives to a device before its back end has started waits in the shared state.

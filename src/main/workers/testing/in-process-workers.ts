@@ -44,8 +44,8 @@ export class InProcessWorkers implements MachineWorkers {
 		return thread;
 	}
 
-	takeDevices(isAlone: boolean): DevicePlace {
-		return this.#pool.take(isAlone && this.#beside === undefined);
+	takeDevices(isAlone: boolean, others: readonly DevicePlace[]): DevicePlace {
+		return this.#pool.take(isAlone && this.#beside === undefined, others);
 	}
 
 	#fakeReactor(): FakeReactor {

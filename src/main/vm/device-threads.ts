@@ -1,0 +1,139 @@
+import type {DeviceCommand} from '#devices/device';
+import type {MachineLayout, OwnedState} from '#devices/machine';
+import type {DeviceWorkerData} from '#main/device-worker';
+import type {DevicePlace} from '#main/workers';
+import type {ErrorData} from '#support/errors';
+import {type HangWatch, ReactorState, type ReactorStateView, watchForHang} from '#support/reactor';
+import {vmError} from './errors.ts';
+import {failureData} from './failure-data.ts';
+
+/** A machine's device workers as its owner has them: each may be other machines' as well. */
+export class DeviceThreads {
+	readonly #places: readonly DevicePlace[];
+	readonly #created: Promise<void>;
+	readonly #watches = new Set<HangWatch>();
+	/** Resolves when a thread has died or a device's code has failed, with what it was: the machine is to end. */
+	readonly failure: Promise<ErrorData>;
+	/** The threads, the one with all devices first: what each is doing, live also while it hangs. */
+	readonly threads: readonly (Pick<DevicePlace, 'eventLoopUse'> & {readonly reactor: ReactorStateView})[];
+
+	/** @param places - where the devices are now made, one for each of the machine's workers; {@link ready} tells when they are */
+	constructor(places: readonly DevicePlace[], data: Omit<DeviceWorkerData, 'reactor' | 'worker'>) {
+		this.#places = places;
+		this.threads = places.map(({reactor, eventLoopUse}) => ({reactor: ReactorState.on(reactor), eventLoopUse}));
+		this.#created = this.#all((api, machine, {reactor}, worker) => api.create(machine, {...data, reactor, worker}));
+		this.#created.catch(() => {});
+		this.failure = Promise.race(places.map((place) => this.#failureOf(place)));
+	}
+
+	/** Resolves when every back exists; rejects with what prevented it. */
+	ready(): Promise<void> {
+		return this.#created;
+	}
+
+	/** Starts every back; rejects with what prevented one. */
+	async start(): Promise<void> {
+		await this.#created;
+		await this.#all((api, machine) => api.start(machine));
+	}
+
+	/** Follows the machine to devices that have come or gone. While nothing is in flight. */
+	async change(layout: MachineLayout): Promise<void> {
+		await this.#created;
+		await this.#all((api, machine) => api.change(machine, layout));
+	}
+
+	/** Resolves when no back has anything in flight. */
+	stop(): Promise<void> {
+		return this.#all((api, machine) => api.stop(machine));
+	}
+
+	/** Gives the devices that the first thread owns their state at power-on. */
+	async reset(): Promise<void> {
+		await this.#created;
+		await this.#first((api, machine) => api.reset(machine));
+	}
+
+	/** The state of the devices that the thread owns. While nothing is in flight. @throws VmmError DEVICE_NOT_SAVED */
+	async save(): Promise<readonly OwnedState[]> {
+		await this.#created;
+		return this.#first((api, machine) => api.save(machine));
+	}
+
+	/** Gives the devices that the thread owns, just made, saved state. @throws VmmError DEVICE_STATE_REFUSED */
+	async restore(states: readonly OwnedState[]): Promise<void> {
+		await this.#created;
+		await this.#first((api, machine) => api.restore(machine, states));
+	}
+
+	/** What a device that the thread owns says of itself. @throws VmmError DEVICE_NOT_INSPECTED */
+	async inspect(name: string): Promise<object> {
+		await this.#created;
+		return this.#first((api, machine) => api.inspect(machine, name));
+	}
+
+	/** Asks the device called `name` for something. */
+	async control(name: string, command: DeviceCommand): Promise<void> {
+		await this.#created;
+		await this.#first((api, machine) => api.control(machine, name, command));
+	}
+
+	/** Offers input to a device; returns how many bytes it took. */
+	feed(device: string, bytes: Uint8Array): Promise<number> {
+		return this.#first((api, machine) => api.feed(machine, device, bytes));
+	}
+
+	/**
+	 * The outcome of an operation that needs the threads. The operation is not given up when one of them keeps it: it goes on when
+	 * that comes back.
+	 * @throws VmmError VM_DEVICES_HUNG when one does not come back meanwhile; what the operation throws
+	 */
+	async supervise<T>(operation: Promise<T>): Promise<T> {
+		const {promise: kept, reject} = Promise.withResolvers<never>();
+		const hung = (tid: number, seconds: number) => reject(vmError('VM_DEVICES_HUNG', {tid, seconds}));
+		const watches = this.threads.map(({reactor}) => watchForHang(reactor, hung));
+		for (const watch of watches) this.#watches.add(watch);
+		try {
+			return await Promise.race([operation, kept]);
+		} finally {
+			for (const watch of watches) {
+				watch.close();
+				this.#watches.delete(watch);
+			}
+		}
+	}
+
+	/** Ends every {@link supervise}: the machine is over, and a thread that still keeps an operation would be watched for ever. */
+	abandon(): void {
+		for (const watch of this.#watches) watch.close();
+	}
+
+	/** Releases the backs, and ends the threads that are nobody else's. */
+	async dispose(): Promise<void> {
+		await Promise.all(this.#places.map((place) => place.leave()));
+	}
+
+	#failureOf(place: DevicePlace): Promise<ErrorData> {
+		return call(place, (api, machine) => api.failure(machine)).then(
+			(error) => error ?? new Promise<never>(() => {}),
+			(cause: unknown) => failureData(cause, "The devices' thread failed"),
+		);
+	}
+
+	#first<R>(action: PlaceCall<R>): Promise<R> {
+		return call(this.#places[0] as DevicePlace, action);
+	}
+
+	async #all(
+		action: (api: DevicePlace['api'], machine: number, place: DevicePlace, worker: number) => Promise<void>,
+	): Promise<void> {
+		await Promise.all(
+			this.#places.map((place, worker) => call(place, (api, machine) => action(api, machine, place, worker))),
+		);
+	}
+}
+
+type PlaceCall<R> = (api: DevicePlace['api'], machine: number) => Promise<R>;
+
+const call = <R>({api, machine, failed}: DevicePlace, action: PlaceCall<R>): Promise<R> =>
+	Promise.race([action(api, machine), failed]);
