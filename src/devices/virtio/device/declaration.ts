@@ -1,4 +1,4 @@
-import type {DeviceBack, DeviceServices, ModelParts} from '#devices/device';
+import type {DeviceBack, DeviceServices, DeviceWorkerPlace, ModelParts} from '#devices/device';
 import {mostQueues} from '#devices/doorbells';
 import type {GuestMemory} from '#devices/guest-memory';
 import type {VirtQueue} from '#devices/virtio/queue';
@@ -56,7 +56,10 @@ export interface VirtioServices<N extends string = never> {
 	locked<R>(action: () => R): R;
 	/** True when driver and device have agreed on a feature. */
 	has(feature: N): boolean;
-	/** A queue that the driver uses; undefined for any other. Ask anew each time. */
+	/** Which of the device's workers this is, and what they have together: see `BackParts`. */
+	readonly worker: DeviceWorkerPlace;
+	readonly hostMemory: SharedArrayBuffer | undefined;
+	/** A queue that the driver uses and this worker has; undefined for any other. Ask anew each time. */
 	queue(index: number): VirtQueue | undefined;
 	/** Changes configuration space from `offset` on, and tells the driver. */
 	changeConfig(offset: number, bytes: Uint8Array): void;
@@ -67,13 +70,13 @@ export interface VirtioServices<N extends string = never> {
 	sharedMemory(id: number): GuestMemory | undefined;
 }
 
-/** A virtio device's input and output, on the one device worker that owns it. */
+/** A virtio device's input and output, on a device worker. Where the device has several, each has a back of its own for its queues. */
 export interface VirtioBack extends Partial<Pick<DeviceBack, 'start' | 'stop' | 'dispose'>> {
 	/** The driver has made buffers available. Called again while there may be more. */
 	queueReady(queue: VirtQueue, index: number): void;
 	/**
 	 * The driver has reset the device, and it has stopped: its own state goes back to what it was at power-on. Called under the
-	 * device's lock, before {@link start}.
+	 * device's lock, before {@link start}; on each worker when that one has stopped, so that the last call comes when all have.
 	 */
 	reset?(): void;
 }

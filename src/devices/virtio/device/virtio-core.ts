@@ -13,13 +13,13 @@ export class VirtioCore {
 	/** Features 0–31 and 32–63 that the device offers. */
 	readonly offered: readonly [low: number, high: number];
 	readonly #initialConfig: Uint8Array;
-	readonly #notifyBack: () => void;
+	readonly #restBack: () => void;
 
 	constructor(
 		device: VirtioDevice<unknown, Fields, string>,
 		config: unknown,
 		state: VirtioState,
-		services: Pick<DeviceServices, 'notifyBack'>,
+		services: Pick<DeviceServices, 'restBack'>,
 	) {
 		this.state = state;
 		const views = state['virtio.queues'];
@@ -29,7 +29,7 @@ export class VirtioCore {
 		const names = device.offers?.(config) ?? Object.keys(device.features);
 		this.offered = asWords([...Object.values(Feature), ...names.map((name) => device.features[name] as number)]);
 		this.#initialConfig = device.config?.values(config) ?? new Uint8Array();
-		this.#notifyBack = () => services.notifyBack();
+		this.#restBack = () => services.restBack();
 	}
 
 	/** Gives registers their values at power-on, when all else is zero. */
@@ -47,7 +47,7 @@ export class VirtioCore {
 		for (const queue of this.queues) queue.reset(noVector);
 	}
 
-	/** The back may still complete requests of before a reset. */
+	/** The backs may still complete requests of before a reset. */
 	get isResetting(): boolean {
 		return this.state['virtio.resetting'] !== 0;
 	}
@@ -61,16 +61,21 @@ export class VirtioCore {
 		return this.state['virtio.status'] & 0xff;
 	}
 
+	/** The driver has reset the device, and no worker has anything of before. */
+	rested(): void {
+		this.state['virtio.resetting'] = 0;
+	}
+
 	/**
 	 * A write of the driver. Zero resets registers at once, since Linux does not wait on MMIO; queues are used again when
-	 * the back has stopped.
+	 * the backs have stopped.
 	 */
 	writeStatus(value: number): void {
 		if (value === 0) {
-			// The back, which takes no lock, sees this before any register changes.
+			// The backs, which take no lock, see this before any register changes.
 			if (!this.isResetting && (this.status & Status.DRIVER_OK) !== 0) this.state['virtio.resetting'] = this.status;
 			this.#reset();
-			if (this.isResetting) this.#notifyBack();
+			if (this.isResetting) this.#restBack();
 			return;
 		}
 		for (const [bit, needs] of statusNeeds) {

@@ -110,11 +110,13 @@ export function virtioMmio<C extends object, T extends Fields, N extends string>
 	checkDeclaration(device);
 	const erased = device as unknown as VirtioDevice<unknown, Fields, string>;
 	const kind = `${device.kind}-mmio`;
-	const {versions, config: space, mostQueues: most} = device;
+	const {versions, workers, hostMemory, config: space, mostQueues: most} = device;
 	const registers = new RegisterFile(mmioRegisters(device.id));
 	return {
 		kind,
 		...(versions && {versions}),
+		...(workers && {workers}),
+		...(hostMemory && {hostMemory}),
 		acpi,
 		words: virtioWords(device.features),
 		state: wire(kind, {
@@ -141,6 +143,7 @@ export function virtioMmio<C extends object, T extends Fields, N extends string>
 					line.setLevel(core.state['virtio.interrupts'] !== 0);
 				},
 				reset: () => core.powerOn(),
+				rested: () => core.rested(),
 			};
 		},
 		back: (config, state, services) => {

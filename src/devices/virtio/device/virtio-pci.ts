@@ -264,6 +264,7 @@ function makeFront(core: VirtioCore, registers: RegisterFile, services: PciDevic
 		read: (_region, offset, size) => read(offset, size),
 		write: (_region, offset, size, value) => write(offset, size, value),
 		reset: () => core.powerOn(),
+		rested: () => core.rested(),
 		capabilityRead(capability, offset, size) {
 			const place = capability === accessIndex && offset === dataOffset ? windowOf(capability) : undefined;
 			return place === undefined || place.size !== size ? undefined : read(place.at, size);

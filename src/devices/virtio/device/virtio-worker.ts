@@ -23,7 +23,7 @@ export interface WorkerParts {
 	readonly sharedMemory?: ReadonlyMap<number, GuestMemory>;
 }
 
-/** Runs a device's queues on the device worker, and resets when nothing is in flight. */
+/** Runs those of a device's queues that one worker has. */
 export class VirtioWorker implements DeviceBack {
 	readonly #core: VirtioCore;
 	readonly #services: BackServices;
@@ -31,7 +31,6 @@ export class VirtioWorker implements DeviceBack {
 	readonly #signal: WorkerParts['signal'];
 	readonly #back: VirtioBack;
 	readonly #queues = new Map<number, VirtQueue>();
-	#resetting: Promise<void> | undefined;
 	#isRunning = false;
 	#isDeferred = false;
 
@@ -46,6 +45,8 @@ export class VirtioWorker implements DeviceBack {
 			reactor: services.reactor,
 			locked: (action) => services.locked(action),
 			has: (feature) => core.has(device.features[feature] as number),
+			worker: services.worker,
+			hostMemory: services.hostMemory,
 			queue: (index) => this.#queue(index),
 			changeConfig: (offset, bytes) => this.#changeConfig(offset, bytes),
 			sharedMemory: (id) => sharedMemory?.get(id),
@@ -56,25 +57,28 @@ export class VirtioWorker implements DeviceBack {
 	start(): void {
 		this.#isRunning = true;
 		this.#back.start?.();
-		if (this.#core.isResetting) this.#reset();
+		// A snapshot has the state, and not that its workers were on their way.
+		this.#services.locked(() => {
+			if (this.#core.isResetting) this.#services.restBack();
+		});
 	}
 
 	async stop(): Promise<void> {
-		await this.#resetting;
 		this.#isRunning = false;
 		await this.#back.stop?.();
 		this.#services.locked(() => {
-			if (this.#core.isResetting) return;
+			if (this.#core.isResetting) {
+				this.#back.reset?.();
+				return;
+			}
 			for (const [index, {progress}] of this.#queues) (this.#core.queues[index] as QueueRegisters).progress = progress;
 		});
 		this.#drop();
 	}
 
-	/** The front wants a reset, or has been told of buffers by another way than a doorbell. */
+	/** The front has been told of buffers by another way than a doorbell. */
 	notified(): void {
-		if (!this.#isRunning || this.#resetting !== undefined) return;
-		if (this.#core.isResetting) this.#reset();
-		else this.#serveAll();
+		this.#serveAll();
 	}
 
 	queueReady(index: number): boolean {
@@ -98,6 +102,8 @@ export class VirtioWorker implements DeviceBack {
 
 	#queue(index: number): VirtQueue | undefined {
 		const registers = this.#core.queues[index];
+		const {worker} = this.#services;
+		if (index % worker.count !== worker.index) return undefined;
 		if (!this.#isRunning || registers === undefined || !this.#isOn(registers)) return undefined;
 		return this.#queues.get(index) ?? this.#make(index, registers);
 	}
@@ -151,30 +157,6 @@ export class VirtioWorker implements DeviceBack {
 			if (this.#core.isResetting) return;
 			state['virtio.interrupts'] |= kind;
 			this.#line.setLevel(true);
-		});
-	}
-
-	/** The driver has its registers back already, and may have set queues up: they are used when nothing of before is in flight. */
-	#reset(): void {
-		const finish = () => {
-			this.#drop();
-			this.#resetting = undefined;
-			this.#services.locked(() => {
-				this.#back.reset?.();
-				this.#core.state['virtio.resetting'] = 0;
-			});
-			this.#back.start?.();
-			this.#serveAll();
-		};
-		if (this.#back.stop === undefined) {
-			finish();
-			return;
-		}
-		this.#resetting = this.#back.stop().then(finish);
-		this.#resetting.catch((error: unknown) => {
-			this.#services.reactor.defer(() => {
-				throw error;
-			});
 		});
 	}
 
