@@ -10,7 +10,7 @@ const machines: Readonly<Record<'pci' | 'mmio', VmOptions>> = {
 			rootPorts: ['rp0', 'rp1'].map((name) => parsePcieRootPort(`rc0:${name}`)),
 		},
 		devices: flagged({
-			'virtio-blk': [`${disk},pcie_port=rp0`],
+			'virtio-blk': [`${disk},workers=2,pcie_port=rp0`],
 			'virtio-rng': [''],
 			'virtio-rng-pcie-port': ['rp1'],
 		}),

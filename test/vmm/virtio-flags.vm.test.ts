@@ -36,7 +36,7 @@ const transports: Readonly<Record<'pci' | 'mmio', Transport>> = {
 				rootComplexes: [parsePcieRootComplex('rc0,end_bus=15')],
 				rootPorts: [parsePcieRootPort('rc0:rp0')],
 			},
-			devices: flagged({'virtio-blk': [`${disk},pcie_port=rp0`]}),
+			devices: flagged({'virtio-blk': [`${disk},workers=2,pcie_port=rp0`]}),
 		},
 		find: block([
 			configure(0x10),

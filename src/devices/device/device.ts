@@ -348,7 +348,7 @@ export interface ModelParts<C, T extends Fields, S extends DeviceServices, F ext
 	readonly versions?: StateVersions;
 	/** Writes that reach {@link DeviceBack.queueReady} instead of the front. Needs a back. */
 	doorbells?(config: C): readonly DoorbellDeclaration[];
-	/** How many workers have its queues: queue `q` is of worker `q % workers`. One without this; no more than queues, and at most 8. */
+	/** How many workers have its queues: queue `q` is of worker `q % workers`. One without this; no more than queues and {@link mostWorkers}. */
 	workers?(config: C): number;
 	/** Bytes of the host's memory that its backs have together: zero at first, nothing of the guest's, and in no snapshot. */
 	hostMemory?(config: C): number;
@@ -363,6 +363,9 @@ export interface ModelParts<C, T extends Fields, S extends DeviceServices, F ext
 	/** Present when the device talks to the world. `lock`ed access to the state: see {@link BackParts.locked}. */
 	back?(config: C, state: FieldsView<T>, services: S & BackParts): DeviceBack;
 }
+
+/** How many workers one device may have: each is a thread. */
+export const mostWorkers = 8;
 
 /** One of a device's workers. */
 export interface DeviceWorkerPlace {

@@ -33,6 +33,7 @@ export type {
 	Region,
 	ServicesByBus,
 } from './device.ts';
+export {mostWorkers} from './device.ts';
 export type {Owned, OwnedBus, OwnedDevice, OwnedModel, OwnedServices} from './owned-device.ts';
 export type {
 	AccessContext,

@@ -366,3 +366,43 @@ test('a worker that ends takes its doorbells back, and nobody looks for them any
 	pci.locate = () => t.fail() as never;
 	enable(1, false);
 });
+
+test('each worker has the descriptors of its own queues, and takes only those back when it ends', (t) => {
+	const told: Told = [];
+	const backEnd = new TellingBackEnd();
+	const model: DeviceModel<unknown, typeof State.fields> = {
+		...declared,
+		attach: {regions: () => [{space: 'pio', name: 'ports', base: 0x500, length: 8}]},
+		doorbells: () => portBells,
+		workers: () => 2,
+		back: (_config, _state, {worker: {index}}) => ({
+			...backOf(told)(),
+			queueReady: (queue) => void told.push(`worker ${index} queue ${queue}`),
+		}),
+	};
+	const parts = {findModel: () => completeModel(model), doorbells: backEnd, workers: 2};
+	const {machine} = oneThreadMachine([{name: 'nic', kind: model.kind, config: {}}], parts);
+	const reactors = [new FakeReactor(), new FakeReactor()];
+	const workers = reactors.map((reactor, worker) => new DeviceBacks(machine, reactor, () => t.fail(), {worker}));
+	t.deepEqual(
+		reactors.map(({watches}) => watches.size),
+		[2, 1],
+	);
+	for (const backs of workers) backs.start();
+	for (const backs of workers) backs.poll();
+	told.length = 0;
+	t.deepEqual([...backEnd.rung.keys()].sort(), ['pio 500 2 0', 'pio 500 2 1', 'pio 504 any']);
+	const signalled = backEnd.rung.get('pio 500 2 1') as number;
+	signalEventfd(signalled);
+	const watch = [...(reactors[1]?.watches ?? [])].find(({fd}) => fd === signalled);
+	watch?.ready({readable: true, writable: false, failed: false});
+	t.deepEqual(
+		workers.map((backs) => backs.poll()),
+		[false, true],
+	);
+	t.deepEqual(told, ['worker 1 queue 1']);
+	workers[1]?.dispose();
+	t.deepEqual([...backEnd.rung.keys()].sort(), ['pio 500 2 0', 'pio 504 any']);
+	workers[0]?.dispose();
+	t.is(backEnd.rung.size, 0);
+});

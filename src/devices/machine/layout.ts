@@ -1,5 +1,5 @@
 import {BarPagesState} from '#devices/bar-pages';
-import type {AnyDeviceModel, DeviceInstance} from '#devices/device';
+import {type AnyDeviceModel, type DeviceInstance, mostWorkers} from '#devices/device';
 import {checkDoorbells, DoorbellTableState, doorbellEntries} from '#devices/doorbells';
 import {inputCount, interruptTableBytes, type LineSource} from '#devices/interrupts';
 import {buildPortTable, type Claim, checkClaims, isBusSpace, UnclaimedState} from '#devices/io-bus';
@@ -239,9 +239,6 @@ export const queueSlot = ({slot}: PlacedCalls, queue: number): number => slot + 
 
 /** The worker that has a queue. */
 export const workerOf = ({workers}: PlacedCalls, queue: number): number => queue % workers;
-
-/** How many workers one device may have: each is a thread. */
-const mostWorkers = 8;
 
 /** How many workers these devices want; what is impossible is refused when the machine is laid out. */
 export function workersFor(instances: readonly DeviceInstance[], findModel: ModelFinder): number {

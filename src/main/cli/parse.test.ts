@@ -66,7 +66,7 @@ const accepted: [string, Parameters<typeof vmConfig>[0]][] = [
 	],
 	['--com1 none --battery --hpet', {devices: [{kind: 'hpet'}, {kind: 'battery'}]}],
 	[
-		'--com1 none --virtio-rng --virtio-rng --virtio-blk mem:1M,pcie_port=rp0 --virtio-blk mem:512 --virtio-blk mem:4G,num_queues=16,ro',
+		'--com1 none --virtio-rng --virtio-rng --virtio-blk mem:1M,pcie_port=rp0 --virtio-blk mem:512 --virtio-blk mem:4G,num_queues=16,workers=8,ro',
 		{
 			devices: [
 				{kind: 'virtio-rng-mmio', options: {base: 0xf804_0000}},
@@ -74,7 +74,7 @@ const accepted: [string, Parameters<typeof vmConfig>[0]][] = [
 				{kind: 'virtio-blk-mmio', options: {bytes: 512, base: 0xf802_0000}},
 				{
 					kind: 'virtio-blk-mmio',
-					options: {bytes: 2 ** 32, queues: 16, readOnly: true, base: 0xf802_1000},
+					options: {bytes: 2 ** 32, queues: 16, workers: 8, readOnly: true, base: 0xf802_1000},
 				},
 			],
 		},
@@ -209,6 +209,9 @@ const bad: [string, string][] = [
 	['--virtio-blk mem:1M,pcie_port=', 'CONFIG_VALUE_INVALID'],
 	['--virtio-blk mem:1M,num_queues=0', 'CONFIG_NUMBER_RANGE'],
 	['--virtio-blk mem:1M,num_queues=17', 'CONFIG_NUMBER_RANGE'],
+	['--virtio-blk mem:1M,num_queues=2,workers=0', 'CONFIG_NUMBER_RANGE'],
+	['--virtio-blk mem:1M,num_queues=2,workers=3', 'CONFIG_NUMBER_RANGE'],
+	['--virtio-blk mem:1M,num_queues=16,workers=9', 'CONFIG_NUMBER_RANGE'],
 	['--virtio-blk mem:1M,num_queues=65536', 'CONFIG_NUMBER_RANGE'],
 	['--virtio-blk mem:1M,num_queues=all', 'CONFIG_VALUE_INVALID'],
 	['--virtio-blk mem:1M,num_queues=1,num_queues=2', 'CONFIG_KEY_REPEATED'],

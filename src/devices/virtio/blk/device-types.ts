@@ -1,3 +1,4 @@
+import {mostWorkers} from '#devices/device';
 import {deviceType} from '#devices/device-type';
 import {mmioOptions, mmioPlace, type OnMmio} from '#devices/virtio/device';
 import type {OptionTable} from '#support/options';
@@ -8,6 +9,7 @@ import {mostDiskBytes, mostQueues, virtioBlkMmio, virtioBlkPci} from './virtio-b
 const options = {
 	bytes: {type: 'number', min: 512, max: mostDiskBytes, example: 2 ** 20, help: 'its size, a multiple of 512'},
 	queues: {type: 'number', min: 1, max: mostQueues, default: 1, example: 2, help: 'queues for requests'},
+	workers: {type: 'number', min: 1, max: mostWorkers, default: 1, host: true, help: 'threads that serve the queues'},
 	readOnly: {type: 'flag', default: false, help: 'requests to write fail, and the guest is told'},
 	id: {type: 'text', default: '', example: 'disk', help: 'what the guest sees as serial number: at most 20 characters'},
 } as const satisfies OptionTable;

@@ -10,6 +10,8 @@ export interface VirtioBlkConfig {
 	readonly bytes: number;
 	/** 1 to 16. */
 	readonly queues: number;
+	/** Threads that serve them: 1 to 8, and no more than there are queues. */
+	readonly workers: number;
 	/** Requests to write fail. */
 	readonly readOnly: boolean;
 	/** What the guest sees as serial number: at most 20 characters. */

@@ -5,7 +5,7 @@ import {RequestHeader} from './layout.ts';
 
 const models = {pci: virtioBlkPci, mmio: virtioBlkMmio};
 const transports: readonly TransportName[] = ['pci', 'mmio'];
-const config = {bytes: 64 * 1024, queues: 2, readOnly: false, id: 'ram-disk'};
+const config = {bytes: 64 * 1024, queues: 2, workers: 1, readOnly: false, id: 'ram-disk'};
 const [IN, OUT, FLUSH, GET_ID] = [0, 1, 4, 8];
 const [OK, IO_ERROR, UNSUPPORTED] = [0, 1, 2];
 const [header, data, statusByte] = [0x8000, 0x9000, 0x8800];
@@ -32,9 +32,13 @@ function make(transport: TransportName, changes: object = {}, queueSize?: number
 	return {machine, driver, request, read, registers: machine.registers};
 }
 
-for (const transport of transports) {
-	test(`${transport}: what one queue writes the other reads`, async (t) => {
-		const {machine, request, read, registers} = make(transport);
+for (const [transport, workers] of [
+	['pci', 1],
+	['pci', 2],
+	['mmio', 2],
+] as const) {
+	test(`${transport}: what one queue writes the other reads, on ${workers} workers`, async (t) => {
+		const {machine, request, read, registers} = make(transport, {workers});
 		t.deepEqual([registers.readConfig(0, 4), registers.readConfig(20, 4), registers.readConfig(34, 2)], [128, 512, 2]);
 		const bytes = Uint8Array.from({length: 1024}, (_, index) => (index * 7) & 0xff);
 		machine.memory.copyIn(data, bytes);
@@ -51,7 +55,9 @@ for (const transport of transports) {
 		t.is(new TextDecoder().decode(read(data, 8)), 'ram-disk');
 		t.deepEqual(machine.failures, []);
 	});
+}
 
+for (const transport of transports) {
 	test(`${transport}: requests past the end, of half a sector, too large or unknown are refused`, async (t) => {
 		const {machine, driver, request} = make(transport);
 		const target = {at: data, length: 512, writable: true};
@@ -96,23 +102,20 @@ test('as many segments as a request may have, each as long as one may be, are se
 	t.deepEqual(machine.failures, []);
 });
 
-test('a disk whose data were lost with another process says so', async (t) => {
+test('a disk whose data were lost with another process says so, on every worker', async (t) => {
 	const one = make('pci');
 	t.deepEqual(await one.request(OUT, 0, [{at: data, length: 512}]), [OK, 1]);
-	await one.machine.backs.stop();
-	const two = make('pci');
-	await two.machine.backs.stop();
+	await one.machine.stop();
+	const two = make('pci', {workers: 2});
+	await two.machine.stop();
 	const ram = new Uint8Array(0x10_0000);
 	one.machine.memory.copyOut(0, ram);
 	two.machine.memory.copyIn(0, ram);
 	two.machine.machine.restore(one.machine.machine.save());
-	two.machine.backs.start();
-	two.machine.memory.copyIn(header, RequestHeader.encode({type: IN, sector: 0}));
-	// The first request of the other machine is the second of this one.
-	two.driver.publish(0);
-	two.driver.claim(2);
-	await two.driver.notify();
-	t.is(two.machine.memory.readU8(statusByte) as unknown, IO_ERROR);
+	two.machine.start();
+	two.driver.resume(one.driver);
+	two.driver.used();
+	for (const queue of [0, 1]) t.deepEqual(await two.request(IN, 0, [], queue), [IO_ERROR, 1]);
 });
 
 test('a disk that is only read says so, and keeps its data', async (t) => {
@@ -135,3 +138,7 @@ for (const queues of [0, 17, 65_536]) {
 		t.throws(() => make('mmio', {queues}), {code: 'VIRTIO_QUEUES_IMPOSSIBLE'});
 	});
 }
+
+test('a disk with more workers than queues is refused', (t) => {
+	t.throws(() => make('pci', {queues: 2, workers: 3}), {code: 'DEVICE_WORKERS_IMPOSSIBLE'});
+});

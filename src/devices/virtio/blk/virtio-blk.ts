@@ -1,7 +1,7 @@
 import {randomInt} from 'node:crypto';
 import {type VirtioDevice, virtioMmio, virtioPci} from '#devices/virtio/device';
 import {errorTable} from '#support/errors';
-import {u32, wire} from '#support/wire';
+import {i32, reserved, u32, wire} from '#support/wire';
 import {type VirtioBlkConfig, virtioBlkId, virtioBlkKind} from './handle.ts';
 import {BlkConfig, idBytes, sectorBytes} from './layout.ts';
 import {DiskRequests, mostRequestBytes} from './requests.ts';
@@ -14,8 +14,15 @@ const blkError = errorTable({
 });
 
 const State = wire('virtio-blk', {
-	/** Tells whose RAM the data are in: a number that the back draws, or 0 when the machine is as new. */
+	/** Tells whose RAM the data are in: {@link HostMemory.disk}, or 0 when the machine is as new. */
 	disk: u32,
+});
+
+/** What the backs have together before the data. */
+const HostMemory = wire('virtio-blk-memory', {
+	/** A number that the first of them draws. */
+	disk: i32,
+	padding: reserved(4),
 });
 
 const queueSize = 128;
@@ -36,6 +43,8 @@ const virtioBlk: VirtioDevice<
 	id: virtioBlkId,
 	pciClass: 0x01_0000,
 	state: State,
+	workers: ({workers}) => workers,
+	hostMemory: ({bytes}) => HostMemory.byteLength + bytes,
 	features: {sizeMost: 1, segmentsMost: 2, readOnly: 5, blockBytes: 6, flush: 9, queues: 12},
 	offers: ({readOnly}) => [
 		'sizeMost',
@@ -61,10 +70,11 @@ const virtioBlk: VirtioDevice<
 				queues,
 			}),
 	},
-	back: ({bytes, readOnly, id}, state, services) => {
-		const sectors = new Uint8Array(bytes);
-		const disk = new DiskRequests(sectors, id, readOnly);
-		const own = randomInt(1, 2 ** 32);
+	back: ({readOnly, id}, state, services) => {
+		const memory = services.hostMemory as SharedArrayBuffer;
+		const disk = new DiskRequests(new Uint8Array(memory, HostMemory.byteLength), id, readOnly);
+		const drawn = randomInt(1, 2 ** 31);
+		const own = Atomics.compareExchange(HostMemory.on(memory).$atomic, HostMemory.word('disk'), 0, drawn) || drawn;
 		/** The guest is from a snapshot, and its data are in RAM that is no more: it must not take zeros for them. */
 		let isLost = false;
 		return {
@@ -77,8 +87,6 @@ const virtioBlk: VirtioDevice<
 				for (let chain = queue.next(); chain !== undefined; chain = queue.next())
 					queue.complete(chain, disk.serve(chain, isLost));
 			},
-			// The thread may go on with other machines, and collects garbage late where it is idle.
-			dispose: () => void sectors.buffer.transfer(0),
 		};
 	},
 };

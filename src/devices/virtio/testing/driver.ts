@@ -32,6 +32,16 @@ export class TestDriver<M extends DriverMachine = VirtioMachine> {
 		this.queueSize = queueSize;
 	}
 
+	/** Goes on where the driver of another machine was, of which this one was restored. */
+	resume(other: Pick<TestDriver<M>, 'positions'>): void {
+		for (const [queue, position] of other.positions) this.#indices.set(queue, {...position});
+	}
+
+	/** How far it has come, by queue. */
+	get positions(): ReadonlyMap<number, {readonly available: number; readonly used: number}> {
+		return this.#indices;
+	}
+
 	get status(): number {
 		return this.machine.registers.read('device_status');
 	}

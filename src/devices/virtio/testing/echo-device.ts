@@ -46,12 +46,16 @@ export class EchoControl {
 
 interface EchoConfig {
 	readonly queues?: number;
+	readonly workers?: number;
 	readonly size?: number;
 	readonly shared?: readonly SharedRegion[];
 }
 
-/** A device that sends back what it gets. The test may have it keep requests. */
-export function echoModel(transport: TransportName, control = new EchoControl()) {
+/**
+ * A device that sends back what it gets. The test may have it keep requests.
+ * @param controls - one for each of its workers
+ */
+export function echoModel(transport: TransportName, ...controls: readonly EchoControl[]) {
 	const device: VirtioDevice<EchoConfig, Record<never, never>, 'shout'> = {
 		kind: 'virtio-echo',
 		id: 63,
@@ -59,9 +63,11 @@ export function echoModel(transport: TransportName, control = new EchoControl())
 		features: {shout: 3},
 		mostQueues: 3,
 		queues: ({queues = 2, size = 16}) => Array.from({length: queues}, (_, index) => ({name: `${index}`, size})),
+		workers: ({workers = 1}) => workers,
 		config: {bytes: configBytes, values: () => Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8)},
 		sharedMemory: {pages: 'saved', regions: ({shared = []}) => shared},
 		back: (_config, _state, services) => {
+			const control = controls[services.worker.index] ?? new EchoControl();
 			control.services = services;
 			return {queueReady: (queue) => control.queueReady(queue), stop: () => control.stop()};
 		},

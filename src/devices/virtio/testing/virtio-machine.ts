@@ -26,14 +26,22 @@ const ramBytes = 0x10_0000;
 /** More than any test has the worker put off. */
 const turns = 20;
 
-/** A machine with one virtio device, RAM of 1 MiB, and the device worker's part on the same thread. */
+/** What one of the device's workers has. */
+interface WorkerPart {
+	readonly backs: DeviceBacks;
+	readonly reactor: FakeReactor;
+}
+
+/** A machine with one virtio device, RAM of 1 MiB, and the part of each of its device workers, all on the same thread. */
 export class VirtioMachine {
 	readonly memory = new MappedMemory(plainMemory({gpa: 0, length: ramBytes}));
 	readonly reactor = new FakeReactor();
 	/** Levels of inputs as they changed, and messages as `message DATA`. */
 	readonly interrupts: string[] = [];
 	readonly failures: string[] = [];
+	/** The first worker's. */
 	readonly backs: DeviceBacks;
+	readonly workers: readonly WorkerPart[];
 	readonly registers: Registers;
 	readonly machine: ReturnType<typeof oneThreadMachine>['machine'];
 	readonly bus: ReturnType<typeof oneThreadMachine>['bus'];
@@ -47,27 +55,52 @@ export class VirtioMachine {
 			config: isPci ? config : {...config, mmio: {base: mmioBase, irq: mmioIrq}},
 			...(isPci && {place: {on: 'rp0', devfn: 0}}),
 		};
-		const made = oneThreadMachine(isPci ? [complexOf(), rootPortOf('rp0', 0), it] : [it], {
-			findModel: (kind) => (kind === completed.kind ? completed : findDeviceModel(kind)),
+		const count = completed.workers?.(config) ?? 1;
+		const parts = {
+			findModel: (kind: string) => (kind === completed.kind ? completed : findDeviceModel(kind)),
 			memory: this.memory,
 			interrupts: tellingInterrupts({
 				setLine: (input, up) => void this.interrupts.push(`${input} ${up ? 'up' : 'down'}`),
 				send: (_low, _high, data) => void this.interrupts.push(`message ${data}`),
 			}),
-		});
+		};
+		const made = oneThreadMachine(isPci ? [complexOf(), rootPortOf('rp0', 0), it] : [it], {...parts, workers: count});
 		({machine: this.machine, bus: this.bus} = made);
-		this.backs = new DeviceBacks(this.machine, this.reactor, ({message}) => void this.failures.push(message));
+		this.workers = Array.from({length: count}, (_, worker) => {
+			// As a thread of its own has it.
+			const {machine} = worker === 0 ? this : oneThreadMachine([], {...parts, layout: made.layout});
+			const reactor = worker === 0 ? this.reactor : new FakeReactor();
+			const failed = ({message}: Error) => void this.failures.push(message);
+			return {reactor, backs: new DeviceBacks(machine, reactor, failed, {worker})};
+		});
+		this.backs = (this.workers[0] as WorkerPart).backs;
 		this.registers = isPci ? new PciRegisters(this) : mmioRegisters(this);
-		this.backs.start();
+		this.start();
 	}
 
-	/** Lets the device worker do what there is to do. */
+	/** Starts the backs of all workers. */
+	start(): void {
+		for (const {backs} of this.workers) backs.start();
+	}
+
+	/** Resolves when no worker has anything in flight. */
+	async stop(): Promise<void> {
+		await Promise.all(this.workers.map(({backs}) => backs.stop()));
+	}
+
+	/** Lets the device workers do what there is to do. */
 	async run(): Promise<void> {
 		for (let turn = 0; turn < turns; turn++) {
-			this.backs.poll();
-			this.reactor.turn();
+			for (let worker = 0; worker < this.workers.length; worker++) this.turn(worker);
 			await new Promise(setImmediate);
 		}
+	}
+
+	/** Lets one worker have a turn. */
+	turn(worker: number): void {
+		const {backs, reactor} = this.workers[worker] as WorkerPart;
+		backs.poll();
+		reactor.turn();
 	}
 }
 
