@@ -69,6 +69,73 @@ test.serial('the death of a thread ends each machine on it by name, and the next
 	t.is(workers.devices.length, 2);
 });
 
+const disk = {kind: 'virtio-blk-mmio', options: {bytes: 0x1000, queues: 3, workers: 3, base: 0xd000_0000, irq: 20}};
+
+test.serial('a machine has a thread for each worker of its device, and all end with it', async (t) => {
+	const before = openFiles();
+	const workers = new InProcessWorkers({deviceThreads: 1});
+	const {vm} = await fakeMachine(t, [nothing], {workers, config: {devices: [disk]}, start: true});
+	t.is(workers.devices.length, 3);
+	await fakeMachine(t, [nothing], {workers, start: true});
+	t.is(workers.devices.length, 3, 'another machine shares one of them');
+	await vm.stop();
+	t.deepEqual(await vm.ended, {kind: 'stopped'});
+	t.is(workers.alive, 2, 'that one, and its processor');
+	t.true(openFiles() > before);
+});
+
+for (const worker of [1, 2]) {
+	test.serial(`the death of worker ${worker} ends the machine by name, running and at rest`, async (t) => {
+		for (const start of [true, false]) {
+			const workers = new InProcessWorkers({deviceThreads: 1});
+			const {vm} = await fakeMachine(t, [nothing], {workers, config: {devices: [disk]}, start});
+			workers.devices[worker]?.die(new Error('out of memory'));
+			const message = "The devices' thread failed: out of memory";
+			t.like(await vm.ended, {kind: 'error', error: {code: 'INTERNAL_ERROR', message}});
+			t.is(workers.alive, 0);
+		}
+	});
+}
+
+test.serial('a worker that hangs keeps its machine from no end', async (t) => {
+	const workers = new InProcessWorkers({deviceThreads: 1});
+	const limits = {restMs: 20, endStepMs: 20};
+	const {vm} = await fakeMachine(t, [nothing], {workers, limits, config: {devices: [disk]}, start: true});
+	workers.devices[2]?.hang();
+	await vm.stop();
+	t.like(await vm.ended, {kind: 'error', error: {code: 'VM_NOT_AT_REST'}});
+});
+
+test.serial(
+	'a device with more workers than its machine was started with is refused, and the machine goes on',
+	async (t) => {
+		const {vm} = await fakeMachine(t, [nothing], {config: {pcie: hotPlugPcie}, start: true});
+		const options = {bytes: 0x1000, queues: 2, workers: 2};
+		await t.throwsAsync(vm.addPcieDevice('rp0', {kind: 'virtio-blk', options}), {code: 'DEVICE_WORKERS_IMPOSSIBLE'});
+		await vm.addPcieDevice('rp0', {kind: 'virtio-blk', options: {...options, workers: 1}});
+		t.is(vm.state, 'running');
+		await vm.stop();
+	},
+);
+
+test.serial('a device of several workers comes to a machine that has as many, and goes', async (t) => {
+	const before = openFiles();
+	const workers = new InProcessWorkers({deviceThreads: 1});
+	const {vm} = await fakeMachine(t, [nothing], {
+		workers,
+		config: {pcie: hotPlugPcie, devices: [disk]},
+		start: true,
+	});
+	t.is(workers.devices.length, 3);
+	for (const id of ['one', 'two']) {
+		await vm.addPcieDevice('rp0', {kind: 'virtio-blk', options: {bytes: 0x1000, queues: 2, workers: 2, id}});
+		await vm.removePcieDevice('rp0');
+	}
+	await vm.stop();
+	t.deepEqual(await vm.ended, {kind: 'stopped'});
+	t.is(openFiles(), before);
+});
+
 test.serial('a thread that hangs is what each machine on it ends with, by its own tear-down', async (t) => {
 	const workers = new InProcessWorkers({deviceThreads: 1});
 	const limits = {restMs: 20, endStepMs: 20};

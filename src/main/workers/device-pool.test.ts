@@ -1,6 +1,6 @@
 import test from 'ava';
 import {ReactorState} from '#support/reactor';
-import {DevicePool} from './device-pool.ts';
+import {type DevicePlace, DevicePool} from './device-pool.ts';
 
 /** A pool whose threads note what is asked of them. */
 function poolOf(most: number) {
@@ -48,6 +48,20 @@ test('machines get threads until there are enough, then places where there are t
 	t.deepEqual(threads[0]?.asked, [`remove ${first.machine}`], 'the other one stays');
 	t.is(pool.take(false).reactor, third.reactor);
 	t.is(threads.length, 2);
+});
+
+test('the places of one machine are on threads apart, though there be more of them than else', async (t) => {
+	const {pool, threads} = poolOf(2);
+	pool.take(false);
+	const places: DevicePlace[] = [];
+	for (let worker = 0; worker < 3; worker++) places.push(pool.take(false, places));
+	t.is(new Set(places.map(({reactor}) => reactor)).size, 3);
+	t.is(threads.length, 3, 'the first is shared');
+	pool.take(false);
+	t.is(threads.length, 3);
+	const alone = [pool.take(true)];
+	alone.push(pool.take(true, alone));
+	t.is(threads.length, 5);
 });
 
 test('the last machine ends its thread, and the next one gets another', async (t) => {
