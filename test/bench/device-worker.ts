@@ -1,0 +1,93 @@
+/** A machine for measuring device workers: its devices are on threads of their own, and no processor runs. */
+
+import {once} from 'node:events';
+import {Worker} from 'node:worker_threads';
+import {MappedMemory, type MemoryHandle} from '#devices/guest-memory';
+import {plainMemory} from '#devices/guest-memory/testing';
+import {tellingInterrupts} from '#devices/interrupts/testing';
+import {
+	AttachedMachine,
+	DeviceBacks,
+	layOutMachine,
+	type MachineLayout,
+	type ModelFinder,
+	type PlacedWorker,
+} from '#devices/machine';
+import {mmioRegisters, TestDriver} from '#devices/virtio/testing';
+import {eventfd, signalEventfd} from '#support/ffi';
+import {MailboxCaller, mailboxBytes, Waker, type WakerHandle, WakerState} from '#support/mailbox';
+import {EpollReactor} from '#support/reactor';
+
+/** What a device worker's thread gets. */
+export interface WorkerShare {
+	readonly layout: MachineLayout;
+	readonly memory: MemoryHandle;
+	/** How long it looks for work before it sleeps. */
+	readonly pollNs: number;
+	/** Which of the machine's workers it is. */
+	readonly worker: number;
+}
+
+const ramBytes = 4 * 2 ** 20;
+
+const attach = ({layout, memory}: Pick<WorkerShare, 'layout' | 'memory'>, findModel: ModelFinder) =>
+	new AttachedMachine(layout, {findModel, memory: new MappedMemory(memory), interrupts: tellingInterrupts()});
+
+/** A device worker, until its thread is ended. */
+export async function work({worker, ...shared}: WorkerShare, findModel: ModelFinder): Promise<void> {
+	const {waker} = shared.layout.workers[worker] as PlacedWorker;
+	const bell = new Waker(waker);
+	const holder: {backs?: DeviceBacks} = {};
+	const reactor = new EpollReactor({pollNs: shared.pollNs});
+	reactor.look({
+		wakeFd: waker.wakeFd,
+		poll: () => holder.backs?.poll() ?? false,
+		sleeping: (asleep) => bell.sleeping(asleep),
+	});
+	const failed = ({message}: Error) => {
+		throw new Error(message);
+	};
+	holder.backs = new DeviceBacks(attach(shared, findModel), reactor, failed, {worker});
+	holder.backs.start();
+	await reactor.run();
+}
+
+/**
+ * A machine with one virtio device on MMIO, its driver on this thread, and its workers on theirs.
+ * @param thread - the module whose threads call {@link work}
+ */
+export async function startMachine(
+	kind: string,
+	config: object,
+	findModel: ModelFinder,
+	{workers = 1, pollNs, thread}: {readonly workers?: number; readonly pollNs: number; readonly thread: URL},
+) {
+	const wakers = Array.from({length: workers}, () => {
+		return {buffer: new SharedArrayBuffer(WakerState.byteLength), wakeFd: eventfd()};
+	});
+	const [waker] = wakers as [WakerHandle];
+	const mailbox = {buffer: new SharedArrayBuffer(mailboxBytes(1)), callers: 1, waker};
+	const device = {name: 'it', kind, config: {...config, mmio: {base: 0xd000_0000, irq: 5}}} as const;
+	const layout = layOutMachine([device], findModel, {modules: [], wakers, mailbox});
+	const shared = {layout, memory: plainMemory({gpa: 0, length: ramBytes}), pollNs};
+	const machine = attach(shared, findModel);
+	machine.reset();
+	const memory = new MappedMemory(shared.memory);
+	const registers = mmioRegisters({bus: machine.bus(new MailboxCaller(mailbox, 0, {spins: 1, patienceMs: 1}))});
+	const threads = wakers.map(
+		(_, worker) => new Worker(thread, {workerData: {...shared, worker} satisfies WorkerShare}),
+	);
+	await Promise.all(threads.map((each) => once(each, 'online')));
+	return {
+		memory,
+		registers,
+		driver: (queueSize?: number) => new TestDriver({memory, registers}, queueSize),
+		waker,
+		async end() {
+			const ended = threads.map((each) => each.terminate());
+			// They sleep in a system call.
+			for (const {wakeFd} of wakers) signalEventfd(wakeFd);
+			await Promise.all(ended);
+		},
+	};
+}
