@@ -183,7 +183,7 @@ for (const policy of ['machine', 'device'] as const) {
 		await turn(one);
 		taken();
 		reactors[0]?.turn(2e6);
-		const message = 'These devices do not come to rest: disk (its workers 1 do not answer)';
+		const message = 'These devices do not come to rest: disk (workers that do not answer: 1)';
 		t.is(machine.devices[0]?.faults.message, message);
 		t.deepEqual(failures, policy === 'machine' ? [`worker 0: ${message}`] : []);
 		t.deepEqual(taken(), ['0 goes']);

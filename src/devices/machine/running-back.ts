@@ -135,7 +135,7 @@ export class RunningBack {
 		const {reactor, limitNs, worker} = this.#parts;
 		this.#waiting = reactor.after(limitNs, () => {
 			const workers = missing(device.header, worker.count).join(', ');
-			back.fail('reset', stopTimeout([{name: device.placed.name, inFlight: `its workers ${workers} do not answer`}]));
+			back.fail('reset', stopTimeout([{name: device.placed.name, inFlight: `workers that do not answer: ${workers}`}]));
 		});
 	}
 
