@@ -162,15 +162,18 @@ export class AttachedMachine {
 	/** Does what a device's rest is for, and ends it. For the last of its workers, when nothing is in flight on any. */
 	endRest(device: AttachedDevice): void {
 		const {target, header, faults, front, placed} = device;
-		target.locked(() => {
-			if (isResetting(header)) {
-				this.resetDevice(device);
-				return;
-			}
-			faults.during('rested', () => front.rested?.());
-			restDone(header);
-		});
-		if (placed.calls !== undefined) this.calls.callForRest(placed.calls);
+		try {
+			target.locked(() => {
+				if (isResetting(header)) {
+					this.resetDevice(device);
+					return;
+				}
+				faults.during('rested', () => front.rested?.());
+				restDone(header);
+			});
+		} finally {
+			if (placed.calls !== undefined) this.calls.callForRest(placed.calls);
+		}
 	}
 
 	/**

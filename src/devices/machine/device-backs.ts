@@ -1,3 +1,4 @@
+import type {ReadySet} from '#support/mailbox';
 import type {Reactor} from '#support/reactor';
 import type {AttachedDevice} from './attached-device.ts';
 import type {AttachedMachine} from './attached-machine.ts';
@@ -29,6 +30,7 @@ export class DeviceBacks {
 	readonly #reactor: Reactor;
 	readonly #failed: DeviceFailed;
 	readonly #worker: number;
+	readonly #ready: ReadySet;
 	readonly #stopLimitNs: number;
 	readonly #descriptors: QueueDescriptors;
 	#running: readonly RunningBack[] = [];
@@ -55,6 +57,7 @@ export class DeviceBacks {
 			if (machine.layout.deviceFailure === 'machine') failed(error);
 		};
 		this.#worker = worker;
+		this.#ready = machine.calls.readyOf(worker);
 		this.#stopLimitNs = stopLimitNs;
 		this.#descriptors = new QueueDescriptors(machine, reactor, worker);
 		this.owned = new OwnedDevices(machine, reactor, stopLimitNs, worker === 0 ? machine.layout.mailbox : undefined);
@@ -76,8 +79,7 @@ export class DeviceBacks {
 	 */
 	poll(): boolean {
 		const found = this.owned.poll();
-		const ready = this.#machine.calls.readyOf(this.#worker);
-		return (this.#isStarted && ready.take(this.#serve, slotsPerTurn)) || found;
+		return (this.#isStarted && this.#ready.take(this.#serve, slotsPerTurn)) || found;
 	}
 
 	/** The back of a device, by the device's name. */

@@ -18,10 +18,12 @@ interface Options {
 	readonly changes?: readonly (Partial<DeviceBack> | undefined)[];
 	/** Whether the backs stop when the test says so. */
 	readonly holds?: boolean;
+	/** What the front does when it is told that all have come to rest. */
+	readonly rested?: () => void;
 }
 
 /** A device of three queues on two workers, of which each has an attachment and a reactor of its own, all on this thread. */
-function make({workers = 2, policy = 'machine', changes = [], holds = false}: Options = {}) {
+function make({workers = 2, policy = 'machine', changes = [], holds = false, rested}: Options = {}) {
 	const told: string[] = [];
 	const failures: string[] = [];
 	const stopping: (() => void)[][] = [[], []];
@@ -39,7 +41,10 @@ function make({workers = 2, policy = 'machine', changes = [], holds = false}: Op
 				else if (value === notify) services.notifyBack();
 				state.written = value;
 			},
-			rested: () => void told.push(`rested after ${state.written}`),
+			rested() {
+				told.push(`rested after ${state.written}`);
+				rested?.();
+			},
 		}),
 		back: (_config, _state, {worker: {index}}) => ({
 			start: () => void told.push(`${index} starts`),
@@ -213,6 +218,23 @@ for (const policy of ['machine', 'device'] as const) {
 		t.deepEqual(begin(), []);
 	});
 }
+
+test('a front that throws at the end of a rest fails its device once, and nobody waits', async (t) => {
+	const {one, two, bus, begin, write, turn, taken, failures, reactors} = make({
+		rested: () => {
+			throw new Error('a bug');
+		},
+	});
+	begin();
+	write(rest);
+	await turn(one);
+	await turn(two);
+	await turn(one);
+	t.deepEqual(failures, ['worker 1: The device disk failed (rested): a bug']);
+	t.deepEqual(taken(), ['0 stops', '1 stops', `rested after ${rest}`, '1 goes', '0 goes']);
+	t.is(bus.readPort(0x500, 1), 0xff);
+	t.is(reactors[0]?.timers.size, 0);
+});
 
 test('a back that throws while the device comes to rest does not keep the other workers waiting', async (t) => {
 	const {one, two, begin, write, turn, taken, failures, reactors} = make({

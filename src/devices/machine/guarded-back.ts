@@ -103,9 +103,11 @@ export class GuardedBack implements DeviceBack {
 		}
 	}
 
-	/** The device has failed: its back lets go of all that it has. */
-	fail(when: string, cause: unknown): void {
-		const isFirst = !this.#faults.hasFailed;
+	/**
+	 * The device has failed: its back lets go of all that it has.
+	 * @param isFirst - false where it had failed before, and that was told
+	 */
+	fail(when: string, cause: unknown, isFirst = !this.#faults.hasFailed): void {
 		const error = this.#record(when, cause);
 		this.dispose();
 		if (isFirst) this.#failed(error);

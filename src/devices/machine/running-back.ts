@@ -73,10 +73,10 @@ export class RunningBack {
 
 	/** Follows a rest that was asked for, or is over. False where there was nothing to do. */
 	follow(): boolean {
-		const {header} = this.device;
+		const {header, faults} = this.device;
 		if (this.#isStopping || this.#resting !== undefined) return false;
 		if (this.#waiting !== undefined) {
-			if (hasArrived(header, this.#parts.worker.index)) return false;
+			if (hasArrived(header, this.#parts.worker.index) && !faults.hasFailed) return false;
 			this.start();
 			return true;
 		}
@@ -96,9 +96,10 @@ export class RunningBack {
 	dispose(): void {
 		this.#stopWaiting();
 		this.back.dispose();
-		const {hostMemory} = this.device.placed;
-		// The threads go on, and collect garbage late where they are idle.
-		if (leaveForGood(this.device.header, this.#parts.worker) && hostMemory !== undefined) discardPages(hostMemory);
+		const {header, placed} = this.device;
+		const isLast = leaveForGood(header, this.#parts.worker);
+		// The threads go on, and collect garbage late where they are idle. What is in flight may still be written from there.
+		if (isLast && header.late === 0 && placed.hostMemory !== undefined) discardPages(placed.hostMemory);
 	}
 
 	/** The device goes on when none of its workers has anything of the time before in flight. */
@@ -120,10 +121,11 @@ export class RunningBack {
 		if (late.length > 0) back.fail('stop', stopTimeout(late));
 		setBackPhase(device.header, worker, 'stopped');
 		if (!isRestAsked(device.header) || !arrive(device.header, worker)) return late;
+		const hadFailed = device.faults.hasFailed;
 		try {
 			machine.endRest(device);
 		} catch (cause) {
-			back.fail('reset', cause);
+			back.fail('reset', cause, !hadFailed);
 		}
 		back.reset();
 		return late;

@@ -2,9 +2,10 @@ import test from 'ava';
 import {latchKind} from '#devices/chipset/latch';
 import {serial16550Kind} from '#devices/chipset/serial-16550';
 import {plainMemory} from '#devices/guest-memory/testing';
+import {DeviceBacks} from '#devices/machine';
 import {completeModel} from '#devices/pci/function';
 import {findDeviceModel} from '#devices/registry';
-import {oneThreadMachine} from '#devices/testing';
+import {FakeReactor, oneThreadMachine} from '#devices/testing';
 import {vmConfig} from '#main/config';
 import {gettid} from '#support/ffi';
 import {inspectTree, toJson, updateTree} from '#support/inspect';
@@ -23,15 +24,23 @@ const owned = completeModel({
 	},
 });
 
-/** A machine of a latch, a serial port and a device of the devices' thread, whose processors and devices' thread are only pretended. */
+/** A disk with two queues on two workers. */
+const disk = {
+	name: 'disk',
+	kind: 'virtio-blk-mmio',
+	config: {bytes: 512, queues: 2, workers: 2, id: '', mmio: {base: 0xd000_0000, irq: 5}},
+};
+
+/** A machine of a latch, a serial port, a device of the devices' thread and a disk, whose processors and devices' thread are only pretended. */
 function machineOf(changes: Partial<InspectedVcpu> = {}) {
 	const {machine, bus} = oneThreadMachine(
 		[
 			{name: 'latch', kind: latchKind, config: {port: 0x500}},
 			{name: 'com/1', kind: serial16550Kind, config: {base: 0x3f8, irq: 4, backend: {kind: 'none'}}},
 			{name: 'owned', kind: owned.kind, config: {}},
+			disk,
 		],
-		{findModel: (kind) => (kind === owned.kind ? owned : findDeviceModel(kind))},
+		{workers: 2, findModel: (kind) => (kind === owned.kind ? owned : findDeviceModel(kind))},
 	);
 	const {control, latencies} = vcpuShared({buffer: new SharedArrayBuffer(vcpuSharedBytes), byteOffset: 0});
 	const sampled: number[] = [];
@@ -49,7 +58,11 @@ function machineOf(changes: Partial<InspectedVcpu> = {}) {
 	const ranges = memory.ranges.map((range) => ({...range, hostAddress: 0x7f00}));
 	const bank = {backing: 'private pages', isCopyOnWrite: false, fd: undefined, fdOffset: 0, prefetch: false};
 	const ram = {memory, ranges, banks: [{ranges, ...bank}], dispose: async () => {}};
-	const devices = {threads: [{reactor, eventLoopUse: () => 1}], inspect: async (name: string) => ({asked: name})};
+	const other = {reactor: ReactorState.on(new SharedArrayBuffer(ReactorState.byteLength)), eventLoopUse: () => 1};
+	const devices = {
+		threads: [{reactor, eventLoopUse: () => 1}, other],
+		inspect: async (name: string) => ({asked: name}),
+	};
 	const config = vmConfig({memory: {sizeBytes: 4096}});
 	const limits = {maxVcpus: 4, maxVcpuIds: 8};
 	const saved = {bytes: 0, values: 0};
@@ -79,7 +92,7 @@ function machineOf(changes: Partial<InspectedVcpu> = {}) {
 		}),
 	);
 	const inspect = async (path: string, depth = 1) => toJson(await inspectTree(tree, path, {depth, timeoutMs: 50}));
-	return {tree, inspect, machine, bus, latencies, reactor, sampled};
+	return {tree, inspect, machine, bus, latencies, reactor, other, sampled};
 }
 
 test('the root is the machine, its process, and what its owner adds', async (t) => {
@@ -197,4 +210,22 @@ test('memory shows its ranges, host addresses with a mark', async (t) => {
 	const timely = async (path: string) => inspect(path, 3);
 	t.like(await timely('vm/memory'), {size: 4096, backing: 'private pages'});
 	t.like(await timely('vm/memory/ranges/0'), {address: 0, length: 4096, hostAddress: {$sensitive: '0x7f00'}});
+});
+
+test('of several device workers each is seen: its thread, its wait, its part of a device and whose the queues are', async (t) => {
+	const {inspect, machine, other, bus} = machineOf();
+	other.reactor.turns = 7;
+	t.like(await inspect('vm/reactor-1'), {turns: 7});
+	t.deepEqual(await inspect('vm/workers/devices-1'), {state: 'starting'});
+	t.like(await inspect('vm/mailboxes', 2), {waker: {asleep: false}, 'waker-1': {asleep: false}});
+	const one = new DeviceBacks(machine, new FakeReactor(), () => t.fail(), {worker: 1});
+	one.start();
+	one.poll();
+	bus.writeMmio(0xd000_0050, 4, 1);
+	t.like(await inspect('vm/devices/disk', 3), {
+		back: 'stopped, running',
+		queues: {0: {worker: 0, rings: 0}, 1: {worker: 1, rings: 2}},
+	});
+	await one.stop();
+	t.like(await inspect('vm/devices/disk'), {back: 'stopped, stopped'});
 });
