@@ -2,6 +2,7 @@ import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test from 'ava';
+import {openSnapshot} from '#main/snapshot';
 import {InProcessWorkers} from '#main/workers/testing';
 import type {Guest} from '#vcpu-worker/hypervisor/testing';
 import {type FakeMachineOptions, fakeMachine, openFiles} from './testing/index.ts';
@@ -134,6 +135,24 @@ test.serial('a device of several workers comes to a machine that has as many, an
 	await vm.stop();
 	t.deepEqual(await vm.ended, {kind: 'stopped'});
 	t.is(openFiles(), before);
+});
+
+test.serial('a snapshot does not say how many workers a device had', async (t) => {
+	const directory = join(folder, 'workers');
+	const optionsOf = (workers: number) => ({config: {devices: [{...disk, options: {...disk.options, workers}}]}});
+	const {vm: saved} = await fakeMachine(t, [nothing], {...optionsOf(3), start: true});
+	await saved.pause();
+	await saved.saveSnapshot(directory);
+	await saved.stop();
+	const snapshot = openSnapshot(directory);
+	t.teardown(() => snapshot.close());
+	for (const count of [1, 2]) {
+		const workers = new InProcessWorkers();
+		const {vm} = await fakeMachine(t, [nothing], {...optionsOf(count), workers, snapshot, start: true});
+		t.is(workers.devices.length, count);
+		await vm.stop();
+		t.deepEqual(await vm.ended, {kind: 'stopped'});
+	}
 });
 
 test.serial('a thread that hangs is what each machine on it ends with, by its own tear-down', async (t) => {
