@@ -1,8 +1,10 @@
 /**
  * A disk in RAM with two queues, both full of reads: on one worker, and on two. The driver on this thread fills both queues, rings twice and
- * sleeps until all is done, so that the workers have the processors. Needs no KVM, and two processors.
+ * sleeps until all is done, so that the workers have the processors. Beside it the same copies by one and by two threads that do nothing
+ * else: what the host has to give. Needs no KVM, and two processors that are free.
  */
-import {isMainThread, workerData} from 'node:worker_threads';
+import {once} from 'node:events';
+import {isMainThread, Worker, workerData} from 'node:worker_threads';
 import type {GuestWindow} from '#devices/guest-memory';
 import {completeModel} from '#devices/pci/function';
 import {virtioBlkMmio} from '#devices/virtio/blk';
@@ -11,11 +13,11 @@ import {startMachine, type WorkerShare, work} from './device-worker.ts';
 import {report} from './report.ts';
 
 const rounds = 15;
-const batches = 40;
+const batches = 10;
 const queues = [0, 1];
 const [queueSize, descriptorsOfRequest] = [128, 3];
 const requests = Math.floor(queueSize / descriptorsOfRequest);
-const readBytes = 128 * 1024;
+const readBytes = 512 * 1024;
 const [headerBytes, headers, statuses, buffers] = [16, 0x8000, 0x9000, 0x10_0000];
 
 const model = completeModel(virtioBlkMmio);
@@ -62,25 +64,64 @@ async function start(workers: number) {
 	return {round, check, end: machine.end};
 }
 
-if (isMainThread) {
-	const machines = [await start(1), await start(2)] as const;
-	// The first rounds compile.
-	for (let round = 0; round < 3; round++) for (const machine of machines) machine.round();
-	const samples: [number[], number[]] = [[], []];
-	// In turn, so that what else the host does is met by both.
-	for (let round = 0; round < rounds; round++)
-		for (const [index, machine] of machines.entries()) samples[index]?.push(machine.round());
-	for (const machine of machines) {
-		machine.check();
-		await machine.end();
+/** What a thread that only copies gets. */
+interface CopierShare {
+	/** A number that counts up for each round, and one that counts rounds of all threads. */
+	readonly turns: SharedArrayBuffer;
+	readonly copies: number;
+}
+
+/** Copies as often as it is told to, in each round. */
+function copy({turns, copies}: CopierShare): never {
+	const words = new Int32Array(turns);
+	const [from, to] = [0, 1].map(() => new Uint8Array(new SharedArrayBuffer(readBytes))) as [Uint8Array, Uint8Array];
+	for (let turn = 0; ; turn++) {
+		Atomics.wait(words, 0, turn);
+		for (let count = 0; count < copies; count++) to.set(from);
+		Atomics.add(words, 1, 1);
+		Atomics.notify(words, 1);
 	}
-	const name = 'two queues on one worker';
+}
+
+/** Threads that share the copies of a round. */
+async function startCopiers(threads: number) {
+	const turns = new SharedArrayBuffer(8);
+	const share: CopierShare = {turns, copies: (queues.length * batches * requests) / threads};
+	const workers = Array.from({length: threads}, () => new Worker(new URL(import.meta.url), {workerData: share}));
+	await Promise.all(workers.map((worker) => once(worker, 'online')));
+	const words = new Int32Array(turns);
+	let rounds = 0;
+	const round = (): number => {
+		const begin = process.hrtime.bigint();
+		rounds++;
+		Atomics.add(words, 0, 1);
+		Atomics.notify(words, 0);
+		for (let done = 0; done < rounds * threads; done = Atomics.load(words, 1)) Atomics.wait(words, 1, done);
+		return Number(process.hrtime.bigint() - begin) / 1e6;
+	};
+	return {round, check() {}, end: () => Promise.all(workers.map((worker) => worker.terminate()))};
+}
+
+if (isMainThread) {
+	const subjects = [await startCopiers(1), await startCopiers(2), await start(1), await start(2)];
+	// The first rounds compile.
+	for (let round = 0; round < 3; round++) for (const subject of subjects) subject.round();
+	const samples: number[][] = subjects.map(() => []);
+	// In turn, so that what else the host does is met by all.
+	for (let round = 0; round < rounds; round++)
+		for (const [index, subject] of subjects.entries()) samples[index]?.push(subject.round());
+	for (const subject of subjects) {
+		subject.check();
+		await subject.end();
+	}
 	const total = (queues.length * batches * requests * readBytes) / 2 ** 20;
-	const figures = [
-		{name, unit: 'ms', samples: samples[0]},
-		{name: 'two queues on two workers', unit: 'ms', samples: samples[1]},
-	];
-	report(`${total} MiB read from a disk in RAM, ${readBytes / 1024} KiB at a time`, figures, name);
+	const figure = (name: string, index: number) => ({name, unit: 'ms', samples: samples[index] ?? []});
+	const [oneThread, oneWorker] = ['one thread that copies', 'two queues on one worker'];
+	report(`${total} MiB copied`, [figure(oneThread, 0), figure('two threads that copy', 1)], oneThread);
+	const disk = [figure(oneWorker, 2), figure('two queues on two workers', 3)];
+	report(`${total} MiB read from a disk in RAM, ${readBytes / 1024} KiB at a time`, disk, oneWorker);
+} else if ('copies' in workerData) {
+	copy(workerData as CopierShare);
 } else {
 	await work(workerData as WorkerShare, findModel);
 }
