@@ -1,0 +1,164 @@
+import test from 'ava';
+import {
+	callOf,
+	type FunctionBuilder,
+	type Int,
+	type IntType,
+	i32,
+	i64,
+	ModuleBuilder,
+	type Parameters,
+} from './index.ts';
+
+/** JavaScript's side of a compiled module, as far as the tests use it. */
+declare const WebAssembly: {
+	readonly Module: new (bytes: Uint8Array) => object;
+	readonly Instance: new (
+		module: object,
+		imports: object,
+	) => {readonly exports: Readonly<Record<string, (...values: (number | bigint)[]) => number | bigint>>};
+	readonly Memory: new (descriptor: object) => {readonly buffer: SharedArrayBuffer};
+};
+
+/** Compiles one function of this signature and gives it. */
+function compile<const P extends readonly IntType[], R extends IntType>(
+	parameters: P,
+	result: R,
+	write: (body: FunctionBuilder<P>, ...values: Parameters<P>) => void,
+) {
+	const module = new ModuleBuilder();
+	const func = module.function({parameters, result});
+	write(func.body, ...func.body.parameters);
+	module.exportFunction('it', func);
+	const {it} = new WebAssembly.Instance(new WebAssembly.Module(module.encode()), {}).exports;
+	if (it === undefined) throw new Error('no function');
+	return it;
+}
+
+test('constants of every length are what they were', (t) => {
+	for (const value of [0, 1, -1, 63, 64, -64, -65, 127, 128, 8191, 8192, 2 ** 31 - 1, -(2 ** 31)])
+		t.is(compile([], 'i32', (f) => f.return(i32(value)))(), value);
+	for (const value of [0n, -1n, 63n, 64n, -65n, 2n ** 32n, 2n ** 62n, 2n ** 63n - 1n, -(2n ** 63n)])
+		t.is(compile([], 'i64', (f) => f.return(i64(value)))(), value);
+	t.is(compile([], 'i64', (f) => f.return(i64(2n ** 64n - 1n)))(), -1n);
+});
+
+test('integer instructions are those of their names, in both widths', (t) => {
+	const narrow = (write: (a: Int<'i32'>, b: Int<'i32'>) => Int, a: number, b = 0) =>
+		compile(['i32', 'i32'], 'i32', (f, x, y) => f.return(write(x, y)))(a, b);
+	const wide = (write: (a: Int<'i64'>, b: Int<'i64'>) => Int<'i64'>, a: bigint, b = 0n) =>
+		compile(['i64', 'i64'], 'i64', (f, x, y) => f.return(write(x, y)))(a, b);
+	t.deepEqual(
+		[
+			narrow((a, b) => a.add(b), 7, -9),
+			narrow((a, b) => a.sub(b), 7, 9),
+			narrow((a, b) => a.mul(b), 7, -9),
+			narrow((a, b) => a.divS(b), -7, 2),
+			narrow((a, b) => a.divU(b), -1, 16),
+			narrow((a, b) => a.remS(b), -7, 2),
+			narrow((a, b) => a.remU(b), -1, 16),
+			narrow((a, b) => a.and(b).or(0x100).xor(1), 0xff, 0x0f),
+			narrow((a, b) => a.shl(b), 3, 33),
+			narrow((a, b) => a.shrS(b), -8, 1),
+			narrow((a, b) => a.shrU(b), -8, 28),
+			narrow((a, b) => a.rotl(b).rotr(8), 0x12345678, 8),
+			narrow((a) => a.clz().shl(8).or(a.ctz()), 0x10),
+			narrow((a) => a.popcnt(), 0xf1),
+			narrow((a) => a.extend8S(), 0x80),
+			narrow((a) => a.extend16S(), 0x8000),
+			narrow((a) => a.not().neg(), 6),
+			narrow((a) => a.isZero(), 0),
+		],
+		[-2, -2, -63, -3, 0x0fffffff, -1, 15, 0x10e, 6, -4, 15, 0x12345678, 27 * 256 + 4, 5, -128, -32768, 7, 1],
+	);
+	t.deepEqual(
+		[
+			wide((a, b) => a.sub(b), 7n, 9n),
+			wide((a, b) => a.divU(b), -1n, 2n),
+			wide((a, b) => a.shrS(b), -8n, 65n),
+			wide((a) => a.clz(), 1n),
+			wide((a) => a.toI32().toI64S(), 0x1_8000_0000n),
+			wide((a) => a.toI32().toI64U(), 0x1_8000_0000n),
+			wide((a, b) => a.ltU(b).select(a, b), -1n, 5n),
+		],
+		[-2n, 2n ** 63n - 1n, -4n, 63n, -(2n ** 31n), 2n ** 31n, 5n],
+	);
+	const compared = (a: number, b: number) =>
+		narrow(
+			(x, y) =>
+				[x.eq(y), x.ne(y), x.ltS(y), x.ltU(y), x.gtS(y), x.gtU(y), x.leS(y), x.leU(y), x.geS(y), x.geU(y)].reduce(
+					(bits, bit) => bits.shl(1).or(bit),
+				),
+			a,
+			b,
+		);
+	t.deepEqual([compared(-1, 1), compared(1, 1)], [0b0110_0110_01, 0b1000_0011_11]);
+});
+
+test('loops, branches, switches and calls go where they say', (t) => {
+	const module = new ModuleBuilder();
+	const gcd = module.function({parameters: ['i64', 'i64'], result: 'i64'});
+	const [a, b] = gcd.body.parameters;
+	gcd.body.if(b.isZero(), () => gcd.body.return(a));
+	gcd.body.return(callOf(gcd, b, a.remU(b)));
+	module.exportFunction('gcd', gcd);
+
+	const named = module.function({parameters: ['i32'], result: 'i32'});
+	const f = named.body;
+	const sum = f.local('i32');
+	const index = f.local('i32');
+	f.block((end) =>
+		f.loop((again) => {
+			f.brIf(end, index.geS(f.parameters[0]));
+			f.switch(index, [
+				() => f.set(sum, sum.add(100)),
+				() =>
+					f.if(
+						sum.eq(100),
+						() => f.set(sum, sum.add(20)),
+						() => f.unreachable(),
+					),
+				() => f.set(sum, sum.add(1)),
+			]);
+			f.set(index, index.add(1));
+			f.br(again);
+		}),
+	);
+	f.return(sum);
+	module.exportFunction('named', named);
+	const {exports} = new WebAssembly.Instance(new WebAssembly.Module(module.encode()), {});
+	t.is(exports['gcd']?.(48n, 36n), 12n);
+	t.deepEqual(
+		[0, 1, 2, 5].map((times) => exports['named']?.(times)),
+		[0, 100, 120, 123],
+	);
+});
+
+test('two memories, of 32 and 64-bit addresses, are read, written and changed at once', (t) => {
+	const module = new ModuleBuilder();
+	const small = module.importMemory('small', {address: 'i32', isShared: true, minimum: 1, maximum: 1});
+	const large = module.importMemory('large', {address: 'i64', isShared: true, minimum: 1, maximum: 1});
+	const seen: bigint[] = [];
+	const tell = module.importFunction('tell', {parameters: ['i64']});
+	const func = module.function({parameters: []});
+	const f = func.body;
+	f.store(small, 64, 8, 0, i64(0x8877_6655_4433_2211n));
+	f.store(large, 8, 3, 5, small.load('i32', 32, 4, 4));
+	f.call(tell, small.loadSigned('i64', 8, 0, 15));
+	f.call(tell, large.load('i64', 64, 8));
+	f.call(tell, large.rmw('add', 8, 8, 0, i64(0xff)));
+	f.call(tell, large.cmpxchg(64, 8, 0, i64(0x10), 7n));
+	f.call(tell, large.atomicLoad('i64', 64, 0, 8));
+	large.emitAtomicStore(f.out, 32, i64(16), 0, i32(-1));
+	large.emitCopy(f.out, 24, 14, 4);
+	large.emitFill(f.out, 40, i32(0x1ab), 2);
+	module.exportFunction('it', func);
+	const memory = {
+		small: new WebAssembly.Memory({initial: 1, maximum: 1, shared: true}),
+		large: new WebAssembly.Memory({initial: 1n, maximum: 1n, shared: true, address: 'i64'}),
+	};
+	const env = {...memory, tell: (value: bigint) => void seen.push(value)};
+	new WebAssembly.Instance(new WebAssembly.Module(module.encode()), {env}).exports['it']?.();
+	t.deepEqual(seen, [-0x78n, 0x11n, 0x11n, 0x10n, 7n]);
+	t.deepEqual([...new Uint8Array(memory.large.buffer, 24, 18)], [0, 0, 0xff, 0xff, ...Array(12).fill(0), 0xab, 0xab]);
+});
