@@ -1,0 +1,63 @@
+import {type DecodeFailure, decode} from './decoder.ts';
+import {lower, nextStep, type Step, systemStep} from './lower.ts';
+
+/** Most instructions of a block: what may run between two looks at the budget. */
+const maxInstructions = 32;
+const pageBytes = 4096;
+
+/** A step of a block, with what its record has besides. */
+export interface BlockStep extends Step {
+	readonly ordinal: number;
+	readonly start: number;
+	readonly next: number;
+}
+
+/** Instructions for TypeScript: the constant of the step that leaves to it. */
+export const systemCall = {
+	/** An instruction that is decoded, but has no steps. */
+	instruction: 0n,
+	/** #UD, and #GP for too many bytes. */
+	undefined: 1n,
+	tooLong: 2n,
+	/** It ends in the next page, and is decoded with that page's bytes. */
+	truncated: 3n,
+} as const;
+
+/**
+ * Decodes a block: instructions that follow each other in memory, up to one that always goes elsewhere or the page's end.
+ * @param page - the bytes of the page
+ * @param pageOffset - where the block begins
+ * @param limit - most instructions
+ * @param end - where no instruction begins any more
+ */
+export function decodeBlock(
+	page: Uint8Array,
+	pageOffset: number,
+	limit = maxInstructions,
+	end = pageBytes,
+): readonly BlockStep[] {
+	const steps: BlockStep[] = [];
+	let at = pageOffset;
+	for (let ordinal = 1; ordinal <= limit && at < end; ordinal++) {
+		const start = at;
+		const instruction = decode(page.subarray(at), at);
+		const add = (list: readonly Step[], next: number) => {
+			for (const step of list) steps.push({...step, ordinal, start, next});
+		};
+		if (typeof instruction === 'string') {
+			add([{...systemStep, immediate: systemCall[instruction satisfies DecodeFailure]}], at);
+			return steps;
+		}
+		at += instruction.length;
+		const lowered = lower(instruction, start);
+		if (lowered === undefined) {
+			add([systemStep], at);
+			return steps;
+		}
+		add(lowered.steps, at);
+		if (lowered.endsBlock) return steps;
+	}
+	const last = steps.at(-1);
+	steps.push({...nextStep(at), ordinal: last?.ordinal ?? 0, start: last?.start ?? pageOffset, next: at});
+	return steps;
+}

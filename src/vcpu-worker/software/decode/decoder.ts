@@ -1,0 +1,270 @@
+import type {Width} from '#support/wasm';
+import {CpuState, generalAt, highByteAt, segmentBaseAt} from '#vcpu-worker/software/state';
+import type {Instruction, MemoryOperand, Operand} from './instruction.ts';
+import {group15Member, groupMember, type Opcode, type OpcodeMap, opcodeAt} from './opcode-table.ts';
+
+/** Most bytes of an instruction (SDM volume 2, 2.3.11). */
+const maxLength = 15;
+const none = CpuState.offset('none');
+const stackSegment = segmentBaseAt(2);
+const codePage = CpuState.offset('codePage');
+/** FS and GS have bases in 64-bit mode, the others none (SDM volume 1, 3.4.2.1). */
+const segmentOf: Readonly<Record<number, number>> = {100: segmentBaseAt(4), 101: segmentBaseAt(5)};
+const ignoredSegments = new Set([0x26, 0x2e, 0x36, 0x3e]);
+const stackPointer = 4;
+const framePointer = 5;
+
+/** Why bytes are no instruction. */
+export type DecodeFailure =
+	/** #UD. */
+	| 'undefined'
+	/** #GP: longer than 15 bytes. */
+	| 'tooLong'
+	/** More bytes are needed than are given. */
+	| 'truncated';
+
+class Failure {
+	readonly reason: DecodeFailure;
+	constructor(reason: DecodeFailure) {
+		this.reason = reason;
+	}
+}
+
+/**
+ * Decodes one instruction of 64-bit mode.
+ * @param bytes - from its first byte on; as many as may be fetched
+ * @param pageOffset - where in its page it begins, which RIP-relative addresses go by
+ */
+export function decode(bytes: Uint8Array, pageOffset: number): Instruction | DecodeFailure {
+	try {
+		return new Decoding(bytes, pageOffset).instruction();
+	} catch (error) {
+		if (error instanceof Failure) return error.reason;
+		throw error;
+	}
+}
+
+class Decoding {
+	readonly #bytes: Uint8Array;
+	readonly #pageOffset: number;
+	#at = 0;
+	#hasOperandPrefix = false;
+	#hasAddressPrefix = false;
+	#isLocked = false;
+	#repeat: 'f2' | 'f3' | undefined;
+	#segment: number | undefined;
+	#rex = 0;
+	#opcode = 0;
+	#modRm = -1;
+	/** The operand in memory, before the length of the instruction is known: whether it is relative to RIP. */
+	#isRelative = false;
+
+	constructor(bytes: Uint8Array, pageOffset: number) {
+		this.#bytes = bytes;
+		this.#pageOffset = pageOffset;
+	}
+
+	instruction(): Instruction {
+		this.#prefixes();
+		const opcode = this.#member(this.#lookUp());
+		if (opcode.words.has('no64')) throw new Failure('undefined');
+		if (opcode.words.has('bare') && (this.#hasOperandPrefix || this.#repeat !== undefined))
+			throw new Failure('undefined');
+		const isWide = (this.#rex & 8) !== 0;
+		const operandSize =
+			isWide || (opcode.words.has('d64') && !this.#hasOperandPrefix) ? 64 : this.#hasOperandPrefix ? 16 : 32;
+		const addressSize = this.#hasAddressPrefix ? 32 : 64;
+		const operands = opcode.operands.map((letters) => this.#operand(letters, operandSize));
+		if (this.#isLocked && !(opcode.words.has('lock') && operands[0]?.kind === 'memory')) throw new Failure('undefined');
+		return {
+			name: opcode.name,
+			operands: this.#isRelative ? operands.map((operand) => this.#relativeToNext(operand)) : operands,
+			operandSize,
+			addressSize,
+			condition: this.#opcode & 15,
+			isLocked: this.#isLocked,
+			repeat: this.#repeat,
+			segment: this.#segment ?? none,
+			length: this.#at,
+		};
+	}
+
+	#prefixes(): void {
+		for (;;) {
+			const byte = this.#next();
+			if (byte === 0x66) this.#hasOperandPrefix = true;
+			else if (byte === 0x67) this.#hasAddressPrefix = true;
+			else if (byte === 0xf0) this.#isLocked = true;
+			else if (byte === 0xf2) this.#repeat = 'f2';
+			else if (byte === 0xf3) this.#repeat = 'f3';
+			else if (segmentOf[byte] !== undefined) this.#segment = segmentOf[byte];
+			else if (ignoredSegments.has(byte)) continue;
+			else if (byte >> 4 === 4) {
+				// REX counts only right before the opcode (SDM volume 2, 2.2.1).
+				this.#rex = byte;
+				this.#opcode = this.#next();
+				if (!isPrefix(this.#opcode)) return;
+				this.#rex = 0;
+				this.#at--;
+			} else {
+				this.#opcode = byte;
+				return;
+			}
+		}
+	}
+
+	#lookUp(): Opcode {
+		let map: OpcodeMap = 'oneByte';
+		if (this.#opcode === 0x0f) {
+			map = 'twoByte';
+			this.#opcode = this.#next();
+			if (this.#opcode === 0x38) {
+				map = 'map38';
+				this.#opcode = this.#next();
+			}
+		}
+		const isRepeated = this.#repeat === 'f3';
+		if (map === 'map38' && isRepeated) throw new Failure('undefined');
+		if (map === 'twoByte' && this.#opcode === 0xb8 && !isRepeated) throw new Failure('undefined');
+		const opcode = opcodeAt(map, this.#opcode, map === 'map38' && this.#repeat === 'f2' ? 'f2' : '');
+		if (opcode === undefined) throw new Failure('undefined');
+		if (map === 'twoByte' && isRepeated && opcode.name === 'bsf') return {...opcode, name: 'tzcnt'};
+		if (map === 'twoByte' && isRepeated && opcode.name === 'bsr') return {...opcode, name: 'lzcnt'};
+		// 90 is XCHG of RAX with itself, but for REX.B (SDM volume 2, NOP).
+		if (map === 'oneByte' && this.#opcode === 0x90 && (this.#rex & 1) !== 0)
+			return {name: 'xchg', operands: ['Zv', 'Av'], words: new Set()};
+		return opcode;
+	}
+
+	#member(opcode: Opcode): Opcode {
+		if (opcode.name === 'group15') {
+			const form = this.#readModRm() >> 6 === 3 ? 'register' : 'memory';
+			const found = group15Member((this.#readModRm() >> 3) & 7, form);
+			if (found === undefined || (form === 'register' && this.#repeat !== undefined)) throw new Failure('undefined');
+			return found;
+		}
+		// SWAPGS is INVLPG with a register (SDM volume 2, table A-6).
+		if (opcode.name === 'group7' && this.#readModRm() === 0xf8) return {name: 'swapgs', operands: [], words: new Set()};
+		const member = opcode.name.startsWith('group') ? groupMember(opcode, (this.#readModRm() >> 3) & 7) : opcode;
+		if (member === undefined) throw new Failure('undefined');
+		return member;
+	}
+
+	#operand(letters: string, operandSize: 16 | 32 | 64): Operand {
+		const [form = '', size = ''] = [letters[0], letters.slice(1)];
+		const width = size === 'b' ? 8 : size === 'w' ? 16 : size === 'd' ? 32 : operandSize;
+		if (letters === '1') return {kind: 'immediate', value: 1n, width: 8};
+		if (letters === 'CL') return this.#register(1, 8);
+		switch (form) {
+			case 'E':
+				return this.#readModRm() >> 6 === 3
+					? this.#register((this.#readModRm() & 7) | ((this.#rex & 1) << 3), width)
+					: this.#memory(width);
+			case 'M':
+				if (this.#readModRm() >> 6 === 3) throw new Failure('undefined');
+				return this.#memory(width);
+			case 'G':
+				return this.#register(((this.#readModRm() >> 3) & 7) | ((this.#rex & 4) << 1), width);
+			case 'Z':
+				return this.#register((this.#opcode & 7) | ((this.#rex & 1) << 3), width);
+			case 'A':
+				return {kind: 'register', place: generalAt(0), width};
+			case 'R':
+				return this.#register((this.#readModRm() & 7) | ((this.#rex & 1) << 3), 64);
+			case 'S':
+			case 'C':
+				return {kind: 'immediate', value: BigInt(((this.#readModRm() >> 3) & 7) | ((this.#rex & 4) << 1)), width: 8};
+			case 'I':
+				return this.#immediate(size, operandSize);
+			case 'J':
+				return {kind: 'relative', value: this.#signed(size === 'b' ? 1 : 4)};
+			case 'O': {
+				const displacement = this.#signed(this.#hasAddressPrefix ? 4 : 8);
+				const wrapped = this.#hasAddressPrefix ? BigInt.asUintN(32, displacement) : displacement;
+				return this.#address({base: none, index: none, scale: 0, displacement: wrapped, width});
+			}
+			case 'X':
+				return {kind: 'register', place: generalAt(0), width};
+			default:
+				throw new RangeError(`an operand ${letters}`);
+		}
+	}
+
+	#register(number: number, width: Width): Operand {
+		// Without REX the numbers 4 to 7 name the second byte of the first four (SDM volume 1, 3.4.1.1).
+		const isHigh = width === 8 && this.#rex === 0 && number >= 4 && number < 8;
+		return {kind: 'register', place: isHigh ? highByteAt(number) : generalAt(number), width};
+	}
+
+	#memory(width: Width): MemoryOperand {
+		const mode = this.#readModRm() >> 6;
+		const low = this.#readModRm() & 7;
+		let base = none;
+		let index = none;
+		let scale = 0;
+		let hasDisplacement32 = mode === 2;
+		if (low === 4) {
+			const sib = this.#next();
+			const indexNumber = ((sib >> 3) & 7) | ((this.#rex & 2) << 2);
+			if (indexNumber !== stackPointer) index = generalAt(indexNumber);
+			scale = sib >> 6;
+			if ((sib & 7) === framePointer && mode === 0) hasDisplacement32 = true;
+			else base = generalAt((sib & 7) | ((this.#rex & 1) << 3));
+		} else if (low === framePointer && mode === 0) {
+			base = codePage;
+			hasDisplacement32 = true;
+			this.#isRelative = true;
+		} else base = generalAt(low | ((this.#rex & 1) << 3));
+		const displacement = mode === 1 ? this.#signed(1) : hasDisplacement32 ? this.#signed(4) : 0n;
+		return this.#address({base, index, scale, displacement, width});
+	}
+
+	#address(parts: Omit<MemoryOperand, 'kind' | 'segment'>): MemoryOperand {
+		// SS is that of RSP and RBP, which counts in 64-bit mode for the kind of exception (SDM volume 1, table 3-5).
+		const isStack = parts.base === generalAt(stackPointer) || parts.base === generalAt(framePointer);
+		return {kind: 'memory', segment: this.#segment ?? (isStack ? stackSegment : none), ...parts};
+	}
+
+	/** An address relative to RIP is one relative to the page, now that the length is known. */
+	#relativeToNext(operand: Operand): Operand {
+		if (operand.kind !== 'memory') return operand;
+		return {...operand, displacement: operand.displacement + BigInt(this.#pageOffset + this.#at)};
+	}
+
+	#immediate(size: string, operandSize: 16 | 32 | 64): Operand {
+		if (size === 'b') return {kind: 'immediate', value: this.#signed(1), width: 8};
+		if (size === 'bs') return {kind: 'immediate', value: this.#signed(1), width: operandSize};
+		if (size === 'w') return {kind: 'immediate', value: BigInt.asUintN(16, this.#signed(2)), width: 16};
+		const bytes = operandSize === 16 ? 2 : size === 'v' && operandSize === 64 ? 8 : 4;
+		return {kind: 'immediate', value: this.#signed(bytes), width: operandSize};
+	}
+
+	#readModRm(): number {
+		if (this.#modRm < 0) this.#modRm = this.#next();
+		return this.#modRm;
+	}
+
+	#signed(bytes: number): bigint {
+		let value = 0n;
+		for (let index = 0; index < bytes; index++) value |= BigInt(this.#next()) << BigInt(index * 8);
+		return BigInt.asIntN(bytes * 8, value);
+	}
+
+	#next(): number {
+		if (this.#at >= maxLength) throw new Failure('tooLong');
+		const byte = this.#bytes[this.#at];
+		if (byte === undefined) throw new Failure('truncated');
+		this.#at++;
+		return byte;
+	}
+}
+
+const isPrefix = (byte: number): boolean =>
+	byte === 0x66 ||
+	byte === 0x67 ||
+	byte === 0xf0 ||
+	byte === 0xf2 ||
+	byte === 0xf3 ||
+	segmentOf[byte] !== undefined ||
+	ignoredSegments.has(byte) ||
+	byte >> 4 === 4;

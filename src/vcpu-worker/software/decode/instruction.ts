@@ -1,0 +1,54 @@
+import type {Width} from '#support/wasm';
+
+/** An operand that has a place in the processor's own memory. */
+export interface RegisterOperand {
+	readonly kind: 'register';
+	/** Its address there. */
+	readonly place: number;
+	readonly width: Width;
+}
+
+/** An operand in guest memory. */
+export interface MemoryOperand {
+	readonly kind: 'memory';
+	/** Places of what is added up. */
+	readonly base: number;
+	readonly index: number;
+	readonly scale: number;
+	readonly displacement: bigint;
+	/** Place of the segment's base. */
+	readonly segment: number;
+	readonly width: Width;
+}
+
+export interface ImmediateOperand {
+	readonly kind: 'immediate';
+	/** With its sign, as it is extended to the operand size. */
+	readonly value: bigint;
+	readonly width: Width;
+}
+
+/** A place in the code segment, relative to the next instruction. */
+export interface RelativeOperand {
+	readonly kind: 'relative';
+	readonly value: bigint;
+}
+
+export type Operand = RegisterOperand | MemoryOperand | ImmediateOperand | RelativeOperand;
+
+/** An instruction as its bytes have it. */
+export interface Instruction {
+	readonly name: string;
+	readonly operands: readonly Operand[];
+	/** Bits of operands that the prefixes decide on. */
+	readonly operandSize: 16 | 32 | 64;
+	readonly addressSize: 16 | 32 | 64;
+	/** Number of the condition in the low bits of the opcode. */
+	readonly condition: number;
+	readonly isLocked: boolean;
+	readonly repeat: 'f2' | 'f3' | undefined;
+	/** Place of the base of the segment of strings and XLAT. */
+	readonly segment: number;
+	/** In bytes. */
+	readonly length: number;
+}

@@ -1,0 +1,348 @@
+import type {Width} from '#support/wasm';
+import {type AddressForm, kindNumber, stringName, systemKind} from '#vcpu-worker/software/semantics';
+import {CpuState, generalAt, scratchAt, segmentBaseAt} from '#vcpu-worker/software/state';
+import type {ImmediateOperand, Instruction, MemoryOperand, Operand} from './instruction.ts';
+
+/** Stands for the place of the constant in the step's own record. */
+export const ownImmediate = -1;
+
+/** A step before it is a record. */
+export interface Step {
+	readonly kind: number;
+	readonly a: number;
+	readonly b: number;
+	readonly c: number;
+	readonly immediate: bigint;
+	readonly scale: number;
+	readonly segment: number;
+}
+
+const none = CpuState.offset('none');
+const accumulator = generalAt(0);
+const stackSegment = segmentBaseAt(2);
+const highAccumulator = accumulator + 1;
+const baseRegister = generalAt(3);
+const stackPointer = generalAt(4);
+
+/** An instruction's steps, and whether they end the block. */
+export interface Lowered {
+	readonly steps: readonly Step[];
+	readonly endsBlock: boolean;
+}
+
+/** Operations of a destination and a source, whose destination is read and written. */
+const readWrite = new Set(
+	'add or adc sbb and sub xor shl shr sar rol ror rcl rcr xchg xadd cmpxchg bts btr btc'.split(' '),
+);
+/** Those whose destination is read only. */
+const readOnly = new Set('cmp test bt'.split(' '));
+/** Those whose destination is the only operand. */
+const unary = new Set('inc dec neg not'.split(' '));
+/** Those whose destination is a register that is written, from a source. */
+const toRegister = new Set('cmov bsf bsr tzcnt lzcnt popcnt'.split(' '));
+const withAccumulator = new Set('mul imulWide div idiv'.split(' '));
+const bitTests = new Set('bt bts btr btc'.split(' '));
+const stringOperations = new Set('movs stos lods scas cmps'.split(' '));
+const simple = new Set('clc stc cmc cld std'.split(' '));
+/** Steps that use the stack themselves. */
+const stackSteps = new Set('push pop pushf popf enter leave ret call callTo'.split(' '));
+const endings = new Set('jmp jmpTo ret call callTo'.split(' '));
+
+/**
+ * Makes steps of an instruction: loads, what computes, stores. All that can fault comes before the first change that stays.
+ * @param pageOffset - where in its page it begins
+ * @returns undefined for one that TypeScript carries out
+ */
+export function lower(instruction: Instruction, pageOffset: number): Lowered | undefined {
+	const lowering = new Lowering(instruction, pageOffset);
+	if (!lowering.run()) return undefined;
+	return {steps: lowering.steps, endsBlock: endings.has(instruction.name)};
+}
+
+/** The step that leaves to TypeScript. */
+export const systemStep: Step = {kind: systemKind, a: 0, b: 0, c: 0, immediate: 0n, scale: 0, segment: none};
+
+/** The step that goes on at an offset in the page. */
+export const nextStep = (pageOffset: number): Step => ({
+	...systemStep,
+	kind: kindNumber('next.64'),
+	immediate: BigInt(pageOffset),
+});
+
+class Lowering {
+	readonly steps: Step[] = [];
+	readonly #instruction: Instruction;
+	readonly #next: number;
+
+	constructor(instruction: Instruction, pageOffset: number) {
+		this.#instruction = instruction;
+		this.#next = pageOffset + instruction.length;
+	}
+
+	/** False for an instruction that has no steps here. */
+	run(): boolean {
+		const {name, operands, operandSize: size, condition} = this.#instruction;
+		const [first, second, third] = operands as [Operand, Operand, Operand];
+		// With 16 bits a jump leaves all but 64 KiB of its code: AMD's processors do so in 64-bit mode too (APM volume 3, JMP).
+		if (size === 16 && first?.kind === 'relative') return false;
+		if (bitTests.has(name) && first.kind === 'memory' && second.kind === 'register')
+			this.#bitInMemory(first, second.place);
+		else if (readWrite.has(name)) this.#change(name, first, (a) => ({a, ...this.#valueOf(second, 1)}));
+		else if (readOnly.has(name)) this.#step(name, widthOf(first), this.#pair(first, second));
+		else if (unary.has(name)) this.#change(name, first, (a) => ({a}));
+		else if (toRegister.has(name)) this.#step(name, size, {...this.#pair(first, second), scale: condition});
+		else if (withAccumulator.has(name)) this.#step(name, widthOf(first), {b: this.#source(first, 1)});
+		else if (stringOperations.has(name)) this.#string(name, widthOf(first));
+		else if (simple.has(name)) this.#step(name, 64, {});
+		else if (name === 'jcc') this.#step(`jcc${condition}`, 64, this.#target(first));
+		else if (name === 'jmp') this.#step('jmp', 64, this.#target(first));
+		else if (name === 'call') this.#step('call', size, this.#target(first));
+		else if (name.startsWith('loop') || name === 'jcxz')
+			this.#step(name, this.#instruction.addressSize, this.#target(first));
+		else if (name === 'jmpTo' || name === 'callTo') this.#step(name, size, {b: this.#source(first, 1)});
+		else return this.#others(first, second, third);
+		return true;
+	}
+
+	#others(first: Operand, second: Operand, third: Operand | undefined): boolean {
+		const {name, operandSize: size, condition} = this.#instruction;
+		switch (name) {
+			case 'mov':
+			case 'movnti':
+				this.#move(first, second);
+				break;
+			case 'lea':
+				this.#lea(placeOf(first), second as MemoryOperand);
+				break;
+			case 'movzx8':
+			case 'movsx8':
+				this.#step(name, size, this.#pair(first, second));
+				break;
+			case 'movzx16':
+			case 'movsx16':
+				this.#step(size === 16 ? 'mov' : name, size, this.#pair(first, second));
+				break;
+			case 'movsxd':
+				this.#step(size === 64 ? 'movsx32' : 'mov', size, this.#pair(first, second));
+				break;
+			case 'extend':
+				this.#step({16: 'movsx8', 32: 'movsx16', 64: 'movsx32'}[size], size, {a: accumulator, b: accumulator});
+				break;
+			case 'cwd':
+				this.#step('cwd', size, {});
+				break;
+			case 'bswap':
+				this.#step('bswap', size, {a: placeOf(first)});
+				break;
+			case 'imul': {
+				const source = this.#source(second, 1);
+				this.#step('imul', size, {
+					a: placeOf(first),
+					...(third === undefined
+						? {b: placeOf(first), c: source}
+						: {b: source, c: ownImmediate, immediate: (third as ImmediateOperand).value}),
+				});
+				break;
+			}
+			case 'shld':
+			case 'shrd':
+				this.#change(name, first, (a) => ({a, b: placeOf(second), ...this.#count(third)}));
+				break;
+			case 'setcc':
+				if (first.kind === 'memory') {
+					this.#step('setcc', 8, {a: scratchAt(0), scale: condition});
+					this.#access('store', first, {a: scratchAt(0)});
+				} else this.#step('setcc', 8, {a: placeOf(first), scale: condition});
+				break;
+			case 'movbe':
+				this.#moveSwapped(first, second);
+				break;
+			case 'crc32':
+				this.#step('crc32', widthOf(second), this.#pair(first, second));
+				break;
+			case 'push':
+				this.#step('push', size, this.#valueOf(first, 1));
+				break;
+			case 'pop':
+				this.#pop(first);
+				break;
+			case 'pushf':
+			case 'popf':
+			case 'leave':
+				this.#step(name, size, {});
+				break;
+			case 'ret':
+				this.#step('ret', size, {immediate: (first as ImmediateOperand | undefined)?.value ?? 0n});
+				break;
+			case 'enter':
+				this.#step('enter', size, {
+					immediate: (first as ImmediateOperand).value,
+					scale: Number((second as ImmediateOperand).value & 31n),
+				});
+				break;
+			case 'xlat':
+				this.#step('movzx8', 64, {a: scratchAt(0), b: accumulator});
+				this.#access('load', this.#tableEntry(), {a: accumulator});
+				break;
+			case 'cmpxchg8b':
+				this.#keep(first as MemoryOperand);
+				this.#step('cmpxchgPair', size === 64 ? 64 : 32, {segment: (first as MemoryOperand).segment});
+				break;
+			case 'lahf':
+				this.#step('lahf', 8, {a: highAccumulator});
+				break;
+			case 'sahf':
+				this.#step('sahf', 8, {a: highAccumulator});
+				break;
+			case 'clflush':
+				// Caches are the host's; it faults as a load does.
+				this.#access('load', first as MemoryOperand, {a: scratchAt(0)});
+				break;
+			case 'nop':
+			case 'lfence':
+			case 'mfence':
+			case 'sfence':
+				break;
+			default:
+				return false;
+		}
+		return true;
+	}
+
+	/** An operation that reads and writes its destination, which may be in memory. */
+	#change(name: string, first: Operand, fields: (a: number) => Partial<Step>): void {
+		if (first.kind !== 'memory') {
+			this.#step(name, widthOf(first), fields(placeOf(first)));
+			return;
+		}
+		const values = fields(scratchAt(0));
+		this.#access('loadForWrite', first, {a: scratchAt(0)});
+		this.#step(name, first.width, values);
+		this.#step('store', first.width, {a: scratchAt(0), segment: first.segment}, 'kept');
+	}
+
+	/** A bit whose number is in a register may be in any element after or before the one addressed (SDM volume 2, BT). */
+	#bitInMemory(first: MemoryOperand, number: number): void {
+		const {name} = this.#instruction;
+		const {base, index, scale, displacement} = first;
+		const [offset, address] = [scratchAt(2), scratchAt(3)];
+		this.#step('bitOffset', first.width, {a: offset, b: number});
+		this.#step('lea', 64, {a: address, b: base, c: index, scale, immediate: displacement}, 'indexed');
+		this.#keep({...first, base: address, index: offset, scale: 0, displacement: 0n});
+		this.#step(name === 'bt' ? 'load' : 'loadForWrite', first.width, {a: scratchAt(0), segment: first.segment}, 'kept');
+		this.#step(name, first.width, {a: scratchAt(0), b: number});
+		if (name !== 'bt') this.#step('store', first.width, {a: scratchAt(0), segment: first.segment}, 'kept');
+	}
+
+	#move(first: Operand, second: Operand): void {
+		if (first.kind === 'memory') {
+			let source = placeOf(second);
+			if (second.kind === 'immediate') {
+				source = scratchAt(0);
+				this.#step('mov', 64, {a: source, ...this.#valueOf(second, 0)});
+			}
+			this.#access('store', first, {a: source});
+		} else if (second.kind === 'memory') this.#access('load', second, {a: placeOf(first)});
+		else this.#step('mov', widthOf(first), this.#pair(first, second));
+	}
+
+	#moveSwapped(first: Operand, second: Operand): void {
+		const {operandSize: size} = this.#instruction;
+		if (first.kind === 'memory') {
+			this.#step('movbe', size, {a: scratchAt(0), b: placeOf(second)});
+			this.#access('store', first, {a: scratchAt(0)});
+		} else this.#step('movbe', size, this.#pair(first, second));
+	}
+
+	#lea(place: number, {base, index, scale, displacement}: MemoryOperand): void {
+		const {operandSize, addressSize} = this.#instruction;
+		const form =
+			addressSize === 32 ? 'within32' : addressSize === 16 ? 'within16' : index === none ? 'base' : 'indexed';
+		this.#step('lea', operandSize, {a: place, b: base, c: index, scale, immediate: displacement}, form);
+	}
+
+	#pop(first: Operand): void {
+		const {operandSize: size} = this.#instruction;
+		if (first.kind !== 'memory') {
+			this.#step('pop', size, {a: placeOf(first)});
+			return;
+		}
+		const bytes = BigInt(size / 8);
+		this.#step('load', size, {a: scratchAt(0), b: stackPointer, segment: stackSegment}, 'base');
+		// The address goes by RSP as it is afterwards (SDM volume 2, POP).
+		const displacement = first.base === stackPointer ? first.displacement + bytes : first.displacement;
+		this.#access('store', {...first, displacement}, {a: scratchAt(0)});
+		this.#step('lea', 64, {a: stackPointer, b: stackPointer, immediate: bytes}, 'base');
+	}
+
+	#string(name: string, width: Width): void {
+		const {repeat, addressSize, segment} = this.#instruction;
+		const compares = name === 'scas' || name === 'cmps';
+		const how =
+			repeat === undefined ? 'once' : !compares ? 'repeated' : repeat === 'f3' ? 'whileEqual' : 'whileUnequal';
+		const immediate = addressSize === 64 ? -1n : (1n << BigInt(addressSize)) - 1n;
+		this.#step(stringName(name, how), width, {immediate, segment});
+	}
+
+	/** XLAT's operand: the byte at the accumulator's place in the table. */
+	#tableEntry(): MemoryOperand {
+		const {segment} = this.#instruction;
+		return {kind: 'memory', base: baseRegister, index: scratchAt(0), scale: 0, displacement: 0n, segment, width: 8};
+	}
+
+	#count(operand: Operand | undefined): Partial<Step> {
+		return operand?.kind === 'immediate' ? {c: ownImmediate, immediate: operand.value} : {c: placeOf(operand)};
+	}
+
+	#target(operand: Operand): Partial<Step> {
+		return {immediate: BigInt(this.#next) + (operand.kind === 'relative' ? operand.value : 0n)};
+	}
+
+	#pair(first: Operand, second: Operand): Partial<Step> {
+		return {a: this.#source(first, 0), ...this.#valueOf(second, 1)};
+	}
+
+	#valueOf(operand: Operand, slot: number): Partial<Step> {
+		const immediate = operand.kind === 'immediate' ? {immediate: operand.value} : {};
+		return {b: this.#source(operand, slot), ...immediate};
+	}
+
+	/** Place of an operand's value; loads one from memory. */
+	#source(operand: Operand, slot: number): number {
+		if (operand.kind !== 'memory') return placeOf(operand);
+		this.#access('load', operand, {a: scratchAt(slot)});
+		return scratchAt(slot);
+	}
+
+	#access(name: 'load' | 'store' | 'loadForWrite', operand: MemoryOperand, fields: Partial<Step>): void {
+		if (this.#instruction.addressSize !== 64) {
+			this.#keep(operand);
+			this.#step(name, operand.width, {segment: operand.segment, ...fields}, 'kept');
+			return;
+		}
+		const {base, index, scale, displacement, segment, width} = operand;
+		const isPlain = index === none && (segment === none || segment === stackSegment) && name !== 'loadForWrite';
+		const address = {scale, segment, immediate: displacement, b: base, c: index};
+		this.#step(name, width, {...address, ...fields}, isPlain ? 'base' : 'indexed');
+	}
+
+	#keep({base, index, scale, displacement, segment}: MemoryOperand): void {
+		const form = ({16: 'within16', 32: 'within32', 64: 'indexed'} as const)[this.#instruction.addressSize];
+		this.#step('keep', 64, {b: base, c: index, scale, segment, immediate: displacement}, form);
+	}
+
+	#step(name: string, width: Width, fields: Partial<Step>, form?: AddressForm): void {
+		const kind = kindNumber(`${name}.${width}${form === undefined ? '' : `.${form}`}`);
+		const segment = stackSteps.has(name) ? stackSegment : none;
+		this.steps.push({...systemStep, segment, ...fields, kind});
+	}
+}
+
+const widthOf = (operand: Operand): Width => (operand.kind === 'relative' ? 64 : operand.width);
+
+/** Where an operand is that is not in guest memory. */
+function placeOf(operand: Operand | undefined): number {
+	if (operand?.kind === 'register') return operand.place;
+	if (operand?.kind === 'immediate') return ownImmediate;
+	throw new RangeError('the operand has no place');
+}

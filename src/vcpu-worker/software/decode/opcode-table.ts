@@ -1,0 +1,266 @@
+/**
+ * Opcodes (Intel SDM volume 2, appendix A): number, name of the operation, operands in the letters of A.2, and words:
+ * `d64` defaults to 64-bit operands in 64-bit mode and has no 32-bit ones there, `no64` and `only64` exist only outside and inside
+ * of it, `lock` may have the prefix where it writes memory. A group's operation is chosen by the middle bits of ModRM.
+ *
+ * `bare` has no meaning with a prefix that chooses among instructions: 66, F2, F3.
+ *
+ * Letters beside A.2's: `R` is a general register whatever ModRM says of memory, `C` the number of a control or debug register,
+ * `Ibs` is a byte with its sign, `Z` the register in the opcode's low bits, `A` the accumulator, `1` the constant.
+ */
+const oneByte = `
+${'add or adc sbb and sub xor cmp'
+	.split(' ')
+	.map((name, index) => {
+		const lock = name === 'cmp' ? '' : 'lock';
+		const at = (offset: number) => (index * 8 + offset).toString(16).padStart(2, '0');
+		return `${at(0)} ${name} Eb,Gb ${lock}
+${at(1)} ${name} Ev,Gv ${lock}
+${at(2)} ${name} Gb,Eb
+${at(3)} ${name} Gv,Ev
+${at(4)} ${name} Ab,Ib
+${at(5)} ${name} Av,Iz`;
+	})
+	.join('\n')}
+40+ inc Zv no64
+48+ dec Zv no64
+50+ push Zv d64
+58+ pop Zv d64
+6c ins Xb
+6d ins Xv
+6e outs Xb
+6f outs Xv
+63 movsxd Gv,Ed only64
+68 push Iz d64
+69 imul Gv,Ev,Iz
+6a push Ibs d64
+6b imul Gv,Ev,Ibs
+70++ jcc Jb
+80 group1 Eb,Ib
+81 group1 Ev,Iz
+83 group1 Ev,Ibs
+84 test Eb,Gb
+85 test Ev,Gv
+86 xchg Eb,Gb lock
+87 xchg Ev,Gv lock
+88 mov Eb,Gb
+89 mov Ev,Gv
+8a mov Gb,Eb
+8b mov Gv,Ev
+8c movFromSegment Ev,S
+8d lea Gv,M
+8e movToSegment S,Ew
+8f group1a Ev d64
+90 nop
+91+ xchg Zv,Av
+98 extend
+99 cwd
+9c pushf . d64
+9d popf . d64
+9e sahf
+9f lahf
+a0 mov Ab,Ob
+a1 mov Av,Ov
+a2 mov Ob,Ab
+a3 mov Ov,Av
+a4 movs Xb
+a5 movs Xv
+a6 cmps Xb
+a7 cmps Xv
+a8 test Ab,Ib
+a9 test Av,Iz
+aa stos Xb
+ab stos Xv
+ac lods Xb
+ad lods Xv
+ae scas Xb
+af scas Xv
+b0+ mov Zb,Ib
+b8+ mov Zv,Iv
+c0 group2 Eb,Ib
+c1 group2 Ev,Ib
+c2 ret Iw d64
+c3 ret . d64
+c6 group11 Eb,Ib
+c7 group11 Ev,Iz
+c8 enter Iw,Ib d64
+ca retf Iw
+cb retf
+c9 leave . d64
+cc int3 .
+cd int Ib
+cf iret .
+d0 group2 Eb,1
+d1 group2 Ev,1
+d2 group2 Eb,CL
+d3 group2 Ev,CL
+d7 xlat
+e0 loopne Jb
+e1 loope Jb
+e2 loop Jb
+e3 jcxz Jb
+e8 call Jz d64
+e9 jmp Jz d64
+eb jmp Jb d64
+e4 in Ab,Ib
+e5 in Av,Ib
+e6 out Ib,Ab
+e7 out Ib,Av
+ec in Ab
+ed in Av
+ee out .
+ef out .
+f4 hlt .
+f5 cmc
+f6 group3b Eb
+f7 group3v Ev
+f8 clc
+f9 stc
+fa cli .
+fb sti .
+fc cld
+fd std
+fe group4 Eb
+ff group5 Ev`;
+
+const twoByte = `
+00 group6 Ew
+01 group7 M
+05 syscall . only64
+06 clts .
+07 sysret . only64
+08 invd .
+09 wbinvd .
+0d nop M
+18 nop Ev
+19 nop Ev
+1a nop Ev
+1b nop Ev
+1c nop Ev
+1d nop Ev
+1e nop Ev
+1f nop Ev
+20 movFromControl Rq,C
+21 movFromDebug Rq,C
+22 movToControl C,Rq
+23 movToDebug C,Rq
+30 wrmsr .
+31 rdtsc .
+32 rdmsr .
+33 rdpmc .
+40++ cmov Gv,Ev
+80++ jcc Jz
+90++ setcc Eb
+a2 cpuid .
+a3 bt Ev,Gv
+a4 shld Ev,Gv,Ib
+a5 shld Ev,Gv,CL
+ab bts Ev,Gv lock
+ac shrd Ev,Gv,Ib
+ad shrd Ev,Gv,CL
+ae group15 Ev
+af imul Gv,Ev
+b0 cmpxchg Eb,Gb lock
+b1 cmpxchg Ev,Gv lock
+b3 btr Ev,Gv lock
+b6 movzx8 Gv,Eb
+b7 movzx16 Gv,Ew
+b8 popcnt Gv,Ev f3
+ba group8 Ev,Ib
+bb btc Ev,Gv lock
+bc bsf Gv,Ev
+bd bsr Gv,Ev
+be movsx8 Gv,Eb
+bf movsx16 Gv,Ew
+c0 xadd Eb,Gb lock
+c1 xadd Ev,Gv lock
+c3 movnti Mv,Gv bare
+c7 group9 M
+c8+ bswap Zv`;
+
+const map38 = `
+f0 movbe Gv,Mv
+f1 movbe Mv,Gv
+f0/f2 crc32 Gd,Eb
+f1/f2 crc32 Gd,Ev`;
+
+/** Operations of a group by the middle bits of ModRM; `-` is none. */
+const groups: Readonly<Record<string, string>> = {
+	group1: 'add or adc sbb and sub xor cmp',
+	group1a: 'pop - - - - - - -',
+	group2: 'rol ror rcl rcr shl shr shl sar',
+	group3b: 'test test not neg mul imulWide div idiv',
+	group3v: 'test test not neg mul imulWide div idiv',
+	group4: 'inc dec - - - - - -',
+	group5: 'inc dec callTo - jmpTo - push -',
+	group6: '- - lldt ltr - - - -',
+	group7: 'sgdt sidt lgdt lidt - - - invlpg',
+	group8: '- - - - bt bts btr btc',
+	group9: '- cmpxchg8b - - - - - -',
+	group11: 'mov - - - - - - -',
+};
+/** Operations of groups that may have LOCK. */
+const lockable = new Set('add or adc sbb and sub xor not neg inc dec bts btr btc cmpxchg8b'.split(' '));
+/** Operations of group 5 that have 64-bit operands in 64-bit mode whatever the prefixes. */
+const wideInGroup5 = new Set(['callTo', 'jmpTo', 'push']);
+
+/** One opcode. */
+export interface Opcode {
+	readonly name: string;
+	readonly operands: readonly string[];
+	readonly words: ReadonlySet<string>;
+}
+
+const maps = {
+	oneByte: parse(oneByte),
+	twoByte: parse(twoByte),
+	map38: parse(map38),
+};
+export type OpcodeMap = keyof typeof maps;
+
+/** The opcode of this number in a map, with a mandatory prefix where it has one; a group's is not its operation yet. */
+export function opcodeAt(map: OpcodeMap, number: number, prefix: '' | 'f2'): Opcode | undefined {
+	return maps[map].get(`${number}${prefix}`);
+}
+
+/** Group 15 with a register, and with memory (SDM volume 2, table A-6). */
+const group15 = {
+	register: '- - - - - lfence mfence sfence',
+	memory: 'fxsave fxrstor ldmxcsr stmxcsr xsave xrstor xsaveopt clflush',
+} as const;
+
+/** The operation of group 15, whose operand's form counts. */
+export function group15Member(middle: number, form: keyof typeof group15): Opcode | undefined {
+	const name = group15[form].split(' ')[middle];
+	if (name === undefined || name === '-') return undefined;
+	return {name, operands: form === 'memory' ? [name === 'clflush' ? 'Eb' : 'Ev'] : [], words: new Set()};
+}
+
+/** The operation of a group. */
+export function groupMember(opcode: Opcode, middle: number): Opcode | undefined {
+	const members = groups[opcode.name];
+	if (members === undefined) return opcode;
+	const name = members.split(' ')[middle];
+	if (name === undefined || name === '-') return undefined;
+	const words = new Set(opcode.words);
+	if (lockable.has(name)) words.add('lock');
+	if (opcode.name === 'group5' && wideInGroup5.has(name)) words.add('d64');
+	let {operands} = opcode;
+	if (opcode.name.startsWith('group3') && name === 'test')
+		operands = [...operands, opcode.name === 'group3b' ? 'Ib' : 'Iz'];
+	return {name, operands, words};
+}
+
+function parse(rows: string): ReadonlyMap<string, Opcode> {
+	const opcodes = new Map<string, Opcode>();
+	for (const row of rows.trim().split('\n')) {
+		const [code = '', name = '', operands = '.', ...words] = row.trim().split(/\s+/);
+		const [number = '', prefix = ''] = code.replace(/\++$/, '').split('/');
+		const first = Number.parseInt(number, 16);
+		// `+` is eight numbers for registers, `++` sixteen for conditions, from 91 on one less.
+		const count = code.endsWith('++') ? 16 : code.endsWith('+') ? 8 - (first % 8) : 1;
+		const opcode = {name, operands: operands === '.' ? [] : operands.split(','), words: new Set(words)};
+		for (let index = 0; index < count; index++) opcodes.set(`${first + index}${prefix}`, opcode);
+	}
+	return opcodes;
+}

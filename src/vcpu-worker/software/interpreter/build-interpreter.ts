@@ -1,0 +1,162 @@
+import {
+	callOf,
+	type FuncOf,
+	type FunctionBuilder,
+	type Int,
+	i32,
+	type Label,
+	type Local,
+	type Memory,
+	ModuleBuilder,
+} from '#support/wasm';
+import {type Kind, kinds} from '#vcpu-worker/software/semantics';
+import {CpuState, jumpEntries, jumpEntry, MicroOp, memoryMap, Stop, segmentBaseAt} from '#vcpu-worker/software/state';
+import type {Imports} from './guest-access.ts';
+import {InterpretedStep} from './step.ts';
+
+/** Most pages of 64 KiB that the processor's own memory and the guest's RAM can have. */
+export const memoryLimits = {state: 0x1_0000, ram: 0x4_0000} as const;
+
+/** Number of CS. */
+const codeSegment = 1;
+
+/**
+ * Builds the interpreter: a module whose function `run` executes records from one address on until something stops it, and
+ * returns why (`Stop`). It imports the memories `state` and `ram`, and the function `access`.
+ */
+export function buildInterpreter(): Uint8Array<ArrayBuffer> {
+	const module = new ModuleBuilder();
+	const imports: Imports = {
+		state: module.importMemory('state', {address: 'i32', isShared: true, minimum: 1, maximum: memoryLimits.state}),
+		ram: module.importMemory('ram', {address: 'i64', isShared: true, minimum: 1, maximum: memoryLimits.ram}),
+		access: module.importFunction('access', {parameters: ['i32', 'i32', 'i32', 'i32', 'i32'], result: 'i32'}),
+	};
+	const run = module.function({parameters: ['i32'], result: 'i32'});
+	const cold = new Map(kinds.filter(({isHot}) => !isHot).map((kind) => [kind, coldArm(module, kind, imports)]));
+	writeLoop(run.body, imports, cold);
+	module.exportFunction('run', run);
+	return module.encode();
+}
+
+/** A kind's arm as a function of the record, which returns why it stops, or 0. */
+function coldArm(module: ModuleBuilder, kind: Kind, imports: Imports): FuncOf<'i32'> {
+	const func = module.function({parameters: ['i32'], result: 'i32'});
+	const {body} = func;
+	const tlb = body.let(imports.state.load('i32', 32, i32(0), CpuState.offset('tlb')));
+	kind.meaning(new InterpretedStep(body, kind, imports, body.parameters[0], tlb, undefined));
+	body.return(i32(0));
+	return func;
+}
+
+function writeLoop(
+	f: FunctionBuilder<readonly ['i32']>,
+	imports: Imports,
+	cold: ReadonlyMap<Kind, FuncOf<'i32'>>,
+): void {
+	const {state} = imports;
+	const [record] = f.parameters;
+	const target = f.local('i64');
+	/** The record that jumps within its page, which can be linked to where it goes; or 0. */
+	const linkable = f.local('i32');
+	const tlb = f.let(state.load('i32', 32, i32(0), CpuState.offset('tlb')));
+	const step = (again: Label, linked: Label, elsewhere: Label) => {
+		const jumps = {
+			inPage: () => f.br(linked),
+			to: (address: Int<'i64'>) => {
+				f.set(target, address);
+				f.set(linkable, 0);
+				f.br(elsewhere);
+			},
+		};
+		const arms = kinds.map((kind) => () => {
+			const func = cold.get(kind);
+			if (func === undefined) kind.meaning(new InterpretedStep(f, kind, imports, record, tlb, jumps));
+			else {
+				const stop = f.let(callOf(func, record));
+				f.if(stop, () => f.return(stop));
+			}
+		});
+		const leave = () => {
+			f.store(state, 32, i32(0), CpuState.offset('record'), record);
+			f.return(i32(Stop.system));
+		};
+		f.switch(state.load('i32', 16, record, MicroOp.offset('kind')), [...arms, leave]);
+		f.set(record, record.add(MicroOp.size));
+		f.br(again);
+	};
+	f.loop((again) => {
+		f.block((elsewhere) => {
+			f.block((linked) => step(again, linked, elsewhere));
+			const offset = state.load('i64', 64, i32(0), CpuState.offset('codePageOffset'));
+			f.set(target, offset.add(state.load('i64', 64, record, MicroOp.offset('immediate'))));
+			f.set(linkable, state.load('i32', 32, record, MicroOp.offset('c')));
+			f.if(linkable, () => {
+				poll(f, state, record, target);
+				f.set(record, linkable);
+				f.br(again);
+			});
+			f.set(linkable, record);
+		});
+		poll(f, state, record, target);
+		findBlock(f, state, record, target, linkable);
+		f.br(again);
+	});
+	f.unreachable();
+}
+
+/** Takes the block's instructions off the budget; stops where it is used up, or another thread wants something. */
+function poll(
+	f: FunctionBuilder<readonly ['i32']>,
+	state: Memory<'i32'>,
+	record: Int<'i32'>,
+	target: Int<'i64'>,
+): void {
+	const budget = f.let(
+		state
+			.load('i32', 32, i32(0), CpuState.offset('budget'))
+			.sub(state.load('i32', 8, record, MicroOp.offset('ordinal'))),
+	);
+	f.store(state, 32, i32(0), CpuState.offset('budget'), budget);
+	f.if(budget.ltS(0).or(state.load('i32', 32, i32(0), CpuState.offset('request')).ne(0)), () => {
+		f.store(state, 64, i32(0), CpuState.offset('rip'), target);
+		f.return(i32(Stop.poll));
+	});
+}
+
+/** Goes to the block at `target`, by the cache of blocks; stops where that has none. */
+function findBlock(
+	f: FunctionBuilder<readonly ['i32']>,
+	state: Memory<'i32'>,
+	record: Local<'i32'>,
+	target: Int<'i64'>,
+	linkable: Int<'i32'>,
+): void {
+	const word = (name: 'codePage' | 'modeKey') => state.load('i64', 64, i32(0), CpuState.offset(name));
+	const codeBase = f.let(state.load('i64', 64, i32(0), segmentBaseAt(codeSegment)));
+	const linear = f.let(target.add(codeBase));
+	const entry = f.let(
+		linear
+			.xor(linear.shrU(12))
+			.toI32()
+			.and(jumpEntries - 1)
+			.mul(jumpEntry.size)
+			.add(memoryMap.jumps),
+	);
+	const page = f.let(linear.and(~0xfffn));
+	f.if(
+		state.load('i64', 64, entry, jumpEntry.key).eq(linear.xor(word('modeKey'))),
+		() => {
+			const found = f.let(state.load('i32', 32, entry, jumpEntry.record));
+			f.if(linkable.ne(0).and(page.eq(word('codePage'))), () =>
+				f.store(state, 32, linkable, MicroOp.offset('c'), found),
+			);
+			f.store(state, 64, i32(0), CpuState.offset('codePage'), page);
+			f.store(state, 64, i32(0), CpuState.offset('codePageOffset'), page.sub(codeBase));
+			f.set(record, found);
+		},
+		() => {
+			f.store(state, 64, i32(0), CpuState.offset('rip'), target);
+			f.return(i32(Stop.lookup));
+		},
+	);
+}

@@ -1,0 +1,170 @@
+import {type BlockStep, decodeBlock, ownImmediate} from '#vcpu-worker/software/decode';
+import {CpuState, immediateAt, jumpEntries, jumpEntry, MicroOp, memoryMap} from '#vcpu-worker/software/state';
+import {buildInterpreter} from './build-interpreter.ts';
+
+/** What Node provides of the JavaScript API of WebAssembly; its types come with DOM only. */
+declare const WebAssembly: {
+	readonly Memory: new (descriptor: {
+		initial: number;
+		maximum: number;
+		shared: true;
+	}) => {
+		readonly buffer: SharedArrayBuffer;
+	};
+	readonly Module: new (bytes: Uint8Array) => object;
+	readonly Instance: new (module: object, imports: object) => {readonly exports: {run(record: number): number}};
+};
+
+/**
+ * Does an access that the TLB does not serve; see `Imports`.
+ * @param width - in bits
+ * @param kind - an `AccessKind`
+ * @returns 0, or the `Stop`
+ */
+export type SlowAccess = (low: number, high: number, width: number, kind: number, record: number) => number;
+
+/** Bytes for records. */
+const recordBytes = 8 * 1024 ** 2;
+/** Bytes of them for one instruction that is no part of a block. */
+const aloneBytes = 1024;
+let module: object | undefined;
+
+/** The interpreter of one processor, with the memory that it has for itself. */
+export class Core {
+	readonly memory: SharedArrayBuffer;
+	readonly state: ReturnType<typeof CpuState.on>;
+	/** The bytes of `transfer`. */
+	readonly transfer: Uint8Array;
+	readonly #run: (record: number) => number;
+	readonly #bytes: DataView;
+	#nextRecord: number = memoryMap.records;
+
+	/** @param ram - the guest's memory, a `WebAssembly.Memory` */
+	constructor(ram: object, access: SlowAccess) {
+		const pages = (memoryMap.records + recordBytes) / 0x1_0000;
+		const memory = new WebAssembly.Memory({initial: pages, maximum: pages, shared: true});
+		this.memory = memory.buffer;
+		this.state = CpuState.on(memory.buffer, memoryMap.state);
+		this.transfer = new Uint8Array(memory.buffer, CpuState.offset('transfer'), 8);
+		this.#bytes = new DataView(memory.buffer);
+		module ??= new WebAssembly.Module(buildInterpreter());
+		const env = {state: memory, ram, access};
+		this.#run = new WebAssembly.Instance(module, {env}).exports.run;
+		this.state.tlb = memoryMap.tlb;
+		this.forgetPages();
+		this.forgetJumps();
+	}
+
+	/** Executes records from this one on; returns the `Stop`. */
+	run(record: number): number {
+		return this.#run(record);
+	}
+
+	/** Forgets what the TLB knows. */
+	forgetPages(): void {
+		new BigInt64Array(this.memory, memoryMap.tlb, (memoryMap.jumps - memoryMap.tlb) / 8).fill(-1n);
+	}
+
+	/** Forgets which blocks are where. */
+	forgetJumps(): void {
+		new BigInt64Array(this.memory, memoryMap.jumps, (jumpEntries * jumpEntry.size) / 8).fill(1n);
+	}
+
+	/** A word of this memory. */
+	word(place: number): bigint {
+		return this.#bytes.getBigUint64(place, true);
+	}
+
+	/** Number of a record's instruction in its block. */
+	ordinalOf(record: number): number {
+		return this.#bytes.getUint8(record + MicroOp.offset('ordinal'));
+	}
+
+	/** Makes code that goes to a linear address find its block. */
+	remember(linear: bigint, record: number): void {
+		const index = Number((linear ^ (linear >> 12n)) & BigInt(jumpEntries - 1));
+		const at = memoryMap.jumps + index * jumpEntry.size;
+		this.#bytes.setBigUint64(at + jumpEntry.key, linear ^ this.state.modeKey, true);
+		this.#bytes.setUint32(at + jumpEntry.record, record, true);
+	}
+
+	/** Makes the block of a record end behind the record's instruction: it is not what memory has any more. */
+	endBehind(record: number): void {
+		const ordinal = this.ordinalOf(record);
+		let at = record + MicroOp.size;
+		while (this.ordinalOf(at) === ordinal && this.startOf(at) === this.startOf(record)) at += MicroOp.size;
+		if (this.ordinalOf(at) !== ordinal + 1) return;
+		const start = this.startOf(at);
+		const [step] = decodeBlock(new Uint8Array(0), start, 0);
+		if (step !== undefined) this.#writeAt(at, {...step, start, next: start, ordinal});
+	}
+
+	/** The registers, to go back to. */
+	save(): Uint8Array {
+		return new Uint8Array(this.memory, memoryMap.state, CpuState.size).slice();
+	}
+
+	/** Goes back to them, but for what a fault has left for its handler. */
+	restore(saved: Uint8Array): void {
+		const {vector, errorCode, cr2} = this.state;
+		new Uint8Array(this.memory, memoryMap.state, CpuState.size).set(saved);
+		Object.assign(this.state, {vector, errorCode, cr2});
+	}
+
+	/** False where that many records do not fit any more. */
+	fits(count: number): boolean {
+		return this.#nextRecord + count * MicroOp.size <= this.memory.byteLength - aloneBytes;
+	}
+
+	/** Records of one instruction whose bytes are given, which hold until the next call; undefined for one that has none. */
+	decodeAlone(bytes: Uint8Array, pageOffset: number): number | undefined {
+		const page = new Uint8Array(pageOffset + bytes.length);
+		page.set(bytes, pageOffset);
+		const steps = decodeBlock(page, pageOffset, 1, page.length);
+		const first = this.memory.byteLength - aloneBytes;
+		if (steps.length * MicroOp.size > aloneBytes || steps.at(-1) === undefined) return undefined;
+		for (const [index, step] of steps.entries()) this.#writeAt(first + index * MicroOp.size, step);
+		return first;
+	}
+
+	/** Forgets all records. */
+	forgetCode(): void {
+		this.#nextRecord = memoryMap.records;
+		this.forgetJumps();
+	}
+
+	/** Place of the base of the segment that a step's access is in. */
+	segmentOf(record: number): number {
+		return this.#bytes.getUint32(record + MicroOp.offset('segment'), true);
+	}
+
+	/** How far from its page's begin the instruction of a record begins. */
+	startOf(record: number): number {
+		return this.#bytes.getUint16(record + MicroOp.offset('start'), true);
+	}
+
+	/** The constant of a record. */
+	immediateOf(record: number): bigint {
+		return this.#bytes.getBigInt64(record + MicroOp.offset('immediate'), true);
+	}
+
+	/** Writes a block's records and gives the address of the first. */
+	write(steps: readonly BlockStep[]): number {
+		const first = this.#nextRecord;
+		for (const step of steps) {
+			this.#writeAt(this.#nextRecord, step);
+			this.#nextRecord += MicroOp.size;
+		}
+		return first;
+	}
+
+	#writeAt(at: number, step: BlockStep): void {
+		const place = (value: number) => (value === ownImmediate ? immediateAt(at) : value);
+		MicroOp.patch(this.#bytes, at, {...step, a: place(step.a), b: place(step.b), c: place(step.c)});
+	}
+
+	/** Decodes the block at an offset of a page's bytes. */
+	decode(page: Uint8Array, pageOffset: number, limit?: number): number {
+		return this.write(decodeBlock(page, pageOffset, limit));
+	}
+}

@@ -1,0 +1,116 @@
+import {
+	callOf,
+	type FuncOf,
+	type FunctionBuilder,
+	type Int,
+	type IntType,
+	i32,
+	type Memory,
+	type Width,
+} from '#support/wasm';
+import {CpuState, tlbEntries, tlbEntry} from '#vcpu-worker/software/state';
+
+/** Memories and functions that generated code imports. */
+export interface Imports {
+	/** The processor's own memory. */
+	readonly state: Memory<'i32'>;
+	/** The guest's RAM. */
+	readonly ram: Memory<'i64'>;
+	/**
+	 * Does an access that the TLB does not serve: low and high half of the address, width in bits, `AccessKind`, record. What it
+	 * reads or writes is in `transfer`. Returns the `Stop` where it must not be.
+	 */
+	readonly access: FuncOf<'i32'>;
+}
+
+/** What an access does. */
+export const AccessKind = {
+	read: 0,
+	/** A read by an instruction that will write there. */
+	readForWrite: 1,
+	write: 2,
+} as const;
+
+/** Access to guest memory through the TLB: one comparison decides on page, permission, and everything that is not plain RAM. */
+export class GuestAccess {
+	readonly #imports: Imports;
+	readonly #f: FunctionBuilder;
+	/** Address of the TLB entries in use. */
+	readonly #tlb: Int<'i32'>;
+	/** Leaves after an access that failed. */
+	readonly #leave: (stop: Int<'i32'>) => void;
+
+	constructor(imports: Imports, f: FunctionBuilder, tlb: Int<'i32'>, leave: (stop: Int<'i32'>) => void) {
+		this.#imports = imports;
+		this.#f = f;
+		this.#tlb = tlb;
+		this.#leave = leave;
+	}
+
+	load<T extends IntType>(type: T, width: Width, address: Int<'i64'>, forWrite: boolean, record: Int<'i32'>): Int<T> {
+		const {ram, state} = this.#imports;
+		const f = this.#f;
+		const value = f.local(type);
+		this.#probe(
+			address,
+			width,
+			forWrite ? tlbEntry.writePage : tlbEntry.readPage,
+			(at) => f.set(value, ram.load(type, width, at)),
+			(at) => {
+				this.#slow(at, width, forWrite ? AccessKind.readForWrite : AccessKind.read, record);
+				f.set(value, state.load(type, width, i32(0), CpuState.offset('transfer')));
+			},
+		);
+		return value;
+	}
+
+	store(width: Width, address: Int<'i64'>, value: Int, record: Int<'i32'>): void {
+		const {ram, state} = this.#imports;
+		const f = this.#f;
+		const kept = f.let(value);
+		this.#probe(
+			address,
+			width,
+			tlbEntry.writePage,
+			(at) => f.store(ram, width, at, 0, kept),
+			(at) => {
+				f.store(state, 64, i32(0), CpuState.offset('transfer'), kept.toI64U());
+				this.#slow(at, width, AccessKind.write, record);
+			},
+		);
+	}
+
+	#slow(at: Int<'i64'>, width: Width, kind: number, record: Int<'i32'>): void {
+		const {access} = this.#imports;
+		const f = this.#f;
+		const stop = f.let(callOf(access, at.toI32(), at.shrU(32).toI32(), i32(width), i32(kind), record));
+		f.if(stop, () => this.#leave(stop));
+	}
+
+	#probe(
+		address: Int<'i64'>,
+		width: Width,
+		page: number,
+		fast: (at: Int<'i64'>) => void,
+		slow: (at: Int<'i64'>) => void,
+	): void {
+		const {state} = this.#imports;
+		const f = this.#f;
+		const at = f.let(address);
+		const entry = f.let(
+			at
+				.shrU(12)
+				.toI32()
+				.and(tlbEntries - 1)
+				.mul(tlbEntry.size)
+				.add(this.#tlb),
+		);
+		// An access that ends in the next page has another page than the entry's.
+		const last = width === 8 ? at : at.add(width / 8 - 1);
+		f.if(
+			state.load('i64', 64, entry, page).eq(last.and(~0xfffn)),
+			() => fast(at.add(state.load('i64', 64, entry, tlbEntry.addend))),
+			() => slow(at),
+		);
+	}
+}

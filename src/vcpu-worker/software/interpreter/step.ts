@@ -1,0 +1,201 @@
+import {type FunctionBuilder, type Int, type IntType, i32, type Memory, type Width} from '#support/wasm';
+import {Flags, type Kind, type OperandName, type Operation} from '#vcpu-worker/software/semantics';
+import {CpuState, generalAt, MicroOp, Stop, segmentBaseAt} from '#vcpu-worker/software/state';
+import {GuestAccess, type Imports} from './guest-access.ts';
+
+/** How a step goes on elsewhere than at the next record. */
+export interface Jumps {
+	/** Where the record's constant says. */
+	inPage(): void;
+	/** At an address in the code segment. */
+	to(address: Int<'i64'>): void;
+}
+
+/** Bit of DF in RFLAGS. */
+const directionBit = 10;
+
+/** A step whose operands a record names as it runs. */
+export class InterpretedStep implements Operation {
+	readonly f: FunctionBuilder;
+	readonly width: Width;
+	readonly type: IntType;
+	readonly flags: Flags;
+	readonly #kind: Kind;
+	readonly #state: Memory<'i32'>;
+	readonly #record: Int<'i32'>;
+	readonly #guest: GuestAccess;
+	readonly #jumps: Jumps | undefined;
+
+	/** @param jumps - undefined: it has none */
+	constructor(
+		f: FunctionBuilder,
+		kind: Kind,
+		imports: Imports,
+		record: Int<'i32'>,
+		tlb: Int<'i32'>,
+		jumps: Jumps | undefined,
+	) {
+		this.f = f;
+		this.#kind = kind;
+		this.width = kind.width;
+		this.type = kind.width === 64 ? 'i64' : 'i32';
+		this.#state = imports.state;
+		this.#record = record;
+		this.#jumps = jumps;
+		this.#guest = new GuestAccess(imports, f, tlb, (stop) => this.#leave(stop));
+		this.flags = new Flags({
+			get: (word) => this.#state.load('i64', 64, i32(0), CpuState.offset(word)),
+			set: (word, value) => f.store(this.#state, 64, i32(0), CpuState.offset(word), value),
+		});
+	}
+
+	read(operand: OperandName, width: Width = this.width): Int {
+		return this.#state.load(width === 64 ? 'i64' : 'i32', width, this.#place(operand));
+	}
+
+	readSigned(operand: OperandName, width: Width = this.width): Int<'i64'> {
+		return this.#state.loadSigned('i64', width, this.#place(operand));
+	}
+
+	write(operand: OperandName, value: Int, width: Width = this.width): void {
+		this.#write(this.#place(operand), 0, value, width);
+	}
+
+	readRegister(register: number, width: Width): Int {
+		return this.#state.load(width === 64 ? 'i64' : 'i32', width, i32(0), generalAt(register));
+	}
+
+	writeRegister(register: number, width: Width, value: Int): void {
+		this.#write(i32(0), generalAt(register), value, width);
+	}
+
+	condition(): Int<'i32'> {
+		// One value by number: all are computed from three words, which costs less than a branch that goes astray.
+		const number = this.f.let(this.small());
+		const pairs = [0, 2, 4, 6, 8, 10, 12, 14].map((even) => this.f.let(this.flags.condition(even)));
+		const half = this.f.let(number.shrU(1));
+		const chosen = pairs.reduce<Int<'i32'>>((rest, pair, index) => half.eq(index).select(pair, rest), i32(0));
+		return this.f.let(chosen.xor(number.and(1)));
+	}
+
+	small(): Int<'i32'> {
+		return this.#state.load('i32', 8, this.#record, MicroOp.offset('scale'));
+	}
+
+	immediate(): Int<'i64'> {
+		return this.#state.load('i64', 64, this.#record, MicroOp.offset('immediate'));
+	}
+
+	address(): Int<'i64'> {
+		if (this.#kind.form === 'kept') return this.keptAddress();
+		const base = this.#wide('b').add(this.immediate());
+		if (this.#kind.form === 'base') return base;
+		const scale = this.#state.load('i64', 8, this.#record, MicroOp.offset('scale'));
+		const offset = base.add(this.#wide('c').shl(scale));
+		const bits = {within32: 0xffff_ffffn, within16: 0xffffn, indexed: undefined}[this.#kind.form ?? 'indexed'];
+		const segment = this.#state.load('i32', 32, this.#record, MicroOp.offset('segment'));
+		return (bits === undefined ? offset : offset.and(bits)).add(this.#state.load('i64', 64, segment));
+	}
+
+	keptAddress(): Int<'i64'> {
+		return this.#word('address');
+	}
+
+	keepAddress(address: Int<'i64'>): void {
+		this.f.store(this.#state, 64, i32(0), CpuState.offset('address'), address);
+	}
+
+	loadMemory(address: Int<'i64'>, width: Width, forWrite = false): Int {
+		return this.#guest.load(width === 64 ? 'i64' : 'i32', width, address, forWrite, this.#record);
+	}
+
+	storeMemory(address: Int<'i64'>, width: Width, value: Int): void {
+		this.#guest.store(width, address, value, this.#record);
+	}
+
+	direction(): Int<'i32'> {
+		return this.controlFlags().shrU(directionBit).and(1);
+	}
+
+	setDirection(direction: 0 | 1): void {
+		const bit = 1 << directionBit;
+		this.setControlFlags(direction === 1 ? this.controlFlags().or(bit) : this.controlFlags().and(~bit));
+	}
+
+	controlFlags(): Int<'i32'> {
+		return this.#field32(CpuState.offset('controlFlags'));
+	}
+
+	setControlFlags(flags: Int<'i32'>): void {
+		this.f.store(this.#state, 32, i32(0), CpuState.offset('controlFlags'), flags);
+	}
+
+	poppableFlags(): Int<'i32'> {
+		return this.#field32(CpuState.offset('poppableFlags'));
+	}
+
+	sourceBase(): Int<'i64'> {
+		return this.#state.load('i64', 64, this.#state.load('i32', 32, this.#record, MicroOp.offset('segment')));
+	}
+
+	extraBase(): Int<'i64'> {
+		return this.#state.load('i64', 64, i32(0), segmentBaseAt(0));
+	}
+
+	pollInside(): void {
+		const {f} = this;
+		const budget = f.let(this.#field32(CpuState.offset('budget')).sub(1));
+		f.store(this.#state, 32, i32(0), CpuState.offset('budget'), budget);
+		f.if(budget.ltS(0).or(this.#field32(CpuState.offset('request')).ne(0)), () => {
+			const start = this.#state.load('i64', 16, this.#record, MicroOp.offset('start'));
+			f.store(this.#state, 64, i32(0), CpuState.offset('rip'), this.#word('codePageOffset').add(start));
+			this.#leave(i32(Stop.poll));
+		});
+	}
+
+	raise(vector: number): void {
+		this.f.store(this.#state, 32, i32(0), CpuState.offset('vector'), i32(vector));
+		this.f.store(this.#state, 32, i32(0), CpuState.offset('errorCode'), i32(0));
+		this.#leave(i32(Stop.fault));
+	}
+
+	jumpInPage(): void {
+		this.#jumps?.inPage();
+	}
+
+	jumpTo(address: Int<'i64'>): void {
+		this.#jumps?.to(address);
+	}
+
+	nextAddress(): Int<'i64'> {
+		const next = this.#state.load('i64', 16, this.#record, MicroOp.offset('next'));
+		const address = this.#word('codePageOffset').add(next);
+		return address;
+	}
+
+	#leave(stop: Int<'i32'>): void {
+		this.f.store(this.#state, 32, i32(0), CpuState.offset('record'), this.#record);
+		this.f.return(stop);
+	}
+
+	#write(base: Int<'i32'>, offset: number, value: Int, width: Width): void {
+		if (width === 32) this.f.store(this.#state, 64, base, offset, value.toI32().toI64U());
+		else this.f.store(this.#state, width, base, offset, value);
+	}
+
+	#place(operand: OperandName): Int<'i32'> {
+		return this.#state.load('i32', 32, this.#record, MicroOp.offset(operand));
+	}
+
+	#wide(operand: OperandName): Int<'i64'> {
+		return this.#state.load('i64', 64, this.#place(operand));
+	}
+
+	#word(name: 'address' | 'codePageOffset'): Int<'i64'> {
+		return this.#state.load('i64', 64, i32(0), CpuState.offset(name));
+	}
+
+	#field32(offset: number): Int<'i32'> {
+		return this.#state.load('i32', 32, i32(0), offset);
+	}
+}

@@ -1,0 +1,5 @@
+/** What each step of an instruction does, written once, for interpreter and translator. */
+export {Flags, type FlagWord, type FlagWords} from './flags.ts';
+export {type AddressForm, type Kind, kindNumber, kinds, systemKind} from './kinds.ts';
+export type {Meaning, OperandName, Operation} from './operation.ts';
+export {type Repeat, stringName} from './strings.ts';

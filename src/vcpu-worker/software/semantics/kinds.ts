@@ -1,0 +1,90 @@
+import type {Width} from '#support/wasm';
+import {control} from './control.ts';
+import {meanings} from './meanings.ts';
+import type {Meaning} from './operation.ts';
+
+/**
+ * How a step has its address: base and displacement; with index and segment; the same within 32 or 16 bits; or as a step before
+ * has left it.
+ */
+export type AddressForm = 'base' | 'indexed' | 'within32' | 'within16' | 'kept';
+
+/** A kind of step: what the interpreter has an arm for. */
+export interface Kind {
+	/** Name, width, and form of address, as `load.32.base`. */
+	readonly key: string;
+	readonly meaning: Meaning;
+	readonly width: Width;
+	readonly form: AddressForm | undefined;
+	/** Its arm is within the interpreter's loop, as one that jumps must be. V8 takes long to optimise a large loop. */
+	readonly isHot: boolean;
+}
+
+const all = [8, 16, 32, 64] as const;
+const words = [16, 32, 64] as const;
+const anyAddress: readonly AddressForm[] = ['base', 'indexed', 'kept'];
+const computed: readonly AddressForm[] = ['base', 'indexed', 'within32', 'within16'];
+
+/** Widths of the steps that have others than 64 bits. */
+const widths: Readonly<Record<string, readonly Width[]>> = {
+	...named('add or adc sbb and sub xor cmp test inc dec neg not xadd cmpxchg xchg mov', all),
+	...named('shl shr sar rol ror rcl rcr mul imulWide div idiv crc32', all),
+	...named(
+		'shld shrd bt bts btr btc bsf bsr tzcnt lzcnt popcnt imul cwd cmov lea bitOffset movbe loop loope loopne jcxz bswap',
+		words,
+	),
+	...named('load loadForWrite store', all),
+	...named('push pop leave ret call callTo jmpTo', words),
+	...named('pushf popf enter', [16, 64]),
+	...named('cmpxchgPair', [32, 64]),
+	...named('setcc lahf sahf', [8]),
+	...named('movzx8 movsx8', words),
+	...named('movzx16 movsx16', [32, 64]),
+	...named('movs stos lods scas cmps', all),
+	...named('movsRepeated stosRepeated lodsRepeated', all),
+	...named('scasWhileEqual scasWhileUnequal cmpsWhileEqual cmpsWhileUnequal', all),
+};
+
+const forms: Readonly<Record<string, readonly AddressForm[]>> = {
+	load: anyAddress,
+	loadForWrite: ['indexed', 'kept'],
+	store: anyAddress,
+	keep: ['indexed', 'within32', 'within16'],
+	lea: computed,
+};
+
+const hot = new Set(
+	(
+		'add or adc sbb and sub xor cmp test inc dec mov shl shr sar movzx8 movzx16 movsx8 movsx32 cmov setcc lea load store push ' +
+		'pop imul bt loadForWrite'
+	).split(' '),
+);
+
+/** Kinds, in the order of their numbers. */
+export const kinds: readonly Kind[] = Object.entries(meanings).flatMap(([name, meaning]) =>
+	(widths[name] ?? [64 as const]).flatMap((width) =>
+		(forms[name] ?? [undefined]).map((form) => ({
+			key: `${name}.${width}${form === undefined ? '' : `.${form}`}`,
+			meaning,
+			width,
+			form,
+			isHot: hot.has(name) || name in control,
+		})),
+	),
+);
+
+/** The step that leaves the interpreter, for TypeScript to carry out the instruction. */
+export const systemKind = kinds.length;
+
+const numbers = new Map(kinds.map(({key}, number) => [key, number]));
+
+/** Number of a kind. */
+export function kindNumber(key: string): number {
+	const number = numbers.get(key);
+	if (number === undefined) throw new RangeError(`no step is called ${key}`);
+	return number;
+}
+
+function named(names: string, of: readonly Width[]): Record<string, readonly Width[]> {
+	return Object.fromEntries(names.split(' ').map((name) => [name, of]));
+}

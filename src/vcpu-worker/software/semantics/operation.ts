@@ -1,0 +1,66 @@
+import type {FunctionBuilder, Int, IntType, Width} from '#support/wasm';
+import type {Flags} from './flags.ts';
+
+/** Operands of a step. */
+export type OperandName = 'a' | 'b' | 'c';
+
+/**
+ * What the meaning of a step is written against. The interpreter gives operands that its records name as it runs, the translator
+ * those that it knows.
+ */
+export interface Operation {
+	readonly f: FunctionBuilder;
+	/** Bits of the operands. */
+	readonly width: Width;
+	/** Type in which they are computed: `i64` for 64 bits, else `i32`. */
+	readonly type: IntType;
+	readonly flags: Flags;
+	/** An operand, filled up with zeros. */
+	read(operand: OperandName, width?: Width): Int;
+	/** An operand, filled up with its sign to 64 bits. */
+	readSigned(operand: OperandName, width?: Width): Int<'i64'>;
+	/** Writes an operand as registers are written: 32 bits clear the rest of 64, fewer leave it (SDM volume 1, 3.4.1.1). */
+	write(operand: OperandName, value: Int, width?: Width): void;
+	/** A general register by number. */
+	readRegister(register: number, width: Width): Int;
+	writeRegister(register: number, width: Width, value: Int): void;
+	/** Whether the condition that the step names holds: 0 or 1. */
+	condition(): Int<'i32'>;
+	/** A small number that the step has besides its constant. */
+	small(): Int<'i32'>;
+	/** The step's constant. */
+	immediate(): Int<'i64'>;
+	/** Linear address that the step names. */
+	address(): Int<'i64'>;
+	/** Keeps an address for the instruction's next step. */
+	keepAddress(address: Int<'i64'>): void;
+	/** Reads guest memory; leaves by an exception where it must not. `forWrite`: only where it may be written too. */
+	loadMemory(address: Int<'i64'>, width: Width, forWrite?: boolean): Int;
+	storeMemory(address: Int<'i64'>, width: Width, value: Int): void;
+	/** Linear address that a step before has kept. */
+	keptAddress(): Int<'i64'>;
+	/** RFLAGS but for the status flags. */
+	controlFlags(): Int<'i32'>;
+	setControlFlags(flags: Int<'i32'>): void;
+	/** Those of them that POPF changes at the present privilege. */
+	poppableFlags(): Int<'i32'>;
+	/** DF, 0 or 1. */
+	direction(): Int<'i32'>;
+	setDirection(direction: 0 | 1): void;
+	/** Base of the segment that a string's source is in, and of ES. */
+	sourceBase(): Int<'i64'>;
+	extraBase(): Int<'i64'>;
+	/** Lets interrupts in between two elements of a string: the instruction begins anew after it. */
+	pollInside(): void;
+	/** Leaves with an exception of the instruction. */
+	raise(vector: number): void;
+	/** Goes on in this code page, at this constant of the step. */
+	jumpInPage(): void;
+	/** Goes on at an address in the code segment. */
+	jumpTo(address: Int<'i64'>): void;
+	/** Address of the next instruction in the code segment. */
+	nextAddress(): Int<'i64'>;
+}
+
+/** What a step does, in terms of an operation. */
+export type Meaning = (operation: Operation) => void;

@@ -1,0 +1,91 @@
+import {array, bytes, i32, i64, u8, u16, u32, u64, wire} from '#support/wire';
+
+/** A segment register with its hidden part (Intel SDM volume 3, 3.4.3). */
+export const SegmentState = wire('SegmentState', {
+	base: u64,
+	/** Highest offset, in bytes. */
+	limit: u32,
+	/** Bits 8 to 23 of a descriptor's second doubleword. */
+	attributes: u16,
+	selector: u16,
+}).sized(16);
+
+/** A descriptor table register. */
+export const TableState = wire('TableState', {base: u64, limit: u32, reserved: u32}).sized(16);
+
+/**
+ * A processor's registers as generated code, TypeScript, the debugger and snapshots see them. It lies at address 0 of the
+ * processor's own memory, so that generated code names a register by a constant.
+ */
+export const CpuState = wire('CpuState', {
+	/** RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8 to R15. */
+	general: array(u64, 16),
+	/**
+	 * Status flags as the last instruction left them, not yet as bits. SF is the sign of `result`, PF the parity of its low byte.
+	 */
+	result: i64,
+	/** ZF is set where this is 0: `result` itself, but after POPF and its like. */
+	zero: i64,
+	/** Carries out of each bit: bit 63 is CF, bit 62 the carry into the highest bit, so that both differ where OF is set; bit 3 is AF. */
+	carry: i64,
+	/** Linear address of the page that the current block of code is in. */
+	codePage: u64,
+	/** `codePage` as an offset in the code segment. */
+	codePageOffset: u64,
+	/** Always 0: what an address without a base or index adds. */
+	none: u64,
+	/** Values that an instruction has between its steps. */
+	scratch: array(u64, 4),
+	/** Linear address that a step has left for the next ones. */
+	address: u64,
+	/** What an access that the TLB does not serve reads or writes. */
+	transfer: u64,
+	/** RIP of the next instruction, while no code runs. */
+	rip: u64,
+	/** RFLAGS but for the status flags. */
+	controlFlags: u32,
+	/** Those of them that POPF changes at the present privilege. */
+	poppableFlags: u32,
+	/** Why code ended; see `Stop`. */
+	stop: u32,
+	/** Record at which it ended. */
+	record: u32,
+	/** Exception that ended it, and its error code. */
+	vector: u32,
+	errorCode: u32,
+	/** Instructions that may run before the next stop. */
+	budget: i32,
+	/** Not 0 where another thread wants something: set by it, cleared by the processor. */
+	request: i32,
+	/** What of the mode decides on how bytes are decoded and whether they may be fetched, in the high bits; see `jumpEntry`. */
+	modeKey: u64,
+	/** Address of the TLB entries that accesses go by in the present mode. */
+	tlb: u32,
+	/** ES, CS, SS, DS, FS, GS, LDTR, TR. */
+	segments: array(SegmentState, 8),
+	gdtr: TableState,
+	idtr: TableState,
+	cr0: u64,
+	cr2: u64,
+	cr3: u64,
+	cr4: u64,
+	efer: u64,
+	xcr0: u64,
+	/** DR0 to DR3, DR6 and DR7. */
+	debug: array(u64, 8),
+	mxcsr: u32,
+	x87Control: u16,
+	x87Status: u16,
+	/** One bit for each register: set where it is not empty. */
+	x87Tags: u8,
+	reserved: bytes(7),
+	/** Registers of the x87 by number, not by place in the stack: 80 bits in 16 bytes each. */
+	x87: array(u64, 16),
+	/** XMM0 to XMM15, low half first, in 32 bytes each, whose upper half waits for AVX. */
+	vector256: array(u64, 64),
+	/** Counters for people. */
+	instructions: u64,
+	tlbMisses: u64,
+	exits: u64,
+	decodedPages: u64,
+});

@@ -1,0 +1,4 @@
+export {CpuState, SegmentState, TableState} from './cpu-state.ts';
+export * from './layout.ts';
+export {MicroOp} from './micro-op.ts';
+export {Stop} from './stop.ts';

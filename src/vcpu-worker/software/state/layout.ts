@@ -1,0 +1,42 @@
+import {CpuState, SegmentState} from './cpu-state.ts';
+import {MicroOp} from './micro-op.ts';
+
+/** Where things are in a processor's own memory, in bytes. */
+export const memoryMap = {
+	state: 0,
+	/** Entries of the TLB, by class of access. */
+	tlb: 0x1_0000,
+	/** Blocks of code by linear address. */
+	jumps: 0x4_0000,
+	/** Steps of decoded blocks. */
+	records: 0x10_0000,
+} as const;
+
+/** Entries of the TLB, of which page number `n` uses `n % entries`. */
+export const tlbEntries = 1024;
+/** An entry of the TLB: pages that may be read and written there; -1 for none. Pages are named by their linear address. */
+export const tlbEntry = {readPage: 0, writePage: 8, addend: 16, size: 32} as const;
+
+/** Entries of the cache of blocks. */
+export const jumpEntries = 4096;
+/** An entry of it: linear address of the block, mixed with the mode; 1 for none, since no mode has odd bits there. */
+export const jumpEntry = {key: 0, record: 8, size: 16} as const;
+
+/** Registers by their number in instructions. */
+export const generalRegisters = 'rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15'.split(' ');
+/** Segment registers by their number in instructions, then the two of the system. */
+export const segmentNames = ['es', 'cs', 'ss', 'ds', 'fs', 'gs', 'ldtr', 'tr'] as const;
+
+const general = CpuState.offset('general');
+/** Address of a general register; its parts are at its first bytes. */
+export const generalAt = (register: number): number => general + register * 8;
+/** Address of AH, CH, DH or BH, which have the numbers 4 to 7. */
+export const highByteAt = (register: number): number => general + (register - 4) * 8 + 1;
+/** Address of a scratch slot. */
+export const scratchAt = (slot: number): number => CpuState.offset('scratch') + slot * 8;
+export const segmentBaseAt = (segment: number): number =>
+	CpuState.offset('segments') + segment * SegmentState.size + SegmentState.offset('base');
+export const selectorAt = (segment: number): number =>
+	CpuState.offset('segments') + segment * SegmentState.size + SegmentState.offset('selector');
+/** Address of the constant that a step has in itself. */
+export const immediateAt = (record: number): number => record + MicroOp.offset('immediate');
