@@ -1,0 +1,240 @@
+import {AccessKind, type Core} from '#vcpu-worker/software/interpreter';
+import {memoryMap, Stop, segmentBaseAt, tlbEntries, tlbEntry} from '#vcpu-worker/software/state';
+import type {Access, PagingMode, Translation} from './page-walk.ts';
+import {walk} from './page-walk.ts';
+import type {PhysicalMemory} from './physical-memory.ts';
+
+/** What is at physical addresses that are no RAM. */
+export interface DeviceSpace {
+	/** Reads 1, 2 or 4 bytes. */
+	read(gpa: number, bytes: 1 | 2 | 4): number;
+	write(gpa: number, bytes: 1 | 2 | 4, value: number): void;
+}
+
+/** Pages that hold decoded code. */
+export interface CodePages {
+	hasCode(page: number): boolean;
+	/** Bytes of such a page have been written, by the step of this record. */
+	written(page: number, offset: number, length: number, record: number): void;
+}
+
+/** Classes of accesses, each with entries of its own in the TLB. */
+export const AccessClass = {
+	supervisor: 0,
+	user: 1,
+	/** Supervisor while EFLAGS.AC lifts SMAP. */
+	lifted: 2,
+} as const;
+
+const classBytes = tlbEntries * tlbEntry.size;
+const classCount = 3;
+const pageFault = 14;
+const generalProtection = 13;
+const stackFault = 12;
+const stackSegment = segmentBaseAt(2);
+
+/** The address of a class's entries. */
+export const tlbOf = (accessClass: number): number => memoryMap.tlb + accessClass * classBytes;
+
+/** True for an address that 48 bits make with their sign (SDM volume 1, 3.3.7.1); 57 bits with five levels of tables. */
+export const isCanonical = (high: number, levels: number): boolean => {
+	const shift = levels === 5 ? 7 : 16;
+	return (high << shift) >> shift === high && (high >> (31 - shift) === 0 || high >> (31 - shift) === -1);
+};
+
+/** The memory management unit of one processor: fills its TLB, and does what the TLB does not serve. */
+export class Mmu {
+	/** Paging as the control registers have it. */
+	mode: PagingMode = {
+		levels: 0,
+		root: 0,
+		hasLargePages: false,
+		protectsSupervisor: false,
+		smep: false,
+		smap: false,
+		nx: false,
+	};
+	/** Addresses have 64 bits. */
+	isLong = false;
+	readonly #core: Core;
+	readonly #memory: PhysicalMemory;
+	readonly #devices: DeviceSpace;
+	readonly #code: CodePages;
+	readonly #entries: Int32Array;
+	readonly #transfer: Uint8Array;
+	readonly #transferView: DataView;
+
+	constructor(core: Core, memory: PhysicalMemory, devices: DeviceSpace, code: CodePages) {
+		this.#core = core;
+		this.#memory = memory;
+		this.#devices = devices;
+		this.#code = code;
+		this.#entries = new Int32Array(core.memory, memoryMap.tlb, (classBytes * classCount) / 4);
+		this.#transfer = core.transfer;
+		this.#transferView = new DataView(core.transfer.buffer, core.transfer.byteOffset, 8);
+	}
+
+	/** Forgets all translations. */
+	flush(): void {
+		this.#entries.fill(-1);
+	}
+
+	/** Forgets those of one page, and of the large page that it may be of: all, since entries do not tell. */
+	flushPage(): void {
+		this.flush();
+	}
+
+	/** Makes stores to any page come by {@link access} once more: one holds code from now on. */
+	dropWritable(): void {
+		for (let at = tlbEntry.writePage / 4; at < this.#entries.length; at += tlbEntry.size / 4) {
+			this.#entries[at] = -1;
+			this.#entries[at + 1] = -1;
+		}
+	}
+
+	/** Does what `SlowAccess` says. */
+	readonly access = (low: number, high: number, width: number, kind: number, record: number): number => {
+		const bytes = width / 8;
+		const inPage = 4096 - (low & 0xfff);
+		const first = this.#translate(low, high, kind, record);
+		if (first === undefined) return Stop.fault;
+		if (bytes <= inPage) return this.#perform(first, low & 0xfff, 0, bytes, kind, record);
+		const nextLow = ((low & ~0xfff) + 0x1000) | 0;
+		const nextHigh = nextLow === 0 ? (this.isLong ? (high + 1) | 0 : 0) : high;
+		const second = this.#translate(nextLow, nextHigh, kind, record);
+		if (second === undefined) return Stop.fault;
+		return (
+			this.#perform(first, low & 0xfff, 0, inPage, kind, record) ||
+			this.#perform(second, 0, inPage, bytes - inPage, kind, record)
+		);
+	};
+
+	/** Translates for a fetch; undefined after a page fault, which the state says. */
+	fetch(low: number, high: number): number | undefined {
+		return this.#translated(low, high, 'fetch', this.#isUser())?.page;
+	}
+
+	/** Reads memory as the processor itself does for descriptors and the like; undefined after a page fault. */
+	readSystem(address: bigint, bytes: number, isUser = false): bigint | undefined {
+		const places = this.#placesOf(address, bytes, 'read', isUser);
+		return places?.reduceRight((value, place) => (value << 8n) | BigInt(this.#readByte(place)), 0n);
+	}
+
+	/** Writes memory as the processor itself does: for a stack frame of an exception. False after a page fault. */
+	writeSystem(address: bigint, bytes: number, value: bigint, isUser = false): boolean {
+		const places = this.#placesOf(address, bytes, 'write', isUser);
+		if (places === undefined) return false;
+		for (const [index, place] of places.entries()) this.#writeByte(place, Number((value >> BigInt(index * 8)) & 0xffn));
+		return true;
+	}
+
+	/** Physical addresses of bytes that follow each other. */
+	#placesOf(address: bigint, bytes: number, kind: Access['kind'], isUser: boolean): readonly number[] | undefined {
+		const places: number[] = [];
+		let page: number | undefined;
+		for (let index = 0; index < bytes; index++) {
+			const at = BigInt.asUintN(this.isLong ? 64 : 32, address + BigInt(index));
+			const low = Number(BigInt.asIntN(32, at));
+			const offset = low & 0xfff;
+			if (page === undefined || offset === 0)
+				page = this.#translated(low, Number(BigInt.asIntN(32, at >> 32n)), kind, isUser)?.page;
+			if (page === undefined) return undefined;
+			places.push(page + offset);
+		}
+		return places;
+	}
+
+	#isUser(): boolean {
+		return this.#core.state.tlb === tlbOf(AccessClass.user);
+	}
+
+	#translate(low: number, high: number, kind: number, record: number): Translation | undefined {
+		const state = this.#core.state;
+		const translation = this.#translated(low, high, kind === AccessKind.read ? 'read' : 'write', this.#isUser());
+		if (translation === undefined) {
+			if (state.vector === generalProtection && this.#core.segmentOf(record) === stackSegment)
+				state.vector = stackFault;
+			return undefined;
+		}
+		const {page, isWritable} = translation;
+		const offset = this.#memory.offsetOf(page);
+		if (offset < 0) return translation;
+		state.tlbMisses++;
+		const at =
+			(state.tlb - memoryMap.tlb) / 4 + ((((high << 20) | (low >>> 12)) & (tlbEntries - 1)) * tlbEntry.size) / 4;
+		const entries = this.#entries;
+		const pageLow = low & ~0xfff;
+		const mayWrite = isWritable && !this.#code.hasCode(page);
+		entries[at + tlbEntry.readPage / 4] = pageLow;
+		entries[at + tlbEntry.readPage / 4 + 1] = high;
+		entries[at + tlbEntry.writePage / 4] = mayWrite ? pageLow : -1;
+		entries[at + tlbEntry.writePage / 4 + 1] = mayWrite ? high : -1;
+		const addend = BigInt(offset) - ((BigInt(high) << 32n) | BigInt(pageLow >>> 0));
+		entries[at + tlbEntry.addend / 4] = Number(BigInt.asIntN(32, addend));
+		entries[at + tlbEntry.addend / 4 + 1] = Number(BigInt.asIntN(32, addend >> 32n));
+		return translation;
+	}
+
+	#translated(low: number, high: number, kind: Access['kind'], isUser: boolean): Translation | undefined {
+		const state = this.#core.state;
+		if (this.isLong && !isCanonical(high, this.mode.levels)) {
+			state.vector = generalProtection;
+			state.errorCode = 0;
+			return undefined;
+		}
+		const acIsSet = state.tlb === tlbOf(AccessClass.lifted);
+		const result = walk(this.#memory, this.mode, {kind, isUser, acIsSet}, low, high);
+		if (typeof result !== 'number') return result;
+		state.vector = pageFault;
+		state.errorCode = result;
+		state.cr2 = (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
+		return undefined;
+	}
+
+	/** Does a part of an access that lies in one page, on the bytes of `transfer` from `from` on. */
+	#perform({page}: Translation, offset: number, from: number, bytes: number, kind: number, record: number): number {
+		const at = this.#memory.offsetOf(page);
+		if (at < 0) this.#performOnDevice(page + offset, from, bytes, kind);
+		else if (kind === AccessKind.write) {
+			this.#memory.write(at + offset, this.#transfer.subarray(from, from + bytes));
+			if (this.#code.hasCode(page)) this.#code.written(page, offset, bytes, record);
+		} else this.#memory.read(at + offset, bytes, this.#transfer.subarray(from, from + bytes));
+		return 0;
+	}
+
+	/** In parts of at most four bytes, lowest address first, as KVM has accesses served. */
+	#performOnDevice(gpa: number, from: number, bytes: number, kind: number): void {
+		for (let done = 0; done < bytes; ) {
+			const left = bytes - done;
+			const part = left >= 4 ? 4 : left >= 2 ? 2 : 1;
+			const at = from + done;
+			if (kind === AccessKind.write) {
+				this.#devices.write(gpa + done, part, littleEndian(this.#transferView, at, part));
+			} else {
+				const value = this.#devices.read(gpa + done, part);
+				for (let index = 0; index < part; index++) this.#transfer[at + index] = value >>> (index * 8);
+			}
+			done += part;
+		}
+	}
+
+	#readByte(gpa: number): number {
+		const page = this.#memory.page(gpa - (gpa % 4096));
+		return page === undefined ? this.#devices.read(gpa, 1) & 0xff : (page[gpa % 4096] as number);
+	}
+
+	#writeByte(gpa: number, value: number): void {
+		const start = gpa - (gpa % 4096);
+		const page = this.#memory.page(start);
+		if (page === undefined) this.#devices.write(gpa, 1, value);
+		else {
+			page[gpa % 4096] = value;
+			if (this.#code.hasCode(start)) this.#code.written(start, gpa % 4096, 1, 0);
+		}
+	}
+}
+
+function littleEndian(view: DataView, at: number, bytes: 1 | 2 | 4): number {
+	if (bytes === 4) return view.getUint32(at, true);
+	return bytes === 2 ? view.getUint16(at, true) : view.getUint8(at);
+}

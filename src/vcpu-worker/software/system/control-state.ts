@@ -1,0 +1,99 @@
+import type {Core} from '#vcpu-worker/software/interpreter';
+import {AccessClass, type Mmu, tlbOf} from '#vcpu-worker/software/mmu';
+import {Attribute} from './descriptor.ts';
+
+/** Bits of control registers (SDM volume 3, 2.5). */
+export const Cr0 = {
+	PE: 1,
+	MP: 2,
+	EM: 4,
+	TS: 8,
+	ET: 0x10,
+	NE: 0x20,
+	WP: 0x1_0000,
+	AM: 0x4_0000,
+	NW: 0x2000_0000,
+	CD: 0x4000_0000,
+	PG: 2 ** 31,
+} as const;
+export const Cr4 = {
+	VME: 1,
+	PVI: 2,
+	TSD: 4,
+	DE: 8,
+	PSE: 0x10,
+	PAE: 0x20,
+	MCE: 0x40,
+	PGE: 0x80,
+	PCE: 0x100,
+	OSFXSR: 0x200,
+	OSXMMEXCPT: 0x400,
+	UMIP: 0x800,
+	LA57: 0x1000,
+	FSGSBASE: 0x1_0000,
+	PCIDE: 0x2_0000,
+	OSXSAVE: 0x4_0000,
+	SMEP: 0x10_0000,
+	SMAP: 0x20_0000,
+} as const;
+export const Efer = {SCE: 1, LME: 0x100, LMA: 0x400, NXE: 0x800} as const;
+/** Bits of RFLAGS beside the status flags. */
+export const Flag = {
+	TF: 0x100,
+	IF: 0x200,
+	DF: 0x400,
+	IOPL: 0x3000,
+	NT: 0x4000,
+	RF: 0x1_0000,
+	VM: 0x2_0000,
+	AC: 0x4_0000,
+	ID: 0x20_0000,
+} as const;
+
+/** Number of CS and SS among the segment registers. */
+export const CS = 1;
+export const SS = 2;
+
+export const privilegeOf = ({state}: Core): number => (state.segments[CS]?.selector ?? 0) & 3;
+
+/** Brings what follows from control registers, EFER and CS up to date, after one of them has changed. */
+export function applyMode(core: Core, mmu: Mmu): void {
+	const {state} = core;
+	const [cr0, cr4, efer] = [state.cr0, state.cr4, state.efer].map(Number) as [number, number, number];
+	const isLong = (efer & Efer.LMA) !== 0;
+	const attributes = state.segments[CS]?.attributes ?? 0;
+	mmu.isLong = isLong && (attributes & Attribute.long) !== 0;
+	const isPaged = cr0 >= Cr0.PG;
+	const levels = !isPaged ? 0 : isLong ? ((cr4 & Cr4.LA57) !== 0 ? 5 : 4) : (cr4 & Cr4.PAE) !== 0 ? 3 : 2;
+	const cr3 = state.cr3;
+	const rootMask = levels >= 4 ? 0x000f_ffff_ffff_f000n : levels === 3 ? 0xffff_ffe0n : 0xffff_f000n;
+	mmu.mode = {
+		levels,
+		root: Number(cr3 & rootMask),
+		hasLargePages: levels !== 2 || (cr4 & Cr4.PSE) !== 0,
+		protectsSupervisor: (cr0 & Cr0.WP) !== 0,
+		smep: (cr4 & Cr4.SMEP) !== 0,
+		smap: (cr4 & Cr4.SMAP) !== 0,
+		nx: (efer & Efer.NXE) !== 0,
+	};
+	applyPrivilege(core);
+}
+
+/** Brings what follows from privilege and AC up to date. */
+export function applyPrivilege(core: Core): void {
+	const {state} = core;
+	const privilege = privilegeOf(core);
+	const acLifts = privilege < 3 && (state.controlFlags & Flag.AC) !== 0;
+	state.tlb = tlbOf(privilege === 3 ? AccessClass.user : acLifts ? AccessClass.lifted : AccessClass.supervisor);
+	// In canonical addresses the bits from 57 on are copies: the mode changes the highest ones.
+	const attributes = state.segments[CS]?.attributes ?? 0;
+	const codeSize = (attributes & Attribute.long) !== 0 ? 2n : (attributes & Attribute.big) !== 0 ? 1n : 0n;
+	state.modeKey = ((privilege === 3 ? 1n : 0n) | (codeSize << 1n)) << 58n;
+	state.poppableFlags = poppableFlags(privilege, (state.controlFlags & Flag.IOPL) >> 12);
+}
+
+/** What POPF changes (SDM volume 2, POPF): IOPL at privilege 0 alone, IF where IOPL allows it. */
+function poppableFlags(privilege: number, iopl: number): number {
+	const all = Flag.TF | Flag.DF | Flag.NT | Flag.AC | Flag.ID;
+	return all | (privilege === 0 ? Flag.IOPL | Flag.IF : privilege <= iopl ? Flag.IF : 0);
+}

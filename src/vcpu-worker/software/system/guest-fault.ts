@@ -1,0 +1,42 @@
+/** Vectors of exceptions (SDM volume 3, table 6-1). */
+export const Vector = {
+	divideError: 0,
+	debug: 1,
+	nmi: 2,
+	breakpoint: 3,
+	overflow: 4,
+	invalidOpcode: 6,
+	deviceNotAvailable: 7,
+	doubleFault: 8,
+	invalidTss: 10,
+	segmentNotPresent: 11,
+	stackFault: 12,
+	generalProtection: 13,
+	pageFault: 14,
+} as const;
+
+/** Exceptions that push an error code. */
+const withErrorCode = new Set<number>([8, 10, 11, 12, 13, 14, 17, 21]);
+
+/** An exception of the guest's, thrown by what carries out its instruction: that has changed nothing yet. */
+export class GuestFault extends Error {
+	readonly vector: number;
+	/** Undefined for an exception without one. */
+	readonly errorCode: number | undefined;
+
+	constructor(vector: number, errorCode = 0) {
+		super(`exception ${vector}`);
+		this.vector = vector;
+		this.errorCode = withErrorCode.has(vector) ? errorCode : undefined;
+	}
+}
+
+export const generalProtection = (errorCode = 0): GuestFault => new GuestFault(Vector.generalProtection, errorCode);
+export const invalidOpcode = (): GuestFault => new GuestFault(Vector.invalidOpcode);
+
+/** How exceptions combine while one is delivered (SDM volume 3, tables 6-4 and 6-5). */
+export function isDoubleFault(first: number, second: number): boolean {
+	const isContributory = (vector: number) => vector === 0 || (vector >= 10 && vector <= 13);
+	if (isContributory(first)) return isContributory(second);
+	return first === Vector.pageFault && (isContributory(second) || second === Vector.pageFault);
+}

@@ -1,0 +1,460 @@
+import type {Instruction, Operand} from '#vcpu-worker/software/decode';
+import type {Core} from '#vcpu-worker/software/interpreter';
+import type {Mmu} from '#vcpu-worker/software/mmu';
+import {generalAt} from '#vcpu-worker/software/state';
+import {applyMode, applyPrivilege, Cr0, Cr4, CS, Efer, Flag, privilegeOf, SS} from './control-state.ts';
+import {Attribute} from './descriptor.ts';
+import {GuestFault, generalProtection, invalidOpcode, Vector} from './guest-fault.ts';
+import type {Interrupts} from './interrupts.ts';
+import {type ModelRegisters, Msr} from './msrs.ts';
+import type {Outside} from './outside.ts';
+import {flagsOf, setFlags} from './rflags.ts';
+import type {Segments} from './segments.ts';
+
+/** The parts of a processor that its instructions work on. */
+export interface Parts {
+	readonly core: Core;
+	readonly mmu: Mmu;
+	readonly segments: Segments;
+	readonly interrupts: Interrupts;
+	readonly msrs: ModelRegisters;
+	readonly outside: Outside;
+}
+
+/** How code goes on after an instruction that TypeScript has carried out; RIP is already behind it. */
+export type After =
+	/** With the next instruction. */
+	| 'next'
+	/** So, and what follows it knows what the instruction has changed: interrupts stay away for one instruction. */
+	| 'shadow'
+	/** The processor waits for an interrupt. */
+	| 'halt';
+
+const accumulator = 0;
+const counter = 1;
+const base = 3;
+const data = 2;
+const stackPointer = 4;
+const source = 6;
+const destination = 7;
+const GS = 5;
+
+const low32 = (value: bigint): number => Number(value & 0xffff_ffffn);
+const general = ({core}: Parts, register: number): bigint => core.state.general[register] as bigint;
+
+function requirePrivilege(parts: Parts): void {
+	if (privilegeOf(parts.core) !== 0) throw generalProtection();
+}
+
+/** I/O is for privileges up to IOPL, or by the task's map (SDM volume 1, 19.5). */
+function requirePort({core, mmu}: Parts, port: number, bytes: number): void {
+	const {state} = core;
+	if (privilegeOf(core) <= (state.controlFlags & Flag.IOPL) >> 12) return;
+	const task = state.segments[7];
+	const offset = task === undefined || task.limit < 0x67 ? undefined : mmu.readSystem(task.base + 0x66n, 2);
+	if (task === undefined || offset === undefined) throw generalProtection();
+	const at = Number(offset) + (port >> 3);
+	if (at + 1 > task.limit) throw generalProtection();
+	const map = mmu.readSystem(task.base + BigInt(at), 2);
+	if (map === undefined || ((Number(map) >> (port & 7)) & ((1 << bytes) - 1)) !== 0) throw generalProtection();
+}
+
+const portBytes = ({width}: {readonly width: number}): 1 | 2 | 4 => (width === 8 ? 1 : width === 16 ? 2 : 4);
+
+/** The port of IN and OUT: a constant, or DX. */
+const portOf = (parts: Parts, operand: Operand | undefined): number =>
+	operand?.kind === 'immediate' ? Number(operand.value & 0xffn) : low32(general(parts, data)) & 0xffff;
+
+function writeAccumulator({core}: Parts, bytes: 1 | 2 | 4, value: number): void {
+	const old = core.state.general[accumulator] as bigint;
+	const bits = BigInt(bytes * 8);
+	const kept = bytes === 4 ? 0n : (old >> bits) << bits;
+	core.state.general[accumulator] = kept | BigInt.asUintN(bytes * 8, BigInt(value >>> 0));
+}
+
+/** A 64-bit value in EDX:EAX. */
+function setPair({core}: Parts, value: bigint): void {
+	core.state.general[accumulator] = value & 0xffff_ffffn;
+	core.state.general[data] = (value >> 32n) & 0xffff_ffffn;
+}
+
+const pair = (parts: Parts): bigint =>
+	(general(parts, accumulator) & 0xffff_ffffn) | ((general(parts, data) & 0xffff_ffffn) << 32n);
+
+/** Register numbers of `MOV r64, CRn`: operands have its place. */
+const registerValue = ({core}: Parts, operand: Operand): bigint => {
+	if (operand.kind !== 'register') throw invalidOpcode();
+	return core.state.general[(operand.place - generalAt(0)) / 8] as bigint;
+};
+
+function setRegister({core}: Parts, operand: Operand, value: bigint): void {
+	if (operand.kind !== 'register') throw invalidOpcode();
+	core.state.general[(operand.place - generalAt(0)) / 8] = value;
+}
+
+/** Linear address of an operand in memory. */
+export function addressOf({core}: Parts, operand: Operand | undefined, addressSize: number): bigint {
+	if (operand?.kind !== 'memory') throw invalidOpcode();
+	const word = (place: number) => core.word(place);
+	const offset = word(operand.base) + (word(operand.index) << BigInt(operand.scale)) + operand.displacement;
+	return BigInt.asUintN(64, BigInt.asUintN(addressSize, offset) + word(operand.segment));
+}
+
+function writeControl(parts: Parts, number: number, value: bigint): void {
+	const {core, mmu} = parts;
+	const {state} = core;
+	switch (number) {
+		case 0:
+			writeCr0(parts, value);
+			break;
+		case 2:
+			state.cr2 = value;
+			return;
+		case 3:
+			if ((value & ~0x000f_ffff_ffff_ffffn) !== 0n) throw generalProtection();
+			state.cr3 = value;
+			break;
+		case 4:
+			writeCr4(parts, value);
+			break;
+		default:
+			throw invalidOpcode();
+	}
+	applyMode(core, mmu);
+	mmu.flush();
+	core.forgetJumps();
+}
+
+/** Checks of MOV to CR0 (SDM volume 2, MOV - Move to/from Control Registers). */
+function writeCr0({core}: Parts, value: bigint): void {
+	const {state} = core;
+	if (value >> 32n !== 0n) throw generalProtection();
+	const bits = Number(value);
+	const has = (bit: number) => Math.floor(bits / bit) % 2 === 1;
+	if ((has(Cr0.PG) && !has(Cr0.PE)) || (has(Cr0.NW) && !has(Cr0.CD))) throw generalProtection();
+	const wasPaged = state.cr0 >> 31n !== 0n;
+	if (has(Cr0.PG) && !wasPaged && (state.efer & BigInt(Efer.LME)) !== 0n) {
+		const isLongCode = ((state.segments[CS]?.attributes ?? 0) & Attribute.long) !== 0;
+		if ((state.cr4 & BigInt(Cr4.PAE)) === 0n || isLongCode) throw generalProtection();
+		state.efer |= BigInt(Efer.LMA);
+	}
+	if (!has(Cr0.PG) && wasPaged) {
+		if (((state.segments[CS]?.attributes ?? 0) & Attribute.long) !== 0) throw generalProtection();
+		state.efer &= ~BigInt(Efer.LMA);
+	}
+	state.cr0 = value | BigInt(Cr0.ET);
+}
+
+const cr4Bits =
+	Cr4.VME |
+	Cr4.PVI |
+	Cr4.TSD |
+	Cr4.DE |
+	Cr4.PSE |
+	Cr4.PAE |
+	Cr4.MCE |
+	Cr4.PGE |
+	Cr4.PCE |
+	Cr4.OSFXSR |
+	Cr4.OSXMMEXCPT |
+	Cr4.UMIP |
+	Cr4.FSGSBASE |
+	Cr4.SMEP |
+	Cr4.SMAP;
+
+function writeCr4({core}: Parts, value: bigint): void {
+	const {state} = core;
+	if ((value & ~BigInt(cr4Bits)) !== 0n) throw generalProtection();
+	if ((state.efer & BigInt(Efer.LMA)) !== 0n && (value & BigInt(Cr4.PAE)) === 0n) throw generalProtection();
+	state.cr4 = value;
+}
+
+/** SYSCALL and SYSRET of 64-bit code (SDM volume 2). */
+function syscall({core, mmu, msrs, segments}: Parts): After {
+	const {state} = core;
+	if ((state.efer & BigInt(Efer.SCE)) === 0n) throw invalidOpcode();
+	const flags = flagsOf(state);
+	state.general[counter] = state.rip;
+	state.general[11] = BigInt(flags & ~Flag.RF);
+	const selector = Number((msrs.get(Msr.STAR) >> 32n) & 0xfffcn);
+	segments.set(CS, selector, {base: 0n, limit: 0xffff_ffff, attributes: 0xa09b});
+	segments.set(SS, selector + 8, {base: 0n, limit: 0xffff_ffff, attributes: 0xc093});
+	state.rip = msrs.get(Msr.LSTAR);
+	setFlags(state, flags & ~low32(msrs.get(Msr.FMASK)) & ~Flag.RF);
+	applyMode(core, mmu);
+	return 'next';
+}
+
+function sysret(parts: Parts, {operandSize}: Instruction): After {
+	const {core, mmu, msrs, segments} = parts;
+	const {state} = core;
+	if ((state.efer & BigInt(Efer.SCE)) === 0n) throw invalidOpcode();
+	requirePrivilege(parts);
+	const selector = Number((msrs.get(Msr.STAR) >> 48n) & 0xffffn);
+	const isLong = operandSize === 64;
+	const target = general(parts, counter);
+	segments.set(CS, (selector + (isLong ? 16 : 0)) | 3, {
+		base: 0n,
+		limit: 0xffff_ffff,
+		attributes: isLong ? 0xa0fb : 0xc0fb,
+	});
+	segments.set(SS, (selector + 8) | 3, {base: 0n, limit: 0xffff_ffff, attributes: 0xc0f3});
+	state.rip = isLong ? target : target & 0xffff_ffffn;
+	setFlags(state, (low32(general(parts, 11)) & 0x3c_7fd7) | 2);
+	applyMode(core, mmu);
+	return 'next';
+}
+
+/** One element of INS or OUTS, or as many as RCX says (SDM volume 2). */
+function stringPort(parts: Parts, instruction: Instruction, isInput: boolean): After {
+	const {core, mmu, outside} = parts;
+	const {state} = core;
+	const [operand] = instruction.operands;
+	const bytes = portBytes(operand as {width: number});
+	const port = low32(general(parts, data)) & 0xffff;
+	requirePort(parts, port, bytes);
+	const mask = (1n << BigInt(instruction.addressSize)) - 1n;
+	const index = isInput ? destination : source;
+	const step = BigInt((state.controlFlags & Flag.DF) === 0 ? bytes : -bytes);
+	const isUser = privilegeOf(core) === 3;
+	for (;;) {
+		const left = instruction.repeat === undefined ? 1n : general(parts, counter) & mask;
+		if (left === 0n) return 'next';
+		const segment = isInput ? 0n : core.word(instruction.segment);
+		const address = (general(parts, index) & mask) + segment;
+		if (isInput) {
+			// The place is tried before the port is read, whose value would be lost.
+			if (mmu.readSystem(address, bytes, isUser) === undefined) throw new GuestFault(state.vector, state.errorCode);
+			if (!mmu.writeSystem(address, bytes, BigInt(outside.readPort(port, bytes) >>> 0), isUser))
+				throw new GuestFault(state.vector, state.errorCode);
+		} else {
+			const value = mmu.readSystem(address, bytes, isUser);
+			if (value === undefined) throw new GuestFault(state.vector, state.errorCode);
+			outside.writePort(port, bytes, Number(value));
+		}
+		state.general[index] = BigInt.asUintN(64, (general(parts, index) + step) & mask);
+		if (instruction.repeat === undefined) return 'next';
+		state.general[counter] = (left - 1n) & mask;
+	}
+}
+
+type Handler = (parts: Parts, instruction: Instruction) => After;
+
+/** Instructions of the system that 64-bit code has (SDM volume 2), by the decoder's names. */
+export const systemInstructions: Readonly<Record<string, Handler>> = {
+	hlt: (parts) => {
+		requirePrivilege(parts);
+		return 'halt';
+	},
+	cli: (parts) => {
+		requireIopl(parts);
+		parts.core.state.controlFlags &= ~Flag.IF;
+		return 'next';
+	},
+	sti: (parts) => {
+		requireIopl(parts);
+		const wasOff = (parts.core.state.controlFlags & Flag.IF) === 0;
+		parts.core.state.controlFlags |= Flag.IF;
+		return wasOff ? 'shadow' : 'next';
+	},
+	in: (parts, {operands: [target, port]}) => {
+		const bytes = portBytes(target as {width: number});
+		const number = portOf(parts, port);
+		requirePort(parts, number, bytes);
+		writeAccumulator(parts, bytes, parts.outside.readPort(number, bytes));
+		return 'next';
+	},
+	out: (parts, {operands}) => {
+		const value = operands.at(-1);
+		const bytes = portBytes(value as {width: number});
+		const number = portOf(parts, operands.length === 2 ? operands[0] : undefined);
+		requirePort(parts, number, bytes);
+		parts.outside.writePort(number, bytes, Number(BigInt.asUintN(bytes * 8, general(parts, accumulator))));
+		return 'next';
+	},
+	ins: (parts, instruction) => stringPort(parts, instruction, true),
+	outs: (parts, instruction) => stringPort(parts, instruction, false),
+	int3: (parts) => {
+		parts.interrupts.deliver(Vector.breakpoint, undefined, 'software');
+		return 'next';
+	},
+	int: (parts, {operands: [number]}) => {
+		const vector = number?.kind === 'immediate' ? Number(number.value & 0xffn) : 0;
+		parts.interrupts.deliver(vector, undefined, 'software');
+		return 'next';
+	},
+	iret: (parts, {operandSize}) => {
+		parts.interrupts.return((operandSize / 8) as 2 | 4 | 8);
+		return 'next';
+	},
+	syscall,
+	sysret,
+	clts: (parts) => {
+		requirePrivilege(parts);
+		parts.core.state.cr0 &= ~BigInt(Cr0.TS);
+		return 'next';
+	},
+	invd: (parts) => cacheInstruction(parts),
+	wbinvd: (parts) => cacheInstruction(parts),
+	rdtsc: (parts) => {
+		const {state} = parts.core;
+		if ((Number(state.cr4) & Cr4.TSD) !== 0) requirePrivilege(parts);
+		setPair(parts, parts.outside.counter());
+		return 'next';
+	},
+	cpuid: (parts) => {
+		const {state} = parts.core;
+		const answer = parts.outside.cpuid(low32(general(parts, accumulator)), low32(general(parts, counter)));
+		for (const [index, register] of [accumulator, base, counter, data].entries())
+			state.general[register] = BigInt((answer[index] as number) >>> 0);
+		return 'next';
+	},
+	rdmsr: (parts) => {
+		requirePrivilege(parts);
+		const index = low32(general(parts, counter));
+		const value = parts.msrs.read(index) ?? parts.outside.readMsr(index);
+		if (value === undefined) throw generalProtection();
+		setPair(parts, value);
+		return 'next';
+	},
+	wrmsr: (parts) => {
+		requirePrivilege(parts);
+		const index = low32(general(parts, counter));
+		const value = pair(parts);
+		if (!(parts.msrs.write(index, value) ?? parts.outside.writeMsr(index, value))) throw generalProtection();
+		applyMode(parts.core, parts.mmu);
+		return 'next';
+	},
+	movFromControl: (parts, {operands: [target, number]}) => {
+		requirePrivilege(parts);
+		const {cr0, cr2, cr3, cr4} = parts.core.state;
+		const value = {0: cr0, 2: cr2, 3: cr3, 4: cr4}[numberOf(number)];
+		if (value === undefined || target === undefined) throw invalidOpcode();
+		setRegister(parts, target, value);
+		return 'next';
+	},
+	movToControl: (parts, {operands: [number, from]}) => {
+		requirePrivilege(parts);
+		if (from === undefined) throw invalidOpcode();
+		writeControl(parts, numberOf(number), registerValue(parts, from));
+		return 'next';
+	},
+	movFromDebug: (parts, {operands: [target, number]}) => {
+		requirePrivilege(parts);
+		if (target === undefined) throw invalidOpcode();
+		setRegister(parts, target, parts.core.state.debug[debugNumber(number)] as bigint);
+		return 'next';
+	},
+	movToDebug: (parts, {operands: [number, from]}) => {
+		requirePrivilege(parts);
+		if (from === undefined) throw invalidOpcode();
+		const value = registerValue(parts, from);
+		if (debugNumber(number) >= 6 && value >> 32n !== 0n) throw generalProtection();
+		parts.core.state.debug[debugNumber(number)] = value;
+		return 'next';
+	},
+	invlpg: (parts) => {
+		requirePrivilege(parts);
+		parts.mmu.flush();
+		parts.core.forgetJumps();
+		return 'next';
+	},
+	swapgs: (parts) => {
+		requirePrivilege(parts);
+		const gs = parts.core.state.segments[GS];
+		const other = parts.msrs.get(Msr.KERNEL_GS_BASE);
+		if (gs === undefined) return 'next';
+		parts.msrs.write(Msr.KERNEL_GS_BASE, gs.base);
+		gs.base = other;
+		return 'next';
+	},
+	lgdt: (parts, instruction) => loadTable(parts, instruction, 'gdtr'),
+	lidt: (parts, instruction) => loadTable(parts, instruction, 'idtr'),
+	sgdt: (parts, instruction) => storeTable(parts, instruction, 'gdtr'),
+	sidt: (parts, instruction) => storeTable(parts, instruction, 'idtr'),
+	lldt: (parts, {operands: [from], addressSize}) => {
+		requirePrivilege(parts);
+		parts.segments.loadLdt(selectorOf(parts, from, addressSize));
+		return 'next';
+	},
+	ltr: (parts, {operands: [from], addressSize}) => {
+		requirePrivilege(parts);
+		parts.segments.loadTask(selectorOf(parts, from, addressSize));
+		return 'next';
+	},
+	movToSegment: (parts, {operands: [number, from], addressSize}) => {
+		const segment = numberOf(number);
+		if (segment > 5 || segment === CS) throw invalidOpcode();
+		parts.segments.load(segment, selectorOf(parts, from, addressSize));
+		applyPrivilege(parts.core);
+		return segment === SS ? 'shadow' : 'next';
+	},
+	retf: (parts, instruction) => {
+		const {core, mmu, segments} = parts;
+		const {state} = core;
+		const bytes = BigInt(instruction.operandSize / 8);
+		const top = state.general[stackPointer] as bigint;
+		const read = (at: bigint, length: number) => {
+			const value = mmu.readSystem(at, length, privilegeOf(core) === 3);
+			if (value === undefined) throw new GuestFault(state.vector, state.errorCode);
+			return value;
+		};
+		const target = read(top, Number(bytes));
+		const selector = Number(read(top + bytes, Number(bytes)) & 0xffffn);
+		if ((selector & 3) !== privilegeOf(core)) throw generalProtection(selector & ~3);
+		const extra = instruction.operands[0]?.kind === 'immediate' ? instruction.operands[0].value : 0n;
+		segments.loadCode(selector, selector & 3, () => {});
+		state.general[stackPointer] = top + 2n * bytes + extra;
+		state.rip = target;
+		applyMode(core, mmu);
+		return 'next';
+	},
+};
+
+function requireIopl({core}: Parts): void {
+	if (privilegeOf(core) > (core.state.controlFlags & Flag.IOPL) >> 12) throw generalProtection();
+}
+
+/** Caches are the host's, which keeps them as they must be. */
+function cacheInstruction(parts: Parts): After {
+	requirePrivilege(parts);
+	return 'next';
+}
+
+const numberOf = (operand: Operand | undefined): number => (operand?.kind === 'immediate' ? Number(operand.value) : 0);
+
+/** DR4 and DR5 are DR6 and DR7 unless CR4.DE says otherwise (SDM volume 3, 17.2.2). */
+function debugNumber(operand: Operand | undefined): number {
+	const number = numberOf(operand);
+	return number === 4 || number === 5 ? number + 2 : number;
+}
+
+function selectorOf(parts: Parts, operand: Operand | undefined, addressSize: number): number {
+	if (operand?.kind === 'register') return low32(parts.core.word(operand.place)) & 0xffff;
+	const value = parts.mmu.readSystem(addressOf(parts, operand, addressSize), 2, privilegeOf(parts.core) === 3);
+	if (value === undefined) throw new GuestFault(parts.core.state.vector, parts.core.state.errorCode);
+	return Number(value);
+}
+
+function loadTable(parts: Parts, {operands: [from], addressSize}: Instruction, name: 'gdtr' | 'idtr'): After {
+	requirePrivilege(parts);
+	const {mmu, core} = parts;
+	const at = addressOf(parts, from, addressSize);
+	const limit = mmu.readSystem(at, 2);
+	const tableBase = mmu.readSystem(at + 2n, 8);
+	if (limit === undefined || tableBase === undefined) throw new GuestFault(core.state.vector, core.state.errorCode);
+	core.state[name].limit = Number(limit);
+	core.state[name].base = tableBase;
+	return 'next';
+}
+
+function storeTable(parts: Parts, {operands: [to], addressSize}: Instruction, name: 'gdtr' | 'idtr'): After {
+	const {mmu, core} = parts;
+	if ((Number(core.state.cr4) & Cr4.UMIP) !== 0) requirePrivilege(parts);
+	const at = addressOf(parts, to, addressSize);
+	const isUser = privilegeOf(core) === 3;
+	const {limit, base: tableBase} = core.state[name];
+	if (!(mmu.writeSystem(at + 2n, 8, tableBase, isUser) && mmu.writeSystem(at, 2, BigInt(limit & 0xffff), isUser)))
+		throw new GuestFault(core.state.vector, core.state.errorCode);
+	return 'next';
+}

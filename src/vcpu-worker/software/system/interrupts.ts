@@ -1,0 +1,160 @@
+import type {Core} from '#vcpu-worker/software/interpreter';
+import type {Mmu} from '#vcpu-worker/software/mmu';
+import {applyMode, CS, Flag, privilegeOf, SS} from './control-state.ts';
+import {Attribute, dplOf, SystemType} from './descriptor.ts';
+import {GuestFault, generalProtection, isDoubleFault, Vector} from './guest-fault.ts';
+import {flagsOf, setFlags} from './rflags.ts';
+import type {Segments} from './segments.ts';
+
+/** What brings an interrupt about. */
+export type Cause =
+	/** An exception or an interrupt from outside. */
+	| 'hardware'
+	/** INT n, INT3, INTO: the gate must be open to the program. */
+	| 'software';
+
+const TR = 7;
+/** A gate of long mode in bytes. */
+const gateBytes = 16;
+/** Error codes that name a gate: bit 1; bit 0 for what the program did not cause (SDM volume 3, 6.13). */
+const inTable = 2;
+const external = 1;
+/** Offsets in the 64-bit TSS (SDM volume 3, figure 8-11). */
+const tss = {rsp0: 4, ist1: 0x24} as const;
+
+/** Delivers interrupts and exceptions in long mode, and returns from them (SDM volume 3, 6.14). */
+export class Interrupts {
+	readonly #core: Core;
+	readonly #mmu: Mmu;
+	readonly #segments: Segments;
+
+	constructor(core: Core, mmu: Mmu, segments: Segments) {
+		this.#core = core;
+		this.#mmu = mmu;
+		this.#segments = segments;
+	}
+
+	/**
+	 * Delivers an exception, and those that come meanwhile.
+	 * @returns false where the last one is a triple fault
+	 */
+	raise(fault: GuestFault): boolean {
+		let current = fault;
+		for (;;) {
+			try {
+				this.deliver(current.vector, current.errorCode, 'hardware');
+				return true;
+			} catch (error) {
+				if (!(error instanceof GuestFault)) throw error;
+				if (current.vector === Vector.doubleFault) return false;
+				current = isDoubleFault(current.vector, error.vector) ? new GuestFault(Vector.doubleFault) : error;
+			}
+		}
+	}
+
+	/** Enters the handler of a vector; RIP is where it returns to. @throws GuestFault with nothing changed */
+	deliver(vector: number, errorCode: number | undefined, cause: Cause): void {
+		const {state} = this.#core;
+		const outside = cause === 'hardware' ? external : 0;
+		const gateError = (vector << 3) | inTable | outside;
+		if (vector * gateBytes + gateBytes - 1 > state.idtr.limit) throw generalProtection(gateError);
+		const place = state.idtr.base + BigInt(vector * gateBytes);
+		const low = this.#read(place, 8);
+		const high = this.#read(place + 8n, 8);
+		const attributes = Number((low >> 40n) & 0xffn);
+		const type = attributes & 0x1f;
+		if (type !== SystemType.interruptGate && type !== SystemType.trapGate) throw generalProtection(gateError);
+		const privilege = privilegeOf(this.#core);
+		if (cause === 'software' && ((attributes >> 5) & 3) < privilege) throw generalProtection(gateError);
+		if ((attributes & Attribute.present) === 0) throw new GuestFault(Vector.segmentNotPresent, gateError);
+		const target = (low & 0xffffn) | ((low >> 32n) & 0xffff_0000n) | ((high & 0xffff_ffffn) << 32n);
+		const selector = Number((low >> 16n) & 0xffffn);
+		const [oldCs, oldSs] = [state.segments[CS]?.selector ?? 0, state.segments[SS]?.selector ?? 0];
+		const saved = this.#core.save();
+		try {
+			let newPrivilege = privilege;
+			this.#segments.loadCode(selector, privilege, (descriptor) => {
+				const dpl = dplOf(descriptor);
+				if (dpl > privilege || (descriptor.attributes & Attribute.long) === 0)
+					throw generalProtection((selector & ~3) | outside);
+				if ((descriptor.attributes & Attribute.conforming) === 0) newPrivilege = dpl;
+			});
+			const cs = state.segments[CS];
+			if (cs !== undefined) cs.selector = (selector & ~3) | newPrivilege;
+			const rsp = this.#stackFor(Number((low >> 32n) & 7n), privilege, newPrivilege);
+			const values = [BigInt(oldSs), state.general[4] as bigint, BigInt(flagsOf(state)), BigInt(oldCs), state.rip];
+			if (errorCode !== undefined) values.push(BigInt(errorCode));
+			let top = rsp & ~15n;
+			for (const value of values) {
+				top = BigInt.asUintN(64, top - 8n);
+				if (!this.#mmu.writeSystem(top, 8, value)) throw this.#pageFault();
+			}
+			if (newPrivilege !== privilege) this.#segments.set(SS, newPrivilege, {base: 0n, limit: 0, attributes: 0});
+			state.general[4] = top;
+			state.rip = target;
+			const cleared = Flag.TF | Flag.NT | Flag.RF | Flag.VM | (type === SystemType.interruptGate ? Flag.IF : 0);
+			state.controlFlags = (state.controlFlags & ~cleared) >>> 0;
+			applyMode(this.#core, this.#mmu);
+		} catch (error) {
+			this.#core.restore(saved);
+			throw error;
+		}
+	}
+
+	/** IRET from 64-bit code (SDM volume 2, IRET). @param bytes - of each value on the stack */
+	return(bytes: 2 | 4 | 8): void {
+		const {state} = this.#core;
+		const privilege = privilegeOf(this.#core);
+		if ((state.controlFlags & Flag.NT) !== 0) throw generalProtection();
+		const top = state.general[4] as bigint;
+		const values = [0, 1, 2, 3, 4].map((index) => this.#read(top + BigInt(index * bytes), bytes));
+		const [rip, cs, flags, rsp, ss] = values as [bigint, bigint, bigint, bigint, bigint];
+		const selector = Number(cs & 0xffffn);
+		const newPrivilege = selector & 3;
+		if (newPrivilege < privilege) throw generalProtection(selector & ~3);
+		const saved = this.#core.save();
+		try {
+			this.#segments.loadCode(selector, newPrivilege, (descriptor) => {
+				const isConforming = (descriptor.attributes & Attribute.conforming) !== 0;
+				if (isConforming ? dplOf(descriptor) > newPrivilege : dplOf(descriptor) !== newPrivilege)
+					throw generalProtection(selector & ~3);
+			});
+			applyMode(this.#core, this.#mmu);
+			this.#segments.load(SS, Number(ss & 0xffffn));
+			state.general[4] = rsp;
+			state.rip = rip;
+			setFlags(state, Number(flags & 0x3f_ffffn), returnable(privilege, (state.controlFlags & Flag.IOPL) >> 12, bytes));
+			applyMode(this.#core, this.#mmu);
+		} catch (error) {
+			this.#core.restore(saved);
+			applyMode(this.#core, this.#mmu);
+			throw error;
+		}
+	}
+
+	#stackFor(ist: number, privilege: number, newPrivilege: number): bigint {
+		const {state} = this.#core;
+		if (ist === 0 && newPrivilege === privilege) return state.general[4] as bigint;
+		const task = state.segments[TR];
+		const offset = ist === 0 ? tss.rsp0 + newPrivilege * 8 : tss.ist1 + (ist - 1) * 8;
+		if (task === undefined || offset + 7 > task.limit)
+			throw new GuestFault(Vector.invalidTss, (task?.selector ?? 0) & ~3);
+		return this.#read(task.base + BigInt(offset), 8);
+	}
+
+	#read(address: bigint, bytes: number): bigint {
+		const value = this.#mmu.readSystem(address, bytes);
+		if (value === undefined) throw this.#pageFault();
+		return value;
+	}
+
+	#pageFault(): GuestFault {
+		return new GuestFault(this.#core.state.vector, this.#core.state.errorCode);
+	}
+}
+
+/** Flags that IRET changes: IOPL at privilege 0 alone, IF where IOPL allows it; 16 bits leave the upper half. */
+function returnable(privilege: number, iopl: number, bytes: number): number {
+	const all = Flag.TF | Flag.DF | Flag.NT | (bytes > 2 ? Flag.RF | Flag.AC | Flag.ID : 0);
+	return all | (privilege === 0 ? Flag.IOPL : 0) | (privilege <= iopl ? Flag.IF : 0);
+}

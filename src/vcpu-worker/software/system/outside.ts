@@ -1,0 +1,13 @@
+/** What a processor reaches beside RAM and its own registers. */
+export interface Outside {
+	readPort(port: number, bytes: 1 | 2 | 4): number;
+	writePort(port: number, bytes: 1 | 2 | 4, value: number): void;
+	/** What CPUID answers: EAX, EBX, ECX, EDX. */
+	cpuid(leaf: number, subleaf: number): readonly [number, number, number, number];
+	/** The time-stamp counter. */
+	counter(): bigint;
+	/** A model-specific register that is none of the processor's own; undefined: there is none, and RDMSR faults. */
+	readMsr(index: number): bigint | undefined;
+	/** False: there is none, or not with this value. */
+	writeMsr(index: number, value: bigint): boolean;
+}

@@ -1,0 +1,178 @@
+import type {Core} from '#vcpu-worker/software/interpreter';
+import type {Mmu} from '#vcpu-worker/software/mmu';
+import {CS, privilegeOf, SS} from './control-state.ts';
+import {
+	Attribute,
+	type Descriptor,
+	descriptorOf,
+	dplOf,
+	isCode,
+	isPresent,
+	isSystem,
+	SystemType,
+	typeOf,
+} from './descriptor.ts';
+import {GuestFault, generalProtection, Vector} from './guest-fault.ts';
+
+const LDTR = 6;
+const TR = 7;
+/** Bits of a selector (SDM volume 3, 3.4.2). */
+const tableIndicator = 4;
+const requestedPrivilege = 3;
+
+/** Segment registers and their descriptors, in 64-bit mode and compatibility mode (SDM volume 3, 3.4 and 5.2). */
+export class Segments {
+	readonly #core: Core;
+	readonly #mmu: Mmu;
+
+	constructor(core: Core, mmu: Mmu) {
+		this.#core = core;
+		this.#mmu = mmu;
+	}
+
+	/** The bytes of a selector's descriptor. @throws GuestFault where the table does not have it */
+	read(selector: number, vector: number = Vector.generalProtection): bigint {
+		return this.#readAt(this.#place(selector, 8, vector), 8);
+	}
+
+	/** A descriptor of 16 bytes, of LDT or TSS in long mode. */
+	readSystem(selector: number): {readonly descriptor: Descriptor; readonly place: bigint; readonly low: bigint} {
+		const place = this.#place(selector, 16, Vector.generalProtection);
+		const low = this.#readAt(place, 8);
+		const descriptor = descriptorOf(low);
+		const high = this.#readAt(place + 8n, 8);
+		return {descriptor: {...descriptor, base: descriptor.base | ((high & 0xffff_ffffn) << 32n)}, place, low};
+	}
+
+	/** Loads ES, SS, DS, FS or GS as MOV and POP do (SDM volume 2, MOV). */
+	load(segment: number, selector: number): void {
+		const privilege = privilegeOf(this.#core);
+		if ((selector & ~requestedPrivilege) === 0) {
+			// SS may be null in 64-bit mode below privilege 3 only.
+			if (segment === SS && !(this.#mmu.isLong && privilege < 3 && (selector & 3) === privilege))
+				throw generalProtection();
+			this.set(segment, selector, {
+				base: this.#mmu.isLong && segment < 4 ? 0n : this.#baseOf(segment),
+				limit: 0,
+				attributes: 0,
+			});
+			return;
+		}
+		const index = selector & ~requestedPrivilege;
+		const place = this.#place(selector, 8, Vector.generalProtection);
+		const value = this.#readAt(place, 8);
+		const descriptor = descriptorOf(value);
+		const {attributes} = descriptor;
+		const rpl = selector & requestedPrivilege;
+		if (isSystem(descriptor)) throw generalProtection(index);
+		if (segment === SS) {
+			if (
+				isCode(descriptor) ||
+				(attributes & Attribute.writable) === 0 ||
+				rpl !== privilege ||
+				dplOf(descriptor) !== privilege
+			)
+				throw generalProtection(index);
+			if (!isPresent(descriptor)) throw new GuestFault(Vector.stackFault, index);
+		} else {
+			const isConforming = isCode(descriptor) && (attributes & Attribute.conforming) !== 0;
+			if (isCode(descriptor) && (attributes & Attribute.readable) === 0) throw generalProtection(index);
+			if (!isConforming && (rpl > dplOf(descriptor) || privilege > dplOf(descriptor))) throw generalProtection(index);
+			if (!isPresent(descriptor)) throw new GuestFault(Vector.segmentNotPresent, index);
+		}
+		this.#markAccessed(place, value);
+		const isFlat = this.#mmu.isLong && segment < 4;
+		this.set(segment, selector, {
+			...descriptor,
+			attributes: attributes | Attribute.accessed,
+			...(isFlat && {base: 0n}),
+		});
+	}
+
+	/**
+	 * Loads CS for a far transfer, an interrupt or a return.
+	 * @param check - throws where the privileges do not fit
+	 */
+	loadCode(selector: number, newPrivilege: number, check: (descriptor: Descriptor) => void): void {
+		const index = selector & ~requestedPrivilege;
+		if (index === 0) throw generalProtection();
+		const place = this.#place(selector, 8, Vector.generalProtection);
+		const value = this.#readAt(place, 8);
+		const descriptor = descriptorOf(value);
+		const {attributes} = descriptor;
+		if (!isCode(descriptor) || ((attributes & Attribute.long) !== 0 && (attributes & Attribute.big) !== 0))
+			throw generalProtection(index);
+		check(descriptor);
+		if (!isPresent(descriptor)) throw new GuestFault(Vector.segmentNotPresent, index);
+		this.#markAccessed(place, value);
+		const isLong = (attributes & Attribute.long) !== 0;
+		this.set(CS, index | newPrivilege, {
+			...descriptor,
+			attributes: attributes | Attribute.accessed,
+			...(isLong && {base: 0n}),
+		});
+	}
+
+	/** LLDT: a null selector makes the table unusable. */
+	loadLdt(selector: number): void {
+		if ((selector & ~requestedPrivilege) === 0) {
+			this.set(LDTR, selector, {base: 0n, limit: 0, attributes: 0});
+			return;
+		}
+		if ((selector & tableIndicator) !== 0) throw generalProtection(selector & ~requestedPrivilege);
+		const {descriptor} = this.readSystem(selector);
+		if (!isSystem(descriptor) || typeOf(descriptor) !== SystemType.ldt)
+			throw generalProtection(selector & ~requestedPrivilege);
+		if (!isPresent(descriptor)) throw new GuestFault(Vector.segmentNotPresent, selector & ~requestedPrivilege);
+		this.set(LDTR, selector, descriptor);
+	}
+
+	/** LTR, which marks the task busy. */
+	loadTask(selector: number): void {
+		const index = selector & ~requestedPrivilege;
+		if (index === 0 || (selector & tableIndicator) !== 0) throw generalProtection(index);
+		const {descriptor, place, low} = this.readSystem(selector);
+		if (!isSystem(descriptor) || typeOf(descriptor) !== SystemType.availableTss) throw generalProtection(index);
+		if (!isPresent(descriptor)) throw new GuestFault(Vector.segmentNotPresent, index);
+		this.#writeAt(place, low | (2n << 40n));
+		this.set(TR, selector, {...descriptor, attributes: descriptor.attributes | 2});
+	}
+
+	set(segment: number, selector: number, {base, limit, attributes}: Descriptor): void {
+		const state = this.#core.state.segments[segment];
+		if (state === undefined) throw new RangeError(`segment register ${segment}`);
+		state.selector = selector;
+		state.base = base;
+		state.limit = limit;
+		state.attributes = attributes;
+	}
+
+	#baseOf(segment: number): bigint {
+		return this.#core.state.segments[segment]?.base ?? 0n;
+	}
+
+	#place(selector: number, bytes: number, vector: number): bigint {
+		const {gdtr, segments} = this.#core.state;
+		const isLocal = (selector & tableIndicator) !== 0;
+		const ldtr = segments[LDTR];
+		const table = isLocal && ldtr !== undefined ? ldtr : gdtr;
+		const offset = selector & ~7;
+		if (offset + bytes - 1 > table.limit) throw new GuestFault(vector, selector & ~requestedPrivilege);
+		return table.base + BigInt(offset);
+	}
+
+	#readAt(address: bigint, bytes: number): bigint {
+		const value = this.#mmu.readSystem(address, bytes);
+		if (value === undefined) throw new GuestFault(this.#core.state.vector, this.#core.state.errorCode);
+		return value;
+	}
+
+	#writeAt(address: bigint, value: bigint): void {
+		if (!this.#mmu.writeSystem(address, 8, value))
+			throw new GuestFault(this.#core.state.vector, this.#core.state.errorCode);
+	}
+
+	#markAccessed(place: bigint, value: bigint): void {
+		if ((value & (1n << 40n)) === 0n) this.#writeAt(place, value | (1n << 40n));
+	}
+}
