@@ -1,0 +1,61 @@
+import type {MicroKernel} from '#test/tmk';
+import {PhysicalMemory} from '#vcpu-worker/software/mmu';
+import {Processor} from '#vcpu-worker/software/system';
+
+/** What Node provides of the JavaScript API of WebAssembly; its types come with DOM only. */
+declare const WebAssembly: {
+	readonly Memory: new (descriptor: object) => {readonly buffer: SharedArrayBuffer};
+};
+
+const ramBytes = 4 * 1024 ** 2;
+const wasmPage = 65_536;
+/** CR0: PE, MP, ET, NE, WP, PG; CR4: PAE; EFER: SCE, LME, LMA, NXE. */
+const registers = {cr0: 0x8001_0033n, cr4: 0x20n, efer: 0xd01n};
+/** 64-bit code, and writable data, both present and accessed. */
+const codeAttributes = 0xa09b;
+const dataAttributes = 0xc093;
+
+/** A write to a port. */
+export interface PortWrite {
+	readonly port: number;
+	readonly value: number;
+}
+
+/** A software processor with RAM, and ports that remember what is written and read as zeros. */
+export interface GuestProcessor {
+	readonly processor: Processor;
+	readonly ram: Uint8Array;
+	readonly writes: readonly PortWrite[];
+	/** How often a port was read. */
+	reads: number;
+}
+
+/** Puts a 64-bit kernel in memory and a processor at its entry. */
+export function startKernel(kernel: MicroKernel): GuestProcessor {
+	const pages = BigInt(ramBytes / wasmPage);
+	const memory = new WebAssembly.Memory({initial: pages, maximum: pages, shared: true, address: 'i64'});
+	const ram = new Uint8Array(memory.buffer);
+	ram.set(kernel.image, kernel.loadAddress);
+	const writes: PortWrite[] = [];
+	const outside = {
+		readPort: () => {
+			guest.reads++;
+			return 0;
+		},
+		writePort: (port: number, _bytes: number, value: number) => void writes.push({port, value}),
+		cpuid: () => [0, 0, 0, 0] as const,
+		counter: () => 0n,
+		readMsr: () => undefined,
+		writeMsr: () => false,
+	};
+	const devices = {read: () => 0xffff_ffff, write: () => {}};
+	const physical = new PhysicalMemory(memory.buffer, [{gpa: 0, length: ramBytes, offset: 0}]);
+	const processor = new Processor(memory, physical, devices, outside);
+	const {state} = processor.core;
+	Object.assign(state, registers, {cr3: BigInt(kernel.pageTables ?? 0), rip: BigInt(kernel.entry), controlFlags: 2});
+	for (const [index, segment] of state.segments.entries())
+		Object.assign(segment, {limit: 0xffff_ffff, attributes: index === 1 ? codeAttributes : dataAttributes});
+	processor.changed();
+	const guest: GuestProcessor = {processor, ram, writes, reads: 0};
+	return guest;
+}
