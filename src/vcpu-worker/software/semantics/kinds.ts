@@ -1,7 +1,12 @@
 import type {Width} from '#support/wasm';
+import {bits} from './bits.ts';
 import {control} from './control.ts';
-import {meanings} from './meanings.ts';
+import {integer} from './integer.ts';
+import {moves} from './moves.ts';
+import {multiplication} from './multiply.ts';
 import type {Meaning} from './operation.ts';
+import {shifts} from './shifts.ts';
+import {strings} from './strings.ts';
 
 /**
  * How a step has its address: base and displacement; with index and segment; the same within 32 or 16 bits; or as a step before
@@ -19,6 +24,17 @@ export interface Kind {
 	/** Its arm is within the interpreter's loop, as one that jumps must be. V8 takes long to optimise a large loop. */
 	readonly isHot: boolean;
 }
+
+/** Meanings by the names that decoding gives to steps. */
+const meanings: Readonly<Record<string, Meaning>> = {
+	...integer,
+	...shifts,
+	...bits,
+	...multiplication,
+	...moves,
+	...control,
+	...strings,
+};
 
 const all = [8, 16, 32, 64] as const;
 const words = [16, 32, 64] as const;
