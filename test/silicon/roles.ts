@@ -70,9 +70,9 @@ function setPairEqual(c: CaseBuilder): void {
 
 const pushed = (c: CaseBuilder): number => c.form.size / 8;
 
-/** TF and AC would change what runs behind the instruction: they stay clear. */
+/** TF and AC would change what runs behind the instruction, and not every host keeps NT across an interrupt: they stay clear. */
 function setFlagsImage(c: CaseBuilder): void {
-	const keptClear = BigInt(0x100 | 0x4_0000);
+	const keptClear = BigInt(0x100 | 0x4000 | 0x4_0000);
 	const {random} = c;
 	const image = ((BigInt(random.u32()) << 32n) | BigInt(random.u32())) & ~keptClear;
 	c.poke(c.register(rsp), pushed(c), image);
