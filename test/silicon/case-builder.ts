@@ -34,10 +34,14 @@ export class Slot {
 	readonly memory: Uint8Array;
 	readonly memoryWords: Uint32Array;
 	readonly memoryView: DataView;
+	/** The area of XSAVE, in words. */
+	readonly xsaveWords: Uint32Array;
 
 	constructor(record: CaseView) {
 		this.record = record;
-		const {gpr, memory} = record.before;
+		const {gpr, memory, xsave} = record.before;
+		const {buffer, byteOffset, byteLength} = xsave.$bytes;
+		this.xsaveWords = new Uint32Array(buffer, byteOffset, byteLength / 4);
 		this.gpr = gpr as unknown as BigUint64Array;
 		this.words = new Uint32Array(this.gpr.buffer, this.gpr.byteOffset, 32);
 		this.memory = memory;

@@ -55,3 +55,29 @@ test('after an exception flags have a mask of their own, and a page fault has an
 	t.deepEqual(differences(faulted(0, 0n), faulted(0, 0n, Rflags.AF), either), []);
 	t.deepEqual(differences(made(), faulted(6, 0n), mask), ['#UD, not no exception']);
 });
+
+test('of x87 and SSE all is compared but where the last instruction was, and what is approximated within its bound', (t) => {
+	const ones = (low: number): bigint => new BigUint64Array(new Float32Array([low, 1]).buffer)[0] as bigint;
+	const vectors =
+		(low: number, change: (xsave: State['xsave']) => void = () => {}) =>
+		(state: State): void => {
+			state.xsave.xmm[4] = ones(low);
+			change(state.xsave);
+		};
+	const mask = {...emptyMask(), hasVectors: true, inexactXmm: 2, tolerance: 2 ** -10};
+	const found = (low: number, change?: (xsave: State['xsave']) => void, by = mask) =>
+		differences(made(vectors(1)), made(vectors(low, change)), by);
+	t.deepEqual(found(1 + 2 ** -11), []);
+	t.deepEqual(found(1 + 2 ** -9), ['XMM2 low is 3f8000003f804000, not 3f8000003f800000']);
+	t.is(found(-1).length, 1);
+	t.is(found(1 + 2 ** -11, undefined, {...mask, inexactXmm: 3}).length, 1);
+	const elsewhere = (xsave: State['xsave']): void => {
+		Object.assign(xsave, {fip: 1n, fdp: 1n, fop: 1});
+	};
+	t.deepEqual(found(1, elsewhere), []);
+	const inX87 = (xsave: State['xsave']): void => {
+		Object.assign(xsave, {fsw: 1, ftw: 2});
+		Object.assign(xsave.st[7] as object, {signExponent: 3});
+	};
+	t.deepEqual(found(1, inX87), ['FSW is 1, not 0', 'FTW is 2, not 0', 'ST(7) sign and exponent is 3, not 0']);
+});

@@ -3,6 +3,7 @@ import type {ViewOf} from '#support/wire';
 import {windowAddress} from './layout.ts';
 import type {Mask} from './mask.ts';
 import {generalRegisters, noVector, ProcessorState, Rflags, windowBytes} from './processor-state.ts';
+import {isSameVectors, vectorDifferences} from './vector-difference.ts';
 
 export type StateView = ViewOf<typeof ProcessorState>;
 
@@ -37,7 +38,7 @@ export function differences(expected: StateView, actual: StateView, mask: Mask):
 		const [want, got] = [expected.memory[at], actual.memory[at]];
 		if (want !== got) say(`memory at ${hex(windowAddress + at)}`, want, got);
 	}
-	if (mask.hasVectors) found.push(...vectorDifferences(expected, actual));
+	if (mask.hasVectors) found.push(...vectorDifferences(expected.xsave, actual.xsave, mask));
 	return found;
 }
 
@@ -80,7 +81,7 @@ function isSame(a: Uint32Array, b: Uint32Array, mask: Mask): boolean {
 		if (a[index] !== b[index] && !hasIgnored) return false;
 		if (a[index] !== b[index] && !isIgnoredWord(a, b, index, mask)) return false;
 	}
-	return !mask.hasVectors;
+	return !mask.hasVectors || isSameVectors(a, b, at.xsave);
 }
 
 function isIgnoredWord(a: Uint32Array, b: Uint32Array, index: number, mask: Mask): boolean {
@@ -95,24 +96,6 @@ function isIgnoredWord(a: Uint32Array, b: Uint32Array, index: number, mask: Mask
 
 function comparedFlags(vector: number, mask: Mask): number {
 	return ~(resumeFlag | (vector === noVector ? mask.flags : mask.exceptionFlags));
-}
-
-function vectorDifferences({xsave: want}: StateView, {xsave: got}: StateView): string[] {
-	const found: string[] = [];
-	const compare = (name: string, a: bigint | number | undefined, b: bigint | number | undefined): void => {
-		if (a !== b) found.push(`${name} is ${hex(b)}, not ${hex(a)}`);
-	};
-	for (const name of ['fcw', 'fsw', 'ftw', 'mxcsr'] as const) compare(name.toUpperCase(), want[name], got[name]);
-	for (const [index, register] of want.st.entries()) {
-		compare(`ST(${index}) significand`, register.significand, got.st[index]?.significand);
-		compare(`ST(${index}) sign and exponent`, register.signExponent, got.st[index]?.signExponent);
-	}
-	for (const index of want.xmm.keys()) {
-		const half = index % 2 === 0 ? 'low' : 'high';
-		compare(`XMM${index >> 1} ${half}`, want.xmm[index], got.xmm[index]);
-		compare(`YMM${index >> 1} upper ${half}`, want.ymmHigh[index], got.ymmHigh[index]);
-	}
-	return found;
 }
 
 function flagText(different: number, expected: number): string {

@@ -1,5 +1,6 @@
 /** The machine code of a case (SDM volume 2, chapter 2), with prefixes that change nothing now and then. */
 import {type CaseBuilder, registerNumber} from './case-builder.ts';
+import type {Operand} from './form.ts';
 import {codeAddress} from './layout.ts';
 
 const longestInstruction = 15;
@@ -69,11 +70,14 @@ function modrm(c: CaseBuilder): number[] {
 	return bytes;
 }
 
+const isMmx = ({kind}: Operand): boolean => kind === 'Q' || kind === 'N';
+
 /** The REX prefix; -1 for none. Bits that have no meaning for the form are any. */
 function chooseRex(c: CaseBuilder, hasOpcodeRegister: boolean): number {
 	const {form, random, addressing} = c;
 	const idle = (): number => (form.isStrict !== true && random.oneIn(16) ? 1 : 0);
-	const hasRegister = form.digit === undefined && form.rm !== undefined;
+	const hasRegister =
+		form.digit === undefined && form.rm !== undefined && !form.operands.some(({kind}) => kind === 'P');
 	const isWidthFixed = form.size === 8 || (form.size === 64 && !form.isWide);
 	const w = form.isWide ? 1 : isWidthFixed ? idle() : 0;
 	const r = hasRegister ? c.reg >> 3 : idle();
@@ -81,7 +85,7 @@ function chooseRex(c: CaseBuilder, hasOpcodeRegister: boolean): number {
 	let b = 0;
 	if (hasOpcodeRegister) b = c.reg >> 3;
 	else if (form.rm !== undefined) {
-		if (!c.isMemory) b = c.rm >> 3;
+		if (!c.isMemory) b = isMmx(form.rm) ? idle() : c.rm >> 3;
 		else if (addressing.isRipRelative) b = idle();
 		else {
 			const hasSib = addressing.index >= 0 || (addressing.base & 7) === noIndex || addressing.base < 0;
@@ -95,13 +99,14 @@ function chooseRex(c: CaseBuilder, hasOpcodeRegister: boolean): number {
 
 function pushImmediates(c: CaseBuilder, bytes: number[]): void {
 	const {form, random} = c;
+	const immediateMask = form.immediateBits === undefined ? -1 : (1 << form.immediateBits) - 1;
 	form.immediates.forEach((size, index) => {
 		const given = c.immediates[index];
 		if (given !== undefined) pushNumber(bytes, given, size);
 		else if (size === 8) {
 			pushNumber(bytes, random.u32(), 4);
 			pushNumber(bytes, random.u32(), 4);
-		} else pushNumber(bytes, interestingImmediate(c, size), size);
+		} else pushNumber(bytes, interestingImmediate(c, size) & immediateMask, size);
 	});
 	const absolute = form.operands.find(({kind}) => kind === 'O');
 	if (absolute === undefined) return;
@@ -118,7 +123,8 @@ function interestingImmediate({random}: CaseBuilder, bytes: number): number {
 function addIdlePrefix(c: CaseBuilder, prefixes: number[], room: number): void {
 	const {form, random} = c;
 	if (room <= 0) return;
-	const isSizeIdle = form.isStrict !== true && (form.size === 8 || form.isWide || form.size === 16);
+	const isSizeIdle =
+		form.isStrict !== true && form.unit === undefined && (form.size === 8 || form.isWide || form.size === 16);
 	const choice = random.below(3);
 	if (choice === 0 && isSizeIdle) prefixes.push(operandSizePrefix);
 	// A faulting access relative to the stack pointer is another exception with some overrides, by maker.

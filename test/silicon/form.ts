@@ -1,18 +1,25 @@
 /**
  * Forms of instructions, from rows in the notation of the manual's opcode tables (SDM volume 2, appendix A.2): `E` is an operand that
  * ModRM.rm names, in a register or in memory, `R` and `M` only the one or the other; `G` is the register that ModRM.reg names, `Z` the one
- * in the opcode's low bits; `I` an immediate, `J` a branch's displacement, `O` an absolute address; `a` stands for the accumulator. The size
- * follows: `b`, `w`, `d`, `q`, `dq`; `v` for 16, 32 or 64 bits, `y` for 32 or 64, `z` for an immediate of 16 or 32, and `n` where the
- * manual says `v` and `d64`: 64 bits without REX.W, or 16. `E`, `M` without a size are not accessed.
+ * in the opcode's low bits; `I` an immediate, `J` a branch's displacement, `O` an absolute address; `a` stands for the accumulator. `V` is
+ * the XMM register that ModRM.reg names, `W` the one that ModRM.rm names or memory, `U` only the register; `P`, `Q` and `N` are the same
+ * for MMX. The size follows: `b`, `w`, `d`, `q`, `dq`; `v` for 16, 32 or 64 bits, `y` for 32 or 64, `z` for an immediate of 16 or 32, and
+ * `n` where the manual says `v` and `d64`: 64 bits without REX.W, or 16; `ps`, `pd`, `ss` and `sd` are 16, 16, 4 and 8 bytes of
+ * floating point. `q:ps` is as many bytes as `q` of what `ps` holds. `E`, `M` without a size are not accessed.
  */
 import type {Facts, Undefined} from './undefined-results.ts';
 
-export type OperandKind = 'E' | 'R' | 'M' | 'G' | 'Z' | 'I' | 'J' | 'O' | 'a';
+export type OperandKind = 'E' | 'R' | 'M' | 'G' | 'Z' | 'I' | 'J' | 'O' | 'a' | 'V' | 'W' | 'U' | 'P' | 'Q' | 'N';
+/** What an operand holds. */
+export type Element = 'integer' | 'single' | 'double';
 export interface Operand {
 	readonly kind: OperandKind;
 	/** Of the operand or immediate; 0 where nothing is accessed. */
 	readonly bytes: number;
+	readonly element: Element;
 }
+/** The part of the processor that a form is of, when it is not the integer core. 66, F2 and F3 choose among its instructions. */
+export type Unit = 'sse' | 'mmx';
 export type OperandSize = 8 | 16 | 32 | 64;
 
 /** What a form needs of the state before it, beyond its operands; see `roles.ts`. */
@@ -29,12 +36,16 @@ export type Role =
 	| 'enter'
 	| 'jumpIndirect'
 	| 'leave'
+	| 'loadMxcsr'
 	| 'loop'
+	| 'maskedStore'
+	| 'packedCount'
 	| 'popFlags'
 	| 'popOperand'
 	| 'return'
 	| 'stack'
 	| 'string'
+	| 'stringCompare'
 	| 'translate';
 
 export interface FormOptions {
@@ -53,8 +64,13 @@ export interface FormOptions {
 	readonly isNative?: boolean;
 	/** For forms whose operands do not tell. */
 	readonly sizes?: readonly OperandSize[];
-	/** The operand in memory begins at a multiple of its size, else it is an exception. */
+	/** The operand in memory begins at a multiple of its size, else it is an exception. It is so for 16 bytes of SSE if nothing is said. */
 	readonly isAligned?: boolean;
+	readonly unit?: Unit;
+	/** Of the last immediate, the low bits that are not reserved. */
+	readonly immediateBits?: number;
+	/** The result, of which the manual only bounds the error: this much relative to the true value. */
+	readonly inexact?: number;
 }
 
 export type Row = readonly [mnemonic: string, encoding: string, operands?: string, options?: FormOptions];
@@ -90,20 +106,40 @@ const kindNames: Readonly<Record<OperandKind, string>> = {
 	J: 'rel',
 	O: 'moffs',
 	a: 'acc',
+	V: 'xmm',
+	W: 'xmm/m',
+	U: 'xmm',
+	P: 'mm',
+	Q: 'mm/m',
+	N: 'mm',
 };
-const fixedBytes: Readonly<Record<string, number>> = {b: 1, w: 2, d: 4, q: 8, dq: 16, '': 0};
+/** Kinds that ModRM.rm names, and those of them that may be in memory. */
+const rmKinds: readonly OperandKind[] = ['E', 'R', 'M', 'W', 'U', 'Q', 'N'];
+const memoryKinds: readonly OperandKind[] = ['E', 'M', 'W', 'Q'];
+const fixedBytes: Readonly<Record<string, number>> = {
+	...{b: 1, w: 2, d: 4, q: 8, dq: 16, '': 0},
+	...{ps: 16, pd: 16, ss: 4, sd: 8},
+};
+const elementOfCode: Readonly<Record<string, Element>> = {ps: 'single', ss: 'single', pd: 'double', sd: 'double'};
 /** Sizes that an operand's size code stands for. */
 const sizesOfCode: Readonly<Record<string, readonly OperandSize[]>> = {v: [16, 32, 64], y: [32, 64], n: [64, 16]};
 
 /** The forms of rows: one for each operand size. */
-export function formsOf(rows: readonly Row[]): readonly Form[] {
-	return rows.flatMap((row) => sizesOf(row).map((size) => formOf(row, size)));
+export function formsOf(rows: readonly Row[], defaults: FormOptions = {}): readonly Form[] {
+	return rows.flatMap(([mnemonic, encoding, operands = '', given]) => {
+		const options = {...defaults, ...given};
+		return sizesOf(mnemonic, operands, options).map((size) => formOf([mnemonic, encoding, operands, options], size));
+	});
 }
 
-function sizesOf([mnemonic, , operands = '', options]: Row): readonly OperandSize[] {
-	if (options?.sizes !== undefined) return options.sizes;
+/** ModRM.rm may name a place in memory. */
+export const hasMemory = ({kind}: Operand): boolean => memoryKinds.includes(kind);
+
+function sizesOf(mnemonic: string, operands: string, options: FormOptions): readonly OperandSize[] {
+	if (options.sizes !== undefined) return options.sizes;
 	const codes = words(operands).map((word) => word.slice(1));
 	for (const code of ['v', 'n', 'y']) if (codes.includes(code)) return sizesOfCode[code] as readonly OperandSize[];
+	if (options.unit !== undefined) return [64];
 	const [first = 'd'] = codes;
 	if (!(first in fixedBytes)) throw new Error(`${mnemonic} has an operand of unknown size, ${first}`);
 	return [first === 'b' ? 8 : 32];
@@ -115,10 +151,17 @@ function formOf([mnemonic, encoding, operandText = '', options = {}]: Row, size:
 	const digit = parts.find((part) => part.startsWith('/'));
 	const opcode = parts.filter((part) => part !== digit).map((part) => Number.parseInt(part, 16));
 	const hasMandatory = opcode.length > 1 && [0x66, 0xf2, 0xf3].includes(opcode[0] as number);
-	const isNative = options.isNative === true || words(operandText).some((word) => word.endsWith('n'));
+	const isSizeGiven = options.sizes !== undefined || words(operandText).some((word) => word.endsWith('y'));
+	const isNative =
+		options.isNative === true ||
+		words(operandText).some((word) => word.endsWith('n')) ||
+		(options.unit !== undefined && !isSizeGiven);
+	const rm = operands.find(({kind}) => rmKinds.includes(kind));
+	const isAligned = options.unit === 'sse' && rm?.bytes === 16 && hasMemory(rm);
 	const texts = operands.map(({kind, bytes}) => `${kindNames[kind]}${bytes === 0 ? '' : bytes * 8}`);
 	const sizeText = options.sizes === undefined ? '' : `${size} bits, `;
 	return {
+		isAligned,
 		...options,
 		name: `${[mnemonic, texts.join(', ')].join(' ').trim()} (${sizeText}${encoding})`,
 		mnemonic,
@@ -128,18 +171,19 @@ function formOf([mnemonic, encoding, operandText = '', options = {}]: Row, size:
 		size,
 		isWide: size === 64 && !isNative,
 		operands,
-		rm: operands.find(({kind}) => kind === 'E' || kind === 'R' || kind === 'M'),
+		rm,
 		immediates: operands.filter(({kind}) => kind === 'I').map(({bytes}) => bytes),
 	};
 }
 
 function operandOf(word: string, size: OperandSize): Operand {
 	const kind = word[0] as OperandKind;
-	const code = word.slice(1);
+	const [code = '', content = code] = word.slice(1).split(':');
 	if (!(kind in kindNames)) throw new Error(`no kind of operand: ${word}`);
-	if (code === 'z') return {kind, bytes: Math.min(size / 8, 4)};
-	if (code === 'y') return {kind, bytes: Math.max(size / 8, 4)};
-	return {kind, bytes: fixedBytes[code] ?? size / 8};
+	const element = elementOfCode[content] ?? 'integer';
+	if (code === 'z') return {kind, bytes: Math.min(size / 8, 4), element};
+	if (code === 'y') return {kind, bytes: Math.max(size / 8, 4), element};
+	return {kind, bytes: fixedBytes[code] ?? size / 8, element};
 }
 
 const words = (text: string): string[] => text.split(' ').filter((word) => word !== '');

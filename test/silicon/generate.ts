@@ -2,11 +2,12 @@
 import {placeAnywhere, placeOperand} from './addressing.ts';
 import type {CaseBuilder, Slot} from './case-builder.ts';
 import {encode} from './encode.ts';
-import type {Form, Operand} from './form.ts';
-import {windowAddress} from './layout.ts';
+import {type Form, hasMemory, type Operand} from './form.ts';
+import {regions, windowAddress} from './layout.ts';
 import {fillMask, type Mask} from './mask.ts';
 import {windowBytes} from './processor-state.ts';
 import {roles} from './roles.ts';
+import {beginVectors, fillOperands} from './vector-state.ts';
 
 /** The instruction of a case. */
 export interface GeneratedCode {
@@ -28,9 +29,10 @@ export interface GeneratedCode {
 export function generate(form: Form, slot: Slot, c: CaseBuilder, mask: Mask): GeneratedCode {
 	const {random} = c;
 	c.begin(form, slot);
+	beginVectors(c);
 	const {rm} = form;
 	const role = form.role === undefined ? {} : roles[form.role];
-	c.isMemory = rm !== undefined && (rm.kind === 'M' || (rm.kind === 'E' && !random.oneIn(3)));
+	c.isMemory = rm !== undefined && (rm.kind === 'M' || (hasMemory(rm) && !random.oneIn(3)));
 	c.rm = random.below(16);
 	c.reg = form.digit ?? random.below(16);
 	chooseModifiers(c);
@@ -42,6 +44,7 @@ export function generate(form: Form, slot: Slot, c: CaseBuilder, mask: Mask): Ge
 		const wanted = c.target - c.beyond;
 		placeOperand(c, BigInt.asUintN(c.isAddress32 ? 32 : 64, wanted));
 	} else if (absolute !== undefined) aim(c, absolute);
+	fillOperands(c);
 	role.contents?.(c);
 	const bytes = encode(c);
 	fillMask(mask, c);
@@ -63,6 +66,7 @@ function chooseModifiers(c: CaseBuilder): void {
 		form.role === 'string' ||
 		form.role === 'loop' ||
 		form.role === 'translate' ||
+		form.role === 'maskedStore' ||
 		form.operands.some(({kind}) => kind === 'O');
 	c.isAddress32 = usesAddress ? random.oneIn(12) : form.isStrict !== true && random.oneIn(60);
 	c.isLocked = form.lock === true && c.isMemory ? random.oneIn(3) : form.isStrict !== true && random.oneIn(150);
@@ -72,11 +76,19 @@ function chooseModifiers(c: CaseBuilder): void {
 	}
 }
 
+/** Near an address where there is an exception, one that is aligned: another exception would come before it. */
+function alignedFault(address: bigint, bytes: bigint): bigint {
+	const down = address & -bytes;
+	const isMapped = down >= regions.data.address && down < regions.data.address + regions.data.size;
+	return isMapped ? down + bytes : down;
+}
+
 /** Chooses the address of the operand in memory, and puts a value there. */
 function aim(c: CaseBuilder, {bytes}: Operand): void {
 	const {form, random} = c;
 	if (c.isFaulting && !(form.isAligned === true && random.oneIn(2))) {
 		c.target = c.faultingAddress(bytes);
+		if (form.isAligned === true) c.target = alignedFault(c.target, BigInt(bytes));
 		return;
 	}
 	let address = c.addressInWindow(bytes);

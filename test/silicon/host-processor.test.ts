@@ -107,6 +107,21 @@ onSilicon('an addition in SSE rounds as MXCSR says and tells of it', (t) => {
 	t.deepEqual(roundings, [one, one, one + 1n, one]);
 });
 
+onSilicon('an exception of SSE that is not masked leaves the destination as it was, and its flag', (t) => {
+	const divsd = [0xf2, 0x0f, 0x5e, 0xc1];
+	const divide = (masks: number) =>
+		runCase(divsd, ({before: {xsave}}) => {
+			xsave.mxcsr = masks;
+			xsave.xmm[0] = float(1);
+		}).after;
+	const divideByZero = 0x200;
+	const faulted = divide(0x1f80 & ~divideByZero);
+	t.deepEqual([faulted.vector, faulted.rip, faulted.errorCode], [19, BigInt(codeAddress), 0]);
+	t.deepEqual([faulted.xsave.xmm[0], faulted.xsave.mxcsr & 0x3f], [float(1), 4]);
+	const masked = divide(0x1f80);
+	t.deepEqual([masked.vector, masked.xsave.xmm[0], masked.xsave.mxcsr & 0x3f], [noVector, float(Infinity), 4]);
+});
+
 onSilicon('an addition in x87 has 64 bits of significand, or fewer as its control word says', (t) => {
 	const fadd = [0xd8, 0xc1];
 	const sums = [0x37f, 0x27f, 0x07f].map((fcw) => {

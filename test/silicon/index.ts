@@ -18,3 +18,4 @@ export {
 	XsaveArea,
 } from './processor-state.ts';
 export {type BatchOptions, describeCase, formsOfHost, Silicon, type SiliconCase} from './silicon.ts';
+export {sseForms} from './sse-forms.ts';

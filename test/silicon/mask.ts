@@ -19,6 +19,10 @@ export interface Mask {
 	memoryEnd: number;
 	/** The x87, SSE and AVX state is part of the comparison. */
 	hasVectors: boolean;
+	/** The XMM register in which singles are compared only within `tolerance`, relative to them; -1 for none. */
+	inexactXmm: number;
+	/** Twice the error that the manual allows, since both results may have it. */
+	tolerance: number;
 }
 
 export const emptyMask = (): Mask => ({
@@ -30,12 +34,16 @@ export const emptyMask = (): Mask => ({
 	memoryStart: 0,
 	memoryEnd: 0,
 	hasVectors: false,
+	inexactXmm: -1,
+	tolerance: 0,
 });
 
 export function fillMask(mask: Mask, c: CaseBuilder): void {
 	mask.register = -1;
 	mask.flags = mask.exceptionFlags = mask.memoryStart = mask.memoryEnd = 0;
-	mask.hasVectors = false;
+	mask.hasVectors = c.form.unit !== undefined;
+	mask.inexactXmm = c.form.inexact === undefined ? -1 : c.reg;
+	mask.tolerance = 2 * (c.form.inexact ?? 0);
 	const {undefined: rule, rm, repeat} = c.form;
 	// With flags of the comparisons before it on processors of AMD; Intel's manual promises those before the instruction.
 	if (repeat === 'repe' && c.repeat !== undefined) mask.exceptionFlags = statusFlags;

@@ -4,6 +4,7 @@ import type {Role} from './form.ts';
 import {regions, windowAddress} from './layout.ts';
 import {Rflags, windowBytes} from './processor-state.ts';
 import {interestingCount} from './values.ts';
+import {chooseMxcsr, setMmx, setXmm} from './vector-state.ts';
 
 const {rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi} = registerNumber;
 
@@ -161,6 +162,53 @@ function fillWithElement(c: CaseBuilder, bytes: number): void {
 	if (!random.oneIn(3)) c.poke(BigInt(c.addressInWindow(bytes)), bytes, element + 1n);
 }
 
+/** A value that LDMXCSR takes, or now and then one with bits that are reserved; bit 17 is only on processors of Intel. */
+function setMxcsrOperand(c: CaseBuilder): void {
+	const reserved = c.random.oneIn(16) ? 2 ** c.random.pick([16, 18, 24, 31]) : 0;
+	c.poke(c.target, 4, BigInt(chooseMxcsr(c) + reserved));
+}
+
+/** Whether a mask of zeros faults where there is no page depends on the processor: it is always in the window. */
+function setMaskedStore(c: CaseBuilder): void {
+	c.setAddress(rdi, BigInt(c.addressInWindow(c.form.operands[0]?.bytes ?? 0)));
+}
+
+/** The count in the second operand, 64 bits of it. */
+function setPackedCount(c: CaseBuilder): void {
+	const {random, form} = c;
+	if (random.oneIn(6)) return;
+	const count = interestingCount(random.pick([16, 32, 64]), random);
+	if (form.immediates.length > 0) c.immediates[0] = count;
+	else if (c.isMemory) c.poke(c.target, 8, BigInt(count));
+	else {
+		const value = Uint32Array.of(count, 0, random.u32(), random.u32());
+		if (form.unit === 'mmx') setMmx(c, c.rm & 7, value);
+		else setXmm(c, c.rm, value);
+	}
+}
+
+/** Strings over few characters, so that parts of them are the same; some end with zero, others by the lengths in RAX and RDX. */
+function setComparedStrings(c: CaseBuilder): void {
+	const {random} = c;
+	const characters = [0, 0x41, 0x42, 0x43, 0x80, 0xff];
+	const text = (): Uint8Array => {
+		const first = random.oneIn(3) ? 0 : 1;
+		const isWide = random.oneIn(2);
+		return Uint8Array.from({length: 16}, (_, index) => {
+			if (isWide && index % 2 === 1) return random.oneIn(16) ? 1 : 0;
+			return characters[first + random.below(first + 2)] as number;
+		});
+	};
+	setXmm(c, c.reg, new Uint32Array(text().buffer));
+	const other = text();
+	if (!c.isMemory) setXmm(c, c.rm, new Uint32Array(other.buffer));
+	else for (const [index, byte] of other.entries()) c.poke(c.target + BigInt(index), 1, BigInt(byte));
+	for (const register of [rax, rdx]) {
+		if (!c.isFixed(register) && !random.oneIn(4))
+			c.slot.gpr[register] = BigInt.asUintN(64, BigInt(random.below(40) - 20));
+	}
+}
+
 export const roles: Readonly<Record<Role, RoleActions>> = {
 	address: {},
 	bitOffset: {registers: setBitOffset},
@@ -188,7 +236,10 @@ export const roles: Readonly<Record<Role, RoleActions>> = {
 	enter: {registers: setFrame},
 	jumpIndirect: {registers: setIndirectTarget, contents: pokeIndirectTarget},
 	leave: {registers: setLeaveFrame},
+	loadMxcsr: {contents: setMxcsrOperand},
 	loop: {registers: setLoopCount},
+	maskedStore: {registers: setMaskedStore},
+	packedCount: {contents: setPackedCount},
 	popFlags: {registers: (c) => c.placeStack(), contents: setFlagsImage},
 	popOperand: {
 		registers: (c) => {
@@ -205,5 +256,6 @@ export const roles: Readonly<Record<Role, RoleActions>> = {
 	},
 	stack: {registers: (c) => c.placeStack()},
 	string: {registers: setStrings},
+	stringCompare: {contents: setComparedStrings},
 	translate: {registers: setTableLookup},
 };
