@@ -19,3 +19,4 @@ export {
 } from './processor-state.ts';
 export {type BatchOptions, describeCase, formsOfHost, Silicon, type SiliconCase} from './silicon.ts';
 export {sseForms} from './sse-forms.ts';
+export {sse3Forms} from './sse3-forms.ts';
