@@ -20,3 +20,4 @@ export {
 export {type BatchOptions, describeCase, formsOfHost, Silicon, type SiliconCase} from './silicon.ts';
 export {sseForms} from './sse-forms.ts';
 export {sse3Forms} from './sse3-forms.ts';
+export {sse4Forms} from './sse4-forms.ts';

@@ -10,10 +10,11 @@ import {CaseRecord, noVector, Rflags} from './processor-state.ts';
 import {describeCase, formsOfHost, Silicon, type SiliconCase} from './silicon.ts';
 import {sseForms} from './sse-forms.ts';
 import {sse3Forms} from './sse3-forms.ts';
+import {sse4Forms} from './sse4-forms.ts';
 
 const onSilicon = siliconObstacle() === undefined ? test.serial : test.serial.skip;
 const ofHost = (table: readonly Form[]): readonly Form[] => (siliconObstacle() === undefined ? formsOfHost(table) : []);
-const tables: readonly Form[] = [...integerForms, ...sseForms, ...sse3Forms];
+const tables: readonly Form[] = [...integerForms, ...sseForms, ...sse3Forms, ...sse4Forms];
 const forms = ofHost(integerForms);
 
 const allForms = ofHost(tables);
