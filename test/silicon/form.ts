@@ -31,6 +31,7 @@ export type Role =
 	| 'callIndirect'
 	| 'compareExchange'
 	| 'compareExchangePair'
+	| 'convertMmx'
 	| 'count'
 	| 'divide'
 	| 'enter'

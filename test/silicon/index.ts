@@ -4,6 +4,7 @@ export {type CaseView, HostProcessor, siliconObstacle} from './host-processor.ts
 export {integerForms} from './integer-forms.ts';
 export {codeAddress, windowAddress, windowEnd} from './layout.ts';
 export type {Mask} from './mask.ts';
+export {mmxForms} from './mmx-forms.ts';
 export {
 	CaseRecord,
 	codeBytes,

@@ -4,7 +4,7 @@ import type {Role} from './form.ts';
 import {regions, windowAddress} from './layout.ts';
 import {Rflags, windowBytes} from './processor-state.ts';
 import {interestingCount} from './values.ts';
-import {chooseMxcsr, setMmx, setXmm} from './vector-state.ts';
+import {chooseMxcsr, enterMmx, Mxcsr, mxcsrOf, setMmx, setXmm} from './vector-state.ts';
 
 const {rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi} = registerNumber;
 
@@ -173,6 +173,16 @@ function setMaskedStore(c: CaseBuilder): void {
 	c.setAddress(rdi, BigInt(c.addressInWindow(c.form.operands[0]?.bytes ?? 0)));
 }
 
+/**
+ * Makers' processors differ in whether x87 becomes MMX when an exception of SSE comes, and when a conversion from MMX takes its operand from memory: it
+ * is MMX before.
+ */
+function setConvertedMmx(c: CaseBuilder): void {
+	const canFault = (mxcsrOf(c) & Mxcsr.masks) !== Mxcsr.masks;
+	const isFromMemory = c.isMemory && c.form.rm?.kind === 'Q';
+	if (canFault || isFromMemory) enterMmx(c);
+}
+
 /** The count in the second operand, 64 bits of it. */
 function setPackedCount(c: CaseBuilder): void {
 	const {random, form} = c;
@@ -231,6 +241,7 @@ export const roles: Readonly<Record<Role, RoleActions>> = {
 	},
 	compareExchange: {contents: setEqual},
 	compareExchangePair: {contents: setPairEqual},
+	convertMmx: {registers: setConvertedMmx},
 	count: {registers: setCount},
 	divide: {registers: setDividend},
 	enter: {registers: setFrame},

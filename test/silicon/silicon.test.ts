@@ -6,6 +6,7 @@ import {integerForms} from './integer-forms.ts';
 import {type Answer, flagBits, integerModels, type Width} from './integer-model.ts';
 import {codeAddress} from './layout.ts';
 import {emptyMask} from './mask.ts';
+import {mmxForms} from './mmx-forms.ts';
 import {CaseRecord, noVector, Rflags} from './processor-state.ts';
 import {describeCase, formsOfHost, Silicon, type SiliconCase} from './silicon.ts';
 import {sseForms} from './sse-forms.ts';
@@ -14,7 +15,7 @@ import {sse4Forms} from './sse4-forms.ts';
 
 const onSilicon = siliconObstacle() === undefined ? test.serial : test.serial.skip;
 const ofHost = (table: readonly Form[]): readonly Form[] => (siliconObstacle() === undefined ? formsOfHost(table) : []);
-const tables: readonly Form[] = [...integerForms, ...sseForms, ...sse3Forms, ...sse4Forms];
+const tables: readonly Form[] = [...integerForms, ...sseForms, ...sse3Forms, ...sse4Forms, ...mmxForms];
 const forms = ofHost(integerForms);
 
 const allForms = ofHost(tables);

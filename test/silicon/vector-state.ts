@@ -76,6 +76,16 @@ function beginX87({random, slot, form}: CaseBuilder): void {
 	words[at.tags] = random.u32() & 0xff;
 }
 
+export const mxcsrOf = ({slot}: CaseBuilder): number => slot.xsaveWords[at.mxcsr] as number;
+
+/** What an MMX instruction makes of the x87 state: TOP is zero, all tags valid; no exception waits. */
+export function enterMmx({slot: {xsaveWords: words}}: CaseBuilder): void {
+	const control = words[at.control] as number;
+	const kept = 0x4740_ffff;
+	words[at.control] = (control & kept) | 0x3f;
+	words[at.tags] = 0xff;
+}
+
 const scratch = new Uint32Array(4);
 
 /** Puts values that matter into the operands: a register of its own or 16 bytes at most of memory. Often the second one is like the first. */
