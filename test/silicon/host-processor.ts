@@ -66,7 +66,7 @@ export class HostProcessor implements Disposable {
 		this.#trampoline = assembleTrampoline();
 		const libc = koffi().load(null);
 		// SAFETY: signatures of sigaction(2), sigaltstack(2) and pthread_sigmask(3); `run` is the System V function that the trampoline begins with.
-		const call = koffi().proto('void run(uint64_t first, uint64_t end)');
+		const call = koffi().proto('void (uint64_t first, uint64_t end)');
 		this.#functions = {
 			sigaction: libc.func('int sigaction(int signal, const void *action, _Out_ void *old)'),
 			sigaltstack: libc.func('int sigaltstack(const void *stack, _Out_ void *old)'),
