@@ -181,6 +181,13 @@ export class CaseBuilder {
 		}
 	}
 
+	/** The same for what is written in several accesses, so that none of them reaches a page. */
+	farFaultingAddress(bytes: number): bigint {
+		const {random} = this;
+		const away = random.below(gap);
+		return BigInt(random.oneIn(2) ? regions.data.address - bytes - away : dataEnd + away);
+	}
+
 	/** Puts the stack into the window, with room on both sides, or where an access of it faults. */
 	placeStack(below = 64, above = 64): void {
 		const {random} = this;

@@ -81,3 +81,21 @@ test('of x87 and SSE all is compared but where the last instruction was, and wha
 	};
 	t.deepEqual(found(1, inX87), ['FSW is 1, not 0', 'FTW is 2, not 0', 'ST(7) sign and exponent is 3, not 0']);
 });
+
+test('bits of FSW may be undefined, and what x87 approximates differs by units in the last place, across exponents', (t) => {
+	const x87 = (fsw: number, signExponent: number, significand: bigint) =>
+		made(({xsave}) => {
+			xsave.fsw = fsw;
+			Object.assign(xsave.st[0] as object, {signExponent, significand});
+		});
+	const mask = {...emptyMask(), hasVectors: true, fsw: 0x4500, inexactSt: 1, tolerance: 3};
+	const [one, below] = [1n << 63n, (1n << 64n) - 1n];
+	t.deepEqual(differences(x87(0x4500, 0x3fff, one), x87(0, 0x3ffe, below - 2n), mask), []);
+	t.deepEqual(differences(x87(0x4500, 0x3fff, one), x87(0x200, 0x3ffe, below - 3n), mask), [
+		'FSW is 200, not 0',
+		'ST(0) significand is fffffffffffffffc, not 8000000000000000',
+		'ST(0) sign and exponent is 3ffe, not 3fff',
+	]);
+	t.is(differences(x87(0, 0x3fff, one), x87(0, 0xbfff, one), mask).length, 1);
+	t.is(differences(x87(0, 0x3fff, one), x87(0, 0x3fff, one + 1n), {...mask, inexactSt: 0}).length, 1);
+});

@@ -81,7 +81,7 @@ function isSame(a: Uint32Array, b: Uint32Array, mask: Mask): boolean {
 		if (a[index] !== b[index] && !hasIgnored) return false;
 		if (a[index] !== b[index] && !isIgnoredWord(a, b, index, mask)) return false;
 	}
-	return !mask.hasVectors || isSameVectors(a, b, at.xsave);
+	return !mask.hasVectors || isSameVectors(a, b, at.xsave, mask);
 }
 
 function isIgnoredWord(a: Uint32Array, b: Uint32Array, index: number, mask: Mask): boolean {

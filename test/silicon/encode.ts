@@ -26,7 +26,8 @@ export function encode(c: CaseBuilder): readonly number[] {
 	const opcode = [...form.opcode];
 	const operand = form.rm === undefined ? [] : modrm(c);
 	const hasOpcodeRegister = form.operands.some(({kind}) => kind === 'Z');
-	if (hasOpcodeRegister) opcode[opcode.length - 1] = (opcode.at(-1) as number) | (c.reg & 7);
+	if (hasOpcodeRegister || form.operands.some(({kind}) => kind === 'S'))
+		opcode[opcode.length - 1] = (opcode.at(-1) as number) | (c.reg & 7);
 	const rex = chooseRex(c, hasOpcodeRegister);
 	c.hasRex = rex >= 0;
 	const tail = [...opcode, ...operand];

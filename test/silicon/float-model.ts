@@ -44,6 +44,8 @@ export type Value = Nan | Real;
 export interface Answer {
 	readonly bits: bigint;
 	readonly flags: number;
+	/** Rounding made it larger, away from zero. */
+	readonly isUp?: boolean;
 }
 
 const widthOf = ({precision, largest}: Format): number => precision + bitLength(BigInt(largest) + 1n);
@@ -72,7 +74,7 @@ export function decode(bits: bigint, format: Format, control: Control): Value {
 
 /** Drops the bits of a significand below `exponent`, to the nearest or as the control says; `isMore` tells of bits below it. */
 function cut(sign: boolean, significand: bigint, drop: number, isMore: boolean, {rounding}: Control) {
-	if (drop <= 0) return {kept: significand << BigInt(-drop), isInexact: isMore};
+	if (drop <= 0) return {kept: significand << BigInt(-drop), isInexact: isMore, isUp: false};
 	const kept = significand >> BigInt(drop);
 	const rest = significand - (kept << BigInt(drop));
 	const half = 1n << BigInt(drop - 1);
@@ -80,7 +82,8 @@ function cut(sign: boolean, significand: bigint, drop: number, isMore: boolean, 
 	const isAbove = rest > half || (rest === half && isMore);
 	const isTie = rest === half && !isMore;
 	const goesUp = [isAbove || (isTie && (kept & 1n) === 1n), sign, !sign, false][rounding] === true;
-	return {kept: kept + (goesUp && isInexact ? 1n : 0n), isInexact};
+	const isUp = goesUp && isInexact;
+	return {kept: kept + (isUp ? 1n : 0n), isInexact, isUp};
 }
 
 /** The number of a format for a value; `isMore` says that it is a little larger than its significand. */
@@ -103,15 +106,15 @@ function rounded(
 	const isTiny = top < smallest;
 	if (isTiny && control.flushesToZero) return {bits: signBits, flags: Flag.U | Flag.P};
 	const lowest = smallest - (precision - 1);
-	const {kept, isInexact} = cut(sign, significand, Math.max(free, lowest - exponent), isMore, control);
+	const {kept, isInexact, isUp} = cut(sign, significand, Math.max(free, lowest - exponent), isMore, control);
 	if (top > largest) {
 		const isInfinite = [true, sign, !sign, false][control.rounding] === true;
-		return {bits: signBits | (infinity(format) - (isInfinite ? 0n : 1n)), flags: Flag.O | Flag.P};
+		return {bits: signBits | (infinity(format) - (isInfinite ? 0n : 1n)), flags: Flag.O | Flag.P, isUp: isInfinite};
 	}
 	const flags = (isInexact ? Flag.P : 0) | (isTiny && isInexact ? Flag.U : 0);
 	// A significand that became one bit longer carries into the exponent; the first bit of a normal one adds one to it.
 	const unit = Math.max(exponent + free, lowest);
-	return {bits: signBits | ((BigInt(unit - lowest) << fractionBits(format)) + kept), flags};
+	return {bits: signBits | ((BigInt(unit - lowest) << fractionBits(format)) + kept), flags, isUp};
 }
 
 const quiet = (value: Nan, format: Format): bigint => value.bits | quietBit(format);
@@ -153,7 +156,7 @@ function add(a: Real, b: Real, format: Format, control: Control): Answer {
 	const isSignShared = a.isNegative === b.isNegative && isZero(a) && isZero(b);
 	const sign = sum === 0n ? (isSignShared ? a.isNegative : control.rounding === 1) : sum < 0n;
 	const answer = rounded(sign, sum < 0n ? -sum : sum, exponent, format, control);
-	return {bits: answer.bits, flags: answer.flags | flags};
+	return {...answer, flags: answer.flags | flags};
 }
 
 function multiply(a: Real, b: Real, format: Format, control: Control): Answer {
@@ -164,7 +167,7 @@ function multiply(a: Real, b: Real, format: Format, control: Control): Answer {
 		return {...infinite(sign, format), flags};
 	}
 	const answer = rounded(sign, a.significand * b.significand, a.exponent + b.exponent, format, control);
-	return {bits: answer.bits, flags: answer.flags | flags};
+	return {...answer, flags: answer.flags | flags};
 }
 
 /** More bits than any quotient or root needs to be rounded. */
@@ -181,7 +184,7 @@ function divide(a: Real, b: Real, format: Format, control: Control): Answer {
 	const quotient = scaled / b.significand;
 	const isMore = quotient * b.significand !== scaled;
 	const answer = rounded(sign, quotient, a.exponent - b.exponent - Number(spare), format, control, isMore);
-	return {bits: answer.bits, flags: answer.flags | flags};
+	return {...answer, flags: answer.flags | flags};
 }
 
 export function squareRoot(a: Value, format: Format, control: Control): Answer {
@@ -194,7 +197,7 @@ export function squareRoot(a: Value, format: Format, control: Control): Answer {
 	const root = integerRoot(scaled);
 	const exponent = (a.exponent - Number(odd)) / 2 - Number(spare);
 	const answer = rounded(false, root, exponent, format, control, root * root !== scaled);
-	return {bits: answer.bits, flags: answer.flags | denormalFlag(a)};
+	return {...answer, flags: answer.flags | denormalFlag(a)};
 }
 
 /** The largest integer whose square is not larger, by Newton's method from above. */
@@ -232,10 +235,10 @@ export function compare(a: Value, b: Value, refusesQuiet: boolean): {readonly or
 export function toInteger(a: Value, bits: number, control: Control): Answer {
 	const none = {bits: 1n << BigInt(bits - 1), flags: Flag.I};
 	if (a.kind !== 'finite') return none;
-	const {kept, isInexact} = cut(a.isNegative, a.significand, -a.exponent, false, control);
+	const {kept, isInexact, isUp} = cut(a.isNegative, a.significand, -a.exponent, false, control);
 	const value = a.isNegative ? -kept : kept;
 	if (BigInt.asIntN(bits, value) !== value) return none;
-	return {bits: BigInt.asUintN(bits, value), flags: isInexact ? Flag.P : 0};
+	return {bits: BigInt.asUintN(bits, value), flags: isInexact ? Flag.P : 0, isUp};
 }
 
 export function fromInteger(value: bigint, format: Format, control: Control): Answer {
@@ -253,7 +256,7 @@ export function convert(a: Value, from: Format, to: Format, control: Control): A
 	}
 	if (a.kind === 'infinity') return infinite(a.isNegative, to);
 	const answer = rounded(a.isNegative, a.significand, a.exponent, to, control);
-	return {bits: answer.bits, flags: answer.flags | denormalFlag(a)};
+	return {...answer, flags: answer.flags | denormalFlag(a)};
 }
 
 export const binary = {

@@ -3,15 +3,15 @@
  * ModRM.rm names, in a register or in memory, `R` and `M` only the one or the other; `G` is the register that ModRM.reg names, `Z` the one
  * in the opcode's low bits; `I` an immediate, `J` a branch's displacement, `O` an absolute address; `a` stands for the accumulator. `V` is
  * the XMM register that ModRM.reg names, `W` the one that ModRM.rm names or memory, `U` only the register; `P`, `Q` and `N` are the same
- * for MMX. The size follows: `b`, `w`, `d`, `q`, `dq`; `v` for 16, 32 or 64 bits, `y` for 32 or 64, `z` for an immediate of 16 or 32, and
+ * for MMX. `S` is the x87 register in the opcode's low bits; ST(0) is not told. The size follows: `b`, `w`, `d`, `q`, `dq`; `v` for 16, 32 or 64 bits, `y` for 32 or 64, `z` for an immediate of 16 or 32, and
  * `n` where the manual says `v` and `d64`: 64 bits without REX.W, or 16; `ps`, `pd`, `ss` and `sd` are 16, 16, 4 and 8 bytes of
- * floating point. `q:ps` is as many bytes as `q` of what `ps` holds. `E`, `M` without a size are not accessed.
+ * floating point, `t` is 10 of x87; other sizes are in bytes, as in `M28`. `q:ps` is as many bytes as `q` of what `ps` holds. `E`, `M` without a size are not accessed.
  */
 import type {Facts, Undefined} from './undefined-results.ts';
 
-export type OperandKind = 'E' | 'R' | 'M' | 'G' | 'Z' | 'I' | 'J' | 'O' | 'a' | 'V' | 'W' | 'U' | 'P' | 'Q' | 'N';
+export type OperandKind = 'E' | 'R' | 'M' | 'G' | 'Z' | 'I' | 'J' | 'O' | 'a' | 'V' | 'W' | 'U' | 'P' | 'Q' | 'N' | 'S';
 /** What an operand holds. */
-export type Element = 'integer' | 'single' | 'double';
+export type Element = 'integer' | 'single' | 'double' | 'extended' | 'decimal';
 export interface Operand {
 	readonly kind: OperandKind;
 	/** Of the operand or immediate; 0 where nothing is accessed. */
@@ -19,12 +19,13 @@ export interface Operand {
 	readonly element: Element;
 }
 /** The part of the processor that a form is of, when it is not the integer core. 66, F2 and F3 choose among its instructions. */
-export type Unit = 'sse' | 'mmx';
+export type Unit = 'sse' | 'mmx' | 'x87';
 export type OperandSize = 8 | 16 | 32 | 64;
 
 /** What a form needs of the state before it, beyond its operands; see `roles.ts`. */
 export type Role =
 	| 'address'
+	| 'arctangent'
 	| 'bitOffset'
 	| 'branch'
 	| 'callNear'
@@ -35,19 +36,28 @@ export type Role =
 	| 'count'
 	| 'divide'
 	| 'enter'
+	| 'exponential'
 	| 'jumpIndirect'
 	| 'leave'
+	| 'loadControl'
+	| 'loadEnvironment'
 	| 'loadMxcsr'
+	| 'logarithm'
+	| 'logarithmNearOne'
 	| 'loop'
 	| 'maskedStore'
 	| 'packedCount'
 	| 'popFlags'
 	| 'popOperand'
+	| 'remainder'
 	| 'return'
+	| 'scale'
 	| 'stack'
+	| 'storeEnvironment'
 	| 'string'
 	| 'stringCompare'
-	| 'translate';
+	| 'translate'
+	| 'trigonometric';
 
 export interface FormOptions {
 	/** LOCK is allowed where the destination is memory. */
@@ -70,8 +80,17 @@ export interface FormOptions {
 	readonly unit?: Unit;
 	/** Of the last immediate, the low bits that are not reserved. */
 	readonly immediateBits?: number;
-	/** The result, of which the manual only bounds the error: this much relative to the true value. */
+	/**
+	 * The manual only bounds the error of the result: this much relative to the true value, or for x87 in units in the last place. What it leaves open is
+	 * another value for processors of another maker.
+	 */
 	readonly inexact?: number;
+	/** For x87: how many registers from ST(0) on have such results. */
+	readonly inexactResults?: number;
+	/** Bits of FSW that the manual leaves undefined. */
+	readonly undefinedFsw?: number;
+	/** It needs an empty register before ST(0). */
+	readonly pushes?: boolean;
 }
 
 export type Row = readonly [mnemonic: string, encoding: string, operands?: string, options?: FormOptions];
@@ -113,15 +132,23 @@ const kindNames: Readonly<Record<OperandKind, string>> = {
 	P: 'mm',
 	Q: 'mm/m',
 	N: 'mm',
+	S: 'st',
 };
 /** Kinds that ModRM.rm names, and those of them that may be in memory. */
 const rmKinds: readonly OperandKind[] = ['E', 'R', 'M', 'W', 'U', 'Q', 'N'];
 const memoryKinds: readonly OperandKind[] = ['E', 'M', 'W', 'Q'];
 const fixedBytes: Readonly<Record<string, number>> = {
 	...{b: 1, w: 2, d: 4, q: 8, dq: 16, '': 0},
-	...{ps: 16, pd: 16, ss: 4, sd: 8},
+	...{ps: 16, pd: 16, ss: 4, sd: 8, t: 10},
 };
-const elementOfCode: Readonly<Record<string, Element>> = {ps: 'single', ss: 'single', pd: 'double', sd: 'double'};
+const elementOfCode: Readonly<Record<string, Element>> = {
+	ps: 'single',
+	ss: 'single',
+	pd: 'double',
+	sd: 'double',
+	t: 'extended',
+	bcd: 'decimal',
+};
 /** Sizes that an operand's size code stands for. */
 const sizesOfCode: Readonly<Record<string, readonly OperandSize[]>> = {v: [16, 32, 64], y: [32, 64], n: [64, 16]};
 
@@ -184,7 +211,8 @@ function operandOf(word: string, size: OperandSize): Operand {
 	const element = elementOfCode[content] ?? 'integer';
 	if (code === 'z') return {kind, bytes: Math.min(size / 8, 4), element};
 	if (code === 'y') return {kind, bytes: Math.max(size / 8, 4), element};
-	return {kind, bytes: fixedBytes[code] ?? size / 8, element};
+	const bytes = /^\d+$/.test(code) ? Number(code) : (fixedBytes[code] ?? size / 8);
+	return {kind, bytes, element};
 }
 
 const words = (text: string): string[] => text.split(' ').filter((word) => word !== '');

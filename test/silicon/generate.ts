@@ -29,12 +29,12 @@ export interface GeneratedCode {
 export function generate(form: Form, slot: Slot, c: CaseBuilder, mask: Mask): GeneratedCode {
 	const {random} = c;
 	c.begin(form, slot);
-	beginVectors(c);
 	const {rm} = form;
 	const role = form.role === undefined ? {} : roles[form.role];
 	c.isMemory = rm !== undefined && (rm.kind === 'M' || (hasMemory(rm) && !random.oneIn(3)));
 	c.rm = random.below(16);
 	c.reg = form.digit ?? random.below(16);
+	beginVectors(c);
 	chooseModifiers(c);
 	role.registers?.(c);
 	const absolute = form.operands.find(({kind}) => kind === 'O');
@@ -87,7 +87,7 @@ function alignedFault(address: bigint, bytes: bigint): bigint {
 function aim(c: CaseBuilder, {bytes}: Operand): void {
 	const {form, random} = c;
 	if (c.isFaulting && !(form.isAligned === true && random.oneIn(2))) {
-		c.target = c.faultingAddress(bytes);
+		c.target = bytes > 16 ? c.farFaultingAddress(bytes) : c.faultingAddress(bytes);
 		if (form.isAligned === true) c.target = alignedFault(c.target, BigInt(bytes));
 		return;
 	}

@@ -22,3 +22,4 @@ export {type BatchOptions, describeCase, formsOfHost, Silicon, type SiliconCase}
 export {sseForms} from './sse-forms.ts';
 export {sse3Forms} from './sse3-forms.ts';
 export {sse4Forms} from './sse4-forms.ts';
+export {x87Forms} from './x87-forms.ts';

@@ -1,6 +1,7 @@
 /** What of a state is compared: all but what the manual leaves undefined. */
 import type {CaseBuilder} from './case-builder.ts';
 import {statusFlags, undefinedAfter} from './undefined-results.ts';
+import {Fsw, isPartialRemainder} from './x87-state.ts';
 
 const bit32 = 0xffff_ffff;
 
@@ -19,6 +20,10 @@ export interface Mask {
 	memoryEnd: number;
 	/** The x87, SSE and AVX state is part of the comparison. */
 	hasVectors: boolean;
+	/** Undefined bits of FSW. */
+	fsw: number;
+	/** How many x87 registers from ST(0) on are compared only within `tolerance` units in the last place. */
+	inexactSt: number;
 	/** The XMM register in which singles are compared only within `tolerance`, relative to them; -1 for none. */
 	inexactXmm: number;
 	/** Twice the error that the manual allows, since both results may have it. */
@@ -34,6 +39,8 @@ export const emptyMask = (): Mask => ({
 	memoryStart: 0,
 	memoryEnd: 0,
 	hasVectors: false,
+	fsw: 0,
+	inexactSt: 0,
 	inexactXmm: -1,
 	tolerance: 0,
 });
@@ -41,9 +48,7 @@ export const emptyMask = (): Mask => ({
 export function fillMask(mask: Mask, c: CaseBuilder): void {
 	mask.register = -1;
 	mask.flags = mask.exceptionFlags = mask.memoryStart = mask.memoryEnd = 0;
-	mask.hasVectors = c.form.unit !== undefined;
-	mask.inexactXmm = c.form.inexact === undefined ? -1 : c.reg;
-	mask.tolerance = 2 * (c.form.inexact ?? 0);
+	fillVectorMask(mask, c);
 	const {undefined: rule, rm, repeat} = c.form;
 	// With flags of the comparisons before it on processors of AMD; Intel's manual promises those before the instruction.
 	if (repeat === 'repe' && c.repeat !== undefined) mask.exceptionFlags = statusFlags;
@@ -65,6 +70,25 @@ export function fillMask(mask: Mask, c: CaseBuilder): void {
 		mask.registerLow = bytes === 2 ? 0xffff : bit32;
 		mask.registerHigh = bytes === 2 ? 0 : bit32;
 	}
+}
+
+function fillVectorMask(mask: Mask, c: CaseBuilder): void {
+	const {unit, inexact, inexactResults = 0, undefinedFsw = 0, role, mandatoryPrefix, rm} = c.form;
+	mask.hasVectors = unit !== undefined;
+	mask.inexactXmm = inexact === undefined || unit !== 'sse' ? -1 : c.reg;
+	mask.tolerance = 2 * (inexact ?? 0);
+	mask.inexactSt = inexactResults;
+	mask.fsw = undefinedFsw;
+	if (role === 'remainder' && isPartialRemainder(c)) {
+		mask.inexactSt = 1;
+		mask.tolerance = Number.POSITIVE_INFINITY;
+		mask.fsw = Fsw.C0 | Fsw.C1 | Fsw.C3;
+	}
+	if (role !== 'storeEnvironment' || c.targetOffset < 0) return;
+	// Instruction and data pointers, behind control, status and tags.
+	const [start, end] = mandatoryPrefix === undefined ? [12, 28] : [6, 14];
+	mask.memoryStart = c.targetOffset + start;
+	mask.memoryEnd = c.targetOffset + Math.min(end, rm?.bytes ?? 0);
 }
 
 /** The opcodes of shifts by one. */

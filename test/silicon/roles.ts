@@ -4,7 +4,20 @@ import type {Role} from './form.ts';
 import {regions, windowAddress} from './layout.ts';
 import {Rflags, windowBytes} from './processor-state.ts';
 import {interestingCount} from './values.ts';
-import {chooseMxcsr, enterMmx, Mxcsr, mxcsrOf, setMmx, setXmm} from './vector-state.ts';
+import {chooseMxcsr, Mxcsr, mxcsrOf, setXmm} from './vector-state.ts';
+import {
+	enterMmx,
+	setAngle,
+	setArctangent,
+	setControlOperand,
+	setEnvironment,
+	setLogarithm,
+	setMmx,
+	setNearOne,
+	setPower,
+	setRemainder,
+	setScale,
+} from './x87-state.ts';
 
 const {rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi} = registerNumber;
 
@@ -221,6 +234,7 @@ function setComparedStrings(c: CaseBuilder): void {
 
 export const roles: Readonly<Record<Role, RoleActions>> = {
 	address: {},
+	arctangent: {registers: setArctangent},
 	bitOffset: {registers: setBitOffset},
 	branch: {registers: (c) => c.chooseBranchTarget(c.form.operands[0]?.bytes === 4)},
 	callNear: {
@@ -245,9 +259,14 @@ export const roles: Readonly<Record<Role, RoleActions>> = {
 	count: {registers: setCount},
 	divide: {registers: setDividend},
 	enter: {registers: setFrame},
+	exponential: {registers: setPower},
 	jumpIndirect: {registers: setIndirectTarget, contents: pokeIndirectTarget},
 	leave: {registers: setLeaveFrame},
+	loadControl: {contents: setControlOperand},
+	loadEnvironment: {contents: setEnvironment},
 	loadMxcsr: {contents: setMxcsrOperand},
+	logarithm: {registers: setLogarithm},
+	logarithmNearOne: {registers: setNearOne},
 	loop: {registers: setLoopCount},
 	maskedStore: {registers: setMaskedStore},
 	packedCount: {contents: setPackedCount},
@@ -258,6 +277,7 @@ export const roles: Readonly<Record<Role, RoleActions>> = {
 			c.placeStack();
 		},
 	},
+	remainder: {registers: setRemainder},
 	return: {
 		registers: (c) => {
 			c.chooseBranchTarget(false);
@@ -265,8 +285,11 @@ export const roles: Readonly<Record<Role, RoleActions>> = {
 		},
 		contents: (c) => c.poke(c.register(rsp), 8, BigInt(c.branchTarget)),
 	},
+	scale: {registers: setScale},
 	stack: {registers: (c) => c.placeStack()},
+	storeEnvironment: {},
 	string: {registers: setStrings},
 	stringCompare: {contents: setComparedStrings},
 	translate: {registers: setTableLookup},
+	trigonometric: {registers: setAngle},
 };

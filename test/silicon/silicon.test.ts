@@ -12,10 +12,11 @@ import {describeCase, formsOfHost, Silicon, type SiliconCase} from './silicon.ts
 import {sseForms} from './sse-forms.ts';
 import {sse3Forms} from './sse3-forms.ts';
 import {sse4Forms} from './sse4-forms.ts';
+import {x87Forms} from './x87-forms.ts';
 
 const onSilicon = siliconObstacle() === undefined ? test.serial : test.serial.skip;
 const ofHost = (table: readonly Form[]): readonly Form[] => (siliconObstacle() === undefined ? formsOfHost(table) : []);
-const tables: readonly Form[] = [...integerForms, ...sseForms, ...sse3Forms, ...sse4Forms, ...mmxForms];
+const tables: readonly Form[] = [...integerForms, ...sseForms, ...sse3Forms, ...sse4Forms, ...mmxForms, ...x87Forms];
 const forms = ofHost(integerForms);
 
 const allForms = ofHost(tables);

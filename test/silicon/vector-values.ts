@@ -13,13 +13,18 @@ const double: Format = {exponentBits: 11, words: 2};
 /** The exponents of singles, as doubles have them: their denormals begin and their largest end here. */
 const singleRange = {smallest: 1023 - 126, largest: 1023 + 127};
 const signBit = 0x8000_0000;
+/** Where numbers of 80 bits become denormals, zeros and infinities of the narrower formats, relative to one. */
+const narrowerLimits = [-149, -126, 127, -1074, -1022, 1023];
 
 /** Fills words, of which there are as many as a number of elements needs or one, with values of a kind. */
 export function writeElements(words: Uint32Array, at: number, count: number, element: Element, random: Random): void {
 	if (element === 'integer') writeIntegers(words, at, count, random);
 	else if (element === 'single')
 		for (let index = 0; index < count; index++) writeFloat(words, at + index, single, random);
-	else for (let index = 0; index + 1 < count; index += 2) writeFloat(words, at + index, double, random);
+	else if (element === 'double')
+		for (let index = 0; index + 1 < count; index += 2) writeFloat(words, at + index, double, random);
+	else if (element === 'extended') writeExtended(words, at, random);
+	else writeDecimal(words, at, random);
 }
 
 /** Bytes, words or double words around zero, the largest and the smallest, of either kind of sign; or 64-bit values. */
@@ -97,6 +102,7 @@ function exponentOf(choice: number, bits: number, random: Random): number {
 			return bias + random.pick([7, 15, 31, 63]) + random.below(3) - 1;
 		case 7:
 			if (bits === 8) return 1 + random.below(30);
+			if (bits === 15) return bias + random.pick(narrowerLimits) + random.below(5) - 2;
 			return random.oneIn(3) ? singleRange.largest + random.below(3) - 1 : singleRange.smallest + 2 - random.below(28);
 		case 8:
 		case 9:
@@ -137,4 +143,36 @@ function writeFraction(words: Uint32Array, at: number, highBits: number, format:
 function clearBelow(words: Uint32Array, at: number, bit: number, count: number): void {
 	if (bit >= 32 || count === 1) words[at + count - 1] = (words[at + count - 1] as number) & (-1 << (bit & 31));
 	if (count === 2) words[at] = bit >= 32 ? 0 : (words[at] as number) & (-1 << bit);
+}
+
+/**
+ * A number of 80 bits, or a NaN; now and then with an integer bit that does not go with its exponent, which the processor does not support, or
+ * which makes a denormal one of the other kind.
+ */
+function writeExtended(words: Uint32Array, at: number, random: Random): void {
+	const choice = random.u32();
+	writeFraction(words, at, 31, double, random);
+	// At the middle of two singles or doubles, or beside it.
+	if ((choice & 7) === 0) {
+		words[at + 1] = ((words[at + 1] as number) & 0xffff_ff00) | 0x80;
+		words[at] = random.below(3) - 1;
+	} else if ((choice & 7) === 1) words[at] = ((words[at] as number) & 0xffff_f800) | random.pick([0x400, 0x3ff, 0x401]);
+	const isZero = (choice & 0x1f0) === 0;
+	const exponent = isZero ? 0 : exponentOf(choice >>> 12, 15, random);
+	const hasInteger = (exponent !== 0) !== ((choice & 0xe00) === 0 && random.oneIn(4));
+	if (isZero) words[at] = words[at + 1] = 0;
+	else words[at + 1] = (((words[at + 1] as number) & 0x7fff_ffff) | (hasInteger ? signBit : 0)) >>> 0;
+	words[at + 2] = (random.below(2) << 15) | exponent;
+	words[at + 3] = 0;
+}
+
+/** 18 decimal digits and a sign; the other bits of its byte are any. */
+function writeDecimal(words: Uint32Array, at: number, random: Random): void {
+	const last = random.below(19);
+	for (let index = 0; index < 4; index++) words[at + index] = 0;
+	for (let digit = 0; digit < 18; digit++) {
+		const value = digit >= last ? 0 : random.oneIn(4) ? 9 : random.below(10);
+		words[at + (digit >> 3)] = (words[at + (digit >> 3)] as number) | (value << (4 * (digit & 7)));
+	}
+	words[at + 2] = ((words[at + 2] as number) & 0xff) | (random.below(256) << 8);
 }
