@@ -14,6 +14,7 @@ import {
 	single,
 	squareRoot,
 	toInteger,
+	toIntegral,
 	type Value,
 } from './float-model.ts';
 import type {Form} from './form.ts';
@@ -21,6 +22,7 @@ import {siliconObstacle} from './host-processor.ts';
 import {noVector, Rflags} from './processor-state.ts';
 import {describeCase, Silicon, type SiliconCase} from './silicon.ts';
 import {sseForms} from './sse-forms.ts';
+import {sse4Forms} from './sse4-forms.ts';
 import {Mxcsr} from './vector-state.ts';
 
 const onSilicon = siliconObstacle() === undefined ? test.serial : test.serial.skip;
@@ -99,6 +101,20 @@ const arithmetic = Object.entries(binary).flatMap(([name, operation]) =>
 const roots = suffixes.map((suffix): [string, Instruction] => [
 	`sqrt${suffix}`,
 	lanewise(suffix, (_, b, format, control) => squareRoot(decode(b, format, control), format, control)),
+]);
+
+/** The immediate chooses the rounding, or MXCSR's, and whether it is told of (SDM volume 2, figure 4-24 of ROUNDPD). */
+const integrals = suffixes.map((suffix): [string, Instruction] => [
+	`round${suffix}`,
+	(one, control) => {
+		const immediate = one.code.bytes.at(-1) as number;
+		const chosen = (immediate & 4) === 0 ? {...control, rounding: immediate & 3} : control;
+		const isSilent = (immediate & 8) !== 0;
+		return lanewise(suffix, (_, b, format) => {
+			const {bits, flags} = toIntegral(decode(b, format, control), format, chosen);
+			return {bits, flags: isSilent ? flags & ~Flag.P : flags};
+		})(one, control);
+	},
 ]);
 
 /** MIN and MAX give the second operand, unless the first is less or greater; a denormal that counts as zero stays what it is. */
@@ -226,7 +242,15 @@ const conversions: [string, Instruction][] = [
 	['cvtsi2sd', fromGeneral(double)],
 ];
 
-const models = new Map([...arithmetic, ...roots, ...selections, ...comparisons, ...ordered, ...conversions]);
+const models = new Map([
+	...arithmetic,
+	...roots,
+	...integrals,
+	...selections,
+	...comparisons,
+	...ordered,
+	...conversions,
+]);
 
 function controlOf(mxcsr: number): Control {
 	return {
@@ -255,7 +279,7 @@ function wrong(one: SiliconCase, model: Instruction): string | undefined {
 }
 
 onSilicon('floating point in SSE is what IEEE 754 and the manual say, in all roundings, with flags', (t) => {
-	const forms: readonly Form[] = sseForms.filter(({mnemonic}) => models.has(mnemonic));
+	const forms: readonly Form[] = [...sseForms, ...sse4Forms].filter(({mnemonic}) => models.has(mnemonic));
 	const compared = new Map<string, number>();
 	const seen = new Map<string, number>();
 	using silicon = new Silicon();

@@ -241,6 +241,14 @@ export function toInteger(a: Value, bits: number, control: Control): Answer {
 	return {bits: BigInt.asUintN(bits, value), flags: isInexact ? Flag.P : 0, isUp};
 }
 
+/** An integer in the same format, with the sign of what it is from. */
+export function toIntegral(a: Value, format: Format, control: Control): Answer {
+	if (isNan(a)) return {bits: quiet(a, format), flags: signals(a) ? Flag.I : 0};
+	if (a.kind === 'infinity') return infinite(a.isNegative, format);
+	const {kept, isInexact} = cut(a.isNegative, a.significand, -a.exponent, false, control);
+	return {bits: rounded(a.isNegative, kept, 0, format, control).bits, flags: isInexact ? Flag.P : 0};
+}
+
 export function fromInteger(value: bigint, format: Format, control: Control): Answer {
 	return rounded(value < 0n, value < 0n ? -value : value, 0, format, control);
 }

@@ -73,7 +73,7 @@ export function fillMask(mask: Mask, c: CaseBuilder): void {
 }
 
 function fillVectorMask(mask: Mask, c: CaseBuilder): void {
-	const {unit, inexact, inexactResults = 0, undefinedFsw = 0, role, mandatoryPrefix, rm} = c.form;
+	const {unit, inexact, inexactResults = 0, undefinedFsw = 0, role, size, rm} = c.form;
 	mask.hasVectors = unit !== undefined;
 	mask.inexactXmm = inexact === undefined || unit !== 'sse' ? -1 : c.reg;
 	mask.tolerance = 2 * (inexact ?? 0);
@@ -86,7 +86,7 @@ function fillVectorMask(mask: Mask, c: CaseBuilder): void {
 	}
 	if (role !== 'storeEnvironment' || c.targetOffset < 0) return;
 	// Instruction and data pointers, behind control, status and tags.
-	const [start, end] = mandatoryPrefix === undefined ? [12, 28] : [6, 14];
+	const [start, end] = size === 16 ? [6, 14] : [12, 28];
 	mask.memoryStart = c.targetOffset + start;
 	mask.memoryEnd = c.targetOffset + Math.min(end, rm?.bytes ?? 0);
 }

@@ -105,7 +105,7 @@ const transcendentals: readonly Row[] = [
 	['fsincos', 'D9 FB', '', {...trigonometric, ...pushes, inexactResults: 2}],
 ];
 
-/** 28 bytes of environment, 108 with the registers; with 66, 14 and 94. */
+/** 28 bytes of environment, 108 with the registers; 14 and 94 with 66, unless REX.W takes that back. */
 const control: readonly Row[] = [
 	['fincstp', 'D9 F7'],
 	['fdecstp', 'D9 F6'],
@@ -118,13 +118,14 @@ const control: readonly Row[] = [
 	['fnstcw', 'D9 /7', 'Mw', all],
 	['fnstsw', 'DD /7', 'Mw', all],
 	['fnstsw ax', 'DF E0', '', all],
-	...(['', '66 '] as const).flatMap((prefix): Row[] => {
-		const [environment, state] = prefix === '' ? ['M28', 'M108'] : ['M14', 'M94'];
+	...([64, 16] as const).flatMap((size): Row[] => {
+		const [environment, state] = size === 64 ? ['M28', 'M108'] : ['M14', 'M94'];
+		const sized = {sizes: [size], isNative: true};
 		return [
-			['fldenv', `${prefix}D9 /4`, environment, {...none, role: 'loadEnvironment'}],
-			['frstor', `${prefix}DD /4`, state, {...none, role: 'loadEnvironment'}],
-			['fnstenv', `${prefix}D9 /6`, environment, {...all, role: 'storeEnvironment'}],
-			['fnsave', `${prefix}DD /6`, state, {...none, role: 'storeEnvironment'}],
+			['fldenv', 'D9 /4', environment, {...none, ...sized, role: 'loadEnvironment'}],
+			['frstor', 'DD /4', state, {...none, ...sized, role: 'loadEnvironment'}],
+			['fnstenv', 'D9 /6', environment, {...all, ...sized, role: 'storeEnvironment'}],
+			['fnsave', 'DD /6', state, {...none, ...sized, role: 'storeEnvironment'}],
 		];
 	}),
 ];

@@ -59,8 +59,11 @@ function fromMemory({record: {before}, code, form}: SiliconCase): X87Answer {
 		return asExtended(fromInteger(value, wide, plain).bits, 0);
 	}
 	const [format, bits] = bytes === 4 ? [single, BigInt(view.getUint32(0, true))] : [double, view.getBigUint64(0, true)];
-	const answer = convert(decode(bits, format, plain), format, wide, plain);
-	return asExtended(answer.bits, answer.flags);
+	const value = decode(bits, format, plain);
+	const answer = convert(value, format, wide, plain);
+	if (value.kind !== 'nan' || value.isQuiet || form.pushes === true) return asExtended(answer.bits, answer.flags);
+	// It still signals when it is an operand: loading alone makes it quiet.
+	return asExtended(answer.bits & ~(1n << 62n), 0);
 }
 
 interface Outcome {
@@ -123,8 +126,7 @@ function modelled(one: SiliconCase): Outcome | undefined {
 		const {order, flags} = isUnsupported
 			? ({order: 'unordered', flags: Flag.I} as const)
 			: compare(values[0] as Value, values[1] as Value, comparison[1] === '');
-		// A number in memory that signals is a NaN here that does not any more.
-		const all = flags | (order === 'unordered' ? source.flags & ~Flag.D : source.flags);
+		const all = flags | (order === 'unordered' ? 0 : source.flags);
 		if (comparison[2] === 'i') return {flags: all, conditions: 0, status: statuses[order]};
 		return {flags: all, conditions: orders[order]};
 	}
@@ -216,10 +218,13 @@ onSilicon('what x87 approximates is near what it is of, so operands are where th
 	for (const batch of silicon.batches({seed: 29, count: 400 * forms.length, forms})) {
 		for (const one of batch) {
 			const {before, after} = one.record;
-			const isEmpty = !isTagged(before, 0) || !isTagged(before, 1);
-			const [x, y] = before.xsave.st.slice(0, 2).map(toNumber) as [number, number];
+			const operands = before.xsave.st.slice(0, 2);
+			const isMissing = operands.some(
+				(operand, index) => !isTagged(before, index) || decodeExtended(operand) === undefined,
+			);
+			const [x, y] = operands.map(toNumber) as [number, number];
 			const isOutside = [x, y].some((value) => !(Math.abs(value) > 2 ** -500 && Math.abs(value) < 2 ** 60));
-			if (after.vector !== noVector || isEmpty || isOutside || (before.xsave.fcw & 0x300) !== 0x300) continue;
+			if (after.vector !== noVector || isMissing || isOutside || (before.xsave.fcw & 0x300) !== 0x300) continue;
 			const want = functions[one.form.mnemonic]?.(x, y) as number;
 			const found = toNumber(after.xsave.st[0] as Extended);
 			if (!(Math.abs(found - want) <= 2 ** -50 * Math.abs(want)))

@@ -27,11 +27,10 @@ function chooseFcw({random}: CaseBuilder, canUnmask: boolean): number {
 	return (rounding << 10) | (precision << 8) | 0x40 | masks;
 }
 
-/** FSW that goes with a control word: any flags, condition codes, TOP and SF; what would wait is mostly not set. */
-function chooseFsw({random, form}: CaseBuilder, fcw: number): number {
-	const waits = random.oneIn(form.unit === 'sse' ? 4 : 24);
+/** FSW that goes with a control word: any flags, condition codes, TOP and SF; where an exception waits, all do that are not masked. */
+function chooseFsw({random}: CaseBuilder, fcw: number, waits: boolean): number {
 	const flags = random.oneIn(2) ? random.u32() & 0x3f : 0;
-	const kept = waits ? flags : flags & fcw;
+	const kept = waits ? flags | (~fcw & 0x3f) : flags & fcw;
 	return (random.u32() & 0x7f40) | kept | ((kept & ~fcw) === 0 ? 0 : summary);
 }
 
@@ -43,8 +42,9 @@ export function beginX87(c: CaseBuilder): void {
 		words[at.control] = initialControl;
 		return;
 	}
-	const fcw = chooseFcw(c, form.inexact === undefined);
-	words[at.control] = ((chooseFsw(c, fcw) << 16) | fcw) >>> 0;
+	const waits = random.oneIn(form.unit === 'sse' ? 4 : 24);
+	const fcw = chooseFcw(c, waits || form.inexact === undefined) & ~(waits ? 1 << random.below(6) : 0);
+	words[at.control] = ((chooseFsw(c, fcw, waits) << 16) | fcw) >>> 0;
 	words[at.tags] = random.u32() & 0xff;
 	for (let index = 0; index < 8; index++) {
 		const place = at.st + registerWords * index;
@@ -180,8 +180,8 @@ export function setControlOperand(c: CaseBuilder): void {
 
 /** Control and status that go together, at the beginning of an environment: words of 32 bits, with 66 of 16. Registers behind it are any bits. */
 export function setEnvironment(c: CaseBuilder): void {
-	const step = c.form.mandatoryPrefix === undefined ? 4n : 2n;
+	const step = c.form.size === 16 ? 2n : 4n;
 	const fcw = chooseFcw(c, true);
 	c.poke(c.target, 2, BigInt(fcw));
-	c.poke(c.target + step, 2, BigInt(chooseFsw(c, fcw)));
+	c.poke(c.target + step, 2, BigInt(chooseFsw(c, fcw, c.random.oneIn(4))));
 }
