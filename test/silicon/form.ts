@@ -1,11 +1,15 @@
 /**
- * Forms of instructions, from rows in the notation of the manual's opcode tables (SDM volume 2, appendix A.2): `E` is an operand that
- * ModRM.rm names, in a register or in memory, `R` and `M` only the one or the other; `G` is the register that ModRM.reg names, `Z` the one
- * in the opcode's low bits; `I` an immediate, `J` a branch's displacement, `O` an absolute address; `a` stands for the accumulator. `V` is
- * the XMM register that ModRM.reg names, `W` the one that ModRM.rm names or memory, `U` only the register; `P`, `Q` and `N` are the same
- * for MMX. `S` is the x87 register in the opcode's low bits; ST(0) is not told. The size follows: `b`, `w`, `d`, `q`, `dq`; `v` for 16, 32 or 64 bits, `y` for 32 or 64, `z` for an immediate of 16 or 32, and
- * `n` where the manual says `v` and `d64`: 64 bits without REX.W, or 16; `ps`, `pd`, `ss` and `sd` are 16, 16, 4 and 8 bytes of
- * floating point, `t` is 10 of x87; other sizes are in bytes, as in `M28`. `q:ps` is as many bytes as `q` of what `ps` holds. `E`, `M` without a size are not accessed.
+ * Forms of instructions, from rows in the notation of the manual's opcode tables (SDM volume 2, appendix A.2).
+ *
+ * Operands: `E` is one that ModRM.rm names, in a register or in memory, `R` and `M` only the one or the other; `G` is the register that
+ * ModRM.reg names, `Z` the one in the opcode's low bits; `I` an immediate, `J` a branch's displacement, `O` an absolute address; `a` stands
+ * for the accumulator. `V` is the XMM register that ModRM.reg names, `W` the one that ModRM.rm names or memory, `U` only the register; `P`,
+ * `Q` and `N` are the same for MMX. `S` is the x87 register in the opcode's low bits; ST(0) is not told.
+ *
+ * The size follows: `b`, `w`, `d`, `q`, `dq`; `v` for 16, 32 or 64 bits, `y` for 32 or 64, `z` for an immediate of 16 or 32, and `n` where
+ * the manual says `v` and `d64`: 64 bits without REX.W, or 16; `ps`, `pd`, `ss` and `sd` are 16, 16, 4 and 8 bytes of floating point, `t`
+ * is 10 of x87; other sizes are in bytes, as in `M28`. `q:ps` is as many bytes as `q` of what `ps` holds. `E`, `M` without a size are not
+ * accessed.
  */
 import type {Facts, Undefined} from './undefined-results.ts';
 
