@@ -1,4 +1,5 @@
 import {type DecodeFailure, decode} from './decoder.ts';
+import type {CodeSize} from './instruction.ts';
 import {lower, nextStep, type Step, systemStep} from './lower.ts';
 
 /** Most instructions of a block: what may run between two looks at the budget. */
@@ -23,24 +24,30 @@ export const systemCall = {
 	truncated: 3n,
 } as const;
 
+/** How much is decoded, and as what. */
+export interface BlockOptions {
+	readonly codeSize?: CodeSize;
+	/** Most instructions. */
+	readonly limit?: number;
+	/** Where no instruction begins any more. */
+	readonly end?: number;
+}
+
 /**
  * Decodes a block: instructions that follow each other in memory, up to one that always goes elsewhere or the page's end.
  * @param page - the bytes of the page
  * @param pageOffset - where the block begins
- * @param limit - most instructions
- * @param end - where no instruction begins any more
  */
 export function decodeBlock(
 	page: Uint8Array,
 	pageOffset: number,
-	limit = maxInstructions,
-	end = pageBytes,
+	{codeSize = 64, limit = maxInstructions, end = pageBytes}: BlockOptions = {},
 ): readonly BlockStep[] {
 	const steps: BlockStep[] = [];
 	let at = pageOffset;
 	for (let ordinal = 1; ordinal <= limit && at < end; ordinal++) {
 		const start = at;
-		const instruction = decode(page.subarray(at), at);
+		const instruction = decode(page.subarray(at), at, codeSize);
 		const add = (list: readonly Step[], next: number) => {
 			for (const step of list) steps.push({...step, ordinal, start, next});
 		};

@@ -1,6 +1,6 @@
 import type {Width} from '#support/wasm';
 import {CpuState, generalAt, highByteAt, segmentBaseAt} from '#vcpu-worker/software/state';
-import type {Instruction, MemoryOperand, Operand} from './instruction.ts';
+import type {CodeSize, Instruction, MemoryOperand, Operand} from './instruction.ts';
 import {group15Member, groupMember, type Opcode, type OpcodeMap, opcodeAt} from './opcode-table.ts';
 
 /** Most bytes of an instruction (SDM volume 2, 2.3.11). */
@@ -8,9 +8,20 @@ const maxLength = 15;
 const none = CpuState.offset('none');
 const stackSegment = segmentBaseAt(2);
 const codePage = CpuState.offset('codePage');
-/** FS and GS have bases in 64-bit mode, the others none (SDM volume 1, 3.4.2.1). */
-const segmentOf: Readonly<Record<number, number>> = {100: segmentBaseAt(4), 101: segmentBaseAt(5)};
+/** Segments by their prefixes. */
+const segmentOf: Readonly<Record<number, number>> = {
+	38: segmentBaseAt(0),
+	46: segmentBaseAt(1),
+	54: segmentBaseAt(2),
+	62: segmentBaseAt(3),
+	100: segmentBaseAt(4),
+	101: segmentBaseAt(5),
+};
+/** Those that 64-bit code ignores: it has no other bases than those of FS and GS (SDM volume 1, 3.4.2.1). */
 const ignoredSegments = new Set([0x26, 0x2e, 0x36, 0x3e]);
+const dataSegment = segmentBaseAt(3);
+/** Base and index of addresses of 16 bits, by the low bits of ModRM (SDM volume 2, table 2-1). */
+const address16 = [[3, 6], [3, 7], [5, 6], [5, 7], [6], [7], [5], [3]] as const;
 const stackPointer = 4;
 const framePointer = 5;
 
@@ -31,13 +42,14 @@ class Failure {
 }
 
 /**
- * Decodes one instruction of 64-bit mode.
+ * Decodes one instruction.
  * @param bytes - from its first byte on; as many as may be fetched
  * @param pageOffset - where in its page it begins, which RIP-relative addresses go by
+ * @param codeSize - of the code segment
  */
-export function decode(bytes: Uint8Array, pageOffset: number): Instruction | DecodeFailure {
+export function decode(bytes: Uint8Array, pageOffset: number, codeSize: CodeSize = 64): Instruction | DecodeFailure {
 	try {
-		return new Decoding(bytes, pageOffset).instruction();
+		return new Decoding(bytes, pageOffset, codeSize).instruction();
 	} catch (error) {
 		if (error instanceof Failure) return error.reason;
 		throw error;
@@ -47,6 +59,7 @@ export function decode(bytes: Uint8Array, pageOffset: number): Instruction | Dec
 class Decoding {
 	readonly #bytes: Uint8Array;
 	readonly #pageOffset: number;
+	readonly #codeSize: CodeSize;
 	#at = 0;
 	#hasOperandPrefix = false;
 	#hasAddressPrefix = false;
@@ -59,21 +72,20 @@ class Decoding {
 	/** The operand in memory, before the length of the instruction is known: whether it is relative to RIP. */
 	#isRelative = false;
 
-	constructor(bytes: Uint8Array, pageOffset: number) {
+	constructor(bytes: Uint8Array, pageOffset: number, codeSize: CodeSize) {
 		this.#bytes = bytes;
 		this.#pageOffset = pageOffset;
+		this.#codeSize = codeSize;
 	}
 
 	instruction(): Instruction {
 		this.#prefixes();
 		const opcode = this.#member(this.#lookUp());
-		if (opcode.words.has('no64')) throw new Failure('undefined');
+		if (this.#codeSize !== 64 && opcode.words.has('only64')) throw new Failure('undefined');
 		if (opcode.words.has('bare') && (this.#hasOperandPrefix || this.#repeat !== undefined))
 			throw new Failure('undefined');
-		const isWide = (this.#rex & 8) !== 0;
-		const operandSize =
-			isWide || (opcode.words.has('d64') && !this.#hasOperandPrefix) ? 64 : this.#hasOperandPrefix ? 16 : 32;
-		const addressSize = this.#hasAddressPrefix ? 32 : 64;
+		const operandSize = this.#operandSize(opcode);
+		const addressSize = this.#addressSize;
 		const operands = opcode.operands.map((letters) => this.#operand(letters, operandSize));
 		if (this.#isLocked && !(opcode.words.has('lock') && operands[0]?.kind === 'memory')) throw new Failure('undefined');
 		return {
@@ -81,12 +93,29 @@ class Decoding {
 			operands: this.#isRelative ? operands.map((operand) => this.#relativeToNext(operand)) : operands,
 			operandSize,
 			addressSize,
+			codeSize: this.#codeSize,
 			condition: this.#opcode & 15,
 			isLocked: this.#isLocked,
 			repeat: this.#repeat,
-			segment: this.#segment ?? none,
+			segment: this.#segment ?? this.#defaultSegment,
 			length: this.#at,
 		};
+	}
+
+	#operandSize({words}: Opcode): 16 | 32 | 64 {
+		if (this.#codeSize !== 64) return (this.#codeSize === 16) !== this.#hasOperandPrefix ? 16 : 32;
+		const isWide = (this.#rex & 8) !== 0;
+		return isWide || (words.has('d64') && !this.#hasOperandPrefix) ? 64 : this.#hasOperandPrefix ? 16 : 32;
+	}
+
+	get #addressSize(): 16 | 32 | 64 {
+		if (this.#codeSize === 64) return this.#hasAddressPrefix ? 32 : 64;
+		return (this.#codeSize === 16) !== this.#hasAddressPrefix ? 16 : 32;
+	}
+
+	/** Segment of data; 64-bit code has none. */
+	get #defaultSegment(): number {
+		return this.#codeSize === 64 ? none : dataSegment;
 	}
 
 	#prefixes(): void {
@@ -97,9 +126,9 @@ class Decoding {
 			else if (byte === 0xf0) this.#isLocked = true;
 			else if (byte === 0xf2) this.#repeat = 'f2';
 			else if (byte === 0xf3) this.#repeat = 'f3';
+			else if (this.#codeSize === 64 && ignoredSegments.has(byte)) continue;
 			else if (segmentOf[byte] !== undefined) this.#segment = segmentOf[byte];
-			else if (ignoredSegments.has(byte)) continue;
-			else if (byte >> 4 === 4) {
+			else if (this.#codeSize === 64 && byte >> 4 === 4) {
 				// REX counts only right before the opcode (SDM volume 2, 2.2.1).
 				this.#rex = byte;
 				this.#opcode = this.#next();
@@ -126,7 +155,12 @@ class Decoding {
 		const isRepeated = this.#repeat === 'f3';
 		if (map === 'map38' && isRepeated) throw new Failure('undefined');
 		if (map === 'twoByte' && this.#opcode === 0xb8 && !isRepeated) throw new Failure('undefined');
-		const opcode = opcodeAt(map, this.#opcode, map === 'map38' && this.#repeat === 'f2' ? 'f2' : '');
+		const opcode = opcodeAt(
+			map,
+			this.#opcode,
+			map === 'map38' && this.#repeat === 'f2' ? 'f2' : '',
+			this.#codeSize === 64,
+		);
 		if (opcode === undefined) throw new Failure('undefined');
 		if (map === 'twoByte' && isRepeated && opcode.name === 'bsf') return {...opcode, name: 'tzcnt'};
 		if (map === 'twoByte' && isRepeated && opcode.name === 'bsr') return {...opcode, name: 'lzcnt'};
@@ -170,17 +204,25 @@ class Decoding {
 			case 'A':
 				return {kind: 'register', place: generalAt(0), width};
 			case 'R':
-				return this.#register((this.#readModRm() & 7) | ((this.#rex & 1) << 3), 64);
+				return this.#register((this.#readModRm() & 7) | ((this.#rex & 1) << 3), this.#codeSize === 64 ? 64 : 32);
+			case 'P':
+				return this.#farPointer(operandSize);
 			case 'S':
+				if (size !== '') return {kind: 'immediate', value: BigInt(size), width: 8};
+				return {kind: 'immediate', value: BigInt((this.#readModRm() >> 3) & 7), width: 8};
 			case 'C':
 				return {kind: 'immediate', value: BigInt(((this.#readModRm() >> 3) & 7) | ((this.#rex & 4) << 1)), width: 8};
 			case 'I':
 				return this.#immediate(size, operandSize);
 			case 'J':
-				return {kind: 'relative', value: this.#signed(size === 'b' ? 1 : 4)};
+				// 64-bit code has no displacements of 16 bits.
+				return {
+					kind: 'relative',
+					value: this.#signed(size === 'b' ? 1 : operandSize === 16 && this.#codeSize !== 64 ? 2 : 4),
+				};
 			case 'O': {
-				const displacement = this.#signed(this.#hasAddressPrefix ? 4 : 8);
-				const wrapped = this.#hasAddressPrefix ? BigInt.asUintN(32, displacement) : displacement;
+				const displacement = this.#signed(this.#addressSize / 8);
+				const wrapped = this.#addressSize === 64 ? displacement : BigInt.asUintN(this.#addressSize, displacement);
 				return this.#address({base: none, index: none, scale: 0, displacement: wrapped, width});
 			}
 			case 'X':
@@ -190,6 +232,13 @@ class Decoding {
 		}
 	}
 
+	/** Offset, and from bit 32 on the selector. */
+	#farPointer(operandSize: 16 | 32 | 64): Operand {
+		const bits = operandSize === 16 ? 16 : 32;
+		const offset = BigInt.asUintN(bits, this.#signed(bits / 8));
+		return {kind: 'immediate', value: offset | (BigInt.asUintN(16, this.#signed(2)) << 32n), width: 64};
+	}
+
 	#register(number: number, width: Width): Operand {
 		// Without REX the numbers 4 to 7 name the second byte of the first four (SDM volume 1, 3.4.1.1).
 		const isHigh = width === 8 && this.#rex === 0 && number >= 4 && number < 8;
@@ -197,6 +246,7 @@ class Decoding {
 	}
 
 	#memory(width: Width): MemoryOperand {
+		if (this.#addressSize === 16) return this.#memory16(width);
 		const mode = this.#readModRm() >> 6;
 		const low = this.#readModRm() & 7;
 		let base = none;
@@ -211,18 +261,35 @@ class Decoding {
 			if ((sib & 7) === framePointer && mode === 0) hasDisplacement32 = true;
 			else base = generalAt((sib & 7) | ((this.#rex & 1) << 3));
 		} else if (low === framePointer && mode === 0) {
-			base = codePage;
 			hasDisplacement32 = true;
-			this.#isRelative = true;
+			// Outside of 64-bit code it is a displacement alone.
+			this.#isRelative = this.#codeSize === 64;
+			if (this.#isRelative) base = codePage;
 		} else base = generalAt(low | ((this.#rex & 1) << 3));
 		const displacement = mode === 1 ? this.#signed(1) : hasDisplacement32 ? this.#signed(4) : 0n;
 		return this.#address({base, index, scale, displacement, width});
 	}
 
+	#memory16(width: Width): MemoryOperand {
+		const mode = this.#readModRm() >> 6;
+		const low = this.#readModRm() & 7;
+		if (mode === 0 && low === 6)
+			return this.#address({base: none, index: none, scale: 0, displacement: this.#signed(2), width});
+		const [base = 0, index] = address16[low] ?? [];
+		const displacement = mode === 0 ? 0n : this.#signed(mode);
+		return this.#address({
+			base: generalAt(base),
+			index: index === undefined ? none : generalAt(index),
+			scale: 0,
+			displacement,
+			width,
+		});
+	}
+
 	#address(parts: Omit<MemoryOperand, 'kind' | 'segment'>): MemoryOperand {
 		// SS is that of RSP and RBP, which counts in 64-bit mode for the kind of exception (SDM volume 1, table 3-5).
 		const isStack = parts.base === generalAt(stackPointer) || parts.base === generalAt(framePointer);
-		return {kind: 'memory', segment: this.#segment ?? (isStack ? stackSegment : none), ...parts};
+		return {kind: 'memory', segment: this.#segment ?? (isStack ? stackSegment : this.#defaultSegment), ...parts};
 	}
 
 	/** An address relative to RIP is one relative to the page, now that the length is known. */
@@ -266,5 +333,4 @@ const isPrefix = (byte: number): boolean =>
 	byte === 0xf2 ||
 	byte === 0xf3 ||
 	segmentOf[byte] !== undefined ||
-	ignoredSegments.has(byte) ||
 	byte >> 4 === 4;

@@ -1,5 +1,5 @@
 /** From bytes to the steps that the interpreter executes. */
-export {type BlockStep, decodeBlock, systemCall} from './block.ts';
+export {type BlockOptions, type BlockStep, decodeBlock, systemCall} from './block.ts';
 export {type DecodeFailure, decode} from './decoder.ts';
-export type {Instruction, Operand} from './instruction.ts';
+export type {CodeSize, Instruction, Operand} from './instruction.ts';
 export {ownImmediate} from './lower.ts';

@@ -36,6 +36,9 @@ export interface RelativeOperand {
 
 export type Operand = RegisterOperand | MemoryOperand | ImmediateOperand | RelativeOperand;
 
+/** Bits of the code segment's default size; 64 for 64-bit code. */
+export type CodeSize = 16 | 32 | 64;
+
 /** An instruction as its bytes have it. */
 export interface Instruction {
 	readonly name: string;
@@ -43,6 +46,7 @@ export interface Instruction {
 	/** Bits of operands that the prefixes decide on. */
 	readonly operandSize: 16 | 32 | 64;
 	readonly addressSize: 16 | 32 | 64;
+	readonly codeSize: CodeSize;
 	/** Number of the condition in the low bits of the opcode. */
 	readonly condition: number;
 	readonly isLocked: boolean;

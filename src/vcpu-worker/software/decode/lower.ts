@@ -44,8 +44,6 @@ const withAccumulator = new Set('mul imulWide div idiv'.split(' '));
 const bitTests = new Set('bt bts btr btc'.split(' '));
 const stringOperations = new Set('movs stos lods scas cmps'.split(' '));
 const simple = new Set('clc stc cmc cld std'.split(' '));
-/** Steps that use the stack themselves. */
-const stackSteps = new Set('push pop pushf popf enter leave ret call callTo'.split(' '));
 const endings = new Set('jmp jmpTo ret call callTo'.split(' '));
 
 /**
@@ -69,6 +67,9 @@ export const nextStep = (pageOffset: number): Step => ({
 	immediate: BigInt(pageOffset),
 });
 
+/** What is done with an operand in memory. */
+type MemoryAccess = 'load' | 'store' | 'loadForWrite';
+
 class Lowering {
 	readonly steps: Step[] = [];
 	readonly #instruction: Instruction;
@@ -83,8 +84,8 @@ class Lowering {
 	run(): boolean {
 		const {name, operands, operandSize: size, condition} = this.#instruction;
 		const [first, second, third] = operands as [Operand, Operand, Operand];
-		// With 16 bits a jump leaves all but 64 KiB of its code: AMD's processors do so in 64-bit mode too (APM volume 3, JMP).
-		if (size === 16 && first?.kind === 'relative') return false;
+		// With 16 bits a jump goes to the code's first 64 KiB: on AMD's processors in 64-bit mode too (APM volume 3, JMP).
+		const narrow = size === 16 ? 'Narrow' : '';
 		if (bitTests.has(name) && first.kind === 'memory' && second.kind === 'register')
 			this.#bitInMemory(first, second.place);
 		else if (readWrite.has(name)) this.#change(name, first, (a) => ({a, ...this.#valueOf(second, 1)}));
@@ -94,12 +95,13 @@ class Lowering {
 		else if (withAccumulator.has(name)) this.#step(name, widthOf(first), {b: this.#source(first, 1)});
 		else if (stringOperations.has(name)) this.#string(name, widthOf(first));
 		else if (simple.has(name)) this.#step(name, 64, {});
-		else if (name === 'jcc') this.#step(`jcc${condition}`, 64, this.#target(first));
-		else if (name === 'jmp') this.#step('jmp', 64, this.#target(first));
-		else if (name === 'call') this.#step('call', size, this.#target(first));
+		else if (name === 'jcc') this.#step(`jcc${condition}${narrow}`, 64, this.#target(first));
+		else if (name === 'jmp') this.#step(`jmp${narrow}`, 64, this.#target(first));
+		else if (name === 'call') this.#stackStep('call', this.#target(first));
 		else if (name.startsWith('loop') || name === 'jcxz')
-			this.#step(name, this.#instruction.addressSize, this.#target(first));
-		else if (name === 'jmpTo' || name === 'callTo') this.#step(name, size, {b: this.#source(first, 1)});
+			this.#step(`${name}${narrow}`, this.#instruction.addressSize, this.#target(first));
+		else if (name === 'jmpTo') this.#step(name, size, {b: this.#source(first, 1)});
+		else if (name === 'callTo') this.#stackStep(name, {b: this.#source(first, 1)});
 		else return this.#others(first, second, third);
 		return true;
 	}
@@ -161,7 +163,7 @@ class Lowering {
 				this.#step('crc32', widthOf(second), this.#pair(first, second));
 				break;
 			case 'push':
-				this.#step('push', size, this.#valueOf(first, 1));
+				this.#stackStep('push', this.#valueOf(first, 1));
 				break;
 			case 'pop':
 				this.#pop(first);
@@ -169,13 +171,15 @@ class Lowering {
 			case 'pushf':
 			case 'popf':
 			case 'leave':
-				this.#step(name, size, {});
+			case 'pusha':
+			case 'popa':
+				this.#stackStep(name, {});
 				break;
 			case 'ret':
-				this.#step('ret', size, {immediate: (first as ImmediateOperand | undefined)?.value ?? 0n});
+				this.#stackStep('ret', {immediate: (first as ImmediateOperand | undefined)?.value ?? 0n});
 				break;
 			case 'enter':
-				this.#step('enter', size, {
+				this.#stackStep('enter', {
 					immediate: (first as ImmediateOperand).value,
 					scale: Number((second as ImmediateOperand).value & 31n),
 				});
@@ -185,7 +189,7 @@ class Lowering {
 				this.#access('load', this.#tableEntry(), {a: accumulator});
 				break;
 			case 'cmpxchg8b':
-				this.#keep(first as MemoryOperand);
+				this.#keep({...(first as MemoryOperand), width: 64}, 'loadForWrite');
 				this.#step('cmpxchgPair', size === 64 ? 64 : 32, {segment: (first as MemoryOperand).segment});
 				break;
 			case 'lahf':
@@ -228,7 +232,10 @@ class Lowering {
 		const [offset, address] = [scratchAt(2), scratchAt(3)];
 		this.#step('bitOffset', first.width, {a: offset, b: number});
 		this.#step('lea', 64, {a: address, b: base, c: index, scale, immediate: displacement}, 'indexed');
-		this.#keep({...first, base: address, index: offset, scale: 0, displacement: 0n});
+		this.#keep(
+			{...first, base: address, index: offset, scale: 0, displacement: 0n},
+			name === 'bt' ? 'load' : 'loadForWrite',
+		);
 		this.#step(name === 'bt' ? 'load' : 'loadForWrite', first.width, {a: scratchAt(0), segment: first.segment}, 'kept');
 		this.#step(name, first.width, {a: scratchAt(0), b: number});
 		if (name !== 'bt') this.#step('store', first.width, {a: scratchAt(0), segment: first.segment}, 'kept');
@@ -264,15 +271,15 @@ class Lowering {
 	#pop(first: Operand): void {
 		const {operandSize: size} = this.#instruction;
 		if (first.kind !== 'memory') {
-			this.#step('pop', size, {a: placeOf(first)});
+			this.#stackStep('pop', {a: placeOf(first)});
 			return;
 		}
 		const bytes = BigInt(size / 8);
-		this.#step('load', size, {a: scratchAt(0), b: stackPointer, segment: stackSegment}, 'base');
+		this.#stackStep('peek', {a: scratchAt(0)});
 		// The address goes by RSP as it is afterwards (SDM volume 2, POP).
 		const displacement = first.base === stackPointer ? first.displacement + bytes : first.displacement;
 		this.#access('store', {...first, displacement}, {a: scratchAt(0)});
-		this.#step('lea', 64, {a: stackPointer, b: stackPointer, immediate: bytes}, 'base');
+		this.#stackStep('drop', {});
 	}
 
 	#string(name: string, width: Width): void {
@@ -281,7 +288,8 @@ class Lowering {
 		const how =
 			repeat === undefined ? 'once' : !compares ? 'repeated' : repeat === 'f3' ? 'whileEqual' : 'whileUnequal';
 		const immediate = addressSize === 64 ? -1n : (1n << BigInt(addressSize)) - 1n;
-		this.#step(stringName(name, how), width, {immediate, segment});
+		const scale = this.#instruction.codeSize === 64 ? 0 : 1;
+		this.#step(stringName(name, how), width, {immediate, segment, scale});
 	}
 
 	/** XLAT's operand: the byte at the accumulator's place in the table. */
@@ -314,9 +322,9 @@ class Lowering {
 		return scratchAt(slot);
 	}
 
-	#access(name: 'load' | 'store' | 'loadForWrite', operand: MemoryOperand, fields: Partial<Step>): void {
-		if (this.#instruction.addressSize !== 64) {
-			this.#keep(operand);
+	#access(name: MemoryAccess, operand: MemoryOperand, fields: Partial<Step>): void {
+		if (this.#instruction.codeSize !== 64 || this.#instruction.addressSize !== 64) {
+			this.#keep(operand, name);
 			this.#step(name, operand.width, {segment: operand.segment, ...fields}, 'kept');
 			return;
 		}
@@ -326,15 +334,23 @@ class Lowering {
 		this.#step(name, width, {...address, ...fields}, isPlain ? 'base' : 'indexed');
 	}
 
-	#keep({base, index, scale, displacement, segment}: MemoryOperand): void {
+	/** Outside of 64-bit code the segment's limit and type are checked, for what is to be done there. */
+	#keep({base, index, scale, displacement, segment, width}: MemoryOperand, access: MemoryAccess): void {
 		const form = ({16: 'within16', 32: 'within32', 64: 'indexed'} as const)[this.#instruction.addressSize];
-		this.#step('keep', 64, {b: base, c: index, scale, segment, immediate: displacement}, form);
+		const fields = {b: base, c: index, scale, segment, immediate: displacement};
+		if (this.#instruction.codeSize === 64) this.#step('keep', 64, fields, form);
+		else this.#step(access === 'load' ? 'keepToRead' : 'keepToWrite', width, fields, form);
+	}
+
+	/** A step that uses the stack: in 64-bit code it has neither limits nor other sizes. */
+	#stackStep(name: string, fields: Partial<Step>): void {
+		const {codeSize, operandSize} = this.#instruction;
+		this.#step(codeSize === 64 ? name : `${name}Segmented`, operandSize, {segment: stackSegment, ...fields});
 	}
 
 	#step(name: string, width: Width, fields: Partial<Step>, form?: AddressForm): void {
 		const kind = kindNumber(`${name}.${width}${form === undefined ? '' : `.${form}`}`);
-		const segment = stackSteps.has(name) ? stackSegment : none;
-		this.steps.push({...systemStep, segment, ...fields, kind});
+		this.steps.push({...systemStep, ...fields, kind});
 	}
 }
 

@@ -5,7 +5,8 @@
  *
  * `bare` has no meaning with a prefix that chooses among instructions: 66, F2, F3.
  *
- * Letters beside A.2's: `R` is a general register whatever ModRM says of memory, `C` the number of a control or debug register,
+ * Letters beside A.2's: `R` is a general register whatever ModRM says of memory, `C` the number of a control or debug register, `S` that of a
+ * segment register, also as a constant, `P` a far pointer in the code,
  * `Ibs` is a byte with its sign, `Z` the register in the opcode's low bits, `A` the accumulator, `1` the constant.
  */
 const oneByte = `
@@ -22,6 +23,17 @@ ${at(4)} ${name} Ab,Ib
 ${at(5)} ${name} Av,Iz`;
 	})
 	.join('\n')}
+06 pushSegment S0 no64
+07 popSegment S0 no64
+0e pushSegment S1 no64
+16 pushSegment S2 no64
+17 popSegment S2 no64
+1e pushSegment S3 no64
+1f popSegment S3 no64
+27 daa . no64
+2f das . no64
+37 aaa . no64
+3f aas . no64
 40+ inc Zv no64
 48+ dec Zv no64
 50+ push Zv d64
@@ -30,6 +42,10 @@ ${at(5)} ${name} Av,Iz`;
 6d ins Xv
 6e outs Xb
 6f outs Xv
+60 pusha . no64
+61 popa . no64
+62 bound Gv,M no64
+63 arpl Ew,Gw no64
 63 movsxd Gv,Ed only64
 68 push Iz d64
 69 imul Gv,Ev,Iz
@@ -40,6 +56,7 @@ ${at(5)} ${name} Av,Iz`;
 81 group1 Ev,Iz
 83 group1 Ev,Ibs
 84 test Eb,Gb
+82 group1 Eb,Ib no64
 85 test Ev,Gv
 86 xchg Eb,Gb lock
 87 xchg Ev,Gv lock
@@ -55,6 +72,7 @@ ${at(5)} ${name} Av,Iz`;
 91+ xchg Zv,Av
 98 extend
 99 cwd
+9a callFar P no64
 9c pushf . d64
 9d popf . d64
 9e sahf
@@ -81,6 +99,8 @@ c0 group2 Eb,Ib
 c1 group2 Ev,Ib
 c2 ret Iw d64
 c3 ret . d64
+c4 loadFar Gv,M no64
+c5 loadFar Gv,M no64
 c6 group11 Eb,Ib
 c7 group11 Ev,Iz
 c8 enter Iw,Ib d64
@@ -94,6 +114,9 @@ d0 group2 Eb,1
 d1 group2 Ev,1
 d2 group2 Eb,CL
 d3 group2 Ev,CL
+ce into . no64
+d4 aam Ib no64
+d5 aad Ib no64
 d7 xlat
 e0 loopne Jb
 e1 loope Jb
@@ -101,6 +124,7 @@ e2 loop Jb
 e3 jcxz Jb
 e8 call Jz d64
 e9 jmp Jz d64
+ea jmpFar P no64
 eb jmp Jb d64
 e4 in Ab,Ib
 e5 in Av,Ib
@@ -108,8 +132,8 @@ e6 out Ib,Ab
 e7 out Ib,Av
 ec in Ab
 ed in Av
-ee out .
-ef out .
+ee out Ab
+ef out Av
 f4 hlt .
 f5 cmc
 f6 group3b Eb
@@ -151,10 +175,14 @@ const twoByte = `
 40++ cmov Gv,Ev
 80++ jcc Jz
 90++ setcc Eb
+a0 pushSegment S4 d64
+a1 popSegment S4 d64
 a2 cpuid .
 a3 bt Ev,Gv
 a4 shld Ev,Gv,Ib
 a5 shld Ev,Gv,CL
+a8 pushSegment S5 d64
+a9 popSegment S5 d64
 ab bts Ev,Gv lock
 ac shrd Ev,Gv,Ib
 ad shrd Ev,Gv,CL
@@ -162,7 +190,10 @@ ae group15 Ev
 af imul Gv,Ev
 b0 cmpxchg Eb,Gb lock
 b1 cmpxchg Ev,Gv lock
+b2 loadFar Gv,M
 b3 btr Ev,Gv lock
+b4 loadFar Gv,M
+b5 loadFar Gv,M
 b6 movzx8 Gv,Eb
 b7 movzx16 Gv,Ew
 b8 popcnt Gv,Ev f3
@@ -192,7 +223,7 @@ const groups: Readonly<Record<string, string>> = {
 	group3b: 'test test not neg mul imulWide div idiv',
 	group3v: 'test test not neg mul imulWide div idiv',
 	group4: 'inc dec - - - - - -',
-	group5: 'inc dec callTo - jmpTo - push -',
+	group5: 'inc dec callTo callFar jmpTo jmpFar push -',
 	group6: '- - lldt ltr - - - -',
 	group7: 'sgdt sidt lgdt lidt - - - invlpg',
 	group8: '- - - - bt bts btr btc',
@@ -211,6 +242,9 @@ export interface Opcode {
 	readonly words: ReadonlySet<string>;
 }
 
+/** Marks keys of opcodes that 64-bit code does not have. */
+const legacy = '-legacy';
+
 const maps = {
 	oneByte: parse(oneByte),
 	twoByte: parse(twoByte),
@@ -219,8 +253,10 @@ const maps = {
 export type OpcodeMap = keyof typeof maps;
 
 /** The opcode of this number in a map, with a mandatory prefix where it has one; a group's is not its operation yet. */
-export function opcodeAt(map: OpcodeMap, number: number, prefix: '' | 'f2'): Opcode | undefined {
-	return maps[map].get(`${number}${prefix}`);
+export function opcodeAt(map: OpcodeMap, number: number, prefix: '' | 'f2', is64: boolean): Opcode | undefined {
+	const opcodes = maps[map];
+	const old = is64 ? undefined : opcodes.get(`${number}${prefix}${legacy}`);
+	return old ?? opcodes.get(`${number}${prefix}`);
 }
 
 /** Group 15 with a register, and with memory (SDM volume 2, table A-6). */
@@ -260,7 +296,8 @@ function parse(rows: string): ReadonlyMap<string, Opcode> {
 		// `+` is eight numbers for registers, `++` sixteen for conditions, from 91 on one less.
 		const count = code.endsWith('++') ? 16 : code.endsWith('+') ? 8 - (first % 8) : 1;
 		const opcode = {name, operands: operands === '.' ? [] : operands.split(','), words: new Set(words)};
-		for (let index = 0; index < count; index++) opcodes.set(`${first + index}${prefix}`, opcode);
+		const key = prefix + (opcode.words.has('no64') ? legacy : '');
+		for (let index = 0; index < count; index++) opcodes.set(`${first + index}${key}`, opcode);
 	}
 	return opcodes;
 }

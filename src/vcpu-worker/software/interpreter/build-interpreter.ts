@@ -12,6 +12,7 @@ import {
 import {type Kind, kinds} from '#vcpu-worker/software/semantics';
 import {CpuState, jumpEntries, jumpEntry, MicroOp, memoryMap, Stop, segmentBaseAt} from '#vcpu-worker/software/state';
 import type {Imports} from './guest-access.ts';
+import {buildSegmentCheck} from './segment-check.ts';
 import {InterpretedStep} from './step.ts';
 
 /** Most pages of 64 KiB that the processor's own memory and the guest's RAM can have. */
@@ -26,11 +27,12 @@ const codeSegment = 1;
  */
 export function buildInterpreter(): Uint8Array<ArrayBuffer> {
 	const module = new ModuleBuilder();
-	const imports: Imports = {
+	const outside = {
 		state: module.importMemory('state', {address: 'i32', isShared: true, minimum: 1, maximum: memoryLimits.state}),
 		ram: module.importMemory('ram', {address: 'i64', isShared: true, minimum: 1, maximum: memoryLimits.ram}),
 		access: module.importFunction('access', {parameters: ['i32', 'i32', 'i32', 'i32', 'i32'], result: 'i32'}),
 	};
+	const imports: Imports = {...outside, check: buildSegmentCheck(module, outside.state)};
 	const run = module.function({parameters: ['i32'], result: 'i32'});
 	const cold = new Map(kinds.filter(({isHot}) => !isHot).map((kind) => [kind, coldArm(module, kind, imports)]));
 	writeLoop(run.body, imports, cold);

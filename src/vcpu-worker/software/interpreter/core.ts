@@ -1,4 +1,10 @@
-import {type BlockStep, decodeBlock, ownImmediate} from '#vcpu-worker/software/decode';
+import {
+	type BlockOptions,
+	type BlockStep,
+	type CodeSize,
+	decodeBlock,
+	ownImmediate,
+} from '#vcpu-worker/software/decode';
 import {CpuState, immediateAt, jumpEntries, jumpEntry, MicroOp, memoryMap} from '#vcpu-worker/software/state';
 import {buildInterpreter} from './build-interpreter.ts';
 
@@ -95,7 +101,7 @@ export class Core {
 		while (this.ordinalOf(at) === ordinal && this.startOf(at) === this.startOf(record)) at += MicroOp.size;
 		if (this.ordinalOf(at) !== ordinal + 1) return;
 		const start = this.startOf(at);
-		const [step] = decodeBlock(new Uint8Array(0), start, 0);
+		const [step] = decodeBlock(new Uint8Array(0), start, {limit: 0});
 		if (step !== undefined) this.#writeAt(at, {...step, start, next: start, ordinal});
 	}
 
@@ -117,10 +123,10 @@ export class Core {
 	}
 
 	/** Records of one instruction whose bytes are given, which hold until the next call; undefined for one that has none. */
-	decodeAlone(bytes: Uint8Array, pageOffset: number): number | undefined {
+	decodeAlone(bytes: Uint8Array, pageOffset: number, codeSize: CodeSize): number | undefined {
 		const page = new Uint8Array(pageOffset + bytes.length);
 		page.set(bytes, pageOffset);
-		const steps = decodeBlock(page, pageOffset, 1, page.length);
+		const steps = decodeBlock(page, pageOffset, {codeSize, limit: 1, end: page.length});
 		const first = this.memory.byteLength - aloneBytes;
 		if (steps.length * MicroOp.size > aloneBytes || steps.at(-1) === undefined) return undefined;
 		for (const [index, step] of steps.entries()) this.#writeAt(first + index * MicroOp.size, step);
@@ -164,7 +170,7 @@ export class Core {
 	}
 
 	/** Decodes the block at an offset of a page's bytes. */
-	decode(page: Uint8Array, pageOffset: number, limit?: number): number {
-		return this.write(decodeBlock(page, pageOffset, limit));
+	decode(page: Uint8Array, pageOffset: number, options?: BlockOptions): number {
+		return this.write(decodeBlock(page, pageOffset, options));
 	}
 }

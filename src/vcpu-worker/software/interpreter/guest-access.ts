@@ -10,7 +10,7 @@ import {
 } from '#support/wasm';
 import {CpuState, tlbEntries, tlbEntry} from '#vcpu-worker/software/state';
 
-/** Memories and functions that generated code imports. */
+/** Memories and functions that generated code uses. */
 export interface Imports {
 	/** The processor's own memory. */
 	readonly state: Memory<'i32'>;
@@ -21,6 +21,8 @@ export interface Imports {
 	 * reads or writes is in `transfer`. Returns the `Stop` where it must not be.
 	 */
 	readonly access: FuncOf<'i32'>;
+	/** Linear address in a segment, of the module itself; see `buildSegmentCheck`. */
+	readonly check: FuncOf<'i64'>;
 }
 
 /** What an access does. */

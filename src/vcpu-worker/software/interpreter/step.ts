@@ -1,4 +1,4 @@
-import {type FunctionBuilder, type Int, type IntType, i32, type Memory, type Width} from '#support/wasm';
+import {callOf, type FunctionBuilder, type Int, type IntType, i32, type Memory, type Width} from '#support/wasm';
 import {Flags, type Kind, type OperandName, type Operation} from '#vcpu-worker/software/semantics';
 import {CpuState, generalAt, MicroOp, Stop, segmentBaseAt} from '#vcpu-worker/software/state';
 import {GuestAccess, type Imports} from './guest-access.ts';
@@ -24,6 +24,7 @@ export class InterpretedStep implements Operation {
 	readonly #state: Memory<'i32'>;
 	readonly #record: Int<'i32'>;
 	readonly #guest: GuestAccess;
+	readonly #check: Imports['check'];
 	readonly #jumps: Jumps | undefined;
 
 	/** @param jumps - undefined: it has none */
@@ -42,6 +43,7 @@ export class InterpretedStep implements Operation {
 		this.#state = imports.state;
 		this.#record = record;
 		this.#jumps = jumps;
+		this.#check = imports.check;
 		this.#guest = new GuestAccess(imports, f, tlb, (stop) => this.#leave(stop));
 		this.flags = new Flags({
 			get: (word) => this.#state.load('i64', 64, i32(0), CpuState.offset(word)),
@@ -88,13 +90,27 @@ export class InterpretedStep implements Operation {
 
 	address(): Int<'i64'> {
 		if (this.#kind.form === 'kept') return this.keptAddress();
-		const base = this.#wide('b').add(this.immediate());
-		if (this.#kind.form === 'base') return base;
+		if (this.#kind.form === 'base') return this.#wide('b').add(this.immediate());
+		return this.offset().add(this.#state.load('i64', 64, this.#segment()));
+	}
+
+	offset(): Int<'i64'> {
 		const scale = this.#state.load('i64', 8, this.#record, MicroOp.offset('scale'));
-		const offset = base.add(this.#wide('c').shl(scale));
-		const bits = {within32: 0xffff_ffffn, within16: 0xffffn, indexed: undefined}[this.#kind.form ?? 'indexed'];
-		const segment = this.#state.load('i32', 32, this.#record, MicroOp.offset('segment'));
-		return (bits === undefined ? offset : offset.and(bits)).add(this.#state.load('i64', 64, segment));
+		const offset = this.#wide('b').add(this.immediate()).add(this.#wide('c').shl(scale));
+		const bits = {within32: 0xffff_ffffn, within16: 0xffffn, indexed: undefined}[this.#kind.form as 'indexed'];
+		return bits === undefined ? offset : offset.and(bits);
+	}
+
+	inSegment(offset: Int<'i64'>, isWrite: boolean, segment: Int<'i32'> = this.#segment()): Int<'i64'> {
+		const {f, width} = this;
+		const address = f.let(callOf(this.#check, segment, offset, i32(width / 8), i32(isWrite ? 1 : 0)));
+		const stop = f.let(this.#field32(CpuState.offset('stop')));
+		f.if(stop, () => this.#leave(stop));
+		return address;
+	}
+
+	stackMask(): Int<'i64'> {
+		return this.#word('stackMask');
 	}
 
 	keptAddress(): Int<'i64'> {
@@ -134,12 +150,12 @@ export class InterpretedStep implements Operation {
 		return this.#field32(CpuState.offset('poppableFlags'));
 	}
 
-	sourceBase(): Int<'i64'> {
-		return this.#state.load('i64', 64, this.#state.load('i32', 32, this.#record, MicroOp.offset('segment')));
+	sourceElement(offset: Int<'i64'>): Int<'i64'> {
+		return this.#element(offset, false, this.#segment());
 	}
 
-	extraBase(): Int<'i64'> {
-		return this.#state.load('i64', 64, i32(0), segmentBaseAt(0));
+	destinationElement(offset: Int<'i64'>, isWrite: boolean): Int<'i64'> {
+		return this.#element(offset, isWrite, i32(segmentBaseAt(0)));
 	}
 
 	pollInside(): void {
@@ -167,10 +183,31 @@ export class InterpretedStep implements Operation {
 		this.#jumps?.to(address);
 	}
 
+	targetInPage(): Int<'i64'> {
+		return this.#word('codePageOffset').add(this.immediate());
+	}
+
 	nextAddress(): Int<'i64'> {
 		const next = this.#state.load('i64', 16, this.#record, MicroOp.offset('next'));
 		const address = this.#word('codePageOffset').add(next);
 		return address;
+	}
+
+	/** A string's step says by its small number that segments are to be checked. */
+	#element(offset: Int<'i64'>, isWrite: boolean, segment: Int<'i32'>): Int<'i64'> {
+		const {f} = this;
+		const at = f.let(offset);
+		const address = f.local('i64');
+		f.if(
+			this.small(),
+			() => f.set(address, this.inSegment(at, isWrite, segment)),
+			() => f.set(address, at.add(this.#state.load('i64', 64, segment))),
+		);
+		return address;
+	}
+
+	#segment(): Int<'i32'> {
+		return this.#state.load('i32', 32, this.#record, MicroOp.offset('segment'));
 	}
 
 	#leave(stop: Int<'i32'>): void {
@@ -191,7 +228,7 @@ export class InterpretedStep implements Operation {
 		return this.#state.load('i64', 64, this.#place(operand));
 	}
 
-	#word(name: 'address' | 'codePageOffset'): Int<'i64'> {
+	#word(name: 'address' | 'codePageOffset' | 'stackMask'): Int<'i64'> {
 		return this.#state.load('i64', 64, i32(0), CpuState.offset(name));
 	}
 

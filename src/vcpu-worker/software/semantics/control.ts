@@ -1,19 +1,21 @@
 import {type Int, i32} from '#support/wasm';
-import {push} from './moves.ts';
 import type {Meaning, Operation} from './operation.ts';
 
-const stackPointer = 4;
 const counter = 1;
 
-/** Jcc of each condition by number. */
-const conditional = Object.fromEntries(
-	Array.from({length: 16}, (_, number): [`jcc${number}`, Meaning] => [
-		`jcc${number}`,
-		(op) => op.f.if(op.flags.condition(number), () => op.jumpInPage()),
-	]),
-);
+/** A jump to the code's first 64 KiB (SDM volume 2, JMP: operands of 16 bits). */
+const narrowJump: Meaning = (op) => op.jumpTo(op.targetInPage().and(0xffff));
+const wideJump: Meaning = (op) => op.jumpInPage();
 
-const toWide = (value: Int): Int<'i64'> => value.toI64U();
+/** A meaning that jumps, and with `Narrow` behind the name the same for operands of 16 bits. */
+const both = (name: string, meaning: (jump: Meaning) => Meaning): [string, Meaning][] => [
+	[name, meaning(wideJump)],
+	[`${name}Narrow`, meaning(narrowJump)],
+];
+
+/** Jcc of a condition by number. */
+const conditional = (number: number) =>
+	both(`jcc${number}`, (jump) => (op) => op.f.if(op.flags.condition(number), () => jump(op)));
 
 /** The counter, one less; the width is that of addresses. */
 function countDown(op: Operation): Int {
@@ -22,37 +24,33 @@ function countDown(op: Operation): Int {
 }
 
 const looping =
-	(alsoIf: (op: Operation) => Int<'i32'>): Meaning =>
+	(alsoIf: (op: Operation) => Int<'i32'>) =>
+	(jump: Meaning): Meaning =>
 	(op) => {
 		const left = op.f.let(countDown(op));
-		op.f.if(left.ne(0).and(alsoIf(op)), () => op.jumpInPage());
+		op.f.if(left.ne(0).and(alsoIf(op)), () => jump(op));
 	};
 
 /** Where code goes on; each ends a block, in which the next instruction follows where a condition does not hold. */
-export const control = {
-	...conditional,
-	jmp: (op) => op.jumpInPage(),
+export const control: Readonly<Record<string, Meaning>> = {
+	...Object.fromEntries([
+		...Array.from({length: 16}, (_, number) => conditional(number)).flat(),
+		...both('jmp', (jump) => jump),
+		...both(
+			'loop',
+			looping(() => i32(1)),
+		),
+		...both(
+			'loope',
+			looping((op) => op.flags.zero()),
+		),
+		...both(
+			'loopne',
+			looping((op) => op.flags.zero().xor(1)),
+		),
+		...both('jcxz', (jump) => (op) => op.f.if(op.readRegister(counter, op.width).isZero(), () => jump(op))),
+	]),
 	/** To the next instruction, where a block ends without a branch. */
-	next: (op) => op.jumpInPage(),
-	jmpTo: (op) => op.jumpTo(toWide(op.read('b'))),
-	call: (op) => {
-		push(op, op.nextAddress());
-		op.jumpInPage();
-	},
-	callTo: (op) => {
-		const target = op.f.let(toWide(op.read('b')));
-		push(op, op.nextAddress());
-		op.jumpTo(target);
-	},
-	/** The constant is what is taken off the stack besides. */
-	ret: (op) => {
-		const top = op.f.let(op.readRegister(stackPointer, 64) as Int<'i64'>);
-		const target = op.f.let(toWide(op.loadMemory(top, op.width)));
-		op.writeRegister(stackPointer, 64, top.add(op.width / 8).add(op.immediate()));
-		op.jumpTo(target);
-	},
-	loop: looping(() => i32(1)),
-	loope: looping((op) => op.flags.zero()),
-	loopne: looping((op) => op.flags.zero().xor(1)),
-	jcxz: (op) => op.f.if(op.readRegister(counter, op.width).isZero(), () => op.jumpInPage()),
-} as const satisfies Record<string, Meaning>;
+	next: wideJump,
+	jmpTo: (op) => op.jumpTo(op.read('b').toI64U()),
+};

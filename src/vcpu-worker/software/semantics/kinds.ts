@@ -6,6 +6,7 @@ import {moves} from './moves.ts';
 import {multiplication} from './multiply.ts';
 import type {Meaning} from './operation.ts';
 import {shifts} from './shifts.ts';
+import {stackJumps, stackMeanings} from './stack.ts';
 import {strings} from './strings.ts';
 
 /**
@@ -32,6 +33,7 @@ const meanings: Readonly<Record<string, Meaning>> = {
 	...bits,
 	...multiplication,
 	...moves,
+	...stackMeanings,
 	...control,
 	...strings,
 };
@@ -45,13 +47,13 @@ const computed: readonly AddressForm[] = ['base', 'indexed', 'within32', 'within
 const widths: Readonly<Record<string, readonly Width[]>> = {
 	...named('add or adc sbb and sub xor cmp test inc dec neg not xadd cmpxchg xchg mov', all),
 	...named('shl shr sar rol ror rcl rcr mul imulWide div idiv crc32', all),
-	...named(
-		'shld shrd bt bts btr btc bsf bsr tzcnt lzcnt popcnt imul cwd cmov lea bitOffset movbe loop loope loopne jcxz bswap',
-		words,
-	),
+	...named('shld shrd bt bts btr btc bsf bsr tzcnt lzcnt popcnt imul cwd cmov lea bitOffset movbe bswap', words),
 	...named('load loadForWrite store', all),
-	...named('push pop leave ret call callTo jmpTo', words),
-	...named('pushf popf enter', [16, 64]),
+	...named('loop loope loopne jcxz loopNarrow loopeNarrow loopneNarrow jcxzNarrow jmpTo', words),
+	...Object.fromEntries(
+		Object.keys(stackMeanings).map((name) => [name, name.endsWith('Segmented') ? [16, 32] : [16, 64]] as const),
+	),
+	...named('keepToRead keepToWrite', all),
 	...named('cmpxchgPair', [32, 64]),
 	...named('setcc lahf sahf', [8]),
 	...named('movzx8 movsx8', words),
@@ -66,6 +68,8 @@ const forms: Readonly<Record<string, readonly AddressForm[]>> = {
 	loadForWrite: ['indexed', 'kept'],
 	store: anyAddress,
 	keep: ['indexed', 'within32', 'within16'],
+	keepToRead: ['within32', 'within16'],
+	keepToWrite: ['within32', 'within16'],
 	lea: computed,
 };
 
@@ -84,7 +88,7 @@ export const kinds: readonly Kind[] = Object.entries(meanings).flatMap(([name, m
 			meaning,
 			width,
 			form,
-			isHot: hot.has(name) || name in control,
+			isHot: hot.has(name) || name in control || stackJumps.has(name.replace('Segmented', '')),
 		})),
 	),
 );

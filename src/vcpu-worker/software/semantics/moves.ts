@@ -1,6 +1,6 @@
-import type {Int, Width} from '#support/wasm';
+import type {Width} from '#support/wasm';
 import {signExtended} from './flags.ts';
-import type {Meaning, Operation} from './operation.ts';
+import type {Meaning} from './operation.ts';
 
 const signExtending =
 	(from: Width): Meaning =>
@@ -16,12 +16,7 @@ const zeroExtending =
 		op.write('a', op.type === 'i64' ? value.toI64U() : value.toI32());
 	};
 
-/** RF and VM. */
-const pushedAsZero = 0x3_0000;
-
-/** RSP, the accumulator, and what CWD and its like fill. */
-const stackPointer = 4;
-const framePointer = 5;
+/** The accumulator, and what CWD and its like fill. */
 const accumulator = 0;
 const data = 2;
 
@@ -54,51 +49,9 @@ export const moves = {
 	store: (op) => op.storeMemory(op.address(), op.width, op.read('a')),
 	/** The address alone, for the instruction's next steps. */
 	keep: (op) => op.keepAddress(op.address()),
-	push: (op) => push(op, op.read('b')),
-	pop: (op) => {
-		const top = op.f.let(op.readRegister(stackPointer, 64) as Int<'i64'>);
-		const value = op.f.let(op.loadMemory(top, op.width));
-		op.writeRegister(stackPointer, 64, top.add(op.width / 8));
-		// Last, so that POP RSP has the value.
-		op.write('a', value);
-	},
-	leave: (op) => {
-		const frame = op.f.let(op.readRegister(framePointer, 64) as Int<'i64'>);
-		const value = op.f.let(op.loadMemory(frame, op.width));
-		op.writeRegister(stackPointer, 64, frame.add(op.width / 8));
-		op.writeRegister(framePointer, op.width, value);
-	},
-	/** ENTER with its depth: copies pointers of outer frames (SDM volume 2, ENTER). */
-	enter: (op) => {
-		const {f} = op;
-		const bytes = op.width / 8;
-		const depth = f.let(op.small().toI64U());
-		const frame = f.let((op.readRegister(stackPointer, 64) as Int<'i64'>).sub(bytes));
-		const outer = f.let(op.readRegister(framePointer, 64) as Int<'i64'>);
-		const push64 = (at: Int<'i64'>, value: Int<'i64'>) =>
-			op.storeMemory(at, op.width, op.type === 'i64' ? value : value.toI32());
-		push64(frame, outer);
-		const top = f.let(frame);
-		const last = f.let(frame.sub(depth.mul(bytes)));
-		f.if(depth.ne(0), () => {
-			const from = f.let(outer);
-			f.block((end) =>
-				f.loop((again) => {
-					f.set(top, top.sub(bytes));
-					f.brIf(end, top.eq(last));
-					f.set(from, from.sub(bytes));
-					op.storeMemory(top, op.width, f.let(op.loadMemory(from, op.width)));
-					f.br(again);
-				}),
-			);
-			push64(last, frame);
-		});
-		const end = f.let(last.sub(op.immediate()));
-		// What the frame ends at must be writable too.
-		f.do(op.loadMemory(end, op.width, true));
-		op.writeRegister(framePointer, op.width, op.type === 'i64' ? frame : frame.toI32());
-		op.writeRegister(stackPointer, 64, end);
-	},
+	/** So, where it lies within its segment, whose type allows what is to be done there. */
+	keepToRead: (op) => op.keepAddress(op.inSegment(op.offset(), false)),
+	keepToWrite: (op) => op.keepAddress(op.inSegment(op.offset(), true)),
 	lahf: (op) => op.write('a', op.flags.bits().toI32().or(2)),
 	sahf: (op) => {
 		// OF is no flag of these 8 bits.
@@ -110,24 +63,4 @@ export const moves = {
 	cmc: (op) => op.flags.changeCarry(op.f.let(op.flags.carry().xor(1))),
 	cld: (op) => op.setDirection(0),
 	std: (op) => op.setDirection(1),
-	/** RF and VM are pushed as 0 (SDM volume 2, PUSHF). */
-	pushf: (op) => {
-		const flags = op.flags.bits().or(op.controlFlags().toI64U().and(~pushedAsZero));
-		push(op, op.type === 'i64' ? flags : flags.toI32());
-	},
-	popf: (op) => {
-		const top = op.f.let(op.readRegister(stackPointer, 64) as Int<'i64'>);
-		const value = op.f.let(op.loadMemory(top, op.width).toI64U());
-		op.writeRegister(stackPointer, 64, top.add(op.width / 8));
-		op.flags.setBits(value);
-		const mask = op.f.let(op.poppableFlags().and(op.width === 16 ? 0xffff : -1));
-		op.setControlFlags(op.controlFlags().and(mask.not()).or(value.toI32().and(mask)));
-	},
 } as const satisfies Record<string, Meaning>;
-
-/** Stores first: where it faults, RSP is as it was. */
-export function push(op: Operation, value: Int): void {
-	const top = op.f.let((op.readRegister(stackPointer, 64) as Int<'i64'>).sub(op.width / 8));
-	op.storeMemory(top, op.width, value);
-	op.writeRegister(stackPointer, 64, top);
-}

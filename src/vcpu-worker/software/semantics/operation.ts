@@ -30,6 +30,15 @@ export interface Operation {
 	small(): Int<'i32'>;
 	/** The step's constant. */
 	immediate(): Int<'i64'>;
+	/** Offset that the step names, within its segment. */
+	offset(): Int<'i64'>;
+	/**
+	 * Linear address of an operand at an offset in the step's segment, or in another; leaves by an exception where limit or type of the
+	 * segment do not allow the access.
+	 */
+	inSegment(offset: Int<'i64'>, isWrite: boolean, segment?: Int<'i32'>): Int<'i64'>;
+	/** What of RSP and RBP counts as offset in the stack. */
+	stackMask(): Int<'i64'>;
 	/** Linear address that the step names. */
 	address(): Int<'i64'>;
 	/** Keeps an address for the instruction's next step. */
@@ -47,15 +56,17 @@ export interface Operation {
 	/** DF, 0 or 1. */
 	direction(): Int<'i32'>;
 	setDirection(direction: 0 | 1): void;
-	/** Base of the segment that a string's source is in, and of ES. */
-	sourceBase(): Int<'i64'>;
-	extraBase(): Int<'i64'>;
+	/** Linear address of a string's element in the step's segment, or in ES; checked outside of 64-bit code. */
+	sourceElement(offset: Int<'i64'>): Int<'i64'>;
+	destinationElement(offset: Int<'i64'>, isWrite: boolean): Int<'i64'>;
 	/** Lets interrupts in between two elements of a string: the instruction begins anew after it. */
 	pollInside(): void;
 	/** Leaves with an exception of the instruction. */
 	raise(vector: number): void;
 	/** Goes on in this code page, at this constant of the step. */
 	jumpInPage(): void;
+	/** Where that is in the code segment. */
+	targetInPage(): Int<'i64'>;
 	/** Goes on at an address in the code segment. */
 	jumpTo(address: Int<'i64'>): void;
 	/** Address of the next instruction in the code segment. */

@@ -25,17 +25,17 @@ function setIndex(op: Operation, register: number, value: Int<'i64'>): void {
 interface Element {
 	readonly moves: readonly number[];
 	/** `address` gives the element at SI or DI. */
-	work(op: Operation, address: {source(): Int<'i64'>; destination(): Int<'i64'>}): void;
+	work(op: Operation, address: {source(): Int<'i64'>; destination(isWrite: boolean): Int<'i64'>}): void;
 }
 
 const elements = {
 	movs: {
 		moves: [source, destination],
-		work: (op, at) => op.storeMemory(at.destination(), op.width, op.f.let(op.loadMemory(at.source(), op.width))),
+		work: (op, at) => op.storeMemory(at.destination(true), op.width, op.f.let(op.loadMemory(at.source(), op.width))),
 	},
 	stos: {
 		moves: [destination],
-		work: (op, at) => op.storeMemory(at.destination(), op.width, op.readRegister(accumulator, op.width)),
+		work: (op, at) => op.storeMemory(at.destination(true), op.width, op.readRegister(accumulator, op.width)),
 	},
 	lods: {
 		moves: [source],
@@ -43,13 +43,14 @@ const elements = {
 	},
 	scas: {
 		moves: [destination],
-		work: (op, at) => compare(op, op.readRegister(accumulator, op.width), op.loadMemory(at.destination(), op.width)),
+		work: (op, at) =>
+			compare(op, op.readRegister(accumulator, op.width), op.loadMemory(at.destination(false), op.width)),
 	},
 	cmps: {
 		moves: [source, destination],
 		work: (op, at) => {
 			const first = op.f.let(op.loadMemory(at.source(), op.width));
-			compare(op, first, op.loadMemory(at.destination(), op.width));
+			compare(op, first, op.loadMemory(at.destination(false), op.width));
 		},
 	},
 } as const satisfies Record<string, Element>;
@@ -73,8 +74,8 @@ function string({moves, work}: Element, repeat: Repeat): Meaning {
 		const one = () => {
 			f.scope(() => {
 				work(op, {
-					source: () => f.let(op.sourceBase().add(indexOf(op, source))),
-					destination: () => f.let(op.extraBase().add(indexOf(op, destination))),
+					source: () => f.let(op.sourceElement(indexOf(op, source))),
+					destination: (isWrite) => f.let(op.destinationElement(indexOf(op, destination), isWrite)),
 				});
 				for (const register of moves) setIndex(op, register, indexOf(op, register).add(step));
 			});

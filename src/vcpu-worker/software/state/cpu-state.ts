@@ -40,6 +40,8 @@ export const CpuState = wire('CpuState', {
 	address: u64,
 	/** What an access that the TLB does not serve reads or writes. */
 	transfer: u64,
+	/** What of RSP and RBP counts as offset in the stack. */
+	stackMask: u64,
 	/** RIP of the next instruction, while no code runs. */
 	rip: u64,
 	/** RFLAGS but for the status flags. */

@@ -1,10 +1,10 @@
-import {decodeBlock} from '#vcpu-worker/software/decode';
+import {type CodeSize, decodeBlock} from '#vcpu-worker/software/decode';
 import type {Core} from '#vcpu-worker/software/interpreter';
 import type {CodePages, PhysicalMemory} from '#vcpu-worker/software/mmu';
 
 /** What is decoded of one page. */
 interface PageCode {
-	/** First record of the blocks that are known, by where in the page they begin, for each mode. */
+	/** First record of the blocks that are known, by where in the page they begin, for each size of code. */
 	readonly blocks: Map<number, number>;
 	/** Bytes from here to there are decoded. */
 	first: number;
@@ -36,16 +36,15 @@ export class CodeCache implements CodePages {
 
 	/**
 	 * The block at an offset of a physical page.
-	 * @param mode - what of the mode decides on how bytes are decoded
 	 * @returns address of its first record; undefined where the page is no RAM
 	 */
-	block(page: number, offset: number, mode: number): number | undefined {
-		const key = offset | (mode << 12);
+	block(page: number, offset: number, codeSize: CodeSize): number | undefined {
+		const key = offset | (codeSize << 12);
 		const known = this.#pages.get(page)?.blocks.get(key);
 		if (known !== undefined) return known;
 		const bytes = this.#memory.page(page);
 		if (bytes === undefined) return undefined;
-		const steps = decodeBlock(bytes, offset);
+		const steps = decodeBlock(bytes, offset, {codeSize});
 		if (!this.#core.fits(steps.length)) this.forget();
 		let code = this.#pages.get(page);
 		if (code === undefined) {

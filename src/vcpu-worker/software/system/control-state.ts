@@ -1,3 +1,4 @@
+import type {CodeSize} from '#vcpu-worker/software/decode';
 import type {Core} from '#vcpu-worker/software/interpreter';
 import {AccessClass, type Mmu, tlbOf} from '#vcpu-worker/software/mmu';
 import {Attribute} from './descriptor.ts';
@@ -54,15 +55,29 @@ export const Flag = {
 export const CS = 1;
 export const SS = 2;
 
-export const privilegeOf = ({state}: Core): number => (state.segments[CS]?.selector ?? 0) & 3;
+/** The current privilege level: 0 in real mode, 3 in virtual-8086 mode. */
+export function privilegeOf({state}: Core): number {
+	if ((Number(state.cr0) & Cr0.PE) === 0) return 0;
+	return (state.controlFlags & Flag.VM) !== 0 ? 3 : (state.segments[CS]?.selector ?? 0) & 3;
+}
+
+/** Bits of the code segment's default size. */
+export function codeSizeOf({state}: Core): CodeSize {
+	const attributes = state.segments[CS]?.attributes ?? 0;
+	if ((Number(state.efer) & Efer.LMA) !== 0 && (attributes & Attribute.long) !== 0) return 64;
+	return (attributes & Attribute.big) !== 0 ? 32 : 16;
+}
+
+/** True where segments are those of the 8086: in real mode, and in virtual-8086 mode. */
+export const hasRealSegments = ({state}: Core): boolean =>
+	(Number(state.cr0) & Cr0.PE) === 0 || (state.controlFlags & Flag.VM) !== 0;
 
 /** Brings what follows from control registers, EFER and CS up to date, after one of them has changed. */
 export function applyMode(core: Core, mmu: Mmu): void {
 	const {state} = core;
 	const [cr0, cr4, efer] = [state.cr0, state.cr4, state.efer].map(Number) as [number, number, number];
 	const isLong = (efer & Efer.LMA) !== 0;
-	const attributes = state.segments[CS]?.attributes ?? 0;
-	mmu.isLong = isLong && (attributes & Attribute.long) !== 0;
+	mmu.isLong = codeSizeOf(core) === 64;
 	const isPaged = cr0 >= Cr0.PG;
 	const levels = !isPaged ? 0 : isLong ? ((cr4 & Cr4.LA57) !== 0 ? 5 : 4) : (cr4 & Cr4.PAE) !== 0 ? 3 : 2;
 	const cr3 = state.cr3;
@@ -86,9 +101,10 @@ export function applyPrivilege(core: Core): void {
 	const acLifts = privilege < 3 && (state.controlFlags & Flag.AC) !== 0;
 	state.tlb = tlbOf(privilege === 3 ? AccessClass.user : acLifts ? AccessClass.lifted : AccessClass.supervisor);
 	// In canonical addresses the bits from 57 on are copies: the mode changes the highest ones.
-	const attributes = state.segments[CS]?.attributes ?? 0;
-	const codeSize = (attributes & Attribute.long) !== 0 ? 2n : (attributes & Attribute.big) !== 0 ? 1n : 0n;
-	state.modeKey = ((privilege === 3 ? 1n : 0n) | (codeSize << 1n)) << 58n;
+	const codeSize = codeSizeOf(core);
+	state.modeKey = ((privilege === 3 ? 1n : 0n) | (BigInt(codeSize >> 5) << 1n)) << 58n;
+	const stackIsBig = ((state.segments[SS]?.attributes ?? 0) & Attribute.big) !== 0;
+	state.stackMask = codeSize === 64 ? 2n ** 64n - 1n : stackIsBig ? 0xffff_ffffn : 0xffffn;
 	state.poppableFlags = poppableFlags(privilege, (state.controlFlags & Flag.IOPL) >> 12);
 }
 

@@ -1,40 +1,17 @@
 import type {Instruction, Operand} from '#vcpu-worker/software/decode';
-import type {Core} from '#vcpu-worker/software/interpreter';
-import type {Mmu} from '#vcpu-worker/software/mmu';
 import {generalAt} from '#vcpu-worker/software/state';
 import {applyMode, applyPrivilege, Cr0, Cr4, CS, Efer, Flag, privilegeOf, SS} from './control-state.ts';
 import {Attribute} from './descriptor.ts';
+import {farTransfers} from './far-transfers.ts';
 import {GuestFault, generalProtection, invalidOpcode, Vector} from './guest-fault.ts';
-import type {Interrupts} from './interrupts.ts';
-import {type ModelRegisters, Msr} from './msrs.ts';
-import type {Outside} from './outside.ts';
+import {Msr} from './msrs.ts';
+import {type After, addressOf, type Parts} from './parts.ts';
 import {flagsOf, setFlags} from './rflags.ts';
-import type {Segments} from './segments.ts';
-
-/** The parts of a processor that its instructions work on. */
-export interface Parts {
-	readonly core: Core;
-	readonly mmu: Mmu;
-	readonly segments: Segments;
-	readonly interrupts: Interrupts;
-	readonly msrs: ModelRegisters;
-	readonly outside: Outside;
-}
-
-/** How code goes on after an instruction that TypeScript has carried out; RIP is already behind it. */
-export type After =
-	/** With the next instruction. */
-	| 'next'
-	/** So, and what follows it knows what the instruction has changed: interrupts stay away for one instruction. */
-	| 'shadow'
-	/** The processor waits for an interrupt. */
-	| 'halt';
 
 const accumulator = 0;
 const counter = 1;
 const base = 3;
 const data = 2;
-const stackPointer = 4;
 const source = 6;
 const destination = 7;
 const GS = 5;
@@ -84,20 +61,12 @@ const pair = (parts: Parts): bigint =>
 /** Register numbers of `MOV r64, CRn`: operands have its place. */
 const registerValue = ({core}: Parts, operand: Operand): bigint => {
 	if (operand.kind !== 'register') throw invalidOpcode();
-	return core.state.general[(operand.place - generalAt(0)) / 8] as bigint;
+	return BigInt.asUintN(operand.width, core.state.general[(operand.place - generalAt(0)) / 8] as bigint);
 };
 
 function setRegister({core}: Parts, operand: Operand, value: bigint): void {
 	if (operand.kind !== 'register') throw invalidOpcode();
 	core.state.general[(operand.place - generalAt(0)) / 8] = value;
-}
-
-/** Linear address of an operand in memory. */
-export function addressOf({core}: Parts, operand: Operand | undefined, addressSize: number): bigint {
-	if (operand?.kind !== 'memory') throw invalidOpcode();
-	const word = (place: number) => core.word(place);
-	const offset = word(operand.base) + (word(operand.index) << BigInt(operand.scale)) + operand.displacement;
-	return BigInt.asUintN(64, BigInt.asUintN(addressSize, offset) + word(operand.segment));
 }
 
 function writeControl(parts: Parts, number: number, value: bigint): void {
@@ -283,10 +252,6 @@ export const systemInstructions: Readonly<Record<string, Handler>> = {
 		parts.interrupts.deliver(vector, undefined, 'software');
 		return 'next';
 	},
-	iret: (parts, {operandSize}) => {
-		parts.interrupts.return((operandSize / 8) as 2 | 4 | 8);
-		return 'next';
-	},
 	syscall,
 	sysret,
 	clts: (parts) => {
@@ -389,26 +354,16 @@ export const systemInstructions: Readonly<Record<string, Handler>> = {
 		applyPrivilege(parts.core);
 		return segment === SS ? 'shadow' : 'next';
 	},
-	retf: (parts, instruction) => {
-		const {core, mmu, segments} = parts;
-		const {state} = core;
-		const bytes = BigInt(instruction.operandSize / 8);
-		const top = state.general[stackPointer] as bigint;
-		const read = (at: bigint, length: number) => {
-			const value = mmu.readSystem(at, length, privilegeOf(core) === 3);
-			if (value === undefined) throw new GuestFault(state.vector, state.errorCode);
-			return value;
-		};
-		const target = read(top, Number(bytes));
-		const selector = Number(read(top + bytes, Number(bytes)) & 0xffffn);
-		if ((selector & 3) !== privilegeOf(core)) throw generalProtection(selector & ~3);
-		const extra = instruction.operands[0]?.kind === 'immediate' ? instruction.operands[0].value : 0n;
-		segments.loadCode(selector, selector & 3, () => {});
-		state.general[stackPointer] = top + 2n * bytes + extra;
-		state.rip = target;
-		applyMode(core, mmu);
+	movFromSegment: (parts, {operands: [to, number], addressSize, operandSize}) => {
+		const selector = BigInt(parts.core.state.segments[numberOf(number)]?.selector ?? 0);
+		if (to?.kind === 'register') {
+			const width = BigInt(operandSize);
+			setRegister(parts, to, operandSize === 16 ? ((registerValue(parts, to) >> width) << width) | selector : selector);
+		} else if (!parts.mmu.writeSystem(addressOf(parts, to, addressSize), 2, selector, privilegeOf(parts.core) === 3))
+			throw new GuestFault(parts.core.state.vector, parts.core.state.errorCode);
 		return 'next';
 	},
+	...farTransfers,
 };
 
 function requireIopl({core}: Parts): void {
@@ -436,25 +391,35 @@ function selectorOf(parts: Parts, operand: Operand | undefined, addressSize: num
 	return Number(value);
 }
 
-function loadTable(parts: Parts, {operands: [from], addressSize}: Instruction, name: 'gdtr' | 'idtr'): After {
+function loadTable(
+	parts: Parts,
+	{operands: [from], addressSize, operandSize, codeSize}: Instruction,
+	name: 'gdtr' | 'idtr',
+): After {
 	requirePrivilege(parts);
 	const {mmu, core} = parts;
 	const at = addressOf(parts, from, addressSize);
 	const limit = mmu.readSystem(at, 2);
-	const tableBase = mmu.readSystem(at + 2n, 8);
+	// Outside of 64-bit code a base has 32 bits, with operands of 16 bits 24 of them (SDM volume 2, LGDT).
+	const tableBase = mmu.readSystem(at + 2n, codeSize === 64 ? 8 : 4);
 	if (limit === undefined || tableBase === undefined) throw new GuestFault(core.state.vector, core.state.errorCode);
 	core.state[name].limit = Number(limit);
-	core.state[name].base = tableBase;
+	core.state[name].base = codeSize !== 64 && operandSize === 16 ? tableBase & 0xff_ffffn : tableBase;
 	return 'next';
 }
 
-function storeTable(parts: Parts, {operands: [to], addressSize}: Instruction, name: 'gdtr' | 'idtr'): After {
+function storeTable(parts: Parts, {operands: [to], addressSize, codeSize}: Instruction, name: 'gdtr' | 'idtr'): After {
 	const {mmu, core} = parts;
 	if ((Number(core.state.cr4) & Cr4.UMIP) !== 0) requirePrivilege(parts);
 	const at = addressOf(parts, to, addressSize);
 	const isUser = privilegeOf(core) === 3;
 	const {limit, base: tableBase} = core.state[name];
-	if (!(mmu.writeSystem(at + 2n, 8, tableBase, isUser) && mmu.writeSystem(at, 2, BigInt(limit & 0xffff), isUser)))
+	if (
+		!(
+			mmu.writeSystem(at + 2n, codeSize === 64 ? 8 : 4, tableBase, isUser) &&
+			mmu.writeSystem(at, 2, BigInt(limit & 0xffff), isUser)
+		)
+	)
 		throw new GuestFault(core.state.vector, core.state.errorCode);
 	return 'next';
 }

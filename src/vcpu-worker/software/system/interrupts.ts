@@ -1,17 +1,11 @@
 import type {Core} from '#vcpu-worker/software/interpreter';
 import type {Mmu} from '#vcpu-worker/software/mmu';
-import {applyMode, CS, Flag, privilegeOf, SS} from './control-state.ts';
+import {applyMode, Cr0, CS, Efer, Flag, privilegeOf, SS} from './control-state.ts';
 import {Attribute, dplOf, SystemType} from './descriptor.ts';
 import {GuestFault, generalProtection, isDoubleFault, Vector} from './guest-fault.ts';
-import {flagsOf, setFlags} from './rflags.ts';
+import {type Cause, deliverProtected, deliverReal, type InterruptParts} from './legacy-interrupts.ts';
+import {flagsOf} from './rflags.ts';
 import type {Segments} from './segments.ts';
-
-/** What brings an interrupt about. */
-export type Cause =
-	/** An exception or an interrupt from outside. */
-	| 'hardware'
-	/** INT n, INT3, INTO: the gate must be open to the program. */
-	| 'software';
 
 const TR = 7;
 /** A gate of long mode in bytes. */
@@ -22,16 +16,18 @@ const external = 1;
 /** Offsets in the 64-bit TSS (SDM volume 3, figure 8-11). */
 const tss = {rsp0: 4, ist1: 0x24} as const;
 
-/** Delivers interrupts and exceptions in long mode, and returns from them (SDM volume 3, 6.14). */
+/** Delivers interrupts and exceptions, and returns from them; here in long mode (SDM volume 3, 6.14). */
 export class Interrupts {
 	readonly #core: Core;
 	readonly #mmu: Mmu;
 	readonly #segments: Segments;
+	readonly #parts: InterruptParts;
 
 	constructor(core: Core, mmu: Mmu, segments: Segments) {
 		this.#core = core;
 		this.#mmu = mmu;
 		this.#segments = segments;
+		this.#parts = {core, mmu, segments};
 	}
 
 	/**
@@ -54,6 +50,13 @@ export class Interrupts {
 
 	/** Enters the handler of a vector; RIP is where it returns to. @throws GuestFault with nothing changed */
 	deliver(vector: number, errorCode: number | undefined, cause: Cause): void {
+		const {state} = this.#core;
+		if ((Number(state.cr0) & Cr0.PE) === 0) deliverReal(this.#parts, vector);
+		else if ((Number(state.efer) & Efer.LMA) === 0) deliverProtected(this.#parts, vector, errorCode, cause);
+		else this.#deliverLong(vector, errorCode, cause);
+	}
+
+	#deliverLong(vector: number, errorCode: number | undefined, cause: Cause): void {
 		const {state} = this.#core;
 		const outside = cause === 'hardware' ? external : 0;
 		const gateError = (vector << 3) | inTable | outside;
@@ -101,37 +104,6 @@ export class Interrupts {
 		}
 	}
 
-	/** IRET from 64-bit code (SDM volume 2, IRET). @param bytes - of each value on the stack */
-	return(bytes: 2 | 4 | 8): void {
-		const {state} = this.#core;
-		const privilege = privilegeOf(this.#core);
-		if ((state.controlFlags & Flag.NT) !== 0) throw generalProtection();
-		const top = state.general[4] as bigint;
-		const values = [0, 1, 2, 3, 4].map((index) => this.#read(top + BigInt(index * bytes), bytes));
-		const [rip, cs, flags, rsp, ss] = values as [bigint, bigint, bigint, bigint, bigint];
-		const selector = Number(cs & 0xffffn);
-		const newPrivilege = selector & 3;
-		if (newPrivilege < privilege) throw generalProtection(selector & ~3);
-		const saved = this.#core.save();
-		try {
-			this.#segments.loadCode(selector, newPrivilege, (descriptor) => {
-				const isConforming = (descriptor.attributes & Attribute.conforming) !== 0;
-				if (isConforming ? dplOf(descriptor) > newPrivilege : dplOf(descriptor) !== newPrivilege)
-					throw generalProtection(selector & ~3);
-			});
-			applyMode(this.#core, this.#mmu);
-			this.#segments.load(SS, Number(ss & 0xffffn));
-			state.general[4] = rsp;
-			state.rip = rip;
-			setFlags(state, Number(flags & 0x3f_ffffn), returnable(privilege, (state.controlFlags & Flag.IOPL) >> 12, bytes));
-			applyMode(this.#core, this.#mmu);
-		} catch (error) {
-			this.#core.restore(saved);
-			applyMode(this.#core, this.#mmu);
-			throw error;
-		}
-	}
-
 	#stackFor(ist: number, privilege: number, newPrivilege: number): bigint {
 		const {state} = this.#core;
 		if (ist === 0 && newPrivilege === privilege) return state.general[4] as bigint;
@@ -151,10 +123,4 @@ export class Interrupts {
 	#pageFault(): GuestFault {
 		return new GuestFault(this.#core.state.vector, this.#core.state.errorCode);
 	}
-}
-
-/** Flags that IRET changes: IOPL at privilege 0 alone, IF where IOPL allows it; 16 bits leave the upper half. */
-function returnable(privilege: number, iopl: number, bytes: number): number {
-	const all = Flag.TF | Flag.DF | Flag.NT | (bytes > 2 ? Flag.RF | Flag.AC | Flag.ID : 0);
-	return all | (privilege === 0 ? Flag.IOPL : 0) | (privilege <= iopl ? Flag.IF : 0);
 }

@@ -3,12 +3,13 @@ import {Core} from '#vcpu-worker/software/interpreter';
 import {type DeviceSpace, Mmu, type PhysicalMemory} from '#vcpu-worker/software/mmu';
 import {Stop} from '#vcpu-worker/software/state';
 import {CodeCache} from './code-cache.ts';
-import {applyMode, applyPrivilege, Flag} from './control-state.ts';
+import {applyMode, applyPrivilege, CS, codeSizeOf, Flag} from './control-state.ts';
 import {GuestFault, generalProtection, invalidOpcode} from './guest-fault.ts';
-import {type Parts, systemInstructions} from './instructions.ts';
+import {systemInstructions} from './instructions.ts';
 import {Interrupts} from './interrupts.ts';
 import {ModelRegisters} from './msrs.ts';
 import type {Outside} from './outside.ts';
+import type {Parts} from './parts.ts';
 import {Segments} from './segments.ts';
 
 /** Why a processor stopped. */
@@ -119,12 +120,17 @@ export class Processor {
 	#lookUp(): number | undefined {
 		const {core} = this;
 		const {state} = core;
-		const base = state.segments[1]?.base ?? 0n;
-		const linear = BigInt.asUintN(64, state.rip + base);
+		const codeSize = codeSizeOf(core);
+		const {base = 0n, limit = 0} = state.segments[CS] ?? {};
+		if (codeSize !== 64) {
+			state.rip &= 0xffff_ffffn;
+			if (state.rip > BigInt(limit)) return this.#raise(generalProtection()) ? 0 : undefined;
+		}
+		const linear = BigInt.asUintN(codeSize === 64 ? 64 : 32, state.rip + base);
 		const low = Number(BigInt.asIntN(32, linear));
 		const page = this.mmu.fetch(low, Number(BigInt.asIntN(32, linear >> 32n)));
 		if (page === undefined) return this.#raise(new GuestFault(state.vector, state.errorCode)) ? 0 : undefined;
-		const record = this.#code.block(page, low & (pageBytes - 1), 2);
+		const record = this.#code.block(page, low & (pageBytes - 1), codeSize);
 		// Code in device memory: there is none that a processor could execute again and again.
 		if (record === undefined) return this.#raise(generalProtection()) ? 0 : undefined;
 		state.codePage = linear & ~0xfffn;
@@ -137,6 +143,7 @@ export class Processor {
 		const {state} = this.core;
 		state.rip = state.codePageOffset + BigInt(this.core.startOf(record));
 		state.budget -= this.core.ordinalOf(record) - 1;
+		state.stop = 0;
 		return this.#raise(new GuestFault(state.vector, state.errorCode));
 	}
 
@@ -158,7 +165,8 @@ export class Processor {
 			if (instruction === 'crossing') return undefined;
 			const handler = systemInstructions[instruction.name];
 			if (handler === undefined) throw invalidOpcode();
-			state.rip = BigInt.asUintN(64, rip + BigInt(instruction.length));
+			const size = codeSizeOf(core);
+			state.rip = BigInt.asUintN(size === 64 ? 64 : 32, rip + BigInt(instruction.length));
 			const after = handler(this.#parts, instruction);
 			applyPrivilege(core);
 			this.#isShadowed = after === 'shadow';
@@ -185,12 +193,12 @@ export class Processor {
 			if (byte === undefined) break;
 			bytes[length] = byte;
 		}
-		const instruction = decode(bytes.subarray(0, length), start);
+		const instruction = decode(bytes.subarray(0, length), start, codeSizeOf(core));
 		if (instruction === 'truncated') throw new GuestFault(core.state.vector, core.state.errorCode);
 		if (instruction === 'tooLong') throw generalProtection();
 		if (instruction === 'undefined') throw invalidOpcode();
 		if (systemInstructions[instruction.name] !== undefined) return instruction;
-		const crossing = core.decodeAlone(bytes, start);
+		const crossing = core.decodeAlone(bytes, start, codeSizeOf(core));
 		if (crossing === undefined) throw invalidOpcode();
 		const stop = core.run(crossing);
 		if (stop === Stop.fault) throw new GuestFault(core.state.vector, core.state.errorCode);

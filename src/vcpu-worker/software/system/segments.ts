@@ -1,6 +1,6 @@
 import type {Core} from '#vcpu-worker/software/interpreter';
 import type {Mmu} from '#vcpu-worker/software/mmu';
-import {CS, privilegeOf, SS} from './control-state.ts';
+import {CS, hasRealSegments, privilegeOf, SS} from './control-state.ts';
 import {
 	Attribute,
 	type Descriptor,
@@ -46,6 +46,10 @@ export class Segments {
 
 	/** Loads ES, SS, DS, FS or GS as MOV and POP do (SDM volume 2, MOV). */
 	load(segment: number, selector: number): void {
+		if (hasRealSegments(this.#core)) {
+			this.setReal(segment, selector);
+			return;
+		}
 		const privilege = privilegeOf(this.#core);
 		if ((selector & ~requestedPrivilege) === 0) {
 			// SS may be null in 64-bit mode below privilege 3 only.
@@ -111,6 +115,14 @@ export class Segments {
 			attributes: attributes | Attribute.accessed,
 			...(isLong && {base: 0n}),
 		});
+	}
+
+	/** Loads a register as the 8086 does. Limit and attributes stay as they are (SDM volume 3, 20.1.1). */
+	setReal(segment: number, selector: number): void {
+		const register = this.#core.state.segments[segment];
+		if (register === undefined) return;
+		register.selector = selector;
+		register.base = BigInt(selector << 4);
 	}
 
 	/** LLDT: a null selector makes the table unusable. */

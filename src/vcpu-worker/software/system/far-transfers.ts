@@ -1,0 +1,209 @@
+import type {Instruction, Operand} from '#vcpu-worker/software/decode';
+import {applyMode, CS, codeSizeOf, Flag, hasRealSegments, privilegeOf, SS} from './control-state.ts';
+import {Attribute, type Descriptor, dplOf} from './descriptor.ts';
+import {GuestFault, generalProtection} from './guest-fault.ts';
+import {type After, addressOf, type Parts} from './parts.ts';
+import {setFlags} from './rflags.ts';
+
+/** The stack as a far transfer sees it, beginning at the present pointer. */
+class FarStack {
+	readonly #parts: Parts;
+	readonly #bytes: number;
+	readonly #base: bigint;
+	readonly #mask: bigint;
+	#pointer: bigint;
+
+	constructor(parts: Parts, bytes: number) {
+		const {state} = parts.core;
+		this.#parts = parts;
+		this.#bytes = bytes;
+		this.#mask = state.stackMask;
+		this.#base = codeSizeOf(parts.core) === 64 ? 0n : (state.segments[SS]?.base ?? 0n);
+		this.#pointer = (state.general[4] as bigint) & this.#mask;
+	}
+
+	pop(): bigint {
+		const {core, mmu} = this.#parts;
+		const value = mmu.readSystem(this.#base + this.#pointer, this.#bytes, privilegeOf(core) === 3);
+		if (value === undefined) throw new GuestFault(core.state.vector, core.state.errorCode);
+		this.drop(BigInt(this.#bytes));
+		return value;
+	}
+
+	push(value: bigint): void {
+		const {core, mmu} = this.#parts;
+		const next = (this.#pointer - BigInt(this.#bytes)) & this.#mask;
+		if (!mmu.writeSystem(this.#base + next, this.#bytes, value, privilegeOf(core) === 3))
+			throw new GuestFault(core.state.vector, core.state.errorCode);
+		this.#pointer = next;
+	}
+
+	drop(bytes: bigint): void {
+		this.#pointer = (this.#pointer + bytes) & this.#mask;
+	}
+
+	/** Makes the pointer RSP, of which bits outside of the stack's size stay. */
+	commit(): void {
+		const {state} = this.#parts.core;
+		state.general[4] = ((state.general[4] as bigint) & ~this.#mask) | this.#pointer;
+	}
+}
+
+/** Target of a far jump or call: a constant, or a pointer in memory. */
+function targetOf(parts: Parts, {operands: [operand], operandSize, addressSize}: Instruction): [number, bigint] {
+	const {core, mmu} = parts;
+	if (operand?.kind === 'immediate') return [Number(operand.value >> 32n), operand.value & 0xffff_ffffn];
+	const bytes = operandSize / 8;
+	const at = addressOf(parts, operand, addressSize);
+	const isUser = privilegeOf(core) === 3;
+	const offset = mmu.readSystem(at, bytes, isUser);
+	const selector = mmu.readSystem(at + BigInt(bytes), 2, isUser);
+	if (offset === undefined || selector === undefined) throw new GuestFault(core.state.vector, core.state.errorCode);
+	return [Number(selector), offset];
+}
+
+/** Loads CS for a jump or call without a gate: the privilege stays (SDM volume 3, 5.8.1). */
+function enterCode(parts: Parts, selector: number): void {
+	const {core, segments} = parts;
+	if (hasRealSegments(core)) {
+		segments.setReal(CS, selector);
+		return;
+	}
+	const privilege = privilegeOf(core);
+	segments.loadCode(selector, privilege, (descriptor: Descriptor) => {
+		const isConforming = (descriptor.attributes & Attribute.conforming) !== 0;
+		const dpl = dplOf(descriptor);
+		if (isConforming ? dpl > privilege : dpl !== privilege || (selector & 3) > privilege)
+			throw generalProtection(selector & ~3);
+	});
+}
+
+/** Undoes everything where a transfer faults. */
+function whole(parts: Parts, transfer: () => void): After {
+	const saved = parts.core.save();
+	try {
+		transfer();
+	} catch (error) {
+		parts.core.restore(saved);
+		applyMode(parts.core, parts.mmu);
+		throw error;
+	}
+	applyMode(parts.core, parts.mmu);
+	return 'next';
+}
+
+/** Flags that IRET changes: IOPL at privilege 0 alone, IF where IOPL allows it; 16 bits leave the upper half. */
+function returnable(privilege: number, iopl: number, bytes: number): number {
+	const all = Flag.TF | Flag.DF | Flag.NT | (bytes > 2 ? Flag.RF | Flag.AC | Flag.ID : 0);
+	return all | (privilege === 0 ? Flag.IOPL : 0) | (privilege <= iopl ? Flag.IF : 0);
+}
+
+/** Loads CS, and from an inner privilege SS and RSP, that a return has taken off the stack (SDM volume 3, 5.8.6). */
+function returnTo(parts: Parts, selector: number, stack: FarStack, extra: bigint, always64: boolean): void {
+	const {core, mmu, segments} = parts;
+	const {state} = core;
+	if (hasRealSegments(core)) {
+		segments.setReal(CS, selector & 0xffff);
+		stack.drop(extra);
+		stack.commit();
+		return;
+	}
+	const privilege = privilegeOf(core);
+	const newPrivilege = selector & 3;
+	if (newPrivilege < privilege) throw generalProtection(selector & ~3);
+	stack.drop(extra);
+	const isOuter = newPrivilege > privilege;
+	const [rsp, ss] = isOuter || always64 ? [stack.pop(), Number(stack.pop() & 0xffffn)] : [];
+	segments.loadCode(selector, newPrivilege, (descriptor) => {
+		const isConforming = (descriptor.attributes & Attribute.conforming) !== 0;
+		if (isConforming ? dplOf(descriptor) > newPrivilege : dplOf(descriptor) !== newPrivilege)
+			throw generalProtection(selector & ~3);
+	});
+	applyMode(core, mmu);
+	if (rsp === undefined || ss === undefined) {
+		stack.commit();
+		return;
+	}
+	segments.load(SS, ss);
+	applyMode(core, mmu);
+	state.general[4] =
+		((state.general[4] as bigint) & ~state.stackMask) | ((rsp + (isOuter ? extra : 0n)) & state.stackMask);
+	if (isOuter) dropInnerData(parts, newPrivilege);
+}
+
+/** A return to an outer privilege makes data segments null that it must not have (SDM volume 2, RET). */
+function dropInnerData({core, segments}: Parts, privilege: number): void {
+	for (const segment of [0, 3, 4, 5]) {
+		const {attributes = 0} = core.state.segments[segment] ?? {};
+		const isConforming =
+			(attributes & (Attribute.code | Attribute.conforming)) === (Attribute.code | Attribute.conforming);
+		if (!isConforming && ((attributes >> Attribute.dplShift) & 3) < privilege && attributes !== 0)
+			segments.set(segment, 0, {base: 0n, limit: 0, attributes: 0});
+	}
+}
+
+const segmentOf = (operand: Operand | undefined): number => (operand?.kind === 'immediate' ? Number(operand.value) : 0);
+
+/** Segment registers on the stack, far jumps, calls and returns without gates and tasks, and IRET (SDM volume 2). */
+export const farTransfers = {
+	jmpFar: (parts: Parts, instruction: Instruction): After => {
+		const [selector, offset] = targetOf(parts, instruction);
+		return whole(parts, () => {
+			enterCode(parts, selector);
+			parts.core.state.rip = offset;
+		});
+	},
+	callFar: (parts: Parts, instruction: Instruction): After => {
+		const [selector, offset] = targetOf(parts, instruction);
+		const {state} = parts.core;
+		return whole(parts, () => {
+			const stack = new FarStack(parts, instruction.operandSize / 8);
+			stack.push(BigInt(state.segments[CS]?.selector ?? 0));
+			stack.push(state.rip);
+			enterCode(parts, selector);
+			stack.commit();
+			state.rip = offset;
+		});
+	},
+	/** PUSH and POP of a segment register; of more than 16 bits the rest is zero. */
+	pushSegment: (parts: Parts, {operandSize, operands: [number]}: Instruction): After => {
+		const stack = new FarStack(parts, operandSize / 8);
+		stack.push(BigInt(parts.core.state.segments[segmentOf(number)]?.selector ?? 0));
+		stack.commit();
+		return 'next';
+	},
+	popSegment: (parts: Parts, {operandSize, operands: [number]}: Instruction): After => {
+		const segment = segmentOf(number);
+		const stack = new FarStack(parts, operandSize / 8);
+		const selector = Number(stack.pop() & 0xffffn);
+		parts.segments.load(segment, selector);
+		stack.commit();
+		applyMode(parts.core, parts.mmu);
+		return segment === SS ? 'shadow' : 'next';
+	},
+	retf: (parts: Parts, {operandSize, operands: [extra]}: Instruction): After =>
+		whole(parts, () => {
+			const stack = new FarStack(parts, operandSize / 8);
+			const rip = stack.pop();
+			const selector = Number(stack.pop() & 0xffffn);
+			returnTo(parts, selector, stack, extra?.kind === 'immediate' ? extra.value : 0n, false);
+			parts.core.state.rip = rip;
+		}),
+	iret: (parts: Parts, {operandSize, codeSize}: Instruction): After => {
+		const {core} = parts;
+		const {state} = core;
+		if ((state.controlFlags & Flag.NT) !== 0 && !hasRealSegments(core)) throw generalProtection();
+		return whole(parts, () => {
+			const bytes = operandSize / 8;
+			const privilege = privilegeOf(core);
+			const changeable = returnable(privilege, (state.controlFlags & Flag.IOPL) >> 12, bytes);
+			const stack = new FarStack(parts, bytes);
+			const rip = stack.pop();
+			const selector = Number(stack.pop() & 0xffffn);
+			const flags = Number(stack.pop() & 0x3f_ffffn);
+			returnTo(parts, selector, stack, 0n, codeSize === 64);
+			state.rip = rip;
+			setFlags(state, flags, changeable);
+		});
+	},
+};

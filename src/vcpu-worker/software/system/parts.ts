@@ -1,0 +1,35 @@
+import type {Operand} from '#vcpu-worker/software/decode';
+import type {Core} from '#vcpu-worker/software/interpreter';
+import type {Mmu} from '#vcpu-worker/software/mmu';
+import {invalidOpcode} from './guest-fault.ts';
+import type {Interrupts} from './interrupts.ts';
+import type {ModelRegisters} from './msrs.ts';
+import type {Outside} from './outside.ts';
+import type {Segments} from './segments.ts';
+
+/** The parts of a processor that its instructions work on. */
+export interface Parts {
+	readonly core: Core;
+	readonly mmu: Mmu;
+	readonly segments: Segments;
+	readonly interrupts: Interrupts;
+	readonly msrs: ModelRegisters;
+	readonly outside: Outside;
+}
+
+/** How code goes on after an instruction that TypeScript has carried out; RIP is already behind it. */
+export type After =
+	/** With the next instruction. */
+	| 'next'
+	/** So, and what follows it knows what the instruction has changed: interrupts stay away for one instruction. */
+	| 'shadow'
+	/** The processor waits for an interrupt. */
+	| 'halt';
+
+/** Linear address of an operand in memory. */
+export function addressOf({core}: Parts, operand: Operand | undefined, addressSize: number): bigint {
+	if (operand?.kind !== 'memory') throw invalidOpcode();
+	const word = (place: number) => core.word(place);
+	const offset = word(operand.base) + (word(operand.index) << BigInt(operand.scale)) + operand.displacement;
+	return BigInt.asUintN(64, BigInt.asUintN(addressSize, offset) + word(operand.segment));
+}
