@@ -30,7 +30,12 @@ export interface GuestProcessor {
 	reads: number;
 }
 
-/** Puts a 64-bit kernel in memory and a processor at its entry. */
+/** CR0 with ET, data of 64 KiB, and code of as much, as after reset. */
+const realCr0 = 0x10n;
+const realData = 0x93;
+const realCode = 0x9b;
+
+/** Puts a kernel in memory and a processor at its entry, in the mode that it wants. */
 export function startKernel(kernel: MicroKernel): GuestProcessor {
 	const pages = BigInt(ramBytes / wasmPage);
 	const memory = new WebAssembly.Memory({initial: pages, maximum: pages, shared: true, address: 'i64'});
@@ -52,9 +57,14 @@ export function startKernel(kernel: MicroKernel): GuestProcessor {
 	const physical = new PhysicalMemory(memory.buffer, [{gpa: 0, length: ramBytes, offset: 0}]);
 	const processor = new Processor(memory, physical, devices, outside);
 	const {state} = processor.core;
-	Object.assign(state, registers, {cr3: BigInt(kernel.pageTables ?? 0), rip: BigInt(kernel.entry), controlFlags: 2});
+	Object.assign(state, {rip: BigInt(kernel.entry), controlFlags: 2});
+	state.idtr.limit = 0x3ff;
+	const isLong = kernel.mode === 'long';
+	if (isLong) Object.assign(state, registers, {cr3: BigInt(kernel.pageTables ?? 0)});
+	else state.cr0 = realCr0;
+	const [limit, code, data] = isLong ? [0xffff_ffff, codeAttributes, dataAttributes] : [0xffff, realCode, realData];
 	for (const [index, segment] of state.segments.entries())
-		Object.assign(segment, {limit: 0xffff_ffff, attributes: index === 1 ? codeAttributes : dataAttributes});
+		Object.assign(segment, {limit, attributes: index === 1 ? code : data});
 	processor.changed();
 	const guest: GuestProcessor = {processor, ram, writes, reads: 0};
 	return guest;

@@ -1,6 +1,7 @@
 import test from 'ava';
 import {dword, eax, ebx, ecx, rax} from '#flowey/x86-assembler';
 import {
+	emitTrampoline,
 	exitCode,
 	exitPort,
 	halt,
@@ -8,6 +9,7 @@ import {
 	outLoop,
 	portInLoop,
 	portInLoopUser,
+	realModeHello,
 	tripleFault,
 	undefinedInstruction,
 	userWork,
@@ -78,4 +80,25 @@ test('code that writes the next instruction of its own block executes what it ha
 	const {processor, writes} = startKernel(kernel);
 	t.is(processor.run(enough), 'halted');
 	t.deepEqual(writes, [ends]);
+});
+
+test('code of real mode prints, and goes on in protected mode and in long mode', (t) => {
+	const hello = startKernel(realModeHello());
+	t.is(hello.processor.run(enough), 'halted');
+	const text = hello.writes.filter(({port}) => port === 0x3f8).map(({value}) => String.fromCharCode(value));
+	t.regex(text.join(''), /^\w+/);
+	t.deepEqual(hello.writes.at(-1), ends);
+
+	const kernel = microKernel('climb', (asm, {exit}) => {
+		exit(exitCode.ok);
+		emitTrampoline(asm);
+	});
+	const [from, to] = [kernel.addressOf('trampoline'), kernel.addressOf('trampoline-end')];
+	const page = 0x8000;
+	const climb = startKernel({...kernel, mode: 'real', entry: 0});
+	climb.ram.copyWithin(page, from, to);
+	climb.processor.segments.setReal(1, page >> 4);
+	climb.processor.changed();
+	t.is(climb.processor.run(enough), 'halted');
+	t.deepEqual(climb.writes, [ends]);
 });

@@ -79,7 +79,7 @@ export class UserModeProcessor {
 		this.#core.forgetCode();
 		this.#nextRip = undefined;
 		const page = this.#ram.slice(this.#at(codePage), this.#at(codePage) + pageBytes);
-		const stop = this.#core.run(this.#core.decode(page, start, 1));
+		const stop = this.#core.run(this.#core.decode(page, start, {limit: 1}));
 		if (stop === Stop.system) this.#refuse(page);
 		else if (stop !== Stop.lookup && stop !== Stop.fault) throw new Error(`the case ended by ${stop}`);
 		const isFault = stop !== Stop.lookup || this.#isNowhere(state.rip);
