@@ -1,7 +1,5 @@
 import type {MappedRange} from '#devices/guest-memory';
-import {errorTable} from '#support/errors';
-import {lock, unlock} from '#support/shared-memory';
-import {array, f64, i32, wire} from '#support/wire';
+import {array, f64, wire} from '#support/wire';
 
 /** How many BARs of a machine may be memory: each takes a slot of the back end. */
 export const pagesEntries = 64;
@@ -20,18 +18,8 @@ export interface PagesBackEnd {
 
 /** Where the BARs that are memory are mapped, shared by all threads of a machine. */
 export const BarPagesState = wire('bar-pages', {
-	lock: i32,
 	/** Guest-physical addresses; 0 for memory that is not mapped: no BAR lies there. */
 	at: array(f64, pagesEntries),
-});
-
-const lockWord = BarPagesState.word('lock');
-
-const tableError = errorTable({
-	BAR_PAGES_HANG: () => ({
-		message: 'Another thread does not come back from mapping memory of a PCI function',
-		remedy: 'This is a bug in openvmm or in the kernel: please report it with what the guest did',
-	}),
 });
 
 /** Memory as it should be mapped. */
@@ -52,26 +40,19 @@ export class BarPagesTable {
 	}
 
 	/**
-	 * Maps the memory that should be, and nothing else. Whoever changes where BARs answer calls this afterwards, so that the last
-	 * one leaves what is right.
-	 * @param wanted - asked for under the table's lock
+	 * Maps this memory, and nothing else. For one thread at a time, as `DecodeChanges` sees to it.
+	 * @param wanted - of the whole machine
 	 */
-	refresh(wanted: () => Iterable<WantedPages>): void {
-		const [backEnd, {at, $atomic: atomic}] = [this.#backEnd, this.#state];
+	follow(wanted: readonly WantedPages[]): void {
+		const [backEnd, {at}] = [this.#backEnd, this.#state];
 		if (backEnd === undefined) return;
-		if (!lock(atomic, lockWord)) throw tableError('BAR_PAGES_HANG', {});
-		try {
-			const all = [...wanted()];
-			// What moves may take the place of what leaves.
-			for (let entry = 0; entry < pagesEntries; entry++) {
-				if (at[entry] === 0 || all.some((each) => each.entry === entry && each.range.gpa === at[entry])) continue;
-				backEnd.unmap(entry);
-				at[entry] = 0;
-			}
-			for (const {entry, range} of all) if (at[entry] === 0 && backEnd.map(entry, range)) at[entry] = range.gpa;
-		} finally {
-			unlock(atomic, lockWord);
+		// What moves may take the place of what leaves.
+		for (let entry = 0; entry < pagesEntries; entry++) {
+			if (at[entry] === 0 || wanted.some((each) => each.entry === entry && each.range.gpa === at[entry])) continue;
+			backEnd.unmap(entry);
+			at[entry] = 0;
 		}
+		for (const {entry, range} of wanted) if (at[entry] === 0 && backEnd.map(entry, range)) at[entry] = range.gpa;
 	}
 
 	/** Where an entry's memory is mapped; undefined where it is not. */

@@ -1,8 +1,6 @@
-import type {DoorbellDeclaration} from '#devices/device';
-import {errorTable} from '#support/errors';
+import type {AccessSize, DoorbellDeclaration} from '#devices/device';
 import {readySlots} from '#support/mailbox';
-import {lock, unlock} from '#support/shared-memory';
-import {array, i32, wire} from '#support/wire';
+import {array, i32, u8, u32, wire} from '#support/wire';
 
 /** Where a doorbell is at this moment. */
 export interface DoorbellPlace {
@@ -30,24 +28,19 @@ export const doorbellEntries = 2048;
 
 /** Which doorbells the back end has, shared by all threads of a machine. */
 export const DoorbellTableState = wire('doorbell-table', {
-	lock: i32,
 	/** The descriptor that is assigned, plus one; 0 for a doorbell that the back end does not have. */
 	assigned: array(i32, doorbellEntries),
 	/** 1 where it is assigned at a port. */
 	isPort: array(i32, doorbellEntries),
 	addressLow: array(i32, doorbellEntries),
 	addressHigh: array(i32, doorbellEntries),
+	/** 0 where it takes every width. */
+	size: array(u8, doorbellEntries),
+	/** 1 where it takes one value only. */
+	matches: array(u8, doorbellEntries),
+	match: array(u32, doorbellEntries),
 	/** By slot of the ready set: the queue's descriptor, plus one; 0 where its worker has none. */
 	fds: array(i32, readySlots),
-});
-
-const lockWord = DoorbellTableState.word('lock');
-
-const tableError = errorTable({
-	DOORBELL_TABLE_HANGS: () => ({
-		message: 'Another thread does not come back from moving doorbells',
-		remedy: 'This is a bug in openvmm or in the kernel: please report it with what the guest did',
-	}),
 });
 
 /** A doorbell as it should be. */
@@ -72,25 +65,20 @@ export class DoorbellTable {
 	}
 
 	/**
-	 * Gives the back end the doorbells that it should have, and takes back the others. Whoever changes where devices answer calls
-	 * this afterwards, so that the last one leaves what is right.
-	 * @param wanted - asked for under the table's lock
+	 * Gives the back end these doorbells and takes back all others. For one thread at a time, as `DecodeChanges` sees to it.
+	 * @param wanted - of the whole machine
 	 */
-	refresh(wanted: () => Iterable<WantedDoorbell>): void {
-		const [backEnd, {$atomic: atomic}] = [this.#backEnd, this.#state];
+	follow(wanted: readonly WantedDoorbell[]): void {
+		const backEnd = this.#backEnd;
 		if (backEnd === undefined) return;
-		if (!lock(atomic, lockWord)) throw tableError('DOORBELL_TABLE_HANGS', {});
-		try {
-			const all = [...wanted()];
-			// What moves may take the place of what leaves.
-			for (const doorbell of all) this.#takeBack(backEnd, doorbell);
-			for (const doorbell of all) this.#give(backEnd, doorbell);
-		} finally {
-			unlock(atomic, lockWord);
-		}
+		const byEntry = new Map(wanted.map((doorbell) => [doorbell.entry, doorbell]));
+		// What moves may take the place of what leaves.
+		for (let entry = 0; entry < doorbellEntries; entry++)
+			if (this.isAssigned(entry)) this.#takeBack(backEnd, entry, byEntry.get(entry));
+		for (const doorbell of wanted) this.#give(backEnd, doorbell);
 	}
 
-	/** Says which descriptor signals a queue, by its slot; undefined: none any more. Takes effect with the next {@link refresh}. */
+	/** Says which descriptor signals a queue, by its slot; undefined: none any more. Takes effect with the next {@link follow}. */
 	setFd(slot: number, fd: number | undefined): void {
 		Atomics.store(this.#state.fds, slot, fd === undefined ? 0 : fd + 1);
 	}
@@ -111,33 +99,38 @@ export class DoorbellTable {
 		return this.#state.assigned[entry] !== 0;
 	}
 
-	#takeBack(backEnd: DoorbellBackEnd, {entry, declaration, place, fd}: WantedDoorbell): void {
-		const hasFd = (this.#state.assigned[entry] as number) - 1;
-		if (hasFd < 0) return;
-		const has = this.#placeOf(entry);
-		if (hasFd === fd && has.address === place?.address && has.space === place.space) return;
-		backEnd.unassign(toBackEnd(declaration, has, hasFd));
+	/** It may be of a device that has left, of which nothing but this is known any more. */
+	#takeBack(backEnd: DoorbellBackEnd, entry: number, wanted: WantedDoorbell | undefined): void {
+		const has = this.#assigned(entry);
+		const place = wanted?.place;
+		if (has.fd === wanted?.fd && has.address === place?.address && has.space === place.space) return;
+		backEnd.unassign(has);
 		this.#state.assigned[entry] = 0;
 	}
 
 	/** A back end would lose the value of a doorbell that stores it. */
 	#give(backEnd: DoorbellBackEnd, {entry, declaration, place, fd}: WantedDoorbell): void {
-		const {assigned, isPort, addressLow, addressHigh} = this.#state;
+		const {assigned, isPort, addressLow, addressHigh, size: sizes, matches, match: values} = this.#state;
 		if (assigned[entry] !== 0 || place === undefined || fd === undefined || declaration.stores !== undefined) return;
-		if (!backEnd.assign(toBackEnd(declaration, place, fd))) return;
+		const {size, match} = declaration;
+		if (!backEnd.assign({...place, size, ...(match !== undefined && {match}), fd})) return;
 		assigned[entry] = fd + 1;
 		isPort[entry] = place.space === 'pio' ? 1 : 0;
 		addressLow[entry] = place.address;
 		addressHigh[entry] = Math.floor(place.address / 2 ** 32);
+		sizes[entry] = size === 'any' ? 0 : size;
+		matches[entry] = match === undefined ? 0 : 1;
+		values[entry] = match ?? 0;
 	}
 
-	#placeOf(entry: number): DoorbellPlace {
-		const {isPort, addressLow, addressHigh} = this.#state;
-		const address = (addressHigh[entry] as number) * 2 ** 32 + ((addressLow[entry] as number) >>> 0);
-		return {space: isPort[entry] === 1 ? 'pio' : 'mmio', address};
+	#assigned(entry: number): BackEndDoorbell {
+		const {assigned, isPort, addressLow, addressHigh, size, matches, match} = this.#state;
+		return {
+			space: isPort[entry] === 1 ? 'pio' : 'mmio',
+			address: (addressHigh[entry] as number) * 2 ** 32 + ((addressLow[entry] as number) >>> 0),
+			size: size[entry] === 0 ? 'any' : (size[entry] as AccessSize),
+			...(matches[entry] === 1 && {match: match[entry] as number}),
+			fd: (assigned[entry] as number) - 1,
+		};
 	}
 }
-
-const toBackEnd = ({size, match}: DoorbellDeclaration, place: DoorbellPlace, fd: number): BackEndDoorbell => {
-	return {...place, size, ...(match !== undefined && {match}), fd};
-};

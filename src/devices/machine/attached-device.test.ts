@@ -1,5 +1,6 @@
 import test from 'ava';
 import {SharedTarget} from './attached-device.ts';
+import {DecodeChanges, DecodeState} from './decode-changes.ts';
 import {DeviceFaults} from './device-failure.ts';
 import {DeviceHeader} from './device-header.ts';
 
@@ -14,7 +15,8 @@ function targetOf(isHeld: boolean) {
 		},
 	};
 	const faults = new DeviceFaults('mine', header, 'machine', () => {});
-	return {header, target: new SharedTarget(header, front, faults, 20)};
+	const decode = new DecodeChanges(new SharedArrayBuffer(DecodeState.byteLength), {follow: undefined, waits: true});
+	return {header, target: new SharedTarget(header, front, faults, decode, 20)};
 }
 
 test('a device that does not come back from another access is a fault with its name', (t) => {

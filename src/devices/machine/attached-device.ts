@@ -13,6 +13,7 @@ import type {Intercept} from '#devices/processor';
 import {errorTable} from '#support/errors';
 import {lock, lockPatienceMs, unlock} from '#support/shared-memory';
 import type {ViewOf} from '#support/wire';
+import type {DecodeChanges} from './decode-changes.ts';
 import {type DeviceFaults, notPromise} from './device-failure.ts';
 import {DeviceHeader} from './device-header.ts';
 import type {AttachedPages} from './device-pages.ts';
@@ -60,10 +61,18 @@ export class SharedTarget implements BusTarget, MsrTarget, HypercallTarget {
 	readonly #faults: DeviceFaults;
 	readonly #header: Header;
 	readonly #front: DeviceFront;
+	readonly #decode: DecodeChanges;
 	readonly #patienceMs: number;
 
 	/** @param patienceMs - how long an access may wait for the device before the device counts as one that hangs */
-	constructor(header: Header, front: DeviceFront, faults: DeviceFaults, patienceMs = lockPatienceMs) {
+	constructor(
+		header: Header,
+		front: DeviceFront,
+		faults: DeviceFaults,
+		decode: DecodeChanges,
+		patienceMs = lockPatienceMs,
+	) {
+		this.#decode = decode;
 		this.#faults = faults;
 		this.#header = header;
 		this.#front = front;
@@ -178,11 +187,13 @@ export class SharedTarget implements BusTarget, MsrTarget, HypercallTarget {
 
 	#leave(): void {
 		unlock(this.#header.$atomic, lockWord);
+		this.#decode.release();
 	}
 
 	#lock(): void {
 		if (!lock(this.#header.$atomic, lockWord, this.#patienceMs))
 			throw deviceHangs(this.#faults.name, this.#patienceMs, 'other');
+		this.#decode.hold();
 	}
 }
 

@@ -10,6 +10,7 @@ import type {TrustLevels} from '#devices/processor';
 import {VmTime} from '#devices/vm-time';
 import type {MailboxCaller} from '#support/mailbox';
 import {type AttachedDevice, SharedTarget} from './attached-device.ts';
+import {DecodeChanges} from './decode-changes.ts';
 import {DeviceCalls} from './device-calls.ts';
 import {DeviceFaults} from './device-failure.ts';
 import {DeviceHeader} from './device-header.ts';
@@ -33,6 +34,8 @@ export interface MachineHost {
 	readonly doorbells?: DoorbellBackEnd;
 	/** Maps memory of BARs; without it accesses come by the bus. */
 	readonly pages?: PagesBackEnd;
+	/** Other machines' devices have this thread too: it waits for nothing that processors of this one can keep busy. */
+	readonly isShared?: boolean;
 	/** Makes the boot processor look for a device's request; a device's back makes some while every processor sleeps. */
 	readonly alertBootCpu?: () => void;
 }
@@ -51,8 +54,8 @@ export class AttachedMachine {
 	readonly unclaimed: UnclaimedCounters;
 	readonly lines: InterruptLines;
 	readonly calls: DeviceCalls;
+	readonly decode: DecodeChanges;
 	readonly #pages: DevicePages;
-	readonly #pciGeneration: Int32Array;
 	readonly #host: MachineHost;
 	#layout: MachineLayout;
 	#devices: readonly AttachedDevice[];
@@ -69,13 +72,20 @@ export class AttachedMachine {
 		this.unclaimed = new UnclaimedCounters(layout.unclaimed);
 		this.calls = new DeviceCalls(layout, host.doorbells);
 		this.#pages = new DevicePages(layout.barPages, host.pages);
+		const follow = () => {
+			this.calls.follow(this.devices, this.pci);
+			this.#pages.follow(this.devices, this.pci);
+		};
+		this.decode = new DecodeChanges(layout.decode, {
+			follow: host.doorbells || host.pages ? follow : undefined,
+			waits: host.isShared !== true,
+		});
 		host.memory.followOther((gpa) => this.#pages.find(gpa, this.devices, this.pci));
 		const inputs = new DeviceInputs(host.interrupts);
 		this.lines = new InterruptLines(layout.interrupts, layout.interruptSources, inputs);
-		this.#pciGeneration = new Int32Array(layout.pciGeneration);
 		this.#devices = layout.devices.map((placed) => this.#attach(placed, host.findModel));
 		for (const device of this.devices) inputs.lead(device);
-		this.#pci = attachFabric(this.devices, this.#pciGeneration, this.unclaimed);
+		this.#pci = attachFabric(this.devices, this.decode.generation, this.unclaimed);
 	}
 
 	/** What the machine is made of now: see {@link change}. */
@@ -142,13 +152,8 @@ export class AttachedMachine {
 			(placed) => before.find((device) => isSame(device.placed, placed)) ?? this.#attach(placed, findModel),
 		);
 		this.#leftLate = late.filter(({placed}) => !this.#devices.some((device) => isSame(device.placed, placed)));
-		this.#pci = attachFabric(this.devices, this.#pciGeneration, this.unclaimed);
-		this.#refreshPages();
-	}
-
-	/** Has the back end ring doorbells where they answer now: that may have changed, or a queue's descriptor. */
-	refreshDoorbells(): void {
-		this.calls.refresh(this.devices, this.pci);
+		this.#pci = attachFabric(this.devices, this.decode.generation, this.unclaimed);
+		this.decode.changed();
 	}
 
 	/** Gives one device its declared initial state. For the owner, while nothing runs, or under the device's lock. */
@@ -235,7 +240,7 @@ export class AttachedMachine {
 		const faults = new DeviceFaults(placed.name, header, this.layout.deviceFailure, () =>
 			this.#quieten(placed, services),
 		);
-		const target = new SharedTarget(header, front, faults);
+		const target = new SharedTarget(header, front, faults, this.decode);
 		const [regions, doorbells] = [model.regions(config), model.doorbells?.(config) ?? []];
 		return {placed, model, header, state, services, front, target, faults, regions, doorbells, pages};
 	}
@@ -243,13 +248,9 @@ export class AttachedMachine {
 	/** A device that has failed interrupts nobody, and its back is to notice. */
 	#quieten({lines, calls}: PlacedDevice, services: MachineServices): void {
 		for (const name of Object.keys(lines)) services.line(name).setLevel(false);
-		this.#refreshPages();
+		this.decode.changed();
 		if (calls !== undefined) this.calls.callBack(calls);
 		this.events.deviceFailed();
-	}
-
-	#refreshPages(): void {
-		this.#pages.refresh(this.devices, this.pci);
 	}
 
 	#services(placed: PlacedDevice, header: AttachedDevice['header'], pages: readonly AttachedPages[]): MachineServices {
@@ -304,7 +305,6 @@ export class AttachedMachine {
 		const isShared = (own: PciPlace) =>
 			this.layout.devices.some(({name: other, place: its}) => other !== name && its && sameSlot(its, own));
 		const fabric = () => this.pci;
-		const generation = this.#pciGeneration;
 		return {
 			configSpace: {
 				read: (segment, bus, devfn, offset, size) =>
@@ -314,11 +314,7 @@ export class AttachedMachine {
 			},
 			...(place && {
 				slot: {
-					decodeChanged: () => {
-						Atomics.add(generation, 0, 1);
-						this.refreshDoorbells();
-						this.#refreshPages();
-					},
+					decodeChanged: () => void this.decode.changed(),
 					get isShared() {
 						return isShared(place);
 					},

@@ -54,10 +54,10 @@ export class DeviceCalls {
 
 	/**
 	 * Has the back end ring these devices' doorbells where they answer now, and none whose queue has no descriptor.
-	 * @param devices - by their numbers, or some whose queues have none any more
+	 * @param devices - all of the machine's, by their numbers
 	 */
-	refresh(devices: readonly AttachedDevice[], pci?: PciFabric): void {
-		this.doorbells.refresh(() => devices.flatMap((device, number) => this.#wanted(device, number, pci)));
+	follow(devices: readonly AttachedDevice[], pci: PciFabric | undefined): void {
+		this.doorbells.follow(devices.flatMap((device, number) => this.#wanted(device, number, pci)));
 	}
 
 	#signal(worker: number, slot: number): void {

@@ -50,9 +50,14 @@ class Mappings implements PagesBackEnd {
 	readonly mapped = new Map<number, MappedRange>();
 	calls = 0;
 	isFull = false;
+	/** Runs once, in the midst of the next change. */
+	between: (() => void) | undefined;
 
 	map(entry: number, range: MappedRange): boolean {
 		this.calls++;
+		const {between} = this;
+		this.between = undefined;
+		between?.();
 		const end = (one: MappedRange) => one.gpa + one.length;
 		const isThere = [...this.mapped.values()].some((other) => range.gpa < end(other) && other.gpa < end(range));
 		if (isThere || this.mapped.has(entry)) throw new TypeError('there is something already');
@@ -175,6 +180,38 @@ test('memory is mapped while all of its BAR answers: with decoding on, beside RA
 		mappings.places,
 		[base, steady].sort((a, b) => a - b),
 	);
+});
+
+test('while memory moves every device answers, and the devices\u2019 thread goes on: its own change is made by who is at it', (t) => {
+	const {one, mappings, place, move, registers} = make();
+	const shared = new PciTestMachine([], one.layout, model, undefined, mappings, true);
+	const failing = shared.machine.devices.find(({placed}) => placed.name === 'fb');
+	const [base, steady, regs] = [place(kept), place(volatile), registers()];
+	let answered: unknown;
+	mappings.between = () => {
+		const locks = one.machine.devices.map(({header}) => header.lock);
+		answered = [shared.bus.readMmio(regs, 4), new Set(locks)];
+	};
+	move(kept, base + 0x8_0000);
+	t.deepEqual(answered, [0, new Set([0])]);
+	t.deepEqual(mappings.places, [steady, base + 0x8_0000]);
+	mappings.between = () => {
+		t.throws(() => failing?.faults.met('deferred', new Error('a bug')), {code: 'DEVICE_FAILED'});
+		t.is(mappings.mapped.size, 1, 'who is at it has put it nowhere yet');
+	};
+	move(kept, base);
+	t.deepEqual(mappings.places, [], 'all of it has gone with the device');
+});
+
+test('a bridge that passes nothing on, and so resets what is behind it, has memory moved when it has let go of all', (t) => {
+	const {one, mappings} = make();
+	const held: number[] = [];
+	mappings.unmap = (entry) => {
+		held.push(...one.machine.devices.map(({header}) => header.lock));
+		mappings.mapped.delete(entry);
+	};
+	one.setConfig(0, 8, 0x3e, 1 << 6, 2);
+	t.deepEqual([mappings.places, [...new Set(held)]], [[], [0]]);
 });
 
 test('where a back end cannot map more, and where there is none, accesses come by the bus', (t) => {

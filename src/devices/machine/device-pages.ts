@@ -99,8 +99,8 @@ export class DevicePages {
 	}
 
 	/** Has the back end map the memory of these devices where it is now, and no other. */
-	refresh(devices: readonly DeviceWithPages[], pci: PciFabric | undefined): void {
-		this.#table.refresh(() =>
+	follow(devices: readonly DeviceWithPages[], pci: PciFabric | undefined): void {
+		this.#table.follow(
 			devices.flatMap(({pages, faults}, number) =>
 				pages.flatMap((each) => {
 					const gpa = faults.hasFailed ? undefined : pci?.whole(number, each.placed.region);

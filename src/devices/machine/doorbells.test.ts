@@ -184,6 +184,8 @@ test('what doorbells have stored is saved, restored and reset with the device', 
 /** A back end that says what it rings, at most `most` doorbells. */
 class TellingBackEnd implements DoorbellBackEnd {
 	readonly rung = new Map<string, number>();
+	/** Runs once, in the midst of the next change. */
+	between: (() => void) | undefined;
 	readonly #most: number;
 
 	constructor(most = Number.POSITIVE_INFINITY) {
@@ -192,6 +194,9 @@ class TellingBackEnd implements DoorbellBackEnd {
 
 	assign(doorbell: BackEndDoorbell): boolean {
 		const key = keyOf(doorbell);
+		const {between} = this;
+		this.between = undefined;
+		between?.();
 		if (this.rung.has(key) || this.rung.size === this.#most) return false;
 		this.rung.set(key, doorbell.fd);
 		return true;
@@ -405,4 +410,25 @@ test('each worker has the descriptors of its own queues, and takes only those ba
 	t.deepEqual([...backEnd.rung.keys()].sort(), ['pio 500 2 0', 'pio 504 any']);
 	workers[0]?.dispose();
 	t.is(backEnd.rung.size, 0);
+});
+
+test('a worker that ends while a processor moves its doorbells keeps their descriptors until they are nobody\u2019s', (t) => {
+	const {guest, model, backEnd, backs, reactor, enable, rung} = pciMachine(t);
+	enable(1);
+	const processor = new PciTestMachine([], guest.layout, model, backEnd);
+	const shared = new PciTestMachine([], guest.layout, model, backEnd, undefined, true);
+	backs.dispose();
+	const worker = new DeviceBacks(shared.machine, reactor, (error) => t.fail(error.message));
+	t.is(rung().length, 2);
+	const fds = [...reactor.watches].map(({fd}) => fd);
+	let open: boolean[] = [];
+	backEnd.between = () => {
+		worker.dispose();
+		open = fds.map((fd) => signalEventfd(fd) === 8);
+	};
+	processor.setConfig(1, 0, 0x10, (guest.bar(1, 0) >>> 0) + 0x2000);
+	t.deepEqual([rung(), open, reactor.watches.size], [[], [true, true], 2]);
+	reactor.turn(50e6);
+	t.deepEqual([reactor.watches.size, reactor.timers.size], [0, 0]);
+	t.true(fds.every((fd) => signalEventfd(fd) < 0));
 });

@@ -9,6 +9,7 @@ import {intxLine, isSlot} from '#devices/pci/function';
 import {VmTimeState} from '#devices/vm-time';
 import {errorTable} from '#support/errors';
 import {type MailboxSet, ReadySetState, readySlots, type WakerHandle} from '#support/mailbox';
+import {DecodeState} from './decode-changes.ts';
 import type {DeviceFailurePolicy} from './device-failure.ts';
 import {DeviceHeader} from './device-header.ts';
 import {type PlacedPages, placePages} from './device-pages.ts';
@@ -78,8 +79,8 @@ export interface MachineLayout {
 	readonly doorbells: SharedArrayBuffer;
 	/** Where memory of BARs is mapped: see `BarPagesTable`. */
 	readonly barPages: SharedArrayBuffer;
-	/** One word: counts what changes where PCI functions answer. */
-	readonly pciGeneration: SharedArrayBuffer;
+	/** Counts what changes where devices answer: see `DecodeChanges`. */
+	readonly decode: SharedArrayBuffer;
 	/** The interrupt source of the device in a slot that devices come to and go from, by the port's name. */
 	readonly slotSources: Readonly<Record<string, number>>;
 	/** Devices that have come while the guest ran. */
@@ -203,7 +204,7 @@ export function layOutMachine(
 		workers: wakers.map((waker) => ({waker, ready: new SharedArrayBuffer(ReadySetState.byteLength)})),
 		doorbells: new SharedArrayBuffer(DoorbellTableState.byteLength),
 		barPages: new SharedArrayBuffer(BarPagesState.byteLength),
-		pciGeneration: new SharedArrayBuffer(4),
+		decode: new SharedArrayBuffer(DecodeState.byteLength),
 		slotSources,
 		additions: 0,
 		deviceFailure: 'machine',

@@ -10,6 +10,9 @@ interface Descriptor {
 	readonly watch: Watch;
 }
 
+/** Time between two looks whether the back end has let go of descriptors, and how often it is looked: as long as for a lock. */
+const [lookNs, looks] = [50e6, 600];
+
 /** The descriptors by which a back end tells a worker that queues have work, without a vCPU's thread. */
 export class QueueDescriptors {
 	readonly #machine: AttachedMachine;
@@ -27,21 +30,31 @@ export class QueueDescriptors {
 
 	/** Gives every queue that this worker has of these devices one, where the back end makes use of it, and closes those of all others. */
 	follow(devices: readonly AttachedDevice[]): void {
-		const {calls} = this.#machine;
+		const {calls, decode} = this.#machine;
 		if (!calls.doorbells.isUsed) return;
 		const leaving = [...this.#open].filter(([device]) => !devices.includes(device));
 		for (const [device, descriptors] of leaving) {
 			this.#open.delete(device);
 			for (const {slot} of descriptors) calls.doorbells.setFd(slot, undefined);
 		}
-		// Before they are closed: the back end would go on signalling a number that is somebody else's by then.
-		calls.refresh(leaving.map(([device]) => device));
 		for (const device of devices) if (!this.#open.has(device)) this.#open.set(device, this.#make(device));
-		this.#machine.refreshDoorbells();
-		for (const {fd, watch} of leaving.flatMap(([, descriptors]) => descriptors)) {
-			watch.close();
-			close(fd);
-		}
+		const change = decode.changed();
+		const descriptors = leaving.flatMap(([, ofDevice]) => ofDevice);
+		if (descriptors.length > 0) this.#closeWhenFollowed(change, descriptors, looks);
+	}
+
+	/**
+	 * The back end would go on signalling a number that is somebody else's by then, as long as another thread is at having it let go. One that
+	 * does not come back keeps them.
+	 */
+	#closeWhenFollowed(change: number, descriptors: readonly Descriptor[], looksLeft: number): void {
+		if (this.#machine.decode.isFollowed(change)) {
+			for (const {fd, watch} of descriptors) {
+				watch.close();
+				close(fd);
+			}
+		} else if (looksLeft > 0)
+			this.#reactor.after(lookNs, () => this.#closeWhenFollowed(change, descriptors, looksLeft - 1));
 	}
 
 	#make({placed: {calls}, doorbells}: AttachedDevice): readonly Descriptor[] {

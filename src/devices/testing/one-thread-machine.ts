@@ -31,6 +31,8 @@ export interface OneThreadParts {
 	readonly deviceFailure?: DeviceFailurePolicy;
 	/** How many workers it has; one unless given. */
 	readonly workers?: number;
+	/** See `MachineHost.isShared`. */
+	readonly isShared?: boolean;
 	/** Of a machine that another thread has too; it has been reset there. */
 	readonly layout?: MachineLayout;
 }
@@ -55,9 +57,9 @@ export function oneThreadMachine(devices: readonly DeviceInstance[], parts: OneT
 			mailbox,
 			...(parts.deviceFailure && {deviceFailure: parts.deviceFailure}),
 		});
-	const {doorbells, pages} = parts;
+	const {doorbells, pages, isShared = false} = parts;
 	const backEnds = {...(doorbells && {doorbells}), ...(pages && {pages})};
-	const machine = new AttachedMachine(layout, {findModel, interrupts, memory, ...backEnds});
+	const machine = new AttachedMachine(layout, {findModel, interrupts, memory, isShared, ...backEnds});
 	if (parts.layout === undefined) machine.reset();
 	const caller = new MailboxCaller(mailbox, 0, {spins: 1, patienceMs: 1});
 	return {machine, layout, mailbox, caller, bus: machine.bus(caller)};

@@ -50,7 +50,7 @@ export class MachineDevices {
 	async #create(handle: MachineHandle, worker: number): Promise<void> {
 		const {waker} = handle.layout.workers[worker] as PlacedWorker;
 		const bell = new Waker(waker);
-		const {machine} = await attachMachine(handle, {alertsBootCpu: true});
+		const {machine} = await attachMachine(handle, {alertsBootCpu: true, isShared: true});
 		const backs = new DeviceBacks(machine, this.#reactor, (error) => this.#failed(error.toData()), {worker});
 		try {
 			const part = this.#reactor.look({

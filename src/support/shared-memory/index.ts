@@ -1,5 +1,5 @@
 export {ByteRing, ringFields} from './byte-ring.ts';
-export {lock, lockPatienceMs, unlock} from './lock.ts';
+export {lock, lockPatienceMs, tryLock, unlock} from './lock.ts';
 export {
 	allocateSharedMemory,
 	allocateSharedPages,

@@ -16,9 +16,9 @@ const slices = 50;
  * @returns false when it was not to be had in time, and is not held
  */
 export function lock(words: Int32Array, index: number, patienceMs: number = lockPatienceMs): boolean {
-	if (Atomics.compareExchange(words, index, 0, 1) === 0) return true;
+	if (tryLock(words, index)) return true;
 	for (let spin = 0; spin < spins; spin++) {
-		if (Atomics.compareExchange(words, index, 0, 1) === 0) return true;
+		if (tryLock(words, index)) return true;
 	}
 	const sliceMs = patienceMs / slices;
 	for (let slice = 0; Atomics.exchange(words, index, 2) !== 0; ) {
@@ -33,6 +33,9 @@ export function lock(words: Int32Array, index: number, patienceMs: number = lock
 	}
 	return true;
 }
+
+/** Takes the lock if it is free. */
+export const tryLock = (words: Int32Array, index: number): boolean => Atomics.compareExchange(words, index, 0, 1) === 0;
 
 /** Releases the lock and wakes one waiter if there may be any. */
 export function unlock(words: Int32Array, index: number): void {

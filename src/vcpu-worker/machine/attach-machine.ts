@@ -29,6 +29,8 @@ export interface AttachOptions {
 	 * own thread, which looks before each entry, nor one that touches devices only while no vCPU runs.
 	 */
 	readonly alertsBootCpu: boolean;
+	/** See `MachineHost.isShared`. */
+	readonly isShared?: boolean;
 	/** The processor that this is the thread of. */
 	readonly vp?: number;
 }
@@ -36,7 +38,7 @@ export interface AttachOptions {
 /** Attaches the calling thread to a machine, whose device modules it loads. */
 export async function attachMachine(
 	{layout, memory: memoryHandle, partition: handle}: MachineHandle,
-	{alertsBootCpu, vp}: AttachOptions,
+	{alertsBootCpu, isShared = false, vp}: AttachOptions,
 ): Promise<HostedMachine> {
 	const [{findModel}, backEnd] = await Promise.all([loadDeviceModels(layout.modules), backEndOf(handle)]);
 	const partition = backEnd.attach(handle);
@@ -52,6 +54,7 @@ export async function attachMachine(
 		...(partition.doorbells && {doorbells: partition.doorbells}),
 		...(partition.pages && {pages: partition.pages}),
 		alertBootCpu,
+		isShared,
 		...(vp !== undefined && {vp}),
 	});
 	split?.bind(machine);

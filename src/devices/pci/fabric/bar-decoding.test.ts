@@ -43,7 +43,7 @@ test('a BAR that the guest moves answers at its new place, on every thread, and 
 
 test('only what moves BARs has every thread look at them again', (t) => {
 	const machine = new PciTestMachine();
-	const generation = new Int32Array(machine.layout.pciGeneration);
+	const generation = new Int32Array(machine.layout.decode);
 	const moves = (bus: number, devfn: number, offset: number, value: number) => {
 		const before = generation[0];
 		machine.setConfig(bus, devfn, offset, value, 2);

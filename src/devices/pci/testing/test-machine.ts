@@ -77,6 +77,7 @@ export class PciTestMachine {
 	/**
 	 * @param layout - of a machine that another thread has too
 	 * @param model - what a probe is
+	 * @param isShared - see `MachineHost.isShared`
 	 */
 	constructor(
 		devices: readonly DeviceInstance[] = usualDevices,
@@ -84,6 +85,7 @@ export class PciTestMachine {
 		model = probeModel,
 		doorbells?: DoorbellBackEnd,
 		pages?: PagesBackEnd,
+		isShared = false,
 	) {
 		const findModel = (kind: string) => (kind === model.kind ? model : findDeviceModel(kind));
 		this.#findModel = findModel;
@@ -100,6 +102,7 @@ export class PciTestMachine {
 			...(layout && {layout}),
 			...(doorbells && {doorbells}),
 			...(pages && {pages}),
+			isShared,
 		});
 		({machine: this.machine, layout: this.layout, caller: this.#caller, bus: this.bus} = made);
 	}
