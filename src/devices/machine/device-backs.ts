@@ -76,10 +76,11 @@ export class DeviceBacks {
 	/**
 	 * Serves accesses to owned devices and tells backs what was called for; true when there was anything. What a guest that runs already
 	 * wants of a back waits until that has started.
+	 * @param isOver - asked after each: true leaves the others to the next call. In each one owned devices and backs get on
 	 */
-	poll(): boolean {
-		const found = this.owned.poll();
-		return (this.#isStarted && this.#ready.take(this.#serve, slotsPerTurn)) || found;
+	poll(isOver = (): boolean => false): boolean {
+		const found = this.owned.poll(isOver);
+		return (this.#isStarted && this.#ready.take(this.#serve, slotsPerTurn, isOver)) || found;
 	}
 
 	/** The back of a device, by the device's name. */

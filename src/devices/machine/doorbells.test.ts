@@ -94,6 +94,14 @@ test('a queue that has more to do is told again, after the others', (t) => {
 	t.deepEqual(taken(), ['queue 0', 'queue 1', 'queue 0']);
 });
 
+test('queues that are not come to while it is the machine\u2019s turn are the next to be told', (t) => {
+	const more = {0: 9, 1: 9, 2: 9};
+	const {backs, taken} = portMachine(portBells, more);
+	backs.start();
+	for (let turn = 0; turn < 5; turn++) t.true(backs.poll(() => true));
+	t.deepEqual(taken(), ['start', 'queue 0', 'queue 1', 'queue 2', 'queue 0', 'queue 1']);
+});
+
 test('queues are told nothing while their back stops, and all once it has started again', async (t) => {
 	const {bus, backs, taken} = portMachine();
 	backs.start();

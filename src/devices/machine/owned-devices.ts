@@ -57,9 +57,9 @@ export class OwnedDevices {
 		});
 	}
 
-	/** Serves all accesses that wait; true when there was one. */
-	poll(): boolean {
-		return this.#mailbox?.poll() ?? false;
+	/** Serves the accesses that wait, until `isOver`; true when there was one. */
+	poll(isOver: () => boolean): boolean {
+		return this.#mailbox?.poll(isOver) ?? false;
 	}
 
 	/** Gives every device its state at power-on. While nothing is in flight. */

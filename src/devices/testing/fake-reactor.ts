@@ -69,7 +69,7 @@ export class FakeReactor implements RunningReactor {
 	 * for the timers.
 	 */
 	turn(elapsedNs = 1e6): void {
-		for (const part of [...this.#parts]) part.poll();
+		for (const part of [...this.#parts]) part.poll(() => false);
 		const deferred = this.#deferred;
 		this.#deferred = [];
 		for (const action of deferred) action();

@@ -55,7 +55,7 @@ export class MachineDevices {
 		try {
 			const part = this.#reactor.look({
 				wakeFd: waker.wakeFd,
-				poll: () => this.#poll(backs),
+				poll: (isOver) => this.#poll(backs, isOver),
 				sleeping: (asleep) => bell.sleeping(asleep),
 			});
 			this.#live = {machine, backs, part};
@@ -67,9 +67,9 @@ export class MachineDevices {
 	}
 
 	/** A mistake of ours ends this machine, and not the others of its thread. */
-	#poll(backs: DeviceBacks): boolean {
+	#poll(backs: DeviceBacks, isOver: () => boolean): boolean {
 		try {
-			return backs.poll();
+			return backs.poll(isOver);
 		} catch (cause) {
 			this.#live?.part.close();
 			this.#failed(isVmmError(cause) ? cause.toData() : internalError(cause));

@@ -3,6 +3,7 @@ import test from 'ava';
 import {close, eventfd} from '#support/ffi';
 import {EpollReactor} from '#support/reactor';
 import {inspectMailboxes, MailboxCaller, MailboxServer, mailboxBytes, Waker, WakerState} from './index.ts';
+import {MailboxSlot} from './mailbox.ts';
 
 const moduleUrl = new URL('./index.ts', import.meta.url).href;
 
@@ -75,4 +76,25 @@ test('a caller whose server does not answer gives up, and asks again once it has
 	new MailboxServer(set, (...[, , , size]) => sizes.push(size));
 	t.is(caller.call(0, 0, 0, 4, false, 0), 2);
 	t.deepEqual(sizes, [2, 4], 'a server on the caller\u2019s own thread is asked at once');
+});
+
+test('a server whose time is over goes on with the callers that it has not come to', (t) => {
+	const set = {buffer: new SharedArrayBuffer(mailboxBytes(3)), callers: 3};
+	const served: number[] = [];
+	const server = new MailboxServer(set, (...access) => {
+		served.push(access[6]);
+		return 0;
+	});
+	const post = () => {
+		// As callers on other threads, which wait.
+		for (const caller of [0, 1, 2]) MailboxSlot.on(set.buffer, caller * MailboxSlot.byteLength).state = 1;
+	};
+	post();
+	t.true(server.poll(() => true));
+	t.true(server.poll(() => served.length === 2));
+	t.deepEqual(served, [0, 1]);
+	post();
+	t.true(server.poll());
+	t.false(server.poll(() => true));
+	t.deepEqual(served, [0, 1, 2, 0, 1]);
 });

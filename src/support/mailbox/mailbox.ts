@@ -165,6 +165,8 @@ export type MailboxHandler = (
 export class MailboxServer {
 	readonly #slots: readonly Slot[];
 	readonly #handle: MailboxHandler;
+	/** The caller that is looked at first. */
+	#first = 0;
 
 	constructor(set: Pick<MailboxSet, 'buffer' | 'callers'>, handle: MailboxHandler) {
 		servers.set(set.buffer, this);
@@ -172,10 +174,15 @@ export class MailboxServer {
 		this.#handle = handle;
 	}
 
-	/** Serves every posted request; true when there was one. */
-	poll(): boolean {
+	/**
+	 * Serves every posted request; true when there was one.
+	 * @param isOver - asked after each: true leaves the others to the next call, which begins with them
+	 */
+	poll(isOver = (): boolean => false): boolean {
 		let found = false;
-		for (let caller = 0; caller < this.#slots.length; caller++) {
+		const first = this.#first;
+		for (let step = 0; step < this.#slots.length; step++) {
+			const caller = (first + step) % this.#slots.length;
 			const slot = this.#slots[caller] as Slot;
 			if (Atomics.load(slot.$atomic, stateWord) !== slotState.posted) continue;
 			found = true;
@@ -184,6 +191,8 @@ export class MailboxServer {
 			slot.value = this.#handle(slot.device, slot.region, slot.offset, size, isWrite, slot.value, caller);
 			Atomics.store(slot.$atomic, stateWord, slotState.done);
 			Atomics.notify(slot.$atomic, stateWord);
+			this.#first = (caller + 1) % this.#slots.length;
+			if (isOver()) break;
 		}
 		return found;
 	}

@@ -68,3 +68,63 @@ test('a turn has its limit, and slots that are always ready do not keep the othe
 	);
 	t.false(worker.take(() => false));
 });
+
+test('a turn ends when its time is over, and the next one begins with the slot after the last', (t) => {
+	const {ringer, worker} = make();
+	const slots = [3, 4, 31, 64, 2047];
+	for (const slot of slots) ringer.signal(slot);
+	const turns = slots.map(() => {
+		const served: number[] = [];
+		const left = worker.take(
+			(slot) => {
+				// Ready again at once, as a queue that is never empty.
+				if (slot === 4) ringer.signal(slot);
+				return served.push(slot) > 0;
+			},
+			undefined,
+			() => served.length === 2,
+		);
+		return [left, served];
+	});
+	t.deepEqual(turns, [
+		[true, [3, 4]],
+		[true, [31, 64]],
+		[true, [2047, 4]],
+		[true, [4]],
+		[true, [4]],
+	]);
+	t.true(ringer.signal(3), 'what was left is left once');
+});
+
+test('random turns serve every slot that is signalled, none twice, and none of a word before those that waited longer', (t) => {
+	const {ringer, worker} = make();
+	let seed = 1;
+	const random = (below: number) => {
+		seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31;
+		return Math.floor((seed / 2 ** 31) * below);
+	};
+	const waiting = new Map<number, number>();
+	for (let turn = 0; turn < 20_000; turn++) {
+		for (let count = random(6); count > 0; count--) {
+			const slot = random(4) === 0 ? random(readySlots) : random(70);
+			if (ringer.signal(slot) !== !waiting.has(slot)) t.fail(`slot ${slot}`);
+			if (!waiting.has(slot)) waiting.set(slot, turn);
+		}
+		const most = 1 + random(4);
+		let served = 0;
+		const left = worker.take(
+			(slot) => {
+				served++;
+				// In each turn at least one is served, so that nothing waits for more of them than there are slots.
+				if (turn - (waiting.get(slot) ?? Number.NEGATIVE_INFINITY) > readySlots) t.fail(`slot ${slot} in turn ${turn}`);
+				waiting.delete(slot);
+				return true;
+			},
+			undefined,
+			() => served === most,
+		);
+		if (left !== served > 0 || (served < most && waiting.size > 0)) t.fail(`turn ${turn}`);
+	}
+	while (worker.take((slot) => waiting.delete(slot)));
+	t.is(waiting.size, 0);
+});

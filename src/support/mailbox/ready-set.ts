@@ -16,7 +16,7 @@ export class ReadySet {
 	readonly #summary: Int32Array;
 	readonly #ready: Int32Array;
 	readonly #signals: Int32Array;
-	/** The word that is looked at first. */
+	/** The slot that is looked at first. */
 	#first = 0;
 
 	constructor(buffer: SharedArrayBuffer) {
@@ -39,15 +39,19 @@ export class ReadySet {
 	/**
 	 * Calls `serve` for every slot that was signalled, which then counts as served; true when one of the calls said that it worked, or
 	 * some are left.
-	 * @param most - how many slots may be served, or a word of them more; the next call begins with those that come then
+	 * @param most - how many slots may be served; the next call begins with those that come then
+	 * @param isOver - asked after each: true ends the call as well
 	 */
-	take(serve: (slot: number) => boolean, most = readySlots): boolean {
+	take(serve: (slot: number) => boolean, most = readySlots, isOver = (): boolean => false): boolean {
 		let worked = false;
 		if (this.#isEmpty()) return worked;
 		const words = this.#ready.length;
+		const [firstWord, firstBit] = [this.#first >>> 5, this.#first & 31];
 		let left = most;
-		for (let step = 0; step < words && left > 0; step++) {
-			const word = (this.#first + step) % words;
+		// The first word comes twice: from the first slot on, and at the end up to it.
+		const steps = firstBit === 0 ? words : words + 1;
+		for (let step = 0; step < steps; step++) {
+			const word = (firstWord + step) % words;
 			const [index, place] = [word >>> 5, word & 31];
 			const later = Atomics.load(this.#summary, index) >>> place;
 			const skipped = later === 0 ? 32 - place : lowestBit(later);
@@ -57,13 +61,28 @@ export class ReadySet {
 			}
 			// Before the slots' own bits: who signals sets them in the other order, and so is not missed.
 			Atomics.and(this.#summary, index, ~(1 << place));
-			for (let bits = Atomics.exchange(this.#ready, word, 0); bits !== 0; bits &= bits - 1) {
-				worked = serve(word * 32 + lowestBit(bits)) || worked;
+			let bits = Atomics.exchange(this.#ready, word, 0);
+			const others = step === 0 ? ~(-1 << firstBit) : step === words ? -1 << firstBit : 0;
+			this.#putBack(word, bits & others);
+			for (bits &= ~others; bits !== 0; ) {
+				const slot = word * 32 + lowestBit(bits);
+				bits &= bits - 1;
+				worked = serve(slot) || worked;
 				left--;
+				if (left > 0 && !isOver()) continue;
+				this.#first = (slot + 1) % readySlots;
+				this.#putBack(word, bits);
+				return worked || !this.#isEmpty();
 			}
-			if (left <= 0) this.#first = (word + 1) % words;
 		}
-		return worked || (left <= 0 && !this.#isEmpty());
+		return worked;
+	}
+
+	/** Has slots of a word be taken later. */
+	#putBack(word: number, bits: number): void {
+		if (bits === 0) return;
+		Atomics.or(this.#ready, word, bits);
+		Atomics.or(this.#summary, word >>> 5, 1 << (word & 31));
 	}
 
 	#isEmpty(): boolean {

@@ -10,6 +10,7 @@ import {
 	gettid,
 	signalEventfd,
 } from '#support/ffi';
+import {FairTurn} from './fair-turn.ts';
 import type {Polled, Readiness, RunningReactor, Timer, Watch} from './reactor.ts';
 import {ReactorState, type ReactorStateView} from './reactor-state.ts';
 import {TimerHeap} from './timer-heap.ts';
@@ -37,6 +38,12 @@ interface Entry {
 /** How many parts are looked at between two looks at descriptors and timers, while polling. */
 const looksPerWait = 32;
 
+/** A part with its share of the thread. */
+interface ServedPart {
+	readonly part: Polled;
+	readonly turn: FairTurn;
+}
+
 /** Tokens of the two descriptors that every reactor waits for; those of watches follow. */
 const [endToken, loopToken] = [0, 1];
 
@@ -58,7 +65,7 @@ export class EpollReactor implements RunningReactor {
 	readonly #scratch = new Uint8Array(8);
 	readonly #endFd = eventfd();
 	/** Made anew by each change, which may come from one that is being looked at. */
-	#parts: readonly Polled[] = [];
+	#parts: readonly ServedPart[] = [];
 	#deferred: (() => void)[] = [];
 	#nextToken = loopToken + 1;
 	#loopHasWork = false;
@@ -102,10 +109,10 @@ export class EpollReactor implements RunningReactor {
 	look(part: Polled): {close(): void} {
 		const {wakeFd} = part;
 		const watch = this.watch(wakeFd, {readable: true, writable: false}, () => drainEventfd(wakeFd, this.#scratch));
-		this.#setParts([...this.#parts, part]);
+		this.#setParts([...this.#parts, {part, turn: new FairTurn()}]);
 		return {
 			close: () => {
-				this.#setParts(this.#parts.filter((other) => other !== part));
+				this.#setParts(this.#parts.filter((other) => other.part !== part));
 				part.sleeping(false);
 				watch.close();
 			},
@@ -140,7 +147,7 @@ export class EpollReactor implements RunningReactor {
 		signalEventfd(this.#endFd);
 	}
 
-	#setParts(parts: readonly Polled[]): void {
+	#setParts(parts: readonly ServedPart[]): void {
 		this.#parts = parts;
 		this.state.parts = parts.length;
 	}
@@ -148,7 +155,7 @@ export class EpollReactor implements RunningReactor {
 	/** Looks at every part once, and tells whether any had work. */
 	#poll(): boolean {
 		let worked = false;
-		for (const part of this.#parts) worked = part.poll() || worked;
+		for (const {part, turn} of this.#parts) worked = turn.take(part) || worked;
 		if (worked) this.state.polledWork++;
 		return worked;
 	}
@@ -183,7 +190,7 @@ export class EpollReactor implements RunningReactor {
 	#wait(timeoutNs: number): boolean {
 		const sleeps = timeoutNs !== 0;
 		if (sleeps) {
-			for (const part of this.#parts) part.sleeping(true);
+			for (const {part} of this.#parts) part.sleeping(true);
 			// A post between the last look and the flag would not signal: look once more.
 			if (this.#poll()) timeoutNs = 0;
 			else this.state.sleeps++;
@@ -193,7 +200,7 @@ export class EpollReactor implements RunningReactor {
 		this.state.waiting = 1;
 		const count = this.#epoll.wait(timeoutNs);
 		this.state.waiting = 0;
-		if (sleeps) for (const part of this.#parts) part.sleeping(false);
+		if (sleeps) for (const {part} of this.#parts) part.sleeping(false);
 		for (let i = 0; i < count; i++) this.#dispatch(this.#epoll.readyToken(i), this.#epoll.readyEvents(i));
 		return count > 0;
 	}

@@ -43,8 +43,8 @@ export interface Reactor {
 export interface Polled {
 	/** Signalled while the reactor sleeps, to have it look. Its owner's to close. */
 	readonly wakeFd: number;
-	/** Serves what is there, but not for long: others wait. True when there was something. */
-	poll(): boolean;
+	/** Serves what is there, and asks after each whether others are to have their turn. True when there was something. */
+	poll(isOver: () => boolean): boolean;
 	/** The reactor is about to sleep (or awake again): posters must signal the descriptor while it sleeps. */
 	sleeping(asleep: boolean): void;
 }
