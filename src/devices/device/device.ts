@@ -304,11 +304,16 @@ export interface DeviceCommand {
 
 /** A device's input and output, living on the device worker that owns it. Where it has several workers, each has a back of its own. */
 export interface DeviceBack {
+	/**
+	 * Opens what takes its time, as a file does, and resolves when it is there. Called once, before all else but {@link inFlight}
+	 * and {@link dispose}. A rejection refuses the machine, or the device that was to come, as what the making throws does.
+	 */
+	open?(): Promise<void>;
 	/** Begins I/O. Called on start, on every resume, and after a rest or a reset that the guest has asked for. */
 	start(): void;
 	/** Resolves when nothing is in flight. Called on pause and before any reset, save and shutdown. */
 	stop(): Promise<void>;
-	/** What is in flight, for people, while {@link stop} does not come to its end. */
+	/** What is in flight, for people, while {@link open}, {@link stop} or {@link dispose} does not come to its end. */
 	inFlight?(): string | undefined;
 	/** The front called {@link DeviceServices.notifyBack} (once or more) since the last call. */
 	notified(): void;
@@ -319,8 +324,8 @@ export interface DeviceBack {
 	queueReady?(queue: number): boolean | undefined;
 	/** Input from the owner of the terminal, for devices that take it; returns how much fitted. */
 	feed?(bytes: Uint8Array): number;
-	/** Releases host resources; nothing is called afterwards. */
-	dispose(): void;
+	/** Releases host resources; nothing is called afterwards but {@link inFlight}. Resolves when they are released, where that takes its time. */
+	dispose(): void | Promise<void>;
 }
 
 /**

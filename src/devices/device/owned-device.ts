@@ -23,7 +23,7 @@ export type OwnedServices<B extends OwnedBus = 'regions'> = Omit<DeviceServices,
  * comes back at once but where a promise is allowed; it throws for nothing that a guest does. The state that it is made with is
  * that at power-on. It may be accessed before {@link start}.
  */
-export interface OwnedDevice extends Pick<DeviceBack, 'queueReady' | 'inFlight' | 'feed'> {
+export interface OwnedDevice extends Pick<DeviceBack, 'open' | 'queueReady' | 'inFlight' | 'feed'> {
 	/** Value of `size` bytes, for which the processor waits. Its sign, `region` and `offset` are as a front has them. */
 	read(region: number, offset: number, size: AccessSize): number;
 	/** `value` is unsigned and fits in `size` bytes. The processor waits until it is done. */
@@ -49,7 +49,7 @@ export interface OwnedDevice extends Pick<DeviceBack, 'queueReady' | 'inFlight' 
 	/** See `DeviceFront.control`. */
 	control?(command: DeviceCommand): void;
 	/** See {@link DeviceBack.dispose}. */
-	dispose?(): void;
+	dispose?(): void | Promise<void>;
 }
 
 /** How an owned device comes to be, and what its saved state is. */

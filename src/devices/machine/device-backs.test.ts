@@ -154,3 +154,58 @@ test('a line that cannot be lowered does not hide why its device failed, and not
 	t.notThrows(() => reactor.turn());
 	t.deepEqual(failures, ['DEVICE_FAILED: The device caller failed (deferred): deferred went wrong']);
 });
+
+test('what a back cannot open is told as it is, and no device has failed', async (t) => {
+	const {backs, failures} = machineOf({back: {open: () => Promise.reject(new RangeError('no such file'))}});
+	await t.throwsAsync(backs.open(), {instanceOf: RangeError, message: 'no such file'});
+	await backs.dispose();
+	t.deepEqual(failures, []);
+});
+
+test('a back that does not open is named after a while, with what it is at, and one that is disposed of keeps nobody', async (t) => {
+	const never = new Promise<void>(() => {});
+	const hanging = {open: () => never, inFlight: () => 'opening /mnt/log'};
+	const {backs, reactor} = machineOf({back: hanging});
+	const opened = backs.open();
+	reactor.turn(24e9);
+	reactor.turn(1e9);
+	const message = 'These devices do not get what they need of the host: caller (opening /mnt/log)';
+	await t.throwsAsync(opened, {code: 'DEVICE_OPEN_TIMEOUT', message});
+	const {backs: others, reactor: other} = machineOf({back: hanging});
+	const waiting = others.open();
+	await others.dispose();
+	await waiting;
+	t.is(other.timers.size, 0);
+});
+
+test('a back is opened once, before it is started', async (t) => {
+	const told: string[] = [];
+	const {backs} = machineOf({
+		back: {
+			open: async () => void told.push('open'),
+			start: () => void told.push('start'),
+		},
+	});
+	await backs.open();
+	backs.start();
+	await backs.open();
+	t.deepEqual(told, ['open', 'start']);
+});
+
+test('the end waits for what a back releases, and names it when that takes too long', async (t) => {
+	const gate = Promise.withResolvers<void>();
+	const closing = {dispose: () => gate.promise, inFlight: () => 'closing /mnt/log'};
+	const {backs} = machineOf({back: closing});
+	let isOver = false;
+	const over = backs.dispose().then(() => {
+		isOver = true;
+	});
+	await Promise.resolve();
+	t.false(isOver);
+	gate.resolve();
+	await over;
+	const {backs: late, reactor} = machineOf({back: {...closing, dispose: () => new Promise<void>(() => {})}});
+	const ending = late.dispose();
+	reactor.turn(5e9);
+	await t.throwsAsync(ending, {code: 'DEVICE_STOP_TIMEOUT', message: /caller \(closing \/mnt\/log\)$/});
+});

@@ -2,7 +2,7 @@ import type {ReadySet} from '#support/mailbox';
 import type {Reactor} from '#support/reactor';
 import type {AttachedDevice} from './attached-device.ts';
 import type {AttachedMachine} from './attached-machine.ts';
-import {type DeviceFailed, stopTimeout} from './device-failure.ts';
+import {type DeviceFailed, openTimeout, stopTimeout} from './device-failure.ts';
 import {GuardedBack} from './guarded-back.ts';
 import {queueSlot, restSlot, workerOf} from './layout.ts';
 import {OwnedBack} from './owned-back.ts';
@@ -16,11 +16,14 @@ const defaultStopLimitNs = 25e9;
 /** How many backs and queues have their turn before other machines of the thread have theirs. */
 const slotsPerTurn = 64;
 
+/** Less than what a step of a machine's end may take. */
+const releaseLimitNs = 5e9;
+
 /** How a worker runs backs. */
 export interface BacksOptions {
 	/** Which of the machine's workers this is; the first unless given. */
 	readonly worker?: number;
-	/** How long a back's stop may take, and a rest may wait for a device's other workers. */
+	/** How long a back's opening and its stop may take, and a rest may wait for a device's other workers. */
 	readonly stopLimitNs?: number;
 }
 
@@ -40,6 +43,8 @@ export class DeviceBacks {
 	readonly owned: OwnedDevices;
 	/** From {@link start} until {@link stop} is done. */
 	#isStarted = false;
+	/** Resolved by {@link dispose}. */
+	readonly #disposed = Promise.withResolvers<void>();
 
 	/**
 	 * @param failed - told of each device whose code throws where it must not, and of those that do not come to rest, where that is
@@ -64,7 +69,25 @@ export class DeviceBacks {
 		this.#follow(this.#makeAll(machine.devices));
 	}
 
-	/** Follows the machine to devices that have come or gone. While nothing is in flight. */
+	/**
+	 * Opens what backs need of the host; resolves when all of it is there, or they are disposed of. Nothing else is called before.
+	 * @throws what a back rejects with; VmmError DEVICE_OPEN_TIMEOUT with every device that does not get it
+	 */
+	async open(): Promise<void> {
+		const pending = new Set(this.#running.filter(({back}) => back.opens));
+		const all = [...pending].map(async (running) => {
+			await running.back.open();
+			pending.delete(running);
+		});
+		if (pending.size === 0) return;
+		const opened = Promise.race([Promise.all(all), this.#disposed.promise]);
+		await this.#within(this.#stopLimitNs, opened, () => openTimeout([...pending].map((running) => running.asLate())));
+	}
+
+	/**
+	 * Follows the machine to devices that have come or gone. While nothing is in flight; those that have come are to be
+	 * {@link open}ed.
+	 */
 	change(): void {
 		const {devices} = this.#machine;
 		for (const running of this.#running) if (!devices.includes(running.device)) running.dispose();
@@ -103,9 +126,35 @@ export class DeviceBacks {
 		if (late.length > 0 && this.#machine.layout.deviceFailure === 'machine') throw stopTimeout(late);
 	}
 
-	dispose(): void {
+	/**
+	 * Lets go of all that backs have, at once but for what takes its time, for which it waits.
+	 * @throws VmmError DEVICE_STOP_TIMEOUT with every device of which something is not released
+	 */
+	async dispose(): Promise<void> {
 		for (const running of this.#running) running.dispose();
 		this.#descriptors.follow([]);
+		this.#disposed.resolve();
+		const pending = new Set(this.#running.filter(({back}) => back.released !== undefined));
+		const all = [...pending].map(async (running) => {
+			await running.back.released;
+			pending.delete(running);
+		});
+		const closing = this.#descriptors.closing;
+		if (pending.size === 0 && closing === undefined) return;
+		await this.#within(releaseLimitNs, Promise.all([...all, closing]), () =>
+			stopTimeout([...[...pending].map((running) => running.asLate()), ...this.#descriptors.late()]),
+		);
+	}
+
+	/** Waits for something, but not for longer than a limit. @param late - what is thrown then */
+	async #within(limitNs: number, all: Promise<unknown>, late: () => Error): Promise<void> {
+		const {promise, reject} = Promise.withResolvers<never>();
+		const timer = this.#reactor.after(limitNs, () => reject(late()));
+		try {
+			await Promise.race([all, promise]);
+		} finally {
+			timer.cancel();
+		}
 	}
 
 	readonly #serve = (slot: number): boolean => this.#slots[slot]?.() ?? false;

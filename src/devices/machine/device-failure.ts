@@ -10,12 +10,19 @@ const deviceError = errorTable({
 		message: `The device ${c.device} failed (${c.when}): ${c.cause}`,
 		remedy: "Look for the cause in what it needs of the host, such as space on a disk, or in the device's own module",
 	}),
+	DEVICE_OPEN_TIMEOUT: (c: {devices: readonly LateDevice[]}) => ({
+		message: `These devices do not get what they need of the host: ${namesOf(c.devices)}`,
+		remedy: 'Look for a file system or a peer that does not answer',
+	}),
 	DEVICE_STOP_TIMEOUT: (c: {devices: readonly LateDevice[]}) => ({
-		message: `These devices do not come to rest: ${c.devices.map(({name, inFlight}) => name + (inFlight === undefined ? '' : ` (${inFlight})`)).join(', ')}`,
+		message: `These devices do not come to rest: ${namesOf(c.devices)}`,
 		remedy:
 			"The stop of a device's back resolves when nothing is in flight: look in its module, or for a host disk or peer that does not answer",
 	}),
 });
+
+const namesOf = (devices: readonly LateDevice[]): string =>
+	devices.map(({name, inFlight}) => name + (inFlight === undefined ? '' : ` (${inFlight})`)).join(', ');
 
 /** A device whose back does not come to rest, and what it says is in flight. */
 export interface LateDevice {
@@ -25,6 +32,9 @@ export interface LateDevice {
 
 /** Told of the first failure of a device that ends the machine. */
 export type DeviceFailed = (error: VmmError) => void;
+
+/** The failure of devices whose backs do not open what they need. */
+export const openTimeout = (devices: readonly LateDevice[]): VmmError => deviceError('DEVICE_OPEN_TIMEOUT', {devices});
 
 /** The failure of devices that do not come to rest. */
 export const stopTimeout = (devices: readonly LateDevice[]): VmmError => deviceError('DEVICE_STOP_TIMEOUT', {devices});

@@ -14,7 +14,9 @@ export class GuardedBack implements DeviceBack {
 	readonly #watches = new Set<Watch>();
 	readonly #timers = new Set<Timer>();
 	readonly #back: DeviceBack | undefined;
+	#isOpen = false;
 	#isDisposed = false;
+	#released: Promise<void> | undefined;
 
 	/** @param make - makes the back; what it throws is the caller's */
 	constructor(
@@ -50,6 +52,17 @@ export class GuardedBack implements DeviceBack {
 		if (this.owned !== undefined) this.notified();
 	}
 
+	/** It has something to {@link open} that is not open yet. */
+	get opens(): boolean {
+		return !this.#isOpen && this.#back?.open !== undefined;
+	}
+
+	/** Rejects with what the back does, which is no failure of a device yet. */
+	async open(): Promise<void> {
+		await this.#back?.open?.();
+		this.#isOpen = true;
+	}
+
 	start(): void {
 		this.#try('start', () => this.#back?.start());
 	}
@@ -81,9 +94,19 @@ export class GuardedBack implements DeviceBack {
 		return taken ?? bytes.length;
 	}
 
-	/** What keeps it from its rest, as far as it can say. */
+	/** What keeps it from its rest or its end, as far as it can say. */
 	inFlight(): string | undefined {
-		return this.#try('inFlight', () => this.#back?.inFlight?.());
+		if (!this.#isDisposed) return this.#try('inFlight', () => this.#back?.inFlight?.());
+		try {
+			return this.#back?.inFlight?.();
+		} catch {
+			return undefined;
+		}
+	}
+
+	/** Resolves when {@link dispose} has released all; undefined where it has already. */
+	get released(): Promise<void> | undefined {
+		return this.#released;
 	}
 
 	/** Of a failed one too: it may hold what belongs to the host. Only once. */
@@ -97,7 +120,8 @@ export class GuardedBack implements DeviceBack {
 		for (const timer of this.#timers) timer.cancel();
 		this.#timers.clear();
 		try {
-			this.#returned('dispose', this.#back?.dispose());
+			const released: unknown = this.#back?.dispose();
+			if (released instanceof Promise) this.#released = released.catch((cause: unknown) => this.fail('dispose', cause));
 		} catch (cause) {
 			this.fail('dispose', cause);
 		}

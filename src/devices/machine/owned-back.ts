@@ -14,6 +14,10 @@ export class OwnedBack implements DeviceBack {
 		this.#isAsserted = isAsserted;
 	}
 
+	async open(): Promise<void> {
+		await this.device.open?.();
+	}
+
 	start(): void {
 		this.device.start?.();
 	}
@@ -55,8 +59,8 @@ export class OwnedBack implements DeviceBack {
 		await this.device.restore(version, bytes);
 	}
 
-	dispose(): void {
-		this.device.dispose?.();
+	dispose(): void | Promise<void> {
+		return this.device.dispose?.();
 	}
 
 	#note(name: string, asserted: boolean): void {

@@ -2,6 +2,7 @@ import {close, drainEventfd, eventfd} from '#support/ffi';
 import type {Reactor, Watch} from '#support/reactor';
 import type {AttachedDevice} from './attached-device.ts';
 import type {AttachedMachine} from './attached-machine.ts';
+import type {LateDevice} from './device-failure.ts';
 import {queueSlot, workerOf} from './layout.ts';
 
 interface Descriptor {
@@ -19,6 +20,8 @@ export class QueueDescriptors {
 	readonly #reactor: Reactor;
 	readonly #worker: number;
 	readonly #open = new Map<AttachedDevice, readonly Descriptor[]>();
+	/** Of devices that have left, until the back end has let go of their descriptors and these are closed. */
+	readonly #closing = new Map<AttachedDevice, Promise<void>>();
 	readonly #scratch = new Uint8Array(8);
 
 	/** @param worker - the one that this thread is */
@@ -39,22 +42,38 @@ export class QueueDescriptors {
 		}
 		for (const device of devices) if (!this.#open.has(device)) this.#open.set(device, this.#make(device));
 		const change = decode.changed();
-		const descriptors = leaving.flatMap(([, ofDevice]) => ofDevice);
-		if (descriptors.length > 0) this.#closeWhenFollowed(change, descriptors, looks);
+		for (const [device, descriptors] of leaving)
+			if (descriptors.length > 0) this.#closeWhenFollowed(change, device, descriptors);
+	}
+
+	/** Resolves when those of all devices that have left are closed; undefined where they are. */
+	get closing(): Promise<unknown> | undefined {
+		return this.#closing.size === 0 ? undefined : Promise.all(this.#closing.values());
+	}
+
+	/** Devices that have left and whose descriptors are not closed. */
+	late(): readonly LateDevice[] {
+		return [...this.#closing.keys()].map(({placed: {name}}) => ({name, inFlight: 'another thread has its doorbells'}));
 	}
 
 	/**
 	 * The back end would go on signalling a number that is somebody else's by then, as long as another thread is at having it let go. One that
 	 * does not come back keeps them.
 	 */
-	#closeWhenFollowed(change: number, descriptors: readonly Descriptor[], looksLeft: number): void {
-		if (this.#machine.decode.isFollowed(change)) {
-			for (const {fd, watch} of descriptors) {
-				watch.close();
-				close(fd);
-			}
-		} else if (looksLeft > 0)
-			this.#reactor.after(lookNs, () => this.#closeWhenFollowed(change, descriptors, looksLeft - 1));
+	#closeWhenFollowed(change: number, device: AttachedDevice, descriptors: readonly Descriptor[]): void {
+		const {promise, resolve} = Promise.withResolvers<void>();
+		this.#closing.set(device, promise);
+		const look = (looksLeft: number) => {
+			if (this.#machine.decode.isFollowed(change)) {
+				for (const {fd, watch} of descriptors) {
+					watch.close();
+					close(fd);
+				}
+				this.#closing.delete(device);
+				resolve();
+			} else if (looksLeft > 0) this.#reactor.after(lookNs, () => look(looksLeft - 1));
+		};
+		look(looks);
 	}
 
 	#make({placed: {calls}, doorbells}: AttachedDevice): readonly Descriptor[] {

@@ -93,9 +93,21 @@ export class RunningBack {
 		return true;
 	}
 
+	/** How people are told of it while it does not get on. */
+	asLate(): LateDevice {
+		return {name: this.device.placed.name, inFlight: this.back.inFlight()};
+	}
+
 	dispose(): void {
 		this.#stopWaiting();
 		this.back.dispose();
+		const {released} = this.back;
+		if (released === undefined) this.#leave();
+		else void released.then(() => this.#leave());
+	}
+
+	/** It has nothing of the device's any more. */
+	#leave(): void {
 		const {header, placed} = this.device;
 		const isLast = leaveForGood(header, this.#parts.worker);
 		// The threads go on, and collect garbage late where they are idle. What is in flight may still be written from there.
@@ -116,7 +128,7 @@ export class RunningBack {
 		const {device, back} = this;
 		const {machine, worker} = this.#parts;
 		setBackPhase(device.header, worker, 'stopping');
-		const late = (await this.#isInTime()) ? [] : [{name: device.placed.name, inFlight: back.inFlight()}];
+		const late = (await this.#isInTime()) ? [] : [this.asLate()];
 		// A guest may go on with the others, but what is in flight may still change this one.
 		if (late.length > 0) back.fail('stop', stopTimeout(late));
 		setBackPhase(device.header, worker, 'stopped');

@@ -19,14 +19,16 @@ export function adoptDescriptor(
 	reactor: Reactor,
 	owner: StreamOwner,
 ): ByteStream {
+	// Before it is asked about: the file system that a file is on may hang.
+	if (!canBeWatched(fd)) return new FileStream(fd, false, reactor, owner);
 	const type = descriptorType(fd);
 	if (type.isFIFO() || type.isCharacterDevice()) {
 		const mode = direction === 'read' ? O.RDONLY : O.WRONLY;
 		const reopened = open(`/proc/self/fd/${fd}`, mode | O.NONBLOCK | O.NOCTTY);
 		if (reopened >= 0) return openStream(reopened, true, reactor, owner);
 	}
-	if (!type.isFile()) setNonBlocking(fd);
-	return openStream(fd, false, reactor, owner);
+	setNonBlocking(fd);
+	return new HostStream(fd, false, reactor, owner);
 }
 
 /** A stream over a descriptor that is non-blocking where it can be. @param owned - closed with the stream */

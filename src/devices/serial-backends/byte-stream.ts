@@ -20,8 +20,12 @@ export interface ByteStream {
 	read(target: Uint8Array): number;
 	/** Asks for calls: bytes to read; room to write, or the last byte with the host. */
 	interest(readable: boolean, writable: boolean): void;
-	/** Closes what the stream owns. */
-	dispose(): void;
+	/** Resolves when it has been opened, where that takes its time. */
+	readonly ready?: Promise<void>;
+	/** What keeps {@link dispose} from its end, as a verb that the file's name follows. */
+	readonly doing?: string | undefined;
+	/** Closes what the stream owns. Resolves when it uses nothing any more, where that takes its time. */
+	dispose(): void | Promise<void>;
 }
 
 /** Reasons of write(2) that mean that nobody reads any more, rather than that these bytes were refused. */

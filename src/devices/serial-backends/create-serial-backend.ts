@@ -1,11 +1,12 @@
-import {lstatSync, unlinkSync} from 'node:fs';
-import {ipVersion, listenTcp, listenUnix, O, open, unixPathLimit} from '#support/ffi';
+import {lstat, unlink} from 'node:fs/promises';
+import {ipVersion, listenTcp, listenUnix, unixPathLimit} from '#support/ffi';
 import type {Reactor} from '#support/reactor';
-import {adoptDescriptor, openStream} from './adopt-descriptor.ts';
+import {adoptDescriptor} from './adopt-descriptor.ts';
 import type {StreamOwner} from './byte-stream.ts';
 import type {SerialBackendConfig} from './config.ts';
 import {serialError} from './errors.ts';
-import {ListenerBackend} from './listener-backend.ts';
+import {ListenerBackend, type ListeningSocket} from './listener-backend.ts';
+import {OpeningStream} from './opening-stream.ts';
 import type {SerialBackend} from './serial-backend.ts';
 import {StreamBackend} from './stream-backend.ts';
 
@@ -23,7 +24,7 @@ const disconnected: SerialBackend = {
 };
 
 /**
- * Opens a serial port's host side.
+ * Opens a serial port's host side. What is in a file system is open when {@link SerialBackend.ready} resolves.
  * @param owner - told also when a client came
  * @throws VmmError `SERIAL_…` when the file, address or descriptor cannot be used
  */
@@ -42,42 +43,40 @@ export function createSerialBackend(config: SerialBackendConfig, reactor: Reacto
 		case 'stderr':
 			return new StreamBackend(adoptDescriptor(stderrFd, 'write', reactor, owner));
 		case 'file':
-			return new StreamBackend(openStream(createFile(config.path), true, reactor, owner));
+			return new StreamBackend(new OpeningStream(config.path, reactor, owner));
 		case 'listen-unix':
 			return listenOnPath(config.path, reactor, owner);
 		case 'listen-tcp':
-			return new ListenerBackend(listenOnTcp(config.host, config.port), reactor, owner, () => {});
+			return new ListenerBackend(listenOnTcp(config.host, config.port), reactor, owner);
 	}
 }
 
-function createFile(path: string): number {
-	const fd = open(path, O.WRONLY | O.CREAT | O.TRUNC | O.NONBLOCK | O.NOCTTY, 0o644);
-	if (fd < 0) throw serialError('SERIAL_FILE_UNUSABLE', {path, errno: fd});
-	return fd;
-}
-
-function listenOnTcp(host: string, port: number): number {
+function listenOnTcp(host: string, port: number): ListeningSocket {
 	if (ipVersion(host) === 0 || !Number.isInteger(port) || port < 0 || port > 0xffff) {
 		throw serialError('SERIAL_ADDRESS_INVALID', {host, port});
 	}
+	const name = `tcp:${host}:${port}`;
 	const fd = listenTcp(host, port);
-	if (fd < 0) throw serialError('SERIAL_LISTEN_FAILED', {address: `tcp:${host}:${port}`, errno: fd});
-	return fd;
+	if (fd < 0) throw serialError('SERIAL_LISTEN_FAILED', {address: name, errno: fd});
+	return {name, fd};
 }
 
 function listenOnPath(path: string, reactor: Reactor, owner: StreamOwner): SerialBackend {
 	const length = Buffer.byteLength(path);
 	if (length > unixPathLimit) throw serialError('SERIAL_SOCKET_PATH_TOO_LONG', {path, length, limit: unixPathLimit});
-	removeSocket(path);
-	const fd = listenUnix(path);
-	if (fd < 0) throw serialError('SERIAL_LISTEN_FAILED', {address: path, errno: fd});
-	return new ListenerBackend(fd, reactor, owner, () => removeSocket(path));
+	const listen = async () => {
+		await removeSocket(path);
+		const fd = await listenUnix(path);
+		if (fd < 0) throw serialError('SERIAL_LISTEN_FAILED', {address: path, errno: fd});
+		return fd;
+	};
+	return new ListenerBackend({name: path, fd: listen(), closed: () => removeSocket(path)}, reactor, owner);
 }
 
 /** Removes what an earlier listener left. Anything but a socket stays, and makes listening fail. */
-function removeSocket(path: string): void {
+async function removeSocket(path: string): Promise<void> {
 	try {
-		if (lstatSync(path).isSocket()) unlinkSync(path);
+		if ((await lstat(path)).isSocket()) await unlink(path);
 	} catch {
 		// Nothing there, or not ours to remove: listening will say what is wrong.
 	}

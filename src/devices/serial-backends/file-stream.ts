@@ -22,6 +22,7 @@ export class FileStream implements ByteStream {
 	#hasNoMore = false;
 	#ended = false;
 	#isDisposed = false;
+	readonly #idle = Promise.withResolvers<void>();
 
 	/** @param owned - closed by {@link dispose}, or by the end of what is under way then */
 	constructor(fd: number, owned: boolean, reactor: Reactor, owner: StreamOwner) {
@@ -59,10 +60,17 @@ export class FileStream implements ByteStream {
 		this.#tell();
 	}
 
-	dispose(): void {
+	get doing(): string | undefined {
+		if (this.#isWriting) return 'writing to';
+		if (this.#isReading) return 'reading';
+		return this.#isDisposed ? 'closing' : undefined;
+	}
+
+	dispose(): Promise<void> {
 		this.#ended = true;
 		this.#isDisposed = true;
 		this.#closeWhenIdle();
+		return this.#idle.promise;
 	}
 
 	#put(bytes: Uint8Array): void {
@@ -99,6 +107,9 @@ export class FileStream implements ByteStream {
 
 	/** Nothing may use the descriptor's number when it is somebody else's. */
 	#closeWhenIdle(): void {
-		if (this.#isDisposed && this.#owned && !this.#isWriting && !this.#isReading) close(this.#fd, () => {});
+		if (!this.#isDisposed || this.#isWriting || this.#isReading) return;
+		const {resolve} = this.#idle;
+		if (this.#owned) close(this.#fd, () => resolve());
+		else resolve();
 	}
 }

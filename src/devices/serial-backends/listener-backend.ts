@@ -10,26 +10,38 @@ const clientLeft = new Set<number>([Errno.EAGAIN, Errno.EINTR, Errno.ECONNABORTE
 /** Pause after the host had no descriptor or memory for a client, who keeps the listener readable meanwhile. */
 const shortageNs = 100e6;
 
+/** A socket that listens, or will. */
+export interface ListeningSocket {
+	/** For people. */
+	readonly name: string;
+	/** Non-blocking; the backend's. */
+	readonly fd: number | Promise<number>;
+	/** Called when it has been closed. */
+	closed?(): Promise<void>;
+}
+
 /** Serves one client of a listening socket at a time; the next one is accepted when that has gone. */
 export class ListenerBackend implements SerialBackend {
-	readonly #fd: number;
+	readonly ready: Promise<void>;
+	readonly #socket: ListeningSocket;
+	#fd = -1;
+	#isDisposed = false;
 	readonly #reactor: Reactor;
 	readonly #owner: StreamOwner;
-	readonly #closed: () => void;
 	#waiting: Watch | undefined;
 	#retry: Timer | undefined;
 	#client: HostStream | undefined;
 
-	/**
-	 * @param fd - listening and non-blocking; owned
-	 * @param closed - called by {@link dispose}, after the socket was closed
-	 */
-	constructor(fd: number, reactor: Reactor, owner: StreamOwner, closed: () => void) {
-		this.#fd = fd;
+	constructor(socket: ListeningSocket, reactor: Reactor, owner: StreamOwner) {
+		this.#socket = socket;
 		this.#reactor = reactor;
 		this.#owner = owner;
-		this.#closed = closed;
-		this.#await();
+		this.ready = Promise.resolve(socket.fd).then((fd) => {
+			this.#fd = fd;
+			if (!this.#isDisposed) this.#await();
+		});
+		// Whoever waits for it handles this.
+		this.ready.catch(() => {});
 	}
 
 	get connected(): boolean {
@@ -58,13 +70,21 @@ export class ListenerBackend implements SerialBackend {
 		return 0;
 	}
 
-	dispose(): void {
+	get inFlight(): string | undefined {
+		const {name} = this.#socket;
+		return this.#fd < 0 ? `opening ${name}` : this.#isDisposed ? `removing ${name}` : undefined;
+	}
+
+	async dispose(): Promise<void> {
+		this.#isDisposed = true;
 		this.#client?.dispose();
 		this.#client = undefined;
 		this.#waiting?.close();
 		this.#retry?.cancel();
+		await this.ready.catch(() => {});
+		if (this.#fd < 0) return;
 		close(this.#fd);
-		this.#closed();
+		await this.#socket.closed?.();
 	}
 
 	/** Looks for clients only while there is none: others stay in the kernel's backlog. */

@@ -24,6 +24,7 @@ export interface SerialPort {
 
 /** The back of a device that is a byte stream. */
 export interface SerialBack extends DeviceBack {
+	open(): Promise<void>;
 	/** Input from the owner of the terminal; returns how much fitted, the rest is to be offered again later. */
 	feed(source: Uint8Array): number;
 }
@@ -75,6 +76,14 @@ export class SerialPump implements SerialBack {
 		});
 	}
 
+	async open(): Promise<void> {
+		await this.#backend.ready;
+	}
+
+	inFlight(): string | undefined {
+		return this.#backend.inFlight;
+	}
+
 	start(): void {
 		this.#running = true;
 		// Reset and restore change the state behind our back, so it is told again.
@@ -110,11 +119,11 @@ export class SerialPump implements SerialBack {
 		return taken;
 	}
 
-	dispose(): void {
+	async dispose(): Promise<void> {
 		this.#running = false;
 		this.#stall?.cancel();
 		this.#gather?.cancel();
-		this.#backend.dispose();
+		await this.#backend.dispose();
 	}
 
 	#pump(): void {

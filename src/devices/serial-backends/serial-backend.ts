@@ -23,6 +23,10 @@ export interface SerialBackend {
 	interest(readable: boolean, writable: boolean): void;
 	/** Takes input from whoever owns the terminal; returns how much fitted. 0 for kinds without such input. */
 	feed(source: Uint8Array): number;
-	/** Closes what the back end opened. */
-	dispose(): void;
+	/** Resolves when it has been opened, where that takes its time. @throws VmmError `SERIAL_…` when it cannot be */
+	readonly ready?: Promise<void>;
+	/** What is under way with the host's files, for people. */
+	readonly inFlight?: string | undefined;
+	/** Closes what the back end opened. Resolves when that is done, where it takes its time. */
+	dispose(): void | Promise<void>;
 }

@@ -7,7 +7,7 @@ import {setImmediate} from 'node:timers/promises';
 import test from 'ava';
 import {serial16550} from '#devices/chipset/serial-16550';
 import {DeviceUnderTest, FakeReactor} from '#devices/testing';
-import {close, Errno, O, open, read} from '#support/ffi';
+import {close, Errno, O, open as openFile, read} from '#support/ffi';
 import {createSerialBackend, type SerialBack, type SerialBackendConfig} from './index.ts';
 
 const base = 0x3f8;
@@ -21,6 +21,13 @@ function start(backend: SerialBackendConfig) {
 	return {uart, back: uart.startBack() as SerialBack};
 }
 type Uart = ReturnType<typeof start>['uart'];
+
+/** One whose host side is in a file system. */
+async function open(backend: SerialBackendConfig) {
+	const started = start(backend);
+	await started.back.open();
+	return started;
+}
 
 /** Sends as a driver does: up to sixteen bytes whenever THRE is up. Returns how much went out. */
 function send(uart: Uart, text: string): number {
@@ -68,8 +75,8 @@ function connect(target: {path: string} | {host: string; port: number}) {
 function fifo() {
 	const path = join(folder(), 'fifo');
 	execFileSync('mkfifo', [path]);
-	const reader = open(path, O.RDONLY | O.NONBLOCK);
-	return {path, reader, writer: open(path, O.WRONLY)};
+	const reader = openFile(path, O.RDONLY | O.NONBLOCK);
+	return {path, reader, writer: openFile(path, O.WRONLY)};
 }
 
 function readAll(fd: number): string {
@@ -84,21 +91,25 @@ function readAll(fd: number): string {
 const openFlags = (fd: number) =>
 	Number.parseInt(/flags:\s*(\d+)/.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1] ?? '', 8);
 
-const error = (config: SerialBackendConfig) => () =>
+const create = (config: SerialBackendConfig) =>
 	createSerialBackend(config, new FakeReactor(), {changed() {}, refused() {}});
+/** Fails at once. */
+const error = (config: SerialBackendConfig) => () => create(config);
+/** Fails when the file system has answered. */
+const failure = (config: SerialBackendConfig) => create(config).ready as Promise<void>;
 
 test('a file is emptied when it is opened, as by OpenVMM', async (t) => {
 	const path = join(folder(), 'log');
 	writeFileSync(path, 'from an earlier run, and longer');
-	const {uart, back} = start({kind: 'file', path});
+	const {uart, back} = await open({kind: 'file', path});
 	send(uart, 'new');
 	await uart.stopBack();
-	back.dispose();
+	await back.dispose();
 	t.is(readFileSync(path, 'utf8'), 'new');
 });
 
 test('output that the host refuses is counted with the reason, and the guest goes on', async (t) => {
-	const {uart} = start({kind: 'file', path: '/dev/full'});
+	const {uart} = await open({kind: 'file', path: '/dev/full'});
 	t.is(send(uart, 'lost'), 4);
 	t.true(await until(uart, () => uart.state.txDiscarded === 4));
 	t.is(uart.state.hostErrno, Errno.ENOSPC);
@@ -107,7 +118,7 @@ test('output that the host refuses is counted with the reason, and the guest goe
 
 test('a slow reader holds the guest back and gets every byte', async (t) => {
 	const path = join(folder(), 'socket');
-	const {uart, back} = start({kind: 'listen-unix', path});
+	const {uart, back} = await open({kind: 'listen-unix', path});
 	const client = connect({path});
 	t.true(await until(uart, () => uart.state.connected === 1));
 	client.socket.pause();
@@ -132,7 +143,7 @@ test('a slow reader holds the guest back and gets every byte', async (t) => {
 
 test('output without a client is discarded and counted; the next client gets what follows', async (t) => {
 	const path = join(folder(), 'socket');
-	const {uart, back} = start({kind: 'listen-unix', path});
+	const {uart, back} = await open({kind: 'listen-unix', path});
 	send(uart, 'nobody hears');
 	uart.reactor.turn();
 	t.is(uart.state.txDiscarded, 12);
@@ -150,13 +161,13 @@ test('output without a client is discarded and counted; the next client gets wha
 	send(uart, 'two');
 	t.true(await until(uart, () => second.text === 'two'));
 	second.socket.destroy();
-	back.dispose();
+	await back.dispose();
 	t.false(existsSync(path), 'the socket is removed');
 });
 
 test('a client that dies in the middle of a flood neither stops the guest nor the port', async (t) => {
 	const path = join(folder(), 'socket');
-	const {uart, back} = start({kind: 'listen-unix', path});
+	const {uart, back} = await open({kind: 'listen-unix', path});
 	const client = connect({path});
 	t.true(await until(uart, () => uart.state.connected === 1));
 	client.socket.pause();
@@ -188,7 +199,7 @@ test('a TCP client is served both ways', async (t) => {
 
 test('a sender waits while the guest does not read, and nothing is lost', async (t) => {
 	const path = join(folder(), 'socket');
-	const {uart, back} = start({kind: 'listen-unix', path});
+	const {uart, back} = await open({kind: 'listen-unix', path});
 	const client = connect({path});
 	const text = Array.from({length: 100_000}, (_, i) => String.fromCharCode(33 + (i % 90))).join('');
 	client.socket.end(text);
@@ -283,16 +294,19 @@ test('stop waits for a reader that moves, gives up on one that does not, and kee
 	for (const fd of [reader, writer]) close(fd);
 });
 
-test('a host side that cannot be set up is an error that names it', (t) => {
+test('a host side that cannot be set up is an error that names it', async (t) => {
 	const there = join(folder(), 'file');
 	writeFileSync(there, 'kept');
-	t.throws(error({kind: 'file', path: '/nowhere/log'}), {
+	await t.throwsAsync(failure({kind: 'file', path: '/nowhere/log'}), {
 		code: 'SERIAL_FILE_UNUSABLE',
 		message: /\/nowhere\/log.*ENOENT/,
 	});
-	t.throws(error({kind: 'file', path: '/'}), {code: 'SERIAL_FILE_UNUSABLE', message: /EISDIR/});
+	await t.throwsAsync(failure({kind: 'file', path: '/'}), {code: 'SERIAL_FILE_UNUSABLE', message: /EISDIR/});
 	t.throws(error({kind: 'console', outputFd: 9999}), {code: 'SERIAL_DESCRIPTOR_UNUSABLE', message: /9999.*EBADF/});
-	t.throws(error({kind: 'listen-unix', path: there}), {code: 'SERIAL_LISTEN_FAILED', message: /EADDRINUSE/});
+	await t.throwsAsync(failure({kind: 'listen-unix', path: there}), {
+		code: 'SERIAL_LISTEN_FAILED',
+		message: /EADDRINUSE/,
+	});
 	t.is(readFileSync(there, 'utf8'), 'kept', 'only a socket is replaced');
 	t.throws(error({kind: 'listen-unix', path: `/tmp/${'x'.repeat(120)}`}), {code: 'SERIAL_SOCKET_PATH_TOO_LONG'});
 	t.throws(error({kind: 'listen-tcp', host: 'localhost', port: 1}), {code: 'SERIAL_ADDRESS_INVALID'});

@@ -50,8 +50,15 @@ export class StreamBackend implements SerialBackend {
 		return count;
 	}
 
-	dispose(): void {
-		this.#output.dispose();
-		this.#input?.dispose();
+	get ready(): Promise<void> {
+		return this.#output.ready ?? Promise.resolve();
+	}
+
+	get inFlight(): string | undefined {
+		return this.#output.doing;
+	}
+
+	async dispose(): Promise<void> {
+		await Promise.all([this.#output.dispose(), this.#input?.dispose()]);
 	}
 }

@@ -42,6 +42,7 @@ writeFileSync(
 				if (delay === 0xff) throw new Error('a bug');
 				services.reactor.after(delay * 1e6, () => told.push(name + ' ' + delay));
 			},
+			open: () => name === 'hanging' ? new Promise(() => {}) : Promise.resolve(),
 			start: () => told.push(name + ' starts'),
 			stop: () => name === 'restless' ? new Promise(() => {}) : Promise.resolve(),
 			dispose: () => told.push(name + ' goes'),
@@ -59,6 +60,7 @@ async function workerOf(t: ExecutionContext, ...names: readonly string[]) {
 	const state = new SharedArrayBuffer(ReactorState.byteLength);
 	const {findModel} = await loadDeviceModels(modules);
 	const machines = [];
+	const creations: Promise<void>[] = [];
 	for (const [number, name] of names.entries()) {
 		const waker = {buffer: new SharedArrayBuffer(WakerState.byteLength), wakeFd: eventfd()};
 		t.teardown(() => close(waker.wakeFd));
@@ -69,8 +71,12 @@ async function workerOf(t: ExecutionContext, ...names: readonly string[]) {
 		const handle = {layout, memory: plainMemory(), partition};
 		const {machine} = await attachMachine(handle, {alertsBootCpu: false});
 		machine.reset();
-		await worker.create(number, {...handle, worker: 0, reactor: state, pollNs: 0});
-		worker.start(number);
+		const created = worker.create(number, {...handle, worker: 0, reactor: state, pollNs: 0});
+		creations.push(created);
+		if (name !== 'hanging') {
+			await created;
+			worker.start(number);
+		}
 		const bus = machine.bus(new MailboxCaller(mailbox, 0, {spins: 1, patienceMs: 1}));
 		machines.push({write: (value: number) => bus.writePort(0x500, 1, value)});
 	}
@@ -85,7 +91,7 @@ async function workerOf(t: ExecutionContext, ...names: readonly string[]) {
 		await worker.dispose();
 		await left.promise;
 	};
-	return {worker, machines, reactor, pass, until, end};
+	return {worker, machines, creations, reactor, pass, until, end};
 }
 
 test.serial('timers of all machines come in one order, and those of one that has left not at all', async (t) => {
@@ -160,4 +166,18 @@ test.serial('what goes wrong with a device or in serving a machine ends that mac
 	await worker.remove(0);
 	await worker.remove(1);
 	await end();
+});
+
+test.serial('a machine whose files do not open keeps no other from its start, and can be given up', async (t) => {
+	const {worker, machines, creations, reactor, until, end} = await workerOf(t, 'hanging', 'well');
+	const [, well] = machines;
+	well?.write(1);
+	await until('well 1');
+	t.is(reactor.state.parts, 1, 'nothing of the other is served');
+	await worker.remove(0);
+	await creations[0];
+	well?.write(2);
+	await until('well 2');
+	await end();
+	t.deepEqual(told, ['well starts', 'well 1', 'hanging goes', 'well 2', 'well goes']);
 });

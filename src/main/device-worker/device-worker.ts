@@ -40,7 +40,7 @@ export class DeviceWorker {
 		this.#leave = leave;
 	}
 
-	/** Makes a machine's backs; the first gives the thread to the reactor. @throws VmmError when a host resource cannot be had */
+	/** Makes a machine's backs and opens what they need; the first gives the thread to the reactor. @throws VmmError when a host resource cannot be had */
 	async create(machine: number, {reactor, pollNs, worker, ...handle}: DeviceWorkerData): Promise<void> {
 		this.#reactor ??= this.#openReactor({pollNs, state: ReactorState.on(reactor)});
 		const devices = new MachineDevices(this.#reactor);
@@ -50,6 +50,7 @@ export class DeviceWorker {
 		} finally {
 			this.#run(this.#reactor);
 		}
+		await devices.open();
 	}
 
 	/** Gives the thread to its reactor, after the answer to the call that is served has been sent. */
@@ -99,7 +100,7 @@ export class DeviceWorker {
 		this.#machines.get(machine)?.control(name, command);
 	}
 
-	/** Releases a machine's backs; the thread goes on. */
+	/** Releases a machine's backs; the thread goes on. @throws VmmError DEVICE_STOP_TIMEOUT with what is not released */
 	async remove(machine: number): Promise<void> {
 		const devices = this.#machines.get(machine);
 		this.#machines.delete(machine);
@@ -108,7 +109,7 @@ export class DeviceWorker {
 
 	/** Releases the backs of all machines and leaves the thread. Not answered. */
 	async dispose(): Promise<void> {
-		await Promise.all([...this.#machines.keys()].map((machine) => this.remove(machine)));
+		await Promise.allSettled([...this.#machines.keys()].map((machine) => this.remove(machine)));
 		this.#reactor?.close();
 		// It closes its descriptors when it runs to its end.
 		if (this.#reactor !== undefined) this.#run(this.#reactor);

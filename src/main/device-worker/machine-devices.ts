@@ -8,15 +8,14 @@ import {
 } from '#devices/machine';
 import {loadDeviceModels} from '#devices/registry';
 import {type ErrorData, isVmmError} from '#support/errors';
-import {Waker} from '#support/mailbox';
+import {Waker, type WakerHandle} from '#support/mailbox';
 import type {RunningReactor} from '#support/reactor';
 import {attachMachine, type MachineHandle} from '#vcpu-worker/machine';
 
 interface LiveDevices {
 	readonly machine: AttachedMachine;
 	readonly backs: DeviceBacks;
-	/** The machine's part of its thread's reactor. */
-	readonly part: {close(): void};
+	readonly waker: WakerHandle;
 }
 
 /** The devices of one machine, on a thread that may run those of others. */
@@ -26,6 +25,8 @@ export class MachineDevices {
 	readonly #reactor: RunningReactor;
 	readonly #failed: (error: ErrorData | undefined) => void;
 	#live: LiveDevices | undefined;
+	/** The machine's part of its thread's reactor. */
+	#part: {close(): void} | undefined;
 	/** Resolves when {@link create} has made the backs, or could not. */
 	#creating: Promise<unknown> = Promise.resolve();
 
@@ -37,7 +38,7 @@ export class MachineDevices {
 	}
 
 	/**
-	 * Makes the backs. Call first.
+	 * Makes the backs, which are to be {@link open}ed. Call first.
 	 * @param worker - which of the machine's workers this is
 	 * @throws VmmError when a host resource cannot be had
 	 */
@@ -49,21 +50,26 @@ export class MachineDevices {
 
 	async #create(handle: MachineHandle, worker: number): Promise<void> {
 		const {waker} = handle.layout.workers[worker] as PlacedWorker;
-		const bell = new Waker(waker);
 		const {machine} = await attachMachine(handle, {alertsBootCpu: true, isShared: true});
 		const backs = new DeviceBacks(machine, this.#reactor, (error) => this.#failed(error.toData()), {worker});
-		try {
-			const part = this.#reactor.look({
-				wakeFd: waker.wakeFd,
-				poll: (isOver) => this.#poll(backs, isOver),
-				sleeping: (asleep) => bell.sleeping(asleep),
-			});
-			this.#live = {machine, backs, part};
-		} catch (error) {
-			// The thread goes on, and would keep what they have.
-			backs.dispose();
-			throw error;
-		}
+		this.#live = {machine, backs, waker};
+	}
+
+	/**
+	 * Opens what the backs need of the host, which are served from then on. With the reactor running, since a file system
+	 * may hang.
+	 * @throws VmmError when a host resource cannot be had
+	 */
+	async open(): Promise<void> {
+		await this.#live?.backs.open();
+		if (this.#live === undefined) return;
+		const {backs, waker} = this.#live;
+		const bell = new Waker(waker);
+		this.#part = this.#reactor.look({
+			wakeFd: waker.wakeFd,
+			poll: (isOver) => this.#poll(backs, isOver),
+			sleeping: (asleep) => bell.sleeping(asleep),
+		});
 	}
 
 	/** A mistake of ours ends this machine, and not the others of its thread. */
@@ -71,7 +77,7 @@ export class MachineDevices {
 		try {
 			return backs.poll(isOver);
 		} catch (cause) {
-			this.#live?.part.close();
+			this.#part?.close();
 			this.#failed(isVmmError(cause) ? cause.toData() : internalError(cause));
 			return false;
 		}
@@ -83,6 +89,7 @@ export class MachineDevices {
 		const {findModel} = await loadDeviceModels(layout.modules);
 		this.#live?.machine.change(layout, findModel);
 		this.#live?.backs.change();
+		await this.#live?.backs.open();
 	}
 
 	/** Starts every back. */
@@ -126,13 +133,14 @@ export class MachineDevices {
 		this.#live?.backs.owned.control(name, command);
 	}
 
-	/** Releases the backs, also those that are still being made. */
+	/** Releases the backs, also those that are still being made. @throws VmmError DEVICE_STOP_TIMEOUT with what is not released */
 	async dispose(): Promise<void> {
 		await this.#creating;
-		this.#live?.part.close();
-		this.#live?.backs.dispose();
+		const live = this.#live;
 		this.#live = undefined;
+		this.#part?.close();
 		this.#failed(undefined);
+		await live?.backs.dispose();
 	}
 }
 

@@ -26,7 +26,7 @@ export class DeviceThreads {
 		this.failure = Promise.race(places.map((place) => this.#failureOf(place)));
 	}
 
-	/** Resolves when every back exists; rejects with what prevented it. */
+	/** Resolves when every back has what it needs of the host; rejects with what prevented it. */
 	ready(): Promise<void> {
 		return this.#created;
 	}
@@ -40,7 +40,8 @@ export class DeviceThreads {
 	/** Follows the machine to devices that have come or gone. While nothing is in flight. */
 	async change(layout: MachineLayout): Promise<void> {
 		await this.#created;
-		await this.#all((api, machine) => api.change(machine, layout));
+		// All of them: where one refuses, the machine goes back to what it was.
+		await settled(this.#places.map((place) => call(place, (api, machine) => api.change(machine, layout))));
 	}
 
 	/** Resolves when no back has anything in flight. */
@@ -108,9 +109,12 @@ export class DeviceThreads {
 		for (const watch of this.#watches) watch.close();
 	}
 
-	/** Releases the backs, and ends the threads that are nobody else's. */
+	/**
+	 * Releases the backs, and ends the threads that are nobody else's.
+	 * @throws VmmError DEVICE_STOP_TIMEOUT with what a thread does not release; the others have come to their end too
+	 */
 	async dispose(): Promise<void> {
-		await Promise.all(this.#places.map((place) => place.leave()));
+		await settled(this.#places.map((place) => place.leave()));
 	}
 
 	#failureOf(place: DevicePlace): Promise<ErrorData> {
@@ -131,6 +135,12 @@ export class DeviceThreads {
 			this.#places.map((place, worker) => call(place, (api, machine) => action(api, machine, place, worker))),
 		);
 	}
+}
+
+/** Waits for all, and rejects with the first of those that did. */
+async function settled(all: readonly Promise<void>[]): Promise<void> {
+	const failed = (await Promise.allSettled(all)).find((outcome) => outcome.status === 'rejected');
+	if (failed !== undefined) throw failed.reason;
 }
 
 type PlaceCall<R> = (api: DevicePlace['api'], machine: number) => Promise<R>;

@@ -4,25 +4,33 @@ import {type DevicePlace, DevicePool} from './device-pool.ts';
 
 /** A pool whose threads note what is asked of them. */
 function poolOf(most: number) {
-	const threads: {readonly asked: string[]; die(): void; answerRemove: () => void}[] = [];
+	const threads: {
+		readonly asked: string[];
+		die(): void;
+		/** Machines whose removal does not come back. */
+		readonly hanging: Set<number>;
+		/** What removing one rejects with. */
+		unreleased?: Error;
+	}[] = [];
 	const pool = new DevicePool(() => {
 		const asked: string[] = [];
 		const {promise: failed, reject} = Promise.withResolvers<never>();
 		const {promise: exited, resolve: exit} = Promise.withResolvers<void>();
-		const removed = Promise.withResolvers<void>();
 		failed.catch(() => {});
-		threads.push({
+		const thread: (typeof threads)[number] = {
 			asked,
+			hanging: new Set(),
 			die() {
 				reject(new Error('out of memory'));
 				exit();
 			},
-			answerRemove: removed.resolve,
-		});
+		};
+		threads.push(thread);
 		const api = {
-			remove(machine: number) {
+			async remove(machine: number) {
 				asked.push(`remove ${machine}`);
-				return removed.promise;
+				if (thread.unreleased !== undefined) throw thread.unreleased;
+				if (thread.hanging.has(machine)) await new Promise(() => {});
 			},
 		};
 		const leave = () => {
@@ -43,7 +51,6 @@ test('machines get threads until there are enough, then places where there are t
 	t.not(third.machine, first.machine);
 	const fourth = pool.take(false);
 	t.not(fourth.reactor, first.reactor);
-	threads[0]?.answerRemove();
 	await first.leave();
 	t.deepEqual(threads[0]?.asked, [`remove ${first.machine}`], 'the other one stays');
 	t.is(pool.take(false).reactor, third.reactor);
@@ -67,11 +74,22 @@ test('the places of one machine are on threads apart, though there be more of th
 test('the last machine ends its thread, and the next one gets another', async (t) => {
 	const {pool, threads} = poolOf(1);
 	const [first, second] = [pool.take(false), pool.take(false)];
-	// Does not come back from the first.
+	threads[0]?.hanging.add(first.machine);
 	void first.leave();
 	await second.leave();
-	t.deepEqual(threads[0]?.asked, [`remove ${first.machine}`, 'leave']);
+	t.deepEqual(threads[0]?.asked, [`remove ${first.machine}`, `remove ${second.machine}`, 'leave']);
 	t.not(pool.take(false).reactor, first.reactor);
+});
+
+test('a machine of which something is not released says so, and its thread is told to end all the same', async (t) => {
+	const {pool, threads} = poolOf(1);
+	const [first, last] = [pool.take(false), pool.take(false)];
+	const [thread] = threads;
+	if (thread) thread.unreleased = new Error('closing /mnt/log');
+	await t.throwsAsync(first.leave(), {message: 'closing /mnt/log'});
+	t.false(thread?.asked.includes('leave'));
+	await t.throwsAsync(last.leave(), {message: 'closing /mnt/log'});
+	t.is(thread?.asked.at(-1), 'leave');
 });
 
 test('a machine that shall be alone stays alone, and is none of those that share', async (t) => {
@@ -82,7 +100,7 @@ test('a machine that shall be alone stays alone, and is none of those that share
 	t.is(other.reactor, shared.reactor);
 	t.not(pool.take(true).reactor, alone.reactor);
 	await alone.leave();
-	t.deepEqual(threads[0]?.asked, ['leave']);
+	t.deepEqual(threads[0]?.asked, [`remove ${alone.machine}`, 'leave']);
 	t.is(threads.length, 3);
 });
 
@@ -112,7 +130,6 @@ test('a thread that does not come back from a turn gets no machine until it does
 test('a thread that has taken many machines in its life gets no more', async (t) => {
 	const {pool, threads} = poolOf(1);
 	pool.take(false);
-	threads[0]?.answerRemove();
 	let taken = 1;
 	for (; threads.length === 1; taken++) await pool.take(false).leave();
 	t.is(taken, 65);

@@ -106,9 +106,16 @@ class PooledThread {
 		this.#places.set(machine, reject);
 		const leave = async () => {
 			this.#places.delete(machine);
-			if (this.#places.size > 0) return Promise.race([worker.api.remove(machine), worker.exited]);
-			emptied();
-			return worker.leave();
+			const isLast = this.#places.size === 0;
+			if (isLast) emptied();
+			try {
+				await Promise.race([worker.api.remove(machine), worker.exited]);
+			} catch (error) {
+				// What is not released keeps the thread.
+				if (isLast) void worker.leave();
+				throw error;
+			}
+			if (isLast) await worker.leave();
 		};
 		const eventLoopUse = () => worker.eventLoopUse();
 		return {api: worker.api, eventLoopUse, machine, reactor: this.#reactor, failed, leave};

@@ -90,7 +90,7 @@ test('a Unix and a TCP listener accept a client and carry bytes', async (t) => {
 	const path = join(tmpdir(), `openvmm-ffi-${process.pid}.sock`);
 	const port = 20000 + (process.pid % 20000);
 	for (const [fd, target] of [
-		[listenUnix(path), {path}],
+		[await listenUnix(path), {path}],
 		[listenTcp('127.0.0.1', port), {port, host: '127.0.0.1'}],
 		[listenTcp('::1', port + 1), {port: port + 1, host: '::1'}],
 	] as const) {

@@ -20,7 +20,7 @@ export function libc(prototype: string): CFunction {
 
 /**
  * Declares a libc function that runs on a thread of Node's pool, for work that the event loop cannot wait for. Nobody learns
- * its result: it must be one that cannot fail.
+ * its result.
  */
 export function libcInPool(prototype: string): (...args: readonly (number | bigint)[]) => Promise<void> {
 	let call: ReturnType<ReturnType<Koffi['load']>['func']> | undefined;

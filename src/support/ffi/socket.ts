@@ -1,5 +1,5 @@
 import {close} from './fd.ts';
-import {libc} from './libc.ts';
+import {addressOf, libc, libcInPool} from './libc.ts';
 
 const AF_UNIX = 1;
 const AF_INET = 2;
@@ -10,6 +10,7 @@ const SO_REUSEADDR = 2;
 const backlog = 1;
 
 const cSocket = libc('int socket(int domain, int type, int protocol)');
+const cBindInPool = libcInPool('int bind(int fd, uintptr_t address, uint32_t length)');
 const cBind = libc('int bind(int fd, const void *address, uint32_t length)');
 const cListen = libc('int listen(int fd, int backlog)');
 const cAccept = libc('int accept4(int fd, void *address, void *length, int flags)');
@@ -21,13 +22,26 @@ export const unixPathLimit = 107;
 /** 4 or 6 for an IP literal, else 0. The module behind it is large, and few threads ever need it. */
 export const ipVersion = (host: string): number => process.getBuiltinModule('node:net').isIP(host);
 
-/** Listens on a Unix socket, non-blocking. Returns the descriptor or the negated errno. */
-export function listenUnix(path: string): number {
+/**
+ * Listens on a Unix socket, non-blocking. A thread of Node's pool makes its file, since a file system may take its time. Resolves with the
+ * descriptor or the negated errno.
+ */
+export async function listenUnix(path: string): Promise<number> {
 	const encoded = new TextEncoder().encode(path);
-	const address = new Uint8Array(2 + unixPathLimit + 1);
+	// A buffer of its own: V8 moves what is small with its garbage collection.
+	const address = new Uint8Array(new ArrayBuffer(2 + unixPathLimit + 1));
 	new DataView(address.buffer).setUint16(0, AF_UNIX, true);
 	address.set(encoded.subarray(0, unixPathLimit), 2);
-	return listenOn(AF_UNIX, address);
+	const fd = cSocket(AF_UNIX, SOCK_STREAM_CLOEXEC_NONBLOCK, 0);
+	if (fd < 0) return fd;
+	await cBindInPool(fd, addressOf(address), address.length);
+	if (cListen(fd, backlog) >= 0) return fd;
+	// It has no name (unix(7)): what bind(2) said nobody has heard, and it says it again.
+	const bound = cBind(fd, address, address.length);
+	const result = bound < 0 ? bound : cListen(fd, backlog);
+	if (result >= 0) return fd;
+	close(fd);
+	return result;
 }
 
 /** Listens on a TCP address given as an IP literal, non-blocking. Returns the descriptor or the negated errno. */
@@ -48,7 +62,7 @@ export const accept = (fd: number): number => cAccept(fd, null, null, 0o2000000 
 function listenOn(domain: number, address: Uint8Array): number {
 	const fd = cSocket(domain, SOCK_STREAM_CLOEXEC_NONBLOCK, 0);
 	if (fd < 0) return fd;
-	if (domain !== AF_UNIX) cSetsockopt(fd, SOL_SOCKET, SO_REUSEADDR, Uint8Array.of(1, 0, 0, 0), 4);
+	cSetsockopt(fd, SOL_SOCKET, SO_REUSEADDR, Uint8Array.of(1, 0, 0, 0), 4);
 	const bound = cBind(fd, address, address.length);
 	const result = bound < 0 ? bound : cListen(fd, backlog);
 	if (result >= 0) return fd;

@@ -71,7 +71,7 @@ export interface VirtioServices<N extends string = never> {
 }
 
 /** A virtio device's input and output, on a device worker. Where the device has several, each has a back of its own for its queues. */
-export interface VirtioBack extends Partial<Pick<DeviceBack, 'start' | 'stop' | 'dispose'>> {
+export interface VirtioBack extends Partial<Pick<DeviceBack, 'open' | 'start' | 'stop' | 'inFlight' | 'dispose'>> {
 	/** The driver has made buffers available. Called again while there may be more. */
 	queueReady(queue: VirtQueue, index: number): void;
 	/**

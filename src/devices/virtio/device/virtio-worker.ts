@@ -54,6 +54,14 @@ export class VirtioWorker implements DeviceBack {
 		this.#back = device.back(config, state, own);
 	}
 
+	async open(): Promise<void> {
+		await this.#back.open?.();
+	}
+
+	inFlight(): string | undefined {
+		return this.#back.inFlight?.();
+	}
+
 	start(): void {
 		this.#isRunning = true;
 		this.#back.start?.();
@@ -86,8 +94,8 @@ export class VirtioWorker implements DeviceBack {
 		return queue?.serve(() => this.#back.queueReady(queue, index)) === true;
 	}
 
-	dispose(): void {
-		this.#back.dispose?.();
+	dispose(): void | Promise<void> {
+		return this.#back.dispose?.();
 	}
 
 	#serveAll(): void {
