@@ -420,7 +420,7 @@ test('each worker has the descriptors of its own queues, and takes only those ba
 	t.is(backEnd.rung.size, 0);
 });
 
-test('a worker that ends while a processor moves its doorbells keeps their descriptors until they are nobody\u2019s', (t) => {
+test('a worker that ends while a processor moves its doorbells keeps their descriptors until they are nobody\u2019s', async (t) => {
 	const {guest, model, backEnd, backs, reactor, enable, rung} = pciMachine(t);
 	enable(1);
 	const processor = new PciTestMachine([], guest.layout, model, backEnd);
@@ -430,13 +430,15 @@ test('a worker that ends while a processor moves its doorbells keeps their descr
 	t.is(rung().length, 2);
 	const fds = [...reactor.watches].map(({fd}) => fd);
 	let open: boolean[] = [];
+	let ended: Promise<void> | undefined;
 	backEnd.between = () => {
-		worker.dispose();
+		ended = worker.dispose();
 		open = fds.map((fd) => signalEventfd(fd) === 8);
 	};
 	processor.setConfig(1, 0, 0x10, (guest.bar(1, 0) >>> 0) + 0x2000);
 	t.deepEqual([rung(), open, reactor.watches.size], [[], [true, true], 2]);
 	reactor.turn(50e6);
+	await ended;
 	t.deepEqual([reactor.watches.size, reactor.timers.size], [0, 0]);
 	t.true(fds.every((fd) => signalEventfd(fd) < 0));
 });
