@@ -33,13 +33,13 @@ function buildFacs(): Uint8Array {
 /** The machine as its ACPI tables describe it. */
 export interface AcpiOptions {
 	readonly topology: ProcessorTopology;
-	/** What there is to say of the machine's devices, in the tables' order. */
+	/** Descriptions of the machine's devices, in the tables' order. */
 	readonly devices: readonly AcpiDescription[];
 	/** PCIe root complexes; MCFG and SSDT exist when there are some. */
 	readonly hostBridges?: readonly PcieHostBridge[];
 	/** NUMA nodes; SRAT, and with distances SLIT, exist when there is something to say of them. */
 	readonly numa?: AcpiNuma;
-	/** Where the tables lie; defaults to the place after a direct boot's data, {@link bootLayout}. */
+	/** Address of the tables; defaults to the place after a direct boot's data, {@link bootLayout}. */
 	readonly tablesBase?: number;
 }
 

@@ -1,6 +1,6 @@
 import {errorTable} from '#support/errors';
 
-/** What can go wrong while the ACPI tables are laid out. */
+/** Errors of laying out the ACPI tables. */
 export const acpiError = errorTable({
 	ACPI_TABLES_TOO_LARGE: (c: {end: number; limit: number}) => ({
 		message: `The ACPI tables end at 0x${c.end.toString(16)}, past 0x${c.limit.toString(16)} where conventional memory ends`,

@@ -1,7 +1,7 @@
 import {type FadtFields, fadt} from '#devices/acpi';
 import {descriptionTable, tableHeader} from './description-table.ts';
 
-/** What the FADT says of every machine, beside what its devices do. */
+/** FADT fields of every machine; its devices add theirs. */
 const everywhere: FadtFields = {
 	// Latencies past 100 and 1000 µs say that C2 and C3 do not exist.
 	pLvl2Lat: 101,

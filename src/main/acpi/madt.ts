@@ -3,7 +3,7 @@ import {firstX2ApicId, type ProcessorTopology} from '#main/topology';
 import {concatBytes, reserved, u8, u16, u32, wire} from '#support/wire';
 import {descriptionTable, typedStructure} from './description-table.ts';
 
-/** What the MADT tells about this machine. */
+/** Content of this machine's MADT. */
 export interface MadtOptions {
 	readonly topology: ProcessorTopology;
 	/** ISA interrupts that are level-triggered, active high. */

@@ -38,7 +38,7 @@ export interface PcieHostBridge {
 	readonly mmio: readonly MemoryRange[];
 	/** Windows for BARs of ports. */
 	readonly ports?: {readonly base: number; readonly length: number};
-	/** Where the pins (0 is INTA) of devices on the root bus lead. */
+	/** Interrupt inputs of the pins (0 is INTA) of devices on the root bus. */
 	readonly interrupts?: readonly {readonly device: number; readonly pin: number; readonly input: number}[];
 	/** Tell the guest to leave BARs where they are. */
 	readonly preserveBars?: boolean;

@@ -18,7 +18,7 @@ const equipmentBits = {mathCoprocessor: 1 << 1, pointingDevice: 1 << 2} as const
 const serialPortCountShift = 9;
 const kibibyte = 1024;
 
-/** What both the data area and the interrupts 11h and 12h tell. */
+/** Facts that the data area and the interrupts 11h and 12h both tell. */
 export interface BiosFacts {
 	/** The equipment word. */
 	readonly equipment: number;

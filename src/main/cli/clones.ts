@@ -24,7 +24,7 @@ interface Clone extends StartedMachine {
 	readonly process: ProcessConfig;
 }
 
-/** Where the number of a clone goes in the values of its flags. */
+/** Stands for the number of a clone in the values of its flags. */
 const placeholder = /%n/g;
 
 /**
@@ -151,7 +151,7 @@ async function inParallel<T>(
 	for (const result of results) if (result.status === 'rejected') throw result.reason;
 }
 
-/** What this process alone takes of the host's memory, in bytes: pages shared with others count in part (proc(5), Pss). */
+/** Counts the host memory that this process alone takes, in bytes: pages shared with others count in part (proc(5), Pss). */
 function ownMemory(): number {
 	const [, kib] = /^Pss:\s+(\d+)/m.exec(readFileSync('/proc/self/smaps_rollup', 'utf8')) ?? [];
 	return Number(kib ?? 0) * 1024;

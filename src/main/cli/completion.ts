@@ -1,7 +1,7 @@
 import type {Operation} from '#main/operations';
 import type {Vm} from '#main/vm';
 
-/** What the line may go on with, and the part of it that this replaces, as readline wants it. */
+/** Continuations of the line, and the part of it that this replaces, as readline wants it. */
 export type Completion = [string[], string];
 
 /** Completes a console line: the command, then a path in the machine's tree where the command takes one. */

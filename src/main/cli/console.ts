@@ -16,7 +16,7 @@ export interface PromptOptions {
 	opened(prompt: () => void): void;
 }
 
-/** How the console was left. */
+/** Result of a visit to the console. */
 export interface PromptResult {
 	readonly next: 'input' | 'quit';
 	/** Keys typed behind the command that left it: they are the guest's. */

@@ -70,7 +70,7 @@ const ramRange = {gpa: 0, length: bytes};
 const describe = (config: VmConfig) =>
 	describeDevices(config, [ramRange], {timeMs: 0, generationId: '00'.repeat(16)}, types).devices;
 
-/** What its guest can tell of it. */
+/** Gives the shape of such a machine, which its guest can tell. */
 function shapeOf(config: VmConfig) {
 	const devices = describe(config).map((instance) => {
 		const model = registry.findModel(instance.kind);

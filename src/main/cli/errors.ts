@@ -1,6 +1,6 @@
 import {errorTable} from '#support/errors';
 
-/** What can be wrong with the words of a command line, and with the files the process itself keeps. */
+/** Errors of a command line's words, and of the files the process itself keeps. */
 export const cliError = errorTable({
 	CLI_FLAG_UNKNOWN: (c: {flag: string; suggestion: string | undefined; help: string}) => ({
 		message: `There is no flag ${c.flag}`,

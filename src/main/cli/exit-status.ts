@@ -117,7 +117,7 @@ export const statusOfSignal = (signal: NodeJS.Signals): number => 128 + constant
 /** The status for an error's code; that of an internal failure for a code that the table does not name. */
 export const statusOfError = (code: string): number => (matchesOf(code)[0]?.row ?? exitStatuses.internal).status;
 
-/** Where the table has a code, the match that counts first. */
+/** Finds a code in the table, the match that counts first. */
 export function matchesOf(code: string): {readonly row: ExitStatus; readonly pattern: string}[] {
 	const matches = Object.values<ExitStatus>(exitStatuses).flatMap((row) =>
 		row.codes.filter((pattern) => matchesPattern(pattern, code)).map((pattern) => ({row, pattern})),

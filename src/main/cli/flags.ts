@@ -20,7 +20,7 @@ export interface Flag {
 	readonly value?: string;
 	readonly group: keyof typeof flagGroups;
 	readonly help: string;
-	/** What holds without the flag, as the reader would write it. */
+	/** Value without the flag, as the reader would write it. */
 	readonly default?: string;
 	/** The only words allowed as value. */
 	readonly choices?: readonly string[];

@@ -1,6 +1,6 @@
 import {foregroundGroup, processGroup} from '#support/ffi';
 
-/** How often to look while in the background: a shell's `fg` of a job that runs sends no signal. */
+/** Interval of looks while in the background: a shell's `fg` of a job that runs sends no signal. */
 const lookMs = 200;
 
 /**

@@ -70,7 +70,7 @@ export function flagSyntax({name, short, value}: CommandFlag): string {
 	return value === undefined ? names : `${names} ${value}`;
 }
 
-/** What a flag does, its choices, its default and its environment variable, in one paragraph. */
+/** Explains a flag: its choices, its default and its environment variable, in one paragraph. */
 export function explanation({help, choices, default: value, env}: Flag): string {
 	const notes = [
 		...(choices ? [`one of ${choices.join(', ')}`] : []),

@@ -7,9 +7,9 @@ export interface LogMethod {
 	(fields: object, message: string): void;
 }
 
-/** What the parts of a machine log to. A pino logger is one. */
+/** Log of a machine's parts. A pino logger is one. */
 export interface Logger {
-	/** What is logged from now on. */
+	/** Least severe level that is logged from now on. */
 	level: string;
 	readonly trace: LogMethod;
 	readonly debug: LogMethod;

@@ -3,7 +3,7 @@ import type {Machine} from '#main/operations';
 import {isVmmError} from '#support/errors';
 import type {Logger} from './logger.ts';
 
-/** What the user's other programs reach the machine by. */
+/** Ways for the user's other programs to reach the machine. */
 export interface OpenControl {
 	close(): void;
 }

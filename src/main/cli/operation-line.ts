@@ -9,7 +9,8 @@ export interface OperationWords {
 }
 
 /**
- * What a line asks for: the operation of its name or the one that a flag leads to, and the parameters as a client sends them.
+ * Reads what a line asks for: the operation of its name or the one that a flag leads to, and the parameters as a client sends
+ * them.
  * @param help - words that lead a person to help
  * @throws CLI_ARGUMENT_MISSING, CLI_FLAG_NEEDS, CLI_FLAGS_CONFLICT, CONFIG_VALUE_INVALID, CONFIG_NUMBER_RANGE
  */

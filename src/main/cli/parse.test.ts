@@ -7,14 +7,14 @@ import {readLine} from './operation-line.ts';
 import {parseCommandLine} from './parse.ts';
 import {type Environment, type RunConfig, toConfig} from './to-config.ts';
 
-/** What `words` ask for. */
+/** Gives the configuration that `words` ask for. */
 function config(words: string, env: Environment = {}): RunConfig {
 	const line = parseCommandLine(words === '' ? [] : words.split(' '));
 	if (line.command !== 'run') throw new Error(`Not a machine: ${line.command}`);
 	return toConfig(line.flags, env);
 }
 
-/** What is said about `words`. */
+/** Gives the error that `words` cause. */
 function refusal(words: string, env: Environment = {}): VmmError {
 	try {
 		config(words, env);
@@ -256,7 +256,7 @@ test('a command has flags of its own', (t) => {
 	t.throws(() => parseCommandLine(['doctor', 'x']), {message: 'Unexpected argument "x"'});
 });
 
-/** What a command asks of a running machine, and of which. */
+/** Gives the request that a command sends to a running machine, and the choice of the machine. */
 function asked(words: string) {
 	const line = parseCommandLine(words.split(' '));
 	if (line.command !== 'ask') throw new Error(`Not an operation: ${line.command}`);

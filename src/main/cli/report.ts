@@ -4,7 +4,7 @@ import {statusOfError} from './exit-status.ts';
 import type {Logger} from './logger.ts';
 import {print} from './print.ts';
 
-/** What is logged of a guest that can never go on; see `CreateOptions.stuck`. */
+/** Log message for a guest that can never go on; see `CreateOptions.stuck`. */
 export const haltedForGood =
 	'All processors have halted with interrupts off: only a reset or an NMI goes on from there';
 

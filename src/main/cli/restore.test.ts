@@ -4,7 +4,7 @@ import {flagsOfClone} from './clones.ts';
 import {parseCommandLine, parseFlags} from './parse.ts';
 import {checkNeeds, type Saved, toOptions} from './to-config.ts';
 
-/** What such a command line says of a machine that goes on from a snapshot with these devices. */
+/** Gives the options of such a command line for a machine that goes on from a snapshot with these devices. */
 function given(line: string, names: readonly string[], boot: Saved['boot'] = {kind: 'embedded'}): VmOptions {
 	const flags = parseFlags(line === '' ? [] : line.split(' '));
 	return toOptions(flags, {}, {boot, hasDevice: (name) => names.includes(name)}).vm;

@@ -6,7 +6,7 @@ import {checkNeeds, type Environment, type RunConfig, type Saved, toOptions} fro
 /** A snapshot, and the machines that can be made from it. */
 export interface Restoring {
 	readonly begin: {readonly snapshot: OpenSnapshot; readonly clock?: ClockPolicy};
-	/** What the snapshot brings. */
+	/** Choices that the snapshot brings. */
 	readonly saved: Saved;
 	/**
 	 * A machine as a command line completed by the snapshot asks for it.

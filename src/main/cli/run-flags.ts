@@ -29,7 +29,7 @@ const logNodes = (log: Logger): Children => ({
 	})),
 });
 
-/** What a person at the terminal is told when a machine stays after its guest's end. */
+/** Tells a person at the terminal that a machine stays after its guest's end. */
 const haltedText = (end: VmEnd) =>
 	`The guest has ended (${end.kind}) and the machine is kept: Ctrl-Q opens the console, for reset and quit`;
 

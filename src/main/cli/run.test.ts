@@ -79,7 +79,7 @@ for (const [end, status] of ends) {
 test.serial('signals pause, resume and reset the machine, and no longer when it is over', async (t) => {
 	const {parts, calls, opened, end} = stage();
 	const listeners = async (...words: Parameters<RunParts['openControl']>) => {
-		// Who sees the socket sends them at once.
+		// A test that sees the socket sends them at once.
 		t.is(process.listenerCount('SIGTSTP'), 1);
 		return parts.openControl(...words);
 	};

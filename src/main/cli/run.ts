@@ -28,7 +28,7 @@ function watchFailures(): FailureWatch {
 	return {first, close: () => process.off('uncaughtException', reject)};
 }
 
-/** What a run uses of the world, so that its control flow can be tested without one. */
+/** Parts of the world that a run uses, so that its control flow can be tested without one. */
 export interface RunParts {
 	/** Builds the machine that is configured, and starts it unless it is to wait. @param signal - gives it up */
 	createMachine(log: Logger, signal: AbortSignal): Promise<StartedMachine<Machine>>;
@@ -75,7 +75,7 @@ export async function runMachine(config: RunConfig, parts: RunParts): Promise<nu
 	}
 }
 
-/** What a run hears from outside, and what it has taken. */
+/** Sources that a run hears from, and the resources it has taken. */
 interface Run {
 	readonly signals: SignalWatch;
 	/** Rejects with an error that nothing caught. */

@@ -115,7 +115,7 @@ export function watchSignals(force: () => void): SignalWatch {
 const SIGRTMIN = 34;
 const SIGRTMAX = 64;
 
-/** Which signals this process has handlers for already (proc(5), SigCgt). */
+/** Tells of a signal whether this process has a handler for it already (proc(5), SigCgt). */
 function caughtSignals(): (signal: NodeJS.Signals) => boolean {
 	const [, mask = '0'] = /^SigCgt:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'latin1')) ?? [];
 	const caught = BigInt(`0x${mask}`);

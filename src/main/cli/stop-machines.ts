@@ -7,7 +7,7 @@ import {errorLine} from './report.ts';
 /** More than all steps of a machine's end may take together. */
 const stopLimitMs = 60_000;
 
-/** How machines end of which something is left that does not come back. */
+/** Error codes of machines that ended while a part of them does not come back. */
 const incomplete = ['VM_DEVICES_HUNG', 'VM_STOP_INCOMPLETE'];
 
 /**

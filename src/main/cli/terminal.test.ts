@@ -113,7 +113,7 @@ const inShell = hasTerminals && spawnSync('bash', ['--version']).status === 0 ? 
 const shell = "PS1='prompt> ' bash --norc --noprofile -i";
 const command = `${process.execPath} ${fixture} wait`;
 
-/** What the kernel says of the process whose pid file is in `folder`: T is stopped by job control. */
+/** Gives the kernel's state of the process whose pid file is in `folder`: T is stopped by job control. */
 function stateIn(folder: string): string {
 	const pid = readFileSync(join(folder, 'pid'), 'latin1').trim();
 	return readFileSync(`/proc/${pid}/stat`, 'latin1')

@@ -6,7 +6,7 @@ import {ConsoleInput, consoleKey} from './console-input.ts';
 import {Foreground} from './foreground.ts';
 import {print} from './print.ts';
 
-/** How standard input serves the machine. */
+/** Uses of standard input for the machine. */
 export interface TerminalOptions {
 	/** A serial port is bound to the console, so input goes to the guest. */
 	readonly toGuest: boolean;
@@ -51,7 +51,7 @@ class TtyTerminal implements Terminal {
 	readonly #options: TerminalOptions;
 	readonly #input: ConsoleInput;
 	readonly #foreground: Foreground;
-	/** What happens to the keys: nothing until the first time in the foreground. */
+	/** Receiver of the keys: nothing until the first time in the foreground. */
 	#keys: 'nothing' | 'guest' | 'console' = 'nothing';
 	/** Shows the console's prompt again. */
 	#prompt: () => void = () => {};

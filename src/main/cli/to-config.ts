@@ -33,19 +33,19 @@ import type {FlagValues} from './parse.ts';
 /** The environment variables of a process. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** What a command line asks for, complete. */
+/** A command line's configuration, complete. */
 export interface RunConfig {
 	readonly vm: VmConfig;
 	readonly process: ProcessConfig;
 }
 
-/** What a command line asks for, as far as it says. */
+/** A command line's configuration, as far as it says. */
 export interface RunOptions {
 	readonly vm: VmOptions;
 	readonly process: ProcessConfig;
 }
 
-/** What a snapshot brings of what a command line may leave out. */
+/** Choices that a command line may leave out because a snapshot brings them. */
 export interface Saved {
 	readonly boot: SavedBoot;
 	/** True for the name of a device that it has. */

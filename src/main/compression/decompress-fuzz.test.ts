@@ -9,7 +9,7 @@ import {archives, fixture} from './testing/index.ts';
 const rounds = 400;
 const limit = 2 ** 20;
 
-/** What came of decompressing, and of loading what came out; throws what is not ours. */
+/** Decompresses `bytes`, loads the result, and tells what came of it; throws errors that are not ours. */
 async function attempt(bytes: Uint8Array): Promise<string> {
 	const archive = findCompression(bytes);
 	if (archive === undefined) return 'no archive';

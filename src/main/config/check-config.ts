@@ -74,7 +74,7 @@ export function checkProcessConfig(config: ProcessConfig, host: ConfigHost = lin
 	].filter((problem) => problem !== undefined);
 }
 
-/** What a processor's thread takes of the host, measured: `npm run bench -- --match memory`. */
+/** Host memory of a processor's thread, measured: `npm run bench -- --match memory`. */
 const threadBytes = 18 * 2 ** 20;
 
 /** A host without the memory for all threads would stand still before one of them runs. */

@@ -5,7 +5,10 @@ import {hostProblems, type PathHost, readOptions} from '#support/options';
 import {configError} from './errors.ts';
 import {terminalUsers} from './terminal.ts';
 
-/** What is wrong with devices: kinds, options, what the host has not, and more than one terminal. Modules tell when they are loaded. */
+/**
+ * Finds what is wrong with devices: kinds, options, what the host has not, and more than one terminal. Modules tell when they
+ * are loaded.
+ */
 export function checkDevices(devices: readonly DeviceHandle[], registry: DeviceRegistry, host: PathHost): VmmError[] {
 	const [first, second] = terminalUsers({devices}, registry);
 	return [

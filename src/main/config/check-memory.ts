@@ -15,7 +15,7 @@ export const memoryLimits = {
 	alignBytes: 4096,
 } as const;
 
-/** What is wrong with a machine's memory: its size alone, then its options, then against the host. */
+/** Finds what is wrong with a machine's memory: its size alone, then its options, then against the host. */
 export function checkMemory(memory: MemoryConfig, host: ConfigHost): VmmError[] {
 	const problem = checkSize(memory.sizeBytes) ?? checkHostMemory(memory, host) ?? checkFile(memory, host);
 	return [...(problem ? [problem] : []), ...memoryConflicts(memory)];
@@ -30,7 +30,7 @@ function checkFile({file, sizeBytes}: MemoryConfig, host: ConfigHost): VmmError 
 	return configError('CONFIG_MEMORY_FILE_SIZE', {file, fileBytes, sizeBytes});
 }
 
-/** What is wrong with an amount of memory by itself. */
+/** Checks an amount of memory by itself. */
 export function checkSize(sizeBytes: number, alignBytes: number = memoryLimits.alignBytes): VmmError | undefined {
 	const {minBytes, maxBytes} = memoryLimits;
 	if (sizeBytes === 0) return configError('CONFIG_MEMORY_ZERO', {minBytes});
@@ -48,7 +48,7 @@ function checkHostMemory(memory: MemoryConfig, host: ConfigHost): VmmError | und
 	return configError('CONFIG_HOST_MEMORY_SHORT', {sizeBytes: memory.sizeBytes, hostBytes});
 }
 
-/** What is wrong with huge pages for this memory on this host. */
+/** Checks huge pages for this memory on this host. */
 export function checkHugepages(memory: MemoryConfig, host: ConfigHost): VmmError | undefined {
 	const {sizeBytes, hugepageSizeBytes: pageBytes = 2 * 2 ** 20} = memory;
 	const hostSizes = host.hugepageSizes();

@@ -58,7 +58,7 @@ const numaError = errorTable({
 	}),
 });
 
-/** What is wrong with the machine's NUMA nodes by themselves, and held against the host. */
+/** Checks the machine's NUMA nodes by themselves and against the host. */
 export function checkNuma(numa: NumaConfig, {memory, processors}: VmConfig, host: ConfigHost): VmmError[] {
 	const {nodes} = numa;
 	if (nodes.length === 0) return [numaError('NUMA_NODES_MISSING', {})];

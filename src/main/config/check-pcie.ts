@@ -39,7 +39,7 @@ const pcieError = errorTable({
 });
 
 /**
- * What is wrong with the machine's PCI Express by itself: names, parents, buses, NUMA nodes.
+ * Checks the machine's PCI Express by itself: names, parents, buses, NUMA nodes.
  * @param nodes - how many of the latter there are
  */
 export function checkPcie(pcie: PcieConfig, nodes: number): VmmError[] {

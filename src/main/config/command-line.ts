@@ -2,8 +2,8 @@ import {terminalUsers} from './terminal.ts';
 import type {VmConfig} from './vm-config.ts';
 
 /**
- * What Linux gets in front of the user's words, as in OpenVMM: panics reboot at once and all messages are shown, the console
- * is the device that is bound to ours. Nothing when the configuration says so.
+ * Gives the words for Linux in front of the user's, as in OpenVMM: panics reboot at once and all messages are shown, the
+ * console is the device that is bound to ours. Nothing when the configuration says so.
  */
 export function linuxDefaultWords(config: Pick<VmConfig, 'boot' | 'devices'>): readonly string[] {
 	if (config.boot.kind === 'linux' && config.boot.defaultWords === false) return [];

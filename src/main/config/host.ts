@@ -1,7 +1,7 @@
 import {readdirSync, readFileSync, statSync} from 'node:fs';
 import {linuxPaths, type PathHost} from '#support/options';
 
-/** What {@link checkConfig} asks about the host. */
+/** Host facts that {@link checkConfig} asks for. */
 export interface ConfigHost extends PathHost {
 	/** Length of the file at `path` in bytes. */
 	fileBytes(path: string): number;

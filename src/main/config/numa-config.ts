@@ -10,7 +10,7 @@ export interface NumaNodeConfig {
 	readonly vps?: readonly number[];
 }
 
-/** How far the memory of one node is from the processors of another. */
+/** Distance of one node's memory from the processors of another. */
 export interface NumaDistance {
 	readonly from: number;
 	readonly to: number;

@@ -19,7 +19,7 @@ export interface PcieRootComplexConfig {
 	readonly node?: number;
 }
 
-/** What ports of root complexes and switches have in common. */
+/** Options that ports of root complexes and switches share. */
 interface PortOptions {
 	/** Devices may come and go while the guest runs. */
 	readonly hotplug: boolean;

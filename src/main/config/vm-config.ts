@@ -12,7 +12,7 @@ export interface ProcessorConfig {
 	readonly count: number;
 	/** Processors that fill one socket. Without it all share one socket. */
 	readonly vpsPerSocket?: number;
-	/** Whether two processors share a core. */
+	/** Decides whether two processors share a core. */
 	readonly smt: SmtOption;
 	readonly x2apic: X2ApicOption;
 	/** Added to every APIC id, to test guests whose APIC ids are not their processor numbers. */
@@ -22,7 +22,7 @@ export interface ProcessorConfig {
 /** The mode in which a flat image starts: as a boot sector, or in 64-bit mode as Linux does. */
 export type FlatMode = 'real' | 'long';
 
-/** What the machine starts. */
+/** Guest that the machine starts. */
 export type BootConfig =
 	/** The guest that comes with the package: no file needed. */
 	| {
@@ -98,7 +98,7 @@ export interface VmConfig {
 	readonly guestResetLimit: number;
 	/** Build everything and wait for `resume` before the first instruction. */
 	readonly paused: boolean;
-	/** Where a core dump of a guest that crashes goes. */
+	/** File for the core dump of a guest that crashes. */
 	readonly crashDumpPath?: string;
 	readonly pcie?: PcieConfig;
 }

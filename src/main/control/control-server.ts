@@ -19,11 +19,11 @@ import {
 } from './protocol.ts';
 import {freeSocketPath, makeSocketDirectory, socketDirectory} from './socket-directory.ts';
 
-/** How a machine is reached. */
+/** Ways to reach a machine. */
 export interface ControlOptions {
 	/** Path of the socket; without it one in the user's {@link socketDirectory}, where `openvmm ls` finds it. */
 	readonly path?: string;
-	/** What the machine is called. */
+	/** Name of the machine. */
 	readonly name?: string;
 	/** Called when a client asks the machine to end; without it the machine is stopped. */
 	quit?(): void;

@@ -3,7 +3,7 @@ import {ControlClient, canConnect} from './control-client.ts';
 import {controlError} from './errors.ts';
 import {isGone, socketDirectory, socketFiles} from './socket-directory.ts';
 
-/** Which machine a command is for; without either the only one that runs. */
+/** Machine that a command is for; without either the only one that runs. */
 export interface MachineChoice {
 	/** Name or process id. */
 	readonly vm?: string;

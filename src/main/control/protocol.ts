@@ -18,21 +18,21 @@ export const maxWaiting = 8;
 /** Connections at one time; each holds its waiting requests and one response at most. */
 export const maxClients = 32;
 
-/** Whom the client has reached. */
+/** Introduces the machine that the client has reached. */
 export interface Hello {
 	readonly hello: {
 		readonly protocol: typeof protocolName;
 		readonly version: number;
 		/** Process of the machine. */
 		readonly pid: number;
-		/** What its owner called it. */
+		/** Name that its owner gave it. */
 		readonly name?: string;
-		/** What may be asked. */
+		/** Methods that a client may call. */
 		readonly methods: readonly string[];
 	};
 }
 
-/** What a client asks. */
+/** Request of a client. */
 export interface Request {
 	/** Comes back with the response. */
 	readonly id: number | string;

@@ -9,8 +9,8 @@ const directoryMode = 0o700;
 const userId = (): number => process.getuid?.() ?? 0;
 
 /**
- * Where this user's machines have their control sockets: under `$XDG_RUNTIME_DIR`, else under the runtime directory that
- * systemd gives a user, else under the one for temporary files.
+ * Gives the directory of this user's control sockets: under `$XDG_RUNTIME_DIR`, else under the runtime directory that systemd
+ * gives a user, else under the one for temporary files.
  */
 export function socketDirectory(env: NodeJS.ProcessEnv = process.env): string {
 	const {XDG_RUNTIME_DIR: given = ''} = env;

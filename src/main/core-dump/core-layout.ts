@@ -43,7 +43,7 @@ export interface PlacedRange extends MemoryRange {
 /** An ELF core file (gABI; core(5)): headers, notes, and RAM by its physical addresses. */
 export interface CoreLayout {
 	readonly notesOffset: number;
-	/** Where the first range lies; the others follow it. */
+	/** File offset of the first range; the others follow it. */
 	readonly ramOffset: number;
 	readonly ranges: readonly PlacedRange[];
 	readonly fileBytes: number;

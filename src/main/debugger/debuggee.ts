@@ -1,6 +1,6 @@
 import type {Vm} from '#main/vm';
 
-/** What a debugger drives: a machine, or in tests something that stands still. */
+/** The machine that a debugger drives, or in tests something that stands still. */
 export type Debuggee = Pick<
 	Vm,
 	| 'state'

@@ -62,7 +62,7 @@ export class GdbServer {
 		});
 	}
 
-	/** Where it listens: a path, or an IP address and the port that the host may have chosen. */
+	/** Address where it listens: a path, or an IP address and the port that the host may have chosen. */
 	get where(): string {
 		const address = this.#server.address();
 		if (address === null || typeof address === 'string') return address ?? '';

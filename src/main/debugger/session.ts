@@ -6,7 +6,7 @@ import type {Debuggee} from './debuggee.ts';
 import {GuestView} from './memory/index.ts';
 import {stopReply} from './stop-reply.ts';
 
-/** What a client has chosen and asked for, from its attaching to its leaving. */
+/** A client's choices and requests, from its attaching to its leaving. */
 export class Session {
 	readonly machine: Debuggee;
 	readonly breakpoints: BreakpointTable;

@@ -15,7 +15,7 @@ export interface StopDetails {
 	readonly names: boolean;
 }
 
-/** What a client is told when the guest has come to stand still (GDB manual, appendix E.3). */
+/** Tells a client that the guest stands still (GDB manual, appendix E.3). */
 export function stopReply(stop: GuestStop, {vcpu, reason, names}: StopDetails): string {
 	const thread = `thread:${threadId(vcpu)};`;
 	switch (stop.kind) {
@@ -37,7 +37,7 @@ function reasonField(reason: HitReason | undefined, names: boolean): string {
 	return names ? `${kind}:;` : '';
 }
 
-/** What a client is told when the machine is over: a status, or the signal that a program would have died of. */
+/** Tells a client that the machine is over: a status, or the signal that a program would have died of. */
 export function endReply(end: VmEnd): string {
 	switch (end.kind) {
 		case 'power-off':

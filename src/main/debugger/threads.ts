@@ -3,7 +3,7 @@
 /** A thread id as the client is told. */
 export const threadId = (vcpu: number): string => (vcpu + 1).toString(16);
 
-/** Which processors a client's thread id means: one of them, or all. Undefined for none that exists. */
+/** Gives the processors that a client's thread id means: one of them, or all. Undefined for none that exists. */
 export function parseThread(text: string, processors: number): number | 'all' | undefined {
 	if (text === '-1') return 'all';
 	if (!/^[0-9a-fA-F]{1,8}$/.test(text)) return undefined;

@@ -21,7 +21,10 @@ export function processorFindings({read, architecture, kernelRelease}: Evidence)
 	];
 }
 
-/** What can run guests, and what does where nobody asks for another. A hypervisor that is not needed is no failure. */
+/**
+ * Reports the hypervisors that can run guests, and the one that does where nobody asks for another. A hypervisor that is not
+ * needed is no failure.
+ */
 export function hypervisorFindings(evidence: Evidence): Finding[] {
 	const {hypervisors, chosen} = evidence;
 	const findings = hypervisors.flatMap((one) => {

@@ -4,7 +4,7 @@ import {type Children, duration} from '#support/inspect';
 /** The ids of this process's threads. */
 export const threadIds = (): number[] => readdirSync('/proc/self/task').map(Number);
 
-/** What the kernel knows of a thread (proc_pid_stat(5), proc_pid_schedstat); a thread that has ended has nothing. */
+/** Shows what the kernel knows of a thread (proc_pid_stat(5), proc_pid_schedstat); a thread that has ended has nothing. */
 export function threadNodes(tid: number): Children {
 	try {
 		const folder = `/proc/self/task/${tid}`;

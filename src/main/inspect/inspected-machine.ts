@@ -35,14 +35,14 @@ export interface InspectedDevices {
 	inspect(name: string): Promise<object>;
 }
 
-/** What a machine's tree is made from. Everything in it is shared memory or answers within a call. */
+/** Sources of a machine's tree. Everything in it is shared memory or answers within a call. */
 export interface InspectedMachine {
 	readonly config: VmConfig;
 	readonly machine: AttachedMachine;
 	readonly ram: GuestRam;
 	readonly vcpus: readonly InspectedVcpu[];
 	readonly devices: InspectedDevices;
-	/** What runs the guest, and why it is this one. */
+	/** Hypervisor of the guest, and the reason for its choice. */
 	readonly hypervisor: {readonly kind: string; readonly reason: string};
 	/** Its chips may be asked for while the machine is not stopped. */
 	readonly partition: Pick<Partition, 'handle' | 'processor' | 'threadOf' | 'inspectChips'>;

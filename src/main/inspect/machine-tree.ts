@@ -63,7 +63,7 @@ const processNodes = (): Children => ({
 	threads: object(() => Object.fromEntries(threadIds().map((tid) => [tid, object(() => threadNodes(tid))]))),
 });
 
-/** What runs the guest, why it is this one, and what its processors can be; what they are is theirs. */
+/** Shows the hypervisor, the reason for its choice, and what its processors can be; what they are is theirs. */
 function hypervisorNodes({hypervisor, partition}: InspectedMachine): Children {
 	const {cpuid: _, ...can} = partition.processor;
 	return {...hypervisor, processor: dataNode(can)};

@@ -25,7 +25,7 @@ function vcpuChildren(vcpu: InspectedVcpu, inspected: InspectedMachine): Childre
 	};
 }
 
-/** What only the processor's own thread can tell, asked once however many of the nodes are looked at. */
+/** Shows what only the processor's own thread can tell, asked once however many of the nodes are looked at. */
 function reportNodes(vcpu: InspectedVcpu): Children {
 	let asked: Promise<CpuReport> | undefined;
 	const ask = async (): Promise<CpuReport> => {

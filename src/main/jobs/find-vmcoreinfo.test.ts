@@ -5,7 +5,7 @@ import {chunkBytes} from './save-memory.ts';
 const vmcoreinfo = 'OSRELEASE=6.1.0\nPAGESIZE=4096\nSYMBOL(_stext)=ffffffff81000000\n';
 const pageBytes = 4096;
 
-/** What is found in memory that holds these pages, from the beginning of the chunk of this number. */
+/** Gives the note found in memory that holds these pages, from the beginning of the chunk of this number. */
 function found(pages: readonly string[], {chunk = 0, populated = [true, true]} = {}): string | undefined {
 	const length = 2 * chunkBytes;
 	const buffer = new SharedArrayBuffer(length);

@@ -11,7 +11,7 @@ import type {VerifyMemoryJob} from './verify-memory.ts';
 
 /** Blocking or CPU-bound work with a start and an end, off the main thread. */
 export interface JobPool {
-	/** How many jobs are done at a time. */
+	/** Number of jobs done at a time. */
 	readonly threads: number;
 	findVmcoreinfo(job: FindVmcoreinfoJob): Promise<FoundVmcoreinfo>;
 	populatedChunks(ram: RamPages): Promise<boolean[][]>;

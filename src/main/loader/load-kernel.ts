@@ -10,7 +10,7 @@ import {loadPvh} from './pvh/index.ts';
 /** A boot image, and how it came about. */
 export interface LoadedKernel extends BootImage {
 	readonly format: 'bzimage' | 'vmlinux' | 'pvh' | 'multiboot' | 'flat';
-	/** Why this format, as a clause: "it has a Linux setup header". */
+	/** Reason for this format, as a clause: "it has a Linux setup header". */
 	readonly why: string;
 }
 

@@ -14,7 +14,7 @@ import type {VmConfig} from '#main/config';
 import {bootLayout} from '#main/loader';
 import {generationIdName} from './generation.ts';
 
-/** What the power-management device is called. */
+/** Name of the power-management device. */
 export const pmName = 'pm';
 
 /** A handle with a name. */

@@ -34,7 +34,7 @@ const urlOf = ({module}: ModuleHandle) => pathToFileURL(resolve(module)).href;
 /** File URLs of the modules that a configuration names. */
 export const deviceModuleUrls = ({devices}: Pick<VmConfig, 'devices'>): string[] => devices.filter(isModule).map(urlOf);
 
-/** What a machine has by chance: where and when it was made. */
+/** Facts that a machine has by chance: where and when it was made. */
 export interface MachineBirth {
 	/** Wall-clock time, milliseconds since 1970. */
 	readonly timeMs: number;

@@ -11,7 +11,7 @@ const tableError = errorTable({
 	}),
 });
 
-/** What the firmware tables say of a machine's devices. */
+/** Firmware-table entries of a machine's devices. */
 export interface DeviceTables {
 	readonly acpi: readonly AcpiDescription[];
 	readonly smbios: readonly SmbiosStructure[];

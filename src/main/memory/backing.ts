@@ -5,7 +5,7 @@ import {memoryError} from './errors.ts';
 /** A descriptor whose bytes are the guest's RAM, first range first. */
 export interface Backing {
 	readonly fd: number;
-	/** How it is called in errors and inspect. */
+	/** Name in errors and inspect. */
 	readonly what: string;
 }
 
@@ -20,7 +20,7 @@ export function openBacking(config: MemoryConfig): Backing | undefined {
 /** A file that holds RAM's first contents, range after range, and is never written. */
 export interface RamContents {
 	readonly fd: number;
-	/** How it is called in errors and inspect. */
+	/** Name in errors and inspect. */
 	readonly what: string;
 }
 

@@ -3,7 +3,7 @@ import {errnoName} from '#support/ffi';
 
 const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(2)} GiB`;
 
-/** What can go wrong when the host has to give guest memory. `errno` is negated, as the FFI returns it. */
+/** Errors of the host's giving guest memory. `errno` is negated, as the FFI returns it. */
 export const memoryError = errorTable({
 	MEMORY_ADDRESS_SPACE_EXHAUSTED: (c: {sizeBytes: number}) => ({
 		message: `The host has no address space left for ${gib(c.sizeBytes)} of guest memory`,

@@ -25,11 +25,11 @@ export interface BankRequest {
 export interface RamBank {
 	/** No piece is larger than one shared buffer can be. */
 	readonly ranges: readonly MappedRange[];
-	/** What lies under it, for inspect. */
+	/** Name of its backing, for inspect. */
 	readonly backing: string;
 	/** Descriptor of the backing, first range first, for parties that map it themselves; of what lies under private copies, if these are. */
 	readonly fd: number | undefined;
-	/** Where in {@link fd} the first range begins, in bytes. */
+	/** Offset of the first range in {@link fd}, in bytes. */
 	readonly fdOffset: number;
 	/** Writes go to private pages over the backing. */
 	readonly isCopyOnWrite: boolean;
@@ -39,7 +39,7 @@ export interface RamBank {
 
 /** Guest RAM as the owner has it. */
 export interface GuestRam {
-	/** What every thread attaches to. */
+	/** Handle that every thread attaches to. */
 	readonly memory: MemoryHandle;
 	/** All ranges of {@link memory}. */
 	readonly ranges: readonly MappedRange[];

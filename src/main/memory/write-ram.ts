@@ -4,7 +4,7 @@ import type {LongOperation} from '#support/abort';
 /** An open file that RAM is written to, range after range. */
 export interface RamFile {
 	readonly fd: number;
-	/** Where the first range begins. */
+	/** Beginning of the first range. */
 	readonly start: number;
 }
 

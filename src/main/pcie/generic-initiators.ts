@@ -4,8 +4,8 @@ import type {AcpiInitiator} from '#main/acpi';
 import type {PcieConfig} from '#main/config';
 
 /**
- * Where the devices behind the configured ports are, by the bus numbers of now: to be asked at power-on, when they are the
- * same each time. Such a device is function 0 of the only slot on the bus behind its port.
+ * Finds the devices behind the configured ports by the bus numbers of now: to be asked at power-on, when they are the same each
+ * time. Such a device is function 0 of the only slot on the bus behind its port.
  */
 export function genericInitiators(
 	pcie: Pick<PcieConfig, 'genericInitiators'> | undefined,

@@ -6,7 +6,7 @@ import type {AcpiInitiator, PcieHostBridge} from '#main/acpi';
 const pins = [0, 1, 2, 3] as const;
 
 /**
- * What the ACPI tables say of a machine's root complexes. A guest that gave other numbers to buses would no longer find
+ * Describes a machine's root complexes for the ACPI tables. A guest that gave other numbers to buses would no longer find
  * generic initiators where the tables have them, so it is told to leave them as they are.
  * @param devices - all of the machine
  */

@@ -42,7 +42,7 @@ export interface MachinePlaces {
 	readonly complexes: readonly RootComplexConfig[];
 }
 
-/** What wants an address: with a base of its own, or anywhere at a multiple of `alignment`. */
+/** Request for an address: with a base of its own, or anywhere at a multiple of `alignment`. */
 interface Request {
 	readonly name: string;
 	readonly length: number;

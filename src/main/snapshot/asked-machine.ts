@@ -78,7 +78,7 @@ export const askedMachine = partOf({
 /** See {@link askedMachine}. */
 export type AskedMachine = ValueOf<typeof askedMachine>;
 
-/** What a snapshot says of what its machine booted, without anything of the host: words for a kernel that is named again. */
+/** A snapshot's record of what its machine booted, without anything of the host: words for a kernel that is named again. */
 export const savedBoot = partOf({
 	kind: oneOf(['embedded', 'linux', 'flat', 'none']),
 	commandLine: optional(listOf(textUpTo(mostLetters), most)),

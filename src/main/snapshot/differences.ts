@@ -6,7 +6,10 @@ export interface Difference {
 	readonly other: unknown;
 }
 
-/** Where two trees of plain data differ, leaf by leaf. Of `one`, which may be anybody's, no more is looked into than `other` has. */
+/**
+ * Lists the differences of two trees of plain data, leaf by leaf. Of `one`, which may be anybody's, no more is looked into than
+ * `other` has.
+ */
 export function* differences(one: unknown, other: unknown, path = ''): Generator<Difference> {
 	const [ones, others] = [childrenOf(one), childrenOf(other)];
 	if (ones === undefined || others === undefined || Array.isArray(one) !== Array.isArray(other)) {
@@ -18,7 +21,7 @@ export function* differences(one: unknown, other: unknown, path = ''): Generator
 	}
 }
 
-/** What counts in JSON: a field that is undefined is none. */
+/** Gives the children that count in JSON: a field that is undefined is none. */
 function childrenOf(value: unknown): ReadonlyMap<string, unknown> | undefined {
 	if (typeof value !== 'object' || value === null) return undefined;
 	return new Map(Object.entries(value).filter(([, child]) => child !== undefined));

@@ -1,4 +1,4 @@
-/** What a snapshot folder holds. Names are fixed: nothing in a snapshot leads to another place. */
+/** Files of a snapshot folder. Names are fixed: nothing in a snapshot leads to another place. */
 export const snapshotFiles = {
 	/** Versions, checks, and the machine's shape, as JSON. */
 	manifest: 'manifest.json',

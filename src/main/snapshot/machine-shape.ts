@@ -10,7 +10,7 @@ import type {SavedBoot} from './asked-machine.ts';
  * snapshot is restored. Nothing of it names anything of the host.
  */
 export interface MachineShape {
-	/** How many. */
+	/** Number of processors. */
 	readonly processors: number;
 	readonly memoryBytes: number;
 	/** The request, and its result on the host. */
@@ -18,7 +18,7 @@ export interface MachineShape {
 		readonly apicIds: readonly number[];
 		readonly apicMode: ProcessorTopology['apicMode'];
 	};
-	/** Where RAM lies. */
+	/** Ranges of RAM. */
 	readonly ram: readonly MemoryRange[];
 	readonly irqchip: string;
 	readonly pcie?: PcieConfig;

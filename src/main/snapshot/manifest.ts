@@ -32,7 +32,7 @@ export interface Manifest {
 
 /** The same, read and checked. */
 export interface ReadManifest extends Manifest {
-	/** What of {@link machine} its configuration is made of. */
+	/** Part of {@link machine} that its configuration is made of. */
 	readonly asked: AskedMachine;
 }
 

@@ -76,7 +76,7 @@ export function openSnapshot(directory: string): OpenSnapshot {
 	}
 }
 
-/** What a manifest's checksums of so much memory take at most: base64 of four bytes for every chunk. */
+/** Bounds the length of a manifest's checksums for so much memory: base64 of four bytes for every chunk. */
 const checksumBytes = (memoryBytes: number) => Math.min(Math.ceil(memoryBytes / chunkBytes) * 6, maxChecksumBytes);
 
 async function readState(

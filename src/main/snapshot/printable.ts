@@ -1,5 +1,5 @@
 const mostLetters = 120;
 
-/** What a snapshot's author wrote, as it is shown to a person. */
+/** Makes the words of a snapshot's author safe to show to a person. */
 export const printable = (words: string): string =>
 	(words.length > mostLetters ? `${words.slice(0, mostLetters)}…` : words).replaceAll(/[^ -~…]/g, '?');

@@ -44,7 +44,7 @@ const own: ModuleHandle = {module, options: {port: '0x500', log: join(folder, 'l
 const directory = 'dir';
 const mib = 2 ** 20;
 
-/** What a guest of such a machine can tell. */
+/** Gives the shape of such a machine, which its guest can tell. */
 async function shapeOf(options: VmOptions) {
 	const config = vmConfig(options);
 	const types = await loadDeviceModels(deviceModuleUrls(config));

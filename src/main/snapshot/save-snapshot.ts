@@ -29,7 +29,7 @@ export interface MachineToSave {
 /** A machine that a snapshot is to be taken of. */
 export interface SnapshotSource {
 	readonly ram: RamPages;
-	/** Whether its guest runs now: most of its memory is copied meanwhile then. */
+	/** Tells whether its guest runs now: most of its memory is copied meanwhile then. */
 	readonly isRunning: () => boolean;
 	readonly writeLog: () => WriteLog;
 	/** Does the work while the guest stands still. */

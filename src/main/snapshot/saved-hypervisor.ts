@@ -20,7 +20,7 @@ export type SavedHypervisor = ValueOf<typeof savedHypervisor>;
 export interface OfferedHypervisor {
 	readonly kind: string;
 	readonly units: readonly string[];
-	/** What CPUID would answer. */
+	/** Answers of CPUID. */
 	readonly cpuid: readonly CpuidEntry[];
 }
 

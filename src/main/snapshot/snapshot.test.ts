@@ -64,7 +64,7 @@ const shape = {
 	devices: {},
 };
 const boot = {kind: 'linux', commandLine: ['quiet']} as const;
-/** What the machines here ran on. */
+/** Hypervisor of the machines here. */
 const hypervisor = {
 	kind: 'kvm',
 	units: ['kvmclock'],
@@ -115,7 +115,7 @@ for (const shared of [true, false]) {
 		t.is(unchecked(other.guest.readU32(0)), 0xfeed_0000);
 		t.is(readFileSync(file).readUInt32LE(0), 0xfeed_0000);
 
-		// What was restored and changed is saved in turn, with what was never touched.
+		// The restored and changed memory is saved in turn, with the memory that was never touched.
 		const again = place(t);
 		await saveSnapshot(again, restingMachine({shape, hypervisor, boot, units, ram: one.ram}));
 		const saved = readFileSync(join(again, 'memory.bin'));
@@ -430,7 +430,7 @@ function withState(t: ExecutionContext, text: string): string {
 	return directory;
 }
 
-/** What a machine of 64 processors may have. */
+/** Limits of a machine of 64 processors. */
 const limits = stateLimits(
 	64,
 	{bytes: 2 ** 16, values: 2 ** 10},

@@ -4,9 +4,9 @@ import {isFunctionModel} from '#devices/pci/function';
 import type {JsonLimits} from '#main/jobs';
 import {type AnyField, isKind} from '#support/wire';
 
-/** What is there in every machine: clocks, KVM's interrupt controllers, names. */
+/** State of every machine: clocks, KVM's interrupt controllers, names. */
 const base = {bytes: 2 ** 16, values: 2 ** 10} as const;
-/** What a field takes beside its value: name, quotes, tabs. */
+/** Bytes of a field beside its value: name, quotes, tabs. */
 const fieldBytes = 64;
 const deviceFields = 8;
 /** A page of memory behind a BAR: a pair of its offset and its bytes. */
@@ -40,7 +40,7 @@ function savedBytes({instance, model}: DescribedDevice): number {
 	return bars.reduce((sum, {pages, size}) => sum + (pages === 'saved' ? size : 0), 0);
 }
 
-/** How many values a field is as JSON: a struct or a list counts beside what is in it. */
+/** Counts the values of a field as JSON: a struct or a list counts beside what is in it. */
 function valuesOf(field: AnyField): number {
 	if (isKind(field, 'list')) return 1 + field.length * valuesOf(field.item);
 	if (!isKind(field, 'struct')) return 1;

@@ -4,7 +4,7 @@ import {topologyError} from './errors.ts';
 /** The way processors are addressed, by the words of `--x2apic`. `auto` and `supported` enable x2APIC only when it is needed. */
 export type X2ApicOption = 'auto' | 'supported' | 'off' | 'on';
 
-/** Whether two processors share a core: as `--smt` takes it. `auto` follows the host. */
+/** Decides whether two processors share a core, as `--smt` takes it. `auto` follows the host. */
 export type SmtOption = 'auto' | 'force' | 'off';
 
 /** The host's processors, which fill in what the user left open. */

@@ -59,7 +59,7 @@ export interface AssembledVm {
 	readonly devices: DeviceThreads;
 }
 
-/** What has been taken, to be given back where the machine does not come to be: the workers before what they use. */
+/** Resources taken, to be given back where the machine does not come to be: the workers before what they use. */
 interface Taken {
 	readonly workers: AsyncDisposableStack;
 	readonly host: AsyncDisposableStack;
@@ -77,7 +77,7 @@ export async function assembleVm(config: VmConfig, options: CreateOptions): Prom
 	try {
 		return await assemble(config, options, taken);
 	} catch (error) {
-		// What went wrong first is told, whatever the way back meets.
+		// The first error is told, whatever the way back meets.
 		await taken.workers.disposeAsync().catch(() => {});
 		await taken.host.disposeAsync().catch(() => {});
 		await taken.memory.disposeAsync().catch(() => {});

@@ -47,7 +47,7 @@ const config = {
 
 const configure = (offset: number) => writePort(0xcf8, 4, 0x8001_0000 + offset);
 
-/** Where a BAR lies that is above 4 GiB. */
+/** Reads the address of a BAR above 4 GiB. */
 function* place(bar: number): Generator<ReturnType<typeof configure>, number, number> {
 	yield configure(bar);
 	const low = (yield readPort(0xcfc, 4)) & ~0xf;

@@ -7,8 +7,8 @@ import {type BootMachine, prepareBoot, readKernel} from './prepare-boot.ts';
 const bootFiles = new BootFiles();
 
 /**
- * What a machine boots. A machine that powers on needs it at once; one that is restored, at its first reset, if there is
- * one: its kernel may no longer be there.
+ * Source of what a machine boots. A machine that powers on needs it at once; one that is restored, at its first reset, if there
+ * is one: its kernel may no longer be there.
  */
 export class BootSource {
 	readonly #config: VmConfig;

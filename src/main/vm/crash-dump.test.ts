@@ -2,7 +2,7 @@ import test from 'ava';
 import {crashDump, crashDumpsPerHour} from './crash-dump.ts';
 import {vmError} from './errors.ts';
 
-/** What a machine whose guest crashes at these minutes does: a number for a dump, a code for what it tells instead. */
+/** Tells what a machine does whose guest crashes at these minutes: a number for a dump, a code for what it tells instead. */
 async function crashesAt(minutes: readonly number[], write: () => Promise<void> = async () => {}): Promise<string[]> {
 	const told: string[] = [];
 	let [minute, writes] = [0, 0];

@@ -8,7 +8,7 @@ export const crashDumpsPerHour = 4;
 const hourMs = 3_600_000;
 
 /**
- * What a machine does about a core dump when its guest crashes. A dump that fails is reported and changes nothing about the
+ * Makes the writer of core dumps for a machine whose guest crashes. A dump that fails is reported and changes nothing about the
  * crash; that further ones are left out is reported once, until there is one again.
  * @param dumped - told of every dump
  * @param nowMs - a clock that never goes back

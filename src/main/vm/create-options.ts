@@ -8,17 +8,17 @@ import type {Hypervisor} from '#vcpu-worker/hypervisor';
 import type {VmEnd} from './vm-end.ts';
 import type {VmLimits} from './vm-limits.ts';
 
-/** What a machine runs on. The package's declarations leave it out of {@link CreateOptions}. */
+/** Resources that a machine runs on. The package's declarations leave it out of {@link CreateOptions}. */
 export interface HostOptions {
 	/** Threads started earlier; new ones are started where it has too few. */
 	readonly stock?: MachineWorkers;
 	/** Runs the guest, in place of the host's own. */
 	readonly hypervisor?: Hypervisor;
-	/** How long to wait for what may not come; see {@link VmLimits}. */
+	/** Limits of waiting for what may not come; see {@link VmLimits}. */
 	readonly limits?: Partial<VmLimits>;
 }
 
-/** What a machine's owner may choose beyond its configuration. */
+/** Choices of a machine's owner beyond its configuration. */
 export interface CreateOptions {
 	/** Gives up making the machine; what it has taken is given back. It has no meaning for a machine that is there. */
 	readonly signal?: OperationSignal;
@@ -32,9 +32,12 @@ export interface CreateOptions {
 	readonly crashDumped?: (path: string, error?: VmmError) => void;
 	/** Called with what happened when a device has failed and `deviceFailure` lets the machine go on without it. */
 	readonly deviceFailed?: (message: string) => void;
-	/** How long the device worker looks for work before it sleeps, in nanoseconds; the machine's devices then have a thread of their own. */
+	/**
+	 * Time for which the device worker looks for work before it sleeps, in nanoseconds; the machine's devices then have a thread
+	 * of their own.
+	 */
 	readonly pollNs?: number;
-	/** How often a vCPU's thread looks at a mailbox reply before it sleeps. */
+	/** Number of looks that a vCPU's thread takes at a mailbox reply before it sleeps. */
 	readonly mailboxSpins?: number;
 	/** @internal */
 	readonly stock?: HostOptions['stock'];
@@ -54,7 +57,7 @@ export interface CreateOptions {
 	/** The state to begin in, instead of power-on. The configuration has to be of the machine that was saved: see `restoredConfig`. */
 	readonly snapshot?: OpenSnapshot;
 	/**
-	 * What a restored guest's clocks do at its first start: `catch-up` with the real time since the snapshot, without this; or
+	 * Policy of a restored guest's clocks at its first start: `catch-up` with the real time since the snapshot, without this; or
 	 * `continue` where they were. An older snapshot than clocks can catch up with is the error VM_CLOCK_TOO_FAR.
 	 */
 	readonly clock?: ClockPolicy;

@@ -10,7 +10,7 @@ export class DebugControl {
 	#listener: StopListener | undefined;
 	/** Processors that came to what the debugger asked for and have not been reported yet. */
 	#hits: DebugHit[] = [];
-	/** What follows the guest's crash, once the debugger lets it. */
+	/** Consequences of the guest's crash, held until the debugger lets them come. */
 	#held: (() => Promise<void>) | undefined;
 
 	get isAttached(): boolean {
@@ -34,7 +34,7 @@ export class DebugControl {
 		this.#hits = [];
 	}
 
-	/** What the next run is to be. */
+	/** Plans the next run. */
 	prepare(breakpoints: Breakpoints, steps: ReadonlyMap<number, Step> | undefined): void {
 		this.breakpoints = breakpoints;
 		this.#steps = steps;
@@ -45,7 +45,7 @@ export class DebugControl {
 		this.#steps = undefined;
 	}
 
-	/** What this processor's run is to be; undefined: as without a debugger. */
+	/** Gives the plan of this processor's run; undefined: as without a debugger. */
 	planOf(vcpu: number): DebugPlan | 'hold' | undefined {
 		const step = this.#steps === undefined ? false : this.#steps.get(vcpu);
 		if (step === undefined) return 'hold';
@@ -73,7 +73,7 @@ export class DebugControl {
 		return true;
 	}
 
-	/** What was held back, which nobody holds back any more. */
+	/** Gives up what {@link hold} held back. */
 	takeHeld(): (() => Promise<void>) | undefined {
 		const held = this.#held;
 		this.#held = undefined;

@@ -7,7 +7,7 @@ const localDistance = 10;
 const remoteDistance = 20;
 
 /**
- * What the tables tell of the machine's NUMA nodes; undefined where the configuration says nothing of nodes.
+ * Describes the machine's NUMA nodes for the tables; undefined where the configuration says nothing of nodes.
  * @param initiators - as they are at power-on
  */
 export function describeNuma(

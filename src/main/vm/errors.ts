@@ -1,6 +1,6 @@
 import {errorTable} from '#support/errors';
 
-/** What can be wrong with an operation on a machine. */
+/** Errors of operations on a machine. */
 export const vmError = errorTable({
 	VM_RUNNING: (c: {wanted: string}) => ({
 		message: `The machine runs, and ${c.wanted} can only be had while it stands still`,

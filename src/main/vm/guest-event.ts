@@ -6,18 +6,18 @@ import type {VmParts} from './vm-parts.ts';
 
 const guestPanic = 'the guest reported a panic';
 
-/** What follows when a guest has stopped by itself. */
+/** Consequences of a guest's stopping by itself. */
 export interface AfterEvent {
 	readonly action: GuestAction;
 	/** The machine's end, where the action ends it with this status. */
 	end(status: number): VmEnd;
-	/** What is left to do when the action was to start again. */
+	/** Rest of the work when the action was to start again. */
 	readonly afterReset?: () => void;
 	/** It has crashed, for this reason. */
 	readonly crash?: string;
 }
 
-/** What follows an event that the guest asked the machine for. */
+/** Decides what follows an event that the guest asked the machine for. */
 export function afterEvent(event: MachineEvent, {machine, actions}: VmParts): AfterEvent {
 	const exit = (status: number): VmEnd => ({kind: 'exit', status});
 	switch (event.kind) {

@@ -1,7 +1,7 @@
 import type {DebugHit} from '#vcpu-worker/debug';
 import type {VmEnd} from './vm-end.ts';
 
-/** Why the guest stands still. */
+/** Reason for the guest's standing still. */
 export type GuestStop =
 	/** Somebody paused the machine. */
 	| {readonly kind: 'paused'}

@@ -14,7 +14,7 @@ const patience = {first: 2, longest: 64} as const;
 /** RFLAGS.IF (Intel SDM vol. 1, 3.4.3.3). */
 const interruptFlag = 1n << 9n;
 
-/** Where a processor waits for INIT or its start-up message, which only another one sends. */
+/** States in which a processor waits for INIT or its start-up message, which only another one sends. */
 const waitsForStart: readonly unknown[] = ['uninitialized', 'init received'];
 
 /**

@@ -19,7 +19,7 @@ const pcie = {
 const slot = 0xf700_0000 + 0x10_0000;
 const [absent, present] = [0xffff_ffff, 0xc0de_1414];
 
-/** What a device that is plugged in has come to. The module and the test share it by its global name. */
+/** State of a device that is plugged in. The module and the test share it by its global name. */
 interface Backs {
 	isBroken: boolean;
 	readonly log: string[];

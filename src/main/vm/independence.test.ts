@@ -25,7 +25,7 @@ import {type FakeMachine, type FakeMachineOptions, fakeMachine, openFiles} from 
 const folder = mkdtempSync(join(tmpdir(), 'openvmm-independence-'));
 test.after.always(() => rmSync(folder, {recursive: true}));
 
-/** What the device of {@link failing} can be made to do wrong. */
+/** Faults that the device of {@link failing} can be made to commit. */
 type Fault = 'read' | 'write' | 'start' | 'stop' | 'notified' | 'queueReady' | 'dispose' | 'endless stop';
 
 const device = join(folder, 'device.mjs');
@@ -119,21 +119,21 @@ async function beside(t: ExecutionContext, disaster: (watched: FakeMachine) => P
 	t.is(shared.devices.length, 1);
 }
 
-/** How a machine comes to its end. */
+/** A way for a machine to come to its end. */
 interface Way {
-	/** What the guest does. */
+	/** The guest's script. */
 	readonly guest?: readonly GuestStep[];
 	readonly config?: FakeMachineOptions['config'];
 	readonly options?: Omit<FakeMachineOptions, 'config'>;
 	/** Comes to it when its guest has done that, or the machine is over. */
 	readonly after?: (machine: FakeMachine, t: ExecutionContext) => unknown;
-	/** What is known of its end. */
+	/** Known fields of its end. */
 	readonly end: object;
 	/** Threads that hang: what they use is kept for them. */
 	readonly hanging?: number;
 	/** It is about the devices' thread itself, which the other one does not share then. */
 	readonly ofThread?: true;
-	/** What the machine had of the host is kept: something may still use it. */
+	/** The machine's host resources are kept: something may still use it. */
 	readonly isKept?: true;
 }
 
@@ -166,7 +166,7 @@ const removal: GuestStep = {
 		return 0;
 	},
 };
-/** What became of dumps. */
+/** Results of dumps. */
 const dumps: unknown[] = [];
 const tripleFault: GuestStep = {exit: 'shutdown'};
 

@@ -43,7 +43,7 @@ const scripts: readonly GuestScript[] = [
 	},
 ];
 
-/** What the owner asks for at once, in this order. */
+/** Operations that the owner asks for at once, in this order. */
 const wishes: Readonly<Record<string, (vm: FakeMachine['vm']) => Promise<unknown>[]>> = {
 	'an NMI, then a pause': (vm) => [vm.nmi(), vm.pause(), vm.start()],
 	'a pause, then an NMI': (vm) => [vm.pause(), vm.nmi(), vm.start()],

@@ -10,14 +10,14 @@ import {vmLimits} from './vm-limits.ts';
 import type {VmParts} from './vm-parts.ts';
 
 interface Fakes {
-	/** What stopping the units does, once. */
+	/** Runs once, when the units are stopped. */
 	readonly stopping?: () => void | Promise<void>;
 	/** Names of devices that do not come to rest. */
 	readonly late?: readonly string[];
 	readonly actions?: Partial<VmParts['actions']>;
 	readonly resetLimit?: number;
 	readonly limits?: Partial<VmParts['limits']>;
-	/** What fails, and the how manieth time: `start 2`. */
+	/** The call that fails, and the number of its turn: `start 2`. */
 	readonly failAt?: string;
 	readonly bootImage?: () => Promise<void>;
 }

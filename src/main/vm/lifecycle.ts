@@ -24,7 +24,7 @@ export class Lifecycle {
 	#last: Promise<void> = Promise.resolve();
 	#end: (end: VmEnd) => void = () => {};
 	#finishing: Promise<void> | undefined;
-	/** How often the guest has been started anew. */
+	/** Number of times the guest has been started anew. */
 	#powerOns = 0;
 	readonly #resets: ResetGuard;
 	/** A vCPU cannot go on, and what follows from it has not been done yet. */
@@ -199,7 +199,7 @@ export class Lifecycle {
 			const inTurn = () =>
 				this.atRest(wanted, async () => {
 					either.throwIfAborted();
-					// What a crash leads to comes first, and waits for its turn already: such a processor is in no state to go on from.
+					// The result of a crash comes first, and waits for its turn already: such a processor is in no state to go on from.
 					if (this.#isDoomed) return;
 					resting = rest();
 					await resting;
@@ -248,7 +248,7 @@ export class Lifecycle {
 	async #run(): Promise<void> {
 		if (this.#state === 'stopped') return;
 		this.#become('running');
-		// What a vCPU has come to is seen to before it runs again, and one that is to end does not.
+		// The stop of a vCPU is dealt with before it runs again, and one that is to end does not.
 		if (this.#isDoomed || this.#isEnding) return;
 		this.#resets.running();
 		await this.#orFail(() => this.#parts.units.start());
@@ -323,7 +323,7 @@ export class Lifecycle {
 		return true;
 	}
 
-	/** What follows a guest's stop could not be done: the machine is over. */
+	/** Ends the machine: what follows a guest's stop could not be done. */
 	#fail(cause: unknown): Promise<void> {
 		return this.#finish({kind: 'error', error: failureData(cause, 'The machine could not go on')});
 	}
@@ -416,7 +416,7 @@ export class Lifecycle {
 		);
 	}
 
-	/** What is under way and takes long is not waited for. */
+	/** Begins the end, and gives up what is under way and takes long. */
 	#beginEnd(reason: string): void {
 		this.#isEnding = true;
 		this.#giveUp(reason);

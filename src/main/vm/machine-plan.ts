@@ -16,7 +16,7 @@ import {createProcessorTopology, type MemoryLayout, type ProcessorTopology, read
 import type {ProcessorOffer} from '#vcpu-worker/hypervisor';
 import {describeMachine} from './wire-machine.ts';
 
-/** What a machine is to be, before anything of it exists. */
+/** Plan of a machine, before anything of it exists. */
 export interface MachinePlan {
 	readonly topology: ProcessorTopology;
 	readonly memory: MemoryLayout;
@@ -54,7 +54,7 @@ export function planMachine(
 	};
 }
 
-/** What a snapshot has for this machine and no other. @throws VmmError with a `SNAPSHOT_` code */
+/** Reads a snapshot's units, after a check that it fits this machine. @throws VmmError with a `SNAPSHOT_` code */
 export function unitsFor(
 	snapshot: OpenSnapshot,
 	config: VmConfig,

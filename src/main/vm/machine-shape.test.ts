@@ -69,7 +69,7 @@ const saved = {
 	devices: [...serialPorts(), debugcon, debugExit, own, latch],
 } satisfies VmOptions;
 
-/** What such a configuration makes of a machine, as a snapshot keeps it. */
+/** Gives the shape of a machine so configured, as a snapshot keeps it. */
 async function shapeOf(options: VmOptions): Promise<{shape: MachineShape; config: VmConfig}> {
 	const config = vmConfig(options);
 	const models = await loadDeviceModels(deviceModuleUrls(config));
@@ -86,7 +86,7 @@ async function shapeOf(options: VmOptions): Promise<{shape: MachineShape; config
 	return {shape: machineShape(config, {topology, ram: memory.ram, devices}), config};
 }
 
-/** What a machine of these options says to the snapshot of another; undefined where it is the same to its guest. */
+/** Gives the objection of a machine of these options to the snapshot of another; undefined where it is the same to its guest. */
 async function refusal(options: VmOptions, of: VmOptions = saved): Promise<string | undefined> {
 	const before = await shapeOf(of);
 	const machine = asJson(before.shape);

@@ -29,7 +29,7 @@ const bootError = errorTable({
 	}),
 });
 
-/** What a machine starts, read. */
+/** Files of what a machine starts, read. */
 type KernelFiles = Omit<LoadRequest, 'machine'>;
 
 /** Reads what the configuration boots. @throws BOOT_NOTHING, BOOT_GUEST_NOT_BUILT, and what {@link BootFiles} throws */
@@ -63,14 +63,14 @@ async function embeddedKernel(read: (path: URL) => Promise<Uint8Array>): Promise
 	return read(embeddedGuest);
 }
 
-/** What the firmware tables tell of. */
+/** The machine that the firmware tables describe. */
 export interface BootMachine {
 	readonly topology: ProcessorTopology;
 	readonly layout: MemoryLayout;
 	readonly devices: readonly DeviceInstance[];
 	/** Theirs, and maybe more. */
 	readonly types: readonly AnyDeviceType[];
-	/** Where they are at power-on. */
+	/** Generic initiators by their addresses at power-on. */
 	readonly initiators: readonly AcpiInitiator[];
 }
 

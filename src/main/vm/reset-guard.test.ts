@@ -1,7 +1,7 @@
 import test from 'ava';
 import {ResetGuard} from './reset-guard.ts';
 
-/** What a guest is given that runs for so long before each wish to start again, in milliseconds. */
+/** Gives the verdicts for a guest that runs for so long before each wish to start again, in milliseconds. */
 function verdicts(limit: number, runs: readonly number[]) {
 	let now = 1000;
 	const guard = new ResetGuard(limit, 250, () => now);

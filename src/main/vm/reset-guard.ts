@@ -6,7 +6,7 @@ const immediateResets = 3;
 /** Pauses get no longer than so many times the first one. */
 const longestPause = 16;
 
-/** What follows a guest's wish to start again. */
+/** Verdict on a guest's wish to start again. */
 export type ResetVerdict =
 	| {readonly kind: 'reset'; readonly afterMs: number}
 	| {readonly kind: 'loop'; readonly resets: number};

@@ -25,7 +25,7 @@ const pcie = {
 	ecamBelow4Gb: false,
 };
 const engine = {module: join(process.cwd(), 'guide/examples/dma-engine.ts')};
-/** What a guest that asks for it ends with, and one that finds everything as its script has it. */
+/** Exit statuses of a guest that asks for its end, and of one that finds everything as its script has it. */
 const [asked, isRight] = [0x11, 0x21];
 
 /**
@@ -48,13 +48,13 @@ function* guest(): Guest {
 const moments = ['its memory is copied', 'it stands still for it'] as const;
 type Moment = (typeof moments)[number];
 
-/** What comes between, and what the machine is then. */
+/** An operation that comes between, and the machine's state then. */
 interface Disturbance {
 	readonly act: (machine: FakeMachine) => unknown;
 	readonly state?: VmState;
 	readonly end?: Partial<VmEnd>;
 	readonly onCrash?: GuestActions['crash'];
-	/** Where more than one makes a difference. */
+	/** Set where more than one makes a difference. */
 	readonly at?: readonly Moment[];
 }
 

@@ -12,10 +12,10 @@ const tearDownError = errorTable({
 
 /** A part of a machine's end. */
 export interface TearDownStep {
-	/** What a person calls it. */
+	/** Name for a person. */
 	readonly name: string;
 	run(): void | Promise<void>;
-	/** How long it may take, if not as long as the others. */
+	/** Time it may take, if not as long as the others. */
 	readonly limitMs?: number;
 	/** Must not be done while a step before it hangs: a thread still uses what it gives back. */
 	readonly needsAll?: true;

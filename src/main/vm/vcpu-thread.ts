@@ -112,7 +112,7 @@ export class VcpuThread {
 		Atomics.store(this.control.$atomic, stopWord, 0);
 	}
 
-	/** What the processor is doing, while it runs or not. Pending for as long as its thread hangs. */
+	/** Reports what the processor is doing, while it runs or not. Pending for as long as its thread hangs. */
 	async report(): Promise<CpuReport> {
 		// A call would wait behind a run, also behind one that the thread has not begun yet.
 		while (this.#run !== undefined) {

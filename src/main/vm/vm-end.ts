@@ -1,6 +1,6 @@
 import type {ErrorData} from '#support/errors';
 
-/** How a machine ended. */
+/** End of a machine. */
 export type VmEnd =
 	/** The guest powered off, or hibernated, and the configuration lets that end the machine with status 0. */
 	| {readonly kind: 'power-off'}

@@ -1,4 +1,4 @@
-/** How long a machine waits, in milliseconds. */
+/** Limits of a machine's waiting, in milliseconds. */
 export interface VmLimits {
 	/** For processors and devices to come to rest: writing to a slow disk takes its time, a bug does not end. */
 	readonly restMs: number;

@@ -54,7 +54,7 @@ const operations: Readonly<Record<string, Operation>> = {
 	stop: {before: (vm) => vm.start(), run: stop},
 };
 
-/** What comes between. */
+/** A disaster that comes between. */
 type Disaster = (machine: FakeMachine) => void;
 const stops: Disaster = ({vm}) => void vm.stop();
 
@@ -96,7 +96,7 @@ async function meet(t: ExecutionContext, {before, run}: Operation, disaster: Dis
 	t.is(vm.state, 'stopped', what);
 	t.true(hypervisor.isClosed, `${what}: the partition has ended`);
 	t.is(workers.alive, 0, `${what}: threads have ended`);
-	// What still comes amid a stop may come too late to be the end's cause.
+	// A disaster that still comes amid a stop may come too late to be the end's cause.
 	if (run !== stop) t.is(kind === 'error', hasCome && disaster !== stops, `${what}: ${kind}`);
 	return hasCome;
 }

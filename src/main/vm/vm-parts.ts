@@ -15,11 +15,11 @@ import type {VcpuGroup} from './vcpu-group.ts';
 import type {VmEnd, VmState} from './vm-end.ts';
 import type {VmLimits} from './vm-limits.ts';
 
-/** What runs a machine's guest. */
+/** Hypervisor that runs a machine's guest. */
 export interface RunsOn {
 	/** As `VmConfig.hypervisor` has it. */
 	readonly kind: string;
-	/** Why it is this one, for a person. */
+	/** Reason for this one, for a person. */
 	readonly reason: string;
 }
 
@@ -30,7 +30,7 @@ export interface GuestToSave {
 	readonly atRest: (write: (units: SavedUnits) => Promise<void>) => Promise<void>;
 }
 
-/** What a machine is made of; see `createVm`. */
+/** Parts of a machine; see `createVm`. */
 export interface VmParts {
 	readonly machine: AttachedMachine;
 	readonly hypervisor: RunsOn;
@@ -42,17 +42,17 @@ export interface VmParts {
 	readonly memory: GuestMemory;
 	/** Records what is written to {@link memory}. */
 	readonly writeLog: () => WriteLog;
-	/** What {@link memory} is made of. */
+	/** RAM under {@link memory}. */
 	readonly ram: GuestRam;
 	readonly debug: DebugControl;
-	/** What stops a guest here. */
+	/** Gives the means that stop a guest here. */
 	readonly debugSupport: () => DebugSupport;
 	readonly devices: DeviceThreads;
 	readonly hotPlug: HotPlug;
 	/** Writes a snapshot. */
 	readonly save: (directory: string, guest: GuestToSave, asked: LongOperation) => Promise<void>;
 	readonly actions: GuestActions;
-	/** What a reset starts. @throws VmmError when there is nothing, or something is wrong with it */
+	/** Reads what a reset starts. @throws VmmError when there is nothing, or something is wrong with it */
 	readonly bootImage: () => Promise<unknown>;
 	/** Resets that a guest may ask for in a row without getting anywhere; 0: any number. */
 	readonly resetLimit: number;
@@ -67,7 +67,7 @@ export interface VmParts {
 	readonly crashDump: (write: (path: string) => Promise<void>) => Promise<void>;
 	/** Called when the guest has ended and its action keeps the stopped machine. */
 	readonly halted: (end: VmEnd) => void;
-	/** What there is to see, given how to ask for the machine's state. */
+	/** Gives the inspect tree, given how to ask for the machine's state. */
 	readonly tree: (state: () => VmState) => InspectNode;
 	/** Releases host resources, after the threads have ended. */
 	readonly release: () => void | Promise<void>;

@@ -49,7 +49,7 @@ const work = (gate: Gate): GuestScript[] => [
 			turns++;
 			yield relax();
 		}
-		// What both have seen, and that this one's loop went on where it was.
+		// The sum tells what both have seen, and the turns that this one's loop went on where it was.
 		yield writePort(0xf4, 1, turns > 0 && (yield load(sum, 4)) === 2000 + firstVector + 9 ? 0x10 : 0x20);
 	},
 ];

@@ -175,10 +175,10 @@ test('an NMI that comes while the machine is paused is in its snapshot, and gone
 });
 
 interface GuestEnd {
-	/** What the guest does to end. */
+	/** The guest's step to its end. */
 	readonly step: GuestStep;
 	readonly action?: keyof GuestActions;
-	/** How the machine ends when the action is to exit with this status. */
+	/** Gives the machine's end when the action is to exit with this status. */
 	end(status: number): VmEnd;
 }
 

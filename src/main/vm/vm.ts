@@ -16,10 +16,10 @@ import type {VmEnd, VmState} from './vm-end.ts';
 import type {RunsOn, VmParts} from './vm-parts.ts';
 import {writeMachineCore} from './write-machine-core.ts';
 
-/** How a guest is to go on. */
+/** Choices for a guest's going on. */
 export interface StartOptions {
 	/**
-	 * What its clocks do about the real time that it stood still: `continue` where they were, without this; or `catch-up`. The
+	 * Policy of its clocks about the real time that it stood still: `continue` where they were, without this; or `catch-up`. The
 	 * first start after a restore does as `CreateOptions.clock` says, without this.
 	 */
 	readonly clock?: ClockPolicy;
@@ -47,7 +47,7 @@ export class Vm {
 		return this.#life.ended;
 	}
 
-	/** What runs the guest, and why it is this one. */
+	/** Hypervisor that runs the guest, and the reason for its choice. */
 	get hypervisor(): RunsOn {
 		return this.#parts.hypervisor;
 	}
@@ -185,7 +185,7 @@ export class Vm {
 		return this.#life.whileStill('its registers', () => this.#parts.vcpus.at(vcpu).writeRegisters(changes));
 	}
 
-	/** What stops the guest for a debugger on this host. The first call may take milliseconds. @throws VmmError */
+	/** Gives the means that stop the guest for a debugger on this host. The first call may take milliseconds. @throws VmmError */
 	debugSupport(): DebugSupport {
 		this.#debugSupport ??= this.#parts.debugSupport();
 		return this.#debugSupport;

@@ -14,7 +14,7 @@ export interface OwnDevices {
 	readonly models: LoadedTypes;
 }
 
-/** Where in the machine memory and root complexes are. */
+/** Places of memory and root complexes in the machine. */
 export interface WiredPlaces {
 	readonly ram: readonly MemoryRange[];
 	readonly complexes: readonly RootComplexConfig[];

@@ -12,7 +12,7 @@ import {VcpuThread} from './vcpu-thread.ts';
 /** Processors that a partition knows of. */
 export interface OpenedVcpus {
 	readonly handles: readonly VcpuHandle[];
-	/** What CPUID answers on the boot processor. */
+	/** CPUID's answers on the boot processor. */
 	readonly cpuid: readonly CpuidEntry[];
 }
 
@@ -31,7 +31,7 @@ export function openVcpus(
 	return {handles: specs.map((spec) => partition.openVcpu(spec)), cpuid: specs[0]?.cpuid ?? []};
 }
 
-/** What the vCPUs' threads are told. */
+/** Inputs of the vCPUs' threads. */
 export interface VcpuParts {
 	/** A worker for each vCPU. */
 	readonly workers: readonly SpawnedWorker<VcpuWorker>[];
@@ -40,7 +40,7 @@ export interface VcpuParts {
 	/** As this thread has it. */
 	readonly partition: AttachedPartition;
 	readonly mailboxSpins: number;
-	/** Where the boot processor starts; undefined for processors that are restored. */
+	/** State in which the boot processor starts; undefined for processors that are restored. */
 	readonly entry: BootRegisters | undefined;
 }
 
@@ -60,7 +60,7 @@ export function wireVcpus({workers, vcpus, machine, partition, mailboxSpins, ent
 	});
 }
 
-/** What the host decides about the guest's CPUID. */
+/** Gives the host's decisions about the guest's CPUID. */
 const cpuidOptions = (
 	{tscDeadline, hypercalls}: ProcessorOffer,
 	{apicMode}: ProcessorTopology,

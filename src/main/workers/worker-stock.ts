@@ -6,7 +6,7 @@ import type {VcpuWorker} from '#vcpu-worker/worker';
 import {workerUrls} from './bundled-files.ts';
 import {type DevicePlace, DevicePool} from './device-pool.ts';
 
-/** Where a machine gets its workers from. */
+/** Source of a machine's workers. */
 export interface MachineWorkers {
 	/** For one vCPU; it is then the machine's. */
 	takeVcpu(): SpawnedWorker<VcpuWorker>;

@@ -9,7 +9,7 @@ import {deviceTables} from '#main/machine';
 /** A device as machines describe it. */
 type Described = readonly [kind: string, config: unknown];
 
-/** What the tables say of a PC's power management, clock and serial ports, and of other devices. */
+/** Describes a PC's power management, clock and serial ports, and of other devices. */
 export function pc({
 	pm = {base: 0x400, sciIrq: 9},
 	comPorts = [1],

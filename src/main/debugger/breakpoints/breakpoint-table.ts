@@ -18,10 +18,10 @@ export interface BreakpointRequest {
 	readonly length: number;
 }
 
-/** What became of a request. `unsupported`: this kind of breakpoint does not exist here. */
+/** Result of a request. `unsupported`: this kind of breakpoint does not exist here. */
 export type InsertResult = 'ok' | 'unsupported' | 'no memory' | 'too many';
 
-/** How a breakpoint is carried out. */
+/** Mechanism of a breakpoint. */
 type Means =
 	| {readonly kind: 'int3'; readonly physical: number}
 	| {readonly kind: 'registers'; readonly pieces: readonly HardwareBreakpoint[]}
@@ -31,7 +31,7 @@ interface Entry extends BreakpointRequest {
 	readonly means: Means;
 }
 
-/** What a processor came to, in the words of a stop reply. */
+/** Breakpoint that a processor came to, in the words of a stop reply. */
 export interface HitReason {
 	readonly kind: 'swbreak' | 'hwbreak' | 'watch' | 'awatch';
 	readonly address: bigint;
@@ -65,7 +65,7 @@ export class BreakpointTable {
 		return this.#entries.delete(keyOf(request));
 	}
 
-	/** What the machine is to do for all of them. */
+	/** Gives the machine's part in all of them. */
 	toBreakpoints(): Breakpoints {
 		const entries = [...this.#entries.values()];
 		const software = entries.flatMap(({means}) => (means.kind === 'int3' ? [means.physical] : []));
@@ -76,7 +76,7 @@ export class BreakpointTable {
 		};
 	}
 
-	/** Why this processor stopped; undefined for the end of a step. */
+	/** Tells why this processor stopped; undefined for the end of a step. */
 	reasonOf({stop}: DebugHit): HitReason | undefined {
 		if (stop.kind === 'step') return undefined;
 		if (stop.kind === 'breakpoint') return {kind: 'swbreak', address: 0n};
@@ -109,7 +109,7 @@ export class BreakpointTable {
 		return this.#inRegisters().length + pieces.length <= maxHardwareBreakpoints;
 	}
 
-	/** What is in which debug register. */
+	/** Lists the content of the debug registers, in their order. */
 	#inRegisters(): {readonly entry: Entry; readonly piece: HardwareBreakpoint}[] {
 		return [...this.#entries.values()].flatMap((entry) =>
 			entry.means.kind === 'registers' ? entry.means.pieces.map((piece) => ({entry, piece})) : [],

@@ -1,6 +1,6 @@
 import type {Session} from '../session.ts';
 
-/** What a packet is answered with; undefined: a stop reply will follow, or nothing ever. */
+/** Answer to a packet; undefined: a stop reply will follow, or nothing ever. */
 export type Reply = string | undefined;
 
 /** Serves the packets that start with its name. @param argument - what follows the name, one character per byte */

@@ -30,8 +30,8 @@ const fourLevel: Tables = {...wide, shifts: [39, 30, 21, 12]};
 const fiveLevel: Tables = {...wide, shifts: [48, 39, 30, 21, 12]};
 
 /**
- * Where a linear address leads by the guest's page tables, whatever their permissions (Intel SDM vol. 3, chapter 4);
- * undefined: nowhere. Reads at most five entries, and only from RAM.
+ * Translates a linear address by the guest's page tables, whatever their permissions (Intel SDM vol. 3, chapter 4); undefined:
+ * nowhere. Reads at most five entries, and only from RAM.
  */
 export function walk(memory: GuestMemory, registers: PagingRegisters, linear: bigint): number | undefined {
 	const {cr0, cr3, cr4, efer} = registers;

@@ -3,7 +3,7 @@
 /** Most bytes of a packet's data; told to the client as PacketSize. */
 export const maxPacketBytes = 0x4000;
 
-/** What a client has sent. Data is text with one character per byte, escapes undone. */
+/** Part of what a client has sent. Data is text with one character per byte, escapes undone. */
 export type ClientEvent =
 	| {readonly kind: 'packet'; readonly data: string}
 	/** The checksum is not that of the data. */

@@ -7,7 +7,7 @@ import {sampleRegisters} from '#vcpu-worker/registers/testing';
 import {vmError} from '../../vm/errors.ts';
 import type {Debuggee} from '../debuggee.ts';
 
-/** What a debugger asked of a run. */
+/** A debugger's request for a run. */
 export interface AskedRun {
 	readonly breakpoints: Breakpoints;
 	readonly steps: ReadonlyMap<number, Step> | undefined;

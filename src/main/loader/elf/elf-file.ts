@@ -9,7 +9,7 @@ export const segmentType = {load: 1, interpreter: 3, note: 4} as const;
 /** One program header, checked to lie inside the file when it is loaded. */
 export interface ElfSegment {
 	readonly type: number;
-	/** Where its bytes are in the file. */
+	/** Place of its bytes in the file. */
 	readonly offset: number;
 	readonly virtual: bigint;
 	/** Physical address: where a loader puts it. */
@@ -30,7 +30,7 @@ export interface ElfFile {
 }
 
 const ident = {magic: 0x464c_457f, class32: 1, littleEndian: 1, size: 16} as const;
-/** What of a file header does not depend on its class. */
+/** Fields of a file header that do not depend on its class. */
 const identFields = {magic: u32, class: u8, data: u8, version: u8, os: reserved(9), type: u16, machine: u16};
 const executableTypes: readonly number[] = [2, 3];
 /** Linux has 5 program headers, the most elaborate kernels have a dozen. */

@@ -56,7 +56,7 @@ export const bootProtocol = {
 	bootFlag: 0xaa55,
 	/** "HdrS". */
 	magic: 0x5372_6448,
-	/** What a vmlinux, which has no header, is told: 2.12 is the first with `xloadflags`. */
+	/** Version that is told to a vmlinux, which has no header: 2.12 is the first with `xloadflags`. */
 	madeVersion: 0x020c,
 	/** 2.04: the first whose `syssize` is whole. Of older kernels some can only be entered in real mode. */
 	minVersion: 0x0204,
@@ -71,7 +71,7 @@ export const bootProtocol = {
 	sectorSize: 512,
 	/** Of `syssize`. */
 	paragraph: 16,
-	/** What kernels take whose header does not say. */
+	/** Length of a command line that kernels take whose header does not say. */
 	shortCommandLine: 255,
 	/** Linux's COMMAND_LINE_SIZE on x86 without the zero byte; it cuts what is longer. */
 	commandLineLimit: 2047,
@@ -82,13 +82,13 @@ export const setupHeaderEnd = 0x290;
 const headerStart = 0x1f1;
 const fixedHeaderEnd = 0x264;
 
-/** What a bzImage's header says, checked. */
+/** Content of a bzImage's header, checked. */
 export interface SetupHeader {
 	/** The mode of the entry point to use: 64-bit where the kernel has one. */
 	readonly bits: 32 | 64;
 	/** The header's bytes, for the zero page at 0x1f1. */
 	readonly bytes: Uint8Array;
-	/** Where the protected-mode code is in the file. */
+	/** Protected-mode code in the file. */
 	readonly payload: Uint8Array;
 	/** Its size in memory: whole paragraphs, of which a file may lack the end. */
 	readonly payloadSize: number;
@@ -96,7 +96,7 @@ export interface SetupHeader {
 	readonly commandLineLimit: number;
 	/** First address that an initrd may not touch. */
 	readonly initrdLimit: number;
-	/** Where the kernel wants to run when it was loaded below; 0 when it does not say. */
+	/** Address where the kernel wants to run when it was loaded below; 0 when it does not say. */
 	readonly preferredAddress: number;
 	/** Memory it needs from where it runs, while it unpacks itself; undefined when it does not say. */
 	readonly initSize: number | undefined;

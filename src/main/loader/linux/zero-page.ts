@@ -18,13 +18,13 @@ function extendedMemory(map: readonly MemoryMapEntry[]) {
 	return {alt_mem_k: Math.min(kibibytes, 2 ** 22 - 1024), ext_mem_k: Math.min(kibibytes, 0xfc00)};
 }
 
-/** What the zero page tells beside the memory map. */
+/** Content of the zero page beside the memory map. */
 export interface ZeroPageContent {
 	readonly machine: BootMachine;
 	readonly initrd: MemoryPiece | undefined;
 	/** A bzImage's own header; without one a minimal header is made, as for a vmlinux. */
 	readonly header?: SetupHeader;
-	/** What a header that is made says. Defaults to all of the page that there is. */
+	/** Command-line limit of a header that is made. Defaults to all of the page that there is. */
 	readonly commandLineLimit?: number;
 }
 

@@ -27,7 +27,7 @@ const shortSize = 12;
 /** Addresses for a file that is not ELF ("a.out kludge"), all physical. */
 export interface MultibootAddresses {
 	readonly load: number;
-	/** Where the bytes at `load` are in the file. */
+	/** Place of the bytes for `load` in the file. */
 	readonly offset: number;
 	/** Bytes to take from the file. */
 	readonly fileSize: number;

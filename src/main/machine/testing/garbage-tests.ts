@@ -60,7 +60,7 @@ const indexed = (port: number, index: number, value: number): Access[] => [
 	readPort(port + 1, 1),
 ];
 
-/** What registers hide behind others, and what they do together, by the device's name. */
+/** Accesses to registers that hide behind others, and to ones that act together, by the device's name. */
 const behind: Readonly<Record<string, readonly (readonly Access[])[]>> = {
 	rtc: [
 		// Bytes of the time, of the alarm, plain RAM; flags, rate and mode.

@@ -7,7 +7,7 @@ import {type CreateOptions, createVm, type HostOptions, type Vm} from '#main/vm'
 import {InProcessWorkers} from '#main/workers/testing';
 import {FakeHypervisor, type GuestScript} from '#vcpu-worker/hypervisor/testing';
 
-/** Where the boot processor starts. */
+/** Address where the boot processor starts. */
 export const entry = 0x10_0000;
 
 const folder = mkdtempSync(join(tmpdir(), 'openvmm-fake-'));
@@ -24,7 +24,7 @@ export const fakeConfig = (changes: Parameters<typeof vmConfig>[0] = {}): VmConf
 		...changes,
 	});
 
-/** What a test chooses of a {@link fakeMachine}. */
+/** A test's choices for a {@link fakeMachine}. */
 export interface FakeMachineOptions extends CreateOptions, Pick<HostOptions, 'limits'> {
 	/** One processor for each script, unless this says otherwise. */
 	readonly config?: Parameters<typeof vmConfig>[0];

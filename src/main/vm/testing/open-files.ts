@@ -1,6 +1,6 @@
 import {readdirSync, readlinkSync} from 'node:fs';
 
-/** How many descriptors of this process lead to something of a machine's. */
+/** Counts the descriptors of this process that lead to something of a machine's. */
 export function openFiles(): number {
 	const targets = readdirSync('/proc/self/fd').map((fd) => {
 		try {

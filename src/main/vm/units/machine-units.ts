@@ -10,7 +10,7 @@ import type {VcpuGroup} from '../vcpu-group.ts';
 export const devicesUnit = (machine: AttachedMachine, backs: DeviceThreads): StateUnit => ({
 	name: 'devices',
 	needs: ['time'],
-	// What the guest gives to a device before its back end has started waits in the shared state.
+	// Work that the guest gives to a device before its back end has started waits in the shared state.
 	start: () => backs.start(),
 	stop: () => backs.stop(),
 	async reset() {
@@ -24,7 +24,7 @@ export const devicesUnit = (machine: AttachedMachine, backs: DeviceThreads): Sta
 	},
 });
 
-/** What the guest has asked of the machine and not been given yet. Earlier programs did not save it. */
+/** Saves the events that the guest has asked the machine for and not been given yet. Earlier programs did not save it. */
 export const eventsUnit = (events: MachineEvents): StateUnit => ({
 	name: 'events',
 	needs: [],

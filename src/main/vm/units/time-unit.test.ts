@@ -12,7 +12,7 @@ function make(snapshotMs?: number) {
 	const time = new VmTime(new SharedArrayBuffer(VmTimeState.byteLength));
 	const origins = {baseTimeMs, realMs: () => host.nowMs, ...(snapshotMs !== undefined && {snapshotMs})};
 	const unit = new TimeUnit(time, origins);
-	/** What a device that follows real time shows, as long as VM time stands still. */
+	/** Gives the time that a device shows which follows real time, as long as VM time stands still. */
 	const wallMs = () => baseTimeMs + time.lagMs + time.nowNs() / 1e6;
 	/** Starts and stops; what little time passes meanwhile is taken off again. */
 	const startAndStop = () => {

@@ -23,9 +23,9 @@ interface SavedTime {
 
 /** The real times that a machine's time is measured by, in Unix milliseconds. */
 export interface TimeOrigins {
-	/** When VM time was 0, as the devices have it. */
+	/** Time at which VM time was 0, as the devices have it. */
 	readonly baseTimeMs: number;
-	/** When the snapshot was made that the machine begins with, for one whose time unit does not say. */
+	/** Time of the snapshot that the machine begins with, for one whose time unit does not say. */
 	readonly snapshotMs?: number;
 	/** Now. */
 	readonly realMs?: () => number;
@@ -52,7 +52,7 @@ export class TimeUnit implements StateUnit {
 	}
 
 	/**
-	 * What the next start does about the time that has passed; those after it let VM time go on where it was.
+	 * Chooses what the next start does about the time that has passed; those after it let VM time go on where it was.
 	 * @throws VM_CLOCK_TOO_FAR, CONFIG_VALUE_INVALID
 	 */
 	choose(policy: ClockPolicy): void {

@@ -6,7 +6,7 @@ import type {Leaving, SpawnedWorker} from '#support/rpc';
 import {VcpuWorker} from '#vcpu-worker/worker';
 
 export interface InProcessOptions {
-	/** How many threads run the devices of all machines; without it, each machine has its own. */
+	/** Number of threads that run the devices of all machines; without it, each machine has its own. */
 	readonly deviceThreads?: number;
 	/** Devices are on the thread of these, whatever their machine is: also those that would have one of their own. */
 	readonly beside?: InProcessWorkers;
@@ -18,7 +18,7 @@ export interface InProcessOptions {
 export class InProcessWorkers implements MachineWorkers {
 	/** The devices' reactors, which the test turns; none where it brings its own. */
 	readonly reactors: FakeReactor[];
-	/** What stands for the threads, in the order in which they were taken. */
+	/** Stand-ins for the vCPUs' threads, in the order in which they were taken. */
 	readonly vcpus: InProcessThread<VcpuWorker>[] = [];
 	readonly devices: InProcessThread<DeviceWorker>[];
 
@@ -69,7 +69,7 @@ export class InProcessWorkers implements MachineWorkers {
 	}
 }
 
-/** What stands for one thread. Calls are served on the test's, each after what is under way. It can die, and hang. */
+/** Stands for one thread. Calls are served on the test's, each after what is under way. It can die, and hang. */
 export class InProcessThread<T extends Leaving> implements SpawnedWorker<T> {
 	readonly api: SpawnedWorker<T>['api'];
 	hasEnded = false;
