@@ -1,4 +1,4 @@
-/** How sources become JavaScript, for the package and for tests that run from built code. */
+/** Turns sources into JavaScript, for the package and for tests that run from built code. */
 
 import type {BuildOptions} from 'esbuild';
 
@@ -18,7 +18,7 @@ export function bundleOptions(external: readonly string[] = []): BuildOptions {
 		target: 'node24',
 		sourcemap: 'linked',
 		sourcesContent: false,
-		// What V8 need not read at start-up; names stay, for stack traces.
+		// Leaves out what V8 need not read at start-up; names stay, for stack traces.
 		minifyWhitespace: true,
 		minifySyntax: true,
 		legalComments: 'none',

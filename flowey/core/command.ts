@@ -1,4 +1,4 @@
-/** What `flowey.ts` offers on its command line. */
+/** A command of `flowey.ts`. */
 export interface Command {
 	readonly name: string;
 	/** One line for the overview. */

@@ -1,7 +1,7 @@
 /** A failure that the person at the keyboard can act on: printed without a stack. */
 export class FloweyError extends Error {
 	override readonly name = 'FloweyError';
-	/** What to do about it, one sentence. */
+	/** Advice on what to do, one sentence. */
 	readonly remedy: string;
 
 	constructor(message: string, remedy: string, options?: ErrorOptions) {

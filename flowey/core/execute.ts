@@ -2,14 +2,14 @@
 
 import {type SpawnOptions, spawn} from 'node:child_process';
 
-/** How a tool ended. */
+/** End of a tool. */
 export interface Execution {
 	readonly status: number;
 	readonly stdout: string;
 	readonly stderr: string;
 }
 
-/** Where a tool runs and what happens to its output. */
+/** Surroundings of a tool, and receivers of its output. */
 export interface ExecuteOptions {
 	readonly cwd?: string;
 	readonly env?: NodeJS.ProcessEnv;

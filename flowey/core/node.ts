@@ -1,6 +1,6 @@
 /** Nodes: the named, timed steps that commands and pipelines are made of. */
 
-/** What a running node may tell. */
+/** Ways for a running node to tell things. */
 export interface NodeContext {
 	/** Prints one progress line. */
 	log(line: string): void;

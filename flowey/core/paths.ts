@@ -9,7 +9,7 @@ export const PATHS = {
 	repo,
 	dist: join(repo, 'dist'),
 	build: join(repo, '.build'),
-	/** Where `tsc -b` puts declarations, as the sources lie. */
+	/** Declarations of `tsc -b`, as the sources lie. */
 	types: join(repo, '.build/types'),
 	packages: join(repo, '.packages'),
 	linux: join(repo, '.packages/linux'),

@@ -16,7 +16,7 @@ export async function runCommand(
 			throw new WordsError(`Unexpected argument '${words[0]}'`, usage);
 		return await command.run(words);
 	} catch (error) {
-		// What Node adds behind the first sentence is for programs that take any words.
+		// The rest that Node adds to the first sentence is for programs that take any words.
 		const told = isOfParseArgs(error) ? new WordsError(error.message.split('. ')[0] ?? '', usage) : error;
 		if (!(told instanceof Error && 'remedy' in told)) throw error;
 		tell(`flowey: ${told.message}\n  remedy: ${String(told.remedy)}\n`);

@@ -233,7 +233,7 @@ function emitReadSleepType(asm: Assembler): void {
 	ret();
 }
 
-/** What the tables said. */
+/** Emits the variables for what the tables said. */
 export function emitAcpiData({label, align, dwords, qwords}: Assembler): void {
 	align(8, 0);
 	label('rsdp');

@@ -75,8 +75,8 @@ export function emitEntry(asm: Assembler): void {
 }
 
 /**
- * What the other CPUs run first, copied below 1 MiB: real mode, CS set by the start-up IPI.
- * It only reaches 32-bit protected mode, where the path is the boot CPU's.
+ * Emits the code that the other CPUs run first, copied below 1 MiB: real mode, CS set by the start-up IPI. It only reaches
+ * 32-bit protected mode, where the path is the boot CPU's.
  */
 export function emitTrampoline(asm: Assembler): void {
 	const {label, bits, cli, cld, mov, lgdt, align} = asm;

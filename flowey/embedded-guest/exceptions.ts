@@ -6,7 +6,7 @@ import type {Texts} from './text.ts';
 const withErrorCode = new Set([8, 10, 11, 12, 13, 14, 17, 21, 29, 30]);
 
 const exceptionCount = 32;
-/** What is printed for an interrupt, whatever its vector. */
+/** Stands for the vector of every interrupt in what is printed. */
 const anyInterrupt = 255;
 
 /** The label of the handler of a vector. */

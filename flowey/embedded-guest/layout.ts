@@ -1,4 +1,4 @@
-// Where the guest keeps things in its memory. Everything lies below 8 MiB, so that 16 MiB of memory are enough.
+// Layout of the guest's memory. Everything lies below 8 MiB, so that 16 MiB of memory are enough.
 
 /** The image, and its first byte to run: page tables, code, data. */
 export const imageAddress = 0x10_0000;
@@ -13,7 +13,7 @@ export const lineBuffer: number = apicIds + 2 * 0x1000;
 export const lineBufferSize = 0x1000;
 /** The end of what the guest uses; a loader reserves and clears up to here. */
 export const memoryEnd: number = lineBuffer + lineBufferSize;
-/** Where the other CPUs start in real mode: a page below 1 MiB, which the INIT-SIPI sequence demands. */
+/** Address where the other CPUs start in real mode: a page below 1 MiB, which the INIT-SIPI sequence demands. */
 export const trampolineAddress = 0x8000;
 
 /**

@@ -25,7 +25,7 @@ import {
 import {lineBuffer, port} from './layout.ts';
 import type {Texts} from './text.ts';
 
-/** What the guest can do besides its work, for tests of the machine it runs on. */
+/** Emits what the guest can do besides its work, for tests of the machine it runs on. */
 export function emitModes(asm: Assembler, texts: Texts): void {
 	emitHang(asm);
 	emitFlood(asm);

@@ -9,7 +9,7 @@ interface Option {
 	readonly word: string;
 	/** The variable it sets, without the prefix `option-`. */
 	readonly sets: string;
-	/** What a word without a number sets. */
+	/** Value that a word without a number sets. */
 	readonly to: number;
 }
 

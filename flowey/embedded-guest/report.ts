@@ -27,7 +27,7 @@ const barWidth = 24;
 const usableMemory = 1;
 const memoryMapEntrySize = 24;
 
-/** What the guest says about the machine and its work. */
+/** Emits the guest's words about the machine and its work. */
 export function emitReport(asm: Assembler, texts: Texts): void {
 	emitMemory(asm, texts);
 	emitCpusUp(asm, texts);

@@ -18,7 +18,7 @@ export function workItems(): Uint32Array {
 	return items;
 }
 
-/** What user code computes per item, here in TypeScript so that the guest's answer has a witness. */
+/** Computes what user code does per item, here in TypeScript so that the guest's answer has a witness. */
 export function hashItem(item: number): number {
 	let hash = item ^ (item >>> 16);
 	hash = Math.imul(hash, hashMultipliers[0]);

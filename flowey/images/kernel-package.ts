@@ -7,7 +7,7 @@ import type {CpioEntry} from './cpio.ts';
 import {readModuleInfo} from './modinfo.ts';
 import {type ModuleSource, moduleName, modulesAlias, modulesDep, pickModules} from './modules.ts';
 
-/** What the image builders take from a kernel package. */
+/** Parts of a kernel package that the image builders take. */
 export interface KernelPackage {
 	readonly release: string;
 	readonly imagePath: string;

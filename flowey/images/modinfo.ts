@@ -4,7 +4,7 @@ const ELF_MAGIC = 0x7f454c46;
 const HEADER = {sectionTable: 0x28, sectionSize: 0x3a, sectionCount: 0x3c, namesIndex: 0x3e} as const;
 const SECTION = {name: 0x00, offset: 0x18, size: 0x20} as const;
 
-/** What the loader of a module needs to know about it. */
+/** Facts about a module that its loader needs. */
 export interface ModuleInfo {
 	/** Names of the modules whose symbols it uses. */
 	readonly depends: readonly string[];

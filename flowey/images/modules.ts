@@ -2,7 +2,7 @@
 
 import type {ModuleInfo} from './modinfo.ts';
 
-/** Where to look modules up: a kernel package, or a table in a test. */
+/** Source of modules: a kernel package, or a table in a test. */
 export interface ModuleSource {
 	/** Path of a module below the module folder, or undefined when the package has none of that name. */
 	path(name: string): string | undefined;

@@ -7,7 +7,7 @@ import {bundleOptions, FloweyError, type FloweyNode, PATHS} from '../core/index.
 import type {EntryPoint} from './entry-points.ts';
 import {licensesOf} from './licenses.ts';
 
-/** What to build, and where to. */
+/** Programs to build, and the place for them. */
 export interface BuildInput {
 	readonly entryPoints: readonly EntryPoint[];
 	readonly folder: string;

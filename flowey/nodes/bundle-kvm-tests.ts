@@ -15,7 +15,7 @@ const AVA = [
 ];
 const PATTERNS = ['src/**/*.{kvm,vm}.test.ts', 'test/**/*.{kvm,vm}.test.ts'];
 
-/** What was built. */
+/** Built tests. */
 export interface KvmTestBundles {
 	/** Remove it when the tests have run. */
 	readonly folder: string;

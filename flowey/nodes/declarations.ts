@@ -63,7 +63,7 @@ const own: Plugin = {
 	},
 };
 
-/** Who installs the package has its dependencies, and not the types of Node.js. */
+/** Checks the imports: a user who installs the package has its dependencies, and not the types of Node.js. */
 function requireInstalled(imports: readonly string[]): void {
 	const {dependencies} = JSON.parse(readFileSync(join(PATHS.repo, 'package.json'), 'utf8'));
 	const missing = imports.filter((name) => !(name in dependencies));

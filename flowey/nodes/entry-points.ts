@@ -1,4 +1,4 @@
-/** What `dist/` is built from. */
+/** Sources that `dist/` is built from. */
 
 import {join} from 'node:path';
 import {PATHS} from '../core/index.ts';
@@ -18,7 +18,7 @@ export const WORKERS: readonly EntryPoint[] = [
 	{name: 'job-worker', source: join(PATHS.repo, 'src/main/jobs/entry.ts')},
 ];
 
-/** What others import, by the `exports` of package.json. */
+/** Libraries that others import, by the `exports` of package.json. */
 export const LIBRARIES: readonly EntryPoint[] = [
 	{name: 'index', source: join(PATHS.repo, 'src/main/index.ts'), shares: true},
 	{name: 'devices', source: join(PATHS.repo, 'src/devices/index.ts')},

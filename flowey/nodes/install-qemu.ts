@@ -20,7 +20,7 @@ export const installQemu: FloweyNode<void, void> = {
 		if (canInstallPackages()) {
 			await execute('apt-get', ['update'], {env});
 		}
-		// What is missing beside QEMU depends on the release, and shows once QEMU is there.
+		// The list of packages missing beside QEMU depends on the release, and shows once QEMU is there.
 		for (let round = 0; round < 2 && missingHostPackages().length > 0; round++) {
 			await install(context, missingHostPackages(), env);
 		}

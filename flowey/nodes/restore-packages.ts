@@ -21,7 +21,7 @@ const KERNEL = 'linux-image-cloud-amd64';
 const BUSYBOX = 'busybox-static';
 const XEN = 'xen-system-amd64';
 const MEMTEST = 'memtest86+';
-/** Where each package is unpacked to; the others are parts of the kernel, or Xen. */
+/** Folder that each package is unpacked to; the others are parts of the kernel, or Xen. */
 const FOLDERS: Readonly<Record<string, string>> = {[BUSYBOX]: 'busybox', [MEMTEST]: 'memtest'};
 
 const SCRIPTS = {

@@ -7,7 +7,7 @@ import {prepareIncubator} from '../nodes/prepare-incubator.ts';
 
 const DEFAULT_MINUTES = 30;
 
-/** What `incubator` was asked to do. */
+/** Request to `incubator`. */
 export interface IncubatorRequest {
 	readonly processors: number;
 	readonly memoryMib: number;

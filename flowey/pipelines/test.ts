@@ -1,4 +1,4 @@
-/** What `npm test` runs. */
+/** Runs `npm test`. */
 
 import {rmSync} from 'node:fs';
 import {parseArgs} from 'node:util';

@@ -12,7 +12,7 @@ export type Launch = (
 	onStderr: (chunk: Uint8Array) => void,
 ) => Promise<{readonly status: number}>;
 
-/** What to run, and how to name it. */
+/** A run of test files, and its name. */
 export interface AvaRun {
 	readonly suite: string;
 	readonly where: string;

@@ -1,4 +1,4 @@
-/** What of the tests on KVM is worth its time where KVM itself is emulated. */
+/** Picks the tests on KVM that are worth their time where KVM itself is emulated. */
 
 /** Built test files about KVM itself, the incubator or the language of guest programs, and one that boots Linux once. */
 const SHARE = ['src.vcpu-worker.', 'test.incubator.', 'test.vmm.guest-program.', 'test.guests.stock-linux.'] as const;

@@ -6,7 +6,7 @@ export interface FragileMachine<R> extends AsyncDisposable {
 	run(file: string): Promise<R>;
 }
 
-/** What to run, and on what. */
+/** Files to run, and the machines for them. */
 export interface FragileRun<R> {
 	readonly files: readonly string[];
 	/** Files that share a machine at the same time, as long as none has died. */
@@ -24,7 +24,7 @@ export interface FragileRun<R> {
 	died(error: unknown, cutOff: readonly string[], givenUp: readonly string[]): void;
 }
 
-/** What came of the files. */
+/** Results of the files. */
 export interface FragileResult<R> {
 	readonly results: readonly R[];
 	/** Files that were cut off by the death of every machine they were given, and whose result nobody knows. */

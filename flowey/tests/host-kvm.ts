@@ -1,4 +1,4 @@
-/** What KVM of this machine can do for us. */
+/** Finds out what KVM of this machine can do for us. */
 
 import {closeSync, constants, existsSync, openSync} from 'node:fs';
 

@@ -1,6 +1,6 @@
 /** Test suites and the table that a test run ends with. */
 
-/** How one suite went in one place. */
+/** Result of one suite in one place. */
 export interface SuiteResult {
 	readonly suite: string;
 	/** `host`, `host KVM`, `incubator`, or `nowhere`. */
@@ -8,7 +8,7 @@ export interface SuiteResult {
 	readonly passed: number;
 	readonly failed: number;
 	readonly skipped: number;
-	/** Why it did not run, or failed as a whole. */
+	/** Reason for its not running, or its failure as a whole. */
 	readonly why: string;
 	/** The signal that a test's process died of. */
 	readonly crash?: string;

@@ -4,7 +4,7 @@
 export interface TestOutcome {
 	readonly title: string;
 	readonly outcome: 'passed' | 'failed' | 'skipped';
-	/** What the reporter says about a failure, line by line. */
+	/** The reporter's words about a failure, line by line. */
 	readonly details: readonly string[];
 }
 

@@ -2,7 +2,7 @@ import type {CodeBits, Encoder, PrefixName} from './encoder.ts';
 import {toExpression, type Value} from './operands.ts';
 import {type Program, writeInteger} from './program.ts';
 
-/** What is not an instruction: labels, modes, data. */
+/** Statements that are no instructions: labels, modes, data. */
 export interface Directives {
 	/** Names the address of what follows. */
 	label(name: string): void;

@@ -5,7 +5,7 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import type {InstructionForm} from './instruction-forms.ts';
 
-/** Whether both programs can be run here. */
+/** Tells whether both programs can be run here. */
 export function hasGnuAssembler(): boolean {
 	return ['as', 'objcopy'].every((name) => spawnSync(name, ['--version'], {stdio: 'ignore'}).status === 0);
 }

@@ -51,7 +51,7 @@ export interface Memory {
 	readonly label?: LabelExpression;
 }
 
-/** What a memory operand is summed from: a base, an index, a label and numbers, each at most once. */
+/** Part of a memory operand's sum: a base, an index, a label and numbers, each at most once. */
 export type AddressPart = Register | ScaledIndex | LabelExpression | string | number;
 
 function family(size: OperandSize, names: string): readonly Register[] {

@@ -1,7 +1,7 @@
 /**
- * What an exit costs: `in` from a port in a loop, served by a shared-state front, and by a device of the device worker through the
- * mailbox with both sides spinning and both sides sleeping, beside a C program that does the same ioctl loop, and beside
- * one that also runs through as many pages of code as a runtime does.
+ * Measures what an exit costs: `in` from a port in a loop, served by a shared-state front, and by a device of the device worker
+ * through the mailbox with both sides spinning and both sides sleeping, beside a C program that does the same ioctl loop, and
+ * beside one that also runs through as many pages of code as a runtime does.
  */
 import {execFileSync} from 'node:child_process';
 import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';

@@ -1,7 +1,7 @@
 /**
- * What an access to guest memory costs a device, beside the same on an array of its own: copies of 16 bytes (a descriptor) and
- * 1500 (a packet), a 16-bit index of a queue by address and by window, an index published, and a request's memory pinned and
- * released. Needs no KVM.
+ * Measures what an access to guest memory costs a device, beside the same on an array of its own: copies of 16 bytes (a
+ * descriptor) and 1500 (a packet), a 16-bit index of a queue by address and by window, an index published, and a request's
+ * memory pinned and released. Needs no KVM.
  */
 import {type GuestWindow, IoVectors, MappedMemory, type MemoryRange} from '#devices/guest-memory';
 import {plainMemory} from '#devices/guest-memory/testing';

@@ -1,6 +1,6 @@
 /**
- * What finding a device costs an exit as their number grows: ports, fixed addresses, and BARs behind root ports, 10 and
- * 1000 of each. The accesses go round eight regions, so that none is found by being the last one. Each kind has a thread of
+ * Measures what finding a device costs an exit as their number grows: ports, fixed addresses, and BARs behind root ports, 10
+ * and 1000 of each. The accesses go round eight regions, so that none is found by being the last one. Each kind has a thread of
  * its own, as a processor has: code that was compiled for another kind would cost this one up to a sixth. Needs no KVM.
  */
 

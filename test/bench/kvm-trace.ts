@@ -26,7 +26,7 @@ export function armFirstEntry(): void {
 	write('tracing_on', '1');
 }
 
-/** When the recorded entry was, in milliseconds of process.hrtime's clock; undefined before it. */
+/** Gives the time of the recorded entry, in milliseconds of process.hrtime's clock; undefined before it. */
 export function firstEntryMs(): number | undefined {
 	const match = /\s(\d+\.\d+): kvm_entry:/.exec(readFileSync(join(folder, 'trace'), 'utf8'));
 	return match?.[1] === undefined ? undefined : Number(match[1]) * 1000;

@@ -1,4 +1,4 @@
-/** How long a pause takes: every busy processor out of the guest, every back end at rest. */
+/** Measures how long a pause takes: every busy processor out of the guest, every back end at rest. */
 import {serialPorts} from '#devices/chipset/serial-16550';
 import {vmConfig} from '#main/config';
 import {createVm} from '#main/vm';

@@ -16,7 +16,7 @@ export interface Figure {
 	readonly samples: readonly number[];
 }
 
-/** Where the numbers were taken; without it they mean nothing. */
+/** The machine that the numbers were taken on; without it they mean nothing. */
 const machine = {
 	cpu: cpus()[0]?.model,
 	cpus: cpus().length,

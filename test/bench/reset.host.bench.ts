@@ -1,7 +1,7 @@
 /**
- * How long resets of a machine keep the main thread from everything else in the process: ten of them, of a machine with a
- * kernel of 16 MiB, an initrd of 64 MiB, all chipset devices and PCI functions behind 32 root ports. Two clones of it show
- * what another one costs. The guest is a script, so that no KVM is needed and no other thread is about.
+ * Measures how long resets of a machine keep the main thread from everything else in the process: ten of them, of a machine
+ * with a kernel of 16 MiB, an initrd of 64 MiB, all chipset devices and PCI functions behind 32 root ports. Two clones of it
+ * show what another one costs. The guest is a script, so that no KVM is needed and no other thread is about.
  */
 import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
@@ -71,7 +71,7 @@ function busyMs(): number {
 	return (user + system) / 1000;
 }
 
-/** What of memory is this process's, in KiB (proc(5), smaps_rollup). */
+/** Gives this process's share of memory, in KiB (proc(5), smaps_rollup). */
 const ownMemory = (): number => Number(/^Pss:\s+(\d+)/m.exec(readFileSync('/proc/self/smaps_rollup', 'utf8'))?.[1]);
 
 try {

@@ -1,7 +1,7 @@
 /**
- * What the run loop costs an exit, KVM left out: `in` from a port of a shared-state front, with a system call that fails
- * at once in KVM's place, beside a C loop around the same call. Runs without KVM and without an emulator, so its
- * figure is the part of an exit's cost that is ours. Also what an exit leaves on the heap: a collection stops the vCPU.
+ * Measures what the run loop costs an exit, KVM left out: `in` from a port of a shared-state front, with a system call that
+ * fails at once in KVM's place, beside a C loop around the same call. Runs without KVM and without an emulator, so its figure
+ * is the part of an exit's cost that is ours. Also what an exit leaves on the heap: a collection stops the vCPU.
  */
 
 import {execFileSync} from 'node:child_process';

@@ -1,4 +1,4 @@
-/** What restoring costs this program without KVM: snapshot, memory, devices; for machines of several sizes. */
+/** Measures what restoring costs this program without KVM: snapshot, memory, devices; for machines of several sizes. */
 
 import {mkdtempSync, rmSync} from 'node:fs';
 import {join} from 'node:path';

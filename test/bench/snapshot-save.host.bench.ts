@@ -30,7 +30,7 @@ function fill({memory}: MappedRange): void {
 	for (let index = 0; index < words.length; index += 16) words[index] = index + 1;
 }
 
-/** What the disk takes: one thread, one file, one sync. */
+/** Shows what the disk alone takes: one thread, one file, one sync. */
 async function writePlainly(path: string, {memory, length}: MappedRange): Promise<void> {
 	await using file = await open(path, 'w');
 	for (let at = 0; at < length; at += stepBytes)

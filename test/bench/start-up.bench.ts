@@ -20,7 +20,7 @@ async function nodeMs(): Promise<number> {
 	return nowMs() - start;
 }
 
-/** What the user waits for, as the kernel and the reader of standard output see it. */
+/** Measures what the user waits for, as the kernel and the reader of standard output see it. */
 async function openvmmMs(processors: number): Promise<{instruction: number; console: number}> {
 	armFirstEntry();
 	const start = nowMs();

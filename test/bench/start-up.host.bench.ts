@@ -1,6 +1,7 @@
 /**
- * What of a start needs no KVM: the process and the program, beside `node -e 0`; and a machine of one and of eight processors on the
- * fake hypervisor, which has no threads, with the memory that each further machine takes beside its guest's.
+ * Measures the part of a start that needs no KVM: the process and the program, beside `node -e 0`; and a machine of one and of
+ * eight processors on the fake hypervisor, which has no threads, with the memory that each further machine takes beside its
+ * guest's.
  */
 import {spawnSync} from 'node:child_process';
 import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';

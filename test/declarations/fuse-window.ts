@@ -1,7 +1,7 @@
 import type {GuestMemory} from '#devices/guest-memory';
 import {i32, packed, reserved, u16, u32, u64} from '#support/wire';
 
-/** What the window gets files from. */
+/** Source of the window's files. */
 export interface FileReader {
 	/** Reads a file that the guest has open into a buffer, as far as it goes; undefined where the handle is nobody's. */
 	read(handle: bigint, offset: number, into: Uint8Array): Promise<number | undefined>;
@@ -83,7 +83,7 @@ export class FuseWindow {
 		return 0;
 	}
 
-	/** What is given back is the window's at most, so that no request takes longer than one that clears it. */
+	/** Gives back the window's memory at most, so that no request takes longer than one that clears it. */
 	#remove(body: Uint8Array): number {
 		if (body.length < RemoveMapping.size) return Errno.INVAL;
 		const {count} = RemoveMapping.read(body);

@@ -2,10 +2,10 @@ import {device, memoryFixed, name, resourceTemplate, string} from '#devices/acpi
 import type {AccessSize, OwnedDevice} from '#devices/device';
 import {deviceType} from '#devices/device-type';
 
-/** What carries out commands (TPM 2.0 Library, part 3), and has all the state that there is of a TPM. */
+/** Carries out commands (TPM 2.0 Library, part 3), and has all of a TPM's state. */
 export interface TpmEngine {
 	execute(command: Uint8Array): Promise<Uint8Array>;
-	/** What a TPM loses with its power, it loses. */
+	/** Drops the state that a TPM loses with its power. */
 	powerOn(): void;
 	/** At most {@link mostEngineBytes}. */
 	save(): Promise<Uint8Array>;
@@ -34,7 +34,7 @@ const bufferBytes = length - Register.BUFFER;
 const [validStatus, active] = [0x80, 0x02];
 /** TPM_INTERFACE_ID: CRB is the active interface and the only one that there is; version 1. */
 const interfaceId = 0x0000_4011;
-/** Where the length of a command is, big-endian: behind its tag (TPM 2.0 Library, part 1, "Command and Response Structures"). */
+/** Offset of a command's length, big-endian: behind its tag (TPM 2.0 Library, part 1, "Command and Response Structures"). */
 const lengthOffset = 2;
 const mostEngineBytes = 2 ** 18;
 

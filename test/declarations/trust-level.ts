@@ -54,7 +54,7 @@ const segment = packed('hv_x64_segment_register', {
 	}),
 }).sized(16);
 const table = packed('hv_x64_table_register', {padding: reserved(6), limit: u16, base: u64}).sized(16);
-/** What a level of a processor begins with (TLFS, HV_INITIAL_VP_CONTEXT). */
+/** State that a level of a processor begins with (TLFS, HV_INITIAL_VP_CONTEXT). */
 export const Context = packed('hv_initial_vp_context', {
 	...{rip: u64, rsp: u64, rflags: u64},
 	...{cs: segment, ds: segment, es: segment, fs: segment, gs: segment, ss: segment, tr: segment, ldt: segment},

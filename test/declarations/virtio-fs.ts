@@ -4,7 +4,7 @@ import type {Chain, VirtQueue} from '#devices/virtio/queue';
 import {bytes, packed, u32} from '#support/wire';
 import {type FileReader, FuseWindow} from './fuse-window.ts';
 
-/** What answers requests of FUSE. */
+/** Answers requests of FUSE. */
 export interface FuseServer extends FileReader {
 	/** Fills in the reply, and tells its length: 0 for requests that have none. */
 	serve(request: Uint8Array, reply: Uint8Array): Promise<number>;

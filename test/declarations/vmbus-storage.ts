@@ -2,7 +2,7 @@ import {IoVectors} from '#devices/guest-memory';
 import {bytes, packed, reserved, u8, u16, u32} from '#support/wire';
 import type {GuestPages, VmbusChannel, VmbusDevice, VmbusModel, VmbusPacket, VmbusServices} from './vmbus.ts';
 
-/** What carries SCSI commands out. */
+/** Carries out SCSI commands. */
 export interface ScsiTarget {
 	/** @param data - memory to be read or written */
 	execute(lun: number, cdb: Uint8Array, data: IoVectors): Promise<ScsiResult>;
@@ -11,9 +11,9 @@ export interface ScsiTarget {
 export interface ScsiResult {
 	/** SAM-5, 5.3.1. */
 	readonly status: number;
-	/** How many bytes there were. */
+	/** Number of bytes moved. */
 	readonly length: number;
-	/** Why it failed (SPC-4, 4.5). */
+	/** Reason of the failure (SPC-4, 4.5). */
 	readonly sense?: Uint8Array;
 }
 
@@ -79,7 +79,7 @@ const steps: readonly number[] = [
 	Operation.END_INITIALIZATION,
 ];
 
-/** What a packet is answered with. */
+/** Answer to a packet. */
 interface Answer {
 	readonly status: number;
 	readonly body?: Uint8Array;
@@ -89,7 +89,7 @@ class VmbusStorage implements VmbusDevice {
 	readonly #services: VmbusServices;
 	readonly #target: ScsiTarget;
 	readonly #pending = new Map<VmbusChannel, Set<Promise<void>>>();
-	/** How many of {@link steps} are done. */
+	/** Number of {@link steps} that are done. */
 	#step = 0;
 	#mustAnnounce = false;
 

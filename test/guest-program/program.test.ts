@@ -26,7 +26,7 @@ import {
 const [value, ticks, isUp, count] = [word('value'), word('ticks'), word('is up'), word('count')];
 const testInQemu = hasQemu() ? test.serial : test.serial.skip;
 
-// What needs no machine of ours: the rest is tested on each back end (guest-program.vm.test).
+// QEMU runs what needs no machine of ours: the rest is tested on each back end (guest-program.vm.test).
 testInQemu("in QEMU, a program's machine code computes, sleeps, is interrupted, and starts a processor", async (t) => {
 	const {kernel} = guestProgram({
 		name: 'all',

@@ -31,7 +31,7 @@ export interface GuestProgram {
 	addressOf(word: Word): number;
 }
 
-/** What a program does. */
+/** Statements of a program. */
 export interface ProgramParts {
 	readonly name: string;
 	/** On the boot processor. At its end the program exits with code 0. */
@@ -56,7 +56,7 @@ export function guestProgram(parts: ProgramParts): GuestProgram {
 }
 
 const labelOf = (word: string) => `word ${word}`;
-/** What skips a statement when the condition does not hold. */
+/** Jumps that skip a statement when the condition does not hold. */
 const opposite = {'==': 'jne', '!=': 'je', '<': 'jae', '>=': 'jb'} as const;
 
 function assemble({name, main, others, handlers = {}}: ProgramParts, codes: Map<Statement, number>): MicroKernel {
@@ -134,7 +134,7 @@ class Player implements Playing {
 	readonly #codes: ReadonlyMap<Statement, number>;
 	#interruptsOn = false;
 	#isInNmi = false;
-	/** Whose handler is under way. */
+	/** Vector whose handler is under way. */
 	#vector = -1;
 	/** The statement before was STI: it takes effect after the next one. */
 	#inShadow = false;

@@ -6,7 +6,7 @@ export interface Word {
 	readonly word: string;
 }
 
-/** What a statement computes with. */
+/** Operand of a statement. */
 export type Operand = number | Word;
 
 export const word = (name: string): Word => ({word: name});

@@ -28,7 +28,7 @@ async function until(holds: () => boolean, clocks: () => Clocks): Promise<void> 
 const toText = (value: unknown) =>
 	JSON.stringify(value, (_key, field) => (typeof field === 'bigint' ? `${field}` : field));
 
-/** What the guest's clocks show, in milliseconds where that is a time. */
+/** Reads the guest's clocks, in milliseconds where that is a time. */
 function clocksOf({vm}: TestVm, kernel: MicroKernel) {
 	const {memory} = vm;
 	const wide = (address: number) => unchecked(memory.readBigU64(address)) ?? 0n;
@@ -87,7 +87,7 @@ async function afterwards(last: Clocks, now: () => Clocks): Promise<Clocks> {
 }
 
 const standMs = 4000;
-/** How far apart the timer's and the counter's origins may be: each is set by its own call to the host. */
+/** Distance that the timer's and the counter's origins may have: each is set by its own call to the host. */
 const slackMs = 200;
 const weekMs = 7 * 86_400e3;
 

@@ -11,7 +11,7 @@ const run = promisify(execFile);
 const folder = mkdtempSync(join(tmpdir(), 'openvmm-debug-linux-'));
 test.after.always(() => rmSync(folder, {recursive: true}));
 
-// Where its symbols are the kernel says itself: Debian's System.map is in a package of 1 GB.
+// The kernel itself tells the addresses of its symbols: Debian's System.map is in a package of 1 GB.
 const script = [
 	"grep -E ' (linux_banner|schedule_idle)$' /proc/kallsyms",
 	'echo waiting',

@@ -19,7 +19,7 @@ import {debugTarget} from '#test/tmk';
 const folder = mkdtempSync(join(tmpdir(), 'openvmm-gdb-'));
 test.after.always(() => rmSync(folder, {recursive: true}));
 
-// Where there is no debugger, the tests of the protocol remain (gdb-protocol).
+// The tests of the protocol (gdb-protocol) remain where there is no debugger.
 const withGdb = {on: x86BackEnds, skip: !hasGdb};
 const socket = join(folder, 'gdb');
 const attach = `target remote ${socket}`;

@@ -28,7 +28,7 @@ async function openvmm(...words: readonly string[]) {
 	return {...said, status: child.exitCode};
 }
 
-/** What the embedded guest says once it waits. */
+/** The embedded guest's words once it waits. */
 const hangs = 'Hanging until stopped';
 
 /** A snapshot of a machine that has not started yet. */

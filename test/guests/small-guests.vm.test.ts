@@ -3,7 +3,7 @@ import type {VmOptions} from '#main/config';
 import {debugExit, vmTest, x86BackEnds} from '#test/petri';
 
 const fixture = (name: string) => join(process.cwd(), 'test', 'fixtures', name);
-/** What a guest that is content writes to its port, as a status. */
+/** End by a guest that is content, as it writes that to its port. */
 const content = {kind: 'exit', status: 1} as const;
 const devices = [debugExit()];
 const x86 = {on: x86BackEnds};

@@ -37,7 +37,7 @@ const ticks = (output: string): Tick[] =>
 /** The snapshot as it would be had it been made a week earlier. */
 const weekOld = (snapshot: OpenSnapshot): OpenSnapshot => madeEarlier(snapshot, week * 1000);
 
-/** What Linux says when its watchdogs or its clocks think that something is wrong. */
+/** Matches Linux's words when its watchdogs or its clocks think that something is wrong. */
 const complaints =
 	/soft lockup|hard lockup|clocksource.*unstable|skipping watchdog|rcu.*stall|workqueue lockup|blocked for/i;
 

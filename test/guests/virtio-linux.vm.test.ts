@@ -39,7 +39,7 @@ const rebind = (driver: string, device: string) => {
 	return `it=${device}; echo $it >${folder}/unbind; sleep 1; echo $it >${folder}/bind; sleep 1`;
 };
 
-/** How often a queue of the disk has interrupted, on all processors. */
+/** Counts the interrupts of a queue of the disk, on all processors. */
 function interruptsOf(output: string, queue: number): number {
 	const counts = new RegExp(`^ *\\d+:((?: +\\d+)+) .*virtio\\d-req\\.${queue}\\r?$`, 'm').exec(output)?.[1] ?? '';
 	return counts
@@ -53,7 +53,7 @@ for (const bus of ['pci', 'mmio'] as const) {
 	linuxTest(`Linux takes entropy, and writes and reads a disk by both queues, over ${bus}`, async (t, machine) => {
 		const rng = 'echo rng=$(cat /sys/class/misc/hw_random/rng_current) bytes=$(head -c 100 /dev/hwrng | wc -c)';
 		const guest = await runInLinux(machine, {processors: {count: 2}, ...machines[bus]}, [
-			// What was said before is not about these devices: under emulation Linux warns of its processor.
+			// Earlier messages are not about these devices: under emulation Linux warns of its processor.
 			'dmesg -c >/dev/null',
 			`modprobe -a virtio_${bus} virtio_blk virtio-rng`,
 			'sleep 1',

@@ -16,7 +16,7 @@ import {
 
 const PORT_NAME = 'openvmm.agent';
 const PORT_FOLDER = '/sys/class/virtio-ports';
-/** How long output may still come after a command has ended, from a child that left its process group. */
+/** Time for which output may still come after a command has ended, from a child that left its process group. */
 const LINGER_MS = 1000;
 
 const fd = openSync(portDevice(), 'r+');

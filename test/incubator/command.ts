@@ -21,7 +21,7 @@ const SIGNAL_NUMBERS: Readonly<Record<string, number>> = {
 	SIGTERM: 15,
 };
 
-/** How a command runs. */
+/** Options of a command's run. */
 export interface CommandOptions {
 	/** Default: the repository. */
 	readonly cwd?: string;
@@ -32,7 +32,7 @@ export interface CommandOptions {
 	/** Called with output as it comes. The result has all of it as well. */
 	readonly onStdout?: (chunk: Uint8Array) => void;
 	readonly onStderr?: (chunk: Uint8Array) => void;
-	/** When it is killed; default 10 minutes. */
+	/** Time after which it is killed; default 10 minutes. */
 	readonly timeoutMs?: number;
 	/** Sends SIGINT to the command when aborted, and SIGKILL five seconds later. */
 	readonly abort?: AbortSignal;
@@ -40,7 +40,7 @@ export interface CommandOptions {
 	readonly terminal?: {readonly columns: number; readonly rows: number};
 }
 
-/** How a command ended. */
+/** End of a command. */
 export interface CommandResult {
 	/** Exit status; 128 plus the number for a signal, 124 when it ran into its time limit, 127 when it could not start. */
 	readonly status: number;
@@ -78,7 +78,7 @@ export class RunningCommand {
 		this.#after(this.#options.timeoutMs ?? DEFAULT_TIMEOUT_MS, () => {
 			this.#timedOut = true;
 			this.#controls.signal('SIGKILL');
-			// What hangs inside the emulated kernel does not die of it.
+			// A process that hangs inside the emulated kernel does not die of it.
 			this.#after(KILL_PATIENCE_MS, () => {
 				this.#reject(new IncubatorError('A command in the incubator does not end when it is killed', 'Try again.'));
 			});

@@ -4,10 +4,10 @@ const HEADER_BYTES = 9;
 /** Longer frames mean that the two sides have lost each other. */
 const MAX_PAYLOAD_BYTES = 1 << 20;
 
-/** How often the agent says that it is there, with a `ready` frame. */
+/** Interval at which the agent says that it is there, with a `ready` frame. */
 export const HEARTBEAT_MS = 5000;
 
-/** What a frame is about. Payloads are raw bytes for the streams and JSON for the rest. */
+/** Subject of a frame. Payloads are raw bytes for the streams and JSON for the rest. */
 export const FRAME = {
 	/** Agent: ready for commands. */
 	ready: 0,
@@ -24,7 +24,7 @@ export const FRAME = {
 	exit: 6,
 } as const;
 
-/** What a command is started with. */
+/** Request to start a command. */
 export interface StartRequest {
 	readonly argv: readonly string[];
 	readonly cwd: string;
@@ -33,7 +33,7 @@ export interface StartRequest {
 	readonly terminal?: {readonly columns: number; readonly rows: number};
 }
 
-/** How a command ended: an exit status, a signal, or the reason why it could not start. */
+/** End of a command: an exit status, a signal, or the reason why it could not start. */
 export interface ExitReport {
 	readonly status: number | null;
 	readonly signal: string | null;

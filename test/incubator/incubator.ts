@@ -47,7 +47,7 @@ export interface IncubatorOptions {
 
 /** A running incubator. */
 export interface Incubator {
-	/** How long it took to come up. */
+	/** Time it took to come up. */
 	readonly bootMs: number;
 	/**
 	 * Runs a command inside and resolves when it has ended, whatever its status. Several may run at once.

@@ -9,7 +9,7 @@ import {type FileServer, findHostTools, findProgram} from './host-tools.ts';
 
 const FILE_SERVER_START_MS = 10_000;
 
-/** What the machine consists of. */
+/** Parts of the machine. */
 export interface MachineSpec {
 	readonly processors: number;
 	readonly memoryMib: number;
@@ -17,7 +17,7 @@ export interface MachineSpec {
 	readonly initrd: string;
 	/** Given to the first program as environment. */
 	readonly environment: Readonly<Record<string, string>>;
-	/** Where sockets and logs of this machine go. */
+	/** Folder for sockets and logs of this machine. */
 	readonly runFolder: string;
 	readonly consoleLog: string;
 	/** Listens already when the machine starts. */

@@ -1,7 +1,7 @@
 import type {DebugSupport} from '#vcpu-worker/debug';
 import {kvmKind, probeDebug} from '#vcpu-worker/kvm';
 
-/** What a machine's guest can run on. The fake executes programs of `#test/guest-program` only. */
+/** Name of a back end that a machine's guest can run on. The fake executes programs of `#test/guest-program` only. */
 export type BackEndName = 'fake' | X86BackEnd;
 
 /** Those whose guests are x86 machine code, and so anything. */
@@ -13,13 +13,13 @@ export const x86BackEnds = ['kvm'] as const;
 /** For tests whose guest is a program. */
 export const everyBackEnd = ['fake', ...x86BackEnds] as const;
 
-/** What machines of this run have; unit tests are on the fake. Set by the pipeline that runs tests on others. */
+/** Back end of this run's machines; unit tests are on the fake. Set by the pipeline that runs tests on others. */
 export const backEndHere: BackEndName = (process.env['OPENVMM_TEST_ON'] ?? 'fake') as BackEndName;
 
 /** Supervisor code of a stock kernel needs instructions that one kind of KVM emulates without (guide, "Hosts"). */
 export const runsStockKernels = (): boolean => backEndHere !== 'kvm' || kvmKind() !== 'pvm';
 
-/** How a debugger stops guests here. Asked by tests that name {@link x86BackEnds}. */
+/** Tells how a debugger stops guests here. Asked by tests that name {@link x86BackEnds}. */
 export function debugSupportHere(): DebugSupport {
 	switch (backEndHere) {
 		case 'kvm':

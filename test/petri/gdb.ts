@@ -11,7 +11,7 @@ export const hasGdb: boolean = existsSync(gdb);
 
 /** A debugger at work. */
 export interface RunningGdb {
-	/** What it has printed so far. */
+	/** Its output so far. */
 	readonly output: string;
 	/** Resolves when its output has come to this; rejects when it ends before. */
 	waitFor(pattern: RegExp): Promise<void>;

@@ -60,6 +60,6 @@ export async function linuxReport(
 	return facts;
 }
 
-/** How often an interrupt came in a {@link linuxReport}, by the name that the kernel gives it. */
+/** Gives the number of times that an interrupt came in a {@link linuxReport}, by the name that the kernel gives it. */
 export const interruptCount = (facts: Readonly<Record<string, string>>, name: string): number =>
 	Number(new RegExp(`${name}:(\\d+)`).exec(facts['interrupts'] ?? '')?.[1] ?? Number.NaN);

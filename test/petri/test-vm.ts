@@ -19,7 +19,7 @@ export class TestVm {
 		this.#outputPath = outputPath;
 	}
 
-	/** What the guest has written to COM1. */
+	/** The guest's output on COM1. */
 	get output(): string {
 		return readFileSync(this.#outputPath, 'latin1');
 	}

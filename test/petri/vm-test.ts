@@ -28,11 +28,11 @@ export type MakeMachine<On extends BackEndName = X86BackEnd> = (
 	create?: CreateOptions,
 ) => Promise<TestVm>;
 
-/** What a test says of itself. */
+/** Conditions of a test. */
 export interface VmTestOptions<On extends BackEndName> {
-	/** Where it can run. */
+	/** Back ends it can run on. */
 	readonly on: readonly On[];
-	/** Why it cannot run here, if so. */
+	/** Set where it cannot run here. */
 	readonly skip?: boolean;
 }
 
@@ -83,7 +83,7 @@ function withKernel(t: ExecutionContext, kernel: MicroKernel, options: VmOptions
 	return {...options, boot, devices: [debugExit(exitPort), ...(options.devices ?? [])]};
 }
 
-/** How often the fake's devices get a turn. */
+/** Interval of the turns of the fake's devices. */
 const turnMs = 1;
 
 async function fakeVm(t: ExecutionContext, {script}: GuestProgram, config: VmOptions, create: CreateOptions) {

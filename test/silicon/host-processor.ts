@@ -7,7 +7,7 @@ import {codeAddress, codeEnd, recordsAddress, regions, windowAddress, windowEnd}
 import {CaseRecord, codeBytes, noVector} from './processor-state.ts';
 import {assembleTrampoline, endMarkerBytes, type Trampoline} from './trampoline.ts';
 
-/** Why this host cannot serve as the processor that ours is compared with; undefined where it can. */
+/** Tells why this host cannot serve as the processor that ours is compared with; undefined where it can. */
 export function siliconObstacle(): string | undefined {
 	if (process.platform !== 'linux' || process.arch !== 'x64')
 		return `the host is ${process.platform} on ${process.arch}, not Linux on x86-64`;
@@ -32,7 +32,7 @@ const sigactionFlags = 136;
 /** stack_t: address, flags, size. */
 const stackBytes = 24;
 const generalProtection = 13;
-/** What the pages of code and data hold outside the windows; it must stay. */
+/** Byte that fills the pages of code and data outside the windows; it must stay. */
 const filler = 0xcc;
 
 interface CFunctions {

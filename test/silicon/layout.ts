@@ -1,5 +1,5 @@
 /**
- * Where cases find their code and memory. All of it lies below 2 GiB, so that displacements, absolute addresses and 32-bit
+ * Layout of the cases' code and memory. All of it lies below 2 GiB, so that displacements, absolute addresses and 32-bit
  * addressing reach it, and above what the host program and its heap take there.
  */
 import {Mmap} from '#support/ffi';
@@ -36,6 +36,6 @@ export const recordsAddress = 0x7100_0000;
 export const windowAddress: number = regions.data.address + pageSize - windowBytes / 2;
 /** Its end, where a stack begins. */
 export const windowEnd: number = windowAddress + windowBytes;
-/** Where the code of a case lies. */
+/** Address of a case's code. */
 export const codeAddress: number = regions.code.address + 0x800;
 export const codeEnd: number = codeAddress + codeBytes;

@@ -1,4 +1,4 @@
-/** What the tests of the oracle share: they are skipped, and say why, where the host cannot be one. */
+/** Shared parts of the tests of the oracle: they are skipped, and say why, where the host cannot be one. */
 import test from 'ava';
 import {type Assembler, createAssembler} from '#flowey/x86-assembler';
 import {type CaseView, HostProcessor, siliconObstacle} from './host-processor.ts';

@@ -35,7 +35,7 @@ export const TrampolineVariables = wire('trampoline variables', {
 	/** The case that runs, and the end of the last. */
 	current: u64,
 	end: u64,
-	/** Where the case starts, then where it ended. */
+	/** Address at which the case starts, then at which it ended. */
 	rip: u64,
 	scratch: u64,
 	/** RSP where the case ended. */
@@ -91,7 +91,7 @@ const fninit = [0xdb, 0xe3];
 const xgetbv = [0x0f, 0x01, 0xd0];
 const vzeroupper = [0xc5, 0xf8, 0x77];
 
-/** Where the kernel puts things in `ucontext_t` (x86-64: asm/sigcontext.h, asm/ucontext.h). */
+/** Offsets in the kernel's `ucontext_t` (x86-64: asm/sigcontext.h, asm/ucontext.h). */
 const Ucontext = {rsp: 160, rip: 168, errorCode: 192, trapNumber: 200, cr2: 216} as const;
 
 /** Bytes from one {@link landing} to the next. */

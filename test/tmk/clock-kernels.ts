@@ -9,7 +9,7 @@ const pitHz = 1_193_182;
 /** Interrupt of the PIT, with the first 8259 at this vector. */
 const vector = 0x40;
 
-/** Where a round of {@link clockReader} lies from the label `clocks` on, and its fields in it: 64 bits each. */
+/** Layout of a round of {@link clockReader}, from the label `clocks` on: 64 bits each. */
 export const clockRound = {bytes: 32, counterBefore: 0, acpiTimer: 8, counterAfter: 16} as const;
 
 /**

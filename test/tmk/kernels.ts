@@ -2,7 +2,7 @@ import {al, ax, ds, dx, eax, ebx, ecx, edx, qword, r8, rax, rbx, rcx, rdx, rsp, 
 import {exitCode, exitPort} from './layout.ts';
 import {type MicroKernel, microKernel, realModeKernel} from './micro-kernel.ts';
 
-/** How often, and on which port, the port kernels do their access. */
+/** Number and port of the port kernels' accesses. */
 export interface PortLoop {
 	readonly count: number;
 	/** Below 256. */

@@ -1,6 +1,6 @@
-/** Where a 64-bit kernel is loaded, and its entry. */
+/** Address at which a 64-bit kernel is loaded, and its entry. */
 export const longModeAddress = 0x10_0000;
-/** Where a real-mode kernel is loaded, and its entry: where a BIOS puts a boot sector. */
+/** Address at which a real-mode kernel is loaded, and its entry: where a BIOS puts a boot sector. */
 export const realModeAddress = 0x7c00;
 /** A page of stack per vCPU, from here on, not part of the image; the stack grows down. */
 export const stacks = 0x18_0000;

@@ -17,7 +17,7 @@ import {exitCode, exitPort, selector, stackSize, stacks, userFlags} from './layo
 
 const vectorCount = 256;
 
-/** What a 64-bit kernel can ask for besides instructions. */
+/** Services for a 64-bit kernel besides instructions. */
 export interface LongModeKit {
 	/** Ends the kernel with a result. */
 	exit(code: number): void;

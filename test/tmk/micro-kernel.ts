@@ -6,7 +6,7 @@ import {emitLongModePrologue, emitLongModeTables, fillGates, type LongModeKit, l
  * A small guest for one purpose: a flat binary that a test copies to {@link loadAddress} and starts at {@link entry}.
  * It ends by writing its result to port 0xF4, see `exitCode`; should that return, it halts with interrupts off.
  *
- * What a kernel expects at its entry:
+ * A kernel expects at its entry:
  * - `long`: 64-bit mode at CPL 0, RIP 0x100000, interrupts off, any page tables that map the kernel to itself, any
  *   descriptor tables. It brings its own page tables (the low 4 GiB mapped to themselves, open to user mode),
  *   descriptor tables and stacks, and keeps no register. Every vCPU may start at the entry at the same time:

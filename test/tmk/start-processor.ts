@@ -18,7 +18,7 @@ import {
 import {sendCommand} from './apic-kernels.ts';
 import {selector} from './layout.ts';
 
-/** Where the instructions of a processor lie that starts: a page below 1 MiB that nothing else uses. */
+/** Address of the instructions of a processor that starts: a page below 1 MiB that nothing else uses. */
 const trampolineAddress = 0x8000;
 /** INIT asserted, and a start-up message with the page's number as vector (Intel SDM vol. 3, 11.6.1). */
 const [initCommand, startUpCommand] = [0x4500, 0x4600 | (trampolineAddress >> 12)];

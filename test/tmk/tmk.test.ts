@@ -20,7 +20,7 @@ import {
 const isRunnable = hasQemu();
 const testInQemu = isRunnable ? test.serial : test.serial.skip;
 const reason = isRunnable ? '' : ' (skipped: qemu-system-x86_64 is not installed)';
-/** What QEMU's exit device makes of a value. */
+/** Gives QEMU's exit status for a value at its exit device. */
 const statusOf = (code: number): number => 2 * code + 1;
 const runKernel = (kernel: MicroKernel) => runInQemu({image: wrapForPvh(kernel)});
 

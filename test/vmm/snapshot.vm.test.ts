@@ -217,7 +217,7 @@ function wrongUnits(units: Units): WrongUnits {
 	];
 }
 
-/** What no processor is. */
+/** Makes states that no processor can have. */
 function beyondProcessor(units: Units): WrongUnits {
 	const [{cpuid}] = units['vcpus'] as [{readonly cpuid: Record<string, string>}];
 	const allFeatures = {...cpuid, '0x7.0': `${cpuid['0x7.0']?.slice(0, 8) ?? '00000000'} ffffffff ffffffff ffffffff`};

@@ -16,7 +16,10 @@ import {
 } from '#test/guest-program';
 import {flagged, vmTest} from '#test/petri';
 
-/** How a driver reaches a device: the registers' base, their offsets and widths (virtio 1.2, 4.1.4.3 and 4.2.2), its notifications. */
+/**
+ * A driver's access to a device: the registers' base, their offsets and widths (virtio 1.2, 4.1.4.3 and 4.2.2), its
+ * notifications.
+ */
 interface Transport {
 	readonly options: VmOptions;
 	readonly find: Statement;
@@ -78,7 +81,7 @@ const transports: Readonly<Record<'pci' | 'mmio', Transport>> = {
 };
 
 const [header, data, status] = [0x30_8000, 0x30_9000, 0x30_a000];
-/** Where the rings of a queue are. */
+/** Gives the addresses of a queue's rings. */
 const ringsOf = (queue: number) => {
 	const table = 0x30_0000 + 0x3000 * queue;
 	return {table, driver: table + 0x1000, device: table + 0x2000};

@@ -20,7 +20,7 @@ const program = guestProgram({
 	],
 });
 
-/** Which of these pages were written. A back end may count some that the guest has only read. */
+/** Gives the pages of these that were written. A back end may count some that the guest has only read. */
 const written = (log: WriteLog, since: number) =>
 	[first, second, untouched].filter((gpa) => {
 		let isWritten = false;

@@ -9,15 +9,15 @@ import {setTimeout as delay} from 'node:timers/promises';
 const program = 'qemu-system-x86_64';
 const timeoutMs = 20_000;
 
-/** How a run in QEMU ended. */
+/** Result of a run in QEMU. */
 export interface QemuResult {
-	/** What the guest wrote to COM1. */
+	/** The guest's output on COM1. */
 	readonly output: string;
 	/** QEMU's exit status: 0 for power-off, `2 * value + 1` for a write to port 0xF4; null when it was stopped. */
 	readonly status: number | null;
 }
 
-/** What to run, and how. */
+/** A run in QEMU. */
 export interface QemuRun {
 	/** A PVH kernel, or with `isBootSector` a disk image. */
 	readonly image: Uint8Array;
@@ -30,7 +30,7 @@ export interface QemuRun {
 	readonly answer?: {readonly text: string; readonly keys: string};
 }
 
-/** Whether QEMU can be run here. */
+/** Tells whether QEMU can be run here. */
 export function hasQemu(): boolean {
 	return spawnSync(program, ['--version'], {stdio: 'ignore'}).status === 0;
 }
