@@ -23,7 +23,7 @@ export type HypervisorKind = keyof typeof backEnds;
 
 const hypervisorKinds = Object.keys(backEnds) as HypervisorKind[];
 
-/** What may be asked for: a hypervisor by its name, or `auto`, the first that works here. */
+/** Choice of a hypervisor: one by its name, or `auto`, the first that works here. */
 export type HypervisorOption = 'auto' | HypervisorKind;
 
 export const hypervisorOptions: readonly HypervisorOption[] = ['auto', ...hypervisorKinds];
@@ -41,7 +41,7 @@ export const chooseHypervisor = async (wanted: HypervisorOption): Promise<Chosen
 		? choose(hypervisorKinds.map((kind) => () => backEnds[kind].load()))
 		: {hypervisor: await backEnds[wanted].load(), reason: 'it was asked for'};
 
-/** Whether it is worth preparing for a machine, before anything is loaded that could tell. */
+/** Tells whether it is worth preparing for a machine, before anything is loaded that could tell. */
 export const isHypervisorLikely = (wanted: HypervisorOption): boolean =>
 	hypervisorKinds.some((kind) => (wanted === 'auto' || wanted === kind) && backEnds[kind].isLikely());
 

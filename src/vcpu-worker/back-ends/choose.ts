@@ -4,7 +4,7 @@ import type {Hypervisor} from '#vcpu-worker/hypervisor';
 /** The hypervisor that a machine runs on. */
 export interface ChosenHypervisor<H = Hypervisor> {
 	readonly hypervisor: H;
-	/** Why it is this one, for a person. */
+	/** Reason for this one, for a person. */
 	readonly reason: string;
 }
 

@@ -8,7 +8,7 @@ import {cpuidRules} from './rules.ts';
 const amdVendors = ['AuthenticAMD', 'HygonGenuine'];
 
 /**
- * What one processor of the guest sees.
+ * Gives the CPUID of one processor of the guest.
  * @param offered - see `ProcessorOffer`
  */
 export function guestCpuid(

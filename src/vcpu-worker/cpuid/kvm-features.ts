@@ -5,7 +5,7 @@ import {Leaf} from './leaves.ts';
 export interface KvmFeature {
 	readonly name: string;
 	readonly bit: number;
-	/** Whether the guest sees what KVM offers. `hypercall`: only where hypercalls work. `extended`: set by option. */
+	/** Decides whether the guest sees what KVM offers. `hypercall`: only where hypercalls work. `extended`: set by option. */
 	readonly policy: 'offer' | 'hide' | 'hypercall' | 'extended';
 	readonly reason: string;
 }
@@ -60,7 +60,7 @@ const clockBits = 0b1001;
 export const showsKvmclock = (cpuid: readonly CpuidEntry[]): boolean =>
 	cpuid.some(({function: leaf, eax}) => leaf === Leaf.kvmFeatures && (eax & clockBits) !== 0);
 
-/** What decides about features beyond their own policy. */
+/** Facts that decide about features beyond their own policy. */
 export interface KvmFeatureOptions {
 	readonly hypercalls: boolean;
 	readonly extendedDestinations: boolean;

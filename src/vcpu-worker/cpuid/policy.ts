@@ -1,7 +1,7 @@
 import type {CpuidEntry} from './cpuid-entry.ts';
 import type {CpuidTopology} from './cpuid-topology.ts';
 
-/** What a machine wants of its processors' CPUID. */
+/** A machine's wishes for its processors' CPUID. */
 export interface CpuidOptions {
 	/** Offer x2APIC. */
 	readonly x2apic: boolean;
@@ -28,7 +28,7 @@ export interface CpuidBits {
 	readonly mask: number;
 }
 
-/** What rules decide by. */
+/** Facts that rules decide by. */
 export interface CpuidContext {
 	readonly options: CpuidOptions;
 	readonly topology: CpuidTopology;
@@ -36,11 +36,11 @@ export interface CpuidContext {
 	readonly isAmd: boolean;
 	/** The highest basic leaf. */
 	readonly maxBasic: number;
-	/** What the partition offered, before any rule. */
+	/** The partition's offer, before any rule. */
 	readonly offered: readonly CpuidEntry[];
 }
 
-/** What a rule does where it applies. */
+/** Action of a rule where it applies. */
 export type CpuidAction =
 	| {readonly clear: readonly CpuidBits[]}
 	| {readonly set: readonly CpuidBits[]}

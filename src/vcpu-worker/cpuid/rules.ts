@@ -11,7 +11,7 @@ const isIntel = (c: CpuidContext) => !c.isAmd;
 const isSocketShared = (c: CpuidContext) => c.topology.socketShift > 0;
 const isHypervisorLeaf = (leaf: number) => leaf >>> 28 === 4;
 
-/** What the guest is told about the hypervisor and what KVM does for it. */
+/** Tell the guest about the hypervisor and what KVM does for it. */
 const hypervisorRules: readonly CpuidRule[] = [
 	{
 		name: 'hypervisor-present',
@@ -67,7 +67,7 @@ const hypervisorRules: readonly CpuidRule[] = [
 	},
 ];
 
-/** What the host's processor has but the guest must not use. */
+/** Hide what the host's processor has but the guest must not use. */
 const maskingRules: readonly CpuidRule[] = [
 	{
 		name: 'monitor-hidden',
@@ -104,7 +104,7 @@ const maskingRules: readonly CpuidRule[] = [
 	},
 ];
 
-/** How the processors are arranged: never as on the host, always as in the machine's own tables. */
+/** Tell how the processors are arranged: never as on the host, always as in the machine's own tables. */
 const topologyRules: readonly CpuidRule[] = [
 	{
 		name: 'topology-basic',

@@ -16,7 +16,7 @@ export interface AddressRange {
 	readonly end: bigint;
 }
 
-/** What a debugger wants of one processor's run. */
+/** A debugger's plan for one processor's run. */
 export interface DebugPlan {
 	/** Stop after one instruction; with a range, after the first one that leaves it. */
 	readonly step: boolean | AddressRange;
@@ -28,7 +28,7 @@ export interface DebugPlan {
 	readonly stops: readonly bigint[];
 }
 
-/** Why a processor stopped for the debugger. */
+/** Reason for a processor's stop for the debugger. */
 export type DebugStop =
 	| {readonly kind: 'step'}
 	/** Before the INT3 that the debugger put there, or at one of the plan's stops. */
@@ -36,7 +36,7 @@ export type DebugStop =
 	/** At the hardware breakpoint with this index in the plan. */
 	| {readonly kind: 'hardware'; readonly index: number};
 
-/** What stops a guest on this host. Stepping always does. */
+/** Means that stop a guest on this host. Stepping always does. */
 export interface DebugSupport {
 	/** An INT3 in the guest's code comes to the debugger. */
 	readonly software: boolean;

@@ -1,6 +1,6 @@
 import type {AddressRange, DebugStop, HardwareBreakpoint} from './debug-plan.ts';
 
-/** Where a debugger wants the guest to stop, whichever processor comes there. */
+/** Places where a debugger wants the guest to stop, whichever processor comes there. */
 export interface Breakpoints {
 	/** Guest-physical addresses of instructions, in RAM. */
 	readonly software: readonly number[];
@@ -11,7 +11,7 @@ export interface Breakpoints {
 
 export const noBreakpoints: Breakpoints = {software: [], hardware: [], stops: []};
 
-/** How far a processor may run: on, by one instruction, or until it leaves a range. */
+/** Length of a processor's run: on, by one instruction, or until it leaves a range. */
 export type Step = boolean | AddressRange;
 
 /** A processor that stopped for the debugger. */

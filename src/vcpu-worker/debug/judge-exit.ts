@@ -14,7 +14,7 @@ export interface DebugException {
 
 const breakpointVector = 3;
 
-/** Whose an exception is: the debugger's, who stops or goes on stepping; or the guest's own, which it has to get. */
+/** Tells whose an exception is: the debugger's, who stops or goes on stepping; or the guest's own, which it has to get. */
 export function judgeException(plan: DebugPlan, exception: DebugException): DebugStop | 'go on' | "guest's" {
 	const {vector, pc, physical, dr6} = exception;
 	if (vector === breakpointVector) {

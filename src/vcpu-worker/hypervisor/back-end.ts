@@ -5,7 +5,7 @@ import type {CpuBackend, VcpuWiring} from './cpu-backend.ts';
 
 /** A partition as the machine's threads are told of it. Opaque but for its kind. */
 export interface PartitionHandle {
-	/** Whose it is: see `Hypervisor.kind`. */
+	/** Kind of the hypervisor: see `Hypervisor.kind`. */
 	readonly kind: string;
 	/** The back end itself, where all of the machine is on one thread: such a handle cannot be cloned. */
 	readonly backEnd?: BackEnd;

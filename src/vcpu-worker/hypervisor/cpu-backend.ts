@@ -6,7 +6,7 @@ import type {DebugPlan, DebugStop} from '#vcpu-worker/debug';
 import type {GeneralRegisters, ProcessorRegisters, RegisterChanges, SpecialRegisters} from '#vcpu-worker/registers';
 import type {VcpuState} from '#vcpu-worker/state';
 
-/** What a vCPU's accesses lead to. */
+/** Buses that a vCPU's accesses lead to. */
 export interface VcpuWiring {
 	/** Ports, and memory outside RAM. */
 	readonly bus: IoBus;
@@ -18,7 +18,7 @@ export interface VcpuWiring {
 	endOfInterrupt(vector: number): void;
 }
 
-/** Why the processor stopped executing guest code. */
+/** Reason for the processor's stop to execute guest code. */
 export type ExitKind =
 	/** Kicked, or a signal: nothing to serve. */
 	| 'interrupted'
@@ -49,13 +49,13 @@ export interface CounterReading {
 	readonly khz: number;
 }
 
-/** How a processor goes on whose guest stood still. */
+/** Clocks of a processor that goes on after its guest stood still. */
 export interface Resumption {
-	/** What its time-stamp counter shall be now. */
+	/** Value of its time-stamp counter from now on. */
 	readonly counter: bigint;
 	/** By how much the first processor's counter moved: this one moves as far, whatever `counter`. */
 	readonly shift?: bigint;
-	/** How much of the guest's time passes at once, as it catches up, in nanoseconds. */
+	/** Time of the guest that passes at once, as it catches up, in nanoseconds. */
 	readonly caughtUpNs: number;
 }
 
@@ -78,7 +78,7 @@ export interface CpuBackend {
 	 * those between two instructions; otherwise the access has a further part: serve it and call again.
 	 */
 	completeExit(): ExitKind;
-	/** What happened, after `failed`. */
+	/** Tells what happened, after `failed`. */
 	failure(): ErrorData;
 	readGeneral(): GeneralRegisters;
 	writeGeneral(registers: GeneralRegisters): void;
@@ -92,9 +92,9 @@ export interface CpuBackend {
 	interrupt(vector: number): void;
 	/** Delivers a non-maskable interrupt. */
 	nmi(): void;
-	/** What the back end knows beside the registers, as plain data for a person. Not while the guest runs. */
+	/** Tells what the back end knows beside the registers, as plain data for a person. Not while the guest runs. */
 	details(): Readonly<Record<string, unknown>>;
-	/** How to run for a debugger from now on; undefined: for none. */
+	/** Sets the debugger's plan for runs from now on; undefined: without one. */
 	debug(plan: DebugPlan | undefined): void;
 	/** After `debug`: what the plan asked for. Undefined: nothing; an exception of the guest's own has been given to it. */
 	takeDebugExit(): DebugStop | undefined;

@@ -1,4 +1,4 @@
-/** How a finding bears on running guests: fine, a limit or a missing comfort, or no guest can run. */
+/** Bearing of a finding on running guests: fine, a limit or a missing comfort, or no guest can run. */
 export type FindingLevel = 'ok' | 'warn' | 'fail';
 
 /** One thing about the host that was looked at. */
@@ -6,8 +6,8 @@ export interface Finding {
 	/** Short and stable, for scripts: `kvm`, `memory`. */
 	readonly name: string;
 	readonly level: FindingLevel;
-	/** What was found, for a person. */
+	/** The finding, for a person. */
 	readonly text: string;
-	/** What to do about it, unless it is fine. */
+	/** Advice on what to do, unless it is fine. */
 	readonly remedy?: string;
 }

@@ -6,16 +6,16 @@ import type {CpuidEntry} from '#vcpu-worker/cpuid';
 import type {DebugSupport} from '#vcpu-worker/debug';
 import type {PartitionHandle, VcpuHandle} from './back-end.ts';
 
-/** How many processors a partition can have. */
+/** Limits of a partition's processors. */
 export interface ProcessorLimits {
 	readonly maxVcpus: number;
 	/** First APIC id that is too large. */
 	readonly maxVcpuIds: number;
 }
 
-/** What the back end's processors can be, before any policy. */
+/** The back end's offer of processors, before any policy. */
 export interface ProcessorOffer {
-	/** What CPUID may answer. */
+	/** CPUID's possible answers. */
 	readonly cpuid: readonly CpuidEntry[];
 	/** Width of guest-physical addresses. */
 	readonly physicalAddressBits: number;
@@ -40,7 +40,7 @@ export interface VcpuSpec {
 	readonly apicId: number;
 	/** The same for all processors of a machine. */
 	readonly apicMode: ApicMode;
-	/** What CPUID answers. */
+	/** Answers of CPUID. */
 	readonly cpuid: readonly CpuidEntry[];
 }
 

@@ -8,12 +8,12 @@ import {kvmIoctl} from './ioctl.ts';
 import {createVm, defaultDevice, openKvm} from './system.ts';
 
 /**
- * What implements KVM on this host: AMD-V, VT-x, or `kvm_pvm`, which does without either and emulates the guest's
- * supervisor code in the kernel.
+ * Implementation of KVM on this host: AMD-V, VT-x, or `kvm_pvm`, which does without either and emulates the guest's supervisor
+ * code in the kernel.
  */
 export type KvmKind = 'svm' | 'vmx' | 'pvm' | 'unknown';
 
-/** What this host's KVM can do, as plain data. */
+/** Capabilities of this host's KVM, as plain data. */
 export interface KvmCapabilities {
 	readonly apiVersion: number;
 	/** Bytes of a vCPU's mapping: `kvm_run`, the port data page, the coalesced ring. */
@@ -31,7 +31,7 @@ export interface KvmCapabilities {
 	readonly supportedCpuid: readonly CpuidEntry[];
 }
 
-/** Where to look; for tests. */
+/** Places to look at; for tests. */
 export interface ProbeOptions {
 	readonly device?: string;
 	/** The folder that lists loaded modules. */
@@ -45,7 +45,7 @@ const kinds: readonly (readonly [string, KvmKind])[] = [
 	['kvm_intel', 'vmx'],
 ];
 
-/** Which module implements KVM, from the list of loaded modules (sysfs). */
+/** Finds the module that implements KVM, from the list of loaded modules (sysfs). */
 export function kvmKind(modules = '/sys/module'): KvmKind {
 	return kinds.find(([name]) => existsSync(join(modules, name)))?.[1] ?? 'unknown';
 }
@@ -89,7 +89,7 @@ function readCapabilities(fd: number): Omit<KvmCapabilities, 'kind'> {
 /** Bytes of a vCPU's mapping (KVM_GET_VCPU_MMAP_SIZE). */
 export const vcpuMmapSize = (kvmFd: number): number => kvmIoctl(kvmFd, 'KVM_GET_VCPU_MMAP_SIZE');
 
-/** What a guest may be shown (KVM_GET_SUPPORTED_CPUID). */
+/** Reads the CPUID that a guest may be shown (KVM_GET_SUPPORTED_CPUID). */
 export function supportedCpuid(kvmFd: number): CpuidEntry[] {
 	const buffer = cpuidBuffer();
 	kvmIoctl(kvmFd, 'KVM_GET_SUPPORTED_CPUID', buffer);

@@ -18,7 +18,7 @@ const apicRegisters = {
 	timerCount: 0x390,
 };
 
-/** What a vCPU is doing besides its registers, as plain data for a person. Not while it runs. */
+/** Tells what a vCPU is doing besides its registers, as plain data for a person. Not while it runs. */
 export function cpuDetails(vcpu: KvmVcpu, msrIndexes: readonly number[]) {
 	const msrs = getMsrs(vcpu.fd, msrIndexes).done.map(({index, data}) => [msrName(index), data] as const);
 	const extended = getXcrs(vcpu.fd).map(({xcr, value}) => [`xcr${xcr}`, value] as const);

@@ -28,7 +28,7 @@ export function enter(partition: KvmPartitionHandle, handle: KvmVcpuHandle, wiri
 function createVcpu(partition: KvmPartitionHandle, {index, apicId, apicMode, cpuid}: KvmVcpuHandle): KvmVcpu {
 	const run = controlMemory(partition, index);
 	const vcpu = KvmVcpu.create(partition.vmFd, apicId, run, run.byteLength);
-	// Whatever fails from here on, the partition ends it.
+	// The partition ends the vCPU, whatever fails from here on.
 	Atomics.store(new Int32Array(partition.fds), index, vcpu.fd);
 	vcpu.setCpuid(cpuid);
 	setMsrs(vcpu.fd, resetMsrs({isAmd: isAmdHost(cpuid), listed: new Set(partition.msrIndexes)}));

@@ -83,7 +83,7 @@ export class IoExit {
 	get count(): number {
 		return this.#view.getUint32(at.io.count, true);
 	}
-	/** Where the data lies, from the start of the mapping. The kernel keeps it below the mapping's size. */
+	/** Offset of the data, from the start of the mapping. The kernel keeps it below the mapping's size. */
 	get dataOffset(): number {
 		return this.#view.getUint32(at.io.dataOffset, true);
 	}
@@ -163,7 +163,7 @@ export class MsrExit {
 	}
 }
 
-/** What KVM says when it cannot go on. For messages and dumps. */
+/** KVM's report when it cannot go on. For messages and dumps. */
 export interface InternalErrorReport {
 	/** {@link InternalError} */
 	readonly suberror: number;

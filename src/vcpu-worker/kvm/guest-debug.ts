@@ -3,7 +3,7 @@ import {GuestDbg} from './constants.ts';
 import {kvmIoctl} from './ioctl.ts';
 import {KvmGuestDebug} from './structs-vcpu.ts';
 
-/** How a debugger wants a vCPU to run. */
+/** A debugger's wishes for a vCPU's run. */
 export interface GuestDebug {
 	/** Exit after every instruction. */
 	readonly singleStep: boolean;

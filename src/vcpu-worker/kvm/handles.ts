@@ -2,29 +2,29 @@ import type {CpuidEntry} from '#vcpu-worker/cpuid';
 import type {ApicMode, PartitionHandle, PartitionSpec, VcpuHandle} from '#vcpu-worker/hypervisor';
 import {type ControlMemory, closeVcpu} from './vcpu.ts';
 
-/** What every thread of a machine knows of its partition: plain data and shared buffers. */
+/** Handle of a partition for every thread of its machine: plain data and shared buffers. */
 export interface KvmPartitionHandle extends PartitionHandle {
 	readonly kind: 'kvm';
 	readonly vmFd: number;
-	/** How many pieces of memory it can have. */
+	/** Number of memory slots it can have. */
 	readonly memorySlots: number;
-	/** Where the pages of the vCPUs get mapped, {@link runBytes} for each. */
+	/** Memory that the pages of the vCPUs get mapped over, {@link runBytes} for each. */
 	readonly runs: SharedArrayBuffer;
 	readonly runBytes: number;
 	/** The kernel id of each vCPU's thread, for kicks; 0 before it is known. */
 	readonly tids: SharedArrayBuffer;
 	/** The descriptor of each vCPU; 0 where there is none to be closed: see {@link endVcpu}. */
 	readonly fds: SharedArrayBuffer;
-	/** Whose PIC and I/O APIC there are; with the kernel's, their pins have routes of their own. */
+	/** Owner of the PIC and I/O APIC; with the kernel's, their pins have routes of their own. */
 	readonly irqchip: PartitionSpec['irqchip'];
 	/** The table of the machine's routes. */
 	readonly gsis: SharedArrayBuffer;
-	/** What makes up a vCPU's state on this host (KVM_GET_MSR_INDEX_LIST, `KVM_CAP_XSAVE2`). */
+	/** MSRs of a vCPU's state on this host, and the size of its XSAVE area (KVM_GET_MSR_INDEX_LIST, `KVM_CAP_XSAVE2`). */
 	readonly msrIndexes: readonly number[];
 	readonly xsaveSize: number;
 }
 
-/** What a vCPU's thread makes it from. */
+/** Handle that a vCPU's thread makes it from. */
 export interface KvmVcpuHandle extends VcpuHandle {
 	readonly kind: 'kvm';
 	readonly index: number;

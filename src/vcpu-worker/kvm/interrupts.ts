@@ -12,7 +12,7 @@ export interface MsiMessage {
 	readonly data: number;
 }
 
-/** Where an interrupt input (GSI) leads. One GSI may have several routes to pins, but only one message. */
+/** Route of an interrupt input (GSI). One GSI may have several routes to pins, but only one message. */
 export type GsiRoute =
 	| {
 			readonly kind: 'pin';

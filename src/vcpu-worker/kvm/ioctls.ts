@@ -2,7 +2,7 @@
 import * as vcpu from './structs-vcpu.ts';
 import * as vm from './structs-vm.ts';
 
-/** Which way the argument struct travels, as the C macros _IO, _IOW, _IOR and _IOWR say it. */
+/** Direction in which the argument struct travels, as the C macros _IO, _IOW, _IOR and _IOWR say it. */
 export type IoctlDirection = 'none' | 'write' | 'read' | 'readwrite';
 
 /** One ioctl. */

@@ -171,7 +171,7 @@ export class KvmVm {
 		this.enableCap(Cap.X86_USER_SPACE_MSR, BigInt(reasons));
 	}
 
-	/** Which vCPU id is the boot processor. Before any vCPU. */
+	/** Chooses the vCPU id of the boot processor. Before any vCPU. */
 	setBootCpu(vcpuId: number): void {
 		kvmIoctl(this.fd, 'KVM_SET_BOOT_CPU_ID', vcpuId);
 	}

@@ -11,7 +11,7 @@ export interface MsrFilterRange {
 	readonly base: number;
 	/** One entry for each MSR from `base` on: true leaves it to KVM, false refuses it. */
 	readonly allow: readonly boolean[];
-	/** Which accesses the decisions are about. */
+	/** Accesses that the decisions are about. */
 	readonly access: 'read' | 'write' | 'both';
 }
 

@@ -6,7 +6,7 @@ import {KvmDebugExitArch, KvmRegs, KvmSregs, KvmVcpuEvents} from './structs-vcpu
 /** Registers kept in the mapped page by `KVM_CAP_SYNC_REGS`. */
 export const KvmSyncRegs = wire('kvm_sync_regs', {regs: KvmRegs, sregs: KvmSregs, events: KvmVcpuEvents}).sized(520);
 
-/** What an exit is about, by its reason. Names are those of the members of C's anonymous union. */
+/** Details of an exit, by its reason. Names are those of the members of C's anonymous union. */
 const exit = union(
 	'exit_reason',
 	{

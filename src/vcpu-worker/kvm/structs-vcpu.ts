@@ -126,7 +126,7 @@ export const KvmGuestDebug = wire('kvm_guest_debug', {
 /** `KVM_HAS_DEVICE_ATTR`, `KVM_GET_DEVICE_ATTR`, `KVM_SET_DEVICE_ATTR`; `addr` is the value's host address. */
 export const KvmDeviceAttr = wire('kvm_device_attr', {flags: u32, group: u32, attr: u64, addr: u64}).sized(24);
 
-/** What `KVM_EXIT_DEBUG` reports. */
+/** Report of `KVM_EXIT_DEBUG`. */
 export const KvmDebugExitArch = wire('kvm_debug_exit_arch', {
 	exception: u32,
 	pc: u64,

@@ -11,7 +11,7 @@ export class VcpuDebug {
 	readonly #vcpu: KvmVcpu;
 	readonly #exit: ExitReader;
 	#plan: DebugPlan | undefined;
-	/** Where the run starts has still to be compared with the stops. */
+	/** The start of the run has still to be compared with the stops. */
 	#atStart = false;
 	#stopped = false;
 

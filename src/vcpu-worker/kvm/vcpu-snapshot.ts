@@ -31,13 +31,13 @@ export interface VcpuSnapshot {
 	readonly mpState: number;
 }
 
-/** What reading a vCPU's state needs to know of the host. */
+/** Facts of the host that reading a vCPU's state needs. */
 export interface SnapshotOptions {
 	/** KVM_GET_MSR_INDEX_LIST. */
 	readonly msrIndexes: readonly number[];
 	/** `KVM_CAP_XSAVE2` of the VM. */
 	readonly xsaveSize: number;
-	/** What CPUID answers on this vCPU. */
+	/** Answers of CPUID on this vCPU. */
 	readonly cpuid: readonly CpuidEntry[];
 }
 

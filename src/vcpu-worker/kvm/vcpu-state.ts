@@ -77,7 +77,7 @@ export function getXcrs(vcpuFd: number): ExtendedControlRegister[] {
 export const setXcrs = (vcpuFd: number, xcrs: readonly ExtendedControlRegister[]): void =>
 	set(vcpuFd, 'KVM_SET_XCRS', KvmXcrs, {nr_xcrs: xcrs.length, flags: 0, xcrs});
 
-/** Where a guest-virtual address leads by the guest's current page tables (KVM_TRANSLATE); undefined: nowhere. */
+/** Translates a guest-virtual address by the guest's current page tables (KVM_TRANSLATE); undefined: nowhere. */
 export function translate(vcpuFd: number, linear: bigint): number | undefined {
 	const buffer = new ArgumentBuffer(KvmTranslation.size).with(KvmTranslation, {linear_address: linear});
 	kvmIoctl(vcpuFd, 'KVM_TRANSLATE', buffer);

@@ -9,7 +9,7 @@ import type {KvmVcpu} from './vcpu.ts';
 import {fromKvmEvents, toKvmEvents} from './vcpu-events.ts';
 import {restoreVcpu, type SnapshotOptions, saveVcpu, type VcpuSnapshot} from './vcpu-snapshot.ts';
 
-/** What KVM knows of a processor beside its state: its counter minus the host's, where that can be told. */
+/** KVM's extension of a processor's state: its counter minus the host's, where that can be told. */
 const extension = record({tscOffset: orNone(hex64)});
 const kind = 'kvm';
 

@@ -120,7 +120,7 @@ export class KvmVcpu {
 		kvmIoctl(this.fd, 'KVM_SET_MP_STATE', this.#argument.with(KvmMpState, {mp_state: state}), `state ${state}`);
 	}
 
-	/** What CPUID answers (KVM_GET_CPUID2). */
+	/** Reads CPUID's answers (KVM_GET_CPUID2). */
 	getCpuid(): CpuidEntry[] {
 		const buffer = cpuidBuffer();
 		kvmIoctl(this.fd, 'KVM_GET_CPUID2', buffer);

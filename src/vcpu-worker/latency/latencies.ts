@@ -1,6 +1,6 @@
 import {array, f64, i32, type ViewOf, wire} from '#support/wire';
 
-/** What is timed: `guest` is the time inside the guest until an exit, the others what serving an exit took. */
+/** Kinds of times: `guest` is the time inside the guest until an exit, the others what serving an exit took. */
 export const latencyKinds = ['guest', 'port', 'mmio', 'msr', 'other'] as const;
 
 export type LatencyKind = (typeof latencyKinds)[number];
@@ -10,7 +10,7 @@ export const latencyBuckets = 32;
 
 const histogram = () => array(i32, latencyBuckets);
 
-/** How long a vCPU's exits take, by samples. Written by its own thread. */
+/** Times of a vCPU's exits, by samples. Written by its own thread. */
 export const VcpuLatencies = wire('vcpu-latencies', {
 	/** One exit of this many is timed; 0: none. Kick the vCPU after a change. */
 	sampleEvery: i32,

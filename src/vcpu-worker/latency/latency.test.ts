@@ -7,7 +7,7 @@ function sampler(every: number) {
 	return {latencies, sampler: new ExitSampler(latencies)};
 }
 
-/** Which of so many exits are due; those are recorded as having taken no time. */
+/** Lists which of so many exits are due; those are recorded as having taken no time. */
 const dueOf = (watch: ExitSampler, exits: number) =>
 	Array.from({length: exits}, () => {
 		const due = watch.due();

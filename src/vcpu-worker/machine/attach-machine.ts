@@ -15,14 +15,14 @@ export interface HostedMachine {
 	readonly partition: AttachedPartition;
 }
 
-/** What a thread needs to attach to a machine: plain data and shared buffers. */
+/** Handle that a thread attaches to a machine by: plain data and shared buffers. */
 export interface MachineHandle {
 	readonly layout: MachineLayout;
 	readonly memory: MemoryHandle;
 	readonly partition: PartitionHandle;
 }
 
-/** How a thread attaches. */
+/** Choices of a thread that attaches. */
 export interface AttachOptions {
 	/**
 	 * The boot processor is to look at its interrupt pin and at what devices request, when this thread has changed them. Not its

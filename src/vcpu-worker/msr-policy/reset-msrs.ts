@@ -7,11 +7,11 @@ export interface MsrValue {
 	readonly data: bigint;
 }
 
-/** What decides which registers a processor has. */
+/** Facts that decide which registers a processor has. */
 export interface ResetMsrContext {
 	/** AMD or Hygon. */
 	readonly isAmd: boolean;
-	/** What KVM_GET_MSR_INDEX_LIST gives. */
+	/** Indexes by KVM_GET_MSR_INDEX_LIST. */
 	readonly listed: ReadonlySet<number>;
 }
 

@@ -4,7 +4,7 @@ import {f64, i32, type ViewOf, wire} from '#support/wire';
 export const VcpuControl = wire('vcpu-control', {
 	/** 1 while the owner wants the vCPU out of the guest. Set by the owner before it kicks. */
 	stopRequested: i32,
-	/** What the thread is to do on its way: bits of {@link VcpuCommand}. Set by the owner before it kicks, taken by the thread. */
+	/** Commands for the thread on its way: bits of {@link VcpuCommand}. Set by the owner before it kicks, taken by the thread. */
 	commands: i32,
 	/** 1 while the thread is inside its run loop. */
 	running: i32,
@@ -16,13 +16,13 @@ export const VcpuControl = wire('vcpu-control', {
 	otherExits: f64,
 });
 
-/** What a vCPU's thread does without leaving its run loop, so that no other vCPU has to stop for it. */
+/** Commands that a vCPU's thread carries out without leaving its run loop, so that no other vCPU has to stop for it. */
 export const VcpuCommand = {
 	/** Queue a non-maskable interrupt. */
 	NMI: 1 << 0,
 } as const;
 
-/** Where a vCPU's {@link VcpuControl} lies. */
+/** Place of a vCPU's {@link VcpuControl}. */
 export interface VcpuControlPlace {
 	readonly buffer: SharedArrayBuffer;
 	readonly byteOffset: number;

@@ -10,7 +10,7 @@ export interface ProcessorRegisters {
 	readonly ymmHigh: Uint8Array;
 	/** IA32_KERNEL_GS_BASE: what SWAPGS exchanges with the base of GS. */
 	readonly kernelGsBase: bigint;
-	/** What the processor does when it runs: executes, waits in HLT, or waits for its start-up message. */
+	/** Activity of the processor when it runs: it executes, waits in HLT, or waits for its start-up message. */
 	readonly activity: 'running' | 'halted' | 'waiting for start-up';
 }
 

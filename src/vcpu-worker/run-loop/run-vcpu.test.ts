@@ -139,7 +139,7 @@ test('a failure to run ends the run at once, with nothing to complete', (t) => {
 	t.false(moments.includes('complete'));
 });
 
-/** When kicks come, and whether an access is under way then. */
+/** Moments at which kicks come, and whether an access is under way then. */
 const moments: readonly [VcpuMoment, boolean][] = [
 	['clear kick', false],
 	['kick cleared', false],
@@ -153,7 +153,7 @@ function* threeWrites(): Guest {
 	for (let value = 1; value <= 3; value++) yield writePort(port, 4, value);
 }
 
-/** How often each moment comes while the three accesses are made. */
+/** Turns of a moment while the three accesses are made. */
 const occurrences = [1, 2, 3];
 
 for (const [moment, isAmid] of moments) {

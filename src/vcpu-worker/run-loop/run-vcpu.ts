@@ -15,7 +15,7 @@ function offerPicInterrupt(cpu: CpuBackend, chips: SplitInterrupts): void {
 	cpu.requestInterruptWindow(chips.extInt);
 }
 
-/** What a vCPU's thread runs on. */
+/** Means that a vCPU's thread runs on. */
 export interface VcpuContext {
 	readonly cpu: CpuBackend;
 	readonly events: MachineEvents;
@@ -62,7 +62,7 @@ export function runVcpu(context: VcpuContext): StopReason | Parked {
 		return reason.kind === 'failed' || reason.kind === 'parked' ? reason : (completeExit(context) ?? reason);
 	} finally {
 		Atomics.store(control.$atomic, runningWord, 0);
-		// Who asks later is told that the run has ended, and calls the thread.
+		// An asker who comes later is told that the run has ended, and calls the thread.
 		answerProbe(probe, cpu);
 	}
 }
@@ -94,7 +94,7 @@ function loop(context: VcpuContext): StopReason | Parked {
 	}
 }
 
-/** What an exit after which the processor cannot go on ends the run with. */
+/** Gives the stop reason of an exit after which the processor cannot go on. */
 function endOf(exit: ExitKind, cpu: CpuBackend): StopReason | undefined {
 	if (exit === 'failed') return {kind: 'failed', error: cpu.failure()};
 	return exit === 'shutdown' ? {kind: 'crash', reason: 'triple fault'} : undefined;

@@ -38,7 +38,7 @@ const answer: SavedValue<Answer> = {
 
 const table = mapOf(key, answer, maxEntries);
 
-/** What CPUID answers: `0x7.0`, leaf and subleaf, or `0x1` where the subleaf does not matter. */
+/** Answers of CPUID: `0x7.0`, leaf and subleaf, or `0x1` where the subleaf does not matter. */
 export const cpuidTable: SavedValue<readonly CpuidEntry[]> = {
 	save: (entries) => table.save(new Map(entries.map((entry) => [entry, entry]))),
 	parse: (saved, path) => [...table.parse(saved, path)].map(([place, held]) => ({...place, ...held})),

@@ -2,7 +2,7 @@ import {errorTable} from '#support/errors';
 
 const sameKind = 'Restore on a host with the same kind of processor as the snapshot was made on';
 
-/** Why a processor cannot have a state that is well-formed. */
+/** Reasons why a processor cannot have a state that is well-formed. */
 export const vcpuError = errorTable({
 	VCPU_NEEDS_MISSING: (c: {readonly missing: readonly string[]}) => ({
 		message: `The saved guest uses what processors do not have here: ${c.missing.join(', ')}`,

@@ -56,7 +56,7 @@ const special = record({
 	...each(['cr0', 'cr2', 'cr3', 'cr4', 'cr8', 'efer', 'apicBase'], hex64),
 });
 
-/** What is under way or waits to be: Intel SDM vol. 3, 7.9 and 26.3. */
+/** Events that are under way or wait to be: Intel SDM vol. 3, 7.9 and 26.3. */
 const events = record({
 	/** An exception that is being delivered. What it leaves in CR2 or DR6 is there already. */
 	exception: orNone(record({vector: u8, errorCode: orNone(u32)})),
@@ -72,7 +72,7 @@ const events = record({
 /** Events of {@link VcpuState}. */
 export type VcpuEvents = ValueOf<typeof events>;
 
-/** What a processor does when it runs (Intel SDM vol. 3, 9.4.3). */
+/** Activities of a processor when it runs (Intel SDM vol. 3, 9.4.3). */
 export const activities = ['running', 'halted', 'waiting for INIT', 'waiting for start-up', 'starting up'] as const;
 export type Activity = (typeof activities)[number];
 
@@ -80,7 +80,7 @@ const msrs = mapOf({name: msrName, parse: msrIndex}, hex64, maxMsrs);
 const apic = bytesOf(1024, 1024);
 
 const state = record({
-	/** What CPUID answers. */
+	/** Answers of CPUID. */
 	cpuid: cpuidTable,
 	general: record(each(generalRegisterNames, hex64)),
 	special,
@@ -112,7 +112,7 @@ const highestVtl = 2;
 const levels = record({
 	/** The one whose registers are the processor's. */
 	current: wholeNumber(highestVtl),
-	/** What each of the others has for itself (TLFS, "Private State"). */
+	/** State that each of the others has for itself (TLFS, "Private State"). */
 	others: listOf(
 		record({
 			vtl: wholeNumber(highestVtl),
@@ -130,7 +130,7 @@ const levels = record({
 /** Levels of {@link VcpuState}. */
 export type VcpuLevels = ValueOf<typeof levels>;
 
-/** What a back end keeps beside what every processor has. Only one of the same kind looks into it, and checks it. */
+/** State that a back end keeps beside what every processor has. Only one of the same kind looks into it, and checks it. */
 export interface VcpuExtension {
 	/** The back end's: see `Hypervisor.kind`. */
 	readonly kind: string;

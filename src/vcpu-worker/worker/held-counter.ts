@@ -3,7 +3,7 @@ import type {CounterReading} from '#vcpu-worker/hypervisor';
 /** A time-stamp counter and the VM time of its reading. The counter of a machine that stands still runs on by itself. */
 export interface HeldCounter extends CounterReading {
 	readonly atNs: number;
-	/** How much of it was caught up. */
+	/** Part of it that was caught up. */
 	readonly caughtUpNs: number;
 }
 

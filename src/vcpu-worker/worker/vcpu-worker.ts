@@ -17,20 +17,20 @@ import {runVcpu, takeCommands, type VcpuContext} from '#vcpu-worker/run-loop';
 import {parseVcpuState, saveVcpuState, vcpuError} from '#vcpu-worker/state';
 import {counterAt, type HeldCounter} from './held-counter.ts';
 
-/** What a vCPU's thread starts with: plain data and shared buffers. */
+/** Start data of a vCPU's thread: plain data and shared buffers. */
 export interface VcpuWorkerData extends MachineHandle {
 	/** 0 is the boot processor. */
 	readonly index: number;
 	readonly vcpu: VcpuHandle;
-	/** What the thread shares with the machine's owner. */
+	/** Control block that the thread shares with the machine's owner. */
 	readonly control: VcpuControlPlace;
 	/** Looks at a mailbox reply before sleeping. */
 	readonly mailboxSpins: number;
-	/** Where the boot processor starts: the boot protocol's registers on top of the state at power-on. */
+	/** State in which the boot processor starts: the boot protocol's registers on top of the state at power-on. */
 	readonly entry?: BootRegisters;
 }
 
-/** What {@link VcpuWorker.create} makes. */
+/** A vCPU that {@link VcpuWorker.create} has made. */
 interface LiveVcpu {
 	readonly context: VcpuContext;
 	readonly machine: AttachedMachine;
@@ -159,7 +159,7 @@ export class VcpuWorker {
 		}
 	}
 
-	/** What the processor is doing; for a vCPU that does not run. */
+	/** Reports what the processor is doing; for a vCPU that does not run. */
 	report(): CpuReport {
 		return reportCpu(this.#vcpu.context.cpu);
 	}

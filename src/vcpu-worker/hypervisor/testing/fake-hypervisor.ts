@@ -24,7 +24,7 @@ import type {GuestScript} from './guest-script.ts';
 import {PageGuards} from './page-guards.ts';
 import {StoreLog} from './store-log.ts';
 
-/** When the test may look, interfere, or have the call fail by throwing: before the call does anything. */
+/** Moment at which the test may look, interfere, or have the call fail by throwing: before the call does anything. */
 export type Moment = VcpuMoment | 'create' | 'map' | 'units' | 'open vCPU' | 'attach' | 'enter' | 'end';
 
 interface FakeVcpuHandle extends VcpuHandle {
@@ -59,7 +59,7 @@ export class FakeHypervisor implements Hypervisor {
 	readonly kind = fakeKind;
 	/** Memory that is mapped. */
 	readonly regions: MappedRange[] = [];
-	/** That of BARs among it, by its number. */
+	/** Memory of BARs among it, by its number. */
 	readonly pages = new Map<number, MappedRange>();
 	/** Registers that the machine has taken for its devices. */
 	readonly intercepted: MsrRange[] = [];
@@ -70,7 +70,7 @@ export class FakeHypervisor implements Hypervisor {
 	readonly messages: InterruptMessage[] = [];
 	/** Of the scripts' stores. */
 	readonly dirty = new StoreLog();
-	/** What the higher trust levels execute, by their number; without one they park. Their interrupts do not come. */
+	/** Scripts of the higher trust levels, by their number; without one they park. Their interrupts do not come. */
 	readonly higherLevels: Partial<Record<Vtl, GuestScript>> = {};
 	readonly guards = new PageGuards();
 	isClosed = false;

@@ -13,16 +13,16 @@ import type {ExitStep, GuestScript, GuestSide, GuestStep} from './guest-script.t
 import type {PageGuards} from './page-guards.ts';
 import {type SavedPlace, ScriptPlace} from './script-place.ts';
 
-/** When the test may look, interfere or fail: before the call does anything, but for `left`. */
+/** Moment at which the test may look, interfere or fail: before the call does anything, but for `left`. */
 export type VcpuMoment = 'clear kick' | 'kick cleared' | 'run' | 'left' | 'serve' | 'complete' | 'save' | 'close';
 
-/** What a processor has of its partition. */
+/** A processor's part of its partition. */
 export interface VcpuSurroundings {
 	readonly index: number;
 	readonly cpuid: readonly CpuidEntry[];
 	readonly script: GuestScript;
 	readonly regions: readonly MappedRange[];
-	/** What trust levels forbid. */
+	/** Rights that trust levels leave. */
 	readonly guards: PageGuards;
 	/** The guest has stored to these bytes of RAM. */
 	stored(gpa: number, size: AccessSize): void;
@@ -51,7 +51,7 @@ export class FakeVcpu implements CpuBackend, GuestSide {
 	readonly levels: FakeLevels;
 	readonly #at: VcpuSurroundings;
 	#wiring: VcpuWiring;
-	/** How far the script of each trust level is. */
+	/** Place in the script of each trust level. */
 	#places: readonly ScriptPlace[] = [];
 	/** The exit that is to be completed, and what the script is told then. */
 	#exit: {readonly step: ExitStep; readonly parts: Iterator<ExitKind>; answer: number} | undefined;
@@ -420,7 +420,7 @@ export class FakeVcpu implements CpuBackend, GuestSide {
 	}
 }
 
-/** What makes up the processor beside its registers. */
+/** State of the processor beside its registers. */
 interface FakeState {
 	/** By trust level. */
 	readonly places: readonly SavedPlace[];

@@ -14,7 +14,7 @@ export interface GuestSide {
 		/** The exit of an access that the level may not make. */
 		intercepted(gpa: number, size: AccessSize, access: 'read' | 'write'): ExitStep | undefined;
 	};
-	/** What CPUID answers in EAX, 0 for a leaf that is not there. */
+	/** CPUID's answer in EAX, 0 for a leaf that is not there. */
 	cpuid(leaf: number): number;
 	interruptsOn: boolean;
 	/** The vector of the interrupt that the processor takes now, if there is one. */
@@ -36,11 +36,11 @@ export interface ExitStep {
 	 * for the guest.
 	 */
 	readonly repeats?: true;
-	/** What completing the exit comes to before it is complete, one part after another. */
+	/** Exits of completing this one before it is complete, one part after another. */
 	readonly parts?: Iterable<ExitKind>;
-	/** What the debugger is told, after `debug`; an exception of the guest's own without. */
+	/** Stop that the debugger is told of, after `debug`; an exception of the guest's own without. */
 	readonly stop?: DebugStop;
-	/** What happened, after `failed`. */
+	/** The error, after `failed`. */
 	readonly error?: ErrorData;
 }
 
@@ -51,12 +51,12 @@ export interface InsideStep {
 
 /** The processor parks until there is an answer. It looks again whenever it is kicked or woken. */
 export interface WaitStep {
-	/** Where the processor waits, rather than somewhere in the script. */
+	/** State in which the processor waits, where it is not somewhere in the script. */
 	readonly activity?: 'halted' | 'uninitialized';
 	answer(cpu: GuestSide): number | undefined;
 }
 
-/** What a guest does next. */
+/** Next step of a guest. */
 export type GuestStep = ExitStep | InsideStep | WaitStep;
 
 /** A script under way: it gets the answer to each of its steps. */
@@ -104,7 +104,7 @@ const storeOutside = (gpa: number, size: AccessSize, value: number): ExitStep =>
 	},
 });
 
-/** What {@link rdmsr} and {@link wrmsr} answer where the instruction faults. */
+/** Answer of {@link rdmsr} and {@link wrmsr} where the instruction faults. */
 export const faulted = -1;
 
 /** RDMSR of a register that is not the back end's, up to 53 bits of it. */
@@ -137,7 +137,7 @@ export const cpuid = (leaf: number): GuestStep => ({inside: (cpu) => cpu.cpuid(l
 /** HLT: the answer is the vector of the interrupt that ends it. */
 export const halt = (): GuestStep => ({activity: 'halted', answer: (cpu) => cpu.takeInterrupt()});
 
-/** Where a processor begins that is not the boot processor: it waits for {@link startProcessor}. */
+/** First step of a processor that is not the boot processor: it waits for {@link startProcessor}. */
 export const untilStarted: GuestStep = {activity: 'uninitialized', answer: (cpu) => (cpu.isStarted ? 0 : undefined)};
 
 /** INIT and a start-up message to the processor with this APIC id. */

@@ -4,7 +4,7 @@ import type {StateUnit} from '#support/state-units';
 const pageSize = 4096;
 const all = Object.values(PageRights).reduce((sum, right) => sum | right, 0);
 
-/** What trust levels have forbidden to those below them, for all processors of the fake. */
+/** Rights that trust levels leave to those below them, for all processors of the fake. */
 export class PageGuards {
 	/** The highest level that there is. */
 	highestVtl: Vtl = 2;

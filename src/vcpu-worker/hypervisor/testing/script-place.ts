@@ -7,14 +7,14 @@ export interface SavedPlace {
 	readonly interceptedAt?: string;
 }
 
-/** How far a script is. */
+/** Place in a script. */
 export class ScriptPlace {
-	/** What it does next; undefined at its end. */
+	/** Next step; undefined at its end. */
 	next: GuestStep | undefined;
 	/** RIP when a guard had what it does next intercepted. */
 	interceptedAt: bigint | undefined;
 	readonly #guest: Guest;
-	/** What it has been told so far. */
+	/** Answers it has been told so far. */
 	readonly #answers: number[] = [];
 
 	/** @param saved - where it was; without it the script begins */
@@ -33,7 +33,7 @@ export class ScriptPlace {
 		return this.#answers.length;
 	}
 
-	/** What it does next is done. */
+	/** The next step is done. */
 	tell(answer: number): void {
 		this.#answers.push(answer);
 		this.#take(this.#guest.next(answer));

@@ -3,7 +3,7 @@ import {parentPort, workerData} from 'node:worker_threads';
 import {prepareThread} from '../kick.ts';
 import {type ControlMemory, KvmVcpu} from '../vcpu.ts';
 
-/** What the test hands to its vCPU thread. */
+/** Data that the test hands to its vCPU thread. */
 export interface KickWorkerData {
 	readonly vcpuFd: number;
 	readonly control: ControlMemory;

@@ -9,7 +9,7 @@ import {KvmVm} from '../kvm-vm.ts';
 import {openKvm} from '../system.ts';
 import {type ControlMemory, controlBytes, KvmVcpu} from '../vcpu.ts';
 
-/** Where {@link startGuest} puts the code. */
+/** Address where {@link startGuest} puts the code. */
 export const codeAddress = 0x1000;
 /** Virtual address at which {@link enterLongMode} shows the memory from {@link highMemory} on. */
 export const highWindow = 0x4000_0000;
