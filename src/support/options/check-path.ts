@@ -4,7 +4,7 @@ import {optionError} from './errors.ts';
 import type {PathHost, PathKind} from './path-host.ts';
 
 /**
- * What a configured path is for. `input`: a file that is read. `output`: a file that is written. `stream`: bytes are written to
+ * Purpose of a configured path. `input`: a file that is read. `output`: a file that is written. `stream`: bytes are written to
  * it, so a device or a pipe will do. `listen`: a socket.
  */
 export type PathUse = 'input' | 'output' | 'stream' | 'listen';

@@ -8,7 +8,7 @@ export interface KeyValues {
 	flag(key: string): boolean | undefined;
 }
 
-/** Which keys there are: `flag` takes on, off or nothing, `value` needs text. */
+/** Keys of such a text: `flag` takes on, off or nothing, `value` needs text. */
 export type KeyTable = Readonly<Record<string, 'flag' | 'value'>>;
 
 /**

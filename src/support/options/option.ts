@@ -14,7 +14,7 @@ export interface ValueType<V> {
 	checkHost?(value: V, option: string, host: PathHost): VmmError | undefined;
 }
 
-/** What is said of an option whatever its values are. */
+/** Fields of an option whatever its values are. */
 interface Row<V> {
 	readonly help: string;
 	/** The value where none is given. An option without one has to be given, unless it is {@link optional}. */

@@ -1,6 +1,6 @@
 import {accessSync, constants, statSync} from 'node:fs';
 
-/** What a path leads to. `error`: it cannot be looked at. */
+/** Kind of what a path leads to. `error`: it cannot be looked at. */
 export type PathKind =
 	| 'missing'
 	| 'file'
@@ -11,7 +11,7 @@ export type PathKind =
 	| 'block device'
 	| 'error';
 
-/** What a path leads to, with the errno's name when that cannot be said. */
+/** Kind of what a path leads to, with the errno's name when that cannot be said. */
 export interface PathState {
 	readonly kind: PathKind;
 	readonly errno?: string;

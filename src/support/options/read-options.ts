@@ -77,7 +77,7 @@ export const wrongGuestOption = (table: OptionTable, values: RawOptions): string
 		return option === undefined || option.host || valueTypeOf(option).check(values[name], name) !== undefined;
 	});
 
-/** How each option of a table is written, and what is said of it. */
+/** Tells how each option of a table is written, and what it does. */
 export const explainOptions = (table: OptionTable): (readonly [string, string])[] =>
 	Object.entries(table).map(([name, option]) => {
 		const {help, default: value, optional, host} = option;

@@ -5,7 +5,7 @@ import {optionError} from './errors.ts';
 import {checkRange, parseNumber} from './numbers.ts';
 import type {Option, OptionTable, ValueType} from './option.ts';
 
-/** How the values of an option are written and checked. */
+/** Gives the type that an option's values are written and checked by. */
 export function valueTypeOf(option: Option): ValueType<unknown> {
 	switch (option.type) {
 		case 'number': {
@@ -86,7 +86,7 @@ function textType(placeholder: string, expected: string, isRight: (text: string)
 /** Longer values are not shown whole: who made them is not always who reads this. */
 const mostLetters = 120;
 
-/** What is said of a value that is none of its type. */
+/** Gives the error for a value that is none of its type. */
 export function invalid(option: string, value: unknown, expected: string): VmmError {
 	const text = typeof value === 'string' ? value : inspect(value, {depth: 1, breakLength: Number.POSITIVE_INFINITY});
 	const shown = text.length > mostLetters ? `${text.slice(0, mostLetters)}…` : text;

@@ -29,7 +29,7 @@ export interface SavedStruct {
 	readonly fields: SavedFields;
 }
 
-/** How a struct is saved: beside its layout, what has become of it since it was first written. */
+/** History of a saved struct: beside its layout, what has become of it since it was first written. */
 export interface StateVersions {
 	/** Counts up with every change of fields or of their meaning. 1 unless given. */
 	readonly version?: number;

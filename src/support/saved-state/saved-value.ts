@@ -1,6 +1,6 @@
 import {stateError} from './errors.ts';
 
-/** How a value is written to a snapshot as data that survives JSON, and read back from one that may be anybody's. */
+/** Writes a value to a snapshot as data that survives JSON, and reads it back from one that may be anybody's. */
 export interface SavedValue<T> {
 	save(value: T): unknown;
 	/**

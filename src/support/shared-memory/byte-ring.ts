@@ -4,7 +4,7 @@ type RingFields<P extends string> = {readonly [K in `${P}Head` | `${P}Tail`]: Sc
 	readonly [K in `${P}Data`]: ScalarArray<'u8'>;
 };
 
-/** What a ring needs of the struct that it is in, and of its view. */
+/** Part of the struct around a ring that the ring needs, and of its view. */
 interface RingWire<P extends string> {
 	word(name: `${P}Head` | `${P}Tail`): number;
 }

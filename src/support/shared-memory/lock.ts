@@ -2,7 +2,7 @@
 
 const spins = 200;
 
-/** How long a thread waits for a lock, in milliseconds: holders run bounded code, so that one that takes longer hangs. */
+/** Time that a thread waits for a lock, in milliseconds: holders run bounded code, so that one that takes longer hangs. */
 export const lockPatienceMs = 30_000;
 
 /**

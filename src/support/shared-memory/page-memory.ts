@@ -3,7 +3,7 @@
  * whose first byte is sure to lie at the start of a page, and whose pages are committed only when touched.
  */
 
-/** What Node provides of the JavaScript API of WebAssembly (threads and memory64); its types come with DOM only. */
+/** Node's part of the JavaScript API of WebAssembly (threads and memory64); its types come with DOM only. */
 declare const WebAssembly: {
 	readonly Memory: new (descriptor: {
 		readonly initial: bigint;

@@ -5,7 +5,7 @@
 
 const spins = 10_000;
 
-/** How long a reader sleeps at a time, in milliseconds, while an owner has no processor. */
+/** Time that a reader sleeps at once, in milliseconds, while an owner has no processor. */
 const sleepMs = 1;
 
 /** Begins a change. */

@@ -4,7 +4,7 @@
  */
 import {type Guest, unchecked} from './guest-value.ts';
 
-/** What could be read, or not. */
+/** A value that could be read, or none. */
 type Read<T extends number | bigint = number> = Guest<T> | undefined;
 
 /** Addresses of x86 have 52 bits at most (Intel SDM vol. 3, 4.1.4), so that a number holds each. */

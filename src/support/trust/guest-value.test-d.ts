@@ -1,4 +1,4 @@
-/** What must not compile with a guest's value; `tsc -b` looks at it, and nothing runs it. */
+/** Uses of a guest's value that must not compile; `tsc -b` looks at them, and nothing runs them. */
 import {asAddress, below, type Guest, guest, masked, oneOf, unchecked, within} from './index.ts';
 
 declare const length: Guest<number>;

@@ -4,7 +4,7 @@ import {wireError} from './errors.ts';
 export interface Forms {
 	/** As plain data. */
 	readonly plain: unknown;
-	/** What may be given to be written. */
+	/** Values that may be given to be written. */
 	readonly input: unknown;
 	/** Its accessor in a view. */
 	readonly view: unknown;
@@ -32,14 +32,14 @@ export const viewArrays = {
 } as const;
 /** Name of one of {@link viewArrays}. */
 export type ViewArray = keyof typeof viewArrays;
-/** What an accessor finds in `this`. */
+/** Arrays that an accessor finds in `this`. */
 export type ViewArrays = {readonly [K in ViewArray]: ReturnType<(typeof viewArrays)[K]>};
 
 /** A field that is an object of each view. */
 export interface ObjectProperty {
 	readonly make: (buffer: ArrayBufferLike, byteOffset: number) => unknown;
 }
-/** How a field appears in a view: as an accessor that all views share, or as an object that each view has. */
+/** A field's form in a view: as an accessor that all views share, or as an object that each view has. */
 export type ViewProperty =
 	| {readonly needs: ViewArray; readonly accessor: PropertyDescriptor & ThisType<ViewArrays>}
 	| ObjectProperty;
@@ -59,13 +59,13 @@ export interface PlacedField {
  */
 export abstract class Field<F extends Forms = Forms> {
 	declare readonly forms: F;
-	/** What it is, for programs that walk over declarations. */
+	/** Kind, for programs that walk over declarations. */
 	abstract readonly kind: 'scalar' | 'halves' | 'array' | 'text' | 'reserved' | 'bits' | 'struct' | 'list' | 'union';
 	/** In bytes. */
 	abstract readonly size: number;
 	/** The alignment that C gives it. */
 	abstract readonly alignment: number;
-	/** Where the specification says that it lies. */
+	/** Offset by the specification. */
 	readonly explicitOffset: number | undefined = undefined;
 	/** Holds what the guest or its user keeps to themselves: inspect shows it with that mark. */
 	readonly isSensitive: boolean = false;
@@ -131,7 +131,7 @@ export class Reserved extends Field<{plain: never; input: unknown; view: never; 
 /** `size` bytes that mean nothing: no form of the struct has them, and they are written as zeros. */
 export const reserved = (size: number): Reserved => new Reserved(checkedCount(size, 'reserved'));
 
-/** How often something occurs. */
+/** Checks how often something occurs. */
 export function checkedCount(count: number, what: string): number {
 	if (!Number.isInteger(count) || count < 1 || count > 2 ** 31)
 		throw wireError('WIRE_DECLARATION_INVALID', {wire: what, cause: `there are ${count} of it`});

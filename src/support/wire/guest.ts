@@ -1,6 +1,6 @@
 import type {Fields, GuestFields, Wire} from './wire.ts';
 
-/** What a {@link GuestReader} needs of guest memory. */
+/** Part of guest memory that a {@link GuestReader} needs. */
 export interface CopiesOut {
 	/** Copies `length` bytes at guest-physical `gpa` to `offset` in `target`; false when they are not all memory. */
 	copyOut(gpa: number, target: Uint8Array, offset: number, length: number): boolean;

@@ -7,7 +7,7 @@ export type PlacementStyle = 'whole' | 'packed' | 'sparse';
 /** Neither what starts with a digit, which would come first, nor what starts as the names that a view has anyway. */
 const fieldName = /^[A-Za-z_][\w.]*$/;
 
-/** Where the fields of a struct lie. */
+/** Offsets of a struct's fields. */
 export interface Placement {
 	readonly members: ReadonlyMap<string, PlacedField>;
 	readonly size: number;

@@ -21,7 +21,7 @@ interface Typed {
 	readonly f64: Float64Array;
 }
 export type ScalarType = keyof Typed;
-/** What a scalar is as plain data. */
+/** A scalar's type as plain data. */
 export type Natural<K extends ScalarType> = K extends 'u64' | 'i64' ? bigint : number;
 
 interface Codec {
@@ -278,7 +278,7 @@ export class ScalarArray<K extends ScalarType = ScalarType> extends Field<{
 	}
 }
 
-/** Where the items of an array lie. */
+/** Gives the offsets of an array's items. */
 export const positions = (length: number, size: number, offset: number): number[] =>
 	Array.from({length}, (_, index) => offset + index * size);
 

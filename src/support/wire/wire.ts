@@ -26,7 +26,7 @@ type Assignable<T extends Fields> = {[K in keyof T]: T[K]['forms']['assignable']
 
 /** A struct as plain data, which shares nothing with the bytes it was read from. */
 export type PlainFields<T extends Fields> = {readonly [K in Named<T>]: Form<T[K], 'plain'>};
-/** What of a struct may be given to be written: numbers that fit, names, lists that are not too long. */
+/** Values of a struct that may be given to be written: numbers that fit, names, lists that are not too long. */
 export type InputFields<T extends Fields> = {readonly [K in Named<T>]?: Form<T[K], 'input'> | undefined};
 /** A struct in a buffer: accessors for its numbers, objects for its arrays, structs and registers of bits. */
 export type FieldsView<T extends Fields> = {-readonly [K in Assignable<T>]: Form<T[K], 'view'>} & {
@@ -42,7 +42,7 @@ export type GuestFields<T extends Fields> = {readonly [K in Named<T>]: Form<T[K]
 
 /** The plain data of a {@link Wire} or another field. */
 export type PlainOf<F extends AnyField> = Form<F, 'plain'>;
-/** What a {@link Wire} writes. */
+/** Input that a {@link Wire} writes. */
 export type InputOf<F extends AnyField> = Form<F, 'input'>;
 /** A {@link Wire} in a buffer. */
 export type ViewOf<F extends AnyField> = Form<F, 'view'>;
@@ -137,7 +137,7 @@ export class Wire<T extends Fields = Fields> extends Field<{
 		return Math.ceil(this.size / cacheLine) * cacheLine;
 	}
 
-	/** Where a field begins, in bytes. */
+	/** Gives the offset of a field, in bytes. */
 	offset(name: Named<T> & string): number {
 		return placeOf(this, name).offset;
 	}
