@@ -1,4 +1,4 @@
-/** What a device module of a user's own is written with: `import {…} from 'openvmm/devices'`. */
+/** Contract for a user's own device modules: `import {…} from 'openvmm/devices'`. */
 
 export type {Option, OptionTable, OptionValues, ValueType} from '#support/options';
 export type {Reactor, Readiness, Timer, Watch} from '#support/reactor';

@@ -1,15 +1,15 @@
 import type {Aml} from './aml/index.ts';
 import type {FadtFields} from './fadt.ts';
 
-/** What the ACPI tables say of one device of a machine. */
+/** Description of one device of a machine in the ACPI tables. */
 export interface AcpiDescription {
 	/** Its device objects and what they use, for the `\_SB` scope of the DSDT. */
 	readonly device?: Aml;
 	/** Its event method, for the `\_GPE` scope. */
 	readonly event?: Aml;
-	/** What is in no scope. */
+	/** AML outside all scopes. */
 	readonly root?: Aml;
-	/** What the FADT has of it, if it is part of the fixed hardware. */
+	/** Its fields of the FADT, if it is part of the fixed hardware. */
 	readonly fadt?: FadtFields;
 	/** ISA interrupts of its that are level-triggered, active high, for the MADT: others of the ISA's are edges. */
 	readonly levelInterrupts?: readonly number[];

@@ -7,7 +7,7 @@ export interface HostPages {
 	readonly memory: SharedMemory;
 	/** In bytes. */
 	readonly length: number;
-	/** What all threads know of the pages; see `MappedRange.ledger`. */
+	/** State of the pages that all threads share; see `MappedRange.ledger`. */
 	readonly ledger: SharedArrayBuffer;
 }
 

@@ -1,4 +1,4 @@
-/** What authors of devices can and cannot write about attachments; `tsc -b` looks at it, and nothing runs it. */
+/** Declarations of attachments that authors of devices can and cannot write; `tsc -b` looks at them, and nothing runs them. */
 
 import type {
 	BackServices,

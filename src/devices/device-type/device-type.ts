@@ -13,9 +13,9 @@ import type {OptionTable, OptionValues} from '#support/options';
 import type {Fields, FieldsView} from '#support/wire';
 import type {DeviceFlags} from './flags.ts';
 
-/** What a device's configuration may depend on, of the machine that it is for. */
+/** Facts of a machine that its devices' configurations may depend on. */
 export interface MachineFacts {
-	/** Where RAM is. */
+	/** Ranges of RAM. */
 	readonly ram: readonly MemoryRange[];
 	/** Real time at which VM time is 0, Unix milliseconds. */
 	readonly bornMs: number;
@@ -27,11 +27,11 @@ export interface MachineFacts {
 	has(kind: string): boolean;
 }
 
-/** What a device asks of the process's terminal, which only one device of a machine can have. */
+/** A device's use of the process's terminal, which only one device of a machine can have. */
 export interface TerminalUse {
 	/** It takes what is typed. */
 	readonly takesInput: boolean;
-	/** What Linux calls it, for `console=`. */
+	/** Linux's name for it, for `console=`. */
 	readonly linuxName?: string;
 }
 
@@ -39,33 +39,33 @@ export interface TerminalUse {
 export interface SmbiosStructure {
 	/** 0–126 (SMBIOS 3.1, 7). */
 	readonly type: number;
-	/** What follows its type, length and handle. */
+	/** Bytes that follow its type, length and handle. */
 	readonly body: Uint8Array;
-	/** What the body names by numbers, from 1 on: printable ASCII. */
+	/** Strings that the body names by numbers, from 1 on: printable ASCII. */
 	readonly strings?: readonly string[];
 }
 
-/** What is to be known of a kind of device beside its model. */
+/** Parts of a device type beside its model. */
 export interface TypeParts<T extends OptionTable, C, O = OptionValues<T>> {
-	/** What it is, in one line that begins with a capital. */
+	/** Summary in one line that begins with a capital. */
 	readonly summary: string;
-	/** What can be said of such a device. Without it there is nothing to say. */
+	/** Options of such a device. Without it there are none. */
 	readonly options?: T;
 	/** Makes the model's configuration. Without it the options are the configuration. */
 	configure?(options: O, machine: MachineFacts): C;
-	/** What one is called without a name of its own; else it is called after its kind. */
+	/** Names a device without a name of its own; else it is called after its kind. */
 	defaultName?(options: O): string;
 	/** Flags of the command line that ask for it. */
 	readonly flags?: DeviceFlags;
-	/** How it uses the terminal, if it does. */
+	/** Tells how it uses the terminal, if it does. */
 	terminal?(options: O): TerminalUse | undefined;
 	/**
-	 * What the ACPI tables say of it. Without it a guest finds it by itself.
+	 * Describes it for the ACPI tables. Without it a guest finds it by itself.
 	 * @param names - for objects of which there may be several in a machine
 	 * @param inputs - where its lines lead, by their names
 	 */
 	acpi?(config: C, names: AcpiNames, inputs: Readonly<Record<string, number>>): AcpiDescription;
-	/** What the SMBIOS table says of it. */
+	/** Describes it for the SMBIOS table. */
 	smbios?(config: C): readonly SmbiosStructure[];
 	/** One example of each command that it takes. */
 	readonly commands?: readonly (DeviceCommand & Readonly<Record<string, unknown>>)[];
@@ -73,9 +73,9 @@ export interface TypeParts<T extends OptionTable, C, O = OptionValues<T>> {
 	readonly machineOnly?: {readonly example: C};
 }
 
-/** What a device type makes of its state. */
+/** A device type's words for its state. */
 export interface StateWords<C, F extends Fields> {
-	/** What the device is doing, in words for inspect, while the guest goes on. The state may hold anything. */
+	/** Tells what the device is doing, in words for inspect, while the guest goes on. The state may hold anything. */
 	words?(state: FieldsView<F>, config: C): Readonly<Record<string, string>>;
 }
 
@@ -120,7 +120,7 @@ export function deviceType<
 	return {options: {}, ...type} as unknown as DeclaredOf<K, T>;
 }
 
-/** What a device attaches to, of the names in its `attach`: a function on PCI Express may have regions besides. */
+/** Attachment of a device, of the names in its `attach`: a function on PCI Express may have regions besides. */
 type BusOf<A extends Bus> = 'pci' extends A ? 'pci' : A;
 
 /** A declared device type whose kind and options are known to whoever uses it. */

@@ -7,7 +7,7 @@ export interface DeviceFlag {
 	/** Placeholder of the value in capitals; a flag without one is a switch. */
 	readonly value?: string;
 	readonly help: string;
-	/** What holds without the flag, as the reader would write it. */
+	/** Value without the flag, as the reader would write it. */
 	readonly default?: string;
 	/** The only words allowed as value. */
 	readonly choices?: readonly string[];
@@ -19,7 +19,10 @@ export interface DeviceFlag {
 
 /** A device that flags ask for. */
 export interface FlaggedDevice extends Pick<KindHandle, 'name' | 'port' | 'options'> {
-	/** Where the flags are of several kinds of devices, such as the same on another bus; otherwise that of their type. */
+	/**
+	 * Kind of the device where the flags are of several kinds of devices, such as the same on another bus; otherwise that of their
+	 * type.
+	 */
 	readonly kind?: string;
 }
 

@@ -1,12 +1,12 @@
 import type {RawOptions} from '#support/options';
 
-/** What is said of a device in a configuration whatever it is. */
+/** Fields of a device in a configuration, whatever it is. */
 interface HandleParts {
 	/** Unique in the machine. Without it the device is called after its kind, numbered from the second on. */
 	readonly name?: string;
 	/** The PCI Express port that a PCI function sits in. */
 	readonly port?: string;
-	/** Which function of the slot behind that port it is, 0–7; 0 unless it is given. */
+	/** Number of its function in the slot behind that port, 0–7; 0 unless it is given. */
 	readonly function?: number;
 	/** See `DeviceType.options`. Text is read as the words of a command line. */
 	readonly options?: RawOptions;

@@ -1,6 +1,6 @@
 import type {Piece} from './piece.ts';
 
-/** What a device does with guest memory that it reaches by host address. */
+/** A device's use of guest memory that it reaches by host address. */
 export type DmaDirection = 'read' | 'write';
 
 /** Bytes of `struct iovec` (readv(2)) on hosts of 64 bits: an address and a length, 8 bytes each. */
@@ -11,7 +11,7 @@ const vectorBytes = 16;
  * in it stays mapped and in place until it is released; nothing is allocated meanwhile.
  */
 export class IoVectors {
-	/** How many vectors there is room for. A range of guest memory takes one for each piece of RAM that it lies in. */
+	/** Number of vectors there is room for. A range of guest memory takes one for each piece of RAM that it lies in. */
 	readonly capacity: number;
 	/** `struct iovec` one after the other, as readv(2), writev(2) and io_uring take them. */
 	readonly structs: Uint8Array;
@@ -30,7 +30,7 @@ export class IoVectors {
 		this.#areWritten = new Uint8Array(capacity);
 	}
 
-	/** How many vectors are in the list. */
+	/** Number of vectors in the list. */
 	get count(): number {
 		return this.#count;
 	}

@@ -177,7 +177,7 @@ test('memory that moves between two looks at it is none, and nothing outside of 
 	const {ranges} = plainMemory({gpa: high, length});
 	const [bar] = ranges as [MappedRange];
 	const at = 0x100_0000;
-	/** Where each look finds it; at the last place for ever. */
+	/** Makes a memory in which each look finds a BAR at one of these places; at the last place for ever. */
 	const looksFind = (...places: readonly (number | undefined)[]) => {
 		const memory = new MappedMemory(plainMemory({gpa: 0, length}));
 		let look = 0;

@@ -12,15 +12,15 @@ export interface MemoryRange {
 export interface MappedRange extends MemoryRange {
 	/** The memory that holds the range; `WebAssembly` code can import it. */
 	readonly memory: SharedMemory;
-	/** Where the range starts in {@link memory}, page aligned. */
+	/** Offset of the range in {@link memory}, page aligned. */
 	readonly offset: number;
 	/** Host address of the range's first byte, valid on every thread of the process. Below 2^47, so that a number holds it. */
 	readonly hostAddress: number;
-	/** What all threads know of the range's pages; see `PageLedger`. */
+	/** State of the range's pages that all threads share; see `PageLedger`. */
 	readonly ledger: LedgerPlace;
 }
 
-/** Where the words about a range's pages are. */
+/** Place of the words about a range's pages. */
 export interface LedgerPlace {
 	readonly memory: SharedMemory;
 	/** A multiple of 64. */

@@ -25,9 +25,9 @@ export class PageClock {
 	}
 
 	/**
-	 * What pages are stamped with now. Whatever this thread has written before is visible to who moves the clock on after this
-	 * read: the store to a word of its own keeps the read from passing earlier stores (x86: it is a locked instruction;
-	 * arm64: a load-acquire does not pass a store-release).
+	 * Gives the stamp that pages get now. Whatever this thread has written before is visible to who moves the clock on after this
+	 * read: the store to a word of its own keeps the read from passing earlier stores (x86: it is a locked instruction; arm64: a
+	 * load-acquire does not pass a store-release).
 	 */
 	stamp(): number {
 		Atomics.store(this.#own, 0, 0);
@@ -39,11 +39,11 @@ export class PageClock {
 		return Number(Atomics.add(this.#count, 0, 1n));
 	}
 
-	/** Whether so many generations have passed since that stamps can no longer be compared with it. */
+	/** Tells whether so many generations have passed since that stamps can no longer be compared with it. */
 	hasForgotten(since: number): boolean {
 		return Number(Atomics.load(this.#count, 0)) - since >= memorySpan;
 	}
 }
 
-/** Whether a stamp is newer than a generation that the clock has not forgotten. */
+/** Tells whether a stamp is newer than a generation that the clock has not forgotten. */
 export const isAfter = (stamp: number, generation: number): boolean => ((stamp - generation) | 0) > 0;

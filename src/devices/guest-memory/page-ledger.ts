@@ -17,7 +17,7 @@ const groupsOf = (length: number): number => Math.ceil(pagesOf(length) / groupPa
 export const ledgerBytes = (length: number): number =>
 	Math.ceil((pinWords + groupsOf(length) + pagesOf(length)) / 16) * 64;
 
-/** What all threads know of a part of a range of memory: when its pages were written. */
+/** Stamps of the writes to the pages of a part of a range, which all threads share. */
 export class PageStamps {
 	readonly #clock: PageClock;
 	readonly #groups: Int32Array;
@@ -101,7 +101,7 @@ export class PageStamps {
 	}
 }
 
-/** How many parties use a range's host memory by its address; shared by all threads. */
+/** Number of parties that use a range's host memory by its address; shared by all threads. */
 export class PinCount {
 	readonly #word: Int32Array;
 
@@ -121,7 +121,7 @@ export class PinCount {
 		if (Atomics.sub(this.#word, 0, 1) === closed + 1) Atomics.notify(this.#word, 0);
 	}
 
-	/** How many there are. */
+	/** Number of parties. */
 	get count(): number {
 		return Atomics.load(this.#word, 0) & ~closed;
 	}

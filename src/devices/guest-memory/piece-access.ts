@@ -179,7 +179,7 @@ export class PieceAccess {
 	}
 }
 
-/** What does not fit into the array is an error of ours, not of the guest's. */
+/** Throws where a range does not fit into the array: an error of ours, not of the guest's. */
 function checkFits(array: Uint8Array, offset: number, length: number): void {
 	if (!(offset >= 0 && length >= 0 && offset + length <= array.length)) {
 		throw new RangeError(`no ${length} bytes at ${offset} of ${array.length}`);

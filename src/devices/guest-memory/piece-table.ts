@@ -66,7 +66,7 @@ export class PieceTable {
 	whole(gpa: number, length: number): Piece | undefined {
 		const last = this.#last;
 		if (last !== undefined) {
-			// What is not whole, or not in the piece's reach, is not the same as 32 bits.
+			// An offset that is not whole, or not in the piece's reach, is not the same as 32 bits.
 			const at = gpa - last.gpa;
 			if ((at | 0) === at && at >= 0 && at + length <= last.length) return last;
 		}
@@ -96,7 +96,7 @@ export class PieceTable {
 		return undefined;
 	}
 
-	/** Whether all of a range is memory, in however many pieces. */
+	/** Tells whether all of a range is memory, in however many pieces. */
 	contains(gpa: number, length: number, isRam = false): boolean {
 		if (!(length > 0)) return length === 0 && Number.isSafeInteger(gpa) && gpa >= 0;
 		for (let done = 0; done < length; ) {
@@ -109,7 +109,7 @@ export class PieceTable {
 
 	#otherAt(gpa: number): Piece | undefined {
 		const range = Number.isSafeInteger(gpa) ? this.#findOther?.(gpa) : undefined;
-		// Where a BAR is may change while it is looked for.
+		// The BAR may move while it is looked for.
 		if (range === undefined || gpa < range.gpa || gpa >= range.gpa + range.length) return undefined;
 		const pieces = this.#others.get(range) ?? Piece.of(range, this.clock);
 		this.#others.set(range, pieces);

@@ -1,7 +1,7 @@
 import type {Region} from '#devices/device';
 import {errorTable} from '#support/errors';
 
-/** What regions can be claimed of. */
+/** Spaces that regions can be claimed of. */
 export const busSpaces = ['pio', 'mmio', 'msr', 'hypercall', 'intercept'] as const;
 export type BusSpace = (typeof busSpaces)[number];
 

@@ -35,7 +35,7 @@ export class CountedNumbers {
 		return false;
 	}
 
-	/** What was counted, in no order. */
+	/** Lists what was counted, in no order. */
 	*[Symbol.iterator](): Generator<{readonly number: number; readonly count: number}> {
 		const {low: lows, high, count} = this.#slots;
 		for (const [slot, low] of lows.entries()) {

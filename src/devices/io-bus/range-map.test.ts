@@ -1,7 +1,7 @@
 import test from 'ava';
 import {RangeMap} from './range-map.ts';
 
-/** What each of a hundred addresses belongs to. */
+/** Lists the owners of a hundred addresses. */
 const owners = (map: RangeMap) =>
 	Array.from({length: 100}, (_, address) => {
 		const piece = map.find(address);

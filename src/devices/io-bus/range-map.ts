@@ -3,8 +3,8 @@ const recentBits = 6;
 const hash = (address: number): number => Math.imul(Math.floor(address / 4096), 0x9e37_79b1) >>> (32 - recentBits);
 
 /**
- * Which owner answers an address: disjoint ranges in order of their addresses, in memory that is allocated once, because
- * it may be filled again on the exit path.
+ * Finds the owner that answers an address: disjoint ranges in order of their addresses, in memory that is allocated once,
+ * because it may be filled again on the exit path.
  */
 export class RangeMap {
 	readonly #starts: Float64Array;

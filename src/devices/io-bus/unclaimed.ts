@@ -73,7 +73,7 @@ export class UnclaimedCounters {
 		return {pio: 0, mmio, msr, hypercall, intercept: 0}[space];
 	}
 
-	/** What was counted, most accessed first. */
+	/** Lists what was counted, most accessed first. */
 	list(): UnclaimedAccess[] {
 		const found: UnclaimedAccess[] = [];
 		for (const [address, count] of this.#state.ports.entries()) {

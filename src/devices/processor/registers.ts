@@ -63,7 +63,7 @@ export interface SpecialRegisters extends Readonly<Record<(typeof segmentNames)[
 	readonly apicBase: bigint;
 }
 
-/** What a boot protocol asks of the boot processor, on top of its state after INIT. */
+/** Registers that a boot protocol asks of the boot processor, on top of its state after INIT. */
 export interface BootRegisters {
 	readonly general: Partial<GeneralRegisters>;
 	readonly special: Partial<SpecialRegisters>;

@@ -6,7 +6,7 @@ import type {BootRegisters, GeneralRegisters, SpecialRegisters} from './register
  */
 export type Vtl = 0 | 1 | 2;
 
-/** What may be done with a page (TLFS, "HvCallModifyVtlProtectionMask": HV_MAP_GPA_FLAGS). */
+/** Rights on a page (TLFS, "HvCallModifyVtlProtectionMask": HV_MAP_GPA_FLAGS). */
 export const PageRights = {READ: 1, WRITE: 2, KERNEL_EXECUTE: 4, USER_EXECUTE: 8} as const;
 
 /**
@@ -45,7 +45,7 @@ export interface TrustLevels {
 	readonly highest: Vtl;
 	/** The one that runs: it makes the access that is being served. */
 	readonly current: Vtl;
-	/** What the level goes on with when it is entered, at first the state after INIT. */
+	/** Gives the registers that the level goes on with when it is entered, at first the state after INIT. */
 	registers(vtl: Vtl): LevelRegisters;
 	/** Changes registers of a level; what is not named stays. */
 	setRegisters(vtl: Vtl, changes: LevelChanges): void;

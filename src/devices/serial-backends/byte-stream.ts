@@ -1,8 +1,11 @@
 import {Errno} from '#support/ffi';
 
-/** What the owner of a stream is told. */
+/** Owner of a stream, who is told of these events. */
 export interface StreamOwner {
-	/** What {@link ByteStream.interest} asked for may be possible. Called from the reactor, never from inside a method. */
+	/**
+	 * A read or write that {@link ByteStream.interest} asked for may be possible. Called from the reactor, never from inside a
+	 * method.
+	 */
 	changed(): void;
 	/** The host has refused `count` bytes that {@link ByteStream.write} took; `errno` says why. */
 	refused(count: number, errno: number): void;

@@ -1,4 +1,4 @@
-/** Where a serial port's bytes go to and come from, as plain data. */
+/** Other end of a serial port's bytes, as plain data. */
 export type SerialBackendConfig =
 	/** Nothing is attached: output is discarded, the modem lines stay low. */
 	| {readonly kind: 'none'}

@@ -16,7 +16,7 @@ export interface SerialPort {
 	discarded(count: number, errno: number): void;
 	/** Somebody attached or went. */
 	connection(connected: boolean): void;
-	/** How much input the guest can take now. After 0 the device notifies the back when that changes. */
+	/** Gives the number of bytes of input that the guest can take now. After 0 the device notifies the back when that changes. */
 	inputRoom(): number;
 	/** Delivers input, at most the room last told. */
 	input(bytes: Uint8Array): void;
@@ -33,8 +33,8 @@ export interface SerialBack extends DeviceBack {
 const stallNs = 1e9;
 
 /**
- * How long output gathers before it is passed on: a guest sends byte by byte, and a wake-up and a system call for each
- * would cost more than the guest's own work. At 115200 baud a FIFO of 16 bytes takes 1.4 ms.
+ * Time that output gathers before it is passed on: a guest sends byte by byte, and a wake-up and a system call for each would
+ * cost more than the guest's own work. At 115200 baud a FIFO of 16 bytes takes 1.4 ms.
  */
 const gatherNs = 1e6;
 
@@ -64,7 +64,7 @@ export class SerialPump implements SerialBack {
 	#gather: Timer | undefined;
 	#stopped: (() => void) | undefined;
 	#stall: Timer | undefined;
-	/** What the host has refused since the device stopped. */
+	/** Output that the host has refused since the device stopped. */
 	#untold: Refusal | undefined;
 
 	constructor(open: (reactor: Reactor, owner: StreamOwner) => SerialBackend, reactor: Reactor, port: SerialPort) {

@@ -7,8 +7,8 @@ const expected = 'none, console, stderr, file=PATH, listen=PATH or listen=tcp:IP
 const pathless: readonly unknown[] = ['none', 'stderr'];
 
 /**
- * What a serial port is bound to, written none | console | stderr | file=PATH | listen=PATH | listen=tcp:IP:PORT, an IPv6
- * address in brackets.
+ * Other end of a serial port, written none | console | stderr | file=PATH | listen=PATH | listen=tcp:IP:PORT, an IPv6 address
+ * in brackets.
  */
 export const serialBinding: ValueType<SerialBackendConfig> = {
 	placeholder: 'SERIAL',

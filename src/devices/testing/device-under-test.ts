@@ -64,7 +64,7 @@ export class DeviceUnderTest<C, T extends Fields> {
 	readonly messages: string[] = [];
 	/** The routes that were set last. */
 	routes: readonly GsiRoute[] = [];
-	/** What the guest asked of the machine. */
+	/** The guest's requests to the machine. */
 	readonly events: MachineEvent[] = [];
 	/** Calls of {@link DeviceServices.notifyBack}. */
 	notifications = 0;
@@ -107,7 +107,7 @@ export class DeviceUnderTest<C, T extends Fields> {
 		this.#clock.caughtUpNs += ns;
 	}
 
-	/** How far real time is ahead of VM time, in milliseconds. */
+	/** Lead of real time over VM time, in milliseconds. */
 	get lagMs(): number {
 		return this.#clock.lagMs;
 	}

@@ -44,7 +44,7 @@ export class FakeReactor implements RunningReactor {
 		this.#deferred.push(action);
 	}
 
-	/** How many parts it looks at. */
+	/** Number of parts it looks at. */
 	get parts(): number {
 		return this.#parts.size;
 	}

@@ -7,9 +7,9 @@ export const VmTimeState = wire('vm-time', {
 	running: i32,
 	/** While running: host monotonic time minus VM time. While stopped: the VM time itself. Nanoseconds. */
 	offsetNs: f64,
-	/** How much of VM time the guest did not run through but was moved on by, in nanoseconds. */
+	/** VM time that the guest did not run through but was moved on by, in nanoseconds. */
 	caughtUpNs: f64,
-	/** How far real time has got ahead of VM time since power-on, in milliseconds. */
+	/** Lead of real time over VM time since power-on, in milliseconds. */
 	lagMs: f64,
 });
 
@@ -55,12 +55,12 @@ export class VmTime {
 		return this.nowNs() - this.#state.caughtUpNs;
 	}
 
-	/** How much of VM time was caught up, in nanoseconds. */
+	/** VM time that was caught up, in nanoseconds. */
 	get caughtUpNs(): number {
 		return this.#state.caughtUpNs;
 	}
 
-	/** How far real time has got ahead of VM time since power-on, in milliseconds; negative after the host's clock was set back. */
+	/** Lead of real time over VM time since power-on, in milliseconds; negative after the host's clock was set back. */
 	get lagMs(): number {
 		return this.#state.lagMs;
 	}

@@ -5,7 +5,7 @@ import {buffer} from './terms.ts';
 /** One resource descriptor (ACPI 6.5, 6.4). */
 export type Resource = Uint8Array;
 
-/** How an interrupt is signalled. */
+/** Signalling of an interrupt. */
 export interface InterruptMode {
 	/** Edge rather than level. */
 	readonly edge: boolean;

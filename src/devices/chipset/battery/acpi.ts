@@ -45,7 +45,7 @@ const information: readonly Aml[] = [
 	1,
 ].map(integer);
 
-/** What the battery seems to have, in millivolts. */
+/** Voltage that the battery seems to have, in millivolts. */
 const voltageMv = 5000;
 
 /** Battery information changed, and adapter status changed (ACPI 6.5, 5.6.6, notifications of control method batteries and power sources). */

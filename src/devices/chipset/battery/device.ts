@@ -10,14 +10,14 @@ export const batteryKind = 'battery';
 export const batteryAddress = 0xfed3_f000;
 export const batteryEvent = 9;
 
-/** What a battery is doing, as its owner sees it. */
+/** Status of a battery, as its owner sees it. */
 export interface BatteryStatus {
 	readonly present: boolean;
 	readonly charging: boolean;
 	readonly discharging: boolean;
-	/** How fast, in milliwatts. */
+	/** Rate of charging or discharging, in milliwatts. */
 	readonly rateMw: number;
-	/** What is left, and what fits, in milliwatt hours. */
+	/** Remaining and full charge, in milliwatt hours. */
 	readonly remainingMwh: number;
 	readonly capacityMwh: number;
 	/** There is power from the wall. */
@@ -39,7 +39,7 @@ export const defaultBattery: BatteryStatus = {
 export interface BatteryConfig {
 	/** First guest-physical address of its registers. */
 	readonly base: number;
-	/** What it shows after each reset. */
+	/** Status after each reset. */
 	readonly initial: BatteryStatus;
 }
 

@@ -3,7 +3,7 @@
  * battery), which serve the methods of ACPI 6.5, sections 10.2 and 10.3.
  */
 export const Offset = {
-	/** What `_STA` returns. */
+	/** Value of `_STA`. */
 	STATUS: 0x00,
 	/** `_BST`: state, present rate, remaining capacity. */
 	STATE: 0x04,
@@ -11,7 +11,7 @@ export const Offset = {
 	REMAINING: 0x0c,
 	/** `_PSR` of the adapter. */
 	AC_ONLINE: 0x10,
-	/** What the guest has not been told of yet, {@link Notify}; written as ones at CLEAR. */
+	/** Changes that the guest has not been told of yet, {@link Notify}; written as ones at CLEAR. */
 	NOTIFY_STATUS: 0x14,
 	NOTIFY_CLEAR: 0x18,
 } as const;
@@ -32,7 +32,7 @@ export const Notify = {
 	INFORMATION_CHANGED: 1 << 1,
 } as const;
 
-/** What every battery seems to hold, in milliwatt hours: `_BIF` says so, and all values are scaled to it. */
+/** Charge that every battery seems to hold, in milliwatt hours: `_BIF` says so, and all values are scaled to it. */
 export const designCapacityMwh = 5000;
 
 /** "Unknown" in `_BST`. */

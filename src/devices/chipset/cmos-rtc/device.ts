@@ -39,7 +39,7 @@ export const cmosRtc: DeviceModel<CmosRtcConfig, CmosRtcFields> = {
 
 const dataPort = 1;
 
-/** What each byte is for. */
+/** Use of each byte. */
 const Use = {NONE: 0, TIME: 1, TIMING: 2} as const;
 const uses = new Uint8Array(cmosSize);
 for (const index of [...alarmBytes, Cmos.A, Cmos.B]) uses[index] = Use.TIMING;

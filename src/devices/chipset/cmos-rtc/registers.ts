@@ -21,7 +21,7 @@ export const Cmos = {
 	B: 0x0b,
 	C: 0x0c,
 	D: 0x0d,
-	/** What a BIOS does after a reset; RAM to us. */
+	/** Selects what a BIOS does after a reset; RAM to us. */
 	SHUTDOWN_STATUS: 0x0f,
 	EQUIPMENT: 0x14,
 	/** KiB below 1 MiB, two bytes. */

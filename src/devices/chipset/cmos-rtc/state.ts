@@ -7,7 +7,7 @@ export const CmosRtcState = wire('cmos-rtc', {
 	index: u8,
 	/** The RAM. The time registers in it are current only while the clock is stopped. */
 	ram: bytes(cmosSize).sensitive(),
-	/** What the guest's setting of the clock added to the configured time, in milliseconds. */
+	/** Time that the guest's setting of the clock added to the configured time, in milliseconds. */
 	adjustmentMs: f64,
 	/** Interrupt flags that are set, as in register C; IRQF is computed. */
 	flags: u8,

@@ -13,7 +13,7 @@ export interface DebugconConfig {
 	readonly backend: SerialBackendConfig;
 }
 
-/** What a read gives, by which a guest finds the port (Bochs, `port_e9_hack`). */
+/** Value of a read, by which a guest finds the port (Bochs, `port_e9_hack`). */
 const signature = 0xe9;
 
 const capacity = 64 * 1024;

@@ -6,7 +6,7 @@ const pagePorts = {0: 0x87, 1: 0x83, 2: 0x81, 3: 0x82, 5: 0x8b, 6: 0x89, 7: 0x8a
 const [toMemory, fromMemory, verify] = [0x04, 0x08, 0x00];
 const [single, automatic, down, cascade] = [0x40, 0x10, 0x20, 0xc0];
 
-/** What a guest does before it starts a transfer of `count` units. */
+/** Programs the controller as a guest does before it starts a transfer of `count` units. */
 function setUp(channel: DmaChannelNumber, mode: number, address: number, count: number, page = 0) {
 	const device = new DeviceUnderTest(dma8237, {});
 	const port = (register: number) => (channel < 4 ? register : 0xc0 + 2 * register);

@@ -44,7 +44,7 @@ export class DmaChannel {
 	/** The device takes bytes from memory. @returns how many it got; the rest of `target` is unchanged */
 	take(target: Uint8Array): number {
 		return this.#run(Transfer.READ_MEMORY, target, (gpa, piece) => {
-			// What is not RAM reads as a bus without a responder.
+			// Memory that is not RAM reads as a bus without a responder.
 			if (!this.#memory.copyOut(gpa, piece)) piece.fill(0xff);
 		});
 	}

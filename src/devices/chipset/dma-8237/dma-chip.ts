@@ -95,7 +95,7 @@ export class DmaChip {
 		}
 	}
 
-	/** Which byte this access is to: 0 is the low one. */
+	/** Tells which byte this access is to: 0 is the low one. */
 	#toggle(): number {
 		const high = this.#get('flipFlop') & 1;
 		this.#set('flipFlop', high ^ 1);

@@ -55,5 +55,5 @@ export const Mode = {
 /** Transfers (mode register, bits 3:2); 3 is illegal. */
 export const Transfer = {VERIFY: 0, WRITE_MEMORY: 1, READ_MEMORY: 2} as const;
 
-/** What a port without a register reads. */
+/** Value of a port without a register. */
 export const floatingBus = 0xff;

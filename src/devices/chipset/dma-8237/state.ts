@@ -5,10 +5,10 @@ const chips = 2;
 
 /** The shared state of both DMA controllers and the page registers. */
 export const Dma8237State = wire('dma-8237', {
-	/** What was written to address and count, 16 bits each. */
+	/** Values written to address and count, 16 bits each. */
 	baseAddress: array(i32, channels),
 	baseCount: array(i32, channels),
-	/** Where the transfer is. */
+	/** Address that the transfer has come to. */
 	address: array(i32, channels),
 	/** One less than what is left to transfer. */
 	count: array(i32, channels),

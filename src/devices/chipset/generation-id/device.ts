@@ -10,7 +10,7 @@ export const generationIdEvent = 0;
 
 /** The id by which a guest notices that it was restored or cloned. */
 export interface GenerationIdConfig {
-	/** Where the guest finds the id: guest-physical, a multiple of 8, in reserved RAM. */
+	/** Address of the id: guest-physical, a multiple of 8, in reserved RAM. */
 	readonly address: number;
 	/** The machine's first id: 16 bytes in hexadecimal. It survives a reset, as the specification wants it. */
 	readonly id: string;
@@ -29,7 +29,7 @@ export const idLength = 16;
 export const GenerationIdState = wire('generation-id', {
 	/** The id that guest memory shows. */
 	id: bytes(idLength),
-	/** How often the machine's owner changed it. */
+	/** Number of times the machine's owner changed it. */
 	changes: u32,
 });
 

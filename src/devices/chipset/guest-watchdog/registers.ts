@@ -41,5 +41,5 @@ export const resolutionSeconds = 1;
 /** Two minutes. */
 export const defaultCount = 120;
 
-/** What a register that does not exist reads. */
+/** Value of a register that does not exist. */
 export const allOnes = 0xffff_ffff;

@@ -7,11 +7,11 @@ export const GuestWatchdogState = wire('guest-watchdog', {
 	address: u32,
 	config: u32,
 	count: u32.initial(defaultCount),
-	/** What was last written to the count: the count after each start. */
+	/** Value last written to the count: the count after each start. */
 	configuredCount: u32.initial(defaultCount),
 	/** At how many nanoseconds that the VM has run it fires; -1 for never. A guest that did not run could not tell it anything. */
 	deadlineNs: f64.initial(-1),
-	/** How often it has fired. */
+	/** Number of times it has fired. */
 	expirations: u32,
 });
 

@@ -14,7 +14,7 @@ import {hpetVersions} from './versions.ts';
 /** Names this device in machine descriptions. */
 export const hpetKind = 'hpet';
 
-/** Where a PC has its registers, the first of the places that Intel's chipsets offer. */
+/** Address of its registers in a PC, the first of the places that Intel's chipsets offer. */
 export const hpetAddress = 0xfed0_0000;
 
 /** The high precision event timer of a PC. */
@@ -114,7 +114,7 @@ function hpetFront(_config: HpetConfig, state: FieldsView<HpetFields>, services:
 		write(_region, offset, size, value) {
 			if (size !== 4 || offset % 4 !== 0) return;
 			events.clock.look();
-			// What was reached before the write is not lost to it.
+			// The write does not lose a match that was reached before it.
 			events.serve();
 			events.noteDue();
 			writeRegister(offset, value);

@@ -16,7 +16,7 @@ export const maxOwed = 1000;
 const writable =
 	Config.LEVEL | Config.INTERRUPT | Config.MODE_32 | (Config.ROUTE_MASK << Config.ROUTE_SHIFT) | Config.FSB;
 
-/** What the parts of one timer share. */
+/** Values that the parts of one timer share. */
 export interface TimerParts {
 	readonly index: number;
 	readonly timer: TimerView;

@@ -5,7 +5,7 @@ import {timerCount} from './registers.ts';
 export const HpetTimer = wire('hpet-timer', {
 	/** The comparator; in periodic mode the accumulator (reset value: all ones). */
 	comparator: u64.halves.initial(0xffff_ffff_ffff_ffffn),
-	/** What was last written to the comparator. */
+	/** Value last written to the comparator. */
 	period: u64.halves,
 	/** First clock that was not looked at for a match. */
 	from: f64,

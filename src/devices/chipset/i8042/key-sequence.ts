@@ -9,7 +9,7 @@ const setTwoSpecial: Readonly<Record<number, {readonly down: readonly number[]; 
 	[pause]: {down: [0xe1, 0x14, 0x77, 0xe1, 0xf0, 0x14, 0xf0, 0x77], up: []},
 };
 
-/** What the keyboard sends in scan code set `set` when the key with HID usage ID `usage` goes down or up. */
+/** Gives the bytes that the keyboard sends in scan code set `set` when the key with HID usage ID `usage` goes down or up. */
 export function keySequence(usage: number, down: boolean, set: number): readonly number[] {
 	if (set === 3) return setThree(usage, down);
 	const sequence = setTwo(usage, down);

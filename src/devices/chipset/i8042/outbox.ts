@@ -1,6 +1,6 @@
 import type {ByteRing} from '#support/shared-memory';
 
-/** What a PS/2 device has to send: first the answer to a command, then what it reports by itself. */
+/** Bytes that a PS/2 device has to send: first the answer to a command, then what it reports by itself. */
 export class Outbox {
 	readonly #replies: ByteRing<string>;
 	readonly #reports: ByteRing<string>;

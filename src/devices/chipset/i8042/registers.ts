@@ -62,7 +62,7 @@ export const Mode = {
 	INITIAL: 0x74,
 } as const;
 
-/** Whose byte is in a buffer. */
+/** Source of the byte in a buffer. */
 export const Source = {NONE: 0, KEYBOARD: 1, AUX: 2} as const;
 export type Source = (typeof Source)[keyof typeof Source];
 

@@ -13,7 +13,7 @@ export const I8042State = wire('i8042', {
 	mode: u8.initial(Mode.INITIAL),
 	/** Byte at the data port; stays readable after it was taken. */
 	output: u8.sensitive(),
-	/** Whose byte `output` is, a {@link Source}; NONE when it was read. */
+	/** {@link Source} of the byte in `output`; NONE when it was read. */
 	source: u8,
 	/** The controller's own answer that waits for `output` to be read. */
 	answer: u8,

@@ -32,7 +32,7 @@ export class PicChip {
 		return this.#request() !== undefined;
 	}
 
-	/** Whether the next read answers a poll command. */
+	/** Tells whether the next read answers a poll command. */
 	get polled(): boolean {
 		return this.#registers.poll === 1;
 	}
@@ -110,7 +110,7 @@ export class PicChip {
 		r.irr |= r.pins & value;
 	}
 
-	/** What the priority resolver lets through to the output. */
+	/** Gives the request that the priority resolver lets through to the output. */
 	#request(): number | undefined {
 		const r = this.#registers;
 		if (r.phase !== Phase.READY) return undefined;

@@ -1,6 +1,6 @@
-/** How the 16 bits of a count stand for a number. */
+/** Code by which the 16 bits of a count stand for a number. */
 export interface CountCode {
-	/** What a written 0 means, and where a counter that passes zero goes on. */
+	/** Meaning of a written 0, and the number at which a counter that passes zero goes on. */
 	readonly modulus: number;
 	decode(raw: number): number;
 	encode(value: number): number;

@@ -5,7 +5,7 @@ import {highClocks, type Mode, modes} from './modes.ts';
 import {Access, ControlWord, Status} from './registers.ts';
 import {type CounterView, Pending, PitCounter} from './state.ts';
 
-/** What surrounds a counter. */
+/** Pins of a counter. */
 export interface CounterPins {
 	/** Level of the gate input. */
 	gate(): boolean;

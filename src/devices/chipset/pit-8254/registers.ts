@@ -7,7 +7,7 @@ export const counterPorts = {base: 0x40, length: 4} as const;
 /** Offset of the control word register behind the three counters. Write-only. */
 export const controlOffset = 3;
 
-/** What a read of the write-only register finds: nothing drives the bus. */
+/** Value that a read of the write-only register finds: nothing drives the bus. */
 export const floatingBus = 0xff;
 
 /** Frequency of the three counters' clock inputs in hertz: a PC's 14.31818 MHz crystal divided by 12. */

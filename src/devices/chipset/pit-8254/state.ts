@@ -1,7 +1,7 @@
 import {readFields, type StateVersions} from '#support/saved-state';
 import {array, bytes, f64, u8, u16, u32, type ViewOf, wire} from '#support/wire';
 
-/** When the count register goes into the counting element. */
+/** Moment at which the count register goes into the counting element. */
 export const Pending = {
 	/** It has, or there is none. */
 	NONE: 0,
@@ -47,7 +47,7 @@ const counterCount = 3;
 /** The shared state of the interval timer. */
 export const Pit8254State = wire('pit-8254', {
 	counters: array(PitCounter, counterCount),
-	/** What was written to port 0x61. */
+	/** Value written to port 0x61. */
 	nmiControl: u8,
 	/** Rising edges of counter 0 that have not reached the interrupt line yet. */
 	ticksOwed: f64,
@@ -61,7 +61,7 @@ export const Pit8254State = wire('pit-8254', {
 
 const words = array(u32, counterCount);
 const octets = bytes(counterCount);
-/** What the counters had, by their numbers. */
+/** Version 1: fields of the counters, by their numbers. */
 const Pit8254Version1 = wire('pit-8254', {
 	count: words,
 	reload: words,

@@ -6,7 +6,7 @@ export const powerOffPortsKind = 'power-off-ports';
 
 /** A port that powers off when a guest writes this 16-bit value to it. */
 export interface PowerOffPort {
-	/** Whose port it is. */
+	/** Owner of the port. */
 	readonly name: string;
 	readonly port: number;
 	readonly value: number;
@@ -18,8 +18,8 @@ export interface PowerOffPortsConfig {
 }
 
 /**
- * Where small kernels power off without reading ACPI tables: the sleep control registers of other machines at their usual
- * places, with SLP_EN and the sleep type that these give to S5 (ACPI 6.5, 4.8.3.2.1).
+ * Ports by which small kernels power off without reading ACPI tables: the sleep control registers of other machines at their
+ * usual places, with SLP_EN and the sleep type that these give to S5 (ACPI 6.5, 4.8.3.2.1).
  */
 export const knownPowerOffPorts: readonly PowerOffPort[] = [
 	{name: 'qemu', port: 0x604, value: 0x2000},

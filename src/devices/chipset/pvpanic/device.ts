@@ -22,7 +22,7 @@ const PanicEvent = {
 	SHUTDOWN: 1 << 2,
 } as const;
 
-/** What a read gives. */
+/** Value of a read. */
 const supportedEvents = PanicEvent.PANICKED | PanicEvent.CRASH_LOADED | PanicEvent.SHUTDOWN;
 
 /** The shared state of the panic port. */

@@ -31,7 +31,7 @@ export const standardSerialPorts = [
 	{name: 'com4', base: 0x2e8, irq: 3},
 ] as const;
 
-/** What they are called. */
+/** Name of one of them. */
 export type SerialPortName = (typeof standardSerialPorts)[number]['name'];
 
 /** A 16550A UART with its host side. */

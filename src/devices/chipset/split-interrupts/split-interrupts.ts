@@ -3,7 +3,7 @@ import {PicPair, pic8259Kind} from '#devices/chipset/pic-8259';
 import {extIntInput, type InterruptController, type MessageInterrupts, pitReplacedInput} from '#devices/interrupts';
 import type {AttachedDevice, AttachedMachine} from '#devices/machine';
 
-/** What the chips of a machine do outside it. */
+/** Effects of a machine's chips outside it. */
 export interface SplitInterruptHost {
 	readonly messages: MessageInterrupts;
 	/** Makes the boot processor look at its interrupt pin ({@link SplitInterrupts.extInt}). */

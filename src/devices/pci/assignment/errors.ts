@@ -18,7 +18,7 @@ const assignmentError = errorTable({
 	}),
 });
 
-/** What is wrong with a machine that has a shortage from its beginning. */
+/** Gives the error of a machine that has a shortage from its beginning. */
 export function shortageError(shortage: Shortage): VmmError {
 	switch (shortage.of) {
 		case 'buses':

@@ -22,7 +22,7 @@ export interface NumberedFunction {
 	readonly devfn: number;
 	readonly hasPin: boolean;
 	readonly bars: readonly WantedBar[];
-	/** What is behind it, when it is a bridge that has got a bus. */
+	/** Numbers of the buses behind it, when it is a bridge that has got a bus. */
 	readonly bridge?: {
 		readonly secondary: number;
 		readonly subordinate: number;

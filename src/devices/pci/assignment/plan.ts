@@ -10,11 +10,11 @@ export interface PlannedComplex {
 	readonly bus: FabricBus;
 }
 
-/** What a root complex has too little of. */
+/** Shortage of a root complex. */
 export interface Shortage {
 	readonly complex: string;
 	readonly of: 'buses' | Pool;
-	/** What all functions would take, in bytes of addresses, ports or buses. */
+	/** Amount that all functions would take, in bytes of addresses, ports or buses. */
 	readonly needed: number;
 	readonly available: number;
 	/** The functions that get none. */

@@ -1,6 +1,6 @@
 import type {NumberedFunction, Pool, WantedBar} from './functions.ts';
 
-/** What is to be placed in a window: a BAR, or the window of a bridge. */
+/** Item to be placed in a window: a BAR, or the window of a bridge. */
 export type Item =
 	| {readonly owner: NumberedFunction; readonly bar: WantedBar}
 	| {readonly owner: NumberedFunction; readonly window: Packed};
@@ -15,7 +15,7 @@ export interface Packed {
 /** Granularity of a bridge's windows (PCI-to-PCI Bridge 1.2, 3.2.5). */
 export const windowUnit: Readonly<Record<Pool, number>> = {low: 2 ** 20, high: 2 ** 20, io: 2 ** 12};
 
-/** What an empty slot keeps free for a device that comes later. */
+/** Room that an empty slot keeps free for a device that comes later. */
 const slotReserve: Readonly<Record<Pool, number>> = {low: 2 ** 21, high: 2 ** 24, io: 0};
 
 /** @see {@link pack} */

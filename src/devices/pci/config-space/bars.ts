@@ -19,7 +19,7 @@ const pages = {smallest: 4096, mostSaved: 2 ** 24} as const;
 const isIo = ({kind}: PciBar): boolean => kind === 'io';
 /** True for a BAR that takes two registers. */
 export const isWide = ({kind}: PciBar): boolean => kind === 'memory64' || kind === 'prefetchable';
-/** Where a BAR's register lies. */
+/** Gives the offset of a BAR's register. */
 export const barOffset = ({index}: PciBar): number => Header.BAR0 + 4 * index;
 
 /**

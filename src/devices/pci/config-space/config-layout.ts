@@ -11,17 +11,20 @@ const layoutError = errorTable({
 
 /** Configuration space of one function that a guest may address. */
 export const configBytes = 0x1000;
-/** What of it holds anything in most functions: header, capabilities, and the first extended ones. The rest reads zero. */
+/**
+ * Length of the part that holds anything in most functions: header, capabilities, and the first extended ones. The rest reads
+ * zero.
+ */
 export const keptBytes = 0x200;
 
-/** Where the extended capabilities begin, and one of them has to lie. */
+/** Offset of the extended capabilities, at which one of them has to lie. */
 export const firstExtended = 0x100;
-/** Where capabilities and extended capabilities may lie. */
+/** Room for capabilities and extended capabilities. */
 const room = {capabilities: [0x40, firstExtended], extended: [firstExtended, configBytes]} as const;
 /** All capabilities begin at multiples of it. */
 const alignment = 4;
 
-/** What the bits of a register are; all others hold their value for ever. */
+/** Kinds of a register's bits; all others hold their value for ever. */
 export interface RegisterBits {
 	/** At reset. */
 	readonly value?: number;

@@ -15,7 +15,7 @@ export class ConfigSpace {
 		this.#bytes = bytes;
 	}
 
-	/** What the guest reads; every offset may be given, also odd ones and those past the end. */
+	/** Reads for the guest; every offset may be given, also odd ones and those past the end. */
 	read(offset: number, size: AccessSize): number {
 		let value = 0;
 		for (let i = 0; i < size; i++) value += this.#byte(offset + i) * 2 ** (8 * i);

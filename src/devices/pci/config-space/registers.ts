@@ -17,11 +17,11 @@ export const Header = {
 	CAPABILITIES: 0x34,
 	INTERRUPT_LINE: 0x3c,
 	INTERRUPT_PIN: 0x3d,
-	/** What lies behind belongs to the capabilities. */
+	/** The capabilities own what lies behind. */
 	END: 0x40,
 } as const;
 
-/** What a bridge has in place of most BARs (PCI-to-PCI Bridge 1.2, 3.2.5). */
+/** Registers of a bridge in place of most BARs (PCI-to-PCI Bridge 1.2, 3.2.5). */
 export const Bridge = {
 	PRIMARY_BUS: 0x18,
 	SECONDARY_BUS: 0x19,

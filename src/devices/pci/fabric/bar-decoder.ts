@@ -10,13 +10,13 @@ export interface DecodedBar {
 }
 
 /**
- * Which BAR answers an address, on one thread. What functions and bridges decode is in their configuration spaces, which
- * all threads share; a generation counter tells each thread to look at them again.
+ * Finds the BAR that answers an address, on one thread. What functions and bridges decode is in their configuration spaces,
+ * which all threads share; a generation counter tells each thread to look at them again.
  */
 export class BarDecoder {
 	/** By priority: where BARs overlap, the first answers. */
 	readonly #bars: readonly DecodedBar[];
-	/** Where each was when it was looked at last. */
+	/** Base of each when it was looked at last. */
 	readonly #bases: Float64Array;
 	readonly #memory: RangeMap;
 	readonly #ports: RangeMap;
@@ -46,7 +46,7 @@ export class BarDecoder {
 		return this.#find(this.#ports, port);
 	}
 
-	/** Where an offset of a function's region answers; undefined where it does not, or another BAR does. */
+	/** Gives the address at which an offset of a function's region answers; undefined where it does not, or another BAR does. */
 	locate(device: number, region: number, offset: number): {space: 'pio' | 'mmio'; address: number} | undefined {
 		const number = this.#bars.findIndex(({owner, bar}) => owner.device === device && bar.region === region);
 		if (number < 0) return undefined;
@@ -57,7 +57,10 @@ export class BarDecoder {
 		return answers === number ? {space: isPorts ? 'pio' : 'mmio', address} : undefined;
 	}
 
-	/** Where a BAR answers from its first byte to its last; undefined where it does not, or another one does in a part. */
+	/**
+	 * Gives the address of a BAR that answers from its first byte to its last; undefined where it does not, or another one does in
+	 * a part.
+	 */
 	whole(device: number, region: number): number | undefined {
 		return this.#whole(this.#bars.findIndex(({owner, bar}) => owner.device === device && bar.region === region));
 	}
@@ -73,7 +76,7 @@ export class BarDecoder {
 		return this.#bars[number] as DecodedBar;
 	}
 
-	/** Where it begins. */
+	/** Its first address. */
 	base(number: number): number {
 		return this.#bases[number] as number;
 	}
@@ -92,7 +95,7 @@ export class BarDecoder {
 		return piece < 0 ? -1 : map.owner(piece);
 	}
 
-	/** What changes while this looks has a generation of its own, and is seen the next time. */
+	/** Looks at all BARs again. A change meanwhile has a generation of its own, and is seen the next time. */
 	#look(): void {
 		this.#seen = Atomics.load(this.#generation, 0);
 		this.#memory.clear();

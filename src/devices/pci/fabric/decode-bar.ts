@@ -8,7 +8,7 @@ const windowUnit = 2 ** 20;
 const portUnit = 2 ** 12;
 
 /**
- * Where a BAR answers now: its address, or undefined when the guest has turned it off, or when a bridge above it or the
+ * Gives the address at which a BAR answers now, or undefined when the guest has turned it off, or when a bridge above it or the
  * root complex does not pass all of it on. BARs are aligned to their size, so none of them wraps around.
  */
 export function decodedBar(owner: FabricFunction, bar: PlacedBar): number | undefined {

@@ -10,7 +10,7 @@ export interface PciFunctionInspection {
 	readonly address: string;
 	/** `vendor:device`. */
 	readonly id: string;
-	/** What the command register has turned on. */
+	/** Decoders and mastering that the command register has turned on. */
 	readonly on: readonly ('io' | 'memory' | 'master')[];
 	/** `secondary-subordinate` bus of a bridge. */
 	readonly buses?: string;

@@ -8,7 +8,7 @@ import type {FabricComplex, FabricFunction} from './topology.ts';
 const allOnes = (size: AccessSize): number => 2 ** (8 * size) - 1;
 const pageMask = 0xfff;
 
-/** What is not aligned may leave what it begins in: each byte goes to whoever has it. */
+/** Reads byte by byte. An access that is not aligned may leave the range it begins in: each byte goes to whoever has it. */
 function readBytes(size: AccessSize, read: (index: number) => number): number {
 	let value = 0;
 	for (let i = 0; i < size; i++) value += read(i) * 2 ** (8 * i);
@@ -72,12 +72,12 @@ export class PciFabric {
 		return number >= 0;
 	}
 
-	/** Where an offset of a BAR answers now, by the device's number and the region; undefined where it does not. */
+	/** Gives the address at which an offset of a BAR answers now, by the device's number and the region; undefined where it does not. */
 	locate(device: number, region: number, offset: number): {space: 'pio' | 'mmio'; address: number} | undefined {
 		return this.#decoder.locate(device, region, offset);
 	}
 
-	/** Where all of a BAR answers now, by the device's number and the region; undefined where it does not. */
+	/** Gives the address at which all of a BAR answers now, by the device's number and the region; undefined where it does not. */
 	whole(device: number, region: number): number | undefined {
 		return this.#decoder.whole(device, region);
 	}
@@ -91,7 +91,7 @@ export class PciFabric {
 	}
 
 	/**
-	 * What answers in a root complex's regions: the functions behind it.
+	 * Makes the target that answers in a root complex's regions: the functions behind it.
 	 * @param nobody - gets the configuration accesses that no function answers
 	 */
 	complexTarget(complex: FabricComplex, nobody: BusTarget): BusTarget {

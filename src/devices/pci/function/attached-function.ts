@@ -17,7 +17,7 @@ export interface FunctionRegisters {
 	readonly places: CapabilityPlaces;
 }
 
-/** What the platform's own functions get: a port has to know of its slot. */
+/** Services of the platform's own functions: a port has to know of its slot. */
 export interface SlotServices extends PciDeviceServices {
 	readonly slot: PciSlot;
 }

@@ -113,7 +113,7 @@ function endpoint(device: Endpoint, {pci, regions}: AttachmentByBus<unknown>['pc
 				msi,
 				...(msix && {msix: msix.place}),
 			}),
-		// Where it sits is a port's business.
+		// Only a port has to know of its slot.
 		front: (config, state, {slot, ...offered}) => device.front(config, state as never, offered),
 	};
 	return functionModel(parts);

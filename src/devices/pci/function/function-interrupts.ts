@@ -6,7 +6,7 @@ import type {CapabilityPlaces} from './function-layout.ts';
 import {MsiMessages} from './msi-messages.ts';
 import type {MsixTable} from './msix-table.ts';
 
-/** What a function's interrupts are made of. */
+/** Parts of a function's interrupts. */
 export interface InterruptParts {
 	readonly space: ConfigSpace;
 	readonly places: CapabilityPlaces;
@@ -51,7 +51,7 @@ export class FunctionInterrupts implements PciMessages {
 			const low = on?.addressLow(entry) ?? 0;
 			const high = on?.addressHigh(entry) ?? 0;
 			const data = on?.data(entry) ?? 0;
-			// What was read belongs together if nobody has changed anything meanwhile.
+			// The values read belong together if nobody has changed anything meanwhile.
 			if (!isSame(words, number)) continue;
 			if (on === undefined) return false;
 			if (!isHeld) {

@@ -16,7 +16,7 @@ import {
 } from '#devices/pci/config-space';
 import {addOwnCapabilities, type CapabilityPlace} from './own-capabilities.ts';
 
-/** Where a function's capabilities lie; undefined for those it lacks. */
+/** Offsets of a function's capabilities; undefined for those it lacks. */
 export interface CapabilityPlaces {
 	readonly express: number;
 	readonly msi: number | undefined;
@@ -31,7 +31,7 @@ export interface FunctionLayout {
 	readonly places: CapabilityPlaces;
 }
 
-/** What a function is, for its configuration space. */
+/** Identity of a function, for its configuration space. */
 export interface FunctionIdentity extends Pick<PciFunction<never>, 'vendor' | 'device' | 'class'> {
 	/** The kind of device, for errors. */
 	readonly owner: string;
@@ -39,7 +39,7 @@ export interface FunctionIdentity extends Pick<PciFunction<never>, 'vendor' | 'd
 	readonly subsystem?: {readonly vendor: number; readonly device: number};
 	readonly express: ExpressOptions;
 	readonly bars: readonly PciBar[];
-	/** How many interrupt vectors it has; those without any have no pin either. */
+	/** Number of its interrupt vectors; functions without any have no pin either. */
 	readonly vectors: number;
 	readonly msi: boolean;
 	readonly msix?: MsixPlace;

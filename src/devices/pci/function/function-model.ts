@@ -27,7 +27,7 @@ export interface PlacedBar extends PciBar {
 	readonly region: number;
 }
 
-/** What the bus needs to know of a function. */
+/** Facts about a function that the bus needs. */
 export interface FunctionDesign extends FunctionLayout {
 	readonly bars: readonly PlacedBar[];
 	/** The region that configuration space is. */
@@ -64,7 +64,7 @@ export interface FunctionFront extends PciFront {
 	leadsOn?(): boolean;
 }
 
-/** What {@link functionModel} puts a function together from. */
+/** Parts that {@link functionModel} puts a function together from. */
 export interface FunctionParts<C, T extends Fields> {
 	readonly kind: FunctionDesign['kind'];
 	/** The device but for what makes it a function. */
@@ -80,7 +80,7 @@ export interface FunctionParts<C, T extends Fields> {
 	layout(config: C): FunctionLayout;
 	/** The device's own BARs, in the order of the front's regions. */
 	bars(config: C): readonly PciBar[];
-	/** Where MSI-X lies, and the BAR that it has for itself, if any. */
+	/** Place of MSI-X, and the BAR that it has for itself, if any. */
 	readonly msix?: {readonly place: MsixPlace; readonly bar: PciBar | undefined};
 	front(config: C, state: FieldsView<T>, services: SlotServices, attached: FunctionRegisters): FunctionFront;
 }

@@ -4,7 +4,7 @@ import type {ConfigSpace} from '#devices/pci/config-space';
 import type {FunctionInterrupts} from './function-interrupts.ts';
 import type {CapabilityPlace} from './own-capabilities.ts';
 
-/** What a function has of the bus that it is on. */
+/** Services of the bus that a function is on. */
 export class FunctionServices implements PciServices {
 	readonly #interrupts: FunctionInterrupts;
 	readonly #capabilities: readonly PciCapabilityRegisters[];

@@ -22,7 +22,7 @@ const writable = Uint8Array.of(0xfc, 255, 255, 255, 255, 255, 255, 255, 255, 255
 
 /** MSI-X table and pending bits of one function, in shared state, as the guest reaches them through a BAR. */
 export class MsixTable {
-	/** How many vectors it has. */
+	/** Number of vectors. */
 	readonly entries: number;
 	readonly #entries: Uint8Array;
 	readonly #view: DataView;

@@ -8,7 +8,7 @@ const capabilityError = errorTable({
 	}),
 });
 
-/** Where a capability of a device's own lies. */
+/** Place of a capability of a device's own. */
 export interface CapabilityPlace {
 	readonly offset: number;
 	/** In whole registers, so that no aligned access leaves it. */

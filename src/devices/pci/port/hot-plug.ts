@@ -18,7 +18,7 @@ export class HotPlug {
 		this.#line = line;
 	}
 
-	/** What is there at power-on was always there: no event. */
+	/** Shows a device that is there at power-on without an event: it was always there. */
 	reset(occupied: boolean): void {
 		const {PRESENT} = SlotStatus;
 		this.#space.set(this.#express + Express.SLOT_STATUS, 2, PRESENT, occupied ? PRESENT : 0);

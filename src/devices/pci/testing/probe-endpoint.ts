@@ -5,7 +5,7 @@ import {u32, wire} from '#support/wire';
 const ProbeState = wire('pci-probe', {
 	scratch: u32,
 	port: u32,
-	/** What DMA found, or all ones where it was refused. */
+	/** Value that DMA found, or all ones where it was refused. */
 	fetched: u32,
 });
 

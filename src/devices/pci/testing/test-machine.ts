@@ -123,7 +123,7 @@ export class PciTestMachine {
 		this.bus.writeMmio(this.#ecam(bus, devfn) + offset, size, value);
 	}
 
-	/** Where a 32-bit BAR lies. */
+	/** Reads the address of a 32-bit BAR. */
 	bar(bus: number, index: number): number {
 		return this.config(bus, 0, 0x10 + 4 * index) & ~0xf;
 	}

@@ -29,7 +29,7 @@ export function makeI8042(config: I8042Config = {}) {
 		});
 	/** Writes bytes to the mouse one by one, and reads the answers, which must be the mouse's. */
 	const mouse = (...bytes: number[]) => bytes.flatMap((byte) => command(0xd4, byte)).map((byte) => byte - 0x100);
-	/** What the mouse has sent, and nobody else. */
+	/** Reads what the mouse has sent, and nobody else. */
 	const packets = () => drain().map((byte) => byte - 0x100);
 	const level = (name: 'keyboard' | 'mouse') => device.levels.get(name) ?? false;
 	return {device, input, drain, command, keyboard, mouse, packets, level};

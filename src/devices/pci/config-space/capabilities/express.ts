@@ -38,7 +38,7 @@ export const SlotControl = {
 /** Slot status (7.5.3.11). */
 export const SlotStatus = {PRESENCE_CHANGED: 1 << 3, PRESENT: 1 << 6, LINK_CHANGED: 1 << 8} as const;
 
-/** What an Express capability says of its function. */
+/** Function that an Express capability describes. */
 export interface ExpressOptions {
 	readonly type: keyof typeof PortType;
 	/** The function can be reset by itself. */

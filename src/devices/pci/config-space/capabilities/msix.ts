@@ -7,7 +7,7 @@ export const Msix = {CONTROL: 2, TABLE: 4, PENDING: 8, length: 12, mostVectors: 
 /** Message control: bits 0–10 are the number of vectors less one. */
 export const MsixControl = {MASK_ALL: 1 << 14, ENABLE: 1 << 15} as const;
 
-/** Where table and pending bits lie: the register of their BAR, and offsets in it, multiples of 8. */
+/** Place of table and pending bits: the register of their BAR, and offsets in it, multiples of 8. */
 export interface MsixPlace {
 	readonly bar: number;
 	readonly table: number;
