@@ -18,13 +18,13 @@ import {eventfd, signalEventfd} from '#support/ffi';
 import {MailboxCaller, mailboxBytes, Waker, type WakerHandle, WakerState} from '#support/mailbox';
 import {EpollReactor} from '#support/reactor';
 
-/** What a device worker's thread gets. */
+/** Share of a device worker's thread. */
 export interface WorkerShare {
 	readonly layout: MachineLayout;
 	readonly memory: MemoryHandle;
-	/** How long it looks for work before it sleeps. */
+	/** Time that it looks for work before it sleeps. */
 	readonly pollNs: number;
-	/** Which of the machine's workers it is. */
+	/** Number of the worker among the machine's. */
 	readonly worker: number;
 }
 

@@ -64,7 +64,7 @@ async function start(workers: number) {
 	return {round, check, end: machine.end};
 }
 
-/** What a thread that only copies gets. */
+/** Share of a thread that only copies. */
 interface CopierShare {
 	/** A number that counts up for each round, and one that counts rounds of all threads. */
 	readonly turns: SharedArrayBuffer;

@@ -31,7 +31,7 @@ export interface InspectedDeviceThread extends InspectedThread {
 export interface InspectedDevices {
 	/** The one with all devices first. */
 	readonly threads: readonly InspectedDeviceThread[];
-	/** What a device that the first thread owns says of itself. */
+	/** Asks a device that the first thread owns for its own report. */
 	inspect(name: string): Promise<object>;
 }
 

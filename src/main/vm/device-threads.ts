@@ -67,7 +67,7 @@ export class DeviceThreads {
 		await this.#first((api, machine) => api.restore(machine, states));
 	}
 
-	/** What a device that the thread owns says of itself. @throws VmmError DEVICE_NOT_INSPECTED */
+	/** Asks a device that the thread owns for its own report. @throws VmmError DEVICE_NOT_INSPECTED */
 	async inspect(name: string): Promise<object> {
 		await this.#created;
 		return this.#first((api, machine) => api.inspect(machine, name));
