@@ -8,7 +8,8 @@ import {
 	type ViewProperty,
 	type Writer,
 } from './field.ts';
-import {positions, type Scalar, ScalarArray, type ScalarType, tooLong} from './scalar.ts';
+import {positions, type Scalar, ScalarArray, tooLong} from './scalar.ts';
+import type {ScalarType} from './scalar-types.ts';
 
 /** A fixed array of structs, or of registers of bits. */
 export class FieldArray<F extends AnyField = AnyField> extends Field<{

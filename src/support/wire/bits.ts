@@ -1,7 +1,8 @@
 import type {Guest} from '#support/trust';
 import {wireError} from './errors.ts';
 import {Field, type Reader, type ViewProperty, type Writer} from './field.ts';
-import {checkAligned, type Natural, type Scalar} from './scalar.ts';
+import {checkAligned, type Scalar} from './scalar.ts';
+import type {Natural} from './scalar-types.ts';
 
 /** Named values of a range of bits. Open: hardware, guests and newer specifications have others. */
 export type Names = Readonly<Record<string, number>>;
