@@ -1,13 +1,14 @@
-import {stopTimeout} from '#devices/machine';
 import type {ClockPolicy} from '#main/config';
 import {abortable, untilAborted} from '#support/abort';
 import type {Breakpoints, Step} from '#vcpu-worker/debug';
 import type {StopReason} from '#vcpu-worker/protocol';
+import {endSteps} from './end-steps.ts';
 import {vmError} from './errors.ts';
 import {failureData} from './failure-data.ts';
 import {type AfterEvent, afterEvent} from './guest-event.ts';
+import {OperationTurns} from './operation-turns.ts';
 import {ResetGuard} from './reset-guard.ts';
-import {type TearDownStep, tearDown, within} from './tear-down.ts';
+import {tearDown, within} from './tear-down.ts';
 import type {VmEnd, VmState} from './vm-end.ts';
 import type {VmParts} from './vm-parts.ts';
 import {writeMachineCore} from './write-machine-core.ts';
@@ -21,7 +22,7 @@ export class Lifecycle {
 	readonly ended: Promise<VmEnd>;
 	readonly #parts: VmParts;
 	#state: VmState = 'created';
-	#last: Promise<void> = Promise.resolve();
+	readonly #turns = new OperationTurns();
 	#end: (end: VmEnd) => void = () => {};
 	#finishing: Promise<void> | undefined;
 	/** Number of times the guest has been started anew. */
@@ -31,10 +32,6 @@ export class Lifecycle {
 	#isDoomed = false;
 	/** The machine is to end: what starts the guest, and what takes long, is not begun any more. */
 	#isEnding = false;
-	/** Gives up long operations: the guest as it is now cannot go on. A reset makes another. */
-	#working = new AbortController();
-	/** Operations that do not wait for each other. */
-	readonly #live = new Set<Promise<unknown>>();
 	/** A reset that waits for its time; see {@link ResetGuard}. */
 	#waiting: {readonly timer: NodeJS.Timeout; readonly restart: () => Promise<void>} | undefined;
 
@@ -44,7 +41,7 @@ export class Lifecycle {
 		parts.vcpus.stopped = (vcpu, reason) => {
 			if (reason.kind === 'debug') parts.debug.hit({vcpu, stop: reason.stop});
 			this.#isDoomed ||= fatal.includes(reason.kind);
-			if (reason.kind === 'failed') this.#giveUp('a processor has failed');
+			if (reason.kind === 'failed') this.#turns.giveUp('a processor has failed');
 			const powerOns = this.#powerOns;
 			// Several vCPUs stop for one cause, and a reset may have come between.
 			this.#follow(async () => {
@@ -138,12 +135,7 @@ export class Lifecycle {
 
 	/** Runs operations one after another. */
 	next<T>(operation: () => Promise<T>): Promise<T> {
-		const result = this.#last.then(operation);
-		this.#last = result.then(
-			() => {},
-			() => {},
-		);
-		return result;
+		return this.#turns.next(operation);
 	}
 
 	/** An operation on a machine that stands still already. @param wanted - what it is about. @throws VM_RUNNING, VM_STOPPED */
@@ -175,8 +167,7 @@ export class Lifecycle {
 	): Promise<T> {
 		return this.next(() => {
 			if (this.#state === 'stopped') throw vmError('VM_STOPPED', {wanted});
-			const working = this.#working.signal;
-			const either = signal === undefined ? working : AbortSignal.any([working, signal]);
+			const either = this.#turns.signal(signal);
 			return abortable(operation, either, () => this.atRestNow(() => work(either)));
 		});
 	}
@@ -192,8 +183,7 @@ export class Lifecycle {
 		work: (signal: AbortSignal, atRest: (rest: () => Promise<void>) => Promise<void>) => Promise<T>,
 	): Promise<T> {
 		if (this.#state === 'stopped') return Promise.reject(vmError('VM_STOPPED', {wanted}));
-		const working = this.#working.signal;
-		const either = signal === undefined ? working : AbortSignal.any([working, signal]);
+		const either = this.#turns.signal(signal);
 		const atRest = async (rest: () => Promise<void>) => {
 			let resting: Promise<void> | undefined;
 			const inTurn = () =>
@@ -213,11 +203,7 @@ export class Lifecycle {
 				await resting?.catch(() => {});
 			}
 		};
-		const doing = abortable(operation, either, () => work(either, atRest));
-		this.#live.add(doing);
-		const done = () => void this.#live.delete(doing);
-		doing.then(done, done);
-		return doing;
+		return this.#turns.beside(abortable(operation, either, () => work(either, atRest)));
 	}
 
 	/** An operation within another, as {@link atRest}. */
@@ -240,7 +226,7 @@ export class Lifecycle {
 		if (this.#state === 'stopped') return;
 		this.#powerOns++;
 		this.#isDoomed = false;
-		if (!this.#isEnding && this.#working.signal.aborted) this.#working = new AbortController();
+		if (!this.#isEnding) this.#turns.renew();
 		await units.reset();
 	}
 
@@ -331,7 +317,7 @@ export class Lifecycle {
 	/** Dumps the guest where that is wanted. With a debugger attached, what follows waits for it. */
 	async #crashed(vcpu: number, reason: string, follow: () => Promise<void>): Promise<void> {
 		const {crashDump, debug} = this.#parts;
-		const {signal} = this.#working;
+		const signal = this.#turns.signal();
 		await crashDump((path) => abortable('dump-core', signal, () => writeMachineCore(this.#parts, path, {signal})));
 		if (!debug.hold({kind: 'crash', vcpu, reason}, follow)) await follow();
 	}
@@ -383,59 +369,28 @@ export class Lifecycle {
 	}
 
 	async #tearDown(end: VmEnd): Promise<void> {
-		const {devices, vcpus, release, debug, machine, limits} = this.#parts;
-		const wasRunning = this.#state === 'running';
+		const {devices, debug, limits} = this.#parts;
+		const halt = this.#state === 'running' ? () => this.#halt() : undefined;
 		this.#beginEnd('the machine is over');
 		this.#become('stopped');
 		this.#takeWaiting();
 		debug.takeHeld();
-		const steps: TearDownStep[] = [
-			{
-				name: 'what is in flight',
-				limitMs: limits.restMs,
-				run: async () => {
-					if (wasRunning) await devices.supervise(this.#halt());
-					checkNoneLate(machine);
-				},
-			},
-			{name: "the devices' thread", run: () => devices.supervise(devices.dispose())},
-			{name: "the processors' threads", run: () => vcpus.dispose()},
-			// Given up by now. One that does not come back has its own hold on what it uses.
-			{name: 'what is done meanwhile', run: () => this.#liveEnd(), limitMs: 2 * limits.restMs},
-			{name: 'what the host gave', run: () => release(), needsAll: true},
-		];
+		const steps = endSteps(this.#parts, halt, () => this.#turns.besideEnded(limits.restMs));
 		const how = await tearDown(end, steps, limits.endStepMs);
 		devices.abandon();
 		this.#end(how);
 	}
 
-	async #liveEnd(): Promise<void> {
-		await within(
-			Promise.allSettled(this.#live).then(() => {}),
-			this.#parts.limits.restMs,
-		);
-	}
-
 	/** Begins the end, and gives up what is under way and takes long. */
 	#beginEnd(reason: string): void {
 		this.#isEnding = true;
-		this.#giveUp(reason);
-	}
-
-	#giveUp(reason: string): void {
-		this.#working.abort(new Error(reason));
+		this.#turns.giveUp(reason);
 	}
 
 	/** A machine that is over stays over, whatever an operation does that was under way. */
 	#become(state: VmState): void {
 		if (this.#state !== 'stopped') this.#state = state;
 	}
-}
-
-/** @throws VmmError DEVICE_STOP_TIMEOUT when what a device has in flight may still use the machine's memory */
-function checkNoneLate(machine: VmParts['machine']): void {
-	const {late} = machine;
-	if (late.length > 0) throw stopTimeout(late.map(({placed: {name}}) => ({name, inFlight: undefined})));
 }
 
 /** Stops after which a vCPU cannot go on. */
