@@ -143,7 +143,7 @@ export class GuestWindow {
 	}
 }
 
-/** Of this thread: what is stored is of no interest. */
+/** A word of this thread: the values stored are of no interest. */
 const fenced = new Int32Array(1);
 
 /**

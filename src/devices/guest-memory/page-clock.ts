@@ -25,8 +25,8 @@ export class PageClock {
 	}
 
 	/**
-	 * Gives the stamp that pages get now. Whatever this thread has written before is visible to who moves the clock on after this
-	 * read: the store to a word of its own keeps the read from passing earlier stores (x86: it is a locked instruction; arm64: a
+	 * Gives the stamp that pages get now. Whatever this thread has written before is visible to whoever moves the clock on after
+	 * this read: the store to a word of its own keeps the read from passing earlier stores (x86: it is a locked instruction; arm64: a
 	 * load-acquire does not pass a store-release).
 	 */
 	stamp(): number {

@@ -14,7 +14,7 @@ export class PieceTable {
 	#last: Piece | undefined;
 	#generation = 0;
 	#findOther: MemoryFinder | undefined;
-	/** Those of memory that is no RAM. */
+	/** Pieces of memory that is no RAM. */
 	readonly #others = new WeakMap<MappedRange, readonly Piece[]>();
 
 	constructor({

@@ -74,7 +74,7 @@ function numaConfig({nodes, distances = []}: NonNullable<VmOptions['numa']>): Nu
 	return {nodes: nodes.map((node) => ({...node, memory: memoryConfig(node.memory)})), distances};
 }
 
-/** Of the whole machine; what else there is to say of memory is said by node. */
+/** Gives the size of the whole machine's memory; all else about memory is said by node. */
 const allMemory = ({nodes}: NumaConfig) => ({sizeBytes: nodes.reduce((sum, {memory}) => sum + memory.sizeBytes, 0)});
 
 function memoryConfig(options: Partial<MemoryConfig> = {}): MemoryConfig {

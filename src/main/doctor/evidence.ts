@@ -13,7 +13,7 @@ export interface Evidence extends HostEvidence {
 	exists(path: string): boolean;
 	/** Path of a program that is found on PATH, or undefined. */
 	program(name: string): string | undefined;
-	/** Those that can be asked for. */
+	/** Hypervisors that can be asked for. */
 	readonly hypervisors: readonly Examined[];
 	/** The one that a machine runs on which asks for none; undefined where none works. */
 	readonly chosen: ChosenHypervisor<Examined> | undefined;

@@ -1,7 +1,7 @@
 import {writeSync} from 'node:fs';
 import {crc32} from 'node:zlib';
 
-/** As much guest memory as a job is given at a time. */
+/** Guest memory that a job is given at a time. */
 export interface RamPiece {
 	readonly buffer: SharedArrayBuffer;
 	readonly offset: number;

@@ -47,8 +47,8 @@ export interface GuestRam {
 	readonly banks: readonly RamBank[];
 	/**
 	 * Gives the memory back to the host, once nothing uses it by its host address any more: from now on nothing new can, and what
-	 * does so (a system call of a device's, a process that shares the memory) is waited for without a limit. Who cannot wait
-	 * so long, as a machine's end cannot, leaves the promise alone: until it resolves the memory stays where it is.
+	 * does so (a system call of a device's, a process that shares the memory) is waited for without a limit. A caller that cannot
+	 * wait so long, as a machine's end cannot, leaves the promise alone: until it resolves the memory stays where it is.
 	 */
 	dispose(): Promise<void>;
 }

@@ -51,7 +51,7 @@ export const choice = <T extends string>(words: readonly T[]): Kind<T> => {
 	};
 };
 
-/** As long as a path of the host's may be (PATH_MAX in limits.h). */
+/** Text as long as a path of the host's may be (PATH_MAX in limits.h). */
 const longText = text(4096);
 
 /** A path in the machine's tree. */

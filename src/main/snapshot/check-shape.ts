@@ -5,7 +5,7 @@ import type {MachineShape} from './machine-shape.ts';
 import type {Manifest, SavedShape} from './manifest.ts';
 import {printable} from './printable.ts';
 
-/** Of many differences the first say what is wrong. */
+/** Number of differences shown: the first of many say what is wrong. */
 const mostShown = 6;
 
 /** Compares a machine with the one that was saved, field by field. @throws VmmError SNAPSHOT_SHAPE_DIFFERS, SNAPSHOT_MEMORY_BACKING */

@@ -13,7 +13,7 @@ const worthwhile = 0.75;
  * and the rest when it stands still.
  */
 export class MemoryCopy {
-	/** Of all memory. */
+	/** Size of all memory. */
 	readonly bytes: number;
 	readonly #pool: JobPool;
 	readonly #ram: RamPages;

@@ -27,9 +27,9 @@ export interface OpenSnapshot {
 
 /** A shorter text is parsed where it is wanted: whatever it holds takes some 25 MiB at most, and less time than another thread. */
 const smallBytes = 2 ** 20;
-/** Of a manifest, beside the checksums: a device takes some twenty values. */
+/** Limits of a manifest, beside the checksums: a device takes some twenty values. */
 const manifestLimits = {bytes: 2 ** 22, values: 2 ** 17} as const;
-/** Of the checksums: those of some 20 TiB. A file of holes can claim to be any memory. */
+/** Limit of the checksums: those of some 20 TiB. A file of holes can claim to be any memory. */
 const maxChecksumBytes = 2 ** 26;
 
 /**

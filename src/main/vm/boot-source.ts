@@ -3,7 +3,7 @@ import type {BootImage} from '#main/loader';
 import {BootFiles} from './boot-files.ts';
 import {type BootMachine, prepareBoot, readKernel} from './prepare-boot.ts';
 
-/** Of the process: what machines share of it, none can change. */
+/** Files of all machines of the process: none can change what it shares. */
 const bootFiles = new BootFiles();
 
 /**

@@ -37,7 +37,7 @@ export interface VcpuParts {
 	readonly workers: readonly SpawnedWorker<VcpuWorker>[];
 	readonly vcpus: readonly VcpuHandle[];
 	readonly machine: MachineHandle;
-	/** As this thread has it. */
+	/** This thread's attachment to the partition. */
 	readonly partition: AttachedPartition;
 	readonly mailboxSpins: number;
 	/** State in which the boot processor starts; undefined for processors that are restored. */

@@ -6,7 +6,7 @@ import type {SpawnedWorker} from '#support/rpc';
 export interface DevicePlace extends Pick<SpawnedWorker<DeviceWorker>, 'api' | 'eventLoopUse'> {
 	/** The machine's number on its thread, by which the calls of {@link api} know it. */
 	readonly machine: number;
-	/** Of `ReactorState`: what the thread is doing. */
+	/** A `ReactorState`, which tells what the thread is doing. */
 	readonly reactor: SharedArrayBuffer;
 	/** Rejects when the thread fails, or ends without being told to; never resolves. */
 	readonly failed: Promise<never>;
@@ -27,7 +27,7 @@ const mostTaken = 64;
 export class DevicePool {
 	readonly #spawn: () => SpawnedWorker<DeviceWorker>;
 	readonly #most: number;
-	/** Those that may get more machines. */
+	/** Threads that may get more machines. */
 	readonly #open = new Set<PooledThread>();
 
 	/** @param most - how many threads the machines share, beside those that do not come back */

@@ -53,7 +53,7 @@ export interface CounterReading {
 export interface Resumption {
 	/** Value of its time-stamp counter from now on. */
 	readonly counter: bigint;
-	/** By how much the first processor's counter moved: this one moves as far, whatever `counter`. */
+	/** Distance that the first processor's counter moved: this one moves as far, whatever `counter`. */
 	readonly shift?: bigint;
 	/** Time of the guest that passes at once, as it catches up, in nanoseconds. */
 	readonly caughtUpNs: number;

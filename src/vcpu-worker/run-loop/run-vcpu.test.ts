@@ -49,7 +49,7 @@ function processor(script: GuestScript) {
 		events: machine.events,
 		asker: new ProbeAsker(probe, () => cpu.kick()),
 		run: () => runVcpu({...context, sampler: new ExitSampler(latencies)}),
-		/** As the machine's owner does it. */
+		/** Asks for a stop as the machine's owner does. */
 		requestStop() {
 			Atomics.store(control.$atomic, stopWord, 1);
 			cpu.kick();

@@ -51,7 +51,7 @@ function workerOf(script: GuestScript) {
 				control,
 				mailboxSpins: 1,
 			}),
-		/** As the owner does it. */
+		/** Gives a command as the owner does. */
 		command: (command: number) => void Atomics.or(words, commandsWord, command),
 		requestStop() {
 			Atomics.store(words, stopWord, 1);

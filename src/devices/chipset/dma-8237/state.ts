@@ -14,7 +14,7 @@ export const Dma8237State = wire('dma-8237', {
 	count: array(i32, channels),
 	/** Mode registers, without the channel's number. */
 	mode: bytes(channels),
-	/** By the low four bits of the port. */
+	/** Page registers, by the low four bits of the port. */
 	page: bytes(16),
 	command: bytes(chips),
 	/** Channels that reached their end since the status was read, one bit each. */

@@ -49,8 +49,8 @@ export interface MoveMouse extends DeviceCommand {
 }
 
 /**
- * The keyboard controller with a PS/2 keyboard and a PS/2 mouse. Who has input for them makes an `I8042Input` over the
- * same state.
+ * The keyboard controller with a PS/2 keyboard and a PS/2 mouse. A caller with input for them makes an `I8042Input` over
+ * the same state.
  */
 export const i8042: DeviceModel<I8042Config, I8042Fields> = {
 	kind: i8042Kind,

@@ -17,7 +17,7 @@ export const I8042State = wire('i8042', {
 	source: u8,
 	/** The controller's own answer that waits for `output` to be read. */
 	answer: u8,
-	/** As whose byte `answer` will appear; NONE when there is none. */
+	/** Source that `answer` will appear to come from; NONE when there is none. */
 	answerSource: u8,
 	/** Command that waits for its data byte; 0 for none. */
 	pending: u8,

@@ -15,8 +15,8 @@ export interface Pic8259Config {
 }
 
 /**
- * The two cascaded interrupt controllers of a PC. Who drives their inputs and runs INTA cycles makes a `PicPair` over
- * the same state.
+ * The two cascaded interrupt controllers of a PC. A caller that drives their inputs and runs INTA cycles makes
+ * a `PicPair` over the same state.
  */
 export const pic8259: DeviceModel<Pic8259Config, Pic8259Fields> = {
 	kind: pic8259Kind,

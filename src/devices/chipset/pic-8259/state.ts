@@ -38,7 +38,7 @@ export type ChipRegisters = ViewOf<typeof Chip>;
 export const Pic8259State = wire('pic-8259', {master: Chip, slave: Chip});
 
 const pair = bytes(2);
-/** Of each register the master's, then the slave's. */
+/** Version 1: of each register the master's, then the slave's. */
 const Pic8259Version1 = wire('pic-8259', {
 	pins: pair,
 	irr: pair,

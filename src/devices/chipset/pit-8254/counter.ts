@@ -20,7 +20,7 @@ export interface CounterPins {
 export class Counter {
 	readonly #state: CounterView;
 	readonly #origin: Cell;
-	/** Of {@link #elapsed}. */
+	/** Result of {@link #elapsed}. */
 	readonly #counted = cell();
 	readonly #pins: CounterPins;
 	/** The clock of the access. */

@@ -109,7 +109,7 @@ export const Msr = {
 	DELTA: 0x0f,
 } as const;
 
-/** Of the clock of 1.8432 MHz, by the divisor 1 (table III). */
+/** Baud rate by the divisor 1 of the clock of 1.8432 MHz (table III). */
 export const fastestBaud = 115_200;
 
 /** The baud rate divisor a PC's firmware leaves: 9600 baud at 1.8432 MHz (table III). */

@@ -69,7 +69,7 @@ export const bootProtocol = {
 	unregisteredLoader: 0xff,
 	entryOffset: 0x200,
 	sectorSize: 512,
-	/** Of `syssize`. */
+	/** Unit of `syssize`. */
 	paragraph: 16,
 	/** Length of a command line that kernels take whose header does not say. */
 	shortCommandLine: 255,

@@ -14,7 +14,7 @@ const sweepsOfRound = 500;
 const maxRounds = 600;
 /** The smallest object has more. */
 const noObject = 8;
-/** Of registers that are many and alike only these have a turn: the first of each device. */
+/** Most registers of a device that have a turn, the first ones: large devices have many that are alike. */
 const mostRegisters = 0x180;
 const options: VmOptions = {
 	devices: [

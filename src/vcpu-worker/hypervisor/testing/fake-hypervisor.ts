@@ -48,7 +48,7 @@ export const firstVector = 0x20;
 /** Delivery mode of a message, bits 10:8 of its data: NMI (Intel SDM vol. 3, 11.11.2). */
 const isNmi = (data: number) => (data & 0x700) === 0x400;
 
-/** Of 15 bits: the SDM's 8 and those of KVM's MSI_EXT_DEST_ID (Documentation/virt/kvm/x86/cpuid.rst). */
+/** Gives the destination, of 15 bits: the SDM's 8 and those of KVM's MSI_EXT_DEST_ID (Documentation/virt/kvm/x86/cpuid.rst). */
 const destinationOf = (addressLow: number) => ((addressLow >>> 12) & 0xff) | (((addressLow >>> 5) & 0x7f) << 8);
 
 /**
@@ -63,12 +63,12 @@ export class FakeHypervisor implements Hypervisor {
 	readonly pages = new Map<number, MappedRange>();
 	/** Registers that the machine has taken for its devices. */
 	readonly intercepted: MsrRange[] = [];
-	/** Those that have been entered, by their index. */
+	/** Processors that have been entered, by their index. */
 	readonly vcpus: FakeVcpu[] = [];
 	/** Changes of the inputs of its interrupt controller, in order. */
 	readonly lines: {readonly gsi: number; readonly asserted: boolean}[] = [];
 	readonly messages: InterruptMessage[] = [];
-	/** Of the scripts' stores. */
+	/** Log of the scripts' stores. */
 	readonly dirty = new StoreLog();
 	/** Scripts of the higher trust levels, by their number; without one they park. Their interrupts do not come. */
 	readonly higherLevels: Partial<Record<Vtl, GuestScript>> = {};
