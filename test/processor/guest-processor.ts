@@ -2,7 +2,7 @@ import type {MicroKernel} from '#test/tmk';
 import {PhysicalMemory} from '#vcpu-worker/software/mmu';
 import {Processor} from '#vcpu-worker/software/system';
 
-/** What Node provides of the JavaScript API of WebAssembly; its types come with DOM only. */
+/** Node's part of the JavaScript API of WebAssembly; its types come with DOM only. */
 declare const WebAssembly: {
 	readonly Memory: new (descriptor: object) => {readonly buffer: SharedArrayBuffer};
 };
@@ -26,7 +26,7 @@ export interface GuestProcessor {
 	readonly processor: Processor;
 	readonly ram: Uint8Array;
 	readonly writes: readonly PortWrite[];
-	/** How often a port was read. */
+	/** Number of reads of ports. */
 	reads: number;
 }
 

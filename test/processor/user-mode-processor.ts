@@ -15,7 +15,7 @@ import {Stop} from '#vcpu-worker/software/state';
 
 type StateView = ViewOf<typeof ProcessorState>;
 
-/** What Node provides of the JavaScript API of WebAssembly; its types come with DOM only. */
+/** Node's part of the JavaScript API of WebAssembly; its types come with DOM only. */
 declare const WebAssembly: {
 	readonly Memory: new (descriptor: object) => {readonly buffer: SharedArrayBuffer};
 };
@@ -101,7 +101,7 @@ export class UserModeProcessor {
 		return true;
 	}
 
-	/** What the interpreter leaves to TypeScript is not for user mode, or no instruction. */
+	/** Refuses what the interpreter leaves to TypeScript: it is not for user mode, or no instruction. */
 	#refuse(page: Uint8Array): void {
 		const {state} = this.#core;
 		const start = this.#core.startOf(state.record);
@@ -153,7 +153,7 @@ export class UserModeProcessor {
 		);
 	}
 
-	/** Where in RAM a page is. */
+	/** Gives the offset of a page in RAM. */
 	#at(page: number): number {
 		return (pages.get(page) as number) * pageBytes;
 	}

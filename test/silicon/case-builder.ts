@@ -50,7 +50,7 @@ export class Slot {
 	}
 }
 
-/** Where an operand in memory is, as ModRM and SIB say it. */
+/** Address of an operand in memory, as ModRM and SIB say it. */
 export interface Addressing {
 	/** -1 where there is none. */
 	base: number;
@@ -68,7 +68,7 @@ export class CaseBuilder {
 	slot!: Slot;
 	/** One bit for each general register whose value must stay. */
 	fixed = 0;
-	/** Where the instruction begins in the code window. */
+	/** Offset of the instruction in the code window. */
 	start = 0;
 	/** Offsets of end markers in the code window, beside the one behind the instruction. */
 	ends: number[] = [];
@@ -98,9 +98,9 @@ export class CaseBuilder {
 	targetOffset = -1;
 	/** From the effective address to the operand: what a bit's number adds. */
 	beyond = 0n;
-	/** What the instruction adds to RSP before it uses it as a base. */
+	/** Number that the instruction adds to RSP before it uses it as a base. */
 	stackBias = 0n;
-	/** Where a branch goes. */
+	/** Target of a branch. */
 	branchTarget = 0;
 	/** Of the immediates; those that a role does not give are any. */
 	readonly immediates: (number | undefined)[] = [];
@@ -200,7 +200,7 @@ export class CaseBuilder {
 		this.setRegister(rsp, BigInt(windowAddress + (random.oneIn(4) ? offset : offset & ~7)));
 	}
 
-	/** Where a branch may go: an end marker, before or behind the instruction, or a page that is not there. */
+	/** Chooses where a branch may go: an end marker, before or behind the instruction, or a page that is not there. */
 	chooseBranchTarget(canLeave: boolean): void {
 		const {random} = this;
 		if (canLeave && this.isFaulting) {

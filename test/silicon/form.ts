@@ -26,7 +26,7 @@ export interface Operand {
 export type Unit = 'sse' | 'mmx' | 'x87';
 export type OperandSize = 8 | 16 | 32 | 64;
 
-/** What a form needs of the state before it, beyond its operands; see `roles.ts`. */
+/** Needs of a form in the state before it, beyond its operands; see `roles.ts`. */
 export type Role =
 	| 'address'
 	| 'arctangent'
@@ -69,7 +69,7 @@ export interface FormOptions {
 	/** Prefixes that repeat: F3 alone, or F3 and F2 with an end condition. */
 	readonly repeat?: 'rep' | 'repe';
 	readonly role?: Role;
-	/** What the manual leaves undefined: flags, or more by case. */
+	/** Results that the manual leaves undefined: flags, or more by case. */
 	readonly undefined?: number | ((facts: Facts) => Undefined);
 	/** Of /proc/cpuinfo; a processor without it gives the encoding another meaning. */
 	readonly feature?: string;

@@ -12,15 +12,15 @@ import {beginVectors, fillOperands} from './vector-state.ts';
 /** The instruction of a case. */
 export interface GeneratedCode {
 	readonly bytes: readonly number[];
-	/** Where it begins in the code window. */
+	/** Its offset in the code window. */
 	readonly start: number;
-	/** Where the case may end, beside the end of the instruction. */
+	/** Offsets at which the case may end, beside the end of the instruction. */
 	readonly ends: readonly number[];
 	/** With it, byte registers 4 to 7 are the low ones. */
 	readonly hasRex: boolean;
 	/** The register that ModRM.reg or the opcode names. */
 	readonly reg: number;
-	/** What ModRM.rm names: a register, or memory at an offset of the window; -1 for what it does not. */
+	/** Operand that ModRM.rm names: a register, or memory at an offset of the window; -1 for what it does not. */
 	readonly rm: number;
 	readonly memoryOffset: number;
 }

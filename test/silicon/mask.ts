@@ -1,4 +1,4 @@
-/** What of a state is compared: all but what the manual leaves undefined. */
+/** Masks the part of a state that is compared: all but what the manual leaves undefined. */
 import type {CaseBuilder} from './case-builder.ts';
 import {statusFlags, undefinedAfter} from './undefined-results.ts';
 import {Fsw, isPartialRemainder} from './x87-state.ts';

@@ -24,7 +24,7 @@ const {rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi} = registerNumber;
 interface RoleActions {
 	/** Before operands get their places: registers with a meaning. */
 	readonly registers?: (c: CaseBuilder) => void;
-	/** When operands have their places: what is in them. */
+	/** Contents of the operands, once they have their places. */
 	readonly contents?: (c: CaseBuilder) => void;
 }
 

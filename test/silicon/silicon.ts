@@ -13,7 +13,7 @@ export interface SiliconCase {
 	form: Form;
 	/** Code, state before and state after. */
 	readonly record: CaseView;
-	/** What is not compared. */
+	/** The part that is not compared. */
 	readonly mask: Mask;
 	code: GeneratedCode;
 }

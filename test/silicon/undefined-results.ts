@@ -1,4 +1,4 @@
-/** What the manual leaves undefined (SDM volume 2; AMD's APM volume 3 defines no more, except where a function says so). */
+/** Results that the manual leaves undefined (SDM volume 2; AMD's APM volume 3 defines no more, except where a function says so). */
 import {Rflags} from './processor-state.ts';
 
 const {CF, PF, AF, ZF, SF, OF} = Rflags;

@@ -22,9 +22,9 @@ export interface Func {
 	readonly result: ValueType | undefined;
 }
 
-/** Where a branch goes: the end of a block, or the begin of a loop. */
+/** Target of a branch: the end of a block, or the begin of a loop. */
 export interface Label {
-	/** How many structures were open around it. */
+	/** Number of structures open around it. */
 	readonly depth: number;
 }
 

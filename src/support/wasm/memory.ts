@@ -48,13 +48,13 @@ function codeFor(
 /** Read-modify-write instructions that return the value before. */
 export type RmwOperation = 'add' | 'sub' | 'and' | 'or' | 'xor' | 'xchg';
 
-/** Where in a memory: an address that code computes, and a constant that is added to it without wrapping around. */
+/** Place in a memory: an address that code computes, and a constant that is added to it without wrapping around. */
 export interface MemoryAddress<A extends IntType> {
 	readonly base: Int<A>;
 	readonly offset?: number;
 }
 
-/** How an import declares a memory; sizes in pages of 64 KiB. */
+/** An import's declaration of a memory; sizes in pages of 64 KiB. */
 export interface MemoryDeclaration<A extends IntType> {
 	/** Type of addresses: `i64` for memories beyond 4 GiB. */
 	readonly address: A;

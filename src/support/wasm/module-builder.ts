@@ -5,7 +5,7 @@ import {Memory, type MemoryDeclaration} from './memory.ts';
 
 /** Sections, in the order of a module (core specification, 5.5.2). */
 const sections = {type: 1, import: 2, function: 3, export: 7, code: 10} as const;
-/** What an import or an export is. */
+/** Kinds of imports and exports. */
 const kinds = {function: 0, memory: 2} as const;
 
 /** Type of a function: parameters, and a result if it has one. */

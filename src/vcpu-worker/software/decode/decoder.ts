@@ -25,7 +25,7 @@ const address16 = [[3, 6], [3, 7], [5, 6], [5, 7], [6], [7], [5], [3]] as const;
 const stackPointer = 4;
 const framePointer = 5;
 
-/** Why bytes are no instruction. */
+/** Reason why bytes are no instruction. */
 export type DecodeFailure =
 	/** #UD. */
 	| 'undefined'

@@ -356,7 +356,7 @@ class Lowering {
 
 const widthOf = (operand: Operand): Width => (operand.kind === 'relative' ? 64 : operand.width);
 
-/** Where an operand is that is not in guest memory. */
+/** Gives the place of an operand that is not in guest memory. */
 function placeOf(operand: Operand | undefined): number {
 	if (operand?.kind === 'register') return operand.place;
 	if (operand?.kind === 'immediate') return ownImmediate;

@@ -8,7 +8,7 @@ import {
 import {CpuState, immediateAt, jumpEntries, jumpEntry, MicroOp, memoryMap} from '#vcpu-worker/software/state';
 import {buildInterpreter} from './build-interpreter.ts';
 
-/** What Node provides of the JavaScript API of WebAssembly; its types come with DOM only. */
+/** Node's part of the JavaScript API of WebAssembly; its types come with DOM only. */
 declare const WebAssembly: {
 	readonly Memory: new (descriptor: {
 		initial: number;
@@ -144,7 +144,7 @@ export class Core {
 		return this.#bytes.getUint32(record + MicroOp.offset('segment'), true);
 	}
 
-	/** How far from its page's begin the instruction of a record begins. */
+	/** Offset in its page of the instruction of a record. */
 	startOf(record: number): number {
 		return this.#bytes.getUint16(record + MicroOp.offset('start'), true);
 	}

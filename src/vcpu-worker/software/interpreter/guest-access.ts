@@ -25,7 +25,7 @@ export interface Imports {
 	readonly check: FuncOf<'i64'>;
 }
 
-/** What an access does. */
+/** Kinds of accesses. */
 export const AccessKind = {
 	read: 0,
 	/** A read by an instruction that will write there. */

@@ -3,9 +3,9 @@ import {Flags, type Kind, type OperandName, type Operation} from '#vcpu-worker/s
 import {CpuState, generalAt, MicroOp, Stop, segmentBaseAt} from '#vcpu-worker/software/state';
 import {GuestAccess, type Imports} from './guest-access.ts';
 
-/** How a step goes on elsewhere than at the next record. */
+/** Ways for a step to go on elsewhere than at the next record. */
 export interface Jumps {
-	/** Where the record's constant says. */
+	/** To where the record's constant says. */
 	inPage(): void;
 	/** At an address in the code segment. */
 	to(address: Int<'i64'>): void;

@@ -4,7 +4,7 @@ import type {Access, PagingMode, Translation} from './page-walk.ts';
 import {walk} from './page-walk.ts';
 import type {PhysicalMemory} from './physical-memory.ts';
 
-/** What is at physical addresses that are no RAM. */
+/** Devices at physical addresses that are no RAM. */
 export interface DeviceSpace {
 	/** Reads 1, 2 or 4 bytes. */
 	read(gpa: number, bytes: 1 | 2 | 4): number;

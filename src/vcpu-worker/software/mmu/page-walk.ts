@@ -1,6 +1,6 @@
 import type {PhysicalMemory} from './physical-memory.ts';
 
-/** What a walk depends on (SDM volume 3, 4.1). */
+/** State that a walk depends on (SDM volume 3, 4.1). */
 export interface PagingMode {
 	/** Levels of tables: 0 without paging, 2 for 32-bit paging, 3 for PAE, 4 and 5. */
 	readonly levels: 0 | 2 | 3 | 4 | 5;
@@ -15,7 +15,7 @@ export interface PagingMode {
 	readonly nx: boolean;
 }
 
-/** Who accesses, and how. */
+/** An access, and the rights of its maker. */
 export interface Access {
 	readonly kind: 'read' | 'write' | 'fetch';
 	/** At privilege 3, and not for a descriptor table or the like. */
@@ -27,7 +27,7 @@ export interface Access {
 /** Bits of a page fault's error code (SDM volume 3, 4.7). */
 export const PageFault = {present: 1, write: 2, user: 4, reserved: 8, fetch: 16} as const;
 
-/** Where a linear address leads. */
+/** Translation of a linear address. */
 export interface Translation {
 	/** Physical address of the 4 KiB page. */
 	readonly page: number;
@@ -71,7 +71,7 @@ export function walk(
 	}
 }
 
-/** What the entries of a walk allow together. */
+/** Rights that the entries of a walk give together. */
 interface Rights {
 	isUser: boolean;
 	isWritable: boolean;

@@ -2,7 +2,7 @@
 export interface RamRange {
 	readonly gpa: number;
 	readonly length: number;
-	/** Where it begins in the memory that all of RAM is in. */
+	/** Offset in the memory that all of RAM is in. */
 	readonly offset: number;
 }
 
@@ -18,7 +18,7 @@ export class PhysicalMemory {
 		this.#words = new Int32Array(buffer);
 	}
 
-	/** Where a physical address is in RAM; -1 where it is none. */
+	/** Gives the offset of a physical address in RAM; -1 where it is none. */
 	offsetOf(gpa: number): number {
 		for (const range of this.#ranges) {
 			const at = gpa - range.gpa;

@@ -72,7 +72,7 @@ export const bits = {
 		op.flags.setBits(isZero(source).toI64U().shl(6));
 		op.write('a', result);
 	},
-	/** How far from its address the operand in memory is that holds bit `b`, in bytes (SDM volume 2, BT). */
+	/** Distance from its address of the operand in memory that holds bit `b`, in bytes (SDM volume 2, BT). */
 	bitOffset: (op) => {
 		const shift = {8: 3, 16: 4, 32: 5, 64: 6}[op.width];
 		op.write(

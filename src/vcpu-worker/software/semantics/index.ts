@@ -1,4 +1,4 @@
-/** What each step of an instruction does, written once, for interpreter and translator. */
+/** Meanings of the steps of instructions, written once, for interpreter and translator. */
 export {Flags, type FlagWord, type FlagWords} from './flags.ts';
 export {type AddressForm, type Kind, kindNumber, kinds, systemKind} from './kinds.ts';
 export type {Meaning, OperandName, Operation} from './operation.ts';

@@ -10,7 +10,7 @@ import {stackJumps, stackMeanings} from './stack.ts';
 import {strings} from './strings.ts';
 
 /**
- * How a step has its address: base and displacement; with index and segment; the same within 32 or 16 bits; or as a step before
+ * Form of a step's address: base and displacement; with index and segment; the same within 32 or 16 bits; or as a step before
  * has left it.
  */
 export type AddressForm = 'base' | 'indexed' | 'within32' | 'within16' | 'kept';

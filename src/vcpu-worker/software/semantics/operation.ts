@@ -5,8 +5,8 @@ import type {Flags} from './flags.ts';
 export type OperandName = 'a' | 'b' | 'c';
 
 /**
- * What the meaning of a step is written against. The interpreter gives operands that its records name as it runs, the translator
- * those that it knows.
+ * Operation that the meaning of a step is written against. The interpreter gives operands that its records name as it runs, the
+ * translator those that it knows.
  */
 export interface Operation {
 	readonly f: FunctionBuilder;
@@ -24,7 +24,7 @@ export interface Operation {
 	/** A general register by number. */
 	readRegister(register: number, width: Width): Int;
 	writeRegister(register: number, width: Width, value: Int): void;
-	/** Whether the condition that the step names holds: 0 or 1. */
+	/** Tells whether the condition that the step names holds: 0 or 1. */
 	condition(): Int<'i32'>;
 	/** A small number that the step has besides its constant. */
 	small(): Int<'i32'>;
@@ -73,5 +73,5 @@ export interface Operation {
 	nextAddress(): Int<'i64'>;
 }
 
-/** What a step does, in terms of an operation. */
+/** Meaning of a step, in terms of an operation. */
 export type Meaning = (operation: Operation) => void;

@@ -104,7 +104,7 @@ function rotatingThroughCarry(direction: 'left' | 'right'): Meaning {
 				const wide = f.let(value.toI64U());
 				const by = f.let(turns.toI64U());
 				const rest = f.let(i64(width + 1).sub(by));
-				// What the two shifts leave out is where CF goes in. A shift by 64 would be one by 0: it is made of two.
+				// CF goes in at the bit that the two shifts leave out. A shift by 64 would be one by 0: it is made of two.
 				const left = (x: Int<'i64'>, times: Int<'i64'>) => x.shl(times.sub(1)).shl(1);
 				const right = (x: Int<'i64'>, times: Int<'i64'>) => x.shrU(times.sub(1)).shrU(1);
 				const ring = (forth: Int<'i64'>, back: Int<'i64'>) =>

@@ -6,7 +6,7 @@ const counter = 1;
 const source = 6;
 const destination = 7;
 
-/** How an instruction repeats: not, while the counter lasts, or also while ZF is 1 or 0 (SDM volume 2, REP). */
+/** Repetition of an instruction: not, while the counter lasts, or also while ZF is 1 or 0 (SDM volume 2, REP). */
 export type Repeat = 'once' | 'repeated' | 'whileEqual' | 'whileUnequal';
 
 /** An index register as an address: the step's constant is the mask of the address size. */
@@ -21,7 +21,7 @@ function setIndex(op: Operation, register: number, value: Int<'i64'>): void {
 	op.writeRegister(register, 64, masked.or(rest));
 }
 
-/** What the instruction does to one element. */
+/** Work of the instruction on one element. */
 interface Element {
 	readonly moves: readonly number[];
 	/** `address` gives the element at SI or DI. */

@@ -38,7 +38,7 @@ export const CpuState = wire('CpuState', {
 	scratch: array(u64, 4),
 	/** Linear address that a step has left for the next ones. */
 	address: u64,
-	/** What an access that the TLB does not serve reads or writes. */
+	/** Value that an access reads or writes which the TLB does not serve. */
 	transfer: u64,
 	/** What of RSP and RBP counts as offset in the stack. */
 	stackMask: u64,
@@ -48,7 +48,7 @@ export const CpuState = wire('CpuState', {
 	controlFlags: u32,
 	/** Those of them that POPF changes at the present privilege. */
 	poppableFlags: u32,
-	/** Why code ended; see `Stop`. */
+	/** Reason for the end of code; see `Stop`. */
 	stop: u32,
 	/** Record at which it ended. */
 	record: u32,
@@ -59,7 +59,7 @@ export const CpuState = wire('CpuState', {
 	budget: i32,
 	/** Not 0 where another thread wants something: set by it, cleared by the processor. */
 	request: i32,
-	/** What of the mode decides on how bytes are decoded and whether they may be fetched, in the high bits; see `jumpEntry`. */
+	/** Part of the mode that decides on how bytes are decoded and whether they may be fetched, in the high bits; see `jumpEntry`. */
 	modeKey: u64,
 	/** Address of the TLB entries that accesses go by in the present mode. */
 	tlb: u32,

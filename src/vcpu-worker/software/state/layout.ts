@@ -1,7 +1,7 @@
 import {CpuState, SegmentState} from './cpu-state.ts';
 import {MicroOp} from './micro-op.ts';
 
-/** Where things are in a processor's own memory, in bytes. */
+/** Layout of a processor's own memory, in bytes. */
 export const memoryMap = {
 	state: 0,
 	/** Entries of the TLB, by class of access. */

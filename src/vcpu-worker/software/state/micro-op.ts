@@ -17,7 +17,7 @@ export const MicroOp = wire('MicroOp', {
 	c: u32,
 	/** Constant, displacement, or where in the code page a jump goes. */
 	immediate: i64,
-	/** Where in the code page the instruction begins, and the next one does: 4096 or more in the page after. */
+	/** Offsets in the code page of the instruction and of the next one: 4096 or more in the page after. */
 	start: u16,
 	next: u16,
 	/** Address of the base of the segment of an address. */

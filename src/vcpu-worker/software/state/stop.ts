@@ -1,4 +1,4 @@
-/** Why generated code ended; the number is what it returns. */
+/** Reasons for the end of generated code; the number is what it returns. */
 export const Stop = {
 	/** It has used its budget, or another thread wants something. */
 	poll: 1,

@@ -2,7 +2,7 @@ import {type CodeSize, decodeBlock} from '#vcpu-worker/software/decode';
 import type {Core} from '#vcpu-worker/software/interpreter';
 import type {CodePages, PhysicalMemory} from '#vcpu-worker/software/mmu';
 
-/** What is decoded of one page. */
+/** Decoded part of one page. */
 interface PageCode {
 	/** First record of the blocks that are known, by where in the page they begin, for each size of code. */
 	readonly blocks: Map<number, number>;

@@ -108,7 +108,7 @@ export function applyPrivilege(core: Core): void {
 	state.poppableFlags = poppableFlags(privilege, (state.controlFlags & Flag.IOPL) >> 12);
 }
 
-/** What POPF changes (SDM volume 2, POPF): IOPL at privilege 0 alone, IF where IOPL allows it. */
+/** Gives the flags that POPF changes (SDM volume 2, POPF): IOPL at privilege 0 alone, IF where IOPL allows it. */
 function poppableFlags(privilege: number, iopl: number): number {
 	const all = Flag.TF | Flag.DF | Flag.NT | Flag.AC | Flag.ID;
 	return all | (privilege === 0 ? Flag.IOPL | Flag.IF : privilege <= iopl ? Flag.IF : 0);

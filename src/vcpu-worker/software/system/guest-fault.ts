@@ -34,7 +34,7 @@ export class GuestFault extends Error {
 export const generalProtection = (errorCode = 0): GuestFault => new GuestFault(Vector.generalProtection, errorCode);
 export const invalidOpcode = (): GuestFault => new GuestFault(Vector.invalidOpcode);
 
-/** How exceptions combine while one is delivered (SDM volume 3, tables 6-4 and 6-5). */
+/** Tells whether two exceptions combine to a double fault while the first is delivered (SDM volume 3, tables 6-4 and 6-5). */
 export function isDoubleFault(first: number, second: number): boolean {
 	const isContributory = (vector: number) => vector === 0 || (vector >= 10 && vector <= 13);
 	if (isContributory(first)) return isContributory(second);

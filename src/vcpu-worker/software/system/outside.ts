@@ -1,8 +1,8 @@
-/** What a processor reaches beside RAM and its own registers. */
+/** The world that a processor reaches beside RAM and its own registers. */
 export interface Outside {
 	readPort(port: number, bytes: 1 | 2 | 4): number;
 	writePort(port: number, bytes: 1 | 2 | 4, value: number): void;
-	/** What CPUID answers: EAX, EBX, ECX, EDX. */
+	/** Answers of CPUID: EAX, EBX, ECX, EDX. */
 	cpuid(leaf: number, subleaf: number): readonly [number, number, number, number];
 	/** The time-stamp counter. */
 	counter(): bigint;

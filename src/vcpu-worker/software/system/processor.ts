@@ -12,7 +12,7 @@ import type {Outside} from './outside.ts';
 import type {Parts} from './parts.ts';
 import {Segments} from './segments.ts';
 
-/** Why a processor stopped. */
+/** Reason for a processor's stop. */
 export type ProcessorStop =
 	/** The budget is used up, or somebody has asked. */
 	| 'polled'
