@@ -10,7 +10,7 @@ export type DeclaredModel =
 // biome-ignore lint/suspicious/noExplicitAny: as above
 export type DeclaredOwnedModel = {[B in OwnedBus]: OwnedModel<any, B>}[OwnedBus];
 
-/** How an owned device comes to be in a machine. */
+/** Maker of an owned device in a machine. */
 export interface ServedOwned extends Pick<Owned<never, never>, 'version' | 'mostBytes'> {
 	/** @param state - what of the device is in shared memory all the same: a function's configuration space */
 	make(config: unknown, state: unknown, services: MachineServices & BackParts): OwnedDevice;

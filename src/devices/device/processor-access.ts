@@ -10,7 +10,7 @@ export interface Halves {
 export interface AccessContext {
 	/** The index of the virtual processor; undefined where no guest code does, such as a debugger or a device's back. */
 	readonly vp: number | undefined;
-	/** That processor's trust levels, where it has others than 0; never for an owned device. */
+	/** Trust levels of that processor, where it has others than 0; never for an owned device. */
 	readonly levels?: TrustLevels;
 }
 

@@ -34,7 +34,7 @@ const gsiError = errorTable({
 });
 
 /**
- * Where the back end's inputs lead, in memory that all threads of a machine share. The back end takes the routes of a whole
+ * Routes of the back end's inputs, in memory that all threads of a machine share. The back end takes the routes of a whole
  * machine at once, so nobody else sets any.
  */
 export class GsiTable {

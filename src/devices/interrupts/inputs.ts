@@ -18,7 +18,7 @@ const firstGpe = extIntInput + 1;
 /** The input of a general-purpose event, 0 to {@link gpeCount} - 1. */
 export const gpeInput = (event: number): number => firstGpe + event;
 
-/** Where the outputs of PIT and RTC lead in a machine with an HPET, which lets them through or takes their place. */
+/** Inputs that the outputs of PIT and RTC lead to in a machine with an HPET, which lets them through or takes their place. */
 export const hpetInputs = {pit: firstGpe + gpeCount, rtc: firstGpe + gpeCount + 1} as const;
 
 /** Asserted while an HPET replaces the PIT: for a PIT whose output does not lead to {@link hpetInputs}. */

@@ -1,29 +1,29 @@
 import type {DeviceWorkerPlace} from '#devices/device';
 import {bytes, f64, i32, type ViewOf, wire} from '#support/wire';
 
-/** What precedes every device's struct in shared memory. */
+/** Header that precedes every device's struct in shared memory. */
 export const DeviceHeader = wire('device-header', {
 	/** The device's lock: held during every access and every locked action of its back. */
 	lock: i32,
-	/** What its workers come to rest for: see `device-rest.ts`. */
+	/** Reason for its workers to come to rest: see `device-rest.ts`. */
 	rest: i32,
 	/** See `PciSlot.interruptSequence`. */
 	interruptSequence: i32,
-	/** Whether it has failed: see `device-failure.ts`. */
+	/** State of its failure: see `device-failure.ts`. */
 	failure: i32,
 	/** Accesses served, for inspect. */
 	accesses: f64,
-	/** What its backs do: two bits for each worker, of {@link backPhases}. */
+	/** Phases of its backs: two bits for each worker, of {@link backPhases}. */
 	back: i32,
 	/** A bit for each worker whose back does not come to rest though its time is over: what it uses must stay. */
 	late: i32,
 	/** A bit for each worker whose back has gone for good. */
 	gone: i32,
-	/** What the failure was, in UTF-8, zero after it. */
+	/** Text of the failure, in UTF-8, zero after it. */
 	failureText: bytes(224),
 });
 
-/** What a device's back does. */
+/** Phases of a device's back. */
 const backPhases = ['stopped', 'running', 'stopping'] as const;
 export type BackPhase = (typeof backPhases)[number];
 
@@ -40,7 +40,7 @@ export function setBackPhase({$atomic}: Header, {index}: DeviceWorkerPlace, phas
 	Atomics.xor($atomic, backWord, (before ^ backPhases.indexOf(phase)) << shift);
 }
 
-/** What the device's backs do, one for each worker. */
+/** Tells what the device's backs do, one for each worker. */
 export function backWords(header: Header, workers: number): readonly (BackPhase | 'does not stop')[] {
 	const {$atomic} = header;
 	return Array.from({length: workers}, (_, index) => {

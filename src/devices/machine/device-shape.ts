@@ -3,7 +3,7 @@ import type {DescribedDevice} from '#devices/pci/fabric';
 import {intxLine} from '#devices/pci/function';
 import type {DeviceInputNumbers} from './line-inputs.ts';
 
-/** What a guest can tell of a device, as plain data, beside the device's state. */
+/** Shape of a device that a guest can tell, as plain data, beside the device's state. */
 export interface DeviceShape extends Pick<DeviceInstance, 'kind' | 'place'> {
 	/** See `DeviceType.options`. */
 	readonly options: Readonly<Record<string, unknown>>;
@@ -25,7 +25,7 @@ export function deviceShape({instance, model}: DescribedDevice, lines: DeviceInp
 		...(place && {place}),
 		options,
 		regions: model.regions(config),
-		// Where INTA leads follows from the place.
+		// The place decides where INTA leads.
 		lines: Object.fromEntries(Object.entries(lines).filter(([name]) => place === undefined || name !== intxLine)),
 		inputs: model.inputs?.(config) ?? {},
 	};

@@ -7,18 +7,18 @@ import type {DeviceFailurePolicy} from './device-failure.ts';
 import {DeviceBacks, workersFor} from './index.ts';
 
 const State = wire('several', {written: u8});
-/** What the guest writes to the front's port. */
+/** Values that the guest writes to the front's port. */
 const [rest, notify] = [1, 2];
 const queues = 3;
 
 interface Options {
 	readonly workers?: number;
 	readonly policy?: DeviceFailurePolicy;
-	/** What the back of a worker does in place of telling. */
+	/** Callbacks of a worker's back in place of telling. */
 	readonly changes?: readonly (Partial<DeviceBack> | undefined)[];
-	/** Whether the backs stop when the test says so. */
+	/** Lets the backs stop when the test says so. */
 	readonly holds?: boolean;
-	/** What the front does when it is told that all have come to rest. */
+	/** Called when the front is told that all have come to rest. */
 	readonly rested?: () => void;
 }
 
@@ -83,7 +83,7 @@ function make({workers = 2, policy = 'machine', changes = [], holds = false, res
 			}
 			return told.splice(0);
 		},
-		/** What a worker does in one turn, and all that follows from it. */
+		/** Does a worker's one turn, and all that follows from it. */
 		async turn(backs: DeviceBacks) {
 			const worked = backs.poll();
 			await settle();

@@ -80,7 +80,7 @@ export function withDevice(
 		lines.some((line) => line !== intxLine) ||
 		Object.keys(model.inputs?.(config) ?? {}).length > 0;
 	if (isFixed || !isFunctionModel(model)) throw hotPlugError('HOT_PLUG_FIXED', {device: name});
-	// What has no room now would have none after the guest's next reset.
+	// A function without room now would have none after the guest's next reset.
 	const [shortage] = shortagesOf(described);
 	if (shortage !== undefined) throw hotPlugError('HOT_PLUG_NO_ROOM', {device: name, port, shortage});
 	const placed: PlacedDevice = {

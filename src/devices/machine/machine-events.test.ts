@@ -20,7 +20,7 @@ test('the first request waits until it is taken, and is the same where it is res
 		events.request({kind: 'exit', status: 7});
 		events.request({kind: 'reset'});
 		t.deepEqual(events.event, event);
-		// What waits there is of another guest.
+		// The event that waits there is of another guest.
 		restored.request({kind: 'exit', status: 9});
 		restored.restore(JSON.parse(JSON.stringify(events.save())));
 		t.deepEqual(restored.event, event);

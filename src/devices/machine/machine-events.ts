@@ -52,7 +52,7 @@ export class MachineEvents {
 		Atomics.notify(this.#words, failuresWord);
 	}
 
-	/** How many devices have failed. */
+	/** Number of devices that have failed. */
 	get failures(): number {
 		return Atomics.load(this.#words, failuresWord);
 	}

@@ -281,7 +281,7 @@ const never = () => new Promise<never>(() => {});
 
 type Tried = ReturnType<typeof make> & ReturnType<ReturnType<typeof make>['work']>;
 
-/** What makes each callback be called that fails the device. */
+/** Actions that make each callback be called that fails the device. */
 const failing: Record<string, [Partial<OwnedDevice>, (tried: Tried) => unknown, when?: string]> = {
 	read: [{read: throwing}, ({bus}) => bus.readPort(port, 1)],
 	'read: a promise': [{read: rejecting}, ({bus}) => bus.readPort(port, 1), 'read'],

@@ -28,9 +28,9 @@ export function complexesOf(devices: readonly DeviceWithSpace[]): readonly Fabri
 	return connect(complexes, functions);
 }
 
-/** What these devices lack of addresses and buses when they are reset; empty where all of them fit. */
+/** Lists the addresses and buses that these devices lack when they are reset; empty where all of them fit. */
 export function shortagesOf(devices: readonly DescribedDevice[]): readonly Shortage[] {
-	// What the guest has made of the functions does not count: a reset begins anew.
+	// The guest's changes of the functions do not count: a reset begins anew.
 	const blank = {space: new Uint8Array(configBytes), isResetting: () => false};
 	const complexes = complexesOf(devices.map((each) => ({...each, ...blank})));
 	return complexes.flatMap((complex) => planResources(complex).shortages);

@@ -2,7 +2,7 @@ import {pageBytes} from '#devices/guest-memory';
 import {stateError} from '#support/saved-state';
 import type {AttachedPages} from './device-pages.ts';
 
-/** What is in the memory of a device's BARs, by region: pages that are not zero, as offset and base64. */
+/** Content of the memory of a device's BARs, by region: pages that are not zero, as offset and base64. */
 export type SavedPages = Readonly<Record<string, readonly (readonly [offset: number, bytes: string])[]>>;
 
 /** The memory that is to be kept. For the owner, while nothing runs. */

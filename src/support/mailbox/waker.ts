@@ -12,14 +12,14 @@ export const WakerState = wire('waker', {
 const asleepWord = WakerState.word('asleep');
 const signalsWord = WakerState.word('signals');
 
-/** Where a waker lives: plain data that structured clone can copy. */
+/** Handle of a waker: plain data that structured clone can copy. */
 export interface WakerHandle {
 	readonly buffer: SharedArrayBuffer;
 	/** Eventfd that the sleeper waits for. */
 	readonly wakeFd: number;
 }
 
-/** What a waker's words hold. */
+/** Shows what a waker's words hold. */
 export function inspectWaker({buffer}: Pick<WakerHandle, 'buffer'>) {
 	const {asleep, signals} = WakerState.on(buffer);
 	return {asleep: asleep === 1, signals: signals >>> 0};

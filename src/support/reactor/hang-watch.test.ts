@@ -33,7 +33,7 @@ async function reactorThread(t: ExecutionContext, body: string) {
 	return state;
 }
 
-/** Whether the thread is said to hang, within somewhat more than the time that it takes. */
+/** Tells whether the thread is said to hang, within somewhat more than the time that it takes. */
 async function hangs(state: ReactorStateView) {
 	let said: {tid: number; seconds: number} | undefined;
 	const watch = watchForHang(state, (tid, seconds) => {

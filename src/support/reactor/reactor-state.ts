@@ -1,6 +1,6 @@
 import {f64, i32, type ViewOf, wire} from '#support/wire';
 
-/** What a reactor's thread is doing, for whoever looks: also while the thread hangs. Written by the thread itself. */
+/** Activity of a reactor's thread, for whoever looks: also while the thread hangs. Written by the thread itself. */
 export const ReactorState = wire('reactor', {
 	/** Kernel id of the thread; 0 before it runs. */
 	tid: i32,
@@ -8,7 +8,7 @@ export const ReactorState = wire('reactor', {
 	waiting: i32,
 	/** Host monotonic time at which the latest turn reached its wait, or the first began, in nanoseconds. */
 	turnNs: f64,
-	/** How long to look for work before sleeping, in nanoseconds; may be changed at any time. */
+	/** Time to look for work before sleeping, in nanoseconds; may be changed at any time. */
 	pollNs: f64,
 	turns: f64,
 	sleeps: f64,

@@ -5,7 +5,7 @@ interface PendingTimer {
 	/** Of two that are due at the same time the one that was armed first comes first. */
 	readonly order: number;
 	readonly expired: () => void;
-	/** Where it is in the heap; -1 once it is not. */
+	/** Its index in the heap; -1 once it is not. */
 	place: number;
 }
 
@@ -21,7 +21,7 @@ export class TimerHeap {
 		return this.#heap.length;
 	}
 
-	/** When the next one is due; never, where there is none. */
+	/** Time when the next one is due; never, where there is none. */
 	get nextNs(): number {
 		return this.#heap[0]?.dueNs ?? Number.POSITIVE_INFINITY;
 	}

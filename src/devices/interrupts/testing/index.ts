@@ -2,7 +2,7 @@ import {type GsiRoute, GsiTable} from '../gsi-table.ts';
 import type {InterruptController} from '../interrupt-lines.ts';
 import type {MessageInterrupts} from '../message-interrupts.ts';
 
-/** What a test wants to be told of. */
+/** Calls that a test wants to be told of. */
 export interface Told {
 	readonly setLine?: InterruptController['setLine'];
 	readonly send?: MessageInterrupts['send'];

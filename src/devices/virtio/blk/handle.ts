@@ -14,6 +14,6 @@ export interface VirtioBlkConfig {
 	readonly workers: number;
 	/** Requests to write fail. */
 	readonly readOnly: boolean;
-	/** What the guest sees as serial number: at most 20 characters. */
+	/** Serial number that the guest sees: at most 20 characters. */
 	readonly id: string;
 }

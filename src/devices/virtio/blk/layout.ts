@@ -13,7 +13,7 @@ export const BlkConfig = packed('virtio_blk_config', {
 	queues: u16,
 }).sized(36, 'virtio 1.2, 5.2.4');
 
-/** What a request begins with (5.2.6). Data follow, and one byte of status is the last. */
+/** Header of a request (5.2.6). Data follow, and one byte of status is the last. */
 export const RequestHeader = packed('virtio_blk_req', {
 	type: u32,
 	reserved: reserved(4),

@@ -1,7 +1,10 @@
 import type {Chain} from '#devices/virtio/queue';
 import {idBytes, RequestHeader, RequestStatus, RequestType, sectorBytes} from './layout.ts';
 
-/** What one request moves at most: a driver may ask for all of the disk at once, and has the thread for so long. The device says so. */
+/**
+ * Most bytes that one request moves: a driver may ask for all of the disk at once, and has the thread for so long. The device
+ * says so.
+ */
 export const mostRequestBytes = 4 * 2 ** 20;
 
 /** Serves requests from a disk in memory. */

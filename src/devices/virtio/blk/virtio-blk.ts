@@ -18,7 +18,7 @@ const State = wire('virtio-blk', {
 	disk: u32,
 });
 
-/** What the backs have together before the data. */
+/** Memory that the backs share before the data. */
 const HostMemory = wire('virtio-blk-memory', {
 	/** A number that the first of them draws. */
 	disk: i32,

@@ -38,7 +38,7 @@ function turnOn(queue: QueueRegisters, value: number, {status}: VirtioCore): voi
 	if (value === 1 && (status & Status.FEATURES_OK) !== 0) queue.turnOn();
 }
 
-/** What the registers do; where they lie, each transport says. */
+/** Actions of the registers; each transport says where they lie. */
 export const coreRegisters = {
 	deviceSelect: field('virtio.deviceSelect'),
 	deviceFeatures: {read: ({state, offered}) => offered[state['virtio.deviceSelect']] ?? 0},

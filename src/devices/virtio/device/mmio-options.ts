@@ -2,7 +2,7 @@ import {gsiCount} from '#devices/interrupts';
 import type {OptionTable} from '#support/options';
 import {type MmioPlace, regionBytes} from './virtio-mmio.ts';
 
-/** What is to be said of any device on MMIO: where it is. */
+/** Options of any device on MMIO: its place. */
 export const mmioOptions = {
 	base: {
 		type: 'number',
@@ -24,7 +24,7 @@ export const mmioOptions = {
 /** Interrupt controller, keyboard, timer, serial ports, clock and mouse of a PC: edges, which no other device can share. */
 const edgeInputs: readonly number[] = [0, 1, 2, 3, 4, 8, 12];
 
-/** Where flags put devices that sit in no port: from F8000000 on, below all that a PC has there. */
+/** Addresses that flags give to devices that sit in no port: from F8000000 on, below all that a PC has there. */
 const [firstBase, placesPerType] = [0xf800_0000, 16];
 
 /**

@@ -12,10 +12,10 @@ export const QueueState = wire('virtio-queue', {
 	driverHigh: u32,
 	deviceLow: u32,
 	deviceHigh: u32,
-	/** How far the queue has come: of the time when its back was stopped last. */
+	/** Progress of the queue, as of the time when its back was stopped last. */
 	available: u32,
 	used: u32,
-	/** What broke it, for inspect. */
+	/** Cause of its breaking, for inspect. */
 	fault: bits(u32, {cause: choice(3, 0, queueFaults)}),
 });
 
@@ -92,7 +92,7 @@ export class QueueRegisters {
 		if (!this.ready) this.#state[part] = value;
 	}
 
-	/** Where the queue lies; undefined when it is not ready, or is of a size that no queue has. */
+	/** Place of the queue; undefined when it is not ready, or is of a size that no queue has. */
 	get place(): QueuePlace | undefined {
 		if (!this.ready || !this.#isSize(this.size)) return undefined;
 		const {descriptorsLow, descriptorsHigh, driverLow, driverHigh, deviceLow, deviceHigh} = this.#state;

@@ -8,7 +8,7 @@ export const Status = {
 	FAILED: 128,
 } as const;
 
-/** What each bit that the driver sets needs to be set already (3.1.1). The device alone sets NEEDS_RESET. */
+/** Bits that each bit which the driver sets needs to be set already (3.1.1). The device alone sets NEEDS_RESET. */
 export const statusNeeds: readonly (readonly [bit: number, needs: number])[] = [
 	[Status.ACKNOWLEDGE, 0],
 	[Status.DRIVER, Status.ACKNOWLEDGE],
@@ -25,7 +25,7 @@ export const featureBits = 64;
 export const isDeviceFeature = (bit: number): boolean =>
 	Number.isInteger(bit) && ((bit >= 0 && bit <= 23) || (bit >= 50 && bit < featureBits));
 
-/** Why the device interrupts: ISR status (4.1.4.5), InterruptStatus (4.2.2). */
+/** Reasons for an interrupt: ISR status (4.1.4.5), InterruptStatus (4.2.2). */
 export const Interrupt = {QUEUE: 1, CONFIG: 2} as const;
 
 /** Vector registers: no vector (4.1.5.1.2). */

@@ -6,7 +6,7 @@ export const virtioFields = (queues: number, configBytes: number) => ({
 	'virtio.status': u32,
 	'virtio.deviceSelect': u32,
 	'virtio.driverSelect': u32,
-	/** What the driver accepts: features 0–31 and 32–63. */
+	/** Features that the driver accepts: 0–31 and 32–63. */
 	'virtio.features': array(u32, 2),
 	'virtio.queueSelect': u32,
 	'virtio.configVector': u32,

@@ -1,7 +1,7 @@
 import {Feature, Status} from './registers.ts';
 import type {VirtioState} from './state.ts';
 
-/** What a driver is doing, by the first of these bits that its status has. */
+/** Words for what a driver is doing, by the first of these bits that its status has. */
 const doings: readonly (readonly [bit: number, word: string])[] = [
 	[Status.NEEDS_RESET, 'has broken the rules and has to reset it'],
 	[Status.FAILED, 'has given it up'],

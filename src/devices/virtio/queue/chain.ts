@@ -8,7 +8,7 @@ export class Chain {
 	readonly #memory: GuestMemory;
 	readonly #addresses: number[] = [];
 	readonly #lengths: number[] = [];
-	/** How many of the buffers are for reading. */
+	/** Number of buffers for reading. */
 	#readableCount = 0;
 	#count = 0;
 	#readable = 0;

@@ -4,7 +4,7 @@ import {GuestReader} from '#support/wire';
 import {Chain} from './chain.ts';
 import {Available, Descriptor, DescriptorFlag, indexLimit, noInterrupt, queueParts, Used} from './ring.ts';
 
-/** Where the driver has put a queue. */
+/** Place that the driver has given a queue. */
 export interface QueuePlace {
 	readonly size: number;
 	/** Descriptor table, available ring and used ring. */
@@ -13,7 +13,7 @@ export interface QueuePlace {
 	readonly device: number;
 }
 
-/** How far a queue has come, 16 bits each. */
+/** Progress of a queue, 16 bits each. */
 export interface QueueProgress {
 	/** Of the available ring, what the device takes next. */
 	readonly available: number;
@@ -21,7 +21,7 @@ export interface QueueProgress {
 	readonly used: number;
 }
 
-/** What a driver did that no driver may do. A queue that is broken does nothing until the device is reset. */
+/** Wrongs that no driver may do. A queue that is broken does nothing until the device is reset. */
 export const queueFaults = {
 	none: 0,
 	place: 1,
@@ -35,13 +35,13 @@ export const queueFaults = {
 } as const;
 export type QueueFault = Exclude<keyof typeof queueFaults, 'none'>;
 
-/** What a {@link VirtQueue} is made of. */
+/** Parts of a {@link VirtQueue}. */
 export interface QueueParts {
 	readonly memory: GuestMemory;
 	readonly place: QueuePlace;
-	/** Where it goes on. */
+	/** Progress from which it goes on. */
 	readonly progress: QueueProgress;
-	/** What was negotiated: VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC. */
+	/** Negotiated features: VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC. */
 	readonly eventIndex: boolean;
 	readonly indirect: boolean;
 	/** The driver uses the queue: it has neither turned it off nor reset the device since. */
@@ -51,7 +51,7 @@ export interface QueueParts {
 	broken(fault: QueueFault): void;
 }
 
-/** What one turn of a queue is about at most, and each chain as much of it as its place in a full queue. */
+/** Most bytes of one turn of a queue; each chain has the share of its place in a full queue. */
 const servedBytes = 4 * 2 ** 20;
 
 /** Entries of an indirect table that are read at most. */
@@ -87,7 +87,7 @@ export class VirtQueue {
 		return this.#taken.size;
 	}
 
-	/** How far it has come. Its own, since a reset gives registers to the next queue while this one still completes. */
+	/** Progress of the queue. Its own, since a reset gives registers to the next queue while this one still completes. */
 	get progress(): QueueProgress {
 		return {available: this.#available, used: this.#used};
 	}
@@ -169,7 +169,7 @@ export class VirtQueue {
 		this.#isBroken = true;
 	}
 
-	/** How many chains wait. */
+	/** Counts the chains that wait. */
 	#waiting(): number {
 		const index = within(this.#driver?.acquireU16(Available.INDEX), 0, indexLimit - 1);
 		return index === undefined ? 0 : (index - this.#available) & (indexLimit - 1);

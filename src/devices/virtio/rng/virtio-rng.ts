@@ -7,7 +7,7 @@ export const virtioRngKind = 'virtio-rng';
 /** Type of the device (virtio 1.2, 5). */
 export const virtioRngId = 4;
 
-/** What one request gets at most; a driver asks again for more (virtio 1.2, 5.4.6). */
+/** Most bytes that one request gets; a driver asks again for more (virtio 1.2, 5.4.6). */
 const mostBytes = 4096;
 
 /** Entropy of the host's for the guest (virtio 1.2, 5.4). */

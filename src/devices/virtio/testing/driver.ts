@@ -10,10 +10,10 @@ export interface Buffer {
 
 const [ringIndirect, ringEvent] = [28, 29];
 
-/** What a driver has of its machine. */
+/** A driver's part of its machine. */
 type DriverMachine = Pick<VirtioMachine, 'memory' | 'registers'> & Partial<Pick<VirtioMachine, 'run'>>;
 
-/** Where the parts of a queue lie. */
+/** Room for the parts of a queue. */
 const queueBytes = 0x4000;
 const placeOf = (queue: number) => {
 	const descriptors = 0x1_0000 + queueBytes * queue;
@@ -37,7 +37,7 @@ export class TestDriver<M extends DriverMachine = VirtioMachine> {
 		for (const [queue, position] of other.positions) this.#indices.set(queue, {...position});
 	}
 
-	/** How far it has come, by queue. */
+	/** Its progress, by queue. */
 	get positions(): ReadonlyMap<number, {readonly available: number; readonly used: number}> {
 		return this.#indices;
 	}

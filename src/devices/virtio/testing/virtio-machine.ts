@@ -10,7 +10,7 @@ import {findDeviceModel} from '#devices/registry';
 import {FakeReactor, oneThreadMachine} from '#devices/testing';
 
 export type TransportName = 'pci' | 'mmio';
-/** What the driver of a device needs of its transport; names are those of the specification. */
+/** Registers of a transport that a device's driver needs; names are those of the specification. */
 export interface Registers {
 	read(name: string): number;
 	write(name: string, value: number): void;
@@ -26,7 +26,7 @@ const ramBytes = 0x10_0000;
 /** More than any test has the worker put off. */
 const turns = 20;
 
-/** What one of the device's workers has. */
+/** Part of one of the device's workers. */
 interface WorkerPart {
 	readonly backs: DeviceBacks;
 	readonly reactor: FakeReactor;
@@ -162,7 +162,7 @@ export class PciRegisters implements Registers {
 	readonly #bus: VirtioMachine['bus'];
 	/** Structures by type: their address, and what the notification capability has behind. */
 	readonly #structures = new Map<number, {readonly at: number; readonly multiplier: number; readonly cap: number}>();
-	/** Where the driver finds shared memory regions, by id. */
+	/** Places where the driver finds shared memory regions, by id. */
 	readonly sharedMemory = new Map<number, {readonly at: number; readonly length: number}>();
 
 	constructor({bus}: Pick<VirtioMachine, 'bus'>) {
@@ -195,7 +195,7 @@ export class PciRegisters implements Registers {
 		this.#bus.writeMmio(testComplex.ecam.gpa + bytesPerBus + offset, size, value);
 	}
 
-	/** Where the capability for access through configuration space lies. */
+	/** Offset of the capability for access through configuration space. */
 	get access(): number {
 		return this.#structure(5).cap;
 	}
