@@ -10,10 +10,13 @@ import type {
 	PciMessages,
 } from './device.ts';
 
-/** What an owned device may attach to. Model-specific registers, hypercalls and configuration space need any thread's answer. */
+/**
+ * Name of what an owned device may attach to. Model-specific registers, hypercalls and configuration space need any thread's
+ * answer.
+ */
 export type OwnedBus = Exclude<Bus, 'pciHost'>;
 
-/** What an owned device gets, by what it attaches to. All of it is for the device worker; there is no lock to take. */
+/** Services of an owned device, by what it attaches to. All of it is for the device worker; there is no lock to take. */
 export type OwnedServices<B extends OwnedBus = 'regions'> = Omit<DeviceServices, 'notifyBack' | 'restBack'> & {
 	readonly reactor: Reactor;
 } & (B extends 'pci' ? {readonly pci: PciMessages} : unknown);
@@ -38,7 +41,7 @@ export interface OwnedDevice extends Pick<DeviceBack, 'open' | 'queueReady' | 'i
 	 * @param version - 1 to the declared one
 	 */
 	restore(version: number, bytes: Uint8Array): void | Promise<void>;
-	/** What there is to see of it, as plain data. */
+	/** Gives its own report, as plain data. */
 	inspect?(): object | Promise<object>;
 	/** See {@link DeviceBack.start}. */
 	start?(): void;
@@ -52,7 +55,7 @@ export interface OwnedDevice extends Pick<DeviceBack, 'open' | 'queueReady' | 'i
 	dispose?(): void | Promise<void>;
 }
 
-/** How an owned device comes to be, and what its saved state is. */
+/** Maker of an owned device, and the facts about its saved state. */
 export interface Owned<C, S> {
 	/** Of what {@link OwnedDevice.save} gives, from 1; counted up whenever that changes. */
 	readonly version: number;

@@ -2,7 +2,7 @@ import type {DoorbellDeclaration, Region} from '#devices/device';
 import {errorTable} from '#support/errors';
 import {type Fields, isKind} from '#support/wire';
 
-/** Number of queues that a device may have. */
+/** Most queues of a device. */
 export const mostQueues = 1024;
 
 const doorbellError = errorTable({

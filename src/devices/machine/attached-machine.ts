@@ -23,7 +23,7 @@ import {OwnedTarget} from './owned-target.ts';
 import {assignPci, attachFabric} from './pci.ts';
 import {type OwnedState, restoreDevices, type SavedDevices, saveDevices} from './saved-machine.ts';
 
-/** What a thread brings to the machine it attaches to. */
+/** A thread's part of the machine it attaches to. */
 export interface MachineHost {
 	readonly findModel: ModelFinder;
 	readonly interrupts: InterruptController;
@@ -47,7 +47,7 @@ const sequenceWord = DeviceHeader.word('interruptSequence');
 
 /** One thread's devices, bus and clock over a machine's shared buffers. */
 export class AttachedMachine {
-	/** Whose accesses this thread serves now. */
+	/** Processor whose accesses this thread serves now. */
 	readonly access: {vp: number | undefined; levels?: TrustLevels};
 	readonly time: VmTime;
 	readonly events: MachineEvents;
@@ -88,7 +88,7 @@ export class AttachedMachine {
 		this.#pci = attachFabric(this.devices, this.decode.generation, this.unclaimed);
 	}
 
-	/** What the machine is made of now: see {@link change}. */
+	/** The machine's layout now: see {@link change}. */
 	get layout(): MachineLayout {
 		return this.#layout;
 	}
@@ -294,7 +294,7 @@ export class AttachedMachine {
 		for (const {name} of functionsOf(below)) this.control(name, powerOnState);
 	}
 
-	/** What devices have of the PCI around them. It is asked for when all devices are attached. */
+	/** Gives a device its part of the PCI around it. It is asked for when all devices are attached. */
 	#pciServices(
 		placed: PlacedDevice,
 		header: AttachedDevice['header'],

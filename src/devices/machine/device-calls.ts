@@ -25,7 +25,7 @@ export class DeviceCalls {
 		this.#ports = new Uint16Array(portTable);
 	}
 
-	/** What a worker has to do. @param worker - the machine's, from 0 on */
+	/** Gives the work that a worker has. @param worker - the machine's, from 0 on */
 	readyOf(worker: number): ReadySet {
 		return this.#workerAt(worker).ready;
 	}

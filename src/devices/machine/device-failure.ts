@@ -2,7 +2,7 @@ import {errorTable, isVmmError, type VmmError} from '#support/errors';
 import type {ViewOf} from '#support/wire';
 import {DeviceHeader} from './device-header.ts';
 
-/** What a device whose code fails ends: its machine, or itself alone. */
+/** Choice of what a device ends whose code fails: its machine, or itself alone. */
 export type DeviceFailurePolicy = 'machine' | 'device';
 
 const deviceError = errorTable({
@@ -121,7 +121,7 @@ export class DeviceFaults {
 		}
 	}
 
-	/** What it was; undefined while it has not failed. */
+	/** Text of the failure; undefined while it has not failed. */
 	get message(): string | undefined {
 		const {failure, failureText} = this.#header;
 		return failure === phases.failed ? Buffer.from(failureText).toString().replace(/\0+$/, '') : undefined;

@@ -11,7 +11,7 @@ import {type AttachedDevice, DeviceBacks, withDevice, withoutDevice} from './ind
 const State = wire('queued', {written: u32, tails: array(u32, 2), heads: array(i32, 2)});
 const command = 4;
 
-/** What happened, in order. */
+/** Events, in order. */
 type Told = string[];
 
 const declared = {

@@ -72,7 +72,7 @@ type Tried = ReturnType<typeof machineOf>;
 /** The failing device, as the buses of processors call it. */
 const processorTarget = ({devices}: Tried['machine']) => (devices[0] as (typeof devices)[number]).target;
 
-/** What makes each callback be called. */
+/** Actions that make each callback be called. */
 const calls: Record<string, [Changes, (tried: Tried) => void | Promise<void>]> = {
 	read: [{front: {read: throwing}}, ({bus}) => void bus.readPort(0x500, 1)],
 	'read: undefined': [{front: {read: () => undefined as never}}, ({bus}) => void bus.readPort(0x500, 1)],

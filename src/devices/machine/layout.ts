@@ -22,7 +22,7 @@ export interface PlacedCalls {
 	/** The slot of the call for the back. That of its rest follows, then those of its queues. The same in the ready set of each worker. */
 	readonly slot: number;
 	readonly queues: number;
-	/** How many of the machine's workers have its queues, from the first on. */
+	/** Number of the machine's workers that have its queues, from the first on. */
 	readonly workers: number;
 	/** The number of its first doorbell, which the others follow. */
 	readonly doorbell: number;
@@ -33,14 +33,14 @@ export interface PlacedCalls {
 export interface PlacedDevice extends DeviceInstance {
 	/** Offset of the {@link DeviceHeader}; the device's struct follows it. */
 	readonly stateOffset: number;
-	/** Where it lies, if not in {@link MachineLayout.state}: a device that came while the guest ran. */
+	/** Memory that it lies in, if not in {@link MachineLayout.state}: a device that came while the guest ran. */
 	readonly ownState?: SharedArrayBuffer;
 	/** Tells such devices apart, also of the same name. */
 	readonly addition?: number;
 	readonly lines: Readonly<Record<string, LineSource>>;
 	/** Interrupt inputs that lead to it. */
 	readonly inputs: Readonly<Record<string, number>>;
-	/** What calls for its back; undefined where it has none. */
+	/** Calls for its back; undefined where it has none. */
 	readonly calls: PlacedCalls | undefined;
 	/** See `ModelParts.hostMemory`. */
 	readonly hostMemory: SharedArrayBuffer | undefined;
@@ -48,9 +48,9 @@ export interface PlacedDevice extends DeviceInstance {
 	readonly pages: readonly PlacedPages[];
 }
 
-/** What calls for one of a machine's workers. */
+/** Calls for one of a machine's workers. */
 export interface PlacedWorker {
-	/** Which backs and queues have work: see `ReadySet`. */
+	/** Backs and queues that have work: see `ReadySet`. */
 	readonly ready: SharedArrayBuffer;
 	/** Wakes it. */
 	readonly waker: WakerHandle;
@@ -75,9 +75,9 @@ export interface MachineLayout {
 	readonly events: SharedArrayBuffer;
 	/** Threads that run backs. The first one has all devices, the others the queues of those that have several workers. */
 	readonly workers: readonly PlacedWorker[];
-	/** Which doorbells the back end rings: see `DoorbellTable`. */
+	/** Doorbells that the back end rings: see `DoorbellTable`. */
 	readonly doorbells: SharedArrayBuffer;
-	/** Where memory of BARs is mapped: see `BarPagesTable`. */
+	/** Places of mapped memory of BARs: see `BarPagesTable`. */
 	readonly barPages: SharedArrayBuffer;
 	/** Counts what changes where devices answer: see `DecodeChanges`. */
 	readonly decode: SharedArrayBuffer;
@@ -87,7 +87,7 @@ export interface MachineLayout {
 	readonly additions: number;
 	/** Carries accesses of owned devices to the first worker. */
 	readonly mailbox: MailboxSet;
-	/** What a device whose code fails ends. */
+	/** Choice of what a device ends whose code fails. */
 	readonly deviceFailure: DeviceFailurePolicy;
 }
 
@@ -241,7 +241,7 @@ export const queueSlot = ({slot}: PlacedCalls, queue: number): number => slot + 
 /** The worker that has a queue. */
 export const workerOf = ({workers}: PlacedCalls, queue: number): number => queue % workers;
 
-/** How many workers these devices want; what is impossible is refused when the machine is laid out. */
+/** Counts the workers that these devices want; what is impossible is refused when the machine is laid out. */
 export function workersFor(instances: readonly DeviceInstance[], findModel: ModelFinder): number {
 	const wanted = instances.map(({kind, config}) => findModel(kind)?.workers?.(config) ?? 1);
 	return Math.max(1, ...wanted.filter((workers) => workers <= mostWorkers));

@@ -86,7 +86,7 @@ export class OwnedDevices {
 		}
 	}
 
-	/** What a device says of itself, as plain data. @throws VmmError DEVICE_NOT_INSPECTED */
+	/** Asks a device for its own report, as plain data. @throws VmmError DEVICE_NOT_INSPECTED */
 	async inspect(name: string): Promise<object> {
 		try {
 			return (await liveBack(this.#find(name)).device.inspect?.()) ?? {};

@@ -9,16 +9,16 @@ import {arrive, hasArrived, isRestAsked, missing} from './device-rest.ts';
 import type {GuardedBack} from './guarded-back.ts';
 import {type PlacedCalls, queueSlot, restSlot, workerOf} from './layout.ts';
 
-/** What a {@link RunningBack} is made of. */
+/** Parts of a {@link RunningBack}. */
 export interface RunningParts {
 	readonly machine: AttachedMachine;
 	readonly device: AttachedDevice;
 	readonly calls: PlacedCalls;
 	readonly back: GuardedBack;
-	/** Which of the device's workers this is. */
+	/** Place of this worker among the device's. */
 	readonly worker: DeviceWorkerPlace;
 	readonly reactor: Reactor;
-	/** How long its stop may take, and a rest may wait for the other workers. */
+	/** Time that its stop may take, and that a rest may wait for the other workers. */
 	readonly limitNs: number;
 }
 

@@ -16,7 +16,7 @@ import {DeviceWorker} from './index.ts';
 const folder = mkdtempSync(join(tmpdir(), 'openvmm-device-worker-'));
 test.after.always(() => rmSync(folder, {recursive: true}));
 
-/** What the backs do, in order: they are on this thread. */
+/** Acts of the backs, in order: they are on this thread. */
 const told: string[] = [];
 Object.assign(globalThis, {toldOfDevices: told});
 

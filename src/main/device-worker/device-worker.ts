@@ -5,17 +5,17 @@ import {EpollReactor, type ReactorOptions, ReactorState, type RunningReactor} fr
 import type {MachineHandle} from '#vcpu-worker/machine';
 import {MachineDevices} from './machine-devices.ts';
 
-/** What a machine's devices are made from. */
+/** Data that a machine's devices are made from. */
 export interface DeviceWorkerData extends MachineHandle {
 	/** Of {@link ReactorState}: what the thread is doing, for whoever looks. The same for every machine of a thread. */
 	readonly reactor: SharedArrayBuffer;
-	/** Which of the machine's workers the thread is for it. */
+	/** Number that the thread has among the machine's workers. */
 	readonly worker: number;
-	/** How long to look for work before sleeping, in nanoseconds; the first machine's counts. */
+	/** Time to look for work before sleeping, in nanoseconds; the first machine's counts. */
 	readonly pollNs: number;
 }
 
-/** What a device worker has of its thread. */
+/** A device worker's use of its thread. */
 export interface DeviceWorkerHost {
 	/** Makes the reactor; without this, one over epoll. */
 	readonly openReactor?: (options: ReactorOptions) => RunningReactor;

@@ -117,7 +117,7 @@ export class MachineDevices {
 		await this.#live?.backs.owned.restore(states);
 	}
 
-	/** What one of them says of itself. @throws VmmError DEVICE_NOT_INSPECTED */
+	/** Asks one of them for its own report. @throws VmmError DEVICE_NOT_INSPECTED */
 	async inspect(name: string): Promise<object> {
 		return (await this.#live?.backs.owned.inspect(name)) ?? {};
 	}

@@ -7,7 +7,7 @@ const slotState = {idle: 0, posted: 1, done: 2} as const;
 /** One caller's request and its reply. The caller owns it while idle or done, the server while posted. */
 export const MailboxSlot = wire('mailbox-slot', {
 	state: i32,
-	/** What is addressed: the meaning is the server's. */
+	/** Address of the access: its meaning is the server's. */
 	device: u16,
 	region: u16,
 	isWrite: u8,
@@ -36,7 +36,7 @@ export const mailboxBytes = (callers: number): number => callers * MailboxSlot.b
 const slotOffset = (caller: number) => caller * MailboxSlot.byteLength;
 const stateWord = MailboxSlot.word('state');
 
-/** What one caller's slot holds. */
+/** Content of one caller's slot. */
 export interface MailboxInspection {
 	readonly state: keyof typeof slotState;
 	readonly device: number;
@@ -65,9 +65,9 @@ export function inspectMailboxes({buffer, callers}: Pick<MailboxSet, 'buffer' | 
 const pause: () => void = (Atomics as {pause?: () => void}).pause ?? (() => {});
 
 export interface CallerOptions {
-	/** How many looks at the reply before sleeping. */
+	/** Number of looks at the reply before sleeping. */
 	readonly spins: number;
-	/** How long a call may take before it is given up. */
+	/** Time that a call may take before it is given up. */
 	readonly patienceMs: number;
 	/**
 	 * Called now and then while the caller waits: its thread may have something to answer. True when others wait for the caller, and
@@ -96,7 +96,7 @@ export class MailboxCaller {
 		this.#options = options;
 	}
 
-	/** How long a call may take. */
+	/** Time that a call may take. */
 	get patienceMs(): number {
 		return this.#options.patienceMs;
 	}

@@ -1,13 +1,13 @@
 import {array, i32, wire} from '#support/wire';
 
-/** How many slots a set has. */
+/** Number of slots of a set. */
 export const readySlots = 2048;
 
 /** Tells which of many things have work, as bits that all threads share: a word says which words have bits. */
 export const ReadySetState = wire('ready-set', {
 	summary: array(i32, readySlots / 1024),
 	ready: array(i32, readySlots / 32),
-	/** How often each slot was signalled while it had no work. */
+	/** Number of times each slot was signalled while it had no work. */
 	signals: array(i32, readySlots),
 });
 
@@ -91,7 +91,7 @@ export class ReadySet {
 		return true;
 	}
 
-	/** How often a slot was signalled while it had no work. */
+	/** Gives the number of times a slot was signalled while it had no work. */
 	signals(slot: number): number {
 		return (this.#signals[slot] as number) >>> 0;
 	}

@@ -24,9 +24,9 @@ const reactorError = errorTable({
 });
 
 export interface ReactorOptions {
-	/** How long to go on looking after the last work before sleeping, in nanoseconds. 0 sleeps at once. */
+	/** Time to go on looking after the last work before sleeping, in nanoseconds. 0 sleeps at once. */
 	readonly pollNs?: number;
-	/** Where other threads see what this one does. */
+	/** State in which other threads see what this one does. */
 	readonly state?: ReactorStateView;
 }
 
@@ -35,7 +35,7 @@ interface Entry {
 	readonly ready: (state: Readiness) => void;
 }
 
-/** How many parts are looked at between two looks at descriptors and timers, while polling. */
+/** Number of parts looked at between two looks at descriptors and timers, while polling. */
 const looksPerWait = 32;
 
 /** A part with its share of the thread. */

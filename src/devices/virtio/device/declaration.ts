@@ -24,7 +24,7 @@ export interface QueueDeclaration {
  */
 export interface VirtioDevice<C, T extends Fields, N extends string = never>
 	extends Omit<ModelParts<C, T, DeviceServices>, 'state' | 'front' | 'back' | 'lines' | 'inputs' | 'doorbells'> {
-	/** What of its own changes while a guest runs, if there is anything. */
+	/** State of its own that changes while a guest runs, if there is any. */
 	readonly state?: Wire<T>;
 	/** Virtio 1.2, 5. */
 	readonly id: number;
@@ -44,7 +44,7 @@ export interface VirtioDevice<C, T extends Fields, N extends string = never>
 	back(config: C, state: FieldsView<T>, services: VirtioServices<N>): VirtioBack;
 }
 
-/** What the bus is to a virtio device. */
+/** Services of the bus for a virtio device. */
 export interface VirtioServices<N extends string = never> {
 	readonly memory: GuestMemory;
 	readonly time: VmTime;
@@ -56,7 +56,7 @@ export interface VirtioServices<N extends string = never> {
 	locked<R>(action: () => R): R;
 	/** True when driver and device have agreed on a feature. */
 	has(feature: N): boolean;
-	/** Which of the device's workers this is, and what they have together: see `BackParts`. */
+	/** Place of this worker among the device's, and the memory that they share: see `BackParts`. */
 	readonly worker: DeviceWorkerPlace;
 	readonly hostMemory: SharedArrayBuffer | undefined;
 	/** A queue that the driver uses and this worker has; undefined for any other. Ask anew each time. */

@@ -12,7 +12,7 @@ import {VirtioCore} from './virtio-core.ts';
 import {VirtioWorker} from './virtio-worker.ts';
 import {virtioWords} from './words.ts';
 
-/** Where a device on MMIO lies, and the input that its interrupt leads to. */
+/** Place of a device on MMIO, and the input that its interrupt leads to. */
 export interface MmioPlace {
 	readonly base: number;
 	/** Without it the machine assigns one. */

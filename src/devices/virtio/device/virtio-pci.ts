@@ -177,7 +177,7 @@ export function virtioPci<C, T extends Fields, N extends string>(
 	};
 }
 
-/** Which of the {@link capabilities} is the one for access. */
+/** Index of the capability for access in {@link capabilities}. */
 const accessIndex = 0;
 
 function sharedMemoryOf(regions: readonly PlacedRegion[], {pci}: PciDeviceServices): ReadonlyMap<number, GuestMemory> {
@@ -245,7 +245,7 @@ function makeFront(core: VirtioCore, registers: RegisterFile, services: PciDevic
 		// The bus rings doorbells; what comes here came by configuration space.
 		else if (within(notify, offset)) services.notifyBack();
 	};
-	/** What the driver wants of the BAR by the access capability: a part that there is, of a width that there is. */
+	/** Gives the part of the BAR that the driver wants by the access capability: a part that there is, of a width that there is. */
 	const windowOf = (capability: number): {at: number; size: AccessSize} | undefined => {
 		const registers = services.pci.capability(capability);
 		const [at, size] = [

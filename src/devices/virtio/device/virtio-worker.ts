@@ -8,7 +8,7 @@ import type {QueueRegisters} from './queue-registers.ts';
 import {Feature, Interrupt} from './registers.ts';
 import type {VirtioCore} from './virtio-core.ts';
 
-/** What a {@link VirtioWorker} runs. */
+/** Parts that a {@link VirtioWorker} runs. */
 export interface WorkerParts {
 	readonly device: VirtioDevice<unknown, Fields, string>;
 	readonly config: unknown;

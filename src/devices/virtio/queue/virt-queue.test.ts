@@ -23,7 +23,7 @@ function faultOf({machine}: VirtioMachine) {
 
 type Made = ReturnType<typeof make>;
 
-/** Wrongs of a driver that leave nothing standing but the device. */
+/** Faults of a driver that leave nothing standing but the device. */
 const wrong: readonly [fault: string, what: string, act: (made: Made) => void, features?: readonly number[]][] = [
 	['availableIndex', 'an available index too far ahead', ({driver}) => driver.claim(9)],
 	['head', 'a head that is no descriptor', ({driver}) => driver.publish(8)],

@@ -21,7 +21,7 @@ export interface QueueProgress {
 	readonly used: number;
 }
 
-/** Wrongs that no driver may do. A queue that is broken does nothing until the device is reset. */
+/** Faults of a driver, which no driver may have. A queue that is broken does nothing until the device is reset. */
 export const queueFaults = {
 	none: 0,
 	place: 1,

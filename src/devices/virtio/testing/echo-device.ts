@@ -4,7 +4,7 @@ import type {TransportName} from './virtio-machine.ts';
 
 const configBytes = 8;
 
-/** What a test does with an {@link echoModel}. */
+/** A test's control of an {@link echoModel}. */
 export class EchoControl {
 	/** Requests are kept until {@link finish}, instead of being answered at once. */
 	holds = false;
