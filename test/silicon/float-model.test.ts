@@ -59,7 +59,7 @@ interface Outcome {
 	readonly lanes: readonly bigint[];
 	readonly bits: number;
 	readonly flags: number;
-	/** Where the destination is a general register. */
+	/** Result where the destination is a general register. */
 	readonly general?: bigint;
 	readonly status?: number;
 }
@@ -260,7 +260,7 @@ function controlOf(mxcsr: number): Control {
 	};
 }
 
-/** What differs between the processor and the model. */
+/** Tells what differs between the processor and the model. */
 function wrong(one: SiliconCase, model: Instruction): string | undefined {
 	const {before, after} = one.record;
 	const outcome = model(one, controlOf(before.xsave.mxcsr));

@@ -212,7 +212,7 @@ function integerRoot(value: bigint): bigint {
 
 export type Order = 'less' | 'equal' | 'greater' | 'unordered';
 
-/** Which is larger, and the flags of a comparison that refuses all NaNs, or those that signal. */
+/** Tells which is larger, and the flags of a comparison that refuses all NaNs, or those that signal. */
 export function compare(a: Value, b: Value, refusesQuiet: boolean): {readonly order: Order; readonly flags: number} {
 	if (isNan(a) || isNan(b)) {
 		const isInvalid = refusesQuiet || signals(a) || signals(b);

@@ -14,7 +14,7 @@
 import type {Facts, Undefined} from './undefined-results.ts';
 
 export type OperandKind = 'E' | 'R' | 'M' | 'G' | 'Z' | 'I' | 'J' | 'O' | 'a' | 'V' | 'W' | 'U' | 'P' | 'Q' | 'N' | 'S';
-/** What an operand holds. */
+/** Kind of values that an operand holds. */
 export type Element = 'integer' | 'single' | 'double' | 'extended' | 'decimal';
 export interface Operand {
 	readonly kind: OperandKind;

@@ -22,7 +22,7 @@ export interface Mask {
 	hasVectors: boolean;
 	/** Undefined bits of FSW. */
 	fsw: number;
-	/** How many x87 registers from ST(0) on are compared only within `tolerance` units in the last place. */
+	/** Number of x87 registers from ST(0) on that are compared only within `tolerance` units in the last place. */
 	inexactSt: number;
 	/** The XMM register in which singles are compared only within `tolerance`, relative to them; -1 for none. */
 	inexactXmm: number;

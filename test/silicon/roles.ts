@@ -181,7 +181,7 @@ function setMxcsrOperand(c: CaseBuilder): void {
 	c.poke(c.target, 4, BigInt(chooseMxcsr(c) + reserved));
 }
 
-/** Whether a mask of zeros faults where there is no page depends on the processor: it is always in the window. */
+/** Sets an address in the window: processors differ in whether a mask of zeros faults where there is no page. */
 function setMaskedStore(c: CaseBuilder): void {
 	c.setAddress(rdi, BigInt(c.addressInWindow(c.form.operands[0]?.bytes ?? 0)));
 }

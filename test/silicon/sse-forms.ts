@@ -112,7 +112,7 @@ const moves: readonly Row[] = [
 	['maskmovdqu', '66 0F F7', 'Vdq Udq', {role: 'maskedStore'}],
 ];
 
-/** What MMX does not have, or has with another form of operands. */
+/** Forms that MMX does not have, or has with another form of operands. */
 const integers: readonly Row[] = [
 	['punpcklbw', '66 0F 60', 'Vdq Wdq'],
 	['punpcklwd', '66 0F 61', 'Vdq Wdq'],

@@ -13,7 +13,7 @@ const double: Format = {exponentBits: 11, words: 2};
 /** The exponents of singles, as doubles have them: their denormals begin and their largest end here. */
 const singleRange = {smallest: 1023 - 126, largest: 1023 + 127};
 const signBit = 0x8000_0000;
-/** Where numbers of 80 bits become denormals, zeros and infinities of the narrower formats, relative to one. */
+/** Exponents at which numbers of 80 bits become denormals, zeros and infinities of the narrower formats, relative to one. */
 const narrowerLimits = [-149, -126, 127, -1074, -1022, 1023];
 
 /** Fills words, of which there are as many as a number of elements needs or one, with values of a kind. */

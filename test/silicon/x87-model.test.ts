@@ -202,7 +202,7 @@ onSilicon('x87 is what IEEE 754 and the manual say, in all roundings and precisi
 const toNumber = ({significand, signExponent}: Extended): number =>
 	(signExponent >> 15 === 1 ? -1 : 1) * Number(significand) * 2 ** ((signExponent & 0x7fff) - 0x3fff - 63);
 
-/** What is in ST(0) afterwards, of what was in ST(0) and ST(1). */
+/** Results in ST(0), of what was in ST(0) and ST(1). */
 const functions: Readonly<Record<string, (x: number, y: number) => number>> = {
 	fsin: (x) => Math.sin(x),
 	fcos: (x) => Math.cos(x),

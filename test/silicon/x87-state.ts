@@ -92,7 +92,7 @@ export function setMmx({slot}: CaseBuilder, register: number, value: Uint32Array
 	words[place + 1] = value[1] as number;
 }
 
-/** What an MMX instruction makes of the x87 state: TOP is zero, all tags valid; no exception waits. */
+/** Makes of the x87 state what an MMX instruction does: TOP is zero, all tags valid; no exception waits. */
 export function enterMmx({slot: {xsaveWords: words}}: CaseBuilder): void {
 	const control = words[at.control] as number;
 	const kept = 0x4740_ffff;
