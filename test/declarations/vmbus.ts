@@ -2,7 +2,7 @@ import type {ModelParts, Owned, OwnedDevice, OwnedServices} from '#devices/devic
 import type {Chain} from '#devices/virtio/queue';
 import type {Guest} from '#support/trust';
 
-/** What the guest is offered (Linux `struct vmbus_channel_offer`), and the most that it gets of it. */
+/** Offer to the guest (Linux `struct vmbus_channel_offer`), and the most that it gets of it. */
 export interface VmbusOffer<C> {
 	/** GUID of the interface, by which drivers bind. */
 	readonly interface: string;
@@ -70,7 +70,7 @@ export interface VmbusDevice extends Omit<OwnedDevice, 'read' | 'write' | 'queue
 	ready(channel: VmbusChannel): boolean | undefined;
 }
 
-/** What a device on VMBus gets: no lines, since channels interrupt, and memory by packets and GPADLs only. */
+/** Services of a device on VMBus: no lines, since channels interrupt, and memory by packets and GPADLs only. */
 export interface VmbusServices extends Pick<OwnedServices, 'reactor' | 'time'> {
 	readonly vmbus: {
 		/** Offers the first `count` subchannels; false where they are more than declared. */

@@ -1,10 +1,10 @@
 import type {MappedRange} from '#devices/guest-memory';
 import {array, f64, wire} from '#support/wire';
 
-/** How many BARs of a machine may be memory: each takes a slot of the back end. */
+/** Number of BARs of a machine that may be memory: each takes a slot of the back end. */
 export const pagesEntries = 64;
 
-/** What a back end does with memory of BARs. Without it, or where it refuses, accesses to them come by the bus. */
+/** Part of a back end that maps memory of BARs. Without it, or where it refuses, accesses to them come by the bus. */
 export interface PagesBackEnd {
 	/**
 	 * Puts memory into the guest where there is none.
@@ -16,7 +16,7 @@ export interface PagesBackEnd {
 	unmap(entry: number): void;
 }
 
-/** Where the BARs that are memory are mapped, shared by all threads of a machine. */
+/** Addresses at which the BARs that are memory are mapped, shared by all threads of a machine. */
 export const BarPagesState = wire('bar-pages', {
 	/** Guest-physical addresses; 0 for memory that is not mapped: no BAR lies there. */
 	at: array(f64, pagesEntries),
@@ -25,7 +25,7 @@ export const BarPagesState = wire('bar-pages', {
 /** Memory as it should be mapped. */
 export interface WantedPages {
 	readonly entry: number;
-	/** Where it lies in the guest. */
+	/** Its place in the guest. */
 	readonly range: MappedRange;
 }
 
@@ -46,7 +46,7 @@ export class BarPagesTable {
 	follow(wanted: readonly WantedPages[]): void {
 		const [backEnd, {at}] = [this.#backEnd, this.#state];
 		if (backEnd === undefined) return;
-		// What moves may take the place of what leaves.
+		// Memory that moves may take the place of memory that leaves.
 		for (let entry = 0; entry < pagesEntries; entry++) {
 			if (at[entry] === 0 || wanted.some((each) => each.entry === entry && each.range.gpa === at[entry])) continue;
 			backEnd.unmap(entry);
@@ -55,7 +55,7 @@ export class BarPagesTable {
 		for (const {entry, range} of wanted) if (at[entry] === 0 && backEnd.map(entry, range)) at[entry] = range.gpa;
 	}
 
-	/** Where an entry's memory is mapped; undefined where it is not. */
+	/** Gives the address at which an entry's memory is mapped; undefined where it is not. */
 	placeOf(entry: number): number | undefined {
 		return this.#state.at[entry] || undefined;
 	}

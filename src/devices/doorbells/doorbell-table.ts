@@ -2,7 +2,7 @@ import type {AccessSize, DoorbellDeclaration} from '#devices/device';
 import {readySlots} from '#support/mailbox';
 import {array, i32, u8, u32, wire} from '#support/wire';
 
-/** Where a doorbell is at this moment. */
+/** Place of a doorbell at this moment. */
 export interface DoorbellPlace {
 	readonly space: 'pio' | 'mmio';
 	/** Port, or guest-physical address. */
@@ -15,7 +15,7 @@ export interface BackEndDoorbell extends DoorbellPlace, Pick<DoorbellDeclaration
 	readonly fd: number;
 }
 
-/** What a back end does with doorbells. One that cannot ring any has none: their writes come by the bus. */
+/** Part of a back end that rings doorbells. One that cannot ring any has none: their writes come by the bus. */
 export interface DoorbellBackEnd {
 	/** False where it does not take this one, whose writes come by the bus then. */
 	assign(doorbell: BackEndDoorbell): boolean;
@@ -23,10 +23,10 @@ export interface DoorbellBackEnd {
 	unassign(doorbell: BackEndDoorbell): void;
 }
 
-/** How many doorbells a machine may have. */
+/** Number of doorbells that a machine may have. */
 export const doorbellEntries = 2048;
 
-/** Which doorbells the back end has, shared by all threads of a machine. */
+/** Doorbells that the back end has, shared by all threads of a machine. */
 export const DoorbellTableState = wire('doorbell-table', {
 	/** The descriptor that is assigned, plus one; 0 for a doorbell that the back end does not have. */
 	assigned: array(i32, doorbellEntries),
@@ -72,7 +72,7 @@ export class DoorbellTable {
 		const backEnd = this.#backEnd;
 		if (backEnd === undefined) return;
 		const byEntry = new Map(wanted.map((doorbell) => [doorbell.entry, doorbell]));
-		// What moves may take the place of what leaves.
+		// A doorbell that moves may take the place of one that leaves.
 		for (let entry = 0; entry < doorbellEntries; entry++)
 			if (this.isAssigned(entry)) this.#takeBack(backEnd, entry, byEntry.get(entry));
 		for (const doorbell of wanted) this.#give(backEnd, doorbell);
@@ -83,7 +83,7 @@ export class DoorbellTable {
 		Atomics.store(this.#state.fds, slot, fd === undefined ? 0 : fd + 1);
 	}
 
-	/** What {@link setFd} has said. */
+	/** Gives the descriptor that {@link setFd} has set. */
 	fdOf(slot: number): number | undefined {
 		const word = Atomics.load(this.#state.fds, slot);
 		return word === 0 ? undefined : word - 1;

@@ -137,7 +137,7 @@ export class GuardedBack implements DeviceBack {
 		if (isFirst) this.#failed(error);
 	}
 
-	/** What drives its lines may fail in turn: it is the first cause that is told, and the others of this thread go on. */
+	/** Records a failure. Code that drives its lines may fail in turn: the first cause is told, and the others of this thread go on. */
 	#record(when: string, cause: unknown): VmmError {
 		try {
 			return this.#faults.record(when, cause);
@@ -158,7 +158,7 @@ export class GuardedBack implements DeviceBack {
 		}
 	}
 
-	/** What is asynchronous may fail later. */
+	/** Waits for an asynchronous result, which may fail later. */
 	#returned(when: string, result: unknown): void {
 		if (result instanceof Promise) result.catch((cause: unknown) => this.fail(when, cause));
 	}

@@ -15,11 +15,11 @@ import {
 import {findDeviceModel} from '#devices/registry';
 import {MailboxCaller, mailboxBytes, type WakerHandle, WakerState} from '#support/mailbox';
 
-/** What a test brings to {@link oneThreadMachine}. */
+/** Parts that a test brings to {@link oneThreadMachine}. */
 export interface OneThreadParts {
 	/** Defaults to the registry's. */
 	readonly findModel?: ModelFinder;
-	/** Where interrupts go; without it nowhere. */
+	/** Receiver of interrupts; without it they go nowhere. */
 	readonly interrupts?: InterruptController;
 	/** Rings doorbells; without it the bus does. */
 	readonly doorbells?: DoorbellBackEnd;
@@ -27,9 +27,9 @@ export interface OneThreadParts {
 	readonly memory?: MappedMemory;
 	/** Maps memory of BARs; without it accesses come by the bus. */
 	readonly pages?: PagesBackEnd;
-	/** What a failing device ends; the machine unless given. */
+	/** Decides what a failing device ends; the machine unless given. */
 	readonly deviceFailure?: DeviceFailurePolicy;
-	/** How many workers it has; one unless given. */
+	/** Number of its workers; one unless given. */
 	readonly workers?: number;
 	/** See `MachineHost.isShared`. */
 	readonly isShared?: boolean;

@@ -31,7 +31,7 @@ const looping =
 		op.f.if(left.ne(0).and(alsoIf(op)), () => jump(op));
 	};
 
-/** Where code goes on; each ends a block, in which the next instruction follows where a condition does not hold. */
+/** Steps that decide where code goes on; each ends a block, in which the next instruction follows where a condition does not hold. */
 export const control: Readonly<Record<string, Meaning>> = {
 	...Object.fromEntries([
 		...Array.from({length: 16}, (_, number) => conditional(number)).flat(),
