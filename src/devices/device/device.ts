@@ -36,10 +36,10 @@ export interface DoorbellDeclaration {
 	readonly size: AccessSize | 'any';
 	/** Other values are accesses to the front. */
 	readonly match?: number;
-	/** What {@link DeviceBack.queueReady} is told. Several doorbells may lead to one queue. */
+	/** Number of the queue that {@link DeviceBack.queueReady} is told of. Several doorbells may lead to one queue. */
 	readonly queue: number;
 	/**
-	 * Where the value goes before the queue's worker is told: the element `index` of an array of 32-bit words of the state, by one
+	 * Receives the value before the queue's worker is told: the element `index` of an array of 32-bit words of the state, by one
 	 * atomic store. It may be any. Not together with {@link match}.
 	 */
 	readonly stores?: {readonly field: string; readonly index: number};
@@ -62,12 +62,12 @@ export interface PciBar {
 }
 
 /**
- * Where a line leads: an input of the interrupt controller (GSI) by its number, or one that the machine assigns. `shared` is for a
- * level that stays up until the guest has seen to it, since others may drive the input too; `own` is for a line alone.
+ * Destination of a line: an input of the interrupt controller (GSI) by its number, or one that the machine assigns. `shared` is
+ * for a level that stays up until the guest has seen to it, since others may drive the input too; `own` is for a line alone.
  */
 export type LineInput = number | 'shared' | 'own';
 
-/** What makes a device a function on PCI Express. */
+/** Declaration of a device as a function on PCI Express. */
 export interface PciFunction<C> {
 	readonly vendor: number;
 	readonly device: number;
@@ -112,7 +112,7 @@ export interface PciCapability {
 	readonly writable?: Uint8Array;
 	/** Bits that the device changes by {@link PciCapabilityRegisters.set}. */
 	readonly live?: Uint8Array;
-	/** Where it has to lie, for drivers that do not follow the list. Else the platform finds room for it. */
+	/** Offset that it has to have, for drivers that do not follow the list. Else the platform finds room for it. */
 	readonly at?: number;
 }
 
@@ -130,9 +130,9 @@ export interface PciPlace {
 	readonly devfn: number;
 }
 
-/** What the machine is to a function in it. */
+/** Services of a slot for the platform's functions. */
 export interface PciSlot {
-	/** Where this function or those behind it answer may have changed. */
+	/** This function or those behind it may answer elsewhere now. */
 	decodeChanged(): void;
 	/** Other functions have the same device number. */
 	readonly isShared: boolean;
@@ -170,7 +170,7 @@ export interface PciMessages {
 	signal(vector: number): boolean;
 }
 
-/** What the bus is to a function on it. */
+/** Services of the bus for a function on it. */
 export interface PciServices extends PciMessages {
 	/** The device's own capability, by its index in {@link PciFunction.capabilities}. For use under the device's lock. */
 	capability(index: number): PciCapabilityRegisters;
@@ -181,7 +181,7 @@ export interface PciServices extends PciMessages {
 	pages(bar: number): GuestMemory;
 }
 
-/** What a guest asked the machine to do; ends the run of every vCPU. */
+/** A guest's request to its machine; ends the run of every vCPU. */
 export type MachineEvent =
 	| {readonly kind: 'reset'}
 	| {readonly kind: 'power-off'}
@@ -193,7 +193,7 @@ export type MachineEvent =
 	/** The debug-exit port: ends the process with this status, 0–255. */
 	| {readonly kind: 'exit'; readonly status: number};
 
-/** What a device may use of the machine. One object per device and thread. */
+/** Services of the machine for a device. One object per device and thread. */
 export interface DeviceServices {
 	/** The line for `name` as declared by {@link DeviceModel.lines}. */
 	line(name: string): InterruptLine;
@@ -201,7 +201,7 @@ export interface DeviceServices {
 	isAsserted(name: string): boolean;
 	readonly messages: MessageInterrupts;
 	readonly time: VmTime;
-	/** Which processor makes the access that is being served; for devices that answer each one differently. */
+	/** Processor that makes the access which is being served; for devices that answer each one differently. */
 	readonly access: AccessContext;
 	/** Guest RAM, for DMA. */
 	readonly memory: GuestMemory;
@@ -216,12 +216,12 @@ export interface DeviceServices {
 	restBack(): void;
 }
 
-/** What a function on PCI Express gets besides. {@link memory} refuses it while the guest has not made it a bus master. */
+/** Further services of a function on PCI Express. {@link memory} refuses it while the guest has not made it a bus master. */
 export interface PciDeviceServices extends DeviceServices {
 	readonly pci: PciServices;
 }
 
-/** What a way to configuration space gets besides. */
+/** Further services of a way to configuration space. */
 export interface PciHostDeviceServices extends DeviceServices {
 	/** All ones where the machine has no PCI. */
 	readonly configSpace: PciConfigAccess;
@@ -229,7 +229,7 @@ export interface PciHostDeviceServices extends DeviceServices {
 
 /** All that the machine has for a device, of any kind. `completeModel` passes on what the attachment is for. */
 export interface MachineServices extends PciHostDeviceServices {
-	/** Where a PCI function sits. */
+	/** Slot of a PCI function. */
 	readonly slot?: PciSlot;
 }
 
@@ -240,10 +240,10 @@ export interface ServicesByBus {
 	readonly pciHost: PciHostDeviceServices;
 }
 
-/** What devices attach to. */
+/** Name of what a device attaches to. */
 export type Bus = keyof ServicesByBus;
 
-/** What a device declares of its attachment, by what it attaches to. */
+/** A device's declaration of its attachment, by what it attaches to. */
 export interface AttachmentByBus<C> {
 	/** Ports, addresses, model-specific registers and hypercall codes that are the device's wherever it is. */
 	readonly regions: {regions(config: C): readonly Region[]};
@@ -269,7 +269,7 @@ export interface DeviceFront extends ProcessorFront {
 	write(region: number, offset: number, size: AccessSize, value: number): void;
 	/** Called after the struct got its initial values, for resets that depend on the configuration. */
 	reset?(): void;
-	/** What {@link DeviceServices.restBack} was asked for has come: nothing of the device is in flight. */
+	/** The rest that {@link DeviceServices.restBack} was asked for has come: nothing of the device is in flight. */
 	rested?(): void;
 	/**
 	 * A level of {@link DeviceModel.inputs} changed. Called by the thread that drives it, which holds its own device's lock.
@@ -290,14 +290,14 @@ export interface PciFront extends Omit<DeviceFront, keyof ProcessorFront> {
 	capabilityWritten?(capability: number, offset: number, size: AccessSize): void;
 }
 
-/** What a device answers, by what it attaches to. */
+/** A device's front, by what it attaches to. */
 export interface FrontByBus {
 	readonly regions: DeviceFront;
 	readonly pci: PciFront;
 	readonly pciHost: DeviceFront;
 }
 
-/** What the machine's owner may ask of a device beyond its registers, as plain data: a button pressed, a new id. */
+/** Request of the machine's owner to a device beyond its registers, as plain data: a button pressed, a new id. */
 export interface DeviceCommand {
 	readonly kind: string;
 }
@@ -341,7 +341,7 @@ export interface DeviceModel<C, T extends Fields, B extends Bus = 'regions'>
 }
 
 /**
- * What every device model has.
+ * Parts of every device model.
  * @typeParam S - what its attachment gives it
  * @typeParam F - what its attachment asks of it
  */
@@ -349,11 +349,14 @@ export interface ModelParts<C, T extends Fields, S extends DeviceServices, F ext
 	/** Names the kind in machine descriptions; kebab-case. */
 	readonly kind: string;
 	readonly state: Wire<T>;
-	/** What has become of the state since it was first saved. */
+	/** History of the state since it was first saved. */
 	readonly versions?: StateVersions;
 	/** Writes that reach {@link DeviceBack.queueReady} instead of the front. Needs a back. */
 	doorbells?(config: C): readonly DoorbellDeclaration[];
-	/** How many workers have its queues: queue `q` is of worker `q % workers`. One without this; no more than queues and {@link mostWorkers}. */
+	/**
+	 * Gives the number of workers that have its queues: queue `q` is of worker `q % workers`. One without this; no more than
+	 * queues and {@link mostWorkers}.
+	 */
 	workers?(config: C): number;
 	/** Bytes of the host's memory that its backs have together: zero at first, nothing of the guest's, and in no snapshot. */
 	hostMemory?(config: C): number;
@@ -369,7 +372,7 @@ export interface ModelParts<C, T extends Fields, S extends DeviceServices, F ext
 	back?(config: C, state: FieldsView<T>, services: S & BackParts): DeviceBack;
 }
 
-/** How many workers one device may have: each is a thread. */
+/** Most workers that one device may have: each is a thread. */
 export const mostWorkers = 8;
 
 /** One of a device's workers. */
@@ -378,18 +381,18 @@ export interface DeviceWorkerPlace {
 	readonly count: number;
 }
 
-/** What a back gets besides what its front gets. */
+/** Services of a back beside its front's. */
 export interface BackParts {
 	readonly reactor: Reactor;
-	/** Which of the device's workers this is, from 0 on, and of how many. */
+	/** Number of this worker among the device's, from 0 on, and their count. */
 	readonly worker: DeviceWorkerPlace;
-	/** What {@link ModelParts.hostMemory} asked for. */
+	/** Memory that {@link ModelParts.hostMemory} asked for. */
 	readonly hostMemory: SharedArrayBuffer | undefined;
 	/** Runs `action` under the device's lock, as an access would. */
 	locked<R>(action: () => R): R;
 }
 
-/** What a back may use, by what its device attaches to. */
+/** Services of a back, by what its device attaches to. */
 export type BackServices<B extends Bus = 'regions'> = ServicesByBus[B] & BackParts;
 
 /** One device of one machine, as plain data. */
@@ -398,8 +401,8 @@ export interface DeviceInstance {
 	readonly name: string;
 	readonly kind: string;
 	readonly config: unknown;
-	/** What of its options the guest can tell, for snapshots; see `DeviceType.options`. */
+	/** Its options that the guest can tell, for snapshots; see `DeviceType.options`. */
 	readonly options?: Readonly<Record<string, unknown>>;
-	/** Where a PCI function sits, and only one. */
+	/** Place of a PCI function; other devices have none. */
 	readonly place?: PciPlace;
 }

@@ -13,15 +13,15 @@ import {RunningBack} from './running-back.ts';
 /** Less than what a machine's whole rest may take. */
 const defaultStopLimitNs = 25e9;
 
-/** How many backs and queues have their turn before other machines of the thread have theirs. */
+/** Number of backs and queues that have their turn before other machines of the thread have theirs. */
 const slotsPerTurn = 64;
 
 /** Less than what a step of a machine's end may take. */
 const releaseLimitNs = 5e9;
 
-/** How a worker runs backs. */
+/** Choices of a worker that runs backs. */
 export interface BacksOptions {
-	/** Which of the machine's workers this is; the first unless given. */
+	/** Number of the worker among the machine's; the first unless given. */
 	readonly worker?: number;
 	/** How long a back's opening and its stop may take, and a rest may wait for a device's other workers. */
 	readonly stopLimitNs?: number;
@@ -37,7 +37,7 @@ export class DeviceBacks {
 	readonly #stopLimitNs: number;
 	readonly #descriptors: QueueDescriptors;
 	#running: readonly RunningBack[] = [];
-	/** What each slot of the ready set leads to. */
+	/** Work that each slot of the ready set leads to. */
 	#slots: readonly ((() => boolean) | undefined)[] = [];
 	/** Devices that live here alone; only the first worker has any. */
 	readonly owned: OwnedDevices;
