@@ -30,8 +30,9 @@ const declared = (
 	id: 1,
 	pciClass: 0x02_0000,
 	state: State,
-	// 5.1.3
+	// 5.1.3, and 5.1.3.1
 	features: {mac: 5, mergeable: 15, status: 16, control: 17, pairs: 22},
+	accepts: (has) => has('control') || !has('pairs'),
 	mostQueues: 2 * pairs + 1,
 	queues: () => Array.from({length: 2 * pairs + 1}, (_, index) => ({name: nameOf(index), size: 256})),
 	config: {

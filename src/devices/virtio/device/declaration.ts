@@ -34,6 +34,11 @@ export interface VirtioDevice<C, T extends Fields, N extends string = never>
 	readonly features: Readonly<Record<N, number>>;
 	/** Those that it offers; without it all. */
 	offers?(config: C): readonly N[];
+	/**
+	 * Says whether those that a driver has accepted go together (virtio 1.2, 2.2.1); without it all do that are offered. What it refuses
+	 * is never agreed on. Called under the device's lock, on any thread.
+	 */
+	accepts?(has: (feature: N) => boolean, config: C): boolean;
 	/** The most queues that any configuration has. */
 	readonly mostQueues: number;
 	queues(config: C): readonly QueueDeclaration[];

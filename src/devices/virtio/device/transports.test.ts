@@ -9,11 +9,12 @@ import {
 	type TransportName,
 	VirtioMachine,
 } from '#devices/virtio/testing';
+import type {SavedFields, SavedStruct} from '#support/saved-state';
 import {unchecked} from '#support/trust';
 import {type VirtioServices, virtioPci} from './index.ts';
 
 const transports: readonly TransportName[] = ['pci', 'mmio'];
-const shout = 3;
+const [shout, whisper] = [3, 50];
 const [input, output] = [0x8000, 0x9000];
 const text = (bytes: string) => new TextEncoder().encode(bytes);
 
@@ -42,7 +43,7 @@ function make(transport: TransportName, config: object = {}) {
 for (const transport of transports) {
 	test(`${transport}: status and features follow the steps of initialization`, async (t) => {
 		const {driver, registers, echo} = make(transport);
-		t.deepEqual(driver.offered, [shout, 28, 29, 32]);
+		t.deepEqual(driver.offered, [shout, 28, 29, 32, whisper]);
 		registers.write('device_status', 4);
 		t.is(driver.status, 0, 'there is no DRIVER_OK before the features are agreed on');
 		const agree = (low: number, high: number) => {
@@ -59,6 +60,10 @@ for (const transport of transports) {
 		t.false(agree(0, 0), 'a driver that knows no version 1');
 		t.false(agree(1, 1), 'a feature that was not offered');
 		t.false(agree(0, 3), 'another one');
+		t.false(agree(1 << shout, 1 | (1 << (whisper - 32))), 'two that do not go together');
+		registers.write('device_status', 0xf);
+		t.is(driver.status, 3, 'and no DRIVER_OK after that');
+		t.true(agree(0, 1 | (1 << (whisper - 32))));
 		t.true(agree(1 << shout, 1));
 		registers.write('driver_feature_select', 0);
 		registers.write('driver_feature', 0);
@@ -237,6 +242,31 @@ for (const transport of transports) {
 		two.machine.memory.copyOut(output, bytes);
 		t.deepEqual([...bytes], [...text('after')]);
 		t.is(two.machine.memory.readU16(two.driver.place().device + 2) as unknown, 2);
+	});
+
+	test(`${transport}: a saved driver that has agreed on what the device refuses has to reset it`, async (t) => {
+		const {driver, machine, echo} = make(transport);
+		driver.begin([whisper]);
+		await machine.backs.stop();
+		const saved = machine.machine.save();
+		const {it} = saved.devices as {it: Omit<SavedStruct, 'fields'> & {kind: string; fields: SavedFields}};
+		const restore = (...features: number[]) => {
+			const fields = {
+				...it.fields,
+				'virtio.features': Buffer.from(Uint32Array.from(features).buffer).toString('base64'),
+			};
+			machine.machine.restore({...saved, devices: {...saved.devices, it: {...it, fields}}});
+			return driver.status;
+		};
+		const both = 1 | (1 << (whisper - 32));
+		t.is(restore(0, both), 0xf);
+		t.deepEqual([restore(1 << shout, both), restore(1, 1), restore(0, 0)], [0x4f, 0x4f, 0x4f]);
+		machine.backs.start();
+		t.is(await echo('x'), '\0', 'and nothing is served until then');
+		machine.registers.write('device_status', 0);
+		await machine.run();
+		driver.begin([shout]);
+		t.is(await echo('loud'), 'LOUD');
 	});
 
 	for (const queues of [0, 4, 65_536]) {

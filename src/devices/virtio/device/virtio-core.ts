@@ -14,6 +14,7 @@ export class VirtioCore {
 	readonly offered: readonly [low: number, high: number];
 	readonly #initialConfig: Uint8Array;
 	readonly #restBack: () => void;
+	readonly #goTogether: () => boolean;
 
 	constructor(
 		device: VirtioDevice<unknown, Fields, string>,
@@ -30,6 +31,8 @@ export class VirtioCore {
 		this.offered = asWords([...Object.values(Feature), ...names.map((name) => device.features[name] as number)]);
 		this.#initialConfig = device.config?.values(config) ?? new Uint8Array();
 		this.#restBack = () => services.restBack();
+		const isAccepted = (name: string) => this.#isAccepted(device.features[name] as number);
+		this.#goTogether = () => device.accepts?.(isAccepted, config) ?? true;
 	}
 
 	/** Gives registers their values at power-on, when all else is zero. */
@@ -86,6 +89,12 @@ export class VirtioCore {
 		}
 	}
 
+	/** A snapshot is anybody's: a driver that has agreed on what cannot be starts anew, before the back has seen any of it. */
+	restored(): void {
+		if ((this.status & Status.FEATURES_OK) !== 0 && !this.#areFeaturesPossible)
+			this.state['virtio.status'] = this.status | Status.NEEDS_RESET;
+	}
+
 	/** A queue is broken. One of before a reset says nothing of the device. */
 	needReset(queue: QueueRegisters, fault: QueueFault): void {
 		if (this.isResetting) return;
@@ -101,8 +110,7 @@ export class VirtioCore {
 
 	/** True when both sides have agreed on the feature of this number. */
 	has(bit: number): boolean {
-		if ((this.status & Status.FEATURES_OK) === 0) return false;
-		return (((this.state['virtio.features'][bit >> 5] as number) >>> (bit & 31)) & 1) !== 0;
+		return (this.status & Status.FEATURES_OK) !== 0 && this.#isAccepted(bit);
 	}
 
 	/** The queue that registers of queues are about. */
@@ -118,11 +126,15 @@ export class VirtioCore {
 		return value;
 	}
 
-	/** Only such as were offered, and version 1 among them: there is no legacy interface (6.1). */
+	#isAccepted(bit: number): boolean {
+		return (((this.state['virtio.features'][bit >> 5] as number) >>> (bit & 31)) & 1) !== 0;
+	}
+
+	/** Only such as were offered, version 1 among them, as there is no legacy interface (6.1), that go together for the device. */
 	get #areFeaturesPossible(): boolean {
 		const [low, high] = this.state['virtio.features'] as unknown as readonly [number, number];
 		const isVersion1 = (high & (1 << (Feature.VERSION_1 - 32))) !== 0;
-		return isVersion1 && (low & ~this.offered[0]) === 0 && (high & ~this.offered[1]) === 0;
+		return isVersion1 && (low & ~this.offered[0]) === 0 && (high & ~this.offered[1]) === 0 && this.#goTogether();
 	}
 }
 

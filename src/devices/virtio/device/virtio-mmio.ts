@@ -144,6 +144,7 @@ export function virtioMmio<C extends object, T extends Fields, N extends string>
 				},
 				reset: () => core.powerOn(),
 				rested: () => core.rested(),
+				restored: () => core.restored(),
 			};
 		},
 		back: (config, state, services) => {

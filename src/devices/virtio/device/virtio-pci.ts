@@ -111,15 +111,16 @@ export function virtioPci<C, T extends Fields, N extends string>(
 		pciClass,
 		features,
 		offers: _,
+		accepts: __,
 		mostQueues: most,
-		queues: __,
+		queues: ___,
 		config: space,
 		sharedMemory,
 		back,
 		...rest
 	} = device;
 	const erased = device as unknown as VirtioDevice<unknown, Fields, string>;
-	const vectors = ['config', ...Array.from({length: most}, (___, index) => `queue-${index}`)];
+	const vectors = ['config', ...Array.from({length: most}, (____, index) => `queue-${index}`)];
 	const registers = new RegisterFile(commonRegisters(vectors.length));
 	return {
 		...rest,
@@ -150,7 +151,7 @@ export function virtioPci<C, T extends Fields, N extends string>(
 			},
 		},
 		doorbells: (config) =>
-			queuesOf(erased, config).map((___, queue) => {
+			queuesOf(erased, config).map((____, queue) => {
 				return {region: 0, offset: structures.notify.offset + notifyMultiplier * queue, size: 'any', queue};
 			}),
 		front: (config, state, services) => {
@@ -265,6 +266,7 @@ function makeFront(core: VirtioCore, registers: RegisterFile, services: PciDevic
 		write: (_region, offset, size, value) => write(offset, size, value),
 		reset: () => core.powerOn(),
 		rested: () => core.rested(),
+		restored: () => core.restored(),
 		capabilityRead(capability, offset, size) {
 			const place = capability === accessIndex && offset === dataOffset ? windowOf(capability) : undefined;
 			return place === undefined || place.size !== size ? undefined : read(place.at, size);

@@ -8,7 +8,7 @@ const configBytes = 8;
 export class EchoControl {
 	/** Requests are kept until {@link finish}, instead of being answered at once. */
 	holds = false;
-	services: VirtioServices<'shout'> | undefined;
+	services: VirtioServices<'shout' | 'whisper'> | undefined;
 	readonly #held: [VirtQueue, Chain][] = [];
 	#idle = Promise.withResolvers<void>();
 
@@ -56,11 +56,12 @@ interface EchoConfig {
  * @param controls - one for each of its workers
  */
 export function echoModel(transport: TransportName, ...controls: readonly EchoControl[]) {
-	const device: VirtioDevice<EchoConfig, Record<never, never>, 'shout'> = {
+	const device: VirtioDevice<EchoConfig, Record<never, never>, 'shout' | 'whisper'> = {
 		kind: 'virtio-echo',
 		id: 63,
 		pciClass: 0xff_0000,
-		features: {shout: 3},
+		features: {shout: 3, whisper: 50},
+		accepts: (has) => !(has('shout') && has('whisper')),
 		mostQueues: 3,
 		queues: ({queues = 2, size = 16}) => Array.from({length: queues}, (_, index) => ({name: `${index}`, size})),
 		workers: ({workers = 1}) => workers,
