@@ -43,8 +43,6 @@ class ListChannel implements VmbusChannel {
 		if (!this.isFull) this.sent.push(Packet.read(payload).operation);
 		return !this.isFull;
 	}
-
-	gpadl(): undefined {}
 }
 
 test('vmbus storage: a guest agrees on a version, opens a subchannel and has commands on it; none is in flight behind a close', async (t) => {

@@ -1,8 +1,7 @@
 import type {ModelParts, Owned, OwnedDevice, OwnedServices} from '#devices/device';
 import type {Chain} from '#devices/virtio/queue';
-import type {Guest} from '#support/trust';
 
-/** Offer to the guest (Linux `struct vmbus_channel_offer`), and the most that it gets of it. */
+/** What the guest is offered (Linux `struct vmbus_channel_offer`), and the most that it gets of it. */
 export interface VmbusOffer<C> {
 	/** GUID of the interface, by which drivers bind. */
 	readonly interface: string;
@@ -53,11 +52,9 @@ export interface VmbusChannel {
 	complete(packet: VmbusPacket, payload: Uint8Array): void;
 	/** False where the guest's ring is full: {@link VmbusDevice.ready} comes when it has room. @param transaction - asks for a completion */
 	send(payload: Uint8Array, transaction?: bigint): boolean;
-	/** Memory that the guest has lent for longer (a GPADL), by the number in a packet. */
-	gpadl(id: Guest<number>): GuestPages | undefined;
 }
 
-/** A device of the device worker, of channels instead of registers. Open channels, their rings and GPADLs are saved by the bus. */
+/** A device of the device worker, of channels instead of registers. Open channels and their rings are saved by the bus. */
 export interface VmbusDevice extends Omit<OwnedDevice, 'read' | 'write' | 'queueReady' | 'feed' | 'inputChanged'> {
 	/** Comes for all that are open after a restore, too. False refuses. */
 	opened(channel: VmbusChannel): boolean;
@@ -70,7 +67,7 @@ export interface VmbusDevice extends Omit<OwnedDevice, 'read' | 'write' | 'queue
 	ready(channel: VmbusChannel): boolean | undefined;
 }
 
-/** Services of a device on VMBus: no lines, since channels interrupt, and memory by packets and GPADLs only. */
+/** Services of a device on VMBus: no lines, since channels interrupt, and memory by packets only. */
 export interface VmbusServices extends Pick<OwnedServices, 'reactor' | 'time'> {
 	readonly vmbus: {
 		/** Offers the first `count` subchannels; false where they are more than declared. */
