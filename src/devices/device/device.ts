@@ -29,7 +29,7 @@ export interface Region {
  * front, the device's lock and, where the back end can and no value is kept, the vCPU's thread.
  */
 export interface DoorbellDeclaration {
-	/** Index into the regions, as fronts get it. */
+	/** Index into the regions, as fronts get it: ports, or memory that MSI-X does not have for itself. */
 	readonly region: number;
 	readonly offset: number;
 	/** Other widths are accesses to the front. */

@@ -1,6 +1,7 @@
 import test from 'ava';
-import type {PciBar, PciFunction} from '#devices/device';
+import type {DoorbellDeclaration, PciBar, PciFunction} from '#devices/device';
 import {probeEndpoint} from '#devices/pci/testing';
+import type {VmmError} from '#support/errors';
 import {completeModel, isFunctionModel} from './index.ts';
 
 const declare = (pci: Partial<PciFunction<unknown>>) => {
@@ -43,6 +44,28 @@ const outside: [string, readonly PciBar[], object][] = [
 for (const [where, bars, msix] of outside) {
 	test(`an MSI-X table ${where} is a declaration error`, (t) => {
 		t.throws(() => withMsix(bars, msix), {code: 'PCI_TABLE_OUTSIDE_BAR'});
+	});
+}
+
+const bell = (region: number, offset: number): DoorbellDeclaration => ({region, offset, size: 4, queue: 7});
+const inTable: [string, object, DoorbellDeclaration][] = [
+	['on the BAR that MSI-X has for itself', {bar: 1}, bell(1, 0x800)],
+	['in the table', {bar: 0, table: 0x800, pending: 0x900}, bell(0, 0x82c)],
+	['in the pending bits', {bar: 0, table: 0x800, pending: 0x900}, bell(0, 0x904)],
+];
+for (const [where, msix, wrong] of inTable) {
+	test(`a doorbell ${where} is refused with the remedy, and those beside are not`, (t) => {
+		const interrupts = {vectors: names(3), msix: msix as {bar: number}};
+		const attach = {pci: {vendor: 1, device: 2, class: 3, bars: [{index: 0, size: 4096}], interrupts}};
+		const bellsOf = (...doorbells: DoorbellDeclaration[]) =>
+			completeModel({...probeEndpoint, attach, doorbells: () => doorbells}).doorbells?.({});
+		const beside = [bell(0, 0x7fc), bell(0, 0x830), bell(0, 0x908)];
+		t.deepEqual(bellsOf(...beside), beside);
+		const error = t.throws(() => bellsOf(...beside, wrong), {
+			code: 'PCI_DOORBELL_IN_TABLE',
+			message: /pci-probe.*queue 7/,
+		});
+		t.regex((error as VmmError).remedy ?? '', /"bars".*"table" and "pending"/);
 	});
 }
 

@@ -5,6 +5,7 @@ import type {
 	DeclaredOwnedModel,
 	DeviceBack,
 	DeviceModel,
+	DoorbellDeclaration,
 	MachineServices,
 	ModelParts,
 	PciBar,
@@ -15,7 +16,7 @@ import {errorTable} from '#support/errors';
 import {type Fields, reserved, wire} from '#support/wire';
 import {endpointLayout} from './function-layout.ts';
 import {type FunctionModel, type FunctionParts, functionModel} from './function-model.ts';
-import {pendingBytes, tableBytes} from './msix-table.ts';
+import {pendingBytes, tableBytes, tableHolds} from './msix-table.ts';
 
 const functionError = errorTable({
 	PCI_VECTORS_IMPOSSIBLE: (c: {device: string; vectors: number; most: number; what: string}) => ({
@@ -24,6 +25,11 @@ const functionError = errorTable({
 	PCI_TABLE_OUTSIDE_BAR: (c: {device: string; bar: number; cause: string}) => ({
 		message: `The MSI-X table of ${c.device} does not lie in its BAR ${c.bar}: ${c.cause}`,
 		remedy: 'Give offsets in the BAR that are multiples of 8, with 16 bytes a vector, or an index without a BAR',
+	}),
+	PCI_DOORBELL_IN_TABLE: (c: {device: string; bar: number; queue: number}) => ({
+		message: `${c.device} has the doorbell of its queue ${c.queue} in its BAR ${c.bar}, where MSI-X is`,
+		remedy:
+			'Put doorbells into a BAR of "bars"; if the table is to share it, "msix" says at which "table" and "pending"',
 	}),
 });
 
@@ -96,7 +102,11 @@ function endpoint(device: Endpoint, {pci, regions}: AttachmentByBus<unknown>['pc
 	const allBars = (config: unknown) => [...barsOf(config), ...(msix?.bar === undefined ? [] : [msix.bar])];
 	const parts: FunctionParts<unknown, Fields> = {
 		kind: 'endpoint',
-		device: {...device, ...(regions && {regions})},
+		device: {
+			...device,
+			...(regions && {regions}),
+			...(device.doorbells && {doorbells: (config: unknown) => besideTable(parts, config, device.doorbells?.(config))}),
+		},
 		vectors,
 		bars: barsOf,
 		keptBytes: keptBytesOf(pci),
@@ -117,6 +127,24 @@ function endpoint(device: Endpoint, {pci, regions}: AttachmentByBus<unknown>['pc
 		front: (config, state, {slot, ...offered}) => device.front(config, state as never, offered),
 	};
 	return functionModel(parts);
+}
+
+/** What the guest writes to the table is the table's, and a BAR that MSI-X has for itself is nobody else's. */
+function besideTable(
+	{device: {kind, regions}, vectors, bars, msix}: FunctionParts<unknown, Fields>,
+	config: unknown,
+	doorbells: readonly DoorbellDeclaration[] = [],
+): readonly DoorbellDeclaration[] {
+	if (msix === undefined) return doorbells;
+	const own = bars(config);
+	const {place, bar} = msix;
+	const region =
+		bar === undefined ? own.findIndex(({index}) => index === place.bar) : own.length + (regions?.(config).length ?? 0);
+	const inTable = doorbells.find(
+		(bell) => bell.region === region && (bar !== undefined || tableHolds(place, vectors.length, bell.offset)),
+	);
+	if (inTable === undefined) return doorbells;
+	throw functionError('PCI_DOORBELL_IN_TABLE', {device: kind, bar: place.bar, queue: inTable.queue});
 }
 
 /** The state of a function has one size, whatever its configuration. */
