@@ -4,16 +4,17 @@ import {join} from 'node:path';
 import {pathToFileURL} from 'node:url';
 import test from 'ava';
 import {isFunctionModel} from '#devices/pci/function';
+import type {PartName} from './answerable-type.ts';
 import {loadDeviceModels} from './index.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'openvmm-models-'));
 test.after.always(() => rmSync(folder, {recursive: true}));
 
 /** A module whose model is of `kind`. */
-function moduleOf(file: string, kind: string, attach = 'attach: {regions: () => []}'): string {
+function moduleOf(file: string, kind: string, parts = 'attach: {regions: () => []}'): string {
 	const path = join(folder, file);
-	const state = "state: {byteLength: 64, fields: {}, name: 'x'}";
-	writeFileSync(path, `export default {kind: '${kind}', ${state}, ${attach}, front: () => ({})};`);
+	const text = `kind: '${kind}', state: wire('x', {value: u8}), front: () => ({read: () => 0, write() {}}), ${parts}`;
+	writeFileSync(path, `import {u8, wire} from '${import.meta.resolve('#support/wire')}';\nexport default {${text}};`);
 	return pathToFileURL(path).href;
 }
 
@@ -80,6 +81,61 @@ for (const [index, [what, owned, message, more]] of (
 		await t.throwsAsync(loadDeviceModels([module]), {code: 'DEVICE_MODULE_WRONG', message});
 	});
 }
+
+const throws = '() => {throw new RangeError("oops")}';
+const port = "attach: {regions: () => [{space: 'pio', name: 'port', base: 0x600, length: 1}]}";
+/** What is wrong with a module, and which of its functions tells. */
+const failing: [string, Exclude<PartName, 'attach'>, parts: string, message: RegExp][] = [
+	['regions that throw', 'regions', `attach: {regions: ${throws}}`, /"attach": oops/],
+	['what throws no error', 'regions', 'attach: {regions: () => {throw Object.create(null)}}', /"attach": .*null/],
+	['a number for regions', 'regions', 'attach: {regions: () => 5}', /"attach": it gives 5, not regions/],
+	['no region in its regions', 'regions', 'attach: {regions: () => [null]}', /gives \[ null \]/],
+	['a region without a base', 'regions', port.replace('0x600', 'NaN'), /base: NaN/],
+	['a region in no space', 'regions', port.replace('pio', 'isa'), /'isa'.*known space/],
+	[
+		'capabilities that throw',
+		'design',
+		`attach: {pci: {vendor: 1, device: 2, class: 3, capabilities: ${throws}}}`,
+		/oops/,
+	],
+	['lines that throw', 'lines', `${port}, lines: ${throws}`, /"lines": oops/],
+	['no lines', 'lines', `${port}, lines: () => null`, /"lines": it gives null/],
+	['a line that leads to a word', 'lines', `${port}, lines: () => ({irq: 'five'})`, /'five'.*"shared" or "own"/],
+	['an input of no number', 'inputs', `${port}, inputs: () => ({pin: '9'})`, /"inputs"/],
+	['doorbells that throw', 'doorbells', `${port}, doorbells: ${throws}`, /"doorbells": oops/],
+	['a number for a doorbell', 'doorbells', `${port}, doorbells: () => [5]`, /"doorbells"/],
+	[
+		'workers that cannot be counted',
+		'workers',
+		`${port}, workers: () => 1.5`,
+		/"workers": it gives 1\.5, not a number/,
+	],
+	['a front that throws', 'front', `${port}, front: ${throws}`, /"front": oops/],
+	['no front', 'front', `${port}, front: () => undefined`, /"front": it gives undefined/],
+	['a front that cannot be read', 'front', `${port}, front: () => ({write() {}})`, /read and write/],
+	['a promise of a front', 'front', `${port}, front: async () => ({read: () => 0, write() {}})`, /Promise/],
+	['a back that throws', 'back', `${port}, back: ${throws}`, /"back": oops/],
+	['a back without a stop', 'back', `${port}, back: () => ({start() {}, notified() {}, dispose() {}})`, /stop/],
+	['objects that throw', 'acpi', `${port}, acpi: ${throws}`, /"acpi": oops/],
+	['a number for a structure', 'smbios', `${port}, smbios: () => [5]`, /"smbios"/],
+];
+for (const [index, [what, part, parts, message]] of failing.entries()) {
+	test(`${what}: the module answers for it by its name`, async (t) => {
+		const module = moduleOf(`failing-${index}.mjs`, 'failing', parts);
+		const {own} = await loadDeviceModels([module]);
+		const declared = own[0] as unknown as Record<string, (...args: unknown[]) => unknown>;
+		const error = t.throws(() => declared[part]?.({}, {}, {}), {code: 'DEVICE_MODULE_FAILED', message});
+		t.true(error.message.includes(module));
+	});
+}
+
+test('an owned device that cannot be called is refused when it is made', async (t) => {
+	const {own} = await loadDeviceModels([
+		ownedModule('made.mjs', '{version: 1, mostBytes: 1, make: () => ({read() {}})}'),
+	]);
+	const make = () => own[0]?.owned?.make({}, {}, {} as never);
+	t.throws(make, {code: 'DEVICE_MODULE_FAILED', message: /made\.mjs fails in "owned": it gives .* save and restore/});
+});
 
 test('two modules of one kind are refused, and so is a kind of this program', async (t) => {
 	const modules = [moduleOf('a.mjs', 'same'), moduleOf('b.mjs', 'same')];

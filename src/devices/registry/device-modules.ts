@@ -1,6 +1,7 @@
 import type {AnyDeviceType, DeclaredType} from '#devices/device-type';
 import {errorTable} from '#support/errors';
 import {isOptionTable} from '#support/options';
+import {answerableType, answerOf, causeOf} from './answerable-type.ts';
 import {completeType, type DeviceRegistry, deviceRegistry} from './registry.ts';
 
 const moduleError = errorTable({
@@ -28,7 +29,7 @@ export interface LoadedTypes extends Pick<DeviceRegistry, 'findModel' | 'findTyp
 /**
  * Loads the types of a user's own devices, on the calling thread. A module's default export is a `DeviceType`.
  * @param modules - file URLs; one that is given twice is loaded once
- * @throws VmmError DEVICE_MODULE_UNLOADABLE, DEVICE_MODULE_WRONG, DEVICE_KIND_TAKEN
+ * @throws VmmError DEVICE_MODULE_UNLOADABLE, DEVICE_MODULE_WRONG, DEVICE_MODULE_FAILED, DEVICE_KIND_TAKEN
  */
 export async function loadDeviceModels(
 	modules: readonly string[],
@@ -55,12 +56,14 @@ async function loadType(module: string): Promise<AnyDeviceType> {
 	try {
 		type = ((await import(module)) as {default?: unknown}).default;
 	} catch (error) {
-		const cause = error instanceof Error ? error.message : String(error);
-		throw moduleError('DEVICE_MODULE_UNLOADABLE', {module, cause});
+		throw moduleError('DEVICE_MODULE_UNLOADABLE', {module, cause: causeOf(error)});
 	}
 	const lack = whatLacks(type);
 	if (lack !== undefined) throw moduleError('DEVICE_MODULE_WRONG', {module, lack});
-	return completeType(type as DeclaredType);
+	return answerableType(
+		module,
+		answerOf(module, 'attach', () => completeType(type as DeclaredType)),
+	);
 }
 
 /** Names the first part of a type that is not there; what the parts do is the module's own business. */
@@ -76,9 +79,17 @@ function whatLacks(given: unknown): string | undefined {
 }
 
 function whatSharedLacks({state, front}: Readonly<Record<string, unknown>>): string | undefined {
-	if (typeof state !== 'object' || state === null || !('byteLength' in state)) return '"state" is no shared struct';
+	if (!isStruct(state)) return '"state" is no shared struct, as "wire" makes them';
 	return typeof front === 'function' ? undefined : '"front" is no function';
 }
+
+/** It may come of another copy of this program. */
+const isStruct = (state: unknown): boolean =>
+	typeof state === 'object' &&
+	state !== null &&
+	'byteLength' in state &&
+	Number.isSafeInteger(state.byteLength) &&
+	['on', 'reset', 'decode'].every((name) => typeof (state as Readonly<Record<string, unknown>>)[name] === 'function');
 
 function whatOwnedLacks({owned, attach, ...others}: Readonly<Record<string, unknown>>): string | undefined {
 	const shared = ['state', 'versions', 'front', 'back', 'words'].find((name) => others[name] !== undefined);

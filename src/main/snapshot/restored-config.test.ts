@@ -28,14 +28,15 @@ test.after.always(() => rmSync(folder, {recursive: true}));
 const module = join(folder, 'own.mjs');
 writeFileSync(
 	module,
-	`export default {
+	`import {u8, wire} from '${import.meta.resolve('#support/wire')}';
+	export default {
 		kind: 'own',
 		summary: 'A device of a user',
 		options: {
 			port: {type: 'number', min: 0, max: 65535, help: 'its port'},
 			log: {type: 'path', use: 'stream', host: true, optional: true, help: 'its file'},
 		},
-		state: {byteLength: 64, fields: {}, name: 'own'},
+		state: wire('own', {value: u8}),
 		attach: {regions: ({port}) => [{space: 'pio', name: 'registers', base: port, length: 4}]},
 		front: () => ({read: () => 0, write() {}}),
 	};`,

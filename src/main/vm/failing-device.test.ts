@@ -2,6 +2,7 @@ import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test from 'ava';
+import {InProcessWorkers} from '#main/workers/testing';
 import {Gate, type Guest, readPort} from '#vcpu-worker/hypervisor/testing';
 import {fakeMachine} from './testing/index.ts';
 
@@ -49,3 +50,30 @@ for (const deviceFailure of ['machine', 'device'] as const) {
 		t.deepEqual(await vm.ended, {kind: 'stopped'});
 	});
 }
+
+const throws = '() => { throw new Error("a bug"); }';
+for (const part of ['lines', 'doorbells', 'front', 'back', 'acpi', 'smbios'])
+	test(`a module whose "${part}" throws refuses the machine by its name, and leaves nothing behind`, async (t) => {
+		const path = join(folder, `refused-${part}.mjs`);
+		writeFileSync(
+			path,
+			`import {u8, wire} from '${import.meta.resolve('#support/wire')}';
+			export default {
+				kind: 'refused-${part}',
+				state: wire('refused', {value: u8}),
+				attach: {regions: () => [{space: 'pio', name: 'port', base: ${ports.failing}, length: 4}]},
+				front: () => ({read: () => 0, write() {}}),
+				back: () => ({start() {}, async stop() {}, notified() {}, dispose() {}}),
+				${part}: ${throws},
+			};`,
+		);
+		const workers = new InProcessWorkers();
+		await t.throwsAsync(
+			fakeMachine(t, [function* () {}], {config: {devices: [{module: path}]}, workers, start: true}),
+			{
+				code: 'DEVICE_MODULE_FAILED',
+				message: new RegExp(`refused-${part}\\.mjs fails in "${part}": a bug`),
+			},
+		);
+		t.is(workers.alive, 0);
+	});

@@ -30,8 +30,9 @@ function moduleAt(name: string, base = 'port'): string {
 	const path = join(folder, name);
 	writeFileSync(
 		path,
-		`export default {
-			kind: 'own', summary: 'Own', state: {byteLength: 64, fields: {}, name: 'own'},
+		`import {u8, wire} from '${import.meta.resolve('#support/wire')}';
+		export default {
+			kind: 'own', summary: 'Own', state: wire('own', {value: u8}),
 			options: {
 				port: {type: 'number', min: 0, max: 65535, help: 'its port'},
 				log: {type: 'path', use: 'stream', host: true, help: 'its file'},
