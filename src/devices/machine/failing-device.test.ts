@@ -97,10 +97,24 @@ const calls: Record<string, [Changes, (tried: Tried) => void | Promise<void>]> =
 		{front: {hypercall: rejecting}},
 		({machine}) => void processorTarget(machine).hypercall(0, 0, {} as never),
 	],
+	WRMSR: [
+		{front: {writeMsr: throwing}},
+		({machine}) => void processorTarget(machine).writeMsr(0, 0, {low: 0, high: 0}),
+	],
+	hypercall: [
+		{front: {hypercall: throwing}},
+		({machine}) => void processorTarget(machine).hypercall(0, 0, {} as never),
+	],
+	intercept: [
+		{front: {intercept: throwing}},
+		({machine}) => void processorTarget(machine).intercept(0, 0, {} as never),
+	],
 	control: [{front: {control: throwing}}, ({machine}) => void machine.control('failing', {} as never)],
 	start: [{back: {start: throwing}}, () => {}],
 	'start: a promise': [{back: {start: rejecting}}, () => {}],
 	notified: [{back: {notified: throwing}}, ({bus}) => void bus.writePort(0x500, 1, 1)],
+	'notified: a promise': [{back: {notified: rejecting}}, ({bus}) => void bus.writePort(0x500, 1, 1)],
+	'queueReady: a promise': [{back: {queueReady: rejecting}}, ({backs}) => void backs.back('failing')?.queueReady(0)],
 	queueReady: [{back: {queueReady: throwing}}, ({backs}) => void backs.back('failing')?.queueReady(0)],
 	feed: [{back: {feed: throwing}}, ({backs}) => void backs.back('failing')?.feed(Uint8Array.of(1))],
 	'feed: NaN': [{back: {feed: () => Number.NaN}}, ({backs}) => void backs.back('failing')?.feed(Uint8Array.of(1))],
@@ -111,6 +125,7 @@ const calls: Record<string, [Changes, (tried: Tried) => void | Promise<void>]> =
 	'a timer': [{began: (reactor) => void reactor.after(0, throwing)}, ({reactor}) => reactor.turn()],
 	'what was put off': [{began: (reactor) => reactor.defer(throwing)}, ({reactor}) => reactor.turn()],
 	stop: [{back: {stop: throwing}}, ({backs}) => backs.stop()],
+	'stop: a rejection': [{back: {stop: rejecting}}, ({backs}) => backs.stop()],
 	dispose: [{back: {dispose: throwing}}, ({backs}) => backs.dispose()],
 };
 
@@ -150,6 +165,21 @@ for (const [name, [changes, act]] of Object.entries(calls)) {
 		});
 	}
 }
+
+for (const [what, inFlight] of [
+	['throws', throwing],
+	['answers with what is no text', () => Symbol('a bug') as never],
+] as const)
+	test(`a stop that never resolves ends in time where inFlight ${what}`, async (t) => {
+		const {backs, reactor, failing, told} = machineOf('device', {back: {stop: never, inFlight}});
+		backs.start();
+		const stopped = backs.stop();
+		await new Promise(setImmediate);
+		reactor.turn(2e6);
+		await stopped;
+		t.regex(failing() ?? '', /^(The device failing failed \(inFlight\)|These devices do not come to rest: failing)/);
+		t.deepEqual(told, []);
+	});
 
 for (const policy of ['machine', 'device'] as const) {
 	test(`a stop that never resolves is named with what is in flight, the policy being ${policy}`, async (t) => {

@@ -96,17 +96,24 @@ export class GuardedBack implements DeviceBack {
 
 	/** What keeps it from its rest or its end, as far as it can say. */
 	inFlight(): string | undefined {
-		if (!this.#isDisposed) return this.#try('inFlight', () => this.#back?.inFlight?.());
-		try {
-			return this.#back?.inFlight?.();
-		} catch {
-			return undefined;
-		}
+		const told: unknown = this.#isDisposed
+			? this.#toldAfterEnd()
+			: this.#try('inFlight', () => this.#back?.inFlight?.());
+		return typeof told === 'string' ? told : undefined;
 	}
 
 	/** Resolves when {@link dispose} has released all; undefined where it has already. */
 	get released(): Promise<void> | undefined {
 		return this.#released;
+	}
+
+	/** A disposed one that throws is not failed any more. */
+	#toldAfterEnd(): unknown {
+		try {
+			return this.#back?.inFlight?.();
+		} catch {
+			return undefined;
+		}
 	}
 
 	/** Of a failed one too: it may hold what belongs to the host. Only once. */
