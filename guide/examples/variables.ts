@@ -10,7 +10,8 @@ class Variables implements OwnedDevice {
 	#number = 0;
 	readonly #values = new Map<number, number>();
 
-	read(_region: number, offset: number): number {
+	read(_region: number, offset: number, size: number): number {
+		if (size !== 4) return 0;
 		return offset === Register.VALUE ? (this.#values.get(this.#number) ?? 0) : this.#number;
 	}
 

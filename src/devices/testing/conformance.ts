@@ -1,57 +1,25 @@
 import type {TestFn} from 'ava';
-import type {AccessSize, DeviceCommand} from '#devices/device';
+import {type Below, fits, generator, randomFields, randomSteps, type Step} from '#devices/conformance';
+import type {DeviceCommand} from '#devices/device';
 import type {AnyDeviceType} from '#devices/device-type';
-import {type SavedField, type SavedFields, type SavedStruct, saveStruct} from '#support/saved-state';
-import {type AnyField, type Fields, isKind, type Wire} from '#support/wire';
+import {type SavedStruct, saveStruct} from '#support/saved-state';
+import type {Fields} from '#support/wire';
 import {DeviceUnderTest} from './device-under-test.ts';
 import {exampleConfig} from './example-config.ts';
 
 type Subject = DeviceUnderTest<unknown, Fields>;
 
 const stepCount = 20_000;
-const crowdedBytes = 0x44;
 const damagedRounds = 50;
 const damagedSteps = 400;
 const spaceEnds = {pio: 0x1_0000, mmio: 2 ** 52} as const;
-const sizes: readonly AccessSize[] = [1, 2, 4];
 
-/** Deterministic numbers below `limit` (numerical recipes' generator, high bits). */
-function generator(seed: number): (limit: number) => number {
-	let state = seed;
-	return (limit) => {
-		state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-		return Math.floor((state / 2 ** 32) * limit);
-	};
-}
-
-type Step = Access | {readonly command: DeviceCommand};
-
-interface Access {
-	readonly region: number;
-	readonly offset: number;
-	readonly size: AccessSize;
-	/** -1 reads. */
-	readonly value: number;
-}
-
-/** Random accesses that a bus could pass on, inside one region, and now and then a command. */
+/** Random accesses and commands, between which time passes. */
 function* accesses(known: readonly DeviceCommand[], device: Subject, seed: number, count = stepCount): Generator<Step> {
 	const below = generator(seed);
-	for (let step = 0; step < count; step++) {
-		const command = known[below(16 * known.length)] ?? (device.regions.length === 0 ? known[0] : undefined);
-		if (command !== undefined) {
-			yield {command};
-			continue;
-		}
-		const region = below(device.regions.length);
-		const {length} = device.regions[region] as {length: number};
-		const fitting = sizes.filter((size) => size <= length);
-		const size = fitting[below(fitting.length)] as AccessSize;
-		// Large regions have their registers at the start.
-		const offset = below(Math.min(length, below(2) === 0 ? length : crowdedBytes) - size + 1);
-		const value = below(2) === 0 ? -1 : below(2 ** (8 * size));
-		device.nowNs += below(2e8);
-		yield {region, offset, size, value};
+	for (const step of randomSteps(known, device.regions, below, count)) {
+		if ('size' in step) device.nowNs += below(2e8);
+		yield step;
 	}
 }
 
@@ -66,26 +34,12 @@ function perform(front: Subject['front'], step: Step): number {
 	return 0;
 }
 
-/** A value that a front may answer with: one of 4 bytes may be signed. */
-const fits = (step: Step, value: number) => {
-	const bits = 8 * ('size' in step ? step.size : 1);
-	return Number.isInteger(value) && value >= (bits === 32 ? -(2 ** 31) : 0) && value < 2 ** bits;
-};
+const isFitting = (step: Step, value: number) => fits('size' in step ? step.size : 1, value);
 
 /** Values that fit every field and make no sense together. */
-function randomState(device: Subject, below: (limit: number) => number): SavedStruct {
-	const random = (field: AnyField): SavedField => {
-		if (isKind(field, 'struct')) return randomFields(field);
-		if (isKind(field, 'list')) return Array.from({length: field.length}, () => random(field.item));
-		if (isKind(field, 'scalar') && field.type === 'f64') return (below(2 ** 31) - 2 ** 30) * 2 ** (below(54) - 31);
-		if (isKind(field, 'scalar') && field.size < 8) return below(2 ** (8 * field.size)) + Number(field.range?.[0]);
-		const bytes = Buffer.from(Uint8Array.from({length: field.size}, () => below(256)));
-		return isKind(field, 'halves') || isKind(field, 'scalar') ? `0x${bytes.toString('hex')}` : bytes.toString('base64');
-	};
-	const randomFields = ({fields}: Wire): SavedFields =>
-		Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, random(field)]));
-	return {version: device.save().version, fields: randomFields(device.model.state)};
-}
+const randomState = (device: Subject, below: Below): SavedStruct => {
+	return {version: device.save().version, fields: randomFields(device.model.state, below)};
+};
 
 const snapshot = (device: Subject) => JSON.stringify(device.save());
 
@@ -118,7 +72,7 @@ export function testConformance(test: TestFn, type: AnyDeviceType): void {
 		const misfits: string[] = [];
 		for (const step of steps(device, 1)) {
 			const value = perform(device.front, step);
-			misfits.push(...(fits(step, value) ? [] : [`${JSON.stringify(step)} gave ${value}`]));
+			misfits.push(...(isFitting(step, value) ? [] : [`${JSON.stringify(step)} gave ${value}`]));
 		}
 		t.deepEqual(misfits, []);
 	});
@@ -171,7 +125,7 @@ export function testConformance(test: TestFn, type: AnyDeviceType): void {
 			const misfits: string[] = [];
 			for (const step of steps(device, round, damagedSteps)) {
 				const value = perform(device.front, step);
-				misfits.push(...(fits(step, value) ? [] : [`${JSON.stringify(step)} gave ${value}`]));
+				misfits.push(...(isFitting(step, value) ? [] : [`${JSON.stringify(step)} gave ${value}`]));
 			}
 			const words = Object.values(type.words?.(device.state, config) ?? {});
 			misfits.push(...words.filter((word) => typeof word !== 'string'));

@@ -1,5 +1,6 @@
+import {exampleOptions} from '#devices/conformance';
 import type {AnyDeviceType, MachineFacts} from '#devices/device-type';
-import {completeOptions, type RawOptions} from '#support/options';
+import {completeOptions} from '#support/options';
 
 /** A machine of 1 GiB without other devices. */
 const plainMachine: MachineFacts = {
@@ -9,12 +10,6 @@ const plainMachine: MachineFacts = {
 	hasSystem: false,
 	has: () => false,
 };
-
-/** Options as somebody might give them: the examples of the table. */
-export const exampleOptions = ({options: table = {}}: AnyDeviceType): RawOptions =>
-	Object.fromEntries(
-		Object.entries(table).flatMap(([name, {example}]) => (example === undefined ? [] : [[name, example]])),
-	);
 
 /** A configuration of such a device as a machine could have it. @throws VmmError for a type whose examples are wrong */
 export function exampleConfig(type: AnyDeviceType): unknown {

@@ -2,6 +2,7 @@ import type {Worker} from 'node:worker_threads';
 import {machineOperations, type Operation} from '#main/operations';
 import type {WorkerStock} from '#main/workers';
 import {operationCommand, ownCommands} from './commands.ts';
+import {cliError} from './errors.ts';
 import {commandHelpText, helpText} from './help.ts';
 import type {CommandLine} from './parse.ts';
 import {parseCommandLine} from './parse.ts';
@@ -61,6 +62,13 @@ async function run(
 		case 'doctor': {
 			const {doctor} = await import('#main/doctor');
 			return doctor({json: line.flags.has('json')});
+		}
+		case 'check-device': {
+			const [word] = line.words;
+			if (word === undefined)
+				throw cliError('CLI_ARGUMENT_MISSING', {argument: 'MODULE', help: 'openvmm check-device --help'});
+			const {checkDeviceModule} = await import('./check-device-module.ts');
+			return checkDeviceModule(word, {json: line.flags.has('json')});
 		}
 		case 'ls': {
 			const {listMachines} = await import('./machine-commands.ts');

@@ -35,6 +35,15 @@ export const ownCommands = {
 			['4', 'no guest can run here'],
 		],
 	},
+	'check-device': {
+		help: 'try a device module of your own in a machine without a hypervisor: MODULE[,KEY=VALUE…]',
+		words: ['MODULE'],
+		flags: [{name: 'json', help: 'print the findings as JSON'}, helpFlag],
+		statuses: [
+			['0', 'it keeps all that a device is to keep'],
+			['2', 'it does not, or no machine can have it'],
+		],
+	},
 	restore: {
 		help: 'the same as openvmm --restore-snapshot DIR: restore DIR [FLAG…]',
 		flags: [],

@@ -250,6 +250,7 @@ test('help and version win over what else is there only as flags', (t) => {
 test('a command has flags of its own', (t) => {
 	const line = parseCommandLine(['doctor', '--json']);
 	t.true(line.command === 'doctor' && line.flags.has('json'));
+	t.like(parseCommandLine(['check-device', 'own.ts,port=5', '--json']), {words: ['own.ts,port=5']});
 	t.is(parseCommandLine(['help']).command, 'help');
 	t.throws(() => parseCommandLine(['doctor', '--jsom']), {message: 'There is no flag --jsom'});
 	t.throws(() => parseCommandLine(['doctor', '-p', '2']), {message: 'There is no flag -p'});

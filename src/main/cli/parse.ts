@@ -18,7 +18,12 @@ export interface FlagValues<N extends string = FlagName> {
 /** A command line, parsed: what to do, and with which flags. */
 export type CommandLine =
 	| {readonly command: 'run'; readonly flags: FlagValues}
-	| {readonly command: Exclude<OwnCommand, 'restore'>; readonly flags: FlagValues<string>}
+	| {
+			readonly command: Exclude<OwnCommand, 'restore'>;
+			readonly flags: FlagValues<string>;
+			/** The words beside the flags. */
+			readonly words: readonly string[];
+	  }
 	| {
 			/** Asks a running machine for an operation. */
 			readonly command: 'ask';
@@ -50,7 +55,7 @@ export function parseCommandLine(words: readonly string[], operations = machineO
 		return {command: 'ask', operation, ...parseCommand(rest, operationCommand(operation), help)};
 	if (first !== undefined && Object.hasOwn(ownCommands, first)) {
 		const command = first as Exclude<OwnCommand, 'restore'>;
-		return {command, flags: parseCommand(rest, ownCommands[command], help).flags};
+		return {command, ...parseCommand(rest, ownCommands[command], help)};
 	}
 	return {command: 'run', flags: parseFlags(words)};
 }

@@ -1,11 +1,11 @@
 import test from 'ava';
+import {exampleOptions} from '#devices/conformance';
 import {MappedMemory} from '#devices/guest-memory';
 import {plainMemory} from '#devices/guest-memory/testing';
 import {tellingInterrupts} from '#devices/interrupts/testing';
 import {AttachedMachine, layOutMachine} from '#devices/machine';
 import {isFunctionModel} from '#devices/pci/function';
 import {deviceRegistry, findDeviceModel} from '#devices/registry';
-import {exampleOptions} from '#devices/testing';
 import {type VmConfig, vmConfig} from '#main/config';
 import {describeDevices, randomGenerationId} from '#main/machine';
 import {mailboxBytes, WakerState} from '#support/mailbox';

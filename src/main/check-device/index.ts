@@ -1,0 +1,1 @@
+export {type CheckResult, checkDevice} from './check-device.ts';
