@@ -271,8 +271,9 @@ test('a worker whose back does not come to rest fails the device, and the others
 	t.is(machine.devices[0]?.header.late, 0);
 });
 
-test('what the backs have together is given back when the last worker has left', (t) => {
+test('what the backs have together is given back when the last worker has left, and has released all', async (t) => {
 	const bytes = 64 * 1024;
+	const released = Promise.withResolvers<void>();
 	const kept: Uint8Array[] = [];
 	const model: DeviceModel<object, typeof State.fields> = {
 		kind: 'keeper',
@@ -282,9 +283,14 @@ test('what the backs have together is given back when the last worker has left',
 		workers: () => 2,
 		hostMemory: () => bytes,
 		front: () => ({read: () => 0, write() {}}),
-		back: (_config, _state, {hostMemory}) => {
+		back: (_config, _state, {hostMemory, worker: {index}}) => {
 			kept.push(new Uint8Array(hostMemory as SharedArrayBuffer));
-			return {start() {}, stop: async () => {}, notified() {}, dispose() {}};
+			return {
+				start() {},
+				stop: async () => {},
+				notified() {},
+				dispose: () => (index === 0 ? released.promise : undefined),
+			};
 		},
 	};
 	const parts = {findModel: () => completeModel(model), workers: 2};
@@ -293,9 +299,12 @@ test('what the backs have together is given back when the last worker has left',
 	const middle = bytes / 2;
 	t.is(kept[1]?.[middle], 0);
 	(kept[0] as Uint8Array)[middle] = 9;
-	two?.dispose();
+	await two?.dispose();
 	t.is(kept[1]?.[middle], 9, 'the same memory, which one still uses');
-	one?.dispose();
+	const ended = one?.dispose();
+	t.is(kept[1]?.[middle], 9, 'it may still be written');
+	released.resolve();
+	await ended;
 	t.is(kept[1]?.[middle], 0);
 });
 
