@@ -1,0 +1,1 @@
+export {ApicMachine, type RegisterName, read, send, write} from './apic-machine.ts';
