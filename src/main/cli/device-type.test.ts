@@ -155,7 +155,14 @@ test('inspect shows it', async (t) => {
 	const config = configOf('--lamp', '0x620,green');
 	const {machine, bus} = oneThreadMachine(describe(config), {findModel: registry.findModel});
 	bus.writePort(0x620, 1, 7);
-	const inspected = {config, machine, state: () => 'running', isHalted: () => false} as unknown as InspectedMachine;
+	const devices = {threads: []};
+	const inspected = {
+		config,
+		machine,
+		devices,
+		state: () => 'running',
+		isHalted: () => false,
+	} as unknown as InspectedMachine;
 	const shown = toJson(await inspectTree(machineTree(inspected), 'vm/devices/lamp', {depth: 2, timeoutMs: 50}));
 	t.like(shown, {
 		summary: lamp.summary,
