@@ -25,6 +25,8 @@ export interface BacksOptions {
 	readonly worker?: number;
 	/** How long a back's opening and its stop may take, and a rest may wait for a device's other workers. */
 	readonly stopLimitNs?: number;
+	/** Told of what fails that a device has left under way when it went. */
+	readonly late?: DeviceFailed;
 }
 
 /** A worker's part of a machine: the backs of all devices and the devices that live there alone, or the queues that a further worker has. */
@@ -32,6 +34,7 @@ export class DeviceBacks {
 	readonly #machine: AttachedMachine;
 	readonly #reactor: Reactor;
 	readonly #failed: DeviceFailed;
+	readonly #late: DeviceFailed;
 	readonly #worker: number;
 	readonly #ready: ReadySet;
 	readonly #stopLimitNs: number;
@@ -54,13 +57,14 @@ export class DeviceBacks {
 		machine: AttachedMachine,
 		reactor: Reactor,
 		failed: DeviceFailed,
-		{worker = 0, stopLimitNs = defaultStopLimitNs}: BacksOptions = {},
+		{worker = 0, stopLimitNs = defaultStopLimitNs, late = () => {}}: BacksOptions = {},
 	) {
 		this.#machine = machine;
 		this.#reactor = reactor;
 		this.#failed = (error) => {
 			if (machine.layout.deviceFailure === 'machine') failed(error);
 		};
+		this.#late = late;
 		this.#worker = worker;
 		this.#ready = machine.calls.readyOf(worker);
 		this.#stopLimitNs = stopLimitNs;
@@ -203,7 +207,7 @@ export class DeviceBacks {
 			const owned = model.owned.make(placed.config, state, parts);
 			return new OwnedBack(owned, Object.keys(placed.inputs), services.isAsserted);
 		};
-		const back = new GuardedBack(device.faults, make, this.#reactor, this.#failed);
+		const back = new GuardedBack(device.faults, make, this.#reactor, this.#failed, this.#late);
 		if (!back.exists) return [];
 		const [machine, limitNs] = [this.#machine, this.#stopLimitNs];
 		return [new RunningBack({machine, device, calls, back, worker, reactor: this.#reactor, limitNs})];

@@ -1,16 +1,20 @@
 import type {DeviceBack} from '#devices/device';
 import type {VmmError} from '#support/errors';
 import type {Reactor, Timer, Watch} from '#support/reactor';
+import {DeviceCode} from './device-code.ts';
 import {type DeviceFailed, type DeviceFaults, deviceFailure} from './device-failure.ts';
 import {OwnedBack} from './owned-back.ts';
 
 /**
  * A back whose every call, and every handler that it gives to the reactor, may throw: that fails the device, and nothing
- * else on its thread. A device that has failed does nothing any more.
+ * else on its thread. A device that has failed does nothing any more. What one that has gone had under way touches nothing of
+ * its machine, where another device may be in its place.
  */
 export class GuardedBack implements DeviceBack {
 	readonly #faults: DeviceFaults;
 	readonly #failed: DeviceFailed;
+	readonly #late: DeviceFailed;
+	readonly #code = new DeviceCode((when, cause) => this.#strayed(when, cause));
 	readonly #watches = new Set<Watch>();
 	readonly #timers = new Set<Timer>();
 	readonly #back: DeviceBack | undefined;
@@ -18,16 +22,21 @@ export class GuardedBack implements DeviceBack {
 	#isDisposed = false;
 	#released: Promise<void> | undefined;
 
-	/** @param make - makes the back; what it throws is the caller's */
+	/**
+	 * @param make - makes the back; what it throws is the caller's
+	 * @param late - told of what fails when the back has been disposed of
+	 */
 	constructor(
 		faults: DeviceFaults,
 		make: (reactor: Reactor) => DeviceBack | undefined,
 		reactor: Reactor,
 		failed: DeviceFailed,
+		late: DeviceFailed,
 	) {
 		this.#faults = faults;
 		this.#failed = failed;
-		this.#back = make(this.#guard(reactor));
+		this.#late = late;
+		this.#back = this.run(() => make(this.#guard(reactor)));
 	}
 
 	/** The device has something that runs here. */
@@ -38,6 +47,11 @@ export class GuardedBack implements DeviceBack {
 	/** The owned device that lives here; undefined where there is none, or where it has failed. */
 	get owned(): OwnedBack | undefined {
 		return this.#back instanceof OwnedBack && !this.#isDown() ? this.#back : undefined;
+	}
+
+	/** Runs a call of the device's code, whose failure is the caller's, but for what it leaves under way. */
+	run<R>(action: () => R): R {
+		return this.#code.run(action);
 	}
 
 	/** A call of {@link owned}; undefined where there is none, and when it fails. */
@@ -59,7 +73,7 @@ export class GuardedBack implements DeviceBack {
 
 	/** Rejects with what the back does, which is no failure of a device yet. */
 	async open(): Promise<void> {
-		await this.#back?.open?.();
+		await this.run(() => this.#back?.open?.());
 		this.#isOpen = true;
 	}
 
@@ -70,9 +84,9 @@ export class GuardedBack implements DeviceBack {
 	async stop(): Promise<void> {
 		if (this.#isDown()) return;
 		try {
-			await this.#back?.stop();
+			await this.run(() => this.#back?.stop());
 		} catch (cause) {
-			this.fail('stop', cause);
+			this.#strayed('stop', cause);
 		}
 	}
 
@@ -110,7 +124,7 @@ export class GuardedBack implements DeviceBack {
 	/** A disposed one that throws is not failed any more. */
 	#toldAfterEnd(): unknown {
 		try {
-			return this.#back?.inFlight?.();
+			return this.run(() => this.#back?.inFlight?.());
 		} catch {
 			return undefined;
 		}
@@ -127,18 +141,25 @@ export class GuardedBack implements DeviceBack {
 		for (const timer of this.#timers) timer.cancel();
 		this.#timers.clear();
 		try {
-			const released: unknown = this.#back?.dispose();
-			if (released instanceof Promise) this.#released = released.catch((cause: unknown) => this.fail('dispose', cause));
+			const released: unknown = this.run(() => this.#back?.dispose());
+			if (released instanceof Promise)
+				this.#released = released.catch((cause: unknown) => this.#strayed('dispose', cause));
 		} catch (cause) {
-			this.fail('dispose', cause);
+			this.#fail('dispose', cause, !this.#faults.hasFailed);
 		}
+		// What is under way may last, and would keep the machine in memory.
+		this.#code.strayed = toldLate(this.#faults.name, this.#late);
 	}
 
 	/**
-	 * The device has failed: its back lets go of all that it has.
+	 * The device has failed: its back lets go of all that it has. Nothing where it has already.
 	 * @param isFirst - false where it had failed before, and that was told
 	 */
 	fail(when: string, cause: unknown, isFirst = !this.#faults.hasFailed): void {
+		if (!this.#isDisposed) this.#fail(when, cause, isFirst);
+	}
+
+	#fail(when: string, cause: unknown, isFirst: boolean): void {
 		const error = this.#record(when, cause);
 		this.dispose();
 		if (isFirst) this.#failed(error);
@@ -153,10 +174,16 @@ export class GuardedBack implements DeviceBack {
 		}
 	}
 
+	/** Code that nobody waits for has failed. */
+	#strayed(when: string, cause: unknown): void {
+		if (this.#isDisposed) this.#code.strayed(when, cause);
+		else this.fail(when, cause);
+	}
+
 	#try<R>(when: string, action: () => R): R | undefined {
 		if (this.#isDown()) return undefined;
 		try {
-			const result = action();
+			const result = this.run(action);
 			this.#returned(when, result);
 			return result;
 		} catch (cause) {
@@ -167,7 +194,7 @@ export class GuardedBack implements DeviceBack {
 
 	/** Waits for an asynchronous result, which may fail later. */
 	#returned(when: string, result: unknown): void {
-		if (result instanceof Promise) result.catch((cause: unknown) => this.fail(when, cause));
+		if (result instanceof Promise) result.catch((cause: unknown) => this.#strayed(when, cause));
 	}
 
 	/** The device may have failed on another thread. */
@@ -203,3 +230,9 @@ export class GuardedBack implements DeviceBack {
 		};
 	}
 }
+
+/** Away from the machine, of which it keeps nothing. */
+const toldLate =
+	(name: string, late: DeviceFailed) =>
+	(when: string, cause: unknown): void =>
+		late(deviceFailure(name, when, cause));

@@ -1,6 +1,7 @@
 export type {AttachedDevice} from './attached-device.ts';
 export {AttachedMachine, type MachineHost} from './attached-machine.ts';
 export {type BacksOptions, DeviceBacks} from './device-backs.ts';
+export {catchStrays} from './device-code.ts';
 export {type DeviceFailurePolicy, stopTimeout} from './device-failure.ts';
 export {backWords} from './device-header.ts';
 export {type DeviceShape, deviceShape} from './device-shape.ts';

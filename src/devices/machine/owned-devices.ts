@@ -78,8 +78,7 @@ export class OwnedDevices {
 	async restore(states: readonly OwnedState[]): Promise<void> {
 		for (const {name, version, bytes} of states) {
 			try {
-				const back = liveBack(this.#find(name));
-				await this.#inTime(back.restore(version, bytes));
+				await this.#inTime(inCode(this.#find(name), (back) => back.restore(version, bytes)));
 			} catch (cause) {
 				throw ownedError('DEVICE_STATE_REFUSED', {device: name, cause: textOf(cause)}, {cause});
 			}
@@ -89,7 +88,7 @@ export class OwnedDevices {
 	/** Asks a device for its own report, as plain data. @throws VmmError DEVICE_NOT_INSPECTED */
 	async inspect(name: string): Promise<object> {
 		try {
-			return (await liveBack(this.#find(name)).device.inspect?.()) ?? {};
+			return (await inCode(this.#find(name), ({device}) => device.inspect?.())) ?? {};
 		} catch (cause) {
 			throw ownedError('DEVICE_NOT_INSPECTED', {device: name, cause: textOf(cause)}, {cause});
 		}
@@ -109,8 +108,7 @@ export class OwnedDevices {
 		const {version = 1, mostBytes = 0} = device.model.owned ?? {};
 		try {
 			owned.back.notified();
-			const {device: live} = liveBack(owned);
-			const bytes: unknown = await this.#inTime((async () => live.save())());
+			const bytes: unknown = await this.#inTime(inCode(owned, async ({device: live}) => live.save()));
 			if (!(bytes instanceof Uint8Array)) throw new TypeError('it gave no bytes');
 			if (bytes.length > mostBytes)
 				throw new RangeError(`it has ${bytes.length} bytes, and declares at most ${mostBytes}`);
@@ -160,11 +158,11 @@ export class OwnedDevices {
 
 const allOnes = 0xffff_ffff;
 
-/** @throws Error where the device has failed */
-function liveBack(owned: Owned | undefined): OwnedBack {
+/** Runs a call of a device's code, whose failure is the caller's. @throws Error where the device has failed */
+function inCode<R>(owned: Owned | undefined, action: (back: OwnedBack) => R): R {
 	const back = owned?.back.owned;
-	if (back === undefined) throw new Error('it has failed');
-	return back;
+	if (owned === undefined || back === undefined) throw new Error('it has failed');
+	return owned.back.run(() => action(back));
 }
 
 type Device = OwnedBack['device'];

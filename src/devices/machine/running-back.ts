@@ -36,6 +36,8 @@ export class RunningBack {
 	#resting: Promise<readonly LateDevice[]> | undefined;
 	/** Ends the wait for the other workers, at whose rest it has arrived. */
 	#waiting: Timer | undefined;
+	/** From {@link dispose} on another device may be in its place. */
+	#isGone = false;
 	/** From {@link stop} on nothing is started again but by {@link start}. */
 	#isStopping = true;
 
@@ -99,6 +101,7 @@ export class RunningBack {
 	}
 
 	dispose(): void {
+		this.#isGone = true;
 		this.#stopWaiting();
 		this.back.dispose();
 		const {released} = this.back;
@@ -129,6 +132,7 @@ export class RunningBack {
 		const {machine, worker} = this.#parts;
 		setBackPhase(device.header, worker, 'stopping');
 		const late = (await this.#isInTime()) ? [] : [this.asLate()];
+		if (this.#isGone) return late;
 		// A guest may go on with the others, but what is in flight may still change this one.
 		if (late.length > 0) back.fail('stop', stopTimeout(late));
 		setBackPhase(device.header, worker, 'stopped');

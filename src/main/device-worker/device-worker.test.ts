@@ -18,7 +18,8 @@ test.after.always(() => rmSync(folder, {recursive: true}));
 
 /** Acts of the backs, in order: they are on this thread. */
 const told: string[] = [];
-Object.assign(globalThis, {toldOfDevices: told});
+let later = Promise.withResolvers<void>();
+Object.assign(globalThis, {toldOfDevices: told, laterOfDevices: () => later.promise});
 
 const path = join(folder, 'device.mjs');
 writeFileSync(
@@ -40,6 +41,10 @@ writeFileSync(
 			notified() {
 				const {delay} = state;
 				if (delay === 0xff) throw new Error('a bug');
+				if (delay === 0xfe) {
+					told.push(name + ' waits');
+					return laterOfDevices();
+				}
 				services.reactor.after(delay * 1e6, () => told.push(name + ' ' + delay));
 			},
 			open: () => name === 'hanging' ? new Promise(() => {}) : Promise.resolve(),
@@ -54,10 +59,14 @@ const modules = [pathToFileURL(path).href];
 /** A device worker on this thread, which its reactor has until the test is done. */
 async function workerOf(t: ExecutionContext, ...names: readonly string[]) {
 	told.length = 0;
+	later = Promise.withResolvers();
 	const reactor = new EpollReactor();
 	const left = Promise.withResolvers<void>();
-	const worker = new DeviceWorker({openReactor: () => reactor, leave: left.resolve});
-	const state = new SharedArrayBuffer(ReactorState.byteLength);
+	const warnings: string[] = [];
+	const warn = (message: string) => void warnings.push(message);
+	const worker = new DeviceWorker({openReactor: () => reactor, leave: left.resolve, warn});
+	const shared = new SharedArrayBuffer(ReactorState.byteLength);
+	const state = ReactorState.on(shared);
 	const {findModel} = await loadDeviceModels(modules);
 	const machines = [];
 	const creations: Promise<void>[] = [];
@@ -71,7 +80,12 @@ async function workerOf(t: ExecutionContext, ...names: readonly string[]) {
 		const handle = {layout, memory: plainMemory(), partition};
 		const {machine} = await attachMachine(handle, {alertsBootCpu: false});
 		machine.reset();
-		const created = worker.create(number, {...handle, worker: 0, reactor: state, pollNs: 0});
+		const created = worker.create(number, {
+			...handle,
+			worker: 0,
+			reactor: shared,
+			pollNs: 0,
+		});
 		creations.push(created);
 		if (name !== 'hanging') {
 			await created;
@@ -91,7 +105,7 @@ async function workerOf(t: ExecutionContext, ...names: readonly string[]) {
 		await worker.dispose();
 		await left.promise;
 	};
-	return {worker, machines, creations, reactor, pass, until, end};
+	return {worker, machines, creations, reactor, state, warnings, pass, until, end};
 }
 
 test.serial('timers of all machines come in one order, and those of one that has left not at all', async (t) => {
@@ -180,4 +194,21 @@ test.serial('a machine whose files do not open keeps no other from its start, an
 	await until('well 2');
 	await end();
 	t.deepEqual(told, ['well starts', 'well 1', 'hanging goes', 'well 2', 'well goes']);
+});
+
+test.serial('what a machine has left under way may fail: its thread counts that, and warns once', async (t) => {
+	const {worker, machines, state, warnings, until, end} = await workerOf(t, 'leaving', 'well');
+	const [leaving, well] = machines;
+	for (let time = 0; time < 2; time++) {
+		told.length = 0;
+		leaving?.write(0xfe);
+		await until('leaving waits');
+	}
+	await worker.remove(0);
+	later.reject(new Error('a bug'));
+	well?.write(1);
+	await until('well 1');
+	t.deepEqual(warnings, ['The device leaving failed (notified): a bug. It has gone, and so nothing follows']);
+	t.is(state.lateFailures, 2);
+	await end();
 });

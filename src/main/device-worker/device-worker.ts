@@ -1,6 +1,7 @@
+import {emitWarning} from 'node:process';
 import type {DeviceCommand} from '#devices/device';
 import type {MachineLayout, OwnedState} from '#devices/machine';
-import type {ErrorData} from '#support/errors';
+import type {ErrorData, VmmError} from '#support/errors';
 import {EpollReactor, type ReactorOptions, ReactorState, type RunningReactor} from '#support/reactor';
 import type {MachineHandle} from '#vcpu-worker/machine';
 import {MachineDevices} from './machine-devices.ts';
@@ -21,6 +22,8 @@ export interface DeviceWorkerHost {
 	readonly openReactor?: (options: ReactorOptions) => RunningReactor;
 	/** Ends the thread, where this has one of its own. */
 	readonly leave: () => void;
+	/** Told of what nobody else is told of; a warning of the process without this. */
+	readonly warn?: (message: string) => void;
 }
 
 /**
@@ -31,19 +34,28 @@ export class DeviceWorker {
 	readonly #machines = new Map<number, MachineDevices>();
 	readonly #openReactor: (options: ReactorOptions) => RunningReactor;
 	readonly #leave: () => void;
+	readonly #warn: (message: string) => void;
 	#reactor: RunningReactor | undefined;
 	/** Since it is the thread's main loop. */
 	#running: Promise<void> | undefined;
 
-	constructor({openReactor = (options) => new EpollReactor(options), leave}: DeviceWorkerHost) {
+	constructor({openReactor = (options) => new EpollReactor(options), leave, warn = emitWarning}: DeviceWorkerHost) {
 		this.#openReactor = openReactor;
+		this.#warn = warn;
 		this.#leave = leave;
 	}
 
 	/** Makes a machine's backs and opens what they need; the first gives the thread to the reactor. @throws VmmError when a host resource cannot be had */
 	async create(machine: number, {reactor, pollNs, worker, ...handle}: DeviceWorkerData): Promise<void> {
-		this.#reactor ??= this.#openReactor({pollNs, state: ReactorState.on(reactor)});
-		const devices = new MachineDevices(this.#reactor);
+		const state = ReactorState.on(reactor);
+		this.#reactor ??= this.#openReactor({pollNs, state});
+		let isWarned = false;
+		const late = ({message}: VmmError) => {
+			state.lateFailures++;
+			if (!isWarned) this.#warn(`${message}. It has gone, and so nothing follows`);
+			isWarned = true;
+		};
+		const devices = new MachineDevices(this.#reactor, late);
 		this.#machines.set(machine, devices);
 		try {
 			await devices.create(handle, worker);

@@ -7,7 +7,7 @@ import {
 	type PlacedWorker,
 } from '#devices/machine';
 import {loadDeviceModels} from '#devices/registry';
-import {type ErrorData, isVmmError} from '#support/errors';
+import {type ErrorData, isVmmError, type VmmError} from '#support/errors';
 import {Waker, type WakerHandle} from '#support/mailbox';
 import type {RunningReactor} from '#support/reactor';
 import {attachMachine, type MachineHandle} from '#vcpu-worker/machine';
@@ -24,14 +24,17 @@ export class MachineDevices {
 	readonly failure: Promise<ErrorData | undefined>;
 	readonly #reactor: RunningReactor;
 	readonly #failed: (error: ErrorData | undefined) => void;
+	readonly #late: (error: VmmError) => void;
 	#live: LiveDevices | undefined;
 	/** The machine's part of its thread's reactor. */
 	#part: {close(): void} | undefined;
 	/** Resolves when {@link create} has made the backs, or could not. */
 	#creating: Promise<unknown> = Promise.resolve();
 
-	constructor(reactor: RunningReactor) {
+	/** @param late - told of what fails that a device has left under way when it went */
+	constructor(reactor: RunningReactor, late: (error: VmmError) => void) {
 		this.#reactor = reactor;
+		this.#late = late;
 		const {promise, resolve} = Promise.withResolvers<ErrorData | undefined>();
 		this.failure = promise;
 		this.#failed = resolve;
@@ -51,7 +54,10 @@ export class MachineDevices {
 	async #create(handle: MachineHandle, worker: number): Promise<void> {
 		const {waker} = handle.layout.workers[worker] as PlacedWorker;
 		const {machine} = await attachMachine(handle, {alertsBootCpu: true, isShared: true});
-		const backs = new DeviceBacks(machine, this.#reactor, (error) => this.#failed(error.toData()), {worker});
+		const backs = new DeviceBacks(machine, this.#reactor, (error) => this.#failed(error.toData()), {
+			worker,
+			late: this.#late,
+		});
 		this.#live = {machine, backs, waker};
 	}
 

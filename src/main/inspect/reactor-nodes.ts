@@ -26,5 +26,6 @@ export function reactorNodes(state: ReactorStateView): Children {
 		descriptors: state.descriptors,
 		timers: state.timers,
 		machines: state.parts,
+		lateFailures: state.lateFailures,
 	};
 }

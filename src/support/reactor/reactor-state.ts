@@ -21,6 +21,8 @@ export const ReactorState = wire('reactor', {
 	timers: i32,
 	/** Parts that are looked at: the machines whose devices the thread runs. */
 	parts: i32,
+	/** Failures of what devices had left under way when they went. */
+	lateFailures: i32,
 });
 
 export type ReactorStateView = ViewOf<typeof ReactorState>;
