@@ -90,7 +90,7 @@ export const nvmeType = (commands: CommandSet) =>
 			},
 		}),
 		back(_config, state, services) {
-			const busy = new Map<number, Promise<void>>();
+			const busy = new Set<number>();
 			let isRunning = false;
 			let resetting: Promise<void> | undefined;
 
@@ -117,21 +117,18 @@ export const nvmeType = (commands: CommandSet) =>
 				return true;
 			};
 			const serveUntilIdle = async (queue: number): Promise<void> => {
+				busy.add(queue);
 				const hasMore = await serve(queue).finally(() => busy.delete(queue));
-				if (hasMore) services.reactor.defer(() => queueReady(queue));
+				if (hasMore) services.serve(queue);
 			};
-			const fail = (error: unknown) =>
-				services.reactor.defer(() => {
-					throw error;
-				});
 			const queueReady = (queue: number): undefined => {
 				for (const [index, {entries, completions}] of state.submissions.entries())
 					if (entries !== 0 && !busy.has(index) && (index === queue || completions === queue))
-						busy.set(index, serveUntilIdle(index).catch(fail));
+						services.track(serveUntilIdle(index), `commands of queue ${index}`);
 			};
-			const drain = async () => {
+			const drain = () => {
 				isRunning = false;
-				await Promise.all(busy.values());
+				return services.drained();
 			};
 			/** Follows CC.EN: a controller is ready, or has nothing in flight and no queues (3.5). */
 			const follow = () => {

@@ -47,10 +47,9 @@ const virtioFs = (server: FuseServer): VirtioDevice<FsConfig, Record<never, neve
 		pages: 'saved',
 		regions: (config) => (config.window === 0 ? [] : [{id: windowId, length: windowBytes(config)}]),
 	},
-	back(config, _state, {reactor, sharedMemory}) {
+	back(config, _state, {track, sharedMemory}) {
 		const memory = sharedMemory(windowId);
 		const window = memory && new FuseWindow(memory, windowBytes(config), server);
-		const pending = new Set<Promise<void>>();
 		const answer = async (queue: VirtQueue, chain: Chain) => {
 			const request = new Uint8Array(Math.min(chain.readable, mostBytes));
 			const reply = new Uint8Array(Math.min(chain.writable, mostBytes));
@@ -60,18 +59,10 @@ const virtioFs = (server: FuseServer): VirtioDevice<FsConfig, Record<never, neve
 		};
 		return {
 			queueReady(queue) {
-				for (let chain = queue.next(); chain !== undefined; chain = queue.next()) {
-					const answered: Promise<void> = answer(queue, chain).catch((error: unknown) =>
-						reactor.defer(() => {
-							throw error;
-						}),
-					);
-					pending.add(answered);
-					void answered.then(() => pending.delete(answered));
-				}
+				for (let chain = queue.next(); chain !== undefined; chain = queue.next())
+					track(answer(queue, chain), 'a request of a file');
 			},
 			reset: () => window?.clear(),
-			stop: async () => void (await Promise.all(pending)),
 		};
 	},
 });

@@ -43,14 +43,10 @@ const declared = (
 		const vectors = new IoVectors(256);
 		const frames = open();
 		const bytes = new Uint8Array(Command.size);
-		const serve = (index: number) => {
-			const queue = services.queue(index);
-			if (queue?.serve(() => queueReady(queue, index))) services.reactor.defer(() => serve(index));
-		};
 		const watches = frames.map(({fd}, pair) =>
 			services.reactor.watch(fd, {readable: false, writable: false}, ({readable, writable, failed}) => {
-				if (readable || failed) serve(2 * pair);
-				if (writable || failed) serve(2 * pair + 1);
+				if (readable || failed) services.serve(2 * pair);
+				if (writable || failed) services.serve(2 * pair + 1);
 			}),
 		);
 		const waits = frames.map(() => ({forFrame: false, forRoom: false}));
@@ -61,7 +57,7 @@ const declared = (
 				const isDone = isKnown && count >= 1 && count <= pairs;
 				if (isDone) services.locked(() => Object.assign(state, {pairs: count}));
 				queue.complete(chain, chain.write(0, Uint8Array.of(isDone ? ok : refused)) ? 1 : 0);
-				for (let pair = 0; isDone && pair < count; pair++) serve(2 * pair);
+				for (let pair = 0; isDone && pair < count; pair++) services.serve(2 * pair);
 			}
 		};
 		/** The control queue is behind the pairs that the driver can use (5.1.2). */

@@ -381,8 +381,28 @@ export interface DeviceWorkerPlace {
 	readonly count: number;
 }
 
+/** Services for work that goes on by itself on a device worker. */
+export interface BackWork {
+	/**
+	 * Keeps track of a promise: the device has come to rest when none is under way, and fails with one that is rejected. What keeps the device
+	 * from its rest is told by name.
+	 * @param what - the promise is for, such as `a write of the log`; in few words and few kinds
+	 */
+	track(promise: Promise<unknown>, what?: string): void;
+	/**
+	 * Resolves when no promise that is tracked is under way. For what a {@link DeviceBack.stop} has to do after that; the platform waits by itself. Not
+	 * for a promise that is tracked, which would wait for itself.
+	 */
+	drained(): Promise<void>;
+	/**
+	 * Has {@link DeviceBack.queueReady} called for a queue of this worker, as its doorbell does: from a watch or a timer, say.
+	 * @throws RangeError for any other queue
+	 */
+	serve(queue: number): void;
+}
+
 /** Services of a back beside its front's. */
-export interface BackParts {
+export interface BackParts extends BackWork {
 	readonly reactor: Reactor;
 	/** Number of this worker among the device's, from 0 on, and their count. */
 	readonly worker: DeviceWorkerPlace;

@@ -4,6 +4,7 @@ export type {
 	AttachmentByBus,
 	BackParts,
 	BackServices,
+	BackWork,
 	Bus,
 	DeviceBack,
 	DeviceCommand,

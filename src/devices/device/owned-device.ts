@@ -2,6 +2,7 @@ import type {Reactor} from '#support/reactor';
 import type {
 	AccessSize,
 	AttachmentByBus,
+	BackWork,
 	Bus,
 	DeviceBack,
 	DeviceCommand,
@@ -19,7 +20,8 @@ export type OwnedBus = Exclude<Bus, 'pciHost'>;
 /** Services of an owned device, by what it attaches to. All of it is for the device worker; there is no lock to take. */
 export type OwnedServices<B extends OwnedBus = 'regions'> = Omit<DeviceServices, 'notifyBack' | 'restBack'> & {
 	readonly reactor: Reactor;
-} & (B extends 'pci' ? {readonly pci: PciMessages} : unknown);
+} & BackWork &
+	(B extends 'pci' ? {readonly pci: PciMessages} : unknown);
 
 /**
  * A device whose state is its own objects, which live on the device worker and nowhere else. Every call is made there, and

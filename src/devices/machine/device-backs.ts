@@ -1,3 +1,4 @@
+import type {BackParts} from '#devices/device';
 import type {ReadySet} from '#support/mailbox';
 import type {Reactor} from '#support/reactor';
 import type {AttachedDevice} from './attached-device.ts';
@@ -201,8 +202,13 @@ export class DeviceBacks {
 		if (calls === undefined || this.#worker >= calls.workers) return [];
 		const worker = {index: this.#worker, count: calls.workers};
 		const locked = <R>(action: () => R): R => target.locked(action);
-		const make = (reactor: Reactor) => {
-			const parts = {...services, reactor, worker, hostMemory, locked};
+		const serve = (queue: number): void => {
+			const isOwn = Number.isInteger(queue) && queue >= 0 && queue < calls.queues;
+			if (!isOwn || workerOf(calls, queue) !== worker.index) throw new RangeError(`it has no queue ${queue} to serve`);
+			this.#ready.signal(queueSlot(calls, queue));
+		};
+		const make = (own: Pick<BackParts, 'reactor' | 'track' | 'drained'>) => {
+			const parts = {...services, ...own, worker, hostMemory, locked, serve};
 			if (model.owned === undefined) return model.back?.(placed.config, state, parts);
 			const owned = model.owned.make(placed.config, state, parts);
 			return new OwnedBack(owned, Object.keys(placed.inputs), services.isAsserted);

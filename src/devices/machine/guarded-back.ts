@@ -1,9 +1,10 @@
-import type {DeviceBack} from '#devices/device';
+import type {BackParts, DeviceBack} from '#devices/device';
 import type {VmmError} from '#support/errors';
 import type {Reactor, Timer, Watch} from '#support/reactor';
 import {DeviceCode} from './device-code.ts';
 import {type DeviceFailed, type DeviceFaults, deviceFailure} from './device-failure.ts';
 import {OwnedBack} from './owned-back.ts';
+import {TrackedPromises} from './tracked-promises.ts';
 
 /**
  * A back whose every call, and every handler that it gives to the reactor, may throw: that fails the device, and nothing
@@ -15,6 +16,7 @@ export class GuardedBack implements DeviceBack {
 	readonly #failed: DeviceFailed;
 	readonly #late: DeviceFailed;
 	readonly #code = new DeviceCode((when, cause) => this.#strayed(when, cause));
+	readonly #tracked = new TrackedPromises((what, cause) => this.#strayed(what, cause));
 	readonly #watches = new Set<Watch>();
 	readonly #timers = new Set<Timer>();
 	readonly #back: DeviceBack | undefined;
@@ -28,7 +30,7 @@ export class GuardedBack implements DeviceBack {
 	 */
 	constructor(
 		faults: DeviceFaults,
-		make: (reactor: Reactor) => DeviceBack | undefined,
+		make: (own: Pick<BackParts, 'reactor' | 'track' | 'drained'>) => DeviceBack | undefined,
 		reactor: Reactor,
 		failed: DeviceFailed,
 		late: DeviceFailed,
@@ -36,7 +38,12 @@ export class GuardedBack implements DeviceBack {
 		this.#faults = faults;
 		this.#failed = failed;
 		this.#late = late;
-		this.#back = this.run(() => make(this.#guard(reactor)));
+		const own = {
+			reactor: this.#guard(reactor),
+			track: (promise: Promise<unknown>, what?: string) => this.#tracked.add(promise, what),
+			drained: () => this.#tracked.drained(),
+		};
+		this.#back = this.run(() => make(own));
 	}
 
 	/** The device has something that runs here. */
@@ -85,6 +92,7 @@ export class GuardedBack implements DeviceBack {
 		if (this.#isDown()) return;
 		try {
 			await this.run(() => this.#back?.stop());
+			await this.#tracked.drained();
 		} catch (cause) {
 			this.#strayed('stop', cause);
 		}
@@ -113,7 +121,8 @@ export class GuardedBack implements DeviceBack {
 		const told: unknown = this.#isDisposed
 			? this.#toldAfterEnd()
 			: this.#try('inFlight', () => this.#back?.inFlight?.());
-		return typeof told === 'string' ? told : undefined;
+		const all = [told, this.#tracked.inFlight].filter((text) => typeof text === 'string');
+		return all.length === 0 ? undefined : all.join(', ');
 	}
 
 	/** Resolves when {@link dispose} has released all; undefined where it has already. */

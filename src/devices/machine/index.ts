@@ -20,3 +20,4 @@ export {
 export {lineInputs} from './line-inputs.ts';
 export {MachineEvents, MachineState} from './machine-events.ts';
 export type {OwnedState, SavedDevice, SavedDevices} from './saved-machine.ts';
+export {TrackedPromises} from './tracked-promises.ts';

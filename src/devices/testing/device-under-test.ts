@@ -19,6 +19,7 @@ import {MappedMemory} from '#devices/guest-memory';
 import {plainMemory} from '#devices/guest-memory/testing';
 import type {GsiRoute, InterruptLine} from '#devices/interrupts';
 import {tellingInterrupts} from '#devices/interrupts/testing';
+import {TrackedPromises} from '#devices/machine';
 import {completeModel} from '#devices/pci/function';
 import {VmTime, VmTimeState} from '#devices/vm-time';
 import {restoreStruct, type SavedStruct, saveStruct} from '#support/saved-state';
@@ -54,6 +55,11 @@ export class DeviceUnderTest<C, T extends Fields> {
 	readonly state: FieldsView<T>;
 	readonly front: DeviceFront;
 	readonly reactor = new FakeReactor();
+	readonly #tracked = new TrackedPromises((_, cause) =>
+		this.reactor.defer(() => {
+			throw cause;
+		}),
+	);
 	/** Current level of each interrupt output. */
 	readonly levels = new Map<string, boolean>();
 	/** Every change of level, as `name up` and `name down`. */
@@ -182,7 +188,8 @@ export class DeviceUnderTest<C, T extends Fields> {
 	/** Stops the back, which must come to rest without any timer. */
 	async stopBack(): Promise<void> {
 		let hasStopped = false;
-		const stopped = this.#back?.stop().then(() => {
+		const stopped = this.#back?.stop().then(async () => {
+			await this.#tracked.drained();
 			hasStopped = true;
 		});
 		await this.turnUntil(() => hasStopped);
@@ -273,14 +280,22 @@ export class DeviceUnderTest<C, T extends Fields> {
 		return {
 			...this.#services,
 			reactor: this.reactor,
+			track: (promise, what) => this.#tracked.add(promise, what),
+			drained: () => this.#tracked.drained(),
+			serve: (queue) => this.reactor.defer(() => this.#serve(queue)),
 			worker: {index: 0, count: 1},
 			hostMemory: hostBytes === undefined ? undefined : new SharedArrayBuffer(hostBytes),
 			locked: (action) => this.#withLock(action),
 		};
 	}
 
+	#serve(queue: number): void {
+		if (this.#back?.queueReady?.(queue)) this.reactor.defer(() => this.#serve(queue));
+	}
+
 	async #rest(): Promise<void> {
 		await this.#back?.stop();
+		await this.#tracked.drained();
 		this.#withLock(() => this.front.rested?.());
 		this.#back?.start();
 	}

@@ -11,8 +11,8 @@ const attached: [DeclaredModel['attach'], readonly string[]][] = [
 	[{pciHost: () => []}, ['configSpace']],
 	[{pci: {vendor: 1, device: 2, class: 3}}, ['pci']],
 ];
-const namesIn = (services: object) =>
-	['pci', 'configSpace', 'slot', 'reactor', 'worker', 'hostMemory', 'locked'].filter((name) => name in services);
+const ofBacks = ['reactor', 'worker', 'hostMemory', 'locked', 'track', 'drained', 'serve'];
+const namesIn = (services: object) => ['pci', 'configSpace', 'slot', ...ofBacks].filter((name) => name in services);
 for (const [attach, expected] of attached) {
 	test(`a device that attaches to ${Object.keys(attach)[0]} gets the services of that, and no others`, (t) => {
 		const offered: string[][] = [];
@@ -36,7 +36,10 @@ for (const [attach, expected] of attached) {
 			worker: {index: 0, count: 1},
 			hostMemory: undefined,
 			locked: (action) => action(),
+			track() {},
+			drained: async () => {},
+			serve() {},
 		});
-		t.deepEqual(offered, [expected, [...expected, 'reactor', 'worker', 'hostMemory', 'locked']]);
+		t.deepEqual(offered, [expected, [...expected, ...ofBacks]]);
 	});
 }

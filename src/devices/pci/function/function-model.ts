@@ -1,6 +1,7 @@
 import type {
 	AccessSize,
 	BackParts,
+	BackWork,
 	DeviceBack,
 	MachineServices,
 	ModelParts,
@@ -72,7 +73,7 @@ export interface FunctionParts<C, T extends Fields> {
 		readonly state?: Wire<T>;
 		regions?(config: C): readonly Region[];
 		/** In the place of a back; it gets the services of one. */
-		readonly owned?: Owned<C, PciDeviceServices & Pick<BackParts, 'reactor'>>;
+		readonly owned?: Owned<C, PciDeviceServices & Pick<BackParts, 'reactor' | keyof BackWork>>;
 	};
 	readonly vectors: readonly string[];
 	/** Bytes of configuration space that hold anything. */
@@ -199,13 +200,16 @@ export function functionModel<C, T extends Fields>(parts: FunctionParts<C, T>): 
 			back: (config, view, services) => {
 				const attached = new AttachedFunction(parts, config, view, services);
 				const {slot, ...offered} = attached.services;
-				const {reactor, worker, hostMemory, locked} = services;
+				const {reactor, worker, hostMemory, locked, track, drained, serve} = services;
 				return device.back?.(config, view as never, {
 					...offered,
 					reactor,
 					worker,
 					hostMemory,
 					locked,
+					track,
+					drained,
+					serve,
 				}) as DeviceBack;
 			},
 		}),
@@ -245,7 +249,7 @@ function servedOwned<C, T extends Fields>(
 		},
 		make(config, view, services) {
 			const {slot, line, ...offered} = new AttachedFunction(parts, config, view as never, services).services;
-			const {reactor, locked} = services;
+			const {reactor, locked, track, drained, serve} = services;
 			/** Other threads are at the function's interrupts too. */
 			const lockedLine = (name: string): InterruptLine => {
 				const own = line(name);
@@ -254,7 +258,7 @@ function servedOwned<C, T extends Fields>(
 					rise: () => locked(() => own.rise()),
 				};
 			};
-			return make(config as C, {...offered, reactor, line: lockedLine});
+			return make(config as C, {...offered, reactor, track, drained, serve, line: lockedLine});
 		},
 	};
 }

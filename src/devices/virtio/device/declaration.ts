@@ -1,4 +1,4 @@
-import type {DeviceBack, DeviceServices, DeviceWorkerPlace, ModelParts} from '#devices/device';
+import type {BackWork, DeviceBack, DeviceServices, DeviceWorkerPlace, ModelParts} from '#devices/device';
 import {mostQueues} from '#devices/doorbells';
 import type {GuestMemory} from '#devices/guest-memory';
 import type {VirtQueue} from '#devices/virtio/queue';
@@ -50,7 +50,7 @@ export interface VirtioDevice<C, T extends Fields, N extends string = never>
 }
 
 /** Services of the bus for a virtio device. */
-export interface VirtioServices<N extends string = never> {
+export interface VirtioServices<N extends string = never> extends BackWork {
 	readonly memory: GuestMemory;
 	readonly time: VmTime;
 	readonly reactor: Reactor;

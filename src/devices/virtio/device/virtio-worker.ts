@@ -32,7 +32,6 @@ export class VirtioWorker implements DeviceBack {
 	readonly #back: VirtioBack;
 	readonly #queues = new Map<number, VirtQueue>();
 	#isRunning = false;
-	#isDeferred = false;
 
 	constructor({device, config, state, core, services, line, signal, sharedMemory}: WorkerParts) {
 		this.#core = core;
@@ -45,6 +44,9 @@ export class VirtioWorker implements DeviceBack {
 			reactor: services.reactor,
 			locked: (action) => services.locked(action),
 			has: (feature) => core.has(device.features[feature] as number),
+			track: (promise, what) => services.track(promise, what),
+			drained: () => services.drained(),
+			serve: (queue) => services.serve(queue),
 			worker: services.worker,
 			hostMemory: services.hostMemory,
 			queue: (index) => this.#queue(index),
@@ -74,6 +76,7 @@ export class VirtioWorker implements DeviceBack {
 	async stop(): Promise<void> {
 		this.#isRunning = false;
 		await this.#back.stop?.();
+		await this.#services.drained();
 		this.#services.locked(() => {
 			if (this.#core.isResetting) {
 				this.#back.reset?.();
@@ -86,7 +89,9 @@ export class VirtioWorker implements DeviceBack {
 
 	/** The front has been told of buffers by another way than a doorbell. */
 	notified(): void {
-		this.#serveAll();
+		const {worker} = this.#services;
+		for (const index of this.#core.queues.keys())
+			if (index % worker.count === worker.index) this.#services.serve(index);
 	}
 
 	queueReady(index: number): boolean {
@@ -96,16 +101,6 @@ export class VirtioWorker implements DeviceBack {
 
 	dispose(): void | Promise<void> {
 		return this.#back.dispose?.();
-	}
-
-	#serveAll(): void {
-		const more = [...this.#core.queues.keys()].filter((index) => this.queueReady(index));
-		if (more.length === 0 || this.#isDeferred) return;
-		this.#isDeferred = true;
-		this.#services.reactor.defer(() => {
-			this.#isDeferred = false;
-			this.#serveAll();
-		});
 	}
 
 	#queue(index: number): VirtQueue | undefined {

@@ -229,3 +229,25 @@ test('pci: a function reset amid requests of both workers waits for both', async
 	pci.setConfig(4, 2, 6);
 	t.deepEqual(machine.failures, []);
 });
+
+test('requests that are promises are done before a device is at rest, and with them what a snapshot has of its queues', async (t) => {
+	const {machine, driver, controls, offer} = make('mmio');
+	const disk = Promise.withResolvers<void>();
+	for (const control of controls) {
+		control.holds = true;
+		control.stop = async () => {};
+	}
+	driver.begin([], 2);
+	offer(1, 0);
+	await driver.notify(1);
+	controls[1]?.services?.track(disk.promise.then(() => controls[1]?.finish()));
+	let isAtRest = false;
+	const stopped = machine.stop().then(() => {
+		isAtRest = true;
+	});
+	await settle();
+	t.false(isAtRest);
+	disk.resolve();
+	await stopped;
+	t.deepEqual([driver.used(1), machine.failures], [[[0, 1]], []]);
+});

@@ -282,22 +282,20 @@ test('a driver whose buffers overlap and are large does not keep the thread', as
 test('a driver that notifies while its queues wait for their next turn does not make it longer', (t) => {
 	const {control, machine, driver} = make();
 	let turns = 0;
-	const defer = machine.reactor.defer.bind(machine.reactor);
-	machine.reactor.defer = (action) => {
-		turns++;
-		defer(action);
-	};
 	control.queueReady = (queue) => {
+		turns++;
 		for (let chain = queue.next(); chain !== undefined; chain = queue.next()) {
 			queue.complete(chain, 0);
 			driver.publish(0);
 		}
 	};
 	driver.offer([{at: table, length: 1}]);
-	for (let times = 0; times < 9; times++) machine.backs.back('it')?.notified();
-	t.is(turns, 1);
-	machine.reactor.turn();
-	t.is(turns, 2);
+	for (const expected of [1, 2, 3]) {
+		for (let times = 0; times < 9; times++) machine.backs.back('it')?.notified();
+		machine.backs.poll();
+		machine.reactor.turn();
+		t.is(turns, expected);
+	}
 });
 
 test('chains that there is nothing for yet are put back, the last first, and taken again in their order', async (t) => {
