@@ -128,12 +128,18 @@ export class Mmu {
 		return true;
 	}
 
+	/** True where {@link writeSystem} would write all of it; false after a page fault. */
+	canWrite(address: bigint, bytes: number, isUser: boolean): boolean {
+		return this.#placesOf(address, bytes, 'write', isUser) !== undefined;
+	}
+
 	/** Physical addresses of bytes that follow each other. */
 	#placesOf(address: bigint, bytes: number, kind: Access['kind'], isUser: boolean): readonly number[] | undefined {
 		const places: number[] = [];
 		let page: number | undefined;
 		for (let index = 0; index < bytes; index++) {
-			const at = BigInt.asUintN(this.isLong ? 64 : 32, address + BigInt(index));
+			// Tables and stacks of the system have 64-bit addresses in compatibility mode too.
+			const at = BigInt.asUintN(this.mode.levels >= 4 ? 64 : 32, address + BigInt(index));
 			const low = Number(BigInt.asIntN(32, at));
 			const offset = low & 0xfff;
 			if (page === undefined || offset === 0)
@@ -177,7 +183,7 @@ export class Mmu {
 
 	#translated(low: number, high: number, kind: Access['kind'], isUser: boolean): Translation | undefined {
 		const state = this.#core.state;
-		if (this.isLong && !isCanonical(high, this.mode.levels)) {
+		if (this.mode.levels >= 4 && !isCanonical(high, this.mode.levels)) {
 			state.vector = generalProtection;
 			state.errorCode = 0;
 			return undefined;

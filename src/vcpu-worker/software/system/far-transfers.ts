@@ -9,6 +9,7 @@ import {setFlags} from './rflags.ts';
 class FarStack {
 	readonly #parts: Parts;
 	readonly #bytes: number;
+	readonly #is64: boolean;
 	readonly #base: bigint;
 	readonly #mask: bigint;
 	#pointer: bigint;
@@ -18,13 +19,14 @@ class FarStack {
 		this.#parts = parts;
 		this.#bytes = bytes;
 		this.#mask = state.stackMask;
-		this.#base = codeSizeOf(parts.core) === 64 ? 0n : (state.segments[SS]?.base ?? 0n);
+		this.#is64 = codeSizeOf(parts.core) === 64;
+		this.#base = state.segments[SS]?.base ?? 0n;
 		this.#pointer = (state.general[4] as bigint) & this.#mask;
 	}
 
 	pop(): bigint {
 		const {core, mmu} = this.#parts;
-		const value = mmu.readSystem(this.#base + this.#pointer, this.#bytes, privilegeOf(core) === 3);
+		const value = mmu.readSystem(this.#linear(this.#pointer), this.#bytes, privilegeOf(core) === 3);
 		if (value === undefined) throw new GuestFault(core.state.vector, core.state.errorCode);
 		this.drop(BigInt(this.#bytes));
 		return value;
@@ -33,13 +35,17 @@ class FarStack {
 	push(value: bigint): void {
 		const {core, mmu} = this.#parts;
 		const next = (this.#pointer - BigInt(this.#bytes)) & this.#mask;
-		if (!mmu.writeSystem(this.#base + next, this.#bytes, value, privilegeOf(core) === 3))
+		if (!mmu.writeSystem(this.#linear(next), this.#bytes, value, privilegeOf(core) === 3))
 			throw new GuestFault(core.state.vector, core.state.errorCode);
 		this.#pointer = next;
 	}
 
 	drop(bytes: bigint): void {
 		this.#pointer = (this.#pointer + bytes) & this.#mask;
+	}
+
+	#linear(offset: bigint): bigint {
+		return this.#is64 ? offset : (this.#base + offset) & 0xffff_ffffn;
 	}
 
 	/** Makes the pointer RSP, of which bits outside of the stack's size stay. */

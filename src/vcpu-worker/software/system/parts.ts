@@ -1,6 +1,7 @@
 import type {Operand} from '#vcpu-worker/software/decode';
 import type {Core} from '#vcpu-worker/software/interpreter';
 import type {Mmu} from '#vcpu-worker/software/mmu';
+import {codeSizeOf} from './control-state.ts';
 import {invalidOpcode} from './guest-fault.ts';
 import type {Interrupts} from './interrupts.ts';
 import type {ModelRegisters} from './msrs.ts';
@@ -23,6 +24,8 @@ export type After =
 	| 'next'
 	/** So, and what follows it knows what the instruction has changed: interrupts stay away for one instruction. */
 	| 'shadow'
+	/** It is not done yet: it begins anew, with what is left, when others have had a look. */
+	| 'again'
 	/** The processor waits for an interrupt. */
 	| 'halt';
 
@@ -31,5 +34,6 @@ export function addressOf({core}: Parts, operand: Operand | undefined, addressSi
 	if (operand?.kind !== 'memory') throw invalidOpcode();
 	const word = (place: number) => core.word(place);
 	const offset = word(operand.base) + (word(operand.index) << BigInt(operand.scale)) + operand.displacement;
-	return BigInt.asUintN(64, BigInt.asUintN(addressSize, offset) + word(operand.segment));
+	const bits = codeSizeOf(core) === 64 ? 64 : 32;
+	return BigInt.asUintN(bits, BigInt.asUintN(addressSize, offset) + word(operand.segment));
 }
