@@ -5,6 +5,7 @@ import {
 	decodeBlock,
 	ownImmediate,
 } from '#vcpu-worker/software/decode';
+import {systemKind} from '#vcpu-worker/software/semantics';
 import {CpuState, immediateAt, jumpEntries, jumpEntry, MicroOp, memoryMap} from '#vcpu-worker/software/state';
 import {buildInterpreter} from './build-interpreter.ts';
 
@@ -122,13 +123,14 @@ export class Core {
 		return this.#nextRecord + count * MicroOp.size <= this.memory.byteLength - aloneBytes;
 	}
 
-	/** Records of one instruction whose bytes are given, which hold until the next call; undefined for one that has none. */
+	/** Makes records of one instruction whose bytes are given, which hold until the next call; undefined for one that has none. */
 	decodeAlone(bytes: Uint8Array, pageOffset: number, codeSize: CodeSize): number | undefined {
 		const page = new Uint8Array(pageOffset + bytes.length);
 		page.set(bytes, pageOffset);
 		const steps = decodeBlock(page, pageOffset, {codeSize, limit: 1, end: page.length});
 		const first = this.memory.byteLength - aloneBytes;
-		if (steps.length * MicroOp.size > aloneBytes || steps.at(-1) === undefined) return undefined;
+		if (steps.length * MicroOp.size > aloneBytes || steps[0] === undefined || steps[0].kind === systemKind)
+			return undefined;
 		for (const [index, step] of steps.entries()) this.#writeAt(first + index * MicroOp.size, step);
 		return first;
 	}

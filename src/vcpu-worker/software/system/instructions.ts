@@ -1,5 +1,5 @@
 import type {Instruction, Operand} from '#vcpu-worker/software/decode';
-import {generalAt} from '#vcpu-worker/software/state';
+import {generalAt, segmentBaseAt} from '#vcpu-worker/software/state';
 import {applyMode, applyPrivilege, Cr0, Cr4, CS, Efer, Flag, privilegeOf, SS} from './control-state.ts';
 import {Attribute} from './descriptor.ts';
 import {farTransfers} from './far-transfers.ts';
@@ -174,37 +174,47 @@ function sysret(parts: Parts, {operandSize}: Instruction): After {
 	return 'next';
 }
 
-/** One element of INS or OUTS, or as many as RCX says (SDM volume 2). */
+/** Most elements of INS and OUTS between two looks at what others want. */
+const portElements = 1024;
+
+/** INS or OUTS: one element, or as many as RCX says (SDM volume 2). */
 function stringPort(parts: Parts, instruction: Instruction, isInput: boolean): After {
 	const {core, mmu, outside} = parts;
 	const {state} = core;
+	const {addressSize, codeSize, repeat} = instruction;
 	const [operand] = instruction.operands;
 	const bytes = portBytes(operand as {width: number});
 	const port = low32(general(parts, data)) & 0xffff;
 	requirePort(parts, port, bytes);
-	const mask = (1n << BigInt(instruction.addressSize)) - 1n;
+	const mask = (1n << BigInt(addressSize)) - 1n;
 	const index = isInput ? destination : source;
 	const step = BigInt((state.controlFlags & Flag.DF) === 0 ? bytes : -bytes);
 	const isUser = privilegeOf(core) === 3;
-	for (;;) {
-		const left = instruction.repeat === undefined ? 1n : general(parts, counter) & mask;
+	const segment = !isInput ? core.word(instruction.segment) : codeSize === 64 ? 0n : core.word(segmentBaseAt(0));
+	// Addresses of 16 bits leave what is above in their register, those of 32 clear it.
+	const set = (register: number, value: bigint) => {
+		const kept = addressSize === 16 ? general(parts, register) & ~mask : 0n;
+		state.general[register] = kept | (value & mask);
+	};
+	for (let done = 0; done < portElements; done++) {
+		const left = repeat === undefined ? 1n : general(parts, counter) & mask;
 		if (left === 0n) return 'next';
-		const segment = isInput ? 0n : core.word(instruction.segment);
-		const address = (general(parts, index) & mask) + segment;
+		const address = BigInt.asUintN(codeSize === 64 ? 64 : 32, (general(parts, index) & mask) + segment);
 		if (isInput) {
 			// The place is tried before the port is read, whose value would be lost.
-			if (mmu.readSystem(address, bytes, isUser) === undefined) throw new GuestFault(state.vector, state.errorCode);
-			if (!mmu.writeSystem(address, bytes, BigInt(outside.readPort(port, bytes) >>> 0), isUser))
-				throw new GuestFault(state.vector, state.errorCode);
+			if (!mmu.canWrite(address, bytes, isUser)) throw new GuestFault(state.vector, state.errorCode);
+			mmu.writeSystem(address, bytes, BigInt(outside.readPort(port, bytes) >>> 0), isUser);
 		} else {
 			const value = mmu.readSystem(address, bytes, isUser);
 			if (value === undefined) throw new GuestFault(state.vector, state.errorCode);
 			outside.writePort(port, bytes, Number(value));
 		}
-		state.general[index] = BigInt.asUintN(64, (general(parts, index) + step) & mask);
-		if (instruction.repeat === undefined) return 'next';
-		state.general[counter] = (left - 1n) & mask;
+		set(index, general(parts, index) + step);
+		if (repeat === undefined) return 'next';
+		set(counter, left - 1n);
+		state.budget--;
 	}
+	return 'again';
 }
 
 type Handler = (parts: Parts, instruction: Instruction) => After;

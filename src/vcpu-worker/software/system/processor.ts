@@ -95,44 +95,61 @@ export class Processor {
 		const {state} = this.core;
 		let record = 0;
 		for (;;) {
-			if (this.windowWanted && this.canInterrupt) return 'window';
 			if (record === 0) {
+				if (this.windowWanted && this.canInterrupt) return 'window';
+				// Faults and instructions of the system can follow each other for ever without a branch, which looks too.
+				if (state.request !== 0 || state.budget < 0) return 'polled';
 				const found = this.#lookUp();
 				if (found === undefined) return 'shutdown';
 				if (found === 0) continue;
 				record = found;
 			}
-			const stop = this.core.run(record);
+			const stop = this.#runBlocks(record);
+			// An instruction for TypeScript that comes first is still in the shadow.
+			if (stop !== Stop.system || state.record !== record) this.#isShadowed = false;
 			record = 0;
-			this.#isShadowed = false;
-			if (stop === Stop.poll) {
-				if (state.request !== 0 || state.budget < 0) return 'polled';
-			} else if (stop === Stop.fault) {
+			if (stop === Stop.fault) {
 				if (!this.#fault(state.record)) return 'shutdown';
 			} else if (stop === Stop.system) {
 				const end = this.#system(state.record);
-				if (end !== undefined) return end;
+				if (typeof end === 'string') return end;
+				record = end;
 			}
 		}
+	}
+
+	/** Runs blocks from a record on; only one where the guest is about to be able to take an interrupt that waits. */
+	#runBlocks(record: number): number {
+		const {state} = this.core;
+		const kept = this.#isShadowed && this.windowWanted ? state.budget : 0;
+		state.budget -= kept;
+		const stop = this.core.run(record);
+		state.budget += kept;
+		return stop;
 	}
 
 	/** Finds the block at RIP; 0 after an exception, undefined after a triple fault. */
 	#lookUp(): number | undefined {
 		const {core} = this;
 		const {state} = core;
+		// A handler that is nowhere faults for ever: that counts as instructions do.
+		const refuse = (fault: GuestFault) => {
+			state.budget--;
+			return this.#raise(fault) ? 0 : undefined;
+		};
 		const codeSize = codeSizeOf(core);
 		const {base = 0n, limit = 0} = state.segments[CS] ?? {};
 		if (codeSize !== 64) {
 			state.rip &= 0xffff_ffffn;
-			if (state.rip > BigInt(limit)) return this.#raise(generalProtection()) ? 0 : undefined;
+			if (state.rip > BigInt(limit)) return refuse(generalProtection());
 		}
 		const linear = BigInt.asUintN(codeSize === 64 ? 64 : 32, state.rip + base);
 		const low = Number(BigInt.asIntN(32, linear));
 		const page = this.mmu.fetch(low, Number(BigInt.asIntN(32, linear >> 32n)));
-		if (page === undefined) return this.#raise(new GuestFault(state.vector, state.errorCode)) ? 0 : undefined;
+		if (page === undefined) return refuse(new GuestFault(state.vector, state.errorCode));
 		const record = this.#code.block(page, low & (pageBytes - 1), codeSize);
 		// Code in device memory: there is none that a processor could execute again and again.
-		if (record === undefined) return this.#raise(generalProtection()) ? 0 : undefined;
+		if (record === undefined) return refuse(generalProtection());
 		state.codePage = linear & ~0xfffn;
 		state.codePageOffset = BigInt.asUintN(64, state.codePage - base);
 		core.remember(linear, record);
@@ -142,67 +159,84 @@ export class Processor {
 	#fault(record: number): boolean {
 		const {state} = this.core;
 		state.rip = state.codePageOffset + BigInt(this.core.startOf(record));
-		state.budget -= this.core.ordinalOf(record) - 1;
+		state.budget -= this.core.ordinalOf(record);
 		state.stop = 0;
 		return this.#raise(new GuestFault(state.vector, state.errorCode));
 	}
 
 	#raise(fault: GuestFault): boolean {
+		this.#isShadowed = false;
 		return this.interrupts.raise(fault);
 	}
 
-	/** Carries out an instruction that the interpreter leaves to TypeScript. */
-	#system(record: number): ProcessorStop | undefined {
+	/**
+	 * Carries out an instruction that the interpreter leaves to TypeScript.
+	 * @returns why the processor stops; or the record to go on with, 0 for the block at RIP
+	 */
+	#system(record: number): ProcessorStop | number {
 		const {core} = this;
 		const {state} = core;
 		state.exits++;
 		const start = core.startOf(record);
-		const rip = state.codePageOffset + BigInt(start);
+		const size = codeSizeOf(core);
+		const rip = BigInt.asUintN(size === 64 ? 64 : 32, state.codePageOffset + BigInt(start));
 		state.rip = rip;
-		state.budget -= core.ordinalOf(record);
+		state.budget -= core.ordinalOf(record) - 1;
+		// What came before may have let interrupts in.
+		if (this.windowWanted && this.canInterrupt) return 'window';
 		try {
 			const instruction = this.#instruction(state.codePage + BigInt(start), start);
-			if (instruction === 'crossing') return undefined;
+			if (typeof instruction === 'number') return instruction;
+			state.budget--;
 			const handler = systemInstructions[instruction.name];
 			if (handler === undefined) throw invalidOpcode();
-			const size = codeSizeOf(core);
 			state.rip = BigInt.asUintN(size === 64 ? 64 : 32, rip + BigInt(instruction.length));
 			const after = handler(this.#parts, instruction);
 			applyPrivilege(core);
 			this.#isShadowed = after === 'shadow';
-			if (after !== 'halt') return undefined;
+			if (after === 'again') state.rip = rip;
+			if (after !== 'halt') return 0;
 			this.#isHalted = true;
 			return 'halted';
 		} catch (error) {
 			if (!(error instanceof GuestFault)) throw error;
+			state.budget--;
 			state.rip = rip;
-			return this.#raise(error) ? undefined : 'shutdown';
+			return this.#raise(error) ? 0 : 'shutdown';
 		}
 	}
 
-	/** Decodes the instruction of a record, also one that ends in the next page: that is executed here, from both pages' bytes. */
-	#instruction(linear: bigint, start: number): Instruction | 'crossing' {
+	/** Decodes the instruction of a record. One that is not for TypeScript ends in the next page: it gets records of its own. */
+	#instruction(linear: bigint, start: number): Instruction | number {
 		const {core} = this;
+		const codeSize = codeSizeOf(core);
 		const bytes = new Uint8Array(maxLength);
-		let length = 0;
-		for (; length < maxLength; length++) {
-			const at = BigInt.asUintN(64, linear + BigInt(length));
-			const low = Number(BigInt.asIntN(32, at));
-			const page = this.mmu.fetch(low, Number(BigInt.asIntN(32, at >> 32n)));
-			const byte = page === undefined ? undefined : this.#memory.page(page)?.[low & (pageBytes - 1)];
-			if (byte === undefined) break;
-			bytes[length] = byte;
+		const inPage = Math.min(maxLength, pageBytes - start);
+		this.#readCode(linear, bytes.subarray(0, inPage));
+		let instruction = decode(bytes.subarray(0, inPage), start, codeSize);
+		if (instruction === 'truncated' && inPage < maxLength) {
+			this.#readCode(linear + BigInt(inPage), bytes.subarray(inPage));
+			instruction = decode(bytes, start, codeSize);
 		}
-		const instruction = decode(bytes.subarray(0, length), start, codeSizeOf(core));
-		if (instruction === 'truncated') throw new GuestFault(core.state.vector, core.state.errorCode);
-		if (instruction === 'tooLong') throw generalProtection();
 		if (instruction === 'undefined') throw invalidOpcode();
+		if (typeof instruction === 'string') throw generalProtection();
 		if (systemInstructions[instruction.name] !== undefined) return instruction;
-		const crossing = core.decodeAlone(bytes, start, codeSizeOf(core));
-		if (crossing === undefined) throw invalidOpcode();
-		const stop = core.run(crossing);
-		if (stop === Stop.fault) throw new GuestFault(core.state.vector, core.state.errorCode);
-		return 'crossing';
+		const alone = core.decodeAlone(bytes, start, codeSize);
+		if (alone === undefined) throw invalidOpcode();
+		return alone;
+	}
+
+	/** Reads bytes of code that are in one page. @throws GuestFault */
+	#readCode(linear: bigint, bytes: Uint8Array): void {
+		const {state} = this.core;
+		const at = BigInt.asUintN(codeSizeOf(this.core) === 64 ? 64 : 32, linear);
+		const low = Number(BigInt.asIntN(32, at));
+		const page = this.mmu.fetch(low, Number(BigInt.asIntN(32, at >> 32n)));
+		if (page === undefined) throw new GuestFault(state.vector, state.errorCode);
+		const offset = low & (pageBytes - 1);
+		const source = this.#memory.page(page);
+		if (source === undefined) throw generalProtection();
+		bytes.set(source.subarray(offset, offset + bytes.length));
 	}
 }
 

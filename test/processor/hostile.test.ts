@@ -1,0 +1,99 @@
+import test from 'ava';
+import {halt} from '#test/tmk';
+import {type GuestProcessor, startKernel} from './guest-processor.ts';
+
+/** Where raw code of these tests is, and their page tables are. */
+const codeAt = 0x20_0000;
+const tables = 0x30_0000;
+const stackTop = 0x2f_0000;
+
+/** A processor in long mode at privilege 0 with the low 2 GiB mapped to themselves, and again from the top 2 GiB on. */
+function startBytes(code: readonly number[], at = codeAt): GuestProcessor {
+	const kernel = halt();
+	const guest = startKernel({...kernel, entry: at, pageTables: tables});
+	guest.ram.set(code, at);
+	const entries = new BigUint64Array(guest.ram.buffer, tables, 512 * 3);
+	entries[0] = entries[511] = BigInt(tables + 0x1000) | 7n;
+	entries[512] = entries[512 + 510] = BigInt(tables + 0x2000) | 7n;
+	for (let index = 0; index < 512; index++) entries[1024 + index] = (BigInt(index) << 21n) | 0x87n;
+	guest.processor.core.state.general[4] = BigInt(stackTop);
+	return guest;
+}
+
+/** The same memory in the upper half of addresses. */
+const upperHalf = 0xffff_ffff_8000_0000n;
+const descriptors = tables + 0x4000;
+const gates = descriptors + 0x1000;
+const task = gates + 0x1000;
+const handlerAt = codeAt + 0x4000;
+const kernelCode = 8;
+
+/** Descriptor tables in the upper half, and a gate by the first interrupt stack whose handler is these bytes. */
+function handle({processor, ram}: GuestProcessor, vector: number, handler: readonly number[]): void {
+	const {state} = processor.core;
+	const words = new BigUint64Array(ram.buffer);
+	words[descriptors / 8 + 1] = 0x00af_9b00_0000_ffffn;
+	words[descriptors / 8 + 2] = 0x00cf_9300_0000_ffffn;
+	const at = BigInt(handlerAt);
+	words[gates / 8 + vector * 2] =
+		(at & 0xffffn) | (BigInt(kernelCode) << 16n) | 0x8e01_0000_0000n | ((at >> 16n) << 48n);
+	new DataView(ram.buffer).setBigUint64(task + 0x24, BigInt(stackTop - 0x1000), true);
+	ram.set(handler, handlerAt);
+	Object.assign(state.gdtr, {base: upperHalf + BigInt(descriptors), limit: 0x17});
+	Object.assign(state.idtr, {base: upperHalf + BigInt(gates), limit: 0xfff});
+	Object.assign(state.segments[7] ?? {}, {base: upperHalf + BigInt(task), limit: 0x67});
+}
+
+const ud2 = [0x0f, 0x0b];
+const hlt = 0xf4;
+
+test('an instruction that crosses pages is executed once, whatever the code behind it does', (t) => {
+	// ADD EAX,1 across the border; OUT 80h,AL; DEC ECX; JNZ to the ADD: in the second round all blocks are known.
+	const guest = startBytes([0x05, 1, 0, 0, 0, 0xe6, 0x80, 0xff, 0xc9, 0x75, 0xf5, hlt], codeAt + 0x1000 - 2);
+	guest.processor.core.state.general.set([0n, 4n]);
+	t.is(guest.processor.run(1000), 'halted');
+	const values = guest.writes.map(({value}) => value);
+	t.deepEqual(values, [1, 2, 3, 4]);
+});
+
+test('an instruction at the end of a page does not touch CR2 for the page behind it, which is missing', (t) => {
+	// MOV RAX,CR2; HLT.
+	const guest = startBytes([0x0f, 0x20, 0xd0, hlt], codeAt + 0x1f_fffc);
+	const entries = new BigUint64Array(guest.ram.buffer, tables + 0x2000, 512);
+	entries[2] = 0n;
+	const {state} = guest.processor.core;
+	state.cr2 = 5n;
+	t.is(guest.processor.run(1000), 'halted');
+	t.deepEqual([state.general[0], state.cr2], [5n, 5n]);
+});
+
+test('a port string without end, and faults without end, stop with the budget', (t) => {
+	// REP OUTSB.
+	const guest = startBytes([0xf3, 0x6e, hlt]);
+	guest.processor.core.state.general[1] = 2n ** 64n - 1n;
+	t.is(guest.processor.run(10_000), 'polled');
+	t.true(guest.writes.length < 12_000, `${guest.writes.length} elements`);
+	const {general} = guest.processor.core.state;
+	t.is(general[1], 2n ** 64n - 1n - BigInt(guest.writes.length));
+
+	const handler = startBytes(ud2);
+	handle(handler, 6, ud2);
+	t.is(handler.processor.run(10_000), 'polled');
+	const nowhere = startBytes(ud2);
+	handle(nowhere, 6, ud2);
+	handle(nowhere, 14, []);
+	new BigUint64Array(nowhere.ram.buffer, gates, 512)[28] = 0xffff_8e01_0008_0000n;
+	new BigUint64Array(nowhere.ram.buffer, tables + 0x2000, 512)[2] = 0n;
+	nowhere.processor.core.state.rip = 0xffff_0000n;
+	t.is(nowhere.processor.run(10_000), 'polled');
+});
+
+test('an exception of compatibility mode finds its handler by tables in the upper half', (t) => {
+	const guest = startBytes(ud2);
+	handle(guest, 6, [hlt]);
+	const {state} = guest.processor.core;
+	Object.assign(state.segments[1] ?? {}, {attributes: 0xc09b, selector: 0x18});
+	guest.processor.changed();
+	t.is(guest.processor.run(1000), 'halted');
+	t.is(state.rip, BigInt(handlerAt + 1));
+});
