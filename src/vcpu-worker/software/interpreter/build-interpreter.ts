@@ -133,7 +133,8 @@ function findBlock(
 	target: Int<'i64'>,
 	linkable: Int<'i32'>,
 ): void {
-	const word = (name: 'codePage' | 'modeKey') => state.load('i64', 64, i32(0), CpuState.offset(name));
+	const codePage = state.load('i64', 64, i32(0), CpuState.offset('codePage'));
+	const modeKey = state.load('i32', 32, i32(0), CpuState.offset('modeKey'));
 	const codeBase = f.let(state.load('i64', 64, i32(0), segmentBaseAt(codeSegment)));
 	const linear = f.let(target.add(codeBase));
 	const entry = f.let(
@@ -146,12 +147,13 @@ function findBlock(
 	);
 	const page = f.let(linear.and(~0xfffn));
 	f.if(
-		state.load('i64', 64, entry, jumpEntry.key).eq(linear.xor(word('modeKey'))),
+		state
+			.load('i64', 64, entry, jumpEntry.key)
+			.eq(linear)
+			.and(state.load('i32', 32, entry, jumpEntry.mode).eq(modeKey)),
 		() => {
 			const found = f.let(state.load('i32', 32, entry, jumpEntry.record));
-			f.if(linkable.ne(0).and(page.eq(word('codePage'))), () =>
-				f.store(state, 32, linkable, MicroOp.offset('c'), found),
-			);
+			f.if(linkable.ne(0).and(page.eq(codePage)), () => f.store(state, 32, linkable, MicroOp.offset('c'), found));
 			f.store(state, 64, i32(0), CpuState.offset('codePage'), page);
 			f.store(state, 64, i32(0), CpuState.offset('codePageOffset'), page.sub(codeBase));
 			f.set(record, found);

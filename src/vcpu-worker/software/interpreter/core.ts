@@ -5,7 +5,7 @@ import {
 	decodeBlock,
 	ownImmediate,
 } from '#vcpu-worker/software/decode';
-import {systemKind} from '#vcpu-worker/software/semantics';
+import {kinds, systemKind} from '#vcpu-worker/software/semantics';
 import {CpuState, immediateAt, jumpEntries, jumpEntry, MicroOp, memoryMap} from '#vcpu-worker/software/state';
 import {buildInterpreter} from './build-interpreter.ts';
 
@@ -34,6 +34,10 @@ export type SlowAccess = (low: number, high: number, width: number, kind: number
 const recordBytes = 8 * 1024 ** 2;
 /** Bytes of them for one instruction that is no part of a block. */
 const aloneBytes = 1024;
+/** Kinds that may belong to an instruction that writes memory, and keep where in the page they go. */
+const linkedKinds = new Set(
+	kinds.flatMap(({key}, number) => (/^(next|call|callSegmented)\./.test(key) ? [number] : [])),
+);
 let module: object | undefined;
 
 /** The interpreter of one processor, with the memory that it has for itself. */
@@ -91,15 +95,18 @@ export class Core {
 	remember(linear: bigint, record: number): void {
 		const index = Number((linear ^ (linear >> 12n)) & BigInt(jumpEntries - 1));
 		const at = memoryMap.jumps + index * jumpEntry.size;
-		this.#bytes.setBigUint64(at + jumpEntry.key, linear ^ this.state.modeKey, true);
+		this.#bytes.setBigUint64(at + jumpEntry.key, linear, true);
+		this.#bytes.setUint32(at + jumpEntry.mode, this.state.modeKey, true);
 		this.#bytes.setUint32(at + jumpEntry.record, record, true);
 	}
 
 	/** Makes the block of a record end behind the record's instruction: it is not what memory has any more. */
 	endBehind(record: number): void {
 		const ordinal = this.ordinalOf(record);
-		let at = record + MicroOp.size;
-		while (this.ordinalOf(at) === ordinal && this.startOf(at) === this.startOf(record)) at += MicroOp.size;
+		let at = record;
+		for (; this.ordinalOf(at) === ordinal && this.startOf(at) === this.startOf(record); at += MicroOp.size)
+			if (linkedKinds.has(this.#bytes.getUint16(at + MicroOp.offset('kind'), true)))
+				this.#bytes.setUint32(at + MicroOp.offset('c'), 0, true);
 		if (this.ordinalOf(at) !== ordinal + 1) return;
 		const start = this.startOf(at);
 		const [step] = decodeBlock(new Uint8Array(0), start, {limit: 0});

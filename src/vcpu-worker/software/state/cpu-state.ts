@@ -59,8 +59,9 @@ export const CpuState = wire('CpuState', {
 	budget: i32,
 	/** Not 0 where another thread wants something: set by it, cleared by the processor. */
 	request: i32,
-	/** Part of the mode that decides on how bytes are decoded and whether they may be fetched, in the high bits; see `jumpEntry`. */
-	modeKey: u64,
+	/** What of the mode decides on how bytes are decoded and whether they may be fetched; see `jumpEntry`. */
+	modeKey: u32,
+	reservedMode: u32,
 	/** Address of the TLB entries that accesses go by in the present mode. */
 	tlb: u32,
 	/** ES, CS, SS, DS, FS, GS, LDTR, TR. */

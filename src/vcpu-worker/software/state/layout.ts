@@ -19,8 +19,11 @@ export const tlbEntry = {readPage: 0, writePage: 8, addend: 16, size: 32} as con
 
 /** Entries of the cache of blocks. */
 export const jumpEntries = 4096;
-/** An entry of it: linear address of the block, mixed with the mode; 1 for none, since no mode has odd bits there. */
-export const jumpEntry = {key: 0, record: 8, size: 16} as const;
+/**
+ * An entry of it: linear address of the block, its first record, and the mode that it was decoded for, which is never 0 but where there
+ * is none. The mode has a word of its own, since a program can jump to any 64 bits.
+ */
+export const jumpEntry = {key: 0, record: 8, mode: 12, size: 16} as const;
 
 /** Registers by their number in instructions. */
 export const generalRegisters = 'rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15'.split(' ');

@@ -100,9 +100,8 @@ export function applyPrivilege(core: Core): void {
 	const privilege = privilegeOf(core);
 	const acLifts = privilege < 3 && (state.controlFlags & Flag.AC) !== 0;
 	state.tlb = tlbOf(privilege === 3 ? AccessClass.user : acLifts ? AccessClass.lifted : AccessClass.supervisor);
-	// In canonical addresses the bits from 57 on are copies: the mode changes the highest ones.
 	const codeSize = codeSizeOf(core);
-	state.modeKey = ((privilege === 3 ? 1n : 0n) | (BigInt(codeSize >> 5) << 1n)) << 58n;
+	state.modeKey = codeSize | (privilege === 3 ? 1 : 0);
 	const stackIsBig = ((state.segments[SS]?.attributes ?? 0) & Attribute.big) !== 0;
 	state.stackMask = codeSize === 64 ? 2n ** 64n - 1n : stackIsBig ? 0xffff_ffffn : 0xffffn;
 	state.poppableFlags = poppableFlags(privilege, (state.controlFlags & Flag.IOPL) >> 12);
