@@ -97,3 +97,63 @@ test('an exception of compatibility mode finds its handler by tables in the uppe
 	t.is(guest.processor.run(1000), 'halted');
 	t.is(state.rip, BigInt(handlerAt + 1));
 });
+
+test('code that the last instruction of a block has rewritten is not executed as it was', (t) => {
+	// 29 NOP; CMP ECX,1; CMOVE RDI,RSI; MOV [RDI],CL ends the block; MOV AL,0 of which RSI is the constant; OUT 80h,AL; DEC ECX; JNZ.
+	const store = [0x83, 0xf9, 1, 0x48, 0x0f, 0x44, 0xfe, 0x88, 0x0f];
+	const code = [...Array<number>(29).fill(0x90), ...store, 0xb0, 0, 0xe6, 0x80, 0xff, 0xc9, 0x75, 0xd2, hlt];
+	const guest = startBytes(code);
+	const {general} = guest.processor.core.state;
+	general[1] = 4n;
+	general[6] = BigInt(codeAt + 39);
+	general[7] = BigInt(stackTop);
+	t.is(guest.processor.run(10_000), 'halted');
+	const values = guest.writes.map(({value}) => value);
+	t.deepEqual(values, [0, 0, 0, 1]);
+});
+
+test('a program cannot jump to what only looks like an address of the kernel', (t) => {
+	// INC EBX; SYSRET to JMP RAX.
+	const guest = startBytes([0xff, 0xc3, 0x48, 0x0f, 0x07]);
+	handle(guest, 13, [hlt]);
+	guest.ram.set([0xff, 0xe0], codeAt + 0x1000);
+	const {state} = guest.processor.core;
+	state.rip = upperHalf + BigInt(codeAt);
+	state.general[0] = state.rip ^ (1n << 58n);
+	state.general[1] = BigInt(codeAt + 0x1000);
+	state.general[11] = 2n;
+	t.is(guest.processor.run(1000), 'halted');
+	t.is(state.general[3], 1n);
+});
+
+test('an interrupt comes in where POPF or STI lets it, though the guest closes the window at once', (t) => {
+	// STI; NOP; CLI; HLT, and PUSH 202h; POPF; CLI; HLT.
+	for (const code of [
+		[0xfb, 0x90, 0xfa, hlt],
+		[0x68, 2, 2, 0, 0, 0x9d, 0xfa, hlt],
+	]) {
+		const guest = startBytes(code);
+		guest.processor.windowWanted = true;
+		t.is(guest.processor.run(1000), 'window');
+		t.is(guest.processor.core.state.rip, BigInt(codeAt + code.length - 2));
+	}
+	// STI; HLT: the interrupt ends the wait.
+	const waits = startBytes([0xfb, hlt]);
+	waits.processor.windowWanted = true;
+	t.is(waits.processor.run(1000), 'halted');
+});
+
+test('POPF of AC lifts SMAP for the next instruction', (t) => {
+	// PUSH 40002h; POPF; MOV AL,[RDI]; HLT in a page of the kernel; RDI is one of a program.
+	const guest = startBytes([0x68, 2, 0, 4, 0, 0x9d, 0x8a, 0x07, hlt]);
+	const entries = new BigUint64Array(guest.ram.buffer, tables + 0x2000, 512);
+	entries[0] = 0x83n;
+	entries[1] = 0x20_0083n;
+	const {state} = guest.processor.core;
+	entries[3] = 0x20_0087n;
+	state.cr4 |= 1n << 21n;
+	guest.processor.changed();
+	state.general[7] = 0x60_0000n;
+	t.is(guest.processor.run(1000), 'halted');
+	t.is(state.rip, BigInt(codeAt + 9));
+});

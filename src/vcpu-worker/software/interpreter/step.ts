@@ -169,6 +169,14 @@ export class InterpretedStep implements Operation {
 		});
 	}
 
+	leaveBehind(): void {
+		const ordinal = this.#state.load('i32', 8, this.#record, MicroOp.offset('ordinal'));
+		const budget = this.#field32(CpuState.offset('budget')).sub(ordinal);
+		this.f.store(this.#state, 32, i32(0), CpuState.offset('budget'), budget);
+		this.f.store(this.#state, 64, i32(0), CpuState.offset('rip'), this.nextAddress());
+		this.#leave(i32(Stop.lookup));
+	}
+
 	raise(vector: number): void {
 		this.f.store(this.#state, 32, i32(0), CpuState.offset('vector'), i32(vector));
 		this.f.store(this.#state, 32, i32(0), CpuState.offset('errorCode'), i32(0));

@@ -61,6 +61,8 @@ export interface Operation {
 	destinationElement(offset: Int<'i64'>, isWrite: boolean): Int<'i64'>;
 	/** Lets interrupts in between two elements of a string: the instruction begins anew after it. */
 	pollInside(): void;
+	/** Leaves behind the instruction, which is done: what it has changed decides on how code goes on. */
+	leaveBehind(): void;
 	/** Leaves with an exception of the instruction. */
 	raise(vector: number): void;
 	/** Goes on in this code page, at this constant of the step. */

@@ -5,6 +5,9 @@ const stackPointer = 4;
 const framePointer = 5;
 /** RF and VM. */
 const pushedAsZero = 0x3_0000;
+const interruptFlag = 0x200;
+/** TF, IOPL and AC, by which the processor goes on otherwise. */
+const modeFlags = 0x4_3100;
 
 /** The stack as an operation uses it: offsets in its segment. */
 interface Stack {
@@ -99,7 +102,11 @@ function popFlags(op: Operation, stack: Stack): void {
 	const value = op.f.let(pop(op, stack).toI64U());
 	op.flags.setBits(value);
 	const mask = op.f.let(op.poppableFlags().and(op.width === 16 ? 0xffff : -1));
-	op.setControlFlags(op.controlFlags().and(mask.not()).or(value.toI32().and(mask)));
+	const before = op.f.let(op.controlFlags());
+	const after = op.f.let(before.and(mask.not()).or(value.toI32().and(mask)));
+	op.setControlFlags(after);
+	const turnedOn = after.and(before.not()).and(interruptFlag);
+	op.f.if(before.xor(after).and(modeFlags).or(turnedOn), () => op.leaveBehind());
 }
 
 /** Instructions of the stack (SDM volume 2), on a stack of either kind. */

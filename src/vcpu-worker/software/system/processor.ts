@@ -106,11 +106,12 @@ export class Processor {
 			}
 			const stop = this.#runBlocks(record);
 			// An instruction for TypeScript that comes first is still in the shadow.
-			if (stop !== Stop.system || state.record !== record) this.#isShadowed = false;
+			if (stop !== Stop.system || state.record !== record || this.core.ordinalOf(record) > 1) this.#isShadowed = false;
 			record = 0;
 			if (stop === Stop.fault) {
 				if (!this.#fault(state.record)) return 'shutdown';
-			} else if (stop === Stop.system) {
+			} else if (stop === Stop.lookup) applyPrivilege(this.core);
+			else if (stop === Stop.system) {
 				const end = this.#system(state.record);
 				if (typeof end === 'string') return end;
 				record = end;
