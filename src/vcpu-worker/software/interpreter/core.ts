@@ -48,6 +48,8 @@ export class Core {
 	readonly transfer: Uint8Array;
 	readonly #run: (record: number) => number;
 	readonly #bytes: DataView;
+	/** Physical pages of the linear ones that the cache of blocks knows. */
+	readonly #frames = new Map<bigint, number>();
 	#nextRecord: number = memoryMap.records;
 
 	/** @param ram - the guest's memory, a `WebAssembly.Memory` */
@@ -78,6 +80,7 @@ export class Core {
 
 	/** Forgets which blocks are where. */
 	forgetJumps(): void {
+		this.#frames.clear();
 		new BigInt64Array(this.memory, memoryMap.jumps, (jumpEntries * jumpEntry.size) / 8).fill(1n);
 	}
 
@@ -91,8 +94,15 @@ export class Core {
 		return this.#bytes.getUint8(record + MicroOp.offset('ordinal'));
 	}
 
-	/** Makes code that goes to a linear address find its block. */
-	remember(linear: bigint, record: number): void {
+	/**
+	 * Makes code that goes to a linear address find its block. Where the page was another before, that one's blocks are forgotten:
+	 * links must not lead from one physical page to another.
+	 * @param frame - physical address of the page that it is in
+	 */
+	remember(linear: bigint, record: number, frame: number): void {
+		const page = linear >> 12n;
+		if ((this.#frames.get(page) ?? frame) !== frame || this.#frames.size >= jumpEntries) this.forgetJumps();
+		this.#frames.set(page, frame);
 		const index = Number((linear ^ (linear >> 12n)) & BigInt(jumpEntries - 1));
 		const at = memoryMap.jumps + index * jumpEntry.size;
 		this.#bytes.setBigUint64(at + jumpEntry.key, linear, true);
@@ -121,7 +131,11 @@ export class Core {
 	/** Goes back to them, but for what a fault has left for its handler. */
 	restore(saved: Uint8Array): void {
 		const {vector, errorCode, cr2} = this.state;
-		new Uint8Array(this.memory, memoryMap.state, CpuState.size).set(saved);
+		const bytes = new Uint8Array(this.memory, memoryMap.state, CpuState.size);
+		// Another thread may have written its request meanwhile: that stays.
+		const request = CpuState.offset('request');
+		bytes.set(saved.subarray(0, request));
+		bytes.set(saved.subarray(request + 4), request + 4);
 		Object.assign(this.state, {vector, errorCode, cr2});
 	}
 

@@ -153,7 +153,7 @@ export class Processor {
 		if (record === undefined) return refuse(generalProtection());
 		state.codePage = linear & ~0xfffn;
 		state.codePageOffset = BigInt.asUintN(64, state.codePage - base);
-		core.remember(linear, record);
+		core.remember(linear, record, page);
 		return record;
 	}
 
