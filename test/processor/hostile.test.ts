@@ -157,3 +157,61 @@ test('POPF of AC lifts SMAP for the next instruction', (t) => {
 	t.is(guest.processor.run(1000), 'halted');
 	t.is(state.rip, BigInt(codeAt + 9));
 });
+
+test('registers that do not exist are undefined instructions', (t) => {
+	// MOV RAX,DR8; MOV DR8,RAX; MOV EAX,sreg 6.
+	for (const code of [
+		[0x44, 0x0f, 0x21, 0xc0],
+		[0x44, 0x0f, 0x23, 0xc0],
+		[0x8c, 0xf0],
+	]) {
+		const guest = startBytes([...code, 0xeb, 0xfe]);
+		handle(guest, 6, [hlt]);
+		t.is(guest.processor.run(1000), 'halted');
+	}
+});
+
+test('a request of another thread survives a fault that takes back what its instruction did', (t) => {
+	const {core} = startBytes([hlt]).processor;
+	const saved = core.save();
+	core.state.request = 1;
+	core.restore(saved);
+	t.is(core.state.request, 1);
+});
+
+test('LTR outside of long mode takes a descriptor of 8 bytes, which may be the last of its table', (t) => {
+	// LTR AX; HLT in 32-bit code.
+	const guest = startBytes([0x0f, 0x00, 0xd8, hlt]);
+	const {state} = guest.processor.core;
+	Object.assign(state, {cr0: 0x11n, cr4: 0n, efer: 0n});
+	Object.assign(state.segments[1] ?? {}, {attributes: 0xc09b, selector: kernelCode});
+	new BigUint64Array(guest.ram.buffer, descriptors, 4)[3] = 0x0000_8900_1000_0067n;
+	Object.assign(state.gdtr, {base: BigInt(descriptors), limit: 0x1f});
+	state.general[0] = 0x18n;
+	guest.processor.changed();
+	t.is(guest.processor.run(1000), 'halted');
+	t.is(state.segments[7]?.base, 0x1000n);
+});
+
+test('blocks do not stay linked across physical pages that a linear page was one after the other', (t) => {
+	const [linear, first, second] = [0x60_0000, 0x22_0000, 0x23_0000];
+	const pages = tables + 0x3000;
+	const guest = startBytes([
+		...[0xb0, 1, 0xff, 0xd6], // MOV AL,1; CALL RSI
+		...[0x4c, 0x89, 0x07], // MOV [RDI],R8: the other page, without INVLPG
+		...[0xb0, 0, 0xff, 0xd6, 0xff, 0xd6, 0xff, 0xd6], // MOV AL,0; CALL RSI three times
+		...[0x4c, 0x89, 0x0f, 0x0f, 0x20, 0xd8, 0x0f, 0x22, 0xd8], // MOV [RDI],R9; MOV RAX,CR3; MOV CR3,RAX
+		...[0xb0, 0, 0xff, 0xd6, hlt],
+	]);
+	new BigUint64Array(guest.ram.buffer, tables + 0x2000, 512)[3] = BigInt(pages) | 7n;
+	new BigUint64Array(guest.ram.buffer, pages, 512)[0] = BigInt(first) | 7n;
+	for (const [number, page] of [first, second].entries()) {
+		// TEST AL,AL; JZ 100h; RET, and there MOV BL,1 or 2; RET.
+		guest.ram.set([0x84, 0xc0, 0x0f, 0x84, 0xf8, 0, 0, 0, 0xc3], page);
+		guest.ram.set([0xb3, number + 1, 0xc3], page + 0x100);
+	}
+	const {general} = guest.processor.core.state;
+	general.set([BigInt(linear), BigInt(pages), BigInt(second) | 7n, BigInt(first) | 7n], 6);
+	t.is(guest.processor.run(1000), 'halted');
+	t.is(general[3], 1n);
+});

@@ -178,7 +178,8 @@ class Decoding {
 			return found;
 		}
 		// SWAPGS is INVLPG with a register (SDM volume 2, table A-6).
-		if (opcode.name === 'group7' && this.#readModRm() === 0xf8) return {name: 'swapgs', operands: [], words: new Set()};
+		if (opcode.name === 'group7' && this.#readModRm() === 0xf8)
+			return {name: 'swapgs', operands: [], words: new Set(['only64'])};
 		const member = opcode.name.startsWith('group') ? groupMember(opcode, (this.#readModRm() >> 3) & 7) : opcode;
 		if (member === undefined) throw new Failure('undefined');
 		return member;

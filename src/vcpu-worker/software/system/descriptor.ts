@@ -18,8 +18,15 @@ export const Attribute = {
 	granular: 0x8000,
 } as const;
 
-/** Types of system descriptors in long mode (SDM volume 3, table 3-2). */
-export const SystemType = {ldt: 2, availableTss: 9, busyTss: 11, interruptGate: 14, trapGate: 15} as const;
+/** Types of system descriptors (SDM volume 3, table 3-2). */
+export const SystemType = {
+	availableTss16: 1,
+	ldt: 2,
+	availableTss: 9,
+	busyTss: 11,
+	interruptGate: 14,
+	trapGate: 15,
+} as const;
 
 /** A segment descriptor, as a segment register caches it. */
 export interface Descriptor {

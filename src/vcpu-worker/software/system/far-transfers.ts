@@ -140,11 +140,11 @@ function returnTo(parts: Parts, selector: number, stack: FarStack, extra: bigint
 /** A return to an outer privilege makes data segments null that it must not have (SDM volume 2, RET). */
 function dropInnerData({core, segments}: Parts, privilege: number): void {
 	for (const segment of [0, 3, 4, 5]) {
-		const {attributes = 0} = core.state.segments[segment] ?? {};
+		const {attributes = 0, base = 0n} = core.state.segments[segment] ?? {};
 		const isConforming =
 			(attributes & (Attribute.code | Attribute.conforming)) === (Attribute.code | Attribute.conforming);
 		if (!isConforming && ((attributes >> Attribute.dplShift) & 3) < privilege && attributes !== 0)
-			segments.set(segment, 0, {base: 0n, limit: 0, attributes: 0});
+			segments.set(segment, 0, {base, limit: 0, attributes: 0});
 	}
 }
 

@@ -1,6 +1,17 @@
 import type {Instruction, Operand} from '#vcpu-worker/software/decode';
 import {generalAt, segmentBaseAt} from '#vcpu-worker/software/state';
-import {applyMode, applyPrivilege, Cr0, Cr4, CS, Efer, Flag, privilegeOf, SS} from './control-state.ts';
+import {
+	applyMode,
+	applyPrivilege,
+	Cr0,
+	Cr4,
+	CS,
+	Efer,
+	Flag,
+	hasRealSegments,
+	privilegeOf,
+	SS,
+} from './control-state.ts';
 import {Attribute} from './descriptor.ts';
 import {farTransfers} from './far-transfers.ts';
 import {GuestFault, generalProtection, invalidOpcode, Vector} from './guest-fault.ts';
@@ -317,15 +328,15 @@ export const systemInstructions: Readonly<Record<string, Handler>> = {
 	movFromDebug: (parts, {operands: [target, number]}) => {
 		requirePrivilege(parts);
 		if (target === undefined) throw invalidOpcode();
-		setRegister(parts, target, parts.core.state.debug[debugNumber(number)] as bigint);
+		setRegister(parts, target, parts.core.state.debug[debugNumber(parts, number)] as bigint);
 		return 'next';
 	},
 	movToDebug: (parts, {operands: [number, from]}) => {
 		requirePrivilege(parts);
 		if (from === undefined) throw invalidOpcode();
 		const value = registerValue(parts, from);
-		if (debugNumber(number) >= 6 && value >> 32n !== 0n) throw generalProtection();
-		parts.core.state.debug[debugNumber(number)] = value;
+		if (debugNumber(parts, number) >= 6 && value >> 32n !== 0n) throw generalProtection();
+		parts.core.state.debug[debugNumber(parts, number)] = value;
 		return 'next';
 	},
 	invlpg: (parts) => {
@@ -348,11 +359,13 @@ export const systemInstructions: Readonly<Record<string, Handler>> = {
 	sgdt: (parts, instruction) => storeTable(parts, instruction, 'gdtr'),
 	sidt: (parts, instruction) => storeTable(parts, instruction, 'idtr'),
 	lldt: (parts, {operands: [from], addressSize}) => {
+		if (hasRealSegments(parts.core)) throw invalidOpcode();
 		requirePrivilege(parts);
 		parts.segments.loadLdt(selectorOf(parts, from, addressSize));
 		return 'next';
 	},
 	ltr: (parts, {operands: [from], addressSize}) => {
+		if (hasRealSegments(parts.core)) throw invalidOpcode();
 		requirePrivilege(parts);
 		parts.segments.loadTask(selectorOf(parts, from, addressSize));
 		return 'next';
@@ -365,7 +378,9 @@ export const systemInstructions: Readonly<Record<string, Handler>> = {
 		return segment === SS ? 'shadow' : 'next';
 	},
 	movFromSegment: (parts, {operands: [to, number], addressSize, operandSize}) => {
-		const selector = BigInt(parts.core.state.segments[numberOf(number)]?.selector ?? 0);
+		const segment = numberOf(number);
+		if (segment > GS) throw invalidOpcode();
+		const selector = BigInt(parts.core.state.segments[segment]?.selector ?? 0);
 		if (to?.kind === 'register') {
 			const width = BigInt(operandSize);
 			setRegister(parts, to, operandSize === 16 ? ((registerValue(parts, to) >> width) << width) | selector : selector);
@@ -388,10 +403,12 @@ function cacheInstruction(parts: Parts): After {
 
 const numberOf = (operand: Operand | undefined): number => (operand?.kind === 'immediate' ? Number(operand.value) : 0);
 
-/** DR4 and DR5 are DR6 and DR7 unless CR4.DE says otherwise (SDM volume 3, 17.2.2). */
-function debugNumber(operand: Operand | undefined): number {
+/** DR4 and DR5 are DR6 and DR7, or none where CR4.DE is set; DR8 and on are none (SDM volume 3, 17.2.2). */
+function debugNumber({core}: Parts, operand: Operand | undefined): number {
 	const number = numberOf(operand);
-	return number === 4 || number === 5 ? number + 2 : number;
+	const isOld = number === 4 || number === 5;
+	if (number > 7 || (isOld && (Number(core.state.cr4) & Cr4.DE) !== 0)) throw invalidOpcode();
+	return isOld ? number + 2 : number;
 }
 
 function selectorOf(parts: Parts, operand: Operand | undefined, addressSize: number): number {

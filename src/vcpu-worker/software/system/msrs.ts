@@ -80,6 +80,7 @@ export class ModelRegisters {
 		if (segment === undefined && rule === undefined) return undefined;
 		if ((segment !== undefined || rule?.isAddress) && !isCanonical(Number(BigInt.asIntN(32, value >> 32n)), 4))
 			return false;
+		if (index === Msr.PAT && !isPat(value)) return false;
 		if (segment === undefined) this.#values.set(index, value);
 		else {
 			const register = state.segments[segment];
@@ -87,4 +88,13 @@ export class ModelRegisters {
 		}
 		return true;
 	}
+}
+
+/** True where all eight bytes are types of memory: of 0 to 7 there are no 2 and 3 (SDM volume 3, table 11-10). */
+function isPat(value: bigint): boolean {
+	for (let rest = value; rest !== 0n; rest >>= 8n) {
+		const type = Number(rest & 0xffn);
+		if (type > 7 || type === 2 || type === 3) return false;
+	}
+	return true;
 }

@@ -1,6 +1,6 @@
 import type {Core} from '#vcpu-worker/software/interpreter';
 import type {Mmu} from '#vcpu-worker/software/mmu';
-import {CS, hasRealSegments, privilegeOf, SS} from './control-state.ts';
+import {CS, Efer, hasRealSegments, privilegeOf, SS} from './control-state.ts';
 import {
 	Attribute,
 	type Descriptor,
@@ -35,13 +35,17 @@ export class Segments {
 		return this.#readAt(this.#place(selector, 8, vector), 8);
 	}
 
-	/** A descriptor of 16 bytes, of LDT or TSS in long mode. */
+	/** Reads the descriptor of an LDT or TSS, which has 16 bytes in long mode. */
 	readSystem(selector: number): {readonly descriptor: Descriptor; readonly place: bigint; readonly low: bigint} {
-		const place = this.#place(selector, 16, Vector.generalProtection);
+		const place = this.#place(selector, this.#hasLongTables ? 16 : 8, Vector.generalProtection);
 		const low = this.#readAt(place, 8);
 		const descriptor = descriptorOf(low);
-		const high = this.#readAt(place + 8n, 8);
+		const high = this.#hasLongTables ? this.#readAt(place + 8n, 8) : 0n;
 		return {descriptor: {...descriptor, base: descriptor.base | ((high & 0xffff_ffffn) << 32n)}, place, low};
+	}
+
+	get #hasLongTables(): boolean {
+		return (Number(this.#core.state.efer) & Efer.LMA) !== 0;
 	}
 
 	/** Loads ES, SS, DS, FS or GS as MOV and POP do (SDM volume 2, MOV). */
@@ -144,7 +148,10 @@ export class Segments {
 		const index = selector & ~requestedPrivilege;
 		if (index === 0 || (selector & tableIndicator) !== 0) throw generalProtection(index);
 		const {descriptor, place, low} = this.readSystem(selector);
-		if (!isSystem(descriptor) || typeOf(descriptor) !== SystemType.availableTss) throw generalProtection(index);
+		const isAvailable =
+			typeOf(descriptor) === SystemType.availableTss ||
+			(!this.#hasLongTables && typeOf(descriptor) === SystemType.availableTss16);
+		if (!isSystem(descriptor) || !isAvailable) throw generalProtection(index);
 		if (!isPresent(descriptor)) throw new GuestFault(Vector.segmentNotPresent, index);
 		this.#writeAt(place, low | (2n << 40n));
 		this.set(TR, selector, {...descriptor, attributes: descriptor.attributes | 2});
