@@ -215,3 +215,26 @@ test('blocks do not stay linked across physical pages that a linear page was one
 	t.is(guest.processor.run(1000), 'halted');
 	t.is(general[3], 1n);
 });
+
+test('strings of 64-bit code do not go by the base that ES has from other code', (t) => {
+	// STOSB; HLT.
+	const guest = startBytes([0xaa, hlt]);
+	const {state} = guest.processor.core;
+	Object.assign(state.segments[0] ?? {}, {base: 0x1000n});
+	state.general[0] = 0x5an;
+	state.general[7] = BigInt(stackTop);
+	t.is(guest.processor.run(1000), 'halted');
+	t.deepEqual([guest.ram[stackTop], guest.ram[stackTop + 0x1000]], [0x5a, 0]);
+});
+
+test('code that has just left real mode has privilege 0, whatever its selector is', (t) => {
+	// MOV CR0,EAX; MOV EBX,CR0; HLT in 16-bit code.
+	const guest = startBytes([0x0f, 0x22, 0xc0, 0x0f, 0x20, 0xc3, hlt], 0x1270);
+	const {state} = guest.processor.core;
+	Object.assign(state, {cr0: 0x10n, cr4: 0n, efer: 0n, rip: 0n});
+	Object.assign(state.segments[1] ?? {}, {base: 0x1270n, limit: 0xffff, attributes: 0x9b, selector: 0x127});
+	state.general[0] = 0x11n;
+	guest.processor.changed();
+	t.is(guest.processor.run(1000), 'halted');
+	t.is(state.general[3], 0x11n);
+});

@@ -151,11 +151,13 @@ export class InterpretedStep implements Operation {
 	}
 
 	sourceElement(offset: Int<'i64'>): Int<'i64'> {
-		return this.#element(offset, false, this.#segment());
+		const segment = this.#segment();
+		return this.#element(offset, false, segment, segment);
 	}
 
 	destinationElement(offset: Int<'i64'>, isWrite: boolean): Int<'i64'> {
-		return this.#element(offset, isWrite, i32(segmentBaseAt(0)));
+		// In 64-bit code ES has no base, whatever its descriptor says.
+		return this.#element(offset, isWrite, i32(segmentBaseAt(0)), i32(CpuState.offset('none')));
 	}
 
 	pollInside(): void {
@@ -202,14 +204,14 @@ export class InterpretedStep implements Operation {
 	}
 
 	/** A string's step says by its small number that segments are to be checked. */
-	#element(offset: Int<'i64'>, isWrite: boolean, segment: Int<'i32'>): Int<'i64'> {
+	#element(offset: Int<'i64'>, isWrite: boolean, segment: Int<'i32'>, flat: Int<'i32'>): Int<'i64'> {
 		const {f} = this;
 		const at = f.let(offset);
 		const address = f.local('i64');
 		f.if(
 			this.small(),
 			() => f.set(address, this.inSegment(at, isWrite, segment)),
-			() => f.set(address, at.add(this.#state.load('i64', 64, segment))),
+			() => f.set(address, at.add(this.#state.load('i64', 64, flat))),
 		);
 		return address;
 	}

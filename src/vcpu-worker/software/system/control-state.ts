@@ -58,7 +58,10 @@ export const SS = 2;
 /** The current privilege level: 0 in real mode, 3 in virtual-8086 mode. */
 export function privilegeOf({state}: Core): number {
 	if ((Number(state.cr0) & Cr0.PE) === 0) return 0;
-	return (state.controlFlags & Flag.VM) !== 0 ? 3 : (state.segments[CS]?.selector ?? 0) & 3;
+	if ((state.controlFlags & Flag.VM) !== 0) return 3;
+	const {selector = 0, attributes = 0} = state.segments[CS] ?? {};
+	// A selector of real mode stays until code of protected mode is loaded, and its low bits say nothing of privilege.
+	return (attributes & Attribute.conforming) !== 0 ? selector & 3 : (attributes >> Attribute.dplShift) & 3;
 }
 
 /** Bits of the code segment's default size. */

@@ -50,11 +50,13 @@ function pushAll(
 	stack: {readonly base: bigint; readonly pointer: bigint; readonly mask: bigint},
 	bytes: number,
 	values: readonly number[],
+	isUser = false,
 ): bigint {
 	let top = stack.pointer & stack.mask;
 	for (const value of values) {
 		top = (top - BigInt(bytes)) & stack.mask;
-		if (!parts.mmu.writeSystem((stack.base + top) & 0xffff_ffffn, bytes, BigInt(value >>> 0))) throw pageFault(parts);
+		const at = (stack.base + top) & 0xffff_ffffn;
+		if (!parts.mmu.writeSystem(at, bytes, BigInt(value >>> 0), isUser)) throw pageFault(parts);
 	}
 	return top;
 }
@@ -122,7 +124,8 @@ export function deliverProtected(
 		const {base = 0n, attributes = 0} = state.segments[SS] ?? {};
 		const mask = (attributes & Attribute.big) === 0 ? 0xffffn : 0xffff_ffffn;
 		const before = state.general[4] as bigint;
-		state.general[4] = (before & ~mask) | pushAll(parts, {base, pointer: before, mask}, isWide ? 4 : 2, values);
+		const top = pushAll(parts, {base, pointer: before, mask}, isWide ? 4 : 2, values, newPrivilege === 3);
+		state.general[4] = (before & ~mask) | top;
 		state.rip = BigInt(target);
 		state.controlFlags &= ~(Flag.TF | Flag.NT | Flag.RF | Flag.VM | (isInterrupt ? Flag.IF : 0));
 		applyMode(core, mmu);
