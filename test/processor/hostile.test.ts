@@ -238,3 +238,28 @@ test('code that has just left real mode has privilege 0, whatever its selector i
 	t.is(guest.processor.run(1000), 'halted');
 	t.is(state.general[3], 0x11n);
 });
+
+test('bases of ES, DS and SS count in code of 32 bits alone', (t) => {
+	// MOV DS,EAX; MOV [RSP+RCX],AL; HLT.
+	const guest = startBytes([0x8e, 0xd8, 0x88, 0x04, 0x0c, hlt]);
+	handle(guest, 6, []);
+	const {state} = guest.processor.core;
+	new BigUint64Array(guest.ram.buffer, descriptors, 4)[2] = 0x00cf_9300_1000_ffffn;
+	Object.assign(state.segments[2] ?? {}, {base: 0x1000n});
+	state.general[0] = 0x10n;
+	guest.processor.changed();
+	t.is(guest.processor.run(1000), 'halted');
+	t.is(state.segments[3]?.base, 0x1000n);
+	t.deepEqual([guest.ram[stackTop], guest.ram[stackTop + 0x1000]], [0x10, 0]);
+});
+
+test('an exception on a stack that is not canonical is one of the stack', (t) => {
+	const guest = startBytes(ud2);
+	handle(guest, 6, []);
+	handle(guest, 12, [hlt]);
+	const gate = new BigUint64Array(guest.ram.buffer, gates + 6 * 16, 1);
+	gate[0] = (gate[0] ?? 0n) & ~(7n << 32n);
+	guest.processor.core.state.general[4] = 1n << 60n;
+	t.is(guest.processor.run(1000), 'halted');
+	t.is(guest.processor.core.state.rip, BigInt(handlerAt + 1));
+});

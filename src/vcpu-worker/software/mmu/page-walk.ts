@@ -194,6 +194,6 @@ const mayWrite = (mode: PagingMode, access: Access, rights: Rights): boolean =>
 	rights.isWritable || (!access.isUser && !mode.protectsSupervisor);
 
 function errorCode(mode: PagingMode, {kind, isUser}: Access, bits: number): number {
-	const fetch = kind === 'fetch' && (mode.nx || mode.smep) ? PageFault.fetch : 0;
+	const fetch = kind === 'fetch' && ((mode.nx && mode.levels > 2) || mode.smep) ? PageFault.fetch : 0;
 	return bits | (kind === 'write' ? PageFault.write : 0) | (isUser ? PageFault.user : 0) | fetch;
 }

@@ -81,6 +81,9 @@ export function applyMode(core: Core, mmu: Mmu): void {
 	const [cr0, cr4, efer] = [state.cr0, state.cr4, state.efer].map(Number) as [number, number, number];
 	const isLong = (efer & Efer.LMA) !== 0;
 	mmu.isLong = codeSizeOf(core) === 64;
+	// The stack of 64-bit code has no base, also where code of another mode had given it one.
+	const stack = state.segments[SS];
+	if (mmu.isLong && stack !== undefined) stack.base = 0n;
 	const isPaged = cr0 >= Cr0.PG;
 	const levels = !isPaged ? 0 : isLong ? ((cr4 & Cr4.LA57) !== 0 ? 5 : 4) : (cr4 & Cr4.PAE) !== 0 ? 3 : 2;
 	const cr3 = state.cr3;

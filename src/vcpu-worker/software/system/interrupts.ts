@@ -90,7 +90,7 @@ export class Interrupts {
 			let top = rsp & ~15n;
 			for (const value of values) {
 				top = BigInt.asUintN(64, top - 8n);
-				if (!this.#mmu.writeSystem(top, 8, value)) throw this.#pageFault();
+				if (!this.#mmu.writeSystem(top, 8, value)) throw this.#stackFault();
 			}
 			if (newPrivilege !== privilege) this.#segments.set(SS, newPrivilege, {base: 0n, limit: 0, attributes: 0});
 			state.general[4] = top;
@@ -118,6 +118,11 @@ export class Interrupts {
 		const value = this.#mmu.readSystem(address, bytes);
 		if (value === undefined) throw this.#pageFault();
 		return value;
+	}
+
+	/** A stack that is nowhere is a matter of the stack; a page that is missing one of paging. */
+	#stackFault(): GuestFault {
+		return this.#core.state.vector === Vector.generalProtection ? new GuestFault(Vector.stackFault) : this.#pageFault();
 	}
 
 	#pageFault(): GuestFault {

@@ -89,7 +89,8 @@ export class Segments {
 			if (!isPresent(descriptor)) throw new GuestFault(Vector.segmentNotPresent, index);
 		}
 		this.#markAccessed(place, value);
-		const isFlat = this.#mmu.isLong && segment < 4;
+		// 64-bit code does not look at the bases of ES and DS, but code of other modes finds them later.
+		const isFlat = this.#mmu.isLong && segment === SS;
 		this.set(segment, selector, {
 			...descriptor,
 			attributes: attributes | Attribute.accessed,
