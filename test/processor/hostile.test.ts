@@ -263,3 +263,15 @@ test('an exception on a stack that is not canonical is one of the stack', (t) =>
 	t.is(guest.processor.run(1000), 'halted');
 	t.is(guest.processor.core.state.rip, BigInt(handlerAt + 1));
 });
+
+test('code of real mode can write to its own segment', (t) => {
+	// JMP 700h:5; MOV CS:[100h],AL; HLT.
+	const guest = startBytes([0xea, 5, 0, 0, 7, 0x2e, 0xa2, 0, 1, hlt], 0x7000);
+	const {state} = guest.processor.core;
+	Object.assign(state, {cr0: 0x10n, cr4: 0n, efer: 0n});
+	Object.assign(state.segments[1] ?? {}, {limit: 0xffff, attributes: 0x9b});
+	state.general[0] = 0x5an;
+	guest.processor.changed();
+	t.is(guest.processor.run(1000), 'halted');
+	t.is(guest.ram[0x7100], 0x5a);
+});

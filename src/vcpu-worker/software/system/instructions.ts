@@ -1,4 +1,5 @@
 import type {Instruction, Operand} from '#vcpu-worker/software/decode';
+import {physicalAddressBits} from '#vcpu-worker/software/mmu';
 import {generalAt, segmentBaseAt} from '#vcpu-worker/software/state';
 import {
 	applyMode,
@@ -91,7 +92,7 @@ function writeControl(parts: Parts, number: number, value: bigint): void {
 			state.cr2 = value;
 			return;
 		case 3:
-			if ((value & ~0x000f_ffff_ffff_ffffn) !== 0n) throw generalProtection();
+			if (value >> BigInt(physicalAddressBits) !== 0n) throw generalProtection();
 			state.cr3 = value;
 			break;
 		case 4:

@@ -19,6 +19,8 @@ const TR = 7;
 /** Bits of a selector (SDM volume 3, 3.4.2). */
 const tableIndicator = 4;
 const requestedPrivilege = 3;
+/** Present, data that can be written, accessed. */
+const realCodeType = 0x93;
 
 /** Segment registers and their descriptors, in 64-bit mode and compatibility mode (SDM volume 3, 3.4 and 5.2). */
 export class Segments {
@@ -122,12 +124,16 @@ export class Segments {
 		});
 	}
 
-	/** Loads a register as the 8086 does. Limit and attributes stay as they are (SDM volume 3, 20.1.1). */
+	/**
+	 * Loads a register as the 8086 does. Limit and attributes stay as they are (SDM volume 3, 20.1.1), but CS can be written to like
+	 * after a reset (table 9-1).
+	 */
 	setReal(segment: number, selector: number): void {
 		const register = this.#core.state.segments[segment];
 		if (register === undefined) return;
 		register.selector = selector;
 		register.base = BigInt(selector << 4);
+		if (segment === CS) register.attributes = (register.attributes & ~0xff) | realCodeType;
 	}
 
 	/** LLDT: a null selector makes the table unusable. */
