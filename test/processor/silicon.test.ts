@@ -1,12 +1,16 @@
-import test from 'ava';
+import test, {type ExecutionContext} from 'ava';
 import {
 	describeCase,
 	differences,
+	type Form,
 	formsOfHost,
 	integerForms,
 	ProcessorState,
 	Silicon,
 	siliconObstacle,
+	sse3Forms,
+	sse4Forms,
+	sseForms,
 } from '#test/silicon';
 import {UserModeProcessor} from './user-mode-processor.ts';
 
@@ -14,14 +18,29 @@ const obstacle = siliconObstacle();
 const onSilicon = obstacle === undefined ? test : test.skip;
 /** Cases of the daily run; `npm run flowey -- silicon` has more. */
 const count = 100_000;
+const vectorCount = 50_000;
 
-onSilicon(`integer instructions do what the host's processor does, in ${count} cases`, (t) => {
+/** Floating point, comparisons of strings and MASKMOVDQU are not there yet. */
+const missing = /^(r?sqrt|rcp|add|sub|mul|div|min|max|cmp|u?comis|cvt|hadd|hsub|round|dpp|maskmov|pcmp[ei]str)/;
+const vectorForms = [...sseForms, ...sse3Forms, ...sse4Forms].filter(
+	({unit, mnemonic}) => unit === 'sse' && !missing.test(mnemonic),
+);
+
+onSilicon(`integer instructions do what the host's processor does, in ${count} cases`, compare, integerForms, count);
+onSilicon(
+	`moves and packed integers of XMM registers do what the host's processor does, in ${vectorCount} cases`,
+	compare,
+	vectorForms,
+	vectorCount,
+);
+
+function compare(t: ExecutionContext, forms: readonly Form[], count: number): void {
 	const processor = new UserModeProcessor();
 	using silicon = new Silicon();
 	const after = ProcessorState.on(new SharedArrayBuffer(ProcessorState.byteLength));
 	const seed = 1;
 	const found: string[] = [];
-	for (const batch of silicon.batches({seed, count, forms: formsOfHost(integerForms)})) {
+	for (const batch of silicon.batches({seed, count, forms: formsOfHost(forms)})) {
 		for (const one of batch) {
 			processor.run(one.record, after);
 			const unlike = differences(one.record.after, after, one.mask);
@@ -29,4 +48,4 @@ onSilicon(`integer instructions do what the host's processor does, in ${count} c
 		}
 	}
 	t.deepEqual(found.slice(0, 10), [], `seed ${seed}, ${found.length} of ${count} cases differ`);
-});
+}

@@ -35,6 +35,9 @@ const poppable = 0x24_4500;
 /** More instructions than a case has, and elements of its strings. */
 const budget = 1000;
 
+/** Where half of an XMM register is among the lanes of registers of 256 bits. */
+const laneAt = (lane: number): number => (lane >> 1) * 4 + (lane & 1);
+
 /** Vectors of exceptions (SDM volume 3, table 6-1). */
 const breakpoint = 3;
 const undefinedOpcode = 6;
@@ -90,6 +93,10 @@ export class UserModeProcessor {
 			this.#nextRip ?? (isFault ? state.codePageOffset + BigInt(this.#core.startOf(state.record)) : state.rip);
 		after.gpr.set(state.general);
 		after.rflags = BigInt(state.controlFlags | this.#statusFlags());
+		// Of the x87, and the high halves of registers of 256 bits, no instruction is here.
+		after.xsave.$bytes.set(before.xsave.$bytes);
+		after.xsave.mxcsr = state.mxcsr;
+		for (let lane = 0; lane < 32; lane++) after.xsave.xmm[lane] = state.vector256[laneAt(lane)] as bigint;
 		after.memory.set(this.#ram.subarray(this.#window, this.#window + windowBytes));
 	}
 
@@ -116,8 +123,10 @@ export class UserModeProcessor {
 		else throw new Error(`user mode has no ${instruction.name}`);
 	}
 
-	#load({gpr, rflags, memory}: StateView, code: Uint8Array): void {
+	#load({gpr, rflags, xsave, memory}: StateView, code: Uint8Array): void {
 		const {state} = this.#core;
+		state.mxcsr = xsave.mxcsr;
+		for (let lane = 0; lane < 32; lane++) state.vector256[laneAt(lane)] = xsave.xmm[lane] as bigint;
 		state.general.set(gpr);
 		this.#setStatusFlags(Number(rflags));
 		state.controlFlags = Number(rflags) & ~statusFlags;

@@ -1,6 +1,7 @@
 import {ByteWriter} from './byte-writer.ts';
 import {Expr, Int, type IntType, type Operand, type ValueType, valueTypes} from './expr.ts';
 import type {Memory, Width} from './memory.ts';
+import {Vector} from './vector.ts';
 
 /** A variable of a function, or one of its parameters. */
 export class Local<T extends IntType = IntType> extends Int<T> {
@@ -8,6 +9,19 @@ export class Local<T extends IntType = IntType> extends Int<T> {
 
 	constructor(type: T, index: number) {
 		super(type, (out) => {
+			out.byte(0x20);
+			out.unsigned(index);
+		});
+		this.index = index;
+	}
+}
+
+/** A variable of 128 bits. */
+export class VectorLocal extends Vector {
+	readonly index: number;
+
+	constructor(index: number) {
+		super('v128', (out) => {
 			out.byte(0x20);
 			out.unsigned(index);
 		});
@@ -38,7 +52,7 @@ export type Parameters<P extends readonly IntType[]> = {readonly [K in keyof P]:
 export class FunctionBuilder<P extends readonly IntType[] = readonly IntType[]> {
 	readonly parameters: Parameters<P>;
 	readonly out = new ByteWriter();
-	readonly #types: IntType[] = [];
+	readonly #types: ValueType[] = [];
 	/** Locals that no statement uses any more. */
 	readonly #free: {readonly [T in IntType]: Local[]} = {i32: [], i64: []};
 	#scope: Local[] = [];
@@ -73,6 +87,25 @@ export class FunctionBuilder<P extends readonly IntType[] = readonly IntType[]> 
 		this.out.unsigned(local.index);
 	}
 
+	/** A variable of 128 bits, which no scope gives back. */
+	vectorLocal(): VectorLocal {
+		this.#types.push('v128');
+		return new VectorLocal(this.parameters.length + this.#types.length - 1);
+	}
+
+	/** Computes a vector once. */
+	letVector(value: Vector): VectorLocal {
+		const local = this.vectorLocal();
+		this.setVector(local, value);
+		return local;
+	}
+
+	setVector(local: VectorLocal, value: Vector): void {
+		value.emit(this.out);
+		this.out.byte(0x21);
+		this.out.unsigned(local.index);
+	}
+
 	/** Locals made by `body` are free afterwards. */
 	scope(body: () => void): void {
 		const outer = this.#scope;
@@ -84,6 +117,10 @@ export class FunctionBuilder<P extends readonly IntType[] = readonly IntType[]> 
 
 	store<A extends IntType>(memory: Memory<A>, width: Width, base: Operand<A>, offset: number, value: Int): void {
 		memory.emitStore(this.out, width, base, offset, value);
+	}
+
+	storeVector<A extends IntType>(memory: Memory<A>, base: Operand<A>, offset: number, value: Vector): void {
+		memory.emitStoreVector(this.out, base, offset, value);
 	}
 
 	/** Computes a value for its effect. */

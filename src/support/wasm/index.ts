@@ -1,5 +1,23 @@
 /** Writes WebAssembly: expressions that know their types, statements, functions, modules. */
 export {constant, type Expr, Int, type IntType, i32, i64, type Operand, type ValueType} from './expr.ts';
-export {callOf, type Func, FunctionBuilder, type Label, Local, type Parameters} from './function-builder.ts';
+export {
+	callOf,
+	type Func,
+	FunctionBuilder,
+	type Label,
+	Local,
+	type Parameters,
+	VectorLocal,
+} from './function-builder.ts';
 export {Memory, type MemoryDeclaration, type RmwOperation, type Width} from './memory.ts';
 export {type FuncOf, ModuleBuilder, type Signature} from './module-builder.ts';
+export {
+	splat,
+	Vector,
+	type VectorBinary,
+	type VectorReduction,
+	type VectorShape,
+	type VectorShift,
+	type VectorUnary,
+	vectorOf,
+} from './vector.ts';

@@ -1,5 +1,6 @@
 import type {ByteWriter} from './byte-writer.ts';
 import {asInt, type Expr, Int, type IntType, type Operand} from './expr.ts';
+import {Vector} from './vector.ts';
 
 /** Widths of integers in memory, in bits. */
 export type Width = 8 | 16 | 32 | 64;
@@ -89,6 +90,23 @@ export class Memory<A extends IntType = IntType> {
 		value.emit(out);
 		out.byte(codeFor(stores, value.type, width));
 		// Alignment is a hint only: 0 promises nothing.
+		this.#argument(out, 0, offset);
+	}
+
+	/** Reads 128 bits (core specification, 5.4.9). */
+	loadVector(base: Operand<A>, offset = 0): Vector {
+		const address = this.#address(base);
+		return new Vector('v128', (out) => {
+			address.emit(out);
+			out.append([0xfd, 0x00]);
+			this.#argument(out, 0, offset);
+		});
+	}
+
+	emitStoreVector(out: ByteWriter, base: Operand<A>, offset: number, value: Vector): void {
+		this.#address(base).emit(out);
+		value.emit(out);
+		out.append([0xfd, 0x0b]);
 		this.#argument(out, 0, offset);
 	}
 

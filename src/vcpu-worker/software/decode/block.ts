@@ -1,6 +1,7 @@
 import {type DecodeFailure, decode} from './decoder.ts';
 import type {CodeSize} from './instruction.ts';
-import {lower, nextStep, type Step, systemStep} from './lower.ts';
+import {lower} from './lower.ts';
+import {nextStep, type Step, systemStep, vectorCheck} from './step.ts';
 
 /** Most instructions of a block: what may run between two looks at the budget. */
 const maxInstructions = 32;
@@ -45,6 +46,7 @@ export function decodeBlock(
 ): readonly BlockStep[] {
 	const steps: BlockStep[] = [];
 	let at = pageOffset;
+	let hasCheck = false;
 	for (let ordinal = 1; ordinal <= limit && at < end; ordinal++) {
 		const start = at;
 		const instruction = decode(page.subarray(at), at, codeSize);
@@ -61,6 +63,8 @@ export function decodeBlock(
 			add([systemStep], at);
 			return steps;
 		}
+		if (instruction.isVector && !hasCheck) add([vectorCheck], at);
+		hasCheck ||= instruction.isVector;
 		add(lowered.steps, at);
 		if (lowered.endsBlock) return steps;
 	}

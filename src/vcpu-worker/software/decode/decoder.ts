@@ -1,7 +1,8 @@
-import type {Width} from '#support/wasm';
-import {CpuState, generalAt, highByteAt, segmentBaseAt} from '#vcpu-worker/software/state';
+import type {StepWidth} from '#vcpu-worker/software/semantics';
+import {CpuState, generalAt, highByteAt, segmentBaseAt, vectorAt} from '#vcpu-worker/software/state';
 import type {CodeSize, Instruction, MemoryOperand, Operand} from './instruction.ts';
 import {group15Member, groupMember, type Opcode, type OpcodeMap, opcodeAt} from './opcode-table.ts';
+import {vectorGroupMember, vectorOpcodeAt} from './vector-table.ts';
 
 /** Most bytes of an instruction (SDM volume 2, 2.3.11). */
 const maxLength = 15;
@@ -24,6 +25,9 @@ const dataSegment = segmentBaseAt(3);
 const address16 = [[3, 6], [3, 7], [5, 6], [5, 7], [6], [7], [5], [3]] as const;
 const stackPointer = 4;
 const framePointer = 5;
+
+/** Bits of operands by the letter that says them; others go by the operand size. */
+const widthOf: Readonly<Record<string, StepWidth>> = {b: 8, w: 16, d: 32, q: 64, x: 128};
 
 /** Reason why bytes are no instruction. */
 export type DecodeFailure =
@@ -95,6 +99,7 @@ class Decoding {
 			addressSize,
 			codeSize: this.#codeSize,
 			condition: this.#opcode & 15,
+			isVector: opcode.words.has('vector'),
 			isLocked: this.#isLocked,
 			repeat: this.#repeat,
 			segment: this.#segment ?? this.#defaultSegment,
@@ -103,6 +108,7 @@ class Decoding {
 	}
 
 	#operandSize({words}: Opcode): 16 | 32 | 64 {
+		if (words.has('vector')) return (this.#rex & 8) === 0 ? 32 : 64;
 		if (this.#codeSize !== 64) return (this.#codeSize === 16) !== this.#hasOperandPrefix ? 16 : 32;
 		const isWide = (this.#rex & 8) !== 0;
 		return isWide || (words.has('d64') && !this.#hasOperandPrefix) ? 64 : this.#hasOperandPrefix ? 16 : 32;
@@ -147,11 +153,13 @@ class Decoding {
 		if (this.#opcode === 0x0f) {
 			map = 'twoByte';
 			this.#opcode = this.#next();
-			if (this.#opcode === 0x38) {
-				map = 'map38';
+			if (this.#opcode === 0x38 || this.#opcode === 0x3a) {
+				map = this.#opcode === 0x38 ? 'map38' : 'map3a';
 				this.#opcode = this.#next();
 			}
 		}
+		const vector = vectorOpcodeAt(map, this.#opcode, this.#repeat ?? (this.#hasOperandPrefix ? '66' : '..'));
+		if (vector !== undefined) return vector;
 		const isRepeated = this.#repeat === 'f3';
 		if (map === 'map38' && isRepeated) throw new Failure('undefined');
 		if (map === 'twoByte' && this.#opcode === 0xb8 && !isRepeated) throw new Failure('undefined');
@@ -171,6 +179,7 @@ class Decoding {
 	}
 
 	#member(opcode: Opcode): Opcode {
+		if (opcode.words.has('vector')) return this.#vectorMember(opcode);
 		if (opcode.name === 'group15') {
 			const form = this.#readModRm() >> 6 === 3 ? 'register' : 'memory';
 			const found = group15Member((this.#readModRm() >> 3) & 7, form);
@@ -185,15 +194,33 @@ class Decoding {
 		return member;
 	}
 
+	#vectorMember(opcode: Opcode): Opcode {
+		if (!opcode.name.startsWith('group')) return opcode;
+		const found = vectorGroupMember(opcode, (this.#readModRm() >> 3) & 7);
+		if (found === undefined) throw new Failure('undefined');
+		return found;
+	}
+
 	#operand(letters: string, operandSize: 16 | 32 | 64): Operand {
 		const [form = '', size = ''] = [letters[0], letters.slice(1)];
-		const width = size === 'b' ? 8 : size === 'w' ? 16 : size === 'd' ? 32 : operandSize;
+		const width = widthOf[size] ?? operandSize;
 		if (letters === '1') return {kind: 'immediate', value: 1n, width: 8};
 		if (letters === 'CL') return this.#register(1, 8);
 		switch (form) {
 			case 'E':
 				return this.#readModRm() >> 6 === 3
 					? this.#register((this.#readModRm() & 7) | ((this.#rex & 1) << 3), width)
+					: this.#memory(width);
+			case 'V':
+				return {kind: 'register', place: vectorAt(((this.#readModRm() >> 3) & 7) | ((this.#rex & 4) << 1)), width: 128};
+			case 'W':
+				return this.#readModRm() >> 6 === 3 ? this.#vectorRegister(width) : this.#memory(width);
+			case 'U':
+				if (this.#readModRm() >> 6 !== 3) throw new Failure('undefined');
+				return this.#vectorRegister(128);
+			case 'Y':
+				return this.#readModRm() >> 6 === 3
+					? this.#register((this.#readModRm() & 7) | ((this.#rex & 1) << 3), 32)
 					: this.#memory(width);
 			case 'M':
 				if (this.#readModRm() >> 6 === 3) throw new Failure('undefined');
@@ -240,13 +267,18 @@ class Decoding {
 		return {kind: 'immediate', value: offset | (BigInt.asUintN(16, this.#signed(2)) << 32n), width: 64};
 	}
 
-	#register(number: number, width: Width): Operand {
+	/** The register that ModRM.rm names. */
+	#vectorRegister(width: StepWidth): Operand {
+		return {kind: 'register', place: vectorAt((this.#readModRm() & 7) | ((this.#rex & 1) << 3)), width};
+	}
+
+	#register(number: number, width: StepWidth): Operand {
 		// Without REX the numbers 4 to 7 name the second byte of the first four (SDM volume 1, 3.4.1.1).
 		const isHigh = width === 8 && this.#rex === 0 && number >= 4 && number < 8;
 		return {kind: 'register', place: isHigh ? highByteAt(number) : generalAt(number), width};
 	}
 
-	#memory(width: Width): MemoryOperand {
+	#memory(width: StepWidth): MemoryOperand {
 		if (this.#addressSize === 16) return this.#memory16(width);
 		const mode = this.#readModRm() >> 6;
 		const low = this.#readModRm() & 7;
@@ -271,7 +303,7 @@ class Decoding {
 		return this.#address({base, index, scale, displacement, width});
 	}
 
-	#memory16(width: Width): MemoryOperand {
+	#memory16(width: StepWidth): MemoryOperand {
 		const mode = this.#readModRm() >> 6;
 		const low = this.#readModRm() & 7;
 		if (mode === 0 && low === 6)
@@ -300,6 +332,7 @@ class Decoding {
 	}
 
 	#immediate(size: string, operandSize: 16 | 32 | 64): Operand {
+		if (size === 'u') return {kind: 'immediate', value: BigInt.asUintN(8, this.#signed(1)), width: 8};
 		if (size === 'b') return {kind: 'immediate', value: this.#signed(1), width: 8};
 		if (size === 'bs') return {kind: 'immediate', value: this.#signed(1), width: operandSize};
 		if (size === 'w') return {kind: 'immediate', value: BigInt.asUintN(16, this.#signed(2)), width: 16};

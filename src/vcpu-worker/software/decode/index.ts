@@ -2,4 +2,4 @@
 export {type BlockOptions, type BlockStep, decodeBlock, systemCall} from './block.ts';
 export {type DecodeFailure, decode} from './decoder.ts';
 export type {CodeSize, Instruction, Operand} from './instruction.ts';
-export {ownImmediate} from './lower.ts';
+export {ownImmediate} from './step.ts';

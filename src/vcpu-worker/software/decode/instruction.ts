@@ -1,11 +1,11 @@
-import type {Width} from '#support/wasm';
+import type {StepWidth} from '#vcpu-worker/software/semantics';
 
 /** An operand that has a place in the processor's own memory. */
 export interface RegisterOperand {
 	readonly kind: 'register';
 	/** Its address there. */
 	readonly place: number;
-	readonly width: Width;
+	readonly width: StepWidth;
 }
 
 /** An operand in guest memory. */
@@ -18,14 +18,14 @@ export interface MemoryOperand {
 	readonly displacement: bigint;
 	/** Place of the segment's base. */
 	readonly segment: number;
-	readonly width: Width;
+	readonly width: StepWidth;
 }
 
 export interface ImmediateOperand {
 	readonly kind: 'immediate';
 	/** With its sign, as it is extended to the operand size. */
 	readonly value: bigint;
-	readonly width: Width;
+	readonly width: StepWidth;
 }
 
 /** A place in the code segment, relative to the next instruction. */
@@ -49,6 +49,8 @@ export interface Instruction {
 	readonly codeSize: CodeSize;
 	/** Number of the condition in the low bits of the opcode. */
 	readonly condition: number;
+	/** It is on XMM registers, which control registers may forbid. */
+	readonly isVector: boolean;
 	readonly isLocked: boolean;
 	readonly repeat: 'f2' | 'f3' | undefined;
 	/** Place of the base of the segment of strings and XLAT. */

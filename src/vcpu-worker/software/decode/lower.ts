@@ -1,21 +1,8 @@
-import type {Width} from '#support/wasm';
-import {type AddressForm, kindNumber, stringName, systemKind} from '#vcpu-worker/software/semantics';
+import {type AddressForm, kindNumber, type StepWidth, stringName} from '#vcpu-worker/software/semantics';
 import {CpuState, generalAt, scratchAt, segmentBaseAt} from '#vcpu-worker/software/state';
 import type {ImmediateOperand, Instruction, MemoryOperand, Operand} from './instruction.ts';
-
-/** Stands for the place of the constant in the step's own record. */
-export const ownImmediate = -1;
-
-/** A step before it is a record. */
-export interface Step {
-	readonly kind: number;
-	readonly a: number;
-	readonly b: number;
-	readonly c: number;
-	readonly immediate: bigint;
-	readonly scale: number;
-	readonly segment: number;
-}
+import {lowerVector} from './lower-vector.ts';
+import {ownImmediate, type Step, systemStep} from './step.ts';
 
 const none = CpuState.offset('none');
 const accumulator = generalAt(0);
@@ -57,18 +44,12 @@ export function lower(instruction: Instruction, pageOffset: number): Lowered | u
 	return {steps: lowering.steps, endsBlock: endings.has(instruction.name)};
 }
 
-/** The step that leaves to TypeScript. */
-export const systemStep: Step = {kind: systemKind, a: 0, b: 0, c: 0, immediate: 0n, scale: 0, segment: none};
-
-/** The step that goes on at an offset in the page. */
-export const nextStep = (pageOffset: number): Step => ({
-	...systemStep,
-	kind: kindNumber('next.64'),
-	immediate: BigInt(pageOffset),
-});
-
 /** What is done with an operand in memory. */
 type MemoryAccess = 'load' | 'store' | 'loadForWrite';
+
+/** Tells by a step's name what it does with memory. */
+const accessOf = (name: string): MemoryAccess =>
+	name.startsWith('store') ? 'store' : name === 'loadForWrite' ? name : 'load';
 
 class Lowering {
 	readonly steps: Step[] = [];
@@ -86,6 +67,7 @@ class Lowering {
 		const [first, second, third] = operands as [Operand, Operand, Operand];
 		// With 16 bits a jump goes to the code's first 64 KiB: on AMD's processors in 64-bit mode too (APM volume 3, JMP).
 		const narrow = size === 16 ? 'Narrow' : '';
+		if (this.#instruction.isVector) return this.#vector();
 		if (bitTests.has(name) && first.kind === 'memory' && second.kind === 'register')
 			this.#bitInMemory(first, second.place);
 		else if (readWrite.has(name)) this.#change(name, first, (a) => ({a, ...this.#valueOf(second, 1)}));
@@ -104,6 +86,13 @@ class Lowering {
 		else if (name === 'callTo') this.#stackStep(name, {b: this.#source(first, 1)});
 		else return this.#others(first, second, third);
 		return true;
+	}
+
+	#vector(): boolean {
+		return lowerVector(this.#instruction, {
+			step: (name, width, fields) => this.#step(name, width, fields),
+			access: (name, operand, fields) => this.#access(name, operand, fields),
+		});
 	}
 
 	#others(first: Operand, second: Operand, third: Operand | undefined): boolean {
@@ -282,7 +271,7 @@ class Lowering {
 		this.#stackStep('drop', {});
 	}
 
-	#string(name: string, width: Width): void {
+	#string(name: string, width: StepWidth): void {
 		const {repeat, addressSize, segment} = this.#instruction;
 		const compares = name === 'scas' || name === 'cmps';
 		const how =
@@ -322,9 +311,9 @@ class Lowering {
 		return scratchAt(slot);
 	}
 
-	#access(name: MemoryAccess, operand: MemoryOperand, fields: Partial<Step>): void {
+	#access(name: string, operand: MemoryOperand, fields: Partial<Step>): void {
 		if (this.#instruction.codeSize !== 64 || this.#instruction.addressSize !== 64) {
-			this.#keep(operand, name);
+			this.#keep(operand, accessOf(name));
 			this.#step(name, operand.width, {segment: operand.segment, ...fields}, 'kept');
 			return;
 		}
@@ -348,13 +337,13 @@ class Lowering {
 		this.#step(codeSize === 64 ? name : `${name}Segmented`, operandSize, {segment: stackSegment, ...fields});
 	}
 
-	#step(name: string, width: Width, fields: Partial<Step>, form?: AddressForm): void {
+	#step(name: string, width: StepWidth, fields: Partial<Step>, form?: AddressForm): void {
 		const kind = kindNumber(`${name}.${width}${form === undefined ? '' : `.${form}`}`);
 		this.steps.push({...systemStep, ...fields, kind});
 	}
 }
 
-const widthOf = (operand: Operand): Width => (operand.kind === 'relative' ? 64 : operand.width);
+const widthOf = (operand: Operand): StepWidth => (operand.kind === 'relative' ? 64 : operand.width);
 
 /** Gives the place of an operand that is not in guest memory. */
 function placeOf(operand: Operand | undefined): number {

@@ -249,6 +249,7 @@ const maps = {
 	oneByte: parse(oneByte),
 	twoByte: parse(twoByte),
 	map38: parse(map38),
+	map3a: new Map<string, Opcode>(),
 };
 export type OpcodeMap = keyof typeof maps;
 
@@ -269,7 +270,9 @@ const group15 = {
 export function group15Member(middle: number, form: keyof typeof group15): Opcode | undefined {
 	const name = group15[form].split(' ')[middle];
 	if (name === undefined || name === '-') return undefined;
-	return {name, operands: form === 'memory' ? [name === 'clflush' ? 'Eb' : 'Ev'] : [], words: new Set()};
+	const isControl = name === 'ldmxcsr' || name === 'stmxcsr';
+	const operand = name === 'clflush' ? 'Eb' : isControl ? 'Ed' : 'Ev';
+	return {name, operands: form === 'memory' ? [operand] : [], words: new Set(isControl ? ['vector', 'bare'] : [])};
 }
 
 /** The operation of a group. */

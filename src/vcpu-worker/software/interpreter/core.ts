@@ -58,7 +58,7 @@ export class Core {
 		const memory = new WebAssembly.Memory({initial: pages, maximum: pages, shared: true});
 		this.memory = memory.buffer;
 		this.state = CpuState.on(memory.buffer, memoryMap.state);
-		this.transfer = new Uint8Array(memory.buffer, CpuState.offset('transfer'), 8);
+		this.transfer = new Uint8Array(memory.buffer, CpuState.offset('transfer'), 16);
 		this.#bytes = new DataView(memory.buffer);
 		module ??= new WebAssembly.Module(buildInterpreter());
 		const env = {state: memory, ram, access};

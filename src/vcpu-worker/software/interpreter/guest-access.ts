@@ -6,6 +6,7 @@ import {
 	type IntType,
 	i32,
 	type Memory,
+	type Vector,
 	type Width,
 } from '#support/wasm';
 import {CpuState, tlbEntries, tlbEntry} from '#vcpu-worker/software/state';
@@ -82,7 +83,42 @@ export class GuestAccess {
 		);
 	}
 
-	#slow(at: Int<'i64'>, width: Width, kind: number, record: Int<'i32'>): void {
+	/** Both parts of what two pages hold are there before one is read. */
+	loadVector(address: Int<'i64'>, record: Int<'i32'>): Vector {
+		const {ram, state} = this.#imports;
+		const f = this.#f;
+		const value = f.vectorLocal();
+		this.#probe(
+			address,
+			128,
+			tlbEntry.readPage,
+			(at) => f.setVector(value, ram.loadVector(at)),
+			(at) => {
+				this.#slow(at, 128, AccessKind.read, record);
+				f.setVector(value, state.loadVector(i32(0), CpuState.offset('transfer')));
+			},
+		);
+		return value;
+	}
+
+	/** Both parts of what two pages hold may be written before one is. */
+	storeVector(address: Int<'i64'>, value: Vector, record: Int<'i32'>): void {
+		const {ram, state} = this.#imports;
+		const f = this.#f;
+		const kept = f.letVector(value);
+		this.#probe(
+			address,
+			128,
+			tlbEntry.writePage,
+			(at) => f.storeVector(ram, at, 0, kept),
+			(at) => {
+				f.storeVector(state, i32(0), CpuState.offset('transfer'), kept);
+				this.#slow(at, 128, AccessKind.write, record);
+			},
+		);
+	}
+
+	#slow(at: Int<'i64'>, width: Width | 128, kind: number, record: Int<'i32'>): void {
 		const {access} = this.#imports;
 		const f = this.#f;
 		const stop = f.let(callOf(access, at.toI32(), at.shrU(32).toI32(), i32(width), i32(kind), record));
@@ -91,7 +127,7 @@ export class GuestAccess {
 
 	#probe(
 		address: Int<'i64'>,
-		width: Width,
+		width: Width | 128,
 		page: number,
 		fast: (at: Int<'i64'>) => void,
 		slow: (at: Int<'i64'>) => void,

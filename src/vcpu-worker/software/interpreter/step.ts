@@ -1,4 +1,13 @@
-import {callOf, type FunctionBuilder, type Int, type IntType, i32, type Memory, type Width} from '#support/wasm';
+import {
+	callOf,
+	type FunctionBuilder,
+	type Int,
+	type IntType,
+	i32,
+	type Memory,
+	type Vector,
+	type Width,
+} from '#support/wasm';
 import {Flags, type Kind, type OperandName, type Operation} from '#vcpu-worker/software/semantics';
 import {CpuState, generalAt, MicroOp, Stop, segmentBaseAt} from '#vcpu-worker/software/state';
 import {GuestAccess, type Imports} from './guest-access.ts';
@@ -38,8 +47,9 @@ export class InterpretedStep implements Operation {
 	) {
 		this.f = f;
 		this.#kind = kind;
-		this.width = kind.width;
-		this.type = kind.width === 64 ? 'i64' : 'i32';
+		// Meanings for 128 bits say for each operand how wide it is.
+		this.width = kind.width === 128 ? 64 : kind.width;
+		this.type = this.width === 64 ? 'i64' : 'i32';
 		this.#state = imports.state;
 		this.#record = record;
 		this.#jumps = jumps;
@@ -61,6 +71,43 @@ export class InterpretedStep implements Operation {
 
 	write(operand: OperandName, value: Int, width: Width = this.width): void {
 		this.#write(this.#place(operand), 0, value, width);
+	}
+
+	readVector(operand: OperandName): Vector {
+		return this.#state.loadVector(this.#place(operand));
+	}
+
+	writeVector(operand: OperandName, value: Vector): void {
+		this.f.storeVector(this.#state, this.#place(operand), 0, value);
+	}
+
+	readElement(operand: OperandName, width: Width, index: Int<'i32'>): Int {
+		return this.#state.load(width === 64 ? 'i64' : 'i32', width, this.#elementPlace(operand, width, index));
+	}
+
+	writeElement(operand: OperandName, width: Width, index: Int<'i32'>, value: Int): void {
+		this.f.store(this.#state, width, this.#elementPlace(operand, width, index), 0, value);
+	}
+
+	loadVectorMemory(address: Int<'i64'>): Vector {
+		return this.#guest.loadVector(address, this.#record);
+	}
+
+	storeVectorMemory(address: Int<'i64'>, value: Vector): void {
+		this.#guest.storeVector(address, value, this.#record);
+	}
+
+	requireVectors(): void {
+		const {f} = this;
+		const vector = f.let(this.#field32(CpuState.offset('vectorFault')));
+		f.if(vector, () => {
+			f.store(this.#state, 32, i32(0), CpuState.offset('vector'), vector);
+			this.#raise();
+		});
+	}
+
+	setVectorControl(value: Int<'i32'>): void {
+		this.f.store(this.#state, 32, i32(0), CpuState.offset('mxcsr'), value);
 	}
 
 	readRegister(register: number, width: Width): Int {
@@ -102,8 +149,8 @@ export class InterpretedStep implements Operation {
 	}
 
 	inSegment(offset: Int<'i64'>, isWrite: boolean, segment: Int<'i32'> = this.#segment()): Int<'i64'> {
-		const {f, width} = this;
-		const address = f.let(callOf(this.#check, segment, offset, i32(width / 8), i32(isWrite ? 1 : 0)));
+		const {f} = this;
+		const address = f.let(callOf(this.#check, segment, offset, i32(this.#kind.width / 8), i32(isWrite ? 1 : 0)));
 		const stop = f.let(this.#field32(CpuState.offset('stop')));
 		f.if(stop, () => this.#leave(stop));
 		return address;
@@ -181,8 +228,7 @@ export class InterpretedStep implements Operation {
 
 	raise(vector: number): void {
 		this.f.store(this.#state, 32, i32(0), CpuState.offset('vector'), i32(vector));
-		this.f.store(this.#state, 32, i32(0), CpuState.offset('errorCode'), i32(0));
-		this.#leave(i32(Stop.fault));
+		this.#raise();
 	}
 
 	jumpInPage(): void {
@@ -216,6 +262,12 @@ export class InterpretedStep implements Operation {
 		return address;
 	}
 
+	/** Leaves with the exception that `vector` says. */
+	#raise(): void {
+		this.f.store(this.#state, 32, i32(0), CpuState.offset('errorCode'), i32(0));
+		this.#leave(i32(Stop.fault));
+	}
+
 	#segment(): Int<'i32'> {
 		return this.#state.load('i32', 32, this.#record, MicroOp.offset('segment'));
 	}
@@ -228,6 +280,11 @@ export class InterpretedStep implements Operation {
 	#write(base: Int<'i32'>, offset: number, value: Int, width: Width): void {
 		if (width === 32) this.f.store(this.#state, 64, base, offset, value.toI32().toI64U());
 		else this.f.store(this.#state, width, base, offset, value);
+	}
+
+	/** Place of an element of 128 bits. */
+	#elementPlace(operand: OperandName, width: Width, index: Int<'i32'>): Int<'i32'> {
+		return this.#place(operand).add(index.mul(width / 8));
 	}
 
 	#place(operand: OperandName): Int<'i32'> {

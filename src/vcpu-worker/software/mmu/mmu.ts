@@ -71,7 +71,7 @@ export class Mmu {
 		this.#code = code;
 		this.#entries = new Int32Array(core.memory, memoryMap.tlb, (classBytes * classCount) / 4);
 		this.#transfer = core.transfer;
-		this.#transferView = new DataView(core.transfer.buffer, core.transfer.byteOffset, 8);
+		this.#transferView = new DataView(core.transfer.buffer, core.transfer.byteOffset, core.transfer.length);
 	}
 
 	/** Forgets all translations. */

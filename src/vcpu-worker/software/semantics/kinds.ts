@@ -8,6 +8,7 @@ import type {Meaning} from './operation.ts';
 import {shifts} from './shifts.ts';
 import {stackJumps, stackMeanings} from './stack.ts';
 import {strings} from './strings.ts';
+import {vectorMeanings} from './vector.ts';
 
 /**
  * Form of a step's address: base and displacement; with index and segment; the same within 32 or 16 bits; or as a step before
@@ -15,12 +16,15 @@ import {strings} from './strings.ts';
  */
 export type AddressForm = 'base' | 'indexed' | 'within32' | 'within16' | 'kept';
 
+/** Bits of what a step works on. */
+export type StepWidth = Width | 128;
+
 /** A kind of step: what the interpreter has an arm for. */
 export interface Kind {
 	/** Name, width, and form of address, as `load.32.base`. */
 	readonly key: string;
 	readonly meaning: Meaning;
-	readonly width: Width;
+	readonly width: StepWidth;
 	readonly form: AddressForm | undefined;
 	/** Its arm is within the interpreter's loop, as one that jumps must be. V8 takes long to optimise a large loop. */
 	readonly isHot: boolean;
@@ -36,6 +40,7 @@ const meanings: Readonly<Record<string, Meaning>> = {
 	...stackMeanings,
 	...control,
 	...strings,
+	...vectorMeanings,
 };
 
 const all = [8, 16, 32, 64] as const;
@@ -44,7 +49,7 @@ const anyAddress: readonly AddressForm[] = ['base', 'indexed', 'kept'];
 const computed: readonly AddressForm[] = ['base', 'indexed', 'within32', 'within16'];
 
 /** Widths of the steps that have others than 64 bits. */
-const widths: Readonly<Record<string, readonly Width[]>> = {
+const widths: Readonly<Record<string, readonly StepWidth[]>> = {
 	...named('add or adc sbb and sub xor cmp test inc dec neg not xadd cmpxchg xchg mov', all),
 	...named('shl shr sar rol ror rcl rcr mul imulWide div idiv crc32', all),
 	...named('shld shrd bt bts btr btc bsf bsr tzcnt lzcnt popcnt imul cwd cmov lea bitOffset movbe bswap', words),
@@ -53,7 +58,10 @@ const widths: Readonly<Record<string, readonly Width[]>> = {
 	...Object.fromEntries(
 		Object.keys(stackMeanings).map((name) => [name, name.endsWith('Segmented') ? [16, 32] : [16, 64]] as const),
 	),
-	...named('keepToRead keepToWrite', all),
+	...named('keepToRead keepToWrite', [...all, 128]),
+	...Object.fromEntries(Object.keys(vectorMeanings).map((name) => [name, [128] as const])),
+	...named('zeroExtend moveElement', [32, 64]),
+	...named('insert extract', all),
 	...named('cmpxchgPair', [32, 64]),
 	...named('setcc lahf sahf', [8]),
 	...named('movzx8 movsx8', words),
@@ -71,6 +79,10 @@ const forms: Readonly<Record<string, readonly AddressForm[]>> = {
 	keepToRead: ['within32', 'within16'],
 	keepToWrite: ['within32', 'within16'],
 	lea: computed,
+	loadVector: anyAddress,
+	loadVectorAligned: anyAddress,
+	storeVector: anyAddress,
+	storeVectorAligned: anyAddress,
 };
 
 const hot = new Set(
@@ -105,6 +117,6 @@ export function kindNumber(key: string): number {
 	return number;
 }
 
-function named(names: string, of: readonly Width[]): Record<string, readonly Width[]> {
+function named(names: string, of: readonly StepWidth[]): Record<string, readonly StepWidth[]> {
 	return Object.fromEntries(names.split(' ').map((name) => [name, of]));
 }

@@ -1,4 +1,4 @@
-import type {FunctionBuilder, Int, IntType, Width} from '#support/wasm';
+import type {FunctionBuilder, Int, IntType, Vector, Width} from '#support/wasm';
 import type {Flags} from './flags.ts';
 
 /** Operands of a step. */
@@ -21,6 +21,20 @@ export interface Operation {
 	readSigned(operand: OperandName, width?: Width): Int<'i64'>;
 	/** Writes an operand as registers are written: 32 bits clear the rest of 64, fewer leave it (SDM volume 1, 3.4.1.1). */
 	write(operand: OperandName, value: Int, width?: Width): void;
+	/** An operand of 128 bits. */
+	readVector(operand: OperandName): Vector;
+	writeVector(operand: OperandName, value: Vector): void;
+	/** An element of one, by number. */
+	readElement(operand: OperandName, width: Width, index: Int<'i32'>): Int;
+	/** Writes an element and leaves the others. */
+	writeElement(operand: OperandName, width: Width, index: Int<'i32'>, value: Int): void;
+	/** Reads 128 bits of guest memory; leaves by an exception, having done nothing, where not all of them may be. */
+	loadVectorMemory(address: Int<'i64'>): Vector;
+	storeVectorMemory(address: Int<'i64'>, value: Vector): void;
+	/** Leaves with the exception of instructions on XMM registers where control registers do not allow them. */
+	requireVectors(): void;
+	/** MXCSR. */
+	setVectorControl(value: Int<'i32'>): void;
 	/** A general register by number. */
 	readRegister(register: number, width: Width): Int;
 	writeRegister(register: number, width: Width, value: Int): void;

@@ -39,7 +39,7 @@ export const CpuState = wire('CpuState', {
 	/** Linear address that a step has left for the next ones. */
 	address: u64,
 	/** Value that an access reads or writes which the TLB does not serve. */
-	transfer: u64,
+	transfer: array(u64, 2),
 	/** What of RSP and RBP counts as offset in the stack. */
 	stackMask: u64,
 	/** RIP of the next instruction, while no code runs. */
@@ -48,6 +48,9 @@ export const CpuState = wire('CpuState', {
 	controlFlags: u32,
 	/** Those of them that POPF changes at the present privilege. */
 	poppableFlags: u32,
+	/** Exception of instructions on XMM registers, as control registers have it; 0 where they may be executed. */
+	vectorFault: u32,
+	reserved1: u32,
 	/** Reason for the end of code; see `Stop`. */
 	stop: u32,
 	/** Record at which it ended. */

@@ -35,7 +35,9 @@ const general = CpuState.offset('general');
 export const generalAt = (register: number): number => general + register * 8;
 /** Address of AH, CH, DH or BH, which have the numbers 4 to 7. */
 export const highByteAt = (register: number): number => general + (register - 4) * 8 + 1;
-/** Address of a scratch slot. */
+/** Address of an XMM register. */
+export const vectorAt = (register: number): number => CpuState.offset('vector256') + register * 32;
+/** Address of a scratch slot; two that follow each other are one of 128 bits. */
 export const scratchAt = (slot: number): number => CpuState.offset('scratch') + slot * 8;
 export const segmentBaseAt = (segment: number): number =>
 	CpuState.offset('segments') + segment * SegmentState.size + SegmentState.offset('base');

@@ -2,6 +2,7 @@ import type {CodeSize} from '#vcpu-worker/software/decode';
 import type {Core} from '#vcpu-worker/software/interpreter';
 import {AccessClass, type Mmu, tlbOf} from '#vcpu-worker/software/mmu';
 import {Attribute} from './descriptor.ts';
+import {Vector} from './guest-fault.ts';
 
 /** Bits of control registers (SDM volume 3, 2.5). */
 export const Cr0 = {
@@ -110,7 +111,14 @@ export function applyPrivilege(core: Core): void {
 	state.modeKey = codeSize | (privilege === 3 ? 1 : 0);
 	const stackIsBig = ((state.segments[SS]?.attributes ?? 0) & Attribute.big) !== 0;
 	state.stackMask = codeSize === 64 ? 2n ** 64n - 1n : stackIsBig ? 0xffff_ffffn : 0xffffn;
+	state.vectorFault = vectorFault(Number(state.cr0), Number(state.cr4));
 	state.poppableFlags = poppableFlags(privilege, (state.controlFlags & Flag.IOPL) >> 12);
+}
+
+/** Exception of an instruction on XMM registers; 0 for none (SDM volume 3, table 13-1). */
+function vectorFault(cr0: number, cr4: number): number {
+	if ((cr0 & Cr0.EM) !== 0 || (cr4 & Cr4.OSFXSR) === 0) return Vector.invalidOpcode;
+	return (cr0 & Cr0.TS) === 0 ? 0 : Vector.deviceNotAvailable;
 }
 
 /** Gives the flags that POPF changes (SDM volume 2, POPF): IOPL at privilege 0 alone, IF where IOPL allows it. */

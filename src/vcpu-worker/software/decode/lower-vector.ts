@@ -1,0 +1,113 @@
+import {type StepWidth, vectorMeanings} from '#vcpu-worker/software/semantics';
+import {CpuState, scratchAt, vectorAt} from '#vcpu-worker/software/state';
+import type {ImmediateOperand, Instruction, MemoryOperand, Operand} from './instruction.ts';
+import {ownImmediate, type Step} from './step.ts';
+
+/** Takes the steps of an instruction. */
+export interface StepWriter {
+	/** Adds a step of this name. */
+	step(name: string, width: StepWidth, fields: Partial<Step>): void;
+	/** Adds those of an access to memory. */
+	access(name: string, operand: MemoryOperand, fields: Partial<Step>): void;
+}
+
+/** Half of a register, in bytes. */
+const half = 8;
+const control = CpuState.offset('mxcsr');
+/** Memory of these may begin anywhere. */
+const unaligned = 'movdqu';
+
+const isMemory = (operand: Operand | undefined): operand is MemoryOperand => operand?.kind === 'memory';
+const placeOf = (operand: Operand | undefined): number => (operand?.kind === 'register' ? operand.place : ownImmediate);
+const widthOf = (operand: Operand): StepWidth => (operand.kind === 'relative' ? 64 : operand.width);
+const narrowest = (one: Operand, other: Operand): StepWidth => Math.min(widthOf(one), widthOf(other)) as StepWidth;
+const constantOf = (operand: Operand | undefined): bigint => (operand as ImmediateOperand | undefined)?.value ?? 0n;
+
+/** Bits of an element that goes to or comes from a general register, which may have more. */
+const elementWidth = (name: string, operand: Operand): StepWidth =>
+	name.endsWith('Byte') ? 8 : name.endsWith('Word') ? 16 : widthOf(operand);
+
+/** Makes steps of an instruction on XMM registers; false for one that has none. */
+export function lowerVector({name, operands}: Instruction, to: StepWriter): boolean {
+	const [first, second, third] = operands as [Operand, Operand, Operand | undefined];
+	/** Place of a source; 128 bits of memory are aligned. */
+	const source = (operand: Operand): number => {
+		if (!isMemory(operand)) return placeOf(operand);
+		const isWhole = operand.width === 128;
+		to.access(isWhole ? 'loadVectorAligned' : 'load', operand, {a: scratchAt(0)});
+		return scratchAt(0);
+	};
+	switch (name) {
+		case 'movdqa':
+		case unaligned: {
+			const aligned = name === unaligned ? '' : 'Aligned';
+			if (isMemory(second)) to.access(`loadVector${aligned}`, second, {a: placeOf(first)});
+			else if (isMemory(first)) to.access(`storeVector${aligned}`, first, {a: placeOf(second)});
+			else to.step('moveVector', 128, {a: placeOf(first), b: placeOf(second)});
+			return true;
+		}
+		case 'movLow':
+			// With two registers it is MOVHLPS.
+			if (isMemory(first)) to.access('store', first, {a: placeOf(second)});
+			else if (isMemory(second)) to.access('load', second, {a: placeOf(first)});
+			else if (first.kind === 'register' && first.place >= vectorAt(0))
+				to.step('mov', 64, {a: placeOf(first), b: placeOf(second) + half});
+			else to.step('mov', widthOf(first), {a: placeOf(first), b: placeOf(second)});
+			return true;
+		case 'movHigh':
+			if (isMemory(first)) to.access('store', first, {a: placeOf(second) + half});
+			else if (isMemory(second)) to.access('load', second, {a: placeOf(first) + half});
+			else to.step('mov', 64, {a: placeOf(first) + half, b: placeOf(second)});
+			return true;
+		case 'movScalar':
+			if (isMemory(first)) to.access('store', first, {a: placeOf(second)});
+			else if (isMemory(second)) to.step('zeroExtend', second.width, {b: source(second), a: placeOf(first)});
+			else to.step('moveElement', narrowest(first, second), {a: placeOf(first), b: placeOf(second)});
+			return true;
+		case 'zeroExtend': {
+			const width = narrowest(first, second);
+			if (isMemory(first)) to.access('store', first, {a: placeOf(second)});
+			else to.step('zeroExtend', width, {b: source(second), a: placeOf(first)});
+			return true;
+		}
+		case 'insert':
+		case 'insertByte':
+		case 'insertWord':
+			to.step('insert', elementWidth(name, second), {
+				b: source(second),
+				a: placeOf(first),
+				immediate: constantOf(third),
+			});
+			return true;
+		case 'extract':
+		case 'extractByte':
+		case 'extractWord': {
+			const step = {b: placeOf(second), immediate: constantOf(third)};
+			const place = isMemory(first) ? scratchAt(0) : placeOf(first);
+			to.step('extract', elementWidth(name, first), {...step, a: place});
+			if (isMemory(first)) to.access('store', first, {a: place});
+			return true;
+		}
+		case 'insertps': {
+			// The source's element is one of a register's; in memory there is one.
+			const mask = isMemory(second) ? 0x3fn : 0xffn;
+			to.step(name, 128, {b: source(second), a: placeOf(first), immediate: constantOf(third) & mask});
+			return true;
+		}
+		case 'ldmxcsr':
+			to.step('loadControl', 128, {b: source(first)});
+			return true;
+		case 'stmxcsr':
+			to.access('store', first as MemoryOperand, {a: control});
+			return true;
+		default:
+			if (!(name in vectorMeanings)) return false;
+			to.step(name, 128, {
+				b: source(second),
+				a: placeOf(first),
+				c: vectorAt(0),
+				immediate: constantOf(second.kind === 'immediate' ? second : third),
+			});
+			return true;
+	}
+}

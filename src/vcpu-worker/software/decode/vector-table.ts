@@ -1,0 +1,176 @@
+import type {Opcode, OpcodeMap} from './opcode-table.ts';
+
+/**
+ * Opcodes of XMM registers (Intel SDM volume 2, tables A-3 to A-6), by map: mandatory prefix, number, name of the operation, operands.
+ * Floating point and integers have the same moves and logic, which have one name here.
+ *
+ * `V` is the register that ModRM.reg names, `W` the one that ModRM.rm names, or memory, `U` the register alone; `x` is 128 bits. `Y` is a general
+ * register of 32 bits, or memory of the size that follows. `Iu` is a byte without sign.
+ */
+const twoByte = `
+.. 10 movdqu V,Wx
+66 10 movdqu V,Wx
+f3 10 movScalar V,Wd
+f2 10 movScalar V,Wq
+.. 11 movdqu Wx,V
+66 11 movdqu Wx,V
+f3 11 movScalar Wd,V
+f2 11 movScalar Wq,V
+.. 12 movLow V,Wq
+66 12 movLow V,Mq
+f3 12 movsldup V,Wx
+f2 12 movddup V,Wq
+.. 13 movLow Mq,V
+66 13 movLow Mq,V
+.. 14 punpckldq V,Wx
+66 14 punpcklqdq V,Wx
+.. 15 punpckhdq V,Wx
+66 15 punpckhqdq V,Wx
+.. 16 movHigh V,Wq
+66 16 movHigh V,Mq
+f3 16 movshdup V,Wx
+.. 17 movHigh Mq,V
+66 17 movHigh Mq,V
+.. 28 movdqa V,Wx
+66 28 movdqa V,Wx
+.. 29 movdqa Wx,V
+66 29 movdqa Wx,V
+.. 2b movdqa Mx,V
+66 2b movdqa Mx,V
+.. 50 movmskps Gd,U
+66 50 movmskpd Gd,U
+.. 54 pand V,Wx
+66 54 pand V,Wx
+.. 55 pandn V,Wx
+66 55 pandn V,Wx
+.. 56 por V,Wx
+66 56 por V,Wx
+.. 57 pxor V,Wx
+66 57 pxor V,Wx
+66 60 punpcklbw V,Wx
+66 61 punpcklwd V,Wx
+66 62 punpckldq V,Wx
+66 63 packsswb V,Wx
+66 64 pcmpgtb V,Wx
+66 65 pcmpgtw V,Wx
+66 66 pcmpgtd V,Wx
+66 67 packuswb V,Wx
+66 68 punpckhbw V,Wx
+66 69 punpckhwd V,Wx
+66 6a punpckhdq V,Wx
+66 6b packssdw V,Wx
+66 6c punpcklqdq V,Wx
+66 6d punpckhqdq V,Wx
+66 6e zeroExtend V,Ev
+66 6f movdqa V,Wx
+f3 6f movdqu V,Wx
+66 70 pshufd V,Wx,Iu
+f3 70 pshufhw V,Wx,Iu
+f2 70 pshuflw V,Wx,Iu
+66 71 group12 U,Iu
+66 72 group13 U,Iu
+66 73 group14 U,Iu
+66 74 pcmpeqb V,Wx
+66 75 pcmpeqw V,Wx
+66 76 pcmpeqd V,Wx
+66 7e movLow Ev,V
+f3 7e zeroExtend V,Wq
+66 7f movdqa Wx,V
+f3 7f movdqu Wx,V
+.. c6 shufps V,Wx,Iu
+66 c6 shufpd V,Wx,Iu
+66 c4 insertWord V,Yw,Iu
+66 c5 extractWord Gd,U,Iu
+66 d6 zeroExtend Wq,V
+66 d7 pmovmskb Gd,U
+66 e7 movdqa Mx,V
+f2 f0 movdqu V,Mx
+${packed(
+	'd1 psrlw psrld psrlq paddq pmullw; d8 psubusb psubusw pminub pand paddusb paddusw pmaxub pandn pavgb psraw psrad pavgw pmulhuw pmulhw; ' +
+		'e8 psubsb psubsw pminsw por paddsb paddsw pmaxsw pxor; f1 psllw pslld psllq pmuludq pmaddwd psadbw; ' +
+		'f8 psubb psubw psubd psubq paddb paddw paddd',
+)}`;
+
+const map38 = `
+${packed(
+	'0 pshufb phaddw phaddd phaddsw pmaddubsw phsubw phsubd phsubsw psignb psignw psignd pmulhrsw; 1c pabsb pabsw pabsd; ' +
+		'28 pmuldq pcmpeqq; 2b packusdw; 37 pcmpgtq pminsb pminsd pminuw pminud pmaxsb pmaxsd pmaxuw pmaxud pmulld phminposuw; ' +
+		'10 pblendvb; 14 blendvps blendvpd; 17 ptest',
+)}
+66 20 pmovsxbw V,Wq
+66 21 pmovsxbd V,Wd
+66 22 pmovsxbq V,Ww
+66 23 pmovsxwd V,Wq
+66 24 pmovsxwq V,Wd
+66 25 pmovsxdq V,Wq
+66 30 pmovzxbw V,Wq
+66 31 pmovzxbd V,Wd
+66 32 pmovzxbq V,Ww
+66 33 pmovzxwd V,Wq
+66 34 pmovzxwq V,Wd
+66 35 pmovzxdq V,Wq
+66 2a movdqa V,Mx`;
+
+const map3a = `
+66 0c blendps V,Wx,Iu
+66 0d blendpd V,Wx,Iu
+66 0e pblendw V,Wx,Iu
+66 0f palignr V,Wx,Iu
+66 14 extractByte Yb,V,Iu
+66 15 extractWord Yw,V,Iu
+66 16 extract Ev,V,Iu
+66 17 extract Yd,V,Iu
+66 20 insertByte V,Yb,Iu
+66 21 insertps V,Wd,Iu
+66 22 insert V,Ev,Iu
+66 42 mpsadbw V,Wx,Iu`;
+
+/** Shifts by a constant, by the middle bits of ModRM. */
+const groups: Readonly<Record<string, string>> = {
+	group12: '- - psrlw - psraw - psllw -',
+	group13: '- - psrld - psrad - pslld -',
+	group14: '- - psrlq psrldq - - psllq pslldq',
+};
+
+const maps: Readonly<Record<OpcodeMap, ReadonlyMap<string, Opcode>>> = {
+	oneByte: new Map(),
+	twoByte: parse(twoByte),
+	map38: parse(map38),
+	map3a: parse(map3a),
+};
+
+/** The opcode of this number in a map, with its mandatory prefix. */
+export const vectorOpcodeAt = (map: OpcodeMap, number: number, prefix: string): Opcode | undefined =>
+	maps[map].get(`${prefix} ${number}`);
+
+/** The operation of a group. */
+export function vectorGroupMember(opcode: Opcode, middle: number): Opcode | undefined {
+	const name = groups[opcode.name]?.split(' ')[middle];
+	return name === undefined || name === '-' ? undefined : {...opcode, name};
+}
+
+/** Rows of a register and a source of 128 bits, with numbers that follow each other. */
+function packed(runs: string): string {
+	return runs
+		.split('; ')
+		.flatMap((run) => {
+			const [first = '', ...names] = run.split(' ');
+			return names.map((name, index) => `66 ${(Number.parseInt(first, 16) + index).toString(16)} ${name} V,Wx`);
+		})
+		.join('\n');
+}
+
+function parse(rows: string): ReadonlyMap<string, Opcode> {
+	return new Map(
+		rows
+			.trim()
+			.split('\n')
+			.map((row) => {
+				const [prefix = '', number = '', name = '', operands = ''] = row.split(' ');
+				return [
+					`${prefix} ${Number.parseInt(number, 16)}`,
+					{name, operands: operands.split(','), words: new Set(['vector'])},
+				];
+			}),
+	);
+}
