@@ -35,7 +35,7 @@ const poppable = 0x24_4500;
 /** More instructions than a case has, and elements of its strings. */
 const budget = 1000;
 
-/** Where half of an XMM register is among the lanes of registers of 256 bits. */
+/** Finds half of an XMM register among the lanes of registers of 256 bits. */
 const laneAt = (lane: number): number => (lane >> 1) * 4 + (lane & 1);
 
 /** Vectors of exceptions (SDM volume 3, table 6-1). */

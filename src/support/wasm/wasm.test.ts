@@ -8,6 +8,8 @@ import {
 	i64,
 	ModuleBuilder,
 	type Parameters,
+	splat,
+	vectorOf,
 } from './index.ts';
 
 /** JavaScript's side of a compiled module, as far as the tests use it. */
@@ -161,4 +163,31 @@ test('two memories, of 32 and 64-bit addresses, are read, written and changed at
 	new WebAssembly.Instance(new WebAssembly.Module(module.encode()), {env}).exports['it']?.();
 	t.deepEqual(seen, [-0x78n, 0x11n, 0x11n, 0x10n, 7n]);
 	t.deepEqual([...new Uint8Array(memory.large.buffer, 24, 18)], [0, 0, 0xff, 0xff, ...Array(12).fill(0), 0xab, 0xab]);
+});
+
+test('vectors are computed by lanes, chosen by bytes, and kept in variables', (t) => {
+	const low = (write: (f: FunctionBuilder<readonly []>) => ReturnType<typeof vectorOf>) =>
+		compile([], 'i64', (f) => f.return(write(f).lane64(0)))();
+	const bytes = vectorOf([1, 2, 3, 4, 5, 6, 7, 0xff, 9, 10, 11, 12, 13, 14, 15, 16]);
+	t.is(
+		low(() => bytes.binary('i8x16.add', splat('i8x16', 1))),
+		0x0008_0706_0504_0302n,
+	);
+	t.is(
+		low(() => bytes.shift('i64x2.shr_u', 56)),
+		0xffn,
+	);
+	t.is(
+		low(() => bytes.shuffle(splat('i8x16', 0x77), [0, 16, 1, 17, 2, 18, 15, 19, 0, 0, 0, 0, 0, 0, 0, 0])),
+		0x7710_7703_7702_7701n,
+	);
+	t.is(
+		low((f) => f.letVector(bytes).binary('v128.and', f.letVector(splat('i64x2', 0xff00n)))),
+		0x200n,
+	);
+	t.is(
+		low(() => bytes.select(splat('i32x4', 0xff), splat('i16x8', 0x2222))),
+		0x2222_2205_2222_2201n,
+	);
+	t.is(compile([], 'i32', (f) => f.return(bytes.reduce('i8x16.bitmask')))(), 0x80);
 });

@@ -1,0 +1,94 @@
+import test from 'ava';
+import {al, edi, qword, rsp} from '#flowey/x86-assembler';
+import {exitCode, exitPort, microKernel} from '#test/tmk';
+import {startKernel} from './guest-processor.ts';
+
+/** More instructions than a kernel has that ends. */
+const enough = 100_000;
+const undefinedOpcode = 6;
+const deviceNotAvailable = 7;
+const pageFault = 14;
+/** PAE and OSFXSR. */
+const cr4 = 0x220n;
+/** Values of CR0 without and with what forbids instructions on XMM registers. */
+const cr0 = 0x8001_0033n;
+const EM = 4n;
+const TS = 8n;
+
+/** Runs an instruction of these bytes three times, and gives the exceptions that it had. */
+function exceptionsOf(
+	bytes: readonly number[],
+	registers: {readonly cr0: bigint; readonly cr4: bigint},
+	rdi: number,
+	prepare = (_: Uint8Array, _pageTables: number) => {},
+) {
+	const kernel = microKernel('vectors', (asm, {exit, handle}) => {
+		handle(undefinedOpcode, 'undefined');
+		handle(deviceNotAvailable, 'not-available');
+		handle(pageFault, 'page-fault');
+		asm.mov(edi, rdi);
+		for (let time = 0; time < 3; time++) asm.bytes(Uint8Array.from(bytes));
+		exit(exitCode.ok);
+		for (const [name, vector, pushed] of [
+			['undefined', undefinedOpcode, 0],
+			['not-available', deviceNotAvailable, 0],
+			['page-fault', pageFault, 8],
+		] as const) {
+			asm.label(name);
+			asm.mov(al, vector);
+			asm.out(0x80, al);
+			if (pushed > 0) asm.add(rsp, pushed);
+			asm.add(qword(rsp), bytes.length);
+			asm.iretq();
+		}
+	});
+	const guest = startKernel(kernel);
+	Object.assign(guest.processor.core.state, registers);
+	guest.processor.changed();
+	prepare(guest.ram, kernel.pageTables ?? 0);
+	guest.processor.core.state.vector256[0] = 0x1122_3344_5566_7788n;
+	guest.processor.core.state.vector256[1] = 0x99aa_bbcc_ddee_ff00n;
+	guest.processor.run(enough);
+	const last = guest.writes.at(-1);
+	const vectors = guest.writes.filter(({port}) => port === 0x80).map(({value}) => value);
+	return {guest, vectors, isOk: last?.port === exitPort && last.value === exitCode.ok};
+}
+
+/** PXOR XMM0, XMM0; MOVUPS [RDI], XMM0. */
+const pxor = [0x66, 0x0f, 0xef, 0xc0];
+const store = [0x0f, 0x11, 0x07];
+
+test('instructions on XMM registers are undefined until the system says that it saves them, and not available after a task switch', (t) => {
+	const run = (bits: bigint, control: bigint) => exceptionsOf(pxor, {cr0: cr0 | bits, cr4: control}, 0);
+	for (const [bits, control, vectors] of [
+		[0n, cr4, []],
+		[0n, 0x20n, [6, 6, 6]],
+		[EM, cr4, [6, 6, 6]],
+		[TS, cr4, [7, 7, 7]],
+		[EM | TS, cr4, [6, 6, 6]],
+	] as const) {
+		const {vectors: found, isOk} = run(bits, control);
+		t.deepEqual([found, isOk], [vectors, true], `CR0 ${bits}, CR4 ${control}`);
+	}
+});
+
+test('a store across pages writes both, or neither where the second is missing', (t) => {
+	const inRam = 0x30_0ff8;
+	const done = exceptionsOf(store, {cr0, cr4}, inRam);
+	t.deepEqual([done.vectors, done.isOk], [[], true]);
+	t.deepEqual(
+		[...done.guest.ram.subarray(inRam, inRam + 16)],
+		[0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 0, 0xff, 0xee, 0xdd, 0xcc, 0xbb, 0xaa, 0x99],
+	);
+
+	// The kernel maps large pages of 2 MiB: the second of them is missing.
+	const atEnd = 0x20_0000 - 8;
+	const failed = exceptionsOf(store, {cr0, cr4}, atEnd, (ram, root) => {
+		const entries = new BigUint64Array(ram.buffer);
+		const next = (table: number) => Number((entries[table / 8] as bigint) & 0xffff_f000n);
+		entries[next(next(root)) / 8 + 1] = 0n;
+	});
+	t.deepEqual([failed.vectors, failed.isOk], [[14, 14, 14], true]);
+	t.is(failed.guest.processor.core.state.cr2, 0x20_0000n);
+	t.deepEqual([...failed.guest.ram.subarray(atEnd, atEnd + 16)], Array(16).fill(0));
+});
