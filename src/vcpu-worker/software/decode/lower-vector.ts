@@ -15,7 +15,7 @@ export interface StepWriter {
 const half = 8;
 const control = CpuState.offset('mxcsr');
 /** Memory of these may begin anywhere. */
-const unaligned = 'movdqu';
+const unaligned = new Set('movdqu pcmpestrm pcmpestri pcmpistrm pcmpistri'.split(' '));
 
 const isMemory = (operand: Operand | undefined): operand is MemoryOperand => operand?.kind === 'memory';
 const placeOf = (operand: Operand | undefined): number => (operand?.kind === 'register' ? operand.place : ownImmediate);
@@ -28,19 +28,20 @@ const elementWidth = (name: string, operand: Operand): StepWidth =>
 	name.endsWith('Byte') ? 8 : name.endsWith('Word') ? 16 : widthOf(operand);
 
 /** Makes steps of an instruction on XMM registers; false for one that has none. */
-export function lowerVector({name, operands}: Instruction, to: StepWriter): boolean {
+export function lowerVector({name, operands, operandSize}: Instruction, to: StepWriter): boolean {
 	const [first, second, third] = operands as [Operand, Operand, Operand | undefined];
-	/** Place of a source; 128 bits of memory are aligned. */
+	/** Place of a source; 128 bits of memory are aligned, but for a few. */
 	const source = (operand: Operand): number => {
 		if (!isMemory(operand)) return placeOf(operand);
 		const isWhole = operand.width === 128;
-		to.access(isWhole ? 'loadVectorAligned' : 'load', operand, {a: scratchAt(0)});
+		const loadWhole = unaligned.has(name) ? 'loadVector' : 'loadVectorAligned';
+		to.access(isWhole ? loadWhole : 'load', operand, {a: scratchAt(0)});
 		return scratchAt(0);
 	};
 	switch (name) {
 		case 'movdqa':
-		case unaligned: {
-			const aligned = name === unaligned ? '' : 'Aligned';
+		case 'movdqu': {
+			const aligned = unaligned.has(name) ? '' : 'Aligned';
 			if (isMemory(second)) to.access(`loadVector${aligned}`, second, {a: placeOf(first)});
 			else if (isMemory(first)) to.access(`storeVector${aligned}`, first, {a: placeOf(second)});
 			else to.step('moveVector', 128, {a: placeOf(first), b: placeOf(second)});
@@ -106,6 +107,7 @@ export function lowerVector({name, operands}: Instruction, to: StepWriter): bool
 				b: source(second),
 				a: placeOf(first),
 				c: vectorAt(0),
+				scale: operandSize === 64 ? 1 : 0,
 				immediate: constantOf(second.kind === 'immediate' ? second : third),
 			});
 			return true;

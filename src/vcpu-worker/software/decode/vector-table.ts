@@ -123,7 +123,11 @@ const map3a = `
 66 20 insertByte V,Yb,Iu
 66 21 insertps V,Wd,Iu
 66 22 insert V,Ev,Iu
-66 42 mpsadbw V,Wx,Iu`;
+66 42 mpsadbw V,Wx,Iu
+66 60 pcmpestrm V,Wx,Iu
+66 61 pcmpestri V,Wx,Iu
+66 62 pcmpistrm V,Wx,Iu
+66 63 pcmpistri V,Wx,Iu`;
 
 /** Shifts by a constant, by the middle bits of ModRM. */
 const groups: Readonly<Record<string, string>> = {

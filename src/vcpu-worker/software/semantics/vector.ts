@@ -2,10 +2,12 @@ import type {Meaning} from './operation.ts';
 import {vectorIntegers} from './vector-integer.ts';
 import {vectorMoves} from './vector-moves.ts';
 import {vectorShuffles} from './vector-shuffle.ts';
+import {vectorStrings} from './vector-strings.ts';
 
 /** Steps on XMM registers (SDM volume 2): `a` is the destination, `b` the source. */
 export const vectorMeanings: Readonly<Record<string, Meaning>> = {
 	...vectorMoves,
 	...vectorIntegers,
 	...vectorShuffles,
+	...vectorStrings,
 };
