@@ -1,5 +1,5 @@
 import {type StepWidth, vectorMeanings} from '#vcpu-worker/software/semantics';
-import {CpuState, scratchAt, vectorAt} from '#vcpu-worker/software/state';
+import {CpuState, generalAt, scratchAt, vectorAt} from '#vcpu-worker/software/state';
 import type {ImmediateOperand, Instruction, MemoryOperand, Operand} from './instruction.ts';
 import {ownImmediate, type Step} from './step.ts';
 
@@ -9,10 +9,14 @@ export interface StepWriter {
 	step(name: string, width: StepWidth, fields: Partial<Step>): void;
 	/** Adds those of an access to memory. */
 	access(name: string, operand: MemoryOperand, fields: Partial<Step>): void;
+	/** Adds those of a store whose address needs steps of its own. */
+	storeKept(name: string, operand: MemoryOperand, fields: Partial<Step>): void;
 }
 
 /** Half of a register, in bytes. */
 const half = 8;
+const destination = generalAt(7);
+const none = CpuState.offset('none');
 const control = CpuState.offset('mxcsr');
 /** Memory of these may begin anywhere. */
 const unaligned = new Set('movdqu pcmpestrm pcmpestri pcmpistrm pcmpistri'.split(' '));
@@ -28,7 +32,7 @@ const elementWidth = (name: string, operand: Operand): StepWidth =>
 	name.endsWith('Byte') ? 8 : name.endsWith('Word') ? 16 : widthOf(operand);
 
 /** Makes steps of an instruction on XMM registers; false for one that has none. */
-export function lowerVector({name, operands, operandSize}: Instruction, to: StepWriter): boolean {
+export function lowerVector({name, operands, operandSize, segment}: Instruction, to: StepWriter): boolean {
 	const [first, second, third] = operands as [Operand, Operand, Operand | undefined];
 	/** Place of a source; 128 bits of memory are aligned, but for a few. */
 	const source = (operand: Operand): number => {
@@ -93,6 +97,11 @@ export function lowerVector({name, operands, operandSize}: Instruction, to: Step
 			// The source's element is one of a register's; in memory there is one.
 			const mask = isMemory(second) ? 0x3fn : 0xffn;
 			to.step(name, 128, {b: source(second), a: placeOf(first), immediate: constantOf(third) & mask});
+			return true;
+		}
+		case 'maskedStore': {
+			const place = {base: destination, index: none, scale: 0, displacement: 0n, segment, width: 128} as const;
+			to.storeKept(name, {kind: 'memory', ...place}, {a: placeOf(first), b: placeOf(second)});
 			return true;
 		}
 		case 'ldmxcsr':

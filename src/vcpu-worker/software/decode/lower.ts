@@ -92,6 +92,10 @@ class Lowering {
 		return lowerVector(this.#instruction, {
 			step: (name, width, fields) => this.#step(name, width, fields),
 			access: (name, operand, fields) => this.#access(name, operand, fields),
+			storeKept: (name, operand, fields) => {
+				this.#keep(operand, 'store');
+				this.#step(name, operand.width, {segment: operand.segment, ...fields}, 'kept');
+			},
 		});
 	}
 

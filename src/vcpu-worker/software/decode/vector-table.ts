@@ -84,6 +84,7 @@ f3 7f movdqu Wx,V
 66 d6 zeroExtend Wq,V
 66 d7 pmovmskb Gd,U
 66 e7 movdqa Mx,V
+66 f7 maskedStore V,U
 f2 f0 movdqu V,Mx
 ${packed(
 	'd1 psrlw psrld psrlq paddq pmullw; d8 psubusb psubusw pminub pand paddusb paddusw pmaxub pandn pavgb psraw psrad pavgw pmulhuw pmulhw; ' +

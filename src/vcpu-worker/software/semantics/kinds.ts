@@ -80,6 +80,7 @@ const forms: Readonly<Record<string, readonly AddressForm[]>> = {
 	keepToWrite: ['within32', 'within16'],
 	lea: computed,
 	loadVector: anyAddress,
+	maskedStore: ['kept'],
 	loadVectorAligned: anyAddress,
 	storeVector: anyAddress,
 	storeVectorAligned: anyAddress,

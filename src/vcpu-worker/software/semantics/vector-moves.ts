@@ -1,4 +1,4 @@
-import {i32, splat, type Width} from '#support/wasm';
+import {type Int, i32, splat, type Width} from '#support/wasm';
 import type {Meaning, Operation} from './operation.ts';
 
 const generalProtection = 13;
@@ -40,6 +40,26 @@ export const vectorMoves = {
 	extract: (op) => {
 		const value = op.readElement('b', op.width, elementOf(op, op.width));
 		op.write('a', value, op.width === 64 ? 64 : 32);
+	},
+	/** The bytes of `a` whose highest bit is set in `b`: when all of them may be written. */
+	maskedStore: (op) => {
+		const {f} = op;
+		const address = f.let(op.address());
+		const mask = f.let(op.readVector('b').reduce('i8x16.bitmask'));
+		const each = (body: (at: Int<'i64'>, index: Int<'i32'>) => void) => {
+			const left = f.let(mask);
+			f.block((end) =>
+				f.loop((again) => {
+					f.brIf(end, left.isZero());
+					const index = f.let(left.ctz());
+					body(f.let(address.add(index.toI64U())), index);
+					f.set(left, left.and(left.sub(1)));
+					f.br(again);
+				}),
+			);
+		};
+		each((at) => f.do(op.loadMemory(at, 8, true)));
+		each((at, index) => op.storeMemory(at, 8, op.readElement('a', 8, index)));
 	},
 	loadControl: (op) => {
 		const value = op.f.let(op.read('b', 32).toI32());
