@@ -92,3 +92,26 @@ test('a store across pages writes both, or neither where the second is missing',
 	t.is(failed.guest.processor.core.state.cr2, 0x20_0000n);
 	t.deepEqual([...failed.guest.ram.subarray(atEnd, atEnd + 16)], Array(16).fill(0));
 });
+
+test('outside of 64-bit code all 16 bytes lie within the segment', (t) => {
+	const kernel = microKernel('none', (_asm, {exit}) => exit(exitCode.ok));
+	const {processor, ram, writes} = startKernel({...kernel, mode: 'real', entry: 0});
+	const [code, handler] = [0x8000, 0x40];
+	const generalProtection = 13;
+	// MOVUPS [FFF0], XMM0; MOV AL, 1; OUT 80, AL; MOVUPS [FFF1], XMM0; HLT.
+	ram.set([0x0f, 0x11, 0x06, 0xf0, 0xff, 0xb0, 1, 0xe6, 0x80, 0x0f, 0x11, 0x06, 0xf1, 0xff, 0xf4], code);
+	ram.set([0xb0, generalProtection, 0xe6, 0x80, 0xf4], code + handler);
+	ram.set([handler, 0, 0, code >> 12], generalProtection * 4);
+	processor.segments.setReal(1, code >> 4);
+	const {state} = processor.core;
+	state.general[4] = 0x7000n;
+	state.cr4 = cr4;
+	state.vector256.fill(0x0101_0101_0101_0101n, 0, 2);
+	processor.changed();
+	t.is(processor.run(enough), 'halted');
+	t.deepEqual(
+		writes.map(({value}) => value),
+		[1, generalProtection],
+	);
+	t.deepEqual([...ram.subarray(0xffef, 0x1_0001)], [0, ...Array(16).fill(1), 0]);
+});

@@ -26,6 +26,8 @@ export type ProcessorStop =
 /** Longest instruction in bytes. */
 const maxLength = 15;
 const pageBytes = 4096;
+/** All exceptions of floating point are masked (SDM volume 1, 10.2.3). */
+const initialMxcsr = 0x1f80;
 
 /** One x86-64 processor: interpreter, memory management and system, on the thread that calls {@link run}. */
 export class Processor {
@@ -57,6 +59,7 @@ export class Processor {
 		this.interrupts = new Interrupts(this.core, this.mmu, this.segments);
 		const {core, mmu, segments, interrupts, msrs} = this;
 		this.#parts = {core, mmu, segments, interrupts, msrs, outside};
+		core.state.mxcsr = initialMxcsr;
 	}
 
 	/** True where the guest can take an interrupt now. */
