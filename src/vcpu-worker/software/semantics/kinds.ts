@@ -89,7 +89,7 @@ const forms: Readonly<Record<string, readonly AddressForm[]>> = {
 const hot = new Set(
 	(
 		'add or adc sbb and sub xor cmp test inc dec mov shl shr sar movzx8 movzx16 movsx8 movsx32 cmov setcc lea load store push ' +
-		'pop imul bt loadForWrite'
+		'pop imul bt loadForWrite loadVector loadVectorAligned storeVector storeVectorAligned moveVector pxor'
 	).split(' '),
 );
 
