@@ -18,14 +18,13 @@ export const Vector = {
 /** Exceptions that push an error code. */
 const withErrorCode = new Set<number>([8, 10, 11, 12, 13, 14, 17, 21]);
 
-/** An exception of the guest's, thrown by what carries out its instruction: that has changed nothing yet. */
-export class GuestFault extends Error {
+/** An exception of the guest's, no error of ours, which would collect a stack trace. Thrown by what carries out its instruction: that has changed nothing yet. */
+export class GuestFault {
 	readonly vector: number;
 	/** Undefined for an exception without one. */
 	readonly errorCode: number | undefined;
 
 	constructor(vector: number, errorCode = 0) {
-		super(`exception ${vector}`);
 		this.vector = vector;
 		this.errorCode = withErrorCode.has(vector) ? errorCode : undefined;
 	}
