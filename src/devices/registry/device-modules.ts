@@ -11,7 +11,7 @@ const moduleError = errorTable({
 			'Give the path of a module: .mjs or .mts, or .js or .ts where package.json says "type": "module"; types must be such as can be stripped. openvmm itself is looked for from its folder upwards: npm install openvmm there',
 	}),
 	DEVICE_MODULE_WRONG: (c: {module: string; lack: string}) => ({
-		message: `The device module ${c.module} has no device type as its default export: ${c.lack}`,
+		message: `The device module ${c.module} has no device type that can be used as its default export: ${c.lack}`,
 		remedy: 'The guide shows how to write one: "Devices", "A device of your own"',
 	}),
 	DEVICE_KIND_TAKEN: (c: {module: string; kind: string}) => ({
@@ -93,6 +93,7 @@ const isStruct = (state: unknown): boolean =>
 
 function whatOwnedLacks({owned, attach, ...others}: Readonly<Record<string, unknown>>): string | undefined {
 	const shared = ['state', 'versions', 'front', 'back', 'words'].find((name) => others[name] !== undefined);
+	if (shared === 'words') return '"words" is of no use to "owned": its "inspect" tells what there is';
 	if (shared !== undefined) return `"${shared}" is of no use to "owned"`;
 	if (typeof owned !== 'object' || owned === null) return '"owned" is no object';
 	const {version, mostBytes, make} = owned as Record<string, unknown>;
