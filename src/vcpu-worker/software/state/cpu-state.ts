@@ -60,7 +60,7 @@ export const CpuState = wire('CpuState', {
 	errorCode: u32,
 	/** Instructions that may run before the next stop. */
 	budget: i32,
-	/** Not 0 where another thread wants something: set by it, cleared by the processor. */
+	/** Not 0 where another thread wants something: set by it, cleared by whoever drives the processor. */
 	request: i32,
 	/** What of the mode decides on how bytes are decoded and whether they may be fetched; see `jumpEntry`. */
 	modeKey: u32,
