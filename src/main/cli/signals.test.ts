@@ -22,13 +22,28 @@ async function run(name: string, ending: string, sent: readonly Sent[]) {
 		const send = () => {
 			files.push(readdirSync(folder));
 			const pid = Number(readFileSync(join(folder, 'pid'), 'latin1'));
-			for (const signal of signals) process.kill(pid, signal);
+			for (const signal of signals) {
+				process.kill(pid, signal);
+				// The kernel gives pending ones by their number, not in the order of their coming.
+				while (isPending(pid, signal));
+			}
 			if (shown === 'creating') writeFileSync(join(folder, 'go'), '');
 		};
 		return [shown, send];
 	});
 	const result = await runOnTerminal(folder, `${ending} ${folder}`, steps);
 	return {...result, shown: result.shown.replaceAll('\r', ''), files, left: readdirSync(folder)};
+}
+
+/** Tells whether the process has a signal still to come; false where it has ended. */
+function isPending(pid: number, signal: NodeJS.Signals | number): boolean {
+	const number = typeof signal === 'number' ? signal : constants.signals[signal];
+	try {
+		const [, pending = '0'] = /^ShdPnd:\s*(\w+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1')) ?? [];
+		return ((BigInt(`0x${pending}`) >> BigInt(number - 1)) & 1n) === 1n;
+	} catch {
+		return false;
+	}
 }
 
 /** Signals that openvmm leaves as they are, each for its reason. */
