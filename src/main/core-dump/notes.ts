@@ -1,5 +1,6 @@
+import {type Segment, segmentNames} from '#devices/processor';
 import {array, bits, concatBytes, flag, range, reserved, u32, u64, wire} from '#support/wire';
-import {type ProcessorRegisters, type Segment, segmentNames} from '#vcpu-worker/registers';
+import type {ProcessorRegisters} from '#vcpu-worker/registers';
 
 const align4 = (length: number): number => Math.ceil(length / 4) * 4;
 

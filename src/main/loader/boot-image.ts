@@ -1,5 +1,5 @@
 import type {MemoryRange} from '#devices/guest-memory';
-import type {BootRegisters} from '#vcpu-worker/registers';
+import type {BootRegisters} from '#devices/processor';
 
 /** Bytes to place in guest memory. */
 export interface MemoryPiece {

@@ -1,4 +1,4 @@
-import type {BootRegisters, GeneralRegisters, Segment} from '#vcpu-worker/registers';
+import type {BootRegisters, GeneralRegisters, Segment} from '#devices/processor';
 import {bootLayout} from './boot-layout.ts';
 import {flatSegments} from './gdt.ts';
 

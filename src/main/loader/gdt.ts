@@ -1,4 +1,4 @@
-import type {Segment} from '#vcpu-worker/registers';
+import type {Segment} from '#devices/processor';
 
 const flat = {base: 0n, limit: 0xffff_ffff, present: true, dpl: 0, s: true, g: true} as const;
 

@@ -1,4 +1,4 @@
-import type {BootRegisters} from '#vcpu-worker/registers';
+import type {BootRegisters} from '#devices/processor';
 import type {BootImage, MemoryPiece} from './boot-image.ts';
 import {bootLayout} from './boot-layout.ts';
 import {loaderError, type MemoryDemand} from './errors.ts';

@@ -1,9 +1,10 @@
 import type {MachineLayout} from '#devices/machine';
+import type {BootRegisters} from '#devices/processor';
 import {VmmError} from '#support/errors';
 import {stateError} from '#support/saved-state';
 import type {DebugPlan} from '#vcpu-worker/debug';
 import type {StopReason} from '#vcpu-worker/protocol';
-import type {BootRegisters, ProcessorRegisters} from '#vcpu-worker/registers';
+import type {ProcessorRegisters} from '#vcpu-worker/registers';
 import {failureData} from './failure-data.ts';
 import type {VcpuThread} from './vcpu-thread.ts';
 

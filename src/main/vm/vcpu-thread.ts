@@ -1,11 +1,12 @@
 import type {MachineLayout} from '#devices/machine';
+import type {BootRegisters} from '#devices/processor';
 import type {SpawnedWorker} from '#support/rpc';
 import type {DebugPlan} from '#vcpu-worker/debug';
 import type {AttachedPartition} from '#vcpu-worker/hypervisor';
 import {VcpuLatencies, type VcpuLatenciesView} from '#vcpu-worker/latency';
 import {type CpuReport, ProbeAsker} from '#vcpu-worker/probe';
 import {type StopReason, VcpuCommand, VcpuControl, type VcpuControlView, vcpuShared} from '#vcpu-worker/protocol';
-import type {BootRegisters, ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
+import type {ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
 import type {VcpuWorker, VcpuWorkerData} from '#vcpu-worker/worker';
 
 const stopWord = VcpuControl.word('stopRequested');

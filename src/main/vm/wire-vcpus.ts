@@ -1,3 +1,4 @@
+import type {BootRegisters} from '#devices/processor';
 import type {VmConfig} from '#main/config';
 import {cpuidTopology, type ProcessorTopology} from '#main/topology';
 import type {SpawnedWorker} from '#support/rpc';
@@ -5,7 +6,6 @@ import {type CpuidEntry, type CpuidOptions, guestCpuid} from '#vcpu-worker/cpuid
 import type {AttachedPartition, Partition, ProcessorOffer, VcpuHandle} from '#vcpu-worker/hypervisor';
 import type {MachineHandle} from '#vcpu-worker/machine';
 import {vcpuSharedBytes} from '#vcpu-worker/protocol';
-import type {BootRegisters} from '#vcpu-worker/registers';
 import type {VcpuWorker} from '#vcpu-worker/worker';
 import {VcpuThread} from './vcpu-thread.ts';
 

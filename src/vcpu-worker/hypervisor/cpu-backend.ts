@@ -1,9 +1,9 @@
 import type {GuestMemory} from '#devices/guest-memory';
 import type {HypercallBus, IoBus, MsrBus} from '#devices/io-bus';
-import type {TrustLevels} from '#devices/processor';
+import type {GeneralRegisters, SpecialRegisters, TrustLevels} from '#devices/processor';
 import type {ErrorData} from '#support/errors';
 import type {DebugPlan, DebugStop} from '#vcpu-worker/debug';
-import type {GeneralRegisters, ProcessorRegisters, RegisterChanges, SpecialRegisters} from '#vcpu-worker/registers';
+import type {ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
 import type {VcpuState} from '#vcpu-worker/state';
 
 /** Buses that a vCPU's accesses lead to. */

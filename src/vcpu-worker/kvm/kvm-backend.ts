@@ -1,10 +1,11 @@
 import type {Halves} from '#devices/device';
 import type {GuestMemory} from '#devices/guest-memory';
+import type {GeneralRegisters, SpecialRegisters} from '#devices/processor';
 import type {ErrorData} from '#support/errors';
 import {Errno, errnoName} from '#support/ffi';
 import type {DebugPlan, DebugStop} from '#vcpu-worker/debug';
 import type {CounterReading, CpuBackend, ExitKind, Resumption, VcpuWiring} from '#vcpu-worker/hypervisor';
-import type {GeneralRegisters, ProcessorRegisters, RegisterChanges, SpecialRegisters} from '#vcpu-worker/registers';
+import type {ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
 import type {VcpuState} from '#vcpu-worker/state';
 import {Exit, SystemEvent} from './constants.ts';
 import {cpuDetails} from './cpu-details.ts';

@@ -1,5 +1,5 @@
 import test from 'ava';
-import type {Segment, SpecialRegisters} from '#vcpu-worker/registers';
+import type {Segment, SpecialRegisters} from '#devices/processor';
 import {fromSpecialRegisters, toSpecialRegisters} from './registers.ts';
 
 const segment = (selector: number): Segment => ({

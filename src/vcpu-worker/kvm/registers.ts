@@ -1,6 +1,7 @@
 /** Between the machine-neutral register types and KVM's structs. */
+
+import {type DescriptorTable, type Segment, type SpecialRegisters, segmentNames} from '#devices/processor';
 import type {PlainOf} from '#support/wire';
-import {type DescriptorTable, type Segment, type SpecialRegisters, segmentNames} from '#vcpu-worker/registers';
 import type {KvmSegment, KvmSregs} from './structs-vcpu.ts';
 
 type SegmentStruct = PlainOf<typeof KvmSegment>;

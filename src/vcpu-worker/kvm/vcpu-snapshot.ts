@@ -1,5 +1,5 @@
+import type {GeneralRegisters, SpecialRegisters} from '#devices/processor';
 import type {CpuidEntry} from '#vcpu-worker/cpuid';
-import type {GeneralRegisters, SpecialRegisters} from '#vcpu-worker/registers';
 import {VcpuEventValid} from './constants.ts';
 import {getMsrs, type Msr, setMsrs} from './msrs.ts';
 import type {DebugRegisters, VcpuEvents} from './structs-vcpu.ts';

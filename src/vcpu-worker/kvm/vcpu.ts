@@ -1,6 +1,6 @@
+import type {GeneralRegisters, SpecialRegisters} from '#devices/processor';
 import {addressOf, close, Mmap, mapOver} from '#support/ffi';
 import type {CpuidEntry} from '#vcpu-worker/cpuid';
-import type {GeneralRegisters, SpecialRegisters} from '#vcpu-worker/registers';
 import {ArgumentBuffer} from './argument-buffer.ts';
 import {cpuidBuffer, readCpuid, withoutUnused, writeCpuid} from './cpuid.ts';
 import {kvmError} from './errors.ts';

@@ -1,4 +1,4 @@
-import {ownRegisterNames} from '#devices/processor';
+import {generalRegisterNames, ownRegisterNames, segmentNames} from '#devices/processor';
 import {
 	bytesOf,
 	hex64,
@@ -13,7 +13,7 @@ import {
 	wholeNumber,
 	yesOrNo,
 } from '#support/saved-state';
-import {generalRegisterNames, msrIndex, msrName, segmentNames} from '#vcpu-worker/registers';
+import {msrIndex, msrName} from '#vcpu-worker/registers';
 import {cpuidTable} from './cpuid-table.ts';
 
 /** Counts up when a saved state changes so that older programs would misread it. */

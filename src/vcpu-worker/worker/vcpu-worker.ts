@@ -1,5 +1,6 @@
 import type {GuestMemory} from '#devices/guest-memory';
 import type {AttachedMachine, MachineLayout} from '#devices/machine';
+import type {BootRegisters} from '#devices/processor';
 import {loadDeviceModels} from '#devices/registry';
 import {VmmError} from '#support/errors';
 import {MailboxCaller} from '#support/mailbox';
@@ -12,7 +13,7 @@ import {attachMachine, type HostedMachine, type MachineHandle} from '#vcpu-worke
 import {unknownMsrs} from '#vcpu-worker/msr-policy';
 import {answerProbe, type CpuReport, reportCpu} from '#vcpu-worker/probe';
 import {type StopReason, VcpuControl, type VcpuControlPlace, vcpuShared} from '#vcpu-worker/protocol';
-import type {BootRegisters, ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
+import type {ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
 import {runVcpu, takeCommands, type VcpuContext} from '#vcpu-worker/run-loop';
 import {parseVcpuState, saveVcpuState, vcpuError} from '#vcpu-worker/state';
 import {counterAt, type HeldCounter} from './held-counter.ts';

@@ -1,6 +1,6 @@
 import type {GuestMemory} from '#devices/guest-memory';
+import type {SpecialRegisters} from '#devices/processor';
 import {unchecked} from '#support/trust';
-import type {SpecialRegisters} from '#vcpu-worker/registers';
 
 /** The registers that choose the page tables. */
 export type PagingRegisters = Pick<SpecialRegisters, 'cr0' | 'cr3' | 'cr4' | 'efer'>;

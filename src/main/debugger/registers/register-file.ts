@@ -1,4 +1,5 @@
-import type {GeneralRegisters, ProcessorRegisters, RegisterChanges, SpecialRegisters} from '#vcpu-worker/registers';
+import type {GeneralRegisters, SpecialRegisters} from '#devices/processor';
+import type {ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
 import {field, tagWord, withField, withTagWord} from './fxsave.ts';
 
 /** A register as the debugger knows it. */

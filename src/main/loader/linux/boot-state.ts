@@ -1,4 +1,4 @@
-import type {BootRegisters} from '#vcpu-worker/registers';
+import type {BootRegisters} from '#devices/processor';
 import type {MemoryPiece} from '../boot-image.ts';
 import {bootLayout} from '../boot-layout.ts';
 import {longModeEntry, protectedModeEntry} from '../entry-state.ts';

@@ -1,10 +1,11 @@
 import type {AccessSize} from '#devices/device';
 import type {MappedRange} from '#devices/guest-memory';
+import type {GeneralRegisters, SpecialRegisters} from '#devices/processor';
 import type {ErrorData} from '#support/errors';
 import type {CpuidEntry} from '#vcpu-worker/cpuid';
 import type {DebugPlan, DebugStop} from '#vcpu-worker/debug';
 import type {CpuBackend, ExitKind, Resumption, VcpuWiring} from '#vcpu-worker/hypervisor';
-import type {GeneralRegisters, ProcessorRegisters, RegisterChanges, SpecialRegisters} from '#vcpu-worker/registers';
+import type {ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
 import {sampleRegisters} from '#vcpu-worker/registers/testing';
 import type {VcpuState} from '#vcpu-worker/state';
 import {sampleState} from '#vcpu-worker/state/testing';

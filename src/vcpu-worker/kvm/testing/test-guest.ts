@@ -1,7 +1,8 @@
 /** A guest of a few bytes for the tests of this folder: one vCPU, some RAM, code at 0x1000. */
+
+import type {Segment, SpecialRegisters} from '#devices/processor';
 import {addressOf, close} from '#support/ffi';
 import {allocateSharedPages} from '#support/shared-memory';
-import type {Segment, SpecialRegisters} from '#vcpu-worker/registers';
 import {supportedCpuid, vcpuMmapSize} from '../capabilities.ts';
 import {ExitReader} from '../exits.ts';
 import {prepareThread} from '../kick.ts';

@@ -1,5 +1,6 @@
-import type {GeneralRegisters, ProcessorRegisters, Segment, SpecialRegisters} from '#vcpu-worker/registers';
-import {generalRegisterNames, segmentNames} from '#vcpu-worker/registers';
+import type {GeneralRegisters, Segment, SpecialRegisters} from '#devices/processor';
+import {generalRegisterNames, segmentNames} from '#devices/processor';
+import type {ProcessorRegisters} from '#vcpu-worker/registers';
 
 const segment: Segment = {
 	base: 0n,
