@@ -1,14 +1,9 @@
+import {allocateSharedMemory} from '#support/shared-memory';
 import type {MicroKernel} from '#test/tmk';
 import {PhysicalMemory} from '#vcpu-worker/software/mmu';
 import {Processor} from '#vcpu-worker/software/system';
 
-/** Node's part of the JavaScript API of WebAssembly; its types come with DOM only. */
-declare const WebAssembly: {
-	readonly Memory: new (descriptor: object) => {readonly buffer: SharedArrayBuffer};
-};
-
 const ramBytes = 4 * 1024 ** 2;
-const wasmPage = 65_536;
 /** CR0: PE, MP, ET, NE, WP, PG; CR4: PAE; EFER: SCE, LME, LMA, NXE. */
 const registers = {cr0: 0x8001_0033n, cr4: 0x20n, efer: 0xd01n};
 /** 64-bit code, and writable data, both present and accessed. */
@@ -37,8 +32,7 @@ const realCode = 0x9b;
 
 /** Puts a kernel in memory and a processor at its entry, in the mode that it wants. */
 export function startKernel(kernel: MicroKernel): GuestProcessor {
-	const pages = BigInt(ramBytes / wasmPage);
-	const memory = new WebAssembly.Memory({initial: pages, maximum: pages, shared: true, address: 'i64'});
+	const memory = allocateSharedMemory(ramBytes);
 	const ram = new Uint8Array(memory.buffer);
 	ram.set(kernel.image, kernel.loadAddress);
 	const writes: PortWrite[] = [];

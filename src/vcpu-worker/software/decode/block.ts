@@ -1,4 +1,4 @@
-import {type DecodeFailure, decode} from './decoder.ts';
+import {decode} from './decoder.ts';
 import type {CodeSize} from './instruction.ts';
 import {lower} from './lower.ts';
 import {nextStep, type Step, systemStep, vectorCheck} from './step.ts';
@@ -13,17 +13,6 @@ export interface BlockStep extends Step {
 	readonly start: number;
 	readonly next: number;
 }
-
-/** Instructions for TypeScript: the constant of the step that leaves to it. */
-export const systemCall = {
-	/** An instruction that is decoded, but has no steps. */
-	instruction: 0n,
-	/** #UD, and #GP for too many bytes. */
-	undefined: 1n,
-	tooLong: 2n,
-	/** It ends in the next page, and is decoded with that page's bytes. */
-	truncated: 3n,
-} as const;
 
 /** How much is decoded, and as what. */
 export interface BlockOptions {
@@ -54,7 +43,8 @@ export function decodeBlock(
 			for (const step of list) steps.push({...step, ordinal, start, next});
 		};
 		if (typeof instruction === 'string') {
-			add([{...systemStep, immediate: systemCall[instruction satisfies DecodeFailure]}], at);
+			// TypeScript finds out what is wrong with it, or what the next page adds.
+			add([systemStep], at);
 			return steps;
 		}
 		at += instruction.length;

@@ -172,11 +172,6 @@ export class Core {
 		return this.#bytes.getUint16(record + MicroOp.offset('start'), true);
 	}
 
-	/** The constant of a record. */
-	immediateOf(record: number): bigint {
-		return this.#bytes.getBigInt64(record + MicroOp.offset('immediate'), true);
-	}
-
 	/** Writes a block's records and gives the address of the first. */
 	write(steps: readonly BlockStep[]): number {
 		const first = this.#nextRecord;

@@ -79,11 +79,6 @@ export class Mmu {
 		this.#entries.fill(-1);
 	}
 
-	/** Forgets those of one page, and of the large page that it may be of: all, since entries do not tell. */
-	flushPage(): void {
-		this.flush();
-	}
-
 	/** Makes stores to any page come by {@link access} once more: one holds code from now on. */
 	dropWritable(): void {
 		for (let at = tlbEntry.writePage / 4; at < this.#entries.length; at += tlbEntry.size / 4) {

@@ -1,4 +1,4 @@
-import {array, bytes, i32, i64, u8, u16, u32, u64, wire} from '#support/wire';
+import {array, i32, i64, u16, u32, u64, wire} from '#support/wire';
 
 /** A segment register with its hidden part (Intel SDM volume 3, 3.4.3). */
 export const SegmentState = wire('SegmentState', {
@@ -76,17 +76,9 @@ export const CpuState = wire('CpuState', {
 	cr3: u64,
 	cr4: u64,
 	efer: u64,
-	xcr0: u64,
 	/** DR0 to DR3, DR6 and DR7. */
 	debug: array(u64, 8),
 	mxcsr: u32,
-	x87Control: u16,
-	x87Status: u16,
-	/** One bit for each register: set where it is not empty. */
-	x87Tags: u8,
-	reserved: bytes(7),
-	/** Registers of the x87 by number, not by place in the stack: 80 bits in 16 bytes each. */
-	x87: array(u64, 16),
 	/** XMM0 to XMM15, low half first, in 32 bytes each, whose upper half waits for AVX. */
 	vector256: array(u64, 64),
 	/** Counters for people. */

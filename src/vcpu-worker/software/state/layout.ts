@@ -25,11 +25,6 @@ export const jumpEntries = 4096;
  */
 export const jumpEntry = {key: 0, record: 8, mode: 12, size: 16} as const;
 
-/** Registers by their number in instructions. */
-export const generalRegisters = 'rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15'.split(' ');
-/** Segment registers by their number in instructions, then the two of the system. */
-export const segmentNames = ['es', 'cs', 'ss', 'ds', 'fs', 'gs', 'ldtr', 'tr'] as const;
-
 const general = CpuState.offset('general');
 /** Address of a general register; its parts are at its first bytes. */
 export const generalAt = (register: number): number => general + register * 8;
@@ -41,7 +36,5 @@ export const vectorAt = (register: number): number => CpuState.offset('vector256
 export const scratchAt = (slot: number): number => CpuState.offset('scratch') + slot * 8;
 export const segmentBaseAt = (segment: number): number =>
 	CpuState.offset('segments') + segment * SegmentState.size + SegmentState.offset('base');
-export const selectorAt = (segment: number): number =>
-	CpuState.offset('segments') + segment * SegmentState.size + SegmentState.offset('selector');
 /** Address of the constant that a step has in itself. */
 export const immediateAt = (record: number): number => record + MicroOp.offset('immediate');

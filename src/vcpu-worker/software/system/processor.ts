@@ -30,7 +30,7 @@ const pageBytes = 4096;
 const initialMxcsr = 0x1f80;
 
 /** One x86-64 processor: interpreter, memory management and system, on the thread that calls {@link run}. */
-export class Processor {
+export class Processor implements Parts {
 	readonly core: Core;
 	readonly mmu: Mmu;
 	readonly msrs: ModelRegisters;
@@ -38,8 +38,8 @@ export class Processor {
 	readonly interrupts: Interrupts;
 	/** Asks {@link run} to end as soon as the guest can take an interrupt. */
 	windowWanted = false;
+	readonly outside: Outside;
 	readonly #code: CodeCache;
-	readonly #parts: Parts;
 	readonly #memory: PhysicalMemory;
 	#isHalted = false;
 	/** Interrupts stay away for one instruction. */
@@ -57,9 +57,8 @@ export class Processor {
 		this.msrs = new ModelRegisters(this.core);
 		this.segments = new Segments(this.core, this.mmu);
 		this.interrupts = new Interrupts(this.core, this.mmu, this.segments);
-		const {core, mmu, segments, interrupts, msrs} = this;
-		this.#parts = {core, mmu, segments, interrupts, msrs, outside};
-		core.state.mxcsr = initialMxcsr;
+		this.outside = outside;
+		this.core.state.mxcsr = initialMxcsr;
 	}
 
 	/** True where the guest can take an interrupt now. */
@@ -195,7 +194,7 @@ export class Processor {
 			const handler = systemInstructions[instruction.name];
 			if (handler === undefined) throw invalidOpcode();
 			state.rip = BigInt.asUintN(size === 64 ? 64 : 32, rip + BigInt(instruction.length));
-			const after = handler(this.#parts, instruction);
+			const after = handler(this, instruction);
 			applyPrivilege(core);
 			this.#isShadowed = after === 'shadow';
 			if (after === 'again') state.rip = rip;
