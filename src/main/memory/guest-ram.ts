@@ -23,7 +23,7 @@ export interface BankRequest {
 
 /** Guest RAM with one thing under it. */
 export interface RamBank {
-	/** No piece is larger than one shared buffer can be. */
+	/** No piece is larger than 8 GiB. */
 	readonly ranges: readonly MappedRange[];
 	/** Name of its backing, for inspect. */
 	readonly backing: string;
@@ -60,6 +60,7 @@ export interface GuestRam {
  */
 export function allocateRam(requests: readonly BankRequest[], contents?: RamContents): GuestRam {
 	const ledger = new Ledger(requests);
+	const places = new Places(requests);
 	const banks: RamBank[] = [];
 	const closeBackings = () => {
 		for (const {fd} of banks) if (fd !== undefined) close(fd);
@@ -69,7 +70,7 @@ export function allocateRam(requests: readonly BankRequest[], contents?: RamCont
 		for (const request of requests) {
 			// Nodes without memory have nothing under them.
 			if (request.memory.sizeBytes === 0) continue;
-			banks.push(allocateBank(request, ledger, contents && {...contents, offset: done}));
+			banks.push(allocateBank(request, places, ledger, contents && {...contents, offset: done}));
 			done += request.memory.sizeBytes;
 		}
 		const ranges = banks.flatMap((bank) => bank.ranges);
@@ -111,6 +112,44 @@ async function giveBack({ledger, hostAddress, length}: MappedRange): Promise<voi
 	mapOver(BigInt(hostAddress), length, {protection, flags, fd: -1});
 }
 
+/** Pages of the host's that can be larger than others are aligned so: a huge page is not cut by the end of a range. */
+const rangeAlignment = 2 ** 21;
+
+/**
+ * Places for all ranges of a machine: in one memory where it can be as large, so that code compiled to WebAssembly reaches all of
+ * RAM; else in several.
+ */
+class Places {
+	/** Bytes of each memory, in order. */
+	readonly #sizes: number[] = [0];
+	#memory: SharedMemory | undefined;
+	#used = 0;
+
+	constructor(requests: readonly BankRequest[]) {
+		for (const {length} of requests.flatMap(({ranges}) => ranges.flatMap(splitRange))) {
+			const last = this.#sizes.length - 1;
+			const size = (this.#sizes[last] ?? 0) + aligned(length);
+			if (size > maxSharedPages) this.#sizes.push(aligned(length));
+			else this.#sizes[last] = size;
+		}
+	}
+
+	/** The next range's place. */
+	take(length: number): {readonly memory: SharedMemory; readonly offset: number} {
+		if (this.#memory !== undefined && this.#used + aligned(length) > this.#memory.buffer.byteLength)
+			this.#memory = undefined;
+		if (this.#memory === undefined) {
+			this.#memory = reserve(this.#sizes.shift() ?? 0);
+			this.#used = 0;
+		}
+		const offset = this.#used;
+		this.#used += aligned(length);
+		return {memory: this.#memory, offset};
+	}
+}
+
+const aligned = (length: number): number => Math.ceil(length / rangeAlignment) * rangeAlignment;
+
 /** The shared words about all pages of a machine, in one piece of memory. */
 class Ledger {
 	readonly #memory: SharedMemory;
@@ -136,6 +175,7 @@ class Ledger {
 /** @param contents - of the machine; those of this bank begin at `offset` */
 function allocateBank(
 	{memory, ranges: layout, hostNode}: BankRequest,
+	places: Places,
 	ledger: Ledger,
 	contents: (RamContents & {readonly offset: number}) | undefined,
 ): RamBank {
@@ -145,8 +185,8 @@ function allocateBank(
 	let fileOffset = fdOffset;
 	try {
 		const ranges = layout.flatMap(splitRange).map((range): MappedRange => {
-			const pages = reserve(range.length);
-			const hostAddress = addressOf(pages.buffer);
+			const {memory: pages, offset} = places.take(range.length);
+			const hostAddress = addressOf(pages.buffer) + BigInt(offset);
 			if (backing !== undefined) {
 				const sharing = isCopyOnWrite ? Mmap.PRIVATE : Mmap.SHARED;
 				const flags = sharing | (memory.hugepages ? 0 : Mmap.NORESERVE);
@@ -159,7 +199,7 @@ function allocateBank(
 			// A core dump of this process is not a dump of its guests.
 			advise(hostAddress, range.length, Advice.DONTDUMP);
 			fileOffset += range.length;
-			const place = {memory: pages, offset: 0, hostAddress: Number(hostAddress)};
+			const place = {memory: pages, offset, hostAddress: Number(hostAddress)};
 			return {...range, ...place, ledger: ledger.place(range.length)};
 		});
 		const {prefetch} = memory;
@@ -176,10 +216,13 @@ function bind(address: bigint, length: number, node: number): void {
 	if (errno < 0) throw memoryError('MEMORY_NODE_UNAVAILABLE', {node, sizeBytes: length, errno});
 }
 
+/** Views of it, one for each range, are arrays of bytes: V8 makes none larger. */
+const maxRange = 8 * 1024 ** 3;
+
 function splitRange({gpa, length}: MemoryRange): MemoryRange[] {
 	const pieces: MemoryRange[] = [];
-	for (let done = 0; done < length; done += maxSharedPages) {
-		pieces.push({gpa: gpa + done, length: Math.min(maxSharedPages, length - done)});
+	for (let done = 0; done < length; done += maxRange) {
+		pieces.push({gpa: gpa + done, length: Math.min(maxRange, length - done)});
 	}
 	return pieces;
 }

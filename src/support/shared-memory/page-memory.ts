@@ -24,8 +24,8 @@ export interface SharedMemory {
 /** Granularity in bytes (WebAssembly page). */
 export const sharedPageSize = 65536;
 
-/** Largest buffer in bytes: V8's limit for 64-bit memories is 16 GiB; half of it leaves room for its guard regions. */
-export const maxSharedPages = 8 * 1024 ** 3;
+/** Largest buffer in bytes: V8's limit for 64-bit memories. */
+export const maxSharedPages = 16 * 1024 ** 3;
 
 /**
  * Allocates a zeroed, page-aligned memory of at least `byteLength` bytes.
