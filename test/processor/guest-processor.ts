@@ -1,7 +1,6 @@
-import {allocateSharedMemory} from '#support/shared-memory';
 import type {MicroKernel} from '#test/tmk';
-import {PhysicalMemory} from '#vcpu-worker/software/mmu';
 import {Processor} from '#vcpu-worker/software/system';
+import {loneMemory} from '#vcpu-worker/software/system/testing';
 
 const ramBytes = 4 * 1024 ** 2;
 /** CR0: PE, MP, ET, NE, WP, PG; CR4: PAE; EFER: SCE, LME, LMA, NXE. */
@@ -32,8 +31,7 @@ const realCode = 0x9b;
 
 /** Puts a kernel in memory and a processor at its entry, in the mode that it wants. */
 export function startKernel(kernel: MicroKernel): GuestProcessor {
-	const memory = allocateSharedMemory(ramBytes);
-	const ram = new Uint8Array(memory.buffer);
+	const {ram, memory, shared} = loneMemory(ramBytes);
 	ram.set(kernel.image, kernel.loadAddress);
 	const writes: PortWrite[] = [];
 	const outside = {
@@ -48,8 +46,7 @@ export function startKernel(kernel: MicroKernel): GuestProcessor {
 		writeMsr: () => false,
 	};
 	const devices = {read: () => 0xffff_ffff, write: () => {}};
-	const physical = new PhysicalMemory(memory.buffer, [{gpa: 0, length: ramBytes, offset: 0}]);
-	const processor = new Processor(memory, physical, devices, outside);
+	const processor = new Processor(memory, shared, 0, devices, outside);
 	const {state} = processor.core;
 	Object.assign(state, {rip: BigInt(kernel.entry), controlFlags: 2});
 	state.idtr.limit = 0x3ff;

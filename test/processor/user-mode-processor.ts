@@ -1,10 +1,9 @@
-import {allocateSharedMemory} from '#support/shared-memory';
 import type {ViewOf} from '#support/wire';
 import {type CaseRecord, codeAddress, noVector, type ProcessorState, windowAddress, windowBytes} from '#test/silicon';
 import {decode} from '#vcpu-worker/software/decode';
-import {PhysicalMemory} from '#vcpu-worker/software/mmu';
 import {Stop} from '#vcpu-worker/software/state';
 import {flagsOf, GuestFault, type Outside, Processor, setFlags, systemInstructions} from '#vcpu-worker/software/system';
+import {loneMemory} from '#vcpu-worker/software/system/testing';
 
 type StateView = ViewOf<typeof ProcessorState>;
 
@@ -51,11 +50,10 @@ export class UserModeProcessor {
 	#nextRip: bigint | undefined;
 
 	constructor() {
-		const memory = allocateSharedMemory(ramBytes);
-		this.#ram = new Uint8Array(memory.buffer);
-		const physical = new PhysicalMemory(memory.buffer, [{gpa: 0, length: this.#ram.length, offset: 0}]);
+		const {ram, memory, shared} = loneMemory(ramBytes);
+		this.#ram = ram;
 		const nothing = {read: () => 0xffff_ffff, write: () => {}};
-		this.#processor = new Processor(memory, physical, nothing, nowhere);
+		this.#processor = new Processor(memory, shared, 0, nothing, nowhere);
 		this.#mapPages();
 		const {state} = this.#processor.core;
 		Object.assign(state, registers);

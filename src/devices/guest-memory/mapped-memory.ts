@@ -2,7 +2,7 @@ import type {GuestMemory} from './guest-memory.ts';
 import {GuestWindow} from './guest-window.ts';
 import type {DmaDirection, IoVectors} from './io-vectors.ts';
 import type {MappedRange} from './memory-range.ts';
-import {pageBytes} from './page-ledger.ts';
+import type {PageClock} from './page-clock.ts';
 import type {Piece} from './piece.ts';
 import {type MemoryGate, PieceAccess} from './piece-access.ts';
 import {type MemoryFinder, PieceTable} from './piece-table.ts';
@@ -28,21 +28,14 @@ export class MappedMemory extends PieceAccess implements GuestMemory {
 		this.table.followOther(find);
 	}
 
-	/**
-	 * The stamp of a page that somebody is about to read and to remember, as code that is compiled from it: as long as
-	 * {@link stampOf} gives the same, no write of ours has changed the page since. Undefined outside RAM.
-	 */
-	observe(gpa: number): number | undefined {
-		const stamp = this.stampOf(gpa);
-		// Without a new generation a second write in this one would leave the stamp as it is.
-		if (stamp === this.table.clock.stamp()) this.table.advance();
-		return stamp;
+	/** Ranges of RAM, ascending. */
+	get ranges(): readonly MappedRange[] {
+		return [...new Set(this.table.pieces.map(({range}) => range))];
 	}
 
-	/** The stamp of a page; see {@link observe}. */
-	stampOf(gpa: number): number | undefined {
-		const piece = this.table.ram(gpa);
-		return piece?.stamps.stampOf(Math.floor((gpa - piece.gpa) / pageBytes));
+	/** The clock of all page generations. */
+	get clock(): PageClock {
+		return this.table.clock;
 	}
 
 	/** @internal Ends a generation of writes; see `WriteLog`. */

@@ -1,4 +1,5 @@
 import type {SharedMemory} from '#support/shared-memory';
+import type {PageWatchHandle} from './page-watch.ts';
 
 /** A range of guest-physical addresses backed by RAM. */
 export interface MemoryRange {
@@ -33,4 +34,6 @@ export interface MemoryHandle {
 	readonly ranges: readonly MappedRange[];
 	/** The clock of all page generations; see `PageClock`. */
 	readonly clock: SharedArrayBuffer;
+	/** Tells processors of writes to what they remember, where a back end needs that. */
+	readonly watch?: PageWatchHandle;
 }

@@ -1,5 +1,6 @@
-import type {LedgerPlace} from './memory-range.ts';
+import type {LedgerPlace, MappedRange} from './memory-range.ts';
 import {agingSpan, isAfter, type PageClock} from './page-clock.ts';
+import type {PageWatch} from './page-watch.ts';
 
 /** The unit of generations in bytes. */
 export const pageBytes = 4096;
@@ -22,27 +23,40 @@ export class PageStamps {
 	readonly #clock: PageClock;
 	readonly #groups: Int32Array;
 	readonly #pages: Int32Array;
+	readonly #watch: PageWatch | undefined;
+	/** Where in the memory of RAM the part begins. */
+	readonly #place: number;
 
 	/** @param start - where in the range the part begins, a multiple of the bytes of a group */
-	constructor({memory, offset}: LedgerPlace, rangeLength: number, start: number, length: number, clock: PageClock) {
+	constructor(
+		{ledger, offset: place, length: rangeLength}: MappedRange,
+		start: number,
+		length: number,
+		clock: PageClock,
+		watch?: PageWatch,
+	) {
+		const {memory, offset} = ledger;
 		const groups = offset + pinWords * 4;
 		const pages = groups + groupsOf(rangeLength) * 4;
 		this.#clock = clock;
+		this.#watch = watch;
+		this.#place = place + start;
 		this.#groups = new Int32Array(memory.buffer, groups + groupsOf(start) * 4, groupsOf(length));
 		this.#pages = new Int32Array(memory.buffer, pages + pagesOf(start) * 4, pagesOf(length));
 	}
 
-	/** Stamps the pages of bytes that have been written, after they have been. */
+	/** Stamps the pages of bytes that have been written, after they have been, and tells processors that remember them. */
 	mark(offset: number, length: number): void {
+		this.stamp(offset, length);
+		this.#watch?.written(this.#place + offset, length);
+	}
+
+	/** Stamps the pages of bytes. */
+	stamp(offset: number, length: number): void {
 		// With its sign: no bytes at the start of a piece end on the page before.
 		const last = (offset + length - 1) >> 12;
 		const stamp = this.#clock.stamp();
 		for (let page = offset >>> 12; page <= last; page++) if (this.#pages[page] !== stamp) this.#stampPage(page);
-	}
-
-	/** The stamp of a page. */
-	stampOf(page: number): number {
-		return Atomics.load(this.#pages, page);
 	}
 
 	/** Calls `visit` for runs of pages from `first` to `last` that were written after a generation; skips groups that were not. */

@@ -1,5 +1,6 @@
 import type {MappedRange, MemoryHandle} from './memory-range.ts';
 import {agingSpan, PageClock} from './page-clock.ts';
+import {PageWatch} from './page-watch.ts';
 import {Piece, pieceBytes} from './piece.ts';
 
 /**
@@ -10,6 +11,7 @@ export type MemoryFinder = (gpa: number) => MappedRange | undefined;
 /** All of a machine's RAM as one thread has it, and where in it, or in other memory, an address is. */
 export class PieceTable {
 	readonly clock: PageClock;
+	readonly #watch: PageWatch | undefined;
 	#pieces: readonly Piece[] = [];
 	#last: Piece | undefined;
 	#generation = 0;
@@ -20,7 +22,9 @@ export class PieceTable {
 	constructor({
 		ranges,
 		clock,
-	}: {readonly ranges: MemoryHandle['ranges']; readonly clock: SharedArrayBuffer | PageClock}) {
+		watch,
+	}: Pick<MemoryHandle, 'ranges' | 'watch'> & {readonly clock: SharedArrayBuffer | PageClock}) {
+		this.#watch = watch && new PageWatch(watch);
 		this.clock = clock instanceof PageClock ? clock : new PageClock(clock);
 		this.change(ranges);
 	}
@@ -56,7 +60,7 @@ export class PieceTable {
 			);
 		this.#pieces = ranges.flatMap((range) => {
 			const pieces = kept(range);
-			return pieces.length > 0 ? pieces : Piece.of(range, this.clock);
+			return pieces.length > 0 ? pieces : Piece.of(range, this.clock, this.#watch);
 		});
 		this.#last = this.#pieces[0];
 		this.#generation++;

@@ -1,6 +1,7 @@
 import type {MappedRange} from './memory-range.ts';
 import type {PageClock} from './page-clock.ts';
 import {PageStamps, PinCount, pageBytes} from './page-ledger.ts';
+import type {PageWatch} from './page-watch.ts';
 
 /**
  * 64 bits as a number, moved by one access of the host's and without a bigint: as a double, whose halves are then looked at.
@@ -52,15 +53,15 @@ export class Piece {
 	readonly #view: DataView;
 
 	/** @param start - where in the range it begins, a multiple of {@link pieceBytes} */
-	constructor(range: MappedRange, start: number, pins: PinCount, clock: PageClock) {
-		const {gpa, hostAddress, memory, offset, ledger} = range;
+	constructor(range: MappedRange, start: number, pins: PinCount, clock: PageClock, watch?: PageWatch) {
+		const {gpa, hostAddress, memory, offset} = range;
 		const length = Math.min(pieceBytes, range.length - start);
 		this.range = range;
 		this.gpa = gpa + start;
 		this.length = length;
 		this.hostAddress = hostAddress + start;
 		this.pins = pins;
-		this.stamps = new PageStamps(ledger, range.length, start, length, clock);
+		this.stamps = new PageStamps(range, start, length, clock, watch);
 		const {buffer} = memory;
 		this.#bytes = Buffer.from(buffer, offset + start, length);
 		this.#u16 = new Uint16Array(buffer, offset + start, length / 2);
@@ -72,10 +73,10 @@ export class Piece {
 	}
 
 	/** Splits a range. */
-	static of(range: MappedRange, clock: PageClock): Piece[] {
+	static of(range: MappedRange, clock: PageClock, watch?: PageWatch): Piece[] {
 		const pins = new PinCount(range.ledger);
 		const count = Math.ceil(range.length / pieceBytes);
-		return Array.from({length: count}, (_, index) => new Piece(range, index * pieceBytes, pins, clock));
+		return Array.from({length: count}, (_, index) => new Piece(range, index * pieceBytes, pins, clock, watch));
 	}
 
 	/** Address behind the last byte. */

@@ -136,19 +136,6 @@ test('a read marks nothing', (t) => {
 	t.deepEqual(written(since), []);
 });
 
-test('a page that was looked at has another stamp after the next write, and after no other', (t) => {
-	const {memory} = sample();
-	memory.writeU8(0x2000, 1);
-	const seen = memory.observe(0x2004);
-	t.is(memory.stampOf(0x2abc), seen);
-	t.is(memory.observe(0x2004), seen, 'for a second who looks');
-	memory.writeU8(0x3000, 1);
-	t.is(memory.stampOf(0x2000), seen);
-	memory.writeU8(0x2000, 1);
-	t.not(memory.stampOf(0x2000), seen);
-	t.is(memory.observe(2 ** 40), undefined);
-});
-
 test('generations go on for ever: a very old one knows of nothing, and pages that nobody writes stay so', (t) => {
 	const {handle, memory, log, written} = sample();
 	const count = new BigInt64Array(handle.clock, 0, 1);

@@ -1,3 +1,4 @@
+import type {SharedMemory} from '#support/shared-memory';
 import {
 	type BlockOptions,
 	type BlockStep,
@@ -11,13 +12,7 @@ import {buildInterpreter} from './build-interpreter.ts';
 
 /** Node's part of the JavaScript API of WebAssembly; its types come with DOM only. */
 declare const WebAssembly: {
-	readonly Memory: new (descriptor: {
-		initial: number;
-		maximum: number;
-		shared: true;
-	}) => {
-		readonly buffer: SharedArrayBuffer;
-	};
+	readonly Memory: new (descriptor: {initial: number; maximum: number; shared: true}) => SharedMemory;
 	readonly Module: new (bytes: Uint8Array) => object;
 	readonly Instance: new (module: object, imports: object) => {readonly exports: {run(record: number): number}};
 };
@@ -40,6 +35,12 @@ const linkedKinds = new Set(
 );
 let module: object | undefined;
 
+/** Makes the memory that a processor has for itself. */
+export function allocateCoreMemory(): SharedMemory {
+	const pages = (memoryMap.records + recordBytes) / 0x1_0000;
+	return new WebAssembly.Memory({initial: pages, maximum: pages, shared: true});
+}
+
 /** The interpreter of one processor, with the memory that it has for itself. */
 export class Core {
 	readonly memory: SharedArrayBuffer;
@@ -52,10 +53,11 @@ export class Core {
 	readonly #frames = new Map<bigint, number>();
 	#nextRecord: number = memoryMap.records;
 
-	/** @param ram - the guest's memory, a `WebAssembly.Memory` */
-	constructor(ram: object, access: SlowAccess) {
-		const pages = (memoryMap.records + recordBytes) / 0x1_0000;
-		const memory = new WebAssembly.Memory({initial: pages, maximum: pages, shared: true});
+	/**
+	 * @param memory - of {@link allocateCoreMemory}
+	 * @param ram - the guest's memory, a `WebAssembly.Memory`
+	 */
+	constructor(memory: SharedMemory, ram: object, access: SlowAccess) {
 		this.memory = memory.buffer;
 		this.state = CpuState.on(memory.buffer, memoryMap.state);
 		this.transfer = new Uint8Array(memory.buffer, CpuState.offset('transfer'), 16);

@@ -11,11 +11,12 @@ export interface DeviceSpace {
 	write(gpa: number, bytes: 1 | 2 | 4, value: number): void;
 }
 
-/** Pages that hold decoded code. */
+/** Pages that hold decoded code, by their place in the memory of RAM. */
 export interface CodePages {
-	hasCode(page: number): boolean;
-	/** Bytes of such a page have been written, by the step of this record. */
-	written(page: number, offset: number, length: number, record: number): void;
+	/** True where some processor has decoded code of the page. */
+	hasCode(place: number): boolean;
+	/** Bytes have been written there, by the step of this record. */
+	written(place: number, length: number, record: number): void;
 }
 
 /** Classes of accesses, each with entries of its own in the TLB. */
@@ -79,11 +80,21 @@ export class Mmu {
 		this.#entries.fill(-1);
 	}
 
-	/** Makes stores to any page come by {@link access} once more: one holds code from now on. */
+	/**
+	 * Makes stores to any page come by {@link access} once more: one holds code from now on, or somebody wants to know which pages are
+	 * written. Those that could be written so far may have been, up to now.
+	 */
 	dropWritable(): void {
-		for (let at = tlbEntry.writePage / 4; at < this.#entries.length; at += tlbEntry.size / 4) {
-			this.#entries[at] = -1;
-			this.#entries[at + 1] = -1;
+		const entries = this.#entries;
+		for (let at = 0; at < entries.length; at += tlbEntry.size / 4) {
+			const write = at + tlbEntry.writePage / 4;
+			if (entries[write] === -1 && entries[write + 1] === -1) continue;
+			const addend = at + tlbEntry.addend / 4;
+			const page = (BigInt(entries[write + 1] as number) << 32n) | BigInt((entries[write] as number) >>> 0);
+			const place = page + ((BigInt(entries[addend + 1] as number) << 32n) | BigInt((entries[addend] as number) >>> 0));
+			this.#memory.stamp(Number(BigInt.asUintN(64, place)));
+			entries[write] = -1;
+			entries[write + 1] = -1;
 		}
 	}
 
@@ -158,19 +169,20 @@ export class Mmu {
 			return undefined;
 		}
 		const {page, isWritable} = translation;
-		const offset = this.#memory.offsetOf(page);
-		if (offset < 0) return translation;
+		const place = this.#memory.placeOf(page);
+		if (place < 0) return translation;
 		state.tlbMisses++;
 		const at =
 			(state.tlb - memoryMap.tlb) / 4 + ((((high << 20) | (low >>> 12)) & (tlbEntries - 1)) * tlbEntry.size) / 4;
 		const entries = this.#entries;
 		const pageLow = low & ~0xfff;
-		const mayWrite = isWritable && !this.#code.hasCode(page);
+		const mayWrite = isWritable && !this.#code.hasCode(place);
+		if (mayWrite) this.#memory.stamp(place);
 		entries[at + tlbEntry.readPage / 4] = pageLow;
 		entries[at + tlbEntry.readPage / 4 + 1] = high;
 		entries[at + tlbEntry.writePage / 4] = mayWrite ? pageLow : -1;
 		entries[at + tlbEntry.writePage / 4 + 1] = mayWrite ? high : -1;
-		const addend = BigInt(offset) - ((BigInt(high) << 32n) | BigInt(pageLow >>> 0));
+		const addend = BigInt(place) - ((BigInt(high) << 32n) | BigInt(pageLow >>> 0));
 		entries[at + tlbEntry.addend / 4] = Number(BigInt.asIntN(32, addend));
 		entries[at + tlbEntry.addend / 4 + 1] = Number(BigInt.asIntN(32, addend >> 32n));
 		return translation;
@@ -194,11 +206,11 @@ export class Mmu {
 
 	/** Does a part of an access that lies in one page, on the bytes of `transfer` from `from` on. */
 	#perform({page}: Translation, offset: number, from: number, bytes: number, kind: number, record: number): number {
-		const at = this.#memory.offsetOf(page);
+		const at = this.#memory.placeOf(page);
 		if (at < 0) this.#performOnDevice(page + offset, from, bytes, kind);
 		else if (kind === AccessKind.write) {
 			this.#memory.write(at + offset, this.#transfer.subarray(from, from + bytes));
-			if (this.#code.hasCode(page)) this.#code.written(page, offset, bytes, record);
+			this.#code.written(at + offset, bytes, record);
 		} else this.#memory.read(at + offset, bytes, this.#transfer.subarray(from, from + bytes));
 		return 0;
 	}
@@ -226,11 +238,11 @@ export class Mmu {
 
 	#writeByte(gpa: number, value: number): void {
 		const start = gpa - (gpa % 4096);
-		const page = this.#memory.page(start);
-		if (page === undefined) this.#devices.write(gpa, 1, value);
+		const place = this.#memory.placeOf(start);
+		if (place < 0) this.#devices.write(gpa, 1, value);
 		else {
-			page[gpa % 4096] = value;
-			if (this.#code.hasCode(start)) this.#code.written(start, gpa % 4096, 1, 0);
+			this.#memory.write(place + (gpa % 4096), Uint8Array.of(value));
+			this.#code.written(place + (gpa % 4096), 1, 0);
 		}
 	}
 }

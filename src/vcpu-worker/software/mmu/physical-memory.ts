@@ -1,25 +1,50 @@
+import {
+	type Lines,
+	linesOf,
+	type MappedMemory,
+	PageStamps,
+	PageWatch,
+	type PageWatchHandle,
+} from '#devices/guest-memory';
+
 /** A range of guest-physical addresses that is RAM. */
-export interface RamRange {
+interface RamRange {
 	readonly gpa: number;
 	readonly length: number;
 	/** Offset in the memory that all of RAM is in. */
 	readonly offset: number;
+	readonly stamps: PageStamps;
 }
 
-/** Guest RAM by physical address, for page walks, descriptors and fetches. */
+/**
+ * Guest RAM as one processor has it: by physical address for page walks, descriptors and fetches, and by *place*, the offset in the
+ * memory that all of it lies in, for loads and stores.
+ */
 export class PhysicalMemory {
+	/** Tells this processor and others of writes to code that they have decoded. */
+	readonly watch: PageWatch;
 	readonly #ranges: readonly RamRange[];
 	readonly #buffer: SharedArrayBuffer;
 	readonly #words: Int32Array;
 
-	constructor(buffer: SharedArrayBuffer, ranges: readonly RamRange[]) {
-		this.#buffer = buffer;
-		this.#ranges = ranges;
-		this.#words = new Int32Array(buffer);
+	/**
+	 * @param memory - whose ranges are all in one memory
+	 * @param self - the processor's number
+	 */
+	constructor(memory: MappedMemory, watch: PageWatchHandle, self: number) {
+		this.#ranges = memory.ranges.map((range) => ({
+			gpa: range.gpa,
+			length: range.length,
+			offset: range.offset,
+			stamps: new PageStamps(range, 0, range.length, memory.clock),
+		}));
+		this.#buffer = memory.ranges[0]?.memory.buffer ?? new SharedArrayBuffer(0);
+		this.#words = new Int32Array(this.#buffer);
+		this.watch = new PageWatch(watch, self);
 	}
 
-	/** Gives the offset of a physical address in RAM; -1 where it is none. */
-	offsetOf(gpa: number): number {
+	/** Gives the place of a physical address in RAM; -1 where it is none. */
+	placeOf(gpa: number): number {
 		for (const range of this.#ranges) {
 			const at = gpa - range.gpa;
 			if (at >= 0 && at < range.length) return range.offset + at;
@@ -29,29 +54,52 @@ export class PhysicalMemory {
 
 	/** A page's bytes; undefined where it is not RAM. */
 	page(gpa: number): Uint8Array | undefined {
-		const offset = this.offsetOf(gpa);
-		return offset < 0 ? undefined : new Uint8Array(this.#buffer, offset, 4096);
+		const place = this.placeOf(gpa);
+		return place < 0 ? undefined : new Uint8Array(this.#buffer, place, 4096);
 	}
 
 	/** The aligned 32-bit word there; all ones where it is not RAM, as an absent device reads. */
 	word(gpa: number): number {
-		const offset = this.offsetOf(gpa);
-		return offset < 0 ? -1 : Atomics.load(this.#words, offset / 4);
+		const place = this.placeOf(gpa);
+		return place < 0 ? -1 : Atomics.load(this.#words, place / 4);
 	}
 
 	/** Sets bits in the aligned word that was read as `expected`; false where another has changed it meanwhile. */
 	setBits(gpa: number, expected: number, bits: number): boolean {
-		const offset = this.offsetOf(gpa);
-		if (offset < 0) return true;
-		return Atomics.compareExchange(this.#words, offset / 4, expected, expected | bits) === expected;
+		const place = this.placeOf(gpa);
+		if (place < 0) return true;
+		if (Atomics.compareExchange(this.#words, place / 4, expected, expected | bits) !== expected) return false;
+		this.stored(place, 4);
+		return true;
 	}
 
 	/** Copies `length` bytes, at most to the end of the page. */
-	read(offset: number, length: number, target: Uint8Array): void {
-		target.set(new Uint8Array(this.#buffer, offset, length));
+	read(place: number, length: number, target: Uint8Array): void {
+		target.set(new Uint8Array(this.#buffer, place, length));
 	}
 
-	write(offset: number, source: Uint8Array): void {
-		new Uint8Array(this.#buffer, offset, source.length).set(source);
+	/** Stores bytes, at most to the end of the page. */
+	write(place: number, source: Uint8Array): void {
+		new Uint8Array(this.#buffer, place, source.length).set(source);
+		this.stored(place, source.length);
 	}
+
+	/** Stamps a page as written, which stores are about to reach without this. */
+	stamp(place: number): void {
+		for (const {offset, length, stamps} of this.#ranges)
+			if (place >= offset && place < offset + length) stamps.stamp(place - offset, 1);
+	}
+
+	/** Bytes of one page have been stored to. */
+	stored(place: number, length: number): void {
+		this.stamp(place);
+		this.watch.written(place, length);
+	}
+}
+
+/** Lines of a page that bytes lie in. */
+export function linesIn(offset: number, length: number): Lines {
+	const lines = {low: 0, high: 0};
+	linesOf(offset, length, lines);
+	return lines;
 }

@@ -1,4 +1,5 @@
 export {CpuState, SegmentState, TableState} from './cpu-state.ts';
 export * from './layout.ts';
 export {MicroOp} from './micro-op.ts';
+export {ownRequests, Request} from './request.ts';
 export {Stop} from './stop.ts';

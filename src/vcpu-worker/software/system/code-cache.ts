@@ -1,28 +1,45 @@
+import type {Lines} from '#devices/guest-memory';
 import {type CodeSize, decodeBlock} from '#vcpu-worker/software/decode';
 import type {Core} from '#vcpu-worker/software/interpreter';
-import type {CodePages, PhysicalMemory} from '#vcpu-worker/software/mmu';
+import {type CodePages, linesIn, type PhysicalMemory} from '#vcpu-worker/software/mmu';
+import type {FastWriters} from './fast-writers.ts';
 
 /** Decoded part of one page. */
 interface PageCode {
 	/** First record of the blocks that are known, by where in the page they begin, for each size of code. */
 	readonly blocks: Map<number, number>;
-	/** Bytes from here to there are decoded. */
-	first: number;
-	end: number;
+	/** Lines of the page that they were decoded from. */
+	readonly lines: Lines;
+	/** Physical address. */
+	readonly page: number;
 }
 
-/** Decoded code by physical page: what is known of where, and what a write makes unknown. */
+/** A page whose writers may not all know that it holds code. */
+interface Unsure {
+	/** Epoch after which all know. */
+	readonly epoch: number;
+	/** Its bytes when the first block was decoded. */
+	readonly bytes: Uint8Array;
+}
+
+const pageBytes = 4096;
+
+/** Decoded code by physical page: what is known of where, and what a write makes unknown, whoever makes it. */
 export class CodeCache implements CodePages {
 	readonly #core: Core;
 	readonly #memory: PhysicalMemory;
+	readonly #writers: FastWriters;
+	/** By the page's number in the memory of RAM. */
 	readonly #pages = new Map<number, PageCode>();
+	readonly #unsure = new Map<number, Unsure>();
 	/** Makes stores to a page that has code from now on come to {@link written}. */
-	readonly #watch: () => void;
+	readonly #dropWritable: () => void;
 
-	constructor(core: Core, memory: PhysicalMemory, watch: () => void) {
+	constructor(core: Core, memory: PhysicalMemory, writers: FastWriters, dropWritable: () => void) {
 		this.#core = core;
 		this.#memory = memory;
-		this.#watch = watch;
+		this.#writers = writers;
+		this.#dropWritable = dropWritable;
 	}
 
 	/** Pages that have code. */
@@ -30,8 +47,8 @@ export class CodeCache implements CodePages {
 		return this.#pages.size;
 	}
 
-	hasCode(page: number): boolean {
-		return this.#pages.has(page);
+	hasCode(place: number): boolean {
+		return this.#memory.watch.isWatched(numberOf(place));
 	}
 
 	/**
@@ -40,33 +57,65 @@ export class CodeCache implements CodePages {
 	 */
 	block(page: number, offset: number, codeSize: CodeSize): number | undefined {
 		const key = offset | (codeSize << 12);
-		const known = this.#pages.get(page)?.blocks.get(key);
+		const place = this.#memory.placeOf(page);
+		if (place < 0) return undefined;
+		const number = numberOf(place);
+		const known = this.#pages.get(number)?.blocks.get(key);
 		if (known !== undefined) return known;
-		const bytes = this.#memory.page(page);
-		if (bytes === undefined) return undefined;
+		const bytes = this.#memory.page(page) as Uint8Array;
+		// Before the bytes are read, and so for as many as there may be.
+		const lines = linesIn(offset, Math.min(blockBytes, pageBytes - offset));
+		let code = this.#pages.get(number);
+		if (code === undefined) this.#beginPage(number, bytes, lines);
+		else this.#memory.watch.begin(number, lines);
 		const steps = decodeBlock(bytes, offset, {codeSize});
-		if (!this.#core.fits(steps.length)) this.forget();
-		let code = this.#pages.get(page);
-		if (code === undefined) {
-			code = {blocks: new Map(), first: offset, end: offset};
-			this.#pages.set(page, code);
-			this.#core.state.decodedPages++;
-			this.#watch();
+		if (!this.#core.fits(steps.length)) {
+			this.forget();
+			code = undefined;
 		}
+		if (code === undefined) {
+			code = {blocks: new Map(), lines: {low: 0, high: 0}, page};
+			this.#pages.set(number, code);
+			this.#core.state.decodedPages++;
+		}
+		const end = Math.min(Math.max(steps.at(-1)?.next ?? offset, offset + 1), pageBytes);
+		const own = linesIn(offset, end - offset);
+		code.lines.low |= own.low;
+		code.lines.high |= own.high;
 		const record = this.#core.write(steps);
 		code.blocks.set(key, record);
-		code.first = Math.min(code.first, offset);
-		code.end = Math.max(code.end, steps.at(-1)?.next ?? offset);
 		return record;
 	}
 
-	written(page: number, offset: number, length: number, record: number): void {
-		const code = this.#pages.get(page);
-		if (code === undefined || offset >= code.end || offset + length <= code.first) return;
-		this.#pages.delete(page);
-		this.#core.forgetJumps();
+	written(place: number, length: number, record: number): void {
+		const number = numberOf(place);
+		if (!this.#drop(number, linesIn(place % pageBytes, length))) return;
 		// The block that runs may be one of these: it ends behind the instruction that wrote.
 		if (record !== 0) this.#core.endBehind(record);
+	}
+
+	/** Takes note of what others have written. */
+	attend(): void {
+		if (!this.#memory.watch.read((number, lines) => void this.#drop(number, lines))) this.forget();
+	}
+
+	/**
+	 * Looks at pages whose writers may not know yet. Before code goes on that may rely on what another processor has written: behind
+	 * each instruction that serializes, and each interrupt.
+	 */
+	verify(): void {
+		if (this.#unsure.size === 0) return;
+		for (const [number, {epoch, bytes}] of this.#unsure) {
+			// Whether all know is asked before the bytes are compared.
+			const isSure = this.#writers.haveAll(epoch);
+			const code = this.#pages.get(number);
+			const now = code && this.#memory.page(code.page);
+			if (now !== undefined && Buffer.compare(now, bytes) !== 0) {
+				this.#drop(number, everyLine);
+				bytes.set(now);
+			}
+			if (isSure || code === undefined) this.#unsure.delete(number);
+		}
 	}
 
 	/** Forgets all code. */
@@ -74,4 +123,25 @@ export class CodeCache implements CodePages {
 		this.#pages.clear();
 		this.#core.forgetCode();
 	}
+
+	/** Begins to watch a page that this processor has no code of. */
+	#beginPage(number: number, bytes: Uint8Array, lines: Lines): void {
+		this.#dropWritable();
+		const epoch = this.#writers.begin(() => this.#memory.watch.begin(number, lines));
+		if (!this.#writers.haveAll(epoch)) this.#unsure.set(number, {epoch, bytes: bytes.slice()});
+	}
+
+	/** @returns whether there was code */
+	#drop(number: number, {low, high}: Lines): boolean {
+		const code = this.#pages.get(number);
+		if (code === undefined || ((code.lines.low & low) | (code.lines.high & high)) === 0) return false;
+		this.#pages.delete(number);
+		this.#core.forgetJumps();
+		return true;
+	}
 }
+
+/** More than the instructions of a block take. */
+const blockBytes = 32 * 15;
+const everyLine: Lines = {low: -1, high: -1};
+const numberOf = (place: number): number => Math.floor(place / pageBytes);

@@ -1,9 +1,12 @@
+import type {MappedMemory} from '#devices/guest-memory';
+import {allocateSharedMemory, type SharedMemory} from '#support/shared-memory';
 import {decode, type Instruction} from '#vcpu-worker/software/decode';
 import {Core} from '#vcpu-worker/software/interpreter';
-import {type DeviceSpace, Mmu, type PhysicalMemory} from '#vcpu-worker/software/mmu';
-import {Stop} from '#vcpu-worker/software/state';
+import {type DeviceSpace, Mmu, PhysicalMemory} from '#vcpu-worker/software/mmu';
+import {CpuState, ownRequests, Request, Stop} from '#vcpu-worker/software/state';
 import {CodeCache} from './code-cache.ts';
 import {applyMode, applyPrivilege, CS, codeSizeOf, Flag} from './control-state.ts';
+import {FastWriters} from './fast-writers.ts';
 import {GuestFault, generalProtection, invalidOpcode} from './guest-fault.ts';
 import {systemInstructions} from './instructions.ts';
 import {Interrupts} from './interrupts.ts';
@@ -11,6 +14,7 @@ import {ModelRegisters} from './msrs.ts';
 import type {Outside} from './outside.ts';
 import type {Parts} from './parts.ts';
 import {Segments} from './segments.ts';
+import {requestWords, type SharedParts} from './shared-parts.ts';
 
 /** Reason for a processor's stop. */
 export type ProcessorStop =
@@ -25,6 +29,7 @@ export type ProcessorStop =
 
 /** Longest instruction in bytes. */
 const maxLength = 15;
+const requestWord = CpuState.word('request');
 const pageBytes = 4096;
 /** All exceptions of floating point are masked (SDM volume 1, 10.2.3). */
 const initialMxcsr = 0x1f80;
@@ -41,19 +46,23 @@ export class Processor implements Parts {
 	readonly outside: Outside;
 	readonly #code: CodeCache;
 	readonly #memory: PhysicalMemory;
+	readonly #writers: FastWriters;
 	#isHalted = false;
 	/** Interrupts stay away for one instruction. */
 	#isShadowed = false;
 
 	/**
-	 * @param ram - the `WebAssembly.Memory` that all of RAM is in
-	 * @param memory - the same by physical address
+	 * @param memory - all of RAM, in one memory
+	 * @param self - its number among the processors
 	 */
-	constructor(ram: object, memory: PhysicalMemory, devices: DeviceSpace, outside: Outside) {
-		this.#memory = memory;
-		this.core = new Core(ram, (...access) => this.mmu.access(...access));
-		this.#code = new CodeCache(this.core, memory, () => this.mmu.dropWritable());
-		this.mmu = new Mmu(this.core, memory, devices, this.#code);
+	constructor(memory: MappedMemory, shared: SharedParts, self: number, devices: DeviceSpace, outside: Outside) {
+		const [first] = memory.ranges;
+		this.#memory = new PhysicalMemory(memory, shared.watch, self);
+		const own = shared.memories[self] as SharedMemory;
+		this.core = new Core(own, first?.memory ?? allocateSharedMemory(0), (...access) => this.mmu.access(...access));
+		this.#writers = new FastWriters(shared.epochs, self, requestWords(shared));
+		this.#code = new CodeCache(this.core, this.#memory, this.#writers, () => this.mmu.dropWritable());
+		this.mmu = new Mmu(this.core, this.#memory, devices, this.#code);
 		this.msrs = new ModelRegisters(this.core);
 		this.segments = new Segments(this.core, this.mmu);
 		this.interrupts = new Interrupts(this.core, this.mmu, this.segments);
@@ -88,9 +97,27 @@ export class Processor implements Parts {
 		const {state} = this.core;
 		if (this.#isHalted) return 'halted';
 		state.budget = budget;
+		this.#writers.enter();
 		const end = this.#execute();
+		this.#attend();
+		this.#writers.leave();
 		state.instructions += BigInt(budget - state.budget);
 		return end;
+	}
+
+	/** Sees to what other threads want of the processor itself. */
+	#attend(): void {
+		const {$atomic} = this.core.state;
+		if ((Atomics.load($atomic, requestWord) & ownRequests) !== 0) {
+			const requests = Atomics.and($atomic, requestWord, ~ownRequests);
+			if ((requests & Request.CODE) !== 0) this.#code.attend();
+			if ((requests & Request.WRITERS) !== 0) {
+				const {epoch} = this.#writers;
+				this.mmu.dropWritable();
+				this.#writers.acknowledge(epoch);
+			}
+		}
+		this.#code.verify();
 	}
 
 	#execute(): ProcessorStop {
@@ -99,6 +126,7 @@ export class Processor implements Parts {
 		for (;;) {
 			if (record === 0) {
 				if (this.windowWanted && this.canInterrupt) return 'window';
+				this.#attend();
 				// Faults and instructions of the system can follow each other for ever without a branch, which looks too.
 				if (state.request !== 0 || state.budget < 0) return 'polled';
 				const found = this.#lookUp();

@@ -1,0 +1,13 @@
+/** Bits of `CpuState.request`, which other threads set to have a processor look. */
+export const Request = {
+	/** Somebody has kicked: whoever runs the processor is to look. */
+	KICK: 1,
+	/** Its local APIC has something for it. */
+	APIC: 2,
+	/** Bytes have been written that it has decoded. */
+	CODE: 4,
+	/** Entries for stores are to be dropped; see `FastWriters`. */
+	WRITERS: 8,
+} as const;
+/** Those that the processor itself sees to. */
+export const ownRequests: number = Request.CODE | Request.WRITERS;

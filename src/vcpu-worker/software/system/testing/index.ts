@@ -1,0 +1,1 @@
+export {type LoneMemory, loneMemory} from './lone-memory.ts';
