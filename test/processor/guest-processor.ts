@@ -44,6 +44,9 @@ export function startKernel(kernel: MicroKernel): GuestProcessor {
 		counter: () => 0n,
 		readMsr: () => undefined,
 		writeMsr: () => false,
+		readPriority: () => 0,
+		writePriority: () => {},
+		hypercall: () => undefined,
 	};
 	const devices = {read: () => 0xffff_ffff, write: () => {}};
 	const processor = new Processor(memory, shared, 0, devices, outside);

@@ -33,6 +33,9 @@ const nowhere: Outside = {
 	counter: () => 0n,
 	readMsr: () => 0n,
 	writeMsr: () => true,
+	readPriority: () => 0,
+	writePriority: () => {},
+	hypercall: () => undefined,
 };
 
 /** Finds half of an XMM register among the lanes of registers of 256 bits. */

@@ -138,7 +138,7 @@ const machineWideFlags = [
 		name: 'irqchip',
 		value: 'KIND',
 		group: 'machine',
-		default: 'kernel',
+		default: 'split',
 		choices: ['kernel', 'split'],
 		help: "interrupt controllers: all in the hypervisor, or ours with the hypervisor's local APICs",
 	},

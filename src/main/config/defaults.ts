@@ -48,7 +48,7 @@ export function vmConfig(options: VmOptions = {}, registry: DeviceRegistry = dev
 		...(numa && {numa}),
 		boot: options.boot ?? {kind: 'embedded', commandLine: []},
 		hypervisor: options.hypervisor ?? 'auto',
-		irqchip: options.irqchip ?? 'kernel',
+		irqchip: options.irqchip ?? 'split',
 		devices: completeDevices(options.devices ?? registry.flaggedDevices(() => []), registry),
 		guestActions: {
 			reset: 'reset',

@@ -257,7 +257,8 @@ async function hostMachine(
 	const openWakeFd = () => taken.host.adopt(eventfd(), (fd) => void close(fd));
 	const {devices, facts} = plan.describe(birthMs);
 	const layout = wireMachine(devices, plan.topology.vps.length, openWakeFd, own, failure);
-	const handle = {layout, memory: ram.memory, partition: partition.handle};
+	const {watch} = partition;
+	const handle = {layout, memory: {...ram.memory, ...(watch && {watch})}, partition: partition.handle};
 	// This thread touches devices only while no vCPU runs.
 	const attached = await attachMachine(handle, {alertsBootCpu: false});
 	attached.machine.reset();

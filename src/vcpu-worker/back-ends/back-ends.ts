@@ -16,6 +16,10 @@ const backEnds = {
 		load: async () => (await import('#vcpu-worker/kvm')).kvm,
 		isLikely: () => existsSync('/dev/kvm'),
 	},
+	software: {
+		load: async () => (await import('#vcpu-worker/software/back-end')).software,
+		isLikely: () => true,
+	},
 } as const satisfies Record<string, BackEndRow>;
 
 /** Names of the hypervisors that can be asked for. */

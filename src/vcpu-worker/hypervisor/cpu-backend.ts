@@ -1,4 +1,4 @@
-import type {GuestMemory} from '#devices/guest-memory';
+import type {GuestMemory, MappedMemory} from '#devices/guest-memory';
 import type {HypercallBus, IoBus, MsrBus} from '#devices/io-bus';
 import type {GeneralRegisters, SpecialRegisters, TrustLevels} from '#devices/processor';
 import type {ErrorData} from '#support/errors';
@@ -14,6 +14,13 @@ export interface VcpuWiring {
 	readonly msrs: MsrBus;
 	/** Hyper-V's hypercalls, where the back end leaves them to the machine, and what trust levels forbid each other. */
 	readonly hypercalls: HypercallBus;
+	/** All of RAM, as the processor's thread has it. */
+	readonly memory: MappedMemory;
+	/**
+	 * Counts an access that a back end has served within {@link CpuBackend.run}, on the buses.
+	 * @returns whether the run is to end where the processor can stop: something waits for the run loop
+	 */
+	served(kind: 'port' | 'mmio' | 'msr'): boolean;
 	/** An interrupt with this vector has ended, which is level-triggered at an I/O APIC outside the back end. */
 	endOfInterrupt(vector: number): void;
 }
@@ -67,7 +74,10 @@ export interface CpuBackend {
 	connect(wiring: VcpuWiring): void;
 	/** Ends the effect of earlier kicks. Kicks after this call end the next {@link run}. */
 	clearKick(): void;
-	/** Executes guest code until something is to be done for it. Completes the previous exit first. */
+	/**
+	 * Executes guest code until something is to be done for it. Completes the previous exit first. A back end that can serve accesses amid
+	 * that does so, and goes on: see `VcpuWiring.served`.
+	 */
 	run(): ExitKind;
 	/** Does what the exit before calls for, on the buses that the processor is wired to. */
 	serve(): void;

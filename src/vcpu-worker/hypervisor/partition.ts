@@ -1,4 +1,4 @@
-import type {DirtySource, MappedRange} from '#devices/guest-memory';
+import type {DirtySource, MappedRange, PageWatchHandle} from '#devices/guest-memory';
 import type {Vtl} from '#devices/processor';
 import type {VmTime} from '#devices/vm-time';
 import type {StateUnit} from '#support/state-units';
@@ -55,6 +55,8 @@ export interface Partition {
 	/** Makes any thread of the process attach. Can be cloned, unless all of the machine is on one thread. */
 	readonly handle: PartitionHandle;
 	readonly processor: ProcessorOffer;
+	/** Whoever writes to RAM tells this, where processors remember it in another form. */
+	readonly watch?: PageWatchHandle;
 	/** Puts memory where nothing is mapped. It stays alive until {@link close}. @throws VmmError */
 	map(range: MappedRange): void;
 	/** Knows which pages the guest's own stores change, while somebody asks. After {@link close} it knows of none. */

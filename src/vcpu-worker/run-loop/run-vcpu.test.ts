@@ -1,5 +1,7 @@
 import test from 'ava';
 import {latchKind} from '#devices/chipset/latch';
+import {MappedMemory} from '#devices/guest-memory';
+import {plainMemory} from '#devices/guest-memory/testing';
 import {oneThreadMachine} from '#devices/testing';
 import type {DebugStop} from '#vcpu-worker/debug';
 import {
@@ -39,7 +41,14 @@ function processor(script: GuestScript) {
 			now: () => 0,
 			moment: (moment) => state.moment(moment),
 		},
-		{bus, msrs: machine.msrs(unknownMsrs), hypercalls: machine.hypercalls(), endOfInterrupt() {}},
+		{
+			bus,
+			msrs: machine.msrs(unknownMsrs),
+			hypercalls: machine.hypercalls(),
+			memory: new MappedMemory(plainMemory()),
+			served: () => false,
+			endOfInterrupt() {},
+		},
 	);
 	const context = {cpu, events: machine.events, control, probe, split: undefined, isBoot: true};
 	return {

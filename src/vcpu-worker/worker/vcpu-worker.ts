@@ -1,4 +1,4 @@
-import type {GuestMemory} from '#devices/guest-memory';
+import type {MappedMemory} from '#devices/guest-memory';
 import type {AttachedMachine, MachineLayout} from '#devices/machine';
 import type {BootRegisters} from '#devices/processor';
 import {loadDeviceModels} from '#devices/registry';
@@ -12,7 +12,13 @@ import {ExitSampler} from '#vcpu-worker/latency';
 import {attachMachine, type HostedMachine, type MachineHandle} from '#vcpu-worker/machine';
 import {unknownMsrs} from '#vcpu-worker/msr-policy';
 import {answerProbe, type CpuReport, reportCpu} from '#vcpu-worker/probe';
-import {type StopReason, VcpuControl, type VcpuControlPlace, vcpuShared} from '#vcpu-worker/protocol';
+import {
+	type StopReason,
+	VcpuControl,
+	type VcpuControlPlace,
+	type VcpuControlView,
+	vcpuShared,
+} from '#vcpu-worker/protocol';
 import type {ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
 import {runVcpu, takeCommands, type VcpuContext} from '#vcpu-worker/run-loop';
 import {parseVcpuState, saveVcpuState, vcpuError} from '#vcpu-worker/state';
@@ -37,7 +43,7 @@ interface LiveVcpu {
 	readonly machine: AttachedMachine;
 	readonly split: HostedMachine['split'];
 	readonly caller: MailboxCaller;
-	readonly memory: GuestMemory;
+	readonly memory: MappedMemory;
 }
 
 /** A vCPU's thread, as its owner calls it. Calls and runs exclude each other: the thread does one at a time. */
@@ -64,6 +70,7 @@ export class VcpuWorker {
 	async #create(data: VcpuWorkerData): Promise<void> {
 		const isBoot = data.index === 0;
 		const {machine, memory, split} = await attachMachine(data, {alertsBootCpu: !isBoot, vp: data.index});
+		const pic = isBoot ? split : undefined;
 		const {control, probe, latencies} = vcpuShared(data.control);
 		const caller = new MailboxCaller(data.layout.mailbox, data.index, {
 			spins: data.mailboxSpins,
@@ -75,20 +82,22 @@ export class VcpuWorker {
 			},
 		});
 		const backEnd = await backEndOf(data.partition);
-		const cpu = backEnd.enter(data.partition, data.vcpu, wiring(machine, caller, split));
+		const live = {machine, split, caller, memory};
+		const cpu = backEnd.enter(data.partition, data.vcpu, wiring(live, {control, pic}));
 		if (cpu.levels !== undefined) machine.access.levels = cpu.levels;
 		const sampler = new ExitSampler(latencies);
 		const context = {cpu, events: machine.events, control, probe, sampler, split, isBoot};
-		this.#live = {context, machine, split, caller, memory};
+		this.#live = {context, ...live};
 		if (data.entry !== undefined) begin(cpu, data.entry);
 	}
 
 	/** Follows the machine to devices that have come or gone. */
 	async change(layout: MachineLayout): Promise<void> {
 		const {findModel} = await loadDeviceModels(layout.modules);
-		const {machine, caller, split, context} = this.#vcpu;
+		const live = this.#vcpu;
+		const {machine, context} = live;
 		machine.change(layout, findModel);
-		context.cpu.connect(wiring(machine, caller, split));
+		context.cpu.connect(wiring(live, {control: context.control, pic: context.isBoot ? context.split : undefined}));
 	}
 
 	/** Puts the vCPU into its state at power-on, which it is in when created. @param entry - as in {@link VcpuWorkerData} */
@@ -208,9 +217,23 @@ function begin(cpu: CpuBackend, {general, special}: BootRegisters): void {
 	cpu.writeGeneral({...cpu.readGeneral(), ...general});
 }
 
-const wiring = (machine: AttachedMachine, caller: MailboxCaller, split: HostedMachine['split']): VcpuWiring => ({
+/** Parts that a vCPU's run loop looks at. */
+interface Looks {
+	readonly control: VcpuControlView;
+	/** The PIC, where its interrupts come to this processor. */
+	readonly pic: HostedMachine['split'];
+}
+
+const counters = {port: 'portExits', mmio: 'mmioExits', msr: 'msrExits'} as const;
+
+const wiring = ({machine, caller, split, memory}: Omit<LiveVcpu, 'context'>, {control, pic}: Looks): VcpuWiring => ({
 	bus: machine.bus(caller),
 	msrs: machine.msrs(unknownMsrs),
 	hypercalls: machine.hypercalls(),
+	memory,
+	served(kind) {
+		control[counters[kind]]++;
+		return machine.events.pending || pic?.extInt === true;
+	},
 	endOfInterrupt: (vector) => split?.endOfInterrupt(vector),
 });

@@ -1,4 +1,4 @@
-import {ApicState} from './apic-state.ts';
+import {ApicState, load, Word} from './apic-state.ts';
 import type {ApicSpec} from './base-register.ts';
 import {deliver, deliverLocal, isSoftwareEnabled} from './deliver.ts';
 import {everyone, isPresent, matches, narrowEveryone} from './destination.ts';
@@ -65,6 +65,12 @@ export class LocalApics {
 		const words = this.#words[index];
 		if (words === undefined) throw new RangeError(`There is no processor ${index}`);
 		return words;
+	}
+
+	/** Index of the processor with an id; undefined: there is none. */
+	withId(id: number): number | undefined {
+		const index = this.#words.findIndex((words) => isPresent(words) && load(words, Word.apicId) === id);
+		return index < 0 ? undefined : index;
 	}
 
 	/** Sends a device's message, the write of a PCI function or an I/O APIC. Allocates nothing. */

@@ -8,6 +8,8 @@ export const Request = {
 	CODE: 4,
 	/** Entries for stores are to be dropped; see `FastWriters`. */
 	WRITERS: 8,
+	/** Another processor lets it go on from HLT. */
+	UNHALT: 16,
 } as const;
 /** Those that the processor itself sees to. */
 export const ownRequests: number = Request.CODE | Request.WRITERS;

@@ -1,4 +1,6 @@
 /** The system part of the processor: modes, segments, exceptions, and the instructions that TypeScript carries out. */
+
+export {FastWriters} from './fast-writers.ts';
 export {GuestFault} from './guest-fault.ts';
 export {systemInstructions} from './instructions.ts';
 export type {Outside} from './outside.ts';

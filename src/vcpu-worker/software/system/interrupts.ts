@@ -18,6 +18,8 @@ const tss = {rsp0: 4, ist1: 0x24} as const;
 
 /** Delivers interrupts and exceptions, and returns from them; here in long mode (SDM volume 3, 6.14). */
 export class Interrupts {
+	/** A non-maskable interrupt is being handled: the next one waits for IRET. */
+	isNmiBlocked = false;
 	readonly #core: Core;
 	readonly #mmu: Mmu;
 	readonly #segments: Segments;

@@ -41,12 +41,21 @@ const eferBits = Efer.SCE | Efer.LME | Efer.NXE;
 /** The model-specific registers that the processor has itself. */
 export class ModelRegisters {
 	readonly #core: Core;
-	readonly #values = new Map<number, bigint>(
-		Object.entries(plain).map(([index, {initial = 0n}]) => [Number(index), initial]),
-	);
+	readonly #values = new Map<number, bigint>();
 
 	constructor(core: Core) {
 		this.#core = core;
+		this.reset();
+	}
+
+	/** Gives those that hold a value the one after power-on. */
+	reset(): void {
+		for (const [index, {initial = 0n}] of Object.entries(plain)) this.#values.set(Number(index), initial);
+	}
+
+	/** Those that hold a value, by index. */
+	get values(): ReadonlyMap<number, bigint> {
+		return this.#values;
 	}
 
 	/** A register that holds a value. */

@@ -10,4 +10,13 @@ export interface Outside {
 	readMsr(index: number): bigint | undefined;
 	/** False: there is none, or not with this value. */
 	writeMsr(index: number, value: bigint): boolean;
+	/** CR8, which is the local APIC's: the class of the task priority. */
+	readPriority(): number;
+	writePriority(value: number): void;
+	/**
+	 * VMCALL or VMMCALL. Undefined: there is no hypervisor that takes it.
+	 * @param values - RBX, RCX, RDX and RSI
+	 * @returns RAX
+	 */
+	hypercall(number: number, values: readonly bigint[]): bigint | undefined;
 }

@@ -7,12 +7,13 @@ import {CpuState, ownRequests, Request, Stop} from '#vcpu-worker/software/state'
 import {CodeCache} from './code-cache.ts';
 import {applyMode, applyPrivilege, CS, codeSizeOf, Flag} from './control-state.ts';
 import {FastWriters} from './fast-writers.ts';
-import {GuestFault, generalProtection, invalidOpcode} from './guest-fault.ts';
+import {GuestFault, generalProtection, invalidOpcode, Vector} from './guest-fault.ts';
 import {systemInstructions} from './instructions.ts';
 import {Interrupts} from './interrupts.ts';
 import {ModelRegisters} from './msrs.ts';
 import type {Outside} from './outside.ts';
 import type {Parts} from './parts.ts';
+import {resetState} from './reset.ts';
 import {Segments} from './segments.ts';
 import {requestWords, type SharedParts} from './shared-parts.ts';
 
@@ -31,8 +32,6 @@ export type ProcessorStop =
 const maxLength = 15;
 const requestWord = CpuState.word('request');
 const pageBytes = 4096;
-/** All exceptions of floating point are masked (SDM volume 1, 10.2.3). */
-const initialMxcsr = 0x1f80;
 
 /** One x86-64 processor: interpreter, memory management and system, on the thread that calls {@link run}. */
 export class Processor implements Parts {
@@ -67,7 +66,8 @@ export class Processor implements Parts {
 		this.segments = new Segments(this.core, this.mmu);
 		this.interrupts = new Interrupts(this.core, this.mmu, this.segments);
 		this.outside = outside;
-		this.core.state.mxcsr = initialMxcsr;
+		resetState(this.core.state, 0, false);
+		this.changed();
 	}
 
 	/** True where the guest can take an interrupt now. */
@@ -75,8 +75,50 @@ export class Processor implements Parts {
 		return (this.core.state.controlFlags & Flag.IF) !== 0 && !this.#isShadowed;
 	}
 
+	/** It waits for an interrupt; whoever finds one that it does not take sets it to false. */
 	get isHalted(): boolean {
 		return this.#isHalted;
+	}
+
+	set isHalted(is: boolean) {
+		this.#isHalted = is;
+	}
+
+	/** Interrupts stay away for one instruction. */
+	get isShadowed(): boolean {
+		return this.#isShadowed;
+	}
+
+	set isShadowed(is: boolean) {
+		this.#isShadowed = is;
+	}
+
+	/**
+	 * Resets it.
+	 * @param signature - see `resetState`
+	 * @param isInit - by INIT, not at power-on
+	 */
+	reset(signature: number, isInit: boolean): void {
+		this.#isHalted = false;
+		this.#isShadowed = false;
+		this.interrupts.isNmiBlocked = false;
+		resetState(this.core.state, signature, isInit);
+		if (!isInit) this.msrs.reset();
+		this.changed();
+	}
+
+	/** Lets it start at a page, as a start-up request says (SDM volume 3, 11.6.1). After {@link reset}. */
+	startAt(vector: number): void {
+		const code = this.core.state.segments[CS];
+		if (code !== undefined) Object.assign(code, {selector: vector << 8, base: BigInt(vector << 12)});
+		this.core.state.rip = 0n;
+	}
+
+	/** Enters the handler of a non-maskable interrupt; false after a triple fault. Another one waits for IRET. */
+	nmi(): boolean {
+		this.#isHalted = false;
+		this.interrupts.isNmiBlocked = true;
+		return this.interrupts.raise(new InterruptAsFault(Vector.nmi));
 	}
 
 	/** Control registers, segments or flags have been changed from outside. */
@@ -92,13 +134,17 @@ export class Processor implements Parts {
 		return this.interrupts.raise(new InterruptAsFault(vector));
 	}
 
+	/** Enters the handler of an exception that was being delivered; false after a triple fault. */
+	except(vector: number, errorCode = 0): boolean {
+		return this.interrupts.raise(new GuestFault(vector, errorCode));
+	}
+
 	/** Executes guest code, about `budget` instructions at most. */
 	run(budget: number): ProcessorStop {
 		const {state} = this.core;
-		if (this.#isHalted) return 'halted';
 		state.budget = budget;
 		this.#writers.enter();
-		const end = this.#execute();
+		const end = this.#isHalted ? 'halted' : this.#execute();
 		this.#attend();
 		this.#writers.leave();
 		state.instructions += BigInt(budget - state.budget);
@@ -222,6 +268,8 @@ export class Processor implements Parts {
 			const handler = systemInstructions[instruction.name];
 			if (handler === undefined) throw invalidOpcode();
 			state.rip = BigInt.asUintN(size === 64 ? 64 : 32, rip + BigInt(instruction.length));
+			// Also where it faults (SDM volume 3, 6.7.1).
+			if (instruction.name === 'iret') this.interrupts.isNmiBlocked = false;
 			const after = handler(this, instruction);
 			applyPrivilege(core);
 			this.#isShadowed = after === 'shadow';

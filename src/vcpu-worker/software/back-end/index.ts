@@ -1,0 +1,2 @@
+/** The software processor behind the seam of hypervisors. */
+export {software} from './software-hypervisor.ts';

@@ -1,0 +1,56 @@
+import {type GsiRoute, GsiTable} from '#devices/interrupts';
+import {gettid} from '#support/ffi';
+import type {AttachedPartition, BackEnd, Hypervisor} from '#vcpu-worker/hypervisor';
+import {LocalApics} from '#vcpu-worker/software/local-apic';
+import {Request} from '#vcpu-worker/software/state';
+import {requestWords} from '#vcpu-worker/software/system';
+import {type SoftwarePartitionHandle, type SoftwareVcpuHandle, softwareKind} from './handles.ts';
+import {SoftwarePartition} from './software-partition.ts';
+import {type Alert, SoftwareVcpu} from './software-vcpu.ts';
+
+/** The software processor: guests run on any host. The handles are those that it has given. */
+export const software: Hypervisor & BackEnd = {
+	kind: softwareKind,
+	examine: () => [
+		{name: softwareKind, level: 'ok', text: 'the software processor runs guests on this host, without KVM'},
+	],
+	refusal: () => undefined,
+	create: (spec) => new SoftwarePartition(spec),
+	attach: (handle) => attach(handle as SoftwarePartitionHandle),
+	enter(handle, vcpu, wiring) {
+		const partition = handle as SoftwarePartitionHandle;
+		const own = vcpu as SoftwareVcpuHandle;
+		const cpu = new SoftwareVcpu(partition, own, alertOf(partition), wiring);
+		Atomics.store(new Int32Array(partition.tids), own.index, gettid());
+		return cpu;
+	},
+};
+
+function alertOf({shared}: SoftwarePartitionHandle): Alert {
+	const requests = requestWords(shared);
+	return (processor, request) => {
+		const word = requests[processor] as Int32Array;
+		Atomics.or(word, 0, request);
+		Atomics.notify(word, 0);
+	};
+}
+
+/** See `BackEnd.attach`. */
+function attach(handle: SoftwarePartitionHandle): AttachedPartition {
+	const alert = alertOf(handle);
+	const apics = new LocalApics(handle.apics, (processor) => alert(processor, Request.APIC));
+	const gsis = new GsiTable(handle.gsis, (_routes: readonly GsiRoute[]) => {});
+	return {
+		interrupts: {
+			rise: noInput,
+			setLine: noInput,
+			messages: {send: (low, high, data) => apics.send(low, high, data), gsis},
+		},
+		kick: (vcpu) => alert(vcpu, Request.KICK),
+	};
+}
+
+/** The machine's own chips have all inputs. */
+function noInput(input: number): never {
+	throw new TypeError(`the software processor has no input ${input}`);
+}

@@ -1,0 +1,368 @@
+import type {Halves} from '#devices/device';
+import type {GuestMemory} from '#devices/guest-memory';
+import type {GeneralRegisters, SpecialRegisters} from '#devices/processor';
+import type {ErrorData} from '#support/errors';
+import type {DebugPlan, DebugStop} from '#vcpu-worker/debug';
+import type {CounterReading, CpuBackend, ExitKind, Resumption, VcpuWiring} from '#vcpu-worker/hypervisor';
+import type {ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
+import {isApicMsr, LocalApic, LocalApics} from '#vcpu-worker/software/local-apic';
+import {CpuState, Request} from '#vcpu-worker/software/state';
+import {type Outside, Processor} from '#vcpu-worker/software/system';
+import type {Activity, VcpuState} from '#vcpu-worker/state';
+import {TimeStampCounter} from './counter.ts';
+import {CpuidTable} from './cpuid-table.ts';
+import {readGeneral, readSpecial, writeGeneral, writeSpecial} from './general-registers.ts';
+import type {SoftwarePartitionHandle, SoftwareVcpuHandle} from './handles.ts';
+import {hypercall} from './hypercalls.ts';
+import {KvmInterface} from './kvm-interface.ts';
+import {offer} from './offer.ts';
+import {PartitionClock} from './partition-clock.ts';
+import {restoreState, saveState} from './vcpu-state.ts';
+
+/** Instructions between two looks at the clock: some tens of microseconds. */
+const budget = 20_000;
+const requestWord = CpuState.word('request');
+const nsPerMs = 1e6;
+/** Longest wait without a look, in milliseconds. */
+const maxWaitMs = 1000;
+
+/** Sets bits of a processor's request word and has its thread look, also one that is about to wait. */
+export type Alert = (processor: number, request: number) => void;
+
+/** The software processor as the run loop's. Accesses are served within {@link run}. */
+export class SoftwareVcpu implements CpuBackend {
+	readonly processor: Processor;
+	readonly apic: LocalApic;
+	readonly counter: TimeStampCounter;
+	readonly kvm: KvmInterface;
+	/** The processor's activity, but for HLT. */
+	activity: Activity;
+	readonly #handle: SoftwareVcpuHandle;
+	readonly #cpuid: CpuidTable;
+	readonly #apics: LocalApics;
+	readonly #alert: Alert;
+	readonly #words: Int32Array;
+	readonly #value: Halves = {low: 0, high: 0};
+	#wiring: VcpuWiring;
+	/** The run is to end where the guest can take the PIC's interrupt. */
+	#wantsWindow = false;
+	#nmiIsPending = false;
+	/** Another processor has let this one go on from the next HLT: KVM_HC_KICK_CPU. */
+	#isUnhalted = false;
+	/** Page of the local APIC's registers; -1 where memory has none. */
+	#apicPage = -1;
+
+	constructor(partition: SoftwarePartitionHandle, handle: SoftwareVcpuHandle, alert: Alert, wiring: VcpuWiring) {
+		const {index} = handle;
+		this.#handle = handle;
+		this.#wiring = wiring;
+		const apics = new LocalApics(partition.apics, (processor) => alert(processor, Request.APIC));
+		this.#apics = apics;
+		this.#alert = alert;
+		this.#cpuid = new CpuidTable(handle.cpuid);
+		const clock = new PartitionClock(partition.clock);
+		this.counter = new TimeStampCounter(clock);
+		this.kvm = new KvmInterface(wiring.memory, clock, this.counter);
+		const {counter} = this;
+		this.apic = new LocalApic(apics, handle, offer, {
+			now: () => counter.now(),
+			counter: () => counter.counter(),
+			timeOf: (value) => counter.timeOf(value),
+			endOfInterrupt: (vector) => this.#wiring.endOfInterrupt(vector),
+		});
+		const devices = {
+			read: (gpa: number, bytes: 1 | 2 | 4) => this.#readMemory(gpa, bytes),
+			write: (gpa: number, bytes: 1 | 2 | 4, value: number) => this.#writeMemory(gpa, bytes, value),
+		};
+		this.processor = new Processor(wiring.memory, partition.shared, index, devices, this.#outside());
+		this.#words = this.processor.core.state.$atomic;
+		this.activity = 'running';
+		this.reset();
+	}
+
+	connect(wiring: VcpuWiring): void {
+		this.#wiring = wiring;
+	}
+
+	clearKick(): void {
+		Atomics.and(this.#words, requestWord, ~Request.KICK);
+	}
+
+	run(): ExitKind {
+		const {processor, apic} = this;
+		for (;;) {
+			const requests = Atomics.and(this.#words, requestWord, ~(Request.KICK | Request.APIC | Request.UNHALT));
+			if ((requests & Request.UNHALT) !== 0) this.#isUnhalted = true;
+			if ((requests & Request.KICK) !== 0) return 'interrupted';
+			apic.expire();
+			this.#takeRequests();
+			if (this.activity !== 'running') {
+				this.#wait();
+				continue;
+			}
+			if (!this.#deliver()) return 'shutdown';
+			if (this.#wantsWindow && this.readyForInterrupt) return 'interrupted';
+			processor.windowWanted = apic.pending() !== undefined || (this.#wantsWindow && apic.acceptsExternal);
+			const stop = processor.run(budget);
+			if (stop === 'shutdown') return stop;
+			if (stop === 'halted') this.#halt();
+		}
+	}
+
+	/** Everything is served already. */
+	serve(): void {}
+
+	completeExit(): ExitKind {
+		return 'interrupted';
+	}
+
+	failure(): ErrorData {
+		throw new TypeError('the software processor does not fail');
+	}
+
+	readGeneral(): GeneralRegisters {
+		return readGeneral(this.processor.core.state);
+	}
+
+	writeGeneral(registers: GeneralRegisters): void {
+		writeGeneral(this.processor.core.state, registers);
+		this.processor.changed();
+	}
+
+	readSpecial(): SpecialRegisters {
+		return readSpecial(this.processor.core.state, this.apic);
+	}
+
+	writeSpecial(registers: SpecialRegisters): void {
+		writeSpecial(this.processor.core.state, registers);
+		this.apic.cr8 = Number(registers.cr8 & 15n);
+		this.processor.changed();
+	}
+
+	get readyForInterrupt(): boolean {
+		return this.activity === 'running' && this.processor.canInterrupt && this.apic.acceptsExternal;
+	}
+
+	requestInterruptWindow(wanted: boolean): void {
+		this.#wantsWindow = wanted;
+	}
+
+	interrupt(vector: number): void {
+		// A triple fault shows again at the next instruction, which is none.
+		this.processor.interrupt(vector);
+	}
+
+	nmi(): void {
+		this.#nmiIsPending = true;
+	}
+
+	details(): Readonly<Record<string, unknown>> {
+		const {instructions, tlbMisses, exits, decodedPages} = this.processor.core.state;
+		return {
+			activity: this.#activityName,
+			counters: {instructions, tlbMisses, exits, decodedPages},
+			localApic: {base: this.apic.base, pending: this.apic.pending() ?? 'none'},
+		};
+	}
+
+	debug(_plan: DebugPlan | undefined): void {}
+
+	takeDebugExit(): DebugStop | undefined {
+		return undefined;
+	}
+
+	readRegisters(): ProcessorRegisters {
+		const {vector, msrs} = saveState(this, this.#handle.cpuid);
+		return {
+			general: this.readGeneral(),
+			special: this.readSpecial(),
+			fxsave: vector.image.slice(0, 512),
+			ymmHigh: new Uint8Array(256),
+			kernelGsBase: msrs.get(0xc000_0102) ?? 0n,
+			activity: this.activity !== 'running' ? 'waiting for start-up' : this.processor.isHalted ? 'halted' : 'running',
+		};
+	}
+
+	writeRegisters({general, special}: RegisterChanges): void {
+		if (special !== undefined) this.writeSpecial(special);
+		if (general !== undefined) this.writeGeneral(general);
+	}
+
+	reset(): void {
+		this.processor.reset(this.#cpuid.signature, false);
+		this.apic.reset();
+		this.kvm.reset();
+		this.#nmiIsPending = false;
+		this.#isUnhalted = false;
+		this.activity = this.#handle.index === 0 ? 'running' : 'waiting for INIT';
+		this.#followApic();
+	}
+
+	readCounter(): CounterReading {
+		return {value: this.counter.counter(), khz: this.counter.khz};
+	}
+
+	resume({counter, shift}: Resumption, _memory: GuestMemory): bigint {
+		const change = shift ?? BigInt.asIntN(64, counter - this.counter.counter());
+		this.counter.move(change);
+		this.kvm.update(true);
+		return change;
+	}
+
+	save(counter?: bigint): VcpuState {
+		this.#takeRequests();
+		return saveState(this, this.#handle.cpuid, counter);
+	}
+
+	restore(state: VcpuState, counterShift?: bigint): bigint {
+		this.reset();
+		const change = restoreState(this, this.#handle.cpuid, state, counterShift);
+		this.#followApic();
+		return change;
+	}
+
+	close(): void {}
+
+	get nmiIsPending(): boolean {
+		return this.#nmiIsPending;
+	}
+
+	get #activityName(): string {
+		if (this.activity === 'waiting for INIT') return 'uninitialized';
+		if (this.activity === 'waiting for start-up') return 'init received';
+		return this.processor.isHalted ? 'halted' : 'runnable';
+	}
+
+	/** Interrupts that can be delivered are. @returns false after a triple fault */
+	#deliver(): boolean {
+		const {processor, apic} = this;
+		if (this.#nmiIsPending && !processor.interrupts.isNmiBlocked && !processor.isShadowed) {
+			this.#nmiIsPending = false;
+			if (!processor.nmi()) return false;
+		}
+		if (!processor.canInterrupt) return true;
+		const vector = apic.accept();
+		return vector === undefined || processor.interrupt(vector);
+	}
+
+	/** INIT, start-up and NMI, which other processors and devices send. */
+	#takeRequests(): void {
+		const requests = this.apic.takeRequests();
+		if (requests === undefined) return;
+		if (requests.init) {
+			this.processor.reset(this.#cpuid.signature, true);
+			this.apic.init();
+			this.activity = this.apic.isBoot ? 'running' : 'waiting for start-up';
+		}
+		if (requests.startup !== undefined && this.activity === 'waiting for start-up') {
+			this.processor.startAt(requests.startup);
+			this.activity = 'running';
+		}
+		if (requests.nmi) this.#nmiIsPending = true;
+	}
+
+	#halt(): void {
+		if (this.#isUnhalted) {
+			this.#isUnhalted = false;
+			this.processor.isHalted = false;
+			return;
+		}
+		if (this.#nmiIsPending && !this.processor.interrupts.isNmiBlocked) return;
+		if (this.processor.canInterrupt && (this.apic.pending() !== undefined || this.#wantsWindow)) return;
+		this.#wait();
+	}
+
+	/** Waits for a request, or the timer. */
+	#wait(): void {
+		const next = this.apic.nextEvent;
+		const left = next === undefined ? maxWaitMs : Number(next - this.counter.now()) / nsPerMs;
+		if (left > 0) Atomics.wait(this.#words, requestWord, 0, Math.min(left, maxWaitMs));
+	}
+
+	#outside(): Outside {
+		return {
+			readPort: (port, bytes) => {
+				const value = this.#wiring.bus.readPort(port, bytes);
+				this.#served('port');
+				return value;
+			},
+			writePort: (port, bytes, value) => {
+				this.#wiring.bus.writePort(port, bytes, value);
+				this.#served('port');
+			},
+			cpuid: (leaf, subleaf) => this.#cpuid.answer(leaf, subleaf),
+			counter: () => this.counter.counter(),
+			readMsr: (index) => this.#readMsr(index),
+			writeMsr: (index, value) => this.#writeMsr(index, value),
+			hypercall: (number, values) => hypercall(this.#apics, this.#alert, number, values),
+			readPriority: () => this.apic.cr8,
+			writePriority: (value) => {
+				this.apic.cr8 = value;
+				this.#lookAgain();
+			},
+		};
+	}
+
+	#readMsr(index: number): bigint | undefined {
+		if (isApicMsr(index)) return this.apic.readMsr(index);
+		const own = this.kvm.read(index);
+		if (own !== undefined) return own;
+		const value = this.#value;
+		value.low = 0;
+		value.high = 0;
+		const isThere = this.#wiring.msrs.read(index, value);
+		this.#served('msr');
+		return isThere ? (BigInt(value.high >>> 0) << 32n) | BigInt(value.low >>> 0) : undefined;
+	}
+
+	#writeMsr(index: number, data: bigint): boolean {
+		if (isApicMsr(index)) {
+			const isTaken = this.apic.writeMsr(index, data);
+			this.#followApic();
+			this.#lookAgain();
+			return isTaken;
+		}
+		if (this.kvm.write(index, data)) return true;
+		const value = this.#value;
+		value.low = Number(data & 0xffff_ffffn);
+		value.high = Number(data >> 32n);
+		const isTaken = this.#wiring.msrs.write(index, value);
+		this.#served('msr');
+		return isTaken;
+	}
+
+	#readMemory(gpa: number, bytes: 1 | 2 | 4): number {
+		const at = gpa - this.#apicPage;
+		if (at >= 0 && at < 4096) return this.apic.readPage(at, bytes);
+		const value = this.#wiring.bus.readMmio(gpa, bytes);
+		this.#served('mmio');
+		return value;
+	}
+
+	#writeMemory(gpa: number, bytes: 1 | 2 | 4, value: number): void {
+		const at = gpa - this.#apicPage;
+		if (at >= 0 && at < 4096) {
+			this.apic.writePage(at, bytes, value);
+			this.#lookAgain();
+			return;
+		}
+		this.#wiring.bus.writeMmio(gpa, bytes, value);
+		this.#served('mmio');
+	}
+
+	/** Counts an access, and ends the run where the loop is to look. */
+	#served(kind: 'port' | 'mmio' | 'msr'): void {
+		if (this.#wiring.served(kind)) Atomics.or(this.#words, requestWord, Request.KICK);
+	}
+
+	/** The local APIC's page may have moved. */
+	#followApic(): void {
+		this.#apicPage = this.apic.page ?? Number.NaN;
+	}
+
+	/** What the guest has told its local APIC may let an interrupt in. */
+	#lookAgain(): void {
+		if (this.apic.pending() !== undefined || this.apic.nextEvent !== undefined)
+			Atomics.or(this.#words, requestWord, Request.APIC);
+	}
+}
