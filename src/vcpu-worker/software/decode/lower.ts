@@ -63,13 +63,15 @@ class Lowering {
 
 	/** False for an instruction that has no steps here. */
 	run(): boolean {
-		const {name, operands, operandSize: size, condition} = this.#instruction;
+		const {name, operands, operandSize: size, condition, isLocked} = this.#instruction;
 		const [first, second, third] = operands as [Operand, Operand, Operand];
 		// With 16 bits a jump goes to the code's first 64 KiB: on AMD's processors in 64-bit mode too (APM volume 3, JMP).
 		const narrow = size === 16 ? 'Narrow' : '';
 		if (this.#instruction.isVector) return this.#vector();
 		if (bitTests.has(name) && first.kind === 'memory' && second.kind === 'register')
 			this.#bitInMemory(first, second.place);
+		else if (name === 'xchg' && first.kind === 'memory') this.#exchange('exchangeLocked', first, second);
+		else if (name === 'xadd' && isLocked && first.kind === 'memory') this.#exchange('addLocked', first, second);
 		else if (readWrite.has(name)) this.#change(name, first, (a) => ({a, ...this.#valueOf(second, 1)}));
 		else if (readOnly.has(name)) this.#step(name, widthOf(first), this.#pair(first, second));
 		else if (unary.has(name)) this.#change(name, first, (a) => ({a}));
@@ -183,7 +185,9 @@ class Lowering {
 				break;
 			case 'cmpxchg8b':
 				this.#keep({...(first as MemoryOperand), width: 64}, 'loadForWrite');
-				this.#step('cmpxchgPair', size === 64 ? 64 : 32, {segment: (first as MemoryOperand).segment});
+				if (size !== 64 && this.#instruction.isLocked)
+					this.#step('compareExchange8', 64, {segment: (first as MemoryOperand).segment});
+				else this.#step('cmpxchgPair', size === 64 ? 64 : 32, {segment: (first as MemoryOperand).segment});
 				break;
 			case 'lahf':
 				this.#step('lahf', 8, {a: highAccumulator});
@@ -195,9 +199,11 @@ class Lowering {
 				// Caches are the host's; it faults as a load does.
 				this.#access('load', first as MemoryOperand, {a: scratchAt(0)});
 				break;
+			case 'mfence':
+				this.#step('fence', 64, {});
+				break;
 			case 'nop':
 			case 'lfence':
-			case 'mfence':
 			case 'sfence':
 				break;
 			default:
@@ -214,8 +220,9 @@ class Lowering {
 		}
 		const values = fields(scratchAt(0));
 		this.#access('loadForWrite', first, {a: scratchAt(0)});
+		this.#beginStore();
 		this.#step(name, first.width, values);
-		this.#step('store', first.width, {a: scratchAt(0), segment: first.segment}, 'kept');
+		this.#storeChanged(first);
 	}
 
 	/** A bit whose number is in a register may be in any element after or before the one addressed (SDM volume 2, BT). */
@@ -230,8 +237,26 @@ class Lowering {
 			name === 'bt' ? 'load' : 'loadForWrite',
 		);
 		this.#step(name === 'bt' ? 'load' : 'loadForWrite', first.width, {a: scratchAt(0), segment: first.segment}, 'kept');
+		if (name !== 'bt') this.#beginStore();
 		this.#step(name, first.width, {a: scratchAt(0), b: number});
-		if (name !== 'bt') this.#step('store', first.width, {a: scratchAt(0), segment: first.segment}, 'kept');
+		if (name !== 'bt') this.#storeChanged(first);
+	}
+
+	/** Keeps what an instruction with LOCK has loaded, for {@link #storeChanged}. */
+	#beginStore(): void {
+		if (this.#instruction.isLocked) this.#step('beginLocked', 64, {a: scratchAt(2), b: scratchAt(0), c: scratchAt(3)});
+	}
+
+	/** Stores what was loaded and changed. */
+	#storeChanged({width, segment}: MemoryOperand): void {
+		if (!this.#instruction.isLocked) this.#step('store', width, {a: scratchAt(0), segment}, 'kept');
+		else this.#step('storeLocked', width, {a: scratchAt(0), b: scratchAt(2), c: scratchAt(3), segment});
+	}
+
+	/** Exchanges memory for what comes of a register. */
+	#exchange(name: string, first: MemoryOperand, second: Operand): void {
+		this.#keep(first, 'loadForWrite');
+		this.#step(name, first.width, {a: placeOf(second), segment: first.segment});
 	}
 
 	#move(first: Operand, second: Operand): void {

@@ -32,6 +32,8 @@ export const AccessKind = {
 	/** A read by an instruction that will write there. */
 	readForWrite: 1,
 	write: 2,
+	/** Of the second half of `transfer`, which gets what was there. */
+	compareExchange: 3,
 } as const;
 
 /** Access to guest memory through the TLB: one comparison decides on page, permission, and everything that is not plain RAM. */
@@ -83,6 +85,29 @@ export class GuestAccess {
 		);
 	}
 
+	/** Atomic operations need an address that is a multiple of their size: others go the slow way. */
+	compareExchange(width: Width, address: Int<'i64'>, expected: Int, value: Int, record: Int<'i32'>): Int {
+		const {ram, state} = this.#imports;
+		const f = this.#f;
+		const [wanted, replacement] = [f.let(expected), f.let(value)];
+		const found = f.local(wanted.type);
+		const transfer = CpuState.offset('transfer');
+		this.#probe(
+			address,
+			width,
+			tlbEntry.writePage,
+			(at) => f.set(found, ram.cmpxchg(width, at, 0, wanted, replacement)),
+			(at) => {
+				f.store(state, 64, i32(0), transfer, replacement.toI64U());
+				f.store(state, 64, i32(0), transfer + 8, wanted.toI64U());
+				this.#slow(at, width, AccessKind.compareExchange, record);
+				f.set(found, state.load(wanted.type, width, i32(0), transfer + 8));
+			},
+			true,
+		);
+		return found;
+	}
+
 	/** Both parts of what two pages hold are there before one is read. */
 	loadVector(address: Int<'i64'>, record: Int<'i32'>): Vector {
 		const {ram, state} = this.#imports;
@@ -131,6 +156,7 @@ export class GuestAccess {
 		page: number,
 		fast: (at: Int<'i64'>) => void,
 		slow: (at: Int<'i64'>) => void,
+		isAligned = false,
 	): void {
 		const {state} = this.#imports;
 		const f = this.#f;
@@ -145,8 +171,16 @@ export class GuestAccess {
 		);
 		// An access that ends in the next page has another page than the entry's.
 		const last = width === 8 ? at : at.add(width / 8 - 1);
+		const isHere = state.load('i64', 64, entry, page).eq(last.and(~0xfffn));
 		f.if(
-			state.load('i64', 64, entry, page).eq(last.and(~0xfffn)),
+			isAligned && width !== 8
+				? isHere.and(
+						at
+							.toI32()
+							.and(width / 8 - 1)
+							.eq(0),
+					)
+				: isHere,
 			() => fast(at.add(state.load('i64', 64, entry, tlbEntry.addend))),
 			() => slow(at),
 		);

@@ -176,6 +176,14 @@ export class InterpretedStep implements Operation {
 		this.#guest.store(width, address, value, this.#record);
 	}
 
+	compareExchangeMemory(address: Int<'i64'>, width: Width, expected: Int, value: Int): Int {
+		return this.#guest.compareExchange(width, address, expected, value, this.#record);
+	}
+
+	fence(): void {
+		this.f.let(this.#state.rmw('or', 32, i32(0), CpuState.offset('none'), i32(0)));
+	}
+
 	direction(): Int<'i32'> {
 		return this.controlFlags().shrU(directionBit).and(1);
 	}
@@ -216,6 +224,15 @@ export class InterpretedStep implements Operation {
 			f.store(this.#state, 64, i32(0), CpuState.offset('rip'), this.#word('codePageOffset').add(start));
 			this.#leave(i32(Stop.poll));
 		});
+	}
+
+	leaveBefore(): void {
+		const ordinal = this.#state.load('i32', 8, this.#record, MicroOp.offset('ordinal'));
+		const budget = this.#field32(CpuState.offset('budget')).sub(ordinal);
+		this.f.store(this.#state, 32, i32(0), CpuState.offset('budget'), budget);
+		const start = this.#state.load('i64', 16, this.#record, MicroOp.offset('start'));
+		this.f.store(this.#state, 64, i32(0), CpuState.offset('rip'), this.#word('codePageOffset').add(start));
+		this.#leave(i32(Stop.lookup));
 	}
 
 	leaveBehind(): void {

@@ -57,6 +57,8 @@ export class Mmu {
 	};
 	/** Addresses have 64 bits. */
 	isLong = false;
+	/** Does something while no other processor executes code. */
+	exclusively: (action: () => void) => void = (action) => action();
 	readonly #core: Core;
 	readonly #memory: PhysicalMemory;
 	readonly #devices: DeviceSpace;
@@ -104,11 +106,17 @@ export class Mmu {
 		const inPage = 4096 - (low & 0xfff);
 		const first = this.#translate(low, high, kind, record);
 		if (first === undefined) return Stop.fault;
+		if (kind === AccessKind.compareExchange && bytes <= inPage && (low & (bytes - 1)) === 0)
+			return this.#exchangeAligned(first.page, low & 0xfff, bytes, record);
+		if (bytes <= inPage && kind === AccessKind.compareExchange)
+			return this.#exchangeApart(first, first, low & 0xfff, bytes, bytes, record);
 		if (bytes <= inPage) return this.#perform(first, low & 0xfff, 0, bytes, kind, record);
 		const nextLow = ((low & ~0xfff) + 0x1000) | 0;
 		const nextHigh = nextLow === 0 ? (this.isLong ? (high + 1) | 0 : 0) : high;
 		const second = this.#translate(nextLow, nextHigh, kind, record);
 		if (second === undefined) return Stop.fault;
+		if (kind === AccessKind.compareExchange)
+			return this.#exchangeApart(first, second, low & 0xfff, inPage, bytes, record);
 		return (
 			this.#perform(first, low & 0xfff, 0, inPage, kind, record) ||
 			this.#perform(second, 0, inPage, bytes - inPage, kind, record)
@@ -202,6 +210,47 @@ export class Mmu {
 		state.errorCode = result;
 		state.cr2 = (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
 		return undefined;
+	}
+
+	/** Exchanges at once. A device gets the write: nobody else writes there meanwhile. */
+	#exchangeAligned(page: number, offset: number, bytes: number, record: number): number {
+		const place = this.#memory.placeOf(page);
+		const [value, expected] = [this.#transferView.getBigUint64(0, true), this.#transferView.getBigUint64(8, true)];
+		if (place < 0) {
+			this.#performOnDevice(page + offset, 0, bytes, AccessKind.write);
+			return 0;
+		}
+		const found = this.#memory.compareExchange(place + offset, bytes, expected, value);
+		this.#transferView.setBigUint64(8, found, true);
+		if (found === expected) this.#code.written(place + offset, bytes, record);
+		return 0;
+	}
+
+	/** Exchanges what no atomic operation can, while no other processor executes code. */
+	#exchangeApart(
+		first: Translation,
+		second: Translation,
+		offset: number,
+		inPage: number,
+		bytes: number,
+		record: number,
+	): number {
+		const value = this.#transfer.slice(0, bytes);
+		const expected = this.#transfer.slice(8, 8 + bytes);
+		this.exclusively(() => {
+			const both = (kind: number) => {
+				this.#perform(first, offset, 0, inPage, kind, record);
+				if (bytes > inPage) this.#perform(second, 0, inPage, bytes - inPage, kind, record);
+			};
+			both(AccessKind.read);
+			const found = this.#transfer.slice(0, bytes);
+			if (Buffer.compare(found, expected) === 0) {
+				this.#transfer.set(value);
+				both(AccessKind.write);
+			}
+			this.#transfer.set(found, 8);
+		});
+		return 0;
 	}
 
 	/** Does a part of an access that lies in one page, on the bytes of `transfer` from `from` on. */

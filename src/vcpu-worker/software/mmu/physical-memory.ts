@@ -73,6 +73,19 @@ export class PhysicalMemory {
 		return true;
 	}
 
+	/** Stores a value of 1, 2, 4 or 8 bytes at an aligned place that holds what is expected. @returns what it held */
+	compareExchange(place: number, bytes: number, expected: bigint, value: bigint): bigint {
+		const views = {1: Uint8Array, 2: Uint16Array, 4: Uint32Array};
+		let found: bigint;
+		if (bytes === 8) found = Atomics.compareExchange(new BigUint64Array(this.#buffer, place, 1), 0, expected, value);
+		else {
+			const words = new views[bytes as 1](this.#buffer, place, 1);
+			found = BigInt(Atomics.compareExchange(words, 0, Number(expected), Number(value)));
+		}
+		if (found === expected) this.stored(place, bytes);
+		return found;
+	}
+
 	/** Copies `length` bytes, at most to the end of the page. */
 	read(place: number, length: number, target: Uint8Array): void {
 		target.set(new Uint8Array(this.#buffer, place, length));

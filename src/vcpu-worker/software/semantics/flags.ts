@@ -56,6 +56,15 @@ export class Flags {
 		this.#words.set('carry', word.xor(changes).xor(changes.shrU(1)));
 	}
 
+	/** Carries as one word, for {@link restoreCarries}. */
+	carries(): Int<'i64'> {
+		return this.#words.get('carry');
+	}
+
+	restoreCarries(carries: Int<'i64'>): void {
+		this.#words.set('carry', carries);
+	}
+
 	/** No carry anywhere. */
 	clearCarries(): void {
 		this.#words.set('carry', i64(0));

@@ -16,7 +16,7 @@ function operands(op: Operation): readonly [Int, Int] {
 }
 
 /** ADD and ADC: SDM volume 2. */
-function add(op: Operation, a: Int, b: Int, carryIn?: Int<'i32'>): Int {
+export function add(op: Operation, a: Int, b: Int, carryIn?: Int<'i32'>): Int {
 	const sum = a.add(b);
 	const result = op.f.let(carryIn === undefined ? sum : sum.add(inType(op, carryIn)));
 	op.flags.setResult(result, op.width);

@@ -2,6 +2,7 @@ import type {Width} from '#support/wasm';
 import {bits} from './bits.ts';
 import {control} from './control.ts';
 import {integer} from './integer.ts';
+import {locked} from './locked.ts';
 import {moves} from './moves.ts';
 import {multiplication} from './multiply.ts';
 import type {Meaning} from './operation.ts';
@@ -37,6 +38,7 @@ const meanings: Readonly<Record<string, Meaning>> = {
 	...bits,
 	...multiplication,
 	...moves,
+	...locked,
 	...stackMeanings,
 	...control,
 	...strings,
@@ -53,7 +55,7 @@ const widths: Readonly<Record<string, readonly StepWidth[]>> = {
 	...named('add or adc sbb and sub xor cmp test inc dec neg not xadd cmpxchg xchg mov', all),
 	...named('shl shr sar rol ror rcl rcr mul imulWide div idiv crc32', all),
 	...named('shld shrd bt bts btr btc bsf bsr tzcnt lzcnt popcnt imul cwd cmov lea bitOffset movbe bswap', words),
-	...named('load loadForWrite store', all),
+	...named('load loadForWrite store storeLocked exchangeLocked addLocked', all),
 	...named('loop loope loopne jcxz loopNarrow loopeNarrow loopneNarrow jcxzNarrow jmpTo', words),
 	...Object.fromEntries(
 		Object.keys(stackMeanings).map((name) => [name, name.endsWith('Segmented') ? [16, 32] : [16, 64]] as const),

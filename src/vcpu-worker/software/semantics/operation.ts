@@ -60,6 +60,8 @@ export interface Operation {
 	/** Reads guest memory; leaves by an exception where it must not. `forWrite`: only where it may be written too. */
 	loadMemory(address: Int<'i64'>, width: Width, forWrite?: boolean): Int;
 	storeMemory(address: Int<'i64'>, width: Width, value: Int): void;
+	/** Stores a value where guest memory holds what is expected, by one atomic operation. Gives what it held. */
+	compareExchangeMemory(address: Int<'i64'>, width: Width, expected: Int, value: Int): Int;
 	/** Linear address that a step before has kept. */
 	keptAddress(): Int<'i64'>;
 	/** RFLAGS but for the status flags. */
@@ -75,6 +77,10 @@ export interface Operation {
 	destinationElement(offset: Int<'i64'>, isWrite: boolean): Int<'i64'>;
 	/** Lets interrupts in between two elements of a string: the instruction begins anew after it. */
 	pollInside(): void;
+	/** Leaves, to begin the instruction anew. */
+	leaveBefore(): void;
+	/** Has other processors see all stores so far before any later load. */
+	fence(): void;
 	/** Leaves behind the instruction, which is done: what it has changed decides on how code goes on. */
 	leaveBehind(): void;
 	/** Leaves with an exception of the instruction. */

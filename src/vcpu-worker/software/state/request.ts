@@ -6,10 +6,12 @@ export const Request = {
 	APIC: 2,
 	/** Bytes have been written that it has decoded. */
 	CODE: 4,
-	/** Entries for stores are to be dropped; see `FastWriters`. */
+	/** Entries for stores are to be dropped; see `Rendezvous`. */
 	WRITERS: 8,
+	/** Another processor is alone for a moment; see `Rendezvous.exclusively`. */
+	PAUSE: 32,
 	/** Another processor lets it go on from HLT. */
 	UNHALT: 16,
 } as const;
 /** Those that the processor itself sees to. */
-export const ownRequests: number = Request.CODE | Request.WRITERS;
+export const ownRequests: number = Request.CODE | Request.WRITERS | Request.PAUSE;

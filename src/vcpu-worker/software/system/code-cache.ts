@@ -2,7 +2,7 @@ import type {Lines} from '#devices/guest-memory';
 import {type CodeSize, decodeBlock} from '#vcpu-worker/software/decode';
 import type {Core} from '#vcpu-worker/software/interpreter';
 import {type CodePages, linesIn, type PhysicalMemory} from '#vcpu-worker/software/mmu';
-import type {FastWriters} from './fast-writers.ts';
+import type {Rendezvous} from './rendezvous.ts';
 
 /** Decoded part of one page. */
 interface PageCode {
@@ -28,17 +28,17 @@ const pageBytes = 4096;
 export class CodeCache implements CodePages {
 	readonly #core: Core;
 	readonly #memory: PhysicalMemory;
-	readonly #writers: FastWriters;
+	readonly #others: Rendezvous;
 	/** By the page's number in the memory of RAM. */
 	readonly #pages = new Map<number, PageCode>();
 	readonly #unsure = new Map<number, Unsure>();
 	/** Makes stores to a page that has code from now on come to {@link written}. */
 	readonly #dropWritable: () => void;
 
-	constructor(core: Core, memory: PhysicalMemory, writers: FastWriters, dropWritable: () => void) {
+	constructor(core: Core, memory: PhysicalMemory, others: Rendezvous, dropWritable: () => void) {
 		this.#core = core;
 		this.#memory = memory;
-		this.#writers = writers;
+		this.#others = others;
 		this.#dropWritable = dropWritable;
 	}
 
@@ -107,7 +107,7 @@ export class CodeCache implements CodePages {
 		if (this.#unsure.size === 0) return;
 		for (const [number, {epoch, bytes}] of this.#unsure) {
 			// Whether all know is asked before the bytes are compared.
-			const isSure = this.#writers.haveAll(epoch);
+			const isSure = this.#others.haveAll(epoch);
 			const code = this.#pages.get(number);
 			const now = code && this.#memory.page(code.page);
 			if (now !== undefined && Buffer.compare(now, bytes) !== 0) {
@@ -127,8 +127,8 @@ export class CodeCache implements CodePages {
 	/** Begins to watch a page that this processor has no code of. */
 	#beginPage(number: number, bytes: Uint8Array, lines: Lines): void {
 		this.#dropWritable();
-		const epoch = this.#writers.begin(() => this.#memory.watch.begin(number, lines));
-		if (!this.#writers.haveAll(epoch)) this.#unsure.set(number, {epoch, bytes: bytes.slice()});
+		const epoch = this.#others.begin(() => this.#memory.watch.begin(number, lines));
+		if (!this.#others.haveAll(epoch)) this.#unsure.set(number, {epoch, bytes: bytes.slice()});
 	}
 
 	/** @returns whether there was code */

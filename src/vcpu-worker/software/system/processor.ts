@@ -6,13 +6,13 @@ import {type DeviceSpace, Mmu, PhysicalMemory} from '#vcpu-worker/software/mmu';
 import {CpuState, ownRequests, Request, Stop} from '#vcpu-worker/software/state';
 import {CodeCache} from './code-cache.ts';
 import {applyMode, applyPrivilege, CS, codeSizeOf, Flag} from './control-state.ts';
-import {FastWriters} from './fast-writers.ts';
 import {GuestFault, generalProtection, invalidOpcode, Vector} from './guest-fault.ts';
 import {systemInstructions} from './instructions.ts';
 import {Interrupts} from './interrupts.ts';
 import {ModelRegisters} from './msrs.ts';
 import type {Outside} from './outside.ts';
 import type {Parts} from './parts.ts';
+import {Rendezvous} from './rendezvous.ts';
 import {resetState} from './reset.ts';
 import {Segments} from './segments.ts';
 import {requestWords, type SharedParts} from './shared-parts.ts';
@@ -45,7 +45,7 @@ export class Processor implements Parts {
 	readonly outside: Outside;
 	readonly #code: CodeCache;
 	readonly #memory: PhysicalMemory;
-	readonly #writers: FastWriters;
+	readonly #others: Rendezvous;
 	#isHalted = false;
 	/** Interrupts stay away for one instruction. */
 	#isShadowed = false;
@@ -59,9 +59,10 @@ export class Processor implements Parts {
 		this.#memory = new PhysicalMemory(memory, shared.watch, self);
 		const own = shared.memories[self] as SharedMemory;
 		this.core = new Core(own, first?.memory ?? allocateSharedMemory(0), (...access) => this.mmu.access(...access));
-		this.#writers = new FastWriters(shared.epochs, self, requestWords(shared));
-		this.#code = new CodeCache(this.core, this.#memory, this.#writers, () => this.mmu.dropWritable());
+		this.#others = new Rendezvous(shared.epochs, self, requestWords(shared));
+		this.#code = new CodeCache(this.core, this.#memory, this.#others, () => this.mmu.dropWritable());
 		this.mmu = new Mmu(this.core, this.#memory, devices, this.#code);
+		this.mmu.exclusively = (action) => this.#others.exclusively(action);
 		this.msrs = new ModelRegisters(this.core);
 		this.segments = new Segments(this.core, this.mmu);
 		this.interrupts = new Interrupts(this.core, this.mmu, this.segments);
@@ -143,10 +144,10 @@ export class Processor implements Parts {
 	run(budget: number): ProcessorStop {
 		const {state} = this.core;
 		state.budget = budget;
-		this.#writers.enter();
+		this.#others.enter();
 		const end = this.#isHalted ? 'halted' : this.#execute();
 		this.#attend();
-		this.#writers.leave();
+		this.#others.leave();
 		state.instructions += BigInt(budget - state.budget);
 		return end;
 	}
@@ -156,11 +157,15 @@ export class Processor implements Parts {
 		const {$atomic} = this.core.state;
 		if ((Atomics.load($atomic, requestWord) & ownRequests) !== 0) {
 			const requests = Atomics.and($atomic, requestWord, ~ownRequests);
+			if ((requests & Request.PAUSE) !== 0) {
+				this.#others.leave();
+				this.#others.enter();
+			}
 			if ((requests & Request.CODE) !== 0) this.#code.attend();
 			if ((requests & Request.WRITERS) !== 0) {
-				const {epoch} = this.#writers;
+				const {epoch} = this.#others;
 				this.mmu.dropWritable();
-				this.#writers.acknowledge(epoch);
+				this.#others.acknowledge(epoch);
 			}
 		}
 		this.#code.verify();

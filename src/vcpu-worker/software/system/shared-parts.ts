@@ -2,13 +2,13 @@ import {type PageWatchHandle, watchedLinesBytes, watchLogBytes} from '#devices/g
 import {allocateSharedPages, maxSharedPages, type SharedMemory} from '#support/shared-memory';
 import {allocateCoreMemory} from '#vcpu-worker/software/interpreter';
 import {CpuState, Request} from '#vcpu-worker/software/state';
-import {FastWriters} from './fast-writers.ts';
+import {Rendezvous} from './rendezvous.ts';
 
 /** Memory that the processors of a machine share: plain data that structured clone can copy. */
 export interface SharedParts {
 	/** Each processor's own memory, which begins with its `CpuState`. */
 	readonly memories: readonly SharedMemory[];
-	/** See {@link FastWriters}. */
+	/** See {@link Rendezvous}. */
 	readonly epochs: SharedArrayBuffer;
 	/** Tells of writes to decoded code. */
 	readonly watch: PageWatchHandle;
@@ -20,7 +20,7 @@ export function createSharedParts(processors: number): SharedParts {
 	const byteOffset = CpuState.offset('request');
 	return {
 		memories,
-		epochs: new SharedArrayBuffer(FastWriters.byteLength(processors)),
+		epochs: new SharedArrayBuffer(Rendezvous.byteLength(processors)),
 		watch: {
 			// For any RAM: pages are committed when they are touched.
 			lines: allocateSharedPages(watchedLinesBytes(maxSharedPages)),

@@ -1,17 +1,21 @@
 import {Request} from '#vcpu-worker/software/state';
 
-/** Words of all: the last epoch, calls of `begin` that may begin one, and those of them that have. */
-const Shared = {epoch: 0, started: 1, done: 2, words: 3} as const;
+/** Words of all: the last epoch, calls of `begin` that may begin one, and those of them that have; who is alone, from 1. */
+const Shared = {epoch: 0, started: 1, done: 2, alone: 3, words: 4} as const;
 /** Words of a processor: whether it executes code, and the last epoch that it has acknowledged. */
 const wordsEach = 2;
 const isRunning = 0;
 const acknowledged = 1;
 
+/** So often a processor looks whether another has left code, before it lets its thread rest for a moment. */
+const looks = 1000;
+const restMs = 0.05;
+
 /**
- * Processors that store to pages by their TLB, without looking whether somebody has decoded what is there. One that decodes a page for the
+ * What processors have to agree on. One can exclude all others for a moment. And they tell each other of code: processors that store to pages by their TLB, without looking whether somebody has decoded what is there. One that decodes a page for the
  * first time begins an epoch; when all have acknowledged it they have dropped their entries for stores, and each further store is seen.
  */
-export class FastWriters {
+export class Rendezvous {
 	/** Bytes that so many processors share. */
 	static byteLength(processors: number): number {
 		return (Shared.words + processors * wordsEach) * 4;
@@ -54,9 +58,41 @@ export class FastWriters {
 		return epoch;
 	}
 
-	/** This processor is about to execute code. Then it looks at its requests. */
+	/** This processor is about to execute code, as soon as no other is alone. Then it looks at its requests. */
 	enter(): void {
-		Atomics.store(this.#words, this.#at(this.#self, isRunning), 1);
+		for (;;) {
+			Atomics.store(this.#words, this.#at(this.#self, isRunning), 1);
+			const alone = Atomics.load(this.#words, Shared.alone);
+			if (alone === 0) return;
+			this.leave();
+			Atomics.wait(this.#words, Shared.alone, alone);
+		}
+	}
+
+	/** Does something while no other processor executes code. */
+	exclusively(action: () => void): void {
+		while (Atomics.compareExchange(this.#words, Shared.alone, 0, this.#self + 1) !== 0) {
+			this.leave();
+			this.enter();
+		}
+		try {
+			for (let index = 0; index < this.#requests.length; index++) {
+				if (index === this.#self) continue;
+				Atomics.or(this.#requests[index] as Int32Array, 0, Request.PAUSE);
+				this.#await(index);
+			}
+			action();
+		} finally {
+			Atomics.store(this.#words, Shared.alone, 0);
+			Atomics.notify(this.#words, Shared.alone);
+		}
+	}
+
+	/** Waits until another processor executes no code. Its thread looks at its requests often. */
+	#await(index: number): void {
+		const running = this.#at(index, isRunning);
+		for (let look = 1; Atomics.load(this.#words, running) !== 0; look++)
+			if (look % looks === 0) Atomics.wait(this.#words, running, 1, restMs);
 	}
 
 	/** It executes none, and looks at its requests before it goes on. */
