@@ -58,7 +58,7 @@ export function startKernel(kernel: MicroKernel): GuestProcessor {
 	else state.cr0 = realCr0;
 	const [limit, code, data] = isLong ? [0xffff_ffff, codeAttributes, dataAttributes] : [0xffff, realCode, realData];
 	for (const [index, segment] of state.segments.entries())
-		Object.assign(segment, {limit, attributes: index === 1 ? code : data});
+		Object.assign(segment, {selector: 0, base: 0n, limit, attributes: index === 1 ? code : data});
 	processor.changed();
 	const guest: GuestProcessor = {processor, ram, writes, reads: 0};
 	return guest;

@@ -18,8 +18,8 @@ const filler = 0xcc;
 /** Present, writable, for user mode, accessed, dirty. */
 const entryBits = 0x67n;
 /** 64-bit code and data of privilege 3, present and accessed. */
-const userCode = {selector: 0x33, limit: 0xffff_ffff, attributes: 0xa0fb};
-const userData = {selector: 0x2b, limit: 0xffff_ffff, attributes: 0xc0f3};
+const userCode = {base: 0n, selector: 0x33, limit: 0xffff_ffff, attributes: 0xa0fb};
+const userData = {base: 0n, selector: 0x2b, limit: 0xffff_ffff, attributes: 0xc0f3};
 /** CR0: PE, MP, ET, NE, WP, PG; CR4: PAE, OSFXSR, OSXMMEXCPT; EFER: SCE, LME, LMA, NXE. The tables begin at 0. */
 const registers = {cr0: 0x8001_0033n, cr3: 0n, cr4: 0x620n, efer: 0xd01n};
 /** More instructions than a case has, and elements of its strings. */
