@@ -1,5 +1,5 @@
 import {generationIdName, newGeneration} from '#main/machine';
-import {linuxTest, runInLinux} from '#test/petri';
+import {irqchipsHere, linuxTest, runInLinux} from '#test/petri';
 
 /** A word of the id, as `devmem` prints what it reads. */
 function word(id: string, at: number): string {
@@ -7,7 +7,7 @@ function word(id: string, at: number): string {
 	return `0x${value.toString(16).toUpperCase().padStart(16, '0')}`;
 }
 
-for (const irqchip of ['kernel', 'split'] as const) {
+for (const irqchip of irqchipsHere) {
 	linuxTest(
 		`Linux sees the power button, and a new generation by its event: irqchip ${irqchip}`,
 		async (t, machine) => {

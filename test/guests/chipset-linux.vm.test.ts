@@ -1,6 +1,6 @@
 import {defaultBattery, type UpdateBattery} from '#devices/chipset/battery';
 import type {PressKey} from '#devices/chipset/i8042';
-import {linuxTest, runInLinux} from '#test/petri';
+import {irqchipsHere, linuxTest, runInLinux} from '#test/petri';
 
 const battery = 0xfed3_f000;
 const register = (offset: number) => `$(devmem 0x${(battery + offset).toString(16)})`;
@@ -12,7 +12,7 @@ const update: UpdateBattery = {
 
 const watchdog = {kind: 'guest-watchdog'};
 
-for (const irqchip of ['kernel', 'split'] as const) {
+for (const irqchip of irqchipsHere) {
 	linuxTest(
 		`Linux finds the chipset's devices, hears of the battery, and reports its panic: ${irqchip}`,
 		async (t, machine) => {
@@ -83,7 +83,7 @@ linuxTest('a watchdog that fires ends the machine when that is asked for', async
 	t.deepEqual(await guest.vm.ended, {kind: 'watchdog', status: 9}, guest.output);
 });
 
-for (const irqchip of ['kernel', 'split'] as const) {
+for (const irqchip of irqchipsHere) {
 	linuxTest(`without local APIC, the HPET carries the kernel in the PIT's place: ${irqchip}`, async (t, machine) => {
 		const show = [
 			'echo event-source=$(cat /sys/devices/system/clockevents/clockevent0/current_device)',

@@ -66,7 +66,7 @@ function clocksOf({vm}: TestVm, kernel: MicroKernel) {
 
 type Clocks = ReturnType<typeof clocksOf>;
 
-async function boot(machine: MakeMachine, irqchip: IrqchipOption) {
+async function boot(machine: MakeMachine<'kvm'>, irqchip: IrqchipOption) {
 	// Ours is tested without a machine; KVM's goes on by itself while the guest stands still.
 	const pit = irqchip === 'kernel' ? tickHz : undefined;
 	const kernel = clockReader({pmTimer: pmLayout.base + pmLayout.timer, tickHz: pit});

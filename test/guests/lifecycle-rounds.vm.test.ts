@@ -1,8 +1,8 @@
-import {embedded, linuxTest, runInLinux, vmTest, x86BackEnds} from '#test/petri';
+import {embedded, irqchipsHere, linuxTest, runInLinux, vmTest, x86BackEnds} from '#test/petri';
 
 const rounds = 1000;
 
-for (const irqchip of ['kernel', 'split'] as const) {
+for (const irqchip of irqchipsHere) {
 	vmTest(
 		`${rounds} pauses, resumes and resets in a row leave a guest that works, irqchip ${irqchip}`,
 		{on: x86BackEnds},
@@ -30,7 +30,7 @@ for (const irqchip of ['kernel', 'split'] as const) {
 /** Counts to 30 with a timer's help, and says so through the serial port's interrupts. */
 const counting = 'i=0; while [ $i -lt 30 ]; do echo count $i; i=$((i+1)); sleep 0.2; done';
 
-for (const irqchip of ['kernel', 'split'] as const) {
+for (const irqchip of irqchipsHere) {
 	linuxTest(
 		`Linux loses no interrupt however often it is paused and resumed, irqchip ${irqchip}`,
 		async (t, machine) => {

@@ -1,6 +1,6 @@
 import {join} from 'node:path';
 import {type PcieConfig, parsePcieRootComplex, parsePcieRootPort, parsePcieSwitch} from '#main/config';
-import {linuxTest, runInLinux} from '#test/petri';
+import {irqchipsHere, linuxTest, runInLinux} from '#test/petri';
 
 const engine = join(process.cwd(), 'guide/examples/dma-engine.ts');
 
@@ -51,7 +51,7 @@ const functions = [
 	'06:00.0 0x1414 0xc0de 0xff0000',
 ];
 
-for (const irqchip of ['kernel', 'split'] as const) {
+for (const irqchip of irqchipsHere) {
 	linuxTest(
 		`Linux finds ports, switch and devices, reaches a BAR behind the switch and resets its device: irqchip ${irqchip}`,
 		async (t, machine) => {

@@ -1,5 +1,5 @@
 import type {OpenSnapshot} from '#main/snapshot';
-import {linuxTest, linuxVm, madeEarlier, openTestSnapshot, snapshotPlace} from '#test/petri';
+import {irqchipsHere, linuxTest, linuxVm, madeEarlier, openTestSnapshot, snapshotPlace} from '#test/petri';
 
 const week = 7 * 86_400;
 
@@ -41,7 +41,7 @@ const weekOld = (snapshot: OpenSnapshot): OpenSnapshot => madeEarlier(snapshot, 
 const complaints =
 	/soft lockup|hard lockup|clocksource.*unstable|skipping watchdog|rcu.*stall|workqueue lockup|blocked for/i;
 
-for (const irqchip of ['kernel', 'split'] as const) {
+for (const irqchip of irqchipsHere) {
 	linuxTest(
 		`Linux goes on from a snapshot, and its clocks where they were or a week on, irqchip ${irqchip}`,
 		async (t, machine) => {

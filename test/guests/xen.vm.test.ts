@@ -1,11 +1,11 @@
 import {existsSync} from 'node:fs';
 import {join} from 'node:path';
-import {runsStockKernels, vmTest, x86BackEnds} from '#test/petri';
+import {irqchipsHere, runsStockKernels, vmTest, x86BackEnds} from '#test/petri';
 
 const kernel = join(process.cwd(), '.packages', 'xen', 'xen.gz');
 const where = {on: x86BackEnds, skip: !existsSync(kernel) || !runsStockKernels()};
 
-for (const irqchip of ['kernel', 'split'] as const) {
+for (const irqchip of irqchipsHere) {
 	vmTest(`Debian's Xen says on COM1 that it lacks a kernel: ${irqchip}`, where, async (t, machine) => {
 		const guest = await machine({
 			irqchip,

@@ -3,6 +3,7 @@ export {
 	backEndHere,
 	debugSupportHere,
 	everyBackEnd,
+	irqchipsHere,
 	runsStockKernels,
 	x86BackEnds,
 } from './back-ends.ts';

@@ -15,7 +15,7 @@ import {
 	spuriousVector,
 	word,
 } from '#test/guest-program';
-import {everyBackEnd, vmTest} from '#test/petri';
+import {everyBackEnd, irqchipsHere, vmTest} from '#test/petri';
 
 const everywhere = {on: everyBackEnd};
 const content = {kind: 'exit', status: 1} as const;
@@ -50,7 +50,7 @@ vmTest(pitTitle, everywhere, async (t, machine) => {
 });
 
 const rtcHz = 8192;
-for (const irqchip of ['kernel', 'split'] as const) {
+for (const irqchip of irqchipsHere) {
 	const title = `an RTC at 8192 Hz interrupts as often as its guest waits for, irqchip ${irqchip}`;
 	vmTest(title, everywhere, async (t, machine) => {
 		const start = outputs([0x70, 0x0a], [0x71, 0x23], [0x70, 0x0b], [0x71, 0x42], [0x70, 0x0c]);

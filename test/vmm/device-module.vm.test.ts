@@ -15,7 +15,7 @@ import {
 	sleepWhile,
 	word,
 } from '#test/guest-program';
-import {everyBackEnd, vmTest} from '#test/petri';
+import {everyBackEnd, irqchipsHere, vmTest} from '#test/petri';
 
 const example = join(process.cwd(), 'guide/examples/checksum.ts');
 const folder = mkdtempSync(join(tmpdir(), 'openvmm-device-'));
@@ -43,7 +43,7 @@ const sum = program(0)
 	.kernel.image.subarray(0, length)
 	.reduce((total, byte) => total + byte, 0);
 
-for (const irqchip of ['kernel', 'split'] as const) {
+for (const irqchip of irqchipsHere) {
 	vmTest(
 		`a device of the user's own does DMA and interrupts: irqchip ${irqchip}`,
 		{on: everyBackEnd},

@@ -16,7 +16,7 @@ import {
 	startProcessor,
 	word,
 } from '#test/guest-program';
-import {everyBackEnd, vmTest} from '#test/petri';
+import {everyBackEnd, irqchipsHere, vmTest} from '#test/petri';
 
 const everywhere = {on: everyBackEnd};
 const program = (...main: readonly Statement[]) => guestProgram({name: 'lifecycle', main: [say('Here.\n'), ...main]});
@@ -85,7 +85,7 @@ const counting = guestProgram({
 	others: [...counts(otherLatch, otherRounds, otherRead), set(isUp, 1)],
 });
 
-for (const irqchip of ['kernel', 'split'] as const) {
+for (const irqchip of irqchipsHere) {
 	const title = `a guest at work loses nothing however often it is paused and resumed, irqchip ${irqchip}`;
 	vmTest(title, everywhere, async (t, machine) => {
 		const devices = [latch, otherLatch].map((port) => ({

@@ -19,7 +19,7 @@ import {
 	when,
 	word,
 } from '#test/guest-program';
-import {everyBackEnd, vmTest} from '#test/petri';
+import {everyBackEnd, irqchipsHere, vmTest} from '#test/petri';
 
 const engineModule = join(process.cwd(), 'guide/examples/dma-engine.ts');
 const content = {kind: 'exit', status: 1} as const;
@@ -154,7 +154,7 @@ function endpointProgram(apicId = 0) {
 	});
 }
 
-for (const irqchip of ['kernel', 'split'] as const) {
+for (const irqchip of irqchipsHere) {
 	const title = `an endpoint is found, moved, and interrupts by INTx and MSI-X: irqchip ${irqchip}`;
 	vmTest(title, {on: everyBackEnd}, async (t, machine) => {
 		const devices = [{module: engineModule, port: 'rp0'}];

@@ -11,6 +11,7 @@ import {
 	backEndHere,
 	debugExit,
 	everyBackEnd,
+	irqchipsHere,
 	openTestSnapshot,
 	snapshotPlace,
 	type TestVm,
@@ -59,7 +60,7 @@ async function ends(guest: TestVm): Promise<unknown> {
 	return await guest.vm.ended;
 }
 
-for (const irqchip of ['kernel', 'split'] as const) {
+for (const irqchip of irqchipsHere) {
 	const title = `a guest at work goes on after its snapshot, and again from it as often as wanted, irqchip ${irqchip}`;
 	vmTest(title, everywhere, async (t, machine) => {
 		const options = {processors: {count: 2}, irqchip, program: work};

@@ -1,17 +1,18 @@
 import type {DirtySource, MappedRange} from '#devices/guest-memory';
 import {GsiTable} from '#devices/interrupts';
 import type {VmTime} from '#devices/vm-time';
-import type {SharedMemory} from '#support/shared-memory';
 import type {StateUnit} from '#support/state-units';
 import type {DebugSupport} from '#vcpu-worker/debug';
 import type {MsrRange, Partition, PartitionSpec, ProcessorOffer, VcpuSpec} from '#vcpu-worker/hypervisor';
 import {LocalApics} from '#vcpu-worker/software/local-apic';
-import {Request} from '#vcpu-worker/software/state';
-import {createSharedParts, requestWords} from '#vcpu-worker/software/system';
+import {createSharedParts, Rendezvous, requestWords} from '#vcpu-worker/software/system';
 import {softwareError} from './errors.ts';
 import {type SoftwarePartitionHandle, type SoftwareVcpuHandle, softwareKind} from './handles.ts';
 import {offer} from './offer.ts';
 import {clockUnit, PartitionClock} from './partition-clock.ts';
+
+/** Wait for processors to look at their requests. One whose device does not answer may not for long. */
+const patienceMs = 100;
 
 /** A machine's partition: what its processors share. */
 export class SoftwarePartition implements Partition {
@@ -19,7 +20,8 @@ export class SoftwarePartition implements Partition {
 	readonly processor: ProcessorOffer = offer;
 	readonly inspectChips = undefined;
 	readonly #apics: LocalApics;
-	#memory: SharedMemory | undefined;
+	readonly #others: Rendezvous;
+	readonly #ranges: MappedRange[] = [];
 
 	constructor({irqchip, processors}: PartitionSpec) {
 		if (irqchip === 'kernel') throw softwareError('SOFTWARE_HAS_NO_CHIPS', {});
@@ -32,6 +34,7 @@ export class SoftwarePartition implements Partition {
 			clock: new SharedArrayBuffer(PartitionClock.byteLength),
 			tids: new SharedArrayBuffer(processors * Int32Array.BYTES_PER_ELEMENT),
 		};
+		this.#others = new Rendezvous(shared.epochs, -1, requestWords(shared));
 		this.#apics = new LocalApics(this.handle.apics, () => {});
 		new PartitionClock(this.handle.clock).setKvmclock(0n);
 	}
@@ -41,16 +44,17 @@ export class SoftwarePartition implements Partition {
 	}
 
 	/** The processors reach what is in one memory, whichever addresses it is at. */
-	map({memory, gpa}: MappedRange): void {
-		this.#memory ??= memory;
-		if (memory.buffer !== this.#memory.buffer) throw softwareError('SOFTWARE_MEMORY_TOO_LARGE', {gpa});
+	map(range: MappedRange): void {
+		const [first = range] = this.#ranges;
+		if (range.memory.buffer !== first.memory.buffer) throw softwareError('SOFTWARE_MEMORY_TOO_LARGE', {gpa: range.gpa});
+		this.#ranges.push(range);
 	}
 
-	/** Processors stamp the pages that they may store to; those that may store now are to say so once more. */
+	/** Processors stamp the pages that they are about to store to, once for each time that they forget which those are. */
 	readonly dirty: DirtySource = {
 		start: () => {},
-		collect: () => {
-			for (const word of requestWords(this.handle.shared)) Atomics.or(word, 0, Request.WRITERS);
+		collect: (visit) => {
+			if (!this.#others.dropAll(patienceMs)) for (const {gpa, length} of this.#ranges) visit(gpa, length);
 		},
 		stop: () => {},
 	};
@@ -76,5 +80,7 @@ export class SoftwarePartition implements Partition {
 		return {software: false, hardware: false};
 	}
 
-	close(): void {}
+	close(): void {
+		this.#ranges.length = 0;
+	}
 }

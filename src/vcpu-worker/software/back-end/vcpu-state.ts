@@ -1,5 +1,5 @@
 import {type CpuidEntry, missingNeeds, needsOf} from '#vcpu-worker/cpuid';
-import {Msr} from '#vcpu-worker/registers';
+import {Msr, msrName} from '#vcpu-worker/registers';
 import {type VcpuState, vcpuError} from '#vcpu-worker/state';
 import {softwareKind} from './handles.ts';
 import type {SoftwareVcpu} from './software-vcpu.ts';
@@ -73,12 +73,8 @@ export function restoreState(
 	// The others keep their distance from the first.
 	const change = shift ?? BigInt.asIntN(64, counter.offset - before);
 	if (shift !== undefined) counter.move(BigInt.asIntN(64, before + shift - counter.offset));
-	const refused: string[] = [];
-	for (const [index, value] of saved.msrs) {
-		if (vcpu.kvm.restore(index, value)) continue;
-		processor.msrs.write(index, value);
-	}
-	if (refused.length > 0) throw vcpuError('VCPU_MSR_REFUSED', {msrs: refused});
+	const refused = [...saved.msrs].filter(([index, value]) => !takesMsr(vcpu, index, value));
+	if (refused.length > 0) throw vcpuError('VCPU_MSR_REFUSED', {msrs: refused.map(([index]) => msrName(index))});
 	const errors = saved.extension?.kind === softwareKind ? (saved.extension.data as {errors?: unknown}).errors : 0;
 	vcpu.apic.restore({
 		page: saved.apic,
@@ -96,6 +92,12 @@ export function restoreState(
 	if (interrupt !== undefined) processor.interrupt(interrupt.vector);
 	else if (exception !== undefined) processor.except(exception.vector, exception.errorCode);
 	return change;
+}
+
+/** True where the processor has the register with this value now, or has none and it says nothing. */
+function takesMsr({kvm, processor}: SoftwareVcpu, index: number, value: bigint): boolean {
+	if (index === Msr.IA32_TSC_DEADLINE || kvm.restore(index, value)) return true;
+	return processor.msrs.write(index, value) === true || (processor.msrs.read(index) ?? 0n) === value;
 }
 
 /** An XSAVE image with what x87 and SSE have (SDM volume 1, 13.4.1). */

@@ -84,19 +84,12 @@ export class Mmu {
 
 	/**
 	 * Makes stores to any page come by {@link access} once more: one holds code from now on, or somebody wants to know which pages are
-	 * written. Those that could be written so far may have been, up to now.
+	 * written.
 	 */
 	dropWritable(): void {
-		const entries = this.#entries;
-		for (let at = 0; at < entries.length; at += tlbEntry.size / 4) {
-			const write = at + tlbEntry.writePage / 4;
-			if (entries[write] === -1 && entries[write + 1] === -1) continue;
-			const addend = at + tlbEntry.addend / 4;
-			const page = (BigInt(entries[write + 1] as number) << 32n) | BigInt((entries[write] as number) >>> 0);
-			const place = page + ((BigInt(entries[addend + 1] as number) << 32n) | BigInt((entries[addend] as number) >>> 0));
-			this.#memory.stamp(Number(BigInt.asUintN(64, place)));
-			entries[write] = -1;
-			entries[write + 1] = -1;
+		for (let at = tlbEntry.writePage / 4; at < this.#entries.length; at += tlbEntry.size / 4) {
+			this.#entries[at] = -1;
+			this.#entries[at + 1] = -1;
 		}
 	}
 

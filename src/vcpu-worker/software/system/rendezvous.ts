@@ -26,6 +26,7 @@ export class Rendezvous {
 	/** The request words of all processors. */
 	readonly #requests: readonly Int32Array[];
 
+	/** @param self - the processor whose thread this is; -1 for none */
 	constructor(buffer: SharedArrayBuffer, self: number, requests: readonly Int32Array[]) {
 		this.#words = new Int32Array(buffer);
 		this.#self = self;
@@ -108,6 +109,20 @@ export class Rendezvous {
 	/** This processor has dropped its entries. */
 	acknowledge(epoch: number): void {
 		Atomics.store(this.#words, this.#at(this.#self, acknowledged), epoch);
+	}
+
+	/**
+	 * Has all processors drop their entries, and waits until they have.
+	 * @returns false where one has not, which does not look at its requests
+	 */
+	dropAll(patienceMs: number): boolean {
+		const epoch = this.begin(() => true);
+		const end = performance.now() + patienceMs;
+		while (!this.haveAll(epoch)) {
+			if (performance.now() > end) return false;
+			Atomics.wait(this.#words, Shared.epoch, epoch, restMs);
+		}
+		return true;
 	}
 
 	/** True where no other processor has entries from before the epoch. */
