@@ -20,7 +20,10 @@ export async function startMachine(config: RunConfig, options: CreateOptions, lo
 	const machine = await createVm(config.vm, {...options, start, created: () => log.info('Machine created')});
 	if (config.vm.hypervisor === 'auto') {
 		const {kind, reason} = machine.hypervisor;
-		log.info({hypervisor: kind}, `The machine runs on ${kind}: ${reason}`);
+		const line = `The machine runs on ${kind}: ${reason}`;
+		if (kind === 'kvm') log.info({hypervisor: kind}, line);
+		// It is slower than people expect of a machine, who may not know that theirs has no KVM.
+		else log.warn({hypervisor: kind}, line);
 	}
 	if (gdb === undefined) return {machine, debuggerLeft: Promise.resolve()};
 	try {

@@ -2,6 +2,13 @@ import test from 'ava';
 import {VmmError} from '#support/errors';
 import {choose} from './choose.ts';
 
+/** A hypervisor as far as the choice goes. */
+interface Candidate {
+	readonly name: string;
+	refusal(): VmmError | undefined;
+	drawback?(): string | undefined;
+}
+
 const working = {name: 'works', refusal: () => undefined};
 const missing = {name: 'missing', refusal: () => new VmmError({code: 'ONE_MISSING', message: 'No one', context: {}})};
 const closed = {name: 'closed', refusal: () => new VmmError({code: 'TWO_CLOSED', message: 'Two is shut', context: {}})};
@@ -13,6 +20,15 @@ test('the first that works is taken, no later one is loaded, and the reason name
 	t.is(hypervisor.name, 'works');
 	t.is(reason, 'No one; Two is shut');
 	t.is((await choose([load(working), never])).reason, 'it is the first choice, and works here');
+});
+
+test('one with a drawback is taken where no other works', async (t) => {
+	const limping = {name: 'limps', refusal: () => undefined, drawback: () => 'it limps'};
+	const load = (one: Candidate) => async () => one;
+	t.deepEqual(await choose<Candidate>([load(limping), load(working)]), {hypervisor: working, reason: 'it limps'});
+	const {hypervisor, reason} = await choose<Candidate>([load(limping), load(missing)]);
+	t.is(hypervisor, limping);
+	t.regex(reason, /it limps/);
 });
 
 test('where none works the error is that of the first', async (t) => {

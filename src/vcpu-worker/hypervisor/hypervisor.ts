@@ -30,6 +30,8 @@ export interface Hypervisor {
 	 * it takes microseconds, and leaves to {@link create} what takes longer to find out.
 	 */
 	refusal(): VmmError | undefined;
+	/** Says why another one is better here, although some guests run with it; undefined where it is as good as it can be. */
+	drawback?(): string | undefined;
 	/** @throws VmmError for whatever the host cannot give; nothing is left behind */
 	create(spec: PartitionSpec): Partition;
 }

@@ -5,6 +5,7 @@ import {devicePages} from './device-pages.ts';
 import {doorbells} from './doorbells.ts';
 import {enter} from './enter.ts';
 import {kvmFindings} from './findings.ts';
+import {kvmKind} from './capabilities.ts';
 import {controlMemory, type KvmPartitionHandle, type KvmVcpuHandle} from './handles.ts';
 import {interruptController} from './interrupt-controller.ts';
 import {VcpuKick} from './kick.ts';
@@ -25,6 +26,8 @@ export const kvm: Hypervisor & BackEnd = {
 			throw error;
 		}
 	},
+	drawback: () =>
+		kvmKind() === 'pvm' ? "KVM is kvm_pvm here, on which a distribution's Linux does not get through boot" : undefined,
 	create: (spec) => KvmPartition.create(spec),
 	attach: (handle) => attach(handle as KvmPartitionHandle),
 	enter: (handle, vcpu, wiring) => enter(handle as KvmPartitionHandle, vcpu as KvmVcpuHandle, wiring),
