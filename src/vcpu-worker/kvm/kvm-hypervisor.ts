@@ -1,11 +1,11 @@
 import {isVmmError} from '#support/errors';
 import {close} from '#support/ffi';
 import type {AttachedPartition, BackEnd, Hypervisor} from '#vcpu-worker/hypervisor';
+import {kvmKind} from './capabilities.ts';
 import {devicePages} from './device-pages.ts';
 import {doorbells} from './doorbells.ts';
 import {enter} from './enter.ts';
 import {kvmFindings} from './findings.ts';
-import {kvmKind} from './capabilities.ts';
 import {controlMemory, type KvmPartitionHandle, type KvmVcpuHandle} from './handles.ts';
 import {interruptController} from './interrupt-controller.ts';
 import {VcpuKick} from './kick.ts';
