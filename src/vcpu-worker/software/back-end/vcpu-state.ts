@@ -1,8 +1,12 @@
+import type {GeneralRegisters, SpecialRegisters} from '#devices/processor';
 import {type CpuidEntry, missingNeeds, needsOf} from '#vcpu-worker/cpuid';
 import {Msr, msrName} from '#vcpu-worker/registers';
-import {type VcpuState, vcpuError} from '#vcpu-worker/state';
+import type {LocalApic} from '#vcpu-worker/software/local-apic';
+import type {Processor} from '#vcpu-worker/software/system';
+import {type Activity, type VcpuState, vcpuError} from '#vcpu-worker/state';
+import type {TimeStampCounter} from './counter.ts';
 import {softwareKind} from './handles.ts';
-import type {SoftwareVcpu} from './software-vcpu.ts';
+import type {KvmInterface} from './kvm-interface.ts';
 
 /** Places in an XSAVE image (SDM volume 1, 10.5.1 and 13.4). */
 const image = {bytes: 576, mxcsr: 24, mxcsrMask: 28, xmm: 160, xstateBv: 512} as const;
@@ -12,8 +16,24 @@ const legacyComponents = 0b11n;
 const mxcsrMask = 0xffff;
 const ymmLanes = 4;
 
+/** Parts of a processor that have its state. */
+export interface VcpuParts {
+	readonly processor: Processor;
+	readonly apic: LocalApic;
+	readonly counter: TimeStampCounter;
+	readonly kvm: KvmInterface;
+	/** But for HLT. */
+	activity: Activity;
+	readonly nmiIsPending: boolean;
+	nmi(): void;
+	readGeneral(): GeneralRegisters;
+	writeGeneral(registers: GeneralRegisters): void;
+	readSpecial(): SpecialRegisters;
+	writeSpecial(registers: SpecialRegisters): void;
+}
+
 /** Everything of a processor that a snapshot keeps. It does not run. */
-export function saveState(vcpu: SoftwareVcpu, cpuid: readonly CpuidEntry[], counter?: bigint): VcpuState {
+export function saveState(vcpu: VcpuParts, cpuid: readonly CpuidEntry[], counter?: bigint): VcpuState {
 	const {processor, apic} = vcpu;
 	const {state} = processor.core;
 	const saved = apic.save();
@@ -53,12 +73,7 @@ export function saveState(vcpu: SoftwareVcpu, cpuid: readonly CpuidEntry[], coun
  * @returns how far this one's has
  * @throws VmmError
  */
-export function restoreState(
-	vcpu: SoftwareVcpu,
-	cpuid: readonly CpuidEntry[],
-	saved: VcpuState,
-	shift?: bigint,
-): bigint {
+export function restoreState(vcpu: VcpuParts, cpuid: readonly CpuidEntry[], saved: VcpuState, shift?: bigint): bigint {
 	const missing = missingNeeds(needsOf(saved.cpuid), cpuid);
 	if (missing.length > 0) throw vcpuError('VCPU_NEEDS_MISSING', {missing});
 	const {processor, counter} = vcpu;
@@ -95,13 +110,13 @@ export function restoreState(
 }
 
 /** True where the processor has the register with this value now, or has none and it says nothing. */
-function takesMsr({kvm, processor}: SoftwareVcpu, index: number, value: bigint): boolean {
+function takesMsr({kvm, processor}: VcpuParts, index: number, value: bigint): boolean {
 	if (index === Msr.IA32_TSC_DEADLINE || kvm.restore(index, value)) return true;
 	return processor.msrs.write(index, value) === true || (processor.msrs.read(index) ?? 0n) === value;
 }
 
 /** An XSAVE image with what x87 and SSE have (SDM volume 1, 13.4.1). */
-function legacyImage({processor}: SoftwareVcpu): Uint8Array {
+function legacyImage({processor}: VcpuParts): Uint8Array {
 	const {state} = processor.core;
 	const bytes = new Uint8Array(image.bytes);
 	const view = new DataView(bytes.buffer);
@@ -114,7 +129,7 @@ function legacyImage({processor}: SoftwareVcpu): Uint8Array {
 	return bytes;
 }
 
-function takeLegacyImage({processor}: SoftwareVcpu, bytes: Uint8Array): void {
+function takeLegacyImage({processor}: VcpuParts, bytes: Uint8Array): void {
 	const {state} = processor.core;
 	const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 	const hasSse = (view.getBigUint64(image.xstateBv, true) & 2n) !== 0n;
