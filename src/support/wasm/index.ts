@@ -12,7 +12,9 @@ export {
 export {Memory, type MemoryDeclaration, type RmwOperation, type Width} from './memory.ts';
 export {type FuncOf, ModuleBuilder, type Signature} from './module-builder.ts';
 export {
+	type FloatShape,
 	splat,
+	splatConverted,
 	Vector,
 	type VectorBinary,
 	type VectorReduction,

@@ -18,6 +18,24 @@ const unary = {
 	'i32x4.extend_low_i16x8_u': 169,
 	'i64x2.extend_low_i32x4_s': 199,
 	'i64x2.extend_low_i32x4_u': 201,
+	'f32x4.demote_f64x2_zero': 94,
+	'f64x2.promote_low_f32x4': 95,
+	'f32x4.ceil': 103,
+	'f32x4.floor': 104,
+	'f32x4.trunc': 105,
+	'f32x4.nearest': 106,
+	'f64x2.ceil': 116,
+	'f64x2.floor': 117,
+	'f64x2.trunc': 122,
+	'f64x2.nearest': 148,
+	'f32x4.abs': 224,
+	'f32x4.sqrt': 227,
+	'f64x2.abs': 236,
+	'f64x2.sqrt': 239,
+	'i32x4.trunc_sat_f32x4_s': 248,
+	'f32x4.convert_i32x4_s': 250,
+	'i32x4.trunc_sat_f64x2_s_zero': 252,
+	'f64x2.convert_low_i32x4_s': 254,
 } as const;
 
 /** Instructions on two. */
@@ -78,6 +96,30 @@ const binary = {
 	'i64x2.add': 206,
 	'i64x2.sub': 209,
 	'i64x2.mul': 213,
+	'f32x4.eq': 65,
+	'f32x4.ne': 66,
+	'f32x4.lt': 67,
+	'f32x4.gt': 68,
+	'f32x4.le': 69,
+	'f32x4.ge': 70,
+	'f64x2.eq': 71,
+	'f64x2.ne': 72,
+	'f64x2.lt': 73,
+	'f64x2.gt': 74,
+	'f64x2.le': 75,
+	'f64x2.ge': 76,
+	'f32x4.add': 228,
+	'f32x4.sub': 229,
+	'f32x4.mul': 230,
+	'f32x4.div': 231,
+	'f32x4.pmin': 234,
+	'f32x4.pmax': 235,
+	'f64x2.add': 240,
+	'f64x2.sub': 241,
+	'f64x2.mul': 242,
+	'f64x2.div': 243,
+	'f64x2.pmin': 246,
+	'f64x2.pmax': 247,
 } as const;
 
 /** Shifts of all lanes by one count, modulo their width. */
@@ -98,7 +140,9 @@ const shifts = {
 const reductions = {
 	'v128.any_true': 83,
 	'i8x16.bitmask': 100,
+	'i32x4.all_true': 163,
 	'i32x4.bitmask': 164,
+	'i64x2.all_true': 195,
 	'i64x2.bitmask': 196,
 } as const;
 
@@ -110,6 +154,13 @@ const splats = {
 	i64x2: [18, 'i64'],
 } as const;
 
+/** Floating point of one lane: its instructions of vectors, then those that convert it from and to 64-bit integers (5.4.7). */
+const scalars = {
+	f32x4: {splat: 19, extract: 31, convert: 0xb4, truncate: 4},
+	f64x2: {splat: 20, extract: 33, convert: 0xb9, truncate: 6},
+} as const;
+
+export type FloatShape = keyof typeof scalars;
 export type VectorUnary = keyof typeof unary;
 export type VectorBinary = keyof typeof binary;
 export type VectorShift = keyof typeof shifts;
@@ -174,6 +225,15 @@ export class Vector extends Expr<'v128'> {
 		});
 	}
 
+	/** The lane 0 as a signed integer, truncated; the nearest one where there is none, and 0 of NaNs. */
+	truncated(shape: FloatShape): Int<'i64'> {
+		const {extract, truncate} = scalars[shape];
+		return new Int('i64', (out) => {
+			this.emit(out);
+			out.append([prefix, extract, 0, 0xfc, truncate]);
+		});
+	}
+
 	#then(code: number): Vector {
 		return new Vector('v128', (out) => {
 			this.emit(out);
@@ -197,3 +257,11 @@ export function splat(shape: VectorShape, value: Int | number | bigint): Vector 
 		out.append([prefix, code]);
 	});
 }
+
+/** The floating-point number nearest to a signed integer, in all lanes. */
+export const splatConverted = (shape: FloatShape, value: Int<'i64'>): Vector =>
+	new Vector('v128', (out) => {
+		const {splat: all, convert} = scalars[shape];
+		value.emit(out);
+		out.append([convert, prefix, all]);
+	});

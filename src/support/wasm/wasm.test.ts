@@ -9,6 +9,8 @@ import {
 	ModuleBuilder,
 	type Parameters,
 	splat,
+	splatConverted,
+	type Vector,
 	vectorOf,
 } from './index.ts';
 
@@ -190,4 +192,15 @@ test('vectors are computed by lanes, chosen by bytes, and kept in variables', (t
 		0x2222_2205_2222_2201n,
 	);
 	t.is(compile([], 'i32', (f) => f.return(bytes.reduce('i8x16.bitmask')))(), 0x80);
+});
+
+test('floating point is that of lanes, from and to integers', (t) => {
+	const low = (value: Vector) => compile([], 'i64', (f) => f.return(value.lane64(0)))();
+	const double = (value: number) => new BigInt64Array(Float64Array.of(value).buffer)[0] as bigint;
+	const third = splatConverted('f64x2', i64(1)).binary('f64x2.div', splatConverted('f64x2', i64(3)));
+	t.is(low(third), double(1 / 3));
+	t.is(low(third.unary('f32x4.demote_f64x2_zero').unary('f64x2.promote_low_f32x4')), double(Math.fround(1 / 3)));
+	const large = splatConverted('f32x4', i64(-(2n ** 40n) - 1n));
+	t.is(compile([], 'i64', (f) => f.return(large.truncated('f32x4')))(), -(2n ** 40n));
+	t.is(compile([], 'i32', (f) => f.return(large.binary('f32x4.lt', splat('i32x4', 0)).reduce('i32x4.all_true')))(), 1);
 });
