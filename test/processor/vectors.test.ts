@@ -8,6 +8,7 @@ const enough = 100_000;
 const undefinedOpcode = 6;
 const deviceNotAvailable = 7;
 const pageFault = 14;
+const floatingPoint = 19;
 /** PAE and OSFXSR. */
 const cr4 = 0x220n;
 /** Values of CR0 without and with what forbids instructions on XMM registers. */
@@ -15,17 +16,21 @@ const cr0 = 0x8001_0033n;
 const EM = 4n;
 const TS = 8n;
 
+const someDoubles = [...new Float64Array(BigUint64Array.of(0x1122_3344_5566_7788n, 0x99aa_bbcc_ddee_ff00n).buffer)];
+
 /** Runs an instruction of these bytes three times, and gives the exceptions that it had. */
 function exceptionsOf(
 	bytes: readonly number[],
-	registers: {readonly cr0: bigint; readonly cr4: bigint},
+	registers: {readonly cr0: bigint; readonly cr4: bigint; readonly mxcsr?: number},
 	rdi: number,
 	prepare = (_: Uint8Array, _pageTables: number) => {},
+	xmm0: readonly number[] = someDoubles,
 ) {
 	const kernel = microKernel('vectors', (asm, {exit, handle}) => {
 		handle(undefinedOpcode, 'undefined');
 		handle(deviceNotAvailable, 'not-available');
 		handle(pageFault, 'page-fault');
+		handle(floatingPoint, 'floating-point');
 		asm.mov(edi, rdi);
 		for (let time = 0; time < 3; time++) asm.bytes(Uint8Array.from(bytes));
 		exit(exitCode.ok);
@@ -33,6 +38,7 @@ function exceptionsOf(
 			['undefined', undefinedOpcode, 0],
 			['not-available', deviceNotAvailable, 0],
 			['page-fault', pageFault, 8],
+			['floating-point', floatingPoint, 0],
 		] as const) {
 			asm.label(name);
 			asm.mov(al, vector);
@@ -46,14 +52,17 @@ function exceptionsOf(
 	Object.assign(guest.processor.core.state, registers);
 	guest.processor.changed();
 	prepare(guest.ram, kernel.pageTables ?? 0);
-	guest.processor.core.state.vector256[0] = 0x1122_3344_5566_7788n;
-	guest.processor.core.state.vector256[1] = 0x99aa_bbcc_ddee_ff00n;
+	guest.processor.core.state.vector256.set(new BigUint64Array(Float64Array.from(xmm0).buffer));
 	guest.processor.run(enough);
 	const last = guest.writes.at(-1);
 	const vectors = guest.writes.filter(({port}) => port === 0x80).map(({value}) => value);
 	return {guest, vectors, isOk: last?.port === exitPort && last.value === exitCode.ok};
 }
 
+/** DIVPD XMM0, XMM1; ADDPD XMM0, XMM0; UCOMISD XMM0, XMM1. */
+const divide = [0x66, 0x0f, 0x5e, 0xc1];
+const add = [0x66, 0x0f, 0x58, 0xc0];
+const compare = [0x66, 0x0f, 0x2e, 0xc1];
 /** PXOR XMM0, XMM0; MOVUPS [RDI], XMM0. */
 const pxor = [0x66, 0x0f, 0xef, 0xc0];
 const store = [0x0f, 0x11, 0x07];
@@ -70,6 +79,36 @@ test('instructions on XMM registers are undefined until the system says that it 
 		const {vectors: found, isOk} = run(bits, control);
 		t.deepEqual([found, isOk], [vectors, true], `CR0 ${bits}, CR4 ${control}`);
 	}
+});
+
+test('an exception of floating point that is not masked has its own vector or is undefined, as CR4 says, and leaves registers but for its flag', (t) => {
+	const xmm0 = [0x1122_3344_5566_7788n, 0x99aa_bbcc_ddee_ff00n];
+	for (const [control, mxcsr, vectors] of [
+		[0x620n, 0x1d80, [19, 19, 19]],
+		[0x220n, 0x1d80, [6, 6, 6]],
+		[0x620n, 0x1f80, []],
+	] as const) {
+		const {vectors: found, isOk, guest} = exceptionsOf(divide, {cr0, cr4: control, mxcsr}, 0);
+		const {state} = guest.processor.core;
+		t.deepEqual([found, isOk], [vectors, true], `CR4 ${control}`);
+		t.is(state.mxcsr, mxcsr | 4);
+		t.deepEqual([...state.vector256.subarray(0, 2)], vectors.length > 0 ? xmm0 : [0x7ff0n << 48n, 0xfff0n << 48n]);
+	}
+});
+
+test('what needs no exact arithmetic does without: normal numbers, exact or with the flag of what is not', (t) => {
+	const computed = (bytes: readonly number[], mxcsr: number, xmm0: number) =>
+		exceptionsOf(bytes, {cr0, cr4: 0x620n, mxcsr}, 0, () => {}, [xmm0, xmm0]).guest.processor.core.state.exactFloats;
+	// One and a third that is added to itself is exact; NaNs are not WebAssembly's.
+	for (const [bytes, mxcsr, value, times] of [
+		[add, 0x1f80, 4 / 3, 0n],
+		[add, 0x9fc0, 4 / 3, 0n],
+		[add, 0x5f80, 4 / 3, 3n],
+		[add, 0x1f80, Number.NaN, 3n],
+		[add, 0x1f80, 2 ** -1060, 3n],
+		[compare, 0x0000, 4 / 3, 0n],
+	] as const)
+		t.is(computed(bytes, mxcsr, value), times, `MXCSR ${mxcsr}, ${value}`);
 });
 
 test('a store across pages writes both, or neither where the second is missing', (t) => {

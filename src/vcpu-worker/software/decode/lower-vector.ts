@@ -104,6 +104,14 @@ export function lowerVector({name, operands, operandSize, segment}: Instruction,
 			to.storeKept(name, {kind: 'memory', ...place}, {a: placeOf(first), b: placeOf(second)});
 			return true;
 		}
+		case 'cvtsi2ss':
+		case 'cvtsi2sd':
+		case 'cvtss2si':
+		case 'cvtsd2si':
+		case 'cvttss2si':
+		case 'cvttsd2si':
+			to.step(name, operandSize, {b: source(second), a: placeOf(first)});
+			return true;
 		case 'ldmxcsr':
 			to.step('loadControl', 128, {b: source(first)});
 			return true;

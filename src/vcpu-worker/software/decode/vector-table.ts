@@ -37,8 +37,23 @@ f3 16 movshdup V,Wx
 66 29 movdqa Wx,V
 .. 2b movdqa Mx,V
 66 2b movdqa Mx,V
+f3 2a cvtsi2ss V,Ev
+f2 2a cvtsi2sd V,Ev
+f3 2c cvttss2si Gv,Wd
+f2 2c cvttsd2si Gv,Wq
+f3 2d cvtss2si Gv,Wd
+f2 2d cvtsd2si Gv,Wq
+.. 2e ucomiss V,Wd
+66 2e ucomisd V,Wq
+.. 2f comiss V,Wd
+66 2f comisd V,Wq
 .. 50 movmskps Gd,U
 66 50 movmskpd Gd,U
+${bySuffix('51 sqrt')}
+.. 52 rsqrtps V,Wx
+f3 52 rsqrtss V,Wd
+.. 53 rcpps V,Wx
+f3 53 rcpss V,Wd
 .. 54 pand V,Wx
 66 54 pand V,Wx
 .. 55 pandn V,Wx
@@ -47,6 +62,15 @@ f3 16 movshdup V,Wx
 66 56 por V,Wx
 .. 57 pxor V,Wx
 66 57 pxor V,Wx
+${bySuffix('58 add; 59 mul')}
+.. 5a cvtps2pd V,Wq
+66 5a cvtpd2ps V,Wx
+f3 5a cvtss2sd V,Wd
+f2 5a cvtsd2ss V,Wq
+.. 5b cvtdq2ps V,Wx
+66 5b cvtps2dq V,Wx
+f3 5b cvttps2dq V,Wx
+${bySuffix('5c sub; 5d min; 5e div; 5f max')}
 66 60 punpcklbw V,Wx
 66 61 punpcklwd V,Wx
 66 62 punpckldq V,Wx
@@ -73,16 +97,26 @@ f2 70 pshuflw V,Wx,Iu
 66 74 pcmpeqb V,Wx
 66 75 pcmpeqw V,Wx
 66 76 pcmpeqd V,Wx
+66 7c haddpd V,Wx
+f2 7c haddps V,Wx
+66 7d hsubpd V,Wx
+f2 7d hsubps V,Wx
 66 7e movLow Ev,V
 f3 7e zeroExtend V,Wq
 66 7f movdqa Wx,V
 f3 7f movdqu Wx,V
+${bySuffix('c2 cmp', ',Iu')}
 .. c6 shufps V,Wx,Iu
 66 c6 shufpd V,Wx,Iu
 66 c4 insertWord V,Yw,Iu
 66 c5 extractWord Gd,U,Iu
+66 d0 addsubpd V,Wx
+f2 d0 addsubps V,Wx
 66 d6 zeroExtend Wq,V
 66 d7 pmovmskb Gd,U
+66 e6 cvttpd2dq V,Wx
+f3 e6 cvtdq2pd V,Wq
+f2 e6 cvtpd2dq V,Wx
 66 e7 movdqa Mx,V
 66 f7 maskedStore V,U
 f2 f0 movdqu V,Mx
@@ -113,6 +147,10 @@ ${packed(
 66 2a movdqa V,Mx`;
 
 const map3a = `
+66 08 roundps V,Wx,Iu
+66 09 roundpd V,Wx,Iu
+66 0a roundss V,Wd,Iu
+66 0b roundsd V,Wq,Iu
 66 0c blendps V,Wx,Iu
 66 0d blendpd V,Wx,Iu
 66 0e pblendw V,Wx,Iu
@@ -124,6 +162,8 @@ const map3a = `
 66 20 insertByte V,Yb,Iu
 66 21 insertps V,Wd,Iu
 66 22 insert V,Ev,Iu
+66 40 dpps V,Wx,Iu
+66 41 dppd V,Wx,Iu
 66 42 mpsadbw V,Wx,Iu
 66 60 pcmpestrm V,Wx,Iu
 66 61 pcmpestri V,Wx,Iu
@@ -162,6 +202,19 @@ function packed(runs: string): string {
 			const [first = '', ...names] = run.split(' ');
 			return names.map((name, index) => `66 ${(Number.parseInt(first, 16) + index).toString(16)} ${name} V,Wx`);
 		})
+		.join('\n');
+}
+
+/** Rows of packed and scalar numbers, single and double, by number and name. */
+function bySuffix(operations: string, more = ''): string {
+	return operations
+		.split('; ')
+		.flatMap((operation) => [
+			`.. ${operation}ps V,Wx${more}`,
+			`66 ${operation}pd V,Wx${more}`,
+			`f3 ${operation}ss V,Wd${more}`,
+			`f2 ${operation}sd V,Wq${more}`,
+		])
 		.join('\n');
 }
 

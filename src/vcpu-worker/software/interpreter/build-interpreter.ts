@@ -23,7 +23,7 @@ const codeSegment = 1;
 
 /**
  * Builds the interpreter: a module whose function `run` executes records from one address on until something stops it, and
- * returns why (`Stop`). It imports the memories `state` and `ram`, and the function `access`.
+ * returns why (`Stop`). It imports the memories `state` and `ram`, and the functions `access` and `compute`.
  */
 export function buildInterpreter(): Uint8Array<ArrayBuffer> {
 	const module = new ModuleBuilder();
@@ -31,6 +31,7 @@ export function buildInterpreter(): Uint8Array<ArrayBuffer> {
 		state: module.importMemory('state', {address: 'i32', isShared: true, minimum: 1, maximum: memoryLimits.state}),
 		ram: module.importMemory('ram', {address: 'i64', isShared: true, minimum: 1, maximum: memoryLimits.ram}),
 		access: module.importFunction('access', {parameters: ['i32', 'i32', 'i32', 'i32', 'i32'], result: 'i32'}),
+		compute: module.importFunction('compute', {parameters: ['i32', 'i32'], result: 'i32'}),
 	};
 	const imports: Imports = {...outside, check: buildSegmentCheck(module, outside.state)};
 	const run = module.function({parameters: ['i32'], result: 'i32'});

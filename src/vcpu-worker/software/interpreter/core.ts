@@ -6,6 +6,7 @@ import {
 	decodeBlock,
 	ownImmediate,
 } from '#vcpu-worker/software/decode';
+import {FloatUnit} from '#vcpu-worker/software/float';
 import {kinds, systemKind} from '#vcpu-worker/software/semantics';
 import {CpuState, immediateAt, jumpEntries, jumpEntry, MicroOp, memoryMap} from '#vcpu-worker/software/state';
 import {buildInterpreter} from './build-interpreter.ts';
@@ -63,7 +64,9 @@ export class Core {
 		this.transfer = new Uint8Array(memory.buffer, CpuState.offset('transfer'), 16);
 		this.#bytes = new DataView(memory.buffer);
 		module ??= new WebAssembly.Module(buildInterpreter());
-		const env = {state: memory, ram, access};
+		const float = new FloatUnit(memory.buffer);
+		const compute = (operation: number, constant: number) => float.compute(operation, constant);
+		const env = {state: memory, ram, access, compute};
 		this.#run = new WebAssembly.Instance(module, {env}).exports.run;
 		this.state.tlb = memoryMap.tlb;
 		this.forgetPages();

@@ -22,6 +22,8 @@ export interface Imports {
 	 * reads or writes is in `transfer`. Returns the `Stop` where it must not be.
 	 */
 	readonly access: FuncOf<'i32'>;
+	/** Floating point in exact arithmetic; see `FloatUnit.compute`. */
+	readonly compute: FuncOf<'i32'>;
 	/** Linear address in a segment, of the module itself; see `buildSegmentCheck`. */
 	readonly check: FuncOf<'i64'>;
 }

@@ -34,6 +34,7 @@ export class InterpretedStep implements Operation {
 	readonly #record: Int<'i32'>;
 	readonly #guest: GuestAccess;
 	readonly #check: Imports['check'];
+	readonly #compute: Imports['compute'];
 	readonly #jumps: Jumps | undefined;
 
 	/** @param jumps - undefined: it has none */
@@ -54,6 +55,7 @@ export class InterpretedStep implements Operation {
 		this.#record = record;
 		this.#jumps = jumps;
 		this.#check = imports.check;
+		this.#compute = imports.compute;
 		this.#guest = new GuestAccess(imports, f, tlb, (stop) => this.#leave(stop));
 		this.flags = new Flags({
 			get: (word) => this.#state.load('i64', 64, i32(0), CpuState.offset(word)),
@@ -108,6 +110,23 @@ export class InterpretedStep implements Operation {
 
 	setVectorControl(value: Int<'i32'>): void {
 		this.f.store(this.#state, 32, i32(0), CpuState.offset('mxcsr'), value);
+	}
+
+	vectorControl(): Int<'i32'> {
+		return this.#field32(CpuState.offset('mxcsr'));
+	}
+
+	computeExactly(operation: number, a: Vector, b: Vector): Vector {
+		const {f} = this;
+		const operands = CpuState.offset('floatOperands');
+		f.storeVector(this.#state, i32(0), operands, a);
+		f.storeVector(this.#state, i32(0), operands + 16, b);
+		const vector = f.let(callOf(this.#compute, i32(operation), this.immediate().toI32()));
+		f.if(vector, () => {
+			f.store(this.#state, 32, i32(0), CpuState.offset('vector'), vector);
+			this.#raise();
+		});
+		return this.#state.loadVector(i32(0), CpuState.offset('floatResult'));
 	}
 
 	readRegister(register: number, width: Width): Int {

@@ -64,6 +64,7 @@ const widths: Readonly<Record<string, readonly StepWidth[]>> = {
 	...Object.fromEntries(Object.keys(vectorMeanings).map((name) => [name, [128] as const])),
 	...named('zeroExtend moveElement', [32, 64]),
 	...named('insert extract', all),
+	...named('cvtsi2ss cvtsi2sd cvtss2si cvtsd2si cvttss2si cvttsd2si', [32, 64]),
 	...named('cmpxchgPair', [32, 64]),
 	...named('setcc lahf sahf', [8]),
 	...named('movzx8 movsx8', words),

@@ -34,6 +34,12 @@ export interface Operation {
 	/** Leaves with the exception of instructions on XMM registers where control registers do not allow them. */
 	requireVectors(): void;
 	/** MXCSR. */
+	vectorControl(): Int<'i32'>;
+	/**
+	 * Computes an operation of floating point by exact arithmetic, with the flags of MXCSR; leaves by an exception that is not masked.
+	 * @param operation - see `floatOperation`
+	 */
+	computeExactly(operation: number, a: Vector, b: Vector): Vector;
 	setVectorControl(value: Int<'i32'>): void;
 	/** A general register by number. */
 	readRegister(register: number, width: Width): Int;

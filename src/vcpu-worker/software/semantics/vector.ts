@@ -1,3 +1,6 @@
+import {floatArithmetic} from './float-arithmetic.ts';
+import {floatChoices} from './float-choice.ts';
+import {floatConversions} from './float-conversions.ts';
 import type {Meaning} from './operation.ts';
 import {vectorIntegers} from './vector-integer.ts';
 import {vectorMoves} from './vector-moves.ts';
@@ -10,4 +13,7 @@ export const vectorMeanings: Readonly<Record<string, Meaning>> = {
 	...vectorIntegers,
 	...vectorShuffles,
 	...vectorStrings,
+	...floatArithmetic,
+	...floatChoices,
+	...floatConversions,
 };

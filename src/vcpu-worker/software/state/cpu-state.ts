@@ -40,6 +40,9 @@ export const CpuState = wire('CpuState', {
 	address: u64,
 	/** Value that an access reads or writes which the TLB does not serve. */
 	transfer: array(u64, 2),
+	/** Operands of floating point that generated code leaves to exact arithmetic, and their result. */
+	floatOperands: array(u64, 4),
+	floatResult: array(u64, 2),
 	/** What of RSP and RBP counts as offset in the stack. */
 	stackMask: u64,
 	/** RIP of the next instruction, while no code runs. */
@@ -84,6 +87,8 @@ export const CpuState = wire('CpuState', {
 	/** Counters for people. */
 	instructions: u64,
 	tlbMisses: u64,
+	/** Operations of floating point by exact arithmetic, which costs a hundred times as much. */
+	exactFloats: u64,
 	exits: u64,
 	decodedPages: u64,
 });

@@ -1,0 +1,75 @@
+import {splat, type Vector} from '#support/wasm';
+import type {FloatSuffix} from '#vcpu-worker/software/float';
+import {and, type Elements, elements, isPlain, readElements, writeElements} from './float-elements.ts';
+import {settle} from './float-settle.ts';
+import type {Meaning, Operation} from './operation.ts';
+
+const suffixes: readonly FloatSuffix[] = ['ps', 'pd', 'ss', 'sd'];
+
+const arePlain = (a: Vector, b: Vector, lane: Elements) =>
+	and(isPlain(a, lane), isPlain(b, lane)).reduce(`${lane.integers}.all_true`);
+
+/** MIN and MAX, which are those of WebAssembly with operands exchanged. */
+const choose =
+	(name: 'min' | 'max', suffix: FloatSuffix): Meaning =>
+	(op) => {
+		const lane = elements[suffix];
+		const [a, b] = [readElements(op, 'a', lane), readElements(op, 'b', lane)];
+		const result = b.binary(`${lane.shape}.p${name}`, a);
+		writeElements(op, lane, settle(op, `${name}${suffix}`, [a, b], result, {isSure: arePlain(a, b, lane)}));
+	};
+
+/** A predicate on numbers that are no NaNs, by the constant: EQ, LT, LE, UNORD, and from 4 on their opposites. */
+function holds(op: Operation, {shape}: Elements, a: Vector, b: Vector): Vector {
+	const {f} = op;
+	const predicate = f.let(op.immediate().toI32());
+	const result = f.vectorLocal();
+	f.switch(predicate.and(3), [
+		() => f.setVector(result, a.binary(`${shape}.eq`, b)),
+		() => f.setVector(result, a.binary(`${shape}.lt`, b)),
+		() => f.setVector(result, a.binary(`${shape}.le`, b)),
+		() => f.setVector(result, splat('i64x2', 0)),
+	]);
+	return result.binary('v128.xor', splat('i32x4', predicate.shrU(2).and(1).neg()));
+}
+
+const test =
+	(suffix: FloatSuffix): Meaning =>
+	(op) => {
+		const lane = elements[suffix];
+		const [a, b] = [readElements(op, 'a', lane), readElements(op, 'b', lane)];
+		const result = holds(op, lane, a, b);
+		writeElements(op, lane, settle(op, `cmp${suffix}`, [a, b], result, {isSure: arePlain(a, b, lane)}));
+	};
+
+const CF = 1;
+const ZF = 0x40;
+const status = 0x45;
+
+/** The order of numbers as status flags. */
+const order =
+	(name: 'comi' | 'ucomi', suffix: 'ss' | 'sd'): Meaning =>
+	(op) => {
+		const lane = elements[suffix];
+		const [a, b] = [readElements(op, 'a', lane), readElements(op, 'b', lane)];
+		const less = and(a.binary(`${lane.shape}.lt`, b), splat('i64x2', CF));
+		const equal = and(a.binary(`${lane.shape}.eq`, b), splat('i64x2', ZF));
+		const settled = settle(op, `${name}${suffix}`, [a, b], less.binary('v128.or', equal), {
+			isSure: arePlain(a, b, lane),
+		});
+		op.flags.setBits(op.f.let(settled.lane64(0).and(status)));
+	};
+
+const each = (name: string, meaning: (suffix: FloatSuffix) => Meaning): Record<string, Meaning> =>
+	Object.fromEntries(suffixes.map((suffix) => [`${name}${suffix}`, meaning(suffix)]));
+
+/** Comparisons in floating point. */
+export const floatChoices: Readonly<Record<string, Meaning>> = {
+	...each('min', (suffix) => choose('min', suffix)),
+	...each('max', (suffix) => choose('max', suffix)),
+	...each('cmp', test),
+	comiss: order('comi', 'ss'),
+	comisd: order('comi', 'sd'),
+	ucomiss: order('ucomi', 'ss'),
+	ucomisd: order('ucomi', 'sd'),
+};

@@ -1,0 +1,73 @@
+import {type FloatShape, i32, splat, type Vector, type VectorLocal, vectorOf} from '#support/wasm';
+import type {FloatSuffix} from '#vcpu-worker/software/float';
+import type {OperandName, Operation} from './operation.ts';
+
+/** Elements of an instruction on floating point: all of a vector, or the first alone. */
+export interface Elements {
+	readonly shape: FloatShape;
+	/** The same lanes as integers. */
+	readonly integers: 'i32x4' | 'i64x2';
+	readonly width: 32 | 64;
+	readonly isPacked: boolean;
+	readonly least: Vector;
+	readonly infinity: Vector;
+	/** Bits of the sign. */
+	readonly sign: Vector;
+	readonly zero: Vector;
+}
+
+/** A constant in all lanes. */
+export function lanes(shape: FloatShape, value: number): Vector {
+	const numbers = shape === 'f32x4' ? new Float32Array(4).fill(value) : new Float64Array(2).fill(value);
+	return vectorOf([...new Uint8Array(numbers.buffer)]);
+}
+
+const elementsOf = (shape: FloatShape, isPacked: boolean): Elements => ({
+	shape,
+	integers: shape === 'f32x4' ? 'i32x4' : 'i64x2',
+	width: shape === 'f32x4' ? 32 : 64,
+	isPacked,
+	/** The least normal number. */
+	least: lanes(shape, shape === 'f32x4' ? 2 ** -126 : 2 ** -1022),
+	infinity: lanes(shape, Number.POSITIVE_INFINITY),
+	sign: lanes(shape, -0),
+	zero: lanes(shape, 0),
+});
+
+export const elements: Readonly<Record<FloatSuffix, Elements>> = {
+	ps: elementsOf('f32x4', true),
+	pd: elementsOf('f64x2', true),
+	ss: elementsOf('f32x4', false),
+	sd: elementsOf('f64x2', false),
+};
+
+/** An operand; the first element alone is in all lanes, so that all are like it. */
+export function readElements(op: Operation, operand: OperandName, {isPacked, width, integers}: Elements): VectorLocal {
+	return op.f.letVector(isPacked ? op.readVector(operand) : splat(integers, op.read(operand, width)));
+}
+
+/** Writes the destination: all of it, or the first element. */
+export function writeElements(op: Operation, {isPacked, width}: Elements, value: Vector): void {
+	if (isPacked) op.writeVector('a', value);
+	else op.writeElement('a', width, i32(0), width === 64 ? value.lane64(0) : value.lane64(0).toI32());
+}
+
+/** Lanes that are normal numbers, zeros or infinities: neither denormals nor NaNs. */
+export const isPlain = (value: Vector, {shape, least, zero}: Elements): Vector =>
+	value
+		.unary(`${shape}.abs`)
+		.binary(`${shape}.ge`, least)
+		.binary('v128.or', value.binary(`${shape}.eq`, zero));
+
+/** Lanes that are finite. */
+export const areFinite = (value: Vector, {shape, infinity}: Elements): Vector =>
+	value.unary(`${shape}.abs`).binary(`${shape}.lt`, infinity);
+
+/** Lanes that are normal numbers, but for the least, to which a tiny one may have been rounded. */
+export function isNormal(op: Operation, value: Vector, {shape, least, infinity}: Elements): Vector {
+	const magnitude = op.f.letVector(value.unary(`${shape}.abs`));
+	return magnitude.binary(`${shape}.gt`, least).binary('v128.and', magnitude.binary(`${shape}.lt`, infinity));
+}
+
+export const and = (first: Vector, ...rest: readonly Vector[]): Vector =>
+	rest.reduce((all, one) => all.binary('v128.and', one), first);
