@@ -18,6 +18,7 @@ export {
 	windowBytes,
 	XsaveArea,
 } from './processor-state.ts';
+export {Random} from './random.ts';
 export {type BatchOptions, describeCase, formsOfHost, Silicon, type SiliconCase} from './silicon.ts';
 export {sseForms} from './sse-forms.ts';
 export {sse3Forms} from './sse3-forms.ts';
