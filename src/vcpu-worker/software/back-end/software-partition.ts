@@ -1,15 +1,27 @@
 import type {DirtySource, MappedRange} from '#devices/guest-memory';
 import {GsiTable} from '#devices/interrupts';
 import type {VmTime} from '#devices/vm-time';
+import {errorTable} from '#support/errors';
 import type {StateUnit} from '#support/state-units';
 import type {DebugSupport} from '#vcpu-worker/debug';
 import type {MsrRange, Partition, PartitionSpec, ProcessorOffer, VcpuSpec} from '#vcpu-worker/hypervisor';
 import {LocalApics} from '#vcpu-worker/software/local-apic';
 import {createSharedParts, Rendezvous, requestWords} from '#vcpu-worker/software/system';
-import {softwareError} from './errors.ts';
 import {type SoftwarePartitionHandle, type SoftwareVcpuHandle, softwareKind} from './handles.ts';
 import {offer} from './offer.ts';
 import {clockUnit, PartitionClock} from './partition-clock.ts';
+
+/** Wishes that only KVM fulfils. */
+const softwareError = errorTable({
+	SOFTWARE_HAS_NO_CHIPS: (_: Record<never, never>) => ({
+		message: 'The software processor has no kernel under it that could have the PIC, the I/O APIC and the PIT',
+		remedy: 'Leave out --irqchip kernel, or use --hypervisor kvm on a host that has /dev/kvm',
+	}),
+	SOFTWARE_MEMORY_TOO_LARGE: (c: {gpa: number}) => ({
+		message: `RAM at 0x${c.gpa.toString(16)} is more than the software processor can reach: 16 GiB in all`,
+		remedy: 'Ask for less with --memory, or use --hypervisor kvm on a host that has /dev/kvm',
+	}),
+});
 
 /** Wait for processors to look at their requests. One whose device does not answer may not for long. */
 const patienceMs = 100;
