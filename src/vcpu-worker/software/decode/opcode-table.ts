@@ -99,8 +99,8 @@ c0 group2 Eb,Ib
 c1 group2 Ev,Ib
 c2 ret Iw d64
 c3 ret . d64
-c4 loadFar Gv,M no64
-c5 loadFar Gv,M no64
+c4 loadFar Gv,M,S0 no64
+c5 loadFar Gv,M,S3 no64
 c6 group11 Eb,Ib
 c7 group11 Ev,Iz
 c8 enter Iw,Ib d64
@@ -117,6 +117,7 @@ d3 group2 Ev,CL
 ce into . no64
 d4 aam Ib no64
 d5 aad Ib no64
+d6 salc . no64
 d7 xlat
 e0 loopne Jb
 e1 loope Jb
@@ -150,6 +151,8 @@ ff group5 Ev`;
 const twoByte = `
 00 group6 Ew
 01 group7 M
+02 lar Gv,Ew
+03 lsl Gv,Ew
 05 syscall . only64
 06 clts .
 07 sysret . only64
@@ -190,10 +193,10 @@ ae group15 Ev
 af imul Gv,Ev
 b0 cmpxchg Eb,Gb lock
 b1 cmpxchg Ev,Gv lock
-b2 loadFar Gv,M
+b2 loadFar Gv,M,S2
 b3 btr Ev,Gv lock
-b4 loadFar Gv,M
-b5 loadFar Gv,M
+b4 loadFar Gv,M,S4
+b5 loadFar Gv,M,S5
 b6 movzx8 Gv,Eb
 b7 movzx16 Gv,Ew
 b8 popcnt Gv,Ev f3
@@ -224,8 +227,8 @@ const groups: Readonly<Record<string, string>> = {
 	group3v: 'test test not neg mul imulWide div idiv',
 	group4: 'inc dec - - - - - -',
 	group5: 'inc dec callTo callFar jmpTo jmpFar push -',
-	group6: '- - lldt ltr - - - -',
-	group7: 'sgdt sidt lgdt lidt - - - invlpg',
+	group6: 'sldt str lldt ltr verr verw - -',
+	group7: 'sgdt sidt lgdt lidt smsw - lmsw invlpg',
 	group8: '- - - - bt bts btr btc',
 	group9: '- cmpxchg8b - - - - - -',
 	group11: 'mov - - - - - - -',
@@ -285,6 +288,10 @@ export function groupMember(opcode: Opcode, middle: number): Opcode | undefined 
 	if (lockable.has(name)) words.add('lock');
 	if (opcode.name === 'group5' && wideInGroup5.has(name)) words.add('d64');
 	let {operands} = opcode;
+	// The status word is in a register too.
+	if (name === 'smsw' || name === 'lmsw') operands = ['Ew'];
+	// Far pointers are in memory only.
+	if (name === 'callFar' || name === 'jmpFar') operands = ['M'];
 	if (opcode.name.startsWith('group3') && name === 'test')
 		operands = [...operands, opcode.name === 'group3b' ? 'Ib' : 'Iz'];
 	return {name, operands, words};

@@ -22,8 +22,12 @@ export const Attribute = {
 export const SystemType = {
 	availableTss16: 1,
 	ldt: 2,
+	busyTss16: 3,
+	callGate16: 4,
+	taskGate: 5,
 	availableTss: 9,
 	busyTss: 11,
+	callGate: 12,
 	interruptGate: 14,
 	trapGate: 15,
 } as const;

@@ -2,7 +2,8 @@ import type {Instruction, Operand} from '#vcpu-worker/software/decode';
 import {applyMode, CS, codeSizeOf, Flag, hasRealSegments, privilegeOf, SS} from './control-state.ts';
 import {Attribute, type Descriptor, dplOf} from './descriptor.ts';
 import {GuestFault, generalProtection} from './guest-fault.ts';
-import {type After, addressOf, type Parts} from './parts.ts';
+import {readOperand, writeRegister} from './operands.ts';
+import type {After, Parts} from './parts.ts';
 import {setFlags} from './rflags.ts';
 
 /** The stack as a far transfer sees it, beginning at the present pointer. */
@@ -57,15 +58,10 @@ class FarStack {
 
 /** Target of a far jump or call: a constant, or a pointer in memory. */
 function targetOf(parts: Parts, {operands: [operand], operandSize, addressSize}: Instruction): [number, bigint] {
-	const {core, mmu} = parts;
 	if (operand?.kind === 'immediate') return [Number(operand.value >> 32n), operand.value & 0xffff_ffffn];
 	const bytes = operandSize / 8;
-	const at = addressOf(parts, operand, addressSize);
-	const isUser = privilegeOf(core) === 3;
-	const offset = mmu.readSystem(at, bytes, isUser);
-	const selector = mmu.readSystem(at + BigInt(bytes), 2, isUser);
-	if (offset === undefined || selector === undefined) throw new GuestFault(core.state.vector, core.state.errorCode);
-	return [Number(selector), offset];
+	const offset = readOperand(parts, operand, addressSize, bytes);
+	return [Number(readOperand(parts, operand, addressSize, 2, bytes)), offset];
 }
 
 /** Loads CS for a jump or call without a gate: the privilege stays (SDM volume 3, 5.8.1). */
@@ -186,6 +182,15 @@ export const farTransfers = {
 		stack.commit();
 		applyMode(parts.core, parts.mmu);
 		return segment === SS ? 'shadow' : 'next';
+	},
+	/** LDS and its like: a far pointer in memory to a register and a segment register. */
+	loadFar: (parts: Parts, {operandSize, addressSize, operands: [to, from, number]}: Instruction): After => {
+		const bytes = operandSize / 8;
+		const offset = readOperand(parts, from, addressSize, bytes);
+		const selector = Number(readOperand(parts, from, addressSize, 2, bytes));
+		parts.segments.load(segmentOf(number), selector);
+		writeRegister(parts, to, operandSize, offset);
+		return 'next';
 	},
 	retf: (parts: Parts, {operandSize, operands: [extra]}: Instruction): After =>
 		whole(parts, () => {

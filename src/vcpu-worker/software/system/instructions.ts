@@ -1,31 +1,23 @@
 import type {Instruction, Operand} from '#vcpu-worker/software/decode';
 import {physicalAddressBits} from '#vcpu-worker/software/mmu';
-import {generalAt, segmentBaseAt} from '#vcpu-worker/software/state';
-import {
-	applyMode,
-	applyPrivilege,
-	Cr0,
-	Cr4,
-	CS,
-	Efer,
-	Flag,
-	hasRealSegments,
-	privilegeOf,
-	SS,
-} from './control-state.ts';
+import {generalAt} from '#vcpu-worker/software/state';
+import {applyMode, applyPrivilege, Cr0, Cr4, CS, Efer, Flag, privilegeOf, SS} from './control-state.ts';
+import {decimals} from './decimals.ts';
 import {Attribute} from './descriptor.ts';
+import {descriptorInstructions} from './descriptor-instructions.ts';
 import {farTransfers} from './far-transfers.ts';
-import {GuestFault, generalProtection, invalidOpcode, Vector} from './guest-fault.ts';
+import {generalProtection, invalidOpcode} from './guest-fault.ts';
 import {Msr} from './msrs.ts';
-import {type After, addressOf, type Parts} from './parts.ts';
+import {readOperand, writeMemory, writeSelector} from './operands.ts';
+import type {After, Parts} from './parts.ts';
+import {ports} from './ports.ts';
+import {programInterrupts} from './program-interrupts.ts';
 import {flagsOf, setFlags} from './rflags.ts';
 
 const accumulator = 0;
 const counter = 1;
 const base = 3;
 const data = 2;
-const source = 6;
-const destination = 7;
 const GS = 5;
 
 const low32 = (value: bigint): number => Number(value & 0xffff_ffffn);
@@ -33,32 +25,6 @@ const general = ({core}: Parts, register: number): bigint => core.state.general[
 
 function requirePrivilege(parts: Parts): void {
 	if (privilegeOf(parts.core) !== 0) throw generalProtection();
-}
-
-/** I/O is for privileges up to IOPL, or by the task's map (SDM volume 1, 19.5). */
-function requirePort({core, mmu}: Parts, port: number, bytes: number): void {
-	const {state} = core;
-	if (privilegeOf(core) <= (state.controlFlags & Flag.IOPL) >> 12) return;
-	const task = state.segments[7];
-	const offset = task === undefined || task.limit < 0x67 ? undefined : mmu.readSystem(task.base + 0x66n, 2);
-	if (task === undefined || offset === undefined) throw generalProtection();
-	const at = Number(offset) + (port >> 3);
-	if (at + 1 > task.limit) throw generalProtection();
-	const map = mmu.readSystem(task.base + BigInt(at), 2);
-	if (map === undefined || ((Number(map) >> (port & 7)) & ((1 << bytes) - 1)) !== 0) throw generalProtection();
-}
-
-const portBytes = ({width}: {readonly width: number}): 1 | 2 | 4 => (width === 8 ? 1 : width === 16 ? 2 : 4);
-
-/** The port of IN and OUT: a constant, or DX. */
-const portOf = (parts: Parts, operand: Operand | undefined): number =>
-	operand?.kind === 'immediate' ? Number(operand.value & 0xffn) : low32(general(parts, data)) & 0xffff;
-
-function writeAccumulator({core}: Parts, bytes: 1 | 2 | 4, value: number): void {
-	const old = core.state.general[accumulator] as bigint;
-	const bits = BigInt(bytes * 8);
-	const kept = bytes === 4 ? 0n : (old >> bits) << bits;
-	core.state.general[accumulator] = kept | BigInt.asUintN(bytes * 8, BigInt(value >>> 0));
 }
 
 /** A 64-bit value in EDX:EAX. */
@@ -126,6 +92,12 @@ function writeCr0({core}: Parts, value: bigint): void {
 	state.cr0 = value | BigInt(Cr0.ET);
 }
 
+/** LMSW: the low four bits of CR0, but PE is never cleared (SDM volume 2, LMSW). */
+function loadStatusWord(parts: Parts, word: bigint): void {
+	const {cr0} = parts.core.state;
+	writeControl(parts, 0, (cr0 & ~BigInt(Cr0.MP | Cr0.EM | Cr0.TS)) | (word & 15n));
+}
+
 const cr4Bits =
 	Cr4.VME |
 	Cr4.PVI |
@@ -186,49 +158,6 @@ function sysret(parts: Parts, {operandSize}: Instruction): After {
 	return 'next';
 }
 
-/** Most elements of INS and OUTS between two looks at what others want. */
-const portElements = 1024;
-
-/** INS or OUTS: one element, or as many as RCX says (SDM volume 2). */
-function stringPort(parts: Parts, instruction: Instruction, isInput: boolean): After {
-	const {core, mmu, outside} = parts;
-	const {state} = core;
-	const {addressSize, codeSize, repeat} = instruction;
-	const [operand] = instruction.operands;
-	const bytes = portBytes(operand as {width: number});
-	const port = low32(general(parts, data)) & 0xffff;
-	requirePort(parts, port, bytes);
-	const mask = (1n << BigInt(addressSize)) - 1n;
-	const index = isInput ? destination : source;
-	const step = BigInt((state.controlFlags & Flag.DF) === 0 ? bytes : -bytes);
-	const isUser = privilegeOf(core) === 3;
-	const segment = !isInput ? core.word(instruction.segment) : codeSize === 64 ? 0n : core.word(segmentBaseAt(0));
-	// Addresses of 16 bits leave what is above in their register, those of 32 clear it.
-	const set = (register: number, value: bigint) => {
-		const kept = addressSize === 16 ? general(parts, register) & ~mask : 0n;
-		state.general[register] = kept | (value & mask);
-	};
-	for (let done = 0; done < portElements; done++) {
-		const left = repeat === undefined ? 1n : general(parts, counter) & mask;
-		if (left === 0n) return 'next';
-		const address = BigInt.asUintN(codeSize === 64 ? 64 : 32, (general(parts, index) & mask) + segment);
-		if (isInput) {
-			// The place is tried before the port is read, whose value would be lost.
-			if (!mmu.canWrite(address, bytes, isUser)) throw new GuestFault(state.vector, state.errorCode);
-			mmu.writeSystem(address, bytes, BigInt(outside.readPort(port, bytes) >>> 0), isUser);
-		} else {
-			const value = mmu.readSystem(address, bytes, isUser);
-			if (value === undefined) throw new GuestFault(state.vector, state.errorCode);
-			outside.writePort(port, bytes, Number(value));
-		}
-		set(index, general(parts, index) + step);
-		if (repeat === undefined) return 'next';
-		set(counter, left - 1n);
-		state.budget--;
-	}
-	return 'again';
-}
-
 type Handler = (parts: Parts, instruction: Instruction) => After;
 
 /** Instructions of the system that 64-bit code has (SDM volume 2), by the decoder's names. */
@@ -247,32 +176,6 @@ export const systemInstructions: Readonly<Record<string, Handler>> = {
 		const wasOff = (parts.core.state.controlFlags & Flag.IF) === 0;
 		parts.core.state.controlFlags |= Flag.IF;
 		return wasOff ? 'shadow' : 'next';
-	},
-	in: (parts, {operands: [target, port]}) => {
-		const bytes = portBytes(target as {width: number});
-		const number = portOf(parts, port);
-		requirePort(parts, number, bytes);
-		writeAccumulator(parts, bytes, parts.outside.readPort(number, bytes));
-		return 'next';
-	},
-	out: (parts, {operands}) => {
-		const value = operands.at(-1);
-		const bytes = portBytes(value as {width: number});
-		const number = portOf(parts, operands.length === 2 ? operands[0] : undefined);
-		requirePort(parts, number, bytes);
-		parts.outside.writePort(number, bytes, Number(BigInt.asUintN(bytes * 8, general(parts, accumulator))));
-		return 'next';
-	},
-	ins: (parts, instruction) => stringPort(parts, instruction, true),
-	outs: (parts, instruction) => stringPort(parts, instruction, false),
-	int3: (parts) => {
-		parts.interrupts.deliver(Vector.breakpoint, undefined, 'software');
-		return 'next';
-	},
-	int: (parts, {operands: [number]}) => {
-		const vector = number?.kind === 'immediate' ? Number(number.value & 0xffn) : 0;
-		parts.interrupts.deliver(vector, undefined, 'software');
-		return 'next';
 	},
 	syscall,
 	sysret,
@@ -320,6 +223,11 @@ export const systemInstructions: Readonly<Record<string, Handler>> = {
 		setRegister(parts, target, value);
 		return 'next';
 	},
+	lmsw: (parts, {operands: [from], addressSize}) => {
+		requirePrivilege(parts);
+		loadStatusWord(parts, readOperand(parts, from, addressSize, 2));
+		return 'next';
+	},
 	movToControl: (parts, {operands: [number, from]}) => {
 		requirePrivilege(parts);
 		if (from === undefined) throw invalidOpcode();
@@ -359,22 +267,10 @@ export const systemInstructions: Readonly<Record<string, Handler>> = {
 	lidt: (parts, instruction) => loadTable(parts, instruction, 'idtr'),
 	sgdt: (parts, instruction) => storeTable(parts, instruction, 'gdtr'),
 	sidt: (parts, instruction) => storeTable(parts, instruction, 'idtr'),
-	lldt: (parts, {operands: [from], addressSize}) => {
-		if (hasRealSegments(parts.core)) throw invalidOpcode();
-		requirePrivilege(parts);
-		parts.segments.loadLdt(selectorOf(parts, from, addressSize));
-		return 'next';
-	},
-	ltr: (parts, {operands: [from], addressSize}) => {
-		if (hasRealSegments(parts.core)) throw invalidOpcode();
-		requirePrivilege(parts);
-		parts.segments.loadTask(selectorOf(parts, from, addressSize));
-		return 'next';
-	},
 	movToSegment: (parts, {operands: [number, from], addressSize}) => {
 		const segment = numberOf(number);
 		if (segment > 5 || segment === CS) throw invalidOpcode();
-		parts.segments.load(segment, selectorOf(parts, from, addressSize));
+		parts.segments.load(segment, Number(readOperand(parts, from, addressSize, 2)));
 		applyPrivilege(parts.core);
 		return segment === SS ? 'shadow' : 'next';
 	},
@@ -382,14 +278,14 @@ export const systemInstructions: Readonly<Record<string, Handler>> = {
 		const segment = numberOf(number);
 		if (segment > GS) throw invalidOpcode();
 		const selector = BigInt(parts.core.state.segments[segment]?.selector ?? 0);
-		if (to?.kind === 'register') {
-			const width = BigInt(operandSize);
-			setRegister(parts, to, operandSize === 16 ? ((registerValue(parts, to) >> width) << width) | selector : selector);
-		} else if (!parts.mmu.writeSystem(addressOf(parts, to, addressSize), 2, selector, privilegeOf(parts.core) === 3))
-			throw new GuestFault(parts.core.state.vector, parts.core.state.errorCode);
+		writeSelector(parts, to, {addressSize, operandSize}, selector);
 		return 'next';
 	},
+	...decimals,
+	...descriptorInstructions,
 	...farTransfers,
+	...ports,
+	...programInterrupts,
 };
 
 function requireIopl({core}: Parts): void {
@@ -412,42 +308,26 @@ function debugNumber({core}: Parts, operand: Operand | undefined): number {
 	return isOld ? number + 2 : number;
 }
 
-function selectorOf(parts: Parts, operand: Operand | undefined, addressSize: number): number {
-	if (operand?.kind === 'register') return low32(parts.core.word(operand.place)) & 0xffff;
-	const value = parts.mmu.readSystem(addressOf(parts, operand, addressSize), 2, privilegeOf(parts.core) === 3);
-	if (value === undefined) throw new GuestFault(parts.core.state.vector, parts.core.state.errorCode);
-	return Number(value);
-}
-
 function loadTable(
 	parts: Parts,
 	{operands: [from], addressSize, operandSize, codeSize}: Instruction,
 	name: 'gdtr' | 'idtr',
 ): After {
 	requirePrivilege(parts);
-	const {mmu, core} = parts;
-	const at = addressOf(parts, from, addressSize);
-	const limit = mmu.readSystem(at, 2);
+	const limit = readOperand(parts, from, addressSize, 2);
 	// Outside of 64-bit code a base has 32 bits, with operands of 16 bits 24 of them (SDM volume 2, LGDT).
-	const tableBase = mmu.readSystem(at + 2n, codeSize === 64 ? 8 : 4);
-	if (limit === undefined || tableBase === undefined) throw new GuestFault(core.state.vector, core.state.errorCode);
-	core.state[name].limit = Number(limit);
-	core.state[name].base = codeSize !== 64 && operandSize === 16 ? tableBase & 0xff_ffffn : tableBase;
+	const tableBase = readOperand(parts, from, addressSize, codeSize === 64 ? 8 : 4, 2);
+	const table = parts.core.state[name];
+	table.limit = Number(limit);
+	table.base = codeSize !== 64 && operandSize === 16 ? tableBase & 0xff_ffffn : tableBase;
 	return 'next';
 }
 
 function storeTable(parts: Parts, {operands: [to], addressSize, codeSize}: Instruction, name: 'gdtr' | 'idtr'): After {
-	const {mmu, core} = parts;
+	const {core} = parts;
 	if ((Number(core.state.cr4) & Cr4.UMIP) !== 0) requirePrivilege(parts);
-	const at = addressOf(parts, to, addressSize);
-	const isUser = privilegeOf(core) === 3;
 	const {limit, base: tableBase} = core.state[name];
-	if (
-		!(
-			mmu.writeSystem(at + 2n, codeSize === 64 ? 8 : 4, tableBase, isUser) &&
-			mmu.writeSystem(at, 2, BigInt(limit & 0xffff), isUser)
-		)
-	)
-		throw new GuestFault(core.state.vector, core.state.errorCode);
+	const bytes = codeSize === 64 ? 10 : 6;
+	writeMemory(parts, to, addressSize, bytes, BigInt(limit & 0xffff) | (tableBase << 16n));
 	return 'next';
 }

@@ -1,8 +1,5 @@
-import type {Operand} from '#vcpu-worker/software/decode';
 import type {Core} from '#vcpu-worker/software/interpreter';
 import type {Mmu} from '#vcpu-worker/software/mmu';
-import {codeSizeOf} from './control-state.ts';
-import {invalidOpcode} from './guest-fault.ts';
 import type {Interrupts} from './interrupts.ts';
 import type {ModelRegisters} from './msrs.ts';
 import type {Outside} from './outside.ts';
@@ -28,12 +25,3 @@ export type After =
 	| 'again'
 	/** The processor waits for an interrupt. */
 	| 'halt';
-
-/** Linear address of an operand in memory. */
-export function addressOf({core}: Parts, operand: Operand | undefined, addressSize: number): bigint {
-	if (operand?.kind !== 'memory') throw invalidOpcode();
-	const word = (place: number) => core.word(place);
-	const offset = word(operand.base) + (word(operand.index) << BigInt(operand.scale)) + operand.displacement;
-	const bits = codeSizeOf(core) === 64 ? 64 : 32;
-	return BigInt.asUintN(bits, BigInt.asUintN(addressSize, offset) + word(operand.segment));
-}

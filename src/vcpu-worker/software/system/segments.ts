@@ -37,6 +37,13 @@ export class Segments {
 		return this.#readAt(this.#place(selector, 8, vector), 8);
 	}
 
+	/** So, but undefined where the selector is null or the table does not have it. */
+	find(selector: number): bigint | undefined {
+		const isNull = (selector & ~requestedPrivilege) === 0;
+		if (isNull || (selector | 7) > this.#tableOf(selector).limit) return undefined;
+		return this.read(selector);
+	}
+
 	/** Reads the descriptor of an LDT or TSS, which has 16 bytes in long mode. */
 	readSystem(selector: number): {readonly descriptor: Descriptor; readonly place: bigint; readonly low: bigint} {
 		const place = this.#place(selector, this.#hasLongTables ? 16 : 8, Vector.generalProtection);
@@ -177,11 +184,16 @@ export class Segments {
 		return this.#core.state.segments[segment]?.base ?? 0n;
 	}
 
-	#place(selector: number, bytes: number, vector: number): bigint {
+	/** The GDT or the LDT; of the latter no byte is there while it has no descriptor. */
+	#tableOf(selector: number): {readonly base: bigint; readonly limit: number} {
 		const {gdtr, segments} = this.#core.state;
-		const isLocal = (selector & tableIndicator) !== 0;
 		const ldtr = segments[LDTR];
-		const table = isLocal && ldtr !== undefined ? ldtr : gdtr;
+		if ((selector & tableIndicator) === 0 || ldtr === undefined) return gdtr;
+		return (ldtr.attributes & Attribute.present) === 0 ? {base: 0n, limit: -1} : ldtr;
+	}
+
+	#place(selector: number, bytes: number, vector: number): bigint {
+		const table = this.#tableOf(selector);
 		const offset = selector & ~7;
 		if (offset + bytes - 1 > table.limit) throw new GuestFault(vector, selector & ~requestedPrivilege);
 		return table.base + BigInt(offset);

@@ -1,0 +1,31 @@
+import type {Instruction} from '#vcpu-worker/software/decode';
+import {GuestFault, Vector} from './guest-fault.ts';
+import {readOperand} from './operands.ts';
+import type {After, Parts} from './parts.ts';
+import {flagsOf} from './rflags.ts';
+
+const overflowFlag = 0x800;
+
+function deliver(parts: Parts, vector: number): After {
+	parts.interrupts.deliver(vector, undefined, 'software');
+	return 'next';
+}
+
+/** Interrupts and exceptions that a program asks for (SDM volume 2: INT n, BOUND). */
+export const programInterrupts = {
+	int3: (parts: Parts): After => deliver(parts, Vector.breakpoint),
+	int: (parts: Parts, {operands: [number]}: Instruction): After =>
+		deliver(parts, number?.kind === 'immediate' ? Number(number.value & 0xffn) : 0),
+	into: (parts: Parts): After =>
+		(flagsOf(parts.core.state) & overflowFlag) === 0 ? 'next' : deliver(parts, Vector.overflow),
+	/** The index lies between two numbers in memory, with their signs; else it is an exception, not a trap. */
+	bound: (parts: Parts, {operands: [index, bounds], operandSize, addressSize}: Instruction): After => {
+		const bytes = operandSize / 8;
+		const signed = (value: bigint) => BigInt.asIntN(operandSize, value);
+		const lower = signed(readOperand(parts, bounds, addressSize, bytes));
+		const upper = signed(readOperand(parts, bounds, addressSize, bytes, bytes));
+		const value = signed(readOperand(parts, index, addressSize, bytes));
+		if (value < lower || value > upper) throw new GuestFault(Vector.boundRange);
+		return 'next';
+	},
+};
