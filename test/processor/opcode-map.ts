@@ -54,7 +54,8 @@ f3 b8
 * c7 ? system
 .. 10-12 14-16 28 29 54-57 c6
 .. 13 17 2b m
-.. 2a 2c-2f 51-53 58-5f c2 fp
+.. 2a 2c 2d mmx
+.. 2e 2f 51-53 58-5f c2
 .. 50 r
 .. 60-6b 6e 6f 70 74-77 7e 7f c4 d1-d5 d8-df e0-e5 e8-ef f1-f6 f8-fe mmx
 * 77 ? mmx
@@ -63,16 +64,17 @@ f3 b8
 .. e7 m mmx
 66 10 11 14 15 28 29 54-57 60-70 74-76 7e 7f c4 c6 d1-d6 d8-df e0-e5 e8-ef f1-f6 f8-fe
 66 12 13 16 17 2b m
-66 2a 2c-2f 51 58-5f 7c 7d c2 d0 e6 fp
+66 2a 2c 2d mmx
+66 2e 2f 51 58-5f 7c 7d c2 d0 e6
 66 50 c5 d7 f7 r
 66 71 72 r /2,4,6
 66 73 r /2,3,6,7
 66 e7 m
 f3 10-12 16 6f 70 7e 7f
-f3 2a 2c 2d 51-53 58-5f c2 e6 fp
+f3 2a 2c 2d 51-53 58-5f c2 e6
 f3 d6 r mmx
 f2 10-12 70
-f2 2a 2c 2d 51 58-5a 5c-5f 7c 7d c2 d0 e6 fp
+f2 2a 2c 2d 51 58-5a 5c-5f 7c 7d c2 d0 e6
 f2 d6 r mmx
 f2 f0 m`;
 
@@ -86,7 +88,7 @@ f2 f0 f1`;
 
 const map3a = `
 .. 0f mmx
-66 08-0b 40 41 fp
+66 08-0b 40 41
 66 0c-0f 14-17 20-22 42 60-63`;
 
 /** Opcodes that LOCK may precede where they write memory (SDM volume 2, LOCK), as map and rows. */
@@ -132,7 +134,7 @@ const maps = {
 	map3a: {lead: [0x0f, 0x3a], rows: parse(map3a)},
 } as const;
 
-const owners = ['x87', 'mmx', 'fp', 'system'];
+const owners = ['x87', 'mmx', 'system'];
 
 /** What the manuals say of a case: that there is an instruction, that there is none, or nothing. */
 export function expected(one: OpcodeCase): 'defined' | 'undefined' | 'unsaid' {
