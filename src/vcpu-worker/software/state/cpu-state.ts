@@ -1,4 +1,4 @@
-import {array, i32, i64, u16, u32, u64, wire} from '#support/wire';
+import {array, i32, i64, reserved, u8, u16, u32, u64, wire} from '#support/wire';
 
 /** A segment register with its hidden part (Intel SDM volume 3, 3.4.3). */
 export const SegmentState = wire('SegmentState', {
@@ -12,6 +12,12 @@ export const SegmentState = wire('SegmentState', {
 
 /** A descriptor table register. */
 export const TableState = wire('TableState', {base: u64, limit: u32, reserved: u32}).sized(16);
+
+/**
+ * A register of the x87, a number of 80 bits (Intel SDM volume 1, 8.1.2). Its significand is an MMX register, which is written with an
+ * exponent of ones (9.2.2).
+ */
+export const X87Register = wire('X87Register', {significand: u64, signExponent: u16, padding: reserved(6)}).sized(16);
 
 /**
  * A processor's registers as generated code, TypeScript, the debugger and snapshots see them. It lies at address 0 of the
@@ -84,6 +90,19 @@ export const CpuState = wire('CpuState', {
 	mxcsr: u32,
 	/** XMM0 to XMM15, low half first, in 32 bytes each, whose upper half waits for AVX. */
 	vector256: array(u64, 64),
+	/** By their physical numbers, as MMX names them: ST(0) is the one that TOP of the status says. */
+	x87: array(X87Register, 8),
+	/** Where the last instruction was that is not of control, and its operand in memory: offsets in their segments. */
+	x87InstructionPointer: u64,
+	x87DataPointer: u64,
+	/** Control and status word (Intel SDM volume 1, 8.1.3 and 8.1.5). */
+	x87Control: u16,
+	x87Status: u16,
+	/** A bit for each physical register that is not empty. */
+	x87Tags: u8,
+	x87Padding: reserved(1),
+	/** The low 11 bits of that instruction's opcode. */
+	x87Opcode: u16,
 	/** Counters for people. */
 	instructions: u64,
 	tlbMisses: u64,

@@ -13,6 +13,8 @@ const resetCode = {selector: 0xf000, base: 0xffff_0000n} as const;
 const resetRip = 0xfff0n;
 /** All exceptions of floating point are masked (SDM volume 1, 10.2.3). */
 const initialMxcsr = 0x1f80;
+/** The x87 as FNINIT leaves it, which is how KVM begins: no exception of its stops a program. */
+const initialX87 = {x87Control: 0x37f, x87Status: 0, x87Tags: 0} as const;
 const initialDebug = {dr6: 0xffff_0ff0n, dr7: 0x400n} as const;
 const always = 2;
 
@@ -39,4 +41,5 @@ export function resetState(state: ViewOf<typeof CpuState>, signature: number, is
 	if (isInit) return;
 	state.vector256.fill(0n);
 	state.mxcsr = initialMxcsr;
+	Object.assign(state, initialX87);
 }
