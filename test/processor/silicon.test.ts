@@ -5,6 +5,7 @@ import {
 	type Form,
 	formsOfHost,
 	integerForms,
+	mmxForms,
 	ProcessorState,
 	Silicon,
 	siliconObstacle,
@@ -20,6 +21,7 @@ const onSilicon = obstacle === undefined ? test : test.skip;
 const count = 100_000;
 const vectorCount = 50_000;
 const floatCount = 50_000;
+const mmxCount = 20_000;
 
 const floatingPoint = /^(r?sqrt|rcp|add|sub|mul|div|min|max|cmp|u?comis|cvt|hadd|hsub|round|dpp)/;
 const vectorForms = [...sseForms, ...sse3Forms, ...sse4Forms].filter(({unit}) => unit === 'sse');
@@ -37,6 +39,13 @@ onSilicon(
 	compare,
 	vectorForms.filter(isFloat),
 	floatCount,
+);
+
+onSilicon(
+	`instructions on MMX registers do what the host's processor does, in ${mmxCount} cases`,
+	compare,
+	[...mmxForms, ...sse3Forms].filter((form) => form.unit === 'mmx' && !isFloat(form)),
+	mmxCount,
 );
 
 function compare(t: ExecutionContext, forms: readonly Form[], count: number): void {

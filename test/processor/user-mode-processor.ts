@@ -7,6 +7,10 @@ import {loneMemory} from '#vcpu-worker/software/system/testing';
 
 type StateView = ViewOf<typeof ProcessorState>;
 
+type StackRegister = StateView['xsave']['st'][number];
+
+/** TOP in the status word of the x87. */
+const topShift = 11;
 const pageBytes = 4096;
 /** Pages of RAM: four tables, then those of the window, then the one of the code. */
 const tables = 4;
@@ -83,10 +87,11 @@ export class UserModeProcessor {
 		after.rip = this.#nextRip ?? (isFault ? state.codePageOffset + BigInt(core.startOf(state.record)) : state.rip);
 		after.gpr.set(state.general);
 		after.rflags = BigInt(flagsOf(state));
-		// Of the x87, and the high halves of registers of 256 bits, no instruction is here.
+		// Of the high halves of registers of 256 bits no instruction is here.
 		after.xsave.$bytes.set(before.xsave.$bytes);
 		after.xsave.mxcsr = state.mxcsr;
 		for (let lane = 0; lane < 32; lane++) after.xsave.xmm[lane] = state.vector256[laneAt(lane)] as bigint;
+		this.#storeX87(after.xsave);
 		after.memory.set(this.#ram.subarray(this.#window, this.#window + windowBytes));
 	}
 
@@ -127,6 +132,7 @@ export class UserModeProcessor {
 		const {state} = this.#processor.core;
 		state.mxcsr = xsave.mxcsr;
 		for (let lane = 0; lane < 32; lane++) state.vector256[laneAt(lane)] = xsave.xmm[lane] as bigint;
+		this.#loadX87(xsave);
 		state.general.set(gpr);
 		setFlags(state, Number(rflags));
 		state.budget = budget;
@@ -135,6 +141,27 @@ export class UserModeProcessor {
 		this.#ram.fill(filler, tables * pageBytes, (tables + pages.size) * pageBytes);
 		this.#ram.set(memory, this.#window);
 		this.#ram.set(code, this.#at(codePage) + (codeAddress % pageBytes));
+	}
+
+	#loadX87({fcw, fsw, ftw, st}: StateView['xsave']): void {
+		const {state} = this.#processor.core;
+		Object.assign(state, {x87Control: fcw, x87Status: fsw, x87Tags: ftw});
+		for (const [index, {significand, signExponent}] of st.entries())
+			Object.assign(this.#stackRegister(index), {significand, signExponent});
+	}
+
+	#storeX87(area: StateView['xsave']): void {
+		const {x87Control, x87Status, x87Tags} = this.#processor.core.state;
+		Object.assign(area, {fcw: x87Control, fsw: x87Status, ftw: x87Tags});
+		for (const [index, register] of area.st.entries()) {
+			const {significand, signExponent} = this.#stackRegister(index);
+			Object.assign(register, {significand, signExponent});
+		}
+	}
+
+	#stackRegister(index: number): StackRegister {
+		const {x87, x87Status} = this.#processor.core.state;
+		return x87[((x87Status >> topShift) + index) & 7] as StackRegister;
 	}
 
 	/** Gives the offset of a page in RAM. */

@@ -1,7 +1,7 @@
 import {decode} from './decoder.ts';
-import type {CodeSize} from './instruction.ts';
+import type {CodeSize, Instruction} from './instruction.ts';
 import {lower} from './lower.ts';
-import {nextStep, type Step, systemStep, vectorCheck} from './step.ts';
+import {mmxCheck, nextStep, type Step, systemStep, vectorCheck} from './step.ts';
 
 /** Most instructions of a block: what may run between two looks at the budget. */
 const maxInstructions = 32;
@@ -35,7 +35,7 @@ export function decodeBlock(
 ): readonly BlockStep[] {
 	const steps: BlockStep[] = [];
 	let at = pageOffset;
-	let hasCheck = false;
+	const checked = new Set<Step>();
 	for (let ordinal = 1; ordinal <= limit && at < end; ordinal++) {
 		const start = at;
 		const instruction = decode(page.subarray(at), at, codeSize);
@@ -53,12 +53,19 @@ export function decodeBlock(
 			add([systemStep], at);
 			return steps;
 		}
-		if (instruction.isVector && !hasCheck) add([vectorCheck], at);
-		hasCheck ||= instruction.isVector;
+		for (const check of checksOf(instruction)) {
+			if (!checked.has(check)) add([check], at);
+			checked.add(check);
+		}
 		add(lowered.steps, at);
 		if (lowered.endsBlock) return steps;
 	}
 	const last = steps.at(-1);
 	steps.push({...nextStep(at), ordinal: last?.ordinal ?? 0, start: last?.start ?? pageOffset, next: at});
 	return steps;
+}
+
+/** What must hold for an instruction, which is asked for the first such one. */
+function checksOf({isVector, isMmx}: Instruction): readonly Step[] {
+	return [...(isVector ? [vectorCheck] : []), ...(isMmx ? [mmxCheck] : [])];
 }

@@ -1,5 +1,5 @@
 import type {StepWidth} from '#vcpu-worker/software/semantics';
-import {CpuState, generalAt, highByteAt, segmentBaseAt, vectorAt} from '#vcpu-worker/software/state';
+import {CpuState, generalAt, highByteAt, mmxAt, segmentBaseAt, vectorAt} from '#vcpu-worker/software/state';
 import type {CodeSize, Instruction, MemoryOperand, Operand} from './instruction.ts';
 import {group15Member, groupMember, type Opcode, type OpcodeMap, opcodeAt} from './opcode-table.ts';
 import {vectorGroupMember, vectorOpcodeAt} from './vector-table.ts';
@@ -100,6 +100,7 @@ class Decoding {
 			codeSize: this.#codeSize,
 			condition: this.#opcode & 15,
 			isVector: opcode.words.has('vector'),
+			isMmx: opcode.words.has('mmx'),
 			isLocked: this.#isLocked,
 			repeat: this.#repeat,
 			segment: this.#segment ?? this.#defaultSegment,
@@ -108,7 +109,7 @@ class Decoding {
 	}
 
 	#operandSize({words}: Opcode): 16 | 32 | 64 {
-		if (words.has('vector')) return (this.#rex & 8) === 0 ? 32 : 64;
+		if (words.has('vector') || words.has('mmx')) return (this.#rex & 8) === 0 ? 32 : 64;
 		if (this.#codeSize !== 64) return (this.#codeSize === 16) !== this.#hasOperandPrefix ? 16 : 32;
 		const isWide = (this.#rex & 8) !== 0;
 		return isWide || (words.has('d64') && !this.#hasOperandPrefix) ? 64 : this.#hasOperandPrefix ? 16 : 32;
@@ -179,7 +180,7 @@ class Decoding {
 	}
 
 	#member(opcode: Opcode): Opcode {
-		if (opcode.words.has('vector')) return this.#vectorMember(opcode);
+		if (opcode.words.has('vector') || opcode.words.has('mmx')) return this.#vectorMember(opcode);
 		if (opcode.name === 'group15') {
 			const form = this.#readModRm() >> 6 === 3 ? 'register' : 'memory';
 			const found = group15Member((this.#readModRm() >> 3) & 7, form);
@@ -234,7 +235,13 @@ class Decoding {
 			case 'R':
 				return this.#register((this.#readModRm() & 7) | ((this.#rex & 1) << 3), this.#codeSize === 64 ? 64 : 32);
 			case 'P':
-				return this.#farPointer(operandSize);
+				if (size === '') return this.#farPointer(operandSize);
+				return {kind: 'register', place: mmxAt((this.#readModRm() >> 3) & 7), width: 64};
+			case 'Q':
+				return this.#readModRm() >> 6 === 3 ? this.#mmxRegister() : this.#memory(width);
+			case 'N':
+				if (this.#readModRm() >> 6 !== 3) throw new Failure('undefined');
+				return this.#mmxRegister();
 			case 'S':
 				if (size !== '') return {kind: 'immediate', value: BigInt(size), width: 8};
 				return {kind: 'immediate', value: BigInt((this.#readModRm() >> 3) & 7), width: 8};
@@ -270,6 +277,11 @@ class Decoding {
 	/** The register that ModRM.rm names. */
 	#vectorRegister(width: StepWidth): Operand {
 		return {kind: 'register', place: vectorAt((this.#readModRm() & 7) | ((this.#rex & 1) << 3)), width};
+	}
+
+	/** MMX has eight registers, whatever REX says (SDM volume 2, 2.2.1.2). */
+	#mmxRegister(): Operand {
+		return {kind: 'register', place: mmxAt(this.#readModRm() & 7), width: 64};
 	}
 
 	#register(number: number, width: StepWidth): Operand {

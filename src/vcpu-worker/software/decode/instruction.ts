@@ -51,6 +51,8 @@ export interface Instruction {
 	readonly condition: number;
 	/** It is on XMM registers, which control registers may forbid. */
 	readonly isVector: boolean;
+	/** It is on MMX registers. */
+	readonly isMmx: boolean;
 	readonly isLocked: boolean;
 	readonly repeat: 'f2' | 'f3' | undefined;
 	/** Place of the base of the segment of strings and XLAT. */

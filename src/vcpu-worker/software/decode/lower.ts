@@ -1,7 +1,8 @@
 import {type AddressForm, kindNumber, type StepWidth, stringName} from '#vcpu-worker/software/semantics';
 import {CpuState, generalAt, scratchAt, segmentBaseAt} from '#vcpu-worker/software/state';
 import type {ImmediateOperand, Instruction, MemoryOperand, Operand} from './instruction.ts';
-import {lowerVector} from './lower-vector.ts';
+import {lowerMmx} from './lower-mmx.ts';
+import {lowerVector, type StepWriter} from './lower-vector.ts';
 import {ownImmediate, type Step, systemStep} from './step.ts';
 
 const none = CpuState.offset('none');
@@ -67,7 +68,8 @@ class Lowering {
 		const [first, second, third] = operands as [Operand, Operand, Operand];
 		// With 16 bits a jump goes to the code's first 64 KiB: on AMD's processors in 64-bit mode too (APM volume 3, JMP).
 		const narrow = size === 16 ? 'Narrow' : '';
-		if (this.#instruction.isVector) return this.#vector();
+		if (this.#instruction.isMmx) return lowerMmx(this.#instruction, this.#writer());
+		if (this.#instruction.isVector) return lowerVector(this.#instruction, this.#writer());
 		if (bitTests.has(name) && first.kind === 'memory' && second.kind === 'register')
 			this.#bitInMemory(first, second.place);
 		else if (name === 'xchg' && first.kind === 'memory') this.#exchange('exchangeLocked', first, second);
@@ -90,15 +92,15 @@ class Lowering {
 		return true;
 	}
 
-	#vector(): boolean {
-		return lowerVector(this.#instruction, {
+	#writer(): StepWriter {
+		return {
 			step: (name, width, fields) => this.#step(name, width, fields),
 			access: (name, operand, fields) => this.#access(name, operand, fields),
 			storeKept: (name, operand, fields) => {
 				this.#keep(operand, 'store');
 				this.#step(name, operand.width, {segment: operand.segment, ...fields}, 'kept');
 			},
-		});
+		};
 	}
 
 	#others(first: Operand, second: Operand, third: Operand | undefined): boolean {

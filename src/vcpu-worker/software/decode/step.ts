@@ -29,3 +29,5 @@ export const nextStep = (pageOffset: number): Step => ({
 
 /** Leads the first instruction on XMM registers of a block. */
 export const vectorCheck: Step = {...systemStep, kind: kindNumber('requireVectors.128')};
+/** Leads the first one on MMX registers. */
+export const mmxCheck: Step = {...systemStep, kind: kindNumber('requireMmx.64')};

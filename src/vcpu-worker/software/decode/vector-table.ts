@@ -1,10 +1,11 @@
 import type {Opcode, OpcodeMap} from './opcode-table.ts';
 
 /**
- * Opcodes of XMM registers (Intel SDM volume 2, tables A-3 to A-6), by map: mandatory prefix, number, name of the operation, operands.
+ * Opcodes of XMM and MMX registers (Intel SDM volume 2, tables A-3 to A-6), by map: mandatory prefix, number, name of the operation, operands.
  * Floating point and integers have the same moves and logic, which have one name here.
  *
- * `V` is the register that ModRM.reg names, `W` the one that ModRM.rm names, or memory, `U` the register alone; `x` is 128 bits. `Y` is a general
+ * `V` is the register that ModRM.reg names, `W` the one that ModRM.rm names, or memory, `U` the register alone; `x` is 128 bits. `P`, `Q` and `N` are the
+ * same for MMX. `Y` is a general
  * register of 32 bits, or memory of the size that follows. `Iu` is a byte without sign.
  */
 const twoByte = `
@@ -71,6 +72,25 @@ f2 5a cvtsd2ss V,Wq
 66 5b cvtps2dq V,Wx
 f3 5b cvttps2dq V,Wx
 ${bySuffix('5c sub; 5d min; 5e div; 5f max')}
+.. 60 punpcklbw Pq,Qd
+.. 61 punpcklwd Pq,Qd
+.. 62 punpckldq Pq,Qd
+.. 6e movq Pq,Ev
+.. 6f movq Pq,Qq
+.. 70 pshufw Pq,Qq,Iu
+.. 71 group12 Nq,Iu
+.. 72 group13 Nq,Iu
+.. 73 group14 Nq,Iu
+.. 77 emms .
+.. 7e movq Ev,Pq
+.. 7f movq Qq,Pq
+.. c4 insertWord Pq,Yw,Iu
+.. c5 extractWord Gd,Nq,Iu
+f3 d6 movq V,Nq
+f2 d6 movq Pq,U
+.. d7 pmovmskb Gd,Nq
+.. e7 movq Mq,Pq
+.. f7 maskedStore Pq,Nq
 66 60 punpcklbw V,Wx
 66 61 punpcklwd V,Wx
 66 62 punpckldq V,Wx
@@ -121,15 +141,22 @@ f2 e6 cvtpd2dq V,Wx
 66 f7 maskedStore V,U
 f2 f0 movdqu V,Mx
 ${packed(
+	'.. Pq,Qq',
+	'63 packsswb pcmpgtb pcmpgtw pcmpgtd packuswb punpckhbw punpckhwd punpckhdq packssdw; 74 pcmpeqb pcmpeqw pcmpeqd',
+)}
+${both(
 	'd1 psrlw psrld psrlq paddq pmullw; d8 psubusb psubusw pminub pand paddusb paddusw pmaxub pandn pavgb psraw psrad pavgw pmulhuw pmulhw; ' +
 		'e8 psubsb psubsw pminsw por paddsb paddsw pmaxsw pxor; f1 psllw pslld psllq pmuludq pmaddwd psadbw; ' +
 		'f8 psubb psubw psubd psubq paddb paddw paddd',
 )}`;
 
 const map38 = `
+${both(
+	'0 pshufb phaddw phaddd phaddsw pmaddubsw phsubw phsubd phsubsw psignb psignw psignd pmulhrsw; 1c pabsb pabsw pabsd',
+)}
 ${packed(
-	'0 pshufb phaddw phaddd phaddsw pmaddubsw phsubw phsubd phsubsw psignb psignw psignd pmulhrsw; 1c pabsb pabsw pabsd; ' +
-		'28 pmuldq pcmpeqq; 2b packusdw; 37 pcmpgtq pminsb pminsd pminuw pminud pmaxsb pmaxsd pmaxuw pmaxud pmulld phminposuw; ' +
+	'66 V,Wx',
+	'28 pmuldq pcmpeqq; 2b packusdw; 37 pcmpgtq pminsb pminsd pminuw pminud pmaxsb pmaxsd pmaxuw pmaxud pmulld phminposuw; ' +
 		'10 pblendvb; 14 blendvps blendvpd; 17 ptest',
 )}
 66 20 pmovsxbw V,Wq
@@ -154,6 +181,7 @@ const map3a = `
 66 0c blendps V,Wx,Iu
 66 0d blendpd V,Wx,Iu
 66 0e pblendw V,Wx,Iu
+.. 0f palignr Pq,Qq,Iu
 66 0f palignr V,Wx,Iu
 66 14 extractByte Yb,V,Iu
 66 15 extractWord Yw,V,Iu
@@ -191,16 +219,26 @@ export const vectorOpcodeAt = (map: OpcodeMap, number: number, prefix: string): 
 /** The operation of a group. */
 export function vectorGroupMember(opcode: Opcode, middle: number): Opcode | undefined {
 	const name = groups[opcode.name]?.split(' ')[middle];
-	return name === undefined || name === '-' ? undefined : {...opcode, name};
+	// Shifts of a whole register by bytes are those of XMM alone.
+	if (name === undefined || name === '-' || (opcode.words.has('mmx') && name.endsWith('dq'))) return undefined;
+	return {...opcode, name};
 }
 
-/** Rows of a register and a source of 128 bits, with numbers that follow each other. */
-function packed(runs: string): string {
+/** Rows that MMX registers have, and XMM registers with 66. */
+function both(runs: string): string {
+	return `${packed('.. Pq,Qq', runs)}\n${packed('66 V,Wx', runs)}`;
+}
+
+/** Rows with numbers that follow each other, after prefix and operands. */
+function packed(form: string, runs: string): string {
+	const [prefix, operands] = form.split(' ');
 	return runs
 		.split('; ')
 		.flatMap((run) => {
 			const [first = '', ...names] = run.split(' ');
-			return names.map((name, index) => `66 ${(Number.parseInt(first, 16) + index).toString(16)} ${name} V,Wx`);
+			return names.map(
+				(name, index) => `${prefix} ${(Number.parseInt(first, 16) + index).toString(16)} ${name} ${operands}`,
+			);
 		})
 		.join('\n');
 }
@@ -224,11 +262,16 @@ function parse(rows: string): ReadonlyMap<string, Opcode> {
 			.trim()
 			.split('\n')
 			.map((row) => {
-				const [prefix = '', number = '', name = '', operands = ''] = row.split(' ');
-				return [
-					`${prefix} ${Number.parseInt(number, 16)}`,
-					{name, operands: operands.split(','), words: new Set(['vector'])},
-				];
+				const [prefix = '', number = '', name = '', letters = ''] = row.split(' ');
+				const operands = letters === '.' ? [] : letters.split(',');
+				return [`${prefix} ${Number.parseInt(number, 16)}`, {name, operands, words: new Set(partsOf(operands))}];
 			}),
 	);
+}
+
+/** Registers that an opcode has, which decides on what must hold for it. */
+function partsOf(operands: readonly string[]): readonly ('vector' | 'mmx')[] {
+	const has = (kinds: string) => operands.some(([kind = '']) => kinds.includes(kind));
+	const isMmx = has('PQN') || operands.length === 0;
+	return [...(isMmx ? ['mmx' as const] : []), ...(!isMmx || has('VWU') ? ['vector' as const] : [])];
 }

@@ -99,13 +99,25 @@ export class InterpretedStep implements Operation {
 		this.#guest.storeVector(address, value, this.#record);
 	}
 
-	requireVectors(): void {
+	requirePart(part: 'vector' | 'mmx' | 'x87'): void {
 		const {f} = this;
-		const vector = f.let(this.#field32(CpuState.offset('vectorFault')));
+		const vector = f.let(this.#field32(CpuState.offset(`${part}Fault`)));
 		f.if(vector, () => {
 			f.store(this.#state, 32, i32(0), CpuState.offset('vector'), vector);
 			this.#raise();
 		});
+	}
+
+	x87Status(): Int<'i32'> {
+		return this.#state.load('i32', 16, i32(0), CpuState.offset('x87Status'));
+	}
+
+	setX87Status(status: Int<'i32'>): void {
+		this.f.store(this.#state, 16, i32(0), CpuState.offset('x87Status'), status);
+	}
+
+	setX87Tags(tags: Int<'i32'>): void {
+		this.f.store(this.#state, 8, i32(0), CpuState.offset('x87Tags'), tags);
 	}
 
 	setVectorControl(value: Int<'i32'>): void {

@@ -3,6 +3,7 @@ import {bits} from './bits.ts';
 import {control} from './control.ts';
 import {integer} from './integer.ts';
 import {locked} from './locked.ts';
+import {mmxMeanings} from './mmx.ts';
 import {moves} from './moves.ts';
 import {multiplication} from './multiply.ts';
 import type {Meaning} from './operation.ts';
@@ -43,6 +44,7 @@ const meanings: Readonly<Record<string, Meaning>> = {
 	...control,
 	...strings,
 	...vectorMeanings,
+	...mmxMeanings,
 };
 
 const all = [8, 16, 32, 64] as const;
@@ -63,6 +65,7 @@ const widths: Readonly<Record<string, readonly StepWidth[]>> = {
 	...named('keepToRead keepToWrite', [...all, 128]),
 	...Object.fromEntries(Object.keys(vectorMeanings).map((name) => [name, [128] as const])),
 	...named('zeroExtend moveElement', [32, 64]),
+	...named('maskedStore', [64, 128]),
 	...named('insert extract', all),
 	...named('cvtsi2ss cvtsi2sd cvtss2si cvtsd2si cvttss2si cvttsd2si', [32, 64]),
 	...named('cmpxchgPair', [32, 64]),

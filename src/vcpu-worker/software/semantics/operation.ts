@@ -31,8 +31,13 @@ export interface Operation {
 	/** Reads 128 bits of guest memory; leaves by an exception, having done nothing, where not all of them may be. */
 	loadVectorMemory(address: Int<'i64'>): Vector;
 	storeVectorMemory(address: Int<'i64'>, value: Vector): void;
-	/** Leaves with the exception of instructions on XMM registers where control registers do not allow them. */
-	requireVectors(): void;
+	/** Leaves with the exception of instructions of a part of the processor where control registers do not allow them. */
+	requirePart(part: 'vector' | 'mmx' | 'x87'): void;
+	/** Status word of the x87. */
+	x87Status(): Int<'i32'>;
+	setX87Status(status: Int<'i32'>): void;
+	/** Says which of the x87's registers are not empty. */
+	setX87Tags(tags: Int<'i32'>): void;
 	/** MXCSR. */
 	vectorControl(): Int<'i32'>;
 	/**

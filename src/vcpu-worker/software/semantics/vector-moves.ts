@@ -22,7 +22,7 @@ const elementOf = (op: Operation, width: Width) =>
 /** Moves of 128 bits, and of parts of them. */
 export const vectorMoves = {
 	/** Leads the first instruction of a block that needs it: in between nothing changes control registers. */
-	requireVectors: (op) => op.requireVectors(),
+	requireVectors: (op) => op.requirePart('vector'),
 	moveVector: (op) => op.writeVector('a', op.readVector('b')),
 	loadVector: (op) => op.writeVector('a', op.loadVectorMemory(op.address())),
 	loadVectorAligned: (op) => op.writeVector('a', op.loadVectorMemory(alignedAddress(op))),

@@ -59,7 +59,8 @@ export const CpuState = wire('CpuState', {
 	poppableFlags: u32,
 	/** Exception of instructions on XMM registers, as control registers have it; 0 where they may be executed. */
 	vectorFault: u32,
-	reserved1: u32,
+	/** The same of instructions on MMX registers, and of the x87's. */
+	mmxFault: u32,
 	/** Reason for the end of code; see `Stop`. */
 	stop: u32,
 	/** Record at which it ended. */
@@ -73,7 +74,7 @@ export const CpuState = wire('CpuState', {
 	request: i32,
 	/** What of the mode decides on how bytes are decoded and whether they may be fetched; see `jumpEntry`. */
 	modeKey: u32,
-	reservedMode: u32,
+	x87Fault: u32,
 	/** Address of the TLB entries that accesses go by in the present mode. */
 	tlb: u32,
 	/** ES, CS, SS, DS, FS, GS, LDTR, TR. */

@@ -1,4 +1,4 @@
-import {CpuState, SegmentState} from './cpu-state.ts';
+import {CpuState, SegmentState, X87Register} from './cpu-state.ts';
 import {MicroOp} from './micro-op.ts';
 
 /** Layout of a processor's own memory, in bytes. */
@@ -32,6 +32,8 @@ export const generalAt = (register: number): number => general + register * 8;
 export const highByteAt = (register: number): number => general + (register - 4) * 8 + 1;
 /** Address of an XMM register. */
 export const vectorAt = (register: number): number => CpuState.offset('vector256') + register * 32;
+/** Address of an MMX register: the significand of the x87's of that number. */
+export const mmxAt = (register: number): number => CpuState.offset('x87') + register * X87Register.size;
 /** Address of a scratch slot; two that follow each other are one of 128 bits. */
 export const scratchAt = (slot: number): number => CpuState.offset('scratch') + slot * 8;
 export const segmentBaseAt = (segment: number): number =>

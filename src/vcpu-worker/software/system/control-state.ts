@@ -111,7 +111,12 @@ export function applyPrivilege(core: Core): void {
 	state.modeKey = codeSize | (privilege === 3 ? 1 : 0);
 	const stackIsBig = ((state.segments[SS]?.attributes ?? 0) & Attribute.big) !== 0;
 	state.stackMask = codeSize === 64 ? 2n ** 64n - 1n : stackIsBig ? 0xffff_ffffn : 0xffffn;
-	state.vectorFault = vectorFault(Number(state.cr0), Number(state.cr4));
+	const cr0 = Number(state.cr0);
+	state.vectorFault = vectorFault(cr0, Number(state.cr4));
+	// Instructions of MMX cannot be emulated as those of the x87 can (SDM volume 3, tables 2-2 and 12-1).
+	const isAway = (cr0 & (Cr0.EM | Cr0.TS)) !== 0 ? Vector.deviceNotAvailable : 0;
+	state.x87Fault = isAway;
+	state.mmxFault = (cr0 & Cr0.EM) !== 0 ? Vector.invalidOpcode : isAway;
 	state.poppableFlags = poppableFlags(privilege, (state.controlFlags & Flag.IOPL) >> 12);
 }
 
