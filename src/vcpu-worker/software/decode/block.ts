@@ -58,6 +58,8 @@ export function decodeBlock(
 			checked.add(check);
 		}
 		add(lowered.steps, at);
+		// It may leave an exception, for which an instruction on MMX registers waits.
+		if (instruction.x87Opcode !== undefined) checked.delete(mmxCheck);
 		if (lowered.endsBlock) return steps;
 	}
 	const last = steps.at(-1);

@@ -3,6 +3,7 @@ import {CpuState, generalAt, highByteAt, mmxAt, segmentBaseAt, vectorAt} from '#
 import type {CodeSize, Instruction, MemoryOperand, Operand} from './instruction.ts';
 import {group15Member, groupMember, type Opcode, type OpcodeMap, opcodeAt} from './opcode-table.ts';
 import {vectorGroupMember, vectorOpcodeAt} from './vector-table.ts';
+import {isX87Escape, x87Opcode} from './x87-table.ts';
 
 /** Most bytes of an instruction (SDM volume 2, 2.3.11). */
 const maxLength = 15;
@@ -101,6 +102,7 @@ class Decoding {
 			condition: this.#opcode & 15,
 			isVector: opcode.words.has('vector'),
 			isMmx: opcode.words.has('mmx'),
+			x87Opcode: opcode.words.has('x87') ? ((this.#opcode & 7) << 8) | Math.max(this.#modRm, 0) : undefined,
 			isLocked: this.#isLocked,
 			repeat: this.#repeat,
 			segment: this.#segment ?? this.#defaultSegment,
@@ -161,15 +163,13 @@ class Decoding {
 		}
 		const vector = vectorOpcodeAt(map, this.#opcode, this.#repeat ?? (this.#hasOperandPrefix ? '66' : '..'));
 		if (vector !== undefined) return vector;
+		const isX87 = map === 'oneByte' && isX87Escape(this.#opcode);
 		const isRepeated = this.#repeat === 'f3';
 		if (map === 'map38' && isRepeated) throw new Failure('undefined');
 		if (map === 'twoByte' && this.#opcode === 0xb8 && !isRepeated) throw new Failure('undefined');
-		const opcode = opcodeAt(
-			map,
-			this.#opcode,
-			map === 'map38' && this.#repeat === 'f2' ? 'f2' : '',
-			this.#codeSize === 64,
-		);
+		const opcode = isX87
+			? x87Opcode(this.#opcode, this.#readModRm())
+			: opcodeAt(map, this.#opcode, map === 'map38' && this.#repeat === 'f2' ? 'f2' : '', this.#codeSize === 64);
 		if (opcode === undefined) throw new Failure('undefined');
 		if (map === 'twoByte' && isRepeated && opcode.name === 'bsf') return {...opcode, name: 'tzcnt'};
 		if (map === 'twoByte' && isRepeated && opcode.name === 'bsr') return {...opcode, name: 'lzcnt'};
@@ -247,6 +247,8 @@ class Decoding {
 				return {kind: 'immediate', value: BigInt((this.#readModRm() >> 3) & 7), width: 8};
 			case 'C':
 				return {kind: 'immediate', value: BigInt(((this.#readModRm() >> 3) & 7) | ((this.#rex & 4) << 1)), width: 8};
+			case 'T':
+				return {kind: 'immediate', value: BigInt(this.#readModRm() & 7), width: 8};
 			case 'I':
 				return this.#immediate(size, operandSize);
 			case 'J':

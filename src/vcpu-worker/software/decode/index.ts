@@ -2,4 +2,6 @@
 export {type BlockOptions, type BlockStep, decodeBlock} from './block.ts';
 export {type DecodeFailure, decode} from './decoder.ts';
 export type {CodeSize, Instruction, MemoryOperand, Operand} from './instruction.ts';
+export {x87Memories} from './lower-x87.ts';
 export {ownImmediate} from './step.ts';
+export {type X87Memory, x87Operations} from './x87-table.ts';

@@ -53,6 +53,8 @@ export interface Instruction {
 	readonly isVector: boolean;
 	/** It is on MMX registers. */
 	readonly isMmx: boolean;
+	/** The low 11 bits of an opcode of the x87. */
+	readonly x87Opcode: number | undefined;
 	readonly isLocked: boolean;
 	readonly repeat: 'f2' | 'f3' | undefined;
 	/** Place of the base of the segment of strings and XLAT. */

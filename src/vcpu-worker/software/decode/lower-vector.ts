@@ -1,4 +1,4 @@
-import {type StepWidth, vectorMeanings} from '#vcpu-worker/software/semantics';
+import {type AddressForm, type StepWidth, vectorMeanings} from '#vcpu-worker/software/semantics';
 import {CpuState, generalAt, scratchAt, vectorAt} from '#vcpu-worker/software/state';
 import type {ImmediateOperand, Instruction, MemoryOperand, Operand} from './instruction.ts';
 import {ownImmediate, type Step} from './step.ts';
@@ -6,9 +6,11 @@ import {ownImmediate, type Step} from './step.ts';
 /** Takes the steps of an instruction. */
 export interface StepWriter {
 	/** Adds a step of this name. */
-	step(name: string, width: StepWidth, fields: Partial<Step>): void;
+	step(name: string, width: StepWidth, fields: Partial<Step>, form?: AddressForm): void;
 	/** Adds those of an access to memory. */
 	access(name: string, operand: MemoryOperand, fields: Partial<Step>): void;
+	/** Adds one that keeps the address of an operand for steps of the form `kept`. */
+	keep(operand: MemoryOperand, access: 'load' | 'store'): void;
 	/** Adds those of a store whose address needs steps of its own. */
 	storeKept(name: string, operand: MemoryOperand, fields: Partial<Step>): void;
 }

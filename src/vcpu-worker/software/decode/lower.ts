@@ -3,6 +3,7 @@ import {CpuState, generalAt, scratchAt, segmentBaseAt} from '#vcpu-worker/softwa
 import type {ImmediateOperand, Instruction, MemoryOperand, Operand} from './instruction.ts';
 import {lowerMmx} from './lower-mmx.ts';
 import {lowerVector, type StepWriter} from './lower-vector.ts';
+import {lowerX87} from './lower-x87.ts';
 import {ownImmediate, type Step, systemStep} from './step.ts';
 
 const none = CpuState.offset('none');
@@ -68,6 +69,7 @@ class Lowering {
 		const [first, second, third] = operands as [Operand, Operand, Operand];
 		// With 16 bits a jump goes to the code's first 64 KiB: on AMD's processors in 64-bit mode too (APM volume 3, JMP).
 		const narrow = size === 16 ? 'Narrow' : '';
+		if (this.#instruction.x87Opcode !== undefined) return lowerX87(this.#instruction, this.#writer());
 		if (this.#instruction.isMmx) return lowerMmx(this.#instruction, this.#writer());
 		if (this.#instruction.isVector) return lowerVector(this.#instruction, this.#writer());
 		if (bitTests.has(name) && first.kind === 'memory' && second.kind === 'register')
@@ -94,7 +96,8 @@ class Lowering {
 
 	#writer(): StepWriter {
 		return {
-			step: (name, width, fields) => this.#step(name, width, fields),
+			step: (name, width, fields, form) => this.#step(name, width, fields, form),
+			keep: (operand, access) => this.#keep(operand, access),
 			access: (name, operand, fields) => this.#access(name, operand, fields),
 			storeKept: (name, operand, fields) => {
 				this.#keep(operand, 'store');

@@ -7,7 +7,7 @@
  *
  * Letters beside A.2's: `R` is a general register whatever ModRM says of memory, `C` the number of a control or debug register, `S` that of a
  * segment register, also as a constant, `P` a far pointer in the code,
- * `Ibs` is a byte with its sign, `Z` the register in the opcode's low bits, `A` the accumulator, `1` the constant.
+ * `T` a register of the x87 in ModRM's low bits, `Ibs` is a byte with its sign, `Z` the register in the opcode's low bits, `A` the accumulator, `1` the constant.
  */
 const oneByte = `
 ${'add or adc sbb and sub xor cmp'
@@ -73,6 +73,7 @@ ${at(5)} ${name} Av,Iz`;
 98 extend
 99 cwd
 9a callFar P no64
+9b fwait . x87
 9c pushf . d64
 9d popf . d64
 9e sahf

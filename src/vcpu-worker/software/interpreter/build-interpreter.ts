@@ -23,7 +23,7 @@ const codeSegment = 1;
 
 /**
  * Builds the interpreter: a module whose function `run` executes records from one address on until something stops it, and
- * returns why (`Stop`). It imports the memories `state` and `ram`, and the functions `access` and `compute`.
+ * returns why (`Stop`). It imports the memories `state` and `ram`, and the functions `access`, `compute` and `x87`.
  */
 export function buildInterpreter(): Uint8Array<ArrayBuffer> {
 	const module = new ModuleBuilder();
@@ -32,6 +32,7 @@ export function buildInterpreter(): Uint8Array<ArrayBuffer> {
 		ram: module.importMemory('ram', {address: 'i64', isShared: true, minimum: 1, maximum: memoryLimits.ram}),
 		access: module.importFunction('access', {parameters: ['i32', 'i32', 'i32', 'i32', 'i32'], result: 'i32'}),
 		compute: module.importFunction('compute', {parameters: ['i32', 'i32'], result: 'i32'}),
+		x87: module.importFunction('x87', {parameters: ['i32'], result: 'i32'}),
 	};
 	const imports: Imports = {...outside, check: buildSegmentCheck(module, outside.state)};
 	const run = module.function({parameters: ['i32'], result: 'i32'});

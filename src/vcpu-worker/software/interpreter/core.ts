@@ -9,6 +9,7 @@ import {
 import {FloatUnit} from '#vcpu-worker/software/float';
 import {kinds, systemKind} from '#vcpu-worker/software/semantics';
 import {CpuState, immediateAt, jumpEntries, jumpEntry, MicroOp, memoryMap} from '#vcpu-worker/software/state';
+import {X87} from '#vcpu-worker/software/x87';
 import {buildInterpreter} from './build-interpreter.ts';
 
 /** Node's part of the JavaScript API of WebAssembly; its types come with DOM only. */
@@ -66,7 +67,8 @@ export class Core {
 		module ??= new WebAssembly.Module(buildInterpreter());
 		const float = new FloatUnit(memory.buffer);
 		const compute = (operation: number, constant: number) => float.compute(operation, constant);
-		const env = {state: memory, ram, access, compute};
+		const x87 = new X87(memory.buffer);
+		const env = {state: memory, ram, access, compute, x87: x87.execute};
 		this.#run = new WebAssembly.Instance(module, {env}).exports.run;
 		this.state.tlb = memoryMap.tlb;
 		this.forgetPages();

@@ -24,6 +24,8 @@ export interface Imports {
 	readonly access: FuncOf<'i32'>;
 	/** Floating point in exact arithmetic; see `FloatUnit.compute`. */
 	readonly compute: FuncOf<'i32'>;
+	/** Carries out a record's operation of the x87; returns 1 where its instruction is to end without its other steps. */
+	readonly x87: FuncOf<'i32'>;
 	/** Linear address in a segment, of the module itself; see `buildSegmentCheck`. */
 	readonly check: FuncOf<'i64'>;
 }

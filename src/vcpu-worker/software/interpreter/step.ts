@@ -35,6 +35,7 @@ export class InterpretedStep implements Operation {
 	readonly #guest: GuestAccess;
 	readonly #check: Imports['check'];
 	readonly #compute: Imports['compute'];
+	readonly #x87: Imports['x87'];
 	readonly #jumps: Jumps | undefined;
 
 	/** @param jumps - undefined: it has none */
@@ -56,6 +57,7 @@ export class InterpretedStep implements Operation {
 		this.#jumps = jumps;
 		this.#check = imports.check;
 		this.#compute = imports.compute;
+		this.#x87 = imports.x87;
 		this.#guest = new GuestAccess(imports, f, tlb, (stop) => this.#leave(stop));
 		this.flags = new Flags({
 			get: (word) => this.#state.load('i64', 64, i32(0), CpuState.offset(word)),
@@ -99,7 +101,7 @@ export class InterpretedStep implements Operation {
 		this.#guest.storeVector(address, value, this.#record);
 	}
 
-	requirePart(part: 'vector' | 'mmx' | 'x87'): void {
+	requirePart(part: 'vector' | 'mmx' | 'x87' | 'wait'): void {
 		const {f} = this;
 		const vector = f.let(this.#field32(CpuState.offset(`${part}Fault`)));
 		f.if(vector, () => {
@@ -114,6 +116,24 @@ export class InterpretedStep implements Operation {
 
 	setX87Status(status: Int<'i32'>): void {
 		this.f.store(this.#state, 16, i32(0), CpuState.offset('x87Status'), status);
+	}
+
+	keepX87Pointers(hasMemory: boolean): void {
+		const {f} = this;
+		const state = this.#state;
+		const start = state.load('i64', 16, this.#record, MicroOp.offset('start'));
+		f.store(state, 64, i32(0), CpuState.offset('x87InstructionPointer'), this.#word('codePageOffset').add(start));
+		// The opcode is in the upper half of the constant's low 32 bits.
+		const opcode = state.load('i32', 16, this.#record, MicroOp.offset('immediate') + 2);
+		f.store(state, 16, i32(0), CpuState.offset('x87Opcode'), opcode);
+		if (!hasMemory) return;
+		const offset = this.keptAddress().sub(state.load('i64', 64, this.#segment()));
+		f.store(state, 64, i32(0), CpuState.offset('x87DataPointer'), offset);
+	}
+
+	runX87(): void {
+		const isOver = this.f.let(callOf(this.#x87, this.#record));
+		this.f.if(isOver, () => this.leaveBehind());
 	}
 
 	setX87Tags(tags: Int<'i32'>): void {

@@ -11,6 +11,7 @@ import {shifts} from './shifts.ts';
 import {stackJumps, stackMeanings} from './stack.ts';
 import {strings} from './strings.ts';
 import {vectorMeanings} from './vector.ts';
+import {x87Meanings} from './x87.ts';
 
 /**
  * Form of a step's address: base and displacement; with index and segment; the same within 32 or 16 bits; or as a step before
@@ -45,6 +46,7 @@ const meanings: Readonly<Record<string, Meaning>> = {
 	...strings,
 	...vectorMeanings,
 	...mmxMeanings,
+	...x87Meanings,
 };
 
 const all = [8, 16, 32, 64] as const;

@@ -32,10 +32,14 @@ export interface Operation {
 	loadVectorMemory(address: Int<'i64'>): Vector;
 	storeVectorMemory(address: Int<'i64'>, value: Vector): void;
 	/** Leaves with the exception of instructions of a part of the processor where control registers do not allow them. */
-	requirePart(part: 'vector' | 'mmx' | 'x87'): void;
+	requirePart(part: 'vector' | 'mmx' | 'x87' | 'wait'): void;
 	/** Status word of the x87. */
 	x87Status(): Int<'i32'>;
 	setX87Status(status: Int<'i32'>): void;
+	/** Keeps where an instruction of the x87 is, and where its operand in memory is, which the address kept tells. */
+	keepX87Pointers(hasMemory: boolean): void;
+	/** Has the x87 carry out what the step's constant says; leaves behind the instruction where an exception lets it end here. */
+	runX87(): void;
 	/** Says which of the x87's registers are not empty. */
 	setX87Tags(tags: Int<'i32'>): void;
 	/** MXCSR. */

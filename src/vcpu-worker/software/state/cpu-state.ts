@@ -75,6 +75,9 @@ export const CpuState = wire('CpuState', {
 	/** What of the mode decides on how bytes are decoded and whether they may be fetched; see `jumpEntry`. */
 	modeKey: u32,
 	x87Fault: u32,
+	/** The same of FWAIT. */
+	waitFault: u32,
+	reserved1: u32,
 	/** Address of the TLB entries that accesses go by in the present mode. */
 	tlb: u32,
 	/** ES, CS, SS, DS, FS, GS, LDTR, TR. */

@@ -1,0 +1,129 @@
+import {bitLength, type Extended, finite, Kind, type Operand, quietBit} from './extended.ts';
+import {type Context, Exception, type Format, Rounding, roundTo, roundToInteger} from './rounding.ts';
+
+/** A format in memory that has no integer bit (Intel SDM volume 1, table 4-3). */
+export interface MemoryFormat extends Format {
+	readonly bits: number;
+}
+
+export const single: MemoryFormat = {bits: 32, precision: 24, least: -126, most: 127};
+export const double: MemoryFormat = {bits: 64, precision: 53, least: -1022, most: 1023};
+
+/** Reads a number of such a format. */
+export function ofMemory({bits, precision, most}: MemoryFormat, value: bigint): Operand {
+	const isNegative = value >> BigInt(bits - 1) !== 0n;
+	const field = Number((value >> BigInt(precision - 1)) & BigInt(2 * most + 1));
+	const fraction = BigInt.asUintN(precision - 1, value);
+	const last = 2 - most - precision;
+	if (field === 0) {
+		if (fraction !== 0n) return finite(isNegative, last, fraction, true);
+		return {kind: Kind.zero, isNegative, exponent: 0, significand: 0n, isDenormal: false};
+	}
+	const whole = fraction | (1n << BigInt(precision - 1));
+	if (field <= 2 * most) return finite(isNegative, last + field - 1, whole);
+	const significand = whole << BigInt(64 - precision);
+	const kind = fraction === 0n ? Kind.infinity : (significand & quietBit) === 0n ? Kind.signalling : Kind.quiet;
+	return {kind, isNegative, exponent: 0, significand, isDenormal: false};
+}
+
+/** Converts a number to such a format; undefined where an exception leaves memory as it is. */
+export function toMemory(context: Context, format: MemoryFormat, a: Operand): bigint {
+	const {bits, precision, most, least} = format;
+	const fieldOfOnes = BigInt(2 * most + 1);
+	const encode = (isNegative: boolean, field: bigint, fraction: bigint): bigint =>
+		((isNegative ? 1n : 0n) << BigInt(bits - 1)) | (field << BigInt(precision - 1)) | fraction;
+	if (a.kind === Kind.zero) return encode(a.isNegative, 0n, 0n);
+	if (a.kind === Kind.infinity) return encode(a.isNegative, fieldOfOnes, 0n);
+	if (a.kind === Kind.unsupported) {
+		context.flags |= Exception.invalid;
+		return encode(true, fieldOfOnes, 1n << BigInt(precision - 2));
+	}
+	if (a.kind !== Kind.finite) {
+		if (a.kind === Kind.signalling) context.flags |= Exception.invalid;
+		const fraction = (a.significand | quietBit) >> BigInt(64 - precision);
+		return encode(a.isNegative, fieldOfOnes, BigInt.asUintN(precision - 1, fraction));
+	}
+	const rounded = roundTo(context, format, a.isNegative, a.exponent, a.significand, false);
+	if (rounded.isInfinite) return encode(a.isNegative, fieldOfOnes, 0n);
+	const {significand, exponent} = rounded;
+	const isNormal = significand >> BigInt(precision - 1) !== 0n;
+	const field = isNormal ? exponent + precision - 1 - least + 1 : 0;
+	return encode(a.isNegative, BigInt(field), BigInt.asUintN(precision - 1, significand));
+}
+
+/** Reads an integer with its sign. */
+export function ofInteger(value: bigint): Operand {
+	if (value === 0n) return {kind: Kind.zero, isNegative: false, exponent: 0, significand: 0n, isDenormal: false};
+	return finite(value < 0n, 0, value < 0n ? -value : value);
+}
+
+/** Converts a number to an integer that `fits`; undefined where it does not, which is invalid. */
+export function toInteger(context: Context, a: Operand, fits: (value: bigint) => boolean): bigint | undefined {
+	if (a.kind === Kind.zero) return 0n;
+	const isHuge = a.kind === Kind.finite && a.exponent + 64 > 80;
+	if (a.kind === Kind.finite && !isHuge) {
+		const {flags} = context;
+		const value = integral(context, a);
+		if (fits(value)) return value;
+		context.flags = flags;
+		context.isUp = false;
+	}
+	context.flags |= Exception.invalid;
+	return undefined;
+}
+
+/** Rounds a finite number to an integer. */
+export function integral(context: Context, {isNegative, exponent, significand}: Operand): bigint {
+	// What lies far below one half only counts as something.
+	const isSmall = -exponent > 70;
+	const value = isSmall
+		? roundToInteger(context, isNegative, 1n, 2)
+		: roundToInteger(context, isNegative, significand, -exponent);
+	return isNegative ? -value : value;
+}
+
+/** Digits of a packed decimal number (SDM volume 1, 4.7). */
+const digits = 18;
+export const mostDecimal = 10n ** BigInt(digits) - 1n;
+/** What an invalid operation stores as one. */
+export const decimalIndefinite = 0xffff_c000_0000_0000_0000n;
+
+/** Reads a packed decimal number of 80 bits. */
+export function ofDecimal(value: bigint): Operand {
+	let whole = 0n;
+	for (let digit = digits - 1; digit >= 0; digit--) whole = whole * 10n + ((value >> BigInt(4 * digit)) & 15n);
+	const isNegative = value >> 79n !== 0n;
+	return {...ofInteger(whole), isNegative};
+}
+
+export function toDecimal(value: bigint, isNegative: boolean): bigint {
+	let rest = value < 0n ? -value : value;
+	let packed = 0n;
+	for (let digit = 0; digit < digits; digit++) {
+		packed |= (rest % 10n) << BigInt(4 * digit);
+		rest /= 10n;
+	}
+	return packed | ((isNegative ? 1n : 0n) << 79n);
+}
+
+/** Rounds to an integer of 80 bits. */
+export function roundedToIntegral(context: Context, a: Operand): Extended | undefined {
+	if (a.exponent >= 0) return undefined;
+	const value = integral(context, a);
+	const size = value < 0n ? -value : value;
+	if (size === 0n) return {signExponent: a.isNegative ? 0x8000 : 0, significand: 0n};
+	const length = bitLength(size);
+	return {
+		signExponent: (a.isNegative ? 0x8000 : 0) | (length - 1 + 0x3fff),
+		significand: size << BigInt(64 - length),
+	};
+}
+
+/** A number without its fraction. */
+export function truncated(context: Context, a: Operand, fits: (value: bigint) => boolean): bigint | undefined {
+	const {rounding} = context;
+	context.rounding = Rounding.truncate;
+	const value = toInteger(context, a, fits);
+	context.rounding = rounding;
+	return value;
+}

@@ -1,0 +1,1 @@
+export {X87} from './x87.ts';
