@@ -12,6 +12,7 @@ import {
 	sse3Forms,
 	sse4Forms,
 	sseForms,
+	x87Forms,
 } from '#test/silicon';
 import {UserModeProcessor} from './user-mode-processor.ts';
 
@@ -22,6 +23,7 @@ const count = 100_000;
 const vectorCount = 50_000;
 const floatCount = 50_000;
 const mmxCount = 20_000;
+const x87Count = 40_000;
 
 const floatingPoint = /^(r?sqrt|rcp|add|sub|mul|div|min|max|cmp|u?comis|cvt|hadd|hsub|round|dpp)/;
 const vectorForms = [...sseForms, ...sse3Forms, ...sse4Forms].filter(({unit}) => unit === 'sse');
@@ -47,6 +49,8 @@ onSilicon(
 	[...mmxForms, ...sse3Forms].filter((form) => form.unit === 'mmx' && !isFloat(form)),
 	mmxCount,
 );
+
+onSilicon(`the x87 does what the host's does, in ${x87Count} cases`, compare, x87Forms, x87Count);
 
 function compare(t: ExecutionContext, forms: readonly Form[], count: number): void {
 	const processor = new UserModeProcessor();

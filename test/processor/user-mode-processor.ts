@@ -78,9 +78,9 @@ export class UserModeProcessor {
 		this.#nextRip = undefined;
 		const page = this.#ram.slice(this.#at(codePage), this.#at(codePage) + pageBytes);
 		const stop = core.run(core.decode(page, start, {limit: 1}));
-		if (stop === Stop.system) this.#refuse(page);
-		else if (stop !== Stop.lookup && stop !== Stop.fault) throw new Error(`the case ended by ${stop}`);
-		const isFault = stop !== Stop.lookup || this.#isNowhere(state.rip);
+		const isDone = stop === Stop.lookup || (stop === Stop.system && this.#carryOut(page));
+		if (!isDone && stop !== Stop.fault && stop !== Stop.system) throw new Error(`the case ended by ${stop}`);
+		const isFault = !isDone || this.#isNowhere(state.rip);
 		after.vector = isFault ? state.vector : noVector;
 		after.errorCode = isFault ? state.errorCode : 0;
 		after.cr2 = state.cr2;
@@ -103,8 +103,8 @@ export class UserModeProcessor {
 		return true;
 	}
 
-	/** Has the processor carry out what the interpreter leaves to TypeScript, which user mode must not, or which is no instruction. */
-	#refuse(page: Uint8Array): void {
+	/** Has the processor carry out what the interpreter leaves to TypeScript; false for what user mode must not, or what is no instruction. */
+	#carryOut(page: Uint8Array): boolean {
 		const {core} = this.#processor;
 		const {state} = core;
 		const start = core.startOf(state.record);
@@ -115,17 +115,19 @@ export class UserModeProcessor {
 		else if (instruction.name === 'int3') {
 			state.vector = breakpoint;
 			this.#nextRip = state.codePageOffset + BigInt(start + instruction.length);
-		} else {
+		} else if (systemInstructions[instruction.name] === undefined) state.vector = undefinedOpcode;
+		else {
 			try {
 				systemInstructions[instruction.name]?.(this.#processor, instruction);
+				state.rip = state.codePageOffset + BigInt(start + instruction.length);
+				return true;
 			} catch (error) {
 				if (!(error instanceof GuestFault)) throw error;
 				state.vector = error.vector;
 				state.errorCode = error.errorCode ?? 0;
-				return;
 			}
-			throw new Error(`user mode has no ${instruction.name}`);
 		}
+		return false;
 	}
 
 	#load({gpr, rflags, xsave, memory}: StateView, code: Uint8Array): void {

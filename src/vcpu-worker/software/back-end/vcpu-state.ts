@@ -3,6 +3,7 @@ import {type CpuidEntry, missingNeeds, needsOf} from '#vcpu-worker/cpuid';
 import {Msr, msrName} from '#vcpu-worker/registers';
 import type {LocalApic} from '#vcpu-worker/software/local-apic';
 import type {Processor} from '#vcpu-worker/software/system';
+import {saveX87Image, takeX87Image} from '#vcpu-worker/software/x87';
 import {type Activity, type VcpuState, vcpuError} from '#vcpu-worker/state';
 import type {TimeStampCounter} from './counter.ts';
 import {softwareKind} from './handles.ts';
@@ -120,7 +121,7 @@ function legacyImage({processor}: VcpuParts): Uint8Array {
 	const {state} = processor.core;
 	const bytes = new Uint8Array(image.bytes);
 	const view = new DataView(bytes.buffer);
-	view.setUint16(0, 0x37f, true);
+	saveX87Image(state, view);
 	view.setUint32(image.mxcsr, state.mxcsr, true);
 	view.setUint32(image.mxcsrMask, mxcsrMask, true);
 	for (let lane = 0; lane < 32; lane++)
@@ -132,6 +133,9 @@ function legacyImage({processor}: VcpuParts): Uint8Array {
 function takeLegacyImage({processor}: VcpuParts, bytes: Uint8Array): void {
 	const {state} = processor.core;
 	const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+	// A component that is missing is as FNINIT leaves it (SDM volume 1, 13.6).
+	if ((view.getBigUint64(image.xstateBv, true) & 1n) !== 0n) takeX87Image(state, view);
+	else processor.core.x87.registers.initialize();
 	const hasSse = (view.getBigUint64(image.xstateBv, true) & 2n) !== 0n;
 	state.mxcsr = view.getUint32(image.mxcsr, true) & mxcsrMask;
 	for (let lane = 0; lane < 32; lane++)

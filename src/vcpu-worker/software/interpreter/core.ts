@@ -47,6 +47,7 @@ export function allocateCoreMemory(): SharedMemory {
 export class Core {
 	readonly memory: SharedArrayBuffer;
 	readonly state: ReturnType<typeof CpuState.on>;
+	readonly x87: X87;
 	/** The bytes of `transfer`. */
 	readonly transfer: Uint8Array;
 	readonly #run: (record: number) => number;
@@ -67,8 +68,8 @@ export class Core {
 		module ??= new WebAssembly.Module(buildInterpreter());
 		const float = new FloatUnit(memory.buffer);
 		const compute = (operation: number, constant: number) => float.compute(operation, constant);
-		const x87 = new X87(memory.buffer);
-		const env = {state: memory, ram, access, compute, x87: x87.execute};
+		this.x87 = new X87(memory.buffer);
+		const env = {state: memory, ram, access, compute, x87: this.x87.execute};
 		this.#run = new WebAssembly.Instance(module, {env}).exports.run;
 		this.state.tlb = memoryMap.tlb;
 		this.forgetPages();

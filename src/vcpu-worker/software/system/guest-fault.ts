@@ -14,6 +14,7 @@ export const Vector = {
 	stackFault: 12,
 	generalProtection: 13,
 	pageFault: 14,
+	mathFault: 16,
 } as const;
 
 /** Exceptions that push an error code. */

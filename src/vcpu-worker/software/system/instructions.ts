@@ -13,6 +13,7 @@ import type {After, Parts} from './parts.ts';
 import {ports} from './ports.ts';
 import {programInterrupts} from './program-interrupts.ts';
 import {flagsOf, setFlags} from './rflags.ts';
+import {x87StateInstructions} from './x87-state.ts';
 
 const accumulator = 0;
 const counter = 1;
@@ -286,6 +287,7 @@ export const systemInstructions: Readonly<Record<string, Handler>> = {
 	...farTransfers,
 	...ports,
 	...programInterrupts,
+	...x87StateInstructions,
 };
 
 function requireIopl({core}: Parts): void {

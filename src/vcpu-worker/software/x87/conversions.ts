@@ -1,54 +1,56 @@
-import {bitLength, type Extended, finite, Kind, type Operand, quietBit} from './extended.ts';
-import {type Context, Exception, type Format, Rounding, roundTo, roundToInteger} from './rounding.ts';
+import {bitLength, type Extended, finite, integerBit, Kind, type Operand, quietBit} from './extended.ts';
+import {type Context, Exception, type Format, Rounding, roundTo, roundToInteger, sized} from './rounding.ts';
 
 /** A format in memory that has no integer bit (Intel SDM volume 1, table 4-3). */
 export interface MemoryFormat extends Format {
 	readonly bits: number;
 }
 
-export const single: MemoryFormat = {bits: 32, precision: 24, least: -126, most: 127};
-export const double: MemoryFormat = {bits: 64, precision: 53, least: -1022, most: 1023};
+export const single: MemoryFormat = {bits: 32, ...sized(24), least: -126, most: 127};
+export const double: MemoryFormat = {bits: 64, ...sized(53), least: -1022, most: 1023};
 
 /** Reads a number of such a format. */
 export function ofMemory({bits, precision, most}: MemoryFormat, value: bigint): Operand {
 	const isNegative = value >> BigInt(bits - 1) !== 0n;
 	const field = Number((value >> BigInt(precision - 1)) & BigInt(2 * most + 1));
 	const fraction = BigInt.asUintN(precision - 1, value);
-	const last = 2 - most - precision;
 	if (field === 0) {
-		if (fraction !== 0n) return finite(isNegative, last, fraction, true);
+		if (fraction !== 0n) return finite(isNegative, 2 - most - precision, fraction, true);
 		return {kind: Kind.zero, isNegative, exponent: 0, significand: 0n, isDenormal: false};
 	}
-	const whole = fraction | (1n << BigInt(precision - 1));
-	if (field <= 2 * most) return finite(isNegative, last + field - 1, whole);
-	const significand = whole << BigInt(64 - precision);
+	const significand = (fraction << BigInt(64 - precision)) | integerBit;
+	if (field <= 2 * most) {
+		const exponent = field - most - 63;
+		return {kind: Kind.finite, isNegative, exponent, significand, isDenormal: false};
+	}
 	const kind = fraction === 0n ? Kind.infinity : (significand & quietBit) === 0n ? Kind.signalling : Kind.quiet;
 	return {kind, isNegative, exponent: 0, significand, isDenormal: false};
 }
 
-/** Converts a number to such a format; undefined where an exception leaves memory as it is. */
+/** Converts a number to such a format. */
 export function toMemory(context: Context, format: MemoryFormat, a: Operand): bigint {
-	const {bits, precision, most, least} = format;
-	const fieldOfOnes = BigInt(2 * most + 1);
-	const encode = (isNegative: boolean, field: bigint, fraction: bigint): bigint =>
-		((isNegative ? 1n : 0n) << BigInt(bits - 1)) | (field << BigInt(precision - 1)) | fraction;
-	if (a.kind === Kind.zero) return encode(a.isNegative, 0n, 0n);
-	if (a.kind === Kind.infinity) return encode(a.isNegative, fieldOfOnes, 0n);
+	const {precision, most, least} = format;
+	const fieldOfOnes = 2 * most + 1;
+	if (a.kind === Kind.zero) return encode(format, a.isNegative, 0, 0n);
+	if (a.kind === Kind.infinity) return encode(format, a.isNegative, fieldOfOnes, 0n);
 	if (a.kind === Kind.unsupported) {
 		context.flags |= Exception.invalid;
-		return encode(true, fieldOfOnes, 1n << BigInt(precision - 2));
+		return encode(format, true, fieldOfOnes, 1n << BigInt(precision - 2));
 	}
 	if (a.kind !== Kind.finite) {
 		if (a.kind === Kind.signalling) context.flags |= Exception.invalid;
-		const fraction = (a.significand | quietBit) >> BigInt(64 - precision);
-		return encode(a.isNegative, fieldOfOnes, BigInt.asUintN(precision - 1, fraction));
+		return encode(format, a.isNegative, fieldOfOnes, (a.significand | quietBit) >> BigInt(64 - precision));
 	}
-	const rounded = roundTo(context, format, a.isNegative, a.exponent, a.significand, false);
-	if (rounded.isInfinite) return encode(a.isNegative, fieldOfOnes, 0n);
-	const {significand, exponent} = rounded;
-	const isNormal = significand >> BigInt(precision - 1) !== 0n;
-	const field = isNormal ? exponent + precision - 1 - least + 1 : 0;
-	return encode(a.isNegative, BigInt(field), BigInt.asUintN(precision - 1, significand));
+	const {significand, exponent, isInfinite} = roundTo(context, format, a.isNegative, a.exponent, a.significand, false);
+	if (isInfinite) return encode(format, a.isNegative, fieldOfOnes, 0n);
+	const isNormal = significand >= format.limit >> 1n;
+	return encode(format, a.isNegative, isNormal ? exponent + precision - least : 0, significand);
+}
+
+/** The parts of a number as its bits; of the fraction those that there is room for. */
+function encode({bits, precision}: MemoryFormat, isNegative: boolean, field: number, fraction: bigint): bigint {
+	const sign = isNegative ? 1 << (bits - precision) : 0;
+	return (BigInt(sign | field) << BigInt(precision - 1)) | BigInt.asUintN(precision - 1, fraction);
 }
 
 /** Reads an integer with its sign. */
@@ -57,14 +59,20 @@ export function ofInteger(value: bigint): Operand {
 	return finite(value < 0n, 0, value < 0n ? -value : value);
 }
 
-/** Converts a number to an integer that `fits`; undefined where it does not, which is invalid. */
-export function toInteger(context: Context, a: Operand, fits: (value: bigint) => boolean): bigint | undefined {
+/** The least and the largest integer of a kind. */
+export interface Limits {
+	readonly least: bigint;
+	readonly most: bigint;
+}
+
+/** Converts a number to an integer within limits; undefined where it does not, which is invalid. */
+export function toInteger(context: Context, a: Operand, {least, most}: Limits): bigint | undefined {
 	if (a.kind === Kind.zero) return 0n;
 	const isHuge = a.kind === Kind.finite && a.exponent + 64 > 80;
 	if (a.kind === Kind.finite && !isHuge) {
 		const {flags} = context;
 		const value = integral(context, a);
-		if (fits(value)) return value;
+		if (value >= least && value <= most) return value;
 		context.flags = flags;
 		context.isUp = false;
 	}
@@ -84,7 +92,8 @@ export function integral(context: Context, {isNegative, exponent, significand}: 
 
 /** Digits of a packed decimal number (SDM volume 1, 4.7). */
 const digits = 18;
-export const mostDecimal = 10n ** BigInt(digits) - 1n;
+const mostDecimal = 10n ** BigInt(digits) - 1n;
+export const decimalLimits: Limits = {least: -mostDecimal, most: mostDecimal};
 /** What an invalid operation stores as one. */
 export const decimalIndefinite = 0xffff_c000_0000_0000_0000n;
 
@@ -120,10 +129,10 @@ export function roundedToIntegral(context: Context, a: Operand): Extended | unde
 }
 
 /** A number without its fraction. */
-export function truncated(context: Context, a: Operand, fits: (value: bigint) => boolean): bigint | undefined {
+export function truncated(context: Context, a: Operand, limits: Limits): bigint | undefined {
 	const {rounding} = context;
 	context.rounding = Rounding.truncate;
-	const value = toInteger(context, a, fits);
+	const value = toInteger(context, a, limits);
 	context.rounding = rounding;
 	return value;
 }

@@ -43,11 +43,13 @@ export const infinity = (isNegative: boolean): Extended => ({
 	significand: integerBit,
 });
 
+const mostOf64 = 2n ** 64n - 1n;
+
 /** Number of bits up to the highest that is set. */
 export function bitLength(value: bigint): number {
 	let length = 0;
 	let rest = value;
-	while (rest >= 1n << 64n) {
+	while (rest > mostOf64) {
 		rest >>= 64n;
 		length += 64;
 	}
@@ -71,12 +73,15 @@ export function operandOf(signExponent: number, significand: bigint): Operand {
 		if (significand === 0n) return {kind: Kind.zero, isNegative, exponent: 0, significand, isDenormal: false};
 		return finite(isNegative, 1 - bias - fractionBits, significand, true);
 	}
-	const of = (kind: Operand['kind']): Operand => ({kind, isNegative, exponent: 0, significand, isDenormal: false});
-	if (!hasInteger) return of(Kind.unsupported);
-	if (field !== exponentMask)
-		return {kind: Kind.finite, isNegative, exponent: field - bias - fractionBits, significand, isDenormal: false};
-	if (significand === integerBit) return of(Kind.infinity);
-	return of((significand & quietBit) === 0n ? Kind.signalling : Kind.quiet);
+	const exponent = field - bias - fractionBits;
+	const kind = hasInteger ? (field === exponentMask ? kindOfOnes(significand) : Kind.finite) : Kind.unsupported;
+	return {kind, isNegative, exponent, significand, isDenormal: false};
+}
+
+/** What an exponent of ones stands for. */
+function kindOfOnes(significand: bigint): Operand['kind'] {
+	if (significand === integerBit) return Kind.infinity;
+	return (significand & quietBit) === 0n ? Kind.signalling : Kind.quiet;
 }
 
 /** The 80 bits of an operand that is not denormal, or was so in a smaller format only. */

@@ -11,22 +11,23 @@ export interface Remainder {
 	readonly isPartial: boolean;
 }
 
+const whole = (value: Extended, quotient?: number): Remainder => ({value, quotient, isPartial: false});
+
 /** Exponents that differ by less are done in one step (Intel SDM volume 2, FPREM). */
 const wholeReduction = 64;
 
 /** Remainder of a division whose quotient is truncated, or rounded to the nearest integer. */
 export function remainder(context: Context, a: Operand, b: Operand, isNearest: boolean): Remainder {
-	const done = (value: Extended, quotient?: number): Remainder => ({value, quotient, isPartial: false});
 	const nan = notNumbers(context, a, b);
-	if (nan !== undefined) return done(nan);
+	if (nan !== undefined) return whole(nan);
 	if (a.kind === Kind.infinity || b.kind === Kind.zero) {
 		context.flags &= ~Exception.denormal;
-		return done(invalid(context));
+		return whole(invalid(context));
 	}
-	if (a.kind === Kind.zero) return done(zero(a.isNegative), 0);
+	if (a.kind === Kind.zero) return whole(zero(a.isNegative), 0);
 	const apart = a.exponent - b.exponent;
 	// A divisor of more than twice the dividend has no part in it.
-	if (b.kind === Kind.infinity || apart < -1) return done(round(context, a.isNegative, a.exponent, a.significand), 0);
+	if (b.kind === Kind.infinity || apart < -1) return whole(round(context, a.isNegative, a.exponent, a.significand), 0);
 	const isPartial = apart >= wholeReduction;
 	// As many steps as leave a multiple of 32 of them.
 	const left = isPartial ? apart - (32 + (apart % 32)) : 0;

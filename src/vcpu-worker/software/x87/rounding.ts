@@ -32,6 +32,8 @@ export interface Context {
 /** A format of floating-point numbers. */
 export interface Format {
 	readonly precision: number;
+	/** Two to the power of that. */
+	readonly limit: bigint;
 	/** Exponents of the smallest and the largest normal number. */
 	readonly least: number;
 	readonly most: number;
@@ -57,12 +59,12 @@ function dropBits(
 	context.isUp = false;
 	if (bits <= 0) return [significand << BigInt(-bits), false];
 	const kept = significand >> BigInt(bits);
-	const rest = significand - (kept << BigInt(bits));
+	const rest = BigInt.asUintN(bits, significand);
 	if (rest === 0n) return [kept, false];
 	const {rounding} = context;
 	if (rounding === Rounding.nearest) {
-		const half = 1n << BigInt(bits - 1);
-		context.isUp = rest > half || (rest === half && (kept & 1n) === 1n);
+		const hasHalf = rest >> BigInt(bits - 1) !== 0n;
+		context.isUp = hasHalf && (BigInt.asUintN(bits - 1, rest) !== 0n || (kept & 1n) === 1n);
 	} else context.isUp = rounding !== Rounding.truncate && (rounding === Rounding.up) !== isNegative;
 	return [context.isUp ? kept + 1n : kept, true];
 }
@@ -84,7 +86,7 @@ export function roundToInteger(context: Context, isNegative: boolean, significan
  */
 export function roundTo(
 	context: Context,
-	{precision, least, most}: Format,
+	{precision, limit, least, most}: Format,
 	isNegative: boolean,
 	exponent: number,
 	significand: bigint,
@@ -94,7 +96,7 @@ export function roundTo(
 	let drop = length - precision;
 	let [kept, isInexact] = dropBits(context, isNegative, significand, drop);
 	// Rounding may carry into a new bit, which leaves zeros behind.
-	if (kept >> BigInt(precision) !== 0n) {
+	if (kept === limit) {
 		kept >>= 1n;
 		drop++;
 	}
@@ -120,7 +122,7 @@ export function roundTo(
 			const isInfinite = rounding === Rounding.nearest || rounding === (isNegative ? Rounding.down : Rounding.up);
 			context.isUp = isInfinite;
 			context.flags = flags | Exception.precision;
-			return {significand: (1n << BigInt(precision)) - 1n, exponent: most - precision + 1, isInfinite};
+			return {significand: limit - 1n, exponent: most - precision + 1, isInfinite};
 		}
 	}
 	context.flags = flags | (isInexact ? Exception.precision : 0);
@@ -134,11 +136,16 @@ function beyond(context: Context, exception: number): Rounded {
 	return {significand: 0n, exponent: 0, isInfinite: context.isUp};
 }
 
+/** What of a format follows from its number of bits. */
+export function sized(precision: number): Pick<Format, 'precision' | 'limit'> {
+	return {precision, limit: 1n << BigInt(precision)};
+}
+
 const leastExtended = 1 - bias;
 const formats = new Map(
-	[24, 53, 64].map((precision) => [precision, {precision, least: leastExtended, most: bias}] as const),
+	[24, 53, 64].map((precision) => [precision, {...sized(precision), least: leastExtended, most: bias}] as const),
 );
-const full = {precision: 64, least: leastExtended, most: bias};
+const full = {...sized(64), least: leastExtended, most: bias};
 
 /** Rounds a number to 80 bits, of which the significand has as many as the context says. */
 export function round(context: Context, isNegative: boolean, exponent: number, significand: bigint): Extended {
@@ -148,7 +155,7 @@ export function round(context: Context, isNegative: boolean, exponent: number, s
 	const {significand: kept, exponent: last} = rounded;
 	const {precision} = format;
 	if (kept === 0n) return zero(isNegative);
-	const whole = kept << BigInt(64 - precision);
+	const whole = precision === 64 ? kept : kept << BigInt(64 - precision);
 	const field = whole < integerBit ? 0 : last + precision - 1 + bias;
 	return {signExponent: field | (isNegative ? signBit : 0), significand: whole};
 }

@@ -2,9 +2,9 @@ import {type X87Memory, x87Memories, x87Operations} from '#vcpu-worker/software/
 import {add, type Binary, compare, divide, multiply, squareRoot, subtract} from './arithmetic.ts';
 import {
 	decimalIndefinite,
+	decimalLimits,
 	double,
-	type MemoryFormat,
-	mostDecimal,
+	type Limits,
 	ofDecimal,
 	ofInteger,
 	ofMemory,
@@ -39,11 +39,14 @@ const flagsOf = {unordered: 0x45, less: 1, equal: 0x40, greater: 0} as const;
 const one: Extended = {signExponent: 0x3fff, significand: integerBit};
 const zero = ofInteger(0n);
 
+const limitsOf = (bits: number): Limits => ({least: -1n << BigInt(bits - 1), most: (1n << BigInt(bits - 1)) - 1n});
+const integerLimits = {16: limitsOf(16), 32: limitsOf(32), 64: limitsOf(64)} as const;
+
 /** Tells the steps of an instruction whether they go on. */
 const goOn = 0;
 const endHere = 1;
 
-type Operation = (memory: X87Memory | undefined, register: number) => number | void;
+type Operation = (memory: X87Memory | undefined, register: number) => unknown;
 
 /** Where a result goes: to ST(0), or to ST(i), after which ST(0) may be popped. */
 type Destination = '' | 'To' | 'Pop';
@@ -53,19 +56,19 @@ type Destination = '' | 'To' | 'Pop';
  * result (SDM volume 1, 8.5).
  */
 export class X87 {
-	readonly #registers: X87Registers;
+	readonly registers: X87Registers;
 	readonly #context: Context = {rounding: 0, precision: 64, masks: 0x3f, flags: 0, isUp: false};
 	readonly #operations: readonly Operation[];
 
 	constructor(memory: SharedArrayBuffer) {
-		this.#registers = new X87Registers(memory);
+		this.registers = new X87Registers(memory);
 		const byName = this.#byName();
 		this.#operations = x87Operations.map((name) => byName[name] as Operation);
 	}
 
 	/** Carries out what a record says; returns 1 where the instruction is to end with it. */
 	readonly execute = (record: number): number => {
-		const registers = this.#registers;
+		const registers = this.registers;
 		const {control} = registers;
 		const context = this.#context;
 		context.rounding = (control >> 10) & 3;
@@ -75,11 +78,11 @@ export class X87 {
 		context.isUp = false;
 		const word = registers.operation(record);
 		const operation = this.#operations[word & 0xff] as Operation;
-		return operation(x87Memories[((word >> 8) & 15) - 1], (word >> 12) & 7) ?? goOn;
+		return operation(x87Memories[((word >> 8) & 15) - 1], (word >> 12) & 7) === endHere ? endHere : goOn;
 	};
 
 	#byName(): Readonly<Record<string, Operation>> {
-		const registers = this.#registers;
+		const registers = this.registers;
 		const unary = (compute: (context: Context, a: Operand) => Extended) => () => this.#unary(compute);
 		return {
 			...this.#arithmetic('fadd', add),
@@ -154,7 +157,7 @@ export class X87 {
 	}
 
 	#calculate(compute: Binary, destination: Destination, memory: X87Memory | undefined, register: number): void {
-		const registers = this.#registers;
+		const registers = this.registers;
 		const target = destination === '' ? 0 : register;
 		const other = destination === '' ? register : 0;
 		let result = indefinite;
@@ -170,7 +173,7 @@ export class X87 {
 	}
 
 	#unary(compute: (context: Context, a: Operand) => Extended, precision = 64): void {
-		const registers = this.#registers;
+		const registers = this.registers;
 		let result = indefinite;
 		if (registers.isEmpty(0)) {
 			if (!this.#stackFault(false)) return;
@@ -184,7 +187,7 @@ export class X87 {
 
 	/** An operation of ST(0) and ST(1); a result in ST(1) becomes ST(0). */
 	#binary(compute: Binary, target: 0 | 1): void {
-		const registers = this.#registers;
+		const registers = this.registers;
 		let result = indefinite;
 		if (registers.isEmpty(0) || registers.isEmpty(1)) {
 			if (!this.#stackFault(false)) return;
@@ -198,16 +201,16 @@ export class X87 {
 	}
 
 	#compare(memory: X87Memory | undefined, register: number, pops: number, isQuiet: boolean): void {
-		if (memory === undefined && this.#registers.isEmpty(register)) this.#compareWith(undefined, pops, isQuiet);
+		if (memory === undefined && this.registers.isEmpty(register)) this.#compareWith(undefined, pops, isQuiet);
 		else {
-			const operand = memory === undefined ? this.#registers.operand(register) : this.#fromMemory(memory);
+			const operand = memory === undefined ? this.registers.operand(register) : this.#fromMemory(memory);
 			this.#compareWith(operand, pops, isQuiet);
 		}
 	}
 
 	/** @param b - undefined for an empty register */
 	#compareWith(b: Operand | undefined, pops: number, isQuiet: boolean): void {
-		const registers = this.#registers;
+		const registers = this.registers;
 		const [order, isDone] = this.#order(b, isQuiet);
 		const conditions = order === undefined ? unordered : order === 0 ? Status.C3 : order < 0 ? Status.C0 : 0;
 		registers.status = (registers.status & ~unordered) | conditions;
@@ -217,7 +220,7 @@ export class X87 {
 
 	/** How ST(0) compares, and whether no exception that is not masked keeps the stack as it is: the result is there in any case. */
 	#order(b: Operand | undefined, isQuiet: boolean): readonly [number | undefined, boolean] {
-		const registers = this.#registers;
+		const registers = this.registers;
 		if (b === undefined || registers.isEmpty(0)) return [undefined, this.#stackFault(false)];
 		const order = compare(this.#context, registers.operand(0), b, isQuiet);
 		return [order, this.#settle()];
@@ -225,7 +228,7 @@ export class X87 {
 
 	/** Leaves the result for the step that sets flags. */
 	#compareFlags(register: number, pops: boolean, isQuiet: boolean): void {
-		const registers = this.#registers;
+		const registers = this.registers;
 		const operand = registers.isEmpty(register) ? undefined : registers.operand(register);
 		const [order, isDone] = this.#order(operand, isQuiet);
 		const name = order === undefined ? 'unordered' : order === 0 ? 'equal' : order < 0 ? 'less' : 'greater';
@@ -235,7 +238,7 @@ export class X87 {
 
 	/** FXAM (SDM volume 2, table 3-42). */
 	#examine(): void {
-		const registers = this.#registers;
+		const registers = this.registers;
 		const {C0, C1, C2, C3} = Status;
 		const {kind, isNegative, isDenormal} = registers.operand(0);
 		let conditions: number = {
@@ -251,7 +254,7 @@ export class X87 {
 	}
 
 	#load(memory: X87Memory | undefined, register: number): void {
-		const registers = this.#registers;
+		const registers = this.registers;
 		if (memory === undefined) {
 			if (!registers.isEmpty(register)) this.#push(registers.get(register));
 			else if (this.#stackFault(false)) registers.push(indefinite);
@@ -275,7 +278,7 @@ export class X87 {
 
 	/** Pushes a value, where there is room for it and no exception that stops it. */
 	#push(value: Extended): void {
-		const registers = this.#registers;
+		const registers = this.registers;
 		if (!registers.isEmpty(7)) {
 			if (this.#stackFault(true)) registers.push(indefinite);
 		} else if (this.#settle()) registers.push(value);
@@ -283,7 +286,7 @@ export class X87 {
 
 	#store(memory: X87Memory | undefined, register: number, pops: boolean): number {
 		if (memory !== undefined) return this.#storeTo(memory, pops, false);
-		const registers = this.#registers;
+		const registers = this.registers;
 		if (registers.isEmpty(0)) {
 			if (!this.#stackFault(false)) return goOn;
 			registers.set(register, indefinite);
@@ -296,7 +299,7 @@ export class X87 {
 	}
 
 	#storeTo(memory: X87Memory, pops: boolean, isTruncated: boolean): number {
-		const registers = this.#registers;
+		const registers = this.registers;
 		const isEmpty = registers.isEmpty(0);
 		if (isEmpty) {
 			if (!this.#stackFault(false)) return endHere;
@@ -314,29 +317,27 @@ export class X87 {
 	}
 
 	#convert(memory: X87Memory, operand: Operand, isTruncated: boolean): void {
-		const registers = this.#registers;
+		const registers = this.registers;
 		const context = this.#context;
-		const format: Partial<Record<X87Memory, MemoryFormat>> = {m32: single, m64: double};
-		const known = format[memory];
-		if (known !== undefined) {
-			registers.setScratch(0, toMemory(context, known, operand));
+		if (memory === 'm32' || memory === 'm64') {
+			registers.setScratch(0, toMemory(context, memory === 'm32' ? single : double, operand));
 			return;
 		}
 		if (memory === 'bcd') {
-			const value = toInteger(context, operand, (whole) => whole <= mostDecimal && whole >= -mostDecimal);
+			const value = toInteger(context, operand, decimalLimits);
 			const packed = value === undefined ? decimalIndefinite : toDecimal(value, operand.isNegative);
 			registers.setScratch(0, BigInt.asUintN(64, packed));
 			registers.setScratch(1, packed >> 64n);
 			return;
 		}
 		const bits = memory === 'i16' ? 16 : memory === 'i32' ? 32 : 64;
-		const fits = (whole: bigint) => BigInt.asIntN(bits, whole) === whole;
-		const value = (isTruncated ? truncated : toInteger)(context, operand, fits) ?? 1n << BigInt(bits - 1);
+		const limits = integerLimits[bits];
+		const value = (isTruncated ? truncated : toInteger)(context, operand, limits) ?? limits.least;
 		registers.setScratch(0, BigInt.asUintN(bits, value));
 	}
 
 	#exchange(register: number): void {
-		const registers = this.#registers;
+		const registers = this.registers;
 		if (registers.isEmpty(0) || registers.isEmpty(register)) {
 			if (!this.#stackFault(false)) return;
 			for (const index of [0, register]) if (registers.isEmpty(index)) registers.set(index, indefinite);
@@ -348,14 +349,14 @@ export class X87 {
 
 	/** FCMOVcc, whose condition a step has found. */
 	#move(register: number): void {
-		const registers = this.#registers;
+		const registers = this.registers;
 		if (registers.isEmpty(0) || registers.isEmpty(register)) {
 			if (this.#stackFault(false)) registers.set(0, indefinite);
 		} else if ((registers.scratch(0) & 1n) === 1n) registers.set(0, registers.get(register));
 	}
 
 	#changeSign(change: (signExponent: number) => number): void {
-		const registers = this.#registers;
+		const registers = this.registers;
 		if (registers.isEmpty(0)) {
 			if (this.#stackFault(false)) registers.set(0, indefinite);
 			return;
@@ -366,7 +367,7 @@ export class X87 {
 	}
 
 	#remainder(isNearest: boolean): void {
-		const registers = this.#registers;
+		const registers = this.registers;
 		const {C0, C1, C2, C3} = Status;
 		registers.status &= ~C2;
 		if (registers.isEmpty(0) || registers.isEmpty(1)) {
@@ -388,7 +389,7 @@ export class X87 {
 	}
 
 	#extract(): void {
-		const registers = this.#registers;
+		const registers = this.registers;
 		const isEmpty = registers.isEmpty(0);
 		if (isEmpty || !registers.isEmpty(7)) {
 			if (!this.#stackFault(!isEmpty)) return;
@@ -407,7 +408,7 @@ export class X87 {
 		compute: (context: Context, a: Operand) => Extended,
 		computeSecond?: (context: Context, a: Operand) => Extended,
 	): void {
-		const registers = this.#registers;
+		const registers = this.registers;
 		registers.status &= ~Status.C2;
 		const isEmpty = registers.isEmpty(0);
 		if (isEmpty || (computeSecond !== undefined && !registers.isEmpty(7))) {
@@ -433,22 +434,22 @@ export class X87 {
 
 	#turn(by: number): void {
 		this.#settle();
-		this.#registers.turn(by);
+		this.registers.turn(by);
 	}
 
 	/** What an operand in memory holds. */
 	#fromMemory(memory: X87Memory): Operand {
-		const value = this.#registers.scratch(0);
+		const value = this.registers.scratch(0);
 		if (memory === 'm32') return ofMemory(single, BigInt.asUintN(32, value));
 		if (memory === 'm64') return ofMemory(double, value);
-		if (memory === 'bcd') return ofDecimal(value | ((this.#registers.scratch(1) & 0xffffn) << 64n));
+		if (memory === 'bcd') return ofDecimal(value | ((this.registers.scratch(1) & 0xffffn) << 64n));
 		return ofInteger(BigInt.asIntN(memory === 'i16' ? 16 : memory === 'i32' ? 32 : 64, value));
 	}
 
 	/** An operand is missing, or there is no room for one. True where that is masked: then the result is indefinite. */
 	#stackFault(isOverflow: boolean): boolean {
 		this.#context.isUp = isOverflow;
-		this.#registers.status |= Status.stackFault;
+		this.registers.status |= Status.stackFault;
 		this.#signal(Exception.invalid);
 		return (this.#context.masks & Exception.invalid) !== 0;
 	}
@@ -477,7 +478,7 @@ export class X87 {
 	}
 
 	#signal(flags: number): void {
-		const registers = this.#registers;
+		const registers = this.registers;
 		registers.status = (registers.status & ~Status.C1) | flags | (this.#context.isUp ? Status.C1 : 0);
 		if ((flags & ~this.#context.masks) !== 0) registers.summarize();
 	}
