@@ -94,7 +94,7 @@ export function squareRoot(value: Unpacked, format: Format, environment: Environ
 }
 
 /** The largest integer whose square is not larger. */
-function rootOf(square: bigint): bigint {
+export function rootOf(square: bigint): bigint {
 	// Newton's method goes down from above.
 	let root = 1n << BigInt((lengthOf(square) + 1) >> 1);
 	for (;;) {

@@ -33,30 +33,35 @@ export interface Result {
 	readonly flags: number;
 }
 
+const mostOf64 = 2n ** 64n - 1n;
+
 /** Bits up to the highest that is set. */
 export function lengthOf(value: bigint): number {
-	if (value === 0n) return 0;
-	const digits = value.toString(16);
-	return 4 * digits.length - (Math.clz32(Number.parseInt(digits[0] as string, 16)) - 28);
+	let length = 0;
+	let rest = value;
+	for (; rest > mostOf64; rest >>= 64n) length += 64;
+	const high = Number(rest >> 32n);
+	return length + (high === 0 ? 32 - Math.clz32(Number(rest)) : 64 - Math.clz32(high));
+}
+
+/** A magnitude that was rounded, and whether it is larger than it was. */
+export interface Dropped {
+	readonly kept: bigint;
+	readonly isInexact: boolean;
+	readonly isUp: boolean;
 }
 
 /** Rounds a magnitude to a multiple of two to the `count`, and gives how many. */
-export function dropBits(
-	magnitude: bigint,
-	count: number,
-	isNegative: boolean,
-	rounding: number,
-): {readonly kept: bigint; readonly isInexact: boolean} {
-	if (count <= 0) return {kept: magnitude << BigInt(-count), isInexact: false};
+export function dropBits(magnitude: bigint, count: number, isNegative: boolean, rounding: number): Dropped {
+	if (count <= 0) return {kept: magnitude << BigInt(-count), isInexact: false, isUp: false};
 	const kept = magnitude >> BigInt(count);
-	const rest = magnitude - (kept << BigInt(count));
-	if (rest === 0n) return {kept, isInexact: false};
-	const half = 1n << BigInt(count - 1);
+	const rest = BigInt.asUintN(count, magnitude);
+	if (rest === 0n) return {kept, isInexact: false, isUp: false};
 	const isUp =
 		rounding === Rounding.nearest
-			? rest > half || (rest === half && (kept & 1n) === 1n)
+			? rest >> BigInt(count - 1) !== 0n && (BigInt.asUintN(count - 1, rest) !== 0n || (kept & 1n) === 1n)
 			: rounding === (isNegative ? Rounding.down : Rounding.up);
-	return {kept: isUp ? kept + 1n : kept, isInexact: true};
+	return {kept: isUp ? kept + 1n : kept, isInexact: true, isUp};
 }
 
 /**

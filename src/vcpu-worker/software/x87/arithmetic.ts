@@ -1,15 +1,6 @@
-import {
-	bitLength,
-	type Extended,
-	extendedOf,
-	indefinite,
-	infinity,
-	Kind,
-	type Operand,
-	quietBit,
-	zero,
-} from './extended.ts';
-import {type Context, Exception, Rounding, round} from './rounding.ts';
+import {Exception, Rounding, rootOf} from '#vcpu-worker/software/float';
+import {type Extended, extendedOf, indefinite, infinity, Kind, type Operand, quietBit, zero} from './extended.ts';
+import {type Context, round} from './rounding.ts';
 
 /** Numbers of which one is that much smaller leave only a trace in the other. */
 const farApart = 140;
@@ -130,24 +121,8 @@ export function squareRoot(context: Context, a: Operand): Extended {
 	if (a.kind !== Kind.finite) return extendedOf(a);
 	const shift = 70 + (a.exponent & 1);
 	const shifted = a.significand << BigInt(shift);
-	const root = integerRoot(shifted);
+	const root = rootOf(shifted);
 	return round(context, false, (a.exponent - shift) / 2, root * root === shifted ? root : withTrace(root));
-}
-
-/** The largest integer whose square is not above. */
-export function integerRoot(value: bigint): bigint {
-	// From 53 right bits one step of Newton's gives twice as many, which is more than there are.
-	const guessBits = Math.max(bitLength(value) - 106, 0) & ~1;
-	let root = BigInt(Math.floor(Math.sqrt(Number(value >> BigInt(guessBits))))) << BigInt(guessBits / 2);
-	for (;;) {
-		const next = (root + value / root) >> 1n;
-		const distance = next - root;
-		root = next;
-		if (distance >= -1n && distance <= 1n) break;
-	}
-	while (root * root > value) root--;
-	while ((root + 1n) * (root + 1n) <= value) root++;
-	return root;
 }
 
 /** How an operand compares: -1, 0 or 1; undefined where one is no number. */

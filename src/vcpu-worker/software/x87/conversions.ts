@@ -1,5 +1,6 @@
-import {bitLength, type Extended, finite, integerBit, Kind, type Operand, quietBit} from './extended.ts';
-import {type Context, Exception, type Format, Rounding, roundTo, roundToInteger, sized} from './rounding.ts';
+import {Exception, lengthOf, Rounding} from '#vcpu-worker/software/float';
+import {type Extended, finite, integerBit, Kind, type Operand, quietBit} from './extended.ts';
+import {type Context, type Format, roundTo, roundToInteger, sized} from './rounding.ts';
 
 /** A format in memory that has no integer bit (Intel SDM volume 1, table 4-3). */
 export interface MemoryFormat extends Format {
@@ -121,7 +122,7 @@ export function roundedToIntegral(context: Context, a: Operand): Extended | unde
 	const value = integral(context, a);
 	const size = value < 0n ? -value : value;
 	if (size === 0n) return {signExponent: a.isNegative ? 0x8000 : 0, significand: 0n};
-	const length = bitLength(size);
+	const length = lengthOf(size);
 	return {
 		signExponent: (a.isNegative ? 0x8000 : 0) | (length - 1 + 0x3fff),
 		significand: size << BigInt(64 - length),
@@ -131,7 +132,7 @@ export function roundedToIntegral(context: Context, a: Operand): Extended | unde
 /** A number without its fraction. */
 export function truncated(context: Context, a: Operand, limits: Limits): bigint | undefined {
 	const {rounding} = context;
-	context.rounding = Rounding.truncate;
+	context.rounding = Rounding.towardZero;
 	const value = toInteger(context, a, limits);
 	context.rounding = rounding;
 	return value;

@@ -1,3 +1,5 @@
+import {lengthOf} from '#vcpu-worker/software/float';
+
 /** A number of the x87 as its 80 bits (Intel SDM volume 1, 4.2.2 and 8.2). */
 export interface Extended {
 	/** Sign in bit 15, exponent below. */
@@ -43,23 +45,9 @@ export const infinity = (isNegative: boolean): Extended => ({
 	significand: integerBit,
 });
 
-const mostOf64 = 2n ** 64n - 1n;
-
-/** Number of bits up to the highest that is set. */
-export function bitLength(value: bigint): number {
-	let length = 0;
-	let rest = value;
-	while (rest > mostOf64) {
-		rest >>= 64n;
-		length += 64;
-	}
-	const high = Number(rest >> 32n);
-	return length + (high === 0 ? 32 - Math.clz32(Number(rest)) : 64 - Math.clz32(high));
-}
-
 /** A finite number that is not 0, of a significand with up to 64 bits. */
 export function finite(isNegative: boolean, exponent: number, significand: bigint, isDenormal = false): Operand {
-	const missing = 64 - bitLength(significand);
+	const missing = 64 - lengthOf(significand);
 	const normal = missing === 0 ? significand : significand << BigInt(missing);
 	return {kind: Kind.finite, isNegative, exponent: exponent - missing, significand: normal, isDenormal};
 }

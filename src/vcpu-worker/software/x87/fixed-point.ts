@@ -1,4 +1,4 @@
-import {integerRoot} from './arithmetic.ts';
+import {rootOf} from '#vcpu-worker/software/float';
 
 /** Bits behind the point: 64 of a result, as many of an argument before the first that is set, and as many that reducing by pi takes. */
 export const fixedBits = 256;
@@ -49,7 +49,7 @@ const halvings = 3;
 /** The arctangent of a number from 0 to 1. */
 export function arctangent(value: bigint): bigint {
 	let half = value;
-	for (let count = 0; count < halvings; count++) half = ratio(half, one + integerRoot((one << shift) + half * half));
+	for (let count = 0; count < halvings; count++) half = ratio(half, one + rootOf((one << shift) + half * half));
 	return inverseTangent(half, -1n) << BigInt(halvings);
 }
 

@@ -1,7 +1,8 @@
+import {Exception, Rounding} from '#vcpu-worker/software/float';
 import {invalid, notNumbers} from './arithmetic.ts';
 import {integral, ofInteger, roundedToIntegral} from './conversions.ts';
 import {bias, type Extended, extendedOf, infinity, Kind, type Operand, zero} from './extended.ts';
-import {type Context, Exception, Rounding, round} from './rounding.ts';
+import {type Context, round} from './rounding.ts';
 
 /** What FPREM and FPREM1 leave: the remainder, low bits of the quotient, and whether there is more to do. */
 export interface Remainder {
@@ -66,7 +67,7 @@ export function scale(context: Context, a: Operand, b: Operand): Extended {
 
 function wholePart(a: Operand): bigint {
 	if (a.exponent > 0) return a.isNegative ? -mostScale : mostScale;
-	const quiet = {rounding: Rounding.truncate, precision: 64, masks: 0x3f, flags: 0, isUp: false};
+	const quiet = {rounding: Rounding.towardZero, precision: 64, masks: 0x3f, flags: 0, isUp: false};
 	return integral(quiet, a);
 }
 

@@ -1,19 +1,8 @@
-import {bias, bitLength, type Extended, infinity, integerBit, signBit, zero} from './extended.ts';
+import {dropBits, Exception, lengthOf, Rounding} from '#vcpu-worker/software/float';
+import {bias, type Extended, infinity, integerBit, signBit, zero} from './extended.ts';
 
-/** Exceptions, as bits of the status and masks of the control word (Intel SDM volume 1, 8.1.3). */
-export const Exception = {
-	invalid: 1,
-	denormal: 2,
-	divideByZero: 4,
-	overflow: 8,
-	underflow: 0x10,
-	precision: 0x20,
-} as const;
-/** Those that are found before a result is there: where one is not masked, there is none. */
+/** Exceptions, which the status and the control word have at the same bits as MXCSR, that are found before a result is there: where one is not masked, there is none. */
 export const beforeResult = Exception.invalid | Exception.denormal | Exception.divideByZero;
-
-/** Ways of rounding, by the control word's RC (SDM volume 1, table 4-8). */
-export const Rounding = {nearest: 0, down: 1, up: 2, truncate: 3} as const;
 
 /** What an operation goes by, and what it says besides its result. */
 export interface Context {
@@ -49,34 +38,15 @@ export interface Rounded {
 /** By how much the exponent of a result is changed that is too large or too small, where the handler of that exception is to scale it (SDM volume 1, 8.5.4). */
 const exponentChange = 0x6000;
 
-/** Drops low bits; sets `isUp` and tells whether that was inexact. */
-function dropBits(
-	context: Context,
-	isNegative: boolean,
-	significand: bigint,
-	bits: number,
-): readonly [bigint, boolean] {
-	context.isUp = false;
-	if (bits <= 0) return [significand << BigInt(-bits), false];
-	const kept = significand >> BigInt(bits);
-	const rest = BigInt.asUintN(bits, significand);
-	if (rest === 0n) return [kept, false];
-	const {rounding} = context;
-	if (rounding === Rounding.nearest) {
-		const hasHalf = rest >> BigInt(bits - 1) !== 0n;
-		context.isUp = hasHalf && (BigInt.asUintN(bits - 1, rest) !== 0n || (kept & 1n) === 1n);
-	} else context.isUp = rounding !== Rounding.truncate && (rounding === Rounding.up) !== isNegative;
-	return [context.isUp ? kept + 1n : kept, true];
-}
-
 /**
  * Rounds an exact number to an integer of the units of its last place.
  * @param bits - of the significand behind the point
  */
 export function roundToInteger(context: Context, isNegative: boolean, significand: bigint, bits: number): bigint {
-	const [rounded, isInexact] = dropBits(context, isNegative, significand, bits);
+	const {kept, isInexact, isUp} = dropBits(significand, bits, isNegative, context.rounding);
 	if (isInexact) context.flags |= Exception.precision;
-	return rounded;
+	context.isUp = isUp;
+	return kept;
 }
 
 /**
@@ -92,9 +62,10 @@ export function roundTo(
 	significand: bigint,
 	canScale: boolean,
 ): Rounded {
-	const length = bitLength(significand);
+	const length = lengthOf(significand);
 	let drop = length - precision;
-	let [kept, isInexact] = dropBits(context, isNegative, significand, drop);
+	const {rounding} = context;
+	let {kept, isInexact, isUp} = dropBits(significand, drop, isNegative, rounding);
 	// Rounding may carry into a new bit, which leaves zeros behind.
 	if (kept === limit) {
 		kept >>= 1n;
@@ -109,7 +80,7 @@ export function roundTo(
 		if (isMasked || !canScale) {
 			// The first bit that such a number can have is that of the smallest normal one.
 			last = least - precision + 1;
-			[kept, isInexact] = dropBits(context, isNegative, significand, last - exponent);
+			({kept, isInexact, isUp} = dropBits(significand, last - exponent, isNegative, rounding));
 		} else last += exponentChange;
 		if (isInexact || !isMasked) flags |= Exception.underflow;
 	} else if (size > most) {
@@ -118,7 +89,6 @@ export function roundTo(
 			if (size - exponentChange > most) return beyond(context, Exception.overflow);
 			last -= exponentChange;
 		} else {
-			const {rounding} = context;
 			const isInfinite = rounding === Rounding.nearest || rounding === (isNegative ? Rounding.down : Rounding.up);
 			context.isUp = isInfinite;
 			context.flags = flags | Exception.precision;
@@ -126,6 +96,7 @@ export function roundTo(
 		}
 	}
 	context.flags = flags | (isInexact ? Exception.precision : 0);
+	context.isUp = isUp;
 	return {significand: kept, exponent: last, isInfinite: false};
 }
 

@@ -1,5 +1,6 @@
+import {Exception, lengthOf} from '#vcpu-worker/software/float';
 import {add, divideByZero, invalid, notNumbers} from './arithmetic.ts';
-import {bitLength, type Extended, extendedOf, infinity, Kind, type Operand, operandOf, zero} from './extended.ts';
+import {type Extended, extendedOf, infinity, Kind, type Operand, operandOf, zero} from './extended.ts';
 import {
 	arctangent,
 	cosine,
@@ -12,7 +13,7 @@ import {
 	ratio,
 	sine,
 } from './fixed-point.ts';
-import {type Context, Exception, round} from './rounding.ts';
+import {type Context, round} from './rounding.ts';
 
 /** The exponent of an operand's highest bit below which its square is nothing to 64 bits. */
 const tiny = -70;
@@ -234,7 +235,7 @@ export function tangentOf(context: Context, a: Operand): Extended {
 
 /** Rounds a constant (SDM volume 2, FLD1 and its like), without an exception. */
 const constant = (value: bigint) => {
-	const length = bitLength(value);
+	const length = lengthOf(value);
 	return (rounding: number): Extended =>
 		round(
 			{rounding, precision: 64, masks: 0x3f, flags: 0, isUp: false},

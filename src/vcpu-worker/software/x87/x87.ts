@@ -1,4 +1,5 @@
 import {type X87Memory, x87Memories, x87Operations} from '#vcpu-worker/software/decode';
+import {Exception} from '#vcpu-worker/software/float';
 import {add, type Binary, compare, divide, multiply, squareRoot, subtract} from './arithmetic.ts';
 import {
 	decimalIndefinite,
@@ -17,7 +18,7 @@ import {
 import {type Extended, extendedOf, indefinite, integerBit, Kind, type Operand, quietBit, signBit} from './extended.ts';
 import {extract, remainder, roundToIntegral, scale} from './functions.ts';
 import {Status, X87Registers} from './registers.ts';
-import {beforeResult, type Context, Exception} from './rounding.ts';
+import {beforeResult, type Context} from './rounding.ts';
 import {
 	angle,
 	constants,
