@@ -11,7 +11,8 @@ import {
 } from '#vcpu-worker/software/x87';
 import {hasRealSegments, privilegeOf, SS} from './control-state.ts';
 import {GuestFault, Vector} from './guest-fault.ts';
-import {type After, addressOf, type Parts} from './parts.ts';
+import {addressOf} from './operands.ts';
+import type {After, Parts} from './parts.ts';
 
 /** Exception of the x87 that waits, in its status word. */
 const summary = 0x80;
@@ -52,7 +53,7 @@ function store(parts: Parts, instruction: Instruction, hasRegisters: boolean): A
 	const view = new DataView(bytes.buffer);
 	storeEnvironment(core.state, registers, form, view);
 	if (hasRegisters) storeRegisters(registers, form, view);
-	const address = addressOf(parts, operands[0], addressSize);
+	const address = addressOf(parts, operands[0], addressSize, bytes.length, 'write');
 	const isUser = privilegeOf(core) === 3;
 	const value = bytes.reduceRight((rest, byte) => (rest << 8n) | BigInt(byte), 0n);
 	const isReachable =
@@ -74,7 +75,7 @@ function load(parts: Parts, instruction: Instruction, hasRegisters: boolean): Af
 	const {operands, addressSize} = instruction;
 	const form = formOf(parts, instruction);
 	const view = new DataView(new ArrayBuffer(hasRegisters ? stateBytes(form) : environmentBytes(form)));
-	const address = addressOf(parts, operands[0], addressSize);
+	const address = addressOf(parts, operands[0], addressSize, view.byteLength, 'read');
 	const isUser = privilegeOf(core) === 3;
 	const read = (at: bigint, length: number) => mmu.readSystem(address + at, length, isUser);
 	const isReachable = !isTried(form, hasRegisters) || triedFirst.every(({at, bytes}) => read(at, bytes) !== undefined);
