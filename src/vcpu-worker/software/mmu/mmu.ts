@@ -140,6 +140,59 @@ export class Mmu {
 		return this.#placesOf(address, bytes, 'write', isUser) !== undefined;
 	}
 
+	/** Reads bytes as an instruction does that TypeScript carries out; false, and `target` without meaning, after a fault. */
+	readBytes(address: bigint, target: Uint8Array, isUser: boolean): boolean {
+		return this.#eachPage(address, target.length, 'read', isUser, (page, offset, from, count) => {
+			const place = this.#memory.placeOf(page);
+			if (place >= 0) this.#memory.read(place + offset, count, target.subarray(from, from + count));
+			else for (let index = 0; index < count; index++) target[from + index] = this.#readByte(page + offset + index);
+		});
+	}
+
+	/** Writes bytes; false after a fault, and then none of them. */
+	writeBytes(address: bigint, source: Uint8Array, isUser: boolean): boolean {
+		return this.#eachPage(address, source.length, 'write', isUser, (page, offset, from, count) => {
+			const place = this.#memory.placeOf(page);
+			if (place >= 0) {
+				this.#memory.write(place + offset, source.subarray(from, from + count));
+				this.#code.written(place + offset, count, 0);
+			} else
+				for (let index = 0; index < count; index++)
+					this.#writeByte(page + offset + index, source[from + index] as number);
+		});
+	}
+
+	/** Calls `visit` for the parts of a range that lie in one page each, once all are translated. */
+	#eachPage(
+		address: bigint,
+		length: number,
+		kind: Access['kind'],
+		isUser: boolean,
+		visit: (page: number, offset: number, from: number, count: number) => void,
+	): boolean {
+		const pages: number[] = [];
+		const first = Number(address & 0xfffn);
+		for (let done = -first; done < length; done += 4096) {
+			const at = BigInt.asUintN(this.mode.levels >= 4 ? 64 : 32, address + BigInt(Math.max(done, 0)));
+			const page = this.#translated(
+				Number(BigInt.asIntN(32, at)),
+				Number(BigInt.asIntN(32, at >> 32n)),
+				kind,
+				isUser,
+			)?.page;
+			if (page === undefined) return false;
+			pages.push(page);
+		}
+		let from = 0;
+		for (const [index, page] of pages.entries()) {
+			const offset = index === 0 ? first : 0;
+			const count = Math.min(length - from, 4096 - offset);
+			visit(page, offset, from, count);
+			from += count;
+		}
+		return true;
+	}
+
 	/** Physical addresses of bytes that follow each other. */
 	#placesOf(address: bigint, bytes: number, kind: Access['kind'], isUser: boolean): readonly number[] | undefined {
 		const places: number[] = [];

@@ -6,6 +6,7 @@ import {decimals} from './decimals.ts';
 import {Attribute} from './descriptor.ts';
 import {descriptorInstructions} from './descriptor-instructions.ts';
 import {farTransfers} from './far-transfers.ts';
+import {fxInstructions} from './fx-instructions.ts';
 import {generalProtection, invalidOpcode} from './guest-fault.ts';
 import {Msr} from './msrs.ts';
 import {readOperand, writeMemory, writeSelector} from './operands.ts';
@@ -285,6 +286,7 @@ export const systemInstructions: Readonly<Record<string, Handler>> = {
 	...decimals,
 	...descriptorInstructions,
 	...farTransfers,
+	...fxInstructions,
 	...ports,
 	...programInterrupts,
 	...x87StateInstructions,
