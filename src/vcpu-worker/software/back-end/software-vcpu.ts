@@ -274,6 +274,8 @@ export class SoftwareVcpu implements CpuBackend {
 
 	/** Waits for a request, or the timer. */
 	#wait(): void {
+		// What is left of requests would end the wait at once.
+		this.processor.attend();
 		const next = this.apic.nextEvent;
 		const left = next === undefined ? maxWaitMs : Number(next - this.counter.now()) / nsPerMs;
 		if (left > 0) Atomics.wait(this.#words, requestWord, 0, Math.min(left, maxWaitMs));

@@ -152,7 +152,13 @@ export class Processor implements Parts {
 		return end;
 	}
 
-	/** Sees to what other threads want of the processor itself. */
+	/** Sees to what other threads want of the processor itself, while it executes no code: before its thread waits. */
+	attend(): void {
+		this.#others.enter();
+		this.#attend();
+		this.#others.leave();
+	}
+
 	#attend(): void {
 		const {$atomic} = this.core.state;
 		if ((Atomics.load($atomic, requestWord) & ownRequests) !== 0) {
