@@ -12,6 +12,8 @@ export interface BlockStep extends Step {
 	readonly ordinal: number;
 	readonly start: number;
 	readonly next: number;
+	/** The instruction of a step that leaves it to TypeScript. */
+	readonly instruction?: Instruction;
 }
 
 /** How much is decoded, and as what. */
@@ -50,7 +52,7 @@ export function decodeBlock(
 		at += instruction.length;
 		const lowered = lower(instruction, start);
 		if (lowered === undefined) {
-			add([systemStep], at);
+			steps.push({...systemStep, ordinal, start, next: at, instruction});
 			return steps;
 		}
 		for (const check of checksOf(instruction)) {

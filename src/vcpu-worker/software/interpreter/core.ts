@@ -4,6 +4,7 @@ import {
 	type BlockStep,
 	type CodeSize,
 	decodeBlock,
+	type Instruction,
 	ownImmediate,
 } from '#vcpu-worker/software/decode';
 import {FloatUnit} from '#vcpu-worker/software/float';
@@ -55,6 +56,9 @@ export class Core {
 	/** Physical pages of the linear ones that the cache of blocks knows. */
 	readonly #frames = new Map<bigint, number>();
 	#nextRecord: number = memoryMap.records;
+	/** Instructions of the records that leave them to TypeScript. */
+	readonly #instructions = new Map<number, Instruction>();
+	readonly #words: Int32Array;
 
 	/**
 	 * @param memory - of {@link allocateCoreMemory}
@@ -65,6 +69,7 @@ export class Core {
 		this.state = CpuState.on(memory.buffer, memoryMap.state);
 		this.transfer = new Uint8Array(memory.buffer, CpuState.offset('transfer'), 16);
 		this.#bytes = new DataView(memory.buffer);
+		this.#words = new Int32Array(memory.buffer);
 		module ??= new WebAssembly.Module(buildInterpreter());
 		const float = new FloatUnit(memory.buffer);
 		const compute = (operation: number, constant: number) => float.compute(operation, constant);
@@ -118,6 +123,21 @@ export class Core {
 		this.#bytes.setUint32(at + jumpEntry.record, record, true);
 	}
 
+	/** Finds the block at a linear address that is known, for the mode of now; 0 where none is. */
+	find(low: number, high: number): number {
+		const index = (low ^ ((low >>> 12) | (high << 20))) & (jumpEntries - 1);
+		const at = (memoryMap.jumps + index * jumpEntry.size) / 4;
+		const words = this.#words;
+		const isKnown =
+			words[at] === low && words[at + 1] === high && words[at + jumpEntry.mode / 4] === (this.state.modeKey | 0);
+		return isKnown ? (words[at + jumpEntry.record / 4] as number) : 0;
+	}
+
+	/** The instruction of a record that leaves it to TypeScript; undefined where it ends in another page, or is none. */
+	instructionOf(record: number): Instruction | undefined {
+		return this.#instructions.get(record);
+	}
+
 	/** Makes the block of a record end behind the record's instruction: it is not what memory has any more. */
 	endBehind(record: number): void {
 		const ordinal = this.ordinalOf(record);
@@ -167,6 +187,7 @@ export class Core {
 	/** Forgets all records. */
 	forgetCode(): void {
 		this.#nextRecord = memoryMap.records;
+		this.#instructions.clear();
 		this.forgetJumps();
 	}
 
@@ -191,6 +212,8 @@ export class Core {
 	}
 
 	#writeAt(at: number, step: BlockStep): void {
+		if (step.instruction !== undefined) this.#instructions.set(at, step.instruction);
+		else this.#instructions.delete(at);
 		const place = (value: number) => (value === ownImmediate ? immediateAt(at) : value);
 		MicroOp.patch(this.#bytes, at, {...step, a: place(step.a), b: place(step.b), c: place(step.c)});
 	}

@@ -233,7 +233,14 @@ export class Processor implements Parts {
 		}
 		const linear = BigInt.asUintN(codeSize === 64 ? 64 : 32, state.rip + base);
 		const low = Number(BigInt.asIntN(32, linear));
-		const page = this.mmu.fetch(low, Number(BigInt.asIntN(32, linear >> 32n)));
+		const high = Number(BigInt.asIntN(32, linear >> 32n));
+		const known = core.find(low, high);
+		if (known !== 0) {
+			state.codePage = linear & ~0xfffn;
+			state.codePageOffset = BigInt.asUintN(64, state.codePage - base);
+			return known;
+		}
+		const page = this.mmu.fetch(low, high);
 		if (page === undefined) return refuse(new GuestFault(state.vector, state.errorCode));
 		const record = this.#code.block(page, low & (pageBytes - 1), codeSize);
 		// Code in device memory: there is none that a processor could execute again and again.
@@ -273,7 +280,9 @@ export class Processor implements Parts {
 		// What came before may have let interrupts in.
 		if (this.windowWanted && this.canInterrupt) return 'window';
 		try {
-			const instruction = this.#instruction(state.codePage + BigInt(start), start);
+			const known = core.instructionOf(record);
+			const isKnown = known !== undefined && systemInstructions[known.name] !== undefined;
+			const instruction = isKnown ? known : this.#instruction(state.codePage + BigInt(start), start);
 			if (typeof instruction === 'number') return instruction;
 			state.budget--;
 			const handler = systemInstructions[instruction.name];
