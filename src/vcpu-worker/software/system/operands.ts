@@ -100,10 +100,21 @@ export function writeMemory(
 	bytes: number,
 	value: bigint,
 ): void {
-	const {core, mmu} = parts;
+	const at = requireWritable(parts, operand, addressSize, bytes);
+	parts.mmu.writeSystem(at, bytes, value, privilegeOf(parts.core) === 3);
+}
+
+/** Tries whether an operand in memory can be written, some bytes behind where it begins, and gives its address. @throws GuestFault */
+export function requireWritable(
+	parts: Parts,
+	operand: Operand | undefined,
+	addressSize: number,
+	bytes: number,
+	behind = 0,
+): bigint {
 	if (operand?.kind !== 'memory') throw invalidOpcode();
-	const at = writableAddress(parts, operand.segment, offsetOf(core, operand, addressSize), bytes);
-	mmu.writeSystem(at, bytes, value, privilegeOf(core) === 3);
+	const offset = BigInt.asUintN(addressSize, offsetOf(parts.core, operand, addressSize) + BigInt(behind));
+	return writableAddress(parts, operand.segment, offset, bytes);
 }
 
 /** Writes a general register: 32 bits clear the rest of 64, fewer leave it (SDM volume 1, 3.4.1.1). */

@@ -1,5 +1,4 @@
-import type {Instruction, Operand} from '#vcpu-worker/software/decode';
-import {segmentBaseAt} from '#vcpu-worker/software/state';
+import type {Instruction} from '#vcpu-worker/software/decode';
 import {
 	type EnvironmentForm,
 	environmentBytes,
@@ -9,9 +8,9 @@ import {
 	storeEnvironment,
 	storeRegisters,
 } from '#vcpu-worker/software/x87';
-import {hasRealSegments, privilegeOf, SS} from './control-state.ts';
+import {hasRealSegments} from './control-state.ts';
 import {GuestFault, Vector} from './guest-fault.ts';
-import {addressOf} from './operands.ts';
+import {readOperand, requireWritable, writeMemory} from './operands.ts';
 import type {After, Parts} from './parts.ts';
 
 /** Exception of the x87 that waits, in its status word. */
@@ -31,21 +30,14 @@ function requireX87({core: {state}}: Parts, waits: boolean): void {
 
 /** Parts of an environment of 14 bytes, the first word and the last byte, that are tried before it is read or written, as CR2 tells after a page fault on processors of AMD. */
 const triedFirst = [
-	{at: 0n, bytes: 2},
-	{at: 13n, bytes: 1},
+	{at: 0, bytes: 2},
+	{at: 13, bytes: 1},
 ] as const;
 const isTried = ({wordBytes}: EnvironmentForm, hasRegisters: boolean): boolean => wordBytes === 2 && !hasRegisters;
 
-/** The fault that an access has left, which is #SS where #GP would be one of the stack's. */
-function faultOf({core: {state}}: Parts, operand: Operand | undefined): GuestFault {
-	const isStack = operand?.kind === 'memory' && operand.segment === segmentBaseAt(SS);
-	const vector = isStack && state.vector === Vector.generalProtection ? Vector.stackFault : state.vector;
-	return new GuestFault(vector, state.errorCode);
-}
-
 function store(parts: Parts, instruction: Instruction, hasRegisters: boolean): After {
 	requireX87(parts, false);
-	const {core, mmu} = parts;
+	const {core} = parts;
 	const {registers} = core.x87;
 	const {operands, addressSize} = instruction;
 	const form = formOf(parts, instruction);
@@ -53,34 +45,25 @@ function store(parts: Parts, instruction: Instruction, hasRegisters: boolean): A
 	const view = new DataView(bytes.buffer);
 	storeEnvironment(core.state, registers, form, view);
 	if (hasRegisters) storeRegisters(registers, form, view);
-	const address = addressOf(parts, operands[0], addressSize, bytes.length, 'write');
-	const isUser = privilegeOf(core) === 3;
 	const value = bytes.reduceRight((rest, byte) => (rest << 8n) | BigInt(byte), 0n);
-	const isReachable =
-		!isTried(form, hasRegisters) ||
-		triedFirst.every(({at, bytes: length}) => mmu.canWrite(address + at, length, isUser));
-	const canWrite = isReachable && mmu.canWrite(address, bytes.length, isUser);
-	if (!(canWrite && mmu.writeSystem(address, bytes.length, value, isUser))) throw faultOf(parts, operands[0]);
-	if (hasRegisters) {
-		registers.initialize();
-		Object.assign(core.state, {x87InstructionPointer: 0n, x87DataPointer: 0n, x87Opcode: 0});
-	} else registers.control |= allMasks;
+	if (isTried(form, hasRegisters))
+		for (const {at, bytes: length} of triedFirst) requireWritable(parts, operands[0], addressSize, length, at);
+	writeMemory(parts, operands[0], addressSize, bytes.length, value);
+	if (hasRegisters) registers.initialize();
+	else registers.control |= allMasks;
 	return 'next';
 }
 
 function load(parts: Parts, instruction: Instruction, hasRegisters: boolean): After {
 	requireX87(parts, true);
-	const {core, mmu} = parts;
+	const {core} = parts;
 	const {registers} = core.x87;
 	const {operands, addressSize} = instruction;
 	const form = formOf(parts, instruction);
 	const view = new DataView(new ArrayBuffer(hasRegisters ? stateBytes(form) : environmentBytes(form)));
-	const address = addressOf(parts, operands[0], addressSize, view.byteLength, 'read');
-	const isUser = privilegeOf(core) === 3;
-	const read = (at: bigint, length: number) => mmu.readSystem(address + at, length, isUser);
-	const isReachable = !isTried(form, hasRegisters) || triedFirst.every(({at, bytes}) => read(at, bytes) !== undefined);
-	const value = isReachable ? read(0n, view.byteLength) : undefined;
-	if (value === undefined) throw faultOf(parts, operands[0]);
+	if (isTried(form, hasRegisters))
+		for (const {at, bytes} of triedFirst) readOperand(parts, operands[0], addressSize, bytes, at);
+	const value = readOperand(parts, operands[0], addressSize, view.byteLength);
 	for (let at = 0; at < view.byteLength; at++) view.setUint8(at, Number((value >> BigInt(8 * at)) & 0xffn));
 	loadEnvironment(core.state, registers, form, view);
 	if (hasRegisters) loadRegisters(registers, form, view);

@@ -37,7 +37,6 @@ for (const [wordBytes, isReal, expected] of [
 
 		const other = stateWithRegisters();
 		other.registers.initialize();
-		Object.assign(other.state, {x87InstructionPointer: 0n, x87DataPointer: 0n, x87Opcode: 0});
 		loadEnvironment(other.state, other.registers, form, view);
 		const taken = ({state: {x87Control, x87Status, x87Tags, x87InstructionPointer, x87DataPointer}}: typeof other) => [
 			x87Control,

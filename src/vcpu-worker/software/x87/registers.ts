@@ -21,6 +21,9 @@ const significandAt = CpuState.offset('x87') / 8;
 const exponentAt = CpuState.offset('x87') / 2 + 4;
 const statusAt = CpuState.offset('x87Status') / 2;
 const controlAt = CpuState.offset('x87Control') / 2;
+const instructionPointerAt = CpuState.offset('x87InstructionPointer') / 8;
+const dataPointerAt = CpuState.offset('x87DataPointer') / 8;
+const opcodeAt = CpuState.offset('x87Opcode') / 2;
 const tagsAt = CpuState.offset('x87Tags');
 /** What of the control word a program can write; the bit beside it is always set (SDM volume 1, figure 8-6). */
 const writableControl = 0x1f3f;
@@ -79,6 +82,8 @@ export class X87Registers {
 		this.status = 0;
 		this.control = initialControl;
 		this.tags = 0;
+		this.#words64[instructionPointerAt] = this.#words64[dataPointerAt] = 0n;
+		this.#words16[opcodeAt] = 0;
 	}
 
 	isEmpty(index: number): boolean {
