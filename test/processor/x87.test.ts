@@ -66,6 +66,12 @@ test('an exception that is not masked comes at the next instruction that waits',
 	for (const bytes of [fnstsw, fnclex, fnsave]) t.is(exceptionOf(bytes, {cr0, ...waiting}), undefined, `${bytes}`);
 });
 
+test('a conversion to an XMM register waits for it where its integers are in an MMX register, not where they are in memory', (t) => {
+	const registers = {cr0, cr4: 0x620n, ...waiting};
+	t.is(exceptionOf([0x66, 0x0f, 0x2a, 0xc1], registers), mathFault);
+	t.is(exceptionOf([0x66, 0x0f, 0x2a, 0x07], registers), undefined);
+});
+
 test('its handler finds where the instruction was that caused it, its operand and opcode', (t) => {
 	const fdiv = [0xd8, 0x77, 0x08];
 	const kernel = microKernel('pointers', (asm, {exit, handle}) => {

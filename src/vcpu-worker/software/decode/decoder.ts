@@ -101,7 +101,7 @@ class Decoding {
 			codeSize: this.#codeSize,
 			condition: this.#opcode & 15,
 			isVector: opcode.words.has('vector'),
-			isMmx: opcode.words.has('mmx'),
+			isMmx: opcode.words.has('mmx') && (operands.length === 0 || operands.some(isMmxRegister)),
 			x87Opcode: opcode.words.has('x87') ? ((this.#opcode & 7) << 8) | Math.max(this.#modRm, 0) : undefined,
 			isLocked: this.#isLocked,
 			repeat: this.#repeat,
@@ -373,6 +373,10 @@ class Decoding {
 		return byte;
 	}
 }
+
+/** A conversion from memory to an XMM register touches no MMX register, and no state of theirs: so it is on processors of AMD. */
+const isMmxRegister = (operand: Operand): boolean =>
+	operand.kind === 'register' && operand.place >= mmxAt(0) && operand.place <= mmxAt(7);
 
 const isPrefix = (byte: number): boolean =>
 	byte === 0x66 ||

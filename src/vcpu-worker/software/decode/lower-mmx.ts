@@ -1,7 +1,7 @@
 import {vectorMeanings} from '#vcpu-worker/software/semantics';
 import {CpuState, generalAt, mmxAt, scratchAt, vectorAt} from '#vcpu-worker/software/state';
 import type {ImmediateOperand, Instruction, Operand} from './instruction.ts';
-import type {StepWriter} from './lower-vector.ts';
+import {lowerVector, type StepWriter} from './lower-vector.ts';
 import {ownImmediate, type Step} from './step.ts';
 
 const none = CpuState.offset('none');
@@ -17,7 +17,9 @@ const placeOf = (operand: Operand | undefined): number => (operand?.kind === 're
 const isMmx = (place: number): boolean => place >= mmxAt(0) && place <= mmxAt(7);
 
 /** Makes steps of an instruction on MMX registers, which are those of XMM registers where it has values; false for one that has none. */
-export function lowerMmx({name, operands, segment}: Instruction, to: StepWriter): boolean {
+export function lowerMmx(instruction: Instruction, to: StepWriter): boolean {
+	const {name, operands, segment} = instruction;
+	if (name.startsWith('cvt')) return lowerConversion(instruction, to);
 	const [first, second, third] = operands as [Operand, Operand, Operand | undefined];
 	/** Ends an instruction with what it means for the x87's state; a step of no register takes a scratch slot for one. */
 	const end = (place = firstValue) => to.step('enterMmx', 64, {a: isMmx(place) ? place : firstValue});
@@ -64,6 +66,26 @@ export function lowerMmx({name, operands, segment}: Instruction, to: StepWriter)
 			return true;
 		}
 	}
+}
+
+/** Conversions between MMX and XMM registers: the x87's state changes before an exception of floating point. */
+function lowerConversion(instruction: Instruction, to: StepWriter): boolean {
+	const {name, operands} = instruction;
+	const [first, second] = operands as [Operand, Operand];
+	const enter = (a: number) => to.step('enterMmx', 64, {a});
+	if (!isMmx(placeOf(first))) {
+		enter(firstValue);
+		return lowerVector(instruction, to);
+	}
+	const isWhole = second.kind !== 'relative' && second.width === 128;
+	if (second.kind === 'memory') to.access(isWhole ? 'loadVectorAligned' : 'load', second, {a: secondValue});
+	const value = second.kind === 'memory' ? secondValue : placeOf(second);
+	if (!isWhole) to.step('zeroExtend', 64, {a: secondValue, b: value});
+	enter(firstValue);
+	to.step(name, 128, {a: firstValue, b: isWhole ? value : secondValue});
+	to.step('mov', 64, {a: placeOf(first), b: firstValue});
+	enter(placeOf(first));
+	return true;
 }
 
 /** MOVD, MOVQ and their like, among MMX, XMM and general registers, and memory. */

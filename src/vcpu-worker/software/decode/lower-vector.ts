@@ -101,6 +101,13 @@ export function lowerVector({name, operands, operandSize, segment}: Instruction,
 			to.step(name, 128, {b: source(second), a: placeOf(first), immediate: constantOf(third) & mask});
 			return true;
 		}
+		case 'cvtpi2ps': {
+			const value = scratchAt(2);
+			to.step('zeroExtend', 64, {b: source(second), a: value});
+			to.step('cvtdq2ps', 128, {a: value, b: value});
+			to.step('mov', 64, {a: placeOf(first), b: value});
+			return true;
+		}
 		case 'maskedStore': {
 			const place = {base: destination, index: none, scale: 0, displacement: 0n, segment, width: 128} as const;
 			to.storeKept(name, {kind: 'memory', ...place}, {a: placeOf(first), b: placeOf(second)});

@@ -38,10 +38,16 @@ f3 16 movshdup V,Wx
 66 29 movdqa Wx,V
 .. 2b movdqa Mx,V
 66 2b movdqa Mx,V
+.. 2a cvtpi2ps V,Qq
+66 2a cvtdq2pd V,Qq
 f3 2a cvtsi2ss V,Ev
 f2 2a cvtsi2sd V,Ev
+.. 2c cvttps2dq Pq,Wq
+66 2c cvttpd2dq Pq,Wx
 f3 2c cvttss2si Gv,Wd
 f2 2c cvttsd2si Gv,Wq
+.. 2d cvtps2dq Pq,Wq
+66 2d cvtpd2dq Pq,Wx
 f3 2d cvtss2si Gv,Wd
 f2 2d cvtsd2si Gv,Wq
 .. 2e ucomiss V,Wd
