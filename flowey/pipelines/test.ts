@@ -5,17 +5,17 @@ import {parseArgs} from 'node:util';
 import {IncubatorError, missingHostPackages, startIncubator} from '#test/incubator';
 import {type Command, execute, FloweyError, PATHS, runNode, WordsError} from '../core/index.ts';
 import {assembleGuest} from '../nodes/assemble-guest.ts';
-import {bundleKvmTests, type KvmTestBundles} from '../nodes/bundle-kvm-tests.ts';
+import {bundleMachineTests, type MachineTestBundles} from '../nodes/bundle-machine-tests.ts';
 import {canInstallPackages} from '../nodes/install-qemu.ts';
 import {prepareIncubator} from '../nodes/prepare-incubator.ts';
 import {AVA_ARGV, launchHere, runAva} from '../tests/ava.ts';
-import {emulatedShare, kvmTestName} from '../tests/emulated-share.ts';
+import {emulatedShare, kvmTestName, machineShare} from '../tests/emulated-share.ts';
 import {type FragileMachine, MAX_NOT_RUN, runOnFragileMachines} from '../tests/fragile-machines.ts';
 import {detectHostKvm, type HostKvm} from '../tests/host-kvm.ts';
 import {formatResults, mergeResults, type SuiteResult} from '../tests/suite.ts';
 import {buildPackage} from './build.ts';
 
-const SUITES = ['check', 'unit', 'kvm'] as const;
+const SUITES = ['check', 'unit', 'machines', 'kvm'] as const;
 type SuiteName = (typeof SUITES)[number];
 
 /** One file takes some three minutes at most. */
@@ -32,9 +32,9 @@ const isCi = process.env['CI'] !== undefined && process.env['CI'] !== 'false';
 /** All tests, wherever this machine can run them. */
 export const testCommand: Command = {
 	name: 'test',
-	usage: '[--all] [--only check|unit|kvm] [--match TEXT]',
+	usage: '[--all] [--only check|unit|machines|kvm] [--match TEXT]',
 	summary:
-		'Check the sources, run unit tests here and KVM tests on the host KVM; where KVM is emulated, those about KVM itself and one Linux boot, or with --all all of them',
+		'Check the sources, run unit tests and tests of machines on the software processor here, and KVM tests on the host KVM; where KVM is emulated, those about KVM itself; with --all also what takes long',
 	async run(words) {
 		const {values} = parseArgs({
 			args: [...words],
@@ -52,6 +52,7 @@ export const testCommand: Command = {
 		const suites: Record<SuiteName, () => Promise<SuiteResult[]>> = {
 			check: checkSuite,
 			unit: unitSuite,
+			machines: () => machineSuites(values.match, values.all || values.match !== ''),
 			kvm: () => kvmSuites(values.match, values.all || values.match !== ''),
 		};
 		for (const name of SUITES.filter((suite) => wanted.has(suite))) {
@@ -82,12 +83,32 @@ async function unitSuite(): Promise<SuiteResult[]> {
 	return [await runAva({suite: 'unit', where: 'host', argv: AVA_ARGV, isVerbose: false, launch: launchHere})];
 }
 
+/** @param all - run what takes long too */
+async function machineSuites(match: string, all: boolean): Promise<SuiteResult[]> {
+	heading('machines');
+	// Tests of the command line run what users run.
+	await buildPackage();
+	const {folder, files, avaArgv} = await runNode(bundleMachineTests, {match, on: 'software'});
+	try {
+		const {now, later} = all ? {now: files, later: []} : machineShare(files);
+		if (now.length === 0) return [];
+		const where = 'software processor';
+		const launch = launchHere;
+		const result = await runAva({suite: 'machines', where, argv: [...avaArgv, ...now], isVerbose: true, launch});
+		const why = 'files: npm test -- --all';
+		const rest = {suite: 'machines', where: 'nowhere', passed: 0, failed: 0, skipped: later.length, why};
+		return later.length > 0 ? [result, rest] : [result];
+	} finally {
+		rmSync(folder, {recursive: true, force: true});
+	}
+}
+
 /** @param all - run what takes long under emulation too */
 async function kvmSuites(match: string, all: boolean): Promise<SuiteResult[]> {
 	heading('kvm');
 	// Tests of the command line run what users run.
 	await buildPackage();
-	const bundles = await runNode(bundleKvmTests, {match});
+	const bundles = await runNode(bundleMachineTests, {match, on: 'kvm'});
 	try {
 		if (bundles.files.length === 0) {
 			throw new FloweyError(
@@ -101,7 +122,7 @@ async function kvmSuites(match: string, all: boolean): Promise<SuiteResult[]> {
 	}
 }
 
-async function runKvmSuites(bundles: KvmTestBundles, all: boolean): Promise<SuiteResult[]> {
+async function runKvmSuites(bundles: MachineTestBundles, all: boolean): Promise<SuiteResult[]> {
 	const hostKvm = detectHostKvm();
 	const results: SuiteResult[] = [];
 	if (hostKvm.kind !== 'none') {
@@ -114,7 +135,7 @@ async function runKvmSuites(bundles: KvmTestBundles, all: boolean): Promise<Suit
 }
 
 /** KVM that emulates supervisor code does not boot stock kernels: those tests run in the incubator only. */
-function kvmHere({files, avaArgv}: KvmTestBundles, hostKvm: HostKvm): Promise<SuiteResult> {
+function kvmHere({files, avaArgv}: MachineTestBundles, hostKvm: HostKvm): Promise<SuiteResult> {
 	const able = hostKvm.kind === 'pvm' ? files.filter((file) => !/\/test\.(vmm|guests)\./.test(file)) : files;
 	return runAva({
 		suite: 'kvm',
@@ -125,7 +146,7 @@ function kvmHere({files, avaArgv}: KvmTestBundles, hostKvm: HostKvm): Promise<Su
 	});
 }
 
-async function kvmInIncubators({files, avaArgv}: KvmTestBundles, all: boolean): Promise<SuiteResult[]> {
+async function kvmInIncubators({files, avaArgv}: MachineTestBundles, all: boolean): Promise<SuiteResult[]> {
 	const obstacle = await incubatorObstacle();
 	if (obstacle !== undefined) return [skippedSuite('kvm', files.length, obstacle)];
 	const {now, later} = all ? {now: files, later: []} : emulatedShare(files);

@@ -16,11 +16,13 @@ export interface VcpuWiring {
 	readonly hypercalls: HypercallBus;
 	/** All of RAM, as the processor's thread has it. */
 	readonly memory: MappedMemory;
+	/** Begins an access that a back end serves within {@link CpuBackend.run}. @returns what {@link served} is to be told */
+	began(): number;
 	/**
 	 * Counts an access that a back end has served within {@link CpuBackend.run}, on the buses.
 	 * @returns whether the run is to end where the processor can stop: something waits for the run loop
 	 */
-	served(kind: 'port' | 'mmio' | 'msr'): boolean;
+	served(kind: 'port' | 'mmio' | 'msr', began: number): boolean;
 	/** An interrupt with this vector has ended, which is level-triggered at an I/O APIC outside the back end. */
 	endOfInterrupt(vector: number): void;
 }

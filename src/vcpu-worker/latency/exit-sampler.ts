@@ -33,11 +33,17 @@ export class ExitSampler {
 
 	/** Counts one exit. @param times - as {@link now} gives them, before and after the guest ran, and when it was served */
 	record(exit: ExitKind, entered: number, left: number, served: number): void {
+		const guestNs = (left - entered) * 1e6;
+		count(this.#latencies.guest, guestNs);
+		this.#latencies.guestNs += guestNs;
+		this.recordServed(exit, left, served);
+	}
+
+	/** Counts an access that was served while the guest ran. */
+	recordServed(exit: ExitKind, began: number, served: number): void {
 		const latencies = this.#latencies;
-		const [guestNs, servedNs] = [(left - entered) * 1e6, (served - left) * 1e6];
-		count(latencies.guest, guestNs);
+		const servedNs = (served - began) * 1e6;
 		count(latencies[kindOf(exit)], servedNs);
-		latencies.guestNs += guestNs;
 		latencies.servedNs += servedNs;
 		this.refresh();
 	}

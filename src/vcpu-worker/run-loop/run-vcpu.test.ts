@@ -46,6 +46,7 @@ function processor(script: GuestScript) {
 			msrs: machine.msrs(unknownMsrs),
 			hypercalls: machine.hypercalls(),
 			memory: new MappedMemory(plainMemory()),
+			began: () => 0,
 			served: () => false,
 			endOfInterrupt() {},
 		},

@@ -8,7 +8,7 @@ import {lockPatienceMs} from '#support/shared-memory';
 import {backEndOf} from '#vcpu-worker/back-ends';
 import type {DebugPlan} from '#vcpu-worker/debug';
 import type {CpuBackend, VcpuHandle, VcpuWiring} from '#vcpu-worker/hypervisor';
-import {ExitSampler} from '#vcpu-worker/latency';
+import {ExitSampler, now} from '#vcpu-worker/latency';
 import {attachMachine, type HostedMachine, type MachineHandle} from '#vcpu-worker/machine';
 import {unknownMsrs} from '#vcpu-worker/msr-policy';
 import {answerProbe, type CpuReport, reportCpu} from '#vcpu-worker/probe';
@@ -83,9 +83,9 @@ export class VcpuWorker {
 		});
 		const backEnd = await backEndOf(data.partition);
 		const live = {machine, split, caller, memory};
-		const cpu = backEnd.enter(data.partition, data.vcpu, wiring(live, {control, pic}));
-		if (cpu.levels !== undefined) machine.access.levels = cpu.levels;
 		const sampler = new ExitSampler(latencies);
+		const cpu = backEnd.enter(data.partition, data.vcpu, wiring(live, {control, pic, sampler}));
+		if (cpu.levels !== undefined) machine.access.levels = cpu.levels;
 		const context = {cpu, events: machine.events, control, probe, sampler, split, isBoot};
 		this.#live = {context, ...live};
 		if (data.entry !== undefined) begin(cpu, data.entry);
@@ -97,7 +97,7 @@ export class VcpuWorker {
 		const live = this.#vcpu;
 		const {machine, context} = live;
 		machine.change(layout, findModel);
-		context.cpu.connect(wiring(live, {control: context.control, pic: context.isBoot ? context.split : undefined}));
+		context.cpu.connect(wiring(live, {...context, pic: context.isBoot ? context.split : undefined}));
 	}
 
 	/** Puts the vCPU into its state at power-on, which it is in when created. @param entry - as in {@link VcpuWorkerData} */
@@ -222,17 +222,23 @@ interface Looks {
 	readonly control: VcpuControlView;
 	/** The PIC, where its interrupts come to this processor. */
 	readonly pic: HostedMachine['split'];
+	readonly sampler: ExitSampler;
 }
 
 const counters = {port: 'portExits', mmio: 'mmioExits', msr: 'msrExits'} as const;
 
-const wiring = ({machine, caller, split, memory}: Omit<LiveVcpu, 'context'>, {control, pic}: Looks): VcpuWiring => ({
+const wiring = (
+	{machine, caller, split, memory}: Omit<LiveVcpu, 'context'>,
+	{control, pic, sampler}: Looks,
+): VcpuWiring => ({
 	bus: machine.bus(caller),
 	msrs: machine.msrs(unknownMsrs),
 	hypercalls: machine.hypercalls(),
 	memory,
-	served(kind) {
+	began: () => (sampler.due() ? now() : 0),
+	served(kind, began) {
 		control[counters[kind]]++;
+		if (began !== 0) sampler.recordServed(kind, began, now());
 		return machine.events.pending || pic?.extInt === true;
 	},
 	endOfInterrupt: (vector) => split?.endOfInterrupt(vector),

@@ -284,13 +284,15 @@ export class SoftwareVcpu implements CpuBackend {
 	#outside(): Outside {
 		return {
 			readPort: (port, bytes) => {
+				const began = this.#wiring.began();
 				const value = this.#wiring.bus.readPort(port, bytes);
-				this.#served('port');
+				this.#served('port', began);
 				return value;
 			},
 			writePort: (port, bytes, value) => {
+				const began = this.#wiring.began();
 				this.#wiring.bus.writePort(port, bytes, value);
-				this.#served('port');
+				this.#served('port', began);
 			},
 			cpuid: (leaf, subleaf) => this.#cpuid.answer(leaf, subleaf),
 			counter: () => this.counter.counter(),
@@ -312,8 +314,9 @@ export class SoftwareVcpu implements CpuBackend {
 		const value = this.#value;
 		value.low = 0;
 		value.high = 0;
+		const began = this.#wiring.began();
 		const isThere = this.#wiring.msrs.read(index, value);
-		this.#served('msr');
+		this.#served('msr', began);
 		return isThere ? (BigInt(value.high >>> 0) << 32n) | BigInt(value.low >>> 0) : undefined;
 	}
 
@@ -328,16 +331,18 @@ export class SoftwareVcpu implements CpuBackend {
 		const value = this.#value;
 		value.low = Number(data & 0xffff_ffffn);
 		value.high = Number(data >> 32n);
+		const began = this.#wiring.began();
 		const isTaken = this.#wiring.msrs.write(index, value);
-		this.#served('msr');
+		this.#served('msr', began);
 		return isTaken;
 	}
 
 	#readMemory(gpa: number, bytes: 1 | 2 | 4): number {
 		const at = gpa - this.#apicPage;
 		if (at >= 0 && at < 4096) return this.apic.readPage(at, bytes);
+		const began = this.#wiring.began();
 		const value = this.#wiring.bus.readMmio(gpa, bytes);
-		this.#served('mmio');
+		this.#served('mmio', began);
 		return value;
 	}
 
@@ -348,13 +353,14 @@ export class SoftwareVcpu implements CpuBackend {
 			this.#lookAgain();
 			return;
 		}
+		const began = this.#wiring.began();
 		this.#wiring.bus.writeMmio(gpa, bytes, value);
-		this.#served('mmio');
+		this.#served('mmio', began);
 	}
 
 	/** Counts an access, and ends the run where the loop is to look. */
-	#served(kind: 'port' | 'mmio' | 'msr'): void {
-		if (this.#wiring.served(kind)) Atomics.or(this.#words, requestWord, Request.KICK);
+	#served(kind: 'port' | 'mmio' | 'msr', began: number): void {
+		if (this.#wiring.served(kind, began)) Atomics.or(this.#words, requestWord, Request.KICK);
 	}
 
 	/** The local APIC's page may have moved. */

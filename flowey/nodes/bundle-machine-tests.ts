@@ -1,4 +1,4 @@
-/** Bundles the tests that run on KVM into `.build/kvm-tests/`, together with AVA. */
+/** Bundles the tests of machines for a back end into a folder of `.build/`, together with AVA. */
 
 import {globSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
@@ -13,10 +13,17 @@ const AVA = [
 	{in: join(PATHS.repo, 'node_modules/ava/entrypoints/cli.js'), out: 'ava'},
 	{in: join(PATHS.repo, 'node_modules/ava/lib/worker/base.js'), out: 'worker/base'},
 ];
-const PATTERNS = ['src/**/*.{kvm,vm}.test.ts', 'test/**/*.{kvm,vm}.test.ts'];
+/** Back ends that tests are bundled for: those of KVM itself run on KVM only. */
+const PATTERNS = {
+	kvm: ['src/**/*.{kvm,vm}.test.ts', 'test/**/*.{kvm,vm}.test.ts'],
+	software: ['test/**/*.vm.test.ts'],
+} as const;
+
+/** A back end that machines of tests run on. */
+export type TestedBackEnd = keyof typeof PATTERNS;
 
 /** Built tests. */
-export interface KvmTestBundles {
+export interface MachineTestBundles {
 	/** Remove it when the tests have run. */
 	readonly folder: string;
 	/** The tests as built files, relative to the repository. */
@@ -26,27 +33,28 @@ export interface KvmTestBundles {
 }
 
 /** Takes the tests whose path contains `match`; the list is empty when there is no such test. */
-export const bundleKvmTests: FloweyNode<{readonly match: string}, KvmTestBundles> = {
-	name: 'bundle-kvm-tests',
-	async run(context, {match}) {
-		const sources = globSync(PATTERNS, {cwd: PATHS.repo})
-			.filter((path) => path.includes(match))
-			.sort();
-		const folder = bundleFolder('kvm-tests');
-		const files = await bundleTests(sources, folder, AVA);
-		const avaConfig = join(folder, 'ava.config.mjs');
-		writeFileSync(avaConfig, avaConfigText(files));
-		context.log(`${files.length} test files`);
-		return {folder, files, avaArgv: [process.execPath, join(folder, 'ava.js'), '--config', avaConfig]};
-	},
-};
+export const bundleMachineTests: FloweyNode<{readonly match: string; readonly on: TestedBackEnd}, MachineTestBundles> =
+	{
+		name: 'bundle-machine-tests',
+		async run(context, {match, on}) {
+			const sources = globSync(PATTERNS[on], {cwd: PATHS.repo})
+				.filter((path) => path.includes(match))
+				.sort();
+			const folder = bundleFolder(`${on}-tests`);
+			const files = await bundleTests(sources, folder, AVA);
+			const avaConfig = join(folder, 'ava.config.mjs');
+			writeFileSync(avaConfig, avaConfigText(files, on));
+			context.log(`${files.length} test files`);
+			return {folder, files, avaArgv: [process.execPath, join(folder, 'ava.js'), '--config', avaConfig]};
+		},
+	};
 
 /** The cache is off because AVA would write it below node_modules, which is read-only in the incubator. */
-function avaConfigText(files: readonly string[]): string {
+function avaConfigText(files: readonly string[], on: TestedBackEnd): string {
 	const config = {
 		...{files, extensions: ['js'], cache: false, workerThreads: false, concurrency: 2, timeout: '10m'},
-		// Tests of machines run on KVM here; see vmTest.
-		environmentVariables: {OPENVMM_TEST_ON: 'kvm'},
+		// See vmTest.
+		environmentVariables: {OPENVMM_TEST_ON: on},
 	};
 	return `export default ${JSON.stringify(config, null, '\t')};\n`;
 }
