@@ -1,5 +1,5 @@
 import type {MicroKernel} from '#test/tmk';
-import {Processor} from '#vcpu-worker/software/system';
+import {Feature, Processor} from '#vcpu-worker/software/system';
 import {loneMemory} from '#vcpu-worker/software/system/testing';
 
 const ramBytes = 4 * 1024 ** 2;
@@ -29,8 +29,27 @@ const realCr0 = 0x10n;
 const realData = 0x93;
 const realCode = 0x9b;
 
+/** Distance of two readings of the time-stamp counter. */
+const ticksEach = 1000n;
+
+type Cpuid = (leaf: number, subleaf: number) => readonly [number, number, number, number];
+
+/** What a test's processor has otherwise. */
+export interface GuestOptions {
+	/** Answers of CPUID; where they are not given, all features that the processor has are announced. */
+	readonly cpuid?: Cpuid;
+}
+
+const announceAll: Cpuid = (leaf, subleaf) => {
+	const answer: [number, number, number, number] = [0, 0, 0, 0];
+	for (const [number, second, register, bit] of Object.values(Feature))
+		if (number === leaf && second === subleaf) answer[register] |= 1 << bit;
+	return answer;
+};
+
 /** Puts a kernel in memory and a processor at its entry, in the mode that it wants. */
-export function startKernel(kernel: MicroKernel): GuestProcessor {
+export function startKernel(kernel: MicroKernel, options: GuestOptions = {}): GuestProcessor {
+	let time = 0n;
 	const {ram, memory, shared} = loneMemory(ramBytes);
 	ram.set(kernel.image, kernel.loadAddress);
 	const writes: PortWrite[] = [];
@@ -40,8 +59,9 @@ export function startKernel(kernel: MicroKernel): GuestProcessor {
 			return 0;
 		},
 		writePort: (port: number, _bytes: number, value: number) => void writes.push({port, value}),
-		cpuid: () => [0, 0, 0, 0] as const,
-		counter: () => 0n,
+		cpuid: options.cpuid ?? announceAll,
+		counter: () => ++time * ticksEach,
+		random: () => 0x1234_5678_9abc_def0n,
 		readMsr: () => undefined,
 		writeMsr: () => false,
 		readPriority: () => 0,

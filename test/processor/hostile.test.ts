@@ -1,48 +1,16 @@
 import test from 'ava';
-import {halt} from '#test/tmk';
-import {type GuestProcessor, startKernel} from './guest-processor.ts';
-
-/** Where raw code of these tests is, and their page tables are. */
-const codeAt = 0x20_0000;
-const tables = 0x30_0000;
-const stackTop = 0x2f_0000;
-
-/** A processor in long mode at privilege 0 with the low 2 GiB mapped to themselves, and again from the top 2 GiB on. */
-function startBytes(code: readonly number[], at = codeAt): GuestProcessor {
-	const kernel = halt();
-	const guest = startKernel({...kernel, entry: at, pageTables: tables});
-	guest.ram.set(code, at);
-	const entries = new BigUint64Array(guest.ram.buffer, tables, 512 * 3);
-	entries[0] = entries[511] = BigInt(tables + 0x1000) | 7n;
-	entries[512] = entries[512 + 510] = BigInt(tables + 0x2000) | 7n;
-	for (let index = 0; index < 512; index++) entries[1024 + index] = (BigInt(index) << 21n) | 0x87n;
-	guest.processor.core.state.general[4] = BigInt(stackTop);
-	return guest;
-}
-
-/** The same memory in the upper half of addresses. */
-const upperHalf = 0xffff_ffff_8000_0000n;
-const descriptors = tables + 0x4000;
-const gates = descriptors + 0x1000;
-const task = gates + 0x1000;
-const handlerAt = codeAt + 0x4000;
-const kernelCode = 8;
-
-/** Descriptor tables in the upper half, and a gate by the first interrupt stack whose handler is these bytes. */
-function handle({processor, ram}: GuestProcessor, vector: number, handler: readonly number[]): void {
-	const {state} = processor.core;
-	const words = new BigUint64Array(ram.buffer);
-	words[descriptors / 8 + 1] = 0x00af_9b00_0000_ffffn;
-	words[descriptors / 8 + 2] = 0x00cf_9300_0000_ffffn;
-	const at = BigInt(handlerAt);
-	words[gates / 8 + vector * 2] =
-		(at & 0xffffn) | (BigInt(kernelCode) << 16n) | 0x8e01_0000_0000n | ((at >> 16n) << 48n);
-	new DataView(ram.buffer).setBigUint64(task + 0x24, BigInt(stackTop - 0x1000), true);
-	ram.set(handler, handlerAt);
-	Object.assign(state.gdtr, {base: upperHalf + BigInt(descriptors), limit: 0x17});
-	Object.assign(state.idtr, {base: upperHalf + BigInt(gates), limit: 0xfff});
-	Object.assign(state.segments[7] ?? {}, {base: upperHalf + BigInt(task), limit: 0x67});
-}
+import {
+	codeAt,
+	descriptors,
+	gates,
+	handle,
+	handlerAt,
+	kernelCode,
+	stackTop,
+	startBytes,
+	tables,
+	upperHalf,
+} from './raw-code.ts';
 
 const ud2 = [0x0f, 0x0b];
 const hlt = 0xf4;

@@ -37,12 +37,12 @@ const features = {
 		SSE: 25,
 		SSE2: 26,
 	},
-	ecx1: {SSE3: 0, SSSE3: 9, CX16: 13, SSE41: 19, SSE42: 20, X2APIC: 21, POPCNT: 23, TSC_DEADLINE: 24},
+	ecx1: {SSE3: 0, SSSE3: 9, CX16: 13, SSE41: 19, SSE42: 20, X2APIC: 21, POPCNT: 23, TSC_DEADLINE: 24, RDRAND: 30},
 	/** Leaf 7, subleaf 0. */
-	ebx7: {SMEP: 7, ERMS: 9, SMAP: 20},
+	ebx7: {FSGSBASE: 0, SMEP: 7, ERMS: 9, RDSEED: 18, SMAP: 20},
 	ecx7: {UMIP: 2},
 	/** Leaf 80000001. */
-	edx8: {SYSCALL: 11, NX: 20, PAGE1GB: 26, LM: 29},
+	edx8: {SYSCALL: 11, NX: 20, PAGE1GB: 26, RDTSCP: 27, LM: 29},
 	ecx8: {LAHF: 0},
 	/** Leaf 80000007. */
 	edx87: {INVARIANT_TSC: 8},

@@ -7,7 +7,7 @@ import type {CounterReading, CpuBackend, ExitKind, Resumption, VcpuWiring} from 
 import type {ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
 import {isApicMsr, LocalApic, LocalApics} from '#vcpu-worker/software/local-apic';
 import {CpuState, Request} from '#vcpu-worker/software/state';
-import {type Outside, Processor} from '#vcpu-worker/software/system';
+import {type Outside, Processor, randomNumbers} from '#vcpu-worker/software/system';
 import type {Activity, VcpuState} from '#vcpu-worker/state';
 import {TimeStampCounter} from './counter.ts';
 import {CpuidTable} from './cpuid-table.ts';
@@ -296,6 +296,7 @@ export class SoftwareVcpu implements CpuBackend {
 			},
 			cpuid: (leaf, subleaf) => this.#cpuid.answer(leaf, subleaf),
 			counter: () => this.counter.counter(),
+			random: randomNumbers(),
 			readMsr: (index) => this.#readMsr(index),
 			writeMsr: (index, value) => this.#writeMsr(index, value),
 			hypercall: (number, values) => hypercall(this.#apics, this.#alert, number, values),

@@ -7,6 +7,18 @@ import {mmxCheck, nextStep, type Step, systemStep, vectorCheck} from './step.ts'
 const maxInstructions = 32;
 const pageBytes = 4096;
 
+/** Instructions for TypeScript behind which code goes on in the same mode, if they do not fault. */
+const straight = new Set(
+	(
+		'rdtsc rdtscp rdpid rdrand rdseed cpuid rdmsr in out cli clac stac swapgs readFsBase readGsBase writeFsBase writeGsBase ' +
+		'movFromControl movFromDebug movFromSegment pushSegment sgdt sidt sldt str smsw xgetbv fxsave fxrstor xsave xsaveopt ' +
+		'xsavec xsaves xrstor xrstors fnstenv fnsave fldenv frstor wbinvd verr verw'
+	).split(' '),
+);
+
+/** Tells whether a block goes on behind an instruction for TypeScript. */
+export const goesStraight = ({name}: Instruction): boolean => straight.has(name);
+
 /** A step of a block, with what its record has besides. */
 export interface BlockStep extends Step {
 	readonly ordinal: number;
@@ -53,7 +65,8 @@ export function decodeBlock(
 		const lowered = lower(instruction, start);
 		if (lowered === undefined) {
 			steps.push({...systemStep, ordinal, start, next: at, instruction});
-			return steps;
+			if (!goesStraight(instruction)) return steps;
+			continue;
 		}
 		for (const check of checksOf(instruction)) {
 			if (!checked.has(check)) add([check], at);

@@ -1,7 +1,8 @@
 import type {StepWidth} from '#vcpu-worker/software/semantics';
 import {CpuState, generalAt, highByteAt, mmxAt, segmentBaseAt, vectorAt} from '#vcpu-worker/software/state';
 import type {CodeSize, Instruction, MemoryOperand, Operand} from './instruction.ts';
-import {group15Member, groupMember, type Opcode, type OpcodeMap, opcodeAt} from './opcode-table.ts';
+import {groupMember, type Opcode, type OpcodeMap, opcodeAt} from './opcode-table.ts';
+import {isSystemGroup, type Prefix, systemGroupMember} from './system-groups.ts';
 import {vectorGroupMember, vectorOpcodeAt} from './vector-table.ts';
 import {isX87Escape, x87Opcode} from './x87-table.ts';
 
@@ -89,6 +90,7 @@ class Decoding {
 		if (this.#codeSize !== 64 && opcode.words.has('only64')) throw new Failure('undefined');
 		if (opcode.words.has('bare') && (this.#hasOperandPrefix || this.#repeat !== undefined))
 			throw new Failure('undefined');
+		if (opcode.words.has('with66') && this.#prefix !== '66') throw new Failure('undefined');
 		const operandSize = this.#operandSize(opcode);
 		const addressSize = this.#addressSize;
 		const operands = opcode.operands.map((letters) => this.#operand(letters, operandSize));
@@ -115,6 +117,11 @@ class Decoding {
 		if (this.#codeSize !== 64) return (this.#codeSize === 16) !== this.#hasOperandPrefix ? 16 : 32;
 		const isWide = (this.#rex & 8) !== 0;
 		return isWide || (words.has('d64') && !this.#hasOperandPrefix) ? 64 : this.#hasOperandPrefix ? 16 : 32;
+	}
+
+	/** What of the prefixes chooses among instructions. */
+	get #prefix(): Prefix {
+		return this.#repeat ?? (this.#hasOperandPrefix ? '66' : '..');
 	}
 
 	get #addressSize(): 16 | 32 | 64 {
@@ -161,7 +168,7 @@ class Decoding {
 				this.#opcode = this.#next();
 			}
 		}
-		const vector = vectorOpcodeAt(map, this.#opcode, this.#repeat ?? (this.#hasOperandPrefix ? '66' : '..'));
+		const vector = vectorOpcodeAt(map, this.#opcode, this.#prefix);
 		if (vector !== undefined) return vector;
 		const isX87 = map === 'oneByte' && isX87Escape(this.#opcode);
 		const isRepeated = this.#repeat === 'f3';
@@ -181,15 +188,11 @@ class Decoding {
 
 	#member(opcode: Opcode): Opcode {
 		if (opcode.words.has('vector') || opcode.words.has('mmx')) return this.#vectorMember(opcode);
-		if (opcode.name === 'group15') {
-			const form = this.#readModRm() >> 6 === 3 ? 'register' : 'memory';
-			const found = group15Member((this.#readModRm() >> 3) & 7, form);
-			if (found === undefined || (form === 'register' && this.#repeat !== undefined)) throw new Failure('undefined');
-			return found;
+		if (isSystemGroup(opcode.name)) {
+			const found = systemGroupMember(opcode, this.#readModRm(), this.#prefix);
+			if (found !== undefined) return found;
+			if (opcode.name !== 'group7') throw new Failure('undefined');
 		}
-		// SWAPGS is INVLPG with a register (SDM volume 2, table A-6).
-		if (opcode.name === 'group7' && this.#readModRm() === 0xf8)
-			return {name: 'swapgs', operands: [], words: new Set(['only64'])};
 		const member = opcode.name.startsWith('group') ? groupMember(opcode, (this.#readModRm() >> 3) & 7) : opcode;
 		if (member === undefined) throw new Failure('undefined');
 		return member;

@@ -3,7 +3,7 @@
  * `d64` defaults to 64-bit operands in 64-bit mode and has no 32-bit ones there, `no64` and `only64` exist only outside and inside
  * of it, `lock` may have the prefix where it writes memory. A group's operation is chosen by the middle bits of ModRM.
  *
- * `bare` has no meaning with a prefix that chooses among instructions: 66, F2, F3.
+ * `bare` has no meaning with a prefix that chooses among instructions: 66, F2, F3; `with66` needs the first of them alone.
  *
  * Letters beside A.2's: `R` is a general register whatever ModRM says of memory, `C` the number of a control or debug register, `S` that of a
  * segment register, also as a constant, `P` a far pointer in the code,
@@ -210,10 +210,11 @@ bf movsx16 Gv,Ew
 c0 xadd Eb,Gb lock
 c1 xadd Ev,Gv lock
 c3 movnti Mv,Gv bare
-c7 group9 M
+c7 group9 Ev
 c8+ bswap Zv`;
 
 const map38 = `
+82 invpcid Gq,Mx with66
 f0 movbe Gv,Mv
 f1 movbe Mv,Gv
 f0/f2 crc32 Gd,Eb
@@ -231,11 +232,10 @@ const groups: Readonly<Record<string, string>> = {
 	group6: 'sldt str lldt ltr verr verw - -',
 	group7: 'sgdt sidt lgdt lidt smsw - lmsw invlpg',
 	group8: '- - - - bt bts btr btc',
-	group9: '- cmpxchg8b - - - - - -',
 	group11: 'mov - - - - - - -',
 };
 /** Operations of groups that may have LOCK. */
-const lockable = new Set('add or adc sbb and sub xor not neg inc dec bts btr btc cmpxchg8b'.split(' '));
+const lockable = new Set('add or adc sbb and sub xor not neg inc dec bts btr btc'.split(' '));
 /** Operations of group 5 that have 64-bit operands in 64-bit mode whatever the prefixes. */
 const wideInGroup5 = new Set(['callTo', 'jmpTo', 'push']);
 
@@ -262,21 +262,6 @@ export function opcodeAt(map: OpcodeMap, number: number, prefix: '' | 'f2', is64
 	const opcodes = maps[map];
 	const old = is64 ? undefined : opcodes.get(`${number}${prefix}${legacy}`);
 	return old ?? opcodes.get(`${number}${prefix}`);
-}
-
-/** Group 15 with a register, and with memory (SDM volume 2, table A-6). */
-const group15 = {
-	register: '- - - - - lfence mfence sfence',
-	memory: 'fxsave fxrstor ldmxcsr stmxcsr xsave xrstor xsaveopt clflush',
-} as const;
-
-/** The operation of group 15, whose operand's form counts. */
-export function group15Member(middle: number, form: keyof typeof group15): Opcode | undefined {
-	const name = group15[form].split(' ')[middle];
-	if (name === undefined || name === '-') return undefined;
-	const isControl = name === 'ldmxcsr' || name === 'stmxcsr';
-	const operand = name === 'clflush' ? 'Eb' : isControl ? 'Ed' : 'Ev';
-	return {name, operands: form === 'memory' ? [operand] : [], words: new Set(isControl ? ['vector', 'bare'] : [])};
 }
 
 /** The operation of a group. */

@@ -28,6 +28,8 @@ declare const WebAssembly: {
  */
 export type SlowAccess = (low: number, high: number, width: number, kind: number, record: number) => number;
 
+/** Mode of an entry of the cache of blocks that has none. */
+const noMode = 0;
 /** Bytes for records. */
 const recordBytes = 8 * 1024 ** 2;
 /** Bytes of them for one instruction that is no part of a block. */
@@ -55,6 +57,10 @@ export class Core {
 	readonly #bytes: DataView;
 	/** Physical pages of the linear ones that the cache of blocks knows. */
 	readonly #frames = new Map<bigint, number>();
+	/** Entries of that cache, and linear pages, whose translations are not global. */
+	readonly #localJumps: number[] = [];
+	readonly #localPages = new Set<bigint>();
+	#jumpsEpoch = 0;
 	#nextRecord: number = memoryMap.records;
 	/** Instructions of the records that leave them to TypeScript. */
 	readonly #instructions = new Map<number, Instruction>();
@@ -91,10 +97,37 @@ export class Core {
 		new BigInt64Array(this.memory, memoryMap.tlb, (memoryMap.jumps - memoryMap.tlb) / 8).fill(-1n);
 	}
 
+	/** Number that changes whenever a block may not be any more what it was. */
+	get jumpsEpoch(): number {
+		return this.#jumpsEpoch;
+	}
+
+	/** The record behind one. */
+	static next(record: number): number {
+		return record + MicroOp.size;
+	}
+
 	/** Forgets which blocks are where. */
 	forgetJumps(): void {
+		this.#jumpsEpoch++;
 		this.#frames.clear();
+		this.#localJumps.length = 0;
+		this.#localPages.clear();
 		new BigInt64Array(this.memory, memoryMap.jumps, (jumpEntries * jumpEntry.size) / 8).fill(1n);
+	}
+
+	/** Forgets those that are not in global pages. */
+	forgetLocalJumps(): void {
+		this.#jumpsEpoch++;
+		for (const at of this.#localJumps) this.#bytes.setUint32(at + jumpEntry.mode, noMode, true);
+		for (const page of this.#localPages) this.#frames.delete(page);
+		this.#localJumps.length = 0;
+		this.#localPages.clear();
+	}
+
+	/** Forgets blocks if any is in this page, by its linear address. */
+	forgetPageJumps(page: bigint): void {
+		if (this.#frames.has(page)) this.forgetJumps();
 	}
 
 	/** A word of this memory. */
@@ -111,13 +144,19 @@ export class Core {
 	 * Makes code that goes to a linear address find its block. Where the page was another before, that one's blocks are forgotten:
 	 * links must not lead from one physical page to another.
 	 * @param frame - physical address of the page that it is in
+	 * @param isGlobal - that page's translation outlasts loads of CR3
 	 */
-	remember(linear: bigint, record: number, frame: number): void {
+	remember(linear: bigint, record: number, frame: number, isGlobal: boolean): void {
 		const page = linear >> 12n;
-		if ((this.#frames.get(page) ?? frame) !== frame || this.#frames.size >= jumpEntries) this.forgetJumps();
+		const isFull = this.#frames.size >= jumpEntries || this.#localJumps.length >= jumpEntries;
+		if ((this.#frames.get(page) ?? frame) !== frame || isFull) this.forgetJumps();
 		this.#frames.set(page, frame);
 		const index = Number((linear ^ (linear >> 12n)) & BigInt(jumpEntries - 1));
 		const at = memoryMap.jumps + index * jumpEntry.size;
+		if (!isGlobal) {
+			this.#localJumps.push(at);
+			this.#localPages.add(page);
+		}
 		this.#bytes.setBigUint64(at + jumpEntry.key, linear, true);
 		this.#bytes.setUint32(at + jumpEntry.mode, this.state.modeKey, true);
 		this.#bytes.setUint32(at + jumpEntry.record, record, true);

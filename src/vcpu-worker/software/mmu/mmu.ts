@@ -1,7 +1,7 @@
 import {AccessKind, type Core} from '#vcpu-worker/software/interpreter';
 import {memoryMap, Stop, segmentBaseAt, tlbEntries, tlbEntry} from '#vcpu-worker/software/state';
 import type {Access, PagingMode, Translation} from './page-walk.ts';
-import {walk} from './page-walk.ts';
+import {hasReservedPointers, walk} from './page-walk.ts';
 import type {PhysicalMemory} from './physical-memory.ts';
 
 /** Devices at physical addresses that are no RAM. */
@@ -28,6 +28,12 @@ export const AccessClass = {
 } as const;
 
 const classBytes = tlbEntries * tlbEntry.size;
+const entryWords = tlbEntry.size / 4;
+/** Bits of offsets in large pages: 2 and 4 MiB, 1 GiB. */
+const largeSizes = [21, 22, 30] as const;
+/** Most large pages that are kept in mind. */
+const maxLarge = 4096;
+const localMark = 1;
 const classCount = 3;
 const pageFault = 14;
 const generalProtection = 13;
@@ -36,6 +42,14 @@ const stackSegment = segmentBaseAt(2);
 
 /** The address of a class's entries. */
 export const tlbOf = (accessClass: number): number => memoryMap.tlb + accessClass * classBytes;
+
+/** Index of the first word of the entry that a page has in a class. */
+const entryAt = (tlb: number, low: number, high: number): number =>
+	(tlb - memoryMap.tlb) / 4 + (((high << 20) | (low >>> 12)) & (tlbEntries - 1)) * entryWords;
+
+/** A number for a large page: its address in such pages, and its size. */
+const largePage = (low: number, high: number, bits: number): number =>
+	((high >>> 0) * 2 ** (32 - bits) + (low >>> bits)) * 64 + bits;
 
 /** True for an address that 48 bits make with their sign (SDM volume 1, 3.3.7.1); 57 bits with five levels of tables. */
 export const isCanonical = (high: number, levels: number): boolean => {
@@ -54,6 +68,7 @@ export class Mmu {
 		smep: false,
 		smap: false,
 		nx: false,
+		hasGlobalPages: false,
 	};
 	/** Addresses have 64 bits. */
 	isLong = false;
@@ -64,6 +79,10 @@ export class Mmu {
 	readonly #devices: DeviceSpace;
 	readonly #code: CodePages;
 	readonly #entries: Int32Array;
+	/** Entries of translations that are not global, as indexes of their first word. */
+	readonly #local: number[] = [];
+	/** Large pages that parts are known of. */
+	readonly #large = new Set<number>();
 	readonly #transfer: Uint8Array;
 	readonly #transferView: DataView;
 
@@ -77,9 +96,42 @@ export class Mmu {
 		this.#transferView = new DataView(core.transfer.buffer, core.transfer.byteOffset, core.transfer.length);
 	}
 
-	/** Forgets all translations. */
+	/** Forgets all translations, and which blocks of code are at which linear addresses. */
 	flush(): void {
 		this.#entries.fill(-1);
+		this.#local.length = 0;
+		this.#large.clear();
+		this.#core.forgetJumps();
+	}
+
+	/** Forgets those that are not global. */
+	flushLocal(): void {
+		if (!this.mode.hasGlobalPages) {
+			this.flush();
+			return;
+		}
+		for (const at of this.#local) this.#entries.fill(-1, at, at + entryWords);
+		this.#local.length = 0;
+		this.#core.forgetLocalJumps();
+	}
+
+	/** Forgets that of one page, which may be large. */
+	forgetPage(address: bigint): void {
+		const [low, high] = [Number(BigInt.asIntN(32, address)), Number(BigInt.asIntN(32, address >> 32n))];
+		if (largeSizes.some((bits) => this.#large.has(largePage(low, high, bits)))) {
+			this.flush();
+			return;
+		}
+		for (let accessClass = 0; accessClass < classCount; accessClass++) {
+			const at = entryAt(tlbOf(accessClass), low, high);
+			this.#entries.fill(-1, at, at + entryWords);
+		}
+		this.#core.forgetPageJumps(BigInt.asUintN(64, address) >> 12n);
+	}
+
+	/** Tells whether PAE's first table has reserved bits set in an entry that is present. */
+	hasReservedPointers(root: number): boolean {
+		return hasReservedPointers(this.#memory, this.mode, root);
 	}
 
 	/**
@@ -117,8 +169,10 @@ export class Mmu {
 	};
 
 	/** Translates for a fetch; undefined after a page fault, which the state says. */
-	fetch(low: number, high: number): number | undefined {
-		return this.#translated(low, high, 'fetch', this.#isUser())?.page;
+	fetch(low: number, high: number): Translation | undefined {
+		const translation = this.#translated(low, high, 'fetch', this.#isUser());
+		if (translation !== undefined) this.#noteLarge(translation, low, high);
+		return translation;
 	}
 
 	/** Reads memory as the processor itself does for descriptors and the like; undefined after a page fault. */
@@ -226,9 +280,11 @@ export class Mmu {
 		const place = this.#memory.placeOf(page);
 		if (place < 0) return translation;
 		state.tlbMisses++;
-		const at =
-			(state.tlb - memoryMap.tlb) / 4 + ((((high << 20) | (low >>> 12)) & (tlbEntries - 1)) * tlbEntry.size) / 4;
+		const at = entryAt(state.tlb, low, high);
+		this.#noteLarge(translation, low, high);
 		const entries = this.#entries;
+		if (!translation.isGlobal && entries[at + tlbEntry.isLocal / 4] !== localMark) this.#local.push(at);
+		entries[at + tlbEntry.isLocal / 4] = translation.isGlobal ? 0 : localMark;
 		const pageLow = low & ~0xfff;
 		const mayWrite = isWritable && !this.#code.hasCode(place);
 		if (mayWrite) this.#memory.stamp(place);
@@ -240,6 +296,13 @@ export class Mmu {
 		entries[at + tlbEntry.addend / 4] = Number(BigInt.asIntN(32, addend));
 		entries[at + tlbEntry.addend / 4 + 1] = Number(BigInt.asIntN(32, addend >> 32n));
 		return translation;
+	}
+
+	/** Keeps in mind that a page is large: whoever names any address of it means all of it. */
+	#noteLarge({sizeBits}: Translation, low: number, high: number): void {
+		if (sizeBits === 12) return;
+		if (this.#large.size >= maxLarge) this.flush();
+		this.#large.add(largePage(low, high, sizeBits));
 	}
 
 	#translated(low: number, high: number, kind: Access['kind'], isUser: boolean): Translation | undefined {

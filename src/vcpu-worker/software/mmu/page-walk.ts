@@ -13,6 +13,8 @@ export interface PagingMode {
 	readonly smep: boolean;
 	readonly smap: boolean;
 	readonly nx: boolean;
+	/** CR4.PGE. */
+	readonly hasGlobalPages: boolean;
 }
 
 /** An access, and the rights of its maker. */
@@ -33,6 +35,10 @@ export interface Translation {
 	readonly page: number;
 	/** Stores may go there without another walk: it is writable for this access, and marked dirty. */
 	readonly isWritable: boolean;
+	/** It outlasts loads of CR3. */
+	readonly isGlobal: boolean;
+	/** Bits of an offset in the page that tables name, which may be larger than 4 KiB. */
+	readonly sizeBits: number;
 }
 
 /** Bits of entries that all formats have (SDM volume 3, 4.3 to 4.5). */
@@ -42,6 +48,7 @@ const US = 4;
 const A = 0x20;
 const D = 0x40;
 const PS = 0x80;
+const G = 0x100;
 const NX = 0x8000_0000 | 0;
 /** Bits of physical addresses. */
 export const physicalAddressBits = 40;
@@ -64,7 +71,7 @@ export function walk(
 	low: number,
 	high: number,
 ): Translation | number {
-	if (mode.levels === 0) return {page: (low & ~0xfff) >>> 0, isWritable: true};
+	if (mode.levels === 0) return {page: (low & ~0xfff) >>> 0, isWritable: true, isGlobal: false, sizeBits: 12};
 	for (;;) {
 		const result = mode.levels === 2 ? walk32(memory, mode, access, low) : walk64(memory, mode, access, low, high);
 		if (result !== undefined) return result;
@@ -119,7 +126,8 @@ function walk64(
 		const base = highAddress(entryHigh) * 2 ** 32 + ((entry & ~0xfff) >>> 0);
 		const offset = inPage === 4096 ? 0 : (low & (inPage - 4096)) >>> 0;
 		const page = base - (base % inPage) + offset;
-		return {page, isWritable: mayWrite(mode, access, rights) && ((entry | wanted) & D) !== 0};
+		const isWritable = mayWrite(mode, access, rights) && ((entry | wanted) & D) !== 0;
+		return {page, isWritable, isGlobal: mode.hasGlobalPages && (entry & G) !== 0, sizeBits};
 	}
 }
 
@@ -152,8 +160,19 @@ function walk32(
 		const page = isLarge
 			? ((entry >>> 13) & 0xff) * 2 ** 32 + (((entry & 0xffc0_0000) | (low & 0x003f_f000)) >>> 0)
 			: (entry & ~0xfff) >>> 0;
-		return {page, isWritable: mayWrite(mode, access, rights) && ((entry | wanted) & D) !== 0};
+		const isWritable = mayWrite(mode, access, rights) && ((entry | wanted) & D) !== 0;
+		return {page, isWritable, isGlobal: mode.hasGlobalPages && (entry & G) !== 0, sizeBits: isLarge ? 22 : 12};
 	}
+}
+
+/** Tells whether one of the four entries of PAE's first table has reserved bits set (SDM volume 3, 4.4.1). */
+export function hasReservedPointers(memory: PhysicalMemory, mode: PagingMode, root: number): boolean {
+	for (let index = 0; index < 4; index++) {
+		const entry = memory.word(root + index * 8);
+		if ((entry & P) !== 0 && hasReservedBits(mode, entry, memory.word(root + index * 8 + 4), 3, false, true))
+			return true;
+	}
+	return false;
 }
 
 /** Index in the table of a level: nine bits of the linear address. */

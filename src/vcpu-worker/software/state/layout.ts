@@ -15,7 +15,7 @@ export const memoryMap = {
 /** Entries of the TLB, of which page number `n` uses `n % entries`. */
 export const tlbEntries = 1024;
 /** An entry of the TLB: pages that may be read and written there; -1 for none. Pages are named by their linear address. */
-export const tlbEntry = {readPage: 0, writePage: 8, addend: 16, size: 32} as const;
+export const tlbEntry = {readPage: 0, writePage: 8, addend: 16, isLocal: 24, size: 32} as const;
 
 /** Entries of the cache of blocks. */
 export const jumpEntries = 4096;

@@ -2,7 +2,7 @@ import type {CodeSize} from '#vcpu-worker/software/decode';
 import type {Core} from '#vcpu-worker/software/interpreter';
 import {AccessClass, type Mmu, tlbOf} from '#vcpu-worker/software/mmu';
 import {Attribute} from './descriptor.ts';
-import {Vector} from './guest-fault.ts';
+import {generalProtection, Vector} from './guest-fault.ts';
 
 /** Bits of control registers (SDM volume 3, 2.5). */
 export const Cr0 = {
@@ -65,6 +65,11 @@ export function privilegeOf({state}: Core): number {
 	return (attributes & Attribute.conforming) !== 0 ? selector & 3 : (attributes >> Attribute.dplShift) & 3;
 }
 
+/** @throws GuestFault where the privilege is not 0 */
+export function requirePrivilege(core: Core): void {
+	if (privilegeOf(core) !== 0) throw generalProtection();
+}
+
 /** Bits of the code segment's default size. */
 export function codeSizeOf({state}: Core): CodeSize {
 	const attributes = state.segments[CS]?.attributes ?? 0;
@@ -97,6 +102,7 @@ export function applyMode(core: Core, mmu: Mmu): void {
 		smep: (cr4 & Cr4.SMEP) !== 0,
 		smap: (cr4 & Cr4.SMAP) !== 0,
 		nx: (efer & Efer.NXE) !== 0,
+		hasGlobalPages: (cr4 & Cr4.PGE) !== 0,
 	};
 	applyPrivilege(core);
 }

@@ -1,9 +1,11 @@
 /** The system part of the processor: modes, segments, exceptions, and the instructions that TypeScript carries out. */
 
+export {Feature} from './features.ts';
 export {GuestFault} from './guest-fault.ts';
 export {systemInstructions} from './instructions.ts';
 export type {Outside} from './outside.ts';
 export {Processor, type ProcessorStop} from './processor.ts';
+export {randomNumbers} from './random.ts';
 export {Rendezvous} from './rendezvous.ts';
 export {flagsOf, setFlags} from './rflags.ts';
 export {createSharedParts, requestWords, type SharedParts} from './shared-parts.ts';

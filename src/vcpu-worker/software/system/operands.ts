@@ -54,6 +54,13 @@ export function addressOf(
 	return linearAddress(core, operand.segment, offsetOf(core, operand, addressSize), bytes, access);
 }
 
+/** Linear address of an operand in memory that is not accessed. */
+export function linearOf({core}: Parts, operand: Operand | undefined, addressSize: number): bigint {
+	if (operand?.kind !== 'memory') throw invalidOpcode();
+	const sum = offsetOf(core, operand, addressSize) + core.word(operand.segment);
+	return BigInt.asUintN(codeSizeOf(core) === 64 ? 64 : 32, sum);
+}
+
 /** The exception that an access has left; where it is not canonical, one of the stack if it is there. */
 function accessFault({core}: Parts, segment: number): GuestFault {
 	const {vector, errorCode} = core.state;

@@ -6,6 +6,8 @@ export interface Outside {
 	cpuid(leaf: number, subleaf: number): readonly [number, number, number, number];
 	/** The time-stamp counter. */
 	counter(): bigint;
+	/** 64 random bits. */
+	random(): bigint;
 	/** A model-specific register that is none of the processor's own; undefined: there is none, and RDMSR faults. */
 	readMsr(index: number): bigint | undefined;
 	/** False: there is none, or not with this value. */

@@ -1,5 +1,6 @@
 import type {Core} from '#vcpu-worker/software/interpreter';
 import type {Mmu} from '#vcpu-worker/software/mmu';
+import type {Features} from './features.ts';
 import type {Interrupts} from './interrupts.ts';
 import type {ModelRegisters} from './msrs.ts';
 import type {Outside} from './outside.ts';
@@ -12,6 +13,7 @@ export interface Parts {
 	readonly segments: Segments;
 	readonly interrupts: Interrupts;
 	readonly msrs: ModelRegisters;
+	readonly features: Features;
 	readonly outside: Outside;
 }
 

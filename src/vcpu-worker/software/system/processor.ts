@@ -1,11 +1,12 @@
 import type {MappedMemory} from '#devices/guest-memory';
 import {allocateSharedMemory, type SharedMemory} from '#support/shared-memory';
-import {decode, type Instruction} from '#vcpu-worker/software/decode';
+import {decode, goesStraight, type Instruction} from '#vcpu-worker/software/decode';
 import {Core} from '#vcpu-worker/software/interpreter';
 import {type DeviceSpace, Mmu, PhysicalMemory} from '#vcpu-worker/software/mmu';
 import {CpuState, ownRequests, Request, Stop} from '#vcpu-worker/software/state';
 import {CodeCache} from './code-cache.ts';
 import {applyMode, applyPrivilege, CS, codeSizeOf, Flag} from './control-state.ts';
+import {Features} from './features.ts';
 import {GuestFault, generalProtection, invalidOpcode, Vector} from './guest-fault.ts';
 import {systemInstructions} from './instructions.ts';
 import {Interrupts} from './interrupts.ts';
@@ -40,6 +41,7 @@ export class Processor implements Parts {
 	readonly msrs: ModelRegisters;
 	readonly segments: Segments;
 	readonly interrupts: Interrupts;
+	readonly features: Features;
 	/** Asks {@link run} to end as soon as the guest can take an interrupt. */
 	windowWanted = false;
 	readonly outside: Outside;
@@ -67,6 +69,7 @@ export class Processor implements Parts {
 		this.segments = new Segments(this.core, this.mmu);
 		this.interrupts = new Interrupts(this.core, this.mmu, this.segments);
 		this.outside = outside;
+		this.features = new Features(outside);
 		resetState(this.core.state, 0, false);
 		this.changed();
 	}
@@ -126,7 +129,6 @@ export class Processor implements Parts {
 	changed(): void {
 		applyMode(this.core, this.mmu);
 		this.mmu.flush();
-		this.core.forgetJumps();
 	}
 
 	/** Enters the handler of an interrupt from outside; false after a triple fault. */
@@ -240,14 +242,15 @@ export class Processor implements Parts {
 			state.codePageOffset = BigInt.asUintN(64, state.codePage - base);
 			return known;
 		}
-		const page = this.mmu.fetch(low, high);
-		if (page === undefined) return refuse(new GuestFault(state.vector, state.errorCode));
+		const translation = this.mmu.fetch(low, high);
+		if (translation === undefined) return refuse(new GuestFault(state.vector, state.errorCode));
+		const {page, isGlobal} = translation;
 		const record = this.#code.block(page, low & (pageBytes - 1), codeSize);
 		// Code in device memory: there is none that a processor could execute again and again.
 		if (record === undefined) return refuse(generalProtection());
 		state.codePage = linear & ~0xfffn;
 		state.codePageOffset = BigInt.asUintN(64, state.codePage - base);
-		core.remember(linear, record, page);
+		core.remember(linear, record, page, isGlobal);
 		return record;
 	}
 
@@ -273,26 +276,34 @@ export class Processor implements Parts {
 		const {state} = core;
 		state.exits++;
 		const start = core.startOf(record);
+		const ordinal = core.ordinalOf(record);
 		const size = codeSizeOf(core);
 		const rip = BigInt.asUintN(size === 64 ? 64 : 32, state.codePageOffset + BigInt(start));
 		state.rip = rip;
-		state.budget -= core.ordinalOf(record) - 1;
+		state.budget -= ordinal - 1;
 		// What came before may have let interrupts in.
 		if (this.windowWanted && this.canInterrupt) return 'window';
 		try {
 			const known = core.instructionOf(record);
-			const isKnown = known !== undefined && systemInstructions[known.name] !== undefined;
-			const instruction = isKnown ? known : this.#instruction(state.codePage + BigInt(start), start);
+			const instruction = known ?? this.#instruction(state.codePage + BigInt(start), start);
 			if (typeof instruction === 'number') return instruction;
 			state.budget--;
 			const handler = systemInstructions[instruction.name];
 			if (handler === undefined) throw invalidOpcode();
-			state.rip = BigInt.asUintN(size === 64 ? 64 : 32, rip + BigInt(instruction.length));
+			const next = BigInt.asUintN(size === 64 ? 64 : 32, rip + BigInt(instruction.length));
+			state.rip = next;
 			// Also where it faults (SDM volume 3, 6.7.1).
 			if (instruction.name === 'iret') this.interrupts.isNmiBlocked = false;
+			const {jumpsEpoch} = core;
 			const after = handler(this, instruction);
 			applyPrivilege(core);
 			this.#isShadowed = after === 'shadow';
+			if (after === 'next' && known !== undefined && goesStraight(known)) {
+				// The block goes on: its end takes all of its instructions off the budget.
+				if (core.jumpsEpoch !== jumpsEpoch || state.request !== 0) return 0;
+				state.budget += ordinal;
+				return Core.next(record);
+			}
 			if (after === 'again') state.rip = rip;
 			if (after !== 'halt') return 0;
 			this.#isHalted = true;
@@ -330,10 +341,10 @@ export class Processor implements Parts {
 		const {state} = this.core;
 		const at = BigInt.asUintN(codeSizeOf(this.core) === 64 ? 64 : 32, linear);
 		const low = Number(BigInt.asIntN(32, at));
-		const page = this.mmu.fetch(low, Number(BigInt.asIntN(32, at >> 32n)));
-		if (page === undefined) throw new GuestFault(state.vector, state.errorCode);
+		const translation = this.mmu.fetch(low, Number(BigInt.asIntN(32, at >> 32n)));
+		if (translation === undefined) throw new GuestFault(state.vector, state.errorCode);
 		const offset = low & (pageBytes - 1);
-		const source = this.#memory.page(page);
+		const source = this.#memory.page(translation.page);
 		if (source === undefined) throw generalProtection();
 		bytes.set(source.subarray(offset, offset + bytes.length));
 	}

@@ -4,7 +4,7 @@ type State = ReturnType<typeof CpuState.on>;
 
 /** Status flags: CF, PF, AF, ZF, SF, OF. */
 export const Status = {CF: 1, PF: 4, AF: 0x10, ZF: 0x40, SF: 0x80, OF: 0x800} as const;
-const allStatus = 0x8d5;
+export const allStatus = 0x8d5;
 
 /** RFLAGS as a number: bit 1 is always set. */
 export function flagsOf(state: State): number {

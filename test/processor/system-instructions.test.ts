@@ -1,0 +1,271 @@
+import test from 'ava';
+
+import type {GuestProcessor} from './guest-processor.ts';
+import {type Before, descriptors, runBytes, stackTop, tables} from './raw-code.ts';
+
+const Vector = {ud: 6, gp: 13, pf: 14} as const;
+const nothing = () => [0, 0, 0, 0] as const;
+/** CR4: FSGSBASE, PCIDE, PGE. */
+const Cr4 = {fsgsbase: 0x1_0000n, pcide: 0x2_0000n, pge: 0x80n} as const;
+const data = stackTop - 0x8000;
+
+/** Sets registers, by their numbers. */
+const registers =
+	(values: Readonly<Record<number, bigint>>) =>
+	({processor}: GuestProcessor): void => {
+		for (const [number, value] of Object.entries(values)) processor.core.state.general[Number(number)] = value;
+	};
+const vectorOf = (code: readonly number[], before: Before = {}) => runBytes(code, before).vector;
+
+test('an instruction whose feature is not announced is undefined, and the bit of CR4 cannot be set', (t) => {
+	const instructions = {
+		rdtscp: [0x0f, 0x01, 0xf9],
+		rdpid: [0xf3, 0x0f, 0xc7, 0xf8],
+		rdrand: [0x0f, 0xc7, 0xf0],
+		rdseed: [0x0f, 0xc7, 0xf8],
+		invpcid: [0x66, 0x0f, 0x38, 0x82, 0x01],
+		stac: [0x0f, 0x01, 0xcb],
+		monitor: [0x0f, 0x01, 0xc8],
+		mwait: [0x0f, 0x01, 0xc9],
+	};
+	for (const [name, code] of Object.entries(instructions)) {
+		const prepare = registers({0: BigInt(data), 1: BigInt(name.length > 5 ? data : 0)});
+		t.is(vectorOf(code, {cpuid: nothing, prepare}), Vector.ud, name);
+	}
+	const announced = Object.fromEntries(
+		Object.entries(instructions).map(([name, code]) => {
+			const at = name === 'invpcid' ? {0: 2n, 1: BigInt(data)} : {0: BigInt(data), 1: 0n};
+			return [name, vectorOf(code, {prepare: registers(at)})];
+		}),
+	);
+	t.deepEqual(announced, Object.fromEntries(Object.keys(instructions).map((name) => [name, undefined])));
+	// MOV CR4,RAX.
+	const pge = {prepare: registers({0: 0x20n | Cr4.pge})};
+	t.deepEqual(
+		[vectorOf([0x0f, 0x22, 0xe0], pge), vectorOf([0x0f, 0x22, 0xe0], {...pge, cpuid: nothing})],
+		[undefined, Vector.gp],
+	);
+});
+
+test('time and the number of the processor are for programs too, until CR4.TSD', (t) => {
+	const auxiliary = 0x1_2345n;
+	const prepare = ({processor}: GuestProcessor) => void processor.msrs.write(0xc000_0103, auxiliary);
+	// RDTSC; MOV EBX,EAX; RDTSCP; SUB EAX,EBX; RDPID RSI.
+	const code = [0x0f, 0x31, 0x89, 0xc3, 0x0f, 0x01, 0xf9, 0x29, 0xd8, 0xf3, 0x0f, 0xc7, 0xfe];
+	const {general, vector} = runBytes(code, {isUser: true, prepare});
+	t.is(vector, undefined);
+	t.deepEqual([general[0], general[1], general[6]], [1000n, auxiliary, auxiliary]);
+	const guarded = ({processor}: GuestProcessor) => {
+		processor.core.state.cr4 |= 4n;
+	};
+	t.is(vectorOf(code, {isUser: true, prepare: guarded}), Vector.gp);
+	t.is(vectorOf(code, {prepare: guarded}), undefined);
+});
+
+test('random numbers fill their operand and set CF alone', (t) => {
+	// XOR EAX,EAX sets ZF; MOV RAX,-1 and RBX; RDRAND AX; RDRAND EBX; RDSEED RCX; PUSHF; POP RDX.
+	const code = [
+		...[0x48, 0xc7, 0xc0, 0xff, 0xff, 0xff, 0xff, 0x48, 0x89, 0xc3, 0x31, 0xd2],
+		...[0x66, 0x0f, 0xc7, 0xf0, 0x0f, 0xc7, 0xf3, 0x48, 0x0f, 0xc7, 0xf9, 0x9c, 0x5a],
+	];
+	const {general, vector} = runBytes(code, {isUser: true});
+	t.is(vector, undefined);
+	t.deepEqual([general[0], general[3], general[1]], [0xffff_ffff_ffff_def0n, 0x9abc_def0n, 0x1234_5678_9abc_def0n]);
+	t.is((general[2] ?? 0n) & 0x8d5n, 1n);
+});
+
+test('bases of FS and GS are read and written where CR4 says so, and must be canonical', (t) => {
+	const enabled = (values: Readonly<Record<number, bigint>>) => (guest: GuestProcessor) => {
+		guest.processor.core.state.cr4 |= Cr4.fsgsbase;
+		registers(values)(guest);
+	};
+	// WRFSBASE RAX; WRGSBASE EBX; RDFSBASE ECX; RDGSBASE RDX; MOV ESI,GS:[0].
+	const code = [
+		0xf3, 0x48, 0x0f, 0xae, 0xd0, 0xf3, 0x0f, 0xae, 0xdb, 0xf3, 0x0f, 0xae, 0xc1, 0xf3, 0x48, 0x0f, 0xae, 0xca,
+	];
+	const values = {0: 0xffff_8000_1234_5678n, 3: 0xffff_ffff_0000_0000n | BigInt(data)};
+	const {general, vector} = runBytes(code, {isUser: true, prepare: enabled(values)});
+	t.is(vector, undefined);
+	t.deepEqual([general[1], general[2]], [0x1234_5678n, BigInt(data)]);
+	t.is(vectorOf(code, {isUser: true, prepare: registers(values)}), Vector.ud);
+	t.is(vectorOf(code, {prepare: enabled({0: 0x8000_0000_0000n})}), Vector.gp);
+});
+
+test('SWAPGS is for the kernel', (t) => {
+	const prepare = ({processor}: GuestProcessor) => {
+		processor.msrs.write(0xc000_0102, 0x1000n);
+		Object.assign(processor.core.state.segments[5] ?? {}, {base: 0x2000n});
+	};
+	const {processor} = runBytes([0x0f, 0x01, 0xf8], {prepare});
+	t.deepEqual([processor.core.state.segments[5]?.base, processor.msrs.get(0xc000_0102)], [0x1000n, 0x2000n]);
+	t.is(vectorOf([0x0f, 0x01, 0xf8], {isUser: true, prepare}), Vector.gp);
+});
+
+test('CLAC and STAC guard the memory of programs at once, in the middle of code', (t) => {
+	const smap = (guest: GuestProcessor) => {
+		new BigUint64Array(guest.ram.buffer, tables + 0x2000, 512)[1] = 0x20_0083n;
+		new BigUint64Array(guest.ram.buffer, tables + 0x2000, 512)[0] = 0x87n;
+		guest.processor.core.state.cr4 |= 1n << 21n;
+		registers({7: 0x1000n})(guest);
+	};
+	const load = [0x8a, 0x0f];
+	const [stac, clac] = [
+		[0x0f, 0x01, 0xcb],
+		[0x0f, 0x01, 0xca],
+	];
+	t.is(vectorOf([...stac, ...load], {prepare: smap}), undefined);
+	t.deepEqual(
+		[vectorOf(load, {prepare: smap}), vectorOf([...stac, ...load, ...clac, ...load], {prepare: smap})],
+		[14, 14],
+	);
+	t.is(vectorOf(stac, {isUser: true}), Vector.ud);
+});
+
+test('MONITOR faults as a load does, and MWAIT goes on', (t) => {
+	// MONITOR; XOR ECX,ECX; MWAIT.
+	const code = [0x0f, 0x01, 0xc8, 0x0f, 0x01, 0xc9];
+	t.is(vectorOf(code, {prepare: registers({0: BigInt(data)})}), undefined);
+	t.is(vectorOf(code, {prepare: registers({0: 0x4000_0000_0000n})}), Vector.pf);
+	t.is(vectorOf(code, {prepare: registers({0: BigInt(data), 1: 2n})}), Vector.gp);
+	t.is(vectorOf(code, {isUser: true}), Vector.ud);
+});
+
+test('RDPMC has no counter, and what is undefined on purpose is', (t) => {
+	t.is(vectorOf([0x0f, 0x33]), Vector.gp);
+	t.deepEqual(
+		[
+			[0x0f, 0x0b],
+			[0x0f, 0xb9, 0xc0],
+			[0x0f, 0xff, 0xc0],
+		].map((code) => vectorOf(code)),
+		[Vector.ud, Vector.ud, Vector.ud],
+	);
+});
+
+test('control registers refuse bits that there are not and states that cannot be', (t) => {
+	const [toCr0, toCr3, toCr4] = [
+		[0x0f, 0x22, 0xc0],
+		[0x0f, 0x22, 0xd8],
+		[0x0f, 0x22, 0xe0],
+	];
+	const write = (code: readonly number[], value: bigint, cr4 = 0x20n, cr3 = BigInt(tables)) => {
+		const outcome = runBytes(code, {
+			prepare: ({processor}) => {
+				Object.assign(processor.core.state, {cr4, cr3});
+				processor.core.state.general[0] = value;
+			},
+		});
+		return outcome.vector;
+	};
+	// PG without PE, NW without CD, the upper half; paging off in 64-bit code.
+	t.deepEqual(
+		[0x8001_0032n, 0xa001_0033n, 0x1_8001_0033n, 0x33n].map((value) => write(toCr0, value)),
+		[13, 13, 13, 13],
+	);
+	t.is(write(toCr0, 0x8001_0033n | (1n << 28n)), undefined);
+	// PAE off, LA57 on in long mode; a bit that nobody has.
+	t.deepEqual(
+		[0n, 0x1020n, 0x8000_0020n].map((value) => write(toCr4, value)),
+		[13, 13, 13],
+	);
+	// PCIDs begin with that of 0; the bit that keeps translations is theirs.
+	t.is(write(toCr4, 0x20n | Cr4.pcide, 0x20n, BigInt(tables) | 8n), Vector.gp);
+	t.is(write(toCr4, 0x20n | Cr4.pcide), undefined);
+	const keeping = BigInt(tables) | (1n << 63n);
+	t.deepEqual([write(toCr3, keeping), write(toCr3, keeping, 0x20n | Cr4.pcide)], [Vector.gp, undefined]);
+	t.is(write(toCr3, BigInt(tables) | (1n << 51n)), Vector.gp);
+	// MOV CR8,RAX.
+	t.deepEqual([write([0x44, 0x0f, 0x22, 0xc0], 15n), write([0x44, 0x0f, 0x22, 0xc0], 16n)], [undefined, Vector.gp]);
+});
+
+test('INVPCID looks at its type, its PCID and its address', (t) => {
+	const run = (type: bigint, pcid: bigint, address: bigint, cr4 = 0n) =>
+		vectorOf([0x66, 0x0f, 0x38, 0x82, 0x01], {
+			prepare: (guest) => {
+				registers({0: type, 1: BigInt(data)})(guest);
+				new BigUint64Array(guest.ram.buffer, data, 2).set([pcid, address]);
+				guest.processor.core.state.cr4 |= cr4;
+			},
+		});
+	t.deepEqual([run(0n, 0n, 5n), run(1n, 0n, 0n), run(2n, 5n, 0n), run(3n, 5n, 0n)], Array(4).fill(undefined));
+	t.deepEqual(
+		[run(4n, 0n, 0n), run(0n, 5n, 0n), run(2n, 0x1000n, 0n), run(0n, 0n, 1n << 60n)],
+		Array(4).fill(Vector.gp),
+	);
+	t.is(run(0n, 5n, 0n, Cr4.pcide), undefined);
+	t.is(vectorOf([0x66, 0x0f, 0x38, 0x82, 0x01], {isUser: true, prepare: registers({1: BigInt(data)})}), Vector.gp);
+});
+
+test('INVLPG forgets a page, of a large one all of it, and code that was there', (t) => {
+	const linear = 0x60_0000;
+	const pages = tables + 0x3000;
+	const entry = BigInt(tables + 0x2000 + 3 * 8);
+	/** Two frames with MOV BL,n; RET, of which the page is the second after the first call. */
+	const run = (isLarge: boolean, invalidated: number) => {
+		const frames = [0x22_0000, 0x23_0000];
+		// CALL RSI; ADD BH,BL; MOV [RDI],R8; INVLPG [R9]; CALL RSI; ADD BH,BL.
+		const call = [0xff, 0xd6, 0x00, 0xdf];
+		return runBytes([...call, 0x4c, 0x89, 0x07, 0x41, 0x0f, 0x01, 0x39, ...call], {
+			prepare: (guest) => {
+				const directory = new BigUint64Array(guest.ram.buffer, tables + 0x2000, 512);
+				directory[3] = isLarge ? 0x20_0087n : BigInt(pages) | 7n;
+				new BigUint64Array(guest.ram.buffer, pages, 512)[0] = BigInt(frames[0] as number) | 7n;
+				const inPage = isLarge ? 0x2_0000 : 0;
+				for (const [number, frame] of frames.entries()) guest.ram.set([0xb3, number + 1, 0xc3], frame);
+				guest.ram.set([0xb3, 2, 0xc3], 0x2_0000);
+				registers({
+					6: BigInt(linear + inPage),
+					7: isLarge ? entry : BigInt(pages),
+					8: isLarge ? 0x87n : BigInt(frames[1] as number) | 7n,
+					9: BigInt(linear + invalidated),
+				})(guest);
+			},
+		}).general[3];
+	};
+	t.is((run(false, 0x123) ?? 0n) >> 8n, 3n);
+	t.is((run(true, 0x1f_0000) ?? 0n) >> 8n, 3n);
+});
+
+test('translations of global pages outlast CR3, those of others and CR4.PGE do not', (t) => {
+	const linear = 0x60_0000;
+	/** Loads a byte, changes the page's entry, writes a control register, and loads once more: what the second load found. */
+	const run = (isGlobal: boolean, register: 'cr3' | 'cr4') => {
+		// MOV BL,[RSI]; MOV [RDI],R8; MOV RAX,CR3; MOV CR3,RAX; MOV BL,[RSI], and with CR4 XOR AL,AL in between.
+		const reload =
+			register === 'cr3' ? [0x0f, 0x20, 0xd8, 0x0f, 0x22, 0xd8] : [0x0f, 0x20, 0xe0, 0x34, 0x80, 0x0f, 0x22, 0xe0];
+		return runBytes([0x8a, 0x1e, 0x4c, 0x89, 0x07, ...reload, 0x8a, 0x1e], {
+			prepare: (guest) => {
+				guest.processor.core.state.cr4 |= Cr4.pge;
+				const flag = isGlobal ? 0x100n : 0n;
+				new BigUint64Array(guest.ram.buffer, tables + 0x2000, 512)[3] = 0x20_0087n | flag;
+				guest.ram[0x20_8000] = 1;
+				guest.ram[0x8000] = 2;
+				registers({6: BigInt(linear + 0x8000), 7: BigInt(tables + 0x2000 + 24), 8: 0x87n | flag})(guest);
+			},
+		}).general[3];
+	};
+	t.deepEqual([run(false, 'cr3'), run(true, 'cr3'), run(true, 'cr4')], [2n, 1n, 2n]);
+});
+
+test('tables of PAE are looked at when they are loaded', (t) => {
+	const run = (pointer: bigint) => {
+		// MOV CR3,EAX; HLT in 32-bit code.
+		const {vector} = runBytes([0x0f, 0x22, 0xd8, 0xf4], {
+			prepare: ({processor, ram}) => {
+				const {state} = processor.core;
+				const words = new BigUint64Array(ram.buffer);
+				words.set([BigInt(tables + 0x2000) | 1n, pointer, 0n, 0n], (tables + 0x6000) / 8);
+				words[descriptors / 8 + 1] = 0x00cf_9b00_0000_ffffn;
+				// A gate of 32 bits to MOV AL,13; OUT 80h,AL; HLT.
+				words[(tables + 0x5000) / 8 + 13] = 0x0020_8e00_0008_40d0n;
+				Object.assign(state.idtr, {base: BigInt(tables + 0x5000), limit: 0xff});
+				Object.assign(state.gdtr, {base: BigInt(descriptors), limit: 0x17});
+				Object.assign(state, {efer: 0n, cr3: BigInt(tables + 0x6000)});
+				Object.assign(state.segments[1] ?? {}, {attributes: 0xc09b, selector: 8});
+				state.general[0] = BigInt(tables + 0x6000);
+			},
+		});
+		return vector;
+	};
+	t.deepEqual([run(0n), run(0x1e6n), run(0x1e7n), run(1n | (1n << 45n))], [undefined, undefined, Vector.gp, Vector.gp]);
+});
