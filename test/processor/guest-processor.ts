@@ -61,6 +61,9 @@ export function startKernel(kernel: MicroKernel, options: GuestOptions = {}): Gu
 		writePort: (port: number, _bytes: number, value: number) => void writes.push({port, value}),
 		cpuid: options.cpuid ?? announceAll,
 		counter: () => ++time * ticksEach,
+		moveCounter: (by: bigint) => {
+			time += by / ticksEach;
+		},
 		random: () => 0x1234_5678_9abc_def0n,
 		readMsr: () => undefined,
 		writeMsr: () => false,

@@ -35,6 +35,7 @@ const nowhere: Outside = {
 	writePort: () => {},
 	cpuid: () => [0, 0, 0, 0],
 	counter: () => 0n,
+	moveCounter: () => {},
 	random: () => 0n,
 	readMsr: () => 0n,
 	writeMsr: () => true,

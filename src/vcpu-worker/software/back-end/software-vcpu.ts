@@ -296,6 +296,11 @@ export class SoftwareVcpu implements CpuBackend {
 			},
 			cpuid: (leaf, subleaf) => this.#cpuid.answer(leaf, subleaf),
 			counter: () => this.counter.counter(),
+			moveCounter: (by) => {
+				this.counter.move(by);
+				this.kvm.update(false);
+				this.#lookAgain();
+			},
 			random: randomNumbers(),
 			readMsr: (index) => this.#readMsr(index),
 			writeMsr: (index, value) => this.#writeMsr(index, value),

@@ -113,7 +113,7 @@ export function restoreState(vcpu: VcpuParts, cpuid: readonly CpuidEntry[], save
 /** True where the processor has the register with this value now, or has none and it says nothing. */
 function takesMsr({kvm, processor}: VcpuParts, index: number, value: bigint): boolean {
 	if (index === Msr.IA32_TSC_DEADLINE || kvm.restore(index, value)) return true;
-	return processor.msrs.write(index, value) === true || (processor.msrs.read(index) ?? 0n) === value;
+	return processor.msrs.restore(index, value) === true || (processor.msrs.read(index) ?? 0n) === value;
 }
 
 /** An XSAVE image with what x87 and SSE have (SDM volume 1, 13.4.1). */

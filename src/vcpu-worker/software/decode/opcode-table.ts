@@ -154,9 +154,9 @@ const twoByte = `
 01 group7 M
 02 lar Gv,Ew
 03 lsl Gv,Ew
-05 syscall . only64
+05 syscall .
 06 clts .
-07 sysret . only64
+07 sysret .
 08 invd .
 09 wbinvd .
 0d nop M
@@ -176,6 +176,8 @@ const twoByte = `
 31 rdtsc .
 32 rdmsr .
 33 rdpmc .
+34 sysenter .
+35 sysexit .
 40++ cmov Gv,Ev
 80++ jcc Jz
 90++ setcc Eb

@@ -1,4 +1,4 @@
 /** Memory management: page walks, the TLB's misses, devices in memory. */
-export {AccessClass, type CodePages, type DeviceSpace, isCanonical, Mmu, tlbOf} from './mmu.ts';
+export {AccessClass, type CodePages, type DeviceSpace, isCanonicalAddress, Mmu, tlbOf} from './mmu.ts';
 export {type Access, PageFault, type PagingMode, physicalAddressBits, type Translation, walk} from './page-walk.ts';
 export {linesIn, PhysicalMemory} from './physical-memory.ts';

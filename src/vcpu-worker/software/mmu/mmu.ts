@@ -57,6 +57,10 @@ export const isCanonical = (high: number, levels: number): boolean => {
 	return (high << shift) >> shift === high && (high >> (31 - shift) === 0 || high >> (31 - shift) === -1);
 };
 
+/** The same of a whole address. */
+export const isCanonicalAddress = (address: bigint, levels: number): boolean =>
+	isCanonical(Number(BigInt.asIntN(32, address >> 32n)), levels);
+
 /** The memory management unit of one processor: fills its TLB, and does what the TLB does not serve. */
 export class Mmu {
 	/** Paging as the control registers have it. */

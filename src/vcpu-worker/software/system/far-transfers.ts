@@ -1,4 +1,5 @@
 import type {Instruction, Operand} from '#vcpu-worker/software/decode';
+import {isCanonicalAddress} from '#vcpu-worker/software/mmu';
 import {applyMode, CS, codeSizeOf, Flag, hasRealSegments, privilegeOf, SS} from './control-state.ts';
 import {Attribute, type Descriptor, dplOf} from './descriptor.ts';
 import {GuestFault, generalProtection} from './guest-fault.ts';
@@ -85,12 +86,14 @@ function whole(parts: Parts, transfer: () => void): After {
 	const saved = parts.core.save();
 	try {
 		transfer();
+		applyMode(parts.core, parts.mmu);
+		// Where code goes to is looked at before it is left (SDM volume 2, IRET, JMP, CALL and RET).
+		if (parts.mmu.isLong && !isCanonicalAddress(parts.core.state.rip, parts.mmu.mode.levels)) throw generalProtection();
 	} catch (error) {
 		parts.core.restore(saved);
 		applyMode(parts.core, parts.mmu);
 		throw error;
 	}
-	applyMode(parts.core, parts.mmu);
 	return 'next';
 }
 

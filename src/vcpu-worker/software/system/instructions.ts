@@ -1,4 +1,5 @@
 import type {Instruction, Operand} from '#vcpu-worker/software/decode';
+import {isCanonicalAddress} from '#vcpu-worker/software/mmu';
 import {clocks} from './clocks.ts';
 import {controlRegisters} from './control-registers.ts';
 import {
@@ -7,7 +8,6 @@ import {
 	Cr4,
 	CS,
 	codeSizeOf,
-	Efer,
 	Flag,
 	privilegeOf,
 	requirePrivilege,
@@ -16,15 +16,14 @@ import {
 import {decimals} from './decimals.ts';
 import {descriptorInstructions} from './descriptor-instructions.ts';
 import {farTransfers} from './far-transfers.ts';
+import {fastCalls} from './fast-calls.ts';
 import {fxInstructions} from './fx-instructions.ts';
 import {general, low32, numberIn, pair, Register, registerValue, setPair, setRegister} from './general-registers.ts';
 import {generalProtection, invalidOpcode} from './guest-fault.ts';
-import {Msr} from './msrs.ts';
 import {readOperand, writeMemory, writeSelector} from './operands.ts';
 import type {After, Parts} from './parts.ts';
 import {ports} from './ports.ts';
 import {programInterrupts} from './program-interrupts.ts';
-import {flagsOf, setFlags} from './rflags.ts';
 import {segmentBases} from './segment-bases.ts';
 import {translations} from './translations.ts';
 import {waiting} from './waiting.ts';
@@ -32,42 +31,6 @@ import {x87StateInstructions} from './x87-state.ts';
 
 /** Number of GS. */
 const lastSegment = 5;
-
-/** SYSCALL and SYSRET of 64-bit code (SDM volume 2). */
-function syscall({core, mmu, msrs, segments}: Parts): After {
-	const {state} = core;
-	if ((state.efer & BigInt(Efer.SCE)) === 0n) throw invalidOpcode();
-	const flags = flagsOf(state);
-	state.general[Register.counter] = state.rip;
-	state.general[11] = BigInt(flags & ~Flag.RF);
-	const selector = Number((msrs.get(Msr.STAR) >> 32n) & 0xfffcn);
-	segments.set(CS, selector, {base: 0n, limit: 0xffff_ffff, attributes: 0xa09b});
-	segments.set(SS, selector + 8, {base: 0n, limit: 0xffff_ffff, attributes: 0xc093});
-	state.rip = msrs.get(Msr.LSTAR);
-	setFlags(state, flags & ~low32(msrs.get(Msr.FMASK)) & ~Flag.RF);
-	applyMode(core, mmu);
-	return 'next';
-}
-
-function sysret(parts: Parts, {operandSize}: Instruction): After {
-	const {core, mmu, msrs, segments} = parts;
-	const {state} = core;
-	if ((state.efer & BigInt(Efer.SCE)) === 0n) throw invalidOpcode();
-	requirePrivilege(parts.core);
-	const selector = Number((msrs.get(Msr.STAR) >> 48n) & 0xffffn);
-	const isLong = operandSize === 64;
-	const target = general(parts, Register.counter);
-	segments.set(CS, (selector + (isLong ? 16 : 0)) | 3, {
-		base: 0n,
-		limit: 0xffff_ffff,
-		attributes: isLong ? 0xa0fb : 0xc0fb,
-	});
-	segments.set(SS, (selector + 8) | 3, {base: 0n, limit: 0xffff_ffff, attributes: 0xc0f3});
-	state.rip = isLong ? target : target & 0xffff_ffffn;
-	setFlags(state, (low32(general(parts, 11)) & 0x3c_7fd7) | 2);
-	applyMode(core, mmu);
-	return 'next';
-}
 
 /** -EPERM: calls are the kernel's. */
 const notPermitted = -1n;
@@ -100,8 +63,6 @@ export const systemInstructions: Readonly<Record<string, Handler>> = {
 		parts.core.state.controlFlags |= Flag.IF;
 		return wasOff ? 'shadow' : 'next';
 	},
-	syscall,
-	sysret,
 	invd: (parts) => cacheInstruction(parts),
 	wbinvd: (parts) => cacheInstruction(parts),
 	cpuid: (parts) => {
@@ -165,6 +126,7 @@ export const systemInstructions: Readonly<Record<string, Handler>> = {
 	...controlRegisters,
 	...decimals,
 	...descriptorInstructions,
+	...fastCalls,
 	...farTransfers,
 	...fxInstructions,
 	...ports,
@@ -202,6 +164,7 @@ function loadTable(
 	const limit = readOperand(parts, from, addressSize, 2);
 	// Outside of 64-bit code a base has 32 bits, with operands of 16 bits 24 of them (SDM volume 2, LGDT).
 	const tableBase = readOperand(parts, from, addressSize, codeSize === 64 ? 8 : 4, 2);
+	if (codeSize === 64 && !isCanonicalAddress(tableBase, parts.mmu.mode.levels)) throw generalProtection();
 	const table = parts.core.state[name];
 	table.limit = Number(limit);
 	table.base = codeSize !== 64 && operandSize === 16 ? tableBase & 0xff_ffffn : tableBase;

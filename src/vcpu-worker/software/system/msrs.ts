@@ -1,14 +1,19 @@
+import {resetMsrTable} from '#vcpu-worker/msr-policy';
 import type {Core} from '#vcpu-worker/software/interpreter';
-import {isCanonical} from '#vcpu-worker/software/mmu';
-import {Efer} from './control-state.ts';
+import {isCanonicalAddress} from '#vcpu-worker/software/mmu';
+import {Cr0, Cr4, Efer} from './control-state.ts';
+import {Feature, type Features} from './features.ts';
+import {type MsrRule, msrRules} from './msr-table.ts';
+import type {Outside} from './outside.ts';
 
-/** Model-specific registers (SDM volume 4, table 2-2; EFER and those of SYSCALL: APM volume 2, appendix A). */
+/** Model-specific registers that instructions use (SDM volume 4, table 2-2; EFER and those of SYSCALL: APM volume 2, appendix A). */
 export const Msr = {
 	TSC: 0x10,
+	TSC_ADJUST: 0x3b,
 	SYSENTER_CS: 0x174,
 	SYSENTER_ESP: 0x175,
 	SYSENTER_EIP: 0x176,
-	PAT: 0x277,
+	XSS: 0xda0,
 	EFER: 0xc000_0080,
 	STAR: 0xc000_0081,
 	LSTAR: 0xc000_0082,
@@ -20,40 +25,39 @@ export const Msr = {
 	TSC_AUX: 0xc000_0103,
 } as const;
 
-/** Registers that only hold a value, and whether it is an address; with their value after reset. */
-const plain: Readonly<Record<number, {readonly isAddress: boolean; readonly initial?: bigint}>> = {
-	[Msr.SYSENTER_CS]: {isAddress: false},
-	[Msr.SYSENTER_ESP]: {isAddress: true},
-	[Msr.SYSENTER_EIP]: {isAddress: true},
-	// Write back, write through, uncached minus, uncached, twice (SDM volume 3, table 11-12).
-	[Msr.PAT]: {isAddress: false, initial: 0x0007_0406_0007_0406n},
-	[Msr.STAR]: {isAddress: false},
-	[Msr.LSTAR]: {isAddress: true},
-	[Msr.CSTAR]: {isAddress: true},
-	[Msr.FMASK]: {isAddress: false},
-	[Msr.KERNEL_GS_BASE]: {isAddress: true},
-	[Msr.TSC_AUX]: {isAddress: false},
-};
-const FS = 4;
-const GS = 5;
-const eferBits = Efer.SCE | Efer.LME | Efer.NXE;
+const segments: Readonly<Record<number, number>> = {[Msr.FS_BASE]: 4, [Msr.GS_BASE]: 5};
+/** Bits of EFER and the features that they come with; LMA follows from others. */
+const eferFeatures = [
+	[Efer.SCE, Feature.syscall],
+	[Efer.LME, Feature.longMode],
+	[Efer.NXE, Feature.nx],
+] as const;
+/** Types of memory: uncached, write combining, write through, write protected, write back; the PAT has uncached minus too. */
+const mtrrTypes: readonly number[] = [0, 1, 4, 5, 6];
+const patTypes: readonly number[] = [...mtrrTypes, 7];
 
 /** The model-specific registers that the processor has itself. */
 export class ModelRegisters {
 	readonly #core: Core;
+	readonly #features: Features;
+	readonly #outside: Outside;
 	readonly #values = new Map<number, bigint>();
 
-	constructor(core: Core) {
+	constructor(core: Core, features: Features, outside: Outside) {
 		this.#core = core;
+		this.#features = features;
+		this.#outside = outside;
 		this.reset();
 	}
 
 	/** Gives those that hold a value the one after power-on. */
 	reset(): void {
-		for (const [index, {initial = 0n}] of Object.entries(plain)) this.#values.set(Number(index), initial);
+		this.#values.clear();
+		for (const [index, {isReadOnly}] of msrRules) if (isReadOnly !== true) this.#values.set(index, 0n);
+		for (const {index, value} of resetMsrTable) if (this.#values.has(index)) this.#values.set(index, value);
 	}
 
-	/** Those that hold a value, by index. */
+	/** Those that hold a value which can change, by index. */
 	get values(): ReadonlyMap<number, bigint> {
 		return this.#values;
 	}
@@ -67,43 +71,90 @@ export class ModelRegisters {
 	read(index: number): bigint | undefined {
 		const {state} = this.#core;
 		if (index === Msr.EFER) return state.efer;
-		if (index === Msr.FS_BASE) return state.segments[FS]?.base;
-		if (index === Msr.GS_BASE) return state.segments[GS]?.base;
-		return this.#values.get(index);
+		if (index === Msr.TSC) return this.#outside.counter();
+		const segment = segments[index];
+		if (segment !== undefined) return state.segments[segment]?.base;
+		return this.#ruleOf(index) === undefined
+			? undefined
+			: (this.#values.get(index) ?? msrRules.get(index)?.initial ?? 0n);
 	}
 
 	/** Undefined: it is none of these; false: it cannot have this value. */
 	write(index: number, value: bigint): boolean | undefined {
-		const {state} = this.#core;
-		if (index === Msr.EFER) {
-			const isPaged = state.cr0 >> 31n !== 0n;
-			const bits = Number(value & ~BigInt(Efer.LMA));
-			if (value >> 32n !== 0n || (bits & ~eferBits) !== 0) return false;
-			// Long mode is not left or entered while paging is on (SDM volume 3, 4.1.1).
-			if (isPaged && ((bits ^ Number(state.efer)) & Efer.LME) !== 0) return false;
-			state.efer = BigInt(bits) | (state.efer & BigInt(Efer.LMA));
+		if (index === Msr.EFER) return this.#writeEfer(value);
+		if (index === Msr.TSC) {
+			this.#moveCounter(value - this.#outside.counter());
 			return true;
 		}
-		const segment = {[Msr.FS_BASE]: FS, [Msr.GS_BASE]: GS}[index];
-		const rule = plain[index];
-		if (segment === undefined && rule === undefined) return undefined;
-		if ((segment !== undefined || rule?.isAddress) && !isCanonical(Number(BigInt.asIntN(32, value >> 32n)), 4))
-			return false;
-		if (index === Msr.PAT && !isPat(value)) return false;
-		if (segment === undefined) this.#values.set(index, value);
-		else {
-			const register = state.segments[segment];
-			if (register !== undefined) register.base = value;
+		const segment = segments[index];
+		if (segment !== undefined) {
+			if (!this.#isCanonical(value)) return false;
+			Object.assign(this.#core.state.segments[segment] ?? {}, {base: value});
+			return true;
 		}
+		const rule = this.#ruleOf(index);
+		if (rule === undefined) return undefined;
+		if (!this.#isAllowed(rule, value)) return false;
+		const {kept = 0n} = rule;
+		if (index === Msr.TSC_ADJUST) this.#moveCounter(value - this.get(index));
+		else this.#values.set(index, (value & ~kept) | (this.get(index) & kept));
 		return true;
+	}
+
+	/**
+	 * Takes a register of a snapshot, in which the time-stamp counter is apart.
+	 * @returns what {@link write} does
+	 */
+	restore(index: number, value: bigint): boolean | undefined {
+		if (index !== Msr.TSC_ADJUST && index !== Msr.TSC) return this.write(index, value);
+		if (index === Msr.TSC_ADJUST) this.#values.set(index, value);
+		return true;
+	}
+
+	/** A write to the counter shows in what it was adjusted by, and the other way round (SDM volume 3, 18.17.3). */
+	#moveCounter(by: bigint): void {
+		this.#outside.moveCounter(BigInt.asIntN(64, by));
+		this.#values.set(Msr.TSC_ADJUST, BigInt.asUintN(64, this.get(Msr.TSC_ADJUST) + by));
+	}
+
+	#writeEfer(value: bigint): boolean {
+		const {state} = this.#core;
+		const lma = BigInt(Efer.LMA);
+		let rest = value & ~lma;
+		for (const [bit, feature] of eferFeatures) if (this.#features.has(feature)) rest &= ~BigInt(bit);
+		if (rest !== 0n) return false;
+		// Long mode is not left or entered while paging is on (SDM volume 3, 4.1.1).
+		const isPaged = Number(state.cr0) >= Cr0.PG;
+		if (isPaged && ((value ^ state.efer) & BigInt(Efer.LME)) !== 0n) return false;
+		state.efer = (value & ~lma) | (state.efer & lma);
+		return true;
+	}
+
+	/** The rule of a register that there is, by what CPUID announces. */
+	#ruleOf(index: number): MsrRule | undefined {
+		const rule = msrRules.get(index);
+		const isThere = rule?.features?.some((feature) => this.#features.has(feature)) ?? true;
+		return isThere ? rule : undefined;
+	}
+
+	#isAllowed(rule: MsrRule, value: bigint): boolean {
+		const {mask, kept = 0n, isAddress, isReadOnly} = rule;
+		if (isReadOnly === true || (mask !== undefined && (value & ~(mask | kept)) !== 0n)) return false;
+		if (isAddress === true && !this.#isCanonical(value)) return false;
+		if (rule.hasType === true && !mtrrTypes.includes(Number(value & 0xffn))) return false;
+		return (
+			(rule.hasTypes !== true || hasOnly(value, mtrrTypes)) && (rule.hasPatTypes !== true || hasOnly(value, patTypes))
+		);
+	}
+
+	#isCanonical(value: bigint): boolean {
+		const levels = (Number(this.#core.state.cr4) & Cr4.LA57) === 0 ? 4 : 5;
+		return isCanonicalAddress(value, levels);
 	}
 }
 
-/** True where all eight bytes are types of memory: of 0 to 7 there are no 2 and 3 (SDM volume 3, table 11-10). */
-function isPat(value: bigint): boolean {
-	for (let rest = value; rest !== 0n; rest >>= 8n) {
-		const type = Number(rest & 0xffn);
-		if (type > 7 || type === 2 || type === 3) return false;
-	}
+/** True where all eight bytes are types of memory that there are. */
+function hasOnly(value: bigint, types: readonly number[]): boolean {
+	for (let at = 0n; at < 64n; at += 8n) if (!types.includes(Number((value >> at) & 0xffn))) return false;
 	return true;
 }

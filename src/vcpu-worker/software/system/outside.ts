@@ -6,6 +6,8 @@ export interface Outside {
 	cpuid(leaf: number, subleaf: number): readonly [number, number, number, number];
 	/** The time-stamp counter. */
 	counter(): bigint;
+	/** Moves it on or back, as the guest asks for. */
+	moveCounter(by: bigint): void;
 	/** 64 random bits. */
 	random(): bigint;
 	/** A model-specific register that is none of the processor's own; undefined: there is none, and RDMSR faults. */

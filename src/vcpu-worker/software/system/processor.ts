@@ -65,11 +65,11 @@ export class Processor implements Parts {
 		this.#code = new CodeCache(this.core, this.#memory, this.#others, () => this.mmu.dropWritable());
 		this.mmu = new Mmu(this.core, this.#memory, devices, this.#code);
 		this.mmu.exclusively = (action) => this.#others.exclusively(action);
-		this.msrs = new ModelRegisters(this.core);
-		this.segments = new Segments(this.core, this.mmu);
-		this.interrupts = new Interrupts(this.core, this.mmu, this.segments);
 		this.outside = outside;
 		this.features = new Features(outside);
+		this.msrs = new ModelRegisters(this.core, this.features, outside);
+		this.segments = new Segments(this.core, this.mmu);
+		this.interrupts = new Interrupts(this.core, this.mmu, this.segments);
 		resetState(this.core.state, 0, false);
 		this.changed();
 	}

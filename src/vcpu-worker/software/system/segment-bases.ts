@@ -1,5 +1,5 @@
 import type {Instruction} from '#vcpu-worker/software/decode';
-import {isCanonical} from '#vcpu-worker/software/mmu';
+import {isCanonicalAddress} from '#vcpu-worker/software/mmu';
 import {Cr4, requirePrivilege} from './control-state.ts';
 import {registerValue, setRegister} from './general-registers.ts';
 import {generalProtection, invalidOpcode} from './guest-fault.ts';
@@ -28,7 +28,7 @@ const writing =
 	(parts: Parts, {operands: [from]}: Instruction): After => {
 		requireEnabled(parts);
 		const base = registerValue(parts, from);
-		if (!isCanonical(Number(BigInt.asIntN(32, base >> 32n)), parts.mmu.mode.levels)) throw generalProtection();
+		if (!isCanonicalAddress(base, parts.mmu.mode.levels)) throw generalProtection();
 		Object.assign(parts.core.state.segments[segment] ?? {}, {base});
 		return 'next';
 	};

@@ -1,5 +1,5 @@
 import type {Core} from '#vcpu-worker/software/interpreter';
-import type {Mmu} from '#vcpu-worker/software/mmu';
+import {isCanonicalAddress, type Mmu} from '#vcpu-worker/software/mmu';
 import {CS, Efer, hasRealSegments, privilegeOf, SS} from './control-state.ts';
 import {
 	Attribute,
@@ -50,7 +50,10 @@ export class Segments {
 		const low = this.#readAt(place, 8);
 		const descriptor = descriptorOf(low);
 		const high = this.#hasLongTables ? this.#readAt(place + 8n, 8) : 0n;
-		return {descriptor: {...descriptor, base: descriptor.base | ((high & 0xffff_ffffn) << 32n)}, place, low};
+		const base = descriptor.base | ((high & 0xffff_ffffn) << 32n);
+		if (this.#hasLongTables && !isCanonicalAddress(base, this.#mmu.mode.levels))
+			throw generalProtection(selector & ~requestedPrivilege);
+		return {descriptor: {...descriptor, base}, place, low};
 	}
 
 	get #hasLongTables(): boolean {

@@ -1,5 +1,5 @@
 import type {Instruction} from '#vcpu-worker/software/decode';
-import {isCanonical} from '#vcpu-worker/software/mmu';
+import {isCanonicalAddress} from '#vcpu-worker/software/mmu';
 import {Cr4, codeSizeOf, requirePrivilege} from './control-state.ts';
 import {Feature} from './features.ts';
 import {registerValue} from './general-registers.ts';
@@ -31,7 +31,7 @@ export const translations = {
 		const needsPcids = type === InvpcidType.address || type === InvpcidType.context;
 		if (needsPcids && pcid !== 0n && (Number(core.state.cr4) & Cr4.PCIDE) === 0) throw generalProtection();
 		if (type === InvpcidType.address) {
-			if (!isCanonical(Number(BigInt.asIntN(32, address >> 32n)), mmu.mode.levels)) throw generalProtection();
+			if (!isCanonicalAddress(address, mmu.mode.levels)) throw generalProtection();
 			mmu.forgetPage(address);
 		} else if (type === InvpcidType.all) mmu.flush();
 		else mmu.flushLocal();

@@ -1,0 +1,183 @@
+import test from 'ava';
+import type {GuestProcessor} from './guest-processor.ts';
+import {type Before, codeAt, runBytes, stackTop} from './raw-code.ts';
+
+const generalProtection = 13;
+const undefinedOpcode = 6;
+const data = stackTop - 0x8000;
+const low32 = 0xffff_ffffn;
+
+/** WRMSR, and what RDMSR gives then; undefined where one of them faults. */
+function written(index: number, value: bigint, before: Before = {}): bigint | undefined {
+	// WRMSR; XOR EAX,EAX; XOR EDX,EDX; RDMSR.
+	const {general, vector} = runBytes([0x0f, 0x30, 0x31, 0xc0, 0x31, 0xd2, 0x0f, 0x32], {
+		...before,
+		prepare: (guest) => {
+			guest.processor.core.state.general.set([value & low32, BigInt(index), value >> 32n]);
+			before.prepare?.(guest);
+		},
+	});
+	return vector === undefined ? ((general[2] ?? 0n) << 32n) | (general[0] ?? 0n) : undefined;
+}
+
+/** RDMSR. */
+function read(index: number): bigint | undefined {
+	const prepare = ({processor}: GuestProcessor) => processor.core.state.general.set([BigInt(index)], 1);
+	const {general, vector} = runBytes([0x0f, 0x32], {prepare});
+	return vector === undefined ? ((general[2] ?? 0n) << 32n) | (general[0] ?? 0n) : undefined;
+}
+
+test('types of memory are as after firmware, and only types that there are can be written', (t) => {
+	t.is(read(0x2ff), 0xc00n);
+	t.is(read(0x250), 0x0606_0606_0606_0606n);
+	t.is(read(0xfe), 0x508n);
+	t.is(written(0x2ff, 0xc06n), 0xc06n);
+	t.is(written(0x200, 0x80_0000_0006n), 0x80_0000_0006n);
+	t.is(written(0x20f, 0xff_8000_0800n), 0xff_8000_0800n);
+	t.is(written(0x26f, 0x0504_0100_0605_0401n), 0x0504_0100_0605_0401n);
+	const refused: readonly (readonly [number, bigint])[] = [
+		[0x2ff, 0xc02n],
+		[0x2ff, 0x1c06n],
+		[0x200, 0x8000_0002n],
+		[0x200, 0x8000_0106n],
+		[0x201, 1n << 40n],
+		[0x258, 7n],
+		[0xfe, 0x508n],
+		[0x277, 2n],
+	];
+	for (const [index, value] of refused) t.is(written(index, value), undefined, `${index.toString(16)}`);
+	t.is(written(0x277, 0x0007_0406_0107_0406n), 0x0007_0406_0107_0406n);
+});
+
+test('addresses must be canonical, reserved bits clear, and a register must be there', (t) => {
+	const upper = 0xffff_8000_0000_0000n;
+	for (const index of [0xc000_0082, 0xc000_0083, 0xc000_0100, 0xc000_0101, 0xc000_0102, 0x175, 0x176]) {
+		t.is(written(index, upper), upper, index.toString(16));
+		t.is(written(index, 0x8000_0000_0000n), undefined, index.toString(16));
+	}
+	for (const index of [0xc000_0084, 0xc000_0103, 0x174]) {
+		t.is(written(index, low32), low32, index.toString(16));
+		t.is(written(index, low32 + 1n), undefined, index.toString(16));
+	}
+	t.is(written(0xc000_0080, 0xd01n), 0xd01n);
+	t.deepEqual([written(0xc000_0080, 0xd03n), written(0xc000_0080, 0xc01n)], [undefined, undefined]);
+	t.is(written(0x1a0, 0n), 0x1800n);
+	t.deepEqual(
+		[written(0xda0, 0n), written(0xda0, 1n), written(0x1234, 0n), read(0x1234)],
+		[0n, undefined, undefined, undefined],
+	);
+	const cpuid = () => [0, 0, 0, 0] as const;
+	t.deepEqual([written(0x2ff, 0n, {cpuid}), written(0xc000_0103, 0n, {cpuid})], [undefined, undefined]);
+	t.is(runBytes([0x0f, 0x32], {isUser: true}).vector, generalProtection);
+});
+
+test('settings of processors that this one is not read as 0 and keep nothing', (t) => {
+	for (const index of [0x8b, 0xc001_0015, 0xc001_0055, 0xc001_1029])
+		t.is(written(index, 0x40n), 0n, index.toString(16));
+});
+
+test('the time-stamp counter can be written, and TSC_ADJUST says by how much', (t) => {
+	// The counter goes 1,000 on with each reading: by WRMSR, and by RDTSC.
+	const write = (index: number, value: bigint) => {
+		// WRMSR; MOV ECX,3BH; RDMSR; MOV EBX,EAX; RDTSC.
+		const {general} = runBytes([0x0f, 0x30, 0xb9, 0x3b, 0, 0, 0, 0x0f, 0x32, 0x89, 0xc3, 0x0f, 0x31], {
+			prepare: ({processor}) => processor.core.state.general.set([value, BigInt(index), 0n]),
+		});
+		return [general[3], general[0]];
+	};
+	t.deepEqual(write(0x10, 1_000_000n), [999_000n, 1_001_000n]);
+	t.deepEqual(write(0x3b, 5_000n), [5_000n, 6_000n]);
+});
+
+/** STAR, LSTAR, CSTAR, FMASK with IF; SYSENTER_CS, ESP, EIP. */
+function prepareCalls({processor, ram}: GuestProcessor): void {
+	const {msrs} = processor;
+	const {state} = processor.core;
+	msrs.write(0xc000_0081, 0x0023_0008_0000_0000n);
+	msrs.write(0xc000_0082, BigInt(codeAt + 0x1000));
+	msrs.write(0xc000_0083, BigInt(codeAt + 0x1100));
+	msrs.write(0xc000_0084, 0x200n);
+	msrs.write(0x174, 8n);
+	msrs.write(0x175, BigInt(stackTop - 0x100));
+	msrs.write(0x176, BigInt(codeAt + 0x1200));
+	state.controlFlags |= 0x200;
+	// MOV EBX,n; HLT.
+	for (const [number, offset] of [0x1000, 0x1100, 0x1200].entries())
+		ram.set([0xbb, number + 1, 0, 0, 0, 0xf4], codeAt + offset);
+}
+
+test('SYSCALL enters where the mode says, and SYSENTER on the stack that is meant for it', (t) => {
+	const [syscall, sysenter] = [
+		[0x0f, 0x05],
+		[0x0f, 0x34],
+	];
+	const long = runBytes(syscall, {isUser: true, prepare: prepareCalls});
+	t.deepEqual([long.general[3], long.general[1], (long.general[11] ?? 0n) & 0x200n], [1n, BigInt(codeAt + 2), 0x200n]);
+	t.is(long.processor.core.state.controlFlags & 0x200, 0);
+	const compatible = runBytes(syscall, {
+		prepare: (guest) => {
+			prepareCalls(guest);
+			Object.assign(guest.processor.core.state.segments[1] ?? {}, {attributes: 0xc0fb, selector: 0x23});
+		},
+	});
+	t.is(compatible.general[3], 2n);
+	t.is(compatible.processor.core.state.segments[1]?.attributes, 0xa09b);
+	const entered = runBytes(sysenter, {isUser: true, prepare: prepareCalls});
+	t.deepEqual([entered.general[3], entered.general[4]], [3n, BigInt(stackTop - 0x100)]);
+	t.is(runBytes(sysenter, {isUser: true}).vector, generalProtection);
+	const disabled = (guest: GuestProcessor) => {
+		guest.processor.core.state.efer &= ~1n;
+	};
+	t.is(runBytes(syscall, {isUser: true, prepare: disabled}).vector, undefinedOpcode);
+});
+
+test('SYSRET and SYSEXIT go to programs, with the flags that are theirs', (t) => {
+	// UD2 is where they go to.
+	const target = codeAt + 0x1000;
+	const leave = (code: readonly number[]) =>
+		runBytes(code, {
+			prepare: (guest) => {
+				prepareCalls(guest);
+				guest.ram.set([0x0f, 0x0b], target);
+				guest.processor.core.state.general.set([0n, BigInt(target), BigInt(target)]);
+				guest.processor.core.state.general[11] = 0x3_0ed7n;
+			},
+		});
+	for (const code of [
+		[0x48, 0x0f, 0x07],
+		[0x0f, 0x07],
+		[0x48, 0x0f, 0x35],
+		[0x0f, 0x35],
+	]) {
+		const {ram, vector} = leave(code);
+		// RIP, CS, flags of the exception's frame.
+		const [rip, cs, flags] = new BigUint64Array(ram.buffer, stackTop - 0x1000 - 40, 3);
+		const is64 = code[0] === 0x48;
+		const selector = {true: {7: 0x33n, 53: 0x2bn}, false: {7: 0x23n, 53: 0x1bn}}[`${is64}`][code.at(-1) as 7 | 53];
+		t.deepEqual([vector, rip, cs], [undefinedOpcode, BigInt(target), selector], `${code}`);
+		t.is((flags ?? 0n) & 0x2_0000n, 0n);
+	}
+	t.is(runBytes([0x48, 0x0f, 0x07], {isUser: true, prepare: prepareCalls}).vector, generalProtection);
+});
+
+test('tables and code are where addresses can be', (t) => {
+	const nowhere = 1n << 50n;
+	// LGDT [RAX].
+	const lgdt = (base: bigint) =>
+		runBytes([0x0f, 0x01, 0x10], {
+			prepare: ({processor, ram}) => {
+				new DataView(ram.buffer).setBigUint64(data + 2, base, true);
+				processor.core.state.general[0] = BigInt(data);
+			},
+		}).vector;
+	t.deepEqual([lgdt(0x1000n), lgdt(nowhere)], [undefined, generalProtection]);
+	// IRETQ: the exception is that of the code which returns.
+	const {ram, vector} = runBytes([0x48, 0xcf], {
+		prepare: ({processor, ram: memory}) => {
+			new BigUint64Array(memory.buffer, data, 5).set([nowhere, 8n, 2n, BigInt(stackTop), 0x10n]);
+			processor.core.state.general[4] = BigInt(data);
+		},
+	});
+	const [, rip] = new BigUint64Array(ram.buffer, stackTop - 0x1000 - 48, 2);
+	t.deepEqual([vector, rip], [generalProtection, BigInt(codeAt)]);
+});
