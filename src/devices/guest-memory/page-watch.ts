@@ -8,8 +8,8 @@ const pageShift = 12;
 
 /** Writes that the log holds. A processor that has missed more forgets all that it remembers. */
 const logEntries = 1024;
-/** Words of an entry of the log: its number plus one, page, lower and upper lines, writer. */
-const Entry = {number: 0, page: 1, low: 2, high: 3, writer: 4, words: 8} as const;
+/** Words of an entry of the log: its number plus one, page, lower and upper lines, writer; threads that are writing it. */
+const Entry = {number: 0, page: 1, low: 2, high: 3, writer: 4, inside: 5, words: 8} as const;
 
 /** A word that a thread sets bits in to tell a processor of a write. */
 export interface WatcherWord {
@@ -135,13 +135,18 @@ export class PageWatch {
 		const log = this.#log;
 		const count = Atomics.add(log, 0, 1);
 		const at = entryAt(count);
-		// Nobody takes an entry that is half of one write and half of another.
+		// Nobody takes an entry that is half of one write and half of another: while one is being written it has no number, and where
+		// another still writes it, since the log has gone round meanwhile, it stays without.
+		const isAlone = Atomics.add(log, at + Entry.inside, 1) === 0;
 		Atomics.store(log, at + Entry.number, 0);
-		log[at + Entry.page] = page;
-		log[at + Entry.low] = low;
-		log[at + Entry.high] = high;
-		log[at + Entry.writer] = this.#self;
-		Atomics.store(log, at + Entry.number, (count + 1) | 0);
+		if (isAlone) {
+			log[at + Entry.page] = page;
+			log[at + Entry.low] = low;
+			log[at + Entry.high] = high;
+			log[at + Entry.writer] = this.#self;
+			Atomics.store(log, at + Entry.number, (count + 1) | 0);
+		}
+		Atomics.sub(log, at + Entry.inside, 1);
 		for (let index = 0; index < this.#watchers.length; index++)
 			if (index !== this.#self) Atomics.or(this.#watchers[index] as Int32Array, 0, this.#bit);
 	}
