@@ -16,6 +16,13 @@ interface RamRange {
 	readonly stamps: PageStamps;
 }
 
+/** Arrays of words that `Atomics` takes, by their size; those of eight bytes hold bigints. */
+const wordArrays = {1: Uint8Array, 2: Uint16Array, 4: Uint32Array} as const;
+
+/** True for a word at a multiple of its size. */
+const isWord = (place: number, length: number): length is 2 | 4 | 8 =>
+	(length === 2 || length === 4 || length === 8) && place % length === 0;
+
 /**
  * Guest RAM as one processor has it: by physical address for page walks, descriptors and fetches, and by *place*, the offset in the
  * memory that all of it lies in, for loads and stores.
@@ -26,6 +33,8 @@ export class PhysicalMemory {
 	readonly #ranges: readonly RamRange[];
 	readonly #buffer: SharedArrayBuffer;
 	readonly #words: Int32Array;
+	/** Holds a word only within one call. */
+	readonly #word = new DataView(new ArrayBuffer(8));
 
 	/**
 	 * @param memory - whose ranges are all in one memory
@@ -75,26 +84,39 @@ export class PhysicalMemory {
 
 	/** Stores a value of 1, 2, 4 or 8 bytes at an aligned place that holds what is expected. @returns what it held */
 	compareExchange(place: number, bytes: number, expected: bigint, value: bigint): bigint {
-		const views = {1: Uint8Array, 2: Uint16Array, 4: Uint32Array};
 		let found: bigint;
 		if (bytes === 8) found = Atomics.compareExchange(new BigUint64Array(this.#buffer, place, 1), 0, expected, value);
 		else {
-			const words = new views[bytes as 1](this.#buffer, place, 1);
+			const words = new wordArrays[bytes as 1](this.#buffer, place, 1);
 			found = BigInt(Atomics.compareExchange(words, 0, Number(expected), Number(value)));
 		}
 		if (found === expected) this.stored(place, bytes);
 		return found;
 	}
 
-	/** Copies `length` bytes, at most to the end of the page. */
+	/** Copies `length` bytes, at most to the end of the page. A word at a multiple of its size is whole (SDM volume 3, 9.1.1). */
 	read(place: number, length: number, target: Uint8Array): void {
-		target.set(new Uint8Array(this.#buffer, place, length));
+		if (!isWord(place, length)) {
+			target.set(new Uint8Array(this.#buffer, place, length));
+			return;
+		}
+		const word = this.#word;
+		if (length === 8) word.setBigUint64(0, Atomics.load(new BigUint64Array(this.#buffer, place, 1), 0), true);
+		else word.setUint32(0, Atomics.load(new wordArrays[length as 2](this.#buffer, place, 1), 0), true);
+		for (let index = 0; index < length; index++) target[index] = word.getUint8(index);
 	}
 
-	/** Stores bytes, at most to the end of the page. */
+	/** Stores bytes, at most to the end of the page. A word at a multiple of its size is whole. */
 	write(place: number, source: Uint8Array): void {
-		new Uint8Array(this.#buffer, place, source.length).set(source);
-		this.stored(place, source.length);
+		const {length} = source;
+		if (!isWord(place, length)) new Uint8Array(this.#buffer, place, length).set(source);
+		else {
+			const word = this.#word;
+			for (let index = 0; index < length; index++) word.setUint8(index, source[index] as number);
+			if (length === 8) Atomics.store(new BigUint64Array(this.#buffer, place, 1), 0, word.getBigUint64(0, true));
+			else Atomics.store(new wordArrays[length as 2](this.#buffer, place, 1), 0, word.getUint32(0, true));
+		}
+		this.stored(place, length);
 	}
 
 	/** Stamps a page as written, which stores are about to reach without this. */

@@ -1,4 +1,4 @@
-import {ledgerBytes, MappedMemory, pageClockBytes} from '#devices/guest-memory';
+import {ledgerBytes, MappedMemory, type MemoryHandle, pageClockBytes} from '#devices/guest-memory';
 import {allocateSharedMemory} from '#support/shared-memory';
 import {createSharedParts, type SharedParts} from '../shared-parts.ts';
 
@@ -6,6 +6,8 @@ import {createSharedParts, type SharedParts} from '../shared-parts.ts';
 export interface LoneMemory {
 	readonly ram: Uint8Array;
 	readonly memory: MappedMemory;
+	/** The memory for other threads. */
+	readonly handle: MemoryHandle;
 	readonly shared: SharedParts;
 }
 
@@ -16,5 +18,5 @@ export function loneMemory(bytes: number, processors = 1): LoneMemory {
 	const shared = createSharedParts(processors);
 	const range = {gpa: 0, length: bytes, memory, offset: 0, hostAddress: 0, ledger};
 	const handle = {ranges: [range], clock: new SharedArrayBuffer(pageClockBytes), watch: shared.watch};
-	return {ram: new Uint8Array(memory.buffer), memory: new MappedMemory(handle), shared};
+	return {ram: new Uint8Array(memory.buffer), memory: new MappedMemory(handle), handle, shared};
 }

@@ -1,0 +1,115 @@
+import test from 'ava';
+import {GuestThreads} from './guest-threads.ts';
+
+/** Rounds of each form on each processor; `npm test` has a share. */
+const rounds = 3000;
+const processors = 2;
+const codeAt = 0x20_0000;
+const pageBytes = 4096;
+/** Pages for the operands of the cases, two for each. */
+const data = 0x40_0000;
+
+/**
+ * Adds one to what RDI points to, or to what RSI points to with a lock where RDI does. RDI, RSI
+ * and R8 stay.
+ */
+interface Form {
+	readonly name: string;
+	readonly bytes: number;
+	readonly code: readonly number[];
+	/** What it counts from. */
+	readonly start?: bigint;
+	readonly isLock?: boolean;
+}
+
+const forms: readonly Form[] = [
+	{name: 'LOCK ADD qword [RDI],1', bytes: 8, code: [0xf0, 0x48, 0x83, 0x07, 1], start: 0xffff_ff00n},
+	{name: 'LOCK SUB dword [RDI],-1', bytes: 4, code: [0xf0, 0x83, 0x2f, 0xff]},
+	{name: 'LOCK INC word [RDI]', bytes: 2, code: [0xf0, 0x66, 0xff, 0x07]},
+	// STC; LOCK ADC dword [RDI],0.
+	{name: 'LOCK ADC dword [RDI],0', bytes: 4, code: [0xf9, 0xf0, 0x83, 0x17, 0]},
+	{name: 'LOCK INC byte [RDI]', bytes: 1, code: [0xf0, 0xfe, 0x07]},
+	// MOV EAX,1; LOCK XADD [RDI],EAX.
+	{name: 'LOCK XADD dword [RDI],EAX', bytes: 4, code: [0xb8, 1, 0, 0, 0, 0xf0, 0x0f, 0xc1, 0x07]},
+	// MOV RAX,[RDI]; LEA RDX,[RAX+1]; LOCK CMPXCHG [RDI],RDX; JNE.
+	{
+		name: 'LOCK CMPXCHG qword [RDI],RDX',
+		bytes: 8,
+		code: [0x48, 0x8b, 0x07, 0x48, 0x8d, 0x50, 1, 0xf0, 0x48, 0x0f, 0xb1, 0x17, 0x75, 0xf2],
+		start: 0xffff_ff00n,
+	},
+	// MOV EAX,[RDI]; MOV EDX,[RDI+4]; MOV EBX,EAX; MOV ECX,EDX; ADD EBX,1; ADC ECX,0; LOCK CMPXCHG8B [RDI]; JNE.
+	{
+		name: 'LOCK CMPXCHG8B [RDI]',
+		bytes: 8,
+		code: [
+			0x8b, 0x07, 0x8b, 0x57, 4, 0x89, 0xc3, 0x89, 0xd1, 0x83, 0xc3, 1, 0x83, 0xd1, 0, 0xf0, 0x0f, 0xc7, 0x0f, 0x75,
+			0xeb,
+		],
+		start: 0xffff_ff00n,
+	},
+	// MOV EAX,1; again: XCHG [RDI],EAX; TEST EAX,EAX; JNE again; INC dword [RSI]; MOV dword [RDI],0.
+	{
+		name: 'XCHG as a lock',
+		bytes: 4,
+		code: [0xb8, 1, 0, 0, 0, 0x87, 0x07, 0x85, 0xc0, 0x75, 0xfa, 0xff, 0x06, 0xc7, 0x07, 0, 0, 0, 0],
+		isLock: true,
+	},
+	// Again: LOCK BTS dword [RDI],5; JC again; INC dword [RSI]; LOCK BTR dword [RDI],5.
+	{
+		name: 'LOCK BTS and BTR as a lock',
+		bytes: 4,
+		code: [0xf0, 0x0f, 0xba, 0x2f, 5, 0x72, 0xf9, 0xff, 0x06, 0xf0, 0x0f, 0xba, 0x37, 5],
+		isLock: true,
+	},
+	{name: 'LOCK XOR that changes nothing beside LOCK INC', bytes: 4, code: [0xf0, 0x83, 0x37, 0, 0xf0, 0xff, 0x07]},
+];
+
+/** Where in a page a form's operand begins. */
+const places = {'of a multiple': 0x100, 'in a line': 0x203, 'of two lines': 0x33f, 'of two pages': 0xfff} as const;
+
+/** A form at one place. */
+interface Case extends Form {
+	readonly place: string;
+	readonly at: number;
+	readonly counterAt: number;
+}
+
+const cases: readonly Case[] = forms.flatMap((form, row) =>
+	Object.entries(places)
+		.filter(([, offset]) => form.bytes > 1 || offset === 0x100)
+		.map(([place, offset], column) => {
+			const page = data + (row * 4 + column) * 2 * pageBytes;
+			return {...form, place, at: page + offset, counterAt: form.isLock === true ? page + 0x800 : page + offset};
+		}),
+);
+
+const word = (value: number): readonly number[] => [...new Uint8Array(Uint32Array.of(value).buffer)];
+
+/** All cases after each other, each in a loop: MOV EDI,at; MOV ESI,counter; MOV R8D,rounds; form; DEC R8D; JNE form. HLT. */
+function program(all: readonly Case[]): number[] {
+	const code: number[] = [];
+	for (const {at, counterAt, code: form} of all) {
+		code.push(0xbf, ...word(at), 0xbe, ...word(counterAt), 0x41, 0xb8, ...word(rounds));
+		code.push(...form, 0x41, 0xff, 0xc8, 0x75, -(form.length + 5) & 0xff);
+	}
+	return [...code, 0xf4];
+}
+
+test('locked instructions of two processors count exactly, wherever their operands lie', async (t) => {
+	const guest = new GuestThreads(processors);
+	const {ram} = guest.lone;
+	const view = new DataView(ram.buffer);
+	ram.set(program(cases), codeAt);
+	for (const {counterAt, start = 0n} of cases) view.setBigUint64(counterAt, start, true);
+	guest.start([{entry: codeAt}, {entry: codeAt}]);
+	const ends = await guest.ends();
+	t.deepEqual(
+		ends.map(({stop}) => stop),
+		['halted', 'halted'],
+	);
+	for (const {name, place, counterAt, bytes, start = 0n} of cases) {
+		const count = BigInt.asUintN(bytes * 8, view.getBigUint64(counterAt, true));
+		t.is(count, BigInt.asUintN(bytes * 8, start + BigInt(rounds * processors)), `${name} at bytes ${place}`);
+	}
+});
