@@ -14,7 +14,7 @@ export class TimeStampCounter implements ApicClock {
 
 	constructor(clock: PartitionClock) {
 		this.#clock = clock;
-		this.#offset = -this.#ticks(clock.nowNs());
+		this.#offset = -this.#ticks(clock.startNs);
 	}
 
 	now(): bigint {
@@ -31,9 +31,11 @@ export class TimeStampCounter implements ApicClock {
 	}
 
 	timeOf(counter: bigint): bigint {
-		const ticks = BigInt.asUintN(64, counter - this.#offset);
+		const nowNs = this.#clock.nowNs();
+		const left = counter - this.at(nowNs);
+		if (left <= 0n) return nowNs;
 		const khz = BigInt(this.#khz);
-		return (ticks * nsPerMs + khz - 1n) / khz;
+		return ((this.#ticks(nowNs) + left) * nsPerMs + khz - 1n) / khz;
 	}
 
 	get khz(): number {

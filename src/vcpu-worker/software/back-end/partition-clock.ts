@@ -4,16 +4,30 @@ import type {StateUnit} from '#support/state-units';
 
 const maxClock = 2n ** 64n - 1n;
 
+/** Words: the paravirtual clock less the host's; the host's at power-on. */
+const Word = {kvmclock: 0, start: 1, words: 2} as const;
+
 /**
  * The time that all processors of a machine have in common: nanoseconds of the host's monotonic clock, and KVM's paravirtual clock, which
  * is that clock plus an offset that all threads share.
  */
 export class PartitionClock {
-	static readonly byteLength = 8;
-	readonly #offset: BigInt64Array;
+	static readonly byteLength = Word.words * 8;
+	readonly #words: BigInt64Array;
 
 	constructor(buffer: SharedArrayBuffer) {
-		this.#offset = new BigInt64Array(buffer, 0, 1);
+		this.#words = new BigInt64Array(buffer);
+	}
+
+	/** The machine is being made: its clocks are at 0. Before any processor is. */
+	begin(): void {
+		Atomics.store(this.#words, Word.start, this.nowNs());
+		this.setKvmclock(0n);
+	}
+
+	/** Moment at which all time-stamp counters were 0. */
+	get startNs(): bigint {
+		return Atomics.load(this.#words, Word.start);
 	}
 
 	/** Nanoseconds since some moment, the same on every thread. */
@@ -23,12 +37,12 @@ export class PartitionClock {
 
 	/** KVM's paravirtual clock at a moment of {@link nowNs}. */
 	kvmclock(nowNs: bigint): bigint {
-		return BigInt.asUintN(64, nowNs + Atomics.load(this.#offset, 0));
+		return BigInt.asUintN(64, nowNs + Atomics.load(this.#words, Word.kvmclock));
 	}
 
 	/** Sets it; while no processor runs. */
 	setKvmclock(value: bigint): void {
-		Atomics.store(this.#offset, 0, BigInt.asIntN(64, value - this.nowNs()));
+		Atomics.store(this.#words, Word.kvmclock, BigInt.asIntN(64, value - this.nowNs()));
 	}
 }
 

@@ -48,7 +48,7 @@ export class SoftwarePartition implements Partition {
 		};
 		this.#others = new Rendezvous(shared.epochs, -1, requestWords(shared));
 		this.#apics = new LocalApics(this.handle.apics, () => {});
-		new PartitionClock(this.handle.clock).setKvmclock(0n);
+		new PartitionClock(this.handle.clock).begin();
 	}
 
 	get watch() {
