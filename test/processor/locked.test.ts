@@ -1,5 +1,5 @@
 import test from 'ava';
-import {GuestThreads} from './guest-threads.ts';
+import {GuestThreads} from '#vcpu-worker/software/system/testing';
 
 /** Rounds of each form on each processor; `npm test` has a share. */
 const rounds = 3000;

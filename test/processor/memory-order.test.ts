@@ -1,5 +1,5 @@
 import test from 'ava';
-import {GuestThreads} from './guest-threads.ts';
+import {GuestThreads} from '#vcpu-worker/software/system/testing';
 
 const codeAt = 0x20_0000;
 const otherCodeAt = 0x20_1000;

@@ -16,6 +16,11 @@ export interface DirtySource {
 	 * watches them anew.
 	 */
 	collect(visit: PageVisitor): void;
+	/**
+	 * A generation of pages has begun. Where the guest's stores mark their pages themselves, and not each one: from the end of this call
+	 * on the first one to a page marks it anew.
+	 */
+	advanced?(): void;
 	/** Takes a {@link start} back; the last one ends watching. */
 	stop(): void;
 }
@@ -53,7 +58,9 @@ export class WriteLog {
 	 */
 	checkpoint(): number {
 		this.#guest.collect((gpa, length) => this.#memory.markWritten(gpa, length));
-		return this.#memory.advanceGeneration();
+		const ended = this.#memory.advanceGeneration();
+		this.#guest.advanced?.();
+		return ended;
 	}
 
 	/**

@@ -34,6 +34,8 @@ export class SoftwarePartition implements Partition {
 	readonly #apics: LocalApics;
 	readonly #others: Rendezvous;
 	readonly #ranges: MappedRange[] = [];
+	/** All processors have stamped what they have stored to since the last generation began. */
+	#haveDropped = true;
 
 	constructor({irqchip, processors}: PartitionSpec) {
 		if (irqchip === 'kernel') throw softwareError('SOFTWARE_HAS_NO_CHIPS', {});
@@ -62,11 +64,17 @@ export class SoftwarePartition implements Partition {
 		this.#ranges.push(range);
 	}
 
-	/** Processors stamp the pages that they are about to store to, once for each time that they forget which those are. */
+	/**
+	 * Processors stamp the pages that they are about to store to, once for each time that they forget which those are: after a generation
+	 * has begun. One that had not forgotten then may have stored anywhere until the next one.
+	 */
 	readonly dirty: DirtySource = {
 		start: () => {},
 		collect: (visit) => {
-			if (!this.#others.dropAll(patienceMs)) for (const {gpa, length} of this.#ranges) visit(gpa, length);
+			if (!this.#haveDropped) for (const {gpa, length} of this.#ranges) visit(gpa, length);
+		},
+		advanced: () => {
+			this.#haveDropped = this.#others.dropAll(patienceMs);
 		},
 		stop: () => {},
 	};

@@ -1,1 +1,2 @@
+export {type GuestStart, GuestThreads} from './guest-threads.ts';
 export {type LoneMemory, loneMemory} from './lone-memory.ts';

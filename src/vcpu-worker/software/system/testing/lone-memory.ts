@@ -12,10 +12,9 @@ export interface LoneMemory {
 }
 
 /** Makes RAM of some bytes and what so many processors share. */
-export function loneMemory(bytes: number, processors = 1): LoneMemory {
+export function loneMemory(bytes: number, processors = 1, shared = createSharedParts(processors)): LoneMemory {
 	const memory = allocateSharedMemory(bytes);
 	const ledger = {memory: {buffer: new SharedArrayBuffer(ledgerBytes(bytes))}, offset: 0};
-	const shared = createSharedParts(processors);
 	const range = {gpa: 0, length: bytes, memory, offset: 0, hostAddress: 0, ledger};
 	const handle = {ranges: [range], clock: new SharedArrayBuffer(pageClockBytes), watch: shared.watch};
 	return {ram: new Uint8Array(memory.buffer), memory: new MappedMemory(handle), handle, shared};

@@ -1,7 +1,8 @@
 import {once} from 'node:events';
 import {Worker} from 'node:worker_threads';
-import {type LoneMemory, loneMemory} from '#vcpu-worker/software/system/testing';
+import {createSharedParts} from '../shared-parts.ts';
 import {Gate, type GuestEnd, type GuestThread} from './guest-thread.ts';
+import {type LoneMemory, loneMemory} from './lone-memory.ts';
 
 const ramBytes = 16 * 1024 ** 2;
 const tables = 0x30_0000;
@@ -24,8 +25,8 @@ export class GuestThreads {
 	readonly #ends: Promise<GuestEnd>[] = [];
 	readonly #exits: Promise<unknown>[] = [];
 
-	constructor(processors: number) {
-		this.lone = loneMemory(ramBytes, processors);
+	constructor(processors: number, shared = createSharedParts(processors)) {
+		this.lone = loneMemory(ramBytes, processors, shared);
 		const {ram} = this.lone;
 		this.words = new Int32Array(ram.buffer);
 		const entries = new BigUint64Array(ram.buffer, tables, 512 * 3);
