@@ -47,6 +47,8 @@ export function processorOf({handle, shared, self, entry, pageTables, general}: 
 		readPriority: () => 0,
 		writePriority: () => {},
 		hypercall: () => undefined,
+		moveCounter: () => {},
+		random: () => 0n,
 	};
 	const devices = {read: () => 0xffff_ffff, write: () => {}};
 	const processor = new Processor(new MappedMemory(handle), shared, self, devices, outside);
