@@ -7,18 +7,18 @@ export const memoryMap = {
 	/** Entries of the TLB, by class of access. */
 	tlb: 0x1_0000,
 	/** Blocks of code by linear address. */
-	jumps: 0x4_0000,
+	jumps: 0x8_0000,
 	/** Steps of decoded blocks. */
 	records: 0x10_0000,
 } as const;
 
 /** Entries of the TLB, of which page number `n` uses `n % entries`. */
-export const tlbEntries = 1024;
+export const tlbEntries = 4096;
 /** An entry of the TLB: pages that may be read and written there; -1 for none. Pages are named by their linear address. */
 export const tlbEntry = {readPage: 0, writePage: 8, addend: 16, isLocal: 24, size: 32} as const;
 
 /** Entries of the cache of blocks. */
-export const jumpEntries = 4096;
+export const jumpEntries = 16_384;
 /**
  * An entry of it: linear address of the block, its first record, and the mode that it was decoded for, which is never 0 but where there
  * is none. The mode has a word of its own, since a program can jump to any 64 bits.
