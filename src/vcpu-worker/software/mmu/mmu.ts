@@ -181,12 +181,19 @@ export class Mmu {
 
 	/** Reads memory as the processor itself does for descriptors and the like; undefined after a page fault. */
 	readSystem(address: bigint, bytes: number, isUser = false): bigint | undefined {
+		const place = this.#knownPlace(address, bytes, tlbEntry.readPage, isUser);
+		if (place >= 0) return this.#memory.readWord(place, bytes);
 		const places = this.#placesOf(address, bytes, 'read', isUser);
 		return places?.reduceRight((value, place) => (value << 8n) | BigInt(this.#readByte(place)), 0n);
 	}
 
 	/** Writes memory as the processor itself does: for a stack frame of an exception. False after a page fault. */
 	writeSystem(address: bigint, bytes: number, value: bigint, isUser = false): boolean {
+		const place = this.#knownPlace(address, bytes, tlbEntry.writePage, isUser);
+		if (place >= 0) {
+			this.#memory.writeWord(place, bytes, value);
+			return true;
+		}
 		const places = this.#placesOf(address, bytes, 'write', isUser);
 		if (places === undefined) return false;
 		for (const [index, place] of places.entries()) this.#writeByte(place, Number((value >> BigInt(index * 8)) & 0xffn));
@@ -251,6 +258,39 @@ export class Mmu {
 		return true;
 	}
 
+	/**
+	 * Place in RAM of up to 8 bytes in one page that the TLB knows, or knows from now on; -1 for all others, of which a walk tells more.
+	 * @param page - what of an entry says that the access is allowed
+	 */
+	#knownPlace(address: bigint, bytes: number, page: number, isUser: boolean): number {
+		const at = this.mode.levels >= 4 ? address : BigInt.asUintN(32, address);
+		const low = Number(BigInt.asIntN(32, at));
+		const high = Number(BigInt.asIntN(32, at >> 32n));
+		if (bytes > 8 || (low & 0xfff) + bytes > 4096) return -1;
+		const tlb = tlbOf(isUser ? AccessClass.user : AccessClass.supervisor);
+		const entry = entryAt(tlb, low, high);
+		if (!this.#allows(entry, page, low, high)) {
+			const kind = page === tlbEntry.readPage ? 'read' : 'write';
+			const {state} = this.#core;
+			const acIsSet = !isUser && state.tlb === tlbOf(AccessClass.lifted);
+			const translation = this.#canonical(high)
+				? walk(this.#memory, this.mode, {kind, isUser, acIsSet}, low, high)
+				: undefined;
+			// What AC lifts is not for the entries of the class.
+			if (typeof translation !== 'object' || acIsSet || !this.#fill(tlb, low, high, translation)) return -1;
+			if (!this.#allows(entry, page, low, high)) return -1;
+		}
+		const entries = this.#entries;
+		const sum = (low >>> 0) + ((entries[entry + tlbEntry.addend / 4] as number) >>> 0);
+		const upper = (high + (entries[entry + tlbEntry.addend / 4 + 1] as number) + (sum >= 2 ** 32 ? 1 : 0)) >>> 0;
+		return upper * 2 ** 32 + (sum >>> 0);
+	}
+
+	#allows(entry: number, page: number, low: number, high: number): boolean {
+		const entries = this.#entries;
+		return entries[entry + page / 4] === (low & ~0xfff) && entries[entry + page / 4 + 1] === high;
+	}
+
 	/** Physical addresses of bytes that follow each other. */
 	#placesOf(address: bigint, bytes: number, kind: Access['kind'], isUser: boolean): readonly number[] | undefined {
 		const places: number[] = [];
@@ -280,12 +320,18 @@ export class Mmu {
 				state.vector = stackFault;
 			return undefined;
 		}
+		this.#fill(state.tlb, low, high, translation);
+		return translation;
+	}
+
+	/** Makes an entry of a translation; false where it does not lead to RAM. */
+	#fill(tlb: number, low: number, high: number, translation: Translation): boolean {
 		const {page, isWritable} = translation;
 		const place = this.#memory.placeOf(page);
-		if (place < 0) return translation;
-		state.tlbMisses++;
-		const at = entryAt(state.tlb, low, high);
+		if (place < 0) return false;
+		this.#core.state.tlbMisses++;
 		this.#noteLarge(translation, low, high);
+		const at = entryAt(tlb, low, high);
 		const entries = this.#entries;
 		if (!translation.isGlobal && entries[at + tlbEntry.isLocal / 4] !== localMark) this.#local.push(at);
 		entries[at + tlbEntry.isLocal / 4] = translation.isGlobal ? 0 : localMark;
@@ -299,7 +345,7 @@ export class Mmu {
 		const addend = BigInt(place) - ((BigInt(high) << 32n) | BigInt(pageLow >>> 0));
 		entries[at + tlbEntry.addend / 4] = Number(BigInt.asIntN(32, addend));
 		entries[at + tlbEntry.addend / 4 + 1] = Number(BigInt.asIntN(32, addend >> 32n));
-		return translation;
+		return true;
 	}
 
 	/** Keeps in mind that a page is large: whoever names any address of it means all of it. */
@@ -309,9 +355,13 @@ export class Mmu {
 		this.#large.add(largePage(low, high, sizeBits));
 	}
 
+	#canonical(high: number): boolean {
+		return this.mode.levels < 4 || isCanonical(high, this.mode.levels);
+	}
+
 	#translated(low: number, high: number, kind: Access['kind'], isUser: boolean): Translation | undefined {
 		const state = this.#core.state;
-		if (this.mode.levels >= 4 && !isCanonical(high, this.mode.levels)) {
+		if (!this.#canonical(high)) {
 			state.vector = generalProtection;
 			state.errorCode = 0;
 			return undefined;

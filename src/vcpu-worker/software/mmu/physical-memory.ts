@@ -33,6 +33,8 @@ export class PhysicalMemory {
 	readonly #ranges: readonly RamRange[];
 	readonly #buffer: SharedArrayBuffer;
 	readonly #words: Int32Array;
+	readonly #quads: BigUint64Array;
+	readonly #bytes: Uint8Array;
 	/** Holds a word only within one call. */
 	readonly #word = new DataView(new ArrayBuffer(8));
 
@@ -49,6 +51,8 @@ export class PhysicalMemory {
 		}));
 		this.#buffer = memory.ranges[0]?.memory.buffer ?? new SharedArrayBuffer(0);
 		this.#words = new Int32Array(this.#buffer);
+		this.#quads = new BigUint64Array(this.#buffer);
+		this.#bytes = new Uint8Array(this.#buffer);
 		this.watch = new PageWatch(watch, self);
 	}
 
@@ -117,6 +121,27 @@ export class PhysicalMemory {
 			else Atomics.store(new wordArrays[length as 2](this.#buffer, place, 1), 0, word.getUint32(0, true));
 		}
 		this.stored(place, length);
+	}
+
+	/** A value of up to 8 bytes in one page. */
+	readWord(place: number, bytes: number): bigint {
+		const words = this.#quads;
+		if (bytes === 8 && place % 8 === 0) return words[place / 8] as bigint;
+		const shift = place % 8;
+		const first = (words[Math.floor(place / 8)] as bigint) >> BigInt(shift * 8);
+		const whole =
+			shift + bytes <= 8 ? first : first | ((words[Math.floor(place / 8) + 1] as bigint) << BigInt((8 - shift) * 8));
+		return BigInt.asUintN(bytes * 8, whole);
+	}
+
+	/** Stores a value of up to 8 bytes in one page, whose writers need tell nobody. */
+	writeWord(place: number, bytes: number, value: bigint): void {
+		if (bytes === 8 && place % 8 === 0) {
+			this.#quads[place / 8] = value;
+			return;
+		}
+		for (let index = 0; index < bytes; index++)
+			this.#bytes[place + index] = Number((value >> BigInt(index * 8)) & 0xffn);
 	}
 
 	/** Stamps a page as written, which stores are about to reach without this. */
