@@ -8,7 +8,7 @@ import {
 	ownImmediate,
 } from '#vcpu-worker/software/decode';
 import {FloatUnit} from '#vcpu-worker/software/float';
-import {kinds, systemKind} from '#vcpu-worker/software/semantics';
+import {kindNumber, kinds, systemKind} from '#vcpu-worker/software/semantics';
 import {CpuState, immediateAt, jumpEntries, jumpEntry, MicroOp, memoryMap} from '#vcpu-worker/software/state';
 import {X87} from '#vcpu-worker/software/x87';
 import {buildInterpreter} from './build-interpreter.ts';
@@ -38,6 +38,8 @@ const aloneBytes = 1024;
 const linkedKinds = new Set(
 	kinds.flatMap(({key}, number) => (/^(next|call|callSegmented)\./.test(key) ? [number] : [])),
 );
+const kindAt = MicroOp.offset('kind');
+const gone = kindNumber('gone.64');
 let module: object | undefined;
 
 /** Makes the memory that a processor has for itself. */
@@ -169,7 +171,8 @@ export class Core {
 		const words = this.#words;
 		const isKnown =
 			words[at] === low && words[at + 1] === high && words[at + jumpEntry.mode / 4] === (this.state.modeKey | 0);
-		return isKnown ? (words[at + jumpEntry.record / 4] as number) : 0;
+		const record = isKnown ? (words[at + jumpEntry.record / 4] as number) : 0;
+		return record !== 0 && this.#bytes.getUint16(record + kindAt, true) === gone ? 0 : record;
 	}
 
 	/** The instruction of a record that leaves it to TypeScript; undefined where it ends in another page, or is none. */
@@ -177,12 +180,18 @@ export class Core {
 		return this.#instructions.get(record);
 	}
 
+	/** Takes a block away, of which this is the first record: whoever comes to it looks for the block anew. */
+	remove(record: number): void {
+		this.#instructions.delete(record);
+		this.#bytes.setUint16(record + kindAt, gone, true);
+	}
+
 	/** Makes the block of a record end behind the record's instruction: it is not what memory has any more. */
 	endBehind(record: number): void {
 		const ordinal = this.ordinalOf(record);
 		let at = record;
 		for (; this.ordinalOf(at) === ordinal && this.startOf(at) === this.startOf(record); at += MicroOp.size)
-			if (linkedKinds.has(this.#bytes.getUint16(at + MicroOp.offset('kind'), true)))
+			if (linkedKinds.has(this.#bytes.getUint16(at + kindAt, true)))
 				this.#bytes.setUint32(at + MicroOp.offset('c'), 0, true);
 		if (this.ordinalOf(at) !== ordinal + 1) return;
 		const start = this.startOf(at);

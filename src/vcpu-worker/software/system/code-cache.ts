@@ -136,7 +136,7 @@ export class CodeCache implements CodePages {
 		const code = this.#pages.get(number);
 		if (code === undefined || ((code.lines.low & low) | (code.lines.high & high)) === 0) return false;
 		this.#pages.delete(number);
-		this.#core.forgetJumps();
+		for (const record of code.blocks.values()) this.#core.remove(record);
 		return true;
 	}
 }
