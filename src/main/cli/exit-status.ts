@@ -44,6 +44,7 @@ export const exitStatuses = {
 			'TOPOLOGY_*',
 			'MEMORY_SIZE_*',
 			'NUMA_*',
+			'SOFTWARE_*',
 			'ACPI_*',
 			'SMBIOS_*',
 			'SERIAL_*',

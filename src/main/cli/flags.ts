@@ -132,7 +132,7 @@ const machineWideFlags = [
 		group: 'machine',
 		default: 'auto',
 		choices: hypervisorOptions,
-		help: 'what runs the guest; auto takes the first that works on the host',
+		help: 'what runs the guest; auto takes KVM where stock kernels run on it, else the software processor',
 	},
 	{
 		name: 'irqchip',
@@ -140,7 +140,7 @@ const machineWideFlags = [
 		group: 'machine',
 		default: 'split',
 		choices: ['kernel', 'split'],
-		help: "interrupt controllers: all in the hypervisor, or ours with the hypervisor's local APICs",
+		help: "interrupt controllers: all in the hypervisor (KVM only), or ours with the hypervisor's local APICs",
 	},
 	{
 		name: 'paused',
