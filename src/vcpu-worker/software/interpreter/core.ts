@@ -66,7 +66,10 @@ export class Core {
 	#nextRecord: number = memoryMap.records;
 	/** Instructions of the records that leave them to TypeScript. */
 	readonly #instructions = new Map<number, Instruction>();
-	readonly #words: Int32Array;
+	/** This memory, in words. */
+	readonly words: Int32Array;
+	/** Words of the state that what follows from privilege was computed from; see `applyPrivilege`. */
+	readonly privilegeInputs: Int32Array = new Int32Array(8);
 
 	/**
 	 * @param memory - of {@link allocateCoreMemory}
@@ -77,7 +80,7 @@ export class Core {
 		this.state = CpuState.on(memory.buffer, memoryMap.state);
 		this.transfer = new Uint8Array(memory.buffer, CpuState.offset('transfer'), 16);
 		this.#bytes = new DataView(memory.buffer);
-		this.#words = new Int32Array(memory.buffer);
+		this.words = new Int32Array(memory.buffer);
 		module ??= new WebAssembly.Module(buildInterpreter());
 		const float = new FloatUnit(memory.buffer);
 		const compute = (operation: number, constant: number) => float.compute(operation, constant);
@@ -168,7 +171,7 @@ export class Core {
 	find(low: number, high: number): number {
 		const index = (low ^ ((low >>> 12) | (high << 20))) & (jumpEntries - 1);
 		const at = (memoryMap.jumps + index * jumpEntry.size) / 4;
-		const words = this.#words;
+		const words = this.words;
 		const isKnown =
 			words[at] === low && words[at + 1] === high && words[at + jumpEntry.mode / 4] === (this.state.modeKey | 0);
 		const record = isKnown ? (words[at + jumpEntry.record / 4] as number) : 0;

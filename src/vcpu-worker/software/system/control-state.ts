@@ -1,6 +1,7 @@
 import type {CodeSize} from '#vcpu-worker/software/decode';
 import type {Core} from '#vcpu-worker/software/interpreter';
 import {AccessClass, type Mmu, tlbOf} from '#vcpu-worker/software/mmu';
+import {CpuState, SegmentState, segmentBaseAt} from '#vcpu-worker/software/state';
 import {Attribute} from './descriptor.ts';
 import {generalProtection, Vector} from './guest-fault.ts';
 
@@ -107,8 +108,27 @@ export function applyMode(core: Core, mmu: Mmu): void {
 	applyPrivilege(core);
 }
 
+/** Words of the state that {@link applyPrivilege} goes by: CS and SS without base and limit, flags, CR0, CR4, EFER. */
+const inputs = [
+	...[CS, SS].map((segment) => segmentBaseAt(segment) + SegmentState.offset('attributes')),
+	...(['controlFlags', 'cr0', 'cr4', 'efer'] as const).map((field) => CpuState.offset(field)),
+].map((offset) => offset / 4);
+
+/** Tells whether one of them is another than at the last call. */
+function haveChanged({words, privilegeInputs}: Core): boolean {
+	let isOther = false;
+	for (let index = 0; index < inputs.length; index++) {
+		const word = words[inputs[index] as number] as number;
+		if (privilegeInputs[index] === word) continue;
+		privilegeInputs[index] = word;
+		isOther = true;
+	}
+	return isOther;
+}
+
 /** Brings what follows from privilege and AC up to date. */
 export function applyPrivilege(core: Core): void {
+	if (!haveChanged(core)) return;
 	const {state} = core;
 	const privilege = privilegeOf(core);
 	const acLifts = privilege < 3 && (state.controlFlags & Flag.AC) !== 0;
