@@ -2,7 +2,7 @@ import type {MicroKernel} from '#test/tmk';
 import {Feature, Processor} from '#vcpu-worker/software/system';
 import {loneMemory} from '#vcpu-worker/software/system/testing';
 
-const ramBytes = 4 * 1024 ** 2;
+const usualRamBytes = 4 * 1024 ** 2;
 /** CR0: PE, MP, ET, NE, WP, PG; CR4: PAE; EFER: SCE, LME, LMA, NXE. */
 const registers = {cr0: 0x8001_0033n, cr4: 0x20n, efer: 0xd01n};
 /** 64-bit code, and writable data, both present and accessed. */
@@ -38,6 +38,8 @@ type Cpuid = (leaf: number, subleaf: number) => readonly [number, number, number
 export interface GuestOptions {
 	/** Answers of CPUID; where they are not given, all features that the processor has are announced. */
 	readonly cpuid?: Cpuid;
+	/** Bytes of RAM, 4 MiB if nothing is said. */
+	readonly ramBytes?: number;
 }
 
 const announceAll: Cpuid = (leaf, subleaf) => {
@@ -50,7 +52,7 @@ const announceAll: Cpuid = (leaf, subleaf) => {
 /** Puts a kernel in memory and a processor at its entry, in the mode that it wants. */
 export function startKernel(kernel: MicroKernel, options: GuestOptions = {}): GuestProcessor {
 	let time = 0n;
-	const {ram, memory, shared} = loneMemory(ramBytes);
+	const {ram, memory, shared} = loneMemory(options.ramBytes ?? usualRamBytes);
 	ram.set(kernel.image, kernel.loadAddress);
 	const writes: PortWrite[] = [];
 	const outside = {

@@ -163,9 +163,10 @@ export const farTransfers = {
 		const {state} = parts.core;
 		return whole(parts, () => {
 			const stack = new FarStack(parts, instruction.operandSize / 8);
-			stack.push(BigInt(state.segments[CS]?.selector ?? 0));
-			stack.push(state.rip);
+			const from = BigInt(state.segments[CS]?.selector ?? 0);
 			enterCode(parts, selector);
+			stack.push(from);
+			stack.push(state.rip);
 			stack.commit();
 			state.rip = offset;
 		});

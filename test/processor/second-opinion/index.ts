@@ -1,0 +1,3 @@
+export {describe, differences} from './compare.ts';
+export {generate, type LegacyCase} from './generate.ts';
+export {runInQemu, runOnSoftware} from './machines.ts';
