@@ -199,3 +199,22 @@ test('instructions of the system go by limit and type of the segment that their 
 		if (writes.has(name)) t.deepEqual(run(0x20, 0), fault, `${name} where it cannot write`);
 	}
 });
+
+test('an interrupt from outside is no exception, also where it has the vector of one', (t) => {
+	// The gate of 11, #NP, is there, those of 8 and 13 are not.
+	for (const vector of [8, 13]) {
+		const {processor, ram} = startLegacy([hlt]);
+		const {state} = processor.core;
+		const gates = 0x2000;
+		Object.assign(state.idtr, {base: BigInt(gates), limit: 0x7f});
+		const view = new DataView(ram.buffer);
+		view.setUint32(gates + 11 * 8, (8 << 16) | 0x3000, true);
+		view.setUint32(gates + 11 * 8 + 4, 0x8e00, true);
+		for (const absent of [8, 13]) view.setUint32(gates + absent * 8 + 4, 0x0e00, true);
+		ram[0x3000] = hlt;
+		Reflect.deleteProperty(processor.interrupts, 'raise');
+		t.true(processor.interrupt(vector));
+		t.is(processor.run(100), 'halted');
+		t.deepEqual([state.rip, view.getUint32(Number(state.general[4]), true)], [0x3001n, vector * 8 + 3]);
+	}
+});

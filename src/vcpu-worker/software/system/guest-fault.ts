@@ -25,6 +25,8 @@ export class GuestFault {
 	readonly vector: number;
 	/** Undefined for an exception without one. */
 	readonly errorCode: number | undefined;
+	/** An interrupt from outside is none, whatever its vector. */
+	readonly isException: boolean = true;
 
 	constructor(vector: number, errorCode = 0) {
 		this.vector = vector;
@@ -36,7 +38,8 @@ export const generalProtection = (errorCode = 0): GuestFault => new GuestFault(V
 export const invalidOpcode = (): GuestFault => new GuestFault(Vector.invalidOpcode);
 
 /** Tells whether two exceptions combine to a double fault while the first is delivered (SDM volume 3, tables 6-4 and 6-5). */
-export function isDoubleFault(first: number, second: number): boolean {
+export function isDoubleFault({vector: first, isException}: GuestFault, {vector: second}: GuestFault): boolean {
+	if (!isException) return false;
 	const isContributory = (vector: number) => vector === 0 || (vector >= 10 && vector <= 13);
 	if (isContributory(first)) return isContributory(second);
 	return first === Vector.pageFault && (isContributory(second) || second === Vector.pageFault);

@@ -44,8 +44,8 @@ export class Interrupts {
 				return true;
 			} catch (error) {
 				if (!(error instanceof GuestFault)) throw error;
-				if (current.vector === Vector.doubleFault) return false;
-				current = isDoubleFault(current.vector, error.vector) ? new GuestFault(Vector.doubleFault) : error;
+				if (current.isException && current.vector === Vector.doubleFault) return false;
+				current = isDoubleFault(current, error) ? new GuestFault(Vector.doubleFault) : error;
 			}
 		}
 	}

@@ -353,4 +353,5 @@ export class Processor implements Parts {
 /** An interrupt from outside is delivered as an exception without an error code, whatever its vector. */
 class InterruptAsFault extends GuestFault {
 	override readonly errorCode = undefined;
+	override readonly isException = false;
 }
