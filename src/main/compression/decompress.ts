@@ -1,9 +1,9 @@
-import {archiveError, faultsOf} from './errors.ts';
+import {type ArchiveFault, archiveError, faultsOf} from './errors.ts';
 import {type Compression, findCompression} from './formats.ts';
 import {unlz4, unlz4Legacy} from './lz4.ts';
 import {Output} from './output.ts';
-import {unxz} from './xz.ts';
-import {gunzip, unzstd} from './zlib.ts';
+import {unxz, xzChunks} from './xz.ts';
+import {gunzip, unzstd, zlibChunks} from './zlib.ts';
 
 const decoders = {gzip: gunzip, zstd: unzstd, xz: unxz, lz4: unlz4, 'lz4-legacy': unlz4Legacy} as const;
 
@@ -28,3 +28,15 @@ export async function decompress({bytes, limit}: DecompressJob, archive: Compres
 	if (inner !== undefined) throw fault.unsupported(`${inner.found} is inside, and only one layer is taken off`);
 	return output.bytes;
 }
+
+const chunkDecoders = {...zlibChunks, xz: xzChunks} as const;
+
+/** Formats that come piece by piece too. */
+export type ChunkFormat = keyof typeof chunkDecoders;
+
+/** Decompresses piece by piece, without a limit: whoever takes the pieces stops when it has enough. */
+export const decompressChunks = (
+	bytes: Uint8Array,
+	format: ChunkFormat,
+	fault: ArchiveFault,
+): AsyncGenerator<Uint8Array, void> => chunkDecoders[format](bytes, fault);

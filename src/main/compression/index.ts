@@ -1,2 +1,3 @@
-export {type DecompressJob, decompress} from './decompress.ts';
+export {type ChunkFormat, type DecompressJob, decompress, decompressChunks} from './decompress.ts';
+export type {ArchiveFault} from './errors.ts';
 export {type Compression, compressionFormats, findCompression} from './formats.ts';

@@ -13,11 +13,27 @@ const stepBytes = 2 ** 16;
 
 /** xz (The .xz File Format 1.2): one stream. */
 export async function unxz(bytes: Uint8Array, output: Output, fault: ArchiveFault): Promise<void> {
+	for await (const chunk of xzChunks(bytes, fault)) output.append(chunk);
+}
+
+/**
+ * Ends when nobody decompresses. The library's streams share a memory, in which one that is left before its end lets two others
+ * in, and loses input when it grows under it: here one comes after the other.
+ */
+let turn: Promise<void> = Promise.resolve();
+
+/** What {@link unxz} makes, piece by piece. Another archive is waited for until whoever takes its pieces has them or stops. */
+export async function* xzChunks(bytes: Uint8Array, fault: ArchiveFault): AsyncGenerator<Uint8Array, void> {
 	if (lastStreamStart(bytes, fault) !== 0) throw fault.unsupported('it is more than one archive in a row');
 	// It is CommonJS that Node and tsx import differently.
 	const {XzReadableStream} = createRequire(import.meta.url)('xz-decompress') as typeof import('xz-decompress');
+	const {promise, resolve: endTurn} = Promise.withResolvers<void>();
+	const before = turn;
+	turn = promise;
+	await before;
+	const reader = new XzReadableStream(inSteps(bytes)).getReader();
 	try {
-		for await (const chunk of new XzReadableStream(inSteps(bytes))) output.append(chunk);
+		for (let next = await reader.read(); !next.done; next = await reader.read()) yield next.value;
 	} catch (error) {
 		const result = / error code (\d+)$/.exec((error as Error).message)?.[1];
 		if (result === undefined) throw error;
@@ -25,6 +41,10 @@ export async function unxz(bytes: Uint8Array, output: Output, fault: ArchiveFaul
 		throw result in results
 			? fault.unsupported(results[result] as string)
 			: fault.damaged('its data contradict themselves');
+	} finally {
+		// The library frees its memory here, and throws when it has done so at an end that nobody has read.
+		await reader.cancel().catch(() => {});
+		endTurn();
 	}
 }
 

@@ -1,18 +1,17 @@
-import {crc32, createInflateRaw, createZstdDecompress} from 'node:zlib';
+import {crc32, createGunzip, createInflateRaw, createZstdDecompress} from 'node:zlib';
 import type {ArchiveFault} from './errors.ts';
 import type {Output} from './output.ts';
 
 const chunkSize = 2 ** 18;
 
 /** A decompressor of node:zlib: a stream that counts the bytes it took. */
-type Decompressor = ReturnType<typeof createInflateRaw> | ReturnType<typeof createZstdDecompress>;
+type Decompressor = ReturnType<typeof createInflateRaw | typeof createGunzip> | ReturnType<typeof createZstdDecompress>;
 
-/** Sends the bytes through a decompressor, which stops where its format ends. Returns how many it took. */
-async function pump(stream: Decompressor, bytes: Uint8Array, output: Output, fault: ArchiveFault): Promise<number> {
+/** Sends the bytes through a decompressor, which stops where its format ends. */
+async function* pass(stream: Decompressor, bytes: Uint8Array, fault: ArchiveFault): AsyncGenerator<Uint8Array, void> {
 	try {
 		stream.end(bytes);
-		for await (const chunk of stream) output.append(chunk as Uint8Array);
-		return stream.bytesWritten;
+		for await (const chunk of stream) yield chunk as Uint8Array;
 	} catch (error) {
 		const {code, message} = error as NodeJS.ErrnoException;
 		if (code === 'Z_BUF_ERROR') throw fault.truncated();
@@ -21,6 +20,18 @@ async function pump(stream: Decompressor, bytes: Uint8Array, output: Output, fau
 		throw error;
 	}
 }
+
+/** Appends what a decompressor makes of the bytes. Returns how many it took. */
+async function pump(stream: Decompressor, bytes: Uint8Array, output: Output, fault: ArchiveFault): Promise<number> {
+	for await (const chunk of pass(stream, bytes, fault)) output.append(chunk);
+	return stream.bytesWritten;
+}
+
+/** What a gzip or zstd archive holds, piece by piece. Its sizes and checksums are those that node:zlib checks. */
+export const zlibChunks = {
+	gzip: (bytes: Uint8Array, fault: ArchiveFault) => pass(createGunzip({chunkSize}), bytes, fault),
+	zstd: (bytes: Uint8Array, fault: ArchiveFault) => pass(createZstdDecompress({chunkSize}), bytes, fault),
+} as const;
 
 /** Zstandard (RFC 8878): one frame. */
 export async function unzstd(bytes: Uint8Array, output: Output, fault: ArchiveFault): Promise<void> {

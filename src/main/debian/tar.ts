@@ -1,0 +1,221 @@
+/** Archives of `tar`: POSIX ustar and pax (IEEE 1003.1, pax) and the long names and numbers of GNU tar, which dpkg-deb writes. */
+
+import {ByteStream, gather} from './byte-stream.ts';
+
+/** What a member is; a `hard-link` is another name of a file that came before. */
+export type TarKind = 'file' | 'directory' | 'symbolic-link' | 'hard-link' | 'character' | 'block' | 'fifo';
+
+/** A member. Its path and target are as they are in the archive: nothing about them is checked. */
+export interface TarMember {
+	readonly path: string;
+	readonly kind: TarKind;
+	/** Permissions, with the bits above them: 12 bits. */
+	readonly permissions: number;
+	readonly user: number;
+	readonly group: number;
+	/** Seconds since 1970. */
+	readonly modified: number;
+	readonly target: string;
+	readonly major: number;
+	readonly minor: number;
+	readonly length: number;
+	/** The bytes, which can be taken once and before the next member: what is not taken is skipped. */
+	readonly content: AsyncIterable<Uint8Array>;
+}
+
+const blockBytes = 512;
+/** Names have 4 KB in Linux, and a header of pax has a few of them. */
+const maxHeaderBytes = 2 ** 16;
+/** Records have 10 KB where nobody asks for another size. */
+const maxEndBytes = 2 ** 20;
+
+/** Where the fields of a header are (ustar). */
+const fields = {
+	name: [0, 100],
+	mode: [100, 108],
+	user: [108, 116],
+	group: [116, 124],
+	size: [124, 136],
+	modified: [136, 148],
+	checksum: [148, 156],
+	type: [156, 157],
+	target: [157, 257],
+	magic: [257, 263],
+	major: [329, 337],
+	minor: [337, 345],
+	prefix: [345, 500],
+} as const;
+
+const kinds: Readonly<Record<string, TarKind>> = {
+	'': 'file',
+	'0': 'file',
+	'7': 'file',
+	'1': 'hard-link',
+	'2': 'symbolic-link',
+	'3': 'character',
+	'4': 'block',
+	'5': 'directory',
+	'6': 'fifo',
+};
+/** Headers about the member that follows: of GNU tar its path and its target, of pax any fields. */
+const extensions: Readonly<Record<string, 'path' | 'linkpath' | 'pax' | 'nothing'>> = {
+	L: 'path',
+	K: 'linkpath',
+	x: 'pax',
+	g: 'nothing',
+};
+
+/** Reads the members in their order. @param fault - makes what is thrown for an archive that contradicts itself */
+export async function* tarMembers(
+	pieces: AsyncIterable<Uint8Array>,
+	fault: (what: string) => Error,
+): AsyncGenerator<TarMember, void> {
+	const stream = new ByteStream(pieces);
+	let extended: Record<string, string> = {};
+	try {
+		for (;;) {
+			const header = await readHeader(stream, fault);
+			if (header === undefined) return await readEnd(stream, fault);
+			const member = memberOf(header, extended, fault);
+			const body = new Body(stream, member.length, fault);
+			const extension = extensions[header.text(fields.type)];
+			if (extension === undefined) {
+				yield {...member, kind: kindOf(header, fault), content: body};
+				extended = {};
+			} else if (extension !== 'nothing') {
+				const bytes = await body.whole();
+				extended = {...extended, ...(extension === 'pax' ? paxFields(bytes, fault) : {[extension]: cString(bytes)})};
+			}
+			await body.skip();
+		}
+	} finally {
+		await stream.close();
+	}
+}
+
+/** The bytes of a member and what fills its last block. */
+class Body implements AsyncIterable<Uint8Array> {
+	readonly #stream: ByteStream;
+	readonly #length: number;
+	readonly #fault: (what: string) => Error;
+	#taken = 0;
+
+	constructor(stream: ByteStream, length: number, fault: (what: string) => Error) {
+		this.#stream = stream;
+		this.#length = length;
+		this.#fault = fault;
+	}
+
+	async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void> {
+		while (this.#taken < this.#length) yield await this.#some(this.#length);
+	}
+
+	async whole(): Promise<Uint8Array> {
+		if (this.#length > maxHeaderBytes) throw this.#fault(`a header of it has ${this.#length} bytes`);
+		return gather(this);
+	}
+
+	async skip(): Promise<void> {
+		const end = Math.ceil(this.#length / blockBytes) * blockBytes;
+		while (this.#taken < end) await this.#some(end);
+	}
+
+	async #some(end: number): Promise<Uint8Array> {
+		const piece = await this.#stream.some(end - this.#taken);
+		if (piece.length === 0) throw this.#fault('a file in it is cut off');
+		this.#taken += piece.length;
+		return piece;
+	}
+}
+
+/** Takes what follows the end, so that whoever decompresses gets to its checksum: zeros that fill a record of a tape. */
+async function readEnd(stream: ByteStream, fault: (what: string) => Error): Promise<void> {
+	const rest = await stream.all(maxEndBytes);
+	if (rest.length === maxEndBytes || rest.some((byte) => byte !== 0))
+		throw fault('something follows its list of files');
+}
+
+interface Header {
+	text(field: readonly [number, number]): string;
+	number(field: readonly [number, number]): number;
+}
+
+/** Takes the next header. Returns undefined at the end, which a block of zeros tells. */
+async function readHeader(stream: ByteStream, fault: (what: string) => Error): Promise<Header | undefined> {
+	const bytes = await stream.all(blockBytes);
+	if (bytes.length < blockBytes) throw fault('its list of files is cut off');
+	if (bytes.every((byte) => byte === 0)) return undefined;
+	const text = ([from, to]: readonly [number, number]) => cString(bytes.subarray(from, to));
+	const number = ([from, to]: readonly [number, number]) => numberOf(bytes.subarray(from, to), fault);
+	// The checksum counts itself as spaces.
+	const [from, to] = fields.checksum;
+	const sum = bytes.reduce((total, byte, at) => total + (at >= from && at < to ? 0x20 : byte), 0);
+	if (number(fields.checksum) !== sum) throw fault('a header of its files does not match its checksum');
+	return {text, number};
+}
+
+function kindOf(header: Header, fault: (what: string) => Error): TarKind {
+	const type = header.text(fields.type);
+	const kind = kinds[type];
+	if (kind === undefined) throw fault(`it has a file of type '${type}', which does not exist`);
+	return kind;
+}
+
+function memberOf(
+	{text, number}: Header,
+	extended: Readonly<Record<string, string>>,
+	fault: (what: string) => Error,
+): Omit<TarMember, 'kind' | 'content'> {
+	const prefix = text(fields.magic) === 'ustar' ? text(fields.prefix) : '';
+	const numeric = (name: string, field: readonly [number, number]) => {
+		const value = extended[name] === undefined ? number(field) : Math.floor(Number(extended[name]));
+		if (!Number.isSafeInteger(value)) throw fault(`the ${name} of a file in it is no number`);
+		return value;
+	};
+	const length = numeric('size', fields.size);
+	if (length < 0) throw fault('a file in it has a negative size');
+	return {
+		path: extended['path'] ?? (prefix === '' ? text(fields.name) : `${prefix}/${text(fields.name)}`),
+		target: extended['linkpath'] ?? text(fields.target),
+		permissions: number(fields.mode) & 0o7777,
+		user: numeric('uid', fields.user),
+		group: numeric('gid', fields.group),
+		modified: numeric('mtime', fields.modified),
+		major: number(fields.major),
+		minor: number(fields.minor),
+		length,
+	};
+}
+
+/** A text up to its first zero. It is UTF-8 (Debian Policy 10.10); other bytes stay apart as U+FFFD. */
+function cString(bytes: Uint8Array): string {
+	const end = bytes.indexOf(0);
+	return Buffer.from(end < 0 ? bytes : bytes.subarray(0, end)).toString('utf8');
+}
+
+/** An octal number in text, or, where the highest bit is set, a binary one (GNU tar). */
+function numberOf(bytes: Uint8Array, fault: (what: string) => Error): number {
+	const [first = 0] = bytes;
+	if (first >= 0x80) {
+		// What is negative begins with 0xff.
+		return bytes.subarray(1).reduce((value, byte) => value * 256 + byte, first === 0xff ? -1 : first & 0x7f);
+	}
+	const digits = cString(bytes).trim();
+	if (!/^[0-7]*$/.test(digits)) throw fault('a number in a header of its files is not octal');
+	return Number.parseInt(digits || '0', 8);
+}
+
+/** Fields as pax writes them: each a line `LENGTH NAME=VALUE`, whose length counts all of it. */
+function paxFields(bytes: Uint8Array, fault: (what: string) => Error): Record<string, string> {
+	const found: Record<string, string> = {};
+	for (let at = 0; at < bytes.length; ) {
+		const line = /^(\d{1,6}) ([^=]+)=/.exec(Buffer.from(bytes.subarray(at, at + 300)).toString('utf8'));
+		const end = at + Number(line?.[1] ?? 0);
+		const start = at + Buffer.byteLength(line?.[0] ?? '');
+		if (line === null || end <= start || end > bytes.length) throw fault('a pax header of it is none');
+		if (line[2]?.startsWith('GNU.sparse.') === true) throw fault('a file in it has holes');
+		found[line[2] as string] = Buffer.from(bytes.subarray(start, end - 1)).toString('utf8');
+		at = end;
+	}
+	return found;
+}
