@@ -1,0 +1,13 @@
+import {formatBytes} from '#main/config';
+import {errorTable} from '#support/errors';
+
+/** Errors of files that are put together for a guest. */
+export const treeError = errorTable({
+	TREE_PATH_INVALID: (c: {path: string; what: string}) => ({
+		message: `${JSON.stringify(c.path)} cannot be a file of the guest: ${c.what}`,
+	}),
+	TREE_TOO_LARGE: (c: {limit: number}) => ({
+		message: `The guest's files have more than ${formatBytes(c.limit)}`,
+		remedy: 'Leave some of them out, or allow more',
+	}),
+});

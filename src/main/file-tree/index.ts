@@ -1,0 +1,2 @@
+export {bytesContent, type Content, Spool} from './content.ts';
+export {type Attributes, type Directory, FileTree, sortedEntries, type TreeNode} from './file-tree.ts';
