@@ -9,6 +9,7 @@
 #   openvmm.coldplug=1    load the drivers of the devices that are there
 #   OPENVMM_RUN="command" run the command with sh, then print "openvmm-guest: status=N"
 
+/bin/busybox --install -s
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev

@@ -1,9 +1,8 @@
 /** The initial file systems: of test guests, and of the incubator, whose machine the tests on KVM run in. */
 
-import {spawnSync} from 'node:child_process';
 import {readFileSync} from 'node:fs';
-import {type CpioEntry, packCpio} from './cpio.ts';
-import type {KernelPackage} from './kernel-package.ts';
+import {bytesContent, FileTree} from '#main/file-tree';
+import {addBusybox, addConsole, type Kernel} from '#main/images';
 
 /** Drivers of what the VMM offers. The init script loads them by device identity or by name. */
 const GUEST_MODULES = [
@@ -46,43 +45,35 @@ const GUEST_MODULES = [
 ];
 
 /** Packs busybox, drivers and an init that reports what it sees; drivers that this kernel does not have are left out. */
-export function guestInitrd(kernel: KernelPackage, busybox: string, initScript: string): Uint8Array {
-	const entries: CpioEntry[] = [
-		...['dev', 'proc', 'sys', 'tmp', 'run', 'mnt', 'root', 'etc'].map((path): CpioEntry => ({kind: 'directory', path})),
-		{kind: 'characterDevice', path: 'dev/console', major: 5, minor: 1},
-		{kind: 'file', path: 'bin/busybox', data: readFileSync(busybox), permissions: 0o755},
-		...appletLinks(busybox),
-		{kind: 'file', path: 'init', data: readFileSync(initScript), permissions: 0o755},
-		...kernel.moduleEntries(GUEST_MODULES.filter((name) => kernel.hasModule(name))),
-	];
-	return packCpio(entries);
-}
-
-function appletLinks(busybox: string): CpioEntry[] {
-	const {status, stdout} = spawnSync(busybox, ['--list-full'], {encoding: 'utf8'});
-	if (status !== 0) {
-		throw new Error(`Cannot run ${busybox} to list its commands`);
-	}
-	return stdout
-		.split('\n')
-		.filter((path) => path !== '' && path !== 'bin/busybox' && path !== 'linuxrc')
-		.map((path) => ({kind: 'link', path, target: '/bin/busybox'}));
+export async function guestInitrd(kernel: Kernel, busybox: FileTree, initScript: string): Promise<FileTree> {
+	const folders = ['dev', 'proc', 'sys', 'tmp', 'run', 'mnt', 'root', 'etc', 'sbin', 'usr/bin', 'usr/sbin'];
+	const tree = startTree(folders, busybox, initScript);
+	tree.addLink('bin/sh', 'busybox');
+	await kernel.addModules(
+		tree,
+		GUEST_MODULES.filter((name) => kernel.hasModule(name)),
+	);
+	return tree;
 }
 
 /** The incubator's init script loads these; their dependencies come along. */
 const INCUBATOR_MODULES = ['virtio_pci', 'virtio_console', 'virtiofs', 'kvm_amd', 'tun'];
 
 /** Packs just enough to mount the host's file system and start the agent from it. */
-export function incubatorInitrd(kernel: KernelPackage, busybox: string, initScript: string): Uint8Array {
-	const entries: CpioEntry[] = [
-		...['dev', 'proc', 'sys', 'newroot', 'keep'].map((path): CpioEntry => ({kind: 'directory', path})),
-		{kind: 'characterDevice', path: 'dev/console', major: 5, minor: 1},
-		{kind: 'file', path: 'bin/busybox', data: readFileSync(busybox), permissions: 0o755},
-		...['sh', 'mount', 'umount', 'modprobe', 'mkdir', 'ifconfig', 'switch_root', 'poweroff', 'cat'].map(
-			(name): CpioEntry => ({kind: 'link', path: `bin/${name}`, target: 'busybox'}),
-		),
-		{kind: 'file', path: 'init', data: readFileSync(initScript), permissions: 0o755},
-		...kernel.moduleEntries(INCUBATOR_MODULES),
-	];
-	return packCpio(entries);
+export async function incubatorInitrd(kernel: Kernel, busybox: FileTree, initScript: string): Promise<FileTree> {
+	const tree = startTree(['dev', 'proc', 'sys', 'newroot', 'keep'], busybox, initScript);
+	for (const name of ['sh', 'mount', 'umount', 'modprobe', 'mkdir', 'ifconfig', 'switch_root', 'poweroff', 'cat'])
+		tree.addLink(`bin/${name}`, 'busybox');
+	await kernel.addModules(tree, INCUBATOR_MODULES);
+	return tree;
+}
+
+function startTree(folders: readonly string[], busybox: FileTree, initScript: string): FileTree {
+	// Times stay zero: the same input gives the same bytes.
+	const tree = new FileTree(0);
+	for (const path of folders) tree.addDirectory(path);
+	addBusybox(tree, busybox);
+	addConsole(tree);
+	tree.addFile('init', bytesContent(readFileSync(initScript)), 0o755);
+	return tree;
 }

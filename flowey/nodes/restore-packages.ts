@@ -1,36 +1,31 @@
 /** Puts a stock kernel, Xen, memtest86+ and busybox below `.packages/` and builds the initial file systems that tests boot. */
 
 import {createHash} from 'node:crypto';
-import {
-	copyFileSync,
-	existsSync,
-	mkdirSync,
-	readdirSync,
-	readFileSync,
-	renameSync,
-	rmSync,
-	writeFileSync,
-} from 'node:fs';
+import {existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
-import {execute, FloweyError, type FloweyNode, type NodeContext, PATHS} from '../core/index.ts';
+import {Apt, type DownloadedPackage, gather, type Package, type PackageList} from '#main/debian';
+import {type Content, FileTree, Spool} from '#main/file-tree';
+import {Kernel, kernelParts, unpackAll, writeInitrd} from '#main/images';
+import {FloweyError, type FloweyNode, type NodeContext, PATHS} from '../core/index.ts';
 import {guestInitrd, incubatorInitrd} from '../images/initial-file-systems.ts';
-import {openKernelPackage} from '../images/kernel-package.ts';
-import {Apt, type PackageVersion} from '../packages/apt.ts';
 
 const KERNEL = 'linux-image-cloud-amd64';
 const BUSYBOX = 'busybox-static';
 const XEN = 'xen-system-amd64';
+const XEN_HYPERVISOR = /^xen-hypervisor-[\d.]+-amd64$/;
 const MEMTEST = 'memtest86+';
-/** Folder that each package is unpacked to; the others are parts of the kernel, or Xen. */
-const FOLDERS: Readonly<Record<string, string>> = {[BUSYBOX]: 'busybox', [MEMTEST]: 'memtest'};
+
+/** What is made of packages, and of which. */
+type Parts<T> = Readonly<Record<'kernel' | 'busybox' | 'xen' | 'memtest', readonly T[]>>;
+
+/** Far more than the files of all of them have. */
+const MAX_UNPACKED_BYTES = 2 ** 31;
 
 const SCRIPTS = {
 	guest: join(PATHS.repo, 'flowey/images/guest-init.sh'),
 	incubator: join(PATHS.repo, 'test/incubator/init.sh'),
 };
-const DOWNLOADS = join(PATHS.packages, 'debian');
-const UNPACKED = join(PATHS.packages, 'unpacked');
-const PACKAGE_STAMP = join(UNPACKED, 'packages.json');
+const STAMP = join(PATHS.packages, 'packages.json');
 const IMAGE_STAMP = join(PATHS.packages, 'images.sha256');
 const OUTPUTS = [
 	join(PATHS.linux, 'vmlinuz'),
@@ -45,16 +40,12 @@ export const restorePackages: FloweyNode<{readonly refresh: boolean}, void> = {
 	name: 'restore-packages',
 	async run(context, {refresh}) {
 		requireAmd64();
-		const isThere = (folder: string) => existsSync(join(UNPACKED, folder));
-		const havePackages = existsSync(PACKAGE_STAMP) && isThere('xen') && isThere('memtest') && !refresh;
-		if (havePackages && imagesAreCurrent()) {
+		const known = refresh ? undefined : downloadedPackages();
+		if (known !== undefined && imagesAreCurrent()) {
 			context.skip('up to date');
 			return;
 		}
-		if (!havePackages) {
-			await fetchPackages(context);
-		}
-		buildImages(context);
+		await buildImages(context, known ?? (await fetchPackages(context)));
 	},
 };
 
@@ -64,80 +55,98 @@ function requireAmd64(): void {
 	}
 }
 
-async function fetchPackages(context: NodeContext): Promise<void> {
-	mkdirSync(PATHS.packages, {recursive: true});
-	const apt = new Apt(join(PATHS.packages, 'apt'), context);
-	const packages = [
-		...(await apt.findKernel(KERNEL)),
-		await apt.find(BUSYBOX),
-		await apt.findXen(XEN),
-		await apt.find(MEMTEST),
-	];
-	const stamp = JSON.stringify(packages.map(({name, version}) => ({name, version})));
-	if (existsSync(PACKAGE_STAMP) && readFileSync(PACKAGE_STAMP, 'utf8') === stamp) {
-		return;
-	}
-	context.log(`downloading ${packages.map(({name, version}) => `${name} ${version}`).join(', ')}`);
-	rmSync(DOWNLOADS, {recursive: true, force: true});
-	rmSync(UNPACKED, {recursive: true, force: true});
-	await apt.download(packages, DOWNLOADS);
-	await Promise.all(packages.map((one) => unpack(one)));
-	writeFileSync(PACKAGE_STAMP, stamp);
+/** Files of the packages that were fetched, if all are still there. */
+function downloadedPackages(): Parts<string> | undefined {
+	if (!existsSync(STAMP)) return undefined;
+	const files = JSON.parse(readFileSync(STAMP, 'utf8')) as Parts<string>;
+	return Object.values(files)
+		.flat()
+		.every((path) => existsSync(join(PATHS.packages, path)))
+		? files
+		: undefined;
 }
 
-async function unpack({name}: PackageVersion): Promise<void> {
-	const file = readdirSync(DOWNLOADS).find((candidate) => candidate.startsWith(`${name}_`));
-	const folder = join(UNPACKED, name.startsWith('xen-') ? 'xen' : (FOLDERS[name] ?? 'kernel'));
-	mkdirSync(folder, {recursive: true});
-	const result = await execute('dpkg-deb', ['-x', join(DOWNLOADS, file ?? name), folder]);
-	if (result.status !== 0) {
-		throw new FloweyError(`Cannot unpack ${name}: ${result.stderr.trim()}`, 'Delete .packages/ and try again.');
-	}
+async function fetchPackages(context: NodeContext): Promise<Parts<string>> {
+	context.log('downloading packages');
+	const fetched: Parts<DownloadedPackage> = await new Apt(join(PATHS.packages, 'apt')).fetch('amd64', chooseParts);
+	const names = Object.values(fetched).flatMap((files) =>
+		files.map((each) => `${each.package.name} ${each.package.version}`),
+	);
+	context.log(`downloaded ${names.join(', ')}`);
+	const paths = (files: readonly DownloadedPackage[]) => files.map(({path}) => path.slice(PATHS.packages.length + 1));
+	const stamp = {
+		kernel: paths(fetched.kernel),
+		busybox: paths(fetched.busybox),
+		xen: paths(fetched.xen),
+		memtest: paths(fetched.memtest),
+	};
+	writeFileSync(STAMP, JSON.stringify(stamp));
+	return stamp;
 }
 
-function buildImages(context: NodeContext): void {
+function chooseParts(list: PackageList): Parts<Package> {
+	const hypervisor = list
+		.get(XEN)
+		.needs.flat()
+		.find(({name}) => XEN_HYPERVISOR.test(name));
+	if (hypervisor === undefined)
+		throw new FloweyError(`The package ${XEN} needs no hypervisor`, 'Refresh the package lists: apt-get update.');
+	return {
+		kernel: kernelParts(list, KERNEL),
+		busybox: [list.get(BUSYBOX)],
+		xen: [list.get(hypervisor.name)],
+		memtest: [list.get(MEMTEST)],
+	};
+}
+
+async function buildImages(context: NodeContext, files: Parts<string>): Promise<void> {
 	context.log('building initial file systems');
-	const kernel = openKernelPackage(join(UNPACKED, 'kernel'));
-	const busybox = ['usr/bin/busybox', 'bin/busybox']
-		.map((path) => join(UNPACKED, 'busybox', path))
-		.find((path) => existsSync(path));
-	if (busybox === undefined) {
-		throw new FloweyError('No busybox in its package', 'Delete .packages/ and try again.');
-	}
 	const recipe = recipeHash();
-	mkdirSync(PATHS.linux, {recursive: true});
-	mkdirSync(PATHS.incubator, {recursive: true});
-	copyFileSync(kernel.imagePath, join(PATHS.linux, 'vmlinuz.new'));
-	renameSync(join(PATHS.linux, 'vmlinuz.new'), join(PATHS.linux, 'vmlinuz'));
-	copyMemtest();
-	copyXen();
-	replace(join(PATHS.linux, 'version'), `${kernel.release}\n`);
-	replace(join(PATHS.linux, 'initrd.cpio'), guestInitrd(kernel, busybox, SCRIPTS.guest));
-	replace(join(PATHS.incubator, 'initrd.cpio'), incubatorInitrd(kernel, busybox, SCRIPTS.incubator));
-	replace(IMAGE_STAMP, recipe);
+	await using spool = await Spool.open(PATHS.packages, MAX_UNPACKED_BYTES);
+	const unpack = async (paths: readonly string[]) => {
+		const tree = new FileTree(0);
+		await unpackAll(
+			paths.map((path) => join(PATHS.packages, path)),
+			tree,
+			spool,
+		);
+		return tree;
+	};
+	const kernel = await Kernel.open(await unpack(files.kernel));
+	const busybox = await unpack(files.busybox);
+	for (const folder of [PATHS.linux, PATHS.incubator, PATHS.xen, PATHS.memtest]) mkdirSync(folder, {recursive: true});
+	await replace(join(PATHS.linux, 'vmlinuz'), kernel.image);
+	await copyMemtest(await unpack(files.memtest));
+	await copyXen(await unpack(files.xen));
+	await writeInitrd(await guestInitrd(kernel, busybox, SCRIPTS.guest), join(PATHS.linux, 'initrd.cpio'));
+	await writeInitrd(await incubatorInitrd(kernel, busybox, SCRIPTS.incubator), join(PATHS.incubator, 'initrd.cpio'));
+	writeFileSync(join(PATHS.linux, 'version'), `${kernel.release}\n`);
+	writeFileSync(IMAGE_STAMP, recipe);
+}
+
+/** Files that a package has in /boot. */
+function bootFiles(tree: FileTree): [name: string, content: Content][] {
+	const boot = tree.find('boot');
+	const entries = boot?.kind === 'directory' ? [...boot.entries] : [];
+	return entries.flatMap(([name, node]) => (node.kind === 'file' ? [[name, node.content] as [string, Content]] : []));
 }
 
 /** The multiboot kernel, compressed as it is shipped; beside it the package has one for UEFI. */
-function copyXen(): void {
-	const boot = join(UNPACKED, 'xen/boot');
-	const name = readdirSync(boot).find((each) => each.startsWith('xen-') && each.endsWith('.gz'));
-	if (name === undefined) throw new FloweyError('No Xen in its package', 'Delete .packages/ and try again.');
-	mkdirSync(PATHS.xen, {recursive: true});
-	copyFileSync(join(boot, name), join(PATHS.xen, 'xen.gz'));
+async function copyXen(tree: FileTree): Promise<void> {
+	const found = bootFiles(tree).find(([name]) => name.startsWith('xen-') && name.endsWith('.gz'));
+	if (found === undefined) throw new FloweyError('No Xen in its package', 'Delete .packages/ and try again.');
+	await replace(join(PATHS.xen, 'xen.gz'), found[1]);
 }
 
 /** Memtest86+ for 64-bit and 32-bit processors, by the names it has since version 6; tests do without what there is not. */
-function copyMemtest(): void {
-	const boot = join(UNPACKED, 'memtest/boot');
-	mkdirSync(PATHS.memtest, {recursive: true});
-	for (const name of readdirSync(boot).filter((file) => /^memtest86\+(x64|ia32)\.bin$/.test(file))) {
-		copyFileSync(join(boot, name), join(PATHS.memtest, name));
-	}
+async function copyMemtest(tree: FileTree): Promise<void> {
+	for (const [name, content] of bootFiles(tree))
+		if (/^memtest86\+(x64|ia32)\.bin$/.test(name)) await replace(join(PATHS.memtest, name), content);
 }
 
 /** Another process may be booting from the old file at this moment. */
-function replace(path: string, content: string | Uint8Array): void {
-	writeFileSync(`${path}.new`, content);
+async function replace(path: string, content: Content): Promise<void> {
+	writeFileSync(`${path}.new`, await gather(content.pieces()));
 	renameSync(`${path}.new`, path);
 }
 
@@ -151,12 +160,14 @@ function imagesAreCurrent(): boolean {
 
 /** Covers everything that an image is made from: the packages, the init scripts and the code that packs them. */
 function recipeHash(): string {
-	const hash = createHash('sha256').update(readFileSync(PACKAGE_STAMP));
-	const images = join(PATHS.repo, 'flowey/images');
-	const code = readdirSync(images)
-		.filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
-		.sort()
-		.map((name) => join(images, name));
+	const hash = createHash('sha256').update(readFileSync(STAMP));
+	const folders = ['flowey/images', 'src/main/images', 'src/main/file-tree', 'src/main/debian'];
+	const code = folders.flatMap((folder) =>
+		readdirSync(join(PATHS.repo, folder))
+			.filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
+			.sort()
+			.map((name) => join(PATHS.repo, folder, name)),
+	);
 	for (const path of [...code, SCRIPTS.guest, SCRIPTS.incubator]) {
 		hash.update(readFileSync(path)).update('\0');
 	}

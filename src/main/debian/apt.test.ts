@@ -72,3 +72,23 @@ test('a client that is missing, and one that fails, are told', async (t) => {
 		message: "'apt-get download' failed: E: Unable to fetch",
 	});
 });
+
+test('packages that the mirror has no more are chosen again, from new lists', async (t) => {
+	const old = available.replace('1:2-3', '1:2-2');
+	const {apt, ran} = await made(t, {
+		dumpavail: (words) => ({stdout: words.includes('-o') ? available : old}),
+		download: (words) => (words.includes('made=1:2-3') ? {stdout: content} : {status: 100, stderr: 'E: 404'}),
+	});
+	const {some, none} = await apt.fetch('amd64', (list) => ({some: [list.get('made')], none: []}));
+	t.is(await readFile(some[0]?.path ?? '', 'utf8'), content);
+	t.deepEqual(none, []);
+	t.deepEqual(ran, [
+		...['apt-cache dumpavail', 'apt-get download', 'apt-get update', 'apt-cache dumpavail', 'apt-get download'],
+	]);
+	const failing = await made(t, {
+		dumpavail: () => ({stdout: available}),
+		download: () => ({status: 100, stderr: 'E: no mirror'}),
+	});
+	const fetched = failing.apt.fetch('amd64', (list) => ({some: [list.get('made')]}));
+	await t.throwsAsync(fetched, {code: 'PACKAGE_CLIENT_FAILED', message: /E: no mirror/});
+});

@@ -3,6 +3,7 @@ import {createHash} from 'node:crypto';
 import {createReadStream} from 'node:fs';
 import {mkdir} from 'node:fs/promises';
 import {join} from 'node:path';
+import {isVmmError} from '#support/errors';
 import {debianError} from './errors.ts';
 import {type Package, PackageList} from './package-list.ts';
 
@@ -95,6 +96,38 @@ export class Apt {
 				throw debianError('PACKAGE_DAMAGED', {package: name, what: `${each.path} does not match the package list`});
 		}
 		return files;
+	}
+
+	/**
+	 * Chooses packages from the lists and downloads them. Lists of the host that are so old that the mirror has other packages are
+	 * left for new ones, from which packages are chosen again.
+	 * @param choose - gives packages by what they are for
+	 * @throws VmmError as {@link list} and {@link download} do, and what `choose` throws
+	 */
+	async fetch<T extends Readonly<Record<string, readonly Package[]>>>(
+		architecture: string,
+		choose: (list: PackageList) => T,
+	): Promise<{[K in keyof T]: DownloadedPackage[]}> {
+		try {
+			return await this.#fetch(architecture, choose);
+		} catch (error) {
+			const mayBeOld = isVmmError(error, 'PACKAGE_CLIENT_FAILED') || isVmmError(error, 'PACKAGE_UNKNOWN');
+			if (!mayBeOld || this.#options.length > 0) throw error;
+			await this.update();
+			return this.#fetch(architecture, choose);
+		}
+	}
+
+	async #fetch<T extends Readonly<Record<string, readonly Package[]>>>(
+		architecture: string,
+		choose: (list: PackageList) => T,
+	): Promise<{[K in keyof T]: DownloadedPackage[]}> {
+		const chosen = Object.entries(choose(await this.list(architecture)));
+		const files = await this.download([...new Set(chosen.flatMap(([, packages]) => packages))]);
+		const fileOf = new Map(files.map((each) => [each.package, each]));
+		return Object.fromEntries(chosen.map(([name, packages]) => [name, packages.map((each) => fileOf.get(each))])) as {
+			[K in keyof T]: DownloadedPackage[];
+		};
 	}
 
 	async #call(program: string, words: readonly string[], folder = this.#folder): Promise<string> {

@@ -1,14 +1,16 @@
 /** Picks kernel modules with all they depend on, and writes the tables that `modprobe` reads (what depmod does, for a few modules). */
 
+import {imageError} from './errors.ts';
 import type {ModuleInfo} from './modinfo.ts';
 
 /** Source of modules: a kernel package, or a table in a test. */
 export interface ModuleSource {
 	/** Path of a module below the module folder, or undefined when the package has none of that name. */
 	path(name: string): string | undefined;
+	readonly release: string;
 	/** True when the code is part of the kernel image. */
 	isBuiltIn(name: string): boolean;
-	info(name: string): ModuleInfo;
+	info(name: string): Promise<ModuleInfo>;
 }
 
 /** A module together with what must be loaded first, nearest dependency first (the order of modules.dep). */
@@ -27,32 +29,34 @@ export function moduleName(fileOrName: string): string {
 		.replaceAll('-', '_');
 }
 
+/** Modules of a kernel are a few hundred deep at most; what is deeper goes in a circle. */
+const maxDepth = 1000;
+
 /**
  * The modules in `names` and everything they depend on, each after its dependencies, so that loading them in order works.
- * Throws when the kernel has no module of that name, neither as a file nor built in.
+ * @throws VmmError IMAGE_MODULE_MISSING when the kernel has no module of that name, neither as a file nor built in;
+ * IMAGE_MODULE_DAMAGED
  */
-export function pickModules(source: ModuleSource, names: readonly string[]): PickedModule[] {
+export async function pickModules(source: ModuleSource, names: readonly string[]): Promise<PickedModule[]> {
 	const picked = new Map<string, PickedModule>();
 	const open = new Set<string>();
-	const visit = (rawName: string): void => {
+	const visit = async (rawName: string): Promise<void> => {
 		const name = moduleName(rawName);
-		if (picked.has(name) || source.isBuiltIn(name)) {
-			return;
-		}
+		if (picked.has(name) || source.isBuiltIn(name)) return;
 		const path = source.path(name);
-		if (path === undefined) {
-			throw new Error(`The kernel package has no module ${name}`);
-		}
-		if (open.has(name)) {
-			throw new Error(`Kernel modules depend on each other in a circle: ${[...open, name].join(' -> ')}`);
-		}
+		if (path === undefined) throw imageError('IMAGE_MODULE_MISSING', {module: name, release: source.release});
+		if (open.has(name) || open.size > maxDepth)
+			throw imageError('IMAGE_MODULE_DAMAGED', {
+				module: name,
+				what: `it needs itself (${[...open].slice(-5).join(', ')})`,
+			});
 		open.add(name);
-		const {depends, aliases} = source.info(name);
-		depends.forEach(visit);
+		const {depends, aliases} = await source.info(name);
+		for (const each of depends) await visit(each);
 		open.delete(name);
 		picked.set(name, {name, path, aliases, needs: dependencyPaths(picked, depends)});
 	};
-	names.forEach(visit);
+	for (const name of names) await visit(name);
 	return [...picked.values()];
 }
 

@@ -1,8 +1,5 @@
-import test from 'ava';
-import {readModuleInfo} from './modinfo.ts';
-
 /** The smallest ELF-64 file with a section of that name and content. */
-function elfWith(sectionName: string, content: string): Uint8Array {
+export function elfWith(sectionName: string, content: string): Uint8Array {
 	const names = Buffer.from(`\0${sectionName}\0`);
 	const data = Buffer.from(content, 'latin1');
 	const table = 64 + names.length + data.length;
@@ -25,18 +22,3 @@ function elfWith(sectionName: string, content: string): Uint8Array {
 	}
 	return file;
 }
-
-test('dependencies and aliases are read from the module', (t) => {
-	const file = elfWith('.modinfo', 'license=GPL\0depends=kvm,irqbypass\0alias=pci:v1\0alias=cpu:x86\0');
-
-	t.deepEqual(readModuleInfo(file), {depends: ['kvm', 'irqbypass'], aliases: ['pci:v1', 'cpu:x86']});
-});
-
-test('a module may depend on nothing', (t) => {
-	t.deepEqual(readModuleInfo(elfWith('.modinfo', 'depends=\0')), {depends: [], aliases: []});
-});
-
-test('a file that is no module is refused', (t) => {
-	t.throws(() => readModuleInfo(Buffer.from('hello')), {message: 'Not an ELF file'});
-	t.throws(() => readModuleInfo(elfWith('.text', '')), {message: 'ELF file without a .modinfo section'});
-});

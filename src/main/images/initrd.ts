@@ -1,0 +1,66 @@
+import {bytesContent, type FileTree, type TreeNode} from '#main/file-tree';
+import {imageError} from './errors.ts';
+import type {Kernel} from './kernel.ts';
+
+/** Drivers of a disk and of what is on it, which the kernel needs before it has a root. */
+export const diskModules: readonly string[] = ['virtio_pci', 'virtio_blk', 'ext4'];
+
+/** First program of a guest whose system is on a disk. Words of the kernel's command line tell which, and what to run there. */
+const switchRoot = (modules: readonly string[]): string => `#!/bin/busybox sh
+b=/bin/busybox
+$b mkdir -p /dev /proc /sys /root
+$b mount -t proc proc /proc
+$b mount -t sysfs sys /sys
+$b mount -t devtmpfs dev /dev
+root=/dev/vda init=/sbin/init flags=rw
+read -r words </proc/cmdline
+set -f
+for word in $words; do
+	case "$word" in
+	root=*) root=\${word#*=} ;;
+	init=*) init=\${word#*=} ;;
+	ro) flags=ro ;;
+	esac
+done
+$b modprobe -a ${modules.join(' ')}
+tries=0
+while [ ! -b "$root" ] && [ $tries -lt 300 ]; do
+	$b sleep 0.1
+	tries=$((tries + 1))
+done
+if $b mount -t ext4 -o $flags "$root" /root; then
+	$b umount /sys
+	$b umount /proc
+	$b mount --move /dev /root/dev
+	exec $b switch_root /root "$init"
+fi
+echo "openvmm-guest: error=cannot mount $root"
+$b poweroff -f
+`;
+
+/**
+ * Makes the initial file system of a guest whose system is on a disk: a busybox, the drivers, and a first program that mounts
+ * the disk and goes on there.
+ * @param busybox - an unpacked busybox-static
+ * @throws VmmError IMAGE_KERNEL_MISSING, IMAGE_MODULE_MISSING, IMAGE_MODULE_DAMAGED
+ */
+export async function addDiskInit(tree: FileTree, busybox: FileTree, kernel: Kernel): Promise<void> {
+	addBusybox(tree, busybox);
+	addConsole(tree);
+	await kernel.addModules(tree, diskModules);
+	tree.addFile('init', bytesContent(switchRoot(diskModules)), 0o755);
+}
+
+/** The kernel opens its console before anything is mounted. */
+export function addConsole(tree: FileTree): void {
+	tree.add('dev/console', {...tree.attributes(0o600), kind: 'character', major: 5, minor: 1});
+}
+
+/** Puts busybox into a tree, as `bin/busybox`. @throws VmmError IMAGE_KERNEL_MISSING */
+export function addBusybox(tree: FileTree, unpacked: FileTree): void {
+	const found = ['usr/bin/busybox', 'bin/busybox'].map((path) => unpacked.find(path)).find(isFile);
+	if (found === undefined) throw imageError('IMAGE_KERNEL_MISSING', {what: 'busybox'});
+	tree.add('bin/busybox', found);
+}
+
+const isFile = (node: TreeNode | undefined): node is TreeNode => node?.kind === 'file';
