@@ -46,6 +46,7 @@ const debs: readonly MadeDeb[] = [
 			{path: `${modules}/modules.builtin`, data: 'kernel/virtio_pci.ko\n'},
 			module('virtio-blk', 'virtio_ring'),
 			module('virtio_ring', ''),
+			module('crc32c_generic', ''),
 			module('ext4', ''),
 			module('virtio_rng', ''),
 		],
@@ -103,7 +104,7 @@ test('a kernel, an initial file system and a disk are made of packages', async (
 	t.is(await readFile(image.kernel, 'utf8'), 'kernel');
 	const initrd = gunzipSync(await readFile(image.initrd));
 	t.regex(member(initrd, 'bin/busybox'), /busybox\0+busybox/);
-	t.regex(member(initrd, 'init'), /modprobe -a virtio_pci virtio_blk ext4\n/);
+	t.regex(member(initrd, 'init'), /modprobe -a crc32c_generic virtio_pci virtio_blk ext4\n/);
 	t.regex(
 		member(initrd, `lib/modules/${release}/modules.dep`),
 		/kernel\/virtio-blk.ko: kernel\/virtio_ring.ko\nkernel\/ext4.ko:\n/,

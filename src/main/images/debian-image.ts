@@ -136,7 +136,7 @@ async function configure(
 	kernel: Kernel,
 	config: DebianImageConfig,
 ): Promise<void> {
-	const wanted = [...diskModules, ...config.modules];
+	const wanted = [...diskModules(kernel), ...config.modules];
 	await kernel.addModules(
 		tree,
 		wanted.filter((name) => kernel.hasModule(name)),

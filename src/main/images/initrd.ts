@@ -3,7 +3,13 @@ import {imageError} from './errors.ts';
 import type {Kernel} from './kernel.ts';
 
 /** Drivers of a disk and of what is on it, which the kernel needs before it has a root. */
-export const diskModules: readonly string[] = ['virtio_pci', 'virtio_blk', 'ext4'];
+const diskDrivers: readonly string[] = ['virtio_pci', 'virtio_blk', 'ext4'];
+/** ext4 asks for this checksum by what it does, and not by the name of a module. Kernels since 6.14 have it built in. */
+const diskChecksum = 'crc32c_generic';
+
+/** Modules that this kernel needs for a disk, in the order in which they are loaded. */
+export const diskModules = (kernel: Kernel): readonly string[] =>
+	kernel.hasModule(diskChecksum) ? [diskChecksum, ...diskDrivers] : diskDrivers;
 
 /** First program of a guest whose system is on a disk. Words of the kernel's command line tell which, and what to run there. */
 const switchRoot = (modules: readonly string[]): string => `#!/bin/busybox sh
@@ -47,8 +53,9 @@ $b poweroff -f
 export async function addDiskInit(tree: FileTree, busybox: FileTree, kernel: Kernel): Promise<void> {
 	addBusybox(tree, busybox);
 	addConsole(tree);
-	await kernel.addModules(tree, diskModules);
-	tree.addFile('init', bytesContent(switchRoot(diskModules)), 0o755);
+	const modules = diskModules(kernel);
+	await kernel.addModules(tree, modules);
+	tree.addFile('init', bytesContent(switchRoot(modules)), 0o755);
 }
 
 /** The kernel opens its console before anything is mounted. */
