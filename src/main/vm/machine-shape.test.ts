@@ -158,7 +158,7 @@ const cases = {
 		[{boot: {kind: 'linux', kernel: '/k', commandLine: ['x']}}, {hostOnly: 'the same'}],
 	],
 	hypervisor: [[{hypervisor: 'kvm'}, {hostOnly: 'what runs the guest: its features are compared'}]],
-	irqchip: [[{irqchip: 'split'}, /irqchip "kernel", asked for "split"/]],
+	irqchip: [[{irqchip: 'kernel'}, /irqchip "split", asked for "kernel"/]],
 	guestActions: [[{guestActions: {reset: 'halt'}}, {hostOnly: 'what the host does when the guest has ended'}]],
 	deviceFailure: [[{deviceFailure: 'device'}, {hostOnly: 'what the host does then'}]],
 	guestResetLimit: [[{guestResetLimit: 3}, {hostOnly: 'when the host has had enough'}]],

@@ -124,7 +124,7 @@ test('a guest in HLT is woken by a device’s line, and by an NMI also with inte
 		vectors.push(yield halt());
 		yield writePort(0xf4, 1, 1);
 	}
-	const {vm, hypervisor} = await fakeMachine(t, [guest], {config});
+	const {vm, hypervisor} = await fakeMachine(t, [guest], {config: {...config, irqchip: 'kernel'}});
 	await vm.start();
 	await listening.reached;
 	await vm.powerButton();
