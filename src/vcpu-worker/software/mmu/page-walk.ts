@@ -102,6 +102,8 @@ function walk64(
 		const entry = memory.word(at);
 		const entryHigh = memory.word(at + 4);
 		if ((entry & P) === 0) return errorCode(mode, access, 0);
+		// Halves of one entry.
+		if (memory.word(at) !== entry) return undefined;
 		// The four entries of the first table of PAE have no rights and no bit for large pages (SDM volume 3, 4.4.1).
 		const isPointer = levels === 3 && level === 3;
 		const isLeaf = level === 1 || (!isPointer && (entry & PS) !== 0);

@@ -1,0 +1,46 @@
+import test from 'ava';
+import {type LoneMemory, loneMemory} from '#vcpu-worker/software/system/testing';
+import {type PagingMode, walk} from './page-walk.ts';
+import {PhysicalMemory} from './physical-memory.ts';
+
+const root = 0x1000;
+const mode: PagingMode = {
+	levels: 4,
+	root,
+	hasLargePages: true,
+	protectsSupervisor: true,
+	smep: false,
+	smap: false,
+	nx: true,
+	hasGlobalPages: false,
+};
+const read = {kind: 'read', isUser: true, acIsSet: false} as const;
+/** The entry of the last level: its place, a page below 4 GiB, and one above. */
+const entryAt = 0x4000;
+const before = 0x0012_3000n | 0x27n;
+const after = 0x5_0045_6000n | 0x27n;
+
+/** RAM where another processor changes an entry, between two reads of this one. */
+class ChangingMemory extends PhysicalMemory {
+	readonly #lone: LoneMemory;
+
+	constructor(lone: LoneMemory) {
+		super(lone.memory, lone.shared.watch, 0);
+		this.#lone = lone;
+	}
+
+	override word(gpa: number): number {
+		const value = super.word(gpa);
+		if (gpa === entryAt) new BigUint64Array(this.#lone.ram.buffer)[entryAt / 8] = after;
+		return value;
+	}
+}
+
+test('an entry that changes while a walk reads it is the old one or the new one', (t) => {
+	const lone = loneMemory(0x1_0000);
+	const entries = new BigUint64Array(lone.ram.buffer);
+	for (const table of [root, 0x2000, 0x3000]) entries[table / 8] = BigInt(table + 0x1000) | 0x27n;
+	entries[entryAt / 8] = before;
+	const found = walk(new ChangingMemory(lone), mode, read, 0, 0);
+	t.is(typeof found === 'object' && found.page, Number(after & ~0xfffn));
+});
