@@ -18,7 +18,7 @@ interface PageCode {
 interface Unsure {
 	/** Epoch after which all know. */
 	readonly epoch: number;
-	/** Its bytes when the first block was decoded. */
+	/** Its bytes, from which blocks are decoded: what is compared is what was decoded, also where a writer takes back what it wrote. */
 	readonly bytes: Uint8Array;
 }
 
@@ -68,7 +68,7 @@ export class CodeCache implements CodePages {
 		let code = this.#pages.get(number);
 		if (code === undefined) this.#beginPage(number, bytes, lines);
 		else this.#memory.watch.begin(number, lines);
-		const steps = decodeBlock(bytes, offset, {codeSize});
+		const steps = decodeBlock(this.#unsure.get(number)?.bytes ?? bytes, offset, {codeSize});
 		if (!this.#core.fits(steps.length)) {
 			this.forget();
 			code = undefined;
@@ -128,7 +128,8 @@ export class CodeCache implements CodePages {
 	#beginPage(number: number, bytes: Uint8Array, lines: Lines): void {
 		this.#dropWritable();
 		const epoch = this.#others.begin(() => this.#memory.watch.begin(number, lines));
-		if (!this.#others.haveAll(epoch)) this.#unsure.set(number, {epoch, bytes: bytes.slice()});
+		if (this.#others.haveAll(epoch)) this.#unsure.delete(number);
+		else this.#unsure.set(number, {epoch, bytes: bytes.slice()});
 	}
 
 	/** @returns whether there was code */

@@ -48,6 +48,7 @@ export class Processor implements Parts {
 	readonly #code: CodeCache;
 	readonly #memory: PhysicalMemory;
 	readonly #others: Rendezvous;
+	readonly #dropWritable = () => this.mmu.dropWritable();
 	#isHalted = false;
 	/** Interrupts stay away for one instruction. */
 	#isShadowed = false;
@@ -62,9 +63,9 @@ export class Processor implements Parts {
 		const own = shared.memories[self] as SharedMemory;
 		this.core = new Core(own, first?.memory ?? allocateSharedMemory(0), (...access) => this.mmu.access(...access));
 		this.#others = new Rendezvous(shared.epochs, self, requestWords(shared));
-		this.#code = new CodeCache(this.core, this.#memory, this.#others, () => this.mmu.dropWritable());
+		this.#code = new CodeCache(this.core, this.#memory, this.#others, this.#dropWritable);
 		this.mmu = new Mmu(this.core, this.#memory, devices, this.#code);
-		this.mmu.exclusively = (action) => this.#others.exclusively(action);
+		this.mmu.exclusively = (action) => this.#others.exclusively(action, this.#dropWritable);
 		this.outside = outside;
 		this.features = new Features(outside);
 		this.msrs = new ModelRegisters(this.core, this.features, outside);
@@ -170,11 +171,7 @@ export class Processor implements Parts {
 				this.#others.enter();
 			}
 			if ((requests & Request.CODE) !== 0) this.#code.attend();
-			if ((requests & Request.WRITERS) !== 0) {
-				const {epoch} = this.#others;
-				this.mmu.dropWritable();
-				this.#others.acknowledge(epoch);
-			}
+			if ((requests & Request.WRITERS) !== 0) this.#others.drop(this.#dropWritable);
 		}
 		this.#code.verify();
 	}

@@ -48,7 +48,9 @@ export class Rendezvous {
 		Atomics.sub(this.#words, Shared.started, 1);
 		// Another one may be between its watch and its epoch.
 		const done = Atomics.load(this.#words, Shared.done);
-		return done === Atomics.load(this.#words, Shared.started) ? this.epoch : this.#advance();
+		return done === Atomics.load(this.#words, Shared.started)
+			? Atomics.load(this.#words, Shared.epoch)
+			: this.#advance();
 	}
 
 	/** Has all others drop their entries. @returns the epoch that has begun */
@@ -70,11 +72,16 @@ export class Rendezvous {
 		}
 	}
 
-	/** Does something while no other processor executes code. */
-	exclusively(action: () => void): void {
+	/**
+	 * Does something while no other processor executes code.
+	 * @param drop - drops this processor's entries for stores: it may have to wait in the midst of an instruction, and nobody waits for
+	 * one that waits
+	 */
+	exclusively(action: () => void, drop: () => void): void {
 		while (Atomics.compareExchange(this.#words, Shared.alone, 0, this.#self + 1) !== 0) {
 			this.leave();
 			this.enter();
+			this.drop(drop);
 		}
 		try {
 			for (let index = 0; index < this.#requests.length; index++) {
@@ -101,13 +108,10 @@ export class Rendezvous {
 		Atomics.store(this.#words, this.#at(this.#self, isRunning), 0);
 	}
 
-	/** The epoch that is acknowledged by whoever drops its entries after this call. */
-	get epoch(): number {
-		return Atomics.load(this.#words, Shared.epoch);
-	}
-
-	/** This processor has dropped its entries. */
-	acknowledge(epoch: number): void {
+	/** Drops this processor's entries for stores, and acknowledges the epochs that have begun before. */
+	drop(action: () => void): void {
+		const epoch = Atomics.load(this.#words, Shared.epoch);
+		action();
 		Atomics.store(this.#words, this.#at(this.#self, acknowledged), epoch);
 	}
 
