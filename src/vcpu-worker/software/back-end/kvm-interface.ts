@@ -1,4 +1,5 @@
 import type {MappedMemory} from '#devices/guest-memory';
+import {unchecked} from '#support/trust';
 import {Msr} from '#vcpu-worker/registers';
 import type {TimeStampCounter} from './counter.ts';
 import type {PartitionClock} from './partition-clock.ts';
@@ -28,7 +29,6 @@ export class KvmInterface {
 	/** KVM_SYSTEM_TIME and KVM_WALL_CLOCK, under their new numbers. */
 	#systemTime = 0n;
 	#wallClock = 0n;
-	#version = 0;
 
 	constructor(memory: MappedMemory, clock: PartitionClock, counter: TimeStampCounter) {
 		this.#memory = memory;
@@ -101,21 +101,23 @@ export class KvmInterface {
 		const nowNs = this.#clock.nowNs();
 		const {factor, shift} = scaleOf(this.#counter.khz);
 		const page = Buffer.alloc(pageBytes);
-		// Odd while it is written.
-		this.#memory.writeU32(at, ++this.#version);
-		page.writeUInt32LE(++this.#version, 0);
+		// Odd while it is written, and then another even number than before.
+		const before = unchecked(this.#memory.readU32(at)) ?? 0;
+		const writing = ((before + 1) | 1) >>> 0;
+		this.#memory.writeU32(at, writing);
 		page.writeBigUInt64LE(this.#counter.at(nowNs), 8);
 		page.writeBigUInt64LE(this.#clock.kvmclock(nowNs), 16);
 		page.writeUInt32LE(factor, 24);
 		page.writeInt8(shift, 28);
 		page.writeUInt8(Flags.STABLE | (stoodStill ? Flags.STOPPED : 0), 29);
 		this.#memory.copyIn(at + 4, page, 4, pageBytes - 4);
-		this.#memory.writeU32(at, this.#version);
+		this.#memory.writeU32(at, (writing + 1) >>> 0);
 	}
 
 	/** Writes the wall clock at nanosecond 0 of the paravirtual clock (`struct pvclock_wall_clock`). */
 	#writeWallClock(at: number): void {
-		const bootNs = BigInt(Date.now()) * 1_000_000n - this.#clock.kvmclock(this.#clock.nowNs());
+		// Of 64 bits: a clock that the guest came with may be ahead of the host's.
+		const bootNs = BigInt.asUintN(64, BigInt(Date.now()) * 1_000_000n - this.#clock.kvmclock(this.#clock.nowNs()));
 		this.#memory.writeU32(at, 1);
 		this.#memory.writeU32(at + 4, Number(BigInt.asUintN(32, bootNs / nsPerSecond)));
 		this.#memory.writeU32(at + 8, Number(bootNs % nsPerSecond));
