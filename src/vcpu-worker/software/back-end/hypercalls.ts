@@ -3,13 +3,16 @@ import {Request} from '#vcpu-worker/software/state';
 
 /** Numbers of KVM's hypercalls (Linux: Documentation/virt/kvm/x86/hypercalls.rst). */
 const Call = {KICK_CPU: 5, SEND_IPI: 10} as const;
-/** -KVM_ENOSYS. */
+/** -KVM_ENOSYS and -EINVAL. */
 const unknown = -1000n;
-const idsOfBitmap = 128;
+const invalid = -22n;
+/** A command of SEND_IPI: what it may not have, which is a logical destination or a shorthand, and what it delivers. */
+const Ipi = {FORBIDDEN: 0xc_0800n, DELIVERED: 0x7ffn} as const;
 
 /**
  * Does what a guest calls KVM for.
  * @param values - RBX, RCX, RDX and RSI
+ * @param bits - bits of each, and of a bitmap in one
  * @returns RAX
  */
 export function hypercall(
@@ -17,6 +20,7 @@ export function hypercall(
 	alert: (processor: number, request: number) => void,
 	number: number,
 	values: readonly bigint[],
+	bits: 32 | 64,
 ): bigint {
 	const [first = 0n, second = 0n, third = 0n, fourth = 0n] = values;
 	switch (number) {
@@ -26,12 +30,13 @@ export function hypercall(
 			return 0n;
 		}
 		case Call.SEND_IPI: {
-			const bitmap = first | (second << 64n);
+			if ((fourth & Ipi.FORBIDDEN) !== 0n) return invalid;
+			const bitmap = first | (second << BigInt(bits));
 			const lowest = Number(third & 0xffff_ffffn);
 			let sent = 0n;
-			for (let bit = 0; bit < idsOfBitmap; bit++) {
-				if (((bitmap >> BigInt(bit)) & 1n) === 0n) continue;
-				apics.deliver(Number(fourth & 0x7ffn), lowest + bit, false, false);
+			for (let bit = 0; bit < bits * 2; bit++) {
+				if (((bitmap >> BigInt(bit)) & 1n) === 0n || apics.withId(lowest + bit) === undefined) continue;
+				apics.deliver(Number(fourth & Ipi.DELIVERED), lowest + bit, false, false);
 				sent++;
 			}
 			return sent;

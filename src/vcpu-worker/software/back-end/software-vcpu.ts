@@ -304,7 +304,7 @@ export class SoftwareVcpu implements CpuBackend {
 			random: randomNumbers(),
 			readMsr: (index) => this.#readMsr(index),
 			writeMsr: (index, value) => this.#writeMsr(index, value),
-			hypercall: (number, values) => hypercall(this.#apics, this.#alert, number, values),
+			hypercall: (number, values, bits) => hypercall(this.#apics, this.#alert, number, values, bits),
 			readPriority: () => this.apic.cr8,
 			writePriority: (value) => {
 				this.apic.cr8 = value;

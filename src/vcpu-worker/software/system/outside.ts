@@ -20,7 +20,8 @@ export interface Outside {
 	/**
 	 * VMCALL or VMMCALL. Undefined: there is no hypervisor that takes it.
 	 * @param values - RBX, RCX, RDX and RSI
+	 * @param bits - of each
 	 * @returns RAX
 	 */
-	hypercall(number: number, values: readonly bigint[]): bigint | undefined;
+	hypercall(number: number, values: readonly bigint[], bits: 32 | 64): bigint | undefined;
 }
