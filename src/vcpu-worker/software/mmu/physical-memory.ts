@@ -98,9 +98,19 @@ export class PhysicalMemory {
 		return found;
 	}
 
-	/** Copies `length` bytes, at most to the end of the page. A word at a multiple of its size is whole (SDM volume 3, 9.1.1). */
+	/**
+	 * Copies `length` bytes, at most to the end of the page. A word at a multiple of its size is whole (SDM volume 3, 9.1.1), and so is
+	 * what crosses no multiple of 8.
+	 */
 	read(place: number, length: number, target: Uint8Array): void {
+		const shift = place % 8;
 		if (!isWord(place, length)) {
+			if (length > 1 && shift + length <= 8) {
+				const word = this.#word;
+				word.setBigUint64(0, Atomics.load(this.#quads, (place - shift) / 8), true);
+				for (let index = 0; index < length; index++) target[index] = word.getUint8(shift + index);
+				return;
+			}
 			target.set(new Uint8Array(this.#buffer, place, length));
 			return;
 		}
@@ -110,17 +120,34 @@ export class PhysicalMemory {
 		for (let index = 0; index < length; index++) target[index] = word.getUint8(index);
 	}
 
-	/** Stores bytes, at most to the end of the page. A word at a multiple of its size is whole. */
+	/** Stores bytes, at most to the end of the page. What {@link read} has whole is stored whole. */
 	write(place: number, source: Uint8Array): void {
 		const {length} = source;
-		if (!isWord(place, length)) new Uint8Array(this.#buffer, place, length).set(source);
-		else {
+		if (!isWord(place, length)) {
+			if (length > 1 && (place % 8) + length <= 8) this.#writeWithin(place, source);
+			else new Uint8Array(this.#buffer, place, length).set(source);
+		} else {
 			const word = this.#word;
 			for (let index = 0; index < length; index++) word.setUint8(index, source[index] as number);
 			if (length === 8) Atomics.store(new BigUint64Array(this.#buffer, place, 1), 0, word.getBigUint64(0, true));
 			else Atomics.store(new wordArrays[length as 2](this.#buffer, place, 1), 0, word.getUint32(0, true));
 		}
 		this.stored(place, length);
+	}
+
+	/** Stores bytes of one multiple of 8 with what others store beside them meanwhile. */
+	#writeWithin(place: number, source: Uint8Array): void {
+		const shift = place % 8;
+		const at = (place - shift) / 8;
+		const word = this.#word;
+		let expected = Atomics.load(this.#quads, at);
+		for (;;) {
+			word.setBigUint64(0, expected, true);
+			for (let index = 0; index < source.length; index++) word.setUint8(shift + index, source[index] as number);
+			const found = Atomics.compareExchange(this.#quads, at, expected, word.getBigUint64(0, true));
+			if (found === expected) return;
+			expected = found;
+		}
 	}
 
 	/** A value of up to 8 bytes in one page. */

@@ -4,7 +4,7 @@ import {createSharedParts} from '../shared-parts.ts';
 import {Gate, type GuestEnd, type GuestThread} from './guest-thread.ts';
 import {type LoneMemory, loneMemory} from './lone-memory.ts';
 
-const ramBytes = 16 * 1024 ** 2;
+const ramBytes = 32 * 1024 ** 2;
 const tables = 0x30_0000;
 const source = `
 	const {parentPort, workerData: {module}} = require('node:worker_threads');
