@@ -216,6 +216,8 @@ export class Core {
 		bytes.set(saved.subarray(0, request));
 		bytes.set(saved.subarray(request + 4), request + 4);
 		Object.assign(this.state, {vector, errorCode, cr2});
+		// What was computed meanwhile is of another state.
+		this.privilegeInputs.fill(-1);
 	}
 
 	/** False where that many records do not fit any more. */
