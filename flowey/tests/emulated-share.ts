@@ -1,4 +1,4 @@
-/** Picks the tests on KVM that are worth their time where KVM itself is emulated. */
+/** Picks the tests of machines that are worth their time in every run: on the software processor, and where KVM itself is emulated. */
 
 /** Built test files about KVM itself, the incubator or the language of guest programs, and one that boots Linux once. */
 const SHARE = ['src.vcpu-worker.', 'test.incubator.', 'test.vmm.guest-program.', 'test.guests.stock-linux.'] as const;
@@ -6,17 +6,28 @@ const SHARE = ['src.vcpu-worker.', 'test.incubator.', 'test.vmm.guest-program.',
 /** A built test file as a person names it: its source's path with dots. */
 export const kvmTestName = (file: string): string => file.slice(file.lastIndexOf('/') + 1).replace(/\.test\.js$/, '');
 
-/** Built files that take minutes on the software processor. */
-const LONG = ['test.guests.lifecycle-rounds.'] as const;
+/** Built files of machines that are quick on the software processor; the others take minutes on two cores. */
+const MACHINE_SHARE = [
+	'test.vmm.',
+	'test.guests.acpi-events.',
+	'test.guests.command-line.',
+	'test.guests.control.',
+	'test.guests.small-guests.',
+	'test.guests.stock-linux.',
+] as const;
+
+const inShare = (share: readonly string[], file: string): boolean =>
+	share.some((start) => kvmTestName(file).startsWith(start));
 
 /** Built tests of machines on the software processor in two parts: what always runs, and what waits for `--all`. */
 export function machineShare(files: readonly string[]): {now: readonly string[]; later: readonly string[]} {
-	const isLong = (file: string) => LONG.some((start) => kvmTestName(file).startsWith(start));
-	return {now: files.filter((file) => !isLong(file)), later: files.filter(isLong)};
+	return {
+		now: files.filter((file) => inShare(MACHINE_SHARE, file)),
+		later: files.filter((file) => !inShare(MACHINE_SHARE, file)),
+	};
 }
 
 /** Built KVM tests in two parts: what always runs, and what waits for `--all`. */
 export function emulatedShare(files: readonly string[]): {now: readonly string[]; later: readonly string[]} {
-	const isShared = (file: string) => SHARE.some((start) => kvmTestName(file).startsWith(start));
-	return {now: files.filter(isShared), later: files.filter((file) => !isShared(file))};
+	return {now: files.filter((file) => inShare(SHARE, file)), later: files.filter((file) => !inShare(SHARE, file))};
 }
