@@ -12,8 +12,10 @@ import {
 import {type Kind, kinds} from '#vcpu-worker/software/semantics';
 import {CpuState, jumpEntries, jumpEntry, MicroOp, memoryMap, Stop, segmentBaseAt} from '#vcpu-worker/software/state';
 import type {Imports} from './guest-access.ts';
+import {poll} from './poll.ts';
 import {buildSegmentCheck} from './segment-check.ts';
-import {InterpretedStep} from './step.ts';
+import {GeneratedStep} from './step.ts';
+import {RecordFields} from './step-fields.ts';
 
 /** Most pages of 64 KiB that the processor's own memory and the guest's RAM can have. */
 export const memoryLimits = {state: 0x1_0000, ram: 0x4_0000} as const;
@@ -47,7 +49,9 @@ function coldArm(module: ModuleBuilder, kind: Kind, imports: Imports): FuncOf<'i
 	const func = module.function({parameters: ['i32'], result: 'i32'});
 	const {body} = func;
 	const tlb = body.let(imports.state.load('i32', 32, i32(0), CpuState.offset('tlb')));
-	kind.meaning(new InterpretedStep(body, kind, imports, body.parameters[0], tlb, undefined));
+	kind.meaning(
+		new GeneratedStep(body, kind, imports, new RecordFields(imports.state, body.parameters[0]), tlb, undefined),
+	);
 	body.return(i32(0));
 	return func;
 }
@@ -59,6 +63,7 @@ function writeLoop(
 ): void {
 	const {state} = imports;
 	const [record] = f.parameters;
+	const fields = new RecordFields(state, record);
 	const target = f.local('i64');
 	/** The record that jumps within its page, which can be linked to where it goes; or 0. */
 	const linkable = f.local('i32');
@@ -74,7 +79,7 @@ function writeLoop(
 		};
 		const arms = kinds.map((kind) => () => {
 			const func = cold.get(kind);
-			if (func === undefined) kind.meaning(new InterpretedStep(f, kind, imports, record, tlb, jumps));
+			if (func === undefined) kind.meaning(new GeneratedStep(f, kind, imports, fields, tlb, jumps));
 			else {
 				const stop = f.let(callOf(func, record));
 				f.if(stop, () => f.return(stop));
@@ -95,36 +100,17 @@ function writeLoop(
 			f.set(target, offset.add(state.load('i64', 64, record, MicroOp.offset('immediate'))));
 			f.set(linkable, state.load('i32', 32, record, MicroOp.offset('c')));
 			f.if(linkable, () => {
-				poll(f, state, record, target);
+				poll(f, state, fields.ordinal(), target);
 				f.set(record, linkable);
 				f.br(again);
 			});
 			f.set(linkable, record);
 		});
-		poll(f, state, record, target);
+		poll(f, state, fields.ordinal(), target);
 		findBlock(f, state, record, target, linkable);
 		f.br(again);
 	});
 	f.unreachable();
-}
-
-/** Takes the block's instructions off the budget; stops where it is used up, or another thread wants something. */
-function poll(
-	f: FunctionBuilder<readonly ['i32']>,
-	state: Memory<'i32'>,
-	record: Int<'i32'>,
-	target: Int<'i64'>,
-): void {
-	const budget = f.let(
-		state
-			.load('i32', 32, i32(0), CpuState.offset('budget'))
-			.sub(state.load('i32', 8, record, MicroOp.offset('ordinal'))),
-	);
-	f.store(state, 32, i32(0), CpuState.offset('budget'), budget);
-	f.if(budget.ltS(0).or(state.load('i32', 32, i32(0), CpuState.offset('request')).ne(0)), () => {
-		f.store(state, 64, i32(0), CpuState.offset('rip'), target);
-		f.return(i32(Stop.poll));
-	});
 }
 
 /** Goes to the block at `target`, by the cache of blocks; stops where that has none. */

@@ -1,16 +1,19 @@
 import {
 	callOf,
+	constant,
 	type FunctionBuilder,
 	type Int,
 	type IntType,
 	i32,
+	i64,
 	type Memory,
 	type Vector,
 	type Width,
 } from '#support/wasm';
 import {Flags, type Kind, type OperandName, type Operation} from '#vcpu-worker/software/semantics';
-import {CpuState, generalAt, MicroOp, Stop, segmentBaseAt} from '#vcpu-worker/software/state';
+import {CpuState, generalAt, Stop, segmentBaseAt} from '#vcpu-worker/software/state';
 import {GuestAccess, type Imports} from './guest-access.ts';
+import type {StepFields} from './step-fields.ts';
 
 /** Ways for a step to go on elsewhere than at the next record. */
 export interface Jumps {
@@ -23,15 +26,15 @@ export interface Jumps {
 /** Bit of DF in RFLAGS. */
 const directionBit = 10;
 
-/** A step whose operands a record names as it runs. */
-export class InterpretedStep implements Operation {
+/** A step as an operation on the processor's memory and the guest's; its fields are read from a record as it runs, or known. */
+export class GeneratedStep implements Operation {
 	readonly f: FunctionBuilder;
 	readonly width: Width;
 	readonly type: IntType;
 	readonly flags: Flags;
 	readonly #kind: Kind;
 	readonly #state: Memory<'i32'>;
-	readonly #record: Int<'i32'>;
+	readonly #fields: StepFields;
 	readonly #guest: GuestAccess;
 	readonly #check: Imports['check'];
 	readonly #compute: Imports['compute'];
@@ -43,7 +46,7 @@ export class InterpretedStep implements Operation {
 		f: FunctionBuilder,
 		kind: Kind,
 		imports: Imports,
-		record: Int<'i32'>,
+		fields: StepFields,
 		tlb: Int<'i32'>,
 		jumps: Jumps | undefined,
 	) {
@@ -53,7 +56,7 @@ export class InterpretedStep implements Operation {
 		this.width = kind.width === 128 ? 64 : kind.width;
 		this.type = this.width === 64 ? 'i64' : 'i32';
 		this.#state = imports.state;
-		this.#record = record;
+		this.#fields = fields;
 		this.#jumps = jumps;
 		this.#check = imports.check;
 		this.#compute = imports.compute;
@@ -66,10 +69,15 @@ export class InterpretedStep implements Operation {
 	}
 
 	read(operand: OperandName, width: Width = this.width): Int {
-		return this.#state.load(width === 64 ? 'i64' : 'i32', width, this.#place(operand));
+		const type = width === 64 ? 'i64' : 'i32';
+		const known = this.#fields.constant(operand);
+		if (known !== undefined) return constant(type, BigInt.asUintN(width, known));
+		return this.#state.load(type, width, this.#place(operand));
 	}
 
 	readSigned(operand: OperandName, width: Width = this.width): Int<'i64'> {
+		const known = this.#fields.constant(operand);
+		if (known !== undefined) return i64(BigInt.asIntN(width, known));
 		return this.#state.loadSigned('i64', width, this.#place(operand));
 	}
 
@@ -94,11 +102,11 @@ export class InterpretedStep implements Operation {
 	}
 
 	loadVectorMemory(address: Int<'i64'>): Vector {
-		return this.#guest.loadVector(address, this.#record);
+		return this.#guest.loadVector(address, this.#fields.record);
 	}
 
 	storeVectorMemory(address: Int<'i64'>, value: Vector): void {
-		this.#guest.storeVector(address, value, this.#record);
+		this.#guest.storeVector(address, value, this.#fields.record);
 	}
 
 	requirePart(part: 'vector' | 'mmx' | 'x87' | 'wait'): void {
@@ -121,10 +129,15 @@ export class InterpretedStep implements Operation {
 	keepX87Pointers(hasMemory: boolean): void {
 		const {f} = this;
 		const state = this.#state;
-		const start = state.load('i64', 16, this.#record, MicroOp.offset('start'));
-		f.store(state, 64, i32(0), CpuState.offset('x87InstructionPointer'), this.#word('codePageOffset').add(start));
+		f.store(
+			state,
+			64,
+			i32(0),
+			CpuState.offset('x87InstructionPointer'),
+			this.#word('codePageOffset').add(this.#fields.start()),
+		);
 		// The opcode is in the upper half of the constant's low 32 bits.
-		const opcode = state.load('i32', 16, this.#record, MicroOp.offset('immediate') + 2);
+		const opcode = this.immediate().toI32().shrU(16);
 		f.store(state, 16, i32(0), CpuState.offset('x87Opcode'), opcode);
 		if (!hasMemory) return;
 		const offset = this.keptAddress().sub(state.load('i64', 64, this.#segment()));
@@ -132,7 +145,7 @@ export class InterpretedStep implements Operation {
 	}
 
 	runX87(): void {
-		const isOver = this.f.let(callOf(this.#x87, this.#record));
+		const isOver = this.f.let(callOf(this.#x87, this.#fields.record));
 		this.f.if(isOver, () => this.leaveBehind());
 	}
 
@@ -170,20 +183,15 @@ export class InterpretedStep implements Operation {
 	}
 
 	condition(): Int<'i32'> {
-		// One value by number: all are computed from three words, which costs less than a branch that goes astray.
-		const number = this.f.let(this.small());
-		const pairs = [0, 2, 4, 6, 8, 10, 12, 14].map((even) => this.f.let(this.flags.condition(even)));
-		const half = this.f.let(number.shrU(1));
-		const chosen = pairs.reduce<Int<'i32'>>((rest, pair, index) => half.eq(index).select(pair, rest), i32(0));
-		return this.f.let(chosen.xor(number.and(1)));
+		return this.#fields.condition(this.f, this.flags);
 	}
 
 	small(): Int<'i32'> {
-		return this.#state.load('i32', 8, this.#record, MicroOp.offset('scale'));
+		return this.#fields.small();
 	}
 
 	immediate(): Int<'i64'> {
-		return this.#state.load('i64', 64, this.#record, MicroOp.offset('immediate'));
+		return this.#fields.immediate();
 	}
 
 	address(): Int<'i64'> {
@@ -193,7 +201,7 @@ export class InterpretedStep implements Operation {
 	}
 
 	offset(): Int<'i64'> {
-		const scale = this.#state.load('i64', 8, this.#record, MicroOp.offset('scale'));
+		const scale = this.small().toI64U();
 		const offset = this.#wide('b').add(this.immediate()).add(this.#wide('c').shl(scale));
 		const bits = {within32: 0xffff_ffffn, within16: 0xffffn, indexed: undefined}[this.#kind.form as 'indexed'];
 		return bits === undefined ? offset : offset.and(bits);
@@ -220,15 +228,15 @@ export class InterpretedStep implements Operation {
 	}
 
 	loadMemory(address: Int<'i64'>, width: Width, forWrite = false): Int {
-		return this.#guest.load(width === 64 ? 'i64' : 'i32', width, address, forWrite, this.#record);
+		return this.#guest.load(width === 64 ? 'i64' : 'i32', width, address, forWrite, this.#fields.record);
 	}
 
 	storeMemory(address: Int<'i64'>, width: Width, value: Int): void {
-		this.#guest.store(width, address, value, this.#record);
+		this.#guest.store(width, address, value, this.#fields.record);
 	}
 
 	compareExchangeMemory(address: Int<'i64'>, width: Width, expected: Int, value: Int): Int {
-		return this.#guest.compareExchange(width, address, expected, value, this.#record);
+		return this.#guest.compareExchange(width, address, expected, value, this.#fields.record);
 	}
 
 	fence(): void {
@@ -271,24 +279,26 @@ export class InterpretedStep implements Operation {
 		const budget = f.let(this.#field32(CpuState.offset('budget')).sub(1));
 		f.store(this.#state, 32, i32(0), CpuState.offset('budget'), budget);
 		f.if(budget.ltS(0).or(this.#field32(CpuState.offset('request')).ne(0)), () => {
-			const start = this.#state.load('i64', 16, this.#record, MicroOp.offset('start'));
-			f.store(this.#state, 64, i32(0), CpuState.offset('rip'), this.#word('codePageOffset').add(start));
+			f.store(this.#state, 64, i32(0), CpuState.offset('rip'), this.#word('codePageOffset').add(this.#fields.start()));
 			this.#leave(i32(Stop.poll));
 		});
 	}
 
 	leaveBefore(): void {
-		const ordinal = this.#state.load('i32', 8, this.#record, MicroOp.offset('ordinal'));
-		const budget = this.#field32(CpuState.offset('budget')).sub(ordinal);
+		const budget = this.#field32(CpuState.offset('budget')).sub(this.#fields.ordinal());
 		this.f.store(this.#state, 32, i32(0), CpuState.offset('budget'), budget);
-		const start = this.#state.load('i64', 16, this.#record, MicroOp.offset('start'));
-		this.f.store(this.#state, 64, i32(0), CpuState.offset('rip'), this.#word('codePageOffset').add(start));
+		this.f.store(
+			this.#state,
+			64,
+			i32(0),
+			CpuState.offset('rip'),
+			this.#word('codePageOffset').add(this.#fields.start()),
+		);
 		this.#leave(i32(Stop.lookup));
 	}
 
 	leaveBehind(): void {
-		const ordinal = this.#state.load('i32', 8, this.#record, MicroOp.offset('ordinal'));
-		const budget = this.#field32(CpuState.offset('budget')).sub(ordinal);
+		const budget = this.#field32(CpuState.offset('budget')).sub(this.#fields.ordinal());
 		this.f.store(this.#state, 32, i32(0), CpuState.offset('budget'), budget);
 		this.f.store(this.#state, 64, i32(0), CpuState.offset('rip'), this.nextAddress());
 		this.#leave(i32(Stop.lookup));
@@ -312,9 +322,7 @@ export class InterpretedStep implements Operation {
 	}
 
 	nextAddress(): Int<'i64'> {
-		const next = this.#state.load('i64', 16, this.#record, MicroOp.offset('next'));
-		const address = this.#word('codePageOffset').add(next);
-		return address;
+		return this.#word('codePageOffset').add(this.#fields.next());
 	}
 
 	/** A string's step says by its small number that segments are to be checked. */
@@ -337,11 +345,11 @@ export class InterpretedStep implements Operation {
 	}
 
 	#segment(): Int<'i32'> {
-		return this.#state.load('i32', 32, this.#record, MicroOp.offset('segment'));
+		return this.#fields.segment();
 	}
 
 	#leave(stop: Int<'i32'>): void {
-		this.f.store(this.#state, 32, i32(0), CpuState.offset('record'), this.#record);
+		this.f.store(this.#state, 32, i32(0), CpuState.offset('record'), this.#fields.record);
 		this.f.return(stop);
 	}
 
@@ -356,11 +364,11 @@ export class InterpretedStep implements Operation {
 	}
 
 	#place(operand: OperandName): Int<'i32'> {
-		return this.#state.load('i32', 32, this.#record, MicroOp.offset(operand));
+		return this.#fields.place(operand);
 	}
 
 	#wide(operand: OperandName): Int<'i64'> {
-		return this.#state.load('i64', 64, this.#place(operand));
+		return this.read(operand, 64) as Int<'i64'>;
 	}
 
 	#word(name: 'address' | 'codePageOffset' | 'stackMask'): Int<'i64'> {
