@@ -12,13 +12,10 @@ import {
 import {type Kind, kinds} from '#vcpu-worker/software/semantics';
 import {CpuState, jumpEntries, jumpEntry, MicroOp, memoryMap, Stop, segmentBaseAt} from '#vcpu-worker/software/state';
 import type {Imports} from './guest-access.ts';
+import {importParts} from './import-parts.ts';
 import {poll} from './poll.ts';
-import {buildSegmentCheck} from './segment-check.ts';
 import {GeneratedStep} from './step.ts';
 import {RecordFields} from './step-fields.ts';
-
-/** Most pages of 64 KiB that the processor's own memory and the guest's RAM can have. */
-export const memoryLimits = {state: 0x1_0000, ram: 0x4_0000} as const;
 
 /** Number of CS. */
 const codeSegment = 1;
@@ -29,14 +26,7 @@ const codeSegment = 1;
  */
 export function buildInterpreter(): Uint8Array<ArrayBuffer> {
 	const module = new ModuleBuilder();
-	const outside = {
-		state: module.importMemory('state', {address: 'i32', isShared: true, minimum: 1, maximum: memoryLimits.state}),
-		ram: module.importMemory('ram', {address: 'i64', isShared: true, minimum: 1, maximum: memoryLimits.ram}),
-		access: module.importFunction('access', {parameters: ['i32', 'i32', 'i32', 'i32', 'i32'], result: 'i32'}),
-		compute: module.importFunction('compute', {parameters: ['i32', 'i32'], result: 'i32'}),
-		x87: module.importFunction('x87', {parameters: ['i32'], result: 'i32'}),
-	};
-	const imports: Imports = {...outside, check: buildSegmentCheck(module, outside.state)};
+	const imports = importParts(module);
 	const run = module.function({parameters: ['i32'], result: 'i32'});
 	const cold = new Map(kinds.filter(({isHot}) => !isHot).map((kind) => [kind, coldArm(module, kind, imports)]));
 	writeLoop(run.body, imports, cold);

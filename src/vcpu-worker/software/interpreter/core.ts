@@ -13,11 +13,14 @@ import {CpuState, immediateAt, jumpEntries, jumpEntry, MicroOp, memoryMap} from 
 import {X87} from '#vcpu-worker/software/x87';
 import {buildInterpreter} from './build-interpreter.ts';
 
+/** Functions of a module: each executes records from one on. */
+type Exports = Readonly<Record<string, (record: number) => number>> & {run(record: number): number};
+
 /** Node's part of the JavaScript API of WebAssembly; its types come with DOM only. */
 declare const WebAssembly: {
 	readonly Memory: new (descriptor: {initial: number; maximum: number; shared: true}) => SharedMemory;
 	readonly Module: new (bytes: Uint8Array) => object;
-	readonly Instance: new (module: object, imports: object) => {readonly exports: {run(record: number): number}};
+	readonly Instance: new (module: object, imports: object) => {readonly exports: Exports};
 };
 
 /**
@@ -30,6 +33,8 @@ export type SlowAccess = (low: number, high: number, width: number, kind: number
 
 /** Mode of an entry of the cache of blocks that has none. */
 const noMode = 0;
+/** A mode that no entry has. */
+const foreignMode = 0xffff_ffff;
 /** Bytes for records. */
 const recordBytes = 8 * 1024 ** 2;
 /** Bytes of them for one instruction that is no part of a block. */
@@ -56,6 +61,8 @@ export class Core {
 	/** The bytes of `transfer`. */
 	readonly transfer: Uint8Array;
 	readonly #run: (record: number) => number;
+	/** What generated code imports. */
+	readonly #env: object;
 	readonly #bytes: DataView;
 	/** Physical pages of the linear ones that the cache of blocks knows. */
 	readonly #frames = new Map<bigint, number>();
@@ -85,8 +92,8 @@ export class Core {
 		const float = new FloatUnit(memory.buffer);
 		const compute = (operation: number, constant: number) => float.compute(operation, constant);
 		this.x87 = new X87(memory.buffer);
-		const env = {state: memory, ram, access, compute, x87: this.x87.execute};
-		this.#run = new WebAssembly.Instance(module, {env}).exports.run;
+		this.#env = {state: memory, ram, access, compute, x87: this.x87.execute};
+		this.#run = new WebAssembly.Instance(module, {env: this.#env}).exports.run;
 		this.state.tlb = memoryMap.tlb;
 		this.forgetPages();
 		this.forgetJumps();
@@ -95,6 +102,20 @@ export class Core {
 	/** Executes records from this one on; returns the `Stop`. */
 	run(record: number): number {
 		return this.#run(record);
+	}
+
+	/** Makes functions of a module that imports what the interpreter does. */
+	instantiate(bytes: Uint8Array): Readonly<Record<string, (record: number) => number>> {
+		return new WebAssembly.Instance(new WebAssembly.Module(bytes), {env: this.#env}).exports;
+	}
+
+	/** Has code find no block: it stops at the end of its own. */
+	withoutJumps<T>(action: () => T): T {
+		const {modeKey} = this.state;
+		this.state.modeKey = foreignMode;
+		const result = action();
+		this.state.modeKey = modeKey;
+		return result;
 	}
 
 	/** Forgets what the TLB knows. */
@@ -210,12 +231,17 @@ export class Core {
 	/** Goes back to them, but for what a fault has left for its handler. */
 	restore(saved: Uint8Array): void {
 		const {vector, errorCode, cr2} = this.state;
+		this.restoreAll(saved);
+		Object.assign(this.state, {vector, errorCode, cr2});
+	}
+
+	/** Goes back to them all. */
+	restoreAll(saved: Uint8Array): void {
 		const bytes = new Uint8Array(this.memory, memoryMap.state, CpuState.size);
 		// Another thread may have written its request meanwhile: that stays.
 		const request = CpuState.offset('request');
 		bytes.set(saved.subarray(0, request));
 		bytes.set(saved.subarray(request + 4), request + 4);
-		Object.assign(this.state, {vector, errorCode, cr2});
 		// What was computed meanwhile is of another state.
 		this.privilegeInputs.fill(-1);
 	}

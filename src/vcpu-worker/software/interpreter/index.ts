@@ -1,4 +1,8 @@
-/** The interpreter: code generated from the meanings of steps, and what runs it. */
-export {buildInterpreter, memoryLimits} from './build-interpreter.ts';
+/** The interpreter: code generated from the meanings of steps, and what runs it. The translator uses its parts. */
+export {buildInterpreter} from './build-interpreter.ts';
 export {allocateCoreMemory, Core, type SlowAccess} from './core.ts';
-export {AccessKind} from './guest-access.ts';
+export {AccessKind, type Imports} from './guest-access.ts';
+export {importParts, memoryLimits} from './import-parts.ts';
+export {poll} from './poll.ts';
+export {GeneratedStep} from './step.ts';
+export type {StepFields} from './step-fields.ts';

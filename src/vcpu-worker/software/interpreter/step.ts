@@ -32,6 +32,8 @@ export class GeneratedStep implements Operation {
 	readonly width: Width;
 	readonly type: IntType;
 	readonly flags: Flags;
+	/** It writes guest memory. */
+	hasStored = false;
 	readonly #kind: Kind;
 	readonly #state: Memory<'i32'>;
 	readonly #fields: StepFields;
@@ -106,6 +108,7 @@ export class GeneratedStep implements Operation {
 	}
 
 	storeVectorMemory(address: Int<'i64'>, value: Vector): void {
+		this.hasStored = true;
 		this.#guest.storeVector(address, value, this.#fields.record);
 	}
 
@@ -232,10 +235,12 @@ export class GeneratedStep implements Operation {
 	}
 
 	storeMemory(address: Int<'i64'>, width: Width, value: Int): void {
+		this.hasStored = true;
 		this.#guest.store(width, address, value, this.#fields.record);
 	}
 
 	compareExchangeMemory(address: Int<'i64'>, width: Width, expected: Int, value: Int): Int {
+		this.hasStored = true;
 		return this.#guest.compareExchange(width, address, expected, value, this.#fields.record);
 	}
 

@@ -2,3 +2,4 @@
 export {AccessClass, type CodePages, type DeviceSpace, isCanonicalAddress, Mmu, tlbOf} from './mmu.ts';
 export {type Access, PageFault, type PagingMode, physicalAddressBits, type Translation, walk} from './page-walk.ts';
 export {linesIn, PhysicalMemory} from './physical-memory.ts';
+export {type Store, StoreJournal} from './store-journal.ts';

@@ -15,8 +15,8 @@ export interface DeviceSpace {
 export interface CodePages {
 	/** True where some processor has decoded code of the page. */
 	hasCode(place: number): boolean;
-	/** Bytes have been written there, by the step of this record. */
-	written(place: number, length: number, record: number): void;
+	/** Bytes have been written there, by the step of this record. @returns whether decoded code was among them */
+	written(place: number, length: number, record: number): boolean;
 }
 
 /** Classes of accesses, each with entries of its own in the TLB. */
@@ -78,10 +78,10 @@ export class Mmu {
 	isLong = false;
 	/** Does something while no other processor executes code. */
 	exclusively: (action: () => void) => void = (action) => action();
+	readonly memory: PhysicalMemory;
+	devices: DeviceSpace;
+	code: CodePages;
 	readonly #core: Core;
-	readonly #memory: PhysicalMemory;
-	readonly #devices: DeviceSpace;
-	readonly #code: CodePages;
 	readonly #entries: Int32Array;
 	/** Entries of translations that are not global, as indexes of their first word. */
 	readonly #local: number[] = [];
@@ -92,9 +92,9 @@ export class Mmu {
 
 	constructor(core: Core, memory: PhysicalMemory, devices: DeviceSpace, code: CodePages) {
 		this.#core = core;
-		this.#memory = memory;
-		this.#devices = devices;
-		this.#code = code;
+		this.memory = memory;
+		this.devices = devices;
+		this.code = code;
 		this.#entries = new Int32Array(core.memory, memoryMap.tlb, (classBytes * classCount) / 4);
 		this.#transfer = core.transfer;
 		this.#transferView = new DataView(core.transfer.buffer, core.transfer.byteOffset, core.transfer.length);
@@ -135,7 +135,7 @@ export class Mmu {
 
 	/** Tells whether PAE's first table has reserved bits set in an entry that is present. */
 	hasReservedPointers(root: number): boolean {
-		return hasReservedPointers(this.#memory, this.mode, root);
+		return hasReservedPointers(this.memory, this.mode, root);
 	}
 
 	/**
@@ -182,7 +182,7 @@ export class Mmu {
 	/** Reads memory as the processor itself does for descriptors and the like; undefined after a page fault. */
 	readSystem(address: bigint, bytes: number, isUser = false): bigint | undefined {
 		const place = this.#knownPlace(address, bytes, tlbEntry.readPage, isUser);
-		if (place >= 0) return this.#memory.readWord(place, bytes);
+		if (place >= 0) return this.memory.readWord(place, bytes);
 		const places = this.#placesOf(address, bytes, 'read', isUser);
 		return places?.reduceRight((value, place) => (value << 8n) | BigInt(this.#readByte(place)), 0n);
 	}
@@ -191,7 +191,7 @@ export class Mmu {
 	writeSystem(address: bigint, bytes: number, value: bigint, isUser = false): boolean {
 		const place = this.#knownPlace(address, bytes, tlbEntry.writePage, isUser);
 		if (place >= 0) {
-			this.#memory.writeWord(place, bytes, value);
+			this.memory.writeWord(place, bytes, value);
 			return true;
 		}
 		const places = this.#placesOf(address, bytes, 'write', isUser);
@@ -208,8 +208,8 @@ export class Mmu {
 	/** Reads bytes as an instruction does that TypeScript carries out; false, and `target` without meaning, after a fault. */
 	readBytes(address: bigint, target: Uint8Array, isUser: boolean): boolean {
 		return this.#eachPage(address, target.length, 'read', isUser, (page, offset, from, count) => {
-			const place = this.#memory.placeOf(page);
-			if (place >= 0) this.#memory.read(place + offset, count, target.subarray(from, from + count));
+			const place = this.memory.placeOf(page);
+			if (place >= 0) this.memory.read(place + offset, count, target.subarray(from, from + count));
 			else for (let index = 0; index < count; index++) target[from + index] = this.#readByte(page + offset + index);
 		});
 	}
@@ -217,10 +217,10 @@ export class Mmu {
 	/** Writes bytes; false after a fault, and then none of them. */
 	writeBytes(address: bigint, source: Uint8Array, isUser: boolean): boolean {
 		return this.#eachPage(address, source.length, 'write', isUser, (page, offset, from, count) => {
-			const place = this.#memory.placeOf(page);
+			const place = this.memory.placeOf(page);
 			if (place >= 0) {
-				this.#memory.write(place + offset, source.subarray(from, from + count));
-				this.#code.written(place + offset, count, 0);
+				this.memory.write(place + offset, source.subarray(from, from + count));
+				this.code.written(place + offset, count, 0);
 			} else
 				for (let index = 0; index < count; index++)
 					this.#writeByte(page + offset + index, source[from + index] as number);
@@ -274,7 +274,7 @@ export class Mmu {
 			const {state} = this.#core;
 			const acIsSet = !isUser && state.tlb === tlbOf(AccessClass.lifted);
 			const translation = this.#canonical(high)
-				? walk(this.#memory, this.mode, {kind, isUser, acIsSet}, low, high)
+				? walk(this.memory, this.mode, {kind, isUser, acIsSet}, low, high)
 				: undefined;
 			// What AC lifts is not for the entries of the class.
 			if (typeof translation !== 'object' || acIsSet || !this.#fill(tlb, low, high, translation)) return -1;
@@ -327,7 +327,7 @@ export class Mmu {
 	/** Makes an entry of a translation; false where it does not lead to RAM. */
 	#fill(tlb: number, low: number, high: number, translation: Translation): boolean {
 		const {page, isWritable} = translation;
-		const place = this.#memory.placeOf(page);
+		const place = this.memory.placeOf(page);
 		if (place < 0) return false;
 		this.#core.state.tlbMisses++;
 		this.#noteLarge(translation, low, high);
@@ -336,8 +336,8 @@ export class Mmu {
 		if (!translation.isGlobal && entries[at + tlbEntry.isLocal / 4] !== localMark) this.#local.push(at);
 		entries[at + tlbEntry.isLocal / 4] = translation.isGlobal ? 0 : localMark;
 		const pageLow = low & ~0xfff;
-		const mayWrite = isWritable && !this.#code.hasCode(place);
-		if (mayWrite) this.#memory.stamp(place);
+		const mayWrite = isWritable && !this.code.hasCode(place) && this.memory.journal === undefined;
+		if (mayWrite) this.memory.stamp(place);
 		entries[at + tlbEntry.readPage / 4] = pageLow;
 		entries[at + tlbEntry.readPage / 4 + 1] = high;
 		entries[at + tlbEntry.writePage / 4] = mayWrite ? pageLow : -1;
@@ -367,7 +367,7 @@ export class Mmu {
 			return undefined;
 		}
 		const acIsSet = state.tlb === tlbOf(AccessClass.lifted);
-		const result = walk(this.#memory, this.mode, {kind, isUser, acIsSet}, low, high);
+		const result = walk(this.memory, this.mode, {kind, isUser, acIsSet}, low, high);
 		if (typeof result !== 'number') return result;
 		state.vector = pageFault;
 		state.errorCode = result;
@@ -377,15 +377,15 @@ export class Mmu {
 
 	/** Exchanges at once. A device gets the write: nobody else writes there meanwhile. */
 	#exchangeAligned(page: number, offset: number, bytes: number, record: number): number {
-		const place = this.#memory.placeOf(page);
+		const place = this.memory.placeOf(page);
 		const [value, expected] = [this.#transferView.getBigUint64(0, true), this.#transferView.getBigUint64(8, true)];
 		if (place < 0) {
 			this.#performOnDevice(page + offset, 0, bytes, AccessKind.write);
 			return 0;
 		}
-		const found = this.#memory.compareExchange(place + offset, bytes, expected, value);
+		const found = this.memory.compareExchange(place + offset, bytes, expected, value);
 		this.#transferView.setBigUint64(8, found, true);
-		if (found === expected) this.#code.written(place + offset, bytes, record);
+		if (found === expected) this.code.written(place + offset, bytes, record);
 		return 0;
 	}
 
@@ -418,12 +418,12 @@ export class Mmu {
 
 	/** Does a part of an access that lies in one page, on the bytes of `transfer` from `from` on. */
 	#perform({page}: Translation, offset: number, from: number, bytes: number, kind: number, record: number): number {
-		const at = this.#memory.placeOf(page);
+		const at = this.memory.placeOf(page);
 		if (at < 0) this.#performOnDevice(page + offset, from, bytes, kind);
 		else if (kind === AccessKind.write) {
-			this.#memory.write(at + offset, this.#transfer.subarray(from, from + bytes));
-			this.#code.written(at + offset, bytes, record);
-		} else this.#memory.read(at + offset, bytes, this.#transfer.subarray(from, from + bytes));
+			this.memory.write(at + offset, this.#transfer.subarray(from, from + bytes));
+			this.code.written(at + offset, bytes, record);
+		} else this.memory.read(at + offset, bytes, this.#transfer.subarray(from, from + bytes));
 		return 0;
 	}
 
@@ -434,9 +434,9 @@ export class Mmu {
 			const part = left >= 4 ? 4 : left >= 2 ? 2 : 1;
 			const at = from + done;
 			if (kind === AccessKind.write) {
-				this.#devices.write(gpa + done, part, littleEndian(this.#transferView, at, part));
+				this.devices.write(gpa + done, part, littleEndian(this.#transferView, at, part));
 			} else {
-				const value = this.#devices.read(gpa + done, part);
+				const value = this.devices.read(gpa + done, part);
 				for (let index = 0; index < part; index++) this.#transfer[at + index] = value >>> (index * 8);
 			}
 			done += part;
@@ -444,17 +444,17 @@ export class Mmu {
 	}
 
 	#readByte(gpa: number): number {
-		const page = this.#memory.page(gpa - (gpa % 4096));
-		return page === undefined ? this.#devices.read(gpa, 1) & 0xff : (page[gpa % 4096] as number);
+		const page = this.memory.page(gpa - (gpa % 4096));
+		return page === undefined ? this.devices.read(gpa, 1) & 0xff : (page[gpa % 4096] as number);
 	}
 
 	#writeByte(gpa: number, value: number): void {
 		const start = gpa - (gpa % 4096);
-		const place = this.#memory.placeOf(start);
-		if (place < 0) this.#devices.write(gpa, 1, value);
+		const place = this.memory.placeOf(start);
+		if (place < 0) this.devices.write(gpa, 1, value);
 		else {
-			this.#memory.write(place + (gpa % 4096), Uint8Array.of(value));
-			this.#code.written(place + (gpa % 4096), 1, 0);
+			this.memory.write(place + (gpa % 4096), Uint8Array.of(value));
+			this.code.written(place + (gpa % 4096), 1, 0);
 		}
 	}
 }

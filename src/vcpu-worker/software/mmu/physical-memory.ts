@@ -6,6 +6,7 @@ import {
 	PageWatch,
 	type PageWatchHandle,
 } from '#devices/guest-memory';
+import type {StoreJournal} from './store-journal.ts';
 
 /** A range of guest-physical addresses that is RAM. */
 interface RamRange {
@@ -30,8 +31,11 @@ const isWord = (place: number, length: number): length is 2 | 4 | 8 =>
 export class PhysicalMemory {
 	/** Tells this processor and others of writes to code that they have decoded. */
 	readonly watch: PageWatch;
+	/** Takes note of all stores, which then come here, for none is done by the TLB. Undefined: nobody wants to know. */
+	journal: StoreJournal | undefined;
+	/** The memory that all of RAM is in. */
+	readonly buffer: SharedArrayBuffer;
 	readonly #ranges: readonly RamRange[];
-	readonly #buffer: SharedArrayBuffer;
 	readonly #words: Int32Array;
 	readonly #quads: BigUint64Array;
 	readonly #bytes: Uint8Array;
@@ -49,10 +53,10 @@ export class PhysicalMemory {
 			offset: range.offset,
 			stamps: new PageStamps(range, 0, range.length, memory.clock),
 		}));
-		this.#buffer = memory.ranges[0]?.memory.buffer ?? new SharedArrayBuffer(0);
-		this.#words = new Int32Array(this.#buffer);
-		this.#quads = new BigUint64Array(this.#buffer);
-		this.#bytes = new Uint8Array(this.#buffer);
+		this.buffer = memory.ranges[0]?.memory.buffer ?? new SharedArrayBuffer(0);
+		this.#words = new Int32Array(this.buffer);
+		this.#quads = new BigUint64Array(this.buffer);
+		this.#bytes = new Uint8Array(this.buffer);
 		this.watch = new PageWatch(watch, self);
 	}
 
@@ -68,7 +72,7 @@ export class PhysicalMemory {
 	/** A page's bytes; undefined where it is not RAM. */
 	page(gpa: number): Uint8Array | undefined {
 		const place = this.placeOf(gpa);
-		return place < 0 ? undefined : new Uint8Array(this.#buffer, place, 4096);
+		return place < 0 ? undefined : new Uint8Array(this.buffer, place, 4096);
 	}
 
 	/** The aligned 32-bit word there; all ones where it is not RAM, as an absent device reads. */
@@ -89,12 +93,15 @@ export class PhysicalMemory {
 	/** Stores a value of 1, 2, 4 or 8 bytes at an aligned place that holds what is expected. @returns what it held */
 	compareExchange(place: number, bytes: number, expected: bigint, value: bigint): bigint {
 		let found: bigint;
-		if (bytes === 8) found = Atomics.compareExchange(new BigUint64Array(this.#buffer, place, 1), 0, expected, value);
+		if (bytes === 8) found = Atomics.compareExchange(new BigUint64Array(this.buffer, place, 1), 0, expected, value);
 		else {
-			const words = new wordArrays[bytes as 1](this.#buffer, place, 1);
+			const words = new wordArrays[bytes as 1](this.buffer, place, 1);
 			found = BigInt(Atomics.compareExchange(words, 0, Number(expected), Number(value)));
 		}
-		if (found === expected) this.stored(place, bytes);
+		if (found === expected) {
+			this.journal?.noteExchange(place, bytes, expected, value);
+			this.stored(place, bytes);
+		}
 		return found;
 	}
 
@@ -111,26 +118,27 @@ export class PhysicalMemory {
 				for (let index = 0; index < length; index++) target[index] = word.getUint8(shift + index);
 				return;
 			}
-			target.set(new Uint8Array(this.#buffer, place, length));
+			target.set(new Uint8Array(this.buffer, place, length));
 			return;
 		}
 		const word = this.#word;
-		if (length === 8) word.setBigUint64(0, Atomics.load(new BigUint64Array(this.#buffer, place, 1), 0), true);
-		else word.setUint32(0, Atomics.load(new wordArrays[length as 2](this.#buffer, place, 1), 0), true);
+		if (length === 8) word.setBigUint64(0, Atomics.load(new BigUint64Array(this.buffer, place, 1), 0), true);
+		else word.setUint32(0, Atomics.load(new wordArrays[length as 2](this.buffer, place, 1), 0), true);
 		for (let index = 0; index < length; index++) target[index] = word.getUint8(index);
 	}
 
 	/** Stores bytes, at most to the end of the page. What {@link read} has whole is stored whole. */
 	write(place: number, source: Uint8Array): void {
 		const {length} = source;
+		this.journal?.note(place, source);
 		if (!isWord(place, length)) {
 			if (length > 1 && (place % 8) + length <= 8) this.#writeWithin(place, source);
-			else new Uint8Array(this.#buffer, place, length).set(source);
+			else new Uint8Array(this.buffer, place, length).set(source);
 		} else {
 			const word = this.#word;
 			for (let index = 0; index < length; index++) word.setUint8(index, source[index] as number);
-			if (length === 8) Atomics.store(new BigUint64Array(this.#buffer, place, 1), 0, word.getBigUint64(0, true));
-			else Atomics.store(new wordArrays[length as 2](this.#buffer, place, 1), 0, word.getUint32(0, true));
+			if (length === 8) Atomics.store(new BigUint64Array(this.buffer, place, 1), 0, word.getBigUint64(0, true));
+			else Atomics.store(new wordArrays[length as 2](this.buffer, place, 1), 0, word.getUint32(0, true));
 		}
 		this.stored(place, length);
 	}

@@ -31,6 +31,10 @@ export interface Kind {
 	readonly form: AddressForm | undefined;
 	/** Its arm is within the interpreter's loop, as one that jumps must be. V8 takes long to optimise a large loop. */
 	readonly isHot: boolean;
+	/** It may go on elsewhere; its record's `c` says where that has been found. */
+	readonly isJump: boolean;
+	/** Code never goes on behind it: it is the last step of a block. */
+	readonly isLast: boolean;
 }
 
 /** Meanings by the names that decoding gives to steps. */
@@ -101,6 +105,10 @@ const hot = new Set(
 	).split(' '),
 );
 
+const last = new Set(['next', 'jmp', 'jmpTo', ...stackJumps]);
+
+const isJump = (name: string) => name in control || stackJumps.has(name.replace('Segmented', ''));
+
 /** Kinds, in the order of their numbers. */
 export const kinds: readonly Kind[] = Object.entries(meanings).flatMap(([name, meaning]) =>
 	(widths[name] ?? [64 as const]).flatMap((width) =>
@@ -109,7 +117,9 @@ export const kinds: readonly Kind[] = Object.entries(meanings).flatMap(([name, m
 			meaning,
 			width,
 			form,
-			isHot: hot.has(name) || name in control || stackJumps.has(name.replace('Segmented', '')),
+			isHot: hot.has(name) || isJump(name),
+			isJump: isJump(name),
+			isLast: last.has(name.replace(/Segmented|Narrow/, '')),
 		})),
 	),
 );

@@ -87,11 +87,12 @@ export class CodeCache implements CodePages {
 		return record;
 	}
 
-	written(place: number, length: number, record: number): void {
+	written(place: number, length: number, record: number): boolean {
 		const number = numberOf(place);
-		if (!this.#drop(number, linesIn(place % pageBytes, length))) return;
+		if (!this.#drop(number, linesIn(place % pageBytes, length))) return false;
 		// The block that runs may be one of these: it ends behind the instruction that wrote.
 		if (record !== 0) this.#core.endBehind(record);
+		return true;
 	}
 
 	/** Takes note of what others have written. */

@@ -2,6 +2,7 @@ import type {MappedMemory} from '#devices/guest-memory';
 import {allocateSharedMemory, type SharedMemory} from '#support/shared-memory';
 import {decode, goesStraight, type Instruction} from '#vcpu-worker/software/decode';
 import {Core} from '#vcpu-worker/software/interpreter';
+import type {Lockstep} from '#vcpu-worker/software/lockstep';
 import {type DeviceSpace, Mmu, PhysicalMemory} from '#vcpu-worker/software/mmu';
 import {CpuState, ownRequests, Request, Stop} from '#vcpu-worker/software/state';
 import {CodeCache} from './code-cache.ts';
@@ -44,6 +45,8 @@ export class Processor implements Parts {
 	readonly features: Features;
 	/** Asks {@link run} to end as soon as the guest can take an interrupt. */
 	windowWanted = false;
+	/** Compares blocks with their translations: for tests. */
+	lockstep: Lockstep | undefined;
 	readonly outside: Outside;
 	readonly #code: CodeCache;
 	readonly #memory: PhysicalMemory;
@@ -210,7 +213,7 @@ export class Processor implements Parts {
 		const {state} = this.core;
 		const kept = this.#isShadowed && this.windowWanted ? state.budget : 0;
 		state.budget -= kept;
-		const stop = this.core.run(record);
+		const stop = (this.lockstep ?? this.core).run(record);
 		state.budget += kept;
 		return stop;
 	}
@@ -247,7 +250,7 @@ export class Processor implements Parts {
 		if (record === undefined) return refuse(generalProtection());
 		state.codePage = linear & ~0xfffn;
 		state.codePageOffset = BigInt.asUintN(64, state.codePage - base);
-		core.remember(linear, record, page, isGlobal);
+		if (this.lockstep?.isDone(record) ?? true) core.remember(linear, record, page, isGlobal);
 		return record;
 	}
 

@@ -1,0 +1,21 @@
+import type {ModuleBuilder} from '#support/wasm';
+import type {Imports} from './guest-access.ts';
+import {buildSegmentCheck} from './segment-check.ts';
+
+/** Most pages of 64 KiB that the processor's own memory and the guest's RAM can have. */
+export const memoryLimits = {state: 0x1_0000, ram: 0x4_0000} as const;
+
+/**
+ * Gives a module what generated code uses: the memories `state` and `ram`, and the functions `access`, `compute` and `x87`, which it
+ * imports, and functions of its own.
+ */
+export function importParts(module: ModuleBuilder): Imports {
+	const outside = {
+		state: module.importMemory('state', {address: 'i32', isShared: true, minimum: 1, maximum: memoryLimits.state}),
+		ram: module.importMemory('ram', {address: 'i64', isShared: true, minimum: 1, maximum: memoryLimits.ram}),
+		access: module.importFunction('access', {parameters: ['i32', 'i32', 'i32', 'i32', 'i32'], result: 'i32'}),
+		compute: module.importFunction('compute', {parameters: ['i32', 'i32'], result: 'i32'}),
+		x87: module.importFunction('x87', {parameters: ['i32'], result: 'i32'}),
+	};
+	return {...outside, check: buildSegmentCheck(module, outside.state)};
+}

@@ -1,0 +1,52 @@
+import {kinds} from '#vcpu-worker/software/semantics';
+import {immediateAt, MicroOp} from '#vcpu-worker/software/state';
+
+/** A step of a block as its record has it. */
+export interface KnownStep {
+	readonly kind: number;
+	/** Places of operands; undefined for the constant. Where it jumps, the record's `c` is none. */
+	readonly a: number | undefined;
+	readonly b: number | undefined;
+	readonly c: number | undefined;
+	readonly immediate: bigint;
+	readonly small: number;
+	readonly segment: number;
+	readonly ordinal: number;
+	readonly start: number;
+	readonly next: number;
+}
+
+/** Most steps that the records of a block are looked through for. */
+const maxSteps = 1024;
+
+/** Reads the steps of the block whose first record this is, in the processor's own memory. */
+export function readBlock(memory: SharedArrayBuffer, first: number): readonly KnownStep[] {
+	const view = new DataView(memory);
+	const steps: KnownStep[] = [];
+	for (let at = first; steps.length < maxSteps; at += MicroOp.size) {
+		const word = (name: 'a' | 'b' | 'c' | 'segment') => view.getUint32(at + MicroOp.offset(name), true);
+		const place = (name: 'a' | 'b' | 'c') => (word(name) === immediateAt(at) ? undefined : word(name));
+		const number = view.getUint16(at + MicroOp.offset('kind'), true);
+		const kind = kinds[number];
+		steps.push({
+			kind: number,
+			a: place('a'),
+			b: place('b'),
+			c: kind?.isJump ? 0 : place('c'),
+			immediate: view.getBigInt64(at + MicroOp.offset('immediate'), true),
+			small: view.getUint8(at + MicroOp.offset('scale')),
+			segment: word('segment'),
+			ordinal: view.getUint8(at + MicroOp.offset('ordinal')),
+			start: view.getUint16(at + MicroOp.offset('start'), true),
+			next: view.getUint16(at + MicroOp.offset('next'), true),
+		});
+		// The step that leaves to TypeScript has no kind.
+		if (kind?.isLast ?? true) break;
+	}
+	return steps;
+}
+
+/** Says all that a translation depends on: of blocks with one key one translation is enough. */
+export function keyOf(steps: readonly KnownStep[]): string {
+	return steps.map((step) => Object.values(step).join()).join(';');
+}
