@@ -4,10 +4,19 @@ import {decode} from '#vcpu-worker/software/decode';
 import {Stop} from '#vcpu-worker/software/state';
 import {flagsOf, GuestFault, type Outside, Processor, setFlags, systemInstructions} from '#vcpu-worker/software/system';
 import {loneMemory} from '#vcpu-worker/software/system/testing';
+import {buildTranslations, type KnownStep, readBlock, type TranslatedBlock} from '#vcpu-worker/software/translator';
 
 type StateView = ViewOf<typeof ProcessorState>;
 
 type StackRegister = StateView['xsave']['st'][number];
+
+/** What a block leaves. */
+export interface BlockEnd {
+	/** A `Stop`. */
+	readonly stop: number;
+	readonly state: Uint8Array;
+	readonly ram: Uint8Array;
+}
 
 /** TOP in the status word of the x87. */
 const topShift = 11;
@@ -95,6 +104,46 @@ export class UserModeProcessor {
 		for (let lane = 0; lane < 32; lane++) after.xsave.xmm[lane] = state.vector256[laneAt(lane)] as bigint;
 		this.#storeX87(after.xsave);
 		after.memory.set(this.#ram.subarray(this.#window, this.#window + windowBytes));
+	}
+
+	/** Loads a case's state and instructions that follow each other, and gives the record of the block that they are. */
+	prepare(before: StateView, code: Uint8Array): number {
+		this.#load(before, code);
+		const {core} = this.#processor;
+		const page = this.#ram.slice(this.#at(codePage), this.#at(codePage) + pageBytes);
+		return core.decode(page, codeAddress % pageBytes, {end: (codeAddress % pageBytes) + code.length});
+	}
+
+	/** Forgets the records of all blocks. */
+	forgetCode(): void {
+		this.#processor.core.forgetCode();
+	}
+
+	/** The steps of a block. */
+	stepsOf(record: number): readonly KnownStep[] {
+		return readBlock(this.#processor.core.memory, record);
+	}
+
+	/** Makes functions of blocks. */
+	translate(blocks: readonly (readonly KnownStep[])[]): readonly TranslatedBlock[] {
+		return Object.values(this.#processor.core.instantiate(buildTranslations(blocks)));
+	}
+
+	/**
+	 * Runs the block of a record by the interpreter, until the TLB has all it can have, and then by its translation.
+	 * @returns what each has left
+	 */
+	runBoth(record: number, translated: TranslatedBlock): readonly [BlockEnd, BlockEnd] {
+		const {core} = this.#processor;
+		const state = core.save();
+		const ram = this.#ram.slice();
+		const end = (run: () => number): BlockEnd => {
+			core.restoreAll(state);
+			this.#ram.set(ram);
+			return {stop: core.withoutJumps(run), state: core.save(), ram: this.#ram.slice()};
+		};
+		end(() => core.run(record));
+		return [end(() => core.run(record)), end(() => translated(record))];
 	}
 
 	/** True when nothing is at a place that the case has gone to. */

@@ -39,10 +39,8 @@ const foreignMode = 0xffff_ffff;
 const recordBytes = 8 * 1024 ** 2;
 /** Bytes of them for one instruction that is no part of a block. */
 const aloneBytes = 1024;
-/** Kinds that may belong to an instruction that writes memory, and keep where in the page they go. */
-const linkedKinds = new Set(
-	kinds.flatMap(({key}, number) => (/^(next|call|callSegmented)\./.test(key) ? [number] : [])),
-);
+/** Kinds that keep where in the page they go. */
+const linkedKinds = new Set(kinds.flatMap(({isJump}, number) => (isJump ? [number] : [])));
 const kindAt = MicroOp.offset('kind');
 const gone = kindNumber('gone.64');
 let module: object | undefined;
@@ -70,6 +68,8 @@ export class Core {
 	readonly #localJumps: number[] = [];
 	readonly #localPages = new Set<bigint>();
 	#jumpsEpoch = 0;
+	/** Changes when records become others. */
+	codeEpoch = 0;
 	#nextRecord: number = memoryMap.records;
 	/** Instructions of the records that leave them to TypeScript. */
 	readonly #instructions = new Map<number, Instruction>();
@@ -215,12 +215,22 @@ export class Core {
 		const ordinal = this.ordinalOf(record);
 		let at = record;
 		for (; this.ordinalOf(at) === ordinal && this.startOf(at) === this.startOf(record); at += MicroOp.size)
-			if (linkedKinds.has(this.#bytes.getUint16(at + kindAt, true)))
-				this.#bytes.setUint32(at + MicroOp.offset('c'), 0, true);
+			this.#unlink(at);
 		if (this.ordinalOf(at) !== ordinal + 1) return;
 		const start = this.startOf(at);
 		const [step] = decodeBlock(new Uint8Array(0), start, {limit: 0});
 		if (step !== undefined) this.#writeAt(at, {...step, start, next: start, ordinal});
+	}
+
+	/** Makes a record find anew where it jumps to; any other has no such thing. */
+	#unlink(record: number): void {
+		if (linkedKinds.has(this.#bytes.getUint16(record + kindAt, true)))
+			this.#bytes.setUint32(record + MicroOp.offset('c'), 0, true);
+	}
+
+	/** Makes records that follow each other find anew where they jump to. */
+	unlink(first: number, count: number): void {
+		for (let index = 0; index < count; index++) this.#unlink(first + index * MicroOp.size);
 	}
 
 	/** The registers, to go back to. */
@@ -265,6 +275,7 @@ export class Core {
 
 	/** Forgets all records. */
 	forgetCode(): void {
+		this.codeEpoch++;
 		this.#nextRecord = memoryMap.records;
 		this.#instructions.clear();
 		this.forgetJumps();

@@ -15,7 +15,7 @@ import {Replay} from './replay.ts';
 export interface LockstepCounters {
 	/** Blocks that differ from each other. */
 	blocks: number;
-	/** Their steps, and bytes of WebAssembly, of which a module has some that are no block's. */
+	/** Their steps, and bytes of WebAssembly. */
 	steps: number;
 	bytes: number;
 	/** Executions of blocks that were compared. */
@@ -36,6 +36,8 @@ interface Outcome {
 	readonly stores: readonly Store[];
 }
 
+/** Bytes of a module without blocks. */
+const emptyBytes = buildTranslations([]).length;
 /** Descriptions of differences that are kept. */
 const maxDescriptions = 100;
 /** Blocks that are remembered; others are taken to be compared already. */
@@ -55,6 +57,9 @@ export class Lockstep {
 	readonly #journal: StoreJournal;
 	readonly #replay: Replay;
 	readonly #known = new Map<string, Known>();
+	/** Records of blocks that are done, while records stay what they are. */
+	readonly #done = new Set<number>();
+	#epoch = 0;
 
 	/** @param rounds - how often each block is compared */
 	constructor(core: Core, mmu: Mmu, rounds = 3) {
@@ -69,12 +74,18 @@ export class Lockstep {
 
 	/** True where the block of a record has been compared often enough to be found without a look here. */
 	isDone(record: number): boolean {
+		if (this.#epoch !== this.#core.codeEpoch) this.#done.clear();
+		this.#epoch = this.#core.codeEpoch;
+		if (this.#done.has(record)) return true;
 		const known = this.#known.get(keyOf(readBlock(this.#core.memory, record)));
-		return known === undefined ? this.#known.size >= maxBlocks : known.translated === undefined;
+		const isDone = known === undefined ? this.#known.size >= maxBlocks : known.translated === undefined;
+		if (isDone) this.#done.add(record);
+		return isDone;
 	}
 
 	/** Executes records from this one on; returns the `Stop`. */
 	run(record: number): number {
+		if (this.#epoch === this.#core.codeEpoch && this.#done.has(record)) return this.#core.run(record);
 		const steps = readBlock(this.#core.memory, record);
 		const key = keyOf(steps);
 		let known = this.#known.get(key);
@@ -93,13 +104,14 @@ export class Lockstep {
 		const {counters} = this;
 		counters.blocks++;
 		counters.steps += steps.length;
-		counters.bytes += bytes.length;
+		counters.bytes += bytes.length - emptyBytes;
 		return this.#core.instantiate(bytes)['0'] as TranslatedBlock;
 	}
 
 	#compare(record: number, steps: readonly KnownStep[], translated: TranslatedBlock): number {
 		const core = this.#core;
 		const {memory} = this.#mmu;
+		core.unlink(record, steps.length);
 		const records = new Uint8Array(core.memory, record, steps.length * MicroOp.size);
 		const before = {state: core.save(), records: records.slice()};
 		memory.journal = this.#journal;
@@ -117,8 +129,8 @@ export class Lockstep {
 			this.#journal.undo(actual.stores);
 			this.#journal.redo(expected.stores);
 			core.restoreAll(expected.state);
-			records.set(recordsAfter);
 		}
+		records.set(recordsAfter);
 		memory.journal = undefined;
 		this.#replay.begin('live');
 		this.counters.rounds++;

@@ -105,7 +105,7 @@ const hot = new Set(
 	).split(' '),
 );
 
-const last = new Set(['next', 'jmp', 'jmpTo', ...stackJumps]);
+const last = new Set(['next', 'jmp', 'jmpTo', 'gone', ...stackJumps]);
 
 const isJump = (name: string) => name in control || stackJumps.has(name.replace('Segmented', ''));
 
