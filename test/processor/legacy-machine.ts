@@ -38,6 +38,22 @@ export function descriptor(base: number, limit: number, type: number, flags = 0)
 	return BigInt(low >>> 0) | (BigInt(high >>> 0) << 32n);
 }
 
+/** A gate: type is the byte with P, DPL and S; `count` of parameters. */
+export const gate = (selector: number, offset: number, type: number, count = 0): bigint =>
+	BigInt(((offset & 0xffff) | (selector << 16)) >>> 0) |
+	(BigInt(((offset & 0xffff_0000) | (type << 8) | count) >>> 0) << 32n);
+
+/** Loads TR, with a selector that the table need not have. */
+export function setTask(
+	machine: LegacyMachine,
+	base: number,
+	limit: number,
+	attributes: number,
+	selector = 0x50,
+): void {
+	Object.assign(machine.processor.core.state.segments[7] ?? {}, {selector, base: BigInt(base), limit, attributes});
+}
+
 /** Puts code in memory and a processor at it. */
 export function startLegacy(code: readonly number[], options: LegacyOptions = {}): LegacyMachine {
 	const {codeSize = 32, descriptors = []} = options;

@@ -1,61 +1,13 @@
 import type {Instruction, Operand} from '#vcpu-worker/software/decode';
 import {isCanonicalAddress} from '#vcpu-worker/software/mmu';
-import {applyMode, CS, codeSizeOf, Flag, hasRealSegments, privilegeOf, SS} from './control-state.ts';
-import {Attribute, type Descriptor, dplOf} from './descriptor.ts';
-import {GuestFault, generalProtection} from './guest-fault.ts';
+import {applyMode, CS, Flag, hasRealSegments, privilegeOf, SS} from './control-state.ts';
+import {Attribute, type Descriptor, descriptorOf, dplOf, isSystem} from './descriptor.ts';
+import {FarStack} from './far-stack.ts';
+import {throughCallGate} from './gates.ts';
+import {generalProtection} from './guest-fault.ts';
 import {readOperand, writeRegister} from './operands.ts';
 import type {After, Parts} from './parts.ts';
 import {setFlags} from './rflags.ts';
-
-/** The stack as a far transfer sees it, beginning at the present pointer. */
-class FarStack {
-	readonly #parts: Parts;
-	readonly #bytes: number;
-	readonly #is64: boolean;
-	readonly #base: bigint;
-	readonly #mask: bigint;
-	#pointer: bigint;
-
-	constructor(parts: Parts, bytes: number) {
-		const {state} = parts.core;
-		this.#parts = parts;
-		this.#bytes = bytes;
-		this.#mask = state.stackMask;
-		this.#is64 = codeSizeOf(parts.core) === 64;
-		this.#base = state.segments[SS]?.base ?? 0n;
-		this.#pointer = (state.general[4] as bigint) & this.#mask;
-	}
-
-	pop(): bigint {
-		const {core, mmu} = this.#parts;
-		const value = mmu.readSystem(this.#linear(this.#pointer), this.#bytes, privilegeOf(core) === 3);
-		if (value === undefined) throw new GuestFault(core.state.vector, core.state.errorCode);
-		this.drop(BigInt(this.#bytes));
-		return value;
-	}
-
-	push(value: bigint): void {
-		const {core, mmu} = this.#parts;
-		const next = (this.#pointer - BigInt(this.#bytes)) & this.#mask;
-		if (!mmu.writeSystem(this.#linear(next), this.#bytes, value, privilegeOf(core) === 3))
-			throw new GuestFault(core.state.vector, core.state.errorCode);
-		this.#pointer = next;
-	}
-
-	drop(bytes: bigint): void {
-		this.#pointer = (this.#pointer + bytes) & this.#mask;
-	}
-
-	#linear(offset: bigint): bigint {
-		return this.#is64 ? offset : (this.#base + offset) & 0xffff_ffffn;
-	}
-
-	/** Makes the pointer RSP, of which bits outside of the stack's size stay. */
-	commit(): void {
-		const {state} = this.#parts.core;
-		state.general[4] = ((state.general[4] as bigint) & ~this.#mask) | this.#pointer;
-	}
-}
 
 /** Target of a far jump or call: a constant, or a pointer in memory. */
 function targetOf(parts: Parts, {operands: [operand], operandSize, addressSize}: Instruction): [number, bigint] {
@@ -63,6 +15,17 @@ function targetOf(parts: Parts, {operands: [operand], operandSize, addressSize}:
 	const bytes = operandSize / 8;
 	const offset = readOperand(parts, operand, addressSize, bytes);
 	return [Number(readOperand(parts, operand, addressSize, 2, bytes)), offset];
+}
+
+/** Follows a selector that is no code's; false where it is code's (SDM volume 3, 5.8.2). */
+function throughSystem(parts: Parts, selector: number, isCall: boolean): boolean {
+	if (hasRealSegments(parts.core)) return false;
+	if ((selector & ~3) === 0) throw generalProtection();
+	const value = parts.segments.read(selector);
+	const descriptor = descriptorOf(value);
+	if (!isSystem(descriptor)) return false;
+	throughCallGate(parts, selector, value, isCall);
+	return true;
 }
 
 /** Loads CS for a jump or call without a gate: the privilege stays (SDM volume 3, 5.8.1). */
@@ -149,11 +112,12 @@ function dropInnerData({core, segments}: Parts, privilege: number): void {
 
 const segmentOf = (operand: Operand | undefined): number => (operand?.kind === 'immediate' ? Number(operand.value) : 0);
 
-/** Segment registers on the stack, far jumps, calls and returns without gates and tasks, and IRET (SDM volume 2). */
+/** Segment registers on the stack, far jumps, calls and returns, and IRET (SDM volume 2). */
 export const farTransfers = {
 	jmpFar: (parts: Parts, instruction: Instruction): After => {
 		const [selector, offset] = targetOf(parts, instruction);
 		return whole(parts, () => {
+			if (throughSystem(parts, selector, false)) return;
 			enterCode(parts, selector);
 			parts.core.state.rip = offset;
 		});
@@ -162,6 +126,7 @@ export const farTransfers = {
 		const [selector, offset] = targetOf(parts, instruction);
 		const {state} = parts.core;
 		return whole(parts, () => {
+			if (throughSystem(parts, selector, true)) return;
 			const stack = new FarStack(parts, instruction.operandSize / 8);
 			const from = BigInt(state.segments[CS]?.selector ?? 0);
 			enterCode(parts, selector);

@@ -32,6 +32,12 @@ export class GuestFault {
 		this.vector = vector;
 		this.errorCode = withErrorCode.has(vector) ? errorCode : undefined;
 	}
+
+	/** The same while something is delivered that the program did not ask for: bit 0 of codes that name selectors (SDM volume 3, 6.13). */
+	asExternal(): GuestFault {
+		const namesSelector = this.vector >= Vector.invalidTss && this.vector <= Vector.generalProtection;
+		return namesSelector ? new GuestFault(this.vector, (this.errorCode ?? 0) | 1) : this;
+	}
 }
 
 export const generalProtection = (errorCode = 0): GuestFault => new GuestFault(Vector.generalProtection, errorCode);

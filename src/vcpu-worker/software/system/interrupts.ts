@@ -3,16 +3,16 @@ import type {Mmu} from '#vcpu-worker/software/mmu';
 import {applyMode, Cr0, CS, Efer, Flag, privilegeOf, SS} from './control-state.ts';
 import {Attribute, dplOf, SystemType} from './descriptor.ts';
 import {GuestFault, generalProtection, isDoubleFault, Vector} from './guest-fault.ts';
-import {type Cause, deliverProtected, deliverReal, type InterruptParts} from './legacy-interrupts.ts';
+import type {InterruptParts} from './interrupt-parts.ts';
+import {type Cause, deliverProtected, deliverReal} from './legacy-interrupts.ts';
 import {flagsOf} from './rflags.ts';
 import type {Segments} from './segments.ts';
 
 const TR = 7;
 /** A gate of long mode in bytes. */
 const gateBytes = 16;
-/** Error codes that name a gate: bit 1; bit 0 for what the program did not cause (SDM volume 3, 6.13). */
+/** Error codes that name a gate: bit 1 (SDM volume 3, 6.13). */
 const inTable = 2;
-const external = 1;
 /** Offsets in the 64-bit TSS (SDM volume 3, figure 8-11). */
 const tss = {rsp0: 4, ist1: 0x24} as const;
 
@@ -53,15 +53,18 @@ export class Interrupts {
 	/** Enters the handler of a vector; RIP is where it returns to. @throws GuestFault with nothing changed */
 	deliver(vector: number, errorCode: number | undefined, cause: Cause): void {
 		const {state} = this.#core;
-		if ((Number(state.cr0) & Cr0.PE) === 0) deliverReal(this.#parts, vector);
-		else if ((Number(state.efer) & Efer.LMA) === 0) deliverProtected(this.#parts, vector, errorCode, cause);
-		else this.#deliverLong(vector, errorCode, cause);
+		try {
+			if ((Number(state.cr0) & Cr0.PE) === 0) deliverReal(this.#parts, vector);
+			else if ((Number(state.efer) & Efer.LMA) === 0) deliverProtected(this.#parts, vector, errorCode, cause);
+			else this.#deliverLong(vector, errorCode, cause);
+		} catch (error) {
+			throw error instanceof GuestFault && cause === 'hardware' ? error.asExternal() : error;
+		}
 	}
 
 	#deliverLong(vector: number, errorCode: number | undefined, cause: Cause): void {
 		const {state} = this.#core;
-		const outside = cause === 'hardware' ? external : 0;
-		const gateError = (vector << 3) | inTable | outside;
+		const gateError = (vector << 3) | inTable;
 		if (vector * gateBytes + gateBytes - 1 > state.idtr.limit) throw generalProtection(gateError);
 		const place = state.idtr.base + BigInt(vector * gateBytes);
 		const low = this.#read(place, 8);
@@ -80,8 +83,7 @@ export class Interrupts {
 			let newPrivilege = privilege;
 			this.#segments.loadCode(selector, privilege, (descriptor) => {
 				const dpl = dplOf(descriptor);
-				if (dpl > privilege || (descriptor.attributes & Attribute.long) === 0)
-					throw generalProtection((selector & ~3) | outside);
+				if (dpl > privilege || (descriptor.attributes & Attribute.long) === 0) throw generalProtection(selector & ~3);
 				if ((descriptor.attributes & Attribute.conforming) === 0) newPrivilege = dpl;
 			});
 			const cs = state.segments[CS];
