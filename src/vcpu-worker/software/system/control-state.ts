@@ -50,7 +50,11 @@ export const Flag = {
 	RF: 0x1_0000,
 	VM: 0x2_0000,
 	AC: 0x4_0000,
+	VIF: 0x8_0000,
+	VIP: 0x10_0000,
 	ID: 0x20_0000,
+	/** All that there are. */
+	all: 0x3f_7fd7,
 } as const;
 
 /** Number of CS and SS among the segment registers. */

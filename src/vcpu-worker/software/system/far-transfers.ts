@@ -1,13 +1,17 @@
 import type {Instruction, Operand} from '#vcpu-worker/software/decode';
 import {isCanonicalAddress} from '#vcpu-worker/software/mmu';
-import {applyMode, CS, Flag, hasRealSegments, privilegeOf, SS} from './control-state.ts';
+import {applyMode, CS, Efer, Flag, hasRealSegments, privilegeOf, SS} from './control-state.ts';
 import {Attribute, type Descriptor, descriptorOf, dplOf, isSystem} from './descriptor.ts';
 import {FarStack} from './far-stack.ts';
-import {throughCallGate} from './gates.ts';
-import {generalProtection} from './guest-fault.ts';
+import {taskOf, throughCallGate} from './gates.ts';
+import {GuestFault, generalProtection} from './guest-fault.ts';
+import {readSystem} from './inner-stack.ts';
 import {readOperand, writeRegister} from './operands.ts';
 import type {After, Parts} from './parts.ts';
 import {setFlags} from './rflags.ts';
+import {switchTask} from './task-switch.ts';
+
+const TR = 7;
 
 /** Target of a far jump or call: a constant, or a pointer in memory. */
 function targetOf(parts: Parts, {operands: [operand], operandSize, addressSize}: Instruction): [number, bigint] {
@@ -24,7 +28,9 @@ function throughSystem(parts: Parts, selector: number, isCall: boolean): boolean
 	const value = parts.segments.read(selector);
 	const descriptor = descriptorOf(value);
 	if (!isSystem(descriptor)) return false;
-	throughCallGate(parts, selector, value, isCall);
+	const task = (Number(parts.core.state.efer) & Efer.LMA) === 0 ? taskOf(parts, selector, value) : undefined;
+	if (task === undefined) throughCallGate(parts, selector, value, isCall);
+	else switchTask(parts, task, isCall ? 'call' : 'jump');
 	return true;
 }
 
@@ -53,6 +59,7 @@ function whole(parts: Parts, transfer: () => void): After {
 		// Where code goes to is looked at before it is left (SDM volume 2, IRET, JMP, CALL and RET).
 		if (parts.mmu.isLong && !isCanonicalAddress(parts.core.state.rip, parts.mmu.mode.levels)) throw generalProtection();
 	} catch (error) {
+		if (error instanceof GuestFault && error.isOfNewTask) throw error;
 		parts.core.restore(saved);
 		applyMode(parts.core, parts.mmu);
 		throw error;
@@ -172,7 +179,11 @@ export const farTransfers = {
 	iret: (parts: Parts, {operandSize, codeSize}: Instruction): After => {
 		const {core} = parts;
 		const {state} = core;
-		if ((state.controlFlags & Flag.NT) !== 0 && !hasRealSegments(core)) throw generalProtection();
+		if ((state.controlFlags & Flag.NT) !== 0 && !hasRealSegments(core)) {
+			if ((Number(state.efer) & Efer.LMA) !== 0) throw generalProtection();
+			const link = Number(readSystem(parts, state.segments[TR]?.base ?? 0n, 2));
+			return whole(parts, () => switchTask(parts, link, 'return'));
+		}
 		return whole(parts, () => {
 			const bytes = operandSize / 8;
 			const privilege = privilegeOf(core);

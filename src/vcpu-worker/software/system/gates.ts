@@ -8,6 +8,13 @@ import type {Parts} from './parts.ts';
 
 /** A gate's count of parameters has five bits (SDM volume 3, figure 5-8). */
 const countMask = 31n;
+const tableIndicator = 4;
+const taskTypes: readonly number[] = [
+	SystemType.availableTss16,
+	SystemType.busyTss16,
+	SystemType.availableTss,
+	SystemType.busyTss,
+];
 
 interface CallGate {
 	readonly selector: number;
@@ -18,11 +25,29 @@ interface CallGate {
 	readonly count: number;
 }
 
-/** Tells whether this privilege may use a gate or a TSS, and whether it is there. @throws GuestFault */
-export function requireOpen(parts: Parts, selector: number, descriptor: Descriptor): void {
+/** Gates and tasks are for privileges up to theirs. @throws GuestFault */
+function requirePermitted({core}: Parts, selector: number, descriptor: Descriptor): void {
 	const dpl = dplOf(descriptor);
-	if (dpl < privilegeOf(parts.core) || dpl < (selector & 3)) throw generalProtection(selector & ~3);
+	if (dpl < privilegeOf(core) || dpl < (selector & 3)) throw generalProtection(selector & ~3);
+}
+
+/** So, and the gate is there. @throws GuestFault */
+function requireOpen(parts: Parts, selector: number, descriptor: Descriptor): void {
+	requirePermitted(parts, selector, descriptor);
 	if (!isPresent(descriptor)) throw new GuestFault(Vector.segmentNotPresent, selector & ~3);
+}
+
+/** The selector of the TSS that this descriptor is, or that it is a task gate to; undefined for others. @throws GuestFault */
+export function taskOf(parts: Parts, selector: number, value: bigint): number | undefined {
+	const descriptor = descriptorOf(value);
+	const type = typeOf(descriptor);
+	const isGate = type === SystemType.taskGate;
+	if (!isGate && !taskTypes.includes(type)) return undefined;
+	if (!isGate && (selector & tableIndicator) !== 0) throw generalProtection(selector & ~3);
+	// A TSS is looked at by the switch, which finds out whether it is there after whether it is busy.
+	if (isGate) requireOpen(parts, selector, descriptor);
+	else requirePermitted(parts, selector, descriptor);
+	return isGate ? Number((value >> 16n) & 0xffffn) : selector;
 }
 
 /** A call gate; in long mode it has 16 bytes and leads to 64-bit code (SDM volume 3, 5.8.3). */

@@ -20,23 +20,31 @@ export const Vector = {
 /** Exceptions that push an error code. */
 const withErrorCode = new Set<number>([8, 10, 11, 12, 13, 14, 17, 21]);
 
-/** An exception of the guest's, no error of ours, which would collect a stack trace. Thrown by what carries out its instruction: that has changed nothing yet. */
+/** An exception of the guest's, no error of ours, which would collect a stack trace. Thrown by what carries out its instruction: but for a task switch that has changed nothing yet. */
 export class GuestFault {
 	readonly vector: number;
 	/** Undefined for an exception without one. */
 	readonly errorCode: number | undefined;
 	/** An interrupt from outside is none, whatever its vector. */
 	readonly isException: boolean = true;
+	/** A task switch has been done, whose state stays: RIP is the new task's. */
+	readonly isOfNewTask: boolean;
 
-	constructor(vector: number, errorCode = 0) {
+	constructor(vector: number, errorCode = 0, isOfNewTask = false) {
 		this.vector = vector;
+		this.isOfNewTask = isOfNewTask;
 		this.errorCode = withErrorCode.has(vector) ? errorCode : undefined;
 	}
 
 	/** The same while something is delivered that the program did not ask for: bit 0 of codes that name selectors (SDM volume 3, 6.13). */
 	asExternal(): GuestFault {
 		const namesSelector = this.vector >= Vector.invalidTss && this.vector <= Vector.generalProtection;
-		return namesSelector ? new GuestFault(this.vector, (this.errorCode ?? 0) | 1) : this;
+		return namesSelector ? new GuestFault(this.vector, (this.errorCode ?? 0) | 1, this.isOfNewTask) : this;
+	}
+
+	/** The same as an exception of the task that has been switched to. */
+	ofNewTask(): GuestFault {
+		return new GuestFault(this.vector, this.errorCode, true);
 	}
 }
 

@@ -5,6 +5,7 @@ import {GuestFault, generalProtection, Vector} from './guest-fault.ts';
 import {readSystem, switchStack} from './inner-stack.ts';
 import type {InterruptParts} from './interrupt-parts.ts';
 import {flagsOf} from './rflags.ts';
+import {switchTask} from './task-switch.ts';
 
 /** What brings an interrupt about. */
 export type Cause =
@@ -17,7 +18,7 @@ export type Cause =
 const gateBytes = 8;
 const realVectorBytes = 4;
 /** Types of gates (SDM volume 3, table 3-2). */
-const gateTypes = {interrupt16: 6, trap16: 7, interrupt32: 14, trap32: 15} as const;
+const gateTypes = {task: 5, interrupt16: 6, trap16: 7, interrupt32: 14, trap32: 15} as const;
 /** Error codes that name a gate: bit 1. */
 const inTable = 2;
 
@@ -57,11 +58,16 @@ export function deliverProtected(
 	const type = (high >>> 8) & 0x1f;
 	const isInterrupt = type === gateTypes.interrupt16 || type === gateTypes.interrupt32;
 	const isWide = type === gateTypes.interrupt32 || type === gateTypes.trap32;
-	if (!isInterrupt && type !== gateTypes.trap16 && type !== gateTypes.trap32) throw generalProtection(gateError);
+	const isTrap = type === gateTypes.trap16 || type === gateTypes.trap32;
+	if (!isInterrupt && !isTrap && type !== gateTypes.task) throw generalProtection(gateError);
 	const privilege = privilegeOf(core);
 	if (cause === 'software' && ((high >>> 13) & 3) < privilege) throw generalProtection(gateError);
 	if ((high & (Attribute.present << 8)) === 0) throw new GuestFault(Vector.segmentNotPresent, gateError);
 	const selector = low >>> 16;
+	if (type === gateTypes.task) {
+		switchTask(parts, selector, 'call', errorCode);
+		return;
+	}
 	const target = isWide ? ((high & 0xffff_0000) | (low & 0xffff)) >>> 0 : low & 0xffff;
 	const [oldCs, oldSs] = [state.segments[CS]?.selector ?? 0, state.segments[SS]?.selector ?? 0];
 	const saved = core.save();

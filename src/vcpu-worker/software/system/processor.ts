@@ -311,7 +311,7 @@ export class Processor implements Parts {
 		} catch (error) {
 			if (!(error instanceof GuestFault)) throw error;
 			state.budget--;
-			state.rip = rip;
+			if (!error.isOfNewTask) state.rip = rip;
 			return this.#raise(error) ? 0 : 'shutdown';
 		}
 	}

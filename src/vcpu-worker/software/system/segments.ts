@@ -45,8 +45,11 @@ export class Segments {
 	}
 
 	/** Reads the descriptor of an LDT or TSS, which has 16 bytes in long mode. */
-	readSystem(selector: number): {readonly descriptor: Descriptor; readonly place: bigint; readonly low: bigint} {
-		const place = this.#place(selector, this.#hasLongTables ? 16 : 8, Vector.generalProtection);
+	readSystem(
+		selector: number,
+		vector: number = Vector.generalProtection,
+	): {readonly descriptor: Descriptor; readonly place: bigint; readonly low: bigint} {
+		const place = this.#place(selector, this.#hasLongTables ? 16 : 8, vector);
 		const low = this.#readAt(place, 8);
 		const descriptor = descriptorOf(low);
 		const high = this.#hasLongTables ? this.#readAt(place + 8n, 8) : 0n;
@@ -60,8 +63,8 @@ export class Segments {
 		return (Number(this.#core.state.efer) & Efer.LMA) !== 0;
 	}
 
-	/** Loads ES, SS, DS, FS or GS as MOV and POP do (SDM volume 2, MOV). */
-	load(segment: number, selector: number): void {
+	/** Loads ES, SS, DS, FS or GS as MOV and POP do (SDM volume 2, MOV); a vector else is that of a task switch. */
+	load(segment: number, selector: number, vector: number = Vector.generalProtection): void {
 		if (hasRealSegments(this.#core)) {
 			this.setReal(segment, selector);
 			return;
@@ -70,7 +73,7 @@ export class Segments {
 		if ((selector & ~requestedPrivilege) === 0) {
 			// SS may be null in 64-bit mode below privilege 3 only.
 			if (segment === SS && !(this.#mmu.isLong && privilege < 3 && (selector & 3) === privilege))
-				throw generalProtection();
+				throw new GuestFault(vector);
 			this.set(segment, selector, {
 				base: this.#mmu.isLong && segment < 4 ? 0n : this.#baseOf(segment),
 				limit: 0,
@@ -79,12 +82,12 @@ export class Segments {
 			return;
 		}
 		const index = selector & ~requestedPrivilege;
-		const place = this.#place(selector, 8, Vector.generalProtection);
+		const place = this.#place(selector, 8, vector);
 		const value = this.#readAt(place, 8);
 		const descriptor = descriptorOf(value);
 		const {attributes} = descriptor;
 		const rpl = selector & requestedPrivilege;
-		if (isSystem(descriptor)) throw generalProtection(index);
+		if (isSystem(descriptor)) throw new GuestFault(vector, index);
 		if (segment === SS) {
 			if (
 				isCode(descriptor) ||
@@ -92,12 +95,13 @@ export class Segments {
 				rpl !== privilege ||
 				dplOf(descriptor) !== privilege
 			)
-				throw generalProtection(index);
+				throw new GuestFault(vector, index);
 			if (!isPresent(descriptor)) throw new GuestFault(Vector.stackFault, index);
 		} else {
 			const isConforming = isCode(descriptor) && (attributes & Attribute.conforming) !== 0;
-			if (isCode(descriptor) && (attributes & Attribute.readable) === 0) throw generalProtection(index);
-			if (!isConforming && (rpl > dplOf(descriptor) || privilege > dplOf(descriptor))) throw generalProtection(index);
+			if (isCode(descriptor) && (attributes & Attribute.readable) === 0) throw new GuestFault(vector, index);
+			if (!isConforming && (rpl > dplOf(descriptor) || privilege > dplOf(descriptor)))
+				throw new GuestFault(vector, index);
 			if (!isPresent(descriptor)) throw new GuestFault(Vector.segmentNotPresent, index);
 		}
 		this.#markAccessed(place, value);
@@ -113,16 +117,22 @@ export class Segments {
 	/**
 	 * Loads CS for a far transfer, an interrupt or a return.
 	 * @param check - throws where the privileges do not fit
+	 * @param vector - of the exception where it is no code
 	 */
-	loadCode(selector: number, newPrivilege: number, check: (descriptor: Descriptor) => void): void {
+	loadCode(
+		selector: number,
+		newPrivilege: number,
+		check: (descriptor: Descriptor) => void,
+		vector: number = Vector.generalProtection,
+	): void {
 		const index = selector & ~requestedPrivilege;
-		if (index === 0) throw generalProtection();
-		const place = this.#place(selector, 8, Vector.generalProtection);
+		if (index === 0) throw new GuestFault(vector);
+		const place = this.#place(selector, 8, vector);
 		const value = this.#readAt(place, 8);
 		const descriptor = descriptorOf(value);
 		const {attributes} = descriptor;
 		if (!isCode(descriptor) || ((attributes & Attribute.long) !== 0 && (attributes & Attribute.big) !== 0))
-			throw generalProtection(index);
+			throw new GuestFault(vector, index);
 		check(descriptor);
 		if (!isPresent(descriptor)) throw new GuestFault(Vector.segmentNotPresent, index);
 		this.#markAccessed(place, value);
@@ -147,16 +157,20 @@ export class Segments {
 	}
 
 	/** LLDT: a null selector makes the table unusable. */
-	loadLdt(selector: number): void {
+	loadLdt(selector: number, vector: number = Vector.generalProtection): void {
 		if ((selector & ~requestedPrivilege) === 0) {
 			this.set(LDTR, selector, {base: 0n, limit: 0, attributes: 0});
 			return;
 		}
-		if ((selector & tableIndicator) !== 0) throw generalProtection(selector & ~requestedPrivilege);
-		const {descriptor} = this.readSystem(selector);
+		if ((selector & tableIndicator) !== 0) throw new GuestFault(vector, selector & ~requestedPrivilege);
+		const {descriptor} = this.readSystem(selector, vector);
 		if (!isSystem(descriptor) || typeOf(descriptor) !== SystemType.ldt)
-			throw generalProtection(selector & ~requestedPrivilege);
-		if (!isPresent(descriptor)) throw new GuestFault(Vector.segmentNotPresent, selector & ~requestedPrivilege);
+			throw new GuestFault(vector, selector & ~requestedPrivilege);
+		if (!isPresent(descriptor))
+			throw new GuestFault(
+				vector === Vector.invalidTss ? vector : Vector.segmentNotPresent,
+				selector & ~requestedPrivilege,
+			);
 		this.set(LDTR, selector, descriptor);
 	}
 
@@ -172,6 +186,18 @@ export class Segments {
 		if (!isPresent(descriptor)) throw new GuestFault(Vector.segmentNotPresent, index);
 		this.#writeAt(place, low | (2n << 40n));
 		this.set(TR, selector, {...descriptor, attributes: descriptor.attributes | 2});
+	}
+
+	/** Where the descriptor of the present task is; undefined where its table does not have it. */
+	taskPlace(selector: number): bigint | undefined {
+		const {gdtr} = this.#core.state;
+		return (selector | 7) > gdtr.limit ? undefined : gdtr.base + BigInt(selector & ~7);
+	}
+
+	/** Sets or clears the bit of a TSS's descriptor that tells that the task is under way. */
+	setBusy(place: bigint, isBusy: boolean): void {
+		const value = this.#readAt(place, 8);
+		this.#writeAt(place, isBusy ? value | (2n << 40n) : value & ~(2n << 40n));
 	}
 
 	set(segment: number, selector: number, {base, limit, attributes}: Descriptor): void {
