@@ -269,6 +269,10 @@ export class GeneratedStep implements Operation {
 		return this.#field32(CpuState.offset('poppableFlags'));
 	}
 
+	leaveVirtualFlags(): void {
+		this.f.if(this.#field32(CpuState.offset('flagsAreVirtual')), () => this.#leave(i32(Stop.system)));
+	}
+
 	sourceElement(offset: Int<'i64'>): Int<'i64'> {
 		const segment = this.#segment();
 		return this.#element(offset, false, segment, segment);

@@ -84,6 +84,8 @@ export interface Operation {
 	setControlFlags(flags: Int<'i32'>): void;
 	/** Those of them that POPF changes at the present privilege. */
 	poppableFlags(): Int<'i32'>;
+	/** Leaves PUSHF and POPF to TypeScript where virtual-8086 mode has them otherwise. */
+	leaveVirtualFlags(): void;
 	/** DF, 0 or 1. */
 	direction(): Int<'i32'>;
 	setDirection(direction: 0 | 1): void;

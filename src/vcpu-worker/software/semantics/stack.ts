@@ -99,6 +99,7 @@ function enter(op: Operation, stack: Stack): void {
 
 /** POPF, and what it may change of the flags. */
 function popFlags(op: Operation, stack: Stack): void {
+	op.leaveVirtualFlags();
 	const value = op.f.let(pop(op, stack).toI64U());
 	op.flags.setBits(value);
 	const mask = op.f.let(op.poppableFlags().and(op.width === 16 ? 0xffff : -1));
@@ -125,6 +126,7 @@ const operations = {
 	enter,
 	/** RF and VM are pushed as 0 (SDM volume 2, PUSHF). */
 	pushf: (op, stack) => {
+		op.leaveVirtualFlags();
 		const flags = op.flags.bits().or(op.controlFlags().toI64U().and(~pushedAsZero));
 		push(op, stack, inType(op, flags));
 	},

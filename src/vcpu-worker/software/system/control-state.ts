@@ -148,7 +148,9 @@ export function applyPrivilege(core: Core): void {
 	state.x87Fault = isAway;
 	state.waitFault = (cr0 & (Cr0.MP | Cr0.TS)) === (Cr0.MP | Cr0.TS) ? Vector.deviceNotAvailable : 0;
 	state.mmxFault = (cr0 & Cr0.EM) !== 0 ? Vector.invalidOpcode : isAway;
-	state.poppableFlags = poppableFlags(privilege, (state.controlFlags & Flag.IOPL) >> 12);
+	const iopl = (state.controlFlags & Flag.IOPL) >> 12;
+	state.poppableFlags = poppableFlags(privilege, iopl);
+	state.flagsAreVirtual = (state.controlFlags & Flag.VM) !== 0 && iopl < 3 ? 1 : 0;
 }
 
 /** Exception of an instruction on XMM registers; 0 for none (SDM volume 3, table 13-1). */

@@ -10,6 +10,8 @@ import {readOperand, writeRegister} from './operands.ts';
 import type {After, Parts} from './parts.ts';
 import {setFlags} from './rflags.ts';
 import {switchTask} from './task-switch.ts';
+import {setVirtualFlags, usesVirtualFlags} from './virtual-flags.ts';
+import {enterVirtual} from './virtual-mode.ts';
 
 const TR = 7;
 
@@ -57,7 +59,10 @@ function whole(parts: Parts, transfer: () => void): After {
 		transfer();
 		applyMode(parts.core, parts.mmu);
 		// Where code goes to is looked at before it is left (SDM volume 2, IRET, JMP, CALL and RET).
-		if (parts.mmu.isLong && !isCanonicalAddress(parts.core.state.rip, parts.mmu.mode.levels)) throw generalProtection();
+		const {rip, segments} = parts.core.state;
+		const {isLong, mode} = parts.mmu;
+		const isThere = isLong ? isCanonicalAddress(rip, mode.levels) : rip <= BigInt(segments[CS]?.limit ?? 0);
+		if (!isThere) throw generalProtection();
 	} catch (error) {
 		if (error instanceof GuestFault && error.isOfNewTask) throw error;
 		parts.core.restore(saved);
@@ -104,6 +109,18 @@ function returnTo(parts: Parts, selector: number, stack: FarStack, extra: bigint
 	state.general[4] =
 		((state.general[4] as bigint) & ~state.stackMask) | ((rsp + (isOuter ? extra : 0n)) & state.stackMask);
 	if (isOuter) dropInnerData(parts, newPrivilege);
+}
+
+/** Takes the stack and data segments of virtual-8086 mode off the stack (SDM volume 2, IRET). */
+function returnToVirtual(parts: Parts, stack: FarStack, code: number, flags: number): void {
+	const {state} = parts.core;
+	const pointer = stack.pop();
+	const [ss, es, ds, fs, gs] = Array.from({length: 5}, () => Number(stack.pop() & 0xffffn)) as [
+		...[number, number, number, number, number],
+	];
+	setFlags(state, flags & Flag.all);
+	enterVirtual(parts, [es, code, ss, ds, fs, gs]);
+	state.general[4] = pointer;
 }
 
 /** A return to an outer privilege makes data segments null that it must not have (SDM volume 2, RET). */
@@ -186,15 +203,25 @@ export const farTransfers = {
 		}
 		return whole(parts, () => {
 			const bytes = operandSize / 8;
+			const hasVirtualFlags = usesVirtualFlags(parts, operandSize);
+			const isProtected = !hasRealSegments(core);
 			const privilege = privilegeOf(core);
-			const changeable = returnable(privilege, (state.controlFlags & Flag.IOPL) >> 12, bytes);
+			const virtualBits = isProtected && privilege === 0 && bytes > 2 ? Flag.VIF | Flag.VIP : 0;
+			const changeable = returnable(privilege, (state.controlFlags & Flag.IOPL) >> 12, bytes) | virtualBits;
 			const stack = new FarStack(parts, bytes);
 			const rip = stack.pop();
 			const selector = Number(stack.pop() & 0xffffn);
 			const flags = Number(stack.pop() & 0x3f_ffffn);
+			const isLegacy = isProtected && (Number(state.efer) & Efer.LMA) === 0;
+			if (isLegacy && privilege === 0 && bytes === 4 && (flags & Flag.VM) !== 0) {
+				returnToVirtual(parts, stack, selector, flags);
+				state.rip = rip;
+				return;
+			}
 			returnTo(parts, selector, stack, 0n, codeSize === 64);
 			state.rip = rip;
-			setFlags(state, flags, changeable);
+			if (hasVirtualFlags) setVirtualFlags(parts, flags);
+			else setFlags(state, flags, changeable);
 		});
 	},
 };

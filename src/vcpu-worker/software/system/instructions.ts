@@ -2,21 +2,12 @@ import type {Instruction, Operand} from '#vcpu-worker/software/decode';
 import {isCanonicalAddress} from '#vcpu-worker/software/mmu';
 import {clocks} from './clocks.ts';
 import {controlRegisters} from './control-registers.ts';
-import {
-	applyMode,
-	applyPrivilege,
-	Cr4,
-	CS,
-	codeSizeOf,
-	Flag,
-	privilegeOf,
-	requirePrivilege,
-	SS,
-} from './control-state.ts';
+import {applyMode, applyPrivilege, Cr4, CS, codeSizeOf, privilegeOf, requirePrivilege, SS} from './control-state.ts';
 import {decimals} from './decimals.ts';
 import {descriptorInstructions} from './descriptor-instructions.ts';
 import {farTransfers} from './far-transfers.ts';
 import {fastCalls} from './fast-calls.ts';
+import {flagInstructions} from './flag-instructions.ts';
 import {fxInstructions} from './fx-instructions.ts';
 import {general, low32, numberIn, pair, Register, registerValue, setPair, setRegister} from './general-registers.ts';
 import {generalProtection, invalidOpcode} from './guest-fault.ts';
@@ -52,17 +43,6 @@ type Handler = (parts: Parts, instruction: Instruction) => After;
 
 /** Instructions of the system that 64-bit code has (SDM volume 2), by the decoder's names. */
 export const systemInstructions: Readonly<Record<string, Handler>> = {
-	cli: (parts) => {
-		requireIopl(parts);
-		parts.core.state.controlFlags &= ~Flag.IF;
-		return 'next';
-	},
-	sti: (parts) => {
-		requireIopl(parts);
-		const wasOff = (parts.core.state.controlFlags & Flag.IF) === 0;
-		parts.core.state.controlFlags |= Flag.IF;
-		return wasOff ? 'shadow' : 'next';
-	},
 	invd: (parts) => cacheInstruction(parts),
 	wbinvd: (parts) => cacheInstruction(parts),
 	cpuid: (parts) => {
@@ -127,6 +107,7 @@ export const systemInstructions: Readonly<Record<string, Handler>> = {
 	...decimals,
 	...descriptorInstructions,
 	...fastCalls,
+	...flagInstructions,
 	...farTransfers,
 	...fxInstructions,
 	...ports,
@@ -136,10 +117,6 @@ export const systemInstructions: Readonly<Record<string, Handler>> = {
 	...waiting,
 	...x87StateInstructions,
 };
-
-function requireIopl({core}: Parts): void {
-	if (privilegeOf(core) > (core.state.controlFlags & Flag.IOPL) >> 12) throw generalProtection();
-}
 
 /** Caches are the host's, which keeps them as they must be. */
 function cacheInstruction(parts: Parts): After {

@@ -42,6 +42,15 @@ export function deliverReal(parts: InterruptParts, vector: number): void {
 	applyMode(core, mmu);
 }
 
+/** Makes data segments null, and gives their selectors in the order in which they are pushed. */
+function leaveVirtual({core, segments}: InterruptParts): readonly bigint[] {
+	return [5, 4, 3, 0].map((segment) => {
+		const selector = BigInt(core.state.segments[segment]?.selector ?? 0);
+		segments.set(segment, 0, {base: 0n, limit: 0, attributes: 0});
+		return selector;
+	});
+}
+
 /** Enters a handler by a gate of 16 or 32 bits (SDM volume 3, 6.12.1). */
 export function deliverProtected(
 	parts: InterruptParts,
@@ -70,6 +79,7 @@ export function deliverProtected(
 	}
 	const target = isWide ? ((high & 0xffff_0000) | (low & 0xffff)) >>> 0 : low & 0xffff;
 	const [oldCs, oldSs] = [state.segments[CS]?.selector ?? 0, state.segments[SS]?.selector ?? 0];
+	const flags = flagsOf(state);
 	const saved = core.save();
 	try {
 		let newPrivilege = privilege;
@@ -80,15 +90,21 @@ export function deliverProtected(
 		});
 		const cs = state.segments[CS];
 		if (cs !== undefined) cs.selector = (selector & ~3) | newPrivilege;
+		// Virtual-8086 mode has one way out, to privilege 0 (SDM volume 3, 20.2.6 and 20.3.1.1).
+		const isVirtual = (flags & Flag.VM) !== 0;
+		if (isVirtual && newPrivilege !== 0) throw generalProtection(selector & ~3);
+		state.controlFlags = (state.controlFlags & ~Flag.VM) >>> 0;
 		const old = [BigInt(oldSs), state.general[4] as bigint];
 		const isInner = newPrivilege !== privilege;
 		if (isInner) switchStack(parts, newPrivilege);
 		const stackError = isInner ? (state.segments[SS]?.selector ?? 0) & ~3 : 0;
 		const stack = new FarStack(parts, isWide ? 4 : 2, stackError);
+		if (isVirtual) stack.push(...leaveVirtual(parts));
 		if (isInner) stack.push(...old);
-		stack.push(BigInt(flagsOf(state)), BigInt(oldCs), state.rip);
+		stack.push(BigInt(flags), BigInt(oldCs), state.rip);
 		if (errorCode !== undefined) stack.push(BigInt(errorCode));
 		stack.commit();
+		if (target > (cs?.limit ?? 0)) throw generalProtection();
 		state.rip = BigInt(target);
 		state.controlFlags &= ~(Flag.TF | Flag.NT | Flag.RF | Flag.VM | (isInterrupt ? Flag.IF : 0));
 		applyMode(core, mmu);

@@ -1,8 +1,11 @@
 import type {Instruction} from '#vcpu-worker/software/decode';
-import {GuestFault, Vector} from './guest-fault.ts';
+import {Cr4, Flag} from './control-state.ts';
+import {GuestFault, generalProtection, Vector} from './guest-fault.ts';
 import {readOperand} from './operands.ts';
 import type {After, Parts} from './parts.ts';
 import {flagsOf} from './rflags.ts';
+import {ioplOf} from './virtual-flags.ts';
+import {isRedirected, redirect} from './virtual-mode.ts';
 
 const overflowFlag = 0x800;
 
@@ -14,8 +17,19 @@ function deliver(parts: Parts, vector: number): After {
 /** Interrupts and exceptions that a program asks for (SDM volume 2: INT n, BOUND). */
 export const programInterrupts = {
 	int3: (parts: Parts): After => deliver(parts, Vector.breakpoint),
-	int: (parts: Parts, {operands: [number]}: Instruction): After =>
-		deliver(parts, number?.kind === 'immediate' ? Number(number.value & 0xffn) : 0),
+	/** In virtual-8086 mode CR4.VME lets a task's own table have it, else IOPL must be 3 (SDM volume 3, table 20-2). */
+	int: (parts: Parts, {operands: [number]}: Instruction): After => {
+		const {core} = parts;
+		const vector = number?.kind === 'immediate' ? Number(number.value & 0xffn) : 0;
+		if ((core.state.controlFlags & Flag.VM) !== 0) {
+			if ((Number(core.state.cr4) & Cr4.VME) !== 0 && isRedirected(parts, vector)) {
+				redirect(parts, vector);
+				return 'next';
+			}
+			if (ioplOf(core) < 3) throw generalProtection();
+		}
+		return deliver(parts, vector);
+	},
 	into: (parts: Parts): After =>
 		(flagsOf(parts.core.state) & overflowFlag) === 0 ? 'next' : deliver(parts, Vector.overflow),
 	/** The index lies between two numbers in memory, with their signs; else it is an exception, not a trap. */

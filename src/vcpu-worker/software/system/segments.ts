@@ -1,6 +1,6 @@
 import type {Core} from '#vcpu-worker/software/interpreter';
 import {isCanonicalAddress, type Mmu} from '#vcpu-worker/software/mmu';
-import {CS, Efer, hasRealSegments, privilegeOf, SS} from './control-state.ts';
+import {CS, Efer, Flag, hasRealSegments, privilegeOf, SS} from './control-state.ts';
 import {
 	Attribute,
 	type Descriptor,
@@ -153,7 +153,8 @@ export class Segments {
 		if (register === undefined) return;
 		register.selector = selector;
 		register.base = BigInt(selector << 4);
-		if (segment === CS) register.attributes = (register.attributes & ~0xff) | realCodeType;
+		const isVirtual = (this.#core.state.controlFlags & Flag.VM) !== 0;
+		if (segment === CS && !isVirtual) register.attributes = (register.attributes & ~0xff) | realCodeType;
 	}
 
 	/** LLDT: a null selector makes the table unusable. */

@@ -141,6 +141,7 @@ export function switchTask(parts: InterruptParts, selector: number, cause: Switc
 			stack.push(BigInt(errorCode));
 			stack.commit();
 		}
+		if (state.rip > BigInt(state.segments[CS]?.limit ?? 0)) throw generalProtection();
 		if (saved.isTrapped) {
 			state.debug[6] = (state.debug[6] as bigint) | taskDebug;
 			throw new GuestFault(Vector.debug);

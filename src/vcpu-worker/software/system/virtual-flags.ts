@@ -1,0 +1,34 @@
+import type {Core} from '#vcpu-worker/software/interpreter';
+import {Cr4, Flag} from './control-state.ts';
+import {generalProtection} from './guest-fault.ts';
+import type {InterruptParts} from './interrupt-parts.ts';
+import {flagsOf, setFlags} from './rflags.ts';
+
+type State = Core['state'];
+
+export const ioplOf = ({state}: Core): number => (state.controlFlags & Flag.IOPL) >> 12;
+/** In virtual-8086 mode. */
+export const isVirtual = ({state}: Core): boolean => (state.controlFlags & Flag.VM) !== 0;
+
+/** FLAGS as a program sees them whose IF is VIF: with an IOPL of 3. */
+export const virtualImage = (state: State): number =>
+	(flagsOf(state) & 0xffff & ~Flag.IF) | Flag.IOPL | ((state.controlFlags & Flag.VIF) !== 0 ? Flag.IF : 0);
+
+/**
+ * Tells whether POPF, PUSHF and IRET of virtual-8086 mode work on VIF: where IOPL keeps IF from the program, and CR4.VME is set, those of
+ * 16 bits do (SDM volume 3, 20.2.7 and table 20-2).
+ * @throws GuestFault where they must not be executed
+ */
+export function usesVirtualFlags({core}: InterruptParts, operandSize: number): boolean {
+	if (!isVirtual(core) || ioplOf(core) === 3) return false;
+	if ((Number(core.state.cr4) & Cr4.VME) === 0 || operandSize !== 16) throw generalProtection();
+	return true;
+}
+
+/** Sets FLAGS from an image of a program's whose IF is VIF. @throws GuestFault where an interrupt waits that it lets in */
+export function setVirtualFlags({core}: InterruptParts, image: number): void {
+	const {state} = core;
+	const isOn = (image & Flag.IF) !== 0;
+	if ((isOn && (state.controlFlags & Flag.VIP) !== 0) || (image & Flag.TF) !== 0) throw generalProtection();
+	setFlags(state, image | (isOn ? Flag.VIF : 0), Flag.TF | Flag.DF | Flag.NT | Flag.VIF);
+}
