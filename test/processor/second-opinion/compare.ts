@@ -4,10 +4,12 @@ import {isQemuWrong} from './qemu-errors.ts';
 
 /** RF: QEMU does not set it for faults, as the manual wants it (SDM volume 3, 17.3.1.1). */
 const resumeFlag = 0x1_0000;
+const virtualFlag = 0x2_0000;
 const breakpoint = 3;
 const pageFault = 14;
 const registerNames = ['edi', 'esi', 'ebp', 'esp', 'ebx', 'edx', 'ecx', 'eax'] as const;
 const segmentNames = ['gs', 'fs', 'es', 'ds'] as const;
+const virtualNames = ['virtual es', 'virtual ds', 'virtual fs', 'virtual gs'] as const;
 const hex = (value: number): string => (value >>> 0).toString(16);
 
 /** Says in what two results of a case differ that the manual defines. */
@@ -45,7 +47,11 @@ export function differences(one: LegacyCase, software: Uint8Array, other: Uint8A
 		compare('eip', a.eip, b.eip);
 		compare('cs', a.cs & 0xffff, b.cs & 0xffff);
 		compareFlags(one, isFault, a.eflags, b.eflags, found);
-		if ((a.cs & 3) === 3) {
+		const isVirtual = (a.eflags & virtualFlag) !== 0;
+		if (isVirtual)
+			for (const [index, name] of virtualNames.entries())
+				compare(name, (a.virtualSegments[index] as number) & 0xffff, (b.virtualSegments[index] as number) & 0xffff);
+		if (isVirtual || (a.cs & 3) === 3) {
 			compare('outer esp', a.esp, b.esp);
 			compare('outer ss', a.ss & 0xffff, b.ss & 0xffff);
 		}
@@ -78,7 +84,7 @@ function compareFlags(one: LegacyCase, isFault: boolean, ours: number, theirs: n
 
 /** Handlers that have no stack of their own leave their frame below the case's stack pointer: such bytes are not compared. */
 function bytesBelowStack(one: LegacyCase, software: Uint8Array): number {
-	if (one.mode.startsWith('outer')) return 0;
+	if (one.mode.startsWith('outer') || one.mode === 'virtual') return 0;
 	const {general} = CaseResult.on(software.buffer);
 	const frame = one.mode === 'real' ? 8 : 20;
 	return Math.max(0, ((general[3] as number) & 0xffff) + frame - zone.offset);

@@ -3,7 +3,7 @@ import {type Form, formsOf, integerForms, Rflags, type Row} from '#test/silicon'
 const {CF, AF, OF, SF, ZF} = Rflags;
 
 /** Modes in which cases are executed. */
-export const modes = ['inner32', 'inner16', 'outer32', 'outer16', 'real'] as const;
+export const modes = ['inner32', 'inner16', 'outer32', 'outer16', 'virtual', 'real'] as const;
 export type Mode = (typeof modes)[number];
 
 /** What a case needs beyond operands; see `generate.ts`. */

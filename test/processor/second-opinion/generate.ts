@@ -28,7 +28,7 @@ const [ES, SS, DS, FS, GS] = [0, 2, 3, 4, 5] as const;
 const overrides: Readonly<Record<number, number>> = {[ES]: 0x26, [SS]: 0x36, [DS]: 0x3e, [FS]: 0x64, [GS]: 0x65};
 const overridden = [ES, SS, DS, FS, GS] as const;
 const statusFlags = 0x8d5;
-const [DF, IOPL, AC] = [0x400, 0x3000, 0x4_0000];
+const [DF, IOPL, VM, AC] = [0x400, 0x3000, 0x2_0000, 0x4_0000];
 const EAX = 0;
 const [ECX, EDX, EBX, ESP, EBP, ESI, EDI] = [1, 2, 3, 4, 5, 6, 7] as const;
 /** Registers that 16-bit addresses add, by ModRM.rm (SDM volume 2, table 2-1). */
@@ -97,6 +97,11 @@ const codeSelectors = [
 	Selector.localCode | 3,
 	Selector.data | 3,
 	Selector.localTable,
+	Selector.gate32 | 3,
+	Selector.gate32,
+	Selector.gate16 | 3,
+	Selector.outerGate | 3,
+	Selector.absentGate | 3,
 	0,
 	0xfff8,
 ];
@@ -112,6 +117,7 @@ class Builder {
 	readonly registers = new Uint32Array(8);
 	readonly mode: Mode;
 	readonly codeSize: 16 | 32;
+	/** It has segments of the 8086. */
 	readonly isReal: boolean;
 	readonly isInner: boolean;
 	/** Offset of the operand in memory, and whether it is on the stack. */
@@ -122,7 +128,7 @@ class Builder {
 	constructor(random: Random, mode: Mode) {
 		this.random = random;
 		this.mode = mode;
-		this.isReal = mode === 'real';
+		this.isReal = mode === 'real' || mode === 'virtual';
 		this.isInner = mode.startsWith('inner');
 		this.codeSize = mode.endsWith('32') ? 32 : 16;
 	}
@@ -198,7 +204,7 @@ export function generate(random: Random): LegacyCase {
 function pickForm(random: Random, mode: Mode): LegacyForm {
 	for (;;) {
 		const form = random.pick(legacyForms);
-		if (form.isOuterOnly !== true || mode.startsWith('outer')) return form;
+		if (form.isOuterOnly !== true || mode.startsWith('outer') || mode === 'virtual') return form;
 	}
 }
 
@@ -272,7 +278,10 @@ function chooseTarget(
 	const segment = random.oneIn(4) ? random.pick(overridden) : byDefault;
 	c.isTargetOnStack = segment === SS;
 	// The driver enters cases of the same privilege by a frame below their stack pointer.
-	const lowest = c.isTargetOnStack && !c.mode.startsWith('outer') ? (c.registers[ESP] as number) : zone.offset;
+	const lowest =
+		c.isTargetOnStack && !c.mode.startsWith('outer') && c.mode !== 'virtual'
+			? (c.registers[ESP] as number)
+			: zone.offset;
 	c.target = lowest + random.below(Math.max(1, zone.offset + zone.bytes - lowest - bytes));
 	if (!c.isReal && !c.isTargetOnStack && random.oneIn(12) && form.role !== 'string') {
 		const page = random.pick(Object.values(specialPages)) - memory.data;
@@ -446,21 +455,24 @@ function finish(c: Builder, {role}: LegacyForm, code: readonly number[]): void {
 	input.code.set(code);
 	for (const [index, number] of [EDI, ESI, EBP, ESP, EBX, EDX, ECX, EAX].entries())
 		input.general[index] = registers[number] as number;
-	const iopl = role === 'port' || isReal ? 0 : random.u32() & IOPL;
+	const isVirtual = mode === 'virtual';
+	const iopl = role === 'port' || mode === 'real' ? 0 : random.u32() & IOPL;
 	const ac = isInner ? random.u32() & AC : 0;
-	input.eflags = (random.u32() & (statusFlags | (random.oneIn(3) ? DF : 0))) | iopl | ac | 2;
+	input.eflags = (random.u32() & (statusFlags | (random.oneIn(3) ? DF : 0))) | iopl | ac | (isVirtual ? VM : 0) | 2;
 	input.eip = codeOffset;
 	input.esp = registers[ESP] as number;
-	input.entry = isReal ? Entry.real : isInner ? Entry.inner : Entry.outer;
+	input.entry = mode === 'real' ? Entry.real : isInner ? Entry.inner : Entry.outer;
 	const selectors = {
 		inner32: [Selector.code32, random.oneIn(2) ? Selector.stack32 : Selector.stack16],
 		inner16: [Selector.code16, random.oneIn(2) ? Selector.stack32 : Selector.stack16],
 		outer32: [Selector.code32Outer | 3, (random.oneIn(2) ? Selector.stack32Outer : Selector.stack16Outer) | 3],
 		outer16: [Selector.code16Outer | 3, (random.oneIn(2) ? Selector.stack32Outer : Selector.stack16Outer) | 3],
+		virtual: [realCode, memory.stack >> 4],
 		real: [realCode, memory.stack >> 4],
 	}[mode] as [number, number];
 	[input.cs, input.ss] = selectors;
-	input.segments.fill(isReal ? memory.data >> 4 : Selector.data | 3);
+	input.segments.fill(isVirtual ? 0 : isReal ? memory.data >> 4 : Selector.data | 3);
+	input.virtualSegments.fill(memory.data >> 4);
 	const taken = isReal ? 6 : 12;
 	input.stackAt = memory.stack + (registers[ESP] as number) - taken;
 	input.stackBefore = (registers[ESP] as number) - taken;

@@ -11,6 +11,7 @@ export const specialPages = {absent: memory.data + 0xa000, readOnly: memory.data
 /** Type of a descriptor: present, data that can be written or code that can be read, accessed. */
 const [dataType, codeType, outer, ldtType, taskType] = [0x93, 0x9b, 0x60, 0x82, 0x89];
 const [big, small] = [0xc, 0];
+const gateTarget = 0x4000;
 const taskLimit = 0x67;
 const {data, code, stack} = memory;
 
@@ -20,6 +21,10 @@ function descriptor(base: number, limit: number, type: number, flags = 0): bigin
 	const high = ((base >>> 16) & 0xff) | (type << 8) | (limit & 0xf_0000) | (flags << 20) | (base & 0xff00_0000);
 	return BigInt(low >>> 0) | (BigInt(high >>> 0) << 32n);
 }
+
+/** A call gate with so many parameters, to code that is full of INT3. */
+const callGate = (selector: number, type: number, count: number): bigint =>
+	BigInt((selector << 16) | gateTarget) | (BigInt((type << 8) | count) << 32n);
 
 const [wide, narrow] = [4, 0];
 const descriptors: ReadonlyMap<number, bigint> = new Map([
@@ -46,6 +51,10 @@ const descriptors: ReadonlyMap<number, bigint> = new Map([
 	[Selector.absentCode, descriptor(code, 0xffff, (codeType | outer) & 0x7f, wide)],
 	[Selector.driverCode16, descriptor(0, 0xffff, codeType, small)],
 	[Selector.realData, descriptor(0, 0xffff, dataType, small)],
+	[Selector.gate32, callGate(Selector.code32, 0xec, 3)],
+	[Selector.gate16, callGate(Selector.code16, 0xe4, 2)],
+	[Selector.outerGate, callGate(Selector.code32Outer, 0xec, 1)],
+	[Selector.absentGate, callGate(Selector.code32, 0x6c, 0)],
 ]);
 const localDescriptors = [
 	descriptor(data, 0xffff, dataType | outer, wide),

@@ -108,10 +108,15 @@ export const Selector = {
 	driverCode16: 0xb0,
 	/** Data of 64 KiB, as real mode has it. */
 	realData: 0xb8,
+	/** Call gates: to inner code of 32 and 16 bits, to outer code, and one that is not present. */
+	gate32: 0xc0,
+	gate16: 0xc8,
+	outerGate: 0xd0,
+	absentGate: 0xd8,
 	localData: 0x04,
 	localCode: 0x0c,
 	localAbsent: 0x14,
 } as const;
 /** Bytes of an entry, and of all of the driver's descriptors. */
-export const descriptorBytes = 0xc0;
+export const descriptorBytes = 0xe0;
 export const gateCount = 64;

@@ -14,7 +14,7 @@ interface QemuError {
 }
 
 const startsWith = (one: LegacyCase, ...names: readonly string[]) => names.includes(one.form.form.mnemonic);
-const isCode16 = ({mode}: LegacyCase): boolean => mode.endsWith('16') || mode === 'real';
+const isCode16 = ({mode}: LegacyCase): boolean => mode.endsWith('16') || mode === 'real' || mode === 'virtual';
 
 const [notPresent, stackFault, pageFault] = [11, 12, 14];
 
