@@ -192,3 +192,30 @@ test('a TSS that is short, absent or not permitted is an exception of the old ta
 	t.deepEqual(failing(descriptor(secondAt, 0x67, 0x09)), {vector: 11, errorCode: second, rip});
 	t.deepEqual(failing(descriptor(secondAt, 0x67, 0x8b)), {vector: 13, errorCode: second, rip});
 });
+
+test('a task has page tables of its own, by which its segments are found', (t) => {
+	const machine = startTasks(jump(second));
+	const {ram, processor} = machine;
+	const {state} = processor.core;
+	const [directory, other] = [0x10_0000, 0x10_1000];
+	// Pages of 4 MiB: both map the first one to itself, the second task's next one too.
+	const entries = new Uint32Array(ram.buffer);
+	entries[directory / 4] = entries[other / 4] = 0x87;
+	entries[other / 4 + 1] = 0x87;
+	Object.assign(state, {cr0: state.cr0 | (1n << 31n), cr3: BigInt(directory), cr4: 0x10n});
+	processor.changed();
+	machine.next[0x1c / 4] = other;
+	// MOV EAX,[405038h]: its own ESP in its TSS.
+	ram.set([0xa1, 0x38, 0x50, 0x40, 0, hlt], secondCode);
+	t.is(machine.run(), 'halted');
+	t.deepEqual([state.cr3, state.general[0]], [BigInt(other), BigInt(secondStack)]);
+	// A TSS of which a page is missing is a page fault of the old task.
+	const missing = startTasks(jump(second));
+	new BigUint64Array(missing.ram.buffer, 0x1000 + second, 1)[0] = descriptor(0x40_0000, 0x67, 0x89);
+	new Uint32Array(missing.ram.buffer)[directory / 4] = 0x87;
+	const before = missing.processor.core.state;
+	Object.assign(before, {cr0: before.cr0 | (1n << 31n), cr3: BigInt(directory), cr4: 0x10n});
+	missing.processor.changed();
+	t.like(missing.run(), {vector: 14, rip: BigInt(codeAt)});
+	t.deepEqual([before.segments[7]?.selector, missing.old[eaxAt], missing.types()], [first, 0, [11, 9]]);
+});
