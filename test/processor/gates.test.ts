@@ -9,6 +9,7 @@ import {
 	setTask,
 	startLegacy,
 } from './legacy-machine.ts';
+import {startBytes} from './raw-code.ts';
 
 const hlt = 0xf4;
 const [userCode, userData, gate32, gate16, closed, absent, toUser] = [0x1b, 0x23, 0x28, 0x30, 0x38, 0x40, 0x48];
@@ -102,4 +103,41 @@ test('a gate that is closed or absent, and a stack that is none, are exceptions 
 			rip,
 		},
 	);
+});
+
+test('a call gate of long mode has 16 bytes, an inner stack without a segment, and no parameters', (t) => {
+	// CALL FAR [RBX]: a pointer of 32 bits, of which the gate leaves the offset aside.
+	const machine = startBytes([0xff, 0x1b]);
+	const {core} = machine.processor;
+	const {state} = core;
+	const [at, target, stack] = [0x10_0000, 0x11_0000, 0x12_0000];
+	const words = new BigUint64Array(machine.ram.buffer, at, 8);
+	const program = 0x00af_fb00_0000_ffffn;
+	const fill = (upper: bigint) => words.set([0n, 0x00af_9b00_0000_ffffn, gate(8, target, 0xec), upper, program, 0n]);
+	Object.assign(state.gdtr, {base: BigInt(at), limit: 0x2f});
+	Object.assign(state.segments[7] ?? {}, {selector: 0x28, base: BigInt(at + 0x100), limit: 0x67, attributes: 0x8b});
+	new DataView(machine.ram.buffer).setBigUint64(at + 0x104, BigInt(stack), true);
+	Object.assign(state.segments[1] ?? {}, {selector: 0x23, attributes: 0xa0fb});
+	Object.assign(state.segments[2] ?? {}, {selector: 0x2b, attributes: 0xc0f3});
+	machine.ram[target] = hlt;
+	state.general[3] = BigInt(at + 0x200);
+	new Uint32Array(machine.ram.buffer, at + 0x200, 2).set([0x1234_5678, 0x13]);
+	const [rip, rsp] = [state.rip, state.general[4] as bigint];
+	machine.processor.changed();
+	const faults: unknown[] = [];
+	machine.processor.interrupts.raise = ({vector, errorCode}) => {
+		faults.push({vector, errorCode});
+		return false;
+	};
+	// The type of the upper half must be 0.
+	fill(1n << 40n);
+	t.is(machine.processor.run(100), 'shutdown');
+	t.deepEqual([faults, state.rip, state.general[4]], [[{vector: 13, errorCode: 0x10}], rip, rsp]);
+	fill(0n);
+	t.is(machine.processor.run(100), 'halted');
+	t.deepEqual(
+		[state.rip, state.segments[1]?.selector, state.segments[2]?.selector, state.general[4]],
+		[BigInt(target + 1), 8, 0, BigInt(stack - 32)],
+	);
+	t.deepEqual([...new BigUint64Array(machine.ram.buffer, stack - 32, 4)], [rip + 2n, 0x23n, rsp, 0x2bn]);
 });

@@ -1,6 +1,6 @@
 import test from 'ava';
 import {flagsOf, setFlags} from '#vcpu-worker/software/system';
-import {codeAt, descriptor, startLegacy} from './legacy-machine.ts';
+import {codeAt, descriptor, gate, startLegacy} from './legacy-machine.ts';
 
 const hlt = 0xf4;
 const [CF, PF, AF, ZF, SF, OF] = [1, 4, 0x10, 0x40, 0x80, 0x800] as const;
@@ -216,5 +216,22 @@ test('an interrupt from outside is no exception, also where it has the vector of
 		t.true(processor.interrupt(vector));
 		t.is(processor.run(100), 'halted');
 		t.deepEqual([state.rip, view.getUint32(Number(state.general[4]), true)], [0x3001n, vector * 8 + 3]);
+	}
+});
+
+test('an exception about the handler of an interrupt from outside says so in its error code', (t) => {
+	// The gate of 20h leads to code that is absent; INT 20h is the program's own doing.
+	for (const isOutside of [true, false]) {
+		const {processor, ram} = startLegacy([0xcd, 0x20], {descriptors: [descriptor(0, 0xf_ffff, 0x1b, 0xc)]});
+		const {state} = processor.core;
+		const table = new BigUint64Array(ram.buffer, 0x2000, 0x21);
+		table[0x20] = gate(0x18, 0x3000, 0x8e);
+		table[11] = gate(8, 0x3000, 0x8e);
+		ram[0x3000] = hlt;
+		Object.assign(state.idtr, {base: 0x2000n, limit: 0x107});
+		Reflect.deleteProperty(processor.interrupts, 'raise');
+		if (isOutside) t.true(processor.interrupt(0x20));
+		t.is(processor.run(100), 'halted');
+		t.is(new DataView(ram.buffer).getUint32(Number(state.general[4]), true), isOutside ? 0x19 : 0x18);
 	}
 });
