@@ -29,7 +29,7 @@ export function debugSupportHere(): DebugSupport {
 		case 'kvm':
 			return probeDebug();
 		case 'software':
-			return {software: false, hardware: false};
+			return {software: true, hardware: true};
 		case 'fake':
 			throw new TypeError('no guest of a fake is debugged by breakpoints of a processor');
 	}

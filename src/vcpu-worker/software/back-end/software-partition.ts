@@ -97,7 +97,7 @@ export class SoftwarePartition implements Partition {
 	}
 
 	debugSupport(): DebugSupport {
-		return {software: false, hardware: false};
+		return {software: true, hardware: true};
 	}
 
 	close(): void {

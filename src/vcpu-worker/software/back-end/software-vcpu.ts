@@ -4,7 +4,7 @@ import type {GeneralRegisters, SpecialRegisters} from '#devices/processor';
 import type {ErrorData} from '#support/errors';
 import type {DebugPlan, DebugStop} from '#vcpu-worker/debug';
 import type {CounterReading, CpuBackend, ExitKind, Resumption, VcpuWiring} from '#vcpu-worker/hypervisor';
-import type {ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
+import {Msr, type ProcessorRegisters, type RegisterChanges} from '#vcpu-worker/registers';
 import {isApicMsr, LocalApic, LocalApics} from '#vcpu-worker/software/local-apic';
 import {CpuState, Request} from '#vcpu-worker/software/state';
 import {type Outside, Processor, randomNumbers} from '#vcpu-worker/software/system';
@@ -17,7 +17,7 @@ import {hypercall} from './hypercalls.ts';
 import {KvmInterface} from './kvm-interface.ts';
 import {offer} from './offer.ts';
 import {PartitionClock} from './partition-clock.ts';
-import {restoreState, saveState} from './vcpu-state.ts';
+import {readYmmHigh, restoreState, saveState, takeFxsave, writeYmmHigh} from './vcpu-state.ts';
 
 /** Instructions between two looks at the clock: some tens of microseconds. */
 const budget = 20_000;
@@ -100,11 +100,14 @@ export class SoftwareVcpu implements CpuBackend {
 				this.#wait();
 				continue;
 			}
-			if (!this.#deliver()) return 'shutdown';
+			// Steps are those of the code that is stepped through.
+			const {isStepping} = processor.debug;
+			if (!isStepping && !this.#deliver()) return 'shutdown';
 			if (this.#wantsWindow && this.readyForInterrupt) return 'interrupted';
-			processor.windowWanted = apic.pending() !== undefined || (this.#wantsWindow && apic.acceptsExternal);
+			processor.windowWanted =
+				!isStepping && (apic.pending() !== undefined || (this.#wantsWindow && apic.acceptsExternal));
 			const stop = processor.run(budget);
-			if (stop === 'shutdown') return stop;
+			if (stop === 'shutdown' || stop === 'debug') return stop;
 			if (stop === 'halted') this.#halt();
 		}
 	}
@@ -140,7 +143,8 @@ export class SoftwareVcpu implements CpuBackend {
 	}
 
 	get readyForInterrupt(): boolean {
-		return this.activity === 'running' && this.processor.canInterrupt && this.apic.acceptsExternal;
+		const {canInterrupt, debug} = this.processor;
+		return this.activity === 'running' && canInterrupt && !debug.isStepping && this.apic.acceptsExternal;
 	}
 
 	requestInterruptWindow(wanted: boolean): void {
@@ -165,10 +169,15 @@ export class SoftwareVcpu implements CpuBackend {
 		};
 	}
 
-	debug(_plan: DebugPlan | undefined): void {}
+	debug(plan: DebugPlan | undefined): void {
+		this.processor.debug.plan = plan;
+	}
 
 	takeDebugExit(): DebugStop | undefined {
-		return undefined;
+		const {debug} = this.processor;
+		const {stop} = debug;
+		debug.stop = undefined;
+		return stop;
 	}
 
 	readRegisters(): ProcessorRegisters {
@@ -177,15 +186,19 @@ export class SoftwareVcpu implements CpuBackend {
 			general: this.readGeneral(),
 			special: this.readSpecial(),
 			fxsave: vector.image.slice(0, 512),
-			ymmHigh: new Uint8Array(256),
+			ymmHigh: readYmmHigh(this.processor),
 			kernelGsBase: msrs.get(0xc000_0102) ?? 0n,
 			activity: this.activity !== 'running' ? 'waiting for start-up' : this.processor.isHalted ? 'halted' : 'running',
 		};
 	}
 
-	writeRegisters({general, special}: RegisterChanges): void {
+	writeRegisters({general, special, fxsave, ymmHigh, kernelGsBase}: RegisterChanges): void {
+		const {processor} = this;
 		if (special !== undefined) this.writeSpecial(special);
 		if (general !== undefined) this.writeGeneral(general);
+		if (fxsave !== undefined) takeFxsave(processor, fxsave);
+		if (ymmHigh !== undefined) writeYmmHigh(processor, ymmHigh);
+		if (kernelGsBase !== undefined) processor.msrs.write(Msr.IA32_KERNEL_GS_BASE, kernelGsBase);
 	}
 
 	reset(): void {

@@ -130,7 +130,32 @@ function legacyImage({processor}: VcpuParts): Uint8Array {
 	return bytes;
 }
 
-function takeLegacyImage({processor}: VcpuParts, bytes: Uint8Array): void {
+/** Takes the x87's and XMM registers as FXSAVE has them, all of them (SDM volume 1, 10.5.1). */
+export function takeFxsave(processor: Processor, bytes: Uint8Array): void {
+	const whole = new Uint8Array(image.bytes);
+	whole.set(bytes.subarray(0, image.xstateBv));
+	new DataView(whole.buffer).setBigUint64(image.xstateBv, legacyComponents, true);
+	takeLegacyImage({processor}, whole);
+}
+
+/** The upper halves of YMM registers, which are there although no instruction has them yet. */
+export function readYmmHigh({core}: Processor): Uint8Array {
+	const bytes = new Uint8Array(16 * 16);
+	const view = new DataView(bytes.buffer);
+	for (let half = 0; half < 32; half++)
+		view.setBigUint64(half * 8, core.state.vector256[upperLane(half)] as bigint, true);
+	return bytes;
+}
+
+export function writeYmmHigh({core}: Processor, bytes: Uint8Array): void {
+	const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+	for (let half = 0; half < 32; half++) core.state.vector256[upperLane(half)] = view.getBigUint64(half * 8, true);
+}
+
+/** Place of a half of an upper half, of the register's four. */
+const upperLane = (half: number): number => (half >> 1) * ymmLanes + 2 + (half & 1);
+
+function takeLegacyImage({processor}: Pick<VcpuParts, 'processor'>, bytes: Uint8Array): void {
 	const {state} = processor.core;
 	const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 	// A component that is missing is as FNINIT leaves it (SDM volume 1, 13.6).

@@ -136,6 +136,7 @@ ec in Ab
 ed in Av
 ee out Ab
 ef out Av
+f1 int1 .
 f4 hlt .
 f5 cmc
 f6 group3b Eb

@@ -1,5 +1,14 @@
 /** Memory management: page walks, the TLB's misses, devices in memory. */
-export {AccessClass, type CodePages, type DeviceSpace, isCanonicalAddress, Mmu, tlbOf} from './mmu.ts';
+export {
+	AccessClass,
+	type CodePages,
+	type DeviceSpace,
+	executeAlone,
+	isCanonicalAddress,
+	Mmu,
+	tlbOf,
+	type WatchedPages,
+} from './mmu.ts';
 export {type Access, PageFault, type PagingMode, physicalAddressBits, type Translation, walk} from './page-walk.ts';
 export {linesIn, PhysicalMemory} from './physical-memory.ts';
 export {type Store, StoreJournal} from './store-journal.ts';

@@ -19,6 +19,16 @@ export interface CodePages {
 	written(place: number, length: number, record: number): boolean;
 }
 
+/** Pages whose accesses somebody wants to know of. */
+export interface WatchedPages {
+	hasPage(low: number, high: number): boolean;
+	/** An access to one of them. @returns false where its instruction is to begin anew, and this access not to be done */
+	touch(low: number, high: number, bytes: number, isWrite: boolean): boolean;
+}
+
+/** What `CpuState.vector` says where the instruction is to be executed alone: no exception. */
+export const executeAlone = 256;
+
 /** Classes of accesses, each with entries of its own in the TLB. */
 export const AccessClass = {
 	supervisor: 0,
@@ -81,6 +91,8 @@ export class Mmu {
 	readonly memory: PhysicalMemory;
 	devices: DeviceSpace;
 	code: CodePages;
+	/** Pages that get no entries in the TLB, as their accesses are watched. */
+	watched: WatchedPages | undefined;
 	readonly #core: Core;
 	readonly #entries: Int32Array;
 	/** Entries of translations that are not global, as indexes of their first word. */
@@ -155,6 +167,7 @@ export class Mmu {
 		const inPage = 4096 - (low & 0xfff);
 		const first = this.#translate(low, high, kind, record);
 		if (first === undefined) return Stop.fault;
+		if (bytes <= inPage && !this.#notes(low, high, bytes, kind)) return Stop.fault;
 		if (kind === AccessKind.compareExchange && bytes <= inPage && (low & (bytes - 1)) === 0)
 			return this.#exchangeAligned(first.page, low & 0xfff, bytes, record);
 		if (bytes <= inPage && kind === AccessKind.compareExchange)
@@ -163,7 +176,7 @@ export class Mmu {
 		const nextLow = ((low & ~0xfff) + 0x1000) | 0;
 		const nextHigh = nextLow === 0 ? (this.isLong ? (high + 1) | 0 : 0) : high;
 		const second = this.#translate(nextLow, nextHigh, kind, record);
-		if (second === undefined) return Stop.fault;
+		if (second === undefined || !this.#notes(low, high, bytes, kind)) return Stop.fault;
 		if (kind === AccessKind.compareExchange)
 			return this.#exchangeApart(first, second, low & 0xfff, inPage, bytes, record);
 		return (
@@ -255,7 +268,18 @@ export class Mmu {
 			visit(page, offset, from, count);
 			from += count;
 		}
+		this.#touchAll(address, length, kind);
 		return true;
+	}
+
+	/** Tells who watches of an access that an instruction makes which TypeScript carries out. */
+	#touchAll(address: bigint, bytes: number, kind: Access['kind']): void {
+		this.watched?.touch(
+			Number(BigInt.asIntN(32, address)),
+			Number(BigInt.asIntN(32, address >> 32n)),
+			bytes,
+			kind === 'write',
+		);
 	}
 
 	/**
@@ -305,7 +329,15 @@ export class Mmu {
 			if (page === undefined) return undefined;
 			places.push(page + offset);
 		}
+		this.#touchAll(address, bytes, kind);
 		return places;
+	}
+
+	/** Tells who watches of an access. @returns false where its instruction is to be executed alone, as the state then says */
+	#notes(low: number, high: number, bytes: number, kind: number): boolean {
+		if (this.watched === undefined || this.watched.touch(low, high, bytes, kind !== AccessKind.read)) return true;
+		this.#core.state.vector = executeAlone;
+		return false;
 	}
 
 	#isUser(): boolean {
@@ -328,7 +360,7 @@ export class Mmu {
 	#fill(tlb: number, low: number, high: number, translation: Translation): boolean {
 		const {page, isWritable} = translation;
 		const place = this.memory.placeOf(page);
-		if (place < 0) return false;
+		if (place < 0 || this.watched?.hasPage(low, high) === true) return false;
 		this.#core.state.tlbMisses++;
 		this.#noteLarge(translation, low, high);
 		const at = entryAt(tlb, low, high);

@@ -84,17 +84,19 @@ function string({moves, work}: Element, repeat: Repeat): Meaning {
 			one();
 			return;
 		}
-		f.block((end: Label) =>
+		f.block((end: Label) => {
+			f.brIf(end, indexOf(op, counter).isZero());
 			f.loop((again: Label) => {
-				f.brIf(end, indexOf(op, counter).isZero());
 				one();
 				setIndex(op, counter, indexOf(op, counter).sub(1));
 				if (repeat === 'whileEqual') f.brIf(end, op.flags.zero().isZero());
 				if (repeat === 'whileUnequal') f.brIf(end, op.flags.zero());
+				// A single step behind the last element is one behind the instruction.
+				f.brIf(end, indexOf(op, counter).isZero());
 				op.pollInside();
 				f.br(again);
-			}),
-		);
+			});
+		});
 	};
 }
 

@@ -2,7 +2,18 @@ import type {Instruction, Operand} from '#vcpu-worker/software/decode';
 import {isCanonicalAddress} from '#vcpu-worker/software/mmu';
 import {clocks} from './clocks.ts';
 import {controlRegisters} from './control-registers.ts';
-import {applyMode, applyPrivilege, Cr4, CS, codeSizeOf, privilegeOf, requirePrivilege, SS} from './control-state.ts';
+import {
+	applyMode,
+	applyPrivilege,
+	Cr4,
+	CS,
+	codeSizeOf,
+	Flag,
+	privilegeOf,
+	requirePrivilege,
+	SS,
+} from './control-state.ts';
+import {DebugBit, debugValue} from './debug-unit.ts';
 import {decimals} from './decimals.ts';
 import {descriptorInstructions} from './descriptor-instructions.ts';
 import {farTransfers} from './far-transfers.ts';
@@ -10,7 +21,7 @@ import {fastCalls} from './fast-calls.ts';
 import {flagInstructions} from './flag-instructions.ts';
 import {fxInstructions} from './fx-instructions.ts';
 import {general, low32, numberIn, pair, Register, registerValue, setPair, setRegister} from './general-registers.ts';
-import {generalProtection, invalidOpcode} from './guest-fault.ts';
+import {GuestFault, generalProtection, invalidOpcode, Vector} from './guest-fault.ts';
 import {readOperand, writeMemory, writeSelector} from './operands.ts';
 import type {After, Parts} from './parts.ts';
 import {ports} from './ports.ts';
@@ -73,15 +84,16 @@ export const systemInstructions: Readonly<Record<string, Handler>> = {
 		return 'next';
 	},
 	movFromDebug: (parts, {operands: [target, number]}) => {
-		requirePrivilege(parts.core);
-		setRegister(parts, target, parts.core.state.debug[debugNumber(parts, number)] as bigint);
+		const register = debugNumber(parts, number);
+		setRegister(parts, target, parts.core.state.debug[register] as bigint);
 		return 'next';
 	},
 	movToDebug: (parts, {operands: [number, from]}) => {
-		requirePrivilege(parts.core);
+		const register = debugNumber(parts, number);
 		const value = registerValue(parts, from);
-		if (debugNumber(parts, number) >= 6 && value >> 32n !== 0n) throw generalProtection();
-		parts.core.state.debug[debugNumber(parts, number)] = value;
+		if (register >= 6 && value >> 32n !== 0n) throw generalProtection();
+		parts.core.state.debug[register] = debugValue(register, value);
+		parts.debug.apply();
 		return 'next';
 	},
 	lgdt: (parts, instruction) => loadTable(parts, instruction, 'gdtr'),
@@ -124,11 +136,20 @@ function cacheInstruction(parts: Parts): After {
 	return 'next';
 }
 
-/** DR4 and DR5 are DR6 and DR7, or none where CR4.DE is set; DR8 and on are none (SDM volume 3, 17.2.2). */
+/**
+ * DR4 and DR5 are DR6 and DR7, or none where CR4.DE is set; DR8 and on are none (SDM volume 3, 18.2.2). DR7.GD guards them all.
+ * @throws GuestFault where the program must not name it
+ */
 function debugNumber({core}: Parts, operand: Operand | undefined): number {
+	requirePrivilege(core);
 	const number = numberIn(operand);
 	const isOld = number === 4 || number === 5;
 	if (number > 7 || (isOld && (Number(core.state.cr4) & Cr4.DE) !== 0)) throw invalidOpcode();
+	const {debug} = core.state;
+	if ((Number(debug[7]) & DebugBit.GD) !== 0) {
+		debug[6] = (debug[6] as bigint) | BigInt(DebugBit.BD);
+		throw new GuestFault(Vector.debug);
+	}
 	return isOld ? number + 2 : number;
 }
 

@@ -1,5 +1,6 @@
 import type {Core} from '#vcpu-worker/software/interpreter';
 import type {Mmu} from '#vcpu-worker/software/mmu';
+import type {DebugUnit} from './debug-unit.ts';
 import type {Features} from './features.ts';
 import type {Interrupts} from './interrupts.ts';
 import type {ModelRegisters} from './msrs.ts';
@@ -15,6 +16,7 @@ export interface Parts {
 	readonly msrs: ModelRegisters;
 	readonly features: Features;
 	readonly outside: Outside;
+	readonly debug: DebugUnit;
 }
 
 /** How code goes on after an instruction that TypeScript has carried out; RIP is already behind it. */

@@ -81,6 +81,7 @@ function stringPort(parts: Parts, instruction: Instruction, isInput: boolean): A
 		const left = repeat === undefined ? 1n : general(parts, counter) & mask;
 		if (left === 0n) return 'next';
 		const offset = general(parts, index) & mask;
+		parts.debug.port(port, bytes);
 		if (isInput) {
 			// The place is tried before the port is read, whose value would be lost.
 			const address = writableAddress(parts, place, offset, bytes);
@@ -90,6 +91,7 @@ function stringPort(parts: Parts, instruction: Instruction, isInput: boolean): A
 		if (repeat === undefined) return 'next';
 		set(counter, left - 1n);
 		state.budget--;
+		if (parts.debug.endsElement) return 'again';
 	}
 	return 'again';
 }
@@ -100,6 +102,7 @@ export const ports = {
 		const bytes = portBytes(target as {width: number});
 		const number = portOf(parts, port);
 		requirePort(parts, number, bytes);
+		parts.debug.port(number, bytes);
 		writeAccumulator(parts, bytes, parts.outside.readPort(number, bytes));
 		return 'next';
 	},
@@ -108,6 +111,7 @@ export const ports = {
 		const bytes = portBytes(value as {width: number});
 		const number = portOf(parts, operands.length === 2 ? operands[0] : undefined);
 		requirePort(parts, number, bytes);
+		parts.debug.port(number, bytes);
 		parts.outside.writePort(number, bytes, Number(BigInt.asUintN(bytes * 8, general(parts, accumulator))));
 		return 'next';
 	},

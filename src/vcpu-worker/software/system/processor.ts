@@ -3,17 +3,18 @@ import {allocateSharedMemory, type SharedMemory} from '#support/shared-memory';
 import {decode, goesStraight, type Instruction} from '#vcpu-worker/software/decode';
 import {Core} from '#vcpu-worker/software/interpreter';
 import type {Lockstep} from '#vcpu-worker/software/lockstep';
-import {type DeviceSpace, Mmu, PhysicalMemory} from '#vcpu-worker/software/mmu';
+import {type DeviceSpace, executeAlone, Mmu, PhysicalMemory} from '#vcpu-worker/software/mmu';
 import {CpuState, ownRequests, Request, Stop} from '#vcpu-worker/software/state';
 import {CodeCache} from './code-cache.ts';
 import {applyMode, applyPrivilege, CS, codeSizeOf, Flag} from './control-state.ts';
+import {DebugBit, DebugUnit} from './debug-unit.ts';
 import {Features} from './features.ts';
 import {GuestFault, generalProtection, invalidOpcode, Vector} from './guest-fault.ts';
 import {systemInstructions} from './instructions.ts';
 import {Interrupts} from './interrupts.ts';
 import {ModelRegisters} from './msrs.ts';
 import type {Outside} from './outside.ts';
-import type {Parts} from './parts.ts';
+import type {After, Parts} from './parts.ts';
 import {Rendezvous} from './rendezvous.ts';
 import {resetState} from './reset.ts';
 import {Segments} from './segments.ts';
@@ -28,10 +29,14 @@ export type ProcessorStop =
 	/** A triple fault. */
 	| 'shutdown'
 	/** It is to take the interrupt that {@link Processor.windowWanted} waits for. */
-	| 'window';
+	| 'window'
+	/** For the host's debugger: {@link DebugUnit.stop} tells why. */
+	| 'debug';
 
 /** Longest instruction in bytes. */
 const maxLength = 15;
+/** Instructions that end in a handler, whose first instruction comes next. */
+const withoutTrap = new Set(['int', 'int1', 'int3', 'into']);
 const requestWord = CpuState.word('request');
 const pageBytes = 4096;
 
@@ -48,6 +53,7 @@ export class Processor implements Parts {
 	/** Compares blocks with their translations: for tests. */
 	lockstep: Lockstep | undefined;
 	readonly outside: Outside;
+	readonly debug: DebugUnit;
 	readonly #code: CodeCache;
 	readonly #memory: PhysicalMemory;
 	readonly #others: Rendezvous;
@@ -70,6 +76,7 @@ export class Processor implements Parts {
 		this.mmu = new Mmu(this.core, this.#memory, devices, this.#code);
 		this.mmu.exclusively = (action) => this.#others.exclusively(action, this.#dropWritable);
 		this.outside = outside;
+		this.debug = new DebugUnit(this.core, this.mmu);
 		this.features = new Features(outside);
 		this.msrs = new ModelRegisters(this.core, this.features, outside);
 		this.segments = new Segments(this.core, this.mmu);
@@ -133,6 +140,7 @@ export class Processor implements Parts {
 	changed(): void {
 		applyMode(this.core, this.mmu);
 		this.mmu.flush();
+		this.debug.apply();
 	}
 
 	/** Enters the handler of an interrupt from outside; false after a triple fault. */
@@ -188,17 +196,25 @@ export class Processor implements Parts {
 				this.#attend();
 				// Faults and instructions of the system can follow each other for ever without a branch, which looks too.
 				if (state.request !== 0 || state.budget < 0) return 'polled';
+				if (this.#isTraced()) {
+					const end = this.#trace();
+					if (end !== undefined) return end;
+					continue;
+				}
 				const found = this.#lookUp();
 				if (found === undefined) return 'shutdown';
 				if (found === 0) continue;
 				record = found;
 			}
+			const wasShadowed = this.#isShadowed;
+			this.debug.isHeld = false;
 			const stop = this.#runBlocks(record);
 			// An instruction for TypeScript that comes first is still in the shadow.
 			if (stop !== Stop.system || state.record !== record || this.core.ordinalOf(record) > 1) this.#isShadowed = false;
 			record = 0;
 			if (stop === Stop.fault) {
 				if (!this.#fault(state.record)) return 'shutdown';
+				if (this.debug.isAwaited) this.#isShadowed = wasShadowed && this.core.ordinalOf(state.record) === 1;
 			} else if (stop === Stop.lookup) applyPrivilege(this.core);
 			else if (stop === Stop.system) {
 				const end = this.#system(state.record);
@@ -218,6 +234,101 @@ export class Processor implements Parts {
 		return stop;
 	}
 
+	/** Linear address of RIP; undefined where it is beyond its segment. */
+	#codeAddress(): bigint | undefined {
+		const {state} = this.core;
+		const {base = 0n, limit = 0} = state.segments[CS] ?? {};
+		if (codeSizeOf(this.core) === 64) return BigInt.asUintN(64, state.rip + base);
+		state.rip &= 0xffff_ffffn;
+		return state.rip > BigInt(limit) ? undefined : BigInt.asUintN(32, state.rip + base);
+	}
+
+	/** The next instruction is one to look at before it and behind it. RF, which no such one needs, has then had its effect. */
+	#isTraced(): boolean {
+		const {state} = this.core;
+		const {controlFlags} = state;
+		if ((controlFlags & Flag.TF) !== 0) return true;
+		const linear = this.debug.isUsed ? this.#codeAddress() : undefined;
+		if (linear !== undefined && this.debug.isAlone(linear)) return true;
+		if ((controlFlags & Flag.RF) !== 0) state.controlFlags = (controlFlags & ~Flag.RF) >>> 0;
+		return false;
+	}
+
+	/**
+	 * Executes one instruction, with breakpoints before it, and those of data and single steps behind it (SDM volume 3, 18.3.1).
+	 * @returns why the processor stops
+	 */
+	#trace(): ProcessorStop | undefined {
+		const {debug} = this;
+		const {state} = this.core;
+		const {controlFlags} = state;
+		const linear = this.#codeAddress();
+		if (linear === undefined) {
+			state.budget--;
+			return this.#raise(generalProtection()) ? undefined : 'shutdown';
+		}
+		const before = debug.executed(linear);
+		if (debug.stopsBefore(linear, before)) return 'debug';
+		const isQuiet = debug.isHeld || (controlFlags & Flag.RF) !== 0;
+		if (!isQuiet && DebugUnit.guestBits(before) !== 0) {
+			debug.report(DebugUnit.guestBits(before));
+			state.budget--;
+			return this.#raise(new GuestFault(Vector.debug)) ? undefined : 'shutdown';
+		}
+		state.controlFlags = (controlFlags & ~Flag.RF) >>> 0;
+		debug.isHeld = false;
+		debug.begin(true);
+		const end = this.#executeAlone(linear);
+		const hits = debug.end();
+		if (end === 'shutdown' || end === 'debug') return end;
+		const traps = end !== 'faulted' && end !== 'delivered' && !debug.isHeld && (controlFlags & Flag.TF) !== 0;
+		const bits = end === 'faulted' ? 0 : DebugUnit.guestBits(hits) | (traps ? DebugBit.BS : 0);
+		if (bits !== 0 && !this.#trap(bits)) return 'shutdown';
+		if (debug.stopsBehind(this.#codeAddress() ?? 0n, end === 'faulted' ? 0 : hits)) return 'debug';
+		return this.#isHalted ? 'halted' : undefined;
+	}
+
+	/** Delivers a debug exception behind an instruction. */
+	#trap(bits: number): boolean {
+		this.#isHalted = false;
+		this.debug.report(bits);
+		return this.#deliver(new GuestFault(Vector.debug));
+	}
+
+	/** Executes the instruction at a linear address, and no other one. */
+	#executeAlone(linear: bigint): 'done' | 'delivered' | 'faulted' | 'shutdown' | 'debug' {
+		const {core} = this;
+		const {state} = core;
+		const {base = 0n} = state.segments[CS] ?? {};
+		state.codePage = linear & ~0xfffn;
+		state.codePageOffset = BigInt.asUintN(64, state.codePage - base);
+		const rip = state.rip;
+		const kept = state.budget - 1;
+		try {
+			const instruction = this.#instruction(linear, Number(linear & 0xfffn));
+			if (typeof instruction !== 'number') {
+				const after = this.#carryOut(instruction, rip);
+				if (after === 'debug') return after;
+				const {name} = instruction;
+				// SYSCALL goes by the flag as it leaves it.
+				const isOff = name === 'syscall' && (state.controlFlags & Flag.TF) === 0;
+				return isOff || withoutTrap.has(name) ? 'delivered' : 'done';
+			}
+			state.budget = 0;
+			const stop = core.run(instruction);
+			state.budget = kept;
+			this.#isShadowed = false;
+			if (stop === Stop.lookup) applyPrivilege(core);
+			if (stop !== Stop.fault) return 'done';
+			return this.#fault(state.record) ? 'faulted' : 'shutdown';
+		} catch (error) {
+			if (!(error instanceof GuestFault)) throw error;
+			state.budget = kept;
+			state.rip = rip;
+			return this.#raise(error) ? 'faulted' : 'shutdown';
+		}
+	}
+
 	/** Finds the block at RIP; 0 after an exception, undefined after a triple fault. */
 	#lookUp(): number | undefined {
 		const {core} = this;
@@ -228,12 +339,9 @@ export class Processor implements Parts {
 			return this.#raise(fault) ? 0 : undefined;
 		};
 		const codeSize = codeSizeOf(core);
-		const {base = 0n, limit = 0} = state.segments[CS] ?? {};
-		if (codeSize !== 64) {
-			state.rip &= 0xffff_ffffn;
-			if (state.rip > BigInt(limit)) return refuse(generalProtection());
-		}
-		const linear = BigInt.asUintN(codeSize === 64 ? 64 : 32, state.rip + base);
+		const {base = 0n} = state.segments[CS] ?? {};
+		const linear = this.#codeAddress();
+		if (linear === undefined) return refuse(generalProtection());
 		const low = Number(BigInt.asIntN(32, linear));
 		const high = Number(BigInt.asIntN(32, linear >> 32n));
 		const known = core.find(low, high);
@@ -259,12 +367,26 @@ export class Processor implements Parts {
 		state.rip = state.codePageOffset + BigInt(this.core.startOf(record));
 		state.budget -= this.core.ordinalOf(record);
 		state.stop = 0;
+		if (state.vector === executeAlone) {
+			this.debug.isAwaited = true;
+			return true;
+		}
 		return this.#raise(new GuestFault(state.vector, state.errorCode));
 	}
 
+	/** Delivers an exception before its instruction, at which RF then keeps breakpoints away (SDM volume 3, 18.3.1.1). */
 	#raise(fault: GuestFault): boolean {
+		const {state} = this.core;
+		state.controlFlags = (state.controlFlags | Flag.RF) >>> 0;
+		return this.#deliver(fault);
+	}
+
+	#deliver(fault: GuestFault): boolean {
 		this.#isShadowed = false;
-		return this.interrupts.raise(fault);
+		if (!this.interrupts.raise(fault)) return false;
+		// A handler of debug exceptions can use debug registers (18.2.4).
+		if (fault.vector === Vector.debug) this.debug.unguard();
+		return true;
 	}
 
 	/**
@@ -287,33 +409,55 @@ export class Processor implements Parts {
 			const known = core.instructionOf(record);
 			const instruction = known ?? this.#instruction(state.codePage + BigInt(start), start);
 			if (typeof instruction === 'number') return instruction;
-			state.budget--;
-			const handler = systemInstructions[instruction.name];
-			if (handler === undefined) throw invalidOpcode();
-			const next = BigInt.asUintN(size === 64 ? 64 : 32, rip + BigInt(instruction.length));
-			state.rip = next;
-			// Also where it faults (SDM volume 3, 6.7.1).
-			if (instruction.name === 'iret') this.interrupts.isNmiBlocked = false;
 			const {jumpsEpoch} = core;
-			const after = handler(this, instruction);
-			applyPrivilege(core);
-			this.#isShadowed = after === 'shadow';
+			this.debug.begin(false);
+			const after = this.#carryOut(instruction, rip);
+			const hits = this.debug.end();
+			if (after === 'debug') return after;
+			if (hits !== 0) return this.#endWatched(hits);
 			if (after === 'next' && known !== undefined && goesStraight(known)) {
 				// The block goes on: its end takes all of its instructions off the budget.
 				if (core.jumpsEpoch !== jumpsEpoch || state.request !== 0) return 0;
 				state.budget += ordinal;
 				return Core.next(record);
 			}
-			if (after === 'again') state.rip = rip;
-			if (after !== 'halt') return 0;
-			this.#isHalted = true;
-			return 'halted';
+			return after === 'halt' ? 'halted' : 0;
 		} catch (error) {
 			if (!(error instanceof GuestFault)) throw error;
+			this.debug.abandon();
 			state.budget--;
 			if (!error.isOfNewTask) state.rip = rip;
 			return this.#raise(error) ? 0 : 'shutdown';
 		}
+	}
+
+	/** Reports what an instruction of the system has accessed that is watched. */
+	#endWatched(hits: number): ProcessorStop | number {
+		const bits = DebugUnit.guestBits(hits);
+		if (bits !== 0 && !this.#trap(bits)) return 'shutdown';
+		if (this.debug.stopsBehind(this.#codeAddress() ?? 0n, hits)) return 'debug';
+		return this.#isHalted ? 'halted' : 0;
+	}
+
+	/** Carries out an instruction by its handler. @throws GuestFault */
+	#carryOut(instruction: Instruction, rip: bigint): After | 'debug' {
+		const {core, debug} = this;
+		const {state} = core;
+		const {name} = instruction;
+		if (name === 'int3' && debug.hasPlanted(this.#codeAddress() ?? 0n)) return 'debug';
+		state.budget--;
+		const handler = systemInstructions[name];
+		if (handler === undefined) throw invalidOpcode();
+		state.rip = BigInt.asUintN(codeSizeOf(core) === 64 ? 64 : 32, rip + BigInt(instruction.length));
+		// Also where it faults (SDM volume 3, 6.7.1).
+		if (name === 'iret') this.interrupts.isNmiBlocked = false;
+		const after = handler(this, instruction);
+		applyPrivilege(core);
+		this.#isShadowed = after === 'shadow';
+		debug.isHeld = after === 'shadow' && name !== 'sti';
+		if (after === 'again') state.rip = rip;
+		if (after === 'halt') this.#isHalted = true;
+		return after;
 	}
 
 	/** Decodes the instruction of a record. One that is not for TypeScript ends in the next page: it gets records of its own. */

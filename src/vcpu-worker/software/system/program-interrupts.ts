@@ -16,6 +16,11 @@ function deliver(parts: Parts, vector: number): After {
 
 /** Interrupts and exceptions that a program asks for (SDM volume 2: INT n, BOUND). */
 export const programInterrupts = {
+	/** It asks no gate for its privilege (SDM volume 3, 6.12.1.2). */
+	int1: (parts: Parts): After => {
+		parts.interrupts.deliver(Vector.debug, undefined, 'hardware');
+		return 'next';
+	},
 	int3: (parts: Parts): After => deliver(parts, Vector.breakpoint),
 	/** In virtual-8086 mode CR4.VME lets a task's own table have it, else IOPL must be 3 (SDM volume 3, table 20-2). */
 	int: (parts: Parts, {operands: [number]}: Instruction): After => {

@@ -1,0 +1,169 @@
+import test from 'ava';
+import type {DebugPlan} from '#vcpu-worker/debug';
+import type {GuestProcessor} from './guest-processor.ts';
+import {codeAt, handle, kernelCode, stackTop, startBytes} from './raw-code.ts';
+
+const TF = 0x100;
+const data = stackTop - 0x8000;
+const hlt = 0xf4;
+/** DR6 with nothing in it. */
+const dr6Base = 0xffff_0ff0n;
+const [singleStep, guarded] = [0x4000n, 0x2000n];
+
+/** A debug exception as its handler found it. */
+interface Report {
+	/** Where it returns to, from the code's begin on. */
+	readonly at: number;
+	readonly bits: bigint;
+	readonly resumes: boolean;
+}
+
+/** Runs code whose debug exceptions are noted by a handler that halts, and then goes on behind them. */
+function reportsOf(code: readonly number[], prepare: (guest: GuestProcessor) => void): Report[] {
+	const guest = startBytes([...code, hlt]);
+	const {processor, ram} = guest;
+	const {state} = processor.core;
+	// OUT 80h,AL; HLT; IRETQ.
+	handle(guest, 1, [0xe6, 0x80, hlt, 0x48, 0xcf]);
+	Object.assign(state.segments[1] ?? {}, {selector: kernelCode});
+	prepare(guest);
+	processor.changed();
+	const reports: Report[] = [];
+	for (let round = 0; round < 20; round++) {
+		if (processor.run(10_000) !== 'halted') break;
+		if (guest.writes.length === reports.length) return reports;
+		const frame = new BigUint64Array(ram.buffer, Number(state.general[4]), 3);
+		const bits = (state.debug[6] as bigint) ^ dr6Base;
+		reports.push({at: Number(frame[0]) - codeAt, bits, resumes: ((frame[2] as bigint) & 0x1_0000n) !== 0n});
+		if (Number(frame[0]) > codeAt + code.length) return reports;
+		state.debug[6] = dr6Base;
+		processor.isHalted = false;
+	}
+	throw new Error('the code does not end');
+}
+
+/** Sets DR0 and its condition in DR7, and RSI to the data. */
+const watch =
+	(address: number, condition: number, cr4 = 0n) =>
+	({processor: {core}}: GuestProcessor): void => {
+		const {state} = core;
+		state.debug[0] = BigInt(address);
+		state.debug[7] = 0x402n | (BigInt(condition) << 16n);
+		state.general[6] = BigInt(data);
+		state.cr4 |= cr4;
+	};
+const trap = (at: number, bits: bigint): Report => ({at, bits, resumes: false});
+
+test('TF traps behind each instruction, behind the next one where POPF sets it, and behind that which clears it', (t) => {
+	// PUSHF; OR [RSP],100h; POPF; INC EAX; INC EAX; PUSHF; AND [RSP],~100h; POPF; INC EAX.
+	const code = [
+		...[0x9c, 0x81, 0x0c, 0x24, 0, 1, 0, 0, 0x9d, 0xff, 0xc0, 0xff, 0xc0],
+		...[0x9c, 0x81, 0x24, 0x24, 0xff, 0xfe, 0xff, 0xff, 0x9d, 0xff, 0xc0],
+	];
+	const reports = reportsOf(code, () => {});
+	t.deepEqual(
+		reports,
+		[11, 13, 14, 21, 22].map((at) => trap(at, singleStep)),
+	);
+});
+
+test('TF traps behind each element of a string, behind instructions of the system, and not behind MOV to SS', (t) => {
+	const prepare = ({processor: {core}}: GuestProcessor) => {
+		core.state.controlFlags |= TF;
+		core.state.general[1] = 2n;
+		core.state.general[7] = BigInt(data);
+	};
+	// REP STOSB; CPUID; XOR EAX,EAX; MOV SS,AX; NOP; NOP, and HLT.
+	t.deepEqual(
+		reportsOf([0xf3, 0xaa, 0x0f, 0xa2, 0x31, 0xc0, 0x8e, 0xd0, 0x90, 0x90], prepare).map(({at}) => at),
+		[0, 2, 4, 6, 9, 10, 11],
+	);
+});
+
+test('an instruction at a breakpoint faults before it, once, as RF is set then', (t) => {
+	// INC EAX; INC EAX; JMP $+2; INC EAX.
+	const code = [0xff, 0xc0, 0xff, 0xc0, 0xeb, 0, 0xff, 0xc0];
+	for (const at of [0, 2, 4, 6]) t.deepEqual(reportsOf(code, watch(codeAt + at, 0)), [{at, bits: 1n, resumes: true}]);
+	t.deepEqual(reportsOf(code, watch(codeAt + 1, 0)), [], 'it begins elsewhere');
+});
+
+test('data breakpoints trap behind the access, of their kind and width', (t) => {
+	const [write, access] = [0b0001, 0b0011];
+	const wide = 0b1100;
+	// MOV EAX,[RSI]; MOV [RSI+1],AL; ADD [RSI],EAX; NOP.
+	const code = [0x8b, 0x06, 0x88, 0x46, 1, 0x01, 0x06, 0x90];
+	t.deepEqual(
+		reportsOf(code, watch(data, write)).map(({at}) => at),
+		[7],
+	);
+	t.deepEqual(
+		reportsOf(code, watch(data, write | wide)).map(({at}) => at),
+		[5, 7],
+	);
+	t.deepEqual(reportsOf(code, watch(data, access)), [trap(2, 1n), trap(7, 1n)]);
+	t.deepEqual(reportsOf(code, watch(data + 8, access | wide)), [], 'the page alone is no hit');
+	// SGDT [RSI]; NOP.
+	t.deepEqual(reportsOf([0x0f, 0x01, 0x06, 0x90], watch(data, write)), [trap(3, 1n)]);
+});
+
+test('a port is watched where CR4.DE says so', (t) => {
+	// IN AL,70h; NOP.
+	const code = [0xe4, 0x70, 0x90];
+	t.deepEqual(reportsOf(code, watch(0x70, 0b0010, 8n)), [trap(2, 1n)]);
+	t.deepEqual(reportsOf(code, watch(0x71, 0b0010, 8n)), []);
+	t.deepEqual(reportsOf(code, watch(0x70, 0b0010)), []);
+});
+
+test('a guarded debug register faults, which its handler can use; reserved bits keep their values', (t) => {
+	// MOV RAX,DR0; INC EAX.
+	const guard = ({processor: {core}}: GuestProcessor) => {
+		core.state.debug[7] = 0x2400n;
+	};
+	t.deepEqual(reportsOf([0x0f, 0x21, 0xc0, 0xff, 0xc0], guard), [{at: 0, bits: guarded, resumes: true}]);
+	// XOR EAX,EAX; MOV DR6,RAX; MOV DR7,RAX.
+	const {processor} = startBytes([0x31, 0xc0, 0x0f, 0x23, 0xf0, 0x0f, 0x23, 0xf8, hlt]);
+	processor.run(100);
+	t.deepEqual([processor.core.state.debug[6], processor.core.state.debug[7]], [dr6Base, 0x400n]);
+});
+
+test('INT1 is a debug exception that DR6 has no bit for', (t) => {
+	t.deepEqual(
+		reportsOf([0xf1, 0x90], () => {}),
+		[trap(1, 0n)],
+	);
+});
+
+test("the host's debugger steps, and stops at what it has asked for, of which the guest sees nothing", (t) => {
+	// INC EAX; MOV [RSI],EAX; INT3; INC EAX.
+	const {processor} = startBytes([0xff, 0xc0, 0x89, 0x06, 0xcc, 0xff, 0xc0, hlt]);
+	const {debug, core} = processor;
+	core.state.general[6] = BigInt(data);
+	const none: DebugPlan = {step: false, breakpoints: [], hardware: [], stops: []};
+	const at = (): number => Number(core.state.rip) - codeAt;
+	const runs: unknown[] = [];
+	const run = (plan: Partial<DebugPlan>): void => {
+		debug.plan = {...none, ...plan};
+		runs.push([processor.run(100), debug.stop, at()]);
+		debug.stop = undefined;
+	};
+	run({step: true});
+	run({hardware: [{address: BigInt(data), kind: 'write', length: 4}]});
+	run({breakpoints: [codeAt + 4]});
+	core.state.rip = BigInt(codeAt + 5);
+	run({hardware: [{address: BigInt(codeAt + 5), kind: 'execute', length: 1}]});
+	run({stops: [BigInt(codeAt + 7)]});
+	core.state.rip = BigInt(codeAt);
+	run({step: {start: BigInt(codeAt), end: BigInt(codeAt + 4)}});
+	core.state.rip = BigInt(codeAt + 5);
+	debug.plan = undefined;
+	t.is(processor.run(100), 'halted');
+	t.deepEqual(runs, [
+		['debug', {kind: 'step'}, 2],
+		['debug', {kind: 'hardware', index: 0}, 4],
+		['debug', {kind: 'breakpoint'}, 4],
+		['debug', {kind: 'hardware', index: 0}, 5],
+		['debug', {kind: 'breakpoint'}, 7],
+		['debug', {kind: 'step'}, 4],
+	]);
+	t.is(core.state.debug[6], dr6Base);
+});
