@@ -2,17 +2,7 @@ import type {Instruction, Operand} from '#vcpu-worker/software/decode';
 import {isCanonicalAddress} from '#vcpu-worker/software/mmu';
 import {clocks} from './clocks.ts';
 import {controlRegisters} from './control-registers.ts';
-import {
-	applyMode,
-	applyPrivilege,
-	Cr4,
-	CS,
-	codeSizeOf,
-	Flag,
-	privilegeOf,
-	requirePrivilege,
-	SS,
-} from './control-state.ts';
+import {applyMode, applyPrivilege, Cr4, CS, codeSizeOf, privilegeOf, requirePrivilege, SS} from './control-state.ts';
 import {DebugBit, debugValue} from './debug-unit.ts';
 import {decimals} from './decimals.ts';
 import {descriptorInstructions} from './descriptor-instructions.ts';
