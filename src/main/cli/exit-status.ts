@@ -100,6 +100,11 @@ export const exitStatuses = {
 		meaning: 'the guest started again and again without getting anywhere (--guest-reset-limit)',
 		codes: [],
 	},
+	image: {
+		status: 11,
+		meaning: 'no image can be made of these packages',
+		codes: ['PACKAGE_*', 'PACKAGES_*', 'EXT4_*', 'TREE_*', 'IMAGE_*'],
+	},
 	hangup: {status: 129, meaning: 'SIGHUP ended it', codes: []},
 	interrupted: {status: 130, meaning: 'SIGINT ended it (Ctrl-C, where stdin is no terminal)', codes: []},
 	terminated: {status: 143, meaning: 'SIGTERM ended it', codes: []},

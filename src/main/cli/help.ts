@@ -11,7 +11,7 @@ const indent = 36;
 /** The text of `openvmm --help`. */
 export function helpText(operations = machineOperations, known = flags): string {
 	return [
-		'openvmm: boots virtual machines on Linux KVM',
+		'openvmm: boots virtual machines, on KVM or on a processor of its own',
 		'',
 		'Usage: openvmm [FLAGS]            boot a machine',
 		'       openvmm COMMAND [FLAGS]    see or change a running one',
