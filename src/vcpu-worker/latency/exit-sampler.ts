@@ -15,6 +15,8 @@ export class ExitSampler {
 	readonly #latencies: VcpuLatenciesView;
 	/** Exits until the next sample; 0: none is taken. */
 	#left = 0;
+	/** The same of accesses that are served while the guest runs, amid an exit that may be long in coming. */
+	#leftServed = 0;
 
 	constructor(latencies: VcpuLatenciesView) {
 		this.#latencies = latencies;
@@ -24,11 +26,17 @@ export class ExitSampler {
 	/** Takes over what {@link VcpuLatencies} asks for. */
 	refresh(): void {
 		this.#left = Math.max(0, Atomics.load(this.#latencies.$atomic, sampleEveryWord));
+		this.#leftServed = this.#left;
 	}
 
 	/** True when the coming exit is to be timed. Hot. */
 	due(): boolean {
 		return this.#left !== 0 && --this.#left === 0;
+	}
+
+	/** True when the coming access that is served while the guest runs is to be timed. Hot. */
+	servedDue(): boolean {
+		return this.#leftServed !== 0 && --this.#leftServed === 0;
 	}
 
 	/** Counts one exit. @param times - as {@link now} gives them, before and after the guest ran, and when it was served */

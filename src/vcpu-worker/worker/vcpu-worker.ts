@@ -235,7 +235,7 @@ const wiring = (
 	msrs: machine.msrs(unknownMsrs),
 	hypercalls: machine.hypercalls(),
 	memory,
-	began: () => (sampler.due() ? now() : 0),
+	began: () => (sampler.servedDue() ? now() : 0),
 	served(kind, began) {
 		control[counters[kind]]++;
 		if (began !== 0) sampler.recordServed(kind, began, now());
