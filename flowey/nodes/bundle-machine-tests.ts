@@ -20,7 +20,7 @@ const PATTERNS = {
 } as const;
 
 /** A back end that machines of tests run on. */
-export type TestedBackEnd = keyof typeof PATTERNS;
+type TestedBackEnd = keyof typeof PATTERNS;
 
 /** Built tests. */
 export interface MachineTestBundles {

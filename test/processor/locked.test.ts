@@ -48,6 +48,15 @@ const forms: readonly Form[] = [
 		],
 		start: 0xffff_ff00n,
 	},
+	// MOV RAX,[RDI]; MOV RDX,[RDI+8]; LEA RBX,[RAX+1]; LEA RCX,[RDX+1]; LOCK CMPXCHG16B [RDI]; JNE.
+	{
+		name: 'LOCK CMPXCHG16B [RDI]',
+		bytes: 16,
+		code: [
+			0x48, 0x8b, 0x07, 0x48, 0x8b, 0x57, 8, 0x48, 0x8d, 0x58, 1, 0x48, 0x8d, 0x4a, 1, 0xf0, 0x48, 0x0f, 0xc7, 0x0f,
+			0x75, 0xea,
+		],
+	},
 	// MOV EAX,1; again: XCHG [RDI],EAX; TEST EAX,EAX; JNE again; INC dword [RSI]; MOV dword [RDI],0.
 	{
 		name: 'XCHG as a lock',
@@ -77,7 +86,8 @@ interface Case extends Form {
 
 const cases: readonly Case[] = forms.flatMap((form, row) =>
 	Object.entries(places)
-		.filter(([, offset]) => form.bytes > 1 || offset === 0x100)
+		// One byte lies in one place only, and 16 must be at a multiple.
+		.filter(([, offset]) => (form.bytes > 1 && form.bytes < 16) || offset === 0x100)
 		.map(([place, offset], column) => {
 			const page = data + (row * 4 + column) * 2 * pageBytes;
 			return {...form, place, at: page + offset, counterAt: form.isLock === true ? page + 0x800 : page + offset};
@@ -110,6 +120,7 @@ test('locked instructions of two processors count exactly, wherever their operan
 	);
 	for (const {name, place, counterAt, bytes, start = 0n} of cases) {
 		const count = BigInt.asUintN(bytes * 8, view.getBigUint64(counterAt, true));
+		if (bytes === 16) t.is(view.getBigUint64(counterAt + 8, true), count, `${name}: its upper half`);
 		t.is(count, BigInt.asUintN(bytes * 8, start + BigInt(rounds * processors)), `${name} at bytes ${place}`);
 	}
 });

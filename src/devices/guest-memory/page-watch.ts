@@ -12,7 +12,7 @@ const logEntries = 1024;
 const Entry = {number: 0, page: 1, low: 2, high: 3, writer: 4, inside: 5, words: 8} as const;
 
 /** A word that a thread sets bits in to tell a processor of a write. */
-export interface WatcherWord {
+interface WatcherWord {
 	readonly memory: {readonly buffer: SharedArrayBuffer};
 	readonly byteOffset: number;
 }

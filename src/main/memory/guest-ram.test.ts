@@ -32,6 +32,18 @@ test('each node has a backing of its own, and one without memory none', (t) => {
 	);
 });
 
+test('all of RAM lies in one memory, nodes and all, and beyond 16 GiB in several', (t) => {
+	const gib = 2 ** 30;
+	const whole = allocateRam([bank(0, 3 * gib), bank(4 * gib, 9 * gib)]);
+	t.teardown(() => whole.dispose());
+	t.is(new Set(whole.ranges.map(({memory}) => memory)).size, 1);
+	for (const [index, {offset, length}] of whole.ranges.entries())
+		t.true((whole.ranges[index + 1]?.offset ?? Number.POSITIVE_INFINITY) >= offset + length);
+	const large = allocateRam([bank(0, 3 * gib), bank(4 * gib, 15 * gib)]);
+	t.teardown(() => large.dispose());
+	t.is(new Set(large.ranges.map(({memory}) => memory)).size, 2);
+});
+
 const [hostNode] = linuxHost.memoryNodes();
 const policies = '/proc/self/numa_maps';
 const onNuma = hostNode !== undefined && existsSync(policies) ? test : test.skip;

@@ -55,7 +55,7 @@ export function writeGeneral(state: State, registers: GeneralRegisters): void {
 }
 
 /** Control registers that the local APIC has. */
-export interface ApicRegisters {
+interface ApicRegisters {
 	cr8: number;
 	base: bigint;
 }

@@ -1,6 +1,7 @@
 import {setImmediate} from 'node:timers/promises';
 import test from 'ava';
-import {WriteLog} from '#devices/guest-memory';
+import {type MappedRange, WriteLog} from '#devices/guest-memory';
+import {plainMemory} from '#devices/guest-memory/testing';
 import {GuestThreads} from '#vcpu-worker/software/system/testing';
 import {SoftwarePartition} from './software-partition.ts';
 
@@ -22,6 +23,14 @@ const program = [
 	...[0x74, -(3 + 2 + 3 + 3 + 8 + 3 + 2) & 0xff], // JE
 	0xf4,
 ];
+
+test('what only KVM has is refused, with that as the remedy', (t) => {
+	t.throws(() => new SoftwarePartition({irqchip: 'kernel', processors: 1}), {code: 'SOFTWARE_HAS_NO_CHIPS'});
+	const partition = new SoftwarePartition({irqchip: 'split', processors: 1});
+	const [first, second] = plainMemory({gpa: 0, length: pageBytes}, {gpa: 0x10_0000, length: pageBytes}).ranges;
+	partition.map(first as MappedRange);
+	t.throws(() => partition.map(second as MappedRange), {code: 'SOFTWARE_MEMORY_TOO_LARGE', message: /0x100000/});
+});
 
 test('no store of a processor is lost between two checkpoints', async (t) => {
 	const partition = new SoftwarePartition({irqchip: 'split', processors: 2});

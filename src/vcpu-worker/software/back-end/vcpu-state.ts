@@ -1,21 +1,23 @@
 import type {GeneralRegisters, SpecialRegisters} from '#devices/processor';
+import {record, wholeNumber} from '#support/saved-state';
 import {type CpuidEntry, missingNeeds, needsOf} from '#vcpu-worker/cpuid';
 import {Msr, msrName} from '#vcpu-worker/registers';
 import type {LocalApic} from '#vcpu-worker/software/local-apic';
-import type {Processor} from '#vcpu-worker/software/system';
-import {saveX87Image, takeX87Image} from '#vcpu-worker/software/x87';
+import {FxPlace, mxcsrMask, type Processor, readFxArea, writeFxArea} from '#vcpu-worker/software/system';
 import {type Activity, type VcpuState, vcpuError} from '#vcpu-worker/state';
 import type {TimeStampCounter} from './counter.ts';
 import {softwareKind} from './handles.ts';
 import type {KvmInterface} from './kvm-interface.ts';
 
-/** Places in an XSAVE image (SDM volume 1, 10.5.1 and 13.4). */
-const image = {bytes: 576, mxcsr: 24, mxcsrMask: 28, xmm: 160, xstateBv: 512} as const;
+/** Bytes of an XSAVE image of x87 and SSE, and place of the components that are in it (SDM volume 1, 13.4.2). */
+const image = {bytes: 576, xstateBv: 512} as const;
 /** x87 and SSE. */
-const legacyComponents = 0b11n;
-/** Registers that all bits can be written to: no DAZ is missing. */
-const mxcsrMask = 0xffff;
+const Component = {x87: 1n, sse: 2n, both: 3n} as const;
 const ymmLanes = 4;
+const allRegisters = 16;
+
+/** What this back end keeps beside what every processor has. */
+const extension = record({errors: wholeNumber(0xff)});
 
 /** Parts of a processor that have its state. */
 export interface VcpuParts {
@@ -46,7 +48,7 @@ export function saveState(vcpu: VcpuParts, cpuid: readonly CpuidEntry[], counter
 		general: vcpu.readGeneral(),
 		special: vcpu.readSpecial(),
 		xcr0: undefined,
-		vector: {components: legacyComponents, image: legacyImage(vcpu)},
+		vector: {components: Component.both, image: legacyImage(vcpu)},
 		debug: {dr0, dr1, dr2, dr3, dr6, dr7},
 		msrs,
 		apic: saved.page,
@@ -64,7 +66,7 @@ export function saveState(vcpu: VcpuParts, cpuid: readonly CpuidEntry[], counter
 		},
 		activity: vcpu.activity === 'running' && processor.isHalted ? 'halted' : vcpu.activity,
 		clock: {khz: vcpu.counter.khz, counter: counter ?? vcpu.counter.counter()},
-		extension: {kind: softwareKind, data: {errors: saved.errors ?? 0}},
+		extension: {kind: softwareKind, data: extension.save({errors: saved.errors ?? 0})},
 	};
 }
 
@@ -91,12 +93,13 @@ export function restoreState(vcpu: VcpuParts, cpuid: readonly CpuidEntry[], save
 	if (shift !== undefined) counter.move(BigInt.asIntN(64, before + shift - counter.offset));
 	const refused = [...saved.msrs].filter(([index, value]) => !takesMsr(vcpu, index, value));
 	if (refused.length > 0) throw vcpuError('VCPU_MSR_REFUSED', {msrs: refused.map(([index]) => msrName(index))});
-	const errors = saved.extension?.kind === softwareKind ? (saved.extension.data as {errors?: unknown}).errors : 0;
+	const {errors} =
+		saved.extension?.kind === softwareKind ? extension.parse(saved.extension.data, 'vcpu.extension') : {errors: 0};
 	vcpu.apic.restore({
 		page: saved.apic,
 		base: saved.special.apicBase,
 		deadline: saved.msrs.get(Msr.IA32_TSC_DEADLINE) ?? 0n,
-		errors: typeof errors === 'number' ? errors : 0,
+		errors,
 	});
 	processor.isShadowed = saved.events.shadow.sti || saved.events.shadow.movSs;
 	processor.interrupts.isNmiBlocked = saved.events.nmi.masked;
@@ -118,24 +121,15 @@ function takesMsr({kvm, processor}: VcpuParts, index: number, value: bigint): bo
 
 /** An XSAVE image with what x87 and SSE have (SDM volume 1, 13.4.1). */
 function legacyImage({processor}: VcpuParts): Uint8Array {
-	const {state} = processor.core;
 	const bytes = new Uint8Array(image.bytes);
-	const view = new DataView(bytes.buffer);
-	saveX87Image(state, view);
-	view.setUint32(image.mxcsr, state.mxcsr, true);
-	view.setUint32(image.mxcsrMask, mxcsrMask, true);
-	for (let lane = 0; lane < 32; lane++)
-		view.setBigUint64(image.xmm + lane * 8, state.vector256[(lane >> 1) * ymmLanes + (lane & 1)] as bigint, true);
-	view.setBigUint64(image.xstateBv, legacyComponents, true);
+	writeFxArea(processor.core, bytes, {x87: true, sse: true, registers: allRegisters}, true);
+	new DataView(bytes.buffer).setBigUint64(image.xstateBv, Component.both, true);
 	return bytes;
 }
 
 /** Takes the x87's and XMM registers as FXSAVE has them, all of them (SDM volume 1, 10.5.1). */
 export function takeFxsave(processor: Processor, bytes: Uint8Array): void {
-	const whole = new Uint8Array(image.bytes);
-	whole.set(bytes.subarray(0, image.xstateBv));
-	new DataView(whole.buffer).setBigUint64(image.xstateBv, legacyComponents, true);
-	takeLegacyImage({processor}, whole);
+	takeParts(processor, bytes, Component.both);
 }
 
 /** The upper halves of YMM registers, which are there although no instruction has them yet. */
@@ -155,14 +149,17 @@ export function writeYmmHigh({core}: Processor, bytes: Uint8Array): void {
 /** Place of a half of an upper half, of the register's four. */
 const upperLane = (half: number): number => (half >> 1) * ymmLanes + 2 + (half & 1);
 
-function takeLegacyImage({processor}: Pick<VcpuParts, 'processor'>, bytes: Uint8Array): void {
-	const {state} = processor.core;
-	const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-	// A component that is missing is as FNINIT leaves it (SDM volume 1, 13.6).
-	if ((view.getBigUint64(image.xstateBv, true) & 1n) !== 0n) takeX87Image(state, view);
-	else processor.core.x87.registers.initialize();
-	const hasSse = (view.getBigUint64(image.xstateBv, true) & 2n) !== 0n;
-	state.mxcsr = view.getUint32(image.mxcsr, true) & mxcsrMask;
-	for (let lane = 0; lane < 32; lane++)
-		state.vector256[(lane >> 1) * ymmLanes + (lane & 1)] = hasSse ? view.getBigUint64(image.xmm + lane * 8, true) : 0n;
+function takeLegacyImage({processor}: VcpuParts, bytes: Uint8Array): void {
+	takeParts(processor, bytes, new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(image.xstateBv, true));
+}
+
+/** Takes these components of an image; others get their initial state (SDM volume 1, 13.6), but MXCSR, which is always there. */
+function takeParts({core}: Processor, bytes: Uint8Array, components: bigint): void {
+	const area = bytes.slice();
+	const view = new DataView(area.buffer);
+	view.setUint32(FxPlace.mxcsr, view.getUint32(FxPlace.mxcsr, true) & mxcsrMask, true);
+	if ((components & Component.sse) === 0n) area.fill(0, FxPlace.xmm, FxPlace.xmm + allRegisters * 16);
+	const x87 = (components & Component.x87) !== 0n;
+	if (!x87) core.x87.registers.initialize();
+	readFxArea(core, area, {x87, sse: true, registers: allRegisters}, true);
 }

@@ -189,9 +189,10 @@ class Lowering {
 				this.#access('load', this.#tableEntry(), {a: accumulator});
 				break;
 			case 'cmpxchg8b':
+				// No atomic operation is as wide.
+				if (size === 64 && this.#instruction.isLocked) return false;
 				this.#keep({...(first as MemoryOperand), width: 64}, 'loadForWrite');
-				if (size !== 64 && this.#instruction.isLocked)
-					this.#step('compareExchange8', 64, {segment: (first as MemoryOperand).segment});
+				if (this.#instruction.isLocked) this.#step('compareExchange8', 64, {segment: (first as MemoryOperand).segment});
 				else this.#step('cmpxchgPair', size === 64 ? 64 : 32, {segment: (first as MemoryOperand).segment});
 				break;
 			case 'lahf':

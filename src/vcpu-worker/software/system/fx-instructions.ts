@@ -14,7 +14,7 @@ export const fxInstructions = {
 		const {mmu, core} = parts;
 		const at = area(parts, instruction, 'write');
 		const bytes = new Uint8Array(fxAreaBytes);
-		writeFxArea(core.state, bytes, partsOf(parts, instruction), instruction.operandSize === 64);
+		writeFxArea(core, bytes, partsOf(parts, instruction), instruction.operandSize === 64);
 		if (!mmu.writeBytes(at, bytes.subarray(0, usedBytes), privilegeOf(core) === 3)) throw faultOf(parts);
 		return 'next';
 	},
@@ -25,7 +25,7 @@ export const fxInstructions = {
 		if (!mmu.readBytes(at, bytes, privilegeOf(core) === 3)) throw faultOf(parts);
 		const has = partsOf(parts, instruction);
 		if (has.sse && (mxcsrOf(bytes) & ~mxcsrMask) !== 0) throw generalProtection();
-		readFxArea(core.state, bytes, has, instruction.operandSize === 64);
+		readFxArea(core, bytes, has, instruction.operandSize === 64);
 		return 'next';
 	},
 };

@@ -19,6 +19,7 @@ import {programInterrupts} from './program-interrupts.ts';
 import {segmentBases} from './segment-bases.ts';
 import {translations} from './translations.ts';
 import {waiting} from './waiting.ts';
+import {compareExchange16} from './wide-exchange.ts';
 import {x87StateInstructions} from './x87-state.ts';
 
 /** Number of GS. */
@@ -106,6 +107,7 @@ export const systemInstructions: Readonly<Record<string, Handler>> = {
 	},
 	...clocks,
 	...controlRegisters,
+	cmpxchg8b: compareExchange16,
 	...decimals,
 	...descriptorInstructions,
 	...fastCalls,

@@ -50,6 +50,10 @@ export class Processor implements Parts {
 	readonly features: Features;
 	/** Asks {@link run} to end as soon as the guest can take an interrupt. */
 	windowWanted = false;
+	/** It waits for an interrupt; whoever finds one that it does not take sets this to false. */
+	isHalted = false;
+	/** Interrupts stay away for one instruction. */
+	isShadowed = false;
 	/** Compares blocks with their translations: for tests. */
 	lockstep: Lockstep | undefined;
 	readonly outside: Outside;
@@ -58,9 +62,6 @@ export class Processor implements Parts {
 	readonly #memory: PhysicalMemory;
 	readonly #others: Rendezvous;
 	readonly #dropWritable = () => this.mmu.dropWritable();
-	#isHalted = false;
-	/** Interrupts stay away for one instruction. */
-	#isShadowed = false;
 
 	/**
 	 * @param memory - all of RAM, in one memory
@@ -87,25 +88,7 @@ export class Processor implements Parts {
 
 	/** True where the guest can take an interrupt now. */
 	get canInterrupt(): boolean {
-		return (this.core.state.controlFlags & Flag.IF) !== 0 && !this.#isShadowed;
-	}
-
-	/** It waits for an interrupt; whoever finds one that it does not take sets it to false. */
-	get isHalted(): boolean {
-		return this.#isHalted;
-	}
-
-	set isHalted(is: boolean) {
-		this.#isHalted = is;
-	}
-
-	/** Interrupts stay away for one instruction. */
-	get isShadowed(): boolean {
-		return this.#isShadowed;
-	}
-
-	set isShadowed(is: boolean) {
-		this.#isShadowed = is;
+		return (this.core.state.controlFlags & Flag.IF) !== 0 && !this.isShadowed;
 	}
 
 	/**
@@ -114,8 +97,8 @@ export class Processor implements Parts {
 	 * @param isInit - by INIT, not at power-on
 	 */
 	reset(signature: number, isInit: boolean): void {
-		this.#isHalted = false;
-		this.#isShadowed = false;
+		this.isHalted = false;
+		this.isShadowed = false;
 		this.interrupts.isNmiBlocked = false;
 		resetState(this.core.state, signature, isInit);
 		if (!isInit) this.msrs.reset();
@@ -131,7 +114,7 @@ export class Processor implements Parts {
 
 	/** Enters the handler of a non-maskable interrupt; false after a triple fault. Another one waits for IRET. */
 	nmi(): boolean {
-		this.#isHalted = false;
+		this.isHalted = false;
 		this.interrupts.isNmiBlocked = true;
 		return this.interrupts.raise(new InterruptAsFault(Vector.nmi));
 	}
@@ -145,7 +128,7 @@ export class Processor implements Parts {
 
 	/** Enters the handler of an interrupt from outside; false after a triple fault. */
 	interrupt(vector: number): boolean {
-		this.#isHalted = false;
+		this.isHalted = false;
 		return this.interrupts.raise(new InterruptAsFault(vector));
 	}
 
@@ -159,7 +142,7 @@ export class Processor implements Parts {
 		const {state} = this.core;
 		state.budget = budget;
 		this.#others.enter();
-		const end = this.#isHalted ? 'halted' : this.#execute();
+		const end = this.isHalted ? 'halted' : this.#execute();
 		this.#attend();
 		this.#others.leave();
 		state.instructions += BigInt(budget - state.budget);
@@ -206,15 +189,15 @@ export class Processor implements Parts {
 				if (found === 0) continue;
 				record = found;
 			}
-			const wasShadowed = this.#isShadowed;
+			const wasShadowed = this.isShadowed;
 			this.debug.isHeld = false;
 			const stop = this.#runBlocks(record);
 			// An instruction for TypeScript that comes first is still in the shadow.
-			if (stop !== Stop.system || state.record !== record || this.core.ordinalOf(record) > 1) this.#isShadowed = false;
+			if (stop !== Stop.system || state.record !== record || this.core.ordinalOf(record) > 1) this.isShadowed = false;
 			record = 0;
 			if (stop === Stop.fault) {
 				if (!this.#fault(state.record)) return 'shutdown';
-				if (this.debug.isAwaited) this.#isShadowed = wasShadowed && this.core.ordinalOf(state.record) === 1;
+				if (this.debug.isAwaited) this.isShadowed = wasShadowed && this.core.ordinalOf(state.record) === 1;
 			} else if (stop === Stop.lookup) applyPrivilege(this.core);
 			else if (stop === Stop.system) {
 				const end = this.#system(state.record);
@@ -227,7 +210,7 @@ export class Processor implements Parts {
 	/** Runs blocks from a record on; only one where the guest is about to be able to take an interrupt that waits. */
 	#runBlocks(record: number): number {
 		const {state} = this.core;
-		const kept = this.#isShadowed && this.windowWanted ? state.budget : 0;
+		const kept = this.isShadowed && this.windowWanted ? state.budget : 0;
 		state.budget -= kept;
 		const stop = (this.lockstep ?? this.core).run(record);
 		state.budget += kept;
@@ -285,12 +268,12 @@ export class Processor implements Parts {
 		const bits = end === 'faulted' ? 0 : DebugUnit.guestBits(hits) | (traps ? DebugBit.BS : 0);
 		if (bits !== 0 && !this.#trap(bits)) return 'shutdown';
 		if (debug.stopsBehind(this.#codeAddress() ?? 0n, end === 'faulted' ? 0 : hits)) return 'debug';
-		return this.#isHalted ? 'halted' : undefined;
+		return this.isHalted ? 'halted' : undefined;
 	}
 
 	/** Delivers a debug exception behind an instruction. */
 	#trap(bits: number): boolean {
-		this.#isHalted = false;
+		this.isHalted = false;
 		this.debug.report(bits);
 		return this.#deliver(new GuestFault(Vector.debug));
 	}
@@ -317,7 +300,7 @@ export class Processor implements Parts {
 			state.budget = 0;
 			const stop = core.run(instruction);
 			state.budget = kept;
-			this.#isShadowed = false;
+			this.isShadowed = false;
 			if (stop === Stop.lookup) applyPrivilege(core);
 			if (stop !== Stop.fault) return 'done';
 			return this.#fault(state.record) ? 'faulted' : 'shutdown';
@@ -382,7 +365,7 @@ export class Processor implements Parts {
 	}
 
 	#deliver(fault: GuestFault): boolean {
-		this.#isShadowed = false;
+		this.isShadowed = false;
 		if (!this.interrupts.raise(fault)) return false;
 		// A handler of debug exceptions can use debug registers (18.2.4).
 		if (fault.vector === Vector.debug) this.debug.unguard();
@@ -436,7 +419,7 @@ export class Processor implements Parts {
 		const bits = DebugUnit.guestBits(hits);
 		if (bits !== 0 && !this.#trap(bits)) return 'shutdown';
 		if (this.debug.stopsBehind(this.#codeAddress() ?? 0n, hits)) return 'debug';
-		return this.#isHalted ? 'halted' : 0;
+		return this.isHalted ? 'halted' : 0;
 	}
 
 	/** Carries out an instruction by its handler. @throws GuestFault */
@@ -453,10 +436,10 @@ export class Processor implements Parts {
 		if (name === 'iret') this.interrupts.isNmiBlocked = false;
 		const after = handler(this, instruction);
 		applyPrivilege(core);
-		this.#isShadowed = after === 'shadow';
+		this.isShadowed = after === 'shadow';
 		debug.isHeld = after === 'shadow' && name !== 'sti';
 		if (after === 'again') state.rip = rip;
-		if (after === 'halt') this.#isHalted = true;
+		if (after === 'halt') this.isHalted = true;
 		return after;
 	}
 

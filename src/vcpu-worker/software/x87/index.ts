@@ -7,5 +7,4 @@ export {
 	storeEnvironment,
 	storeRegisters,
 } from './environment.ts';
-export {saveX87Image, takeX87Image} from './image.ts';
 export {X87} from './x87.ts';
