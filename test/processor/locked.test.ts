@@ -96,11 +96,29 @@ const cases: readonly Case[] = forms.flatMap((form, row) =>
 
 const word = (value: number): readonly number[] => [...new Uint8Array(Uint32Array.of(value).buffer)];
 
-/** All cases after each other, each in a loop: MOV EDI,at; MOV ESI,counter; MOV R8D,rounds; form; DEC R8D; JNE form. HLT. */
+/** Counts the processors that have come to a case. */
+const arrivals = data - pageBytes;
+
+/** Waits for the other processors: LOCK INC dword [arrivals]; again: CMP dword [arrivals],count; JB again. */
+const meet = (count: number): readonly number[] => [
+	...[0xf0, 0xff, 0x04, 0x25, ...word(arrivals)],
+	...[0x81, 0x3c, 0x25, ...word(arrivals), ...word(count), 0x72, -13 & 0xff],
+];
+
+/** All cases after each other, which all begin at once, each in a loop: MOV EDI,at; MOV ESI,counter; MOV R8D,rounds; form; DEC R8D; JNE form. HLT. */
 function program(all: readonly Case[]): number[] {
 	const code: number[] = [];
-	for (const {at, counterAt, code: form} of all) {
-		code.push(0xbf, ...word(at), 0xbe, ...word(counterAt), 0x41, 0xb8, ...word(rounds));
+	for (const [index, {at, counterAt, code: form}] of all.entries()) {
+		code.push(
+			...meet((index + 1) * processors),
+			0xbf,
+			...word(at),
+			0xbe,
+			...word(counterAt),
+			0x41,
+			0xb8,
+			...word(rounds),
+		);
 		code.push(...form, 0x41, 0xff, 0xc8, 0x75, -(form.length + 5) & 0xff);
 	}
 	return [...code, 0xf4];
