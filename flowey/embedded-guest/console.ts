@@ -150,7 +150,7 @@ function emitFlush(asm: Assembler): void {
 	label('flush-burst');
 	test(r9d, r9d);
 	jz('flush-done');
-	mov(r10d, 0x400_0000);
+	mov(r10d, 0x1000_0000);
 	mov(dx, lineStatus);
 	label('flush-wait');
 	asm.in(al, dx);
@@ -177,7 +177,7 @@ function emitFlush(asm: Assembler): void {
 /** Waits until the last byte has left the port: what is in its FIFO is lost when the machine ends. */
 function emitDrain({label, mov, test, jnz, ret, pause, dec, in: read}: Assembler): void {
 	label('drain');
-	mov(r10d, 0x400_0000);
+	mov(r10d, 0x1000_0000);
 	mov(dx, lineStatus);
 	label('drain-wait');
 	read(al, dx);

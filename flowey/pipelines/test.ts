@@ -8,6 +8,7 @@ import {assembleGuest} from '../nodes/assemble-guest.ts';
 import {bundleMachineTests, type MachineTestBundles} from '../nodes/bundle-machine-tests.ts';
 import {canInstallPackages} from '../nodes/install-qemu.ts';
 import {prepareIncubator} from '../nodes/prepare-incubator.ts';
+import {restorePackages} from '../nodes/restore-packages.ts';
 import {AVA_ARGV, launchHere, runAva} from '../tests/ava.ts';
 import {emulatedShare, kvmTestName, machineShare} from '../tests/emulated-share.ts';
 import {type FragileMachine, MAX_NOT_RUN, runOnFragileMachines} from '../tests/fragile-machines.ts';
@@ -86,6 +87,7 @@ async function unitSuite(): Promise<SuiteResult[]> {
 /** @param all - run what takes long too */
 async function machineSuites(match: string, all: boolean): Promise<SuiteResult[]> {
 	heading('machines');
+	await restoreKernels();
 	// Tests of the command line run what users run.
 	await buildPackage();
 	const {folder, files, avaArgv} = await runNode(bundleMachineTests, {match, on: 'software'});
@@ -100,6 +102,16 @@ async function machineSuites(match: string, all: boolean): Promise<SuiteResult[]
 		return later.length > 0 ? [result, rest] : [result];
 	} finally {
 		rmSync(folder, {recursive: true, force: true});
+	}
+}
+
+/** Stock kernels for tests, which are skipped without them; nobody watches a CI machine, so there that is a failure. */
+async function restoreKernels(): Promise<void> {
+	try {
+		await runNode(restorePackages, {refresh: false});
+	} catch (error) {
+		if (isCi || !(error instanceof FloweyError)) throw error;
+		process.stdout.write(`Tests of stock kernels are skipped: ${error.message}\n`);
 	}
 }
 
