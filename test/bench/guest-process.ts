@@ -1,0 +1,130 @@
+import {type ChildProcess, spawn} from 'node:child_process';
+import {once} from 'node:events';
+import {readdirSync, readFileSync} from 'node:fs';
+import {join} from 'node:path';
+
+/** A guest that the software processor and QEMU's TCG run: the same kernel, initial file system, words, RAM and processors. */
+export interface BenchGuest {
+	readonly kernel: string;
+	readonly initrd?: string;
+	readonly words: string;
+	readonly memoryMib: number;
+	readonly processors: number;
+}
+
+/** Debian's cloud kernel and the initial file system of the tests. */
+export const debian = {
+	kernel: join(process.cwd(), '.packages/linux/vmlinuz'),
+	initrd: join(process.cwd(), '.packages/linux/initrd.cpio'),
+};
+
+/** What figures are held against. */
+export const peer = 'QEMU TCG';
+
+const launcher = join(process.cwd(), 'src/main/cli/launcher.mjs');
+const limitMs = 300_000;
+
+const initrdOf = ({initrd}: BenchGuest, flag: string): string[] => (initrd === undefined ? [] : [flag, initrd]);
+
+/** Both, by the name of their figures. */
+const commands: Readonly<Record<string, (guest: BenchGuest) => readonly [string, ...string[]]>> = {
+	[peer]: (guest) => [
+		...(['qemu-system-x86_64', '-accel', 'tcg', '-nodefaults', '-no-reboot'] as const),
+		...['-smp', `${guest.processors}`, '-m', `${guest.memoryMib}M`, '-display', 'none', '-serial', 'stdio'],
+		...['-kernel', guest.kernel, ...initrdOf(guest, '-initrd'), '-append', guest.words],
+	],
+	openvmm: (guest) => [
+		...([process.execPath, launcher, '--hypervisor', 'software', '--no-default-cmdline'] as const),
+		...['-p', `${guest.processors}`, '-m', `${guest.memoryMib}M`],
+		...['-k', guest.kernel, ...initrdOf(guest, '-r'), '-c', guest.words],
+	],
+};
+
+/** Names of the two. */
+export const both = Object.keys(commands);
+
+/** A guest in a process of its own, whose console is read. */
+export class GuestProcess {
+	readonly startMs = nowMs();
+	readonly #child: ChildProcess;
+	readonly #ended: Promise<unknown>;
+	/** What it has said, and when each part of it came. */
+	readonly #heard: {readonly text: string; readonly atMs: number}[] = [];
+	readonly #guest: BenchGuest;
+	/** Called when it has said something. */
+	#hear = () => {};
+
+	/** @param who - one of {@link both} */
+	constructor(who: string, guest: BenchGuest) {
+		const [command, ...words] = (commands[who] as (typeof commands)[string])(guest);
+		this.#guest = guest;
+		this.#child = spawn(command, words, {stdio: ['pipe', 'pipe', 'ignore']});
+		this.#child.stdout?.setEncoding('latin1').on('data', (text) => {
+			this.#heard.push({text, atMs: nowMs()});
+			this.#hear();
+		});
+		this.#ended = once(this.#child, 'close');
+	}
+
+	/** Waits until the guest has said this. @returns when that came, in milliseconds */
+	async said(text: string): Promise<number> {
+		for (;;) {
+			let all = '';
+			for (const part of this.#heard) {
+				all += part.text;
+				if (all.includes(text)) return part.atMs;
+			}
+			if (this.#child.exitCode !== null || nowMs() - this.startMs > limitMs)
+				throw new Error(`"${text}" was not heard of ${this.#child.spawnfile}, but: ${all.slice(-500)}`);
+			const {promise, resolve} = Promise.withResolvers<void>();
+			this.#hear = resolve;
+			const timer = setTimeout(resolve, 1000);
+			await promise;
+			clearTimeout(timer);
+		}
+	}
+
+	/** Says a line to the guest. */
+	say(line: string): void {
+		this.#child.stdin?.write(`${line}\n`);
+	}
+
+	/** Processor time of all its threads so far, in milliseconds (Linux: Documentation/scheduler/sched-stats.rst). */
+	cpuMs(): number {
+		const tasks = `/proc/${this.#child.pid}/task`;
+		return readdirSync(tasks).reduce(
+			(sum, task) => sum + Number(read(`${tasks}/${task}/schedstat`).split(' ')[0]) / 1e6,
+			0,
+		);
+	}
+
+	/** Memory in MiB beyond the guest's RAM: this process's share of pages, without that of the mappings that are as large as RAM is. */
+	ownMib(): number {
+		const kib = (text: string): number => Number(/^Pss:\s+(\d+)/m.exec(text)?.[1] ?? 0);
+		const ram = this.#guest.memoryMib * 1024;
+		const mappings = read(`/proc/${this.#child.pid}/smaps`).split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m);
+		const others = mappings.filter((text) => Number(/^Size:\s+(\d+)/m.exec(text)?.[1]) !== ram);
+		if (others.length === mappings.length)
+			throw new Error(`No mapping of ${this.#child.spawnfile} is as large as its RAM`);
+		return others.reduce((sum, text) => sum + kib(text), 0) / 1024;
+	}
+
+	/** Waits for its end. @returns when that was, in milliseconds */
+	async ended(): Promise<number> {
+		await this.#ended;
+		return nowMs();
+	}
+
+	/** Ends it. */
+	async kill(): Promise<void> {
+		this.#child.kill('SIGKILL');
+		await this.#ended;
+	}
+}
+
+/** Milliseconds of a clock that only goes on. */
+export const nowMs = (): number => Number(process.hrtime.bigint()) / 1e6;
+
+export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+const read = (path: string): string => readFileSync(path, 'latin1');
