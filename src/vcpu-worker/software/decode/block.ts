@@ -10,7 +10,7 @@ const pageBytes = 4096;
 /** Instructions for TypeScript behind which code goes on in the same mode, if they do not fault. */
 const straight = new Set(
 	(
-		'rdtsc rdtscp rdpid rdrand rdseed cpuid rdmsr in out cli clac stac swapgs readFsBase readGsBase writeFsBase writeGsBase ' +
+		'rdtsc rdtscp rdpid rdrand rdseed cpuid rdmsr in out cli sti clac stac swapgs readFsBase readGsBase writeFsBase writeGsBase ' +
 		'movFromControl movFromDebug movFromSegment pushSegment sgdt sidt sldt str smsw xgetbv fxsave fxrstor xsave xsaveopt ' +
 		'xsavec xsaves xrstor xrstors fnstenv fnsave fldenv frstor wbinvd verr verw'
 	).split(' '),

@@ -22,7 +22,7 @@ const codeSegment = 1;
 
 /**
  * Builds the interpreter: a module whose function `run` executes records from one address on until something stops it, and
- * returns why (`Stop`). It imports the memories `state` and `ram`, and the functions `access`, `compute` and `x87`.
+ * returns why (`Stop`). Its imports are those of `importParts`.
  */
 export function buildInterpreter(): Uint8Array<ArrayBuffer> {
 	const module = new ModuleBuilder();
@@ -57,7 +57,9 @@ function writeLoop(
 	const target = f.local('i64');
 	/** The record that jumps within its page, which can be linked to where it goes; or 0. */
 	const linkable = f.local('i32');
-	const tlb = f.let(state.load('i32', 32, i32(0), CpuState.offset('tlb')));
+	const tlb = f.local('i32');
+	const readTlb = () => f.set(tlb, state.load('i32', 32, i32(0), CpuState.offset('tlb')));
+	readTlb();
 	const step = (again: Label, linked: Label, elsewhere: Label) => {
 		const jumps = {
 			inPage: () => f.br(linked),
@@ -75,11 +77,17 @@ function writeLoop(
 				f.if(stop, () => f.return(stop));
 			}
 		});
-		const leave = () => {
-			f.store(state, 32, i32(0), CpuState.offset('record'), record);
-			f.return(i32(Stop.system));
+		const system = () => {
+			const next = state.load('i64', 64, i32(0), CpuState.offset('codePageOffset')).add(fields.next());
+			f.store(state, 64, i32(0), CpuState.offset('rip'), next);
+			const stop = f.let(callOf(imports.system, record));
+			f.if(stop, () => {
+				f.store(state, 32, i32(0), CpuState.offset('record'), record);
+				f.return(stop);
+			});
+			readTlb();
 		};
-		f.switch(state.load('i32', 16, record, MicroOp.offset('kind')), [...arms, leave]);
+		f.switch(state.load('i32', 16, record, MicroOp.offset('kind')), [...arms, system]);
 		f.set(record, record.add(MicroOp.size));
 		f.br(again);
 	};

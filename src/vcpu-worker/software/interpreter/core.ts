@@ -9,7 +9,7 @@ import {
 } from '#vcpu-worker/software/decode';
 import {FloatUnit} from '#vcpu-worker/software/float';
 import {kindNumber, kinds, systemKind} from '#vcpu-worker/software/semantics';
-import {CpuState, immediateAt, jumpEntries, jumpEntry, MicroOp, memoryMap} from '#vcpu-worker/software/state';
+import {CpuState, immediateAt, jumpEntries, jumpEntry, MicroOp, memoryMap, Stop} from '#vcpu-worker/software/state';
 import {X87} from '#vcpu-worker/software/x87';
 import {buildInterpreter} from './build-interpreter.ts';
 
@@ -31,6 +31,9 @@ declare const WebAssembly: {
  */
 export type SlowAccess = (low: number, high: number, width: number, kind: number, record: number) => number;
 
+/** Carries out an instruction of the system amid its block. False: it has done nothing, and is left to whoever drives the processor. */
+export type WithinBlock = (record: number) => boolean;
+
 /** Mode of an entry of the cache of blocks that has none. */
 const noMode = 0;
 /** A mode that no entry has. */
@@ -43,6 +46,7 @@ const aloneBytes = 1024;
 const linkedKinds = new Set(kinds.flatMap(({isJump}, number) => (isJump ? [number] : [])));
 const kindAt = MicroOp.offset('kind');
 const gone = kindNumber('gone.64');
+const next = kindNumber('next.64');
 let module: object | undefined;
 
 /** Makes the memory that a processor has for itself. */
@@ -73,6 +77,11 @@ export class Core {
 	#nextRecord: number = memoryMap.records;
 	/** Instructions of the records that leave them to TypeScript. */
 	readonly #instructions = new Map<number, Instruction>();
+	/** What carries them out amid their block, where something can. */
+	readonly #quick = new Map<number, WithinBlock>();
+	readonly #within: (instruction: Instruction) => WithinBlock | undefined;
+	/** Instructions of the system may be carried out amid their block. */
+	goesOn = false;
 	/** This memory, in words. */
 	readonly words: Int32Array;
 	/** Words of the state that what follows from privilege was computed from; see `applyPrivilege`. */
@@ -81,8 +90,14 @@ export class Core {
 	/**
 	 * @param memory - of {@link allocateCoreMemory}
 	 * @param ram - the guest's memory, a `WebAssembly.Memory`
+	 * @param within - what carries out an instruction of the system amid its block; undefined where only its handler can
 	 */
-	constructor(memory: SharedMemory, ram: object, access: SlowAccess) {
+	constructor(
+		memory: SharedMemory,
+		ram: object,
+		access: SlowAccess,
+		within: (instruction: Instruction) => WithinBlock | undefined,
+	) {
 		this.memory = memory.buffer;
 		this.state = CpuState.on(memory.buffer, memoryMap.state);
 		this.transfer = new Uint8Array(memory.buffer, CpuState.offset('transfer'), 16);
@@ -92,7 +107,9 @@ export class Core {
 		const float = new FloatUnit(memory.buffer);
 		const compute = (operation: number, constant: number) => float.compute(operation, constant);
 		this.x87 = new X87(memory.buffer);
-		this.#env = {state: memory, ram, access, compute, x87: this.x87.execute};
+		this.#within = within;
+		const system = (record: number) => this.#carryOut(record);
+		this.#env = {state: memory, ram, access, compute, x87: this.x87.execute, system};
 		this.#run = new WebAssembly.Instance(module, {env: this.#env}).exports.run;
 		this.state.tlb = memoryMap.tlb;
 		this.forgetPages();
@@ -102,6 +119,15 @@ export class Core {
 	/** Executes records from this one on; returns the `Stop`. */
 	run(record: number): number {
 		return this.#run(record);
+	}
+
+	/** Carries out a record's instruction of the system amid its block; see `Imports`. */
+	#carryOut(record: number): number {
+		const quick = this.goesOn ? this.#quick.get(record) : undefined;
+		if (quick === undefined || !quick(record)) return Stop.system;
+		if (this.state.request === 0) return 0;
+		this.state.budget -= this.ordinalOf(record);
+		return Stop.lookup;
 	}
 
 	/** Makes functions of a module that imports what the interpreter does. */
@@ -161,6 +187,11 @@ export class Core {
 		return this.#bytes.getBigUint64(place, true);
 	}
 
+	/** The block ends behind a record, with no other instruction. */
+	endsBehind(record: number): boolean {
+		return this.#bytes.getUint16(record + MicroOp.size + kindAt, true) === next;
+	}
+
 	/** Number of a record's instruction in its block. */
 	ordinalOf(record: number): number {
 		return this.#bytes.getUint8(record + MicroOp.offset('ordinal'));
@@ -207,6 +238,7 @@ export class Core {
 	/** Takes a block away, of which this is the first record: whoever comes to it looks for the block anew. */
 	remove(record: number): void {
 		this.#instructions.delete(record);
+		this.#quick.delete(record);
 		this.#bytes.setUint16(record + kindAt, gone, true);
 	}
 
@@ -278,6 +310,7 @@ export class Core {
 		this.codeEpoch++;
 		this.#nextRecord = memoryMap.records;
 		this.#instructions.clear();
+		this.#quick.clear();
 		this.forgetJumps();
 	}
 
@@ -302,8 +335,12 @@ export class Core {
 	}
 
 	#writeAt(at: number, step: BlockStep): void {
-		if (step.instruction !== undefined) this.#instructions.set(at, step.instruction);
+		const {instruction} = step;
+		const quick = instruction && this.#within(instruction);
+		if (instruction !== undefined) this.#instructions.set(at, instruction);
 		else this.#instructions.delete(at);
+		if (quick !== undefined) this.#quick.set(at, quick);
+		else this.#quick.delete(at);
 		const place = (value: number) => (value === ownImmediate ? immediateAt(at) : value);
 		MicroOp.patch(this.#bytes, at, {...step, a: place(step.a), b: place(step.b), c: place(step.c)});
 	}

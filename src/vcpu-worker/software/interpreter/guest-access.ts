@@ -26,6 +26,11 @@ export interface Imports {
 	readonly compute: FuncOf<'i32'>;
 	/** Carries out a record's operation of the x87; returns 1 where its instruction is to end without its other steps. */
 	readonly x87: FuncOf<'i32'>;
+	/**
+	 * Carries out a record's instruction of the system amid its block, if it can: RIP is that of the next instruction then. Returns 0
+	 * where it has, and the `Stop` where code is to leave.
+	 */
+	readonly system: FuncOf<'i32'>;
 	/** Linear address in a segment, of the module itself; see `buildSegmentCheck`. */
 	readonly check: FuncOf<'i64'>;
 }

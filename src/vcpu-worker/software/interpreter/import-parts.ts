@@ -6,7 +6,7 @@ import {buildSegmentCheck} from './segment-check.ts';
 export const memoryLimits = {state: 0x1_0000, ram: 0x4_0000} as const;
 
 /**
- * Gives a module what generated code uses: the memories `state` and `ram`, and the functions `access`, `compute` and `x87`, which it
+ * Gives a module what generated code uses: the memories `state` and `ram`, the functions `access`, `compute`, `x87` and `system`, which it
  * imports, and functions of its own.
  */
 export function importParts(module: ModuleBuilder): Imports {
@@ -16,6 +16,7 @@ export function importParts(module: ModuleBuilder): Imports {
 		access: module.importFunction('access', {parameters: ['i32', 'i32', 'i32', 'i32', 'i32'], result: 'i32'}),
 		compute: module.importFunction('compute', {parameters: ['i32', 'i32'], result: 'i32'}),
 		x87: module.importFunction('x87', {parameters: ['i32'], result: 'i32'}),
+		system: module.importFunction('system', {parameters: ['i32'], result: 'i32'}),
 	};
 	return {...outside, check: buildSegmentCheck(module, outside.state)};
 }

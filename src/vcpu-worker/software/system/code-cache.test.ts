@@ -29,7 +29,12 @@ test('a block is of the bytes that are compared, also where a writer changes the
 	}
 	const [own, range] = [shared.memories[0], memory.ranges[0]];
 	if (own === undefined || range === undefined) throw new TypeError('there is no memory');
-	const core = new Core(own, range.memory, () => 0);
+	const core = new Core(
+		own,
+		range.memory,
+		() => 0,
+		() => undefined,
+	);
 	const requests = requestWords(shared);
 	new Rendezvous(shared.epochs, 1, requests).enter();
 	const others = new Rendezvous(shared.epochs, 0, requests);

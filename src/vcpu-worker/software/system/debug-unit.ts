@@ -77,6 +77,11 @@ export class DebugUnit implements WatchedPages {
 		return this.isAwaited || this.#held !== 0 || this.#plan !== undefined || this.#codePages.size > 0;
 	}
 
+	/** True where nothing is watched either. */
+	get isIdle(): boolean {
+		return !this.isUsed && this.#points.length === 0;
+	}
+
 	/** Instructions are executed one by one for the host's debugger. */
 	get isStepping(): boolean {
 		return this.#plan !== undefined && this.#plan.step !== false;

@@ -41,7 +41,8 @@ function readTask({core, mmu}: Parts, at: bigint): bigint {
 	return value;
 }
 
-const portBytes = ({width}: {readonly width: number}): 1 | 2 | 4 => (width === 8 ? 1 : width === 16 ? 2 : 4);
+/** Bytes of an access, by its operand. */
+export const portBytes = ({width}: {readonly width: number}): 1 | 2 | 4 => (width === 8 ? 1 : width === 16 ? 2 : 4);
 
 /** The port of IN and OUT: a constant, or DX. */
 const portOf = (parts: Parts, operand: Operand | undefined): number =>

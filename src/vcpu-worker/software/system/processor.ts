@@ -19,6 +19,7 @@ import {Rendezvous} from './rendezvous.ts';
 import {resetState} from './reset.ts';
 import {Segments} from './segments.ts';
 import {requestWords, type SharedParts} from './shared-parts.ts';
+import {withinBlock} from './within-block.ts';
 
 /** Reason for a processor's stop. */
 export type ProcessorStop =
@@ -71,7 +72,12 @@ export class Processor implements Parts {
 		const [first] = memory.ranges;
 		this.#memory = new PhysicalMemory(memory, shared.watch, self);
 		const own = shared.memories[self] as SharedMemory;
-		this.core = new Core(own, first?.memory ?? allocateSharedMemory(0), (...access) => this.mmu.access(...access));
+		this.core = new Core(
+			own,
+			first?.memory ?? allocateSharedMemory(0),
+			(...access) => this.mmu.access(...access),
+			(instruction) => withinBlock(this, instruction),
+		);
 		this.#others = new Rendezvous(shared.epochs, self, requestWords(shared));
 		this.#code = new CodeCache(this.core, this.#memory, this.#others, this.#dropWritable);
 		this.mmu = new Mmu(this.core, this.#memory, devices, this.#code);
@@ -212,6 +218,8 @@ export class Processor implements Parts {
 		const {state} = this.core;
 		const kept = this.isShadowed && this.windowWanted ? state.budget : 0;
 		state.budget -= kept;
+		const isPlain = this.lockstep === undefined && this.debug.isIdle;
+		this.core.goesOn = isPlain && !this.isShadowed && !this.windowWanted;
 		const stop = (this.lockstep ?? this.core).run(record);
 		state.budget += kept;
 		return stop;

@@ -41,6 +41,7 @@ function writeBlock(f: FunctionBuilder<readonly ['i32']>, imports: Imports, step
 	for (const [index, step] of steps.entries()) {
 		const kind = kinds[step.kind];
 		if (kind === undefined) {
+			f.store(state, 64, i32(0), CpuState.offset('rip'), inPage(BigInt(step.next)));
 			f.store(state, 32, i32(0), CpuState.offset('record'), recordOf(index));
 			f.return(i32(Stop.system));
 			break;

@@ -1,0 +1,103 @@
+import test from 'ava';
+import {type Assembler, al, eax, ecx} from '#flowey/x86-assembler';
+import {type MicroKernel, microKernel} from '#test/tmk';
+import {CpuState, Request} from '#vcpu-worker/software/state';
+import {startKernel} from './guest-processor.ts';
+
+/** Instructions of a full block. */
+const blockLength = 32;
+const requestWord = CpuState.word('request');
+const port = 0x80;
+
+/** Code that begins a block of its own. */
+const kernelOf = (emit: (asm: Assembler) => void): MicroKernel =>
+	microKernel('within-block', (asm, {exit}) => {
+		asm.jmp('code');
+		asm.align(64, 0);
+		asm.label('code');
+		emit(asm);
+		exit(0);
+	});
+
+/** A processor that comes to `code` next. */
+function startAtCode(kernel: MicroKernel) {
+	const guest = startKernel(kernel);
+	const {processor} = guest;
+	const code = BigInt(kernel.addressOf('code'));
+	for (let left = 100; processor.core.state.rip !== code; left--) {
+		if (left === 0) throw new Error('the guest does not come to its code');
+		processor.run(0);
+	}
+	return guest;
+}
+
+test('STI keeps interrupts away for the next instruction, wherever a block ends', (t) => {
+	for (const before of [0, 1, 29, 30, 31, 32]) {
+		const kernel = kernelOf(({inc, sti}) => {
+			for (let count = 0; count < before; count++) inc(ecx);
+			sti();
+			for (let count = 0; count < 2 * blockLength; count++) inc(ecx);
+		});
+		const code = kernel.addressOf('code');
+		const {processor} = startAtCode(kernel);
+		const {state} = processor.core;
+		const behind: number[] = [];
+		while (!processor.canInterrupt) {
+			t.is(processor.run(0), 'polled', `${before} before it: ${behind}`);
+			behind.push(Number(state.rip) - code);
+		}
+		t.true((behind.at(-1) as number) > 2 * before + 1, `${before} before it: ${behind}`);
+	}
+});
+
+test('where a device asks for a look, the block ends behind the instruction that reached it', (t) => {
+	const kernel = kernelOf(({inc, out, xor, in: input}) => {
+		xor(ecx, ecx);
+		inc(ecx);
+		out(port, al);
+		inc(ecx);
+		input(eax, port);
+		inc(ecx);
+	});
+	const guest = startAtCode(kernel);
+	const {processor} = guest;
+	const {state} = processor.core;
+	const {outside} = processor;
+	const ask = () => void Atomics.or(state.$atomic, requestWord, Request.KICK);
+	const askAndGive = () => {
+		ask();
+		return 7;
+	};
+	const found: number[] = [];
+	const run = () => {
+		state.request = 0;
+		processor.run(1000);
+		found.push(Number(state.general[1]));
+	};
+	Object.assign(outside, {writePort: ask, readPort: askAndGive});
+	run();
+	run();
+	t.is(state.general[0], 7n);
+	run();
+	t.deepEqual(found, [1, 2, 3]);
+});
+
+test('a port fills as much of the accumulator as it has bits, 32 of them clearing the rest', (t) => {
+	for (const [bytes, expected] of [
+		[[0xe4, port], 0x1122_3344_5566_77efn],
+		[[0x66, 0xe5, port], 0x1122_3344_5566_beefn],
+		[[0xe5, port], 0xdead_beefn],
+	] as const) {
+		const guest = startAtCode(
+			kernelOf((asm) => {
+				asm.nop();
+				asm.bytes(...bytes, 0xf4);
+			}),
+		);
+		const {processor} = guest;
+		processor.core.state.general[0] = 0x1122_3344_5566_7788n;
+		Object.assign(processor.outside, {readPort: () => 0xdead_beef});
+		t.is(processor.run(100), 'halted');
+		t.is(processor.core.state.general[0], expected);
+	}
+});
