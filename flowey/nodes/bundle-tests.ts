@@ -7,8 +7,8 @@ import {existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, s
 import {dirname, join, relative} from 'node:path';
 import {type BuildFailure, build as esbuild, formatMessages, type Plugin} from 'esbuild';
 import {bundleOptions, FloweyError, PATHS, runNode} from '../core/index.ts';
-import {assembleGuest} from './assemble-guest.ts';
 import {WORKERS} from './entry-points.ts';
+import {generateFiles} from './generate-files.ts';
 
 const KEPT_MS = 24 * 3600_000;
 
@@ -44,7 +44,7 @@ export async function bundleTests(
 			'Correct the sources: npm run check.',
 		);
 	});
-	await runNode(assembleGuest, {folder});
+	await runNode(generateFiles, {folder});
 	return names.map((name) => relative(PATHS.repo, join(folder, `${name}.js`)));
 }
 

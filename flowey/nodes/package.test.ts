@@ -15,10 +15,10 @@ import {tmpdir} from 'node:os';
 import {dirname, join} from 'node:path';
 import anyTest, {type TestFn} from 'ava';
 import {execute, PATHS} from '../core/index.ts';
-import {assembleGuest} from './assemble-guest.ts';
 import {build} from './build.ts';
 import {declarations} from './declarations.ts';
 import {ENTRY_POINTS, LIBRARIES} from './entry-points.ts';
+import {generateFiles} from './generate-files.ts';
 
 /** `project`: where the package is installed. */
 const test = anyTest as TestFn<{readonly project: string; readonly installed: string}>;
@@ -33,7 +33,7 @@ test.before('pack', async (t) => {
 		cpSync(join(PATHS.repo, path), join(source, path), {recursive: true});
 	}
 	await build.run(quiet, {entryPoints: ENTRY_POINTS, folder: dist});
-	await assembleGuest.run(quiet, {folder: dist});
+	await generateFiles.run(quiet, {folder: dist});
 	await declarations.run(quiet, {entryPoints: LIBRARIES, folder: join(dist, 'types')});
 
 	const project = join(folder, 'project');

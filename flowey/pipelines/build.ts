@@ -1,7 +1,7 @@
 import {type Command, PATHS, runNode} from '../core/index.ts';
-import {assembleGuest} from '../nodes/assemble-guest.ts';
 import {build} from '../nodes/build.ts';
 import {ENTRY_POINTS} from '../nodes/entry-points.ts';
+import {generateFiles} from '../nodes/generate-files.ts';
 
 /** Builds what users run. */
 export const buildCommand: Command = {
@@ -17,5 +17,5 @@ export const buildCommand: Command = {
 /** Makes `dist/` of the sources as they are. */
 export async function buildPackage(): Promise<void> {
 	await runNode(build, {entryPoints: ENTRY_POINTS, folder: PATHS.dist});
-	await runNode(assembleGuest, {folder: PATHS.dist});
+	await runNode(generateFiles, {folder: PATHS.dist});
 }

@@ -4,8 +4,8 @@ import {rmSync} from 'node:fs';
 import {parseArgs} from 'node:util';
 import {IncubatorError, missingHostPackages, startIncubator} from '#test/incubator';
 import {type Command, execute, FloweyError, PATHS, runNode, WordsError} from '../core/index.ts';
-import {assembleGuest} from '../nodes/assemble-guest.ts';
 import {bundleMachineTests, type MachineTestBundles} from '../nodes/bundle-machine-tests.ts';
+import {generateFiles} from '../nodes/generate-files.ts';
 import {canInstallPackages} from '../nodes/install-qemu.ts';
 import {prepareIncubator} from '../nodes/prepare-incubator.ts';
 import {restorePackages} from '../nodes/restore-packages.ts';
@@ -80,7 +80,7 @@ async function checkSuite(): Promise<SuiteResult[]> {
 
 async function unitSuite(): Promise<SuiteResult[]> {
 	heading('unit');
-	await runNode(assembleGuest, {folder: PATHS.dist});
+	await runNode(generateFiles, {folder: PATHS.dist});
 	return [await runAva({suite: 'unit', where: 'host', argv: AVA_ARGV, isVerbose: false, launch: launchHere})];
 }
 

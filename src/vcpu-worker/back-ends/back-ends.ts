@@ -14,7 +14,8 @@ interface BackEndRow {
 const backEnds = {
 	kvm: {
 		load: async () => (await import('#vcpu-worker/kvm')).kvm,
-		isLikely: () => existsSync('/dev/kvm'),
+		// Where its module is that of hosts without virtualization, stock kernels do not get through boot.
+		isLikely: () => existsSync('/dev/kvm') && !existsSync('/sys/module/kvm_pvm'),
 	},
 	software: {
 		load: async () => (await import('#vcpu-worker/software/back-end')).software,

@@ -11,17 +11,7 @@ import {FloatUnit} from '#vcpu-worker/software/float';
 import {kindNumber, kinds, systemKind} from '#vcpu-worker/software/semantics';
 import {CpuState, immediateAt, jumpEntries, jumpEntry, MicroOp, memoryMap, Stop} from '#vcpu-worker/software/state';
 import {X87} from '#vcpu-worker/software/x87';
-import {buildInterpreter} from './build-interpreter.ts';
-
-/** Functions of a module: each executes records from one on. */
-type Exports = Readonly<Record<string, (record: number) => number>> & {run(record: number): number};
-
-/** Node's part of the JavaScript API of WebAssembly; its types come with DOM only. */
-declare const WebAssembly: {
-	readonly Memory: new (descriptor: {initial: number; maximum: number; shared: true}) => SharedMemory;
-	readonly Module: new (bytes: Uint8Array) => object;
-	readonly Instance: new (module: object, imports: object) => {readonly exports: Exports};
-};
+import {allocatePages, compile, instantiate, loadInterpreter} from './load-interpreter.ts';
 
 /**
  * Does an access that the TLB does not serve; see `Imports`.
@@ -47,12 +37,11 @@ const linkedKinds = new Set(kinds.flatMap(({isJump}, number) => (isJump ? [numbe
 const kindAt = MicroOp.offset('kind');
 const gone = kindNumber('gone.64');
 const next = kindNumber('next.64');
-let module: object | undefined;
 
 /** Makes the memory that a processor has for itself. */
 export function allocateCoreMemory(): SharedMemory {
 	const pages = (memoryMap.records + recordBytes) / 0x1_0000;
-	return new WebAssembly.Memory({initial: pages, maximum: pages, shared: true});
+	return allocatePages(pages);
 }
 
 /** The interpreter of one processor, with the memory that it has for itself. */
@@ -103,14 +92,13 @@ export class Core {
 		this.transfer = new Uint8Array(memory.buffer, CpuState.offset('transfer'), 16);
 		this.#bytes = new DataView(memory.buffer);
 		this.words = new Int32Array(memory.buffer);
-		module ??= new WebAssembly.Module(buildInterpreter());
 		const float = new FloatUnit(memory.buffer);
 		const compute = (operation: number, constant: number) => float.compute(operation, constant);
 		this.x87 = new X87(memory.buffer);
 		this.#within = within;
 		const system = (record: number) => this.#carryOut(record);
 		this.#env = {state: memory, ram, access, compute, x87: this.x87.execute, system};
-		this.#run = new WebAssembly.Instance(module, {env: this.#env}).exports.run;
+		this.#run = instantiate(loadInterpreter(), this.#env).run;
 		this.state.tlb = memoryMap.tlb;
 		this.forgetPages();
 		this.forgetJumps();
@@ -132,7 +120,7 @@ export class Core {
 
 	/** Makes functions of a module that imports what the interpreter does. */
 	instantiate(bytes: Uint8Array): Readonly<Record<string, (record: number) => number>> {
-		return new WebAssembly.Instance(new WebAssembly.Module(bytes), {env: this.#env}).exports;
+		return instantiate(compile(bytes), this.#env);
 	}
 
 	/** Has code find no block: it stops at the end of its own. */

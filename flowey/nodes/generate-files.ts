@@ -1,0 +1,17 @@
+/** Writes what bundles find beside them, so that no start of a machine has to make it: the embedded guest, and the interpreter. */
+
+import {mkdirSync, writeFileSync} from 'node:fs';
+import {join} from 'node:path';
+import {embeddedGuest} from '#flowey/embedded-guest';
+import {buildInterpreter} from '#vcpu-worker/software/interpreter';
+import type {FloweyNode} from '../core/index.ts';
+
+/** Makes the files of a folder of bundles that come from code and not from esbuild. */
+export const generateFiles: FloweyNode<{readonly folder: string}, void> = {
+	name: 'generate-files',
+	async run(_context, {folder}) {
+		mkdirSync(folder, {recursive: true});
+		writeFileSync(join(folder, 'embedded-guest.elf'), embeddedGuest().image);
+		writeFileSync(join(folder, 'interpreter.wasm'), buildInterpreter());
+	},
+};

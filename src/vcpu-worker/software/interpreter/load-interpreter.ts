@@ -1,0 +1,38 @@
+import {readFileSync} from 'node:fs';
+import type {SharedMemory} from '#support/shared-memory';
+import {buildInterpreter} from './build-interpreter.ts';
+
+/** Set by the bundler: the code runs from a folder where the interpreter lies as the build has made it. */
+declare const __OPENVMM_BUNDLED__: boolean | undefined;
+
+/** Functions of a module: each executes records from one on. */
+type Exports = Readonly<Record<string, (record: number) => number>> & {run(record: number): number};
+
+/** Node's part of the JavaScript API of WebAssembly; its types come with DOM only. */
+declare const WebAssembly: {
+	readonly Memory: new (descriptor: {initial: number; maximum: number; shared: true}) => SharedMemory;
+	readonly Module: new (bytes: Uint8Array) => object;
+	readonly Instance: new (module: object, imports: object) => {readonly exports: Exports};
+};
+
+let interpreter: object | undefined;
+
+/** Gives the interpreter's module, which a thread compiles once. To build it takes longer than Node needs to start. */
+export function loadInterpreter(): object {
+	interpreter ??= new WebAssembly.Module(
+		typeof __OPENVMM_BUNDLED__ === 'undefined'
+			? buildInterpreter()
+			: readFileSync(new URL('./interpreter.wasm', import.meta.url)),
+	);
+	return interpreter;
+}
+
+/** Makes the functions of a module. @param env - what it imports; see `importParts` */
+export const instantiate = (module: object, env: object): Exports => new WebAssembly.Instance(module, {env}).exports;
+
+/** Compiles a module. */
+export const compile = (bytes: Uint8Array): object => new WebAssembly.Module(bytes);
+
+/** Makes a memory that threads share, of pages of 64 KiB. */
+export const allocatePages = (pages: number): SharedMemory =>
+	new WebAssembly.Memory({initial: pages, maximum: pages, shared: true});
