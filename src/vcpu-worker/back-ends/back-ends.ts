@@ -60,5 +60,9 @@ export async function backEndOf({kind, backEnd}: PartitionHandle): Promise<BackE
 /** Begins to load the back end that is likely to be needed. What goes wrong is met by whoever needs it. */
 export function warmBackEnd(): void {
 	const kind = hypervisorKinds.find((one) => backEnds[one].isLikely());
-	if (kind !== undefined) backEnds[kind].load().catch(() => {});
+	if (kind === undefined) return;
+	const load: () => Promise<BackEnd> = backEnds[kind].load;
+	load()
+		.then((backEnd) => backEnd.warm?.())
+		.catch(() => {});
 }

@@ -30,8 +30,10 @@ export interface AttachedPartition {
 
 /** The part of a back end that works on the machine's threads. */
 export interface BackEnd {
+	/** Begins to load what {@link enter} needs, on a thread that will call it. */
+	warm?(): Promise<void>;
 	/** On any thread. */
 	attach(handle: PartitionHandle): AttachedPartition;
-	/** Makes the vCPU, on the thread that runs it from then on. @throws VmmError; what there is then, the partition ends */
-	enter(handle: PartitionHandle, vcpu: VcpuHandle, wiring: VcpuWiring): CpuBackend;
+	/** Makes the vCPU, on the thread that runs it from then on, and may load what no other thread needs. @throws VmmError; what there is then, the partition ends */
+	enter(handle: PartitionHandle, vcpu: VcpuHandle, wiring: VcpuWiring): CpuBackend | Promise<CpuBackend>;
 }

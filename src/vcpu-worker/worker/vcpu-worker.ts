@@ -84,7 +84,7 @@ export class VcpuWorker {
 		const backEnd = await backEndOf(data.partition);
 		const live = {machine, split, caller, memory};
 		const sampler = new ExitSampler(latencies);
-		const cpu = backEnd.enter(data.partition, data.vcpu, wiring(live, {control, pic, sampler}));
+		const cpu = await backEnd.enter(data.partition, data.vcpu, wiring(live, {control, pic, sampler}));
 		if (cpu.levels !== undefined) machine.access.levels = cpu.levels;
 		const context = {cpu, events: machine.events, control, probe, sampler, split, isBoot};
 		this.#live = {context, ...live};

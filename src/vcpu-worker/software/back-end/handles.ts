@@ -1,7 +1,7 @@
 import type {CpuidEntry} from '#vcpu-worker/cpuid';
 import type {PartitionHandle, VcpuHandle} from '#vcpu-worker/hypervisor';
 import type {ApicSpec} from '#vcpu-worker/software/local-apic';
-import type {SharedParts} from '#vcpu-worker/software/system';
+import type {SharedParts} from '#vcpu-worker/software/shared';
 
 /** Names this back end in handles and snapshots. */
 export const softwareKind = 'software';

@@ -1,5 +1,5 @@
 import type {ProcessorOffer} from '#vcpu-worker/hypervisor';
-import {physicalAddressBits} from '#vcpu-worker/software/mmu';
+import {physicalAddressBits} from '#vcpu-worker/software/state';
 import {offeredCpuid} from './offered-cpuid.ts';
 
 /** Offer of processors, before any policy. */

@@ -1,5 +1,5 @@
 import type {CpuidEntry} from '#vcpu-worker/cpuid';
-import {physicalAddressBits} from '#vcpu-worker/software/mmu';
+import {physicalAddressBits} from '#vcpu-worker/software/state';
 
 /** Bits of a register by their numbers. */
 const bitsOf = (features: Readonly<Record<string, number>>): number =>

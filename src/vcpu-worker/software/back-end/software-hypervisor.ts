@@ -2,11 +2,11 @@ import {type GsiRoute, GsiTable} from '#devices/interrupts';
 import {gettid} from '#support/ffi';
 import type {AttachedPartition, BackEnd, Hypervisor} from '#vcpu-worker/hypervisor';
 import {LocalApics} from '#vcpu-worker/software/local-apic';
+import {requestWords} from '#vcpu-worker/software/shared';
 import {Request} from '#vcpu-worker/software/state';
-import {requestWords} from '#vcpu-worker/software/system';
 import {type SoftwarePartitionHandle, type SoftwareVcpuHandle, softwareKind} from './handles.ts';
 import {SoftwarePartition} from './software-partition.ts';
-import {type Alert, SoftwareVcpu} from './software-vcpu.ts';
+import type {Alert} from './software-vcpu.ts';
 
 /** The software processor: guests run on any host. The handles are those that it has given. */
 export const software: Hypervisor & BackEnd = {
@@ -17,7 +17,12 @@ export const software: Hypervisor & BackEnd = {
 	refusal: () => undefined,
 	create: (spec) => new SoftwarePartition(spec),
 	attach: (handle) => attach(handle as SoftwarePartitionHandle),
-	enter(handle, vcpu, wiring) {
+	async warm() {
+		const {SoftwareVcpu} = await loadProcessor();
+		SoftwareVcpu.warm();
+	},
+	async enter(handle, vcpu, wiring) {
+		const {SoftwareVcpu} = await loadProcessor();
 		const partition = handle as SoftwarePartitionHandle;
 		const own = vcpu as SoftwareVcpuHandle;
 		const cpu = new SoftwareVcpu(partition, own, alertOf(partition), wiring);
@@ -25,6 +30,9 @@ export const software: Hypervisor & BackEnd = {
 		return cpu;
 	},
 };
+
+/** The processor itself is loaded on threads of processors only: it is most of the code. */
+const loadProcessor = () => import('./software-vcpu.ts');
 
 function alertOf({shared}: SoftwarePartitionHandle): Alert {
 	const requests = requestWords(shared);

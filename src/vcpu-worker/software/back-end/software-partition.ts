@@ -6,7 +6,7 @@ import type {StateUnit} from '#support/state-units';
 import type {DebugSupport} from '#vcpu-worker/debug';
 import type {MsrRange, Partition, PartitionSpec, ProcessorOffer, VcpuSpec} from '#vcpu-worker/hypervisor';
 import {LocalApics} from '#vcpu-worker/software/local-apic';
-import {createSharedParts, Rendezvous, requestWords} from '#vcpu-worker/software/system';
+import {createSharedParts, Rendezvous, requestWords} from '#vcpu-worker/software/shared';
 import {type SoftwarePartitionHandle, type SoftwareVcpuHandle, softwareKind} from './handles.ts';
 import {offer} from './offer.ts';
 import {clockUnit, PartitionClock} from './partition-clock.ts';

@@ -5,6 +5,7 @@ import type {ErrorData} from '#support/errors';
 import type {DebugPlan, DebugStop} from '#vcpu-worker/debug';
 import type {CounterReading, CpuBackend, ExitKind, Resumption, VcpuWiring} from '#vcpu-worker/hypervisor';
 import {Msr, type ProcessorRegisters, type RegisterChanges} from '#vcpu-worker/registers';
+import {loadInterpreter} from '#vcpu-worker/software/interpreter';
 import {isApicMsr, LocalApic, LocalApics} from '#vcpu-worker/software/local-apic';
 import {CpuState, Request} from '#vcpu-worker/software/state';
 import {type Outside, Processor, randomNumbers} from '#vcpu-worker/software/system';
@@ -78,6 +79,11 @@ export class SoftwareVcpu implements CpuBackend {
 		this.#words = this.processor.core.state.$atomic;
 		this.activity = 'running';
 		this.reset();
+	}
+
+	/** Compiles what all processors of this thread execute. */
+	static warm(): void {
+		loadInterpreter();
 	}
 
 	connect(wiring: VcpuWiring): void {

@@ -11,7 +11,7 @@ import {FloatUnit} from '#vcpu-worker/software/float';
 import {kindNumber, kinds, systemKind} from '#vcpu-worker/software/semantics';
 import {CpuState, immediateAt, jumpEntries, jumpEntry, MicroOp, memoryMap, Stop} from '#vcpu-worker/software/state';
 import {X87} from '#vcpu-worker/software/x87';
-import {allocatePages, compile, instantiate, loadInterpreter} from './load-interpreter.ts';
+import {compile, instantiate, loadInterpreter} from './load-interpreter.ts';
 
 /**
  * Does an access that the TLB does not serve; see `Imports`.
@@ -28,8 +28,6 @@ export type WithinBlock = (record: number) => boolean;
 const noMode = 0;
 /** A mode that no entry has. */
 const foreignMode = 0xffff_ffff;
-/** Bytes for records. */
-const recordBytes = 8 * 1024 ** 2;
 /** Bytes of them for one instruction that is no part of a block. */
 const aloneBytes = 1024;
 /** Kinds that keep where in the page they go. */
@@ -37,12 +35,6 @@ const linkedKinds = new Set(kinds.flatMap(({isJump}, number) => (isJump ? [numbe
 const kindAt = MicroOp.offset('kind');
 const gone = kindNumber('gone.64');
 const next = kindNumber('next.64');
-
-/** Makes the memory that a processor has for itself. */
-export function allocateCoreMemory(): SharedMemory {
-	const pages = (memoryMap.records + recordBytes) / 0x1_0000;
-	return allocatePages(pages);
-}
 
 /** The interpreter of one processor, with the memory that it has for itself. */
 export class Core {
@@ -77,7 +69,7 @@ export class Core {
 	readonly privilegeInputs: Int32Array = new Int32Array(8);
 
 	/**
-	 * @param memory - of {@link allocateCoreMemory}
+	 * @param memory - one of `SharedParts.memories`
 	 * @param ram - the guest's memory, a `WebAssembly.Memory`
 	 * @param within - what carries out an instruction of the system amid its block; undefined where only its handler can
 	 */

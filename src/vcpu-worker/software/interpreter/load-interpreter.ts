@@ -1,5 +1,4 @@
 import {readFileSync} from 'node:fs';
-import type {SharedMemory} from '#support/shared-memory';
 import {buildInterpreter} from './build-interpreter.ts';
 
 /** Set by the bundler: the code runs from a folder where the interpreter lies as the build has made it. */
@@ -10,7 +9,6 @@ type Exports = Readonly<Record<string, (record: number) => number>> & {run(recor
 
 /** Node's part of the JavaScript API of WebAssembly; its types come with DOM only. */
 declare const WebAssembly: {
-	readonly Memory: new (descriptor: {initial: number; maximum: number; shared: true}) => SharedMemory;
 	readonly Module: new (bytes: Uint8Array) => object;
 	readonly Instance: new (module: object, imports: object) => {readonly exports: Exports};
 };
@@ -32,7 +30,3 @@ export const instantiate = (module: object, env: object): Exports => new WebAsse
 
 /** Compiles a module. */
 export const compile = (bytes: Uint8Array): object => new WebAssembly.Module(bytes);
-
-/** Makes a memory that threads share, of pages of 64 KiB. */
-export const allocatePages = (pages: number): SharedMemory =>
-	new WebAssembly.Memory({initial: pages, maximum: pages, shared: true});

@@ -9,6 +9,6 @@ export {
 	tlbOf,
 	type WatchedPages,
 } from './mmu.ts';
-export {type Access, PageFault, type PagingMode, physicalAddressBits, type Translation, walk} from './page-walk.ts';
+export {type Access, PageFault, type PagingMode, type Translation, walk} from './page-walk.ts';
 export {linesIn, PhysicalMemory} from './physical-memory.ts';
 export {type Store, StoreJournal} from './store-journal.ts';

@@ -1,3 +1,4 @@
+import {physicalAddressBits} from '#vcpu-worker/software/state';
 import type {PhysicalMemory} from './physical-memory.ts';
 
 /** State that a walk depends on (SDM volume 3, 4.1). */
@@ -50,8 +51,6 @@ const D = 0x40;
 const PS = 0x80;
 const G = 0x100;
 const NX = 0x8000_0000 | 0;
-/** Bits of physical addresses. */
-export const physicalAddressBits = 40;
 /** Bits of an entry's high half that are reserved; 52 to 62 are ignored. */
 const reservedHigh = (1 << (52 - 32)) - (1 << (physicalAddressBits - 32));
 

@@ -25,6 +25,9 @@ export const jumpEntries = 16_384;
  */
 export const jumpEntry = {key: 0, record: 8, mode: 12, size: 16} as const;
 
+/** Bits of physical addresses. */
+export const physicalAddressBits = 40;
+
 const general = CpuState.offset('general');
 /** Address of a general register; its parts are at its first bytes. */
 export const generalAt = (register: number): number => general + register * 8;

@@ -1,9 +1,8 @@
 import test from 'ava';
 import {Core} from '#vcpu-worker/software/interpreter';
 import {PhysicalMemory} from '#vcpu-worker/software/mmu';
+import {Rendezvous, requestWords} from '#vcpu-worker/software/shared';
 import {CodeCache} from './code-cache.ts';
-import {Rendezvous} from './rendezvous.ts';
-import {requestWords} from './shared-parts.ts';
 import {loneMemory} from './testing/index.ts';
 
 const page = 0x3000;

@@ -2,7 +2,7 @@ import type {Lines} from '#devices/guest-memory';
 import {type CodeSize, decodeBlock} from '#vcpu-worker/software/decode';
 import type {Core} from '#vcpu-worker/software/interpreter';
 import {type CodePages, linesIn, type PhysicalMemory} from '#vcpu-worker/software/mmu';
-import type {Rendezvous} from './rendezvous.ts';
+import type {Rendezvous} from '#vcpu-worker/software/shared';
 
 /** Decoded part of one page. */
 interface PageCode {

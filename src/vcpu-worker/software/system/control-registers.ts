@@ -1,5 +1,5 @@
 import type {Instruction} from '#vcpu-worker/software/decode';
-import {physicalAddressBits} from '#vcpu-worker/software/mmu';
+import {physicalAddressBits} from '#vcpu-worker/software/state';
 import {applyMode, Cr0, Cr4, CS, Efer, requirePrivilege} from './control-state.ts';
 import {Attribute} from './descriptor.ts';
 import {Feature} from './features.ts';

@@ -7,6 +7,4 @@ export {systemInstructions} from './instructions.ts';
 export type {Outside} from './outside.ts';
 export {Processor, type ProcessorStop} from './processor.ts';
 export {randomNumbers} from './random.ts';
-export {Rendezvous} from './rendezvous.ts';
 export {flagsOf, setFlags} from './rflags.ts';
-export {createSharedParts, requestWords, type SharedParts} from './shared-parts.ts';

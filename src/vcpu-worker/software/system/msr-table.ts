@@ -1,4 +1,4 @@
-import {physicalAddressBits} from '#vcpu-worker/software/mmu';
+import {physicalAddressBits} from '#vcpu-worker/software/state';
 import {Feature} from './features.ts';
 
 /** What a model-specific register can have. */

@@ -4,6 +4,7 @@ import {decode, goesStraight, type Instruction} from '#vcpu-worker/software/deco
 import {Core} from '#vcpu-worker/software/interpreter';
 import type {Lockstep} from '#vcpu-worker/software/lockstep';
 import {type DeviceSpace, executeAlone, Mmu, PhysicalMemory} from '#vcpu-worker/software/mmu';
+import {Rendezvous, requestWords, type SharedParts} from '#vcpu-worker/software/shared';
 import {CpuState, ownRequests, Request, Stop} from '#vcpu-worker/software/state';
 import {CodeCache} from './code-cache.ts';
 import {applyMode, applyPrivilege, CS, codeSizeOf, Flag} from './control-state.ts';
@@ -15,10 +16,8 @@ import {Interrupts} from './interrupts.ts';
 import {ModelRegisters} from './msrs.ts';
 import type {Outside} from './outside.ts';
 import type {After, Parts} from './parts.ts';
-import {Rendezvous} from './rendezvous.ts';
 import {resetState} from './reset.ts';
 import {Segments} from './segments.ts';
-import {requestWords, type SharedParts} from './shared-parts.ts';
 import {withinBlock} from './within-block.ts';
 
 /** Reason for a processor's stop. */

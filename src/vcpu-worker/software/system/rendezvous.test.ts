@@ -1,8 +1,7 @@
 import {setImmediate} from 'node:timers/promises';
 import test from 'ava';
 import {PageWatch} from '#devices/guest-memory';
-import {Rendezvous} from './rendezvous.ts';
-import {createSharedParts, requestWords} from './shared-parts.ts';
+import {createSharedParts, Rendezvous, requestWords} from '#vcpu-worker/software/shared';
 import {GuestThreads} from './testing/index.ts';
 
 const codeAt = 0x20_0000;

@@ -1,7 +1,7 @@
 import {workerData} from 'node:worker_threads';
 import {MappedMemory, type MemoryHandle} from '#devices/guest-memory';
+import type {SharedParts} from '#vcpu-worker/software/shared';
 import {Processor, type ProcessorStop} from '../processor.ts';
-import type {SharedParts} from '../shared-parts.ts';
 
 /** A processor for a thread of its own: where it begins, in long mode at privilege 0. */
 export interface GuestThread {

@@ -1,6 +1,6 @@
 import {once} from 'node:events';
 import {Worker} from 'node:worker_threads';
-import {createSharedParts} from '../shared-parts.ts';
+import {createSharedParts} from '#vcpu-worker/software/shared';
 import {Gate, type GuestEnd, type GuestThread} from './guest-thread.ts';
 import {type LoneMemory, loneMemory} from './lone-memory.ts';
 

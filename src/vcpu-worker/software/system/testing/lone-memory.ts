@@ -1,6 +1,6 @@
 import {ledgerBytes, MappedMemory, type MemoryHandle, pageClockBytes} from '#devices/guest-memory';
 import {allocateSharedMemory} from '#support/shared-memory';
-import {createSharedParts, type SharedParts} from '../shared-parts.ts';
+import {createSharedParts, type SharedParts} from '#vcpu-worker/software/shared';
 
 /** RAM from 0 on, and what processors share, for a test of processors without a machine. */
 export interface LoneMemory {

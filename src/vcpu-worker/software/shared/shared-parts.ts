@@ -1,8 +1,21 @@
 import {type PageWatchHandle, watchedLinesBytes, watchLogBytes} from '#devices/guest-memory';
 import {allocateSharedPages, maxSharedPages, type SharedMemory} from '#support/shared-memory';
-import {allocateCoreMemory} from '#vcpu-worker/software/interpreter';
-import {CpuState, Request} from '#vcpu-worker/software/state';
+import {CpuState, memoryMap, Request} from '#vcpu-worker/software/state';
 import {Rendezvous} from './rendezvous.ts';
+
+/** Node's part of the JavaScript API of WebAssembly; its types come with DOM only. */
+declare const WebAssembly: {
+	readonly Memory: new (descriptor: {initial: number; maximum: number; shared: true}) => SharedMemory;
+};
+
+/** Bytes for records. */
+const recordBytes = 8 * 1024 ** 2;
+
+/** Makes the memory that a processor has for itself. */
+function allocateCoreMemory(): SharedMemory {
+	const pages = (memoryMap.records + recordBytes) / 0x1_0000;
+	return new WebAssembly.Memory({initial: pages, maximum: pages, shared: true});
+}
 
 /** Memory that the processors of a machine share: plain data that structured clone can copy. */
 export interface SharedParts {
