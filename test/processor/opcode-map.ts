@@ -42,16 +42,20 @@ const twoByte = `
 * 21 23
 * 33-35 ? system
 * a4 a5 ac ad
-* ae m ? system
-* ae r ? system
-.. ae m /2,3,7
+.. ae m
+66 ae m /6,7
 .. ae r /5-7
+66 ae r /5-7 ?
+f3 ae r /0-3 64
 * b2 b4 b5 m
 f3 b8
 * ba /4-7
 .. c3 m
-.. c7 m /1
-* c7 ? system
+* c7 m /1
+.. c7 m /3-5
+.. c7 r /6,7
+66 c7 r /6,7
+f3 c7 r /7
 .. 10-12 14-16 28 29 54-57 c6
 .. 13 17 2b m
 .. 2a 2c 2d mmx

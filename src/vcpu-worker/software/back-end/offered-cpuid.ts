@@ -1,5 +1,5 @@
 import type {CpuidEntry} from '#vcpu-worker/cpuid';
-import {physicalAddressBits} from '#vcpu-worker/software/state';
+import {Component, physicalAddressBits, xsaveAreaBytes} from '#vcpu-worker/software/state';
 
 /** Bits of a register by their numbers. */
 const bitsOf = (features: Readonly<Record<string, number>>): number =>
@@ -37,10 +37,23 @@ const features = {
 		SSE: 25,
 		SSE2: 26,
 	},
-	ecx1: {SSE3: 0, SSSE3: 9, CX16: 13, SSE41: 19, SSE42: 20, X2APIC: 21, POPCNT: 23, TSC_DEADLINE: 24, RDRAND: 30},
+	ecx1: {
+		SSE3: 0,
+		SSSE3: 9,
+		CX16: 13,
+		SSE41: 19,
+		SSE42: 20,
+		X2APIC: 21,
+		POPCNT: 23,
+		TSC_DEADLINE: 24,
+		XSAVE: 26,
+		RDRAND: 30,
+	},
 	/** Leaf 7, subleaf 0. */
 	ebx7: {FSGSBASE: 0, SMEP: 7, ERMS: 9, RDSEED: 18, SMAP: 20},
 	ecx7: {UMIP: 2},
+	/** Leaf D, subleaf 1. */
+	eaxd1: {XSAVEOPT: 0, XSAVEC: 1, XGETBV1: 2, XSAVES: 3},
 	/** Leaf 80000001. */
 	edx8: {SYSCALL: 11, NX: 20, PAGE1GB: 26, RDTSCP: 27, LM: 29},
 	ecx8: {LAHF: 0},
@@ -86,7 +99,8 @@ export const offeredCpuid: readonly CpuidEntry[] = [
 	leaf(1, {eax: signature, ebx: flushLine, ecx: bitsOf(features.ecx1), edx: bitsOf(features.edx1)}),
 	leaf(7, {ebx: bitsOf(features.ebx7), ecx: bitsOf(features.ecx7)}),
 	leaf(0xb, {}),
-	leaf(0xd, {}),
+	leaf(0xd, {eax: Number(Component.all), ebx: xsaveAreaBytes, ecx: xsaveAreaBytes}),
+	leaf(0xd, {eax: bitsOf(features.eaxd1), ebx: xsaveAreaBytes}, 1),
 	leaf(0x4000_0000, {}),
 	leaf(0x4000_0001, {eax: bitsOf(features.kvm)}),
 	leaf(0x8000_0000, {eax: 0x8000_0008, ...vendor}),

@@ -7,8 +7,8 @@ import type {CounterReading, CpuBackend, ExitKind, Resumption, VcpuWiring} from 
 import {Msr, type ProcessorRegisters, type RegisterChanges} from '#vcpu-worker/registers';
 import {loadInterpreter} from '#vcpu-worker/software/interpreter';
 import {isApicMsr, LocalApic, LocalApics} from '#vcpu-worker/software/local-apic';
-import {CpuState, Request} from '#vcpu-worker/software/state';
-import {type Outside, Processor, randomNumbers} from '#vcpu-worker/software/system';
+import {Component, CpuState, Request} from '#vcpu-worker/software/state';
+import {type Outside, Processor, randomNumbers, takeImage} from '#vcpu-worker/software/system';
 import type {Activity, VcpuState} from '#vcpu-worker/state';
 import {TimeStampCounter} from './counter.ts';
 import {CpuidTable} from './cpuid-table.ts';
@@ -18,7 +18,7 @@ import {hypercall} from './hypercalls.ts';
 import {KvmInterface} from './kvm-interface.ts';
 import {offer} from './offer.ts';
 import {PartitionClock} from './partition-clock.ts';
-import {readYmmHigh, restoreState, saveState, takeFxsave, writeYmmHigh} from './vcpu-state.ts';
+import {readYmmHigh, restoreState, saveState, writeYmmHigh} from './vcpu-state.ts';
 
 /** Instructions between two looks at the clock: some tens of microseconds. */
 const budget = 20_000;
@@ -202,7 +202,7 @@ export class SoftwareVcpu implements CpuBackend {
 		const {processor} = this;
 		if (special !== undefined) this.writeSpecial(special);
 		if (general !== undefined) this.writeGeneral(general);
-		if (fxsave !== undefined) takeFxsave(processor, fxsave);
+		if (fxsave !== undefined) takeImage(processor.core, fxsave, Component.all);
 		if (ymmHigh !== undefined) writeYmmHigh(processor, ymmHigh);
 		if (kernelGsBase !== undefined) processor.msrs.write(Msr.IA32_KERNEL_GS_BASE, kernelGsBase);
 	}

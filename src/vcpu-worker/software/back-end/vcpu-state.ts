@@ -1,20 +1,16 @@
 import type {GeneralRegisters, SpecialRegisters} from '#devices/processor';
-import {record, wholeNumber} from '#support/saved-state';
+import {record, stateError, wholeNumber} from '#support/saved-state';
 import {type CpuidEntry, missingNeeds, needsOf} from '#vcpu-worker/cpuid';
 import {Msr, msrName} from '#vcpu-worker/registers';
 import type {LocalApic} from '#vcpu-worker/software/local-apic';
-import {FxPlace, mxcsrMask, type Processor, readFxArea, writeFxArea} from '#vcpu-worker/software/system';
-import {type Activity, type VcpuState, vcpuError} from '#vcpu-worker/state';
+import {Component} from '#vcpu-worker/software/state';
+import {Feature, isXcr0, type Processor, saveImage, takeImage} from '#vcpu-worker/software/system';
+import {type Activity, componentsInUse, type VcpuState, vcpuError} from '#vcpu-worker/state';
 import type {TimeStampCounter} from './counter.ts';
 import {softwareKind} from './handles.ts';
 import type {KvmInterface} from './kvm-interface.ts';
 
-/** Bytes of an XSAVE image of x87 and SSE, and place of the components that are in it (SDM volume 1, 13.4.2). */
-const image = {bytes: 576, xstateBv: 512} as const;
-/** x87 and SSE. */
-const Component = {x87: 1n, sse: 2n, both: 3n} as const;
 const ymmLanes = 4;
-const allRegisters = 16;
 
 /** What this back end keeps beside what every processor has. */
 const extension = record({errors: wholeNumber(0xff)});
@@ -47,8 +43,8 @@ export function saveState(vcpu: VcpuParts, cpuid: readonly CpuidEntry[], counter
 		cpuid,
 		general: vcpu.readGeneral(),
 		special: vcpu.readSpecial(),
-		xcr0: undefined,
-		vector: {components: Component.both, image: legacyImage(vcpu)},
+		xcr0: processor.features.has(Feature.xsave) ? state.xcr0 : undefined,
+		vector: {components: Component.all, image: saveImage(processor.core)},
 		debug: {dr0, dr1, dr2, dr3, dr6, dr7},
 		msrs,
 		apic: saved.page,
@@ -79,13 +75,16 @@ export function saveState(vcpu: VcpuParts, cpuid: readonly CpuidEntry[], counter
 export function restoreState(vcpu: VcpuParts, cpuid: readonly CpuidEntry[], saved: VcpuState, shift?: bigint): bigint {
 	const missing = missingNeeds(needsOf(saved.cpuid), cpuid);
 	if (missing.length > 0) throw vcpuError('VCPU_NEEDS_MISSING', {missing});
+	const {xcr0 = Component.x87} = saved;
+	if (!isXcr0(xcr0)) throw stateError('STATE_FIELD_WRONG', {struct: 'vcpu', field: 'xcr0'});
 	const {processor, counter} = vcpu;
 	const {state} = processor.core;
 	vcpu.writeSpecial(saved.special);
 	vcpu.writeGeneral(saved.general);
 	const {dr0, dr1, dr2, dr3, dr6, dr7} = saved.debug;
 	for (const [index, value] of [dr0, dr1, dr2, dr3, 0n, 0n, dr6, dr7].entries()) state.debug[index] = value;
-	takeLegacyImage(vcpu, saved.vector.image);
+	takeImage(processor.core, saved.vector.image, componentsInUse(saved.vector.image));
+	state.xcr0 = xcr0;
 	const before = counter.offset;
 	counter.set(saved.clock.khz, saved.clock.counter);
 	// The others keep their distance from the first.
@@ -119,19 +118,6 @@ function takesMsr({kvm, processor}: VcpuParts, index: number, value: bigint): bo
 	return processor.msrs.restore(index, value) === true || (processor.msrs.read(index) ?? 0n) === value;
 }
 
-/** An XSAVE image with what x87 and SSE have (SDM volume 1, 13.4.1). */
-function legacyImage({processor}: VcpuParts): Uint8Array {
-	const bytes = new Uint8Array(image.bytes);
-	writeFxArea(processor.core, bytes, {x87: true, sse: true, registers: allRegisters}, true);
-	new DataView(bytes.buffer).setBigUint64(image.xstateBv, Component.both, true);
-	return bytes;
-}
-
-/** Takes the x87's and XMM registers as FXSAVE has them, all of them (SDM volume 1, 10.5.1). */
-export function takeFxsave(processor: Processor, bytes: Uint8Array): void {
-	takeParts(processor, bytes, Component.both);
-}
-
 /** The upper halves of YMM registers, which are there although no instruction has them yet. */
 export function readYmmHigh({core}: Processor): Uint8Array {
 	const bytes = new Uint8Array(16 * 16);
@@ -148,18 +134,3 @@ export function writeYmmHigh({core}: Processor, bytes: Uint8Array): void {
 
 /** Place of a half of an upper half, of the register's four. */
 const upperLane = (half: number): number => (half >> 1) * ymmLanes + 2 + (half & 1);
-
-function takeLegacyImage({processor}: VcpuParts, bytes: Uint8Array): void {
-	takeParts(processor, bytes, new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(image.xstateBv, true));
-}
-
-/** Takes these components of an image; others get their initial state (SDM volume 1, 13.6), but MXCSR, which is always there. */
-function takeParts({core}: Processor, bytes: Uint8Array, components: bigint): void {
-	const area = bytes.slice();
-	const view = new DataView(area.buffer);
-	view.setUint32(FxPlace.mxcsr, view.getUint32(FxPlace.mxcsr, true) & mxcsrMask, true);
-	if ((components & Component.sse) === 0n) area.fill(0, FxPlace.xmm, FxPlace.xmm + allRegisters * 16);
-	const x87 = (components & Component.x87) !== 0n;
-	if (!x87) core.x87.registers.initialize();
-	readFxArea(core, area, {x87, sse: true, registers: allRegisters}, true);
-}

@@ -194,7 +194,7 @@ export class Mmu {
 
 	/** Reads memory as the processor itself does for descriptors and the like; undefined after a page fault. */
 	readSystem(address: bigint, bytes: number, isUser = false): bigint | undefined {
-		const place = this.#knownPlace(address, bytes, tlbEntry.readPage, isUser);
+		const place = bytes > 8 ? -1 : this.#knownPlace(address, bytes, tlbEntry.readPage, isUser);
 		if (place >= 0) return this.memory.readWord(place, bytes);
 		const places = this.#placesOf(address, bytes, 'read', isUser);
 		return places?.reduceRight((value, place) => (value << 8n) | BigInt(this.#readByte(place)), 0n);
@@ -202,7 +202,7 @@ export class Mmu {
 
 	/** Writes memory as the processor itself does: for a stack frame of an exception. False after a page fault. */
 	writeSystem(address: bigint, bytes: number, value: bigint, isUser = false): boolean {
-		const place = this.#knownPlace(address, bytes, tlbEntry.writePage, isUser);
+		const place = bytes > 8 ? -1 : this.#knownPlace(address, bytes, tlbEntry.writePage, isUser);
 		if (place >= 0) {
 			this.memory.writeWord(place, bytes, value);
 			return true;
@@ -215,11 +215,17 @@ export class Mmu {
 
 	/** True where {@link writeSystem} would write all of it; false after a page fault. */
 	canWrite(address: bigint, bytes: number, isUser: boolean): boolean {
+		if (this.#knownPlace(address, bytes, tlbEntry.writePage, isUser) >= 0) return true;
 		return this.#placesOf(address, bytes, 'write', isUser) !== undefined;
 	}
 
 	/** Reads bytes as an instruction does that TypeScript carries out; false, and `target` without meaning, after a fault. */
 	readBytes(address: bigint, target: Uint8Array, isUser: boolean): boolean {
+		const known = this.#knownPlace(address, target.length, tlbEntry.readPage, isUser);
+		if (known >= 0) {
+			this.memory.read(known, target.length, target);
+			return true;
+		}
 		return this.#eachPage(address, target.length, 'read', isUser, (page, offset, from, count) => {
 			const place = this.memory.placeOf(page);
 			if (place >= 0) this.memory.read(place + offset, count, target.subarray(from, from + count));
@@ -229,6 +235,11 @@ export class Mmu {
 
 	/** Writes bytes; false after a fault, and then none of them. */
 	writeBytes(address: bigint, source: Uint8Array, isUser: boolean): boolean {
+		const known = this.#knownPlace(address, source.length, tlbEntry.writePage, isUser);
+		if (known >= 0) {
+			this.memory.write(known, source);
+			return true;
+		}
 		return this.#eachPage(address, source.length, 'write', isUser, (page, offset, from, count) => {
 			const place = this.memory.placeOf(page);
 			if (place >= 0) {
@@ -283,14 +294,14 @@ export class Mmu {
 	}
 
 	/**
-	 * Place in RAM of up to 8 bytes in one page that the TLB knows, or knows from now on; -1 for all others, of which a walk tells more.
+	 * Place in RAM of bytes in one page that the TLB knows, or knows from now on; -1 for all others, of which a walk tells more.
 	 * @param page - what of an entry says that the access is allowed
 	 */
 	#knownPlace(address: bigint, bytes: number, page: number, isUser: boolean): number {
 		const at = this.mode.levels >= 4 ? address : BigInt.asUintN(32, address);
 		const low = Number(BigInt.asIntN(32, at));
 		const high = Number(BigInt.asIntN(32, at >> 32n));
-		if (bytes > 8 || (low & 0xfff) + bytes > 4096) return -1;
+		if ((low & 0xfff) + bytes > 4096) return -1;
 		const tlb = tlbOf(isUser ? AccessClass.user : AccessClass.supervisor);
 		const entry = entryAt(tlb, low, high);
 		if (!this.#allows(entry, page, low, high)) {

@@ -90,6 +90,7 @@ export const CpuState = wire('CpuState', {
 	cr3: u64,
 	cr4: u64,
 	efer: u64,
+	xcr0: u64,
 	/** DR0 to DR3, DR6 and DR7. */
 	debug: array(u64, 8),
 	mxcsr: u32,

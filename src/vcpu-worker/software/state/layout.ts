@@ -43,3 +43,9 @@ export const segmentBaseAt = (segment: number): number =>
 	CpuState.offset('segments') + segment * SegmentState.size + SegmentState.offset('base');
 /** Address of the constant that a step has in itself. */
 export const immediateAt = (record: number): number => record + MicroOp.offset('immediate');
+
+/** State components that there are, as bits of XCR0 (SDM volume 1, 13.1). */
+export const Component = {x87: 1n, sse: 2n, all: 3n} as const;
+/** Bytes of the area of FXSAVE, which is also the first part of XSAVE's, and of the latter with its header. */
+export const fxAreaBytes = 512;
+export const xsaveAreaBytes = 576;

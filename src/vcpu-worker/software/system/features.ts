@@ -32,6 +32,7 @@ export const Feature = {
 	rdpid: [7, 0, 2, 22],
 	xsaveopt: [0xd, 1, 0, 0],
 	xsavec: [0xd, 1, 0, 1],
+	xgetbv1: [0xd, 1, 0, 2],
 	xsaves: [0xd, 1, 0, 3],
 	syscall: [0x8000_0001, 0, 3, 11],
 	nx: [0x8000_0001, 0, 3, 20],

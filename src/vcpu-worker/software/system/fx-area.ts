@@ -1,7 +1,5 @@
 import type {Core} from '#vcpu-worker/software/interpreter';
-
-/** Bytes of the area of FXSAVE, which is also the first part of XSAVE's. */
-export const fxAreaBytes = 512;
+import {fxAreaBytes, mmxAt, vectorAt} from '#vcpu-worker/software/state';
 
 /** Places in it, in the form of 64-bit offsets (SDM volume 1, table 10-2). */
 export const FxPlace = {
@@ -16,10 +14,27 @@ export const FxPlace = {
 	x87: 32,
 	xmm: 160,
 } as const;
-const registerBytes = 16;
+/** Words of a register in the area, as the x87's are in the state too; XMM registers take twice as many there. */
+const registerWords = 4;
+const xmmWords = 8;
+/** Sign and exponent in the third word of the x87's. */
+const signExponent = 0xffff;
+/** Places of both in the state, in words. */
+const [x87At, xmmAt] = [mmxAt(0) / 4, vectorAt(0) / 4] as const;
 /** Bits of MXCSR that there are. */
 export const mxcsrMask = 0xffff;
-const lanesEach = 4;
+/** All exceptions of floating point are masked (SDM volume 1, 10.2.3). */
+export const initialMxcsr = 0x1f80;
+
+/** Tells whether all that the state has of these registers is 0. */
+export function areClear({words}: Core, {x87, sse, registers}: FxParts): boolean {
+	let bits = 0;
+	if (x87) for (let word = 0; word < 8 * registerWords; word++) bits |= words[x87At + word] as number;
+	if (sse)
+		for (let register = 0; register < registers; register++)
+			for (let word = 0; word < registerWords; word++) bits |= words[xmmAt + register * xmmWords + word] as number;
+	return bits === 0;
+}
 
 /** Parts of the area: state components (SDM volume 1, 13.1). */
 export interface FxParts {
@@ -35,12 +50,13 @@ export interface FxParts {
  * @param isWide - pointers have 64 bits, not 32 and a selector, which is 0
  */
 export function writeFxArea(
-	{state, x87: {registers: stack}}: Core,
+	{state, words, x87: {registers: stack}}: Core,
 	bytes: Uint8Array,
 	{x87, sse, registers}: FxParts,
 	isWide: boolean,
 ): void {
 	const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+	const area = new Int32Array(bytes.buffer, bytes.byteOffset, fxAreaBytes / 4);
 	if (x87) {
 		view.setUint16(FxPlace.control, stack.control, true);
 		view.setUint16(FxPlace.status, stack.status, true);
@@ -50,21 +66,19 @@ export function writeFxArea(
 		view.setBigUint64(FxPlace.instruction, keep(state.x87InstructionPointer), true);
 		view.setBigUint64(FxPlace.data, keep(state.x87DataPointer), true);
 		for (let index = 0; index < 8; index++) {
-			const {significand, signExponent} = stack.get(index);
-			view.setBigUint64(FxPlace.x87 + index * registerBytes, significand, true);
-			view.setBigUint64(FxPlace.x87 + index * registerBytes + 8, BigInt(signExponent), true);
+			const [from, to] = [x87At + stack.physical(index) * registerWords, FxPlace.x87 / 4 + index * registerWords];
+			area[to] = words[from] as number;
+			area[to + 1] = words[from + 1] as number;
+			area[to + 2] = (words[from + 2] as number) & signExponent;
+			area[to + 3] = 0;
 		}
 	}
 	if (!sse) return;
 	view.setUint32(FxPlace.mxcsr, state.mxcsr, true);
 	view.setUint32(FxPlace.mxcsrMask, mxcsrMask, true);
 	for (let register = 0; register < registers; register++)
-		for (let half = 0; half < 2; half++)
-			view.setBigUint64(
-				FxPlace.xmm + register * registerBytes + half * 8,
-				state.vector256[register * lanesEach + half] as bigint,
-				true,
-			);
+		for (let word = 0; word < registerWords; word++)
+			area[FxPlace.xmm / 4 + register * registerWords + word] = words[xmmAt + register * xmmWords + word] as number;
 }
 
 /** MXCSR in an area. */
@@ -73,12 +87,13 @@ export const mxcsrOf = (bytes: Uint8Array): number =>
 
 /** Takes parts of an area, whose MXCSR has no bits that there are not. */
 export function readFxArea(
-	{state, x87: {registers: stack}}: Core,
+	{state, words, x87: {registers: stack}}: Core,
 	bytes: Uint8Array,
 	{x87, sse, registers}: FxParts,
 	isWide: boolean,
 ): void {
 	const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+	const area = new Int32Array(bytes.buffer, bytes.byteOffset, fxAreaBytes / 4);
 	if (x87) {
 		stack.status = view.getUint16(FxPlace.status, true);
 		stack.control = view.getUint16(FxPlace.control, true);
@@ -87,17 +102,16 @@ export function readFxArea(
 		state.x87InstructionPointer = pointer(FxPlace.instruction);
 		state.x87DataPointer = pointer(FxPlace.data);
 		for (let index = 0; index < 8; index++) {
-			const significand = view.getBigUint64(FxPlace.x87 + index * registerBytes, true);
-			stack.set(index, {significand, signExponent: view.getUint16(FxPlace.x87 + index * registerBytes + 8, true)});
+			const [to, from] = [x87At + stack.physical(index) * registerWords, FxPlace.x87 / 4 + index * registerWords];
+			words[to] = area[from] as number;
+			words[to + 1] = area[from + 1] as number;
+			words[to + 2] = (area[from + 2] as number) & signExponent;
 		}
 		stack.tags = view.getUint8(FxPlace.tags);
 	}
 	if (!sse) return;
 	state.mxcsr = mxcsrOf(bytes);
 	for (let register = 0; register < registers; register++)
-		for (let half = 0; half < 2; half++)
-			state.vector256[register * lanesEach + half] = view.getBigUint64(
-				FxPlace.xmm + register * registerBytes + half * 8,
-				true,
-			);
+		for (let word = 0; word < registerWords; word++)
+			words[xmmAt + register * xmmWords + word] = area[FxPlace.xmm / 4 + register * registerWords + word] as number;
 }

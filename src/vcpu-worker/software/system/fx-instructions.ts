@@ -1,6 +1,7 @@
 import type {Instruction} from '#vcpu-worker/software/decode';
+import {fxAreaBytes} from '#vcpu-worker/software/state';
 import {Cr0, Cr4, privilegeOf} from './control-state.ts';
-import {type FxParts, fxAreaBytes, mxcsrMask, mxcsrOf, readFxArea, writeFxArea} from './fx-area.ts';
+import {type FxParts, mxcsrMask, mxcsrOf, readFxArea, writeFxArea} from './fx-area.ts';
 import {GuestFault, generalProtection, Vector} from './guest-fault.ts';
 import {addressOf, type SegmentAccess} from './operands.ts';
 import type {After, Parts} from './parts.ts';

@@ -21,9 +21,13 @@ import {translations} from './translations.ts';
 import {waiting} from './waiting.ts';
 import {compareExchange16} from './wide-exchange.ts';
 import {x87StateInstructions} from './x87-state.ts';
+import {xsaveInstructions} from './xsave-instructions.ts';
 
 /** Number of GS. */
 const lastSegment = 5;
+
+/** Bit of ECX of CPUID's leaf 1. */
+const osxsave = 1 << 27;
 
 /** -EPERM: calls are the kernel's. */
 const notPermitted = -1n;
@@ -41,6 +45,10 @@ function vmcall(parts: Parts): After {
 	return 'next';
 }
 
+/** ECX of leaf 1: OSXSAVE says what the system has set in CR4 (SDM volume 2, CPUID). */
+const withOsxsave = ({core}: Parts, word: number): number =>
+	(Number(core.state.cr4) & Cr4.OSXSAVE) === 0 ? word & ~osxsave : word | osxsave;
+
 type Handler = (parts: Parts, instruction: Instruction) => After;
 
 /** Instructions of the system that 64-bit code has (SDM volume 2), by the decoder's names. */
@@ -49,10 +57,9 @@ export const systemInstructions: Readonly<Record<string, Handler>> = {
 	wbinvd: (parts) => cacheInstruction(parts),
 	cpuid: (parts) => {
 		const {state} = parts.core;
-		const answer = parts.outside.cpuid(
-			low32(general(parts, Register.accumulator)),
-			low32(general(parts, Register.counter)),
-		);
+		const leaf = low32(general(parts, Register.accumulator));
+		const answer = [...parts.outside.cpuid(leaf, low32(general(parts, Register.counter)))];
+		if (leaf === 1) answer[2] = withOsxsave(parts, answer[2] as number);
 		for (const [index, register] of [Register.accumulator, Register.base, Register.counter, Register.data].entries())
 			state.general[register] = BigInt((answer[index] as number) >>> 0);
 		return 'next';
@@ -120,6 +127,7 @@ export const systemInstructions: Readonly<Record<string, Handler>> = {
 	...translations,
 	...waiting,
 	...x87StateInstructions,
+	...xsaveInstructions,
 };
 
 /** Caches are the host's, which keeps them as they must be. */

@@ -1,6 +1,7 @@
 import type {ViewOf} from '#support/wire';
-import type {CpuState} from '#vcpu-worker/software/state';
+import {Component, type CpuState} from '#vcpu-worker/software/state';
 import {Cr0, CS} from './control-state.ts';
+import {initialMxcsr} from './fx-area.ts';
 
 /** Data of 64 KiB, code of as much, an LDT, a busy TSS: attributes after a reset (SDM volume 3, table 9-1). */
 const data = 0x93;
@@ -11,17 +12,18 @@ const attributes = [data, code, data, data, data, data, ldt, tss] as const;
 /** Where code begins: 16 bytes below 4 GiB. */
 const resetCode = {selector: 0xf000, base: 0xffff_0000n} as const;
 const resetRip = 0xfff0n;
-/** All exceptions of floating point are masked (SDM volume 1, 10.2.3). */
-const initialMxcsr = 0x1f80;
 /** The x87 as FNINIT leaves it, which is how KVM begins: no exception of its stops a program. */
-const initialX87 = {x87Control: 0x37f, x87Status: 0, x87Tags: 0} as const;
+const initialX87 = {
+	...{x87Control: 0x37f, x87Status: 0, x87Tags: 0},
+	...{x87Opcode: 0, x87InstructionPointer: 0n, x87DataPointer: 0n},
+} as const;
 const initialDebug = {dr6: 0xffff_0ff0n, dr7: 0x400n} as const;
 const always = 2;
 
 /**
  * Gives a processor's state its values after power-on or INIT (SDM volume 3, table 9-1).
  * @param signature - family, model and stepping, which software finds in EDX
- * @param isInit - INIT leaves what floating point and vectors have, and whether caches are on
+ * @param isInit - INIT leaves what floating point and vectors have, XCR0, and whether caches are on
  */
 export function resetState(state: ViewOf<typeof CpuState>, signature: number, isInit: boolean): void {
 	state.general.fill(0n);
@@ -41,5 +43,7 @@ export function resetState(state: ViewOf<typeof CpuState>, signature: number, is
 	if (isInit) return;
 	state.vector256.fill(0n);
 	state.mxcsr = initialMxcsr;
+	state.xcr0 = Component.x87;
 	Object.assign(state, initialX87);
+	for (const register of state.x87) Object.assign(register, {significand: 0n, signExponent: 0});
 }

@@ -87,16 +87,16 @@ export class X87Registers {
 	}
 
 	isEmpty(index: number): boolean {
-		return ((this.tags >> this.#physical(index)) & 1) === 0;
+		return ((this.tags >> this.physical(index)) & 1) === 0;
 	}
 
 	empty(index: number): void {
-		this.tags &= ~(1 << this.#physical(index));
+		this.tags &= ~(1 << this.physical(index));
 	}
 
 	/** What ST(i) holds. */
 	operand(index: number): Operand {
-		const register = this.#physical(index);
+		const register = this.physical(index);
 		return operandOf(
 			this.#words16[exponentAt + register * 8] as number,
 			this.#words64[significandAt + register * 2] as bigint,
@@ -105,7 +105,7 @@ export class X87Registers {
 
 	/** The bits of ST(i). */
 	get(index: number): Extended {
-		const register = this.#physical(index);
+		const register = this.physical(index);
 		return {
 			signExponent: this.#words16[exponentAt + register * 8] as number,
 			significand: this.#words64[significandAt + register * 2] as bigint,
@@ -113,7 +113,7 @@ export class X87Registers {
 	}
 
 	set(index: number, {signExponent, significand}: Extended): void {
-		const register = this.#physical(index);
+		const register = this.physical(index);
 		this.#words16[exponentAt + register * 8] = signExponent;
 		this.#words64[significandAt + register * 2] = significand;
 		this.tags |= 1 << register;
@@ -149,7 +149,8 @@ export class X87Registers {
 		this.#words64[scratchAt(index) / 8] = value;
 	}
 
-	#physical(index: number): number {
+	/** Number that MMX has for ST(i). */
+	physical(index: number): number {
 		return (((this.#words16[statusAt] as number) >> topShift) + index) & 7;
 	}
 }
