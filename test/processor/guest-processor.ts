@@ -1,6 +1,6 @@
 import type {MicroKernel} from '#test/tmk';
-import {Feature, Processor} from '#vcpu-worker/software/system';
-import {loneMemory} from '#vcpu-worker/software/system/testing';
+import {type Outside, Processor} from '#vcpu-worker/software/system';
+import {announcing, loneMemory} from '#vcpu-worker/software/system/testing';
 
 const usualRamBytes = 4 * 1024 ** 2;
 /** CR0: PE, MP, ET, NE, WP, PG; CR4: PAE; EFER: SCE, LME, LMA, NXE. */
@@ -32,22 +32,13 @@ const realCode = 0x9b;
 /** Distance of two readings of the time-stamp counter. */
 const ticksEach = 1000n;
 
-type Cpuid = (leaf: number, subleaf: number) => readonly [number, number, number, number];
-
 /** What a test's processor has otherwise. */
 export interface GuestOptions {
 	/** Answers of CPUID; where they are not given, all features that the processor has are announced. */
-	readonly cpuid?: Cpuid;
+	readonly cpuid?: Outside['cpuid'];
 	/** Bytes of RAM, 4 MiB if nothing is said. */
 	readonly ramBytes?: number;
 }
-
-const announceAll: Cpuid = (leaf, subleaf) => {
-	const answer: [number, number, number, number] = [0, 0, 0, 0];
-	for (const [number, second, register, bit] of Object.values(Feature))
-		if (number === leaf && second === subleaf) answer[register] |= 1 << bit;
-	return answer;
-};
 
 /** Puts a kernel in memory and a processor at its entry, in the mode that it wants. */
 export function startKernel(kernel: MicroKernel, options: GuestOptions = {}): GuestProcessor {
@@ -61,7 +52,7 @@ export function startKernel(kernel: MicroKernel, options: GuestOptions = {}): Gu
 			return 0;
 		},
 		writePort: (port: number, _bytes: number, value: number) => void writes.push({port, value}),
-		cpuid: options.cpuid ?? announceAll,
+		cpuid: options.cpuid ?? announcing(),
 		counter: () => ++time * ticksEach,
 		moveCounter: (by: bigint) => {
 			time += by / ticksEach;

@@ -1,4 +1,6 @@
 import test from 'ava';
+import {Feature} from '#vcpu-worker/software/decode';
+import {announcing} from '#vcpu-worker/software/system/testing';
 import type {GuestProcessor} from './guest-processor.ts';
 import {type Before, codeAt, runBytes, stackTop} from './raw-code.ts';
 
@@ -66,7 +68,7 @@ test('addresses must be canonical, reserved bits clear, and a register must be t
 		[written(0xda0, 0n), written(0xda0, 1n), written(0x1234, 0n), read(0x1234)],
 		[0n, undefined, undefined, undefined],
 	);
-	const cpuid = () => [0, 0, 0, 0] as const;
+	const cpuid = announcing(Feature.mtrr, Feature.rdtscp, Feature.rdpid);
 	t.deepEqual([written(0x2ff, 0n, {cpuid}), written(0xc000_0103, 0n, {cpuid})], [undefined, undefined]);
 	t.is(runBytes([0x0f, 0x32], {isUser: true}).vector, generalProtection);
 });

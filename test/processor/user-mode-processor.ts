@@ -3,7 +3,7 @@ import {type CaseRecord, codeAddress, noVector, type ProcessorState, windowAddre
 import {decode} from '#vcpu-worker/software/decode';
 import {Stop} from '#vcpu-worker/software/state';
 import {flagsOf, GuestFault, type Outside, Processor, setFlags, systemInstructions} from '#vcpu-worker/software/system';
-import {loneMemory} from '#vcpu-worker/software/system/testing';
+import {announcing, loneMemory} from '#vcpu-worker/software/system/testing';
 import {buildTranslations, type KnownStep, readBlock, type TranslatedBlock} from '#vcpu-worker/software/translator';
 
 type StateView = ViewOf<typeof ProcessorState>;
@@ -42,7 +42,7 @@ const budget = 1000;
 const nowhere: Outside = {
 	readPort: () => 0xff,
 	writePort: () => {},
-	cpuid: () => [0, 0, 0, 0],
+	cpuid: announcing(),
 	counter: () => 0n,
 	moveCounter: () => {},
 	random: () => 0n,

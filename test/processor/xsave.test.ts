@@ -1,4 +1,6 @@
 import test from 'ava';
+import {Feature} from '#vcpu-worker/software/decode';
+import {announcing} from '#vcpu-worker/software/system/testing';
 import type {GuestProcessor} from './guest-processor.ts';
 import {type Before, type Outcome, runBytes} from './raw-code.ts';
 
@@ -241,7 +243,6 @@ test('exceptions come before all that is done', (t) => {
 		const ends = (state: State, bytes: readonly number[] = code) => run(bytes, {header, ...state}).vector;
 		t.is(ends({}), undefined, name);
 		t.is(ends(withoutCr4), invalidOpcode, name);
-		t.is(ends({cpuid: () => [0, 0, 0, 0]}), invalidOpcode, name);
 		t.is(ends({}, [0xf0, ...code]), invalidOpcode, name);
 		t.is(ends({prepare: switched}), deviceNotAvailable, name);
 		t.is(ends({at: BigInt(area + 32)}), generalProtection, name);
@@ -291,8 +292,5 @@ test('CPUID tells whether the system has set CR4.OSXSAVE, which it can only wher
 	t.is((run(ask, {cr4: cr4 & ~0x4_0000n}).general[1] as bigint) & osxsave, 0n);
 	// MOV CR4,RAX.
 	const set = (state: State) => run([0x0f, 0x22, 0xe0], {mask: cr4, cr4: 0x620n, ...state}).vector;
-	t.deepEqual(
-		[set({}), set({cpuid: (leaf) => (leaf === 1 ? [0, 0, 0, -1] : [0, 0, 0, 0])})],
-		[undefined, generalProtection],
-	);
+	t.deepEqual([set({}), set({cpuid: announcing(Feature.xsave)})], [undefined, generalProtection]);
 });

@@ -44,19 +44,20 @@ const features = {
 		SSE41: 19,
 		SSE42: 20,
 		X2APIC: 21,
+		MOVBE: 22,
 		POPCNT: 23,
 		TSC_DEADLINE: 24,
 		XSAVE: 26,
 		RDRAND: 30,
 	},
 	/** Leaf 7, subleaf 0. */
-	ebx7: {FSGSBASE: 0, SMEP: 7, ERMS: 9, RDSEED: 18, SMAP: 20},
+	ebx7: {FSGSBASE: 0, SMEP: 7, ERMS: 9, RDSEED: 18, SMAP: 20, CLFLUSHOPT: 23, CLWB: 24},
 	ecx7: {UMIP: 2},
 	/** Leaf D, subleaf 1. */
 	eaxd1: {XSAVEOPT: 0, XSAVEC: 1, XGETBV1: 2, XSAVES: 3},
 	/** Leaf 80000001. */
 	edx8: {SYSCALL: 11, NX: 20, PAGE1GB: 26, RDTSCP: 27, LM: 29},
-	ecx8: {LAHF: 0},
+	ecx8: {LAHF: 0, LZCNT: 5, PREFETCHW: 8},
 	/** Leaf 80000007. */
 	edx87: {INVARIANT_TSC: 8},
 	/** Leaf 40000001 (Linux: Documentation/virt/kvm/x86/cpuid.rst). */

@@ -1,4 +1,5 @@
 import {decode} from './decoder.ts';
+import type {Announced} from './features.ts';
 import type {CodeSize, Instruction} from './instruction.ts';
 import {lower} from './lower.ts';
 import {mmxCheck, nextStep, type Step, systemStep, vectorCheck} from './step.ts';
@@ -35,6 +36,8 @@ export interface BlockOptions {
 	readonly limit?: number;
 	/** Where no instruction begins any more. */
 	readonly end?: number;
+	/** See `decode`. */
+	readonly announced?: Announced;
 }
 
 /**
@@ -45,14 +48,14 @@ export interface BlockOptions {
 export function decodeBlock(
 	page: Uint8Array,
 	pageOffset: number,
-	{codeSize = 64, limit = maxInstructions, end = pageBytes}: BlockOptions = {},
+	{codeSize = 64, limit = maxInstructions, end = pageBytes, announced}: BlockOptions = {},
 ): readonly BlockStep[] {
 	const steps: BlockStep[] = [];
 	let at = pageOffset;
 	const checked = new Set<Step>();
 	for (let ordinal = 1; ordinal <= limit && at < end; ordinal++) {
 		const start = at;
-		const instruction = decode(page.subarray(at), at, codeSize);
+		const instruction = decode(page.subarray(at), at, codeSize, announced);
 		const add = (list: readonly Step[], next: number) => {
 			for (const step of list) steps.push({...step, ordinal, start, next});
 		};

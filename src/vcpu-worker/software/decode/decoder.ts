@@ -1,6 +1,8 @@
 import type {StepWidth} from '#vcpu-worker/software/semantics';
 import {CpuState, generalAt, highByteAt, mmxAt, segmentBaseAt, vectorAt} from '#vcpu-worker/software/state';
+import {type Announced, Feature} from './features.ts';
 import type {CodeSize, Instruction, MemoryOperand, Operand} from './instruction.ts';
+import {featureOfName} from './needs.ts';
 import {groupMember, type Opcode, type OpcodeMap, opcodeAt} from './opcode-table.ts';
 import {isSystemGroup, type Prefix, systemGroupMember} from './system-groups.ts';
 import {vectorGroupMember, vectorOpcodeAt} from './vector-table.ts';
@@ -52,10 +54,16 @@ class Failure {
  * @param bytes - from its first byte on; as many as may be fetched
  * @param pageOffset - where in its page it begins, which RIP-relative addresses go by
  * @param codeSize - of the code segment
+ * @param announced - what is not is undefined; everything is if nothing is said
  */
-export function decode(bytes: Uint8Array, pageOffset: number, codeSize: CodeSize = 64): Instruction | DecodeFailure {
+export function decode(
+	bytes: Uint8Array,
+	pageOffset: number,
+	codeSize: CodeSize = 64,
+	announced: Announced = () => true,
+): Instruction | DecodeFailure {
 	try {
-		return new Decoding(bytes, pageOffset, codeSize).instruction();
+		return new Decoding(bytes, pageOffset, codeSize, announced).instruction();
 	} catch (error) {
 		if (error instanceof Failure) return error.reason;
 		throw error;
@@ -66,6 +74,7 @@ class Decoding {
 	readonly #bytes: Uint8Array;
 	readonly #pageOffset: number;
 	readonly #codeSize: CodeSize;
+	readonly #announced: Announced;
 	#at = 0;
 	#hasOperandPrefix = false;
 	#hasAddressPrefix = false;
@@ -78,10 +87,11 @@ class Decoding {
 	/** The operand in memory, before the length of the instruction is known: whether it is relative to RIP. */
 	#isRelative = false;
 
-	constructor(bytes: Uint8Array, pageOffset: number, codeSize: CodeSize) {
+	constructor(bytes: Uint8Array, pageOffset: number, codeSize: CodeSize, announced: Announced) {
 		this.#bytes = bytes;
 		this.#pageOffset = pageOffset;
 		this.#codeSize = codeSize;
+		this.#announced = announced;
 	}
 
 	instruction(): Instruction {
@@ -92,6 +102,7 @@ class Decoding {
 			throw new Failure('undefined');
 		if (opcode.words.has('with66') && this.#prefix !== '66') throw new Failure('undefined');
 		const operandSize = this.#operandSize(opcode);
+		if (!this.#isThere(opcode, operandSize)) throw new Failure('undefined');
 		const addressSize = this.#addressSize;
 		const operands = opcode.operands.map((letters) => this.#operand(letters, operandSize));
 		if (this.#isLocked && !(opcode.words.has('lock') && operands[0]?.kind === 'memory')) throw new Failure('undefined');
@@ -110,6 +121,17 @@ class Decoding {
 			segment: this.#segment ?? this.#defaultSegment,
 			length: this.#at,
 		};
+	}
+
+	/** True where CPUID announces what the instruction comes with. */
+	#isThere({name, words, feature}: Opcode, operandSize: 16 | 32 | 64): boolean {
+		if (words.has('x87') && !this.#announced(Feature.fpu)) return false;
+		// Processors with long mode have it in any case (APM volume 3, PREFETCH).
+		if (name === 'prefetch') return this.#announced(Feature.prefetchw) || this.#announced(Feature.longMode);
+		const isOther64 = this.#codeSize === 64 && (name === 'lahf' || name === 'sahf');
+		const isPair64 = name === 'cmpxchg8b' && operandSize === 64;
+		const needed = feature ?? featureOfName(isPair64 ? 'cmpxchg16b' : isOther64 ? `${name}64` : name);
+		return needed === undefined || this.#announced(needed);
 	}
 
 	#operandSize({words}: Opcode): 16 | 32 | 64 {
@@ -178,8 +200,9 @@ class Decoding {
 			? x87Opcode(this.#opcode, this.#readModRm())
 			: opcodeAt(map, this.#opcode, map === 'map38' && this.#repeat === 'f2' ? 'f2' : '', this.#codeSize === 64);
 		if (opcode === undefined) throw new Failure('undefined');
-		if (map === 'twoByte' && isRepeated && opcode.name === 'bsf') return {...opcode, name: 'tzcnt'};
-		if (map === 'twoByte' && isRepeated && opcode.name === 'bsr') return {...opcode, name: 'lzcnt'};
+		// Where they are not there the prefix says nothing.
+		if (isRepeated && opcode.name === 'bsf' && this.#announced(Feature.bmi1)) return {...opcode, name: 'tzcnt'};
+		if (isRepeated && opcode.name === 'bsr' && this.#announced(Feature.lzcnt)) return {...opcode, name: 'lzcnt'};
 		// 90 is XCHG of RAX with itself, but for REX.B (SDM volume 2, NOP).
 		if (map === 'oneByte' && this.#opcode === 0x90 && (this.#rex & 1) !== 0)
 			return {name: 'xchg', operands: ['Zv', 'Av'], words: new Set()};

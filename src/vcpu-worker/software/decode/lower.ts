@@ -202,6 +202,8 @@ class Lowering {
 				this.#step('sahf', 8, {a: highAccumulator});
 				break;
 			case 'clflush':
+			case 'clflushopt':
+			case 'clwb':
 				// Caches are the host's; it faults as a load does.
 				this.#access('load', first as MemoryOperand, {a: scratchAt(0)});
 				break;
@@ -209,6 +211,7 @@ class Lowering {
 				this.#step('fence', 64, {});
 				break;
 			case 'nop':
+			case 'prefetch':
 			case 'lfence':
 			case 'sfence':
 				break;

@@ -1,3 +1,5 @@
+import type {Feature} from './features.ts';
+
 /**
  * Opcodes (Intel SDM volume 2, appendix A): number, name of the operation, operands in the letters of A.2, and words:
  * `d64` defaults to 64-bit operands in 64-bit mode and has no 32-bit ones there, `no64` and `only64` exist only outside and inside
@@ -160,7 +162,7 @@ const twoByte = `
 07 sysret .
 08 invd .
 09 wbinvd .
-0d nop M
+0d prefetch M
 18 nop Ev
 19 nop Ev
 1a nop Ev
@@ -247,6 +249,8 @@ export interface Opcode {
 	readonly name: string;
 	readonly operands: readonly string[];
 	readonly words: ReadonlySet<string>;
+	/** The feature that it comes with, where its name does not tell. */
+	readonly feature?: Feature | undefined;
 }
 
 /** Marks keys of opcodes that 64-bit code does not have. */

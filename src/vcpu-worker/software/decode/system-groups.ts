@@ -37,8 +37,8 @@ f3 r7 rdpid Rq`,
 .. m5 xrstor Mx
 .. m6 xsaveopt Mx
 .. m7 clflush Eb
-66 m6 clflush Eb
-66 m7 clflush Eb
+66 m6 clwb Eb
+66 m7 clflushopt Eb
 f3 r0 readFsBase Ev only64
 f3 r1 readGsBase Ev only64
 f3 r2 writeFsBase Ev only64

@@ -1,3 +1,4 @@
+import {featureOfOpcode} from './needs.ts';
 import type {Opcode, OpcodeMap} from './opcode-table.ts';
 
 /**
@@ -213,9 +214,9 @@ const groups: Readonly<Record<string, string>> = {
 
 const maps: Readonly<Record<OpcodeMap, ReadonlyMap<string, Opcode>>> = {
 	oneByte: new Map(),
-	twoByte: parse(twoByte),
-	map38: parse(map38),
-	map3a: parse(map3a),
+	twoByte: parse('twoByte', twoByte),
+	map38: parse('map38', map38),
+	map3a: parse('map3a', map3a),
 };
 
 /** The opcode of this number in a map, with its mandatory prefix. */
@@ -262,7 +263,7 @@ function bySuffix(operations: string, more = ''): string {
 		.join('\n');
 }
 
-function parse(rows: string): ReadonlyMap<string, Opcode> {
+function parse(map: OpcodeMap, rows: string): ReadonlyMap<string, Opcode> {
 	return new Map(
 		rows
 			.trim()
@@ -270,7 +271,9 @@ function parse(rows: string): ReadonlyMap<string, Opcode> {
 			.map((row) => {
 				const [prefix = '', number = '', name = '', letters = ''] = row.split(' ');
 				const operands = letters === '.' ? [] : letters.split(',');
-				return [`${prefix} ${Number.parseInt(number, 16)}`, {name, operands, words: new Set(partsOf(operands))}];
+				const at = Number.parseInt(number, 16);
+				const feature = featureOfOpcode(map, prefix, at);
+				return [`${prefix} ${at}`, {name, operands, words: new Set(partsOf(operands)), feature}];
 			}),
 	);
 }

@@ -1,5 +1,6 @@
 import type {SharedMemory} from '#support/shared-memory';
 import {
+	type Announced,
 	type BlockOptions,
 	type BlockStep,
 	type CodeSize,
@@ -52,6 +53,8 @@ export class Core {
 	/** Entries of that cache, and linear pages, whose translations are not global. */
 	readonly #localJumps: number[] = [];
 	readonly #localPages = new Set<bigint>();
+	/** Which features instructions may need: all, if nobody says otherwise before the first is decoded. */
+	announced: Announced = () => true;
 	#jumpsEpoch = 0;
 	/** Changes when records become others. */
 	codeEpoch = 0;
@@ -277,7 +280,7 @@ export class Core {
 	decodeAlone(bytes: Uint8Array, pageOffset: number, codeSize: CodeSize): number | undefined {
 		const page = new Uint8Array(pageOffset + bytes.length);
 		page.set(bytes, pageOffset);
-		const steps = decodeBlock(page, pageOffset, {codeSize, limit: 1, end: page.length});
+		const steps = decodeBlock(page, pageOffset, {codeSize, limit: 1, end: page.length, announced: this.announced});
 		const first = this.memory.byteLength - aloneBytes;
 		if (steps.length * MicroOp.size > aloneBytes || steps[0] === undefined || steps[0].kind === systemKind)
 			return undefined;

@@ -1,8 +1,7 @@
 import type {Instruction} from '#vcpu-worker/software/decode';
 import {Cr4, requirePrivilege} from './control-state.ts';
-import {Feature} from './features.ts';
 import {Register, setPair, setRegister} from './general-registers.ts';
-import {generalProtection, invalidOpcode} from './guest-fault.ts';
+import {generalProtection} from './guest-fault.ts';
 import {Msr} from './msrs.ts';
 import {writeRegister} from './operands.ts';
 import type {After, Parts} from './parts.ts';
@@ -15,9 +14,8 @@ function readCounter(parts: Parts): void {
 }
 
 /** RDRAND and RDSEED always have a number: CF is set, the other status flags clear. */
-function random(parts: Parts, {operands: [to], operandSize}: Instruction, feature: Feature): After {
-	const {core, features, outside} = parts;
-	if (!features.has(feature)) throw invalidOpcode();
+function random(parts: Parts, {operands: [to], operandSize}: Instruction): After {
+	const {core, outside} = parts;
 	writeRegister(parts, to, operandSize, BigInt.asUintN(operandSize, outside.random()));
 	setFlags(core.state, (flagsOf(core.state) & ~allStatus) | Status.CF);
 	return 'next';
@@ -30,13 +28,11 @@ export const clocks = {
 		return 'next';
 	},
 	rdtscp: (parts: Parts): After => {
-		if (!parts.features.has(Feature.rdtscp)) throw invalidOpcode();
 		readCounter(parts);
 		parts.core.state.general[Register.counter] = parts.msrs.get(Msr.TSC_AUX);
 		return 'next';
 	},
 	rdpid: (parts: Parts, {operands: [to]}: Instruction): After => {
-		if (!parts.features.has(Feature.rdpid)) throw invalidOpcode();
 		setRegister(parts, to, parts.msrs.get(Msr.TSC_AUX));
 		return 'next';
 	},
@@ -44,6 +40,6 @@ export const clocks = {
 	rdpmc: (): After => {
 		throw generalProtection();
 	},
-	rdrand: (parts: Parts, instruction: Instruction): After => random(parts, instruction, Feature.rdrand),
-	rdseed: (parts: Parts, instruction: Instruction): After => random(parts, instruction, Feature.rdseed),
+	rdrand: random,
+	rdseed: random,
 };

@@ -68,7 +68,10 @@ export class CodeCache implements CodePages {
 		let code = this.#pages.get(number);
 		if (code === undefined) this.#beginPage(number, bytes, lines);
 		else this.#memory.watch.begin(number, lines);
-		const steps = decodeBlock(this.#unsure.get(number)?.bytes ?? bytes, offset, {codeSize});
+		const steps = decodeBlock(this.#unsure.get(number)?.bytes ?? bytes, offset, {
+			codeSize,
+			announced: this.#core.announced,
+		});
 		if (!this.#core.fits(steps.length)) {
 			this.forget();
 			code = undefined;

@@ -1,8 +1,7 @@
-import type {Instruction} from '#vcpu-worker/software/decode';
+import {Feature, type Instruction} from '#vcpu-worker/software/decode';
 import {physicalAddressBits} from '#vcpu-worker/software/state';
 import {applyMode, Cr0, Cr4, CS, Efer, requirePrivilege} from './control-state.ts';
 import {Attribute} from './descriptor.ts';
-import {Feature} from './features.ts';
 import {numberIn, registerValue, setRegister} from './general-registers.ts';
 import {generalProtection, invalidOpcode} from './guest-fault.ts';
 import {readOperand} from './operands.ts';

@@ -1,6 +1,5 @@
 /** The system part of the processor: modes, segments, exceptions, and the instructions that TypeScript carries out. */
 
-export {Feature} from './features.ts';
 export {GuestFault} from './guest-fault.ts';
 export {systemInstructions} from './instructions.ts';
 export type {Outside} from './outside.ts';

@@ -1,5 +1,5 @@
+import {Feature} from '#vcpu-worker/software/decode';
 import {physicalAddressBits} from '#vcpu-worker/software/state';
-import {Feature} from './features.ts';
 
 /** What a model-specific register can have. */
 export interface MsrRule {

@@ -1,8 +1,9 @@
 import {resetMsrTable} from '#vcpu-worker/msr-policy';
+import {Feature} from '#vcpu-worker/software/decode';
 import type {Core} from '#vcpu-worker/software/interpreter';
 import {isCanonicalAddress} from '#vcpu-worker/software/mmu';
 import {Cr0, Cr4, Efer} from './control-state.ts';
-import {Feature, type Features} from './features.ts';
+import type {Features} from './features.ts';
 import {type MsrRule, msrRules} from './msr-table.ts';
 import type {Outside} from './outside.ts';
 

@@ -84,6 +84,7 @@ export class Processor implements Parts {
 		this.outside = outside;
 		this.debug = new DebugUnit(this.core, this.mmu);
 		this.features = new Features(outside);
+		this.core.announced = (feature) => this.features.has(feature);
 		this.msrs = new ModelRegisters(this.core, this.features, outside);
 		this.segments = new Segments(this.core, this.mmu);
 		this.interrupts = new Interrupts(this.core, this.mmu, this.segments);
@@ -457,10 +458,10 @@ export class Processor implements Parts {
 		const bytes = new Uint8Array(maxLength);
 		const inPage = Math.min(maxLength, pageBytes - start);
 		this.#readCode(linear, bytes.subarray(0, inPage));
-		let instruction = decode(bytes.subarray(0, inPage), start, codeSize);
+		let instruction = decode(bytes.subarray(0, inPage), start, codeSize, core.announced);
 		if (instruction === 'truncated' && inPage < maxLength) {
 			this.#readCode(linear + BigInt(inPage), bytes.subarray(inPage));
-			instruction = decode(bytes, start, codeSize);
+			instruction = decode(bytes, start, codeSize, core.announced);
 		}
 		if (instruction === 'undefined') throw invalidOpcode();
 		if (typeof instruction === 'string') throw generalProtection();

@@ -1,9 +1,8 @@
 import type {Instruction} from '#vcpu-worker/software/decode';
 import {isCanonicalAddress} from '#vcpu-worker/software/mmu';
 import {Cr4, codeSizeOf, requirePrivilege} from './control-state.ts';
-import {Feature} from './features.ts';
 import {registerValue} from './general-registers.ts';
-import {generalProtection, invalidOpcode} from './guest-fault.ts';
+import {generalProtection} from './guest-fault.ts';
 import {linearOf, readOperand} from './operands.ts';
 import type {After, Parts} from './parts.ts';
 
@@ -20,8 +19,7 @@ export const translations = {
 	},
 	/** Only what belongs to the present PCID is known at all. */
 	invpcid: (parts: Parts, {operands: [kind, at], addressSize}: Instruction): After => {
-		const {core, mmu, features} = parts;
-		if (!features.has(Feature.invpcid)) throw invalidOpcode();
+		const {core, mmu} = parts;
 		requirePrivilege(core);
 		const width = codeSizeOf(core) === 64 ? 64 : 32;
 		const type = BigInt.asUintN(width, registerValue(parts, kind));

@@ -1,7 +1,6 @@
 import type {Instruction} from '#vcpu-worker/software/decode';
 
 import {Flag, privilegeOf, requirePrivilege} from './control-state.ts';
-import {Feature} from './features.ts';
 import {general, low32, Register} from './general-registers.ts';
 import {generalProtection, invalidOpcode} from './guest-fault.ts';
 import {readSegment} from './operands.ts';
@@ -10,13 +9,13 @@ import type {After, Parts} from './parts.ts';
 /** ECX of MWAIT asks to end for interrupts that are masked too. */
 const endsForMasked = 1;
 
-function requireMonitor({core, features}: Parts): void {
-	if (!features.has(Feature.monitor) || privilegeOf(core) !== 0) throw invalidOpcode();
+function requireMonitor({core}: Parts): void {
+	if (privilegeOf(core) !== 0) throw invalidOpcode();
 }
 
 /** SMAP is lifted and set again by AC. */
-function setAccess({core, features}: Parts, flags: (controlFlags: number) => number): After {
-	if (!features.has(Feature.smap) || privilegeOf(core) !== 0) throw invalidOpcode();
+function setAccess({core}: Parts, flags: (controlFlags: number) => number): After {
+	if (privilegeOf(core) !== 0) throw invalidOpcode();
 	core.state.controlFlags = flags(core.state.controlFlags) >>> 0;
 	return 'next';
 }

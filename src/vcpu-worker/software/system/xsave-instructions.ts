@@ -1,7 +1,6 @@
-import type {Instruction} from '#vcpu-worker/software/decode';
+import {Feature, type Instruction} from '#vcpu-worker/software/decode';
 import {Component, fxAreaBytes, xsaveAreaBytes} from '#vcpu-worker/software/state';
 import {Cr0, Cr4, codeSizeOf, privilegeOf, requirePrivilege} from './control-state.ts';
-import {Feature} from './features.ts';
 import {FxPlace, initialMxcsr, mxcsrMask, mxcsrOf, readFxArea, writeFxArea} from './fx-area.ts';
 import {general, low32, pair, Register, setPair} from './general-registers.ts';
 import {GuestFault, generalProtection, invalidOpcode, Vector} from './guest-fault.ts';
@@ -12,14 +11,14 @@ import {completeArea, inUse, isXcr0, XsaveHeader} from './xsave-area.ts';
 /** Bit of XCOMP_BV. */
 const compacted = 1n << 63n;
 
-/** @throws GuestFault where the processor does not have it, or the system has not enabled it */
-function requireXsave({core, features}: Parts, feature: Feature = Feature.xsave): void {
-	if (!features.has(feature) || (Number(core.state.cr4) & Cr4.OSXSAVE) === 0) throw invalidOpcode();
+/** @throws GuestFault where the system has not enabled it */
+function requireXsave({core}: Parts): void {
+	if ((Number(core.state.cr4) & Cr4.OSXSAVE) === 0) throw invalidOpcode();
 }
 
 /** The same for one on an area. @throws GuestFault also where x87 and SSE are not to be used now */
-function requireArea(parts: Parts, feature: Feature, isPrivileged: boolean): void {
-	requireXsave(parts, feature);
+function requireArea(parts: Parts, isPrivileged: boolean): void {
+	requireXsave(parts);
 	if ((Number(parts.core.state.cr0) & Cr0.TS) !== 0) throw new GuestFault(Vector.deviceNotAvailable);
 	if (isPrivileged) requirePrivilege(parts.core);
 }
@@ -116,9 +115,9 @@ function restore(parts: Parts, instruction: Instruction, mustBeCompacted: boolea
 }
 
 const saving =
-	(feature: Feature, how: Saving) =>
+	(how: Saving) =>
 	(parts: Parts, instruction: Instruction): After => {
-		requireArea(parts, feature, how.isPrivileged === true);
+		requireArea(parts, how.isPrivileged === true);
 		return save(parts, instruction, how);
 	};
 
@@ -143,16 +142,16 @@ export const xsaveInstructions = {
 		parts.core.state.xcr0 = value;
 		return 'next';
 	},
-	xsave: saving(Feature.xsave, {}),
-	xsaveopt: saving(Feature.xsaveopt, {skipsInitial: true}),
-	xsavec: saving(Feature.xsavec, {skipsInitial: true, compacts: true}),
-	xsaves: saving(Feature.xsaves, {skipsInitial: true, compacts: true, isPrivileged: true}),
+	xsave: saving({}),
+	xsaveopt: saving({skipsInitial: true}),
+	xsavec: saving({skipsInitial: true, compacts: true}),
+	xsaves: saving({skipsInitial: true, compacts: true, isPrivileged: true}),
 	xrstor: (parts: Parts, instruction: Instruction): After => {
-		requireArea(parts, Feature.xsave, false);
+		requireArea(parts, false);
 		return restore(parts, instruction, false);
 	},
 	xrstors: (parts: Parts, instruction: Instruction): After => {
-		requireArea(parts, Feature.xsaves, true);
+		requireArea(parts, true);
 		return restore(parts, instruction, true);
 	},
 };

@@ -2,6 +2,7 @@ import {workerData} from 'node:worker_threads';
 import {MappedMemory, type MemoryHandle} from '#devices/guest-memory';
 import type {SharedParts} from '#vcpu-worker/software/shared';
 import {Processor, type ProcessorStop} from '../processor.ts';
+import {announcing} from './announcing.ts';
 
 /** A processor for a thread of its own: where it begins, in long mode at privilege 0. */
 export interface GuestThread {
@@ -40,7 +41,7 @@ export function processorOf({handle, shared, self, entry, pageTables, general}: 
 	const outside = {
 		readPort: () => 0,
 		writePort: () => {},
-		cpuid: () => [0, 0, 0, 0] as const,
+		cpuid: announcing(),
 		counter: () => 0n,
 		readMsr: () => undefined,
 		writeMsr: () => false,

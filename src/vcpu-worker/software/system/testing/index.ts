@@ -1,2 +1,3 @@
+export {announcing} from './announcing.ts';
 export {type GuestStart, GuestThreads} from './guest-threads.ts';
 export {type LoneMemory, loneMemory} from './lone-memory.ts';
