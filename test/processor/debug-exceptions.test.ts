@@ -74,10 +74,56 @@ test('TF traps behind each element of a string, behind instructions of the syste
 		core.state.general[7] = BigInt(data);
 	};
 	// REP STOSB; CPUID; XOR EAX,EAX; MOV SS,AX; NOP; NOP, and HLT.
+	const reports = reportsOf([0xf3, 0xaa, 0x0f, 0xa2, 0x31, 0xc0, 0x8e, 0xd0, 0x90, 0x90], prepare);
 	t.deepEqual(
-		reportsOf([0xf3, 0xaa, 0x0f, 0xa2, 0x31, 0xc0, 0x8e, 0xd0, 0x90, 0x90], prepare).map(({at}) => at),
+		reports.map(({at}) => at),
 		[0, 2, 4, 6, 9, 10, 11],
 	);
+	// Between two elements RF is set.
+	t.deepEqual(
+		reports.map(({resumes}) => resumes),
+		[true, false, false, false, false, false, false],
+	);
+	// REP INSB.
+	const input = reportsOf([0xf3, 0x6c, 0x90], prepare);
+	t.deepEqual(
+		input.map(({at, resumes}) => [at, resumes]),
+		[
+			[0, true],
+			[2, false],
+			[3, false],
+			[4, false],
+		],
+	);
+});
+
+test('an interrupt between two elements of a string finds RF set, one behind the last does not', (t) => {
+	const vector = 0x41;
+	const resumes = (code: readonly number[], count: number, budget: number) => {
+		const guest = startBytes([...code, 0x90, 0x90, hlt]);
+		const {processor, ram} = guest;
+		const {state} = processor.core;
+		handle(guest, vector, [hlt]);
+		Object.assign(state.segments[1] ?? {}, {selector: kernelCode});
+		state.general.set([0n, BigInt(count)]);
+		state.general[7] = BigInt(data);
+		processor.changed();
+		processor.run(budget);
+		const at = Number(state.rip) - codeAt;
+		processor.interrupt(vector);
+		const frame = new BigUint64Array(ram.buffer, Number(state.general[4]), 3);
+		return [at, state.general[1], ((frame[2] as bigint) & 0x1_0000n) !== 0n];
+	};
+	// REP STOSB; REP INSB.
+	for (const code of [
+		[0xf3, 0xaa],
+		[0xf3, 0x6c],
+	]) {
+		const [at, left, isSet] = resumes(code, 5000, 3);
+		t.deepEqual([at, isSet], [0, true]);
+		t.true((left as bigint) > 0n);
+		t.deepEqual(resumes(code, 2, 100), [code.length + 3, 0n, false]);
+	}
 });
 
 test('an instruction at a breakpoint faults before it, once, as RF is set then', (t) => {
@@ -85,6 +131,13 @@ test('an instruction at a breakpoint faults before it, once, as RF is set then',
 	const code = [0xff, 0xc0, 0xff, 0xc0, 0xeb, 0, 0xff, 0xc0];
 	for (const at of [0, 2, 4, 6]) t.deepEqual(reportsOf(code, watch(codeAt + at, 0)), [{at, bits: 1n, resumes: true}]);
 	t.deepEqual(reportsOf(code, watch(codeAt + 1, 0)), [], 'it begins elsewhere');
+	// REP STOSB of three elements is one instruction.
+	const repeated = (guest: GuestProcessor) => {
+		watch(codeAt, 0)(guest);
+		guest.processor.core.state.general[1] = 3n;
+		guest.processor.core.state.general[7] = BigInt(data);
+	};
+	t.deepEqual(reportsOf([0xf3, 0xaa], repeated), [{at: 0, bits: 1n, resumes: true}]);
 });
 
 test('data breakpoints trap behind the access, of their kind and width', (t) => {

@@ -36,6 +36,8 @@ const ticksEach = 1000n;
 export interface GuestOptions {
 	/** Answers of CPUID; where they are not given, all features that the processor has are announced. */
 	readonly cpuid?: Outside['cpuid'];
+	/** Serves VMCALL; there is nobody who does if nothing is said. */
+	readonly hypercall?: Outside['hypercall'];
 	/** Bytes of RAM, 4 MiB if nothing is said. */
 	readonly ramBytes?: number;
 }
@@ -62,7 +64,7 @@ export function startKernel(kernel: MicroKernel, options: GuestOptions = {}): Gu
 		writeMsr: () => false,
 		readPriority: () => 0,
 		writePriority: () => {},
-		hypercall: () => undefined,
+		hypercall: options.hypercall ?? (() => undefined),
 	};
 	const devices = {read: () => 0xffff_ffff, write: () => {}};
 	const processor = new Processor(memory, shared, 0, devices, outside);

@@ -183,3 +183,17 @@ test('tables and code are where addresses can be', (t) => {
 	const [, rip] = new BigUint64Array(ram.buffer, stackTop - 0x1000 - 48, 2);
 	t.deepEqual([vector, rip], [generalProtection, BigInt(codeAt)]);
 });
+
+test('SYSRET to where no address is faults there, in the program, as on processors of AMD', (t) => {
+	const nowhere = 1n << 50n;
+	const {ram, vector, errorCode} = runBytes([0x48, 0x0f, 0x07], {
+		prepare: (guest) => {
+			prepareCalls(guest);
+			guest.processor.core.state.general[1] = nowhere;
+			guest.processor.core.state.general[11] = 2n;
+		},
+	});
+	// RIP, CS, behind the error code.
+	const [rip, cs] = new BigUint64Array(ram.buffer, stackTop - 0x1000 - 40, 2);
+	t.deepEqual([vector, errorCode, rip, cs], [generalProtection, 0, nowhere, 0x33n]);
+});

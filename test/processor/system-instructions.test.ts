@@ -246,3 +246,24 @@ test('tables of PAE are looked at when they are loaded', (t) => {
 	};
 	t.deepEqual([run(0n), run(0x1e6n), run(0x1e7n), run(1n | (1n << 45n))], [undefined, undefined, Vector.gp, Vector.gp]);
 });
+
+test('the number of a hypercall and its arguments have all bits of the mode', (t) => {
+	const calls: unknown[] = [];
+	const hypercall = (number: bigint, values: readonly bigint[], bits: 32 | 64) => {
+		calls.push([number, values[0], bits]);
+		return -1n;
+	};
+	const high = 1n << 40n;
+	const call = (attributes: number) => {
+		const prepare = (guest: GuestProcessor) => {
+			registers({0: high | 5n, 3: high | 7n})(guest);
+			Object.assign(guest.processor.core.state.segments[1] ?? {}, {attributes});
+		};
+		return runBytes([0x0f, 0x01, 0xc1], {prepare, hypercall}).general[0];
+	};
+	t.deepEqual([call(0xa09b), call(0xc09b)], [2n ** 64n - 1n, 0xffff_ffffn]);
+	t.deepEqual(calls, [
+		[high | 5n, high | 7n, 64],
+		[5n, 7n, 32],
+	]);
+});

@@ -219,3 +219,18 @@ test('a task has page tables of its own, by which its segments are found', (t) =
 	t.like(missing.run(), {vector: 14, rip: BigInt(codeAt)});
 	t.deepEqual([before.segments[7]?.selector, missing.old[eaxAt], missing.types()], [first, 0, [11, 9]]);
 });
+
+test('a switch ends the local breakpoints, and leaves the global ones', (t) => {
+	for (const [enabled, end] of [
+		[1, 'halted'],
+		[2, {vector: 1, errorCode: undefined, rip: BigInt(secondCode)}],
+	] as const) {
+		const machine = startTasks(jump(second));
+		const {debug} = machine.processor.core.state;
+		debug[0] = BigInt(secondCode);
+		debug[7] = 0x500n | BigInt(enabled);
+		machine.processor.changed();
+		t.deepEqual(machine.run(), end, `${enabled}`);
+		t.is(debug[7], enabled === 1 ? 0x400n : 0x402n);
+	}
+});

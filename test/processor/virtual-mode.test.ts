@@ -175,3 +175,27 @@ test('a task whose flags have VM begins in virtual-8086 mode', (t) => {
 		[BigInt(codeAt), BigInt(data * 16), BigInt(top - 2)],
 	);
 });
+
+test('a program faults before its next instruction where VIF and VIP meet, and only where IF is VIF', (t) => {
+	const ends = (flags: number, cr4: bigint) => startVirtual([0x90, hlt], flags, cr4).run();
+	const at = (rip: bigint) => ({vector: 13, errorCode: 0, rip});
+	t.deepEqual(ends(VIF | VIP, VME), at(0n));
+	t.deepEqual(ends(VIF | VIP | IOPL3, VME), at(1n));
+	t.deepEqual(ends(VIF | VIP, PVI), at(1n));
+	t.deepEqual([ends(VIF, VME), ends(VIP, VME)], [at(1n), at(1n)]);
+	const inProtectedMode = (attributes: number, cr4: bigint) => {
+		const machine = startLegacy([0x90, 0x0f, 0x0b]);
+		const {state} = machine.processor.core;
+		Object.assign(state.segments[1] ?? {}, {attributes});
+		state.cr4 = cr4;
+		setFlags(state, VIF | VIP | 2);
+		machine.processor.changed();
+		return machine.run();
+	};
+	t.like(inProtectedMode(0xc0fb, PVI), {vector: 13, rip: 0x1_0000n});
+	for (const [attributes, cr4] of [
+		[0xc09b, PVI],
+		[0xc0fb, VME],
+	] as const)
+		t.like(inProtectedMode(attributes, cr4), {vector: 6, rip: 0x1_0001n});
+});

@@ -2,7 +2,7 @@ import type {LocalApics} from '#vcpu-worker/software/local-apic';
 import {Request} from '#vcpu-worker/software/state';
 
 /** Numbers of KVM's hypercalls (Linux: Documentation/virt/kvm/x86/hypercalls.rst). */
-const Call = {KICK_CPU: 5, SEND_IPI: 10} as const;
+const Call = {KICK_CPU: 5n, SEND_IPI: 10n} as const;
 /** -KVM_ENOSYS and -EINVAL. */
 const unknown = -1000n;
 const invalid = -22n;
@@ -18,7 +18,7 @@ const Ipi = {FORBIDDEN: 0xc_0800n, DELIVERED: 0x7ffn} as const;
 export function hypercall(
 	apics: LocalApics,
 	alert: (processor: number, request: number) => void,
-	number: number,
+	number: bigint,
 	values: readonly bigint[],
 	bits: 32 | 64,
 ): bigint {

@@ -25,6 +25,8 @@ export interface Jumps {
 
 /** Bit of DF in RFLAGS. */
 const directionBit = 10;
+/** RF. */
+const resumeFlag = 0x1_0000;
 
 /** A step as an operation on the processor's memory and the guest's; its fields are read from a record as it runs, or known. */
 export class GeneratedStep implements Operation {
@@ -289,6 +291,8 @@ export class GeneratedStep implements Operation {
 		f.store(this.#state, 32, i32(0), CpuState.offset('budget'), budget);
 		f.if(budget.ltS(0).or(this.#field32(CpuState.offset('request')).ne(0)), () => {
 			f.store(this.#state, 64, i32(0), CpuState.offset('rip'), this.#word('codePageOffset').add(this.#fields.start()));
+			// An interrupt that comes now finds RF set: the instruction's breakpoint has been reported (SDM volume 3, 18.3.1.1).
+			this.setControlFlags(this.controlFlags().or(resumeFlag));
 			this.#leave(i32(Stop.poll));
 		});
 	}

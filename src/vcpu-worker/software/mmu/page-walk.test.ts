@@ -1,6 +1,6 @@
 import test from 'ava';
 import {type LoneMemory, loneMemory} from '#vcpu-worker/software/system/testing';
-import {type PagingMode, walk} from './page-walk.ts';
+import {hasReservedPointers, type PagingMode, walk} from './page-walk.ts';
 import {PhysicalMemory} from './physical-memory.ts';
 
 const root = 0x1000;
@@ -24,14 +24,17 @@ const after = 0x5_0045_6000n | 0x27n;
 class ChangingMemory extends PhysicalMemory {
 	readonly #lone: LoneMemory;
 
-	constructor(lone: LoneMemory) {
+	readonly #after: bigint;
+
+	constructor(lone: LoneMemory, to = after) {
 		super(lone.memory, lone.shared.watch, 0);
 		this.#lone = lone;
+		this.#after = to;
 	}
 
 	override word(gpa: number): number {
 		const value = super.word(gpa);
-		if (gpa === entryAt) new BigUint64Array(this.#lone.ram.buffer)[entryAt / 8] = after;
+		if (gpa === entryAt) new BigUint64Array(this.#lone.ram.buffer)[entryAt / 8] = this.#after;
 		return value;
 	}
 }
@@ -43,4 +46,15 @@ test('an entry that changes while a walk reads it is the old one or the new one'
 	entries[entryAt / 8] = before;
 	const found = walk(new ChangingMemory(lone), mode, read, 0, 0);
 	t.is(typeof found === 'object' && found.page, Number(after & ~0xfffn));
+});
+
+test('an entry of the first table of PAE is looked at whole', (t) => {
+	const lone = loneMemory(0x1_0000);
+	const entries = new BigUint64Array(lone.ram.buffer);
+	entries[entryAt / 8] = 0x2001n;
+	const pae: PagingMode = {...mode, levels: 3, root: entryAt};
+	// What it changes to is not present, and its upper half would be wrong if it were.
+	t.false(hasReservedPointers(new ChangingMemory(lone, 0xffff_ffff_0000_0000n), pae, entryAt));
+	entries[entryAt / 8] = 0xffff_ffff_0000_2001n;
+	t.true(hasReservedPointers(new PhysicalMemory(lone.memory, lone.shared.watch, 0), pae, entryAt));
 });

@@ -169,9 +169,9 @@ function walk32(
 /** Tells whether one of the four entries of PAE's first table has reserved bits set (SDM volume 3, 4.4.1). */
 export function hasReservedPointers(memory: PhysicalMemory, mode: PagingMode, root: number): boolean {
 	for (let index = 0; index < 4; index++) {
-		const entry = memory.word(root + index * 8);
-		if ((entry & P) !== 0 && hasReservedBits(mode, entry, memory.word(root + index * 8 + 4), 3, false, true))
-			return true;
+		const whole = memory.quad(root + index * 8);
+		const [entry, high] = [Number(BigInt.asIntN(32, whole)), Number(BigInt.asIntN(32, whole >> 32n))];
+		if ((entry & P) !== 0 && hasReservedBits(mode, entry, high, 3, false, true)) return true;
 	}
 	return false;
 }

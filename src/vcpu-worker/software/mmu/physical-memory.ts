@@ -81,6 +81,12 @@ export class PhysicalMemory {
 		return place < 0 ? -1 : Atomics.load(this.#words, place / 4);
 	}
 
+	/** The aligned 64-bit word there, whole. */
+	quad(gpa: number): bigint {
+		const place = this.placeOf(gpa);
+		return place < 0 ? 2n ** 64n - 1n : Atomics.load(this.#quads, place / 8);
+	}
+
 	/** Sets bits in the aligned word that was read as `expected`; false where another has changed it meanwhile. */
 	setBits(gpa: number, expected: number, bits: number): boolean {
 		const place = this.placeOf(gpa);

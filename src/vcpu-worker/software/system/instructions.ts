@@ -38,7 +38,7 @@ function vmcall(parts: Parts): After {
 	const bits = codeSizeOf(core) === 64 ? 64 : 32;
 	const value = (register: number) => BigInt.asUintN(bits, general(parts, register));
 	const values = [Register.base, Register.counter, Register.data, Register.source].map(value);
-	const number = low32(general(parts, Register.accumulator));
+	const number = value(Register.accumulator);
 	const result = privilegeOf(core) === 0 ? outside.hypercall(number, values, bits) : notPermitted;
 	if (result === undefined) throw invalidOpcode();
 	core.state.general[Register.accumulator] = BigInt.asUintN(bits, result);

@@ -1,5 +1,6 @@
 import type {Core} from '#vcpu-worker/software/interpreter';
 import type {Mmu} from '#vcpu-worker/software/mmu';
+import type {DebugUnit} from './debug-unit.ts';
 import type {Segments} from './segments.ts';
 
 /** What stacks, tasks and interrupts work on. */
@@ -7,4 +8,5 @@ export interface InterruptParts {
 	readonly core: Core;
 	readonly mmu: Mmu;
 	readonly segments: Segments;
+	readonly debug: DebugUnit;
 }

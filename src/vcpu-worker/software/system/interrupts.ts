@@ -25,11 +25,11 @@ export class Interrupts {
 	readonly #segments: Segments;
 	readonly #parts: InterruptParts;
 
-	constructor(core: Core, mmu: Mmu, segments: Segments) {
-		this.#core = core;
-		this.#mmu = mmu;
-		this.#segments = segments;
-		this.#parts = {core, mmu, segments};
+	constructor(parts: InterruptParts) {
+		this.#core = parts.core;
+		this.#mmu = parts.mmu;
+		this.#segments = parts.segments;
+		this.#parts = parts;
 	}
 
 	/**

@@ -20,8 +20,8 @@ export interface Outside {
 	/**
 	 * VMCALL or VMMCALL. Undefined: there is no hypervisor that takes it.
 	 * @param values - RBX, RCX, RDX and RSI
-	 * @param bits - of each
+	 * @param bits - of each, and of the number
 	 * @returns RAX
 	 */
-	hypercall(number: number, values: readonly bigint[], bits: 32 | 64): bigint | undefined;
+	hypercall(number: bigint, values: readonly bigint[], bits: 32 | 64): bigint | undefined;
 }

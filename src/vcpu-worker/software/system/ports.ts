@@ -92,6 +92,7 @@ function stringPort(parts: Parts, instruction: Instruction, isInput: boolean): A
 		if (repeat === undefined) return 'next';
 		set(counter, left - 1n);
 		state.budget--;
+		if (left === 1n) return 'next';
 		if (parts.debug.endsElement) return 'again';
 	}
 	return 'again';

@@ -18,6 +18,7 @@ import type {Outside} from './outside.ts';
 import type {After, Parts} from './parts.ts';
 import {resetState} from './reset.ts';
 import {Segments} from './segments.ts';
+import {hasVirtualInterrupt} from './virtual-flags.ts';
 import {withinBlock} from './within-block.ts';
 
 /** Reason for a processor's stop. */
@@ -87,7 +88,7 @@ export class Processor implements Parts {
 		this.core.announced = (feature) => this.features.has(feature);
 		this.msrs = new ModelRegisters(this.core, this.features, outside);
 		this.segments = new Segments(this.core, this.mmu);
-		this.interrupts = new Interrupts(this.core, this.mmu, this.segments);
+		this.interrupts = new Interrupts(this);
 		resetState(this.core.state, 0, false);
 		this.changed();
 	}
@@ -185,6 +186,11 @@ export class Processor implements Parts {
 				this.#attend();
 				// Faults and instructions of the system can follow each other for ever without a branch, which looks too.
 				if (state.request !== 0 || state.budget < 0) return 'polled';
+				if (hasVirtualInterrupt(this.core)) {
+					state.budget--;
+					if (!this.#raise(generalProtection())) return 'shutdown';
+					continue;
+				}
 				if (this.#isTraced()) {
 					const end = this.#trace();
 					if (end !== undefined) return end;
@@ -446,7 +452,10 @@ export class Processor implements Parts {
 		applyPrivilege(core);
 		this.isShadowed = after === 'shadow';
 		debug.isHeld = after === 'shadow' && name !== 'sti';
-		if (after === 'again') state.rip = rip;
+		if (after === 'again') {
+			state.rip = rip;
+			state.controlFlags = (state.controlFlags | Flag.RF) >>> 0;
+		}
 		if (after === 'halt') this.isHalted = true;
 		return after;
 	}

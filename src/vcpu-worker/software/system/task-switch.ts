@@ -134,6 +134,7 @@ export function switchTask(parts: InterruptParts, selector: number, cause: Switc
 	segments.set(TR, selector, {...descriptor, attributes: descriptor.attributes | busy});
 	state.cr0 |= BigInt(Cr0.TS);
 	state.debug[7] = (state.debug[7] as bigint) & ~localBreakpoints;
+	parts.debug.apply();
 	try {
 		loadTask(parts, saved, cause === 'call');
 		if (errorCode !== undefined) {

@@ -1,5 +1,5 @@
 import type {Core} from '#vcpu-worker/software/interpreter';
-import {Cr4, Flag} from './control-state.ts';
+import {Cr4, Flag, privilegeOf} from './control-state.ts';
 import {generalProtection} from './guest-fault.ts';
 import type {InterruptParts} from './interrupt-parts.ts';
 import {flagsOf, setFlags} from './rflags.ts';
@@ -31,4 +31,15 @@ export function setVirtualFlags({core}: InterruptParts, image: number): void {
 	const isOn = (image & Flag.IF) !== 0;
 	if ((isOn && (state.controlFlags & Flag.VIP) !== 0) || (image & Flag.TF) !== 0) throw generalProtection();
 	setFlags(state, image | (isOn ? Flag.VIF : 0), Flag.TF | Flag.DF | Flag.NT | Flag.VIF);
+}
+
+/**
+ * Tells whether a program whose IF is VIF has let in the interrupt that waits for it: before its next instruction it faults. IRET and task
+ * switches can leave it so, but not at inner privileges (SDM volume 3, 20.3.2 and 20.4).
+ */
+export function hasVirtualInterrupt(core: Core): boolean {
+	const {controlFlags, cr4} = core.state;
+	const both = Flag.VIF | Flag.VIP;
+	if ((controlFlags & both) !== both || privilegeOf(core) !== 3 || ioplOf(core) === 3) return false;
+	return (Number(cr4) & (isVirtual(core) ? Cr4.VME : Cr4.PVI)) !== 0;
 }
