@@ -98,13 +98,13 @@ function writeLoop(
 			f.set(target, offset.add(state.load('i64', 64, record, MicroOp.offset('immediate'))));
 			f.set(linkable, state.load('i32', 32, record, MicroOp.offset('c')));
 			f.if(linkable, () => {
-				poll(f, state, fields.ordinal(), target);
+				poll(f, state, record, fields.ordinal(), target);
 				f.set(record, linkable);
 				f.br(again);
 			});
 			f.set(linkable, record);
 		});
-		poll(f, state, fields.ordinal(), target);
+		poll(f, state, record, fields.ordinal(), target);
 		findBlock(f, state, record, target, linkable);
 		f.br(again);
 	});
@@ -136,7 +136,8 @@ function findBlock(
 		state
 			.load('i64', 64, entry, jumpEntry.key)
 			.eq(linear)
-			.and(state.load('i32', 32, entry, jumpEntry.mode).eq(modeKey)),
+			.and(state.load('i32', 32, entry, jumpEntry.mode).eq(modeKey))
+			.and(page.sub(codeBase).leS(state.load('i64', 64, i32(0), CpuState.offset('codeLimit')))),
 		() => {
 			const found = f.let(state.load('i32', 32, entry, jumpEntry.record));
 			f.if(linkable.ne(0).and(page.eq(codePage)), () => f.store(state, 32, linkable, MicroOp.offset('c'), found));
@@ -145,6 +146,7 @@ function findBlock(
 			f.set(record, found);
 		},
 		() => {
+			f.store(state, 32, i32(0), CpuState.offset('record'), record);
 			f.store(state, 64, i32(0), CpuState.offset('rip'), target);
 			f.return(i32(Stop.lookup));
 		},

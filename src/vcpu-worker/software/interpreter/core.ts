@@ -33,6 +33,8 @@ const foreignMode = 0xffff_ffff;
 const aloneBytes = 1024;
 /** Kinds that keep where in the page they go. */
 const linkedKinds = new Set(kinds.flatMap(({isJump}, number) => (isJump ? [number] : [])));
+/** Number of RCX. */
+const counter = 1;
 const kindAt = MicroOp.offset('kind');
 const gone = kindNumber('gone.64');
 const next = kindNumber('next.64');
@@ -295,6 +297,18 @@ export class Core {
 		this.#instructions.clear();
 		this.#quick.clear();
 		this.forgetJumps();
+	}
+
+	/** Takes back what a step that jumps has done but for jumping; false where it is none. */
+	undoJump(record: number): boolean {
+		const kind = kinds[this.#bytes.getUint16(record + kindAt, true)];
+		if (kind === undefined || !kind.isJump || kind.key === 'next.64') return false;
+		if (kind.key.startsWith('loop')) {
+			const {general} = this.state;
+			const [count, bits] = [general[counter] as bigint, kind.width];
+			general[counter] = ((count >> BigInt(bits)) << BigInt(bits)) | BigInt.asUintN(bits, count + 1n);
+		}
+		return true;
 	}
 
 	/** Place of the base of the segment that a step's access is in. */

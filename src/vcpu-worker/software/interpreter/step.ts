@@ -11,7 +11,7 @@ import {
 	type Width,
 } from '#support/wasm';
 import {Flags, type Kind, type OperandName, type Operation} from '#vcpu-worker/software/semantics';
-import {CpuState, generalAt, Stop, segmentBaseAt} from '#vcpu-worker/software/state';
+import {CpuState, generalAt, SegmentState, Stop, segmentBaseAt} from '#vcpu-worker/software/state';
 import {GuestAccess, type Imports} from './guest-access.ts';
 import type {StepFields} from './step-fields.ts';
 
@@ -25,6 +25,8 @@ export interface Jumps {
 
 /** Bit of DF in RFLAGS. */
 const directionBit = 10;
+/** Vector of an exception. */
+const generalProtection = 13;
 /** RF. */
 const resumeFlag = 0x1_0000;
 
@@ -332,6 +334,11 @@ export class GeneratedStep implements Operation {
 
 	targetInPage(): Int<'i64'> {
 		return this.#word('codePageOffset').add(this.immediate());
+	}
+
+	requireInCode(offset: Int<'i64'>): void {
+		const limit = this.#state.load('i64', 32, i32(0), segmentBaseAt(1) + SegmentState.offset('limit'));
+		this.f.if(offset.gtU(limit), () => this.raise(generalProtection));
 	}
 
 	nextAddress(): Int<'i64'> {

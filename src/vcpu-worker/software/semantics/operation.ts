@@ -106,6 +106,8 @@ export interface Operation {
 	jumpInPage(): void;
 	/** Where that is in the code segment. */
 	targetInPage(): Int<'i64'>;
+	/** Faults where an offset is beyond the code segment, which is none of 64-bit code. */
+	requireInCode(offset: Int<'i64'>): void;
 	/** Goes on at an address in the code segment. */
 	jumpTo(address: Int<'i64'>): void;
 	/** Address of the next instruction in the code segment. */

@@ -18,6 +18,8 @@ interface Stack {
 	moved(offset: Int<'i64'>, bytes: Int<'i64'> | number): Int<'i64'>;
 	load(offset: Int<'i64'>, forWrite?: boolean): Int;
 	store(offset: Int<'i64'>, value: Int): void;
+	/** Faults where a branch to this offset would leave the code segment: before it has done anything. */
+	requireInCode(offset: Int<'i64'>): void;
 }
 
 /** Of 64-bit code: all of the address space, with 64-bit pointers. */
@@ -27,6 +29,7 @@ const flat = (op: Operation): Stack => ({
 	moved: (offset, bytes) => offset.add(bytes),
 	load: (offset, forWrite) => op.loadMemory(offset, op.width, forWrite),
 	store: (offset, value) => op.storeMemory(offset, op.width, value),
+	requireInCode: () => {},
 });
 
 /** Of other code: within SS, whose size says how much of a pointer counts and moves (SDM volume 1, 6.2.3). */
@@ -44,6 +47,7 @@ function segmented(op: Operation): Stack {
 			const kept = op.f.let(value);
 			op.storeMemory(op.inSegment(offset, true), op.width, kept);
 		},
+		requireInCode: (offset) => op.requireInCode(offset),
 	};
 }
 
@@ -55,11 +59,10 @@ function push(op: Operation, stack: Stack, value: Int): void {
 }
 
 /** Takes a value off; what is done with it comes last, so that POP RSP has the value. */
-function pop(op: Operation, stack: Stack, extra?: Int<'i64'>): Int {
+function pop(op: Operation, stack: Stack): Int {
 	const top = op.f.let(stack.pointer(stackPointer));
 	const value = op.f.let(stack.load(top));
-	const next = stack.moved(top, op.width / 8);
-	stack.setPointer(stackPointer, extra === undefined ? next : stack.moved(next, extra));
+	stack.setPointer(stackPointer, stack.moved(top, op.width / 8));
 	return value;
 }
 
@@ -150,18 +153,23 @@ const operations = {
 		stack.setPointer(stackPointer, stack.moved(top, op.width));
 	},
 	call: (op, stack) => {
+		stack.requireInCode(op.targetInPage().and(op.width === 16 ? 0xffff : 0xffff_ffffn));
 		push(op, stack, inType(op, op.nextAddress()));
 		if (op.width === 16) op.jumpTo(op.targetInPage().and(0xffff));
 		else op.jumpInPage();
 	},
 	callTo: (op, stack) => {
 		const target = op.f.let(op.read('b').toI64U());
+		stack.requireInCode(target);
 		push(op, stack, inType(op, op.nextAddress()));
 		op.jumpTo(target);
 	},
 	/** The constant is what is taken off the stack besides. */
 	ret: (op, stack) => {
-		const target = op.f.let(pop(op, stack, op.f.let(op.immediate())).toI64U());
+		const top = op.f.let(stack.pointer(stackPointer));
+		const target = op.f.let(stack.load(top).toI64U());
+		stack.requireInCode(target);
+		stack.setPointer(stackPointer, stack.moved(top, op.immediate().add(op.width / 8)));
 		op.jumpTo(target);
 	},
 } as const satisfies Record<string, (op: Operation, stack: Stack) => void>;

@@ -38,6 +38,8 @@ export const CpuState = wire('CpuState', {
 	codePage: u64,
 	/** `codePage` as an offset in the code segment. */
 	codePageOffset: u64,
+	/** Greatest `codePageOffset` of pages that are in the code segment whole: blocks of others are not executed. */
+	codeLimit: i64,
 	/** Always 0: what an address without a base or index adds. */
 	none: u64,
 	/** Values that an instruction has between its steps. */

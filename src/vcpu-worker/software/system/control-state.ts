@@ -61,6 +61,9 @@ export const Flag = {
 export const CS = 1;
 export const SS = 2;
 
+/** Last byte of a page. */
+const pageEnd = 4095;
+
 /** The current privilege level: 0 in real mode, 3 in virtual-8086 mode. */
 export function privilegeOf({state}: Core): number {
 	if ((Number(state.cr0) & Cr0.PE) === 0) return 0;
@@ -112,9 +115,10 @@ export function applyMode(core: Core, mmu: Mmu): void {
 	applyPrivilege(core);
 }
 
-/** Words of the state that {@link applyPrivilege} goes by: CS and SS without base and limit, flags, CR0, CR4, EFER. */
+/** Words of the state that {@link applyPrivilege} goes by: CS and SS without base, and without the limit of SS, flags, CR0, CR4, EFER. */
 const inputs = [
 	...[CS, SS].map((segment) => segmentBaseAt(segment) + SegmentState.offset('attributes')),
+	segmentBaseAt(CS) + SegmentState.offset('limit'),
 	...(['controlFlags', 'cr0', 'cr4', 'efer'] as const).map((field) => CpuState.offset(field)),
 ].map((offset) => offset / 4);
 
@@ -139,6 +143,7 @@ export function applyPrivilege(core: Core): void {
 	state.tlb = tlbOf(privilege === 3 ? AccessClass.user : acLifts ? AccessClass.lifted : AccessClass.supervisor);
 	const codeSize = codeSizeOf(core);
 	state.modeKey = codeSize | (privilege === 3 ? 1 : 0);
+	state.codeLimit = codeSize === 64 ? 2n ** 63n - 1n : BigInt((state.segments[CS]?.limit ?? 0) - pageEnd);
 	const stackIsBig = ((state.segments[SS]?.attributes ?? 0) & Attribute.big) !== 0;
 	state.stackMask = codeSize === 64 ? 2n ** 64n - 1n : stackIsBig ? 0xffff_ffffn : 0xffffn;
 	const cr0 = Number(state.cr0);

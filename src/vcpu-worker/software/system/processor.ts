@@ -40,6 +40,8 @@ const maxLength = 15;
 const withoutTrap = new Set(['int', 'int1', 'int3', 'into']);
 const requestWord = CpuState.word('request');
 const pageBytes = 4096;
+/** Bit of the mode's key: see `CpuState.modeKey`. */
+const longCode = 64;
 
 /** One x86-64 processor: interpreter, memory management and system, on the thread that calls {@link run}. */
 export class Processor implements Parts {
@@ -210,6 +212,8 @@ export class Processor implements Parts {
 			if (stop === Stop.fault) {
 				if (!this.#fault(state.record)) return 'shutdown';
 				if (this.debug.isAwaited) this.isShadowed = wasShadowed && this.core.ordinalOf(state.record) === 1;
+			} else if ((stop === Stop.lookup || stop === Stop.poll) && this.#haveLeftCode()) {
+				if (!this.#raise(generalProtection())) return 'shutdown';
 			} else if (stop === Stop.lookup) applyPrivilege(this.core);
 			else if (stop === Stop.system) {
 				const end = this.#system(state.record);
@@ -231,6 +235,27 @@ export class Processor implements Parts {
 		return stop;
 	}
 
+	/** A near branch to beyond the code segment has done nothing and faults (SDM volume 2, JMP, Jcc, LOOP): RIP is then what it was before. */
+	#haveLeftCode(): boolean {
+		const {core} = this;
+		const {state} = core;
+		if ((state.modeKey & longCode) !== 0) return false;
+		const {limit = 0} = state.segments[CS] ?? {};
+		if (Number(state.rip & 0xffff_ffffn) <= limit || !core.undoJump(state.record)) return false;
+		state.rip = BigInt.asUintN(32, state.codePageOffset + BigInt(core.startOf(state.record)));
+		return true;
+	}
+
+	/** True where the page of RIP is not in the code segment whole: its instructions are executed one by one. */
+	#isAtLimit(): boolean {
+		const {state} = this.core;
+		if ((state.modeKey & longCode) !== 0) return false;
+		const {base = 0n, limit = 0} = state.segments[CS] ?? {};
+		if (limit === 0xffff_ffff) return false;
+		const rip = Number(state.rip & 0xffff_ffffn);
+		return rip <= limit && rip + pageBytes - 1 - ((Number(base) + rip) % pageBytes) > limit;
+	}
+
 	/** Linear address of RIP; undefined where it is beyond its segment. */
 	#codeAddress(): bigint | undefined {
 		const {state} = this.core;
@@ -244,7 +269,7 @@ export class Processor implements Parts {
 	#isTraced(): boolean {
 		const {state} = this.core;
 		const {controlFlags} = state;
-		if ((controlFlags & Flag.TF) !== 0) return true;
+		if ((controlFlags & Flag.TF) !== 0 || this.#isAtLimit()) return true;
 		const linear = this.debug.isUsed ? this.#codeAddress() : undefined;
 		if (linear !== undefined && this.debug.isAlone(linear)) return true;
 		if ((controlFlags & Flag.RF) !== 0) state.controlFlags = (controlFlags & ~Flag.RF) >>> 0;
@@ -315,6 +340,7 @@ export class Processor implements Parts {
 			const stop = core.run(instruction);
 			state.budget = kept;
 			this.isShadowed = false;
+			if (stop !== Stop.fault && this.#haveLeftCode()) return this.#raise(generalProtection()) ? 'faulted' : 'shutdown';
 			if (stop === Stop.lookup) applyPrivilege(core);
 			if (stop !== Stop.fault) return 'done';
 			return this.#fault(state.record) ? 'faulted' : 'shutdown';
@@ -464,11 +490,12 @@ export class Processor implements Parts {
 	#instruction(linear: bigint, start: number): Instruction | number {
 		const {core} = this;
 		const codeSize = codeSizeOf(core);
-		const bytes = new Uint8Array(maxLength);
-		const inPage = Math.min(maxLength, pageBytes - start);
+		const room = Math.min(maxLength, this.#codeBehind(linear));
+		const bytes = new Uint8Array(room);
+		const inPage = Math.min(room, pageBytes - start);
 		this.#readCode(linear, bytes.subarray(0, inPage));
 		let instruction = decode(bytes.subarray(0, inPage), start, codeSize, core.announced);
-		if (instruction === 'truncated' && inPage < maxLength) {
+		if (instruction === 'truncated' && inPage < room) {
 			this.#readCode(linear + BigInt(inPage), bytes.subarray(inPage));
 			instruction = decode(bytes, start, codeSize, core.announced);
 		}
@@ -478,6 +505,13 @@ export class Processor implements Parts {
 		const alone = core.decodeAlone(bytes, start, codeSize);
 		if (alone === undefined) throw invalidOpcode();
 		return alone;
+	}
+
+	/** Bytes of the code segment from a linear address on: more than an instruction has where there is no limit. */
+	#codeBehind(linear: bigint): number {
+		const {base = 0n, limit = 0} = this.core.state.segments[CS] ?? {};
+		if (codeSizeOf(this.core) === 64) return maxLength;
+		return Math.max(0, limit + 1 - Number(BigInt.asUintN(32, linear - base)));
 	}
 
 	/** Reads bytes of code that are in one page. @throws GuestFault */

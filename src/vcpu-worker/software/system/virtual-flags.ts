@@ -38,8 +38,8 @@ export function setVirtualFlags({core}: InterruptParts, image: number): void {
  * switches can leave it so, but not at inner privileges (SDM volume 3, 20.3.2 and 20.4).
  */
 export function hasVirtualInterrupt(core: Core): boolean {
-	const {controlFlags, cr4} = core.state;
+	const {state} = core;
 	const both = Flag.VIF | Flag.VIP;
-	if ((controlFlags & both) !== both || privilegeOf(core) !== 3 || ioplOf(core) === 3) return false;
-	return (Number(cr4) & (isVirtual(core) ? Cr4.VME : Cr4.PVI)) !== 0;
+	if ((state.controlFlags & both) !== both || privilegeOf(core) !== 3 || ioplOf(core) === 3) return false;
+	return (Number(state.cr4) & (isVirtual(core) ? Cr4.VME : Cr4.PVI)) !== 0;
 }

@@ -30,9 +30,11 @@ function writeBlock(f: FunctionBuilder<readonly ['i32']>, imports: Imports, step
 	const [first] = f.parameters;
 	const recordOf = (index: number) => (index === 0 ? first : first.add(index * MicroOp.size));
 	const tlb = f.let(state.load('i32', 32, i32(0), CpuState.offset('tlb')));
-	const goTo = (step: KnownStep, address: Int<'i64'>) => {
+	/** @param index - of the step whose record the interpreter would go from */
+	const goTo = (index: number, step: KnownStep, address: Int<'i64'>) => {
 		const target = f.let(address);
-		poll(f, state, i32(step.ordinal), target);
+		poll(f, state, recordOf(index), i32(step.ordinal), target);
+		f.store(state, 32, i32(0), CpuState.offset('record'), recordOf(index));
 		f.store(state, 64, i32(0), CpuState.offset('rip'), target);
 		f.return(i32(Stop.lookup));
 	};
@@ -47,8 +49,8 @@ function writeBlock(f: FunctionBuilder<readonly ['i32']>, imports: Imports, step
 			break;
 		}
 		const jumps = {
-			inPage: () => goTo(step, inPage(step.immediate)),
-			to: (address: Int<'i64'>) => goTo(step, address),
+			inPage: () => goTo(index, step, inPage(step.immediate)),
+			to: (address: Int<'i64'>) => goTo(index, step, address),
 		};
 		const operation = new GeneratedStep(f, kind, imports, new KnownFields(step, recordOf(index)), tlb, jumps);
 		f.scope(() => kind.meaning(operation));
@@ -58,7 +60,7 @@ function writeBlock(f: FunctionBuilder<readonly ['i32']>, imports: Imports, step
 		// The record there says that the instruction has written to the block's own bytes: it ends here.
 		if (hasStored && following.kind !== next)
 			f.if(state.load('i32', 16, recordOf(index + 1), MicroOp.offset('kind')).ne(following.kind), () =>
-				goTo(step, inPage(BigInt(following.start))),
+				goTo(index + 1, step, inPage(BigInt(following.start))),
 			);
 		hasStored = false;
 	}
