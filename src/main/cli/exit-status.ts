@@ -76,7 +76,13 @@ export const exitStatuses = {
 	memory: {
 		status: 7,
 		meaning: 'too little memory: in the host for the machine, or in the machine for its kernel',
-		codes: ['MEMORY_*', 'INITRD_TOO_LARGE', 'CONFIG_HOST_MEMORY_*', 'CONFIG_HUGEPAGES_SHORT'],
+		codes: [
+			'MEMORY_*',
+			'INITRD_TOO_LARGE',
+			'CONFIG_HOST_MEMORY_*',
+			'CONFIG_HUGEPAGES_SHORT',
+			'CONFIG_MEMORY_FILE_ROOM',
+		],
 	},
 	snapshot: {
 		status: 8,

@@ -16,9 +16,10 @@ import {
 
 const MiB = 2 ** 20;
 
-/** A host with 8 GiB, and 4 free huge pages of 2 MiB. */
+/** A host with 8 GiB, room for files of 16, and 4 free huge pages of 2 MiB. */
 const host: ConfigHost = {
 	...linuxHost,
+	fileRoom: () => 16_384 * MiB + 4096,
 	memoryBytes: () => 8192 * MiB,
 	hugepageSizes: () => [2 * MiB],
 	freeHugepages: () => 4,
@@ -93,6 +94,18 @@ test('a memory file of another size is refused', (t) => {
 	t.deepEqual(lines({memory: {file}}), [
 		`Memory file "${file}" holds 6B, the machine has 1GB. Give size=6B, or name a file that is new or empty`,
 	]);
+});
+
+test('a memory file that its file system cannot come to hold is refused', (t) => {
+	const path = join(directory, 'new');
+	t.deepEqual(codes({memory: {sizeBytes: 16_384 * MiB, file: path}}), []);
+	t.deepEqual(lines({memory: {sizeBytes: 16_385 * MiB, file: path}}), [
+		`Memory file "${path}" can come to hold 16GB on its file system, the machine has 16385MB. Give less memory, make room there, or name a file elsewhere`,
+	]);
+});
+
+test('a file system without a size is no limit', (t) => {
+	t.is(linuxHost.fileRoom('/proc/self/status'), Number.POSITIVE_INFINITY);
 });
 
 test('huge pages are held against the pool of the host', (t) => {

@@ -24,10 +24,13 @@ export function checkMemory(memory: MemoryConfig, host: ConfigHost): VmmError[] 
 function checkFile({file, sizeBytes}: MemoryConfig, host: ConfigHost): VmmError | undefined {
 	if (file === undefined) return undefined;
 	const problem = checkPath(host, 'output', file, '--memory file');
-	if (problem || host.path(file).kind === 'missing') return problem;
-	const fileBytes = host.fileBytes(file);
-	if (fileBytes === 0 || fileBytes === sizeBytes) return undefined;
-	return configError('CONFIG_MEMORY_FILE_SIZE', {file, fileBytes, sizeBytes});
+	if (problem) return problem;
+	const fileBytes = host.path(file).kind === 'missing' ? 0 : host.fileBytes(file);
+	if (fileBytes !== 0 && fileBytes !== sizeBytes)
+		return configError('CONFIG_MEMORY_FILE_SIZE', {file, fileBytes, sizeBytes});
+	// No reservation, but what most often goes wrong: later it would cost the guest its life.
+	const roomBytes = host.fileRoom(file);
+	return roomBytes < sizeBytes ? configError('CONFIG_MEMORY_FILE_ROOM', {file, roomBytes, sizeBytes}) : undefined;
 }
 
 /** Checks an amount of memory by itself. */

@@ -29,6 +29,10 @@ export const configError = errorTable({
 		message: `Memory file "${c.file}" holds ${formatBytes(c.fileBytes)}, the machine has ${formatBytes(c.sizeBytes)}`,
 		remedy: `Give size=${formatBytes(c.fileBytes)}, or name a file that is new or empty`,
 	}),
+	CONFIG_MEMORY_FILE_ROOM: (c: {file: string; roomBytes: number; sizeBytes: number}) => ({
+		message: `Memory file "${c.file}" can come to hold ${formatBytes(wholeMiB(c.roomBytes))} on its file system, the machine has ${formatBytes(c.sizeBytes)}`,
+		remedy: 'Give less memory, make room there, or name a file elsewhere',
+	}),
 	CONFIG_HOST_MEMORY_SHORT: (c: {sizeBytes: number; hostBytes: number}) => ({
 		message: `Memory size ${formatBytes(c.sizeBytes)} is more than the host has, ${formatBytes(c.hostBytes)} with swap`,
 		remedy: 'Give less memory, or back it by a file: --memory size=…,file=PATH',
@@ -57,6 +61,8 @@ export const configError = errorTable({
 		remedy: `Bind one of them elsewhere, for example to none or to a file`,
 	}),
 });
+
+const wholeMiB = (bytes: number) => bytes - (bytes % 2 ** 20);
 
 function nearest(size: number, align: number): number[] {
 	const below = Math.floor(size / align) * align;

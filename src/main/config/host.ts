@@ -1,10 +1,13 @@
-import {readdirSync, readFileSync, statSync} from 'node:fs';
+import {readdirSync, readFileSync, statfsSync, statSync} from 'node:fs';
+import {dirname} from 'node:path';
 import {linuxPaths, type PathHost} from '#support/options';
 
 /** Host facts that {@link checkConfig} asks for. */
 export interface ConfigHost extends PathHost {
 	/** Length of the file at `path` in bytes. */
 	fileBytes(path: string): number;
+	/** The most bytes that a file there can come to hold: what it has on its disk, and what is free; Infinity where nobody knows. */
+	fileRoom(path: string): number;
 	/** Memory and swap in bytes. */
 	memoryBytes(): number;
 	/** Sizes in bytes of the huge pages that this kernel can pool. */
@@ -21,6 +24,12 @@ const hugepagesDirectory = '/sys/kernel/mm/hugepages';
 export const linuxHost: ConfigHost = {
 	...linuxPaths,
 	fileBytes: (path) => statSync(path).size,
+	fileRoom(path) {
+		const file = statSync(path, {throwIfNoEntry: false});
+		const {bavail, blocks, bsize} = statfsSync(file === undefined ? dirname(path) : path);
+		// File systems without a size, such as a tmpfs with size=0, have no blocks.
+		return blocks === 0 ? Number.POSITIVE_INFINITY : bavail * bsize + (file?.blocks ?? 0) * 512;
+	},
 	memoryBytes() {
 		const text = readText('/proc/meminfo');
 		const kibibytes = ['MemTotal', 'SwapTotal'].map((name) =>

@@ -39,7 +39,7 @@ export interface InspectedDevices {
 export interface InspectedMachine {
 	readonly config: VmConfig;
 	readonly machine: AttachedMachine;
-	readonly ram: GuestRam;
+	readonly ram: Pick<GuestRam, 'ranges' | 'banks'>;
 	readonly vcpus: readonly InspectedVcpu[];
 	readonly devices: InspectedDevices;
 	/** Hypervisor of the guest, and the reason for its choice. */

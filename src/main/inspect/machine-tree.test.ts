@@ -56,8 +56,15 @@ function machineOf(changes: Partial<InspectedVcpu> = {}) {
 	const reactor = ReactorState.on(new SharedArrayBuffer(ReactorState.byteLength));
 	const memory = plainMemory({gpa: 0, length: 4096});
 	const ranges = memory.ranges.map((range) => ({...range, hostAddress: 0x7f00}));
-	const bank = {backing: 'private pages', isCopyOnWrite: false, fd: undefined, fdOffset: 0, prefetch: false};
-	const ram = {memory, ranges, banks: [{ranges, ...bank}], dispose: async () => {}};
+	const bank = {
+		backing: 'private pages',
+		isCopyOnWrite: false,
+		fd: undefined,
+		fdOffset: 0,
+		hugepageBytes: undefined,
+		prefetch: false,
+	};
+	const ram = {ranges, banks: [{ranges, ...bank}]};
 	const other = {reactor: ReactorState.on(new SharedArrayBuffer(ReactorState.byteLength)), eventLoopUse: () => 1};
 	const devices = {
 		threads: [{reactor, eventLoopUse: () => 1}, other],

@@ -27,7 +27,7 @@ export const memoryNodes = ({config, ram}: InspectedMachine): Children => {
 };
 
 /** Each backing once: all banks of a restored machine lie over the snapshot's one file. */
-const backingFds = ({banks}: GuestRam): number[] =>
+const backingFds = ({banks}: Pick<GuestRam, 'banks'>): number[] =>
 	banks.flatMap(({fd, fdOffset}) => (fd === undefined || fdOffset > 0 ? [] : [fd]));
 
 const rangeNodes = (

@@ -22,6 +22,11 @@ export const memoryError = errorTable({
 		remedy:
 			'Name a node of /sys/devices/system/node/has_memory that this process may use (cpuset), or leave out host_numa_node',
 	}),
+	MEMORY_LOST: (c: {gpa: number; what: string; cause: string}) => ({
+		message: `Guest memory at 0x${c.gpa.toString(16)} is gone, which was ${c.what}: ${c.cause}`,
+		remedy:
+			'Leave files under guest memory alone, with room on their disk, or take it all at the start: --memory prefetch',
+	}),
 	MEMORY_FILE_UNUSABLE: (c: {path: string; errno: number}) => ({
 		message: `Guest memory file ${c.path} cannot be used: ${errnoName(c.errno)}`,
 		remedy: 'Name a file you may write to, on a file system with room for the guest memory',

@@ -1,9 +1,12 @@
 import {once} from 'node:events';
-import {existsSync, readFileSync} from 'node:fs';
+import {closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {dirname, join} from 'node:path';
 import {Worker} from 'node:worker_threads';
 import test from 'ava';
 import {IoVectors, MappedMemory, WriteLog} from '#devices/guest-memory';
 import {linuxHost, vmConfig} from '#main/config';
+import type {VmmError} from '#support/errors';
 import {unchecked} from '#support/trust';
 import {allocateRam, type BankRequest} from './index.ts';
 
@@ -42,6 +45,49 @@ test('all of RAM lies in one memory, nodes and all, and beyond 16 GiB in several
 	const large = allocateRam([bank(0, 3 * gib), bank(4 * gib, 15 * gib)]);
 	t.teardown(() => large.dispose());
 	t.is(new Set(large.ranges.map(({memory}) => memory)).size, 2);
+});
+
+test('a page that the host no longer has is told with its address, what lay there and why; another machine has its own', async (t) => {
+	const folder = mkdtempSync(join(tmpdir(), 'openvmm-ram-'));
+	t.teardown(() => rmSync(folder, {recursive: true}));
+	const path = join(folder, 'ram');
+	const ram = allocateRam([bank(0, 2 * mib), bank(2 * mib, 4 * mib, {file: path})]);
+	const other = allocateRam([bank(0, 2 * mib)]);
+	t.teardown(() => other.dispose());
+	const memory = new MappedMemory(ram.memory);
+	memory.writeU32(0x40_0000, 7);
+	t.is(ram.watch.loss, undefined);
+	truncateSync(path, mib);
+	t.is(unchecked(memory.readU32(0x28_0000)), 0);
+	t.is(ram.watch.loss, undefined, 'what is left of the file is there');
+	t.is(unchecked(memory.readU32(0x40_0004)), 0);
+	const loss = ram.watch.loss as VmmError;
+	t.is(loss.code, 'MEMORY_LOST');
+	t.is(loss.message, `Guest memory at 0x400004 is gone, which was ${path}: the file has been cut to 1048576 bytes`);
+	const keeping = setInterval(() => {}, 1000);
+	t.is(await ram.watch.lost, loss);
+	clearInterval(keeping);
+	await ram.dispose();
+	t.is(ram.watch.loss, loss);
+	t.is(other.watch.loss, undefined);
+});
+
+test('private copies of a file that is cut are told of too', (t) => {
+	const path = join(mkdtempSync(join(tmpdir(), 'openvmm-ram-')), 'memory');
+	t.teardown(() => rmSync(dirname(path), {recursive: true}));
+	writeFileSync(path, Buffer.alloc(4 * mib, 7));
+	const fd = openSync(path, 'r');
+	const ram = allocateRam([bank(0, 2 * mib), bank(2 * mib, 2 * mib)], {fd, what: 'a snapshot'});
+	closeSync(fd);
+	t.teardown(() => ram.dispose());
+	const memory = new MappedMemory(ram.memory);
+	memory.writeU32(0x20_1000, 9);
+	truncateSync(path, 2 * mib);
+	t.is(unchecked(memory.readU32(0x20_1000)), 0, 'copies go with what they were made of');
+	t.regex(
+		ram.watch.loss?.message ?? '',
+		/^Guest memory at 0x201000 is gone, which was private copies of a snapshot: the/,
+	);
 });
 
 const [hostNode] = linuxHost.memoryNodes();

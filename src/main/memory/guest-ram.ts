@@ -12,6 +12,8 @@ import {Advice, addressOf, advise, bindMemory, close, Mmap, mapOver} from '#supp
 import {allocateSharedMemory, maxSharedPages, type SharedMemory} from '#support/shared-memory';
 import {copyBacking, openBacking, type RamContents} from './backing.ts';
 import {memoryError} from './errors.ts';
+import type {RamBank} from './ram-bank.ts';
+import {RamWatch} from './ram-watch.ts';
 
 /** Memory that is to be reserved in one way: all of a machine's, or a NUMA node's. */
 export interface BankRequest {
@@ -19,22 +21,6 @@ export interface BankRequest {
 	readonly ranges: readonly MemoryRange[];
 	/** The host's NUMA node that all pages come from. */
 	readonly hostNode?: number;
-}
-
-/** Guest RAM with one thing under it. */
-export interface RamBank {
-	/** No piece is larger than 8 GiB. */
-	readonly ranges: readonly MappedRange[];
-	/** Name of its backing, for inspect. */
-	readonly backing: string;
-	/** Descriptor of the backing, first range first, for parties that map it themselves; of what lies under private copies, if these are. */
-	readonly fd: number | undefined;
-	/** Offset of the first range in {@link fd}, in bytes. */
-	readonly fdOffset: number;
-	/** Writes go to private pages over the backing. */
-	readonly isCopyOnWrite: boolean;
-	/** All of it shall be committed before the guest starts. */
-	readonly prefetch: boolean;
 }
 
 /** Guest RAM as the owner has it. */
@@ -45,6 +31,8 @@ export interface GuestRam {
 	readonly ranges: readonly MappedRange[];
 	/** The same, by what lies under it. */
 	readonly banks: readonly RamBank[];
+	/** Tells when the host has no page for it any more. */
+	readonly watch: Pick<RamWatch, 'lost' | 'loss'>;
 	/**
 	 * Gives the memory back to the host, once nothing uses it by its host address any more: from now on nothing new can, and what
 	 * does so (a system call of a device's, a process that shares the memory) is waited for without a limit. A caller that cannot
@@ -74,12 +62,15 @@ export function allocateRam(requests: readonly BankRequest[], contents?: RamCont
 			done += request.memory.sizeBytes;
 		}
 		const ranges = banks.flatMap((bank) => bank.ranges);
+		const watch = new RamWatch(banks);
 		return {
 			memory: {ranges, clock: ledger.clock},
 			ranges,
 			banks,
+			watch,
 			async dispose() {
 				await Promise.all(ranges.map(giveBack));
+				watch[Symbol.dispose]();
 				closeBackings();
 			},
 		};
@@ -203,7 +194,10 @@ function allocateBank(
 			return {...range, ...place, ledger: ledger.place(range.length)};
 		});
 		const {prefetch} = memory;
-		return {ranges, backing: backing?.what ?? 'private pages', fd: backing?.fd, fdOffset, isCopyOnWrite, prefetch};
+		const {hugepages, hugepageSizeBytes = 2 ** 21} = memory;
+		const hugepageBytes = hugepages ? hugepageSizeBytes : undefined;
+		const under = {backing: backing?.what ?? 'private pages', fd: backing?.fd, fdOffset, isCopyOnWrite, hugepageBytes};
+		return {ranges, ...under, prefetch};
 	} catch (error) {
 		if (backing !== undefined) close(backing.fd);
 		throw error;

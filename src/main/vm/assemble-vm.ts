@@ -11,6 +11,7 @@ import {
 	asJson,
 	bootToSave,
 	checkHypervisor,
+	type MachineToSave,
 	type OpenSnapshot,
 	type SavedHypervisor,
 	type SnapshotUnits,
@@ -308,10 +309,12 @@ function saver(
 		const shape = asJson(plan.shapeOf(devices));
 		return {boot, hypervisor: {...hypervisor, needs}, shape, units};
 	};
-	return (directory: string, {isRunning, atRest}: GuestToSave, asked: LongOperation) =>
-		saveSnapshot(
-			directory,
-			{ram, isRunning, writeLog, atRest: (write) => atRest((units) => write(describe(units)))},
-			asked,
-		);
+	return (directory: string, {isRunning, atRest}: GuestToSave, asked: LongOperation) => {
+		const writeAtRest = (write: (machine: MachineToSave) => Promise<void>) =>
+			atRest(async (units) => {
+				await write(describe(units));
+				if (ram.watch.loss !== undefined) throw ram.watch.loss;
+			});
+		return saveSnapshot(directory, {ram, isRunning, writeLog, atRest: writeAtRest}, asked);
+	};
 }

@@ -1,7 +1,7 @@
 import test from 'ava';
 import {MachineEvents, MachineState} from '#devices/machine';
 import {vmConfig} from '#main/config';
-import type {ErrorData} from '#support/errors';
+import {type ErrorData, VmmError} from '#support/errors';
 import type {StopReason} from '#vcpu-worker/protocol';
 import {DebugControl} from './debug-control.ts';
 import {vmError} from './errors.ts';
@@ -39,12 +39,15 @@ function lifeOf({
 	};
 	const events = new MachineEvents(new SharedArrayBuffer(MachineState.byteLength));
 	const failure = Promise.withResolvers<ErrorData>();
+	const lost = Promise.withResolvers<VmmError>();
+	const watch: {lost: Promise<VmmError>; loss: VmmError | undefined} = {lost: lost.promise, loss: undefined};
 	const kept = Promise.withResolvers<never>();
 	kept.promise.catch(() => {});
 	const vcpus = {stopped: (_vcpu: number, _reason: StopReason) => {}, dispose: note('vcpus')};
 	const haltWatch: {halted: () => boolean | Promise<boolean>} = {halted: () => true};
 	let stop = stopping;
 	const parts = {
+		ram: {watch},
 		machine: {events, late: late.map((name) => ({placed: {name}}))},
 		units: {
 			start: note('start'),
@@ -84,7 +87,12 @@ function lifeOf({
 	};
 	/** Resolves when all that has been asked for so far is done. */
 	const settled = () => life.next(async () => {});
-	return {life, done, guest, settled, failDevices: failure.resolve, haltWatch, keep: kept.reject};
+	/** @param isTold - now; else somebody else sees it first */
+	const loseMemory = (loss: VmmError, isTold: boolean) => {
+		watch.loss = loss;
+		if (isTold) lost.resolve(loss);
+	};
+	return {life, done, guest, settled, failDevices: failure.resolve, loseMemory, haltWatch, keep: kept.reject};
 }
 
 const error: ErrorData = {code: 'DEVICE_FAILED', message: 'The device x failed', context: {}};
@@ -105,6 +113,24 @@ for (const state of ['created', 'running', 'paused', 'halted'] as const) {
 		t.is(life.state, 'stopped');
 	});
 }
+
+const loss = new VmmError({code: 'MEMORY_LOST', message: 'It is gone', context: {}});
+
+test('lost memory ends a machine, and gives everything back', async (t) => {
+	const {life, done, loseMemory} = lifeOf();
+	await life.start();
+	loseMemory(loss, true);
+	t.deepEqual(await life.ended, {kind: 'error', error: loss.toData()});
+	t.deepEqual(done.slice(-3), released);
+});
+
+test('a guest that ends because it has lost memory has not ended by itself', async (t) => {
+	const {life, guest, loseMemory} = lifeOf();
+	await life.start();
+	loseMemory(loss, false);
+	guest.asks('power-off');
+	t.deepEqual(await life.ended, {kind: 'error', error: loss.toData()});
+});
 
 test('a machine whose parts cannot be stopped ends all the same, with the first cause', async (t) => {
 	const stopping = () => Promise.reject(new Error('the thread is gone'));

@@ -55,6 +55,10 @@ export class Lifecycle {
 			this.#beginEnd('the devices have failed');
 			return this.next(() => this.#finish({kind: 'error', error}));
 		});
+		void parts.ram.watch.lost.then((error) => {
+			this.#beginEnd('guest memory is lost');
+			return this.next(() => this.#finish({kind: 'error', error: error.toData()}));
+		});
 		this.ended = new Promise((resolve) => {
 			this.#end = resolve;
 		});
@@ -369,7 +373,7 @@ export class Lifecycle {
 	}
 
 	async #tearDown(end: VmEnd): Promise<void> {
-		const {devices, debug, limits} = this.#parts;
+		const {devices, debug, limits, ram} = this.#parts;
 		const halt = this.#state === 'running' ? () => this.#halt() : undefined;
 		this.#beginEnd('the machine is over');
 		this.#become('stopped');
@@ -378,7 +382,9 @@ export class Lifecycle {
 		const steps = endSteps(this.#parts, halt, () => this.#turns.besideEnded(limits.restMs));
 		const how = await tearDown(end, steps, limits.endStepMs);
 		devices.abandon();
-		this.#end(how);
+		// A guest that has lost memory may have ended in any way for that.
+		const {loss} = ram.watch;
+		this.#end(loss === undefined ? how : {kind: 'error', error: loss.toData()});
 	}
 
 	/** Begins the end, and gives up what is under way and takes long. */

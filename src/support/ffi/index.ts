@@ -1,3 +1,4 @@
+export {BusErrors, type WatchedEntry} from './bus-errors.ts';
 export {monotonicNs, readMonotonicNs} from './clock.ts';
 export {Errno, errnoName, errnoOf} from './errno.ts';
 export {canBeWatched, drainEventfd, Epoll, EpollSet, eventfd, signalEventfd} from './event.ts';

@@ -5,7 +5,7 @@ import type * as koffiModule from 'koffi';
 const require = createRequire(import.meta.url);
 
 /** The part of koffi that this program uses. */
-export type Koffi = Pick<typeof koffiModule, 'load' | 'errno' | 'address' | 'proto' | 'call'>;
+export type Koffi = Pick<typeof koffiModule, 'load' | 'errno' | 'address' | 'proto' | 'call' | 'view'>;
 
 /**
  * Loads koffi's native module itself where it lies in its platform package, which takes a third of the time that its

@@ -5,6 +5,7 @@ export const Mmap = {
 	PROT_NONE: 0,
 	PROT_READ: 1,
 	PROT_WRITE: 2,
+	PROT_EXEC: 4,
 	SHARED: 0x01,
 	PRIVATE: 0x02,
 	FIXED: 0x10,

@@ -19,6 +19,9 @@ import {VcpuDebug} from './vcpu-debug.ts';
 import {restoreVcpu, type SnapshotOptions, saveVcpu, type VcpuSnapshot} from './vcpu-snapshot.ts';
 import {readVcpuState, writeVcpuState} from './vcpu-transfer.ts';
 
+/** Remedy where KVM touches guest memory and the host has no page for it: that gives no signal, but EFAULT. */
+const noPage = 'Look for a file under guest memory that has been cut, or whose file system is full';
+
 /** KVM as the run loop's processor. */
 export class KvmBackend implements CpuBackend {
 	readonly #vcpu: KvmVcpu;
@@ -100,7 +103,7 @@ export class KvmBackend implements CpuBackend {
 		if (this.#runErrno !== 0) {
 			const errno = this.#runErrno;
 			const message = `KVM_RUN failed with ${errnoName(errno)}`;
-			return {code: 'KVM_RUN_FAILED', message, remedy, context: {errno}};
+			return {code: 'KVM_RUN_FAILED', message, remedy: errno === Errno.EFAULT ? noPage : remedy, context: {errno}};
 		}
 		const what = this.#exit.describe();
 		const {rip} = this.#vcpu.getGeneral();

@@ -1,0 +1,69 @@
+import {fstatSync, statfsSync} from 'node:fs';
+import type {VmmError} from '#support/errors';
+import {type MemoryWatch, watchMemory} from '#support/memory-watch';
+import {memoryError} from './errors.ts';
+import type {RamBank} from './ram-bank.ts';
+
+const pageBytes = 4096;
+
+/** Notices that the host has no page to put under guest RAM any more. The process and its other machines go on. */
+export class RamWatch implements Disposable {
+	/** Resolves soon after that. */
+	readonly lost: Promise<VmmError>;
+	readonly #banks: readonly RamBank[];
+	readonly #watch: MemoryWatch;
+	#error: VmmError | undefined;
+
+	constructor(banks: readonly RamBank[]) {
+		this.#banks = banks;
+		const {promise, resolve} = Promise.withResolvers<VmmError>();
+		this.lost = promise;
+		const memories = banks.flatMap(({ranges, hugepageBytes = pageBytes}) =>
+			ranges.map(({hostAddress, length}) => ({hostAddress, length, pageBytes: hugepageBytes})),
+		);
+		this.#watch = watchMemory(memories, () => resolve(this.loss as VmmError));
+	}
+
+	/** The same at once: whoever has seen what follows from it sees it here. */
+	get loss(): VmmError | undefined {
+		const address = this.#watch.failedAt;
+		if (address !== undefined) this.#error ??= describe(address, this.#banks);
+		return this.#error;
+	}
+
+	[Symbol.dispose](): void {
+		// While descriptors are open that tell why.
+		void this.loss;
+		this.#watch[Symbol.dispose]();
+	}
+}
+
+function describe(address: number, banks: readonly RamBank[]): VmmError {
+	for (const bank of banks) {
+		let fileOffset = bank.fdOffset;
+		for (const {hostAddress, length, gpa} of bank.ranges) {
+			const offset = address - hostAddress;
+			if (offset >= 0 && offset < length) {
+				const cause = causeOf(bank, fileOffset + offset);
+				return memoryError('MEMORY_LOST', {gpa: gpa + offset, what: bank.backing, cause});
+			}
+			fileOffset += length;
+		}
+	}
+	throw new RangeError(`0x${address.toString(16)} is no guest RAM`);
+}
+
+/** Looks at what lies under a bank, for why there is no page at an offset of it. */
+function causeOf({fd, isCopyOnWrite, hugepageBytes}: RamBank, offset: number): string {
+	const unknown = "the host's memory is broken, or what holds it cannot be read";
+	if (fd === undefined) return unknown;
+	try {
+		const {size} = fstatSync(fd);
+		if (offset >= size) return `the file has been cut to ${size} bytes`;
+		if (hugepageBytes !== undefined) return 'the host has no huge page left';
+		const {bavail, blocks} = statfsSync(`/proc/self/fd/${fd}`);
+		return !isCopyOnWrite && blocks > 0 && bavail === 0 ? 'its file system is full' : unknown;
+	} catch {
+		return unknown;
+	}
+}

@@ -1,0 +1,1 @@
+export {type HostMemory, type MemoryWatch, watchMemory} from './memory-watch.ts';
