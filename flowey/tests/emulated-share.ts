@@ -11,7 +11,9 @@ const MACHINE_SHARE = [
 	'test.vmm.',
 	'test.guests.acpi-events.',
 	'test.guests.command-line.',
+	'test.guests.container.',
 	'test.guests.control.',
+	'test.guests.lost-memory.',
 	'test.guests.small-guests.',
 	'test.guests.stock-linux.',
 ] as const;
