@@ -29,7 +29,15 @@ const folder = mkdtempSync(join(tmpdir(), 'openvmm-package-'));
 test.before('pack', async (t) => {
 	const source = join(folder, 'source');
 	const dist = join(source, 'dist');
-	for (const path of ['package.json', 'README.md', 'CONTRIBUTING.md', 'LICENSE', 'guide', 'src/main/cli']) {
+	for (const path of [
+		'package.json',
+		'README.md',
+		'CONTRIBUTING.md',
+		'LICENSE',
+		'guide',
+		'src/main/cli',
+		'src/support/host',
+	]) {
 		cpSync(join(PATHS.repo, path), join(source, path), {recursive: true});
 	}
 	await build.run(quiet, {entryPoints: ENTRY_POINTS, folder: dist});
@@ -154,6 +162,14 @@ test('what package.json names is in the package', (t) => {
 		named.filter((path) => !existsSync(join(installed, path))),
 		[],
 	);
+});
+
+test('the command without koffi, as without optional packages, says so in one line', async (t) => {
+	const launcher = join(t.context.installed, 'src/main/cli/launcher.mjs');
+	const {stdout, stderr, status} = await execute(process.execPath, [launcher, '-c', 'work=1']);
+	t.is(stdout, '');
+	t.regex(stderr, /^openvmm: C functions cannot be called: .* without --omit=optional\. \[HOST_KOFFI_MISSING\]\n$/);
+	t.is(status, 4);
 });
 
 test('bundles are made of product code alone', (t) => {

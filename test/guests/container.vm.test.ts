@@ -2,6 +2,7 @@ import {spawn, spawnSync} from 'node:child_process';
 import {closeSync, existsSync, mkdtempSync, openSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
+import type {Readable} from 'node:stream';
 import {text} from 'node:stream/consumers';
 import test from 'ava';
 import {vmTest} from '#test/petri';
@@ -64,7 +65,11 @@ async function run(command: readonly string[], more: readonly string[] = []) {
 	const child = spawn('bwrap', words, {stdio: ['ignore', 'pipe', 'pipe', filterFd]});
 	closeSync(filterFd);
 	const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
-	const [stdout, stderr, status] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
+	const [stdout, stderr, status] = await Promise.all([
+		text(child.stdout as Readable),
+		text(child.stderr as Readable),
+		ended,
+	]);
 	return {stdout, stderr, status};
 }
 

@@ -65,7 +65,7 @@ export const exitStatuses = {
 	noHypervisor: {
 		status: 4,
 		meaning: 'there is no usable hypervisor here',
-		codes: ['KVM_MISSING', 'KVM_BUSY', 'KVM_API_VERSION'],
+		codes: ['KVM_MISSING', 'KVM_BUSY', 'KVM_API_VERSION', 'HOST_*'],
 	},
 	noPermission: {status: 5, meaning: 'no permission to use the hypervisor (/dev/kvm)', codes: ['KVM_PERMISSION']},
 	kernel: {

@@ -8,6 +8,7 @@ import {constants, homedir} from 'node:os';
 import {dirname, join} from 'node:path';
 import {fileURLToPath, pathToFileURL} from 'node:url';
 import {SHARE_ENV, Worker} from 'node:worker_threads';
+import {hostFacts, hostObstacle} from '../../support/host/host-obstacle.mjs';
 
 // First of all: by default SIGUSR1 opens Node.js's debugger on a TCP port, where any user of the host gets this process.
 process.on('SIGUSR1', () => {});
@@ -28,16 +29,28 @@ const handedOn = [
 
 /** Words with which nothing is booted. */
 const noBoot = ['-h', '--help', '-V', '--version'];
+/** Status where no guest can run: see exit-status.ts. */
+const cannotRun = 4;
 
 const self = fileURLToPath(import.meta.url);
 const root = join(dirname(self), '../../..');
 const require = module.createRequire(import.meta.url);
 
-if (Number(process.versions.node.split('.')[0]) >= neededMajor) {
+const words = process.argv.slice(2);
+/** A guest is to run, rather than something to be told. */
+const boots = !words.some((word, index) => noBoot.includes(word) || (index === 0 && !word.startsWith('-')));
+const isNew = Number(process.versions.node.split('.')[0]) >= neededMajor;
+const obstacle = hostObstacle(hostFacts());
+// A new Node.js can still say more of this host (`openvmm doctor`); there is none to switch to.
+if (obstacle !== undefined && (boots || !isNew)) {
+	console.error(`openvmm: ${obstacle.message}. ${obstacle.remedy}. [${obstacle.code}]`);
+	process.exit(cannotRun);
+}
+
+if (isNew) {
 	delete process.env[switchedVariable];
 	enableCompileCache();
-	const words = process.argv.slice(2);
-	const thread = startFirstProcessor(words);
+	const thread = startFirstProcessor();
 	endInspector();
 	const {program} = await import(programUrl());
 	// Standard input and timers of what has ended must not keep the process.
@@ -68,9 +81,8 @@ function programUrl() {
  * The boot processor's thread: it takes as long to start as Node itself, so it starts before anything else is loaded.
  * Not for a command that boots nothing. Whether this host has a hypervisor is for the program to find out.
  */
-function startFirstProcessor(words) {
+function startFirstProcessor() {
 	const entry = join(root, 'dist/vcpu-worker.js');
-	const boots = !words.some((word, index) => noBoot.includes(word) || (index === 0 && !word.startsWith('-')));
 	if (!boots || !existsSync(entry)) return undefined;
 	return new Worker(entry, {name: 'vcpu', env: SHARE_ENV, trackUnmanagedFds: false});
 }
@@ -96,7 +108,7 @@ async function switchRuntime() {
 		process.exit(1);
 	}
 	// There SIGUSR1 does nothing from the first instruction.
-	const argv = [runtime, '--disable-sigusr1', self, ...process.argv.slice(2)];
+	const argv = [runtime, '--disable-sigusr1', self, ...words];
 	process.env[switchedVariable] = '1';
 	replaceProcess(runtime, argv);
 	await runChild(runtime, argv.slice(1));

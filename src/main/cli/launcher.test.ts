@@ -11,12 +11,14 @@ import {
 	symlinkSync,
 	writeFileSync,
 } from 'node:fs';
+import {copyFile, open as openFile} from 'node:fs/promises';
 import {constants, tmpdir} from 'node:os';
 import {dirname, join} from 'node:path';
 import {text} from 'node:stream/consumers';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {fileURLToPath} from 'node:url';
 import test from 'ava';
+import {loaderOf} from '#support/host';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const launcher = join(root, 'src/main/cli/launcher.mjs');
@@ -39,10 +41,12 @@ const env = {...process.env, XDG_CACHE_HOME: join(directory, 'cache')};
  */
 function packageWith(name: string, program: string, modules: readonly string[]): string {
 	const at = join(directory, name);
-	mkdirSync(join(at, 'src/main/cli'), {recursive: true});
-	mkdirSync(join(at, 'dist'));
+	mkdirSync(join(at, 'dist'), {recursive: true});
 	mkdirSync(join(at, 'node_modules'));
-	copyFileSync(launcher, join(at, 'src/main/cli/launcher.mjs'));
+	for (const file of ['src/main/cli/launcher.mjs', 'src/support/host/host-obstacle.mjs']) {
+		mkdirSync(dirname(join(at, file)), {recursive: true});
+		copyFileSync(join(root, file), join(at, file));
+	}
 	writeFileSync(join(at, 'package.json'), '{"name": "openvmm", "type": "module"}');
 	writeFileSync(join(at, 'dist/openvmm.js'), program);
 	for (const module of modules) symlinkSync(join(root, 'node_modules', module), join(at, 'node_modules', module));
@@ -193,6 +197,50 @@ withOldNode('an old node without the runtime package says what to do in one line
 	t.is(stdout, '');
 	t.regex(stderr, /^openvmm: Node\.js 24 or newer is needed, this is v\d+\.\d+\.\d+, .*Install again.*\n$/);
 	t.is(status, 1);
+});
+
+/**
+ * The same Node.js with the loader's name that musl has, beside which it has to be run: a name is all that tells which C library
+ * a program is made for.
+ */
+async function muslNode(node: string, at: string): Promise<string> {
+	const program = join(at, 'node');
+	await copyFile(node, program);
+	await using file = await openFile(program, 'r+');
+	const {buffer: head} = await file.read(Buffer.alloc(4096), 0, 4096, 0);
+	const loader = loaderOf(program) ?? '';
+	const name = 'ld-musl-x86_64.so.1';
+	await file.write(Buffer.from(name.padEnd(loader.length, '\0'), 'latin1'), 0, loader.length, head.indexOf(loader));
+	symlinkSync(loader, join(at, name));
+	return program;
+}
+
+for (const [what, node] of [
+	['a new', newNode],
+	['an old', oldNode],
+] as const) {
+	(node === undefined ? test.skip : test)(`${what} node for musl is refused in one line`, async (t) => {
+		const at = packageWith(`musl-${what.replace(' ', '-')}`, echo, [runtimePackage]);
+		const cwd = dirname(at);
+		const child = spawn(await muslNode(node ?? '', cwd), [at, '-p', '2'], {env, cwd});
+		const {stdout, stderr, status} = await finished(child);
+		t.is(stdout, '');
+		t.regex(
+			stderr,
+			/^openvmm: This Node\.js v\d+\.\d+\.\d+ is made for the C library musl \(ld-musl-.*\[HOST_LIBC\]\n$/,
+		);
+		t.is(status, 4);
+	});
+}
+
+test('a new node for musl runs what boots nothing, such as the doctor', async (t) => {
+	const at = packageWith('musl-doctor', echo, []);
+	const cwd = dirname(at);
+	const child = spawn(await muslNode(newNode, cwd), [at, 'doctor'], {env, cwd});
+	child.stdin.end('');
+	const {stdout, status} = await finished(child);
+	t.like(JSON.parse(stdout), {words: ['doctor']});
+	t.is(status, 7);
 });
 
 test('without a build the launcher runs the sources', async (t) => {

@@ -13,6 +13,8 @@ const missing: Finding = {name: 'kvm', level: 'fail', text: 'No KVM', remedy: 'L
 const kvm = {kind: 'kvm', examine: () => [fine]};
 const withoutKvm = {kind: 'kvm', examine: () => [missing]};
 
+const x86Host = {architecture: 'x64', version: 'v24.21.0', loader: '/lib64/ld-linux-x86-64.so.2'};
+
 /** A healthy host, but for `changes`. */
 function evidence(changes: Partial<Evidence> = {}, files: Record<string, string> = {}): Evidence {
 	const all: Record<string, string> = {
@@ -27,7 +29,7 @@ function evidence(changes: Partial<Evidence> = {}, files: Record<string, string>
 		hypervisors: [kvm],
 		chosen: {hypervisor: kvm, reason: 'it works'},
 		kernelRelease: '6.1.0-test',
-		architecture: 'x64',
+		host: x86Host,
 		nodeVersion: '24.21.0',
 		nodePath: '/usr/bin/node',
 		checkout: '/checkout',
@@ -80,8 +82,14 @@ test('little memory is a warning, and a control group limits it', (t) => {
 	t.regex(finding('memory', evidence({}, {'/sys/fs/cgroup/memory.max': 'max'})) ?? '', /^ok 4\.0 GiB/);
 });
 
-test('another architecture and an old runtime fail', (t) => {
-	t.regex(finding('processor', evidence({architecture: 'arm64'})) ?? '', /^fail .*guests are x86-64$/);
+test('another architecture, another C library and an old runtime fail', (t) => {
+	t.regex(
+		finding('host', evidence({host: {...x86Host, architecture: 'arm64'}})) ?? '',
+		/^fail .*: This host is arm64, /,
+	);
+	const musl = evidence({host: {...x86Host, loader: '/lib/ld-musl-x86_64.so.1'}});
+	t.regex(finding('host', musl) ?? '', /^fail .* is made for the C library musl /);
+	t.false(canRun(examineHost(musl)));
 	t.regex(finding('node', evidence({nodeVersion: '20.1.0'})) ?? '', /^fail /);
 });
 

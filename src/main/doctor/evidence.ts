@@ -1,7 +1,8 @@
 import {accessSync, constants, existsSync, readFileSync} from 'node:fs';
-import {arch, release} from 'node:os';
+import {release} from 'node:os';
 import {dirname, join} from 'node:path';
 import {isVmmError} from '#support/errors';
+import {type HostFacts, hostFacts} from '#support/host';
 import {type ChosenHypervisor, chooseHypervisor, loadHypervisors} from '#vcpu-worker/back-ends';
 import type {HostEvidence, Hypervisor} from '#vcpu-worker/hypervisor';
 
@@ -18,7 +19,7 @@ export interface Evidence extends HostEvidence {
 	/** The one that a machine runs on which asks for none; undefined where none works. */
 	readonly chosen: ChosenHypervisor<Examined> | undefined;
 	readonly kernelRelease: string;
-	readonly architecture: string;
+	readonly host: HostFacts;
 	/** Node.js version without `v`. */
 	readonly nodeVersion: string;
 	readonly nodePath: string;
@@ -35,7 +36,7 @@ export async function hostEvidence(): Promise<Evidence> {
 		hypervisors: await loadHypervisors(),
 		chosen: await chosenHere(),
 		kernelRelease: release(),
-		architecture: arch(),
+		host: hostFacts(),
 		nodeVersion: process.versions.node,
 		nodePath: process.execPath,
 		checkout: findCheckout(import.meta.dirname),

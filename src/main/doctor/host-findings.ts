@@ -1,24 +1,20 @@
+import {hostObstacle} from '#support/host';
 import type {Finding} from '#vcpu-worker/hypervisor';
 import type {Evidence} from './evidence.ts';
 
 const GiB = 2 ** 30;
 const neededNodeMajor = 24;
 
-/** The processor and the kernel. */
-export function processorFindings({read, architecture, kernelRelease}: Evidence): Finding[] {
+/** The processor and the kernel, and what keeps anything from running on such a host. */
+export function processorFindings({read, host, kernelRelease}: Evidence): Finding[] {
 	const info = read('/proc/cpuinfo') ?? '';
 	const field = (name: string) => new RegExp(`^${name}\\s*: (.*)$`, 'm').exec(info)?.[1] ?? 'unknown';
 	const count = info.match(/^processor\s*:/gm)?.length ?? 0;
 	const text = `${count} × ${field('model name')} (${field('vendor_id')}), Linux ${kernelRelease}`;
-	if (architecture === 'x64') return [{name: 'processor', level: 'ok', text}];
-	return [
-		{
-			name: 'processor',
-			level: 'fail',
-			text: `${text}: ${architecture}, and guests are x86-64`,
-			remedy: 'Use an x86-64 host',
-		},
-	];
+	const obstacle = hostObstacle(host);
+	if (obstacle === undefined) return [{name: 'processor', level: 'ok', text}];
+	const {message, remedy} = obstacle;
+	return [{name: 'host', level: 'fail', text: `${text}: ${message}`, ...(remedy !== undefined && {remedy})}];
 }
 
 /**

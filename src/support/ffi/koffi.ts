@@ -1,6 +1,7 @@
 // UNSAFE-FFI: loads the library that calls C functions.
 import {createRequire} from 'node:module';
 import type * as koffiModule from 'koffi';
+import {errorTable} from '#support/errors';
 
 const require = createRequire(import.meta.url);
 
@@ -16,7 +17,23 @@ function loadKoffi(): Koffi {
 	try {
 		return require(`@koromix/koffi-${platform}-${arch}/${platform}_${arch}/koffi.node`) as Koffi;
 	} catch {
+		return loadWrapped();
+	}
+}
+
+const koffiError = errorTable({
+	HOST_KOFFI_MISSING: (c: {platform: string; arch: string}) => ({
+		message: `C functions cannot be called: koffi has no native module for ${c.platform}-${c.arch} here`,
+		remedy: 'Install openvmm again, without --omit=optional',
+	}),
+});
+
+function loadWrapped(): Koffi {
+	try {
 		return require('koffi') as Koffi;
+	} catch (cause) {
+		const {platform, arch} = process;
+		throw koffiError('HOST_KOFFI_MISSING', {platform, arch}, {cause});
 	}
 }
 

@@ -1,4 +1,6 @@
 import {existsSync} from 'node:fs';
+import {VmmError} from '#support/errors';
+import {hostFacts, hostObstacle} from '#support/host';
 import type {BackEnd, Hypervisor, PartitionHandle} from '#vcpu-worker/hypervisor';
 import {type ChosenHypervisor, choose} from './choose.ts';
 
@@ -39,12 +41,15 @@ export const loadHypervisors = (): Promise<Hypervisor[]> =>
 
 /**
  * Picks the hypervisor that a machine runs on. One that is asked for says itself what is wrong, when it is used.
- * @throws VmmError of the first one where `auto` finds none that works
+ * @throws VmmError HOST_ARCHITECTURE, HOST_LIBC where none can; of the first one where `auto` finds none that works
  */
-export const chooseHypervisor = async (wanted: HypervisorOption): Promise<ChosenHypervisor> =>
-	wanted === 'auto'
-		? choose(hypervisorKinds.map((kind) => () => backEnds[kind].load()))
-		: {hypervisor: await backEnds[wanted].load(), reason: 'it was asked for'};
+export async function chooseHypervisor(wanted: HypervisorOption): Promise<ChosenHypervisor> {
+	const host = hostFacts();
+	const obstacle = hostObstacle(host);
+	if (obstacle !== undefined) throw new VmmError({...obstacle, context: {...host}});
+	if (wanted !== 'auto') return {hypervisor: await backEnds[wanted].load(), reason: 'it was asked for'};
+	return choose(hypervisorKinds.map((kind) => () => backEnds[kind].load()));
+}
 
 /** Tells whether it is worth preparing for a machine, before anything is loaded that could tell. */
 export const isHypervisorLikely = (wanted: HypervisorOption): boolean =>

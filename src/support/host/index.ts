@@ -1,0 +1,1 @@
+export {type HostFacts, hostFacts, hostObstacle, loaderOf} from './host-obstacle.mjs';
