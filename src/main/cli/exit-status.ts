@@ -64,7 +64,7 @@ export const exitStatuses = {
 	crash: {status: 3, meaning: 'the guest crashed (triple fault, or a panic that it reported)', codes: []},
 	noHypervisor: {
 		status: 4,
-		meaning: 'there is no usable hypervisor here',
+		meaning: 'no guest can run here: no usable hypervisor, or not the host for one',
 		codes: ['KVM_MISSING', 'KVM_BUSY', 'KVM_API_VERSION', 'HOST_*'],
 	},
 	noPermission: {status: 5, meaning: 'no permission to use the hypervisor (/dev/kvm)', codes: ['KVM_PERMISSION']},
