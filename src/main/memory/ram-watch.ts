@@ -31,11 +31,33 @@ export class RamWatch implements Disposable {
 		return this.#error;
 	}
 
+	/** Looks, too, whether a file has been cut where nobody has touched it since: reading it would tell no more than zeros do. */
+	throwIfLost(): void {
+		for (const bank of this.#banks) {
+			if (this.loss !== undefined) break;
+			const {fd, fdOffset, ranges} = bank;
+			const size = fd === undefined ? Number.POSITIVE_INFINITY : fstatSync(fd).size;
+			const address = addressBehind(ranges, size - fdOffset);
+			if (address !== undefined) this.#error = describe(address, this.#banks);
+		}
+		if (this.loss !== undefined) throw this.loss;
+	}
+
 	[Symbol.dispose](): void {
 		// While descriptors are open that tell why.
 		void this.loss;
 		this.#watch[Symbol.dispose]();
 	}
+}
+
+/** Host address of the first page behind so many bytes of a bank; undefined where that is all of it. */
+function addressBehind(ranges: RamBank['ranges'], bytes: number): number | undefined {
+	let left = Math.max(bytes, 0);
+	for (const {hostAddress, length} of ranges) {
+		if (left < length) return hostAddress + left;
+		left -= length;
+	}
+	return undefined;
 }
 
 function describe(address: number, banks: readonly RamBank[]): VmmError {

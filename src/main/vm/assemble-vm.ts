@@ -313,7 +313,7 @@ function saver(
 		const writeAtRest = (write: (machine: MachineToSave) => Promise<void>) =>
 			atRest(async (units) => {
 				await write(describe(units));
-				if (ram.watch.loss !== undefined) throw ram.watch.loss;
+				ram.watch.throwIfLost();
 			});
 		return saveSnapshot(directory, {ram, isRunning, writeLog, atRest: writeAtRest}, asked);
 	};

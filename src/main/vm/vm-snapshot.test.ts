@@ -1,4 +1,4 @@
-import {mkdtempSync, readdirSync, rmSync} from 'node:fs';
+import {mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
@@ -102,6 +102,22 @@ test('time-stamp counters go on from the snapshot, however long the new host has
 	const [first, second] = restored.hypervisor.vcpus.map((vcpu) => Number(vcpu.readCounter().value));
 	t.is(second, first);
 	t.true(first !== undefined && first >= hour && first < hour + minute, `${first}`);
+});
+
+test('no snapshot is made of a machine whose memory file has been cut, and what was there stays', async (t) => {
+	const file = join(folder, 'ram');
+	const memory = {sizeBytes: 64 * 2 ** 20, file};
+	const gate = new Gate();
+	const {vm} = await fakeMachine(t, work(gate), {config: {...config, memory}, start: true});
+	await gate.reached;
+	await vm.pause();
+	const directory = join(folder, 'of-cut-memory');
+	await vm.saveSnapshot(directory);
+	const before = readFileSync(join(directory, 'manifest.json'), 'utf8');
+	truncateSync(file, 0);
+	const error = await t.throwsAsync(vm.saveSnapshot(directory), {code: 'MEMORY_LOST'});
+	t.regex(error?.message ?? '', /^Guest memory at 0x0 is gone, .*: the file has been cut to 0 bytes$/);
+	t.is(readFileSync(join(directory, 'manifest.json'), 'utf8'), before);
 });
 
 test('a restored machine that is reset begins at power-on', async (t) => {
