@@ -32,7 +32,7 @@ export interface GuestRam {
 	/** The same, by what lies under it. */
 	readonly banks: readonly RamBank[];
 	/** Tells when the host has no page for it any more. */
-	readonly watch: Pick<RamWatch, 'lost' | 'loss' | 'throwIfLost'>;
+	readonly watch: Pick<RamWatch, 'lost' | 'loss' | 'look'>;
 	/**
 	 * Gives the memory back to the host, once nothing uses it by its host address any more: from now on nothing new can, and what
 	 * does so (a system call of a device's, a process that shares the memory) is waited for without a limit. A caller that cannot

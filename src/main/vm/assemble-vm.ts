@@ -313,7 +313,8 @@ function saver(
 		const writeAtRest = (write: (machine: MachineToSave) => Promise<void>) =>
 			atRest(async (units) => {
 				await write(describe(units));
-				ram.watch.throwIfLost();
+				const loss = ram.watch.look();
+				if (loss !== undefined) throw loss;
 			});
 		return saveSnapshot(directory, {ram, isRunning, writeLog, atRest: writeAtRest}, asked);
 	};

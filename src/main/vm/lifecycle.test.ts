@@ -40,7 +40,18 @@ function lifeOf({
 	const events = new MachineEvents(new SharedArrayBuffer(MachineState.byteLength));
 	const failure = Promise.withResolvers<ErrorData>();
 	const lost = Promise.withResolvers<VmmError>();
-	const watch: {lost: Promise<VmmError>; loss: VmmError | undefined} = {lost: lost.promise, loss: undefined};
+	let loss: VmmError | undefined;
+	let isSeen = false;
+	const watch = {
+		lost: lost.promise,
+		get loss() {
+			return isSeen ? loss : undefined;
+		},
+		look() {
+			isSeen = true;
+			return loss;
+		},
+	};
 	const kept = Promise.withResolvers<never>();
 	kept.promise.catch(() => {});
 	const vcpus = {stopped: (_vcpu: number, _reason: StopReason) => {}, dispose: note('vcpus')};
@@ -87,10 +98,11 @@ function lifeOf({
 	};
 	/** Resolves when all that has been asked for so far is done. */
 	const settled = () => life.next(async () => {});
-	/** @param isTold - now; else somebody else sees it first */
-	const loseMemory = (loss: VmmError, isTold: boolean) => {
-		watch.loss = loss;
-		if (isTold) lost.resolve(loss);
+	/** @param by - who gets to know first: the machine's owner, a thread that touches it, or nobody who does not look */
+	const loseMemory = (lose: VmmError, by: 'owner' | 'thread' | 'nobody') => {
+		loss = lose;
+		isSeen = by !== 'nobody';
+		if (by === 'owner') lost.resolve(lose);
 	};
 	return {life, done, guest, settled, failDevices: failure.resolve, loseMemory, haltWatch, keep: kept.reject};
 }
@@ -119,18 +131,26 @@ const loss = new VmmError({code: 'MEMORY_LOST', message: 'It is gone', context: 
 test('lost memory ends a machine, and gives everything back', async (t) => {
 	const {life, done, loseMemory} = lifeOf();
 	await life.start();
-	loseMemory(loss, true);
+	loseMemory(loss, 'owner');
 	t.deepEqual(await life.ended, {kind: 'error', error: loss.toData()});
 	t.deepEqual(done.slice(-3), released);
 });
 
-test('a guest that ends because it has lost memory has not ended by itself', async (t) => {
-	const {life, guest, loseMemory} = lifeOf();
-	await life.start();
-	loseMemory(loss, false);
-	guest.asks('power-off');
-	t.deepEqual(await life.ended, {kind: 'error', error: loss.toData()});
-});
+for (const [by, stops] of [
+	['thread', 'power-off'],
+	['nobody', 'crash'],
+	['nobody', 'failed'],
+] as const) {
+	test(`a guest that ends by ${stops} has not done so by itself where memory is lost that ${by} has met`, async (t) => {
+		const {life, guest, loseMemory} = lifeOf();
+		await life.start();
+		loseMemory(loss, by);
+		if (stops === 'power-off') guest.asks(stops);
+		else if (stops === 'crash') guest.stops({kind: stops, reason: 'triple fault'});
+		else guest.stops({kind: stops, error});
+		t.deepEqual(await life.ended, {kind: 'error', error: loss.toData()});
+	});
+}
 
 test('a machine whose parts cannot be stopped ends all the same, with the first cause', async (t) => {
 	const stopping = () => Promise.reject(new Error('the thread is gone'));

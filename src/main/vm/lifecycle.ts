@@ -374,6 +374,7 @@ export class Lifecycle {
 
 	async #tearDown(end: VmEnd): Promise<void> {
 		const {devices, debug, limits, ram} = this.#parts;
+		if (end.kind === 'crash' || end.kind === 'error') ram.watch.look();
 		const halt = this.#state === 'running' ? () => this.#halt() : undefined;
 		this.#beginEnd('the machine is over');
 		this.#become('stopped');
