@@ -78,7 +78,7 @@ function describe(address: number, banks: readonly RamBank[]): VmmError {
 
 /** Looks at what lies under a bank, for why there is no page at an offset of it. */
 function causeOf({fd, isCopyOnWrite, hugepageBytes}: RamBank, offset: number): string {
-	const unknown = "the host's memory is broken, or what holds it cannot be read";
+	const unknown = 'the host had no page for it, or could not read it';
 	if (fd === undefined) return unknown;
 	try {
 		const {size} = fstatSync(fd);
