@@ -43,8 +43,7 @@ export const loadHypervisors = (): Promise<Hypervisor[]> =>
  * Picks the hypervisor that a machine runs on. One that is asked for says itself what is wrong, when it is used.
  * @throws VmmError HOST_ARCHITECTURE, HOST_LIBC where none can; of the first one where `auto` finds none that works
  */
-export async function chooseHypervisor(wanted: HypervisorOption): Promise<ChosenHypervisor> {
-	const host = hostFacts();
+export async function chooseHypervisor(wanted: HypervisorOption, host = hostFacts()): Promise<ChosenHypervisor> {
 	const obstacle = hostObstacle(host);
 	if (obstacle !== undefined) throw new VmmError({...obstacle, context: {...host}});
 	if (wanted !== 'auto') return {hypervisor: await backEnds[wanted].load(), reason: 'it was asked for'};

@@ -1,6 +1,7 @@
 import test from 'ava';
 import {VmmError} from '#support/errors';
 import {choose} from './choose.ts';
+import {chooseHypervisor} from './index.ts';
 
 /** A hypervisor as far as the choice goes. */
 interface Candidate {
@@ -33,4 +34,10 @@ test('one with a drawback is taken where no other works', async (t) => {
 
 test('where none works the error is that of the first', async (t) => {
 	await t.throwsAsync(choose([async () => missing, async () => closed]), {code: 'ONE_MISSING'});
+});
+
+test('on a host where nothing can run none is loaded, not one that is asked for either', async (t) => {
+	const host = {architecture: 'arm64', version: 'v24.21.0', loader: '/lib/ld-linux-aarch64.so.1'};
+	for (const wanted of ['auto', 'software'] as const)
+		await t.throwsAsync(chooseHypervisor(wanted, host), {code: 'HOST_ARCHITECTURE', message: /^This host is arm64/});
 });
