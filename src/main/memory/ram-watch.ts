@@ -38,7 +38,7 @@ export class RamWatch implements Disposable {
 	look(): VmmError | undefined {
 		for (const {fd, fdOffset, ranges} of this.#banks) {
 			if (fd === undefined || this.loss !== undefined) continue;
-			const address = addressBehind(ranges, fstatSync(fd).size - fdOffset);
+			const address = addressBehind(ranges, sizeOf(fd) - fdOffset);
 			if (address !== undefined) this.#error = describe(address, this.#banks);
 		}
 		return this.loss;
@@ -48,6 +48,15 @@ export class RamWatch implements Disposable {
 		// While descriptors are open that tell why.
 		void this.loss;
 		this.#watch[Symbol.dispose]();
+	}
+}
+
+/** Of a file that is not there to be asked, as one of a server's can be, nothing is known. */
+function sizeOf(fd: number): number {
+	try {
+		return fstatSync(fd).size;
+	} catch {
+		return Number.POSITIVE_INFINITY;
 	}
 }
 
@@ -80,10 +89,10 @@ function describe(address: number, banks: readonly RamBank[]): VmmError {
 function causeOf({fd, isCopyOnWrite, hugepageBytes}: RamBank, offset: number): string {
 	const unknown = 'the host had no page for it, or could not read it';
 	if (fd === undefined) return unknown;
+	const size = sizeOf(fd);
+	if (offset >= size) return `the file has been cut to ${size} bytes`;
+	if (hugepageBytes !== undefined) return 'the host has no huge page left';
 	try {
-		const {size} = fstatSync(fd);
-		if (offset >= size) return `the file has been cut to ${size} bytes`;
-		if (hugepageBytes !== undefined) return 'the host has no huge page left';
 		const {bavail, blocks} = statfsSync(`/proc/self/fd/${fd}`);
 		return !isCopyOnWrite && blocks > 0 && bavail === 0 ? 'its file system is full' : unknown;
 	} catch {
