@@ -14,7 +14,7 @@ export function processorFindings({read, host, kernelRelease}: Evidence): Findin
 	const obstacle = hostObstacle(host);
 	if (obstacle === undefined) return [{name: 'processor', level: 'ok', text}];
 	const {message, remedy} = obstacle;
-	return [{name: 'host', level: 'fail', text: `${text}: ${message}`, ...(remedy !== undefined && {remedy})}];
+	return [{name: 'host', level: 'fail', text: `${text}: ${message}`, remedy}];
 }
 
 /**

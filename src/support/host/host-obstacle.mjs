@@ -4,12 +4,25 @@ import {closeSync, openSync, readSync} from 'node:fs';
 /** An ELF file's headers, and the name of the loader that it asks for, lie in its first page. */
 const headBytes = 4096;
 
-/** The facts about the Node.js that runs this. */
+/**
+ * Facts about a host that decide whether anything can run there: architecture and version as `process` has them, and the dynamic loader
+ * of the program that runs this, or undefined where it has none.
+ * @typedef {{readonly architecture: string, readonly version: string, readonly loader: string | undefined}} HostFacts
+ */
+
+/**
+ * The facts about the host and the Node.js that run this.
+ * @returns {HostFacts}
+ */
 export function hostFacts() {
 	return {architecture: process.arch, version: process.version, loader: loaderOf(process.execPath)};
 }
 
-/** Name of the dynamic loader that a program asks for (elf(5), PT_INTERP): the C library is the one that it belongs to. */
+/**
+ * Name of the dynamic loader that a program in a file asks for (elf(5), PT_INTERP): its C library is the one that this belongs to.
+ * @param {string} path
+ * @returns {string | undefined}
+ */
 export function loaderOf(path) {
 	try {
 		const fd = openSync(path, 'r');
@@ -25,6 +38,11 @@ export function loaderOf(path) {
 	}
 }
 
+/**
+ * Says why nothing can run on such a host; undefined where nothing is known to be in the way.
+ * @param {HostFacts} facts
+ * @returns {{readonly code: string, readonly message: string, readonly remedy: string} | undefined}
+ */
 export function hostObstacle({architecture, version, loader}) {
 	if (architecture !== 'x64') {
 		return {
