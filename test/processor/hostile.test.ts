@@ -243,3 +243,33 @@ test('code of real mode can write to its own segment', (t) => {
 	t.is(guest.processor.run(1000), 'halted');
 	t.is(guest.ram[0x7100], 0x5a);
 });
+
+test('translations that are forgotten and made again and again take no more memory than the TLB has entries', (t) => {
+	const linear = 0x60_0000;
+	// A page that has the same entry of the TLB, 4096 pages on.
+	const other = linear + 4096 * 4096;
+	const pages = tables + 0x3000;
+	const loops = {
+		// MOV AL,[RDI]; INVLPG [RDI]; DEC ECX; JNZ.
+		INVLPG: [0x8a, 0x07, 0x0f, 0x01, 0x3f, 0xff, 0xc9, 0x75, 0xf7, hlt],
+		// MOV AL,[RDI]; MOV AL,[RSI]; DEC ECX; JNZ: a page that is global, and one that is not.
+		'two pages': [0x8a, 0x07, 0x8a, 0x06, 0xff, 0xc9, 0x75, 0xf8, hlt],
+	};
+	for (const [name, code] of Object.entries(loops)) {
+		const guest = startBytes(code);
+		const {processor, ram} = guest;
+		const {state} = processor.core;
+		const directory = new BigUint64Array(ram.buffer, tables + 0x2000, 512);
+		directory[linear >> 21] = BigInt(pages) | 7n;
+		directory[other >> 21] = BigInt(pages + 0x1000) | 7n;
+		new BigUint64Array(ram.buffer, pages, 512)[0] = 0x22_0007n;
+		new BigUint64Array(ram.buffer, pages + 0x1000, 512)[0] = 0x23_0107n;
+		state.cr4 |= 0x80n;
+		state.general.set([BigInt(other), BigInt(linear)], 6);
+		state.general[1] = 1000n;
+		processor.changed();
+		t.is(processor.run(10_000), 'halted', name);
+		t.true(state.tlbMisses >= 1000n, name);
+		t.true(processor.mmu.listed < 10, `${name}: ${processor.mmu.listed}`);
+	}
+});

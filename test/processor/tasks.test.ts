@@ -234,3 +234,59 @@ test('a switch ends the local breakpoints, and leaves the global ones', (t) => {
 		t.is(debug[7], enabled === 1 ? 0x400n : 0x402n);
 	}
 });
+
+test('debug exceptions of tasks that switch to each other without end end in a triple fault', (t) => {
+	// A debug exception leads to a task, which has other page tables and a debug exception at its begin. There the gate leads to another
+	// one, which goes back. Where a task is saved the other page tables have the first ones' descriptors, which its ECX and EDX make new:
+	// no task is ever busy.
+	const [table, tableOffset, entryOf] = [0x7000, 0x1e4, 0x48];
+	const taskOffset = tableOffset + entryOf - 0x2c;
+	const machine = startLegacy([0xcc]);
+	const {ram, processor} = machine;
+	const view = new DataView(ram.buffer);
+	const spaces = [
+		{directory: 0x10_0000, task: 0x5000, descriptors: 0x8000, content: 0xa000},
+		{directory: 0x11_0000, task: 0x6000, descriptors: 0x9000, content: 0xb000},
+	] as const;
+	for (const [index, space] of spaces.entries()) {
+		const other = spaces[1 - index] as (typeof spaces)[number];
+		const flat = space.directory + 0x1000;
+		view.setUint32(space.directory, flat | 3, true);
+		for (let page = 0; page < 1024; page++) view.setUint32(flat + page * 4, (page << 12) | 3, true);
+		const moved = [
+			[table, space.descriptors],
+			[space.task, space.content],
+			[other.task, other.descriptors],
+		] as const;
+		for (const [linear, physical] of moved) view.setUint32(flat + (linear >> 12) * 4, physical | 3, true);
+		const own = descriptor(space.task + taskOffset, 0x67, 0x89);
+		const entries = new Map([
+			[kernelCode, descriptor(0, 0xf_ffff, 0x9b, 0xc)],
+			[kernelData, descriptor(0, 0xf_ffff, 0x93, 0xc)],
+			[entryOf, own],
+		]);
+		for (const [selector, entry] of entries) view.setBigUint64(space.descriptors + tableOffset + selector, entry, true);
+		const task = new Uint32Array(ram.buffer, space.content + taskOffset, 26);
+		task.set([other.directory, codeAt, 2], eipAt - 1);
+		task.set([Number(own & 0xffff_ffffn), Number(own >> 32n)], eaxAt + 1);
+		task.set([stackTop], espAt);
+		task.set([kernelData, kernelCode, kernelData, kernelData], csAt - 1);
+		task[trapAt] = 1;
+	}
+	for (const vector of [1, 3]) view.setBigUint64(interruptTableAt + vector * 8, gate(entryOf, 0, 0x85), true);
+	const {state} = processor.core;
+	Object.assign(state, {cr0: 0x8000_0011n, cr3: BigInt(spaces[0].directory)});
+	Object.assign(state.gdtr, {base: BigInt(table + tableOffset), limit: 0x4f});
+	Object.assign(state.idtr, {base: BigInt(interruptTableAt), limit: 0x3ff});
+	setTask(machine, 0x4000, 0x67, 0x8b);
+	processor.changed();
+	Reflect.deleteProperty(processor.interrupts, 'raise');
+	let deliveries = 0;
+	const deliver = processor.interrupts.deliver.bind(processor.interrupts);
+	processor.interrupts.deliver = (...how) => {
+		deliveries++;
+		deliver(...how);
+	};
+	t.is(processor.run(1000), 'shutdown');
+	t.true(deliveries > 10 && deliveries < 1000, `${deliveries} deliveries`);
+});

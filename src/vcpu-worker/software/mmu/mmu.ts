@@ -43,7 +43,7 @@ const entryWords = tlbEntry.size / 4;
 const largeSizes = [21, 22, 30] as const;
 /** Most large pages that are kept in mind. */
 const maxLarge = 4096;
-const localMark = 1;
+const mark = 1;
 const classCount = 3;
 const pageFault = 14;
 const generalProtection = 13;
@@ -95,7 +95,7 @@ export class Mmu {
 	watched: WatchedPages | undefined;
 	readonly #core: Core;
 	readonly #entries: Int32Array;
-	/** Entries of translations that are not global, as indexes of their first word. */
+	/** Entries that may be of translations which are not global, each once, as indexes of their first word. */
 	readonly #local: number[] = [];
 	/** Large pages that parts are known of. */
 	readonly #large = new Set<number>();
@@ -120,13 +120,21 @@ export class Mmu {
 		this.#core.forgetJumps();
 	}
 
+	/** Number of entries that a load of CR3 looks at. */
+	get listed(): number {
+		return this.#local.length;
+	}
+
 	/** Forgets those that are not global. */
 	flushLocal(): void {
 		if (!this.mode.hasGlobalPages) {
 			this.flush();
 			return;
 		}
-		for (const at of this.#local) this.#entries.fill(-1, at, at + entryWords);
+		for (const at of this.#local) {
+			const isLocal = this.#entries[at + tlbEntry.isLocal / 4] === mark;
+			this.#entries.fill(-1, isLocal ? at : at + tlbEntry.isListed / 4, at + entryWords);
+		}
 		this.#local.length = 0;
 		this.#core.forgetLocalJumps();
 	}
@@ -140,7 +148,7 @@ export class Mmu {
 		}
 		for (let accessClass = 0; accessClass < classCount; accessClass++) {
 			const at = entryAt(tlbOf(accessClass), low, high);
-			this.#entries.fill(-1, at, at + entryWords);
+			this.#entries.fill(-1, at, at + tlbEntry.isLocal / 4);
 		}
 		this.#core.forgetPageJumps(BigInt.asUintN(64, address) >> 12n);
 	}
@@ -376,8 +384,11 @@ export class Mmu {
 		this.#noteLarge(translation, low, high);
 		const at = entryAt(tlb, low, high);
 		const entries = this.#entries;
-		if (!translation.isGlobal && entries[at + tlbEntry.isLocal / 4] !== localMark) this.#local.push(at);
-		entries[at + tlbEntry.isLocal / 4] = translation.isGlobal ? 0 : localMark;
+		if (!translation.isGlobal && entries[at + tlbEntry.isListed / 4] !== mark) {
+			this.#local.push(at);
+			entries[at + tlbEntry.isListed / 4] = mark;
+		}
+		entries[at + tlbEntry.isLocal / 4] = translation.isGlobal ? 0 : mark;
 		const pageLow = low & ~0xfff;
 		const mayWrite = isWritable && !this.code.hasCode(place) && this.memory.journal === undefined;
 		if (mayWrite) this.memory.stamp(place);

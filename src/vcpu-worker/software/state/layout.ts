@@ -14,8 +14,11 @@ export const memoryMap = {
 
 /** Entries of the TLB, of which page number `n` uses `n % entries`. */
 export const tlbEntries = 4096;
-/** An entry of the TLB: pages that may be read and written there; -1 for none. Pages are named by their linear address. */
-export const tlbEntry = {readPage: 0, writePage: 8, addend: 16, isLocal: 24, size: 32} as const;
+/**
+ * An entry of the TLB: pages that may be read and written there; -1 for none. Pages are named by their linear address. The last two are marks:
+ * the translation is not global, and the entry is on the list of those that may be such.
+ */
+export const tlbEntry = {readPage: 0, writePage: 8, addend: 16, isLocal: 24, isListed: 28, size: 32} as const;
 
 /** Entries of the cache of blocks. */
 export const jumpEntries = 16_384;

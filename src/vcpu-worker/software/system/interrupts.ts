@@ -9,6 +9,8 @@ import {flagsOf} from './rflags.ts';
 import type {Segments} from './segments.ts';
 
 const TR = 7;
+/** Without switches of tasks there are at most five. */
+const maxDeliveries = 64;
 /** A gate of long mode in bytes. */
 const gateBytes = 16;
 /** Error codes that name a gate: bit 1 (SDM volume 3, 6.13). */
@@ -33,12 +35,13 @@ export class Interrupts {
 	}
 
 	/**
-	 * Delivers an exception, and those that come meanwhile.
+	 * Delivers an exception, and those that come meanwhile. Tasks whose switches have debug exceptions, which lead to such tasks, have no
+	 * end: after so many that is one.
 	 * @returns false where the last one is a triple fault
 	 */
 	raise(fault: GuestFault): boolean {
 		let current = fault;
-		for (;;) {
+		for (let delivery = 0; delivery < maxDeliveries; delivery++) {
 			try {
 				this.deliver(current.vector, current.errorCode, 'hardware');
 				return true;
@@ -48,6 +51,7 @@ export class Interrupts {
 				current = isDoubleFault(current, error) ? new GuestFault(Vector.doubleFault) : error;
 			}
 		}
+		return false;
 	}
 
 	/** Enters the handler of a vector; RIP is where it returns to. @throws GuestFault with nothing changed */
