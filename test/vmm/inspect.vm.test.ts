@@ -125,6 +125,26 @@ vmTest('exits are timed as often as one asks, and counted by kind', everywhere, 
 	await t.throwsAsync(guest.vm.update('vm/vcpus/0/exits/port', '0'), {code: 'INSPECT_READ_ONLY'});
 });
 
+const counted =
+	"what a software processor does is counted, with the rate of its instructions, and without the processor's help";
+vmTest(counted, {on: ['software']}, async (t, machine) => {
+	const guest = await machine(two);
+	await guest.vm.start();
+	await guest.waitFor(/Two/);
+	const counters = async (vcpu: number) => (await guest.inspect(`vm/vcpus/${vcpu}/counters`)) as Record<string, number>;
+	for (const vcpu of [0, 1]) {
+		// Others may have the host's processors for a while.
+		while (((await counters(vcpu))['instructionsPerSecond'] as number) === 0) await sleep(20);
+		const {instructions, exits, tlbMisses, decodedPages, exactFloats} = await counters(vcpu);
+		for (const found of [instructions, exits, tlbMisses, decodedPages]) t.true((found as number) > 0);
+		t.is(exactFloats, 0);
+	}
+	await guest.vm.pause();
+	const then = await counters(1);
+	t.is(then['instructionsPerSecond'], 0);
+	t.deepEqual(await counters(1), then);
+});
+
 const port = 0x610;
 /** Wakes the device that hangs, then reads its port without end. */
 const reader = guestProgram({name: 'reader', main: [output(port, 1, 7), forever(input(word('read'), port, 1))]});

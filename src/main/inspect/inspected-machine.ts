@@ -45,7 +45,7 @@ export interface InspectedMachine {
 	/** Hypervisor of the guest, and the reason for its choice. */
 	readonly hypervisor: {readonly kind: string; readonly reason: string};
 	/** Its chips may be asked for while the machine is not stopped. */
-	readonly partition: Pick<Partition, 'handle' | 'processor' | 'threadOf' | 'inspectChips'>;
+	readonly partition: Pick<Partition, 'handle' | 'processor' | 'threadOf' | 'counters' | 'inspectChips'>;
 	state(): string;
 	/** All processors were found halted with interrupts off. */
 	isHalted(): boolean;

@@ -8,5 +8,6 @@ export type {
 	Partition,
 	ProcessorLimits,
 	ProcessorOffer,
+	VcpuCounters,
 	VcpuSpec,
 } from './partition.ts';

@@ -50,6 +50,9 @@ export interface MsrRange {
 	readonly count: number;
 }
 
+/** Counters of a processor that a back end keeps for people. They only grow. */
+export type VcpuCounters = Readonly<Record<string, number>> & {readonly instructions: number};
+
 /** A machine as the back end has it, on the owner's thread. */
 export interface Partition {
 	/** Makes any thread of the process attach. Can be cloned, unless all of the machine is on one thread. */
@@ -76,6 +79,8 @@ export interface Partition {
 	openVcpu(spec: VcpuSpec): VcpuHandle;
 	/** Kernel id of the thread that has entered this vCPU; 0 before it is known. */
 	threadOf(vcpu: number): number;
+	/** Counters of a processor, at any time and without its thread; undefined where the back end keeps none. */
+	readonly counters?: (vcpu: number) => VcpuCounters;
 	/** The interrupt controllers and the timer as plain data for a person; undefined where they are not the back end's. */
 	readonly inspectChips: (() => object) | undefined;
 	/** Finds out what stops a guest for a debugger; may take milliseconds. @throws VmmError */

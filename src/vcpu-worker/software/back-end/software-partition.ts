@@ -2,11 +2,13 @@ import type {DirtySource, MappedRange} from '#devices/guest-memory';
 import {GsiTable} from '#devices/interrupts';
 import type {VmTime} from '#devices/vm-time';
 import {errorTable} from '#support/errors';
+import type {SharedMemory} from '#support/shared-memory';
 import type {StateUnit} from '#support/state-units';
 import type {DebugSupport} from '#vcpu-worker/debug';
-import type {MsrRange, Partition, PartitionSpec, ProcessorOffer, VcpuSpec} from '#vcpu-worker/hypervisor';
+import type {MsrRange, Partition, PartitionSpec, ProcessorOffer, VcpuCounters, VcpuSpec} from '#vcpu-worker/hypervisor';
 import {LocalApics} from '#vcpu-worker/software/local-apic';
 import {createSharedParts, Rendezvous, requestWords} from '#vcpu-worker/software/shared';
+import {CpuState, memoryMap} from '#vcpu-worker/software/state';
 import {type SoftwarePartitionHandle, type SoftwareVcpuHandle, softwareKind} from './handles.ts';
 import {offer} from './offer.ts';
 import {clockUnit, PartitionClock} from './partition-clock.ts';
@@ -95,6 +97,18 @@ export class SoftwarePartition implements Partition {
 	threadOf(vcpu: number): number {
 		return Atomics.load(new Int32Array(this.handle.tids), vcpu);
 	}
+
+	readonly counters = (vcpu: number): VcpuCounters => {
+		const {buffer} = this.handle.shared.memories[vcpu] as SharedMemory;
+		const state = CpuState.on(buffer, memoryMap.state);
+		return {
+			instructions: Number(state.instructions),
+			exits: Number(state.exits),
+			tlbMisses: Number(state.tlbMisses),
+			decodedPages: Number(state.decodedPages),
+			exactFloats: Number(state.exactFloats),
+		};
+	};
 
 	debugSupport(): DebugSupport {
 		return {software: true, hardware: true};

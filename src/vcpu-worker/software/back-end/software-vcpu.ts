@@ -167,10 +167,8 @@ export class SoftwareVcpu implements CpuBackend {
 	}
 
 	details(): Readonly<Record<string, unknown>> {
-		const {instructions, tlbMisses, exits, decodedPages} = this.processor.core.state;
 		return {
 			activity: this.#activityName,
-			counters: {instructions, tlbMisses, exits, decodedPages},
 			localApic: {base: this.apic.base, pending: this.apic.pending() ?? 'none'},
 		};
 	}
