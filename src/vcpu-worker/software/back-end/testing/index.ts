@@ -1,0 +1,1 @@
+export {enterVcpu, type LoneVcpu, LoneVcpus} from './lone-vcpus.ts';
