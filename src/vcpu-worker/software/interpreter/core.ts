@@ -31,6 +31,8 @@ const noMode = 0;
 const foreignMode = 0xffff_ffff;
 /** Bytes of them for one instruction that is no part of a block. */
 const aloneBytes = 1024;
+/** Most instructions for TypeScript that are kept, which are objects of some 300 bytes: many times what a kernel has. */
+const maxInstructions = 16_384;
 /** Kinds that keep where in the page they go. */
 const linkedKinds = new Set(kinds.flatMap(({isJump}, number) => (isJump ? [number] : [])));
 /** Number of RCX. */
@@ -273,8 +275,9 @@ export class Core {
 		this.privilegeInputs.fill(-1);
 	}
 
-	/** False where that many records do not fit any more. */
+	/** False where that many records do not fit any more, or their instructions. */
 	fits(count: number): boolean {
+		if (this.#instructions.size + count > maxInstructions) return false;
 		return this.#nextRecord + count * MicroOp.size <= this.memory.byteLength - aloneBytes;
 	}
 
