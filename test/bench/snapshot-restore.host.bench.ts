@@ -13,7 +13,7 @@ import {allocateRam} from '#main/memory';
 import {openSnapshot, saveSnapshot, stateLimits} from '#main/snapshot';
 import {restingMachine} from '#main/snapshot/testing';
 import {mailboxBytes, WakerState} from '#support/mailbox';
-import {needsOf} from '#vcpu-worker/cpuid';
+import {hostCpu, needsOf} from '#vcpu-worker/cpuid';
 import {report} from './report.ts';
 
 const MiB = 2 ** 20;
@@ -50,7 +50,7 @@ async function save(directory: string, sizeBytes: number): Promise<void> {
 	const topology = {smt: 'auto', x2apic: 'auto', apicIdOffset: 0};
 	const shape = {processors: 1, memoryBytes: sizeBytes, topology, irqchip: 'split', devices: {}};
 	const hypervisor = {kind: 'kvm', units: [], needs: needsOf([])};
-	await saveSnapshot(directory, restingMachine({shape, hypervisor, boot: {kind: 'none'}, units, ram}));
+	await saveSnapshot(directory, restingMachine({shape, hypervisor, boot: {kind: 'none'}, cpu: hostCpu, units, ram}));
 	await ram.dispose();
 }
 

@@ -10,7 +10,7 @@ import {vmConfig} from '#main/config';
 import {allocateRam, type GuestRam} from '#main/memory';
 import {saveSnapshot} from '#main/snapshot';
 import {restingMachine} from '#main/snapshot/testing';
-import {needsOf} from '#vcpu-worker/cpuid';
+import {hostCpu, needsOf} from '#vcpu-worker/cpuid';
 import {report} from './report.ts';
 
 const MiB = 2 ** 20;
@@ -66,6 +66,7 @@ for (const sizeBytes of sizes) {
 			shape,
 			hypervisor: {kind: 'kvm', units: [], needs: needsOf([])},
 			boot: {kind: 'none'},
+			cpu: hostCpu,
 			units: {},
 			ram,
 		});

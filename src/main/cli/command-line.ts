@@ -50,6 +50,10 @@ async function run(
 				const {referencePage} = await import('./reference-page.ts');
 				return say(referencePage(operations));
 			}
+			if (line.flags.has('cpu')) {
+				const {cpuPage} = await import('./cpu-page.ts');
+				return say(cpuPage());
+			}
 			if (line.flags.has('devices')) {
 				const {devicesPage} = await import('./devices-page.ts');
 				return say(devicesPage());

@@ -52,6 +52,7 @@ export const ownCommands = {
 		help: 'print this help',
 		flags: [
 			{name: 'markdown', help: "print the guide's page on the command line"},
+			{name: 'cpu', help: "print the guide's page on processors: models, features, what is announced and why"},
 			{name: 'devices', help: "print the guide's page on devices by kind"},
 			{name: 'operations', help: "print the guide's page on what may be asked of a running machine"},
 		],

@@ -16,7 +16,7 @@ import {restingMachine} from '#main/snapshot/testing';
 import {createProcessorTopology} from '#main/topology';
 import {inspectTree, toJson} from '#support/inspect';
 import {f64, u8, wire} from '#support/wire';
-import {needsOf} from '#vcpu-worker/cpuid';
+import {hostCpu, needsOf} from '#vcpu-worker/cpuid';
 import {devicesPage} from './devices-page.ts';
 import {allFlags} from './flags.ts';
 import {helpText} from './help.ts';
@@ -128,6 +128,7 @@ test('a snapshot brings it back, without what is the host`s, and refuses another
 		shape: asJson(shapeOf({...config, devices: withLog})),
 		hypervisor: {kind: 'kvm', units: [], needs: needsOf([])},
 		boot: {kind: 'embedded'},
+		cpu: hostCpu,
 		units: {},
 		ram,
 	});

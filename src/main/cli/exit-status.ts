@@ -41,6 +41,7 @@ export const exitStatuses = {
 		codes: [
 			'CLI_*',
 			'CONFIG_*',
+			'CPU_*',
 			'TOPOLOGY_*',
 			'MEMORY_SIZE_*',
 			'NUMA_*',

@@ -1,5 +1,6 @@
 import {type DeviceRegistry, deviceRegistry} from '#devices/registry';
 import {hypervisorOptions} from '#vcpu-worker/back-ends';
+import {cpuModelNames} from '#vcpu-worker/cpuid';
 
 /** The headings of the help, in order. */
 export const flagGroups = {
@@ -103,6 +104,13 @@ const machineWideFlags = [
 		group: 'machine',
 		default: '0',
 		help: 'added to every APIC id, to test guests whose APIC ids are not their processor numbers',
+	},
+	{
+		name: 'cpu',
+		value: 'PARAMS',
+		group: 'machine',
+		default: 'host',
+		help: `what the processors have: ${cpuModelNames.join(', ')}, then +FEATURE and -FEATURE for more and less, and tsc_khz=KHZ for the frequency of the time-stamp counter, between commas. host is all that the back end has; what has a model's features can go on from a snapshot on KVM as on the software processor. "openvmm help --cpu" lists models and features`,
 	},
 	{
 		name: 'memory',

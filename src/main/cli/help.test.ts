@@ -2,6 +2,7 @@ import {readdirSync, readFileSync} from 'node:fs';
 import test from 'ava';
 import {inspect} from '#main/operations';
 import {commands, operationCommand, ownCommands} from './commands.ts';
+import {cpuPage} from './cpu-page.ts';
 import {devicesPage} from './devices-page.ts';
 import {type ExitStatus, exitStatuses, matchesOf, statusOfError} from './exit-status.ts';
 import {type Flag, flags} from './flags.ts';
@@ -27,6 +28,7 @@ test('the help reads as reviewed', (t) => {
 
 const pages: [string, () => string][] = [
 	['cli.md', referencePage],
+	['cpu.md', cpuPage],
 	['devices.md', devicesPage],
 	['operations.md', operationsPage],
 ];

@@ -38,6 +38,7 @@ const accepted: [string, Parameters<typeof vmConfig>[0]][] = [
 		'--vps-per-socket 2 --smt off --x2apic on --apic-id-offset 16',
 		{processors: {vpsPerSocket: 2, smt: 'off', x2apic: 'on', apicIdOffset: 16}},
 	],
+	['--cpu x86-64-v2,-popcnt', {cpu: {model: 'x86-64-v2', with: [], without: ['popcnt']}}],
 	['-m 512MB', {memory: {sizeBytes: 512 * 2 ** 20}}],
 	['-m 1G -m size=64M,thp=off', {memory: {sizeBytes: 64 * 2 ** 20, thp: false}}],
 	['-k vmlinuz', {boot: {kind: 'linux', kernel: 'vmlinuz', commandLine: []}}],

@@ -6,6 +6,7 @@ import {checkDevices} from './check-devices.ts';
 import {checkMemory, memoryLimits} from './check-memory.ts';
 import {checkNuma} from './check-numa.ts';
 import {checkPcie} from './check-pcie.ts';
+import {cpuProblems, tscKhzRange} from './cpu-option.ts';
 import {configError} from './errors.ts';
 import {maxFlatAddress} from './flat-option.ts';
 import {type ConfigHost, linuxHost} from './host.ts';
@@ -26,13 +27,15 @@ export function checkConfig(
 	host: ConfigHost = linuxHost,
 	registry: DeviceRegistry = deviceRegistry,
 ): VmmError[] {
-	const {processors, guestActions} = config;
+	const {processors, cpu, guestActions} = config;
 	return [
 		checkHypervisor(config.hypervisor),
 		checkRange(processors.count, '--processors', 1, limits.maxProcessors) ?? checkThreads(processors.count, host),
 		processors.vpsPerSocket === undefined
 			? undefined
 			: checkRange(processors.vpsPerSocket, '--vps-per-socket', 1, limits.maxProcessors),
+		...cpuProblems(cpu),
+		cpu.tscKhz === undefined ? undefined : checkRange(cpu.tscKhz, '--cpu tsc_khz', tscKhzRange.min, tscKhzRange.max),
 		checkRange(processors.apicIdOffset, '--apic-id-offset', 0, limits.maxApicId),
 		...(config.numa ? checkNuma(config.numa, config, host) : checkMemory(config.memory, host)),
 		...checkBoot(config.boot, host),

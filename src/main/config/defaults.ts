@@ -1,6 +1,7 @@
 import type {DeviceHandle} from '#devices/device-type';
 import {type DeviceRegistry, deviceRegistry} from '#devices/registry';
 import type {HypervisorOption} from '#vcpu-worker/back-ends';
+import {type CpuChoice, hostCpu} from '#vcpu-worker/cpuid';
 import {completeDevices} from './complete-devices.ts';
 import type {MemoryConfig} from './memory-config.ts';
 import type {NumaConfig, NumaDistance} from './numa-config.ts';
@@ -19,6 +20,8 @@ export const defaultResetLimit = 10;
 /** A machine as far as the caller cares; {@link vmConfig} adds the rest. */
 export interface VmOptions {
 	readonly processors?: Partial<ProcessorConfig>;
+	/** Without it `host`. */
+	readonly cpu?: Partial<CpuChoice>;
 	readonly memory?: Partial<MemoryConfig>;
 	/** Nodes instead of {@link memory}, which is then all of theirs. */
 	readonly numa?: {readonly nodes: readonly NumaNodeOptions[]; readonly distances?: readonly NumaDistance[]};
@@ -44,6 +47,7 @@ export function vmConfig(options: VmOptions = {}, registry: DeviceRegistry = dev
 	const numa = options.numa && numaConfig(options.numa);
 	return {
 		processors: {count: 1, smt: 'auto', x2apic: 'auto', apicIdOffset: 0, ...options.processors},
+		cpu: {...hostCpu, ...options.cpu},
 		memory: memoryConfig({...(numa && allMemory(numa)), ...options.memory}),
 		...(numa && {numa}),
 		boot: options.boot ?? {kind: 'embedded', commandLine: []},

@@ -52,6 +52,18 @@ export const configError = errorTable({
 		message: `Memory size ${formatBytes(c.sizeBytes)} needs ${c.sizeBytes / c.pageBytes} huge pages of ${formatBytes(c.pageBytes)}, the host has ${c.freePages} free`,
 		remedy: `Reserve more in /sys/kernel/mm/hugepages/hugepages-${c.pageBytes / 1024}kB/nr_hugepages, or leave out hugepages`,
 	}),
+	CONFIG_CPU_MODEL: (c: {model: string; near: string | undefined; known: readonly string[]}) => ({
+		message: `--cpu: there is no model "${c.model}"`,
+		remedy: `${c.near === undefined ? '' : `Did you mean ${c.near}? `}There are ${c.known.join(', ')}`,
+	}),
+	CONFIG_CPU_FEATURE: (c: {name: string; near: string | undefined}) => ({
+		message: `--cpu: there is no feature "${c.name}"`,
+		remedy: `${c.near === undefined ? '' : `Did you mean ${c.near}? `}\`openvmm help --cpu\` lists them`,
+	}),
+	CONFIG_CPU_DECIDED: (c: {name: string; by: string}) => ({
+		message: `--cpu does not decide about ${c.name}: ${c.by} does`,
+		remedy: `Leave it out of --cpu`,
+	}),
 	CONFIG_DEVICE_KIND: (c: {kind: string}) => ({
 		message: `No device of the kind ${c.kind} can be asked for`,
 		remedy: 'The reference page on devices lists the kinds; a device of your own is asked for by its module',

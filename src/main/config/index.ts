@@ -2,6 +2,7 @@ export {checkConfig, checkProcessConfig, limits} from './check-config.ts';
 export {type ClockPolicy, clockPolicies, parseClockPolicy} from './clock-policy.ts';
 export {linuxDefaultWords} from './command-line.ts';
 export {namedDevices} from './complete-devices.ts';
+export {cpuText, parseCpu} from './cpu-option.ts';
 export {guestCrashStatus, type VmOptions, vmConfig} from './defaults.ts';
 export {parseDevice} from './device-option.ts';
 export {configError} from './errors.ts';

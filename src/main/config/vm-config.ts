@@ -2,6 +2,7 @@ import type {DeviceHandle} from '#devices/device-type';
 import type {DeviceFailurePolicy} from '#devices/machine';
 import type {SmtOption, X2ApicOption} from '#main/topology';
 import type {HypervisorOption} from '#vcpu-worker/back-ends';
+import type {CpuChoice} from '#vcpu-worker/cpuid';
 import type {MemoryConfig} from './memory-config.ts';
 import type {NumaConfig} from './numa-config.ts';
 import type {PcieConfig} from './pcie-config.ts';
@@ -79,6 +80,11 @@ export type IrqchipOption = 'kernel' | 'split';
  */
 export interface VmConfig {
 	readonly processors: ProcessorConfig;
+	/**
+	 * What the processors have. In a machine that goes on from a snapshot they have what its guest was shown: there it is what
+	 * they may have at most.
+	 */
+	readonly cpu: CpuChoice;
 	/** With {@link numa} only its size counts, which is that of all nodes. */
 	readonly memory: MemoryConfig;
 	/** NUMA nodes, which the machine's tables tell of. */

@@ -57,6 +57,7 @@ function reportNodes(vcpu: InspectedVcpu): Children {
 		object(async () => dataChildren(((await ask())[name] ?? {}) as object), {sensitive});
 	return {
 		activity: leaf(async () => String(dataNode((await ask())['activity']))),
+		cpuid: part('cpuid', false),
 		registers: part('registers'),
 		events: part('events', false),
 		localApic: part('localApic', false),

@@ -11,6 +11,7 @@ import {
 	wholeNumber,
 	yesOrNo,
 } from '#support/saved-state';
+import {cpuModelNames} from '#vcpu-worker/cpuid';
 
 const whole = wholeNumber(Number.MAX_SAFE_INTEGER);
 /** Names are shown to a person. */
@@ -77,6 +78,14 @@ export const askedMachine = partOf({
 
 /** See {@link askedMachine}. */
 export type AskedMachine = ValueOf<typeof askedMachine>;
+
+/** A snapshot's record of the processor that was asked for when its machine began. */
+export const savedCpu = partOf({
+	model: oneOf(cpuModelNames),
+	with: listOf(textLike(/^[\w.-]{1,40}$/), most),
+	without: listOf(textLike(/^[\w.-]{1,40}$/), most),
+	tscKhz: optional(whole),
+});
 
 /** A snapshot's record of what its machine booted, without anything of the host: words for a kernel that is named again. */
 export const savedBoot = partOf({

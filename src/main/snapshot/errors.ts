@@ -32,7 +32,8 @@ export const snapshotError = errorTable({
 	}),
 	SNAPSHOT_HYPERVISOR_LACKS: (c: {directory: string; savedBy: string; kind: string; missing: readonly string[]}) => ({
 		message: `The machine of the snapshot ${c.directory} ran on ${printable(c.savedBy)} and has what ${c.kind} does not have on this host: ${c.missing.map(printable).join(', ')}`,
-		remedy: 'Restore it with the hypervisor that it was saved with, on a host with the same kind of processor',
+		remedy:
+			'Restore it with the hypervisor that it was saved with, on a host with the same kind of processor; a guest that is to move begins with --cpu x86-64-v2',
 	}),
 	SNAPSHOT_MEMORY_BACKING: (c: {option: string}) => ({
 		message: `Restored memory is a private copy of the snapshot's, which excludes ${c.option}`,

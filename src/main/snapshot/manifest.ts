@@ -2,7 +2,8 @@ import {createHash} from 'node:crypto';
 import {chunkBytes} from '#main/jobs';
 import {isVmmError} from '#support/errors';
 import {anyObject, partOf, textUpTo, wholeNumber} from '#support/saved-state';
-import {type AskedMachine, askedMachine, type SavedBoot, savedBoot} from './asked-machine.ts';
+import type {CpuChoice} from '#vcpu-worker/cpuid';
+import {type AskedMachine, askedMachine, type SavedBoot, savedBoot, savedCpu} from './asked-machine.ts';
 import {snapshotError} from './errors.ts';
 import {snapshotFiles} from './files.ts';
 import {printable} from './printable.ts';
@@ -10,7 +11,7 @@ import {type SavedHypervisor, savedHypervisor} from './saved-hypervisor.ts';
 
 const format = 'openvmm-snapshot';
 /** Counts up when a folder's files change so that older programs would misread them. */
-export const formatVersion = 4;
+export const formatVersion = 5;
 
 /** A machine's shape as a snapshot has it: plain data that is there to be compared. */
 export type SavedShape = Readonly<Record<string, unknown>> & Pick<AskedMachine, 'memoryBytes'>;
@@ -25,6 +26,7 @@ export interface Manifest {
 	readonly machine: SavedShape;
 	readonly hypervisor: SavedHypervisor;
 	readonly boot: SavedBoot;
+	readonly cpu: CpuChoice;
 	readonly state: {readonly bytes: number; readonly sha256: string};
 	/** CRC-32 of every {@link chunkBytes} of memory, little-endian, as base64. */
 	readonly memory: {readonly bytes: number; readonly checksums: string};
@@ -45,6 +47,7 @@ const fields = {
 	machine: anyObject,
 	hypervisor: savedHypervisor,
 	boot: savedBoot,
+	cpu: savedCpu,
 	state: partOf({bytes, sha256: shortText}),
 	memory: partOf({bytes, checksums: textUpTo(Number.MAX_SAFE_INTEGER)}),
 };

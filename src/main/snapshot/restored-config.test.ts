@@ -73,6 +73,7 @@ async function manifestOf(options: VmOptions, change: (machine: Record<string, u
 		machine,
 		hypervisor: {kind: 'kvm', units: [], needs: needsOf([])},
 		boot: bootToSave(config.boot),
+		cpu: config.cpu,
 		state: {bytes: 10, sha256: ''},
 		memory,
 	};
@@ -89,6 +90,7 @@ const pcie = {
 const whole: VmOptions = {
 	processors: {count: 4, vpsPerSocket: 2, smt: 'off', x2apic: 'on', apicIdOffset: 3},
 	memory: {sizeBytes: 128 * mib, prefetch: true, file: '/host/ram'},
+	cpu: {model: 'x86-64-v2', with: ['smep'], without: ['popcnt'], tscKhz: 2_000_000},
 	irqchip: 'split',
 	pcie,
 	boot: {kind: 'embedded', commandLine: ['hang=hlt']},
@@ -113,6 +115,7 @@ test('a snapshot alone gives the machine again, but for what is the host`s', asy
 	const {shape} = await shapeOf(config);
 	t.notThrows(() => checkShape(shape, config, {directory, manifest}));
 	t.deepEqual(config.boot, {kind: 'embedded', commandLine: ['hang=hlt']});
+	t.deepEqual<unknown, unknown>(config.cpu, whole.cpu);
 	t.is(config.guestActions.reset, 'reset', 'what the host does then');
 	t.deepEqual(
 		config.devices.map(({name}) => name),

@@ -19,7 +19,7 @@ export async function restoredConfig(
 	options: VmOptions = {},
 	registry: DeviceRegistry = deviceRegistry,
 ): Promise<VmConfig> {
-	const {asked, boot} = manifest;
+	const {asked, boot, cpu} = manifest;
 	const {processors: count, topology, memoryBytes, irqchip, numa, pcie} = asked;
 	const {own} = await loadDeviceModels(deviceModuleUrls({devices: options.devices ?? []}), registry);
 	const embedded = {kind: 'embedded', commandLine: boot.commandLine ?? []} as const;
@@ -28,6 +28,7 @@ export async function restoredConfig(
 			...(numa && {numa: askedNuma(numa)}),
 			...(pcie && {pcie}),
 			boot: boot.kind === 'embedded' ? embedded : {kind: 'none'},
+			cpu,
 			irqchip,
 			...options,
 			processors: {...topology, count, ...options.processors},

@@ -8,6 +8,7 @@ import {packageVersion} from '#main/version';
 import {type LongOperation, untilAborted} from '#support/abort';
 import {isVmmError} from '#support/errors';
 import {errnoOf} from '#support/ffi';
+import type {CpuChoice} from '#vcpu-worker/cpuid';
 import type {SavedBoot} from './asked-machine.ts';
 import {snapshotError} from './errors.ts';
 import {snapshotFiles} from './files.ts';
@@ -22,6 +23,8 @@ export interface MachineToSave {
 	readonly shape: SavedShape;
 	readonly hypervisor: SavedHypervisor;
 	readonly boot: SavedBoot;
+	/** The processor that was asked for when the machine began. */
+	readonly cpu: CpuChoice;
 	/** Every unit's state: data that survives JSON. */
 	readonly units: Readonly<Record<string, unknown>>;
 }
@@ -89,7 +92,7 @@ const closedAtEnd = (log: WriteLog) => ({log, [Symbol.dispose]: () => log.close(
 
 async function writeDescription(
 	path: string,
-	{units, shape, hypervisor, boot}: MachineToSave,
+	{units, shape, hypervisor, boot, cpu}: MachineToSave,
 	copy: MemoryCopy,
 ): Promise<void> {
 	const state = JSON.stringify({units}, null, '\t');
@@ -101,6 +104,7 @@ async function writeDescription(
 		machine: shape,
 		hypervisor,
 		boot,
+		cpu,
 		state: {bytes: Buffer.byteLength(state), sha256: sha256(state)},
 		memory: {bytes: copy.bytes, checksums: copy.checksums},
 	});

@@ -25,6 +25,7 @@ import {vmConfig} from '#main/config';
 import {allocateRam} from '#main/memory';
 import {isVmmError, VmmError} from '#support/errors';
 import {unchecked} from '#support/trust';
+import {hostCpu} from '#vcpu-worker/cpuid';
 import {asJson, checkShape} from './check-shape.ts';
 import {makeFolder} from './folder.ts';
 import {machineShape} from './machine-shape.ts';
@@ -86,7 +87,7 @@ function place(t: ExecutionContext): string {
 async function save(t: ExecutionContext, directory: string, value: number) {
 	const {ram, guest, config} = makeRam(t);
 	for (const gpa of places) guest.writeU32(gpa, value);
-	await saveSnapshot(directory, restingMachine({shape, hypervisor, boot, units, ram}));
+	await saveSnapshot(directory, restingMachine({shape, hypervisor, boot, cpu: hostCpu, units, ram}));
 	return {config, ram};
 }
 
@@ -96,7 +97,7 @@ for (const shared of [true, false]) {
 		const {ram, guest} = makeRam(t, {memory: {shared}});
 		for (const gpa of places) guest.writeU32(gpa, 0xfeed_0000);
 		const progress: number[] = [];
-		await saveSnapshot(directory, restingMachine({shape, hypervisor, boot, units, ram}), {
+		await saveSnapshot(directory, restingMachine({shape, hypervisor, boot, cpu: hostCpu, units, ram}), {
 			progress: (done) => void progress.push(done),
 		});
 		t.is(progress.at(-1), 13 * MiB);
@@ -117,7 +118,7 @@ for (const shared of [true, false]) {
 
 		// The restored and changed memory is saved in turn, with the memory that was never touched.
 		const again = place(t);
-		await saveSnapshot(again, restingMachine({shape, hypervisor, boot, units, ram: one.ram}));
+		await saveSnapshot(again, restingMachine({shape, hypervisor, boot, cpu: hostCpu, units, ram: one.ram}));
 		const saved = readFileSync(join(again, 'memory.bin'));
 		t.is(saved.readUInt32LE(0), 1);
 		t.is(saved.readUInt32LE(5 * MiB + 123), 0xfeed_0000);
@@ -130,7 +131,7 @@ test('a snapshot that is given up, at whatever moment, leaves the older one whol
 	await save(t, directory, 7);
 	const before = readdirSync(join(directory, '..'), {recursive: true});
 	const {ram} = makeRam(t);
-	const machine = restingMachine({shape, hypervisor, boot, units, ram});
+	const machine = restingMachine({shape, hypervisor, boot, cpu: hostCpu, units, ram});
 	const enough = new Error('enough');
 	type When = (abort: () => void) => unknown;
 	const moments: readonly {readonly begun?: When; readonly written?: When}[] = [
@@ -178,7 +179,7 @@ test('memory of NUMA nodes, each with a backing of its own, is one file and come
 	};
 	const {ram, guest} = make();
 	for (const [index, gpa] of used.entries()) guest.writeU32(gpa, index + 1);
-	await saveSnapshot(directory, restingMachine({shape, hypervisor, boot, units, ram}));
+	await saveSnapshot(directory, restingMachine({shape, hypervisor, boot, cpu: hostCpu, units, ram}));
 	using snapshot = disposable(openSnapshot(directory));
 	await verifySnapshot(snapshot);
 	const again = make({fd: snapshot.memoryFd, what: directory});
@@ -188,7 +189,7 @@ test('memory of NUMA nodes, each with a backing of its own, is one file and come
 	);
 	again.guest.writeU32(2 ** 32, 4);
 	const next = place(t);
-	await saveSnapshot(next, restingMachine({shape, hypervisor, boot, units, ram: again.ram}));
+	await saveSnapshot(next, restingMachine({shape, hypervisor, boot, cpu: hostCpu, units, ram: again.ram}));
 	const saved = readFileSync(join(next, 'memory.bin'));
 	t.deepEqual(
 		[0, 6 * MiB + 4096, 8 * MiB, 13 * MiB - 4].map((at) => saved.readUInt32LE(at)),
@@ -319,6 +320,7 @@ const manifest: Manifest = {
 	machine: shape,
 	hypervisor,
 	boot,
+	cpu: hostCpu,
 	state: {bytes: 10, sha256: ''},
 	memory: {bytes: 13 * MiB, checksums: Buffer.alloc(7 * 4).toString('base64')},
 };
@@ -359,6 +361,8 @@ test('a manifest that was made on purpose is not believed', (t) => {
 	t.throws(wrong({state: {bytes: 'many'}}), {code: 'SNAPSHOT_DAMAGED', message: /state/});
 	t.throws(wrong({memory: {bytes: 2 ** 52, checksums: ''}}), {code: 'SNAPSHOT_DAMAGED', message: /memory/});
 	t.throws(wrong({architecture: 'riscv64'}), {code: 'SNAPSHOT_ARCHITECTURE'});
+	t.throws(wrong({cpu: {...hostCpu, model: 'any'}}), {code: 'SNAPSHOT_DAMAGED', message: /cpu\.model/});
+	t.throws(wrong({cpu: {...hostCpu, without: ['a b']}}), {code: 'SNAPSHOT_DAMAGED', message: /cpu\.without/});
 	t.throws(wrong({hypervisor: {...hypervisor, kind: 7}}), {code: 'SNAPSHOT_DAMAGED', message: /hypervisor/});
 	for (const change of [{version: {toString: 1}}, {version: 'x'.repeat(1e6)}, {openvmmVersion: {toString: 1}}])
 		t.throws(wrong(change), {code: 'SNAPSHOT_DAMAGED', message: /has no usable version$/});

@@ -22,7 +22,7 @@ import type {LongOperation} from '#support/abort';
 import {close, eventfd} from '#support/ffi';
 import {StateUnits} from '#support/state-units';
 import {type ChosenHypervisor, chooseHypervisor} from '#vcpu-worker/back-ends';
-import {needsOf} from '#vcpu-worker/cpuid';
+import {type CpuChoice, needsOf} from '#vcpu-worker/cpuid';
 import type {MsrRange, Partition} from '#vcpu-worker/hypervisor';
 import {attachMachine, type HostedMachine, type MachineHandle} from '#vcpu-worker/machine';
 import {parseVcpuState} from '#vcpu-worker/state';
@@ -49,7 +49,7 @@ import {Vm} from './vm.ts';
 import {vmLimits} from './vm-limits.ts';
 import type {GuestToSave} from './vm-parts.ts';
 import {type OwnDevices, wireMachine} from './wire-machine.ts';
-import {openVcpus, wireVcpus} from './wire-vcpus.ts';
+import {checkFeatures, openVcpus, wireVcpus} from './wire-vcpus.ts';
 
 const defaultPollNs = 50_000;
 const defaultMailboxSpins = 2_000;
@@ -98,6 +98,7 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 	const partition = createPartition(config, chosen, taken);
 	// A machine that cannot be starts no thread.
 	const topology = planProcessors(config, partition.processor);
+	if (snapshot === undefined) checkFeatures(partition, topology, config);
 	const workers = Array.from({length: config.processors.count}, () => stock.takeVcpu());
 	taken.workers.defer(async () => void (await Promise.all(workers.map((worker) => worker.leave()))));
 	const own = await loading;
@@ -108,7 +109,7 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 	const host = await hostMachine(plan, {birthMs, partition, ram, own, failure: config.deviceFailure}, taken);
 	const {machine} = host.attached;
 	partition.interceptMsrs(claimedMsrs(machine.layout));
-	const opened = openVcpus(partition, plan.topology, config.irqchip);
+	const opened = openVcpus(partition, plan.topology, config);
 	const ownUnits = partition.units(machine.time);
 	const hypervisor = {kind: partition.handle.kind, units: ownUnits.map(({name}) => name)};
 	if (snapshot !== undefined) {
@@ -175,7 +176,7 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 		debug,
 		time,
 		units,
-		save: saver(config, {plan, ram, machine, hypervisor, writeLog}),
+		save: saver(config, {plan, ram, machine, hypervisor, writeLog, cpu: snapshot?.manifest.cpu ?? config.cpu}),
 		vcpus,
 		devices,
 		hotPlug: new HotPlug(machine, host.facts, [vcpus, devices]),
@@ -292,12 +293,14 @@ function saver(
 		machine,
 		hypervisor,
 		writeLog,
+		cpu,
 	}: {
 		plan: MachinePlan;
 		ram: GuestRam;
 		machine: HostedMachine['machine'];
 		hypervisor: Omit<SavedHypervisor, 'needs'>;
 		writeLog: () => WriteLog;
+		cpu: CpuChoice;
 	},
 ) {
 	const boot = bootToSave(config.boot);
@@ -307,7 +310,7 @@ function saver(
 		// Those of a restored guest are what it was shown where it was started.
 		const needs = needsOf(parseVcpuState(bootProcessor).cpuid);
 		const shape = asJson(plan.shapeOf(devices));
-		return {boot, hypervisor: {...hypervisor, needs}, shape, units};
+		return {boot, cpu, hypervisor: {...hypervisor, needs}, shape, units};
 	};
 	return (directory: string, {isRunning, atRest}: GuestToSave, asked: LongOperation) => {
 		const writeAtRest = (write: (machine: MachineToSave) => Promise<void>) =>

@@ -15,6 +15,10 @@ export const vmError = errorTable({
 		message: `The guest crashed again within the hour of ${c.limit} core dumps: this crash is not dumped to "${c.path}", nor any in the next ${c.waitMinutes} minutes`,
 		remedy: 'dump-core writes one at any time; a guest that crashes in a loop is ended by --guest-crash-action exit',
 	}),
+	CPU_FEATURES_MISSING: (c: {cpu: string; kind: string; missing: readonly string[]}) => ({
+		message: `--cpu ${c.cpu} has ${c.missing.join(', ')}, which guests of ${c.kind} do not find on this host`,
+		remedy: 'Ask for a lower model or fewer features; `openvmm doctor` says which models each back end has here',
+	}),
 	VM_DEVICES_HUNG: (c: {tid: number; seconds: number}) => ({
 		message: `The devices' thread (${c.tid}) hangs: it has not come back to its wait for ${c.seconds} seconds`,
 		remedy:

@@ -13,6 +13,7 @@ import {
 	stateLimits,
 } from '#main/snapshot';
 import {createProcessorTopology, type MemoryLayout, type ProcessorTopology, readHostTopology} from '#main/topology';
+import {guestAddressBits} from '#vcpu-worker/cpuid';
 import type {ProcessorOffer} from '#vcpu-worker/hypervisor';
 import {describeMachine} from './wire-machine.ts';
 
@@ -43,7 +44,8 @@ export function planMachine(
 ): MachinePlan {
 	const nodes = numaNodes(config);
 	const size = nodes.map(({memory}) => memory.sizeBytes);
-	const {memory, complexes} = placeMachine({size, physicalAddressBits}, config.pcie);
+	const bits = guestAddressBits(physicalAddressBits, config.cpu);
+	const {memory, complexes} = placeMachine({size, physicalAddressBits: bits}, config.pcie);
 	const {ram} = memory;
 	return {
 		topology,

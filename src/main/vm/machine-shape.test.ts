@@ -148,6 +148,7 @@ const memoryCases = {
 
 const cases = {
 	processors: Object.values(processorCases).flat() as unknown as Cases,
+	cpu: [[{cpu: {model: 'x86-64-v1'}}, {hostOnly: 'what the guest was shown is compared with what it allows'}]],
 	memory: Object.values(memoryCases).flat() as unknown as Cases,
 	numa: [
 		[{numa: {nodes}}, /numa none, asked for/],

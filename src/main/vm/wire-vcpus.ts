@@ -1,12 +1,13 @@
 import type {BootRegisters} from '#devices/processor';
-import type {VmConfig} from '#main/config';
+import {cpuText, type VmConfig} from '#main/config';
 import {cpuidTopology, type ProcessorTopology} from '#main/topology';
 import type {SpawnedWorker} from '#support/rpc';
-import {type CpuidEntry, type CpuidOptions, guestCpuid} from '#vcpu-worker/cpuid';
+import {type CpuidEntry, type CpuidOptions, guestCpuid, missingFeatures} from '#vcpu-worker/cpuid';
 import type {AttachedPartition, Partition, ProcessorOffer, VcpuHandle} from '#vcpu-worker/hypervisor';
 import type {MachineHandle} from '#vcpu-worker/machine';
 import {vcpuSharedBytes} from '#vcpu-worker/protocol';
 import type {VcpuWorker} from '#vcpu-worker/worker';
+import {vmError} from './errors.ts';
 import {VcpuThread} from './vcpu-thread.ts';
 
 /** Processors that a partition knows of. */
@@ -20,15 +21,37 @@ export interface OpenedVcpus {
 export function openVcpus(
 	partition: Partition,
 	topology: ProcessorTopology,
-	irqchip: VmConfig['irqchip'],
+	{cpu, irqchip}: Pick<VmConfig, 'cpu' | 'irqchip'>,
 ): OpenedVcpus {
 	const {apicMode} = topology;
-	const options = cpuidOptions(partition.processor, topology, irqchip);
+	const answers = cpuidAnswers(partition.processor, topology, {cpu, irqchip});
 	const specs = topology.vps.map((vp) => {
-		const cpuid = guestCpuid(partition.processor.cpuid, cpuidTopology(topology, vp), options);
-		return {index: vp.index, apicId: vp.apicId, apicMode, cpuid};
+		const cpuid = answers(vp);
+		return {index: vp.index, apicId: vp.apicId, apicMode, cpuid, ...(cpu.tscKhz !== undefined && {tscKhz: cpu.tscKhz})};
 	});
 	return {handles: specs.map((spec) => partition.openVcpu(spec)), cpuid: specs[0]?.cpuid ?? []};
+}
+
+/** A guest that begins here finds the features that were asked for. @throws VmmError CPU_FEATURES_MISSING */
+export function checkFeatures(
+	{processor, handle: {kind}}: Partition,
+	topology: ProcessorTopology,
+	config: Pick<VmConfig, 'cpu' | 'irqchip'>,
+): void {
+	const {cpu} = config;
+	const [boot] = topology.vps;
+	const missing = boot ? missingFeatures(cpu, cpuidAnswers(processor, topology, config)(boot)) : [];
+	if (missing.length > 0) throw vmError('CPU_FEATURES_MISSING', {cpu: cpuText(cpu), kind, missing});
+}
+
+/** CPUID's answers on each processor. */
+function cpuidAnswers(
+	offer: ProcessorOffer,
+	topology: ProcessorTopology,
+	{cpu, irqchip}: Pick<VmConfig, 'cpu' | 'irqchip'>,
+): (vp: ProcessorTopology['vps'][number]) => CpuidEntry[] {
+	const options = {...cpuidOptions(offer, topology, irqchip), cpu};
+	return (vp) => guestCpuid(offer.cpuid, cpuidTopology(topology, vp), options);
 }
 
 /** Inputs of the vCPUs' threads. */

@@ -1,8 +1,9 @@
 import test from 'ava';
 import type {CpuidEntry} from './cpuid-entry.ts';
 import type {CpuidTopology} from './cpuid-topology.ts';
-import {cpuVendor, guestCpuid, isAmdHost, physicalAddressBits} from './guest-cpuid.ts';
+import {guestCpuid} from './guest-cpuid.ts';
 import type {CpuidOptions} from './policy.ts';
+import {cpuVendor, isAmdHost, physicalAddressBits} from './processor-facts.ts';
 import {cpuidRules} from './rules.ts';
 
 type Registers = Partial<Record<'eax' | 'ebx' | 'ecx' | 'edx', number>>;

@@ -1,42 +1,22 @@
+import {chosenCpuid, withoutHidden} from './chosen-cpuid.ts';
 import type {CpuidEntry} from './cpuid-entry.ts';
 import type {CpuidTopology} from './cpuid-topology.ts';
 import {Leaf} from './leaves.ts';
+import {hostCpu} from './models.ts';
 import {applyRules, type CpuidContext, type CpuidOptions} from './policy.ts';
+import {isAmdHost} from './processor-facts.ts';
 import {cpuidRules} from './rules.ts';
-
-/** Vendors, as leaf 0 spells them in EBX, EDX, ECX. */
-const amdVendors = ['AuthenticAMD', 'HygonGenuine'];
 
 /**
  * Gives the CPUID of one processor of the guest.
- * @param offered - see `ProcessorOffer`
+ * @param offer - see `ProcessorOffer`
  */
-export function guestCpuid(
-	offered: readonly CpuidEntry[],
-	topology: CpuidTopology,
-	options: CpuidOptions,
-): CpuidEntry[] {
+export function guestCpuid(offer: readonly CpuidEntry[], topology: CpuidTopology, options: CpuidOptions): CpuidEntry[] {
+	const {cpu = hostCpu} = options;
+	const offered = chosenCpuid(offer, cpu);
 	const isAmd = isAmdHost(offered);
 	const maxBasic = offered.find((entry) => entry.function === Leaf.vendor)?.eax ?? 0;
 	const context: CpuidContext = {options, topology, isAmd, maxBasic, offered};
-	return applyRules(cpuidRules, context);
-}
-
-/** The processor's vendor as leaf 0 spells it, such as `GenuineIntel`; empty when the leaf is missing. */
-export function cpuVendor(entries: readonly CpuidEntry[]): string {
-	const leaf = entries.find((entry) => entry.function === Leaf.vendor);
-	if (leaf === undefined) return '';
-	const text = new Uint8Array(Uint32Array.of(leaf.ebx, leaf.edx, leaf.ecx).buffer);
-	return String.fromCharCode(...text);
-}
-
-/** The processor follows AMD where vendors differ. */
-export function isAmdHost(entries: readonly CpuidEntry[]): boolean {
-	return amdVendors.includes(cpuVendor(entries));
-}
-
-/** Width of guest-physical addresses in bits (80000008 EAX[7:0]); 36 where the leaf is missing. */
-export function physicalAddressBits(entries: readonly CpuidEntry[]): number {
-	const leaf = entries.find((entry) => entry.function === Leaf.addressSizes);
-	return leaf === undefined ? 36 : leaf.eax & 0xff;
+	// Some rules show what the offer does not have by itself.
+	return withoutHidden(applyRules(cpuidRules, context), cpu);
 }

@@ -1,5 +1,6 @@
 import type {CpuidEntry} from './cpuid-entry.ts';
 import type {CpuidTopology} from './cpuid-topology.ts';
+import type {CpuChoice} from './models.ts';
 
 /** A machine's wishes for its processors' CPUID. */
 export interface CpuidOptions {
@@ -14,6 +15,8 @@ export interface CpuidOptions {
 	readonly hypercalls?: boolean;
 	/** MSI addresses may carry 15-bit destinations, which machines with APIC ids from 255 on need. */
 	readonly extendedDestinations?: boolean;
+	/** The processor that was asked for; that of the host when absent. */
+	readonly cpu?: CpuChoice;
 }
 
 /** Registers of an answer. */
@@ -75,8 +78,12 @@ export function hasBits(entries: readonly CpuidEntry[], bits: CpuidBits): boolea
 	return entries.some((entry) => matches(entry, bits) && (entry[bits.register] & bits.mask) !== 0);
 }
 
+/** The entries without these bits. */
+export const clearBits = (entries: readonly CpuidEntry[], bits: readonly CpuidBits[]): CpuidEntry[] =>
+	entries.map((entry) => changeBits(entry, bits, (value, mask) => value & ~mask));
+
 function applyAction(action: CpuidAction, entries: readonly CpuidEntry[], c: CpuidContext): CpuidEntry[] {
-	if ('clear' in action) return entries.map((entry) => changeBits(entry, action.clear, (value, mask) => value & ~mask));
+	if ('clear' in action) return clearBits(entries, action.clear);
 	if ('set' in action) return entries.map((entry) => changeBits(entry, action.set, (value, mask) => value | mask));
 	if ('drop' in action) return entries.filter((entry) => !action.drop(entry));
 	if ('edit' in action) {

@@ -1,29 +1,15 @@
 import {mapOf, record, textUpTo, type ValueOf, wholeNumber} from '#support/saved-state';
 import type {CpuidEntry} from './cpuid-entry.ts';
-import {cpuVendor, physicalAddressBits} from './guest-cpuid.ts';
+import {bitInWords, featureWords, wordName} from './feature-table.ts';
 import {Leaf} from './leaves.ts';
-import type {CpuidRegister} from './policy.ts';
+import {cpuVendor, physicalAddressBits} from './processor-facts.ts';
 
-/** Registers whose every bit is a feature (Intel SDM vol. 2, CPUID; AMD APM vol. 3, appendix E), and bits that follow CR4. */
-const featureWords: readonly (readonly [leaf: number, subleaf: number, register: CpuidRegister, ignored?: number])[] = [
-	[Leaf.features, 0, 'ecx', 1 << 27],
-	[Leaf.features, 0, 'edx', 1 << 9],
-	[Leaf.structuredFeatures, 0, 'ebx'],
-	[Leaf.structuredFeatures, 0, 'ecx', 1 << 4],
-	[Leaf.structuredFeatures, 0, 'edx'],
-	[Leaf.structuredFeatures, 1, 'eax'],
-	[Leaf.structuredFeatures, 1, 'edx'],
-	[Leaf.structuredFeatures, 2, 'edx'],
-	[Leaf.xsave, 1, 'eax'],
-	[Leaf.kvmFeatures, 0, 'eax'],
-	[Leaf.extendedFeatures, 0, 'ecx'],
-	[Leaf.extendedFeatures, 0, 'edx'],
-	[Leaf.addressSizes, 0, 'ebx'],
-	[Leaf.extendedFeatures2, 0, 'eax'],
-];
-
-const wordName = (leaf: number, subleaf: number, register: CpuidRegister) =>
-	`CPUID.${leaf.toString(16)}.${subleaf}:${register.toUpperCase()}`;
+/** Bits that follow what the guest has written: CR4.OSXSAVE and PKE, the local APIC's base. */
+const live: Readonly<Record<string, number>> = {
+	'CPUID.1.0:ECX': 1 << 27,
+	'CPUID.1.0:EDX': 1 << 9,
+	'CPUID.7.0:ECX': 1 << 4,
+};
 
 const find = (entries: readonly CpuidEntry[], leaf: number, subleaf = 0) =>
 	entries.find((entry) => entry.function === leaf && entry.index === subleaf);
@@ -59,10 +45,10 @@ export function needsOf(cpuid: readonly CpuidEntry[]): ProcessorNeeds {
 	return {
 		vendor: cpuVendor(cpuid),
 		features: new Map(
-			featureWords.map(([leaf, subleaf, register, ignored = 0]) => [
-				wordName(leaf, subleaf, register),
-				((find(cpuid, leaf, subleaf)?.[register] ?? 0) & ~ignored) >>> 0,
-			]),
+			featureWords.map((word) => {
+				const value = find(cpuid, word.leaf, word.subleaf)?.[word.register] ?? 0;
+				return [wordName(word), (value & ~(live[wordName(word)] ?? 0)) >>> 0];
+			}),
 		),
 		// EBX of a component's subleaf (Intel SDM vol. 1, 13.4.3).
 		xsave: new Map(
@@ -74,14 +60,14 @@ export function needsOf(cpuid: readonly CpuidEntry[]): ProcessorNeeds {
 
 /**
  * Names, for a person, the needs that `offered` does not meet: features as the manuals write them, such as
- * `CPUID.7.0:EBX[16]`.
+ * `CPUID.7.0:EBX[16] (avx512f)`.
  */
 export function missingNeeds(needs: ProcessorNeeds, offered: readonly CpuidEntry[]): string[] {
 	const has = needsOf(offered);
 	if (needs.vendor !== has.vendor) return [`a processor of ${JSON.stringify(needs.vendor)}`];
 	return [
 		...[...needs.features].flatMap(([name, word]) =>
-			bitsOf(word & ~(has.features.get(name) ?? 0)).map((bit) => `${name}[${bit}]`),
+			bitsOf(word & ~(has.features.get(name) ?? 0)).map((bit) => bitInWords(name, bit)),
 		),
 		...[...needs.xsave]
 			.filter(([component, offset]) => has.xsave.get(component) !== offset)

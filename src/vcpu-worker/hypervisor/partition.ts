@@ -42,6 +42,8 @@ export interface VcpuSpec {
 	readonly apicMode: ApicMode;
 	/** Answers of CPUID. */
 	readonly cpuid: readonly CpuidEntry[];
+	/** Frequency of its time-stamp counter; the back end's own when absent. */
+	readonly tscKhz?: number;
 }
 
 /** Consecutive model-specific registers. */

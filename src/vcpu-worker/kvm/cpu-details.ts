@@ -1,3 +1,4 @@
+import {describeCpuid} from '#vcpu-worker/cpuid';
 import {msrName} from '#vcpu-worker/registers';
 import {MpState} from './constants.ts';
 import {getMsrs} from './msrs.ts';
@@ -28,6 +29,7 @@ export function cpuDetails(vcpu: KvmVcpu, msrIndexes: readonly number[]) {
 		([name, offset]) => [name, BigInt(view.getUint32(offset, true))] as const,
 	);
 	return {
+		cpuid: describeCpuid(vcpu.getCpuid()),
 		activity: activities.get(vcpu.getMpState()) ?? 'unknown',
 		events: getEvents(vcpu.fd),
 		localApic: {

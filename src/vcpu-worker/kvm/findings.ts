@@ -1,4 +1,5 @@
 import {isVmmError} from '#support/errors';
+import {modelsInWords} from '#vcpu-worker/cpuid';
 import type {Finding, FindingLevel, HostEvidence} from '#vcpu-worker/hypervisor';
 import {type KvmCapabilities, type KvmKind, probeKvm} from './capabilities.ts';
 
@@ -31,6 +32,7 @@ export function kvmFindings(evidence: HostEvidence, probe: () => KvmCapabilities
 			{name: 'kvm', level: 'ok', text: `/dev/kvm works: API version ${capabilities.apiVersion}`},
 			{name: 'kvm-kind', ...kinds[capabilities.kind]},
 			limits(capabilities),
+			{name: 'kvm-cpu', level: 'ok', text: modelsInWords(capabilities.supportedCpuid)},
 		];
 	} catch (error) {
 		if (!isVmmError(error)) throw error;

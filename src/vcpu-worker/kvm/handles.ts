@@ -32,6 +32,8 @@ export interface KvmVcpuHandle extends VcpuHandle {
 	readonly apicId: number;
 	readonly apicMode: ApicMode;
 	readonly cpuid: readonly CpuidEntry[];
+	/** Frequency of its time-stamp counter; the host's when absent. */
+	readonly tscKhz?: number;
 }
 
 /** The memory of one vCPU's page. */

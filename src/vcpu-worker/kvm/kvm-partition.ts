@@ -87,14 +87,15 @@ export class KvmPartition implements Partition {
 		];
 	}
 
-	openVcpu({index, apicId, apicMode, cpuid}: VcpuSpec): KvmVcpuHandle {
+	openVcpu(spec: VcpuSpec): KvmVcpuHandle {
+		const {index, apicId, apicMode, cpuid} = spec;
 		// Both hold for the whole VM, and come before its first vCPU.
 		if (index === 0) {
 			this.#vm.setBootCpu(apicId);
 			if (apicMode !== 'xapic') this.#vm.enableExtendedApicIds();
 		}
 		this.#showsClock ||= showsKvmclock(cpuid);
-		return {kind: 'kvm', index, apicId, apicMode, cpuid};
+		return {kind: 'kvm', ...spec};
 	}
 
 	threadOf(vcpu: number): number {

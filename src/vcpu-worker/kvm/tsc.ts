@@ -50,13 +50,14 @@ export function restoreTsc(vcpuFd: number, saved: TscState, shift?: bigint): big
 	return change;
 }
 
-function matchFrequency(vcpuFd: number, savedKhz: number): void {
+/** Lets the counter run at a frequency. @throws VCPU_COUNTER_FREQUENCY */
+export function matchFrequency(vcpuFd: number, khz: number): void {
 	const hostKhz = getTscKhz(vcpuFd);
-	if (Math.abs(hostKhz - savedKhz) <= hostKhz * tolerance) return;
+	if (Math.abs(hostKhz - khz) <= hostKhz * tolerance) return;
 	try {
-		setTscKhz(vcpuFd, savedKhz);
+		setTscKhz(vcpuFd, khz);
 	} catch (cause) {
-		throw vcpuError('VCPU_COUNTER_FREQUENCY', {savedKhz, hostKhz}, {cause});
+		throw vcpuError('VCPU_COUNTER_FREQUENCY', {khz, hostKhz}, {cause});
 	}
 }
 

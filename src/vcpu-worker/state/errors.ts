@@ -12,8 +12,8 @@ export const vcpuError = errorTable({
 		message: `The saved values of the model-specific registers ${c.msrs.join(', ')} are not taken here`,
 		remedy: `${sameKind}, with the same hypervisor and kernel`,
 	}),
-	VCPU_COUNTER_FREQUENCY: (c: {readonly savedKhz: number; readonly hostKhz: number}) => ({
-		message: `The saved processors' time-stamp counters run at ${c.savedKhz} kHz, this host's at ${c.hostKhz} kHz, and it cannot scale them`,
-		remedy: 'Restore on a host of the same frequency, or on one that scales the counter (VT-x and SVM of recent years)',
+	VCPU_COUNTER_FREQUENCY: (c: {readonly khz: number; readonly hostKhz: number}) => ({
+		message: `The processors' time-stamp counters are to run at ${c.khz} kHz, this host's run at ${c.hostKhz} kHz, and it cannot scale them`,
+		remedy: `Use a host that scales the counter (VT-x and SVM of recent years), or start the guest with --cpu MODEL,tsc_khz=${c.hostKhz} wherever it begins`,
 	}),
 });

@@ -8,12 +8,14 @@ const nsPerMs = 1_000_000n;
 /** A processor's time-stamp counter (Intel SDM volume 3, 17.17): invariant, and in step with those of the others. */
 export class TimeStampCounter implements ApicClock {
 	readonly #clock: PartitionClock;
-	#khz = ownKhz;
+	#khz: number;
 	/** Value at nanosecond 0 of the clock. */
 	#offset: bigint;
 
-	constructor(clock: PartitionClock) {
+	/** @param khz - its frequency: nanoseconds without one */
+	constructor(clock: PartitionClock, khz: number = ownKhz) {
 		this.#clock = clock;
+		this.#khz = khz;
 		this.#offset = -this.#ticks(clock.startNs);
 	}
 

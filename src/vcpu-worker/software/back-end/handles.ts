@@ -24,4 +24,6 @@ export interface SoftwarePartitionHandle extends PartitionHandle {
 export interface SoftwareVcpuHandle extends VcpuHandle, ApicSpec {
 	readonly kind: typeof softwareKind;
 	readonly cpuid: readonly CpuidEntry[];
+	/** Frequency of its time-stamp counter; nanoseconds when absent. */
+	readonly tscKhz?: number;
 }

@@ -1,10 +1,12 @@
 import {type GsiRoute, GsiTable} from '#devices/interrupts';
 import {gettid} from '#support/ffi';
+import {modelsInWords} from '#vcpu-worker/cpuid';
 import type {AttachedPartition, BackEnd, Hypervisor} from '#vcpu-worker/hypervisor';
 import {LocalApics} from '#vcpu-worker/software/local-apic';
 import {requestWords} from '#vcpu-worker/software/shared';
 import {Request} from '#vcpu-worker/software/state';
 import {type SoftwarePartitionHandle, type SoftwareVcpuHandle, softwareKind} from './handles.ts';
+import {offeredCpuid} from './offered-cpuid.ts';
 import {SoftwarePartition} from './software-partition.ts';
 import type {Alert} from './software-vcpu.ts';
 
@@ -13,6 +15,7 @@ export const software: Hypervisor & BackEnd = {
 	kind: softwareKind,
 	examine: () => [
 		{name: softwareKind, level: 'ok', text: 'the software processor runs guests on this host, without KVM'},
+		{name: 'software-cpu', level: 'ok', text: modelsInWords(offeredCpuid)},
 	],
 	refusal: () => undefined,
 	create: (spec) => new SoftwarePartition(spec),

@@ -88,10 +88,10 @@ export class SoftwarePartition implements Partition {
 		return [clockUnit(new PartitionClock(this.handle.clock), time)];
 	}
 
-	openVcpu({index, apicId, apicMode, cpuid}: VcpuSpec): SoftwareVcpuHandle {
+	openVcpu({index, apicId, apicMode, ...processor}: VcpuSpec): SoftwareVcpuHandle {
 		const spec = {index, apicId, apicMode};
 		this.#apics.add(spec);
-		return {kind: softwareKind, ...spec, cpuid};
+		return {kind: softwareKind, ...spec, ...processor};
 	}
 
 	threadOf(vcpu: number): number {
