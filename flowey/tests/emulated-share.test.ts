@@ -11,6 +11,7 @@ test('every test about KVM itself, what guest programs mean and one Linux boot r
 	const {now, later} = emulatedShare(built);
 
 	t.deepEqual(now.filter((file) => !/run-1\/(src\.vcpu-worker|test\.incubator)\./.test(file)).toSorted(), [
+		'.build/run-1/test.guests.moves.kvm.test.js',
 		'.build/run-1/test.guests.stock-linux.vm.test.js',
 		'.build/run-1/test.vmm.guest-program.vm.test.js',
 	]);

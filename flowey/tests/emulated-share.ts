@@ -1,7 +1,13 @@
 /** Picks the tests of machines that are worth their time in every run: on the software processor, and where KVM itself is emulated. */
 
-/** Built test files about KVM itself, the incubator or the language of guest programs, and one that boots Linux once. */
-const SHARE = ['src.vcpu-worker.', 'test.incubator.', 'test.vmm.guest-program.', 'test.guests.stock-linux.'] as const;
+/** Built test files about KVM itself, the incubator, the language of guest programs or moves between back ends, and one that boots Linux once. */
+const SHARE = [
+	'src.vcpu-worker.',
+	'test.incubator.',
+	'test.vmm.guest-program.',
+	'test.guests.moves.',
+	'test.guests.stock-linux.',
+] as const;
 
 /** A built test file as a person names it: its source's path with dots. */
 export const kvmTestName = (file: string): string => file.slice(file.lastIndexOf('/') + 1).replace(/\.test\.js$/, '');

@@ -5,10 +5,20 @@ export {
 	everyBackEnd,
 	irqchipsHere,
 	runsStockKernels,
+	type X86BackEnd,
 	x86BackEnds,
 } from './back-ends.ts';
 export {hasGdb, type RunningGdb, startGdb} from './gdb.ts';
-export {interruptCount, linuxReport, linuxTest, linuxVm, reportMemoryBytes, runInLinux} from './stock-linux.ts';
+export {moveTests, moveVm} from './moves.ts';
+export {
+	hasStockKernel,
+	interruptCount,
+	linuxReport,
+	linuxTest,
+	linuxVm,
+	reportMemoryBytes,
+	runInLinux,
+} from './stock-linux.ts';
 export {madeEarlier, openTestSnapshot, snapshotPlace} from './test-snapshot.ts';
 export {debugExit, embedded, flagged, type TestVm} from './test-vm.ts';
-export {type MachineOptions, type MakeMachine, vmTest} from './vm-test.ts';
+export {type MachineOptions, type MakeMachine, machinesOn, vmTest} from './vm-test.ts';

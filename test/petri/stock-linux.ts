@@ -10,12 +10,15 @@ const packages = join(process.cwd(), '.packages', 'linux');
 const kernel = join(packages, 'vmlinuz');
 const initrd = join(packages, 'initrd.cpio');
 
+/** True where there is a stock kernel to boot. */
+export const hasStockKernel: boolean = existsSync(kernel);
+
 /** A test that boots a stock Linux kernel; skipped where there is none, or where it would not get through its boot. */
 export const linuxTest = (
 	title: string,
 	body: (t: ExecutionContext, machine: MakeMachine) => Promise<void>,
 	{skip = false}: {readonly skip?: boolean} = {},
-): void => vmTest(title, {on: x86BackEnds, skip: skip || !existsSync(kernel) || !runsStockKernels()}, body);
+): void => vmTest(title, {on: x86BackEnds, skip: skip || !hasStockKernel || !runsStockKernels()}, body);
 
 /** A machine with a stock kernel and these words on its command line. */
 export function linuxVm(machine: MakeMachine, options: VmOptions, ...words: readonly string[]): Promise<TestVm> {

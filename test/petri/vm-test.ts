@@ -45,7 +45,7 @@ export function vmTest<On extends BackEndName>(
 	if (!(on as readonly BackEndName[]).includes(backEndHere)) noteAbsence();
 	else {
 		(skip ? test.serial.skip : test.serial)(`${title} (${backEndHere})`, (t) =>
-			body(t, (options, create = {}) => machineHere(t, options, create)),
+			body(t, (options, create = {}) => machineOf(t, backEndHere, options, create)),
 		);
 	}
 }
@@ -58,20 +58,31 @@ function noteAbsence(): void {
 	isNoted = true;
 }
 
-function machineHere(t: ExecutionContext, options: MachineOptions<X86BackEnd>, create: CreateOptions): Promise<TestVm> {
+/** Makes machines on a back end that need not be this run's, for tests of several. */
+export const machinesOn =
+	(t: ExecutionContext, backEnd: X86BackEnd): MakeMachine =>
+	(options, create = {}) =>
+		machineOf(t, backEnd, options, create);
+
+function machineOf(
+	t: ExecutionContext,
+	on: BackEndName,
+	options: MachineOptions<X86BackEnd>,
+	create: CreateOptions,
+): Promise<TestVm> {
 	if ('program' in options) {
 		const {program, ...rest} = options;
 		const config = withKernel(t, program.kernel, rest);
-		return backEndHere === 'fake' ? fakeVm(t, program, config, create) : vmHere(t, config, create);
+		return on === 'fake' ? fakeVm(t, program, config, create) : x86Vm(t, on, config, create);
 	}
-	if (!('kernel' in options)) return vmHere(t, options, create);
+	if (!('kernel' in options)) return x86Vm(t, on, options, create);
 	const {kernel, ...rest} = options;
-	return vmHere(t, withKernel(t, kernel, rest), create);
+	return x86Vm(t, on, withKernel(t, kernel, rest), create);
 }
 
-function vmHere(t: ExecutionContext, config: VmOptions, create: CreateOptions): Promise<TestVm> {
-	if (backEndHere === 'fake') throw new TypeError('the fake executes programs only');
-	return testVm(t, {...config, hypervisor: backEndHere}, create);
+function x86Vm(t: ExecutionContext, on: BackEndName, config: VmOptions, create: CreateOptions): Promise<TestVm> {
+	if (on === 'fake') throw new TypeError('the fake executes programs only');
+	return testVm(t, {...config, hypervisor: on}, create);
 }
 
 function withKernel(t: ExecutionContext, kernel: MicroKernel, options: VmOptions): VmOptions {

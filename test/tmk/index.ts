@@ -26,3 +26,4 @@ export type {LongModeKit} from './long-mode.ts';
 export {type MicroKernel, microKernel, realModeKernel, stackTop} from './micro-kernel.ts';
 export {wrapForPvh} from './pvh-wrapper.ts';
 export {emitTrampoline, startProcessor} from './start-processor.ts';
+export {keeperCode, stateKeeper} from './state-kernels.ts';

@@ -164,7 +164,7 @@ export class KvmBackend implements CpuBackend {
 	}
 
 	save(counter?: bigint): VcpuState {
-		return readVcpuState(this.#vcpu, this.#options, counter);
+		return readVcpuState(this.#vcpu, this.#options, this.#powerOn.msrs, counter);
 	}
 
 	restore(state: VcpuState, counterShift?: bigint): bigint {

@@ -96,7 +96,7 @@ const state = record({
 		image: bytesOf(minXsaveBytes, maxXsaveBytes),
 	}),
 	debug: record(each(['dr0', 'dr1', 'dr2', 'dr3', 'dr6', 'dr7'], hex64)),
-	/** By index. The time-stamp counter is not among them: see `clock`. */
+	/** By index: those that are not what they were at power-on (`resetMsrTable`). The time-stamp counter is not among them: see `clock`. */
 	msrs,
 	/** The register page of the local APIC (Intel SDM vol. 3, 11.4.1). */
 	apic,

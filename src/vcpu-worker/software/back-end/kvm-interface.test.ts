@@ -110,5 +110,8 @@ test('a snapshot has the registers of the clocks, and a reset clears them', (t) 
 	t.deepEqual(kvm.save(), []);
 	for (const [index, value] of saved) t.true(kvm.restore(index, value));
 	t.deepEqual(kvm.save(), saved);
+	kvm.reset();
+	t.true(kvm.restore(0x12, BigInt(page) | enabled) && kvm.restore(0x11, 0n));
+	t.deepEqual(kvm.save(), saved);
 	t.false(kvm.restore(0x10, 0n));
 });

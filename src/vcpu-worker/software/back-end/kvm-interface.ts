@@ -83,10 +83,10 @@ export class KvmInterface {
 		return all.filter(([, value]) => value !== 0n);
 	}
 
-	/** Takes a register of a snapshot; false: it is none of these. */
+	/** Takes a register of a snapshot, which KVM has under both numbers; false: it is none of these. */
 	restore(index: number, value: bigint): boolean {
-		if (index === Msr.KVM_SYSTEM_TIME_NEW) this.#systemTime = value;
-		else if (index === Msr.KVM_WALL_CLOCK_NEW) this.#wallClock = value;
+		if (index === Msr.KVM_SYSTEM_TIME_NEW || index === old.SYSTEM_TIME) this.#systemTime = value;
+		else if (index === Msr.KVM_WALL_CLOCK_NEW || index === old.WALL_CLOCK) this.#wallClock = value;
 		else return false;
 		return true;
 	}

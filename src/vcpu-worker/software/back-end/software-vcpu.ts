@@ -2,6 +2,7 @@ import type {Halves} from '#devices/device';
 import type {GuestMemory} from '#devices/guest-memory';
 import type {GeneralRegisters, SpecialRegisters} from '#devices/processor';
 import type {ErrorData} from '#support/errors';
+import {type CpuidEntry, describeCpuid, missingNeeds, needsOf} from '#vcpu-worker/cpuid';
 import type {DebugPlan, DebugStop} from '#vcpu-worker/debug';
 import type {CounterReading, CpuBackend, ExitKind, Resumption, VcpuWiring} from '#vcpu-worker/hypervisor';
 import {Msr, type ProcessorRegisters, type RegisterChanges} from '#vcpu-worker/registers';
@@ -9,7 +10,7 @@ import {loadInterpreter} from '#vcpu-worker/software/interpreter';
 import {isApicMsr, LocalApic, LocalApics} from '#vcpu-worker/software/local-apic';
 import {Component, CpuState, Request} from '#vcpu-worker/software/state';
 import {type Outside, Processor, randomNumbers, takeImage} from '#vcpu-worker/software/system';
-import type {Activity, VcpuState} from '#vcpu-worker/state';
+import {type Activity, type VcpuState, vcpuError} from '#vcpu-worker/state';
 import {TimeStampCounter} from './counter.ts';
 import {CpuidTable} from './cpuid-table.ts';
 import {readGeneral, readSpecial, writeGeneral, writeSpecial} from './general-registers.ts';
@@ -39,7 +40,9 @@ export class SoftwareVcpu implements CpuBackend {
 	/** The processor's activity, but for HLT. */
 	activity: Activity;
 	readonly #handle: SoftwareVcpuHandle;
-	readonly #cpuid: CpuidTable;
+	/** Answers of CPUID: those of the guest that was restored, where one was. */
+	#answers: readonly CpuidEntry[];
+	#cpuid: CpuidTable;
 	readonly #apics: LocalApics;
 	readonly #alert: Alert;
 	readonly #words: Int32Array;
@@ -60,9 +63,10 @@ export class SoftwareVcpu implements CpuBackend {
 		const apics = new LocalApics(partition.apics, (processor) => alert(processor, Request.APIC));
 		this.#apics = apics;
 		this.#alert = alert;
+		this.#answers = handle.cpuid;
 		this.#cpuid = new CpuidTable(handle.cpuid);
 		const clock = new PartitionClock(partition.clock);
-		this.counter = new TimeStampCounter(clock);
+		this.counter = new TimeStampCounter(clock, handle.tscKhz);
 		this.kvm = new KvmInterface(wiring.memory, clock, this.counter);
 		const {counter} = this;
 		this.apic = new LocalApic(apics, handle, offer, {
@@ -169,6 +173,7 @@ export class SoftwareVcpu implements CpuBackend {
 	details(): Readonly<Record<string, unknown>> {
 		return {
 			activity: this.#activityName,
+			cpuid: describeCpuid(this.#answers),
 			localApic: {base: this.apic.base, pending: this.apic.pending() ?? 'none'},
 		};
 	}
@@ -185,7 +190,7 @@ export class SoftwareVcpu implements CpuBackend {
 	}
 
 	readRegisters(): ProcessorRegisters {
-		const {vector, msrs} = saveState(this, this.#handle.cpuid);
+		const {vector, msrs} = saveState(this, this.#answers);
 		return {
 			general: this.readGeneral(),
 			special: this.readSpecial(),
@@ -228,12 +233,17 @@ export class SoftwareVcpu implements CpuBackend {
 
 	save(counter?: bigint): VcpuState {
 		this.#takeRequests();
-		return saveState(this, this.#handle.cpuid, counter);
+		return saveState(this, this.#answers, counter);
 	}
 
 	restore(state: VcpuState, counterShift?: bigint): bigint {
+		const missing = missingNeeds(needsOf(state.cpuid), this.#answers);
+		if (missing.length > 0) throw vcpuError('VCPU_NEEDS_MISSING', {missing});
+		this.#answers = state.cpuid;
+		this.#cpuid = new CpuidTable(state.cpuid);
+		this.processor.features.changed();
 		this.reset();
-		const change = restoreState(this, this.#handle.cpuid, state, counterShift);
+		const change = restoreState(this, state, counterShift);
 		this.#followApic();
 		return change;
 	}

@@ -1,6 +1,6 @@
 import type {GeneralRegisters, SpecialRegisters} from '#devices/processor';
 import {record, stateError, wholeNumber} from '#support/saved-state';
-import {type CpuidEntry, missingNeeds, needsOf} from '#vcpu-worker/cpuid';
+import type {CpuidEntry} from '#vcpu-worker/cpuid';
 import {Msr, msrName} from '#vcpu-worker/registers';
 import {Feature} from '#vcpu-worker/software/decode';
 import type {LocalApic} from '#vcpu-worker/software/local-apic';
@@ -38,7 +38,7 @@ export function saveState(vcpu: VcpuParts, cpuid: readonly CpuidEntry[], counter
 	const {state} = processor.core;
 	const saved = apic.save();
 	const [dr0 = 0n, dr1 = 0n, dr2 = 0n, dr3 = 0n, , , dr6 = 0n, dr7 = 0n] = state.debug;
-	const msrs = new Map([...processor.msrs.values, ...vcpu.kvm.save()]);
+	const msrs = new Map([...processor.msrs.changed(), ...vcpu.kvm.save()]);
 	if (saved.deadline !== 0n) msrs.set(Msr.IA32_TSC_DEADLINE, saved.deadline);
 	return {
 		cpuid,
@@ -73,9 +73,7 @@ export function saveState(vcpu: VcpuParts, cpuid: readonly CpuidEntry[], counter
  * @returns how far this one's has
  * @throws VmmError
  */
-export function restoreState(vcpu: VcpuParts, cpuid: readonly CpuidEntry[], saved: VcpuState, shift?: bigint): bigint {
-	const missing = missingNeeds(needsOf(saved.cpuid), cpuid);
-	if (missing.length > 0) throw vcpuError('VCPU_NEEDS_MISSING', {missing});
+export function restoreState(vcpu: VcpuParts, saved: VcpuState, shift?: bigint): bigint {
 	const {xcr0 = Component.x87} = saved;
 	if (!isXcr0(xcr0)) throw stateError('STATE_FIELD_WRONG', {struct: 'vcpu', field: 'xcr0'});
 	const {processor, counter} = vcpu;

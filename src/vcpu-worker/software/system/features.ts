@@ -1,7 +1,7 @@
 import type {Feature} from '#vcpu-worker/software/decode';
 import type {Outside} from './outside.ts';
 
-/** What CPUID announces: it does not change while the processor exists, and is asked for once. */
+/** What CPUID announces: it does not change once the processor runs, and is asked for once. */
 export class Features {
 	readonly #outside: Outside;
 	readonly #known = new Map<Feature, boolean>();
@@ -17,5 +17,10 @@ export class Features {
 		const isThere = ((this.#outside.cpuid(leaf, subleaf)[register] >>> bit) & 1) === 1;
 		this.#known.set(feature, isThere);
 		return isThere;
+	}
+
+	/** CPUID answers otherwise from now on: the processor, which has not run, is that of a snapshot. */
+	changed(): void {
+		this.#known.clear();
 	}
 }

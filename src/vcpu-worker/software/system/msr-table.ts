@@ -62,6 +62,8 @@ const rows: readonly Row[] = [
 	// MCG_CAP, which has no banks, and MCG_STATUS.
 	[0x179, {isReadOnly: true, features: [Feature.mca]}],
 	[0x17a, {mask: bits(0, 1, 2), features: [Feature.mca]}],
+	// CTL, STATUS, ADDR and MISC of the 32 banks that a guest of KVM's has found.
+	[0x400, {...quiet, features: [Feature.mca]}, 128],
 	// MISC_ENABLE: what says that there are no traces of branches and events stays.
 	[0x1a0, {mask: bits(0, 3, 16, 18, 22, 23, 34), kept: bits(7, 11, 12)}],
 	// DEBUGCTL, and where the last branches went.

@@ -37,6 +37,9 @@ const eferFeatures = [
 const mtrrTypes: readonly number[] = [0, 1, 4, 5, 6];
 const patTypes: readonly number[] = [...mtrrTypes, 7];
 
+/** Values after power-on that are not 0. */
+const powerOnValues: ReadonlyMap<number, bigint> = new Map(resetMsrTable.map(({index, value}) => [index, value]));
+
 /** The model-specific registers that the processor has itself. */
 export class ModelRegisters {
 	readonly #core: Core;
@@ -54,13 +57,13 @@ export class ModelRegisters {
 	/** Gives those that hold a value the one after power-on. */
 	reset(): void {
 		this.#values.clear();
-		for (const [index, {isReadOnly}] of msrRules) if (isReadOnly !== true) this.#values.set(index, 0n);
-		for (const {index, value} of resetMsrTable) if (this.#values.has(index)) this.#values.set(index, value);
+		for (const [index, {isReadOnly}] of msrRules)
+			if (isReadOnly !== true) this.#values.set(index, powerOnValues.get(index) ?? 0n);
 	}
 
-	/** Those that hold a value which can change, by index. */
-	get values(): ReadonlyMap<number, bigint> {
-		return this.#values;
+	/** Those that hold another value than after power-on, by index. */
+	changed(): [number, bigint][] {
+		return [...this.#values].filter(([index, value]) => value !== (powerOnValues.get(index) ?? 0n));
 	}
 
 	/** A register that holds a value. */
