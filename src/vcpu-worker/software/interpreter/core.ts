@@ -29,8 +29,9 @@ export type WithinBlock = (record: number) => boolean;
 const noMode = 0;
 /** A mode that no entry has. */
 const foreignMode = 0xffff_ffff;
-/** Bytes of them for one instruction that is no part of a block. */
+/** Bytes of them for one instruction that is no part of a block, and for how many there is room. */
 const aloneBytes = 1024;
+const aloneSlots = 64;
 /** Most instructions for TypeScript that are kept, which are objects of some 300 bytes: many times what a kernel has. */
 const maxInstructions = 16_384;
 /** Kinds that keep where in the page they go. */
@@ -278,15 +279,23 @@ export class Core {
 	/** False where that many records do not fit any more, or their instructions. */
 	fits(count: number): boolean {
 		if (this.#instructions.size + count > maxInstructions) return false;
-		return this.#nextRecord + count * MicroOp.size <= this.memory.byteLength - aloneBytes;
+		return this.#nextRecord + count * MicroOp.size <= this.memory.byteLength - aloneSlots * aloneBytes;
 	}
 
-	/** Makes records of one instruction whose bytes are given, which hold until the next call; undefined for one that has none. */
-	decodeAlone(bytes: Uint8Array, pageOffset: number, codeSize: CodeSize): number | undefined {
+	/** The slot of a record's instruction in {@link decodeAlone}. No other one than 0, which is of instructions without a record. */
+	static slotOf(record: number): number {
+		return 1 + ((record / MicroOp.size) % (aloneSlots - 1));
+	}
+
+	/**
+	 * Makes records of one instruction whose bytes are given; undefined for one that has none.
+	 * @param slot - where they go, and hold until the next call with it
+	 */
+	decodeAlone(bytes: Uint8Array, pageOffset: number, codeSize: CodeSize, slot: number): number | undefined {
 		const page = new Uint8Array(pageOffset + bytes.length);
 		page.set(bytes, pageOffset);
 		const steps = decodeBlock(page, pageOffset, {codeSize, limit: 1, end: page.length, announced: this.announced});
-		const first = this.memory.byteLength - aloneBytes;
+		const first = this.memory.byteLength - (slot + 1) * aloneBytes;
 		if (steps.length * MicroOp.size > aloneBytes || steps[0] === undefined || steps[0].kind === systemKind)
 			return undefined;
 		for (const [index, step] of steps.entries()) this.#writeAt(first + index * MicroOp.size, step);
@@ -322,6 +331,11 @@ export class Core {
 	/** Offset in its page of the instruction of a record. */
 	startOf(record: number): number {
 		return this.#bytes.getUint16(record + MicroOp.offset('start'), true);
+	}
+
+	/** The same of the next instruction. */
+	nextOf(record: number): number {
+		return this.#bytes.getUint16(record + MicroOp.offset('next'), true);
 	}
 
 	/** Writes a block's records and gives the address of the first. */

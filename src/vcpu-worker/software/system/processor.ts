@@ -43,6 +43,16 @@ const pageBytes = 4096;
 /** Bit of the mode's key: see `CpuState.modeKey`. */
 const longCode = 64;
 
+/** An instruction across the end of a page, and the bytes that it was decoded from. */
+interface Crossing {
+	/** Its record, while those of `Core.codeEpoch` are what they are. */
+	readonly record: number;
+	readonly epoch: number;
+	readonly bytes: Uint8Array;
+	/** The instruction, or the records that are its own. */
+	readonly instruction: Instruction | number;
+}
+
 /** One x86-64 processor: interpreter, memory management and system, on the thread that calls {@link run}. */
 export class Processor implements Parts {
 	readonly core: Core;
@@ -64,6 +74,10 @@ export class Processor implements Parts {
 	readonly #code: CodeCache;
 	readonly #memory: PhysicalMemory;
 	readonly #others: Rendezvous;
+	/** Instructions across the end of a page, by their slot. */
+	readonly #crossings: (Crossing | undefined)[] = [];
+	/** The bytes of the last instruction that was read alone. */
+	readonly #codeBytes = new Uint8Array(maxLength);
 	readonly #dropWritable = () => this.mmu.dropWritable();
 
 	/**
@@ -327,7 +341,7 @@ export class Processor implements Parts {
 		const rip = state.rip;
 		const kept = state.budget - 1;
 		try {
-			const instruction = this.#instruction(linear, Number(linear & 0xfffn));
+			const instruction = this.#instruction(linear, Number(linear & 0xfffn), 0);
 			if (typeof instruction !== 'number') {
 				const after = this.#carryOut(instruction, rip);
 				if (after === 'debug') return after;
@@ -430,7 +444,7 @@ export class Processor implements Parts {
 		if (this.windowWanted && this.canInterrupt) return 'window';
 		try {
 			const known = core.instructionOf(record);
-			const instruction = known ?? this.#instruction(state.codePage + BigInt(start), start);
+			const instruction = known ?? this.#crossing(record);
 			if (typeof instruction === 'number') return instruction;
 			const {jumpsEpoch} = core;
 			this.debug.begin(false);
@@ -486,12 +500,38 @@ export class Processor implements Parts {
 		return after;
 	}
 
-	/** Decodes the instruction of a record. One that is not for TypeScript ends in the next page: it gets records of its own. */
-	#instruction(linear: bigint, start: number): Instruction | number {
+	/**
+	 * The instruction of a record that ends in the next page, if it is one. Of 64-bit code, which no limit ends, it is known from the last
+	 * time, as long as its bytes are the same.
+	 */
+	#crossing(record: number): Instruction | number {
+		const {core} = this;
+		const {codePage} = core.state;
+		const start = core.startOf(record);
+		const slot = Core.slotOf(record);
+		const known = this.#crossings[slot];
+		if (known !== undefined && known.record === record && known.epoch === core.codeEpoch) {
+			const {bytes} = known;
+			const now = this.#codeBytes.subarray(0, bytes.length);
+			const inPage = pageBytes - start;
+			this.#readCode(codePage + BigInt(start), now.subarray(0, inPage));
+			this.#readCode(codePage + BigInt(pageBytes), now.subarray(inPage));
+			if (bytes.every((byte, index) => byte === now[index])) return known.instruction;
+		}
+		this.#crossings[slot] = undefined;
+		const instruction = this.#instruction(codePage + BigInt(start), start, slot);
+		const length = typeof instruction === 'number' ? core.nextOf(instruction) - start : instruction.length;
+		if (start + length > pageBytes && codeSizeOf(core) === 64)
+			this.#crossings[slot] = {record, epoch: core.codeEpoch, bytes: this.#codeBytes.slice(0, length), instruction};
+		return instruction;
+	}
+
+	/** Decodes an instruction. One that is not for TypeScript gets records of its own. @param slot - see `Core.decodeAlone` */
+	#instruction(linear: bigint, start: number, slot: number): Instruction | number {
 		const {core} = this;
 		const codeSize = codeSizeOf(core);
 		const room = Math.min(maxLength, this.#codeBehind(linear));
-		const bytes = new Uint8Array(room);
+		const bytes = this.#codeBytes.subarray(0, room);
 		const inPage = Math.min(room, pageBytes - start);
 		this.#readCode(linear, bytes.subarray(0, inPage));
 		let instruction = decode(bytes.subarray(0, inPage), start, codeSize, core.announced);
@@ -502,7 +542,7 @@ export class Processor implements Parts {
 		if (instruction === 'undefined') throw invalidOpcode();
 		if (typeof instruction === 'string') throw generalProtection();
 		if (systemInstructions[instruction.name] !== undefined) return instruction;
-		const alone = core.decodeAlone(bytes, start, codeSize);
+		const alone = core.decodeAlone(bytes, start, codeSize, slot);
 		if (alone === undefined) throw invalidOpcode();
 		return alone;
 	}
