@@ -10,7 +10,17 @@ import {
 } from '#vcpu-worker/software/decode';
 import {FloatUnit} from '#vcpu-worker/software/float';
 import {kindNumber, kinds, systemKind} from '#vcpu-worker/software/semantics';
-import {CpuState, immediateAt, jumpEntries, jumpEntry, MicroOp, memoryMap, Stop} from '#vcpu-worker/software/state';
+import {
+	CpuState,
+	immediateAt,
+	jumpEntries,
+	jumpEntry,
+	longCode,
+	MicroOp,
+	memoryMap,
+	Stop,
+	segmentBaseAt,
+} from '#vcpu-worker/software/state';
 import {X87} from '#vcpu-worker/software/x87';
 import {compile, instantiate, loadInterpreter} from './load-interpreter.ts';
 
@@ -39,6 +49,25 @@ const linkedKinds = new Set(kinds.flatMap(({isJump}, number) => (isJump ? [numbe
 /** Number of RCX. */
 const counter = 1;
 const kindAt = MicroOp.offset('kind');
+/** Words of the state. */
+const Place = {
+	rip: CpuState.offset('rip') / 4,
+	codePage: CpuState.offset('codePage') / 4,
+	codePageOffset: CpuState.offset('codePageOffset') / 4,
+	codeBase: segmentBaseAt(1) / 4,
+} as const;
+/** Words of a record, in which small fields are side by side. */
+const Word = {
+	kind: kindAt / 4,
+	a: MicroOp.offset('a') / 4,
+	b: MicroOp.offset('b') / 4,
+	c: MicroOp.offset('c') / 4,
+	start: MicroOp.offset('start') / 4,
+	segment: MicroOp.offset('segment') / 4,
+} as const;
+const scaleShift = (MicroOp.offset('scale') - kindAt) * 8;
+const ordinalShift = (MicroOp.offset('ordinal') - kindAt) * 8;
+const nextShift = (MicroOp.offset('next') - MicroOp.offset('start')) * 8;
 const gone = kindNumber('gone.64');
 const next = kindNumber('next.64');
 
@@ -53,6 +82,7 @@ export class Core {
 	/** What generated code imports. */
 	readonly #env: object;
 	readonly #bytes: DataView;
+	readonly #quads: BigInt64Array;
 	/** Physical pages of the linear ones that the cache of blocks knows. */
 	readonly #frames = new Map<bigint, number>();
 	/** Entries of that cache, and linear pages, whose translations are not global. */
@@ -91,6 +121,7 @@ export class Core {
 		this.state = CpuState.on(memory.buffer, memoryMap.state);
 		this.transfer = new Uint8Array(memory.buffer, CpuState.offset('transfer'), 16);
 		this.#bytes = new DataView(memory.buffer);
+		this.#quads = new BigInt64Array(memory.buffer);
 		this.words = new Int32Array(memory.buffer);
 		const float = new FloatUnit(memory.buffer);
 		const compute = (operation: number, constant: number) => float.compute(operation, constant);
@@ -216,6 +247,24 @@ export class Core {
 			words[at] === low && words[at + 1] === high && words[at + jumpEntry.mode / 4] === (this.state.modeKey | 0);
 		const record = isKnown ? (words[at + jumpEntry.record / 4] as number) : 0;
 		return record !== 0 && this.#bytes.getUint16(record + kindAt, true) === gone ? 0 : record;
+	}
+
+	/**
+	 * Goes to the block at RIP, where that is known, in 64-bit code whose segment begins at 0: the usual case, without a number of 64 bits.
+	 * @returns its record; 0 where it is not known, or not the usual case
+	 */
+	enterLongCode(): number {
+		const {words} = this;
+		if ((this.state.modeKey & longCode) === 0 || words[Place.codeBase] !== 0 || words[Place.codeBase + 1] !== 0)
+			return 0;
+		const [low, high] = [words[Place.rip] as number, words[Place.rip + 1] as number];
+		const record = this.find(low, high);
+		if (record === 0) return 0;
+		for (const place of [Place.codePage, Place.codePageOffset]) {
+			words[place] = low & ~0xfff;
+			words[place + 1] = high;
+		}
+		return record;
 	}
 
 	/** The instruction of a record that leaves it to TypeScript; undefined where it ends in another page, or is none. */
@@ -355,8 +404,16 @@ export class Core {
 		else this.#instructions.delete(at);
 		if (quick !== undefined) this.#quick.set(at, quick);
 		else this.#quick.delete(at);
+		const {words} = this;
+		const word = at / 4;
 		const place = (value: number) => (value === ownImmediate ? immediateAt(at) : value);
-		MicroOp.patch(this.#bytes, at, {...step, a: place(step.a), b: place(step.b), c: place(step.c)});
+		words[word + Word.kind] = step.kind | (step.scale << scaleShift) | (step.ordinal << ordinalShift);
+		words[word + Word.a] = place(step.a);
+		words[word + Word.b] = place(step.b);
+		words[word + Word.c] = place(step.c);
+		words[word + Word.start] = step.start | (step.next << nextShift);
+		words[word + Word.segment] = step.segment;
+		this.#quads[immediateAt(at) / 8] = step.immediate;
 	}
 
 	/** Decodes the block at an offset of a page's bytes. */

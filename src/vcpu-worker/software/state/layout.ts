@@ -20,6 +20,9 @@ export const tlbEntries = 4096;
  */
 export const tlbEntry = {readPage: 0, writePage: 8, addend: 16, isLocal: 24, isListed: 28, size: 32} as const;
 
+/** Bit of the mode's key that 64-bit code has: see `CpuState.modeKey`. */
+export const longCode = 64;
+
 /** Entries of the cache of blocks. */
 export const jumpEntries = 16_384;
 /**

@@ -5,7 +5,7 @@ import {Core} from '#vcpu-worker/software/interpreter';
 import type {Lockstep} from '#vcpu-worker/software/lockstep';
 import {type DeviceSpace, executeAlone, Mmu, PhysicalMemory} from '#vcpu-worker/software/mmu';
 import {Rendezvous, requestWords, type SharedParts} from '#vcpu-worker/software/shared';
-import {CpuState, ownRequests, Request, Stop} from '#vcpu-worker/software/state';
+import {CpuState, longCode, ownRequests, Request, Stop} from '#vcpu-worker/software/state';
 import {CodeCache} from './code-cache.ts';
 import {applyMode, applyPrivilege, CS, codeSizeOf, Flag} from './control-state.ts';
 import {DebugBit, DebugUnit} from './debug-unit.ts';
@@ -40,8 +40,6 @@ const maxLength = 15;
 const withoutTrap = new Set(['int', 'int1', 'int3', 'into']);
 const requestWord = CpuState.word('request');
 const pageBytes = 4096;
-/** Bit of the mode's key: see `CpuState.modeKey`. */
-const longCode = 64;
 
 /** An instruction across the end of a page, and the bytes that it was decoded from. */
 interface Crossing {
@@ -375,6 +373,8 @@ export class Processor implements Parts {
 			state.budget--;
 			return this.#raise(fault) ? 0 : undefined;
 		};
+		const flat = core.enterLongCode();
+		if (flat !== 0) return flat;
 		const codeSize = codeSizeOf(core);
 		const {base = 0n} = state.segments[CS] ?? {};
 		const linear = this.#codeAddress();
