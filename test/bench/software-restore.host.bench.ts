@@ -1,8 +1,10 @@
 /**
- * Measures restoring on the software processor in a process whose threads are warm, to the first instruction that the guest goes on with
- * (aim: 20 ms), for machines of several sizes; and what each further machine of a snapshot takes (aim: 5 ms) that is made and waits.
+ * Measures restoring on the software processor in a process that is warm, to the first instruction that the guest goes on with (aim:
+ * 20 ms), for machines of several sizes; and what each further machine of a snapshot takes (aim: 5 ms) that is made and waits. The process
+ * runs idle machines already, whose devices' threads the others share, and threads for the vCPUs wait.
  */
 import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {availableParallelism} from 'node:os';
 import {join} from 'node:path';
 import {vmConfig} from '#main/config';
 import {openSnapshot} from '#main/snapshot';
@@ -21,14 +23,17 @@ const counter = 0x20_0000;
 /** A thread that has been started and has nothing to do is warm after this long. */
 const warmMs = 1000;
 const folder = mkdtempSync(join(process.cwd(), '.build', 'bench-restore-'));
-const image = join(folder, 'guest.bin');
+const [image, idleImage] = [join(folder, 'guest.bin'), join(folder, 'idle.bin')];
 /** INC DWORD PTR [counter]; JMP to it. */
 writeFileSync(image, Uint8Array.of(0xff, 0x04, 0x25, 0, 0, counter >> 16, 0, 0xeb, 0xf7));
 
-const configOf = (sizeBytes: number) =>
+/** CLI; HLT. */
+writeFileSync(idleImage, Uint8Array.of(0xfa, 0xf4));
+
+const configOf = (sizeBytes: number, file = image) =>
 	vmConfig({
 		memory: {sizeBytes},
-		boot: {kind: 'flat', image, address: 0x10_0000, mode: 'long'},
+		boot: {kind: 'flat', image: file, address: 0x10_0000, mode: 'long'},
 		devices: [],
 		hypervisor: 'software',
 	});
@@ -36,33 +41,41 @@ const configOf = (sizeBytes: number) =>
 const internal = (stock: WorkerStock) => ({stock});
 const stock = new WorkerStock();
 
-async function save(sizeBytes: number): Promise<string> {
+interface Saved {
+	readonly directory: string;
+	readonly sizeBytes: number;
+	/** What the guest had counted. */
+	readonly count: number;
+}
+
+const countOf = (vm: Vm): number => Number(vm.memory.readU32(counter));
+
+async function save(sizeBytes: number): Promise<Saved> {
 	const directory = join(folder, `${sizeBytes / MiB}`);
 	const vm = await createVm(configOf(sizeBytes), {start: true});
-	while (Number(vm.memory.readU32(counter)) === 0) await sleep(10);
+	while (countOf(vm) === 0) await sleep(10);
 	await vm.pause();
 	vm.memory.fill(16 * MiB, usedBytes, 0x5a);
 	await vm.saveSnapshot(directory);
+	const count = countOf(vm);
 	await vm.stop();
-	return directory;
+	return {directory, sizeBytes, count};
 }
 
-async function restoreMs(directory: string, sizeBytes: number): Promise<number> {
+async function restoreMs({directory, sizeBytes, count}: Saved): Promise<number> {
 	stock.warm(1);
 	await sleep(warmMs);
 	const start = nowMs();
 	const snapshot = openSnapshot(directory);
-	const vm = await createVm(configOf(sizeBytes), {...internal(stock), snapshot});
-	const before = vm.memory.readU32(counter);
-	await vm.start();
-	while (vm.memory.readU32(counter) === before);
+	const vm = await createVm(configOf(sizeBytes), {...internal(stock), snapshot, start: true});
+	while (countOf(vm) === count);
 	const taken = nowMs() - start;
 	await vm.stop();
 	snapshot.close();
 	return taken;
 }
 
-async function cloneMs(directory: string, sizeBytes: number): Promise<number[]> {
+async function cloneMs({directory, sizeBytes}: Saved): Promise<number[]> {
 	stock.warm(clonesEach);
 	await sleep(2 * warmMs);
 	const snapshot = openSnapshot(directory);
@@ -78,23 +91,30 @@ async function cloneMs(directory: string, sizeBytes: number): Promise<number[]> 
 	return samples;
 }
 
+const idle = await Promise.all(
+	Array.from({length: Math.min(4, availableParallelism())}, () =>
+		createVm(configOf(64 * MiB, idleImage), {start: true}),
+	),
+);
 try {
 	const restored = [];
-	for (const sizeBytes of sizes) {
-		const directory = await save(sizeBytes);
+	const snapshots: Saved[] = [];
+	for (const sizeBytes of sizes) snapshots.push(await save(sizeBytes));
+	for (const saved of snapshots) {
 		const samples: number[] = [];
 		for (let round = -warmUpRounds; round < rounds; round++) {
-			const ms = await restoreMs(directory, sizeBytes);
+			const ms = await restoreMs(saved);
 			if (round >= 0) samples.push(ms);
 		}
-		restored.push({name: `${sizeBytes / MiB} MiB`, unit: 'ms', samples});
+		restored.push({name: `${saved.sizeBytes / MiB} MiB`, unit: 'ms', samples});
 	}
 	report('Restore to the first guest instruction, software processor', restored, '256 MiB');
 	const samples: number[] = [];
-	const [smallest = 0] = sizes;
-	for (let round = 0; round < rounds; round++) samples.push(...(await cloneMs(join(folder, '256'), smallest)));
+	const [smallest] = snapshots;
+	for (let round = 0; smallest !== undefined && round < rounds; round++) samples.push(...(await cloneMs(smallest)));
 	report('Clones of a snapshot, software processor', [{name: 'each', unit: 'ms', samples}]);
 } finally {
+	await Promise.all(idle.map((vm) => vm.stop()));
 	await stock.dispose();
 	rmSync(folder, {recursive: true, force: true});
 }
