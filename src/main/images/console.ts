@@ -30,9 +30,8 @@ After=basic.target systemd-user-sessions.service
 SuccessAction=poweroff
 FailureAction=poweroff
 [Service]
-Type=oneshot
+Type=exec
 ExecStart=${script}
-TimeoutStartSec=infinity
 WorkingDirectory=/root
 Environment=HOME=/root
 StandardInput=null
