@@ -3,7 +3,8 @@ import {gather} from '#main/debian';
 import {bytesContent, type Content, type Directory, type FileTree} from '#main/file-tree';
 import {imageError} from './errors.ts';
 import {type ModuleInfo, readModuleInfo} from './modinfo.ts';
-import {type ModuleSource, moduleName, modulesAlias, modulesDep, pickModules} from './modules.ts';
+import {moduleIndex} from './module-index.ts';
+import {aliasEntries, type ModuleSource, moduleName, modulesAlias, modulesDep, pickModules} from './modules.ts';
 
 /** Far more than any module has. */
 const maxModuleBytes = 2 ** 28;
@@ -75,13 +76,17 @@ export class Kernel implements ModuleSource {
 		const modules = await pickModules(this, names);
 		const target = `lib/modules/${this.release}`;
 		for (const {name, path} of modules) tree.addFile(`${target}/${path}`, bytesContent(await this.#moduleBytes(name)));
-		const tables = {
+		const tables: Readonly<Record<string, string | Uint8Array>> = {
 			'modules.dep': modulesDep(modules),
 			'modules.alias': modulesAlias(modules),
 			'modules.builtin': this.#builtInList,
 			'modules.symbols': '',
+			'modules.dep.bin': moduleIndex(modules.map((each) => [each.name, modulesDep([each]).trimEnd()])),
+			'modules.alias.bin': moduleIndex(modules.flatMap(aliasEntries)),
+			'modules.builtin.bin': moduleIndex([...this.#builtIn].map((name) => [name, ''])),
+			'modules.symbols.bin': moduleIndex([]),
 		};
-		for (const [name, text] of Object.entries(tables)) tree.addFile(`${target}/${name}`, bytesContent(text));
+		for (const [name, content] of Object.entries(tables)) tree.addFile(`${target}/${name}`, bytesContent(content));
 	}
 
 	async #moduleBytes(name: string): Promise<Uint8Array> {

@@ -1,5 +1,5 @@
 import test from 'ava';
-import {type ModuleSource, moduleName, modulesAlias, modulesDep, pickModules} from './modules.ts';
+import {aliasEntries, type ModuleSource, moduleName, modulesAlias, modulesDep, pickModules} from './modules.ts';
 
 /** Modules by name with what they depend on; `builtIn` are part of the kernel. */
 function source(depends: Readonly<Record<string, readonly string[]>>, builtIn: readonly string[] = []): ModuleSource {
@@ -50,6 +50,11 @@ test('an unknown module and a circle are errors that name the modules', async (t
 
 test('aliases lead from a device to the module', async (t) => {
 	t.is(modulesAlias(await pickModules(source({disk: []}), ['disk'])), 'alias pci:disk disk\n');
+});
+
+test('an alias of an index has dashes within brackets only', (t) => {
+	const module = {name: 'net', path: '', needs: [], aliases: ['virtio-d[0-9]v-*']};
+	t.deepEqual(aliasEntries(module), [['virtio_d[0-9]v_*', 'net']]);
 });
 
 test('a module has one name however its file is spelled', async (t) => {

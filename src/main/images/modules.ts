@@ -2,6 +2,7 @@
 
 import {imageError} from './errors.ts';
 import type {ModuleInfo} from './modinfo.ts';
+import type {IndexEntry} from './module-index.ts';
 
 /** Source of modules: a kernel package, or a table in a test. */
 export interface ModuleSource {
@@ -77,3 +78,7 @@ export function modulesDep(modules: readonly PickedModule[]): string {
 export function modulesAlias(modules: readonly PickedModule[]): string {
 	return modules.flatMap(({name, aliases}) => aliases.map((alias) => `alias ${alias} ${name}\n`)).join('');
 }
+
+/** The same for `modules.alias.bin`, whose keys have dashes only within brackets. */
+export const aliasEntries = ({name, aliases}: PickedModule): IndexEntry[] =>
+	aliases.map((alias) => [alias.replaceAll(/\[[^\]]*\]|-/g, (found) => (found === '-' ? '_' : found)), name]);
