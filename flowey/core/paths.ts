@@ -16,4 +16,5 @@ export const PATHS = {
 	memtest: join(repo, '.packages/memtest'),
 	xen: join(repo, '.packages/xen'),
 	incubator: join(repo, '.packages/incubator'),
+	userLand: join(repo, '.packages/user-land'),
 } as const;

@@ -52,7 +52,7 @@ export const bundleMachineTests: FloweyNode<{readonly match: string; readonly on
 /** The cache is off because AVA would write it below node_modules, which is read-only in the incubator. */
 function avaConfigText(files: readonly string[], on: TestedBackEnd): string {
 	const config = {
-		...{files, extensions: ['js'], cache: false, workerThreads: false, concurrency: 2, timeout: '10m'},
+		...{files, extensions: ['js'], cache: false, workerThreads: false, concurrency: 2, timeout: '30m'},
 		// See vmTest.
 		environmentVariables: {OPENVMM_TEST_ON: on},
 	};

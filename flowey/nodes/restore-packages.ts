@@ -1,13 +1,14 @@
 /** Puts a stock kernel, Xen, memtest86+ and busybox below `.packages/` and builds the initial file systems that tests boot. */
 
 import {createHash} from 'node:crypto';
-import {existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync} from 'node:fs';
+import {existsSync, mkdirSync, readFileSync, renameSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {Apt, type DownloadedPackage, gather, type Package, type PackageList} from '#main/debian';
 import {type Content, FileTree, Spool} from '#main/file-tree';
 import {Kernel, kernelParts, unpackAll, writeInitrd} from '#main/images';
 import {FloweyError, type FloweyNode, type NodeContext, PATHS} from '../core/index.ts';
 import {guestInitrd, incubatorInitrd} from '../images/initial-file-systems.ts';
+import {hashImageCode} from './image-code.ts';
 
 const KERNEL = 'linux-image-cloud-amd64';
 const BUSYBOX = 'busybox-static';
@@ -161,15 +162,7 @@ function imagesAreCurrent(): boolean {
 /** Covers everything that an image is made from: the packages, the init scripts and the code that packs them. */
 function recipeHash(): string {
 	const hash = createHash('sha256').update(readFileSync(STAMP));
-	const folders = ['flowey/images', 'src/main/images', 'src/main/file-tree', 'src/main/debian'];
-	const code = folders.flatMap((folder) =>
-		readdirSync(join(PATHS.repo, folder))
-			.filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
-			.sort()
-			.map((name) => join(PATHS.repo, folder, name)),
-	);
-	for (const path of [...code, SCRIPTS.guest, SCRIPTS.incubator]) {
-		hash.update(readFileSync(path)).update('\0');
-	}
+	hashImageCode(hash);
+	for (const path of [SCRIPTS.guest, SCRIPTS.incubator]) hash.update(readFileSync(path)).update('\0');
 	return hash.digest('hex');
 }

@@ -2,6 +2,7 @@
 
 import {rmSync} from 'node:fs';
 import {parseArgs} from 'node:util';
+import {isVmmError} from '#support/errors';
 import {IncubatorError, missingHostPackages, startIncubator} from '#test/incubator';
 import {type Command, execute, FloweyError, PATHS, runNode, WordsError} from '../core/index.ts';
 import {bundleMachineTests, type MachineTestBundles} from '../nodes/bundle-machine-tests.ts';
@@ -9,8 +10,9 @@ import {generateFiles} from '../nodes/generate-files.ts';
 import {canInstallPackages} from '../nodes/install-qemu.ts';
 import {prepareIncubator} from '../nodes/prepare-incubator.ts';
 import {restorePackages} from '../nodes/restore-packages.ts';
+import {restoreUserLand} from '../nodes/restore-user-land.ts';
 import {AVA_ARGV, launchHere, runAva} from '../tests/ava.ts';
-import {emulatedShare, kvmTestName, machineShare} from '../tests/emulated-share.ts';
+import {bootsUserLand, emulatedShare, kvmTestName, machineShare} from '../tests/emulated-share.ts';
 import {type FragileMachine, MAX_NOT_RUN, runOnFragileMachines} from '../tests/fragile-machines.ts';
 import {detectHostKvm, type HostKvm} from '../tests/host-kvm.ts';
 import {formatResults, mergeResults, type SuiteResult} from '../tests/suite.ts';
@@ -87,13 +89,14 @@ async function unitSuite(): Promise<SuiteResult[]> {
 /** @param all - run what takes long too */
 async function machineSuites(match: string, all: boolean): Promise<SuiteResult[]> {
 	heading('machines');
-	await restoreKernels();
+	await restoreFor('stock kernels', () => runNode(restorePackages, {refresh: false}));
 	// Tests of the command line run what users run.
 	await buildPackage();
 	const {folder, files, avaArgv} = await runNode(bundleMachineTests, {match, on: 'software'});
 	try {
 		const {now, later} = all ? {now: files, later: []} : machineShare(files);
 		if (now.length === 0) return [];
+		if (now.some(bootsUserLand)) await restoreFor('Debian with systemd', () => runNode(restoreUserLand, undefined));
 		const where = 'software processor';
 		const launch = launchHere;
 		const result = await runAva({suite: 'machines', where, argv: [...avaArgv, ...now], isVerbose: true, launch});
@@ -105,13 +108,13 @@ async function machineSuites(match: string, all: boolean): Promise<SuiteResult[]
 	}
 }
 
-/** Stock kernels for tests, which are skipped without them; nobody watches a CI machine, so there that is a failure. */
-async function restoreKernels(): Promise<void> {
+/** Makes what tests boot, which are skipped without it; nobody watches a CI machine, so there that is a failure. */
+async function restoreFor(what: string, restore: () => Promise<void>): Promise<void> {
 	try {
-		await runNode(restorePackages, {refresh: false});
+		await restore();
 	} catch (error) {
-		if (isCi || !(error instanceof FloweyError)) throw error;
-		process.stdout.write(`Tests of stock kernels are skipped: ${error.message}\n`);
+		if (isCi || !(error instanceof FloweyError || isVmmError(error))) throw error;
+		process.stdout.write(`Tests of ${what} are skipped: ${error.message}\n`);
 	}
 }
 

@@ -24,6 +24,9 @@ const MACHINE_SHARE = [
 	'test.guests.stock-linux.',
 ] as const;
 
+/** True for a built test file whose machines boot a whole Debian. */
+export const bootsUserLand = (file: string): boolean => kvmTestName(file).startsWith('test.guests.debian-user-land.');
+
 const inShare = (share: readonly string[], file: string): boolean =>
 	share.some((start) => kvmTestName(file).startsWith(start));
 
