@@ -15,7 +15,7 @@ async function made(t: ExecutionContext, answers: Record<string, (words: readonl
 	t.teardown(() => rm(folder, {recursive: true}));
 	const ran: string[] = [];
 	const apt = new Apt(folder, async (program, words, cwd) => {
-		const verb = ['dumpavail', 'update', 'download'].find((each) => words.includes(each)) ?? '';
+		const verb = ['dumpavail', 'update', 'download', 'indextargets'].find((each) => words.includes(each)) ?? '';
 		ran.push(`${program} ${verb}`);
 		const end = {status: 0, stdout: '', stderr: '', ...answers[verb]?.(words)};
 		if (verb === 'download' && end.status === 0) await writeFile(join(cwd, 'made_1%3a2-3_amd64.deb'), end.stdout);
@@ -91,4 +91,29 @@ test('packages that the mirror has no more are chosen again, from new lists', as
 	});
 	const fetched = failing.apt.fetch('amd64', (list) => ({some: [list.get('made')]}));
 	await t.throwsAsync(fetched, {code: 'PACKAGE_CLIENT_FAILED', message: /E: no mirror/});
+});
+
+test('another suite of the release comes from where the host has the release, with lists of its own', async (t) => {
+	let options: readonly string[] = [];
+	const targets = ['https://a/ bookworm-updates main', 'https://b/ bookworm contrib', 'https://c/ bookworm main'];
+	const {apt, ran, folder} = await made(t, {
+		indextargets: () => ({stdout: `${targets.join('\n')}\n`}),
+		dumpavail: (words) => {
+			options = words;
+			return {stdout: available};
+		},
+	});
+	const backports = await apt.suite('backports');
+	t.is((await backports.list('amd64')).get('made').version, '1:2-3');
+	const sources = join(folder, 'backports/sources.list');
+	t.is(await readFile(sources, 'utf8'), 'deb https://c/ bookworm-backports main\n');
+	t.true(options.includes(`Dir::Etc::sourcelist=${sources}`));
+	t.true(options.includes(`Dir::State::lists=${join(folder, 'backports/lists')}`));
+	t.deepEqual(ran, ['apt-get indextargets', 'apt-get update', 'apt-cache dumpavail']);
+});
+
+test('a host that has no release of Debian even in new lists has no suite beside it', async (t) => {
+	const {apt, ran} = await made(t, {indextargets: () => ({stdout: 'https://a/ noble main restricted\n'})});
+	await t.throwsAsync(apt.suite('backports'), {code: 'PACKAGE_RELEASE_UNKNOWN', message: /no backports/});
+	t.deepEqual(ran, ['apt-get indextargets', 'apt-get update', 'apt-get indextargets']);
 });

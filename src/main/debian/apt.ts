@@ -1,7 +1,7 @@
 import {execFile} from 'node:child_process';
 import {createHash} from 'node:crypto';
 import {createReadStream} from 'node:fs';
-import {mkdir} from 'node:fs/promises';
+import {mkdir, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {isVmmError} from '#support/errors';
 import {debianError} from './errors.ts';
@@ -43,13 +43,42 @@ export interface DownloadedPackage {
 export class Apt {
 	readonly #folder: string;
 	readonly #run: RunProgram;
+	/** Empty while the host's sources of packages are used. */
+	readonly #sources: readonly string[];
 	/** Empty while the host's own package lists are used. */
 	#options: readonly string[] = [];
 
 	/** @param folder - for packages, and for package lists when those of the host do not do */
-	constructor(folder: string, run: RunProgram = runProgram) {
+	constructor(folder: string, run: RunProgram = runProgram, sources: readonly string[] = []) {
 		this.#folder = folder;
 		this.#run = run;
+		this.#sources = sources;
+	}
+
+	/**
+	 * Gives a client for another suite of the host's release, such as `backports`, from where the host has the release. It has its
+	 * own folder and its own package lists.
+	 * @throws VmmError PACKAGE_RELEASE_UNKNOWN, PACKAGE_CLIENT_MISSING, PACKAGE_CLIENT_FAILED
+	 */
+	async suite(name: string): Promise<Apt> {
+		const folder = join(this.#folder, name);
+		await mkdir(folder, {recursive: true});
+		const release = (await this.#release()) ?? (await this.update().then(() => this.#release()));
+		if (release === undefined) throw debianError('PACKAGE_RELEASE_UNKNOWN', {suite: name});
+		const sources = join(folder, 'sources.list');
+		await writeFile(sources, `deb ${release.address} ${release.codename}-${name} main\n`);
+		const apt = new Apt(folder, this.#run, ['-o', `Dir::Etc::sourcelist=${sources}`, '-o', 'Dir::Etc::sourceparts=-']);
+		await apt.update();
+		return apt;
+	}
+
+	/** The Debian release among the host's sources: suites beside it have a dash in their name. */
+	async #release(): Promise<{readonly address: string; readonly codename: string} | undefined> {
+		const format = '$(REPO_URI) $(CODENAME) $(COMPONENT)';
+		const of = ['Created-By: Packages', 'Origin: Debian', 'Label: Debian'];
+		const targets = await this.#call('apt-get', ['indextargets', '--format', format, ...of]);
+		const [, address, codename] = /^(\S+) ([^\s-]+) main$/m.exec(targets) ?? [];
+		return address === undefined || codename === undefined ? undefined : {address, codename};
 	}
 
 	/**
@@ -131,7 +160,7 @@ export class Apt {
 	}
 
 	async #call(program: string, words: readonly string[], folder = this.#folder): Promise<string> {
-		const {status, stdout, stderr} = await this.#run(program, [...this.#options, ...words], folder);
+		const {status, stdout, stderr} = await this.#run(program, [...this.#sources, ...this.#options, ...words], folder);
 		if (status === 0) return stdout;
 		if (status === undefined) throw debianError('PACKAGE_CLIENT_MISSING', {program});
 		const said = stderr.trim().split('\n').at(-1) || `it ended with status ${status}`;

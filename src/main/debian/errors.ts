@@ -10,6 +10,10 @@ export const debianError = errorTable({
 		message: `'${c.command}' failed: ${c.said}`,
 		remedy: 'Check that this host reaches its package mirror: apt-get update',
 	}),
+	PACKAGE_RELEASE_UNKNOWN: (c: {suite: string}) => ({
+		message: `This host's package sources have no release of Debian, so there is no ${c.suite} beside it`,
+		remedy: 'Do this on a Debian system, 12 or newer',
+	}),
 	PACKAGE_LIST_DAMAGED: (c: {what: string}) => ({
 		message: `The package list is damaged: ${c.what}`,
 		remedy: 'Fetch the package lists again: apt-get update',
