@@ -8,7 +8,7 @@ for (const count of [1, 2, 8, 64]) {
 		`the embedded guest brings up ${count} processors, works on all of them and powers off`,
 		x86,
 		async (t, machine) => {
-			const guest = await machine({processors: {count}, boot: embedded('work=2000000')});
+			const guest = await machine({processors: {count}, boot: embedded('work=50000')});
 			await guest.vm.start();
 			t.deepEqual(await guest.vm.ended, {kind: 'power-off'});
 			t.regex(guest.output, new RegExp(`CPUs: ${count} found, ${count} running`));
