@@ -4,6 +4,7 @@ import {type Command, PATHS, runNode} from './core/index.ts';
 import {declarations} from './nodes/declarations.ts';
 import {LIBRARIES} from './nodes/entry-points.ts';
 import {checkImportCircles} from './nodes/import-circles.ts';
+import {restoreKernels} from './nodes/restore-kernels.ts';
 import {restorePackages} from './nodes/restore-packages.ts';
 import {checkSmallFiles} from './nodes/small-files.ts';
 import {benchCommand} from './pipelines/bench.ts';
@@ -38,12 +39,14 @@ const importsCommand: Command = {
 /** Fetches what tests boot. */
 const restorePackagesCommand: Command = {
 	name: 'restore-packages',
-	usage: '[--refresh]',
+	usage: '[--all] [--refresh]',
 	summary:
-		'Fetch a stock Debian kernel, Xen, memtest86+ and busybox into .packages/ and build the initial file systems of tests',
+		'Fetch a stock Debian kernel, Xen, memtest86+ and busybox into .packages/ and build the initial file systems of tests; with --all also the kernels for hardware',
 	async run(words) {
-		const {values} = parseArgs({args: [...words], options: {refresh: {type: 'boolean', default: false}}});
+		const flag = {type: 'boolean', default: false} as const;
+		const {values} = parseArgs({args: [...words], options: {all: flag, refresh: flag}});
 		await runNode(restorePackages, {refresh: values.refresh});
+		if (values.all) await runNode(restoreKernels, {refresh: values.refresh});
 		return 0;
 	},
 };

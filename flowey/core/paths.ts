@@ -12,6 +12,7 @@ export const PATHS = {
 	/** Declarations of `tsc -b`, as the sources lie. */
 	types: join(repo, '.build/types'),
 	packages: join(repo, '.packages'),
+	kernels: join(repo, '.packages/kernels'),
 	linux: join(repo, '.packages/linux'),
 	memtest: join(repo, '.packages/memtest'),
 	xen: join(repo, '.packages/xen'),

@@ -42,6 +42,23 @@ const GUEST_MODULES = [
 	'evdev',
 	'wdat_wdt',
 	'pvpanic_mmio',
+	'vmgenid',
+	// Drivers of parts that boards have, which ask the machine whether they are there.
+	'ac',
+	'acpi_cpufreq',
+	'battery',
+	'edac_mce_amd',
+	'fan',
+	'floppy',
+	'i2c_piix4',
+	'intel_rapl_msr',
+	'parport_pc',
+	'pcspkr',
+	'powernow_k8',
+	'psmouse',
+	'serio_raw',
+	'sp5100_tco',
+	'thermal',
 ];
 
 /** Packs busybox, drivers and an init that reports what it sees; drivers that this kernel does not have are left out. */

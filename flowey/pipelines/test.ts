@@ -9,10 +9,11 @@ import {bundleMachineTests, type MachineTestBundles} from '../nodes/bundle-machi
 import {generateFiles} from '../nodes/generate-files.ts';
 import {canInstallPackages} from '../nodes/install-qemu.ts';
 import {prepareIncubator} from '../nodes/prepare-incubator.ts';
+import {restoreKernels} from '../nodes/restore-kernels.ts';
 import {restorePackages} from '../nodes/restore-packages.ts';
 import {restoreUserLand} from '../nodes/restore-user-land.ts';
 import {AVA_ARGV, launchHere, runAva} from '../tests/ava.ts';
-import {bootsUserLand, emulatedShare, kvmTestName, machineShare} from '../tests/emulated-share.ts';
+import {bootsUserLand, builtTestName, everyRun, needsHardwareKernels} from '../tests/every-run.ts';
 import {type FragileMachine, MAX_NOT_RUN, runOnFragileMachines} from '../tests/fragile-machines.ts';
 import {detectHostKvm, type HostKvm} from '../tests/host-kvm.ts';
 import {formatResults, mergeResults, type SuiteResult} from '../tests/suite.ts';
@@ -89,14 +90,13 @@ async function unitSuite(): Promise<SuiteResult[]> {
 /** @param all - run what takes long too */
 async function machineSuites(match: string, all: boolean): Promise<SuiteResult[]> {
 	heading('machines');
-	await restoreFor('stock kernels', () => runNode(restorePackages, {refresh: false}));
 	// Tests of the command line run what users run.
 	await buildPackage();
 	const {folder, files, avaArgv} = await runNode(bundleMachineTests, {match, on: 'software'});
 	try {
-		const {now, later} = all ? {now: files, later: []} : machineShare(files);
+		const {now, later} = all ? {now: files, later: []} : everyRun('software', files);
 		if (now.length === 0) return [];
-		if (now.some(bootsUserLand)) await restoreFor('Debian with systemd', () => runNode(restoreUserLand, undefined));
+		await restoreImagesOf(now);
 		const where = 'software processor';
 		const launch = launchHere;
 		const result = await runAva({suite: 'machines', where, argv: [...avaArgv, ...now], isVerbose: true, launch});
@@ -108,7 +108,15 @@ async function machineSuites(match: string, all: boolean): Promise<SuiteResult[]
 	}
 }
 
-/** Makes what tests boot, which are skipped without it; nobody watches a CI machine, so there that is a failure. */
+/** What tests boot, which are skipped without it; nobody watches a CI machine, so there that is a failure. */
+async function restoreImagesOf(files: readonly string[]): Promise<void> {
+	await restoreFor('stock kernels', () => runNode(restorePackages, {refresh: false}));
+	// The others are large.
+	if (needsHardwareKernels(files))
+		await restoreFor('kernels for hardware', () => runNode(restoreKernels, {refresh: false}));
+	if (bootsUserLand(files)) await restoreFor('a whole Debian', () => runNode(restoreUserLand, undefined));
+}
+
 async function restoreFor(what: string, restore: () => Promise<void>): Promise<void> {
 	try {
 		await restore();
@@ -141,6 +149,7 @@ async function runKvmSuites(bundles: MachineTestBundles, all: boolean): Promise<
 	const hostKvm = detectHostKvm();
 	const results: SuiteResult[] = [];
 	if (hostKvm.kind !== 'none') {
+		await restoreImagesOf(all ? bundles.files : []);
 		results.push(...(await kvmHere(bundles, hostKvm)));
 	}
 	if (hostKvm.kind !== 'native') {
@@ -167,7 +176,8 @@ async function kvmHere({files, avaArgv}: MachineTestBundles, hostKvm: HostKvm): 
 async function kvmInIncubators({files, avaArgv}: MachineTestBundles, all: boolean): Promise<SuiteResult[]> {
 	const obstacle = await incubatorObstacle();
 	if (obstacle !== undefined) return [skippedSuite('kvm', files.length, obstacle)];
-	const {now, later} = all ? {now: files, later: []} : emulatedShare(files);
+	const {now, later} = all ? {now: files, later: []} : everyRun('emulatedKvm', files);
+	await restoreImagesOf(now);
 	const {results, notRun} = await runOnFragileMachines<SuiteResult>({
 		files: now,
 		concurrency: INCUBATOR_FILES,
@@ -202,7 +212,7 @@ async function startTestIncubator(avaArgv: readonly string[]): Promise<FragileMa
 		[Symbol.asyncDispose]: () => incubator.close(),
 		async run(file) {
 			const started = performance.now();
-			const label = kvmTestName(file);
+			const label = builtTestName(file);
 			const result = await runAva({
 				suite: 'kvm',
 				where: 'incubator',
@@ -224,7 +234,7 @@ async function startTestIncubator(avaArgv: readonly string[]): Promise<FragileMa
 /** One file without a result is the emulator's fault until it happens to more; it is named either way. */
 function notRunCounts(files: readonly string[]): Pick<SuiteResult, 'failed' | 'skipped' | 'why'> {
 	const isTooMany = files.length > MAX_NOT_RUN;
-	const why = files.length === 0 ? '' : `not run, the incubator died: ${files.map(kvmTestName).join(', ')}`;
+	const why = files.length === 0 ? '' : `not run, the incubator died: ${files.map(builtTestName).join(', ')}`;
 	return {failed: isTooMany ? files.length : 0, skipped: isTooMany ? 0 : files.length, why};
 }
 

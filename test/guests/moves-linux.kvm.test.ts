@@ -71,5 +71,5 @@ moveTests(
 		t.deepEqual([...new Set(sums)].length, 1, `${sums}`);
 		t.notRegex(all, complaints);
 	},
-	{skip: !hasStockKernel},
+	{skip: !hasStockKernel()},
 );

@@ -8,6 +8,7 @@ export {
 	type X86BackEnd,
 	x86BackEnds,
 } from './back-ends.ts';
+export {cleanBootTest} from './clean-boot.ts';
 export {hasGdb, type RunningGdb, startGdb} from './gdb.ts';
 export {moveTests, moveVm} from './moves.ts';
 export {
@@ -18,6 +19,7 @@ export {
 	linuxVm,
 	reportMemoryBytes,
 	runInLinux,
+	type StockKernel,
 } from './stock-linux.ts';
 export {madeEarlier, openTestSnapshot, snapshotPlace} from './test-snapshot.ts';
 export {debugExit, embedded, flagged, type TestVm} from './test-vm.ts';

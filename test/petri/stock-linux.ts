@@ -1,29 +1,48 @@
 import {existsSync} from 'node:fs';
 import {join} from 'node:path';
 import type {ExecutionContext} from 'ava';
-import type {VmOptions} from '#main/config';
+import type {BootConfig, VmOptions} from '#main/config';
 import {runsStockKernels, x86BackEnds} from './back-ends.ts';
 import type {TestVm} from './test-vm.ts';
 import {type MakeMachine, vmTest} from './vm-test.ts';
 
-const packages = join(process.cwd(), '.packages', 'linux');
-const kernel = join(packages, 'vmlinuz');
-const initrd = join(packages, 'initrd.cpio');
+const packages = join(process.cwd(), '.packages');
 
-/** True where there is a stock kernel to boot. */
-export const hasStockKernel: boolean = existsSync(kernel);
+/** Kernels of Debian, unmodified, by what each is for, and where the tests' pipeline puts them. */
+const stockKernels = {
+	/** For virtual machines: few drivers are built in. */
+	cloud: join(packages, 'linux'),
+	/** For any hardware. */
+	generic: join(packages, 'kernels/generic'),
+	/** The newest that Debian has for its release, for any hardware. */
+	newest: join(packages, 'kernels/newest'),
+};
+
+export type StockKernel = keyof typeof stockKernels;
+
+/** True where there is such a kernel to boot. */
+export const hasStockKernel = (kernel: StockKernel = 'cloud'): boolean =>
+	existsSync(join(stockKernels[kernel], 'vmlinuz'));
 
 /** A test that boots a stock Linux kernel; skipped where there is none, or where it would not get through its boot. */
 export const linuxTest = (
 	title: string,
 	body: (t: ExecutionContext, machine: MakeMachine) => Promise<void>,
-	{skip = false}: {readonly skip?: boolean} = {},
-): void => vmTest(title, {on: x86BackEnds, skip: skip || !hasStockKernel || !runsStockKernels()}, body);
+	{skip = false, kernel = 'cloud'}: {readonly skip?: boolean; readonly kernel?: StockKernel} = {},
+): void => vmTest(title, {on: x86BackEnds, skip: skip || !hasStockKernel(kernel) || !runsStockKernels()}, body);
+
+/** Boots a stock kernel with these words on its command line. */
+export const linuxBoot = (kernel: StockKernel, ...words: readonly string[]): BootConfig => ({
+	kind: 'linux',
+	kernel: join(stockKernels[kernel], 'vmlinuz'),
+	initrd: join(stockKernels[kernel], 'initrd.cpio'),
+	// COM1 is a file here, so it does not become the console by itself.
+	commandLine: ['console=ttyS0', 'quiet', ...words],
+});
 
 /** A machine with a stock kernel and these words on its command line. */
 export function linuxVm(machine: MakeMachine, options: VmOptions, ...words: readonly string[]): Promise<TestVm> {
-	// COM1 is a file here, so it does not become the console by itself.
-	const boot = {kind: 'linux', kernel, initrd, commandLine: ['console=ttyS0', 'quiet', ...words]} as const;
+	const boot = linuxBoot('cloud', ...words);
 	// NUMA nodes have the memory where there are any.
 	const memory = options.numa ? {} : {sizeBytes: 512 * 2 ** 20};
 	return machine({memory, boot, ...options});
@@ -57,11 +76,14 @@ export async function linuxReport(
 	const guest = await linuxVm(machine, {memory, ...options}, 'openvmm.test=report', ...words);
 	await guest.vm.start();
 	t.deepEqual(await guest.vm.ended, {kind: 'power-off'}, guest.output);
-	const said = [...guest.output.matchAll(/^openvmm-guest: (\w+)=(.*?)\r?$/gm)].map(([, k, v]) => [k, v]);
-	const facts: Record<string, string> = Object.fromEntries(said);
+	const facts = reportedFacts(guest.output);
 	t.log(facts);
 	return facts;
 }
+
+/** What a guest has said that it sees, by name. */
+export const reportedFacts = (output: string): Readonly<Record<string, string>> =>
+	Object.fromEntries([...output.matchAll(/^openvmm-guest: (\w+)=(.*?)\r?$/gm)].map(([, name, value]) => [name, value]));
 
 /** Gives the number of times that an interrupt came in a {@link linuxReport}, by the name that the kernel gives it. */
 export const interruptCount = (facts: Readonly<Record<string, string>>, name: string): number =>

@@ -1,14 +1,14 @@
 import {globSync} from 'node:fs';
 import test from 'ava';
 import {PATHS} from '../core/index.ts';
-import {emulatedShare} from './emulated-share.ts';
+import {bootsUserLand, everyRun, needsHardwareKernels} from './every-run.ts';
 
 const built = globSync('{src,test}/**/*.{kvm,vm}.test.ts', {cwd: PATHS.repo}).map(
 	(source) => `.build/run-1/${source.replaceAll('/', '.').replace(/\.ts$/, '.js')}`,
 );
 
 test('every test about KVM itself, what guest programs mean and one Linux boot run where KVM is emulated', (t) => {
-	const {now, later} = emulatedShare(built);
+	const {now, later} = everyRun('emulatedKvm', built);
 
 	t.deepEqual(now.filter((file) => !/run-1\/(src\.vcpu-worker|test\.incubator)\./.test(file)).toSorted(), [
 		'.build/run-1/test.guests.moves.kvm.test.js',
@@ -17,4 +17,17 @@ test('every test about KVM itself, what guest programs mean and one Linux boot r
 	]);
 	t.false(later.some((file) => /src\.vcpu-worker|test\.incubator/.test(file)));
 	t.deepEqual([...now, ...later].toSorted(), built.toSorted());
+});
+
+test('on the software processor all run but what takes minutes, and its kernels and disks are fetched only with it', (t) => {
+	const {now, later} = everyRun('software', built);
+
+	t.deepEqual(later.toSorted(), [
+		'.build/run-1/test.guests.debian-user-land.vm.test.js',
+		'.build/run-1/test.guests.hardware-kernels.vm.test.js',
+		'.build/run-1/test.guests.many-processors.vm.test.js',
+	]);
+	t.is(now.length + later.length, built.length);
+	t.deepEqual([needsHardwareKernels(now), needsHardwareKernels(later)], [false, true]);
+	t.deepEqual([bootsUserLand(now), bootsUserLand(later)], [false, true]);
 });

@@ -1,0 +1,46 @@
+/** Picks the tests of machines that are worth their time in every run; the others wait for `--all`. */
+
+/** A built test file as a person names it: its source's path with dots. */
+export const builtTestName = (file: string): string => file.slice(file.lastIndexOf('/') + 1).replace(/\.test\.js$/, '');
+
+/** Starts of the names of tests, by where they run. */
+const choices = {
+	/** On the software processor all but what takes minutes of two cores. */
+	software: {
+		without: ['test.guests.debian-user-land.', 'test.guests.hardware-kernels.', 'test.guests.many-processors.'],
+	},
+	/** Where KVM is emulated only what is about KVM itself, the incubator, the language of guest programs or moves between back ends, and one boot of Linux. */
+	emulatedKvm: {
+		with: [
+			'src.vcpu-worker.',
+			'test.incubator.',
+			'test.vmm.guest-program.',
+			'test.guests.moves.',
+			'test.guests.stock-linux.',
+		],
+	},
+} as const;
+
+/** Built tests in two parts: what runs every time, and what waits for `--all`. */
+export interface TestChoice {
+	readonly now: readonly string[];
+	readonly later: readonly string[];
+}
+
+/** Splits built tests. */
+export function everyRun(on: keyof typeof choices, files: readonly string[]): TestChoice {
+	const choice = choices[on];
+	const isIn = (starts: readonly string[], file: string) =>
+		starts.some((start) => builtTestName(file).startsWith(start));
+	const isNow = (file: string) => ('with' in choice ? isIn(choice.with, file) : !isIn(choice.without, file));
+	return {now: files.filter(isNow), later: files.filter((file) => !isNow(file))};
+}
+
+const has = (start: string, files: readonly string[]): boolean =>
+	files.some((file) => builtTestName(file).startsWith(start));
+
+/** Tells whether any of these tests boots kernels that are made for hardware. */
+export const needsHardwareKernels = (files: readonly string[]): boolean => has('test.guests.hardware-kernels.', files);
+
+/** Tells whether any of these tests boots a whole Debian. */
+export const bootsUserLand = (files: readonly string[]): boolean => has('test.guests.debian-user-land.', files);
