@@ -22,7 +22,8 @@ export function endSteps(
 			},
 		},
 		{name: "the devices' thread", run: () => devices.supervise(devices.dispose())},
-		{name: "the processors' threads", run: () => vcpus.dispose()},
+		// A busy host takes its time for each of many.
+		{name: "the processors' threads", run: () => vcpus.dispose(), progress: () => vcpus.endedCount},
 		// Given up by now. One that does not come back has its own hold on what it uses.
 		{name: 'what is done meanwhile', run: besideEnded, limitMs: 2 * limits.restMs},
 		{name: 'what the host gave', run: () => release(), needsAll: true},

@@ -46,3 +46,18 @@ test('the first cause is the one that ended the machine', async (t) => {
 test('where nothing goes wrong the end is the one that was asked for', async (t) => {
 	t.is(await tearDown(stopped, steps([], {first: works, last: async () => {}}), 10), stopped);
 });
+
+test('a step that goes on has its time again, until it goes on no more', async (t) => {
+	const partsOf = (parts: number, most: number): TearDownStep => {
+		const {promise, resolve} = Promise.withResolvers<void>();
+		let looks = 0;
+		const progress = () => {
+			if (++looks === parts) resolve();
+			return Math.min(looks, most);
+		};
+		return {name: 'many', run: () => promise, progress};
+	};
+
+	t.is(await tearDown(stopped, [partsOf(5, 5)], 10), stopped);
+	t.like(await tearDown(stopped, [partsOf(5, 3)], 10), {kind: 'error', error: {code: 'VM_STOP_INCOMPLETE'}});
+});

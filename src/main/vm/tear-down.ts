@@ -17,6 +17,8 @@ export interface TearDownStep {
 	run(): void | Promise<void>;
 	/** Time it may take, if not as long as the others. */
 	readonly limitMs?: number;
+	/** A number that changes whenever a part of it is done, from which on it may take that time again. */
+	readonly progress?: () => number;
 	/** Must not be done while a step before it hangs: a thread still uses what it gives back. */
 	readonly needsAll?: true;
 }
@@ -28,10 +30,10 @@ export interface TearDownStep {
 export async function tearDown(end: VmEnd, steps: readonly TearDownStep[], stepMs: number): Promise<VmEnd> {
 	const hanging: string[] = [];
 	const problems: unknown[] = [];
-	for (const {name, run, needsAll = false, limitMs: ownMs = stepMs} of steps) {
+	for (const {name, run, needsAll = false, limitMs: ownMs = stepMs, progress} of steps) {
 		if (needsAll && hanging.length > 0) continue;
 		try {
-			if ((await within(run(), ownMs)) === 'late') hanging.push(name);
+			if ((await within(run(), ownMs, progress)) === 'late') hanging.push(name);
 		} catch (cause) {
 			problems.push(cause);
 			if (stillAtWork.some((code) => isVmmError(cause, code))) hanging.push(name);
@@ -48,12 +50,28 @@ const stillAtWork = ['VM_DEVICES_HUNG', 'VM_NOT_AT_REST', 'DEVICE_STOP_TIMEOUT']
 const incomplete = (parts: readonly string[], stepMs: number): VmmError =>
 	tearDownError('VM_STOP_INCOMPLETE', {parts, seconds: stepMs / 1000});
 
-/** Waits for work that cannot be given up: `late` when it is not done in time. */
-export async function within(work: Promise<void> | void, ms: number): Promise<'late' | undefined> {
-	const {promise, resolve} = Promise.withResolvers<'late'>();
+/**
+ * Waits for work that cannot be given up: `late` when it is not done in time.
+ * @param progress - see {@link TearDownStep.progress}
+ */
+export async function within(
+	work: Promise<void> | void,
+	ms: number,
+	progress: () => number = () => 0,
+): Promise<'late' | undefined> {
 	const running = Promise.resolve(work).then(() => undefined);
 	// Nobody waits for one that fails after its limit.
 	running.catch(() => {});
+	for (let done = progress(); ; ) {
+		if ((await firstOf(running, ms)) === undefined) return undefined;
+		const now = progress();
+		if (now === done) return 'late';
+		done = now;
+	}
+}
+
+async function firstOf(running: Promise<undefined>, ms: number): Promise<'late' | undefined> {
+	const {promise, resolve} = Promise.withResolvers<'late'>();
 	const timer = setTimeout(resolve, ms, 'late');
 	try {
 		return await Promise.race([running, promise]);

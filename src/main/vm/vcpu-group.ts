@@ -16,6 +16,7 @@ export class VcpuGroup {
 	readonly #threads: readonly VcpuThread[];
 	#runs: Promise<StopReason | undefined>[] = [];
 	#starting: Promise<void> | undefined;
+	#endedCount = 0;
 	/** The counters are not what VM time asks for. */
 	#stoodStill = false;
 	/** Hears that a vCPU has stopped by itself. */
@@ -136,9 +137,18 @@ export class VcpuGroup {
 		this.#threads[0]?.nmi();
 	}
 
+	/** Threads that {@link dispose} has seen end. */
+	get endedCount(): number {
+		return this.#endedCount;
+	}
+
 	/** Ends the threads. Only while no vCPU runs. */
 	async dispose(): Promise<void> {
-		await Promise.all(this.#threads.map((thread) => thread.dispose()));
+		const end = async (thread: VcpuThread) => {
+			await thread.dispose();
+			this.#endedCount++;
+		};
+		await Promise.all(this.#threads.map(end));
 	}
 }
 
