@@ -11,6 +11,7 @@ import {benchCommand} from './pipelines/bench.ts';
 import {buildCommand} from './pipelines/build.ts';
 import {incubatorCommand} from './pipelines/incubator.ts';
 import {linuxCommand} from './pipelines/linux.ts';
+import {proofCommand} from './pipelines/proof.ts';
 import {testCommand} from './pipelines/test.ts';
 
 /** Takes longer than the build, and only who installs the package needs it: `npm pack` and `npm publish` run it. */
@@ -57,6 +58,7 @@ export const COMMANDS: readonly Command[] = [
 	declarationsCommand,
 	importsCommand,
 	testCommand,
+	proofCommand,
 	linuxCommand,
 	benchCommand,
 	incubatorCommand,

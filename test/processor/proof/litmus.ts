@@ -1,8 +1,9 @@
-import test from 'ava';
 import {GuestThreads} from '#vcpu-worker/software/system/testing';
+import {judged, type ProofPart} from './part.ts';
 
 const entries = [0x20_0000, 0x20_1000] as const;
-const rounds = 200_000;
+/** More do not fit between the places. */
+const maxRounds = 200_000;
 /** Both count rounds from 1 on: what each stores and has loaded last tells which came first. */
 const area = 0x40_0000;
 const areaBytes = 0x40_0000;
@@ -27,11 +28,11 @@ interface Litmus {
 	/** The second has X in RSI. */
 	readonly isMirrored: boolean;
 	/** @returns a round that contradicts the order of memory, undefined for none */
-	readonly contradiction: (first: Int32Array, second: Int32Array) => number | undefined;
+	readonly contradiction: (first: Int32Array, second: Int32Array, rounds: number) => number | undefined;
 }
 
 /** Who has not seen the other's round yet came before it, and is seen by it. */
-function unseen(first: Int32Array, second: Int32Array): number | undefined {
+function unseen(first: Int32Array, second: Int32Array, rounds: number): number | undefined {
 	for (let round = 1; round <= rounds; round++) {
 		const next = (first[round] as number) + 1;
 		if (next <= rounds && (second[next] as number) < round) return round;
@@ -40,7 +41,7 @@ function unseen(first: Int32Array, second: Int32Array): number | undefined {
 }
 
 /** What one has seen of the other had been loaded before. */
-function foreseen(first: Int32Array, second: Int32Array): number | undefined {
+function foreseen(first: Int32Array, second: Int32Array, rounds: number): number | undefined {
 	for (let round = 1; round <= rounds; round++) {
 		const seen = first[round] as number;
 		if (seen > 0 && (second[seen] as number) >= round) return round;
@@ -77,7 +78,7 @@ const tests: Readonly<Record<string, Litmus>> = {
 };
 
 /** Of each test: waits for the other, LOCK INC [gate]; CMP [gate],2; JB; then all rounds. */
-function program(self: 0 | 1): readonly number[] {
+function program(self: 0 | 1, rounds: number): readonly number[] {
 	const code: number[] = [];
 	for (const [index, {first, second, isMirrored}] of Object.values(tests).entries()) {
 		const base = area + index * areaBytes;
@@ -93,19 +94,29 @@ function program(self: 0 | 1): readonly number[] {
 	return [...code, 0xf4];
 }
 
-test('two processors see memory in the order of x86', async (t) => {
-	const guest = new GuestThreads(2);
-	const {ram} = guest.lone;
-	for (const [self, entry] of entries.entries()) ram.set(program(self === 0 ? 0 : 1), entry);
-	guest.start(entries.map((entry) => ({entry})));
-	const ends = await guest.ends();
-	t.deepEqual(
-		ends.map(({stop}) => stop),
-		['halted', 'halted'],
-	);
-	for (const [index, [name, {contradiction}]] of Object.entries(tests).entries()) {
-		const base = area + index * areaBytes;
-		const found = (place: number) => new Int32Array(ram.buffer, base + place, rounds + 1);
-		t.is(contradiction(found(places.first), found(places.second)), undefined, name);
-	}
-});
+export const litmus: ProofPart = {
+	name: 'litmus',
+	title: 'two processors see memory in the order of x86',
+	oracle: 'manual',
+	unit: 'rounds',
+	daily: maxRounds,
+	whole: 20 * maxRounds,
+	share: maxRounds,
+	threads: 2,
+	obstacle: () => undefined,
+	async run({count}) {
+		const guest = new GuestThreads(2);
+		const {ram} = guest.lone;
+		for (const [self, entry] of entries.entries()) ram.set(program(self === 0 ? 0 : 1, count), entry);
+		guest.start(entries.map((entry) => ({entry})));
+		const ends = await guest.ends();
+		const wrong = ends.flatMap(({stop}) => (stop === 'halted' ? [] : [`a processor ended by ${stop}`]));
+		for (const [index, [name, {contradiction}]] of Object.entries(tests).entries()) {
+			const base = area + index * areaBytes;
+			const found = (place: number) => new Int32Array(ram.buffer, base + place, count + 1);
+			const round = contradiction(found(places.first), found(places.second), count);
+			if (round !== undefined) wrong.push(`${name}: round ${round}`);
+		}
+		return judged(count, wrong);
+	},
+};

@@ -1,8 +1,6 @@
-import test from 'ava';
 import {GuestThreads} from '#vcpu-worker/software/system/testing';
+import {judged, type ProofPart} from './part.ts';
 
-/** Rounds of each form on each processor; `npm test` has a share. */
-const rounds = 3000;
 const processors = 2;
 const codeAt = 0x20_0000;
 const pageBytes = 4096;
@@ -106,7 +104,7 @@ const meet = (count: number): readonly number[] => [
 ];
 
 /** All cases after each other, which all begin at once, each in a loop: MOV EDI,at; MOV ESI,counter; MOV R8D,rounds; form; DEC R8D; JNE form. HLT. */
-function program(all: readonly Case[]): number[] {
+function program(all: readonly Case[], rounds: number): number[] {
 	const code: number[] = [];
 	for (const [index, {at, counterAt, code: form}] of all.entries()) {
 		code.push(
@@ -124,21 +122,32 @@ function program(all: readonly Case[]): number[] {
 	return [...code, 0xf4];
 }
 
-test('locked instructions of two processors count exactly, wherever their operands lie', async (t) => {
-	const guest = new GuestThreads(processors);
-	const {ram} = guest.lone;
-	const view = new DataView(ram.buffer);
-	ram.set(program(cases), codeAt);
-	for (const {counterAt, start = 0n} of cases) view.setBigUint64(counterAt, start, true);
-	guest.start([{entry: codeAt}, {entry: codeAt}]);
-	const ends = await guest.ends();
-	t.deepEqual(
-		ends.map(({stop}) => stop),
-		['halted', 'halted'],
-	);
-	for (const {name, place, counterAt, bytes, start = 0n} of cases) {
-		const count = BigInt.asUintN(bytes * 8, view.getBigUint64(counterAt, true));
-		if (bytes === 16) t.is(view.getBigUint64(counterAt + 8, true), count, `${name}: its upper half`);
-		t.is(count, BigInt.asUintN(bytes * 8, start + BigInt(rounds * processors)), `${name} at bytes ${place}`);
-	}
-});
+/** A round is one execution of each form at each place by each processor. */
+export const locked: ProofPart = {
+	name: 'locked',
+	title: 'locked instructions of two processors count exactly, wherever their operands lie',
+	oracle: 'manual',
+	unit: 'rounds',
+	daily: 3000,
+	whole: 60_000,
+	share: 3000,
+	threads: processors,
+	obstacle: () => undefined,
+	async run({count: rounds}) {
+		const guest = new GuestThreads(processors);
+		const {ram} = guest.lone;
+		const view = new DataView(ram.buffer);
+		ram.set(program(cases, rounds), codeAt);
+		for (const {counterAt, start = 0n} of cases) view.setBigUint64(counterAt, start, true);
+		guest.start([{entry: codeAt}, {entry: codeAt}]);
+		const ends = await guest.ends();
+		const wrong = ends.flatMap(({stop}) => (stop === 'halted' ? [] : [`a processor ended by ${stop}`]));
+		for (const {name, place, counterAt, bytes, start = 0n} of cases) {
+			const count = view.getBigUint64(counterAt, true);
+			const wanted = BigInt.asUintN(bytes * 8, start + BigInt(rounds * processors));
+			if (BigInt.asUintN(bytes * 8, count) !== wanted) wrong.push(`${name} at bytes ${place}: ${count}, not ${wanted}`);
+			if (bytes === 16 && view.getBigUint64(counterAt + 8, true) !== count) wrong.push(`${name}: its upper half`);
+		}
+		return judged(rounds, wrong);
+	},
+};

@@ -1,0 +1,12 @@
+/**
+ * The proof that the software processor is right: parts, each of cases from a seed and an oracle. `npm test` runs a share of
+ * each, `npm run flowey -- proof` the whole.
+ */
+export {litmus} from './litmus.ts';
+export {locked} from './locked.ts';
+export {type ProofPart, type ShareResult, sumOf} from './part.ts';
+export {PartProcesses} from './part-processes.ts';
+export {proofParts} from './parts.ts';
+export {qemu} from './qemu.ts';
+export {siliconParts} from './silicon.ts';
+export {translations} from './translations.ts';

@@ -1,0 +1,9 @@
+import {litmus} from './litmus.ts';
+import {locked} from './locked.ts';
+import type {ProofPart} from './part.ts';
+import {qemu} from './qemu.ts';
+import {siliconParts} from './silicon.ts';
+import {translations} from './translations.ts';
+
+/** All parts, in the order of the report. */
+export const proofParts: readonly ProofPart[] = [...siliconParts, translations, qemu, litmus, locked];
