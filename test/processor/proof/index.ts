@@ -2,6 +2,7 @@
  * The proof that the software processor is right: parts, each of cases from a seed and an oracle. `npm test` runs a share of
  * each, `npm run flowey -- proof` the whole.
  */
+export {borders} from './borders.ts';
 export {litmus} from './litmus.ts';
 export {locked} from './locked.ts';
 export {type ProofPart, type ShareResult, sumOf} from './part.ts';

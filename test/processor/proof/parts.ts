@@ -1,3 +1,4 @@
+import {borders} from './borders.ts';
 import {litmus} from './litmus.ts';
 import {locked} from './locked.ts';
 import type {ProofPart} from './part.ts';
@@ -6,4 +7,4 @@ import {siliconParts} from './silicon.ts';
 import {translations} from './translations.ts';
 
 /** All parts, in the order of the report. */
-export const proofParts: readonly ProofPart[] = [...siliconParts, translations, qemu, litmus, locked];
+export const proofParts: readonly ProofPart[] = [...siliconParts, translations, qemu, borders, litmus, locked];
