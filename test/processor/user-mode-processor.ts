@@ -32,7 +32,8 @@ const filler = 0xcc;
 const entryBits = 0x67n;
 /** 64-bit code and data of privilege 3, present and accessed. */
 const userCode = {base: 0n, selector: 0x33, limit: 0xffff_ffff, attributes: 0xa0fb};
-const userData = {base: 0n, selector: 0x2b, limit: 0xffff_ffff, attributes: 0xc0f3};
+const userData = {base: 0n, selector: 0, limit: 0xffff_ffff, attributes: 0xc0f3};
+const userStack = {...userData, selector: 0x2b};
 /** CR0: PE, MP, ET, NE, WP, PG; CR4: PAE, OSFXSR, OSXMMEXCPT; EFER: SCE, LME, LMA, NXE. The tables begin at 0. */
 const registers = {cr0: 0x8001_0033n, cr3: 0n, cr4: 0x620n, efer: 0xd01n};
 /** More instructions than a case has, and elements of its strings. */
@@ -75,7 +76,10 @@ export class UserModeProcessor {
 		this.#mapPages();
 		const {state} = this.#processor.core;
 		Object.assign(state, registers);
-		for (const [index, segment] of state.segments.entries()) Object.assign(segment, index === 1 ? userCode : userData);
+		for (const [index, segment] of state.segments.entries())
+			Object.assign(segment, index === 1 ? userCode : index === 2 ? userStack : userData);
+		// No gate is open to user mode.
+		state.idtr.limit = 0;
 		this.#processor.changed();
 	}
 

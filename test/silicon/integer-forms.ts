@@ -116,6 +116,10 @@ const moves: readonly Row[] = [
 	['movsxd', '63', 'Gy Ed'],
 	['movbe', '0F 38 F0', 'Gv Mv', {feature: 'movbe'}],
 	['movbe', '0F 38 F1', 'Mv Gv', {feature: 'movbe'}],
+	...[0, 1, 2, 3, 4, 5].flatMap((digit): Row[] => [
+		['mov from sreg', `8C /${digit}`, 'Rv'],
+		['mov from sreg', `8C /${digit}`, 'Mw'],
+	]),
 	['lea', '8D', 'Gv M', {role: 'address'}],
 	['movnti', '0F C3', 'My Gy', {isStrict: true}],
 	['xchg', '86', 'Eb Gb', {lock: true}],
@@ -138,8 +142,8 @@ const moves: readonly Row[] = [
 	['cwd, cdq, cqo', '99', '', {sizes: [16, 32, 64]}],
 	...conditions.flatMap((condition, index): Row[] => [
 		[`cmov${condition}`, `0F ${hex(0x40 + index)}`, 'Gv Ev'],
-		// ModRM.reg is not used; any digit does the same.
-		[`set${condition}`, `0F ${hex(0x90 + index)} /${index % 8}`, 'Eb'],
+		// ModRM.reg is not used.
+		[`set${condition}`, `0F ${hex(0x90 + index)}`, 'Eb'],
 	]),
 ];
 
@@ -167,6 +171,8 @@ const stack: readonly Row[] = [
 	['push', '68', 'Iz', {...native, role: 'stack'}],
 	['push', '6A', 'Ib', {...native, role: 'stack'}],
 	['push', 'FF /6', 'En', {role: 'stack'}],
+	// FS and GS, whose selectors are 0 as are those of DS and ES (AMD64 ABI of Linux).
+	...['0F A0', '0F A8'].map((opcode): Row => ['push sreg', opcode, '', {...native, role: 'stack'}]),
 	['pop', '8F /0', 'En', {role: 'popOperand'}],
 	['enter', 'C8', 'Iw Ib', {isNative: true, sizes: [64], role: 'enter', isStrict: true}],
 	['leave', 'C9', '', {...native, role: 'leave'}],
@@ -209,13 +215,13 @@ const strings: readonly Row[] = (
 const nothing: readonly Row[] = [
 	['nop', '90', '', {sizes: [16, 32, 64]}],
 	['pause', 'F3 90', '', {sizes: [32]}],
-	...[0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1d, 0x1e, 0x1f].map(
-		(opcode): Row => ['nop', `0F ${hex(opcode)} /${opcode < 0x1f ? 4 : 0}`, 'Ev', {role: 'address'}],
-	),
+	// Of these, processors with MPX and CET have made other instructions.
+	...[0x18, 0x1a, 0x1b, 0x1e].map((opcode): Row => ['nop', `0F ${hex(opcode)} /4`, 'Ev', {role: 'address'}]),
+	...[0x19, 0x1c, 0x1d, 0x1f].map((opcode): Row => ['nop', `0F ${hex(opcode)}`, 'Ev', {role: 'address'}]),
 	...[0, 1, 2, 3].map(
 		(digit): Row => ['prefetch', `0F 18 /${digit}`, 'M', {role: 'address', isStrict: true, sizes: [32]}],
 	),
-	['prefetchw', '0F 0D /1', 'M', {role: 'address', isStrict: true, sizes: [32], feature: '3dnowprefetch'}],
+	['prefetchw', '0F 0D', 'M', {role: 'address', isStrict: true, sizes: [32], feature: '3dnowprefetch'}],
 	['lfence', '0F AE E8', '', {isStrict: true, sizes: [32]}],
 	['mfence', '0F AE F0', '', {isStrict: true, sizes: [32]}],
 	['sfence', '0F AE F8', '', {isStrict: true, sizes: [32]}],
@@ -257,7 +263,23 @@ const faulting: readonly Row[] = [
 	...['F4', 'FA', 'FB', 'E4 00', 'E5 00', 'E6 00', 'E7 00', 'EC', 'ED', 'EE', 'EF', '6C', '6D', '6E', '6F'].map(
 		privileged,
 	),
-	...['0F 06', '0F 08', '0F 09', '0F 30', '0F 32', '0F 20 C0', '0F 22 C0', '0F 21 C0', '0F 23 C0'].map(privileged),
+	// Interrupts that user mode may not ask for.
+	...['CD 30', 'CD 50', 'CD FF'].map(privileged),
+	// SYSRET, SWAPGS.
+	...['0F 06', '0F 07', '0F 08', '0F 09', '0F 30', '0F 32', '0F 01 F8'].map(privileged),
+	...[0xc0, 0xd0, 0xd8, 0xe0].flatMap((operands) =>
+		['0F 20', '0F 22'].map((opcode) => privileged(`${opcode} ${hex(operands)}`)),
+	),
+	...[0xc0, 0xc8, 0xd0, 0xd8, 0xf0, 0xf8].flatMap((operands) =>
+		['0F 21', '0F 23'].map((opcode) => privileged(`${opcode} ${hex(operands)}`)),
+	),
+	// LLDT, LTR; LGDT, LIDT, LMSW, INVLPG: whatever their operand is.
+	...['0F 00 /2', '0F 00 /3', '0F 01 /2', '0F 01 /3', '0F 01 /6', '0F 01 /7'].map(
+		(encoding): Row => ['privileged', encoding, 'M', {isStrict: true, role: 'address', sizes: [32]}],
+	),
+	...['0F 00 /2', '0F 00 /3', '0F 01 /6'].map(
+		(encoding): Row => ['privileged', encoding, 'R', {isStrict: true, sizes: [32]}],
+	),
 ];
 
 export const integerForms: readonly Form[] = formsOf([
