@@ -1,8 +1,8 @@
 /**
  * Opcodes that a processor of x86-64-v2 has (Intel SDM volume 2, tables A-2 to A-6; APM volume 3, appendix A where both differ): what is not
  * here is #UD. A row has a mandatory prefix (`..` for none, `*` for any, which means nothing then), opcodes or ranges of them, and words:
- * `m` or `r` for memory or a register alone, `/0-5` for middle bits of ModRM, `64` and `no64` for code that has it, `?` where the manuals
- * do not say it of these prefixes, and the name of a part of the processor that is still to come.
+ * `m` or `r` for memory or a register alone, `/0-5` for middle bits of ModRM, `64` and `no64` for code that has it, and `?` where the manuals
+ * do not say it of these prefixes.
  */
 const oneByte = `
 * 00-05 08-0d 10-15 18-1d 20-25 28-2d 30-35 38-3d
@@ -16,13 +16,13 @@ const oneByte = `
 * 8f /0
 * 90-99 9c-a9 aa-c3
 * 9a ea no64
-* 9b d8-df ? x87
+* 9b d8-df ?
 * c4 c5 m no64
 * c6 c7 /0
 * c8-cd cf-d3 d7 e0-e9 eb
 * ce d4 d5 d6 no64
 * ec-ef f4 f5 f8-fd
-* f1 ? system
+* f1 ?
 * f6 f7
 * fe /0-1
 * ff /0-2,4,6
@@ -32,15 +32,15 @@ const twoByte = `
 * 00 /0-5
 * 01 m /0-4,6,7
 * 01 r /4,6
-* 01 r /1,2,7 ? system
+* 01 r /1,2,7 ?
 * 02 03 06 08 09 18-1f 30-32 40-4f 80-a3 a8 a9 ab af-b1 b3 b6 b7 bb-c1 c8-cf
 * 0d m
 * 05 07 64
-* 05 07 no64 ? system
+* 05 07 no64 ?
 * 20 22 r /0,2-4
 * 20 22 m ?
 * 21 23
-* 33-35 ? system
+* 33-35 ?
 * a4 a5 ac ad
 .. ae m
 66 ae m /6,7
@@ -58,17 +58,18 @@ f3 b8
 f3 c7 r /7
 .. 10-12 14-16 28 29 54-57 c6
 .. 13 17 2b m
-.. 2a 2c 2d mmx
+.. 2a 2c 2d
 .. 2e 2f 51-53 58-5f c2
 .. 50 r
-.. 60-6b 6e 6f 70 74-77 7e 7f c4 d1-d5 d8-df e0-e5 e8-ef f1-f6 f8-fe mmx
-* 77 ? mmx
-.. 71-73 r /2,4,6 mmx
-.. c5 d7 f7 r mmx
-.. e7 m mmx
+.. 60-6b 6e 6f 70 74-77 7e 7f c4 d1-d5 d8-df e0-e5 e8-ef f1-f6 f8-fe
+.. 77
+.. 71 72 r /2,4,6
+.. 73 r /2,6
+.. c5 d7 f7 r
+.. e7 m
 66 10 11 14 15 28 29 54-57 60-70 74-76 7e 7f c4 c6 d1-d6 d8-df e0-e5 e8-ef f1-f6 f8-fe
 66 12 13 16 17 2b m
-66 2a 2c 2d mmx
+66 2a 2c 2d
 66 2e 2f 51 58-5f 7c 7d c2 d0 e6
 66 50 c5 d7 f7 r
 66 71 72 r /2,4,6
@@ -76,22 +77,22 @@ f3 c7 r /7
 66 e7 m
 f3 10-12 16 6f 70 7e 7f
 f3 2a 2c 2d 51-53 58-5f c2 e6
-f3 d6 r mmx
+f3 d6 r
 f2 10-12 70
 f2 2a 2c 2d 51 58-5a 5c-5f 7c 7d c2 d0 e6
-f2 d6 r mmx
+f2 d6 r
 f2 f0 m`;
 
 const map38 = `
-.. 00-0b 1c-1e mmx
+.. 00-0b 1c-1e
 .. f0 f1 m
 66 00-0b 10 14 15 17 1c-1e 20-25 28 29 2b 30-35 37-41
 66 2a f0 f1 m
-66 82 m ? system
+66 82 m ?
 f2 f0 f1`;
 
 const map3a = `
-.. 0f mmx
+.. 0f
 66 08-0b 40 41
 66 0c-0f 14-17 20-22 42 60-63`;
 
@@ -138,8 +139,6 @@ const maps = {
 	map3a: {lead: [0x0f, 0x3a], rows: parse(map3a)},
 } as const;
 
-const owners = ['x87', 'mmx', 'system'];
-
 /** What the manuals say of a case: that there is an instruction, that there is none, or nothing. */
 export function expected(one: OpcodeCase): 'defined' | 'undefined' | 'unsaid' {
 	const {rows} = maps[one.map];
@@ -149,7 +148,7 @@ export function expected(one: OpcodeCase): 'defined' | 'undefined' | 'unsaid' {
 	}
 	const found = rows.filter((row) => matches(row, one));
 	if (found.length === 0) return 'undefined';
-	return found.every(({words}) => words.some((word) => word === '?' || owners.includes(word))) ? 'unsaid' : 'defined';
+	return found.every(({words}) => words.includes('?')) ? 'unsaid' : 'defined';
 }
 
 /** Every opcode of every map in a size of code; groups, and memory and registers, apart. */
