@@ -151,6 +151,15 @@ export function expected(one: OpcodeCase): 'defined' | 'undefined' | 'unsaid' {
 	return found.every(({words}) => words.includes('?')) ? 'unsaid' : 'defined';
 }
 
+/** True where rows of a map have a case. */
+export const isOfRows = (text: string, one: OpcodeCase): boolean => parse(text).some((row) => matches(row, one));
+
+/** A case has no prefix that means nothing. */
+export const isPlain = (one: OpcodeCase): boolean =>
+	one.prefix === '..' ||
+	one.prefix === 'f0' ||
+	maps[one.map].rows.some((row) => row.prefix === one.prefix && matches(row, one));
+
 /** Every opcode of every map in a size of code; groups, and memory and registers, apart. */
 export function* opcodeCases(codeSize: 16 | 32 | 64): Generator<OpcodeCase> {
 	for (const map of ['oneByte', 'twoByte', 'map38', 'map3a'] as const)

@@ -1,5 +1,5 @@
 export {differences, type StateView} from './difference.ts';
-export {type Form, formsOf, type Row} from './form.ts';
+export {type Form, formsOf, hasMemory, type Row} from './form.ts';
 export {type CaseView, HostProcessor, siliconObstacle} from './host-processor.ts';
 export {integerForms} from './integer-forms.ts';
 export {codeAddress, windowAddress, windowEnd} from './layout.ts';

@@ -260,9 +260,8 @@ const faulting: readonly Row[] = [
 	['invalid', 'FF /7', 'E', {isStrict: true, role: 'address', sizes: [32]}],
 	...['0F 0B', '0F 04', '0F 0A', '0F 0C', '0F B9 C0', '0F FF C0'].map(invalid),
 	// HLT, CLI, STI, IN, OUT, INS, OUTS, CLTS, INVD, WBINVD, WRMSR, RDMSR, MOV of control and debug registers.
-	...['F4', 'FA', 'FB', 'E4 00', 'E5 00', 'E6 00', 'E7 00', 'EC', 'ED', 'EE', 'EF', '6C', '6D', '6E', '6F'].map(
-		privileged,
-	),
+	...['F4', 'FA', 'FB', 'EC', 'ED', 'EE', 'EF', '6C', '6D', '6E', '6F'].map(privileged),
+	...['E4', 'E5', 'E6', 'E7'].map((opcode): Row => ['privileged', opcode, 'Ib', {isStrict: true, sizes: [32]}]),
 	// Interrupts that user mode may not ask for.
 	...['CD 30', 'CD 50', 'CD FF'].map(privileged),
 	// SYSRET, SWAPGS.

@@ -3,6 +3,7 @@
  * each, `npm run flowey -- proof` the whole.
  */
 export {borders} from './borders.ts';
+export {type Coverage, coverage} from './coverage.ts';
 export {litmus} from './litmus.ts';
 export {locked} from './locked.ts';
 export {type ProofPart, type ShareResult, sumOf} from './part.ts';

@@ -17,7 +17,7 @@ export interface ShareResult {
 	readonly differing: number;
 	/** The first differences, in words. */
 	readonly differences: readonly string[];
-	/** Cases by the name of their form, for parts that have forms. */
+	/** Cases by form, for parts that have forms: `group: form`. */
 	readonly forms?: Readonly<Record<string, number>>;
 	/** What else was counted, such as blocks; shares are added up. */
 	readonly counts?: Readonly<Record<string, number>>;

@@ -3,6 +3,15 @@ import {Random} from '#test/silicon';
 import {describe, differences, generate, runInQemu, runOnSoftware} from '../second-opinion/index.ts';
 import {Findings, type ProofPart} from './part.ts';
 
+const modeNames = {
+	inner32: '32-bit, privilege 0',
+	inner16: '16-bit, privilege 0',
+	outer32: '32-bit, privilege 3',
+	outer16: '16-bit, privilege 3',
+	virtual: 'virtual-8086 mode',
+	real: 'real mode',
+} as const;
+
 /** What no user mode of the host can run: code of 16 and 32 bits, its privileges, segments and exceptions. */
 export const qemu: ProofPart = {
 	name: 'qemu',
@@ -27,7 +36,11 @@ export const qemu: ProofPart = {
 			const [own, other] = [ours[index] as Uint8Array, theirs[index] as Uint8Array];
 			// Nobody compares nothing with nothing.
 			const found = other.some((byte) => byte !== 0) ? differences(one, own, other) : ['QEMU has left nothing'];
-			findings.add(found, () => `case ${first + index}, ${describe(one, found)}`, `${one.mode} ${one.form.form.name}`);
+			findings.add(
+				found,
+				() => `case ${first + index}, ${describe(one, found)}`,
+				`${modeNames[one.mode]}: ${one.form.form.name}`,
+			);
 		}
 		return findings.result();
 	},

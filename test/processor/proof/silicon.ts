@@ -59,6 +59,16 @@ export const siliconGroups = {
 /** All forms that are compared with the host's processor. */
 export const siliconForms: readonly Form[] = Object.values(siliconGroups).flatMap(({forms}) => forms);
 
+/** Names of parts of the instruction set, by what the kernel calls a feature. */
+const sets: Readonly<Record<string, string>> = {pni: 'SSE3', sse4_1: 'SSE4.1', sse4_2: 'SSE4.2', fpu: 'x87'};
+
+/** The part of the instruction set that a form is of. */
+function groupOf({unit, feature}: Form): string {
+	const set = feature === undefined ? '' : (sets[feature] ?? feature.toUpperCase());
+	if (unit === undefined) return set === '' ? 'integer' : `integer, ${set}`;
+	return unit === 'mmx' && set !== 'MMX' ? `MMX registers, ${set}` : set;
+}
+
 /** Each case is one instruction from any state: all that the manual defines is compared, an exception too. */
 export const siliconParts: readonly ProofPart[] = Object.entries(siliconGroups).map(([name, group]) => ({
 	name,
@@ -79,7 +89,7 @@ export const siliconParts: readonly ProofPart[] = Object.entries(siliconGroups).
 			for (const one of batch) {
 				processor.run(one.record, after);
 				const unlike = differences(one.record.after, after, one.mask);
-				findings.add(unlike, () => describeCase(one), one.form.name);
+				findings.add(unlike, () => describeCase(one), `${groupOf(one.form)}: ${one.form.name}`);
 			}
 		}
 		return findings.result();
