@@ -1,4 +1,4 @@
 import {partTests} from './part-test.ts';
-import {borders} from './proof/index.ts';
+import {accuracy, borders} from './proof/index.ts';
 
-partTests([borders]);
+partTests([accuracy, borders]);

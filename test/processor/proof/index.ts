@@ -2,6 +2,7 @@
  * The proof that the software processor is right: parts, each of cases from a seed and an oracle. `npm test` runs a share of
  * each, `npm run flowey -- proof` the whole.
  */
+export {accuracy} from './accuracy.ts';
 export {borders} from './borders.ts';
 export {type Coverage, coverage} from './coverage.ts';
 export {litmus} from './litmus.ts';

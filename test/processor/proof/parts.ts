@@ -1,3 +1,4 @@
+import {accuracy} from './accuracy.ts';
 import {borders} from './borders.ts';
 import {litmus} from './litmus.ts';
 import {locked} from './locked.ts';
@@ -7,4 +8,12 @@ import {siliconParts} from './silicon.ts';
 import {translations} from './translations.ts';
 
 /** All parts, in the order of the report. */
-export const proofParts: readonly ProofPart[] = [...siliconParts, translations, qemu, borders, litmus, locked];
+export const proofParts: readonly ProofPart[] = [
+	...siliconParts,
+	accuracy,
+	translations,
+	qemu,
+	borders,
+	litmus,
+	locked,
+];

@@ -132,8 +132,8 @@ export function logarithmNearOne(context: Context, a: Operand, factor: Operand):
 		return logarithm(context, operandOf(sum.signExponent, sum.significand), factor);
 	}
 	if (isTiny(a)) {
-		const value = ratio(isNegative ? -a.significand : a.significand, ln2);
-		return roundProduct(context, factor, value, a.exponent, false);
+		const value = ratio((isNegative ? -a.significand : a.significand) << BigInt(fixedBits), ln2);
+		return roundProduct(context, factor, value, a.exponent - fixedBits, false);
 	}
 	const distance = fixedOf(a);
 	return roundProduct(
