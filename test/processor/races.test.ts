@@ -1,4 +1,4 @@
 import {partTests} from './part-test.ts';
-import {litmus, locked} from './proof/index.ts';
+import {litmus, locked, patching, shootdowns} from './proof/index.ts';
 
-partTests([litmus, locked]);
+partTests([litmus, locked, shootdowns, patching]);

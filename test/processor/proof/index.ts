@@ -10,6 +10,8 @@ export {locked} from './locked.ts';
 export {type ProofPart, type ShareResult, sumOf} from './part.ts';
 export {PartProcesses} from './part-processes.ts';
 export {proofParts} from './parts.ts';
+export {patching} from './patching.ts';
 export {qemu} from './qemu.ts';
+export {shootdowns} from './shootdowns.ts';
 export {siliconParts} from './silicon.ts';
 export {translations} from './translations.ts';

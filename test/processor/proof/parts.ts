@@ -3,7 +3,9 @@ import {borders} from './borders.ts';
 import {litmus} from './litmus.ts';
 import {locked} from './locked.ts';
 import type {ProofPart} from './part.ts';
+import {patching} from './patching.ts';
 import {qemu} from './qemu.ts';
+import {shootdowns} from './shootdowns.ts';
 import {siliconParts} from './silicon.ts';
 import {translations} from './translations.ts';
 
@@ -16,4 +18,6 @@ export const proofParts: readonly ProofPart[] = [
 	borders,
 	litmus,
 	locked,
+	shootdowns,
+	patching,
 ];

@@ -1,8 +1,18 @@
 import {workerData} from 'node:worker_threads';
 import {MappedMemory, type MemoryHandle} from '#devices/guest-memory';
-import type {SharedParts} from '#vcpu-worker/software/shared';
+import {requestWords, type SharedParts} from '#vcpu-worker/software/shared';
+import {CpuState, Request} from '#vcpu-worker/software/state';
 import {Processor, type ProcessorStop} from '../processor.ts';
 import {announcing} from './announcing.ts';
+
+/** A port by which a processor interrupts all others, and tables for the handler. */
+export interface Doorbell {
+	readonly port: number;
+	readonly vector: number;
+	/** Addresses of descriptor tables: two segments from selector 8 on, and 256 gates. */
+	readonly gdt: number;
+	readonly idt: number;
+}
 
 /** A processor for a thread of its own: where it begins, in long mode at privilege 0. */
 export interface GuestThread {
@@ -16,6 +26,7 @@ export interface GuestThread {
 	readonly general: readonly bigint[];
 	/** Threads that are ready, of how many; 1 ends them all. */
 	readonly words: Int32Array;
+	readonly doorbell?: Doorbell | undefined;
 }
 
 /** What has become of it. */
@@ -26,8 +37,9 @@ export interface GuestEnd {
 	readonly rip: bigint;
 }
 
-/** Places in {@link GuestThread.words}. */
+/** Places in {@link GuestThread.words}; behind them a word for each processor, which is 1 where an interrupt waits. */
 export const Gate = {ready: 0, all: 1, end: 2, words: 3} as const;
+const requestWord = CpuState.word('request');
 
 /** CR0: PE, MP, ET, NE, WP, PG; CR4: PAE; EFER: SCE, LME, LMA, NXE. */
 const registers = {cr0: 0x8001_0033n, cr4: 0x20n, efer: 0xd01n};
@@ -37,10 +49,13 @@ const dataAttributes = 0xc093;
 const budget = 5000;
 
 /** Makes the processor. */
-export function processorOf({handle, shared, self, entry, pageTables, general}: GuestThread): Processor {
+export function processorOf(guest: GuestThread): Processor {
+	const {handle, shared, self, entry, pageTables, general, doorbell} = guest;
 	const outside = {
 		readPort: () => 0,
-		writePort: () => {},
+		writePort: (port: number) => {
+			if (port === doorbell?.port) ring(guest);
+		},
 		cpuid: announcing(),
 		counter: () => 0n,
 		readMsr: () => undefined,
@@ -58,10 +73,35 @@ export function processorOf({handle, shared, self, entry, pageTables, general}: 
 	state.general.set(general);
 	for (const [index, segment] of state.segments.entries()) {
 		const attributes = index === 1 ? codeAttributes : dataAttributes;
-		Object.assign(segment, {selector: 0, base: 0n, limit: 0xffff_ffff, attributes});
+		const selector = doorbell === undefined || index === 0 || index > 2 ? 0 : index * 8;
+		Object.assign(segment, {selector, base: 0n, limit: 0xffff_ffff, attributes});
+	}
+	if (doorbell !== undefined) {
+		Object.assign(state.gdtr, {base: BigInt(doorbell.gdt), limit: 0x17});
+		Object.assign(state.idtr, {base: BigInt(doorbell.idt), limit: 0xfff});
 	}
 	processor.changed();
 	return processor;
+}
+
+/** Has an interrupt wait for all other processors. */
+function ring({self, words, shared}: GuestThread): void {
+	for (const [other, request] of requestWords(shared).entries()) {
+		if (other === self) continue;
+		Atomics.store(words, Gate.words + other, 1);
+		Atomics.or(request, 0, Request.KICK);
+	}
+}
+
+/** Delivers the interrupt that waits, as soon as the guest can take it. */
+function attendDoorbell(processor: Processor, {self, words, doorbell}: GuestThread): void {
+	if (doorbell === undefined) return;
+	Atomics.and(processor.core.state.$atomic, requestWord, ~Request.KICK);
+	processor.windowWanted = Atomics.load(words, Gate.words + self) === 1;
+	if (!processor.windowWanted || !processor.canInterrupt) return;
+	processor.windowWanted = false;
+	Atomics.store(words, Gate.words + self, 0);
+	processor.interrupt(doorbell.vector);
 }
 
 /** Runs the guest to its HLT, or until the words say that it is enough. */
@@ -72,7 +112,10 @@ export function runGuest(guest: GuestThread): GuestEnd {
 	// All begin at the same time, as far as that can be.
 	while (Atomics.load(words, Gate.ready) < Atomics.load(words, Gate.all));
 	let stop: ProcessorStop = 'polled';
-	while (stop === 'polled' && Atomics.load(words, Gate.end) === 0) stop = processor.run(budget);
+	while ((stop === 'polled' || stop === 'window') && Atomics.load(words, Gate.end) === 0) {
+		attendDoorbell(processor, guest);
+		stop = processor.run(budget);
+	}
 	const {state} = processor.core;
 	return {stop, general: [...state.general], vector: state.vector, rip: state.rip};
 }

@@ -1,7 +1,7 @@
 import {once} from 'node:events';
 import {Worker} from 'node:worker_threads';
 import {createSharedParts} from '#vcpu-worker/software/shared';
-import {Gate, type GuestEnd, type GuestThread} from './guest-thread.ts';
+import {type Doorbell, Gate, type GuestEnd, type GuestThread} from './guest-thread.ts';
 import {type LoneMemory, loneMemory} from './lone-memory.ts';
 
 const ramBytes = 32 * 1024 ** 2;
@@ -33,16 +33,28 @@ export class GuestThreads {
 		entries[0] = BigInt(tables + 0x1000) | 7n;
 		entries[512] = BigInt(tables + 0x2000) | 7n;
 		for (let index = 0; index < 512; index++) entries[1024 + index] = (BigInt(index) << 21n) | 0x87n;
-		this.#gate = new Int32Array(new SharedArrayBuffer(Gate.words * 4));
+		this.#gate = new Int32Array(new SharedArrayBuffer((Gate.words + processors) * 4));
 		this.#gate[Gate.all] = processors;
 	}
 
-	/** Starts them; they begin when all are ready. */
-	start(starts: readonly GuestStart[]): void {
+	/**
+	 * Starts them; they begin when all are ready.
+	 * @param doorbell - how they interrupt each other
+	 */
+	start(starts: readonly GuestStart[], doorbell?: Doorbell): void {
 		const {handle, shared} = this.lone;
 		const module = new URL('./guest-thread.ts', import.meta.url).href;
 		for (const [self, {entry, general = []}] of starts.entries()) {
-			const guest: GuestThread = {handle, shared, self, entry, general, pageTables: tables, words: this.#gate};
+			const guest: GuestThread = {
+				handle,
+				shared,
+				self,
+				entry,
+				general,
+				pageTables: tables,
+				words: this.#gate,
+				doorbell,
+			};
 			const worker = new Worker(source, {eval: true, workerData: {...guest, module}});
 			this.#ends.push(once(worker, 'message').then(([end]) => end as GuestEnd));
 			this.#exits.push(once(worker, 'exit'));
