@@ -77,7 +77,15 @@ async function runPart(processes: PartProcesses, part: ProofPart, seed: number, 
 	const {name, oracle, unit} = part;
 	const why = part.obstacle() ?? '';
 	const progress = new Progress(name, unit, why === '' ? count : 0);
-	const results = why === '' ? await processes.run(part, {seed, count, progress: (one) => progress.add(one)}) : [];
+	const results =
+		why === ''
+			? await processes.run(part, {
+					seed,
+					count,
+					progress: (one) => progress.add(one),
+					tell: (text) => progress.tell(text),
+				})
+			: [];
 	const seconds = progress.end();
 	return {part: name, oracle, unit, seed, ...sumOf(results), seconds, why};
 }
@@ -106,6 +114,11 @@ class Progress {
 		this.#shown = elapsed;
 		const left = (elapsed / this.#cases) * (this.#count - this.#cases);
 		this.#show(`${(elapsed / 1000).toFixed(0)} s, ${(left / 1000).toFixed(0)} s to go`, !process.stderr.isTTY);
+	}
+
+	/** A share says how far it is. */
+	tell(text: string): void {
+		this.#show(text, !process.stderr.isTTY);
 	}
 
 	/** @returns seconds that it took */

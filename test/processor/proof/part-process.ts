@@ -10,7 +10,7 @@ async function answer(name: string, share: Order['share']): Promise<Answer> {
 	try {
 		const part = proofParts.find((one) => one.name === name);
 		if (part === undefined) throw new TypeError(`there is no part ${name}`);
-		return {result: await part.run(share)};
+		return {result: await part.run(share, (told) => void process.send?.({told} satisfies Answer))};
 	} catch (error) {
 		return {error: error instanceof Error ? (error.stack ?? error.message) : String(error)};
 	}

@@ -1,5 +1,5 @@
 import {type ChildProcess, fork} from 'node:child_process';
-import type {ProofPart, Share, ShareResult} from './part.ts';
+import type {ProofPart, Share, ShareResult, Tell} from './part.ts';
 
 /** A share for a process. */
 export interface Order {
@@ -7,8 +7,8 @@ export interface Order {
 	readonly share: Share;
 }
 
-/** Its answer: what the share has come to, or why it failed. */
-export type Answer = {readonly result: ShareResult} | {readonly error: string};
+/** Its answers: how far it is, now and then; what the share has come to, or why it failed. */
+export type Answer = {readonly told: string} | {readonly result: ShareResult} | {readonly error: string};
 
 /** How to follow a part as it runs. */
 export interface PartOptions {
@@ -16,6 +16,8 @@ export interface PartOptions {
 	readonly count: number;
 	/** Hears of each share that is done. */
 	readonly progress: (result: ShareResult) => void;
+	/** Hears how far a share is that takes long. */
+	readonly tell: Tell;
 }
 
 /** Processes that run shares of parts: threads would not do, since a process has one host's processor as an oracle. */
@@ -30,7 +32,10 @@ export class PartProcesses implements Disposable {
 	}
 
 	/** Runs a part, and gives its results in no order. @throws Error when a share cannot be run */
-	async run({name, share, threads}: ProofPart, {seed, count, progress}: PartOptions): Promise<readonly ShareResult[]> {
+	async run(
+		{name, share, threads}: ProofPart,
+		{seed, count, progress, tell}: PartOptions,
+	): Promise<readonly ShareResult[]> {
 		const results: ShareResult[] = [];
 		let next = 0;
 		const work = async (child: ChildProcess) => {
@@ -38,7 +43,7 @@ export class PartProcesses implements Disposable {
 				const first = next;
 				next += share;
 				const order: Order = {part: name, share: {seed, first, count: Math.min(share, count - first)}};
-				const result = await answerOf(child, order);
+				const result = await answerOf(child, order, tell);
 				results.push(result);
 				progress(result);
 			}
@@ -53,18 +58,21 @@ export class PartProcesses implements Disposable {
 	}
 }
 
-function answerOf(child: ChildProcess, order: Order): Promise<ShareResult> {
+function answerOf(child: ChildProcess, order: Order, tell: Tell): Promise<ShareResult> {
 	const what = `share ${order.share.first} of ${order.part}`;
 	return new Promise((resolve, reject) => {
 		const died = (code: number | null, signal: string | null) => {
 			reject(new Error(`The process of ${what} ended by ${signal ?? `status ${code}`}`));
 		};
-		child.once('exit', died);
-		child.once('message', (answer: Answer) => {
+		const listen = (answer: Answer) => {
+			if ('told' in answer) return tell(answer.told);
 			child.off('exit', died);
+			child.off('message', listen);
 			if ('result' in answer) resolve(answer.result);
 			else reject(new Error(`${what} failed: ${answer.error}`));
-		});
+		};
+		child.once('exit', died);
+		child.on('message', listen);
 		child.send(order);
 	});
 }

@@ -23,6 +23,9 @@ export interface ShareResult {
 	readonly counts?: Readonly<Record<string, number>>;
 }
 
+/** Hears how far a share is that takes long. */
+export type Tell = (text: string) => void;
+
 /** A part of the proof that the software processor is right: cases of one kind, made from a seed, and an oracle. */
 export interface ProofPart {
 	/** For the command line. */
@@ -41,7 +44,7 @@ export interface ProofPart {
 	readonly threads: number;
 	/** Tells why this host cannot run it. */
 	obstacle(): string | undefined;
-	run(share: Share): ShareResult | Promise<ShareResult>;
+	run(share: Share, tell: Tell): ShareResult | Promise<ShareResult>;
 }
 
 /** Differences that are kept in words. */

@@ -2,6 +2,7 @@ import {accuracy} from './accuracy.ts';
 import {borders} from './borders.ts';
 import {litmus} from './litmus.ts';
 import {locked} from './locked.ts';
+import {lockstep} from './lockstep.ts';
 import type {ProofPart} from './part.ts';
 import {patching} from './patching.ts';
 import {qemu} from './qemu.ts';
@@ -20,4 +21,5 @@ export const proofParts: readonly ProofPart[] = [
 	locked,
 	shootdowns,
 	patching,
+	lockstep,
 ];

@@ -1,0 +1,84 @@
+import {existsSync, mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {serialPorts} from '#devices/chipset/serial-16550';
+import {vmConfig} from '#main/config';
+import {type CreateOptions, createVm, type HostOptions, type Vm} from '#main/vm';
+import {WorkerStock} from '#main/workers';
+import {toJson} from '#support/inspect';
+import {spawnWorker} from '#support/rpc';
+import type {LockstepReport, LockstepVcpu} from './lockstep-vcpu.ts';
+import type {ProofPart, ShareResult, Tell} from './part.ts';
+
+const folder = join(process.cwd(), '.packages', 'linux');
+const [kernel, initrd] = [join(folder, 'vmlinuz'), join(folder, 'initrd.cpio')];
+/** With its self-tests of cryptography, which are half of the code. */
+const commandLine = ['console=ttyS0', 'quiet', 'panic=-1', 'openvmm.test=report'];
+const memoryBytes = 512 * 2 ** 20;
+const tellMs = 5000;
+
+/** Boots on one processor in lockstep, until the guest has powered off. */
+async function boot(tell: Tell): Promise<{readonly report: LockstepReport; readonly output: string}> {
+	const directory = mkdtempSync(join(tmpdir(), 'openvmm-lockstep-'));
+	const path = join(directory, 'com1');
+	const vcpu = spawnWorker<LockstepVcpu>(new URL('./lockstep-vcpu.ts', import.meta.url), 'vcpu');
+	const threads = new WorkerStock();
+	const stock = {
+		takeVcpu: () => vcpu,
+		takeDevices: (...args: Parameters<WorkerStock['takeDevices']>) => threads.takeDevices(...args),
+	};
+	const options: CreateOptions & HostOptions = {stock};
+	const config = vmConfig({
+		hypervisor: 'software',
+		processors: {count: 1},
+		memory: {sizeBytes: memoryBytes},
+		devices: serialPorts({com1: {kind: 'file', path}}),
+		boot: {kind: 'linux', kernel, initrd, commandLine},
+	});
+	const vm = await createVm(config, options);
+	const timer = setInterval(() => void instructionsOf(vm).then((text) => tell(text)), tellMs);
+	try {
+		await vm.start();
+		await vm.ended;
+		return {report: await vcpu.api.compared(), output: readFileSync(path, 'latin1')};
+	} finally {
+		clearInterval(timer);
+		await vm.stop();
+		rmSync(directory, {recursive: true, force: true});
+	}
+}
+
+/** How far the guest has come; its processor may be gone already. */
+async function instructionsOf(vm: Vm): Promise<string> {
+	try {
+		const node = await vm.inspect('vm/vcpus/0/counters/instructions', {depth: 1, timeoutMs: tellMs});
+		return `${Number(toJson(node))} instructions`;
+	} catch {
+		return '';
+	}
+}
+
+/** A stock kernel to its shell and off again, each block of which is executed by the interpreter and by its translation, the first few times. */
+export const lockstep: ProofPart = {
+	name: 'lockstep',
+	title: "a boot of Debian's kernel does the same by the interpreter and by translations",
+	oracle: 'interpreter',
+	unit: 'boots',
+	daily: 0,
+	whole: 1,
+	share: 1,
+	threads: 1,
+	obstacle: () =>
+		existsSync(kernel) ? undefined : 'there is no kernel in .packages/linux: npm run flowey -- restore-packages',
+	async run({count}, tell): Promise<ShareResult> {
+		const {report, output} = await boot(tell);
+		const {blocks, steps, bytes, rounds, instructions, differences, descriptions} = report;
+		const isUp = output.includes('openvmm-guest: ready');
+		return {
+			cases: count,
+			differing: differences + (isUp ? 0 : 1),
+			differences: [...descriptions.slice(0, 10), ...(isUp ? [] : [`the guest was not up: ${output.slice(-500)}`])],
+			counts: {instructions, blocks, steps, 'bytes of WebAssembly': bytes, 'executions compared': rounds},
+		};
+	},
+};
