@@ -1,38 +1,25 @@
 /** Runs the proof of the software processor. */
 
-import {mkdirSync, writeFileSync} from 'node:fs';
-import {availableParallelism} from 'node:os';
-import {join} from 'node:path';
+import {writeFileSync} from 'node:fs';
+import {availableParallelism, cpus} from 'node:os';
+import {join, relative} from 'node:path';
 import {parseArgs} from 'node:util';
-import {PartProcesses, type ProofPart, proofParts, sumOf} from '#test/processor/proof';
+import {coverage, PartProcesses, type ProofPart, proofParts, sumOf} from '#test/processor/proof';
 import {type Command, PATHS, WordsError} from '../core/index.ts';
+import {proofPage} from './proof-page.ts';
+import {formatReports, keepReport, keptReports, type PartReport} from './proof-report.ts';
 
-const resultFolder = join(PATHS.build, 'proof');
+const page = join(PATHS.repo, 'guide/reference/processor-proof.md');
 /** Between two lines of progress where nobody watches. */
 const progressMs = 15_000;
 const redrawMs = 500;
-
-/** Result of a part, as it is kept in its file. */
-export interface PartReport {
-	readonly part: string;
-	readonly oracle: string;
-	readonly unit: string;
-	readonly seed: number;
-	readonly cases: number;
-	readonly differing: number;
-	readonly differences: readonly string[];
-	readonly seconds: number;
-	readonly counts: Readonly<Record<string, number>>;
-	readonly forms: Readonly<Record<string, number>>;
-	/** Why it did not run. */
-	readonly why: string;
-}
+const partNames = proofParts.map(({name}) => name).join(', ');
 
 /** All that shows that the software processor is right, as far as this machine can. */
 export const proofCommand: Command = {
 	name: 'proof',
-	usage: '[--only PART] [--cases NUMBER] [--seed NUMBER] [--processes NUMBER]',
-	summary: `Compare the software processor with its oracles, more often than npm test does; results are kept in .build/proof/. Parts: ${proofParts.map(({name}) => name).join(', ')}`,
+	usage: '[--only PART] [--cases NUMBER] [--seed NUMBER] [--processes NUMBER] | --page',
+	summary: `Compare the software processor with its oracles, more often than npm test does; results are kept in .build/proof/, of which --page makes a page of the guide. Parts: ${partNames}`,
 	async run(words) {
 		const {values} = parseArgs({
 			args: [...words],
@@ -41,29 +28,44 @@ export const proofCommand: Command = {
 				cases: {type: 'string'},
 				seed: {type: 'string', default: '1'},
 				processes: {type: 'string', default: String(availableParallelism())},
+				page: {type: 'boolean', default: false},
 			},
 		});
+		if (values.page) return writePage();
 		const parts = chosenParts(values.only);
 		const seed = numberOf('seed', values.seed, 0);
 		const cases = values.cases === undefined ? undefined : numberOf('cases', values.cases, 1);
 		using processes = new PartProcesses(numberOf('processes', values.processes, 1));
-		mkdirSync(resultFolder, {recursive: true});
 		const reports: PartReport[] = [];
 		for (const part of parts) {
-			const report = await runPart(processes, part, seed, cases ?? part.whole);
-			writeFileSync(join(resultFolder, `${part.name}.json`), `${JSON.stringify(report, undefined, '\t')}\n`);
+			// One boot is enough, whatever is asked of cases.
+			const count = part.whole === 1 ? 1 : (cases ?? part.whole);
+			const report = await runPart(processes, part, seed, count);
+			if (report.why === '') keepReport(report);
 			for (const text of report.differences) process.stdout.write(`${part.name}: ${text}\n`);
 			reports.push(report);
 		}
-		process.stdout.write(`\n${tableOf(reports)}`);
+		process.stdout.write(`\n${formatReports(reports)}`);
 		return reports.every(({differing}) => differing === 0) ? 0 : 1;
 	},
 };
 
+function writePage(): number {
+	const reports = keptReports();
+	const missing = proofParts.filter(({name}) => reports.every(({part}) => part !== name)).map(({name}) => name);
+	if (missing.length > 0)
+		throw new WordsError(
+			`There is no result of ${missing.join(', ')}`,
+			'Run the proof of these parts before, without --page.',
+		);
+	writeFileSync(page, proofPage(reports, coverage()));
+	process.stdout.write(`${relative(PATHS.repo, page)}\n`);
+	return 0;
+}
+
 function chosenParts(names: readonly string[] | undefined): readonly ProofPart[] {
 	const unknown = names?.find((name) => !proofParts.some((part) => part.name === name));
-	const known = proofParts.map(({name}) => name).join(', ');
-	if (unknown !== undefined) throw new WordsError(`There is no part ${unknown}`, `They are ${known}.`);
+	if (unknown !== undefined) throw new WordsError(`There is no part ${unknown}`, `They are ${partNames}.`);
 	return proofParts.filter(({name}) => names?.includes(name) ?? true);
 }
 
@@ -87,7 +89,8 @@ async function runPart(processes: PartProcesses, part: ProofPart, seed: number, 
 				})
 			: [];
 	const seconds = progress.end();
-	return {part: name, oracle, unit, seed, ...sumOf(results), seconds, why};
+	const host = cpus()[0]?.model ?? 'unknown';
+	return {part: name, oracle, unit, seed, ...sumOf(results), seconds, host, why};
 }
 
 /** What a part has come to so far: one line that changes on a terminal, else a line now and then. */
@@ -132,28 +135,4 @@ class Progress {
 		const text = `${this.#name}: ${this.#cases} of ${this.#count} ${this.#unit}, ${this.#differing} differ, ${time}`;
 		process.stderr.write(process.stderr.isTTY ? `\r\x1b[K${text}${isLine ? '\n' : ''}` : `${text}\n`);
 	}
-}
-
-const headings = ['part', 'oracle', 'cases', 'differ', 'seed', 'time', ''];
-
-function tableOf(reports: readonly PartReport[]): string {
-	const rows = reports.map(({part, oracle, unit, cases, differing, seed, seconds, counts, why}) => [
-		part,
-		oracle,
-		`${cases} ${unit}`,
-		`${differing}`,
-		`${seed}`,
-		`${seconds.toFixed(0)} s`,
-		[why, ...Object.entries(counts).map(([name, count]) => `${count} ${name}`)]
-			.filter((text) => text !== '')
-			.join(', '),
-	]);
-	const all = [headings, ...rows];
-	const widths = headings.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
-	const line = (row: readonly string[]) =>
-		row
-			.map((cell, column) => cell.padEnd(widths[column] ?? 0))
-			.join('  ')
-			.trimEnd();
-	return `${all.map(line).join('\n')}\n`;
 }

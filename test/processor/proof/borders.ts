@@ -234,7 +234,7 @@ export const borders: ProofPart = {
 	oracle: 'manual',
 	unit: 'sequences',
 	daily: alone.length,
-	whole: 500,
+	whole: 400,
 	share: 10,
 	threads: 1,
 	obstacle: () => undefined,

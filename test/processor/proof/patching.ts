@@ -96,7 +96,7 @@ export const patching: ProofPart = {
 	oracle: 'manual',
 	unit: 'rounds',
 	daily: 60,
-	whole: 4000,
+	whole: 2000,
 	// A byte counts rounds.
 	share: 200,
 	threads: 2,

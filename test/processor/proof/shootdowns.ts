@@ -186,7 +186,7 @@ export const shootdowns: ProofPart = {
 	oracle: 'manual',
 	unit: 'rounds',
 	daily: 100,
-	whole: 4000,
+	whole: 2000,
 	share: 200,
 	threads: 2,
 	obstacle: () => undefined,
