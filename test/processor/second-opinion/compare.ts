@@ -12,6 +12,15 @@ const segmentNames = ['gs', 'fs', 'es', 'ds'] as const;
 const virtualNames = ['virtual es', 'virtual ds', 'virtual fs', 'virtual gs'] as const;
 const hex = (value: number): string => (value >>> 0).toString(16);
 
+/** True where QEMU is not what the manual says. */
+export const isLeftOut = (one: LegacyCase, software: Uint8Array, other: Uint8Array): boolean => {
+	const [ours, theirs] = [software, other].map((bytes) => CaseResult.on(bytes.buffer).vector & 0xff) as [
+		number,
+		number,
+	];
+	return isQemuWrong(one, {ours, theirs});
+};
+
 /** Says in what two results of a case differ that the manual defines. */
 export function differences(one: LegacyCase, software: Uint8Array, other: Uint8Array): readonly string[] {
 	const [a, b] = [CaseResult.on(software.buffer), CaseResult.on(other.buffer)];
@@ -20,7 +29,6 @@ export function differences(one: LegacyCase, software: Uint8Array, other: Uint8A
 		if (ours !== theirs) found.push(`${name} ${hex(ours)}, not ${hex(theirs)}`);
 	};
 	const isReal = one.mode === 'real';
-	if (isQemuWrong(one, {ours: a.vector & 0xff, theirs: b.vector & 0xff})) return [];
 	compare('vector', a.vector & 0xff, b.vector & 0xff);
 	if (found.length > 0)
 		return [

@@ -1,3 +1,3 @@
-export {describe, differences} from './compare.ts';
+export {describe, differences, isLeftOut} from './compare.ts';
 export {generate, type LegacyCase} from './generate.ts';
 export {runInQemu, runOnSoftware} from './machines.ts';
