@@ -34,8 +34,8 @@ const entryBits = 0x67n;
 const userCode = {base: 0n, selector: 0x33, limit: 0xffff_ffff, attributes: 0xa0fb};
 const userData = {base: 0n, selector: 0, limit: 0xffff_ffff, attributes: 0xc0f3};
 const userStack = {...userData, selector: 0x2b};
-/** CR0: PE, MP, ET, NE, WP, PG; CR4: PAE, OSFXSR, OSXMMEXCPT; EFER: SCE, LME, LMA, NXE. The tables begin at 0. */
-const registers = {cr0: 0x8001_0033n, cr3: 0n, cr4: 0x620n, efer: 0xd01n};
+/** CR0: PE, MP, ET, NE, WP, PG; CR4: PAE, OSFXSR, OSXMMEXCPT, OSXSAVE; EFER: SCE, LME, LMA, NXE. The tables begin at 0. */
+const registers = {cr0: 0x8001_0033n, cr3: 0n, cr4: 0x4_0620n, efer: 0xd01n};
 /** More instructions than a case has, and elements of its strings. */
 const budget = 1000;
 

@@ -226,6 +226,8 @@ const nothing: readonly Row[] = [
 	['mfence', '0F AE F0', '', {isStrict: true, sizes: [32]}],
 	['sfence', '0F AE F8', '', {isStrict: true, sizes: [32]}],
 	['clflush', '0F AE /7', 'Mb', {isStrict: true, feature: 'clflush', sizes: [32]}],
+	['clflushopt', '66 0F AE /7', 'Mb', {isStrict: true, feature: 'clflushopt', sizes: [32]}],
+	['clwb', '66 0F AE /6', 'Mb', {isStrict: true, feature: 'clwb', sizes: [32]}],
 ];
 
 const invalid = (encoding: string): Row => ['invalid', encoding, '', {isStrict: true, sizes: [32]}];
@@ -275,6 +277,10 @@ const faulting: readonly Row[] = [
 	// LLDT, LTR; LGDT, LIDT, LMSW, INVLPG: whatever their operand is.
 	...['0F 00 /2', '0F 00 /3', '0F 01 /2', '0F 01 /3', '0F 01 /6', '0F 01 /7'].map(
 		(encoding): Row => ['privileged', encoding, 'M', {isStrict: true, role: 'address', sizes: [32]}],
+	),
+	// XRSTORS, XSAVES.
+	...['0F C7 /3', '0F C7 /5'].map(
+		(encoding): Row => ['privileged', encoding, 'M', {isStrict: true, role: 'address', sizes: [32], feature: 'xsaves'}],
 	),
 	...['0F 00 /2', '0F 00 /3', '0F 01 /6'].map(
 		(encoding): Row => ['privileged', encoding, 'R', {isStrict: true, sizes: [32]}],
