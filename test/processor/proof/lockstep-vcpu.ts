@@ -1,9 +1,10 @@
 // Entry of a thread whose processor executes in lockstep.
+import {parentPort} from 'node:worker_threads';
 import {leaveOwner, serveOwner} from '#support/rpc';
 import type {CpuBackend} from '#vcpu-worker/hypervisor';
 import {software} from '#vcpu-worker/software/back-end';
 import {Lockstep, type LockstepCounters} from '#vcpu-worker/software/lockstep';
-import type {Processor} from '#vcpu-worker/software/system';
+import {Processor} from '#vcpu-worker/software/system';
 import {VcpuWorker, type VcpuWorkerData} from '#vcpu-worker/worker';
 
 /** What the comparison has come to. */
@@ -13,14 +14,16 @@ export interface LockstepReport extends LockstepCounters {
 }
 
 /** A vCPU's thread on the software processor, whose blocks all run by the interpreter and by their translation. */
-export class LockstepVcpu extends VcpuWorker {
+class LockstepVcpu extends VcpuWorker {
 	#processor: Processor | undefined;
 
 	override create(data: VcpuWorkerData): Promise<void> {
 		const backEnd = {
 			...software,
-			enter: (...args: Parameters<typeof software.enter>): CpuBackend => {
-				const cpu = software.enter(...args) as CpuBackend & {readonly processor: Processor};
+			enter: async (...args: Parameters<typeof software.enter>): Promise<CpuBackend> => {
+				const cpu = await software.enter(...args);
+				if (!('processor' in cpu && cpu.processor instanceof Processor))
+					throw new TypeError('this is another processor');
 				const {processor} = cpu;
 				processor.lockstep = new Lockstep(processor.core, processor.mmu);
 				this.#processor = processor;
@@ -30,12 +33,15 @@ export class LockstepVcpu extends VcpuWorker {
 		return super.create({...data, partition: {...data.partition, backEnd}});
 	}
 
-	/** Call when the guest has ended. */
-	compared(): LockstepReport {
+	/** The last that it says is what it has compared. */
+	override dispose(): Promise<void> {
 		const {lockstep, core} = this.#processor ?? {};
-		if (lockstep === undefined) throw new TypeError('there is no processor');
-		const {counters, descriptions} = lockstep;
-		return {...counters, descriptions, instructions: Number(core?.state.instructions)};
+		if (lockstep !== undefined) {
+			const {counters, descriptions} = lockstep;
+			const compared: LockstepReport = {...counters, descriptions, instructions: Number(core?.state.instructions)};
+			parentPort?.postMessage({compared});
+		}
+		return super.dispose();
 	}
 }
 

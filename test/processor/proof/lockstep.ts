@@ -1,13 +1,15 @@
 import {existsSync, mkdtempSync, readFileSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
+import {SHARE_ENV, Worker} from 'node:worker_threads';
 import {serialPorts} from '#devices/chipset/serial-16550';
 import {vmConfig} from '#main/config';
 import {type CreateOptions, createVm, type HostOptions, type Vm} from '#main/vm';
 import {WorkerStock} from '#main/workers';
 import {toJson} from '#support/inspect';
-import {spawnWorker} from '#support/rpc';
-import type {LockstepReport, LockstepVcpu} from './lockstep-vcpu.ts';
+import {adoptWorker} from '#support/rpc';
+import type {VcpuWorker} from '#vcpu-worker/worker';
+import type {LockstepReport} from './lockstep-vcpu.ts';
 import type {ProofPart, ShareResult, Tell} from './part.ts';
 
 const folder = join(process.cwd(), '.packages', 'linux');
@@ -21,7 +23,12 @@ const tellMs = 5000;
 async function boot(tell: Tell): Promise<{readonly report: LockstepReport; readonly output: string}> {
 	const directory = mkdtempSync(join(tmpdir(), 'openvmm-lockstep-'));
 	const path = join(directory, 'com1');
-	const vcpu = spawnWorker<LockstepVcpu>(new URL('./lockstep-vcpu.ts', import.meta.url), 'vcpu');
+	const worker = new Worker(new URL('./lockstep-vcpu.ts', import.meta.url), {env: SHARE_ENV, trackUnmanagedFds: false});
+	const report = new Promise<LockstepReport>((resolve, reject) => {
+		worker.on('message', (message) => 'compared' in message && resolve(message.compared as LockstepReport));
+		worker.once('exit', () => reject(new Error('the processor has ended without a report')));
+	});
+	const vcpu = adoptWorker<VcpuWorker>(worker);
 	const threads = new WorkerStock();
 	const stock = {
 		takeVcpu: () => vcpu,
@@ -36,11 +43,12 @@ async function boot(tell: Tell): Promise<{readonly report: LockstepReport; reado
 		boot: {kind: 'linux', kernel, initrd, commandLine},
 	});
 	const vm = await createVm(config, options);
-	const timer = setInterval(() => void instructionsOf(vm).then((text) => tell(text)), tellMs);
+	const timer = setInterval(() => void instructionsOf(vm).then(tell, () => {}), tellMs);
 	try {
 		await vm.start();
 		await vm.ended;
-		return {report: await vcpu.api.compared(), output: readFileSync(path, 'latin1')};
+		await vm.stop();
+		return {report: await report, output: readFileSync(path, 'latin1')};
 	} finally {
 		clearInterval(timer);
 		await vm.stop();
@@ -48,14 +56,10 @@ async function boot(tell: Tell): Promise<{readonly report: LockstepReport; reado
 	}
 }
 
-/** How far the guest has come; its processor may be gone already. */
+/** How far the guest has come. */
 async function instructionsOf(vm: Vm): Promise<string> {
-	try {
-		const node = await vm.inspect('vm/vcpus/0/counters/instructions', {depth: 1, timeoutMs: tellMs});
-		return `${Number(toJson(node))} instructions`;
-	} catch {
-		return '';
-	}
+	const node = await vm.inspect('vm/vcpus/0/counters/instructions', {depth: 1, timeoutMs: tellMs});
+	return `${Number(toJson(node))} instructions`;
 }
 
 /** A stock kernel to its shell and off again, each block of which is executed by the interpreter and by its translation, the first few times. */
