@@ -13,7 +13,36 @@ export interface LockstepReport extends LockstepCounters {
 	readonly instructions: number;
 }
 
-/** A vCPU's thread on the software processor, whose blocks all run by the interpreter and by their translation. */
+/** The thread's messages: now and then how far it is, and at its end what it has compared. */
+export type LockstepMessage = {readonly told: string} | {readonly compared: LockstepReport};
+
+const tellMs = 5000;
+/** Runs between two looks at the clock. */
+const looks = 4096;
+
+class TellingLockstep extends Lockstep {
+	readonly #processor: Processor;
+	#runs = 0;
+	#told = performance.now();
+
+	constructor(processor: Processor) {
+		super(processor.core, processor.mmu);
+		this.#processor = processor;
+	}
+
+	override run(record: number): number {
+		if (++this.#runs % looks === 0 && performance.now() - this.#told > tellMs) {
+			this.#told = performance.now();
+			const {instructions} = this.#processor.core.state;
+			post({told: `${instructions} instructions, ${this.counters.blocks} blocks`});
+		}
+		return super.run(record);
+	}
+}
+
+const post = (message: LockstepMessage): void => parentPort?.postMessage(message);
+
+/** A vCPU's thread on the software processor, whose blocks run by the interpreter and by their translation. */
 class LockstepVcpu extends VcpuWorker {
 	#processor: Processor | undefined;
 
@@ -25,7 +54,7 @@ class LockstepVcpu extends VcpuWorker {
 				if (!('processor' in cpu && cpu.processor instanceof Processor))
 					throw new TypeError('this is another processor');
 				const {processor} = cpu;
-				processor.lockstep = new Lockstep(processor.core, processor.mmu);
+				processor.lockstep = new TellingLockstep(processor);
 				this.#processor = processor;
 				return cpu;
 			},
@@ -33,13 +62,11 @@ class LockstepVcpu extends VcpuWorker {
 		return super.create({...data, partition: {...data.partition, backEnd}});
 	}
 
-	/** The last that it says is what it has compared. */
 	override dispose(): Promise<void> {
 		const {lockstep, core} = this.#processor ?? {};
-		if (lockstep !== undefined) {
+		if (lockstep !== undefined && core !== undefined) {
 			const {counters, descriptions} = lockstep;
-			const compared: LockstepReport = {...counters, descriptions, instructions: Number(core?.state.instructions)};
-			parentPort?.postMessage({compared});
+			post({compared: {...counters, descriptions, instructions: Number(core.state.instructions)}});
 		}
 		return super.dispose();
 	}

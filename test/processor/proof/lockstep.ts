@@ -4,12 +4,11 @@ import {join} from 'node:path';
 import {SHARE_ENV, Worker} from 'node:worker_threads';
 import {serialPorts} from '#devices/chipset/serial-16550';
 import {vmConfig} from '#main/config';
-import {type CreateOptions, createVm, type HostOptions, type Vm} from '#main/vm';
+import {type CreateOptions, createVm, type HostOptions} from '#main/vm';
 import {WorkerStock} from '#main/workers';
-import {toJson} from '#support/inspect';
 import {adoptWorker} from '#support/rpc';
 import type {VcpuWorker} from '#vcpu-worker/worker';
-import type {LockstepReport} from './lockstep-vcpu.ts';
+import type {LockstepMessage, LockstepReport} from './lockstep-vcpu.ts';
 import type {ProofPart, ShareResult, Tell} from './part.ts';
 
 const folder = join(process.cwd(), '.packages', 'linux');
@@ -17,7 +16,6 @@ const [kernel, initrd] = [join(folder, 'vmlinuz'), join(folder, 'initrd.cpio')];
 /** With its self-tests of cryptography, which are half of the code. */
 const commandLine = ['console=ttyS0', 'quiet', 'panic=-1', 'openvmm.test=report'];
 const memoryBytes = 512 * 2 ** 20;
-const tellMs = 5000;
 
 /** Boots on one processor in lockstep, until the guest has powered off. */
 async function boot(tell: Tell): Promise<{readonly report: LockstepReport; readonly output: string}> {
@@ -25,7 +23,10 @@ async function boot(tell: Tell): Promise<{readonly report: LockstepReport; reado
 	const path = join(directory, 'com1');
 	const worker = new Worker(new URL('./lockstep-vcpu.ts', import.meta.url), {env: SHARE_ENV, trackUnmanagedFds: false});
 	const report = new Promise<LockstepReport>((resolve, reject) => {
-		worker.on('message', (message) => 'compared' in message && resolve(message.compared as LockstepReport));
+		worker.on('message', (message: LockstepMessage) => {
+			if ('told' in message) tell(message.told);
+			else if ('compared' in message) resolve(message.compared);
+		});
 		worker.once('exit', () => reject(new Error('the processor has ended without a report')));
 	});
 	const vcpu = adoptWorker<VcpuWorker>(worker);
@@ -43,23 +44,15 @@ async function boot(tell: Tell): Promise<{readonly report: LockstepReport; reado
 		boot: {kind: 'linux', kernel, initrd, commandLine},
 	});
 	const vm = await createVm(config, options);
-	const timer = setInterval(() => void instructionsOf(vm).then(tell, () => {}), tellMs);
 	try {
 		await vm.start();
 		await vm.ended;
 		await vm.stop();
 		return {report: await report, output: readFileSync(path, 'latin1')};
 	} finally {
-		clearInterval(timer);
 		await vm.stop();
 		rmSync(directory, {recursive: true, force: true});
 	}
-}
-
-/** How far the guest has come. */
-async function instructionsOf(vm: Vm): Promise<string> {
-	const node = await vm.inspect('vm/vcpus/0/counters/instructions', {depth: 1, timeoutMs: tellMs});
-	return `${Number(toJson(node))} instructions`;
 }
 
 /** A stock kernel to its shell and off again, each block of which is executed by the interpreter and by its translation, the first few times. */
