@@ -47,7 +47,7 @@ const functions: readonly X87Function[] = [
 	{code: [0xd9, 0xfb], operands: ofAngle, results: (x) => [exact.cosine(x), exact.sine(x)]},
 	{
 		code: [0xd9, 0xf0],
-		operands: (random) => [number(random, -1 - random.below(random.pick([3, 80]))), unit],
+		operands: (random) => [number(random, -1 - random.below(random.pick([3, 80, 150]))), unit],
 		results: (x) => [exact.powerLessOne(x)],
 	},
 	{
@@ -61,7 +61,7 @@ const functions: readonly X87Function[] = [
 	{
 		code: [0xd9, 0xf9],
 		operands: (random) => {
-			const x = number(random, -2 - random.below(random.pick([3, 80])));
+			const x = number(random, -2 - random.below(random.pick([3, 80, 150])));
 			const isIn = Math.abs(Number(x.m)) * 2 ** x.e < smallest;
 			return [isIn ? x : {...x, e: x.e - 1}, number(random, any(random, 100))];
 		},

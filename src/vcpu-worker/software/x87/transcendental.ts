@@ -17,12 +17,15 @@ import {type Context, round} from './rounding.ts';
 
 /** The exponent of an operand's highest bit below which its square is nothing to 64 bits. */
 const tiny = -70;
+/** The same where the square itself is left out, which decides how a result is rounded that lies near the middle of two numbers. */
+const linear = -130;
 const traceBits = 70;
 const oneExtended: Extended = {signExponent: 0x3fff, significand: 1n << 63n};
 const oneOperand = operandOf(oneExtended.signExponent, oneExtended.significand);
 
 const sizeOf = ({exponent}: Operand): number => exponent + 63;
 const isTiny = (a: Operand): boolean => sizeOf(a) < tiny;
+const isLinear = (a: Operand): boolean => sizeOf(a) < linear;
 
 /** Bits of a positive number behind the point. */
 const fixedOf = ({exponent, significand}: Operand): bigint =>
@@ -51,7 +54,7 @@ export function powerLessOne(context: Context, a: Operand): Extended {
 	const isMinusOne = isNegative && sizeOf(a) === 0 && significand === oneOperand.significand;
 	if (isMinusOne) return {signExponent: 0xbffe, significand};
 	if (sizeOf(a) >= 0) return extendedOf(a);
-	if (isTiny(a)) return roundFixed(context, isNegative, significand * ln2, exponent - fixedBits);
+	if (isLinear(a)) return roundFixed(context, isNegative, significand * ln2, exponent - fixedBits);
 	const power = (significand * ln2) >> BigInt(-exponent);
 	const result = exponentialLessOne(isNegative ? -power : power);
 	return roundFixed(context, isNegative, isNegative ? -result : result);
@@ -131,7 +134,7 @@ export function logarithmNearOne(context: Context, a: Operand, factor: Operand):
 		const sum = add({...context, flags: 0}, oneOperand, a);
 		return logarithm(context, operandOf(sum.signExponent, sum.significand), factor);
 	}
-	if (isTiny(a)) {
+	if (isLinear(a)) {
 		const value = ratio((isNegative ? -a.significand : a.significand) << BigInt(fixedBits), ln2);
 		return roundProduct(context, factor, value, a.exponent - fixedBits, false);
 	}
