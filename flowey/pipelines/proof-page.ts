@@ -1,8 +1,9 @@
-import type {Coverage} from '#test/processor/proof';
+import {type Coverage, proofParts} from '#test/processor/proof';
 import type {PartReport} from './proof-report.ts';
 
 /** The page of the guide that says what the proof covers. */
 export function proofPage(reports: readonly PartReport[], {encodings, covered, exceptions}: Coverage): string {
+	const missing = proofParts.map(({name}) => name).filter((name) => reports.every(({part}) => part !== name));
 	return `# What the proof of the processor covers
 
 \`npm run flowey -- proof --page\` writes this page from the results that the last \`npm run flowey -- proof\` of each part has left, and
@@ -24,7 +25,7 @@ ${table(
 	]),
 )}
 
-The host's processor was: ${[...new Set(reports.map(({host}) => host))].join('; ')}.
+${missing.length > 0 ? `Not run: ${missing.map((name) => `\`${name}\``).join(', ')}. ` : ''}The host's processor was: ${[...new Set(reports.map(({host}) => host))].join('; ')}.
 
 ## Forms
 
@@ -32,12 +33,19 @@ A form is one instruction with one encoding, kind of operands and size of them. 
 words, with exceptions, and with all prefixes that it may have.
 
 ${table(
-	['forms', 'oracle', 'number', 'compared', 'least compared form'],
-	reports.flatMap(({oracle, forms}) =>
+	['part', 'forms', 'oracle', 'number', 'compared', 'least compared form'],
+	reports.flatMap(({part, oracle, forms}) =>
 		[...Map.groupBy(Object.entries(forms), ([name]) => name.split(': ')[0] ?? '')].map(([group, rows]) => {
 			const counts = rows.map(([, count]) => count);
 			const sum = counts.reduce((total, count) => total + count, 0);
-			return [group, oracle, grouped(rows.length), `${grouped(sum)} times`, `${grouped(Math.min(...counts))} times`];
+			return [
+				part,
+				group,
+				oracle,
+				grouped(rows.length),
+				`${grouped(sum)} times`,
+				`${grouped(Math.min(...counts))} times`,
+			];
 		}),
 	),
 )}

@@ -15,7 +15,7 @@ const exceptions: readonly Exception[] = [
 	{
 		what: 'RDTSC, CPUID, RDRAND, RDSEED, RDPID',
 		why: 'not deterministic',
-		shownBy: 'unit tests of the counter and of CPUID, system-instructions.test.ts',
+		shownBy: 'system-instructions.test.ts, features.test.ts',
 		rows: {twoByte: '* 31 a2\n.. c7 r /6,7\n66 c7 r /6,7\nf3 c7 r /7'},
 	},
 	{
@@ -33,7 +33,7 @@ const exceptions: readonly Exception[] = [
 	{
 		what: 'SYSCALL',
 		why: "it enters the host's kernel",
-		shownBy: 'system-instructions.test.ts, borders',
+		shownBy: 'model-registers.test.ts, borders, boots of stock kernels',
 		rows: {twoByte: '* 05'},
 	},
 	{
@@ -51,7 +51,7 @@ const exceptions: readonly Exception[] = [
 	{
 		what: 'LAR, LSL, VERR, VERW; SLDT, STR, SGDT, SIDT, SMSW',
 		why: "what they tell is the host kernel's, if it lets them",
-		shownBy: 'qemu, system-instructions.test.ts',
+		shownBy: 'qemu, legacy-instructions.test.ts',
 		rows: {twoByte: '* 02 03\n* 00 /0,1,4,5\n* 01 m /0,1,4\n* 01 r /4'},
 	},
 	{
