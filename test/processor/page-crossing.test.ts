@@ -2,6 +2,7 @@ import test from 'ava';
 import {byte, dword, eax, ebx, edi, edx, esi, rsi} from '#flowey/x86-assembler';
 import {microKernel} from '#test/tmk';
 import {startKernel} from './guest-processor.ts';
+import {codeAt, startBytes, tables} from './raw-code.ts';
 
 const pageBytes = 0x1000;
 
@@ -31,4 +32,25 @@ test('an instruction across two pages is what its bytes are now, in the second p
 	const {general} = processor.core.state;
 	const [before, after] = [0x4433_2211n, 0x5533_2211n];
 	t.deepEqual([general[3], general[2], general[7], general[6]], [before, before, after, after]);
+});
+
+test('a jump across two pages, of which another has taken the place of the first, goes to that one', (t) => {
+	const start = codeAt + pageBytes - 1;
+	const {processor, ram} = startBytes([], start);
+	const {state} = processor.core;
+	// Both pages have the same jump, back by 17 bytes, to MOV AL, DEC ECX, JNZ to the jump, HLT.
+	for (const [index, place] of [codeAt, 0].entries()) {
+		ram.set([0xb0, index + 1, 0xff, 0xc9, 0x75, 9, 0xf4], place + 0xff0);
+		ram.set([0xeb, -17 & 0xff], place + 0xfff);
+	}
+	const results = [codeAt, 0, codeAt].map((place) => {
+		new BigUint64Array(ram.buffer, tables + 0x2000)[codeAt >> 21] = BigInt(place) | 0x87n;
+		processor.changed();
+		processor.isHalted = false;
+		state.rip = BigInt(start);
+		state.general[1] = 50n;
+		processor.run(1000);
+		return state.general[0];
+	});
+	t.deepEqual(results, [1n, 2n, 1n]);
 });
