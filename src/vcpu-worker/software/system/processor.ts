@@ -1,6 +1,6 @@
 import type {MappedMemory} from '#devices/guest-memory';
 import {allocateSharedMemory, type SharedMemory} from '#support/shared-memory';
-import {decode, goesStraight, type Instruction} from '#vcpu-worker/software/decode';
+import {goesStraight, type Instruction} from '#vcpu-worker/software/decode';
 import {Core} from '#vcpu-worker/software/interpreter';
 import type {Lockstep} from '#vcpu-worker/software/lockstep';
 import {type DeviceSpace, executeAlone, Mmu, PhysicalMemory} from '#vcpu-worker/software/mmu';
@@ -13,6 +13,7 @@ import {Features} from './features.ts';
 import {GuestFault, generalProtection, invalidOpcode, Vector} from './guest-fault.ts';
 import {systemInstructions} from './instructions.ts';
 import {Interrupts} from './interrupts.ts';
+import {LoneInstructions} from './lone-instructions.ts';
 import {ModelRegisters} from './msrs.ts';
 import type {Outside} from './outside.ts';
 import type {After, Parts} from './parts.ts';
@@ -34,22 +35,10 @@ export type ProcessorStop =
 	/** For the host's debugger: {@link DebugUnit.stop} tells why. */
 	| 'debug';
 
-/** Longest instruction in bytes. */
-const maxLength = 15;
 /** Instructions that end in a handler, whose first instruction comes next. */
 const withoutTrap = new Set(['int', 'int1', 'int3', 'into']);
 const requestWord = CpuState.word('request');
 const pageBytes = 4096;
-
-/** An instruction across the end of a page, and the bytes that it was decoded from. */
-interface Crossing {
-	/** Its record, while those of `Core.codeEpoch` are what they are. */
-	readonly record: number;
-	readonly epoch: number;
-	readonly bytes: Uint8Array;
-	/** The instruction, or the records that are its own. */
-	readonly instruction: Instruction | number;
-}
 
 /** One x86-64 processor: interpreter, memory management and system, on the thread that calls {@link run}. */
 export class Processor implements Parts {
@@ -72,10 +61,7 @@ export class Processor implements Parts {
 	readonly #code: CodeCache;
 	readonly #memory: PhysicalMemory;
 	readonly #others: Rendezvous;
-	/** Instructions across the end of a page, by their slot. */
-	readonly #crossings: (Crossing | undefined)[] = [];
-	/** The bytes of the last instruction that was read alone. */
-	readonly #codeBytes = new Uint8Array(maxLength);
+	readonly #lone: LoneInstructions;
 	readonly #dropWritable = () => this.mmu.dropWritable();
 
 	/**
@@ -95,6 +81,7 @@ export class Processor implements Parts {
 		this.#others = new Rendezvous(shared.epochs, self, requestWords(shared));
 		this.#code = new CodeCache(this.core, this.#memory, this.#others, this.#dropWritable);
 		this.mmu = new Mmu(this.core, this.#memory, devices, this.#code);
+		this.#lone = new LoneInstructions(this.core, this.mmu, this.#memory);
 		this.mmu.exclusively = (action) => this.#others.exclusively(action, this.#dropWritable);
 		this.outside = outside;
 		this.debug = new DebugUnit(this.core, this.mmu);
@@ -339,7 +326,7 @@ export class Processor implements Parts {
 		const rip = state.rip;
 		const kept = state.budget - 1;
 		try {
-			const instruction = this.#instruction(linear, Number(linear & 0xfffn), 0);
+			const instruction = this.#lone.at(linear);
 			if (typeof instruction !== 'number') {
 				const after = this.#carryOut(instruction, rip);
 				if (after === 'debug') return after;
@@ -444,7 +431,7 @@ export class Processor implements Parts {
 		if (this.windowWanted && this.canInterrupt) return 'window';
 		try {
 			const known = core.instructionOf(record);
-			const instruction = known ?? this.#crossing(record);
+			const instruction = known ?? this.#lone.across(record);
 			if (typeof instruction === 'number') return instruction;
 			const {jumpsEpoch} = core;
 			this.debug.begin(false);
@@ -498,73 +485,6 @@ export class Processor implements Parts {
 		}
 		if (after === 'halt') this.isHalted = true;
 		return after;
-	}
-
-	/**
-	 * The instruction of a record that ends in the next page, if it is one. Of 64-bit code, which no limit ends, it is known from the last
-	 * time, as long as its bytes are the same.
-	 */
-	#crossing(record: number): Instruction | number {
-		const {core} = this;
-		const {codePage} = core.state;
-		const start = core.startOf(record);
-		const slot = Core.slotOf(record);
-		const known = this.#crossings[slot];
-		if (known !== undefined && known.record === record && known.epoch === core.codeEpoch) {
-			const {bytes} = known;
-			const now = this.#codeBytes.subarray(0, bytes.length);
-			const inPage = pageBytes - start;
-			this.#readCode(codePage + BigInt(start), now.subarray(0, inPage));
-			this.#readCode(codePage + BigInt(pageBytes), now.subarray(inPage));
-			if (bytes.every((byte, index) => byte === now[index])) return known.instruction;
-		}
-		this.#crossings[slot] = undefined;
-		const instruction = this.#instruction(codePage + BigInt(start), start, slot);
-		const length = typeof instruction === 'number' ? core.nextOf(instruction) - start : instruction.length;
-		if (start + length > pageBytes && codeSizeOf(core) === 64)
-			this.#crossings[slot] = {record, epoch: core.codeEpoch, bytes: this.#codeBytes.slice(0, length), instruction};
-		return instruction;
-	}
-
-	/** Decodes an instruction. One that is not for TypeScript gets records of its own. @param slot - see `Core.decodeAlone` */
-	#instruction(linear: bigint, start: number, slot: number): Instruction | number {
-		const {core} = this;
-		const codeSize = codeSizeOf(core);
-		const room = Math.min(maxLength, this.#codeBehind(linear));
-		const bytes = this.#codeBytes.subarray(0, room);
-		const inPage = Math.min(room, pageBytes - start);
-		this.#readCode(linear, bytes.subarray(0, inPage));
-		let instruction = decode(bytes.subarray(0, inPage), start, codeSize, core.announced);
-		if (instruction === 'truncated' && inPage < room) {
-			this.#readCode(linear + BigInt(inPage), bytes.subarray(inPage));
-			instruction = decode(bytes, start, codeSize, core.announced);
-		}
-		if (instruction === 'undefined') throw invalidOpcode();
-		if (typeof instruction === 'string') throw generalProtection();
-		if (systemInstructions[instruction.name] !== undefined) return instruction;
-		const alone = core.decodeAlone(bytes, start, codeSize, slot);
-		if (alone === undefined) throw invalidOpcode();
-		return alone;
-	}
-
-	/** Bytes of the code segment from a linear address on: more than an instruction has where there is no limit. */
-	#codeBehind(linear: bigint): number {
-		const {base = 0n, limit = 0} = this.core.state.segments[CS] ?? {};
-		if (codeSizeOf(this.core) === 64) return maxLength;
-		return Math.max(0, limit + 1 - Number(BigInt.asUintN(32, linear - base)));
-	}
-
-	/** Reads bytes of code that are in one page. @throws GuestFault */
-	#readCode(linear: bigint, bytes: Uint8Array): void {
-		const {state} = this.core;
-		const at = BigInt.asUintN(codeSizeOf(this.core) === 64 ? 64 : 32, linear);
-		const low = Number(BigInt.asIntN(32, at));
-		const translation = this.mmu.fetch(low, Number(BigInt.asIntN(32, at >> 32n)));
-		if (translation === undefined) throw new GuestFault(state.vector, state.errorCode);
-		const offset = low & (pageBytes - 1);
-		const source = this.#memory.page(translation.page);
-		if (source === undefined) throw generalProtection();
-		bytes.set(source.subarray(offset, offset + bytes.length));
 	}
 }
 
