@@ -1,13 +1,13 @@
 import type {MachineLayout} from '#devices/machine';
 import type {BootRegisters} from '#devices/processor';
-import type {SpawnedWorker} from '#support/rpc';
+import type {VcpuPlace} from '#main/workers';
 import type {DebugPlan} from '#vcpu-worker/debug';
 import type {AttachedPartition} from '#vcpu-worker/hypervisor';
 import {VcpuLatencies, type VcpuLatenciesView} from '#vcpu-worker/latency';
 import {type CpuReport, ProbeAsker} from '#vcpu-worker/probe';
 import {type StopReason, VcpuCommand, VcpuControl, type VcpuControlView, vcpuShared} from '#vcpu-worker/protocol';
 import type {ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
-import type {VcpuWorker, VcpuWorkerData} from '#vcpu-worker/worker';
+import type {VcpuWorkerData} from '#vcpu-worker/worker';
 
 const stopWord = VcpuControl.word('stopRequested');
 const commandsWord = VcpuControl.word('commands');
@@ -21,7 +21,7 @@ export class VcpuThread {
 	readonly index: number;
 	readonly control: VcpuControlView;
 	readonly latencies: VcpuLatenciesView;
-	readonly #worker: SpawnedWorker<VcpuWorker>;
+	readonly #worker: VcpuPlace;
 	readonly #kick: () => void;
 	readonly #probe: ProbeAsker;
 	readonly #created: Promise<void>;
@@ -32,7 +32,7 @@ export class VcpuThread {
 	 * @param worker - a thread of this vCPU's own, which is now told to create it; {@link ready} tells when it has
 	 * @param partition - as this thread has it
 	 */
-	constructor(worker: SpawnedWorker<VcpuWorker>, data: VcpuWorkerData, partition: Pick<AttachedPartition, 'kick'>) {
+	constructor(worker: VcpuPlace, data: VcpuWorkerData, partition: Pick<AttachedPartition, 'kick'>) {
 		const {index} = data;
 		const {control, probe, latencies} = vcpuShared(data.control);
 		this.index = index;
@@ -140,13 +140,13 @@ export class VcpuThread {
 		this.#kick();
 	}
 
-	/** Closes the vCPU and ends the thread. Only while the vCPU is not running. */
+	/** Closes the vCPU and lets the thread go. Only while the vCPU is not running. */
 	async dispose(): Promise<void> {
 		await this.#worker.leave();
 	}
 
 	/** A call that fails when the thread does. */
-	#call<R>(action: (api: SpawnedWorker<VcpuWorker>['api']) => Promise<R>): Promise<R> {
+	#call<R>(action: (api: VcpuPlace['api']) => Promise<R>): Promise<R> {
 		return Promise.race([action(this.#worker.api), this.#worker.failed]);
 	}
 }

@@ -1,12 +1,11 @@
 import type {BootRegisters} from '#devices/processor';
 import {cpuText, type VmConfig} from '#main/config';
 import {cpuidTopology, type ProcessorTopology} from '#main/topology';
-import type {SpawnedWorker} from '#support/rpc';
+import type {VcpuPlace} from '#main/workers';
 import {type CpuidEntry, type CpuidOptions, guestCpuid, missingFeatures} from '#vcpu-worker/cpuid';
 import type {AttachedPartition, Partition, ProcessorOffer, VcpuHandle} from '#vcpu-worker/hypervisor';
 import type {MachineHandle} from '#vcpu-worker/machine';
 import {vcpuSharedBytes} from '#vcpu-worker/protocol';
-import type {VcpuWorker} from '#vcpu-worker/worker';
 import {vmError} from './errors.ts';
 import {VcpuThread} from './vcpu-thread.ts';
 
@@ -57,7 +56,7 @@ function cpuidAnswers(
 /** Inputs of the vCPUs' threads. */
 export interface VcpuParts {
 	/** A worker for each vCPU. */
-	readonly workers: readonly SpawnedWorker<VcpuWorker>[];
+	readonly workers: readonly VcpuPlace[];
 	readonly vcpus: readonly VcpuHandle[];
 	readonly machine: MachineHandle;
 	/** This thread's attachment to the partition. */

@@ -5,11 +5,12 @@ import {adoptWorker, type SpawnedWorker, spawnWorker} from '#support/rpc';
 import type {VcpuWorker} from '#vcpu-worker/worker';
 import {workerUrls} from './bundled-files.ts';
 import {type DevicePlace, DevicePool} from './device-pool.ts';
+import {type VcpuPlace, VcpuPool} from './vcpu-pool.ts';
 
 /** Source of a machine's workers. */
 export interface MachineWorkers {
-	/** For one vCPU; it is then the machine's. */
-	takeVcpu(): SpawnedWorker<VcpuWorker>;
+	/** For one vCPU; it is the machine's until that lets it go. */
+	takeVcpu(): VcpuPlace;
 	/**
 	 * A place for the back ends of the devices, on a thread that runs those of other machines too.
 	 * @param isAlone - on one that does not
@@ -27,6 +28,11 @@ const devicePool = new DevicePool(
 	Math.min(mostDeviceThreads, availableParallelism()),
 );
 
+/** What machines that have ended leave to others. A thread of them costs some 20 MiB. */
+const mostSpareVcpus = 8;
+const spareMs = 30_000;
+const vcpuPool = new VcpuPool(mostSpareVcpus, spareMs);
+
 const spawnVcpu = () => spawnWorker<VcpuWorker>(workerUrls.vcpu, 'vcpu');
 
 /**
@@ -41,14 +47,14 @@ export class WorkerStock implements MachineWorkers {
 		if (first !== undefined) this.#vcpus.push(adoptWorker<VcpuWorker>(first));
 	}
 
-	/** Has threads for this many vCPUs started. Returns at once. */
+	/** Has threads for this many vCPUs started, beside those that are left of other machines. Returns at once. */
 	warm(vcpus: number): void {
-		while (this.#vcpus.length < vcpus) this.#vcpus.push(spawnVcpu());
+		while (this.#vcpus.length + vcpuPool.spares < vcpus) this.#vcpus.push(spawnVcpu());
 	}
 
-	/** A waiting thread, or else a new one. */
-	takeVcpu(): SpawnedWorker<VcpuWorker> {
-		return this.#vcpus.shift() ?? spawnVcpu();
+	/** A thread that is left of another machine, or a waiting one, or else a new one. */
+	takeVcpu(): VcpuPlace {
+		return vcpuPool.take(() => this.#vcpus.shift() ?? spawnVcpu());
 	}
 
 	takeDevices(isAlone: boolean, others: readonly DevicePlace[]): DevicePlace {

@@ -66,7 +66,7 @@ export function makeReadOnly(address: bigint, length: number): number {
  * Gives back the memory of the pages that lie within a buffer, madvise(2) with MADV_DONTNEED: what is in them is zero afterwards. The
  * buffer stays what it is.
  */
-export function discardPages(buffer: SharedArrayBuffer): void {
+export function discardPages(buffer: SharedArrayBuffer | ArrayBufferView): void {
 	const address = addressOf(buffer);
 	const start = ((address + pageBytes - 1n) / pageBytes) * pageBytes;
 	const end = ((address + BigInt(buffer.byteLength)) / pageBytes) * pageBytes;

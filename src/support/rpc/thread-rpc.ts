@@ -17,6 +17,8 @@ export interface SpawnedWorker<T extends Leaving> {
 	readonly exited: Promise<void>;
 	/** The part of its time, 0–1, that the thread's event loop was not idle. */
 	eventLoopUse(): number;
+	/** Has the process go on for as long as the thread does, as when it was started, or end without waiting for it. */
+	keepProcess(isKept: boolean): void;
 	/** Calls `dispose`, which is not answered, and resolves when the thread has ended. */
 	leave(): Promise<void>;
 }
@@ -54,7 +56,8 @@ export function adoptWorker<T extends Leaving>(worker: Worker): SpawnedWorker<T>
 		return exited;
 	};
 	const eventLoopUse = () => worker.performance.eventLoopUtilization().utilization;
-	return {api, failed, exited, eventLoopUse, leave};
+	const keepProcess = (isKept: boolean) => (isKept ? worker.ref() : worker.unref());
+	return {api, failed, exited, eventLoopUse, keepProcess, leave};
 }
 
 /** In a worker thread: answers the owner's calls with the methods of `api`. */

@@ -30,6 +30,8 @@ export interface AttachedPartition {
 
 /** The part of a back end that works on the machine's threads. */
 export interface BackEnd {
+	/** A thread keeps nothing of a vCPU that it has closed, and may run one of another machine. */
+	readonly leavesThreadsClean?: true;
 	/** Begins to load what {@link enter} needs, on a thread that will call it. */
 	warm?(): Promise<void>;
 	/** On any thread. */

@@ -93,6 +93,16 @@ for (const moment of ['attach', 'enter', 'close'] as const) {
 	});
 }
 
+test('a worker lets its machine go, and takes no other one where its back end does not leave threads clean', async (t) => {
+	const {worker, create, log, hasLeft} = workerOf(halts);
+	t.true(await worker.release(), 'nothing has been made');
+	await create();
+	t.false(await worker.release());
+	t.deepEqual(log.slice(-2), ['enter', 'close']);
+	t.throws(() => worker.save(), {instanceOf: TypeError});
+	t.false(hasLeft());
+});
+
 test('a run that fails says what of, and calls are taken again', async (t) => {
 	const {worker, create, failAt, hypervisor} = workerOf(function* () {
 		yield writePort(port, 4, 7);

@@ -54,6 +54,8 @@ export class VcpuWorker {
 	#creating: Promise<unknown> = Promise.resolve();
 	/** The time-stamp counter as it was when the guest came to stand still. */
 	#held: HeldCounter | undefined;
+	/** The thread shall not serve another machine. */
+	#isSpent = false;
 
 	/** @param leave - ends the thread, where this has one of its own */
 	constructor(leave: () => void) {
@@ -63,12 +65,15 @@ export class VcpuWorker {
 	/** Creates the vCPU. Call first. @throws VmmError of the back end */
 	create(data: VcpuWorkerData): Promise<void> {
 		const created = this.#create(data);
-		this.#creating = created.catch(() => {});
+		this.#creating = created.catch(() => {
+			this.#isSpent = true;
+		});
 		return created;
 	}
 
 	async #create(data: VcpuWorkerData): Promise<void> {
 		const isBoot = data.index === 0;
+		this.#mind(data.layout);
 		const {machine, memory, split} = await attachMachine(data, {alertsBootCpu: !isBoot, vp: data.index});
 		const pic = isBoot ? split : undefined;
 		const {control, probe, latencies} = vcpuShared(data.control);
@@ -82,6 +87,7 @@ export class VcpuWorker {
 			},
 		});
 		const backEnd = await backEndOf(data.partition);
+		if (backEnd.leavesThreadsClean !== true) this.#isSpent = true;
 		const live = {machine, split, caller, memory};
 		const sampler = new ExitSampler(latencies);
 		const cpu = await backEnd.enter(data.partition, data.vcpu, wiring(live, {control, pic, sampler}));
@@ -93,8 +99,9 @@ export class VcpuWorker {
 
 	/** Follows the machine to devices that have come or gone. */
 	async change(layout: MachineLayout): Promise<void> {
-		const {findModel} = await loadDeviceModels(layout.modules);
 		const live = this.#vcpu;
+		this.#mind(layout);
+		const {findModel} = await loadDeviceModels(layout.modules);
 		const {machine, context} = live;
 		machine.change(layout, findModel);
 		context.cpu.connect(wiring(live, {...context, pic: context.isBoot ? context.split : undefined}));
@@ -162,6 +169,7 @@ export class VcpuWorker {
 			this.#holdCounter();
 			return reason;
 		} catch (caught) {
+			this.#isSpent = true;
 			if (caught instanceof VmmError) return {kind: 'failed', error: caught.toData()};
 			const stack = caught instanceof Error ? caught.stack : String(caught);
 			const message = `A vCPU's exit could not be served: ${caught instanceof Error ? caught.message : caught}`;
@@ -184,15 +192,31 @@ export class VcpuWorker {
 		this.#vcpu.context.cpu.writeRegisters(changes);
 	}
 
-	/** Closes the vCPU, also one that is still being created, and leaves the thread. Not answered. */
-	async dispose(): Promise<void> {
+	/**
+	 * Closes the vCPU, also one that is still being created, and keeps nothing of its machine.
+	 * @returns whether {@link create} may follow: nothing has failed here, and nobody else's code has run
+	 */
+	async release(): Promise<boolean> {
 		await this.#creating;
+		const live = this.#live;
+		this.#live = undefined;
+		this.#held = undefined;
+		live?.context.cpu.close();
+		return !this.#isSpent;
+	}
+
+	/** Does what {@link release} does, and leaves the thread. Not answered. */
+	async dispose(): Promise<void> {
 		try {
-			this.#live?.context.cpu.close();
+			await this.release();
 		} finally {
-			this.#live = undefined;
 			this.#leave();
 		}
+	}
+
+	/** Modules of a user's own may keep what they like, and shall be read anew for the next machine. */
+	#mind({modules}: MachineLayout): void {
+		if (modules.length > 0) this.#isSpent = true;
 	}
 
 	#holdCounter(): void {

@@ -1,6 +1,6 @@
 import {FakeReactor} from '#devices/testing';
 import {DeviceWorker} from '#main/device-worker';
-import {type DevicePlace, DevicePool, type MachineWorkers} from '#main/workers';
+import {type DevicePlace, DevicePool, type MachineWorkers, type VcpuPlace} from '#main/workers';
 import type {ReactorOptions, RunningReactor} from '#support/reactor';
 import type {Leaving, SpawnedWorker} from '#support/rpc';
 import {VcpuWorker} from '#vcpu-worker/worker';
@@ -37,7 +37,7 @@ export class InProcessWorkers implements MachineWorkers {
 		this.#openReactor = openReactor ?? (() => this.#fakeReactor());
 	}
 
-	takeVcpu(): SpawnedWorker<VcpuWorker> {
+	takeVcpu(): VcpuPlace {
 		const thread = new InProcessThread((leave) => new VcpuWorker(leave));
 		this.vcpus.push(thread);
 		this.taken(thread, 'vcpu');
@@ -109,6 +109,8 @@ export class InProcessThread<T extends Leaving> implements SpawnedWorker<T> {
 	eventLoopUse(): number {
 		return performance.eventLoopUtilization().utilization;
 	}
+
+	keepProcess(): void {}
 
 	leave(): Promise<void> {
 		// The thread ends all the same.

@@ -13,6 +13,7 @@ import type {Alert} from './software-vcpu.ts';
 /** The software processor: guests run on any host. The handles are those that it has given. */
 export const software: Hypervisor & BackEnd = {
 	kind: softwareKind,
+	leavesThreadsClean: true,
 	examine: () => [
 		{name: softwareKind, level: 'ok', text: 'the software processor runs guests on this host, without KVM'},
 		{name: 'software-cpu', level: 'ok', text: modelsInWords(offeredCpuid)},

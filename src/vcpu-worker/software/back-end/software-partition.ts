@@ -2,6 +2,7 @@ import type {DirtySource, MappedRange} from '#devices/guest-memory';
 import {GsiTable} from '#devices/interrupts';
 import type {VmTime} from '#devices/vm-time';
 import {errorTable} from '#support/errors';
+import {discardPages} from '#support/ffi';
 import type {SharedMemory} from '#support/shared-memory';
 import type {StateUnit} from '#support/state-units';
 import type {DebugSupport} from '#vcpu-worker/debug';
@@ -116,5 +117,7 @@ export class SoftwarePartition implements Partition {
 
 	close(): void {
 		this.#ranges.length = 0;
+		// The buffers stay for as long as a heap has what knows them. What is counted can still be seen.
+		for (const {buffer} of this.handle.shared.memories) discardPages(new Uint8Array(buffer, memoryMap.tlb));
 	}
 }
