@@ -2,7 +2,7 @@ import {existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync} 
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {expect, guestProgram, load, store, word} from '#test/guest-program';
-import {everyBackEnd, vmTest, x86BackEnds} from '#test/petri';
+import {everyBackEnd, type TestVm, vmTest, x86BackEnds} from '#test/petri';
 
 const everywhere = {on: everyBackEnd};
 const sizeBytes = 64 * 2 ** 20;
@@ -53,9 +53,9 @@ vmTest('prefetch commits every page and reports it', everywhere, async (t, machi
 		t.is(total, sizeBytes);
 		seen.push(done);
 	};
-	const residentBefore = residentBytes();
-	const {vm} = await machine({memory: {sizeBytes, prefetch: true}, program}, {prefetched});
-	t.true(residentBytes() - residentBefore >= sizeBytes);
+	const guest = await machine({memory: {sizeBytes, prefetch: true}, program}, {prefetched});
+	const {vm} = guest;
+	t.is(await residentBytes(guest), sizeBytes);
 	t.is(seen.at(-1), sizeBytes);
 	await vm.start();
 	t.deepEqual(await vm.ended, content);
@@ -80,7 +80,10 @@ vmTest(title, withPool, async (t, machine) => {
 });
 
 /** Resident memory of this process, shared pages included. */
-function residentBytes(): number {
-	const [, pages] = readFileSync('/proc/self/statm', 'latin1').split(' ');
-	return Number(pages) * 4096;
+async function residentBytes(guest: TestVm): Promise<number> {
+	const ranges = await guest.inspect('vm/memory/ranges', 2);
+	return Object.values(ranges as Readonly<Record<string, {readonly resident: number}>>).reduce(
+		(sum, {resident}) => sum + resident,
+		0,
+	);
 }
