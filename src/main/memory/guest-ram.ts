@@ -113,10 +113,16 @@ const rangeAlignment = 2 ** 21;
 class Places {
 	/** Bytes of each memory, in order. */
 	readonly #sizes: number[] = [0];
+	/** Size of the largest huge page; 1 where there is none. */
+	readonly #pageBytes: number;
 	#memory: SharedMemory | undefined;
 	#used = 0;
 
 	constructor(requests: readonly BankRequest[]) {
+		this.#pageBytes = Math.max(
+			1,
+			...requests.map(({memory: {hugepages, hugepageSizeBytes = 2 ** 21}}) => (hugepages ? hugepageSizeBytes : 1)),
+		);
 		for (const {length} of requests.flatMap(({ranges}) => ranges.flatMap(splitRange))) {
 			const last = this.#sizes.length - 1;
 			const size = (this.#sizes[last] ?? 0) + aligned(length);
@@ -130,8 +136,12 @@ class Places {
 		if (this.#memory !== undefined && this.#used + aligned(length) > this.#memory.buffer.byteLength)
 			this.#memory = undefined;
 		if (this.#memory === undefined) {
-			this.#memory = reserve(this.#sizes.shift() ?? 0);
-			this.#used = 0;
+			const size = this.#sizes.shift() ?? 0;
+			// V8 chooses the address, which need not be where a huge page can be.
+			this.#memory = reserve(Math.min(size + this.#pageBytes - 1, maxSharedPages));
+			const {buffer} = this.#memory;
+			const gap = Number(BigInt.asUintN(64, -addressOf(buffer)) % BigInt(this.#pageBytes));
+			this.#used = Math.min(gap, buffer.byteLength - size);
 		}
 		const offset = this.#used;
 		this.#used += aligned(length);
