@@ -15,14 +15,17 @@ export interface Move {
 	readonly cpu: NonNullable<VmOptions['cpu']>;
 }
 
-/** A test for each way between the back ends, where KVM is. `kvm_pvm` answers CPUID as its host does, and executes no floating point of a kernel. */
+/**
+ * A test for each way between the back ends, where KVM is. `kvm_pvm` answers CPUID as its host does, and executes no floating point of a kernel.
+ * @param options - `starts`: the back ends that the guest begins on
+ */
 export function moveTests(
 	title: (move: Pick<Move, 'from' | 'to'>) => string,
 	body: (t: ExecutionContext, move: Move) => Promise<void>,
-	{skip = false}: {readonly skip?: boolean} = {},
+	{skip = false, starts = x86BackEnds}: {readonly skip?: boolean; readonly starts?: readonly X86BackEnd[]} = {},
 ): void {
 	const run = skip || !runsStockKernels() ? test.serial.skip : test.serial;
-	for (const from of x86BackEnds) {
+	for (const from of starts) {
 		const to = from === 'kvm' ? 'software' : 'kvm';
 		run(title({from, to}), (t) => body(t, {from, to, cpu: portableCpu()}));
 	}
