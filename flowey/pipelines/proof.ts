@@ -4,7 +4,7 @@ import {writeFileSync} from 'node:fs';
 import {availableParallelism, cpus} from 'node:os';
 import {join, relative} from 'node:path';
 import {parseArgs} from 'node:util';
-import {coverage, PartProcesses, type ProofPart, proofParts, sumOf} from '#test/processor/proof';
+import {coverage, PartProcesses, type ProofPart, proofParts, type Share, sumOf} from '#test/processor/proof';
 import {type Command, PATHS, WordsError} from '../core/index.ts';
 import {proofPage} from './proof-page.ts';
 import {formatReports, keepReport, keptReports, type PartReport} from './proof-report.ts';
@@ -18,7 +18,7 @@ const partNames = proofParts.map(({name}) => name).join(', ');
 /** All that shows that the software processor is right, as far as this machine can. */
 export const proofCommand: Command = {
 	name: 'proof',
-	usage: '[--only PART] [--cases NUMBER] [--seed NUMBER] [--processes NUMBER] | --page',
+	usage: '[--only PART] [--cases NUMBER] [--seed NUMBER] [--first NUMBER] [--processes NUMBER] | --page',
 	summary: `Compare the software processor with its oracles, more often than npm test does; results are kept in .build/proof/, of which --page makes a page of the guide. Parts: ${partNames}`,
 	async run(words) {
 		const {values} = parseArgs({
@@ -27,6 +27,7 @@ export const proofCommand: Command = {
 				only: {type: 'string', multiple: true},
 				cases: {type: 'string'},
 				seed: {type: 'string', default: '1'},
+				first: {type: 'string', default: '0'},
 				processes: {type: 'string', default: String(availableParallelism())},
 				page: {type: 'boolean', default: false},
 			},
@@ -34,13 +35,14 @@ export const proofCommand: Command = {
 		if (values.page) return writePage();
 		const parts = chosenParts(values.only);
 		const seed = numberOf('seed', values.seed, 0);
+		const first = numberOf('first', values.first, 0);
 		const cases = values.cases === undefined ? undefined : numberOf('cases', values.cases, 1);
 		using processes = new PartProcesses(numberOf('processes', values.processes, 1));
 		const reports: PartReport[] = [];
 		for (const part of parts) {
 			// One boot is enough, whatever is asked of cases.
 			const count = part.whole === 1 ? 1 : (cases ?? part.whole);
-			const report = await runPart(processes, part, seed, count);
+			const report = await runPart(processes, part, {seed, first, count});
 			if (report.why === '') keepReport(report);
 			for (const text of report.differences) process.stdout.write(`${part.name}: ${text}\n`);
 			reports.push(report);
@@ -70,15 +72,15 @@ function numberOf(option: string, text: string, least: number): number {
 	throw new WordsError(`--${option} is ${text}`, `It is a whole number from ${least} on.`);
 }
 
-async function runPart(processes: PartProcesses, part: ProofPart, seed: number, count: number): Promise<PartReport> {
+async function runPart(processes: PartProcesses, part: ProofPart, cases: Share): Promise<PartReport> {
 	const {name, oracle, unit} = part;
+	const {seed, count} = cases;
 	const why = part.obstacle() ?? '';
 	const progress = new Progress(name, unit, why === '' ? count : 0);
 	const results =
 		why === ''
 			? await processes.run(part, {
-					seed,
-					count,
+					...cases,
 					progress: (one) => progress.add(one),
 					tell: (text) => progress.tell(text),
 				})

@@ -13,6 +13,8 @@ export type Answer = {readonly told: string} | {readonly result: ShareResult} | 
 /** How to follow a part as it runs. */
 export interface PartOptions {
 	readonly seed: number;
+	/** Number of the first case. */
+	readonly first: number;
 	readonly count: number;
 	/** Hears of each share that is done. */
 	readonly progress: (result: ShareResult) => void;
@@ -34,15 +36,15 @@ export class PartProcesses implements Disposable {
 	/** Runs a part, and gives its results in no order. @throws Error when a share cannot be run */
 	async run(
 		{name, share, threads}: ProofPart,
-		{seed, count, progress, tell}: PartOptions,
+		{seed, first, count, progress, tell}: PartOptions,
 	): Promise<readonly ShareResult[]> {
 		const results: ShareResult[] = [];
 		let next = 0;
 		const work = async (child: ChildProcess) => {
 			while (next < count) {
-				const first = next;
+				const done = next;
 				next += share;
-				const order: Order = {part: name, share: {seed, first, count: Math.min(share, count - first)}};
+				const order: Order = {part: name, share: {seed, first: first + done, count: Math.min(share, count - done)}};
 				const result = await answerOf(child, order, tell);
 				results.push(result);
 				progress(result);

@@ -6,6 +6,7 @@ import {lockstep} from './lockstep.ts';
 import type {ProofPart} from './part.ts';
 import {patching} from './patching.ts';
 import {qemu} from './qemu.ts';
+import {rewrites, scenes} from './scenes.ts';
 import {shootdowns} from './shootdowns.ts';
 import {siliconParts} from './silicon.ts';
 import {translations} from './translations.ts';
@@ -21,5 +22,7 @@ export const proofParts: readonly ProofPart[] = [
 	locked,
 	shootdowns,
 	patching,
+	scenes,
+	rewrites,
 	lockstep,
 ];
