@@ -15,7 +15,7 @@ import {restoreUserLand} from '../nodes/restore-user-land.ts';
 import {AVA_ARGV, launchHere, runAva} from '../tests/ava.ts';
 import {bootsUserLand, builtTestName, everyRun, needsHardwareKernels} from '../tests/every-run.ts';
 import {type FragileMachine, MAX_NOT_RUN, runOnFragileMachines} from '../tests/fragile-machines.ts';
-import {detectHostKvm, type HostKvm} from '../tests/host-kvm.ts';
+import {detectHostKvm} from '../tests/host-kvm.ts';
 import {formatResults, mergeResults, type SuiteResult} from '../tests/suite.ts';
 import {buildPackage} from './build.ts';
 
@@ -147,30 +147,18 @@ async function kvmSuites(match: string, all: boolean): Promise<SuiteResult[]> {
 
 async function runKvmSuites(bundles: MachineTestBundles, all: boolean): Promise<SuiteResult[]> {
 	const hostKvm = detectHostKvm();
-	const results: SuiteResult[] = [];
-	if (hostKvm.kind !== 'none') {
-		await restoreImagesOf(all ? bundles.files : []);
-		results.push(...(await kvmHere(bundles, hostKvm)));
-	}
-	if (hostKvm.kind !== 'native') {
-		results.push(...(await kvmInIncubators(bundles, all)));
-	}
-	return results;
+	if (hostKvm.kind === 'native') return kvmHere(bundles, all);
+	if (hostKvm.kind === 'pvm')
+		process.stdout.write(
+			'KVM is kvm_pvm here, which answers CPUID as its host does and knows no single steps: its tests run in the incubator.\n',
+		);
+	return kvmInIncubators(bundles, all);
 }
 
-/** KVM that emulates supervisor code does not boot stock kernels: those tests run in the incubator only. */
-async function kvmHere({files, avaArgv}: MachineTestBundles, hostKvm: HostKvm): Promise<SuiteResult[]> {
-	const able = hostKvm.kind === 'pvm' ? files.filter((file) => !/\/test\.(vmm|guests)\./.test(file)) : files;
-	// Without a name AVA runs all of them.
-	if (able.length === 0) return [];
-	const result = await runAva({
-		suite: 'kvm',
-		where: `host KVM (${hostKvm.kind})`,
-		argv: [...avaArgv, ...able],
-		isVerbose: true,
-		launch: launchHere,
-	});
-	return [result];
+async function kvmHere({files, avaArgv}: MachineTestBundles, all: boolean): Promise<SuiteResult[]> {
+	await restoreImagesOf(all ? files : []);
+	const argv = [...avaArgv, ...files];
+	return [await runAva({suite: 'kvm', where: 'host KVM', argv, isVerbose: true, launch: launchHere})];
 }
 
 async function kvmInIncubators({files, avaArgv}: MachineTestBundles, all: boolean): Promise<SuiteResult[]> {
