@@ -38,6 +38,8 @@ export interface GuestOptions {
 	readonly cpuid?: Outside['cpuid'];
 	/** Serves VMCALL; there is nobody who does if nothing is said. */
 	readonly hypercall?: Outside['hypercall'];
+	/** Hears of each store behind the end of RAM. */
+	readonly deviceWrite?: () => void;
 	/** Bytes of RAM, 4 MiB if nothing is said. */
 	readonly ramBytes?: number;
 }
@@ -66,7 +68,7 @@ export function startKernel(kernel: MicroKernel, options: GuestOptions = {}): Gu
 		writePriority: () => {},
 		hypercall: options.hypercall ?? (() => undefined),
 	};
-	const devices = {read: () => 0xffff_ffff, write: () => {}};
+	const devices = {read: () => 0xffff_ffff, write: options.deviceWrite ?? (() => {})};
 	const processor = new Processor(memory, shared, 0, devices, outside);
 	const {state} = processor.core;
 	Object.assign(state, {rip: BigInt(kernel.entry), controlFlags: 2});

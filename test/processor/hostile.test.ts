@@ -6,6 +6,7 @@ import {
 	handle,
 	handlerAt,
 	kernelCode,
+	runBytes,
 	stackTop,
 	startBytes,
 	tables,
@@ -285,4 +286,21 @@ test('instructions that TypeScript carries out are forgotten before they are too
 	core.state.rip = BigInt(first);
 	t.is(guest.processor.run(count * 2), 'halted');
 	t.is(core.codeEpoch, 1);
+});
+
+test('an operand on the stack that is not canonical is an exception of the stack, whoever carries out its instruction', (t) => {
+	for (const code of [
+		[0x48, 0x0f, 0xc7, 0x4d, 0], // CMPXCHG16B [RBP]
+		[0xf0, 0x48, 0x0f, 0xc7, 0x4d, 0], // LOCK CMPXCHG16B [RBP]
+		[0x0f, 0xae, 0x45, 0], // FXSAVE [RBP]
+		[0x0f, 0xae, 0x4d, 0], // FXRSTOR [RBP]
+	]) {
+		const {vector, errorCode} = runBytes(code, {
+			prepare({processor: {core}}) {
+				core.state.general[5] = 1n << 63n;
+				core.state.cr4 |= 0x200n;
+			},
+		});
+		t.deepEqual([vector, errorCode], [12, 0], `${code.map((byte) => byte.toString(16))}`);
+	}
 });

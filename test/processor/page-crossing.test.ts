@@ -54,3 +54,21 @@ test('a jump across two pages, of which another has taken the place of the first
 	});
 	t.deepEqual(results, [1n, 2n, 1n]);
 });
+
+for (const [name, at, prefix] of [
+	['within a page', codeAt, []],
+	['across two pages', codeAt + pageBytes - 1, []],
+	['across two pages, with LOCK', codeAt + pageBytes - 1, [0xf0]],
+] as const)
+	test(`CMPXCHG8B compares and writes eight bytes ${name}`, (t) => {
+		// CMPXCHG8B [RSI]; HLT.
+		const {processor, ram} = startBytes([...prefix, 0x0f, 0xc7, 0x0e, 0xf4], at);
+		const {state} = processor.core;
+		const operand = codeAt + 0x8008;
+		const quads = new BigUint64Array(ram.buffer, operand, 2);
+		quads.set([5n, 0xaan]);
+		state.general.set([5n, 9n, 0n, 7n]);
+		state.general[6] = BigInt(operand);
+		t.is(processor.run(1000), 'halted');
+		t.deepEqual([...quads, state.zero], [0x9_0000_0007n, 0xaan, 0n]);
+	});

@@ -3,6 +3,7 @@ import {type Assembler, al, eax, ecx} from '#flowey/x86-assembler';
 import {type MicroKernel, microKernel} from '#test/tmk';
 import {CpuState, Request} from '#vcpu-worker/software/state';
 import {startKernel} from './guest-processor.ts';
+import {codeAt, startBytes} from './raw-code.ts';
 
 /** Instructions of a full block. */
 const blockLength = 32;
@@ -48,6 +49,23 @@ test('STI keeps interrupts away for the next instruction, wherever a block ends'
 		}
 		t.true((behind.at(-1) as number) > 2 * before + 1, `${before} before it: ${behind}`);
 	}
+});
+
+test('STI keeps them away too where somebody has asked for a look meanwhile', (t) => {
+	const isAsked = {yet: false};
+	// MOV [RSI],AL, to a device; STI; INC ECX; INC ECX; HLT.
+	const guest = startBytes([0x88, 0x06, 0xfb, 0xff, 0xc1, 0xff, 0xc1, 0xf4], codeAt, {
+		deviceWrite() {
+			isAsked.yet = true;
+			Atomics.or(guest.processor.core.state.$atomic, requestWord, Request.APIC);
+		},
+	});
+	const {processor} = guest;
+	const {state} = processor.core;
+	state.general[6] = 0x100_0000n;
+	processor.run(1000);
+	t.true(isAsked.yet);
+	t.true((state.general[1] as bigint) > 0n, 'the instruction behind it has been executed');
 });
 
 test('where a device asks for a look, the block ends behind the instruction that reached it', (t) => {

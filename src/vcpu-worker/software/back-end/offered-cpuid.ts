@@ -7,7 +7,7 @@ const vendor = {ebx: 0x6874_7541, edx: 0x6974_6e65, ecx: 0x444d_4163} as const;
 const signature = 0x0006_0fb1;
 
 /** Features that are announced, by their names in `cpuFeatures`. */
-export const offeredFeatures: readonly string[] = [
+const offeredFeatures: readonly string[] = [
 	...'fpu vme de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pat pse36 clflush mmx fxsr sse sse2'.split(' '),
 	...'pni ssse3 cx16 sse4_1 sse4_2 x2apic movbe popcnt tsc_deadline_timer xsave rdrand'.split(' '),
 	...'fsgsbase smep erms rdseed smap clflushopt clwb umip xsaveopt xsavec xgetbv1 xsaves'.split(' '),

@@ -70,6 +70,10 @@ export function decode(
 	}
 }
 
+/** One opcode is two instructions: with operands of 64 bits CMPXCHG8B is CMPXCHG16B. */
+const nameOf = ({name}: Opcode, operandSize: number): string =>
+	name === 'cmpxchg8b' && operandSize === 64 ? 'cmpxchg16b' : name;
+
 class Decoding {
 	readonly #bytes: Uint8Array;
 	readonly #pageOffset: number;
@@ -102,12 +106,13 @@ class Decoding {
 			throw new Failure('undefined');
 		if (opcode.words.has('with66') && this.#prefix !== '66') throw new Failure('undefined');
 		const operandSize = this.#operandSize(opcode);
-		if (!this.#isThere(opcode, operandSize)) throw new Failure('undefined');
+		const name = nameOf(opcode, operandSize);
+		if (!this.#isThere(opcode, name)) throw new Failure('undefined');
 		const addressSize = this.#addressSize;
 		const operands = opcode.operands.map((letters) => this.#operand(letters, operandSize));
 		if (this.#isLocked && !(opcode.words.has('lock') && operands[0]?.kind === 'memory')) throw new Failure('undefined');
 		return {
-			name: opcode.name,
+			name,
 			operands: this.#isRelative ? operands.map((operand) => this.#relativeToNext(operand)) : operands,
 			operandSize,
 			addressSize,
@@ -124,13 +129,12 @@ class Decoding {
 	}
 
 	/** True where CPUID announces what the instruction comes with. */
-	#isThere({name, words, feature}: Opcode, operandSize: 16 | 32 | 64): boolean {
+	#isThere({words, feature}: Opcode, name: string): boolean {
 		if (words.has('x87') && !this.#announced(Feature.fpu)) return false;
 		// Processors with long mode have it in any case (APM volume 3, PREFETCH).
 		if (name === 'prefetch') return this.#announced(Feature.prefetchw) || this.#announced(Feature.longMode);
 		const isOther64 = this.#codeSize === 64 && (name === 'lahf' || name === 'sahf');
-		const isPair64 = name === 'cmpxchg8b' && operandSize === 64;
-		const needed = feature ?? featureOfName(isPair64 ? 'cmpxchg16b' : isOther64 ? `${name}64` : name);
+		const needed = feature ?? featureOfName(isOther64 ? `${name}64` : name);
 		return needed === undefined || this.#announced(needed);
 	}
 

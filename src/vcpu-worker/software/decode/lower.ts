@@ -189,6 +189,7 @@ class Lowering {
 				this.#access('load', this.#tableEntry(), {a: accumulator});
 				break;
 			case 'cmpxchg8b':
+			case 'cmpxchg16b':
 				// No atomic operation is as wide.
 				if (size === 64 && this.#instruction.isLocked) return false;
 				this.#keep({...(first as MemoryOperand), width: 64}, 'loadForWrite');

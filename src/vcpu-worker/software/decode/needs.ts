@@ -4,7 +4,7 @@ type Name = keyof typeof Feature;
 
 /**
  * Instructions that a processor has only with a feature, by the decoder's names (Intel SDM volume 2: "CPUID Feature Flag" of each instruction, and
- * its exceptions; APM volume 3, appendix D). `cmpxchg16b` is that name's form of 64 bits, `lahf64` and `sahf64` are those of 64-bit code.
+ * its exceptions; APM volume 3, appendix D). `lahf64` and `sahf64` are those of 64-bit code.
  */
 const byName: Readonly<Partial<Record<Name, string>>> = {
 	tsc: 'rdtsc',

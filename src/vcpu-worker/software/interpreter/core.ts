@@ -32,8 +32,11 @@ import {compile, instantiate, loadInterpreter} from './load-interpreter.ts';
  */
 export type SlowAccess = (low: number, high: number, width: number, kind: number, record: number) => number;
 
-/** Carries out an instruction of the system amid its block. False: it has done nothing, and is left to whoever drives the processor. */
-export type WithinBlock = (record: number) => boolean;
+/**
+ * Carries out an instruction of the system amid its block. `left`: it has done nothing, and is left to whoever drives the processor; `shadow`: it
+ * is done, and interrupts stay away for the next one.
+ */
+export type WithinBlock = (record: number) => 'left' | 'done' | 'shadow';
 
 /** Mode of an entry of the cache of blocks that has none. */
 const noMode = 0;
@@ -143,8 +146,10 @@ export class Core {
 	/** Carries out a record's instruction of the system amid its block; see `Imports`. */
 	#carryOut(record: number): number {
 		const quick = this.goesOn ? this.#quick.get(record) : undefined;
-		if (quick === undefined || !quick(record)) return Stop.system;
-		if (this.state.request === 0) return 0;
+		const how = quick?.(record) ?? 'left';
+		if (how === 'left') return Stop.system;
+		// The block's end looks at requests too.
+		if (how === 'shadow' || this.state.request === 0) return 0;
 		this.state.budget -= this.ordinalOf(record);
 		return Stop.lookup;
 	}

@@ -3,7 +3,7 @@ import {fxAreaBytes} from '#vcpu-worker/software/state';
 import {Cr0, Cr4, privilegeOf} from './control-state.ts';
 import {type FxParts, mxcsrMask, mxcsrOf, readFxArea, writeFxArea} from './fx-area.ts';
 import {GuestFault, generalProtection, Vector} from './guest-fault.ts';
-import {addressOf, type SegmentAccess} from './operands.ts';
+import {addressOf, operandFault, type SegmentAccess} from './operands.ts';
 import type {After, Parts} from './parts.ts';
 
 /** Bytes of the area that FXSAVE leaves alone: software may use them. */
@@ -16,14 +16,15 @@ export const fxInstructions = {
 		const at = area(parts, instruction, 'write');
 		const bytes = new Uint8Array(fxAreaBytes);
 		writeFxArea(core, bytes, partsOf(parts, instruction), instruction.operandSize === 64);
-		if (!mmu.writeBytes(at, bytes.subarray(0, usedBytes), privilegeOf(core) === 3)) throw faultOf(parts);
+		if (!mmu.writeBytes(at, bytes.subarray(0, usedBytes), privilegeOf(core) === 3))
+			throw operandFault(parts, instruction.operands[0]);
 		return 'next';
 	},
 	fxrstor: (parts: Parts, instruction: Instruction): After => {
 		const {mmu, core} = parts;
 		const at = area(parts, instruction, 'read');
 		const bytes = new Uint8Array(fxAreaBytes);
-		if (!mmu.readBytes(at, bytes, privilegeOf(core) === 3)) throw faultOf(parts);
+		if (!mmu.readBytes(at, bytes, privilegeOf(core) === 3)) throw operandFault(parts, instruction.operands[0]);
 		const has = partsOf(parts, instruction);
 		if (has.sse && (mxcsrOf(bytes) & ~mxcsrMask) !== 0) throw generalProtection();
 		readFxArea(core, bytes, has, instruction.operandSize === 64);
@@ -45,5 +46,3 @@ const partsOf = ({core}: Parts, {codeSize}: Instruction): FxParts => ({
 	sse: (Number(core.state.cr4) & Cr4.OSFXSR) !== 0,
 	registers: codeSize === 64 ? 16 : 8,
 });
-
-const faultOf = ({core}: Parts): GuestFault => new GuestFault(core.state.vector, core.state.errorCode);

@@ -114,7 +114,7 @@ export const systemInstructions: Readonly<Record<string, Handler>> = {
 	},
 	...clocks,
 	...controlRegisters,
-	cmpxchg8b: compareExchange16,
+	cmpxchg16b: compareExchange16,
 	...decimals,
 	...descriptorInstructions,
 	...fastCalls,

@@ -61,6 +61,10 @@ export function linearOf({core}: Parts, operand: Operand | undefined, addressSiz
 	return BigInt.asUintN(codeSizeOf(core) === 64 ? 64 : 32, sum);
 }
 
+/** The exception that an access of the operand has left. */
+export const operandFault = (parts: Parts, operand: Operand | undefined): GuestFault =>
+	accessFault(parts, operand?.kind === 'memory' ? operand.segment : 0);
+
 /** The exception that an access has left; where it is not canonical, one of the stack if it is there. */
 function accessFault({core}: Parts, segment: number): GuestFault {
 	const {vector, errorCode} = core.state;

@@ -1,7 +1,7 @@
 import type {Instruction} from '#vcpu-worker/software/decode';
 import {privilegeOf} from './control-state.ts';
-import {GuestFault, generalProtection} from './guest-fault.ts';
-import {addressOf} from './operands.ts';
+import {generalProtection} from './guest-fault.ts';
+import {addressOf, operandFault} from './operands.ts';
 import type {After, Parts} from './parts.ts';
 
 const bytes = 16;
@@ -19,11 +19,12 @@ export function compareExchange16(parts: Parts, {operands: [operand], addressSiz
 	const at = addressOf(parts, operand, addressSize, bytes, 'write');
 	if ((at & 15n) !== 0n) throw generalProtection();
 	const isUser = privilegeOf(core) === 3;
-	if (!mmu.canWrite(at, bytes, isUser)) throw new GuestFault(state.vector, state.errorCode);
 	const found = new DataView(new ArrayBuffer(bytes));
 	const area = new Uint8Array(found.buffer);
 	const half = (offset: number) => found.getBigUint64(offset, true);
 	mmu.exclusively(() => {
+		// Here: until now others could take the page away.
+		if (!mmu.canWrite(at, bytes, isUser)) throw operandFault(parts, operand);
 		mmu.readBytes(at, area, isUser);
 		const isEqual = half(0) === state.general[expected.low] && half(8) === state.general[expected.high];
 		state.zero = isEqual ? 0n : 1n;

@@ -38,11 +38,11 @@ function input(parts: Parts, {operands: [target, port]}: Instruction): WithinBlo
 	const portNow = portReader(parts, port);
 	const mask = bytes === 4 ? -1 : bytes === 2 ? 0xffff : 0xff;
 	return () => {
-		if (!ownsPorts(parts)) return false;
+		if (!ownsPorts(parts)) return 'left';
 		const value = outside.readPort(portNow(), bytes);
 		words[accumulator] = ((words[accumulator] as number) & ~mask) | (value & mask);
 		if (bytes === 4) words[accumulator + 1] = 0;
-		return true;
+		return 'done';
 	};
 }
 
@@ -53,27 +53,27 @@ function output(parts: Parts, {operands}: Instruction): WithinBlock {
 	const portNow = portReader(parts, operands.length === 2 ? operands[0] : undefined);
 	const mask = bytes === 4 ? -1 : bytes === 2 ? 0xffff : 0xff;
 	return () => {
-		if (!ownsPorts(parts)) return false;
+		if (!ownsPorts(parts)) return 'left';
 		outside.writePort(portNow(), bytes, ((words[accumulator] as number) & mask) >>> 0);
-		return true;
+		return 'done';
 	};
 }
 
 const cli =
 	(parts: Parts): WithinBlock =>
 	() => {
-		if (!isOwner(parts)) return false;
+		if (!isOwner(parts)) return 'left';
 		parts.core.state.controlFlags &= ~Flag.IF;
-		return true;
+		return 'done';
 	};
 
 /** Others are looked at where a block ends: interrupts stay away for the next instruction if that is in the same one. */
 const sti =
 	(parts: Parts): WithinBlock =>
 	(record) => {
-		if (!isOwner(parts) || parts.core.endsBehind(record)) return false;
+		if (!isOwner(parts) || parts.core.endsBehind(record)) return 'left';
 		parts.core.state.controlFlags |= Flag.IF;
-		return true;
+		return 'shadow';
 	};
 
 function handled(parts: Parts, instruction: Instruction): WithinBlock | undefined {
@@ -85,10 +85,10 @@ function handled(parts: Parts, instruction: Instruction): WithinBlock | undefine
 			handler(parts, instruction);
 		} catch (error) {
 			if (!(error instanceof GuestFault)) throw error;
-			return false;
+			return 'left';
 		}
 		applyPrivilege(parts.core);
-		return true;
+		return 'done';
 	};
 }
 

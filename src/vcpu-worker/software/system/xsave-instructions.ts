@@ -4,7 +4,7 @@ import {Cr0, Cr4, codeSizeOf, privilegeOf, requirePrivilege} from './control-sta
 import {FxPlace, initialMxcsr, mxcsrMask, mxcsrOf, readFxArea, writeFxArea} from './fx-area.ts';
 import {general, low32, pair, Register, setPair} from './general-registers.ts';
 import {GuestFault, generalProtection, invalidOpcode, Vector} from './guest-fault.ts';
-import {addressOf, type SegmentAccess} from './operands.ts';
+import {addressOf, operandFault, type SegmentAccess} from './operands.ts';
 import type {After, Parts} from './parts.ts';
 import {completeArea, inUse, isXcr0, XsaveHeader} from './xsave-area.ts';
 
@@ -35,8 +35,6 @@ function area(parts: Parts, {operands: [operand], addressSize}: Instruction, acc
 	return at;
 }
 
-const faultOf = ({core}: Parts): GuestFault => new GuestFault(core.state.vector, core.state.errorCode);
-
 /** What tells the instructions that save from each other. */
 interface Saving {
 	/** Components in their initial state are left out. */
@@ -61,9 +59,10 @@ function save(parts: Parts, instruction: Instruction, {skipsInitial, compacts}: 
 	writeFxArea(core, bytes, {x87, sse, registers}, instruction.operandSize === 64);
 	const header = at + BigInt(XsaveHeader.xstateBv);
 	// It lies in two pages at most, of which the header is in the last.
-	if (!mmu.canWrite(header, 1, isUser)) throw faultOf(parts);
+	if (!mmu.canWrite(header, 1, isUser)) throw operandFault(parts, instruction.operands[0]);
 	const write = (from: number, to: number) => {
-		if (!mmu.writeBytes(at + BigInt(from), bytes.subarray(from, to), isUser)) throw faultOf(parts);
+		if (!mmu.writeBytes(at + BigInt(from), bytes.subarray(from, to), isUser))
+			throw operandFault(parts, instruction.operands[0]);
 	};
 	const end = FxPlace.xmm + registers * 16;
 	if (saved === Component.all) write(FxPlace.control, end);
@@ -99,7 +98,8 @@ function restore(parts: Parts, instruction: Instruction, mustBeCompacted: boolea
 	const view = new DataView(bytes.buffer);
 	const wanted = requested(parts);
 	const first = wanted === 0n ? XsaveHeader.xstateBv : 0;
-	if (!mmu.readBytes(at + BigInt(first), bytes.subarray(first), privilegeOf(core) === 3)) throw faultOf(parts);
+	if (!mmu.readBytes(at + BigInt(first), bytes.subarray(first), privilegeOf(core) === 3))
+		throw operandFault(parts, instruction.operands[0]);
 	const isCompacted = has(view.getBigUint64(XsaveHeader.xcompBv, true), compacted) && features.has(Feature.xsavec);
 	if ((mustBeCompacted && !isCompacted) || !isHeader(view, core.state.xcr0, isCompacted)) throw generalProtection();
 	completeArea(bytes, view.getBigUint64(XsaveHeader.xstateBv, true), !isCompacted);
