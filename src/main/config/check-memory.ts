@@ -2,7 +2,7 @@ import type {VmmError} from '#support/errors';
 import {checkPath} from '#support/options';
 import {configError} from './errors.ts';
 import type {ConfigHost} from './host.ts';
-import type {MemoryConfig} from './memory-config.ts';
+import {hugepageBytesOf, type MemoryConfig} from './memory-config.ts';
 import {memoryConflicts} from './memory-option.ts';
 
 /** The bounds of a machine's memory, in bytes. */
@@ -53,7 +53,9 @@ function checkHostMemory(memory: MemoryConfig, host: ConfigHost): VmmError | und
 
 /** Checks huge pages for this memory on this host. */
 export function checkHugepages(memory: MemoryConfig, host: ConfigHost): VmmError | undefined {
-	const {sizeBytes, hugepageSizeBytes: pageBytes = 2 * 2 ** 20} = memory;
+	const {sizeBytes} = memory;
+	const pageBytes = hugepageBytesOf(memory);
+	if (pageBytes === undefined) return undefined;
 	const hostSizes = host.hugepageSizes();
 	if (!hostSizes.includes(pageBytes)) return configError('CONFIG_HUGEPAGE_SIZE', {pageBytes, hostSizes});
 	if (sizeBytes % pageBytes !== 0) return configError('CONFIG_MEMORY_UNALIGNED', {sizeBytes, alignBytes: pageBytes});

@@ -78,9 +78,7 @@ function checkNode({memory, hostNode}: NumaNodeConfig, node: number, host: Confi
 	const problems: VmmError[] = memoryConflicts(memory, '--numa');
 	if (memory.file !== undefined) problems.push(numaError('NUMA_MEMORY_FILE', {node}));
 	const size =
-		memory.sizeBytes === 0
-			? undefined
-			: (checkSize(memory.sizeBytes, nodeUnit) ?? (memory.hugepages ? checkHugepages(memory, host) : undefined));
+		memory.sizeBytes === 0 ? undefined : (checkSize(memory.sizeBytes, nodeUnit) ?? checkHugepages(memory, host));
 	if (size !== undefined) problems.push(size);
 	const hostNodes = hostNode === undefined ? [] : host.memoryNodes();
 	if (hostNode !== undefined && !hostNodes.includes(hostNode))

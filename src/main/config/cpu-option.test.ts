@@ -26,7 +26,9 @@ const wrong: readonly (readonly [text: string, code: string, message: RegExp, re
 	['host,+frobnicate', 'CONFIG_CPU_FEATURE', /feature "frobnicate"/, /^`openvmm help --cpu`/],
 	['host,-x2apic', 'CONFIG_CPU_DECIDED', /about x2apic: --x2apic does/, /^Leave/],
 	['host,+smep,-smep', 'CONFIG_CONFLICT', /\+smep conflicts with -smep/, /^Leave/],
+	['host,+avx2,-xsave', 'CONFIG_CONFLICT', /\+avx2 conflicts with -xsave/, /^Leave/],
 	['host,popcnt', 'CONFIG_KEY_UNKNOWN', /no key "popcnt"/, /tsc_khz, \+FEATURE, -FEATURE/],
+	['host,tsc_khz=2000000=3', 'CONFIG_VALUE_INVALID', /2000000=3/, /^/],
 	['host,tsc_khz=1', 'CONFIG_NUMBER_RANGE', /tsc_khz 1 is out/, /1000 to/],
 	['host,tsc_khz=2000000,tsc_khz=3000000', 'CONFIG_KEY_REPEATED', /"tsc_khz" twice/, /once/],
 ];

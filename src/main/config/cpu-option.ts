@@ -3,11 +3,13 @@ import {suggestion} from '#support/suggestion';
 import {
 	type CpuChoice,
 	type CpuModelName,
+	canonicalName,
 	cpuFeature,
 	cpuModelNames,
 	decidedElsewhere,
 	featureNames,
 	hostCpu,
+	withDependents,
 } from '#vcpu-worker/cpuid';
 import {configError} from './errors.ts';
 
@@ -23,7 +25,7 @@ export function parseCpu(text: string): CpuChoice {
 	const [model = '', ...items] = text.split(',');
 	const key = 'tsc_khz';
 	const signed = (sign: string) => items.filter((item) => item.startsWith(sign)).map((item) => item.slice(1));
-	const others = items.filter((item) => !/^[+-]/.test(item)).map((item) => item.split('='));
+	const others = items.filter((item) => !/^[+-]/.test(item)).map((item) => item.split(/=(.*)/s, 2));
 	const unknown = others.find(([name]) => name !== key);
 	if (unknown !== undefined)
 		throw optionError('CONFIG_KEY_UNKNOWN', {option, key: unknown[0] ?? '', allowed: [key, '+FEATURE', '-FEATURE']});
@@ -49,12 +51,14 @@ export function* cpuProblems(choice: CpuChoice): Generator<ReturnType<typeof con
 		if (feature === undefined) yield configError('CONFIG_CPU_FEATURE', {name, near: suggestion(name, featureNames)});
 		else if (by !== undefined) yield configError('CONFIG_CPU_DECIDED', {name, by});
 	}
-	const both = choice.with.find((name) => choice.without.some((other) => cpuFeature(other) === cpuFeature(name)));
-	if (both !== undefined)
+	for (const name of choice.with) {
+		const other = choice.without.find((without) => withDependents(canonicalName(without)).has(canonicalName(name)));
+		if (other === undefined) continue;
 		yield configError('CONFIG_CONFLICT', {
-			...{option, first: `+${both}`, second: `-${both}`},
+			...{option, first: `+${name}`, second: `-${other}`},
 			remedy: 'Leave out one of the two',
 		});
+	}
 }
 
 /** A choice as `--cpu` writes it. */

@@ -11,7 +11,7 @@ export {formatBytes} from './format-bytes.ts';
 export {parseGdb} from './gdb-option.ts';
 export {parseGuestAction, parseHaltAction} from './guest-action.ts';
 export {type ConfigHost, linuxHost} from './host.ts';
-export type {MemoryConfig} from './memory-config.ts';
+export {hugepageBytesOf, type MemoryConfig} from './memory-config.ts';
 export {parseMemory} from './memory-option.ts';
 export {type ModuleFile, moduleFiles} from './module-files.ts';
 export {type NumaConfig, type NumaDistance, type NumaNodeConfig, numaNodes} from './numa-config.ts';

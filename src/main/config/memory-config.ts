@@ -15,3 +15,10 @@ export interface MemoryConfig {
 	/** File that holds the guest's RAM: missing or empty, or of exactly this size. */
 	readonly file?: string;
 }
+
+/** Bytes of one of the hugetlb pages that memory is made of; undefined where it is made of others. */
+export const hugepageBytesOf = ({
+	hugepages,
+	hugepageSizeBytes = 2 ** 21,
+}: Pick<MemoryConfig, 'hugepages' | 'hugepageSizeBytes'>): number | undefined =>
+	hugepages ? hugepageSizeBytes : undefined;

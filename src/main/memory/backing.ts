@@ -1,4 +1,4 @@
-import type {MemoryConfig} from '#main/config';
+import {hugepageBytesOf, type MemoryConfig} from '#main/config';
 import {close, duplicate, Memfd, memfdCreate, O, open, truncate} from '#support/ffi';
 import {memoryError} from './errors.ts';
 
@@ -12,7 +12,8 @@ export interface Backing {
 /** Opens what `config` asks to have under the guest's RAM; undefined for private anonymous pages. */
 export function openBacking(config: MemoryConfig): Backing | undefined {
 	if (config.file !== undefined) return fileBacking(config.file, config.sizeBytes);
-	if (config.hugepages) return hugePageBacking(config);
+	const pageBytes = hugepageBytesOf(config);
+	if (pageBytes !== undefined) return hugePageBacking(config.sizeBytes, pageBytes);
 	if (config.shared) return sized(memfdCreate('openvmm-ram', Memfd.CLOEXEC), config.sizeBytes, 'shared memory');
 	return undefined;
 }
@@ -40,7 +41,7 @@ function fileBacking(path: string, sizeBytes: number): Backing {
 	throw memoryError('MEMORY_FILE_UNUSABLE', {path, errno});
 }
 
-function hugePageBacking({sizeBytes, hugepageSizeBytes: pageBytes = 2 ** 21}: MemoryConfig): Backing {
+function hugePageBacking(sizeBytes: number, pageBytes: number): Backing {
 	// The page size's logarithm goes into bits 26-31 of the flags (memfd_create(2), MFD_HUGE_2MB).
 	const flags = Memfd.CLOEXEC | Memfd.HUGETLB | (Math.log2(pageBytes) << 26);
 	const fd = memfdCreate('openvmm-ram', flags >>> 0);

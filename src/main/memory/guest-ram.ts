@@ -7,7 +7,7 @@ import {
 	PinCount,
 	pageClockBytes,
 } from '#devices/guest-memory';
-import type {MemoryConfig} from '#main/config';
+import {hugepageBytesOf, type MemoryConfig} from '#main/config';
 import {Advice, addressOf, advise, bindMemory, close, Mmap, mapOver} from '#support/ffi';
 import {allocateSharedMemory, maxSharedPages, type SharedMemory} from '#support/shared-memory';
 import {copyBacking, openBacking, type RamContents} from './backing.ts';
@@ -32,7 +32,7 @@ export interface GuestRam {
 	/** The same, by what lies under it. */
 	readonly banks: readonly RamBank[];
 	/** Tells when the host has no page for it any more. */
-	readonly watch: Pick<RamWatch, 'lost' | 'loss' | 'look'>;
+	readonly watch: Pick<RamWatch, 'lost' | 'loss' | 'look' | 'tell'>;
 	/**
 	 * Gives the memory back to the host, once nothing uses it by its host address any more: from now on nothing new can, and what
 	 * does so (a system call of a device's, a process that shares the memory) is waited for without a limit. A caller that cannot
@@ -119,37 +119,38 @@ class Places {
 	#used = 0;
 
 	constructor(requests: readonly BankRequest[]) {
-		this.#pageBytes = Math.max(
-			1,
-			...requests.map(({memory: {hugepages, hugepageSizeBytes = 2 ** 21}}) => (hugepages ? hugepageSizeBytes : 1)),
-		);
+		this.#pageBytes = Math.max(1, ...requests.map(({memory}) => hugepageBytesOf(memory) ?? 1));
 		for (const {length} of requests.flatMap(({ranges}) => ranges.flatMap(splitRange))) {
 			const last = this.#sizes.length - 1;
-			const size = (this.#sizes[last] ?? 0) + aligned(length);
-			if (size > maxSharedPages) this.#sizes.push(aligned(length));
+			const size = (this.#sizes[last] ?? 0) + this.#aligned(length);
+			if (size + this.#slack > maxSharedPages) this.#sizes.push(this.#aligned(length));
 			else this.#sizes[last] = size;
 		}
 	}
 
 	/** The next range's place. */
 	take(length: number): {readonly memory: SharedMemory; readonly offset: number} {
-		if (this.#memory !== undefined && this.#used + aligned(length) > this.#memory.buffer.byteLength)
+		if (this.#memory !== undefined && this.#used + this.#aligned(length) > this.#memory.buffer.byteLength)
 			this.#memory = undefined;
 		if (this.#memory === undefined) {
-			const size = this.#sizes.shift() ?? 0;
-			// V8 chooses the address, which need not be where a huge page can be.
-			this.#memory = reserve(Math.min(size + this.#pageBytes - 1, maxSharedPages));
-			const {buffer} = this.#memory;
-			const gap = Number(BigInt.asUintN(64, -addressOf(buffer)) % BigInt(this.#pageBytes));
-			this.#used = Math.min(gap, buffer.byteLength - size);
+			this.#memory = reserve((this.#sizes.shift() ?? 0) + this.#slack);
+			this.#used = Number(BigInt.asUintN(64, -addressOf(this.#memory.buffer)) % BigInt(this.#pageBytes));
 		}
 		const offset = this.#used;
-		this.#used += aligned(length);
+		this.#used += this.#aligned(length);
 		return {memory: this.#memory, offset};
 	}
-}
 
-const aligned = (length: number): number => Math.ceil(length / rangeAlignment) * rangeAlignment;
+	/** V8 chooses the address of a memory, which need not be where a huge page can be. */
+	get #slack(): number {
+		return this.#pageBytes - 1;
+	}
+
+	#aligned(length: number): number {
+		const unit = Math.max(rangeAlignment, this.#pageBytes);
+		return Math.ceil(length / unit) * unit;
+	}
+}
 
 /** The shared words about all pages of a machine, in one piece of memory. */
 class Ledger {
@@ -204,8 +205,7 @@ function allocateBank(
 			return {...range, ...place, ledger: ledger.place(range.length)};
 		});
 		const {prefetch} = memory;
-		const {hugepages, hugepageSizeBytes = 2 ** 21} = memory;
-		const hugepageBytes = hugepages ? hugepageSizeBytes : undefined;
+		const hugepageBytes = hugepageBytesOf(memory);
 		const under = {backing: backing?.what ?? 'private pages', fd: backing?.fd, fdOffset, isCopyOnWrite, hugepageBytes};
 		return {ranges, ...under, prefetch};
 	} catch (error) {
@@ -239,10 +239,10 @@ function reserve(sizeBytes: number): SharedMemory {
 	}
 }
 
-function checkMapped(result: number, {sizeBytes, hugepages, hugepageSizeBytes = 2 ** 21}: MemoryConfig, what: string) {
+function checkMapped(result: number, memory: MemoryConfig, what: string) {
 	if (result === 0) return;
-	if (hugepages) {
-		throw memoryError('MEMORY_HUGEPAGES_UNAVAILABLE', {sizeBytes, pageBytes: hugepageSizeBytes, errno: result});
-	}
+	const {sizeBytes} = memory;
+	const pageBytes = hugepageBytesOf(memory);
+	if (pageBytes !== undefined) throw memoryError('MEMORY_HUGEPAGES_UNAVAILABLE', {sizeBytes, pageBytes, errno: result});
 	throw memoryError('MEMORY_BACKING_FAILED', {what, sizeBytes, errno: result});
 }

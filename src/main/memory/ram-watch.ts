@@ -12,6 +12,7 @@ export class RamWatch implements Disposable {
 	readonly lost: Promise<VmmError>;
 	readonly #banks: readonly RamBank[];
 	readonly #watch: MemoryWatch;
+	readonly #lose: (error: VmmError) => void;
 	#error: VmmError | undefined;
 
 	constructor(banks: readonly RamBank[]) {
@@ -21,7 +22,8 @@ export class RamWatch implements Disposable {
 		const memories = banks.flatMap(({ranges, hugepageBytes = pageBytes}) =>
 			ranges.map(({hostAddress, length}) => ({hostAddress, length, pageBytes: hugepageBytes})),
 		);
-		this.#watch = watchMemory(memories, () => resolve(this.loss as VmmError));
+		this.#lose = resolve;
+		this.#watch = watchMemory(memories, () => this.tell());
 	}
 
 	/** The same at once: whoever has seen what follows from it sees it here. */
@@ -42,6 +44,11 @@ export class RamWatch implements Disposable {
 			if (address !== undefined) this.#error = describe(address, this.#banks);
 		}
 		return this.loss;
+	}
+
+	/** Has {@link lost} resolve where {@link look} has found something, too. */
+	tell(): void {
+		if (this.loss !== undefined) this.#lose(this.loss);
 	}
 
 	[Symbol.dispose](): void {

@@ -319,6 +319,8 @@ function saver(
 				const loss = ram.watch.look();
 				if (loss !== undefined) throw loss;
 			});
-		return saveSnapshot(directory, {ram, isRunning, writeLog, atRest: writeAtRest}, asked);
+		const saved = saveSnapshot(directory, {ram, isRunning, writeLog, atRest: writeAtRest}, asked);
+		// A machine that has lost memory ends, when whoever saves has heard of it.
+		return saved.finally(() => setImmediate(() => ram.watch.tell()));
 	};
 }

@@ -118,6 +118,8 @@ test('no snapshot is made of a machine whose memory file has been cut, and what 
 	const error = await t.throwsAsync(vm.saveSnapshot(directory), {code: 'MEMORY_LOST'});
 	t.regex(error?.message ?? '', /^Guest memory at 0x0 is gone, .*: the file has been cut to 0 bytes$/);
 	t.is(readFileSync(join(directory, 'manifest.json'), 'utf8'), before);
+	const end = await vm.ended;
+	t.is(end.kind === 'error' && end.error.code, 'MEMORY_LOST', 'it does not go on over zeros');
 });
 
 test('a restored machine that is reset begins at power-on', async (t) => {

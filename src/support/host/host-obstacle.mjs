@@ -15,8 +15,12 @@ const headBytes = 4096;
  * @returns {HostFacts}
  */
 export function hostFacts() {
-	return {architecture: process.arch, version: process.version, loader: loaderOf(process.execPath)};
+	facts ??= {architecture: process.arch, version: process.version, loader: loaderOf(process.execPath)};
+	return facts;
 }
+
+/** @type {HostFacts | undefined} */
+let facts;
 
 /**
  * Name of the dynamic loader that a program in a file asks for (elf(5), PT_INTERP): its C library is the one that this belongs to.

@@ -135,6 +135,13 @@ test('a model can have more and less', (t) => {
 	t.deepEqual(missingFeatures(choice, shown), []);
 });
 
+test('what is added brings along what it does not exist without', (t) => {
+	const choice = {...hostCpu, model: 'x86-64-v2', with: ['avx2']} as const;
+	const names = announced(shownTo(fullHost('AuthenticAMD'), choice));
+	t.true(['avx2', 'avx', 'xsave'].every((name) => names.includes(name)));
+	t.false(names.includes('bmi2'));
+});
+
 test('what a host lacks, or a machine never shows, is named', (t) => {
 	const poor = fullHost('AuthenticAMD').map((entry) => (entry.function === 1 ? {...entry, ecx: 0x0000_2001} : entry));
 	const v2 = {...hostCpu, model: 'x86-64-v2'} as const;

@@ -1,5 +1,14 @@
 import type {CpuidEntry} from './cpuid-entry.ts';
-import {announced, bitsOf, cpuFeature, type FeatureWord, featureWords, withDependents} from './feature-table.ts';
+import {
+	announced,
+	bitsOf,
+	canonicalName,
+	cpuFeature,
+	type FeatureWord,
+	featureWords,
+	withBases,
+	withDependents,
+} from './feature-table.ts';
 import {Leaf} from './leaves.ts';
 import {
 	type CpuChoice,
@@ -25,16 +34,14 @@ const flushLine = 8 << 8;
 /** Bits of 80000001 EDX that repeat those of leaf 1 EDX (AMD APM vol. 3, E.4.2). */
 const copies = 0x0183_f3ff;
 
-/** The features of a choice beyond the host's own, by their names in the table. */
+/** The features of a choice beyond the host's own, with what they do not exist without, by their names in the table. */
 const wanted = ({model, with: more}: CpuChoice): readonly string[] => [
-	...((cpuModels[model] as CpuModel).features ?? []),
-	...more.map(canonical),
+	...withBases([...((cpuModels[model] as CpuModel).features ?? []), ...more.map(canonicalName)]),
 ];
-const canonical = (name: string): string => cpuFeature(name)?.name ?? name;
 
 /** The names of all features that a choice hides. */
 const hidden = ({without}: CpuChoice): Set<string> =>
-	new Set(without.flatMap((name) => [...withDependents(canonical(name))]));
+	new Set(without.flatMap((name) => [...withDependents(canonicalName(name))]));
 
 /**
  * The part of an offer that a choice leaves, before the rest of the policy.

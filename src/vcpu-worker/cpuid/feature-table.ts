@@ -230,11 +230,22 @@ const bases: Readonly<Record<string, string>> = {
 	),
 };
 
+/** The name in the table of a feature that goes by several. */
+export const canonicalName = (name: string): string => cpuFeature(name)?.name ?? name;
+
 /** A feature, and all that do not exist without it. */
 export function withDependents(name: string): Set<string> {
 	const found = new Set([name]);
 	// A set shows what is added to it while it is gone through.
 	for (const base of found) for (const [other, needed] of Object.entries(bases)) if (needed === base) found.add(other);
+	return found;
+}
+
+/** Features, and all that they do not exist without. */
+export function withBases(names: Iterable<string>): Set<string> {
+	const found = new Set(names);
+	// As above.
+	for (const name of found) if (bases[name] !== undefined) found.add(bases[name]);
 	return found;
 }
 

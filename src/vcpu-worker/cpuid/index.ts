@@ -5,10 +5,12 @@ export {
 	announced,
 	bitsOf,
 	type CpuFeature,
+	canonicalName,
 	cpuFeature,
 	cpuFeatures,
 	featureNames,
 	otherNames,
+	withDependents,
 	wordName,
 } from './feature-table.ts';
 export {guestCpuid} from './guest-cpuid.ts';
