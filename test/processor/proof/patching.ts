@@ -7,8 +7,14 @@ const [functionAt, movEax, int3, ret] = [0x80_003d, 0xb8, 0xcc, 0xc3];
 /** A constant is four times the same byte, so that a mix of two is seen. */
 const ofRound = 0x0101_0101;
 /** The constant that all know; 1 while all know that there is no INT3; counters of each user. */
-const [knownAt, steadyAt, errorsAt, trapsAt, callsAt] = [0x23_1000, 0x23_1040, 0x23_2000, 0x23_3000, 0x23_4000];
+const [knownAt, steadyAt, errorsAt, trapsAt, callsAt, patchedAt] = [
+	...[0x23_1000, 0x23_1040, 0x23_2000, 0x23_3000, 0x23_4000, 0x23_5000],
+] as const;
+/** What the handler of INT3 leaves where the constant would be: no constant. */
+const trapped = 0x0102_0304;
 const passes = 200;
+/** In fewer rounds it may be that a processor has called between no two of them. */
+const fewRounds = 20;
 
 function programsFor(rounds: number) {
 	return {
@@ -41,8 +47,12 @@ function programsFor(rounds: number) {
 			mov(r13d, r12d);
 			mov(ecx, functionAt);
 			call(rcx);
-			test(eax, eax);
+			cmp(eax, trapped);
 			je('counted');
+			test(eax, eax);
+			je('unpatched');
+			inc(dword(rbp, patchedAt));
+			label('unpatched');
 			mov(ecx, eax);
 			rol(ecx, 8);
 			cmp(ecx, eax);
@@ -57,14 +67,14 @@ function programsFor(rounds: number) {
 		// IRETQ serializes.
 		acknowledge: ({mov}) => mov(r12d, dword(knownAt)),
 		// Goes on at RET. Who has come here acknowledges nothing until it has left.
-		exception: ({inc, add, xor, cmp, je, label}) => {
+		exception: ({inc, add, mov, cmp, je, label}) => {
 			inc(dword(rbp, trapsAt));
 			cmp(dword(steadyAt), 0);
 			je('patched');
 			inc(dword(rbp, errorsAt));
 			label('patched');
 			add(qword(rsp), 4);
-			xor(eax, eax);
+			mov(eax, trapped);
 		},
 	} satisfies RacePrograms;
 }
@@ -85,6 +95,8 @@ async function race(
 		if (of(errorsAt) > 0)
 			wrong.push(`processor ${user} of ${processors} executed ${of(errorsAt)} mixtures or old instructions`);
 		if (of(callsAt) === 0) wrong.push(`processor ${user} of ${processors} has called nothing`);
+		if (rounds >= fewRounds && of(patchedAt) === 0)
+			wrong.push(`no patch has come to processor ${user} of ${processors}`);
 	}
 	return {wrong, traps};
 }

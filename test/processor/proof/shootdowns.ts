@@ -87,9 +87,12 @@ function programsFor(rounds: number, processors: number) {
 			cmp(r8d, rounds);
 			jne('round');
 		},
-		user: ({mov, cmp, jne, inc, label, xor, invlpg}) => {
-			// Each access is a walk.
+		user: ({mov, cmp, jne, jc, inc, label, xor, bt, invlpg}) => {
+			// For two rounds each access is a walk; for the next two what is known lasts until others say that it is gone.
+			bt(dword(words.request), 2);
+			jc('known');
 			invlpg(dword(rdi));
+			label('known');
 			xor(eax, eax);
 			mov(eax, dword(rdi));
 			label('looked');
@@ -103,7 +106,7 @@ function programsFor(rounds: number, processors: number) {
 		},
 		acknowledge: ({invlpg, mov, bt, jc, jmp, label}) => {
 			// By turns: one entry, or all.
-			bt(dword(words.request), 0);
+			bt(dword(words.request), 1);
 			jc('all');
 			invlpg(dword(rdi));
 			jmp('forgotten');
