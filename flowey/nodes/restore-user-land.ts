@@ -34,7 +34,8 @@ export const restoreUserLand: FloweyNode<void, void> = {
 		const hash = createHash('sha256').update(JSON.stringify(config));
 		hashImageCode(hash);
 		const recipe = hash.digest('hex');
-		if (existsSync(stamp) && readFileSync(stamp, 'utf8') === recipe) {
+		const isThere = [kernel, initrd, disk, stamp].every((path) => existsSync(path));
+		if (isThere && readFileSync(stamp, 'utf8') === recipe) {
 			context.skip('up to date');
 			return;
 		}

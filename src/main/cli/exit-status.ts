@@ -76,7 +76,7 @@ export const exitStatuses = {
 	},
 	memory: {
 		status: 7,
-		meaning: 'too little memory: in the host for the machine, or in the machine for its kernel',
+		meaning: 'too little memory: in the host for the machine, at its start or later, or in the machine for its kernel',
 		codes: [
 			'MEMORY_*',
 			'INITRD_TOO_LARGE',

@@ -16,7 +16,10 @@ export function scriptDisk(parts: readonly Part[]): string {
 		...parts.map(({name, files = {}, lines}) =>
 			[...Object.entries(files).map(([path, content]) => file(path, content)), run(name, lines)].join(''),
 		),
-		run('kernel', ["dmesg | grep -E 'BUG|WARNING|Call Trace|segfault|traps:|Oops|I/O error' || true"]),
+		run('kernel', [
+			'dmesg >/run/kernel.log || echo no log',
+			"grep -E 'BUG|WARNING|Call Trace|segfault|traps:|Oops|I/O error' /run/kernel.log || true",
+		]),
 	].join('');
 	return text.padEnd(Math.ceil(text.length / 4096) * 4096, '\n');
 }

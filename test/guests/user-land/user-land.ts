@@ -71,6 +71,7 @@ function checkDisk(t: ExecutionContext, path: string): void {
 	closeSync(file);
 	t.deepEqual(state, Uint8Array.of(1, 0), 's_state of the superblock: unmounted, and without an error');
 	const env = {...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin`};
-	const {status, stdout} = spawnSync('e2fsck', ['-f', '-n', path], {env, encoding: 'utf8'});
-	if (status !== null) t.is(status, 0, stdout);
+	const {status, stdout, error} = spawnSync('e2fsck', ['-f', '-n', path], {env, encoding: 'utf8'});
+	if ((error as NodeJS.ErrnoException | undefined)?.code === 'ENOENT') t.log('there is no e2fsck here');
+	else t.is(status, 0, stdout);
 }
