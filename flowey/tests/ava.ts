@@ -2,7 +2,7 @@
 
 import {join} from 'node:path';
 import {execute, PATHS} from '../core/index.ts';
-import type {SuiteResult} from './suite.ts';
+import type {SuiteResult, TestFailure} from './suite.ts';
 import {TapReader, type TestOutcome} from './tap.ts';
 
 /** Starts a process somewhere; both streams are delivered as they come. */
@@ -36,9 +36,14 @@ export const launchHere: Launch = ([command, ...words], onStdout, onStderr) =>
 export async function runAva({suite, where, argv, isVerbose, label, launch}: AvaRun): Promise<SuiteResult> {
 	const decoder = new TextDecoder();
 	let crash: string | undefined;
+	const failures: TestFailure[] = [];
 	const reader = new TapReader((test) => {
-		if (test.outcome === 'failed') crash ??= /exited due to (SIG\w+)$/.exec(test.title)?.[1];
-		printOutcome(test, isVerbose, label);
+		const title = label === undefined ? test.title : `${label} › ${test.title}`;
+		if (test.outcome === 'failed') {
+			crash ??= /exited due to (SIG\w+)$/.exec(test.title)?.[1];
+			failures.push({title, details: test.details});
+		}
+		printOutcome({...test, title}, isVerbose);
 	});
 	const {status} = await launch(
 		[...argv, '--tap'],
@@ -47,17 +52,15 @@ export async function runAva({suite, where, argv, isVerbose, label, launch}: Ava
 	);
 	const counts = reader.end();
 	const total = counts.passed + counts.failed + counts.skipped;
-	if (total === 0) {
-		return {suite, where, passed: 0, failed: 1, skipped: 0, why: `AVA ran no test (status ${status})`};
-	}
-	if (status !== 0 && counts.failed === 0) {
-		return {suite, where, ...counts, failed: 1, why: `AVA ended with status ${status}`};
-	}
-	return {suite, where, ...counts, why: '', ...(crash === undefined ? {} : {crash})};
+	const asWhole = (why: string): SuiteResult => {
+		return {suite, where, ...counts, failed: 1, why, failures: [{title: label ?? suite, details: [why]}]};
+	};
+	if (total === 0) return asWhole(`AVA ran no test (status ${status})`);
+	if (status !== 0 && counts.failed === 0) return asWhole(`AVA ended with status ${status}`);
+	return {suite, where, ...counts, why: '', failures, ...(crash === undefined ? {} : {crash})};
 }
 
-function printOutcome({title: own, outcome, details}: TestOutcome, isVerbose: boolean, label?: string): void {
-	const title = label === undefined ? own : `${label} › ${own}`;
+function printOutcome({title, outcome, details}: TestOutcome, isVerbose: boolean): void {
 	if (outcome === 'failed') {
 		process.stdout.write(`  FAILED  ${title}\n${details.map((line) => `        ${line}\n`).join('')}`);
 	} else if (isVerbose) {

@@ -21,6 +21,17 @@ test('runs of one suite become one row, with every reason', (t) => {
 
 	t.deepEqual(mergeResults([run, {...run, why: 'it died'}, {...run, failed: 1, why: 'hung'}]), {
 		...run,
-		...{passed: 3, failed: 1, skipped: 6, why: 'it died; hung'},
+		...{passed: 3, failed: 1, skipped: 6, why: 'it died; hung', failures: []},
 	});
+});
+
+test('what failed is told once more at the end, of long details their beginning and end', (t) => {
+	const details = Array.from({length: 100}, (_, index) => `line ${index}`);
+	const failures = [{title: 'a boot', details}];
+	const run = {suite: 'kvm', where: 'incubator', passed: 1, failed: 1, skipped: 2, why: ''};
+	const text = formatResults([mergeResults([{...run, failures}, run])]);
+
+	t.regex(text, /^FAILED {2}a boot\n +line 0\n/);
+	t.regex(text, /line 11\n +\(76 more lines above\)\n +line 88\n/);
+	t.regex(text, /line 99\n\nsuite/);
 });
