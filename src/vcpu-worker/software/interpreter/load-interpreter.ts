@@ -1,4 +1,5 @@
 import {readFileSync} from 'node:fs';
+import {setFlagsFromString} from 'node:v8';
 import {buildInterpreter} from './build-interpreter.ts';
 
 /** Set by the bundler: the code runs from a folder where the interpreter lies as the build has made it. */
@@ -12,6 +13,12 @@ declare const WebAssembly: {
 	readonly Module: new (bytes: Uint8Array) => object;
 	readonly Instance: new (module: object, imports: object) => {readonly exports: Exports};
 };
+
+/**
+ * The flag is the whole process's. Without it V8 13 (Node.js 24) now and then ends the process: it takes a function by which an import
+ * is called for alive that it is about to free, and frees it twice (nodejs/node issue 66366). Code of modules that are gone is freed nonetheless.
+ */
+setFlagsFromString('--no-wasm-code-gc');
 
 let interpreter: object | undefined;
 
