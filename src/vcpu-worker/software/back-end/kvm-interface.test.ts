@@ -10,8 +10,17 @@ const enabled = 1n;
 const isStable = 1;
 const stoodStill = 2;
 
+/** A clock on which time can pass at once. */
+class HastyClock extends PartitionClock {
+	aheadNs = 0n;
+
+	override nowNs(): bigint {
+		return super.nowNs() + this.aheadNs;
+	}
+}
+
 function machine() {
-	const clock = new PartitionClock(new SharedArrayBuffer(PartitionClock.byteLength));
+	const clock = new HastyClock(new SharedArrayBuffer(PartitionClock.byteLength));
 	clock.begin();
 	const counter = new TimeStampCounter(clock);
 	const {memory, ram} = loneMemory(0x1_0000);
@@ -74,6 +83,26 @@ test('a guest that stood still is told so, and a clock that is off is not writte
 	const version = view.getUint32(page, true);
 	kvm.update(false);
 	t.is(view.getUint32(page, true), version);
+});
+
+test('a guest that has taken note that it stood still is told again for a while, and no longer', (t) => {
+	const {clock, view, kvm} = machine();
+	kvm.write(Msr.KVM_SYSTEM_TIME_NEW, BigInt(page) | enabled);
+	kvm.remind();
+	t.is(view.getUint8(page + 29), isStable);
+	kvm.update(true);
+	const version = view.getUint32(page, true);
+	for (let second = 0; second < 10; second++) {
+		view.setUint8(page + 29, isStable);
+		kvm.remind();
+		t.is(view.getUint8(page + 29), isStable | stoodStill, `${second} s`);
+		clock.aheadNs += 990_000_000n;
+	}
+	t.is(view.getUint32(page, true), version, 'nothing else is written');
+	clock.aheadNs += 1_000_000_000n;
+	view.setUint8(page + 29, isStable);
+	kvm.remind();
+	t.is(view.getUint8(page + 29), isStable);
 });
 
 test('the wall clock plus the paravirtual clock is the time of day, whichever is ahead', (t) => {

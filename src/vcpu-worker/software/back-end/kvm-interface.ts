@@ -10,7 +10,10 @@ const enabled = 1n;
 const nsPerSecond = 1_000_000_000n;
 /** Flags of the time's page: the clock is in step on all processors; the guest stood still. */
 const Flags = {STABLE: 1, STOPPED: 2} as const;
+const flagsAt = 29;
 const pageBytes = 32;
+/** Processors of a busy host go on at different moments, and so does what their watchdogs go by: Linux's jiffies, of one processor, for all. */
+const remindForNs = 10n * nsPerSecond;
 
 /** Factor and shift by which ticks of a counter become nanoseconds: `((ticks << shift) * factor) >> 32`. */
 export function scaleOf(khz: number): {readonly factor: number; readonly shift: number} {
@@ -29,6 +32,8 @@ export class KvmInterface {
 	/** KVM_SYSTEM_TIME and KVM_WALL_CLOCK, under their new numbers. */
 	#systemTime = 0n;
 	#wallClock = 0n;
+	/** The guest is told until then that it stood still, however often it takes note. Undefined: it did not. */
+	#remindUntilNs: bigint | undefined;
 
 	constructor(memory: MappedMemory, clock: PartitionClock, counter: TimeStampCounter) {
 		this.#memory = memory;
@@ -72,6 +77,7 @@ export class KvmInterface {
 	reset(): void {
 		this.#systemTime = 0n;
 		this.#wallClock = 0n;
+		this.#remindUntilNs = undefined;
 	}
 
 	/** The registers that are not 0, for a snapshot. */
@@ -109,9 +115,22 @@ export class KvmInterface {
 		page.writeBigUInt64LE(this.#clock.kvmclock(nowNs), 16);
 		page.writeUInt32LE(factor, 24);
 		page.writeInt8(shift, 28);
-		page.writeUInt8(Flags.STABLE | (stoodStill ? Flags.STOPPED : 0), 29);
+		page.writeUInt8(Flags.STABLE | (stoodStill ? Flags.STOPPED : 0), flagsAt);
 		this.#memory.copyIn(at + 4, page, 4, pageBytes - 4);
 		this.#memory.writeU32(at, (writing + 1) >>> 0);
+		if (stoodStill) this.#remindUntilNs = nowNs + remindForNs;
+	}
+
+	/** Tells a guest that has gone on lately that it stood still, where it has taken note of that. For its own processor's thread. */
+	remind(): void {
+		if (this.#remindUntilNs === undefined) return;
+		if (this.#clock.nowNs() > this.#remindUntilNs || (this.#systemTime & enabled) === 0n) {
+			this.#remindUntilNs = undefined;
+			return;
+		}
+		const at = Number(this.#systemTime & ~enabled) + flagsAt;
+		const flags = unchecked(this.#memory.readU8(at)) ?? 0;
+		if ((flags & Flags.STOPPED) === 0) this.#memory.writeU8(at, flags | Flags.STOPPED);
 	}
 
 	/** Writes the wall clock at nanosecond 0 of the paravirtual clock (`struct pvclock_wall_clock`). */

@@ -105,6 +105,7 @@ export class SoftwareVcpu implements CpuBackend {
 			if ((requests & Request.UNHALT) !== 0) this.#isUnhalted = true;
 			if ((requests & Request.KICK) !== 0) return 'interrupted';
 			apic.expire();
+			this.kvm.remind();
 			this.#takeRequests();
 			if (this.activity !== 'running') {
 				this.#wait();
