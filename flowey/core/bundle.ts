@@ -29,3 +29,17 @@ export function bundleOptions(external: readonly string[] = []): BuildOptions {
 		logLevel: 'silent',
 	};
 }
+
+/** The settings for a bundle that `loadProgram` runs: a function's expression, in one file, whose dynamic imports wait for their turn. */
+export function programOptions(): BuildOptions {
+	const shared = bundleOptions();
+	return {
+		...shared,
+		format: 'cjs',
+		charset: 'ascii',
+		supported: {'dynamic-import': false},
+		define: {...shared.define, 'import.meta.url': '__place.url', 'import.meta.dirname': '__place.dirname'},
+		banner: {js: '(function (module, require, __place, __OPENVMM_LOADER__) {'},
+		footer: {js: '})'},
+	};
+}

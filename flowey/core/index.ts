@@ -1,4 +1,4 @@
-export {bundleOptions} from './bundle.ts';
+export {bundleOptions, programOptions} from './bundle.ts';
 export type {Command} from './command.ts';
 export {FloweyError, WordsError} from './errors.ts';
 export {type ExecuteOptions, type Execution, execute} from './execute.ts';

@@ -1,7 +1,7 @@
-import {existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {type SpawnSyncReturns, spawnSync} from 'node:child_process';
+import {existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import {pathToFileURL} from 'node:url';
 import test from 'ava';
 import {build} from './build.ts';
 
@@ -29,27 +29,61 @@ test('each entry point becomes a module, and files of earlier builds go away', a
 	t.false(existsSync(join(output, 'chunk-OLD.js')));
 });
 
-test('what two programs of a thread have in common is loaded once, and what a worker has is in its own file', async (t) => {
-	const folder = temporaryFolder(t);
+/** Builds a program that says a word, and keeps its code. @returns runs it */
+async function builtProgram(folder: string, word: string): Promise<() => SpawnSyncReturns<string>> {
+	const source = `
+import {basename} from 'node:path';
+import {later} from './later.ts';
+declare const __OPENVMM_LOADER__: {keepCode(): void; importModule(url: string): Promise<{word: string}>};
+export async function program() {
+	const {word} = await __OPENVMM_LOADER__.importModule(new URL('../outside.mjs', import.meta.url).href);
+	console.log([await later(), word, basename(import.meta.dirname), 'ä'].join(' '));
+	__OPENVMM_LOADER__.keepCode();
+}
+`;
+	writeFileSync(join(folder, 'main.ts'), source);
+	writeFileSync(join(folder, 'later.ts'), "export const later = async () => (await import('./word.ts')).word;\n");
+	writeFileSync(join(folder, 'word.ts'), `export const word = '${word}';\n`);
+	writeFileSync(join(folder, 'outside.mjs'), "export const word = await 'outside';\n");
+	writeFileSync(join(folder, 'package.json'), '{"type": "module"}');
 	const output = join(folder, 'out');
-	mkdirSync(output);
-	writeFileSync(join(folder, 'counter.ts'), 'export const counter = {count: 0};\n');
-	const source = "import {counter} from './counter.ts';\nexport const next = () => ++counter.count;\n";
-	const entryPoints = ['one', 'other', 'worker'].map((name) => ({
-		...{name, source: join(folder, `${name}.ts`)},
-		...(name !== 'worker' && {shares: true as const}),
-	}));
-	for (const entryPoint of entryPoints) writeFileSync(entryPoint.source, source);
+	const entryPoint = {name: 'program', source: join(folder, 'main.ts'), exports: ['program']};
+	await build.run(context, {entryPoints: [entryPoint], folder: output});
+	const start = `import {program} from ${JSON.stringify(join(output, 'program.js'))}; await program();`;
+	const env = {...process.env, NODE_COMPILE_CACHE: join(folder, 'cache')};
+	const words = ['--input-type=module', '--eval', start];
+	return () => spawnSync(process.execPath, words, {encoding: 'utf8', env});
+}
 
-	await build.run(context, {entryPoints, folder: output});
+const keptFiles = (folder: string) => globSync(join(folder, 'cache/*/*.v8'));
 
-	const counts: number[] = [];
-	for (const {name} of entryPoints) {
-		const program: {next(): number} = await import(pathToFileURL(join(output, `${name}.js`)).href);
-		counts.push(program.next());
+test('a program is one file, keeps its code for later starts, and imports what is not of it', async (t) => {
+	const folder = temporaryFolder(t);
+	const run = await builtProgram(folder, 'last');
+	const {stdout, stderr} = run();
+	t.is(stdout, 'last outside out ä\n', stderr);
+	const [kept = '', ...others] = keptFiles(folder);
+	t.deepEqual(others, []);
+	const {mtimeNs} = statSync(kept, {bigint: true});
+	t.like(run(), {stdout, stderr: ''});
+	t.deepEqual(keptFiles(folder), [kept]);
+	t.is(statSync(kept, {bigint: true}).mtimeNs, mtimeNs, 'what is good is not made anew');
+});
+
+test('kept code that V8 refuses is made anew, and that of another text as long is not taken', async (t) => {
+	const folder = temporaryFolder(t);
+	const run = await builtProgram(folder, 'last');
+	run();
+	const [kept = ''] = keptFiles(folder);
+	const good = readFileSync(kept);
+	for (const bad of [Buffer.alloc(100), good.subarray(0, good.length >> 1)]) {
+		writeFileSync(kept, bad);
+		t.like(run(), {stdout: 'last outside out ä\n', stderr: ''});
+		t.is(readFileSync(kept).length, good.length);
 	}
-	t.deepEqual(counts, [1, 2, 1]);
-	t.notRegex(readFileSync(join(output, 'worker.js'), 'utf8'), /from ?"\./);
+	const other = await builtProgram(folder, 'lost');
+	t.like(other(), {stdout: 'lost outside out ä\n', stderr: ''});
+	t.is(keptFiles(folder).length, 2);
 });
 
 test('a missing source is named', async (t) => {

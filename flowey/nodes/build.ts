@@ -1,9 +1,10 @@
 /** Bundles the sources into `dist/`. */
 
-import {existsSync, readdirSync, rmSync, writeFileSync} from 'node:fs';
+import {createHash} from 'node:crypto';
+import {existsSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {basename, join, relative} from 'node:path';
-import {type BuildFailure, build as esbuild, formatMessages, type Metafile} from 'esbuild';
-import {bundleOptions, FloweyError, type FloweyNode, PATHS} from '../core/index.ts';
+import {type BuildFailure, type BuildOptions, build as esbuild, formatMessages, type Metafile} from 'esbuild';
+import {bundleOptions, FloweyError, type FloweyNode, PATHS, programOptions} from '../core/index.ts';
 import type {EntryPoint} from './entry-points.ts';
 import {licensesOf} from './licenses.ts';
 
@@ -18,12 +19,16 @@ export const build: FloweyNode<BuildInput, void> = {
 	name: 'build',
 	async run(context, {entryPoints, folder}) {
 		requireSources(entryPoints);
-		const sharing = entryPoints.filter(({shares}) => shares);
-		const alone = entryPoints.filter(({shares}) => !shares);
-		// One file per thread: there every further file costs more than code that a thread does not use. In files of its own lies
-		// only what is loaded on demand, or by two programs of a thread.
-		const made = await Promise.all([bundle(sharing, folder, true), bundle(alone, folder, false)]);
-		const outputs = new Set(made.flatMap((metafile) => Object.keys(metafile.outputs)).map((path) => basename(path)));
+		const programs = entryPoints.filter(({exports}) => exports !== undefined);
+		const modules = [LOADER, ...entryPoints.filter(({exports}) => exports === undefined)];
+		const codes = programs.map((program) => ({...program, name: codeName(program)}));
+		const made = await Promise.all([
+			bundle(codes, folder, programOptions()),
+			...modules.map((one) => bundle([one], folder, {...bundleOptions(), splitting: true})),
+		]);
+		for (const program of programs) writeFileSync(join(folder, `${program.name}.js`), starterOf(program, folder));
+		const bundles = made.flatMap((metafile) => Object.keys(metafile.outputs)).map((path) => basename(path));
+		const outputs = new Set([...bundles, ...programs.map(({name}) => `${name}.js`)]);
 		for (const {name} of readdirSync(folder, {withFileTypes: true}).filter((entry) => entry.isFile())) {
 			if (!outputs.has(name)) {
 				rmSync(join(folder, name));
@@ -36,12 +41,32 @@ export const build: FloweyNode<BuildInput, void> = {
 	},
 };
 
-async function bundle(entryPoints: readonly EntryPoint[], folder: string, splitting: boolean): Promise<Metafile> {
+/** Loads programs. */
+const LOADER: EntryPoint = {name: 'load-program', source: join(PATHS.repo, 'src/support/program/load-program.ts')};
+
+const codeName = ({name}: EntryPoint) => `${name}.code`;
+
+/** The module that stands for a program: it has the loader run the program's bundle. */
+function starterOf(program: EntryPoint, folder: string): string {
+	const file = `${codeName(program)}.js`;
+	const version = createHash('sha256')
+		.update(readFileSync(join(folder, file)))
+		.digest('hex')
+		.slice(0, 16);
+	const load = `loadProgram(new URL('./${file}', import.meta.url), '${version}')`;
+	const names = program.exports?.join(', ');
+	const lines = [
+		`import {loadProgram} from './${LOADER.name}.js';`,
+		names ? `export const {${names}} = ${load};` : `${load};`,
+	];
+	return lines.join('\n').concat('\n');
+}
+
+async function bundle(entryPoints: readonly EntryPoint[], folder: string, options: BuildOptions): Promise<Metafile> {
 	try {
 		const {metafile} = await esbuild({
-			...bundleOptions(),
+			...options,
 			metafile: true,
-			splitting,
 			absWorkingDir: PATHS.repo,
 			entryPoints: entryPoints.map(({source, name}) => ({in: source, out: name})),
 			outdir: folder,

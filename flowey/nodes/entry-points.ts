@@ -7,26 +7,26 @@ import {PATHS} from '../core/index.ts';
 export interface EntryPoint {
 	readonly source: string;
 	readonly name: string;
-	/** It runs on one thread with the others that say so: what they have in common is loaded once. */
-	readonly shares?: true;
+	/** A program of ours, with what it exports: it is loaded by `loadProgram`, with the code compiled that a start needs. */
+	readonly exports?: readonly string[];
 }
 
 /** Programs that run in worker threads: code finds them beside its own file when it is bundled. */
 export const WORKERS: readonly EntryPoint[] = [
-	{name: 'vcpu-worker', source: join(PATHS.repo, 'src/vcpu-worker/entry.ts')},
-	{name: 'device-worker', source: join(PATHS.repo, 'src/main/device-worker/entry.ts')},
+	{name: 'vcpu-worker', source: join(PATHS.repo, 'src/vcpu-worker/entry.ts'), exports: []},
+	{name: 'device-worker', source: join(PATHS.repo, 'src/main/device-worker/entry.ts'), exports: []},
 	{name: 'job-worker', source: join(PATHS.repo, 'src/main/jobs/entry.ts')},
 ];
 
 /** Libraries that others import, by the `exports` of package.json. */
 export const LIBRARIES: readonly EntryPoint[] = [
-	{name: 'index', source: join(PATHS.repo, 'src/main/index.ts'), shares: true},
+	{name: 'index', source: join(PATHS.repo, 'src/main/index.ts')},
 	{name: 'devices', source: join(PATHS.repo, 'src/devices/index.ts')},
 ];
 
 /** All programs in `dist/`. */
 export const ENTRY_POINTS: readonly EntryPoint[] = [
-	{name: 'openvmm', source: join(PATHS.repo, 'src/main/cli/program.ts'), shares: true},
+	{name: 'openvmm', source: join(PATHS.repo, 'src/main/cli/program.ts'), exports: ['program']},
 	...LIBRARIES,
 	...WORKERS,
 ];

@@ -1,6 +1,7 @@
 import type {AnyDeviceType, DeclaredType} from '#devices/device-type';
 import {errorTable} from '#support/errors';
 import {isOptionTable} from '#support/options';
+import {programLoader} from '#support/program';
 import {answerableType, answerOf, causeOf} from './answerable-type.ts';
 import {completeType, type DeviceRegistry, deviceRegistry} from './registry.ts';
 
@@ -54,7 +55,7 @@ export async function loadDeviceModels(
 async function loadType(module: string): Promise<AnyDeviceType> {
 	let type: unknown;
 	try {
-		type = ((await import(module)) as {default?: unknown}).default;
+		type = ((await programLoader.importModule(module)) as {default?: unknown}).default;
 	} catch (error) {
 		throw moduleError('DEVICE_MODULE_UNLOADABLE', {module, cause: causeOf(error)});
 	}

@@ -1,4 +1,5 @@
 import type {CreateOptions, Vm} from '#main/vm';
+import {programLoader} from '#support/program';
 import type {Logger} from './logger.ts';
 import type {RunConfig} from './to-config.ts';
 
@@ -18,6 +19,8 @@ export async function startMachine(config: RunConfig, options: CreateOptions, lo
 	const {createVm, serveGdb} = await import('../index.ts');
 	const start = !paused && gdb === undefined;
 	const machine = await createVm(config.vm, {...options, start, created: () => log.info('Machine created')});
+	// Its devices' thread may be waiting for answers.
+	setImmediate(programLoader.keepCode);
 	if (config.vm.hypervisor === 'auto') {
 		const {kind, reason} = machine.hypervisor;
 		const line = `The machine runs on ${kind}: ${reason}`;

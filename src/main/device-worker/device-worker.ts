@@ -2,6 +2,7 @@ import {emitWarning} from 'node:process';
 import type {DeviceCommand} from '#devices/device';
 import type {MachineLayout, OwnedState} from '#devices/machine';
 import type {ErrorData, VmmError} from '#support/errors';
+import {programLoader} from '#support/program';
 import {EpollReactor, type ReactorOptions, ReactorState, type RunningReactor} from '#support/reactor';
 import type {MachineHandle} from '#vcpu-worker/machine';
 import {MachineDevices} from './machine-devices.ts';
@@ -117,6 +118,7 @@ export class DeviceWorker {
 		const devices = this.#machines.get(machine);
 		this.#machines.delete(machine);
 		await devices?.dispose();
+		programLoader.keepCode();
 	}
 
 	/** Releases the backs of all machines and leaves the thread. Not answered. */

@@ -4,6 +4,7 @@ import type {BootRegisters} from '#devices/processor';
 import {loadDeviceModels} from '#devices/registry';
 import {VmmError} from '#support/errors';
 import {MailboxCaller} from '#support/mailbox';
+import {programLoader} from '#support/program';
 import {lockPatienceMs} from '#support/shared-memory';
 import {backEndOf} from '#vcpu-worker/back-ends';
 import type {DebugPlan} from '#vcpu-worker/debug';
@@ -202,6 +203,7 @@ export class VcpuWorker {
 		this.#live = undefined;
 		this.#held = undefined;
 		live?.context.cpu.close();
+		if (live?.context.isBoot) programLoader.keepCode();
 		return !this.#isSpent;
 	}
 

@@ -1,0 +1,2 @@
+export {loadProgram} from './load-program.ts';
+export {type ProgramLoader, programLoader} from './program-loader.ts';

@@ -1,0 +1,60 @@
+import {existsSync, readFileSync, renameSync, writeFileSync} from 'node:fs';
+import {createRequire, getCompileCacheDir} from 'node:module';
+import {basename, dirname, join} from 'node:path';
+import {fileURLToPath} from 'node:url';
+import {Script} from 'node:vm';
+import type {ProgramLoader} from './program-loader.ts';
+
+/** A bundle's one expression: it runs the bundle with what a CommonJS module and an ES module have of their own. */
+type Bundle = (
+	module: {exports: object},
+	require: NodeJS.Require,
+	place: {readonly url: string; readonly dirname: string},
+	loader: ProgramLoader,
+) => void;
+
+/**
+ * Runs a bundle, with the functions compiled that an earlier run of it needed. Node's compile cache has what V8 compiles before a module runs,
+ * its outermost code; all that a start calls would be parsed and compiled anew, which takes longer than to do it.
+ * @param code - the bundle, in ASCII: V8 takes it as it is in the file
+ * @param version - another one for another text, of which V8 compares no more than the length
+ * @returns its exports
+ */
+export function loadProgram(code: URL, version: string): object {
+	const filename = fileURLToPath(code);
+	const directory = getCompileCacheDir();
+	const kept = directory && join(directory, `${basename(filename, '.js')}-${version}.v8`);
+	const cachedData = kept === undefined ? undefined : readIfThere(kept);
+	const script = new Script(readFileSync(filename, 'latin1'), {filename, ...(cachedData && {cachedData})});
+	// V8 refuses what another version of it has made, or the same with other flags.
+	const isGood = cachedData !== undefined && script.cachedDataRejected === false;
+	const keepCode = () => {
+		// Another thread of the program may have done it.
+		if (kept !== undefined && !isGood && (cachedData !== undefined || !existsSync(kept)))
+			replace(kept, script.createCachedData());
+	};
+	const module = {exports: {}};
+	const place = {url: code.href, dirname: dirname(filename)};
+	(script.runInThisContext() as Bundle)(module, createRequire(code), place, {
+		importModule: (url) => import(url),
+		keepCode,
+	});
+	return module.exports;
+}
+
+function readIfThere(path: string): Buffer | undefined {
+	try {
+		return readFileSync(path);
+	} catch {
+		return undefined;
+	}
+}
+
+/** Nobody sees half a file. Where it cannot be written the next start is as slow as this one. */
+function replace(path: string, data: Uint8Array): void {
+	const written = `${path}.${process.pid}`;
+	try {
+		writeFileSync(written, data, {mode: 0o600});
+		renameSync(written, path);
+	} catch {}
+}
