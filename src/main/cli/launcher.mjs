@@ -2,7 +2,6 @@
 // Starts openvmm with a Node.js that can run it. Plain JavaScript that Node.js 20 understands, because the
 // machine's own `node` may be older than what openvmm needs.
 import {existsSync} from 'node:fs';
-import * as inspector from 'node:inspector';
 import * as module from 'node:module';
 import {constants, homedir} from 'node:os';
 import {dirname, join} from 'node:path';
@@ -40,6 +39,11 @@ const words = process.argv.slice(2);
 /** A guest is to run, rather than something to be told. */
 const boots = !words.some((word, index) => noBoot.includes(word) || (index === 0 && !word.startsWith('-')));
 const isNew = Number(process.versions.node.split('.')[0]) >= neededMajor;
+if (isNew) {
+	delete process.env[switchedVariable];
+	enableCompileCache();
+}
+const thread = isNew ? startFirstProcessor() : undefined;
 const obstacle = hostObstacle(hostFacts());
 // A new Node.js can still say more of this host (`openvmm doctor`); there is none to switch to.
 if (obstacle !== undefined && (boots || !isNew)) {
@@ -47,16 +51,12 @@ if (obstacle !== undefined && (boots || !isNew)) {
 	process.exit(cannotRun);
 }
 
+endInspector();
 if (isNew) {
-	delete process.env[switchedVariable];
-	enableCompileCache();
-	const thread = startFirstProcessor();
-	endInspector();
 	const {program} = await import(programUrl());
 	// Standard input and timers of what has ended must not keep the process.
 	process.exit(await program(words, process.env, thread));
 } else {
-	endInspector();
 	await switchRuntime();
 }
 
@@ -66,6 +66,8 @@ if (isNew) {
  */
 function endInspector() {
 	if ([...process.execArgv, process.env.NODE_OPTIONS].some((word) => word?.includes('--inspect'))) return;
+	// The thread's start did not wait for this module.
+	const inspector = process.getBuiltinModule('node:inspector');
 	const end = () => inspector.url() !== undefined && inspector.close();
 	end();
 	for (const laterMs of [0, 20, 100, 500, 1500]) setTimeout(end, laterMs).unref();

@@ -16,7 +16,7 @@ export async function startMachine(config: RunConfig, options: CreateOptions, lo
 		vm: {paused},
 		process: {gdb},
 	} = config;
-	const {createVm, serveGdb} = await import('../index.ts');
+	const {createVm} = await import('#main/vm');
 	const start = !paused && gdb === undefined;
 	const machine = await createVm(config.vm, {...options, start, created: () => log.info('Machine created')});
 	// Its devices' thread may be waiting for answers.
@@ -30,6 +30,7 @@ export async function startMachine(config: RunConfig, options: CreateOptions, lo
 	}
 	if (gdb === undefined) return {machine, debuggerLeft: Promise.resolve()};
 	try {
+		const {serveGdb} = await import('#main/debugger');
 		const {where, closed} = await serveGdb(machine, gdb);
 		if (gdb.kind === 'unix' || /^(127\.|\[::1\])/.test(where)) log.info({where}, 'gdb may attach');
 		else log.warn({where}, 'Whoever reaches this address controls the guest: --gdb knows no password');

@@ -1,4 +1,3 @@
-import {randomUUID} from 'node:crypto';
 import {type FileHandle, open, rename, rm} from 'node:fs/promises';
 import {availableParallelism} from 'node:os';
 import {setImmediate as nextTurn} from 'node:timers/promises';
@@ -37,7 +36,7 @@ export interface CoreContents {
  * @throws CORE_DUMP_FAILED, the signal's reason; nothing is left behind
  */
 export async function writeCore(path: string, contents: CoreContents, asked: LongOperation = {}): Promise<void> {
-	const temporary = `${path}.${randomUUID()}`;
+	const temporary = `${path}.${process.getBuiltinModule('node:crypto').randomUUID()}`;
 	try {
 		const file = await open(temporary, 'wx', 0o600);
 		try {

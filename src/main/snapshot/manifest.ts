@@ -1,4 +1,3 @@
-import {createHash} from 'node:crypto';
 import {chunkBytes} from '#main/jobs';
 import {isVmmError} from '#support/errors';
 import {anyObject, partOf, textUpTo, wholeNumber} from '#support/saved-state';
@@ -52,7 +51,8 @@ const fields = {
 	memory: partOf({bytes, checksums: textUpTo(Number.MAX_SAFE_INTEGER)}),
 };
 
-export const sha256 = (data: string): string => createHash('sha256').update(data).digest('hex');
+export const sha256 = (data: string): string =>
+	process.getBuiltinModule('node:crypto').createHash('sha256').update(data).digest('hex');
 
 /** The manifest file's text: the manifest with its own checksum. */
 export function formatManifest(manifest: Manifest): string {

@@ -14,6 +14,7 @@ import {
 	Errno,
 	errnoName,
 	eventfd,
+	fillRandom,
 	gettid,
 	listenTcp,
 	listenUnix,
@@ -35,6 +36,16 @@ test('a failing call returns the negated errno', (t) => {
 	t.is(open('/nonexistent/file', O.RDONLY), -Errno.ENOENT);
 	t.is(errnoName(-Errno.ENOENT), 'ENOENT');
 	t.is(read(-1, new Uint8Array(1)), -Errno.EBADF);
+});
+
+test('all of an array is filled with random bytes, and nothing beside it', (t) => {
+	const bytes = new Uint8Array(1200);
+	fillRandom(bytes.subarray(100, 1100));
+	t.deepEqual([bytes.subarray(0, 100), bytes.subarray(1100)], [new Uint8Array(100), new Uint8Array(100)]);
+	for (let at = 100; at < 1100; at += 100) t.true(bytes.subarray(at, at + 100).some((byte) => byte !== 0));
+	const numbers = new BigUint64Array(2);
+	fillRandom(numbers);
+	t.not(numbers[0], numbers[1]);
 });
 
 test('the monotonic clock is the one that Node has, in whole nanoseconds', (t) => {

@@ -20,6 +20,7 @@ export {
 	truncate,
 } from './memory-map.ts';
 export {copyInPool, fillInPool} from './pool-copy.ts';
+export {fillRandom} from './random.ts';
 export {
 	blockSignal,
 	foregroundGroup,

@@ -1,4 +1,3 @@
-import {randomInt} from 'node:crypto';
 import {type VirtioDevice, virtioMmio, virtioPci} from '#devices/virtio/device';
 import {errorTable} from '#support/errors';
 import {i32, reserved, u32, wire} from '#support/wire';
@@ -73,7 +72,7 @@ const virtioBlk: VirtioDevice<
 	back: ({readOnly, id}, state, services) => {
 		const memory = services.hostMemory as SharedArrayBuffer;
 		const disk = new DiskRequests(new Uint8Array(memory, HostMemory.byteLength), id, readOnly);
-		const drawn = randomInt(1, 2 ** 31);
+		const drawn = process.getBuiltinModule('node:crypto').randomInt(1, 2 ** 31);
 		const own = Atomics.compareExchange(HostMemory.on(memory).$atomic, HostMemory.word('disk'), 0, drawn) || drawn;
 		/** The guest is from a snapshot, and its data are in RAM that is no more: it must not take zeros for them. */
 		let isLost = false;

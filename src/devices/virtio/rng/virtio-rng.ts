@@ -1,5 +1,5 @@
-import {randomFillSync} from 'node:crypto';
 import {type VirtioDevice, virtioMmio, virtioPci} from '#devices/virtio/device';
+import {fillRandom} from '#support/ffi';
 
 /** Names the device on PCI in machine descriptions; on MMIO `-mmio` follows. */
 export const virtioRngKind = 'virtio-rng';
@@ -24,7 +24,7 @@ const virtioRng: VirtioDevice<object, Record<never, never>> = {
 			queueReady(queue) {
 				for (let chain = queue.next(); chain !== undefined; chain = queue.next()) {
 					const length = Math.min(chain.writable, mostBytes);
-					randomFillSync(entropy, 0, length);
+					fillRandom(entropy.subarray(0, length));
 					queue.complete(chain, chain.write(0, entropy, 0, length) ? length : 0);
 				}
 			},

@@ -34,10 +34,11 @@ const linearAddressBits = 48;
 /** Size of a cache line in units of 8 bytes, as CLFLUSH's is told. */
 const flushLine = 8 << 8;
 
+const offeredBits = offeredFeatures.flatMap((name) => cpuFeature(name) ?? []);
+
 /** The features of one register. */
 const wordOf = (number: number, index: number, register: CpuidRegister): number =>
-	offeredFeatures
-		.flatMap((name) => cpuFeature(name) ?? [])
+	offeredBits
 		.filter(({word}) => word.leaf === number && word.subleaf === index && word.register === register)
 		.reduce((word, {bit}) => (word | (1 << bit)) >>> 0, 0);
 

@@ -107,22 +107,18 @@ const hot = new Set(
 
 const last = new Set(['next', 'jmp', 'jmpTo', 'gone', ...stackJumps]);
 
-const isJump = (name: string) => name in control || stackJumps.has(name.replace('Segmented', ''));
-
 /** Kinds, in the order of their numbers. */
-export const kinds: readonly Kind[] = Object.entries(meanings).flatMap(([name, meaning]) =>
-	(widths[name] ?? [64 as const]).flatMap((width) =>
+export const kinds: readonly Kind[] = Object.entries(meanings).flatMap(([name, meaning]) => {
+	const isJump = name in control || stackJumps.has(name.replace('Segmented', ''));
+	const isHot = isJump || hot.has(name);
+	const isLast = last.has(name.replace(/Segmented|Narrow/, ''));
+	return (widths[name] ?? [64 as const]).flatMap((width) =>
 		(forms[name] ?? [undefined]).map((form) => ({
 			key: `${name}.${width}${form === undefined ? '' : `.${form}`}`,
-			meaning,
-			width,
-			form,
-			isHot: hot.has(name) || isJump(name),
-			isJump: isJump(name),
-			isLast: last.has(name.replace(/Segmented|Narrow/, '')),
+			...{meaning, width, form, isHot, isJump, isLast},
 		})),
-	),
-);
+	);
+});
 
 /** The step that leaves the interpreter, for TypeScript to carry out the instruction. */
 export const systemKind = kinds.length;

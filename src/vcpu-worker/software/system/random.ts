@@ -1,4 +1,4 @@
-import {randomFillSync} from 'node:crypto';
+import {fillRandom} from '#support/ffi';
 
 /** Numbers that are taken from the host at once: a single one costs a thousand times as much. */
 const batch = 512;
@@ -9,7 +9,7 @@ export function randomNumbers(): () => bigint {
 	let left = 0;
 	return () => {
 		if (left === 0) {
-			randomFillSync(numbers);
+			fillRandom(numbers);
 			left = batch;
 		}
 		left--;
