@@ -33,11 +33,14 @@ test('each entry point becomes a module, and files of earlier builds go away', a
 async function builtProgram(folder: string, word: string): Promise<() => SpawnSyncReturns<string>> {
 	const source = `
 import {basename} from 'node:path';
+import {setFlagsFromString} from 'node:v8';
 import {later} from './later.ts';
 declare const __OPENVMM_LOADER__: {keepCode(): void; importModule(url: string): Promise<{word: string}>};
 export async function program() {
 	const {word} = await __OPENVMM_LOADER__.importModule(new URL('../outside.mjs', import.meta.url).href);
 	console.log([await later(), word, basename(import.meta.dirname), 'ä'].join(' '));
+	// As the software processor does.
+	setFlagsFromString('--no-wasm-code-gc');
 	__OPENVMM_LOADER__.keepCode();
 }
 `;

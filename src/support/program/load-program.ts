@@ -23,15 +23,19 @@ type Bundle = (
 export function loadProgram(code: URL, version: string): object {
 	const filename = fileURLToPath(code);
 	const directory = getCompileCacheDir();
-	const kept = directory && join(directory, `${basename(filename, '.js')}-${version}.v8`);
+	const flags = flagsNow();
+	const kept = directory && join(directory, `${basename(filename, '.js')}-${version}-${flags.toString(16)}.v8`);
 	const cachedData = kept === undefined ? undefined : readIfThere(kept);
 	const script = new Script(readFileSync(filename, 'latin1'), {filename, ...(cachedData && {cachedData})});
-	// V8 refuses what another version of it has made, or the same with other flags.
+	// V8 refuses what another version of it has made, or the same with other flags: the names differ by those.
 	const isGood = cachedData !== undefined && script.cachedDataRejected === false;
 	const keepCode = () => {
 		// Another thread of the program may have done it.
-		if (kept !== undefined && !isGood && (cachedData !== undefined || !existsSync(kept)))
-			replace(kept, script.createCachedData());
+		if (kept === undefined || isGood || (cachedData === undefined && existsSync(kept))) return;
+		const data = script.createCachedData();
+		// The program may have changed flags since it was loaded, none of which functions depend on; the next start loads as this one did.
+		if (data.readUInt32LE(flagsAt) === flagsNow()) data.writeUInt32LE(flags, flagsAt);
+		replace(kept, data);
 	};
 	const module = {exports: {}};
 	const place = {url: code.href, dirname: dirname(filename)};
@@ -41,6 +45,10 @@ export function loadProgram(code: URL, version: string): object {
 	});
 	return module.exports;
 }
+
+/** Where V8's data have the hash of its flags: the fourth word. If it moves, such data are refused. */
+const flagsAt = 12;
+const flagsNow = () => new Script('0').createCachedData().readUInt32LE(flagsAt);
 
 function readIfThere(path: string): Buffer | undefined {
 	try {

@@ -15,10 +15,16 @@ declare const WebAssembly: {
 };
 
 /**
- * The flag is the whole process's. Without it V8 13 (Node.js 24) now and then ends the process: it takes a function by which an import
- * is called for alive that it is about to free, and frees it twice (nodejs/node issue 66366). Code of modules that are gone is freed nonetheless.
+ * Has V8 keep code, from before there is any to free. Not sooner: what Node and programs have compiled beforehand is refused under other
+ * flags, so that everything that the process loads from here on takes three times as long. The flag is the whole process's. Without it V8 13
+ * (Node.js 24) now and then ends the process: it takes a function by which an import is called for alive that it is about to free, and
+ * frees it twice (nodejs/node issue 66366). Code of modules that are gone is freed nonetheless.
  */
-setFlagsFromString('--no-wasm-code-gc');
+function keepWasmCode(): void {
+	if (!isKept) setFlagsFromString('--no-wasm-code-gc');
+	isKept = true;
+}
+let isKept = false;
 
 let interpreter: object | undefined;
 
@@ -33,7 +39,10 @@ export function loadInterpreter(): object {
 }
 
 /** Makes the functions of a module. @param env - what it imports; see `importParts` */
-export const instantiate = (module: object, env: object): Exports => new WebAssembly.Instance(module, {env}).exports;
+export function instantiate(module: object, env: object): Exports {
+	keepWasmCode();
+	return new WebAssembly.Instance(module, {env}).exports;
+}
 
 /** Compiles a module. */
 export const compile = (bytes: Uint8Array): object => new WebAssembly.Module(bytes);
