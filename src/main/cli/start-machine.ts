@@ -19,7 +19,7 @@ export async function startMachine(config: RunConfig, options: CreateOptions, lo
 	const {createVm} = await import('#main/vm');
 	const start = !paused && gdb === undefined;
 	const machine = await createVm(config.vm, {...options, start, created: () => log.info('Machine created')});
-	// Its devices' thread may be waiting for answers.
+	// Behind what other threads have asked this one meanwhile.
 	setImmediate(programLoader.keepCode);
 	if (config.vm.hypervisor === 'auto') {
 		const {kind, reason} = machine.hypervisor;

@@ -3,6 +3,7 @@ import {createRequire, getCompileCacheDir} from 'node:module';
 import {basename, dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {Script} from 'node:vm';
+import {threadId} from 'node:worker_threads';
 import type {ProgramLoader} from './program-loader.ts';
 
 /** A bundle's one expression: it runs the bundle with what a CommonJS module and an ES module have of their own. */
@@ -28,10 +29,12 @@ export function loadProgram(code: URL, version: string): object {
 	const cachedData = kept === undefined ? undefined : readIfThere(kept);
 	const script = new Script(readFileSync(filename, 'latin1'), {filename, ...(cachedData && {cachedData})});
 	// V8 refuses what another version of it has made, or the same with other flags: the names differ by those.
-	const isGood = cachedData !== undefined && script.cachedDataRejected === false;
+	let isKept = kept === undefined || (cachedData !== undefined && script.cachedDataRejected === false);
 	const keepCode = () => {
+		if (kept === undefined || isKept) return;
+		isKept = true;
 		// Another thread of the program may have done it.
-		if (kept === undefined || isGood || (cachedData === undefined && existsSync(kept))) return;
+		if (cachedData === undefined && existsSync(kept)) return;
 		const data = script.createCachedData();
 		// The program may have changed flags since it was loaded, none of which functions depend on; the next start loads as this one did.
 		if (data.readUInt32LE(flagsAt) === flagsNow()) data.writeUInt32LE(flags, flagsAt);
@@ -60,7 +63,7 @@ function readIfThere(path: string): Buffer | undefined {
 
 /** Nobody sees half a file. Where it cannot be written the next start is as slow as this one. */
 function replace(path: string, data: Uint8Array): void {
-	const written = `${path}.${process.pid}`;
+	const written = `${path}.${process.pid}.${threadId}`;
 	try {
 		writeFileSync(written, data, {mode: 0o600});
 		renameSync(written, path);
