@@ -1,9 +1,10 @@
 import test from 'ava';
 import type {DebugPlan} from '#vcpu-worker/debug';
 import type {GuestProcessor} from './guest-processor.ts';
-import {codeAt, handle, kernelCode, stackTop, startBytes} from './raw-code.ts';
+import {codeAt, gates, handle, handlerAt, kernelCode, stackTop, startBytes} from './raw-code.ts';
 
 const TF = 0x100;
+const interruptFlag = 0x200;
 const data = stackTop - 0x8000;
 const hlt = 0xf4;
 /** DR6 with nothing in it. */
@@ -157,6 +158,91 @@ test('data breakpoints trap behind the access, of their kind and width', (t) => 
 	t.deepEqual(reportsOf(code, watch(data + 8, access | wide)), [], 'the page alone is no hit');
 	// SGDT [RSI]; NOP.
 	t.deepEqual(reportsOf([0x0f, 0x01, 0x06, 0x90], watch(data, write)), [trap(3, 1n)]);
+});
+
+/** Gives a vector a handler that begins elsewhere and keeps the stack, on which SS is what is watched, in DR0. */
+function watchFrame(guest: GuestProcessor, vector: number): void {
+	handle(guest, vector, []);
+	const gate = new BigUint64Array(guest.ram.buffer, gates + vector * 16, 1);
+	gate[0] = ((gate[0] as bigint) & ~(7n << 32n)) + BigInt(frameHandler - handlerAt);
+	guest.ram.set([0x90, hlt], frameHandler);
+	// OUT 80h,AL; HLT; IRETQ.
+	handle(guest, 1, [0xe6, 0x80, hlt, 0x48, 0xcf]);
+	watch(stackTop - 8, 0b0001)(guest);
+}
+const frameHandler = handlerAt + 0x40;
+const inHandler = trap(frameHandler - codeAt, 1n);
+
+test('a stack frame that is watched traps in its handler, before the first instruction', (t) => {
+	// UD2; INT 20h: an exception, and an instruction.
+	t.deepEqual(
+		reportsOf([0x0f, 0x0b], (guest) => watchFrame(guest, 6)),
+		[inHandler],
+	);
+	t.deepEqual(
+		reportsOf([0xcd, 0x20], (guest) => watchFrame(guest, 0x20)),
+		[inHandler],
+	);
+	// MOV AL,[RSP-8]; UD2: reads are watched too.
+	const read = (guest: GuestProcessor) => {
+		watchFrame(guest, 6);
+		guest.processor.core.state.debug[7] = 0x402n | (0b0011n << 16n);
+	};
+	t.deepEqual(reportsOf([0x8a, 0x44, 0x24, 0xf8, 0x0f, 0x0b], read), [trap(4, 1n), inHandler]);
+	// CALL FAR [RSI] to what follows: its frame has two values of four bytes.
+	const call = (guest: GuestProcessor) => {
+		watch(stackTop - 4, 0b0001)(guest);
+		new DataView(guest.ram.buffer).setUint32(data, codeAt + 2, true);
+		guest.ram[data + 4] = kernelCode;
+	};
+	t.deepEqual(reportsOf([0xff, 0x1e, 0x90], call), [trap(2, 1n)]);
+});
+
+test('so does the frame of an interrupt from outside, which another one waits for', (t) => {
+	const guest = startBytes([0x90, hlt]);
+	const {processor, ram} = guest;
+	const {state} = processor.core;
+	watchFrame(guest, 0x41);
+	Object.assign(state.segments[1] ?? {}, {selector: kernelCode});
+	state.controlFlags |= interruptFlag;
+	processor.changed();
+	t.true(processor.canInterrupt);
+	t.true(processor.interrupt(0x41));
+	state.controlFlags |= interruptFlag;
+	t.false(processor.canInterrupt);
+	t.is(processor.run(100), 'halted');
+	const [rip] = new BigUint64Array(ram.buffer, Number(state.general[4]), 1);
+	t.is(rip, BigInt(frameHandler));
+	t.is(state.debug[6], dr6Base | 1n);
+});
+
+test('a frame of debug exceptions that is watched has no end, which can be stopped', (t) => {
+	const guest = startBytes([0xf1, hlt]);
+	const {processor} = guest;
+	handle(guest, 1, [hlt]);
+	Object.assign(processor.core.state.segments[1] ?? {}, {selector: kernelCode});
+	watch(stackTop - 0x1008, 0b0001)(guest);
+	processor.changed();
+	t.is(processor.run(1000), 'polled');
+	t.true(processor.debug.isPending);
+	processor.reset(0, false);
+	t.false(processor.debug.isPending);
+});
+
+test("the host's debugger sees a frame that it watches", (t) => {
+	const guest = startBytes([0x0f, 0x0b]);
+	const {processor} = guest;
+	watchFrame(guest, 6);
+	const {state} = processor.core;
+	state.debug[7] = 0x400n;
+	Object.assign(state.segments[1] ?? {}, {selector: kernelCode});
+	processor.changed();
+	const hardware = [{address: BigInt(stackTop - 8), kind: 'write', length: 8}] as const;
+	processor.debug.plan = {step: false, breakpoints: [], hardware, stops: []};
+	t.is(processor.run(100), 'debug');
+	t.deepEqual(processor.debug.stop, {kind: 'hardware', index: 0});
+	t.is(state.rip, BigInt(frameHandler));
+	t.is(state.debug[6], dr6Base);
 });
 
 test('a port is watched where CR4.DE says so', (t) => {

@@ -264,7 +264,8 @@ export class SoftwareVcpu implements CpuBackend {
 	/** Interrupts that can be delivered are. @returns false after a triple fault */
 	#deliver(): boolean {
 		const {processor, apic} = this;
-		if (this.#nmiIsPending && !processor.interrupts.isNmiBlocked && !processor.isShadowed) {
+		const isFree = !processor.isShadowed && !processor.debug.isPending;
+		if (this.#nmiIsPending && !processor.interrupts.isNmiBlocked && isFree) {
 			this.#nmiIsPending = false;
 			if (!processor.nmi()) return false;
 		}

@@ -46,6 +46,8 @@ export class DebugUnit implements WatchedPages {
 	/** What that instruction has hit. */
 	#held = 0;
 	#hits = 0;
+	/** What the delivery of an exception or interrupt has hit: a trap before the first instruction of its handler. */
+	#pending = 0;
 	/** An instruction is executed alone, or by TypeScript: its accesses are noted, and done. */
 	#isNoting = false;
 	#isTraced = false;
@@ -75,6 +77,11 @@ export class DebugUnit implements WatchedPages {
 	/** True where any instruction might be one to be executed alone. */
 	get isUsed(): boolean {
 		return this.isAwaited || this.#held !== 0 || this.#plan !== undefined || this.#codePages.size > 0;
+	}
+
+	/** A debug exception comes before the next instruction, and before interrupts. */
+	get isPending(): boolean {
+		return this.#pending !== 0;
 	}
 
 	/** True where nothing is watched either. */
@@ -152,6 +159,29 @@ export class DebugUnit implements WatchedPages {
 		return this.isHeld ? 0 : hits;
 	}
 
+	/**
+	 * Begins the delivery of an exception or interrupt, whose stack frame is an access as others are. What an instruction has hit
+	 * that faults, or a delivery, is lost.
+	 */
+	beginDelivery(): void {
+		this.#isNoting = true;
+		this.#hits = 0;
+	}
+
+	/** Ends one that has come to its handler. */
+	endDelivery(): void {
+		this.#isNoting = false;
+		this.#pending |= this.#hits;
+		this.#hits = 0;
+	}
+
+	/** What deliveries have hit, once. */
+	takePending(): number {
+		const hits = this.#pending;
+		this.#pending = 0;
+		return hits;
+	}
+
 	/** Leaves in DR6 why there is a debug exception. */
 	report(bits: number): void {
 		const {debug} = this.#core.state;
@@ -173,6 +203,12 @@ export class DebugUnit implements WatchedPages {
 	abandon(): void {
 		this.isHeld = false;
 		this.end();
+	}
+
+	/** Forgets what is to be reported: the processor has been reset. */
+	reset(): void {
+		this.abandon();
+		this.#pending = 0;
 	}
 
 	/** Those of the bits that are the guest's. */

@@ -43,7 +43,9 @@ export class Interrupts {
 		let current = fault;
 		for (let delivery = 0; delivery < maxDeliveries; delivery++) {
 			try {
+				this.#parts.debug.beginDelivery();
 				this.deliver(current.vector, current.errorCode, 'hardware');
+				this.#parts.debug.endDelivery();
 				return true;
 			} catch (error) {
 				if (!(error instanceof GuestFault)) throw error;

@@ -96,7 +96,7 @@ export class Processor implements Parts {
 
 	/** True where the guest can take an interrupt now. */
 	get canInterrupt(): boolean {
-		return (this.core.state.controlFlags & Flag.IF) !== 0 && !this.isShadowed;
+		return (this.core.state.controlFlags & Flag.IF) !== 0 && !this.isShadowed && !this.debug.isPending;
 	}
 
 	/**
@@ -108,6 +108,7 @@ export class Processor implements Parts {
 		this.isHalted = false;
 		this.isShadowed = false;
 		this.interrupts.isNmiBlocked = false;
+		this.debug.reset();
 		resetState(this.core.state, signature, isInit);
 		if (!isInit) this.msrs.reset();
 		this.changed();
@@ -187,6 +188,12 @@ export class Processor implements Parts {
 				this.#attend();
 				// Faults and instructions of the system can follow each other for ever without a branch, which looks too.
 				if (state.request !== 0 || state.budget < 0) return 'polled';
+				if (this.debug.isPending) {
+					state.budget--;
+					const end = this.#endWatched(this.debug.takePending());
+					if (typeof end === 'string') return end;
+					continue;
+				}
 				if (hasVirtualInterrupt(this.core)) {
 					state.budget--;
 					if (!this.#raise(generalProtection())) return 'shutdown';
@@ -455,7 +462,7 @@ export class Processor implements Parts {
 		}
 	}
 
-	/** Reports what an instruction of the system has accessed that is watched. */
+	/** Reports what an instruction of the system, or a delivery, has accessed that is watched. */
 	#endWatched(hits: number): ProcessorStop | number {
 		const bits = DebugUnit.guestBits(hits);
 		if (bits !== 0 && !this.#trap(bits)) return 'shutdown';
