@@ -17,7 +17,7 @@ import {keptBack, offeredCpuid} from '#vcpu-worker/software/back-end';
 /** The guide's page on processors, in Markdown: what `openvmm help --cpu` prints. */
 export function cpuPage(): string {
 	const offered = new Set(announced(offeredCpuid));
-	const shown = new Set(announced(guestCpuid(offeredCpuid, onlyOne, {x2apic: true, tscDeadline: true})));
+	const shown = new Set(announced(guestCpuid(offeredCpuid, {x2apic: true, tscDeadline: true})(onlyOne)));
 	return [
 		'# Processors by model and feature',
 		'',

@@ -50,7 +50,8 @@ function cpuidAnswers(
 	{cpu, irqchip}: Pick<VmConfig, 'cpu' | 'irqchip'>,
 ): (vp: ProcessorTopology['vps'][number]) => CpuidEntry[] {
 	const options = {...cpuidOptions(offer, topology, irqchip), cpu};
-	return (vp) => guestCpuid(offer.cpuid, cpuidTopology(topology, vp), options);
+	const answers = guestCpuid(offer.cpuid, options);
+	return (vp) => answers(cpuidTopology(topology, vp));
 }
 
 /** Inputs of the vCPUs' threads. */

@@ -51,7 +51,7 @@ function fullHost(vendor: keyof typeof vendors, bits = 46): CpuidEntry[] {
 
 const place = {apicId: 0, threadBits: 0, socketShift: 0};
 const shownTo = (host: readonly CpuidEntry[], cpu: Partial<CpuChoice>) =>
-	guestCpuid(host, place, {x2apic: true, tscDeadline: true, cpu: {...hostCpu, ...cpu}});
+	guestCpuid(host, {x2apic: true, tscDeadline: true, cpu: {...hostCpu, ...cpu}})(place);
 const find = (entries: readonly CpuidEntry[], of: number, index = 0) =>
 	entries.find((entry) => entry.function === of && entry.index === index);
 
@@ -122,8 +122,25 @@ test('a feature hidden from host takes along what needs it, and stays hidden beh
 
 test('without a choice nothing of the offer is lost', (t) => {
 	const host = fullHost('GenuineIntel');
-	t.deepEqual(shownTo(host, {}), guestCpuid(host, place, {x2apic: true, tscDeadline: true}));
+	t.deepEqual(shownTo(host, {}), guestCpuid(host, {x2apic: true, tscDeadline: true})(place));
 	t.like(find(shownTo(host, {}), 0xd), {eax: 0x602e7, ecx: 11_008});
+});
+
+test('a choice is made once for all processors', (t) => {
+	let reads = 0;
+	const counted = fullHost('AuthenticAMD').map((entry) => ({
+		...entry,
+		get function() {
+			reads++;
+			return entry.function;
+		},
+	}));
+	const cpu = {...hostCpu, model: 'x86-64-v2'} as const;
+	const answers = guestCpuid(counted, {x2apic: true, tscDeadline: true, cpu});
+	const before = reads;
+	t.true(before > 0);
+	for (const apicId of [0, 1, 2]) t.is((find(answers({...place, apicId}), 1)?.ebx ?? 0) >>> 24, apicId);
+	t.is(reads, before);
 });
 
 test('a model can have more and less', (t) => {

@@ -28,7 +28,7 @@ function stable(entry: CpuidEntry): CpuidEntry {
 
 test('KVM takes the whole policy and gives the same entries back', (t) => {
 	using guest = startGuest({code: [0xf4]});
-	const entries = guestCpuid(supportedCpuid(guest.kvmFd), sixth, options);
+	const entries = guestCpuid(supportedCpuid(guest.kvmFd), options)(sixth);
 	guest.vcpu.setCpuid(entries);
 	const kept = guest.vcpu.getCpuid();
 	t.deepEqual(kept.map(stable), entries.map(stable));
@@ -37,7 +37,7 @@ test('KVM takes the whole policy and gives the same entries back', (t) => {
 test('the guest finds KVM, its APIC id and its place by the CPUID instruction', (t) => {
 	const code = [...askCpuid(0x4000_0000, 0), ...askCpuid(0x1, 0), ...askCpuid(0xb, 1)];
 	using guest = startGuest({code});
-	guest.vcpu.setCpuid(guestCpuid(supportedCpuid(guest.kvmFd), sixth, options));
+	guest.vcpu.setCpuid(guestCpuid(supportedCpuid(guest.kvmFd), options)(sixth));
 	const answers = Array.from({length: 12}, () => nextOut(guest));
 	t.deepEqual(answers.slice(0, 4), [0x4000_0001, 0x4b4d_564b, 0x564b_4d56, 0x4d]);
 	t.is((answers[5] ?? 0) >>> 16, 0x0d08);

@@ -73,7 +73,7 @@ interface Machine {
 	readonly at?: CpuidTopology;
 	readonly options?: Partial<CpuidOptions>;
 }
-const guest = ({host = intel, at = single, options = {}}: Machine = {}) => guestCpuid(host, at, {...plain, ...options});
+const guest = ({host = intel, at = single, options = {}}: Machine = {}) => guestCpuid(host, {...plain, ...options})(at);
 const answer = (machine: Machine, leafNumber: number, index = 0): CpuidEntry | undefined =>
 	guest(machine).find((entry) => entry.function === leafNumber && entry.index === index);
 const bit = (value: number | undefined, n: number) => ((value ?? 0) >>> n) & 1;

@@ -8,15 +8,20 @@ import {isAmdHost} from './processor-facts.ts';
 import {cpuidRules} from './rules.ts';
 
 /**
- * Gives the CPUID of one processor of the guest.
+ * Gives the CPUID of the guest's processors, each by its place. What they have in common is decided once.
  * @param offer - see `ProcessorOffer`
  */
-export function guestCpuid(offer: readonly CpuidEntry[], topology: CpuidTopology, options: CpuidOptions): CpuidEntry[] {
+export function guestCpuid(
+	offer: readonly CpuidEntry[],
+	options: CpuidOptions,
+): (topology: CpuidTopology) => CpuidEntry[] {
 	const {cpu = hostCpu} = options;
 	const offered = chosenCpuid(offer, cpu);
 	const isAmd = isAmdHost(offered);
 	const maxBasic = offered.find((entry) => entry.function === Leaf.vendor)?.eax ?? 0;
-	const context: CpuidContext = {options, topology, isAmd, maxBasic, offered};
-	// Some rules show what the offer does not have by itself.
-	return withoutHidden(applyRules(cpuidRules, context), cpu);
+	return (topology) => {
+		const context: CpuidContext = {options, topology, isAmd, maxBasic, offered};
+		// Some rules show what the offer does not have by itself.
+		return withoutHidden(applyRules(cpuidRules, context), cpu);
+	};
 }
