@@ -109,7 +109,7 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 	const host = await hostMachine(plan, {birthMs, partition, ram, own, failure: config.deviceFailure}, taken);
 	const {machine} = host.attached;
 	partition.interceptMsrs(claimedMsrs(machine.layout));
-	const opened = openVcpus(partition, plan.topology, config);
+	const opened = openVcpus(partition, plan.topology, config, snapshot !== undefined);
 	const ownUnits = partition.units(machine.time);
 	const hypervisor = {kind: partition.handle.kind, units: ownUnits.map(({name}) => name)};
 	if (snapshot !== undefined) {

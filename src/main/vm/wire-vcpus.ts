@@ -16,17 +16,24 @@ export interface OpenedVcpus {
 	readonly cpuid: readonly CpuidEntry[];
 }
 
-/** Announces every processor to the partition. @throws VmmError */
+/**
+ * Announces every processor to the partition.
+ * @param isRestored - counters get the frequency that their snapshot has
+ * @throws VmmError
+ */
 export function openVcpus(
 	partition: Partition,
 	topology: ProcessorTopology,
 	{cpu, irqchip}: Pick<VmConfig, 'cpu' | 'irqchip'>,
+	isRestored: boolean,
 ): OpenedVcpus {
 	const {apicMode} = topology;
+	const {tscKhz} = cpu;
+	const counter = isRestored || tscKhz === undefined ? {} : {tscKhz};
 	const answers = cpuidAnswers(partition.processor, topology, {cpu, irqchip});
 	const specs = topology.vps.map((vp) => {
 		const cpuid = answers(vp);
-		return {index: vp.index, apicId: vp.apicId, apicMode, cpuid, ...(cpu.tscKhz !== undefined && {tscKhz: cpu.tscKhz})};
+		return {index: vp.index, apicId: vp.apicId, apicMode, cpuid, ...counter};
 	});
 	return {handles: specs.map((spec) => partition.openVcpu(spec)), cpuid: specs[0]?.cpuid ?? []};
 }

@@ -37,7 +37,7 @@ function createVcpu(partition: KvmPartitionHandle, {index, apicId, apicMode, cpu
 	// The partition ends the vCPU, whatever fails from here on.
 	Atomics.store(new Int32Array(partition.fds), index, vcpu.fd);
 	vcpu.setCpuid(cpuid);
-	if (tscKhz !== undefined) matchFrequency(vcpu.fd, tscKhz);
+	if (tscKhz !== undefined) matchFrequency(vcpu.fd, tscKhz, 'CPU_COUNTER_FREQUENCY');
 	setMsrs(vcpu.fd, resetMsrs({isAmd: isAmdHost(cpuid), listed: new Set(partition.msrIndexes)}));
 	// KVM finds the target of an interrupt message in a map that it makes anew when an APIC's state is set, but not when a
 	// vCPU has been created: the last one would stay deaf to its start-up message.

@@ -36,7 +36,7 @@ export const readTsc = (vcpuFd: number): TscState => ({
  * @throws VCPU_COUNTER_FREQUENCY
  */
 export function restoreTsc(vcpuFd: number, saved: TscState, shift?: bigint): bigint {
-	matchFrequency(vcpuFd, saved.khz);
+	matchFrequency(vcpuFd, saved.khz, 'VCPU_COUNTER_FREQUENCY');
 	const current = getOffset(vcpuFd);
 	if (current === undefined) {
 		// KVM takes equal values that are written close together for one counter shared by all.
@@ -50,14 +50,21 @@ export function restoreTsc(vcpuFd: number, saved: TscState, shift?: bigint): big
 	return change;
 }
 
-/** Lets the counter run at a frequency. @throws VCPU_COUNTER_FREQUENCY */
-export function matchFrequency(vcpuFd: number, khz: number): void {
+/**
+ * Lets the counter run at a frequency.
+ * @param refusal - code of the error where the host cannot: it was asked for, or a snapshot has it
+ */
+export function matchFrequency(
+	vcpuFd: number,
+	khz: number,
+	refusal: 'CPU_COUNTER_FREQUENCY' | 'VCPU_COUNTER_FREQUENCY',
+): void {
 	const hostKhz = getTscKhz(vcpuFd);
 	if (Math.abs(hostKhz - khz) <= hostKhz * tolerance) return;
 	try {
 		setTscKhz(vcpuFd, khz);
 	} catch (cause) {
-		throw vcpuError('VCPU_COUNTER_FREQUENCY', {khz, hostKhz}, {cause});
+		throw vcpuError(refusal, {khz, hostKhz}, {cause});
 	}
 }
 
