@@ -42,6 +42,10 @@ function fullHost(vendor: keyof typeof vendors, bits = 46): CpuidEntry[] {
 		leaf(0xd, {eax: 256, ebx: 576}, 2),
 		leaf(0xd, {eax: 64, ebx: 1088}, 5),
 		leaf(0xd, {eax: 8, ebx: 2688}, 9),
+		leaf(0x14, {eax: 1}),
+		leaf(0x1d, {eax: 1}),
+		leaf(0x1d, {eax: 0x0400_2000}, 1),
+		leaf(0x1e, {ebx: 0x4010}),
 		leaf(0x4000_0000, {}),
 		leaf(0x8000_0000, {eax: 0x8000_0028, ...vendors[vendor]}),
 		...brandLeaves('Some processor'),
@@ -150,6 +154,38 @@ test('a model can have more and less', (t) => {
 	t.true(names.includes('smep') && names.includes('rdseed'));
 	t.false(names.includes('popcnt'));
 	t.deepEqual(missingFeatures(choice, shown), []);
+});
+
+test('leaves that describe a feature come with it and go with it', (t) => {
+	const host = fullHost('GenuineIntel');
+	const tiles = shownTo(host, {model: 'x86-64-v3', with: ['amx_int8']});
+	t.is(find(tiles, 0)?.eax, 0x1e);
+	t.like(find(tiles, 0x1d, 1), {eax: 0x0400_2000});
+	t.like(find(tiles, 0x1e), {ebx: 0x4010});
+	t.is(find(tiles, 0x14), undefined);
+	const less = shownTo(host, {without: ['amx_tile']});
+	t.is(find(less, 0x1d), undefined);
+	t.like(find(less, 0x14), {eax: 1});
+	const lacking = host.filter((entry) => entry.function !== 7);
+	t.is(find(shownTo(lacking, {model: 'x86-64-v3', with: ['amx_int8']}), 0)?.eax, 0xd);
+});
+
+test('the second leaf of extended features is there where a model has one of them', (t) => {
+	const cpu = {model: 'x86-64-v2', with: ['null_sel_clr_base']} as const;
+	const shown = shownTo(fullHost('AuthenticAMD'), cpu);
+	t.is(find(shown, 0x8000_0000)?.eax, 0x8000_0021);
+	t.like(find(shown, 0x8000_0021), {eax: 1 << 6});
+	t.deepEqual(missingFeatures({...hostCpu, ...cpu}, shown), []);
+	t.is(find(shownTo(fullHost('AuthenticAMD'), {model: 'x86-64-v2'}), 0x8000_0000)?.eax, 0x8000_0008);
+});
+
+test('linear addresses have 57 bits with five levels of page tables, else 48', (t) => {
+	const host = fullHost('AuthenticAMD');
+	const width = (cpu: Partial<CpuChoice>) => ((find(shownTo(host, cpu), 0x8000_0008)?.eax ?? 0) >>> 8) & 0xff;
+	t.is(width({model: 'x86-64-v2'}), 48);
+	t.is(width({model: 'x86-64-v2', with: ['la57']}), 57);
+	t.is(width({without: ['la57']}), 48);
+	t.is(width({without: ['avx']}), 57);
 });
 
 test('what is added brings along what it does not exist without', (t) => {

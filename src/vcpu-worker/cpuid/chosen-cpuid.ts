@@ -9,6 +9,7 @@ import {
 	withBases,
 	withDependents,
 } from './feature-table.ts';
+import {describingLeaves, fittingLeaves} from './fitting-leaves.ts';
 import {Leaf} from './leaves.ts';
 import {
 	type CpuChoice,
@@ -21,11 +22,10 @@ import {
 } from './models.ts';
 import {type CpuidRegister, clearBits} from './policy.ts';
 import {brandLeaves, isAmdHost, physicalAddressBits} from './processor-facts.ts';
-import {fittingXsaveLeaves} from './xsave-leaves.ts';
 
 type Answer = Pick<CpuidEntry, CpuidRegister>;
 
-/** Highest leaves of a model. */
+/** Highest leaves of a model without features that have further ones. */
 const highest = {basic: Leaf.xsave, extended: Leaf.addressSizes} as const;
 /** Leaves whose answers depend on the subleaf. */
 const indexed: readonly number[] = [Leaf.structuredFeatures, Leaf.xsave];
@@ -51,7 +51,7 @@ export function chosenCpuid(offered: readonly CpuidEntry[], choice: CpuChoice): 
 	const isHost = choice.model === 'host';
 	if (isHost && choice.without.length === 0) return offered;
 	const base = isHost ? offered : modelCpuid(offered, choice);
-	return fittingXsaveLeaves(withoutHidden(base, choice));
+	return fittingLeaves(withoutHidden(base, choice));
 }
 
 /** The answers without what a choice hides. */
@@ -108,23 +108,25 @@ function modelCpuid(offered: readonly CpuidEntry[], choice: CpuChoice): CpuidEnt
 	});
 	const {ebx, ecx, edx, eax: maxBasic} = own(Leaf.vendor) ?? answer(Leaf.vendor);
 	const further = [1, 2].map((index) => answer(Leaf.structuredFeatures, {}, index)).filter(saysSomething);
+	const second = [answer(Leaf.extendedFeatures2)].filter(saysSomething);
+	const carried = describingLeaves(new Set(announced(offered).filter((name) => has.has(name))));
 	return [
-		answer(Leaf.vendor, {ebx, ecx, edx, eax: Math.min(maxBasic, highest.basic)}),
+		answer(Leaf.vendor, {ebx, ecx, edx, eax: Math.min(maxBasic, Math.max(highest.basic, ...carried))}),
 		answer(Leaf.features, {eax: signature, ebx: flushLine}),
 		answer(Leaf.structuredFeatures, {eax: further.at(-1)?.index ?? 0}),
 		...further,
 		...offered
 			.filter(({function: leaf}) => leaf === Leaf.xsave)
 			.map((entry) => (entry.index === 1 ? answer(Leaf.xsave, {}, 1) : entry)),
+		...offered.filter(({function: leaf}) => carried.includes(leaf)),
 		answer(Leaf.kvmSignature),
 		answer(Leaf.kvmFeatures),
-		answer(Leaf.extendedMaximum, {ebx, ecx, edx, eax: highest.extended}),
+		answer(Leaf.extendedMaximum, {ebx, ecx, edx, eax: second[0]?.function ?? highest.extended}),
 		answer(Leaf.extendedFeatures, isAmd ? {eax: signature} : {}),
 		...brandLeaves(`OpenVMM ${choice.model} processor`),
 		answer(Leaf.powerManagement),
-		answer(Leaf.addressSizes, {
-			eax: guestAddressBits(physicalAddressBits(offered), choice) | (modelFacts.linearAddressBits << 8),
-		}),
+		answer(Leaf.addressSizes, {eax: guestAddressBits(physicalAddressBits(offered), choice)}),
+		...second,
 	];
 }
 

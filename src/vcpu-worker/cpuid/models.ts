@@ -58,7 +58,6 @@ export const modelFacts = {
 	),
 	/** Width of physical addresses, where the host has as much. */
 	addressBits: 40,
-	linearAddressBits: 48,
 	/** Family, model and stepping by maker: those of QEMU's qemu64 and Nehalem, to which no kernel has other workarounds for more. */
 	signature: {amd: 0x0006_0fb1, intel: 0x0001_06a3},
 } as const;
