@@ -2,6 +2,7 @@ import test from 'ava';
 import {decode, Feature} from '#vcpu-worker/software/decode';
 import {announcing} from '#vcpu-worker/software/system/testing';
 import type {GuestProcessor} from './guest-processor.ts';
+import {startLegacy} from './legacy-machine.ts';
 import {bytesOf, opcodeCases} from './opcode-map.ts';
 import {runBytes} from './raw-code.ts';
 
@@ -21,7 +22,6 @@ const rows: Readonly<Record<string, readonly string[]>> = {
 	msr: ['0f 32', '0f 30'],
 	cx8: ['0f c7 0f', 'f0 0f c7 0f'],
 	cx16: ['48 0f c7 0f', 'f0 48 0f c7 0f'],
-	sep: ['0f 34', '0f 35'],
 	cmov: ['0f 40 c3', '0f 4f c3', 'da c1', 'db c1', 'db f1', 'df f1', 'db e9', 'df e9'],
 	clfsh: ['0f ae 3f'],
 	clflushopt: ['66 0f ae 3f'],
@@ -138,6 +138,17 @@ for (const [name, instructions] of Object.entries(rows))
 			t.deepEqual([isUndefined(code, feature), isUndefined(code)], [true, false], text);
 		}
 	});
+
+test('without sep SYSENTER and SYSEXIT are undefined, and with it they are there outside of long mode', (t) => {
+	for (const text of ['0f 34', '0f 35']) {
+		const vectorOf = (...dropped: readonly Feature[]) => {
+			const end = startLegacy(codeOf(text), {cpuid: announcing(...dropped)}).run();
+			return end === 'halted' ? end : end.vector;
+		};
+		// Without SYSENTER_CS it is a general-protection exception.
+		t.deepEqual([vectorOf(Feature.sep), vectorOf()], [invalidOpcode, 13], text);
+	}
+});
 
 test('features that change no instruction, or only some forms, leave the others', (t) => {
 	t.false(isUndefined(codeOf('0f 0d 0f'), Feature.prefetchw));

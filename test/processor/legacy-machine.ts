@@ -1,5 +1,5 @@
 import {halt} from '#test/tmk';
-import {type GuestProcessor, startKernel} from './guest-processor.ts';
+import {type GuestOptions, type GuestProcessor, startKernel} from './guest-processor.ts';
 
 /** Where code of these tests, their stack and their descriptor table are. */
 export const codeAt = 0x1_0000;
@@ -25,7 +25,7 @@ export interface LegacyMachine extends GuestProcessor {
 	run(): RaisedFault | 'halted';
 }
 
-export interface LegacyOptions {
+export interface LegacyOptions extends GuestOptions {
 	readonly codeSize?: 16 | 32;
 	/** Descriptors from selector 18h on. */
 	readonly descriptors?: readonly bigint[];
@@ -57,7 +57,7 @@ export function setTask(
 /** Puts code in memory and a processor at it. */
 export function startLegacy(code: readonly number[], options: LegacyOptions = {}): LegacyMachine {
 	const {codeSize = 32, descriptors = []} = options;
-	const guest = startKernel(halt());
+	const guest = startKernel(halt(), options);
 	const {core, interrupts} = guest.processor;
 	const {state} = core;
 	guest.ram.set(code, codeAt);

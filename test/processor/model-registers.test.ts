@@ -2,6 +2,7 @@ import test from 'ava';
 import {Feature} from '#vcpu-worker/software/decode';
 import {announcing} from '#vcpu-worker/software/system/testing';
 import type {GuestProcessor} from './guest-processor.ts';
+import {codeAt as legacyCodeAt, stackTop as legacyStackTop, startLegacy} from './legacy-machine.ts';
 import {type Before, codeAt, runBytes, stackTop} from './raw-code.ts';
 
 const generalProtection = 13;
@@ -105,7 +106,7 @@ test('the time-stamp counter can be written, and TSC_ADJUST says by how much', (
 	t.deepEqual(write(0x3b, 5_000n), [5_000n, 6_000n]);
 });
 
-/** STAR, LSTAR, CSTAR, FMASK with IF; SYSENTER_CS, ESP, EIP. */
+/** STAR, LSTAR, CSTAR, FMASK with IF; SYSENTER_CS. */
 function prepareCalls({processor, ram}: GuestProcessor): void {
 	const {msrs} = processor;
 	const {state} = processor.core;
@@ -114,19 +115,14 @@ function prepareCalls({processor, ram}: GuestProcessor): void {
 	msrs.write(0xc000_0083, BigInt(codeAt + 0x1100));
 	msrs.write(0xc000_0084, 0x200n);
 	msrs.write(0x174, 8n);
-	msrs.write(0x175, BigInt(stackTop - 0x100));
-	msrs.write(0x176, BigInt(codeAt + 0x1200));
 	state.controlFlags |= 0x200;
 	// MOV EBX,n; HLT.
-	for (const [number, offset] of [0x1000, 0x1100, 0x1200].entries())
+	for (const [number, offset] of [0x1000, 0x1100].entries())
 		ram.set([0xbb, number + 1, 0, 0, 0, 0xf4], codeAt + offset);
 }
 
-test('SYSCALL enters where the mode says, and SYSENTER on the stack that is meant for it', (t) => {
-	const [syscall, sysenter] = [
-		[0x0f, 0x05],
-		[0x0f, 0x34],
-	];
+test('SYSCALL enters where the mode says', (t) => {
+	const syscall = [0x0f, 0x05];
 	const long = runBytes(syscall, {isUser: true, prepare: prepareCalls});
 	t.deepEqual([long.general[3], long.general[1], (long.general[11] ?? 0n) & 0x200n], [1n, BigInt(codeAt + 2), 0x200n]);
 	t.is(long.processor.core.state.controlFlags & 0x200, 0);
@@ -138,16 +134,49 @@ test('SYSCALL enters where the mode says, and SYSENTER on the stack that is mean
 	});
 	t.is(compatible.general[3], 2n);
 	t.is(compatible.processor.core.state.segments[1]?.attributes, 0xa09b);
-	const entered = runBytes(sysenter, {isUser: true, prepare: prepareCalls});
-	t.deepEqual([entered.general[3], entered.general[4]], [3n, BigInt(stackTop - 0x100)]);
-	t.is(runBytes(sysenter, {isUser: true}).vector, generalProtection);
 	const disabled = (guest: GuestProcessor) => {
 		guest.processor.core.state.efer &= ~1n;
 	};
 	t.is(runBytes(syscall, {isUser: true, prepare: disabled}).vector, undefinedOpcode);
 });
 
-test('SYSRET and SYSEXIT go to programs, with the flags that are theirs', (t) => {
+test('SYSENTER and SYSEXIT are those of AMD: not in long mode', (t) => {
+	const [enter, exit] = [
+		[0x0f, 0x34],
+		[0x0f, 0x35],
+	];
+	const compatible = (guest: GuestProcessor) => {
+		prepareCalls(guest);
+		Object.assign(guest.processor.core.state.segments[1] ?? {}, {attributes: 0xc09b});
+	};
+	for (const code of [enter, exit])
+		for (const prepare of [prepareCalls, compatible]) t.is(runBytes(code, {prepare}).vector, undefinedOpcode);
+	const [stack, handler, program] = [legacyStackTop - 0x100, legacyCodeAt + 0x1000, legacyCodeAt + 0x1100];
+	const start = (code: readonly number[], selector: bigint) => {
+		const machine = startLegacy(code);
+		const {msrs, core} = machine.processor;
+		msrs.write(0x174, selector);
+		msrs.write(0x175, BigInt(stack));
+		msrs.write(0x176, BigInt(handler));
+		core.state.general.set([0n, BigInt(stack), BigInt(program)]);
+		// HLT; CLI, which programs must not.
+		machine.ram[handler] = 0xf4;
+		machine.ram[program] = 0xfa;
+		return {machine, state: core.state};
+	};
+	const entered = start(enter, 0x8n);
+	t.is(entered.machine.run(), 'halted');
+	t.deepEqual([entered.state.rip, entered.state.general[4]], [BigInt(handler + 1), BigInt(stack)]);
+	t.deepEqual([entered.state.segments[1]?.selector, entered.state.segments[2]?.selector], [8, 0x10]);
+	const left = start(exit, 0x8n);
+	t.like(left.machine.run(), {vector: generalProtection, rip: BigInt(program)});
+	t.is(left.state.general[4], BigInt(stack));
+	t.deepEqual([left.state.segments[1]?.selector, left.state.segments[2]?.selector], [0x1b, 0x23]);
+	for (const code of [enter, exit])
+		t.like(start(code, 0n).machine.run(), {vector: generalProtection, rip: BigInt(legacyCodeAt)});
+});
+
+test('SYSRET goes to programs, with the flags that are theirs', (t) => {
 	// UD2 is where they go to.
 	const target = codeAt + 0x1000;
 	const leave = (code: readonly number[]) =>
@@ -162,14 +191,12 @@ test('SYSRET and SYSEXIT go to programs, with the flags that are theirs', (t) =>
 	for (const code of [
 		[0x48, 0x0f, 0x07],
 		[0x0f, 0x07],
-		[0x48, 0x0f, 0x35],
-		[0x0f, 0x35],
 	]) {
 		const {ram, vector} = leave(code);
 		// RIP, CS, flags of the exception's frame.
 		const [rip, cs, flags] = new BigUint64Array(ram.buffer, stackTop - 0x1000 - 40, 3);
 		const is64 = code[0] === 0x48;
-		const selector = {true: {7: 0x33n, 53: 0x2bn}, false: {7: 0x23n, 53: 0x1bn}}[`${is64}`][code.at(-1) as 7 | 53];
+		const selector = is64 ? 0x33n : 0x23n;
 		t.deepEqual([vector, rip, cs], [undefinedOpcode, BigInt(target), selector], `${code}`);
 		t.is((flags ?? 0n) & 0x2_0000n, 0n);
 	}

@@ -1,5 +1,4 @@
 import type {Instruction} from '#vcpu-worker/software/decode';
-import {isCanonicalAddress} from '#vcpu-worker/software/mmu';
 import {applyMode, Cr0, CS, codeSizeOf, Efer, Flag, hasRealSegments, requirePrivilege, SS} from './control-state.ts';
 import {general, low32, Register} from './general-registers.ts';
 import {generalProtection, invalidOpcode} from './guest-fault.ts';
@@ -66,8 +65,12 @@ function sysret(parts: Parts, {operandSize}: Instruction): After {
 	return 'next';
 }
 
-/** SYSENTER and SYSEXIT go by SYSENTER_CS (SDM volume 2). */
+/**
+ * SYSENTER and SYSEXIT go by SYSENTER_CS (SDM volume 2). In long mode AMD's processors do not have them (APM volume 3), nor do we, who
+ * announce to be one: kernels choose by the maker how programs of 32 bits call them.
+ */
 function codeOf(parts: Parts): number {
+	if (isLong(parts)) throw invalidOpcode();
 	const selector = low32(parts.msrs.get(Msr.SYSENTER_CS)) & 0xfffc;
 	if ((Number(parts.core.state.cr0) & Cr0.PE) === 0 || selector === 0) throw generalProtection();
 	return selector;
@@ -77,27 +80,20 @@ function sysenter(parts: Parts): After {
 	const {core, msrs} = parts;
 	const {state} = core;
 	const selector = codeOf(parts);
-	const mask = isLong(parts) ? 2n ** 64n - 1n : 0xffff_ffffn;
 	state.controlFlags = (state.controlFlags & ~(Flag.IF | Flag.VM | Flag.RF)) >>> 0;
-	state.rip = msrs.get(Msr.SYSENTER_EIP) & mask;
-	state.general[stackPointer] = msrs.get(Msr.SYSENTER_ESP) & mask;
-	enter(parts, selector, selector + 8, isLong(parts) ? 64 : 32, 0);
+	state.rip = msrs.get(Msr.SYSENTER_EIP) & 0xffff_ffffn;
+	state.general[stackPointer] = msrs.get(Msr.SYSENTER_ESP) & 0xffff_ffffn;
+	enter(parts, selector, selector + 8, 32, 0);
 	return 'next';
 }
 
-function sysexit(parts: Parts, {operandSize}: Instruction): After {
-	const {core} = parts;
-	const {state} = core;
+function sysexit(parts: Parts): After {
+	const {state} = parts.core;
 	const selector = codeOf(parts);
-	requirePrivilege(core);
-	const is64 = operandSize === 64;
-	const values = [general(parts, Register.data), general(parts, Register.counter)];
-	const [rip = 0n, rsp = 0n] = is64 ? values : values.map((value) => value & 0xffff_ffffn);
-	const levels = parts.mmu.mode.levels;
-	if (is64 && [rip, rsp].some((value) => !isCanonicalAddress(value, levels))) throw generalProtection();
-	enter(parts, selector + (is64 ? 32 : 16), selector + (is64 ? 40 : 24), is64 ? 64 : 32, user);
-	Object.assign(state, {rip});
-	state.general[stackPointer] = rsp;
+	requirePrivilege(parts.core);
+	enter(parts, selector + 16, selector + 24, 32, user);
+	state.rip = general(parts, Register.data) & 0xffff_ffffn;
+	state.general[stackPointer] = general(parts, Register.counter) & 0xffff_ffffn;
 	return 'next';
 }
 
