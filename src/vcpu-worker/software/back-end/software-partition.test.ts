@@ -2,6 +2,7 @@ import {setImmediate} from 'node:timers/promises';
 import test from 'ava';
 import {type MappedRange, WriteLog} from '#devices/guest-memory';
 import {plainMemory} from '#devices/guest-memory/testing';
+import type {VmmError} from '#support/errors';
 import {GuestThreads} from '#vcpu-worker/software/system/testing';
 import {SoftwarePartition} from './software-partition.ts';
 
@@ -29,7 +30,9 @@ test('what only KVM has is refused, with that as the remedy', (t) => {
 	const partition = new SoftwarePartition({irqchip: 'split', processors: 1});
 	const [first, second] = plainMemory({gpa: 0, length: pageBytes}, {gpa: 0x10_0000, length: pageBytes}).ranges;
 	partition.map(first as MappedRange);
-	t.throws(() => partition.map(second as MappedRange), {code: 'SOFTWARE_MEMORY_TOO_LARGE', message: /0x100000/});
+	const error = t.throws(() => partition.map(second as MappedRange), {code: 'SOFTWARE_MEMORY_TOO_LARGE'}) as VmmError;
+	t.regex(error.message, /0x100000.*16 GiB.*huge pages/);
+	t.regex(error.remedy ?? '', /one page less/);
 });
 
 test('no store of a processor is lost between two checkpoints', async (t) => {

@@ -21,8 +21,9 @@ const softwareError = errorTable({
 		remedy: 'Leave out --irqchip kernel, or use --hypervisor kvm on a host that has /dev/kvm',
 	}),
 	SOFTWARE_MEMORY_TOO_LARGE: (c: {gpa: number}) => ({
-		message: `RAM at 0x${c.gpa.toString(16)} is more than the software processor can reach: 16 GiB in all`,
-		remedy: 'Ask for less with --memory, or use --hypervisor kvm on a host that has /dev/kvm',
+		message: `RAM at 0x${c.gpa.toString(16)} is more than the software processor can reach: 16 GiB in all, of which huge pages need the size of one for their alignment`,
+		remedy:
+			'Ask for less with --memory (of huge pages for one page less than 16 GiB, or leave out hugepages), or use --hypervisor kvm on a host that has /dev/kvm',
 	}),
 });
 
