@@ -1,15 +1,9 @@
+import {availableParallelism} from 'node:os';
+import {Worker} from 'node:worker_threads';
 import {pmLayout} from '#devices/chipset/acpi-pm';
 import type {IrqchipOption} from '#main/config';
 import {unchecked} from '#support/trust';
-import {
-	debugExit,
-	type MakeMachine,
-	madeEarlier,
-	openTestSnapshot,
-	snapshotPlace,
-	type TestVm,
-	vmTest,
-} from '#test/petri';
+import {debugExit, madeEarlier, openTestSnapshot, snapshotPlace, type TestVm, vmTest} from '#test/petri';
 import {clockReader, clockRound, exitPort, type MicroKernel} from '#test/tmk';
 
 const acpiTimerHz = 3_579_545;
@@ -66,9 +60,10 @@ function clocksOf({vm}: TestVm, kernel: MicroKernel) {
 
 type Clocks = ReturnType<typeof clocksOf>;
 
-async function boot(machine: MakeMachine<'kvm'>, irqchip: IrqchipOption) {
-	// Ours is tested without a machine; KVM's goes on by itself while the guest stands still.
-	const pit = irqchip === 'kernel' ? tickHz : undefined;
+/** Makes a machine that runs the kernel, on any back end. */
+type Make = (options: {readonly irqchip: IrqchipOption; readonly kernel: MicroKernel}) => Promise<TestVm>;
+
+async function boot(machine: Make, irqchip: IrqchipOption, pit?: number) {
 	const kernel = clockReader({pmTimer: pmLayout.base + pmLayout.timer, tickHz: pit});
 	const guest = await machine({irqchip, kernel});
 	await guest.vm.start();
@@ -95,7 +90,8 @@ for (const irqchip of ['kernel', 'split'] as const) {
 	const title = `all clocks of a guest stand still, or catch up, together, irqchip ${irqchip}`;
 	// KVM's own clock is among them.
 	vmTest(title, {on: ['kvm']}, async (t, machine) => {
-		const {guest, kernel, clocks} = await boot(machine, irqchip);
+		// Our PIT is tested without a machine; KVM's goes on by itself while the guest stands still.
+		const {guest, kernel, clocks} = await boot(machine, irqchip, irqchip === 'kernel' ? tickHz : undefined);
 		const {khz} = clocks();
 		/** By how many milliseconds each clock went on. */
 		const passed = (from: Clocks, to: Clocks) => ({
@@ -149,3 +145,21 @@ for (const irqchip of ['kernel', 'split'] as const) {
 		}
 	});
 }
+
+vmTest(
+	'time that a processor is kept from running counts as stolen, and that which it is brought on by',
+	{on: ['software']},
+	async (t, machine) => {
+		const {guest, clocks} = await boot(machine, 'split', tickHz);
+		// As many that spin as the host has processors: somebody has to wait.
+		const spinning = Array.from({length: availableParallelism()}, () => new Worker('for (;;);', {eval: true}));
+		t.teardown(() => Promise.all(spinning.map((worker) => worker.terminate())));
+		await until(() => clocks().stolenMs > 1, clocks);
+		await guest.vm.pause();
+		const before = clocks();
+		await wait(1000);
+		t.is(clocks().stolenMs, before.stolenMs);
+		await guest.vm.resume({clock: 'catch-up'});
+		t.true(clocks().stolenMs >= before.stolenMs + 995);
+	},
+);

@@ -54,7 +54,7 @@ export const decidedElsewhere: Readonly<Record<string, string>> = {
 export const modelFacts = {
 	/** Of KVM's interface, that part which both back ends have; where hypercalls do not work it is less. */
 	paravirtual: names(
-		'kvm_clocksource kvm_nop_io_delay kvm_clocksource2 kvm_pv_unhalt kvm_pv_send_ipi kvm_clocksource_stable',
+		'kvm_clocksource kvm_nop_io_delay kvm_clocksource2 kvm_steal_time kvm_pv_unhalt kvm_pv_send_ipi kvm_clocksource_stable',
 	),
 	/** Width of physical addresses, where the host has as much. */
 	addressBits: 40,

@@ -3,6 +3,7 @@ import {unchecked} from '#support/trust';
 import {Msr} from '#vcpu-worker/registers';
 import type {TimeStampCounter} from './counter.ts';
 import type {PartitionClock} from './partition-clock.ts';
+import {StealTime} from './steal-time.ts';
 
 /** KVM's registers with other numbers of before (Linux: Documentation/virt/kvm/x86/msr.rst). */
 const old = {WALL_CLOCK: 0x11, SYSTEM_TIME: 0x12} as const;
@@ -24,8 +25,9 @@ export function scaleOf(khz: number): {readonly factor: number; readonly shift: 
 	return {factor: Math.floor((2 ** 32 * 1e9) / ticks), shift};
 }
 
-/** The interface that KVM gives its guests, as far as the processor has it: the clock. */
+/** The interface that KVM gives its guests, as far as the processor has it: the clock, and the time that is stolen. */
 export class KvmInterface {
+	readonly steal: StealTime;
 	readonly #memory: MappedMemory;
 	readonly #clock: PartitionClock;
 	readonly #counter: TimeStampCounter;
@@ -36,6 +38,7 @@ export class KvmInterface {
 	#remindUntilNs: bigint | undefined;
 
 	constructor(memory: MappedMemory, clock: PartitionClock, counter: TimeStampCounter) {
+		this.steal = new StealTime(memory, clock);
 		this.#memory = memory;
 		this.#clock = clock;
 		this.#counter = counter;
@@ -50,12 +53,14 @@ export class KvmInterface {
 			case old.WALL_CLOCK:
 			case Msr.KVM_WALL_CLOCK_NEW:
 				return this.#wallClock;
+			case Msr.KVM_STEAL_TIME:
+				return this.steal.register;
 			default:
 				return undefined;
 		}
 	}
 
-	/** False: it is none of KVM's. */
+	/** False: it is none of KVM's, or not such a value. */
 	write(index: number, value: bigint): boolean {
 		switch (index) {
 			case old.SYSTEM_TIME:
@@ -68,6 +73,8 @@ export class KvmInterface {
 				this.#wallClock = value;
 				this.#writeWallClock(Number(value));
 				return true;
+			case Msr.KVM_STEAL_TIME:
+				return this.steal.write(value);
 			default:
 				return false;
 		}
@@ -78,6 +85,7 @@ export class KvmInterface {
 		this.#systemTime = 0n;
 		this.#wallClock = 0n;
 		this.#remindUntilNs = undefined;
+		this.steal.write(0n);
 	}
 
 	/** The registers that are not 0, for a snapshot. */
@@ -85,6 +93,7 @@ export class KvmInterface {
 		const all: [number, bigint][] = [
 			[Msr.KVM_SYSTEM_TIME_NEW, this.#systemTime],
 			[Msr.KVM_WALL_CLOCK_NEW, this.#wallClock],
+			[Msr.KVM_STEAL_TIME, this.steal.register],
 		];
 		return all.filter(([, value]) => value !== 0n);
 	}
@@ -93,7 +102,7 @@ export class KvmInterface {
 	restore(index: number, value: bigint): boolean {
 		if (index === Msr.KVM_SYSTEM_TIME_NEW || index === old.SYSTEM_TIME) this.#systemTime = value;
 		else if (index === Msr.KVM_WALL_CLOCK_NEW || index === old.WALL_CLOCK) this.#wallClock = value;
-		else return false;
+		else return index === Msr.KVM_STEAL_TIME && this.steal.write(value);
 		return true;
 	}
 

@@ -15,7 +15,7 @@ const offeredFeatures: readonly string[] = [
 	...'pni ssse3 cx16 sse4_1 sse4_2 x2apic movbe popcnt tsc_deadline_timer xsave rdrand'.split(' '),
 	...'fsgsbase tsc_adjust smep erms rdseed smap clflushopt clwb umip xsaveopt xsavec xgetbv1 xsaves'.split(' '),
 	...'syscall nx pdpe1gb rdtscp lm lahf_lm abm 3dnowprefetch invtsc'.split(' '),
-	...'kvm_clocksource kvm_nop_io_delay kvm_clocksource2 kvm_pv_unhalt kvm_pv_send_ipi'.split(' '),
+	...'kvm_clocksource kvm_nop_io_delay kvm_clocksource2 kvm_steal_time kvm_pv_unhalt kvm_pv_send_ipi'.split(' '),
 	'kvm_clocksource_stable',
 ];
 

@@ -164,7 +164,7 @@ export class SoftwareVcpu implements CpuBackend {
 
 	interrupt(vector: number): void {
 		// A triple fault shows again at the next instruction, which is none.
-		this.processor.interrupt(vector);
+		this.#interrupt(vector);
 	}
 
 	nmi(): void {
@@ -225,9 +225,11 @@ export class SoftwareVcpu implements CpuBackend {
 		return {value: this.counter.counter(), khz: this.counter.khz};
 	}
 
-	resume({counter, shift}: Resumption, _memory: GuestMemory): bigint {
+	resume({counter, shift, caughtUpNs}: Resumption, _memory: GuestMemory): bigint {
 		const change = shift ?? BigInt.asIntN(64, counter - this.counter.counter());
 		this.counter.move(change);
+		// A guest's scheduler would take the task that happened to run for one that has run all that time.
+		this.kvm.steal.add(BigInt(Math.round(caughtUpNs)));
 		this.kvm.update(true);
 		return change;
 	}
@@ -271,7 +273,13 @@ export class SoftwareVcpu implements CpuBackend {
 		}
 		if (!processor.canInterrupt) return true;
 		const vector = apic.accept();
-		return vector === undefined || processor.interrupt(vector);
+		return vector === undefined || this.#interrupt(vector);
+	}
+
+	/** Enters the handler of an interrupt. It may be that of a timer, where guests look at the time that has been stolen. */
+	#interrupt(vector: number): boolean {
+		this.kvm.steal.account();
+		return this.processor.interrupt(vector);
 	}
 
 	/** INIT, start-up and NMI, which other processors and devices send. */
