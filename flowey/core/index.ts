@@ -5,3 +5,4 @@ export {type ExecuteOptions, type Execution, execute} from './execute.ts';
 export {type FloweyNode, type NodeContext, runNode} from './node.ts';
 export {PATHS} from './paths.ts';
 export {runCommand} from './run-command.ts';
+export {formatTable} from './table.ts';

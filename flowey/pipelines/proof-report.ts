@@ -3,7 +3,7 @@
 import {existsSync, mkdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {proofParts, type ShareResult} from '#test/processor/proof';
-import {PATHS} from '../core/index.ts';
+import {formatTable, PATHS} from '../core/index.ts';
 
 /** Result of a part. */
 export interface PartReport extends Required<ShareResult> {
@@ -49,12 +49,5 @@ export function formatReports(reports: readonly PartReport[]): string {
 			.filter((text) => text !== '')
 			.join(', '),
 	]);
-	const all = [headings, ...rows];
-	const widths = headings.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
-	const line = (row: readonly string[]) =>
-		row
-			.map((cell, column) => cell.padEnd(widths[column] ?? 0))
-			.join('  ')
-			.trimEnd();
-	return `${all.map(line).join('\n')}\n`;
+	return formatTable(headings, rows);
 }

@@ -1,5 +1,7 @@
 /** Test suites and the table that a test run ends with. */
 
+import {formatTable} from '../core/index.ts';
+
 /** Result of one suite in one place. */
 export interface SuiteResult {
 	readonly suite: string;
@@ -39,21 +41,11 @@ const HEADINGS = ['suite', 'where', 'passed', 'failed', 'skipped', 'why'];
 
 /** What failed, the table and the line of totals. */
 export function formatResults(results: readonly SuiteResult[]): string {
-	const rows = [
-		HEADINGS,
-		...results.map(({suite, where, passed, failed, skipped, why}) =>
-			[suite, where, passed, failed, skipped, why].map(String),
-		),
-	];
-	const widths = HEADINGS.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-	const lines = rows.map((row) =>
-		row
-			.map((cell, column) => cell.padEnd(widths[column] ?? 0))
-			.join('  ')
-			.trimEnd(),
+	const rows = results.map(({suite, where, passed, failed, skipped, why}) =>
+		[suite, where, passed, failed, skipped, why].map(String),
 	);
 	const {passed, failed, skipped, failures = []} = mergeResults(results);
-	return `${failures.map(formatFailure).join('')}${lines.join('\n')}\n\n${passed} passed, ${failed} failed, ${skipped} skipped\n`;
+	return `${failures.map(formatFailure).join('')}${formatTable(HEADINGS, rows)}\n${passed} passed, ${failed} failed, ${skipped} skipped\n`;
 }
 
 /** The full details are above, where the test ran. */
