@@ -1,13 +1,12 @@
 /** Makes files of Debian packages, and makes them anew when the packages or the code that makes them have changed. */
 
-import {createHash} from 'node:crypto';
 import {existsSync, mkdirSync, readFileSync, renameSync, writeFileSync} from 'node:fs';
 import {dirname, join} from 'node:path';
 import {Apt, type DownloadedPackage, gather} from '#main/debian';
 import {type Content, FileTree, Spool} from '#main/file-tree';
 import {unpackAll} from '#main/images';
 import {FloweyError, type NodeContext, PATHS} from '../core/index.ts';
-import {hashImageCode} from './image-code.ts';
+import {imageRecipe, isMadeBy} from './image-code.ts';
 
 /** Far more than the files of all of them have. */
 const MAX_UNPACKED_BYTES = 2 ** 31;
@@ -37,7 +36,7 @@ export async function restoreImages<Part extends string>(
 	const recipeStamp = join(images.folder, 'images.sha256');
 	mkdirSync(images.folder, {recursive: true});
 	let packages = refresh ? undefined : downloadedPackages<Part>(stamp);
-	if (packages !== undefined && isCurrent(images, stamp, recipeStamp)) {
+	if (packages !== undefined && isMadeBy(recipeOf(stamp, images.scripts), recipeStamp, images.outputs)) {
 		context.skip('up to date');
 		return;
 	}
@@ -46,7 +45,7 @@ export async function restoreImages<Part extends string>(
 		writeFileSync(stamp, JSON.stringify(packages));
 	}
 	context.log('building initial file systems');
-	const recipe = recipeHash(stamp, images.scripts);
+	const recipe = recipeOf(stamp, images.scripts);
 	await using spool = await Spool.open(PATHS.packages, MAX_UNPACKED_BYTES);
 	const trees: [string, FileTree][] = [];
 	for (const [part, paths] of Object.entries<readonly string[]>(packages)) {
@@ -90,18 +89,6 @@ async function fetchPackages<Part extends string>(
 	return Object.fromEntries(paths) as Record<Part, string[]>;
 }
 
-function isCurrent({outputs, scripts}: PackageImages<string>, stamp: string, recipeStamp: string): boolean {
-	return (
-		outputs.every((path) => existsSync(path)) &&
-		existsSync(recipeStamp) &&
-		readFileSync(recipeStamp, 'utf8') === recipeHash(stamp, scripts)
-	);
-}
-
-/** Covers everything that an image is made from: the packages, the init scripts and the code that packs them. */
-function recipeHash(stamp: string, scripts: readonly string[]): string {
-	const hash = createHash('sha256').update(readFileSync(stamp));
-	hashImageCode(hash);
-	for (const path of scripts) hash.update(readFileSync(path)).update('\0');
-	return hash.digest('hex');
-}
+/** Everything that an image is made from: the packages, the init scripts and the code that packs them. */
+const recipeOf = (packagesStamp: string, scripts: readonly string[]): string =>
+	imageRecipe(readFileSync(packagesStamp), scripts);

@@ -1,12 +1,11 @@
 /** Makes the Debian with systemd whose programs a test runs: a kernel, an initial file system and a disk below `.packages/`. */
 
-import {createHash} from 'node:crypto';
-import {existsSync, mkdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {mkdirSync, rmSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {Apt} from '#main/debian';
 import {type DebianImageConfig, makeDebianImage} from '#main/images';
 import {type FloweyNode, PATHS} from '../core/index.ts';
-import {hashImageCode} from './image-code.ts';
+import {imageRecipe, isMadeBy} from './image-code.ts';
 
 const config: DebianImageConfig = {
 	base: 'essential',
@@ -31,11 +30,8 @@ const [kernel, initrd, disk, stamp] = ['vmlinuz', 'initrd.gz', 'disk.img', 'reci
 export const restoreUserLand: FloweyNode<void, void> = {
 	name: 'restore-user-land',
 	async run(context) {
-		const hash = createHash('sha256').update(JSON.stringify(config));
-		hashImageCode(hash);
-		const recipe = hash.digest('hex');
-		const isThere = [kernel, initrd, disk, stamp].every((path) => existsSync(path));
-		if (isThere && readFileSync(stamp, 'utf8') === recipe) {
+		const recipe = imageRecipe(JSON.stringify(config));
+		if (isMadeBy(recipe, stamp, [kernel, initrd, disk])) {
 			context.skip('up to date');
 			return;
 		}
