@@ -256,10 +256,9 @@ export class Processor implements Parts {
 	#isAtLimit(): boolean {
 		const {state} = this.core;
 		if ((state.modeKey & longCode) !== 0) return false;
-		const {base = 0n, limit = 0} = state.segments[CS] ?? {};
-		if (limit === 0xffff_ffff) return false;
+		const {base = 0n} = state.segments[CS] ?? {};
 		const rip = Number(state.rip & 0xffff_ffffn);
-		return rip <= limit && rip + pageBytes - 1 - ((Number(base) + rip) % pageBytes) > limit;
+		return rip - ((Number(base) + rip) % pageBytes) > Number(state.codeLimit);
 	}
 
 	/** Linear address of RIP; undefined where it is beyond its segment. */
