@@ -1,19 +1,16 @@
-import {execFileSync, spawnSync} from 'node:child_process';
 import {createHash} from 'node:crypto';
 import {mkdtemp, open, readFile, rm} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
 import {bytesContent, FileTree} from '#main/file-tree';
+import {checkExt4, debugfs, hasExt4Tools} from './testing/index.ts';
 import {type Ext4Options, writeExt4} from './write-ext4.ts';
 
 const mebibyte = 2 ** 20;
 const identity = {uuid: '6f70656e-766d-4d00-8000-000000000001', label: 'made', time: 1_700_000_000};
 
-/** Programs of e2fsprogs, which is not on every host, and not in every user's path. */
-const env = {...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin`};
-const hasTools = spawnSync('debugfs', ['-V'], {env}).status === 0;
-const toolTest = hasTools ? test : test.skip;
+const toolTest = hasExt4Tools ? test : test.skip;
 
 async function written(t: ExecutionContext, tree: FileTree, options: Partial<Ext4Options> = {}): Promise<string> {
 	const folder = await mkdtemp(join(tmpdir(), 'ext4-'));
@@ -25,15 +22,6 @@ async function written(t: ExecutionContext, tree: FileTree, options: Partial<Ext
 	const write = async (bytes: Uint8Array, at: number) => void (await file.write(bytes, 0, bytes.length, at));
 	await writeExt4({write}, tree, all);
 	return path;
-}
-
-const debugfs = (image: string, request: string): string =>
-	execFileSync('debugfs', ['-R', request, image], {env, encoding: 'latin1', maxBuffer: 64 * mebibyte, stdio: 'pipe'});
-
-/** What the checker of ext4 says of an image: nothing is wrong when it ends with 0. */
-function check(t: ExecutionContext, image: string): void {
-	const {status, stdout} = spawnSync('e2fsck', ['-f', '-n', image], {env, encoding: 'utf8'});
-	t.is(status, 0, stdout);
 }
 
 function smallTree(): FileTree {
@@ -55,7 +43,7 @@ function smallTree(): FileTree {
 
 toolTest('files of every kind are what they were, and the checker of ext4 finds no fault', async (t) => {
 	const image = await written(t, smallTree());
-	check(t, image);
+	checkExt4(t, image);
 	t.is(debugfs(image, 'cat /etc/text'), 'a text\n');
 	t.is(debugfs(image, 'cat /etc/other'), 'a text\n');
 	t.true(debugfs(image, 'cat /big') === Buffer.alloc(3 * mebibyte + 5, 'blocks ').toString());
@@ -86,7 +74,7 @@ toolTest('a file of many extents, and a folder of many blocks, go over any numbe
 	};
 	tree.addFile('large', first);
 	const image = await written(t, tree, {sizeBytes: 1000 * mebibyte});
-	check(t, image);
+	checkExt4(t, image);
 	t.is(debugfs(image, 'ls -p /many').trim().split('\n').length, 3002);
 	t.is(debugfs(image, `cat /many/1234-${'n'.repeat(60)}`), '1234');
 	t.regex(debugfs(image, 'stat /large'), new RegExp(`Size: ${length}\\n[^~]*\\(ETB0\\)`));
@@ -96,7 +84,7 @@ toolTest('a rest of the size that is too short for a group is left over', async 
 	const tree = smallTree();
 	const group = 128 * mebibyte;
 	for (const sizeBytes of [group, group + 4096, group + 2 * mebibyte, 2 * group + 32 * mebibyte, 8 * mebibyte])
-		check(t, await written(t, tree, {sizeBytes}));
+		checkExt4(t, await written(t, tree, {sizeBytes}));
 });
 
 test('the same files give the same bytes, whatever the order in which they came', async (t) => {

@@ -1,4 +1,3 @@
-import {execFileSync, spawnSync} from 'node:child_process';
 import {createHash} from 'node:crypto';
 import {mkdtemp, readdir, readFile, rm, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
@@ -7,6 +6,7 @@ import {gunzipSync} from 'node:zlib';
 import test, {type ExecutionContext} from 'ava';
 import {Apt} from '#main/debian';
 import {type MadeDeb, makeDeb, makeParagraph} from '#main/debian/testing';
+import {checkExt4, debugfs, hasExt4Tools} from '#main/ext4/testing';
 import {type DebianImageConfig, makeDebianImage} from './debian-image.ts';
 import {elfWith} from './testing/elf-with.ts';
 
@@ -121,14 +121,12 @@ test('a kernel, an initial file system and a disk are made of packages', async (
 	t.regex(member(whole, `lib/modules/${release}/modules.dep`), /virtio_rng/);
 });
 
-const env = {...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin`};
-const toolTest = spawnSync('debugfs', ['-V'], {env}).status === 0 ? test : test.skip;
+const toolTest = hasExt4Tools ? test : test.skip;
 
 toolTest('the disk is an ext4 file system with the system on it', async (t) => {
 	const {disk} = await made(t);
-	const {status, stdout} = spawnSync('e2fsck', ['-f', '-n', disk], {env, encoding: 'utf8'});
-	t.is(status, 0, stdout);
-	t.is(execFileSync('debugfs', ['-R', 'cat /usr/bin/tool', disk], {env, encoding: 'utf8', stdio: 'pipe'}), 'tool');
+	checkExt4(t, disk);
+	t.is(debugfs(disk, 'cat /usr/bin/tool'), 'tool');
 });
 
 test('the same packages and configuration give the same bytes', async (t) => {

@@ -1,9 +1,9 @@
-import {spawnSync} from 'node:child_process';
 import {closeSync, copyFileSync, existsSync, mkdtempSync, openSync, readSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import type {ExecutionContext} from 'ava';
 import {parsePcieRootComplex, parsePcieRootPort} from '#main/config';
+import {checkExt4, hasExt4Tools} from '#main/ext4/testing';
 import {type MakeMachine, vmTest} from '#test/petri';
 import type {Part} from './part.ts';
 import {scriptDisk, section} from './script.ts';
@@ -70,8 +70,6 @@ function checkDisk(t: ExecutionContext, path: string): void {
 	readSync(file, state, 0, 2, 1024 + 0x3a);
 	closeSync(file);
 	t.deepEqual(state, Uint8Array.of(1, 0), 's_state of the superblock: unmounted, and without an error');
-	const env = {...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin`};
-	const {status, stdout, error} = spawnSync('e2fsck', ['-f', '-n', path], {env, encoding: 'utf8'});
-	if ((error as NodeJS.ErrnoException | undefined)?.code === 'ENOENT') t.log('there is no e2fsck here');
-	else t.is(status, 0, stdout);
+	if (hasExt4Tools) checkExt4(t, path);
+	else t.log('there is no e2fsck here');
 }
