@@ -12,12 +12,6 @@ export interface BenchGuest {
 	readonly processors: number;
 }
 
-/** Debian's cloud kernel and the initial file system of the tests. */
-export const debian = {
-	kernel: join(process.cwd(), '.packages/linux/vmlinuz'),
-	initrd: join(process.cwd(), '.packages/linux/initrd.cpio'),
-};
-
 /** What figures are held against. */
 export const peer = 'QEMU TCG';
 

@@ -2,7 +2,9 @@
  * Measures the boot of Debian's cloud kernel to user space on the software processor beside QEMU's (`-accel tcg`): the same kernel, initial
  * file system, command line and number of processors, both processes of this host, in turn. The guest powers off when it is up.
  */
-import {both, debian, GuestProcess, peer} from './guest-process.ts';
+
+import {stockFiles} from '#test/stock-kernels';
+import {both, GuestProcess, peer} from './guest-process.ts';
 import {report} from './report.ts';
 
 const rounds = Number(process.env['OPENVMM_BENCH_ROUNDS'] ?? 5);
@@ -17,7 +19,12 @@ const wordsOf = ({skipsSelfTests}: Boot): string =>
 
 /** Gives wall and processor time of a process whose guest says that it is up. */
 async function measure(who: string, boot: Boot): Promise<readonly [wallMs: number, cpuMs: number]> {
-	const guest = new GuestProcess(who, {...debian, words: wordsOf(boot), memoryMib: 512, processors: boot.processors});
+	const guest = new GuestProcess(who, {
+		...stockFiles('cloud'),
+		words: wordsOf(boot),
+		memoryMib: 512,
+		processors: boot.processors,
+	});
 	await guest.said('openvmm-guest: ready');
 	// It powers off from here on, and then its threads cannot be asked any more.
 	const cpuMs = guest.cpuMs();

@@ -2,7 +2,9 @@
  * Measures what Debian's cloud kernel costs the host while it waits for a line on its console, on the software processor and on QEMU's
  * (`-accel tcg`) in turn: processor time with 4 processors (aim: 3 % of a core), and memory beyond its RAM with 1 and with 8.
  */
-import {both, debian, GuestProcess, nowMs, peer, sleep} from './guest-process.ts';
+
+import {stockFiles} from '#test/stock-kernels';
+import {both, GuestProcess, nowMs, peer, sleep} from './guest-process.ts';
 import {report} from './report.ts';
 
 const rounds = Number(process.env['OPENVMM_BENCH_ROUNDS'] ?? 5);
@@ -18,7 +20,7 @@ async function atRest<T>(
 	processors: number,
 	measure: (guest: GuestProcess) => T | Promise<T>,
 ): Promise<T> {
-	const guest = new GuestProcess(who, {...debian, words, memoryMib, processors});
+	const guest = new GuestProcess(who, {...stockFiles('cloud'), words, memoryMib, processors});
 	try {
 		await guest.said('openvmm-guest: ready');
 		await sleep(settleMs);

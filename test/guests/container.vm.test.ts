@@ -1,11 +1,12 @@
 import {spawn, spawnSync} from 'node:child_process';
-import {closeSync, existsSync, mkdtempSync, openSync, rmSync, writeFileSync} from 'node:fs';
+import {closeSync, mkdtempSync, openSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import type {Readable} from 'node:stream';
 import {text} from 'node:stream/consumers';
 import test from 'ava';
 import {vmTest} from '#test/petri';
+import {hasStockKernel, stockFiles} from '#test/stock-kernels';
 import {refusingFilter} from './testing/seccomp-filter.ts';
 
 /**
@@ -106,14 +107,16 @@ vmTest('its container is what these tests say: another user, refused calls, no K
 	t.is(stdout.trim(), '[1000,false,[1],1]', stderr);
 });
 
-const packages = join(process.cwd(), '.packages/linux');
 vmTest(
 	'a Debian kernel boots in the container with two processors to user space',
-	{...contained, skip: contained.skip || !existsSync(join(packages, 'vmlinuz'))},
+	{...contained, skip: contained.skip || !hasStockKernel()},
 	async (t) => {
-		const kernel = ['-k', join(packages, 'vmlinuz'), '-r', join(packages, 'initrd.cpio'), '-m', '256M', '-p', '2'];
+		const {kernel, initrd} = stockFiles('cloud');
 		const parameters = ['console=ttyS0', 'quiet', 'cryptomgr.notests', 'openvmm.test=report'];
-		const {stdout, stderr, status} = await run([...openvmm, ...kernel, '-c', parameters.join(' ')]);
+		const {stdout, stderr, status} = await run([
+			...[...openvmm, '-k', kernel, '-r', initrd, '-m', '256M', '-p', '2'],
+			...['-c', parameters.join(' ')],
+		]);
 		t.regex(stdout, /^openvmm-guest: cpus=2\r?$/m);
 		t.is(stderr.replace(onSoftware, ''), '');
 		t.is(status, 0);

@@ -1,4 +1,5 @@
-import {hasStockKernel, linuxVm, machinesOn, moveTests, moveVm} from '#test/petri';
+import {linuxVm, machinesOn, moveTests, moveVm} from '#test/petri';
+import {hasStockKernel} from '#test/stock-kernels';
 
 /**
  * Twice a second: a number, the kernel's uptime, its wall clock, the real-time clock. A program computes with floating point all the while,

@@ -1,12 +1,6 @@
+import type {StockKernel} from '#test/stock-kernels';
 import {backEndHere} from './back-ends.ts';
-import {
-	interruptCount,
-	linuxBoot,
-	linuxTest,
-	reportedFacts,
-	reportMemoryBytes,
-	type StockKernel,
-} from './stock-linux.ts';
+import {interruptCount, linuxBoot, linuxTest, reportedFacts, reportMemoryBytes} from './stock-linux.ts';
 
 /** Words of a message that complains, whatever its level. */
 const complaining = /fail|error|unable|cannot|\binvalid\b|broken|\bbug\b|unsupported|not supported|timed? ?out/i;

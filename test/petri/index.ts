@@ -12,14 +12,12 @@ export {cleanBootTest} from './clean-boot.ts';
 export {hasGdb, type RunningGdb, startGdb} from './gdb.ts';
 export {moveTests, moveVm} from './moves.ts';
 export {
-	hasStockKernel,
 	interruptCount,
 	linuxReport,
 	linuxTest,
 	linuxVm,
 	reportMemoryBytes,
 	runInLinux,
-	type StockKernel,
 } from './stock-linux.ts';
 export {madeEarlier, openTestSnapshot, snapshotPlace} from './test-snapshot.ts';
 export {debugExit, embedded, flagged, type TestVm} from './test-vm.ts';

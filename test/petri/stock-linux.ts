@@ -1,28 +1,9 @@
-import {existsSync} from 'node:fs';
-import {join} from 'node:path';
 import type {ExecutionContext} from 'ava';
 import type {BootConfig, VmOptions} from '#main/config';
+import {hasStockKernel, type StockKernel, stockFiles} from '#test/stock-kernels';
 import {runsStockKernels, x86BackEnds} from './back-ends.ts';
 import type {TestVm} from './test-vm.ts';
 import {type MakeMachine, vmTest} from './vm-test.ts';
-
-const packages = join(process.cwd(), '.packages');
-
-/** Kernels of Debian, unmodified, by what each is for, and where the tests' pipeline puts them. */
-const stockKernels = {
-	/** For virtual machines: few drivers are built in. */
-	cloud: join(packages, 'linux'),
-	/** For any hardware. */
-	generic: join(packages, 'kernels/generic'),
-	/** The newest that Debian has for its release, for any hardware. */
-	newest: join(packages, 'kernels/newest'),
-};
-
-export type StockKernel = keyof typeof stockKernels;
-
-/** True where there is such a kernel to boot. */
-export const hasStockKernel = (kernel: StockKernel = 'cloud'): boolean =>
-	existsSync(join(stockKernels[kernel], 'vmlinuz'));
 
 /** A test that boots a stock Linux kernel; skipped where there is none, or where it would not get through its boot. */
 export const linuxTest = (
@@ -34,8 +15,7 @@ export const linuxTest = (
 /** Boots a stock kernel with these words on its command line. */
 export const linuxBoot = (kernel: StockKernel, ...words: readonly string[]): BootConfig => ({
 	kind: 'linux',
-	kernel: join(stockKernels[kernel], 'vmlinuz'),
-	initrd: join(stockKernels[kernel], 'initrd.cpio'),
+	...stockFiles(kernel),
 	// COM1 is a file here, so it does not become the console by itself.
 	commandLine: ['console=ttyS0', 'quiet', ...words],
 });

@@ -1,4 +1,4 @@
-import {existsSync, mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {SHARE_ENV, Worker} from 'node:worker_threads';
@@ -7,12 +7,11 @@ import {vmConfig} from '#main/config';
 import {type CreateOptions, createVm, type HostOptions} from '#main/vm';
 import {WorkerStock} from '#main/workers';
 import {adoptWorker} from '#support/rpc';
+import {hasStockKernel, stockFiles} from '#test/stock-kernels';
 import type {VcpuWorker} from '#vcpu-worker/worker';
 import type {LockstepMessage, LockstepReport} from './lockstep-vcpu.ts';
 import type {ProofPart, ShareResult, Tell} from './part.ts';
 
-const folder = join(process.cwd(), '.packages', 'linux');
-const [kernel, initrd] = [join(folder, 'vmlinuz'), join(folder, 'initrd.cpio')];
 /** With its self-tests of cryptography, which are half of the code. */
 const commandLine = ['console=ttyS0', 'quiet', 'panic=-1', 'openvmm.test=report'];
 const memoryBytes = 512 * 2 ** 20;
@@ -41,7 +40,7 @@ async function boot(tell: Tell): Promise<{readonly report: LockstepReport; reado
 		processors: {count: 1},
 		memory: {sizeBytes: memoryBytes},
 		devices: serialPorts({com1: {kind: 'file', path}}),
-		boot: {kind: 'linux', kernel, initrd, commandLine},
+		boot: {kind: 'linux', ...stockFiles('cloud'), commandLine},
 	});
 	const vm = await createVm(config, options);
 	try {
@@ -66,7 +65,7 @@ export const lockstep: ProofPart = {
 	share: 1,
 	threads: 1,
 	obstacle: () =>
-		existsSync(kernel) ? undefined : 'there is no kernel in .packages/linux: npm run flowey -- restore-packages',
+		hasStockKernel() ? undefined : 'there is no kernel in .packages/linux: npm run flowey -- restore-packages',
 	async run({count}, tell): Promise<ShareResult> {
 		const {report, output} = await boot(tell);
 		const {blocks, steps, bytes, rounds, instructions, differences, descriptions} = report;

@@ -1,0 +1,1 @@
+export {hasStockKernel, type StockKernel, stockFiles} from './stock-kernels.ts';
