@@ -18,4 +18,5 @@ export const PATHS = {
 	xen: join(repo, '.packages/xen'),
 	incubator: join(repo, '.packages/incubator'),
 	userLand: join(repo, '.packages/user-land'),
+	bench: join(repo, '.packages/bench'),
 } as const;

@@ -26,6 +26,12 @@ const machine = {
 	incubator: process.env['OPENVMM_INCUBATOR'] !== undefined,
 };
 
+/** All reports of this process. */
+const reports: object[] = [];
+
+/** A figure as it is printed: with three digits at least. */
+const digits = (value: number): string => value.toFixed(Math.abs(value) < 10 ? 2 : Math.abs(value) < 100 ? 1 : 0);
+
 /** Prints a report, as medians and as a ratio to the peer, and keeps the raw numbers where the runner wants them. */
 export function report(title: string, figures: readonly Figure[], peer?: string): void {
 	const base = figures.find(({name}) => name === peer);
@@ -34,11 +40,11 @@ export function report(title: string, figures: readonly Figure[], peer?: string)
 	const width = Math.max(...figures.map(({name}) => name.length));
 	for (const {name, unit, samples} of figures) {
 		const value = median(samples);
-		const spread = `${Math.min(...samples).toFixed(1)}–${Math.max(...samples).toFixed(1)}`;
+		const spread = `${digits(Math.min(...samples))}–${digits(Math.max(...samples))}`;
 		const ratio = base === undefined || name === peer ? '' : `  ${(value / median(base.samples)).toFixed(2)} × ${peer}`;
-		console.log(`  ${name.padEnd(width)}  ${value.toFixed(1)} ${unit} (${spread}, ${samples.length} samples)${ratio}`);
+		console.log(`  ${name.padEnd(width)}  ${digits(value)} ${unit} (${spread}, ${samples.length} samples)${ratio}`);
 	}
+	reports.push({title, date: new Date(), machine, figures});
 	const output = process.env['OPENVMM_BENCH_OUTPUT'];
-	if (output !== undefined)
-		writeFileSync(output, JSON.stringify({title, date: new Date(), machine, figures}, null, '\t'));
+	if (output !== undefined) writeFileSync(output, JSON.stringify(reports, null, '\t'));
 }
