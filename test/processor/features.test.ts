@@ -75,6 +75,7 @@ const rows: Readonly<Record<string, readonly string[]>> = {
 			'66 0f e7 07',
 		],
 	],
+	adx: ['66 0f 38 f6 c1', 'f3 0f 38 f6 07'],
 	sse3: [
 		...[
 			'66 0f 7c c1',

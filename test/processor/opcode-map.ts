@@ -1,5 +1,5 @@
 /**
- * Opcodes that a processor of x86-64-v2 has (Intel SDM volume 2, tables A-2 to A-6; APM volume 3, appendix A where both differ): what is not
+ * Opcodes that a processor of x86-64-v2 with ADX has (Intel SDM volume 2, tables A-2 to A-6; APM volume 3, appendix A where both differ): what is not
  * here is #UD. A row has a mandatory prefix (`..` for none, `*` for any, which means nothing then), opcodes or ranges of them, and words:
  * `m` or `r` for memory or a register alone, `/0-5` for middle bits of ModRM, `64` and `no64` for code that has it, and `?` where the manuals
  * do not say it of these prefixes.
@@ -89,7 +89,9 @@ const map38 = `
 66 00-0b 10 14 15 17 1c-1e 20-25 28 29 2b 30-35 37-41
 66 2a f0 f1 m
 66 82 m ?
-f2 f0 f1`;
+66 f6
+f2 f0 f1
+f3 f6`;
 
 const map3a = `
 .. 0f

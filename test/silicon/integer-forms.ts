@@ -92,6 +92,8 @@ const bits: readonly Row[] = [
 	['popcnt', 'F3 0F B8', 'Gv Ev', {feature: 'popcnt'}],
 	['crc32', 'F2 0F 38 F0', 'Gy Eb', {feature: 'sse4_2'}],
 	['crc32', 'F2 0F 38 F1', 'Gy Ev', {feature: 'sse4_2'}],
+	['adcx', '66 0F 38 F6', 'Gy Ey', {feature: 'adx'}],
+	['adox', 'F3 0F 38 F6', 'Gy Ey', {feature: 'adx'}],
 	// BSWAP of 16 bits is undefined.
 	['bswap', '0F C8', 'Zy'],
 ];

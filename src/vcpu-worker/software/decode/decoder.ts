@@ -139,7 +139,7 @@ class Decoding {
 	}
 
 	#operandSize({words}: Opcode): 16 | 32 | 64 {
-		if (words.has('vector') || words.has('mmx')) return (this.#rex & 8) === 0 ? 32 : 64;
+		if (words.has('vector') || words.has('mmx') || words.has('no16')) return (this.#rex & 8) === 0 ? 32 : 64;
 		if (this.#codeSize !== 64) return (this.#codeSize === 16) !== this.#hasOperandPrefix ? 16 : 32;
 		const isWide = (this.#rex & 8) !== 0;
 		return isWide || (words.has('d64') && !this.#hasOperandPrefix) ? 64 : this.#hasOperandPrefix ? 16 : 32;
@@ -198,11 +198,15 @@ class Decoding {
 		if (vector !== undefined) return vector;
 		const isX87 = map === 'oneByte' && isX87Escape(this.#opcode);
 		const isRepeated = this.#repeat === 'f3';
-		if (map === 'map38' && isRepeated) throw new Failure('undefined');
 		if (map === 'twoByte' && this.#opcode === 0xb8 && !isRepeated) throw new Failure('undefined');
 		const opcode = isX87
 			? x87Opcode(this.#opcode, this.#readModRm())
-			: opcodeAt(map, this.#opcode, map === 'map38' && this.#repeat === 'f2' ? 'f2' : '', this.#codeSize === 64);
+			: opcodeAt(
+					map,
+					this.#opcode,
+					map === 'map38' && this.#prefix !== '..' ? this.#prefix : '',
+					this.#codeSize === 64,
+				);
 		if (opcode === undefined) throw new Failure('undefined');
 		// Where they are not there the prefix says nothing.
 		if (isRepeated && opcode.name === 'bsf' && this.#announced(Feature.bmi1)) return {...opcode, name: 'tzcnt'};

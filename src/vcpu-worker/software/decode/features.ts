@@ -40,6 +40,7 @@ export const Feature = {
 	smep: [7, 0, 1, 7],
 	invpcid: [7, 0, 1, 10],
 	rdseed: [7, 0, 1, 18],
+	adx: [7, 0, 1, 19],
 	smap: [7, 0, 1, 20],
 	clflushopt: [7, 0, 1, 23],
 	clwb: [7, 0, 1, 24],

@@ -28,7 +28,7 @@ const readOnly = new Set('cmp test bt'.split(' '));
 /** Those whose destination is the only operand. */
 const unary = new Set('inc dec neg not'.split(' '));
 /** Those whose destination is a register that is written, from a source. */
-const toRegister = new Set('cmov bsf bsr tzcnt lzcnt popcnt'.split(' '));
+const toRegister = new Set('cmov bsf bsr tzcnt lzcnt popcnt adcx adox'.split(' '));
 const withAccumulator = new Set('mul imulWide div idiv'.split(' '));
 const bitTests = new Set('bt bts btr btc'.split(' '));
 const stringOperations = new Set('movs stos lods scas cmps'.split(' '));

@@ -23,6 +23,7 @@ const byName: Readonly<Partial<Record<Name, string>>> = {
 	sse42: 'crc32',
 	monitor: 'monitor mwait',
 	movbe: 'movbe',
+	adx: 'adcx adox',
 	popcnt: 'popcnt',
 	xsave: 'xsave xrstor xgetbv xsetbv',
 	xsaveopt: 'xsaveopt',

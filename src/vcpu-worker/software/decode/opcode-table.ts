@@ -5,7 +5,8 @@ import type {Feature} from './features.ts';
  * `d64` defaults to 64-bit operands in 64-bit mode and has no 32-bit ones there, `no64` and `only64` exist only outside and inside
  * of it, `lock` may have the prefix where it writes memory. A group's operation is chosen by the middle bits of ModRM.
  *
- * `bare` has no meaning with a prefix that chooses among instructions: 66, F2, F3; `with66` needs the first of them alone.
+ * `bare` has no meaning with a prefix that chooses among instructions: 66, F2, F3; `with66` needs the first of them alone. `no16` has no operands of 16 bits: they
+ * have 64 with REX.W, else 32.
  *
  * Letters beside A.2's: `R` is a general register whatever ModRM says of memory, `C` the number of a control or debug register, `S` that of a
  * segment register, also as a constant, `P` a far pointer in the code,
@@ -223,7 +224,9 @@ const map38 = `
 f0 movbe Gv,Mv
 f1 movbe Mv,Gv
 f0/f2 crc32 Gd,Eb
-f1/f2 crc32 Gd,Ev`;
+f1/f2 crc32 Gd,Ev
+f6/66 adcx Gv,Ev no16
+f6/f3 adox Gv,Ev no16`;
 
 /** Operations of a group by the middle bits of ModRM; `-` is none. */
 const groups: Readonly<Record<string, string>> = {
@@ -265,10 +268,17 @@ const maps = {
 export type OpcodeMap = keyof typeof maps;
 
 /** The opcode of this number in a map, with a mandatory prefix where it has one; a group's is not its operation yet. */
-export function opcodeAt(map: OpcodeMap, number: number, prefix: '' | 'f2', is64: boolean): Opcode | undefined {
+export function opcodeAt(
+	map: OpcodeMap,
+	number: number,
+	prefix: '' | '66' | 'f2' | 'f3',
+	is64: boolean,
+): Opcode | undefined {
 	const opcodes = maps[map];
-	const old = is64 ? undefined : opcodes.get(`${number}${prefix}${legacy}`);
-	return old ?? opcodes.get(`${number}${prefix}`);
+	const old = is64 ? undefined : opcodes.get(`${number}/${prefix}${legacy}`);
+	const found = old ?? opcodes.get(`${number}/${prefix}`);
+	// Where 66 chooses nothing it is the size of operands.
+	return found ?? (prefix === '66' ? opcodes.get(`${number}/`) : undefined);
 }
 
 /** The operation of a group. */
@@ -299,7 +309,7 @@ function parse(rows: string): ReadonlyMap<string, Opcode> {
 		// `+` is eight numbers for registers, `++` sixteen for conditions, from 91 on one less.
 		const count = code.endsWith('++') ? 16 : code.endsWith('+') ? 8 - (first % 8) : 1;
 		const opcode = {name, operands: operands === '.' ? [] : operands.split(','), words: new Set(words)};
-		const key = prefix + (opcode.words.has('no64') ? legacy : '');
+		const key = `/${prefix}` + (opcode.words.has('no64') ? legacy : '');
 		for (let index = 0; index < count; index++) opcodes.set(`${first + index}${key}`, opcode);
 	}
 	return opcodes;

@@ -49,6 +49,13 @@ export class Flags {
 		this.#words.set('carry', old.xor(changes.shl(63)).xor(changes.shl(62)));
 	}
 
+	/** OF, 0 or 1, while CF stays. */
+	changeOverflow(overflow: Int<'i32'>): void {
+		const old = this.#words.get('carry');
+		const changes = old.xor(old.shl(1)).shrU(63).xor(overflow.toI64U());
+		this.#words.set('carry', old.xor(changes.shl(62)));
+	}
+
 	/** OF and AF by the carries, while CF stays. */
 	setCarriesButCarryFlag(carries: Int, width: Width): void {
 		const word = carryWord(carries, width);

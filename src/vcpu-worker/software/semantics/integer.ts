@@ -56,11 +56,28 @@ const step =
 		op.write('a', result);
 	};
 
+/** ADCX and ADOX: a sum with a flag of carries of its own; no other flag changes. */
+const addChain =
+	(flag: 'carry' | 'overflow'): Meaning =>
+	(op) => {
+		const [a, b] = operands(op);
+		const {f} = op;
+		const carryIn = f.let(flag === 'carry' ? op.flags.carry() : op.flags.overflow());
+		const result = f.let(a.add(b).add(inType(op, carryIn)));
+		const carries = a.and(b).or(a.or(b).and(result.not()));
+		const carry = carries.shrU(op.width - 1).toI32();
+		if (flag === 'carry') op.flags.changeCarry(carry);
+		else op.flags.changeOverflow(carry);
+		op.write('a', result);
+	};
+
 /** Arithmetic and logic on `a` and `b`, with the result in `a` (SDM volume 2). */
 export const integer = {
 	add: (op) => op.write('a', add(op, ...operands(op))),
 	or: logic((a, b) => a.or(b), 'result'),
 	adc: (op) => op.write('a', add(op, ...operands(op), op.flags.carry())),
+	adcx: addChain('carry'),
+	adox: addChain('overflow'),
 	sbb: (op) => op.write('a', subtract(op, ...operands(op), op.flags.carry())),
 	and: logic((a, b) => a.and(b), 'result'),
 	sub: (op) => op.write('a', subtract(op, ...operands(op))),

@@ -73,6 +73,7 @@ const widths: Readonly<Record<string, readonly StepWidth[]>> = {
 	...named('zeroExtend moveElement', [32, 64]),
 	...named('maskedStore', [64, 128]),
 	...named('insert extract', all),
+	...named('adcx adox', [32, 64]),
 	...named('cvtsi2ss cvtsi2sd cvtss2si cvtsd2si cvttss2si cvttsd2si', [32, 64]),
 	...named('cmpxchgPair', [32, 64]),
 	...named('setcc lahf sahf', [8]),
