@@ -1,5 +1,5 @@
 /**
- * Opcodes that a processor of x86-64-v2 with ADX has (Intel SDM volume 2, tables A-2 to A-6; APM volume 3, appendix A where both differ): what is not
+ * Opcodes that a processor of x86-64-v2 with ADX, AES, PCLMULQDQ and SHA has (Intel SDM volume 2, tables A-2 to A-6; APM volume 3, appendix A where both differ): what is not
  * here is #UD. A row has a mandatory prefix (`..` for none, `*` for any, which means nothing then), opcodes or ranges of them, and words:
  * `m` or `r` for memory or a register alone, `/0-5` for middle bits of ModRM, `64` and `no64` for code that has it, and `?` where the manuals
  * do not say it of these prefixes.
@@ -85,17 +85,18 @@ f2 f0 m`;
 
 const map38 = `
 .. 00-0b 1c-1e
+.. c8-cd
 .. f0 f1 m
 66 00-0b 10 14 15 17 1c-1e 20-25 28 29 2b 30-35 37-41
 66 2a f0 f1 m
 66 82 m ?
-66 f6
+66 db-df f6
 f2 f0 f1
 f3 f6`;
 
 const map3a = `
-.. 0f
-66 08-0b 40 41
+.. 0f cc
+66 08-0b 40 41 44 df
 66 0c-0f 14-17 20-22 42 60-63`;
 
 /** Opcodes that LOCK may precede where they write memory (SDM volume 2, LOCK), as map and rows. */

@@ -81,6 +81,8 @@ export interface FormOptions {
 	readonly sizes?: readonly OperandSize[];
 	/** The operand in memory begins at a multiple of its size, else it is an exception. It is so for 16 bytes of SSE if nothing is said. */
 	readonly isAligned?: boolean;
+	/** Where it does not, the makers' processors differ: it always does. */
+	readonly isNeverMisaligned?: boolean;
 	readonly unit?: Unit;
 	/** Of the last immediate, the low bits that are not reserved. */
 	readonly immediateBits?: number;

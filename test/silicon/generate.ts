@@ -86,7 +86,8 @@ function alignedFault(address: bigint, bytes: bigint): bigint {
 /** Chooses the address of the operand in memory, and puts a value there. */
 function aim(c: CaseBuilder, {bytes}: Operand): void {
 	const {form, random} = c;
-	if (c.isFaulting && !(form.isAligned === true && random.oneIn(2))) {
+	const isMisaligned = c.isFaulting && form.isAligned === true && form.isNeverMisaligned !== true && random.oneIn(2);
+	if (c.isFaulting && !isMisaligned) {
 		c.target = bytes > 16 ? c.farFaultingAddress(bytes) : c.faultingAddress(bytes);
 		if (form.isAligned === true) c.target = alignedFault(c.target, BigInt(bytes));
 		return;
@@ -94,7 +95,7 @@ function aim(c: CaseBuilder, {bytes}: Operand): void {
 	let address = c.addressInWindow(bytes);
 	if (form.isAligned === true) {
 		address -= address % bytes;
-		if (c.isFaulting) address += address + bytes < windowAddress + windowBytes ? 8 : -8;
+		if (isMisaligned) address += address + bytes < windowAddress + windowBytes ? 8 : -8;
 	}
 	c.target = BigInt(address);
 	c.targetOffset = address - windowAddress;

@@ -1,3 +1,4 @@
+export {cryptoForms} from './crypto-forms.ts';
 export {differences, type StateView} from './difference.ts';
 export {type Form, formsOf, hasMemory, type Row} from './form.ts';
 export {type CaseView, HostProcessor, siliconObstacle} from './host-processor.ts';

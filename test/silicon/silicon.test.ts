@@ -1,4 +1,5 @@
 import test from 'ava';
+import {cryptoForms} from './crypto-forms.ts';
 import {differences} from './difference.ts';
 import type {Form} from './form.ts';
 import {siliconObstacle} from './host-processor.ts';
@@ -16,7 +17,15 @@ import {x87Forms} from './x87-forms.ts';
 
 const onSilicon = siliconObstacle() === undefined ? test.serial : test.serial.skip;
 const ofHost = (table: readonly Form[]): readonly Form[] => (siliconObstacle() === undefined ? formsOfHost(table) : []);
-const tables: readonly Form[] = [...integerForms, ...sseForms, ...sse3Forms, ...sse4Forms, ...mmxForms, ...x87Forms];
+const tables: readonly Form[] = [
+	...integerForms,
+	...sseForms,
+	...sse3Forms,
+	...sse4Forms,
+	...cryptoForms,
+	...mmxForms,
+	...x87Forms,
+];
 const forms = ofHost(integerForms);
 
 const allForms = ofHost(tables);

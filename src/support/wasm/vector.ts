@@ -41,6 +41,8 @@ const unary = {
 /** Instructions on two. */
 const binary = {
 	'i8x16.swizzle': 14,
+	/** Of numbers from 16 to 127 it gives any byte, of those above 0. */
+	'i8x16.relaxed_swizzle': 0x100,
 	'i8x16.eq': 35,
 	'i8x16.gt_s': 39,
 	'i16x8.eq': 45,

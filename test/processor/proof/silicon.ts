@@ -1,4 +1,5 @@
 import {
+	cryptoForms,
 	describeCase,
 	differences,
 	type Form,
@@ -17,7 +18,7 @@ import {UserModeProcessor} from '../user-mode-processor.ts';
 import {Findings, type ProofPart, type ShareResult} from './part.ts';
 
 const floatingPoint = /^(r?sqrt|rcp|add|sub|mul|div|min|max|cmp|u?comis|cvt|hadd|hsub|round|dpp)/;
-const vectorForms = [...sseForms, ...sse3Forms, ...sse4Forms].filter(({unit}) => unit === 'sse');
+const vectorForms = [...sseForms, ...sse3Forms, ...sse4Forms, ...cryptoForms].filter(({unit}) => unit === 'sse');
 const isFloat = ({mnemonic}: Form) => floatingPoint.test(mnemonic);
 
 interface Group {

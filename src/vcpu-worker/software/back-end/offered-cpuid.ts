@@ -12,9 +12,9 @@ const signature = 0x0006_0fb1;
  */
 const offeredFeatures: readonly string[] = [
 	...'fpu vme de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pat pse36 clflush mmx fxsr sse sse2'.split(' '),
-	...'pni ssse3 cx16 sse4_1 sse4_2 x2apic movbe popcnt tsc_deadline_timer xsave rdrand'.split(' '),
-	...'fsgsbase tsc_adjust smep erms rdseed smap clflushopt clwb umip adx xsaveopt xsavec xgetbv1 xsaves'.split(' '),
-	...'syscall nx pdpe1gb rdtscp lm lahf_lm abm 3dnowprefetch invtsc'.split(' '),
+	...'pni pclmulqdq ssse3 cx16 sse4_1 sse4_2 x2apic movbe popcnt tsc_deadline_timer aes xsave rdrand'.split(' '),
+	...'fsgsbase tsc_adjust smep erms rdseed smap clflushopt clwb umip adx sha_ni'.split(' '),
+	...'xsaveopt xsavec xgetbv1 xsaves syscall nx pdpe1gb rdtscp lm lahf_lm abm 3dnowprefetch invtsc'.split(' '),
 	...'kvm_clocksource kvm_nop_io_delay kvm_clocksource2 kvm_steal_time kvm_pv_unhalt kvm_pv_send_ipi'.split(' '),
 	'kvm_clocksource_stable',
 ];

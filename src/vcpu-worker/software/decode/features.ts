@@ -4,6 +4,7 @@ export type Feature = readonly [leaf: number, subleaf: number, register: 0 | 1 |
 /** Features without which an instruction, or a bit of a control or model-specific register, does not exist (SDM volume 2, CPUID; APM volume 3, appendix E). */
 export const Feature = {
 	sse3: [1, 0, 2, 0],
+	pclmulqdq: [1, 0, 2, 1],
 	monitor: [1, 0, 2, 3],
 	ssse3: [1, 0, 2, 9],
 	cx16: [1, 0, 2, 13],
@@ -12,6 +13,7 @@ export const Feature = {
 	sse42: [1, 0, 2, 20],
 	movbe: [1, 0, 2, 22],
 	popcnt: [1, 0, 2, 23],
+	aes: [1, 0, 2, 25],
 	xsave: [1, 0, 2, 26],
 	rdrand: [1, 0, 2, 30],
 	fpu: [1, 0, 3, 0],
@@ -44,6 +46,7 @@ export const Feature = {
 	smap: [7, 0, 1, 20],
 	clflushopt: [7, 0, 1, 23],
 	clwb: [7, 0, 1, 24],
+	sha: [7, 0, 1, 29],
 	umip: [7, 0, 2, 2],
 	la57: [7, 0, 2, 16],
 	rdpid: [7, 0, 2, 22],

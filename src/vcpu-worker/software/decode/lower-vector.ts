@@ -20,8 +20,13 @@ const half = 8;
 const destination = generalAt(7);
 const none = CpuState.offset('none');
 const control = CpuState.offset('mxcsr');
-/** Memory of these may begin anywhere. */
-const unaligned = new Set('movdqu pcmpestrm pcmpestri pcmpistrm pcmpistri'.split(' '));
+/** Memory of these may begin anywhere; of the last ones, SHA's, only on AMD's processors. */
+const unaligned = new Set(
+	(
+		'movdqu pcmpestrm pcmpestri pcmpistrm pcmpistri ' +
+		'sha1rnds4 sha1nexte sha1msg1 sha1msg2 sha256rnds2 sha256msg1 sha256msg2'
+	).split(' '),
+);
 
 const isMemory = (operand: Operand | undefined): operand is MemoryOperand => operand?.kind === 'memory';
 const placeOf = (operand: Operand | undefined): number => (operand?.kind === 'register' ? operand.place : ownImmediate);

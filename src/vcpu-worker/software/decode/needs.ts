@@ -49,6 +49,9 @@ const byOpcode: Readonly<Partial<Record<Name, string>>> = {
 	ssse3: 'map38 .. 00-0b 1c-1e; map38 66 00-0b 1c-1e; map3a .. 0f; map3a 66 0f',
 	sse41: 'map38 66 10 14 15 17 20-25 28-2b 30-35 38-41; map3a 66 08-0e 14-17 20-22 40-42',
 	sse42: 'map38 66 37; map3a 66 60-63',
+	aes: 'map38 66 db-df; map3a 66 df',
+	pclmulqdq: 'map3a 66 44',
+	sha: 'map38 .. c8-cd; map3a .. cc',
 };
 
 const names: ReadonlyMap<string, Feature> = new Map(

@@ -309,7 +309,7 @@ function parse(rows: string): ReadonlyMap<string, Opcode> {
 		// `+` is eight numbers for registers, `++` sixteen for conditions, from 91 on one less.
 		const count = code.endsWith('++') ? 16 : code.endsWith('+') ? 8 - (first % 8) : 1;
 		const opcode = {name, operands: operands === '.' ? [] : operands.split(','), words: new Set(words)};
-		const key = `/${prefix}` + (opcode.words.has('no64') ? legacy : '');
+		const key = `/${prefix}${opcode.words.has('no64') ? legacy : ''}`;
 		for (let index = 0; index < count; index++) opcodes.set(`${first + index}${key}`, opcode);
 	}
 	return opcodes;

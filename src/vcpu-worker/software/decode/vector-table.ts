@@ -178,7 +178,9 @@ ${packed(
 66 33 pmovzxwd V,Wq
 66 34 pmovzxwq V,Wd
 66 35 pmovzxdq V,Wq
-66 2a movdqa V,Mx`;
+66 2a movdqa V,Mx
+${packed('66 V,Wx', 'db aesimc aesenc aesenclast aesdec aesdeclast')}
+${packed('.. V,Wx', 'c8 sha1nexte sha1msg1 sha1msg2 sha256rnds2 sha256msg1 sha256msg2')}`;
 
 const map3a = `
 66 08 roundps V,Wx,Iu
@@ -200,10 +202,13 @@ const map3a = `
 66 40 dpps V,Wx,Iu
 66 41 dppd V,Wx,Iu
 66 42 mpsadbw V,Wx,Iu
+66 44 pclmulqdq V,Wx,Iu
 66 60 pcmpestrm V,Wx,Iu
 66 61 pcmpestri V,Wx,Iu
 66 62 pcmpistrm V,Wx,Iu
-66 63 pcmpistri V,Wx,Iu`;
+66 63 pcmpistri V,Wx,Iu
+.. cc sha1rnds4 V,Wx,Iu
+66 df aeskeygenassist V,Wx,Iu`;
 
 /** Shifts by a constant, by the middle bits of ModRM. */
 const groups: Readonly<Record<string, string>> = {

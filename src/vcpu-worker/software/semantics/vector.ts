@@ -1,7 +1,10 @@
+import {aes} from './aes.ts';
+import {carryless} from './carryless.ts';
 import {floatArithmetic} from './float-arithmetic.ts';
 import {floatChoices} from './float-choice.ts';
 import {floatConversions} from './float-conversions.ts';
 import type {Meaning} from './operation.ts';
+import {sha} from './sha.ts';
 import {vectorIntegers} from './vector-integer.ts';
 import {vectorMoves} from './vector-moves.ts';
 import {vectorShuffles} from './vector-shuffle.ts';
@@ -13,6 +16,9 @@ export const vectorMeanings: Readonly<Record<string, Meaning>> = {
 	...vectorIntegers,
 	...vectorShuffles,
 	...vectorStrings,
+	...aes,
+	...carryless,
+	...sha,
 	...floatArithmetic,
 	...floatChoices,
 	...floatConversions,
