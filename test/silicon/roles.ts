@@ -178,7 +178,7 @@ function fillWithElement(c: CaseBuilder, bytes: number): void {
 /** A value that LDMXCSR takes, or now and then one with bits that are reserved; bit 17 is only on processors of Intel. */
 function setMxcsrOperand(c: CaseBuilder): void {
 	const reserved = c.random.oneIn(16) ? 2 ** c.random.pick([16, 18, 24, 31]) : 0;
-	c.poke(c.target, 4, BigInt(chooseMxcsr(c) + reserved));
+	c.poke(c.target, 4, BigInt(chooseMxcsr(c.random) + reserved));
 }
 
 /** Sets an address in the window: processors differ in whether a mask of zeros faults where there is no page. */

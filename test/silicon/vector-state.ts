@@ -2,6 +2,7 @@
 import type {CaseBuilder} from './case-builder.ts';
 import type {Element, Operand} from './form.ts';
 import {XsaveArea} from './processor-state.ts';
+import type {Random} from './random.ts';
 import {writeElements} from './vector-values.ts';
 import {beginX87, setMmx} from './x87-state.ts';
 
@@ -37,11 +38,11 @@ export function beginVectors(c: CaseBuilder): void {
 		words[at.xmm + index] = random.u32();
 		words[at.ymmHigh + index] = random.u32();
 	}
-	words[at.mxcsr] = chooseMxcsr(c);
+	words[at.mxcsr] = chooseMxcsr(random);
 }
 
 /** Mostly with all exceptions masked, often with flags of earlier ones. */
-export function chooseMxcsr({random}: CaseBuilder): number {
+export function chooseMxcsr(random: Random): number {
 	const rounding = random.oneIn(2) ? 0 : random.below(4);
 	let mxcsr = rounding << Mxcsr.rounding;
 	mxcsr |= random.oneIn(8) ? random.u32() & Mxcsr.masks : Mxcsr.masks;

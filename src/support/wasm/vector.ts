@@ -156,10 +156,10 @@ const splats = {
 	i64x2: [18, 'i64'],
 } as const;
 
-/** Floating point of one lane: its instructions of vectors, then those that convert it from and to 64-bit integers (5.4.7). */
+/** Floating point of one lane: its instructions of vectors, those that convert it from and to 64-bit integers (5.4.7), and the relaxed one of three operands. */
 const scalars = {
-	f32x4: {splat: 19, extract: 31, convert: 0xb4, truncate: 4},
-	f64x2: {splat: 20, extract: 33, convert: 0xb9, truncate: 6},
+	f32x4: {splat: 19, extract: 31, convert: 0xb4, truncate: 4, multiplyAdd: 0x105},
+	f64x2: {splat: 20, extract: 33, convert: 0xb9, truncate: 6, multiplyAdd: 0x107},
 } as const;
 
 export type FloatShape = keyof typeof scalars;
@@ -216,6 +216,18 @@ export class Vector extends Expr<'v128'> {
 		return new Vector('v128', (out) => {
 			for (const value of [this, other, mask]) value.emit(out);
 			out.append([prefix, 82]);
+		});
+	}
+
+	/**
+	 * This times `multiplier`, plus `addend`: rounded once where the host's processor does so, else twice (core specification, 4.3.4,
+	 * `relaxed_madd`). One engine always does the same.
+	 */
+	relaxedMultiplyAdd(shape: FloatShape, multiplier: Vector, addend: Vector): Vector {
+		return new Vector('v128', (out) => {
+			for (const value of [this, multiplier, addend]) value.emit(out);
+			out.byte(prefix);
+			out.unsigned(scalars[shape].multiplyAdd);
 		});
 	}
 

@@ -4,10 +4,13 @@ import {type Environment, Exception, lengthOf, type Result, Rounding, roundTo} f
 /** An operation on two numbers of a format. */
 export type Binary = (a: Unpacked, b: Unpacked, format: Format, environment: Environment) => Result;
 
+/** What of a number sums go by. */
+type Summand = Pick<Unpacked, 'kind' | 'isNegative' | 'significand' | 'exponent'>;
+
 const infinite = (isNegative: boolean, format: Format): bigint =>
 	(isNegative ? signOf(format) : 0n) | infinityOf(format);
 export const invalid = (format: Format): Result => ({bits: indefiniteOf(format), flags: Exception.invalid});
-const isZero = ({kind, significand}: Unpacked): boolean => kind === 'finite' && significand === 0n;
+const isZero = ({kind, significand}: Summand): boolean => kind === 'finite' && significand === 0n;
 export const denormalFlag = (...values: readonly Unpacked[]): number =>
 	values.some(({isDenormal}) => isDenormal) ? Exception.denormal : 0;
 
@@ -31,12 +34,12 @@ const withNans =
 		return {bits, flags: isFoundBefore ? flags : flags | denormalFlag(a, b)};
 	};
 
-const sum: Binary = (a, b, format, environment) => {
+function sum(a: Summand, b: Summand, format: Format, environment: Environment): Result {
 	if (a.kind === 'infinity' && b.kind === 'infinity' && a.isNegative !== b.isNegative) return invalid(format);
 	if (a.kind === 'infinity') return {bits: infinite(a.isNegative, format), flags: 0};
 	if (b.kind === 'infinity') return {bits: infinite(b.isNegative, format), flags: 0};
 	const exponent = Math.min(a.exponent, b.exponent);
-	const aligned = (value: Unpacked): bigint => {
+	const aligned = (value: Summand): bigint => {
 		const magnitude = value.significand << BigInt(value.exponent - exponent);
 		return value.isNegative ? -magnitude : magnitude;
 	};
@@ -46,13 +49,26 @@ const sum: Binary = (a, b, format, environment) => {
 		isZero(a) && isZero(b) && a.isNegative === b.isNegative ? a.isNegative : environment.rounding === Rounding.down;
 	const isNegative = total === 0n ? zeroSign : total < 0n;
 	return roundTo(format, isNegative, total < 0n ? -total : total, exponent, environment);
-};
+}
+
+/** The product as it is before it is rounded; undefined: there is none. */
+function wholeProduct(a: Unpacked, b: Unpacked): Summand | undefined {
+	const isInfinite = a.kind === 'infinity' || b.kind === 'infinity';
+	if (isInfinite && (isZero(a) || isZero(b))) return undefined;
+	return {
+		kind: isInfinite ? 'infinity' : 'finite',
+		isNegative: a.isNegative !== b.isNegative,
+		significand: a.significand * b.significand,
+		exponent: a.exponent + b.exponent,
+	};
+}
 
 const product: Binary = (a, b, format, environment) => {
-	const isNegative = a.isNegative !== b.isNegative;
-	if (a.kind === 'infinity' || b.kind === 'infinity')
-		return isZero(a) || isZero(b) ? invalid(format) : {bits: infinite(isNegative, format), flags: 0};
-	return roundTo(format, isNegative, a.significand * b.significand, a.exponent + b.exponent, environment);
+	const whole = wholeProduct(a, b);
+	if (whole === undefined) return invalid(format);
+	const {kind, isNegative, significand, exponent} = whole;
+	if (kind === 'infinity') return {bits: infinite(isNegative, format), flags: 0};
+	return roundTo(format, isNegative, significand, exponent, environment);
 };
 
 const quotient: Binary = (a, b, format, environment) => {
@@ -70,12 +86,34 @@ const quotient: Binary = (a, b, format, environment) => {
 	return roundTo(format, isNegative, (whole << 1n) | rest, a.exponent - b.exponent - more - 1, environment);
 };
 
-const negated = (value: Unpacked): Unpacked => ({...value, isNegative: !value.isNegative});
+const negated = <T extends Summand>(value: T): T => ({...value, isNegative: !value.isNegative});
 
 export const add: Binary = withNans(sum);
 export const subtract: Binary = withNans((a, b, format, environment) => sum(a, negated(b), format, environment));
 export const multiply: Binary = withNans(product);
 export const divide: Binary = withNans(quotient);
+
+/** Signs that a fused operation changes. */
+export interface Signs {
+	readonly negatesProduct: boolean;
+	readonly negatesAddend: boolean;
+}
+
+/** A product and a sum that are rounded once (SDM volume 1, 14.5.2). */
+export function multiplyAdd(
+	[x, y, z]: readonly [multiplicand: Unpacked, multiplier: Unpacked, addend: Unpacked],
+	{negatesProduct, negatesAddend}: Signs,
+	format: Format,
+	environment: Environment,
+): Result {
+	const nan = nanOf([x, y, z], format);
+	if (nan !== undefined) return nan;
+	const whole = wholeProduct(x, y);
+	if (whole === undefined) return invalid(format);
+	const signed = negatesProduct ? negated(whole) : whole;
+	const {bits, flags} = sum(signed, negatesAddend ? negated(z) : z, format, environment);
+	return {bits, flags: (flags & Exception.invalid) === 0 ? flags | denormalFlag(x, y, z) : flags};
+}
 
 export function squareRoot(value: Unpacked, format: Format, environment: Environment): Result {
 	const nan = nanOf([value], format);

@@ -1,4 +1,5 @@
 import {CpuState} from '#vcpu-worker/software/state';
+import type {Format} from './format.ts';
 import {floatOperations} from './operations.ts';
 import {type Environment, Exception} from './rounding.ts';
 
@@ -13,6 +14,7 @@ const floatingPoint = 19;
 const undefinedOpcode = 6;
 const OSXMMEXCPT = 0x400n;
 
+type Width = Format['width'];
 const at = {operands: CpuState.offset('floatOperands'), result: CpuState.offset('floatResult')};
 
 const environmentOf = (mxcsr: number): Environment => ({
@@ -48,9 +50,8 @@ export class FloatUnit {
 		let flags = 0;
 		state.floatResult.fill(0n);
 		for (let index = 0; index < count; index++) {
-			const a = this.#element(at.operands, from, index);
-			const b = this.#element(at.operands + 16, from, index);
-			const result = compute(a, b, environment, constant, index);
+			const operand = (number: number) => this.#element(at.operands + 16 * number, from, index);
+			const result = compute([operand(0), operand(1), operand(2)], environment, constant, index);
 			flags |= result.flags;
 			this.#setElement(at.result, to, index, result.bits);
 		}
@@ -62,14 +63,15 @@ export class FloatUnit {
 		return (state.cr4 & OSXMMEXCPT) !== 0n ? floatingPoint : undefinedOpcode;
 	}
 
-	#element(place: number, width: 32 | 64, index: number): bigint {
-		return width === 64
-			? this.#view.getBigUint64(place + 8 * index, true)
-			: BigInt(this.#view.getUint32(place + 4 * index, true));
+	#element(place: number, width: Width, index: number): bigint {
+		if (width === 64) return this.#view.getBigUint64(place + 8 * index, true);
+		const view = this.#view;
+		return BigInt(width === 32 ? view.getUint32(place + 4 * index, true) : view.getUint16(place + 2 * index, true));
 	}
 
-	#setElement(place: number, width: 32 | 64, index: number, bits: bigint): void {
+	#setElement(place: number, width: Width, index: number, bits: bigint): void {
 		if (width === 64) this.#view.setBigUint64(place + 8 * index, bits, true);
+		else if (width === 16) this.#view.setUint16(place + 2 * index, Number(bits), true);
 		else this.#view.setUint32(place + 4 * index, Number(bits), true);
 	}
 }

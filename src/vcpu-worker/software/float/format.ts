@@ -1,13 +1,15 @@
 /** A binary format of IEEE 754 (SDM volume 1, table 4-3). */
 export interface Format {
 	/** Bits of a number. */
-	readonly width: 32 | 64;
+	readonly width: 16 | 32 | 64;
 	/** Bits of its significand, with the first one, which is not stored. */
 	readonly precision: number;
 	/** What is added to an exponent to store it; the largest exponent too. */
 	readonly bias: number;
 }
 
+/** What F16C converts (SDM volume 1, 14.4). */
+export const half: Format = {width: 16, precision: 11, bias: 15};
 export const single: Format = {width: 32, precision: 24, bias: 127};
 export const double: Format = {width: 64, precision: 53, bias: 1023};
 

@@ -1,4 +1,4 @@
-/** Floating point of SSE to SSE4.1 in exact arithmetic. */
+/** Floating point of SSE to SSE4.1, FMA and F16C in exact arithmetic. */
 
 export {rootOf} from './arithmetic.ts';
 export {FloatUnit} from './float-unit.ts';

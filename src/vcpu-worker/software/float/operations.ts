@@ -1,7 +1,7 @@
-import {add, type Binary, divide, multiply, squareRoot, subtract} from './arithmetic.ts';
+import {add, type Binary, divide, multiply, multiplyAdd, type Signs, squareRoot, subtract} from './arithmetic.ts';
 import {choose, status, test} from './comparisons.ts';
 import {convert, fromInteger, toInteger, toIntegral} from './conversions.ts';
-import {double, type Format, single, type Unpacked, unpack} from './format.ts';
+import {double, type Format, half, single, type Unpacked, unpack} from './format.ts';
 import {type Environment, Exception, type Result, Rounding} from './rounding.ts';
 
 /** An operation on the elements of operands, one after the other. */
@@ -9,11 +9,14 @@ export interface FloatOperation {
 	/** Elements that it computes. */
 	readonly count: number;
 	/** Bits of one, in operands and in the result. */
-	readonly from: 32 | 64;
-	readonly to: 32 | 64;
+	readonly from: Format['width'];
+	readonly to: Format['width'];
 	/** @param index - the element's number */
-	compute(a: bigint, b: bigint, environment: Environment, constant: number, index: number): Result;
+	compute(operands: Operands, environment: Environment, constant: number, index: number): Result;
 }
+
+/** Elements of the same number; operations of fewer operands do not look at the others. */
+export type Operands = readonly [a: bigint, b: bigint, c: bigint];
 
 /** Endings of names: packed and scalar, single and double. */
 export type FloatSuffix = 'ps' | 'pd' | 'ss' | 'sd';
@@ -24,6 +27,7 @@ const suffixes: Readonly<Record<FloatSuffix, {readonly count: number; readonly f
 	sd: {count: 1, format: double},
 };
 
+const all: readonly FloatSuffix[] = ['ps', 'pd', 'ss', 'sd'];
 type Named = Readonly<Record<string, FloatOperation>>;
 type Computation = (
 	a: Unpacked,
@@ -35,7 +39,7 @@ type Computation = (
 ) => Result;
 
 /** Operations whose result has the operands' format. */
-function within(name: string, compute: Computation, of: readonly FloatSuffix[] = ['ps', 'pd', 'ss', 'sd']): Named {
+function within(name: string, compute: Computation, of: readonly FloatSuffix[] = all): Named {
 	return Object.fromEntries(
 		of.map((suffix) => {
 			const {count, format} = suffixes[suffix];
@@ -44,7 +48,7 @@ function within(name: string, compute: Computation, of: readonly FloatSuffix[] =
 				count,
 				from: format.width,
 				to: format.width,
-				compute: (a, b, environment, ...rest) =>
+				compute: ([a, b], environment, ...rest) =>
 					compute(taken(a, environment), taken(b, environment), format, environment, ...rest),
 			};
 			return [`${name}${suffix}`, operation];
@@ -68,21 +72,67 @@ const between = (count: number, from: Format, to: Format): FloatOperation => ({
 	count,
 	from: from.width,
 	to: to.width,
-	compute: (_, b, environment) => convert(unpack(b, from, environment.denormalsAreZero), from, to, environment),
+	compute: ([, b], environment) => convert(unpack(b, from, environment.denormalsAreZero), from, to, environment),
 });
 const toIntegers = (count: number, from: Format, to: 32 | 64, rounding?: number): FloatOperation => ({
 	count,
 	from: from.width,
 	to,
-	compute: (_, b, environment) =>
+	compute: ([, b], environment) =>
 		toInteger(unpack(b, from, environment.denormalsAreZero), to, rounding ?? environment.rounding),
 });
 const fromIntegers = (count: number, from: 32 | 64, to: Format): FloatOperation => ({
 	count,
 	from,
 	to: to.width,
-	compute: (_, b, environment) => fromInteger(BigInt.asIntN(from, b), to, environment),
+	compute: ([, b], environment) => fromInteger(BigInt.asIntN(from, b), to, environment),
 });
+
+/** The first operand times the second, and the third; signs may go by the element's number. */
+function fused(name: string, signsOf: (index: number) => Signs, of: readonly FloatSuffix[]): Named {
+	return Object.fromEntries(
+		of.map((suffix) => {
+			const {count, format} = suffixes[suffix];
+			const operation: FloatOperation = {
+				count,
+				from: format.width,
+				to: format.width,
+				compute: ([a, b, c], environment, _, index) => {
+					const taken = (bits: bigint) => unpack(bits, format, environment.denormalsAreZero);
+					return multiplyAdd([taken(a), taken(b), taken(c)], signsOf(index), format, environment);
+				},
+			};
+			return [`${name}${suffix}`, operation];
+		}),
+	);
+}
+
+/** Signs of what is subtracted, of the negated product, or of none; and those that change from element to element. */
+const fusedWith = (negatesProduct: boolean, negatesAddend: boolean) => (): Signs => ({negatesProduct, negatesAddend});
+const fusedInTurn = (subtracts: 0 | 1) => (index: number) => fusedWith(false, (index & 1) === subtracts)();
+
+/** Halves to singles: denormals are numbers like others, whatever MXCSR says (SDM volume 2, VCVTPH2PS). */
+const fromHalves: FloatOperation = {
+	count: 4,
+	from: 16,
+	to: 32,
+	compute: ([, b], environment) => {
+		const {bits, flags} = convert(unpack(b, half, false), half, single, environment);
+		return {bits, flags: flags & ~Exception.denormal};
+	},
+};
+
+/** Singles to halves, rounded as the constant says or MXCSR; tiny ones are never flushed (SDM volume 2, VCVTPS2PH). */
+const toHalves: FloatOperation = {
+	count: 4,
+	from: 32,
+	to: 16,
+	compute: ([, b], environment, constant) => {
+		const rounding = (constant & 4) === 0 ? constant & 3 : environment.rounding;
+		const value = unpack(b, single, environment.denormalsAreZero);
+		return convert(value, single, half, {...environment, rounding, flushesToZero: false});
+	},
+};
 
 /** To general registers of both widths, to nearest or as MXCSR says, and truncated. */
 const toGeneral = (suffix: 'ss' | 'sd'): Named =>
@@ -100,6 +150,12 @@ const operations = {
 	...within('mul', multiply),
 	...within('div', divide),
 	...within('sqrt', (_, b, format, environment) => squareRoot(b, format, environment)),
+	...fused('fmadd', fusedWith(false, false), all),
+	...fused('fmsub', fusedWith(false, true), all),
+	...fused('fnmadd', fusedWith(true, false), all),
+	...fused('fnmsub', fusedWith(true, true), all),
+	...fused('fmaddsub', fusedInTurn(0), packed),
+	...fused('fmsubadd', fusedInTurn(1), packed),
 	...within('min', choose('less')),
 	...within('max', choose('greater')),
 	...within('addsub', alternating, packed),
@@ -120,6 +176,8 @@ const operations = {
 	cvttps2dq: toIntegers(4, single, 32, Rounding.towardZero),
 	cvtpd2dq: toIntegers(2, double, 32),
 	cvttpd2dq: toIntegers(2, double, 32, Rounding.towardZero),
+	cvtph2ps: fromHalves,
+	cvtps2ph: toHalves,
 } as const satisfies Named;
 
 const names = Object.keys(operations);

@@ -132,7 +132,9 @@ export class Core {
 		this.#within = within;
 		const system = (record: number) => this.#carryOut(record);
 		this.#env = {state: memory, ram, access, compute, x87: this.x87.execute, system};
-		this.#run = instantiate(loadInterpreter(), this.#env).run;
+		const {run, fuses} = instantiate(loadInterpreter(), this.#env);
+		this.#run = run;
+		this.state.fusesProducts = fuses?.(1) ?? 0;
 		this.state.tlb = memoryMap.tlb;
 		this.forgetPages();
 		this.forgetJumps();

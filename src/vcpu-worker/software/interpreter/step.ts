@@ -168,11 +168,14 @@ export class GeneratedStep implements Operation {
 		return this.#field32(CpuState.offset('mxcsr'));
 	}
 
-	computeExactly(operation: number, a: Vector, b: Vector): Vector {
+	fusesProducts(): Int<'i32'> {
+		return this.#field32(CpuState.offset('fusesProducts'));
+	}
+
+	computeExactly(operation: number, operands: readonly Vector[]): Vector {
 		const {f} = this;
-		const operands = CpuState.offset('floatOperands');
-		f.storeVector(this.#state, i32(0), operands, a);
-		f.storeVector(this.#state, i32(0), operands + 16, b);
+		const at = CpuState.offset('floatOperands');
+		for (const [index, operand] of operands.entries()) f.storeVector(this.#state, i32(0), at + 16 * index, operand);
 		const vector = f.let(callOf(this.#compute, i32(operation), this.immediate().toI32()));
 		f.if(vector, () => {
 			f.store(this.#state, 32, i32(0), CpuState.offset('vector'), vector);

@@ -62,8 +62,16 @@ const rotated = (byte: number, count: number) => ((byte << count) | (byte >> (8 
 const affine = (byte: number) => [1, 2, 3, 4].reduce((sum, count) => sum ^ rotated(byte, count), byte);
 const affineBack = (byte: number) => rotated(byte, 1) ^ rotated(byte, 3) ^ rotated(byte, 6);
 
+const known = new Map<boolean, SubstitutionTables>();
+
 /** @param isBack - of the inverse cipher, whose input is the forward one's result; that lacks the constant */
 export function substitutionTables(isBack: boolean): SubstitutionTables {
+	const tables = known.get(isBack) ?? makeTables(isBack);
+	known.set(isBack, tables);
+	return tables;
+}
+
+function makeTables(isBack: boolean): SubstitutionTables {
 	const z = findZ();
 	const other = conjugate(z);
 	const norm = times(z, other);

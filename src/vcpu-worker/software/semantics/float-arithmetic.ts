@@ -19,14 +19,14 @@ const suffixes: readonly FloatSuffix[] = ['ps', 'pd', 'ss', 'sd'];
 const packed = ['ps', 'pd'] as const;
 
 /** Lanes in which a sum is exact: the error that Knuth's TwoSum finds is zero. */
-function isExactSum(op: Operation, {shape, zero}: Elements, a: Vector, b: Vector, sum: Vector): Vector {
+export function isExactSum(op: Operation, {shape, zero}: Elements, a: Vector, b: Vector, sum: Vector): Vector {
 	const part = op.f.letVector(sum.binary(`${shape}.sub`, a));
 	const ofA = a.binary(`${shape}.sub`, sum.binary(`${shape}.sub`, part));
 	return ofA.binary(`${shape}.add`, b.binary(`${shape}.sub`, part)).binary(`${shape}.eq`, zero);
 }
 
 /** Halves of significands, by Veltkamp's factor; and products that are so small that their errors are denormals. */
-const limits = {
+export const limits = {
 	f32x4: {factor: lanes('f32x4', 2 ** 12 + 1), small: lanes('f32x4', 2 ** -70)},
 	f64x2: {factor: lanes('f64x2', 2 ** 27 + 1), small: lanes('f64x2', 2 ** -900)},
 } as const;

@@ -12,7 +12,7 @@ export interface Conditions {
 	readonly isSure: Int<'i32'>;
 	/** It is exact; undefined: it always is. */
 	readonly isExact?: () => Int<'i32'>;
-	/** It is the same however MXCSR says to round. */
+	/** MXCSR's rounding has no part in it. */
 	readonly isOfAnyRounding?: boolean;
 }
 
@@ -24,7 +24,7 @@ export interface Conditions {
 export function settle(
 	op: Operation,
 	name: string,
-	operands: readonly [a: Vector, b: Vector],
+	operands: readonly Vector[],
 	result: Vector,
 	{isSure, isExact, isOfAnyRounding = isExact === undefined}: Conditions,
 ): VectorLocal {
@@ -40,7 +40,7 @@ export function settle(
 	f.if(
 		isSettled,
 		() => f.setVector(value, result),
-		() => f.setVector(value, op.computeExactly(floatOperation(name), ...operands)),
+		() => f.setVector(value, op.computeExactly(floatOperation(name), operands)),
 	);
 	return value;
 }

@@ -47,8 +47,11 @@ export interface Operation {
 	/**
 	 * Computes an operation of floating point by exact arithmetic, with the flags of MXCSR; leaves by an exception that is not masked.
 	 * @param operation - see `floatOperation`
+	 * @param operands - at most three
 	 */
-	computeExactly(operation: number, a: Vector, b: Vector): Vector;
+	computeExactly(operation: number, operands: readonly Vector[]): Vector;
+	/** 1 where WebAssembly's relaxed multiplication with addition rounds once on this host, else 0. */
+	fusesProducts(): Int<'i32'>;
 	setVectorControl(value: Int<'i32'>): void;
 	/** A general register by number. */
 	readRegister(register: number, width: Width): Int;

@@ -3,6 +3,7 @@ import {carryless} from './carryless.ts';
 import {floatArithmetic} from './float-arithmetic.ts';
 import {floatChoices} from './float-choice.ts';
 import {floatConversions} from './float-conversions.ts';
+import {fusedFloats} from './fused.ts';
 import type {Meaning} from './operation.ts';
 import {sha} from './sha.ts';
 import {vectorIntegers} from './vector-integer.ts';
@@ -22,4 +23,5 @@ export const vectorMeanings: Readonly<Record<string, Meaning>> = {
 	...floatArithmetic,
 	...floatChoices,
 	...floatConversions,
+	...fusedFloats,
 };

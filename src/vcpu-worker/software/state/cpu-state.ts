@@ -49,8 +49,11 @@ export const CpuState = wire('CpuState', {
 	/** Value that an access reads or writes which the TLB does not serve. */
 	transfer: array(u64, 2),
 	/** Operands of floating point that generated code leaves to exact arithmetic, and their result. */
-	floatOperands: array(u64, 4),
+	floatOperands: array(u64, 6),
 	floatResult: array(u64, 2),
+	/** The host rounds a product with a sum once where generated code asks for it: 0 or 1. */
+	fusesProducts: u32,
+	floatPadding: reserved(4),
 	/** What of RSP and RBP counts as offset in the stack. */
 	stackMask: u64,
 	/** RIP of the next instruction, while no code runs. */
