@@ -115,6 +115,11 @@ const rows: Readonly<Record<string, readonly string[]>> = {
 	xsaveopt: ['0f ae 37'],
 	xsavec: ['0f c7 27'],
 	xsaves: ['0f c7 2f', '0f c7 1f'],
+	bmi1: ['c4 e2 70 f2 c3', 'c4 e2 f0 f3 cb', 'c4 e2 f0 f3 d3', 'c4 e2 f0 f3 1f', 'c4 e2 70 f7 c3'],
+	bmi2: [
+		...['c4 e2 70 f5 c3', 'c4 e2 72 f5 c3', 'c4 e2 f3 f5 07', 'c4 e2 73 f6 c3', 'c4 e2 71 f7 c3', 'c4 e2 72 f7 c3'],
+		...['c4 e2 f3 f7 c3', 'c4 e3 7b f0 c3 01'],
+	],
 };
 
 const codeOf = (text: string): readonly number[] => text.split(' ').map((byte) => Number.parseInt(byte, 16));

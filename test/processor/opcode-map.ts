@@ -1,7 +1,7 @@
 /**
- * Opcodes that a processor of x86-64-v2 with ADX, AES, PCLMULQDQ and SHA has (Intel SDM volume 2, tables A-2 to A-6; APM volume 3, appendix A where both differ): what is not
+ * Opcodes that a processor of x86-64-v2 with ADX, AES, PCLMULQDQ and SHA has, and those with a VEX prefix (Intel SDM volume 2, tables A-2 to A-6; APM volume 3, appendix A where both differ): what is not
  * here is #UD. A row has a mandatory prefix (`..` for none, `*` for any, which means nothing then), opcodes or ranges of them, and words:
- * `m` or `r` for memory or a register alone, `/0-5` for middle bits of ModRM, `64` and `no64` for code that has it, and `?` where the manuals
+ * `m` or `r` for memory or a register alone, `/0-5` for middle bits of ModRM, `64` and `no64` for code that has it, `l0`, `l1`, `w0` and `w1` for the only values of VEX.L and VEX.W, and `?` where the manuals
  * do not say it of these prefixes.
  */
 const oneByte = `
@@ -99,6 +99,17 @@ const map3a = `
 66 08-0b 40 41 44 df
 66 0c-0f 14-17 20-22 42 60-63`;
 
+const vex38 = `
+.. f2 f7 l0
+.. f3 /1-3 l0
+.. f5 l0
+66 f7 l0
+f3 f5 f7 l0
+f2 f5-f7 l0`;
+
+const vex3a = `
+f2 f0 l0`;
+
 /** Opcodes that LOCK may precede where they write memory (SDM volume 2, LOCK), as map and rows. */
 const lockable = {
 	oneByte: `
@@ -113,6 +124,9 @@ const lockable = {
 * c7 /1`,
 	map38: '',
 	map3a: '',
+	vex0f: '',
+	vex38: '',
+	vex3a: '',
 };
 
 /** Bytes that are prefixes, or lead to another map. */
@@ -126,6 +140,9 @@ export interface OpcodeCase {
 	readonly form: 'm' | 'r';
 	readonly middle: number;
 	readonly codeSize: 16 | 32 | 64;
+	/** VEX.L and VEX.W. */
+	readonly l?: 0 | 1;
+	readonly w?: 0 | 1;
 }
 
 interface Row {
@@ -140,6 +157,10 @@ const maps = {
 	twoByte: {lead: [0x0f], rows: parse(twoByte)},
 	map38: {lead: [0x0f, 0x38], rows: parse(map38)},
 	map3a: {lead: [0x0f, 0x3a], rows: parse(map3a)},
+	/** The number of the map in a VEX prefix. */
+	vex0f: {lead: [1], rows: parse('')},
+	vex38: {lead: [2], rows: parse(vex38)},
+	vex3a: {lead: [3], rows: parse(vex3a)},
 } as const;
 
 /** What the manuals say of a case: that there is an instruction, that there is none, or nothing. */
@@ -167,18 +188,41 @@ export const isPlain = (one: OpcodeCase): boolean =>
 export function* opcodeCases(codeSize: 16 | 32 | 64): Generator<OpcodeCase> {
 	for (const map of ['oneByte', 'twoByte', 'map38', 'map3a'] as const)
 		for (let number = 0; number < 256; number++) {
-			if (map === 'oneByte' && (prefixes.has(number) || (codeSize === 64 && number >> 4 === 4))) continue;
+			if (map === 'oneByte' && (prefixes.has(number) || (codeSize === 64 && isPrefixOf64(number)))) continue;
 			if (map === 'twoByte' && (number === 0x38 || number === 0x3a)) continue;
 			const leads = map === 'oneByte' ? (['..', 'f0'] as const) : (['..', '66', 'f3', 'f2', 'f0'] as const);
 			for (const prefix of leads)
-				for (const form of ['m', 'r'] as const)
+				for (const form of ['m', 'r'] as const) {
+					if (isVexPrefix(map, number) && form === 'r') continue;
 					for (let middle = 0; middle < 8; middle++) yield {map, number, prefix, form, middle, codeSize};
+				}
+		}
+	yield* vexCases(codeSize);
+}
+
+const isVexPrefix = (map: string, number: number): boolean => map === 'oneByte' && (number === 0xc4 || number === 0xc5);
+const isPrefixOf64 = (number: number): boolean => number >> 4 === 4 || number === 0xc4 || number === 0xc5;
+
+/** The same with a VEX prefix; groups alone are asked for all middle bits of ModRM. */
+function* vexCases(codeSize: 16 | 32 | 64): Generator<OpcodeCase> {
+	for (const map of ['vex0f', 'vex38', 'vex3a'] as const)
+		for (let number = 0; number < 256; number++) {
+			const isGroup = maps[map].rows.some(({numbers, middles}) => middles !== undefined && numbers.has(number));
+			for (const prefix of ['..', '66', 'f3', 'f2'] as const)
+				for (const form of ['m', 'r'] as const)
+					for (const middle of isGroup ? [0, 1, 2, 3, 4, 5, 6, 7] : [number & 7])
+						for (const l of [0, 1] as const)
+							for (const w of [0, 1] as const) yield {map, number, prefix, form, middle, codeSize, l, w};
 		}
 }
 
 /** Bytes of a case: in memory the operand is at a register, which the low bits of ModRM name. */
-export function bytesOf({map, number, prefix, form, middle}: OpcodeCase): readonly number[] {
+export function bytesOf({map, number, prefix, form, middle, l, w}: OpcodeCase): readonly number[] {
 	const modRm = (form === 'r' ? 0xc0 : 0) | (middle << 3) | 3;
+	if (l !== undefined && w !== undefined) {
+		const standsFor = ['..', '66', 'f3', 'f2'].indexOf(prefix);
+		return [0xc4, 0xe0 | (maps[map].lead[0] ?? 0), (w << 7) | 0x78 | (l << 2) | standsFor, number, modRm];
+	}
 	return [...(prefix === '..' ? [] : [Number.parseInt(prefix, 16)]), ...maps[map].lead, number, modRm];
 }
 
@@ -186,6 +230,7 @@ function matches({prefix, numbers, words, middles}: Row, one: OpcodeCase): boole
 	if (prefix !== '*' && prefix !== one.prefix) return false;
 	if (!numbers.has(one.number) || (middles !== undefined && !middles.has(one.middle))) return false;
 	if (words.includes(one.codeSize === 64 ? 'no64' : '64')) return false;
+	if (words.includes(one.l === 1 ? 'l0' : 'l1') || words.includes(one.w === 1 ? 'w0' : 'w1')) return false;
 	return !words.includes(one.form === 'm' ? 'r' : 'm');
 }
 

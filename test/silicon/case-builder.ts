@@ -85,6 +85,8 @@ export class CaseBuilder {
 	isMemory = false;
 	/** The register that ModRM.rm names. */
 	rm = 0;
+	/** The register that VEX.vvvv names. */
+	other = 0;
 	readonly addressing: Addressing = {
 		base: -1,
 		index: -1,

@@ -1,6 +1,6 @@
 /** The machine code of a case (SDM volume 2, chapter 2), with prefixes that change nothing now and then. */
 import {type CaseBuilder, registerNumber} from './case-builder.ts';
-import type {Operand} from './form.ts';
+import type {Operand, Vex} from './form.ts';
 import {codeAddress} from './layout.ts';
 
 const longestInstruction = 15;
@@ -29,6 +29,8 @@ export function encode(c: CaseBuilder): readonly number[] {
 	if (hasOpcodeRegister || form.operands.some(({kind}) => kind === 'S'))
 		opcode[opcode.length - 1] = (opcode.at(-1) as number) | (c.reg & 7);
 	const rex = chooseRex(c, hasOpcodeRegister);
+	const vex = form.vex === undefined ? undefined : vexPrefix(c, form.vex, Math.max(rex, 0));
+	const lead = vex ?? (rex < 0 ? [] : [rex]);
 	c.hasRex = rex >= 0;
 	const tail = [...opcode, ...operand];
 	const displacementAt = form.rm !== undefined && c.isMemory && c.addressing.isRipRelative ? tail.length - 4 : -1;
@@ -36,13 +38,13 @@ export function encode(c: CaseBuilder): readonly number[] {
 
 	const relative = form.operands.find(({kind}) => kind === 'J');
 	const relativeBytes = relative?.bytes ?? 0;
-	let length = prefixes.length + (rex < 0 ? 0 : 1) + tail.length + relativeBytes;
+	let length = prefixes.length + lead.length + tail.length + relativeBytes;
 	const isTooLong = form.isStrict !== true && random.oneIn(600);
 	while (isTooLong && length <= longestInstruction)
 		length = prefixes.unshift(random.pick(segmentPrefixes)) && length + 1;
 	if (!isTooLong && random.oneIn(8)) addIdlePrefix(c, prefixes, longestInstruction - length);
 	shuffle(prefixes, c);
-	const bytes = rex < 0 ? [...prefixes, ...tail] : [...prefixes, rex, ...tail];
+	const bytes = [...prefixes, ...lead, ...tail];
 	const end = codeAddress + c.start + bytes.length + relativeBytes;
 	if (relative !== undefined) pushNumber(bytes, c.branchTarget - end, relativeBytes);
 	if (displacementAt >= 0) {
@@ -52,6 +54,21 @@ export function encode(c: CaseBuilder): readonly number[] {
 		for (let index = 0; index < 4; index++) bytes[at + index] = (displacement >>> (8 * index)) & 0xff;
 	}
 	return bytes;
+}
+
+/** Prefixes that none with a VEX prefix may have. */
+const forbidden = [operandSizePrefix, 0xf2, 0xf3, 0x48];
+
+/** The prefix in two bytes where they have room for it, or in three; now and then one that makes it undefined. */
+function vexPrefix(c: CaseBuilder, {l, w, prefix, map}: Vex, rex: number): number[] {
+	const {random, form} = c;
+	const namesRegister = form.operands.some(({kind}) => kind === 'B');
+	const register = namesRegister || random.oneIn(150) ? c.other : 0;
+	const last = ((~register & 15) << 3) | ((l ?? random.below(2)) << 2) | prefix;
+	const isWrong = random.oneIn(150) ? [random.pick(forbidden)] : [];
+	if (map === 1 && (rex & 3) === 0 && (form.vex?.w ?? 0) === 0 && random.oneIn(2))
+		return [...isWrong, 0xc5, ((~rex & 4) << 5) | last];
+	return [...isWrong, 0xc4, ((~rex & 7) << 5) | map, ((w ?? random.below(2)) << 7) | last];
 }
 
 /** ModRM, SIB and displacement; that of a RIP-relative operand is zero until the end of the instruction is known. */
@@ -125,7 +142,10 @@ function addIdlePrefix(c: CaseBuilder, prefixes: number[], room: number): void {
 	const {form, random} = c;
 	if (room <= 0) return;
 	const isSizeIdle =
-		form.isStrict !== true && form.unit === undefined && (form.size === 8 || form.isWide || form.size === 16);
+		form.isStrict !== true &&
+		form.unit === undefined &&
+		form.vex === undefined &&
+		(form.size === 8 || form.isWide || form.size === 16);
 	const choice = random.below(3);
 	if (choice === 0 && isSizeIdle) prefixes.push(operandSizePrefix);
 	// A faulting access relative to the stack pointer is another exception with some overrides, by maker.

@@ -4,16 +4,36 @@
  * Operands: `E` is one that ModRM.rm names, in a register or in memory, `R` and `M` only the one or the other; `G` is the register that
  * ModRM.reg names, `Z` the one in the opcode's low bits; `I` an immediate, `J` a branch's displacement, `O` an absolute address; `a` stands
  * for the accumulator. `V` is the XMM register that ModRM.reg names, `W` the one that ModRM.rm names or memory, `U` only the register; `P`,
- * `Q` and `N` are the same for MMX. `S` is the x87 register in the opcode's low bits; ST(0) is not told.
+ * `Q` and `N` are the same for MMX. `B` is the general register that VEX.vvvv names. `S` is the x87 register in the opcode's low bits; ST(0) is not told.
  *
  * The size follows: `b`, `w`, `d`, `q`, `dq`; `v` for 16, 32 or 64 bits, `y` for 32 or 64, `z` for an immediate of 16 or 32, and `n` where
  * the manual says `v` and `d64`: 64 bits without REX.W, or 16; `ps`, `pd`, `ss` and `sd` are 16, 16, 4 and 8 bytes of floating point, `t`
  * is 10 of x87; other sizes are in bytes, as in `M28`. `q:ps` is as many bytes as `q` of what `ps` holds. `E`, `M` without a size are not
  * accessed.
+ *
+ * An encoding with a VEX prefix begins with what that says, as `VEX.LZ.66.0F38`: VEX.L (`128` or `LZ`, `256`, `LIG`), prefix (`NP` for none), map, and VEX.W
+ * where it is not the operands' size that decides on it (`W0`, `W1`, `WIG`).
  */
 import type {Facts, Undefined} from './undefined-results.ts';
 
-export type OperandKind = 'E' | 'R' | 'M' | 'G' | 'Z' | 'I' | 'J' | 'O' | 'a' | 'V' | 'W' | 'U' | 'P' | 'Q' | 'N' | 'S';
+export type OperandKind =
+	| 'E'
+	| 'R'
+	| 'M'
+	| 'G'
+	| 'B'
+	| 'Z'
+	| 'I'
+	| 'J'
+	| 'O'
+	| 'a'
+	| 'V'
+	| 'W'
+	| 'U'
+	| 'P'
+	| 'Q'
+	| 'N'
+	| 'S';
 /** Kind of values that an operand holds. */
 export type Element = 'integer' | 'single' | 'double' | 'extended' | 'decimal';
 export interface Operand {
@@ -30,6 +50,7 @@ export type OperandSize = 8 | 16 | 32 | 64;
 export type Role =
 	| 'address'
 	| 'arctangent'
+	| 'bitField'
 	| 'bitOffset'
 	| 'branch'
 	| 'callNear'
@@ -99,6 +120,16 @@ export interface FormOptions {
 	readonly pushes?: boolean;
 }
 
+/** A VEX prefix, but for the registers (SDM volume 2, 2.3.5). */
+export interface Vex {
+	/** Bits that the processor ignores are undefined. */
+	readonly l: 0 | 1 | undefined;
+	readonly w: 0 | 1 | undefined;
+	/** Numbers of the prefix and of the map. */
+	readonly prefix: number;
+	readonly map: number;
+}
+
 export type Row = readonly [mnemonic: string, encoding: string, operands?: string, options?: FormOptions];
 
 /** One instruction with one encoding and one operand size. */
@@ -108,7 +139,9 @@ export interface Form extends FormOptions {
 	readonly mnemonic: string;
 	/** 66, F2 or F3 where it is part of the opcode. */
 	readonly mandatoryPrefix: number | undefined;
-	/** With the escape bytes. */
+	/** What its VEX prefix says. */
+	readonly vex: Vex | undefined;
+	/** With the escape bytes, which a VEX prefix has in itself. */
 	readonly opcode: readonly number[];
 	/** ModRM.reg where it is part of the opcode. */
 	readonly digit: number | undefined;
@@ -127,6 +160,7 @@ const kindNames: Readonly<Record<OperandKind, string>> = {
 	R: 'r',
 	M: 'm',
 	G: 'r',
+	B: 'r',
 	Z: 'r',
 	I: 'imm',
 	J: 'rel',
@@ -183,7 +217,8 @@ function formOf([mnemonic, encoding, operandText = '', options = {}]: Row, size:
 	const operands = words(operandText).map((word) => operandOf(word, size));
 	const parts = words(encoding);
 	const digit = parts.find((part) => part.startsWith('/'));
-	const opcode = parts.filter((part) => part !== digit).map((part) => Number.parseInt(part, 16));
+	const vex = parts.find((part) => part.startsWith('VEX'));
+	const opcode = parts.filter((part) => part !== digit && part !== vex).map((part) => Number.parseInt(part, 16));
 	const hasMandatory = opcode.length > 1 && [0x66, 0xf2, 0xf3].includes(opcode[0] as number);
 	const isSizeGiven = options.sizes !== undefined || words(operandText).some((word) => word.endsWith('y'));
 	const isNative =
@@ -199,6 +234,7 @@ function formOf([mnemonic, encoding, operandText = '', options = {}]: Row, size:
 		...options,
 		name: `${[mnemonic, texts.join(', ')].join(' ').trim()} (${sizeText}${encoding})`,
 		mnemonic,
+		vex: vex === undefined ? undefined : vexOf(vex, size === 64 && !isNative),
 		mandatoryPrefix: hasMandatory ? opcode[0] : undefined,
 		opcode: hasMandatory ? opcode.slice(1) : opcode,
 		digit: digit === undefined ? undefined : Number(digit.slice(1)),
@@ -207,6 +243,17 @@ function formOf([mnemonic, encoding, operandText = '', options = {}]: Row, size:
 		operands,
 		rm,
 		immediates: operands.filter(({kind}) => kind === 'I').map(({bytes}) => bytes),
+	};
+}
+
+/** @param isWide - 64 bits, where the size of the operands decides on VEX.W */
+function vexOf(text: string, isWide: boolean): Vex {
+	const [, length = '', prefix = '', map = '', w = isWide ? 'W1' : 'W0'] = text.split('.');
+	return {
+		l: length === 'LIG' ? undefined : length === '256' ? 1 : 0,
+		w: w === 'WIG' ? undefined : w === 'W1' ? 1 : 0,
+		prefix: ['NP', '66', 'F3', 'F2'].indexOf(prefix),
+		map: ['0F', '0F38', '0F3A'].indexOf(map) + 1,
 	};
 }
 

@@ -34,6 +34,7 @@ export function generate(form: Form, slot: Slot, c: CaseBuilder, mask: Mask): Ge
 	c.isMemory = rm !== undefined && (rm.kind === 'M' || (hasMemory(rm) && !random.oneIn(3)));
 	c.rm = random.below(16);
 	c.reg = form.digit ?? random.below(16);
+	c.other = form.vex === undefined ? 0 : random.below(16);
 	beginVectors(c);
 	chooseModifiers(c);
 	role.registers?.(c);

@@ -1,3 +1,4 @@
+export {bmiForms} from './bmi-forms.ts';
 export {cryptoForms} from './crypto-forms.ts';
 export {differences, type StateView} from './difference.ts';
 export {type Element, type Form, formsOf, hasMemory, type Row} from './form.ts';

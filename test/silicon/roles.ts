@@ -57,6 +57,14 @@ function setBitOffset(c: CaseBuilder): void {
 	c.beyond = (offset >> BigInt(Math.log2(width))) * BigInt(width / 8);
 }
 
+/** A place and a length of bits, or a count, in the register that VEX.vvvv names. */
+function setBitField(c: CaseBuilder): void {
+	const {random, form} = c;
+	const [start, length] = [interestingCount(form.size, random), interestingCount(form.size, random)];
+	const rest = c.register(c.other) & ~0xffffn;
+	if (!random.oneIn(4)) c.setRegister(c.other, rest | BigInt(((length & 0xff) << 8) | (start & 0xff)));
+}
+
 /** Mostly a dividend whose high half is small or the sign of the low half. */
 function setDividend(c: CaseBuilder): void {
 	const {random, slot, form} = c;
@@ -235,6 +243,7 @@ function setComparedStrings(c: CaseBuilder): void {
 export const roles: Readonly<Record<Role, RoleActions>> = {
 	address: {},
 	arctangent: {registers: setArctangent},
+	bitField: {registers: setBitField},
 	bitOffset: {registers: setBitOffset},
 	branch: {registers: (c) => c.chooseBranchTarget(c.form.operands[0]?.bytes === 4)},
 	callNear: {

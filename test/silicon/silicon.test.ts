@@ -1,4 +1,5 @@
 import test from 'ava';
+import {bmiForms} from './bmi-forms.ts';
 import {cryptoForms} from './crypto-forms.ts';
 import {differences} from './difference.ts';
 import type {Form} from './form.ts';
@@ -19,6 +20,7 @@ const onSilicon = siliconObstacle() === undefined ? test.serial : test.serial.sk
 const ofHost = (table: readonly Form[]): readonly Form[] => (siliconObstacle() === undefined ? formsOfHost(table) : []);
 const tables: readonly Form[] = [
 	...integerForms,
+	...bmiForms,
 	...sseForms,
 	...sse3Forms,
 	...sse4Forms,

@@ -12,12 +12,13 @@ import {
 	otherNames,
 	wordName,
 } from '#vcpu-worker/cpuid';
-import {keptBack, offeredCpuid} from '#vcpu-worker/software/back-end';
+import {keptBack, offeredCpuid, onRequest} from '#vcpu-worker/software/back-end';
 
 /** The guide's page on processors, in Markdown: what `openvmm help --cpu` prints. */
 export function cpuPage(): string {
 	const offered = new Set(announced(offeredCpuid));
-	const shown = new Set(announced(guestCpuid(offeredCpuid, {x2apic: true, tscDeadline: true})(onlyOne)));
+	const options = {x2apic: true, tscDeadline: true, onRequest: Object.keys(onRequest)};
+	const shown = new Set(announced(guestCpuid(offeredCpuid, options)(onlyOne)));
 	return [
 		'# Processors by model and feature',
 		'',
@@ -41,7 +42,8 @@ export function cpuPage(): string {
 		'## What is announced by default, and why',
 		'',
 		'Names are those of `/proc/cpuinfo` where Linux shows them, else QEMU’s; a dash or a dot is as good as an underscore. With KVM, *host* is what KVM',
-		'says that the host has. What the software processor has and does not announce is said with its reason; an empty field is what it does not have.',
+		'says that the host has. What the software processor has and does not announce, or only where it is asked for, is said with its reason; an empty field is what it',
+		'does not have.',
 		'',
 		'| feature | CPUID | software | KVM |',
 		'|---|---|---|---|',
@@ -73,6 +75,8 @@ const names = ({name}: CpuFeature): string => {
 function software({name}: CpuFeature, offered: ReadonlySet<string>, shown: ReadonlySet<string>): string {
 	const why = keptBack[name];
 	if (why !== undefined) return `not announced: ${why}`;
+	const whyAsked = onRequest[name];
+	if (whyAsked !== undefined) return `with \`--cpu +${name}\`: ${whyAsked}`;
 	if (shown.has(name)) return 'yes';
 	return offered.has(name) ? 'hidden' : '';
 }

@@ -92,13 +92,14 @@ export function wireVcpus({workers, vcpus, machine, partition, mailboxSpins, ent
 
 /** Gives the host's decisions about the guest's CPUID. */
 const cpuidOptions = (
-	{tscDeadline, hypercalls}: ProcessorOffer,
+	{tscDeadline, hypercalls, onRequest = []}: ProcessorOffer,
 	{apicMode}: ProcessorTopology,
 	irqchip: VmConfig['irqchip'],
 ): CpuidOptions => ({
 	x2apic: apicMode !== 'xapic',
 	tscDeadline,
 	hypercalls,
+	onRequest,
 	// A guest takes it to hold for the I/O APIC too, whose entries in KVM's have destinations of 8 bits.
 	extendedDestinations: irqchip === 'split' && apicMode !== 'xapic',
 });

@@ -102,6 +102,21 @@ for (const vendor of ['AuthenticAMD', 'GenuineIntel'] as const) {
 	}
 }
 
+test('what is there on request is hidden by default, with what needs it, and shown where it or its model is asked for', (t) => {
+	const shown = (cpu: Partial<CpuChoice>) =>
+		announced(
+			guestCpuid(fullHost('AuthenticAMD'), {
+				...{x2apic: true, tscDeadline: true, onRequest: ['bmi2', 'avx']},
+				cpu: {...hostCpu, ...cpu},
+			})(place),
+		).filter((name) => ['bmi1', 'bmi2', 'avx', 'avx2'].includes(name));
+	t.deepEqual(shown({}), ['bmi1']);
+	t.deepEqual(shown({with: ['bmi2']}), ['bmi1', 'bmi2']);
+	t.deepEqual(shown({with: ['avx2']}), ['avx', 'bmi1', 'avx2']);
+	t.deepEqual(shown({model: 'x86-64-v3'}), ['avx', 'bmi1', 'avx2', 'bmi2']);
+	t.deepEqual(shown({model: 'x86-64-v2'}), []);
+});
+
 test('AVX has its component of XSAVE alone', (t) => {
 	const shown = shownTo(fullHost('GenuineIntel'), {model: 'x86-64-v3'});
 	t.like(find(shown, 0xd), {eax: 7, ebx: 576, ecx: 832, edx: 0});

@@ -43,12 +43,23 @@ const wanted = ({model, with: more}: CpuChoice): readonly string[] => [
 const hidden = ({without}: CpuChoice): Set<string> =>
 	new Set(without.flatMap((name) => [...withDependents(canonicalName(name))]));
 
+/** The same choice, which hides what nobody has asked for. */
+function withoutUnasked(choice: CpuChoice, onRequest: readonly string[]): CpuChoice {
+	const asked = new Set(wanted(choice));
+	return {...choice, without: [...choice.without, ...onRequest.filter((name) => !asked.has(name))]};
+}
+
 /**
  * The part of an offer that a choice leaves, before the rest of the policy.
- * @param offered - see `ProcessorOffer`
+ * @param offered - see `ProcessorOffer`, as `onRequest`
  */
-export function chosenCpuid(offered: readonly CpuidEntry[], choice: CpuChoice): readonly CpuidEntry[] {
-	const isHost = choice.model === 'host';
+export function chosenCpuid(
+	offered: readonly CpuidEntry[],
+	given: CpuChoice,
+	onRequest: readonly string[] = [],
+): readonly CpuidEntry[] {
+	const isHost = given.model === 'host';
+	const choice = isHost ? withoutUnasked(given, onRequest) : given;
 	if (isHost && choice.without.length === 0) return offered;
 	const base = isHost ? offered : modelCpuid(offered, choice);
 	return fittingLeaves(withoutHidden(base, choice));

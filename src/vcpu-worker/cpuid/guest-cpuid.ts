@@ -15,8 +15,8 @@ export function guestCpuid(
 	offer: readonly CpuidEntry[],
 	options: CpuidOptions,
 ): (topology: CpuidTopology) => CpuidEntry[] {
-	const {cpu = hostCpu} = options;
-	const offered = chosenCpuid(offer, cpu);
+	const {cpu = hostCpu, onRequest = []} = options;
+	const offered = chosenCpuid(offer, cpu, onRequest);
 	const isAmd = isAmdHost(offered);
 	const maxBasic = offered.find((entry) => entry.function === Leaf.vendor)?.eax ?? 0;
 	return (topology) => {

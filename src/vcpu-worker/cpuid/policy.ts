@@ -17,6 +17,8 @@ export interface CpuidOptions {
 	readonly extendedDestinations?: boolean;
 	/** The processor that was asked for; that of the host when absent. */
 	readonly cpu?: CpuChoice;
+	/** See `ProcessorOffer`. */
+	readonly onRequest?: readonly string[];
 }
 
 /** Registers of an answer. */

@@ -17,6 +17,8 @@ export interface ProcessorLimits {
 export interface ProcessorOffer {
 	/** CPUID's possible answers. */
 	readonly cpuid: readonly CpuidEntry[];
+	/** Names of their features that a guest finds only where these, or a model with them, are asked for. */
+	readonly onRequest?: readonly string[];
 	/** Width of guest-physical addresses. */
 	readonly physicalAddressBits: number;
 	readonly limits: ProcessorLimits;

@@ -94,11 +94,24 @@ export function coverage(): Coverage {
 	};
 }
 
-const leads = {oneByte: [], twoByte: [0x0f], map38: [0x0f, 0x38], map3a: [0x0f, 0x3a]} as const;
+const leads = {
+	oneByte: [],
+	twoByte: [0x0f],
+	map38: [0x0f, 0x38],
+	map3a: [0x0f, 0x3a],
+	...{vex0f: [], vex38: [], vex3a: []},
+} as const;
+const vexMaps = ['', 'vex0f', 'vex38', 'vex3a'] as const;
+const vexPrefixes = ['..', '66', 'f3', 'f2'] as const;
 
 /** Cases of a form have this encoding. */
-function hasEncoding(form: Form, {map, number, prefix, form: kind, middle}: OpcodeCase): boolean {
-	const {opcode, rm, digit, mandatoryPrefix} = form;
+function hasEncoding(form: Form, {map, number, prefix, form: kind, middle, l, w}: OpcodeCase): boolean {
+	const {opcode, rm, digit, mandatoryPrefix, vex} = form;
+	if ((vex === undefined) !== (l === undefined)) return false;
+	if (vex !== undefined) {
+		if (vexMaps[vex.map] !== map || vexPrefixes[vex.prefix] !== prefix) return false;
+		if ((vex.l ?? l) !== l || (vex.w ?? w) !== w) return false;
+	}
 	const lead = leads[map];
 	const [own = -1, modRm] = opcode.slice(lead.length);
 	if (lead.some((byte, index) => byte !== opcode[index])) return false;
@@ -107,6 +120,7 @@ function hasEncoding(form: Form, {map, number, prefix, form: kind, middle}: Opco
 	if (modRm !== undefined && (kind === 'm' || ((modRm >> 3) & 7) !== middle)) return false;
 	if (digit !== undefined && digit !== middle) return false;
 	if (rm !== undefined && (kind === 'm' ? !hasMemory(rm) : rm.kind === 'M')) return false;
+	if (vex !== undefined) return true;
 	if (prefix === 'f0') return form.lock === true;
 	if (mandatoryPrefix !== undefined) return mandatoryPrefix.toString(16) === prefix;
 	return prefix === '..' || (prefix === '66' && form.size === 16);

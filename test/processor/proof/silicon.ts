@@ -1,4 +1,5 @@
 import {
+	bmiForms,
 	cryptoForms,
 	describeCase,
 	differences,
@@ -32,7 +33,7 @@ interface Group {
 export const siliconGroups = {
 	integer: {
 		title: "integer instructions do what the host's processor does",
-		forms: integerForms,
+		forms: [...integerForms, ...bmiForms],
 		daily: 100_000,
 		whole: 4_000_000,
 	},

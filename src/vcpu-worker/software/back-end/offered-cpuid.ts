@@ -6,8 +6,12 @@ const vendor = {ebx: 0x6874_7541, edx: 0x6974_6e65, ecx: 0x444d_4163} as const;
 /** Family 15, model 107, stepping 1: what QEMU's `qemu64` has, a processor for which kernels know no workaround that matters here. */
 const signature = 0x0006_0fb1;
 
+/** Why a feature that the processor has is announced only where it is asked for. */
+const wholeLevel = 'a program that looks for x86-64-v3 is to find all of it or nothing; F16C and FMA are missing';
+export const onRequest: Readonly<Record<string, string>> = {bmi1: wholeLevel, bmi2: wholeLevel};
+
 /**
- * Features that are announced, by their names in `cpuFeatures`. Without TSC_ADJUST Linux watches the counter by another clock, and takes
+ * Features that can be announced, by their names in `cpuFeatures`. Without TSC_ADJUST Linux watches the counter by another clock, and takes
  * a host's delay between two reads for a fault of it.
  */
 const offeredFeatures: readonly string[] = [
@@ -17,11 +21,11 @@ const offeredFeatures: readonly string[] = [
 	...'xsaveopt xsavec xgetbv1 xsaves syscall nx pdpe1gb rdtscp lm lahf_lm abm 3dnowprefetch invtsc'.split(' '),
 	...'kvm_clocksource kvm_nop_io_delay kvm_clocksource2 kvm_steal_time kvm_pv_unhalt kvm_pv_send_ipi'.split(' '),
 	'kvm_clocksource_stable',
+	...Object.keys(onRequest),
 ];
 
 /** Features that the processor has, or has in part, and does not announce: why. */
 export const keptBack: Readonly<Record<string, string>> = {
-	bmi1: 'of it TZCNT is there alone',
 	monitor: 'MWAIT ends at once: a guest that waits by it would not leave the host processor to others',
 	pcid: 'the TLB does not tell address spaces apart, so that nothing would be faster',
 	invpcid: 'as PCID',

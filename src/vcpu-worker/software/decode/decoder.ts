@@ -6,6 +6,7 @@ import {featureOfName} from './needs.ts';
 import {groupMember, type Opcode, type OpcodeMap, opcodeAt} from './opcode-table.ts';
 import {isSystemGroup, type Prefix, systemGroupMember} from './system-groups.ts';
 import {vectorGroupMember, vectorOpcodeAt} from './vector-table.ts';
+import {type VexPrefix, vexOpcodeAt} from './vex-table.ts';
 import {isX87Escape, x87Opcode} from './x87-table.ts';
 
 /** Most bytes of an instruction (SDM volume 2, 2.3.11). */
@@ -29,6 +30,9 @@ const dataSegment = segmentBaseAt(3);
 const address16 = [[3, 6], [3, 7], [5, 6], [5, 7], [6], [7], [5], [3]] as const;
 const stackPointer = 4;
 const framePointer = 5;
+/** Maps and prefixes by the numbers that a VEX prefix has for them (SDM volume 2, 2.3.5.6, 2.3.6). */
+const vexMaps: readonly (OpcodeMap | undefined)[] = [undefined, 'twoByte', 'map38', 'map3a'];
+const vexPrefixes: readonly Prefix[] = ['..', '66', 'f3', 'f2'];
 
 /** Bits of operands by the letter that says them; others go by the operand size. */
 const widthOf: Readonly<Record<string, StepWidth>> = {b: 8, w: 16, d: 32, q: 64, x: 128};
@@ -86,6 +90,7 @@ class Decoding {
 	#repeat: 'f2' | 'f3' | undefined;
 	#segment: number | undefined;
 	#rex = 0;
+	#vex: VexPrefix | undefined;
 	#opcode = 0;
 	#modRm = -1;
 	/** The operand in memory, before the length of the instruction is known: whether it is relative to RIP. */
@@ -118,6 +123,7 @@ class Decoding {
 			addressSize,
 			codeSize: this.#codeSize,
 			condition: this.#opcode & 15,
+			isVex: this.#vex !== undefined,
 			isVector: opcode.words.has('vector'),
 			isMmx: opcode.words.has('mmx') && (operands.length === 0 || operands.some(isMmxRegister)),
 			x87Opcode: opcode.words.has('x87') ? ((this.#opcode & 7) << 8) | Math.max(this.#modRm, 0) : undefined,
@@ -139,7 +145,8 @@ class Decoding {
 	}
 
 	#operandSize({words}: Opcode): 16 | 32 | 64 {
-		if (words.has('vector') || words.has('mmx') || words.has('no16')) return (this.#rex & 8) === 0 ? 32 : 64;
+		const isFixed = this.#vex !== undefined || words.has('vector') || words.has('mmx') || words.has('no16');
+		if (isFixed) return (this.#rex & 8) === 0 ? 32 : 64;
 		if (this.#codeSize !== 64) return (this.#codeSize === 16) !== this.#hasOperandPrefix ? 16 : 32;
 		const isWide = (this.#rex & 8) !== 0;
 		return isWide || (words.has('d64') && !this.#hasOperandPrefix) ? 64 : this.#hasOperandPrefix ? 16 : 32;
@@ -185,6 +192,7 @@ class Decoding {
 	}
 
 	#lookUp(): Opcode {
+		if (this.#isVex()) return this.#vexOpcode();
 		let map: OpcodeMap = 'oneByte';
 		if (this.#opcode === 0x0f) {
 			map = 'twoByte';
@@ -215,6 +223,40 @@ class Decoding {
 		if (map === 'oneByte' && this.#opcode === 0x90 && (this.#rex & 1) !== 0)
 			return {name: 'xchg', operands: ['Zv', 'Av'], words: new Set()};
 		return opcode;
+	}
+
+	/** True where the opcode is a VEX prefix: outside of 64-bit code it is LES or LDS, which have memory. */
+	#isVex(): boolean {
+		if (this.#opcode !== 0xc4 && this.#opcode !== 0xc5) return false;
+		const following = this.#bytes[this.#at];
+		return this.#codeSize === 64 || (following !== undefined && following >> 6 === 3);
+	}
+
+	/** Takes a VEX prefix, before which no other may be that it has in itself (SDM volume 2, 2.3.2 to 2.3.4), and its opcode. */
+	#vexOpcode(): Opcode {
+		if (this.#hasOperandPrefix || this.#repeat !== undefined || this.#isLocked || this.#rex !== 0)
+			throw new Failure('undefined');
+		const isLong = this.#opcode === 0xc4;
+		const first = this.#next();
+		const last = isLong ? this.#next() : first;
+		this.#opcode = this.#next();
+		// Registers are inverted, which is what leaves room for LES and LDS.
+		const extensions = (isLong ? ~first >> 5 : (~first >> 5) & 4) & 7;
+		const w = isLong && last >= 0x80 ? 1 : 0;
+		const map = isLong ? vexMaps[first & 31] : 'twoByte';
+		if (map === undefined) throw new Failure('undefined');
+		const register = (~last >> 3) & 15;
+		this.#vex = {map, prefix: vexPrefixes[last & 3] ?? '..', register, w, l: (last & 4) === 0 ? 0 : 1};
+		if (this.#codeSize === 64) this.#rex = 0x40 | (w << 3) | extensions;
+		const opcode = vexOpcodeAt(this.#vex, this.#opcode, () => (this.#readModRm() >> 3) & 7);
+		const namesRegister = opcode?.operands.some(([form = '']) => 'B'.includes(form)) ?? false;
+		if (opcode === undefined || (register !== 0 && !namesRegister)) throw new Failure('undefined');
+		return opcode;
+	}
+
+	/** The register that a VEX prefix names. */
+	get #vexRegister(): number {
+		return (this.#vex?.register ?? 0) & (this.#codeSize === 64 ? 15 : 7);
 	}
 
 	#member(opcode: Opcode): Opcode {
@@ -262,6 +304,8 @@ class Decoding {
 				return this.#memory(width);
 			case 'G':
 				return this.#register(((this.#readModRm() >> 3) & 7) | ((this.#rex & 4) << 1), width);
+			case 'B':
+				return this.#register(this.#vexRegister, width);
 			case 'Z':
 				return this.#register((this.#opcode & 7) | ((this.#rex & 1) << 3), width);
 			case 'A':

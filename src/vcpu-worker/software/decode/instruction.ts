@@ -49,6 +49,8 @@ export interface Instruction {
 	readonly codeSize: CodeSize;
 	/** Number of the condition in the low bits of the opcode. */
 	readonly condition: number;
+	/** It has a VEX prefix. */
+	readonly isVex: boolean;
 	/** It is on XMM registers, which control registers may forbid. */
 	readonly isVector: boolean;
 	/** It is on MMX registers. */

@@ -1,4 +1,4 @@
-import {type AddressForm, kindNumber, type StepWidth, stringName} from '#vcpu-worker/software/semantics';
+import {type AddressForm, kindNumber, type StepWidth, stringName, vexMeanings} from '#vcpu-worker/software/semantics';
 import {CpuState, generalAt, scratchAt, segmentBaseAt} from '#vcpu-worker/software/state';
 import type {ImmediateOperand, Instruction, MemoryOperand, Operand} from './instruction.ts';
 import {lowerMmx} from './lower-mmx.ts';
@@ -30,6 +30,8 @@ const unary = new Set('inc dec neg not'.split(' '));
 /** Those whose destination is a register that is written, from a source. */
 const toRegister = new Set('cmov bsf bsr tzcnt lzcnt popcnt adcx adox'.split(' '));
 const withAccumulator = new Set('mul imulWide div idiv'.split(' '));
+/** Those with a VEX prefix whose last operand is the one that may be in memory. */
+const lastInMemory = new Set('andn mulx pdep pext'.split(' '));
 const bitTests = new Set('bt bts btr btc'.split(' '));
 const stringOperations = new Set('movs stos lods scas cmps'.split(' '));
 const simple = new Set('clc stc cmc cld std'.split(' '));
@@ -79,6 +81,7 @@ class Lowering {
 		else if (readWrite.has(name)) this.#change(name, first, (a) => ({a, ...this.#valueOf(second, 1)}));
 		else if (readOnly.has(name)) this.#step(name, widthOf(first), this.#pair(first, second));
 		else if (unary.has(name)) this.#change(name, first, (a) => ({a}));
+		else if (name in vexMeanings) this.#threeOperands(first, second, third);
 		else if (toRegister.has(name)) this.#step(name, size, {...this.#pair(first, second), scale: condition});
 		else if (withAccumulator.has(name)) this.#step(name, widthOf(first), {b: this.#source(first, 1)});
 		else if (stringOperations.has(name)) this.#string(name, widthOf(first));
@@ -220,6 +223,15 @@ class Lowering {
 				return false;
 		}
 		return true;
+	}
+
+	/** An instruction with a VEX prefix: of its sources the one may be in memory, and the other, if there is one, is a register. */
+	#threeOperands(first: Operand, second: Operand, third: Operand | undefined): void {
+		const {name, operandSize} = this.#instruction;
+		const isLast = lastInMemory.has(name);
+		const [source, other] = isLast && third !== undefined ? [third, second] : [second, third];
+		const c = other === undefined ? {} : this.#count(other);
+		this.#step(name, operandSize, {a: placeOf(first), b: this.#source(source, 1), ...c});
 	}
 
 	/** An operation that reads and writes its destination, which may be in memory. */

@@ -116,7 +116,7 @@ export class GeneratedStep implements Operation {
 		this.#guest.storeVector(address, value, this.#fields.record);
 	}
 
-	requirePart(part: 'vector' | 'mmx' | 'x87' | 'wait'): void {
+	requirePart(part: 'vector' | 'mmx' | 'x87' | 'wait' | 'vex'): void {
 		const {f} = this;
 		const vector = f.let(this.#field32(CpuState.offset(`${part}Fault`)));
 		f.if(vector, () => {

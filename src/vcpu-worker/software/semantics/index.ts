@@ -4,3 +4,4 @@ export {type AddressForm, type Kind, kindNumber, kinds, type StepWidth, systemKi
 export type {Meaning, OperandName, Operation} from './operation.ts';
 export {type Repeat, stringName} from './strings.ts';
 export {vectorMeanings} from './vector.ts';
+export {vexMeanings} from './vex.ts';

@@ -11,6 +11,7 @@ import {shifts} from './shifts.ts';
 import {stackJumps, stackMeanings} from './stack.ts';
 import {strings} from './strings.ts';
 import {vectorMeanings} from './vector.ts';
+import {requireVex, vexMeanings} from './vex.ts';
 import {x87Meanings} from './x87.ts';
 
 /**
@@ -48,6 +49,8 @@ const meanings: Readonly<Record<string, Meaning>> = {
 	...stackMeanings,
 	...control,
 	...strings,
+	...vexMeanings,
+	requireVex,
 	...vectorMeanings,
 	...mmxMeanings,
 	...x87Meanings,
@@ -75,6 +78,7 @@ const widths: Readonly<Record<string, readonly StepWidth[]>> = {
 	...named('insert extract', all),
 	...named('adcx adox', [32, 64]),
 	...named('cvtsi2ss cvtsi2sd cvtss2si cvtsd2si cvttss2si cvttsd2si', [32, 64]),
+	...Object.fromEntries(Object.keys(vexMeanings).map((name) => [name, [32, 64] as const])),
 	...named('cmpxchgPair', [32, 64]),
 	...named('setcc lahf sahf', [8]),
 	...named('movzx8 movsx8', words),

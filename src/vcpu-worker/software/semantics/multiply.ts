@@ -27,7 +27,12 @@ function highSignedProduct(op: Operation, a: Int<'i64'>, b: Int<'i64'>): Int<'i6
 }
 
 /** Both halves of a product, in the operation's type, and whether the high one holds anything. */
-function multiplied(op: Operation, a: Int, b: Int, isSigned: boolean): {low: Int; high: Int; overflow: Int<'i32'>} {
+export function multiplied(
+	op: Operation,
+	a: Int,
+	b: Int,
+	isSigned: boolean,
+): {low: Int; high: Int; overflow: Int<'i32'>} {
 	const {f, width} = op;
 	if (width === 64) {
 		const [x, y] = [f.let(a as Int<'i64'>), f.let(b as Int<'i64'>)];

@@ -82,6 +82,8 @@ export const CpuState = wire('CpuState', {
 	x87Fault: u32,
 	/** The same of FWAIT. */
 	waitFault: u32,
+	/** The same of instructions with a VEX prefix. */
+	vexFault: u32,
 	/** Not 0 where PUSHF and POPF are for TypeScript: in virtual-8086 mode with an IOPL below 3. */
 	flagsAreVirtual: u32,
 	/** Address of the TLB entries that accesses go by in the present mode. */

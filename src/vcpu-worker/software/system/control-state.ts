@@ -150,6 +150,7 @@ export function applyPrivilege(core: Core): void {
 	state.vectorFault = vectorFault(cr0, Number(state.cr4));
 	// Instructions of MMX cannot be emulated as those of the x87 can (SDM volume 3, tables 2-2 and 12-1).
 	const isAway = (cr0 & (Cr0.EM | Cr0.TS)) !== 0 ? Vector.deviceNotAvailable : 0;
+	state.vexFault = hasRealSegments(core) ? Vector.invalidOpcode : 0;
 	state.x87Fault = isAway;
 	state.waitFault = (cr0 & (Cr0.MP | Cr0.TS)) === (Cr0.MP | Cr0.TS) ? Vector.deviceNotAvailable : 0;
 	state.mmxFault = (cr0 & Cr0.EM) !== 0 ? Vector.invalidOpcode : isAway;
