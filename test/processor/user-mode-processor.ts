@@ -34,8 +34,8 @@ const entryBits = 0x67n;
 const userCode = {base: 0n, selector: 0x33, limit: 0xffff_ffff, attributes: 0xa0fb};
 const userData = {base: 0n, selector: 0, limit: 0xffff_ffff, attributes: 0xc0f3};
 const userStack = {...userData, selector: 0x2b};
-/** CR0: PE, MP, ET, NE, WP, PG; CR4: PAE, OSFXSR, OSXMMEXCPT, OSXSAVE; EFER: SCE, LME, LMA, NXE. The tables begin at 0. */
-const registers = {cr0: 0x8001_0033n, cr3: 0n, cr4: 0x4_0620n, efer: 0xd01n};
+/** CR0: PE, MP, ET, NE, WP, PG; CR4: PAE, OSFXSR, OSXMMEXCPT, OSXSAVE; EFER: SCE, LME, LMA, NXE; XCR0: x87, SSE, AVX. The tables begin at 0. */
+const registers = {cr0: 0x8001_0033n, cr3: 0n, cr4: 0x4_0620n, efer: 0xd01n, xcr0: 7n};
 /** More instructions than a case has, and elements of its strings. */
 const budget = 1000;
 
@@ -54,7 +54,7 @@ const nowhere: Outside = {
 	hypercall: () => undefined,
 };
 
-/** Finds half of an XMM register among the lanes of registers of 256 bits. */
+/** Finds half of an XMM register among the lanes of registers of 256 bits; that of an upper half is two behind it. */
 const laneAt = (lane: number): number => (lane >> 1) * 4 + (lane & 1);
 
 const breakpoint = 3;
@@ -102,10 +102,12 @@ export class UserModeProcessor {
 		after.rip = this.#nextRip ?? (isFault ? state.codePageOffset + BigInt(core.startOf(state.record)) : state.rip);
 		after.gpr.set(state.general);
 		after.rflags = BigInt(flagsOf(state));
-		// Of the high halves of registers of 256 bits no instruction is here.
 		after.xsave.$bytes.set(before.xsave.$bytes);
 		after.xsave.mxcsr = state.mxcsr;
-		for (let lane = 0; lane < 32; lane++) after.xsave.xmm[lane] = state.vector256[laneAt(lane)] as bigint;
+		for (let lane = 0; lane < 32; lane++) {
+			after.xsave.xmm[lane] = state.vector256[laneAt(lane)] as bigint;
+			after.xsave.ymmHigh[lane] = state.vector256[laneAt(lane) + 2] as bigint;
+		}
 		this.#storeX87(after.xsave);
 		after.memory.set(this.#ram.subarray(this.#window, this.#window + windowBytes));
 	}
@@ -188,7 +190,10 @@ export class UserModeProcessor {
 	#load({gpr, rflags, xsave, memory}: StateView, code: Uint8Array): void {
 		const {state} = this.#processor.core;
 		state.mxcsr = xsave.mxcsr;
-		for (let lane = 0; lane < 32; lane++) state.vector256[laneAt(lane)] = xsave.xmm[lane] as bigint;
+		for (let lane = 0; lane < 32; lane++) {
+			state.vector256[laneAt(lane)] = xsave.xmm[lane] as bigint;
+			state.vector256[laneAt(lane) + 2] = xsave.ymmHigh[lane] as bigint;
+		}
 		this.#loadX87(xsave);
 		state.general.set(gpr);
 		setFlags(state, Number(rflags));

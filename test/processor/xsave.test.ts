@@ -6,7 +6,7 @@ import {type Before, type Outcome, runBytes} from './raw-code.ts';
 
 const [invalidOpcode, deviceNotAvailable, generalProtection, pageFault] = [6, 7, 13, 14];
 const area = 0x28_0000;
-const areaBytes = 576;
+const areaBytes = 832;
 /** Places of XSTATE_BV and XCOMP_BV. */
 const [stateAt, formAt] = [512, 520];
 const compacted = 1n << 63n;
@@ -267,11 +267,13 @@ test('an area whose second page is not there is left alone', (t) => {
 
 test('XCR0 is read and written, with the x87 always in it', (t) => {
 	t.deepEqual(run(xgetbv).general.slice(0, 3), BigUint64Array.of(3n, 0n, 0n));
-	for (const value of [1n, 3n]) t.is(run(xsetbv, {mask: value, xcr0: 1n}).processor.core.state.xcr0, value);
-	for (const mask of [0n, 2n, 5n, 7n, (1n << 32n) | 3n]) {
-		const {vector, processor} = run(xsetbv, {mask});
+	for (const value of [1n, 3n, 7n]) t.is(run(xsetbv, {mask: value, xcr0: 1n}).processor.core.state.xcr0, value);
+	const refused = (mask: bigint, state: State = {}) => {
+		const {vector, processor} = run(xsetbv, {mask, ...state});
 		t.deepEqual([vector, processor.core.state.xcr0], [generalProtection, 3n]);
-	}
+	};
+	for (const mask of [0n, 2n, 5n, 8n, (1n << 32n) | 3n]) refused(mask);
+	refused(7n, {cpuid: announcing(Feature.avx)});
 	t.is(run(xsetbv, {counter: 1n}).vector, generalProtection);
 	t.is(run(xsetbv, {isUser: true}).vector, generalProtection);
 	t.is(run(xgetbv, {isUser: true}).vector, undefined);
@@ -293,4 +295,94 @@ test('CPUID tells whether the system has set CR4.OSXSAVE, which it can only wher
 	// MOV CR4,RAX.
 	const set = (state: State) => run([0x0f, 0x22, 0xe0], {mask: cr4, cr4: 0x620n, ...state}).vector;
 	t.deepEqual([set({}), set({cpuid: announcing(Feature.xsave)})], [undefined, generalProtection]);
+});
+
+/** Where the upper halves of YMM registers lie, in either format. */
+const upperAt = 576;
+const fillUpper = ({processor}: GuestProcessor) => {
+	for (let register = 0; register < 16; register++)
+		processor.core.state.vector256.set([BigInt(register + 1), ones], register * 4 + 2);
+};
+
+test('upper halves of YMM registers are a component of their own, behind the header', (t) => {
+	const filler = 0x58;
+	const all = {xcr0: 7n, mask: 7n, filler, prepare: fillUpper};
+	const saved = run(saving.xsave, all);
+	t.deepEqual(changed(saved, filler), [
+		[0, 416],
+		[stateAt, stateAt + 1],
+		[upperAt, areaBytes],
+	]);
+	t.is((headerOf(saved)[0] as bigint) & 7n, 4n);
+	t.deepEqual(
+		[0, 8, 240, 248].map((at) => view(saved).getBigUint64(upperAt + at, true)),
+		[1n, ones, 16n, ones],
+	);
+	// Alone they bring MXCSR along, but where that is one of SSE's registers.
+	t.deepEqual(changed(run(saving.xsave, {...all, mask: 4n}), filler), [
+		[24, 32],
+		[stateAt, stateAt + 1],
+		[upperAt, areaBytes],
+	]);
+	for (const code of [saving.xsavec, saving.xsaves]) {
+		t.deepEqual(changed(run(code, {...all, mask: 4n}), filler), [
+			[stateAt, stateAt + 16],
+			[upperAt, areaBytes],
+		]);
+		t.deepEqual(headerOf(run(code, all)), [4n, compacted | 7n]);
+	}
+	for (const code of [saving.xsaveopt, saving.xsavec])
+		t.false(changed(run(code, {...all, prepare: () => {}}), filler).some(([from]) => from === upperAt));
+	// Not enabled they are left alone.
+	t.false(changed(run(saving.xsave, {...all, xcr0: 3n}), filler).some(([from]) => from === upperAt));
+	const legacy = (guest: GuestProcessor) => {
+		fillUpper(guest);
+		Object.assign(guest.processor.core.state.segments[1] ?? {}, {attributes: 0xc09b});
+	};
+	t.deepEqual(changed(run(saving.xsave.slice(1), {...all, mask: 4n, prepare: legacy}), filler).at(-1), [
+		upperAt,
+		upperAt + 128,
+	]);
+	t.is(run([...xgetbv], {xcr0: 7n, counter: 1n, prepare: fillUpper}).general[0], 4n);
+});
+
+test('upper halves of YMM registers are restored, or get their initial state', (t) => {
+	const prepare = (guest: GuestProcessor) => {
+		fillUpper(guest);
+		view(guest).setBigUint64(upperAt + 16, 0x77n, true);
+		view(guest).setUint32(24, 0x1fa0, true);
+	};
+	for (const [code, form] of [
+		[restoring.xrstor, 0n],
+		[restoring.xrstor, compacted | 7n],
+		[restoring.xrstors, compacted | 7n],
+	] as const) {
+		const restored = (held: bigint, more: State = {}) => {
+			const {vector, processor} = run(code, {xcr0: 7n, mask: 4n, header: [held, form], prepare, ...more});
+			t.is(vector, undefined);
+			const {vector256, mxcsr} = processor.core.state;
+			return [vector256[2], vector256[6], mxcsr];
+		};
+		const control = form === 0n ? 0x1fa0 : 0x1f80;
+		t.deepEqual(restored(4n), [0n, 0x77n, control]);
+		t.deepEqual(restored(0n), [0n, 0n, control]);
+		t.deepEqual(restored(4n, {mask: 1n}), [1n, 2n, 0x1f80]);
+	}
+	for (const header of [
+		[4n, 0n],
+		[0n, compacted | 4n],
+	])
+		t.is(run(restoring.xrstor, {xcr0: 3n, header}).vector, generalProtection);
+});
+
+test('CPUID tells the size of an area with what is enabled', (t) => {
+	// MOV EAX,0DH; CPUID.
+	const ask = [0xb8, 0xd, 0, 0, 0, 0x0f, 0xa2];
+	const cpuid = () => [7, 576, 832, 0] as const;
+	for (const [xcr0, bytes] of [
+		[1n, 576n],
+		[3n, 576n],
+		[7n, 832n],
+	])
+		t.is(run(ask, {xcr0: xcr0 as bigint, cpuid}).general[3], bytes);
 });

@@ -1,5 +1,5 @@
 import {brandLeaves, type CpuidEntry, type CpuidRegister, cpuFeature} from '#vcpu-worker/cpuid';
-import {Component, physicalAddressBits, xsaveAreaBytes} from '#vcpu-worker/software/state';
+import {Component, physicalAddressBits, xsaveAreaBytes, xsaveHeaderEnd, ymmArea} from '#vcpu-worker/software/state';
 
 /** The maker whose results we follow where manuals leave them open: see guide/processor.md. */
 const vendor = {ebx: 0x6874_7541, edx: 0x6974_6e65, ecx: 0x444d_4163} as const;
@@ -63,8 +63,10 @@ export const offeredCpuid: readonly CpuidEntry[] = [
 	leaf(1, {eax: signature, ebx: flushLine}),
 	leaf(7, {}),
 	leaf(0xb, {}),
-	leaf(0xd, {eax: Number(Component.all), ebx: xsaveAreaBytes, ecx: xsaveAreaBytes}),
-	leaf(0xd, {ebx: xsaveAreaBytes}, 1),
+	// What EBX says of the enabled components is of the processor as it runs.
+	leaf(0xd, {eax: Number(Component.all), ebx: xsaveHeaderEnd, ecx: xsaveAreaBytes}),
+	leaf(0xd, {ebx: xsaveHeaderEnd}, 1),
+	leaf(0xd, {eax: ymmArea.bytes, ebx: ymmArea.start}, 2),
 	leaf(0x4000_0000, {}),
 	leaf(0x4000_0001, {}),
 	leaf(0x8000_0000, {eax: 0x8000_0008, ...vendor}),

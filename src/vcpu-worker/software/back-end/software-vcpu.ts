@@ -9,7 +9,14 @@ import {Msr, type ProcessorRegisters, type RegisterChanges} from '#vcpu-worker/r
 import {loadInterpreter} from '#vcpu-worker/software/interpreter';
 import {isApicMsr, LocalApic, LocalApics} from '#vcpu-worker/software/local-apic';
 import {Component, CpuState, Request} from '#vcpu-worker/software/state';
-import {type Outside, Processor, randomNumbers, takeImage} from '#vcpu-worker/software/system';
+import {
+	type Outside,
+	Processor,
+	randomNumbers,
+	readUpperHalves,
+	takeImage,
+	writeUpperHalves,
+} from '#vcpu-worker/software/system';
 import {type Activity, type VcpuState, vcpuError} from '#vcpu-worker/state';
 import {TimeStampCounter} from './counter.ts';
 import {CpuidTable} from './cpuid-table.ts';
@@ -19,7 +26,7 @@ import {hypercall} from './hypercalls.ts';
 import {KvmInterface} from './kvm-interface.ts';
 import {offer} from './offer.ts';
 import {PartitionClock} from './partition-clock.ts';
-import {readYmmHigh, restoreState, saveState, writeYmmHigh} from './vcpu-state.ts';
+import {restoreState, saveState} from './vcpu-state.ts';
 
 /** Instructions between two looks at the clock: some tens of microseconds. */
 const budget = 20_000;
@@ -196,7 +203,7 @@ export class SoftwareVcpu implements CpuBackend {
 			general: this.readGeneral(),
 			special: this.readSpecial(),
 			fxsave: vector.image.slice(0, 512),
-			ymmHigh: readYmmHigh(this.processor),
+			ymmHigh: readUpperHalves(this.processor.core),
 			kernelGsBase: msrs.get(0xc000_0102) ?? 0n,
 			activity: this.activity !== 'running' ? 'waiting for start-up' : this.processor.isHalted ? 'halted' : 'running',
 		};
@@ -206,8 +213,9 @@ export class SoftwareVcpu implements CpuBackend {
 		const {processor} = this;
 		if (special !== undefined) this.writeSpecial(special);
 		if (general !== undefined) this.writeGeneral(general);
-		if (fxsave !== undefined) takeImage(processor.core, fxsave, Component.all);
-		if (ymmHigh !== undefined) writeYmmHigh(processor, ymmHigh);
+		const upper = ymmHigh ?? readUpperHalves(processor.core);
+		if (fxsave !== undefined) takeImage(processor.core, fxsave, Component.x87 | Component.sse);
+		writeUpperHalves(processor.core, upper);
 		if (kernelGsBase !== undefined) processor.msrs.write(Msr.IA32_KERNEL_GS_BASE, kernelGsBase);
 	}
 

@@ -5,13 +5,11 @@ import {Msr, msrName} from '#vcpu-worker/registers';
 import {Feature} from '#vcpu-worker/software/decode';
 import type {LocalApic} from '#vcpu-worker/software/local-apic';
 import {Component} from '#vcpu-worker/software/state';
-import {isXcr0, type Processor, saveImage, takeImage} from '#vcpu-worker/software/system';
+import {componentsOf, isXcr0, type Processor, saveImage, takeImage} from '#vcpu-worker/software/system';
 import {type Activity, componentsInUse, type VcpuState, vcpuError} from '#vcpu-worker/state';
 import type {TimeStampCounter} from './counter.ts';
 import {softwareKind} from './handles.ts';
 import type {KvmInterface} from './kvm-interface.ts';
-
-const ymmLanes = 4;
 
 /** What this back end keeps beside what every processor has. */
 const extension = record({errors: wholeNumber(0xff)});
@@ -45,7 +43,10 @@ export function saveState(vcpu: VcpuParts, cpuid: readonly CpuidEntry[], counter
 		general: vcpu.readGeneral(),
 		special: vcpu.readSpecial(),
 		xcr0: processor.features.has(Feature.xsave) ? state.xcr0 : undefined,
-		vector: {components: Component.all, image: saveImage(processor.core)},
+		vector: {
+			components: componentsOf(processor.features),
+			image: saveImage(processor.core, componentsOf(processor.features)),
+		},
 		debug: {dr0, dr1, dr2, dr3, dr6, dr7},
 		msrs,
 		apic: saved.page,
@@ -75,7 +76,7 @@ export function saveState(vcpu: VcpuParts, cpuid: readonly CpuidEntry[], counter
  */
 export function restoreState(vcpu: VcpuParts, saved: VcpuState, shift?: bigint): bigint {
 	const {xcr0 = Component.x87} = saved;
-	if (!isXcr0(xcr0)) throw stateError('STATE_FIELD_WRONG', {struct: 'vcpu', field: 'xcr0'});
+	if (!isXcr0(xcr0, vcpu.processor.features)) throw stateError('STATE_FIELD_WRONG', {struct: 'vcpu', field: 'xcr0'});
 	const {processor, counter} = vcpu;
 	const {state} = processor.core;
 	vcpu.writeSpecial(saved.special);
@@ -116,20 +117,3 @@ function takesMsr({kvm, processor}: VcpuParts, index: number, value: bigint): bo
 	if (index === Msr.IA32_TSC_DEADLINE || kvm.restore(index, value)) return true;
 	return processor.msrs.restore(index, value) === true || (processor.msrs.read(index) ?? 0n) === value;
 }
-
-/** The upper halves of YMM registers, which are there although no instruction has them yet. */
-export function readYmmHigh({core}: Processor): Uint8Array {
-	const bytes = new Uint8Array(16 * 16);
-	const view = new DataView(bytes.buffer);
-	for (let half = 0; half < 32; half++)
-		view.setBigUint64(half * 8, core.state.vector256[upperLane(half)] as bigint, true);
-	return bytes;
-}
-
-export function writeYmmHigh({core}: Processor, bytes: Uint8Array): void {
-	const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-	for (let half = 0; half < 32; half++) core.state.vector256[upperLane(half)] = view.getBigUint64(half * 8, true);
-}
-
-/** Place of a half of an upper half, of the register's four. */
-const upperLane = (half: number): number => (half >> 1) * ymmLanes + 2 + (half & 1);

@@ -91,6 +91,8 @@ class Decoding {
 	#segment: number | undefined;
 	#rex = 0;
 	#vex: VexPrefix | undefined;
+	/** Tells of what may not be with a VEX prefix; an instruction that is too long is another exception. */
+	#isVexRight = true;
 	#opcode = 0;
 	#modRm = -1;
 	/** The operand in memory, before the length of the instruction is known: whether it is relative to RIP. */
@@ -116,6 +118,7 @@ class Decoding {
 		const addressSize = this.#addressSize;
 		const operands = opcode.operands.map((letters) => this.#operand(letters, operandSize));
 		if (this.#isLocked && !(opcode.words.has('lock') && operands[0]?.kind === 'memory')) throw new Failure('undefined');
+		if (!this.#isVexRight) throw new Failure('undefined');
 		return {
 			name,
 			operands: this.#isRelative ? operands.map((operand) => this.#relativeToNext(operand)) : operands,
@@ -234,8 +237,7 @@ class Decoding {
 
 	/** Takes a VEX prefix, before which no other may be that it has in itself (SDM volume 2, 2.3.2 to 2.3.4), and its opcode. */
 	#vexOpcode(): Opcode {
-		if (this.#hasOperandPrefix || this.#repeat !== undefined || this.#isLocked || this.#rex !== 0)
-			throw new Failure('undefined');
+		const isAlone = !this.#hasOperandPrefix && this.#repeat === undefined && this.#rex === 0;
 		const isLong = this.#opcode === 0xc4;
 		const first = this.#next();
 		const last = isLong ? this.#next() : first;
@@ -250,7 +252,8 @@ class Decoding {
 		if (this.#codeSize === 64) this.#rex = 0x40 | (w << 3) | extensions;
 		const opcode = vexOpcodeAt(this.#vex, this.#opcode, () => (this.#readModRm() >> 3) & 7);
 		const namesRegister = opcode?.operands.some(([form = '']) => 'B'.includes(form)) ?? false;
-		if (opcode === undefined || (register !== 0 && !namesRegister)) throw new Failure('undefined');
+		if (opcode === undefined) throw new Failure('undefined');
+		this.#isVexRight = isAlone && (register === 0 || namesRegister);
 		return opcode;
 	}
 

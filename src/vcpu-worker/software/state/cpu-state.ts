@@ -82,8 +82,9 @@ export const CpuState = wire('CpuState', {
 	x87Fault: u32,
 	/** The same of FWAIT. */
 	waitFault: u32,
-	/** The same of instructions with a VEX prefix. */
+	/** The same of instructions with a VEX prefix on general registers, and on vectors. */
 	vexFault: u32,
+	avxFault: u32,
 	/** Not 0 where PUSHF and POPF are for TypeScript: in virtual-8086 mode with an IOPL below 3. */
 	flagsAreVirtual: u32,
 	/** Address of the TLB entries that accesses go by in the present mode. */
@@ -101,7 +102,7 @@ export const CpuState = wire('CpuState', {
 	/** DR0 to DR3, DR6 and DR7. */
 	debug: array(u64, 8),
 	mxcsr: u32,
-	/** XMM0 to XMM15, low half first, in 32 bytes each, whose upper half waits for AVX. */
+	/** YMM0 to YMM15, whose lower halves are XMM0 to XMM15, in quarters from the lowest on. */
 	vector256: array(u64, 64),
 	/** By their physical numbers, as MMX names them: ST(0) is the one that TOP of the status says. */
 	x87: array(X87Register, 8),

@@ -51,7 +51,10 @@ export const segmentBaseAt = (segment: number): number =>
 export const immediateAt = (record: number): number => record + MicroOp.offset('immediate');
 
 /** State components that there are, as bits of XCR0 (SDM volume 1, 13.1). */
-export const Component = {x87: 1n, sse: 2n, all: 3n} as const;
+export const Component = {x87: 1n, sse: 2n, avx: 4n, all: 7n} as const;
 /** Bytes of the area of FXSAVE, which is also the first part of XSAVE's, and of the latter with its header. */
 export const fxAreaBytes = 512;
-export const xsaveAreaBytes = 576;
+export const xsaveHeaderEnd = 576;
+/** The upper halves of YMM registers behind them, in the compacted format too: no other component could lie before. */
+export const ymmArea = {start: xsaveHeaderEnd, bytes: 256} as const;
+export const xsaveAreaBytes: number = ymmArea.start + ymmArea.bytes;

@@ -1,7 +1,7 @@
 import type {CodeSize} from '#vcpu-worker/software/decode';
 import type {Core} from '#vcpu-worker/software/interpreter';
 import {AccessClass, type Mmu, tlbOf} from '#vcpu-worker/software/mmu';
-import {CpuState, SegmentState, segmentBaseAt} from '#vcpu-worker/software/state';
+import {Component, CpuState, SegmentState, segmentBaseAt} from '#vcpu-worker/software/state';
 import {Attribute} from './descriptor.ts';
 import {generalProtection, Vector} from './guest-fault.ts';
 
@@ -115,11 +115,11 @@ export function applyMode(core: Core, mmu: Mmu): void {
 	applyPrivilege(core);
 }
 
-/** Words of the state that {@link applyPrivilege} goes by: CS and SS without base, and without the limit of SS, flags, CR0, CR4, EFER. */
+/** Words of the state that {@link applyPrivilege} goes by: CS and SS without base, and without the limit of SS, flags, CR0, CR4, EFER, XCR0. */
 const inputs = [
 	...[CS, SS].map((segment) => segmentBaseAt(segment) + SegmentState.offset('attributes')),
 	segmentBaseAt(CS) + SegmentState.offset('limit'),
-	...(['controlFlags', 'cr0', 'cr4', 'efer'] as const).map((field) => CpuState.offset(field)),
+	...(['controlFlags', 'cr0', 'cr4', 'efer', 'xcr0'] as const).map((field) => CpuState.offset(field)),
 ].map((offset) => offset / 4);
 
 /** Tells whether one of them is another than at the last call. */
@@ -151,6 +151,7 @@ export function applyPrivilege(core: Core): void {
 	// Instructions of MMX cannot be emulated as those of the x87 can (SDM volume 3, tables 2-2 and 12-1).
 	const isAway = (cr0 & (Cr0.EM | Cr0.TS)) !== 0 ? Vector.deviceNotAvailable : 0;
 	state.vexFault = hasRealSegments(core) ? Vector.invalidOpcode : 0;
+	state.avxFault = state.vexFault || avxFault(cr0, Number(state.cr4), state.xcr0);
 	state.x87Fault = isAway;
 	state.waitFault = (cr0 & (Cr0.MP | Cr0.TS)) === (Cr0.MP | Cr0.TS) ? Vector.deviceNotAvailable : 0;
 	state.mmxFault = (cr0 & Cr0.EM) !== 0 ? Vector.invalidOpcode : isAway;
@@ -162,6 +163,13 @@ export function applyPrivilege(core: Core): void {
 /** Exception of an instruction on XMM registers; 0 for none (SDM volume 3, table 13-1). */
 function vectorFault(cr0: number, cr4: number): number {
 	if ((cr0 & Cr0.EM) !== 0 || (cr4 & Cr4.OSFXSR) === 0) return Vector.invalidOpcode;
+	return (cr0 & Cr0.TS) === 0 ? 0 : Vector.deviceNotAvailable;
+}
+
+/** Exception of an instruction with a VEX prefix on vectors in protected mode; 0 for none (SDM volume 2, table 2-18). */
+function avxFault(cr0: number, cr4: number, xcr0: bigint): number {
+	const needed = Component.sse | Component.avx;
+	if ((cr4 & Cr4.OSXSAVE) === 0 || (xcr0 & needed) !== needed) return Vector.invalidOpcode;
 	return (cr0 & Cr0.TS) === 0 ? 0 : Vector.deviceNotAvailable;
 }
 

@@ -6,4 +6,5 @@ export type {Outside} from './outside.ts';
 export {Processor, type ProcessorStop} from './processor.ts';
 export {randomNumbers} from './random.ts';
 export {flagsOf, setFlags} from './rflags.ts';
-export {isXcr0, saveImage, takeImage} from './xsave-area.ts';
+export {componentsOf, isXcr0, saveImage, takeImage} from './xsave-area.ts';
+export {readUpperHalves, writeUpperHalves} from './ymm-area.ts';

@@ -21,6 +21,7 @@ import {translations} from './translations.ts';
 import {waiting} from './waiting.ts';
 import {compareExchange16} from './wide-exchange.ts';
 import {x87StateInstructions} from './x87-state.ts';
+import {areaBytes} from './xsave-area.ts';
 import {xsaveInstructions} from './xsave-instructions.ts';
 
 /** Number of GS. */
@@ -59,6 +60,9 @@ export const systemInstructions: Readonly<Record<string, Handler>> = {
 		const {state} = parts.core;
 		const leaf = low32(general(parts, Register.accumulator));
 		const answer = [...parts.outside.cpuid(leaf, low32(general(parts, Register.counter)))];
+		// The size of an area goes by what the system has enabled, in the compacted format too (SDM volume 2, CPUID).
+		if (leaf === 0xd && answer[1] !== 0 && low32(general(parts, Register.counter)) < 2)
+			answer[1] = areaBytes(state.xcr0);
 		if (leaf === 1) answer[2] = withOsxsave(parts, answer[2] as number);
 		for (const [index, register] of [Register.accumulator, Register.base, Register.counter, Register.data].entries())
 			state.general[register] = BigInt((answer[index] as number) >>> 0);

@@ -1,12 +1,13 @@
 import {Feature, type Instruction} from '#vcpu-worker/software/decode';
-import {Component, fxAreaBytes, xsaveAreaBytes} from '#vcpu-worker/software/state';
-import {Cr0, Cr4, codeSizeOf, privilegeOf, requirePrivilege} from './control-state.ts';
+import {Component, fxAreaBytes, xsaveAreaBytes, xsaveHeaderEnd, ymmArea} from '#vcpu-worker/software/state';
+import {applyPrivilege, Cr0, Cr4, codeSizeOf, privilegeOf, requirePrivilege} from './control-state.ts';
 import {FxPlace, initialMxcsr, mxcsrMask, mxcsrOf, readFxArea, writeFxArea} from './fx-area.ts';
 import {general, low32, pair, Register, setPair} from './general-registers.ts';
 import {GuestFault, generalProtection, invalidOpcode, Vector} from './guest-fault.ts';
 import {addressOf, operandFault, type SegmentAccess} from './operands.ts';
 import type {After, Parts} from './parts.ts';
-import {completeArea, inUse, isXcr0, XsaveHeader} from './xsave-area.ts';
+import {areaBytes, completeArea, inUse, isXcr0, XsaveHeader} from './xsave-area.ts';
+import {readUpperHalves, writeUpperHalves} from './ymm-area.ts';
 
 /** Bit of XCOMP_BV. */
 const compacted = 1n << 63n;
@@ -30,7 +31,7 @@ const xmmRegisters = ({codeSize}: Instruction): 8 | 16 => (codeSize === 64 ? 16 
 
 /** Address of the operand, which is a multiple of 64. */
 function area(parts: Parts, {operands: [operand], addressSize}: Instruction, access: SegmentAccess): bigint {
-	const at = addressOf(parts, operand, addressSize, xsaveAreaBytes, access);
+	const at = addressOf(parts, operand, addressSize, areaBytes(requested(parts)), access);
 	if ((at & 63n) !== 0n) throw generalProtection();
 	return at;
 }
@@ -55,17 +56,23 @@ function save(parts: Parts, instruction: Instruction, {skipsInitial, compacts}: 
 	const used = wanted & (inUse(core, registers) | (hasMxcsr ? Component.sse : 0n));
 	const saved = skipsInitial ? used : wanted;
 	const bytes = new Uint8Array(fxAreaBytes);
-	const [x87, sse] = [has(saved, Component.x87), has(wanted, Component.sse)];
+	// MXCSR goes with AVX too, where it is no register of SSE's (SDM volume 1, 13.7).
+	const [x87, sse] = [has(saved, Component.x87), has(wanted, compacts ? Component.sse : Component.sse | Component.avx)];
 	writeFxArea(core, bytes, {x87, sse, registers}, instruction.operandSize === 64);
 	const header = at + BigInt(XsaveHeader.xstateBv);
-	// It lies in two pages at most, of which the header is in the last.
-	if (!mmu.canWrite(header, 1, isUser)) throw operandFault(parts, instruction.operands[0]);
+	const upper = has(saved, Component.avx) ? readUpperHalves(core).subarray(0, registers * 16) : new Uint8Array();
+	// Nothing is written unless all may be.
+	const isWritable =
+		mmu.canWrite(header, 1, isUser) &&
+		(upper.length === 0 || mmu.canWrite(at + BigInt(ymmArea.start), upper.length, isUser));
+	if (!isWritable) throw operandFault(parts, instruction.operands[0]);
 	const write = (from: number, to: number) => {
 		if (!mmu.writeBytes(at + BigInt(from), bytes.subarray(from, to), isUser))
 			throw operandFault(parts, instruction.operands[0]);
 	};
 	const end = FxPlace.xmm + registers * 16;
-	if (saved === Component.all) write(FxPlace.control, end);
+	if (upper.length > 0) mmu.writeBytes(at + BigInt(ymmArea.start), upper, isUser);
+	if (x87 && has(saved, Component.sse)) write(FxPlace.control, end);
 	else {
 		if (x87) write(FxPlace.control, FxPlace.mxcsr);
 		if (has(saved, Component.sse) || (sse && !compacts)) write(FxPlace.mxcsr, FxPlace.x87);
@@ -86,7 +93,7 @@ function isHeader(view: DataView, xcr0: bigint, isCompacted: boolean): boolean {
 	const {xstateBv, xcompBv, reserved} = XsaveHeader;
 	const [state, form] = [xstateBv, xcompBv].map((place) => view.getBigUint64(place, true)) as [bigint, bigint];
 	if (!isCompacted) return (state & ~xcr0) === 0n && form === 0n && view.getBigUint64(reserved, true) === 0n;
-	for (let place = reserved; place < xsaveAreaBytes; place += 8)
+	for (let place = reserved; place < xsaveHeaderEnd; place += 8)
 		if (view.getBigUint64(place, true) !== 0n) return false;
 	return (form & ~compacted & ~xcr0) === 0n && (state & ~form) === 0n;
 }
@@ -97,20 +104,23 @@ function restore(parts: Parts, instruction: Instruction, mustBeCompacted: boolea
 	const bytes = new Uint8Array(xsaveAreaBytes);
 	const view = new DataView(bytes.buffer);
 	const wanted = requested(parts);
-	const first = wanted === 0n ? XsaveHeader.xstateBv : 0;
-	if (!mmu.readBytes(at + BigInt(first), bytes.subarray(first), privilegeOf(core) === 3))
-		throw operandFault(parts, instruction.operands[0]);
+	const read = (from: number, to: number) => {
+		if (!mmu.readBytes(at + BigInt(from), bytes.subarray(from, to), privilegeOf(core) === 3))
+			throw operandFault(parts, instruction.operands[0]);
+	};
+	read(wanted === 0n ? XsaveHeader.xstateBv : 0, xsaveHeaderEnd);
 	const isCompacted = has(view.getBigUint64(XsaveHeader.xcompBv, true), compacted) && features.has(Feature.xsavec);
 	if ((mustBeCompacted && !isCompacted) || !isHeader(view, core.state.xcr0, isCompacted)) throw generalProtection();
-	completeArea(bytes, view.getBigUint64(XsaveHeader.xstateBv, true), !isCompacted);
+	const held = view.getBigUint64(XsaveHeader.xstateBv, true);
+	const registers = xmmRegisters(instruction);
+	if (has(wanted & held, Component.avx)) read(ymmArea.start, ymmArea.start + registers * 16);
+	completeArea(bytes, held, !isCompacted);
 	const sse = has(wanted, Component.sse);
-	if (sse && (mxcsrOf(bytes) & ~mxcsrMask) !== 0) throw generalProtection();
-	readFxArea(
-		core,
-		bytes,
-		{x87: has(wanted, Component.x87), sse, registers: xmmRegisters(instruction)},
-		instruction.operandSize === 64,
-	);
+	const control = sse || (!isCompacted && has(wanted, Component.avx));
+	if (control && (mxcsrOf(bytes) & ~mxcsrMask) !== 0) throw generalProtection();
+	readFxArea(core, bytes, {x87: has(wanted, Component.x87), sse, registers}, instruction.operandSize === 64);
+	if (control) core.state.mxcsr = mxcsrOf(bytes);
+	if (has(wanted, Component.avx)) writeUpperHalves(core, bytes.subarray(ymmArea.start, ymmArea.start + registers * 16));
 	return 'next';
 }
 
@@ -138,8 +148,9 @@ export const xsaveInstructions = {
 		requireXsave(parts);
 		requirePrivilege(parts.core);
 		const value = pair(parts);
-		if (low32(general(parts, Register.counter)) !== 0 || !isXcr0(value)) throw generalProtection();
+		if (low32(general(parts, Register.counter)) !== 0 || !isXcr0(value, parts.features)) throw generalProtection();
 		parts.core.state.xcr0 = value;
+		applyPrivilege(parts.core);
 		return 'next';
 	},
 	xsave: saving({}),
