@@ -231,6 +231,16 @@ export class Vector extends Expr<'v128'> {
 		});
 	}
 
+	/** This with another first lane. */
+	withFirst(shape: 'i32x4' | 'i64x2', value: Int): Vector {
+		const lane = shape === 'i64x2' ? value.toI64U() : value.toI32();
+		return new Vector('v128', (out) => {
+			this.emit(out);
+			lane.emit(out);
+			out.append([prefix, shape === 'i64x2' ? 30 : 28, 0]);
+		});
+	}
+
 	/** The lane of 64 bits. */
 	lane64(index: 0 | 1): Int<'i64'> {
 		return new Int('i64', (out) => {

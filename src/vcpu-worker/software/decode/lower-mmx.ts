@@ -39,7 +39,12 @@ export function lowerMmx(instruction: Instruction, to: StepWriter): boolean {
 			end(placeOf(first));
 			return true;
 		case 'insertWord':
-			to.step('insert', 16, {a: placeOf(first), b: source(second), immediate: constantOf(third) & 3n});
+			to.step('insert', 16, {
+				a: placeOf(first),
+				b: source(second),
+				c: placeOf(first),
+				immediate: constantOf(third) & 3n,
+			});
 			end(placeOf(first));
 			return true;
 		case 'extractWord':
@@ -101,13 +106,13 @@ const narrow = (operand: Operand): 32 | 64 => (operand.kind === 'register' && op
 
 /** Computes with values of 128 bits such that their low halves become the result; false for an operation that is none. */
 function lowerValues(name: string, a: number, {b, immediate}: Pick<Step, 'b' | 'immediate'>, to: StepWriter): boolean {
-	const fields = {a: firstValue, b: secondValue, immediate};
+	const fields = {a: firstValue, b: secondValue, c: firstValue, immediate};
 	const take = (place = firstValue) => to.step('mov', 64, {a, b: place});
 	if (b !== ownImmediate && b !== secondValue) to.step('zeroExtend', 64, {a: secondValue, b});
 	to.step('zeroExtend', 64, {a: firstValue, b: a});
 	if (ofRow.test(name)) {
 		to.step('mov', 64, {a: firstHigh, b: secondValue});
-		to.step(name, 128, {a: firstValue, b: firstValue});
+		to.step(name, 128, {a: firstValue, b: firstValue, c: firstValue});
 	} else if (name.startsWith('punpckh')) {
 		// Of all that is interleaved, the upper half.
 		to.step(name.replace('punpckh', 'punpckl'), 128, fields);
@@ -120,7 +125,7 @@ function lowerValues(name: string, a: number, {b, immediate}: Pick<Step, 'b' | '
 	} else if (name === 'palignr') {
 		to.step('mov', 64, {a: firstHigh, b: a});
 		to.step('mov', 64, {a: firstValue, b: secondValue});
-		to.step('psrldq', 128, {a: firstValue, immediate});
+		to.step('psrldq', 128, {a: firstValue, c: firstValue, immediate});
 	} else if (name === 'pshufw') to.step('pshuflw', 128, fields);
 	else if (name in vectorMeanings) to.step(name, 128, b === ownImmediate ? {...fields, b} : fields);
 	else return false;

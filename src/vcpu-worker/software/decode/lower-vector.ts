@@ -15,6 +15,8 @@ export interface StepWriter {
 	storeKept(name: string, operand: MemoryOperand, fields: Partial<Step>): void;
 }
 
+/** Those with XMM0 as a further operand. */
+const withImplicit = /^(p?blendv|pcmp.str|sha256rnds2)/;
 /** Half of a register, in bytes. */
 const half = 8;
 const destination = generalAt(7);
@@ -74,7 +76,7 @@ export function lowerVector({name, operands, operandSize, segment}: Instruction,
 		case 'movScalar':
 			if (isMemory(first)) to.access('store', first, {a: placeOf(second)});
 			else if (isMemory(second)) to.step('zeroExtend', second.width, {b: source(second), a: placeOf(first)});
-			else to.step('moveElement', narrowest(first, second), {a: placeOf(first), b: placeOf(second)});
+			else to.step('moveElement', narrowest(first, second), {a: placeOf(first), b: placeOf(second), c: placeOf(first)});
 			return true;
 		case 'zeroExtend': {
 			const width = narrowest(first, second);
@@ -88,6 +90,7 @@ export function lowerVector({name, operands, operandSize, segment}: Instruction,
 			to.step('insert', elementWidth(name, second), {
 				b: source(second),
 				a: placeOf(first),
+				c: placeOf(first),
 				immediate: constantOf(third),
 			});
 			return true;
@@ -103,7 +106,12 @@ export function lowerVector({name, operands, operandSize, segment}: Instruction,
 		case 'insertps': {
 			// The source's element is one of a register's; in memory there is one.
 			const mask = isMemory(second) ? 0x3fn : 0xffn;
-			to.step(name, 128, {b: source(second), a: placeOf(first), immediate: constantOf(third) & mask});
+			to.step(name, 128, {
+				b: source(second),
+				a: placeOf(first),
+				c: placeOf(first),
+				immediate: constantOf(third) & mask,
+			});
 			return true;
 		}
 		case 'cvtpi2ps': {
@@ -124,7 +132,7 @@ export function lowerVector({name, operands, operandSize, segment}: Instruction,
 		case 'cvtsd2si':
 		case 'cvttss2si':
 		case 'cvttsd2si':
-			to.step(name, operandSize, {b: source(second), a: placeOf(first)});
+			to.step(name, operandSize, {b: source(second), a: placeOf(first), c: placeOf(first)});
 			return true;
 		case 'ldmxcsr':
 			to.step('loadControl', 128, {b: source(first)});
@@ -137,9 +145,10 @@ export function lowerVector({name, operands, operandSize, segment}: Instruction,
 			to.step(name, 128, {
 				b: source(second),
 				a: placeOf(first),
-				c: vectorAt(0),
+				c: withImplicit.test(name) ? vectorAt(0) : placeOf(first),
 				scale: operandSize === 64 ? 1 : 0,
-				immediate: constantOf(second.kind === 'immediate' ? second : third),
+				// Of a comparison's predicate the upper bits count with a VEX prefix alone.
+				immediate: constantOf(second.kind === 'immediate' ? second : third) & (name.startsWith('cmp') ? 7n : -1n),
 			});
 			return true;
 	}

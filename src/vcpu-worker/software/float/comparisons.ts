@@ -31,14 +31,17 @@ export const choose =
 		return {bits: isZero ? bits & signOf(format) : bits, flags};
 	};
 
-/** Orders for which predicates hold; from 4 on they are the opposite (SDM volume 2, table 3-1). */
+/** Orders for which predicates hold by their low bits; with bit 2 they are the opposite (SDM volume 2, table 3-1). */
 const predicates: readonly (readonly Order[])[] = [['equal'], ['less'], ['less', 'equal'], ['unordered']];
 
 /** All ones where a predicate holds, else zeros. */
 export function test(a: Unpacked, b: Unpacked, format: Format, predicate: number): Result {
+	const has = (bit: number) => (predicate & bit) !== 0;
 	const kind = predicate & 3;
-	const {order, flags} = compare(a, b, format, kind === 1 || kind === 2);
-	const holds = (predicates[kind] as readonly Order[]).includes(order) !== ((predicate & 4) !== 0);
+	// Bit 4 exchanges those that want no NaN and those that take it, bit 3 says otherwise of a NaN alone.
+	const {order, flags} = compare(a, b, format, (kind === 1 || kind === 2) !== has(16));
+	const isListed = (predicates[kind] as readonly Order[]).includes(order) !== has(4);
+	const holds = isListed !== (order === 'unordered' && has(8));
 	return {bits: holds ? (signOf(format) << 1n) - 1n : 0n, flags};
 }
 

@@ -43,14 +43,14 @@ export class FloatUnit {
 	 */
 	compute(number: number, constant: number): number {
 		const state = this.#state;
-		const {count, from, to, compute} = floatOperations[number] as (typeof floatOperations)[number];
+		const {count, bytes, from, to, compute} = floatOperations[number] as (typeof floatOperations)[number];
 		const {mxcsr} = state;
 		state.exactFloats++;
 		const environment = environmentOf(mxcsr);
 		let flags = 0;
 		state.floatResult.fill(0n);
 		for (let index = 0; index < count; index++) {
-			const operand = (number: number) => this.#element(at.operands + 16 * number, from, index);
+			const operand = (number: number) => this.#element(at.operands + bytes * number, from, index);
 			const result = compute([operand(0), operand(1), operand(2)], environment, constant, index);
 			flags |= result.flags;
 			this.#setElement(at.result, to, index, result.bits);

@@ -18,6 +18,12 @@ export interface FloatOperation {
 /** Elements of the same number; operations of fewer operands do not look at the others. */
 export type Operands = readonly [a: bigint, b: bigint, c: bigint];
 
+/** An operation on operands of a size. */
+export interface SizedOperation extends FloatOperation {
+	/** Of the room that an operand has. */
+	readonly bytes: number;
+}
+
 /** Endings of names: packed and scalar, single and double. */
 export type FloatSuffix = 'ps' | 'pd' | 'ss' | 'sd';
 const suffixes: Readonly<Record<FloatSuffix, {readonly count: number; readonly format: Format}>> = {
@@ -182,12 +188,16 @@ const operations = {
 
 const names = Object.keys(operations);
 
-/** Operations by their numbers. */
-export const floatOperations: readonly FloatOperation[] = Object.values(operations);
+/** Operations by their numbers: those of 128 bits, then those of 256. */
+export const floatOperations: readonly SizedOperation[] = [1, 2].flatMap((halves) =>
+	Object.values<FloatOperation>(operations).map(
+		({count, ...rest}): SizedOperation => ({...rest, count: count * halves, bytes: 16 * halves}),
+	),
+);
 
 /** Number of an operation. */
-export function floatOperation(name: string): number {
+export function floatOperation(name: string, halves = 1): number {
 	const number = names.indexOf(name);
 	if (number < 0) throw new RangeError(`no operation is called ${name}`);
-	return number;
+	return number + (halves - 1) * names.length;
 }

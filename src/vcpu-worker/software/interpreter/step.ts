@@ -10,7 +10,7 @@ import {
 	type Vector,
 	type Width,
 } from '#support/wasm';
-import {Flags, type Kind, type OperandName, type Operation} from '#vcpu-worker/software/semantics';
+import {Flags, type Half, type Kind, type OperandName, type Operation} from '#vcpu-worker/software/semantics';
 import {CpuState, generalAt, SegmentState, Stop, segmentBaseAt} from '#vcpu-worker/software/state';
 import {GuestAccess, type Imports} from './guest-access.ts';
 import type {StepFields} from './step-fields.ts';
@@ -23,6 +23,8 @@ export interface Jumps {
 	to(address: Int<'i64'>): void;
 }
 
+/** Of a vector of 256 bits. */
+const halfBytes = 16;
 /** Bit of DF in RFLAGS. */
 const directionBit = 10;
 /** Vector of an exception. */
@@ -36,6 +38,7 @@ export class GeneratedStep implements Operation {
 	readonly width: Width;
 	readonly type: IntType;
 	readonly flags: Flags;
+	readonly halves: readonly Half[];
 	/** It writes guest memory. */
 	hasStored = false;
 	readonly #kind: Kind;
@@ -58,8 +61,9 @@ export class GeneratedStep implements Operation {
 	) {
 		this.f = f;
 		this.#kind = kind;
-		// Meanings for 128 bits say for each operand how wide it is.
-		this.width = kind.width === 128 ? 64 : kind.width;
+		// Meanings for vectors say for each operand how wide it is.
+		this.width = kind.width === 128 || kind.width === 256 ? 64 : kind.width;
+		this.halves = kind.width === 256 ? [0, 1] : [0];
 		this.type = this.width === 64 ? 'i64' : 'i32';
 		this.#state = imports.state;
 		this.#fields = fields;
@@ -91,12 +95,12 @@ export class GeneratedStep implements Operation {
 		this.#write(this.#place(operand), 0, value, width);
 	}
 
-	readVector(operand: OperandName): Vector {
-		return this.#state.loadVector(this.#place(operand));
+	readVector(operand: OperandName, half: Half = 0): Vector {
+		return this.#state.loadVector(this.#place(operand), half * halfBytes);
 	}
 
-	writeVector(operand: OperandName, value: Vector): void {
-		this.f.storeVector(this.#state, this.#place(operand), 0, value);
+	writeVector(operand: OperandName, value: Vector, half: Half = 0): void {
+		this.f.storeVector(this.#state, this.#place(operand), half * halfBytes, value);
 	}
 
 	readElement(operand: OperandName, width: Width, index: Int<'i32'>): Int {
@@ -172,16 +176,18 @@ export class GeneratedStep implements Operation {
 		return this.#field32(CpuState.offset('fusesProducts'));
 	}
 
-	computeExactly(operation: number, operands: readonly Vector[]): Vector {
+	computeExactly(operation: number, operands: readonly (readonly Vector[])[]): readonly Vector[] {
 		const {f} = this;
 		const at = CpuState.offset('floatOperands');
-		for (const [index, operand] of operands.entries()) f.storeVector(this.#state, i32(0), at + 16 * index, operand);
+		for (const [half, values] of operands.entries())
+			for (const [index, value] of values.entries())
+				f.storeVector(this.#state, i32(0), at + (index * operands.length + half) * halfBytes, value);
 		const vector = f.let(callOf(this.#compute, i32(operation), this.immediate().toI32()));
 		f.if(vector, () => {
 			f.store(this.#state, 32, i32(0), CpuState.offset('vector'), vector);
 			this.#raise();
 		});
-		return this.#state.loadVector(i32(0), CpuState.offset('floatResult'));
+		return operands.map((_, half) => this.#state.loadVector(i32(0), CpuState.offset('floatResult') + half * halfBytes));
 	}
 
 	readRegister(register: number, width: Width): Int {

@@ -60,7 +60,7 @@ function mixColumnsBack(op: Operation, value: Vector): Vector {
 const encrypt =
 	(mix: (op: Operation, value: Vector) => Vector): Meaning =>
 	(op) => {
-		const state = op.f.letVector(op.readVector('a'));
+		const state = op.f.letVector(op.readVector('c'));
 		const substituted = substitute(op, state.shuffle(state, shiftRows), substitutionTables(false));
 		// The factors of a column have the sum 1: a constant that all bytes have stays.
 		op.writeVector('a', xor(mix(op, substituted), op.readVector('b'), constants));
@@ -69,7 +69,7 @@ const encrypt =
 const decrypt =
 	(mix: (op: Operation, value: Vector) => Vector): Meaning =>
 	(op) => {
-		const state = op.f.letVector(op.readVector('a'));
+		const state = op.f.letVector(op.readVector('c'));
 		const substituted = substitute(op, state.shuffle(state, shiftRowsBack), substitutionTables(true));
 		op.writeVector('a', xor(mix(op, substituted), op.readVector('b')));
 	};

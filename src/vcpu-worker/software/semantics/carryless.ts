@@ -44,7 +44,7 @@ export const carryless = {
 	pclmulqdq: (op) => {
 		const {f} = op;
 		const half = (bit: number) => op.immediate().toI32().shrU(bit).and(1);
-		const a = f.let(op.readElement('a', 64, half(0)).toI64U());
+		const a = f.let(op.readElement('c', 64, half(0)).toI64U());
 		const b = f.let(op.readElement('b', 64, half(4)).toI64U());
 		const back = reversed(op, pair(a, b));
 		const product = f.let(lowProduct(op, a, b));

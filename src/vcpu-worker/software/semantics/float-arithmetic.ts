@@ -5,14 +5,16 @@ import {
 	areFinite,
 	type Elements,
 	elements,
+	inAll,
 	isNormal,
 	isPlain,
 	lanes,
 	readElements,
+	readPairs,
 	writeElements,
 } from './float-elements.ts';
 import {settle} from './float-settle.ts';
-import type {Meaning, Operation} from './operation.ts';
+import type {FloatOperands, Meaning, Operation} from './operation.ts';
 
 type Arithmetic = 'add' | 'sub' | 'mul' | 'div';
 const suffixes: readonly FloatSuffix[] = ['ps', 'pd', 'ss', 'sd'];
@@ -77,15 +79,26 @@ function isExact(op: Operation, name: Arithmetic, lane: Elements, a: Vector, b: 
 	return isProduct(op, lane, result, b, a);
 }
 
-/** The result of an operation. */
-function compute(op: Operation, name: Arithmetic, suffix: FloatSuffix, a: Vector, b: Vector): VectorLocal {
+/** The result of an operation, each half of it. */
+function compute(
+	op: Operation,
+	name: Arithmetic,
+	suffix: FloatSuffix,
+	pairs: readonly FloatOperands[],
+): readonly VectorLocal[] {
 	const lane = elements[suffix];
-	const result = op.f.letVector(a.binary(`${lane.shape}.${name}`, b));
-	return settle(op, `${name}${suffix}`, [a, b], result, {
-		isSure: and(isPlain(a, lane), isPlain(b, lane), stands(op, name, lane, a, b, result)).reduce(
-			`${lane.integers}.all_true`,
+	const all = pairs.map(([a, b]) => ({a, b, result: op.f.letVector(a.binary(`${lane.shape}.${name}`, b))}));
+	const results = all.map(({result}) => result);
+	return settle(op, `${name}${suffix}`, pairs, results, {
+		isSure: inAll(
+			lane,
+			all.flatMap(({a, b, result}) => [isPlain(a, lane), isPlain(b, lane), stands(op, name, lane, a, b, result)]),
 		),
-		isExact: () => isExact(op, name, lane, a, b, result).reduce(`${lane.integers}.all_true`),
+		isExact: () =>
+			inAll(
+				lane,
+				all.map(({a, b, result}) => isExact(op, name, lane, a, b, result)),
+			),
 	});
 }
 
@@ -93,19 +106,29 @@ const arithmetic =
 	(name: Arithmetic, suffix: FloatSuffix): Meaning =>
 	(op) => {
 		const lane = elements[suffix];
-		const [a, b] = [readElements(op, 'a', lane), readElements(op, 'b', lane)];
-		writeElements(op, lane, compute(op, name, suffix, a, b));
+		writeElements(op, lane, compute(op, name, suffix, readPairs(op, lane)));
 	};
 
 const squareRoot =
 	(suffix: FloatSuffix): Meaning =>
 	(op) => {
 		const lane = elements[suffix];
-		const value = readElements(op, 'b', lane);
-		const root = op.f.letVector(value.unary(`${lane.shape}.sqrt`));
-		const settled = settle(op, `sqrt${suffix}`, [value, value], root, {
-			isSure: and(isPlain(value, lane), areFinite(root, lane)).reduce(`${lane.integers}.all_true`),
-			isExact: () => isProduct(op, lane, root, root, value).reduce(`${lane.integers}.all_true`),
+		const all = op.halves.map((half) => {
+			const value = readElements(op, 'b', lane, half);
+			return {value, root: op.f.letVector(value.unary(`${lane.shape}.sqrt`))};
+		});
+		const operands = all.map(({value}) => [value, value] as const);
+		const roots = all.map(({root}) => root);
+		const settled = settle(op, `sqrt${suffix}`, operands, roots, {
+			isSure: inAll(
+				lane,
+				all.flatMap(({value, root}) => [isPlain(value, lane), areFinite(root, lane)]),
+			),
+			isExact: () =>
+				inAll(
+					lane,
+					all.map(({value, root}) => isProduct(op, lane, root, root, value)),
+				),
 		});
 		writeElements(op, lane, settled);
 	};
@@ -122,10 +145,10 @@ const neighbours =
 	(name: 'add' | 'sub', suffix: 'ps' | 'pd'): Meaning =>
 	(op) => {
 		const lane = elements[suffix];
-		const [a, b] = [readElements(op, 'a', lane), readElements(op, 'b', lane)];
-		const first = op.f.letVector(a.shuffle(b, even[suffix]));
-		const second = op.f.letVector(a.shuffle(b, odd[suffix]));
-		op.writeVector('a', compute(op, name, suffix, first, second));
+		const pairs = readPairs(op, lane).map(
+			([a, b]) => [op.f.letVector(a.shuffle(b, even[suffix])), op.f.letVector(a.shuffle(b, odd[suffix]))] as const,
+		);
+		writeElements(op, lane, compute(op, name, suffix, pairs));
 	};
 
 /** Sums where the number is odd, differences where it is even. */
@@ -134,18 +157,30 @@ const alternating =
 	(op) => {
 		const lane = elements[suffix];
 		const {shape, sign} = lane;
-		const [a, b] = [readElements(op, 'a', lane), readElements(op, 'b', lane)];
 		const signs =
 			suffix === 'ps' ? splat('i64x2', 0x8000_0000n) : vectorOf([...Array(7).fill(0), 0x80, ...Array(8).fill(0)]);
-		const added = op.f.letVector(b.binary('v128.xor', and(signs, sign)));
-		const result = op.f.letVector(a.binary(`${shape}.add`, added));
-		const settled = settle(op, `addsub${suffix}`, [a, b], result, {
-			isSure: and(isPlain(a, lane), isPlain(b, lane), stands(op, 'add', lane, a, added, result)).reduce(
-				`${lane.integers}.all_true`,
-			),
-			isExact: () => isExactSum(op, lane, a, added, result).reduce(`${lane.integers}.all_true`),
+		const pairs = readPairs(op, lane);
+		const all = pairs.map(([a, b]) => {
+			const added = op.f.letVector(b.binary('v128.xor', and(signs, sign)));
+			return {a, b, added, result: op.f.letVector(a.binary(`${shape}.add`, added))};
 		});
-		op.writeVector('a', settled);
+		const results = all.map(({result}) => result);
+		const settled = settle(op, `addsub${suffix}`, pairs, results, {
+			isSure: inAll(
+				lane,
+				all.flatMap(({a, b, added, result}) => [
+					isPlain(a, lane),
+					isPlain(b, lane),
+					stands(op, 'add', lane, a, added, result),
+				]),
+			),
+			isExact: () =>
+				inAll(
+					lane,
+					all.map(({a, added, result}) => isExactSum(op, lane, a, added, result)),
+				),
+		});
+		writeElements(op, lane, settled);
 	};
 
 /** Products that the constant's high bits choose, added up, to the elements that its low bits choose (SDM volume 2, DPPS). */
@@ -163,11 +198,9 @@ const dotProduct =
 					.binary(`${lane.integers}.eq`, numbered),
 			);
 		const mask = chosen(4);
-		const [a, b] = (['a', 'b'] as const).map((name) => op.f.letVector(and(readElements(op, name, lane), mask))) as [
-			VectorLocal,
-			VectorLocal,
-		];
-		let sum = compute(op, 'mul', suffix, a, b);
+		const masked = (value: Vector) => op.f.letVector(and(value, mask));
+		const products = readPairs(op, lane).map(([a, b]) => [masked(a), masked(b)] as const);
+		let sums = compute(op, 'mul', suffix, products);
 		for (let apart = 1; apart < count; apart *= 2) {
 			// The first of each group of elements, then the one so far behind it.
 			const group = (behind: number) =>
@@ -175,11 +208,17 @@ const dotProduct =
 					const element = Math.floor(byte / bytes);
 					return (element - (element % (2 * apart)) + behind) * bytes + (byte % bytes);
 				});
-			const first = op.f.letVector(sum.shuffle(sum, group(0)));
-			const second = op.f.letVector(sum.shuffle(sum, group(apart)));
-			sum = compute(op, 'add', suffix, first, second);
+			const pairs = sums.map(
+				(sum) => [op.f.letVector(sum.shuffle(sum, group(0))), op.f.letVector(sum.shuffle(sum, group(apart)))] as const,
+			);
+			sums = compute(op, 'add', suffix, pairs);
 		}
-		op.writeVector('a', and(sum, chosen(0)));
+		const wanted = chosen(0);
+		writeElements(
+			op,
+			lane,
+			sums.map((sum) => and(sum, wanted)),
+		);
 	};
 
 const each = (name: string, meaning: (suffix: FloatSuffix) => Meaning): Record<string, Meaning> =>

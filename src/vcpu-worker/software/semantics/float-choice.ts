@@ -1,25 +1,37 @@
 import {splat, type Vector} from '#support/wasm';
 import type {FloatSuffix} from '#vcpu-worker/software/float';
-import {and, type Elements, elements, isPlain, readElements, writeElements} from './float-elements.ts';
+import {
+	and,
+	type Elements,
+	elements,
+	inAll,
+	isPlain,
+	readElements,
+	readPairs,
+	writeElements,
+} from './float-elements.ts';
 import {settle} from './float-settle.ts';
-import type {Meaning, Operation} from './operation.ts';
+import type {FloatOperands, Meaning, Operation} from './operation.ts';
 
 const suffixes: readonly FloatSuffix[] = ['ps', 'pd', 'ss', 'sd'];
 
-const arePlain = (a: Vector, b: Vector, lane: Elements) =>
-	and(isPlain(a, lane), isPlain(b, lane)).reduce(`${lane.integers}.all_true`);
+const arePlain = (pairs: readonly FloatOperands[], lane: Elements) =>
+	inAll(
+		lane,
+		pairs.flatMap((pair) => pair.map((value) => isPlain(value, lane))),
+	);
 
 /** MIN and MAX, which are those of WebAssembly with operands exchanged. */
 const choose =
 	(name: 'min' | 'max', suffix: FloatSuffix): Meaning =>
 	(op) => {
 		const lane = elements[suffix];
-		const [a, b] = [readElements(op, 'a', lane), readElements(op, 'b', lane)];
-		const result = b.binary(`${lane.shape}.p${name}`, a);
-		writeElements(op, lane, settle(op, `${name}${suffix}`, [a, b], result, {isSure: arePlain(a, b, lane)}));
+		const pairs = readPairs(op, lane);
+		const results = pairs.map(([a, b]) => b.binary(`${lane.shape}.p${name}`, a));
+		writeElements(op, lane, settle(op, `${name}${suffix}`, pairs, results, {isSure: arePlain(pairs, lane)}));
 	};
 
-/** A predicate on numbers that are no NaNs, by the constant: EQ, LT, LE, UNORD, and from 4 on their opposites. */
+/** A predicate on numbers that are no NaNs, by the constant: EQ, LT, LE, UNORD, and with bit 2 their opposites. Its other bits are about NaNs. */
 function holds(op: Operation, {shape}: Elements, a: Vector, b: Vector): Vector {
 	const {f} = op;
 	const predicate = f.let(op.immediate().toI32());
@@ -37,9 +49,9 @@ const test =
 	(suffix: FloatSuffix): Meaning =>
 	(op) => {
 		const lane = elements[suffix];
-		const [a, b] = [readElements(op, 'a', lane), readElements(op, 'b', lane)];
-		const result = holds(op, lane, a, b);
-		writeElements(op, lane, settle(op, `cmp${suffix}`, [a, b], result, {isSure: arePlain(a, b, lane)}));
+		const pairs = readPairs(op, lane);
+		const results = pairs.map(([a, b]) => op.f.letVector(holds(op, lane, a, b)));
+		writeElements(op, lane, settle(op, `cmp${suffix}`, pairs, results, {isSure: arePlain(pairs, lane)}));
 	};
 
 const CF = 1;
@@ -54,10 +66,10 @@ const order =
 		const [a, b] = [readElements(op, 'a', lane), readElements(op, 'b', lane)];
 		const less = and(a.binary(`${lane.shape}.lt`, b), splat('i64x2', CF));
 		const equal = and(a.binary(`${lane.shape}.eq`, b), splat('i64x2', ZF));
-		const settled = settle(op, `${name}${suffix}`, [a, b], less.binary('v128.or', equal), {
-			isSure: arePlain(a, b, lane),
+		const [settled] = settle(op, `${name}${suffix}`, [[a, b]], [less.binary('v128.or', equal)], {
+			isSure: arePlain([[a, b]], lane),
 		});
-		op.flags.setBits(op.f.let(settled.lane64(0).and(status)));
+		op.flags.setBits(op.f.let((settled as Vector).lane64(0).and(status)));
 	};
 
 const each = (name: string, meaning: (suffix: FloatSuffix) => Meaning): Record<string, Meaning> =>

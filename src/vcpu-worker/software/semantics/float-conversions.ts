@@ -1,8 +1,8 @@
-import {type Int, i32, splat, splatConverted, type Vector} from '#support/wasm';
+import {type Int, i32, splat, splatConverted, type Vector, type VectorLocal} from '#support/wasm';
 import type {FloatSuffix} from '#vcpu-worker/software/float';
-import {and, elements, isPlain, lanes, readElements, writeElements} from './float-elements.ts';
+import {and, elements, inAll, isPlain, joined, lanes, readElements, writeElements} from './float-elements.ts';
 import {settle} from './float-settle.ts';
-import type {Meaning, Operation} from './operation.ts';
+import type {Half, Meaning, Operation} from './operation.ts';
 
 const {ps, pd, ss, sd} = elements;
 
@@ -17,11 +17,11 @@ const fromGeneral =
 		const value = f.let(op.readSigned('b'));
 		const converted = splatConverted(lane.shape, value);
 		if (suffix === 'sd' && op.width === 32) {
-			writeElements(op, lane, converted);
+			writeElements(op, lane, [converted]);
 			return;
 		}
 		const source = splat('i64x2', value);
-		const settled = settle(op, `cvtsi2${suffix}`, [source, source], converted, {
+		const settled = settle(op, `cvtsi2${suffix}`, [[source, source]], [converted], {
 			isSure: i32(1),
 			isExact: () => {
 				const magnitude = f.let(value.ltS(0).select(value.neg(), value));
@@ -44,80 +44,118 @@ const toGeneral =
 		const hasRoom =
 			width === 32 ? integer.eq(integer.toI32().toI64S()) : integer.xor(integer.shrS(63)).ne((1n << 63n) - 1n);
 		const name = `cvt${isTruncated ? 't' : ''}${suffix}2si${width}`;
-		const settled = settle(op, name, [value, value], splat('i64x2', integer), {
+		const [settled] = settle(op, name, [[value, value]], [splat('i64x2', integer)], {
 			isSure: isNumber.and(hasRoom),
 			isExact: () => splatConverted(shape, integer).binary(`${shape}.eq`, value).reduce(`${integers}.all_true`),
 			isOfAnyRounding: isTruncated,
 		});
-		op.write('a', width === 64 ? settled.lane64(0) : settled.lane64(0).toI32());
+		const result = (settled as Vector).lane64(0);
+		op.write('a', width === 64 ? result : result.toI32());
 	};
 
-/** To packed integers of 32 bits; of two the upper ones are 0. */
+/** Both operands of an operation that has one. */
+const twice = (values: readonly Vector[]) => values.map((value) => [value, value] as const);
+/** To packed integers of 32 bits; of doubles they are half as wide, and above them is 0. */
 const toIntegers =
 	(suffix: 'ps' | 'pd', isTruncated: boolean): Meaning =>
 	(op) => {
 		const lane = elements[suffix];
-		const {shape, integers} = lane;
-		const value = readElements(op, 'b', lane);
-		const integral = op.f.letVector(value.unary(`${shape}.${isTruncated ? 'trunc' : 'nearest'}`));
-		const isWithin = integral.unary(`${shape}.abs`).binary(`${shape}.lt`, lanes(shape, 2 ** 31));
-		const converted = integral.unary(suffix === 'ps' ? 'i32x4.trunc_sat_f32x4_s' : 'i32x4.trunc_sat_f64x2_s_zero');
+		const {shape} = lane;
+		const values = op.halves.map((half) => readElements(op, 'b', lane, half));
+		const integrals = values.map((value) =>
+			op.f.letVector(value.unary(`${shape}.${isTruncated ? 'trunc' : 'nearest'}`)),
+		);
+		const converted = integrals.map((integral) =>
+			integral.unary(suffix === 'ps' ? 'i32x4.trunc_sat_f32x4_s' : 'i32x4.trunc_sat_f64x2_s_zero'),
+		);
 		const name = `cvt${isTruncated ? 't' : ''}${suffix}2dq`;
-		const settled = settle(op, name, [value, value], converted, {
-			isSure: isWithin.reduce(`${integers}.all_true`),
-			isExact: () => integral.binary(`${shape}.eq`, value).reduce(`${integers}.all_true`),
+		const settled = settle(op, name, twice(values), suffix === 'ps' ? converted : joined(converted), {
+			isSure: inAll(
+				lane,
+				integrals.map((integral) => integral.unary(`${shape}.abs`).binary(`${shape}.lt`, lanes(shape, 2 ** 31))),
+			),
+			isExact: () =>
+				inAll(
+					lane,
+					integrals.map((integral, half) => integral.binary(`${shape}.eq`, values[half] as Vector)),
+				),
 			isOfAnyRounding: isTruncated,
 		});
-		op.writeVector('a', settled);
+		for (const [half, value] of settled.entries()) op.writeVector('a', value, half as Half);
 	};
 
-/** Singles to doubles: two, or one. */
+/** Singles to doubles: as many as the result has room for, or one. */
 function widen(op: Operation, suffix: 'ps' | 'ss'): void {
 	const isPacked = suffix === 'ps';
-	const value = isPacked ? op.f.letVector(splat('i64x2', op.read('b', 64))) : readElements(op, 'b', ss);
+	const isWhole = op.halves.length > 1;
+	const half = () => op.f.letVector(splat('i64x2', op.read('b', 64)));
+	const value = isWhole || !isPacked ? readElements(op, 'b', isPacked ? ps : ss) : half();
+	const sources = isWhole
+		? [value, value.shuffle(value, [8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15])]
+		: [value];
 	const settled = settle(
 		op,
 		isPacked ? 'cvtps2pd' : 'cvtss2sd',
-		[value, value],
-		value.unary('f64x2.promote_low_f32x4'),
+		// The operand has half the room of the result.
+		twice(op.halves.map(() => value)),
+		sources.map((source) => source.unary('f64x2.promote_low_f32x4')),
 		{isSure: isPlain(value, ps).reduce('i32x4.all_true')},
 	);
 	writeElements(op, isPacked ? pd : sd, settled);
 }
 
-/** Doubles to singles: two, with the upper ones 0, or one. */
+/** Doubles to singles, above which is 0, or one. */
 function narrow(op: Operation, suffix: 'pd' | 'sd'): void {
 	const {f} = op;
 	const isPacked = suffix === 'pd';
-	const value = readElements(op, 'b', elements[suffix]);
-	const narrowed = f.letVector(value.unary('f32x4.demote_f64x2_zero'));
-	const again = f.letVector(narrowed.unary('f64x2.promote_low_f32x4'));
-	const magnitude = f.letVector(again.unary('f64x2.abs'));
-	const isNormal = magnitude
-		.binary('f64x2.gt', lanes('f64x2', 2 ** -126))
-		.binary('v128.and', magnitude.binary('f64x2.lt', pd.infinity));
-	const stands = isNormal.binary('v128.or', value.binary('f64x2.eq', pd.zero));
-	const settled = settle(op, isPacked ? 'cvtpd2ps' : 'cvtsd2ss', [value, value], narrowed, {
-		isSure: stands.reduce('i64x2.all_true'),
-		isExact: () => again.binary('f64x2.eq', value).reduce('i64x2.all_true'),
+	const all = op.halves.map((half) => {
+		const value = readElements(op, 'b', elements[suffix], half);
+		const narrowed = f.letVector(value.unary('f32x4.demote_f64x2_zero'));
+		return {value, narrowed, again: f.letVector(narrowed.unary('f64x2.promote_low_f32x4'))};
 	});
-	writeElements(op, isPacked ? ps : ss, settled);
+	const stands = ({value, again}: {value: VectorLocal; again: VectorLocal}): Vector => {
+		const magnitude = f.letVector(again.unary('f64x2.abs'));
+		const isNormal = magnitude
+			.binary('f64x2.gt', lanes('f64x2', 2 ** -126))
+			.binary('v128.and', magnitude.binary('f64x2.lt', pd.infinity));
+		return isNormal.binary('v128.or', value.binary('f64x2.eq', pd.zero));
+	};
+	const [settled] = settle(
+		op,
+		isPacked ? 'cvtpd2ps' : 'cvtsd2ss',
+		twice(all.map(({value}) => value)),
+		joined(all.map(({narrowed}) => narrowed)),
+		{
+			isSure: inAll(pd, all.map(stands)),
+			isExact: () =>
+				inAll(
+					pd,
+					all.map(({value, again}) => again.binary('f64x2.eq', value)),
+				),
+		},
+	);
+	if (isPacked) op.writeVector('a', settled as Vector);
+	else writeElements(op, ss, [settled as Vector]);
 }
 
 /** Packed integers to singles. */
 const integersToSingles: Meaning = (op) => {
-	const value = op.f.letVector(op.readVector('b'));
-	const converted = op.f.letVector(value.unary('f32x4.convert_i32x4_s'));
-	const settled = settle(op, 'cvtdq2ps', [value, value], converted, {
+	const values = op.halves.map((half) => readElements(op, 'b', ps, half));
+	const converted = values.map((value) => op.f.letVector(value.unary('f32x4.convert_i32x4_s')));
+	const settled = settle(op, 'cvtdq2ps', twice(values), converted, {
 		isSure: i32(1),
-		isExact: () => {
-			// The largest integer is that of a number which has none.
-			const isLargest = value.binary('i32x4.eq', splat('i32x4', 0x7fff_ffff));
-			const again = converted.unary('i32x4.trunc_sat_f32x4_s').binary('i32x4.eq', value);
-			return again.binary('v128.andnot', isLargest).reduce('i32x4.all_true');
-		},
+		isExact: () =>
+			inAll(
+				ps,
+				values.map((value, half) => {
+					// The largest integer is that of a number which has none.
+					const isLargest = value.binary('i32x4.eq', splat('i32x4', 0x7fff_ffff));
+					const again = (converted[half] as Vector).unary('i32x4.trunc_sat_f32x4_s').binary('i32x4.eq', value);
+					return again.binary('v128.andnot', isLargest);
+				}),
+			),
 	});
-	op.writeVector('a', settled);
+	writeElements(op, ps, settled);
 };
 
 /** Told of what is not exact, the constant says that nobody is. */
@@ -129,20 +167,30 @@ const round =
 	(op) => {
 		const {f} = op;
 		const lane = elements[suffix];
-		const {shape, integers} = lane;
-		const value = readElements(op, 'b', lane);
+		const {shape} = lane;
+		const values = op.halves.map((half) => readElements(op, 'b', lane, half));
 		const constant = f.let(op.immediate().toI32());
 		const control = op.vectorControl().shrU(13);
-		const integral = f.vectorLocal();
+		const integrals = values.map(() => f.vectorLocal());
 		const ways = ['nearest', 'floor', 'ceil', 'trunc'] as const;
+		const turn = (way: (typeof ways)[number]) => {
+			for (const [half, value] of values.entries())
+				f.setVector(integrals[half] as VectorLocal, value.unary(`${shape}.${way}`));
+		};
 		f.switch(
 			constant.and(4).select(control, constant).and(3),
-			ways.map((way) => () => f.setVector(integral, value.unary(`${shape}.${way}`))),
+			ways.map((way) => () => turn(way)),
 		);
-		const isSame: Vector = integral.binary(`${shape}.eq`, value);
-		const settled = settle(op, `round${suffix}`, [value, value], integral, {
-			isSure: isPlain(value, lane).reduce(`${integers}.all_true`),
-			isExact: () => isSame.reduce(`${integers}.all_true`).or(isSilent(constant)),
+		const settled = settle(op, `round${suffix}`, twice(values), integrals, {
+			isSure: inAll(
+				lane,
+				values.map((value) => isPlain(value, lane)),
+			),
+			isExact: () =>
+				inAll(
+					lane,
+					values.map((value, half) => (integrals[half] as Vector).binary(`${shape}.eq`, value)),
+				).or(isSilent(constant)),
 			isOfAnyRounding: true,
 		});
 		writeElements(op, lane, settled);
@@ -155,22 +203,28 @@ const approximate =
 		const {f} = op;
 		const lane = elements[suffix];
 		const {least, sign, zero} = lane;
-		const value = readElements(op, 'b', lane);
 		/** Denormals are zeros of their sign. */
 		const flushed = (number: Vector) => {
 			const isTiny = number.unary('f32x4.abs').binary('f32x4.lt', least);
 			return f.letVector(and(number, sign).select(f.letVector(isTiny), number));
 		};
-		const operand = flushed(value);
-		const divisor = name === 'rcp' ? operand : operand.unary('f32x4.sqrt');
-		const result = flushed(f.letVector(lanes('f32x4', 1).binary('f32x4.div', divisor)));
-		const isNan = f.letVector(value.binary('f32x4.ne', value));
-		const quiet = value.binary('v128.or', splat('i32x4', 0x40_0000));
-		const number =
-			name === 'rcp'
-				? result
-				: splat('i32x4', 0xffc0_0000 | 0).select(f.letVector(operand.binary('f32x4.lt', zero)), result);
-		writeElements(op, lane, f.letVector(quiet.select(isNan, number)));
+		const approximated = (value: VectorLocal) => {
+			const operand = flushed(value);
+			const divisor = name === 'rcp' ? operand : operand.unary('f32x4.sqrt');
+			const result = flushed(f.letVector(lanes('f32x4', 1).binary('f32x4.div', divisor)));
+			const isNan = f.letVector(value.binary('f32x4.ne', value));
+			const quiet = value.binary('v128.or', splat('i32x4', 0x40_0000));
+			const number =
+				name === 'rcp'
+					? result
+					: splat('i32x4', 0xffc0_0000 | 0).select(f.letVector(operand.binary('f32x4.lt', zero)), result);
+			return f.letVector(quiet.select(isNan, number));
+		};
+		writeElements(
+			op,
+			lane,
+			op.halves.map((half) => approximated(readElements(op, 'b', lane, half))),
+		);
 	};
 
 /** Conversions of floating point, and approximations. */

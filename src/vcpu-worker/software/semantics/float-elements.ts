@@ -1,6 +1,6 @@
-import {type FloatShape, i32, splat, type Vector, type VectorLocal, vectorOf} from '#support/wasm';
+import {type FloatShape, type Int, splat, type Vector, type VectorLocal, vectorOf} from '#support/wasm';
 import type {FloatSuffix} from '#vcpu-worker/software/float';
-import type {OperandName, Operation} from './operation.ts';
+import type {Half, OperandName, Operation} from './operation.ts';
 
 /** Elements of an instruction on floating point: all of a vector, or the first alone. */
 export interface Elements {
@@ -42,14 +42,34 @@ export const elements: Readonly<Record<FloatSuffix, Elements>> = {
 };
 
 /** An operand; the first element alone is in all lanes, so that all are like it. */
-export function readElements(op: Operation, operand: OperandName, {isPacked, width, integers}: Elements): VectorLocal {
-	return op.f.letVector(isPacked ? op.readVector(operand) : splat(integers, op.read(operand, width)));
+export function readElements(
+	op: Operation,
+	operand: OperandName,
+	{isPacked, width, integers}: Elements,
+	half: Half = 0,
+): VectorLocal {
+	return op.f.letVector(isPacked ? op.readVector(operand, half) : splat(integers, op.read(operand, width)));
 }
 
-/** Writes the destination: all of it, or the first element. */
-export function writeElements(op: Operation, {isPacked, width}: Elements, value: Vector): void {
-	if (isPacked) op.writeVector('a', value);
-	else op.writeElement('a', width, i32(0), width === 64 ? value.lane64(0) : value.lane64(0).toI32());
+/** Both sources, each half of them. */
+export const readPairs = (op: Operation, lane: Elements): readonly (readonly [VectorLocal, VectorLocal])[] =>
+	op.halves.map((half) => [readElements(op, 'c', lane, half), readElements(op, 'b', lane, half)]);
+
+/** True where all lanes have it. */
+export const inAll = ({integers}: Elements, lanes: readonly Vector[]): Int<'i32'> =>
+	lanes.reduce((all, one) => all.binary('v128.and', one)).reduce(`${integers}.all_true`);
+
+/** Writes the destination: each half of it, or the first element in front of what the first source has, or another operand. */
+export function writeElements(
+	op: Operation,
+	{isPacked, integers}: Elements,
+	values: readonly Vector[],
+	rest: OperandName = 'c',
+): void {
+	for (const half of op.halves) {
+		const value = values[half] as Vector;
+		op.writeVector('a', isPacked ? value : op.readVector(rest).withFirst(integers, value.lane64(0)), half);
+	}
 }
 
 /** Lanes that are normal numbers, zeros or infinities: neither denormals nor NaNs. */
@@ -71,3 +91,11 @@ export function isNormal(op: Operation, value: Vector, {shape, least, infinity}:
 
 export const and = (first: Vector, ...rest: readonly Vector[]): Vector =>
 	rest.reduce((all, one) => all.binary('v128.and', one), first);
+
+/** What is in the lower halves of vectors, as one. */
+export const joined = ([low, high]: readonly Vector[]): readonly Vector[] =>
+	low === undefined || high === undefined
+		? low === undefined
+			? []
+			: [low]
+		: [low.shuffle(high, [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23])];

@@ -20,14 +20,15 @@ export interface Conditions {
  * Gives the result of an operation: WebAssembly's where that is what it must be, which costs a few comparisons; else by exact arithmetic. WebAssembly
  * rounds to nearest, has no flags, and leaves open which NaN it gives. Most programs find the flag of results that are not exact already set.
  * @param name - of the operation in exact arithmetic
+ * @param operands - of each half; the results may be fewer
  */
 export function settle(
 	op: Operation,
 	name: string,
-	operands: readonly Vector[],
-	result: Vector,
+	operands: readonly (readonly Vector[])[],
+	results: readonly Vector[],
 	{isSure, isExact, isOfAnyRounding = isExact === undefined}: Conditions,
-): VectorLocal {
+): readonly VectorLocal[] {
 	const {f} = op;
 	const control = f.let(op.vectorControl());
 	const isNearest = isOfAnyRounding ? i32(1) : control.and(roundingControl).isZero();
@@ -36,11 +37,14 @@ export function settle(
 		const isTold = control.and(precisionBits).ne(precisionBits);
 		f.if(isSettled.and(isTold), () => f.set(isSettled, isExact()));
 	}
-	const value = f.vectorLocal();
+	const values = results.map(() => f.vectorLocal());
+	const set = (from: readonly Vector[]) => {
+		for (const [half, value] of values.entries()) f.setVector(value, from[half] as Vector);
+	};
 	f.if(
 		isSettled,
-		() => f.setVector(value, result),
-		() => f.setVector(value, op.computeExactly(floatOperation(name), operands)),
+		() => set(results),
+		() => set(op.computeExactly(floatOperation(name, operands.length), operands)),
 	);
-	return value;
+	return values;
 }

@@ -1,4 +1,4 @@
-import {type Int, i32, splat, type Vector, type VectorLocal, vectorOf} from '#support/wasm';
+import {i32, splat, type Vector, type VectorLocal, vectorOf} from '#support/wasm';
 import type {FloatSuffix} from '#vcpu-worker/software/float';
 import {isExactSum, limits} from './float-arithmetic.ts';
 import {
@@ -6,20 +6,22 @@ import {
 	areFinite,
 	type Elements,
 	elements,
+	inAll,
 	isNormal,
 	isPlain,
+	joined,
 	readElements,
 	writeElements,
 } from './float-elements.ts';
 import {settle} from './float-settle.ts';
-import type {Meaning, Operation} from './operation.ts';
+import type {Half, Meaning, Operation} from './operation.ts';
 
 type Operands = readonly [multiplicand: VectorLocal, multiplier: VectorLocal, addend: VectorLocal];
 
 /** The operands as the constant says: 132, 213 or 231, where 1 is `a`, 2 is `c`, and 3 is `b`, which may be in memory (SDM volume 2, VFMADD132PD). */
-function inOrder(op: Operation, lane: Elements): Operands {
+function inOrder(op: Operation, lane: Elements, half: Half): Operands {
 	const {f} = op;
-	const [a, b, c] = (['a', 'b', 'c'] as const).map((name) => readElements(op, name, lane)) as [
+	const [a, b, c] = (['a', 'b', 'c'] as const).map((name) => readElements(op, name, lane, half)) as [
 		VectorLocal,
 		VectorLocal,
 		VectorLocal,
@@ -70,24 +72,32 @@ const fused =
 	(op) => {
 		const {f} = op;
 		const lane = elements[suffix];
-		const {shape, integers} = lane;
-		const [multiplicand, y, addend] = inOrder(op, lane);
-		const x = f.letVector(multiplicand.binary('v128.xor', signsOf[negated.product](lane)));
-		const z = f.letVector(addend.binary('v128.xor', signsOf[negated.addend](lane)));
-		const result = f.letVector(x.relaxedMultiplyAdd(shape, y, z));
-		const arePlain = and(isPlain(x, lane), isPlain(y, lane), isPlain(z, lane));
-		// A zero may be what a tiny difference was rounded to.
-		const stands = isNormal(op, result, lane).binary('v128.or', and(hasZero(lane, x, y), areFinite(result, lane)));
-		const isSure: Int<'i32'> = and(arePlain, stands).reduce(`${integers}.all_true`);
-		const settled = settle(op, `${name}${suffix}`, [multiplicand, y, addend], result, {
-			isSure: isSure.and(op.fusesProducts()),
-			isExact: () => {
-				const product = f.letVector(x.binary(`${shape}.mul`, y));
-				const isExact = and(isExactProduct(lane, x, y, product), isExactSum(op, lane, product, z, result));
-				return isExact.reduce(`${integers}.all_true`);
-			},
+		const {shape} = lane;
+		const all = op.halves.map((half) => {
+			const operands = inOrder(op, lane, half);
+			const [multiplicand, y, addend] = operands;
+			const x = f.letVector(multiplicand.binary('v128.xor', signsOf[negated.product](lane)));
+			const z = f.letVector(addend.binary('v128.xor', signsOf[negated.addend](lane)));
+			return {operands, x, y, z, result: f.letVector(x.relaxedMultiplyAdd(shape, y, z))};
 		});
-		writeElements(op, lane, settled);
+		// A zero may be what a tiny difference was rounded to.
+		const stands = all.flatMap(({x, y, z, result}) => [
+			...[x, y, z].map((value) => isPlain(value, lane)),
+			isNormal(op, result, lane).binary('v128.or', and(hasZero(lane, x, y), areFinite(result, lane))),
+		]);
+		const [operands, results] = [all.map((one) => one.operands), all.map(({result}) => result)];
+		const settled = settle(op, `${name}${suffix}`, operands, results, {
+			isSure: inAll(lane, stands).and(op.fusesProducts()),
+			isExact: () =>
+				inAll(
+					lane,
+					all.flatMap(({x, y, z, result}) => {
+						const product = f.letVector(x.binary(`${shape}.mul`, y));
+						return [isExactProduct(lane, x, y, product), isExactSum(op, lane, product, z, result)];
+					}),
+				),
+		});
+		writeElements(op, lane, settled, 'a');
 	};
 
 const each = (
@@ -99,6 +109,8 @@ const each = (
 
 const all = ['ps', 'pd', 'ss', 'sd'] as const;
 const packed = ['ps', 'pd'] as const;
+/** Bytes of the upper half of a vector, twice. */
+const upperHalf = [8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15];
 const infiniteHalf = splat('i32x4', 0x7c00);
 
 /** FMA and F16C (SDM volume 2). */
@@ -109,59 +121,73 @@ export const fusedFloats: Readonly<Record<string, Meaning>> = {
 	...each('fnmsub', all, {product: 'all', addend: 'all'}),
 	...each('fmaddsub', packed, {product: 'none', addend: 'even'}),
 	...each('fmsubadd', packed, {product: 'none', addend: 'odd'}),
-	/** Four halves to singles. As singles their bits are numbers that are smaller by a power of two, denormals too. */
+	/** Halves to as many singles. As singles their bits are numbers that are smaller by a power of two, denormals too. */
 	cvtph2ps: (op) => {
 		const {f} = op;
-		const source = f.letVector(splat('i64x2', op.read('b', 64)));
-		const halves = f.letVector(source.unary('i32x4.extend_low_i16x8_u'));
-		const magnitude = halves.binary('v128.and', splat('i32x4', 0x7fff)).shift('i32x4.shl', 13);
-		const sign = halves.shift('i32x4.shr_u', 15).shift('i32x4.shl', 31);
-		const scaled = magnitude.binary('f32x4.mul', splat('i32x4', (127 + 112) << 23));
-		const areNumbers = infiniteHalf.binary('i32x4.gt_s', halves.binary('v128.and', infiniteHalf));
-		const settled = settle(op, 'cvtph2ps', [source, source], scaled.binary('v128.or', sign), {
-			isSure: areNumbers.reduce('i32x4.all_true'),
+		const isWhole = op.halves.length > 1;
+		const source = f.letVector(isWhole ? op.readVector('b') : splat('i64x2', op.read('b', 64)));
+		const all = op.halves.map((half) => {
+			const from = half === 0 ? source : source.shuffle(source, upperHalf);
+			return f.letVector(from.unary('i32x4.extend_low_i16x8_u'));
 		});
-		op.writeVector('a', settled);
+		const singles = all.map((halves) => {
+			const magnitude = halves.binary('v128.and', splat('i32x4', 0x7fff)).shift('i32x4.shl', 13);
+			const sign = halves.shift('i32x4.shr_u', 15).shift('i32x4.shl', 31);
+			const scaled = magnitude.binary('f32x4.mul', splat('i32x4', (127 + 112) << 23));
+			return f.letVector(scaled.binary('v128.or', sign));
+		});
+		const areNumbers = all.map((halves) => infiniteHalf.binary('i32x4.gt_s', halves.binary('v128.and', infiniteHalf)));
+		// The operand has half the room of the result.
+		const operands = all.map(() => [source, source]);
+		const settled = settle(op, 'cvtph2ps', operands, singles, {isSure: inAll(elements.ps, areNumbers)});
+		writeElements(op, elements.ps, settled);
 	},
-	/** Four singles to halves, in the low half; the upper one is 0. */
+	/** Singles to halves, above which is 0. */
 	cvtps2ph: (op) => {
 		const {f} = op;
-		const source = f.letVector(op.readVector('b'));
-		const magnitude = f.letVector(source.binary('v128.and', splat('i32x4', 0x7fff_ffff)));
-		const sign = source.shift('i32x4.shr_u', 31).shift('i32x4.shl', 15);
-		// Half of the last place is added, less one where that is even.
-		const isOdd = magnitude.shift('i32x4.shr_u', 13).binary('v128.and', splat('i32x4', 1));
-		const rounded = f.letVector(magnitude.binary('i32x4.add', splat('i32x4', 0xfff)).binary('i32x4.add', isOdd));
-		const zero = f.letVector(magnitude.binary('i32x4.eq', splat('i64x2', 0)));
-		// From the least normal half on, and below what is rounded to infinity.
-		const isWithin = magnitude
-			.binary('i32x4.gt_s', splat('i32x4', 0x3880_0000 - 1))
-			.binary('v128.and', splat('i32x4', 0x4780_0000).binary('i32x4.gt_s', rounded));
-		const half = rounded
-			.shift('i32x4.shr_u', 13)
-			.binary('i32x4.sub', splat('i32x4', 112 << 10))
-			.binary('v128.andnot', zero);
-		const halves = f.letVector(half.binary('v128.or', sign));
+		const all = op.halves.map((half) => {
+			const source = f.letVector(op.readVector('b', half));
+			const magnitude = f.letVector(source.binary('v128.and', splat('i32x4', 0x7fff_ffff)));
+			const sign = source.shift('i32x4.shr_u', 31).shift('i32x4.shl', 15);
+			// Half of the last place is added, less one where that is even.
+			const isOdd = magnitude.shift('i32x4.shr_u', 13).binary('v128.and', splat('i32x4', 1));
+			const rounded = f.letVector(magnitude.binary('i32x4.add', splat('i32x4', 0xfff)).binary('i32x4.add', isOdd));
+			const zero = f.letVector(magnitude.binary('i32x4.eq', splat('i64x2', 0)));
+			// From the least normal half on, and below what is rounded to infinity.
+			const isWithin = magnitude
+				.binary('i32x4.gt_s', splat('i32x4', 0x3880_0000 - 1))
+				.binary('v128.and', splat('i32x4', 0x4780_0000).binary('i32x4.gt_s', rounded));
+			const number = rounded
+				.shift('i32x4.shr_u', 13)
+				.binary('i32x4.sub', splat('i32x4', 112 << 10))
+				.binary('v128.andnot', zero);
+			return {
+				source,
+				magnitude,
+				stands: isWithin.binary('v128.or', zero),
+				halves: f.letVector(number.binary('v128.or', sign)),
+			};
+		});
+		const packed = all.map(({halves}) =>
+			halves.shuffle(splat('i64x2', 0), [0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 18, 19, 20, 21, 22, 23]),
+		);
 		const constant = f.let(op.immediate().toI32());
 		const rounding = constant.and(4).select(op.vectorControl().shrU(13), constant).and(3);
-		const settled = settle(
-			op,
-			'cvtps2ph',
-			[source, source],
-			halves.shuffle(splat('i64x2', 0), [0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 18, 19, 20, 21, 22, 23]),
-			{
-				isSure: isWithin
-					.binary('v128.or', zero)
-					.reduce('i32x4.all_true')
-					.and(rounding.eq(i32(0))),
-				isExact: () =>
-					magnitude
-						.binary('v128.and', splat('i32x4', 0x1fff))
-						.binary('i32x4.eq', splat('i64x2', 0))
-						.reduce('i32x4.all_true'),
-				isOfAnyRounding: true,
-			},
-		);
-		op.writeVector('a', settled);
+		const operands = all.map(({source}) => [source, source]);
+		const [settled] = settle(op, 'cvtps2ph', operands, joined(packed), {
+			isSure: inAll(
+				elements.ps,
+				all.map(({stands}) => stands),
+			).and(rounding.eq(i32(0))),
+			isExact: () =>
+				inAll(
+					elements.ps,
+					all.map(({magnitude}) =>
+						magnitude.binary('v128.and', splat('i32x4', 0x1fff)).binary('i32x4.eq', splat('i64x2', 0)),
+					),
+				),
+			isOfAnyRounding: true,
+		});
+		op.writeVector('a', settled as Vector);
 	},
 };

@@ -1,7 +1,7 @@
 /** Meanings of the steps of instructions, written once, for interpreter and translator. */
 export {Flags, type FlagWord, type FlagWords} from './flags.ts';
 export {type AddressForm, type Kind, kindNumber, kinds, type StepWidth, systemKind} from './kinds.ts';
-export type {Meaning, OperandName, Operation} from './operation.ts';
+export type {FloatOperands, Half, Meaning, OperandName, Operation} from './operation.ts';
 export {type Repeat, stringName} from './strings.ts';
 export {vectorMeanings} from './vector.ts';
 export {vexMeanings} from './vex.ts';

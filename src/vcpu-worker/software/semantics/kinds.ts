@@ -21,7 +21,7 @@ import {x87Meanings} from './x87.ts';
 export type AddressForm = 'base' | 'indexed' | 'within32' | 'within16' | 'kept';
 
 /** Bits of what a step works on. */
-export type StepWidth = Width | 128;
+export type StepWidth = Width | 128 | 256;
 
 /** A kind of step: what the interpreter has an arm for. */
 export interface Kind {

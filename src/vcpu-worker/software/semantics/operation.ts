@@ -4,6 +4,11 @@ import type {Flags} from './flags.ts';
 /** Operands of a step. */
 export type OperandName = 'a' | 'b' | 'c';
 
+/** Number of a half of a vector of 256 bits. */
+export type Half = 0 | 1;
+/** Operands of floating point. */
+export type FloatOperands = readonly [a: Vector, b: Vector];
+
 /**
  * Operation that the meaning of a step is written against. The interpreter gives operands that its records name as it runs, the
  * translator those that it knows.
@@ -21,10 +26,12 @@ export interface Operation {
 	readSigned(operand: OperandName, width?: Width): Int<'i64'>;
 	/** Writes an operand as registers are written: 32 bits clear the rest of 64, fewer leave it (SDM volume 1, 3.4.1.1). */
 	write(operand: OperandName, value: Int, width?: Width): void;
-	/** An operand of 128 bits. */
-	readVector(operand: OperandName): Vector;
-	writeVector(operand: OperandName, value: Vector): void;
-	/** An element of one, by number. */
+	/** Numbers of the halves of 128 bits that vectors have; a half alone is the lower one. */
+	readonly halves: readonly Half[];
+	/** 128 bits of an operand. */
+	readVector(operand: OperandName, half?: Half): Vector;
+	writeVector(operand: OperandName, value: Vector, half?: Half): void;
+	/** An element of an operand, by number. */
 	readElement(operand: OperandName, width: Width, index: Int<'i32'>): Int;
 	/** Writes an element and leaves the others. */
 	writeElement(operand: OperandName, width: Width, index: Int<'i32'>, value: Int): void;
@@ -47,9 +54,10 @@ export interface Operation {
 	/**
 	 * Computes an operation of floating point by exact arithmetic, with the flags of MXCSR; leaves by an exception that is not masked.
 	 * @param operation - see `floatOperation`
-	 * @param operands - at most three
+	 * @param operands - of each half, at most three
+	 * @returns each half of the result
 	 */
-	computeExactly(operation: number, operands: readonly Vector[]): Vector;
+	computeExactly(operation: number, operands: readonly (readonly Vector[])[]): readonly Vector[];
 	/** 1 where WebAssembly's relaxed multiplication with addition rounds once on this host, else 0. */
 	fusesProducts(): Int<'i32'>;
 	setVectorControl(value: Int<'i32'>): void;

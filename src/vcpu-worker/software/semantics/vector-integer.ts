@@ -1,11 +1,11 @@
 import {i32, splat, type Vector, type VectorBinary, type VectorShift, vectorOf} from '#support/wasm';
 import type {Meaning, Operation} from './operation.ts';
 
-/** Computes the destination from both operands. */
+/** Computes the destination from both sources. */
 const from =
 	(compute: (a: Vector, b: Vector, op: Operation) => Vector): Meaning =>
 	(op) =>
-		op.writeVector('a', compute(op.f.letVector(op.readVector('a')), op.f.letVector(op.readVector('b')), op));
+		op.writeVector('a', compute(op.f.letVector(op.readVector('c')), op.f.letVector(op.readVector('b')), op));
 
 /** Instructions of WebAssembly that do the same. */
 const same: Readonly<Record<string, VectorBinary>> = {
@@ -66,7 +66,7 @@ const shift =
 		const {f} = op;
 		const count = f.let(op.read('b', 64).toI64U());
 		const isAll = f.let(count.gtU(bits - 1));
-		const value = op.readVector('a');
+		const value = op.readVector('c');
 		const result = name.endsWith('shr_s')
 			? value.shift(name, isAll.select(i32(bits - 1), count.toI32()))
 			: value.shift(name, count.toI32()).binary('v128.andnot', splat('i32x4', isAll.neg()));
@@ -84,7 +84,7 @@ const highProduct = (sign: 's' | 'u') =>
 			),
 	);
 
-/** Two neighbours each of the destination, then of the source. */
+/** Two neighbours each of the first source, then of the second. */
 const evenWords = [0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21, 24, 25, 28, 29];
 const evenDoublewords = [0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27];
 const neighbours = (name: VectorBinary) => {
@@ -155,10 +155,15 @@ export const vectorIntegers: Readonly<Record<string, Meaning>> = {
 	pabsw: from((_, b) => b.unary('i16x8.abs')),
 	pabsd: from((_, b) => b.unary('i32x4.abs')),
 	ptest: (op) => {
-		const [a, b] = [op.f.letVector(op.readVector('a')), op.f.letVector(op.readVector('b'))];
-		const isZero = b.binary('v128.and', a).reduce('v128.any_true').xor(1);
-		const isWithin = b.binary('v128.andnot', a).reduce('v128.any_true').xor(1);
-		op.flags.setBits(op.f.let(isZero.shl(6).or(isWithin).toI64U()));
+		const pairs = op.halves.map((half) =>
+			(['a', 'b'] as const).map((name) => op.f.letVector(op.readVector(name, half))),
+		);
+		const has = (name: 'v128.and' | 'v128.andnot') =>
+			pairs
+				.map(([a, b]) => (b as Vector).binary(name, a as Vector))
+				.reduce((all, one) => all.binary('v128.or', one))
+				.reduce('v128.any_true');
+		op.flags.setBits(op.f.let(has('v128.and').xor(1).shl(6).or(has('v128.andnot').xor(1)).toI64U()));
 	},
 	/** The least word, and its number. */
 	phminposuw: (op) => {

@@ -1,15 +1,43 @@
-import {type Int, i32, splat, type Width} from '#support/wasm';
-import type {Meaning, Operation} from './operation.ts';
+import {type Int, i32, splat, type Vector, type Width} from '#support/wasm';
+import type {Half, Meaning, Operation} from './operation.ts';
 
 const generalProtection = 13;
+const halfBytes = 16;
+const pageBytes = 4096;
 /** Bits of MXCSR that are reserved (SDM volume 1, 10.2.3). */
 const reservedControl = ~0xffff;
 
-/** The address of an operand, which must be a multiple of 16 (SDM volume 2, 2.4). */
+/** The address of an operand, which must be a multiple of its size (SDM volume 2, 2.4). */
 function alignedAddress(op: Operation) {
 	const address = op.f.let(op.address());
-	op.f.if(address.toI32().and(15), () => op.raise(generalProtection));
+	op.f.if(address.toI32().and(op.halves.length * halfBytes - 1), () => op.raise(generalProtection));
 	return address;
+}
+
+const addressOf = (op: Operation) => op.f.let(op.address());
+const behind = (address: Int<'i64'>, half: Half) => (half === 0 ? address : address.add(half * halfBytes));
+
+/** Reads all of a vector before anything changes. */
+function load(op: Operation, address: Int<'i64'>): void {
+	const values = op.halves.map((half) => op.f.letVector(op.loadVectorMemory(behind(address, half))));
+	for (const half of op.halves) op.writeVector('a', values[half] as Vector, half);
+}
+
+/** Writes a vector; of two pages both have to allow it before one is written. */
+function store(op: Operation, address: Int<'i64'>): void {
+	const {f} = op;
+	const bytes = op.halves.length * halfBytes;
+	if (op.halves.length > 1)
+		f.if(
+			address
+				.toI32()
+				.and(pageBytes - 1)
+				.gtU(pageBytes - bytes),
+			() => {
+				for (const at of [0, bytes - 1]) f.do(op.loadMemory(f.let(address.add(at)), 8, true));
+			},
+		);
+	for (const half of op.halves) op.storeVectorMemory(behind(address, half), op.readVector('a', half));
 }
 
 /** The element that the constant names, within the vector. */
@@ -24,19 +52,24 @@ export const vectorMoves = {
 	/** Leads the first instruction of a block that needs it: in between nothing changes control registers. */
 	requireVectors: (op) => op.requirePart('vector'),
 	moveVector: (op) => op.writeVector('a', op.readVector('b')),
-	loadVector: (op) => op.writeVector('a', op.loadVectorMemory(op.address())),
-	loadVectorAligned: (op) => op.writeVector('a', op.loadVectorMemory(alignedAddress(op))),
-	storeVector: (op) => op.storeVectorMemory(op.address(), op.readVector('a')),
-	storeVectorAligned: (op) => op.storeVectorMemory(alignedAddress(op), op.readVector('a')),
+	loadVector: (op) => load(op, addressOf(op)),
+	loadVectorAligned: (op) => load(op, alignedAddress(op)),
+	storeVector: (op) => store(op, addressOf(op)),
+	storeVectorAligned: (op) => store(op, alignedAddress(op)),
 	/** The low element, the rest 0. */
 	zeroExtend: (op) => {
 		const value = op.f.let(op.read('b').toI64U());
 		op.writeVector('a', splat('i64x2', 0));
 		op.writeElement('a', 64, i32(0), value);
 	},
-	/** The low element alone. */
-	moveElement: (op) => op.writeElement('a', op.width, i32(0), op.read('b')),
-	insert: (op) => op.writeElement('a', op.width, elementOf(op, op.width), op.read('b')),
+	/** The low element, in front of what the first source has. */
+	moveElement: (op) =>
+		op.writeVector('a', op.readVector('c').withFirst(op.width === 64 ? 'i64x2' : 'i32x4', op.read('b'))),
+	insert: (op) => {
+		const value = op.f.let(op.read('b'));
+		op.writeVector('a', op.readVector('c'));
+		op.writeElement('a', op.width, elementOf(op, op.width), value);
+	},
 	extract: (op) => {
 		const value = op.readElement('b', op.width, elementOf(op, op.width));
 		op.write('a', value, op.width === 64 ? 64 : 32);

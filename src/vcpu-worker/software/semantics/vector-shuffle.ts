@@ -26,11 +26,11 @@ function gather(
 /** The number of an element that the constant has at a bit. */
 const chosen = (op: Operation, bit: number, mask: number) => op.immediate().toI32().shrU(bit).and(mask);
 
-/** Chooses bytes of both operands: 0 to 15 are the destination's. */
+/** Chooses bytes of both sources: 0 to 15 are the first's. */
 const shuffle =
 	(bytes: readonly number[]): Meaning =>
 	(op) =>
-		op.writeVector('a', op.readVector('a').shuffle(op.readVector('b'), bytes));
+		op.writeVector('a', op.readVector('c').shuffle(op.readVector('b'), bytes));
 
 /** Elements of one half of both operands in turn. */
 function interleave(width: Width, half: 'low' | 'high'): Meaning {
@@ -77,10 +77,10 @@ const blend =
 		const bits = vectorOf(numbersUpTo16.map((at) => (at % bytes === 0 ? 1 << (at / bytes) : 0)));
 		const shape = ({16: 'i16x8', 32: 'i32x4', 64: 'i64x2'} as const)[width];
 		const mask = op.f.letVector(splat(shape, op.immediate()).binary('v128.and', bits).binary(`${shape}.eq`, bits));
-		op.writeVector('a', op.readVector('b').select(mask, op.readVector('a')));
+		op.writeVector('a', op.readVector('b').select(mask, op.readVector('c')));
 	};
 
-/** Elements of the source where XMM0, the third operand, has their highest bit. */
+/** Elements of the source where the third operand has their highest bit, and what the destination has elsewhere. */
 const blendBy =
 	(name: 'i8x16.shr_s' | 'i32x4.shr_s' | 'i64x2.shr_s', bits: number): Meaning =>
 	(op) => {
@@ -89,9 +89,13 @@ const blendBy =
 	};
 
 const mask =
-	(name: VectorReduction): Meaning =>
+	(name: VectorReduction, count: number): Meaning =>
 	(op) =>
-		op.write('a', op.readVector('b').reduce(name), 32);
+		op.write(
+			'a',
+			op.halves.map((half) => op.readVector('b', half).reduce(name)).reduce((low, high) => low.or(high.shl(count))),
+			32,
+		);
 
 const numbersUpTo16 = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 
@@ -126,32 +130,32 @@ export const vectorShuffles = {
 		gather(
 			op,
 			32,
-			[0, 2, 4, 6].map((bit) => [bit < 4 ? 'a' : 'b', chosen(op, bit, 3)] as const),
+			[0, 2, 4, 6].map((bit) => [bit < 4 ? 'c' : 'b', chosen(op, bit, 3)] as const),
 		),
 	shufpd: (op) =>
 		gather(op, 64, [
-			['a', chosen(op, 0, 1)],
+			['c', chosen(op, 0, 1)],
 			['b', chosen(op, 1, 1)],
 		]),
 	/** A byte whose number has its highest bit set is 0. */
 	pshufb: (op) =>
 		op.writeVector(
 			'a',
-			op.readVector('a').binary('i8x16.swizzle', op.readVector('b').binary('v128.and', splat('i8x16', 0x8f))),
+			op.readVector('c').binary('i8x16.swizzle', op.readVector('b').binary('v128.and', splat('i8x16', 0x8f))),
 		),
 	psrldq: (op) => {
 		const at = numbers.binary('i8x16.add', splat('i8x16', upTo(op, 16)));
-		op.writeVector('a', op.readVector('a').binary('i8x16.swizzle', at));
+		op.writeVector('a', op.readVector('c').binary('i8x16.swizzle', at));
 	},
 	pslldq: (op) => {
 		// Numbers below 0 are above 15.
 		const at = numbers.binary('i8x16.sub', splat('i8x16', upTo(op, 16)));
-		op.writeVector('a', op.readVector('a').binary('i8x16.swizzle', at));
+		op.writeVector('a', op.readVector('c').binary('i8x16.swizzle', at));
 	},
 	palignr: (op) => {
 		const at = op.f.letVector(numbers.binary('i8x16.add', splat('i8x16', upTo(op, 32))));
 		const low = op.readVector('b').binary('i8x16.swizzle', at);
-		const high = op.readVector('a').binary('i8x16.swizzle', at.binary('i8x16.sub', splat('i8x16', 16)));
+		const high = op.readVector('c').binary('i8x16.swizzle', at.binary('i8x16.sub', splat('i8x16', 16)));
 		op.writeVector('a', low.binary('v128.or', high));
 	},
 	pblendw: blend(16),
@@ -163,13 +167,14 @@ export const vectorShuffles = {
 	/** One element of the source, as the constant's high bits say; then zeros, as the low ones do. */
 	insertps: (op) => {
 		const value = op.f.let(op.readElement('b', 32, chosen(op, 6, 3)));
+		op.writeVector('a', op.readVector('c'));
 		op.writeElement('a', 32, chosen(op, 4, 3), value);
 		for (let index = 0; index < 4; index++)
 			op.f.if(chosen(op, index, 1), () => op.writeElement('a', 32, i32(index), i32(0)));
 	},
-	pmovmskb: mask('i8x16.bitmask'),
-	movmskps: mask('i32x4.bitmask'),
-	movmskpd: mask('i64x2.bitmask'),
+	pmovmskb: mask('i8x16.bitmask', 16),
+	movmskps: mask('i32x4.bitmask', 4),
+	movmskpd: mask('i64x2.bitmask', 2),
 	pmovsxbw: extend('i16x8.extend_low_i8x16_s'),
 	pmovsxbd: extend('i16x8.extend_low_i8x16_s', 'i32x4.extend_low_i16x8_s'),
 	pmovsxbq: extend('i16x8.extend_low_i8x16_s', 'i32x4.extend_low_i16x8_s', 'i64x2.extend_low_i32x4_s'),

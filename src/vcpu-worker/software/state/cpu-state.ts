@@ -43,14 +43,14 @@ export const CpuState = wire('CpuState', {
 	/** Always 0: what an address without a base or index adds. */
 	none: u64,
 	/** Values that an instruction has between its steps. */
-	scratch: array(u64, 4),
+	scratch: array(u64, 8),
 	/** Linear address that a step has left for the next ones. */
 	address: u64,
 	/** Value that an access reads or writes which the TLB does not serve. */
 	transfer: array(u64, 2),
-	/** Operands of floating point that generated code leaves to exact arithmetic, and their result. */
-	floatOperands: array(u64, 6),
-	floatResult: array(u64, 2),
+	/** Operands of floating point that generated code leaves to exact arithmetic, the one behind the other, and their result: of 128 or 256 bits. */
+	floatOperands: array(u64, 12),
+	floatResult: array(u64, 4),
 	/** The host rounds a product with a sum once where generated code asks for it: 0 or 1. */
 	fusesProducts: u32,
 	floatPadding: reserved(4),
