@@ -115,6 +115,14 @@ const rows: Readonly<Record<string, readonly string[]>> = {
 	xsaveopt: ['0f ae 37'],
 	xsavec: ['0f c7 27'],
 	xsaves: ['0f c7 2f', '0f c7 1f'],
+	avx: [
+		...['c5 f8 58 c1', 'c5 fc 58 c1', 'c5 fe 6f 07', 'c5 f9 fe c1', 'c4 e2 79 18 07', 'c4 e2 7d 1a 07', 'c5 f8 77'],
+		...['c4 e3 7d 06 c1 20', 'c4 e2 79 2c 07', 'c5 f8 ae 1f', 'c4 e3 79 4c c1 20'],
+	],
+	avx2: [
+		...['c5 fd fe c1', 'c4 e2 7d 18 c1', 'c4 e2 79 18 c1', 'c4 e2 7d 36 c1', 'c4 e3 fd 00 c1 1b', 'c4 e2 79 47 c1'],
+		...['c4 e2 79 8c 07', 'c4 e3 79 02 c1 05', 'c4 e2 7d 78 c1', 'c4 e3 7d 4c c1 20', 'c4 e2 7d 2a 07'],
+	],
 	bmi1: ['c4 e2 70 f2 c3', 'c4 e2 f0 f3 cb', 'c4 e2 f0 f3 d3', 'c4 e2 f0 f3 1f', 'c4 e2 70 f7 c3'],
 	bmi2: [
 		...['c4 e2 70 f5 c3', 'c4 e2 72 f5 c3', 'c4 e2 f3 f5 07', 'c4 e2 73 f6 c3', 'c4 e2 71 f7 c3', 'c4 e2 72 f7 c3'],
@@ -128,7 +136,7 @@ const codeOf = (text: string): readonly number[] => text.split(' ').map((byte) =
 function isUndefined(code: readonly number[], ...dropped: readonly Feature[]): boolean {
 	const prepare = ({processor, ram}: GuestProcessor) => {
 		const {core} = processor;
-		Object.assign(core.state, {cr4, xcr0: 3n});
+		Object.assign(core.state, {cr4, xcr0: 7n});
 		core.state.general.set([1n, 0n, 0n, BigInt(data)]);
 		core.state.general[7] = BigInt(data);
 		ram.fill(0, data, data + 4096);

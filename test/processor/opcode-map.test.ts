@@ -12,8 +12,8 @@ const [casesAt, caseBytes, casesEnd] = [0x10_0000, 32, 0x3f_0000];
 const tables = 0x3f_0000;
 /** Attributes of code by its size, and the bit of EFER that it wants. */
 const codeOf = {16: 0x809b, 32: 0xc09b, 64: 0xa09b} as const;
-/** PE, MP, ET, NE; PAE, OSFXSR, OSXMMEXCPT, FSGSBASE, OSXSAVE; SCE. */
-const control = {cr0: 0x33n, cr4: 0x5_0620n, efer: 1n};
+/** PE, MP, ET, NE; PAE, OSFXSR, OSXMMEXCPT, FSGSBASE, OSXSAVE; SCE; x87, SSE, AVX. */
+const control = {cr0: 0x33n, cr4: 0x5_0620n, efer: 1n, xcr0: 7n};
 
 /** Executes one case at privilege 0 and tells whether it is an undefined instruction. */
 function* run(cases: Iterable<OpcodeCase>): Generator<{readonly one: OpcodeCase; readonly isUndefined: boolean}> {

@@ -99,7 +99,36 @@ const map3a = `
 66 08-0b 40 41 44 df
 66 0c-0f 14-17 20-22 42 60-63`;
 
+const vex0f = `
+.. 10 11 14 15 28 29 51-5f c2 c6
+.. 12 16 l0
+.. 13 17 m l0
+.. 2b m
+.. 2e 2f 77
+.. 50 r
+.. ae m /2,3 l0
+66 10 11 14 15 28 29 51 54-5f 60-6d 6f 70 74-76 7c 7d 7f c2 c6 d0-d5 d8-df e0-e6 e8-ef f1-f6 f8-fe
+66 12 13 16 17 m l0
+66 2b e7 m
+66 2e 2f
+66 50 d7 r
+66 6e 7e c4 d6 l0
+66 71 72 r /2,4,6
+66 73 r /2,3,6,7
+66 c5 f7 r l0
+f3 10-12 16 2a 2c 2d 51-53 58-5f 6f 70 7f c2 e6
+f3 7e l0
+f2 10-12 2a 2c 2d 51 58-5a 5c-5f 70 7c 7d c2 d0 e6
+f2 f0 m`;
+
 const vex38 = `
+66 00-0b 17 1c-1e 20-25 28 29 2b 30-35 37-40 45 47
+66 0c-0f 18 46 58 59 78 79 w0
+66 16 19 36 l1 w0
+66 1a 5a m l1 w0
+66 2a 8c 8e m
+66 2c-2f m w0
+66 41 l0
 .. f2 f7 l0
 .. f3 /1-3 l0
 .. f5 l0
@@ -108,6 +137,11 @@ f3 f5 f7 l0
 f2 f5-f7 l0`;
 
 const vex3a = `
+66 00 01 l1 w1
+66 02 04 05 4a-4c w0
+66 06 18 19 38 39 46 l1 w0
+66 08-0f 40 42
+66 14-17 20-22 41 60-63 l0
 f2 f0 l0`;
 
 /** Opcodes that LOCK may precede where they write memory (SDM volume 2, LOCK), as map and rows. */
@@ -158,7 +192,7 @@ const maps = {
 	map38: {lead: [0x0f, 0x38], rows: parse(map38)},
 	map3a: {lead: [0x0f, 0x3a], rows: parse(map3a)},
 	/** The number of the map in a VEX prefix. */
-	vex0f: {lead: [1], rows: parse('')},
+	vex0f: {lead: [1], rows: parse(vex0f)},
 	vex38: {lead: [2], rows: parse(vex38)},
 	vex3a: {lead: [3], rows: parse(vex3a)},
 } as const;

@@ -1,8 +1,9 @@
 import test from 'ava';
+import type {GuestProcessor} from './guest-processor.ts';
 import {startLegacy} from './legacy-machine.ts';
 import {runBytes} from './raw-code.ts';
 
-const invalidOpcode = 6;
+const [invalidOpcode, deviceNotAvailable, pageFault] = [6, 7, 14];
 const virtualMode = 0x2_0000;
 /** ANDN EAX,ECX,EDX. */
 const andn = [0xc4, 0xe2, 0x70, 0xf2, 0xc2];
@@ -50,4 +51,85 @@ test('no prefix may come before VEX that it has in itself, and VEX.vvvv names a 
 	t.is(runBytes([0xc4, 0xe3, 0x7b, 0xf0, 0xc3, 1]).vector, undefined);
 	t.is(runBytes([0xc4, 0xe3, 0x73, 0xf0, 0xc3, 1]).vector, invalidOpcode);
 	for (const map of [0xe0, 0xe4]) t.is(runBytes([0xc4, map, 0x70, 0xf2, 0xc2]).vector, invalidOpcode);
+});
+
+/** VADDPS YMM0,YMM1,YMM2; VMOVUPS [RDI],YMM0. */
+const vaddps = [0xc5, 0xf4, 0x58, 0xc2];
+const store = [0xc5, 0xfc, 0x11, 0x07];
+/** PAE, OSFXSR, OSXMMEXCPT, OSXSAVE. */
+const cr4 = 0x4_0620n;
+const osxsave = 0x4_0000n;
+const [emulate, switched] = [4n, 8n];
+
+test('instructions on YMM registers need CR4.OSXSAVE and both components in XCR0, and no other bit of SSE', (t) => {
+	const ended = (change: object, code: readonly number[] = vaddps) =>
+		runBytes(code, {
+			prepare: ({processor}: GuestProcessor) => {
+				Object.assign(processor.core.state, {cr4, xcr0: 7n}, change);
+			},
+		}).vector;
+	t.is(ended({}), undefined);
+	t.is(ended({cr4: cr4 & ~osxsave}), invalidOpcode);
+	for (const xcr0 of [1n, 3n]) t.is(ended({xcr0}), invalidOpcode);
+	t.is(ended({cr4: osxsave | 0x20n}), undefined);
+	const cr0 = 0x8000_0011n;
+	t.is(ended({cr0: cr0 | switched}), deviceNotAvailable);
+	t.is(ended({cr0: cr0 | emulate}), undefined);
+	// A block whose first instruction is of SSE asks anew.
+	const addps = [0x0f, 0x58, 0xc1];
+	t.is(ended({xcr0: 3n}, [...addps, ...vaddps]), invalidOpcode);
+	t.is(ended({cr4: osxsave | 0x20n}, [...vaddps, ...addps]), invalidOpcode);
+	// BMI needs none of it.
+	t.is(ended({cr4: 0x20n, xcr0: 1n}, andn), undefined);
+});
+
+test('XSETBV decides on instructions of the same code', (t) => {
+	// XOR ECX,ECX; MOV EAX,3; XOR EDX,EDX; XSETBV.
+	const disable = [0x31, 0xc9, 0xb8, 3, 0, 0, 0, 0x31, 0xd2, 0x0f, 0x01, 0xd1];
+	const prepare = ({processor}: GuestProcessor) => {
+		Object.assign(processor.core.state, {cr4, xcr0: 7n});
+	};
+	t.is(runBytes([...vaddps, ...disable], {prepare}).vector, undefined);
+	t.is(runBytes([...vaddps, ...disable, ...vaddps], {prepare}).vector, invalidOpcode);
+});
+
+test('a store of 256 bits does nothing unless both of its pages allow it, and tells the first address that does not', (t) => {
+	const border = 0x40_0000;
+	const tables = 0x30_0000;
+	const run = (from: number, missing: 1 | 2) =>
+		runBytes(store, {
+			ramBytes: 8 * 1024 ** 2,
+			prepare: ({processor, ram}: GuestProcessor) => {
+				const {state} = processor.core;
+				Object.assign(state, {cr4, xcr0: 7n});
+				state.general[7] = BigInt(border - from);
+				state.vector256.fill(2n ** 64n - 1n);
+				// Two MiB are a page of these tests.
+				new BigUint64Array(ram.buffer, tables + 0x2000, 512)[missing] = 0n;
+			},
+		});
+	for (const from of [1, 8, 16, 24, 31]) {
+		const {vector, ram, processor} = run(from, 2);
+		t.deepEqual([vector, processor.core.state.cr2], [pageFault, BigInt(border)]);
+		t.true(ram.subarray(border - from, border + 32).every((byte) => byte === 0));
+	}
+	const whole = run(32, 2);
+	t.is(whole.vector, undefined);
+	t.true(whole.ram.subarray(border - 32, border).every((byte) => byte === 0xff));
+});
+
+test('code of 32 bits has eight YMM registers, and memory by its segments', (t) => {
+	// VMOVUPS YMM1,[ECX]; VADDPD YMM0,YMM1,YMM1; VMOVUPS [EDX],YMM0; VZEROUPPER.
+	const code = [0xc5, 0xfc, 0x10, 0x09, 0xc5, 0xf5, 0x58, 0xc1, 0xc5, 0xfc, 0x11, 0x02, 0xc5, 0xf8, 0x77, 0xf4];
+	const machine = startLegacy(code);
+	const {state} = machine.processor.core;
+	Object.assign(state, {cr4: cr4 & ~0x20n, xcr0: 7n});
+	state.vector256.fill(7n);
+	state.general.set([0n, 0x2_0000n, 0x2_0040n]);
+	machine.processor.changed();
+	const [from, to] = [0x2_0000, 0x2_0040].map((at) => new Float64Array(machine.ram.buffer, at, 4));
+	from?.set([1, -2, 3.5, 1e300]);
+	t.is(machine.run(), 'halted');
+	t.deepEqual([...(to ?? [])], [2, -4, 7, 2e300]);
+	t.deepEqual([state.vector256[7 * 4 + 2], state.vector256[8 * 4 + 2]], [0n, 7n]);
 });

@@ -85,8 +85,9 @@ export class CaseBuilder {
 	isMemory = false;
 	/** The register that ModRM.rm names. */
 	rm = 0;
-	/** The register that VEX.vvvv names. */
+	/** The register that VEX.vvvv names, and the one in a constant. */
 	other = 0;
+	last = 0;
 	readonly addressing: Addressing = {
 		base: -1,
 		index: -1,

@@ -62,7 +62,7 @@ const forbidden = [operandSizePrefix, 0xf2, 0xf3, 0x48];
 /** The prefix in two bytes where they have room for it, or in three; now and then one that makes it undefined. */
 function vexPrefix(c: CaseBuilder, {l, w, prefix, map}: Vex, rex: number): number[] {
 	const {random, form} = c;
-	const namesRegister = form.operands.some(({kind}) => kind === 'B');
+	const namesRegister = form.operands.some(({kind}) => kind === 'B' || kind === 'H');
 	const register = namesRegister || random.oneIn(150) ? c.other : 0;
 	const last = ((~register & 15) << 3) | ((l ?? random.below(2)) << 2) | prefix;
 	const isWrong = random.oneIn(150) ? [random.pick(forbidden)] : [];
@@ -126,6 +126,7 @@ function pushImmediates(c: CaseBuilder, bytes: number[]): void {
 			pushNumber(bytes, random.u32(), 4);
 		} else pushNumber(bytes, interestingImmediate(c, size) & immediateMask, size);
 	});
+	if (form.operands.some(({kind}) => kind === 'L')) bytes.push((c.last << 4) | random.below(16));
 	const absolute = form.operands.find(({kind}) => kind === 'O');
 	if (absolute === undefined) return;
 	pushNumber(bytes, Number(BigInt.asIntN(32, c.target)), 4);

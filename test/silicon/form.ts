@@ -4,9 +4,10 @@
  * Operands: `E` is one that ModRM.rm names, in a register or in memory, `R` and `M` only the one or the other; `G` is the register that
  * ModRM.reg names, `Z` the one in the opcode's low bits; `I` an immediate, `J` a branch's displacement, `O` an absolute address; `a` stands
  * for the accumulator. `V` is the XMM register that ModRM.reg names, `W` the one that ModRM.rm names or memory, `U` only the register; `P`,
- * `Q` and `N` are the same for MMX. `B` is the general register that VEX.vvvv names. `S` is the x87 register in the opcode's low bits; ST(0) is not told.
+ * `Q` and `N` are the same for MMX. `B` is the general register that VEX.vvvv names, `H`
+ * the XMM register, `L` the one in the upper half of a constant. `S` is the x87 register in the opcode's low bits; ST(0) is not told.
  *
- * The size follows: `b`, `w`, `d`, `q`, `dq`; `v` for 16, 32 or 64 bits, `y` for 32 or 64, `z` for an immediate of 16 or 32, and `n` where
+ * The size follows: `b`, `w`, `d`, `q`, `dq`, `qq`; `v` for 16, 32 or 64 bits, `y` for 32 or 64, `z` for an immediate of 16 or 32, and `n` where
  * the manual says `v` and `d64`: 64 bits without REX.W, or 16; `ps`, `pd`, `ss` and `sd` are 16, 16, 4 and 8 bytes of floating point, `t`
  * is 10 of x87; other sizes are in bytes, as in `M28`. `q:ps` is as many bytes as `q` of what `ps` holds. `E`, `M` without a size are not
  * accessed.
@@ -30,6 +31,8 @@ export type OperandKind =
 	| 'V'
 	| 'W'
 	| 'U'
+	| 'H'
+	| 'L'
 	| 'P'
 	| 'Q'
 	| 'N'
@@ -70,6 +73,7 @@ export type Role =
 	| 'logarithm'
 	| 'logarithmNearOne'
 	| 'loop'
+	| 'maskedMove'
 	| 'maskedStore'
 	| 'packedCount'
 	| 'popFlags'
@@ -82,7 +86,8 @@ export type Role =
 	| 'string'
 	| 'stringCompare'
 	| 'translate'
-	| 'trigonometric';
+	| 'trigonometric'
+	| 'vectorCounts';
 
 export interface FormOptions {
 	/** LOCK is allowed where the destination is memory. */
@@ -169,6 +174,8 @@ const kindNames: Readonly<Record<OperandKind, string>> = {
 	V: 'xmm',
 	W: 'xmm/m',
 	U: 'xmm',
+	H: 'xmm',
+	L: 'xmm',
 	P: 'mm',
 	Q: 'mm/m',
 	N: 'mm',
@@ -179,7 +186,7 @@ const rmKinds: readonly OperandKind[] = ['E', 'R', 'M', 'W', 'U', 'Q', 'N'];
 const memoryKinds: readonly OperandKind[] = ['E', 'M', 'W', 'Q'];
 const fixedBytes: Readonly<Record<string, number>> = {
 	...{b: 1, w: 2, d: 4, q: 8, dq: 16, '': 0},
-	...{ps: 16, pd: 16, ss: 4, sd: 8, t: 10},
+	...{ps: 16, pd: 16, ss: 4, sd: 8, t: 10, qq: 32},
 };
 const elementOfCode: Readonly<Record<string, Element>> = {
 	ps: 'single',
@@ -226,7 +233,7 @@ function formOf([mnemonic, encoding, operandText = '', options = {}]: Row, size:
 		words(operandText).some((word) => word.endsWith('n')) ||
 		(options.unit !== undefined && !isSizeGiven);
 	const rm = operands.find(({kind}) => rmKinds.includes(kind));
-	const isAligned = options.unit === 'sse' && rm?.bytes === 16 && hasMemory(rm);
+	const isAligned = options.unit === 'sse' && vex === undefined && rm?.bytes === 16 && hasMemory(rm);
 	const texts = operands.map(({kind, bytes}) => `${kindNames[kind]}${bytes === 0 ? '' : bytes * 8}`);
 	const sizeText = options.sizes === undefined ? '' : `${size} bits, `;
 	return {

@@ -35,6 +35,7 @@ export function generate(form: Form, slot: Slot, c: CaseBuilder, mask: Mask): Ge
 	c.rm = random.below(16);
 	c.reg = form.digit ?? random.below(16);
 	c.other = form.vex === undefined ? 0 : random.below(16);
+	c.last = form.vex === undefined ? 0 : random.below(16);
 	beginVectors(c);
 	chooseModifiers(c);
 	role.registers?.(c);
@@ -89,7 +90,11 @@ function aim(c: CaseBuilder, {bytes}: Operand): void {
 	const {form, random} = c;
 	const isMisaligned = c.isFaulting && form.isAligned === true && form.isNeverMisaligned !== true && random.oneIn(2);
 	if (c.isFaulting && !isMisaligned) {
-		c.target = bytes > 16 ? c.farFaultingAddress(bytes) : c.faultingAddress(bytes);
+		// Elements that are not masked would be written where there is a page.
+		c.target =
+			form.role === 'maskedMove' || (bytes > 16 && form.vex === undefined)
+				? c.farFaultingAddress(bytes)
+				: c.faultingAddress(bytes);
 		if (form.isAligned === true) c.target = alignedFault(c.target, BigInt(bytes));
 		return;
 	}

@@ -1,3 +1,4 @@
+export {avxForms} from './avx-forms.ts';
 export {bmiForms} from './bmi-forms.ts';
 export {cryptoForms} from './crypto-forms.ts';
 export {differences, type StateView} from './difference.ts';

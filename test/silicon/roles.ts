@@ -218,6 +218,18 @@ function setPackedCount(c: CaseBuilder): void {
 	}
 }
 
+/** A count in each lane of the second source. */
+function setVectorCounts(c: CaseBuilder): void {
+	const {random} = c;
+	if (random.oneIn(4)) return;
+	const counts = Uint32Array.from({length: 8}, (_, lane) => {
+		// Of 64 bits the upper half is mostly 0.
+		return lane % 2 === 1 && random.oneIn(2) ? 0 : interestingCount(random.pick([32, 64]), random);
+	});
+	if (!c.isMemory) setXmm(c, c.rm, counts);
+	else for (const [lane, count] of counts.entries()) c.poke(c.target + BigInt(4 * lane), 4, BigInt(count));
+}
+
 /** Strings over few characters, so that parts of them are the same; some end with zero, others by the lengths in RAX and RDX. */
 function setComparedStrings(c: CaseBuilder): void {
 	const {random} = c;
@@ -277,6 +289,7 @@ export const roles: Readonly<Record<Role, RoleActions>> = {
 	logarithm: {registers: setLogarithm},
 	logarithmNearOne: {registers: setNearOne},
 	loop: {registers: setLoopCount},
+	maskedMove: {},
 	maskedStore: {registers: setMaskedStore},
 	packedCount: {contents: setPackedCount},
 	popFlags: {registers: (c) => c.placeStack(), contents: setFlagsImage},
@@ -301,4 +314,5 @@ export const roles: Readonly<Record<Role, RoleActions>> = {
 	stringCompare: {contents: setComparedStrings},
 	translate: {registers: setTableLookup},
 	trigonometric: {registers: setAngle},
+	vectorCounts: {contents: setVectorCounts},
 };

@@ -1,4 +1,5 @@
 import test from 'ava';
+import {avxForms} from './avx-forms.ts';
 import {bmiForms} from './bmi-forms.ts';
 import {cryptoForms} from './crypto-forms.ts';
 import {differences} from './difference.ts';
@@ -20,6 +21,7 @@ const onSilicon = siliconObstacle() === undefined ? test.serial : test.serial.sk
 const ofHost = (table: readonly Form[]): readonly Form[] => (siliconObstacle() === undefined ? formsOfHost(table) : []);
 const tables: readonly Form[] = [
 	...integerForms,
+	...avxForms,
 	...bmiForms,
 	...sseForms,
 	...sse3Forms,

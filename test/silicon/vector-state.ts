@@ -54,7 +54,7 @@ export function chooseMxcsr(random: Random): number {
 
 export const mxcsrOf = ({slot}: CaseBuilder): number => slot.xsaveWords[at.mxcsr] as number;
 
-const scratch = new Uint32Array(4);
+const scratch = new Uint32Array(2 * registerWords);
 
 /** Puts values that matter into the operands, in registers and in memory. Often the second is like the first. */
 export function fillOperands(c: CaseBuilder): void {
@@ -65,28 +65,42 @@ export function fillOperands(c: CaseBuilder): void {
 	for (const operand of form.operands) {
 		const {kind, element} = operand;
 		const isMemory = operand === form.rm && c.isMemory;
-		const isXmm = kind === 'V' || kind === 'W' || kind === 'U';
+		const isXmm = 'VWUHL'.includes(kind);
 		if (!isMemory && !isXmm && kind !== 'P' && kind !== 'Q' && kind !== 'N') continue;
 		if (isAlike && previous === element) vary(c);
-		else writeElements(scratch, 0, registerWords, element, random);
+		else writeElements(scratch, 0, operand.bytes > 16 ? 2 * registerWords : registerWords, element, random);
 		previous = element;
 		if (isMemory) pokeScratch(c, operand);
-		else if (isXmm) setXmm(c, operand === form.rm ? c.rm : c.reg, scratch);
+		else if (isXmm) setVector(c, registerOf(c, operand), operand.bytes);
 		else setMmx(c, (operand === form.rm ? c.rm : c.reg) & 7, scratch);
 	}
 }
 
 /** Changes a sign or the last place of one lane, or nothing. */
 function vary({random}: CaseBuilder): void {
-	const lane = random.below(registerWords);
+	const lane = random.below(scratch.length);
 	const by = random.pick([0, 1, -1, 0x8000_0000]);
 	scratch[lane] = (scratch[lane] as number) + by;
 }
 
 function pokeScratch(c: CaseBuilder, {bytes}: Operand): void {
-	if (c.targetOffset < 0 || bytes > 4 * registerWords) return;
+	if (c.targetOffset < 0 || bytes > 4 * scratch.length) return;
 	for (let index = 0; index < bytes; index++)
 		c.slot.memory[c.targetOffset + index] = (scratch[index >> 2] as number) >>> (8 * (index & 3));
+}
+
+/** Number of the register that is an operand. */
+function registerOf({form, rm, reg, other, last}: CaseBuilder, operand: Operand): number {
+	if (operand === form.rm) return rm;
+	return operand.kind === 'H' ? other : operand.kind === 'L' ? last : reg;
+}
+
+/** Puts the scratch values into a register, of 256 bits if the operand has as many. */
+function setVector(c: CaseBuilder, register: number, bytes: number): void {
+	setXmm(c, register, scratch);
+	if (bytes <= 16) return;
+	for (let index = 0; index < registerWords; index++)
+		c.slot.xsaveWords[at.ymmHigh + registerWords * register + index] = scratch[registerWords + index] as number;
 }
 
 export function setXmm({slot}: CaseBuilder, register: number, value: Uint32Array): void {

@@ -1,4 +1,5 @@
 import {
+	avxForms,
 	bmiForms,
 	cryptoForms,
 	describeCase,
@@ -20,7 +21,7 @@ import {Findings, type ProofPart, type ShareResult} from './part.ts';
 
 const floatingPoint = /^(r?sqrt|rcp|add|sub|mul|div|min|max|cmp|u?comis|cvt|hadd|hsub|round|dpp)/;
 const vectorForms = [...sseForms, ...sse3Forms, ...sse4Forms, ...cryptoForms].filter(({unit}) => unit === 'sse');
-const isFloat = ({mnemonic}: Form) => floatingPoint.test(mnemonic);
+const isFloat = ({mnemonic}: Form) => floatingPoint.test(mnemonic.replace(/^v/, ''));
 
 interface Group {
 	readonly title: string;
@@ -46,6 +47,18 @@ export const siliconGroups = {
 	float: {
 		title: "floating point of XMM registers does what the host's processor does",
 		forms: vectorForms.filter(isFloat),
+		daily: 50_000,
+		whole: 2_000_000,
+	},
+	ymm: {
+		title: "moves and packed integers of AVX and AVX2 do what the host's processor does",
+		forms: avxForms.filter((form) => !isFloat(form)),
+		daily: 50_000,
+		whole: 2_000_000,
+	},
+	wideFloat: {
+		title: "floating point of AVX does what the host's processor does",
+		forms: avxForms.filter(isFloat),
 		daily: 50_000,
 		whole: 2_000_000,
 	},

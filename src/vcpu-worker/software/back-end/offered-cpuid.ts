@@ -8,7 +8,11 @@ const signature = 0x0006_0fb1;
 
 /** Why a feature that the processor has is announced only where it is asked for. */
 const wholeLevel = 'a program that looks for x86-64-v3 is to find all of it or nothing; F16C and FMA are missing';
-export const onRequest: Readonly<Record<string, string>> = {bmi1: wholeLevel, bmi2: wholeLevel};
+export const onRequest: Readonly<Record<string, string>> = {
+	avx: wholeLevel,
+	bmi1: wholeLevel,
+	bmi2: wholeLevel,
+};
 
 /**
  * Features that can be announced, by their names in `cpuFeatures`. Without TSC_ADJUST Linux watches the counter by another clock, and takes

@@ -17,26 +17,29 @@ function processor(cpuid: readonly CpuidEntry[] = offer.cpuid): SoftwareVcpu {
 const withoutXsave = offer.cpuid
 	.filter((entry) => entry.function !== 0xd)
 	.map((entry) => (entry.function === 1 ? {...entry, ecx: entry.ecx & ~(1 << 26)} : entry));
+const withoutAvx = offer.cpuid.map((entry) => (entry.function === 1 ? {...entry, ecx: entry.ecx & ~(1 << 28)} : entry));
 /** XSTATE_BV of an image. */
 const held = (image: Uint8Array) => new DataView(image.buffer, image.byteOffset).getBigUint64(512, true);
 
 test('a snapshot has XCR0 and all components; those that an image does not hold get their initial state', (t) => {
 	const from = processor();
 	const {state, x87} = from.processor.core;
-	Object.assign(state, {xcr0: 3n, mxcsr: 0x1fa0});
+	Object.assign(state, {xcr0: 7n, mxcsr: 0x1fa0});
 	state.vector256[4] = 7n;
+	state.vector256[6] = 8n;
 	x87.registers.push({significand: 1n << 63n, signExponent: 0x3fff});
 	const saved = from.save();
-	t.deepEqual([saved.xcr0, saved.vector.components, held(saved.vector.image)], [3n, 3n, 3n]);
+	t.deepEqual([saved.xcr0, saved.vector.components, held(saved.vector.image)], [7n, 7n, 7n]);
 	const to = processor();
 	to.restore(saved);
 	const found = to.processor.core;
-	t.deepEqual([found.state.xcr0, found.state.mxcsr, found.state.vector256[4]], [3n, 0x1fa0, 7n]);
+	const vectors = () => [found.state.vector256[4], found.state.vector256[6]];
+	t.deepEqual([found.state.xcr0, found.state.mxcsr, ...vectors()], [7n, 0x1fa0, 7n, 8n]);
 	t.deepEqual(found.x87.registers.get(0), {significand: 1n << 63n, signExponent: 0x3fff});
 	const image = saved.vector.image.slice();
 	new DataView(image.buffer).setBigUint64(512, 0n, true);
 	to.restore({...saved, xcr0: 1n, vector: {...saved.vector, image}});
-	t.deepEqual([found.state.xcr0, found.state.mxcsr, found.state.vector256[4]], [1n, 0x1fa0, 0n]);
+	t.deepEqual([found.state.xcr0, found.state.mxcsr, ...vectors()], [1n, 0x1fa0, 0n, 0n]);
 	t.deepEqual(found.x87.registers.get(7), {significand: 0n, signExponent: 0});
 	t.is(found.x87.registers.tags, 0);
 });
@@ -52,8 +55,26 @@ test('a processor without XSAVE has no XCR0 in its snapshots, and takes those th
 
 test('XCR0 of a snapshot with components that there are not is refused', (t) => {
 	const to = processor();
-	for (const xcr0 of [0n, 2n, 7n])
+	for (const xcr0 of [0n, 2n, 5n, 8n])
 		t.throws(() => to.restore({...to.save(), xcr0}), {code: 'STATE_FIELD_WRONG', message: /xcr0/});
+	const narrow = processor(withoutAvx);
+	t.throws(() => narrow.restore({...narrow.save(), xcr0: 7n}), {code: 'STATE_FIELD_WRONG', message: /xcr0/});
+});
+
+test('a snapshot has no component that CPUID does not announce', (t) => {
+	const {vector} = processor(withoutAvx).save();
+	t.deepEqual([vector.components, held(vector.image), vector.image.length], [3n, 3n, 576]);
+});
+
+test('what a debugger writes to XMM registers leaves the upper halves of YMM registers alone, and the other way round', (t) => {
+	const vcpu = processor();
+	const {state} = vcpu.processor.core;
+	state.vector256.fill(5n);
+	const {fxsave, ymmHigh} = vcpu.readRegisters();
+	vcpu.writeRegisters({fxsave: fxsave.fill(0, 160, 416)});
+	t.deepEqual([...state.vector256.slice(0, 4)], [0n, 0n, 5n, 5n]);
+	vcpu.writeRegisters({ymmHigh: ymmHigh.fill(0xff, 0, 16)});
+	t.deepEqual([...state.vector256.slice(0, 8)], [0n, 0n, 2n ** 64n - 1n, 2n ** 64n - 1n, 0n, 0n, 5n, 5n]);
 });
 
 test('INIT leaves XCR0 and what the x87 and XMM registers have; a reset does not', (t) => {

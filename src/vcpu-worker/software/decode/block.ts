@@ -2,7 +2,7 @@ import {decode} from './decoder.ts';
 import type {Announced} from './features.ts';
 import type {CodeSize, Instruction} from './instruction.ts';
 import {lower} from './lower.ts';
-import {mmxCheck, nextStep, type Step, systemStep, vectorCheck, vexCheck} from './step.ts';
+import {avxCheck, mmxCheck, nextStep, type Step, systemStep, vectorCheck, vexCheck} from './step.ts';
 
 /** Most instructions of a block: what may run between two looks at the budget. */
 const maxInstructions = 32;
@@ -97,6 +97,6 @@ function inBlock(
 
 /** What must hold for an instruction, which is asked for the first such one. */
 function checksOf({isVex, isVector, isMmx}: Instruction): readonly Step[] {
-	if (isVex) return [vexCheck];
+	if (isVex) return [isVector ? avxCheck : vexCheck];
 	return [...(isVector ? [vectorCheck] : []), ...(isMmx ? [mmxCheck] : [])];
 }

@@ -35,7 +35,7 @@ const vexMaps: readonly (OpcodeMap | undefined)[] = [undefined, 'twoByte', 'map3
 const vexPrefixes: readonly Prefix[] = ['..', '66', 'f3', 'f2'];
 
 /** Bits of operands by the letter that says them; others go by the operand size. */
-const widthOf: Readonly<Record<string, StepWidth>> = {b: 8, w: 16, d: 32, q: 64, x: 128};
+const widthOf: Readonly<Record<string, StepWidth>> = {b: 8, w: 16, d: 32, q: 64, x: 128, y: 256};
 
 /** Reason why bytes are no instruction. */
 export type DecodeFailure =
@@ -127,6 +127,7 @@ class Decoding {
 			codeSize: this.#codeSize,
 			condition: this.#opcode & 15,
 			isVex: this.#vex !== undefined,
+			vectorBits: this.#vex?.l === 1 && !opcode.words.has('scalar') ? 256 : 128,
 			isVector: opcode.words.has('vector'),
 			isMmx: opcode.words.has('mmx') && (operands.length === 0 || operands.some(isMmxRegister)),
 			x87Opcode: opcode.words.has('x87') ? ((this.#opcode & 7) << 8) | Math.max(this.#modRm, 0) : undefined,
@@ -237,7 +238,7 @@ class Decoding {
 
 	/** Takes a VEX prefix, before which no other may be that it has in itself (SDM volume 2, 2.3.2 to 2.3.4), and its opcode. */
 	#vexOpcode(): Opcode {
-		const isAlone = !this.#hasOperandPrefix && this.#repeat === undefined && this.#rex === 0;
+		if (this.#rex !== 0) throw new Failure('undefined');
 		const isLong = this.#opcode === 0xc4;
 		const first = this.#next();
 		const last = isLong ? this.#next() : first;
@@ -250,10 +251,10 @@ class Decoding {
 		const register = (~last >> 3) & 15;
 		this.#vex = {map, prefix: vexPrefixes[last & 3] ?? '..', register, w, l: (last & 4) === 0 ? 0 : 1};
 		if (this.#codeSize === 64) this.#rex = 0x40 | (w << 3) | extensions;
-		const opcode = vexOpcodeAt(this.#vex, this.#opcode, () => (this.#readModRm() >> 3) & 7);
-		const namesRegister = opcode?.operands.some(([form = '']) => 'B'.includes(form)) ?? false;
+		const opcode = vexOpcodeAt(this.#vex, this.#opcode, () => this.#readModRm());
+		const namesRegister = opcode?.operands.some(([form = '']) => 'BH'.includes(form)) ?? false;
 		if (opcode === undefined) throw new Failure('undefined');
-		this.#isVexRight = isAlone && (register === 0 || namesRegister);
+		this.#isVexRight = !this.#hasOperandPrefix && this.#repeat === undefined && (register === 0 || namesRegister);
 		return opcode;
 	}
 
@@ -297,7 +298,7 @@ class Decoding {
 				return this.#readModRm() >> 6 === 3 ? this.#vectorRegister(width) : this.#memory(width);
 			case 'U':
 				if (this.#readModRm() >> 6 !== 3) throw new Failure('undefined');
-				return this.#vectorRegister(128);
+				return this.#vectorRegister(size === '' ? 128 : width);
 			case 'Y':
 				return this.#readModRm() >> 6 === 3
 					? this.#register((this.#readModRm() & 7) | ((this.#rex & 1) << 3), 32)
@@ -309,6 +310,13 @@ class Decoding {
 				return this.#register(((this.#readModRm() >> 3) & 7) | ((this.#rex & 4) << 1), width);
 			case 'B':
 				return this.#register(this.#vexRegister, width);
+			case 'H':
+				return {kind: 'register', place: vectorAt(this.#vexRegister), width: 128};
+			case 'L': {
+				// The upper half of a byte behind all else.
+				const number = (Number(BigInt.asUintN(8, this.#signed(1))) >> 4) & (this.#codeSize === 64 ? 15 : 7);
+				return {kind: 'register', place: vectorAt(number), width: 128};
+			}
 			case 'Z':
 				return this.#register((this.#opcode & 7) | ((this.#rex & 1) << 3), width);
 			case 'A':

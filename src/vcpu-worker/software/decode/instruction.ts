@@ -51,6 +51,8 @@ export interface Instruction {
 	readonly condition: number;
 	/** It has a VEX prefix. */
 	readonly isVex: boolean;
+	/** Bits of its vectors. */
+	readonly vectorBits: 128 | 256;
 	/** It is on XMM registers, which control registers may forbid. */
 	readonly isVector: boolean;
 	/** It is on MMX registers. */

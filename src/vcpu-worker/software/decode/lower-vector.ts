@@ -30,14 +30,17 @@ const unaligned = new Set(
 	).split(' '),
 );
 
-const isMemory = (operand: Operand | undefined): operand is MemoryOperand => operand?.kind === 'memory';
-const placeOf = (operand: Operand | undefined): number => (operand?.kind === 'register' ? operand.place : ownImmediate);
+export const isMemory = (operand: Operand | undefined): operand is MemoryOperand => operand?.kind === 'memory';
+export const placeOf = (operand: Operand | undefined): number =>
+	operand?.kind === 'register' ? operand.place : ownImmediate;
 const widthOf = (operand: Operand): StepWidth => (operand.kind === 'relative' ? 64 : operand.width);
-const narrowest = (one: Operand, other: Operand): StepWidth => Math.min(widthOf(one), widthOf(other)) as StepWidth;
-const constantOf = (operand: Operand | undefined): bigint => (operand as ImmediateOperand | undefined)?.value ?? 0n;
+export const narrowest = (one: Operand, other: Operand): StepWidth =>
+	Math.min(widthOf(one), widthOf(other)) as StepWidth;
+export const constantOf = (operand: Operand | undefined): bigint =>
+	(operand as ImmediateOperand | undefined)?.value ?? 0n;
 
 /** Bits of an element that goes to or comes from a general register, which may have more. */
-const elementWidth = (name: string, operand: Operand): StepWidth =>
+export const elementWidth = (name: string, operand: Operand): StepWidth =>
 	name.endsWith('Byte') ? 8 : name.endsWith('Word') ? 16 : widthOf(operand);
 
 /** Makes steps of an instruction on XMM registers; false for one that has none. */

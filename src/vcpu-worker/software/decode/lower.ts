@@ -3,6 +3,7 @@ import {CpuState, generalAt, scratchAt, segmentBaseAt} from '#vcpu-worker/softwa
 import type {ImmediateOperand, Instruction, MemoryOperand, Operand} from './instruction.ts';
 import {lowerMmx} from './lower-mmx.ts';
 import {lowerVector, type StepWriter} from './lower-vector.ts';
+import {lowerVex} from './lower-vex.ts';
 import {lowerX87} from './lower-x87.ts';
 import {ownImmediate, type Step, systemStep} from './step.ts';
 
@@ -73,6 +74,7 @@ class Lowering {
 		const narrow = size === 16 ? 'Narrow' : '';
 		if (this.#instruction.x87Opcode !== undefined) return lowerX87(this.#instruction, this.#writer());
 		if (this.#instruction.isMmx) return lowerMmx(this.#instruction, this.#writer());
+		if (this.#instruction.isVex && this.#instruction.isVector) return lowerVex(this.#instruction, this.#writer());
 		if (this.#instruction.isVector) return lowerVector(this.#instruction, this.#writer());
 		if (bitTests.has(name) && first.kind === 'memory' && second.kind === 'register')
 			this.#bitInMemory(first, second.place);

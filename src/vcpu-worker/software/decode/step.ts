@@ -29,6 +29,8 @@ export const nextStep = (pageOffset: number): Step => ({
 
 /** Leads the first instruction with a VEX prefix on general registers of a block. */
 export const vexCheck: Step = {...systemStep, kind: kindNumber('requireVex.64')};
+/** The same on YMM registers. */
+export const avxCheck: Step = {...systemStep, kind: kindNumber('requireAvx.128')};
 /** Leads the first instruction on XMM registers of a block. */
 export const vectorCheck: Step = {...systemStep, kind: kindNumber('requireVectors.128')};
 /** Leads the first one on MMX registers. */

@@ -120,7 +120,7 @@ export class GeneratedStep implements Operation {
 		this.#guest.storeVector(address, value, this.#fields.record);
 	}
 
-	requirePart(part: 'vector' | 'mmx' | 'x87' | 'wait' | 'vex'): void {
+	requirePart(part: 'vector' | 'mmx' | 'x87' | 'wait' | 'vex' | 'avx'): void {
 		const {f} = this;
 		const vector = f.let(this.#field32(CpuState.offset(`${part}Fault`)));
 		f.if(vector, () => {

@@ -3,5 +3,5 @@ export {Flags, type FlagWord, type FlagWords} from './flags.ts';
 export {type AddressForm, type Kind, kindNumber, kinds, type StepWidth, systemKind} from './kinds.ts';
 export type {FloatOperands, Half, Meaning, OperandName, Operation} from './operation.ts';
 export {type Repeat, stringName} from './strings.ts';
-export {vectorMeanings} from './vector.ts';
+export {vectorMeanings, wideMeanings} from './vector.ts';
 export {vexMeanings} from './vex.ts';

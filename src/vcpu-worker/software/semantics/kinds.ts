@@ -10,7 +10,7 @@ import type {Meaning} from './operation.ts';
 import {shifts} from './shifts.ts';
 import {stackJumps, stackMeanings} from './stack.ts';
 import {strings} from './strings.ts';
-import {vectorMeanings} from './vector.ts';
+import {vectorMeanings, wideMeanings} from './vector.ts';
 import {requireVex, vexMeanings} from './vex.ts';
 import {x87Meanings} from './x87.ts';
 
@@ -71,8 +71,11 @@ const widths: Readonly<Record<string, readonly StepWidth[]>> = {
 	...Object.fromEntries(
 		Object.keys(stackMeanings).map((name) => [name, name.endsWith('Segmented') ? [16, 32] : [16, 64]] as const),
 	),
-	...named('keepToRead keepToWrite', [...all, 128]),
-	...Object.fromEntries(Object.keys(vectorMeanings).map((name) => [name, [128] as const])),
+	...named('keepToRead keepToWrite', [...all, 128, 256]),
+	...Object.fromEntries(
+		Object.keys(vectorMeanings).map((name) => [name, wideMeanings.has(name) ? [128, 256] : [128]] as const),
+	),
+	...named('broadcast', all),
 	...named('zeroExtend moveElement', [32, 64]),
 	...named('maskedStore', [64, 128]),
 	...named('insert extract', all),
@@ -98,6 +101,9 @@ const forms: Readonly<Record<string, readonly AddressForm[]>> = {
 	lea: computed,
 	loadVector: anyAddress,
 	maskedStore: ['kept'],
+	...Object.fromEntries(
+		['maskedStore32', 'maskedStore64', 'maskedLoad32', 'maskedLoad64'].map((name) => [name, ['kept']]),
+	),
 	loadVectorAligned: anyAddress,
 	storeVector: anyAddress,
 	storeVectorAligned: anyAddress,
@@ -120,7 +126,7 @@ export const kinds: readonly Kind[] = Object.entries(meanings).flatMap(([name, m
 	return (widths[name] ?? [64 as const]).flatMap((width) =>
 		(forms[name] ?? [undefined]).map((form) => ({
 			key: `${name}.${width}${form === undefined ? '' : `.${form}`}`,
-			...{meaning, width, form, isHot, isJump, isLast},
+			...{meaning, width, form, isHot: isHot && width !== 256, isJump, isLast},
 		})),
 	);
 });

@@ -39,7 +39,7 @@ export interface Operation {
 	loadVectorMemory(address: Int<'i64'>): Vector;
 	storeVectorMemory(address: Int<'i64'>, value: Vector): void;
 	/** Leaves with the exception of instructions of a part of the processor where control registers do not allow them. */
-	requirePart(part: 'vector' | 'mmx' | 'x87' | 'wait' | 'vex'): void;
+	requirePart(part: 'vector' | 'mmx' | 'x87' | 'wait' | 'vex' | 'avx'): void;
 	/** Status word of the x87. */
 	x87Status(): Int<'i32'>;
 	setX87Status(status: Int<'i32'>): void;

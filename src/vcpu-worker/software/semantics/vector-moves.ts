@@ -34,7 +34,7 @@ function store(op: Operation, address: Int<'i64'>): void {
 				.and(pageBytes - 1)
 				.gtU(pageBytes - bytes),
 			() => {
-				for (const at of [0, bytes - 1]) f.do(op.loadMemory(f.let(address.add(at)), 8, true));
+				for (const at of [address, address.or(pageBytes - 1).add(1)]) f.do(op.loadMemory(f.let(at), 8, true));
 			},
 		);
 	for (const half of op.halves) op.storeVectorMemory(behind(address, half), op.readVector('a', half));
@@ -47,7 +47,32 @@ const elementOf = (op: Operation, width: Width) =>
 		.toI32()
 		.and(128 / width - 1);
 
-/** Moves of 128 bits, and of parts of them. */
+/** The elements of `a` whose highest bit is set in `b`: when all of them may be written. */
+const maskedStore =
+	(width: 8 | 32 | 64): Meaning =>
+	(op) => {
+		const {f} = op;
+		const address = f.let(op.address());
+		const shape = ({8: 'i8x16', 32: 'i32x4', 64: 'i64x2'} as const)[width];
+		const masks = op.halves.map((half) => op.readVector('b', half).reduce(`${shape}.bitmask`));
+		const mask = f.let(masks.reduce((low, high) => low.or(high.shl(128 / width))));
+		const each = (body: (at: Int<'i64'>, index: Int<'i32'>) => void) => {
+			const left = f.let(mask);
+			f.block((end) =>
+				f.loop((again) => {
+					f.brIf(end, left.isZero());
+					const index = f.let(left.ctz());
+					body(f.let(address.add(index.mul(width / 8).toI64U())), index);
+					f.set(left, left.and(left.sub(1)));
+					f.br(again);
+				}),
+			);
+		};
+		each((at) => f.do(op.loadMemory(at, width, true)));
+		each((at, index) => op.storeMemory(at, width, op.readElement('a', width, index)));
+	};
+
+/** Moves of whole vectors, and of parts of them. */
 export const vectorMoves = {
 	/** Leads the first instruction of a block that needs it: in between nothing changes control registers. */
 	requireVectors: (op) => op.requirePart('vector'),
@@ -74,26 +99,9 @@ export const vectorMoves = {
 		const value = op.readElement('b', op.width, elementOf(op, op.width));
 		op.write('a', value, op.width === 64 ? 64 : 32);
 	},
-	/** The bytes of `a` whose highest bit is set in `b`: when all of them may be written. */
-	maskedStore: (op) => {
-		const {f} = op;
-		const address = f.let(op.address());
-		const mask = f.let(op.readVector('b').reduce('i8x16.bitmask'));
-		const each = (body: (at: Int<'i64'>, index: Int<'i32'>) => void) => {
-			const left = f.let(mask);
-			f.block((end) =>
-				f.loop((again) => {
-					f.brIf(end, left.isZero());
-					const index = f.let(left.ctz());
-					body(f.let(address.add(index.toI64U())), index);
-					f.set(left, left.and(left.sub(1)));
-					f.br(again);
-				}),
-			);
-		};
-		each((at) => f.do(op.loadMemory(at, 8, true)));
-		each((at, index) => op.storeMemory(at, 8, op.readElement('a', 8, index)));
-	},
+	maskedStore: maskedStore(8),
+	maskedStore32: maskedStore(32),
+	maskedStore64: maskedStore(64),
 	loadControl: (op) => {
 		const value = op.f.let(op.read('b', 32).toI32());
 		op.f.if(value.and(reservedControl), () => op.raise(generalProtection));
