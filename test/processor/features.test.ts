@@ -122,6 +122,7 @@ const rows: Readonly<Record<string, readonly string[]>> = {
 	avx2: [
 		...['c5 fd fe c1', 'c4 e2 7d 18 c1', 'c4 e2 79 18 c1', 'c4 e2 7d 36 c1', 'c4 e3 fd 00 c1 1b', 'c4 e2 79 47 c1'],
 		...['c4 e2 79 8c 07', 'c4 e3 79 02 c1 05', 'c4 e2 7d 78 c1', 'c4 e3 7d 4c c1 20', 'c4 e2 7d 2a 07'],
+		...['c4 e2 69 90 04 0f', 'c4 e2 ed 93 04 0f'],
 	],
 	bmi1: ['c4 e2 70 f2 c3', 'c4 e2 f0 f3 cb', 'c4 e2 f0 f3 d3', 'c4 e2 f0 f3 1f', 'c4 e2 70 f7 c3'],
 	bmi2: [

@@ -3,7 +3,7 @@ import type {GuestProcessor} from './guest-processor.ts';
 import {startLegacy} from './legacy-machine.ts';
 import {runBytes} from './raw-code.ts';
 
-const [invalidOpcode, deviceNotAvailable, pageFault] = [6, 7, 14];
+const [invalidOpcode, deviceNotAvailable, generalProtection, pageFault] = [6, 7, 13, 14];
 const virtualMode = 0x2_0000;
 /** ANDN EAX,ECX,EDX. */
 const andn = [0xc4, 0xe2, 0x70, 0xf2, 0xc2];
@@ -132,4 +132,45 @@ test('code of 32 bits has eight YMM registers, and memory by its segments', (t) 
 	t.is(machine.run(), 'halted');
 	t.deepEqual([...(to ?? [])], [2, -4, 7, 2e300]);
 	t.deepEqual([state.vector256[7 * 4 + 2], state.vector256[8 * 4 + 2]], [0n, 7n]);
+});
+
+test('outside of 64-bit code a gather asks its segment for the elements that it reads alone', (t) => {
+	// VPGATHERDD XMM0,[ESI+XMM1*4],XMM2.
+	const code = [0xc4, 0xe2, 0x69, 0x90, 0x04, 0x8e, 0xf4];
+	const gather = (masks: readonly bigint[], index = 0x4000_0000n) => {
+		const machine = startLegacy(code);
+		const {state} = machine.processor.core;
+		Object.assign(state, {cr4: cr4 & ~0x20n, xcr0: 7n});
+		Object.assign(state.segments[3] ?? {}, {limit: 0x2_0fff});
+		state.general[6] = 0x2_0ff0n;
+		// Numbers of elements: 0, 3, another, -1; by four that one wraps to the first, or is beyond the limit.
+		state.vector256.set([3n << 32n, (0xffff_ffffn << 32n) | index, 7n, 7n], 4);
+		state.vector256.set([...masks, 5n, 5n], 8);
+		new Uint32Array(machine.ram.buffer, 0x2_0fe0, 8).set([0, 0, 0, 4, 1, 0, 0, 2]);
+		machine.processor.changed();
+		const end = machine.run();
+		return {
+			end: end === 'halted' ? end : end.vector,
+			lanes: [...state.vector256.slice(0, 4)],
+			masks: [...state.vector256.slice(8, 12)],
+		};
+	};
+	const on = 0x8000_0000n;
+	const all = [(on << 32n) | on, (on << 32n) | on];
+	t.deepEqual(gather(all), {
+		end: 'halted',
+		lanes: [(2n << 32n) | 1n, (4n << 32n) | 1n, 0n, 0n],
+		masks: [0n, 0n, 0n, 0n],
+	});
+	t.deepEqual(gather(all, 4n), {
+		end: generalProtection,
+		lanes: [(2n << 32n) | 1n, 0n, 0n, 0n],
+		masks: [0n, all[1], 5n, 5n],
+	});
+	t.is(gather([all[0] as bigint, on << 32n], 4n).end, 'halted');
+	// Addresses of 16 bits have no vector of indices.
+	const narrow = startLegacy([0x67, ...code]);
+	Object.assign(narrow.processor.core.state, {cr4: cr4 & ~0x20n, xcr0: 7n});
+	narrow.processor.changed();
+	t.like(narrow.run(), {vector: invalidOpcode});
 });

@@ -1,10 +1,25 @@
 /** Ways to address a given place: ModRM and SIB (SDM volume 2, tables 2-2, 2-3 and section 2.2.1). */
 import {type CaseBuilder, registerNumber} from './case-builder.ts';
+import {windowAddress} from './layout.ts';
+import {windowBytes} from './processor-state.ts';
 
 const {rsp} = registerNumber;
 const int32 = {min: -(2n ** 31n), max: 2n ** 31n - 1n};
 /** RIP-relative displacements reach these from the code. */
 const ripReach = 0xe000_0000n;
+
+/** Chooses a base such that elements lie around the middle of the window, and a vector of indices. */
+export function placeElements(c: CaseBuilder): void {
+	const {random, addressing} = c;
+	reset(c);
+	addressing.scale = random.below(4);
+	addressing.base = random.below(16);
+	const isApart = (index: number) => index !== c.reg && index !== c.other;
+	do addressing.index = random.below(16);
+	while (!isApart(addressing.index) && !random.oneIn(8));
+	setDisplacement(c, BigInt(random.u32() | 0) >> BigInt(random.pick([0, 16, 24, 31])));
+	c.setAddress(addressing.base, BigInt(windowAddress + windowBytes / 2) - addressing.displacement);
+}
 
 /** Chooses registers and a displacement, and gives the registers that are free values, so that the effective address is `wanted`. */
 export function placeOperand(c: CaseBuilder, wanted: bigint): void {

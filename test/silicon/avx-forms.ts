@@ -156,10 +156,30 @@ const avx2: readonly Row[] = [
 	['vperm2i128', 'VEX.256.66.0F3A.W0 46', 'Vqq Hqq Wqq Ib'],
 ];
 
+/** By the bits of an index, of an element, and both forms of names. */
+const gathers: readonly Row[] = both(
+	(['d', 'q'] as const).flatMap((index, number) =>
+		(
+			[
+				['d', 'W0'],
+				['q', 'W1'],
+			] as const
+		).flatMap(([element, w]): Row[] => [
+			[`vpgather${index}${element}`, `VEX.66.0F38.${w} 9${number}`, `Vx M${element} Hx`, {role: 'gather'}],
+			[
+				`vgather${index}p${element === 'd' ? 's' : 'd'}`,
+				`VEX.66.0F38.${w} 9${number + 2}`,
+				`Vx M${element} Hx`,
+				{role: 'gather'},
+			],
+		]),
+	),
+);
+
 const ofVectors = {unit: 'sse', isAligned: false} as const satisfies FormOptions;
 
 export const avxForms: readonly Form[] = [
 	...derived,
 	...formsOf(avx, {...ofVectors, feature: 'avx'}),
-	...formsOf(avx2, {...ofVectors, feature: 'avx2'}),
+	...formsOf([...avx2, ...gathers], {...ofVectors, feature: 'avx2'}),
 ];

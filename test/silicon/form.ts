@@ -65,6 +65,7 @@ export type Role =
 	| 'divide'
 	| 'enter'
 	| 'exponential'
+	| 'gather'
 	| 'jumpIndirect'
 	| 'leave'
 	| 'loadControl'

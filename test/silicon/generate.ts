@@ -1,5 +1,5 @@
 /** Makes cases of a form: its machine code, and the state before it. */
-import {placeAnywhere, placeOperand} from './addressing.ts';
+import {placeAnywhere, placeElements, placeOperand} from './addressing.ts';
 import type {CaseBuilder, Slot} from './case-builder.ts';
 import {encode} from './encode.ts';
 import {type Form, hasMemory, type Operand} from './form.ts';
@@ -41,6 +41,7 @@ export function generate(form: Form, slot: Slot, c: CaseBuilder, mask: Mask): Ge
 	role.registers?.(c);
 	const absolute = form.operands.find(({kind}) => kind === 'O');
 	if (form.role === 'address') placeAnywhere(c);
+	else if (form.role === 'gather') placeElements(c);
 	else if (c.isMemory) {
 		aim(c, rm as Operand);
 		const wanted = c.target - c.beyond;

@@ -4,7 +4,7 @@ import type {Role} from './form.ts';
 import {regions, windowAddress} from './layout.ts';
 import {Rflags, windowBytes} from './processor-state.ts';
 import {interestingCount} from './values.ts';
-import {chooseMxcsr, Mxcsr, mxcsrOf, setXmm} from './vector-state.ts';
+import {chooseMxcsr, Mxcsr, mxcsrOf, setXmm, setYmm} from './vector-state.ts';
 import {
 	enterMmx,
 	setAngle,
@@ -218,6 +218,24 @@ function setPackedCount(c: CaseBuilder): void {
 	}
 }
 
+/** Distances of elements that lie in the window; now and then one leads to where no page is. */
+function setIndices(c: CaseBuilder): void {
+	const {random, form, addressing} = c;
+	// Even opcodes have indices of 32 bits.
+	const isWide = ((form.opcode[0] ?? 0) & 1) === 1;
+	const room = (windowBytes / 2 - 8) >> addressing.scale;
+	const stray = random.oneIn(4) ? random.below(8) : -1;
+	// Pages end as far from the middle of the window, on both sides.
+	const away = regions.data.size / 2 + 8 + random.below(0x700);
+	const beyond = (random.oneIn(2) ? away : -away) >> addressing.scale;
+	const indices = new Int32Array(8);
+	for (let lane = 0; lane < 8; lane += isWide ? 2 : 1) {
+		indices[lane] = lane === (isWide ? stray & ~1 : stray) ? beyond : random.below(2 * room) - room;
+		if (isWide) indices[lane + 1] = (indices[lane] as number) >> 31;
+	}
+	setYmm(c, addressing.index, new Uint32Array(indices.buffer));
+}
+
 /** A count in each lane of the second source. */
 function setVectorCounts(c: CaseBuilder): void {
 	const {random} = c;
@@ -281,6 +299,7 @@ export const roles: Readonly<Record<Role, RoleActions>> = {
 	divide: {registers: setDividend},
 	enter: {registers: setFrame},
 	exponential: {registers: setPower},
+	gather: {contents: setIndices},
 	jumpIndirect: {registers: setIndirectTarget, contents: pokeIndirectTarget},
 	leave: {registers: setLeaveFrame},
 	loadControl: {contents: setControlOperand},

@@ -71,7 +71,7 @@ export function fillOperands(c: CaseBuilder): void {
 		else writeElements(scratch, 0, operand.bytes > 16 ? 2 * registerWords : registerWords, element, random);
 		previous = element;
 		if (isMemory) pokeScratch(c, operand);
-		else if (isXmm) setVector(c, registerOf(c, operand), operand.bytes);
+		else if (isXmm) (operand.bytes > 16 ? setYmm : setXmm)(c, registerOf(c, operand), scratch);
 		else setMmx(c, (operand === form.rm ? c.rm : c.reg) & 7, scratch);
 	}
 }
@@ -95,12 +95,10 @@ function registerOf({form, rm, reg, other, last}: CaseBuilder, operand: Operand)
 	return operand.kind === 'H' ? other : operand.kind === 'L' ? last : reg;
 }
 
-/** Puts the scratch values into a register, of 256 bits if the operand has as many. */
-function setVector(c: CaseBuilder, register: number, bytes: number): void {
-	setXmm(c, register, scratch);
-	if (bytes <= 16) return;
+export function setYmm(c: CaseBuilder, register: number, value: Uint32Array): void {
+	setXmm(c, register, value);
 	for (let index = 0; index < registerWords; index++)
-		c.slot.xsaveWords[at.ymmHigh + registerWords * register + index] = scratch[registerWords + index] as number;
+		c.slot.xsaveWords[at.ymmHigh + registerWords * register + index] = value[registerWords + index] as number;
 }
 
 export function setXmm({slot}: CaseBuilder, register: number, value: Uint32Array): void {

@@ -10,6 +10,7 @@ const signature = 0x0006_0fb1;
 const wholeLevel = 'a program that looks for x86-64-v3 is to find all of it or nothing; F16C and FMA are missing';
 export const onRequest: Readonly<Record<string, string>> = {
 	avx: wholeLevel,
+	avx2: wholeLevel,
 	bmi1: wholeLevel,
 	bmi2: wholeLevel,
 };

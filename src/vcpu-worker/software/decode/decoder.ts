@@ -118,7 +118,8 @@ class Decoding {
 		const addressSize = this.#addressSize;
 		const operands = opcode.operands.map((letters) => this.#operand(letters, operandSize));
 		if (this.#isLocked && !(opcode.words.has('lock') && operands[0]?.kind === 'memory')) throw new Failure('undefined');
-		if (!this.#isVexRight) throw new Failure('undefined');
+		const isClear = !opcode.words.has('distinct') || areDistinct(operands);
+		if (!this.#isVexRight || !isClear) throw new Failure('undefined');
 		return {
 			name,
 			operands: this.#isRelative ? operands.map((operand) => this.#relativeToNext(operand)) : operands,
@@ -303,6 +304,10 @@ class Decoding {
 				return this.#readModRm() >> 6 === 3
 					? this.#register((this.#readModRm() & 7) | ((this.#rex & 1) << 3), 32)
 					: this.#memory(width);
+			case 'F':
+				if (this.#readModRm() >> 6 === 3 || (this.#readModRm() & 7) !== 4 || this.#addressSize === 16)
+					throw new Failure('undefined');
+				return this.#memory(width, vectorAt);
 			case 'M':
 				if (this.#readModRm() >> 6 === 3) throw new Failure('undefined');
 				return this.#memory(width);
@@ -381,7 +386,8 @@ class Decoding {
 		return {kind: 'register', place: isHigh ? highByteAt(number) : generalAt(number), width};
 	}
 
-	#memory(width: StepWidth): MemoryOperand {
+	/** @param indexAt - place of an index that is a vector */
+	#memory(width: StepWidth, indexAt?: (number: number) => number): MemoryOperand {
 		if (this.#addressSize === 16) return this.#memory16(width);
 		const mode = this.#readModRm() >> 6;
 		const low = this.#readModRm() & 7;
@@ -392,7 +398,8 @@ class Decoding {
 		if (low === 4) {
 			const sib = this.#next();
 			const indexNumber = ((sib >> 3) & 7) | ((this.#rex & 2) << 2);
-			if (indexNumber !== stackPointer) index = generalAt(indexNumber);
+			if (indexAt !== undefined) index = indexAt(indexNumber);
+			else if (indexNumber !== stackPointer) index = generalAt(indexNumber);
 			scale = sib >> 6;
 			if ((sib & 7) === framePointer && mode === 0) hasDisplacement32 = true;
 			else base = generalAt((sib & 7) | ((this.#rex & 1) << 3));
@@ -466,6 +473,14 @@ class Decoding {
 /** A conversion from memory to an XMM register touches no MMX register, and no state of theirs: so it is on processors of AMD. */
 const isMmxRegister = (operand: Operand): boolean =>
 	operand.kind === 'register' && operand.place >= mmxAt(0) && operand.place <= mmxAt(7);
+
+/** Registers of a gather: none may be another one too (SDM volume 2, table 2-27). */
+function areDistinct(operands: readonly Operand[]): boolean {
+	const places = operands.map((operand) =>
+		operand.kind === 'memory' ? operand.index : operand.kind === 'register' ? operand.place : 0,
+	);
+	return new Set(places).size === places.length;
+}
 
 const isPrefix = (byte: number): boolean =>
 	byte === 0x66 ||

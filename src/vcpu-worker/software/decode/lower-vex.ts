@@ -1,5 +1,5 @@
 import {type StepWidth, vectorMeanings, wideMeanings} from '#vcpu-worker/software/semantics';
-import {scratchAt, vectorAt} from '#vcpu-worker/software/state';
+import {CpuState, scratchAt, vectorAt} from '#vcpu-worker/software/state';
 import type {Instruction, MemoryOperand, Operand} from './instruction.ts';
 import {constantOf, elementWidth, isMemory, lowerVector, narrowest, placeOf, type StepWriter} from './lower-vector.ts';
 import {ownImmediate, type Step} from './step.ts';
@@ -12,6 +12,8 @@ const withoutVector =
 /** Those whose result has half the bits of their source. */
 const narrowing = new Set('cvtpd2ps cvtpd2dq cvttpd2dq'.split(' '));
 const firstRegister = vectorAt(0);
+const none = CpuState.offset('none');
+const keptAddress = CpuState.offset('address');
 
 /** Where the upper half of a result finds its second source, if not in that one's upper half: the count of a shift, elements to be made wider. */
 const upperSource: Readonly<Record<string, number>> = {
@@ -50,6 +52,10 @@ export function lowerVex(instruction: Instruction, to: StepWriter): boolean {
 		to.step(step, width, fields);
 		if (!isWhole) clearUpper();
 	};
+	if (name.startsWith('gather')) {
+		lowerGather(instruction, to);
+		return true;
+	}
 	switch (name) {
 		case 'movdqa':
 		case 'movdqu': {
@@ -210,6 +216,29 @@ export function lowerVex(instruction: Instruction, to: StepWriter): boolean {
 			if (wideMeanings.has(name) && !withoutVector.test(name) && (!isWhole || narrowing.has(name))) clearUpper();
 			return true;
 	}
+}
+
+/** Elements by a vector of indices: each that is read clears its mask, so that what a fault leaves is where the instruction goes on. */
+function lowerGather({name, operands, vectorBits, codeSize, addressSize}: Instruction, to: StepWriter): void {
+	const [first, memory, last] = operands as [Operand, MemoryOperand, Operand];
+	const [a, mask] = [placeOf(first), placeOf(last)];
+	const [indexBits = 32, bits = 32] = name.slice('gather'.length).split('x').map(Number);
+	const used = (vectorBits / Math.max(indexBits, bits)) * (bits / 8);
+	const clearBehind = (place: number) => {
+		if (used <= quarter) to.step('mov', 64, {a: place + quarter, b: none});
+		if (used <= half) to.step('clearVector', 128, {a: place + half});
+	};
+	to.step('lea', 64, {a: keptAddress, b: memory.base, c: none, immediate: memory.displacement}, 'indexed');
+	to.step(codeSize === 64 ? name : `${name}Segmented`, vectorBits, {
+		a,
+		b: mask,
+		c: memory.index,
+		scale: memory.scale,
+		segment: memory.segment,
+		immediate: addressSize === 64 ? -1n : 0xffff_ffffn,
+	});
+	clearBehind(mask);
+	clearBehind(a);
 }
 
 type Fields = Pick<Step, 'a' | 'b'> & Partial<Step>;

@@ -61,7 +61,8 @@ f2 70 same x2
 
 /**
  * The others: mandatory prefix, number, name of the operation, operands, feature, and words: the only value of VEX.W or VEX.L that it has, `m` or `r` for
- * memory or a register alone. `B` is the general register that VEX.vvvv names, `H` the vector, `L` the one in the upper half of a constant; `y` is 256 bits, which
+ * memory or a register alone. `B` is the general register that VEX.vvvv names, `H` the vector, `L` the one in the upper half of a constant, `F` memory
+ * whose index is a vector, all of whose registers are `distinct`; `y` is 256 bits, which
  * `x` stands for too where VEX.L may have both values.
  */
 const others: Readonly<Partial<Record<OpcodeMap, string>>> = {
@@ -105,6 +106,14 @@ f2 11 movScalar Uq,H,V avx scalar r
 66 5a broadcastHalf V,Mx avx2 w0 l1
 66 78 broadcast V,Wb avx2 w0
 66 79 broadcast V,Ww avx2 w0
+66 90 gather32x32 V,Fd,H avx2 w0 distinct
+66 90 gather32x64 V,Fq,H avx2 w1 distinct
+66 91 gather64x32 V,Fd,H avx2 w0 distinct
+66 91 gather64x64 V,Fq,H avx2 w1 distinct
+66 92 gather32x32 V,Fd,H avx2 w0 distinct
+66 92 gather32x64 V,Fq,H avx2 w1 distinct
+66 93 gather64x32 V,Fd,H avx2 w0 distinct
+66 93 gather64x64 V,Fq,H avx2 w1 distinct
 66 8c maskedLoad32 V,H,Mx avx2 w0
 66 8c maskedLoad64 V,H,Mx avx2 w1
 66 8e maskedStore32 Mx,H,V avx2 w0
@@ -167,6 +176,7 @@ const doubledIn = (letters: string, sizes: string): string => {
 };
 const vector = new Set(['vector']);
 const scalar = new Set(['vector', 'scalar']);
+const distinct = new Set(['vector', 'distinct']);
 
 for (const [map, text] of Object.entries(ofSse) as [OpcodeMap, string][])
 	for (const row of text.trim().split('\n')) {
@@ -201,7 +211,13 @@ for (const [map, text] of Object.entries(others))
 		const opcode = {
 			name,
 			operands: letters === '.' ? [] : letters.split(','),
-			words: feature.startsWith('bmi') ? new Set<string>() : words.includes('scalar') ? scalar : vector,
+			words: feature.startsWith('bmi')
+				? new Set<string>()
+				: words.includes('scalar')
+					? scalar
+					: words.includes('distinct')
+						? distinct
+						: vector,
 			feature: Feature[feature as keyof typeof Feature],
 			w: only('w'),
 			l: only('l'),

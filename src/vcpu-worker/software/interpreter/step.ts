@@ -213,7 +213,7 @@ export class GeneratedStep implements Operation {
 	address(): Int<'i64'> {
 		if (this.#kind.form === 'kept') return this.keptAddress();
 		if (this.#kind.form === 'base') return this.#wide('b').add(this.immediate());
-		return this.offset().add(this.#state.load('i64', 64, this.#segment()));
+		return this.inFlatSegment(this.offset());
 	}
 
 	offset(): Int<'i64'> {
@@ -223,12 +223,21 @@ export class GeneratedStep implements Operation {
 		return bits === undefined ? offset : offset.and(bits);
 	}
 
-	inSegment(offset: Int<'i64'>, isWrite: boolean, segment: Int<'i32'> = this.#segment()): Int<'i64'> {
+	inSegment(
+		offset: Int<'i64'>,
+		isWrite: boolean,
+		segment: Int<'i32'> = this.#segment(),
+		bytes = this.#kind.width / 8,
+	): Int<'i64'> {
 		const {f} = this;
-		const address = f.let(callOf(this.#check, segment, offset, i32(this.#kind.width / 8), i32(isWrite ? 1 : 0)));
+		const address = f.let(callOf(this.#check, segment, offset, i32(bytes), i32(isWrite ? 1 : 0)));
 		const stop = f.let(this.#field32(CpuState.offset('stop')));
 		f.if(stop, () => this.#leave(stop));
 		return address;
+	}
+
+	inFlatSegment(offset: Int<'i64'>): Int<'i64'> {
+		return offset.add(this.#state.load('i64', 64, this.#segment()));
 	}
 
 	stackMask(): Int<'i64'> {

@@ -76,7 +76,9 @@ export interface Operation {
 	 * Linear address of an operand at an offset in the step's segment, or in another; leaves by an exception where limit or type of the
 	 * segment do not allow the access.
 	 */
-	inSegment(offset: Int<'i64'>, isWrite: boolean, segment?: Int<'i32'>): Int<'i64'>;
+	inSegment(offset: Int<'i64'>, isWrite: boolean, segment?: Int<'i32'>, bytes?: number): Int<'i64'>;
+	/** The same of 64-bit code, where nothing is checked. */
+	inFlatSegment(offset: Int<'i64'>): Int<'i64'>;
 	/** What of RSP and RBP counts as offset in the stack. */
 	stackMask(): Int<'i64'>;
 	/** Linear address that the step names. */

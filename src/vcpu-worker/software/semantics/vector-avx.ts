@@ -1,5 +1,5 @@
 import {type Int, i32, splat, type Vector} from '#support/wasm';
-import type {Meaning} from './operation.ts';
+import type {Meaning, Operation} from './operation.ts';
 
 const zero = splat('i64x2', 0);
 const shapes = {8: 'i8x16', 16: 'i16x8', 32: 'i32x4', 64: 'i64x2'} as const;
@@ -58,6 +58,46 @@ const maskedLoad =
 		});
 		for (const [index, value] of values.entries()) op.writeElement('a', width, i32(index), value);
 	};
+
+/** The linear address of an offset, where it may be read. */
+type Locate = (op: Operation, offset: Int<'i64'>, bytes: number) => Int<'i64'>;
+
+/**
+ * Elements of memory whose distances from the address kept are in `c`, where the mask `b` has their sign; the step's constant says which bits an offset has. Each element clears its own
+ * mask, so that after a fault the instruction goes on with those that are left (SDM volume 2, VGATHERDPS).
+ */
+const gather =
+	(indexWidth: Lane, width: Lane, locate: Locate): Meaning =>
+	(op) => {
+		const {f} = op;
+		const numbers = Array.from({length: (op.halves.length * 128) / Math.max(indexWidth, width)}, (_, index) =>
+			i32(index),
+		);
+		const mask = (number: Int<'i32'>) => op.readElement('b', width, number);
+		const scale = f.let(op.small().toI64U());
+		for (const number of numbers) {
+			f.if(mask(number).ltS(0), () => {
+				const index = op.readElement('c', indexWidth, number);
+				const distance = indexWidth === 64 ? index.toI64U() : index.toI32().toI64S();
+				const offset = f.let(op.keptAddress().add(distance.shl(scale)).and(op.immediate()));
+				const address = f.let(locate(op, offset, width / 8));
+				op.writeElement('a', width, number, op.loadMemory(address, width));
+			});
+			op.writeElement('b', width, number, i32(0).toI64U());
+		}
+	};
+
+const lanes = [32, 64] as const;
+const gathers = (suffix: string, locate: Locate): Record<string, Meaning> =>
+	Object.fromEntries(
+		lanes.flatMap((index) => lanes.map((width) => [`gather${index}x${width}${suffix}`, gather(index, width, locate)])),
+	);
+
+/** By the bits of an index and of an element; outside of 64-bit code segments are checked. */
+export const gatherMeanings: Readonly<Record<string, Meaning>> = {
+	...gathers('', (op, offset) => op.inFlatSegment(offset)),
+	...gathers('Segmented', (op, offset, bytes) => op.inSegment(offset, false, undefined, bytes)),
+};
 
 /** What AVX and AVX2 have beside instructions that SSE has too (SDM volume 2). */
 export const avxMeanings = {

@@ -6,7 +6,7 @@ import {floatConversions} from './float-conversions.ts';
 import {fusedFloats} from './fused.ts';
 import type {Meaning} from './operation.ts';
 import {sha} from './sha.ts';
-import {avxMeanings} from './vector-avx.ts';
+import {avxMeanings, gatherMeanings} from './vector-avx.ts';
 import {vectorIntegers} from './vector-integer.ts';
 import {vectorMoves} from './vector-moves.ts';
 import {vectorShuffles} from './vector-shuffle.ts';
@@ -26,6 +26,7 @@ export const vectorMeanings: Readonly<Record<string, Meaning>> = {
 	...floatConversions,
 	...fusedFloats,
 	...avxMeanings,
+	...gatherMeanings,
 };
 
 const packedFloat = /(ps|pd|dq)$/;
@@ -36,5 +37,6 @@ export const wideMeanings: ReadonlySet<string> = new Set([
 		(name) => packedFloat.test(name) && name !== 'cvtdq2pd' && name !== 'dppd',
 	),
 	...'ptest testps testpd pmovmskb movmskps movmskpd maskedLoad32 maskedLoad64 maskedStore32 maskedStore64'.split(' '),
+	...Object.keys(gatherMeanings),
 	...'loadVector loadVectorAligned storeVector storeVectorAligned'.split(' '),
 ]);
