@@ -124,6 +124,8 @@ const rows: Readonly<Record<string, readonly string[]>> = {
 		...['c4 e2 79 8c 07', 'c4 e3 79 02 c1 05', 'c4 e2 7d 78 c1', 'c4 e3 7d 4c c1 20', 'c4 e2 7d 2a 07'],
 		...['c4 e2 69 90 04 0f', 'c4 e2 ed 93 04 0f'],
 	],
+	fma: ['c4 e2 71 98 c2', 'c4 e2 f5 b6 c2', 'c4 e2 71 af c2'],
+	f16c: ['c4 e2 79 13 c1', 'c4 e2 7d 13 07', 'c4 e3 79 1d c1 00', 'c4 e3 7d 1d 07 04'],
 	bmi1: ['c4 e2 70 f2 c3', 'c4 e2 f0 f3 cb', 'c4 e2 f0 f3 d3', 'c4 e2 f0 f3 1f', 'c4 e2 70 f7 c3'],
 	bmi2: [
 		...['c4 e2 70 f5 c3', 'c4 e2 72 f5 c3', 'c4 e2 f3 f5 07', 'c4 e2 73 f6 c3', 'c4 e2 71 f7 c3', 'c4 e2 72 f7 c3'],

@@ -128,7 +128,9 @@ const vex38 = `
 66 1a 5a m l1 w0
 66 2a 8c 8e m
 66 2c-2f m w0
-66 41 l0
+66 13 w0
+66 96-9f a6-af b6-bf
+66 41 db-df l0
 .. f2 f7 l0
 .. f3 /1-3 l0
 .. f5 l0
@@ -141,7 +143,8 @@ const vex3a = `
 66 02 04 05 4a-4c w0
 66 06 18 19 38 39 46 l1 w0
 66 08-0f 40 42
-66 14-17 20-22 41 60-63 l0
+66 14-17 20-22 41 44 60-63 df l0
+66 1d w0
 f2 f0 l0`;
 
 /** Opcodes that LOCK may precede where they write memory (SDM volume 2, LOCK), as map and rows. */

@@ -1,4 +1,5 @@
-/** AVX and AVX2 (SDM volume 2, tables A-3 to A-5): what SSE has too, with a VEX prefix and 128 or 256 bits, and what is new. */
+/** AVX, AVX2, FMA and F16C (SDM volume 2, tables A-3 to A-5): what SSE has too, with a VEX prefix and 128 or 256 bits, and what is new. */
+import {cryptoForms} from './crypto-forms.ts';
 import {type Form, type FormOptions, formsOf, type Operand, type Row} from './form.ts';
 import {sseForms} from './sse-forms.ts';
 import {sse3Forms} from './sse3-forms.ts';
@@ -6,12 +7,12 @@ import {sse4Forms} from './sse4-forms.ts';
 
 /** Those with one source: others of two vectors have the first source apart from the destination. */
 const ofOneSource =
-	/^(mov(?!hlps|lhps|ss$|sd$)|lddqu|pshuf[dhl]|pabs|pmov|phminposuw|ptest|pcmp.str|u?comis|cvt(?!si2s|ss2sd|sd2ss)|(sqrt|rsqrt|rcp|round)p|pextr|extract|maskmov|ldmxcsr|stmxcsr)/;
+	/^(mov(?!hlps|lhps|ss$|sd$)|lddqu|pshuf[dhl]|pabs|pmov|phminposuw|ptest|pcmp.str|u?comis|cvt(?!si2s|ss2sd|sd2ss)|(sqrt|rsqrt|rcp|round)p|pextr|extract|maskmov|ldmxcsr|stmxcsr|aesimc|aeskey)/;
 /** Moves of half a register from memory have the other half as a source. */
 const halfMoves = new Set(['movlps', 'movlpd', 'movhps', 'movhpd']);
 /** Those with 128 bits alone. */
 const ofOneHalf =
-	/^(mov[lh][plh]|movd,|movq|pinsr|insertps|pextr|extract|phminposuw|pcmp.str|maskmov|dppd|ldmxcsr|stmxcsr)/;
+	/^(mov[lh][plh]|movd,|movq|pinsr|insertps|pextr|extract|phminposuw|pcmp.str|maskmov|dppd|ldmxcsr|stmxcsr|aes|pclmul)/;
 /** VEX.W is about the general register or memory of these. */
 const ofGeneralRegisters = /^(cvt.*si|movd,|pextrd|pinsrd)/;
 const scalar = /(ss|sd|ss2si|sd2si)$/;
@@ -62,7 +63,7 @@ function withVex(form: Form, l: 0 | 1 | undefined): Form {
 		isAligned: aligned.test(mnemonic),
 		// There are four times as many predicates.
 		...(mnemonic.startsWith('cmp') && {immediateBits: 5}),
-		feature: l === 1 && isInteger(form) ? 'avx2' : 'avx',
+		feature: cryptoForms.includes(form) ? (form.feature as string) : l === 1 && isInteger(form) ? 'avx2' : 'avx',
 	};
 }
 
@@ -79,8 +80,9 @@ const elementMoves = (
 	[mnemonic, `VEX.LIG.${prefix}.0F.WIG 11`, `U${type} H${type} V${type}`],
 ]);
 
-const ofSse = [...sseForms, ...sse3Forms, ...sse4Forms].filter(
-	({unit, mnemonic}) => unit === 'sse' && !withMask.test(mnemonic) && !/^movs[sd]$/.test(mnemonic),
+const ofSse = [...sseForms, ...sse3Forms, ...sse4Forms, ...cryptoForms].filter(
+	({unit, mnemonic}) =>
+		unit === 'sse' && !withMask.test(mnemonic) && !mnemonic.startsWith('sha') && !/^movs[sd]$/.test(mnemonic),
 );
 
 const derived: readonly Form[] = ofSse.flatMap((form) => {
@@ -176,10 +178,40 @@ const gathers: readonly Row[] = both(
 	),
 );
 
+/** Three orders of operands each: packed, and packed and scalar in turn. */
+const fused: readonly Row[] = ['132', '213', '231'].flatMap((order, group) =>
+	['fmaddsub', 'fmsubadd', 'fmadd', 'fmsub', 'fnmadd', 'fnmsub'].flatMap((operation, index): Row[] => {
+		const first = 0x96 + 16 * group + (index < 2 ? index : 2 * index - 2);
+		const code = (number: number) => number.toString(16).toUpperCase();
+		const name = `v${operation}${order}`;
+		const packed = both([
+			[`${name}ps`, `VEX.66.0F38.W0 ${code(first)}`, 'Vx:ps Hx:ps Wx:ps'],
+			[`${name}pd`, `VEX.66.0F38.W1 ${code(first)}`, 'Vx:pd Hx:pd Wx:pd'],
+		]);
+		if (index < 2) return [...packed];
+		return [
+			...packed,
+			[`${name}ss`, `VEX.LIG.66.0F38.W0 ${code(first + 1)}`, 'Vss Hss Wss'],
+			[`${name}sd`, `VEX.LIG.66.0F38.W1 ${code(first + 1)}`, 'Vsd Hsd Wsd'],
+		];
+	}),
+);
+
+/** The upper bits of the constant are reserved. */
+const rounding = {immediateBits: 3} as const satisfies FormOptions;
+const halves: readonly Row[] = [
+	['vcvtph2ps', 'VEX.128.66.0F38.W0 13', 'Vdq Wq'],
+	['vcvtph2ps', 'VEX.256.66.0F38.W0 13', 'Vqq Wdq'],
+	['vcvtps2ph', 'VEX.128.66.0F3A.W0 1D', 'Wq Vdq:ps Ib', rounding],
+	['vcvtps2ph', 'VEX.256.66.0F3A.W0 1D', 'Wdq Vqq:ps Ib', rounding],
+];
+
 const ofVectors = {unit: 'sse', isAligned: false} as const satisfies FormOptions;
 
 export const avxForms: readonly Form[] = [
 	...derived,
 	...formsOf(avx, {...ofVectors, feature: 'avx'}),
 	...formsOf([...avx2, ...gathers], {...ofVectors, feature: 'avx2'}),
+	...formsOf(fused, {...ofVectors, feature: 'fma'}),
+	...formsOf(halves, {...ofVectors, feature: 'f16c'}),
 ];

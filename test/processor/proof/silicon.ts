@@ -19,7 +19,7 @@ import {
 import {UserModeProcessor} from '../user-mode-processor.ts';
 import {Findings, type ProofPart, type ShareResult} from './part.ts';
 
-const floatingPoint = /^(r?sqrt|rcp|add|sub|mul|div|min|max|cmp|u?comis|cvt|hadd|hsub|round|dpp)/;
+const floatingPoint = /^(r?sqrt|rcp|add|sub|mul|div|min|max|cmp|u?comis|cvt|hadd|hsub|round|dpp|fn?m)/;
 const vectorForms = [...sseForms, ...sse3Forms, ...sse4Forms, ...cryptoForms].filter(({unit}) => unit === 'sse');
 const isFloat = ({mnemonic}: Form) => floatingPoint.test(mnemonic.replace(/^v/, ''));
 

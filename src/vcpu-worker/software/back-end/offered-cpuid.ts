@@ -7,10 +7,12 @@ const vendor = {ebx: 0x6874_7541, edx: 0x6974_6e65, ecx: 0x444d_4163} as const;
 const signature = 0x0006_0fb1;
 
 /** Why a feature that the processor has is announced only where it is asked for. */
-const wholeLevel = 'a program that looks for x86-64-v3 is to find all of it or nothing; F16C and FMA are missing';
+const wholeLevel = 'x86-64-v3 is there as a whole where it is asked for, until what programs gain by it is measured';
 export const onRequest: Readonly<Record<string, string>> = {
 	avx: wholeLevel,
 	avx2: wholeLevel,
+	f16c: wholeLevel,
+	fma: wholeLevel,
 	bmi1: wholeLevel,
 	bmi2: wholeLevel,
 };

@@ -26,6 +26,8 @@ const upperSource: Readonly<Record<string, number>> = {
 	),
 	cvtdq2pd: 8,
 };
+/** FMA's names have the order of operands in them. */
+const fusedName = /^(fn?m\D+)(132|213|231)(..)$/;
 /** Bits of the constant that are the lower half's alone. */
 const constantBits: Readonly<Record<string, bigint>> = {blendps: 4n, blendpd: 2n, shufpd: 2n, mpsadbw: 3n};
 
@@ -35,6 +37,8 @@ export function lowerVex(instruction: Instruction, to: StepWriter): boolean {
 	const [first, second, third, fourth] = operands as [Operand, Operand, Operand | undefined, Operand | undefined];
 	const a = placeOf(first);
 	const isWhole = bits === 256;
+	const [, stem, order, type] = fusedName.exec(name) ?? [];
+	const operation = stem === undefined ? name : `${stem}${type}`;
 	/** Place of a source, whose memory is loaded. */
 	const source = (operand: Operand): number => {
 		if (!isMemory(operand)) return placeOf(operand);
@@ -206,14 +210,30 @@ export function lowerVex(instruction: Instruction, to: StepWriter): boolean {
 		case 'maskedStore64':
 			to.storeKept(name, first as MemoryOperand, {a: placeOf(third), b: placeOf(second)});
 			return true;
+		case 'cvtps2ph': {
+			const fields = {b: placeOf(second), immediate: constantOf(third)};
+			if (!isMemory(first)) {
+				to.step(name, bits, {...fields, a});
+				clearUpper();
+				return true;
+			}
+			// The flags of MXCSR stay as they are where memory may not be written.
+			for (const at of isWhole ? [0n, 8n] : [0n]) {
+				const part: MemoryOperand = {...first, width: 64, displacement: first.displacement + at};
+				to.access('loadForWrite', part, {a: scratchAt(0)});
+			}
+			to.step(name, bits, {...fields, a: scratchAt(2)});
+			to.access(isWhole ? 'storeVector' : 'store', first, {a: scratchAt(2)});
+			return true;
+		}
 		case 'permd':
 			to.step(name, 128, {a, b: source(third as Operand), c: placeOf(second)});
 			return true;
 		default:
 			if (withoutVector.test(name) && !wideMeanings.has(name)) return lowerVector(instruction, to);
-			if (!(name in vectorMeanings)) return false;
-			lowerOperation(instruction, source, to, eachHalf);
-			if (wideMeanings.has(name) && !withoutVector.test(name) && (!isWhole || narrowing.has(name))) clearUpper();
+			if (!(operation in vectorMeanings)) return false;
+			lowerOperation({...instruction, name: operation}, order, source, to, eachHalf);
+			if (wideMeanings.has(operation) && !withoutVector.test(name) && (!isWhole || narrowing.has(name))) clearUpper();
 			return true;
 	}
 }
@@ -246,13 +266,14 @@ type Fields = Pick<Step, 'a' | 'b'> & Partial<Step>;
 /** One that computes a vector, or tells of vectors. */
 function lowerOperation(
 	{name, operands, vectorBits}: Instruction,
+	order: string | undefined,
 	source: (operand: Operand) => number,
 	to: StepWriter,
 	eachHalf: (step: string, width: StepWidth, fields: Fields) => void,
 ): void {
 	const [first, second, third] = operands as [Operand, Operand, Operand | undefined];
 	const last = operands.at(-1);
-	const immediate = constantOf(last?.kind === 'immediate' ? last : undefined);
+	const immediate = order === undefined ? constantOf(last?.kind === 'immediate' ? last : undefined) : BigInt(order);
 	const a = placeOf(first);
 	const isCounted = /^ps[lr][la]/.test(name) && third?.kind === 'immediate';
 	// With three operands that are no constants the second one is the first source.

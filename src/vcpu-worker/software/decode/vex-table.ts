@@ -18,7 +18,7 @@ export interface VexPrefix {
 /**
  * Opcodes that SSE has too (SDM volume 2, tables A-3 to A-5), by map: mandatory prefix, numbers, which operands there are, and with which VEX.L. `same`: those of SSE;
  * `three`: a first source behind the destination, which SSE has in one; `count`: a source behind the destination, to be shifted by a constant. `x`: all AVX's; `x2`: 256 bits are AVX2's;
- * `l0`: 128 bits alone; `scalar`: of one element, whatever VEX.L.
+ * `l0`: 128 bits alone; `own`: the same, with the feature that SSE's have; `scalar`: of one element, whatever VEX.L.
  */
 const ofSse: Readonly<Partial<Record<OpcodeMap, string>>> = {
 	twoByte: `
@@ -49,14 +49,18 @@ f2 70 same x2
 66 00-0b 28 29 2b 37-40 three x2
 66 1c-1e 20-25 2a 30-35 same x2
 66 17 same x
-66 41 same l0`,
+66 41 same l0
+66 db same own
+66 dc-df three own`,
 	map3a: `
 66 08 09 same x
 66 0a 0b three scalar
 66 0c 0d 40 three x
 66 0e 0f 42 three x2
 66 20-22 41 three l0
-66 14-17 60-63 same l0`,
+66 14-17 60-63 same l0
+66 44 three own
+66 df same own`,
 };
 
 /**
@@ -127,7 +131,10 @@ f2 f6 mulx Gv,Bv,Ev bmi2 l0
 .. f7 bextr Gv,Ev,Bv bmi1 l0
 66 f7 shlx Gv,Ev,Bv bmi2 l0
 f3 f7 sarx Gv,Ev,Bv bmi2 l0
-f2 f7 shrx Gv,Ev,Bv bmi2 l0`,
+f2 f7 shrx Gv,Ev,Bv bmi2 l0
+66 13 cvtph2ps V,Wq f16c w0 l0
+66 13 cvtph2ps V,Wx f16c w0 l1
+${fusedRows()}`,
 	map3a: `
 66 00 permq V,Wy,Iu avx2 w1 l1
 66 01 permq V,Wy,Iu avx2 w1 l1
@@ -144,8 +151,40 @@ f2 f7 shrx Gv,Ev,Bv bmi2 l0`,
 66 4b blendvpd V,H,Wx,L avx w0
 66 4c pblendvb V,H,Wx,L avx w0 l0
 66 4c pblendvb V,H,Wy,L avx2 w0 l1
-f2 f0 rorx Gv,Ev,Iu bmi2 l0`,
+f2 f0 rorx Gv,Ev,Iu bmi2 l0
+66 1d cvtps2ph Wq,V,Iu f16c w0 l0
+66 1d cvtps2ph Wx,V,Iu f16c w0 l1`,
 };
+
+/** FMA: three orders of operands, which are in the name; from the second half on operations are packed and scalar in turn. */
+function fusedRows(): string {
+	const operations = [
+		'fmaddsub',
+		'fmsubadd',
+		'fmadd',
+		'fmadd',
+		'fmsub',
+		'fmsub',
+		'fnmadd',
+		'fnmadd',
+		'fnmsub',
+		'fnmsub',
+	];
+	return [132, 213, 231]
+		.flatMap((order, group) =>
+			operations.flatMap((operation, index) => {
+				const number = (0x96 + 16 * group + index).toString(16);
+				const isScalar = index > 2 && index % 2 === 1;
+				return isScalar
+					? [
+							`66 ${number} ${operation}${order}ss V,H,Wd fma w0 scalar`,
+							`66 ${number} ${operation}${order}sd V,H,Wq fma w1 scalar`,
+						]
+					: [`66 ${number} ${operation}${order}ps V,H,Wx fma w0`, `66 ${number} ${operation}${order}pd V,H,Wx fma w1`];
+			}),
+		)
+		.join('\n');
+}
 
 /** Operations of groups that SSE has not, by the middle bits of ModRM. */
 const groups: Readonly<Record<string, string>> = {
@@ -193,7 +232,8 @@ for (const [map, text] of Object.entries(ofSse) as [OpcodeMap, string][])
 					: operandsAre === 'count'
 						? ['H', first, ...rest]
 						: found.operands;
-			const opcode = {name, operands, words: length === 'scalar' ? scalar : vector, feature: Feature.avx};
+			const feature = length === 'own' ? found.feature : Feature.avx;
+			const opcode = {name, operands, words: length === 'scalar' ? scalar : vector, feature};
 			if (length === 'scalar') add(map, prefix, number, opcode);
 			else add(map, prefix, number, {...opcode, l: 0});
 			if (length !== 'x' && length !== 'x2') continue;

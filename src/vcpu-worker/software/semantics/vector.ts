@@ -33,7 +33,8 @@ const packedFloat = /(ps|pd|dq)$/;
 
 /** Those that may have 256 bits in one step; all others have a step for each half. */
 export const wideMeanings: ReadonlySet<string> = new Set([
-	...Object.keys({...floatArithmetic, ...floatChoices, ...floatConversions}).filter(
+	'cvtps2ph',
+	...Object.keys({...floatArithmetic, ...floatChoices, ...floatConversions, ...fusedFloats}).filter(
 		(name) => packedFloat.test(name) && name !== 'cvtdq2pd' && name !== 'dppd',
 	),
 	...'ptest testps testpd pmovmskb movmskps movmskpd maskedLoad32 maskedLoad64 maskedStore32 maskedStore64'.split(' '),
