@@ -95,13 +95,11 @@ test('a translation that does something else is told, and what the interpreter h
 	const kernel = userWork({iterations: 100});
 	const {lockstep, guest} = runInLockstep(kernel, ({processor}) => {
 		const {state} = processor.core;
-		processor.core.instantiate = () => ({
-			'0': () => {
-				state.rip = 0n;
-				state.general[0] = 1n;
-				return Stop.lookup;
-			},
-		});
+		processor.core.runTranslation = () => {
+			state.rip = 0n;
+			state.general[0] = 1n;
+			return Stop.lookup;
+		};
 	});
 	t.deepEqual(guest.writes.at(-1), ends);
 	t.is(lockstep.counters.differences, lockstep.counters.rounds);

@@ -248,8 +248,9 @@ async function makeVcpu() {
 type Machine = Awaited<ReturnType<typeof makeVcpu>>;
 
 /** Puts a guest of long mode into memory, with gates of all vectors to its handler. */
-function load({vcpus, vcpu}: Machine, guest: Guest): void {
+function load({vcpus, vcpu}: Machine, guest: Guest, heat: number | undefined): void {
 	vcpu.reset();
+	vcpu.processor.heat = heat;
 	const image = new Uint8Array(ramBytes);
 	const view = new DataView(image.buffer);
 	view.setBigUint64(at.gdt + 8, 0x00af_9b00_0000_ffffn, true);
@@ -292,8 +293,9 @@ function stops(
 	kicks: Kicker,
 	[name, guest]: [string, Guest],
 	random: Random,
+	heat?: number,
 ): void {
-	load(machine, guest);
+	load(machine, guest, heat);
 	const {vcpu} = machine;
 	const {state} = vcpu.processor.core;
 	for (let kick = 0; kick < 3; kick++) {
@@ -306,14 +308,15 @@ function stops(
 	}
 }
 
-test('a guest goes on for no more than 100,000 instructions after a stop was asked for, whatever it does', async (t) => {
-	t.timeout(600_000);
-	const machine = await makeVcpu();
-	const random = new Random(seed);
-	const kicks = new Kicker(machine.vcpu.processor.core.memory);
-	for (const guest of Object.entries(guests)) stops(t, machine, kicks, guest, random);
-	await kicks.close();
-});
+for (const heat of [undefined, 1])
+	test(`a guest goes on for no more than 100,000 instructions after a stop was asked for, ${heat === undefined ? 'interpreted' : 'translated'}, whatever it does`, async (t) => {
+		t.timeout(600_000);
+		const machine = await makeVcpu();
+		const random = new Random(seed);
+		const kicks = new Kicker(machine.vcpu.processor.core.memory);
+		for (const guest of Object.entries(guests)) stops(t, machine, kicks, guest, random, heat);
+		await kicks.close();
+	});
 
 test('processors that contend for locks stop, whatever keeps the others out', async (t) => {
 	const guest = new GuestThreads(2);

@@ -1,10 +1,11 @@
 import type {ViewOf} from '#support/wire';
 import {type CaseRecord, codeAddress, noVector, type ProcessorState, windowAddress, windowBytes} from '#test/silicon';
 import {decode} from '#vcpu-worker/software/decode';
-import {Stop} from '#vcpu-worker/software/state';
+import type {Translation} from '#vcpu-worker/software/interpreter';
+import {betweenSteps, Stop} from '#vcpu-worker/software/state';
 import {flagsOf, GuestFault, type Outside, Processor, setFlags, systemInstructions} from '#vcpu-worker/software/system';
 import {announcing, loneMemory} from '#vcpu-worker/software/system/testing';
-import {buildTranslations, type KnownStep, readBlock, type TranslatedBlock} from '#vcpu-worker/software/translator';
+import {buildRegions, type KnownStep, loneRegion, readBlock} from '#vcpu-worker/software/translator';
 
 type StateView = ViewOf<typeof ProcessorState>;
 
@@ -131,25 +132,27 @@ export class UserModeProcessor {
 	}
 
 	/** Makes functions of blocks. */
-	translate(blocks: readonly (readonly KnownStep[])[]): readonly TranslatedBlock[] {
-		return Object.values(this.#processor.core.instantiate(buildTranslations(blocks)));
+	translate(blocks: readonly (readonly KnownStep[])[]): readonly Translation[] {
+		return Object.values(this.#processor.core.instantiate(buildRegions(blocks.map((steps) => loneRegion(0, steps)))));
 	}
 
 	/**
 	 * Runs the block of a record by the interpreter, until the TLB has all it can have, and then by its translation.
 	 * @returns what each has left
 	 */
-	runBoth(record: number, translated: TranslatedBlock): readonly [BlockEnd, BlockEnd] {
+	runBoth(record: number, translated: Translation): readonly [BlockEnd, BlockEnd] {
 		const {core} = this.#processor;
 		const state = core.save();
 		const ram = this.#ram.slice();
 		const end = (run: () => number): BlockEnd => {
 			core.restoreAll(state);
 			this.#ram.set(ram);
-			return {stop: core.withoutJumps(run), state: core.save(), ram: this.#ram.slice()};
+			const stop = core.withoutJumps(run);
+			const left = core.save().fill(0, betweenSteps.begin, betweenSteps.end);
+			return {stop, state: left, ram: this.#ram.slice()};
 		};
 		end(() => core.run(record));
-		return [end(() => core.run(record)), end(() => translated(record))];
+		return [end(() => core.run(record)), end(() => core.runTranslation(record, translated))];
 	}
 
 	/** True when nothing is at a place that the case has gone to. */

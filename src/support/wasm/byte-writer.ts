@@ -42,7 +42,13 @@ export class ByteWriter {
 
 	/** A signed 64-bit number; larger ones are taken modulo 2^64. */
 	signed64(value: bigint): void {
-		for (let rest = BigInt.asIntN(64, value); ; ) {
+		const whole = BigInt.asIntN(64, value);
+		// Most numbers are small, and big integers slow.
+		if (whole >= -0x8000_0000n && whole <= 0x7fff_ffffn) {
+			this.signed(Number(whole));
+			return;
+		}
+		for (let rest = whole; ; ) {
 			const low = Number(rest & 0x7fn);
 			rest >>= 7n;
 			const isLast = rest === (low & 0x40 ? -1n : 0n);

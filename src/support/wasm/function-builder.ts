@@ -69,6 +69,11 @@ export class FunctionBuilder<P extends readonly IntType[] = readonly IntType[]> 
 		return local;
 	}
 
+	/** A variable that lasts as long as the function, 0 at its beginning. */
+	lastingLocal<T extends IntType>(type: T): Local<T> {
+		return this.#newLocal(type);
+	}
+
 	/** Computes a value once. */
 	let<T extends IntType>(value: Int<T>): Local<T> {
 		const local = this.local(value.type);
@@ -106,13 +111,36 @@ export class FunctionBuilder<P extends readonly IntType[] = readonly IntType[]> 
 		this.out.unsigned(local.index);
 	}
 
+	/** Number of structures that are open. */
+	get depth(): number {
+		return this.#depth;
+	}
+
+	/** Writes statements in front of all that are there. */
+	before(body: () => void): void {
+		const rest = this.out.bytes.slice();
+		this.out.length = 0;
+		body();
+		this.out.append(rest);
+	}
+
 	/** Locals made by `body` are free afterwards. */
 	scope(body: () => void): void {
+		this.free(this.keep(body));
+	}
+
+	/** Gives the locals made by `body`, which nobody else gets until they are given to {@link free}. */
+	keep(body: () => void): readonly Local[] {
 		const outer = this.#scope;
 		this.#scope = [];
 		body();
-		for (const local of this.#scope) (this.#free[local.type] as Local[]).push(local);
+		const kept = this.#scope;
 		this.#scope = outer;
+		return kept;
+	}
+
+	free(locals: readonly Local[]): void {
+		for (const local of locals) (this.#free[local.type] as Local[]).push(local);
 	}
 
 	store<A extends IntType>(memory: Memory<A>, width: Width, base: Operand<A>, offset: number, value: Int): void {
@@ -170,18 +198,27 @@ export class FunctionBuilder<P extends readonly IntType[] = readonly IntType[]> 
 		this.out.unsigned(this.#depth - label.depth);
 	}
 
+	/** Goes to the label of this number, to the last one for all that have none. */
+	brTable(index: Int<'i32'>, labels: readonly Label[]): void {
+		index.emit(this.out);
+		this.out.byte(0x0e);
+		this.out.unsigned(labels.length - 1);
+		for (const label of labels) this.out.unsigned(this.#depth - label.depth);
+	}
+
 	/** Runs the case of this number, the last one for all that have none, and goes on after the switch. */
 	switch(index: Int<'i32'>, cases: readonly (() => void)[]): void {
+		const labels: Label[] = [];
 		this.block((end) => {
 			const open = (at: number): void => {
 				if (at < 0) {
-					index.emit(this.out);
-					this.out.byte(0x0e);
-					this.out.unsigned(cases.length - 1);
-					for (let i = 0; i < cases.length; i++) this.out.unsigned(i);
+					this.brTable(index, labels);
 					return;
 				}
-				this.block(() => open(at - 1));
+				this.block((label) => {
+					labels[at] = label;
+					open(at - 1);
+				});
 				this.scope(() => cases[at]?.());
 				if (at < cases.length - 1) this.br(end);
 			};
@@ -227,6 +264,24 @@ export class FunctionBuilder<P extends readonly IntType[] = readonly IntType[]> 
 /** A call's value. It is computed, with all effects, where it stands: give it to one statement only. */
 export function callOf<T extends IntType>(func: Func & {readonly result: T}, ...values: readonly Expr[]): Int<T> {
 	return new Int(func.result, (out) => emitCall(out, func, values));
+}
+
+/** Functions of one type, which code calls by number: it traps where there is none. */
+export interface Table<R extends ValueType = ValueType> {
+	readonly index: number;
+	/** Number of the functions' type in the module. */
+	readonly type: number;
+	readonly result: R;
+}
+
+/** The value of a call of a table's function, as {@link callOf} has it. */
+export function callIn<T extends IntType>(table: Table<T>, slot: Int<'i32'>, ...values: readonly Expr[]): Int<T> {
+	return new Int(table.result, (out) => {
+		for (const value of [...values, slot]) value.emit(out);
+		out.byte(0x11);
+		out.unsigned(table.type);
+		out.unsigned(table.index);
+	});
 }
 
 function emitCall(out: ByteWriter, func: Func, values: readonly Expr[]): void {

@@ -1,12 +1,14 @@
 /** Writes WebAssembly: expressions that know their types, statements, functions, modules. */
 export {constant, type Expr, Int, type IntType, i32, i64, type Operand, type ValueType} from './expr.ts';
 export {
+	callIn,
 	callOf,
 	type Func,
 	FunctionBuilder,
 	type Label,
 	Local,
 	type Parameters,
+	type Table,
 	VectorLocal,
 } from './function-builder.ts';
 export {Memory, type MemoryDeclaration, type RmwOperation, type Width} from './memory.ts';

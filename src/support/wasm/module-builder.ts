@@ -1,12 +1,14 @@
 import {ByteWriter} from './byte-writer.ts';
 import {type IntType, type ValueType, valueTypes} from './expr.ts';
-import {type Func, FunctionBuilder} from './function-builder.ts';
+import {type Func, FunctionBuilder, type Table} from './function-builder.ts';
 import {Memory, type MemoryDeclaration} from './memory.ts';
 
 /** Sections, in the order of a module (core specification, 5.5.2). */
 const sections = {type: 1, import: 2, function: 3, export: 7, code: 10} as const;
 /** Kinds of imports and exports. */
-const kinds = {function: 0, memory: 2} as const;
+const kinds = {function: 0, table: 1, memory: 2} as const;
+/** Type of references to functions. */
+const functionReference = 0x70;
 
 /** Type of a function: parameters, and a result if it has one. */
 export interface Signature<
@@ -27,6 +29,7 @@ export class ModuleBuilder {
 	readonly #exports: Uint8Array[] = [];
 	readonly #functions: {readonly type: number; readonly builder: FunctionBuilder}[] = [];
 	#importedFunctions = 0;
+	#tables = 0;
 	#memories = 0;
 
 	importMemory<A extends IntType>(name: string, declaration: MemoryDeclaration<A>): Memory<A> {
@@ -51,6 +54,19 @@ export class ModuleBuilder {
 		entry.unsigned(this.#typeOf(signature));
 		this.#imports.push(entry.bytes);
 		return funcOf(this.#importedFunctions++, signature);
+	}
+
+	/** Declares a table of functions that all have this type. */
+	importTable<R extends ValueType>(name: string, signature: Signature<R> & {readonly result: R}): Table<R> {
+		const entry = new ByteWriter();
+		entry.name('env');
+		entry.name(name);
+		entry.byte(kinds.table);
+		entry.byte(functionReference);
+		// Limits: none but that it has no fewer than 0 (core specification, 5.3.9).
+		entry.append([0, 0]);
+		this.#imports.push(entry.bytes);
+		return {index: this.#tables++, type: this.#typeOf(signature), result: signature.result};
 	}
 
 	/** Declares a function; its statements may come later, so that functions can call each other. */

@@ -68,6 +68,8 @@ export class HostileMachine {
 		const {state} = processor.core;
 		this.#random = random;
 		vcpu.reset();
+		// Half of them are translated as soon as they are executed.
+		processor.heat = random.below(2) === 0 ? undefined : 1;
 		const scene = new Uint8Array(ramRanges[0].length);
 		makeScene(random, mode, scene, processor);
 		// As a loader does, which tells processors of the code that they had decoded there.

@@ -65,6 +65,7 @@ export async function rewrite(): Promise<void> {
 	const {vcpu: lone, words} = workerData as RewriterData;
 	const vcpu = await enterVcpu(lone);
 	const {processor} = vcpu;
+	processor.heat = 1;
 	const memory = new MappedMemory(lone.memory);
 	let random = 1n;
 	const begin = () => {

@@ -30,6 +30,8 @@ import {restoreState, saveState} from './vcpu-state.ts';
 
 /** Instructions between two looks at the clock: some tens of microseconds. */
 const budget = 20_000;
+/** Executions of a block until it is translated: what V8 takes for a function is then less than what it has cost. */
+const heat = 10_000;
 const requestWord = CpuState.word('request');
 const nsPerMs = 1e6;
 /** Longest wait without a look, in milliseconds. */
@@ -87,6 +89,7 @@ export class SoftwareVcpu implements CpuBackend {
 			write: (gpa: number, bytes: 1 | 2 | 4, value: number) => this.#writeMemory(gpa, bytes, value),
 		};
 		this.processor = new Processor(wiring.memory, partition.shared, index, devices, this.#outside());
+		this.processor.heat = heat;
 		this.#words = this.processor.core.state.$atomic;
 		this.activity = 'running';
 		this.reset();

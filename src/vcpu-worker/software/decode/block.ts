@@ -26,7 +26,7 @@ export interface BlockStep extends Step {
 	readonly start: number;
 	readonly next: number;
 	/** The instruction of a step that leaves it to TypeScript. */
-	readonly instruction?: Instruction;
+	readonly instruction?: Instruction | undefined;
 }
 
 /** How much is decoded, and as what. */

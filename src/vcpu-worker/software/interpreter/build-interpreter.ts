@@ -1,4 +1,5 @@
 import {
+	callIn,
 	callOf,
 	type FuncOf,
 	type FunctionBuilder,
@@ -10,11 +11,21 @@ import {
 	ModuleBuilder,
 	splatConverted,
 } from '#support/wasm';
-import {type Kind, kinds} from '#vcpu-worker/software/semantics';
-import {CpuState, jumpEntries, jumpEntry, MicroOp, memoryMap, Stop, segmentBaseAt} from '#vcpu-worker/software/state';
+import {enterKind, type Kind, kinds} from '#vcpu-worker/software/semantics';
+import {
+	CpuState,
+	jumpEntries,
+	jumpEntry,
+	MicroOp,
+	memoryMap,
+	Onward,
+	Stop,
+	segmentBaseAt,
+} from '#vcpu-worker/software/state';
 import type {Imports} from './guest-access.ts';
 import {importParts} from './import-parts.ts';
 import {poll} from './poll.ts';
+import {MemoryRegisters} from './registers.ts';
 import {GeneratedStep} from './step.ts';
 import {RecordFields} from './step-fields.ts';
 
@@ -30,7 +41,9 @@ export function buildInterpreter(): Uint8Array<ArrayBuffer> {
 	const imports = importParts(module);
 	const run = module.function({parameters: ['i32'], result: 'i32'});
 	const cold = new Map(kinds.filter(({isHot}) => !isHot).map((kind) => [kind, coldArm(module, kind, imports)]));
-	writeLoop(run.body, imports, cold);
+	const translated = module.function({parameters: ['i32'], result: 'i32'});
+	writeTranslated(translated.body, imports);
+	writeLoop(run.body, imports, cold, translated);
 	module.exportFunction('run', run);
 	module.exportFunction('fuses', addFuseCheck(module));
 	return module.encode();
@@ -64,7 +77,15 @@ function coldArm(module: ModuleBuilder, kind: Kind, imports: Imports): FuncOf<'i
 	const {body} = func;
 	const tlb = body.let(imports.state.load('i32', 32, i32(0), CpuState.offset('tlb')));
 	kind.meaning(
-		new GeneratedStep(body, kind, imports, new RecordFields(imports.state, body.parameters[0]), tlb, undefined),
+		new GeneratedStep(
+			body,
+			kind,
+			imports,
+			new RecordFields(imports.state, body.parameters[0]),
+			new MemoryRegisters(imports.state, body),
+			tlb,
+			undefined,
+		),
 	);
 	body.return(i32(0));
 	return func;
@@ -74,14 +95,17 @@ function writeLoop(
 	f: FunctionBuilder<readonly ['i32']>,
 	imports: Imports,
 	cold: ReadonlyMap<Kind, FuncOf<'i32'>>,
+	translated: FuncOf<'i32'>,
 ): void {
 	const {state} = imports;
 	const [record] = f.parameters;
 	const fields = new RecordFields(state, record);
+	const registers = new MemoryRegisters(state, f);
 	const target = f.local('i64');
 	/** The record that jumps within its page, which can be linked to where it goes; or 0. */
 	const linkable = f.local('i32');
 	const tlb = f.local('i32');
+	const field = (name: 'translates' | 'record') => state.load('i32', 32, i32(0), CpuState.offset(name));
 	const readTlb = () => f.set(tlb, state.load('i32', 32, i32(0), CpuState.offset('tlb')));
 	readTlb();
 	const step = (again: Label, linked: Label, elsewhere: Label) => {
@@ -95,7 +119,7 @@ function writeLoop(
 		};
 		const arms = kinds.map((kind) => () => {
 			const func = cold.get(kind);
-			if (func === undefined) kind.meaning(new GeneratedStep(f, kind, imports, fields, tlb, jumps));
+			if (func === undefined) kind.meaning(new GeneratedStep(f, kind, imports, fields, registers, tlb, jumps));
 			else {
 				const stop = f.let(callOf(func, record));
 				f.if(stop, () => f.return(stop));
@@ -111,7 +135,24 @@ function writeLoop(
 			});
 			readTlb();
 		};
-		f.switch(state.load('i32', 16, record, MicroOp.offset('kind')), [...arms, system]);
+		/** Counts until the block is to be translated. */
+		const heat = () =>
+			f.if(field('translates'), () => {
+				const left = f.let(state.load('i32', 32, record, MicroOp.offset('immediate')).sub(1));
+				f.store(state, 32, record, MicroOp.offset('immediate'), left);
+				f.if(left.isZero(), () => {
+					f.store(state, 32, i32(0), CpuState.offset('record'), record);
+					f.return(i32(Stop.hot));
+				});
+			});
+		const enter = () =>
+			f.if(field('translates'), () => {
+				const stop = f.let(callOf(translated, record));
+				f.if(stop, () => f.return(stop));
+				f.set(record, field('record'));
+				f.br(again);
+			});
+		f.switch(state.load('i32', 16, record, MicroOp.offset('kind')), [...arms, system, heat, enter]);
 		f.set(record, record.add(MicroOp.size));
 		f.br(again);
 	};
@@ -131,6 +172,56 @@ function writeLoop(
 		poll(f, state, record, fields.ordinal(), target);
 		findBlock(f, state, record, target, linkable);
 		f.br(again);
+	});
+	f.unreachable();
+}
+
+/**
+ * Executes translations, beginning with that of a head, as long as one leads to another. Returns the `Stop`, or 0 where code goes on at the
+ * record that `record` says.
+ */
+function writeTranslated(f: FunctionBuilder<readonly ['i32']>, imports: Imports): void {
+	const {state} = imports;
+	const [record] = f.parameters;
+	const fields = new RecordFields(state, record);
+	const target = f.local('i64');
+	const linkable = f.local('i32');
+	const goOn = () => {
+		f.store(state, 32, i32(0), CpuState.offset('record'), record);
+		f.return(i32(0));
+	};
+	f.loop((again) => {
+		const slot = state.load('i32', 32, record, MicroOp.offset('a'));
+		const first = state.load('i32', 32, record, MicroOp.offset('b'));
+		const entry = state.load('i32', 32, record, MicroOp.offset('c'));
+		const end = f.let(callIn(imports.translations, slot, first, entry));
+		f.if(end.gtS(0), () => f.return(end));
+		f.if(end.isZero(), () => f.return(end));
+		f.set(record, state.load('i32', 32, i32(0), CpuState.offset('record')));
+		f.block((known) => {
+			f.if(
+				end.eq(Onward.inPage),
+				() => {
+					const offset = state.load('i64', 64, i32(0), CpuState.offset('codePageOffset'));
+					f.set(target, offset.add(fields.immediate()));
+					f.set(linkable, state.load('i32', 32, record, MicroOp.offset('c')));
+					poll(f, state, record, fields.ordinal(), target);
+					f.if(linkable, () => {
+						f.set(record, linkable);
+						f.br(known);
+					});
+					f.set(linkable, record);
+				},
+				() => {
+					f.set(target, state.load('i64', 64, i32(0), CpuState.offset('rip')));
+					poll(f, state, record, fields.ordinal(), target);
+					f.set(linkable, 0);
+				},
+			);
+			findBlock(f, state, record, target, linkable);
+		});
+		f.brIf(again, state.load('i32', 16, record, MicroOp.offset('kind')).eq(enterKind));
+		goOn();
 	});
 	f.unreachable();
 }

@@ -9,7 +9,7 @@ import {
 	ownImmediate,
 } from '#vcpu-worker/software/decode';
 import {FloatUnit} from '#vcpu-worker/software/float';
-import {kindNumber, kinds, systemKind} from '#vcpu-worker/software/semantics';
+import {enterKind, heatKind, kindNumber, kinds, systemKind} from '#vcpu-worker/software/semantics';
 import {
 	CpuState,
 	immediateAt,
@@ -22,7 +22,7 @@ import {
 	segmentBaseAt,
 } from '#vcpu-worker/software/state';
 import {X87} from '#vcpu-worker/software/x87';
-import {compile, instantiate, loadInterpreter} from './load-interpreter.ts';
+import {compile, instantiate, loadInterpreter, makeTable} from './load-interpreter.ts';
 
 /**
  * Does an access that the TLB does not serve; see `Imports`.
@@ -38,6 +38,9 @@ export type SlowAccess = (low: number, high: number, width: number, kind: number
  */
 export type WithinBlock = (record: number) => 'left' | 'done' | 'shadow';
 
+/** See `Imports.translations`. */
+export type Translation = (first: number, entry: number) => number;
+
 /** Mode of an entry of the cache of blocks that has none. */
 const noMode = 0;
 /** A mode that no entry has. */
@@ -45,6 +48,10 @@ const foreignMode = 0xffff_ffff;
 /** Bytes of them for one instruction that is no part of a block, and for how many there is room. */
 const aloneBytes = 1024;
 const aloneSlots = 64;
+/** Translations that there is room for at a time. */
+const maxTranslations = 16_384;
+/** Number of one that is no block's. */
+const loneTranslation = 0;
 /** Most instructions for TypeScript that are kept, which are objects of some 300 bytes: many times what a kernel has. */
 const maxInstructions = 16_384;
 /** Kinds that keep where in the page they go. */
@@ -72,6 +79,7 @@ const scaleShift = (MicroOp.offset('scale') - kindAt) * 8;
 const ordinalShift = (MicroOp.offset('ordinal') - kindAt) * 8;
 const nextShift = (MicroOp.offset('next') - MicroOp.offset('start')) * 8;
 const gone = kindNumber('gone.64');
+const codeChanged = CpuState.offset('codeChanged') / 4;
 const next = kindNumber('next.64');
 
 /** The interpreter of one processor, with the memory that it has for itself. */
@@ -81,6 +89,12 @@ export class Core {
 	readonly x87: X87;
 	/** The bytes of `transfer`. */
 	readonly transfer: Uint8Array;
+	/** Functions that heads of blocks name by number. */
+	readonly translations = makeTable(maxTranslations);
+	/** Is told of a translation that nothing leads to any more. */
+	freed: (translation: number) => void = () => {};
+	/** Is told that nothing leads to any. */
+	forgotten: () => void = () => {};
 	readonly #run: (record: number) => number;
 	/** What generated code imports. */
 	readonly #env: object;
@@ -131,7 +145,7 @@ export class Core {
 		this.x87 = new X87(memory.buffer);
 		this.#within = within;
 		const system = (record: number) => this.#carryOut(record);
-		this.#env = {state: memory, ram, access, compute, x87: this.x87.execute, system};
+		this.#env = {state: memory, ram, access, compute, x87: this.x87.execute, system, translations: this.translations};
 		const {run, fuses} = instantiate(loadInterpreter(), this.#env);
 		this.#run = run;
 		this.state.fusesProducts = fuses?.(1) ?? 0;
@@ -142,6 +156,7 @@ export class Core {
 
 	/** Executes records from this one on; returns the `Stop`. */
 	run(record: number): number {
+		this.words[codeChanged] = 0;
 		return this.#run(record);
 	}
 
@@ -156,8 +171,22 @@ export class Core {
 		return Stop.lookup;
 	}
 
+	/** Executes a block by a translation, which no head leads to. */
+	runTranslation(first: number, translation: Translation): number {
+		const head = this.memory.byteLength - (loneTranslation + 1) * MicroOp.size;
+		this.translations.set(loneTranslation, translation);
+		this.words[head / 4 + Word.kind] = enterKind;
+		this.words[head / 4 + Word.a] = loneTranslation;
+		this.words[head / 4 + Word.b] = first;
+		this.words[head / 4 + Word.c] = 0;
+		this.state.translates = 1;
+		const stop = this.run(head);
+		this.state.translates = 0;
+		return stop;
+	}
+
 	/** Makes functions of a module that imports what the interpreter does. */
-	instantiate(bytes: Uint8Array): Readonly<Record<string, (record: number) => number>> {
+	instantiate(bytes: Uint8Array): Readonly<Record<string, Translation>> {
 		return instantiate(compile(bytes), this.#env);
 	}
 
@@ -279,15 +308,57 @@ export class Core {
 		return this.#instructions.get(record);
 	}
 
-	/** Takes a block away, of which this is the first record: whoever comes to it looks for the block anew. */
-	remove(record: number): void {
-		this.#instructions.delete(record);
-		this.#quick.delete(record);
+	/** The first step's record of a block that has a head. */
+	firstOf(record: number): number {
+		const kind = this.#bytes.getUint16(record + kindAt, true);
+		return kind === heatKind || kind === enterKind ? record + MicroOp.size : record;
+	}
+
+	/** Makes a block's head lead to a translation, which begins there. @param first - see {@link Translation} */
+	enter(head: number, translation: number, first: number, entry: number): void {
+		this.words[head / 4 + Word.a] = translation;
+		this.words[head / 4 + Word.b] = first;
+		this.words[head / 4 + Word.c] = entry;
+		this.#bytes.setUint16(head + kindAt, enterKind, true);
+	}
+
+	/** Makes a block's head count again, if it is one. */
+	count(head: number, executions: number): void {
+		const kind = this.#bytes.getUint16(head + kindAt, true);
+		if (kind !== heatKind && kind !== enterKind) return;
+		this.#bytes.setUint16(head + kindAt, heatKind, true);
+		this.#quads[immediateAt(head) / 8] = BigInt(executions);
+	}
+
+	/** Executions until the block of this head is hot; undefined where it does not count. */
+	leftOf(head: number): number | undefined {
+		return this.#bytes.getUint16(head + kindAt, true) === heatKind
+			? this.#bytes.getInt32(immediateAt(head), true)
+			: undefined;
+	}
+
+	/** Physical address of a linear page in which code is executed; undefined where that is not known any more. */
+	frameOf(page: bigint): number | undefined {
+		return this.#frames.get(page >> 12n);
+	}
+
+	/**
+	 * Takes a block away, of which this is the first record: whoever comes to it looks for the block anew.
+	 * @returns whether it had a translation
+	 */
+	remove(record: number): boolean {
+		const first = this.firstOf(record);
+		this.#instructions.delete(first);
+		this.#quick.delete(first);
+		const isTranslated = this.#bytes.getUint16(record + kindAt, true) === enterKind;
+		if (isTranslated) this.freed(this.words[record / 4 + Word.a] as number);
 		this.#bytes.setUint16(record + kindAt, gone, true);
+		return isTranslated;
 	}
 
 	/** Makes the block of a record end behind the record's instruction: it is not what memory has any more. */
 	endBehind(record: number): void {
+		this.words[codeChanged] = 1;
 		const ordinal = this.ordinalOf(record);
 		let at = record;
 		for (; this.ordinalOf(at) === ordinal && this.startOf(at) === this.startOf(record); at += MicroOp.size)
@@ -364,6 +435,7 @@ export class Core {
 		this.#nextRecord = memoryMap.records;
 		this.#instructions.clear();
 		this.#quick.clear();
+		this.forgotten();
 		this.forgetJumps();
 	}
 
@@ -394,9 +466,18 @@ export class Core {
 		return this.#bytes.getUint16(record + MicroOp.offset('next'), true);
 	}
 
-	/** Writes a block's records and gives the address of the first. */
-	write(steps: readonly BlockStep[]): number {
+	/**
+	 * Writes a block's records and gives the address of the first.
+	 * @param head - of a block whose executions are counted until it is hot: how many, and where in the page it begins
+	 */
+	write(steps: readonly BlockStep[], head?: {readonly executions: number; readonly start: number}): number {
 		const first = this.#nextRecord;
+		if (head !== undefined) {
+			const {executions, start} = head;
+			const fields = {a: 0, b: Core.next(first), c: 0, immediate: BigInt(executions), scale: 0, segment: 0};
+			this.#writeAt(first, {...fields, kind: heatKind, ordinal: 1, start, next: start});
+			this.#nextRecord += MicroOp.size;
+		}
 		for (const step of steps) {
 			this.#writeAt(this.#nextRecord, step);
 			this.#nextRecord += MicroOp.size;

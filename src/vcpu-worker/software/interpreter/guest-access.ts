@@ -6,6 +6,7 @@ import {
 	type IntType,
 	i32,
 	type Memory,
+	type Table,
 	type Vector,
 	type Width,
 } from '#support/wasm';
@@ -31,6 +32,11 @@ export interface Imports {
 	 * where it has, and the `Stop` where code is to leave.
 	 */
 	readonly system: FuncOf<'i32'>;
+	/**
+	 * Translations by number: each takes the record that it tells all others by, and which of its entries is meant, and returns a `Stop` or an
+	 * `Onward`.
+	 */
+	readonly translations: Table<'i32'>;
 	/** Linear address in a segment, of the module itself; see `buildSegmentCheck`. */
 	readonly check: FuncOf<'i64'>;
 }
@@ -45,20 +51,27 @@ export const AccessKind = {
 	compareExchange: 3,
 } as const;
 
+/** What code does behind an access that the TLB does not serve. */
+interface AccessEnds {
+	/** Leaves after one that failed. */
+	leave(stop: Int<'i32'>): void;
+	/** Goes on after a store. */
+	stored(): void;
+}
+
 /** Access to guest memory through the TLB: one comparison decides on page, permission, and everything that is not plain RAM. */
 export class GuestAccess {
 	readonly #imports: Imports;
 	readonly #f: FunctionBuilder;
 	/** Address of the TLB entries in use. */
 	readonly #tlb: Int<'i32'>;
-	/** Leaves after an access that failed. */
-	readonly #leave: (stop: Int<'i32'>) => void;
+	readonly #ends: AccessEnds;
 
-	constructor(imports: Imports, f: FunctionBuilder, tlb: Int<'i32'>, leave: (stop: Int<'i32'>) => void) {
+	constructor(imports: Imports, f: FunctionBuilder, tlb: Int<'i32'>, ends: AccessEnds) {
 		this.#imports = imports;
 		this.#f = f;
 		this.#tlb = tlb;
-		this.#leave = leave;
+		this.#ends = ends;
 	}
 
 	load<T extends IntType>(type: T, width: Width, address: Int<'i64'>, forWrite: boolean, record: Int<'i32'>): Int<T> {
@@ -156,7 +169,8 @@ export class GuestAccess {
 		const {access} = this.#imports;
 		const f = this.#f;
 		const stop = f.let(callOf(access, at.toI32(), at.shrU(32).toI32(), i32(width), i32(kind), record));
-		f.if(stop, () => this.#leave(stop));
+		f.if(stop, () => this.#ends.leave(stop));
+		if (kind >= AccessKind.write) this.#ends.stored();
 	}
 
 	#probe(

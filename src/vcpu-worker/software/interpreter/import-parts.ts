@@ -6,8 +6,8 @@ import {buildSegmentCheck} from './segment-check.ts';
 export const memoryLimits = {state: 0x1_0000, ram: 0x4_0000} as const;
 
 /**
- * Gives a module what generated code uses: the memories `state` and `ram`, the functions `access`, `compute`, `x87` and `system`, which it
- * imports, and functions of its own.
+ * Gives a module what generated code uses: the memories `state` and `ram`, the functions `access`, `compute`, `x87` and `system`, and the table
+ * `translations`, which it imports, and functions of its own.
  */
 export function importParts(module: ModuleBuilder): Imports {
 	const outside = {
@@ -17,6 +17,7 @@ export function importParts(module: ModuleBuilder): Imports {
 		compute: module.importFunction('compute', {parameters: ['i32', 'i32'], result: 'i32'}),
 		x87: module.importFunction('x87', {parameters: ['i32'], result: 'i32'}),
 		system: module.importFunction('system', {parameters: ['i32'], result: 'i32'}),
+		translations: module.importTable('translations', {parameters: ['i32', 'i32'], result: 'i32'}),
 	};
 	return {...outside, check: buildSegmentCheck(module, outside.state)};
 }

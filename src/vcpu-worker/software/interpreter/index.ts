@@ -1,9 +1,10 @@
 /** The interpreter: code generated from the meanings of steps, and what runs it. The translator uses its parts. */
 export {buildInterpreter} from './build-interpreter.ts';
-export {Core, type SlowAccess, type WithinBlock} from './core.ts';
+export {Core, type SlowAccess, type Translation, type WithinBlock} from './core.ts';
 export {AccessKind, type Imports} from './guest-access.ts';
 export {importParts, memoryLimits} from './import-parts.ts';
 export {loadInterpreter} from './load-interpreter.ts';
 export {poll} from './poll.ts';
+export type {Place, Registers} from './registers.ts';
 export {GeneratedStep} from './step.ts';
 export type {StepFields} from './step-fields.ts';

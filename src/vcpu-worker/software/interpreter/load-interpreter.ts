@@ -11,6 +11,7 @@ type Exports = Readonly<Record<string, (record: number) => number>> & {run(recor
 /** Node's part of the JavaScript API of WebAssembly; its types come with DOM only. */
 declare const WebAssembly: {
 	readonly Module: new (bytes: Uint8Array) => object;
+	readonly Table: new (limits: {readonly element: 'anyfunc'; readonly initial: number}) => TranslationTable;
 	readonly Instance: new (module: object, imports: object) => {readonly exports: Exports};
 };
 
@@ -25,6 +26,14 @@ function keepWasmCode(): void {
 	isKept = true;
 }
 let isKept = false;
+
+/** Functions that generated code calls by number. */
+export interface TranslationTable {
+	readonly length: number;
+	set(index: number, translation: ((first: number, entry: number) => number) | null): void;
+}
+
+export const makeTable = (size: number): TranslationTable => new WebAssembly.Table({element: 'anyfunc', initial: size});
 
 let interpreter: object | undefined;
 

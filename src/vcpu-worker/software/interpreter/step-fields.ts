@@ -1,13 +1,14 @@
 import {type FunctionBuilder, type Int, i32, type Memory} from '#support/wasm';
 import type {Flags, OperandName} from '#vcpu-worker/software/semantics';
 import {MicroOp} from '#vcpu-worker/software/state';
+import type {Place} from './registers.ts';
 
 /** What a step has in itself, as code gets it: from its record as it runs, or known when the code is made. */
 export interface StepFields {
 	/** Address of the step's record. */
 	readonly record: Int<'i32'>;
 	/** Where an operand is in the processor's memory. */
-	place(operand: OperandName): Int<'i32'>;
+	place(operand: OperandName): Place;
 	/** The value of an operand that is known; undefined where code has to read it. */
 	constant(operand: OperandName): bigint | undefined;
 	/** Where the base of the segment of an address is. */

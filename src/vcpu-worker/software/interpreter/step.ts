@@ -13,6 +13,7 @@ import {
 import {Flags, type Half, type Kind, type OperandName, type Operation} from '#vcpu-worker/software/semantics';
 import {CpuState, generalAt, SegmentState, Stop, segmentBaseAt} from '#vcpu-worker/software/state';
 import {GuestAccess, type Imports} from './guest-access.ts';
+import type {Place, Registers} from './registers.ts';
 import type {StepFields} from './step-fields.ts';
 
 /** Ways for a step to go on elsewhere than at the next record. */
@@ -44,6 +45,7 @@ export class GeneratedStep implements Operation {
 	readonly #kind: Kind;
 	readonly #state: Memory<'i32'>;
 	readonly #fields: StepFields;
+	readonly #registers: Registers;
 	readonly #guest: GuestAccess;
 	readonly #check: Imports['check'];
 	readonly #compute: Imports['compute'];
@@ -56,6 +58,7 @@ export class GeneratedStep implements Operation {
 		kind: Kind,
 		imports: Imports,
 		fields: StepFields,
+		registers: Registers,
 		tlb: Int<'i32'>,
 		jumps: Jumps | undefined,
 	) {
@@ -67,14 +70,24 @@ export class GeneratedStep implements Operation {
 		this.type = this.width === 64 ? 'i64' : 'i32';
 		this.#state = imports.state;
 		this.#fields = fields;
+		this.#registers = registers;
 		this.#jumps = jumps;
 		this.#check = imports.check;
 		this.#compute = imports.compute;
 		this.#x87 = imports.x87;
-		this.#guest = new GuestAccess(imports, f, tlb, (stop) => this.#leave(stop));
+		this.#guest = new GuestAccess(imports, f, tlb, {
+			leave: (stop) => this.#leave(stop),
+			stored: () => registers.stored(),
+		});
 		this.flags = new Flags({
-			get: (word) => this.#state.load('i64', 64, i32(0), CpuState.offset(word)),
-			set: (word, value) => f.store(this.#state, 64, i32(0), CpuState.offset(word), value),
+			get: (word) => registers.read('i64', 64, CpuState.offset(word)) as Int<'i64'>,
+			set: (word, value) => registers.write(64, CpuState.offset(word), value),
+			get difference() {
+				return registers.difference;
+			},
+			set difference(difference) {
+				registers.difference = difference;
+			},
 		});
 	}
 
@@ -82,25 +95,29 @@ export class GeneratedStep implements Operation {
 		const type = width === 64 ? 'i64' : 'i32';
 		const known = this.#fields.constant(operand);
 		if (known !== undefined) return constant(type, BigInt.asUintN(width, known));
-		return this.#state.load(type, width, this.#place(operand));
+		return this.#registers.read(type, width, this.#place(operand));
+	}
+
+	known(operand: OperandName): bigint | undefined {
+		return this.#fields.constant(operand);
 	}
 
 	readSigned(operand: OperandName, width: Width = this.width): Int<'i64'> {
 		const known = this.#fields.constant(operand);
 		if (known !== undefined) return i64(BigInt.asIntN(width, known));
-		return this.#state.loadSigned('i64', width, this.#place(operand));
+		return this.#registers.readSigned(width, this.#place(operand));
 	}
 
 	write(operand: OperandName, value: Int, width: Width = this.width): void {
-		this.#write(this.#place(operand), 0, value, width);
+		this.#registers.write(width, this.#place(operand), value);
 	}
 
 	readVector(operand: OperandName, half: Half = 0): Vector {
-		return this.#state.loadVector(this.#place(operand), half * halfBytes);
+		return this.#registers.readVector(halfOf(this.#place(operand), half));
 	}
 
 	writeVector(operand: OperandName, value: Vector, half: Half = 0): void {
-		this.f.storeVector(this.#state, this.#place(operand), half * halfBytes, value);
+		this.#registers.writeVector(halfOf(this.#place(operand), half), value);
 	}
 
 	readElement(operand: OperandName, width: Width, index: Int<'i32'>): Int {
@@ -191,11 +208,11 @@ export class GeneratedStep implements Operation {
 	}
 
 	readRegister(register: number, width: Width): Int {
-		return this.#state.load(width === 64 ? 'i64' : 'i32', width, i32(0), generalAt(register));
+		return this.#registers.read(width === 64 ? 'i64' : 'i32', width, generalAt(register));
 	}
 
 	writeRegister(register: number, width: Width, value: Int): void {
-		this.#write(i32(0), generalAt(register), value, width);
+		this.#registers.write(width, generalAt(register), value);
 	}
 
 	condition(): Int<'i32'> {
@@ -245,11 +262,11 @@ export class GeneratedStep implements Operation {
 	}
 
 	keptAddress(): Int<'i64'> {
-		return this.#word('address');
+		return this.#registers.read('i64', 64, CpuState.offset('address')) as Int<'i64'>;
 	}
 
 	keepAddress(address: Int<'i64'>): void {
-		this.f.store(this.#state, 64, i32(0), CpuState.offset('address'), address);
+		this.#registers.write(64, CpuState.offset('address'), address);
 	}
 
 	loadMemory(address: Int<'i64'>, width: Width, forWrite = false): Int {
@@ -387,21 +404,15 @@ export class GeneratedStep implements Operation {
 	}
 
 	#leave(stop: Int<'i32'>): void {
-		this.f.store(this.#state, 32, i32(0), CpuState.offset('record'), this.#fields.record);
-		this.f.return(stop);
-	}
-
-	#write(base: Int<'i32'>, offset: number, value: Int, width: Width): void {
-		if (width === 32) this.f.store(this.#state, 64, base, offset, value.toI32().toI64U());
-		else this.f.store(this.#state, width, base, offset, value);
+		this.#registers.leave(stop, this.#fields.record);
 	}
 
 	/** Place of an element of 128 bits. */
 	#elementPlace(operand: OperandName, width: Width, index: Int<'i32'>): Int<'i32'> {
-		return this.#place(operand).add(index.mul(width / 8));
+		return this.#registers.vectorAt(this.#place(operand)).add(index.mul(width / 8));
 	}
 
-	#place(operand: OperandName): Int<'i32'> {
+	#place(operand: OperandName): Place {
 		return this.#fields.place(operand);
 	}
 
@@ -409,11 +420,17 @@ export class GeneratedStep implements Operation {
 		return this.read(operand, 64) as Int<'i64'>;
 	}
 
-	#word(name: 'address' | 'codePageOffset' | 'stackMask'): Int<'i64'> {
+	#word(name: 'codePageOffset' | 'stackMask'): Int<'i64'> {
 		return this.#state.load('i64', 64, i32(0), CpuState.offset(name));
 	}
 
 	#field32(offset: number): Int<'i32'> {
 		return this.#state.load('i32', 32, i32(0), offset);
 	}
+}
+
+/** A half of 256 bits. */
+function halfOf(place: Place, half: Half): Place {
+	if (half === 0) return place;
+	return typeof place === 'number' ? place + halfBytes : place.add(halfBytes);
 }

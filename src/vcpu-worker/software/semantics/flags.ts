@@ -6,7 +6,17 @@ export type FlagWord = 'result' | 'zero' | 'carry';
 /** Reads and writes these words, wherever they are kept. */
 export interface FlagWords {
 	get(word: FlagWord): Int<'i64'>;
+	/** @param value - of what does not change before the word is set anew: it may be computed when it is wanted */
 	set(word: FlagWord, value: Int<'i64'>): void;
+	/** The difference that all words are of, where that is known; it ends with the next word that is set. */
+	difference: Difference | undefined;
+}
+
+/** A subtraction that has set the flags. */
+export interface Difference {
+	readonly a: Int;
+	readonly b: Int;
+	readonly width: Width;
 }
 
 /** Status flags of the processor (SDM volume 1, 3.4.3.1). */
@@ -21,7 +31,14 @@ export class Flags {
 	setResult(result: Int, width: Width): void {
 		const extended = signExtended(result, width);
 		this.#words.set('result', extended);
-		this.#words.set('zero', this.#words.get('result'));
+		this.#words.set('zero', extended);
+	}
+
+	/** All flags by `result`, which is `a` less `b`. */
+	setDifference(a: Int, b: Int, result: Int, width: Width): void {
+		this.setResult(result, width);
+		this.setCarries(a.not().and(b).or(a.xor(b).not().and(result)), width);
+		this.#words.difference = {a, b, width};
 	}
 
 	/** CF, OF and AF by the carries out of each bit. */
@@ -136,6 +153,8 @@ export class Flags {
 
 	/** A condition by its number in Jcc, SETcc and CMOVcc (SDM volume 1, appendix B): 0 or 1. */
 	condition(number: number): Int<'i32'> {
+		const compared = this.#compared(number >> 1);
+		if (compared !== undefined) return number % 2 === 0 ? compared : compared.isZero();
 		const less = () => this.sign().xor(this.overflow());
 		const holds = [
 			() => this.overflow(),
@@ -149,7 +168,32 @@ export class Flags {
 		][number >> 1] as () => Int<'i32'>;
 		return number % 2 === 0 ? holds() : holds().isZero();
 	}
+
+	/** A pair of conditions by the difference, where that tells more simply. */
+	#compared(pair: number): Int<'i32'> | undefined {
+		const {difference} = this.#words;
+		if (difference === undefined) return undefined;
+		const {a, b, width} = difference;
+		const [less, other] = [signedIn(a, width), signedIn(b, width)];
+		switch (pair) {
+			case 1:
+				return a.ltU(b);
+			case 2:
+				return a.eq(b);
+			case 3:
+				return a.leU(b);
+			case 6:
+				return less.ltS(other);
+			case 7:
+				return less.leS(other);
+			default:
+				return undefined;
+		}
+	}
 }
+
+/** A value's low bits with their sign, in their type. */
+const signedIn = (value: Int, width: Width): Int => (width >= 32 ? value : signExtended(value, width).toI32());
 
 /** A value's low bits with their sign, in 64 bits. */
 export function signExtended(value: Int, width: Width): Int<'i64'> {

@@ -1,6 +1,15 @@
 /** Meanings of the steps of instructions, written once, for interpreter and translator. */
-export {Flags, type FlagWord, type FlagWords} from './flags.ts';
-export {type AddressForm, type Kind, kindNumber, kinds, type StepWidth, systemKind} from './kinds.ts';
+export {type Difference, Flags, type FlagWord, type FlagWords} from './flags.ts';
+export {
+	type AddressForm,
+	enterKind,
+	heatKind,
+	type Kind,
+	kindNumber,
+	kinds,
+	type StepWidth,
+	systemKind,
+} from './kinds.ts';
 export type {FloatOperands, Half, Meaning, OperandName, Operation} from './operation.ts';
 export {type Repeat, stringName} from './strings.ts';
 export {vectorMeanings, wideMeanings} from './vector.ts';

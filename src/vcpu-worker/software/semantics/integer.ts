@@ -28,8 +28,11 @@ export function add(op: Operation, a: Int, b: Int, carryIn?: Int<'i32'>): Int {
 function subtract(op: Operation, a: Int, b: Int, borrowIn?: Int<'i32'>): Int {
 	const difference = a.sub(b);
 	const result = op.f.let(borrowIn === undefined ? difference : difference.sub(inType(op, borrowIn)));
-	op.flags.setResult(result, op.width);
-	op.flags.setCarries(a.not().and(b).or(a.xor(b).not().and(result)), op.width);
+	if (borrowIn === undefined) op.flags.setDifference(a, b, result, op.width);
+	else {
+		op.flags.setResult(result, op.width);
+		op.flags.setCarries(a.not().and(b).or(a.xor(b).not().and(result)), op.width);
+	}
 	return result;
 }
 

@@ -133,6 +133,10 @@ export const kinds: readonly Kind[] = Object.entries(meanings).flatMap(([name, m
 
 /** The step that leaves the interpreter, for TypeScript to carry out the instruction. */
 export const systemKind = kinds.length;
+/** Leads a block that has no translation, and counts how often it is executed: its constant is what is left. */
+export const heatKind: number = systemKind + 1;
+/** Leads a block that has one: `a` is its number, `b` and `c` what it is given. */
+export const enterKind: number = systemKind + 2;
 
 const numbers = new Map(kinds.map(({key}, number) => [key, number]));
 

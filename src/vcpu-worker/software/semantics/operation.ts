@@ -22,6 +22,8 @@ export interface Operation {
 	readonly flags: Flags;
 	/** An operand, filled up with zeros. */
 	read(operand: OperandName, width?: Width): Int;
+	/** An operand that is known before code runs. */
+	known(operand: OperandName): bigint | undefined;
 	/** An operand, filled up with its sign to 64 bits. */
 	readSigned(operand: OperandName, width?: Width): Int<'i64'>;
 	/** Writes an operand as registers are written: 32 bits clear the rest of 64, fewer leave it (SDM volume 1, 3.4.1.1). */

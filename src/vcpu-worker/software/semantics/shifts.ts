@@ -3,13 +3,25 @@ import {signExtended} from './flags.ts';
 import type {Meaning, Operation} from './operation.ts';
 
 /** Counts are taken modulo 32, of 64-bit operands modulo 64 (SDM volume 2, SAL/SAR/SHL/SHR). */
-const countOf = (op: Operation): Int<'i32'> =>
-	op.f.let(
-		op
-			.read('b', 8)
-			.toI32()
-			.and(op.width === 64 ? 63 : 31),
-	);
+function countOf(op: Operation, operand: 'b' | 'c' = 'b'): Int<'i32'> {
+	const mask = op.width === 64 ? 63 : 31;
+	const known = op.known(operand);
+	return known === undefined ? op.f.let(op.read(operand, 8).toI32().and(mask)) : i32(Number(known & BigInt(mask)));
+}
+
+/** Does one thing or the other, by whether a count is 0: where that is known, without a branch. */
+function byCount(
+	op: Operation,
+	by: Int<'i32'>,
+	shift: () => void,
+	otherwise: (() => void) | undefined,
+	operand: 'b' | 'c' = 'b',
+): void {
+	const known = op.known(operand);
+	if (known === undefined) op.f.if(by, shift, otherwise);
+	else if ((known & (op.width === 64 ? 63n : 31n)) !== 0n) shift();
+	else otherwise?.();
+}
 
 const bit = (value: Int, at: number): Int<'i32'> => value.shrU(at).toI32().and(1);
 const highBit = (op: Operation, value: Int): Int<'i32'> => bit(value, op.width - 1);
@@ -30,7 +42,8 @@ function shifting(
 	return (op) => {
 		const shiftCount = countOf(op);
 		const value = op.f.let(op.read('a'));
-		op.f.if(
+		byCount(
+			op,
 			shiftCount,
 			() => {
 				const {result, carry, overflow} = shift(op, value, count(op, shiftCount), shiftCount);
@@ -74,7 +87,8 @@ function rotating(direction: 'rotl' | 'rotr'): Meaning {
 		const {f, width} = op;
 		const shiftCount = countOf(op);
 		const value = f.let(op.read('a'));
-		f.if(
+		byCount(
+			op,
 			shiftCount,
 			() => {
 				// Copies of a narrow operand fill a word, which rotates as the operand does.
@@ -128,14 +142,10 @@ function rotatingThroughCarry(direction: 'left' | 'right'): Meaning {
 function shiftingDouble(direction: 'left' | 'right'): Meaning {
 	return (op) => {
 		const {f, width} = op;
-		const shiftCount = f.let(
-			op
-				.read('c', 8)
-				.toI32()
-				.and(width === 64 ? 63 : 31),
-		);
+		const shiftCount = countOf(op, 'c');
 		const value = f.let(op.read('a'));
-		f.if(
+		byCount(
+			op,
 			shiftCount,
 			() => {
 				const by = f.let(shiftCount.toI64U());
@@ -176,6 +186,7 @@ function shiftingDouble(direction: 'left' | 'right'): Meaning {
 				op.write('a', narrow);
 			},
 			width === 32 ? () => op.write('a', value) : undefined,
+			'c',
 		);
 	};
 }

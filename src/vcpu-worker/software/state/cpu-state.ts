@@ -89,6 +89,10 @@ export const CpuState = wire('CpuState', {
 	flagsAreVirtual: u32,
 	/** Address of the TLB entries that accesses go by in the present mode. */
 	tlb: u32,
+	/** Not 0 where blocks are executed by their translations, and counted until they have some. */
+	translates: u32,
+	/** Not 0 where code that runs has written what had been decoded. */
+	codeChanged: u32,
 	/** ES, CS, SS, DS, FS, GS, LDTR, TR. */
 	segments: array(SegmentState, 8),
 	gdtr: TableState,

@@ -45,6 +45,8 @@ export const vectorAt = (register: number): number => CpuState.offset('vector256
 export const mmxAt = (register: number): number => CpuState.offset('x87') + register * X87Register.size;
 /** Address of a scratch slot; two that follow each other are one of 128 bits. */
 export const scratchAt = (slot: number): number => CpuState.offset('scratch') + slot * 8;
+/** Where instructions keep what they have between their steps: of no meaning behind them. */
+export const betweenSteps = {begin: scratchAt(0), end: CpuState.offset('address') + 8} as const;
 export const segmentBaseAt = (segment: number): number =>
 	CpuState.offset('segments') + segment * SegmentState.size + SegmentState.offset('base');
 /** Address of the constant that a step has in itself. */

@@ -8,4 +8,16 @@ export const Stop = {
 	system: 3,
 	/** It goes to code that it does not know: `rip`, linear. */
 	lookup: 4,
+	/** A block has become hot: `record` is its head. */
+	hot: 5,
+} as const;
+
+/** How the interpreter goes on behind a translation that returns no `Stop`. */
+export const Onward = {
+	/** At `record`. */
+	record: 0,
+	/** Where the step of `record` jumps to in its page. */
+	inPage: -1,
+	/** At `rip`, in place of the step of `record`. */
+	to: -2,
 } as const;

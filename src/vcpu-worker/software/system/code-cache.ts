@@ -3,6 +3,7 @@ import {type CodeSize, decodeBlock} from '#vcpu-worker/software/decode';
 import type {Core} from '#vcpu-worker/software/interpreter';
 import {type CodePages, linesIn, type PhysicalMemory} from '#vcpu-worker/software/mmu';
 import type {Rendezvous} from '#vcpu-worker/software/shared';
+import type {FirstAt} from '#vcpu-worker/software/translator';
 
 /** Decoded part of one page. */
 interface PageCode {
@@ -23,6 +24,8 @@ interface Unsure {
 }
 
 const pageBytes = 4096;
+/** Times that translations of a page are thrown away before it has no more. */
+const maxRewritten = 6;
 
 /** Decoded code by physical page: what is known of where, and what a write makes unknown, whoever makes it. */
 export class CodeCache implements CodePages {
@@ -32,6 +35,10 @@ export class CodeCache implements CodePages {
 	/** By the page's number in the memory of RAM. */
 	readonly #pages = new Map<number, PageCode>();
 	readonly #unsure = new Map<number, Unsure>();
+	/** How often translated code of a page has been rewritten. */
+	readonly #rewritten = new Map<number, number>();
+	/** How often a block is executed before {@link Core.run} ends with it; undefined: that is not counted. */
+	heat: number | undefined;
 	/** Makes stores to a page that has code from now on come to {@link written}. */
 	readonly #dropWritable: () => void;
 
@@ -85,9 +92,27 @@ export class CodeCache implements CodePages {
 		const own = linesIn(offset, end - offset);
 		code.lines.low |= own.low;
 		code.lines.high |= own.high;
-		const record = this.#core.write(steps);
+		const executions = this.#executionsOf(number);
+		const record = this.#core.write(steps, executions === undefined ? undefined : {executions, start: offset});
 		code.blocks.set(key, record);
 		return record;
+	}
+
+	/** Finds the first records of blocks in a physical page that are known; undefined where none is. */
+	blocksOf(page: number, codeSize: CodeSize): FirstAt | undefined {
+		const place = this.#memory.placeOf(page);
+		const blocks = place < 0 ? undefined : this.#pages.get(numberOf(place))?.blocks;
+		if (blocks === undefined) return undefined;
+		return (offset) => {
+			const record = blocks.get(offset | (codeSize << 12));
+			return record === undefined ? undefined : this.#core.firstOf(record);
+		};
+	}
+
+	/** Code that is rewritten again and again is translated later and later, in the end no more. */
+	#executionsOf(number: number): number | undefined {
+		const times = this.#rewritten.get(number) ?? 0;
+		return this.heat === undefined || times > maxRewritten ? undefined : Math.max(this.heat, 1) * 4 ** times;
 	}
 
 	written(place: number, length: number, record: number): boolean {
@@ -141,7 +166,9 @@ export class CodeCache implements CodePages {
 		const code = this.#pages.get(number);
 		if (code === undefined || ((code.lines.low & low) | (code.lines.high & high)) === 0) return false;
 		this.#pages.delete(number);
-		for (const record of code.blocks.values()) this.#core.remove(record);
+		let wasTranslated = false;
+		for (const record of code.blocks.values()) wasTranslated = this.#core.remove(record) || wasTranslated;
+		if (wasTranslated) this.#rewritten.set(number, (this.#rewritten.get(number) ?? 0) + 1);
 		return true;
 	}
 }

@@ -6,6 +6,7 @@ import type {Lockstep} from '#vcpu-worker/software/lockstep';
 import {type DeviceSpace, executeAlone, Mmu, PhysicalMemory} from '#vcpu-worker/software/mmu';
 import {Rendezvous, requestWords, type SharedParts} from '#vcpu-worker/software/shared';
 import {CpuState, longCode, ownRequests, Request, Stop} from '#vcpu-worker/software/state';
+import {Translations} from '#vcpu-worker/software/translator';
 import {CodeCache} from './code-cache.ts';
 import {applyMode, applyPrivilege, CS, codeSizeOf, Flag} from './control-state.ts';
 import {DebugBit, DebugUnit} from './debug-unit.ts';
@@ -58,6 +59,7 @@ export class Processor implements Parts {
 	lockstep: Lockstep | undefined;
 	readonly outside: Outside;
 	readonly debug: DebugUnit;
+	readonly translations: Translations;
 	readonly #code: CodeCache;
 	readonly #memory: PhysicalMemory;
 	readonly #others: Rendezvous;
@@ -80,6 +82,7 @@ export class Processor implements Parts {
 		);
 		this.#others = new Rendezvous(shared.epochs, self, requestWords(shared));
 		this.#code = new CodeCache(this.core, this.#memory, this.#others, this.#dropWritable);
+		this.translations = new Translations(this.core);
 		this.mmu = new Mmu(this.core, this.#memory, devices, this.#code);
 		this.#lone = new LoneInstructions(this.core, this.mmu, this.#memory);
 		this.mmu.exclusively = (action) => this.#others.exclusively(action, this.#dropWritable);
@@ -92,6 +95,13 @@ export class Processor implements Parts {
 		this.interrupts = new Interrupts(this);
 		resetState(this.core.state, 0, false);
 		this.changed();
+	}
+
+	/** How often a block is executed before it is translated: from now on, and for code that is not known yet. undefined: none is. */
+	set heat(executions: number | undefined) {
+		this.translations.heat = executions;
+		this.#code.heat = executions;
+		this.#code.forget();
 	}
 
 	/** True where the guest can take an interrupt now. */
@@ -154,6 +164,7 @@ export class Processor implements Parts {
 		const end = this.isHalted ? 'halted' : this.#execute();
 		this.#attend();
 		this.#others.leave();
+		this.translations.turn();
 		state.instructions += BigInt(budget - state.budget);
 		return end;
 	}
@@ -210,10 +221,16 @@ export class Processor implements Parts {
 				record = found;
 			}
 			const wasShadowed = this.isShadowed;
+			const first = this.core.firstOf(record);
 			this.debug.isHeld = false;
 			const stop = this.#runBlocks(record);
+			if (stop === Stop.hot) {
+				this.#translate(state.record);
+				record = Core.next(state.record);
+				continue;
+			}
 			// An instruction for TypeScript that comes first is still in the shadow.
-			if (stop !== Stop.system || state.record !== record || this.core.ordinalOf(record) > 1) this.isShadowed = false;
+			if (stop !== Stop.system || state.record !== first || this.core.ordinalOf(first) > 1) this.isShadowed = false;
 			record = 0;
 			if (stop === Stop.fault) {
 				if (!this.#fault(state.record)) return 'shutdown';
@@ -229,6 +246,16 @@ export class Processor implements Parts {
 		}
 	}
 
+	/** Has the block of a head translated, which is hot. */
+	#translate(head: number): void {
+		const {core} = this;
+		const frame = core.frameOf(core.state.codePage);
+		const firstAt = frame === undefined ? undefined : this.#code.blocksOf(frame, codeSizeOf(core));
+		if (firstAt !== undefined) this.translations.want({head, offset: core.startOf(head), firstAt});
+		// Where its page is not known now, it is when the block has been executed as often again.
+		else core.count(head, this.translations.heat ?? 1);
+	}
+
 	/** Runs blocks from a record on; only one where the guest is about to be able to take an interrupt that waits. */
 	#runBlocks(record: number): number {
 		const {state} = this.core;
@@ -236,6 +263,7 @@ export class Processor implements Parts {
 		state.budget -= kept;
 		const isPlain = this.lockstep === undefined && this.debug.isIdle;
 		this.core.goesOn = isPlain && !this.isShadowed && !this.windowWanted;
+		state.translates = isPlain && !(this.isShadowed && this.windowWanted) ? 1 : 0;
 		const stop = (this.lockstep ?? this.core).run(record);
 		state.budget += kept;
 		return stop;

@@ -1,3 +1,5 @@
-/** The translator: the meanings of a block's steps, written as one WebAssembly function that knows its operands. */
-export {buildTranslations, type TranslatedBlock} from './build-translations.ts';
+/** The translator: regions of blocks, written from the meanings of their steps as one WebAssembly function each. */
+export {buildRegions} from './build-regions.ts';
 export {type KnownStep, keyOf, readBlock} from './read-block.ts';
+export {loneRegion} from './region.ts';
+export {type FirstAt, Translations} from './translations.ts';

@@ -1,5 +1,5 @@
 import {type FunctionBuilder, type Int, i32, i64} from '#support/wasm';
-import type {StepFields} from '#vcpu-worker/software/interpreter';
+import type {Place, StepFields} from '#vcpu-worker/software/interpreter';
 import type {Flags, OperandName} from '#vcpu-worker/software/semantics';
 import {CpuState, MicroOp} from '#vcpu-worker/software/state';
 import type {KnownStep} from './read-block.ts';
@@ -17,9 +17,8 @@ export class KnownFields implements StepFields {
 		this.record = record;
 	}
 
-	place(operand: OperandName): Int<'i32'> {
-		const known = this.#step[operand];
-		return known === undefined ? this.record.add(MicroOp.offset('immediate')) : i32(known);
+	place(operand: OperandName): Place {
+		return this.#step[operand] ?? this.record.add(MicroOp.offset('immediate'));
 	}
 
 	constant(operand: OperandName): bigint | undefined {

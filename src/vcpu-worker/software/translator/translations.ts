@@ -1,0 +1,141 @@
+import type {Core, Translation} from '#vcpu-worker/software/interpreter';
+import {MicroOp} from '#vcpu-worker/software/state';
+import {buildRegions} from './build-regions.ts';
+import {formRegion, type Region, type RegionBlock} from './region.ts';
+
+/** Finds the first record of the block at an offset of a page; undefined where none has been executed. */
+export type FirstAt = (offset: number) => number | undefined;
+
+/** A block that is to be translated. */
+interface Wanted {
+	readonly head: number;
+	readonly offset: number;
+	readonly firstAt: FirstAt;
+}
+
+/** A module, of which some functions are in use. */
+interface Batch {
+	readonly bytes: number;
+	inUse: number;
+}
+
+/** A block at which a region begins too has been executed this part of what a hot one has: a shift. */
+const warmShift = 4;
+/** Executions of a block that waits: more than it can have. */
+const whileWanted = 2 ** 31 - 1;
+
+/** A module costs as much as ten of its functions: blocks wait until there are so many, or for so many turns. */
+const batchSize = 16;
+const maxTurns = 8;
+
+/** The translations of one processor: what is hot is translated in batches, and thrown away when nothing leads to it, or all together when they are too many. */
+export class Translations {
+	/** How often a block is executed before it is translated; undefined: none is. */
+	heat: number | undefined;
+	/** Most bytes of WebAssembly that are kept. */
+	maxBytes: number = 64 * 2 ** 20;
+	readonly #core: Core;
+	/** Heads by the numbers of their translations. */
+	readonly #heads = new Map<number, {readonly heads: readonly number[]; readonly batch: Batch}>();
+	readonly #free: number[] = [];
+	#next = 1;
+	/** By their heads. */
+	readonly #wanted = new Map<number, Wanted>();
+	#turns = 0;
+	#bytes = 0;
+
+	constructor(core: Core) {
+		this.#core = core;
+		core.freed = (number) => this.#release(number);
+		core.forgotten = () => this.#clear();
+	}
+
+	/** Translations there are, and their bytes of WebAssembly. */
+	get size(): {readonly translations: number; readonly bytes: number} {
+		return {translations: this.#heads.size, bytes: this.#bytes};
+	}
+
+	/** A block has become hot. */
+	want(wanted: Wanted): void {
+		this.#wanted.set(wanted.head, wanted);
+		this.#core.count(wanted.head, whileWanted);
+		if (this.#wanted.size >= batchSize || (this.heat ?? 0) <= 1) this.#translate();
+	}
+
+	/** Some time has gone by. */
+	turn(): void {
+		if (this.#wanted.size > 0 && ++this.#turns >= maxTurns) this.#translate();
+	}
+
+	#translate(): void {
+		const core = this.#core;
+		const regions = this.#regions();
+		if (regions.length === 0) return;
+		const bytes = buildRegions(regions);
+		if (this.#bytes + bytes.length > this.maxBytes) this.#forget();
+		const functions = core.instantiate(bytes);
+		const batch = {bytes: bytes.length, inUse: regions.length};
+		this.#bytes += batch.bytes;
+		for (const [index, {entry, blocks, entries}] of regions.entries()) {
+			const number = this.#number();
+			core.translations.set(number, functions[`${index}`] as Translation);
+			const heads = entries.map((block) => headOf((blocks[block] as RegionBlock).first));
+			for (const [at, head] of heads.entries()) core.enter(head, number, entry.first, entries[at] as number);
+			this.#heads.set(number, {heads, batch});
+		}
+	}
+
+	/** Forms the regions of all blocks that wait: each block begins in one of them. */
+	#regions(): readonly Region[] {
+		const core = this.#core;
+		const heat = this.heat ?? 0;
+		const warm = heat - Math.max(heat >> warmShift, 1);
+		const taken = new Set<number>();
+		const regions: Region[] = [];
+		for (const {head, offset, firstAt} of this.#wanted.values()) {
+			if (taken.has(head) || core.leftOf(head) === undefined) continue;
+			const isWarm = (first: number) => {
+				const left = taken.has(headOf(first)) ? undefined : core.leftOf(headOf(first));
+				return left !== undefined && (left <= warm || this.#wanted.has(headOf(first)));
+			};
+			const region = formRegion(core.memory, offset, firstAt, isWarm);
+			for (const number of region.entries) taken.add(headOf((region.blocks[number] as RegionBlock).first));
+			regions.push(region);
+		}
+		this.#wanted.clear();
+		this.#turns = 0;
+		return regions;
+	}
+
+	/** A number that no translation has. */
+	#number(): number {
+		const free = this.#free.pop();
+		if (free !== undefined) return free;
+		if (this.#next >= this.#core.translations.length) this.#forget();
+		return this.#free.pop() ?? this.#next++;
+	}
+
+	/** Has all blocks count again. */
+	#forget(): void {
+		const translated = [...this.#heads.values()].flatMap(({heads}) => heads);
+		for (const head of [...translated, ...this.#wanted.keys()]) this.#core.count(head, this.heat ?? 0);
+		this.#clear();
+	}
+
+	#clear(): void {
+		this.#wanted.clear();
+		for (const number of [...this.#heads.keys()]) this.#release(number);
+	}
+
+	#release(number: number): void {
+		const known = this.#heads.get(number);
+		if (known === undefined) return;
+		this.#heads.delete(number);
+		this.#free.push(number);
+		this.#core.translations.set(number, null);
+		if (--known.batch.inUse === 0) this.#bytes -= known.batch.bytes;
+	}
+}
+
+/** The head of a block that has one. */
+const headOf = (first: number): number => first - MicroOp.size;

@@ -1,0 +1,133 @@
+import test from 'ava';
+import {dword, eax, ebx, ecx, rax} from '#flowey/x86-assembler';
+import {Random} from '#test/silicon';
+import {
+	exitCode,
+	exitPort,
+	type MicroKernel,
+	microKernel,
+	outLoop,
+	portInLoopUser,
+	realModeHello,
+	undefinedInstruction,
+	userWork,
+} from '#test/tmk';
+import {flagsOf} from '#vcpu-worker/software/system';
+import {flowMemory, randomFlow} from './fuzz/random-flow.ts';
+import {type GuestProcessor, startKernel} from './guest-processor.ts';
+
+const ends = {port: exitPort, value: exitCode.ok};
+/** Instructions of a turn: translations wait for some turns. */
+const turn = 1000;
+/** Turns that are enough for all that end. */
+const enough = 2000;
+
+/** Runs a kernel until it halts. */
+function run(kernel: MicroKernel, heat: number | undefined, prepare: (guest: GuestProcessor) => void = () => {}) {
+	const guest = startKernel(kernel);
+	guest.processor.heat = heat;
+	prepare(guest);
+	let most = 0;
+	for (let index = 0; index < enough && guest.processor.run(turn) === 'polled'; index++)
+		most = Math.max(most, guest.processor.translations.size.translations);
+	most = Math.max(most, guest.processor.translations.size.translations);
+	return {guest, most};
+}
+
+/** All that a guest has left. */
+function left({processor, ram, writes, reads}: GuestProcessor) {
+	const {state} = processor.core;
+	const {general, rip, instructions, codePage} = state;
+	return {
+		general: [...general],
+		flags: flagsOf(state),
+		rip,
+		instructions,
+		codePage,
+		data: Buffer.from(ram.subarray(flowMemory.data, flowMemory.data + flowMemory.bytes)).toString('hex'),
+		writes,
+		reads,
+	};
+}
+
+/** Each round writes the constant of its next instruction. */
+const rewriting = (rounds: number) =>
+	microKernel('rewrite', ({label, mov, cmp, jne, add, dec, jnz}, {exit}) => {
+		mov(ecx, rounds);
+		mov(ebx, 0);
+		label('again');
+		mov(rax, 'patched');
+		mov(dword(rax, 1), ecx);
+		label('patched');
+		mov(eax, 0x1111_1111);
+		add(ebx, eax);
+		dec(ecx);
+		jnz('again');
+		cmp(ebx, (rounds * (rounds + 1)) / 2);
+		jne('wrong');
+		exit(exitCode.ok);
+		label('wrong');
+		exit(exitCode.wrong);
+	});
+
+const kernels: Readonly<Record<string, MicroKernel>> = {
+	portInLoopUser: portInLoopUser({count: 100, port: 0x80}),
+	outLoop: outLoop({count: 100, port: 0x80}),
+	userWork: userWork({iterations: 1000}),
+	undefinedInstruction: undefinedInstruction({count: 100}),
+	realModeHello: realModeHello(),
+	rewriting: rewriting(50),
+};
+
+for (const [name, kernel] of Object.entries(kernels))
+	test(`${name} ends by its translations as by the interpreter`, (t) => {
+		const expected = run(kernel, undefined).guest;
+		t.deepEqual(expected.writes.at(-1), ends);
+		for (const heat of [1, 5]) t.deepEqual(left(run(kernel, heat).guest), left(expected), `heat ${heat}`);
+	});
+
+test('random control flow ends by its translations as by the interpreter', (t) => {
+	const random = new Random(1);
+	let translated = 0;
+	for (let sequence = 0; sequence < 60; sequence++) {
+		const prepare = ({processor, ram}: GuestProcessor) => {
+			random.restart(2, sequence);
+			const {general} = processor.core.state;
+			for (let register = 0; register < 16; register++) general[register] = random.u64();
+			Object.assign(general, {
+				1: BigInt(1 + random.below(20_000)),
+				4: BigInt(flowMemory.stack),
+				6: BigInt(flowMemory.data),
+			});
+			for (let at = 0; at < flowMemory.bytes; at++) ram[flowMemory.data + at] = random.below(256);
+		};
+		random.restart(1, sequence);
+		const kernel = randomFlow(random);
+		const expected = run(kernel, undefined, prepare);
+		for (const heat of [1, 7]) {
+			const actual = run(kernel, heat, prepare);
+			translated += actual.most;
+			t.deepEqual(left(actual.guest), left(expected.guest), `sequence ${sequence}, heat ${heat}`);
+		}
+	}
+	t.true(translated > 60, `${translated}`);
+});
+
+test('code that rewrites itself in a loop is in the end not translated any more', (t) => {
+	const {guest} = run(rewriting(10_000), 1);
+	t.deepEqual(guest.writes.at(-1), ends);
+	t.is(guest.processor.translations.size.translations, 0);
+});
+
+test('translations stay within their bytes, whatever the guest makes', (t) => {
+	const random = new Random(3);
+	const kernel = randomFlow(random);
+	const free = run(kernel, 1);
+	const bound = Math.ceil(free.guest.processor.translations.size.bytes / 2);
+	const tight = run(kernel, 1, ({processor}) => {
+		processor.translations.maxBytes = bound;
+	});
+	t.true(free.guest.processor.translations.size.bytes > 0);
+	t.true(tight.guest.processor.translations.size.bytes <= bound);
+	t.deepEqual(left(tight.guest), left(free.guest));
+});
