@@ -19,7 +19,7 @@ export interface Imports {
 	/** The guest's RAM. */
 	readonly ram: Memory<'i64'>;
 	/**
-	 * Does an access that the TLB does not serve: low and high half of the address, width in bits, `AccessKind`, record. What it
+	 * Does an access that the TLB does not serve: address, width in bits, `AccessKind`, record; of the module itself. What it
 	 * reads or writes is in `transfer`. Returns the `Stop` where it must not be.
 	 */
 	readonly access: FuncOf<'i32'>;
@@ -168,7 +168,7 @@ export class GuestAccess {
 	#slow(at: Int<'i64'>, width: Width | 128, kind: number, record: Int<'i32'>): void {
 		const {access} = this.#imports;
 		const f = this.#f;
-		const stop = f.let(callOf(access, at.toI32(), at.shrU(32).toI32(), i32(width), i32(kind), record));
+		const stop = f.let(callOf(access, at, i32(width), i32(kind), record));
 		f.if(stop, () => this.#ends.leave(stop));
 		if (kind >= AccessKind.write) this.#ends.stored();
 	}

@@ -1,9 +1,17 @@
-import type {ModuleBuilder} from '#support/wasm';
+import {callOf, type FuncOf, type ModuleBuilder} from '#support/wasm';
 import type {Imports} from './guest-access.ts';
 import {buildSegmentCheck} from './segment-check.ts';
 
 /** Most pages of 64 KiB that the processor's own memory and the guest's RAM can have. */
 export const memoryLimits = {state: 0x1_0000, ram: 0x4_0000} as const;
+
+/** Builds the function that halves an address of 64 bits, which each access would do at its place. */
+function buildAccess(module: ModuleBuilder, access: FuncOf<'i32'>): FuncOf<'i32'> {
+	const func = module.function({parameters: ['i64', 'i32', 'i32', 'i32'], result: 'i32'});
+	const [address, ...others] = func.body.parameters;
+	func.body.return(callOf(access, address.toI32(), address.shrU(32).toI32(), ...others));
+	return func;
+}
 
 /**
  * Gives a module what generated code uses: the memories `state` and `ram`, the functions `access`, `compute`, `x87` and `system`, and the table
@@ -19,5 +27,5 @@ export function importParts(module: ModuleBuilder): Imports {
 		system: module.importFunction('system', {parameters: ['i32'], result: 'i32'}),
 		translations: module.importTable('translations', {parameters: ['i32', 'i32'], result: 'i32'}),
 	};
-	return {...outside, check: buildSegmentCheck(module, outside.state)};
+	return {...outside, access: buildAccess(module, outside.access), check: buildSegmentCheck(module, outside.state)};
 }
