@@ -4,6 +4,7 @@ import {kindNumber, kinds} from '#vcpu-worker/software/semantics';
 import {CpuState, MicroOp, Onward, Stop} from '#vcpu-worker/software/state';
 import {KnownFields} from './known-fields.ts';
 import {LocalRegisters} from './local-registers.ts';
+import {loopsOf} from './loops.ts';
 import type {KnownStep} from './read-block.ts';
 import {type Region, type RegionBlock, returnsTo, targetsOf} from './region.ts';
 
@@ -30,8 +31,8 @@ const isLeft = (kind: number): boolean => kind >= kinds.length || leftKinds.has(
 
 /**
  * Writes a region as one function of its entry's first record and the number of the block at which it begins. Its blocks follow each other as in
- * the page; branches forth go straight, those of a block to itself are loops, others back go by a table at the top. What it does not know it
- * leaves to the interpreter.
+ * the page; branches forth go straight, those back are of loops where such a loop is entered at its first block only, else they go by a table at
+ * the top. What it does not know it leaves to the interpreter.
  */
 class RegionWriter {
 	readonly #f: FunctionBuilder<readonly ['i32', 'i32']>;
@@ -54,6 +55,9 @@ class RegionWriter {
 	readonly #returns: readonly number[];
 	/** Numbers of the blocks that each block goes to. */
 	readonly #targets: readonly (readonly number[])[];
+	/** Its loops, and their begins. */
+	readonly #loops: ReadonlyMap<number, number>;
+	readonly #again = new Map<number, Label>();
 	/** The instruction writes memory. */
 	#hasStored = false;
 
@@ -68,6 +72,7 @@ class RegionWriter {
 		const points = new Set(region.blocks.flatMap(({steps}) => returnsTo(steps)));
 		this.#returns = [...points].filter((start) => region.numbers.has(start)).slice(0, maxReturns);
 		this.#targets = region.blocks.map((block) => this.#targetsOf(block));
+		this.#loops = loopsOf(this.#targets, region.entries);
 		this.#registers = new LocalRegisters(f, imports.state, {leave: (end, record) => this.#leave(end, record)});
 	}
 
@@ -76,16 +81,18 @@ class RegionWriter {
 		const {state} = this.#imports;
 		const {blocks, entries} = this.#region;
 		const last = blocks.length - 1;
-		const goesBack = this.#targets.some((targets, number) => targets.some((target) => target < number));
+		const goesBack = this.#targets.some((targets, number) =>
+			targets.some((target) => target <= number && !this.#loops.has(target)),
+		);
 		this.#hasTable = goesBack || entries.some((number) => number !== 0);
 		f.block((out) => {
 			this.#out = out;
 			if (goesBack)
 				f.loop((top) => {
 					this.#top = top;
-					this.#open(last);
+					this.#writeBlocks(0, last);
 				});
-			else this.#open(last);
+			else this.#writeBlocks(0, last);
 		});
 		this.#registers.writeBack();
 		f.store(state, 32, i32(0), CpuState.offset('record'), this.#record);
@@ -97,28 +104,48 @@ class RegionWriter {
 	}
 
 	/** Finds the numbers of the blocks that a block goes to. */
-	#targetsOf({steps}: RegionBlock): readonly number[] {
+	#targetsOf({steps, follower}: RegionBlock): readonly number[] {
 		const {numbers} = this.#region;
 		const points = steps.some(({kind}) => kind === returning) ? this.#returns : [];
-		return [...targetsOf(steps), ...points].flatMap((start) => numbers.get(start) ?? []);
+		const behind = follower === undefined ? [] : [follower.start];
+		return [...targetsOf(steps), ...points, ...behind].flatMap((start) => numbers.get(start) ?? []);
 	}
 
-	/** Opens what a block's begin is the end of, then those of the blocks before it; and writes the block. */
-	#open(number: number): void {
+	/**
+	 * Writes blocks that follow each other: opens what their begins are the ends of, the first innermost, and writes each behind its own. A loop
+	 * among them is as one.
+	 * @param head - of the loop that they are, whose begin is open already
+	 */
+	#writeBlocks(from: number, last: number, head?: number): void {
 		const f = this.#f;
-		if (number < 0) {
-			if (this.#hasTable) f.brTable(this.#target, this.#begins);
-			return;
+		const units: {readonly first: number; readonly end: number}[] = [];
+		for (let first = from; first <= last; ) {
+			const end = first === head ? first : (this.#loops.get(first) ?? first);
+			units.push({first, end});
+			first = end + 1;
 		}
-		f.block((begin) => {
-			this.#begins[number] = begin;
-			this.#open(number - 1);
-		});
-		if (this.#targets[number]?.includes(number) === true) f.loop((again) => this.#writeBlock(number, again));
-		else this.#writeBlock(number);
+		const open = (at: number): void => {
+			const unit = units[at];
+			if (unit === undefined) {
+				if (head === undefined && this.#hasTable) f.brTable(this.#target, this.#begins);
+				return;
+			}
+			const {first, end} = unit;
+			f.block((begin) => {
+				for (let block = first; block <= end; block++) this.#begins[block] = begin;
+				open(at - 1);
+			});
+			if (first === head || !this.#loops.has(first)) this.#writeBlock(first);
+			else
+				f.loop((again) => {
+					this.#again.set(first, again);
+					this.#writeBlocks(first, end, first);
+				});
+		};
+		open(units.length - 1);
 	}
 
-	#writeBlock(number: number, again?: Label): void {
+	#writeBlock(number: number): void {
 		const block = this.#region.blocks[number] as RegionBlock;
 		this.#registers.beginBlock();
 		const left = new Set(block.steps.flatMap(({kind, ordinal}) => (isLeft(kind) ? [ordinal] : [])));
@@ -130,15 +157,15 @@ class RegionWriter {
 					return;
 				}
 			}
-			if (this.#writeStep(number, index, again)) return;
+			if (this.#writeStep(number, index)) return;
 		}
 		const last = block.steps.at(-1);
 		if (block.follower !== undefined && last !== undefined)
-			this.#goTo(number, block.steps.length - 1, block.follower.start, again, block.follower.executed);
+			this.#goTo(number, block.steps.length - 1, block.follower.start, block.follower.executed);
 	}
 
 	/** @returns whether it is the last of its block */
-	#writeStep(number: number, index: number, again?: Label): boolean {
+	#writeStep(number: number, index: number): boolean {
 		const f = this.#f;
 		const {state} = this.#imports;
 		const block = this.#region.blocks[number] as RegionBlock;
@@ -157,10 +184,10 @@ class RegionWriter {
 				inPage: () => {
 					// What it pushed may have changed the code that it goes to.
 					if (operation.hasStored) f.if(this.#registers.changed, () => this.#leave(i32(Onward.inPage), record));
-					this.#goTo(number, index, Number(step.immediate), again);
+					this.#goTo(number, index, Number(step.immediate));
 				},
 				to: (address) => {
-					if (step.kind === returning) this.#returnTo(number, index, address, again);
+					if (step.kind === returning) this.#returnTo(number, index, address);
 					f.store(state, 64, i32(0), CpuState.offset('rip'), address);
 					this.#leave(i32(Onward.to), record);
 				},
@@ -179,15 +206,15 @@ class RegionWriter {
 	}
 
 	/** Goes behind the call, if that is one of the region's. */
-	#returnTo(from: number, index: number, address: Int<'i64'>, again?: Label): void {
+	#returnTo(from: number, index: number, address: Int<'i64'>): void {
 		const f = this.#f;
 		if (this.#returns.length === 0) return;
 		const offset = f.let(address.sub(this.#imports.state.load('i64', 64, i32(0), CpuState.offset('codePageOffset'))));
-		for (const start of this.#returns) f.if(offset.eq(BigInt(start)), () => this.#goTo(from, index, start, again));
+		for (const start of this.#returns) f.if(offset.eq(BigInt(start)), () => this.#goTo(from, index, start));
 	}
 
 	/** Goes to a block of the region, or leaves to the interpreter by the step that jumps. */
-	#goTo(from: number, index: number, start: number, again?: Label, executed?: number): void {
+	#goTo(from: number, index: number, start: number, executed?: number): void {
 		const block = this.#region.blocks[from] as RegionBlock;
 		const step = block.steps[index] as KnownStep;
 		const number = this.#region.numbers.get(start);
@@ -196,11 +223,11 @@ class RegionWriter {
 			this.#leave(i32(isJump ? Onward.inPage : Onward.record), this.#recordOf(block, isJump ? index : index + 1));
 			return;
 		}
-		this.#registers.leaving(() => this.#branch(from, index, number, again, executed));
+		this.#registers.leaving(() => this.#branch(from, index, number, executed));
 	}
 
 	/** Goes to a block by its number; looks whether somebody wants something where that is not further on. */
-	#branch(from: number, index: number, number: number, again?: Label, executed?: number): void {
+	#branch(from: number, index: number, number: number, executed?: number): void {
 		const f = this.#f;
 		const block = this.#region.blocks[from] as RegionBlock;
 		const step = block.steps[index] as KnownStep;
@@ -217,7 +244,8 @@ class RegionWriter {
 			f.store(state, 64, i32(0), CpuState.offset('rip'), offset.add(BigInt(this.#startOf(number))));
 			this.#leave(i32(Stop.poll), this.#recordOf(block, index));
 		});
-		if (number === from) f.br(again as Label);
+		const again = this.#again.get(number);
+		if (again !== undefined) f.br(again);
 		else {
 			f.set(this.#target, number);
 			f.br(this.#top as Label);

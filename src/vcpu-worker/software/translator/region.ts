@@ -62,7 +62,12 @@ export function formRegion(
 		return {first, steps: steps.slice(0, end), follower: {start: begun.start, executed: begun.ordinal - 1}};
 	});
 	const start = numbers.get(offset) ?? 0;
-	const entries = blocks.flatMap(({first}, number) => (number === start || isWarm(first) ? [number] : []));
+	const followed = new Set(
+		blocks.flatMap(({steps, follower}) => [...targetsOf(steps), ...(follower === undefined ? [] : [follower.start])]),
+	);
+	const entries = sorted.flatMap(([at, {first}], number) =>
+		number === start || (!followed.has(at) && isWarm(first)) ? [number] : [],
+	);
 	return {entry: blocks[start] as RegionBlock, blocks, entries, numbers};
 }
 
