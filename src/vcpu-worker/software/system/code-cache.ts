@@ -79,7 +79,8 @@ export class CodeCache implements CodePages {
 			codeSize,
 			announced: this.#core.announced,
 		});
-		if (!this.#core.fits(steps.length)) {
+		// A head is one more.
+		if (!this.#core.fits(steps.length + 1)) {
 			this.forget();
 			code = undefined;
 		}
