@@ -49,7 +49,7 @@ const foreignMode = 0xffff_ffff;
 const aloneBytes = 1024;
 const aloneSlots = 64;
 /** Translations that there is room for at a time. */
-const maxTranslations = 16_384;
+const maxTranslations = 8192;
 /** Number of one that is no block's. */
 const loneTranslation = 0;
 /** Most instructions for TypeScript that are kept, which are objects of some 300 bytes: many times what a kernel has. */
