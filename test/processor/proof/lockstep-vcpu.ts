@@ -34,7 +34,9 @@ class TellingLockstep extends Lockstep {
 		if (++this.#runs % looks === 0 && performance.now() - this.#told > tellMs) {
 			this.#told = performance.now();
 			const {instructions} = this.#processor.core.state;
-			post({told: `${instructions} instructions, ${this.counters.blocks} blocks`});
+			post({
+				told: `${instructions} instructions, ${this.counters.blocks} blocks, ${this.counters.differences} differences`,
+			});
 		}
 		return super.run(record);
 	}

@@ -55,11 +55,10 @@ export class Processor implements Parts {
 	isHalted = false;
 	/** Interrupts stay away for one instruction. */
 	isShadowed = false;
-	/** Compares blocks with their translations: for tests. */
-	lockstep: Lockstep | undefined;
 	readonly outside: Outside;
 	readonly debug: DebugUnit;
 	readonly translations: Translations;
+	#lockstep: Lockstep | undefined;
 	readonly #code: CodeCache;
 	readonly #memory: PhysicalMemory;
 	readonly #others: Rendezvous;
@@ -95,6 +94,16 @@ export class Processor implements Parts {
 		this.interrupts = new Interrupts(this);
 		resetState(this.core.state, 0, false);
 		this.changed();
+	}
+
+	/** Compares blocks with their translations: for tests. It finds no hot ones. */
+	get lockstep(): Lockstep | undefined {
+		return this.#lockstep;
+	}
+
+	set lockstep(lockstep: Lockstep | undefined) {
+		this.#lockstep = lockstep;
+		this.heat = undefined;
 	}
 
 	/** How often a block is executed before it is translated: from now on, and for code that is not known yet. undefined: none is. */
