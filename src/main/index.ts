@@ -19,17 +19,21 @@ export {
 	type PcieRootPortConfig,
 	type PcieSwitchConfig,
 	type ProcessorConfig,
+	type ProfileRequest,
 	type VmConfig,
 	type VmOptions,
 	vmConfig,
 } from '#main/config';
 export {type ControlOptions, type ControlServer, serveControl} from '#main/control';
 export {type GdbServer, serveGdb} from '#main/debugger';
+export {type ProfileInFile, profileFor, startProfile} from '#main/profile';
 export {type OpenSnapshot, openSnapshot, restoredConfig, verifySnapshot} from '#main/snapshot';
 export {
 	type CreateOptions,
 	createVm,
+	type GuestSample,
 	type GuestStop,
+	type SampleListener,
 	type StartOptions,
 	type StopListener,
 	type Vm,

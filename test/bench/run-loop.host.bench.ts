@@ -9,6 +9,8 @@ import {mkdtempSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {latchKind} from '#devices/chipset/latch';
+import {MappedMemory} from '#devices/guest-memory';
+import {plainMemory} from '#devices/guest-memory/testing';
 import type {IoBus} from '#devices/io-bus';
 import {oneThreadMachine} from '#devices/testing';
 import {koffi} from '#support/ffi';
@@ -57,12 +59,13 @@ function machineWithLatch() {
 	return {bus, events: machine.events};
 }
 
-const {control, probe, latencies} = vcpuShared({buffer: new SharedArrayBuffer(vcpuSharedBytes), byteOffset: 0});
+const {control, probe, latencies, sample} = vcpuShared({buffer: new SharedArrayBuffer(vcpuSharedBytes), byteOffset: 0});
 const sampler = new ExitSampler(latencies);
 const {bus, events} = machineWithLatch();
 let exitsOfRun = exits;
 const cpu = processor(control, bus, () => exitsOfRun);
-const context = {events, cpu, control, probe, sampler, split: undefined, isBoot: true};
+const memory = new MappedMemory(plainMemory());
+const context = {events, cpu, control, probe, sample, memory, sampler, split: undefined, isBoot: true};
 function runLoop(): void {
 	control.stopRequested = 0;
 	latencies.sampleEvery = 0;

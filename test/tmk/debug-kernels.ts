@@ -1,4 +1,4 @@
-import {al, dx, eax, ebx, ecx, qword, rsp} from '#flowey/x86-assembler';
+import {al, dx, eax, ebx, ecx, qword, rbp, rsp} from '#flowey/x86-assembler';
 import {exitCode} from './layout.ts';
 import {type MicroKernel, microKernel} from './micro-kernel.ts';
 
@@ -76,3 +76,48 @@ export function awaitNmi({count}: {readonly count: number}): MicroKernel {
 		iretq();
 	});
 }
+
+/** Rounds of the inner loops of {@link profileTarget}, which take equal time each. */
+export const profileRounds = {heavy: 30_000, light: 10_000} as const;
+
+/**
+ * Something to profile: `main` calls `outer`, which calls `heavy`, and then `light`, for ever, until `stop` is not 0; all with frame
+ * pointers. `heavy` and `light` go round as often as {@link profileRounds} says.
+ */
+export const profileTarget: MicroKernel = microKernel('profile-target', (asm, {exit}) => {
+	const {label, align, mov, cmp, je, jne, call, ret, dec, push, pop, jmp} = asm;
+	const enter = (name: string) => {
+		label(name);
+		push(rbp);
+		mov(rbp, rsp);
+	};
+	const leave = () => {
+		pop(rbp);
+		ret();
+	};
+	const spin = (name: keyof typeof profileRounds) => {
+		enter(name);
+		mov(ecx, profileRounds[name]);
+		label(`${name}-round`);
+		dec(ecx);
+		jne(`${name}-round`);
+		leave();
+	};
+	mov(rbp, 0);
+	jmp('main');
+	enter('main');
+	label('again');
+	call('outer');
+	call('light');
+	cmp(qword('stop'), 0);
+	je('again');
+	exit(exitCode.ok);
+	enter('outer');
+	call('heavy');
+	leave();
+	spin('heavy');
+	spin('light');
+	align(8, 0);
+	label('stop');
+	asm.qwords(0);
+});

@@ -1,6 +1,6 @@
 export {apicRegister, apicTimer, selfIpi, writeApic} from './apic-kernels.ts';
 export {clockReader, clockRound} from './clock-kernels.ts';
-export {awaitNmi, debugTarget} from './debug-kernels.ts';
+export {awaitNmi, debugTarget, profileRounds, profileTarget} from './debug-kernels.ts';
 export {
 	halt,
 	outLoop,

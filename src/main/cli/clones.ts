@@ -102,7 +102,7 @@ export async function runClones(
 			clones.map(({machine}) => machine),
 			giveBack,
 		);
-		await Promise.all(clones.map(({debuggerLeft}) => debuggerLeft));
+		await Promise.all(clones.map(({watchersLeft}) => watchersLeft));
 		signals.close();
 	}
 }

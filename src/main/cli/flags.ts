@@ -163,6 +163,26 @@ const machineWideFlags = [
 		help: 'serve GDB there: PORT (on 127.0.0.1), IP:PORT or unix:PATH; with --paused the guest waits for it',
 	},
 	{
+		name: 'profile',
+		value: 'PATH',
+		group: 'machine',
+		help: 'write a flame graph of all that the guest executes there when the machine ends, for speedscope',
+	},
+	{
+		name: 'profile-rate',
+		value: 'HZ',
+		group: 'machine',
+		default: '500',
+		help: 'samples a second of each processor, 1 to 1000; needs --profile',
+	},
+	{
+		name: 'symbols',
+		value: 'FILE[,offset=ADDRESS]',
+		group: 'machine',
+		repeat: true,
+		help: "symbols for --profile beside those that a Linux kernel has in its memory: an ELF file, a System.map, or the text of the guest's /proc/kallsyms. A kernel's are moved to where it runs, others by offset; may be repeated",
+	},
+	{
 		name: 'restore-snapshot',
 		value: 'DIR',
 		group: 'machine',

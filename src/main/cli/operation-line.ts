@@ -26,7 +26,10 @@ export function readLine(
 	for (const [name, param] of Object.entries(operation.params)) {
 		const {kind, flag, optional} = param;
 		const word = flag === undefined ? left.shift() : flags.last(flag);
-		if (word !== undefined) given[name] = kind.parse(word, flag === undefined ? named.name : `--${flag}`);
+		const option = flag === undefined ? named.name : `--${flag}`;
+		const parsed = (one: string) => kind.parse(one, option);
+		if (word !== undefined)
+			given[name] = kind.isList && flag !== undefined ? flags.all(flag).map(parsed) : parsed(word);
 		else if (!optional && operation !== named)
 			throw cliError('CLI_FLAG_NEEDS', {flag: `--${instead?.flag}`, needed: onLine(param)});
 		else if (!optional) throw cliError('CLI_ARGUMENT_MISSING', {argument: onLine(param), help});

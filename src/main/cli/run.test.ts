@@ -38,7 +38,7 @@ function stage(changes: Partial<Machine> = {}) {
 	const {promise: attached, resolve: attach} = Promise.withResolvers<TerminalOptions>();
 	const {promise: opened, resolve: open} = Promise.withResolvers<() => void>();
 	const parts: RunParts = {
-		createMachine: async () => ({machine, debuggerLeft: Promise.resolve()}),
+		createMachine: async () => ({machine, watchersLeft: Promise.resolve()}),
 		openLog: async () => plainLogger('silent'),
 		claimPidFile,
 		attachTerminal: (_machine, options) => {

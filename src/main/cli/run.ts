@@ -99,7 +99,7 @@ async function runToEnd(
 		log.info('Machine given up before it was there');
 		return signals.first;
 	}
-	const {machine, debuggerLeft} = created;
+	const {machine, watchersLeft} = created;
 	try {
 		const {promise: quitStatus, resolve} = Promise.withResolvers<number>();
 		const quit = () => resolve(exitStatuses.ok.status);
@@ -121,7 +121,7 @@ async function runToEnd(
 		return endStatus(end, log);
 	} finally {
 		await stopMachines([machine], giveBack);
-		await debuggerLeft;
+		await watchersLeft;
 	}
 }
 

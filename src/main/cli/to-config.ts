@@ -20,6 +20,8 @@ import {
 	parsePcieRootComplex,
 	parsePcieRootPort,
 	parsePcieSwitch,
+	parseSymbolFile,
+	sampleHz,
 	type VmConfig,
 	type VmOptions,
 	vmConfig,
@@ -203,7 +205,20 @@ function processConfig(values: FlagValues, env: Environment): ProcessConfig {
 		...(name !== undefined && {name: parseName(name)}),
 		...(controlSocket !== undefined && {controlSocket}),
 		...(gdb !== undefined && {gdb: parseGdb(gdb, '--gdb')}),
+		...profileConfig(values),
 	};
+}
+
+function profileConfig(values: FlagValues): Pick<ProcessConfig, 'profile'> {
+	const path = values.last('profile');
+	if (path === undefined) {
+		const flag = (['profile-rate', 'symbols'] as const).find((name) => values.has(name));
+		if (flag !== undefined) throw cliError('CLI_FLAG_NEEDS', {flag: `--${flag}`, needed: '--profile PATH'});
+		return {};
+	}
+	const rate = values.last('profile-rate');
+	const hz = rate === undefined ? {} : {hz: parseNumber(rate, '--profile-rate', 1, sampleHz.most)};
+	return {profile: {path, ...hz, symbols: values.all('symbols').map((text) => parseSymbolFile(text, '--symbols'))}};
 }
 
 /** A name that cannot be taken for a process id. */

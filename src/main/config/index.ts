@@ -26,7 +26,15 @@ export {
 	pcieNames,
 } from './pcie-config.ts';
 export {parsePcieGenericInitiator, parsePcieRootComplex, parsePcieRootPort, parsePcieSwitch} from './pcie-option.ts';
-export {type GdbAddress, type LogLevel, logLevels, type ProcessConfig} from './process-config.ts';
+export {
+	type GdbAddress,
+	type LogLevel,
+	logLevels,
+	type ProcessConfig,
+	type ProfileRequest,
+	sampleHz,
+} from './process-config.ts';
+export {parseSymbolFile} from './symbol-file-option.ts';
 export {type TerminalUser, terminalUsers} from './terminal.ts';
 export type {
 	BootConfig,

@@ -1,3 +1,5 @@
+import type {SymbolFile} from '#main/symbols';
+
 /** Log levels, from most to least. */
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
 
@@ -8,6 +10,18 @@ export type LogLevel = (typeof logLevels)[number];
 export type GdbAddress =
 	/** An IP address, and a port; 0 lets the host choose. */
 	{readonly kind: 'tcp'; readonly host: string; readonly port: number} | {readonly kind: 'unix'; readonly path: string};
+
+/** Samples a second of each processor: the most, and where nobody says. */
+export const sampleHz = {most: 1000, usual: 500} as const;
+
+/** A profile of a guest that is to be in a file, in the format of speedscope. */
+export interface ProfileRequest {
+	readonly path: string;
+	/** Samples a second of each processor, see {@link sampleHz}. */
+	readonly hz?: number;
+	/** Symbols beside those that a Linux kernel has in its memory. */
+	readonly symbols?: readonly SymbolFile[];
+}
 
 /** Configuration of the process that hosts the machine: one process may host many machines, but has one log and one pid file. */
 export interface ProcessConfig {
@@ -22,4 +36,6 @@ export interface ProcessConfig {
 	readonly controlSocket?: string;
 	/** Address where a debugger may attach. */
 	readonly gdb?: GdbAddress;
+	/** Profile of the guest, from its first instruction to the machine's end. */
+	readonly profile?: ProfileRequest;
 }

@@ -1,1 +1,2 @@
+export {findNotes} from './find-notes.ts';
 export {type CoreContents, writeCore} from './write-core.ts';

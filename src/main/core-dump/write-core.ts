@@ -1,7 +1,7 @@
 import {type FileHandle, open, rename, rm} from 'node:fs/promises';
 import {availableParallelism} from 'node:os';
 import {setImmediate as nextTurn} from 'node:timers/promises';
-import {createJobPool, type JobPool, maxCandidates, maxVmcoreinfoBytes, type RamPages} from '#main/jobs';
+import {createJobPool, maxVmcoreinfoBytes, type RamPages} from '#main/jobs';
 import {ramPieces, writeRam} from '#main/memory';
 import type {LongOperation} from '#support/abort';
 import {errorTable} from '#support/errors';
@@ -9,6 +9,7 @@ import {errnoOf} from '#support/ffi';
 import {concatBytes} from '#support/wire';
 import type {ProcessorRegisters} from '#vcpu-worker/registers';
 import {layOutCore} from './core-layout.ts';
+import {notesIn} from './find-notes.ts';
 import {prstatusNote, qemuNote, vmcoreinfoNote} from './notes.ts';
 
 /** Errors of a core dump. */
@@ -84,24 +85,8 @@ async function writeRanges(
 	try {
 		const populated = await pool.populatedChunks(ram);
 		await writeRam(pool, ram, populated, file, asked);
-		return await vmcoreinfoIn(pool, ramPieces(ram.ranges, populated), asked);
+		return await notesIn(pool, ramPieces(ram.ranges, populated), asked);
 	} finally {
 		await pool.close();
 	}
-}
-
-/** One piece after another: they share the number of pages that a guest may have looked into. */
-async function vmcoreinfoIn(
-	pool: JobPool,
-	pieces: ReturnType<typeof ramPieces>,
-	{signal}: LongOperation,
-): Promise<Uint8Array | undefined> {
-	let left = maxCandidates;
-	for (const {piece} of pieces) {
-		signal?.throwIfAborted();
-		const {text, candidates} = await pool.findVmcoreinfo({...piece, most: left});
-		left -= candidates;
-		if (text !== undefined || left === 0) return text;
-	}
-	return undefined;
 }

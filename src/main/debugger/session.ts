@@ -1,9 +1,9 @@
 import type {GuestStop} from '#main/vm';
 import type {DebugHit, Step} from '#vcpu-worker/debug';
+import {GuestView} from '#vcpu-worker/guest-view';
 import type {ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
 import {BreakpointTable} from './breakpoints/index.ts';
 import type {Debuggee} from './debuggee.ts';
-import {GuestView} from './memory/index.ts';
 import {stopReply} from './stop-reply.ts';
 
 /** A client's choices and requests, from its attaching to its leaving. */

@@ -1,6 +1,7 @@
 import {isAbsolute, resolve} from 'node:path';
 import type {ModuleHandle} from '#devices/device-type';
-import {configError, parseDevice} from '#main/config';
+import {configError, parseDevice, parseSymbolFile} from '#main/config';
+import type {SymbolFile} from '#main/symbols';
 import {parseNumber} from '#support/options';
 
 /** A kind of value that a parameter may have: what a client may send for it, and what a person may write. */
@@ -13,6 +14,8 @@ export interface Kind<T> {
 	parse(word: string, option: string): unknown;
 	/** The console completes it from the machine's tree. */
 	readonly isTreePath?: true;
+	/** Each time that its flag is on a line gives one element of an array; {@link parse} gives one. */
+	readonly isList?: true;
 }
 
 /** Text of at most this many characters. */
@@ -79,4 +82,27 @@ export const device = (option: string): Kind<ModuleHandle> => ({
 		return config !== undefined && isAbsolute(config.module) ? config : undefined;
 	},
 	parse: (written) => written.replace(/^[^,]+/, (path) => resolve(path)),
+});
+
+/** A file with symbols, written as `--symbols` has it. */
+export const symbolFile: Kind<SymbolFile> = {
+	expected: `FILE or FILE,offset=ADDRESS with an absolute path, ${longText.expected}`,
+	check(json) {
+		const written = longText.check(json);
+		const file = written === undefined ? undefined : parseSymbolFile(written, '--symbols');
+		return file !== undefined && isAbsolute(file.path) ? file : undefined;
+	},
+	parse: (written) => written.replace(/^[^,]+/, (path) => resolve(path)),
+};
+
+/** Any number of values of a kind, up to this many. */
+export const listOf = <T>(kind: Kind<T>, most: number): Kind<readonly T[]> => ({
+	expected: `an array of at most ${most}: ${kind.expected}`,
+	check(json) {
+		if (!Array.isArray(json) || json.length > most) return undefined;
+		const values = json.map((one) => kind.check(one));
+		return values.includes(undefined) ? undefined : (values as T[]);
+	},
+	parse: (word, option) => kind.parse(word, option),
+	isList: true,
 });

@@ -1,6 +1,7 @@
 import {pcieAdd, pcieRemove} from './hot-plug.ts';
 import {inspect, status, update} from './inspect.ts';
 import type {Operation} from './operation.ts';
+import {kernelSymbols, profile, samples} from './profile.ts';
 import {nmi, pause, powerButton, quit, reset, resume} from './running.ts';
 import {dumpCore, saveSnapshot} from './save.ts';
 
@@ -15,6 +16,9 @@ export const machineOperations: readonly Operation[] = [
 	nmi,
 	powerButton,
 	dumpCore,
+	profile,
+	samples,
+	kernelSymbols,
 	pcieAdd,
 	pcieRemove,
 	saveSnapshot,

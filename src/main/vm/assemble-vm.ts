@@ -32,6 +32,7 @@ import type {CreateOptions} from './create-options.ts';
 import {DebugControl} from './debug-control.ts';
 import {DeviceThreads} from './device-threads.ts';
 import {tellFailures} from './failed-devices.ts';
+import {GuestSampler} from './guest-sampler.ts';
 import {HaltWatch} from './halt-watch.ts';
 import {HotPlug} from './hot-plug.ts';
 import {type MachinePlan, planMachine, planProcessors, unitsFor} from './machine-plan.ts';
@@ -178,6 +179,7 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 		units,
 		save: saver(config, {plan, ram, machine, hypervisor, writeLog, cpu: snapshot?.manifest.cpu ?? config.cpu}),
 		vcpus,
+		sampler: new GuestSampler(threads),
 		devices,
 		hotPlug: new HotPlug(machine, host.facts, [vcpus, devices]),
 		actions: config.guestActions,

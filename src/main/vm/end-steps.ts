@@ -1,4 +1,5 @@
 import {stopTimeout} from '#devices/machine';
+import {findKernelNotes} from './kernel-notes.ts';
 import type {TearDownStep} from './tear-down.ts';
 import type {VmParts} from './vm-parts.ts';
 
@@ -8,7 +9,7 @@ import type {VmParts} from './vm-parts.ts';
  * @param besideEnded - waits for the operations beside the others
  */
 export function endSteps(
-	{machine, devices, vcpus, release, limits}: VmParts,
+	{machine, devices, vcpus, sampler, ram, release, limits}: VmParts,
 	halt: (() => Promise<void>) | undefined,
 	besideEnded: () => Promise<void>,
 ): readonly TearDownStep[] {
@@ -21,6 +22,7 @@ export function endSteps(
 				checkNoneLate(machine);
 			},
 		},
+		{name: 'a profile', run: () => sampler.end(() => findKernelNotes({ram})), limitMs: limits.restMs},
 		{name: "the devices' thread", run: () => devices.supervise(devices.dispose())},
 		// A busy host takes its time for each of many.
 		{name: "the processors' threads", run: () => vcpus.dispose(), progress: () => vcpus.endedCount},

@@ -1,5 +1,6 @@
 export type {CreateOptions, HostOptions} from './create-options.ts';
 export {createVm} from './create-vm.ts';
+export type {GuestSample, SampleListener} from './guest-sampler.ts';
 export type {GuestStop, StopListener} from './guest-stop.ts';
 export type {StartOptions, Vm} from './vm.ts';
 export type {VmEnd, VmState} from './vm-end.ts';

@@ -7,6 +7,7 @@ import {VcpuLatencies, type VcpuLatenciesView} from '#vcpu-worker/latency';
 import {type CpuReport, ProbeAsker} from '#vcpu-worker/probe';
 import {type StopReason, VcpuCommand, VcpuControl, type VcpuControlView, vcpuShared} from '#vcpu-worker/protocol';
 import type {ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
+import {SampleAsker} from '#vcpu-worker/sampling';
 import type {VcpuWorkerData} from '#vcpu-worker/worker';
 
 const stopWord = VcpuControl.word('stopRequested');
@@ -21,6 +22,8 @@ export class VcpuThread {
 	readonly index: number;
 	readonly control: VcpuControlView;
 	readonly latencies: VcpuLatenciesView;
+	/** Samples of what it executes. */
+	readonly samples: SampleAsker;
 	readonly #worker: VcpuPlace;
 	readonly #kick: () => void;
 	readonly #probe: ProbeAsker;
@@ -34,13 +37,14 @@ export class VcpuThread {
 	 */
 	constructor(worker: VcpuPlace, data: VcpuWorkerData, partition: Pick<AttachedPartition, 'kick'>) {
 		const {index} = data;
-		const {control, probe, latencies} = vcpuShared(data.control);
+		const {control, probe, latencies, sample} = vcpuShared(data.control);
 		this.index = index;
 		this.control = control;
 		this.latencies = latencies;
 		latencies.sampleEvery = defaultSampleEvery;
 		this.#kick = () => partition.kick(index);
 		this.#probe = new ProbeAsker(probe, this.#kick);
+		this.samples = new SampleAsker(sample, this.#kick);
 		this.#worker = worker;
 		this.#created = this.#call((api) => api.create(data));
 		this.#created.catch(() => {});
@@ -90,6 +94,10 @@ export class VcpuThread {
 		run.then(ended, ended);
 		this.#run = run;
 		return run;
+	}
+
+	get isRunning(): boolean {
+		return this.#run !== undefined;
 	}
 
 	/** The registers. Only while the vCPU is not running. */

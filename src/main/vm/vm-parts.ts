@@ -8,6 +8,7 @@ import type {SavedUnits, StateUnits} from '#support/state-units';
 import type {DebugSupport} from '#vcpu-worker/debug';
 import type {DebugControl} from './debug-control.ts';
 import type {DeviceThreads} from './device-threads.ts';
+import type {GuestSampler} from './guest-sampler.ts';
 import type {HaltWatch} from './halt-watch.ts';
 import type {HotPlug} from './hot-plug.ts';
 import type {TimeUnit} from './units/index.ts';
@@ -39,6 +40,7 @@ export interface VmParts {
 	/** Everything that starts, stops and has state; the machine's life is theirs. */
 	readonly units: StateUnits;
 	readonly vcpus: VcpuGroup;
+	readonly sampler: GuestSampler;
 	readonly memory: GuestMemory;
 	/** Records what is written to {@link memory}. */
 	readonly writeLog: () => WriteLog;

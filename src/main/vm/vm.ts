@@ -10,7 +10,9 @@ import type {SavedUnits} from '#support/state-units';
 import type {Breakpoints, DebugSupport, Step} from '#vcpu-worker/debug';
 import type {ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
 import {vmError} from './errors.ts';
+import type {SampleListener} from './guest-sampler.ts';
 import type {StopListener} from './guest-stop.ts';
+import {findKernelNotes} from './kernel-notes.ts';
 import {Lifecycle} from './lifecycle.ts';
 import type {VmEnd, VmState} from './vm-end.ts';
 import type {RunsOn, VmParts} from './vm-parts.ts';
@@ -173,6 +175,26 @@ export class Vm {
 	writeLog(): WriteLog {
 		if (this.state === 'stopped') throw vmError('VM_STOPPED', {wanted: 'memory'});
 		return this.#parts.writeLog();
+	}
+
+	/**
+	 * Begins to sample what the processors execute, while they run, for a profile. Each sample costs a processor some ten microseconds.
+	 * @param hz - samples a second of each processor, 1 to 1000
+	 * @returns ends it
+	 * @throws VM_STOPPED
+	 */
+	listenToSamples(hz: number, listener: SampleListener): () => void {
+		if (this.state === 'stopped') throw vmError('VM_STOPPED', {wanted: 'samples'});
+		return this.#parts.sampler.listen(hz, listener);
+	}
+
+	/**
+	 * What a Linux kernel says of itself in its memory (VMCOREINFO), where that is found. The guest may lie.
+	 * @throws VM_STOPPED, OPERATION_ABORTED
+	 */
+	kernelNotes(asked: LongOperation = {}): Promise<string | undefined> {
+		const find = (signal: AbortSignal) => findKernelNotes(this.#parts, {signal});
+		return this.#life.whileLive({operation: 'kernel-notes', wanted: 'memory', signal: asked.signal}, find);
 	}
 
 	/** A processor's registers. @throws VM_RUNNING, VM_STOPPED */

@@ -68,6 +68,17 @@ export interface Resumption {
 	readonly caughtUpNs: number;
 }
 
+/** Place of a processor in its guest's code, as a profile has it. */
+export interface ProcessorPlace {
+	/**
+	 * Linear address of the instruction that it was executing when it was asked to stop, where that is not the one at RIP. A back end that
+	 * stops at the ends of blocks only tells the last instruction of the block.
+	 */
+	readonly executed?: bigint;
+	/** It waits for an interrupt, or to be started. */
+	readonly isWaiting: boolean;
+}
+
 /** One virtual processor, as the run loop drives it on the thread that has entered it (`BackEnd.enter`). */
 export interface CpuBackend {
 	/** Its trust levels; without it there is level 0 only. */
@@ -106,6 +117,8 @@ export interface CpuBackend {
 	nmi(): void;
 	/** Tells what the back end knows beside the registers, as plain data for a person. Not while the guest runs. */
 	details(): Readonly<Record<string, unknown>>;
+	/** Tells where it is in its guest's code. Takes microseconds. Not while the guest runs. */
+	place(): ProcessorPlace;
 	/** Sets the debugger's plan for runs from now on; undefined: without one. */
 	debug(plan: DebugPlan | undefined): void;
 	/** After `debug`: what the plan asked for. Undefined: nothing; an exception of the guest's own has been given to it. */

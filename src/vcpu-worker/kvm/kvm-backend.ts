@@ -4,10 +4,17 @@ import type {GeneralRegisters, SpecialRegisters} from '#devices/processor';
 import type {ErrorData} from '#support/errors';
 import {Errno, errnoName} from '#support/ffi';
 import type {DebugPlan, DebugStop} from '#vcpu-worker/debug';
-import type {CounterReading, CpuBackend, ExitKind, Resumption, VcpuWiring} from '#vcpu-worker/hypervisor';
+import type {
+	CounterReading,
+	CpuBackend,
+	ExitKind,
+	ProcessorPlace,
+	Resumption,
+	VcpuWiring,
+} from '#vcpu-worker/hypervisor';
 import type {ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
 import type {VcpuState} from '#vcpu-worker/state';
-import {Exit, SystemEvent} from './constants.ts';
+import {Exit, MpState, SystemEvent} from './constants.ts';
 import {cpuDetails} from './cpu-details.ts';
 import {ExitReader} from './exits.ts';
 import {readRegisters, writeRegisters} from './processor-registers.ts';
@@ -141,6 +148,10 @@ export class KvmBackend implements CpuBackend {
 
 	takeDebugExit(): DebugStop | undefined {
 		return this.#debug.take();
+	}
+
+	place(): ProcessorPlace {
+		return {isWaiting: this.#vcpu.getMpState() !== MpState.RUNNABLE};
 	}
 
 	readRegisters(): ProcessorRegisters {

@@ -27,7 +27,10 @@ const stopWord = VcpuControl.word('stopRequested');
 /** A processor with a script and a run loop, beside a register at a port. */
 function processor(script: GuestScript) {
 	const {machine, bus} = oneThreadMachine([{name: 'latch', kind: latchKind, config: {port}}]);
-	const {control, probe, latencies} = vcpuShared({buffer: new SharedArrayBuffer(vcpuSharedBytes), byteOffset: 0});
+	const {control, probe, latencies, sample} = vcpuShared({
+		buffer: new SharedArrayBuffer(vcpuSharedBytes),
+		byteOffset: 0,
+	});
 	const state = {moment: (_moment: VcpuMoment) => {}};
 	const cpu = new FakeVcpu(
 		{
@@ -51,7 +54,8 @@ function processor(script: GuestScript) {
 			endOfInterrupt() {},
 		},
 	);
-	const context = {cpu, events: machine.events, control, probe, split: undefined, isBoot: true};
+	const memory = new MappedMemory(plainMemory());
+	const context = {cpu, events: machine.events, control, probe, sample, memory, split: undefined, isBoot: true};
 	return {
 		cpu,
 		control,

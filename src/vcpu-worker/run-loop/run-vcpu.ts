@@ -1,10 +1,12 @@
 import type {SplitInterrupts} from '#devices/chipset/split-interrupts';
+import type {GuestMemory} from '#devices/guest-memory';
 import type {MachineEvents} from '#devices/machine';
 import {errorTable} from '#support/errors';
 import type {CpuBackend, ExitKind} from '#vcpu-worker/hypervisor';
 import {type ExitSampler, now} from '#vcpu-worker/latency';
 import {answerProbe, type VcpuProbeView} from '#vcpu-worker/probe';
 import {type StopReason, VcpuCommand, VcpuControl, type VcpuControlView} from '#vcpu-worker/protocol';
+import {answerSample, type VcpuSampleView} from '#vcpu-worker/sampling';
 
 /**
  * Gives the PIC's interrupt to the boot processor when it can take one, and else asks to be told when it can. Called before
@@ -21,6 +23,9 @@ export interface VcpuContext {
 	readonly events: MachineEvents;
 	readonly control: VcpuControlView;
 	readonly probe: VcpuProbeView;
+	readonly sample: VcpuSampleView;
+	/** All of RAM. */
+	readonly memory: GuestMemory;
 	readonly sampler: ExitSampler;
 	/** The interrupt controllers, where they are devices of ours. */
 	readonly split: SplitInterrupts | undefined;
@@ -108,9 +113,10 @@ export function takeCommands({cpu, control}: Pick<VcpuContext, 'cpu' | 'control'
 
 /** Does what is asked of the thread by other means than a stop. */
 function attend(context: VcpuContext): void {
-	const {cpu, probe, sampler} = context;
+	const {cpu, probe, sample, memory, sampler} = context;
 	takeCommands(context);
 	answerProbe(probe, cpu);
+	answerSample(sample, cpu, memory);
 	sampler.refresh();
 }
 

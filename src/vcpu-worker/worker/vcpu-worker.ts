@@ -77,7 +77,7 @@ export class VcpuWorker {
 		this.#mind(data.layout);
 		const {machine, memory, split} = await attachMachine(data, {alertsBootCpu: !isBoot, vp: data.index});
 		const pic = isBoot ? split : undefined;
-		const {control, probe, latencies} = vcpuShared(data.control);
+		const {control, probe, latencies, sample} = vcpuShared(data.control);
 		const caller = new MailboxCaller(data.layout.mailbox, data.index, {
 			spins: data.mailboxSpins,
 			patienceMs: lockPatienceMs,
@@ -93,7 +93,7 @@ export class VcpuWorker {
 		const sampler = new ExitSampler(latencies);
 		const cpu = await backEnd.enter(data.partition, data.vcpu, wiring(live, {control, pic, sampler}));
 		if (cpu.levels !== undefined) machine.access.levels = cpu.levels;
-		const context = {cpu, events: machine.events, control, probe, sampler, split, isBoot};
+		const context = {cpu, events: machine.events, control, probe, sample, memory, sampler, split, isBoot};
 		this.#live = {context, ...live};
 		if (data.entry !== undefined) begin(cpu, data.entry);
 	}

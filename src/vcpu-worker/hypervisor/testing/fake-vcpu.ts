@@ -4,7 +4,7 @@ import type {GeneralRegisters, SpecialRegisters} from '#devices/processor';
 import type {ErrorData} from '#support/errors';
 import type {CpuidEntry} from '#vcpu-worker/cpuid';
 import type {DebugPlan, DebugStop} from '#vcpu-worker/debug';
-import type {CpuBackend, ExitKind, Resumption, VcpuWiring} from '#vcpu-worker/hypervisor';
+import type {CpuBackend, ExitKind, ProcessorPlace, Resumption, VcpuWiring} from '#vcpu-worker/hypervisor';
 import type {ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
 import {sampleRegisters} from '#vcpu-worker/registers/testing';
 import type {VcpuState} from '#vcpu-worker/state';
@@ -228,6 +228,10 @@ export class FakeVcpu implements CpuBackend, GuestSide {
 		const {next} = this.#place;
 		if (next === undefined) return {activity: 'uninitialized'};
 		return {activity: ('answer' in next ? next.activity : undefined) ?? 'runnable'};
+	}
+
+	place(): ProcessorPlace {
+		return {isWaiting: this.details().activity !== 'runnable'};
 	}
 
 	debug(plan: DebugPlan | undefined): void {

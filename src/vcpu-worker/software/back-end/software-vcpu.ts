@@ -4,7 +4,14 @@ import type {GeneralRegisters, SpecialRegisters} from '#devices/processor';
 import type {ErrorData} from '#support/errors';
 import {type CpuidEntry, describeCpuid, missingNeeds, needsOf} from '#vcpu-worker/cpuid';
 import type {DebugPlan, DebugStop} from '#vcpu-worker/debug';
-import type {CounterReading, CpuBackend, ExitKind, Resumption, VcpuWiring} from '#vcpu-worker/hypervisor';
+import type {
+	CounterReading,
+	CpuBackend,
+	ExitKind,
+	ProcessorPlace,
+	Resumption,
+	VcpuWiring,
+} from '#vcpu-worker/hypervisor';
 import {Msr, type ProcessorRegisters, type RegisterChanges} from '#vcpu-worker/registers';
 import {loadInterpreter} from '#vcpu-worker/software/interpreter';
 import {isApicMsr, LocalApic, LocalApics} from '#vcpu-worker/software/local-apic';
@@ -187,6 +194,11 @@ export class SoftwareVcpu implements CpuBackend {
 			cpuid: describeCpuid(this.#answers),
 			localApic: {base: this.apic.base, pending: this.apic.pending() ?? 'none'},
 		};
+	}
+
+	place(): ProcessorPlace {
+		const {executed, isHalted} = this.processor;
+		return {...(executed !== undefined && {executed}), isWaiting: isHalted || this.activity !== 'running'};
 	}
 
 	debug(plan: DebugPlan | undefined): void {

@@ -63,6 +63,8 @@ export class Processor implements Parts {
 	readonly #memory: PhysicalMemory;
 	readonly #others: Rendezvous;
 	readonly #lone: LoneInstructions;
+	/** Code has ended somewhere, and registers are what followed from it. */
+	#hasRun = false;
 	readonly #dropWritable = () => this.mmu.dropWritable();
 
 	/**
@@ -147,8 +149,18 @@ export class Processor implements Parts {
 		return this.interrupts.raise(new InterruptAsFault(Vector.nmi));
 	}
 
+	/**
+	 * Linear address of the instruction at which code ended last, so that it was in that one's block; undefined where none has run since
+	 * registers were changed from outside.
+	 */
+	get executed(): bigint | undefined {
+		const {state} = this.core;
+		return this.#hasRun ? state.codePage + BigInt(this.core.startOf(state.record)) : undefined;
+	}
+
 	/** Control registers, segments or flags have been changed from outside. */
 	changed(): void {
+		this.#hasRun = false;
 		applyMode(this.core, this.mmu);
 		this.mmu.flush();
 		this.debug.apply();
@@ -274,6 +286,7 @@ export class Processor implements Parts {
 		this.core.goesOn = isPlain && !this.isShadowed && !this.windowWanted;
 		state.translates = isPlain && !(this.isShadowed && this.windowWanted) ? 1 : 0;
 		const stop = (this.lockstep ?? this.core).run(record);
+		this.#hasRun = true;
 		state.budget += kept;
 		return stop;
 	}

@@ -1,0 +1,1 @@
+export {makeSymbolFile, type SymbolSpec, sections} from './make-symbol-file.ts';
