@@ -78,6 +78,10 @@ async function run(
 			const {listMachines} = await import('./machine-commands.ts');
 			return listMachines(line.flags.has('json'));
 		}
+		case 'top': {
+			const {top} = await import('./top.ts');
+			return top(line.flags);
+		}
 		case 'ask': {
 			const {askMachine} = await import('./machine-commands.ts');
 			return askMachine(line.operation, line);

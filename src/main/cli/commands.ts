@@ -27,6 +27,19 @@ const machineFlags = [
 /** The commands that are no operation of a running machine. */
 export const ownCommands = {
 	ls: {help: 'list your running machines', flags: [jsonFlag, helpFlag]},
+	top: {
+		help: 'show again and again what the processors of a running machine do, and where in the guest they are; Ctrl-C ends it',
+		flags: [
+			{name: 'once', help: 'print it once; so it is where the output is no terminal'},
+			{name: 'interval', value: 'SECONDS', help: 'look for so long each time, 1 to 60; 1 without this'},
+			{
+				name: 'symbols',
+				value: 'FILE[,offset=ADDRESS]',
+				help: "symbols beside those that a Linux kernel has in its memory, as openvmm's own --symbols; may be repeated",
+			},
+			...machineFlags,
+		],
+	},
 	doctor: {
 		help: 'say what this host can run, and what to do where it cannot',
 		flags: [{name: 'json', help: 'print the findings as JSON'}, helpFlag],

@@ -6,7 +6,6 @@ import {operation} from './operation.ts';
 
 const hz = {
 	kind: integer(1, sampleHz.most),
-	flag: 'rate',
 	placeholder: 'HZ',
 	optional: true,
 	help: `samples a second of each processor, ${sampleHz.usual} without this`,
@@ -28,7 +27,7 @@ export const profile = operation({
 			optional: true,
 			help: `for so long, ${defaultSeconds} without this`,
 		},
-		hz,
+		hz: {...hz, flag: 'rate'},
 		symbols: {
 			kind: listOf(symbolFile, maxFiles),
 			flag: 'symbols',
