@@ -32,7 +32,7 @@ test('a processor that stops tells the instruction at which code ended, not the 
 	for (let budget = 1; budget < 50; budget++) {
 		t.is(processor.run(budget), 'polled');
 		const {executed} = processor;
-		t.is(state.rip, ends.get(executed ?? 0n), `${executed?.toString(16)}`);
+		t.is(ends.get(executed ?? 0n), state.rip, `${executed?.toString(16)}`);
 		seen.add(executed ?? 0n);
 	}
 	t.is(seen.size, ends.size);
