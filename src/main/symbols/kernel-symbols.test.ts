@@ -23,16 +23,18 @@ interface TableSpec {
 	readonly names: readonly (readonly number[])[];
 	readonly offsets: readonly number[];
 	readonly count?: number;
+	/** Address from which offsets count. */
+	readonly relative?: bigint;
 }
 
 const word = (text: string) => [...Buffer.from(text)];
 const short = (bytes: readonly number[]) => [bytes.length, ...bytes];
 
 /** Memory with a table of symbols as scripts/kallsyms.c writes it, and what VMCOREINFO says of it. */
-function kernel({names, offsets, count = names.length}: TableSpec) {
+function kernel({names, offsets, count = names.length, relative = base}: TableSpec) {
 	const memory = new MappedMemory(plainMemory({gpa: 0, length: size}));
 	memory.writeU32(places.count, count);
-	memory.writeBigU64(places.relative, base);
+	memory.writeBigU64(places.relative, relative);
 	for (const [index, offset] of offsets.entries()) memory.writeU32(places.offsets + index * 4, offset >>> 0);
 	memory.copyIn(places.names, Uint8Array.from(names.flat()));
 	let text = '';
@@ -108,4 +110,35 @@ test('names without end are cut, and so is their number', (t) => {
 		symbols.map(({name}) => name.length),
 		[6, 511],
 	);
+});
+
+test('a kernel tells how its code uses the stack, where it has the symbols of that', (t) => {
+	const orc = {starts: 0xc000, entries: 0xd000};
+	const own = [
+		short(word('T_stext')),
+		short(word('r__start_orc_unwind_ip')),
+		short(word('r__stop_orc_unwind_ip')),
+		short(word('r__start_orc_unwind')),
+	];
+	const distance = (physical: number) => Number(at(physical) - imageBase);
+	const offsets = [Number(stext - imageBase), distance(orc.starts), distance(orc.starts + 12), distance(orc.entries)];
+	const build = (starts: readonly number[]) => {
+		const made = kernel({names: own, offsets: offsets.map((offset) => -1 - offset), relative: imageBase});
+		for (const [index, start] of starts.entries()) {
+			const place = Number(at(orc.starts) - stext) + index * 4;
+			made.memory.writeU32(orc.starts + index * 4, (start - place) >>> 0);
+			// A call, whose stack was 16 bytes further, and the last, which ends.
+			made.memory.copyIn(orc.entries + index * 6, Uint8Array.of(16, 0, 0, 0, 5, index === 2 ? 1 : 2));
+		}
+		return readGuestKernel(made.memory, made.notes.join('\n'));
+	};
+	const {orc: tables, symbols = []} = build([0, 0x100, 0x200]) ?? {};
+	t.deepEqual(
+		symbols.map(({name}) => name),
+		['_stext'],
+	);
+	t.like(tables?.find(stext + 0x110n), {kind: 'call', spBase: 5, spOffset: 16});
+	t.is(tables?.find(stext - 1n), undefined);
+	t.is(tables?.find(stext + 0x200n), undefined, 'behind the last');
+	t.is(build([0x100, 0, 0x200])?.orc, undefined, 'not sorted');
 });

@@ -1,4 +1,5 @@
 import type {GuestMemory} from '#devices/guest-memory';
+import {type OrcTables, readOrcTables} from './orc-tables.ts';
 import type {CodeSymbol} from './symbol-table.ts';
 
 /** A Linux kernel, as it says of itself in its memory. */
@@ -7,6 +8,8 @@ export interface GuestKernel {
 	readonly stext: bigint;
 	/** Symbols of its code; empty where it does not say where they are (before Linux 6.0), or they make no sense. */
 	readonly symbols: readonly CodeSymbol[];
+	/** How its code uses the stack, where it has that in its memory. */
+	readonly orc?: OrcTables;
 }
 
 /** A kernel's image begins here, but for KASLR (Documentation/arch/x86/x86_64/mm.rst). */
@@ -26,7 +29,7 @@ export function readGuestKernel(memory: GuestMemory, notes: string): GuestKernel
 	const symbolAt = (name: string) => numberOf(notes, `SYMBOL(${name})`, 16);
 	const stext = symbolAt('_stext');
 	if (stext === undefined) return undefined;
-	return {stext, symbols: readTable(memory, notes, symbolAt, stext) ?? []};
+	return {stext, ...(readTable(memory, notes, symbolAt, stext) ?? {symbols: []})};
 }
 
 function numberOf(notes: string, key: string, radix: 10 | 16): bigint | undefined {
@@ -43,12 +46,11 @@ function readTable(
 	notes: string,
 	symbolAt: AddressOf,
 	stext: bigint,
-): readonly CodeSymbol[] | undefined {
+): Pick<GuestKernel, 'symbols' | 'orc'> | undefined {
 	const moved = numberOf(notes, 'NUMBER(phys_base)', 10);
 	if (moved === undefined) return undefined;
-	/** Bytes of the kernel's image at a symbol; fewer where memory ends, and none where there is no such symbol. */
-	const bytesAt = (name: string, length: number): Buffer => {
-		const address = symbolAt(name);
+	/** Bytes of the kernel's image; fewer where memory ends, and none at what is no address of it. */
+	const bytesOf = (address: bigint | undefined, length: number): Buffer => {
 		const physical = address === undefined ? -1n : address - imageBase + moved;
 		if (physical < 0n || physical > BigInt(Number.MAX_SAFE_INTEGER)) return Buffer.alloc(0);
 		const bytes = Buffer.alloc(length);
@@ -59,6 +61,7 @@ function readTable(
 		}
 		return bytes;
 	};
+	const bytesAt = (name: string, length: number) => bytesOf(symbolAt(name), length);
 	const [countBytes, baseBytes] = [bytesAt('kallsyms_num_syms', 4), bytesAt('kallsyms_relative_base', 8)];
 	if (countBytes.length < 4 || baseBytes.length < 8) return undefined;
 	const count = countBytes.readUInt32LE();
@@ -67,9 +70,15 @@ function readTable(
 	const names = namesIn(bytesAt('kallsyms_names', most.namesBytes), count, tokensIn(bytesAt));
 	const base = baseBytes.readBigUInt64LE();
 	// Kernels differ in what a positive offset means: the right one has the symbol that is known where it is.
-	return addressing
-		.map((addressAt) => codeIn(names, (index) => addressAt(base, offsets.readInt32LE(index * 4))))
-		.find((symbols) => symbols.some(({name, address}) => name === '_stext' && address === stext));
+	for (const addressAt of addressing) {
+		const symbols = symbolsIn(names, (index) => addressAt(base, offsets.readInt32LE(index * 4)));
+		const known = new Map(symbols.map(({name, address}) => [name, address]));
+		if (known.get('_stext') !== stext) continue;
+		const code = symbols.filter(({isCode}) => isCode);
+		const orc = readOrcTables(stext, (name) => known.get(name), bytesOf);
+		return {symbols: code.map(({name, address}) => ({name, address, size: 0})), ...(orc !== undefined && {orc})};
+	}
+	return undefined;
 }
 
 /** Address for an offset: with per-processor symbols, which have absolute ones, and without (since Linux 6.15). */
@@ -106,9 +115,10 @@ function namesIn(bytes: Buffer, count: number, pieces: readonly string[]): reado
 	return names;
 }
 
-function codeIn(names: readonly string[], addressAt: (index: number) => bigint): CodeSymbol[] {
-	const symbols: CodeSymbol[] = [];
-	for (const [index, name] of names.entries())
-		if (codeTypes.has(name.charAt(0))) symbols.push({address: addressAt(index), size: 0, name: name.slice(1)});
-	return symbols;
+function symbolsIn(names: readonly string[], addressAt: (index: number) => bigint) {
+	return names.map((name, index) => ({
+		name: name.slice(1),
+		isCode: codeTypes.has(name.charAt(0)),
+		address: addressAt(index),
+	}));
 }

@@ -1,3 +1,4 @@
+export type {Sample} from '#vcpu-worker/sampling';
 export type {CreateOptions, HostOptions} from './create-options.ts';
 export {createVm} from './create-vm.ts';
 export type {GuestSample, SampleListener} from './guest-sampler.ts';

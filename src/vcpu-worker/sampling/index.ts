@@ -1,3 +1,3 @@
 export {answerSample} from './answer-sample.ts';
 export {SampleAsker} from './sample-asker.ts';
-export {maxFrames, type Sample, VcpuSample, type VcpuSampleView} from './vcpu-sample.ts';
+export {type KernelStack, maxFrames, type Sample, VcpuSample, type VcpuSampleView} from './vcpu-sample.ts';

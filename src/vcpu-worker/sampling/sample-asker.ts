@@ -1,4 +1,4 @@
-import {type Sample, sampleState, VcpuSample, type VcpuSampleView} from './vcpu-sample.ts';
+import {type KernelStack, type Sample, sampleState, VcpuSample, type VcpuSampleView} from './vcpu-sample.ts';
 
 const stateWord = VcpuSample.word('state');
 
@@ -23,16 +23,28 @@ export class SampleAsker {
 
 	/** The sample that was asked for, once; undefined where it is not there yet. */
 	take(): Sample | undefined {
-		const {$atomic, isWaiting, isUser, space, count, frames} = this.#sample;
+		const {$atomic, isWaiting, isUser, space, count, frames, stackBytes} = this.#sample;
 		if (Atomics.load($atomic, stateWord) !== sampleState.answered) return undefined;
 		const sample = {
 			isWaiting: isWaiting === 1,
 			isUser: isUser === 1,
 			space,
 			frames: Array.from({length: count}, (_, index) => frames[index] as bigint),
+			...(stackBytes > 0 && {stack: this.#stack(stackBytes)}),
 		};
 		Atomics.store($atomic, stateWord, sampleState.idle);
 		return sample;
+	}
+
+	#stack(length: number): KernelStack {
+		const {next, stackPointer, framePointer, hasReturned, stack} = this.#sample;
+		return {
+			next,
+			pointer: stackPointer,
+			frame: framePointer,
+			bytes: Uint8Array.from(stack.subarray(0, length)),
+			hasReturned: hasReturned === 1,
+		};
 	}
 
 	/** Wants no answer any more. */

@@ -6,6 +6,8 @@ export interface StackStart {
 	readonly at: bigint;
 	/** The one that comes next. */
 	readonly next: bigint;
+	/** It has been executed, and is a return. */
+	readonly hasReturned: boolean;
 	/** The frame that RBP points to. */
 	readonly frame: bigint;
 	/** Bytes of an address on the stack. */
@@ -25,7 +27,11 @@ const indirectLengths = [2, 3, 4, 6, 7] as const;
  * @param most - frames at most
  * @returns the instruction, then the calls that led to it, from the inside. Each address of a call lies within the call.
  */
-export function unwind(view: GuestView, {at, next, frame: first, wordBytes}: StackStart, most: number): bigint[] {
+export function unwind(
+	view: GuestView,
+	{at, next, hasReturned, frame: first, wordBytes}: StackStart,
+	most: number,
+): bigint[] {
 	const frames = [at];
 	const add = (address: bigint): boolean => {
 		if (frames.length >= most || isHigh(address) !== isHigh(at) || !followsCall(view, address)) return false;
@@ -33,7 +39,7 @@ export function unwind(view: GuestView, {at, next, frame: first, wordBytes}: Sta
 		return true;
 	};
 	// A function that has just returned has taken its own frame away.
-	if (next !== at && isReturn(view, at)) add(next);
+	if (hasReturned) add(next);
 	for (let frame = first; ; ) {
 		const words = view.read(frame, 2 * wordBytes);
 		if (words.length < 2 * wordBytes || !add(wordAt(words, wordBytes, wordBytes))) return frames;
@@ -52,7 +58,7 @@ function wordAt(bytes: Uint8Array, offset: number, wordBytes: 4 | 8): bigint {
 }
 
 /** RET, perhaps behind a prefix, as compilers write it (Intel SDM volume 2, RET). */
-function isReturn(view: GuestView, address: bigint): boolean {
+export function isReturn(view: GuestView, address: bigint): boolean {
 	const [first = 0, second = 0] = view.read(address, 2);
 	const hasPrefix = first === 0xf2 || first === 0xf3 || (first & 0xf0) === 0x40;
 	const opcode = hasPrefix ? second : first;
