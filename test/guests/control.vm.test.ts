@@ -1,5 +1,5 @@
 import {execFile, spawn} from 'node:child_process';
-import {existsSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import type {Readable} from 'node:stream';
@@ -111,4 +111,30 @@ vmTest("a machine whose devices' thread hangs can be seen, and quit ends its pro
 	// By force: nothing else ends a thread that does not come back.
 	t.is(await ended, 'SIGKILL');
 	t.regex(await stderr, /^openvmm: The devices' thread \(\d+\) hangs: .*\[VM_DEVICES_HUNG\]\n$/);
+});
+
+vmTest('a running machine is measured from another process, and by itself until its end', x86, async (t) => {
+	const path = join(directory, 'whole.json');
+	const {ended} = await startMachine(`--name measured -p 2 -c hang=cli --profile ${path} --profile-rate 100`);
+	const {stdout} = await openvmm('top --once --vm measured');
+	t.regex(
+		stdout,
+		/^openvmm top: measured \(\d+\), running\n\nCPU .* port\/s .*\n0 .*\n1 .*\n\n.* % {2}of the time they waited/,
+	);
+	const part = join(directory, 'part.json');
+	t.is((await openvmm(`profile ${part} --time 1 --rate 1000 --vm measured`)).status, 0);
+	t.is((await openvmm(`profile ${part} --symbols ${directory}/missing --vm measured`)).status, 2);
+	t.is((await openvmm('quit --vm measured')).status, 0);
+	t.is(await ended, 0);
+	for (const file of [path, part]) {
+		const {profiles} = JSON.parse(readFileSync(file, 'utf8')) as {
+			readonly profiles: readonly {readonly samples: object[]}[];
+		};
+		t.is(profiles.length, 2);
+		t.true(
+			profiles.some(({samples}) => samples.length > 0),
+			file,
+		);
+	}
+	t.is((await openvmm(`--profile ${directory}/none/it`)).status, 1);
 });

@@ -2,9 +2,10 @@ import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import type {ExecutionContext} from 'ava';
+import {rax} from '#flowey/x86-assembler';
 import {startProfile} from '#main/profile';
-import {type MakeMachine, vmTest, x86BackEnds} from '#test/petri';
-import {profileRounds, profileTarget} from '#test/tmk';
+import {linuxTest, linuxVm, type MakeMachine, vmTest, x86BackEnds} from '#test/petri';
+import {microKernel, profileRounds, profileTarget} from '#test/tmk';
 import {browser, openInSpeedscope, tableRows} from './testing/speedscope-page.ts';
 
 /** Enough that chance moves a part by less than a fiftieth, usually. */
@@ -86,6 +87,36 @@ vmTest(
 	},
 );
 
+/** Calls a function of one block, which takes most of the time, for ever. */
+const shortFunction = microKernel('short-function', (asm) => {
+	const {label, call, imul, jmp, ret} = asm;
+	label('loop');
+	call('short');
+	jmp('loop');
+	label('short');
+	for (let count = 0; count < 25; count++) imul(rax, rax);
+	ret();
+	label('end');
+});
+
+// An emulator beneath KVM takes interrupts between blocks of its own, which puts the time of one to the next.
+vmTest('the time of a short function is its own, not that of its caller', {on: ['software']}, async (t, machine) => {
+	const {vm} = await machine({kernel: shortFunction});
+	const [start, end] = ['short', 'end'].map((name) => BigInt(shortFunction.addressOf(name))) as [bigint, bigint];
+	const all = Promise.withResolvers<void>();
+	let [inside, seen] = [0, 0];
+	const stop = vm.listenToSamples(1000, {
+		sample({frames: [at = 0n]}) {
+			if (at >= start && at < end) inside++;
+			if (++seen === enough) all.resolve();
+		},
+	});
+	await vm.start();
+	await all.promise;
+	stop();
+	t.true(inside / seen > 0.7, `${inside} of ${seen}`);
+});
+
 vmTest(
 	'speedscope shows each function with its part of the time',
 	{on: x86BackEnds, skip: browser === undefined},
@@ -105,3 +136,26 @@ vmTest(
 		}
 	},
 );
+
+linuxTest('a stock kernel’s functions and calls have names, without any file', async (t, machine) => {
+	const folder = mkdtempSync(join(tmpdir(), 'openvmm-profile-'));
+	t.teardown(() => rmSync(folder, {recursive: true}));
+	const path = join(folder, 'profile.json');
+	const work = 'dd if=/dev/zero of=/dev/null bs=4096 count=2000';
+	const {vm, output} = await linuxVm(machine, {}, 'cryptomgr.notests', `OPENVMM_RUN="${work}"`);
+	const profile = await startProfile(vm, {path});
+	await vm.start();
+	t.deepEqual(await vm.ended, {kind: 'power-off'}, output);
+	t.true((await profile.finish()) > 10);
+	const stacks = [...timesIn(path).keys()];
+	for (const calls of [
+		/ start_kernel \w/,
+		/ kernel_init kernel_init_freeable /,
+		/ do_syscall_64 .*vfs_read/,
+		/^\[process /,
+	])
+		t.true(
+			stacks.some((stack) => calls.test(stack)),
+			`${calls} in ${stacks.length} stacks`,
+		);
+});

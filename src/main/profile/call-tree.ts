@@ -15,7 +15,6 @@ export class CallTree {
 	readonly #frameOfNode: number[] = [-1];
 	readonly #children = new Map<number, number>();
 	readonly #maxNodes: number;
-	#cutCount = 0;
 
 	constructor(maxNodes: number = most.nodes) {
 		this.#maxNodes = Math.min(maxNodes, most.nodes);
@@ -26,20 +25,12 @@ export class CallTree {
 		return this.#parents.length;
 	}
 
-	/** Stacks that do not have all of their calls, because the tree was full. */
-	get cutCount(): number {
-		return this.#cutCount;
-	}
-
 	/** The node of a stack, from the outside in; of its outer part where the tree is full. */
 	add(stack: readonly FrameKey[]): number {
 		let node = rootNode;
 		for (const key of stack) {
 			const child = this.#child(node, key);
-			if (child === undefined) {
-				this.#cutCount++;
-				break;
-			}
+			if (child === undefined) break;
 			node = child;
 		}
 		return node;

@@ -71,14 +71,13 @@ test('a file that comes in many pieces is one', (t) => {
 	t.true(Math.abs((first?.endValue ?? 0) - 2469.134) < 1e-3);
 });
 
-test('a tree that is full keeps the outer calls, and says how many stacks it has cut', (t) => {
+test('a tree that is full keeps the outer calls', (t) => {
 	const tree = new CallTree(4);
 	const whole = tree.add(['a', 1n, 2n]);
 	t.is(tree.size, 4);
 	t.is(tree.add(['a', 1n, 3n]), tree.parentOf(whole));
 	t.is(tree.add(['a', 1n, 2n]), whole);
 	t.is(tree.add(['b']), 0);
-	t.is(tree.cutCount, 2);
 	t.is(tree.keyOf(whole), 2n);
 });
 

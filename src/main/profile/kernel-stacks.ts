@@ -3,8 +3,8 @@ import type {GuestSample} from '#main/vm';
 import type {GuestProfile} from './guest-profile.ts';
 import {orcFrames} from './orc-frames.ts';
 
-/** Samples that wait for a kernel's tables at most, which have their stacks with them. */
-const maxHeld = 4096;
+/** Samples that wait for a kernel's tables at most: they have their stacks with them, 64 MiB in all. */
+const maxHeld = 2 ** 14;
 
 /** Gives samples to a profile, in their order: those of a Linux kernel with the calls that its tables tell, when these are known. */
 export class KernelStacks {

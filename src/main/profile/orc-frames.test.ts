@@ -166,12 +166,12 @@ test('samples wait for tables in their order, and no more of them than there is 
 
 	const full = new GuestProfile(1);
 	const waiting = new KernelStacks(full);
-	for (let index = 0; index < 5000; index++) waiting.add(sample);
-	t.is(full.sampleCount, 5000);
+	for (let index = 0; index < 20_000; index++) waiting.add(sample);
+	t.is(full.sampleCount, 20_000);
 	waiting.settle(tables(rows, 'new'));
 	waiting.add(sample);
 	t.deepEqual(depths(full), [
-		[1, 5000],
+		[1, 20_000],
 		[2, 1],
 	]);
 });

@@ -70,6 +70,24 @@ test('the end of the machine ends a profile, which is written', async (t) => {
 	await t.throwsAsync(profileFor(vm, 1, {path}), {code: 'VM_STOPPED'});
 });
 
+test('whoever listens is told of the end while memory is still there, and waited for', async (t) => {
+	const {vm, hypervisor} = await fakeMachine(t, [guest], {start: true});
+	const done: string[] = [];
+	hypervisor.moment = (moment) => {
+		if (moment === 'end' || moment === 'close') done.push(moment);
+	};
+	vm.listenToSamples(1, {
+		sample() {},
+		async ending(kernelNotes) {
+			t.is(await kernelNotes(), undefined);
+			t.true(vm.memory.contains(0, 4096));
+			done.push('told');
+		},
+	});
+	await vm.stop();
+	t.deepEqual(done, ['told', 'close', 'end']);
+});
+
 test('a paused machine is not sampled, and goes on to be when it runs again', async (t) => {
 	const {vm} = await fakeMachine(t, [guest], {start: true});
 	await vm.pause();

@@ -1,4 +1,3 @@
-import {randomUUID} from 'node:crypto';
 import {type FileHandle, open, rename, rm} from 'node:fs/promises';
 import {basename} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
@@ -24,7 +23,7 @@ export interface ProfileInFile {
  */
 export async function startProfile(vm: ProfiledVm, {path, hz, symbols = []}: ProfileRequest): Promise<ProfileInFile> {
 	const given = readSymbolFiles(symbols);
-	const temporary = `${path}.${randomUUID()}`;
+	const temporary = `${path}.${process.getBuiltinModule('node:crypto').randomUUID()}`;
 	const file = await orFail(path, open(temporary, 'wx', 0o600));
 	const giveUp = async () => {
 		await file.close().catch(() => {});

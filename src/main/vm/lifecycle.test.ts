@@ -72,6 +72,7 @@ function lifeOf({
 		},
 		vcpus,
 		haltWatch,
+		sampler: {async end() {}},
 		debug: new DebugControl(),
 		devices: {
 			failure: failure.promise,

@@ -178,7 +178,7 @@ export class Vm {
 	}
 
 	/**
-	 * Begins to sample what the processors execute, while they run, for a profile. Each sample costs a processor some ten microseconds.
+	 * Begins to sample what the processors execute, while they run, for a profile. Each sample costs a processor some 20 microseconds.
 	 * @param hz - samples a second of each processor, 1 to 1000
 	 * @returns ends it
 	 * @throws VM_STOPPED

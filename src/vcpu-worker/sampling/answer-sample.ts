@@ -14,6 +14,18 @@ const noBytes = new Uint8Array(0);
 /** The vCPU's thread: says where the processor is when somebody has asked. One load when nobody has. */
 export function answerSample(sample: VcpuSampleView, cpu: CpuBackend, memory: GuestMemory): void {
 	if (Atomics.load(sample.$atomic, stateWord) !== sampleState.asked) return;
+	let answer: number = sampleState.answered;
+	try {
+		writeSample(sample, cpu, memory);
+	} catch {
+		// What cannot be read is no sample, and asking never stops a machine.
+		answer = sampleState.idle;
+	}
+	// Fails when the asker has withdrawn: nobody reads the sample then.
+	Atomics.compareExchange(sample.$atomic, stateWord, sampleState.asked, answer);
+}
+
+function writeSample(sample: VcpuSampleView, cpu: CpuBackend, memory: GuestMemory): void {
 	const {executed, isWaiting} = cpu.place();
 	const {rip, rsp, rbp, rflags} = cpu.readGeneral();
 	const special = cpu.readSpecial();
@@ -40,6 +52,4 @@ export function answerSample(sample: VcpuSampleView, cpu: CpuBackend, memory: Gu
 	sample.hasReturned = hasReturned ? 1 : 0;
 	sample.stackBytes = stack.length;
 	sample.stack.set(stack);
-	// Fails when the asker has withdrawn: nobody reads the sample then.
-	Atomics.compareExchange(sample.$atomic, stateWord, sampleState.asked, sampleState.answered);
 }

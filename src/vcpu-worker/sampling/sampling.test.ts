@@ -159,3 +159,47 @@ test('a kernel that a program has just entered has no frames of the program', (t
 	asker.ask();
 	t.deepEqual(asker.take()?.frames, [kernel]);
 });
+
+test('a processor that cannot be read gives no sample, and goes on', (t) => {
+	const shared = VcpuSample.on(new SharedArrayBuffer(VcpuSample.byteLength));
+	const place = () => {
+		throw new Error('KVM_GET_MP_STATE failed');
+	};
+	const memory = new MappedMemory(plainMemory());
+	const asker = new SampleAsker(shared, () =>
+		answerSample(shared, {place} as Partial<CpuBackend> as CpuBackend, memory),
+	);
+	t.true(asker.ask());
+	t.is(asker.take(), undefined);
+	t.true(asker.ask(), 'it may be asked again');
+});
+
+test('a kernel’s stack comes along, as far as there is memory', (t) => {
+	const paging = {cr0: 0x8000_0001n, cr3: 0x1000n, cr4: 0x20n, efer: 0x500n, cs: {...segment, l: true, db: false}};
+	const memory = new MappedMemory(plainMemory({gpa: 0, length: memoryBytes}));
+	// The last 2 MiB of addresses are the first of memory, of which there are fewer.
+	memory.writeBigU64(0x1ff8, 0x2003n);
+	memory.writeBigU64(0x2ff8, 0x3003n);
+	memory.writeBigU64(0x3ff8, 0x83n);
+	const top = 0xffff_ffff_ffe0_0000n;
+	const sampled = (rsp: bigint, isWaiting = false) => {
+		const registers = sampleRegisters({general: {rip: top, rsp, rbp: 7n}, special: {...special, ...paging}});
+		const shared = VcpuSample.on(new SharedArrayBuffer(VcpuSample.byteLength));
+		const cpu = {
+			place: () => ({isWaiting}),
+			readGeneral: () => registers.general,
+			readSpecial: () => registers.special,
+		} as Partial<CpuBackend> as CpuBackend;
+		const asker = new SampleAsker(shared, () => answerSample(shared, cpu, memory));
+		asker.ask();
+		return asker.take()?.stack;
+	};
+	memory.writeU32(0x8ffe, 0x1234_5678);
+	const stack = sampled(top + 0x8ffen);
+	t.like(stack, {next: top, pointer: top + 0x8ffen, frame: 7n, hasReturned: false});
+	t.is(stack?.bytes.length, 4096);
+	t.deepEqual([...(stack?.bytes.subarray(0, 4) ?? [])], [0x78, 0x56, 0x34, 0x12]);
+	t.is(sampled(top + BigInt(memoryBytes) - 16n)?.bytes.length, 16);
+	t.is(sampled(top + BigInt(memoryBytes)), undefined);
+	t.is(sampled(top + 0x8000n, true), undefined, 'it waits');
+});
