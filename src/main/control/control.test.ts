@@ -49,6 +49,13 @@ function machine(changes: Partial<Machine> = {}) {
 			return 'engine';
 		},
 		removePcieDevice: async (port) => void calls.push(`remove ${port}`),
+		processors: 1,
+		ended: new Promise(() => {}),
+		kernelNotes: async () => undefined,
+		listenToSamples(hz) {
+			calls.push(`sample at ${hz}`);
+			return () => calls.push('sample no more');
+		},
 		stop: call('stop'),
 		...changes,
 	};
@@ -99,12 +106,17 @@ test('a client is greeted, looks, changes and drives', async (t) => {
 	});
 	t.like(await client.call('update', {path: 'log', value: 'info'}), {value: 'info'});
 	const withParams = ['inspect', 'update', 'dump-core', 'save-snapshot', 'pcie-add', 'pcie-remove', 'quit'];
-	for (const method of client.hello.methods.filter((name) => !withParams.includes(name)))
+	const sampling = ['profile', 'samples', 'kernel-symbols'];
+	for (const method of client.hello.methods.filter((name) => ![...withParams, ...sampling].includes(name)))
 		t.deepEqual(await client.call(method), {state: 'running'});
 	t.deepEqual(await client.call('dump-core', {path: '/tmp/core'}), {path: '/tmp/core'});
 	t.deepEqual(await client.call('save-snapshot', {path: '/tmp/it'}), {path: '/tmp/it'});
 	t.deepEqual(await client.call('pcie-add', {port: 'rp0', device: '/x.ts,size=1'}), {name: 'engine'});
 	t.deepEqual(await client.call('pcie-remove', {port: 'rp0'}), {});
+	t.deepEqual(await client.call('samples', {timeMs: 1, hz: 7}), {hottest: [], ms: 0, waitingMs: 0});
+	const profile = join(path, '../profile.json');
+	t.deepEqual(await client.call('profile', {path: profile, seconds: 1, hz: 8}), {path: profile, samples: 0});
+	t.deepEqual(await client.call('kernel-symbols'), {});
 	await client.call('resume', {clock: 'catch-up'});
 	for (const clock of ['later', 1, null])
 		await t.throwsAsync(client.call('resume', {clock}), {code: 'CONTROL_PARAM_INVALID'});
@@ -120,6 +132,10 @@ test('a client is greeted, looks, changes and drives', async (t) => {
 		'save /tmp/it',
 		'add {"module":"/x.ts","options":{"size":"1"}} at rp0',
 		'remove rp0',
+		'sample at 7',
+		'sample no more',
+		'sample at 8',
+		'sample no more',
 		'resume catch-up',
 		'stop',
 	]);
