@@ -264,10 +264,10 @@ export class LocalRegisters implements Registers {
 		return local;
 	}
 
-	/** Puts the two words of a value of 128 bits where they are in memory. */
+	/** Puts the words of a value of 128 bits where they are in memory; it may begin within one. */
 	#spill(place: Place): void {
 		if (typeof place !== 'number' || !isIn(betweenSteps, place)) return;
-		for (const at of [place, place + word]) {
+		for (let at = place - (place % word); at < place + 2 * word; at += word) {
 			if (!this.#passing.has(at)) continue;
 			this.#f.store(this.#state, 64, i32(0), at, this.#local(at));
 			// In a branch, both have it from now on.
