@@ -239,11 +239,15 @@ class Decoding {
 
 	/** Takes a VEX prefix, before which no other may be that it has in itself (SDM volume 2, 2.3.2 to 2.3.4), and its opcode. */
 	#vexOpcode(): Opcode {
-		if (this.#rex !== 0) throw new Failure('undefined');
 		const isLong = this.#opcode === 0xc4;
 		const first = this.#next();
 		const last = isLong ? this.#next() : first;
 		this.#opcode = this.#next();
+		if (this.#rex !== 0) {
+			// As long as the length of its first parts allows it, it is undefined.
+			this.#readModRm();
+			throw new Failure('undefined');
+		}
 		// Registers are inverted, which is what leaves room for LES and LDS.
 		const extensions = (isLong ? ~first >> 5 : (~first >> 5) & 4) & 7;
 		const w = isLong && last >= 0x80 ? 1 : 0;
