@@ -1,6 +1,6 @@
 import {Feature, type Instruction} from '#vcpu-worker/software/decode';
 import {Component, fxAreaBytes, xsaveAreaBytes, xsaveHeaderEnd, ymmArea} from '#vcpu-worker/software/state';
-import {applyPrivilege, Cr0, Cr4, codeSizeOf, privilegeOf, requirePrivilege} from './control-state.ts';
+import {Cr0, Cr4, codeSizeOf, privilegeOf, requirePrivilege} from './control-state.ts';
 import {FxPlace, initialMxcsr, mxcsrMask, mxcsrOf, readFxArea, writeFxArea} from './fx-area.ts';
 import {general, low32, pair, Register, setPair} from './general-registers.ts';
 import {GuestFault, generalProtection, invalidOpcode, Vector} from './guest-fault.ts';
@@ -150,7 +150,6 @@ export const xsaveInstructions = {
 		const value = pair(parts);
 		if (low32(general(parts, Register.counter)) !== 0 || !isXcr0(value, parts.features)) throw generalProtection();
 		parts.core.state.xcr0 = value;
-		applyPrivilege(parts.core);
 		return 'next';
 	},
 	xsave: saving({}),
