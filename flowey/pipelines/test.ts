@@ -62,6 +62,7 @@ export const testCommand: Command = {
 		for (const name of SUITES.filter((suite) => wanted.has(suite))) {
 			results.push(...(await suites[name]()));
 		}
+		if (results.length === 0) throw noTest(values.match);
 		const minutes = ((performance.now() - started) / 60_000).toFixed(1);
 		process.stdout.write(`\nTests took ${minutes} minutes.\n\n${formatResults(results)}`);
 		return results.every(({failed}) => failed === 0) ? 0 : 1;
@@ -133,12 +134,7 @@ async function kvmSuites(match: string, all: boolean): Promise<SuiteResult[]> {
 	await buildPackage();
 	const bundles = await runNode(bundleMachineTests, {match, on: 'kvm'});
 	try {
-		if (bundles.files.length === 0) {
-			throw new FloweyError(
-				`No test has "${match}" in its path`,
-				'They are the files named *.kvm.test.ts and *.vm.test.ts.',
-			);
-		}
+		if (bundles.files.length === 0) throw noTest(match);
 		return await runKvmSuites(bundles, all);
 	} finally {
 		rmSync(bundles.folder, {recursive: true, force: true});
@@ -243,6 +239,9 @@ function skippedSuite(suite: string, files: number, why: string): SuiteResult {
 	const counts = isCi && couldRun ? {failed: Math.max(files, 1), skipped: 0} : {failed: 0, skipped: files};
 	return {suite, where: 'nowhere', passed: 0, ...counts, why};
 }
+
+const noTest = (match: string) =>
+	new FloweyError(`No test has "${match}" in its path`, 'They are the files named *.kvm.test.ts and *.vm.test.ts.');
 
 function heading(name: string): void {
 	process.stdout.write(`\n== ${name}\n`);
