@@ -83,7 +83,7 @@ export class Processor implements Parts {
 		);
 		this.#others = new Rendezvous(shared.epochs, self, requestWords(shared));
 		this.#code = new CodeCache(this.core, this.#memory, this.#others, this.#dropWritable);
-		this.translations = new Translations(this.core);
+		this.translations = new Translations(this.core, shared.memories.length);
 		this.mmu = new Mmu(this.core, this.#memory, devices, this.#code);
 		this.#lone = new LoneInstructions(this.core, this.mmu, this.#memory);
 		this.mmu.exclusively = (action) => this.#others.exclusively(action, this.#dropWritable);

@@ -28,12 +28,16 @@ const whileWanted = 2 ** 31 - 1;
 const batchSize = 16;
 const maxTurns = 8;
 
+/** WebAssembly that a machine's processors keep together, and each of them at least, where it is one of many. */
+const machineBytes = 64 * 2 ** 20;
+const leastBytes = 2 ** 21;
+
 /** The translations of one processor: what is hot is translated in batches, and thrown away when nothing leads to it, or all together when they are too many. */
 export class Translations {
 	/** How often a block is executed before it is translated; undefined: none is. */
 	heat: number | undefined;
-	/** Most bytes of WebAssembly that are kept. */
-	maxBytes: number = 64 * 2 ** 20;
+	/** Most bytes of WebAssembly that are kept: V8 makes several times as much of them. */
+	maxBytes: number;
 	readonly #core: Core;
 	/** Heads by the numbers of their translations. */
 	readonly #heads = new Map<number, {readonly heads: readonly number[]; readonly batch: Batch}>();
@@ -44,8 +48,10 @@ export class Translations {
 	#turns = 0;
 	#bytes = 0;
 
-	constructor(core: Core) {
+	/** @param processors - of the machine, which share its bound */
+	constructor(core: Core, processors: number) {
 		this.#core = core;
+		this.maxBytes = Math.max(machineBytes / processors, leastBytes);
 		core.freed = (number) => this.#release(number);
 		core.forgotten = () => this.#clear();
 	}
