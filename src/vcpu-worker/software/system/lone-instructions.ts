@@ -1,9 +1,8 @@
 import {decode, type Instruction} from '#vcpu-worker/software/decode';
 import {Core} from '#vcpu-worker/software/interpreter';
 import type {Mmu, PhysicalMemory} from '#vcpu-worker/software/mmu';
-import {CS, codeSizeOf} from './control-state.ts';
-import {GuestFault, generalProtection, invalidOpcode} from './guest-fault.ts';
-import {systemInstructions} from './instructions.ts';
+import {systemInstructions} from '#vcpu-worker/software/system/instructions';
+import {CS, codeSizeOf, GuestFault, generalProtection, invalidOpcode} from '#vcpu-worker/software/system/registers';
 
 /** Longest instruction in bytes. */
 const maxLength = 15;

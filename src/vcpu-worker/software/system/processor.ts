@@ -6,21 +6,29 @@ import type {Lockstep} from '#vcpu-worker/software/lockstep';
 import {type DeviceSpace, executeAlone, Mmu, PhysicalMemory} from '#vcpu-worker/software/mmu';
 import {Rendezvous, requestWords, type SharedParts} from '#vcpu-worker/software/shared';
 import {CpuState, longCode, ownRequests, Request, Stop} from '#vcpu-worker/software/state';
+import {type After, type Parts, systemInstructions} from '#vcpu-worker/software/system/instructions';
+import {Interrupts} from '#vcpu-worker/software/system/interrupts';
+import {
+	applyMode,
+	applyPrivilege,
+	CS,
+	codeSizeOf,
+	DebugBit,
+	DebugUnit,
+	Features,
+	Flag,
+	GuestFault,
+	generalProtection,
+	invalidOpcode,
+	ModelRegisters,
+	type Outside,
+	Vector,
+} from '#vcpu-worker/software/system/registers';
+import {hasVirtualInterrupt, Segments} from '#vcpu-worker/software/system/segmentation';
 import {Translations} from '#vcpu-worker/software/translator';
 import {CodeCache} from './code-cache.ts';
-import {applyMode, applyPrivilege, CS, codeSizeOf, Flag} from './control-state.ts';
-import {DebugBit, DebugUnit} from './debug-unit.ts';
-import {Features} from './features.ts';
-import {GuestFault, generalProtection, invalidOpcode, Vector} from './guest-fault.ts';
-import {systemInstructions} from './instructions.ts';
-import {Interrupts} from './interrupts.ts';
 import {LoneInstructions} from './lone-instructions.ts';
-import {ModelRegisters} from './msrs.ts';
-import type {Outside} from './outside.ts';
-import type {After, Parts} from './parts.ts';
 import {resetState} from './reset.ts';
-import {Segments} from './segments.ts';
-import {hasVirtualInterrupt} from './virtual-flags.ts';
 import {withinBlock} from './within-block.ts';
 
 /** Reason for a processor's stop. */

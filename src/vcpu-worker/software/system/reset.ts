@@ -1,7 +1,7 @@
 import type {ViewOf} from '#support/wire';
 import {Component, type CpuState} from '#vcpu-worker/software/state';
-import {Cr0, CS} from './control-state.ts';
-import {initialMxcsr} from './fx-area.ts';
+import {initialMxcsr} from '#vcpu-worker/software/system/instructions';
+import {Cr0, CS} from '#vcpu-worker/software/system/registers';
 
 /** Data of 64 KiB, code of as much, an LDT, a busy TSS: attributes after a reset (SDM volume 3, table 9-1). */
 const data = 0x93;

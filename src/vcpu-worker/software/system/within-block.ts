@@ -1,11 +1,8 @@
 import type {Instruction, Operand} from '#vcpu-worker/software/decode';
 import type {WithinBlock} from '#vcpu-worker/software/interpreter';
 import {generalAt} from '#vcpu-worker/software/state';
-import {applyPrivilege, Flag} from './control-state.ts';
-import {GuestFault} from './guest-fault.ts';
-import {systemInstructions} from './instructions.ts';
-import type {Parts} from './parts.ts';
-import {portBytes} from './ports.ts';
+import {type Parts, portBytes, systemInstructions} from '#vcpu-worker/software/system/instructions';
+import {applyPrivilege, Flag, GuestFault} from '#vcpu-worker/software/system/registers';
 
 const accumulator = generalAt(0) / 4;
 const data = generalAt(2) / 4;

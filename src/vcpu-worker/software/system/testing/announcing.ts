@@ -1,5 +1,5 @@
 import {Feature} from '#vcpu-worker/software/decode';
-import type {Outside} from '../outside.ts';
+import type {Outside} from '#vcpu-worker/software/system/registers';
 
 /** Answers of CPUID that announce all features which change anything here, but for some. */
 export function announcing(...except: readonly Feature[]): Outside['cpuid'] {
