@@ -112,6 +112,31 @@ test('names without end are cut, and so is their number', (t) => {
 	);
 });
 
+test('all names together are believed up to a length, however few bytes tell them', (t) => {
+	const count = 2 ** 17;
+	const room = 2 ** 21;
+	const memory = new MappedMemory(plainMemory({gpa: 0, length: 2 * room}));
+	const spots = {num_syms: 0x1000, relative_base: 0x1008, token_index: 0x2000, token_table: 0x3000, offsets: 0x10_0000};
+	const places = {...spots, names: room};
+	memory.writeU32(places.num_syms, count);
+	memory.writeBigU64(places.relative_base, imageBase);
+	memory.copyIn(places.offsets, new Uint8Array(count * 4).fill(0xff));
+	// Two bytes for a name of 8,000 letters: all of them would be a gigabyte.
+	memory.copyIn(places.token_table, Buffer.from(`T_stext\0T${'x'.repeat(8000)}\0`));
+	for (let token = 1; token < 256; token++) memory.writeU16(places.token_index + token * 2, 8);
+	memory.copyIn(
+		places.names,
+		Uint8Array.from({length: 2 * count}, (_, index) => (index % 2 === 0 ? 1 : index === 1 ? 0 : 1)),
+	);
+	const ofTable = Object.entries(places).map(
+		([name, place]) => `SYMBOL(kallsyms_${name})=${(imageBase + BigInt(place)).toString(16)}`,
+	);
+	const notes = [`SYMBOL(_stext)=${imageBase.toString(16)}`, 'NUMBER(phys_base)=0', ...ofTable];
+	const {symbols} = readGuestKernel(memory, notes.join('\n')) ?? {symbols: []};
+	t.is(symbols[1]?.name.length, 511);
+	t.true(symbols.length > 2 ** 15 && symbols.length <= 2 ** 16 + 1, `${symbols.length}`);
+});
+
 test('a kernel tells how its code uses the stack, where it has the symbols of that', (t) => {
 	const orc = {starts: 0xc000, entries: 0xd000};
 	const own = [

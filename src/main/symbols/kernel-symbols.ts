@@ -15,7 +15,7 @@ export interface GuestKernel {
 /** A kernel's image begins here, but for KASLR (Documentation/arch/x86/x86_64/mm.rst). */
 const imageBase = 0xffff_ffff_8000_0000n;
 /** Bounds on what a guest says: several times what a kernel with all its drivers has. */
-const most = {symbols: 2 ** 20, namesBytes: 2 ** 24, nameLength: 512} as const;
+const most = {symbols: 2 ** 20, namesBytes: 2 ** 24, nameLength: 512, namesLength: 2 ** 25} as const;
 const tokens = 256;
 const tokenTableBytes = 2 ** 13;
 const codeTypes = new Set(['t', 'T', 'w', 'W']);
@@ -95,14 +95,18 @@ function tokensIn(bytesAt: (name: string, length: number) => Buffer): readonly s
 	return Array.from({length: tokens}, (_, token) => {
 		const start = index.readUInt16LE(token * 2);
 		const end = table.indexOf(0, start);
-		return start < table.length && end >= 0 ? table.toString('latin1', start, end) : '';
+		// No longer than a name, since what is cut from a string keeps all of it in memory.
+		return start < table.length && end >= 0
+			? table.toString('latin1', start, Math.min(end, start + most.nameLength))
+			: '';
 	});
 }
 
-/** Names with their types in front, as far as they go: each has its length in one byte, or two for a long one. */
+/** Names with their types in front, as far as they go and are believed: each has its length in one byte, or two for a long one. */
 function namesIn(bytes: Buffer, count: number, pieces: readonly string[]): readonly string[] {
 	const names: string[] = [];
-	for (let at = 0; names.length < count; ) {
+	let total = 0;
+	for (let at = 0; names.length < count && total < most.namesLength; ) {
 		const first = bytes[at++];
 		if (first === undefined) break;
 		const length = first < 0x80 ? first : (first & 0x7f) | ((bytes[at++] ?? 0) << 7);
@@ -110,6 +114,7 @@ function namesIn(bytes: Buffer, count: number, pieces: readonly string[]): reado
 		for (let index = 0; index < length && name.length <= most.nameLength; index++)
 			name += pieces[bytes[at + index] ?? 0];
 		names.push(name.slice(0, most.nameLength));
+		total += name.length;
 		at += length;
 	}
 	return names;
