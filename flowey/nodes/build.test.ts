@@ -29,8 +29,8 @@ test('each entry point becomes a module, and files of earlier builds go away', a
 	t.false(existsSync(join(output, 'chunk-OLD.js')));
 });
 
-/** Builds a program that says a word, and keeps its code. @returns runs it */
-async function builtProgram(folder: string, word: string): Promise<() => SpawnSyncReturns<string>> {
+/** Builds a program that says a word, and keeps its code. @returns runs it, after what a shell does */
+async function builtProgram(folder: string, word: string): Promise<(prepare?: string) => SpawnSyncReturns<string>> {
 	const source = `
 import {basename} from 'node:path';
 import {setFlagsFromString} from 'node:v8';
@@ -54,8 +54,8 @@ export async function program() {
 	await build.run(context, {entryPoints: [entryPoint], folder: output});
 	const start = `import {program} from ${JSON.stringify(join(output, 'program.js'))}; await program();`;
 	const env = {...process.env, NODE_COMPILE_CACHE: join(folder, 'cache')};
-	const words = ['--input-type=module', '--eval', start];
-	return () => spawnSync(process.execPath, words, {encoding: 'utf8', env});
+	const words = [process.execPath, '--input-type=module', '--eval', start];
+	return (prepare = '') => spawnSync('sh', ['-c', `${prepare}exec "$0" "$@"`, ...words], {encoding: 'utf8', env});
 }
 
 const keptFiles = (folder: string) => globSync(join(folder, 'cache/*/*.v8'));
@@ -79,7 +79,9 @@ test('kept code that V8 refuses is made anew, and that of another text as long i
 	run();
 	const [kept = ''] = keptFiles(folder);
 	const good = readFileSync(kept);
-	for (const bad of [Buffer.alloc(100), good.subarray(0, good.length >> 1)]) {
+	// V8 itself would run what is wrong behind its header.
+	const damaged = Buffer.from(good).fill(0xff, good.length >> 1, (good.length >> 1) + 64);
+	for (const bad of [Buffer.alloc(0), Buffer.alloc(100), good.subarray(0, good.length >> 1), damaged]) {
 		writeFileSync(kept, bad);
 		t.like(run(), {stdout: 'last outside out ä\n', stderr: ''});
 		t.is(readFileSync(kept).length, good.length);
@@ -87,6 +89,15 @@ test('kept code that V8 refuses is made anew, and that of another text as long i
 	const other = await builtProgram(folder, 'lost');
 	t.like(other(), {stdout: 'lost outside out ä\n', stderr: ''});
 	t.is(keptFiles(folder).length, 2);
+});
+
+test('code that a disk has no room for leaves nothing behind', async (t) => {
+	const folder = temporaryFolder(t);
+	const run = await builtProgram(folder, 'last');
+	t.like(run('ulimit -f 1; '), {stdout: 'last outside out ä\n', stderr: ''});
+	t.deepEqual(globSync(join(folder, 'cache/*/*.v8*')), []);
+	run();
+	t.is(keptFiles(folder).length, 1);
 });
 
 test('a missing source is named', async (t) => {

@@ -1,9 +1,10 @@
-import {existsSync, readFileSync, renameSync, writeFileSync} from 'node:fs';
+import {existsSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
 import {createRequire, getCompileCacheDir} from 'node:module';
 import {basename, dirname, join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {Script} from 'node:vm';
 import {threadId} from 'node:worker_threads';
+import {crc32} from 'node:zlib';
 import type {ProgramLoader} from './program-loader.ts';
 
 /** A bundle's one expression: it runs the bundle with what a CommonJS module and an ES module have of their own. */
@@ -26,7 +27,8 @@ export function loadProgram(code: URL, version: string): object {
 	const directory = getCompileCacheDir();
 	const flags = flagsNow();
 	const kept = directory && join(directory, `${basename(filename, '.js')}-${version}-${flags.toString(16)}.v8`);
-	const cachedData = kept === undefined ? undefined : readIfThere(kept);
+	const file = kept === undefined ? undefined : readIfThere(kept);
+	const cachedData = file && checkedData(file);
 	const script = new Script(readFileSync(filename, 'latin1'), {filename, ...(cachedData && {cachedData})});
 	// V8 refuses what another version of it has made, or the same with other flags: the names differ by those.
 	let isKept = kept === undefined || (cachedData !== undefined && script.cachedDataRejected === false);
@@ -34,7 +36,7 @@ export function loadProgram(code: URL, version: string): object {
 		if (kept === undefined || isKept) return;
 		isKept = true;
 		// Another thread of the program may have done it.
-		if (cachedData === undefined && existsSync(kept)) return;
+		if (file === undefined && existsSync(kept)) return;
 		const data = script.createCachedData();
 		// The program may have changed flags since it was loaded, none of which functions depend on; the next start loads as this one did.
 		if (data.readUInt32LE(flagsAt) === flagsNow()) data.writeUInt32LE(flags, flagsAt);
@@ -53,6 +55,14 @@ export function loadProgram(code: URL, version: string): object {
 const flagsAt = 12;
 const flagsNow = () => new Script('0').createCachedData().readUInt32LE(flagsAt);
 
+const checksumBytes = 4;
+
+/** V8 looks at no more than the header of what has been kept, and crashes or hangs where a disk has spoilt what follows. */
+function checkedData(file: Buffer): Buffer | undefined {
+	const data = file.subarray(0, -checksumBytes);
+	return file.length > checksumBytes && crc32(data) === file.readUInt32LE(data.length) ? data : undefined;
+}
+
 function readIfThere(path: string): Buffer | undefined {
 	try {
 		return readFileSync(path);
@@ -64,8 +74,13 @@ function readIfThere(path: string): Buffer | undefined {
 /** Nobody sees half a file. Where it cannot be written the next start is as slow as this one. */
 function replace(path: string, data: Uint8Array): void {
 	const written = `${path}.${process.pid}.${threadId}`;
+	const checksum = Buffer.alloc(checksumBytes);
+	checksum.writeUInt32LE(crc32(data));
 	try {
-		writeFileSync(written, data, {mode: 0o600});
+		writeFileSync(written, Buffer.concat([data, checksum]), {mode: 0o600});
 		renameSync(written, path);
-	} catch {}
+	} catch {
+		// A full disk has a part of it, and each start would leave another.
+		rmSync(written, {force: true});
+	}
 }
