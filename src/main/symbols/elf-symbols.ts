@@ -87,19 +87,25 @@ export function readElfSymbols(readAt: ReadAt, problem: (what: string) => Error)
 	const texts = Buffer.from(whole(names.offset, names.bytes, 'its names').buffer);
 	const isCode = sections.map(({flags}) => (flags & executable) !== 0n);
 	const symbols: CodeSymbol[] = [];
+	let namesLength = 0;
 	for (let at = 0; at + SymbolEntry.size <= entries.length; at += SymbolEntry.size) {
 		const {name, info, section, value, bytes} = SymbolEntry.read(entries, at);
 		if (section === 0 || section >= firstReserved || isCode[section] !== true || !codeTypes.has(info & 15)) continue;
 		const text = nameAt(texts, name);
-		if (text !== undefined) symbols.push({address: value, size: Number.isSafeInteger(bytes) ? bytes : 0, name: text});
+		if (text === undefined) continue;
+		// Names may lie over each other.
+		namesLength += text.length;
+		if (namesLength > most.names) throw problem('its symbols claim to have longer names than there can be');
+		symbols.push({address: value, size: Number.isSafeInteger(bytes) ? bytes : 0, name: text});
 	}
 	return symbols;
 }
 
 function nameAt(texts: Buffer, offset: number): string | undefined {
-	const end = texts.indexOf(0, offset);
-	if (offset >= texts.length || end <= offset || end - offset > maxNameBytes) return undefined;
-	const name = texts.toString('latin1', offset, end);
+	// No further than a name goes: a damaged file may have no end of names at all.
+	const length = texts.subarray(offset, offset + maxNameBytes + 1).indexOf(0);
+	if (length <= 0) return undefined;
+	const name = texts.toString('latin1', offset, offset + length);
 	// Labels that an assembler has made up.
 	return name.startsWith('.L') || name.startsWith('$') ? undefined : name;
 }

@@ -1,3 +1,4 @@
+import {execFileSync} from 'node:child_process';
 import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
@@ -65,6 +66,16 @@ test('an ELF file is refused at every length that cuts it, and where numbers in 
 	t.is(codeOf(small), 'SYMBOLS_INVALID', 'a file of 32 bits');
 });
 
+test('names that lie over each other are believed up to a length, and one without an end is none', (t) => {
+	const long = {name: 'x'.repeat(4096), value: base};
+	const others = Array.from({length: 2 ** 16}, (_, index) => ({name: 'y', value: base + BigInt(index)}));
+	const file = makeSymbolFile([long, ...others]);
+	const [view, place] = [new DataView(file.buffer), Buffer.from(file.buffer).indexOf(Buffer.of(1, 0, 0, 0, 0x12))];
+	for (let index = 1; index <= others.length; index++) view.setUint32(place + index * 24, 1, true);
+	t.is(codeOf(file), 'SYMBOLS_INVALID');
+	t.is(codeOf(makeSymbolFile([{...long, name: `${long.name}x`}])), 'SYMBOLS_NONE');
+});
+
 test('lists of nm, System.map and /proc/kallsyms are read, whatever else is in them', (t) => {
 	const text = [
 		'ffffffff81000000 T _stext',
@@ -98,4 +109,7 @@ test('a file without symbols says why', (t) => {
 	t.is(codeOf('x'.repeat(100_000)), 'SYMBOLS_NONE');
 	t.throws(() => readSymbols(join(folder, 'missing')), {code: 'SYMBOLS_UNREADABLE'});
 	t.throws(() => readSymbols(folder), {code: 'SYMBOLS_UNREADABLE'});
+	const pipe = join(folder, 'pipe');
+	execFileSync('mkfifo', [pipe]);
+	t.throws(() => readSymbols(pipe), {code: 'SYMBOLS_UNREADABLE'}, 'a pipe to which nobody writes');
 });

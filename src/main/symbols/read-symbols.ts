@@ -1,4 +1,4 @@
-import {closeSync, fstatSync, openSync, readSync} from 'node:fs';
+import {closeSync, constants, fstatSync, openSync, readSync} from 'node:fs';
 import {errnoOf} from '#support/ffi';
 import {isElf, type ReadAt, readElfSymbols} from './elf-symbols.ts';
 import {symbolsError} from './errors.ts';
@@ -36,7 +36,8 @@ export function readSymbols(path: string): CodeSymbol[] {
 function withFile<T>(path: string, use: (readAt: ReadAt, bytes: number) => T): T {
 	let fd: number | undefined;
 	try {
-		fd = openSync(path, 'r');
+		// A named pipe would stop the whole process until somebody writes to it.
+		fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
 		const {size} = fstatSync(fd);
 		return use(readerOf(fd), size);
 	} catch (cause) {
