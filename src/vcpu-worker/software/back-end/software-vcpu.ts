@@ -33,6 +33,7 @@ import {hypercall} from './hypercalls.ts';
 import {KvmInterface} from './kvm-interface.ts';
 import {offer} from './offer.ts';
 import {PartitionClock} from './partition-clock.ts';
+import {closeRunDelay} from './steal-time.ts';
 import {restoreState, saveState} from './vcpu-state.ts';
 
 /** Instructions between two looks at the clock: some tens of microseconds. */
@@ -274,7 +275,9 @@ export class SoftwareVcpu implements CpuBackend {
 		return change;
 	}
 
-	close(): void {}
+	close(): void {
+		closeRunDelay();
+	}
 
 	get nmiIsPending(): boolean {
 		return this.#nmiIsPending;

@@ -1,7 +1,8 @@
-import {existsSync} from 'node:fs';
+import {existsSync, readdirSync, readlinkSync} from 'node:fs';
 import test from 'ava';
 import {loneMemory} from '#vcpu-worker/software/system/testing';
 import {ownRunDelay, StealTime} from './steal-time.ts';
+import {enterVcpu, LoneVcpus} from './testing/index.ts';
 
 const page = 0x2000;
 const enabled = 1n;
@@ -70,4 +71,25 @@ test('the delay of a thread is what the kernel says of it, and only grows', (t) 
 	const first = ownRunDelay();
 	t.is(first !== undefined, existsSync('/proc/thread-self/schedstat'));
 	if (first !== undefined) t.true((ownRunDelay() ?? -1n) >= first);
+});
+
+/** Open files of the process. */
+const openFiles = () =>
+	readdirSync('/proc/self/fd').map((fd) => {
+		try {
+			return readlinkSync(`/proc/self/fd/${fd}`);
+		} catch {
+			return '';
+		}
+	});
+
+test('a vCPU that is closed leaves no file open in its process, which may host many more', async (t) => {
+	const own = `${readlinkSync('/proc/thread-self')}/schedstat`;
+	const ours = () => openFiles().filter((path) => path.endsWith(own)).length;
+	const cpu = await enterVcpu(new LoneVcpus(1, [{gpa: 0, length: 0x1_0000}]).of(0));
+	ownRunDelay();
+	t.is(ours(), existsSync('/proc/thread-self/schedstat') ? 1 : 0);
+	cpu.close();
+	t.is(ours(), 0);
+	t.is(ownRunDelay() !== undefined, existsSync('/proc/thread-self/schedstat'));
 });

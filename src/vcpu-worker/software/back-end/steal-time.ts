@@ -1,4 +1,4 @@
-import {openSync, readSync} from 'node:fs';
+import {closeSync, openSync, readSync} from 'node:fs';
 import type {MappedMemory} from '#devices/guest-memory';
 import {unchecked} from '#support/trust';
 import type {PartitionClock} from './partition-clock.ts';
@@ -83,6 +83,12 @@ export function ownRunDelay(): bigint | undefined {
 	const length = readSync(schedstat, text, 0, text.length, 0);
 	const [, delay] = /^\d+ (\d+) /.exec(text.toString('latin1', 0, length)) ?? [];
 	return delay === undefined ? undefined : BigInt(delay);
+}
+
+/** Closes what {@link ownRunDelay} of this thread has opened: the end of a thread of Node.js that does not keep its files in mind does not. */
+export function closeRunDelay(): void {
+	if (schedstat !== undefined && schedstat >= 0) closeSync(schedstat);
+	schedstat = undefined;
 }
 
 function openOwn(): number {
