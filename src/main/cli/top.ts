@@ -50,7 +50,8 @@ async function refresh(machine: WatchedMachine, timeMs: number): Promise<void> {
 			looking.catch(() => {});
 			const view = await Promise.race([looking, stopped.promise]);
 			if (view === 'stop') return;
-			const lines = topLines(view, columns, {rows: stdout.rows - 1, columns: stdout.columns});
+			// A serial line does not say how large its screen is.
+			const lines = topLines(view, columns, {rows: (stdout.rows || 25) - 1, columns: stdout.columns || 80});
 			print(1, `${home}${lines.map((line) => `${line}${eraseLine}\r\n`).join('')}${eraseBelow}`);
 		}
 	} catch (error) {
