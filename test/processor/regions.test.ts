@@ -113,6 +113,32 @@ test('random control flow ends by its translations as by the interpreter', (t) =
 	t.true(translated > 60, `${translated}`);
 });
 
+test('flags that a string instruction has set outlast what it had in variables', (t) => {
+	for (const [name, opcode] of Object.entries({cmpsb: 0xa6, scasb: 0xae, scasq: [0x48, 0xaf]})) {
+		const kernel = microKernel(name, ({bytes, label, dec, jnz}, {exit}) => {
+			label('again');
+			// The instruction; MOV RAX,[RBP]; MOV RBX,[RBP+8]; MOV [RBP+10h],RDX; PUSHF; POP R14; ADD R13,R14.
+			bytes(...[opcode].flat(), 0x48, 0x8b, 0x45, 0, 0x48, 0x8b, 0x5d, 8, 0x48, 0x89, 0x55, 0x10);
+			bytes(0x9c, 0x41, 0x5e, 0x4d, 0x01, 0xf5);
+			dec(ecx);
+			jnz('again');
+			exit(exitCode.ok);
+		});
+		const prepare = ({processor, ram}: GuestProcessor) => {
+			const {data, bytes, stack} = flowMemory;
+			const random = new Random(4);
+			for (let at = 0; at < bytes; at++) ram[data + at] = random.below(256);
+			const pointers = {4: stack, 5: data, 6: data + 0x40, 7: data + 0x80};
+			for (const [register, value] of Object.entries({1: 100, ...pointers}))
+				processor.core.state.general[Number(register)] = BigInt(value);
+		};
+		const expected = run(kernel, undefined, prepare);
+		const actual = run(kernel, 1, prepare);
+		t.true(actual.most > 0);
+		t.deepEqual(left(actual.guest), left(expected.guest), name);
+	}
+});
+
 test('code that rewrites itself in a loop is in the end not translated any more', (t) => {
 	const {guest} = run(rewriting(10_000), 1);
 	t.deepEqual(guest.writes.at(-1), ends);

@@ -6,7 +6,10 @@ export type FlagWord = 'result' | 'zero' | 'carry';
 /** Reads and writes these words, wherever they are kept. */
 export interface FlagWords {
 	get(word: FlagWord): Int<'i64'>;
-	/** @param value - of what does not change before the word is set anew: it may be computed when it is wanted */
+	/**
+	 * @param value - of what does not change before the word is set anew, and of no local of a scope that ends before: it may be computed when it is
+	 * wanted
+	 */
 	set(word: FlagWord, value: Int<'i64'>): void;
 	/** The difference that all words are of, where that is known; it ends with the next word that is set. */
 	difference: Difference | undefined;

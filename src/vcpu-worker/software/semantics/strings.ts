@@ -72,13 +72,11 @@ function string({moves, work}: Element, repeat: Repeat): Meaning {
 		const {f} = op;
 		const step = f.let(op.direction().select(i64(-op.width / 8), i64(op.width / 8)));
 		const one = () => {
-			f.scope(() => {
-				work(op, {
-					source: () => f.let(op.sourceElement(indexOf(op, source))),
-					destination: (isWrite) => f.let(op.destinationElement(indexOf(op, destination), isWrite)),
-				});
-				for (const register of moves) setIndex(op, register, indexOf(op, register).add(step));
+			work(op, {
+				source: () => f.let(op.sourceElement(indexOf(op, source))),
+				destination: (isWrite) => f.let(op.destinationElement(indexOf(op, destination), isWrite)),
 			});
+			for (const register of moves) setIndex(op, register, indexOf(op, register).add(step));
 		};
 		if (repeat === 'once') {
 			one();
