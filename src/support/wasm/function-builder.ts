@@ -29,6 +29,9 @@ export class VectorLocal extends Vector {
 	}
 }
 
+/** What a scope gives back. */
+export type ScopedLocal = Local | VectorLocal;
+
 /** A function of a module: imported, or built. */
 export interface Func {
 	readonly index: number;
@@ -54,8 +57,8 @@ export class FunctionBuilder<P extends readonly IntType[] = readonly IntType[]> 
 	readonly out = new ByteWriter();
 	readonly #types: ValueType[] = [];
 	/** Locals that no statement uses any more. */
-	readonly #free: {readonly [T in IntType]: Local[]} = {i32: [], i64: []};
-	#scope: Local[] = [];
+	readonly #free: {readonly [T in IntType]: Local[]} & {readonly v128: VectorLocal[]} = {i32: [], i64: [], v128: []};
+	#scope: ScopedLocal[] = [];
 	#depth = 0;
 
 	constructor(parameters: P) {
@@ -92,10 +95,11 @@ export class FunctionBuilder<P extends readonly IntType[] = readonly IntType[]> 
 		this.out.unsigned(local.index);
 	}
 
-	/** A variable of 128 bits, which no scope gives back. */
+	/** A variable of 128 bits, as {@link local} gives them. */
 	vectorLocal(): VectorLocal {
-		this.#types.push('v128');
-		return new VectorLocal(this.parameters.length + this.#types.length - 1);
+		const local = this.#free.v128.pop() ?? this.#newVectorLocal();
+		this.#scope.push(local);
+		return local;
 	}
 
 	/** Computes a vector once. */
@@ -130,7 +134,7 @@ export class FunctionBuilder<P extends readonly IntType[] = readonly IntType[]> 
 	}
 
 	/** Gives the locals made by `body`, which nobody else gets until they are given to {@link free}. */
-	keep(body: () => void): readonly Local[] {
+	keep(body: () => void): readonly ScopedLocal[] {
 		const outer = this.#scope;
 		this.#scope = [];
 		body();
@@ -139,8 +143,10 @@ export class FunctionBuilder<P extends readonly IntType[] = readonly IntType[]> 
 		return kept;
 	}
 
-	free(locals: readonly Local[]): void {
-		for (const local of locals) (this.#free[local.type] as Local[]).push(local);
+	free(locals: readonly ScopedLocal[]): void {
+		for (const local of locals)
+			if (local instanceof VectorLocal) this.#free.v128.push(local);
+			else (this.#free[local.type] as Local[]).push(local);
 	}
 
 	store<A extends IntType>(memory: Memory<A>, width: Width, base: Operand<A>, offset: number, value: Int): void {
@@ -252,6 +258,11 @@ export class FunctionBuilder<P extends readonly IntType[] = readonly IntType[]> 
 	#newLocal<T extends IntType>(type: T): Local<T> {
 		this.#types.push(type);
 		return new Local(type, this.parameters.length + this.#types.length - 1);
+	}
+
+	#newVectorLocal(): VectorLocal {
+		this.#types.push('v128');
+		return new VectorLocal(this.parameters.length + this.#types.length - 1);
 	}
 
 	#inside(body: () => void): void {

@@ -8,6 +8,7 @@ export {
 	type Label,
 	Local,
 	type Parameters,
+	type ScopedLocal,
 	type Table,
 	VectorLocal,
 } from './function-builder.ts';

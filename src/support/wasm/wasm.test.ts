@@ -204,3 +204,16 @@ test('floating point is that of lanes, from and to integers', (t) => {
 	t.is(compile([], 'i64', (f) => f.return(large.truncated('f32x4')))(), -(2n ** 40n));
 	t.is(compile([], 'i32', (f) => f.return(large.binary('f32x4.lt', splat('i32x4', 0)).reduce('i32x4.all_true')))(), 1);
 });
+
+test('variables of a scope that has ended are those of the next one, vectors too', (t) => {
+	const module = new ModuleBuilder();
+	const {body} = module.function({parameters: [], result: 'i32'});
+	const variables = () => {
+		const made: number[] = [];
+		body.scope(() => made.push(body.let(i32(1)).index, body.letVector(splat('i32x4', 1)).index));
+		return made;
+	};
+	t.deepEqual(variables(), variables());
+	// Within a scope each is another one.
+	body.scope(() => t.not(body.vectorLocal().index, body.vectorLocal().index));
+});

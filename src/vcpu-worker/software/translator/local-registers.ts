@@ -5,6 +5,7 @@ import {
 	i32,
 	type Local,
 	type Memory,
+	type ScopedLocal,
 	type Vector,
 	type Width,
 } from '#support/wasm';
@@ -50,7 +51,7 @@ export class LocalRegisters implements Registers {
 	/** Those set by the present step. */
 	readonly #own = new Set<number>();
 	/** Locals of steps that these are of. */
-	#kept: (readonly Local[])[] = [];
+	#kept: (readonly ScopedLocal[])[] = [];
 	/** Words are computed when they are set: a step may set them or not. */
 	#isEager = false;
 	#hasSetInBranch = false;
@@ -115,7 +116,7 @@ export class LocalRegisters implements Registers {
 	}
 
 	/** Keeps the locals of a step as long as flags are of them. */
-	#keep(locals: readonly Local[]): void {
+	#keep(locals: readonly ScopedLocal[]): void {
 		if (this.#pending.size === 0 || this.#own.size === flagWords) this.#release();
 		if (this.#pending.size === 0) this.#f.free(locals);
 		else this.#kept.push(locals);
