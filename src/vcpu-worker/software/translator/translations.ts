@@ -27,16 +27,18 @@ const whileWanted = 2 ** 31 - 1;
 /** A module costs as much as ten of its functions: blocks wait until there are so many, or for so many turns. */
 const batchSize = 16;
 const maxTurns = 8;
+/** Steps with which a batch has enough: nobody looks at requests while it is made. */
+const batchSteps = 1800;
 
 /** WebAssembly that a machine's processors keep together, and each of them at least, where it is one of many. */
-const machineBytes = 64 * 2 ** 20;
-const leastBytes = 2 ** 21;
+const machineBytes = 16 * 2 ** 20;
+const leastBytes = 2 ** 20;
 
 /** The translations of one processor: what is hot is translated in batches, and thrown away when nothing leads to it, or all together when they are too many. */
 export class Translations {
 	/** How often a block is executed before it is translated; undefined: none is. */
 	heat: number | undefined;
-	/** Most bytes of WebAssembly that are kept: V8 makes several times as much of them. */
+	/** Most bytes of WebAssembly that are kept: V8 makes up to sixty times as much of them. */
 	maxBytes: number;
 	readonly #core: Core;
 	/** Heads by the numbers of their translations. */
@@ -98,7 +100,11 @@ export class Translations {
 		const warm = heat - Math.max(heat >> warmShift, 1);
 		const taken = new Set<number>();
 		const regions: Region[] = [];
+		let steps = 0;
 		for (const {head, offset, firstAt} of this.#wanted.values()) {
+			if (steps >= batchSteps) break;
+			// The iteration goes on with those that are left.
+			this.#wanted.delete(head);
 			if (taken.has(head) || core.leftOf(head) === undefined) continue;
 			const isWarm = (first: number) => {
 				const left = taken.has(headOf(first)) ? undefined : core.leftOf(headOf(first));
@@ -107,8 +113,8 @@ export class Translations {
 			const region = formRegion(core.memory, offset, firstAt, isWarm);
 			for (const number of region.entries) taken.add(headOf((region.blocks[number] as RegionBlock).first));
 			regions.push(region);
+			for (const block of region.blocks) steps += block.steps.length;
 		}
-		this.#wanted.clear();
 		this.#turns = 0;
 		return regions;
 	}
