@@ -47,6 +47,14 @@ test('no prefix may come before VEX that it has in itself, and VEX.vvvv names a 
 	t.is(runBytes(andn).vector, undefined);
 	for (const prefix of [0x66, 0xf2, 0xf3, 0xf0, 0x48]) t.is(runBytes([prefix, ...andn]).vector, invalidOpcode);
 	for (const prefix of [0x2e, 0x64, 0x67]) t.is(runBytes([prefix, ...andn]).vector, undefined);
+	// As a host's processor has it: REX before VEX is undefined, unless VEX's second byte is the sixteenth.
+	const behind = (prefixes: number, code: readonly number[]) =>
+		runBytes([...Array.from({length: prefixes}, () => 0x2e), 0x48, ...code]).vector;
+	for (const code of [andn, vaddps])
+		t.deepEqual(
+			[12, 13].map((prefixes) => behind(prefixes, code)),
+			[invalidOpcode, 13],
+		);
 	// RORX has no third register; map 0 and map 4 have nothing.
 	t.is(runBytes([0xc4, 0xe3, 0x7b, 0xf0, 0xc3, 1]).vector, undefined);
 	t.is(runBytes([0xc4, 0xe3, 0x73, 0xf0, 0xc3, 1]).vector, invalidOpcode);

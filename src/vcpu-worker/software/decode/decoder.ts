@@ -241,13 +241,10 @@ class Decoding {
 	#vexOpcode(): Opcode {
 		const isLong = this.#opcode === 0xc4;
 		const first = this.#next();
+		// However long it is: only with the prefix's second byte beyond the fifteenth is it too long instead.
+		if (this.#rex !== 0) throw new Failure('undefined');
 		const last = isLong ? this.#next() : first;
 		this.#opcode = this.#next();
-		if (this.#rex !== 0) {
-			// As long as the length of its first parts allows it, it is undefined.
-			this.#readModRm();
-			throw new Failure('undefined');
-		}
 		// Registers are inverted, which is what leaves room for LES and LDS.
 		const extensions = (isLong ? ~first >> 5 : (~first >> 5) & 4) & 7;
 		const w = isLong && last >= 0x80 ? 1 : 0;
