@@ -237,6 +237,8 @@ test("generated code's conversions of halves are those of exact arithmetic", (t)
 			const exponent = random.oneIn(8) ? random.below(256) : 127 - 16 + random.below(33);
 			const rest = random.pick([0, 0x1000, 0xfff, 0x1001, random.below(0x2000)]);
 			words[index] = ((random.below(2) << 31) | (exponent << 23) | (random.below(1024) << 13) | rest) >>> 0;
+			// The greatest NaNs.
+			if (random.oneIn(16)) words[index] = 0x7fff_f000 + random.below(0x1000);
 		}
 		const source = [...new BigUint64Array(words.buffer)];
 		const {found, wanted} = run(

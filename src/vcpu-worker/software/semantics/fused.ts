@@ -112,6 +112,8 @@ const packed = ['ps', 'pd'] as const;
 /** Bytes of the upper half of a vector, twice. */
 const upperHalf = [8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15];
 const infiniteHalf = splat('i32x4', 0x7c00);
+/** 65,536 as a single. */
+const tooLarge = splat('i32x4', 0x4780_0000);
 
 /** FMA and F16C (SDM volume 2). */
 export const fusedFloats: Readonly<Record<string, Meaning>> = {
@@ -153,10 +155,11 @@ export const fusedFloats: Readonly<Record<string, Meaning>> = {
 			const isOdd = magnitude.shift('i32x4.shr_u', 13).binary('v128.and', splat('i32x4', 1));
 			const rounded = f.letVector(magnitude.binary('i32x4.add', splat('i32x4', 0xfff)).binary('i32x4.add', isOdd));
 			const zero = f.letVector(magnitude.binary('i32x4.eq', splat('i64x2', 0)));
-			// From the least normal half on, and below what is rounded to infinity.
+			// From the least normal half on, and below what is rounded to infinity; the greatest NaNs are negative when they are rounded.
 			const isWithin = magnitude
 				.binary('i32x4.gt_s', splat('i32x4', 0x3880_0000 - 1))
-				.binary('v128.and', splat('i32x4', 0x4780_0000).binary('i32x4.gt_s', rounded));
+				.binary('v128.and', tooLarge.binary('i32x4.gt_s', magnitude))
+				.binary('v128.and', tooLarge.binary('i32x4.gt_s', rounded));
 			const number = rounded
 				.shift('i32x4.shr_u', 13)
 				.binary('i32x4.sub', splat('i32x4', 112 << 10))
