@@ -1,5 +1,5 @@
 import test from 'ava';
-import {dword, eax, ebx, ecx, edi, rax, rdi} from '#flowey/x86-assembler';
+import {dword, eax, edi, rdi} from '#flowey/x86-assembler';
 import {
 	exitCode,
 	exitPort,
@@ -9,6 +9,7 @@ import {
 	portInLoop,
 	portInLoopUser,
 	realModeHello,
+	rewriting,
 	undefinedInstruction,
 	userWork,
 } from '#test/tmk';
@@ -29,24 +30,7 @@ const kernels: Readonly<Record<string, MicroKernel>> = {
 	userWork: userWork({iterations: 100}),
 	undefinedInstruction: undefinedInstruction({count: 100}),
 	realModeHello: realModeHello(),
-	/** Each round writes the constant of its next instruction. */
-	rewrite: microKernel('rewrite', ({label, mov, cmp, jne, add, dec, jnz}, {exit}) => {
-		mov(ecx, 20);
-		mov(ebx, 0);
-		label('again');
-		mov(rax, 'patched');
-		mov(dword(rax, 1), ecx);
-		label('patched');
-		mov(eax, 0x1111_1111);
-		add(ebx, eax);
-		dec(ecx);
-		jnz('again');
-		cmp(ebx, (20 * 21) / 2);
-		jne('wrong');
-		exit(exitCode.ok);
-		label('wrong');
-		exit(exitCode.wrong);
-	}),
+	rewriting: rewriting(20),
 };
 
 function runInLockstep(kernel: MicroKernel, prepare: (guest: GuestProcessor) => void = () => {}) {

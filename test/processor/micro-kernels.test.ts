@@ -1,5 +1,4 @@
 import test from 'ava';
-import {dword, eax, ebx, ecx, rax} from '#flowey/x86-assembler';
 import {
 	emitTrampoline,
 	exitCode,
@@ -10,6 +9,7 @@ import {
 	portInLoop,
 	portInLoopUser,
 	realModeHello,
+	rewriting,
 	tripleFault,
 	undefinedInstruction,
 	userWork,
@@ -58,26 +58,7 @@ test('a budget ends a loop near its end, a request at once', (t) => {
 });
 
 test('code that writes the next instruction of its own block executes what it has written', (t) => {
-	const kernel = microKernel('rewrite', (asm, {exit}) => {
-		const {label, mov, cmp, jne, add, dec, jnz} = asm;
-		mov(ecx, 50);
-		mov(ebx, 0);
-		label('again');
-		// The constant of the next MOV, four bytes behind its opcode's one.
-		mov(rax, 'patched');
-		mov(dword(rax, 1), ecx);
-		label('patched');
-		mov(eax, 0x1111_1111);
-		add(ebx, eax);
-		dec(ecx);
-		jnz('again');
-		cmp(ebx, (50 * 51) / 2);
-		jne('wrong');
-		exit(exitCode.ok);
-		label('wrong');
-		exit(exitCode.wrong);
-	});
-	const {processor, writes} = startKernel(kernel);
+	const {processor, writes} = startKernel(rewriting(50));
 	t.is(processor.run(enough), 'halted');
 	t.deepEqual(writes, [ends]);
 });

@@ -1,5 +1,5 @@
 import test from 'ava';
-import {dword, eax, ebx, ecx, rax} from '#flowey/x86-assembler';
+import {ecx} from '#flowey/x86-assembler';
 import {Random} from '#test/silicon';
 import {
 	exitCode,
@@ -9,6 +9,7 @@ import {
 	outLoop,
 	portInLoopUser,
 	realModeHello,
+	rewriting,
 	undefinedInstruction,
 	userWork,
 } from '#test/tmk';
@@ -49,26 +50,6 @@ function left({processor, ram, writes, reads}: GuestProcessor) {
 		reads,
 	};
 }
-
-/** Each round writes the constant of its next instruction. */
-const rewriting = (rounds: number) =>
-	microKernel('rewrite', ({label, mov, cmp, jne, add, dec, jnz}, {exit}) => {
-		mov(ecx, rounds);
-		mov(ebx, 0);
-		label('again');
-		mov(rax, 'patched');
-		mov(dword(rax, 1), ecx);
-		label('patched');
-		mov(eax, 0x1111_1111);
-		add(ebx, eax);
-		dec(ecx);
-		jnz('again');
-		cmp(ebx, (rounds * (rounds + 1)) / 2);
-		jne('wrong');
-		exit(exitCode.ok);
-		label('wrong');
-		exit(exitCode.wrong);
-	});
 
 const kernels: Readonly<Record<string, MicroKernel>> = {
 	portInLoopUser: portInLoopUser({count: 100, port: 0x80}),
@@ -137,6 +118,32 @@ test('flags that a string instruction has set outlast what it had in variables',
 		t.true(actual.most > 0);
 		t.deepEqual(left(actual.guest), left(expected.guest), name);
 	}
+});
+
+test('blocks that are hot together and too much for one batch are translated in the next ones', (t) => {
+	const functions = 24;
+	const kernel = microKernel('many', ({bytes, label, call, dec, jnz, ret}, {exit}) => {
+		label('again');
+		for (let number = 0; number < functions; number++) call(`function-${number}`);
+		dec(ecx);
+		jnz('again');
+		exit(exitCode.ok);
+		for (let number = 0; number < functions; number++) {
+			label(`function-${number}`);
+			// ADD [RBP+number],RDX.
+			for (let count = 0; count < 60; count++) bytes(0x48, 0x01, 0x55, number);
+			ret();
+		}
+	});
+	const prepare = ({processor}: GuestProcessor) => {
+		const {data, stack} = flowMemory;
+		for (const [register, value] of Object.entries({1: 200, 2: 3, 4: stack, 5: data}))
+			processor.core.state.general[Number(register)] = BigInt(value);
+	};
+	const expected = run(kernel, undefined, prepare);
+	const actual = run(kernel, 50, prepare);
+	t.true(actual.most >= functions, `${actual.most}`);
+	t.deepEqual(left(actual.guest), left(expected.guest));
 });
 
 test('code that rewrites itself in a loop is in the end not translated any more', (t) => {

@@ -8,6 +8,7 @@ export {
 	portInLoop,
 	portInLoopUser,
 	realModeHello,
+	rewriting,
 	tripleFault,
 	undefinedInstruction,
 	userWork,

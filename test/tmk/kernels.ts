@@ -1,4 +1,4 @@
-import {al, ax, ds, dx, eax, ebx, ecx, edx, qword, r8, rax, rbx, rcx, rdx, rsp, si} from '#flowey/x86-assembler';
+import {al, ax, ds, dword, dx, eax, ebx, ecx, edx, qword, r8, rax, rbx, rcx, rdx, rsp, si} from '#flowey/x86-assembler';
 import {exitCode, exitPort} from './layout.ts';
 import {type MicroKernel, microKernel, realModeKernel} from './micro-kernel.ts';
 
@@ -145,6 +145,27 @@ export function realModeHello(): MicroKernel {
 		asm.bytes('real mode\r\n', 0);
 	});
 }
+
+/** Each round writes the constant of its next instruction, in its own block. */
+export const rewriting = (rounds: number): MicroKernel =>
+	microKernel('rewriting', ({label, mov, cmp, jne, add, dec, jnz}, {exit}) => {
+		mov(ecx, rounds);
+		mov(ebx, 0);
+		label('again');
+		// Four bytes behind the opcode's one of the next MOV.
+		mov(rax, 'patched');
+		mov(dword(rax, 1), ecx);
+		label('patched');
+		mov(eax, 0x1111_1111);
+		add(ebx, eax);
+		dec(ecx);
+		jnz('again');
+		cmp(ebx, (rounds * (rounds + 1)) / 2);
+		jne('wrong');
+		exit(exitCode.ok);
+		label('wrong');
+		exit(exitCode.wrong);
+	});
 
 function exitFromUserMode({
 	mov,
