@@ -133,7 +133,7 @@ export class UserModeProcessor {
 
 	/** Makes functions of blocks. */
 	translate(blocks: readonly (readonly KnownStep[])[]): readonly Translation[] {
-		return Object.values(this.#processor.core.instantiate(buildRegions(blocks.map((steps) => loneRegion(0, steps)))));
+		return Object.values(this.#processor.core.instantiate(buildRegions(blocks.map(loneRegion))));
 	}
 
 	/**

@@ -192,9 +192,9 @@ function writeTranslated(f: FunctionBuilder<readonly ['i32']>, imports: Imports)
 	};
 	f.loop((again) => {
 		const slot = state.load('i32', 32, record, MicroOp.offset('a'));
-		const first = state.load('i32', 32, record, MicroOp.offset('b'));
+		const table = state.load('i32', 32, record, MicroOp.offset('b'));
 		const entry = state.load('i32', 32, record, MicroOp.offset('c'));
-		const end = f.let(callIn(imports.translations, slot, first, entry));
+		const end = f.let(callIn(imports.translations, slot, table, entry));
 		f.if(end.gtS(0), () => f.return(end));
 		f.if(end.isZero(), () => f.return(end));
 		f.set(record, state.load('i32', 32, i32(0), CpuState.offset('record')));

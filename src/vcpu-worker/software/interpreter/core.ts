@@ -17,9 +17,11 @@ import {
 	jumpEntry,
 	longCode,
 	MicroOp,
+	maxTranslations,
 	memoryMap,
 	Stop,
 	segmentBaseAt,
+	tableAt,
 } from '#vcpu-worker/software/state';
 import {X87} from '#vcpu-worker/software/x87';
 import {compile, instantiate, loadInterpreter, makeTable} from './load-interpreter.ts';
@@ -39,7 +41,7 @@ export type SlowAccess = (low: number, high: number, width: number, kind: number
 export type WithinBlock = (record: number) => 'left' | 'done' | 'shadow';
 
 /** See `Imports.translations`. */
-export type Translation = (first: number, entry: number) => number;
+export type Translation = (table: number, entry: number) => number;
 
 /** Mode of an entry of the cache of blocks that has none. */
 const noMode = 0;
@@ -48,8 +50,6 @@ const foreignMode = 0xffff_ffff;
 /** Bytes of them for one instruction that is no part of a block, and for how many there is room. */
 const aloneBytes = 1024;
 const aloneSlots = 64;
-/** Translations that there is room for at a time. */
-const maxTranslations = 8192;
 /** Number of one that is no block's. */
 const loneTranslation = 0;
 /** Most instructions for TypeScript that are kept, which are objects of some 300 bytes: many times what a kernel has. */
@@ -173,12 +173,9 @@ export class Core {
 
 	/** Executes a block by a translation, which no head leads to. */
 	runTranslation(first: number, translation: Translation): number {
-		const head = this.memory.byteLength - (loneTranslation + 1) * MicroOp.size;
-		this.translations.set(loneTranslation, translation);
-		this.words[head / 4 + Word.kind] = enterKind;
-		this.words[head / 4 + Word.a] = loneTranslation;
-		this.words[head / 4 + Word.b] = first;
-		this.words[head / 4 + Word.c] = 0;
+		const head = this.memory.byteLength - MicroOp.size;
+		this.place(loneTranslation, translation, [first]);
+		this.enter(head, loneTranslation, 0);
 		this.state.translates = 1;
 		const stop = this.run(head);
 		this.state.translates = 0;
@@ -314,10 +311,16 @@ export class Core {
 		return kind === heatKind || kind === enterKind ? record + MicroOp.size : record;
 	}
 
-	/** Makes a block's head lead to a translation, which begins there. @param first - see {@link Translation} */
-	enter(head: number, translation: number, first: number, entry: number): void {
+	/** Gives a translation its number. @param firsts - first records of its blocks */
+	place(number: number, translation: Translation, firsts: readonly number[]): void {
+		this.translations.set(number, translation);
+		this.words.set(firsts, tableAt(number) / 4);
+	}
+
+	/** Makes a block's head lead to a translation, which begins there. */
+	enter(head: number, translation: number, entry: number): void {
 		this.words[head / 4 + Word.a] = translation;
-		this.words[head / 4 + Word.b] = first;
+		this.words[head / 4 + Word.b] = tableAt(translation);
 		this.words[head / 4 + Word.c] = entry;
 		this.#bytes.setUint16(head + kindAt, enterKind, true);
 	}
@@ -474,7 +477,7 @@ export class Core {
 		const first = this.#nextRecord;
 		if (head !== undefined) {
 			const {executions, start} = head;
-			const fields = {a: 0, b: Core.next(first), c: 0, immediate: BigInt(executions), scale: 0, segment: 0};
+			const fields = {a: 0, b: 0, c: 0, immediate: BigInt(executions), scale: 0, segment: 0};
 			this.#writeAt(first, {...fields, kind: heatKind, ordinal: 1, start, next: start});
 			this.#nextRecord += MicroOp.size;
 		}

@@ -33,8 +33,8 @@ export interface Imports {
 	 */
 	readonly system: FuncOf<'i32'>;
 	/**
-	 * Translations by number: each takes the record that it tells all others by, and which of its entries is meant, and returns a `Stop` or an
-	 * `Onward`.
+	 * Translations by number: each takes the address of its table (`tableAt`) and the number of the block at which it begins, and returns a `Stop` or
+	 * an `Onward`.
 	 */
 	readonly translations: Table<'i32'>;
 	/** Linear address in a segment, of the module itself; see `buildSegmentCheck`. */

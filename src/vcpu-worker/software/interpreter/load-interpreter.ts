@@ -30,7 +30,7 @@ let isKept = false;
 /** Functions that generated code calls by number. */
 export interface TranslationTable {
 	readonly length: number;
-	set(index: number, translation: ((first: number, entry: number) => number) | null): void;
+	set(index: number, translation: ((table: number, entry: number) => number) | null): void;
 }
 
 export const makeTable = (size: number): TranslationTable => new WebAssembly.Table({element: 'anyfunc', initial: size});

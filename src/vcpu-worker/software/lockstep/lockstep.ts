@@ -84,7 +84,7 @@ export class Lockstep {
 		const key = keyOf(steps);
 		let known = this.#known.get(key);
 		if (known === undefined && this.#known.size < maxBlocks) {
-			known = {translated: this.#translate(record, steps), rounds: 0};
+			known = {translated: this.#translate(steps), rounds: 0};
 			this.#known.set(key, known);
 		}
 		const translated = known?.translated;
@@ -93,8 +93,8 @@ export class Lockstep {
 		return this.#compare(record, steps, translated);
 	}
 
-	#translate(first: number, steps: readonly KnownStep[]): Translation {
-		const bytes = buildRegions([loneRegion(first, steps)]);
+	#translate(steps: readonly KnownStep[]): Translation {
+		const bytes = buildRegions([loneRegion(steps)]);
 		const {counters} = this;
 		counters.blocks++;
 		counters.steps += steps.length;

@@ -8,8 +8,10 @@ export const memoryMap = {
 	tlb: 0x1_0000,
 	/** Blocks of code by linear address. */
 	jumps: 0x8_0000,
+	/** For each translation, the first records of its blocks. */
+	tables: 0xc_0000,
 	/** Steps of decoded blocks. */
-	records: 0x10_0000,
+	records: 0x2c_0000,
 } as const;
 
 /** Entries of the TLB, of which page number `n` uses `n % entries`. */
@@ -30,6 +32,12 @@ export const jumpEntries = 16_384;
  * is none. The mode has a word of its own, since a program can jump to any 64 bits.
  */
 export const jumpEntry = {key: 0, record: 8, mode: 12, size: 16} as const;
+
+/** Translations that there is room for at a time, and blocks of each. */
+export const maxTranslations = 8192;
+export const maxTableBlocks = 64;
+/** Address of a translation's table: the addresses of its blocks' first records, 4 bytes each. */
+export const tableAt = (translation: number): number => memoryMap.tables + translation * maxTableBlocks * 4;
 
 /** Bits of physical addresses. */
 export const physicalAddressBits = 40;

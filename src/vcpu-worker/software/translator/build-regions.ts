@@ -30,9 +30,9 @@ const leftKinds = new Set(kinds.flatMap(({key}, number) => (/^(x87|gone)/.test(k
 const isLeft = (kind: number): boolean => kind >= kinds.length || leftKinds.has(kind);
 
 /**
- * Writes a region as one function of its entry's first record and the number of the block at which it begins. Its blocks follow each other as in
- * the page; branches forth go straight, those back are of loops where such a loop is entered at its first block only, else they go by a table at
- * the top. What it does not know it leaves to the interpreter.
+ * Writes a region as one function of its table, which has the first record of each of its blocks, and the number of the block at which it
+ * begins. Its blocks follow each other as in the page; branches forth go straight, those back are of loops where such a loop is entered at its
+ * first block only, else they go by a table at the top. What it does not know it leaves to the interpreter.
  */
 class RegionWriter {
 	readonly #f: FunctionBuilder<readonly ['i32', 'i32']>;
@@ -153,7 +153,7 @@ class RegionWriter {
 			if (step.ordinal !== block.steps[index - 1]?.ordinal) {
 				this.#registers.begin();
 				if (left.has(step.ordinal)) {
-					this.#leave(i32(Onward.record), this.#recordOf(block, index));
+					this.#leave(i32(Onward.record), this.#recordOf(number, index));
 					return;
 				}
 			}
@@ -172,7 +172,7 @@ class RegionWriter {
 		const step = block.steps[index] as KnownStep;
 		const kind = kinds[step.kind];
 		if (kind === undefined) throw new RangeError('the step has no kind');
-		const record = this.#recordOf(block, index);
+		const record = this.#recordOf(number, index);
 		const operation: GeneratedStep = new GeneratedStep(
 			f,
 			kind,
@@ -200,7 +200,7 @@ class RegionWriter {
 		const following = block.steps[index + 1];
 		if (following?.ordinal === step.ordinal) return false;
 		if (this.#hasStored && !kind.isLast && (following !== undefined || block.follower !== undefined))
-			f.if(this.#registers.changed, () => this.#leave(i32(Onward.record), this.#recordOf(block, index + 1)));
+			f.if(this.#registers.changed, () => this.#leave(i32(Onward.record), this.#recordOf(number, index + 1)));
 		this.#hasStored = false;
 		return kind.isLast;
 	}
@@ -220,7 +220,7 @@ class RegionWriter {
 		const number = this.#region.numbers.get(start);
 		const isJump = kinds[step.kind]?.isJump === true;
 		if (number === undefined) {
-			this.#leave(i32(isJump ? Onward.inPage : Onward.record), this.#recordOf(block, isJump ? index : index + 1));
+			this.#leave(i32(isJump ? Onward.inPage : Onward.record), this.#recordOf(from, isJump ? index : index + 1));
 			return;
 		}
 		this.#registers.leaving(() => this.#branch(from, index, number, executed));
@@ -241,8 +241,9 @@ class RegionWriter {
 		const isWanted = state.load('i32', 32, i32(0), CpuState.offset('request')).ne(0);
 		f.if(budget.ltS(0).or(isWanted), () => {
 			const offset = state.load('i64', 64, i32(0), CpuState.offset('codePageOffset'));
-			f.store(state, 64, i32(0), CpuState.offset('rip'), offset.add(BigInt(this.#startOf(number))));
-			this.#leave(i32(Stop.poll), this.#recordOf(block, index));
+			const {start} = this.#region.blocks[number] as RegionBlock;
+			f.store(state, 64, i32(0), CpuState.offset('rip'), offset.add(BigInt(start)));
+			this.#leave(i32(Stop.poll), this.#recordOf(from, index));
 		});
 		const again = this.#again.get(number);
 		if (again !== undefined) f.br(again);
@@ -261,16 +262,9 @@ class RegionWriter {
 		});
 	}
 
-	/** Where in the page a block begins. */
-	#startOf(number: number): number {
-		for (const [start, at] of this.#region.numbers) if (at === number) return start;
-		throw new RangeError(`there is no block ${number}`);
-	}
-
-	/** Where a record is: all lie where they lie from the one that the function is given. */
-	#recordOf(block: RegionBlock, index: number): Int<'i32'> {
-		const [first] = this.#f.parameters;
-		const distance = block.first - this.#region.entry.first + index * MicroOp.size;
-		return distance === 0 ? first : first.add(distance);
+	/** Where a record is: only the processor knows that, by its table. Wanted on ways out only. */
+	#recordOf(block: number, index: number): Int<'i32'> {
+		const first = this.#imports.state.load('i32', 32, this.#f.parameters[0], block * 4);
+		return index === 0 ? first : first.add(index * MicroOp.size);
 	}
 }

@@ -1,19 +1,19 @@
 import {kinds} from '#vcpu-worker/software/semantics';
+import {maxTableBlocks} from '#vcpu-worker/software/state';
 import {type KnownStep, readBlock} from './read-block.ts';
 
 /** A block of a region. */
 export interface RegionBlock {
-	/** Its first record, and its steps, as far as they are of this region's: what begins another block is that one's. */
-	readonly first: number;
+	/** Where in the page it begins. */
+	readonly start: number;
+	/** Its steps, as far as they are of this region's: what begins another block is that one's. */
 	readonly steps: readonly KnownStep[];
 	/** Where it goes on behind its last step if that does not say so: the start of another block, and instructions until there. */
 	readonly follower: {readonly start: number; readonly executed: number} | undefined;
 }
 
-/** Blocks of one page that are translated as one function, in the order of the page. */
+/** Blocks of one page that are translated as one function, in the order of the page: of any processor's records, wherever these lie. */
 export interface Region {
-	/** The one whose first record tells where all others are. */
-	readonly entry: RegionBlock;
 	readonly blocks: readonly RegionBlock[];
 	/** Numbers of the blocks at which it can begin. */
 	readonly entries: readonly number[];
@@ -22,13 +22,12 @@ export interface Region {
 }
 
 /** Most of a region: V8 takes long for large functions. */
-const maxBlocks = 48;
+const maxBlocks = Math.min(48, maxTableBlocks);
 const maxSteps = 600;
 
-/** A block alone as a region, which all branches leave. @param first - its first record */
-export function loneRegion(first: number, steps: readonly KnownStep[]): Region {
-	const entry = {first, steps, follower: undefined};
-	return {entry, blocks: [entry], entries: [0], numbers: new Map()};
+/** A block alone as a region, which all branches leave. */
+export function loneRegion(steps: readonly KnownStep[]): Region {
+	return {blocks: [{start: steps[0]?.start ?? 0, steps, follower: undefined}], entries: [0], numbers: new Map()};
 }
 
 /**
@@ -55,11 +54,11 @@ export function formRegion(
 	}
 	const sorted = [...found.entries()].sort(([one], [other]) => one - other);
 	const numbers = new Map(sorted.map(([start], number) => [start, number]));
-	const blocks = sorted.map(([start, {first, steps}]) => {
+	const blocks = sorted.map(([start, {steps}]) => {
 		const end = steps.findIndex(({start: at, ordinal}) => ordinal > 1 && at !== start && found.has(at));
 		const begun = end > 0 ? steps[end] : undefined;
-		if (begun === undefined) return {first, steps, follower: undefined};
-		return {first, steps: steps.slice(0, end), follower: {start: begun.start, executed: begun.ordinal - 1}};
+		if (begun === undefined) return {start, steps, follower: undefined};
+		return {start, steps: steps.slice(0, end), follower: {start: begun.start, executed: begun.ordinal - 1}};
 	});
 	const start = numbers.get(offset) ?? 0;
 	const followed = new Set(
@@ -68,7 +67,7 @@ export function formRegion(
 	const entries = sorted.flatMap(([at, {first}], number) =>
 		number === start || (!followed.has(at) && isWarm(first)) ? [number] : [],
 	);
-	return {entry: blocks[start] as RegionBlock, blocks, entries, numbers};
+	return {blocks, entries, numbers};
 }
 
 /** Offsets to which steps go in their page. */

@@ -1,7 +1,7 @@
 import type {Core, Translation} from '#vcpu-worker/software/interpreter';
 import {MicroOp} from '#vcpu-worker/software/state';
 import {buildRegions} from './build-regions.ts';
-import {formRegion, type Region, type RegionBlock} from './region.ts';
+import {formRegion, type Region} from './region.ts';
 
 /** Finds the first record of the block at an offset of a page; undefined where none has been executed. */
 export type FirstAt = (offset: number) => number | undefined;
@@ -11,6 +11,11 @@ interface Wanted {
 	readonly head: number;
 	readonly offset: number;
 	readonly firstAt: FirstAt;
+}
+
+/** A region of a processor that has the first records of its blocks here. */
+interface OwnRegion extends Region {
+	readonly firsts: readonly number[];
 }
 
 /** A module, of which some functions are in use. */
@@ -84,22 +89,22 @@ export class Translations {
 		const functions = core.instantiate(bytes);
 		const batch = {bytes: bytes.length, inUse: regions.length};
 		this.#bytes += batch.bytes;
-		for (const [index, {entry, blocks, entries}] of regions.entries()) {
+		for (const [index, {firsts, entries}] of regions.entries()) {
 			const number = this.#number();
-			core.translations.set(number, functions[`${index}`] as Translation);
-			const heads = entries.map((block) => headOf((blocks[block] as RegionBlock).first));
-			for (const [at, head] of heads.entries()) core.enter(head, number, entry.first, entries[at] as number);
+			core.place(number, functions[`${index}`] as Translation, firsts);
+			const heads = entries.map((block) => headOf(firsts[block] as number));
+			for (const [at, head] of heads.entries()) core.enter(head, number, entries[at] as number);
 			this.#heads.set(number, {heads, batch});
 		}
 	}
 
 	/** Forms the regions of all blocks that wait: each block begins in one of them. */
-	#regions(): readonly Region[] {
+	#regions(): readonly OwnRegion[] {
 		const core = this.#core;
 		const heat = this.heat ?? 0;
 		const warm = heat - Math.max(heat >> warmShift, 1);
 		const taken = new Set<number>();
-		const regions: Region[] = [];
+		const regions: OwnRegion[] = [];
 		let steps = 0;
 		for (const {head, offset, firstAt} of this.#wanted.values()) {
 			if (steps >= batchSteps) break;
@@ -111,8 +116,9 @@ export class Translations {
 				return left !== undefined && (left <= warm || this.#wanted.has(headOf(first)));
 			};
 			const region = formRegion(core.memory, offset, firstAt, isWarm);
-			for (const number of region.entries) taken.add(headOf((region.blocks[number] as RegionBlock).first));
-			regions.push(region);
+			const firsts = region.blocks.map(({start}) => firstAt(start) as number);
+			for (const number of region.entries) taken.add(headOf(firsts[number] as number));
+			regions.push({...region, firsts});
 			for (const block of region.blocks) steps += block.steps.length;
 		}
 		this.#turns = 0;
