@@ -278,8 +278,8 @@ test('translations that are forgotten and made again and again take no more memo
 test('instructions that TypeScript carries out are forgotten before they are too many objects', (t) => {
 	const guest = startBytes([]);
 	const {core} = guest.processor;
-	// CLAC, 20,000 times; HLT.
-	const count = 20_000;
+	// CLAC, 70,000 times; HLT.
+	const count = 70_000;
 	const first = 0x10_0000;
 	for (let index = 0; index < count; index++) guest.ram.set([0x0f, 0x01, 0xca], first + index * 3);
 	guest.ram[first + count * 3] = hlt;

@@ -53,7 +53,7 @@ const aloneSlots = 64;
 /** Number of one that is no block's. */
 const loneTranslation = 0;
 /** Most instructions for TypeScript that are kept, which are objects of some 300 bytes: many times what a kernel has. */
-const maxInstructions = 16_384;
+const maxInstructions = 65_536;
 /** Kinds that keep where in the page they go. */
 const linkedKinds = new Set(kinds.flatMap(({isJump}, number) => (isJump ? [number] : [])));
 /** Number of RCX. */

@@ -8,12 +8,18 @@ declare const WebAssembly: {
 	readonly Memory: new (descriptor: {initial: number; maximum: number; shared: true}) => SharedMemory;
 };
 
-/** Bytes for records. */
-const recordBytes = 8 * 1024 ** 2;
+const MiB = 1024 ** 2;
+/**
+ * Bytes for records of a machine's processors: each has its part, of which pages are committed when they are touched. A Debian with systemd
+ * executes 40 MiB of them until all is up; where they have no room, all are decoded again and again.
+ */
+const recordBytes = {machine: 256 * MiB, most: 64 * MiB, least: 8 * MiB} as const;
 
-/** Makes the memory that a processor has for itself. */
-function allocateCoreMemory(): SharedMemory {
-	const pages = (memoryMap.records + recordBytes) / 0x1_0000;
+/** Makes the memory that each of so many processors has for itself. */
+function allocateCoreMemory(processors: number): SharedMemory {
+	const part = Math.floor(recordBytes.machine / processors / MiB) * MiB;
+	const bytes = Math.max(Math.min(part, recordBytes.most), recordBytes.least);
+	const pages = (memoryMap.records + bytes) / 0x1_0000;
 	return new WebAssembly.Memory({initial: pages, maximum: pages, shared: true});
 }
 
@@ -29,7 +35,7 @@ export interface SharedParts {
 
 /** Makes it, on the thread that makes the machine. */
 export function createSharedParts(processors: number): SharedParts {
-	const memories = Array.from({length: processors}, allocateCoreMemory);
+	const memories = Array.from({length: processors}, () => allocateCoreMemory(processors));
 	const byteOffset = CpuState.offset('request');
 	return {
 		memories,
