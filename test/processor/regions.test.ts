@@ -14,43 +14,11 @@ import {
 	userWork,
 } from '#test/tmk';
 import {MicroOp, memoryMap} from '#vcpu-worker/software/state';
-import {flagsOf} from '#vcpu-worker/software/system';
 import {flowMemory, randomFlow} from './fuzz/random-flow.ts';
-import {type GuestProcessor, startKernel} from './guest-processor.ts';
+import type {GuestProcessor} from './guest-processor.ts';
+import {left, run} from './kernel-runs.ts';
 
 const ends = {port: exitPort, value: exitCode.ok};
-/** Instructions of a turn: translations wait for some turns. */
-const turn = 1000;
-/** Turns that are enough for all that end. */
-const enough = 2000;
-
-/** Runs a kernel until it halts. */
-function run(kernel: MicroKernel, heat: number | undefined, prepare: (guest: GuestProcessor) => void = () => {}) {
-	const guest = startKernel(kernel);
-	guest.processor.heat = heat;
-	prepare(guest);
-	let most = 0;
-	for (let index = 0; index < enough && guest.processor.run(turn) === 'polled'; index++)
-		most = Math.max(most, guest.processor.translations.size.translations);
-	most = Math.max(most, guest.processor.translations.size.translations);
-	return {guest, most};
-}
-
-/** All that a guest has left. */
-function left({processor, ram, writes, reads}: GuestProcessor) {
-	const {state} = processor.core;
-	const {general, rip, instructions, codePage} = state;
-	return {
-		general: [...general],
-		flags: flagsOf(state),
-		rip,
-		instructions,
-		codePage,
-		data: Buffer.from(ram.subarray(flowMemory.data, flowMemory.data + flowMemory.bytes)).toString('hex'),
-		writes,
-		reads,
-	};
-}
 
 const kernels: Readonly<Record<string, MicroKernel>> = {
 	portInLoopUser: portInLoopUser({count: 100, port: 0x80}),

@@ -91,8 +91,8 @@ export class Core {
 	readonly transfer: Uint8Array;
 	/** Functions that heads of blocks name by number. */
 	readonly translations = makeTable(maxTranslations);
-	/** Is told of a translation that nothing leads to any more. */
-	freed: (translation: number) => void = () => {};
+	/** Is told of blocks that are no more; see {@link remove}. */
+	removed: (records: readonly number[], executions: number) => boolean = () => false;
 	/** Is told that nothing leads to any. */
 	forgotten: () => void = () => {};
 	readonly #run: (record: number) => number;
@@ -333,6 +333,13 @@ export class Core {
 		this.#quads[immediateAt(head) / 8] = BigInt(executions);
 	}
 
+	/** The translation that a head leads to; undefined where it leads to none. */
+	translationOf(head: number): number | undefined {
+		return this.#bytes.getUint16(head + kindAt, true) === enterKind
+			? (this.words[head / 4 + Word.a] as number)
+			: undefined;
+	}
+
 	/** Executions until the block of this head is hot; undefined where it does not count. */
 	leftOf(head: number): number | undefined {
 		return this.#bytes.getUint16(head + kindAt, true) === heatKind
@@ -346,17 +353,20 @@ export class Core {
 	}
 
 	/**
-	 * Takes a block away, of which this is the first record: whoever comes to it looks for the block anew.
-	 * @returns whether it had a translation
+	 * Takes blocks away, of which these are the first records: whoever comes to one looks for the block anew.
+	 * @param executions - how often other blocks are executed until they are hot again, which have lost their translation with them
+	 * @returns whether a translation was of them
 	 */
-	remove(record: number): boolean {
-		const first = this.firstOf(record);
-		this.#instructions.delete(first);
-		this.#quick.delete(first);
-		const isTranslated = this.#bytes.getUint16(record + kindAt, true) === enterKind;
-		if (isTranslated) this.freed(this.words[record / 4 + Word.a] as number);
-		this.#bytes.setUint16(record + kindAt, gone, true);
-		return isTranslated;
+	remove(records: readonly number[], executions: number): boolean {
+		for (const record of records) {
+			const first = this.firstOf(record);
+			this.#instructions.delete(first);
+			this.#quick.delete(first);
+			this.#bytes.setUint16(record + kindAt, gone, true);
+		}
+		const wasTranslated = this.removed(records, executions);
+		if (wasTranslated) this.words[codeChanged] = 1;
+		return wasTranslated;
 	}
 
 	/** Makes the block of a record end behind the record's instruction: it is not what memory has any more. */

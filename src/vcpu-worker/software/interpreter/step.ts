@@ -337,6 +337,10 @@ export class GeneratedStep implements Operation {
 	leaveBefore(): void {
 		const budget = this.#field32(CpuState.offset('budget')).sub(this.#fields.ordinal());
 		this.f.store(this.#state, 32, i32(0), CpuState.offset('budget'), budget);
+		this.lookUp();
+	}
+
+	lookUp(): void {
 		this.f.store(
 			this.#state,
 			64,

@@ -32,9 +32,9 @@ export class Replay {
 		this.code = {
 			hasCode: (place) => code.hasCode(place),
 			written: (place, length, record) => {
-				const wasCode = this.#once(`code ${place} ${length}`, () => Number(code.written(place, length, record))) === 1;
-				if (wasCode && record !== 0 && this.#mode === 'replayed') endBehind(record);
-				return wasCode;
+				const isOwn = this.#once(`code ${place} ${length}`, () => Number(code.written(place, length, record))) === 1;
+				if (isOwn && this.#mode === 'replayed') endBehind(record);
+				return isOwn;
 			},
 		};
 	}

@@ -15,7 +15,7 @@ export interface DeviceSpace {
 export interface CodePages {
 	/** True where some processor has decoded code of the page. */
 	hasCode(place: number): boolean;
-	/** Bytes have been written there, by the step of this record. @returns whether decoded code was among them */
+	/** Bytes have been written there, by the step of this record. @returns whether they are of its own block, which then ends behind it */
 	written(place: number, length: number, record: number): boolean;
 }
 

@@ -59,7 +59,7 @@ export const moves = {
 		op.flags.setBits(op.f.let(op.read('a').toI64U().and(0xff).or(overflow.shl(11))));
 	},
 	/** In place of the first step of a block that memory does not have any more: it is looked up anew. */
-	gone: (op) => op.leaveBefore(),
+	gone: (op) => op.lookUp(),
 	clc: (op) => op.flags.changeCarry(op.flags.carry().and(0)),
 	stc: (op) => op.flags.changeCarry(op.flags.carry().or(1)),
 	cmc: (op) => op.flags.changeCarry(op.f.let(op.flags.carry().xor(1))),

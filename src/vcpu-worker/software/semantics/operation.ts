@@ -111,6 +111,8 @@ export interface Operation {
 	pollInside(): void;
 	/** Leaves, to begin the instruction anew. */
 	leaveBefore(): void;
+	/** The same, where it is the first one of its block, and is not counted. */
+	lookUp(): void;
 	/** Has other processors see all stores so far before any later load. */
 	fence(): void;
 	/** Leaves behind the instruction, which is done: what it has changed decides on how code goes on. */

@@ -129,6 +129,11 @@ export class Rendezvous {
 		return true;
 	}
 
+	/** True where this processor has no entries from before the epoch. */
+	has(epoch: number): boolean {
+		return ((Atomics.load(this.#words, this.#at(this.#self, acknowledged)) - epoch) | 0) >= 0;
+	}
+
 	/** True where no other processor has entries from before the epoch. */
 	haveAll(epoch: number): boolean {
 		for (let index = 0; index < this.#requests.length; index++) {

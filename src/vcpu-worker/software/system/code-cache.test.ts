@@ -1,4 +1,5 @@
 import test from 'ava';
+import {type MappedMemory, PageWatch} from '#devices/guest-memory';
 import {Core} from '#vcpu-worker/software/interpreter';
 import {PhysicalMemory} from '#vcpu-worker/software/mmu';
 import {Rendezvous, requestWords} from '#vcpu-worker/software/shared';
@@ -19,11 +20,12 @@ class Restless extends Uint8Array<SharedArrayBuffer> {
 	}
 }
 
-test('a block is of the bytes that are compared, also where a writer changes them and changes them back', (t) => {
+/** A cache of code beside another processor, which executes and has told nothing yet. @param bytes - gives those of a page */
+function cacheBesideAnother(bytes?: (memory: MappedMemory, gpa: number) => Uint8Array) {
 	const {ram, memory, shared} = loneMemory(0x1_0000, 2);
-	class RestlessMemory extends PhysicalMemory {
-		override page(gpa: number): Uint8Array {
-			return new Restless(memory.ranges[0]?.memory.buffer as SharedArrayBuffer, gpa, 4096);
+	class OwnMemory extends PhysicalMemory {
+		override page(gpa: number): Uint8Array | undefined {
+			return bytes === undefined ? super.page(gpa) : bytes(memory, gpa);
 		}
 	}
 	const [own, range] = [shared.memories[0], memory.ranges[0]];
@@ -35,14 +37,26 @@ test('a block is of the bytes that are compared, also where a writer changes the
 		() => undefined,
 	);
 	const requests = requestWords(shared);
-	new Rendezvous(shared.epochs, 1, requests).enter();
-	const others = new Rendezvous(shared.epochs, 0, requests);
-	const code = new CodeCache(core, new RestlessMemory(memory, shared.watch, 0), others, () => {});
-	const result = () => {
-		core.run(code.block(page, 0, 64) ?? 0);
+	const other = new Rendezvous(shared.epochs, 1, requests);
+	other.enter();
+	const code = new CodeCache(
+		core,
+		new OwnMemory(memory, shared.watch, 0),
+		new Rendezvous(shared.epochs, 0, requests),
+		() => {},
+	);
+	core.state.budget = 1000;
+	const result = (offset = 0) => {
+		core.run(code.block(page, offset, 64) ?? 0);
 		return core.state.general[0];
 	};
-	core.state.budget = 1000;
+	return {ram, code, other, watch: new PageWatch(shared.watch, 1), result};
+}
+
+test('a block is of the bytes that are compared, also where a writer changes them and changes them back', (t) => {
+	const {ram, code, result} = cacheBesideAnother(
+		({ranges: [range]}, gpa) => new Restless(range?.memory.buffer as SharedArrayBuffer, gpa, 4096),
+	);
 	ram.set(one, page);
 	t.is(result(), 1n);
 	ram.set(one, page);
@@ -51,4 +65,31 @@ test('a block is of the bytes that are compared, also where a writer changes the
 	ram.set(two, page);
 	code.verify();
 	t.is(result(), 2n);
+});
+
+test('what this processor has written it executes at once, also where other writers may not know yet', (t) => {
+	const {ram, code, result} = cacheBesideAnother();
+	ram.set(one, page);
+	t.is(result(), 1n);
+	ram.set(two, page + 0x100);
+	t.false(code.written(page + 0x100, two.length, 0));
+	t.is(result(0x100), 2n);
+	ram.set(two, page);
+	code.written(page, two.length, 0);
+	t.is(result(), 2n);
+});
+
+test('code is looked at again where the page was written meanwhile, so that its writers know nothing of it', (t) => {
+	const {ram, code, other, watch, result} = cacheBesideAnother();
+	const [first, second] = [0x100, 0x800];
+	for (const offset of [first, second]) ram.set(one, page + offset);
+	t.is(result(first), 1n);
+	// The other one knows, so that nothing needs a look, and has written since then all that was watched.
+	other.drop(() => {});
+	code.verify();
+	watch.written(page, 4096);
+	t.is(result(second), 1n);
+	ram.set(two, page + second);
+	code.verify();
+	t.is(result(second), 2n);
 });

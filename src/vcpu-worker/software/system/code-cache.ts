@@ -3,14 +3,22 @@ import {type CodeSize, decodeBlock} from '#vcpu-worker/software/decode';
 import type {Core} from '#vcpu-worker/software/interpreter';
 import {type CodePages, linesIn, type PhysicalMemory} from '#vcpu-worker/software/mmu';
 import type {Rendezvous} from '#vcpu-worker/software/shared';
+import {MicroOp} from '#vcpu-worker/software/state';
 import type {FirstAt} from '#vcpu-worker/software/translator';
+import {Rewrites} from './rewrites.ts';
+
+/** A block's first record and its last one. */
+interface Block {
+	readonly record: number;
+	readonly last: number;
+}
 
 /** Decoded part of one page. */
 interface PageCode {
-	/** First record of the blocks that are known, by where in the page they begin, for each size of code. */
-	readonly blocks: Map<number, number>;
+	/** The blocks that are known, by where in the page they begin, for each size of code. */
+	readonly blocks: Map<number, Block>;
 	/** Lines of the page that they were decoded from. */
-	readonly lines: Lines;
+	lines: Lines;
 	/** Physical address. */
 	readonly page: number;
 }
@@ -24,8 +32,7 @@ interface Unsure {
 }
 
 const pageBytes = 4096;
-/** Times that translations of a page are thrown away before it has no more. */
-const maxRewritten = 6;
+const lineBytes = 64;
 
 /** Decoded code by physical page: what is known of where, and what a write makes unknown, whoever makes it. */
 export class CodeCache implements CodePages {
@@ -35,8 +42,7 @@ export class CodeCache implements CodePages {
 	/** By the page's number in the memory of RAM. */
 	readonly #pages = new Map<number, PageCode>();
 	readonly #unsure = new Map<number, Unsure>();
-	/** How often translated code of a page has been rewritten. */
-	readonly #rewritten = new Map<number, number>();
+	readonly #rewrites = new Rewrites();
 	/** How often a block is executed before {@link Core.run} ends with it; undefined: that is not counted. */
 	heat: number | undefined;
 	/** Makes stores to a page that has code from now on come to {@link written}. */
@@ -67,14 +73,12 @@ export class CodeCache implements CodePages {
 		const place = this.#memory.placeOf(page);
 		if (place < 0) return undefined;
 		const number = numberOf(place);
-		const known = this.#pages.get(number)?.blocks.get(key);
-		if (known !== undefined) return known;
+		let code = this.#pages.get(number);
+		const known = code?.blocks.get(key);
+		if (known !== undefined) return known.record;
 		const bytes = this.#memory.page(page) as Uint8Array;
 		// Before the bytes are read, and so for as many as there may be.
-		const lines = linesIn(offset, Math.min(blockBytes, pageBytes - offset));
-		let code = this.#pages.get(number);
-		if (code === undefined) this.#beginPage(number, bytes, lines);
-		else this.#memory.watch.begin(number, lines);
+		this.#watch(number, bytes, linesIn(offset, Math.min(blockBytes, pageBytes - offset)), code === undefined);
 		const steps = decodeBlock(this.#unsure.get(number)?.bytes ?? bytes, offset, {
 			codeSize,
 			announced: this.#core.announced,
@@ -89,13 +93,13 @@ export class CodeCache implements CodePages {
 			this.#pages.set(number, code);
 			this.#core.state.decodedPages++;
 		}
-		const end = Math.min(Math.max(steps.at(-1)?.next ?? offset, offset + 1), pageBytes);
-		const own = linesIn(offset, end - offset);
-		code.lines.low |= own.low;
-		code.lines.high |= own.high;
-		const executions = this.#executionsOf(number);
-		const record = this.#core.write(steps, executions === undefined ? undefined : {executions, start: offset});
-		code.blocks.set(key, record);
+		const own = linesTo(offset, steps.at(-1)?.next ?? offset);
+		code.lines = union(code.lines, own);
+		const executions = this.#executionsOf(this.#rewrites.times(number, own, this.#now));
+		const head = executions === undefined ? undefined : {executions, start: offset};
+		const record = this.#core.write(steps, head);
+		const count = steps.length + (head === undefined ? 0 : 1);
+		code.blocks.set(key, {record, last: record + (count - 1) * MicroOp.size});
 		return record;
 	}
 
@@ -105,23 +109,25 @@ export class CodeCache implements CodePages {
 		const blocks = place < 0 ? undefined : this.#pages.get(numberOf(place))?.blocks;
 		if (blocks === undefined) return undefined;
 		return (offset) => {
-			const record = blocks.get(offset | (codeSize << 12));
-			return record === undefined ? undefined : this.#core.firstOf(record);
+			const block = blocks.get(offset | (codeSize << 12));
+			return block === undefined ? undefined : this.#core.firstOf(block.record);
 		};
 	}
 
-	/** Code that is rewritten again and again is translated later and later, in the end no more. */
-	#executionsOf(number: number): number | undefined {
-		const times = this.#rewritten.get(number) ?? 0;
-		return this.heat === undefined || times > maxRewritten ? undefined : Math.max(this.heat, 1) * 4 ** times;
+	/** Code that has been rewritten is translated later, each time. */
+	#executionsOf(times: number): number | undefined {
+		return this.heat === undefined ? undefined : Math.max(this.heat, 1) * 4 ** times;
+	}
+
+	/** The processor's own time, in instructions. */
+	get #now(): number {
+		return Number(this.#core.state.instructions);
 	}
 
 	written(place: number, length: number, record: number): boolean {
-		const number = numberOf(place);
-		if (!this.#drop(number, linesIn(place % pageBytes, length))) return false;
-		// The block that runs may be one of these: it ends behind the instruction that wrote.
-		if (record !== 0) this.#core.endBehind(record);
-		return true;
+		const isOwn = this.#drop(numberOf(place), linesIn(place % pageBytes, length), record);
+		if (isOwn) this.#core.endBehind(record);
+		return isOwn;
 	}
 
 	/** Takes note of what others have written. */
@@ -140,10 +146,7 @@ export class CodeCache implements CodePages {
 			const isSure = this.#others.haveAll(epoch);
 			const code = this.#pages.get(number);
 			const now = code && this.#memory.page(code.page);
-			if (now !== undefined && Buffer.compare(now, bytes) !== 0) {
-				this.#drop(number, everyLine);
-				bytes.set(now);
-			}
+			if (now !== undefined && Buffer.compare(now, bytes) !== 0) this.#drop(number, unlike(now, bytes));
 			if (isSure || code === undefined) this.#unsure.delete(number);
 		}
 	}
@@ -154,27 +157,73 @@ export class CodeCache implements CodePages {
 		this.#core.forgetCode();
 	}
 
-	/** Begins to watch a page that this processor has no code of. */
-	#beginPage(number: number, bytes: Uint8Array, lines: Lines): void {
-		this.#dropWritable();
-		const epoch = this.#others.begin(() => this.#memory.watch.begin(number, lines));
-		if (this.#others.haveAll(epoch)) this.#unsure.delete(number);
-		else this.#unsure.set(number, {epoch, bytes: bytes.slice()});
+	/**
+	 * Watches lines of a page. Also where it has been watched: writes may have ended that, of which this processor has not heard yet.
+	 * @param isNew - this processor has no code of it
+	 */
+	#watch(number: number, bytes: Uint8Array, lines: Lines, isNew: boolean): void {
+		const others = this.#others;
+		const epoch = others.begin(() => this.#memory.watch.begin(number, lines));
+		if (!others.has(epoch)) others.drop(this.#dropWritable);
+		const before = isNew ? undefined : this.#unsure.get(number);
+		if (!others.haveAll(epoch)) this.#unsure.set(number, {epoch, bytes: before?.bytes ?? bytes.slice()});
+		else if (before === undefined) this.#unsure.delete(number);
 	}
 
-	/** @returns whether there was code */
-	#drop(number: number, {low, high}: Lines): boolean {
+	/**
+	 * Throws away blocks that have bytes of these lines, and what was translated with them.
+	 * @param record - of the step that writes; 0 where that is none of this processor's
+	 * @returns whether its block is one of them
+	 */
+	#drop(number: number, lines: Lines, record = 0): boolean {
 		const code = this.#pages.get(number);
-		if (code === undefined || ((code.lines.low & low) | (code.lines.high & high)) === 0) return false;
-		this.#pages.delete(number);
-		let wasTranslated = false;
-		for (const record of code.blocks.values()) wasTranslated = this.#core.remove(record) || wasTranslated;
-		if (wasTranslated) this.#rewritten.set(number, (this.#rewritten.get(number) ?? 0) + 1);
-		return true;
+		if (code === undefined) return false;
+		const isCode = meet(code.lines, lines);
+		const dropped: number[] = [];
+		let isOwn = false;
+		if (isCode) {
+			code.lines = {low: 0, high: 0};
+			for (const [key, block] of code.blocks) {
+				const own = linesTo(key % pageBytes, this.#core.nextOf(block.last));
+				if (meet(own, lines)) {
+					code.blocks.delete(key);
+					dropped.push(block.record);
+					isOwn ||= record >= block.record && record <= block.last;
+				} else code.lines = union(code.lines, own);
+			}
+			if (code.blocks.size === 0) this.#pages.delete(number);
+			const now = this.#now;
+			const times = this.#rewrites.times(number, lines, now, 1);
+			if (this.#core.remove(dropped, this.#executionsOf(times) ?? 0)) this.#rewrites.note(number, lines, now);
+		}
+		// No block is of these any more: further ones are of what is there now.
+		const unsure = this.#unsure.get(number);
+		const bytes = unsure && this.#memory.page(code.page);
+		if (bytes !== undefined) copyLines(bytes, unsure?.bytes as Uint8Array, lines);
+		return isOwn;
 	}
 }
 
 /** More than the instructions of a block take. */
 const blockBytes = 32 * 15;
-const everyLine: Lines = {low: -1, high: -1};
 const numberOf = (place: number): number => Math.floor(place / pageBytes);
+const meet = (one: Lines, other: Lines): boolean => ((one.low & other.low) | (one.high & other.high)) !== 0;
+const union = (one: Lines, other: Lines): Lines => ({low: one.low | other.low, high: one.high | other.high});
+
+/** Lines of a block from an offset of its page to another, which is beyond the page where its last instruction is. */
+const linesTo = (offset: number, end: number): Lines =>
+	linesIn(offset, Math.min(Math.max(end, offset + 1), pageBytes) - offset);
+
+/** Lines that two pages have not alike. */
+function unlike(page: Uint8Array, other: Uint8Array): Lines {
+	let lines: Lines = {low: 0, high: 0};
+	for (let at = 0; at < pageBytes; at += lineBytes)
+		if (Buffer.compare(page.subarray(at, at + lineBytes), other.subarray(at, at + lineBytes)) !== 0)
+			lines = union(lines, linesIn(at, lineBytes));
+	return lines;
+}
+
+function copyLines(from: Uint8Array, to: Uint8Array, lines: Lines): void {
+	for (let at = 0; at < pageBytes; at += lineBytes)
+		if (meet(lines, linesIn(at, lineBytes))) to.set(from.subarray(at, at + lineBytes), at);
+}

@@ -24,6 +24,13 @@ interface Batch {
 	inUse: number;
 }
 
+/** A translation. */
+interface Known {
+	/** Heads of its blocks. */
+	readonly heads: readonly number[];
+	readonly batch: Batch;
+}
+
 /** A block at which a region begins too has been executed this part of what a hot one has: a shift. */
 const warmShift = 4;
 /** Executions of a block that waits: more than it can have. */
@@ -46,8 +53,10 @@ export class Translations {
 	/** Most bytes of WebAssembly that are kept: V8 makes up to sixty times as much of them. */
 	maxBytes: number;
 	readonly #core: Core;
-	/** Heads by the numbers of their translations. */
-	readonly #heads = new Map<number, {readonly heads: readonly number[]; readonly batch: Batch}>();
+	/** By their numbers. */
+	readonly #known = new Map<number, Known>();
+	/** Numbers of the translations that a block is part of, by its head. */
+	readonly #within = new Map<number, Set<number>>();
 	readonly #free: number[] = [];
 	#next = 1;
 	/** By their heads. */
@@ -59,13 +68,13 @@ export class Translations {
 	constructor(core: Core, processors: number) {
 		this.#core = core;
 		this.maxBytes = Math.max(machineBytes / processors, leastBytes);
-		core.freed = (number) => this.#release(number);
+		core.removed = (heads, executions) => this.#remove(heads, executions);
 		core.forgotten = () => this.#clear();
 	}
 
 	/** Translations there are, and their bytes of WebAssembly. */
 	get size(): {readonly translations: number; readonly bytes: number} {
-		return {translations: this.#heads.size, bytes: this.#bytes};
+		return {translations: this.#known.size, bytes: this.#bytes};
 	}
 
 	/** A block has become hot. */
@@ -92,9 +101,10 @@ export class Translations {
 		for (const [index, {firsts, entries}] of regions.entries()) {
 			const number = this.#number();
 			core.place(number, functions[`${index}`] as Translation, firsts);
-			const heads = entries.map((block) => headOf(firsts[block] as number));
-			for (const [at, head] of heads.entries()) core.enter(head, number, entries[at] as number);
-			this.#heads.set(number, {heads, batch});
+			const heads = firsts.map(headOf);
+			for (const block of entries) core.enter(heads[block] as number, number, block);
+			for (const head of heads) this.#addWithin(head, number);
+			this.#known.set(number, {heads, batch});
 		}
 	}
 
@@ -135,20 +145,50 @@ export class Translations {
 
 	/** Has all blocks count again. */
 	#forget(): void {
-		const translated = [...this.#heads.values()].flatMap(({heads}) => heads);
-		for (const head of [...translated, ...this.#wanted.keys()]) this.#core.count(head, this.heat ?? 0);
+		for (const head of this.#wanted.keys()) this.#core.count(head, this.heat ?? 0);
+		for (const [number, {heads}] of this.#known) this.#count(number, heads, this.heat ?? 0);
 		this.#clear();
+	}
+
+	/** Has the blocks at which a translation begins count again. */
+	#count(number: number, heads: readonly number[], executions: number): void {
+		for (const head of heads) if (this.#core.translationOf(head) === number) this.#core.count(head, executions);
 	}
 
 	#clear(): void {
 		this.#wanted.clear();
-		for (const number of [...this.#heads.keys()]) this.#release(number);
+		for (const number of [...this.#known.keys()]) this.#release(number);
+	}
+
+	/** See `Core.remove`. */
+	#remove(removed: readonly number[], executions: number): boolean {
+		const numbers = new Set(removed.flatMap((head) => [...(this.#within.get(head) ?? [])]));
+		for (const number of numbers) {
+			const {heads} = this.#known.get(number) as Known;
+			this.#count(number, heads, executions);
+			// Else each of them would begin the same translation soon.
+			for (const head of heads)
+				if ((this.#core.leftOf(head) ?? whileWanted) < executions) this.#core.count(head, executions);
+			this.#release(number);
+		}
+		return numbers.size > 0;
+	}
+
+	#addWithin(head: number, number: number): void {
+		const numbers = this.#within.get(head);
+		if (numbers === undefined) this.#within.set(head, new Set([number]));
+		else numbers.add(number);
 	}
 
 	#release(number: number): void {
-		const known = this.#heads.get(number);
+		const known = this.#known.get(number);
 		if (known === undefined) return;
-		this.#heads.delete(number);
+		this.#known.delete(number);
+		for (const head of known.heads) {
+			const numbers = this.#within.get(head);
+			numbers?.delete(number);
+			if (numbers?.size === 0) this.#within.delete(head);
+		}
 		this.#free.push(number);
 		this.#core.translations.set(number, null);
 		if (--known.batch.inUse === 0) this.#bytes -= known.batch.bytes;

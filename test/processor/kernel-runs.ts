@@ -1,0 +1,56 @@
+import type {MicroKernel} from '#test/tmk';
+import {flagsOf} from '#vcpu-worker/software/system';
+import {flowMemory} from './fuzz/random-flow.ts';
+import {type GuestProcessor, startKernel} from './guest-processor.ts';
+
+/** Instructions of a turn: translations wait for some turns. */
+const turn = 1000;
+/** Turns that are enough for all that end. */
+const enough = 2000;
+
+/** What has become of a kernel: its guest, most translations at a time, and how many modules they were made in. */
+export interface KernelRun {
+	readonly guest: GuestProcessor;
+	readonly most: number;
+	readonly modules: number;
+}
+
+/**
+ * Runs a kernel until it halts.
+ * @param heat - see `Processor.heat`
+ */
+export function run(
+	kernel: MicroKernel,
+	heat: number | undefined,
+	prepare: (guest: GuestProcessor) => void = () => {},
+): KernelRun {
+	const guest = startKernel(kernel);
+	const {core, translations} = guest.processor;
+	guest.processor.heat = heat;
+	prepare(guest);
+	let [most, modules] = [0, 0];
+	const instantiate = core.instantiate.bind(core);
+	core.instantiate = (bytes) => {
+		modules++;
+		return instantiate(bytes);
+	};
+	for (let index = 0; index < enough && guest.processor.run(turn) === 'polled'; index++)
+		most = Math.max(most, translations.size.translations);
+	return {guest, most: Math.max(most, translations.size.translations), modules};
+}
+
+/** All that a guest has left. */
+export function left({processor, ram, writes, reads}: GuestProcessor) {
+	const {state} = processor.core;
+	const {general, rip, instructions, codePage} = state;
+	return {
+		general: [...general],
+		flags: flagsOf(state),
+		rip,
+		instructions,
+		codePage,
+		data: Buffer.from(ram.subarray(flowMemory.data, flowMemory.data + flowMemory.bytes)).toString('hex'),
+		writes,
+		reads,
+	};
+}
