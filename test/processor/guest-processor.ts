@@ -42,12 +42,14 @@ export interface GuestOptions {
 	readonly deviceWrite?: () => void;
 	/** Bytes of RAM, 4 MiB if nothing is said. */
 	readonly ramBytes?: number;
+	/** Processors of the machine, of which only the first one runs: with many each has less memory for itself. */
+	readonly processors?: number;
 }
 
 /** Puts a kernel in memory and a processor at its entry, in the mode that it wants. */
 export function startKernel(kernel: MicroKernel, options: GuestOptions = {}): GuestProcessor {
 	let time = 0n;
-	const {ram, memory, shared} = loneMemory(options.ramBytes ?? usualRamBytes);
+	const {ram, memory, shared} = loneMemory(options.ramBytes ?? usualRamBytes, options.processors);
 	ram.set(kernel.image, kernel.loadAddress);
 	const writes: PortWrite[] = [];
 	const outside = {

@@ -25,16 +25,21 @@ export function run(
 	prepare: (guest: GuestProcessor) => void = () => {},
 ): KernelRun {
 	const guest = startKernel(kernel);
-	const {core, translations} = guest.processor;
 	guest.processor.heat = heat;
 	prepare(guest);
+	return runOn(guest);
+}
+
+/** Runs a guest until it halts. */
+export function runOn(guest: GuestProcessor, turns = enough): KernelRun {
+	const {core, translations} = guest.processor;
 	let [most, modules] = [0, 0];
 	const instantiate = core.instantiate.bind(core);
 	core.instantiate = (bytes) => {
 		modules++;
 		return instantiate(bytes);
 	};
-	for (let index = 0; index < enough && guest.processor.run(turn) === 'polled'; index++)
+	for (let index = 0; index < turns && guest.processor.run(turn) === 'polled'; index++)
 		most = Math.max(most, translations.size.translations);
 	return {guest, most: Math.max(most, translations.size.translations), modules};
 }

@@ -125,9 +125,14 @@ test('blocks that are hot together and too much for one batch are translated in 
 });
 
 test('code that rewrites itself in a loop is in the end not translated any more', (t) => {
-	const {guest} = run(rewriting(10_000), 1);
+	const kernel = rewriting(10_000);
+	const {guest, modules} = run(kernel, 1);
 	t.deepEqual(guest.writes.at(-1), ends);
-	t.is(guest.processor.translations.size.translations, 0);
+	t.true(modules < 12, `${modules}`);
+	// The last round has rewritten the block at its begin.
+	const {core} = guest.processor;
+	t.is(core.find(kernel.addressOf('again'), 0), 0);
+	t.is(core.translationOf(core.find(kernel.addressOf('patched'), 0)), undefined);
 });
 
 test('translations stay within their bytes, whatever the guest makes', (t) => {

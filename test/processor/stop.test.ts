@@ -6,6 +6,7 @@ import {Random} from '#test/silicon';
 import {enterVcpu, LoneVcpus} from '#vcpu-worker/software/back-end/testing';
 import {CpuState, memoryMap, Request} from '#vcpu-worker/software/state';
 import {GuestThreads} from '#vcpu-worker/software/system/testing';
+import {flowsAt, hostileFlows} from './fuzz/hostile-flows.ts';
 import {beginLongMode} from './fuzz/long-mode.ts';
 
 /** What a stop may cost a guest. */
@@ -204,6 +205,17 @@ const guests: Readonly<Record<string, Guest>> = {
 	'functions of the x87': {code: loop(0xd9, 0xeb, 0xd9, 0xfe, 0xdd, 0xd8)},
 	// RDTSC; PAUSE; MWAIT is none.
 	'a spin lock': {code: loop(0xf3, 0x90, 0x0f, 0x31)},
+	...Object.fromEntries(
+		Object.entries(hostileFlows).map(([name, {code}]): [string, Guest] => [
+			name,
+			{
+				code: [],
+				rip: BigInt(flowsAt),
+				general: {[Register.rcx]: huge - 1n},
+				prepare: (ram) => new Uint8Array(ram.buffer).set(code, flowsAt),
+			},
+		]),
+	),
 };
 
 class Kicker {

@@ -7,8 +7,8 @@ import {MicroOp} from '#vcpu-worker/software/state';
 import type {FirstAt} from '#vcpu-worker/software/translator';
 import {Rewrites} from './rewrites.ts';
 
-/** A block's first record and its last one. */
-interface Block {
+/** A block: its first record, its last one, and the lines that it was decoded from. */
+interface Block extends Readonly<Lines> {
 	readonly record: number;
 	readonly last: number;
 }
@@ -17,8 +17,8 @@ interface Block {
 interface PageCode {
 	/** The blocks that are known, by where in the page they begin, for each size of code. */
 	readonly blocks: Map<number, Block>;
-	/** Lines of the page that they were decoded from. */
-	lines: Lines;
+	/** Lines of them all. */
+	readonly lines: Lines;
 	/** Physical address. */
 	readonly page: number;
 }
@@ -94,12 +94,12 @@ export class CodeCache implements CodePages {
 			this.#core.state.decodedPages++;
 		}
 		const own = linesTo(offset, steps.at(-1)?.next ?? offset);
-		code.lines = union(code.lines, own);
+		add(code.lines, own);
 		const executions = this.#executionsOf(this.#rewrites.times(number, own, this.#now));
 		const head = executions === undefined ? undefined : {executions, start: offset};
 		const record = this.#core.write(steps, head);
 		const count = steps.length + (head === undefined ? 0 : 1);
-		code.blocks.set(key, {record, last: record + (count - 1) * MicroOp.size});
+		code.blocks.set(key, {record, last: record + (count - 1) * MicroOp.size, low: own.low, high: own.high});
 		return record;
 	}
 
@@ -182,14 +182,14 @@ export class CodeCache implements CodePages {
 		const dropped: number[] = [];
 		let isOwn = false;
 		if (isCode) {
-			code.lines = {low: 0, high: 0};
+			code.lines.low = 0;
+			code.lines.high = 0;
 			for (const [key, block] of code.blocks) {
-				const own = linesTo(key % pageBytes, this.#core.nextOf(block.last));
-				if (meet(own, lines)) {
+				if (meet(block, lines)) {
 					code.blocks.delete(key);
 					dropped.push(block.record);
 					isOwn ||= record >= block.record && record <= block.last;
-				} else code.lines = union(code.lines, own);
+				} else add(code.lines, block);
 			}
 			if (code.blocks.size === 0) this.#pages.delete(number);
 			const now = this.#now;
@@ -208,7 +208,11 @@ export class CodeCache implements CodePages {
 const blockBytes = 32 * 15;
 const numberOf = (place: number): number => Math.floor(place / pageBytes);
 const meet = (one: Lines, other: Lines): boolean => ((one.low & other.low) | (one.high & other.high)) !== 0;
-const union = (one: Lines, other: Lines): Lines => ({low: one.low | other.low, high: one.high | other.high});
+
+function add(lines: Lines, {low, high}: Lines): void {
+	lines.low |= low;
+	lines.high |= high;
+}
 
 /** Lines of a block from an offset of its page to another, which is beyond the page where its last instruction is. */
 const linesTo = (offset: number, end: number): Lines =>
@@ -216,10 +220,10 @@ const linesTo = (offset: number, end: number): Lines =>
 
 /** Lines that two pages have not alike. */
 function unlike(page: Uint8Array, other: Uint8Array): Lines {
-	let lines: Lines = {low: 0, high: 0};
+	const lines: Lines = {low: 0, high: 0};
 	for (let at = 0; at < pageBytes; at += lineBytes)
 		if (Buffer.compare(page.subarray(at, at + lineBytes), other.subarray(at, at + lineBytes)) !== 0)
-			lines = union(lines, linesIn(at, lineBytes));
+			add(lines, linesIn(at, lineBytes));
 	return lines;
 }
 
