@@ -1,6 +1,6 @@
 import type {MachineFacts} from '#devices/device-type';
 import {WriteLog} from '#devices/guest-memory';
-import type {MachineLayout} from '#devices/machine';
+import type {AttachedMachine, MachineLayout} from '#devices/machine';
 import {loadDeviceModels} from '#devices/registry';
 import {checkConfig, terminalUsers, type VmConfig} from '#main/config';
 import {machineTree} from '#main/inspect';
@@ -21,10 +21,10 @@ import {type DevicePlace, WorkerStock} from '#main/workers';
 import type {LongOperation} from '#support/abort';
 import {close, eventfd} from '#support/ffi';
 import {StateUnits} from '#support/state-units';
-import {type ChosenHypervisor, chooseHypervisor} from '#vcpu-worker/back-ends';
+import {backEndOf, type ChosenHypervisor, chooseHypervisor} from '#vcpu-worker/back-ends';
 import {type CpuChoice, needsOf} from '#vcpu-worker/cpuid';
 import type {MsrRange, Partition} from '#vcpu-worker/hypervisor';
-import {attachMachine, type HostedMachine, type MachineHandle} from '#vcpu-worker/machine';
+import {attachMachine, type MachineHandle} from '#vcpu-worker/machine';
 import {parseVcpuState} from '#vcpu-worker/state';
 import {BootSource} from './boot-source.ts';
 import {crashDump} from './crash-dump.ts';
@@ -92,6 +92,7 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 	if (problem !== undefined) throw problem;
 	const {snapshot, stock = new WorkerStock()} = options;
 	const limits = {...vmLimits, ...options.limits};
+	const debug = new DebugControl();
 	const boot = new BootSource(config);
 	if (snapshot === undefined) boot.prefetch();
 	const loading = loadOwnDevices(config);
@@ -104,13 +105,25 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 	taken.workers.defer(async () => void (await Promise.all(workers.map((worker) => worker.leave()))));
 	const own = await loading;
 	const plan = planMachine(config, topology, partition.processor, own.models);
-	const savedUnits = snapshot && (await unitsFor(snapshot, config, partition.processor, plan, own.models));
 	const ram = mapRam(plan, partition, snapshot, taken);
 	const birthMs = Date.now();
-	const host = await hostMachine(plan, {birthMs, partition, ram, own, failure: config.deviceFailure}, taken);
-	const {machine} = host.attached;
-	partition.interceptMsrs(claimedMsrs(machine.layout));
+	const {handle, facts} = layOut(plan, {birthMs, partition, ram, own, failure: config.deviceFailure}, taken);
+	partition.interceptMsrs(claimedMsrs(handle.layout));
 	const opened = openVcpus(partition, plan.topology, config, snapshot !== undefined);
+	const attachment = (await backEndOf(handle.partition)).attach(handle.partition);
+	// As soon as it is known what they are: their threads create the processors while this one goes on.
+	const threads = wireVcpus({
+		workers,
+		vcpus: opened.handles,
+		machine: handle,
+		partition: attachment,
+		mailboxSpins: options.mailboxSpins ?? defaultMailboxSpins,
+	});
+	const vcpus = new VcpuGroup(threads, (vcpu) => debug.planOf(vcpu));
+	// This thread touches devices only while no vCPU runs.
+	const {machine, memory} = await attachMachine(handle, {alertsBootCpu: false, partition: attachment});
+	machine.reset();
+	const savedUnits = snapshot && (await unitsFor(snapshot, config, partition.processor, plan, own.models));
 	const ownUnits = partition.units(machine.time);
 	const hypervisor = {kind: partition.handle.kind, units: ownUnits.map(({name}) => name)};
 	if (snapshot !== undefined) {
@@ -120,34 +133,25 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 	const bootMachine = {
 		topology: plan.topology,
 		layout: plan.memory,
-		devices: host.handle.layout.devices,
+		devices: handle.layout.devices,
 		types: own.models.types,
 		initiators,
 	};
 	const bootImage = () => boot.image(bootMachine);
 	const image = snapshot === undefined ? await bootImage() : undefined;
-	const threads = wireVcpus({
-		workers,
-		vcpus: opened.handles,
-		machine: host.handle,
-		partition: host.attached.partition,
-		mailboxSpins: options.mailboxSpins ?? defaultMailboxSpins,
-		entry: image?.entry,
-	});
-	const {memory} = host.attached;
+	const booting = image && vcpus.reset(image.entry);
+	booting?.catch(() => {});
 	const ramUnit = memoryUnit(memory, bootImage);
 	await fillRam(ram, options, image && ramUnit.reset);
-	const debug = new DebugControl();
-	const vcpus = new VcpuGroup(threads, (vcpu) => debug.planOf(vcpu));
-	await vcpus.ready();
+	await booting;
 	// A thread that starts keeps a processor busy for as long as Node's own start does: the vCPUs' threads come first.
 	const {pollNs = defaultPollNs} = options;
 	const isAlone = options.pollNs !== undefined || mayHang(machine.layout);
 	const places: DevicePlace[] = [];
 	for (const _ of machine.layout.workers) places.push(stock.takeDevices(isAlone, places));
-	const devices = new DeviceThreads(places, {pollNs, ...host.handle});
+	const devices = new DeviceThreads(places, {pollNs, ...handle});
 	taken.workers.defer(() => devices.dispose());
-	const time = timeUnit(host.attached, birthMs, snapshot);
+	const time = timeUnit(machine, birthMs, snapshot);
 	const haltWatch = new HaltWatch(threads, limits.haltLookMs);
 	const passive = [
 		time,
@@ -181,7 +185,7 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 		vcpus,
 		sampler: new GuestSampler(threads),
 		devices,
-		hotPlug: new HotPlug(machine, host.facts, [vcpus, devices]),
+		hotPlug: new HotPlug(machine, facts, [vcpus, devices]),
 		actions: config.guestActions,
 		bootImage,
 		resetLimit: config.guestResetLimit,
@@ -252,21 +256,17 @@ interface HostedParts {
 	readonly failure: VmConfig['deviceFailure'];
 }
 
-/** The machine's devices in shared memory, attached to by this thread and powered on. */
-async function hostMachine(
+/** The machine's devices in shared memory, for every thread to attach to. */
+function layOut(
 	plan: MachinePlan,
 	{birthMs, partition, ram, own, failure}: HostedParts,
 	taken: Taken,
-): Promise<{handle: MachineHandle; attached: HostedMachine; facts: MachineFacts}> {
+): {handle: MachineHandle; facts: MachineFacts} {
 	const openWakeFd = () => taken.host.adopt(eventfd(), (fd) => void close(fd));
 	const {devices, facts} = plan.describe(birthMs);
 	const layout = wireMachine(devices, plan.topology.vps.length, openWakeFd, own, failure);
 	const {watch} = partition;
-	const handle = {layout, memory: {...ram.memory, ...(watch && {watch})}, partition: partition.handle};
-	// This thread touches devices only while no vCPU runs.
-	const attached = await attachMachine(handle, {alertsBootCpu: false});
-	attached.machine.reset();
-	return {handle, attached, facts};
+	return {handle: {layout, memory: {...ram.memory, ...(watch && {watch})}, partition: partition.handle}, facts};
 }
 
 /** Commits the memory that shall be, and puts what is to be booted there. */
@@ -281,7 +281,7 @@ async function fillRam(
 	await place?.();
 }
 
-function timeUnit({machine}: HostedMachine, baseTimeMs: number, snapshot: OpenSnapshot | undefined): TimeUnit {
+function timeUnit(machine: AttachedMachine, baseTimeMs: number, snapshot: OpenSnapshot | undefined): TimeUnit {
 	const snapshotMs = snapshot && Date.parse(snapshot.manifest.createdAt);
 	return new TimeUnit(machine.time, {baseTimeMs, ...(snapshotMs !== undefined && {snapshotMs})});
 }
@@ -299,7 +299,7 @@ function saver(
 	}: {
 		plan: MachinePlan;
 		ram: GuestRam;
-		machine: HostedMachine['machine'];
+		machine: AttachedMachine;
 		hypervisor: Omit<SavedHypervisor, 'needs'>;
 		writeLog: () => WriteLog;
 		cpu: CpuChoice;

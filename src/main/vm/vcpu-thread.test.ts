@@ -15,7 +15,7 @@ const cpu = {
 } as unknown as CpuBackend;
 
 /** A vCPU's thread whose runs the test ends, and which takes calls between them only. */
-function driven() {
+function driven(create = async () => {}) {
 	const place = {buffer: new SharedArrayBuffer(vcpuSharedBytes), byteOffset: 0};
 	const {probe, control} = vcpuShared(place);
 	const death = Promise.withResolvers<never>();
@@ -23,7 +23,8 @@ function driven() {
 	const runs: PromiseWithResolvers<StopReason>[] = [];
 	let free: Promise<unknown> = Promise.resolve();
 	const api = {
-		async create() {},
+		create,
+		restore: () => Promise.reject(new TypeError('there is no vCPU')),
 		run() {
 			const run = Promise.withResolvers<StopReason>();
 			runs.push(run);
@@ -81,6 +82,12 @@ test('nobody waits for the answer of a thread that has died', async (t) => {
 	const answer = t.throwsAsync(thread.report(), {message: 'dead'});
 	die(new Error('dead'));
 	await Promise.all([run, answer]);
+});
+
+test('a processor that could not be made says why to whoever gave it a state meanwhile', async (t) => {
+	const {thread} = driven(() => Promise.reject(new Error('no room')));
+	await t.throwsAsync(thread.restore({}), {message: 'no room'});
+	await t.throwsAsync(driven().thread.restore({}), {message: 'there is no vCPU'});
 });
 
 test('what a processor is kicked for is there before the kick', (t) => {

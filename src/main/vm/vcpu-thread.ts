@@ -60,9 +60,9 @@ export class VcpuThread {
 		return this.#created;
 	}
 
-	/** Puts the vCPU into its state at power-on. Only while the vCPU is not running. */
+	/** Puts the vCPU into its state at power-on. Only while the vCPU is not running; it may yet have to be created. */
 	async reset(entry?: BootRegisters): Promise<void> {
-		await this.#call((api) => api.reset(entry));
+		await this.#whenCreated(this.#call((api) => api.reset(entry)));
 	}
 
 	/** The vCPU's state, as data that survives JSON. Only while the vCPU is not running. */
@@ -70,9 +70,9 @@ export class VcpuThread {
 		return this.#call(async (api) => api.save());
 	}
 
-	/** Takes what {@link save} gave; see `CpuBackend.restore`. Only while the vCPU is not running. */
+	/** Takes what {@link save} gave; see `CpuBackend.restore`. Only while the vCPU is not running; it may yet have to be created. */
 	restore(saved: unknown, counterShift?: bigint): Promise<bigint> {
-		return this.#call<bigint>(async (api) => api.restore(saved, counterShift));
+		return this.#whenCreated(this.#call<bigint>(async (api) => api.restore(saved, counterShift)));
 	}
 
 	/** Goes on after the machine stood still: see {@link VcpuWorker.resume}. Only while the vCPU is not running. */
@@ -151,6 +151,13 @@ export class VcpuThread {
 	/** Closes the vCPU and lets the thread go. Only while the vCPU is not running. */
 	async dispose(): Promise<void> {
 		await this.#worker.leave();
+	}
+
+	/** A call that the thread has been given at once. Where the vCPU could not be created, that is what it fails with. */
+	async #whenCreated<R>(call: Promise<R>): Promise<R> {
+		call.catch(() => {});
+		await this.#created;
+		return call;
 	}
 
 	/** A call that fails when the thread does. */

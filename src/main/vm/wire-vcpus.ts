@@ -1,4 +1,3 @@
-import type {BootRegisters} from '#devices/processor';
 import {cpuText, type VmConfig} from '#main/config';
 import {cpuidTopology, type ProcessorTopology} from '#main/topology';
 import type {VcpuPlace} from '#main/workers';
@@ -70,12 +69,10 @@ export interface VcpuParts {
 	/** This thread's attachment to the partition. */
 	readonly partition: AttachedPartition;
 	readonly mailboxSpins: number;
-	/** State in which the boot processor starts; undefined for processors that are restored. */
-	readonly entry: BootRegisters | undefined;
 }
 
 /** Tells every vCPU's thread what it is; they create their vCPUs side by side. */
-export function wireVcpus({workers, vcpus, machine, partition, mailboxSpins, entry}: VcpuParts): VcpuThread[] {
+export function wireVcpus({workers, vcpus, machine, partition, mailboxSpins}: VcpuParts): VcpuThread[] {
 	const buffer = new SharedArrayBuffer(vcpuSharedBytes * workers.length);
 	return workers.map((worker, index) => {
 		const data = {
@@ -84,7 +81,6 @@ export function wireVcpus({workers, vcpus, machine, partition, mailboxSpins, ent
 			vcpu: vcpus[index] as VcpuHandle,
 			control: {buffer, byteOffset: vcpuSharedBytes * index},
 			mailboxSpins,
-			...(index === 0 && entry !== undefined && {entry}),
 		};
 		return new VcpuThread(worker, data, partition);
 	});

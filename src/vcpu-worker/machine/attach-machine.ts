@@ -33,15 +33,17 @@ export interface AttachOptions {
 	readonly isShared?: boolean;
 	/** The processor that this is the thread of. */
 	readonly vp?: number;
+	/** The partition, where the thread has attached to it already. */
+	readonly partition?: AttachedPartition;
 }
 
 /** Attaches the calling thread to a machine, whose device modules it loads. */
 export async function attachMachine(
 	{layout, memory: memoryHandle, partition: handle}: MachineHandle,
-	{alertsBootCpu, isShared = false, vp}: AttachOptions,
+	{alertsBootCpu, isShared = false, vp, partition: attached}: AttachOptions,
 ): Promise<HostedMachine> {
 	const [{findModel}, backEnd] = await Promise.all([loadDeviceModels(layout.modules), backEndOf(handle)]);
-	const partition = backEnd.attach(handle);
+	const partition = attached ?? backEnd.attach(handle);
 	const alertBootCpu = alertsBootCpu ? () => partition.kick(0) : () => {};
 	const isSplit = layout.devices.some(({kind}) => kind === pic8259Kind);
 	const {messages} = partition.interrupts;

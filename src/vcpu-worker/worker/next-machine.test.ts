@@ -76,7 +76,7 @@ test('nothing of a machine that a worker has let go stays in its heap', async (t
 		await create();
 		requestStop();
 		t.like(await worker.run(), {kind: 'requested'});
-		worker.restore(JSON.parse(JSON.stringify(worker.save())));
+		await worker.restore(JSON.parse(JSON.stringify(worker.save())));
 		t.true(await worker.release());
 		return buffers.map((buffer) => new WeakRef(buffer));
 	};

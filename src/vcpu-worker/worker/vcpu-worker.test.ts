@@ -112,7 +112,7 @@ test('a run that fails says what of, and calls are taken again', async (t) => {
 	const message = "A vCPU's exit could not be served: no serve";
 	t.like(await worker.run(), {kind: 'failed', error: {code: 'INTERNAL_ERROR', message}});
 	failAt(undefined);
-	worker.reset();
+	await worker.reset();
 	t.is(hypervisor.vcpus[0]?.steps, 0);
 	t.is(worker.report()['activity'], 'runnable');
 });
@@ -123,13 +123,26 @@ test('an NMI that a processor is commanded to take while it stands still is in i
 	command(VcpuCommand.NMI);
 	const saved = JSON.parse(JSON.stringify(worker.save()));
 	t.is(hypervisor.vcpus[0]?.nmis, 1);
-	worker.reset();
+	await worker.reset();
 	command(VcpuCommand.NMI);
-	worker.reset();
+	await worker.reset();
 	worker.save();
 	t.is(hypervisor.vcpus[0]?.nmis, 0);
-	worker.restore(saved);
+	await worker.restore(saved);
 	t.is(hypervisor.vcpus[0]?.nmis, 1, 'the one that was saved');
+});
+
+test('a processor that is still being made takes its state when it is', async (t) => {
+	const first = workerOf(halts);
+	await first.create();
+	first.command(VcpuCommand.NMI);
+	const saved = JSON.parse(JSON.stringify(first.worker.save()));
+	const {worker, create, hypervisor} = workerOf(halts);
+	const created = create();
+	const restored = worker.restore(saved);
+	t.is(hypervisor.vcpus[0], undefined);
+	await Promise.all([created, restored]);
+	t.is(hypervisor.vcpus[0]?.nmis, 1);
 });
 
 test('a processor that waits leaves its thread to calls, and a stop ends the wait and holds until it is taken back', async (t) => {

@@ -34,8 +34,6 @@ export interface VcpuWorkerData extends MachineHandle {
 	readonly control: VcpuControlPlace;
 	/** Looks at a mailbox reply before sleeping. */
 	readonly mailboxSpins: number;
-	/** State in which the boot processor starts: the boot protocol's registers on top of the state at power-on. */
-	readonly entry?: BootRegisters;
 }
 
 /** A vCPU that {@link VcpuWorker.create} has made. */
@@ -95,7 +93,6 @@ export class VcpuWorker {
 		if (cpu.levels !== undefined) machine.access.levels = cpu.levels;
 		const context = {cpu, events: machine.events, control, probe, sample, memory, sampler, split, isBoot};
 		this.#live = {context, ...live};
-		if (data.entry !== undefined) begin(cpu, data.entry);
 	}
 
 	/** Follows the machine to devices that have come or gone. */
@@ -108,8 +105,12 @@ export class VcpuWorker {
 		context.cpu.connect(wiring(live, {...context, pic: context.isBoot ? context.split : undefined}));
 	}
 
-	/** Puts the vCPU into its state at power-on, which it is in when created. @param entry - as in {@link VcpuWorkerData} */
-	reset(entry?: BootRegisters): void {
+	/**
+	 * Puts the vCPU into its state at power-on, which it is in when created. May be called while it is.
+	 * @param entry - state in which a boot processor starts: the boot protocol's registers on top of the state at power-on
+	 */
+	async reset(entry?: BootRegisters): Promise<void> {
+		await this.#creating;
 		const {cpu, control} = this.#vcpu.context;
 		// Earlier commands are not meant for the guest that starts now.
 		Atomics.store(control.$atomic, VcpuControl.word('commands'), 0);
@@ -123,8 +124,9 @@ export class VcpuWorker {
 		return saveVcpuState(this.#vcpu.context.cpu.save(this.#counterNow()));
 	}
 
-	/** Takes what {@link save} gave, or anybody: see {@link CpuBackend.restore}. @throws VmmError */
-	restore(saved: unknown, counterShift?: bigint): bigint {
+	/** Takes what {@link save} gave, or anybody: see {@link CpuBackend.restore}. May be called while the vCPU is created. @throws VmmError */
+	async restore(saved: unknown, counterShift?: bigint): Promise<bigint> {
+		await this.#creating;
 		const {cpu} = this.#vcpu.context;
 		const state = parseVcpuState(saved);
 		const {current = 0, others = []} = state.levels ?? {};
