@@ -35,8 +35,13 @@ export const software: Hypervisor & BackEnd = {
 	},
 };
 
+let processor: Promise<typeof import('./software-vcpu.ts')> | undefined;
+
 /** The processor itself is loaded on threads of processors only: it is most of the code. */
-const loadProcessor = () => import('./software-vcpu.ts');
+function loadProcessor(): Promise<typeof import('./software-vcpu.ts')> {
+	processor ??= import('./software-vcpu.ts');
+	return processor;
+}
 
 function alertOf({shared}: SoftwarePartitionHandle): Alert {
 	const requests = requestWords(shared);

@@ -24,7 +24,7 @@ import {
 	tableAt,
 } from '#vcpu-worker/software/state';
 import {X87} from '#vcpu-worker/software/x87';
-import {compile, instantiate, loadInterpreter, makeTable} from './load-interpreter.ts';
+import {compile, instantiate, loadInterpreter, TranslationTable} from './load-interpreter.ts';
 
 /**
  * Does an access that the TLB does not serve; see `Imports`.
@@ -90,7 +90,7 @@ export class Core {
 	/** The bytes of `transfer`. */
 	readonly transfer: Uint8Array;
 	/** Functions that heads of blocks name by number. */
-	readonly translations = makeTable(maxTranslations);
+	readonly translations = new TranslationTable(maxTranslations);
 	/** Is told of blocks that are no more; see {@link remove}. */
 	removed: (records: readonly number[], executions: number) => boolean = () => false;
 	/** Is told that nothing leads to any. */
@@ -100,6 +100,8 @@ export class Core {
 	readonly #env: object;
 	readonly #bytes: DataView;
 	readonly #quads: BigInt64Array;
+	readonly #tlb: BigInt64Array;
+	readonly #jumps: BigInt64Array;
 	/** Physical pages of the linear ones that the cache of blocks knows. */
 	readonly #frames = new Map<bigint, number>();
 	/** Entries of that cache, and linear pages, whose translations are not global. */
@@ -107,6 +109,8 @@ export class Core {
 	readonly #localPages = new Set<bigint>();
 	/** Which features instructions may need: all, if nobody says otherwise before the first is decoded. */
 	announced: Announced = () => true;
+	/** Nobody has come to know a page or a block, and their memory is untouched: its pages' first touch takes longer than most of a processor. */
+	#isFresh = true;
 	#jumpsEpoch = 0;
 	/** Changes when records become others. */
 	codeEpoch = 0;
@@ -140,22 +144,32 @@ export class Core {
 		this.#bytes = new DataView(memory.buffer);
 		this.#quads = new BigInt64Array(memory.buffer);
 		this.words = new Int32Array(memory.buffer);
+		this.#tlb = new BigInt64Array(memory.buffer, memoryMap.tlb, (memoryMap.jumps - memoryMap.tlb) / 8);
+		this.#jumps = new BigInt64Array(memory.buffer, memoryMap.jumps, (jumpEntries * jumpEntry.size) / 8);
 		const float = new FloatUnit(memory.buffer);
 		const compute = (operation: number, constant: number) => float.compute(operation, constant);
 		this.x87 = new X87(memory.buffer);
 		this.#within = within;
 		const system = (record: number) => this.#carryOut(record);
-		this.#env = {state: memory, ram, access, compute, x87: this.x87.execute, system, translations: this.translations};
+		const {imported: translations} = this.translations;
+		this.#env = {state: memory, ram, access, compute, x87: this.x87.execute, system, translations};
 		const {run, fuses} = instantiate(loadInterpreter(), this.#env);
 		this.#run = run;
 		this.state.fusesProducts = fuses?.(1) ?? 0;
 		this.state.tlb = memoryMap.tlb;
+	}
+
+	/** Puts what the TLB and the cache of blocks begin with into their memory. Before anybody looks there. */
+	begin(): void {
+		if (!this.#isFresh) return;
+		this.#isFresh = false;
 		this.forgetPages();
 		this.forgetJumps();
 	}
 
 	/** Executes records from this one on; returns the `Stop`. */
 	run(record: number): number {
+		this.begin();
 		this.words[codeChanged] = 0;
 		return this.#run(record);
 	}
@@ -198,7 +212,8 @@ export class Core {
 
 	/** Forgets what the TLB knows. */
 	forgetPages(): void {
-		new BigInt64Array(this.memory, memoryMap.tlb, (memoryMap.jumps - memoryMap.tlb) / 8).fill(-1n);
+		if (this.#isFresh) return;
+		this.#tlb.fill(-1n);
 	}
 
 	/** Number that changes whenever a block may not be any more what it was. */
@@ -217,7 +232,8 @@ export class Core {
 		this.#frames.clear();
 		this.#localJumps.length = 0;
 		this.#localPages.clear();
-		new BigInt64Array(this.memory, memoryMap.jumps, (jumpEntries * jumpEntry.size) / 8).fill(1n);
+		if (this.#isFresh) return;
+		this.#jumps.fill(1n);
 	}
 
 	/** Forgets those that are not in global pages. */
@@ -256,6 +272,7 @@ export class Core {
 	 * @param isGlobal - that page's translation outlasts loads of CR3
 	 */
 	remember(linear: bigint, record: number, frame: number, isGlobal: boolean): void {
+		this.begin();
 		const page = linear >> 12n;
 		const isFull = this.#frames.size >= jumpEntries || this.#localJumps.length >= jumpEntries;
 		if ((this.#frames.get(page) ?? frame) !== frame || isFull) this.forgetJumps();
@@ -273,6 +290,7 @@ export class Core {
 
 	/** Finds the block at a linear address that is known, for the mode of now; 0 where none is. */
 	find(low: number, high: number): number {
+		this.begin();
 		const index = (low ^ ((low >>> 12) | (high << 20))) & (jumpEntries - 1);
 		const at = (memoryMap.jumps + index * jumpEntry.size) / 4;
 		const words = this.words;

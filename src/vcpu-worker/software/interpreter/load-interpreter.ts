@@ -11,7 +11,7 @@ type Exports = Readonly<Record<string, (record: number) => number>> & {run(recor
 /** Node's part of the JavaScript API of WebAssembly; its types come with DOM only. */
 declare const WebAssembly: {
 	readonly Module: new (bytes: Uint8Array) => object;
-	readonly Table: new (limits: {readonly element: 'anyfunc'; readonly initial: number}) => TranslationTable;
+	readonly Table: new (limits: {readonly element: 'anyfunc'; readonly initial: number}) => WasmTable;
 	readonly Instance: new (module: object, imports: object) => {readonly exports: Exports};
 };
 
@@ -27,13 +27,38 @@ function keepWasmCode(): void {
 }
 let isKept = false;
 
-/** Functions that generated code calls by number. */
-export interface TranslationTable {
+type TableEntry = ((table: number, entry: number) => number) | null;
+
+/** `WebAssembly.Table`, as far as it is used. */
+interface WasmTable {
 	readonly length: number;
-	set(index: number, translation: ((table: number, entry: number) => number) | null): void;
+	set(index: number, entry: TableEntry): void;
+	grow(by: number): void;
 }
 
-export const makeTable = (size: number): TranslationTable => new WebAssembly.Table({element: 'anyfunc', initial: size});
+/** Entries that a table begins with. To make it as long as it can become takes longer than most of a processor. */
+const firstEntries = 64;
+
+/** Functions that generated code calls by number. */
+export class TranslationTable {
+	/** What generated code imports. */
+	readonly imported: object;
+	/** Numbers that there can be. */
+	readonly length: number;
+	readonly #table = new WebAssembly.Table({element: 'anyfunc', initial: firstEntries});
+
+	constructor(length: number) {
+		this.length = length;
+		this.imported = this.#table;
+	}
+
+	/** Gives a number its function, or takes it away. */
+	set(index: number, translation: TableEntry): void {
+		const {length} = this.#table;
+		if (index >= length) this.#table.grow(Math.min(Math.max(2 * length, index + 1), this.length) - length);
+		this.#table.set(index, translation);
+	}
+}
 
 let interpreter: object | undefined;
 

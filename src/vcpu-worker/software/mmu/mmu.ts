@@ -114,7 +114,7 @@ export class Mmu {
 
 	/** Forgets all translations, and which blocks of code are at which linear addresses. */
 	flush(): void {
-		this.#entries.fill(-1);
+		this.#core.forgetPages();
 		this.#local.length = 0;
 		this.#large.clear();
 		this.#core.forgetJumps();
@@ -310,6 +310,7 @@ export class Mmu {
 		const low = Number(BigInt.asIntN(32, at));
 		const high = Number(BigInt.asIntN(32, at >> 32n));
 		if ((low & 0xfff) + bytes > 4096) return -1;
+		this.#core.begin();
 		const tlb = tlbOf(isUser ? AccessClass.user : AccessClass.supervisor);
 		const entry = entryAt(tlb, low, high);
 		if (!this.#allows(entry, page, low, high)) {
@@ -378,6 +379,7 @@ export class Mmu {
 	/** Makes an entry of a translation; false where it does not lead to RAM. */
 	#fill(tlb: number, low: number, high: number, translation: Translation): boolean {
 		const {page, isWritable} = translation;
+		this.#core.begin();
 		const place = this.memory.placeOf(page);
 		if (place < 0 || this.watched?.hasPage(low, high) === true) return false;
 		this.#core.state.tlbMisses++;
