@@ -6,7 +6,7 @@ import {type ChosenHypervisor, choose} from './choose.ts';
 
 /** A hypervisor that can be asked for. */
 interface BackEndRow {
-	/** Loads it, once on every thread. */
+	/** Loads it: through {@link load}. */
 	load(): Promise<Hypervisor & BackEnd>;
 	/** Guesses whether this host has it. Loads nothing, and takes microseconds. */
 	isLikely(): boolean;
@@ -33,11 +33,18 @@ const hypervisorKinds = Object.keys(backEnds) as HypervisorKind[];
 /** Choice of a hypervisor: one by its name, or `auto`, the first that works here. */
 export type HypervisorOption = 'auto' | HypervisorKind;
 
+/** What a thread has loaded. To ask for a module again takes Node.js a tenth of a millisecond. */
+const loaded: {[kind in HypervisorKind]?: Promise<Hypervisor & BackEnd>} = {};
+
+function load(kind: HypervisorKind): Promise<Hypervisor & BackEnd> {
+	loaded[kind] ??= backEnds[kind].load();
+	return loaded[kind];
+}
+
 export const hypervisorOptions: readonly HypervisorOption[] = ['auto', ...hypervisorKinds];
 
 /** All hypervisors that can be asked for. */
-export const loadHypervisors = (): Promise<Hypervisor[]> =>
-	Promise.all(hypervisorKinds.map((kind) => backEnds[kind].load()));
+export const loadHypervisors = (): Promise<Hypervisor[]> => Promise.all(hypervisorKinds.map(load));
 
 /**
  * Picks the hypervisor that a machine runs on. One that is asked for says itself what is wrong, when it is used.
@@ -46,8 +53,8 @@ export const loadHypervisors = (): Promise<Hypervisor[]> =>
 export async function chooseHypervisor(wanted: HypervisorOption, host = hostFacts()): Promise<ChosenHypervisor> {
 	const obstacle = hostObstacle(host);
 	if (obstacle !== undefined) throw new VmmError({...obstacle, context: {...host}});
-	if (wanted !== 'auto') return {hypervisor: await backEnds[wanted].load(), reason: 'it was asked for'};
-	return choose(hypervisorKinds.map((kind) => () => backEnds[kind].load()));
+	if (wanted !== 'auto') return {hypervisor: await load(wanted), reason: 'it was asked for'};
+	return choose(hypervisorKinds.map((kind) => () => load(kind)));
 }
 
 /** Tells whether it is worth preparing for a machine, before anything is loaded that could tell. */
@@ -58,15 +65,14 @@ export const isHypervisorLikely = (wanted: HypervisorOption): boolean =>
 export async function backEndOf({kind, backEnd}: PartitionHandle): Promise<BackEnd> {
 	if (backEnd !== undefined) return backEnd;
 	if (!Object.hasOwn(backEnds, kind)) throw new TypeError(`there is no back end ${kind}`);
-	return backEnds[kind as HypervisorKind].load();
+	return load(kind as HypervisorKind);
 }
 
 /** Begins to load the back end that is likely to be needed. What goes wrong is met by whoever needs it. */
 export function warmBackEnd(): void {
 	const kind = hypervisorKinds.find((one) => backEnds[one].isLikely());
 	if (kind === undefined) return;
-	const load: () => Promise<BackEnd> = backEnds[kind].load;
-	load()
-		.then((backEnd) => backEnd.warm?.())
+	load(kind)
+		.then((backEnd: BackEnd) => backEnd.warm?.())
 		.catch(() => {});
 }

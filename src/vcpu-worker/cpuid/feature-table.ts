@@ -233,11 +233,14 @@ const bases: Readonly<Record<string, string>> = {
 /** The name in the table of a feature that goes by several. */
 export const canonicalName = (name: string): string => cpuFeature(name)?.name ?? name;
 
+/** Features that do not exist without another, by that one's name. */
+const dependents = Map.groupBy(Object.keys(bases), (name) => bases[name]);
+
 /** A feature, and all that do not exist without it. */
 export function withDependents(name: string): Set<string> {
 	const found = new Set([name]);
 	// A set shows what is added to it while it is gone through.
-	for (const base of found) for (const [other, needed] of Object.entries(bases)) if (needed === base) found.add(other);
+	for (const base of found) for (const other of dependents.get(base) ?? []) found.add(other);
 	return found;
 }
 
@@ -253,8 +256,7 @@ export function withBases(names: Iterable<string>): Set<string> {
 export const announced = (
 	answers: readonly Readonly<Record<CpuidRegister | 'function' | 'index', number>>[],
 ): string[] =>
-	cpuFeatures
-		.filter(({word: {leaf, subleaf, register}, bit}) =>
-			answers.some((one) => one.function === leaf && one.index === subleaf && (one[register] >>> bit) & 1),
-		)
-		.map(({name}) => name);
+	featureWords.flatMap(({leaf, subleaf, register, bits}) => {
+		const value = answers.find((one) => one.function === leaf && one.index === subleaf)?.[register] ?? 0;
+		return value === 0 ? [] : Object.keys(bits).filter((name) => ((value >>> (bits[name] as number)) & 1) === 1);
+	});
