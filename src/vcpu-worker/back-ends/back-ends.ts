@@ -6,7 +6,7 @@ import {type ChosenHypervisor, choose} from './choose.ts';
 
 /** A hypervisor that can be asked for. */
 interface BackEndRow {
-	/** Loads it: through {@link load}. */
+	/** Loads it; `load` does so once. */
 	load(): Promise<Hypervisor & BackEnd>;
 	/** Guesses whether this host has it. Loads nothing, and takes microseconds. */
 	isLikely(): boolean;
