@@ -66,8 +66,22 @@ const unary = {
 	extend16S: [0xc1, 0xc3],
 } as const;
 
+/** What instructions on two constants give; of others, code computes it. */
+const folded: {readonly [N in keyof typeof binary]?: (one: bigint, other: bigint, bits: bigint) => bigint} = {
+	add: (one, other) => one + other,
+	sub: (one, other) => one - other,
+	and: (one, other) => one & other,
+	or: (one, other) => one | other,
+	xor: (one, other) => one ^ other,
+	shl: (one, count, bits) => one << (count & (bits - 1n)),
+	shrU: (one, count, bits) => BigInt.asUintN(Number(bits), one) >> (count & (bits - 1n)),
+};
+
 /** An integer of 32 or 64 bits, which instructions take as signed (`S`) or unsigned (`U`). */
 export class Int<T extends IntType = IntType> extends Expr<T> {
+	/** Its value, signed, where that is known before code runs. */
+	readonly known: bigint | undefined = undefined;
+
 	add(other: Operand<T>): Int<T> {
 		return this.#binary('add', other);
 	}
@@ -200,6 +214,7 @@ export class Int<T extends IntType = IntType> extends Expr<T> {
 
 	/** True (1) for 0. */
 	isZero(): Int<'i32'> {
+		if (this.known !== undefined) return constant('i32', this.known === 0n ? 1 : 0);
 		return new Int('i32', (out) => {
 			this.emit(out);
 			out.byte(this.type === 'i32' ? 0x45 : 0x50);
@@ -209,6 +224,7 @@ export class Int<T extends IntType = IntType> extends Expr<T> {
 	/** `whenTrue` where this is not 0; both are computed. */
 	select<V extends IntType>(this: Int<'i32'>, whenTrue: Int<V>, whenFalse: Operand<V>): Int<V> {
 		const otherwise = asInt(whenTrue.type, whenFalse);
+		if (this.known !== undefined) return this.known === 0n ? otherwise : whenTrue;
 		return new Int(whenTrue.type, (out) => {
 			whenTrue.emit(out);
 			otherwise.emit(out);
@@ -219,12 +235,14 @@ export class Int<T extends IntType = IntType> extends Expr<T> {
 
 	/** The low 32 bits; itself where it has 32. */
 	toI32(): Int<'i32'> {
-		return this.type === 'i32' ? (this as Int<'i32'>) : this.#convert('i32', 0xa7);
+		if (this.type === 'i32') return this as Int<'i32'>;
+		return this.known === undefined ? this.#convert('i32', 0xa7) : constant('i32', this.known);
 	}
 
 	/** Zero-extended to 64 bits; itself where it has 64. */
 	toI64U(): Int<'i64'> {
-		return this.type === 'i64' ? (this as Int<'i64'>) : this.#convert('i64', 0xad);
+		if (this.type === 'i64') return this as Int<'i64'>;
+		return this.known === undefined ? this.#convert('i64', 0xad) : constant('i64', BigInt.asUintN(32, this.known));
 	}
 
 	/** Sign-extended to 64 bits; itself where it has 64. */
@@ -248,6 +266,9 @@ export class Int<T extends IntType = IntType> extends Expr<T> {
 
 	#binary(name: keyof typeof binary, other: Operand<T>): Int<T> {
 		const right = asInt(this.type, other);
+		const fold = folded[name];
+		if (fold !== undefined && this.known !== undefined && right.known !== undefined)
+			return constant(this.type, fold(this.known, right.known, this.type === 'i32' ? 32n : 64n));
 		return new Int(this.type, (out) => {
 			this.emit(out);
 			right.emit(out);
@@ -257,6 +278,8 @@ export class Int<T extends IntType = IntType> extends Expr<T> {
 
 	#compare(name: keyof typeof comparisons, other: Operand<T>): Int<'i32'> {
 		const right = asInt(this.type, other);
+		if (name === 'eq' && this.known !== undefined && right.known !== undefined)
+			return constant('i32', this.known === right.known ? 1 : 0);
 		return new Int('i32', (out) => {
 			this.emit(out);
 			right.emit(out);
@@ -265,16 +288,26 @@ export class Int<T extends IntType = IntType> extends Expr<T> {
 	}
 }
 
+/** A constant. */
+class Constant<T extends IntType> extends Int<T> {
+	override readonly known: bigint;
+
+	constructor(type: T, value: bigint) {
+		super(type, (out) => {
+			out.byte(type === 'i32' ? 0x41 : 0x42);
+			if (type === 'i32') out.signed(Number(value));
+			else out.signed64(value);
+		});
+		this.known = value;
+	}
+}
+
 /** Index of a type in the pairs of codes. */
 const widthIndex = (type: IntType) => (type === 'i32' ? 0 : 1);
 
 /** A constant; a 64-bit one may be given as any integer, and is taken modulo 2^64. */
 export function constant<T extends IntType>(type: T, value: number | bigint): Int<T> {
-	return new Int(type, (out) => {
-		out.byte(type === 'i32' ? 0x41 : 0x42);
-		if (type === 'i32') out.signed(Number(value));
-		else out.signed64(BigInt(value));
-	});
+	return new Constant(type, BigInt.asIntN(type === 'i32' ? 32 : 64, BigInt(value)));
 }
 
 export const i32 = (value: number): Int<'i32'> => constant('i32', value);

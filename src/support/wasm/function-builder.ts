@@ -102,6 +102,11 @@ export class FunctionBuilder<P extends readonly IntType[] = readonly IntType[]> 
 		return local;
 	}
 
+	/** A vector that lasts as long as the function, 0 at its beginning. */
+	lastingVectorLocal(): VectorLocal {
+		return this.#newVectorLocal();
+	}
+
 	/** Computes a vector once. */
 	letVector(value: Vector): VectorLocal {
 		const local = this.vectorLocal();
@@ -168,7 +173,13 @@ export class FunctionBuilder<P extends readonly IntType[] = readonly IntType[]> 
 		emitCall(this.out, func, values);
 	}
 
+	/** Of a condition that is known it writes what comes about alone. */
 	if(condition: Int<'i32'>, then: () => void, otherwise?: () => void): void {
+		if (condition.known !== undefined) {
+			const body = condition.known === 0n ? otherwise : then;
+			if (body !== undefined) this.scope(body);
+			return;
+		}
 		condition.emit(this.out);
 		this.out.append([0x04, noValue]);
 		this.#inside(then);
@@ -214,6 +225,10 @@ export class FunctionBuilder<P extends readonly IntType[] = readonly IntType[]> 
 
 	/** Runs the case of this number, the last one for all that have none, and goes on after the switch. */
 	switch(index: Int<'i32'>, cases: readonly (() => void)[]): void {
+		if (index.known !== undefined) {
+			this.scope(cases[Number(BigInt.asUintN(32, index.known))] ?? (cases.at(-1) as () => void));
+			return;
+		}
 		const labels: Label[] = [];
 		this.block((end) => {
 			const open = (at: number): void => {

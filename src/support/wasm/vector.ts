@@ -1,4 +1,5 @@
 import {type Operand as AnyOperand, asInt, constant, Expr, Int, type IntType} from './expr.ts';
+import type {Width} from './memory.ts';
 
 /** Prefix of vector instructions. */
 const prefix = 0xfd;
@@ -162,6 +163,14 @@ const scalars = {
 	f64x2: {splat: 20, extract: 33, convert: 0xb9, truncate: 6, multiplyAdd: 0x107},
 } as const;
 
+/** Reads and writes of one lane. */
+const laneCodes = {
+	8: {extract: 22, replace: 23},
+	16: {extract: 25, replace: 26},
+	32: {extract: 27, replace: 28},
+	64: {extract: 29, replace: 30},
+} as const;
+
 export type FloatShape = keyof typeof scalars;
 export type VectorUnary = keyof typeof unary;
 export type VectorBinary = keyof typeof binary;
@@ -231,21 +240,26 @@ export class Vector extends Expr<'v128'> {
 		});
 	}
 
-	/** This with another first lane. */
-	withFirst(shape: 'i32x4' | 'i64x2', value: Int): Vector {
-		const lane = shape === 'i64x2' ? value.toI64U() : value.toI32();
-		return new Vector('v128', (out) => {
+	/** The lane of 64 bits. */
+	lane64(index: 0 | 1): Int<'i64'> {
+		return this.lane(64, index) as Int<'i64'>;
+	}
+
+	/** A lane, filled up with zeros. */
+	lane(width: Width, index: number): Int {
+		return new Int<IntType>(width === 64 ? 'i64' : 'i32', (out) => {
 			this.emit(out);
-			lane.emit(out);
-			out.append([prefix, shape === 'i64x2' ? 30 : 28, 0]);
+			out.append([prefix, laneCodes[width].extract, index]);
 		});
 	}
 
-	/** The lane of 64 bits. */
-	lane64(index: 0 | 1): Int<'i64'> {
-		return new Int('i64', (out) => {
+	/** This with another lane, of the value's low bits. */
+	withLane(width: Width, index: number, value: Int): Vector {
+		const lane = width === 64 ? value.toI64U() : value.toI32();
+		return new Vector('v128', (out) => {
 			this.emit(out);
-			out.append([prefix, 29, index]);
+			lane.emit(out);
+			out.append([prefix, laneCodes[width].replace, index]);
 		});
 	}
 

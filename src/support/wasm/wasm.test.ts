@@ -47,6 +47,34 @@ test('constants of every length are what they were', (t) => {
 	t.is(compile([], 'i64', (f) => f.return(i64(2n ** 64n - 1n)))(), -1n);
 });
 
+test('what is known of constants is what code would compute', (t) => {
+	const computed = (value: Int<'i32'>) => compile([], 'i32', (f) => f.return(value))();
+	for (const [a, b] of [
+		[7, 9],
+		[-7, 33],
+		[0x7fff_ffff, -1],
+	] as const)
+		for (const name of ['add', 'sub', 'and', 'or', 'xor', 'shl', 'shrU', 'eq'] as const) {
+			const known = i32(a)[name](b);
+			const ofLocals = compile(['i32', 'i32'], 'i32', (f, x, y) => f.return(x[name](y)))(a, b);
+			t.deepEqual([known.known, computed(known)], [BigInt(ofLocals), ofLocals], `${a} ${name} ${b}`);
+		}
+	t.is(i64(-1n).toI32().toI64U().known, 0xffff_ffffn);
+	t.is(i64(-1n).shrU(4).known, 2n ** 60n - 1n);
+	t.is(i32(0).isZero().select(i32(5), 6).known, 5n);
+	const chosen = (value: number) =>
+		compile(['i32'], 'i32', (f, x) => {
+			f.if(
+				i32(value),
+				() => f.set(x, 1),
+				() => f.set(x, 2),
+			);
+			f.switch(i32(value), [() => f.set(x, x.add(10)), () => f.set(x, x.add(20))]);
+			f.return(x);
+		})(0);
+	t.deepEqual([chosen(0), chosen(1), chosen(7)], [12, 21, 21]);
+});
+
 test('integer instructions are those of their names, in both widths', (t) => {
 	const narrow = (write: (a: Int<'i32'>, b: Int<'i32'>) => Int, a: number, b = 0) =>
 		compile(['i32', 'i32'], 'i32', (f, x, y) => f.return(write(x, y)))(a, b);

@@ -41,6 +41,9 @@ export interface Imports {
 	readonly check: FuncOf<'i64'>;
 }
 
+const pageBits = 12;
+const entryBits = Math.log2(tlbEntry.size);
+
 /** Kinds of accesses. */
 export const AccessKind = {
 	read: 0,
@@ -184,14 +187,9 @@ export class GuestAccess {
 		const {state} = this.#imports;
 		const f = this.#f;
 		const at = f.let(address);
-		const entry = f.let(
-			at
-				.shrU(12)
-				.toI32()
-				.and(tlbEntries - 1)
-				.mul(tlbEntry.size)
-				.add(this.#tlb),
-		);
+		// The page's number times the size of an entry.
+		const distance = at.shrU(pageBits - entryBits).and(BigInt((tlbEntries - 1) * tlbEntry.size));
+		const entry = f.let(distance.toI32().add(this.#tlb));
 		// An access that ends in the next page has another page than the entry's.
 		const last = width === 8 ? at : at.add(width / 8 - 1);
 		const isHere = state.load('i64', 64, entry, page).eq(last.and(~0xfffn));

@@ -1,5 +1,13 @@
-import type {FunctionBuilder, Int, IntType, Memory, Vector, Width} from '#support/wasm';
-import {i32} from '#support/wasm';
+import {
+	type FunctionBuilder,
+	type Int,
+	type IntType,
+	i32,
+	type Memory,
+	splat,
+	type Vector,
+	type Width,
+} from '#support/wasm';
 import type {Difference} from '#vcpu-worker/software/semantics';
 import {CpuState} from '#vcpu-worker/software/state';
 
@@ -16,8 +24,12 @@ export interface Registers {
 	write(width: Width, place: Place, value: Int): void;
 	readVector(place: Place): Vector;
 	writeVector(place: Place, value: Vector): void;
-	/** Address of a value of 128 bits, whose elements code reads and writes in memory. */
-	vectorAt(place: Place): Int<'i32'>;
+	/** The element at a place, in all elements. */
+	readFirst(width: 32 | 64, place: Place): Vector;
+	/** An element of a value of 128 bits, by number. */
+	readElement(width: Width, place: Place, index: Int<'i32'>): Int;
+	/** Writes an element and leaves the others. */
+	writeElement(width: Width, place: Place, index: Int<'i32'>, value: Int): void;
 	/** Leaves code. @param record - of the step that does */
 	leave(stop: Int<'i32'>, record: Int<'i32'>): void;
 	/** The subtraction that the flags are of, where that is known. */
@@ -58,8 +70,20 @@ export class MemoryRegisters implements Registers {
 		this.#f.storeVector(this.#state, ...addressOf(place), value);
 	}
 
-	vectorAt(place: Place): Int<'i32'> {
-		return typeof place === 'number' ? i32(place) : place;
+	readFirst(width: 32 | 64, place: Place): Vector {
+		return splat(
+			width === 64 ? 'i64x2' : 'i32x4',
+			this.#state.load(width === 64 ? 'i64' : 'i32', width, ...addressOf(place)),
+		);
+	}
+
+	readElement(width: Width, place: Place, index: Int<'i32'>): Int {
+		const [base, offset] = elementOf(width, place, index);
+		return this.#state.load(width === 64 ? 'i64' : 'i32', width, base, offset);
+	}
+
+	writeElement(width: Width, place: Place, index: Int<'i32'>, value: Int): void {
+		this.#f.store(this.#state, width, ...elementOf(width, place, index), value);
 	}
 
 	leave(stop: Int<'i32'>, record: Int<'i32'>): void {
@@ -78,5 +102,17 @@ export class MemoryRegisters implements Registers {
 	stored(): void {}
 }
 
-/** Base and offset of a place. */
-const addressOf = (place: Place): [Int<'i32'>, number] => (typeof place === 'number' ? [i32(0), place] : [place, 0]);
+/** Base and offset of a place in memory. */
+export const addressOf = (place: Place): [Int<'i32'>, number] =>
+	typeof place === 'number' ? [i32(0), place] : [place, 0];
+
+/** The same of an element of a vector there. */
+export function elementOf(width: Width, place: Place, index: Int<'i32'>): [Int<'i32'>, number] {
+	const bytes = width / 8;
+	if (index.known !== undefined) {
+		const [base, offset] = addressOf(place);
+		return [base, offset + Number(index.known) * bytes];
+	}
+	const distance = index.mul(bytes);
+	return typeof place === 'number' ? [distance, place] : [place.add(distance), 0];
+}

@@ -120,12 +120,16 @@ export class GeneratedStep implements Operation {
 		this.#registers.writeVector(halfOf(this.#place(operand), half), value);
 	}
 
+	readFirst(operand: OperandName, width: 32 | 64): Vector {
+		return this.#registers.readFirst(width, this.#place(operand));
+	}
+
 	readElement(operand: OperandName, width: Width, index: Int<'i32'>): Int {
-		return this.#state.load(width === 64 ? 'i64' : 'i32', width, this.#elementPlace(operand, width, index));
+		return this.#registers.readElement(width, this.#place(operand), index);
 	}
 
 	writeElement(operand: OperandName, width: Width, index: Int<'i32'>, value: Int): void {
-		this.f.store(this.#state, width, this.#elementPlace(operand, width, index), 0, value);
+		this.#registers.writeElement(width, this.#place(operand), index, value);
 	}
 
 	loadVectorMemory(address: Int<'i64'>): Vector {
@@ -409,11 +413,6 @@ export class GeneratedStep implements Operation {
 
 	#leave(stop: Int<'i32'>): void {
 		this.#registers.leave(stop, this.#fields.record);
-	}
-
-	/** Place of an element of 128 bits. */
-	#elementPlace(operand: OperandName, width: Width, index: Int<'i32'>): Int<'i32'> {
-		return this.#registers.vectorAt(this.#place(operand)).add(index.mul(width / 8));
 	}
 
 	#place(operand: OperandName): Place {

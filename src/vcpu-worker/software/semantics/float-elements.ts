@@ -1,4 +1,4 @@
-import {type FloatShape, type Int, splat, type Vector, type VectorLocal, vectorOf} from '#support/wasm';
+import {type FloatShape, type Int, type Vector, type VectorLocal, vectorOf} from '#support/wasm';
 import type {FloatSuffix} from '#vcpu-worker/software/float';
 import type {Half, OperandName, Operation} from './operation.ts';
 
@@ -45,10 +45,10 @@ export const elements: Readonly<Record<FloatSuffix, Elements>> = {
 export function readElements(
 	op: Operation,
 	operand: OperandName,
-	{isPacked, width, integers}: Elements,
+	{isPacked, width}: Elements,
 	half: Half = 0,
 ): VectorLocal {
-	return op.f.letVector(isPacked ? op.readVector(operand, half) : splat(integers, op.read(operand, width)));
+	return op.f.letVector(isPacked ? op.readVector(operand, half) : op.readFirst(operand, width));
 }
 
 /** Both sources, each half of them. */
@@ -59,16 +59,22 @@ export const readPairs = (op: Operation, lane: Elements): readonly (readonly [Ve
 export const inAll = ({integers}: Elements, lanes: readonly Vector[]): Int<'i32'> =>
 	lanes.reduce((all, one) => all.binary('v128.and', one)).reduce(`${integers}.all_true`);
 
+/** Bytes of the second of two vectors for the first element, of the first one behind it. */
+const firstOf = {
+	32: [16, 17, 18, 19, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15],
+	64: [16, 17, 18, 19, 20, 21, 22, 23, 8, 9, 10, 11, 12, 13, 14, 15],
+} as const;
+
 /** Writes the destination: each half of it, or the first element in front of what the first source has, or another operand. */
 export function writeElements(
 	op: Operation,
-	{isPacked, integers}: Elements,
+	{isPacked, width}: Elements,
 	values: readonly Vector[],
 	rest: OperandName = 'c',
 ): void {
 	for (const half of op.halves) {
 		const value = values[half] as Vector;
-		op.writeVector('a', isPacked ? value : op.readVector(rest).withFirst(integers, value.lane64(0)), half);
+		op.writeVector('a', isPacked ? value : op.readVector(rest).shuffle(value, firstOf[width]), half);
 	}
 }
 

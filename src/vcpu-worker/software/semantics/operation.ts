@@ -33,6 +33,8 @@ export interface Operation {
 	/** 128 bits of an operand. */
 	readVector(operand: OperandName, half?: Half): Vector;
 	writeVector(operand: OperandName, value: Vector, half?: Half): void;
+	/** The first element of an operand, in all elements. */
+	readFirst(operand: OperandName, width: 32 | 64): Vector;
 	/** An element of an operand, by number. */
 	readElement(operand: OperandName, width: Width, index: Int<'i32'>): Int;
 	/** Writes an element and leaves the others. */

@@ -88,8 +88,7 @@ export const vectorMoves = {
 		op.writeElement('a', 64, i32(0), value);
 	},
 	/** The low element, in front of what the first source has. */
-	moveElement: (op) =>
-		op.writeVector('a', op.readVector('c').withFirst(op.width === 64 ? 'i64x2' : 'i32x4', op.read('b'))),
+	moveElement: (op) => op.writeVector('a', op.readVector('c').withLane(op.width, 0, op.read('b'))),
 	insert: (op) => {
 		const value = op.f.let(op.read('b'));
 		op.writeVector('a', op.readVector('c'));

@@ -6,14 +6,19 @@ import {
 	type Local,
 	type Memory,
 	type ScopedLocal,
+	splat,
 	type Vector,
 	type Width,
 } from '#support/wasm';
-import type {Place, Registers} from '#vcpu-worker/software/interpreter';
-import type {Difference} from '#vcpu-worker/software/semantics';
+import {addressOf, elementOf, type Place, type Registers} from '#vcpu-worker/software/interpreter';
+import {type Difference, signExtended} from '#vcpu-worker/software/semantics';
 import {betweenSteps, CpuState, generalAt} from '#vcpu-worker/software/state';
+import {LocalVectors} from './local-vectors.ts';
 
 const word = 8;
+const vectorBytes = 16;
+/** Those that elements may be of, by numbers that code computes. */
+const wideBytes = 32;
 /** Bytes of what lives in locals from the way in to the way out: general registers, and behind them the words of the status flags. */
 const kept = {begin: generalAt(0), end: CpuState.offset('carry') + word};
 
@@ -33,8 +38,8 @@ export interface WayOut {
 }
 
 /**
- * General registers, the words of the status flags and what instructions keep between their steps in locals of a translation. All else stays in
- * memory.
+ * General registers, the words of the status flags, vectors, and what instructions keep between their steps in locals of a translation. All else
+ * stays in memory.
  */
 export class LocalRegisters implements Registers {
 	readonly #f: FunctionBuilder;
@@ -43,6 +48,7 @@ export class LocalRegisters implements Registers {
 	/** Locals by the place of their word. */
 	readonly #locals = new Map<number, Local<'i64'>>();
 	readonly #written = new Set<number>();
+	readonly #vectors: LocalVectors;
 	/** Those words between steps that are in locals now, and how deep their instruction begins. */
 	readonly #passing = new Set<number>();
 	#depth = 0;
@@ -63,6 +69,7 @@ export class LocalRegisters implements Registers {
 		this.#f = f;
 		this.#state = state;
 		this.#wayOut = wayOut;
+		this.#vectors = new LocalVectors(f, state);
 		this.changed = f.lastingLocal('i32');
 	}
 
@@ -79,7 +86,12 @@ export class LocalRegisters implements Registers {
 	step(kind: string, write: () => void): void {
 		const f = this.#f;
 		if (!setInBranches.has(kind)) {
-			const before = {length: f.out.length, pending: new Map(this.#pending), passing: new Set(this.#passing)};
+			const before = {
+				length: f.out.length,
+				pending: new Map(this.#pending),
+				passing: new Set(this.#passing),
+				vectors: this.#vectors.passing,
+			};
 			const {difference} = this;
 			this.#hasSetInBranch = false;
 			this.#own.clear();
@@ -96,6 +108,7 @@ export class LocalRegisters implements Registers {
 			this.difference = difference;
 			this.#passing.clear();
 			for (const place of before.passing) this.#passing.add(place);
+			this.#vectors.passing = before.vectors;
 		}
 		for (const [place, value] of this.#pending) f.set(this.#local(place), value);
 		this.#pending.clear();
@@ -131,6 +144,7 @@ export class LocalRegisters implements Registers {
 	/** An instruction begins: nothing is left of what the one before kept between its steps. */
 	begin(): void {
 		this.#passing.clear();
+		this.#vectors.passing = [];
 		this.#depth = this.#f.depth;
 	}
 
@@ -138,10 +152,12 @@ export class LocalRegisters implements Registers {
 	fill(): void {
 		for (const [place, local] of this.#locals)
 			if (isIn(kept, place)) this.#f.set(local, this.#state.load('i64', 64, i32(0), place));
+		this.#vectors.fill();
 	}
 
 	/** Writes them back. */
 	writeBack(): void {
+		this.#vectors.writeBack();
 		for (const place of this.#written) this.#f.store(this.#state, 64, i32(0), place, this.#local(place));
 	}
 
@@ -149,7 +165,12 @@ export class LocalRegisters implements Registers {
 		const pending = typeof place === 'number' ? this.#pending.get(place) : undefined;
 		if (pending !== undefined) return this.#wanted(place as number, pending);
 		const local = this.#localOf(place);
-		if (local === undefined) return this.#state.load(type, width, ...addressOf(place));
+		if (local === undefined) {
+			const lane = typeof place === 'number' ? this.#vectors.readLane(width, place) : undefined;
+			if (lane !== undefined) return type === 'i64' ? lane.toI64U() : lane.toI32();
+			this.#spill(place, width / 8);
+			return this.#state.load(type, width, ...addressOf(place));
+		}
 		const value = shifted(local, place as number);
 		if (type === 'i64') return width === 64 ? value : value.and((1n << BigInt(width)) - 1n);
 		const narrow = value.toI32();
@@ -157,21 +178,21 @@ export class LocalRegisters implements Registers {
 	}
 
 	readSigned(width: Width, place: Place): Int<'i64'> {
-		const local = this.#localOf(place);
-		if (local === undefined) return this.#state.loadSigned('i64', width, ...addressOf(place));
-		const value = shifted(local, place as number);
-		if (width === 64) return value;
-		if (width === 32) return value.toI32().toI64S();
-		return width === 16 ? value.extend16S() : value.extend8S();
+		return signExtended(this.read(width === 64 ? 'i64' : 'i32', width, place), width);
 	}
 
 	write(width: Width, place: Place, value: Int): void {
 		if (typeof place === 'number' && isIn(flags, place) && this.#setFlags(place, value as Int<'i64'>)) return;
+		const lane = typeof place === 'number' && width === 32 ? value.toI32().toI64U() : value;
+		if (typeof place === 'number' && this.#vectors.writeLane(width === 32 ? 64 : width, place, lane)) return;
 		const local = this.#localToWrite(place, width);
 		if (local === undefined) {
 			const [base, offset] = addressOf(place);
+			const bytes = width === 32 ? word : width / 8;
+			if (typeof place === 'number') this.#spill(place, bytes);
 			if (width === 32) this.#f.store(this.#state, 64, base, offset, value.toI32().toI64U());
 			else this.#f.store(this.#state, width, base, offset, value);
+			if (typeof place === 'number') this.#refill(place, bytes);
 			return;
 		}
 		const bits = ((place as number) % word) * 8;
@@ -186,21 +207,47 @@ export class LocalRegisters implements Registers {
 	}
 
 	readVector(place: Place): Vector {
+		const found = typeof place === 'number' ? this.#vectors.read(place) : undefined;
+		if (found !== undefined) return found;
 		this.#spill(place);
 		return this.#state.loadVector(...addressOf(place));
 	}
 
 	writeVector(place: Place, value: Vector): void {
+		if (typeof place !== 'number') {
+			this.#f.storeVector(this.#state, place, 0, value);
+			return;
+		}
+		if (this.#vectors.write(place, value)) return;
 		this.#spill(place);
-		this.#f.storeVector(this.#state, ...addressOf(place), value);
-		if (typeof place === 'number')
-			for (const at of [place, place + word])
-				if (this.#passing.has(at)) this.#f.set(this.#local(at), this.#state.load('i64', 64, i32(0), at));
+		if (isIn(betweenSteps, place) && this.#f.depth === this.#depth) {
+			this.#vectors.pass(place, value);
+			return;
+		}
+		this.#f.storeVector(this.#state, i32(0), place, value);
+		this.#refill(place, vectorBytes);
 	}
 
-	vectorAt(place: Place): Int<'i32'> {
-		this.#spill(place);
-		return typeof place === 'number' ? i32(place) : place;
+	readFirst(width: 32 | 64, place: Place): Vector {
+		const found = typeof place === 'number' ? this.#vectors.find(place) : undefined;
+		if (found?.distance === 0) return found.local.shuffle(found.local, firstOf[width]);
+		return splat(width === 64 ? 'i64x2' : 'i32x4', this.read(width === 64 ? 'i64' : 'i32', width, place));
+	}
+
+	readElement(width: Width, place: Place, index: Int<'i32'>): Int {
+		const [base, offset] = elementOf(width, place, index);
+		const type = width === 64 ? 'i64' : 'i32';
+		if (base.known === 0n) return this.read(type, width, offset);
+		this.#spill(place, wideBytes);
+		return this.#state.load(type, width, base, offset);
+	}
+
+	writeElement(width: Width, place: Place, index: Int<'i32'>, value: Int): void {
+		const [base, offset] = elementOf(width, place, index);
+		if (base.known === 0n && this.#vectors.writeLane(width, offset, value)) return;
+		this.#spill(place, wideBytes);
+		this.#f.store(this.#state, width, base, offset, value);
+		if (typeof place === 'number') this.#refill(place, wideBytes);
 	}
 
 	leave(stop: Int<'i32'>, record: Int<'i32'>): void {
@@ -265,20 +312,36 @@ export class LocalRegisters implements Registers {
 		return local;
 	}
 
-	/** Puts the words of a value of 128 bits where they are in memory; it may begin within one. */
-	#spill(place: Place): void {
-		if (typeof place !== 'number' || !isIn(betweenSteps, place)) return;
-		for (let at = place - (place % word); at < place + 2 * word; at += word) {
+	/** Puts bytes where they are in memory, as far as they are in locals; they may begin within a word. */
+	#spill(place: Place, bytes = vectorBytes): void {
+		if (typeof place !== 'number') return;
+		// What is between steps is in memory alone then; in a branch, both have it.
+		const isAlone = this.#f.depth === this.#depth;
+		for (const at of this.#vectors.within(place, place + bytes)) {
+			this.#vectors.store(at);
+			if (isAlone) this.#vectors.drop(at);
+		}
+		if (!isIn(betweenSteps, place)) return;
+		for (let at = place - (place % word); at < place + bytes; at += word) {
 			if (!this.#passing.has(at)) continue;
 			this.#f.store(this.#state, 64, i32(0), at, this.#local(at));
-			// In a branch, both have it from now on.
-			if (this.#f.depth === this.#depth) this.#passing.delete(at);
+			if (isAlone) this.#passing.delete(at);
 		}
+	}
+
+	/** Has locals say what memory does from a place on. */
+	#refill(place: number, bytes: number): void {
+		for (const at of this.#vectors.within(place, place + bytes)) this.#vectors.reload(at);
+		for (let at = place - (place % word); at < place + bytes; at += word)
+			if (this.#passing.has(at)) this.#f.set(this.#local(at), this.#state.load('i64', 64, i32(0), at));
 	}
 }
 
-/** Base and offset of a place in memory. */
-const addressOf = (place: Place): [Int<'i32'>, number] => (typeof place === 'number' ? [i32(0), place] : [place, 0]);
+/** Bytes of the first element of a vector, in all elements. */
+const firstOf = {
+	32: Array.from({length: vectorBytes}, (_, byte) => byte % 4),
+	64: Array.from({length: vectorBytes}, (_, byte) => byte % 8),
+} as const;
 
 /** The word from a byte on. */
 const shifted = (local: Local<'i64'>, place: number): Int<'i64'> => {
