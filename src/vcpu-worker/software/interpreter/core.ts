@@ -15,6 +15,7 @@ import {
 	immediateAt,
 	jumpEntries,
 	jumpEntry,
+	leastNormalAt,
 	longCode,
 	MicroOp,
 	maxTranslations,
@@ -155,6 +156,8 @@ export class Core {
 		this.#env = {state: memory, ram, access, compute, x87: this.x87.execute, system, translations};
 		const {run, fuses} = instantiate(loadInterpreter(), this.#env);
 		this.#run = run;
+		new Float32Array(this.memory, leastNormalAt.f32x4, 4).fill(2 ** -126);
+		new Float64Array(this.memory, leastNormalAt.f64x2, 2).fill(2 ** -1022);
 		this.state.fusesProducts = fuses?.(1) ?? 0;
 		this.state.tlb = memoryMap.tlb;
 	}

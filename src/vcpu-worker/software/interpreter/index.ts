@@ -5,6 +5,7 @@ export {AccessKind, type Imports} from './guest-access.ts';
 export {importParts, memoryLimits} from './import-parts.ts';
 export {loadInterpreter} from './load-interpreter.ts';
 export {poll} from './poll.ts';
+export {RareFunctions} from './rare-functions.ts';
 export {addressOf, elementOf, type Place, type Registers} from './registers.ts';
 export {GeneratedStep} from './step.ts';
 export type {StepFields} from './step-fields.ts';

@@ -1,6 +1,7 @@
 import {
 	callOf,
 	constant,
+	type FloatShape,
 	type FunctionBuilder,
 	type Int,
 	type IntType,
@@ -10,9 +11,17 @@ import {
 	type Vector,
 	type Width,
 } from '#support/wasm';
-import {Flags, type Half, type Kind, type OperandName, type Operation} from '#vcpu-worker/software/semantics';
-import {CpuState, generalAt, SegmentState, Stop, segmentBaseAt} from '#vcpu-worker/software/state';
+import {
+	type Apart,
+	Flags,
+	type Half,
+	type Kind,
+	type OperandName,
+	type Operation,
+} from '#vcpu-worker/software/semantics';
+import {CpuState, generalAt, leastNormalAt, SegmentState, Stop, segmentBaseAt} from '#vcpu-worker/software/state';
 import {GuestAccess, type Imports} from './guest-access.ts';
+import type {RareFunctions} from './rare-functions.ts';
 import type {Place, Registers} from './registers.ts';
 import type {StepFields} from './step-fields.ts';
 
@@ -51,8 +60,12 @@ export class GeneratedStep implements Operation {
 	readonly #compute: Imports['compute'];
 	readonly #x87: Imports['x87'];
 	readonly #jumps: Jumps | undefined;
+	readonly #rare: RareFunctions | undefined;
 
-	/** @param jumps - undefined: it has none */
+	/**
+	 * @param jumps - undefined: it has none
+	 * @param rare - functions for what is rare; undefined: it has all in itself
+	 */
 	constructor(
 		f: FunctionBuilder,
 		kind: Kind,
@@ -61,6 +74,7 @@ export class GeneratedStep implements Operation {
 		registers: Registers,
 		tlb: Int<'i32'>,
 		jumps: Jumps | undefined,
+		rare?: RareFunctions,
 	) {
 		this.f = f;
 		this.#kind = kind;
@@ -72,6 +86,7 @@ export class GeneratedStep implements Operation {
 		this.#fields = fields;
 		this.#registers = registers;
 		this.#jumps = jumps;
+		this.#rare = rare;
 		this.#check = imports.check;
 		this.#compute = imports.compute;
 		this.#x87 = imports.x87;
@@ -209,6 +224,15 @@ export class GeneratedStep implements Operation {
 			this.#raise();
 		});
 		return operands.map((_, half) => this.#state.loadVector(i32(0), CpuState.offset('floatResult') + half * halfBytes));
+	}
+
+	leastNormal(shape: FloatShape): Vector {
+		return this.#state.loadVector(i32(0), leastNormalAt[shape]);
+	}
+
+	get apart(): Apart | undefined {
+		const rare = this.#rare;
+		return rare && ((name, operands, results, compute) => this.#apart(rare, name, operands, results, compute));
 	}
 
 	readRegister(register: number, width: Width): Int {
@@ -399,6 +423,27 @@ export class GeneratedStep implements Operation {
 			() => f.set(address, at.add(this.#state.load('i64', 64, flat))),
 		);
 		return address;
+	}
+
+	#apart(rare: RareFunctions, ...[name, operands, results, compute]: Parameters<Apart>): readonly Vector[] {
+		const state = this.#state;
+		const at = (name: 'floatOperands' | 'floatResult', index: number): [Int<'i32'>, number] => [
+			i32(0),
+			CpuState.offset(name) + index * halfBytes,
+		];
+		const func = rare.find(`${name} ${operands.length}`, this.#kind, (step) => {
+			let index = 0;
+			const given = operands.map((half) =>
+				half.map(() => step.f.letVector(state.loadVector(...at('floatOperands', index++)))),
+			);
+			for (const [half, value] of compute(step, given).entries())
+				step.f.storeVector(state, ...at('floatResult', half), value);
+		});
+		for (const [index, value] of operands.flat().entries())
+			this.f.storeVector(state, ...at('floatOperands', index), value);
+		const stop = this.f.let(callOf(func, this.#fields.record));
+		this.f.if(stop, () => this.#leave(stop));
+		return Array.from({length: results}, (_, half) => state.loadVector(...at('floatResult', half)));
 	}
 
 	/** Leaves with the exception that `vector` says. */

@@ -2,12 +2,11 @@ import {splat, type Vector, type VectorLocal, vectorOf} from '#support/wasm';
 import type {FloatSuffix} from '#vcpu-worker/software/float';
 import {
 	and,
-	areFinite,
+	type Checks,
+	checksOf,
 	type Elements,
 	elements,
 	inAll,
-	isNormal,
-	isPlain,
 	lanes,
 	readElements,
 	readPairs,
@@ -61,14 +60,14 @@ function isProduct(op: Operation, lane: Elements, a: Vector, b: Vector, product:
 	return and(isExactProduct(op, lane, a, b, computed), computed.binary(`${lane.shape}.eq`, product));
 }
 
-/** Lanes in which WebAssembly's result stands, when operands are plain. */
-function stands(op: Operation, name: Arithmetic, lane: Elements, a: Vector, b: Vector, result: Vector): Vector {
+/** Lanes in which operands are plain and WebAssembly's result stands. */
+function stands(checks: Checks, name: Arithmetic, a: Vector, b: Vector, result: Vector): readonly Vector[] {
+	const {isPlain, areFinite, isNormal, isZero} = checks;
+	const plain = [isPlain(a), isPlain(b)];
 	// Sums that are tiny are exact.
-	if (name === 'add' || name === 'sub') return and(areFinite(result, lane), isPlain(result, lane));
-	const {shape, zero} = lane;
-	const isZero = (value: Vector) => value.binary(`${shape}.eq`, zero);
+	if (name === 'add' || name === 'sub') return [...plain, isPlain(result), areFinite(result)];
 	const hasZero = name === 'mul' ? isZero(a).binary('v128.or', isZero(b)) : isZero(a);
-	return isNormal(op, result, lane).binary('v128.or', and(isZero(result), hasZero));
+	return [...plain, isNormal(result).binary('v128.or', and(isZero(result), hasZero))];
 }
 
 /** Lanes in which WebAssembly's result is exact. */
@@ -87,18 +86,21 @@ function compute(
 	pairs: readonly FloatOperands[],
 ): readonly VectorLocal[] {
 	const lane = elements[suffix];
-	const all = pairs.map(([a, b]) => ({a, b, result: op.f.letVector(a.binary(`${lane.shape}.${name}`, b))}));
-	const results = all.map(({result}) => result);
-	return settle(op, `${name}${suffix}`, pairs, results, {
-		isSure: inAll(
-			lane,
-			all.flatMap(({a, b, result}) => [isPlain(a, lane), isPlain(b, lane), stands(op, name, lane, a, b, result)]),
-		),
-		isExact: () =>
-			inAll(
+	return settle(op, `${name}${suffix}`, pairs, (op, pairs) => {
+		const all = pairs.map(([a, b]) => ({a, b, result: op.f.letVector(a.binary(`${lane.shape}.${name}`, b))}));
+		const checks = checksOf(op, lane);
+		return {
+			results: all.map(({result}) => result),
+			isSure: inAll(
 				lane,
-				all.map(({a, b, result}) => isExact(op, name, lane, a, b, result)),
+				all.flatMap(({a, b, result}) => stands(checks, name, a, b, result)),
 			),
+			isExact: () =>
+				inAll(
+					lane,
+					all.map(({a, b, result}) => isExact(op, name, lane, a, b, result)),
+				),
+		};
 	});
 }
 
@@ -113,22 +115,22 @@ const squareRoot =
 	(suffix: FloatSuffix): Meaning =>
 	(op) => {
 		const lane = elements[suffix];
-		const all = op.halves.map((half) => {
-			const value = readElements(op, 'b', lane, half);
-			return {value, root: op.f.letVector(value.unary(`${lane.shape}.sqrt`))};
-		});
-		const operands = all.map(({value}) => [value, value] as const);
-		const roots = all.map(({root}) => root);
-		const settled = settle(op, `sqrt${suffix}`, operands, roots, {
-			isSure: inAll(
-				lane,
-				all.flatMap(({value, root}) => [isPlain(value, lane), areFinite(root, lane)]),
-			),
-			isExact: () =>
-				inAll(
+		const operands = op.halves.map((half) => [readElements(op, 'b', lane, half)] as const);
+		const settled = settle(op, `sqrt${suffix}`, operands, (op, values) => {
+			const all = values.map(([value]) => ({value, root: op.f.letVector(value.unary(`${lane.shape}.sqrt`))}));
+			const {isPlain, areFinite} = checksOf(op, lane);
+			return {
+				results: all.map(({root}) => root),
+				isSure: inAll(
 					lane,
-					all.map(({value, root}) => isProduct(op, lane, root, root, value)),
+					all.flatMap(({value, root}) => [isPlain(value), areFinite(root)]),
 				),
+				isExact: () =>
+					inAll(
+						lane,
+						all.map(({value, root}) => isProduct(op, lane, root, root, value)),
+					),
+			};
 		});
 		writeElements(op, lane, settled);
 	};
@@ -159,26 +161,24 @@ const alternating =
 		const {shape, sign} = lane;
 		const signs =
 			suffix === 'ps' ? splat('i64x2', 0x8000_0000n) : vectorOf([...Array(7).fill(0), 0x80, ...Array(8).fill(0)]);
-		const pairs = readPairs(op, lane);
-		const all = pairs.map(([a, b]) => {
-			const added = op.f.letVector(b.binary('v128.xor', and(signs, sign)));
-			return {a, b, added, result: op.f.letVector(a.binary(`${shape}.add`, added))};
-		});
-		const results = all.map(({result}) => result);
-		const settled = settle(op, `addsub${suffix}`, pairs, results, {
-			isSure: inAll(
-				lane,
-				all.flatMap(({a, b, added, result}) => [
-					isPlain(a, lane),
-					isPlain(b, lane),
-					stands(op, 'add', lane, a, added, result),
-				]),
-			),
-			isExact: () =>
-				inAll(
+		const settled = settle(op, `addsub${suffix}`, readPairs(op, lane), (op, pairs) => {
+			const all = pairs.map(([a, b]) => {
+				const added = op.f.letVector(b.binary('v128.xor', and(signs, sign)));
+				return {a, added, result: op.f.letVector(a.binary(`${shape}.add`, added))};
+			});
+			const checks = checksOf(op, lane);
+			return {
+				results: all.map(({result}) => result),
+				isSure: inAll(
 					lane,
-					all.map(({a, added, result}) => isExactSum(op, lane, a, added, result)),
+					all.flatMap(({a, added, result}) => stands(checks, 'add', a, added, result)),
 				),
+				isExact: () =>
+					inAll(
+						lane,
+						all.map(({a, added, result}) => isExactSum(op, lane, a, added, result)),
+					),
+			};
 		});
 		writeElements(op, lane, settled);
 	};

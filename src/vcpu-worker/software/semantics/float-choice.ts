@@ -2,10 +2,10 @@ import {splat, type Vector} from '#support/wasm';
 import type {FloatSuffix} from '#vcpu-worker/software/float';
 import {
 	and,
+	checksOf,
 	type Elements,
 	elements,
 	inAll,
-	isPlain,
 	readElements,
 	readPairs,
 	writeElements,
@@ -15,26 +15,27 @@ import type {FloatOperands, Meaning, Operation} from './operation.ts';
 
 const suffixes: readonly FloatSuffix[] = ['ps', 'pd', 'ss', 'sd'];
 
-const arePlain = (pairs: readonly FloatOperands[], lane: Elements) =>
-	inAll(
-		lane,
-		pairs.flatMap((pair) => pair.map((value) => isPlain(value, lane))),
-	);
+const arePlain = (op: Operation, pairs: readonly FloatOperands[], lane: Elements) => {
+	const {isPlain} = checksOf(op, lane);
+	return inAll(lane, pairs.flat().map(isPlain));
+};
 
 /** MIN and MAX, which are those of WebAssembly with operands exchanged. */
 const choose =
 	(name: 'min' | 'max', suffix: FloatSuffix): Meaning =>
 	(op) => {
 		const lane = elements[suffix];
-		const pairs = readPairs(op, lane);
-		const results = pairs.map(([a, b]) => b.binary(`${lane.shape}.p${name}`, a));
-		writeElements(op, lane, settle(op, `${name}${suffix}`, pairs, results, {isSure: arePlain(pairs, lane)}));
+		const settled = settle(op, `${name}${suffix}`, readPairs(op, lane), (op, pairs) => ({
+			results: pairs.map(([a, b]) => b.binary(`${lane.shape}.p${name}`, a)),
+			isSure: arePlain(op, pairs, lane),
+		}));
+		writeElements(op, lane, settled);
 	};
 
 /** A predicate on numbers that are no NaNs, by the constant: EQ, LT, LE, UNORD, and with bit 2 their opposites. Its other bits are about NaNs. */
 function holds(op: Operation, {shape}: Elements, a: Vector, b: Vector): Vector {
 	const {f} = op;
-	const predicate = f.let(op.immediate().toI32());
+	const predicate = op.immediate().toI32();
 	const result = f.vectorLocal();
 	f.switch(predicate.and(3), [
 		() => f.setVector(result, a.binary(`${shape}.eq`, b)),
@@ -49,9 +50,11 @@ const test =
 	(suffix: FloatSuffix): Meaning =>
 	(op) => {
 		const lane = elements[suffix];
-		const pairs = readPairs(op, lane);
-		const results = pairs.map(([a, b]) => op.f.letVector(holds(op, lane, a, b)));
-		writeElements(op, lane, settle(op, `cmp${suffix}`, pairs, results, {isSure: arePlain(pairs, lane)}));
+		const settled = settle(op, `cmp${suffix}`, readPairs(op, lane), (op, pairs) => ({
+			results: pairs.map(([a, b]) => op.f.letVector(holds(op, lane, a, b))),
+			isSure: arePlain(op, pairs, lane),
+		}));
+		writeElements(op, lane, settled);
 	};
 
 const CF = 1;
@@ -63,11 +66,11 @@ const order =
 	(name: 'comi' | 'ucomi', suffix: 'ss' | 'sd'): Meaning =>
 	(op) => {
 		const lane = elements[suffix];
-		const [a, b] = [readElements(op, 'a', lane), readElements(op, 'b', lane)];
-		const less = and(a.binary(`${lane.shape}.lt`, b), splat('i64x2', CF));
-		const equal = and(a.binary(`${lane.shape}.eq`, b), splat('i64x2', ZF));
-		const [settled] = settle(op, `${name}${suffix}`, [[a, b]], [less.binary('v128.or', equal)], {
-			isSure: arePlain([[a, b]], lane),
+		const operands = [[readElements(op, 'a', lane), readElements(op, 'b', lane)]] as const;
+		const [settled] = settle(op, `${name}${suffix}`, operands, (op, [[a, b]]) => {
+			const less = and(a.binary(`${lane.shape}.lt`, b), splat('i64x2', CF));
+			const equal = and(a.binary(`${lane.shape}.eq`, b), splat('i64x2', ZF));
+			return {results: [less.binary('v128.or', equal)], isSure: arePlain(op, [[a, b]], lane)};
 		});
 		op.flags.setBits(op.f.let((settled as Vector).lane64(0).and(status)));
 	};

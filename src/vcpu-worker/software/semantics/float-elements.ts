@@ -57,7 +57,10 @@ export const readPairs = (op: Operation, lane: Elements): readonly (readonly [Ve
 
 /** True where all lanes have it. */
 export const inAll = ({integers}: Elements, lanes: readonly Vector[]): Int<'i32'> =>
-	lanes.reduce((all, one) => all.binary('v128.and', one)).reduce(`${integers}.all_true`);
+	lanes
+		.reduce((all, one) => all.binary('v128.and', one))
+		.reduce(`${integers}.bitmask`)
+		.eq(integers === 'i64x2' ? 3 : 15);
 
 /** Bytes of the second of two vectors for the first element, of the first one behind it. */
 const firstOf = {
@@ -78,21 +81,29 @@ export function writeElements(
 	}
 }
 
-/** Lanes that are normal numbers, zeros or infinities: neither denormals nor NaNs. */
-export const isPlain = (value: Vector, {shape, least, zero}: Elements): Vector =>
-	value
-		.unary(`${shape}.abs`)
-		.binary(`${shape}.ge`, least)
-		.binary('v128.or', value.binary(`${shape}.eq`, zero));
+/** What lanes can be asked for. */
+export interface Checks {
+	/** They are normal numbers, zeros or infinities: neither denormals nor NaNs. */
+	isPlain(value: Vector): Vector;
+	/** They are finite. */
+	areFinite(value: Vector): Vector;
+	/** They are normal numbers, but for the least, to which a tiny one may have been rounded. */
+	isNormal(value: Vector): Vector;
+	isZero(value: Vector): Vector;
+}
 
-/** Lanes that are finite. */
-export const areFinite = (value: Vector, {shape, infinity}: Elements): Vector =>
-	value.unary(`${shape}.abs`).binary(`${shape}.lt`, infinity);
-
-/** Lanes that are normal numbers, but for the least, to which a tiny one may have been rounded. */
-export function isNormal(op: Operation, value: Vector, {shape, least, infinity}: Elements): Vector {
-	const magnitude = op.f.letVector(value.unary(`${shape}.abs`));
-	return magnitude.binary(`${shape}.gt`, least).binary('v128.and', magnitude.binary(`${shape}.lt`, infinity));
+export function checksOf(op: Operation, {shape, zero}: Elements): Checks {
+	const least = op.f.letVector(op.leastNormal(shape));
+	const isZero = (value: Vector) => value.binary(`${shape}.eq`, zero);
+	// What is none is no number when it is taken off itself.
+	const areFinite = (value: Vector) => isZero(value.binary(`${shape}.sub`, value));
+	const magnitude = (value: Vector) => value.unary(`${shape}.abs`);
+	return {
+		isZero,
+		areFinite,
+		isPlain: (value) => least.binary(`${shape}.le`, magnitude(value)).binary('v128.or', isZero(value)),
+		isNormal: (value) => least.binary(`${shape}.lt`, magnitude(value)).binary('v128.and', areFinite(value)),
+	};
 }
 
 export const and = (first: Vector, ...rest: readonly Vector[]): Vector =>

@@ -1,18 +1,7 @@
 import {i32, splat, type Vector, type VectorLocal, vectorOf} from '#support/wasm';
 import type {FloatSuffix} from '#vcpu-worker/software/float';
 import {isExactSum, limits} from './float-arithmetic.ts';
-import {
-	and,
-	areFinite,
-	type Elements,
-	elements,
-	inAll,
-	isNormal,
-	isPlain,
-	joined,
-	readElements,
-	writeElements,
-} from './float-elements.ts';
+import {and, checksOf, type Elements, elements, inAll, joined, readElements, writeElements} from './float-elements.ts';
 import {settle} from './float-settle.ts';
 import type {Half, Meaning, Operation} from './operation.ts';
 
@@ -30,7 +19,7 @@ function inOrder(op: Operation, lane: Elements, half: Half): Operands {
 	const take = (...values: Operands) => {
 		for (const [index, local] of ordered.entries()) f.setVector(local, values[index] as Vector);
 	};
-	const order = f.let(op.immediate().toI32());
+	const order = op.immediate().toI32();
 	f.if(
 		order.eq(132),
 		() => take(a, b, c),
@@ -70,32 +59,34 @@ const alternate = (width: 32 | 64, first: 0 | 1): Vector =>
 const fused =
 	(name: string, suffix: FloatSuffix, negated: {readonly product: Which; readonly addend: Which}): Meaning =>
 	(op) => {
-		const {f} = op;
 		const lane = elements[suffix];
 		const {shape} = lane;
-		const all = op.halves.map((half) => {
-			const operands = inOrder(op, lane, half);
-			const [multiplicand, y, addend] = operands;
-			const x = f.letVector(multiplicand.binary('v128.xor', signsOf[negated.product](lane)));
-			const z = f.letVector(addend.binary('v128.xor', signsOf[negated.addend](lane)));
-			return {operands, x, y, z, result: f.letVector(x.relaxedMultiplyAdd(shape, y, z))};
-		});
-		// A zero may be what a tiny difference was rounded to.
-		const stands = all.flatMap(({x, y, z, result}) => [
-			...[x, y, z].map((value) => isPlain(value, lane)),
-			isNormal(op, result, lane).binary('v128.or', and(hasZero(lane, x, y), areFinite(result, lane))),
-		]);
-		const [operands, results] = [all.map((one) => one.operands), all.map(({result}) => result)];
-		const settled = settle(op, `${name}${suffix}`, operands, results, {
-			isSure: inAll(lane, stands).and(op.fusesProducts()),
-			isExact: () =>
-				inAll(
-					lane,
-					all.flatMap(({x, y, z, result}) => {
-						const product = f.letVector(x.binary(`${shape}.mul`, y));
-						return [isExactProduct(lane, x, y, product), isExactSum(op, lane, product, z, result)];
-					}),
-				),
+		const operands = op.halves.map((half) => inOrder(op, lane, half));
+		const settled = settle(op, `${name}${suffix}`, operands, (op, operands) => {
+			const {f} = op;
+			const {isPlain, isNormal, areFinite} = checksOf(op, lane);
+			const all = operands.map(([multiplicand, y, addend]) => {
+				const x = f.letVector(multiplicand.binary('v128.xor', signsOf[negated.product](lane)));
+				const z = f.letVector(addend.binary('v128.xor', signsOf[negated.addend](lane)));
+				return {x, y, z, result: f.letVector(x.relaxedMultiplyAdd(shape, y, z))};
+			});
+			// A zero may be what a tiny difference was rounded to.
+			const stands = all.flatMap(({x, y, z, result}) => [
+				...[x, y, z].map(isPlain),
+				isNormal(result).binary('v128.or', and(hasZero(lane, x, y), areFinite(result))),
+			]);
+			return {
+				results: all.map(({result}) => result),
+				isSure: inAll(lane, stands).and(op.fusesProducts()),
+				isExact: () =>
+					inAll(
+						lane,
+						all.flatMap(({x, y, z, result}) => {
+							const product = f.letVector(x.binary(`${shape}.mul`, y));
+							return [isExactProduct(lane, x, y, product), isExactSum(op, lane, product, z, result)];
+						}),
+					),
+			};
 		});
 		writeElements(op, lane, settled, 'a');
 	};
@@ -128,68 +119,73 @@ export const fusedFloats: Readonly<Record<string, Meaning>> = {
 		const {f} = op;
 		const isWhole = op.halves.length > 1;
 		const source = f.letVector(isWhole ? op.readVector('b') : splat('i64x2', op.read('b', 64)));
-		const all = op.halves.map((half) => {
-			const from = half === 0 ? source : source.shuffle(source, upperHalf);
-			return f.letVector(from.unary('i32x4.extend_low_i16x8_u'));
-		});
-		const singles = all.map((halves) => {
-			const magnitude = halves.binary('v128.and', splat('i32x4', 0x7fff)).shift('i32x4.shl', 13);
-			const sign = halves.shift('i32x4.shr_u', 15).shift('i32x4.shl', 31);
-			const scaled = magnitude.binary('f32x4.mul', splat('i32x4', (127 + 112) << 23));
-			return f.letVector(scaled.binary('v128.or', sign));
-		});
-		const areNumbers = all.map((halves) => infiniteHalf.binary('i32x4.gt_s', halves.binary('v128.and', infiniteHalf)));
 		// The operand has half the room of the result.
-		const operands = all.map(() => [source, source]);
-		const settled = settle(op, 'cvtph2ps', operands, singles, {isSure: inAll(elements.ps, areNumbers)});
+		const operands = op.halves.map(() => [source] as const);
+		const settled = settle(op, 'cvtph2ps', operands, ({f}, values) => {
+			const all = values.map(([given], half) => {
+				const from = half === 0 ? given : given.shuffle(given, upperHalf);
+				return f.letVector(from.unary('i32x4.extend_low_i16x8_u'));
+			});
+			const singles = all.map((halves) => {
+				const magnitude = halves.binary('v128.and', splat('i32x4', 0x7fff)).shift('i32x4.shl', 13);
+				const sign = halves.shift('i32x4.shr_u', 15).shift('i32x4.shl', 31);
+				const scaled = magnitude.binary('f32x4.mul', splat('i32x4', (127 + 112) << 23));
+				return f.letVector(scaled.binary('v128.or', sign));
+			});
+			const areNumbers = all.map((halves) =>
+				infiniteHalf.binary('i32x4.gt_s', halves.binary('v128.and', infiniteHalf)),
+			);
+			return {results: singles, isSure: inAll(elements.ps, areNumbers)};
+		});
 		writeElements(op, elements.ps, settled);
 	},
 	/** Singles to halves, above which is 0. */
 	cvtps2ph: (op) => {
-		const {f} = op;
-		const all = op.halves.map((half) => {
-			const source = f.letVector(op.readVector('b', half));
-			const magnitude = f.letVector(source.binary('v128.and', splat('i32x4', 0x7fff_ffff)));
-			const sign = source.shift('i32x4.shr_u', 31).shift('i32x4.shl', 15);
-			// Half of the last place is added, less one where that is even.
-			const isOdd = magnitude.shift('i32x4.shr_u', 13).binary('v128.and', splat('i32x4', 1));
-			const rounded = f.letVector(magnitude.binary('i32x4.add', splat('i32x4', 0xfff)).binary('i32x4.add', isOdd));
-			const zero = f.letVector(magnitude.binary('i32x4.eq', splat('i64x2', 0)));
-			// From the least normal half on, and below what is rounded to infinity; the greatest NaNs are negative when they are rounded.
-			const isWithin = magnitude
-				.binary('i32x4.gt_s', splat('i32x4', 0x3880_0000 - 1))
-				.binary('v128.and', tooLarge.binary('i32x4.gt_s', magnitude))
-				.binary('v128.and', tooLarge.binary('i32x4.gt_s', rounded));
-			const number = rounded
-				.shift('i32x4.shr_u', 13)
-				.binary('i32x4.sub', splat('i32x4', 112 << 10))
-				.binary('v128.andnot', zero);
+		const operands = op.halves.map((half) => [op.f.letVector(op.readVector('b', half))] as const);
+		const [settled] = settle(op, 'cvtps2ph', operands, (op, values) => {
+			const {f} = op;
+			const all = values.map(([source]) => {
+				const magnitude = f.letVector(source.binary('v128.and', splat('i32x4', 0x7fff_ffff)));
+				const sign = source.shift('i32x4.shr_u', 31).shift('i32x4.shl', 15);
+				// Half of the last place is added, less one where that is even.
+				const isOdd = magnitude.shift('i32x4.shr_u', 13).binary('v128.and', splat('i32x4', 1));
+				const rounded = f.letVector(magnitude.binary('i32x4.add', splat('i32x4', 0xfff)).binary('i32x4.add', isOdd));
+				const zero = f.letVector(magnitude.binary('i32x4.eq', splat('i64x2', 0)));
+				// From the least normal half on, and below what is rounded to infinity; the greatest NaNs are negative when they are rounded.
+				const isWithin = magnitude
+					.binary('i32x4.gt_s', splat('i32x4', 0x3880_0000 - 1))
+					.binary('v128.and', tooLarge.binary('i32x4.gt_s', magnitude))
+					.binary('v128.and', tooLarge.binary('i32x4.gt_s', rounded));
+				const number = rounded
+					.shift('i32x4.shr_u', 13)
+					.binary('i32x4.sub', splat('i32x4', 112 << 10))
+					.binary('v128.andnot', zero);
+				return {
+					magnitude,
+					stands: isWithin.binary('v128.or', zero),
+					halves: f.letVector(number.binary('v128.or', sign)),
+				};
+			});
+			const packed = all.map(({halves}) =>
+				halves.shuffle(splat('i64x2', 0), [0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 18, 19, 20, 21, 22, 23]),
+			);
+			const constant = op.immediate().toI32();
+			const rounding = constant.and(4).select(op.vectorControl().shrU(13), constant).and(3);
 			return {
-				source,
-				magnitude,
-				stands: isWithin.binary('v128.or', zero),
-				halves: f.letVector(number.binary('v128.or', sign)),
-			};
-		});
-		const packed = all.map(({halves}) =>
-			halves.shuffle(splat('i64x2', 0), [0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 18, 19, 20, 21, 22, 23]),
-		);
-		const constant = f.let(op.immediate().toI32());
-		const rounding = constant.and(4).select(op.vectorControl().shrU(13), constant).and(3);
-		const operands = all.map(({source}) => [source, source]);
-		const [settled] = settle(op, 'cvtps2ph', operands, joined(packed), {
-			isSure: inAll(
-				elements.ps,
-				all.map(({stands}) => stands),
-			).and(rounding.eq(i32(0))),
-			isExact: () =>
-				inAll(
+				results: joined(packed),
+				isSure: inAll(
 					elements.ps,
-					all.map(({magnitude}) =>
-						magnitude.binary('v128.and', splat('i32x4', 0x1fff)).binary('i32x4.eq', splat('i64x2', 0)),
+					all.map(({stands}) => stands),
+				).and(rounding.eq(i32(0))),
+				isExact: () =>
+					inAll(
+						elements.ps,
+						all.map(({magnitude}) =>
+							magnitude.binary('v128.and', splat('i32x4', 0x1fff)).binary('i32x4.eq', splat('i64x2', 0)),
+						),
 					),
-				),
-			isOfAnyRounding: true,
+				isOfAnyRounding: true,
+			};
 		});
 		op.writeVector('a', settled as Vector);
 	},

@@ -1,4 +1,4 @@
-import type {FunctionBuilder, Int, IntType, Vector, Width} from '#support/wasm';
+import type {FloatShape, FunctionBuilder, Int, IntType, Vector, Width} from '#support/wasm';
 import type {Flags} from './flags.ts';
 
 /** Operands of a step. */
@@ -8,6 +8,22 @@ export type OperandName = 'a' | 'b' | 'c';
 export type Half = 0 | 1;
 /** Operands of floating point. */
 export type FloatOperands = readonly [a: Vector, b: Vector];
+
+/** Vectors of each half. */
+export type Halves = readonly (readonly Vector[])[];
+
+/**
+ * Computes vectors in a function of its own; leaves by an exception of the instruction.
+ * @param name - what is alike in all steps that compute the same, but for their constants
+ * @param operands - of each half, at most three
+ * @param results - number of vectors that it gives
+ */
+export type Apart = (
+	name: string,
+	operands: Halves,
+	results: number,
+	compute: (op: Operation, operands: Halves) => readonly Vector[],
+) => readonly Vector[];
 
 /**
  * Operation that the meaning of a step is written against. The interpreter gives operands that its records name as it runs, the
@@ -62,6 +78,10 @@ export interface Operation {
 	 * @returns each half of the result
 	 */
 	computeExactly(operation: number, operands: readonly (readonly Vector[])[]): readonly Vector[];
+	/** Has functions of their own compute what is rare, so that the code of each step is small; undefined: steps have all in themselves. */
+	readonly apart: Apart | undefined;
+	/** The least normal number, in all lanes. It is in memory: V8 makes a constant anew, by some instructions, wherever it is used. */
+	leastNormal(shape: FloatShape): Vector;
 	/** 1 where WebAssembly's relaxed multiplication with addition rounds once on this host, else 0. */
 	fusesProducts(): Int<'i32'>;
 	setVectorControl(value: Int<'i32'>): void;

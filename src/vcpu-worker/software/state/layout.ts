@@ -4,6 +4,8 @@ import {MicroOp} from './micro-op.ts';
 /** Layout of a processor's own memory, in bytes. */
 export const memoryMap = {
 	state: 0,
+	/** Vectors that generated code has as constants. */
+	constants: 0xf000,
 	/** Entries of the TLB, by class of access. */
 	tlb: 0x1_0000,
 	/** Blocks of code by linear address. */
@@ -13,6 +15,9 @@ export const memoryMap = {
 	/** Steps of decoded blocks. */
 	records: 0x2c_0000,
 } as const;
+
+/** Where the least normal numbers of both formats are, in all lanes. */
+export const leastNormalAt = {f32x4: memoryMap.constants, f64x2: memoryMap.constants + 16} as const;
 
 /** Entries of the TLB, of which page number `n` uses `n % entries`. */
 export const tlbEntries = 4096;

@@ -1,5 +1,5 @@
 import {type FunctionBuilder, type Int, i32, type Label, type Local, ModuleBuilder} from '#support/wasm';
-import {GeneratedStep, type Imports, importParts} from '#vcpu-worker/software/interpreter';
+import {GeneratedStep, type Imports, importParts, RareFunctions} from '#vcpu-worker/software/interpreter';
 import {kindNumber, kinds} from '#vcpu-worker/software/semantics';
 import {CpuState, MicroOp, Onward, Stop} from '#vcpu-worker/software/state';
 import {KnownFields} from './known-fields.ts';
@@ -12,9 +12,10 @@ import {type Region, type RegionBlock, returnsTo, targetsOf} from './region.ts';
 export function buildRegions(regions: readonly Region[]): Uint8Array<ArrayBuffer> {
 	const module = new ModuleBuilder();
 	const imports = importParts(module);
+	const rare = new RareFunctions(module, imports);
 	for (const [index, region] of regions.entries()) {
 		const func = module.function({parameters: ['i32', 'i32'], result: 'i32'});
-		new RegionWriter(func.body, imports, region).write();
+		new RegionWriter(func.body, imports, rare, region).write();
 		module.exportFunction(`${index}`, func);
 	}
 	return module.encode();
@@ -37,6 +38,7 @@ const isLeft = (kind: number): boolean => kind >= kinds.length || leftKinds.has(
 class RegionWriter {
 	readonly #f: FunctionBuilder<readonly ['i32', 'i32']>;
 	readonly #imports: Imports;
+	readonly #rare: RareFunctions;
 	readonly #region: Region;
 	readonly #registers: LocalRegisters;
 	/** What the function returns, and what it says in `record`. */
@@ -61,9 +63,10 @@ class RegionWriter {
 	/** The instruction writes memory. */
 	#hasStored = false;
 
-	constructor(f: FunctionBuilder<readonly ['i32', 'i32']>, imports: Imports, region: Region) {
+	constructor(f: FunctionBuilder<readonly ['i32', 'i32']>, imports: Imports, rare: RareFunctions, region: Region) {
 		this.#f = f;
 		this.#imports = imports;
+		this.#rare = rare;
 		this.#region = region;
 		this.#end = f.lastingLocal('i32');
 		this.#record = f.lastingLocal('i32');
@@ -192,6 +195,7 @@ class RegionWriter {
 					this.#leave(i32(Onward.to), record);
 				},
 			},
+			this.#rare,
 		);
 		// Whether an operand is known decides on branches too.
 		const key = `${step.kind} ${step.b === undefined} ${step.c === undefined}`;
