@@ -60,6 +60,8 @@ interface AccessEnds {
 	leave(stop: Int<'i32'>): void;
 	/** Goes on after a store. */
 	stored(): void;
+	/** Leaves, to have somebody else begin the instruction anew; undefined: the access is done here. */
+	readonly missed: (() => void) | undefined;
 }
 
 /** Access to guest memory through the TLB: one comparison decides on page, permission, and everything that is not plain RAM. */
@@ -176,6 +178,7 @@ export class GuestAccess {
 		if (kind >= AccessKind.write) this.#ends.stored();
 	}
 
+	/** @param isAligned - of an atomic operation, which is never left to others: what it sets before it would be set twice */
 	#probe(
 		address: Int<'i64'>,
 		width: Width | 128,
@@ -193,6 +196,13 @@ export class GuestAccess {
 		// An access that ends in the next page has another page than the entry's.
 		const last = width === 8 ? at : at.add(width / 8 - 1);
 		const isHere = state.load('i64', 64, entry, page).eq(last.and(~0xfffn));
+		const missed = isAligned ? undefined : this.#ends.missed;
+		const place = at.add(state.load('i64', 64, entry, tlbEntry.addend));
+		if (missed !== undefined) {
+			f.if(isHere.isZero(), missed);
+			fast(place);
+			return;
+		}
 		f.if(
 			isAligned && width !== 8
 				? isHere.and(
@@ -202,7 +212,7 @@ export class GuestAccess {
 							.eq(0),
 					)
 				: isHere,
-			() => fast(at.add(state.load('i64', 64, entry, tlbEntry.addend))),
+			() => fast(place),
 			() => slow(at),
 		);
 	}

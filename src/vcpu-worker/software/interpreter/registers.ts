@@ -30,12 +30,17 @@ export interface Registers {
 	readElement(width: Width, place: Place, index: Int<'i32'>): Int;
 	/** Writes an element and leaves the others. */
 	writeElement(width: Width, place: Place, index: Int<'i32'>, value: Int): void;
+	/** Instructions that may run before the next stop. */
+	budget(): Int<'i32'>;
+	setBudget(budget: Int<'i32'>): void;
 	/** Leaves code. @param record - of the step that does */
 	leave(stop: Int<'i32'>, record: Int<'i32'>): void;
 	/** The subtraction that the flags are of, where that is known. */
 	difference: Difference | undefined;
 	/** A store has been done that the TLB does not serve. */
 	stored(): void;
+	/** Leaves, to have somebody else begin the instruction anew: for accesses that the TLB does not serve. Undefined: they are done here. */
+	readonly missed: (() => void) | undefined;
 }
 
 /** Registers in memory, where everybody else finds them. */
@@ -86,6 +91,14 @@ export class MemoryRegisters implements Registers {
 		this.#f.store(this.#state, width, ...elementOf(width, place, index), value);
 	}
 
+	budget(): Int<'i32'> {
+		return this.#state.load('i32', 32, i32(0), CpuState.offset('budget'));
+	}
+
+	setBudget(budget: Int<'i32'>): void {
+		this.#f.store(this.#state, 32, i32(0), CpuState.offset('budget'), budget);
+	}
+
 	leave(stop: Int<'i32'>, record: Int<'i32'>): void {
 		this.#f.store(this.#state, 32, i32(0), CpuState.offset('record'), record);
 		this.#f.return(stop);
@@ -100,6 +113,10 @@ export class MemoryRegisters implements Registers {
 
 	/** The record behind says what to do. */
 	stored(): void {}
+
+	get missed(): undefined {
+		return undefined;
+	}
 }
 
 /** Base and offset of a place in memory. */

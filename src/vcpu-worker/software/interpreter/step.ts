@@ -49,7 +49,7 @@ export class GeneratedStep implements Operation {
 	readonly type: IntType;
 	readonly flags: Flags;
 	readonly halves: readonly Half[];
-	/** It writes guest memory. */
+	/** It writes guest memory where code may be. */
 	hasStored = false;
 	readonly #kind: Kind;
 	readonly #state: Memory<'i32'>;
@@ -93,6 +93,7 @@ export class GeneratedStep implements Operation {
 		this.#guest = new GuestAccess(imports, f, tlb, {
 			leave: (stop) => this.#leave(stop),
 			stored: () => registers.stored(),
+			missed: registers.missed,
 		});
 		this.flags = new Flags({
 			get: (word) => registers.read('i64', 64, CpuState.offset(word)) as Int<'i64'>,
@@ -152,7 +153,7 @@ export class GeneratedStep implements Operation {
 	}
 
 	storeVectorMemory(address: Int<'i64'>, value: Vector): void {
-		this.hasStored = true;
+		this.hasStored ||= this.#registers.missed === undefined;
 		this.#guest.storeVector(address, value, this.#fields.record);
 	}
 
@@ -302,7 +303,7 @@ export class GeneratedStep implements Operation {
 	}
 
 	storeMemory(address: Int<'i64'>, width: Width, value: Int): void {
-		this.hasStored = true;
+		this.hasStored ||= this.#registers.missed === undefined;
 		this.#guest.store(width, address, value, this.#fields.record);
 	}
 
@@ -352,8 +353,8 @@ export class GeneratedStep implements Operation {
 
 	pollInside(): void {
 		const {f} = this;
-		const budget = f.let(this.#field32(CpuState.offset('budget')).sub(1));
-		f.store(this.#state, 32, i32(0), CpuState.offset('budget'), budget);
+		const budget = f.let(this.#registers.budget().sub(1));
+		this.#registers.setBudget(budget);
 		f.if(budget.ltS(0).or(this.#field32(CpuState.offset('request')).ne(0)), () => {
 			f.store(this.#state, 64, i32(0), CpuState.offset('rip'), this.#word('codePageOffset').add(this.#fields.start()));
 			// An interrupt that comes now finds RF set: the instruction's breakpoint has been reported (SDM volume 3, 18.3.1.1).
@@ -363,8 +364,7 @@ export class GeneratedStep implements Operation {
 	}
 
 	leaveBefore(): void {
-		const budget = this.#field32(CpuState.offset('budget')).sub(this.#fields.ordinal());
-		this.f.store(this.#state, 32, i32(0), CpuState.offset('budget'), budget);
+		this.#registers.setBudget(this.#registers.budget().sub(this.#fields.ordinal()));
 		this.lookUp();
 	}
 
@@ -380,8 +380,7 @@ export class GeneratedStep implements Operation {
 	}
 
 	leaveBehind(): void {
-		const budget = this.#field32(CpuState.offset('budget')).sub(this.#fields.ordinal());
-		this.f.store(this.#state, 32, i32(0), CpuState.offset('budget'), budget);
+		this.#registers.setBudget(this.#registers.budget().sub(this.#fields.ordinal()));
 		this.f.store(this.#state, 64, i32(0), CpuState.offset('rip'), this.nextAddress());
 		this.#leave(i32(Stop.lookup));
 	}

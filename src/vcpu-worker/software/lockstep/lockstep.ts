@@ -94,7 +94,8 @@ export class Lockstep {
 	}
 
 	#translate(steps: readonly KnownStep[]): Translation {
-		const bytes = buildRegions([loneRegion(steps)]);
+		// While stores are noted the TLB serves none: nothing would be compared that is left.
+		const bytes = buildRegions([loneRegion(steps)], 'call');
 		const {counters} = this;
 		counters.blocks++;
 		counters.steps += steps.length;

@@ -8,14 +8,20 @@ import {loopsOf} from './loops.ts';
 import type {KnownStep} from './read-block.ts';
 import {type Region, type RegionBlock, returnsTo, targetsOf} from './region.ts';
 
-/** Builds a module whose functions `0`, `1` and so on are these regions. Its imports are the interpreter's. */
-export function buildRegions(regions: readonly Region[]): Uint8Array<ArrayBuffer> {
+/** What an access does that the TLB does not serve. */
+export type Misses = 'leave' | 'call';
+
+/**
+ * Builds a module whose functions `0`, `1` and so on are these regions. Its imports are the interpreter's.
+ * @param misses - `leave`: the interpreter begins the instruction anew. Without a call V8 keeps registers where they are, in the processor's.
+ */
+export function buildRegions(regions: readonly Region[], misses: Misses = 'leave'): Uint8Array<ArrayBuffer> {
 	const module = new ModuleBuilder();
 	const imports = importParts(module);
 	const rare = new RareFunctions(module, imports);
 	for (const [index, region] of regions.entries()) {
 		const func = module.function({parameters: ['i32', 'i32'], result: 'i32'});
-		new RegionWriter(func.body, imports, rare, region).write();
+		new RegionWriter(func.body, imports, rare, region, misses).write();
 		module.exportFunction(`${index}`, func);
 	}
 	return module.encode();
@@ -63,7 +69,13 @@ class RegionWriter {
 	/** The instruction writes memory. */
 	#hasStored = false;
 
-	constructor(f: FunctionBuilder<readonly ['i32', 'i32']>, imports: Imports, rare: RareFunctions, region: Region) {
+	constructor(
+		f: FunctionBuilder<readonly ['i32', 'i32']>,
+		imports: Imports,
+		rare: RareFunctions,
+		region: Region,
+		misses: Misses,
+	) {
 		this.#f = f;
 		this.#imports = imports;
 		this.#rare = rare;
@@ -76,7 +88,12 @@ class RegionWriter {
 		this.#returns = [...points].filter((start) => region.numbers.has(start)).slice(0, maxReturns);
 		this.#targets = region.blocks.map((block) => this.#targetsOf(block));
 		this.#loops = loopsOf(this.#targets, region.entries);
-		this.#registers = new LocalRegisters(f, imports.state, {leave: (end, record) => this.#leave(end, record)});
+		this.#registers = new LocalRegisters(
+			f,
+			imports.state,
+			{leave: (end, record) => this.#leave(end, record)},
+			misses === 'leave',
+		);
 	}
 
 	write(): void {
@@ -154,7 +171,7 @@ class RegionWriter {
 		const left = new Set(block.steps.flatMap(({kind, ordinal}) => (isLeft(kind) ? [ordinal] : [])));
 		for (const [index, step] of block.steps.entries()) {
 			if (step.ordinal !== block.steps[index - 1]?.ordinal) {
-				this.#registers.begin();
+				this.#registers.begin(this.#recordOf(number, index));
 				if (left.has(step.ordinal)) {
 					this.#leave(i32(Onward.record), this.#recordOf(number, index));
 					return;
@@ -236,8 +253,8 @@ class RegionWriter {
 		const block = this.#region.blocks[from] as RegionBlock;
 		const step = block.steps[index] as KnownStep;
 		const {state} = this.#imports;
-		const budget = f.let(state.load('i32', 32, i32(0), CpuState.offset('budget')).sub(executed ?? step.ordinal));
-		f.store(state, 32, i32(0), CpuState.offset('budget'), budget);
+		const budget = f.let(this.#registers.budget().sub(executed ?? step.ordinal));
+		this.#registers.setBudget(budget);
 		if (number > from) {
 			f.br(this.#begins[number] as Label);
 			return;

@@ -12,7 +12,7 @@ import {
 } from '#support/wasm';
 import {addressOf, elementOf, type Place, type Registers} from '#vcpu-worker/software/interpreter';
 import {type Difference, signExtended} from '#vcpu-worker/software/semantics';
-import {betweenSteps, CpuState, generalAt} from '#vcpu-worker/software/state';
+import {betweenSteps, CpuState, generalAt, Onward} from '#vcpu-worker/software/state';
 import {LocalVectors} from './local-vectors.ts';
 
 const word = 8;
@@ -22,6 +22,7 @@ const wideBytes = 32;
 /** Bytes of what lives in locals from the way in to the way out: general registers, and behind them the words of the status flags. */
 const kept = {begin: generalAt(0), end: CpuState.offset('carry') + word};
 
+const budgetAt = CpuState.offset('budget');
 const carry = CpuState.offset('carry');
 const flags = {begin: CpuState.offset('result'), end: carry + word};
 const flagWords = (flags.end - flags.begin) / word;
@@ -49,6 +50,7 @@ export class LocalRegisters implements Registers {
 	readonly #locals = new Map<number, Local<'i64'>>();
 	readonly #written = new Set<number>();
 	readonly #vectors: LocalVectors;
+	#budget: Local<'i32'> | undefined;
 	/** Those words between steps that are in locals now, and how deep their instruction begins. */
 	readonly #passing = new Set<number>();
 	#depth = 0;
@@ -64,12 +66,17 @@ export class LocalRegisters implements Registers {
 	difference: Difference | undefined;
 	/** Not 0 behind a store that has changed code. */
 	readonly changed: Local<'i32'>;
+	readonly missed: (() => void) | undefined;
+	/** Record with which the instruction begins. */
+	#first: Int<'i32'> = i32(0);
 
-	constructor(f: FunctionBuilder, state: Memory<'i32'>, wayOut: WayOut) {
+	/** @param leavesMisses - an access that the TLB does not serve is left to the interpreter, with its instruction */
+	constructor(f: FunctionBuilder, state: Memory<'i32'>, wayOut: WayOut, leavesMisses: boolean) {
 		this.#f = f;
 		this.#state = state;
 		this.#wayOut = wayOut;
 		this.#vectors = new LocalVectors(f, state);
+		this.missed = leavesMisses ? () => wayOut.leave(i32(Onward.record), this.#first) : undefined;
 		this.changed = f.lastingLocal('i32');
 	}
 
@@ -141,8 +148,9 @@ export class LocalRegisters implements Registers {
 		if (this.#pending.size === 0) this.difference = undefined;
 	}
 
-	/** An instruction begins: nothing is left of what the one before kept between its steps. */
-	begin(): void {
+	/** An instruction begins with a record: nothing is left of what the one before kept between its steps. */
+	begin(record: Int<'i32'>): void {
+		this.#first = record;
 		this.#passing.clear();
 		this.#vectors.passing = [];
 		this.#depth = this.#f.depth;
@@ -153,11 +161,13 @@ export class LocalRegisters implements Registers {
 		for (const [place, local] of this.#locals)
 			if (isIn(kept, place)) this.#f.set(local, this.#state.load('i64', 64, i32(0), place));
 		this.#vectors.fill();
+		if (this.#budget !== undefined) this.#f.set(this.#budget, this.#state.load('i32', 32, i32(0), budgetAt));
 	}
 
 	/** Writes them back. */
 	writeBack(): void {
 		this.#vectors.writeBack();
+		if (this.#budget !== undefined) this.#f.store(this.#state, 32, i32(0), budgetAt, this.#budget);
 		for (const place of this.#written) this.#f.store(this.#state, 64, i32(0), place, this.#local(place));
 	}
 
@@ -248,6 +258,16 @@ export class LocalRegisters implements Registers {
 		this.#spill(place, wideBytes);
 		this.#f.store(this.#state, width, base, offset, value);
 		if (typeof place === 'number') this.#refill(place, wideBytes);
+	}
+
+	budget(): Int<'i32'> {
+		this.#budget ??= this.#f.lastingLocal('i32');
+		return this.#budget;
+	}
+
+	setBudget(budget: Int<'i32'>): void {
+		this.#budget ??= this.#f.lastingLocal('i32');
+		this.#f.set(this.#budget, budget);
 	}
 
 	leave(stop: Int<'i32'>, record: Int<'i32'>): void {
