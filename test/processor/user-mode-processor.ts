@@ -2,7 +2,7 @@ import type {ViewOf} from '#support/wire';
 import {type CaseRecord, codeAddress, noVector, type ProcessorState, windowAddress, windowBytes} from '#test/silicon';
 import {decode} from '#vcpu-worker/software/decode';
 import type {Translation} from '#vcpu-worker/software/interpreter';
-import {betweenSteps, Stop} from '#vcpu-worker/software/state';
+import {Stop, withinSteps} from '#vcpu-worker/software/state';
 import {flagsOf, GuestFault, type Outside, Processor, setFlags, systemInstructions} from '#vcpu-worker/software/system';
 import {announcing, loneMemory} from '#vcpu-worker/software/system/testing';
 import {buildRegions, type KnownStep, loneRegion, readBlock} from '#vcpu-worker/software/translator';
@@ -148,7 +148,7 @@ export class UserModeProcessor {
 			core.restoreAll(state);
 			this.#ram.set(ram);
 			const stop = core.withoutJumps(run);
-			const left = core.save().fill(0, betweenSteps.begin, betweenSteps.end);
+			const left = core.save().fill(0, withinSteps.begin, withinSteps.end);
 			return {stop, state: left, ram: this.#ram.slice()};
 		};
 		end(() => core.run(record));

@@ -1,7 +1,7 @@
 import type {Core, Translation} from '#vcpu-worker/software/interpreter';
 import {type Mmu, type Store, StoreJournal} from '#vcpu-worker/software/mmu';
 import {kinds} from '#vcpu-worker/software/semantics';
-import {betweenSteps, CpuState, MicroOp} from '#vcpu-worker/software/state';
+import {CpuState, MicroOp, withinSteps} from '#vcpu-worker/software/state';
 import {buildRegions, type KnownStep, keyOf, loneRegion, readBlock} from '#vcpu-worker/software/translator';
 import {Replay} from './replay.ts';
 
@@ -163,7 +163,7 @@ function differences(expected: Outcome, actual: Outcome): string[] {
 	const [one, other] = [new DataView(expected.state.buffer), new DataView(actual.state.buffer)];
 	for (let at = 0; at + 4 <= one.byteLength; at += 4) {
 		const [wanted, has] = [one.getUint32(at, true), other.getUint32(at, true)];
-		if (wanted !== has && at !== requestAt && (at < betweenSteps.begin || at >= betweenSteps.end))
+		if (wanted !== has && at !== requestAt && (at < withinSteps.begin || at >= withinSteps.end))
 			found.push(`state at ${at}: ${has.toString(16)} instead of ${wanted.toString(16)}`);
 	}
 	const text = (stores: readonly Store[]) =>

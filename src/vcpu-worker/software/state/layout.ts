@@ -60,6 +60,8 @@ export const mmxAt = (register: number): number => CpuState.offset('x87') + regi
 export const scratchAt = (slot: number): number => CpuState.offset('scratch') + slot * 8;
 /** Where instructions keep what they have between their steps: of no meaning behind them. */
 export const betweenSteps = {begin: scratchAt(0), end: CpuState.offset('address') + 8} as const;
+/** The same, and what steps give to those who compute or access memory for them. */
+export const withinSteps = {begin: scratchAt(0), end: CpuState.offset('fusesProducts')} as const;
 export const segmentBaseAt = (segment: number): number =>
 	CpuState.offset('segments') + segment * SegmentState.size + SegmentState.offset('base');
 /** Address of the constant that a step has in itself. */
