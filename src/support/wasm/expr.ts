@@ -4,6 +4,8 @@ import type {ByteWriter} from './byte-writer.ts';
 export const valueTypes = {i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b} as const;
 export type ValueType = keyof typeof valueTypes;
 export type IntType = 'i32' | 'i64';
+/** Widths of integers in memory and in vectors, in bits. */
+export type Width = 8 | 16 | 32 | 64;
 
 /** Writes the instructions that push one value. */
 type Emit = (out: ByteWriter) => void;

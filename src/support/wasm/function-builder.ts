@@ -1,6 +1,6 @@
 import {ByteWriter} from './byte-writer.ts';
-import {Expr, Int, type IntType, type Operand, type ValueType, valueTypes} from './expr.ts';
-import type {Memory, Width} from './memory.ts';
+import {Expr, Int, type IntType, type Operand, type ValueType, valueTypes, type Width} from './expr.ts';
+import type {Memory} from './memory.ts';
 import {Vector} from './vector.ts';
 
 /** A variable of a function, or one of its parameters. */

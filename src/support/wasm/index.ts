@@ -1,5 +1,5 @@
 /** Writes WebAssembly: expressions that know their types, statements, functions, modules. */
-export {constant, type Expr, Int, type IntType, i32, i64, type Operand, type ValueType} from './expr.ts';
+export {constant, type Expr, Int, type IntType, i32, i64, type Operand, type ValueType, type Width} from './expr.ts';
 export {
 	callIn,
 	callOf,
@@ -12,7 +12,7 @@ export {
 	type Table,
 	VectorLocal,
 } from './function-builder.ts';
-export {Memory, type MemoryDeclaration, type RmwOperation, type Width} from './memory.ts';
+export {Memory, type MemoryDeclaration, type RmwOperation} from './memory.ts';
 export {type FuncOf, ModuleBuilder, type Signature} from './module-builder.ts';
 export {
 	type FloatShape,

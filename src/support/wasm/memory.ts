@@ -1,9 +1,6 @@
 import type {ByteWriter} from './byte-writer.ts';
-import {asInt, type Expr, Int, type IntType, type Operand} from './expr.ts';
+import {asInt, type Expr, Int, type IntType, type Operand, type Width} from './expr.ts';
 import {Vector} from './vector.ts';
-
-/** Widths of integers in memory, in bits. */
-export type Width = 8 | 16 | 32 | 64;
 
 /** Loads that fill with zeros, by type of the value and width in memory: code and log2 of the bytes (core specification, 5.4.6). */
 const loads = {

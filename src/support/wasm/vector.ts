@@ -1,5 +1,4 @@
-import {type Operand as AnyOperand, asInt, constant, Expr, Int, type IntType} from './expr.ts';
-import type {Width} from './memory.ts';
+import {type Operand as AnyOperand, asInt, constant, Expr, Int, type IntType, type Width} from './expr.ts';
 
 /** Prefix of vector instructions. */
 const prefix = 0xfd;

@@ -3,11 +3,11 @@ import type {Kind} from '#vcpu-worker/software/semantics';
 import {CpuState} from '#vcpu-worker/software/state';
 import type {Imports} from './guest-access.ts';
 import {MemoryRegisters} from './registers.ts';
-import {GeneratedStep} from './step.ts';
+import {GeneratedStep, type StepFunctions} from './step.ts';
 import {RecordFields} from './step-fields.ts';
 
 /** Functions of a module for what its steps seldom have to do, each of which many steps call. */
-export class RareFunctions {
+export class RareFunctions implements StepFunctions {
 	readonly #module: ModuleBuilder;
 	readonly #imports: Imports;
 	readonly #functions = new Map<string, FuncOf<'i32'>>();
@@ -17,10 +17,6 @@ export class RareFunctions {
 		this.#imports = imports;
 	}
 
-	/**
-	 * Finds a function, or writes it. It takes the record of the step that calls it, and returns the `Stop`, or 0.
-	 * @param key - what is alike in all steps for which it is the same
-	 */
 	find(key: string, kind: Kind, write: (step: GeneratedStep) => void): FuncOf<'i32'> {
 		const known = this.#functions.get(key);
 		if (known !== undefined) return known;

@@ -2,6 +2,7 @@ import {
 	callOf,
 	constant,
 	type FloatShape,
+	type FuncOf,
 	type FunctionBuilder,
 	type Int,
 	type IntType,
@@ -21,7 +22,6 @@ import {
 } from '#vcpu-worker/software/semantics';
 import {CpuState, generalAt, leastNormalAt, SegmentState, Stop, segmentBaseAt} from '#vcpu-worker/software/state';
 import {GuestAccess, type Imports} from './guest-access.ts';
-import type {RareFunctions} from './rare-functions.ts';
 import type {Place, Registers} from './registers.ts';
 import type {StepFields} from './step-fields.ts';
 
@@ -33,6 +33,15 @@ export interface Jumps {
 	to(address: Int<'i64'>): void;
 }
 
+/** Functions beside the code, for what steps seldom have to do. */
+export interface StepFunctions {
+	/**
+	 * Finds a function, or writes it. It takes the record of the step that calls it, and returns the `Stop`, or 0.
+	 * @param key - what is alike in all steps for which it is the same
+	 */
+	find(key: string, kind: Kind, write: (step: GeneratedStep) => void): FuncOf<'i32'>;
+}
+
 /** Of a vector of 256 bits. */
 const halfBytes = 16;
 /** Bit of DF in RFLAGS. */
@@ -41,6 +50,15 @@ const directionBit = 10;
 const generalProtection = 13;
 /** RF. */
 const resumeFlag = 0x1_0000;
+
+/**
+ * Bits of a segment's limit, and behind it its attributes, by which all 4 GiB can be read, or written: those of data that does not grow
+ * downwards (SDM volume 3, 3.4.5.1).
+ */
+const wholeData = {
+	read: {mask: 0x9c_ffff_ffffn, value: 0x90_ffff_ffffn},
+	write: {mask: 0x9e_ffff_ffffn, value: 0x92_ffff_ffffn},
+} as const;
 
 /** A step as an operation on the processor's memory and the guest's; its fields are read from a record as it runs, or known. */
 export class GeneratedStep implements Operation {
@@ -60,7 +78,7 @@ export class GeneratedStep implements Operation {
 	readonly #compute: Imports['compute'];
 	readonly #x87: Imports['x87'];
 	readonly #jumps: Jumps | undefined;
-	readonly #rare: RareFunctions | undefined;
+	readonly #rare: StepFunctions | undefined;
 
 	/**
 	 * @param jumps - undefined: it has none
@@ -74,7 +92,7 @@ export class GeneratedStep implements Operation {
 		registers: Registers,
 		tlb: Int<'i32'>,
 		jumps: Jumps | undefined,
-		rare?: RareFunctions,
+		rare?: StepFunctions,
 	) {
 		this.f = f;
 		this.#kind = kind;
@@ -276,14 +294,22 @@ export class GeneratedStep implements Operation {
 		bytes = this.#kind.width / 8,
 	): Int<'i64'> {
 		const {f} = this;
+		const {missed} = this.#registers;
+		// Segments of 16-bit code always have a limit.
+		if (missed !== undefined && this.#kind.form !== 'within16' && this.#kind.width !== 16) {
+			const {mask, value} = wholeData[isWrite ? 'write' : 'read'];
+			const descriptor = this.#state.load('i64', 64, segment, SegmentState.offset('limit'));
+			f.if(descriptor.and(mask).ne(value), missed);
+			return f.let(this.inFlatSegment(offset, segment).and(0xffff_ffffn));
+		}
 		const address = f.let(callOf(this.#check, segment, offset, i32(bytes), i32(isWrite ? 1 : 0)));
 		const stop = f.let(this.#field32(CpuState.offset('stop')));
 		f.if(stop, () => this.#leave(stop));
 		return address;
 	}
 
-	inFlatSegment(offset: Int<'i64'>): Int<'i64'> {
-		return offset.add(this.#state.load('i64', 64, this.#segment()));
+	inFlatSegment(offset: Int<'i64'>, segment: Int<'i32'> = this.#segment()): Int<'i64'> {
+		return offset.add(this.#state.load('i64', 64, segment));
 	}
 
 	stackMask(): Int<'i64'> {
@@ -424,7 +450,7 @@ export class GeneratedStep implements Operation {
 		return address;
 	}
 
-	#apart(rare: RareFunctions, ...[name, operands, results, compute]: Parameters<Apart>): readonly Vector[] {
+	#apart(rare: StepFunctions, ...[name, operands, results, compute]: Parameters<Apart>): readonly Vector[] {
 		const state = this.#state;
 		const at = (name: 'floatOperands' | 'floatResult', index: number): [Int<'i32'>, number] => [
 			i32(0),
