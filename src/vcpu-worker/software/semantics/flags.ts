@@ -1,4 +1,4 @@
-import {type Int, i64, type Width} from '#support/wasm';
+import {constant, type Int, i64, type Width} from '#support/wasm';
 
 /** The words that status flags are kept in; `CpuState` says how. */
 export type FlagWord = 'result' | 'zero' | 'carry';
@@ -42,6 +42,13 @@ export class Flags {
 		this.setResult(result, width);
 		this.setCarries(a.not().and(b).or(a.xor(b).not().and(result)), width);
 		this.#words.difference = {a, b, width};
+	}
+
+	/** All flags by a result without carries: as by its difference to 0. */
+	setLogic(result: Int, width: Width): void {
+		this.setResult(result, width);
+		this.clearCarries();
+		this.#words.difference = {a: result, b: constant(result.type, 0), width};
 	}
 
 	/** CF, OF and AF by the carries out of each bit. */

@@ -1,4 +1,4 @@
-import {type Int, i32} from '#support/wasm';
+import {constant, type Int, i32} from '#support/wasm';
 import {zeroExtended} from './flags.ts';
 import type {Meaning, Operation} from './operation.ts';
 
@@ -43,8 +43,7 @@ const logic =
 	(combine: (a: Int, b: Int) => Int, keeps: 'result' | 'nothing'): Meaning =>
 	(op) => {
 		const result = op.f.let(combine(op.read('a'), op.read('b')));
-		op.flags.setResult(result, op.width);
-		op.flags.clearCarries();
+		op.flags.setLogic(result, op.width);
 		if (keeps === 'result') op.write('a', result);
 	};
 
@@ -94,9 +93,7 @@ export const integer = {
 	neg: (op) => {
 		const a = op.f.let(op.read('a'));
 		const result = op.f.let(a.neg());
-		op.flags.setResult(result, op.width);
-		// The borrows of 0 - a.
-		op.flags.setCarries(a.or(result), op.width);
+		op.flags.setDifference(constant(op.type, 0), a, result, op.width);
 		op.write('a', result);
 	},
 	not: (op) => op.write('a', op.read('a').not()),

@@ -259,8 +259,9 @@ class RegionWriter {
 			f.br(this.#begins[number] as Label);
 			return;
 		}
-		const isWanted = state.load('i32', 32, i32(0), CpuState.offset('request')).ne(0);
-		f.if(budget.ltS(0).or(isWanted), () => {
+		// One test of both: the budget's sign, or a request.
+		const request = state.load('i32', 32, i32(0), CpuState.offset('request'));
+		f.if(budget.shrU(31).or(request), () => {
 			const offset = state.load('i64', 64, i32(0), CpuState.offset('codePageOffset'));
 			const {start} = this.#region.blocks[number] as RegionBlock;
 			f.store(state, 64, i32(0), CpuState.offset('rip'), offset.add(BigInt(start)));

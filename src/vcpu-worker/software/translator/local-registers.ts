@@ -64,6 +64,11 @@ export class LocalRegisters implements Registers {
 	#isEager = false;
 	#hasSetInBranch = false;
 	difference: Difference | undefined;
+	/** What tells the flags where blocks meet, if not their words: operands of a subtraction, and its bits, or 0. */
+	readonly #late: {readonly a: Local<'i64'>; readonly b: Local<'i64'>; readonly width: Local<'i32'>};
+	#hasLate = false;
+	/** The words are known to tell the flags that are not pending. */
+	#areWords = false;
 	/** Not 0 behind a store that has changed code. */
 	readonly changed: Local<'i32'>;
 	readonly missed: (() => void) | undefined;
@@ -78,11 +83,13 @@ export class LocalRegisters implements Registers {
 		this.#vectors = new LocalVectors(f, state);
 		this.missed = leavesMisses ? () => wayOut.leave(i32(Onward.record), this.#first) : undefined;
 		this.changed = f.lastingLocal('i32');
+		this.#late = {a: f.lastingLocal('i64'), b: f.lastingLocal('i64'), width: f.lastingLocal('i32')};
 	}
 
-	/** A block begins: the flags are where all blocks have them. */
+	/** A block begins: the flags are where all blocks have them, in their words or as a subtraction. */
 	beginBlock(): void {
 		this.#pending.clear();
+		this.#areWords = false;
 		this.#release();
 	}
 
@@ -98,6 +105,7 @@ export class LocalRegisters implements Registers {
 				pending: new Map(this.#pending),
 				passing: new Set(this.#passing),
 				vectors: this.#vectors.passing,
+				areWords: this.#areWords,
 			};
 			const {difference} = this;
 			this.#hasSetInBranch = false;
@@ -116,7 +124,9 @@ export class LocalRegisters implements Registers {
 			this.#passing.clear();
 			for (const place of before.passing) this.#passing.add(place);
 			this.#vectors.passing = before.vectors;
+			this.#areWords = before.areWords;
 		}
+		this.#toWords();
 		for (const [place, value] of this.#pending) f.set(this.#local(place), value);
 		this.#pending.clear();
 		this.#release();
@@ -126,13 +136,51 @@ export class LocalRegisters implements Registers {
 		this.difference = undefined;
 	}
 
-	/** Writes what leaves the block, in a branch or behind all steps, with the words of the flags computed. */
+	/** Writes what leaves the block, in a branch or behind all steps. A subtraction is left as such: who wants its flags computes them. */
 	leaving(write: () => void): void {
-		for (const [place, value] of this.#pending) this.#f.set(this.#local(place), value);
-		const pending = this.#pending;
+		const f = this.#f;
+		const [pending, areWords] = [this.#pending, this.#areWords];
+		if (this.difference !== undefined && pending.size > 0) {
+			const {a, b, width} = this.difference;
+			f.set(this.#late.a, a.toI64U());
+			f.set(this.#late.b, b.toI64U());
+			f.set(this.#late.width, width);
+			this.#hasLate = true;
+		} else if (pending.size > 0) {
+			this.#toWords();
+			for (const [place, value] of pending) f.set(this.#local(place), value);
+		}
 		this.#pending = new Map();
 		write();
 		this.#pending = pending;
+		this.#areWords = areWords;
+	}
+
+	/** Has the words tell the flags that are not pending. */
+	#toWords(): void {
+		const {width} = this.#late;
+		if (this.#areWords) return;
+		if (this.#pending.size === flagWords) this.#f.set(width, 0);
+		else this.#f.if(width, () => this.#computeLate());
+		// In a branch, the others may have it otherwise.
+		this.#areWords = this.#f.depth === this.#depth;
+	}
+
+	/** Computes the words of the subtraction that tells the flags. */
+	#computeLate(): void {
+		const f = this.#f;
+		const {a, b, width} = this.#late;
+		// Up to the top, whatever their width.
+		const shift = f.let(i32(64).sub(width).toI64U());
+		const [high, other] = [f.let(a.shl(shift)), f.let(b.shl(shift))];
+		const difference = f.let(high.sub(other));
+		const carries = f.let(high.not().and(other).or(high.xor(other).not().and(difference)));
+		const result = f.let(difference.shrS(shift));
+		for (const place of [flags.begin, flags.begin + word, carry]) this.#written.add(place);
+		f.set(this.#local(flags.begin), result);
+		f.set(this.#local(flags.begin + word), result);
+		f.set(this.#local(carry), carries.or(carries.shrU(shift)));
+		f.set(width, 0);
 	}
 
 	/** Keeps the locals of a step as long as flags are of them. */
@@ -166,6 +214,7 @@ export class LocalRegisters implements Registers {
 
 	/** Writes them back. */
 	writeBack(): void {
+		if (this.#hasLate) this.#f.if(this.#late.width, () => this.#computeLate());
 		this.#vectors.writeBack();
 		if (this.#budget !== undefined) this.#f.store(this.#state, 32, i32(0), budgetAt, this.#budget);
 		for (const place of this.#written) this.#f.store(this.#state, 64, i32(0), place, this.#local(place));
@@ -174,6 +223,7 @@ export class LocalRegisters implements Registers {
 	read(type: IntType, width: Width, place: Place): Int {
 		const pending = typeof place === 'number' ? this.#pending.get(place) : undefined;
 		if (pending !== undefined) return this.#wanted(place as number, pending);
+		if (typeof place === 'number' && isIn(flags, place)) this.#toWords();
 		const local = this.#localOf(place);
 		if (local === undefined) {
 			const lane = typeof place === 'number' ? this.#vectors.readLane(width, place) : undefined;
@@ -292,6 +342,7 @@ export class LocalRegisters implements Registers {
 	/** A word that is to be computed now; carries only once, as they are long. */
 	#wanted(place: number, value: Int<'i64'>): Int<'i64'> {
 		if (place !== carry || this.#f.depth !== this.#depth) return value;
+		this.#toWords();
 		const local = this.#local(place);
 		this.#f.set(local, value);
 		this.#pending.delete(place);
