@@ -54,6 +54,8 @@ export const CpuState = wire('CpuState', {
 	/** The host rounds a product with a sum once where generated code asks for it: 0 or 1. */
 	fusesProducts: u32,
 	floatPadding: reserved(4),
+	/** Constants of generated code: the least normal numbers, in a vector of singles and in one of doubles. */
+	leastNormals: array(u64, 4),
 	/** What of RSP and RBP counts as offset in the stack. */
 	stackMask: u64,
 	/** RIP of the next instruction, while no code runs. */

@@ -4,8 +4,6 @@ import {MicroOp} from './micro-op.ts';
 /** Layout of a processor's own memory, in bytes. */
 export const memoryMap = {
 	state: 0,
-	/** Vectors that generated code has as constants. */
-	constants: 0xf000,
 	/** Entries of the TLB, by class of access. */
 	tlb: 0x1_0000,
 	/** Blocks of code by linear address. */
@@ -15,9 +13,6 @@ export const memoryMap = {
 	/** Steps of decoded blocks. */
 	records: 0x2c_0000,
 } as const;
-
-/** Where the least normal numbers of both formats are, in all lanes. */
-export const leastNormalAt = {f32x4: memoryMap.constants, f64x2: memoryMap.constants + 16} as const;
 
 /** Entries of the TLB, of which page number `n` uses `n % entries`. */
 export const tlbEntries = 4096;
@@ -46,6 +41,12 @@ export const tableAt = (translation: number): number => memoryMap.tables + trans
 
 /** Bits of physical addresses. */
 export const physicalAddressBits = 40;
+
+/** Where the least normal numbers of both formats are, in all lanes. */
+export const leastNormalAt = {
+	f32x4: CpuState.offset('leastNormals'),
+	f64x2: CpuState.offset('leastNormals') + 16,
+} as const;
 
 const general = CpuState.offset('general');
 /** Address of a general register; its parts are at its first bytes. */
