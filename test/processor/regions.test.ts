@@ -44,6 +44,9 @@ test('random control flow ends by its translations as by the interpreter', (t) =
 			random.restart(2, sequence);
 			const {general} = processor.core.state;
 			for (let register = 0; register < 16; register++) general[register] = random.u64();
+			for (let quarter = 0; quarter < 64; quarter++) processor.core.state.vector256[quarter] = random.u64();
+			Object.assign(processor.core.state, {cr4: 0x620n, mxcsr: 0x1f80});
+			processor.changed();
 			Object.assign(general, {
 				1: BigInt(1 + random.below(20_000)),
 				4: BigInt(flowMemory.stack),

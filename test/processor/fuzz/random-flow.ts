@@ -34,11 +34,55 @@ const wide = [
 	0xbc,
 ];
 
+/** What a vector instruction has for its second operand: a vector, or for it unaligned data too; a general register. */
+type Source = 'vector' | 'memory' | 'general';
+/** Vector instructions: prefix, opcode behind 0F, second operand, and whether a constant follows. */
+const vectors: readonly (readonly [prefix: number | undefined, opcode: number, source: Source, immediate?: true])[] = [
+	[0x66, 0xfe, 'vector'],
+	[0x66, 0xd4, 'vector'],
+	[0x66, 0xef, 'vector'],
+	[0x66, 0x6c, 'vector'],
+	[0x66, 0x63, 'vector'],
+	[0x66, 0x59, 'vector'],
+	[undefined, 0x58, 'vector'],
+	[undefined, 0xc6, 'vector', true],
+	[0x66, 0x70, 'vector', true],
+	[0xf2, 0x70, 'vector', true],
+	// MOVDQU, MOVSD and MOVSS both ways, ADDSD, SUBSS, UCOMISS as far as it can be unaligned.
+	[0xf3, 0x6f, 'memory'],
+	[0xf3, 0x7f, 'memory'],
+	[0xf2, 0x10, 'memory'],
+	[0xf2, 0x11, 'memory'],
+	[0xf3, 0x10, 'memory'],
+	[0xf2, 0x58, 'memory'],
+	[0xf3, 0x5c, 'memory'],
+	[undefined, 0x2e, 'memory'],
+	// MOVQ both ways, CVTSI2SD; PINSRW.
+	[0x66, 0x6e, 'general'],
+	[0x66, 0x7e, 'general'],
+	[0xf2, 0x2a, 'general'],
+	[0x66, 0xc4, 'general', true],
+];
+
+function vectorInstruction(random: Random): number[] {
+	const pick = <T>(list: readonly T[]): T => list[random.below(list.length)] as T;
+	const [prefix, opcode, source, immediate] = pick(vectors);
+	const vector = random.below(16);
+	const isInMemory = source === 'memory' && random.below(2) === 0;
+	const other = source === 'general' ? pick(others) : random.below(16);
+	const rex = 0x40 | (source === 'general' ? 8 : 0) | (vector > 7 ? 4 : 0) | (!isInMemory && other > 7 ? 1 : 0);
+	const middle = (vector & 7) << 3;
+	const place = isInMemory ? [0x40 | middle | memory, random.below(0x40)] : [0xc0 | middle | (other & 7)];
+	const before = prefix === undefined ? [] : [prefix];
+	return [...before, rex, 0x0f, opcode, ...place, ...(immediate ? [random.below(256)] : [])];
+}
+
 /** An instruction on registers, or on data within reach of the register that memory is by. */
 function instruction(random: Random): number[] {
 	const pick = <T>(list: readonly T[]): T => list[random.below(list.length)] as T;
 	const [one, other] = [pick(others), pick(others)];
 	const isInMemory = random.below(3) === 0;
+	if (random.below(4) === 0) return vectorInstruction(random);
 	const size = random.below(4);
 	const prefixes = size === 1 ? [0x66] : [];
 	const operand = (middle: number, isWide: boolean) => {
