@@ -75,7 +75,9 @@ export function decodeBlock(
 			if (!checked.has(check)) add([check], at);
 			checked.add(check);
 		}
-		add(lowered.steps, at);
+		if (lowered.isSystem)
+			for (const step of lowered.steps) steps.push({...step, ordinal, start, next: at, instruction});
+		else add(lowered.steps, at);
 		// It may leave an exception, for which an instruction on MMX registers waits.
 		if (instruction.x87Opcode !== undefined) checked.delete(mmxCheck);
 		if (lowered.endsBlock) return steps;

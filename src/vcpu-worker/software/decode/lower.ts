@@ -1,4 +1,11 @@
-import {type AddressForm, kindNumber, type StepWidth, stringName, vexMeanings} from '#vcpu-worker/software/semantics';
+import {
+	type AddressForm,
+	kindNumber,
+	type StepWidth,
+	stringName,
+	systemMeanings,
+	vexMeanings,
+} from '#vcpu-worker/software/semantics';
 import {CpuState, generalAt, scratchAt, segmentBaseAt} from '#vcpu-worker/software/state';
 import type {ImmediateOperand, Instruction, MemoryOperand, Operand} from './instruction.ts';
 import {lowerMmx} from './lower-mmx.ts';
@@ -18,6 +25,8 @@ const stackPointer = generalAt(4);
 export interface Lowered {
 	readonly steps: readonly Step[];
 	readonly endsBlock: boolean;
+	/** In some cases it is left to TypeScript, which is to have it. */
+	readonly isSystem: boolean;
 }
 
 /** Operations of a destination and a source, whose destination is read and written. */
@@ -36,7 +45,10 @@ const lastInMemory = new Set('andn mulx pdep pext'.split(' '));
 const bitTests = new Set('bt bts btr btc'.split(' '));
 const stringOperations = new Set('movs stos lods scas cmps'.split(' '));
 const simple = new Set('clc stc cmc cld std'.split(' '));
-const endings = new Set('jmp jmpTo ret call callTo'.split(' '));
+const endings = new Set('jmp jmpTo ret call callTo syscall sysret iret'.split(' '));
+/** Instructions of the system that have steps in 64-bit code only, with operands of 64 bits where they have some. */
+const ofLongCode = new Set('syscall swapgs'.split(' '));
+const ofLongOperands = new Set('sysret iret'.split(' '));
 
 /**
  * Makes steps of an instruction: loads, what computes, stores. All that can fault comes before the first change that stays.
@@ -46,7 +58,8 @@ const endings = new Set('jmp jmpTo ret call callTo'.split(' '));
 export function lower(instruction: Instruction, pageOffset: number): Lowered | undefined {
 	const lowering = new Lowering(instruction, pageOffset);
 	if (!lowering.run()) return undefined;
-	return {steps: lowering.steps, endsBlock: endings.has(instruction.name)};
+	const {name} = instruction;
+	return {steps: lowering.steps, endsBlock: endings.has(name), isSystem: name in systemMeanings};
 }
 
 /** What is done with an operand in memory. */
@@ -95,6 +108,7 @@ class Lowering {
 			this.#step(`${name}${narrow}`, this.#instruction.addressSize, this.#target(first));
 		else if (name === 'jmpTo') this.#step(name, size, {b: this.#source(first, 1)});
 		else if (name === 'callTo') this.#stackStep(name, {b: this.#source(first, 1)});
+		else if (name in systemMeanings) return this.#system(name);
 		else return this.#others(first, second, third);
 		return true;
 	}
@@ -234,6 +248,16 @@ class Lowering {
 		const [source, other] = isLast && third !== undefined ? [third, second] : [second, third];
 		const c = other === undefined ? {} : this.#count(other);
 		this.#step(name, operandSize, {a: placeOf(first), b: this.#source(source, 1), ...c});
+	}
+
+	/** Other forms than the usual ones are for TypeScript. */
+	#system(name: string): boolean {
+		const {codeSize, operandSize} = this.#instruction;
+		const isLong = codeSize === 64;
+		if ((ofLongCode.has(name) && !isLong) || (ofLongOperands.has(name) && !(isLong && operandSize === 64)))
+			return false;
+		this.#step(name, 64, {});
+		return true;
 	}
 
 	/** An operation that reads and writes its destination, which may be in memory. */

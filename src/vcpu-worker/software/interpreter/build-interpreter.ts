@@ -76,6 +76,13 @@ function coldArm(module: ModuleBuilder, kind: Kind, imports: Imports): FuncOf<'i
 	const func = module.function({parameters: ['i32'], result: 'i32'});
 	const {body} = func;
 	const tlb = body.let(imports.state.load('i32', 32, i32(0), CpuState.offset('tlb')));
+	const jumps = {
+		inPage: () => body.unreachable(),
+		to: (address: Int<'i64'>) => {
+			body.store(imports.state, 64, i32(0), CpuState.offset('rip'), address);
+			body.return(i32(Onward.to));
+		},
+	};
 	kind.meaning(
 		new GeneratedStep(
 			body,
@@ -84,7 +91,7 @@ function coldArm(module: ModuleBuilder, kind: Kind, imports: Imports): FuncOf<'i
 			new RecordFields(imports.state, body.parameters[0]),
 			new MemoryRegisters(imports.state, body),
 			tlb,
-			undefined,
+			jumps,
 		),
 	);
 	body.return(i32(0));
@@ -122,7 +129,15 @@ function writeLoop(
 			if (func === undefined) kind.meaning(new GeneratedStep(f, kind, imports, fields, registers, tlb, jumps));
 			else {
 				const stop = f.let(callOf(func, record));
-				f.if(stop, () => f.return(stop));
+				f.if(stop, () => {
+					if (kind.isLast)
+						f.if(stop.eq(Onward.to), () => {
+							readTlb();
+							jumps.to(state.load('i64', 64, i32(0), CpuState.offset('rip')));
+						});
+					f.return(stop);
+				});
+				if (kind.changesClass) readTlb();
 			}
 		});
 		const system = () => {

@@ -35,11 +35,8 @@ import {compile, instantiate, loadInterpreter, TranslationTable} from './load-in
  */
 export type SlowAccess = (low: number, high: number, width: number, kind: number, record: number) => number;
 
-/**
- * Carries out an instruction of the system amid its block. `left`: it has done nothing, and is left to whoever drives the processor; `shadow`: it
- * is done, and interrupts stay away for the next one.
- */
-export type WithinBlock = (record: number) => 'left' | 'done' | 'shadow';
+/** Carries out an instruction of the system amid its block. `left`: it has done nothing, and is left to whoever drives the processor. */
+export type WithinBlock = () => 'left' | 'done';
 
 /** See `Imports.translations`. */
 export type Translation = (table: number, entry: number) => number;
@@ -81,7 +78,6 @@ const ordinalShift = (MicroOp.offset('ordinal') - kindAt) * 8;
 const nextShift = (MicroOp.offset('next') - MicroOp.offset('start')) * 8;
 const gone = kindNumber('gone.64');
 const codeChanged = CpuState.offset('codeChanged') / 4;
-const next = kindNumber('next.64');
 
 /** The interpreter of one processor, with the memory that it has for itself. */
 export class Core {
@@ -121,8 +117,6 @@ export class Core {
 	/** What carries them out amid their block, where something can. */
 	readonly #quick = new Map<number, WithinBlock>();
 	readonly #within: (instruction: Instruction) => WithinBlock | undefined;
-	/** Instructions of the system may be carried out amid their block. */
-	goesOn = false;
 	/** This memory, in words. */
 	readonly words: Int32Array;
 	/** Words of the state that what follows from privilege was computed from; see `applyPrivilege`. */
@@ -179,11 +173,9 @@ export class Core {
 
 	/** Carries out a record's instruction of the system amid its block; see `Imports`. */
 	#carryOut(record: number): number {
-		const quick = this.goesOn ? this.#quick.get(record) : undefined;
-		const how = quick?.(record) ?? 'left';
-		if (how === 'left') return Stop.system;
-		// The block's end looks at requests too.
-		if (how === 'shadow' || this.state.request === 0) return 0;
+		const quick = this.state.goesOn !== 0 ? this.#quick.get(record) : undefined;
+		if (quick === undefined || quick() === 'left') return Stop.system;
+		if (this.state.request === 0) return 0;
 		this.state.budget -= this.ordinalOf(record);
 		return Stop.lookup;
 	}
@@ -256,11 +248,6 @@ export class Core {
 	/** A word of this memory. */
 	word(place: number): bigint {
 		return this.#bytes.getBigUint64(place, true);
-	}
-
-	/** The block ends behind a record, with no other instruction. */
-	endsBehind(record: number): boolean {
-		return this.#bytes.getUint16(record + MicroOp.size + kindAt, true) === next;
 	}
 
 	/** Number of a record's instruction in its block. */

@@ -135,6 +135,15 @@ export class GuestAccess {
 		return found;
 	}
 
+	/** 64 bits that the TLB knows; `otherwise` leaves code. */
+	loadKnown(address: Int<'i64'>, otherwise: () => void): Int<'i64'> {
+		const f = this.#f;
+		const value = f.local('i64');
+		const {ram} = this.#imports;
+		this.#probe(address, 64, tlbEntry.readPage, (at) => f.set(value, ram.load('i64', 64, at)), otherwise);
+		return value;
+	}
+
 	/** Both parts of what two pages hold are there before one is read. */
 	loadVector(address: Int<'i64'>, record: Int<'i32'>): Vector {
 		const {ram, state} = this.#imports;

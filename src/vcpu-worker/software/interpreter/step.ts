@@ -8,6 +8,7 @@ import {
 	type IntType,
 	i32,
 	i64,
+	type Local,
 	type Memory,
 	type Vector,
 	type Width,
@@ -24,6 +25,7 @@ import {CpuState, generalAt, leastNormalAt, SegmentState, Stop, segmentBaseAt} f
 import {GuestAccess, type Imports} from './guest-access.ts';
 import type {Place, Registers} from './registers.ts';
 import type {StepFields} from './step-fields.ts';
+import {SystemAccess} from './system-access.ts';
 
 /** Ways for a step to go on elsewhere than at the next record. */
 export interface Jumps {
@@ -66,6 +68,7 @@ export class GeneratedStep implements Operation {
 	readonly width: Width;
 	readonly type: IntType;
 	readonly flags: Flags;
+	readonly system: SystemAccess;
 	readonly halves: readonly Half[];
 	/** It writes guest memory where code may be. */
 	hasStored = false;
@@ -90,7 +93,7 @@ export class GeneratedStep implements Operation {
 		imports: Imports,
 		fields: StepFields,
 		registers: Registers,
-		tlb: Int<'i32'>,
+		tlb: Local<'i32'>,
 		jumps: Jumps | undefined,
 		rare?: StepFunctions,
 	) {
@@ -113,6 +116,7 @@ export class GeneratedStep implements Operation {
 			stored: () => registers.stored(),
 			missed: registers.missed,
 		});
+		this.system = new SystemAccess(f, imports.state, this.#guest, tlb, fields.record, (stop) => this.#leave(stop));
 		this.flags = new Flags({
 			get: (word) => registers.read('i64', 64, CpuState.offset(word)) as Int<'i64'>,
 			set: (word, value) => registers.write(64, CpuState.offset(word), value),

@@ -1,12 +1,10 @@
 /** Memory management: page walks, the TLB's misses, devices in memory. */
 export {
-	AccessClass,
 	type CodePages,
 	type DeviceSpace,
 	executeAlone,
 	isCanonicalAddress,
 	Mmu,
-	tlbOf,
 	type WatchedPages,
 } from './mmu.ts';
 export {type Access, PageFault, type PagingMode, type Translation, walk} from './page-walk.ts';

@@ -1,5 +1,5 @@
 import {AccessKind, type Core} from '#vcpu-worker/software/interpreter';
-import {memoryMap, Stop, segmentBaseAt, tlbEntries, tlbEntry} from '#vcpu-worker/software/state';
+import {AccessClass, memoryMap, Stop, segmentBaseAt, tlbEntries, tlbEntry, tlbOf} from '#vcpu-worker/software/state';
 import type {Access, PagingMode, Translation} from './page-walk.ts';
 import {hasReservedPointers, walk} from './page-walk.ts';
 import type {PhysicalMemory} from './physical-memory.ts';
@@ -29,14 +29,6 @@ export interface WatchedPages {
 /** What `CpuState.vector` says where the instruction is to be executed alone: no exception. */
 export const executeAlone = 256;
 
-/** Classes of accesses, each with entries of its own in the TLB. */
-export const AccessClass = {
-	supervisor: 0,
-	user: 1,
-	/** Supervisor while EFLAGS.AC lifts SMAP. */
-	lifted: 2,
-} as const;
-
 const classBytes = tlbEntries * tlbEntry.size;
 const entryWords = tlbEntry.size / 4;
 /** Bits of offsets in large pages: 2 and 4 MiB, 1 GiB. */
@@ -49,9 +41,6 @@ const pageFault = 14;
 const generalProtection = 13;
 const stackFault = 12;
 const stackSegment = segmentBaseAt(2);
-
-/** The address of a class's entries. */
-export const tlbOf = (accessClass: number): number => memoryMap.tlb + accessClass * classBytes;
 
 /** Index of the first word of the entry that a page has in a class. */
 const entryAt = (tlb: number, low: number, high: number): number =>

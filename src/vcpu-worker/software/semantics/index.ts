@@ -10,7 +10,17 @@ export {
 	type StepWidth,
 	systemKind,
 } from './kinds.ts';
-export type {Apart, FloatOperands, Half, Meaning, OperandName, Operation} from './operation.ts';
+export type {
+	Apart,
+	FloatOperands,
+	Half,
+	Meaning,
+	OperandName,
+	Operation,
+	SystemOperation,
+	SystemRegister,
+} from './operation.ts';
 export {type Repeat, stringName} from './strings.ts';
+export {systemMeanings} from './system.ts';
 export {vectorMeanings, wideMeanings} from './vector.ts';
 export {vexMeanings} from './vex.ts';

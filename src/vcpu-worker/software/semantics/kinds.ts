@@ -10,6 +10,7 @@ import type {Meaning} from './operation.ts';
 import {shifts} from './shifts.ts';
 import {stackJumps, stackMeanings} from './stack.ts';
 import {strings} from './strings.ts';
+import {classChanges, systemJumps, systemMeanings} from './system.ts';
 import {vectorMeanings, wideMeanings} from './vector.ts';
 import {requireVex, vexMeanings} from './vex.ts';
 import {x87Meanings} from './x87.ts';
@@ -34,6 +35,8 @@ export interface Kind {
 	readonly isHot: boolean;
 	/** It may go on elsewhere; its record's `c` says where that has been found. */
 	readonly isJump: boolean;
+	/** Behind it accesses go by other entries of the TLB. */
+	readonly changesClass: boolean;
 	/** Code never goes on behind it: it is the last step of a block. */
 	readonly isLast: boolean;
 }
@@ -54,6 +57,7 @@ const meanings: Readonly<Record<string, Meaning>> = {
 	...vectorMeanings,
 	...mmxMeanings,
 	...x87Meanings,
+	...systemMeanings,
 };
 
 const all = [8, 16, 32, 64] as const;
@@ -116,7 +120,7 @@ const hot = new Set(
 	).split(' '),
 );
 
-const last = new Set(['next', 'jmp', 'jmpTo', 'gone', ...stackJumps]);
+const last = new Set(['next', 'jmp', 'jmpTo', 'gone', ...stackJumps, ...systemJumps]);
 
 /** Kinds, in the order of their numbers. */
 export const kinds: readonly Kind[] = Object.entries(meanings).flatMap(([name, meaning]) => {
@@ -126,7 +130,7 @@ export const kinds: readonly Kind[] = Object.entries(meanings).flatMap(([name, m
 	return (widths[name] ?? [64 as const]).flatMap((width) =>
 		(forms[name] ?? [undefined]).map((form) => ({
 			key: `${name}.${width}${form === undefined ? '' : `.${form}`}`,
-			...{meaning, width, form, isHot: isHot && width !== 256, isJump, isLast},
+			...{meaning, width, form, isHot: isHot && width !== 256, isJump, isLast, changesClass: classChanges.has(name)},
 		})),
 	);
 });

@@ -151,6 +151,33 @@ export interface Operation {
 	jumpTo(address: Int<'i64'>): void;
 	/** Address of the next instruction in the code segment. */
 	nextAddress(): Int<'i64'>;
+	readonly system: SystemOperation;
+}
+
+/** Registers of 64 bits that instructions of the system go by. */
+export type SystemRegister = 'efer' | 'star' | 'lstar' | 'fmask' | 'kernelGsBase' | 'tableBase' | 'tableLimit';
+
+/** What instructions of the system work on that have no part in others. */
+export interface SystemOperation {
+	/** Leaves the instruction, which has done nothing, to TypeScript where a condition does not hold. */
+	leaveUnless(condition: Int<'i32'>): void;
+	/** 1 where no interrupt waits and nothing is watched, so that code may go on by itself where privilege or IF change; else 0. */
+	goesOn(): Int<'i32'>;
+	/** 1 where the block ends behind the instruction, with no other one; else 0. */
+	endsBehind(): Int<'i32'>;
+	/** The base and the limit of the global descriptor table are among them. */
+	register(name: SystemRegister): Int<'i64'>;
+	setRegister(name: 'kernelGsBase', value: Int<'i64'>): void;
+	base(segment: number): Int<'i64'>;
+	setBase(segment: number, base: Int<'i64'>): void;
+	/** Bits 8 to 23 of its descriptor's second doubleword; 0 for a null selector's. */
+	attributes(segment: number): Int<'i32'>;
+	/** Loads CS or SS, whose base in 64-bit code is 0. */
+	setSegment(segment: number, selector: Int<'i32'>, limit: Int<'i64'>, attributes: Int<'i32'>): void;
+	/** 64 bits of memory that the TLB knows; leaves the instruction to TypeScript where it does not. */
+	knownMemory(address: Int<'i64'>): Int<'i64'>;
+	/** Brings up to date what follows from privilege and flags in 64-bit code. */
+	apply(privilege: 0 | 3, flags: Int<'i32'>): void;
 }
 
 /** Meaning of a step, in terms of an operation. */

@@ -91,6 +91,8 @@ export const CpuState = wire('CpuState', {
 	flagsAreVirtual: u32,
 	/** Address of the TLB entries that accesses go by in the present mode. */
 	tlb: u32,
+	/** 1 where instructions of the system may be carried out amid code: no interrupt waits, and nothing is watched. */
+	goesOn: u32,
 	/** Not 0 where blocks are executed by their translations, and counted until they have some. */
 	translates: u32,
 	/** Not 0 where code that runs has written what had been decoded. */
@@ -104,6 +106,11 @@ export const CpuState = wire('CpuState', {
 	cr3: u64,
 	cr4: u64,
 	efer: u64,
+	/** Model-specific registers of SYSCALL and SWAPGS. */
+	star: u64,
+	lstar: u64,
+	fmask: u64,
+	kernelGsBase: u64,
 	xcr0: u64,
 	/** DR0 to DR3, DR6 and DR7. */
 	debug: array(u64, 8),

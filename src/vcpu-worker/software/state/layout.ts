@@ -22,8 +22,19 @@ export const tlbEntries = 4096;
  */
 export const tlbEntry = {readPage: 0, writePage: 8, addend: 16, isLocal: 24, isListed: 28, size: 32} as const;
 
-/** Bit of the mode's key that 64-bit code has: see `CpuState.modeKey`. */
+/** Classes of accesses, each with entries of its own in the TLB. */
+export const AccessClass = {
+	supervisor: 0,
+	user: 1,
+	/** Supervisor while EFLAGS.AC lifts SMAP. */
+	lifted: 2,
+} as const;
+/** The address of a class's entries. */
+export const tlbOf = (accessClass: number): number => memoryMap.tlb + accessClass * tlbEntries * tlbEntry.size;
+
+/** Bits of the mode's key, see `CpuState.modeKey`: of 64-bit code, and of privilege 3. */
 export const longCode = 64;
+export const userCode = 1;
 
 /** Entries of the cache of blocks. */
 export const jumpEntries = 16_384;

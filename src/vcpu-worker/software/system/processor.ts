@@ -291,7 +291,8 @@ export class Processor implements Parts {
 		const kept = this.isShadowed && this.windowWanted ? state.budget : 0;
 		state.budget -= kept;
 		const isPlain = this.lockstep === undefined && this.debug.isIdle;
-		this.core.goesOn = isPlain && !this.isShadowed && !this.windowWanted;
+		const goesOn = isPlain && !this.isShadowed && !this.windowWanted && !this.interrupts.isNmiBlocked;
+		state.goesOn = goesOn ? 1 : 0;
 		state.translates = isPlain && !(this.isShadowed && this.windowWanted) ? 1 : 0;
 		const stop = (this.lockstep ?? this.core).run(record);
 		this.#hasRun = true;

@@ -10,14 +10,14 @@ const data = generalAt(2) / 4;
 /** Instructions whose handlers change no mode, no translation and no memory, and do nothing before they fault. */
 const byHandler = new Set(
 	(
-		'rdtsc rdtscp rdpid rdrand rdseed cpuid clac stac swapgs readFsBase readGsBase writeFsBase writeGsBase movFromControl ' +
+		'rdtsc rdtscp rdpid rdrand rdseed cpuid readFsBase readGsBase writeFsBase writeGsBase movFromControl ' +
 		'movFromSegment str sldt smsw'
 	).split(' '),
 );
 
 /** The privilege lets code change IF, and in other modes than virtual-8086 access all ports (SDM volume 1, 19.5.1). */
-const isOwner = ({core: {state}}: Parts): boolean => (state.poppableFlags & Flag.IF) !== 0;
-const ownsPorts = (parts: Parts): boolean => isOwner(parts) && (parts.core.state.controlFlags & Flag.VM) === 0;
+const ownsPorts = ({core: {state}}: Parts): boolean =>
+	(state.poppableFlags & Flag.IF) !== 0 && (state.controlFlags & Flag.VM) === 0;
 
 function portReader(parts: Parts, operand: Operand | undefined): () => number {
 	if (operand?.kind === 'immediate') {
@@ -56,23 +56,6 @@ function output(parts: Parts, {operands}: Instruction): WithinBlock {
 	};
 }
 
-const cli =
-	(parts: Parts): WithinBlock =>
-	() => {
-		if (!isOwner(parts)) return 'left';
-		parts.core.state.controlFlags &= ~Flag.IF;
-		return 'done';
-	};
-
-/** Others are looked at where a block ends: interrupts stay away for the next instruction if that is in the same one. */
-const sti =
-	(parts: Parts): WithinBlock =>
-	(record) => {
-		if (!isOwner(parts) || parts.core.endsBehind(record)) return 'left';
-		parts.core.state.controlFlags |= Flag.IF;
-		return 'shadow';
-	};
-
 function handled(parts: Parts, instruction: Instruction): WithinBlock | undefined {
 	const handler = systemInstructions[instruction.name];
 	const usesMemory = instruction.operands.some(({kind}) => kind === 'memory');
@@ -92,8 +75,6 @@ function handled(parts: Parts, instruction: Instruction): WithinBlock | undefine
 const special: Readonly<Record<string, (parts: Parts, instruction: Instruction) => WithinBlock>> = {
 	in: input,
 	out: output,
-	cli,
-	sti,
 };
 
 /**

@@ -1,7 +1,7 @@
 import type {CodeSize} from '#vcpu-worker/software/decode';
 import type {Core} from '#vcpu-worker/software/interpreter';
-import {AccessClass, type Mmu, tlbOf} from '#vcpu-worker/software/mmu';
-import {Component, CpuState, SegmentState, segmentBaseAt} from '#vcpu-worker/software/state';
+import type {Mmu} from '#vcpu-worker/software/mmu';
+import {AccessClass, Component, CpuState, SegmentState, segmentBaseAt, tlbOf} from '#vcpu-worker/software/state';
 import {Attribute} from './descriptor.ts';
 import {generalProtection, Vector} from './guest-fault.ts';
 

@@ -26,6 +26,13 @@ export const Msr = {
 	TSC_AUX: 0xc000_0103,
 } as const;
 
+/** Those that generated code finds in the processor's state. */
+const inState = {
+	[Msr.STAR]: 'star',
+	[Msr.LSTAR]: 'lstar',
+	[Msr.FMASK]: 'fmask',
+	[Msr.KERNEL_GS_BASE]: 'kernelGsBase',
+} as const;
 const segments: Readonly<Record<number, number>> = {[Msr.FS_BASE]: 4, [Msr.GS_BASE]: 5};
 /** Bits of EFER and the features that they come with; LMA follows from others. */
 const eferFeatures = [
@@ -56,19 +63,26 @@ export class ModelRegisters {
 
 	/** Gives those that hold a value the one after power-on. */
 	reset(): void {
-		this.#values.clear();
 		for (const [index, {isReadOnly}] of msrRules)
-			if (isReadOnly !== true) this.#values.set(index, powerOnValues.get(index) ?? 0n);
+			if (isReadOnly !== true) this.#set(index, powerOnValues.get(index) ?? 0n);
 	}
 
 	/** Those that hold another value than after power-on, by index. */
 	changed(): [number, bigint][] {
-		return [...this.#values].filter(([index, value]) => value !== (powerOnValues.get(index) ?? 0n));
+		const all = [...msrRules.keys()].map((index): [number, bigint] => [index, this.get(index)]);
+		return all.filter(([index, value]) => value !== (powerOnValues.get(index) ?? 0n));
 	}
 
 	/** A register that holds a value. */
 	get(index: number): bigint {
-		return this.#values.get(index) ?? 0n;
+		const name = inState[index as keyof typeof inState];
+		return name === undefined ? (this.#values.get(index) ?? 0n) : this.#core.state[name];
+	}
+
+	#set(index: number, value: bigint): void {
+		const name = inState[index as keyof typeof inState];
+		if (name === undefined) this.#values.set(index, value);
+		else this.#core.state[name] = value;
 	}
 
 	/** Undefined: it is none of these. */
@@ -78,9 +92,8 @@ export class ModelRegisters {
 		if (index === Msr.TSC) return this.#outside.counter();
 		const segment = segments[index];
 		if (segment !== undefined) return state.segments[segment]?.base;
-		return this.#ruleOf(index) === undefined
-			? undefined
-			: (this.#values.get(index) ?? msrRules.get(index)?.initial ?? 0n);
+		const rule = this.#ruleOf(index);
+		return rule === undefined ? undefined : rule.isReadOnly === true ? (rule.initial ?? 0n) : this.get(index);
 	}
 
 	/** Undefined: it is none of these; false: it cannot have this value. */
@@ -101,7 +114,7 @@ export class ModelRegisters {
 		if (!this.#isAllowed(rule, value)) return false;
 		const {kept = 0n} = rule;
 		if (index === Msr.TSC_ADJUST) this.#moveCounter(value - this.get(index));
-		else this.#values.set(index, (value & ~kept) | (this.get(index) & kept));
+		else this.#set(index, (value & ~kept) | (this.get(index) & kept));
 		return true;
 	}
 
