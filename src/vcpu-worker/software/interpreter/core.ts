@@ -119,8 +119,9 @@ export class Core {
 	readonly #within: (instruction: Instruction) => WithinBlock | undefined;
 	/** This memory, in words. */
 	readonly words: Int32Array;
-	/** Words of the state that what follows from privilege was computed from; see `applyPrivilege`. */
+	/** Words of the state that what follows from privilege, and how pages are found, were computed from; see `applyPrivilege` and `applyMode`. */
 	readonly privilegeInputs: Int32Array = new Int32Array(8);
+	readonly pagingInputs: Int32Array = new Int32Array(5).fill(-1);
 
 	/**
 	 * @param memory - one of `SharedParts.memories`
@@ -422,6 +423,7 @@ export class Core {
 		bytes.set(saved.subarray(request + 4), request + 4);
 		// What was computed meanwhile is of another state.
 		this.privilegeInputs.fill(-1);
+		this.pagingInputs.fill(-1);
 	}
 
 	/** False where that many records do not fit any more, or their instructions. */

@@ -280,6 +280,14 @@ export class Mmu {
 		return true;
 	}
 
+	/**
+	 * Place in RAM of bytes that the processor itself reads or writes at privilege 0, for a descriptor or a stack frame; all are in one page
+	 * that the TLB knows, or knows from now on. -1 for all others, of which nothing has been accessed.
+	 */
+	systemPlace(low: number, high: number, bytes: number, kind: 'read' | 'write'): number {
+		return this.#placeInPage(low, high, bytes, kind === 'read' ? tlbEntry.readPage : tlbEntry.writePage, false);
+	}
+
 	/** Tells who watches of an access that an instruction makes which TypeScript carries out. */
 	#touchAll(address: bigint, bytes: number, kind: Access['kind']): void {
 		this.watched?.touch(
@@ -296,8 +304,10 @@ export class Mmu {
 	 */
 	#knownPlace(address: bigint, bytes: number, page: number, isUser: boolean): number {
 		const at = this.mode.levels >= 4 ? address : BigInt.asUintN(32, address);
-		const low = Number(BigInt.asIntN(32, at));
-		const high = Number(BigInt.asIntN(32, at >> 32n));
+		return this.#placeInPage(Number(BigInt.asIntN(32, at)), Number(BigInt.asIntN(32, at >> 32n)), bytes, page, isUser);
+	}
+
+	#placeInPage(low: number, high: number, bytes: number, page: number, isUser: boolean): number {
 		if ((low & 0xfff) + bytes > 4096) return -1;
 		this.#core.begin();
 		const tlb = tlbOf(isUser ? AccessClass.user : AccessClass.supervisor);

@@ -164,6 +164,17 @@ export class PhysicalMemory {
 		}
 	}
 
+	/** An aligned word of 32 bits, signed, as nobody need have it whole with others. */
+	readInt(place: number): number {
+		return this.#words[place / 4] as number;
+	}
+
+	/** Stores 64 bits at a multiple of 8, whose writers need tell nobody. */
+	writeHalves(place: number, low: number, high: number): void {
+		this.#words[place / 4] = low;
+		this.#words[place / 4 + 1] = high;
+	}
+
 	/** A value of up to 8 bytes in one page. */
 	readWord(place: number, bytes: number): bigint {
 		const words = this.#quads;

@@ -157,8 +157,9 @@ function iret(op: Operation): void {
 
 /** Instructions of the system that kernels have most of, in their usual cases; others are left to TypeScript (SDM volume 2). */
 export const systemMeanings: Readonly<Record<string, Meaning>> = {
+	/** An interrupt that waits comes in before it, if it may: TypeScript looks. */
 	cli: (op) => {
-		op.system.leaveUnless(isOwner(op));
+		op.system.leaveUnless(isOwner(op).and(op.system.goesOn()));
 		op.setControlFlags(op.controlFlags().and(~Flag.IF));
 	},
 	/** Others are looked at where a block ends: interrupts stay away for the next instruction if that is in the same one. */

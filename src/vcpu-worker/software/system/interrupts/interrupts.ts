@@ -1,10 +1,13 @@
 import type {Core} from '#vcpu-worker/software/interpreter';
 import type {Mmu} from '#vcpu-worker/software/mmu';
+import {CpuState, generalAt, SegmentState, segmentBaseAt, TableState} from '#vcpu-worker/software/state';
 import {
 	Attribute,
 	applyMode,
+	applyPrivilege,
 	Cr0,
 	CS,
+	codeSizeOf,
 	dplOf,
 	Efer,
 	Flag,
@@ -21,6 +24,7 @@ import type {InterruptParts, Segments} from '#vcpu-worker/software/system/segmen
 import {type Cause, deliverProtected, deliverReal} from './legacy-interrupts.ts';
 
 const TR = 7;
+const attributesAt = (segment: number): number => segmentBaseAt(segment) + SegmentState.offset('attributes');
 /** Without switches of tasks there are at most five. */
 const maxDeliveries = 64;
 /** A gate of long mode in bytes. */
@@ -29,6 +33,27 @@ const gateBytes = 16;
 const inTable = 2;
 /** Offsets in the 64-bit TSS (SDM volume 3, figure 8-11). */
 const tss = {rsp0: 4, ist1: 0x24} as const;
+
+/** Words of the state: bases of tables and of the task-state segment, which have limits behind them, attributes with selectors above, registers. */
+const Word = {
+	...{gdtr: CpuState.offset('gdtr') / 4, idtr: CpuState.offset('idtr') / 4, task: segmentBaseAt(TR) / 4},
+	...{cs: attributesAt(CS) / 4, ss: attributesAt(SS) / 4, rsp: generalAt(4) / 4, rip: CpuState.offset('rip') / 4},
+} as const;
+/** From the base on, in words; the same of tables and segments. */
+const tableLimit = TableState.offset('limit') / 4;
+/** Gates that are present, with their types. */
+const flatGate = {interrupt: 0x8e, trap: 0x8f} as const;
+/** The descriptor of flat code of 64 bits with privilege 0, present and accessed, and its attributes (SDM volume 3, 3.4.5). */
+const flatCode = {low: 0x0000_ffff, high: 0x00af_9b00} as const;
+const flatAttributes = 0xa09b;
+
+/** Gives CS or SS attributes and a selector, and a base of 0; a limit only where it is not null. */
+function setWords(words: Int32Array, at: number, attributes: number): void {
+	words[at] = attributes;
+	words[at - 1] = attributes === 0 ? 0 : -1;
+	words[at - 2] = 0;
+	words[at - 3] = 0;
+}
 
 /** Delivers interrupts and exceptions, and returns from them; here in long mode (SDM volume 3, 6.14). */
 export class Interrupts {
@@ -74,10 +99,77 @@ export class Interrupts {
 		try {
 			if ((Number(state.cr0) & Cr0.PE) === 0) deliverReal(this.#parts, vector);
 			else if ((Number(state.efer) & Efer.LMA) === 0) deliverProtected(this.#parts, vector, errorCode, cause);
-			else this.#deliverLong(vector, errorCode, cause);
+			else if (!this.#deliverFlat(vector, errorCode, cause)) this.#deliverLong(vector, errorCode, cause);
 		} catch (error) {
 			throw error instanceof GuestFault && cause === 'hardware' ? error.asExternal() : error;
 		}
+	}
+
+	/**
+	 * The usual case, without a number of 64 bits: from 64-bit code with privilege 0 or 3 to a handler with privilege 0 and a flat segment, by
+	 * descriptors, a task-state segment and a stack frame that each lie in one page of RAM.
+	 * @returns false, having done nothing, in all other cases
+	 */
+	#deliverFlat(vector: number, errorCode: number | undefined, cause: Cause): boolean {
+		const core = this.#core;
+		const {state, words} = core;
+		const {memory} = this.#mmu;
+		const privilege = privilegeOf(core);
+		if (codeSizeOf(core) !== 64 || (privilege !== 0 && privilege !== 3)) return false;
+		const gate = this.#tablePlace(Word.idtr, vector * gateBytes, gateBytes);
+		if (gate < 0) return false;
+		const [low, middle] = [memory.readInt(gate), memory.readInt(gate + 4)];
+		const type = (middle >>> 8) & 0x9f;
+		if (type !== flatGate.interrupt && type !== flatGate.trap) return false;
+		if (cause === 'software' && ((middle >>> 13) & 3) < privilege) return false;
+		const selector = (low >>> 16) & ~3;
+		const descriptor = (selector & 4) !== 0 || selector === 0 ? -1 : this.#tablePlace(Word.gdtr, selector, 8);
+		if (descriptor < 0) return false;
+		if (memory.readInt(descriptor) !== flatCode.low || memory.readInt(descriptor + 4) !== flatCode.high) return false;
+		const ist = middle & 7;
+		let [stackLow, stackHigh] = [words[Word.rsp] as number, words[Word.rsp + 1] as number];
+		if (ist !== 0 || privilege !== 0) {
+			const offset = ist === 0 ? tss.rsp0 : tss.ist1 + (ist - 1) * 8;
+			const pointer = this.#tablePlace(Word.task, offset, 8);
+			if (pointer < 0) return false;
+			stackLow = memory.readInt(pointer);
+			stackHigh = memory.readInt(pointer + 4);
+		}
+		const bytes = errorCode === undefined ? 40 : 48;
+		// A frame at the beginning of a page begins in the one before: such and others that lie in two are rare.
+		const top = stackLow & ~15;
+		if ((top & 0xfff) < bytes) return false;
+		const frame = this.#mmu.systemPlace(top - bytes, stackHigh, bytes, 'write');
+		if (frame < 0 || frame % 8 !== 0) return false;
+		const target = memory.readInt(gate + 8);
+		// From the highest address on, as they are pushed.
+		const end = frame + bytes;
+		memory.writeHalves(end - 8, (words[Word.ss] as number) >>> 16, 0);
+		memory.writeHalves(end - 16, words[Word.rsp] as number, words[Word.rsp + 1] as number);
+		memory.writeHalves(end - 24, flagsOf(state), 0);
+		memory.writeHalves(end - 32, (words[Word.cs] as number) >>> 16, 0);
+		memory.writeHalves(end - 40, words[Word.rip] as number, words[Word.rip + 1] as number);
+		if (errorCode !== undefined) memory.writeHalves(frame, errorCode, 0);
+		setWords(words, Word.cs, flatAttributes | (selector << 16));
+		if (privilege !== 0) setWords(words, Word.ss, 0);
+		words[Word.rsp] = top - bytes;
+		words[Word.rsp + 1] = stackHigh;
+		words[Word.rip] = (low & 0xffff) | (middle & 0xffff_0000);
+		words[Word.rip + 1] = target;
+		const cleared = Flag.TF | Flag.NT | Flag.RF | Flag.VM | (type === flatGate.interrupt ? Flag.IF : 0);
+		state.controlFlags = (state.controlFlags & ~cleared) >>> 0;
+		applyPrivilege(core);
+		return true;
+	}
+
+	/** Place in RAM of bytes of a table, or of the task-state segment, aligned to words; -1 where they are not, or not all in one page of RAM. */
+	#tablePlace(register: number, offset: number, bytes: number): number {
+		const {words} = this.#core;
+		if (offset + bytes - 1 > (words[register + tableLimit] as number) >>> 0) return -1;
+		const start = ((words[register] as number) >>> 0) + offset;
+		if (start >= 2 ** 32) return -1;
+		const place = this.#mmu.systemPlace(start | 0, words[register + 1] as number, bytes, 'read');
+		return place % 4 === 0 ? place : -1;
 	}
 
 	#deliverLong(vector: number, errorCode: number | undefined, cause: Cause): void {

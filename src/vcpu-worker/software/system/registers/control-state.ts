@@ -1,7 +1,15 @@
 import type {CodeSize} from '#vcpu-worker/software/decode';
 import type {Core} from '#vcpu-worker/software/interpreter';
 import type {Mmu} from '#vcpu-worker/software/mmu';
-import {AccessClass, Component, CpuState, SegmentState, segmentBaseAt, tlbOf} from '#vcpu-worker/software/state';
+import {
+	AccessClass,
+	Component,
+	CpuState,
+	SegmentState,
+	segmentBaseAt,
+	tlbOf,
+	userCode,
+} from '#vcpu-worker/software/state';
 import {Attribute} from './descriptor.ts';
 import {generalProtection, Vector} from './guest-fault.ts';
 
@@ -64,13 +72,25 @@ export const SS = 2;
 /** Last byte of a page. */
 const pageEnd = 4095;
 
+const attributesAt = (segment: number): number => segmentBaseAt(segment) + SegmentState.offset('attributes');
+/** Words of the state: of 64-bit registers the lower half. That of CS and SS has attributes, and the selector above. */
+const Word = {
+	...{cs: attributesAt(CS) / 4, ss: attributesAt(SS) / 4},
+	csLimit: (segmentBaseAt(CS) + SegmentState.offset('limit')) / 4,
+	...{cr0: CpuState.offset('cr0') / 4, cr3: CpuState.offset('cr3') / 4, cr4: CpuState.offset('cr4') / 4},
+	...{efer: CpuState.offset('efer') / 4, xcr0: CpuState.offset('xcr0') / 4},
+	flags: CpuState.offset('controlFlags') / 4,
+	...{codeLimit: CpuState.offset('codeLimit') / 4, stackMask: CpuState.offset('stackMask') / 4},
+} as const;
+const selectorShift = 16;
+
 /** The current privilege level: 0 in real mode, 3 in virtual-8086 mode. */
-export function privilegeOf({state}: Core): number {
-	if ((Number(state.cr0) & Cr0.PE) === 0) return 0;
-	if ((state.controlFlags & Flag.VM) !== 0) return 3;
-	const {selector = 0, attributes = 0} = state.segments[CS] ?? {};
+export function privilegeOf({words}: Core): number {
+	if (((words[Word.cr0] as number) & Cr0.PE) === 0) return 0;
+	if (((words[Word.flags] as number) & Flag.VM) !== 0) return 3;
+	const cs = words[Word.cs] as number;
 	// A selector of real mode stays until code of protected mode is loaded, and its low bits say nothing of privilege.
-	return (attributes & Attribute.conforming) !== 0 ? selector & 3 : (attributes >> Attribute.dplShift) & 3;
+	return (cs & Attribute.conforming) !== 0 ? (cs >> selectorShift) & 3 : (cs >> Attribute.dplShift) & 3;
 }
 
 /** @throws GuestFault where the privilege is not 0 */
@@ -79,28 +99,30 @@ export function requirePrivilege(core: Core): void {
 }
 
 /** Bits of the code segment's default size. */
-export function codeSizeOf({state}: Core): CodeSize {
-	const attributes = state.segments[CS]?.attributes ?? 0;
-	if ((Number(state.efer) & Efer.LMA) !== 0 && (attributes & Attribute.long) !== 0) return 64;
-	return (attributes & Attribute.big) !== 0 ? 32 : 16;
+export function codeSizeOf({words}: Core): CodeSize {
+	const cs = words[Word.cs] as number;
+	if (((words[Word.efer] as number) & Efer.LMA) !== 0 && (cs & Attribute.long) !== 0) return 64;
+	return (cs & Attribute.big) !== 0 ? 32 : 16;
 }
 
 /** True where segments are those of the 8086: in real mode, and in virtual-8086 mode. */
-export const hasRealSegments = ({state}: Core): boolean =>
-	(Number(state.cr0) & Cr0.PE) === 0 || (state.controlFlags & Flag.VM) !== 0;
+export const hasRealSegments = ({words}: Core): boolean =>
+	((words[Word.cr0] as number) & Cr0.PE) === 0 || ((words[Word.flags] as number) & Flag.VM) !== 0;
 
 /** Brings what follows from control registers, EFER and CS up to date, after one of them has changed. */
 export function applyMode(core: Core, mmu: Mmu): void {
-	const {state} = core;
-	const [cr0, cr4, efer] = [state.cr0, state.cr4, state.efer].map(Number) as [number, number, number];
-	const isLong = (efer & Efer.LMA) !== 0;
+	const {state, words} = core;
 	mmu.isLong = codeSizeOf(core) === 64;
 	// The stack of 64-bit code has no base, also where code of another mode had given it one.
 	const stack = state.segments[SS];
 	if (mmu.isLong && stack !== undefined) stack.base = 0n;
-	const isPaged = cr0 >= Cr0.PG;
+	applyPrivilege(core);
+	if (!haveChanged(words, pagingInputs, core.pagingInputs)) return;
+	const [cr0, cr4, efer] = [words[Word.cr0], words[Word.cr4], words[Word.efer]] as [number, number, number];
+	const isLong = (efer & Efer.LMA) !== 0;
+	const isPaged = (cr0 & Cr0.PG) !== 0;
 	const levels = !isPaged ? 0 : isLong ? ((cr4 & Cr4.LA57) !== 0 ? 5 : 4) : (cr4 & Cr4.PAE) !== 0 ? 3 : 2;
-	const cr3 = state.cr3;
+	const {cr3} = state;
 	const rootMask = levels >= 4 ? 0x000f_ffff_ffff_f000n : levels === 3 ? 0xffff_ffe0n : 0xffff_f000n;
 	mmu.mode = {
 		levels,
@@ -112,23 +134,20 @@ export function applyMode(core: Core, mmu: Mmu): void {
 		nx: (efer & Efer.NXE) !== 0,
 		hasGlobalPages: (cr4 & Cr4.PGE) !== 0,
 	};
-	applyPrivilege(core);
 }
 
-/** Words of the state that {@link applyPrivilege} goes by: CS and SS without base, and without the limit of SS, flags, CR0, CR4, EFER, XCR0. */
-const inputs = [
-	...[CS, SS].map((segment) => segmentBaseAt(segment) + SegmentState.offset('attributes')),
-	segmentBaseAt(CS) + SegmentState.offset('limit'),
-	...(['controlFlags', 'cr0', 'cr4', 'efer', 'xcr0'] as const).map((field) => CpuState.offset(field)),
-].map((offset) => offset / 4);
+/** What {@link applyPrivilege} goes by: CS and SS without base, and without the limit of SS, flags, CR0, CR4, EFER, XCR0. */
+const privilegeInputs = [Word.cs, Word.ss, Word.csLimit, Word.flags, Word.cr0, Word.cr4, Word.efer, Word.xcr0];
+/** What paging goes by. */
+const pagingInputs = [Word.cr0, Word.cr3, Word.cr3 + 1, Word.cr4, Word.efer];
 
-/** Tells whether one of them is another than at the last call. */
-function haveChanged({words, privilegeInputs}: Core): boolean {
+/** Tells whether one of these words is another than at the last call. */
+function haveChanged(words: Int32Array, inputs: readonly number[], before: Int32Array): boolean {
 	let isOther = false;
 	for (let index = 0; index < inputs.length; index++) {
 		const word = words[inputs[index] as number] as number;
-		if (privilegeInputs[index] === word) continue;
-		privilegeInputs[index] = word;
+		if (before[index] === word) continue;
+		before[index] = word;
 		isOther = true;
 	}
 	return isOther;
@@ -136,28 +155,33 @@ function haveChanged({words, privilegeInputs}: Core): boolean {
 
 /** Brings what follows from privilege and AC up to date. */
 export function applyPrivilege(core: Core): void {
-	if (!haveChanged(core)) return;
-	const {state} = core;
+	const {state, words} = core;
+	if (!haveChanged(words, privilegeInputs, core.privilegeInputs)) return;
 	const privilege = privilegeOf(core);
-	const acLifts = privilege < 3 && (state.controlFlags & Flag.AC) !== 0;
+	const flags = words[Word.flags] as number;
+	const acLifts = privilege < 3 && (flags & Flag.AC) !== 0;
 	state.tlb = tlbOf(privilege === 3 ? AccessClass.user : acLifts ? AccessClass.lifted : AccessClass.supervisor);
 	const codeSize = codeSizeOf(core);
-	state.modeKey = codeSize | (privilege === 3 ? 1 : 0);
-	state.codeLimit = codeSize === 64 ? 2n ** 63n - 1n : BigInt((state.segments[CS]?.limit ?? 0) - pageEnd);
-	const stackIsBig = ((state.segments[SS]?.attributes ?? 0) & Attribute.big) !== 0;
-	state.stackMask = codeSize === 64 ? 2n ** 64n - 1n : stackIsBig ? 0xffff_ffffn : 0xffffn;
-	const cr0 = Number(state.cr0);
-	state.vectorFault = vectorFault(cr0, Number(state.cr4));
+	const isLong = codeSize === 64;
+	state.modeKey = codeSize | (privilege === 3 ? userCode : 0);
+	const codeLimit = ((words[Word.csLimit] as number) >>> 0) - pageEnd;
+	words[Word.codeLimit] = isLong ? -1 : codeLimit;
+	words[Word.codeLimit + 1] = isLong ? 0x7fff_ffff : codeLimit < 0 ? -1 : 0;
+	const stackIsBig = ((words[Word.ss] as number) & Attribute.big) !== 0;
+	words[Word.stackMask] = isLong || stackIsBig ? -1 : 0xffff;
+	words[Word.stackMask + 1] = isLong ? -1 : 0;
+	const [cr0, cr4] = [words[Word.cr0] as number, words[Word.cr4] as number];
+	state.vectorFault = vectorFault(cr0, cr4);
 	// Instructions of MMX cannot be emulated as those of the x87 can (SDM volume 3, tables 2-2 and 12-1).
 	const isAway = (cr0 & (Cr0.EM | Cr0.TS)) !== 0 ? Vector.deviceNotAvailable : 0;
 	state.vexFault = hasRealSegments(core) ? Vector.invalidOpcode : 0;
-	state.avxFault = state.vexFault || avxFault(cr0, Number(state.cr4), state.xcr0);
+	state.avxFault = state.vexFault || avxFault(cr0, cr4, words[Word.xcr0] as number);
 	state.x87Fault = isAway;
 	state.waitFault = (cr0 & (Cr0.MP | Cr0.TS)) === (Cr0.MP | Cr0.TS) ? Vector.deviceNotAvailable : 0;
 	state.mmxFault = (cr0 & Cr0.EM) !== 0 ? Vector.invalidOpcode : isAway;
-	const iopl = (state.controlFlags & Flag.IOPL) >> 12;
+	const iopl = (flags & Flag.IOPL) >> 12;
 	state.poppableFlags = poppableFlags(privilege, iopl);
-	state.flagsAreVirtual = (state.controlFlags & Flag.VM) !== 0 && iopl < 3 ? 1 : 0;
+	state.flagsAreVirtual = (flags & Flag.VM) !== 0 && iopl < 3 ? 1 : 0;
 }
 
 /** Exception of an instruction on XMM registers; 0 for none (SDM volume 3, table 13-1). */
@@ -167,8 +191,8 @@ function vectorFault(cr0: number, cr4: number): number {
 }
 
 /** Exception of an instruction with a VEX prefix on vectors in protected mode; 0 for none (SDM volume 2, table 2-18). */
-function avxFault(cr0: number, cr4: number, xcr0: bigint): number {
-	const needed = Component.sse | Component.avx;
+function avxFault(cr0: number, cr4: number, xcr0: number): number {
+	const needed = Number(Component.sse | Component.avx);
 	if ((cr4 & Cr4.OSXSAVE) === 0 || (xcr0 & needed) !== needed) return Vector.invalidOpcode;
 	return (cr0 & Cr0.TS) === 0 ? 0 : Vector.deviceNotAvailable;
 }
