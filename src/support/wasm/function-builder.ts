@@ -162,6 +162,16 @@ export class FunctionBuilder<P extends readonly IntType[] = readonly IntType[]> 
 		memory.emitStoreVector(this.out, base, offset, value);
 	}
 
+	/** Copies bytes within a memory; the ranges may overlap. */
+	copy<A extends IntType>(memory: Memory<A>, target: Operand<A>, source: Operand<A>, length: Operand<A>): void {
+		memory.emitCopy(this.out, target, source, length);
+	}
+
+	/** Fills bytes of a memory with the low byte of `value`. */
+	fill<A extends IntType>(memory: Memory<A>, target: Operand<A>, value: Int<'i32'>, length: Operand<A>): void {
+		memory.emitFill(this.out, target, value, length);
+	}
+
 	/** Computes a value for its effect. */
 	do(value: Expr): void {
 		value.emit(this.out);

@@ -182,8 +182,8 @@ test('two memories, of 32 and 64-bit addresses, are read, written and changed at
 	f.call(tell, large.cmpxchg(64, 8, 0, i64(0x10), 7n));
 	f.call(tell, large.atomicLoad('i64', 64, 0, 8));
 	large.emitAtomicStore(f.out, 32, i64(16), 0, i32(-1));
-	large.emitCopy(f.out, 24, 14, 4);
-	large.emitFill(f.out, 40, i32(0x1ab), 2);
+	f.copy(large, 24, 14, 4);
+	f.fill(large, 40, i32(0x1ab), 2);
 	module.exportFunction('it', func);
 	const memory = {
 		small: new WebAssembly.Memory({initial: 1, maximum: 1, shared: true}),

@@ -144,6 +144,29 @@ export class GuestAccess {
 		return value;
 	}
 
+	/** Place in RAM of an access that the TLB knows; else -1. */
+	placeOf(width: Width, address: Int<'i64'>, forWrite: boolean): Int<'i64'> {
+		const f = this.#f;
+		const place = f.local('i64');
+		const page = forWrite ? tlbEntry.writePage : tlbEntry.readPage;
+		this.#probe(
+			address,
+			width,
+			page,
+			(at) => f.set(place, at),
+			() => f.set(place, -1),
+		);
+		return place;
+	}
+
+	copy(target: Int<'i64'>, source: Int<'i64'>, bytes: Int<'i64'>): void {
+		this.#f.copy(this.#imports.ram, target, source, bytes);
+	}
+
+	fill(target: Int<'i64'>, value: Int<'i32'>, bytes: Int<'i64'>): void {
+		this.#f.fill(this.#imports.ram, target, value, bytes);
+	}
+
 	/** Both parts of what two pages hold are there before one is read. */
 	loadVector(address: Int<'i64'>, record: Int<'i32'>): Vector {
 		const {ram, state} = this.#imports;

@@ -381,10 +381,30 @@ export class GeneratedStep implements Operation {
 		return this.#element(offset, isWrite, i32(segmentBaseAt(0)), i32(CpuState.offset('none')));
 	}
 
+	budget(): Int<'i32'> {
+		return this.#registers.budget();
+	}
+
+	setBudget(budget: Int<'i32'>): void {
+		this.#registers.setBudget(budget);
+	}
+
+	placeOf(address: Int<'i64'>, forWrite: boolean): Int<'i64'> {
+		return this.#guest.placeOf(this.width, address, forWrite);
+	}
+
+	copyPlaces(target: Int<'i64'>, source: Int<'i64'>, bytes: Int<'i64'>): void {
+		this.#guest.copy(target, source, bytes);
+	}
+
+	fillPlaces(target: Int<'i64'>, value: Int<'i32'>, bytes: Int<'i64'>): void {
+		this.#guest.fill(target, value, bytes);
+	}
+
 	pollInside(): void {
 		const {f} = this;
-		const budget = f.let(this.#registers.budget().sub(1));
-		this.#registers.setBudget(budget);
+		const budget = f.let(this.budget().sub(1));
+		this.setBudget(budget);
 		f.if(budget.ltS(0).or(this.#field32(CpuState.offset('request')).ne(0)), () => {
 			f.store(this.#state, 64, i32(0), CpuState.offset('rip'), this.#word('codePageOffset').add(this.#fields.start()));
 			// An interrupt that comes now finds RF set: the instruction's breakpoint has been reported (SDM volume 3, 18.3.1.1).

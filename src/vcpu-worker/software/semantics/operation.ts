@@ -131,6 +131,14 @@ export interface Operation {
 	destinationElement(offset: Int<'i64'>, isWrite: boolean): Int<'i64'>;
 	/** Lets interrupts in between two elements of a string: the instruction begins anew after it. */
 	pollInside(): void;
+	/** Instructions that may be executed before the next stop. */
+	budget(): Int<'i32'>;
+	setBudget(budget: Int<'i32'>): void;
+	/** Place in RAM of an element whose page the TLB knows, so that what is accessed is plain memory to the page's end; else -1. */
+	placeOf(address: Int<'i64'>, forWrite: boolean): Int<'i64'>;
+	/** Bytes of RAM at such places, which overlap as they may for a copy of them together. */
+	copyPlaces(target: Int<'i64'>, source: Int<'i64'>, bytes: Int<'i64'>): void;
+	fillPlaces(target: Int<'i64'>, value: Int<'i32'>, bytes: Int<'i64'>): void;
 	/** Leaves, to begin the instruction anew. */
 	leaveBefore(): void;
 	/** The same, where it is the first one of its block, and is not counted. */

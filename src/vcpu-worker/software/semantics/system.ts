@@ -109,9 +109,8 @@ function iret(op: Operation): void {
 			.and(lacks(before, Flag.NT | Flag.AC)),
 	);
 	const top = f.let(op.readRegister(stackPointer, 64) as Int<'i64'>);
-	const [target, code, flags, pointer, stack] = [0, 8, 16, 24, 32].map((at) =>
-		f.let(system.knownMemory(top.add(at))),
-	) as [Int<'i64'>, Int<'i64'>, Int<'i64'>, Int<'i64'>, Int<'i64'>];
+	const taken = (at: number) => f.let(system.knownMemory(top.add(at)));
+	const [target, code, flags, pointer, stack] = [taken(0), taken(8), taken(16), taken(24), taken(32)];
 	const image = f.let(flags.toI32());
 	const [cs, ss] = [f.let(code.toI32().and(0xffff)), f.let(stack.toI32().and(0xffff))];
 	const privilege = f.let(cs.and(user));
