@@ -156,7 +156,6 @@ function haveChanged(words: Int32Array, inputs: readonly number[], before: Int32
 /** Brings what follows from privilege and AC up to date. */
 export function applyPrivilege(core: Core): void {
 	const {state, words} = core;
-	if (!haveChanged(words, privilegeInputs, core.privilegeInputs)) return;
 	const privilege = privilegeOf(core);
 	const flags = words[Word.flags] as number;
 	const acLifts = privilege < 3 && (flags & Flag.AC) !== 0;
@@ -164,6 +163,10 @@ export function applyPrivilege(core: Core): void {
 	const codeSize = codeSizeOf(core);
 	const isLong = codeSize === 64;
 	state.modeKey = codeSize | (privilege === 3 ? userCode : 0);
+	const iopl = (flags & Flag.IOPL) >> 12;
+	state.poppableFlags = poppableFlags(privilege, iopl);
+	// Generated code brings up to date what is above where it changes the privilege of 64-bit code.
+	if (!haveChanged(words, privilegeInputs, core.privilegeInputs)) return;
 	const codeLimit = ((words[Word.csLimit] as number) >>> 0) - pageEnd;
 	words[Word.codeLimit] = isLong ? -1 : codeLimit;
 	words[Word.codeLimit + 1] = isLong ? 0x7fff_ffff : codeLimit < 0 ? -1 : 0;
@@ -179,8 +182,6 @@ export function applyPrivilege(core: Core): void {
 	state.x87Fault = isAway;
 	state.waitFault = (cr0 & (Cr0.MP | Cr0.TS)) === (Cr0.MP | Cr0.TS) ? Vector.deviceNotAvailable : 0;
 	state.mmxFault = (cr0 & Cr0.EM) !== 0 ? Vector.invalidOpcode : isAway;
-	const iopl = (flags & Flag.IOPL) >> 12;
-	state.poppableFlags = poppableFlags(privilege, iopl);
 	state.flagsAreVirtual = (flags & Flag.VM) !== 0 && iopl < 3 ? 1 : 0;
 }
 
