@@ -136,10 +136,9 @@ export class Interrupts {
 			stackHigh = memory.readInt(pointer + 4);
 		}
 		const bytes = errorCode === undefined ? 40 : 48;
-		// A frame at the beginning of a page begins in the one before: such and others that lie in two are rare.
 		const top = stackLow & ~15;
-		if ((top & 0xfff) < bytes) return false;
-		const frame = this.#mmu.systemPlace(top - bytes, stackHigh, bytes, 'write');
+		if (top >>> 0 < bytes) return false;
+		const frame = this.#mmu.systemPlace((top - bytes) | 0, stackHigh, bytes, 'write');
 		if (frame < 0 || frame % 8 !== 0) return false;
 		const target = memory.readInt(gate + 8);
 		// From the highest address on, as they are pushed.
@@ -152,7 +151,7 @@ export class Interrupts {
 		if (errorCode !== undefined) memory.writeHalves(frame, errorCode, 0);
 		setWords(words, Word.cs, flatAttributes | (selector << 16));
 		if (privilege !== 0) setWords(words, Word.ss, 0);
-		words[Word.rsp] = top - bytes;
+		words[Word.rsp] = (top - bytes) | 0;
 		words[Word.rsp + 1] = stackHigh;
 		words[Word.rip] = (low & 0xffff) | (middle & 0xffff_0000);
 		words[Word.rip + 1] = target;
