@@ -55,6 +55,39 @@ test('a jump across two pages, of which another has taken the place of the first
 	t.deepEqual(results, [1n, 2n, 1n]);
 });
 
+for (const [name, forget, isGlobal] of [
+	['INVLPG of its page', 'forgetPage', 0n],
+	['INVLPG of its page, which is global', 'forgetPage', 0x100n],
+	['a load of CR3', 'flushLocal', 0n],
+] as const)
+	test(`an instruction whose second page is another is that page's behind ${name}`, (t) => {
+		const start = codeAt + pageBytes - 1;
+		const {processor, ram} = startBytes([], start);
+		const {state} = processor.core;
+		const entries = new BigUint64Array(ram.buffer, tables + 0x3000, 512);
+		for (let index = 0; index < 512; index++) entries[index] = BigInt(codeAt + index * pageBytes) | 7n | isGlobal;
+		new BigUint64Array(ram.buffer, tables + 0x2000)[codeAt >> 21] = BigInt(tables + 0x3000) | 7n;
+		state.cr4 |= 0x80n;
+		processor.changed();
+		// A jump back to MOV AL,1 or MOV AL,2; HLT: nothing else of the second page is executed.
+		ram.set([0xb0, 1, 0xf4, 0xb0, 2, 0xf4], codeAt + 0xff0);
+		ram[start] = 0xeb;
+		const places = [1, 5].map((page) => codeAt + page * pageBytes);
+		ram[places[0] as number] = -17 & 0xff;
+		ram[places[1] as number] = -14 & 0xff;
+		const results = [0, 0, 1, 1, 0].map((index) => {
+			if (entries[1] !== (BigInt(places[index] as number) | 7n | isGlobal)) {
+				entries[1] = BigInt(places[index] as number) | 7n | isGlobal;
+				processor.mmu[forget](BigInt(codeAt + pageBytes));
+			}
+			processor.isHalted = false;
+			state.rip = BigInt(start);
+			processor.run(1000);
+			return Number((state.general[0] as bigint) & 0xffn);
+		});
+		t.deepEqual(results, [1, 1, 2, 2, 1]);
+	});
+
 for (const [name, at, prefix] of [
 	['within a page', codeAt, []],
 	['across two pages', codeAt + pageBytes - 1, []],

@@ -47,7 +47,7 @@ const noMode = 0;
 const foreignMode = 0xffff_ffff;
 /** Bytes of them for one instruction that is no part of a block, and for how many there is room. */
 const aloneBytes = 1024;
-const aloneSlots = 64;
+const aloneSlots = 256;
 /** Number of one that is no block's. */
 const loneTranslation = 0;
 /** Most instructions for TypeScript that are kept, which are objects of some 300 bytes: many times what a kernel has. */
@@ -79,6 +79,20 @@ const nextShift = (MicroOp.offset('next') - MicroOp.offset('start')) * 8;
 const gone = kindNumber('gone.64');
 const codeChanged = CpuState.offset('codeChanged') / 4;
 
+/** From the entry that code finds to the one for what it had before, in words. */
+const displaced = (jumpEntries * jumpEntry.size) / 4;
+/** The entry of a linear address in the cache of blocks, in words. */
+const entryAt = (low: number, high: number): number =>
+	(memoryMap.jumps + ((low ^ ((low >>> 12) | (high << 20))) & (jumpEntries - 1)) * jumpEntry.size) / 4;
+/** A linear page's number. */
+const pageNumber = (low: number, high: number): number => (high >>> 0) * 2 ** 20 + (low >>> 12);
+
+/** Where code is: the physical address of its page, whose translation outlasts loads of CR3 or does not. */
+export interface CodePage {
+	readonly page: number;
+	readonly isGlobal: boolean;
+}
+
 /** The interpreter of one processor, with the memory that it has for itself. */
 export class Core {
 	readonly memory: SharedArrayBuffer;
@@ -100,15 +114,16 @@ export class Core {
 	readonly #tlb: BigInt64Array;
 	readonly #jumps: BigInt64Array;
 	/** Physical pages of the linear ones that the cache of blocks knows. */
-	readonly #frames = new Map<bigint, number>();
+	readonly #frames = new Map<number, number>();
 	/** Entries of that cache, and linear pages, whose translations are not global. */
 	readonly #localJumps: number[] = [];
-	readonly #localPages = new Set<bigint>();
+	readonly #localPages = new Set<number>();
 	/** Which features instructions may need: all, if nobody says otherwise before the first is decoded. */
 	announced: Announced = () => true;
 	/** Nobody has come to know a page or a block, and their memory is untouched: its pages' first touch takes longer than most of a processor. */
 	#isFresh = true;
 	#jumpsEpoch = 0;
+	#globalEpoch = 0;
 	/** Changes when records become others. */
 	codeEpoch = 0;
 	#nextRecord: number = memoryMap.records;
@@ -141,7 +156,7 @@ export class Core {
 		this.#quads = new BigInt64Array(memory.buffer);
 		this.words = new Int32Array(memory.buffer);
 		this.#tlb = new BigInt64Array(memory.buffer, memoryMap.tlb, (memoryMap.jumps - memoryMap.tlb) / 8);
-		this.#jumps = new BigInt64Array(memory.buffer, memoryMap.jumps, (jumpEntries * jumpEntry.size) / 8);
+		this.#jumps = new BigInt64Array(memory.buffer, memoryMap.jumps, (2 * jumpEntries * jumpEntry.size) / 8);
 		const float = new FloatUnit(memory.buffer);
 		const compute = (operation: number, constant: number) => float.compute(operation, constant);
 		this.x87 = new X87(memory.buffer);
@@ -217,6 +232,11 @@ export class Core {
 		return this.#jumpsEpoch;
 	}
 
+	/** The same of blocks in global pages. */
+	get globalEpoch(): number {
+		return this.#globalEpoch;
+	}
+
 	/** The record behind one. */
 	static next(record: number): number {
 		return record + MicroOp.size;
@@ -225,6 +245,7 @@ export class Core {
 	/** Forgets which blocks are where. */
 	forgetJumps(): void {
 		this.#jumpsEpoch++;
+		this.#globalEpoch++;
 		this.#frames.clear();
 		this.#localJumps.length = 0;
 		this.#localPages.clear();
@@ -235,15 +256,16 @@ export class Core {
 	/** Forgets those that are not in global pages. */
 	forgetLocalJumps(): void {
 		this.#jumpsEpoch++;
-		for (const at of this.#localJumps) this.#bytes.setUint32(at + jumpEntry.mode, noMode, true);
+		for (const at of this.#localJumps)
+			for (const entry of [at, at + displaced]) this.words[entry + jumpEntry.mode / 4] = noMode;
 		for (const page of this.#localPages) this.#frames.delete(page);
 		this.#localJumps.length = 0;
 		this.#localPages.clear();
 	}
 
 	/** Forgets blocks if any is in this page, by its linear address. */
-	forgetPageJumps(page: bigint): void {
-		if (this.#frames.has(page)) this.forgetJumps();
+	forgetPageJumps(low: number, high: number): void {
+		if (this.#frames.has(pageNumber(low, high))) this.forgetJumps();
 	}
 
 	/** A word of this memory. */
@@ -257,38 +279,60 @@ export class Core {
 	}
 
 	/**
-	 * Makes code that goes to a linear address find its block. Where the page was another before, that one's blocks are forgotten:
-	 * links must not lead from one physical page to another.
-	 * @param frame - physical address of the page that it is in
-	 * @param isGlobal - that page's translation outlasts loads of CR3
+	 * Makes code that goes to a linear address find its block. What had its place among those that code finds by itself is found by
+	 * {@link find}.
 	 */
-	remember(linear: bigint, record: number, frame: number, isGlobal: boolean): void {
+	remember(low: number, high: number, record: number, {page, isGlobal}: CodePage): void {
+		this.rememberPage(low, high, {page, isGlobal});
+		const {words} = this;
+		const at = entryAt(low, high);
+		if (!isGlobal) this.#localJumps.push(at);
+		if (words[at + jumpEntry.mode / 4] !== noMode) words.copyWithin(at + displaced, at, at + jumpEntry.size / 4);
+		words[at + jumpEntry.key / 4] = low;
+		words[at + jumpEntry.key / 4 + 1] = high;
+		words[at + jumpEntry.mode / 4] = this.state.modeKey;
+		words[at + jumpEntry.record / 4] = record;
+	}
+
+	/**
+	 * Takes note of where a linear page is. Where it was another before, that one's blocks are forgotten: links must not lead from one
+	 * physical page to another.
+	 */
+	rememberPage(low: number, high: number, {page, isGlobal}: CodePage): void {
 		this.begin();
-		const page = linear >> 12n;
+		const number = pageNumber(low, high);
 		const isFull = this.#frames.size >= jumpEntries || this.#localJumps.length >= jumpEntries;
-		if ((this.#frames.get(page) ?? frame) !== frame || isFull) this.forgetJumps();
-		this.#frames.set(page, frame);
-		const index = Number((linear ^ (linear >> 12n)) & BigInt(jumpEntries - 1));
-		const at = memoryMap.jumps + index * jumpEntry.size;
-		if (!isGlobal) {
-			this.#localJumps.push(at);
-			this.#localPages.add(page);
-		}
-		this.#bytes.setBigUint64(at + jumpEntry.key, linear, true);
-		this.#bytes.setUint32(at + jumpEntry.mode, this.state.modeKey, true);
-		this.#bytes.setUint32(at + jumpEntry.record, record, true);
+		if ((this.#frames.get(number) ?? page) !== page || isFull) this.forgetJumps();
+		this.#frames.set(number, page);
+		if (!isGlobal) this.#localPages.add(number);
 	}
 
 	/** Finds the block at a linear address that is known, for the mode of now; 0 where none is. */
 	find(low: number, high: number): number {
 		this.begin();
-		const index = (low ^ ((low >>> 12) | (high << 20))) & (jumpEntries - 1);
-		const at = (memoryMap.jumps + index * jumpEntry.size) / 4;
-		const words = this.words;
-		const isKnown =
-			words[at] === low && words[at + 1] === high && words[at + jumpEntry.mode / 4] === (this.state.modeKey | 0);
-		const record = isKnown ? (words[at + jumpEntry.record / 4] as number) : 0;
-		return record !== 0 && this.#bytes.getUint16(record + kindAt, true) === gone ? 0 : record;
+		const {words} = this;
+		const modeKey = this.state.modeKey | 0;
+		const at = entryAt(low, high);
+		for (const entry of [at, at + displaced]) {
+			const isKnown =
+				words[entry] === low && words[entry + 1] === high && words[entry + jumpEntry.mode / 4] === modeKey;
+			if (!isKnown) continue;
+			const record = words[entry + jumpEntry.record / 4] as number;
+			if (this.#bytes.getUint16(record + kindAt, true) === gone) continue;
+			if (entry !== at) this.#exchange(at, entry);
+			return record;
+		}
+		return 0;
+	}
+
+	/** Exchanges two entries of the cache of blocks. */
+	#exchange(one: number, other: number): void {
+		const {words} = this;
+		for (let word = 0; word < jumpEntry.size / 4; word++) {
+			const kept = words[one + word] as number;
+			words[one + word] = words[other + word] as number;
+			words[other + word] = kept;
+		}
 	}
 
 	/**
@@ -358,7 +402,7 @@ export class Core {
 
 	/** Physical address of a linear page in which code is executed; undefined where that is not known any more. */
 	frameOf(page: bigint): number | undefined {
-		return this.#frames.get(page >> 12n);
+		return this.#frames.get(Number(page >> 12n));
 	}
 
 	/**

@@ -1,6 +1,6 @@
 /** The interpreter: code generated from the meanings of steps, and what runs it. The translator uses its parts. */
 export {buildInterpreter} from './build-interpreter.ts';
-export {Core, type SlowAccess, type Translation, type WithinBlock} from './core.ts';
+export {type CodePage, Core, type SlowAccess, type Translation, type WithinBlock} from './core.ts';
 export {AccessKind, type Imports} from './guest-access.ts';
 export {importParts, memoryLimits} from './import-parts.ts';
 export {loadInterpreter} from './load-interpreter.ts';

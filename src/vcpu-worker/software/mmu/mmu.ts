@@ -88,6 +88,8 @@ export class Mmu {
 	readonly #local: number[] = [];
 	/** Large pages that parts are known of. */
 	readonly #large = new Set<number>();
+	/** The last of them. */
+	#lastLarge = -1;
 	readonly #transfer: Uint8Array;
 	readonly #transferView: DataView;
 
@@ -106,6 +108,7 @@ export class Mmu {
 		this.#core.forgetPages();
 		this.#local.length = 0;
 		this.#large.clear();
+		this.#lastLarge = -1;
 		this.#core.forgetJumps();
 	}
 
@@ -139,7 +142,7 @@ export class Mmu {
 			const at = entryAt(tlbOf(accessClass), low, high);
 			this.#entries.fill(-1, at, at + tlbEntry.isLocal / 4);
 		}
-		this.#core.forgetPageJumps(BigInt.asUintN(64, address) >> 12n);
+		this.#core.forgetPageJumps(low, high);
 	}
 
 	/** Tells whether PAE's first table has reserved bits set in an entry that is present. */
@@ -397,17 +400,21 @@ export class Mmu {
 		entries[at + tlbEntry.readPage / 4 + 1] = high;
 		entries[at + tlbEntry.writePage / 4] = mayWrite ? pageLow : -1;
 		entries[at + tlbEntry.writePage / 4 + 1] = mayWrite ? high : -1;
-		const addend = BigInt(place) - ((BigInt(high) << 32n) | BigInt(pageLow >>> 0));
-		entries[at + tlbEntry.addend / 4] = Number(BigInt.asIntN(32, addend));
-		entries[at + tlbEntry.addend / 4 + 1] = Number(BigInt.asIntN(32, addend >> 32n));
+		// The place less the address.
+		const difference = (place >>> 0) - (pageLow >>> 0);
+		entries[at + tlbEntry.addend / 4] = difference;
+		entries[at + tlbEntry.addend / 4 + 1] = Math.floor(place / 2 ** 32) - high - (difference < 0 ? 1 : 0);
 		return true;
 	}
 
 	/** Keeps in mind that a page is large: whoever names any address of it means all of it. */
 	#noteLarge({sizeBits}: Translation, low: number, high: number): void {
 		if (sizeBits === 12) return;
+		const number = largePage(low, high, sizeBits);
+		if (number === this.#lastLarge) return;
 		if (this.#large.size >= maxLarge) this.flush();
-		this.#large.add(largePage(low, high, sizeBits));
+		this.#large.add(number);
+		this.#lastLarge = number;
 	}
 
 	#canonical(high: number): boolean {

@@ -54,6 +54,9 @@ const NX = 0x8000_0000 | 0;
 /** Bits of an entry's high half that are reserved; 52 to 62 are ignored. */
 const reservedHigh = (1 << (52 - 32)) - (1 << (physicalAddressBits - 32));
 
+/** What entries of a walk give together: RW, US, and execution as NX, which an entry takes away. */
+const everyRight = RW | US | NX;
+
 /** An address of a table entry in the high half of a 64-bit one. */
 const highAddress = (word: number): number => word & ((1 << (physicalAddressBits - 32)) - 1);
 
@@ -77,13 +80,6 @@ export function walk(
 	}
 }
 
-/** Rights that the entries of a walk give together. */
-interface Rights {
-	isUser: boolean;
-	isWritable: boolean;
-	neverExecutes: boolean;
-}
-
 /** Walks tables of 64-bit entries; undefined when an entry has changed meanwhile. */
 function walk64(
 	memory: PhysicalMemory,
@@ -93,8 +89,7 @@ function walk64(
 	high: number,
 ): Translation | number | undefined {
 	const {levels} = mode;
-	const rights: Rights = {isUser: true, isWritable: true, neverExecutes: false};
-	let table = mode.root;
+	let [rights, table]: [number, number] = [everyRight, mode.root];
 	for (let level: number = levels; ; level--) {
 		const index = levels === 3 && level === 3 ? low >>> 30 : indexAt(level, low, high);
 		const at = table + index * 8;
@@ -110,9 +105,8 @@ function walk64(
 		if (hasReservedBits(mode, entry, entryHigh, level, isLeaf, isPointer))
 			return errorCode(mode, access, P | PageFault.reserved);
 		if (!isPointer) {
-			rights.isUser &&= (entry & US) !== 0;
-			rights.isWritable &&= (entry & RW) !== 0;
-			rights.neverExecutes ||= mode.nx && (entryHigh & NX) !== 0;
+			rights &= entry | NX;
+			if (mode.nx && (entryHigh & NX) !== 0) rights &= ~NX;
 		}
 		if (!isLeaf) {
 			if (!isPointer && (entry & A) === 0 && !memory.setBits(at, entry, A)) return undefined;
@@ -139,8 +133,7 @@ function walk32(
 	access: Access,
 	low: number,
 ): Translation | number | undefined {
-	const rights: Rights = {isUser: true, isWritable: true, neverExecutes: false};
-	let table = mode.root;
+	let [rights, table]: [number, number] = [everyRight, mode.root];
 	for (let level = 2; ; level--) {
 		const at = table + (level === 2 ? low >>> 22 : (low >>> 12) & 0x3ff) * 4;
 		const entry = memory.word(at);
@@ -148,8 +141,7 @@ function walk32(
 		const isLarge = level === 2 && mode.hasLargePages && (entry & PS) !== 0;
 		// Bits 13 to 20 are bits 32 to 39 of a large page's address; 21 is reserved (SDM volume 3, table 4-4).
 		if (isLarge && (entry & (1 << 21)) !== 0) return errorCode(mode, access, P | PageFault.reserved);
-		rights.isUser &&= (entry & US) !== 0;
-		rights.isWritable &&= (entry & RW) !== 0;
+		rights &= entry | NX;
 		if (level === 2 && !isLarge) {
 			if ((entry & A) === 0 && !memory.setBits(at, entry, A)) return undefined;
 			table = (entry & ~0xfff) >>> 0;
@@ -202,16 +194,17 @@ function hasReservedBits(
 	return (entry & (2 ** (12 + (level - 1) * 9) - 1) & ~0x1fff) !== 0;
 }
 
-function isAllowed(mode: PagingMode, access: Access, rights: Rights): boolean {
+function isAllowed(mode: PagingMode, access: Access, rights: number): boolean {
 	const {kind, isUser} = access;
-	if (isUser && !rights.isUser) return false;
-	if (kind === 'fetch') return !rights.neverExecutes && !(mode.smep && !isUser && rights.isUser);
-	if (mode.smap && !isUser && rights.isUser && !access.acIsSet) return false;
+	const isUsers = (rights & US) !== 0;
+	if (isUser && !isUsers) return false;
+	if (kind === 'fetch') return (rights & NX) !== 0 && !(mode.smep && !isUser && isUsers);
+	if (mode.smap && !isUser && isUsers && !access.acIsSet) return false;
 	return kind === 'read' || mayWrite(mode, access, rights);
 }
 
-const mayWrite = (mode: PagingMode, access: Access, rights: Rights): boolean =>
-	rights.isWritable || (!access.isUser && !mode.protectsSupervisor);
+const mayWrite = (mode: PagingMode, access: Access, rights: number): boolean =>
+	(rights & RW) !== 0 || (!access.isUser && !mode.protectsSupervisor);
 
 function errorCode(mode: PagingMode, {kind, isUser}: Access, bits: number): number {
 	const fetch = kind === 'fetch' && ((mode.nx && mode.levels > 2) || mode.smep) ? PageFault.fetch : 0;

@@ -75,6 +75,12 @@ export class PhysicalMemory {
 		return place < 0 ? undefined : new Uint8Array(this.buffer, place, 4096);
 	}
 
+	/** The byte there; undefined where it is not RAM. */
+	byte(gpa: number): number | undefined {
+		const place = this.placeOf(gpa);
+		return place < 0 ? undefined : this.#bytes[place];
+	}
+
 	/** The aligned 32-bit word there; all ones where it is not RAM, as an absent device reads. */
 	word(gpa: number): number {
 		const place = this.placeOf(gpa);

@@ -6,12 +6,12 @@ export const memoryMap = {
 	state: 0,
 	/** Entries of the TLB, by class of access. */
 	tlb: 0x1_0000,
-	/** Blocks of code by linear address. */
+	/** Blocks of code by linear address; behind them those that others have displaced. */
 	jumps: 0x8_0000,
 	/** For each translation, the first records of its blocks. */
-	tables: 0xc_0000,
+	tables: 0x10_0000,
 	/** Steps of decoded blocks. */
-	records: 0x2c_0000,
+	records: 0x30_0000,
 } as const;
 
 /** Entries of the TLB, of which page number `n` uses `n % entries`. */

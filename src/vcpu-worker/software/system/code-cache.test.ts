@@ -3,6 +3,7 @@ import {type MappedMemory, PageWatch} from '#devices/guest-memory';
 import {Core} from '#vcpu-worker/software/interpreter';
 import {PhysicalMemory} from '#vcpu-worker/software/mmu';
 import {Rendezvous, requestWords} from '#vcpu-worker/software/shared';
+import {longCode} from '#vcpu-worker/software/state';
 import {CodeCache} from './code-cache.ts';
 import {loneMemory} from './testing/index.ts';
 
@@ -50,7 +51,7 @@ function cacheBesideAnother(bytes?: (memory: MappedMemory, gpa: number) => Uint8
 		core.run(code.block(page, offset, 64) ?? 0);
 		return core.state.general[0];
 	};
-	return {ram, code, other, watch: new PageWatch(shared.watch, 1), result};
+	return {core, ram, code, other, watch: new PageWatch(shared.watch, 1), result};
 }
 
 test('a block is of the bytes that are compared, also where a writer changes them and changes them back', (t) => {
@@ -92,4 +93,28 @@ test('code is looked at again where the page was written meanwhile, so that its 
 	ram.set(two, page + second);
 	code.verify();
 	t.is(result(second), 2n);
+});
+
+test('a block that another has displaced is found, until its page is forgotten', (t) => {
+	const {core} = cacheBesideAnother();
+	core.state.modeKey = longCode;
+	const [first, second] = [core.decode(Uint8Array.from(one), 0), core.decode(Uint8Array.from(two), 0)];
+	const [low, high] = [0x1_2345, 0x7];
+	// Bit 16 of the page's number has no part in the place.
+	const other = low ^ 0x1000_0000;
+	for (const isGlobal of [true, false]) {
+		core.forgetJumps();
+		core.remember(low, high, first, {page: 0x1000, isGlobal});
+		core.remember(other, high, second, {page: 0x2000, isGlobal});
+		for (let count = 0; count < 2; count++) {
+			t.is(core.find(low, high), first);
+			t.is(core.find(other, high), second);
+		}
+		core.forgetLocalJumps();
+		t.deepEqual([core.find(low, high), core.find(other, high)], isGlobal ? [first, second] : [0, 0]);
+	}
+	core.forgetPageJumps(other, high);
+	core.remember(low, high, first, {page: 0x1000, isGlobal: true});
+	core.forgetPageJumps(low, high);
+	t.is(core.find(low, high), 0);
 });

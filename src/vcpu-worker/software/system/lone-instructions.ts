@@ -1,6 +1,7 @@
 import {decode, type Instruction} from '#vcpu-worker/software/decode';
-import {Core} from '#vcpu-worker/software/interpreter';
+import {type CodePage, Core} from '#vcpu-worker/software/interpreter';
 import type {Mmu, PhysicalMemory} from '#vcpu-worker/software/mmu';
+import {CpuState} from '#vcpu-worker/software/state';
 import {systemInstructions} from '#vcpu-worker/software/system/instructions';
 import {CS, codeSizeOf, GuestFault, generalProtection, invalidOpcode} from '#vcpu-worker/software/system/registers';
 
@@ -16,7 +17,26 @@ interface Crossing {
 	readonly bytes: Uint8Array;
 	/** The instruction, or the records that are its own. */
 	readonly instruction: Instruction | number;
+	/** Where its pages are; undefined where that is to be found out anew. */
+	pages: Pages | undefined;
 }
+
+/** Where the pages of an instruction are, as long as translations that code goes by are what they are. */
+interface Pages {
+	/** Linear address of the first, and the mode that fetches. */
+	readonly low: number;
+	readonly high: number;
+	readonly modeKey: number;
+	/** Physical addresses. */
+	readonly first: number;
+	readonly second: number;
+	/** Both outlast loads of CR3. */
+	readonly areGlobal: boolean;
+	/** `Core.globalEpoch`, or `Core.jumpsEpoch` for others. */
+	readonly epoch: number;
+}
+
+const codePage = CpuState.offset('codePage') / 4;
 
 /** Reads instructions that are in no block: across the end of a page, and those that are executed one by one. */
 export class LoneInstructions {
@@ -46,24 +66,56 @@ export class LoneInstructions {
 	 */
 	across(record: number): Instruction | number {
 		const core = this.#core;
-		const {codePage} = core.state;
 		const start = core.startOf(record);
 		const slot = Core.slotOf(record);
 		const known = this.#crossings[slot];
 		if (known !== undefined && known.record === record && known.epoch === core.codeEpoch) {
-			const {bytes} = known;
-			const now = this.#bytes.subarray(0, bytes.length);
-			const inPage = pageBytes - start;
-			this.#readCode(codePage + BigInt(start), now.subarray(0, inPage));
-			this.#readCode(codePage + BigInt(pageBytes), now.subarray(inPage));
-			if (bytes.every((byte, index) => byte === now[index])) return known.instruction;
+			known.pages = this.#pagesNow(known.pages);
+			if (this.#hasBytes(known.pages, start, known.bytes)) return known.instruction;
 		}
 		this.#crossings[slot] = undefined;
-		const instruction = this.#decode(codePage + BigInt(start), start, slot);
+		const instruction = this.#decode(core.state.codePage + BigInt(start), start, slot);
 		const length = typeof instruction === 'number' ? core.nextOf(instruction) - start : instruction.length;
-		if (start + length > pageBytes && codeSizeOf(core) === 64)
-			this.#crossings[slot] = {record, epoch: core.codeEpoch, bytes: this.#bytes.slice(0, length), instruction};
+		if (start + length > pageBytes && codeSizeOf(core) === 64) {
+			const bytes = this.#bytes.slice(0, length);
+			this.#crossings[slot] = {record, epoch: core.codeEpoch, bytes, instruction, pages: undefined};
+		}
 		return instruction;
+	}
+
+	/** Where the page that is executed and the one behind it are. @throws GuestFault */
+	#pagesNow(known: Pages | undefined): Pages {
+		const core = this.#core;
+		const [low, high] = [core.words[codePage] as number, core.words[codePage + 1] as number];
+		const {modeKey} = core.state;
+		const isSame = known?.low === low && known.high === high && known.modeKey === modeKey;
+		if (isSame && known.epoch === (known.areGlobal ? core.globalEpoch : core.jumpsEpoch)) return known;
+		const next = (low + pageBytes) | 0;
+		const first = this.#fetch(low, high);
+		const second = this.#fetch(next, next === 0 ? (high + 1) | 0 : high);
+		const areGlobal = first.isGlobal && second.isGlobal;
+		const epoch = areGlobal ? core.globalEpoch : core.jumpsEpoch;
+		return {low, high, modeKey, first: first.page, second: second.page, areGlobal, epoch};
+	}
+
+	/** Tells whether code from an offset in the first page on still is these bytes. */
+	#hasBytes({first, second}: Pages, start: number, bytes: Uint8Array): boolean {
+		const memory = this.#memory;
+		for (let index = 0; index < bytes.length; index++) {
+			const at = start + index;
+			const gpa = at < pageBytes ? first + at : second + at - pageBytes;
+			if (memory.byte(gpa) !== bytes[index]) return false;
+		}
+		return true;
+	}
+
+	/** Translates for a fetch, of which the cache of blocks is told, so that what forgets the page forgets this. @throws GuestFault */
+	#fetch(low: number, high: number): CodePage {
+		const core = this.#core;
+		const translation = this.#mmu.fetch(low, high);
+		if (translation === undefined) throw new GuestFault(core.state.vector, core.state.errorCode);
+		core.rememberPage(low, high, translation);
+		return translation;
 	}
 
 	/** @param slot - see `Core.decodeAlone` */

@@ -441,13 +441,12 @@ export class Processor implements Parts {
 		}
 		const translation = this.mmu.fetch(low, high);
 		if (translation === undefined) return refuse(new GuestFault(state.vector, state.errorCode));
-		const {page, isGlobal} = translation;
-		const record = this.#code.block(page, low & (pageBytes - 1), codeSize);
+		const record = this.#code.block(translation.page, low & (pageBytes - 1), codeSize);
 		// Code in device memory: there is none that a processor could execute again and again.
 		if (record === undefined) return refuse(generalProtection());
 		state.codePage = linear & ~0xfffn;
 		state.codePageOffset = BigInt.asUintN(64, state.codePage - base);
-		if (this.lockstep?.isDone(record) ?? true) core.remember(linear, record, page, isGlobal);
+		if (this.lockstep?.isDone(record) ?? true) core.remember(low, high, record, translation);
 		return record;
 	}
 
