@@ -63,11 +63,9 @@ function start(random: Random): GuestProcessor {
 	// That of UD2, by the stack of the privilege.
 	words[gates / 8 + 12] = (BigInt(undefinedAt) & 0xffffn) | 0x8e00_0008_0000n | (BigInt(undefinedAt >> 16) << 48n);
 	new DataView(ram.buffer).setBigUint64(task + 4, BigInt(stackTop - random.below(3) * 0x1000), true);
-	words[descriptors / 8 + 4] = 0x00cf_f300_0000_ffffn;
-	words[descriptors / 8 + 5] = 0x00af_fb00_0000_ffffn;
 	// At times one that the fast way does not know: not accessed yet, or with other bits that mean nothing.
-	if (random.below(4) === 0) words[descriptors / 8 + 4] ^= 1n << 40n;
-	if (random.below(4) === 0) words[descriptors / 8 + 5] ^= 1n << 52n;
+	words[descriptors / 8 + 4] = 0x00cf_f300_0000_ffffn - (random.below(4) === 0 ? 1n << 40n : 0n);
+	words[descriptors / 8 + 5] = 0x00af_fb00_0000_ffffn + (random.below(4) === 0 ? 1n << 52n : 0n);
 	state.gdtr.limit = random.below(8) === 0 ? 0x27 : 0x2f;
 	const {msrs} = processor;
 	msrs.write(0xc000_0081, (0x18n << 48n) | (8n << 32n));
