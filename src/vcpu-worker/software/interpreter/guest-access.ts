@@ -130,7 +130,7 @@ export class GuestAccess {
 				this.#slow(at, width, AccessKind.compareExchange, record);
 				f.set(found, state.load(wanted.type, width, i32(0), transfer + 8));
 			},
-			true,
+			'atomic',
 		);
 		return found;
 	}
@@ -140,7 +140,7 @@ export class GuestAccess {
 		const f = this.#f;
 		const value = f.local('i64');
 		const {ram} = this.#imports;
-		this.#probe(address, 64, tlbEntry.readPage, (at) => f.set(value, ram.load('i64', 64, at)), otherwise);
+		this.#probe(address, 64, tlbEntry.readPage, (at) => f.set(value, ram.load('i64', 64, at)), otherwise, 'whole');
 		return value;
 	}
 
@@ -155,6 +155,7 @@ export class GuestAccess {
 			page,
 			(at) => f.set(place, at),
 			() => f.set(place, -1),
+			'whole',
 		);
 		return place;
 	}
@@ -210,14 +211,17 @@ export class GuestAccess {
 		if (kind >= AccessKind.write) this.#ends.stored();
 	}
 
-	/** @param isAligned - of an atomic operation, which is never left to others: what it sets before it would be set twice */
+	/**
+	 * @param kind - a plain access may be left to others; not one that tells by itself what is missed, nor an atomic operation, which is also to be
+	 * aligned: what it sets before it would be set twice
+	 */
 	#probe(
 		address: Int<'i64'>,
 		width: Width | 128,
 		page: number,
 		fast: (at: Int<'i64'>) => void,
 		slow: (at: Int<'i64'>) => void,
-		isAligned = false,
+		kind: 'plain' | 'whole' | 'atomic' = 'plain',
 	): void {
 		const {state} = this.#imports;
 		const f = this.#f;
@@ -228,7 +232,7 @@ export class GuestAccess {
 		// An access that ends in the next page has another page than the entry's.
 		const last = width === 8 ? at : at.add(width / 8 - 1);
 		const isHere = state.load('i64', 64, entry, page).eq(last.and(~0xfffn));
-		const missed = isAligned ? undefined : this.#ends.missed;
+		const missed = kind === 'plain' ? this.#ends.missed : undefined;
 		const place = at.add(state.load('i64', 64, entry, tlbEntry.addend));
 		if (missed !== undefined) {
 			f.if(isHere.isZero(), missed);
@@ -236,7 +240,7 @@ export class GuestAccess {
 			return;
 		}
 		f.if(
-			isAligned && width !== 8
+			kind === 'atomic' && width !== 8
 				? isHere.and(
 						at
 							.toI32()

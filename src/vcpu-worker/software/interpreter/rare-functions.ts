@@ -24,7 +24,7 @@ export class RareFunctions implements StepFunctions {
 		const func = this.#module.function({parameters: ['i32'], result: 'i32'});
 		const {body} = func;
 		const fields = new RecordFields(state, body.parameters[0]);
-		const tlb = state.load('i32', 32, i32(0), CpuState.offset('tlb'));
+		const tlb = body.let(state.load('i32', 32, i32(0), CpuState.offset('tlb')));
 		write(new GeneratedStep(body, kind, this.#imports, fields, new MemoryRegisters(state, body), tlb, undefined));
 		body.return(i32(0));
 		this.#functions.set(key, func);
