@@ -1,6 +1,7 @@
 import type {MicroKernel} from '#test/tmk';
 import {type Outside, Processor} from '#vcpu-worker/software/system';
 import {announcing, loneMemory} from '#vcpu-worker/software/system/testing';
+import type {TranslationSource} from '#vcpu-worker/software/translation-store';
 
 const usualRamBytes = 4 * 1024 ** 2;
 /** CR0: PE, MP, ET, NE, WP, PG; CR4: PAE; EFER: SCE, LME, LMA, NXE. */
@@ -40,6 +41,8 @@ export interface GuestOptions {
 	readonly hypercall?: Outside['hypercall'];
 	/** Hears of each store behind the end of RAM. */
 	readonly deviceWrite?: () => void;
+	/** Source of its translations; its own if nothing is said. */
+	readonly translations?: TranslationSource;
 	/** Bytes of RAM, 4 MiB if nothing is said. */
 	readonly ramBytes?: number;
 	/** Processors of the machine, of which only the first one runs: with many each has less memory for itself. */
@@ -71,7 +74,7 @@ export function startKernel(kernel: MicroKernel, options: GuestOptions = {}): Gu
 		hypercall: options.hypercall ?? (() => undefined),
 	};
 	const devices = {read: () => 0xffff_ffff, write: options.deviceWrite ?? (() => {})};
-	const processor = new Processor(memory, shared, 0, devices, outside);
+	const processor = new Processor(memory, shared, 0, devices, outside, options.translations);
 	const {state} = processor.core;
 	Object.assign(state, {rip: BigInt(kernel.entry), controlFlags: 2});
 	state.idtr.limit = 0x3ff;

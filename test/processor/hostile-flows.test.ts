@@ -1,5 +1,6 @@
 import test from 'ava';
 import {MicroOp, memoryMap} from '#vcpu-worker/software/state';
+import {ownTranslations} from '#vcpu-worker/software/translator';
 import {flowsAt, type HostileFlow, hostileFlows} from './fuzz/hostile-flows.ts';
 import type {GuestOptions} from './guest-processor.ts';
 import {left, runOn} from './kernel-runs.ts';
@@ -45,12 +46,14 @@ test('a guest that makes code without end goes on when there is no room for what
 
 test('functions without end leave no more translations than there is room for', (t) => {
 	t.timeout(600_000);
-	const guest = start(hostileFlows['ten thousand functions that are called in turn'] as HostileFlow, 2);
+	const bound = 200_000;
+	const guest = start(hostileFlows['ten thousand functions that are called in turn'] as HostileFlow, 2, {
+		translations: ownTranslations({machineBytes: bound, bytes: bound}),
+	});
 	const {translations} = guest.processor;
-	translations.maxBytes = 200_000;
 	let most = 0;
 	for (let turn = 0; turn < turns && guest.processor.run(1000) === 'polled'; turn++)
 		most = Math.max(most, translations.size.bytes);
 	t.true(guest.processor.isHalted);
-	t.true(most > translations.maxBytes / 2 && most <= translations.maxBytes, `${most}`);
+	t.true(most > bound / 2 && most <= bound, `${most}`);
 });

@@ -1,9 +1,9 @@
 import type {MicroKernel} from '#test/tmk';
 import {flagsOf} from '#vcpu-worker/software/system';
 import {flowMemory} from './fuzz/random-flow.ts';
-import {type GuestProcessor, startKernel} from './guest-processor.ts';
+import {type GuestOptions, type GuestProcessor, startKernel} from './guest-processor.ts';
 
-/** Instructions of a turn: translations wait for some turns. */
+/** Instructions of a turn. */
 const turn = 1000;
 /** Turns that are enough for all that end. */
 const enough = 2000;
@@ -23,8 +23,9 @@ export function run(
 	kernel: MicroKernel,
 	heat: number | undefined,
 	prepare: (guest: GuestProcessor) => void = () => {},
+	options: GuestOptions = {},
 ): KernelRun {
-	const guest = startKernel(kernel);
+	const guest = startKernel(kernel, options);
 	guest.processor.heat = heat;
 	prepare(guest);
 	return runOn(guest);
@@ -35,9 +36,9 @@ export function runOn(guest: GuestProcessor, turns = enough): KernelRun {
 	const {core, translations} = guest.processor;
 	let [most, modules] = [0, 0];
 	const instantiate = core.instantiate.bind(core);
-	core.instantiate = (bytes) => {
+	core.instantiate = (module) => {
 		modules++;
-		return instantiate(bytes);
+		return instantiate(module);
 	};
 	for (let index = 0; index < turns && guest.processor.run(turn) === 'polled'; index++)
 		most = Math.max(most, translations.size.translations);

@@ -14,6 +14,7 @@ import {
 	userWork,
 } from '#test/tmk';
 import {MicroOp, memoryMap} from '#vcpu-worker/software/state';
+import {ownTranslations} from '#vcpu-worker/software/translator';
 import {flowMemory, randomFlow} from './fuzz/random-flow.ts';
 import type {GuestProcessor} from './guest-processor.ts';
 import {left, run} from './kernel-runs.ts';
@@ -100,7 +101,7 @@ function waiting({processor: {core}}: GuestProcessor): number {
 	return blocks;
 }
 
-test('blocks that are hot together and too much for one batch are translated in the next ones', (t) => {
+test('blocks that are hot together are all translated', (t) => {
 	const functions = 24;
 	const kernel = microKernel('many', ({bytes, label, call, dec, jnz, ret}, {exit}) => {
 		label('again');
@@ -143,8 +144,8 @@ test('translations stay within their bytes, whatever the guest makes', (t) => {
 	const kernel = randomFlow(random);
 	const free = run(kernel, 1);
 	const bound = Math.ceil(free.guest.processor.translations.size.bytes / 2);
-	const tight = run(kernel, 1, ({processor}) => {
-		processor.translations.maxBytes = bound;
+	const tight = run(kernel, 1, () => {}, {
+		translations: ownTranslations({machineBytes: bound, bytes: bound}),
 	});
 	t.true(free.guest.processor.translations.size.bytes > 0);
 	t.true(tight.guest.processor.translations.size.bytes <= bound);

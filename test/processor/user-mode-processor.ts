@@ -1,7 +1,7 @@
 import type {ViewOf} from '#support/wire';
 import {type CaseRecord, codeAddress, noVector, type ProcessorState, windowAddress, windowBytes} from '#test/silicon';
 import {decode} from '#vcpu-worker/software/decode';
-import type {Translation} from '#vcpu-worker/software/interpreter';
+import {compile, type Translation} from '#vcpu-worker/software/interpreter';
 import {Stop, withinSteps} from '#vcpu-worker/software/state';
 import {flagsOf, GuestFault, type Outside, Processor, setFlags, systemInstructions} from '#vcpu-worker/software/system';
 import {announcing, loneMemory} from '#vcpu-worker/software/system/testing';
@@ -133,7 +133,7 @@ export class UserModeProcessor {
 
 	/** Makes functions of blocks. */
 	translate(blocks: readonly (readonly KnownStep[])[]): readonly Translation[] {
-		return Object.values(this.#processor.core.instantiate(buildRegions(blocks.map(loneRegion))));
+		return Object.values(this.#processor.core.instantiate(compile(buildRegions(blocks.map(loneRegion)))));
 	}
 
 	/**

@@ -86,7 +86,9 @@ function programUrl() {
 function startFirstProcessor() {
 	const entry = join(root, 'dist/vcpu-worker.js');
 	if (!boots || !existsSync(entry)) return undefined;
-	return new Worker(entry, {name: 'vcpu', env: SHARE_ENV, trackUnmanagedFds: false});
+	// As `spawnWorker` starts all others.
+	const resourceLimits = {maxYoungGenerationSizeMb: 6};
+	return new Worker(entry, {name: 'vcpu', env: SHARE_ENV, trackUnmanagedFds: false, resourceLimits});
 }
 
 /** Compiled code is kept between runs where caches belong (XDG base directory specification). */

@@ -4,6 +4,7 @@ import type {AttachedMachine, MachineLayout} from '#devices/machine';
 import {loadDeviceModels} from '#devices/registry';
 import {checkConfig, terminalUsers, type VmConfig} from '#main/config';
 import {machineTree} from '#main/inspect';
+import {compute} from '#main/jobs';
 import {deviceModuleUrls, generationIdName, newGeneration} from '#main/machine';
 import {allocateRam, type GuestRam, prefetchRam} from '#main/memory';
 import {genericInitiators} from '#main/pcie';
@@ -236,7 +237,7 @@ const chosenHypervisor = async (config: VmConfig, {hypervisor}: CreateOptions): 
 	hypervisor === undefined ? chooseHypervisor(config.hypervisor) : {hypervisor, reason: 'it was given'};
 
 function createPartition({irqchip, processors}: VmConfig, {hypervisor}: ChosenHypervisor, taken: Taken): Partition {
-	const partition = hypervisor.create({irqchip, processors: processors.count});
+	const partition = hypervisor.create({irqchip, processors: processors.count, compute});
 	return taken.host.adopt(partition, () => partition.close());
 }
 

@@ -39,7 +39,7 @@ function driven(create = async () => {}) {
 	const kicks: {stop: number; commands: number}[] = [];
 	const kick = () => void kicks.push({stop: control.stopRequested, commands: control.commands});
 	const worker = {api, failed: death.promise} as unknown as SpawnedWorker<VcpuWorker>;
-	const thread = new VcpuThread(worker, {index: 0, control: place} as VcpuWorkerData, {kick});
+	const thread = new VcpuThread(worker, {index: 0, control: place, vcpu: {kind: 'fake'}} as VcpuWorkerData, {kick});
 	return {thread, runs, kicks, die: death.reject, begins: () => answerProbe(probe, cpu)};
 }
 

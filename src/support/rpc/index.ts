@@ -5,4 +5,6 @@ export {
 	type SpawnedWorker,
 	serveOwner,
 	spawnWorker,
+	threadLimits,
+	withPorts,
 } from './thread-rpc.ts';

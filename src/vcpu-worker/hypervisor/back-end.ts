@@ -1,3 +1,4 @@
+import type {MessagePort} from 'node:worker_threads';
 import type {PagesBackEnd} from '#devices/bar-pages';
 import type {DoorbellBackEnd} from '#devices/doorbells';
 import type {InterruptController} from '#devices/interrupts';
@@ -11,9 +12,11 @@ export interface PartitionHandle {
 	readonly backEnd?: BackEnd;
 }
 
-/** A vCPU as its thread is told of it. Opaque but for its kind; can be cloned. */
+/** A vCPU as its thread is told of it. Opaque but for its kind; can be cloned, once. */
 export interface VcpuHandle {
 	readonly kind: string;
+	/** A port that goes to the thread with it. */
+	readonly port?: MessagePort;
 }
 
 /** A partition as one thread has it. */

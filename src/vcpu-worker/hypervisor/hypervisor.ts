@@ -14,7 +14,12 @@ export interface PartitionSpec {
 	readonly irqchip: 'kernel' | 'split';
 	/** Processors that the machine will have. */
 	readonly processors: number;
+	/** Does work of the back end's own on another thread, by its name there. Without it the back end does that itself, on each thread that wants it. */
+	readonly compute?: Compute;
 }
+
+/** Does a job, which is plain data as its result is, on a thread that the whole process has for such. */
+export type Compute = (name: 'makeTranslations', job: unknown) => Promise<unknown>;
 
 /**
  * Runs guests on this host. The machine's owner makes a {@link Partition} of it; the threads of the machine reach that

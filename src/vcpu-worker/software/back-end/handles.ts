@@ -10,6 +10,8 @@ export const softwareKind = 'software';
 export interface SoftwarePartitionHandle extends PartitionHandle {
 	readonly kind: typeof softwareKind;
 	readonly shared: SharedParts;
+	/** Of the store of the process, where there is one: see `Begins`. */
+	readonly translated?: SharedArrayBuffer;
 	/** See `LocalApics`. */
 	readonly apics: SharedArrayBuffer;
 	/** The table of the machine's routes: see `GsiTable`. */

@@ -3,12 +3,11 @@ import {gettid} from '#support/ffi';
 import {modelsInWords} from '#vcpu-worker/cpuid';
 import type {AttachedPartition, BackEnd, Hypervisor} from '#vcpu-worker/hypervisor';
 import {LocalApics} from '#vcpu-worker/software/local-apic';
-import {requestWords} from '#vcpu-worker/software/shared';
 import {Request} from '#vcpu-worker/software/state';
+import {alertOf} from './alert.ts';
 import {type SoftwarePartitionHandle, type SoftwareVcpuHandle, softwareKind} from './handles.ts';
 import {offeredCpuid} from './offered-cpuid.ts';
 import {SoftwarePartition} from './software-partition.ts';
-import type {Alert} from './software-vcpu.ts';
 
 /** The software processor: guests run on any host. The handles are those that it has given. */
 export const software: Hypervisor & BackEnd = {
@@ -41,15 +40,6 @@ let processor: Promise<typeof import('./software-vcpu.ts')> | undefined;
 function loadProcessor(): Promise<typeof import('./software-vcpu.ts')> {
 	processor ??= import('./software-vcpu.ts');
 	return processor;
-}
-
-function alertOf({shared}: SoftwarePartitionHandle): Alert {
-	const requests = requestWords(shared);
-	return (processor, request) => {
-		const word = requests[processor] as Int32Array;
-		Atomics.or(word, 0, request);
-		Atomics.notify(word, 0);
-	};
 }
 
 /** See `BackEnd.attach`. */

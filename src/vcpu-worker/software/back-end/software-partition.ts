@@ -1,3 +1,4 @@
+import {MessageChannel, type MessagePort} from 'node:worker_threads';
 import type {DirtySource, MappedRange} from '#devices/guest-memory';
 import {GsiTable} from '#devices/interrupts';
 import type {VmTime} from '#devices/vm-time';
@@ -6,10 +7,25 @@ import {discardPages} from '#support/ffi';
 import type {SharedMemory} from '#support/shared-memory';
 import type {StateUnit} from '#support/state-units';
 import type {DebugSupport} from '#vcpu-worker/debug';
-import type {MsrRange, Partition, PartitionSpec, ProcessorOffer, VcpuCounters, VcpuSpec} from '#vcpu-worker/hypervisor';
+import type {
+	Compute,
+	MsrRange,
+	Partition,
+	PartitionSpec,
+	ProcessorOffer,
+	VcpuCounters,
+	VcpuSpec,
+} from '#vcpu-worker/hypervisor';
 import {LocalApics} from '#vcpu-worker/software/local-apic';
 import {createSharedParts, Rendezvous, requestWords} from '#vcpu-worker/software/shared';
-import {CpuState, memoryMap} from '#vcpu-worker/software/state';
+import {CpuState, memoryMap, Request} from '#vcpu-worker/software/state';
+import {
+	type MachineTranslations,
+	type MadeTranslations,
+	type TranslationRequest,
+	TranslationStore,
+} from '#vcpu-worker/software/translation-store';
+import {alertOf} from './alert.ts';
 import {type SoftwarePartitionHandle, type SoftwareVcpuHandle, softwareKind} from './handles.ts';
 import {offer} from './offer.ts';
 import {clockUnit, PartitionClock} from './partition-clock.ts';
@@ -30,6 +46,14 @@ const softwareError = errorTable({
 /** Wait for processors to look at their requests. One whose device does not answer may not for long. */
 const patienceMs = 100;
 
+/** The translations of all machines of this process. */
+let store: TranslationStore | undefined;
+
+const storeOf = (compute: Compute): TranslationStore => {
+	store ??= new TranslationStore((requests) => compute('makeTranslations', requests) as Promise<MadeTranslations>);
+	return store;
+};
+
 /** A machine's partition: what its processors share. */
 export class SoftwarePartition implements Partition {
 	readonly handle: SoftwarePartitionHandle;
@@ -37,16 +61,21 @@ export class SoftwarePartition implements Partition {
 	readonly inspectChips = undefined;
 	readonly #apics: LocalApics;
 	readonly #others: Rendezvous;
+	readonly #translations: MachineTranslations | undefined;
+	/** Over which processors ask for translations. */
+	readonly #ports: MessagePort[] = [];
 	readonly #ranges: MappedRange[] = [];
 	/** All processors have stamped what they have stored to since the last generation began. */
 	#haveDropped = true;
 
-	constructor({irqchip, processors}: PartitionSpec) {
+	constructor({irqchip, processors, compute}: PartitionSpec) {
 		if (irqchip === 'kernel') throw softwareError('SOFTWARE_HAS_NO_CHIPS', {});
 		const shared = createSharedParts(processors);
+		const translations = compute && storeOf(compute);
 		this.handle = {
 			kind: softwareKind,
 			shared,
+			...(translations !== undefined && {translated: translations.begins.buffer}),
 			apics: new SharedArrayBuffer(LocalApics.byteLength(processors)),
 			gsis: new SharedArrayBuffer(GsiTable.byteLength),
 			clock: new SharedArrayBuffer(PartitionClock.byteLength),
@@ -54,6 +83,7 @@ export class SoftwarePartition implements Partition {
 		};
 		this.#others = new Rendezvous(shared.epochs, -1, requestWords(shared));
 		this.#apics = new LocalApics(this.handle.apics, () => {});
+		this.#translations = translations?.enter();
 		new PartitionClock(this.handle.clock).begin();
 	}
 
@@ -93,7 +123,24 @@ export class SoftwarePartition implements Partition {
 	openVcpu({index, apicId, apicMode, ...processor}: VcpuSpec): SoftwareVcpuHandle {
 		const spec = {index, apicId, apicMode};
 		this.#apics.add(spec);
-		return {kind: softwareKind, ...spec, ...processor};
+		const port = this.#portOf(index);
+		return {kind: softwareKind, ...spec, ...processor, ...(port !== undefined && {port})};
+	}
+
+	/** The processor's end of a channel, by which it asks for translations. */
+	#portOf(index: number): MessagePort | undefined {
+		if (this.#translations === undefined) return undefined;
+		const alert = alertOf(this.handle);
+		const {port1, port2} = new MessageChannel();
+		const ask = this.#translations.join((answer) => {
+			port1.postMessage(answer);
+			alert(index, Request.TRANSLATIONS);
+		});
+		port1.on('message', (request: TranslationRequest) => ask(request));
+		// The machine's threads keep the process, not what they ask for.
+		port1.unref();
+		this.#ports.push(port1);
+		return port2;
 	}
 
 	threadOf(vcpu: number): number {
@@ -118,6 +165,8 @@ export class SoftwarePartition implements Partition {
 
 	close(): void {
 		this.#ranges.length = 0;
+		this.#translations?.leave();
+		for (const port of this.#ports.splice(0)) port.close();
 		// The buffers stay for as long as a heap has what knows them. What is counted can still be seen.
 		for (const {buffer} of this.handle.shared.memories) discardPages(new Uint8Array(buffer, memoryMap.tlb));
 	}

@@ -1,3 +1,4 @@
+import {type MessagePort, receiveMessageOnPort} from 'node:worker_threads';
 import type {Halves} from '#devices/device';
 import type {GuestMemory} from '#devices/guest-memory';
 import type {GeneralRegisters, SpecialRegisters} from '#devices/processor';
@@ -24,7 +25,9 @@ import {
 	takeImage,
 	writeUpperHalves,
 } from '#vcpu-worker/software/system';
+import {Begins, type TranslationSource} from '#vcpu-worker/software/translation-store';
 import {type Activity, type VcpuState, vcpuError} from '#vcpu-worker/state';
+import type {Alert} from './alert.ts';
 import {TimeStampCounter} from './counter.ts';
 import {CpuidTable} from './cpuid-table.ts';
 import {readGeneral, readSpecial, writeGeneral, writeSpecial} from './general-registers.ts';
@@ -45,8 +48,15 @@ const nsPerMs = 1e6;
 /** Longest wait without a look, in milliseconds. */
 const maxWaitMs = 1000;
 
-/** Sets bits of a processor's request word and has its thread look, also one that is about to wait. */
-export type Alert = (processor: number, request: number) => void;
+/** Asks the machine's owner for translations. Answers are taken when the request word says that there are some. */
+const translationsBy = (port: MessagePort, begins: Begins): TranslationSource => ({
+	mayHave: (key) => begins.has(key),
+	ask(request) {
+		port.postMessage(request);
+		return [];
+	},
+	take: () => receiveMessageOnPort(port)?.message,
+});
 
 /** The software processor as the run loop's. Accesses are served within {@link run}. */
 export class SoftwareVcpu implements CpuBackend {
@@ -96,7 +106,10 @@ export class SoftwareVcpu implements CpuBackend {
 			read: (gpa: number, bytes: 1 | 2 | 4) => this.#readMemory(gpa, bytes),
 			write: (gpa: number, bytes: 1 | 2 | 4, value: number) => this.#writeMemory(gpa, bytes, value),
 		};
-		this.processor = new Processor(wiring.memory, partition.shared, index, devices, this.#outside());
+		const {port} = handle;
+		const {translated} = partition;
+		const source = port && translated && translationsBy(port, new Begins(translated));
+		this.processor = new Processor(wiring.memory, partition.shared, index, devices, this.#outside(), source);
 		this.processor.heat = heat;
 		this.#words = this.processor.core.state.$atomic;
 		this.activity = 'running';
@@ -276,6 +289,7 @@ export class SoftwareVcpu implements CpuBackend {
 	}
 
 	close(): void {
+		this.#handle.port?.close();
 		closeRunDelay();
 	}
 

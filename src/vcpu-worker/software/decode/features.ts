@@ -70,3 +70,15 @@ export const Feature = {
 
 /** Tells whether CPUID announces a feature. */
 export type Announced = (feature: Feature) => boolean;
+
+const features: readonly Feature[] = Object.values(Feature);
+
+/** Says what is announced, so that another thread can be told: a digit for each feature. */
+export const announcedKey = (announced: Announced): string =>
+	features.map((feature) => (announced(feature) ? '1' : '0')).join('');
+
+/** What {@link announcedKey} has said. */
+export function announcedBy(key: string): Announced {
+	const known = new Set(features.filter((_, index) => key[index] === '1'));
+	return (feature) => known.has(feature);
+}

@@ -1,7 +1,7 @@
 /** From bytes to the steps that the interpreter executes. */
 export {type BlockOptions, type BlockStep, decodeBlock, goesStraight} from './block.ts';
 export {type DecodeFailure, decode} from './decoder.ts';
-export {type Announced, Feature} from './features.ts';
+export {type Announced, announcedBy, announcedKey, Feature} from './features.ts';
 export type {CodeSize, Instruction, MemoryOperand, Operand} from './instruction.ts';
 export {x87Memories} from './lower-x87.ts';
 export {ownImmediate} from './step.ts';

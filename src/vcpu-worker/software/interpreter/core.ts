@@ -25,7 +25,7 @@ import {
 	tableAt,
 } from '#vcpu-worker/software/state';
 import {X87} from '#vcpu-worker/software/x87';
-import {compile, instantiate, loadInterpreter, TranslationTable} from './load-interpreter.ts';
+import {instantiate, loadInterpreter, TranslationTable} from './load-interpreter.ts';
 
 /**
  * Does an access that the TLB does not serve; see `Imports`.
@@ -208,8 +208,8 @@ export class Core {
 	}
 
 	/** Makes functions of a module that imports what the interpreter does. */
-	instantiate(bytes: Uint8Array): Readonly<Record<string, Translation>> {
-		return instantiate(compile(bytes), this.#env);
+	instantiate(module: object): Readonly<Record<string, Translation>> {
+		return instantiate(module, this.#env);
 	}
 
 	/** Has code find no block: it stops at the end of its own. */
@@ -384,6 +384,12 @@ export class Core {
 		if (kind !== heatKind && kind !== enterKind) return;
 		this.#bytes.setUint16(head + kindAt, heatKind, true);
 		this.#quads[immediateAt(head) / 8] = BigInt(executions);
+		this.words[head / 4 + Word.a] = 0;
+	}
+
+	/** Executions until a block is hot, of which the interpreter ends with it for a first time. */
+	restOf(head: number): number {
+		return this.words[head / 4 + Word.a] as number;
 	}
 
 	/** The translation that a head leads to; undefined where it leads to none. */
@@ -396,7 +402,7 @@ export class Core {
 	/** Executions until the block of this head is hot; undefined where it does not count. */
 	leftOf(head: number): number | undefined {
 		return this.#bytes.getUint16(head + kindAt, true) === heatKind
-			? this.#bytes.getInt32(immediateAt(head), true)
+			? this.#bytes.getInt32(immediateAt(head), true) + this.restOf(head)
 			: undefined;
 	}
 
@@ -535,13 +541,17 @@ export class Core {
 
 	/**
 	 * Writes a block's records and gives the address of the first.
-	 * @param head - of a block whose executions are counted until it is hot: how many, and where in the page it begins
+	 * @param head - of a block whose executions are counted: how many until {@link run} ends with it, how many from there until it is hot, and where in
+	 * the page it begins
 	 */
-	write(steps: readonly BlockStep[], head?: {readonly executions: number; readonly start: number}): number {
+	write(
+		steps: readonly BlockStep[],
+		head?: {readonly executions: number; readonly rest: number; readonly start: number},
+	): number {
 		const first = this.#nextRecord;
 		if (head !== undefined) {
-			const {executions, start} = head;
-			const fields = {a: 0, b: 0, c: 0, immediate: BigInt(executions), scale: 0, segment: 0};
+			const {executions, rest, start} = head;
+			const fields = {a: rest, b: 0, c: 0, immediate: BigInt(executions), scale: 0, segment: 0};
 			this.#writeAt(first, {...fields, kind: heatKind, ordinal: 1, start, next: start});
 			this.#nextRecord += MicroOp.size;
 		}

@@ -1,4 +1,4 @@
-import type {Core, Translation} from '#vcpu-worker/software/interpreter';
+import {type Core, compile, type Translation} from '#vcpu-worker/software/interpreter';
 import {type Mmu, type Store, StoreJournal} from '#vcpu-worker/software/mmu';
 import {kinds} from '#vcpu-worker/software/semantics';
 import {CpuState, MicroOp, withinSteps} from '#vcpu-worker/software/state';
@@ -100,7 +100,7 @@ export class Lockstep {
 		counters.blocks++;
 		counters.steps += steps.length;
 		counters.bytes += bytes.length - emptyBytes;
-		return this.#core.instantiate(bytes)['0'] as Translation;
+		return this.#core.instantiate(compile(bytes))['0'] as Translation;
 	}
 
 	#compare(record: number, steps: readonly KnownStep[], translated: Translation): number {

@@ -10,8 +10,10 @@ export const Request = {
 	WRITERS: 8,
 	/** Another processor is alone for a moment; see `Rendezvous.exclusively`. */
 	PAUSE: 32,
+	/** There are answers to what it has asked for its translations. */
+	TRANSLATIONS: 64,
 	/** Another processor lets it go on from HLT. */
 	UNHALT: 16,
 } as const;
 /** Those that the processor itself sees to. */
-export const ownRequests: number = Request.CODE | Request.WRITERS | Request.PAUSE;
+export const ownRequests: number = Request.CODE | Request.WRITERS | Request.PAUSE | Request.TRANSLATIONS;

@@ -4,7 +4,7 @@ import type {Core} from '#vcpu-worker/software/interpreter';
 import {type CodePages, linesIn, type PhysicalMemory} from '#vcpu-worker/software/mmu';
 import type {Rendezvous} from '#vcpu-worker/software/shared';
 import {MicroOp} from '#vcpu-worker/software/state';
-import type {FirstAt} from '#vcpu-worker/software/translator';
+import type {KnownCode} from '#vcpu-worker/software/translator';
 import {Rewrites} from './rewrites.ts';
 
 /** A block: its first record, its last one, and the lines that it was decoded from. */
@@ -33,6 +33,8 @@ interface Unsure {
 
 const pageBytes = 4096;
 const lineBytes = 64;
+/** Executions of a block after which it is worth a look whether it has been translated for somebody else. */
+const earlyExecutions = 100;
 
 /** Decoded code by physical page: what is known of where, and what a write makes unknown, whoever makes it. */
 export class CodeCache implements CodePages {
@@ -96,21 +98,36 @@ export class CodeCache implements CodePages {
 		const own = linesTo(offset, steps.at(-1)?.next ?? offset);
 		add(code.lines, own);
 		const executions = this.#executionsOf(this.#rewrites.times(number, own, this.#now));
-		const head = executions === undefined ? undefined : {executions, start: offset};
+		const first = Math.min(executions ?? 0, earlyExecutions);
+		const head = executions === undefined ? undefined : {executions: first, rest: executions - first, start: offset};
 		const record = this.#core.write(steps, head);
 		const count = steps.length + (head === undefined ? 0 : 1);
 		code.blocks.set(key, {record, last: record + (count - 1) * MicroOp.size, low: own.low, high: own.high});
 		return record;
 	}
 
-	/** Finds the first records of blocks in a physical page that are known; undefined where none is. */
-	blocksOf(page: number, codeSize: CodeSize): FirstAt | undefined {
+	/** Finds the code of a physical page that is known; undefined where none is. */
+	codeOf(page: number, codeSize: CodeSize): KnownCode | undefined {
 		const place = this.#memory.placeOf(page);
-		const blocks = place < 0 ? undefined : this.#pages.get(numberOf(place))?.blocks;
+		const number = numberOf(place);
+		const blocks = place < 0 ? undefined : this.#pages.get(number)?.blocks;
 		if (blocks === undefined) return undefined;
-		return (offset) => {
-			const block = blocks.get(offset | (codeSize << 12));
-			return block === undefined ? undefined : this.#core.firstOf(block.record);
+		const at = (offset: number) => blocks.get(offset | (codeSize << 12));
+		const firstOf = (record: number | undefined) => (record === undefined ? undefined : this.#core.firstOf(record));
+		return {
+			bytes: this.#unsure.get(number)?.bytes ?? (this.#memory.page(page) as Uint8Array),
+			executions: (offset) => {
+				const block = at(offset);
+				return block && this.#executionsOf(this.#rewrites.times(number, block, this.#now));
+			},
+			*blocks() {
+				for (const key of blocks.keys()) {
+					const offset = key % pageBytes;
+					if (key >> 12 === codeSize) yield [offset, firstOf(at(offset)?.record) as number];
+				}
+			},
+			first: (offset) => firstOf(at(offset)?.record),
+			decoded: (offset) => firstOf(this.block(page, offset, codeSize)),
 		};
 	}
 

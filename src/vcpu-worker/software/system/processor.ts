@@ -25,7 +25,8 @@ import {
 	Vector,
 } from '#vcpu-worker/software/system/registers';
 import {hasVirtualInterrupt, Segments} from '#vcpu-worker/software/system/segmentation';
-import {Translations} from '#vcpu-worker/software/translator';
+import type {TranslationSource} from '#vcpu-worker/software/translation-store';
+import {type CodeOf, ownTranslations, Translations} from '#vcpu-worker/software/translator';
 import {CodeCache} from './code-cache.ts';
 import {LoneInstructions} from './lone-instructions.ts';
 import {resetState} from './reset.ts';
@@ -78,8 +79,16 @@ export class Processor implements Parts {
 	/**
 	 * @param memory - all of RAM, in one memory
 	 * @param self - its number among the processors
+	 * @param source - of its translations; otherwise it makes them itself
 	 */
-	constructor(memory: MappedMemory, shared: SharedParts, self: number, devices: DeviceSpace, outside: Outside) {
+	constructor(
+		memory: MappedMemory,
+		shared: SharedParts,
+		self: number,
+		devices: DeviceSpace,
+		outside: Outside,
+		source: TranslationSource = ownTranslations(),
+	) {
 		const [first] = memory.ranges;
 		this.#memory = new PhysicalMemory(memory, shared.watch, self);
 		const own = shared.memories[self] as SharedMemory;
@@ -91,7 +100,8 @@ export class Processor implements Parts {
 		);
 		this.#others = new Rendezvous(shared.epochs, self, requestWords(shared));
 		this.#code = new CodeCache(this.core, this.#memory, this.#others, this.#dropWritable);
-		this.translations = new Translations(this.core, shared.memories.length);
+		const codeOf: CodeOf = (...code) => this.#code.codeOf(...code);
+		this.translations = new Translations(this.core, codeOf, source, shared.memories.length);
 		this.mmu = new Mmu(this.core, this.#memory, devices, this.#code);
 		this.#lone = new LoneInstructions(this.core, this.mmu, this.#memory);
 		this.mmu.exclusively = (action) => this.#others.exclusively(action, this.#dropWritable);
@@ -118,7 +128,7 @@ export class Processor implements Parts {
 
 	/** How often a block is executed before it is translated: from now on, and for code that is not known yet. undefined: none is. */
 	set heat(executions: number | undefined) {
-		this.translations.heat = executions;
+		if (executions !== undefined) this.translations.heat = executions;
 		this.#code.heat = executions;
 		this.#code.forget();
 	}
@@ -193,7 +203,6 @@ export class Processor implements Parts {
 		const end = this.isHalted ? 'halted' : this.#execute();
 		this.#attend();
 		this.#others.leave();
-		this.translations.turn();
 		state.instructions += BigInt(budget - state.budget);
 		return end;
 	}
@@ -215,6 +224,7 @@ export class Processor implements Parts {
 			}
 			if ((requests & Request.CODE) !== 0) this.#code.attend();
 			if ((requests & Request.WRITERS) !== 0) this.#others.drop(this.#dropWritable);
+			if ((requests & Request.TRANSLATIONS) !== 0) this.translations.take();
 		}
 		this.#code.verify();
 	}
@@ -278,11 +288,10 @@ export class Processor implements Parts {
 	/** Has the block of a head translated, which is hot. */
 	#translate(head: number): void {
 		const {core} = this;
-		const frame = core.frameOf(core.state.codePage);
-		const firstAt = frame === undefined ? undefined : this.#code.blocksOf(frame, codeSizeOf(core));
-		if (firstAt !== undefined) this.translations.want({head, offset: core.startOf(head), firstAt});
+		const page = core.frameOf(core.state.codePage);
 		// Where its page is not known now, it is when the block has been executed as often again.
-		else core.count(head, this.translations.heat ?? 1);
+		if (page === undefined) core.count(head, this.translations.heat);
+		else this.translations.want({head, page, offset: core.startOf(head), codeSize: codeSizeOf(core)});
 	}
 
 	/** Runs blocks from a record on; only one where the guest is about to be able to take an interrupt that waits. */

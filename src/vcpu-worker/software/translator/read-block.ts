@@ -1,3 +1,4 @@
+import {type BlockStep, ownImmediate} from '#vcpu-worker/software/decode';
 import {kinds} from '#vcpu-worker/software/semantics';
 import {immediateAt, MicroOp} from '#vcpu-worker/software/state';
 
@@ -44,6 +45,24 @@ export function readBlock(memory: SharedArrayBuffer, first: number): readonly Kn
 		if (kind?.isLast ?? true) break;
 	}
 	return steps;
+}
+
+/** The steps that {@link readBlock} finds in the records of a block. */
+export function knownSteps(steps: readonly BlockStep[]): readonly KnownStep[] {
+	const end = steps.findIndex(({kind}) => kinds[kind]?.isLast ?? true);
+	const place = (value: number) => (value === ownImmediate ? undefined : value);
+	return steps.slice(0, end + 1 || undefined).map((step) => ({
+		kind: step.kind,
+		a: place(step.a),
+		b: place(step.b),
+		c: kinds[step.kind]?.isJump ? 0 : place(step.c),
+		immediate: BigInt.asIntN(64, step.immediate),
+		small: step.scale,
+		segment: step.segment,
+		ordinal: step.ordinal,
+		start: step.start,
+		next: step.next,
+	}));
 }
 
 /** Says all that a translation depends on: of blocks with one key one translation is enough. */

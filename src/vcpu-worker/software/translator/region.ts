@@ -1,6 +1,6 @@
 import {kinds} from '#vcpu-worker/software/semantics';
 import {maxTableBlocks} from '#vcpu-worker/software/state';
-import {type KnownStep, readBlock} from './read-block.ts';
+import type {KnownStep} from './read-block.ts';
 
 /** A block of a region. */
 export interface RegionBlock {
@@ -32,29 +32,27 @@ export function loneRegion(steps: readonly KnownStep[]): Region {
 
 /**
  * Forms the region that begins at an offset of a page: the block there, and those to which it and they go directly, as far as they are known.
- * @param firstAt - first record of the block at an offset; undefined where none has been executed yet
+ * @param stepsAt - the block at an offset; undefined where none has been executed yet
  * @param isWarm - code comes often enough to a block otherwise than by a translation, so that one should begin there
  */
 export function formRegion(
-	memory: SharedArrayBuffer,
 	offset: number,
-	firstAt: (offset: number) => number | undefined,
-	isWarm: (first: number) => boolean,
+	stepsAt: (offset: number) => readonly KnownStep[] | undefined,
+	isWarm: (offset: number) => boolean,
 ): Region {
-	const found = new Map<number, {readonly first: number; readonly steps: readonly KnownStep[]}>();
+	const found = new Map<number, readonly KnownStep[]>();
 	const pending = [offset];
 	let count = 0;
 	for (let at = pending.shift(); at !== undefined; at = pending.shift()) {
-		const first = found.has(at) ? undefined : firstAt(at);
-		if (first === undefined || found.size >= maxBlocks || count >= maxSteps) continue;
-		const steps = readBlock(memory, first);
-		found.set(at, {first, steps});
+		const steps = found.has(at) || found.size >= maxBlocks || count >= maxSteps ? undefined : stepsAt(at);
+		if (steps === undefined) continue;
+		found.set(at, steps);
 		count += steps.length;
 		pending.push(...targetsOf(steps), ...returnsTo(steps));
 	}
 	const sorted = [...found.entries()].sort(([one], [other]) => one - other);
 	const numbers = new Map(sorted.map(([start], number) => [start, number]));
-	const blocks = sorted.map(([start, {steps}]) => {
+	const blocks = sorted.map(([start, steps]) => {
 		const end = steps.findIndex(({start: at, ordinal}) => ordinal > 1 && at !== start && found.has(at));
 		const begun = end > 0 ? steps[end] : undefined;
 		if (begun === undefined) return {start, steps, follower: undefined};
@@ -64,8 +62,8 @@ export function formRegion(
 	const followed = new Set(
 		blocks.flatMap(({steps, follower}) => [...targetsOf(steps), ...(follower === undefined ? [] : [follower.start])]),
 	);
-	const entries = sorted.flatMap(([at, {first}], number) =>
-		number === start || (!followed.has(at) && isWarm(first)) ? [number] : [],
+	const entries = sorted.flatMap(([at], number) =>
+		number === start || (!followed.has(at) && isWarm(at)) ? [number] : [],
 	);
 	return {blocks, entries, numbers};
 }

@@ -1,173 +1,242 @@
-import type {Core, Translation} from '#vcpu-worker/software/interpreter';
+import {announcedKey, type CodeSize} from '#vcpu-worker/software/decode';
+import {type Core, isImage, type Translation} from '#vcpu-worker/software/interpreter';
 import {MicroOp} from '#vcpu-worker/software/state';
-import {buildRegions} from './build-regions.ts';
-import {formRegion, type Region} from './region.ts';
+import {
+	Allowance,
+	type Answer,
+	Begins,
+	type MadeRegion,
+	type TranslationSource,
+} from '#vcpu-worker/software/translation-store';
 
-/** Finds the first record of the block at an offset of a page; undefined where none has been executed. */
-export type FirstAt = (offset: number) => number | undefined;
+/** Decoded code of a page. */
+export interface KnownCode {
+	/** The bytes that it has been decoded from. */
+	readonly bytes: Uint8Array;
+	/** How often a block is executed before it is translated; undefined: it is not. */
+	executions(offset: number): number | undefined;
+	/** Blocks that have been executed: where in the page they begin, and their first records. */
+	blocks(): Iterable<readonly [offset: number, first: number]>;
+	/** The first record of a block; undefined where it has not been executed. */
+	first(offset: number): number | undefined;
+	/** The same of one that is decoded where it has not been; undefined where the page is no RAM any more. */
+	decoded(offset: number): number | undefined;
+}
 
-/** A block that is to be translated. */
-interface Wanted {
+/** Finds the code of a physical page; undefined where none is known. */
+export type CodeOf = (page: number, codeSize: CodeSize) => KnownCode | undefined;
+
+/** A block that has become hot. */
+export interface HotBlock {
 	readonly head: number;
+	/** Physical address of its page, and where it begins there. */
+	readonly page: number;
 	readonly offset: number;
-	readonly firstAt: FirstAt;
+	readonly codeSize: CodeSize;
 }
 
-/** A region of a processor that has the first records of its blocks here. */
-interface OwnRegion extends Region {
-	readonly firsts: readonly number[];
-}
-
-/** A module, of which some functions are in use. */
-interface Batch {
+/** A module of which some functions are in use. */
+interface Module {
+	readonly functions: Readonly<Record<string, Translation>>;
 	readonly bytes: number;
-	inUse: number;
+	readonly numbers: Set<number>;
 }
 
 /** A translation. */
 interface Known {
 	/** Heads of its blocks. */
 	readonly heads: readonly number[];
-	readonly batch: Batch;
+	/** Number of its module. */
+	readonly module: number;
 }
 
 /** A block at which a region begins too has been executed this part of what a hot one has: a shift. */
 const warmShift = 4;
+/** Requests that the processors of a machine send at once, and in a second: each costs the thread that hears them some 50 microseconds. */
+const burst = 4096;
+const perSecond = 1000;
+/** Executions until one that is refused asks again, at least. */
+const refusedExecutions = 10_000;
 /** Executions of a block that waits: more than it can have. */
 const whileWanted = 2 ** 31 - 1;
 
-/** A module costs as much as ten of its functions: blocks wait until there are so many, or for so many turns. */
-const batchSize = 16;
-const maxTurns = 8;
-/** Steps with which a batch has enough: nobody looks at requests while it is made. */
-const batchSteps = 1800;
-
-/** WebAssembly that a machine's processors keep together, and each of them at least, where it is one of many. */
-const machineBytes = 16 * 2 ** 20;
-const leastBytes = 2 ** 20;
-
-/** The translations of one processor: what is hot is translated in batches, and thrown away when nothing leads to it, or all together when they are too many. */
+/** The translations that one processor uses: it asks for those of what is hot, and takes them where its code is the one that they are made of. */
 export class Translations {
-	/** How often a block is executed before it is translated; undefined: none is. */
-	heat: number | undefined;
-	/** Most bytes of WebAssembly that are kept: V8 makes up to sixty times as much of them. */
-	maxBytes: number;
+	/** How often a block is executed before it is translated, where nobody knows better. */
+	heat = 1;
+	/** What it may ask for. */
+	allowance: Allowance;
 	readonly #core: Core;
-	/** By their numbers. */
+	readonly #codeOf: CodeOf;
+	readonly #source: TranslationSource;
+	/** By their numbers, which are those of functions. */
 	readonly #known = new Map<number, Known>();
 	/** Numbers of the translations that a block is part of, by its head. */
 	readonly #within = new Map<number, Set<number>>();
 	readonly #free: number[] = [];
 	#next = 1;
-	/** By their heads. */
-	readonly #wanted = new Map<number, Wanted>();
-	#turns = 0;
-	#bytes = 0;
+	/** By their numbers in the store. */
+	readonly #modules = new Map<number, Module>();
+	/** What has been asked for, by the id of the request, and the pages of that. */
+	readonly #asked = new Map<number, HotBlock & {readonly rest: number}>();
+	readonly #pages = new Set<string>();
+	#lastId = 0;
 
-	/** @param processors - of the machine, which share its bound */
-	constructor(core: Core, processors: number) {
+	/** @param processors - of the machine, which share what it may ask for */
+	constructor(core: Core, codeOf: CodeOf, source: TranslationSource, processors: number) {
+		this.allowance = new Allowance(burst, perSecond / processors);
 		this.#core = core;
-		this.maxBytes = Math.max(machineBytes / processors, leastBytes);
+		this.#codeOf = codeOf;
+		this.#source = source;
 		core.removed = (heads, executions) => this.#remove(heads, executions);
 		core.forgotten = () => this.#clear();
 	}
 
-	/** Translations there are, and their bytes of WebAssembly. */
+	/** Translations there are, and bytes of WebAssembly of the modules that they are of. */
 	get size(): {readonly translations: number; readonly bytes: number} {
-		return {translations: this.#known.size, bytes: this.#bytes};
+		const bytes = [...this.#modules.values()].reduce((sum, module) => sum + module.bytes, 0);
+		return {translations: this.#known.size, bytes};
 	}
 
-	/** A block has become hot. */
-	want(wanted: Wanted): void {
-		this.#wanted.set(wanted.head, wanted);
-		this.#core.count(wanted.head, whileWanted);
-		if (this.#wanted.size >= batchSize || (this.heat ?? 0) <= 1) this.#translate();
-	}
-
-	/** Some time has gone by. */
-	turn(): void {
-		if (this.#wanted.size > 0 && ++this.#turns >= maxTurns) this.#translate();
-	}
-
-	#translate(): void {
+	/** A block has become hot, or been executed so often that it may be hot elsewhere. */
+	want(block: HotBlock): void {
+		const {head, offset, codeSize} = block;
 		const core = this.#core;
-		const regions = this.#regions();
-		if (regions.length === 0) return;
-		const bytes = buildRegions(regions);
-		if (this.#bytes + bytes.length > this.maxBytes) this.#forget();
-		const functions = core.instantiate(bytes);
-		const batch = {bytes: bytes.length, inUse: regions.length};
-		this.#bytes += batch.bytes;
-		for (const [index, {firsts, entries}] of regions.entries()) {
-			const number = this.#number();
-			core.place(number, functions[`${index}`] as Translation, firsts);
-			const heads = firsts.map(headOf);
-			for (const block of entries) core.enter(heads[block] as number, number, block);
-			for (const head of heads) this.#addWithin(head, number);
-			this.#known.set(number, {heads, batch});
+		const code = this.#codeOf(block.page, codeSize);
+		const executions = code?.executions(offset);
+		if (code === undefined || executions === undefined) {
+			core.count(head, this.heat);
+			return;
 		}
+		const rest = core.restOf(head);
+		const isEarly = rest > 0;
+		if (isEarly && !this.#source.mayHave(Begins.keyOf(code.bytes, offset, codeSize))) {
+			core.count(head, rest);
+			return;
+		}
+		const left = Math.max(this.heat >> warmShift, 1);
+		// What is being made may have this block in it: if it has not, the block is hot again soon.
+		if (this.#pages.has(pageOf(block))) {
+			core.count(head, isEarly ? rest : left);
+			return;
+		}
+		if (!this.allowance.spend()) {
+			core.count(head, Math.max(rest, executions, refusedExecutions));
+			return;
+		}
+		const known: number[] = [];
+		const warm: number[] = [];
+		for (const [at, first] of code.blocks()) {
+			known.push(at);
+			if ((core.leftOf(headOf(first)) ?? this.heat) <= this.heat - left) warm.push(at);
+		}
+		const id = ++this.#lastId;
+		this.#asked.set(id, {...block, rest});
+		this.#pages.add(pageOf(block));
+		core.count(head, whileWanted);
+		const page = code.bytes.slice();
+		const features = announcedKey(core.announced);
+		const blocks = {known: Uint16Array.from(known), warm: Uint16Array.from(warm)};
+		const request = {id, offset, page, codeSize, features, ...blocks, mayMake: !isEarly};
+		for (const answer of this.#source.ask(request)) this.#hear(answer);
 	}
 
-	/** Forms the regions of all blocks that wait: each block begins in one of them. */
-	#regions(): readonly OwnRegion[] {
+	/** Takes what there are answers for. While no code is executed, and nobody goes on at a record: all may be forgotten. */
+	take(): void {
+		for (let answer = this.#source.take(); answer !== undefined; answer = this.#source.take()) this.#hear(answer);
+	}
+
+	#hear(answer: Answer): void {
+		if (answer.kind === 'dropped') {
+			this.#drop(answer.number);
+			return;
+		}
 		const core = this.#core;
-		const heat = this.heat ?? 0;
-		const warm = heat - Math.max(heat >> warmShift, 1);
-		const taken = new Set<number>();
-		const regions: OwnRegion[] = [];
-		let steps = 0;
-		for (const {head, offset, firstAt} of this.#wanted.values()) {
-			if (steps >= batchSteps) break;
-			// The iteration goes on with those that are left.
-			this.#wanted.delete(head);
-			if (taken.has(head) || core.leftOf(head) === undefined) continue;
-			const isWarm = (first: number) => {
-				const left = taken.has(headOf(first)) ? undefined : core.leftOf(headOf(first));
-				return left !== undefined && (left <= warm || this.#wanted.has(headOf(first)));
-			};
-			const region = formRegion(core.memory, offset, firstAt, isWarm);
-			const firsts = region.blocks.map(({start}) => firstAt(start) as number);
-			for (const number of region.entries) taken.add(headOf(firsts[number] as number));
-			regions.push({...region, firsts});
-			for (const block of region.blocks) steps += block.steps.length;
-		}
-		this.#turns = 0;
-		return regions;
+		const asked = this.#asked.get(answer.id);
+		if (asked === undefined) return;
+		this.#asked.delete(answer.id);
+		this.#pages.delete(pageOf(asked));
+		// The page may have been rewritten meanwhile, and the block be another one, or none.
+		const code = this.#codeOf(asked.page, asked.codeSize);
+		const first = code?.first(asked.offset);
+		const executions = code?.executions(asked.offset);
+		if (code === undefined || executions === undefined || first === undefined) return;
+		const head = headOf(first);
+		if (core.leftOf(head) === undefined) return;
+		const {rest} = asked;
+		if (answer.kind === 'refused') core.count(head, rest || Math.max(executions, refusedExecutions));
+		else if (!this.#install(answer, code)) core.count(head, rest || executions);
 	}
 
-	/** A number that no translation has. */
+	/** @returns false where the region is not what this processor has decoded */
+	#install(answer: Answer & {readonly kind: 'made'}, code: KnownCode): boolean {
+		const core = this.#core;
+		const {region, module: compiled, bytes} = answer;
+		const epoch = core.codeEpoch;
+		const firsts = this.#firstsOf(region, code);
+		// To decode one block may have others forgotten.
+		if (firsts === undefined || core.codeEpoch !== epoch) return core.codeEpoch !== epoch;
+		const number = this.#number();
+		let module = this.#modules.get(answer.number);
+		if (module === undefined) {
+			module = {functions: core.instantiate(compiled), bytes, numbers: new Set()};
+			this.#modules.set(answer.number, module);
+		}
+		core.place(number, module.functions[`${answer.index}`] as Translation, firsts);
+		const heads = firsts.map(headOf);
+		for (const entry of region.entries) {
+			const head = heads[entry] as number;
+			if (core.leftOf(head) !== undefined) core.enter(head, number, entry);
+		}
+		for (const head of heads) this.#addWithin(head, number);
+		module.numbers.add(number);
+		this.#known.set(number, {heads, module: answer.number});
+		return true;
+	}
+
+	/** First records of a region's blocks, if all are what it was made of. */
+	#firstsOf({starts, counts, image}: MadeRegion, code: KnownCode): readonly number[] | undefined {
+		const words = MicroOp.size / 4;
+		const firsts: number[] = [];
+		let at = 0;
+		for (const [index, start] of starts.entries()) {
+			const first = code.decoded(start);
+			const end = at + (counts[index] as number) * words;
+			if (first === undefined || !isImage(this.#core.words, first, image.subarray(at, end))) return undefined;
+			firsts.push(first);
+			at = end;
+		}
+		return firsts;
+	}
+
+	/** A number that no translation has. All others go where there is none. */
 	#number(): number {
-		const free = this.#free.pop();
-		if (free !== undefined) return free;
-		if (this.#next >= this.#core.translations.length) this.#forget();
+		if (this.#free.length === 0 && this.#next >= this.#core.translations.length)
+			for (const number of [...this.#modules.keys()]) this.#drop(number);
 		return this.#free.pop() ?? this.#next++;
 	}
 
-	/** Has all blocks count again. */
-	#forget(): void {
-		for (const head of this.#wanted.keys()) this.#core.count(head, this.heat ?? 0);
-		for (const [number, {heads}] of this.#known) this.#count(number, heads, this.heat ?? 0);
-		this.#clear();
+	/** Has the blocks of a module's translations count again. */
+	#drop(number: number): void {
+		for (const translation of [...(this.#modules.get(number)?.numbers ?? [])]) {
+			this.#count(translation, this.heat);
+			this.#release(translation);
+		}
 	}
 
 	/** Has the blocks at which a translation begins count again. */
-	#count(number: number, heads: readonly number[], executions: number): void {
-		for (const head of heads) if (this.#core.translationOf(head) === number) this.#core.count(head, executions);
-	}
-
-	#clear(): void {
-		this.#wanted.clear();
-		for (const number of [...this.#known.keys()]) this.#release(number);
+	#count(number: number, executions: number): void {
+		for (const head of this.#known.get(number)?.heads ?? [])
+			if (this.#core.translationOf(head) === number) this.#core.count(head, executions);
 	}
 
 	/** See `Core.remove`. */
 	#remove(removed: readonly number[], executions: number): boolean {
 		const numbers = new Set(removed.flatMap((head) => [...(this.#within.get(head) ?? [])]));
 		for (const number of numbers) {
-			const {heads} = this.#known.get(number) as Known;
-			this.#count(number, heads, executions);
+			this.#count(number, executions);
 			// Else each of them would begin the same translation soon.
-			for (const head of heads)
+			for (const head of this.#known.get(number)?.heads ?? [])
 				if ((this.#core.leftOf(head) ?? whileWanted) < executions) this.#core.count(head, executions);
 			this.#release(number);
 		}
@@ -178,6 +247,12 @@ export class Translations {
 		const numbers = this.#within.get(head);
 		if (numbers === undefined) this.#within.set(head, new Set([number]));
 		else numbers.add(number);
+	}
+
+	#clear(): void {
+		this.#asked.clear();
+		this.#pages.clear();
+		for (const number of [...this.#known.keys()]) this.#release(number);
 	}
 
 	#release(number: number): void {
@@ -191,9 +266,13 @@ export class Translations {
 		}
 		this.#free.push(number);
 		this.#core.translations.set(number, null);
-		if (--known.batch.inUse === 0) this.#bytes -= known.batch.bytes;
+		const module = this.#modules.get(known.module);
+		module?.numbers.delete(number);
+		if (module?.numbers.size === 0) this.#modules.delete(known.module);
 	}
 }
+
+const pageOf = ({page, codeSize}: HotBlock): string => `${page} ${codeSize}`;
 
 /** The head of a block that has one. */
 const headOf = (first: number): number => first - MicroOp.size;

@@ -1,7 +1,7 @@
 import {ledgerBytes, MappedMemory, type MemoryHandle, type MemoryRange, pageClockBytes} from '#devices/guest-memory';
 import {oneThreadMachine} from '#devices/testing';
 import {allocateSharedMemory} from '#support/shared-memory';
-import type {VcpuWiring} from '#vcpu-worker/hypervisor';
+import type {Compute, VcpuWiring} from '#vcpu-worker/hypervisor';
 import {unknownMsrs} from '#vcpu-worker/msr-policy';
 import type {SoftwarePartitionHandle, SoftwareVcpuHandle} from '../handles.ts';
 import {offer} from '../offer.ts';
@@ -21,14 +21,17 @@ export class LoneVcpus {
 	readonly #handle: MemoryHandle;
 	readonly #guards: readonly Uint8Array[];
 
-	/** @param ranges - of RAM, which lie in one memory in this order */
-	constructor(processors: number, ranges: readonly MemoryRange[]) {
+	/**
+	 * @param ranges - of RAM, which lie in one memory in this order
+	 * @param compute - makes translations; without it each processor makes its own
+	 */
+	constructor(processors: number, ranges: readonly MemoryRange[], compute?: Compute) {
 		const total = ranges.reduce((sum, {length}) => sum + length + guardBytes, guardBytes);
 		const memory = allocateSharedMemory(total);
 		const bytes = new Uint8Array(memory.buffer);
 		let end = guardBytes;
 		const guards = [bytes.subarray(0, guardBytes)];
-		const partition = new SoftwarePartition({irqchip: 'split', processors});
+		const partition = new SoftwarePartition({irqchip: 'split', processors, ...(compute !== undefined && {compute})});
 		const mapped = ranges.map(({gpa, length}) => {
 			const ledger = {memory: {buffer: new SharedArrayBuffer(ledgerBytes(length))}, offset: 0};
 			const range = {gpa, length, memory, offset: end, hostAddress: 0, ledger};

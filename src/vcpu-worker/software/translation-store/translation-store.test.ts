@@ -1,0 +1,174 @@
+import test from 'ava';
+import {Begins} from './begins.ts';
+import type {Answer, MadeTranslations, TranslationRequest} from './protocol.ts';
+import {TranslationStore} from './translation-store.ts';
+
+const moduleBytes = 100;
+const blockBytes = 8;
+const roomy = {machineBytes: 2 ** 20, bytes: 2 ** 20};
+
+/** Makes of each request a region of the bytes from its offset on. */
+function make(requests: readonly TranslationRequest[]): MadeTranslations {
+	const regions = requests.map(({offset, page}) => ({
+		starts: [offset],
+		entries: [0],
+		counts: [0],
+		image: new Int32Array(0),
+		ranges: [offset, offset + blockBytes],
+		bytes: page.slice(offset, offset + blockBytes),
+	}));
+	return {module: {}, bytes: moduleBytes, regions, regionOf: [...requests.keys()]};
+}
+
+const none = new Uint16Array(0);
+let lastId = 0;
+function request(byte: number, offset = 0, rest: Partial<TranslationRequest> = {}): TranslationRequest {
+	const page = new Uint8Array(4096).fill(byte, offset, offset + blockBytes);
+	return {id: ++lastId, offset, page, codeSize: 64, features: '', known: none, warm: none, mayMake: true, ...rest};
+}
+
+/** A store whose batches are kept, and a processor of a machine of its own for each call. */
+function opened(limits = roomy) {
+	const batches: (readonly TranslationRequest[])[] = [];
+	const store = new TranslationStore((requests) => {
+		batches.push(requests);
+		return make(requests);
+	}, limits);
+	const machine = () => {
+		const answers: Answer[] = [];
+		const entered = store.enter();
+		return {entered, answers, ask: entered.join((answer) => answers.push(answer))};
+	};
+	return {store, batches, machine};
+}
+
+const kinds = (answers: readonly Answer[]) => answers.map(({kind}) => kind);
+const modules = (answers: readonly Answer[]) => answers.map((answer) => ('number' in answer ? answer.number : 'none'));
+
+test('equal bytes are made once, for whoever asks', (t) => {
+	const {batches, machine} = opened();
+	const [one, other] = [machine(), machine()];
+	one.ask(request(1));
+	other.ask(request(1));
+	one.ask(request(1));
+	t.is(batches.length, 1);
+	t.deepEqual([modules(one.answers), modules(other.answers)], [[1, 1], [1]]);
+});
+
+test('bytes elsewhere in the page may be others', (t) => {
+	const {batches, machine} = opened();
+	const {ask} = machine();
+	const first = request(1);
+	ask(first);
+	ask({...first, page: first.page.slice().fill(9, 100)});
+	t.is(batches.length, 1);
+});
+
+test('other bytes, offsets, sizes and features are made apart, also where they begin alike', (t) => {
+	const {batches, machine} = opened();
+	const {ask} = machine();
+	const first = request(1);
+	const late = first.page.slice();
+	late[blockBytes - 1] = 2;
+	for (const other of [{}, {page: late}, {codeSize: 32}, {features: '1'}] as const) ask({...first, ...other});
+	ask(request(1, 8));
+	t.is(batches.length, 5);
+});
+
+test('requests that come while others are made are made together, and equal ones once', async (t) => {
+	const batches: {readonly requests: readonly TranslationRequest[]; readonly made: () => void}[] = [];
+	const store = new TranslationStore((requests) => {
+		const {promise, resolve} = Promise.withResolvers<MadeTranslations>();
+		batches.push({requests, made: () => resolve(make(requests))});
+		return promise;
+	}, roomy);
+	const answers: Answer[] = [];
+	const ask = store.enter().join((answer) => answers.push(answer));
+	for (const byte of [1, 1, 2, 3, 3]) ask(request(byte));
+	batches[0]?.made();
+	await new Promise(setImmediate);
+	batches[1]?.made();
+	await new Promise(setImmediate);
+	t.deepEqual(
+		batches.map(({requests}) => requests.map(({page}) => page[0])),
+		[[1], [2, 3]],
+	);
+	t.deepEqual(modules(answers), [1, 1, 2, 2, 2]);
+});
+
+test('what could not be made is refused, and what comes then is made', async (t) => {
+	let fails = true;
+	const store = new TranslationStore((requests) => (fails ? Promise.reject(new Error('no')) : make(requests)), roomy);
+	const answers: Answer[] = [];
+	const ask = store.enter().join((answer) => answers.push(answer));
+	ask(request(1));
+	await new Promise(setImmediate);
+	fails = false;
+	ask(request(1));
+	t.deepEqual(kinds(answers), ['refused', 'made']);
+});
+
+test('where there is no room for more, what nobody has asked for longest goes, and its users are told', (t) => {
+	const {store, batches, machine} = opened({machineBytes: 3 * moduleBytes, bytes: 2 ** 20});
+	const [one, other] = [machine(), machine()];
+	for (const byte of [1, 2, 3]) one.ask(request(byte));
+	other.ask(request(1));
+	other.ask(request(2));
+	one.ask(request(1));
+	one.ask(request(4));
+	t.deepEqual(one.answers.at(-1), {kind: 'dropped', number: 3});
+	t.false(kinds(other.answers).includes('dropped'));
+	t.is(store.bytes, 3 * moduleBytes);
+	one.ask(request(3));
+	t.is(batches.length, 5);
+	t.deepEqual(other.answers.at(-1), {kind: 'dropped', number: 2});
+});
+
+test('where all machines have no room, the one that has most gives way', (t) => {
+	const {store, machine} = opened({machineBytes: 2 ** 20, bytes: 4 * moduleBytes});
+	const [one, other] = [machine(), machine()];
+	other.ask(request(100));
+	for (let byte = 1; byte < 50; byte++) one.ask(request(byte));
+	t.deepEqual(kinds(other.answers), ['made']);
+	t.is(store.bytes, 4 * moduleBytes);
+	other.ask(request(100));
+	t.deepEqual(modules(other.answers), [1, 1]);
+});
+
+test('a machine that makes code without end is refused after its share, and others are not', (t) => {
+	const {batches, machine} = opened();
+	const [endless, other] = [machine(), machine()];
+	for (let offset = 0; offset < 4000; offset++)
+		for (const byte of [1, 2, 3]) endless.ask(request(byte, offset, {page: new Uint8Array(4096).fill(byte)}));
+	t.true(batches.length < 6000, `${batches.length}`);
+	t.is(kinds(endless.answers).at(-1), 'refused');
+	other.ask(request(200));
+	t.deepEqual(kinds(other.answers), ['made']);
+});
+
+test('what there is can be told without asking, and is not made for whoever only wants what there is', (t) => {
+	const {store, batches, machine} = opened({machineBytes: moduleBytes, bytes: 2 ** 20});
+	const {ask, answers} = machine();
+	const has = ({page, offset, codeSize}: TranslationRequest) => store.begins.has(Begins.keyOf(page, offset, codeSize));
+	const [one, other] = [request(1), request(2)];
+	ask({...one, mayMake: false});
+	t.deepEqual([batches.length, kinds(answers), has(one)], [0, ['refused'], false]);
+	ask(one);
+	t.deepEqual([has(one), has(other), has({...one, codeSize: 16})], [true, false, false]);
+	ask({...one, mayMake: false});
+	t.deepEqual(modules(answers.slice(1)), [1, 1]);
+	ask(other);
+	t.deepEqual([has(one), has(other)], [false, true]);
+});
+
+test('a machine that has left is told nothing, and what was made for it serves the next', (t) => {
+	const {batches, machine} = opened();
+	const [one, other] = [machine(), machine()];
+	one.ask(request(1));
+	one.entered.leave();
+	one.ask(request(2));
+	other.ask(request(1));
+	t.deepEqual(kinds(one.answers), ['made']);
+	t.deepEqual(modules(other.answers), [1]);
+	t.is(batches.length, 2);
+});

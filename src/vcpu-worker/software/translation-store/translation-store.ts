@@ -1,0 +1,257 @@
+import {Allowance} from './allowance.ts';
+import {Begins} from './begins.ts';
+import type {Answer, MadeRegion, MadeTranslations, TranslationRequest} from './protocol.ts';
+
+/** Bounds in bytes of WebAssembly, of which V8 makes some ten times as much machine code: 64 MiB for a machine. */
+export const storeLimits = {
+	machineBytes: 6.5 * 2 ** 20,
+	/** All machines together. */
+	bytes: 4 * 6.5 * 2 ** 20,
+} as const;
+
+/** Requests that are made at once, and that a machine can have waiting. */
+const maxBatch = 16;
+const maxWaiting = 256;
+/** Regions that a machine may have made at once, and then in a second: a quarter of a thread's time. */
+const burst = 4096;
+const perSecond = 64;
+/** Regions that begin alike. */
+const maxAlike = 8;
+
+interface StoredModule {
+	readonly number: number;
+	readonly made: MadeTranslations;
+	/** Whose translations made it. */
+	readonly owner: MachineTranslations;
+	/** Those that have been told of it. */
+	readonly users: Set<User>;
+	/** By which its regions are found. */
+	readonly keys: {readonly key: string; readonly begin: number}[];
+}
+
+interface StoredRegion {
+	readonly module: StoredModule;
+	readonly index: number;
+	readonly region: MadeRegion;
+}
+
+/** A processor that asks. */
+interface User {
+	readonly machine: MachineTranslations;
+	give(answer: Answer): void;
+}
+
+/** A request with those that wait for it. */
+interface Waiting {
+	readonly request: TranslationRequest;
+	readonly key: string;
+	readonly users: {readonly user: User; readonly id: number}[];
+}
+
+/** Makes translations of some requests, here or elsewhere. */
+export type MakeTranslations = (
+	requests: readonly TranslationRequest[],
+) => MadeTranslations | Promise<MadeTranslations>;
+
+/** Translations of all machines of a process: made once for equal bytes, and given to each processor that asks for them. */
+export class TranslationStore {
+	/** Tells what there may be. */
+	readonly begins: Begins = new Begins(new SharedArrayBuffer(Begins.byteLength));
+	readonly #make: MakeTranslations;
+	readonly #limits: {readonly machineBytes: number; readonly bytes: number};
+	/** By their numbers; the one that has been asked for last is the last. */
+	readonly #modules = new Map<number, StoredModule>();
+	/** By what {@link keyOf} says of the blocks at which they begin. */
+	readonly #regions = new Map<string, StoredRegion[]>();
+	/** Machines whose requests wait, each of which has its turn. */
+	readonly #waiting = new Map<MachineTranslations, Waiting[]>();
+	#making: readonly Waiting[] = [];
+	#bytes = 0;
+	#last = 0;
+
+	constructor(make: MakeTranslations, limits: {readonly machineBytes: number; readonly bytes: number} = storeLimits) {
+		this.#make = make;
+		this.#limits = limits;
+	}
+
+	/** Bytes of WebAssembly of what is kept. */
+	get bytes(): number {
+		return this.#bytes;
+	}
+
+	/** Begins a machine. */
+	enter(): MachineTranslations {
+		return new MachineTranslations(
+			(user, request) => this.#ask(user, request),
+			(machine) => this.#leave(machine),
+		);
+	}
+
+	/** Forgets a machine's processors. What was made for it stays. */
+	#leave(machine: MachineTranslations): void {
+		this.#waiting.delete(machine);
+		for (const {users} of this.#modules.values())
+			for (const user of users) if (user.machine === machine) users.delete(user);
+	}
+
+	#ask(user: User, request: TranslationRequest): void {
+		const key = keyOf(request, request.offset);
+		const found = this.#find(key, request);
+		if (found !== undefined) {
+			this.#give(found, user, request.id);
+			return;
+		}
+		const {id} = request;
+		const own = this.#waiting.get(user.machine) ?? [];
+		const same = [...this.#making, ...[...this.#waiting.values()].flat()].find(
+			(other) => other.key === key && Buffer.compare(other.request.page, request.page) === 0,
+		);
+		if (same !== undefined) same.users.push({user, id});
+		else if (request.mayMake && own.length < maxWaiting && user.machine.allowance.spend()) {
+			own.push({request, key, users: [{user, id}]});
+			this.#waiting.set(user.machine, own);
+			this.#go();
+		} else user.give({kind: 'refused', id});
+	}
+
+	/** A region that begins where the request wants one, of the same bytes. */
+	#find(key: string, {page}: TranslationRequest): StoredRegion | undefined {
+		return this.#regions.get(key)?.find(({region: {ranges, bytes}}) => {
+			let at = 0;
+			for (let index = 0; index < ranges.length; index += 2) {
+				const [begin, end] = [ranges[index] as number, ranges[index + 1] as number];
+				if (Buffer.compare(page.subarray(begin, end), bytes.subarray(at, at + end - begin)) !== 0) return false;
+				at += end - begin;
+			}
+			return true;
+		});
+	}
+
+	#give({module, region, index}: StoredRegion, user: User, id: number): void {
+		const {number, made} = module;
+		module.users.add(user);
+		this.#modules.delete(number);
+		this.#modules.set(number, module);
+		user.give({kind: 'made', id, number, module: made.module, bytes: made.bytes, region, index});
+	}
+
+	/** Has the next requests made, if none are. */
+	#go(): void {
+		if (this.#making.length > 0) return;
+		const batch = this.#next();
+		if (batch.length === 0) return;
+		this.#making = batch;
+		const owner = (batch[0] as Waiting).users[0]?.user.machine as MachineTranslations;
+		const done = (made: MadeTranslations) => {
+			this.#making = [];
+			this.#keep(owner, made, batch);
+			this.#go();
+		};
+		const failed = () => {
+			this.#making = [];
+			for (const {users} of batch) for (const {user, id} of users) user.give({kind: 'refused', id});
+			this.#go();
+		};
+		const made = this.#make(batch.map(({request}) => request));
+		if (made instanceof Promise) made.then(done, failed);
+		else done(made);
+	}
+
+	/** Takes the requests of the machine whose turn it is, but for those that are answered meanwhile. */
+	#next(): readonly Waiting[] {
+		for (const [machine, waiting] of this.#waiting) {
+			this.#waiting.delete(machine);
+			const batch: Waiting[] = [];
+			for (
+				let next = waiting.shift();
+				next !== undefined;
+				next = batch.length < maxBatch ? waiting.shift() : undefined
+			) {
+				const found = this.#find(next.key, next.request);
+				if (found === undefined) batch.push(next);
+				else for (const {user, id} of next.users) this.#give(found, user, id);
+			}
+			// Behind those of all others.
+			if (waiting.length > 0) this.#waiting.set(machine, waiting);
+			if (batch.length > 0) return batch;
+		}
+		return [];
+	}
+
+	#keep(owner: MachineTranslations, made: MadeTranslations, batch: readonly Waiting[]): void {
+		const module: StoredModule = {number: ++this.#last, made, owner, users: new Set(), keys: []};
+		this.#modules.set(module.number, module);
+		this.#bytes += made.bytes;
+		owner.bytes += made.bytes;
+		const regions = made.regions.map((region, index) => ({module, index, region}));
+		for (const [number, {request, users}] of batch.entries()) {
+			const stored = regions[made.regionOf[number] as number] as StoredRegion;
+			for (const entry of stored.region.entries) {
+				const key = keyOf(request, stored.region.starts[entry] as number);
+				const alike = this.#regions.get(key) ?? [];
+				if (alike.includes(stored)) continue;
+				const begin = Begins.keyOf(request.page, stored.region.starts[entry] as number, request.codeSize);
+				module.keys.push({key, begin});
+				this.begins.change(begin, 1);
+				this.#regions.set(key, [stored, ...alike.slice(0, maxAlike - 1)]);
+			}
+			for (const {user, id} of users) this.#give(stored, user, id);
+		}
+		while (owner.bytes > this.#limits.machineBytes) this.#drop(owner);
+		while (this.#bytes > this.#limits.bytes) {
+			const owners = [...this.#modules.values()].map((each) => each.owner);
+			this.#drop(owners.reduce((most, each) => (each.bytes > most.bytes ? each : most)));
+		}
+	}
+
+	/** Drops the module of a machine that nobody has asked for longest. */
+	#drop(owner: MachineTranslations): void {
+		for (const module of this.#modules.values()) {
+			if (module.owner !== owner) continue;
+			const {number, made, users, keys} = module;
+			this.#modules.delete(number);
+			this.#bytes -= made.bytes;
+			owner.bytes -= made.bytes;
+			for (const {key, begin} of keys) {
+				this.begins.change(begin, -1);
+				const left = this.#regions.get(key)?.filter((stored) => stored.module !== module) ?? [];
+				if (left.length > 0) this.#regions.set(key, left);
+				else this.#regions.delete(key);
+			}
+			for (const user of users) user.give({kind: 'dropped', number});
+			return;
+		}
+	}
+}
+
+/** A machine's share of the store. */
+export class MachineTranslations {
+	/** Bytes of WebAssembly that have been made for it and are kept. */
+	bytes = 0;
+	/** What it may have made. */
+	readonly allowance: Allowance = new Allowance(burst, perSecond);
+	readonly #ask: (user: User, request: TranslationRequest) => void;
+	readonly #leave: (machine: MachineTranslations) => void;
+	#hasLeft = false;
+
+	constructor(ask: (user: User, request: TranslationRequest) => void, leave: (machine: MachineTranslations) => void) {
+		this.#ask = ask;
+		this.#leave = leave;
+	}
+
+	/** Begins a processor. @param give - tells it an answer @returns what it asks by */
+	join(give: (answer: Answer) => void): (request: TranslationRequest) => void {
+		const user: User = {machine: this, give: (answer) => this.#hasLeft || give(answer)};
+		return (request) => this.#ask(user, request);
+	}
+
+	/** Ends it: its processors are told nothing more. */
+	leave(): void {
+		this.#hasLeft = true;
+		this.#leave(this);
+	}
+}
+
+/** What is alike of all regions that may serve a request: where and how they begin. */
+const keyOf = ({page, codeSize, features}: TranslationRequest, offset: number): string =>
+	`${Begins.keyOf(page, offset, codeSize)} ${offset} ${codeSize} ${features}`;

@@ -1,0 +1,244 @@
+import test from 'ava';
+import {ecx} from '#flowey/x86-assembler';
+import {compute} from '#main/jobs';
+import {exitCode, exitPort, type MicroKernel, microKernel, rewriting, userWork} from '#test/tmk';
+import {enterVcpu, LoneVcpus} from '#vcpu-worker/software/back-end/testing';
+import {Request} from '#vcpu-worker/software/state';
+import {
+	Allowance,
+	type Answer,
+	type TranslationRequest,
+	type TranslationSource,
+	TranslationStore,
+} from '#vcpu-worker/software/translation-store';
+import {makeTranslations} from '#vcpu-worker/software/translator';
+import {type GuestProcessor, startKernel} from './guest-processor.ts';
+
+const ends = {port: exitPort, value: exitCode.ok};
+/** ADD RBX,1. */
+const addOne = [0x48, 0x83, 0xc3, 1];
+const turn = 1000;
+const enough = 2000;
+
+/** A store whose requests are kept. */
+function counting() {
+	const requests: TranslationRequest[] = [];
+	const store = new TranslationStore((batch) => {
+		requests.push(...batch);
+		return makeTranslations(batch);
+	});
+	return {requests, store};
+}
+
+/** A processor whose answers come as from another thread, when the test says so. */
+function startAsking(kernel: MicroKernel, store: TranslationStore, heat = 1) {
+	const answers: Answer[] = [];
+	const ask = store.enter().join((answer) => answers.push(answer));
+	const wanted: TranslationRequest[] = [];
+	let asked = 0;
+	const translations: TranslationSource = {
+		ask(request) {
+			wanted.push(request);
+			asked++;
+			return [];
+		},
+		take: () => answers.shift(),
+		mayHave: (key) => store.begins.has(key),
+	};
+	const guest = startKernel(kernel, {translations});
+	guest.processor.heat = heat;
+	const answer = () => {
+		for (const request of wanted.splice(0)) ask(request);
+		guest.processor.core.state.request |= Request.TRANSLATIONS;
+	};
+	return {guest, wanted, answer, asked: () => asked};
+}
+
+/** Runs until it halts. @param between - done after each turn */
+function run({processor}: GuestProcessor, between: () => void): void {
+	for (let index = 0; index < enough && processor.run(turn) === 'polled'; index++) between();
+}
+
+const left = ({processor, writes}: GuestProcessor) => {
+	const {general, rip, instructions} = processor.core.state;
+	return {general: [...general], rip, instructions, writes};
+};
+
+function byInterpreter(kernel: MicroKernel) {
+	const guest = startKernel(kernel);
+	guest.processor.heat = undefined;
+	run(guest, () => {});
+	return left(guest);
+}
+
+const work = userWork({iterations: 20_000});
+
+test('what one processor has had made another one takes, of another machine too', (t) => {
+	const {requests, store} = counting();
+	const expected = byInterpreter(work);
+	const first = startAsking(work, store);
+	run(first.guest, first.answer);
+	const made = requests.length;
+	t.true(made > 0);
+	t.true(first.guest.processor.translations.size.translations > 0);
+	// Records of the second lie elsewhere.
+	const second = startAsking(work, store);
+	second.guest.processor.core.decode(new Uint8Array(4096).fill(0x90), 0);
+	run(second.guest, second.answer);
+	t.is(requests.length, made);
+	t.true(second.guest.processor.translations.size.translations > 0);
+	t.deepEqual([left(first.guest), left(second.guest)], [expected, expected]);
+	t.deepEqual(expected.writes.at(-1), ends);
+});
+
+test('what is hot elsewhere is taken long before it is hot here', (t) => {
+	const {requests, store} = counting();
+	const seldom = userWork({iterations: 1000});
+	const first = startAsking(work, store, 10);
+	run(first.guest, first.answer);
+	const made = requests.length;
+	const second = startAsking(seldom, store, 1_000_000);
+	run(second.guest, second.answer);
+	t.true(second.guest.processor.translations.size.translations > 0);
+	t.is(requests.length, made);
+	t.deepEqual(left(second.guest), byInterpreter(seldom));
+	// Where there is nothing, nobody is asked.
+	const third = startAsking(seldom, counting().store, 1_000_000);
+	run(third.guest, third.answer);
+	t.is(third.asked(), 0);
+});
+
+test('while a translation is made the interpreter goes on', (t) => {
+	const {requests, store} = counting();
+	const {guest, wanted} = startAsking(work, store);
+	run(guest, () => {});
+	t.true(wanted.length > 0);
+	t.is(requests.length, 0);
+	t.deepEqual(left(guest), byInterpreter(work));
+});
+
+test('a block asks once, and others of its page when that is answered', (t) => {
+	const {guest, wanted} = startAsking(work, counting().store);
+	run(guest, () => {});
+	const pages = wanted.map(({page, codeSize}) => `${codeSize} ${Buffer.from(page).toString('hex')}`);
+	t.is(new Set(pages).size, pages.length);
+});
+
+test('a processor asks for no more than it may', (t) => {
+	const {guest, wanted, answer} = startAsking(work, counting().store);
+	guest.processor.translations.allowance = new Allowance(2, 0);
+	let asked = 0;
+	run(guest, () => {
+		asked += wanted.length;
+		answer();
+	});
+	t.is(asked + wanted.length, 2);
+	t.deepEqual(left(guest), byInterpreter(work));
+});
+
+test('code that was rewritten while its translation was made is not entered by it', (t) => {
+	const kernel = rewriting(2000);
+	const {guest, answer} = startAsking(kernel, counting().store);
+	let turns = 0;
+	// Answers are late by some turns, in which the guest has rewritten what they are of.
+	run(guest, () => {
+		if (++turns % 3 === 0) answer();
+	});
+	t.deepEqual(left(guest), byInterpreter(kernel));
+	t.deepEqual(guest.writes.at(-1), ends);
+});
+
+test('a translation of other bytes than those that are decoded is not taken', (t) => {
+	const kernel = microKernel('adding', ({bytes, label, dec, jnz}, {exit}) => {
+		label('again');
+		// ADD RBX,1.
+		bytes(...addOne);
+		dec(ecx);
+		jnz('again');
+		exit(exitCode.ok);
+	});
+	for (const [field, value] of Object.entries({0: 0x49, 2: 0xc0, 3: 2})) {
+		const answers: Answer[] = [];
+		const ask = counting()
+			.store.enter()
+			.join((answer) => answers.push(answer));
+		let asked = 0;
+		const guest = startKernel(kernel, {
+			translations: {
+				ask(request) {
+					asked++;
+					request.page[Buffer.from(request.page).indexOf(Buffer.from(addOne)) + Number(field)] = value;
+					ask(request);
+					return answers.splice(0);
+				},
+				take: () => undefined,
+				mayHave: () => false,
+			},
+		});
+		const {processor} = guest;
+		const {general} = processor.core.state;
+		Object.assign(general, {1: 10_000n, 3: 0n});
+		processor.heat = 10;
+		run(guest, () => {});
+		t.true(asked > 0);
+		t.is(general[3], 10_000n, `byte ${field}`);
+	}
+});
+
+test('what the store drops is executed by the interpreter, until it is hot again', (t) => {
+	const {requests, store} = counting();
+	const answers: Answer[] = [];
+	const ask = store.enter().join((answer) => answers.push(answer));
+	const guest = startKernel(work, {
+		translations: {
+			ask(request) {
+				ask(request);
+				return answers.splice(0);
+			},
+			take: () => answers.shift(),
+			mayHave: () => true,
+		},
+	});
+	guest.processor.heat = 5;
+	const sizes = new Set<number>();
+	let turns = 0;
+	run(guest, () => {
+		if (++turns % 10 === 0) {
+			for (let number = 0; number <= requests.length; number++) answers.push({kind: 'dropped', number});
+			guest.processor.core.state.request |= Request.TRANSLATIONS;
+		}
+		sizes.add(guest.processor.translations.size.translations);
+	});
+	t.true(sizes.size > 1);
+	t.deepEqual(left(guest), byInterpreter(work));
+});
+
+test('the pool makes what the processors of machines ask for, once for all of them', async (t) => {
+	let jobs = 0;
+	const translated = async () => {
+		const vcpus = new LoneVcpus(2, [{gpa: 0, length: 0x1_0000}], (name, job) => {
+			jobs++;
+			return compute(name, job);
+		});
+		// In real mode: INC AX; JMP to it.
+		vcpus.memory.copyIn(0x1000, Uint8Array.of(0x40, 0xeb, 0xfd));
+		for (const index of [0, 1]) {
+			const {processor} = await enterVcpu(vcpus.of(index));
+			const {state, translations} = {state: processor.core.state, translations: processor.translations};
+			Object.assign(state.segments[1] ?? {}, {selector: 0, base: 0n});
+			state.rip = 0x1000n;
+			processor.changed();
+			while (translations.size.translations === 0) {
+				processor.run(100_000);
+				await new Promise(setImmediate);
+			}
+			const before = state.instructions;
+			processor.run(100_000);
+			t.true(state.instructions > before);
+			t.is(state.general[0], (state.instructions / 2n) & 0xffffn, 'it has counted each round');
+		}
+	};
+	await translated();
+	await translated();
+	t.is(jobs, 1);
+});
