@@ -17,6 +17,8 @@ export interface ProgramEnd {
 /** Runs a program of the host in a folder. */
 export type RunProgram = (program: string, words: readonly string[], folder: string) => Promise<ProgramEnd>;
 
+/** What the host has installed may come from nowhere that packages can be fetched from, and would be preferred. */
+const asIfNothingWereInstalled = ['-o', 'Dir::State::status=/dev/null'];
 /** Package lists of all of Debian are 50 MB. */
 const maxOutputBytes = 2 ** 29;
 
@@ -160,7 +162,8 @@ export class Apt {
 	}
 
 	async #call(program: string, words: readonly string[], folder = this.#folder): Promise<string> {
-		const {status, stdout, stderr} = await this.#run(program, [...this.#sources, ...this.#options, ...words], folder);
+		const options = [...asIfNothingWereInstalled, ...this.#sources, ...this.#options];
+		const {status, stdout, stderr} = await this.#run(program, [...options, ...words], folder);
 		if (status === 0) return stdout;
 		if (status === undefined) throw debianError('PACKAGE_CLIENT_MISSING', {program});
 		const said = stderr.trim().split('\n').at(-1) || `it ended with status ${status}`;
