@@ -18,5 +18,6 @@ export const PATHS = {
 	xen: join(repo, '.packages/xen'),
 	incubator: join(repo, '.packages/incubator'),
 	userLand: join(repo, '.packages/user-land'),
+	runtimes: join(repo, '.packages/runtimes'),
 	bench: join(repo, '.packages/bench'),
 } as const;

@@ -8,6 +8,7 @@ import {type Command, execute, type FloweyNode, PATHS, runNode, WordsError} from
 import {bundleFolder, bundleTests} from '../nodes/bundle-tests.ts';
 import {prepareIncubator} from '../nodes/prepare-incubator.ts';
 import {restoreBenchLibraries} from '../nodes/restore-bench-libraries.ts';
+import {restoreRuntimes} from '../nodes/restore-runtimes.ts';
 import {restoreUserLand} from '../nodes/restore-user-land.ts';
 import {detectHostKvm} from '../tests/host-kvm.ts';
 import {buildPackage} from './build.ts';
@@ -19,6 +20,7 @@ const BENCH_LIMIT_MS = 30 * 60_000;
 const needs: Readonly<Record<string, FloweyNode<void, void>>> = {
 	'software-user-work': restoreBenchLibraries,
 	'software-systemd': restoreUserLand,
+	'software-runtimes': restoreRuntimes,
 };
 
 interface Bench {

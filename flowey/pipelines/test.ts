@@ -11,9 +11,10 @@ import {canInstallPackages} from '../nodes/install-qemu.ts';
 import {prepareIncubator} from '../nodes/prepare-incubator.ts';
 import {restoreKernels} from '../nodes/restore-kernels.ts';
 import {restorePackages} from '../nodes/restore-packages.ts';
+import {restoreRuntimes} from '../nodes/restore-runtimes.ts';
 import {restoreUserLand} from '../nodes/restore-user-land.ts';
 import {AVA_ARGV, launchHere, runAva} from '../tests/ava.ts';
-import {bootsUserLand, builtTestName, everyRun, needsHardwareKernels} from '../tests/every-run.ts';
+import {bootsUserLand, builtTestName, everyRun, needsHardwareKernels, needsRuntimes} from '../tests/every-run.ts';
 import {type FragileMachine, MAX_NOT_RUN, runOnFragileMachines} from '../tests/fragile-machines.ts';
 import {detectHostKvm} from '../tests/host-kvm.ts';
 import {formatResults, mergeResults, type SuiteResult} from '../tests/suite.ts';
@@ -116,6 +117,7 @@ async function restoreImagesOf(files: readonly string[]): Promise<void> {
 	if (needsHardwareKernels(files))
 		await restoreFor('kernels for hardware', () => runNode(restoreKernels, {refresh: false}));
 	if (bootsUserLand(files)) await restoreFor('a whole Debian', () => runNode(restoreUserLand, undefined));
+	if (needsRuntimes(files)) await restoreFor('Node.js and Java', () => runNode(restoreRuntimes, undefined));
 }
 
 async function restoreFor(what: string, restore: () => Promise<void>): Promise<void> {

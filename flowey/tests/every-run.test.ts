@@ -1,7 +1,7 @@
 import {globSync} from 'node:fs';
 import test from 'ava';
 import {PATHS} from '../core/index.ts';
-import {bootsUserLand, everyRun, needsHardwareKernels} from './every-run.ts';
+import {bootsUserLand, everyRun, needsHardwareKernels, needsRuntimes} from './every-run.ts';
 
 const built = globSync('{src,test}/**/*.{kvm,vm}.test.ts', {cwd: PATHS.repo}).map(
 	(source) => `.build/run-1/${source.replaceAll('/', '.').replace(/\.ts$/, '.js')}`,
@@ -26,8 +26,10 @@ test('on the software processor all run but what takes minutes, and its kernels 
 		'.build/run-1/test.guests.debian-user-land.vm.test.js',
 		'.build/run-1/test.guests.hardware-kernels.vm.test.js',
 		'.build/run-1/test.guests.many-processors.vm.test.js',
+		'.build/run-1/test.guests.runtimes.vm.test.js',
 	]);
 	t.is(now.length + later.length, built.length);
 	t.deepEqual([needsHardwareKernels(now), needsHardwareKernels(later)], [false, true]);
 	t.deepEqual([bootsUserLand(now), bootsUserLand(later)], [false, true]);
+	t.deepEqual([needsRuntimes(now), needsRuntimes(later)], [false, true]);
 });

@@ -7,7 +7,12 @@ export const builtTestName = (file: string): string => file.slice(file.lastIndex
 const choices = {
 	/** On the software processor all but what takes minutes of two cores. */
 	software: {
-		without: ['test.guests.debian-user-land.', 'test.guests.hardware-kernels.', 'test.guests.many-processors.'],
+		without: [
+			'test.guests.debian-user-land.',
+			'test.guests.hardware-kernels.',
+			'test.guests.many-processors.',
+			'test.guests.runtimes.',
+		],
 	},
 	/** Where KVM is emulated only what is about KVM itself, the incubator, the language of guest programs or moves between back ends, and one boot of Linux. */
 	emulatedKvm: {
@@ -44,3 +49,6 @@ export const needsHardwareKernels = (files: readonly string[]): boolean => has('
 
 /** Tells whether any of these tests boots a whole Debian. */
 export const bootsUserLand = (files: readonly string[]): boolean => has('test.guests.debian-user-land.', files);
+
+/** Tells whether any of these tests runs Node.js and Java in a guest. */
+export const needsRuntimes = (files: readonly string[]): boolean => has('test.guests.runtimes.', files);

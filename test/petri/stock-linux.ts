@@ -20,8 +20,11 @@ export const linuxBoot = (kernel: StockKernel, ...words: readonly string[]): Boo
 	commandLine: ['console=ttyS0', 'quiet', ...words],
 });
 
+/** Makes a machine that boots a kernel. */
+type MakeVm = (options: VmOptions) => Promise<TestVm>;
+
 /** A machine with a stock kernel and these words on its command line. */
-export function linuxVm(machine: MakeMachine, options: VmOptions, ...words: readonly string[]): Promise<TestVm> {
+export function linuxVm(machine: MakeVm, options: VmOptions, ...words: readonly string[]): Promise<TestVm> {
 	const boot = linuxBoot('cloud', ...words);
 	// NUMA nodes have the memory where there are any.
 	const memory = options.numa ? {} : {sizeBytes: 512 * 2 ** 20};
@@ -30,7 +33,7 @@ export function linuxVm(machine: MakeMachine, options: VmOptions, ...words: read
 
 /** Boots a stock kernel whose first program runs these lines of shell and powers off. */
 export async function runInLinux(
-	machine: MakeMachine,
+	machine: MakeVm,
 	options: VmOptions,
 	lines: readonly string[],
 	...words: readonly string[]

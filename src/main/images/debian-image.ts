@@ -14,7 +14,7 @@ import {
 	type PackageList,
 	selectPackages,
 } from '#main/debian';
-import {writeExt4} from '#main/ext4';
+import {type Ext4Options, writeExt4} from '#main/ext4';
 import {FileTree, Spool} from '#main/file-tree';
 import {linkAlternatives} from './alternatives.ts';
 import {addConsoleCommands, addConsoleShell} from './console.ts';
@@ -115,7 +115,10 @@ export async function makeDebianImage(apt: Apt, config: DebianImageConfig, files
 	addMergedUsr(tree);
 	const unpacker = await unpack(downloaded.system, tree);
 	await configure(tree, unpacker, kernel, config);
-	if (files.disk !== undefined) await writeDisk(tree, files.disk, config);
+	if (files.disk !== undefined) {
+		const {sizeBytes, time} = config;
+		await writeDisk(tree, files.disk, {sizeBytes, time, uuid: identity(config, 'disk'), label: 'root'});
+	}
 	if (files.whole !== undefined) {
 		addConsole(tree);
 		tree.addLink('init', 'sbin/init');
@@ -163,17 +166,17 @@ function identity(config: DebianImageConfig, what: string): string {
 	].join('-');
 }
 
-async function writeDisk(tree: FileTree, path: string, config: DebianImageConfig): Promise<void> {
-	const {sizeBytes, time} = config;
+/** Writes a tree as a disk: an ext4 file system, with holes where nothing is. @throws VmmError as {@link writeExt4} does */
+export async function writeDisk(tree: FileTree, path: string, options: Ext4Options): Promise<void> {
 	await replaceFile(path, async (unfinished) => {
 		await using file = await open(unfinished, 'w');
-		await file.truncate(sizeBytes);
+		await file.truncate(options.sizeBytes);
 		const write = async (bytes: Uint8Array, at: number) => {
 			for (let done = 0; done < bytes.length; ) {
 				done += (await file.write(bytes, done, bytes.length - done, at + done)).bytesWritten;
 			}
 		};
-		await writeExt4({write}, tree, {sizeBytes, time, uuid: identity(config, 'disk'), label: 'root'});
+		await writeExt4({write}, tree, options);
 	});
 }
 

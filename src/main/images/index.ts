@@ -7,6 +7,7 @@ export {
 	makeDebianImage,
 	planDebianImage,
 	unpackAll,
+	writeDisk,
 	writeInitrd,
 } from './debian-image.ts';
 export {addBusybox, addConsole} from './initrd.ts';

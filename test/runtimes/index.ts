@@ -1,0 +1,1 @@
+export {hasRuntimes, mountRuntimes, runtimes, runtimesDisk} from './runtimes.ts';
