@@ -262,6 +262,14 @@ export class FunctionBuilder<P extends readonly IntType[] = readonly IntType[]> 
 		this.out.byte(0x0f);
 	}
 
+	/**
+	 * Calls a table's function in place of this one, whose frame is gone then: chains of such calls have no end. Its result is this one's.
+	 * (Core specification, 5.4.1: `return_call_indirect`, of the proposal for tail calls.)
+	 */
+	returnCallIn(table: Table, slot: Int<'i32'>, ...values: readonly Expr[]): void {
+		emitCallIn(this.out, returnCall, table, slot, values);
+	}
+
 	/** Traps: where the code is sure not to come. */
 	unreachable(): void {
 		this.out.byte(0x00);
@@ -312,12 +320,17 @@ export interface Table<R extends ValueType = ValueType> {
 
 /** The value of a call of a table's function, as {@link callOf} has it. */
 export function callIn<T extends IntType>(table: Table<T>, slot: Int<'i32'>, ...values: readonly Expr[]): Int<T> {
-	return new Int(table.result, (out) => {
-		for (const value of [...values, slot]) value.emit(out);
-		out.byte(0x11);
-		out.unsigned(table.type);
-		out.unsigned(table.index);
-	});
+	return new Int(table.result, (out) => emitCallIn(out, call, table, slot, values));
+}
+
+/** Codes of instructions that call a table's function. */
+const [call, returnCall] = [0x11, 0x13];
+
+function emitCallIn(out: ByteWriter, code: number, table: Table, slot: Int<'i32'>, values: readonly Expr[]): void {
+	for (const value of [...values, slot]) value.emit(out);
+	out.byte(code);
+	out.unsigned(table.type);
+	out.unsigned(table.index);
 }
 
 function emitCall(out: ByteWriter, func: Func, values: readonly Expr[]): void {

@@ -21,6 +21,7 @@ declare const WebAssembly: {
 		module: object,
 		imports: object,
 	) => {readonly exports: Readonly<Record<string, (...values: (number | bigint)[]) => number | bigint>>};
+	readonly Table: new (descriptor: object) => {set(index: number, func: unknown): void};
 	readonly Memory: new (descriptor: object) => {readonly buffer: SharedArrayBuffer};
 };
 
@@ -164,6 +165,28 @@ test('loops, branches, switches and calls go where they say', (t) => {
 		[0, 1, 2, 5].map((times) => exports['named']?.(times)),
 		[0, 100, 120, 123],
 	);
+});
+
+test('functions of a table call each other in place of themselves, however often', (t) => {
+	const module = new ModuleBuilder();
+	const table = module.importTable('table', {parameters: ['i32', 'i32'], result: 'i32'});
+	for (const [name, slot] of [
+		['even', 1],
+		['odd', 0],
+	] as const) {
+		const func = module.function({parameters: ['i32', 'i32'], result: 'i32'});
+		const [left, sum] = func.body.parameters;
+		func.body.if(left.isZero(), () => func.body.return(sum.shl(1).add(slot)));
+		func.body.returnCallIn(table, i32(slot), left.sub(1), sum.add(slot));
+		func.body.unreachable();
+		module.exportFunction(name, func);
+	}
+	const functions = new WebAssembly.Table({element: 'anyfunc', initial: 2});
+	const {exports} = new WebAssembly.Instance(new WebAssembly.Module(module.encode()), {env: {table: functions}});
+	for (const [slot, name] of ['even', 'odd'].entries()) functions.set(slot, exports[name]);
+	// More than a stack has room for.
+	t.is(exports['even']?.(1_000_001, 0), 2 * 500_001);
+	t.is(exports['odd']?.(3, 0), 2 * 1 + 1);
 });
 
 test('two memories, of 32 and 64-bit addresses, are read, written and changed at once', (t) => {
