@@ -179,65 +179,66 @@ test('functions that are rewritten at random, in lines that they share, are what
 	}
 });
 
-test('what another processor rewrites while it runs is never older than what has been seen of it', async (t) => {
-	t.timeout(120_000);
-	const guest = new GuestThreads(2);
-	const {ram} = guest.lone;
-	const [user, changer, done, stack] = [0x40_0000, 0x41_0000, 0x42_0000, 0x43_0000] as const;
-	const rounds = 20_000;
-	/** Constants of MOV EAX at a multiple of four: in the loop, and in a function in another line. */
-	const constants = [user + 4, user + 0x100 + 4];
-	const code = (origin: number, write: (asm: Assembler) => void) => {
-		const asm = createAssembler({origin, bits: 64});
-		write(asm);
-		ram.set(asm.finish().bytes, origin);
-	};
-	code(user, ({align, bytes, label, cmp, jb, mov, jne, call, je, dec, jnz, hlt}) => {
-		bytes(0x90, 0x90, 0x90);
-		label('again');
-		mov(eax, 0);
-		cmp(eax, r9d);
-		jb('wrong');
-		mov(r9d, eax);
-		call('function');
-		cmp(eax, r10d);
-		jb('wrong');
-		mov(r10d, eax);
-		cmp(dword(done), 0);
-		je('again');
-		cmp(r9d, rounds);
-		jne('more');
-		cmp(r10d, rounds);
-		je('ended');
-		label('more');
-		// It has to come, sometime.
-		dec(ecx);
-		jnz('again');
-		label('wrong');
-		mov(ebx, 1);
-		label('ended');
-		hlt();
-		align(0x100);
-		bytes(0x90, 0x90, 0x90);
-		label('function');
-		mov(eax, 0);
-		bytes(0xc3);
+for (const [where, distance] of Object.entries({'another line': 0x100, 'another page': 0x1000}))
+	test(`what another processor rewrites while it runs, in ${where} too, is never older than what has been seen of it`, async (t) => {
+		t.timeout(120_000);
+		const guest = new GuestThreads(2);
+		const {ram} = guest.lone;
+		const [user, changer, done, stack] = [0x40_0000, 0x41_0000, 0x42_0000, 0x43_0000] as const;
+		const rounds = 20_000;
+		/** Constants of MOV EAX at a multiple of four: in the loop, and in a function that far from it. */
+		const constants = [user + 4, user + distance + 4];
+		const code = (origin: number, write: (asm: Assembler) => void) => {
+			const asm = createAssembler({origin, bits: 64});
+			write(asm);
+			ram.set(asm.finish().bytes, origin);
+		};
+		code(user, ({align, bytes, label, cmp, jb, mov, jne, call, je, dec, jnz, hlt}) => {
+			bytes(0x90, 0x90, 0x90);
+			label('again');
+			mov(eax, 0);
+			cmp(eax, r9d);
+			jb('wrong');
+			mov(r9d, eax);
+			call('function');
+			cmp(eax, r10d);
+			jb('wrong');
+			mov(r10d, eax);
+			cmp(dword(done), 0);
+			je('again');
+			cmp(r9d, rounds);
+			jne('more');
+			cmp(r10d, rounds);
+			je('ended');
+			label('more');
+			// It has to come, sometime.
+			dec(ecx);
+			jnz('again');
+			label('wrong');
+			mov(ebx, 1);
+			label('ended');
+			hlt();
+			align(distance);
+			bytes(0x90, 0x90, 0x90);
+			label('function');
+			mov(eax, 0);
+			bytes(0xc3);
+		});
+		code(changer, ({label, inc, mov, cmp, jne, hlt}) => {
+			label('again');
+			inc(ecx);
+			for (const place of constants) mov(dword(place), ecx);
+			cmp(ecx, rounds);
+			jne('again');
+			mov(dword(done), 1);
+			hlt();
+		});
+		const registers = (count: bigint) => [0n, count, 0n, 0n, BigInt(stack)];
+		guest.start([
+			{entry: user, general: registers(10_000_000n)},
+			{entry: changer, general: registers(0n)},
+		]);
+		const [end] = await guest.ends();
+		t.is(end?.stop, 'halted');
+		t.deepEqual([end?.general[3], end?.general[9], end?.general[10]], [0n, BigInt(rounds), BigInt(rounds)]);
 	});
-	code(changer, ({label, inc, mov, cmp, jne, hlt}) => {
-		label('again');
-		inc(ecx);
-		for (const place of constants) mov(dword(place), ecx);
-		cmp(ecx, rounds);
-		jne('again');
-		mov(dword(done), 1);
-		hlt();
-	});
-	const registers = (count: bigint) => [0n, count, 0n, 0n, BigInt(stack)];
-	guest.start([
-		{entry: user, general: registers(10_000_000n)},
-		{entry: changer, general: registers(0n)},
-	]);
-	const [end] = await guest.ends();
-	t.is(end?.stop, 'halted');
-	t.deepEqual([end?.general[3], end?.general[9], end?.general[10]], [0n, BigInt(rounds), BigInt(rounds)]);
-});

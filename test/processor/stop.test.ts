@@ -116,6 +116,16 @@ const guests: Readonly<Record<string, Guest>> = {
 			for (let place = 0x20_0000; place < 0x40_0000; place += 4) ram.setUint32(place, 0x060f_a20f, true);
 		},
 	},
+	'translations that lead to each other': {
+		// XCHG RAX,RBX; JMP RAX; and in another page XCHG RAX,RBX; JMP RAX.
+		code: [0x48, 0x93, 0xff, 0xe0],
+		general: {[Register.rax]: BigInt(at.code), [Register.rbx]: BigInt(at.code + 0x1000)},
+		prepare: (ram) => new Uint8Array(ram.buffer, ram.byteOffset + at.code + 0x1000).set([0x48, 0x93, 0xff, 0xe0]),
+	},
+	'a loop of two pages': {
+		code: [0xe9, ...word(0x1000 - 5)],
+		prepare: (ram) => new Uint8Array(ram.buffer, ram.byteOffset + at.code + 0x1000).set([0xe9, ...word(-0x1000 - 5)]),
+	},
 	'an instruction of two pages': {
 		code: [],
 		rip: far + 0xffdn,

@@ -11,17 +11,9 @@ import {
 	ModuleBuilder,
 	splatConverted,
 } from '#support/wasm';
-import {enterKind, type Kind, kinds} from '#vcpu-worker/software/semantics';
-import {
-	CpuState,
-	jumpEntries,
-	jumpEntry,
-	MicroOp,
-	memoryMap,
-	Onward,
-	Stop,
-	segmentBaseAt,
-} from '#vcpu-worker/software/state';
+import {type Kind, kinds} from '#vcpu-worker/software/semantics';
+import {CpuState, MicroOp, Stop} from '#vcpu-worker/software/state';
+import {cachedBlock, enterPage} from './block-cache.ts';
 import type {Imports} from './guest-access.ts';
 import {importParts} from './import-parts.ts';
 import {poll} from './poll.ts';
@@ -29,8 +21,8 @@ import {MemoryRegisters} from './registers.ts';
 import {GeneratedStep} from './step.ts';
 import {RecordFields} from './step-fields.ts';
 
-/** Number of CS. */
-const codeSegment = 1;
+/** What a kind's function returns that has jumped, to RIP. */
+const hasJumped = -1;
 
 /**
  * Builds the interpreter: a module whose function `run` executes records from one address on until something stops it, and
@@ -41,9 +33,7 @@ export function buildInterpreter(): Uint8Array<ArrayBuffer> {
 	const imports = importParts(module);
 	const run = module.function({parameters: ['i32'], result: 'i32'});
 	const cold = new Map(kinds.filter(({isHot}) => !isHot).map((kind) => [kind, coldArm(module, kind, imports)]));
-	const translated = module.function({parameters: ['i32'], result: 'i32'});
-	writeTranslated(translated.body, imports);
-	writeLoop(run.body, imports, cold, translated);
+	writeLoop(run.body, imports, cold);
 	module.exportFunction('run', run);
 	module.exportFunction('fuses', addFuseCheck(module));
 	return module.encode();
@@ -80,7 +70,7 @@ function coldArm(module: ModuleBuilder, kind: Kind, imports: Imports): FuncOf<'i
 		inPage: () => body.unreachable(),
 		to: (address: Int<'i64'>) => {
 			body.store(imports.state, 64, i32(0), CpuState.offset('rip'), address);
-			body.return(i32(Onward.to));
+			body.return(i32(hasJumped));
 		},
 	};
 	kind.meaning(
@@ -102,7 +92,6 @@ function writeLoop(
 	f: FunctionBuilder<readonly ['i32']>,
 	imports: Imports,
 	cold: ReadonlyMap<Kind, FuncOf<'i32'>>,
-	translated: FuncOf<'i32'>,
 ): void {
 	const {state} = imports;
 	const [record] = f.parameters;
@@ -131,7 +120,7 @@ function writeLoop(
 				const stop = f.let(callOf(func, record));
 				f.if(stop, () => {
 					if (kind.isLast)
-						f.if(stop.eq(Onward.to), () => {
+						f.if(stop.eq(hasJumped), () => {
 							readTlb();
 							jumps.to(state.load('i64', 64, i32(0), CpuState.offset('rip')));
 						});
@@ -162,7 +151,10 @@ function writeLoop(
 			});
 		const enter = () =>
 			f.if(field('translates'), () => {
-				const stop = f.let(callOf(translated, record));
+				const slot = state.load('i32', 32, record, MicroOp.offset('a'));
+				const table = state.load('i32', 32, record, MicroOp.offset('b'));
+				const entry = state.load('i32', 32, record, MicroOp.offset('c'));
+				const stop = f.let(callIn(imports.translations, slot, table, entry));
 				f.if(stop, () => f.return(stop));
 				f.set(record, field('record'));
 				f.br(again);
@@ -191,56 +183,6 @@ function writeLoop(
 	f.unreachable();
 }
 
-/**
- * Executes translations, beginning with that of a head, as long as one leads to another. Returns the `Stop`, or 0 where code goes on at the
- * record that `record` says.
- */
-function writeTranslated(f: FunctionBuilder<readonly ['i32']>, imports: Imports): void {
-	const {state} = imports;
-	const [record] = f.parameters;
-	const fields = new RecordFields(state, record);
-	const target = f.local('i64');
-	const linkable = f.local('i32');
-	const goOn = () => {
-		f.store(state, 32, i32(0), CpuState.offset('record'), record);
-		f.return(i32(0));
-	};
-	f.loop((again) => {
-		const slot = state.load('i32', 32, record, MicroOp.offset('a'));
-		const table = state.load('i32', 32, record, MicroOp.offset('b'));
-		const entry = state.load('i32', 32, record, MicroOp.offset('c'));
-		const end = f.let(callIn(imports.translations, slot, table, entry));
-		f.if(end.gtS(0), () => f.return(end));
-		f.if(end.isZero(), () => f.return(end));
-		f.set(record, state.load('i32', 32, i32(0), CpuState.offset('record')));
-		f.block((known) => {
-			f.if(
-				end.eq(Onward.inPage),
-				() => {
-					const offset = state.load('i64', 64, i32(0), CpuState.offset('codePageOffset'));
-					f.set(target, offset.add(fields.immediate()));
-					f.set(linkable, state.load('i32', 32, record, MicroOp.offset('c')));
-					poll(f, state, record, fields.ordinal(), target);
-					f.if(linkable, () => {
-						f.set(record, linkable);
-						f.br(known);
-					});
-					f.set(linkable, record);
-				},
-				() => {
-					f.set(target, state.load('i64', 64, i32(0), CpuState.offset('rip')));
-					poll(f, state, record, fields.ordinal(), target);
-					f.set(linkable, 0);
-				},
-			);
-			findBlock(f, state, record, target, linkable);
-		});
-		f.brIf(again, state.load('i32', 16, record, MicroOp.offset('kind')).eq(enterKind));
-		goOn();
-	});
-	f.unreachable();
-}
-
 /** Goes to the block at `target`, by the cache of blocks; stops where that has none. */
 function findBlock(
 	f: FunctionBuilder<readonly ['i32']>,
@@ -250,29 +192,13 @@ function findBlock(
 	linkable: Int<'i32'>,
 ): void {
 	const codePage = state.load('i64', 64, i32(0), CpuState.offset('codePage'));
-	const modeKey = state.load('i32', 32, i32(0), CpuState.offset('modeKey'));
-	const codeBase = f.let(state.load('i64', 64, i32(0), segmentBaseAt(codeSegment)));
-	const linear = f.let(target.add(codeBase));
-	const entry = f.let(
-		linear
-			.xor(linear.shrU(12))
-			.toI32()
-			.and(jumpEntries - 1)
-			.mul(jumpEntry.size)
-			.add(memoryMap.jumps),
-	);
-	const page = f.let(linear.and(~0xfffn));
+	const block = cachedBlock(f, state, target);
 	f.if(
-		state
-			.load('i64', 64, entry, jumpEntry.key)
-			.eq(linear)
-			.and(state.load('i32', 32, entry, jumpEntry.mode).eq(modeKey))
-			.and(page.sub(codeBase).leS(state.load('i64', 64, i32(0), CpuState.offset('codeLimit')))),
+		block.isKnown,
 		() => {
-			const found = f.let(state.load('i32', 32, entry, jumpEntry.record));
-			f.if(linkable.ne(0).and(page.eq(codePage)), () => f.store(state, 32, linkable, MicroOp.offset('c'), found));
-			f.store(state, 64, i32(0), CpuState.offset('codePage'), page);
-			f.store(state, 64, i32(0), CpuState.offset('codePageOffset'), page.sub(codeBase));
+			const found = f.let(block.record);
+			f.if(linkable.ne(0).and(block.page.eq(codePage)), () => f.store(state, 32, linkable, MicroOp.offset('c'), found));
+			enterPage(f, state, block.page, block.pageOffset);
 			f.set(record, found);
 		},
 		() => {

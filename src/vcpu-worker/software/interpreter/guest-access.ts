@@ -34,7 +34,7 @@ export interface Imports {
 	readonly system: FuncOf<'i32'>;
 	/**
 	 * Translations by number: each takes the address of its table (`tableAt`) and the number of the block at which it begins, and returns a `Stop` or
-	 * an `Onward`.
+	 * `goOn`.
 	 */
 	readonly translations: Table<'i32'>;
 	/** Linear address in a segment, of the module itself; see `buildSegmentCheck`. */

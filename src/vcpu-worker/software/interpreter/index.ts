@@ -1,4 +1,5 @@
 /** The interpreter: code generated from the meanings of steps, and what runs it. The translator uses its parts. */
+export {cachedBlock, enterPage} from './block-cache.ts';
 export {buildInterpreter} from './build-interpreter.ts';
 export {type CodePage, Core, type SlowAccess, type Translation, type WithinBlock} from './core.ts';
 export {AccessKind, type Imports} from './guest-access.ts';

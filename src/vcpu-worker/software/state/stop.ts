@@ -12,12 +12,5 @@ export const Stop = {
 	hot: 5,
 } as const;
 
-/** How the interpreter goes on behind a translation that returns no `Stop`. */
-export const Onward = {
-	/** At `record`. */
-	record: 0,
-	/** Where the step of `record` jumps to in its page. */
-	inPage: -1,
-	/** At `rip`, in place of the step of `record`. */
-	to: -2,
-} as const;
+/** What a translation returns that returns no `Stop`: the interpreter goes on at `record`. */
+export const goOn = 0;

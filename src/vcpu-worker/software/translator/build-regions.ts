@@ -1,12 +1,18 @@
 import {type FunctionBuilder, type Int, i32, type Label, type Local, ModuleBuilder} from '#support/wasm';
-import {GeneratedStep, type Imports, importParts, RareFunctions} from '#vcpu-worker/software/interpreter';
-import {kindNumber, kinds} from '#vcpu-worker/software/semantics';
-import {CpuState, MicroOp, Onward, Stop} from '#vcpu-worker/software/state';
+import {
+	cachedBlock,
+	enterPage,
+	GeneratedStep,
+	type Imports,
+	importParts,
+	RareFunctions,
+} from '#vcpu-worker/software/interpreter';
+import {enterKind, kinds} from '#vcpu-worker/software/semantics';
+import {CpuState, goOn, MicroOp, Stop} from '#vcpu-worker/software/state';
 import {KnownFields} from './known-fields.ts';
 import {LocalRegisters} from './local-registers.ts';
-import {loopsOf} from './loops.ts';
 import type {KnownStep} from './read-block.ts';
-import {type Region, type RegionBlock, returnsTo, targetsOf} from './region.ts';
+import {isReturn, type Region, type RegionBlock} from './region.ts';
 
 /** What an access does that the TLB does not serve. */
 export type Misses = 'leave' | 'call';
@@ -27,19 +33,15 @@ export function buildRegions(regions: readonly Region[], misses: Misses = 'leave
 	return module.encode();
 }
 
-/** Most places behind calls that a return is compared with. */
-const maxReturns = 8;
-
-const returning = kindNumber('ret.64');
-
 /** Kinds by which TypeScript looks at registers, or which end what can be said: the interpreter has them. */
 const leftKinds = new Set(kinds.flatMap(({key}, number) => (/^(x87|gone)/.test(key) ? [number] : [])));
 const isLeft = (kind: number): boolean => kind >= kinds.length || leftKinds.has(kind);
 
 /**
- * Writes a region as one function of its table, which has the first record of each of its blocks, and the number of the block at which it
- * begins. Its blocks follow each other as in the page; branches forth go straight, those back are of loops where such a loop is entered at its
- * first block only, else they go by a table at the top. What it does not know it leaves to the interpreter.
+ * Writes a region as one function of its table, which has the first record of each of its blocks, and the number of the block at which it begins.
+ * Branches forth go straight, those back are of loops. Code that comes into the middle of a loop comes by its first block, where a variable tells
+ * where it goes. Where a branch leaves the region, and where one goes is known when it runs only, a place behind all blocks looks into the cache of
+ * blocks: it goes on within the function, at another translation, or leaves. What it does not know it leaves to the interpreter.
  */
 class RegionWriter {
 	readonly #f: FunctionBuilder<readonly ['i32', 'i32']>;
@@ -51,21 +53,20 @@ class RegionWriter {
 	readonly #end: Local<'i32'>;
 	readonly #record: Local<'i32'>;
 	readonly #tlb: Local<'i32'>;
-	/** Block to go to from the top. */
-	readonly #target: Local<'i32'>;
+	/** Address to which code goes that leaves the region's branches. */
+	readonly #address: Local<'i64'>;
+	/** One more than the number of the block within a loop to which code is on its way; else 0. */
+	readonly #inner: Local<'i32'>;
 	#out: Label | undefined;
-	#top: Label | undefined;
-	/** There is more than one block to begin at, or to go back to. */
-	#hasTable = false;
+	#onward: Label | undefined;
+	#goesOnward = false;
 	/** Begins of blocks that are further on. */
 	readonly #begins: Label[] = [];
-	/** Where its calls return to, as far as that is in it. */
-	readonly #returns: readonly number[];
-	/** Numbers of the blocks that each block goes to. */
-	readonly #targets: readonly (readonly number[])[];
-	/** Its loops, and their begins. */
-	readonly #loops: ReadonlyMap<number, number>;
+	/** Begins of the loops around. */
 	readonly #again = new Map<number, Label>();
+	/** First blocks of loops into whose middle code comes, and the blocks to which it does. */
+	readonly #guarded = new Set<number>();
+	readonly #arrivals = new Set<number>();
 	/** The instruction writes memory. */
 	#hasStored = false;
 
@@ -83,36 +84,35 @@ class RegionWriter {
 		this.#end = f.lastingLocal('i32');
 		this.#record = f.lastingLocal('i32');
 		this.#tlb = f.lastingLocal('i32');
-		this.#target = f.parameters[1];
-		const points = new Set(region.blocks.flatMap(({steps}) => returnsTo(steps)));
-		this.#returns = [...points].filter((start) => region.numbers.has(start)).slice(0, maxReturns);
-		this.#targets = region.blocks.map((block) => this.#targetsOf(block));
-		this.#loops = loopsOf(this.#targets, region.entries);
+		this.#address = f.lastingLocal('i64');
+		this.#inner = f.lastingLocal('i32');
 		this.#registers = new LocalRegisters(
 			f,
 			imports.state,
 			{leave: (end, record) => this.#leave(end, record)},
 			misses === 'leave',
 		);
+		for (const entry of region.entries) this.#guard(entry, this.#enteredBy(entry));
+		for (const [from, {targets}] of region.blocks.entries())
+			for (const target of targets) this.#guard(target, this.#enteredBy(target, from));
+		if (this.#guarded.size > 0) for (const entry of region.entries) this.#arrivals.add(entry);
 	}
 
 	write(): void {
 		const f = this.#f;
 		const {state} = this.#imports;
-		const {blocks, entries} = this.#region;
-		const last = blocks.length - 1;
-		const goesBack = this.#targets.some((targets, number) =>
-			targets.some((target) => target <= number && !this.#loops.has(target)),
-		);
-		this.#hasTable = goesBack || entries.some((number) => number !== 0);
+		const all = (top?: Label) => {
+			f.block((onward) => {
+				this.#onward = onward;
+				this.#begin();
+			});
+			if (this.#goesOnward) this.#goOnward(top);
+			else f.unreachable();
+		};
 		f.block((out) => {
 			this.#out = out;
-			if (goesBack)
-				f.loop((top) => {
-					this.#top = top;
-					this.#writeBlocks(0, last);
-				});
-			else this.#writeBlocks(0, last);
+			if (this.#region.comesBack) f.loop(all);
+			else all();
 		});
 		this.#registers.writeBack();
 		f.store(state, 32, i32(0), CpuState.offset('record'), this.#record);
@@ -123,72 +123,98 @@ class RegionWriter {
 		});
 	}
 
-	/** Finds the numbers of the blocks that a block goes to. */
-	#targetsOf({steps, follower}: RegionBlock): readonly number[] {
-		const {numbers} = this.#region;
-		const points = steps.some(({kind}) => kind === returning) ? this.#returns : [];
-		const behind = follower === undefined ? [] : [follower.start];
-		return [...targetsOf(steps), ...points, ...behind].flatMap((start) => numbers.get(start) ?? []);
+	/** Goes to the block that the function is given, and writes all. */
+	#begin(): void {
+		const f = this.#f;
+		const {blocks, entries} = this.#region;
+		const [, number] = f.parameters;
+		if (this.#guarded.size > 0) f.set(this.#inner, number.add(1));
+		this.#writeBlocks(0, blocks.length - 1, () => {
+			if (entries.some((each) => each !== 0)) f.brTable(number, this.#begins);
+		});
+	}
+
+	/** Finds the loops that are entered in their middle by who goes to a block, from another one or from elsewhere. */
+	#enteredBy(target: number, from?: number): number[] {
+		return [...this.#region.loops].flatMap(([head, end]) => {
+			const isAround = from !== undefined && from >= head && from <= end;
+			return target > head && target <= end && !isAround ? [head] : [];
+		});
+	}
+
+	#guard(target: number, heads: readonly number[]): void {
+		for (const head of heads) this.#guarded.add(head);
+		if (heads.length > 0) this.#arrivals.add(target);
 	}
 
 	/**
 	 * Writes blocks that follow each other: opens what their begins are the ends of, the first innermost, and writes each behind its own. A loop
 	 * among them is as one.
+	 * @param first - comes first of all, where all begins are known
 	 * @param head - of the loop that they are, whose begin is open already
 	 */
-	#writeBlocks(from: number, last: number, head?: number): void {
+	#writeBlocks(from: number, last: number, first: () => void, head?: number): void {
 		const f = this.#f;
-		const units: {readonly first: number; readonly end: number}[] = [];
-		for (let first = from; first <= last; ) {
-			const end = first === head ? first : (this.#loops.get(first) ?? first);
-			units.push({first, end});
-			first = end + 1;
+		const units: {readonly begin: number; readonly end: number}[] = [];
+		for (let begin = from; begin <= last; ) {
+			const end = begin === head ? begin : (this.#region.loops.get(begin) ?? begin);
+			units.push({begin, end});
+			begin = end + 1;
 		}
 		const open = (at: number): void => {
 			const unit = units[at];
 			if (unit === undefined) {
-				if (head === undefined && this.#hasTable) f.brTable(this.#target, this.#begins);
+				first();
 				return;
 			}
-			const {first, end} = unit;
-			f.block((begin) => {
-				for (let block = first; block <= end; block++) this.#begins[block] = begin;
+			const {begin, end} = unit;
+			f.block((label) => {
+				for (let block = begin; block <= end; block++) this.#begins[block] = label;
 				open(at - 1);
 			});
-			if (first === head || !this.#loops.has(first)) this.#writeBlock(first);
+			if (begin === head || !this.#region.loops.has(begin)) this.#writeBlock(begin);
 			else
 				f.loop((again) => {
-					this.#again.set(first, again);
-					this.#writeBlocks(first, end, first);
+					this.#again.set(begin, again);
+					this.#writeBlocks(begin, end, () => this.#goInside(begin, end), begin);
 				});
 		};
 		open(units.length - 1);
 	}
 
+	/** Goes on to a block within a loop, if code is on its way there. */
+	#goInside(head: number, end: number): void {
+		const f = this.#f;
+		if (!this.#guarded.has(head)) return;
+		f.if(this.#inner, () => f.brTable(this.#inner.sub(head + 1), this.#begins.slice(head, end + 1)));
+	}
+
 	#writeBlock(number: number): void {
-		const block = this.#region.blocks[number] as RegionBlock;
+		const block = this.#blockOf(number);
 		this.#registers.beginBlock();
+		if (this.#arrivals.has(number)) this.#f.set(this.#inner, 0);
 		const left = new Set(block.steps.flatMap(({kind, ordinal}) => (isLeft(kind) ? [ordinal] : [])));
 		for (const [index, step] of block.steps.entries()) {
 			if (step.ordinal !== block.steps[index - 1]?.ordinal) {
 				this.#registers.begin(this.#recordOf(number, index));
 				if (left.has(step.ordinal)) {
-					this.#leave(i32(Onward.record), this.#recordOf(number, index));
+					this.#leave(i32(goOn), this.#recordOf(number, index));
 					return;
 				}
 			}
 			if (this.#writeStep(number, index)) return;
 		}
 		const last = block.steps.at(-1);
-		if (block.follower !== undefined && last !== undefined)
-			this.#goTo(number, block.steps.length - 1, block.follower.start, block.follower.executed);
+		if (last === undefined) return;
+		const end = block.steps.length - 1;
+		if (block.follower === undefined) this.#leave(i32(goOn), this.#recordOf(number, end + 1));
+		else this.#goTo(number, end, block.follower.start, block.follower.executed);
 	}
 
 	/** @returns whether it is the last of its block */
 	#writeStep(number: number, index: number): boolean {
 		const f = this.#f;
-		const {state} = this.#imports;
-		const block = this.#region.blocks[number] as RegionBlock;
+		const block = this.#blockOf(number);
 		const step = block.steps[index] as KnownStep;
 		const kind = kinds[step.kind];
 		if (kind === undefined) throw new RangeError('the step has no kind');
@@ -202,14 +228,15 @@ class RegionWriter {
 			this.#tlb,
 			{
 				inPage: () => {
+					const start = Number(step.immediate);
 					// What it pushed may have changed the code that it goes to.
-					if (operation.hasStored) f.if(this.#registers.changed, () => this.#leave(i32(Onward.inPage), record));
-					this.#goTo(number, index, Number(step.immediate));
+					if (operation.hasStored)
+						f.if(this.#registers.changed, () => this.#goBy(number, index, this.#addressOf(start)));
+					this.#goTo(number, index, start);
 				},
 				to: (address) => {
-					if (step.kind === returning) this.#returnTo(number, index, address);
-					f.store(state, 64, i32(0), CpuState.offset('rip'), address);
-					this.#leave(i32(Onward.to), record);
+					if (isReturn(step)) this.#returnTo(number, index, address);
+					this.#goBy(number, index, address);
 				},
 			},
 			this.#rare,
@@ -221,7 +248,7 @@ class RegionWriter {
 		const following = block.steps[index + 1];
 		if (following?.ordinal === step.ordinal) return false;
 		if (this.#hasStored && !kind.isLast && (following !== undefined || block.follower !== undefined))
-			f.if(this.#registers.changed, () => this.#leave(i32(Onward.record), this.#recordOf(number, index + 1)));
+			f.if(this.#registers.changed, () => this.#leave(i32(goOn), this.#recordOf(number, index + 1)));
 		this.#hasStored = false;
 		return kind.isLast;
 	}
@@ -229,50 +256,88 @@ class RegionWriter {
 	/** Goes behind the call, if that is one of the region's. */
 	#returnTo(from: number, index: number, address: Int<'i64'>): void {
 		const f = this.#f;
-		if (this.#returns.length === 0) return;
-		const offset = f.let(address.sub(this.#imports.state.load('i64', 64, i32(0), CpuState.offset('codePageOffset'))));
-		for (const start of this.#returns) f.if(offset.eq(BigInt(start)), () => this.#goTo(from, index, start));
+		const {returns} = this.#region;
+		if (returns.length === 0) return;
+		const offset = f.let(address.sub(this.#codePageOffset()));
+		for (const start of returns) f.if(offset.eq(BigInt(start)), () => this.#goTo(from, index, start));
 	}
 
-	/** Goes to a block of the region, or leaves to the interpreter by the step that jumps. */
+	/** Goes to a block of the region, or leaves its branches. @param executed - instructions so far, if not all of the step's */
 	#goTo(from: number, index: number, start: number, executed?: number): void {
-		const block = this.#region.blocks[from] as RegionBlock;
-		const step = block.steps[index] as KnownStep;
 		const number = this.#region.numbers.get(start);
-		const isJump = kinds[step.kind]?.isJump === true;
-		if (number === undefined) {
-			this.#leave(i32(isJump ? Onward.inPage : Onward.record), this.#recordOf(from, isJump ? index : index + 1));
-			return;
-		}
-		this.#registers.leaving(() => this.#branch(from, index, number, executed));
+		if (number === undefined) this.#goBy(from, index, this.#addressOf(start));
+		else this.#registers.leaving(() => this.#branch(from, index, number, executed));
 	}
 
 	/** Goes to a block by its number; looks whether somebody wants something where that is not further on. */
 	#branch(from: number, index: number, number: number, executed?: number): void {
 		const f = this.#f;
-		const block = this.#region.blocks[from] as RegionBlock;
-		const step = block.steps[index] as KnownStep;
-		const {state} = this.#imports;
-		const budget = f.let(this.#registers.budget().sub(executed ?? step.ordinal));
+		const budget = this.#count(from, index, executed);
+		if (number <= from) {
+			const {start} = this.#blockOf(number);
+			f.if(this.#isWanted(budget), () => {
+				f.store(this.#imports.state, 64, i32(0), CpuState.offset('rip'), this.#addressOf(start));
+				this.#leave(i32(Stop.poll), this.#recordOf(from, index));
+			});
+		}
+		if (this.#enteredBy(number, from).length > 0) f.set(this.#inner, number + 1);
+		f.br((number > from ? this.#begins[number] : this.#again.get(number)) as Label);
+	}
+
+	/** Takes instructions off the budget. @returns what is left */
+	#count(from: number, index: number, executed = this.#blockOf(from).steps[index]?.ordinal ?? 0): Int<'i32'> {
+		const f = this.#f;
+		const budget = f.let(this.#registers.budget().sub(executed));
 		this.#registers.setBudget(budget);
-		if (number > from) {
-			f.br(this.#begins[number] as Label);
-			return;
-		}
-		// One test of both: the budget's sign, or a request.
-		const request = state.load('i32', 32, i32(0), CpuState.offset('request'));
-		f.if(budget.shrU(31).or(request), () => {
-			const offset = state.load('i64', 64, i32(0), CpuState.offset('codePageOffset'));
-			const {start} = this.#region.blocks[number] as RegionBlock;
-			f.store(state, 64, i32(0), CpuState.offset('rip'), offset.add(BigInt(start)));
-			this.#leave(i32(Stop.poll), this.#recordOf(from, index));
+		return budget;
+	}
+
+	/** Tells by one test whether the budget is used up, or somebody wants something. */
+	#isWanted(budget: Int<'i32'>): Int<'i32'> {
+		return budget.shrU(31).or(this.#imports.state.load('i32', 32, i32(0), CpuState.offset('request')));
+	}
+
+	/** Goes to an address by the step that jumps. */
+	#goBy(from: number, index: number, address: Int<'i64'>): void {
+		this.#registers.leaving(() => {
+			this.#count(from, index);
+			this.#goOnwardTo(address, this.#recordOf(from, index));
 		});
-		const again = this.#again.get(number);
-		if (again !== undefined) f.br(again);
-		else {
-			f.set(this.#target, number);
-			f.br(this.#top as Label);
-		}
+	}
+
+	#goOnwardTo(address: Int<'i64'>, record: Int<'i32'>): void {
+		const f = this.#f;
+		f.set(this.#address, address);
+		f.set(this.#record, record);
+		this.#goesOnward = true;
+		f.br(this.#onward as Label);
+	}
+
+	/** Goes on at the address that has been set: in this function, by another translation, or by the interpreter. */
+	#goOnward(top: Label | undefined): void {
+		const f = this.#f;
+		const {state, translations} = this.#imports;
+		const [table, entry] = f.parameters;
+		this.#registers.beginBlock();
+		const stop = (reason: number) => {
+			f.store(state, 64, i32(0), CpuState.offset('rip'), this.#address);
+			this.#leave(i32(reason), this.#record);
+		};
+		f.if(this.#isWanted(this.#registers.budget()), () => stop(Stop.poll));
+		const block = cachedBlock(f, state, this.#address);
+		f.if(block.isKnown.isZero(), () => stop(Stop.lookup));
+		enterPage(f, state, block.page, block.pageOffset);
+		const head = f.let(block.record);
+		f.if(state.load('i32', 16, head, MicroOp.offset('kind')).ne(enterKind), () => this.#leave(i32(goOn), head));
+		const word = (name: 'a' | 'b' | 'c') => state.load('i32', 32, head, MicroOp.offset(name));
+		const other = f.let(word('b'));
+		if (top !== undefined)
+			f.if(other.eq(table), () => {
+				f.set(entry, word('c'));
+				f.br(top);
+			});
+		this.#registers.writeBack();
+		f.returnCallIn(translations, word('a'), other, word('c'));
 	}
 
 	#leave(end: Int<'i32'>, record: Int<'i32'>): void {
@@ -282,6 +347,19 @@ class RegionWriter {
 			f.set(this.#record, record);
 			f.br(this.#out as Label);
 		});
+	}
+
+	#blockOf(number: number): RegionBlock {
+		return this.#region.blocks[number] as RegionBlock;
+	}
+
+	#codePageOffset(): Int<'i64'> {
+		return this.#imports.state.load('i64', 64, i32(0), CpuState.offset('codePageOffset'));
+	}
+
+	/** Address of an offset in the page. */
+	#addressOf(start: number): Int<'i64'> {
+		return this.#codePageOffset().add(BigInt(start));
 	}
 
 	/** Where a record is: only the processor knows that, by its table. Wanted on ways out only. */

@@ -12,7 +12,7 @@ import {
 } from '#support/wasm';
 import {addressOf, elementOf, type Place, type Registers} from '#vcpu-worker/software/interpreter';
 import {type Difference, signExtended} from '#vcpu-worker/software/semantics';
-import {betweenSteps, CpuState, generalAt, Onward} from '#vcpu-worker/software/state';
+import {betweenSteps, CpuState, generalAt, goOn} from '#vcpu-worker/software/state';
 import {LocalVectors} from './local-vectors.ts';
 
 const word = 8;
@@ -81,7 +81,7 @@ export class LocalRegisters implements Registers {
 		this.#state = state;
 		this.#wayOut = wayOut;
 		this.#vectors = new LocalVectors(f, state);
-		this.missed = leavesMisses ? () => wayOut.leave(i32(Onward.record), this.#first) : undefined;
+		this.missed = leavesMisses ? () => wayOut.leave(i32(goOn), this.#first) : undefined;
 		this.changed = f.lastingLocal('i32');
 		this.#late = {a: f.lastingLocal('i64'), b: f.lastingLocal('i64'), width: f.lastingLocal('i32')};
 	}

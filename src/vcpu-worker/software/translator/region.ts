@@ -1,5 +1,6 @@
-import {kinds} from '#vcpu-worker/software/semantics';
+import {kindNumber, kinds} from '#vcpu-worker/software/semantics';
 import {maxTableBlocks} from '#vcpu-worker/software/state';
+import {arrange} from './arrange.ts';
 import type {KnownStep} from './read-block.ts';
 
 /** A block of a region. */
@@ -10,24 +11,35 @@ export interface RegionBlock {
 	readonly steps: readonly KnownStep[];
 	/** Where it goes on behind its last step if that does not say so: the start of another block, and instructions until there. */
 	readonly follower: {readonly start: number; readonly executed: number} | undefined;
+	/** Numbers of the blocks to which it goes. */
+	readonly targets: readonly number[];
 }
 
-/** Blocks of one page that are translated as one function, in the order of the page: of any processor's records, wherever these lie. */
+/** Blocks of one page that are translated as one function, in the order of `arrange`: of any processor's records, wherever these lie. */
 export interface Region {
 	readonly blocks: readonly RegionBlock[];
 	/** Numbers of the blocks at which it can begin. */
 	readonly entries: readonly number[];
 	/** Numbers of the blocks that branches go to, by where in the page they begin. */
 	readonly numbers: ReadonlyMap<number, number>;
+	/** Its loops: numbers of their first and last blocks. */
+	readonly loops: ReadonlyMap<number, number>;
+	/** Where blocks behind calls begin with which a return is compared. */
+	readonly returns: readonly number[];
+	/** It jumps and calls to where it does not know, which may be one of its own entries. */
+	readonly comesBack: boolean;
 }
 
 /** Most of a region: V8 takes long for large functions. */
 const maxBlocks = Math.min(48, maxTableBlocks);
 const maxSteps = 600;
+/** Most places behind calls that a return is compared with. */
+const maxReturns = 8;
 
 /** A block alone as a region, which all branches leave. */
 export function loneRegion(steps: readonly KnownStep[]): Region {
-	return {blocks: [{start: steps[0]?.start ?? 0, steps, follower: undefined}], entries: [0], numbers: new Map()};
+	const blocks = [{start: steps[0]?.start ?? 0, steps, follower: undefined, targets: []}];
+	return {blocks, entries: [0], numbers: new Map(), loops: new Map(), returns: [], comesBack: false};
 }
 
 /**
@@ -50,26 +62,52 @@ export function formRegion(
 		count += steps.length;
 		pending.push(...targetsOf(steps), ...returnsTo(steps));
 	}
-	const sorted = [...found.entries()].sort(([one], [other]) => one - other);
-	const numbers = new Map(sorted.map(([start], number) => [start, number]));
-	const blocks = sorted.map(([start, steps]) => {
-		const end = steps.findIndex(({start: at, ordinal}) => ordinal > 1 && at !== start && found.has(at));
-		const begun = end > 0 ? steps[end] : undefined;
-		if (begun === undefined) return {start, steps, follower: undefined};
-		return {start, steps: steps.slice(0, end), follower: {start: begun.start, executed: begun.ordinal - 1}};
+	const starts = [...found.keys()];
+	const indices = new Map(starts.map((start, index) => [start, index]));
+	const behind = new Set([...found.values()].flatMap(returnsTo));
+	const returns = [...behind].filter((start) => found.has(start)).slice(0, maxReturns);
+	const cut = [...found].map(([start, steps]) => cutBlock(start, steps, found));
+	const goesTo = cut.map(({steps, follower}) => {
+		const back = steps.some(isReturn) ? returns : [];
+		const next = follower === undefined ? [] : [follower.start];
+		return [...targetsOf(steps), ...next, ...back].flatMap((target) => indices.get(target) ?? []);
 	});
-	const start = numbers.get(offset) ?? 0;
-	const followed = new Set(
-		blocks.flatMap(({steps, follower}) => [...targetsOf(steps), ...(follower === undefined ? [] : [follower.start])]),
-	);
-	const entries = sorted.flatMap(([at], number) =>
-		number === start || (!followed.has(at) && isWarm(at)) ? [number] : [],
-	);
-	return {blocks, entries, numbers};
+	const followed = new Set(cut.flatMap(({steps, follower}) => [...targetsOf(steps), follower?.start]));
+	const called = new Set(cut.flatMap(({steps}) => targetsOf(steps.filter(({kind}) => directCalls.has(kind)))));
+	const entries = starts.flatMap((start, index) => {
+		const isCrossroads = !followed.has(start) || behind.has(start) || called.has(start);
+		return start === offset || (isCrossroads && isWarm(start)) ? [index] : [];
+	});
+	const {order, loops} = arrange(goesTo, entries);
+	const numbers = new Map(order.map((index, number) => [index, number]));
+	const numberOf = (index: number) => numbers.get(index) as number;
+	return {
+		blocks: order.map((index) => ({
+			...(cut[index] as (typeof cut)[number]),
+			targets: (goesTo[index] as number[]).map(numberOf),
+		})),
+		entries: entries.map(numberOf),
+		numbers: new Map(starts.map((start, index) => [start, numberOf(index)])),
+		loops,
+		returns,
+		comesBack: entries.length > 1 && cut.some(({steps}) => steps.some(({kind}) => unknown.has(kind))),
+	};
+}
+
+/** Gives a block without what begins another one. */
+function cutBlock(
+	start: number,
+	steps: readonly KnownStep[],
+	found: ReadonlyMap<number, unknown>,
+): Omit<RegionBlock, 'targets'> {
+	const end = steps.findIndex(({start: at, ordinal}) => ordinal > 1 && at !== start && found.has(at));
+	const begun = end > 0 ? steps[end] : undefined;
+	if (begun === undefined) return {start, steps, follower: undefined};
+	return {start, steps: steps.slice(0, end), follower: {start: begun.start, executed: begun.ordinal - 1}};
 }
 
 /** Offsets to which steps go in their page. */
-export function targetsOf(steps: readonly KnownStep[]): number[] {
+function targetsOf(steps: readonly KnownStep[]): number[] {
 	return steps.flatMap(({kind, immediate}) => {
 		const isDirect = kinds[kind]?.isJump === true && !indirect.has(kind);
 		return isDirect && immediate >= 0n && immediate < 4096n ? [Number(immediate)] : [];
@@ -77,11 +115,18 @@ export function targetsOf(steps: readonly KnownStep[]): number[] {
 }
 
 /** Offsets in their page behind calls. */
-export function returnsTo(steps: readonly KnownStep[]): number[] {
+function returnsTo(steps: readonly KnownStep[]): number[] {
 	return steps.flatMap(({kind, next}) => (calls.has(kind) && next < 4096 ? [next] : []));
 }
 
+/** A step returns to an address that a call has left. */
+export const isReturn = ({kind}: KnownStep): boolean => kind === returning;
+
+const returning = kindNumber('ret.64');
+/** Kinds that call, those of them that go to their constant, and those that jump and call to where only running code knows. */
 const calls = new Set(kinds.flatMap(({key}, number) => (/^call(To)?[.]64/.test(key) ? [number] : [])));
+const directCalls = new Set(kinds.flatMap(({key}, number) => (/^call[.]64/.test(key) ? [number] : [])));
+const unknown = new Set(kinds.flatMap(({key}, number) => (/^(jmpTo|callTo)[.]/.test(key) ? [number] : [])));
 
 /** Kinds that jump, and not to their constant. */
 const indirect = new Set(
