@@ -119,7 +119,7 @@ vmTest('a running machine is measured from another process, and by itself until 
 	const {stdout} = await openvmm('top --once --vm measured');
 	t.regex(
 		stdout,
-		/^openvmm top: measured \(\d+\), running\n\nCPU .* port\/s .*\n0 .*\n1 .*\n\n.* % {2}of the time they waited/,
+		/^openvmm top: measured \(\d+\), running\n\nCPU .* port\/s .*\n0 .*\n1 .*\n\n(CPU .* of WebAssembly .*\n0 .*\n1 .*\n\n)?.* % {2}[█-▏·]{10} {2}of the time they waited/,
 	);
 	const part = join(directory, 'part.json');
 	t.is((await openvmm(`profile ${part} --time 1 --rate 1000 --vm measured`)).status, 0);

@@ -2,6 +2,7 @@ import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
+import {pathsOf, tables} from '#main/top';
 import {
 	compute,
 	forever,
@@ -131,18 +132,27 @@ vmTest(counted, {on: ['software']}, async (t, machine) => {
 	const guest = await machine(two);
 	await guest.vm.start();
 	await guest.waitFor(/Two/);
-	const counters = async (vcpu: number) => (await guest.inspect(`vm/vcpus/${vcpu}/counters`)) as Record<string, number>;
+	const counters = async (vcpu: number, part = '') =>
+		(await guest.inspect(`vm/vcpus/${vcpu}/counters${part}`)) as Record<string, number>;
 	for (const vcpu of [0, 1]) {
 		// Others may have the host's processors for a while.
 		while (((await counters(vcpu))['instructionsPerSecond'] as number) === 0) await sleep(20);
-		const {instructions, exits, tlbMisses, decodedPages, exactFloats} = await counters(vcpu);
-		for (const found of [instructions, exits, tlbMisses, decodedPages]) t.true((found as number) > 0);
+		const {instructions, exits, tlbMisses, blockMisses, decodedPages, exactFloats} = await counters(vcpu);
+		for (const found of [instructions, exits, tlbMisses, blockMisses, decodedPages]) t.true((found as number) > 0);
 		t.is(exactFloats, 0);
+		// Its loop becomes hot.
+		while ((await counters(vcpu, '/translations'))['present'] === 0) await sleep(20);
+		for (const path of pathsOf(tables)) t.is(typeof (await guest.inspect(`vm/vcpus/${vcpu}/${path}`)), 'number', path);
 	}
 	await guest.vm.pause();
 	const then = await counters(1);
 	t.is(then['instructionsPerSecond'], 0);
 	t.deepEqual(await counters(1), then);
+	const {steps = 0, maxSteps = 0} = then;
+	t.true(steps > 0 && steps <= maxSteps);
+	const {made = 0, dropped, present, bytes = 0, maxBytes = 0} = await counters(1, '/translations');
+	t.is(dropped, made - (present as number));
+	t.true(bytes > 0 && bytes <= maxBytes);
 });
 
 const port = 0x610;

@@ -1,7 +1,7 @@
 import {parseSymbolFile} from '#main/config';
 import {connectMachine} from '#main/control';
 import {readSymbolFiles} from '#main/symbols';
-import {columns, type ScreenSize, topLines, WatchedMachine} from '#main/top';
+import {type ScreenSize, tables, topLines, WatchedMachine} from '#main/top';
 import {isVmmError} from '#support/errors';
 import {parseNumber} from '#support/options';
 import type {FlagValues} from './parse.ts';
@@ -23,9 +23,9 @@ export async function top(flags: FlagValues<string>): Promise<number> {
 	const [vm, socket] = [flags.last('vm'), flags.last('socket')];
 	const client = await connectMachine({...(vm !== undefined && {vm}), ...(socket !== undefined && {socket})});
 	try {
-		const machine = new WatchedMachine(client, columns, given);
+		const machine = new WatchedMachine(client, tables, given);
 		if (flags.has('once') || !process.stdout.isTTY) {
-			print(1, `${topLines(await machine.look(timeMs), columns, page).join('\n')}\n`);
+			print(1, `${topLines(await machine.look(timeMs), tables, page).join('\n')}\n`);
 			return 0;
 		}
 		await refresh(machine, timeMs);
@@ -51,7 +51,7 @@ async function refresh(machine: WatchedMachine, timeMs: number): Promise<void> {
 			const view = await Promise.race([looking, stopped.promise]);
 			if (view === 'stop') return;
 			// A serial line does not say how large its screen is.
-			const lines = topLines(view, columns, {rows: (stdout.rows || 25) - 1, columns: stdout.columns || 80});
+			const lines = topLines(view, tables, {rows: (stdout.rows || 25) - 1, columns: stdout.columns || 80});
 			print(1, `${home}${lines.map((line) => `${line}${eraseLine}\r\n`).join('')}${eraseBelow}`);
 		}
 	} catch (error) {

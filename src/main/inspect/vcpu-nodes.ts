@@ -34,7 +34,7 @@ const sampleMs = 100;
 
 /** A processor's counters, and how fast the first one grows now. */
 const counterNodes = (read: () => VcpuCounters, control: InspectedVcpu['control']): Children => ({
-	...read(),
+	...dataChildren(read()),
 	instructionsPerSecond: leaf(async () => {
 		if (control.running === 0) return 0;
 		const [before, began] = [read().instructions, performance.now()];

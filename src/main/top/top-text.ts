@@ -1,4 +1,4 @@
-import type {Column} from './columns.ts';
+import type {Column, Table} from './columns.ts';
 
 /** The numbers of one processor, by the path of their column. */
 export type VcpuNumbers = ReadonlyMap<string, number>;
@@ -32,43 +32,74 @@ export interface ScreenSize {
 
 const headWidth = 5;
 const gap = 2;
-/** Lines that are left for hot spots, and for what stands around the table. */
-const otherLines = 10;
+/** Lines that are left for hot spots, and for what stands around the tables. */
+const otherLines = 8;
+/** Characters of a bar, and of the two numbers behind it. */
+const barWidth = 10;
+const shareWidth = 14;
+/** The last character of a bar, in eighths. */
+const eighths = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
 
 /** The screen, as lines without their ends: no longer than the terminal is wide, and no more than it is high. */
-export function topLines(view: TopView, columns: readonly Column[], size: ScreenSize): string[] {
+export function topLines(view: TopView, tables: readonly Table[], size: ScreenSize): string[] {
 	const {title, after, hottest, waiting} = view;
-	const known = columns.filter(({path}) => after.some((numbers) => numbers.has(path)));
+	const known = tables
+		.map((columns) => columns.filter(({path}) => after.some((numbers) => numbers.has(path))))
+		.filter((columns) => columns.length > 0);
 	const all = after.map((_, index) => index);
-	const room = Math.max(1, size.rows - otherLines);
+	// A table has a head, and a line behind it.
+	const room = Math.max(1, Math.floor((size.rows - otherLines) / Math.max(known.length, 1)) - 2);
 	const alone = all.slice(0, all.length > room ? room - 1 : room);
 	const together = all.slice(alone.length);
-	const table = [
-		['CPU'.padEnd(headWidth), ...known.map(({title: text}) => ' '.repeat(gap) + text)].join(''),
-		...alone.map((vcpu) => line(`${vcpu}`, [vcpu], known, view)),
-		...(together.length === 0 ? [] : [line(`+${together.length}`, together, known, view)]),
-	];
-	const spots = hottest.map(({name, part}) => `${percent(part)}  ${printable(name)}`);
-	const wait = `${percent(waiting)}  of the time they waited${spots.length === 0 ? '' : '; of the rest:'}`;
-	return [printable(title), '', ...table, '', wait, ...spots]
+	const shown = known.flatMap((columns) => [
+		['CPU'.padEnd(headWidth), ...columns.map((column) => titleOf(column))].join(''),
+		...alone.map((vcpu) => line(`${vcpu}`, [vcpu], columns, view)),
+		...(together.length === 0 ? [] : [line(`+${together.length}`, together, columns, view)]),
+		'',
+	]);
+	const spots = hottest.map(({name, part}) => `${percent(part)}  ${bar(part)}  ${printable(name)}`);
+	const wait = `${percent(waiting)}  ${bar(waiting)}  of the time they waited${spots.length === 0 ? '' : '; of the rest:'}`;
+	return [printable(title), '', ...shown, wait, ...spots]
 		.slice(0, size.rows)
 		.map((text) => text.slice(0, size.columns));
 }
 
-/** One line of the table: the numbers of a processor, or of several together. */
+const widthOf = ({title, most}: Column): number =>
+	most === undefined ? title.length : Math.max(title.length, barWidth + shareWidth);
+
+/** Above numbers it ends where they do, above bars it begins there. */
+function titleOf(column: Column): string {
+	const {title, most} = column;
+	const width = widthOf(column);
+	return ' '.repeat(gap) + (most === undefined ? title.padStart(width) : title.padEnd(width));
+}
+
+/** One line of a table: the numbers of a processor, or of several together. */
 function line(head: string, vcpus: readonly number[], columns: readonly Column[], view: TopView): string {
 	const {before, after, seconds} = view;
-	const cells = columns.map(({title, path, unit = 1, isLevel = false}) => {
+	const cells = columns.map((column) => {
+		const {path, unit = 1, isLevel = false, most} = column;
 		const values = vcpus.flatMap((vcpu) => {
 			const [earlier, now] = [before[vcpu]?.get(path), after[vcpu]?.get(path)];
 			if (now === undefined || (earlier === undefined && !isLevel)) return [];
 			// One that is less than before has begun again: the machine was reset.
 			return [isLevel ? now : Math.max(0, now - (earlier ?? 0)) / seconds];
 		});
-		const sum = values.reduce((total, value) => total + value, 0) / unit;
-		return (values.length === 0 ? '-' : short(sum)).padStart(gap + title.length);
+		const value = sum(values) / unit;
+		const limit = most === undefined ? 0 : sum(vcpus.map((vcpu) => after[vcpu]?.get(most) ?? 0)) / unit;
+		const number = isLevel && unit === 1 ? `${value}` : short(value);
+		const text = limit === 0 ? number : bar(value / limit) + `${number} of ${short(limit)}`.padStart(shareWidth);
+		return ' '.repeat(gap) + (values.length === 0 ? '-' : text).padStart(widthOf(column));
 	});
 	return [head.padEnd(headWidth), ...cells].join('');
+}
+
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+
+/** A part of a whole, 0 to 1, as a bar as long as the whole is. */
+function bar(part: number): string {
+	const length = Math.round(Math.min(Math.max(part, 0), 1) * barWidth * 8);
+	return ('█'.repeat(Math.floor(length / 8)) + (eighths[length % 8] ?? '')).padEnd(barWidth, '·');
 }
 
 const short = (value: number): string => (value < 100 ? value.toFixed(1) : Math.round(value).toString());

@@ -1,13 +1,16 @@
 import test from 'ava';
-import type {Column} from './columns.ts';
-import {columns, topLines, WatchedMachine} from './index.ts';
+import type {Table} from './columns.ts';
+import {tables, topLines, WatchedMachine} from './index.ts';
 import type {TopView} from './top-text.ts';
 
-const table: readonly Column[] = [
-	{title: 'M instr/s', path: 'counters/instructions', unit: 1e6},
-	{title: 'exits/s', path: 'counters/exits'},
-	{title: 'regions', path: 'counters/regions', isLevel: true},
-	{title: 'never', path: 'counters/never'},
+const own: readonly Table[] = [
+	[
+		{title: 'M instr/s', path: 'counters/instructions', unit: 1e6},
+		{title: 'exits/s', path: 'counters/exits'},
+		{title: 'regions', path: 'counters/regions', isLevel: true},
+		{title: 'never', path: 'counters/never'},
+	],
+	[{title: 'never', path: 'counters/never'}],
 ];
 
 const numbers = (instructions: number, exits?: number, regions?: number) =>
@@ -29,23 +32,46 @@ const view: TopView = {
 	waiting: 0.5,
 };
 
-test('numbers that grow are shown by the second, others as they are, and a column that nobody has not at all', (t) => {
-	t.deepEqual(topLines(view, table, {rows: 50, columns: 200}), [
+const never =
+	'numbers that grow are shown by the second, others as they are; what nobody has, and a table of that, not at all';
+test(never, (t) => {
+	t.deepEqual(topLines(view, own, {rows: 50, columns: 200}), [
 		'it',
 		'',
 		'CPU    M instr/s  exits/s  regions',
-		'0            125     1000      7.0',
+		'0            125     1000        7',
 		'1            0.0        -        -',
 		'',
-		'  50.0 %  of the time they waited; of the rest:',
-		'  75.0 %  schedule',
-		'  25.0 %  evil?[2J',
+		'  50.0 %  █████·····  of the time they waited; of the rest:',
+		'  75.0 %  ███████▌··  schedule',
+		'  25.0 %  ██▌·······  evil?[2J',
 	]);
+});
+
+test('what has a bound is a bar, of one processor and of several, and never longer than that', (t) => {
+	const bounded: Table = [{title: 'steps', path: 'steps', unit: 10, isLevel: true, most: 'most'}];
+	const of = (steps: number) => new Map(Object.entries({steps, most: 1000}));
+	const after = [of(0), of(505), of(5000), of(250), of(750)];
+	const [, , ...lines] = topLines({...view, before: [], after, hottest: []}, [bounded], {rows: 14, columns: 200});
+	t.deepEqual(lines.slice(0, 5), [
+		'CPU    steps                   ',
+		'0      ··········    0.0 of 100',
+		'1      █████·····   50.5 of 100',
+		'2      ██████████    500 of 100',
+		'+2     █████·····    100 of 200',
+	]);
+});
+
+test('the columns of two tables share the rows of a screen', (t) => {
+	const after = new Array(40).fill(new Map(own[0]?.map(({path}) => [path, 1])));
+	const lines = topLines({...view, before: after, after}, [...own, ...own], {rows: 32, columns: 200});
+	t.is(lines.length, 32 - 5 + view.hottest.length);
+	t.is(lines.filter((line) => line.startsWith('+')).length, 4);
 });
 
 test('a screen is no larger than its terminal, and many processors are some and the rest together', (t) => {
 	const many = {...view, before: new Array(40).fill(numbers(0)), after: new Array(40).fill(numbers(2e6))};
-	const lines = topLines(many, table, {rows: 14, columns: 20});
+	const lines = topLines(many, own, {rows: 14, columns: 20});
 	t.deepEqual(lines.slice(2, 7), [
 		'CPU    M instr/s',
 		'0            1.0',
@@ -59,7 +85,7 @@ test('a screen is no larger than its terminal, and many processors are some and 
 		{rows: 3, columns: 10},
 		{rows: 24, columns: 5},
 	]) {
-		const shown = topLines(many, table, size);
+		const shown = topLines(many, own, size);
 		t.true(shown.length <= size.rows && shown.every((line) => line.length <= size.columns), JSON.stringify(size));
 	}
 });
@@ -96,7 +122,7 @@ function client(kernel: object) {
 
 test('a machine is asked for its kernel’s symbols once, and now and then while it has none', async (t) => {
 	const known = client({stext: '0x100', symbols: [['0x100', 'work']]});
-	const machine = new WatchedMachine(known, columns, []);
+	const machine = new WatchedMachine(known, tables, []);
 	const first = await machine.look(1);
 	t.like(first, {
 		title: 'openvmm top: db (7), running',
@@ -116,7 +142,7 @@ test('a machine is asked for its kernel’s symbols once, and now and then while
 	t.is(known.calls.filter((method) => method === 'kernel-symbols').length, 1);
 
 	const unknown = client({});
-	const other = new WatchedMachine(unknown, columns, [{symbols: [{address: 0x7005000n, size: 0, name: 'given'}]}]);
+	const other = new WatchedMachine(unknown, tables, [{symbols: [{address: 0x7005000n, size: 0, name: 'given'}]}]);
 	for (let round = 0; round < 11; round++) await other.look(1);
 	t.is(unknown.calls.filter((method) => method === 'kernel-symbols').length, 2);
 	t.is((await other.look(1)).hottest[1]?.name, 'given');

@@ -2,7 +2,7 @@ import type {ControlClient} from '#main/control';
 import {frameName} from '#main/profile';
 import {type GivenSymbols, type GuestKernel, guestSymbols, SymbolTable} from '#main/symbols';
 import {isVmmError} from '#support/errors';
-import type {Column} from './columns.ts';
+import {pathsOf, type Table} from './columns.ts';
 import type {HotSpot, TopView, VcpuNumbers} from './top-text.ts';
 
 /** Rounds between two looks for a kernel's symbols, while none have been found. */
@@ -23,7 +23,7 @@ interface KernelAnswer {
 export class WatchedMachine {
 	readonly #client: Pick<ControlClient, 'call' | 'hello'>;
 	readonly #given: GivenSymbols;
-	readonly #columns: readonly Column[];
+	readonly #paths: readonly string[];
 	#rounds = 0;
 	#symbols = new SymbolTable([]);
 	#hasKernel = false;
@@ -31,9 +31,9 @@ export class WatchedMachine {
 	#beforeAt = 0;
 
 	/** @param given - symbols beside those of the guest's kernel */
-	constructor(client: Pick<ControlClient, 'call' | 'hello'>, columns: readonly Column[], given: GivenSymbols) {
+	constructor(client: Pick<ControlClient, 'call' | 'hello'>, tables: readonly Table[], given: GivenSymbols) {
 		this.#client = client;
-		this.#columns = columns;
+		this.#paths = pathsOf(tables);
 		this.#given = given;
 	}
 
@@ -81,7 +81,7 @@ export class WatchedMachine {
 		const vcpus: VcpuNumbers[] = [];
 		for (const [name] of children) {
 			const numbers = new Map<string, number>();
-			for (const {path} of this.#columns) {
+			for (const path of this.#paths) {
 				const {value} = (await this.#inspect(`vm/vcpus/${name}/${path}`)) ?? {};
 				if (typeof value === 'number') numbers.set(path, value);
 			}

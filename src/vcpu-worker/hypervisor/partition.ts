@@ -54,8 +54,11 @@ export interface MsrRange {
 	readonly count: number;
 }
 
-/** Counters of a processor that a back end keeps for people. They only grow. */
-export type VcpuCounters = Readonly<Record<string, number>> & {readonly instructions: number};
+/** What a back end counts of a processor, for people. Some only grow, others say what there is now; some belong together. */
+export interface VcpuCounters extends Readonly<Record<string, number | Readonly<Record<string, number>>>> {
+	/** That have been executed. */
+	readonly instructions: number;
+}
 
 /** A machine as the back end has it, on the owner's thread. */
 export interface Partition {

@@ -150,12 +150,17 @@ export class SoftwarePartition implements Partition {
 	readonly counters = (vcpu: number): VcpuCounters => {
 		const {buffer} = this.handle.shared.memories[vcpu] as SharedMemory;
 		const state = CpuState.on(buffer, memoryMap.state);
+		const {made, dropped, present, waiting, hotAfter, bytes, maxBytes} = state.translations;
 		return {
 			instructions: Number(state.instructions),
 			exits: Number(state.exits),
 			tlbMisses: Number(state.tlbMisses),
+			blockMisses: Number(state.blockMisses),
 			decodedPages: Number(state.decodedPages),
 			exactFloats: Number(state.exactFloats),
+			steps: state.steps,
+			maxSteps: state.maxSteps,
+			translations: {made, dropped, present, waiting, hotAfter, bytes, maxBytes},
 		};
 	};
 

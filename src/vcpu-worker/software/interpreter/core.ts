@@ -476,10 +476,23 @@ export class Core {
 		this.pagingInputs.fill(-1);
 	}
 
+	/** Steps of blocks that there is room for, and that are there. */
+	get maxSteps(): number {
+		return (this.#recordsEnd - memoryMap.records) / MicroOp.size;
+	}
+
+	get steps(): number {
+		return (this.#nextRecord - memoryMap.records) / MicroOp.size;
+	}
+
+	get #recordsEnd(): number {
+		return this.memory.byteLength - aloneSlots * aloneBytes;
+	}
+
 	/** False where that many records do not fit any more, or their instructions. */
 	fits(count: number): boolean {
 		if (this.#instructions.size + count > maxInstructions) return false;
-		return this.#nextRecord + count * MicroOp.size <= this.memory.byteLength - aloneSlots * aloneBytes;
+		return this.#nextRecord + count * MicroOp.size <= this.#recordsEnd;
 	}
 
 	/** The slot of a record's instruction in {@link decodeAlone}. No other one than 0, which is of instructions without a record. */

@@ -1,4 +1,4 @@
-import {array, i32, i64, reserved, u8, u16, u32, u64, wire} from '#support/wire';
+import {array, f64, i32, i64, reserved, u8, u16, u32, u64, wire} from '#support/wire';
 
 /** A segment register with its hidden part (Intel SDM volume 3, 3.4.3). */
 export const SegmentState = wire('SegmentState', {
@@ -18,6 +18,22 @@ export const TableState = wire('TableState', {base: u64, limit: u32, reserved: u
  * exponent of ones (9.2.2).
  */
 export const X87Register = wire('X87Register', {significand: u64, signExponent: u16, padding: reserved(6)}).sized(16);
+
+/** A processor's translations, for people. */
+export const TranslationCounts = wire('TranslationCounts', {
+	/** Functions that it has taken since it began, and that it does not use any more: their code has changed, or there was no room. */
+	made: f64,
+	dropped: f64,
+	/** Functions that it has. */
+	present: u32,
+	/** Hot blocks that wait for theirs, and executions after which a block is hot; 0 where none is. */
+	waiting: u32,
+	hotAfter: u32,
+	/** WebAssembly of the modules that they are of, and the most that is made for a machine. */
+	bytes: u32,
+	maxBytes: u32,
+	padding: reserved(4),
+});
 
 /**
  * A processor's registers as generated code, TypeScript, the debugger and snapshots see them. It lies at address 0 of the
@@ -137,4 +153,10 @@ export const CpuState = wire('CpuState', {
 	exactFloats: u64,
 	exits: u64,
 	decodedPages: u64,
+	/** Looks for a block that the cache of blocks does not have. */
+	blockMisses: u64,
+	/** Steps that are decoded, and those that there is room for. */
+	steps: u32,
+	maxSteps: u32,
+	translations: TranslationCounts,
 });

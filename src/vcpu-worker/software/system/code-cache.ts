@@ -55,6 +55,7 @@ export class CodeCache implements CodePages {
 		this.#memory = memory;
 		this.#others = others;
 		this.#dropWritable = dropWritable;
+		core.state.maxSteps = core.maxSteps;
 	}
 
 	/** Pages that have code. */
@@ -101,6 +102,7 @@ export class CodeCache implements CodePages {
 		const first = Math.min(executions ?? 0, earlyExecutions);
 		const head = executions === undefined ? undefined : {executions: first, rest: executions - first, start: offset};
 		const record = this.#core.write(steps, head);
+		this.#core.state.steps = this.#core.steps;
 		const count = steps.length + (head === undefined ? 0 : 1);
 		code.blocks.set(key, {record, last: record + (count - 1) * MicroOp.size, low: own.low, high: own.high});
 		return record;
@@ -172,6 +174,7 @@ export class CodeCache implements CodePages {
 	forget(): void {
 		this.#pages.clear();
 		this.#core.forgetCode();
+		this.#core.state.steps = 0;
 	}
 
 	/**

@@ -129,6 +129,7 @@ export class Processor implements Parts {
 	/** How often a block is executed before it is translated: from now on, and for code that is not known yet. undefined: none is. */
 	set heat(executions: number | undefined) {
 		if (executions !== undefined) this.translations.heat = executions;
+		this.core.state.translations.hotAfter = executions ?? 0;
 		this.#code.heat = executions;
 		this.#code.forget();
 	}
@@ -448,6 +449,7 @@ export class Processor implements Parts {
 			state.codePageOffset = BigInt.asUintN(64, state.codePage - base);
 			return known;
 		}
+		state.blockMisses++;
 		const translation = this.mmu.fetch(low, high);
 		if (translation === undefined) return refuse(new GuestFault(state.vector, state.errorCode));
 		const record = this.#code.block(translation.page, low & (pageBytes - 1), codeSize);

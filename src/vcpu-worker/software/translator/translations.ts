@@ -6,6 +6,7 @@ import {
 	type Answer,
 	Begins,
 	type MadeRegion,
+	storeLimits,
 	type TranslationSource,
 } from '#vcpu-worker/software/translation-store';
 
@@ -81,6 +82,10 @@ export class Translations {
 	readonly #asked = new Map<number, HotBlock & {readonly rest: number}>();
 	readonly #pages = new Set<string>();
 	#lastId = 0;
+	/** Of all of {@link #modules}. */
+	#bytes = 0;
+	/** Translations that it has taken. */
+	#taken = 0;
 
 	/** @param processors - of the machine, which share what it may ask for */
 	constructor(core: Core, codeOf: CodeOf, source: TranslationSource, processors: number) {
@@ -88,14 +93,20 @@ export class Translations {
 		this.#core = core;
 		this.#codeOf = codeOf;
 		this.#source = source;
+		core.state.translations.maxBytes = storeLimits.machineBytes;
 		core.removed = (heads, executions) => this.#remove(heads, executions);
 		core.forgotten = () => this.#clear();
 	}
 
 	/** Translations there are, and bytes of WebAssembly of the modules that they are of. */
 	get size(): {readonly translations: number; readonly bytes: number} {
-		const bytes = [...this.#modules.values()].reduce((sum, module) => sum + module.bytes, 0);
-		return {translations: this.#known.size, bytes};
+		return {translations: this.#known.size, bytes: this.#bytes};
+	}
+
+	/** Has people see how it is. */
+	#tell(): void {
+		const [made, present, waiting, bytes] = [this.#taken, this.#known.size, this.#asked.size, this.#bytes];
+		Object.assign(this.#core.state.translations, {made, dropped: made - present, present, waiting, bytes});
 	}
 
 	/** A block has become hot, or been executed so often that it may be hot elsewhere. */
@@ -132,6 +143,7 @@ export class Translations {
 		}
 		const id = ++this.#lastId;
 		this.#asked.set(id, {...block, rest});
+		this.#tell();
 		this.#pages.add(pageOf(block));
 		core.count(head, whileWanted);
 		const page = code.bytes.slice();
@@ -147,10 +159,12 @@ export class Translations {
 	}
 
 	#hear(answer: Answer): void {
-		if (answer.kind === 'dropped') {
-			this.#drop(answer.number);
-			return;
-		}
+		if (answer.kind === 'dropped') this.#drop(answer.number);
+		else this.#answered(answer);
+		this.#tell();
+	}
+
+	#answered(answer: Exclude<Answer, {readonly kind: 'dropped'}>): void {
 		const core = this.#core;
 		const asked = this.#asked.get(answer.id);
 		if (asked === undefined) return;
@@ -181,6 +195,7 @@ export class Translations {
 		if (module === undefined) {
 			module = {functions: core.instantiate(compiled), bytes, numbers: new Set()};
 			this.#modules.set(answer.number, module);
+			this.#bytes += bytes;
 		}
 		core.place(number, module.functions[`${answer.index}`] as Translation, firsts);
 		const heads = firsts.map(headOf);
@@ -191,6 +206,7 @@ export class Translations {
 		for (const head of heads) this.#addWithin(head, number);
 		module.numbers.add(number);
 		this.#known.set(number, {heads, module: answer.number});
+		this.#taken++;
 		return true;
 	}
 
@@ -240,6 +256,7 @@ export class Translations {
 				if ((this.#core.leftOf(head) ?? whileWanted) < executions) this.#core.count(head, executions);
 			this.#release(number);
 		}
+		if (numbers.size > 0) this.#tell();
 		return numbers.size > 0;
 	}
 
@@ -253,6 +270,7 @@ export class Translations {
 		this.#asked.clear();
 		this.#pages.clear();
 		for (const number of [...this.#known.keys()]) this.#release(number);
+		this.#tell();
 	}
 
 	#release(number: number): void {
@@ -268,7 +286,9 @@ export class Translations {
 		this.#core.translations.set(number, null);
 		const module = this.#modules.get(known.module);
 		module?.numbers.delete(number);
-		if (module?.numbers.size === 0) this.#modules.delete(known.module);
+		if (module?.numbers.size !== 0) return;
+		this.#modules.delete(known.module);
+		this.#bytes -= module.bytes;
 	}
 }
 
