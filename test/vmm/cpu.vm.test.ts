@@ -3,6 +3,7 @@ import {join} from 'node:path';
 import {isVmmError} from '#support/errors';
 import {openTestSnapshot, snapshotPlace, vmTest, x86BackEnds} from '#test/petri';
 import {stateKeeper} from '#test/tmk';
+import {hostFuses} from '#vcpu-worker/software/fuse-check';
 
 const pmTimer = 0x408;
 const keeper = (count: number) => ({kernel: stateKeeper({pmTimer, count}), memory: {sizeBytes: 2 ** 25}});
@@ -38,6 +39,20 @@ vmTest(
 			error?.message ?? '',
 			/ran on (\w+) and has what \1 does not have.*: CPUID\.1\.0:ECX\[13\] \(cx16\), CPUID\.1\.0:ECX\[19\] \(sse4_1\), CPUID\.1\.0:ECX\[20\] \(sse4_2\)$/,
 		);
+	},
+);
+
+vmTest(
+	'by default there is x86-64-v3 where the host multiplies and adds at once',
+	{on: ['software']},
+	async (t, machine) => {
+		const shown = await features(await machine(keeper(1)));
+		const level = ['avx', 'avx2', 'bmi1', 'bmi2', 'f16c', 'fma'];
+		t.deepEqual(
+			level.filter((name) => shown.includes(name)),
+			hostFuses() ? level : [],
+		);
+		t.true(['sse4_2', 'movbe', 'abm'].every((name) => shown.includes(name)));
 	},
 );
 

@@ -12,12 +12,12 @@ import {
 	otherNames,
 	wordName,
 } from '#vcpu-worker/cpuid';
-import {keptBack, offeredCpuid, onRequest} from '#vcpu-worker/software/back-end';
+import {keptBack, offeredCpuid, wholeLevel} from '#vcpu-worker/software/back-end';
 
 /** The guide's page on processors, in Markdown: what `openvmm help --cpu` prints. */
 export function cpuPage(): string {
 	const offered = new Set(announced(offeredCpuid));
-	const options = {x2apic: true, tscDeadline: true, onRequest: Object.keys(onRequest)};
+	const options = {x2apic: true, tscDeadline: true};
 	const shown = new Set(announced(guestCpuid(offeredCpuid, options)(onlyOne)));
 	return [
 		'# Processors by model and feature',
@@ -75,8 +75,8 @@ const names = ({name}: CpuFeature): string => {
 function software({name}: CpuFeature, offered: ReadonlySet<string>, shown: ReadonlySet<string>): string {
 	const why = keptBack[name];
 	if (why !== undefined) return `not announced: ${why}`;
-	const whyAsked = onRequest[name];
-	if (whyAsked !== undefined) return `with \`--cpu +${name}\`: ${whyAsked}`;
+	if (wholeLevel.includes(name))
+		return `yes, where the host rounds a product with a sum once (FMA); else with \`--cpu +${name}\``;
 	if (shown.has(name)) return 'yes';
 	return offered.has(name) ? 'hidden' : '';
 }

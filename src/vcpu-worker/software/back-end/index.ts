@@ -1,4 +1,4 @@
 /** The software processor behind the seam of hypervisors. */
 
-export {keptBack, offeredCpuid, onRequest} from './offered-cpuid.ts';
+export {keptBack, offeredCpuid, wholeLevel} from './offered-cpuid.ts';
 export {software} from './software-hypervisor.ts';

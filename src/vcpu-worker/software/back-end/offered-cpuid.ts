@@ -6,16 +6,8 @@ const vendor = {ebx: 0x6874_7541, edx: 0x6974_6e65, ecx: 0x444d_4163} as const;
 /** Family 15, model 107, stepping 1: what QEMU's `qemu64` has, a processor for which kernels know no workaround that matters here. */
 const signature = 0x0006_0fb1;
 
-/** Why a feature that the processor has is announced only where it is asked for. */
-const wholeLevel = 'x86-64-v3 is there as a whole where it is asked for, until what programs gain by it is measured';
-export const onRequest: Readonly<Record<string, string>> = {
-	avx: wholeLevel,
-	avx2: wholeLevel,
-	f16c: wholeLevel,
-	fma: wholeLevel,
-	bmi1: wholeLevel,
-	bmi2: wholeLevel,
-};
+/** Features that a guest finds by default where the host rounds a product with a sum once: programs that find AVX2 take FMA for as fast as that. */
+export const wholeLevel: readonly string[] = ['avx', 'avx2', 'f16c', 'fma', 'bmi1', 'bmi2'];
 
 /**
  * Features that can be announced, by their names in `cpuFeatures`. Without TSC_ADJUST Linux watches the counter by another clock, and takes
@@ -28,7 +20,7 @@ const offeredFeatures: readonly string[] = [
 	...'xsaveopt xsavec xgetbv1 xsaves syscall nx pdpe1gb rdtscp lm lahf_lm abm 3dnowprefetch invtsc'.split(' '),
 	...'kvm_clocksource kvm_nop_io_delay kvm_clocksource2 kvm_steal_time kvm_pv_unhalt kvm_pv_send_ipi'.split(' '),
 	'kvm_clocksource_stable',
-	...Object.keys(onRequest),
+	...wholeLevel,
 ];
 
 /** Features that the processor has, or has in part, and does not announce: why. */

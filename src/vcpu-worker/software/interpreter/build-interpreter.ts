@@ -9,7 +9,6 @@ import {
 	type Local,
 	type Memory,
 	ModuleBuilder,
-	splatConverted,
 } from '#support/wasm';
 import {type Kind, kinds} from '#vcpu-worker/software/semantics';
 import {CpuState, MicroOp, Stop} from '#vcpu-worker/software/state';
@@ -26,7 +25,7 @@ const hasJumped = -1;
 
 /**
  * Builds the interpreter: a module whose function `run` executes records from one address on until something stops it, and
- * returns why (`Stop`); `fuses` tells of the host, see `addFuseCheck`. Its imports are those of `importParts`.
+ * returns why (`Stop`). Its imports are those of `importParts`.
  */
 export function buildInterpreter(): Uint8Array<ArrayBuffer> {
 	const module = new ModuleBuilder();
@@ -35,30 +34,7 @@ export function buildInterpreter(): Uint8Array<ArrayBuffer> {
 	const cold = new Map(kinds.filter(({isHot}) => !isHot).map((kind) => [kind, coldArm(module, kind, imports)]));
 	writeLoop(run.body, imports, cold);
 	module.exportFunction('run', run);
-	module.exportFunction('fuses', addFuseCheck(module));
 	return module.encode();
-}
-
-/**
- * Adds a function that tells, given 1, whether WebAssembly's relaxed multiplication with addition rounds once on this host, of singles and of
- * doubles: 0 or 1. It does where V8 finds FMA3.
- */
-function addFuseCheck(module: ModuleBuilder): FuncOf<'i32'> {
-	const check = module.function({parameters: ['i32'], result: 'i32'});
-	const {body} = check;
-	// No constant, so that no compiler computes it.
-	const one = body.parameters[0].toI64U();
-	/** The square of 2^n + 1, less 2^2n + 2^(n + 1), is 1; as a product that is rounded the square has no room for it. */
-	const isFused = (shape: 'f32x4' | 'f64x2', bits: number): Int<'i32'> => {
-		const number = (value: Int<'i64'>) => body.letVector(splatConverted(shape, value));
-		const power = 1n << BigInt(bits);
-		const factor = number(one.mul(power).add(1));
-		const rest = number(one.mul(-power * (power + 2n)));
-		const difference = factor.relaxedMultiplyAdd(shape, factor, rest);
-		return difference.binary(`${shape}.eq`, number(one)).reduce('v128.any_true');
-	};
-	body.return(isFused('f32x4', 23).and(isFused('f64x2', 31)));
-	return check;
 }
 
 /** A kind's arm as a function of the record, which returns why it stops, or 0. */

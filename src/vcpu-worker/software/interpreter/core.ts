@@ -9,6 +9,7 @@ import {
 	ownImmediate,
 } from '#vcpu-worker/software/decode';
 import {FloatUnit} from '#vcpu-worker/software/float';
+import {hostFuses} from '#vcpu-worker/software/fuse-check';
 import {enterKind, heatKind, kindNumber, kinds, systemKind} from '#vcpu-worker/software/semantics';
 import {
 	CpuState,
@@ -164,11 +165,11 @@ export class Core {
 		const system = (record: number) => this.#carryOut(record);
 		const {imported: translations} = this.translations;
 		this.#env = {state: memory, ram, access, compute, x87: this.x87.execute, system, translations};
-		const {run, fuses} = instantiate(loadInterpreter(), this.#env);
+		const {run} = instantiate(loadInterpreter(), this.#env);
 		this.#run = run;
 		new Float32Array(this.memory, leastNormalAt.f32x4, 4).fill(2 ** -126);
 		new Float64Array(this.memory, leastNormalAt.f64x2, 2).fill(2 ** -1022);
-		this.state.fusesProducts = fuses?.(1) ?? 0;
+		this.state.fusesProducts = hostFuses() ? 1 : 0;
 		this.state.tlb = memoryMap.tlb;
 	}
 
