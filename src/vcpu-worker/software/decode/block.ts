@@ -98,7 +98,9 @@ function inBlock(
 }
 
 /** What must hold for an instruction, which is asked for the first such one. */
-function checksOf({isVex, isVector, isMmx}: Instruction): readonly Step[] {
-	if (isVex) return [isVector ? avxCheck : vexCheck];
+function checksOf({isVex, isVector, isMmx, codeSize}: Instruction): readonly Step[] {
+	if (isVex && isVector) return [avxCheck];
+	// Code of 64 bits is never in real or virtual-8086 mode.
+	if (isVex) return codeSize === 64 ? [] : [vexCheck];
 	return [...(isVector ? [vectorCheck] : []), ...(isMmx ? [mmxCheck] : [])];
 }
