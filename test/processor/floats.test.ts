@@ -115,7 +115,7 @@ function makeComparison() {
 	state.cr4 = cr4;
 	processor.changed();
 	const records = new Map(
-		instructions.map(([name, bytes]) => [name, core.decode(Uint8Array.from(bytes), 0, {limit: 1})]),
+		instructions.map(([name, bytes]) => [name, core.write(core.decode(Uint8Array.from(bytes), 0, {limit: 1}))]),
 	);
 	const memory = new SharedArrayBuffer(CpuState.size);
 	const other = CpuState.on(memory);

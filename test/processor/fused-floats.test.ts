@@ -146,7 +146,7 @@ function makeComparison(fuses: 0 | 1) {
 	const {state} = core;
 	state.cr4 = 0x620n;
 	state.fusesProducts = fuses;
-	const check = core.decode(addition, 0, {limit: 1});
+	const check = core.write(core.decode(addition, 0, {limit: 1}));
 	const step = MicroOp.on(core.memory, check + MicroOp.size);
 	Object.assign(step, {a: vectorAt(0), b: vectorAt(1), c: vectorAt(2)});
 	const memory = new SharedArrayBuffer(CpuState.size);

@@ -93,7 +93,7 @@ export class UserModeProcessor {
 		core.forgetCode();
 		this.#nextRip = undefined;
 		const page = this.#ram.slice(this.#at(codePage), this.#at(codePage) + pageBytes);
-		const stop = core.run(core.decode(page, start, {limit: 1}));
+		const stop = core.run(core.write(core.decode(page, start, {limit: 1})));
 		const isDone = stop === Stop.lookup || (stop === Stop.system && this.#carryOut(page));
 		if (!isDone && stop !== Stop.fault && stop !== Stop.system) throw new Error(`the case ended by ${stop}`);
 		const isFault = !isDone || this.#isNowhere(state.rip);
@@ -118,7 +118,7 @@ export class UserModeProcessor {
 		this.#load(before, code);
 		const {core} = this.#processor;
 		const page = this.#ram.slice(this.#at(codePage), this.#at(codePage) + pageBytes);
-		return core.decode(page, codeAddress % pageBytes, {end: (codeAddress % pageBytes) + code.length});
+		return core.write(core.decode(page, codeAddress % pageBytes, {end: (codeAddress % pageBytes) + code.length}));
 	}
 
 	/** Forgets the records of all blocks. */

@@ -1,8 +1,8 @@
-import {decode} from './decoder.ts';
+import {MicroOp} from '#vcpu-worker/software/state';
 import type {Announced} from './features.ts';
+import {type Form, Forms, type Varying} from './form.ts';
 import type {CodeSize, Instruction} from './instruction.ts';
-import {lower} from './lower.ts';
-import {avxCheck, mmxCheck, nextStep, type Step, systemStep, vectorCheck, vexCheck} from './step.ts';
+import {avxCheck, mmxCheck, nextStep, RecordWord, systemStep, vectorCheck, vexCheck, wordsOf} from './step.ts';
 
 /** Most instructions of a block: what may run between two looks at the budget. */
 const maxInstructions = 32;
@@ -20,13 +20,16 @@ const straight = new Set(
 /** Tells whether a block goes on behind an instruction for TypeScript. */
 export const goesStraight = ({name}: Instruction): boolean => straight.has(name);
 
-/** A step of a block, with what its record has besides. */
-export interface BlockStep extends Step {
-	readonly ordinal: number;
-	readonly start: number;
-	readonly next: number;
-	/** The instruction of a step that leaves it to TypeScript. */
-	readonly instruction?: Instruction | undefined;
+/** A decoded block: holds until the next one is decoded. */
+export interface DecodedBlock {
+	/** Records of its steps. A place in a step's own record is {@link ownImmediate}. */
+	readonly words: Int32Array;
+	/** How many there are. */
+	readonly count: number;
+	/** Offset in the page behind its last instruction: beyond it where that is in the next page too. */
+	readonly end: number;
+	/** Instructions of steps that leave them to TypeScript, by the number of the step. */
+	readonly instructions: readonly (readonly [step: number, instruction: Instruction])[];
 }
 
 /** How much is decoded, and as what. */
@@ -36,71 +39,143 @@ export interface BlockOptions {
 	readonly limit?: number;
 	/** Where no instruction begins any more. */
 	readonly end?: number;
-	/** See `decode`. */
-	readonly announced?: Announced;
 }
 
-/**
- * Decodes a block: instructions that follow each other in memory, up to one that always goes elsewhere or the page's end.
- * @param page - the bytes of the page
- * @param pageOffset - where the block begins
- */
-export function decodeBlock(
-	page: Uint8Array,
-	pageOffset: number,
-	{codeSize = 64, limit = maxInstructions, end = pageBytes, announced}: BlockOptions = {},
-): readonly BlockStep[] {
-	const steps: BlockStep[] = [];
-	let at = pageOffset;
-	const checked = new Set<Step>();
-	for (let ordinal = 1; ordinal <= limit && at < end; ordinal++) {
-		const start = at;
-		const instruction = decode(page.subarray(at), at, codeSize, announced);
-		const add = (list: readonly Step[], next: number) => {
-			for (const step of list) steps.push(inBlock(step, ordinal, start, next));
-		};
-		if (typeof instruction === 'string') {
-			// TypeScript finds out what is wrong with it, or what the next page adds.
-			add([systemStep], at);
-			return steps;
-		}
-		at += instruction.length;
-		const lowered = lower(instruction, start);
-		if (lowered === undefined) {
-			steps.push({...systemStep, ordinal, start, next: at, instruction});
-			if (!goesStraight(instruction)) return steps;
-			continue;
-		}
-		for (const check of checksOf(instruction)) {
-			if (!checked.has(check)) add([check], at);
-			checked.add(check);
-		}
-		if (lowered.isSystem)
-			for (const step of lowered.steps) steps.push({...step, ordinal, start, next: at, instruction});
-		else add(lowered.steps, at);
-		// It may leave an exception, for which an instruction on MMX registers waits.
-		if (instruction.x87Opcode !== undefined) checked.delete(mmxCheck);
-		if (lowered.endsBlock) return steps;
+/** What leads the first instruction of a block that asks for it: a bit each. */
+const checks = [vexCheck, avxCheck, vectorCheck, mmxCheck].map((step, bit) => ({
+	bit: 1 << bit,
+	words: Int32Array.from(wordsOf(step)),
+}));
+const Check = {vex: 1, avx: 2, vectors: 4, mmx: 8} as const;
+const systemWords = Int32Array.from(wordsOf(systemStep));
+const nextWords = Int32Array.from(wordsOf(nextStep(0)));
+const ordinalShift = (MicroOp.offset('ordinal') - MicroOp.offset('kind')) * 8;
+const nextShift = (MicroOp.offset('next') - MicroOp.offset('start')) * 8;
+const {words: recordWords, start: startWord, immediate: immediateWord} = RecordWord;
+
+/** Decodes blocks: instructions that follow each other in memory, up to one that always goes elsewhere or the page's end. */
+export class BlockDecoder {
+	readonly #forms: Forms;
+	/** Records of the block that is decoded. */
+	#words = new Int32Array(recordWords * 8 * maxInstructions);
+	#length = 0;
+
+	/** @param announced - see `decode` */
+	constructor(announced?: Announced) {
+		this.#forms = new Forms(announced);
 	}
-	const last = steps.at(-1);
-	steps.push({...nextStep(at), ordinal: last?.ordinal ?? 0, start: last?.start ?? pageOffset, next: at});
-	return steps;
+
+	/**
+	 * Decodes a block.
+	 * @param page - the bytes of the page
+	 * @param pageOffset - where the block begins
+	 */
+	decode(
+		page: Uint8Array,
+		pageOffset: number,
+		{codeSize = 64, limit = maxInstructions, end = pageBytes}: BlockOptions = {},
+	): DecodedBlock {
+		const instructions: [number, Instruction][] = [];
+		this.#length = 0;
+		let at = pageOffset;
+		let start = pageOffset;
+		let ordinal = 0;
+		let checked = 0;
+		while (ordinal < limit && at < end) {
+			ordinal++;
+			start = at;
+			const form = this.#forms.at(page, start, codeSize);
+			if (form === undefined) {
+				// TypeScript finds out what is wrong with it, or what the next page adds.
+				this.#add(systemWords, ordinal, start, start);
+				return this.#block(start, instructions);
+			}
+			const {instruction, words} = form;
+			at += instruction.length;
+			if (words === undefined) {
+				instructions.push([this.#length / recordWords, instruction]);
+				this.#add(systemWords, ordinal, start, at);
+				if (!goesStraight(instruction)) return this.#block(at, instructions);
+				continue;
+			}
+			const wanted = checksOf(instruction) & ~checked;
+			if (wanted !== 0) {
+				for (const {bit, words: check} of checks) if ((wanted & bit) !== 0) this.#add(check, ordinal, start, at);
+				checked |= wanted;
+			}
+			const step = this.#length / recordWords;
+			this.#addForm(form, page, ordinal, start, at);
+			if (form.isSystem)
+				for (let number = step; number < this.#length / recordWords; number++) instructions.push([number, instruction]);
+			// It may leave an exception, for which an instruction on MMX registers waits.
+			if (instruction.x87Opcode !== undefined) checked &= ~Check.mmx;
+			if (form.endsBlock) return this.#block(at, instructions);
+		}
+		this.#add(nextWords, ordinal, start, at);
+		this.#setImmediate(this.#length / recordWords - 1, at);
+		return this.#block(at, instructions);
+	}
+
+	#block(end: number, instructions: DecodedBlock['instructions']): DecodedBlock {
+		return {words: this.#words, count: this.#length / recordWords, end, instructions};
+	}
+
+	/** Adds records for an instruction. */
+	#add(words: Int32Array, ordinal: number, start: number, next: number): void {
+		const first = this.#length;
+		this.#length += words.length;
+		if (this.#length > this.#words.length) {
+			const longer = new Int32Array(this.#length * 2);
+			longer.set(this.#words);
+			this.#words = longer;
+		}
+		const target = this.#words;
+		for (let index = 0; index < words.length; index++) target[first + index] = words[index] as number;
+		for (let at = first; at < this.#length; at += recordWords) {
+			target[at] = (target[at] as number) | (ordinal << ordinalShift);
+			target[at + startWord] = start | (next << nextShift);
+		}
+	}
+
+	#addForm({words, varying}: Form, page: Uint8Array, ordinal: number, start: number, next: number): void {
+		const first = this.#length / recordWords;
+		this.#add(words as Int32Array, ordinal, start, next);
+		for (const each of varying) {
+			const {field} = each;
+			if (field?.bytes === 8) {
+				const at = (first + each.step) * recordWords + immediateWord;
+				this.#words[at] = valueAt(page, start + field.at, 4, true);
+				this.#words[at + 1] = valueAt(page, start + field.at + 4, 4, true);
+			} else this.#setImmediate(first + each.step, varied(each, page, start));
+		}
+	}
+
+	/** @param value - a safe integer */
+	#setImmediate(step: number, value: number): void {
+		const at = step * recordWords + immediateWord;
+		this.#words[at] = value | 0;
+		this.#words[at + 1] = Math.floor(value / 2 ** 32);
+	}
 }
 
-/** Spelled out: blocks are made often, and this takes half as long as copying all that a step has. */
-function inBlock(
-	{kind, a, b, c, immediate, scale, segment}: Step,
-	ordinal: number,
-	start: number,
-	next: number,
-): BlockStep {
-	return {kind, a, b, c, immediate, scale, segment, ordinal, start, next};
+/** The constant of a step for an instruction of its form. */
+function varied({base, field, isSigned, isRelative}: Varying, page: Uint8Array, start: number): number {
+	const value = field === undefined ? 0 : valueAt(page, start + field.at, field.bytes, isSigned);
+	return base + value + (isRelative ? start : 0);
+}
+
+/** A value of up to 4 bytes. */
+function valueAt(page: Uint8Array, at: number, bytes: number, isSigned: boolean): number {
+	let value = 0;
+	for (let index = 0; index < bytes; index++) value |= (page[at + index] as number) << (index * 8);
+	const unused = 32 - bytes * 8;
+	return isSigned ? (value << unused) >> unused : value >>> 0;
 }
 
 /** What must hold for an instruction, which is asked for the first such one. */
-function checksOf({isVex, isVector, isMmx, codeSize}: Instruction): readonly Step[] {
-	if (isVex && isVector) return [avxCheck];
+function checksOf({isVex, isVector, isMmx, codeSize}: Instruction): number {
+	if (isVex && isVector) return Check.avx;
 	// Code of 64 bits is never in real or virtual-8086 mode.
-	if (isVex) return codeSize === 64 ? [] : [vexCheck];
-	return [...(isVector ? [vectorCheck] : []), ...(isMmx ? [mmxCheck] : [])];
+	if (isVex) return codeSize === 64 ? 0 : Check.vex;
+	return (isVector ? Check.vectors : 0) | (isMmx ? Check.mmx : 0);
 }

@@ -97,6 +97,8 @@ class Decoding {
 	#modRm = -1;
 	/** The operand in memory, before the length of the instruction is known: whether it is relative to RIP. */
 	#isRelative = false;
+	#displacementBytes = 0;
+	#constantBytes = 0;
 
 	constructor(bytes: Uint8Array, pageOffset: number, codeSize: CodeSize, announced: Announced) {
 		this.#bytes = bytes;
@@ -135,6 +137,8 @@ class Decoding {
 			isLocked: this.#isLocked,
 			repeat: this.#repeat,
 			segment: this.#segment ?? this.#defaultSegment,
+			displacementBytes: this.#displacementBytes,
+			constantBytes: this.#constantBytes,
 			length: this.#at,
 		};
 	}
@@ -320,7 +324,7 @@ class Decoding {
 				return {kind: 'register', place: vectorAt(this.#vexRegister), width: 128};
 			case 'L': {
 				// The upper half of a byte behind all else.
-				const number = (Number(BigInt.asUintN(8, this.#signed(1))) >> 4) & (this.#codeSize === 64 ? 15 : 7);
+				const number = (Number(BigInt.asUintN(8, this.#constant(1))) >> 4) & (this.#codeSize === 64 ? 15 : 7);
 				return {kind: 'register', place: vectorAt(number), width: 128};
 			}
 			case 'Z':
@@ -350,10 +354,10 @@ class Decoding {
 				// 64-bit code has no displacements of 16 bits.
 				return {
 					kind: 'relative',
-					value: this.#signed(size === 'b' ? 1 : operandSize === 16 && this.#codeSize !== 64 ? 2 : 4),
+					value: this.#constant(size === 'b' ? 1 : operandSize === 16 && this.#codeSize !== 64 ? 2 : 4),
 				};
 			case 'O': {
-				const displacement = this.#signed(this.#addressSize / 8);
+				const displacement = this.#displacement(this.#addressSize / 8);
 				const wrapped = this.#addressSize === 64 ? displacement : BigInt.asUintN(this.#addressSize, displacement);
 				return this.#address({base: none, index: none, scale: 0, displacement: wrapped, width});
 			}
@@ -367,8 +371,8 @@ class Decoding {
 	/** Offset, and from bit 32 on the selector. */
 	#farPointer(operandSize: 16 | 32 | 64): Operand {
 		const bits = operandSize === 16 ? 16 : 32;
-		const offset = BigInt.asUintN(bits, this.#signed(bits / 8));
-		return {kind: 'immediate', value: offset | (BigInt.asUintN(16, this.#signed(2)) << 32n), width: 64};
+		const offset = BigInt.asUintN(bits, this.#constant(bits / 8));
+		return {kind: 'immediate', value: offset | (BigInt.asUintN(16, this.#constant(2)) << 32n), width: 64};
 	}
 
 	/** The register that ModRM.rm names. */
@@ -410,7 +414,7 @@ class Decoding {
 			this.#isRelative = this.#codeSize === 64;
 			if (this.#isRelative) base = codePage;
 		} else base = generalAt(low | ((this.#rex & 1) << 3));
-		const displacement = mode === 1 ? this.#signed(1) : hasDisplacement32 ? this.#signed(4) : 0n;
+		const displacement = mode === 1 ? this.#displacement(1) : hasDisplacement32 ? this.#displacement(4) : 0n;
 		return this.#address({base, index, scale, displacement, width});
 	}
 
@@ -418,9 +422,9 @@ class Decoding {
 		const mode = this.#readModRm() >> 6;
 		const low = this.#readModRm() & 7;
 		if (mode === 0 && low === 6)
-			return this.#address({base: none, index: none, scale: 0, displacement: this.#signed(2), width});
+			return this.#address({base: none, index: none, scale: 0, displacement: this.#displacement(2), width});
 		const [base = 0, index] = address16[low] ?? [];
-		const displacement = mode === 0 ? 0n : this.#signed(mode);
+		const displacement = mode === 0 ? 0n : this.#displacement(mode);
 		return this.#address({
 			base: generalAt(base),
 			index: index === undefined ? none : generalAt(index),
@@ -443,17 +447,27 @@ class Decoding {
 	}
 
 	#immediate(size: string, operandSize: 16 | 32 | 64): Operand {
-		if (size === 'u') return {kind: 'immediate', value: BigInt.asUintN(8, this.#signed(1)), width: 8};
-		if (size === 'b') return {kind: 'immediate', value: this.#signed(1), width: 8};
-		if (size === 'bs') return {kind: 'immediate', value: this.#signed(1), width: operandSize};
-		if (size === 'w') return {kind: 'immediate', value: BigInt.asUintN(16, this.#signed(2)), width: 16};
+		if (size === 'u') return {kind: 'immediate', value: BigInt.asUintN(8, this.#constant(1)), width: 8};
+		if (size === 'b') return {kind: 'immediate', value: this.#constant(1), width: 8};
+		if (size === 'bs') return {kind: 'immediate', value: this.#constant(1), width: operandSize};
+		if (size === 'w') return {kind: 'immediate', value: BigInt.asUintN(16, this.#constant(2)), width: 16};
 		const bytes = operandSize === 16 ? 2 : size === 'v' && operandSize === 64 ? 8 : 4;
-		return {kind: 'immediate', value: this.#signed(bytes), width: operandSize};
+		return {kind: 'immediate', value: this.#constant(bytes), width: operandSize};
 	}
 
 	#readModRm(): number {
 		if (this.#modRm < 0) this.#modRm = this.#next();
 		return this.#modRm;
+	}
+
+	#displacement(bytes: number): bigint {
+		this.#displacementBytes = bytes;
+		return this.#signed(bytes);
+	}
+
+	#constant(bytes: number): bigint {
+		this.#constantBytes += bytes;
+		return this.#signed(bytes);
 	}
 
 	#signed(bytes: number): bigint {

@@ -1,8 +1,8 @@
 /** From bytes to the steps that the interpreter executes. */
-export {type BlockOptions, type BlockStep, decodeBlock, goesStraight} from './block.ts';
+export {BlockDecoder, type BlockOptions, type DecodedBlock, goesStraight} from './block.ts';
 export {type DecodeFailure, decode} from './decoder.ts';
 export {type Announced, announcedBy, announcedKey, Feature} from './features.ts';
 export type {CodeSize, Instruction, MemoryOperand, Operand} from './instruction.ts';
 export {x87Memories} from './lower-x87.ts';
-export {ownImmediate} from './step.ts';
+export {ownImmediate, RecordWord} from './step.ts';
 export {type X87Memory, x87Operations} from './x87-table.ts';

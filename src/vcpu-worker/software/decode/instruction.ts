@@ -63,6 +63,10 @@ export interface Instruction {
 	readonly repeat: 'f2' | 'f3' | undefined;
 	/** Place of the base of the segment of strings and XLAT. */
 	readonly segment: number;
+	/** Bytes of the displacement of its operand in memory, behind which nothing but constants comes. */
+	readonly displacementBytes: number;
+	/** Bytes of its constants, which are its last ones. */
+	readonly constantBytes: number;
 	/** In bytes. */
 	readonly length: number;
 }

@@ -1,5 +1,5 @@
 import {kindNumber, systemKind} from '#vcpu-worker/software/semantics';
-import {CpuState} from '#vcpu-worker/software/state';
+import {CpuState, MicroOp} from '#vcpu-worker/software/state';
 
 /** Stands for the place of the constant in the step's own record. */
 export const ownImmediate = -1;
@@ -26,6 +26,32 @@ export const nextStep = (pageOffset: number): Step => ({
 	kind: kindNumber('next.64'),
 	immediate: BigInt(pageOffset),
 });
+
+/** Words of a record, in which small fields are side by side. */
+export const RecordWord = {
+	kind: MicroOp.offset('kind') / 4,
+	a: MicroOp.offset('a') / 4,
+	b: MicroOp.offset('b') / 4,
+	c: MicroOp.offset('c') / 4,
+	immediate: MicroOp.offset('immediate') / 4,
+	start: MicroOp.offset('start') / 4,
+	segment: MicroOp.offset('segment') / 4,
+	words: MicroOp.size / 4,
+} as const;
+const scaleShift = (MicroOp.offset('scale') - MicroOp.offset('kind')) * 8;
+
+/** A step's record, without its place in a block. */
+export function wordsOf({kind, a, b, c, immediate, scale, segment}: Step): number[] {
+	const words = new Array<number>(RecordWord.words).fill(0);
+	words[RecordWord.kind] = kind | (scale << scaleShift);
+	words[RecordWord.a] = a;
+	words[RecordWord.b] = b;
+	words[RecordWord.c] = c;
+	words[RecordWord.immediate] = Number(BigInt.asIntN(32, immediate));
+	words[RecordWord.immediate + 1] = Number(BigInt.asIntN(32, immediate >> 32n));
+	words[RecordWord.segment] = segment;
+	return words;
+}
 
 /** Leads the first instruction with a VEX prefix on general registers of a block. */
 export const vexCheck: Step = {...systemStep, kind: kindNumber('requireVex.64')};

@@ -1,12 +1,14 @@
 import type {SharedMemory} from '#support/shared-memory';
 import {
 	type Announced,
+	BlockDecoder,
 	type BlockOptions,
-	type BlockStep,
 	type CodeSize,
-	decodeBlock,
+	type DecodedBlock,
+	goesStraight,
 	type Instruction,
 	ownImmediate,
+	RecordWord,
 } from '#vcpu-worker/software/decode';
 import {FloatUnit} from '#vcpu-worker/software/float';
 import {hostFuses} from '#vcpu-worker/software/fuse-check';
@@ -65,19 +67,10 @@ const Place = {
 	codePageOffset: CpuState.offset('codePageOffset') / 4,
 	codeBase: segmentBaseAt(1) / 4,
 } as const;
-/** Words of a record, in which small fields are side by side. */
-const Word = {
-	kind: kindAt / 4,
-	a: MicroOp.offset('a') / 4,
-	b: MicroOp.offset('b') / 4,
-	c: MicroOp.offset('c') / 4,
-	start: MicroOp.offset('start') / 4,
-	segment: MicroOp.offset('segment') / 4,
-} as const;
-const scaleShift = (MicroOp.offset('scale') - kindAt) * 8;
 const ordinalShift = (MicroOp.offset('ordinal') - kindAt) * 8;
 const nextShift = (MicroOp.offset('next') - MicroOp.offset('start')) * 8;
 const gone = kindNumber('gone.64');
+const next = kindNumber('next.64');
 const codeChanged = CpuState.offset('codeChanged') / 4;
 
 /** From the entry that code finds to the one for what it had before, in words. */
@@ -123,6 +116,8 @@ export class Core {
 	announced: Announced = () => true;
 	/** Nobody has come to know a page or a block, and their memory is untouched: its pages' first touch takes longer than most of a processor. */
 	#isFresh = true;
+	/** Made when the first is decoded. */
+	#decoder: BlockDecoder | undefined;
 	#jumpsEpoch = 0;
 	#globalEpoch = 0;
 	/** Changes when records become others. */
@@ -373,9 +368,9 @@ export class Core {
 
 	/** Makes a block's head lead to a translation, which begins there. */
 	enter(head: number, translation: number, entry: number): void {
-		this.words[head / 4 + Word.a] = translation;
-		this.words[head / 4 + Word.b] = tableAt(translation);
-		this.words[head / 4 + Word.c] = entry;
+		this.words[head / 4 + RecordWord.a] = translation;
+		this.words[head / 4 + RecordWord.b] = tableAt(translation);
+		this.words[head / 4 + RecordWord.c] = entry;
 		this.#bytes.setUint16(head + kindAt, enterKind, true);
 	}
 
@@ -385,18 +380,18 @@ export class Core {
 		if (kind !== heatKind && kind !== enterKind) return;
 		this.#bytes.setUint16(head + kindAt, heatKind, true);
 		this.#quads[immediateAt(head) / 8] = BigInt(executions);
-		this.words[head / 4 + Word.a] = 0;
+		this.words[head / 4 + RecordWord.a] = 0;
 	}
 
 	/** Executions until a block is hot, of which the interpreter ends with it for a first time. */
 	restOf(head: number): number {
-		return this.words[head / 4 + Word.a] as number;
+		return this.words[head / 4 + RecordWord.a] as number;
 	}
 
 	/** The translation that a head leads to; undefined where it leads to none. */
 	translationOf(head: number): number | undefined {
 		return this.#bytes.getUint16(head + kindAt, true) === enterKind
-			? (this.words[head / 4 + Word.a] as number)
+			? (this.words[head / 4 + RecordWord.a] as number)
 			: undefined;
 	}
 
@@ -432,14 +427,22 @@ export class Core {
 	/** Makes the block of a record end behind the record's instruction: it is not what memory has any more. */
 	endBehind(record: number): void {
 		this.words[codeChanged] = 1;
-		const ordinal = this.ordinalOf(record);
+		const [ordinal, start] = [this.ordinalOf(record), this.startOf(record)];
 		let at = record;
-		for (; this.ordinalOf(at) === ordinal && this.startOf(at) === this.startOf(record); at += MicroOp.size)
+		for (; this.ordinalOf(at) === ordinal && this.startOf(at) === start; at += MicroOp.size) {
 			this.#unlink(at);
-		if (this.ordinalOf(at) !== ordinal + 1) return;
-		const start = this.startOf(at);
-		const [step] = decodeBlock(new Uint8Array(0), start, {limit: 0});
-		if (step !== undefined) this.#writeAt(at, {...step, start, next: start, ordinal});
+			if (this.#isLast(at)) return;
+		}
+		const behind = this.nextOf(record);
+		this.#writeAlone(at, next, {ordinal, start, next: behind, immediate: behind});
+	}
+
+	/** Tells whether code never goes on at the next record. */
+	#isLast(record: number): boolean {
+		const kind = kinds[this.#bytes.getUint16(record + kindAt, true)];
+		if (kind !== undefined) return kind.isLast;
+		const instruction = this.#instructions.get(record);
+		return instruction === undefined || !goesStraight(instruction);
 	}
 
 	/** Makes a record find anew where it jumps to; any other has no such thing. */
@@ -508,11 +511,11 @@ export class Core {
 	decodeAlone(bytes: Uint8Array, pageOffset: number, codeSize: CodeSize, slot: number): number | undefined {
 		const page = new Uint8Array(pageOffset + bytes.length);
 		page.set(bytes, pageOffset);
-		const steps = decodeBlock(page, pageOffset, {codeSize, limit: 1, end: page.length, announced: this.announced});
+		const block = this.decode(page, pageOffset, {codeSize, limit: 1, end: page.length});
 		const first = this.memory.byteLength - (slot + 1) * aloneBytes;
-		if (steps.length * MicroOp.size > aloneBytes || steps[0] === undefined || steps[0].kind === systemKind)
-			return undefined;
-		for (const [index, step] of steps.entries()) this.#writeAt(first + index * MicroOp.size, step);
+		const isSystem = ((block.words[RecordWord.kind] as number) & 0xffff) === systemKind;
+		if (block.count * MicroOp.size > aloneBytes || isSystem) return undefined;
+		this.#writeAt(first, block);
 		return first;
 	}
 
@@ -559,44 +562,56 @@ export class Core {
 	 * the page it begins
 	 */
 	write(
-		steps: readonly BlockStep[],
+		block: DecodedBlock,
 		head?: {readonly executions: number; readonly rest: number; readonly start: number},
 	): number {
 		const first = this.#nextRecord;
 		if (head !== undefined) {
 			const {executions, rest, start} = head;
-			const fields = {a: rest, b: 0, c: 0, immediate: BigInt(executions), scale: 0, segment: 0};
-			this.#writeAt(first, {...fields, kind: heatKind, ordinal: 1, start, next: start});
+			this.#writeAlone(first, heatKind, {ordinal: 1, start, next: start, immediate: executions});
+			this.words[first / 4 + RecordWord.a] = rest;
 			this.#nextRecord += MicroOp.size;
 		}
-		for (const step of steps) {
-			this.#writeAt(this.#nextRecord, step);
-			this.#nextRecord += MicroOp.size;
-		}
+		this.#writeAt(this.#nextRecord, block);
+		this.#nextRecord += block.count * MicroOp.size;
 		return first;
 	}
 
-	#writeAt(at: number, step: BlockStep): void {
-		const {instruction} = step;
-		const quick = instruction && this.#within(instruction);
-		if (instruction !== undefined) this.#instructions.set(at, instruction);
-		else this.#instructions.delete(at);
-		if (quick !== undefined) this.#quick.set(at, quick);
-		else this.#quick.delete(at);
+	/** Writes records that follow each other. No instructions of records before may be known there any more. */
+	#writeAt(first: number, {words: records, count, instructions}: DecodedBlock): void {
 		const {words} = this;
-		const word = at / 4;
-		const place = (value: number) => (value === ownImmediate ? immediateAt(at) : value);
-		words[word + Word.kind] = step.kind | (step.scale << scaleShift) | (step.ordinal << ordinalShift);
-		words[word + Word.a] = place(step.a);
-		words[word + Word.b] = place(step.b);
-		words[word + Word.c] = place(step.c);
-		words[word + Word.start] = step.start | (step.next << nextShift);
-		words[word + Word.segment] = step.segment;
-		this.#quads[immediateAt(at) / 8] = step.immediate;
+		for (let index = 0; index < count * RecordWord.words; index++) words[first / 4 + index] = records[index] as number;
+		for (let record = first; record < first + count * MicroOp.size; record += MicroOp.size) {
+			for (let at = record / 4 + RecordWord.a; at <= record / 4 + RecordWord.c; at++)
+				if (words[at] === ownImmediate) words[at] = immediateAt(record);
+		}
+		for (const [step, instruction] of instructions) {
+			const record = first + step * MicroOp.size;
+			this.#instructions.set(record, instruction);
+			const quick = this.#within(instruction);
+			if (quick !== undefined) this.#quick.set(record, quick);
+		}
 	}
 
-	/** Decodes the block at an offset of a page's bytes. */
-	decode(page: Uint8Array, pageOffset: number, options?: BlockOptions): number {
-		return this.write(decodeBlock(page, pageOffset, options));
+	/** Writes a record without operands. */
+	#writeAlone(
+		record: number,
+		kind: number,
+		fields: Readonly<Record<'ordinal' | 'start' | 'next' | 'immediate', number>>,
+	) {
+		const {ordinal, start, next: behind, immediate} = fields;
+		this.#instructions.delete(record);
+		this.#quick.delete(record);
+		const word = record / 4;
+		this.words.fill(0, word, word + RecordWord.words);
+		this.words[word + RecordWord.kind] = kind | (ordinal << ordinalShift);
+		this.words[word + RecordWord.start] = start | (behind << nextShift);
+		this.#quads[immediateAt(record) / 8] = BigInt(immediate);
+	}
+
+	/** Decodes the block at an offset of a page's bytes, which holds until the next one is decoded. */
+	decode(page: Uint8Array, pageOffset: number, options?: BlockOptions): DecodedBlock {
+		this.#decoder ??= new BlockDecoder(this.announced);
+		return this.#decoder.decode(page, pageOffset, options);
 	}
 }

@@ -1,4 +1,4 @@
-import {type BlockStep, ownImmediate} from '#vcpu-worker/software/decode';
+import {ownImmediate} from '#vcpu-worker/software/decode';
 import {kinds} from '#vcpu-worker/software/semantics';
 import {immediateAt, MicroOp} from '#vcpu-worker/software/state';
 
@@ -9,23 +9,11 @@ const wordOf = (field: 'kind' | 'a' | 'b' | 'c' | 'immediate' | 'start' | 'segme
 const places = [wordOf('a'), wordOf('b'), wordOf('c')];
 const link = wordOf('c');
 
-/** What steps' records have, whichever processor's they are: places in the record itself, and links, are left open. */
-export function imageOf(steps: readonly BlockStep[]): Int32Array {
-	const image = new Int32Array(steps.length * recordWords);
-	const bytes = new DataView(image.buffer);
-	for (const [index, step] of steps.entries()) {
-		const at = index * MicroOp.size;
-		bytes.setUint16(at + MicroOp.offset('kind'), step.kind, true);
-		bytes.setUint8(at + MicroOp.offset('scale'), step.scale);
-		bytes.setUint8(at + MicroOp.offset('ordinal'), step.ordinal);
-		bytes.setInt32(at + MicroOp.offset('a'), step.a, true);
-		bytes.setInt32(at + MicroOp.offset('b'), step.b, true);
-		bytes.setInt32(at + MicroOp.offset('c'), kinds[step.kind]?.isJump ? isLink : step.c, true);
-		bytes.setBigInt64(at + MicroOp.offset('immediate'), BigInt.asIntN(64, step.immediate), true);
-		bytes.setUint16(at + MicroOp.offset('start'), step.start, true);
-		bytes.setUint16(at + MicroOp.offset('next'), step.next, true);
-		bytes.setUint32(at + MicroOp.offset('segment'), step.segment, true);
-	}
+/** What records have, whichever processor's they are: places in the record itself, as they are decoded, and links are left open. */
+export function imageOf(records: readonly Int32Array[]): Int32Array {
+	const image = Int32Array.from(records.flatMap((words) => [...words]));
+	for (let at = 0; at < image.length; at += recordWords)
+		if (kinds[(image[at + wordOf('kind')] as number) & 0xffff]?.isJump) image[at + link] = isLink;
 	return image;
 }
 /** Stands for what a jump keeps of where it goes. */

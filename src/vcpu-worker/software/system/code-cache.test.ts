@@ -98,7 +98,10 @@ test('code is looked at again where the page was written meanwhile, so that its 
 test('a block that another has displaced is found, until its page is forgotten', (t) => {
 	const {core} = cacheBesideAnother();
 	core.state.modeKey = longCode;
-	const [first, second] = [core.decode(Uint8Array.from(one), 0), core.decode(Uint8Array.from(two), 0)];
+	const [first, second] = [one, two].map((bytes) => core.write(core.decode(Uint8Array.from(bytes), 0))) as [
+		number,
+		number,
+	];
 	const [low, high] = [0x1_2345, 0x7];
 	// Bit 16 of the page's number has no part in the place.
 	const other = low ^ 0x1000_0000;

@@ -1,5 +1,5 @@
 import type {Lines} from '#devices/guest-memory';
-import {type CodeSize, decodeBlock} from '#vcpu-worker/software/decode';
+import type {CodeSize} from '#vcpu-worker/software/decode';
 import type {Core} from '#vcpu-worker/software/interpreter';
 import {type CodePages, linesIn, type PhysicalMemory} from '#vcpu-worker/software/mmu';
 import type {Rendezvous} from '#vcpu-worker/software/shared';
@@ -82,12 +82,9 @@ export class CodeCache implements CodePages {
 		const bytes = this.#memory.page(page) as Uint8Array;
 		// Before the bytes are read, and so for as many as there may be.
 		this.#watch(number, bytes, linesIn(offset, Math.min(blockBytes, pageBytes - offset)), code === undefined);
-		const steps = decodeBlock(this.#unsure.get(number)?.bytes ?? bytes, offset, {
-			codeSize,
-			announced: this.#core.announced,
-		});
+		const decoded = this.#core.decode(this.#unsure.get(number)?.bytes ?? bytes, offset, {codeSize});
 		// A head is one more.
-		if (!this.#core.fits(steps.length + 1)) {
+		if (!this.#core.fits(decoded.count + 1)) {
 			this.forget();
 			code = undefined;
 		}
@@ -96,14 +93,14 @@ export class CodeCache implements CodePages {
 			this.#pages.set(number, code);
 			this.#core.state.decodedPages++;
 		}
-		const own = linesTo(offset, steps.at(-1)?.next ?? offset);
+		const own = linesTo(offset, decoded.end);
 		add(code.lines, own);
 		const executions = this.#executionsOf(this.#rewrites.times(number, own, this.#now));
 		const first = Math.min(executions ?? 0, earlyExecutions);
 		const head = executions === undefined ? undefined : {executions: first, rest: executions - first, start: offset};
-		const record = this.#core.write(steps, head);
+		const record = this.#core.write(decoded, head);
 		this.#core.state.steps = this.#core.steps;
-		const count = steps.length + (head === undefined ? 0 : 1);
+		const count = decoded.count + (head === undefined ? 0 : 1);
 		code.blocks.set(key, {record, last: record + (count - 1) * MicroOp.size, low: own.low, high: own.high});
 		return record;
 	}

@@ -1,4 +1,4 @@
-import {announcedBy, type BlockStep, decodeBlock} from '#vcpu-worker/software/decode';
+import {announcedBy, BlockDecoder, RecordWord} from '#vcpu-worker/software/decode';
 import {compile, imageOf} from '#vcpu-worker/software/interpreter';
 import {
 	type Answer,
@@ -16,11 +16,11 @@ import {formRegion, type Region, type RegionBlock} from './region.ts';
 /** Longest instruction in bytes: so many may have told that there is none. */
 const maxLength = 15;
 
-/** A region, and the blocks that it is made of, whole. */
+/** A region, and the records of the blocks that it is made of, whole. */
 interface Formed {
 	readonly request: TranslationRequest;
 	readonly region: Region;
-	readonly decoded: ReadonlyMap<number, readonly BlockStep[]>;
+	readonly decoded: ReadonlyMap<number, Int32Array>;
 }
 
 /** Makes translations: decodes the blocks that the requests know, and compiles a module of the regions that they are. On any thread. */
@@ -60,15 +60,15 @@ function serves({request, region}: Formed, other: TranslationRequest): boolean {
 
 function form(request: TranslationRequest): Formed {
 	const {page, codeSize, features, offset} = request;
-	const announced = announcedBy(features);
+	const decoder = new BlockDecoder(announcedBy(features));
 	const known = new Set(request.known).add(offset);
 	const warm = new Set(request.warm);
-	const decoded = new Map<number, readonly BlockStep[]>();
+	const decoded = new Map<number, Int32Array>();
 	const stepsAt = (at: number) => {
 		if (!known.has(at)) return undefined;
-		const steps = decodeBlock(page, at, {codeSize, announced});
-		decoded.set(at, steps);
-		return knownSteps(steps);
+		const block = decoder.decode(page, at, {codeSize});
+		decoded.set(at, block.words.slice(0, block.count * RecordWord.words));
+		return knownSteps(block);
 	};
 	return {request, region: formRegion(offset, stepsAt, (at) => warm.has(at)), decoded};
 }
@@ -77,12 +77,13 @@ function describe({request: {page}, region, decoded}: Formed): MadeRegion {
 	const {blocks, entries} = region;
 	const ranges = blocks.flatMap((block) => [block.start, endOf(block, page.length)]);
 	const bytes = ranges.flatMap((begin, index) => (index % 2 === 0 ? [page.subarray(begin, ranges[index + 1])] : []));
-	const own = ({start, steps}: RegionBlock) => (decoded.get(start) as readonly BlockStep[]).slice(0, steps.length);
+	const own = ({start, steps}: RegionBlock) =>
+		(decoded.get(start) as Int32Array).subarray(0, steps.length * RecordWord.words);
 	return {
 		starts: blocks.map(({start}) => start),
 		entries,
 		counts: blocks.map(({steps}) => steps.length),
-		image: imageOf(blocks.flatMap(own)),
+		image: imageOf(blocks.map(own)),
 		ranges,
 		bytes: Buffer.concat(bytes),
 	};

@@ -1,4 +1,4 @@
-import {type BlockStep, ownImmediate} from '#vcpu-worker/software/decode';
+import {type DecodedBlock, ownImmediate} from '#vcpu-worker/software/decode';
 import {kinds} from '#vcpu-worker/software/semantics';
 import {immediateAt, MicroOp} from '#vcpu-worker/software/state';
 
@@ -21,12 +21,24 @@ export interface KnownStep {
 const maxSteps = 1024;
 
 /** Reads the steps of the block whose first record this is, in the processor's own memory. */
-export function readBlock(memory: SharedArrayBuffer, first: number): readonly KnownStep[] {
-	const view = new DataView(memory);
+export const readBlock = (memory: SharedArrayBuffer, first: number): readonly KnownStep[] =>
+	readRecords(new DataView(memory), first, maxSteps, immediateAt);
+
+/** The same of a block that has been decoded. */
+export const knownSteps = ({words, count}: DecodedBlock): readonly KnownStep[] =>
+	readRecords(new DataView(words.buffer, words.byteOffset), 0, count, () => ownImmediate >>> 0);
+
+/** @param ownPlace - what a place in the record itself is in a record at an address */
+function readRecords(
+	view: DataView,
+	first: number,
+	most: number,
+	ownPlace: (record: number) => number,
+): readonly KnownStep[] {
 	const steps: KnownStep[] = [];
-	for (let at = first; steps.length < maxSteps; at += MicroOp.size) {
+	for (let at = first; steps.length < most; at += MicroOp.size) {
 		const word = (name: 'a' | 'b' | 'c' | 'segment') => view.getUint32(at + MicroOp.offset(name), true);
-		const place = (name: 'a' | 'b' | 'c') => (word(name) === immediateAt(at) ? undefined : word(name));
+		const place = (name: 'a' | 'b' | 'c') => (word(name) === ownPlace(at) ? undefined : word(name));
 		const number = view.getUint16(at + MicroOp.offset('kind'), true);
 		const kind = kinds[number];
 		steps.push({
@@ -45,24 +57,6 @@ export function readBlock(memory: SharedArrayBuffer, first: number): readonly Kn
 		if (kind?.isLast ?? true) break;
 	}
 	return steps;
-}
-
-/** The steps that {@link readBlock} finds in the records of a block. */
-export function knownSteps(steps: readonly BlockStep[]): readonly KnownStep[] {
-	const end = steps.findIndex(({kind}) => kinds[kind]?.isLast ?? true);
-	const place = (value: number) => (value === ownImmediate ? undefined : value);
-	return steps.slice(0, end + 1 || undefined).map((step) => ({
-		kind: step.kind,
-		a: place(step.a),
-		b: place(step.b),
-		c: kinds[step.kind]?.isJump ? 0 : place(step.c),
-		immediate: BigInt.asIntN(64, step.immediate),
-		small: step.scale,
-		segment: step.segment,
-		ordinal: step.ordinal,
-		start: step.start,
-		next: step.next,
-	}));
 }
 
 /** Says all that a translation depends on: of blocks with one key one translation is enough. */
