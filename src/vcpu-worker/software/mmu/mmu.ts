@@ -31,6 +31,8 @@ export const executeAlone = 256;
 
 const classBytes = tlbEntries * tlbEntry.size;
 const entryWords = tlbEntry.size / 4;
+/** Entries that are visited one by one, when stores are to go by none any more, at most: then all are looked through. */
+const maxWritable = 4096;
 /** Bits of offsets in large pages: 2 and 4 MiB, 1 GiB. */
 const largeSizes = [21, 22, 30] as const;
 /** Most large pages that are kept in mind. */
@@ -86,6 +88,8 @@ export class Mmu {
 	readonly #entries: Int32Array;
 	/** Entries that may be of translations which are not global, each once, as indexes of their first word. */
 	readonly #local: number[] = [];
+	/** Entries that stores may go by, as indexes of their first word: those that do, and some that did; not all where it is full. */
+	readonly #writable: number[] = [];
 	/** Large pages that parts are known of. */
 	readonly #large = new Set<number>();
 	/** The last of them. */
@@ -155,10 +159,15 @@ export class Mmu {
 	 * written.
 	 */
 	dropWritable(): void {
-		for (let at = tlbEntry.writePage / 4; at < this.#entries.length; at += tlbEntry.size / 4) {
-			this.#entries[at] = -1;
-			this.#entries[at + 1] = -1;
-		}
+		const writable = this.#writable;
+		if (writable.length < maxWritable) for (const at of writable) this.#dropWritableAt(at);
+		else for (let at = 0; at < this.#entries.length; at += entryWords) this.#dropWritableAt(at);
+		writable.length = 0;
+	}
+
+	#dropWritableAt(at: number): void {
+		this.#entries[at + tlbEntry.writePage / 4] = -1;
+		this.#entries[at + tlbEntry.writePage / 4 + 1] = -1;
 	}
 
 	/** Does what `SlowAccess` says. */
@@ -395,7 +404,10 @@ export class Mmu {
 		entries[at + tlbEntry.isLocal / 4] = translation.isGlobal ? 0 : mark;
 		const pageLow = low & ~0xfff;
 		const mayWrite = isWritable && !this.code.hasCode(place) && this.memory.journal === undefined;
-		if (mayWrite) this.memory.stamp(place);
+		if (mayWrite) {
+			this.memory.stamp(place);
+			if (this.#writable.length < maxWritable) this.#writable.push(at);
+		}
 		entries[at + tlbEntry.readPage / 4] = pageLow;
 		entries[at + tlbEntry.readPage / 4 + 1] = high;
 		entries[at + tlbEntry.writePage / 4] = mayWrite ? pageLow : -1;
