@@ -24,6 +24,7 @@ import {exitCode, exitPort, microKernel} from '#test/tmk';
 import {GuestThreads} from '#vcpu-worker/software/system/testing';
 import type {GuestProcessor} from './guest-processor.ts';
 import {left, run} from './kernel-runs.ts';
+import {codeAt, startBytes} from './raw-code.ts';
 
 /** A page of functions, and a list of their addresses. */
 const [page, list] = [0x28_0000, 0x29_0000] as const;
@@ -242,3 +243,28 @@ for (const [where, distance] of Object.entries({'another line': 0x100, 'another 
 		t.is(end?.stop, 'halted');
 		t.deepEqual([end?.general[3], end?.general[9], end?.general[10]], [0n, BigInt(rounds), BigInt(rounds)]);
 	});
+
+test('what is linked to a block that is gone finds the next one without leaving code each time', (t) => {
+	const rounds = 1000;
+	const functionAt = 0x100;
+	// MOV ECX,1000; again: CALL function; CMP ECX,999; JNE +8; MOV BYTE [function + 1],9; DEC ECX; JNZ again; HLT.
+	const guest = startBytes(
+		[
+			...[0xb9, 0xe8, 3, 0, 0, 0xe8, 0xf6, 0, 0, 0, 0x81, 0xf9, 0xe7, 3, 0, 0, 0x75, 8],
+			...[0xc6, 4, 0x25, 1, 1, 0x20, 0, 9, 0xff, 0xc9, 0x75, 0xe7, 0xf4],
+		],
+		codeAt,
+	);
+	guest.ram.set(constantFunction(1), codeAt + functionAt);
+	const {processor} = guest;
+	const {core} = processor;
+	const execute = core.run.bind(core);
+	let runs = 0;
+	core.run = (record) => {
+		runs++;
+		return execute(record);
+	};
+	t.is(processor.run(rounds * 10), 'halted');
+	t.is(core.state.general[0], 9n);
+	t.true(runs < 50, `${runs}`);
+});

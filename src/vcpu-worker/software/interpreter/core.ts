@@ -70,6 +70,7 @@ const Place = {
 const ordinalShift = (MicroOp.offset('ordinal') - kindAt) * 8;
 const nextShift = (MicroOp.offset('next') - MicroOp.offset('start')) * 8;
 const gone = kindNumber('gone.64');
+const forward = kindNumber('forward.64');
 const next = kindNumber('next.64');
 const codeChanged = CpuState.offset('codeChanged') / 4;
 
@@ -314,7 +315,8 @@ export class Core {
 				words[entry] === low && words[entry + 1] === high && words[entry + jumpEntry.mode / 4] === modeKey;
 			if (!isKnown) continue;
 			const record = words[entry + jumpEntry.record / 4] as number;
-			if (this.#bytes.getUint16(record + kindAt, true) === gone) continue;
+			const kind = this.#bytes.getUint16(record + kindAt, true);
+			if (kind === gone || kind === forward) continue;
 			if (entry !== at) this.#exchange(at, entry);
 			return record;
 		}
@@ -422,6 +424,20 @@ export class Core {
 		const wasTranslated = this.removed(records, executions);
 		if (wasTranslated) this.words[codeChanged] = 1;
 		return wasTranslated;
+	}
+
+	/**
+	 * Where a block is gone that others are linked to, makes them go to the one that has come instead, if that is known: else each time would
+	 * end code. It is never one that is gone itself, so that none leads back.
+	 * @param record - at which code has ended, to look for a block
+	 */
+	forward(record: number): void {
+		if (this.#bytes.getUint16(record + kindAt, true) !== gone) return;
+		const start = this.startOf(record);
+		const found = this.find((this.words[Place.codePage] as number) | start, this.words[Place.codePage + 1] as number);
+		if (found === 0) return;
+		this.#writeAlone(record, forward, {ordinal: 0, start, next: start, immediate: start});
+		this.words[record / 4 + RecordWord.c] = found;
 	}
 
 	/** Makes the block of a record end behind the record's instruction: it is not what memory has any more. */
@@ -532,7 +548,7 @@ export class Core {
 	/** Takes back what a step that jumps has done but for jumping; false where it is none. */
 	undoJump(record: number): boolean {
 		const kind = kinds[this.#bytes.getUint16(record + kindAt, true)];
-		if (kind === undefined || !kind.isJump || kind.key === 'next.64') return false;
+		if (kind === undefined || !kind.isJump || kind.key === 'next.64' || kind.key === 'forward.64') return false;
 		if (kind.key.startsWith('loop')) {
 			const {general} = this.state;
 			const [count, bits] = [general[counter] as bigint, kind.width];

@@ -52,5 +52,7 @@ export const control: Readonly<Record<string, Meaning>> = {
 	]),
 	/** To the next instruction, where a block ends without a branch. */
 	next: wideJump,
+	/** To the block that has come instead of one that is gone, and which others are still linked to. */
+	forward: wideJump,
 	jmpTo: (op) => op.jumpTo(op.read('b').toI64U()),
 };

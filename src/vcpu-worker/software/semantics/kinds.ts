@@ -120,7 +120,7 @@ const hot = new Set(
 	).split(' '),
 );
 
-const last = new Set(['next', 'jmp', 'jmpTo', 'gone', ...stackJumps, ...systemJumps]);
+const last = new Set(['next', 'forward', 'jmp', 'jmpTo', 'gone', ...stackJumps, ...systemJumps]);
 
 /** Kinds, in the order of their numbers. */
 export const kinds: readonly Kind[] = Object.entries(meanings).flatMap(([name, meaning]) => {

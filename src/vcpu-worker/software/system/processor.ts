@@ -277,8 +277,10 @@ export class Processor implements Parts {
 				if (this.debug.isAwaited) this.isShadowed = wasShadowed && this.core.ordinalOf(state.record) === 1;
 			} else if ((stop === Stop.lookup || stop === Stop.poll) && this.#haveLeftCode()) {
 				if (!this.#raise(generalProtection())) return 'shutdown';
-			} else if (stop === Stop.lookup) applyPrivilege(this.core);
-			else if (stop === Stop.system) {
+			} else if (stop === Stop.lookup) {
+				this.core.forward(state.record);
+				applyPrivilege(this.core);
+			} else if (stop === Stop.system) {
 				const end = this.#system(state.record);
 				if (typeof end === 'string') return end;
 				record = end;
