@@ -531,6 +531,10 @@ export class Core {
 		const first = this.memory.byteLength - (slot + 1) * aloneBytes;
 		const isSystem = ((block.words[RecordWord.kind] as number) & 0xffff) === systemKind;
 		if (block.count * MicroOp.size > aloneBytes || isSystem) return undefined;
+		for (let record = first; record < first + aloneBytes; record += MicroOp.size) {
+			this.#instructions.delete(record);
+			this.#quick.delete(record);
+		}
 		this.#writeAt(first, block);
 		return first;
 	}
@@ -593,7 +597,7 @@ export class Core {
 		return first;
 	}
 
-	/** Writes records that follow each other. No instructions of records before may be known there any more. */
+	/** Writes records that follow each other, where no instructions are known any more. */
 	#writeAt(first: number, {words: records, count, instructions}: DecodedBlock): void {
 		const {words} = this;
 		for (let index = 0; index < count * RecordWord.words; index++) words[first / 4 + index] = records[index] as number;
