@@ -151,6 +151,11 @@ export class CodeCache implements CodePages {
 		if (!this.#memory.watch.read((number, lines) => void this.#drop(number, lines))) this.forget();
 	}
 
+	/** All writers know of all pages: {@link verify} has nothing to compare. */
+	get isSure(): boolean {
+		return this.#unsure.size === 0;
+	}
+
 	/**
 	 * Looks at pages whose writers may not know yet. Before code goes on that may rely on what another processor has written: behind
 	 * each instruction that serializes, and each interrupt.

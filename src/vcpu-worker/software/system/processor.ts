@@ -304,7 +304,8 @@ export class Processor implements Parts {
 		state.budget -= kept;
 		const isPlain = this.lockstep === undefined && this.debug.isIdle;
 		const goesOn = isPlain && !this.isShadowed && !this.windowWanted && !this.interrupts.isNmiBlocked;
-		state.goesOn = goesOn ? 1 : 0;
+		// What serializes is for TypeScript where code has to be compared behind it.
+		state.goesOn = goesOn && this.#code.isSure ? 1 : 0;
 		state.translates = isPlain && !(this.isShadowed && this.windowWanted) ? 1 : 0;
 		const stop = (this.lockstep ?? this.core).run(record);
 		this.#hasRun = true;
@@ -518,7 +519,7 @@ export class Processor implements Parts {
 			if (hits !== 0) return this.#endWatched(hits);
 			if (after === 'next' && known !== undefined && goesStraight(known)) {
 				// The block goes on: its end takes all of its instructions off the budget.
-				if (core.jumpsEpoch !== jumpsEpoch || state.request !== 0) return 0;
+				if (core.jumpsEpoch !== jumpsEpoch || state.request !== 0 || !this.#code.isSure) return 0;
 				state.budget += ordinal;
 				return Core.next(record);
 			}
