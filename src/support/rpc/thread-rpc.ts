@@ -1,4 +1,4 @@
-import {type MessagePort, parentPort, SHARE_ENV, Worker} from 'node:worker_threads';
+import {parentPort, SHARE_ENV, Worker} from 'node:worker_threads';
 import {expose, type Remote, transfer, transferHandlers, wrap} from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import {throwHandler} from './error-transfer.ts';
@@ -67,7 +67,7 @@ export function adoptWorker<T extends Leaving>(worker: Worker): SpawnedWorker<T>
 }
 
 /** Marks an argument of a call: these ports in it go to the other thread. */
-export const withPorts = <T extends object>(argument: T, ports: readonly (MessagePort | undefined)[]): T =>
+export const withPorts = <T extends object>(argument: T, ports: readonly (object | undefined)[]): T =>
 	transfer(argument, ports.filter((port) => port !== undefined) as unknown as Parameters<typeof transfer>[1]);
 
 /** In a worker thread: answers the owner's calls with the methods of `api`. */

@@ -1,4 +1,3 @@
-import type {MessagePort} from 'node:worker_threads';
 import type {PagesBackEnd} from '#devices/bar-pages';
 import type {DoorbellBackEnd} from '#devices/doorbells';
 import type {InterruptController} from '#devices/interrupts';
@@ -15,8 +14,8 @@ export interface PartitionHandle {
 /** A vCPU as its thread is told of it. Opaque but for its kind; can be cloned, once. */
 export interface VcpuHandle {
 	readonly kind: string;
-	/** A port that goes to the thread with it. */
-	readonly port?: MessagePort;
+	/** A `MessagePort` that goes to the thread with it: users of the package need no types of Node. */
+	readonly port?: object;
 }
 
 /** A partition as one thread has it. */

@@ -1,3 +1,4 @@
+import type {MessagePort} from 'node:worker_threads';
 import type {CpuidEntry} from '#vcpu-worker/cpuid';
 import type {PartitionHandle, VcpuHandle} from '#vcpu-worker/hypervisor';
 import type {ApicSpec} from '#vcpu-worker/software/local-apic';
@@ -24,6 +25,8 @@ export interface SoftwarePartitionHandle extends PartitionHandle {
 
 /** Handle that a processor's thread makes it from. */
 export interface SoftwareVcpuHandle extends VcpuHandle, ApicSpec {
+	/** By which it asks the process's store for translations. */
+	readonly port?: MessagePort;
 	readonly kind: typeof softwareKind;
 	readonly cpuid: readonly CpuidEntry[];
 	/** Frequency of its time-stamp counter; nanoseconds when absent. */
