@@ -132,6 +132,8 @@ function writeLoop(
 				const entry = state.load('i32', 32, record, MicroOp.offset('c'));
 				const stop = f.let(callIn(imports.translations, slot, table, entry));
 				f.if(stop, () => f.return(stop));
+				// It may have gone to another privilege.
+				readTlb();
 				f.set(record, field('record'));
 				f.br(again);
 			});
