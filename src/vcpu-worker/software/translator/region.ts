@@ -100,7 +100,11 @@ function cutBlock(
 	steps: readonly KnownStep[],
 	found: ReadonlyMap<number, unknown>,
 ): Omit<RegionBlock, 'targets'> {
-	const end = steps.findIndex(({start: at, ordinal}) => ordinal > 1 && at !== start && found.has(at));
+	// Interrupts stay away from what follows STI: not so where blocks meet.
+	const end = steps.findIndex(
+		({start: at, ordinal}, index) =>
+			ordinal > 1 && at !== start && found.has(at) && steps[index - 1]?.kind !== lettingIn,
+	);
 	const begun = end > 0 ? steps[end] : undefined;
 	if (begun === undefined) return {start, steps, follower: undefined};
 	return {start, steps: steps.slice(0, end), follower: {start: begun.start, executed: begun.ordinal - 1}};
@@ -123,6 +127,7 @@ function returnsTo(steps: readonly KnownStep[]): number[] {
 export const isReturn = ({kind}: KnownStep): boolean => kind === returning;
 
 const returning = kindNumber('ret.64');
+const lettingIn = kindNumber('sti.64');
 /** Kinds that call, those of them that go to their constant, and those that jump and call to where only running code knows. */
 const calls = new Set(kinds.flatMap(({key}, number) => (/^call(To)?[.]64/.test(key) ? [number] : [])));
 const directCalls = new Set(kinds.flatMap(({key}, number) => (/^call[.]64/.test(key) ? [number] : [])));
