@@ -172,3 +172,26 @@ test('a machine that has left is told nothing, and what was made for it serves t
 	t.deepEqual(modules(other.answers), [1]);
 	t.is(batches.length, 2);
 });
+
+test('who waits for what a machine wants that leaves is told to ask again', async (t) => {
+	const batches: (() => void)[] = [];
+	const store = new TranslationStore((requests) => {
+		const {promise, resolve} = Promise.withResolvers<MadeTranslations>();
+		batches.push(() => resolve(make(requests)));
+		return promise;
+	}, roomy);
+	const [leaving, staying] = [store.enter(), store.enter()];
+	const answers: Answer[] = [];
+	const [first, other] = [leaving.join(() => {}), staying.join((answer) => answers.push(answer))];
+	first(request(1));
+	first(request(2));
+	other(request(2));
+	leaving.leave();
+	t.deepEqual(kinds(answers), ['refused']);
+	other(request(2));
+	for (const made of batches) {
+		made();
+		await new Promise(setImmediate);
+	}
+	t.deepEqual(kinds(answers), ['refused', 'made']);
+});

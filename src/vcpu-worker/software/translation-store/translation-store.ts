@@ -87,9 +87,11 @@ export class TranslationStore {
 		);
 	}
 
-	/** Forgets a machine's processors. What was made for it stays. */
+	/** Forgets a machine's processors. What was made for it stays; those of others who wait with it are to ask again. */
 	#leave(machine: MachineTranslations): void {
+		const waiting = this.#waiting.get(machine) ?? [];
 		this.#waiting.delete(machine);
+		for (const {users} of waiting) for (const {user, id} of users) user.give({kind: 'refused', id});
 		for (const {users} of this.#modules.values())
 			for (const user of users) if (user.machine === machine) users.delete(user);
 	}
@@ -128,6 +130,8 @@ export class TranslationStore {
 	}
 
 	#give({module, region, index}: StoredRegion, user: User, id: number): void {
+		// It would keep the machine's memory.
+		if (user.machine.hasLeft) return;
 		const {number, made} = module;
 		module.users.add(user);
 		this.#modules.delete(number);
@@ -232,7 +236,8 @@ export class MachineTranslations {
 	readonly allowance: Allowance = new Allowance(burst, perSecond);
 	readonly #ask: (user: User, request: TranslationRequest) => void;
 	readonly #leave: (machine: MachineTranslations) => void;
-	#hasLeft = false;
+	/** Its processors are told nothing more. */
+	hasLeft = false;
 
 	constructor(ask: (user: User, request: TranslationRequest) => void, leave: (machine: MachineTranslations) => void) {
 		this.#ask = ask;
@@ -241,13 +246,13 @@ export class MachineTranslations {
 
 	/** Begins a processor. @param give - tells it an answer @returns what it asks by */
 	join(give: (answer: Answer) => void): (request: TranslationRequest) => void {
-		const user: User = {machine: this, give: (answer) => this.#hasLeft || give(answer)};
+		const user: User = {machine: this, give: (answer) => this.hasLeft || give(answer)};
 		return (request) => this.#ask(user, request);
 	}
 
-	/** Ends it: its processors are told nothing more. */
+	/** Ends it. */
 	leave(): void {
-		this.#hasLeft = true;
+		this.hasLeft = true;
 		this.#leave(this);
 	}
 }
