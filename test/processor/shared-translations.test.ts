@@ -136,6 +136,17 @@ test('a processor asks for no more than it may', (t) => {
 	t.deepEqual(left(guest), byInterpreter(work));
 });
 
+test('processors of a machine share what they may ask for at once', (t) => {
+	const most = (processors: number) => {
+		const {translations} = startKernel(work, {processors}).processor;
+		let count = 0;
+		while (count < 10_000 && translations.allowance.spend()) count++;
+		return count;
+	};
+	const [alone, shared] = [most(1), most(32)];
+	t.true(shared >= 64 && shared * 8 < alone, `${alone} ${shared}`);
+});
+
 test('code that was rewritten while its translation was made is not entered by it', (t) => {
 	const kernel = rewriting(2000);
 	const {guest, answer} = startAsking(kernel, counting().store);

@@ -89,7 +89,7 @@ export class Translations {
 
 	/** @param processors - of the machine, which share what it may ask for */
 	constructor(core: Core, codeOf: CodeOf, source: TranslationSource, processors: number) {
-		this.allowance = new Allowance(burst, perSecond / processors);
+		this.allowance = new Allowance(burst / processors, perSecond / processors);
 		this.#core = core;
 		this.#codeOf = codeOf;
 		this.#source = source;
