@@ -253,3 +253,25 @@ test('the pool makes what the processors of machines ask for, once for all of th
 	await translated();
 	t.is(jobs, 1);
 });
+
+test('where to find a translation has all code forgotten, the block that asked is looked for anew', (t) => {
+	let asked = 0;
+	const translations: TranslationSource = {
+		ask() {
+			asked++;
+			const {processor} = guest;
+			const {core} = processor;
+			processor.heat = 1000;
+			// Others take the place of what was there.
+			for (let block = 0; block < 100; block++) core.write(core.decode(new Uint8Array(4096).fill(0xf4), 0));
+			return [];
+		},
+		take: () => undefined,
+		mayHave: () => true,
+	};
+	const guest = startKernel(work, {translations});
+	guest.processor.heat = 1000;
+	run(guest, () => {});
+	t.true(asked > 0);
+	t.deepEqual(left(guest), byInterpreter(work));
+});

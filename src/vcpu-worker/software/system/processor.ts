@@ -265,8 +265,7 @@ export class Processor implements Parts {
 			this.debug.isHeld = false;
 			const stop = this.#runBlocks(record);
 			if (stop === Stop.hot) {
-				this.#translate(state.record);
-				record = Core.next(state.record);
+				record = this.#translate(state.record);
 				continue;
 			}
 			// An instruction for TypeScript that comes first is still in the shadow.
@@ -288,13 +287,19 @@ export class Processor implements Parts {
 		}
 	}
 
-	/** Has the block of a head translated, which is hot. */
-	#translate(head: number): void {
+	/** Has the block of a head translated, which is hot. @returns the record to go on with, 0 for the block at RIP */
+	#translate(head: number): number {
 		const {core} = this;
-		const page = core.frameOf(core.state.codePage);
+		const {state, codeEpoch} = core;
+		const page = core.frameOf(state.codePage);
+		const offset = core.startOf(head);
 		// Where its page is not known now, it is when the block has been executed as often again.
 		if (page === undefined) core.count(head, this.translations.heat);
-		else this.translations.want({head, page, offset: core.startOf(head), codeSize: codeSizeOf(core)});
+		else this.translations.want({head, page, offset, codeSize: codeSizeOf(core)});
+		if (core.codeEpoch === codeEpoch) return Core.next(head);
+		// One that was there already has more blocks, for whose records all others have gone.
+		state.rip = state.codePageOffset + BigInt(offset);
+		return 0;
 	}
 
 	/** Runs blocks from a record on; only one where the guest is about to be able to take an interrupt that waits. */
