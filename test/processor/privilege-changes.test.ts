@@ -119,3 +119,24 @@ test('calls of the system and exceptions go there and back as TypeScript does it
 	}
 	t.true(fast > 30, `${fast} went by generated code`);
 });
+
+test('32-bit code stays what it is behind STAC', (t) => {
+	// JMP to INC EAX; NOP; HLT, which is NOP; HLT in 64-bit code; there RETF to 32-bit code: STAC; JMP to the same.
+	const there = 0x100;
+	const guest = startBytes([0xe9, ...le32(there - 5)]);
+	const {processor, ram} = guest;
+	const {state} = processor.core;
+	ram.set([0x40, 0x90, hlt, 0x6a, 0x18, 0x68, ...le32(programAt), 0x48, 0xcb], codeAt + there);
+	ram.set([0x0f, 0x01, 0xcb, 0xe9, ...le32(codeAt + there - programAt - 8)], programAt);
+	handle(guest, 13, [hlt]);
+	new BigUint64Array(ram.buffer)[descriptors / 8 + 3] = 0x00cf_9b00_0000_ffffn;
+	state.gdtr.limit = 0x1f;
+	state.general[0] = 0n;
+	processor.changed();
+	for (const expected of [0n, 1n]) {
+		processor.isHalted = false;
+		t.is(processor.run(1000), 'halted');
+		t.is(state.general[0], expected);
+	}
+	t.is(state.rip, BigInt(codeAt + there + 3));
+});

@@ -47,7 +47,7 @@ const stringOperations = new Set('movs stos lods scas cmps'.split(' '));
 const simple = new Set('clc stc cmc cld std'.split(' '));
 const endings = new Set('jmp jmpTo ret call callTo syscall sysret iret'.split(' '));
 /** Instructions of the system that have steps in 64-bit code only, with operands of 64 bits where they have some. */
-const ofLongCode = new Set('syscall swapgs'.split(' '));
+const ofLongCode = new Set('syscall swapgs clac stac'.split(' '));
 const ofLongOperands = new Set('sysret iret'.split(' '));
 
 /**
