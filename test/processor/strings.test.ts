@@ -1,6 +1,6 @@
 import test from 'ava';
 import {Random} from '#test/silicon';
-import {codeAt, startBytes} from './raw-code.ts';
+import {codeAt, runBytes, startBytes} from './raw-code.ts';
 
 const dataAt = 0x10_0000;
 /** Pages that strings lie in. */
@@ -56,4 +56,16 @@ test('strings are copied and filled as element by element, wherever they lie and
 		t.true(instructions >= elements && instructions <= elements + 3, `${instructions} instructions, ${what}`);
 		t.is(state.rip, BigInt(codeAt + 3 + opcodes[name][width].length), what);
 	}
+});
+
+test('strings of 32-bit addresses go on at the begin of their segment, which need not begin a page', (t) => {
+	// REP MOVSB of FS:ESI: behind 4 GiB of its segment there is no memory.
+	const {vector, general} = runBytes([0x64, 0x67, rep, 0xa4], {
+		prepare({processor}) {
+			const {state} = processor.core;
+			Object.assign(state.segments[4] ?? {}, {base: 0xffff_ffff_0000_0000n + BigInt(dataAt) + 0x880n});
+			Object.assign(state.general, {1: 0x100n, 6: 0xffff_ff80n, 7: BigInt(dataAt) + 0x2000n});
+		},
+	});
+	t.deepEqual([vector, general[1], general[6]], [14, 0x80n, 0n]);
 });

@@ -101,14 +101,15 @@ function compare(op: Operation, first: Int, second: Int): void {
 }
 
 /**
- * Does elements together that lie in pages which the TLB knows, forwards, in 64-bit code: as many as go without a look at requests.
+ * Does elements together that lie in pages which the TLB knows, forwards, in 64-bit code with 64-bit addresses, which end nowhere within a page:
+ * as many as go without a look at requests.
  * @returns their number; 0 where none has been done
  */
 function doTogether(op: Operation, {accesses, isPossible, work}: Together): Int<'i32'> {
 	const {f} = op;
 	const done = f.local('i32');
 	f.set(done, 0);
-	f.if(op.small().or(op.direction()).isZero(), () => {
+	f.if(op.small().or(op.direction()).isZero().and(op.immediate().eq(-1)), () => {
 		// With the last of them the budget is used up.
 		const elements = f.let(op.budget().add(1).toI64S());
 		const most = (other: Int<'i64'>) => f.set(elements, elements.ltS(other).select(elements, other));
