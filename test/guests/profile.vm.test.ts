@@ -141,7 +141,7 @@ linuxTest('a stock kernel’s functions and calls have names, without any file',
 	const folder = mkdtempSync(join(tmpdir(), 'openvmm-profile-'));
 	t.teardown(() => rmSync(folder, {recursive: true}));
 	const path = join(folder, 'profile.json');
-	const work = 'dd if=/dev/zero of=/dev/null bs=4096 count=2000';
+	const work = 'dd if=/dev/zero of=/dev/null bs=4096 count=100000';
 	const {vm, output} = await linuxVm(machine, {}, 'cryptomgr.notests', `OPENVMM_RUN="${work}"`);
 	const profile = await startProfile(vm, {path});
 	await vm.start();

@@ -43,6 +43,11 @@ import {restoreState, saveState} from './vcpu-state.ts';
 const budget = 20_000;
 /** Executions of a block until it is translated: what V8 takes for a function is then less than what it has cost. */
 const heat = 10_000;
+/**
+ * Most instructions that a processor goes on for when it is kicked, a random number of them: code that is translated stops where it goes back
+ * only, and a profile is to find it where it spends its time.
+ */
+const mostDrift = 512;
 const requestWord = CpuState.word('request');
 const nsPerMs = 1e6;
 /** Longest wait without a look, in milliseconds. */
@@ -131,10 +136,13 @@ export class SoftwareVcpu implements CpuBackend {
 
 	run(): ExitKind {
 		const {processor, apic} = this;
+		let [hasRun, isKicked] = [false, false];
 		for (;;) {
 			const requests = Atomics.and(this.#words, requestWord, ~(Request.KICK | Request.APIC | Request.UNHALT));
 			if ((requests & Request.UNHALT) !== 0) this.#isUnhalted = true;
-			if ((requests & Request.KICK) !== 0) return 'interrupted';
+			if (isKicked) return 'interrupted';
+			isKicked = (requests & Request.KICK) !== 0;
+			if (isKicked && (!hasRun || this.activity !== 'running' || processor.debug.isStepping)) return 'interrupted';
 			apic.expire();
 			this.kvm.remind();
 			this.#takeRequests();
@@ -148,7 +156,8 @@ export class SoftwareVcpu implements CpuBackend {
 			if (this.#wantsWindow && this.readyForInterrupt) return 'interrupted';
 			processor.windowWanted =
 				!isStepping && (apic.pending() !== undefined || (this.#wantsWindow && apic.acceptsExternal));
-			const stop = processor.run(budget);
+			const stop = isKicked ? processor.interpret(Math.floor(Math.random() * mostDrift)) : processor.run(budget);
+			hasRun = true;
 			if (stop === 'shutdown' || stop === 'debug') return stop;
 			if (stop === 'halted') this.#halt();
 		}

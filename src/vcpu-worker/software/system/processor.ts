@@ -72,6 +72,7 @@ export class Processor implements Parts {
 	readonly #memory: PhysicalMemory;
 	readonly #others: Rendezvous;
 	readonly #lone: LoneInstructions;
+	#isInterpreted = false;
 	/** Code has ended somewhere, and registers are what followed from it. */
 	#hasRun = false;
 	readonly #dropWritable = () => this.mmu.dropWritable();
@@ -208,6 +209,14 @@ export class Processor implements Parts {
 		return end;
 	}
 
+	/** The same, without translations: these stop where code goes back only, the interpreter at the end of each block. */
+	interpret(budget: number): ProcessorStop {
+		this.#isInterpreted = true;
+		const end = this.run(budget);
+		this.#isInterpreted = false;
+		return end;
+	}
+
 	/** Sees to what other threads want of the processor itself, while it executes no code: before its thread waits. */
 	attend(): void {
 		this.#others.enter();
@@ -311,7 +320,7 @@ export class Processor implements Parts {
 		const goesOn = isPlain && !this.isShadowed && !this.windowWanted && !this.interrupts.isNmiBlocked;
 		// What serializes is for TypeScript where code has to be compared behind it.
 		state.goesOn = goesOn && this.#code.isSure ? 1 : 0;
-		state.translates = isPlain && !(this.isShadowed && this.windowWanted) ? 1 : 0;
+		state.translates = isPlain && !this.#isInterpreted && !(this.isShadowed && this.windowWanted) ? 1 : 0;
 		const stop = (this.lockstep ?? this.core).run(record);
 		this.#hasRun = true;
 		state.budget += kept;
