@@ -25,7 +25,8 @@ import {
 	takeImage,
 	writeUpperHalves,
 } from '#vcpu-worker/software/system';
-import {Begins, type TranslationSource} from '#vcpu-worker/software/translation-store';
+import {type Answer, Begins, type TranslationSource} from '#vcpu-worker/software/translation-store';
+import {ownTranslations} from '#vcpu-worker/software/translator';
 import {type Activity, type VcpuState, vcpuError} from '#vcpu-worker/state';
 import type {Alert} from './alert.ts';
 import {TimeStampCounter} from './counter.ts';
@@ -53,15 +54,31 @@ const nsPerMs = 1e6;
 /** Longest wait without a look, in milliseconds. */
 const maxWaitMs = 1000;
 
-/** Asks the machine's owner for translations. Answers are taken when the request word says that there are some. */
-const translationsBy = (port: MessagePort, begins: Begins): TranslationSource => ({
-	mayHave: (key) => begins.has(key),
-	ask(request) {
-		port.postMessage(request);
-		return [];
-	},
-	take: () => receiveMessageOnPort(port)?.message,
-});
+/**
+ * Asks the machine's owner for translations. Answers are taken when the request word says that there are some. Until the first has come, as the
+ * pool's thread has to start, the processor makes its own besides: a short guest would be over.
+ */
+function translationsBy(port: MessagePort, begins: Begins): TranslationSource {
+	let own: TranslationSource | undefined;
+	let hasAnswered = false;
+	return {
+		mayHave: (key) => begins.has(key),
+		ask(request) {
+			port.postMessage(request);
+			if (hasAnswered || !request.mayMake) return [];
+			own ??= ownTranslations();
+			return own.ask(request);
+		},
+		take() {
+			const answer: Answer | undefined = receiveMessageOnPort(port)?.message;
+			if (answer?.kind === 'made') {
+				hasAnswered = true;
+				own = undefined;
+			}
+			return answer;
+		},
+	};
+}
 
 /** The software processor as the run loop's. Accesses are served within {@link run}. */
 export class SoftwareVcpu implements CpuBackend {
@@ -159,7 +176,7 @@ export class SoftwareVcpu implements CpuBackend {
 			const stop = isKicked ? processor.interpret(Math.floor(Math.random() * mostDrift)) : processor.run(budget);
 			hasRun = true;
 			if (stop === 'shutdown' || stop === 'debug') return stop;
-			if (stop === 'halted') this.#halt();
+			if (stop === 'halted' && !isKicked) this.#halt();
 		}
 	}
 

@@ -40,7 +40,10 @@ export function ownTranslations(
 ): TranslationSource {
 	const answers: Answer[] = [];
 	const store = new TranslationStore(makeTranslations, limits);
-	const ask = store.enter().join((answer) => answers.push(answer));
+	// Numbers of modules that no other store has.
+	const ask = store
+		.enter()
+		.join((answer) => answers.push(answer.kind === 'refused' ? answer : {...answer, number: -answer.number}));
 	return {
 		mayHave: (key) => store.begins.has(key),
 		ask(request) {
