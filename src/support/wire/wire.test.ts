@@ -1,3 +1,4 @@
+import {setFlagsFromString} from 'node:v8';
 import test from 'ava';
 import {unchecked} from '#support/trust';
 import {
@@ -296,4 +297,15 @@ test('a checksum makes the sum of all bytes zero', (t) => {
 	const bytes = Uint8Array.of(1, 2, 250);
 	const sum = concatBytes(bytes, Uint8Array.of(checksum(bytes))).reduce((a, b) => a + b, 0);
 	t.is(sum & 0xff, 0);
+});
+
+test('V8 keeps a view of many structs as an object with a shape, not as a dictionary', (t) => {
+	setFlagsFromString('--allow-natives-syntax');
+	const isFast = new Function('object', 'return %HasFastProperties(object)') as (object: object) => boolean;
+	setFlagsFromString('--no-allow-natives-syntax');
+	for (const count of [1, 5, 6, 12, 30, 60]) {
+		const fields = Object.fromEntries(Array.from({length: count}, (_, index) => [`pair${index}`, Pair]));
+		const view = wire('many', fields).on(new SharedArrayBuffer(1024));
+		t.true(isFast(view), `${count}`);
+	}
 });

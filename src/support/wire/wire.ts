@@ -14,6 +14,9 @@ import {
 import {type PlacementStyle, placeFields} from './placement.ts';
 import {type Halves, type Scalar, ScalarArray, u32} from './scalar.ts';
 
+/** So many objects of a view, beside its arrays, are few. */
+const fewObjects = 6;
+
 /** The fields of a struct, by name. */
 export type Fields = Readonly<Record<string, AnyField>>;
 
@@ -202,9 +205,14 @@ export class Wire<T extends Fields = Fields> extends Field<{
 		this.made.view ??= viewPlan(this);
 		const {prototype, arrays, objects} = this.made.view;
 		const view = Object.create(prototype) as Record<string, unknown>;
-		view['$bytes'] = new Uint8Array(buffer, byteOffset, this.size);
-		for (const name of arrays) view[name] = viewArrays[name](buffer, byteOffset, this.size);
-		for (const {name, make} of objects) view[name] = make(buffer, byteOffset);
+		const add = (name: string, value: unknown) => {
+			// Of more than a dozen that are set by a name which is not written down V8 makes a dictionary, in which all takes ten times as long.
+			if (objects.length < fewObjects) view[name] = value;
+			else Object.defineProperty(view, name, {value, writable: true, enumerable: true, configurable: true});
+		};
+		add('$bytes', new Uint8Array(buffer, byteOffset, this.size));
+		for (const name of arrays) add(name, viewArrays[name](buffer, byteOffset, this.size));
+		for (const {name, make} of objects) add(name, make(buffer, byteOffset));
 		return view as FieldsView<T>;
 	}
 
