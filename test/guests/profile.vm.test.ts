@@ -130,9 +130,9 @@ vmTest(
 		for (const name of names) {
 			const {total = Number.NaN, self = Number.NaN} = rows.get(name) ?? {};
 			const told = `${name}: ${total} ${self} of ${JSON.stringify([...spent])}`;
-			// The page rounds to whole percents.
-			t.true(Math.abs(total - percent((stack) => stack.split(' ').includes(name))) < 1, told);
-			t.true(Math.abs(self - percent((stack) => stack.endsWith(name))) < 1, told);
+			// The page rounds to whole percents, and says ">99%" where its sum is a bit less than all.
+			t.true(Math.abs(total - percent((stack) => stack.split(' ').includes(name))) <= 1, told);
+			t.true(Math.abs(self - percent((stack) => stack.endsWith(name))) <= 1, told);
 		}
 	},
 );
