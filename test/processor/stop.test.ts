@@ -364,3 +364,31 @@ test('processors that contend for locks stop, whatever keeps the others out', as
 	);
 	for (const [index, {instructions}] of states.entries()) t.true(instructions - (before[index] as bigint) < bound);
 });
+
+test.serial('a processor that halts behind a kick ends its run without a wait', async (t) => {
+	const machine = await makeVcpu();
+	// OUT 80h,AL; HLT; JMP to the first.
+	load(machine, {code: [0xe6, 0x80, 0xf4, 0xeb, 0xfb]}, undefined);
+	const {vcpu} = machine;
+	const {processor} = vcpu;
+	let [waits, halts] = [0, 0];
+	const {wait} = Atomics;
+	t.teardown(() => Object.assign(Atomics, {wait}));
+	Object.assign(Atomics, {
+		wait() {
+			waits++;
+			return 'timed-out';
+		},
+	});
+	Object.assign(processor.outside, {
+		writePort: () => void Atomics.or(processor.core.state.$atomic, CpuState.word('request'), Request.KICK),
+	});
+	for (let round = 0; round < 30; round++) {
+		vcpu.clearKick();
+		t.is(vcpu.run(), 'interrupted');
+		if (processor.isHalted) halts++;
+		processor.isHalted = false;
+	}
+	t.true(halts > 0);
+	t.is(waits, 0);
+});

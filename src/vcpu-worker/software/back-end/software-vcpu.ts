@@ -1,4 +1,3 @@
-import {type MessagePort, receiveMessageOnPort} from 'node:worker_threads';
 import type {Halves} from '#devices/device';
 import type {GuestMemory} from '#devices/guest-memory';
 import type {GeneralRegisters, SpecialRegisters} from '#devices/processor';
@@ -25,8 +24,7 @@ import {
 	takeImage,
 	writeUpperHalves,
 } from '#vcpu-worker/software/system';
-import {type Answer, Begins, type TranslationSource} from '#vcpu-worker/software/translation-store';
-import {ownTranslations} from '#vcpu-worker/software/translator';
+import {Begins} from '#vcpu-worker/software/translation-store';
 import {type Activity, type VcpuState, vcpuError} from '#vcpu-worker/state';
 import type {Alert} from './alert.ts';
 import {TimeStampCounter} from './counter.ts';
@@ -38,6 +36,7 @@ import {KvmInterface} from './kvm-interface.ts';
 import {offer} from './offer.ts';
 import {PartitionClock} from './partition-clock.ts';
 import {closeRunDelay} from './steal-time.ts';
+import {translationsBy} from './translation-port.ts';
 import {restoreState, saveState} from './vcpu-state.ts';
 
 /** Instructions between two looks at the clock: some tens of microseconds. */
@@ -53,32 +52,6 @@ const requestWord = CpuState.word('request');
 const nsPerMs = 1e6;
 /** Longest wait without a look, in milliseconds. */
 const maxWaitMs = 1000;
-
-/**
- * Asks the machine's owner for translations. Answers are taken when the request word says that there are some. Until the first has come, as the
- * pool's thread has to start, the processor makes its own besides: a short guest would be over.
- */
-function translationsBy(port: MessagePort, begins: Begins): TranslationSource {
-	let own: TranslationSource | undefined;
-	let hasAnswered = false;
-	return {
-		mayHave: (key) => begins.has(key),
-		ask(request) {
-			port.postMessage(request);
-			if (hasAnswered || !request.mayMake) return [];
-			own ??= ownTranslations();
-			return own.ask(request);
-		},
-		take() {
-			const answer: Answer | undefined = receiveMessageOnPort(port)?.message;
-			if (answer?.kind === 'made') {
-				hasAnswered = true;
-				own = undefined;
-			}
-			return answer;
-		},
-	};
-}
 
 /** The software processor as the run loop's. Accesses are served within {@link run}. */
 export class SoftwareVcpu implements CpuBackend {

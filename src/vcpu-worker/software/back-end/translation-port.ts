@@ -1,0 +1,29 @@
+import {type MessagePort, receiveMessageOnPort} from 'node:worker_threads';
+import type {Answer, Begins, TranslationSource} from '#vcpu-worker/software/translation-store';
+import {ownTranslations} from '#vcpu-worker/software/translator';
+
+/**
+ * Asks the machine's owner for translations. Answers are taken when the request word says that there are some. Until the first has come, as the
+ * pool's thread has to start, the processor makes its own besides: a short guest would be over.
+ */
+export function translationsBy(port: MessagePort, begins: Begins): TranslationSource {
+	let own: TranslationSource | undefined;
+	let hasAnswered = false;
+	return {
+		mayHave: (key) => begins.has(key),
+		ask(request) {
+			port.postMessage(request);
+			if (hasAnswered || !request.mayMake) return [];
+			own ??= ownTranslations();
+			return own.ask(request);
+		},
+		take() {
+			const answer: Answer | undefined = receiveMessageOnPort(port)?.message;
+			if (answer?.kind === 'made') {
+				hasAnswered = true;
+				own = undefined;
+			}
+			return answer;
+		},
+	};
+}
