@@ -25,7 +25,14 @@ const findModel = () => model;
 
 /** A machine whose disk has this many workers for its two queues. */
 async function start(workers: number) {
-	const config = {bytes: queues.length * readBytes, queues: queues.length, workers, readOnly: false, id: ''};
+	const config = {
+		bytes: queues.length * readBytes,
+		queues: queues.length,
+		workers,
+		readOnly: false,
+		packed: true,
+		id: '',
+	};
 	const options = {workers, pollNs: 0, thread: new URL(import.meta.url)};
 	const {memory, registers, ...machine} = await startMachine(model.kind, config, findModel, options);
 	const driver = machine.driver(queueSize);

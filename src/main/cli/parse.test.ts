@@ -67,7 +67,7 @@ const accepted: [string, Parameters<typeof vmConfig>[0]][] = [
 	],
 	['--com1 none --battery --hpet', {devices: [{kind: 'hpet'}, {kind: 'battery'}]}],
 	[
-		'--com1 none --virtio-rng --virtio-rng --virtio-blk mem:1M,pcie_port=rp0 --virtio-blk mem:512 --virtio-blk mem:4G,num_queues=16,workers=8,ro',
+		'--com1 none --virtio-rng --virtio-rng --virtio-blk mem:1M,pcie_port=rp0 --virtio-blk mem:512 --virtio-blk mem:4G,num_queues=16,workers=8,packed=off,ro',
 		{
 			devices: [
 				{kind: 'virtio-rng-mmio', options: {base: 0xf804_0000}},
@@ -75,7 +75,7 @@ const accepted: [string, Parameters<typeof vmConfig>[0]][] = [
 				{kind: 'virtio-blk-mmio', options: {bytes: 512, base: 0xf802_0000}},
 				{
 					kind: 'virtio-blk-mmio',
-					options: {bytes: 2 ** 32, queues: 16, workers: 8, readOnly: true, base: 0xf802_1000},
+					options: {bytes: 2 ** 32, queues: 16, workers: 8, readOnly: true, packed: false, base: 0xf802_1000},
 				},
 			],
 		},

@@ -11,6 +11,7 @@ const options = {
 	queues: {type: 'number', min: 1, max: mostQueues, default: 1, example: 2, help: 'queues for requests'},
 	workers: {type: 'number', min: 1, max: mostWorkers, default: 1, host: true, help: 'threads that serve the queues'},
 	readOnly: {type: 'flag', default: false, help: 'requests to write fail, and the guest is told'},
+	packed: {type: 'flag', default: true, help: 'rings may be packed, if the driver knows that format'},
 	id: {type: 'text', default: '', example: 'disk', help: 'what the guest sees as serial number: at most 20 characters'},
 } as const satisfies OptionTable;
 

@@ -8,7 +8,7 @@ import {mostDiskBytes, mostQueues} from './virtio-blk.ts';
 
 const flag = 'virtio-blk';
 const option = `--${flag}`;
-const keys = {ro: 'flag', pcie_port: 'value', num_queues: 'value', workers: 'value'} as const;
+const keys = {ro: 'flag', pcie_port: 'value', num_queues: 'value', workers: 'value', packed: 'flag'} as const;
 
 /** The flag that OpenVMM has for disks: all of them count, and those without a port are on MMIO. */
 export const virtioBlkFlags: DeviceFlags = {
@@ -17,7 +17,7 @@ export const virtioBlkFlags: DeviceFlags = {
 			name: flag,
 			value: 'DISK',
 			repeat: true,
-			help: 'a virtio disk: mem:LEN (in RAM of the host, lost when the machine ends; a multiple of 512, at most 4G), then ro (it is only read), pcie_port=PORT (without one it is on MMIO), num_queues=N (1, up to 16), workers=N (threads that serve the queues: 1, up to 8), between commas; may be repeated',
+			help: 'a virtio disk: mem:LEN (in RAM of the host, lost when the machine ends; a multiple of 512, at most 4G), then ro (it is only read), pcie_port=PORT (without one it is on MMIO), num_queues=N (1, up to 16), workers=N (threads that serve the queues: 1, up to 8), packed=off (rings are split, whatever the driver knows), between commas; may be repeated',
 		},
 	],
 	devices(given) {
@@ -43,5 +43,14 @@ function parseDisk(text: string): {readonly port: string | undefined; readonly o
 	const given = rest === undefined ? undefined : parseKeyValues(rest, option, keys);
 	const queues = parseNumber(given?.value('num_queues') ?? '1', `${option} num_queues`, 1, mostQueues);
 	const workers = parseNumber(given?.value('workers') ?? '1', `${option} workers`, 1, Math.min(queues, mostWorkers));
-	return {port: given?.value('pcie_port'), options: {bytes, queues, workers, readOnly: given?.flag('ro') ?? false}};
+	return {
+		port: given?.value('pcie_port'),
+		options: {
+			bytes,
+			queues,
+			workers,
+			readOnly: given?.flag('ro') ?? false,
+			packed: given?.flag('packed') ?? true,
+		},
+	};
 }

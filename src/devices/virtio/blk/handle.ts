@@ -14,6 +14,8 @@ export interface VirtioBlkConfig {
 	readonly workers: number;
 	/** Requests to write fail. */
 	readonly readOnly: boolean;
+	/** Its rings may be packed, where the driver knows that format. */
+	readonly packed: boolean;
 	/** Serial number that the guest sees: at most 20 characters. */
 	readonly id: string;
 }

@@ -5,7 +5,7 @@ import {RequestHeader} from './layout.ts';
 
 const models = {pci: virtioBlkPci, mmio: virtioBlkMmio};
 const transports: readonly TransportName[] = ['pci', 'mmio'];
-const config = {bytes: 64 * 1024, queues: 2, workers: 1, readOnly: false, id: 'ram-disk'};
+const config = {bytes: 64 * 1024, queues: 2, workers: 1, readOnly: false, packed: true, id: 'ram-disk'};
 const [IN, OUT, FLUSH, GET_ID] = [0, 1, 4, 8];
 const [OK, IO_ERROR, UNSUPPORTED] = [0, 1, 2];
 const [header, data, statusByte] = [0x8000, 0x9000, 0x8800];

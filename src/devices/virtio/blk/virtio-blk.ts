@@ -53,6 +53,7 @@ const virtioBlk: VirtioDevice<
 		'flush',
 		'queues',
 	],
+	withholds: ({packed}) => (packed ? [] : ['RING_PACKED']),
 	mostQueues,
 	queues: (config) => {
 		check(config);

@@ -6,7 +6,7 @@ import type {VmTime} from '#devices/vm-time';
 import {errorTable} from '#support/errors';
 import type {Reactor} from '#support/reactor';
 import type {Fields, FieldsView, Wire} from '#support/wire';
-import {isDeviceFeature} from './registers.ts';
+import {isDeviceFeature, type PlatformFeature} from './registers.ts';
 import type {SharedMemory} from './shared-memory.ts';
 
 /** One queue of a device. */
@@ -34,6 +34,8 @@ export interface VirtioDevice<C, T extends Fields, N extends string = never>
 	readonly features: Readonly<Record<N, number>>;
 	/** Those that it offers; without it all. */
 	offers?(config: C): readonly N[];
+	/** Features of every device that this one does not offer. */
+	withholds?(config: C): readonly PlatformFeature[];
 	/**
 	 * Says whether those that a driver has accepted go together (virtio 1.2, 2.2.1); without it all do that are offered. What it refuses
 	 * is never agreed on. Called under the device's lock, on any thread.

@@ -28,11 +28,14 @@ export type QueueAddress = `${'descriptors' | 'driver' | 'device'}${'Low' | 'Hig
 /** One queue's registers over shared state, which may hold anything: a snapshot is anybody's. */
 export class QueueRegisters {
 	readonly #state: FieldsView<typeof QueueState.fields>;
+	readonly #isPacked: () => boolean;
 	/** The largest size. */
 	readonly most: number;
 
-	constructor(state: FieldsView<typeof QueueState.fields>, most: number) {
+	/** @param isPacked - whether that has been agreed on */
+	constructor(state: FieldsView<typeof QueueState.fields>, most: number, isPacked: () => boolean) {
 		this.#state = state;
+		this.#isPacked = isPacked;
 		this.most = most;
 	}
 
@@ -46,7 +49,7 @@ export class QueueRegisters {
 		return this.#state.size & 0xffff;
 	}
 
-	/** A size that no queue can have changes nothing (virtio 1.2, 2.7). */
+	/** A size that no queue can have changes nothing (virtio 1.2, 2.7, 2.8). */
 	set size(value: number) {
 		if (this.#isSize(value) && !this.ready) this.#state.size = value;
 	}
@@ -104,7 +107,8 @@ export class QueueRegisters {
 		};
 	}
 
+	/** Of a packed queue it need not be a power of two (virtio 1.2, 2.8.10.1). */
 	#isSize(value: number): boolean {
-		return value >= 1 && value <= this.most && (value & (value - 1)) === 0;
+		return value >= 1 && value <= this.most && ((value & (value - 1)) === 0 || this.#isPacked());
 	}
 }

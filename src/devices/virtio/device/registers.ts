@@ -18,7 +18,9 @@ export const statusNeeds: readonly (readonly [bit: number, needs: number])[] = [
 ];
 
 /** Features that are the platform's, by their numbers (6); every device offers them. */
-export const Feature = {INDIRECT_DESC: 28, EVENT_IDX: 29, VERSION_1: 32} as const;
+export const Feature = {INDIRECT_DESC: 28, EVENT_IDX: 29, VERSION_1: 32, RING_PACKED: 34} as const;
+/** A feature that a device can do without. */
+export type PlatformFeature = Exclude<keyof typeof Feature, 'VERSION_1'>;
 
 /** Features are numbered up to here; the ranges of devices' own are 0–23 and 50–63 (2.2). */
 export const featureBits = 64;

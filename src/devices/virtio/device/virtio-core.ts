@@ -24,11 +24,17 @@ export class VirtioCore {
 	) {
 		this.state = state;
 		const views = state['virtio.queues'];
+		const isPacked = () => this.has(Feature.RING_PACKED);
 		this.queues = queuesOf(device, config).map(
-			({size}, index) => new QueueRegisters(views[index] as FieldsView<typeof QueueState.fields>, size),
+			({size}, index) => new QueueRegisters(views[index] as FieldsView<typeof QueueState.fields>, size, isPacked),
 		);
 		const names = device.offers?.(config) ?? Object.keys(device.features);
-		this.offered = asWords([...Object.values(Feature), ...names.map((name) => device.features[name] as number)]);
+		const withheld: readonly string[] = device.withholds?.(config) ?? [];
+		const ofPlatform = Object.entries(Feature).filter(([name]) => !withheld.includes(name));
+		this.offered = asWords([
+			...ofPlatform.map(([, bit]) => bit),
+			...names.map((name) => device.features[name] as number),
+		]);
 		this.#initialConfig = device.config?.values(config) ?? new Uint8Array();
 		this.#restBack = () => services.restBack();
 		const isAccepted = (name: string) => this.#isAccepted(device.features[name] as number);

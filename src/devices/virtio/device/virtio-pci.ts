@@ -111,16 +111,17 @@ export function virtioPci<C, T extends Fields, N extends string>(
 		pciClass,
 		features,
 		offers: _,
-		accepts: __,
+		withholds: __,
+		accepts: ___,
 		mostQueues: most,
-		queues: ___,
+		queues: ____,
 		config: space,
 		sharedMemory,
 		back,
 		...rest
 	} = device;
 	const erased = device as unknown as VirtioDevice<unknown, Fields, string>;
-	const vectors = ['config', ...Array.from({length: most}, (____, index) => `queue-${index}`)];
+	const vectors = ['config', ...Array.from({length: most}, (_____, index) => `queue-${index}`)];
 	const registers = new RegisterFile(commonRegisters(vectors.length));
 	return {
 		...rest,
@@ -151,7 +152,7 @@ export function virtioPci<C, T extends Fields, N extends string>(
 			},
 		},
 		doorbells: (config) =>
-			queuesOf(erased, config).map((____, queue) => {
+			queuesOf(erased, config).map((_____, queue) => {
 				return {region: 0, offset: structures.notify.offset + notifyMultiplier * queue, size: 'any', queue};
 			}),
 		front: (config, state, services) => {

@@ -128,6 +128,7 @@ export class VirtioWorker implements DeviceBack {
 			memory: this.#services.memory,
 			eventIndex: core.has(Feature.EVENT_IDX),
 			indirect: core.has(Feature.INDIRECT_DESC),
+			packed: core.has(Feature.RING_PACKED),
 			isOn: () => this.#isOn(registers),
 			interrupt: () => this.#raise(Interrupt.QUEUE, registers.vector),
 			broken: (fault) => {

@@ -15,6 +15,7 @@ export class Chain {
 	#writable = 0;
 	#head = 0;
 	#position = 0;
+	#slots = 0;
 
 	constructor(memory: GuestMemory) {
 		this.#memory = memory;
@@ -30,7 +31,7 @@ export class Chain {
 		return this.#writable;
 	}
 
-	/** The first descriptor, by which the driver knows the chain. */
+	/** The first descriptor, or of a packed queue its id, by which the driver knows the chain. */
 	get head(): number {
 		return this.#head;
 	}
@@ -71,14 +72,18 @@ export class Chain {
 		return done;
 	}
 
-	/** @internal Where the available ring names it. */
+	/** @internal Where the ring has it. */
 	get position(): number {
 		return this.#position;
 	}
 
+	/** @internal Elements of the ring that it takes. */
+	get slots(): number {
+		return this.#slots;
+	}
+
 	/** @internal Begins anew. */
-	begin(head: number, position: number): void {
-		this.#head = head;
+	begin(position: number): void {
 		this.#position = position;
 		this.#count = this.#readableCount = this.#readable = this.#writable = 0;
 	}
@@ -96,6 +101,12 @@ export class Chain {
 			this.#readableCount++;
 		}
 		return true;
+	}
+
+	/** @internal All buffers have been added. */
+	end(head: number, slots: number): void {
+		this.#head = head;
+		this.#slots = slots;
 	}
 
 	/** Copies the bytes of buffers, or pins them where there is a list for that. */

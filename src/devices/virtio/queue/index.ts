@@ -1,10 +1,4 @@
 export type {Chain} from './chain.ts';
-export {queueParts} from './ring.ts';
-export {
-	type QueueFault,
-	type QueueParts,
-	type QueuePlace,
-	type QueueProgress,
-	queueFaults,
-	VirtQueue,
-} from './virt-queue.ts';
+export {EventFlag, EventSuppression, PackedDescriptor, PackedFlag} from './packed-ring.ts';
+export {type QueueFault, type QueuePlace, type QueueProgress, queueFaults} from './ring.ts';
+export {type QueueParts, VirtQueue} from './virt-queue.ts';

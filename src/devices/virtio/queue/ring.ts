@@ -1,36 +1,73 @@
-import {u16, u32, u64, wire} from '#support/wire';
+import type {GuestMemory} from '#devices/guest-memory';
+import type {Chain} from './chain.ts';
 
-/** Element of the descriptor table (virtio 1.2, 2.7.5). */
-export const Descriptor = wire('virtq_desc', {
-	address: u64.asNumber.at(0),
-	length: u32.at(8),
-	flags: u16.at(12),
-	next: u16.at(14),
-}).sized(16, 'virtio 1.2, 2.7.5');
+/** Place that the driver has given a queue. */
+export interface QueuePlace {
+	readonly size: number;
+	/** Descriptor table, available ring and used ring; of a packed queue its ring and what driver and device say of events. */
+	readonly descriptors: number;
+	readonly driver: number;
+	readonly device: number;
+}
 
-/** Flags of a {@link Descriptor}. */
-export const DescriptorFlag = {NEXT: 1, WRITE: 2, INDIRECT: 4} as const;
+/** Progress of a queue, 16 bits each: an index of a split queue, a position in two laps of a packed one. */
+export interface QueueProgress {
+	/** What the device takes next. */
+	readonly available: number;
+	/** What the device fills next. */
+	readonly used: number;
+}
 
-/** Available ring, which the driver writes (2.7.6): offsets, and its last field's for a queue of `size`. */
-export const Available = {FLAGS: 0, INDEX: 2, RING: 4, usedEvent: (size: number) => 4 + 2 * size} as const;
-/** Used ring, which the device writes (2.7.8). */
-export const Used = {
-	FLAGS: 0,
-	INDEX: 2,
-	RING: 4,
-	elementBytes: 8,
-	availableEvent: (size: number) => 4 + 8 * size,
+/** Faults of a driver, which no driver may have. A queue that is broken does nothing until the device is reset. */
+export const queueFaults = {
+	none: 0,
+	place: 1,
+	availableIndex: 2,
+	head: 3,
+	descriptor: 4,
+	buffer: 5,
+	next: 6,
+	loop: 7,
+	indirect: 8,
 } as const;
+export type QueueFault = Exclude<keyof typeof queueFaults, 'none'>;
 
-/** The driver wants no interrupts, where there is no event index (2.7.6). */
-export const noInterrupt = 1;
+/** Parts of a {@link Ring}. */
+export interface RingParts {
+	readonly memory: GuestMemory;
+	readonly place: QueuePlace;
+	/** Progress from which it goes on. */
+	readonly progress: QueueProgress;
+	/** Negotiated features: VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC. */
+	readonly eventIndex: boolean;
+	readonly indirect: boolean;
+}
 
-/** Indices of rings count modulo this. */
-export const indexLimit = 2 ** 16;
+/** Memory that driver and device share for a queue, in one of the two formats. All that the driver writes is read once and then checked. */
+export interface Ring {
+	/** Its own, since a reset gives registers to the next queue while this one still completes. */
+	readonly progress: QueueProgress;
+	/** True when its memory can be accessed, which is looked up anew where memory has changed. Before any other call. */
+	map(): boolean;
+	/** Takes the next chain that the driver has made available. */
+	take(chain: Chain): 'taken' | 'nothing' | QueueFault;
+	/** Gives back the chain that was taken last, as if it had not been. @returns false for any other */
+	putBack(chain: Chain): boolean;
+	/** Gives a chain to the driver, with how much of it has been written. */
+	use(chain: Chain, written: number): void;
+	/** True where the driver wants to be told of what has been used since it was asked last. */
+	wantsInterrupt(): boolean;
+}
 
-/** Bytes and alignment of the parts of a queue of `size` (2.7). */
-export const queueParts = {
-	descriptors: {bytes: (size: number) => Descriptor.size * size, alignment: 16},
-	driver: {bytes: (size: number) => Available.usedEvent(size) + 2, alignment: 2},
-	device: {bytes: (size: number) => Used.availableEvent(size) + 2, alignment: 4},
-} as const;
+/** Entries of an indirect table that are read at most. */
+export const mostIndirect = 1024;
+
+/**
+ * True when an event that the other side waits for lies between what it was told of and now (virtio 1.2, 2.7.7.2).
+ * @param told - undefined when that is not known
+ * @param limit - positions count modulo this
+ */
+export function isPassed(event: number, now: number, told: number | undefined, limit: number): boolean {
+	const since = (from: number) => (now - from + 2 * limit) % limit;
+	return told === undefined || since(event + 1) < since(told);
+}

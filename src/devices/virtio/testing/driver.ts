@@ -8,7 +8,7 @@ export interface Buffer {
 	readonly writable?: boolean;
 }
 
-const [ringIndirect, ringEvent] = [28, 29];
+const [ringIndirect, ringEvent, ringPacked] = [28, 29, 34];
 
 /** A driver's part of its machine. */
 type DriverMachine = Pick<VirtioMachine, 'memory' | 'registers'> & Partial<Pick<VirtioMachine, 'run'>>;
@@ -155,4 +155,4 @@ export class TestDriver<M extends DriverMachine = VirtioMachine> {
 	}
 }
 
-export {ringEvent, ringIndirect};
+export {ringEvent, ringIndirect, ringPacked};

@@ -1,3 +1,4 @@
-export {type Buffer, ringEvent, ringIndirect, TestDriver} from './driver.ts';
+export {type Buffer, ringEvent, ringIndirect, ringPacked, TestDriver} from './driver.ts';
 export {EchoControl, echoModel} from './echo-device.ts';
+export {PackedDriver} from './packed-driver.ts';
 export {mmioRegisters, PciRegisters, type TransportName, VirtioMachine} from './virtio-machine.ts';
