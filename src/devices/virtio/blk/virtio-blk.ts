@@ -53,7 +53,7 @@ const virtioBlk: VirtioDevice<
 		'flush',
 		'queues',
 	],
-	withholds: ({packed}) => (packed ? [] : ['RING_PACKED']),
+	platform: ({packed}) => ({RING_PACKED: packed}),
 	mostQueues,
 	queues: (config) => {
 		check(config);

@@ -73,6 +73,13 @@ export const coreRegisters = {
 	),
 	/** On PCI a queue is turned off by a reset only (4.1.4.3.2). */
 	queueEnable: ofQueue(({ready}) => (ready ? 1 : 0), turnOn),
+	/** Reads 1 until nothing of the queue is in flight (4.1.4.3.1). */
+	queueReset: ofQueue(
+		({isResetting}) => (isResetting ? 1 : 0),
+		(queue, value, core) => {
+			if (value === 1) core.resetQueue(queue);
+		},
+	),
 	descriptorsLow: address('descriptorsLow'),
 	descriptorsHigh: address('descriptorsHigh'),
 	driverLow: address('driverLow'),

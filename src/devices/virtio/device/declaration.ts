@@ -6,7 +6,7 @@ import type {VmTime} from '#devices/vm-time';
 import {errorTable} from '#support/errors';
 import type {Reactor} from '#support/reactor';
 import type {Fields, FieldsView, Wire} from '#support/wire';
-import {isDeviceFeature, type PlatformFeature} from './registers.ts';
+import {isDeviceFeature, type PlatformOffer} from './registers.ts';
 import type {SharedMemory} from './shared-memory.ts';
 
 /** One queue of a device. */
@@ -34,8 +34,8 @@ export interface VirtioDevice<C, T extends Fields, N extends string = never>
 	readonly features: Readonly<Record<N, number>>;
 	/** Those that it offers; without it all. */
 	offers?(config: C): readonly N[];
-	/** Features of every device that this one does not offer. */
-	withholds?(config: C): readonly PlatformFeature[];
+	/** Features of the platform's that it does not offer though others do, or does though others do not. */
+	platform?(config: C): PlatformOffer;
 	/**
 	 * Says whether those that a driver has accepted go together (virtio 1.2, 2.2.1); without it all do that are offered. What it refuses
 	 * is never agreed on. Called under the device's lock, on any thread.
@@ -81,6 +81,11 @@ export interface VirtioServices<N extends string = never> extends BackWork {
 export interface VirtioBack extends Partial<Pick<DeviceBack, 'open' | 'start' | 'stop' | 'inFlight' | 'dispose'>> {
 	/** The driver has made buffers available. Called again while there may be more. */
 	queueReady(queue: VirtQueue, index: number): void;
+	/**
+	 * The driver has reset one queue: chains of it that are kept for later are to be completed, which nobody sees. Not needed where each is
+	 * completed by itself.
+	 */
+	queueReset?(queue: VirtQueue, index: number): void;
 	/**
 	 * The driver has reset the device, and it has stopped: its own state goes back to what it was at power-on. Called under the
 	 * device's lock, before {@link start}; on each worker when that one has stopped, so that the last call comes when all have.

@@ -20,7 +20,7 @@ export const QueueState = wire('virtio-queue', {
 });
 
 /** Off for good is off until a reset: only then a queue begins at the beginning. */
-const Ready = {OFF: 0, ON: 1, OFF_FOR_GOOD: 2} as const;
+const Ready = {OFF: 0, ON: 1, OFF_FOR_GOOD: 2, RESETTING: 3} as const;
 
 /** A half of where a part of the queue lies. */
 export type QueueAddress = `${'descriptors' | 'driver' | 'device'}${'Low' | 'High'}`;
@@ -39,8 +39,10 @@ export class QueueRegisters {
 		this.most = most;
 	}
 
-	reset(vector: number): void {
+	/** @param isInUse - its worker may still have chains of it */
+	reset(vector: number, isInUse = false): void {
 		QueueState.reset(this.#state);
+		if (isInUse) this.#state.ready = Ready.RESETTING;
 		this.#state.size = this.most;
 		this.#state.vector = vector;
 	}
@@ -56,6 +58,16 @@ export class QueueRegisters {
 
 	get ready(): boolean {
 		return this.#state.ready === Ready.ON;
+	}
+
+	/** It has been reset, and its worker has not let go of it. */
+	get isResetting(): boolean {
+		return this.#state.ready === Ready.RESETTING;
+	}
+
+	/** Its worker has nothing of it any more. */
+	rested(): void {
+		if (this.isResetting) this.#state.ready = Ready.OFF;
 	}
 
 	turnOn(): void {

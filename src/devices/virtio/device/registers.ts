@@ -17,10 +17,22 @@ export const statusNeeds: readonly (readonly [bit: number, needs: number])[] = [
 	[Status.FAILED, 0],
 ];
 
-/** Features that are the platform's, by their numbers (6); every device offers them. */
-export const Feature = {INDIRECT_DESC: 28, EVENT_IDX: 29, VERSION_1: 32, RING_PACKED: 34} as const;
-/** A feature that a device can do without. */
-export type PlatformFeature = Exclude<keyof typeof Feature, 'VERSION_1'>;
+/** Features that are the platform's, by their numbers (virtio 1.2, 6). */
+export const Feature = {
+	INDIRECT_DESC: 28,
+	EVENT_IDX: 29,
+	VERSION_1: 32,
+	RING_PACKED: 34,
+	IN_ORDER: 35,
+	NOTIFICATION_DATA: 38,
+	RING_RESET: 40,
+} as const;
+
+/** Features of the platform's by whether a device offers them. */
+export type PlatformOffer = Readonly<Partial<Record<keyof typeof Feature, boolean>>>;
+
+/** Devices offer all, but for an order in which a request waits for each before it. */
+export const usualOffer: PlatformOffer = {IN_ORDER: false};
 
 /** Features are numbered up to here; the ranges of devices' own are 0–23 and 50–63 (2.2). */
 export const featureBits = 64;

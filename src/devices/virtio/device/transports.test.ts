@@ -43,7 +43,7 @@ function make(transport: TransportName, config: object = {}) {
 for (const transport of transports) {
 	test(`${transport}: status and features follow the steps of initialization`, async (t) => {
 		const {driver, registers, echo} = make(transport);
-		t.deepEqual(driver.offered, [shout, 28, 29, 32, 34, whisper]);
+		t.deepEqual(driver.offered, [shout, 28, 29, 32, 34, ...(transport === 'pci' ? [38] : []), 40, whisper]);
 		registers.write('device_status', 4);
 		t.is(driver.status, 0, 'there is no DRIVER_OK before the features are agreed on');
 		const agree = (low: number, high: number) => {

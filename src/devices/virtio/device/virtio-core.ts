@@ -3,7 +3,7 @@ import type {QueueFault} from '#devices/virtio/queue';
 import type {Fields, FieldsView} from '#support/wire';
 import {queuesOf, type VirtioDevice} from './declaration.ts';
 import {QueueRegisters, type QueueState} from './queue-registers.ts';
-import {Feature, noVector, Status, statusNeeds} from './registers.ts';
+import {Feature, noVector, Status, statusNeeds, usualOffer} from './registers.ts';
 import type {VirtioState} from './state.ts';
 
 /** One thread's view of a virtio device: what the driver has set, whatever the transport. Used under the device's lock. */
@@ -13,14 +13,14 @@ export class VirtioCore {
 	/** Features 0–31 and 32–63 that the device offers. */
 	readonly offered: readonly [low: number, high: number];
 	readonly #initialConfig: Uint8Array;
-	readonly #restBack: () => void;
+	readonly #services: Pick<DeviceServices, 'restBack' | 'notifyBack'>;
 	readonly #goTogether: () => boolean;
 
 	constructor(
 		device: VirtioDevice<unknown, Fields, string>,
 		config: unknown,
 		state: VirtioState,
-		services: Pick<DeviceServices, 'restBack'>,
+		services: Pick<DeviceServices, 'restBack' | 'notifyBack'>,
 	) {
 		this.state = state;
 		const views = state['virtio.queues'];
@@ -29,14 +29,14 @@ export class VirtioCore {
 			({size}, index) => new QueueRegisters(views[index] as FieldsView<typeof QueueState.fields>, size, isPacked),
 		);
 		const names = device.offers?.(config) ?? Object.keys(device.features);
-		const withheld: readonly string[] = device.withholds?.(config) ?? [];
-		const ofPlatform = Object.entries(Feature).filter(([name]) => !withheld.includes(name));
+		const isOffered: Readonly<Record<string, boolean>> = {...usualOffer, ...device.platform?.(config), VERSION_1: true};
+		const ofPlatform = Object.entries(Feature).filter(([name]) => isOffered[name] ?? true);
 		this.offered = asWords([
 			...ofPlatform.map(([, bit]) => bit),
 			...names.map((name) => device.features[name] as number),
 		]);
 		this.#initialConfig = device.config?.values(config) ?? new Uint8Array();
-		this.#restBack = () => services.restBack();
+		this.#services = services;
 		const isAccepted = (name: string) => this.#isAccepted(device.features[name] as number);
 		this.#goTogether = () => device.accepts?.(isAccepted, config) ?? true;
 	}
@@ -84,7 +84,7 @@ export class VirtioCore {
 			// The backs, which take no lock, see this before any register changes.
 			if (!this.isResetting && (this.status & Status.DRIVER_OK) !== 0) this.state['virtio.resetting'] = this.status;
 			this.#reset();
-			if (this.isResetting) this.#restBack();
+			if (this.isResetting) this.#services.restBack();
 			return;
 		}
 		for (const [bit, needs] of statusNeeds) {
@@ -99,6 +99,13 @@ export class VirtioCore {
 	restored(): void {
 		if ((this.status & Status.FEATURES_OK) !== 0 && !this.#areFeaturesPossible)
 			this.state['virtio.status'] = this.status | Status.NEEDS_RESET;
+	}
+
+	/** The driver resets one queue (virtio 1.2, 2.6.1), which the worker that has it then lets go of. */
+	resetQueue(queue: QueueRegisters): void {
+		if (!this.has(Feature.RING_RESET)) return;
+		queue.reset(noVector, true);
+		this.#services.notifyBack();
 	}
 
 	/** A queue is broken. One of before a reset says nothing of the device. */

@@ -72,6 +72,7 @@ function mmioRegisters(id: number): readonly PlacedRegister[] {
 		[0xb4, noSharedMemory],
 		[0xb8, noSharedMemory],
 		[0xbc, noSharedMemory],
+		[0xc0, core.queueReset],
 		[0xfc, core.generation],
 	];
 	return registers.map(([offset, register]) => [offset, 4, register]);
@@ -108,7 +109,11 @@ export function virtioMmio<C extends object, T extends Fields, N extends string>
 	Pick<TypeParts<OptionTable, OnMmio<C>>, 'acpi'> &
 	StateWords<OnMmio<C>, WithVirtio<T>> {
 	checkDeclaration(device);
-	const erased = device as unknown as VirtioDevice<unknown, Fields, string>;
+	const erased = {
+		...device,
+		// A notification has to match a queue's number to be a doorbell, and with data it would not.
+		platform: (config: C) => ({NOTIFICATION_DATA: false, ...device.platform?.(config)}),
+	} as unknown as VirtioDevice<unknown, Fields, string>;
 	const kind = `${device.kind}-mmio`;
 	const {versions, workers, hostMemory, config: space, mostQueues: most} = device;
 	const registers = new RegisterFile(mmioRegisters(device.id));
@@ -140,6 +145,8 @@ export function virtioMmio<C extends object, T extends Fields, N extends string>
 					offset >= configOffset ? core.readConfig(offset - configOffset, size) : registers.read(core, offset, size),
 				write: (_region, offset, size, value) => {
 					registers.write(core, offset, size, value);
+					// One that is no doorbell has data with it, or names no queue.
+					if (offset === notifyOffset) services.notifyBack();
 					line.setLevel(core.state['virtio.interrupts'] !== 0);
 				},
 				reset: () => core.powerOn(),

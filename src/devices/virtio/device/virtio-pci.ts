@@ -19,7 +19,7 @@ const vendorSpecific = 0x09;
 
 /** Structures of {@link bar}, each in a page of its own, and which capability tells of them (4.1.4). */
 const structures = {
-	common: {type: 1, offset: 0x0000, length: 0x38},
+	common: {type: 1, offset: 0x0000, length: 0x3c},
 	notify: {type: 2, offset: 0x3000, length: 4 * mostQueues},
 	isr: {type: 3, offset: 0x1000, length: 1},
 	device: {type: 4, offset: 0x2000, length: 0x1000},
@@ -98,6 +98,7 @@ function commonRegisters(vectors: number): readonly PlacedRegister[] {
 		[0x2c, 4, core.driverHigh],
 		[0x30, 4, core.deviceLow],
 		[0x34, 4, core.deviceHigh],
+		[0x3a, 2, core.queueReset],
 	];
 }
 
@@ -111,7 +112,7 @@ export function virtioPci<C, T extends Fields, N extends string>(
 		pciClass,
 		features,
 		offers: _,
-		withholds: __,
+		platform: __,
 		accepts: ___,
 		mostQueues: most,
 		queues: ____,

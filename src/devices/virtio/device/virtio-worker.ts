@@ -82,7 +82,10 @@ export class VirtioWorker implements DeviceBack {
 				this.#back.reset?.();
 				return;
 			}
-			for (const [index, {progress}] of this.#queues) (this.#core.queues[index] as QueueRegisters).progress = progress;
+			for (const [index, {progress}] of this.#queues) {
+				const registers = this.#core.queues[index] as QueueRegisters;
+				if (!registers.isResetting) registers.progress = progress;
+			}
 		});
 		this.#drop();
 	}
@@ -95,6 +98,8 @@ export class VirtioWorker implements DeviceBack {
 	}
 
 	queueReady(index: number): boolean {
+		const registers = this.#core.queues[index];
+		if (registers?.isResetting === true) this.#restQueue(registers, index);
 		const queue = this.#queue(index);
 		return queue?.serve(() => this.#back.queueReady(queue, index)) === true;
 	}
@@ -109,6 +114,16 @@ export class VirtioWorker implements DeviceBack {
 		if (index % worker.count !== worker.index) return undefined;
 		if (!this.#isRunning || registers === undefined || !this.#isOn(registers)) return undefined;
 		return this.#queues.get(index) ?? this.#make(index, registers);
+	}
+
+	/** Lets go of a queue that the driver has reset, once nothing of it is in flight: then its last chain calls for this again. */
+	#restQueue(registers: QueueRegisters, index: number): void {
+		const queue = this.#queues.get(index);
+		if (queue !== undefined && queue.inFlight > 0) this.#back.queueReset?.(queue, index);
+		if (queue !== undefined && queue.inFlight > 0) return;
+		queue?.close();
+		this.#queues.delete(index);
+		this.#services.locked(() => registers.rested());
 	}
 
 	#isOn(registers: QueueRegisters): boolean {
@@ -129,8 +144,12 @@ export class VirtioWorker implements DeviceBack {
 			eventIndex: core.has(Feature.EVENT_IDX),
 			indirect: core.has(Feature.INDIRECT_DESC),
 			packed: core.has(Feature.RING_PACKED),
+			inOrder: core.has(Feature.IN_ORDER),
 			isOn: () => this.#isOn(registers),
 			interrupt: () => this.#raise(Interrupt.QUEUE, registers.vector),
+			emptied: () => {
+				if (registers.isResetting) this.#services.serve(index);
+			},
 			broken: (fault) => {
 				this.#services.locked(() => core.needReset(registers, fault));
 				this.#raiseConfig();

@@ -16,6 +16,8 @@ export class Chain {
 	#head = 0;
 	#position = 0;
 	#slots = 0;
+	/** Undefined until it is done. */
+	#written: number | undefined;
 
 	constructor(memory: GuestMemory) {
 		this.#memory = memory;
@@ -82,9 +84,25 @@ export class Chain {
 		return this.#slots;
 	}
 
+	/** @internal It waits for no more than its turn. */
+	get isDone(): boolean {
+		return this.#written !== undefined;
+	}
+
+	/** @internal How many of the bytes to write have been. */
+	get written(): number {
+		return this.#written ?? 0;
+	}
+
+	/** @internal The device needs it no more. */
+	done(written: number): void {
+		this.#written = written;
+	}
+
 	/** @internal Begins anew. */
 	begin(position: number): void {
 		this.#position = position;
+		this.#written = undefined;
 		this.#count = this.#readableCount = this.#readable = this.#writable = 0;
 	}
 

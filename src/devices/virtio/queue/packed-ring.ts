@@ -84,10 +84,10 @@ export class PackedRing implements Ring {
 		return true;
 	}
 
-	use(chain: Chain, written: number): void {
+	use(chain: Chain): void {
 		const ring = this.#ring as GuestWindow;
 		const at = PackedDescriptor.size * (this.#used % this.#size);
-		ring.writeU32(at + PackedDescriptor.offset('length'), written);
+		ring.writeU32(at + PackedDescriptor.offset('length'), chain.written);
 		ring.writeU16(at + PackedDescriptor.offset('id'), chain.head);
 		const owner = this.#isOddLap(this.#used) ? PackedFlag.AVAILABLE | PackedFlag.USED : 0;
 		// The length counts where this is set (2.8.4).

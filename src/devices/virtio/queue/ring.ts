@@ -53,8 +53,8 @@ export interface Ring {
 	take(chain: Chain): 'taken' | 'nothing' | QueueFault;
 	/** Gives back the chain that was taken last, as if it had not been. @returns false for any other */
 	putBack(chain: Chain): boolean;
-	/** Gives a chain to the driver, with how much of it has been written. */
-	use(chain: Chain, written: number): void;
+	/** Gives a chain that is done to the driver. */
+	use(chain: Chain): void;
 	/** True where the driver wants to be told of what has been used since it was asked last. */
 	wantsInterrupt(): boolean;
 }

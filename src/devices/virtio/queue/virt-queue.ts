@@ -5,12 +5,15 @@ import {SplitRing} from './split-ring.ts';
 
 /** Parts of a {@link VirtQueue}. */
 export interface QueueParts extends RingParts {
-	/** Negotiated: VIRTIO_F_RING_PACKED. */
+	/** Negotiated: VIRTIO_F_RING_PACKED, VIRTIO_F_IN_ORDER. */
 	readonly packed: boolean;
+	readonly inOrder: boolean;
 	/** The driver uses the queue: it has neither turned it off nor reset the device since. */
 	isOn(): boolean;
 	/** Tells the driver that buffers have been used. */
 	interrupt(): void;
+	/** Nothing of a queue that is not used any more is in flight. */
+	emptied(): void;
 	broken(fault: QueueFault): void;
 }
 
@@ -22,7 +25,7 @@ export class VirtQueue {
 	readonly #parts: QueueParts;
 	readonly #ring: Ring;
 	readonly #free: Chain[] = [];
-	/** By head: those that the device has. */
+	/** By head: those that the device has, in the order in which they were taken. */
 	readonly #taken = new Map<number, Chain>();
 	#isBroken = false;
 	/** Bytes of chains that may still be taken in this turn. */
@@ -81,11 +84,15 @@ export class VirtQueue {
 
 	/** Gives a chain back to the driver, of which the device has written the first `written` bytes to write. */
 	complete(chain: Chain, written: number): void {
-		if (this.#taken.get(chain.head) !== chain) throw new TypeError('a chain is completed once, by the queue it is of');
-		this.#taken.delete(chain.head);
-		this.#free.push(chain);
-		if (!this.#map()) return;
-		this.#ring.use(chain, Math.min(written, chain.writable) % 2 ** 32);
+		if (this.#taken.get(chain.head) !== chain || chain.isDone)
+			throw new TypeError('a chain is completed once, by the queue it is of');
+		chain.done(Math.min(written, chain.writable) % 2 ** 32);
+		if (!this.#map()) {
+			this.#forget();
+			return;
+		}
+		if (this.#parts.inOrder) this.#useInOrder();
+		else this.#use(chain);
 		if (!this.#isServing) this.#tell();
 	}
 
@@ -94,15 +101,39 @@ export class VirtQueue {
 	 * the reverse of the order in which they were taken, and {@link next} takes them again. The driver is told nothing.
 	 */
 	putBack(chain: Chain): void {
-		if (this.#taken.get(chain.head) !== chain || !this.#ring.putBack(chain))
+		if (this.#taken.get(chain.head) !== chain || chain.isDone || !this.#ring.putBack(chain))
 			throw new TypeError('of the chains of a queue that are not completed, the one that was taken last is put back');
-		this.#taken.delete(chain.head);
-		this.#free.push(chain);
+		this.#drop(chain);
+		if (!this.#map()) this.#forget();
 	}
 
 	/** Stops using the driver's memory for good. */
 	close(): void {
 		this.#isBroken = true;
+	}
+
+	/** Gives back what is done up to the first that is not. */
+	#useInOrder(): void {
+		for (const chain of this.#taken.values()) {
+			if (!chain.isDone) return;
+			this.#use(chain);
+		}
+	}
+
+	#use(chain: Chain): void {
+		this.#ring.use(chain);
+		this.#drop(chain);
+	}
+
+	/** The driver does not use the queue any more, and gets nothing of it. */
+	#forget(): void {
+		for (const chain of this.#taken.values()) if (chain.isDone) this.#drop(chain);
+		if (this.#taken.size === 0) this.#parts.emptied();
+	}
+
+	#drop(chain: Chain): void {
+		this.#taken.delete(chain.head);
+		this.#free.push(chain);
 	}
 
 	#tell(): void {

@@ -8,7 +8,7 @@ export interface Buffer {
 	readonly writable?: boolean;
 }
 
-const [ringIndirect, ringEvent, ringPacked] = [28, 29, 34];
+const [ringIndirect, ringEvent, ringPacked, ringInOrder, ringReset] = [28, 29, 34, 35, 40];
 
 /** A driver's part of its machine. */
 type DriverMachine = Pick<VirtioMachine, 'memory' | 'registers'> & Partial<Pick<VirtioMachine, 'run'>>;
@@ -68,18 +68,22 @@ export class TestDriver<M extends DriverMachine = VirtioMachine> {
 			);
 		}
 		registers.write('device_status', 0xb);
-		for (let queue = 0; queue < queues; queue++) {
-			const {descriptors, driver, device} = placeOf(queue);
-			for (const [at, length] of [[descriptors, queueBytes]] as const) this.machine.memory.fill(at, length, 0);
-			registers.write('queue_select', queue);
-			registers.write('queue_size', this.queueSize);
-			registers.write('queue_desc', descriptors);
-			registers.write('queue_driver', driver);
-			registers.write('queue_device', device);
-			registers.write('queue_enable', 1);
-			this.#indices.set(queue, {available: 0, used: 0});
-		}
+		for (let queue = 0; queue < queues; queue++) this.setUp(queue);
 		registers.write('device_status', 0xf);
+	}
+
+	/** Gives a queue its memory, and turns it on. */
+	setUp(queue: number): void {
+		const {registers, memory} = this.machine;
+		const {descriptors, driver, device} = placeOf(queue);
+		memory.fill(descriptors, queueBytes, 0);
+		registers.write('queue_select', queue);
+		registers.write('queue_size', this.queueSize);
+		registers.write('queue_desc', descriptors);
+		registers.write('queue_driver', driver);
+		registers.write('queue_device', device);
+		registers.write('queue_enable', 1);
+		this.#indices.set(queue, {available: 0, used: 0});
 	}
 
 	/** Writes one descriptor. */
@@ -155,4 +159,4 @@ export class TestDriver<M extends DriverMachine = VirtioMachine> {
 	}
 }
 
-export {ringEvent, ringIndirect, ringPacked};
+export {ringEvent, ringIndirect, ringInOrder, ringPacked, ringReset};

@@ -26,15 +26,28 @@ export class EchoControl {
 
 	/** Answers the requests that are held, the last first. */
 	finish(): void {
-		for (let held = this.#held.pop(); held !== undefined; held = this.#held.pop()) {
-			const [queue, chain] = held;
-			const length = Math.min(chain.readable, chain.writable, 256);
-			const bytes = new Uint8Array(length);
-			const done =
-				chain.read(0, bytes) && chain.write(0, this.services?.has('shout') ? bytes.map((byte) => byte & 0xdf) : bytes);
-			queue.complete(chain, done ? length : 0);
-		}
+		for (const answer of this.takeHeld().reverse()) answer();
 		this.#idle.resolve();
+	}
+
+	/** Leaves it to the test to answer the requests that are held, each by a call. */
+	takeHeld(): (() => void)[] {
+		return this.#held.splice(0).map(
+			([queue, chain]) =>
+				() =>
+					this.#answer(queue, chain),
+		);
+	}
+
+	/** A queue has been reset. */
+	queueReset(): void {}
+
+	#answer(queue: VirtQueue, chain: Chain): void {
+		const length = Math.min(chain.readable, chain.writable, 256);
+		const bytes = new Uint8Array(length);
+		const done =
+			chain.read(0, bytes) && chain.write(0, this.services?.has('shout') ? bytes.map((byte) => byte & 0xdf) : bytes);
+		queue.complete(chain, done ? length : 0);
 	}
 
 	stop(): Promise<void> {
@@ -48,6 +61,7 @@ interface EchoConfig {
 	readonly queues?: number;
 	readonly workers?: number;
 	readonly size?: number;
+	readonly inOrder?: boolean;
 	readonly shared?: readonly SharedRegion[];
 }
 
@@ -62,6 +76,7 @@ export function echoModel(transport: TransportName, ...controls: readonly EchoCo
 		pciClass: 0xff_0000,
 		features: {shout: 3, whisper: 50},
 		accepts: (has) => !(has('shout') && has('whisper')),
+		platform: ({inOrder = false}) => ({IN_ORDER: inOrder}),
 		mostQueues: 3,
 		queues: ({queues = 2, size = 16}) => Array.from({length: queues}, (_, index) => ({name: `${index}`, size})),
 		workers: ({workers = 1}) => workers,
@@ -70,7 +85,11 @@ export function echoModel(transport: TransportName, ...controls: readonly EchoCo
 		back: (_config, _state, services) => {
 			const control = controls[services.worker.index] ?? new EchoControl();
 			control.services = services;
-			return {queueReady: (queue) => control.queueReady(queue), stop: () => control.stop()};
+			return {
+				queueReady: (queue) => control.queueReady(queue),
+				queueReset: () => control.queueReset(),
+				stop: () => control.stop(),
+			};
 		},
 	};
 	return transport === 'pci' ? virtioPci(device) : virtioMmio(device);

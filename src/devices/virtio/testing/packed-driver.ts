@@ -14,8 +14,13 @@ export class PackedDriver extends TestDriver {
 	readonly #slots = new Map<number, number>();
 
 	override begin(features: readonly number[] = []): void {
-		[this.#available, this.#used] = [0, 0];
 		super.begin([ringPacked, ...features]);
+	}
+
+	override setUp(queue: number): void {
+		[this.#available, this.#used] = [0, 0];
+		this.#slots.clear();
+		super.setUp(queue);
 	}
 
 	/** Makes buffers available as one chain, whose id is `head`. */

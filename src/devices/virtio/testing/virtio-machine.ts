@@ -116,6 +116,7 @@ const mmioOffsets: Readonly<Record<string, number>> = {
 	queue_desc: 0x80,
 	queue_driver: 0x90,
 	queue_device: 0xa0,
+	queue_reset: 0xc0,
 	config_generation: 0xfc,
 };
 
@@ -155,6 +156,7 @@ const commonFields: Readonly<Record<string, readonly [offset: number, size: Acce
 	queue_desc: [0x20, 4],
 	queue_driver: [0x28, 4],
 	queue_device: [0x30, 4],
+	queue_reset: [0x3a, 2],
 };
 
 /** Finds the device's structures by its capabilities, as a driver does. */
