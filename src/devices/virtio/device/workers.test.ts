@@ -3,6 +3,7 @@ import {
 	EchoControl,
 	echoModel,
 	type PciRegisters,
+	seeded,
 	TestDriver,
 	type TransportName,
 	VirtioMachine,
@@ -197,15 +198,6 @@ for (const transport of transports) {
 			t.deepEqual([...one.machine.failures, ...two.machine.failures], []);
 		});
 	}
-}
-
-/** Numbers below a limit that look drawn, the same in every run. */
-function seeded(seed: number) {
-	let state = seed;
-	return (limit: number): number => {
-		state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-		return Math.floor((state / 2 ** 32) * limit);
-	};
 }
 
 test('pci: a function reset amid requests of both workers waits for both', async (t) => {

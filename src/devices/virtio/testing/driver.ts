@@ -160,3 +160,12 @@ export class TestDriver<M extends DriverMachine = VirtioMachine> {
 }
 
 export {ringEvent, ringIndirect, ringInOrder, ringPacked, ringReset};
+
+/** Draws numbers below a limit, the same in every run. */
+export function seeded(seed: number): (limit: number) => number {
+	let state = seed;
+	return (limit) => {
+		state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+		return Math.floor((state / 2 ** 32) * limit);
+	};
+}
