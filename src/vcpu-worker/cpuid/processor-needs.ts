@@ -13,7 +13,19 @@ const live: Readonly<Record<string, number>> = {
 
 const find = (entries: readonly CpuidEntry[], leaf: number, subleaf = 0) =>
 	entries.find((entry) => entry.function === leaf && entry.index === subleaf);
-const bitsOf = (word: number) => Array.from({length: 32}, (_, bit) => bit).filter((bit) => (word >>> bit) & 1);
+
+/** The numbers of the bits that are set. Each processor of a clone asks: of most words none is. */
+function bitsOf(word: number): number[] {
+	const bits: number[] = [];
+	for (let bit = 0, left = word >>> 0; left !== 0; bit++, left >>>= 1) if ((left & 1) !== 0) bits.push(bit);
+	return bits;
+}
+
+/** Words of features by their names, and the bits of each that count. */
+const words = featureWords.map((word) => {
+	const name = wordName(word);
+	return {...word, name, mask: ~(live[name] ?? 0)};
+});
 
 /** XCR0 has 63 components, of which the first two have fixed places. */
 const componentCount = 63;
@@ -45,10 +57,10 @@ export function needsOf(cpuid: readonly CpuidEntry[]): ProcessorNeeds {
 	return {
 		vendor: cpuVendor(cpuid),
 		features: new Map(
-			featureWords.map((word) => {
-				const value = find(cpuid, word.leaf, word.subleaf)?.[word.register] ?? 0;
-				return [wordName(word), (value & ~(live[wordName(word)] ?? 0)) >>> 0];
-			}),
+			words.map(({leaf, subleaf, register, name, mask}) => [
+				name,
+				((find(cpuid, leaf, subleaf)?.[register] ?? 0) & mask) >>> 0,
+			]),
 		),
 		// EBX of a component's subleaf (Intel SDM vol. 1, 13.4.3).
 		xsave: new Map(
