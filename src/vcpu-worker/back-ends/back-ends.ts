@@ -68,11 +68,15 @@ export async function backEndOf({kind, backEnd}: PartitionHandle): Promise<BackE
 	return load(kind as HypervisorKind);
 }
 
+/** The back end that is likely to be needed; undefined where none is. */
+export async function likelyBackEnd(): Promise<(Hypervisor & BackEnd) | undefined> {
+	const kind = hypervisorKinds.find((one) => backEnds[one].isLikely());
+	return kind && load(kind);
+}
+
 /** Begins to load the back end that is likely to be needed. What goes wrong is met by whoever needs it. */
 export function warmBackEnd(): void {
-	const kind = hypervisorKinds.find((one) => backEnds[one].isLikely());
-	if (kind === undefined) return;
-	load(kind)
-		.then((backEnd: BackEnd) => backEnd.warm?.())
+	likelyBackEnd()
+		.then((backEnd?: BackEnd) => backEnd?.warm?.())
 		.catch(() => {});
 }

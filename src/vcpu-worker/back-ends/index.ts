@@ -5,6 +5,7 @@ export {
 	type HypervisorOption,
 	hypervisorOptions,
 	isHypervisorLikely,
+	likelyBackEnd,
 	loadHypervisors,
 	warmBackEnd,
 } from './back-ends.ts';

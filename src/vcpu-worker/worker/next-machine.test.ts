@@ -80,9 +80,43 @@ test('nothing of a machine that a worker has let go stays in its heap', async (t
 		t.true(await worker.release());
 		return buffers.map((buffer) => new WeakRef(buffer));
 	};
-	const buffers = await serve();
+	const rehearsed: WeakRef<object>[] = [];
+	await worker.rehearse({
+		...software,
+		create(spec) {
+			const partition = software.create(spec);
+			rehearsed.push(...(partition.watch?.watchers ?? []).map(({memory: {buffer}}) => new WeakRef(buffer)));
+			return partition;
+		},
+	});
+	const buffers = [...rehearsed, ...(await serve())];
 	await setImmediate();
 	collect();
-	t.is(buffers.length, 4);
+	t.is(buffers.length, 5);
 	for (const buffer of buffers) t.is(buffer.deref(), undefined);
+});
+
+test('a thread rehearses until a machine comes, whose processor is made then', async (t) => {
+	const worker = new VcpuWorker(() => t.fail());
+	t.is(await worker.rehearse(software), 4);
+	t.throws(() => worker.save(), {instanceOf: TypeError});
+	const first = softwareMachine(worker);
+	const rehearsed = worker.rehearse(software);
+	await first.create();
+	t.is(await rehearsed, 0, 'one that comes before');
+	t.true(await worker.release());
+	t.is(await worker.rehearse(software), 0, 'a thread that has had one');
+	const busy = new VcpuWorker(() => t.fail());
+	const second = softwareMachine(busy);
+	const rehearsing = busy.rehearse(software);
+	await second.create();
+	t.true((await rehearsing) < 4);
+	second.requestStop();
+	t.like(await busy.run(), {kind: 'requested'});
+	t.true(await busy.release());
+});
+
+test('nothing is rehearsed on a back end after whose processors a thread ends', async (t) => {
+	const {leavesThreadsClean: _, ...hypervisor} = software;
+	t.is(await new VcpuWorker(() => {}).rehearse(hypervisor), 0);
 });

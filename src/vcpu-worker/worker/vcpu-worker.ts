@@ -1,3 +1,4 @@
+import {setImmediate} from 'node:timers/promises';
 import type {MappedMemory} from '#devices/guest-memory';
 import type {AttachedMachine, MachineLayout} from '#devices/machine';
 import type {BootRegisters} from '#devices/processor';
@@ -8,7 +9,7 @@ import {programLoader} from '#support/program';
 import {lockPatienceMs} from '#support/shared-memory';
 import {backEndOf} from '#vcpu-worker/back-ends';
 import type {DebugPlan} from '#vcpu-worker/debug';
-import type {CpuBackend, VcpuHandle, VcpuWiring} from '#vcpu-worker/hypervisor';
+import type {BackEnd, CpuBackend, Hypervisor, VcpuHandle, VcpuWiring} from '#vcpu-worker/hypervisor';
 import {ExitSampler, now} from '#vcpu-worker/latency';
 import {attachMachine, type HostedMachine, type MachineHandle} from '#vcpu-worker/machine';
 import {unknownMsrs} from '#vcpu-worker/msr-policy';
@@ -24,6 +25,7 @@ import type {ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
 import {runVcpu, takeCommands, type VcpuContext} from '#vcpu-worker/run-loop';
 import {parseVcpuState, saveVcpuState, vcpuError} from '#vcpu-worker/state';
 import {counterAt, type HeldCounter} from './held-counter.ts';
+import {openRehearsal} from './rehearsal.ts';
 
 /** Start data of a vCPU's thread: plain data and shared buffers. */
 export interface VcpuWorkerData extends MachineHandle {
@@ -35,6 +37,9 @@ export interface VcpuWorkerData extends MachineHandle {
 	/** Looks at a mailbox reply before sleeping. */
 	readonly mailboxSpins: number;
 }
+
+/** Times that a thread rehearses: V8 has then learnt most of what it learns. */
+const rehearsals = 4;
 
 /** A vCPU that {@link VcpuWorker.create} has made. */
 interface LiveVcpu {
@@ -49,8 +54,10 @@ interface LiveVcpu {
 export class VcpuWorker {
 	readonly #leave: () => void;
 	#live: LiveVcpu | undefined;
-	/** Resolves when {@link create} has made the vCPU, or could not. */
+	/** Resolves when {@link create} has made the vCPU, or could not, and nothing is rehearsed. */
 	#creating: Promise<unknown> = Promise.resolve();
+	/** A machine has come. */
+	#isWanted = false;
 	/** The time-stamp counter as it was when the guest came to stand still. */
 	#held: HeldCounter | undefined;
 	/** The thread shall not serve another machine. */
@@ -63,11 +70,43 @@ export class VcpuWorker {
 
 	/** Creates the vCPU. Call first. @throws VmmError of the back end */
 	create(data: VcpuWorkerData): Promise<void> {
-		const created = this.#create(data);
+		this.#isWanted = true;
+		const created = this.#creating.then(() => this.#create(data));
 		this.#creating = created.catch(() => {
 			this.#isSpent = true;
 		});
 		return created;
+	}
+
+	/**
+	 * Does some times over what clones ask of a thread, until a machine comes. The first time V8 compiles all that is executed, which takes
+	 * five times as long as what it does; the next times are for what it learns.
+	 * @returns how often it did: not at all for a back end after whose processors a thread ends
+	 */
+	async rehearse(hypervisor: Hypervisor & BackEnd): Promise<number> {
+		if (this.#isWanted || hypervisor.leavesThreadsClean !== true) return 0;
+		const rehearsed = this.#rehearse(hypervisor);
+		this.#creating = rehearsed.catch(() => {
+			this.#isSpent = true;
+		});
+		return rehearsed;
+	}
+
+	async #rehearse(hypervisor: Hypervisor & BackEnd): Promise<number> {
+		const {data, close} = await openRehearsal(hypervisor);
+		try {
+			let times = 0;
+			for (; times < rehearsals && !this.#isWanted; times++) {
+				await this.#create(data);
+				this.#restore(JSON.parse(JSON.stringify(this.save())));
+				this.#close();
+				// A machine that has come meanwhile says so.
+				await setImmediate();
+			}
+			return times;
+		} finally {
+			close();
+		}
 	}
 
 	async #create(data: VcpuWorkerData): Promise<void> {
@@ -127,6 +166,10 @@ export class VcpuWorker {
 	/** Takes what {@link save} gave, or anybody: see {@link CpuBackend.restore}. May be called while the vCPU is created. @throws VmmError */
 	async restore(saved: unknown, counterShift?: bigint): Promise<bigint> {
 		await this.#creating;
+		return this.#restore(saved, counterShift);
+	}
+
+	#restore(saved: unknown, counterShift?: bigint): bigint {
 		const {cpu} = this.#vcpu.context;
 		const state = parseVcpuState(saved);
 		const {current = 0, others = []} = state.levels ?? {};
@@ -201,12 +244,17 @@ export class VcpuWorker {
 	 */
 	async release(): Promise<boolean> {
 		await this.#creating;
+		const isBoot = this.#live?.context.isBoot;
+		this.#close();
+		if (isBoot) programLoader.keepCode();
+		return !this.#isSpent;
+	}
+
+	#close(): void {
 		const live = this.#live;
 		this.#live = undefined;
 		this.#held = undefined;
 		live?.context.cpu.close();
-		if (live?.context.isBoot) programLoader.keepCode();
-		return !this.#isSpent;
 	}
 
 	/** Does what {@link release} does, and leaves the thread. Not answered. */
