@@ -35,6 +35,8 @@ export interface Manifest {
 export interface ReadManifest extends Manifest {
 	/** Part of {@link machine} that its configuration is made of. */
 	readonly asked: AskedMachine;
+	/** {@link machine} as JSON: the same for all machines that are as it was and list what they have in the same order. */
+	readonly machineText: string;
 }
 
 const shortText = textUpTo(64);
@@ -96,7 +98,7 @@ function readFields(body: Readonly<Record<string, unknown>>, wrong: (field: stri
 		const {memory} = manifest;
 		const chunks = Math.ceil(memory.bytes / chunkBytes);
 		if (Buffer.from(memory.checksums, 'base64').length !== chunks * 4) throw wrong('memory.checksums');
-		return {...manifest, asked};
+		return {...manifest, asked, machineText: JSON.stringify(manifest.machine)};
 	} catch (error) {
 		if (!isVmmError(error, 'STATE_FIELD_WRONG')) throw error;
 		const {struct, field} = error.context;

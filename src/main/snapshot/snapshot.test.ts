@@ -384,7 +384,10 @@ const shapeOf = (options: Parameters<typeof vmConfig>[0]) =>
 test('a configuration of another shape is refused with each difference', (t) => {
 	const machine = asJson(shapeOf({memory: {sizeBytes: 13 * MiB}}));
 	const check = (options: Parameters<typeof vmConfig>[0]) => () =>
-		checkShape(shapeOf(options), vmConfig(options), {directory: 'dir', manifest: {...manifest, machine}});
+		checkShape(shapeOf(options), vmConfig(options), {
+			directory: 'dir',
+			manifest: {...manifest, machine, machineText: JSON.stringify(machine)},
+		});
 	t.notThrows(check({memory: {sizeBytes: 13 * MiB}}));
 	const other = {processors: {count: 2}, memory: {sizeBytes: 26 * MiB}};
 	const error = t.throws(check(other), {code: 'SNAPSHOT_SHAPE_DIFFERS'});
@@ -411,7 +414,11 @@ test('a shape that was made up is refused in a line that a person can read', (t)
 	const shape = shapeOf({memory: {sizeBytes: 13 * MiB}});
 	const refuse = (change: object) => {
 		const machine = {...asJson(shape), ...change};
-		const check = () => checkShape(shape, vmConfig(), {directory: 'dir', manifest: {...manifest, machine}});
+		const check = () =>
+			checkShape(shape, vmConfig(), {
+				directory: 'dir',
+				manifest: {...manifest, machine, machineText: JSON.stringify(machine)},
+			});
 		return t.throws(check, {code: 'SNAPSHOT_SHAPE_DIFFERS'})?.message ?? '';
 	};
 	t.regex(refuse({topology: 5}), /topology 5, asked for \{"smt"/);

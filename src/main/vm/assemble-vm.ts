@@ -1,6 +1,7 @@
 import type {MachineFacts} from '#devices/device-type';
 import {WriteLog} from '#devices/guest-memory';
 import type {AttachedMachine, MachineLayout} from '#devices/machine';
+import type {DescribedDevice} from '#devices/pci/fabric';
 import {loadDeviceModels} from '#devices/registry';
 import {checkConfig, terminalUsers, type VmConfig} from '#main/config';
 import {machineTree} from '#main/inspect';
@@ -124,7 +125,7 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 	// This thread touches devices only while no vCPU runs.
 	const {machine, memory} = await attachMachine(handle, {alertsBootCpu: false, partition: attachment});
 	machine.reset();
-	const savedUnits = snapshot && (await unitsFor(snapshot, config, partition.processor, plan, own.models));
+	const savedUnits = snapshot && (await unitsFor(snapshot, config, partition.processor, plan, describedBy(machine)));
 	const ownUnits = partition.units(machine.time);
 	const hypervisor = {kind: partition.handle.kind, units: ownUnits.map(({name}) => name)};
 	if (snapshot !== undefined) {
@@ -287,6 +288,9 @@ function timeUnit(machine: AttachedMachine, baseTimeMs: number, snapshot: OpenSn
 	return new TimeUnit(machine.time, {baseTimeMs, ...(snapshotMs !== undefined && {snapshotMs})});
 }
 
+const describedBy = ({devices}: AttachedMachine): DescribedDevice[] =>
+	devices.map(({placed: instance, model}) => ({instance, model}));
+
 /** Writes snapshots of the machine. */
 function saver(
 	config: VmConfig,
@@ -308,11 +312,10 @@ function saver(
 ) {
 	const boot = bootToSave(config.boot);
 	const describe = (units: SnapshotUnits) => {
-		const devices = machine.devices.map(({placed: instance, model}) => ({instance, model}));
 		const [bootProcessor] = units['vcpus'] as readonly unknown[];
 		// Those of a restored guest are what it was shown where it was started.
 		const needs = needsOf(parseVcpuState(bootProcessor).cpuid);
-		const shape = asJson(plan.shapeOf(devices));
+		const shape = asJson(plan.shapeOf(describedBy(machine)));
 		return {boot, cpu, hypervisor: {...hypervisor, needs}, shape, units};
 	};
 	return (directory: string, {isRunning, atRest}: GuestToSave, asked: LongOperation) => {

@@ -56,19 +56,18 @@ export function planMachine(
 	};
 }
 
-/** Reads a snapshot's units, after a check that it fits this machine. @throws VmmError with a `SNAPSHOT_` code */
+/**
+ * Reads a snapshot's units, after a check that it fits this machine.
+ * @param devices - the machine's
+ * @throws VmmError with a `SNAPSHOT_` code
+ */
 export function unitsFor(
 	snapshot: OpenSnapshot,
 	config: VmConfig,
 	{saved}: ProcessorOffer,
-	{describe, shapeOf}: MachinePlan,
-	{findModel}: LoadedTypes,
+	{shapeOf}: MachinePlan,
+	devices: readonly DescribedDevice[],
 ): Promise<SnapshotUnits> {
-	// Those of an unknown kind are refused when the machine is laid out.
-	const devices = describe(0).devices.flatMap((instance): DescribedDevice[] => {
-		const model = findModel(instance.kind);
-		return model === undefined ? [] : [{instance, model}];
-	});
 	checkShape(shapeOf(devices), config, snapshot);
 	return snapshot.readUnits(stateLimits(config.processors.count, saved, devices));
 }

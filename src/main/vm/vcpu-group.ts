@@ -5,6 +5,7 @@ import {stateError} from '#support/saved-state';
 import type {DebugPlan} from '#vcpu-worker/debug';
 import type {StopReason} from '#vcpu-worker/protocol';
 import type {ProcessorRegisters} from '#vcpu-worker/registers';
+import {parsedVcpuState, type VcpuState} from '#vcpu-worker/state';
 import {failureData} from './failure-data.ts';
 import type {VcpuThread} from './vcpu-thread.ts';
 
@@ -67,13 +68,14 @@ export class VcpuGroup {
 
 	/** Gives every vCPU the state that {@link save} gave. Only while no vCPU runs. @throws VmmError STATE_FIELD_WRONG, … */
 	async restore(saved: unknown): Promise<void> {
-		const states = Array.isArray(saved) ? (saved as unknown[]) : [];
+		const list = Array.isArray(saved) ? (saved as unknown[]) : [];
 		const [boot, ...others] = this.#threads;
-		if (boot === undefined || states.length !== this.#threads.length)
-			throw stateError('STATE_FIELD_WRONG', {struct: 'vcpus', field: `number of vCPUs (${states.length})`});
+		if (boot === undefined || list.length !== this.#threads.length)
+			throw stateError('STATE_FIELD_WRONG', {struct: 'vcpus', field: `number of vCPUs (${list.length})`});
+		const [first, ...states] = list.map(parsedVcpuState) as [VcpuState, ...VcpuState[]];
 		// The others' time-stamp counters follow the first one's.
-		const shift = await boot.restore(states[0]);
-		await Promise.all(others.map((thread, index) => thread.restore(states[index + 1], shift)));
+		const shift = await boot.restore(first);
+		await Promise.all(others.map((thread, index) => thread.restore(states[index] as VcpuState, shift)));
 		this.#stoodStill = true;
 	}
 

@@ -3,6 +3,7 @@ import type {SpawnedWorker} from '#support/rpc';
 import type {CpuBackend} from '#vcpu-worker/hypervisor';
 import {answerProbe} from '#vcpu-worker/probe';
 import {type StopReason, VcpuCommand, vcpuShared, vcpuSharedBytes} from '#vcpu-worker/protocol';
+import type {VcpuState} from '#vcpu-worker/state';
 import type {VcpuWorker, VcpuWorkerData} from '#vcpu-worker/worker';
 import {VcpuThread} from './vcpu-thread.ts';
 
@@ -86,8 +87,8 @@ test('nobody waits for the answer of a thread that has died', async (t) => {
 
 test('a processor that could not be made says why to whoever gave it a state meanwhile', async (t) => {
 	const {thread} = driven(() => Promise.reject(new Error('no room')));
-	await t.throwsAsync(thread.restore({}), {message: 'no room'});
-	await t.throwsAsync(driven().thread.restore({}), {message: 'there is no vCPU'});
+	await t.throwsAsync(thread.restore({} as VcpuState), {message: 'no room'});
+	await t.throwsAsync(driven().thread.restore({} as VcpuState), {message: 'there is no vCPU'});
 });
 
 test('what a processor is kicked for is there before the kick', (t) => {

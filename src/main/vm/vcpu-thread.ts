@@ -9,6 +9,7 @@ import {type CpuReport, ProbeAsker} from '#vcpu-worker/probe';
 import {type StopReason, VcpuCommand, VcpuControl, type VcpuControlView, vcpuShared} from '#vcpu-worker/protocol';
 import type {ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
 import {SampleAsker} from '#vcpu-worker/sampling';
+import type {VcpuState} from '#vcpu-worker/state';
 import type {VcpuWorkerData} from '#vcpu-worker/worker';
 
 const stopWord = VcpuControl.word('stopRequested');
@@ -71,9 +72,9 @@ export class VcpuThread {
 		return this.#call(async (api) => api.save());
 	}
 
-	/** Takes what {@link save} gave; see `CpuBackend.restore`. Only while the vCPU is not running; it may yet have to be created. */
-	restore(saved: unknown, counterShift?: bigint): Promise<bigint> {
-		return this.#whenCreated(this.#call<bigint>(async (api) => api.restore(saved, counterShift)));
+	/** Takes a state; see `CpuBackend.restore`. Only while the vCPU is not running; it may yet have to be created. */
+	restore(state: VcpuState, counterShift?: bigint): Promise<bigint> {
+		return this.#whenCreated(this.#call<bigint>(async (api) => api.restore(state, counterShift)));
 	}
 
 	/** Goes on after the machine stood still: see {@link VcpuWorker.resume}. Only while the vCPU is not running. */

@@ -3,6 +3,7 @@ export {
 	type Activity,
 	activities,
 	componentsInUse,
+	parsedVcpuState,
 	parseVcpuState,
 	saveVcpuState,
 	type VcpuEvents,

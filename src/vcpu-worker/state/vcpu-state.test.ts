@@ -1,7 +1,7 @@
 import test from 'ava';
 import {Msr} from '#vcpu-worker/registers';
 import {sampleRegisters} from '#vcpu-worker/registers/testing';
-import {parseVcpuState, saveVcpuState, type VcpuState} from './index.ts';
+import {parsedVcpuState, parseVcpuState, saveVcpuState, type VcpuState} from './index.ts';
 import {sampleState} from './testing/index.ts';
 
 const leaf = {ebx: 0x756e_6547, ecx: 0xffff_ffff, edx: 0};
@@ -32,6 +32,15 @@ test('a state survives JSON, by the names of the manuals', (t) => {
 	t.deepEqual(parseVcpuState(saved), state);
 	t.deepEqual(saved['msrs'], {IA32_PAT: '0x7040600070406', IA32_MTRR_PHYSMASK3: '0x5', '0xdeadbeef': '0x1'});
 	t.deepEqual(Object.keys(saved['cpuid'] as object), ['0x0', '0xd.1', '0x80000008.0']);
+});
+
+test('clones share a state that has been parsed, and what is wrong is so each time', (t) => {
+	t.deepEqual(parsedVcpuState(saved), state);
+	t.is(parsedVcpuState(saved), parsedVcpuState(saved));
+	t.not(parsedVcpuState(json(saved)), parsedVcpuState(saved));
+	const wrong = {...saved, version: 0};
+	for (const each of [wrong, wrong, undefined, 5])
+		t.throws(() => parsedVcpuState(each), {code: 'STATE_VERSION_UNKNOWN'});
 });
 
 test('what has no extension and no levels is complete without them', (t) => {

@@ -171,6 +171,17 @@ export function parseVcpuState(saved: unknown): VcpuState {
 	};
 }
 
+/** States that have been parsed, which all clones of a snapshot begin with. */
+const parsed = new WeakMap<object, VcpuState>();
+
+/** What {@link parseVcpuState} gives, parsed once: nobody changes either. @throws as that */
+export function parsedVcpuState(saved: unknown): VcpuState {
+	if (typeof saved !== 'object' || saved === null) return parseVcpuState(saved);
+	const known = parsed.get(saved) ?? parseVcpuState(saved);
+	parsed.set(saved, known);
+	return known;
+}
+
 /** Levels of which each is there once. */
 function parseLevels(saved: unknown): VcpuLevels {
 	const {current, others} = levels.parse(saved, 'vcpu.levels');

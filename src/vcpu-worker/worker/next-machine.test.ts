@@ -8,6 +8,7 @@ import {oneThreadMachine} from '#devices/testing';
 import {allocateSharedMemory} from '#support/shared-memory';
 import {VcpuControl, vcpuShared, vcpuSharedBytes} from '#vcpu-worker/protocol';
 import {offeredCpuid, software} from '#vcpu-worker/software/back-end';
+import {parseVcpuState} from '#vcpu-worker/state';
 import {VcpuWorker, type VcpuWorkerData} from './vcpu-worker.ts';
 
 /** A machine on the software processor, without devices, and the worker of its one processor. */
@@ -76,7 +77,7 @@ test('nothing of a machine that a worker has let go stays in its heap', async (t
 		await create();
 		requestStop();
 		t.like(await worker.run(), {kind: 'requested'});
-		await worker.restore(JSON.parse(JSON.stringify(worker.save())));
+		await worker.restore(parseVcpuState(worker.save()));
 		t.true(await worker.release());
 		return buffers.map((buffer) => new WeakRef(buffer));
 	};

@@ -11,6 +11,7 @@ import {
 	writePort,
 } from '#vcpu-worker/hypervisor/testing';
 import {VcpuCommand, VcpuControl, vcpuShared, vcpuSharedBytes} from '#vcpu-worker/protocol';
+import {parseVcpuState} from '#vcpu-worker/state';
 import {VcpuWorker} from './vcpu-worker.ts';
 
 const port = 0x500;
@@ -121,7 +122,7 @@ test('an NMI that a processor is commanded to take while it stands still is in i
 	const {worker, create, command, hypervisor} = workerOf(halts);
 	await create();
 	command(VcpuCommand.NMI);
-	const saved = JSON.parse(JSON.stringify(worker.save()));
+	const saved = parseVcpuState(worker.save());
 	t.is(hypervisor.vcpus[0]?.nmis, 1);
 	await worker.reset();
 	command(VcpuCommand.NMI);
@@ -136,7 +137,7 @@ test('a processor that is still being made takes its state when it is', async (t
 	const first = workerOf(halts);
 	await first.create();
 	first.command(VcpuCommand.NMI);
-	const saved = JSON.parse(JSON.stringify(first.worker.save()));
+	const saved = parseVcpuState(first.worker.save());
 	const {worker, create, hypervisor} = workerOf(halts);
 	const created = create();
 	const restored = worker.restore(saved);

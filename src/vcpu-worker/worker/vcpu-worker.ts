@@ -23,7 +23,7 @@ import {
 } from '#vcpu-worker/protocol';
 import type {ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
 import {runVcpu, takeCommands, type VcpuContext} from '#vcpu-worker/run-loop';
-import {parseVcpuState, saveVcpuState, vcpuError} from '#vcpu-worker/state';
+import {parseVcpuState, saveVcpuState, type VcpuState, vcpuError} from '#vcpu-worker/state';
 import {counterAt, type HeldCounter} from './held-counter.ts';
 import {openRehearsal} from './rehearsal.ts';
 
@@ -98,7 +98,7 @@ export class VcpuWorker {
 			let times = 0;
 			for (; times < rehearsals && !this.#isWanted; times++) {
 				await this.#create(data);
-				this.#restore(JSON.parse(JSON.stringify(this.save())));
+				this.#restore(parseVcpuState(this.save()));
 				this.#close();
 				// A machine that has come meanwhile says so.
 				await setImmediate();
@@ -163,15 +163,18 @@ export class VcpuWorker {
 		return saveVcpuState(this.#vcpu.context.cpu.save(this.#counterNow()));
 	}
 
-	/** Takes what {@link save} gave, or anybody: see {@link CpuBackend.restore}. May be called while the vCPU is created. @throws VmmError */
-	async restore(saved: unknown, counterShift?: bigint): Promise<bigint> {
+	/**
+	 * Takes a state that {@link save} gave, or anybody: see {@link CpuBackend.restore}. May be called while the vCPU is created.
+	 * @param state - parsed, which clones of a snapshot need not do again
+	 * @throws VmmError
+	 */
+	async restore(state: VcpuState, counterShift?: bigint): Promise<bigint> {
 		await this.#creating;
-		return this.#restore(saved, counterShift);
+		return this.#restore(state, counterShift);
 	}
 
-	#restore(saved: unknown, counterShift?: bigint): bigint {
+	#restore(state: VcpuState, counterShift?: bigint): bigint {
 		const {cpu} = this.#vcpu.context;
-		const state = parseVcpuState(saved);
 		const {current = 0, others = []} = state.levels ?? {};
 		const highest = Math.max(current, ...others.map(({vtl}) => vtl));
 		if (highest > (cpu.levels?.highest ?? 0))
