@@ -75,6 +75,7 @@ export function startKernel(kernel: MicroKernel, options: GuestOptions = {}): Gu
 	};
 	const devices = {read: () => 0xffff_ffff, write: options.deviceWrite ?? (() => {})};
 	const processor = new Processor(memory, shared, 0, devices, outside, options.translations);
+	processor.reset(0, false);
 	const {state} = processor.core;
 	Object.assign(state, {rip: BigInt(kernel.entry), controlFlags: 2});
 	state.idtr.limit = 0x3ff;

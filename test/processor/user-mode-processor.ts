@@ -74,6 +74,7 @@ export class UserModeProcessor {
 		this.#ram = ram;
 		const nothing = {read: () => 0xffff_ffff, write: () => {}};
 		this.#processor = new Processor(memory, shared, 0, nothing, nowhere);
+		this.#processor.reset(0, false);
 		this.#mapPages();
 		const {state} = this.#processor.core;
 		Object.assign(state, registers);

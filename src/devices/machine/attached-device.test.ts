@@ -16,8 +16,21 @@ function targetOf(isHeld: boolean) {
 	};
 	const faults = new DeviceFaults('mine', header, 'machine', () => {});
 	const decode = new DecodeChanges(new SharedArrayBuffer(DecodeState.byteLength), {follow: undefined, waits: true});
-	return {header, target: new SharedTarget(header, front, faults, decode, 20)};
+	let made = 0;
+	const makeFront = () => {
+		made++;
+		return front;
+	};
+	return {header, made: () => made, target: new SharedTarget(header, makeFront, faults, decode, 20)};
 }
+
+test('a front is made when somebody comes to the device, once', (t) => {
+	const {target, made} = targetOf(false);
+	t.is(made(), 0);
+	t.is(target.read(0, 0, 1), 5);
+	t.is(target.read(0, 0, 1), 5);
+	t.is(made(), 1);
+});
 
 test('a device that does not come back from another access is a fault with its name', (t) => {
 	const expected = {code: 'DEVICE_HANGS', message: /^The device mine has been busy/};

@@ -48,7 +48,6 @@ export interface AttachedDevice {
 	readonly state: any;
 	readonly header: ViewOf<typeof DeviceHeader>;
 	readonly services: MachineServices;
-	readonly front: DeviceFront;
 	readonly target: SharedTarget;
 	readonly regions: readonly Region[];
 	readonly faults: DeviceFaults;
@@ -60,14 +59,18 @@ export interface AttachedDevice {
 export class SharedTarget implements BusTarget, MsrTarget, HypercallTarget {
 	readonly #faults: DeviceFaults;
 	readonly #header: Header;
-	readonly #front: DeviceFront;
+	readonly #makeFront: () => DeviceFront;
+	#made: DeviceFront | undefined;
 	readonly #decode: DecodeChanges;
 	readonly #patienceMs: number;
 
-	/** @param patienceMs - how long an access may wait for the device before the device counts as one that hangs */
+	/**
+	 * @param makeFront - called once, when somebody wants it: a thread comes to few of a machine's devices
+	 * @param patienceMs - how long an access may wait for the device before the device counts as one that hangs
+	 */
 	constructor(
 		header: Header,
-		front: DeviceFront,
+		makeFront: () => DeviceFront,
 		faults: DeviceFaults,
 		decode: DecodeChanges,
 		patienceMs = lockPatienceMs,
@@ -75,14 +78,20 @@ export class SharedTarget implements BusTarget, MsrTarget, HypercallTarget {
 		this.#decode = decode;
 		this.#faults = faults;
 		this.#header = header;
-		this.#front = front;
+		this.#makeFront = makeFront;
 		this.#patienceMs = patienceMs;
+	}
+
+	/** @throws what its model does */
+	get front(): DeviceFront {
+		this.#made ??= this.#makeFront();
+		return this.#made;
 	}
 
 	read(region: number, offset: number, size: AccessSize): number {
 		if (!this.#enter()) return allOnes(size);
 		try {
-			const value = this.#front.read(region, offset, size);
+			const value = this.front.read(region, offset, size);
 			if (Number.isInteger(value)) return value;
 			return this.#nonsense(value);
 		} catch (cause) {
@@ -96,7 +105,7 @@ export class SharedTarget implements BusTarget, MsrTarget, HypercallTarget {
 	write(region: number, offset: number, size: AccessSize, value: number): void {
 		if (!this.#enter()) return;
 		try {
-			const result: unknown = this.#front.write(region, offset, size, value);
+			const result: unknown = this.front.write(region, offset, size, value);
 			if (result !== undefined) this.#nonsense(result);
 		} catch (cause) {
 			this.#faults.met('write', cause);
@@ -108,7 +117,7 @@ export class SharedTarget implements BusTarget, MsrTarget, HypercallTarget {
 	readMsr(region: number, offset: number, value: Halves): boolean {
 		if (!this.#enter()) return false;
 		try {
-			return notPromise<unknown>(this.#front.readMsr?.(region, offset, value)) === true;
+			return notPromise<unknown>(this.front.readMsr?.(region, offset, value)) === true;
 		} catch (cause) {
 			this.#faults.met('RDMSR', cause);
 		} finally {
@@ -120,7 +129,7 @@ export class SharedTarget implements BusTarget, MsrTarget, HypercallTarget {
 	writeMsr(region: number, offset: number, value: Halves): boolean {
 		if (!this.#enter()) return false;
 		try {
-			return notPromise<unknown>(this.#front.writeMsr?.(region, offset, value)) === true;
+			return notPromise<unknown>(this.front.writeMsr?.(region, offset, value)) === true;
 		} catch (cause) {
 			this.#faults.met('WRMSR', cause);
 		} finally {
@@ -132,7 +141,7 @@ export class SharedTarget implements BusTarget, MsrTarget, HypercallTarget {
 	hypercall(region: number, offset: number, call: Hypercall): void {
 		if (!this.#enter()) return;
 		try {
-			notPromise<unknown>(this.#front.hypercall?.(region, offset, call));
+			notPromise<unknown>(this.front.hypercall?.(region, offset, call));
 		} catch (cause) {
 			this.#faults.met('hypercall', cause);
 		} finally {
@@ -141,7 +150,7 @@ export class SharedTarget implements BusTarget, MsrTarget, HypercallTarget {
 	}
 
 	intercept(region: number, offset: number, intercept: Intercept): void {
-		this.guarded('intercept', () => this.#front.intercept?.(region, offset, intercept));
+		this.guarded('intercept', () => this.front.intercept?.(region, offset, intercept));
 	}
 
 	/** Runs a call of the front as an access; undefined when the device has failed, or fails now. */

@@ -157,7 +157,8 @@ export class AttachedMachine {
 	}
 
 	/** Gives one device its declared initial state. For the owner, while nothing runs, or under the device's lock. */
-	resetDevice({model, state, front, services, placed, header, faults}: AttachedDevice): void {
+	resetDevice({model, state, target, services, placed, header, faults}: AttachedDevice): void {
+		const {front} = target;
 		model.state.reset(state);
 		for (const name of Object.keys(placed.lines)) services.line(name).setLevel(false);
 		faults.during('reset', () => front.reset?.());
@@ -166,14 +167,14 @@ export class AttachedMachine {
 
 	/** Does what a device's rest is for, and ends it. For the last of its workers, when nothing is in flight on any. */
 	endRest(device: AttachedDevice): void {
-		const {target, header, faults, front, placed} = device;
+		const {target, header, faults, placed} = device;
 		try {
 			target.locked(() => {
 				if (isResetting(header)) {
 					this.resetDevice(device);
 					return;
 				}
-				faults.during('rested', () => front.rested?.());
+				faults.during('rested', () => target.front.rested?.());
 				restDone(header);
 			});
 		} finally {
@@ -218,7 +219,7 @@ export class AttachedMachine {
 	 */
 	control(name: string, command: DeviceCommand): boolean {
 		const device = this.devices.find(({placed}) => placed.name === name);
-		device?.target.guarded('control', () => device.front.control?.(command));
+		device?.target.guarded('control', () => device.target.front.control?.(command));
 		return device !== undefined;
 	}
 
@@ -236,13 +237,14 @@ export class AttachedMachine {
 		const state = model.state.on(ownState, stateOffset + DeviceHeader.byteLength);
 		const pages = placed.pages.map((each) => new AttachedPages(each, this.#host.memory));
 		const services = this.#services(placed, header, pages);
-		const front = model.front(config, state, services);
 		const faults = new DeviceFaults(placed.name, header, this.layout.deviceFailure, () =>
 			this.#quieten(placed, services),
 		);
-		const target = new SharedTarget(header, front, faults, this.decode);
+		const target = new SharedTarget(header, () => model.front(config, state, services), faults, this.decode);
+		// What is wrong with a module of a user's own is told before a guest runs, on any thread.
+		if (this.#layout.modules.length > 0) void target.front;
 		const [regions, doorbells] = [model.regions(config), model.doorbells?.(config) ?? []];
-		return {placed, model, header, state, services, front, target, faults, regions, doorbells, pages};
+		return {placed, model, header, state, services, target, faults, regions, doorbells, pages};
 	}
 
 	/** A device that has failed interrupts nobody, and its back is to notice. */

@@ -11,13 +11,16 @@ export class DeviceInputs implements InterruptInputs {
 	}
 
 	/** Leads a device's inputs to it. */
-	lead({placed, front, target, model, services}: AttachedDevice): void {
+	lead({placed, target, model, services}: AttachedDevice): void {
 		for (const [name, input] of Object.entries(placed.inputs)) {
 			if (model.owned !== undefined) {
 				this.#changed.set(input, services.notifyBack);
 				continue;
 			}
-			const [changed, rose] = [() => front.inputChanged?.(name, false), () => front.inputChanged?.(name, true)];
+			const [changed, rose] = [
+				() => target.front.inputChanged?.(name, false),
+				() => target.front.inputChanged?.(name, true),
+			];
 			this.#changed.set(input, (rises) => target.guarded('inputChanged', rises ? rose : changed));
 		}
 	}

@@ -67,7 +67,7 @@ export function restoreDevices(
 		restorePages(placed.name, pages, own.pages);
 	}
 	new Uint8Array(interrupts).set(table);
-	for (const {front, faults} of devices) faults.during('restored', () => front.restored?.());
+	for (const {target, faults} of devices) faults.during('restored', () => target.front.restored?.());
 	return owned;
 }
 

@@ -166,9 +166,10 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 	const passiveNames = passive.map(({name}) => name);
 	const units = new StateUnits([...passive, vcpusUnit(vcpus, bootImage, passiveNames), haltWatchUnit(haltWatch)]);
 	if (savedUnits !== undefined) {
+		const generation = newGeneration();
 		await units.restore(savedUnits);
 		time.choose(options.clock ?? 'catch-up');
-		machine.control(generationIdName, newGeneration());
+		machine.control(generationIdName, generation);
 	}
 	// A processor's patience with an access is not for the start of the thread that answers it.
 	if (machine.hasOwned) await devices.ready();

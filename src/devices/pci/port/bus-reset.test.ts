@@ -100,7 +100,7 @@ test('only the beginning of a reset resets, however often the bit is written, an
 	const {machine, hold, release, state, scratch} = make();
 	hold(0, toNear);
 	const {near} = Object.fromEntries(machine.machine.devices.map((device) => [device.placed.name, device]));
-	near?.front.write(0, probe.SCRATCH, 4, 3);
+	near?.target.front.write(0, probe.SCRATCH, 4, 3);
 	for (let i = 0; i < 1000; i++) hold(0, toNear);
 	t.is(state('near'), 3);
 	machine.setConfig(0, toNear, 0x18, 0x09_02_00);

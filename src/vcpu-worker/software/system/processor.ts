@@ -50,7 +50,7 @@ const withoutTrap = new Set(['int', 'int1', 'int3', 'into']);
 const requestWord = CpuState.word('request');
 const pageBytes = 4096;
 
-/** One x86-64 processor: interpreter, memory management and system, on the thread that calls {@link run}. */
+/** One x86-64 processor: interpreter, memory management and system, on the thread that calls {@link run}. It begins with {@link reset}. */
 export class Processor implements Parts {
 	readonly core: Core;
 	readonly mmu: Mmu;
@@ -113,8 +113,6 @@ export class Processor implements Parts {
 		this.msrs = new ModelRegisters(this.core, this.features, outside);
 		this.segments = new Segments(this.core, this.mmu);
 		this.interrupts = new Interrupts(this);
-		resetState(this.core.state, 0, false);
-		this.changed();
 	}
 
 	/** Compares blocks with their translations: for tests. It finds no hot ones. */

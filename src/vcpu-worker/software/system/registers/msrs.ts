@@ -47,6 +47,12 @@ const patTypes: readonly number[] = [...mtrrTypes, 7];
 /** Values after power-on that are not 0. */
 const powerOnValues: ReadonlyMap<number, bigint> = new Map(resetMsrTable.map(({index, value}) => [index, value]));
 
+/** Those that hold a value after power-on, and those that do somewhere else than here. */
+const initialValues: readonly (readonly [index: number, value: bigint])[] = [...msrRules]
+	.filter(([, {isReadOnly}]) => isReadOnly !== true)
+	.map(([index]) => [index, powerOnValues.get(index) ?? 0n] as const)
+	.filter(([index, value]) => value !== 0n || index in inState);
+
 /** The model-specific registers that the processor has itself. */
 export class ModelRegisters {
 	readonly #core: Core;
@@ -58,13 +64,12 @@ export class ModelRegisters {
 		this.#core = core;
 		this.#features = features;
 		this.#outside = outside;
-		this.reset();
 	}
 
-	/** Gives those that hold a value the one after power-on. */
+	/** Gives those that hold a value the one after power-on. Before anything else. */
 	reset(): void {
-		for (const [index, {isReadOnly}] of msrRules)
-			if (isReadOnly !== true) this.#set(index, powerOnValues.get(index) ?? 0n);
+		this.#values.clear();
+		for (const [index, value] of initialValues) this.#set(index, value);
 	}
 
 	/** Those that hold another value than after power-on, by index. */

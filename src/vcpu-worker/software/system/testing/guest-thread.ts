@@ -68,6 +68,7 @@ export function processorOf(guest: GuestThread): Processor {
 	};
 	const devices = {read: () => 0xffff_ffff, write: () => {}};
 	const processor = new Processor(new MappedMemory(handle), shared, self, devices, outside);
+	processor.reset(0, false);
 	// Every other one translates what it executes, at once.
 	processor.heat = self % 2 === 0 ? 1 : undefined;
 	const {state} = processor.core;
