@@ -90,6 +90,11 @@ test('a screen is no larger than its terminal, and many processors are some and 
 	}
 });
 
+const counters = (looks: number) => [
+	['instructions', {kind: 'value', value: looks * 1e6}],
+	['translations', {kind: 'object', children: [['present', {kind: 'value', value: 7}]]}],
+];
+
 /** A machine whose instructions grow by a million a look, and whose processor is in one place. */
 function client(kernel: object) {
 	const calls: string[] = [];
@@ -98,7 +103,7 @@ function client(kernel: object) {
 		calls,
 		hello: {protocol: 'openvmm-control', version: 1, pid: 7, name: 'db', methods: []} as const,
 		async call(method: string, {path = ''}: {path?: string} = {}): Promise<unknown> {
-			calls.push(method);
+			calls.push(method === 'inspect' ? path : method);
 			if (method === 'status') return {state: 'running'};
 			if (method === 'kernel-symbols') return kernel;
 			if (method === 'samples') {
@@ -113,7 +118,7 @@ function client(kernel: object) {
 				};
 			}
 			if (path === 'vm/vcpus') return {kind: 'object', children: [['0', {kind: 'unresolved', why: 'depth'}]]};
-			if (path.endsWith('instructions')) return {kind: 'value', value: looks * 1e6};
+			if (path === 'vm/vcpus/0/counters') return {kind: 'object', children: counters(looks)};
 			const {VmmError} = await import('#support/errors');
 			throw new VmmError({code: 'INSPECT_PATH_NOT_FOUND', message: path, context: {}});
 		},
@@ -139,7 +144,10 @@ test('a machine is asked for its kernel’s symbols once, and now and then while
 		1e6,
 		'the end of one is the beginning of the next',
 	);
+	t.is(first.after[0]?.get('counters/translations/present'), 7);
+	t.false(first.after[0]?.has('exits/port'));
 	t.is(known.calls.filter((method) => method === 'kernel-symbols').length, 1);
+	t.is(known.calls.filter((call) => call.startsWith('vm/vcpus/0/')).length, 3 * 2, 'each part of the tree once a look');
 
 	const unknown = client({});
 	const other = new WatchedMachine(unknown, tables, [{symbols: [{address: 0x7005000n, size: 0, name: 'given'}]}]);

@@ -19,6 +19,14 @@ interface KernelAnswer {
 	readonly symbols?: readonly (readonly [address: string, name: string])[];
 }
 
+/** Part of a machine's tree. */
+interface Tree {
+	readonly value?: unknown;
+	readonly children?: readonly (readonly [name: string, child: Tree])[];
+}
+/** Numbers lie no deeper below a part of a processor's tree. */
+const partDepth = 2;
+
 /** A running machine that is looked at again and again. */
 export class WatchedMachine {
 	readonly #client: Pick<ControlClient, 'call' | 'hello'>;
@@ -77,25 +85,28 @@ export class WatchedMachine {
 	}
 
 	async #numbers(): Promise<VcpuNumbers[]> {
-		const {children = []} = (await this.#inspect('vm/vcpus')) ?? {};
-		const vcpus: VcpuNumbers[] = [];
-		for (const [name] of children) {
-			const numbers = new Map<string, number>();
-			for (const path of this.#paths) {
-				const {value} = (await this.#inspect(`vm/vcpus/${name}/${path}`)) ?? {};
-				if (typeof value === 'number') numbers.set(path, value);
-			}
-			vcpus.push(numbers);
+		const {children = []} = (await this.#inspect('vm/vcpus', 1)) ?? {};
+		return Promise.all(children.map(([name]) => this.#numbersOf(`vm/vcpus/${name}`)));
+	}
+
+	/** Of a processor: it is asked for each part of its tree that has some of them, once. */
+	async #numbersOf(vcpu: string): Promise<VcpuNumbers> {
+		const trees = new Map<string, Promise<Tree | undefined>>();
+		const numbers = new Map<string, number>();
+		for (const path of this.#paths) {
+			const [part = '', ...names] = path.split('/');
+			const tree = trees.get(part) ?? this.#inspect(`${vcpu}/${part}`, partDepth);
+			trees.set(part, tree);
+			const value = names.reduce((at, name) => at?.children?.find(([other]) => other === name)?.[1], await tree)?.value;
+			if (typeof value === 'number') numbers.set(path, value);
 		}
-		return vcpus;
+		return numbers;
 	}
 
 	/** Undefined for what the machine does not have. */
-	async #inspect(
-		path: string,
-	): Promise<{readonly value?: unknown; readonly children?: readonly [string, unknown][]} | undefined> {
+	async #inspect(path: string, depth: number): Promise<Tree | undefined> {
 		try {
-			return (await this.#client.call('inspect', {path})) as object;
+			return (await this.#client.call('inspect', {path, depth})) as Tree;
 		} catch (error) {
 			if (isVmmError(error, 'INSPECT_PATH_NOT_FOUND')) return undefined;
 			throw error;
