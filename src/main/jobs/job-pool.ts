@@ -1,3 +1,4 @@
+import {emitWarning} from 'node:process';
 import {fileURLToPath} from 'node:url';
 import type {Piscina} from 'piscina';
 import type {DecompressJob} from '#main/compression';
@@ -11,6 +12,8 @@ import type {PrefetchJob} from './prefetch.ts';
 import type {ReadJsonJob, ReadJsonResult} from './read-json.ts';
 import type {SaveMemoryJob, SaveMemoryResult} from './save-memory.ts';
 import type {VerifyMemoryJob} from './verify-memory.ts';
+
+type PoolOptions = ConstructorParameters<typeof Piscina>[0];
 
 /** Translations are wanted in waves. The thread costs 20 MiB, and 0.1 s of processor time to start again. */
 const idleMs = 3000;
@@ -29,21 +32,58 @@ export interface JobPool {
 	close(): Promise<void>;
 }
 
-let computing: Promise<Piscina> | undefined;
+/** Told of what nobody else is told of: a warning of the process, unless it is for a test. */
+type Warn = (message: string) => void;
 
-/** Does the jobs of back ends, of all machines of the process, on one thread that ends when it has nothing to do for a while. */
-export const compute: Compute = async (name, job) => {
-	computing ??= import('piscina').then(({Piscina: Pool}) => {
-		const filename = fileURLToPath(workerUrls.job);
-		return new Pool({filename, minThreads: 0, maxThreads: 1, idleTimeout: idleMs, resourceLimits: threadLimits});
+/** The thread for jobs of back ends, which ends when it has nothing to do for a while. */
+export class Computing {
+	readonly #filename: string;
+	readonly #warn: Warn;
+	#pool: Promise<Piscina> | undefined;
+	#hasWarned = false;
+
+	constructor(filename: string, warn: Warn = emitWarning) {
+		this.#filename = filename;
+		this.#warn = warn;
+	}
+
+	/** Does a job. One that a thread has died of may be of a guest's making: that is told once, and the next job has another thread. */
+	readonly compute: Compute = async (name, job) => {
+		const options = {minThreads: 0, maxThreads: 1, idleTimeout: idleMs, resourceLimits: threadLimits};
+		this.#pool ??= openPool({filename: this.#filename, ...options}, this.#warn);
+		const pool = await this.#pool;
+		try {
+			return await pool.run(job, {name});
+		} catch (cause) {
+			if (!this.#hasWarned)
+				this.#warn(`A job of the processors (${name}) has failed, and they go on without: ${cause}`);
+			this.#hasWarned = true;
+			throw cause;
+		}
+	};
+}
+
+/** Of all machines of the process. */
+export const {compute} = new Computing(fileURLToPath(workerUrls.job));
+
+/** Opens a pool. Piscina is loaded here only: most machines never need it. */
+async function openPool(options: PoolOptions, warn: Warn = emitWarning): Promise<Piscina> {
+	const {Piscina: Pool} = await import('piscina');
+	const pool = new Pool(options);
+	let hasWarned = false;
+	// A thread has died without a job, such as one that cannot load its code. Unheard this would end the process.
+	pool.on('error', (cause: unknown) => {
+		if (!hasWarned) warn(`A thread for jobs has died: ${cause}`);
+		hasWarned = true;
+		// Jobs that have waited for it fail, and would wait for ever. The next has another thread.
+		pool.destroy().catch(() => {});
 	});
-	return (await computing).run(job, {name});
-};
+	return pool;
+}
 
-/** Starts a pool of at most `threads` workers. Piscina is loaded here only: most machines never need it. */
+/** Starts a pool of at most `threads` workers. */
 export async function createJobPool(threads: number): Promise<JobPool> {
-	const {Piscina} = await import('piscina');
-	const pool = new Piscina({filename: fileURLToPath(workerUrls.job), minThreads: 1, maxThreads: threads});
+	const pool = await openPool({filename: fileURLToPath(workerUrls.job), minThreads: 1, maxThreads: threads});
 	return {
 		threads,
 		findVmcoreinfo: (job) => pool.run(job, {name: 'findVmcoreinfo'}),
