@@ -4,7 +4,9 @@ import type {Answer, MadeTranslations, TranslationRequest} from './protocol.ts';
 import {TranslationStore} from './translation-store.ts';
 
 const moduleBytes = 100;
-const blockBytes = 8;
+const blockBytes = 24;
+/** One that does not tell how a block begins. */
+const lastByte = blockBytes - 1;
 const roomy = {machineBytes: 2 ** 20, bytes: 2 ** 20};
 
 /** Makes of each request a region of the bytes from its offset on. */
@@ -73,6 +75,24 @@ test('other bytes, offsets, sizes and features are made apart, also where they b
 	for (const other of [{}, {page: late}, {codeSize: 32}, {features: '1'}] as const) ask({...first, ...other});
 	ask(request(1, 8));
 	t.is(batches.length, 5);
+});
+
+test('a machine that has many regions which begin alike made loses its own, and nobody else any', (t) => {
+	const {batches, machine} = opened();
+	const [one, other] = [machine(), machine()];
+	const alike = (last: number) => {
+		const {page, ...rest} = request(1);
+		page[lastByte] = last;
+		return {...rest, page};
+	};
+	one.ask(alike(100));
+	for (let last = 0; last < 20; last++) other.ask(alike(last));
+	const made = batches.length;
+	one.ask(alike(100));
+	for (let last = 12; last < 20; last++) other.ask(alike(last));
+	t.is(batches.length, made, 'the newest of each are there');
+	other.ask(alike(0));
+	t.is(batches.length, made + 1);
 });
 
 test('requests that come while others are made are made together, and equal ones once', async (t) => {

@@ -15,7 +15,7 @@ const maxWaiting = 256;
 /** Regions that a machine may have made at once, and then in a second: a quarter of a thread's time. */
 const burst = 4096;
 const perSecond = 64;
-/** Regions that begin alike. */
+/** Regions of a machine that begin alike, and of all that have left. */
 const maxAlike = 8;
 
 interface StoredModule {
@@ -197,7 +197,7 @@ export class TranslationStore {
 				const begin = Begins.keyOf(request.page, stored.region.starts[entry] as number, request.codeSize);
 				module.keys.push({key, begin});
 				this.begins.change(begin, 1);
-				this.#regions.set(key, [stored, ...alike.slice(0, maxAlike - 1)]);
+				this.#regions.set(key, withNewest(stored, alike));
 			}
 			for (const {user, id} of users) this.#give(stored, user, id);
 		}
@@ -226,6 +226,17 @@ export class TranslationStore {
 			return;
 		}
 	}
+}
+
+/** Regions that begin alike, with one more, for which no machine but its own has to give up one. */
+function withNewest(newest: StoredRegion, alike: readonly StoredRegion[]): StoredRegion[] {
+	const counts = new Map<MachineTranslations | undefined, number>();
+	return [newest, ...alike].filter(({module: {owner}}) => {
+		const whose = owner.hasLeft ? undefined : owner;
+		const count = (counts.get(whose) ?? 0) + 1;
+		counts.set(whose, count);
+		return count <= maxAlike;
+	});
 }
 
 /** A machine's share of the store. */
