@@ -288,3 +288,20 @@ test('where to find a translation has all code forgotten, the block that asked i
 	t.true(asked > 0);
 	t.deepEqual(left(guest), byInterpreter(work));
 });
+
+test('a processor for which there are answers without end looks up from them', (t) => {
+	let taken = 0;
+	const translations: TranslationSource = {
+		ask: () => [],
+		take: () => (++taken < 1000 ? {kind: 'dropped', number: taken} : undefined),
+		mayHave: () => false,
+	};
+	const guest = startKernel(work, {translations});
+	const {processor} = guest;
+	processor.core.state.request |= Request.TRANSLATIONS;
+	t.is(processor.run(turn), 'polled');
+	t.true(taken < 200, 'they wait');
+	run(guest, () => {});
+	t.is(taken, 1000);
+	t.deepEqual(guest.writes, [ends]);
+});

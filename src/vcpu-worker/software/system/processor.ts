@@ -232,7 +232,8 @@ export class Processor implements Parts {
 			}
 			if ((requests & Request.CODE) !== 0) this.#code.attend();
 			if ((requests & Request.WRITERS) !== 0) this.#others.drop(this.#dropWritable);
-			if ((requests & Request.TRANSLATIONS) !== 0) this.translations.take();
+			if ((requests & Request.TRANSLATIONS) !== 0 && !this.translations.take())
+				Atomics.or($atomic, requestWord, Request.TRANSLATIONS);
 		}
 		this.#code.verify();
 	}

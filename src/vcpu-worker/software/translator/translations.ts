@@ -56,6 +56,8 @@ const warmShift = 4;
 /** Requests that the processors of a machine send at once, and in a second: each costs the thread that hears them some 50 microseconds. */
 const burst = 4096;
 const perSecond = 1000;
+/** Answers that are taken at once. */
+const mostTaken = 64;
 /** Executions until one that is refused asks again, at least. */
 const refusedExecutions = 10_000;
 /** Executions of a block that waits: more than it can have. */
@@ -153,9 +155,17 @@ export class Translations {
 		for (const answer of this.#source.ask(request)) this.#hear(answer);
 	}
 
-	/** Takes what there are answers for. While no code is executed, and nobody goes on at a record: all may be forgotten. */
-	take(): void {
-		for (let answer = this.#source.take(); answer !== undefined; answer = this.#source.take()) this.#hear(answer);
+	/**
+	 * Takes what there are answers for. While no code is executed, and nobody goes on at a record: all may be forgotten.
+	 * @returns false where there may be more: others may want something of the processor meanwhile
+	 */
+	take(): boolean {
+		for (let count = 0; count < mostTaken; count++) {
+			const answer = this.#source.take();
+			if (answer === undefined) return true;
+			this.#hear(answer);
+		}
+		return false;
 	}
 
 	#hear(answer: Answer): void {
