@@ -1,1 +1,2 @@
-export {VcpuWorker, type VcpuWorkerData} from './vcpu-worker.ts';
+export {VcpuWorker} from './vcpu-worker.ts';
+export type {VcpuWorkerData} from './worker-data.ts';

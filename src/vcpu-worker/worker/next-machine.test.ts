@@ -9,7 +9,8 @@ import {allocateSharedMemory} from '#support/shared-memory';
 import {VcpuControl, vcpuShared, vcpuSharedBytes} from '#vcpu-worker/protocol';
 import {offeredCpuid, software} from '#vcpu-worker/software/back-end';
 import {parseVcpuState} from '#vcpu-worker/state';
-import {VcpuWorker, type VcpuWorkerData} from './vcpu-worker.ts';
+import {VcpuWorker} from './vcpu-worker.ts';
+import type {VcpuWorkerData} from './worker-data.ts';
 
 /** A machine on the software processor, without devices, and the worker of its one processor. */
 function softwareMachine(worker = new VcpuWorker(() => {})) {

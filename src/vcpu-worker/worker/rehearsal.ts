@@ -15,7 +15,7 @@ import {mailboxBytes, WakerState} from '#support/mailbox';
 import {allocateSharedMemory} from '#support/shared-memory';
 import type {BackEnd, Hypervisor} from '#vcpu-worker/hypervisor';
 import {vcpuSharedBytes} from '#vcpu-worker/protocol';
-import type {VcpuWorkerData} from './vcpu-worker.ts';
+import type {VcpuWorkerData} from './worker-data.ts';
 
 /** Devices that most machines have. */
 const kinds = [

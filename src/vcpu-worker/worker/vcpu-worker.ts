@@ -9,34 +9,18 @@ import {programLoader} from '#support/program';
 import {lockPatienceMs} from '#support/shared-memory';
 import {backEndOf} from '#vcpu-worker/back-ends';
 import type {DebugPlan} from '#vcpu-worker/debug';
-import type {BackEnd, CpuBackend, Hypervisor, VcpuHandle, VcpuWiring} from '#vcpu-worker/hypervisor';
+import type {BackEnd, CpuBackend, Hypervisor, VcpuWiring} from '#vcpu-worker/hypervisor';
 import {ExitSampler, now} from '#vcpu-worker/latency';
-import {attachMachine, type HostedMachine, type MachineHandle} from '#vcpu-worker/machine';
+import {attachMachine, type HostedMachine} from '#vcpu-worker/machine';
 import {unknownMsrs} from '#vcpu-worker/msr-policy';
 import {answerProbe, type CpuReport, reportCpu} from '#vcpu-worker/probe';
-import {
-	type StopReason,
-	VcpuControl,
-	type VcpuControlPlace,
-	type VcpuControlView,
-	vcpuShared,
-} from '#vcpu-worker/protocol';
+import {type StopReason, VcpuControl, type VcpuControlView, vcpuShared} from '#vcpu-worker/protocol';
 import type {ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
 import {runVcpu, takeCommands, type VcpuContext} from '#vcpu-worker/run-loop';
 import {parseVcpuState, saveVcpuState, type VcpuState, vcpuError} from '#vcpu-worker/state';
 import {counterAt, type HeldCounter} from './held-counter.ts';
 import {openRehearsal} from './rehearsal.ts';
-
-/** Start data of a vCPU's thread: plain data and shared buffers. */
-export interface VcpuWorkerData extends MachineHandle {
-	/** 0 is the boot processor. */
-	readonly index: number;
-	readonly vcpu: VcpuHandle;
-	/** Control block that the thread shares with the machine's owner. */
-	readonly control: VcpuControlPlace;
-	/** Looks at a mailbox reply before sleeping. */
-	readonly mailboxSpins: number;
-}
+import type {VcpuWorkerData} from './worker-data.ts';
 
 /** Times that a thread rehearses: V8 has then learnt most of what it learns. */
 const rehearsals = 4;
