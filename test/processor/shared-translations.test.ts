@@ -73,6 +73,15 @@ function byInterpreter(kernel: MicroKernel) {
 
 const work = userWork({iterations: 20_000});
 
+test('what is made has its bytes in buffers of its own, which go to other threads whole', (t) => {
+	const {requests, store} = counting();
+	const {guest, answer} = startAsking(work, store);
+	run(guest, answer);
+	t.true(requests.length > 0);
+	for (const {bytes, image} of makeTranslations(requests).regions)
+		for (const each of [bytes, image]) t.is(each.buffer.byteLength, each.byteLength);
+});
+
 test('what one processor has had made another one takes, of another machine too', (t) => {
 	const {requests, store} = counting();
 	const expected = byInterpreter(work);

@@ -88,7 +88,8 @@ function describe({request: {page}, region, decoded}: Formed): MadeRegion {
 		counts: blocks.map(({steps}) => steps.length),
 		image: imageOf(blocks.map(own)),
 		ranges,
-		bytes: Buffer.concat(bytes),
+		// To another thread goes all of what lies under an array: of what Node concatenates, 64 KiB that others have parts of.
+		bytes: new Uint8Array(Buffer.concat(bytes)),
 	};
 }
 
