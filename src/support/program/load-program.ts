@@ -29,6 +29,7 @@ export function loadProgram(code: URL, version: string): object {
 	const kept = directory && join(directory, `${basename(filename, '.js')}-${version}-${flags.toString(16)}.v8`);
 	const file = kept === undefined ? undefined : readIfThere(kept);
 	const cachedData = file && checkedData(file);
+	const wasThere = file !== undefined;
 	const script = new Script(readFileSync(filename, 'latin1'), {filename, ...(cachedData && {cachedData})});
 	// V8 refuses what another version of it has made, or the same with other flags: the names differ by those.
 	let isKept = kept === undefined || (cachedData !== undefined && script.cachedDataRejected === false);
@@ -36,7 +37,7 @@ export function loadProgram(code: URL, version: string): object {
 		if (kept === undefined || isKept) return;
 		isKept = true;
 		// Another thread of the program may have done it.
-		if (file === undefined && existsSync(kept)) return;
+		if (!wasThere && existsSync(kept)) return;
 		const data = script.createCachedData();
 		// The program may have changed flags since it was loaded, none of which functions depend on; the next start loads as this one did.
 		if (data.readUInt32LE(flagsAt) === flagsNow()) data.writeUInt32LE(flags, flagsAt);
