@@ -7,6 +7,7 @@ export {close, duplicate, lockFile, O, open, read, setNonBlocking, write} from '
 export {exchangePaths, Seek, seek} from './file-system.ts';
 export {koffi} from './koffi.ts';
 export {addressOf} from './libc.ts';
+export {giveBackFreeMemory, limitFreeMemory} from './malloc.ts';
 export {
 	Advice,
 	advise,

@@ -3,7 +3,7 @@ import type {DirtySource, MappedRange} from '#devices/guest-memory';
 import {GsiTable} from '#devices/interrupts';
 import type {VmTime} from '#devices/vm-time';
 import {errorTable} from '#support/errors';
-import {discardPages} from '#support/ffi';
+import {discardPages, giveBackFreeMemory, limitFreeMemory} from '#support/ffi';
 import type {SharedMemory} from '#support/shared-memory';
 import type {StateUnit} from '#support/state-units';
 import type {DebugSupport} from '#vcpu-worker/debug';
@@ -49,10 +49,24 @@ const patienceMs = 100;
 /** The translations of all machines of this process. */
 let store: TranslationStore | undefined;
 
+/** V8's threads that compile translations need some 10 MiB each, for moments. */
+const freeHeapBytes = 128 * 1024;
+/** Translations are wanted in waves, which leave free memory between what they keep. */
+const quietMs = 2000;
+
 const storeOf = (compute: Compute): TranslationStore => {
-	store ??= new TranslationStore((requests) => compute('makeTranslations', requests) as Promise<MadeTranslations>);
+	store ??= createStore(compute);
 	return store;
 };
+
+function createStore(compute: Compute): TranslationStore {
+	limitFreeMemory(freeHeapBytes);
+	const whenQuiet = setTimeout(giveBackFreeMemory, quietMs).unref();
+	return new TranslationStore((requests) => {
+		whenQuiet.refresh();
+		return compute('makeTranslations', requests) as Promise<MadeTranslations>;
+	});
+}
 
 /** A machine's partition: what its processors share. */
 export class SoftwarePartition implements Partition {
