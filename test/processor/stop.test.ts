@@ -392,3 +392,39 @@ test.serial('a processor that halts behind a kick ends its run without a wait', 
 	t.true(halts > 0);
 	t.is(waits, 0);
 });
+
+test.serial('a processor that halts waits, whatever the PIC has that LINT0 keeps away', async (t) => {
+	const machine = await makeVcpu();
+	// STI; HLT; JMP to the first.
+	load(machine, {code: [sti, hlt, 0xeb, 0xfc]}, undefined);
+	const {vcpu} = machine;
+	const {apic, processor} = vcpu;
+	const kick = () => void Atomics.or(processor.core.state.$atomic, CpuState.word('request'), Request.KICK);
+	let [waits, looks] = [0, 0];
+	const {wait} = Atomics;
+	t.teardown(() => Object.assign(Atomics, {wait}));
+	Object.assign(Atomics, {
+		wait() {
+			waits++;
+			kick();
+			return 'ok';
+		},
+	});
+	const expire = apic.expire.bind(apic);
+	apic.expire = () => {
+		// One that does not wait would not come back.
+		if (++looks > 100) kick();
+		expire();
+	};
+	const lint0 = (entry: number) => apic.writePage(0x350, 4, entry);
+	const [external, masked] = [0x700, 0x1_0000];
+	apic.writePage(0xf0, 4, 0x1ff);
+	lint0(external | masked);
+	vcpu.requestInterruptWindow(true);
+	t.is(vcpu.run(), 'interrupted');
+	t.deepEqual([processor.isHalted, waits], [true, 1]);
+	lint0(external);
+	t.is(vcpu.run(), 'interrupted');
+	t.is(waits, 1);
+	t.true(vcpu.readyForInterrupt && looks < 10);
+});

@@ -344,7 +344,8 @@ export class SoftwareVcpu implements CpuBackend {
 			return;
 		}
 		if (this.#nmiIsPending && !this.processor.interrupts.isNmiBlocked) return;
-		if (this.processor.canInterrupt && (this.apic.pending() !== undefined || this.#wantsWindow)) return;
+		if (this.processor.canInterrupt && this.apic.pending() !== undefined) return;
+		if (this.#wantsWindow && this.readyForInterrupt) return;
 		this.#wait();
 	}
 
