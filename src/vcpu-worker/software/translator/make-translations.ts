@@ -23,6 +23,14 @@ interface Formed {
 	readonly decoded: ReadonlyMap<number, Int32Array>;
 }
 
+/** Decodes for guests with these features, and knows the forms of their instructions since the last request. */
+let last: {readonly features: string; readonly decoder: BlockDecoder} | undefined;
+
+function decoderFor(features: string): BlockDecoder {
+	if (last?.features !== features) last = {features, decoder: new BlockDecoder(announcedBy(features))};
+	return last.decoder;
+}
+
 /** Makes translations: decodes the blocks that the requests know, and compiles a module of the regions that they are. On any thread. */
 export function makeTranslations(requests: readonly TranslationRequest[]): MadeTranslations {
 	const formed: Formed[] = [];
@@ -63,7 +71,7 @@ function serves({request, region}: Formed, other: TranslationRequest): boolean {
 
 function form(request: TranslationRequest): Formed {
 	const {page, codeSize, features, offset} = request;
-	const decoder = new BlockDecoder(announcedBy(features));
+	const decoder = decoderFor(features);
 	const known = new Set(request.known).add(offset);
 	const warm = new Set(request.warm);
 	const decoded = new Map<number, Int32Array>();
