@@ -1,6 +1,8 @@
 import test from 'ava';
+import {PrefixTable} from '#vcpu-worker/software/shared';
 import {BlockDecoder, type DecodedBlock} from './block.ts';
 import {decode} from './decoder.ts';
+import {type Announced, Feature} from './features.ts';
 import type {CodeSize} from './instruction.ts';
 import {lower} from './lower.ts';
 import {RecordWord, systemStep, wordsOf} from './step.ts';
@@ -41,20 +43,30 @@ function own({words, count}: DecodedBlock): readonly number[][] {
 	});
 }
 
+/** Decoders of two processors that share what they learn. */
+function sharing(...announced: readonly (Announced | undefined)[]) {
+	const forms = new SharedArrayBuffer(PrefixTable.byteLength);
+	return {
+		forms: new PrefixTable(forms),
+		processors: announced.map((each) => new BlockDecoder(each, new PrefixTable(forms))),
+	};
+}
+
 test('whatever constants an instruction has, and wherever it is, it has the steps that it has alone', (t) => {
-	const decoder = new BlockDecoder();
+	// The first one makes the form known, by which the others are decoded: another processor's, until there is no room for more, and its own.
+	const {processors} = sharing(undefined, undefined);
+	const decoders = [...processors, processors[0]] as BlockDecoder[];
 	const next = bytesFrom(1);
 	for (const codeSize of [64, 32, 16] as const) {
 		for (const row of rows) {
 			for (let opcode = 0; opcode < 256; opcode++) {
 				const modRm = next();
 				const sib = next();
-				// The first one makes the form known, by which the others are decoded.
-				for (const offset of [3, 0x7c3, 0xff8]) {
+				for (const [index, offset] of [3, 0x7c3, 0xff8].entries()) {
 					const page = new Uint8Array(4096);
 					const bytes = [...row, opcode, modRm, sib];
 					for (let at = 0; at < 16; at++) page[offset + at] = bytes[at] ?? next();
-					const found = own(decoder.decode(page, offset, {codeSize, limit: 1}));
+					const found = own((decoders[index] as BlockDecoder).decode(page, offset, {codeSize, limit: 1}));
 					const wanted = expected(page, offset, codeSize);
 					const text = wanted.map((record) => record.join());
 					const isThere = found
@@ -67,6 +79,43 @@ test('whatever constants an instruction has, and wherever it is, it has the step
 		}
 	}
 	t.pass();
+});
+
+/** Records of one instruction, as a decoder makes them. */
+const decoded = (decoder: BlockDecoder, ...bytes: readonly number[]) =>
+	own(decoder.decode(Uint8Array.from([...bytes, 0, 0, 0, 0]), 0, {limit: 1}));
+const bytesOf = ({buffer, byteLength}: Int16Array) => new Uint8Array(buffer, 0, byteLength);
+const tzcnt = [0xf3, 0x0f, 0xbc, 0xc1];
+
+test('what one processor has met others find, and it is not met again', (t) => {
+	const {processors, forms} = sharing(undefined, undefined);
+	const [one, other] = processors as [BlockDecoder, BlockDecoder];
+	const [add, syscall] = [
+		[0x05, 1, 2, 3, 4],
+		[0x0f, 0x05],
+	];
+	const wanted = [add, syscall].map((bytes) => decoded(one, ...bytes));
+	const before = forms.next.slice();
+	t.deepEqual(
+		[add, syscall].map((bytes) => decoded(other, ...bytes)),
+		wanted,
+	);
+	t.is(Buffer.compare(bytesOf(forms.next), bytesOf(before)), 0);
+	// What was found is gone by: nobody reads it twice.
+	const words = forms.wordsOf(0);
+	words[words.length - 1] = 8;
+	t.deepEqual(decoded(other, ...add), wanted[0]);
+	const third = new BlockDecoder(undefined, forms);
+	t.notDeepEqual(decoded(third, ...add), wanted[0]);
+});
+
+test('processors with other features share nothing', (t) => {
+	const {processors} = sharing(undefined, (feature) => feature !== Feature.bmi1);
+	const [one, other] = processors as [BlockDecoder, BlockDecoder];
+	const [counts, scans] = [one, other].map((decoder) => decoded(decoder, ...tzcnt));
+	t.notDeepEqual(counts, scans);
+	t.deepEqual(decoded(new BlockDecoder(), ...tzcnt), counts);
+	t.deepEqual(decoded(new BlockDecoder((feature) => feature !== Feature.bmi1), ...tzcnt), scans);
 });
 
 test('a block counts instructions without steps, and ends behind its last one', (t) => {

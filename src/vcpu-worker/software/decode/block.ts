@@ -1,6 +1,8 @@
+import type {PrefixTable} from '#vcpu-worker/software/shared';
 import {MicroOp} from '#vcpu-worker/software/state';
 import type {Announced} from './features.ts';
-import {type Form, Forms, type Varying} from './form.ts';
+import {Check, Forms} from './form.ts';
+import type {Form, Varying} from './form-words.ts';
 import type {CodeSize, Instruction} from './instruction.ts';
 import {avxCheck, mmxCheck, nextStep, RecordWord, systemStep, vectorCheck, vexCheck, wordsOf} from './step.ts';
 
@@ -46,7 +48,6 @@ const checks = [vexCheck, avxCheck, vectorCheck, mmxCheck].map((step, bit) => ({
 	bit: 1 << bit,
 	words: Int32Array.from(wordsOf(step)),
 }));
-const Check = {vex: 1, avx: 2, vectors: 4, mmx: 8} as const;
 const systemWords = Int32Array.from(wordsOf(systemStep));
 const nextWords = Int32Array.from(wordsOf(nextStep(0)));
 const ordinalShift = (MicroOp.offset('ordinal') - MicroOp.offset('kind')) * 8;
@@ -60,9 +61,12 @@ export class BlockDecoder {
 	#words = new Int32Array(recordWords * 8 * maxInstructions);
 	#length = 0;
 
-	/** @param announced - see `decode` */
-	constructor(announced?: Announced) {
-		this.#forms = new Forms(announced);
+	/**
+	 * @param announced - see `decode`
+	 * @param shared - where other processors find the forms that this one has met, and this one theirs
+	 */
+	constructor(announced?: Announced, shared?: PrefixTable) {
+		this.#forms = new Forms(announced, shared);
 	}
 
 	/**
@@ -91,24 +95,24 @@ export class BlockDecoder {
 				return this.#block(start, instructions);
 			}
 			const {instruction, words} = form;
-			at += instruction.length;
-			if (words === undefined) {
+			at += form.length;
+			if (instruction !== undefined && words === undefined) {
 				instructions.push([this.#length / recordWords, instruction]);
 				this.#add(systemWords, ordinal, start, at);
 				if (!goesStraight(instruction)) return this.#block(at, instructions);
 				continue;
 			}
-			const wanted = checksOf(instruction) & ~checked;
+			const wanted = form.checks & ~checked;
 			if (wanted !== 0) {
 				for (const {bit, words: check} of checks) if ((wanted & bit) !== 0) this.#add(check, ordinal, start, at);
 				checked |= wanted;
 			}
 			const step = this.#length / recordWords;
 			this.#addForm(form, page, ordinal, start, at);
-			if (form.isSystem)
+			if (instruction !== undefined)
 				for (let number = step; number < this.#length / recordWords; number++) instructions.push([number, instruction]);
 			// It may leave an exception, for which an instruction on MMX registers waits.
-			if (instruction.x87Opcode !== undefined) checked &= ~Check.mmx;
+			if (form.isX87) checked &= ~Check.mmx;
 			if (form.endsBlock) return this.#block(at, instructions);
 		}
 		this.#add(nextWords, ordinal, start, at);
@@ -170,12 +174,4 @@ function valueAt(page: Uint8Array, at: number, bytes: number, isSigned: boolean)
 	for (let index = 0; index < bytes; index++) value |= (page[at + index] as number) << (index * 8);
 	const unused = 32 - bytes * 8;
 	return isSigned ? (value << unused) >> unused : value >>> 0;
-}
-
-/** What must hold for an instruction, which is asked for the first such one. */
-function checksOf({isVex, isVector, isMmx, codeSize}: Instruction): number {
-	if (isVex && isVector) return Check.avx;
-	// Code of 64 bits is never in real or virtual-8086 mode.
-	if (isVex) return codeSize === 64 ? 0 : Check.vex;
-	return (isVector ? Check.vectors : 0) | (isMmx ? Check.mmx : 0);
 }

@@ -1,41 +1,13 @@
+import type {PrefixTable} from '#vcpu-worker/software/shared';
 import {decode} from './decoder.ts';
-import type {Announced} from './features.ts';
+import {type Announced, announcedKey} from './features.ts';
+import {type Field, type Form, formOf, formWords, type Varying} from './form-words.ts';
 import type {CodeSize, Instruction} from './instruction.ts';
 import {lower} from './lower.ts';
 import {type Step, wordsOf} from './step.ts';
 
-/** Bytes of an instruction that vary within its form. */
-interface Field {
-	/** Where they begin in the instruction. */
-	readonly at: number;
-	readonly bytes: number;
-}
-
-/** A step's constant that varies within a form. */
-export interface Varying {
-	/** Number of the step. */
-	readonly step: number;
-	/** What it is where fields are 0 and the instruction begins its page; 0 with a field of 8 bytes. */
-	readonly base: number;
-	/** What is added to it. */
-	readonly field: Field | undefined;
-	readonly isSigned: boolean;
-	/** So is the instruction's offset in its page. */
-	readonly isRelative: boolean;
-}
-
-/** What instructions have in common whose bytes are alike, but for displacement and constant. */
-export interface Form {
-	/** One of them. */
-	readonly instruction: Instruction;
-	/** Records of their steps, without what varies; undefined where TypeScript carries them out. */
-	readonly words: Int32Array | undefined;
-	readonly varying: readonly Varying[];
-	/** Code goes elsewhere behind them. */
-	readonly endsBlock: boolean;
-	/** In some cases TypeScript carries them out. */
-	readonly isSystem: boolean;
-}
+/** What must hold for an instruction, which is asked for the first such one of a block: a bit each. */
+export const Check = {vex: 1, avx: 2, vectors: 4, mmx: 8} as const;
 
 /** Greatest length of an instruction. */
 const maxLength = 15;
@@ -56,24 +28,62 @@ const roots = {16: 1, 32: 2, 64: 3} as const;
  */
 export class Forms {
 	readonly #announced: Announced | undefined;
-	#forms: Form[] = [];
+	/** What others have met as well, by the same nodes and numbers. */
+	#shared: PrefixTable | undefined;
+	/** By their numbers; undefined where only another one has met it. */
+	#forms: (Form | undefined)[] = [];
 	/** For each node and byte the next node, or the complement of a form's number; 0 where that is not known. */
-	#next = new Int16Array(8 << bytesShift);
+	#next: Int16Array = new Int16Array(8 << bytesShift);
 	#nodes = roots[64];
 
-	/** @param announced - see `decode` */
-	constructor(announced: Announced | undefined) {
+	/**
+	 * @param announced - see `decode`
+	 * @param shared - of processors for which the same is announced; others do not use it
+	 */
+	constructor(announced: Announced | undefined, shared: PrefixTable | undefined) {
 		this.#announced = announced;
+		if (!shared?.isFor(announcedKey(announced ?? (() => true)))) return;
+		this.#shared = shared;
+		this.#next = shared.next;
 	}
 
 	/** The form of the instruction at an offset; undefined where there is none, or it ends behind the last byte. */
 	at(bytes: Uint8Array, offset: number, codeSize: CodeSize): Form | undefined {
+		const node = this.#find(bytes, offset, codeSize);
+		const form = node < 0 && ~node < this.#forms.length ? this.#forms[~node] : undefined;
+		if (form === undefined) return this.#meet(bytes.slice(offset, offset + maxLength), offset, codeSize);
+		return offset + form.length <= bytes.length ? form : undefined;
+	}
+
+	/** The complement of the number that the bytes at an offset lead to; 0 where that is not known. */
+	#find(bytes: Uint8Array, offset: number, codeSize: CodeSize): number {
 		let node: number = roots[codeSize];
 		// None lies deeper than an instruction is long.
 		for (let at = offset; node > 0; at++) node = this.#next[(node << bytesShift) | (bytes[at] as number)] as number;
-		if (node === 0) return this.#learn(bytes.slice(offset, offset + maxLength), offset, codeSize);
-		const form = this.#forms[~node] as Form;
-		return offset + form.instruction.length <= bytes.length ? form : undefined;
+		return node;
+	}
+
+	/**
+	 * The form of an instruction that this processor has not met.
+	 * @param bytes - of the instruction and behind it, of which nobody makes others meanwhile
+	 */
+	#meet(bytes: Uint8Array, offset: number, codeSize: CodeSize): Form | undefined {
+		const node = this.#find(bytes, 0, codeSize);
+		if (node === 0) return this.#learn(bytes, offset, codeSize);
+		const number = ~node;
+		while (this.#forms.length <= number) this.#forms.push(undefined);
+		const known = this.#forms[number] ?? this.#take(number, bytes, offset, codeSize);
+		return known !== undefined && known.length <= bytes.length ? known : undefined;
+	}
+
+	/** Takes a form from another processor. */
+	#take(number: number, bytes: Uint8Array, offset: number, codeSize: CodeSize): Form | undefined {
+		const form = formOf((this.#shared as PrefixTable).wordsOf(number), () => {
+			const instruction = decode(bytes, offset, codeSize, this.#announced);
+			return typeof instruction === 'string' ? undefined : instruction;
+		});
+		this.#forms[number] = form;
+		return form;
 	}
 
 	/** @param bytes - of which nobody makes others meanwhile */
@@ -82,17 +92,20 @@ export class Forms {
 		if (typeof instruction === 'string') return undefined;
 		const own = bytes.subarray(0, instruction.length);
 		const lowered = lower(instruction, offset);
+		const {length} = instruction;
+		const common = {length, checks: checksOf(instruction), isX87: instruction.x87Opcode !== undefined};
 		if (lowered === undefined) {
-			const form = {instruction, words: undefined, varying: [], endsBlock: false, isSystem: true};
+			const form = {...common, instruction, words: undefined, varying: [], endsBlock: false};
 			// Whoever carries it out needs its own constants.
-			if (instruction.displacementBytes + instruction.constantBytes === 0) this.#keep(form, own);
+			if (instruction.displacementBytes + instruction.constantBytes === 0) this.#keep(form, own, codeSize);
 			return form;
 		}
 		const fields = fieldsOf(instruction);
 		const varying = this.#varying(own, offset, instruction, lowered.steps, fields);
 		const words = Int32Array.from(lowered.steps.flatMap(wordsOf));
-		const form = {instruction, words, varying, endsBlock: lowered.endsBlock, isSystem: lowered.isSystem};
-		this.#keep(form, own.subarray(0, fields[0]?.at));
+		const {endsBlock, isSystem} = lowered;
+		const form = {...common, instruction: isSystem ? instruction : undefined, words, varying, endsBlock};
+		this.#keep(form, own.subarray(0, fields[0]?.at), codeSize);
 		return form;
 	}
 
@@ -132,13 +145,20 @@ export class Forms {
 		});
 	}
 
-	#keep(form: Form, bytes: Uint8Array): void {
-		if (this.#forms.length >= maxForms || this.#nodes + bytes.length >= maxNodes) {
+	#keep(form: Form, bytes: Uint8Array, codeSize: CodeSize): void {
+		if (this.#shared?.keep(roots[codeSize], bytes, formWords(form))) return;
+		const isFull = this.#shared !== undefined;
+		if (isFull) {
+			// From now on without the others.
+			this.#shared = undefined;
+			this.#next = new Int16Array(8 << bytesShift);
+		}
+		if (isFull || this.#forms.length >= maxForms || this.#nodes + bytes.length >= maxNodes) {
 			this.#forms = [];
 			this.#next.fill(0);
 			this.#nodes = roots[64];
 		}
-		let node: number = roots[form.instruction.codeSize];
+		let node: number = roots[codeSize];
 		for (const [index, byte] of bytes.entries()) {
 			const at = (node << bytesShift) | byte;
 			if (index === bytes.length - 1) this.#next[at] = ~(this.#forms.push(form) - 1);
@@ -188,4 +208,12 @@ function variedBy(
 		value |= BigInt(bytes[(field?.at ?? 0) + index] as number) << BigInt(index * 8);
 	const extended = isSigned ? BigInt.asIntN((field?.bytes ?? 0) * 8, value) : value;
 	return extended + BigInt(isRelative ? offset : 0);
+}
+
+/** What must hold for an instruction. */
+function checksOf({isVex, isVector, isMmx, codeSize}: Instruction): number {
+	if (isVex && isVector) return Check.avx;
+	// Code of 64 bits is never in real or virtual-8086 mode.
+	if (isVex) return codeSize === 64 ? 0 : Check.vex;
+	return (isVector ? Check.vectors : 0) | (isMmx ? Check.mmx : 0);
 }

@@ -13,6 +13,7 @@ import {
 import {FloatUnit} from '#vcpu-worker/software/float';
 import {hostFuses} from '#vcpu-worker/software/fuse-check';
 import {enterKind, heatKind, kindNumber, kinds, systemKind} from '#vcpu-worker/software/semantics';
+import type {PrefixTable} from '#vcpu-worker/software/shared';
 import {
 	CpuState,
 	immediateAt,
@@ -119,6 +120,7 @@ export class Core {
 	#isFresh = true;
 	/** Made when the first is decoded. */
 	#decoder: BlockDecoder | undefined;
+	readonly #forms: PrefixTable | undefined;
 	#jumpsEpoch = 0;
 	#globalEpoch = 0;
 	/** Changes when records become others. */
@@ -139,13 +141,16 @@ export class Core {
 	 * @param memory - one of `SharedParts.memories`
 	 * @param ram - the guest's memory, a `WebAssembly.Memory`
 	 * @param within - what carries out an instruction of the system amid its block; undefined where only its handler can
+	 * @param forms - see `BlockDecoder`
 	 */
 	constructor(
 		memory: SharedMemory,
 		ram: object,
 		access: SlowAccess,
 		within: (instruction: Instruction) => WithinBlock | undefined,
+		forms?: PrefixTable,
 	) {
+		this.#forms = forms;
 		this.memory = memory.buffer;
 		this.state = CpuState.on(memory.buffer, memoryMap.state);
 		this.transfer = new Uint8Array(memory.buffer, CpuState.offset('transfer'), 16);
@@ -631,7 +636,7 @@ export class Core {
 
 	/** Decodes the block at an offset of a page's bytes, which holds until the next one is decoded. */
 	decode(page: Uint8Array, pageOffset: number, options?: BlockOptions): DecodedBlock {
-		this.#decoder ??= new BlockDecoder(this.announced);
+		this.#decoder ??= new BlockDecoder(this.announced, this.#forms);
 		return this.#decoder.decode(page, pageOffset, options);
 	}
 }

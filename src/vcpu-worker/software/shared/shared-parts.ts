@@ -1,6 +1,7 @@
 import {type PageWatchHandle, watchedLinesBytes, watchLogBytes} from '#devices/guest-memory';
 import {allocateSharedPages, maxSharedPages, type SharedMemory} from '#support/shared-memory';
 import {CpuState, memoryMap, Request} from '#vcpu-worker/software/state';
+import {PrefixTable} from './prefix-table.ts';
 import {Rendezvous} from './rendezvous.ts';
 
 /** Node's part of the JavaScript API of WebAssembly; its types come with DOM only. */
@@ -29,6 +30,8 @@ export interface SharedParts {
 	readonly memories: readonly SharedMemory[];
 	/** See {@link Rendezvous}. */
 	readonly epochs: SharedArrayBuffer;
+	/** Forms of instructions that they have met: a {@link PrefixTable}. */
+	readonly forms: SharedArrayBuffer;
 	/** Tells of writes to decoded code. */
 	readonly watch: PageWatchHandle;
 }
@@ -40,6 +43,7 @@ export function createSharedParts(processors: number): SharedParts {
 	return {
 		memories,
 		epochs: new SharedArrayBuffer(Rendezvous.byteLength(processors)),
+		forms: new SharedArrayBuffer(PrefixTable.byteLength),
 		watch: {
 			// For any RAM: pages are committed when they are touched.
 			lines: allocateSharedPages(watchedLinesBytes(maxSharedPages)),

@@ -4,7 +4,7 @@ import {goesStraight, type Instruction} from '#vcpu-worker/software/decode';
 import {Core} from '#vcpu-worker/software/interpreter';
 import type {Lockstep} from '#vcpu-worker/software/lockstep';
 import {type DeviceSpace, executeAlone, Mmu, PhysicalMemory} from '#vcpu-worker/software/mmu';
-import {Rendezvous, requestWords, type SharedParts} from '#vcpu-worker/software/shared';
+import {PrefixTable, Rendezvous, requestWords, type SharedParts} from '#vcpu-worker/software/shared';
 import {CpuState, longCode, ownRequests, Request, Stop} from '#vcpu-worker/software/state';
 import {type After, type Parts, systemInstructions} from '#vcpu-worker/software/system/instructions';
 import {Interrupts} from '#vcpu-worker/software/system/interrupts';
@@ -98,6 +98,7 @@ export class Processor implements Parts {
 			first?.memory ?? allocateSharedMemory(0),
 			(...access) => this.mmu.access(...access),
 			(instruction) => withinBlock(this, instruction),
+			new PrefixTable(shared.forms),
 		);
 		this.#others = new Rendezvous(shared.epochs, self, requestWords(shared));
 		this.#code = new CodeCache(this.core, this.#memory, this.#others, this.#dropWritable);
