@@ -183,6 +183,11 @@ const machineWideFlags = [
 		help: "symbols for --profile beside those that a Linux kernel has in its memory: an ELF file, a System.map, or the text of the guest's /proc/kallsyms. A kernel's are moved to where it runs, others by offset; may be repeated",
 	},
 	{
+		name: 'lockstep',
+		group: 'machine',
+		help: "compare what the software processor makes of guest code with its interpreter, as the guest runs, and log as warnings what differs, and at the end how much was compared: to look for errors of openvmm's own. For one processor; the guest is some ten times as slow",
+	},
+	{
 		name: 'restore-snapshot',
 		value: 'DIR',
 		group: 'machine',

@@ -22,11 +22,18 @@ export interface StartedMachine<M = Vm> {
 export async function startMachine(config: RunConfig, options: CreateOptions, log: Logger): Promise<StartedMachine> {
 	const {
 		vm: {paused},
-		process: {gdb, profile},
+		process: {gdb, profile, lockstep},
 	} = config;
 	const {createVm} = await import('#main/vm');
+	const compared = lockstep && new (await import('./lockstep-log.ts')).LockstepLog(log);
 	const start = !paused && gdb === undefined && profile === undefined;
-	const machine = await createVm(config.vm, {...options, start, created: () => log.info('Machine created')});
+	const made = {
+		...options,
+		start,
+		created: () => log.info('Machine created'),
+		...(compared && {lockstep: compared.found}),
+	};
+	const machine = await createVm(config.vm, made);
 	// Behind what other threads have asked this one meanwhile.
 	setImmediate(programLoader.keepCode);
 	if (config.vm.hypervisor === 'auto') {
@@ -39,6 +46,7 @@ export async function startMachine(config: RunConfig, options: CreateOptions, lo
 	const watchers: Promise<unknown>[] = [];
 	try {
 		if (gdb !== undefined) watchers.push((await openDebugger(machine, gdb, log)).closed);
+		if (compared !== undefined) watchers.push(compared.watch(machine));
 		if (profile !== undefined) watchers.push((await beginProfile(machine, profile)).written);
 		if (!paused && !start) await machine.start();
 		const watchersLeft = Promise.all(watchers).then(() => {});

@@ -206,6 +206,7 @@ function processConfig(values: FlagValues, env: Environment): ProcessConfig {
 		...(controlSocket !== undefined && {controlSocket}),
 		...(gdb !== undefined && {gdb: parseGdb(gdb, '--gdb')}),
 		...profileConfig(values),
+		...(values.has('lockstep') && {lockstep: true as const}),
 	};
 }
 

@@ -38,4 +38,6 @@ export interface ProcessConfig {
 	readonly gdb?: GdbAddress;
 	/** Profile of the guest, from its first instruction to the machine's end. */
 	readonly profile?: ProfileRequest;
+	/** Guest code is compared, as it runs, with what the interpreter does. */
+	readonly lockstep?: true;
 }

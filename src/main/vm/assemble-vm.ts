@@ -3,7 +3,7 @@ import {WriteLog} from '#devices/guest-memory';
 import type {AttachedMachine, MachineLayout} from '#devices/machine';
 import type {DescribedDevice} from '#devices/pci/fabric';
 import {loadDeviceModels} from '#devices/registry';
-import {checkConfig, terminalUsers, type VmConfig} from '#main/config';
+import {checkConfig, configError, terminalUsers, type VmConfig} from '#main/config';
 import {machineTree} from '#main/inspect';
 import {compute} from '#main/jobs';
 import {deviceModuleUrls, generationIdName, newGeneration} from '#main/machine';
@@ -99,7 +99,7 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 	if (snapshot === undefined) boot.prefetch();
 	const loading = loadOwnDevices(config);
 	const chosen = await chosenHypervisor(config, options);
-	const partition = createPartition(config, chosen, taken);
+	const partition = createPartition(config, options, chosen, taken);
 	// A machine that cannot be starts no thread.
 	const topology = planProcessors(config, partition.processor);
 	if (snapshot === undefined) checkFeatures(partition, topology, config);
@@ -235,11 +235,24 @@ function loadOwnDevices(config: VmConfig): Promise<OwnDevices> {
 	return loading;
 }
 
-const chosenHypervisor = async (config: VmConfig, {hypervisor}: CreateOptions): Promise<ChosenHypervisor> =>
-	hypervisor === undefined ? chooseHypervisor(config.hypervisor) : {hypervisor, reason: 'it was given'};
+async function chosenHypervisor(config: VmConfig, {hypervisor, lockstep}: CreateOptions): Promise<ChosenHypervisor> {
+	if (hypervisor !== undefined) return {hypervisor, reason: 'it was given'};
+	if (lockstep === undefined) return chooseHypervisor(config.hypervisor);
+	if (config.hypervisor === 'kvm') {
+		const remedy = 'Leave out one of them: what is compared is code of the software processor';
+		throw configError('CONFIG_CONFLICT', {option: '--hypervisor', first: 'kvm', second: '--lockstep', remedy});
+	}
+	return {...(await chooseHypervisor('software')), reason: 'lockstep is of its code'};
+}
 
-function createPartition({irqchip, processors}: VmConfig, {hypervisor}: ChosenHypervisor, taken: Taken): Partition {
-	const partition = hypervisor.create({irqchip, processors: processors.count, compute});
+function createPartition(
+	{irqchip, processors}: VmConfig,
+	{lockstep}: CreateOptions,
+	{hypervisor}: ChosenHypervisor,
+	taken: Taken,
+): Partition {
+	const spec = {irqchip, processors: processors.count, compute};
+	const partition = hypervisor.create({...spec, ...(lockstep !== undefined && {lockstep})});
 	return taken.host.adopt(partition, () => partition.close());
 }
 

@@ -4,7 +4,7 @@ import type {MachineWorkers} from '#main/workers';
 import type {OperationSignal} from '#support/abort';
 import type {VmmError} from '#support/errors';
 import type {Children} from '#support/inspect';
-import type {Hypervisor} from '#vcpu-worker/hypervisor';
+import type {CodeDifference, Hypervisor} from '#vcpu-worker/hypervisor';
 import type {VmEnd} from './vm-end.ts';
 import type {VmLimits} from './vm-limits.ts';
 
@@ -32,6 +32,11 @@ export interface CreateOptions {
 	readonly crashDumped?: (path: string, error?: VmmError) => void;
 	/** Called with what happened when a device has failed and `deviceFailure` lets the machine go on without it. */
 	readonly deviceFailed?: (message: string) => void;
+	/**
+	 * Has the software processor compare what it makes of guest code with its interpreter, and is called with what differs, a hundred times at
+	 * most: to look for errors of ours. For machines of one processor, which run a tenth as fast.
+	 */
+	readonly lockstep?: (difference: CodeDifference) => void;
 	/**
 	 * Time for which the device worker looks for work before it sleeps, in nanoseconds; the machine's devices then have a thread
 	 * of their own.

@@ -48,7 +48,7 @@ export class VcpuThread {
 		this.#probe = new ProbeAsker(probe, this.#kick);
 		this.samples = new SampleAsker(sample, this.#kick);
 		this.#worker = worker;
-		this.#created = this.#call((api) => api.create(withPorts(data, [data.vcpu.port])));
+		this.#created = this.#call((api) => api.create(withPorts(data, [data.vcpu.port, data.vcpu.lockstep])));
 		this.#created.catch(() => {});
 	}
 

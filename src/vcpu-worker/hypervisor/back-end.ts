@@ -16,6 +16,8 @@ export interface VcpuHandle {
 	readonly kind: string;
 	/** A `MessagePort` that goes to the thread with it: users of the package need no types of Node. */
 	readonly port?: object;
+	/** Another one. */
+	readonly lockstep?: object;
 }
 
 /** A partition as one thread has it. */

@@ -16,6 +16,18 @@ export interface PartitionSpec {
 	readonly processors: number;
 	/** Does work of the back end's own on another thread, by its name there. Without it the back end does that itself, on each thread that wants it. */
 	readonly compute?: Compute;
+	/** Has what the back end makes of guest code compared with an interpreter, as it runs, and is told what differs. For one processor. */
+	readonly lockstep?: (difference: CodeDifference) => void;
+}
+
+/** Guest code that does not do the same when it is translated and when it is interpreted. */
+export interface CodeDifference {
+	/** Linear address of the first instruction. */
+	readonly address: bigint;
+	/** Instructions from there to the first end that differs. */
+	readonly executed: number;
+	/** The code there, the translations that were entered, and what is not alike. */
+	readonly text: string;
 }
 
 /** Does a job, which is plain data as its result is, on a thread that the whole process has for such. */

@@ -27,6 +27,8 @@ export interface SoftwarePartitionHandle extends PartitionHandle {
 export interface SoftwareVcpuHandle extends VcpuHandle, ApicSpec {
 	/** By which it asks the process's store for translations. */
 	readonly port?: MessagePort;
+	/** By which it tells what lockstep finds; undefined: nothing is compared. */
+	readonly lockstep?: MessagePort;
 	readonly kind: typeof softwareKind;
 	readonly cpuid: readonly CpuidEntry[];
 	/** Frequency of its time-stamp counter; nanoseconds when absent. */

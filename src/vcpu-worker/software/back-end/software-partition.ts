@@ -8,6 +8,7 @@ import type {SharedMemory} from '#support/shared-memory';
 import type {StateUnit} from '#support/state-units';
 import type {DebugSupport} from '#vcpu-worker/debug';
 import type {
+	CodeDifference,
 	Compute,
 	MsrRange,
 	Partition,
@@ -18,7 +19,7 @@ import type {
 } from '#vcpu-worker/hypervisor';
 import {LocalApics} from '#vcpu-worker/software/local-apic';
 import {createSharedParts, Rendezvous, requestWords} from '#vcpu-worker/software/shared';
-import {CpuState, memoryMap, Request} from '#vcpu-worker/software/state';
+import {CpuState, LockstepCounts, memoryMap, Request} from '#vcpu-worker/software/state';
 import {
 	type MachineTranslations,
 	type MadeTranslations,
@@ -35,6 +36,10 @@ const softwareError = errorTable({
 	SOFTWARE_HAS_NO_CHIPS: (_: Record<never, never>) => ({
 		message: 'The software processor has no kernel under it that could have the PIC, the I/O APIC and the PIT',
 		remedy: 'Leave out --irqchip kernel, or use --hypervisor kvm on a host that has /dev/kvm',
+	}),
+	SOFTWARE_LOCKSTEP_PROCESSORS: (c: {processors: number}) => ({
+		message: `--lockstep runs the code of one processor twice, and the machine has ${c.processors}: what the others write meanwhile would be lost`,
+		remedy: 'Leave out --processors, or --lockstep',
 	}),
 	SOFTWARE_MEMORY_TOO_LARGE: (c: {gpa: number}) => ({
 		message: `RAM at 0x${c.gpa.toString(16)} is more than the software processor can reach: 16 GiB in all, of which huge pages need the size of one for their alignment`,
@@ -76,16 +81,20 @@ export class SoftwarePartition implements Partition {
 	readonly #apics: LocalApics;
 	readonly #others: Rendezvous;
 	readonly #translations: MachineTranslations | undefined;
-	/** Over which processors ask for translations. */
+	/** Over which processors ask for translations, and tell what differs. */
 	readonly #ports: MessagePort[] = [];
 	readonly #ranges: MappedRange[] = [];
+	readonly #lockstep: ((difference: CodeDifference) => void) | undefined;
 	/** All processors have stamped what they have stored to since the last generation began. */
 	#haveDropped = true;
 
-	constructor({irqchip, processors, compute}: PartitionSpec) {
+	constructor({irqchip, processors, compute, lockstep}: PartitionSpec) {
 		if (irqchip === 'kernel') throw softwareError('SOFTWARE_HAS_NO_CHIPS', {});
+		if (lockstep !== undefined && processors > 1) throw softwareError('SOFTWARE_LOCKSTEP_PROCESSORS', {processors});
 		const shared = createSharedParts(processors);
-		const translations = compute && storeOf(compute);
+		// What is compared is translated when it is asked for, and by nobody else before.
+		const translations = compute && lockstep === undefined ? storeOf(compute) : undefined;
+		this.#lockstep = lockstep;
 		this.handle = {
 			kind: softwareKind,
 			shared,
@@ -138,7 +147,20 @@ export class SoftwarePartition implements Partition {
 		const spec = {index, apicId, apicMode};
 		this.#apics.add(spec);
 		const port = this.#portOf(index);
-		return {kind: softwareKind, ...spec, ...processor, ...(port !== undefined && {port})};
+		const lockstep = this.#lockstepPort();
+		const ports = {...(port !== undefined && {port}), ...(lockstep !== undefined && {lockstep})};
+		return {kind: softwareKind, ...spec, ...processor, ...ports};
+	}
+
+	/** The processor's end of a channel, by which it tells what differs. */
+	#lockstepPort(): MessagePort | undefined {
+		const lockstep = this.#lockstep;
+		if (lockstep === undefined) return undefined;
+		const {port1, port2} = new MessageChannel();
+		port1.on('message', (difference: CodeDifference) => lockstep(difference));
+		port1.unref();
+		this.#ports.push(port1);
+		return port2;
 	}
 
 	/** The processor's end of a channel, by which it asks for translations. */
@@ -175,6 +197,7 @@ export class SoftwarePartition implements Partition {
 			steps: state.steps,
 			maxSteps: state.maxSteps,
 			translations: {made, dropped, present, waiting, hotAfter, bytes, maxBytes},
+			...(this.#lockstep !== undefined && {lockstep: LockstepCounts.read(state.lockstep.$bytes)}),
 		};
 	};
 

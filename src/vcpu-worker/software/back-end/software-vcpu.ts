@@ -15,6 +15,7 @@ import type {
 import {Msr, type ProcessorRegisters, type RegisterChanges} from '#vcpu-worker/registers';
 import {loadInterpreter} from '#vcpu-worker/software/interpreter';
 import {isApicMsr, LocalApic, LocalApics} from '#vcpu-worker/software/local-apic';
+import {Lockstep} from '#vcpu-worker/software/lockstep';
 import {Component, CpuState, Request} from '#vcpu-worker/software/state';
 import {
 	type Outside,
@@ -43,6 +44,8 @@ import {restoreState, saveState} from './vcpu-state.ts';
 const budget = 20_000;
 /** Executions of a block until it is translated: what V8 takes for a function is then less than what it has cost. */
 const heat = 10_000;
+/** The same where translations are compared: so that many are made. */
+const comparedHeat = 50;
 /**
  * Most instructions that a processor goes on for when it is kicked, a random number of them: code that is translated stops where it goes back
  * only, and a profile is to find it where it spends its time.
@@ -105,7 +108,10 @@ export class SoftwareVcpu implements CpuBackend {
 		const {translated} = partition;
 		const source = port && translated && translationsBy(port, new Begins(translated));
 		this.processor = new Processor(wiring.memory, partition.shared, index, devices, this.#outside(), source);
-		this.processor.heat = heat;
+		const {lockstep} = handle;
+		if (lockstep !== undefined)
+			this.processor.lockstep = new Lockstep(this.processor, {found: (difference) => lockstep.postMessage(difference)});
+		this.processor.heat = lockstep === undefined ? heat : comparedHeat;
 		this.#words = this.processor.core.state.$atomic;
 		this.activity = 'running';
 		this.reset();
@@ -289,6 +295,7 @@ export class SoftwareVcpu implements CpuBackend {
 
 	close(): void {
 		this.#handle.port?.close();
+		this.#handle.lockstep?.close();
 		closeRunDelay();
 	}
 

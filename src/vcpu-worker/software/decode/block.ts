@@ -7,7 +7,7 @@ import type {CodeSize, Instruction} from './instruction.ts';
 import {avxCheck, mmxCheck, nextStep, RecordWord, systemStep, vectorCheck, vexCheck, wordsOf} from './step.ts';
 
 /** Most instructions of a block: what may run between two looks at the budget. */
-const maxInstructions = 32;
+export const maxBlockInstructions = 32;
 const pageBytes = 4096;
 
 /** Instructions for TypeScript behind which code goes on in the same mode, if they do not fault. */
@@ -58,7 +58,7 @@ const {words: recordWords, start: startWord, immediate: immediateWord} = RecordW
 export class BlockDecoder {
 	readonly #forms: Forms;
 	/** Records of the block that is decoded. */
-	#words = new Int32Array(recordWords * 8 * maxInstructions);
+	#words = new Int32Array(recordWords * 8 * maxBlockInstructions);
 	#length = 0;
 
 	/**
@@ -77,7 +77,7 @@ export class BlockDecoder {
 	decode(
 		page: Uint8Array,
 		pageOffset: number,
-		{codeSize = 64, limit = maxInstructions, end = pageBytes}: BlockOptions = {},
+		{codeSize = 64, limit = maxBlockInstructions, end = pageBytes}: BlockOptions = {},
 	): DecodedBlock {
 		const instructions: [number, Instruction][] = [];
 		this.#length = 0;

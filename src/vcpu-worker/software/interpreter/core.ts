@@ -100,6 +100,11 @@ export class Core {
 	readonly translations = new TranslationTable(maxTranslations);
 	/** Is told of blocks that are no more; see {@link remove}. */
 	removed: (records: readonly number[], executions: number) => boolean = () => false;
+	/** Gives what stands for a translation while somebody wants to be asked before it is entered. @param firsts - see {@link place} */
+	guard: (number: number, translation: Translation, firsts: readonly number[]) => Translation = (_, translation) =>
+		translation;
+	/** Instructions of the system are carried out amid their block, where they can be. */
+	carriesOut = true;
 	/** Is told that nothing leads to any. */
 	forgotten: () => void = () => {};
 	readonly #run: (record: number) => number;
@@ -191,7 +196,7 @@ export class Core {
 
 	/** Carries out a record's instruction of the system amid its block; see `Imports`. */
 	#carryOut(record: number): number {
-		const quick = this.state.goesOn !== 0 ? this.#quick.get(record) : undefined;
+		const quick = this.carriesOut && this.state.goesOn !== 0 ? this.#quick.get(record) : undefined;
 		if (quick === undefined || quick() === 'left') return Stop.system;
 		if (this.state.request === 0) return 0;
 		this.state.budget -= this.ordinalOf(record);
@@ -369,7 +374,7 @@ export class Core {
 
 	/** Gives a translation its number. @param firsts - first records of its blocks */
 	place(number: number, translation: Translation, firsts: readonly number[]): void {
-		this.translations.set(number, translation);
+		this.translations.set(number, this.guard(number, translation, firsts));
 		this.words.set(firsts, tableAt(number) / 4);
 	}
 
@@ -472,11 +477,6 @@ export class Core {
 			this.#bytes.setUint32(record + MicroOp.offset('c'), 0, true);
 	}
 
-	/** Makes records that follow each other find anew where they jump to. */
-	unlink(first: number, count: number): void {
-		for (let index = 0; index < count; index++) this.#unlink(first + index * MicroOp.size);
-	}
-
 	/** The registers, to go back to. */
 	save(): Uint8Array {
 		return new Uint8Array(this.memory, memoryMap.state, CpuState.size).slice();
@@ -489,13 +489,13 @@ export class Core {
 		Object.assign(this.state, {vector, errorCode, cr2});
 	}
 
-	/** Goes back to them all. */
+	/** Goes back to them all, but for what is counted for people. */
 	restoreAll(saved: Uint8Array): void {
 		const bytes = new Uint8Array(this.memory, memoryMap.state, CpuState.size);
 		// Another thread may have written its request meanwhile: that stays.
 		const request = CpuState.offset('request');
 		bytes.set(saved.subarray(0, request));
-		bytes.set(saved.subarray(request + 4), request + 4);
+		bytes.set(saved.subarray(request + 4, CpuState.offset('instructions')), request + 4);
 		// What was computed meanwhile is of another state.
 		this.privilegeInputs.fill(-1);
 		this.pagingInputs.fill(-1);

@@ -1,2 +1,3 @@
-/** Lockstep: each block by the interpreter and by its translation, and whether they do the same. */
-export {Lockstep, type LockstepCounters} from './lockstep.ts';
+/** Lockstep: code by translations and by the interpreter, and whether they do the same. */
+export {Lockstep, type LockstepOptions} from './lockstep.ts';
+export type {Compared} from './twin-run.ts';

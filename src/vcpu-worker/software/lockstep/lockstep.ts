@@ -1,174 +1,152 @@
-import {type Core, compile, type Translation} from '#vcpu-worker/software/interpreter';
-import {type Mmu, type Store, StoreJournal} from '#vcpu-worker/software/mmu';
-import {kinds} from '#vcpu-worker/software/semantics';
-import {CpuState, MicroOp, withinSteps} from '#vcpu-worker/software/state';
-import {buildRegions, type KnownStep, keyOf, loneRegion, readBlock} from '#vcpu-worker/software/translator';
-import {Replay} from './replay.ts';
+import type {CodeDifference} from '#vcpu-worker/hypervisor';
+import {type CpuState, Stop} from '#vcpu-worker/software/state';
+import {blocksOf, codeOf, unlikeIn} from './describe.ts';
+import {Guards} from './guards.ts';
+import {type Compared, TwinRun, type Twins} from './twin-run.ts';
 
-/** What has been compared. */
-export interface LockstepCounters {
-	/** Blocks that differ from each other. */
-	blocks: number;
-	/** Their steps, and bytes of WebAssembly. */
-	steps: number;
-	bytes: number;
-	/** Executions of blocks that were compared. */
-	rounds: number;
-	differences: number;
+/** Choices of who looks for differences. */
+export interface LockstepOptions {
+	/** How often each translation is compared before it runs as ever. */
+	readonly rounds?: number;
+	/** Gives numbers from 0 to less than 1. */
+	readonly random?: () => number;
+	/** Is told of each difference, up to a hundred. */
+	readonly found?: (difference: CodeDifference) => void;
 }
 
-interface Known {
-	/** Undefined once it has been compared often enough. */
-	translated: Translation | undefined;
-	rounds: number;
-}
-
-/** A run's end: all that it leaves. */
-interface Outcome {
-	readonly stop: number;
-	readonly state: Uint8Array;
-	readonly stores: readonly Store[];
-}
-
-/** Bytes of a module without blocks. */
-const emptyBytes = buildRegions([]).length;
-/** Descriptions of differences that are kept. */
-const maxDescriptions = 100;
-/** Blocks that are remembered; others are taken to be compared already. */
-const maxBlocks = 2 ** 20;
+/** Most instructions of a run that is compared: any number up to it is as likely as its half is to be more. */
+const longest = 4096;
+/** Of runs that nothing else asks for, one of so many is compared. */
+const oneOf = 2;
+/** Runs until a translation is compared again that has been compared often enough. */
+const again = 4;
+const maxTold = 100;
+/** Of runs, the part that begins where stores go to no page by the TLB. */
+const coldPart = 0.25;
 
 /**
- * Executes blocks by the interpreter, then once more by their translation from the same state, and compares all registers and stores. Devices see the
- * first run only. What the interpreter has done stays. Each block is compared its first few times; after that it runs as ever.
+ * Runs code by its translations, as they are: regions with their loops, links to others, whatever leaves them. Then it undoes that, and runs as many
+ * instructions by the interpreter, whose work stays; registers, the end, and all of RAM that either has written have to be alike. Each translation is
+ * compared its first few times, and at random later; all else runs as ever. For one processor: what others write meanwhile is lost, or a difference.
  */
 export class Lockstep {
-	readonly counters: LockstepCounters = {blocks: 0, steps: 0, bytes: 0, rounds: 0, differences: 0};
-	/** What differed, with the code. */
-	readonly descriptions: string[] = [];
-	readonly #core: Core;
-	readonly #mmu: Mmu;
-	readonly #rounds: number;
-	readonly #journal: StoreJournal;
-	readonly #replay: Replay;
-	readonly #known = new Map<string, Known>();
-	/** Records of blocks that are done, while records stay what they are. */
-	readonly #done = new Set<number>();
-	#epoch = 0;
+	readonly counters: ReturnType<typeof CpuState.on>['lockstep'];
+	readonly #on: Compared;
+	readonly #random: () => number;
+	readonly #found: (difference: CodeDifference) => void;
+	readonly #guards: Guards;
+	readonly #twins: TwinRun;
+	#runs = 0;
+	/** The next instruction has been left alone: it is executed as ever. */
+	#isLeft = false;
 
-	/** @param rounds - how often each block is compared */
-	constructor(core: Core, mmu: Mmu, rounds = 3) {
-		this.#core = core;
-		this.#mmu = mmu;
-		this.#rounds = rounds;
-		this.#journal = new StoreJournal(mmu.memory.buffer);
-		this.#replay = new Replay(mmu.devices, mmu.code, (record) => core.endBehind(record));
-		mmu.devices = this.#replay.devices;
-		mmu.code = this.#replay.code;
-	}
-
-	/** True where the block of a record has been compared often enough to be found without a look here. */
-	isDone(record: number): boolean {
-		if (this.#epoch !== this.#core.codeEpoch) this.#done.clear();
-		this.#epoch = this.#core.codeEpoch;
-		if (this.#done.has(record)) return true;
-		const known = this.#known.get(keyOf(readBlock(this.#core.memory, record)));
-		const isDone = known === undefined ? this.#known.size >= maxBlocks : known.translated === undefined;
-		if (isDone) this.#done.add(record);
-		return isDone;
+	constructor(on: Compared, {rounds = 6, random = Math.random, found = () => {}}: LockstepOptions = {}) {
+		this.#on = on;
+		this.counters = on.core.state.lockstep;
+		this.#random = random;
+		this.#found = found;
+		this.#guards = new Guards(on.core, rounds);
+		this.#twins = new TwinRun(on, this.#guards);
 	}
 
 	/** Executes records from this one on; returns the `Stop`. */
 	run(record: number): number {
-		if (this.#epoch === this.#core.codeEpoch && this.#done.has(record)) return this.#core.run(record);
-		const steps = readBlock(this.#core.memory, record);
-		const key = keyOf(steps);
-		let known = this.#known.get(key);
-		if (known === undefined && this.#known.size < maxBlocks) {
-			known = {translated: this.#translate(steps), rounds: 0};
-			this.#known.set(key, known);
-		}
-		const translated = known?.translated;
-		if (known === undefined || translated === undefined) return this.#core.run(record);
-		if (++known.rounds === this.#rounds) known.translated = undefined;
-		return this.#compare(record, steps, translated);
+		const {core} = this.#on;
+		const {state} = core;
+		// Where interrupts wait, or stay away, code has to end sooner.
+		if (state.goesOn === 0) state.translates = 0;
+		if (state.translates === 0) return core.run(record);
+		if (++this.#runs % again === 0) this.#guards.choose(this.#random());
+		if (this.#isLeft) return this.#interpret(record);
+		const isChosen = this.#random() * oneOf < 1 && core.ordinalOf(core.firstOf(record)) === 1;
+		if (isChosen) return this.#compare(record);
+		const stop = core.run(record);
+		const isGuarded = stop === Stop.hot && core.translationOf(state.record) !== undefined;
+		return isGuarded ? this.#compare(state.record) : stop;
 	}
 
-	#translate(steps: readonly KnownStep[]): Translation {
-		// While stores are noted the TLB serves none: nothing would be compared that is left.
-		const bytes = buildRegions([loneRegion(steps)], 'call');
-		const {counters} = this;
-		counters.blocks++;
-		counters.steps += steps.length;
-		counters.bytes += bytes.length - emptyBytes;
-		return this.#core.instantiate(compile(bytes))['0'] as Translation;
+	/** Runs a block by the interpreter, whatever it does. */
+	#interpret(record: number): number {
+		const {core} = this.#on;
+		const {state} = core;
+		const {budget} = state;
+		this.#isLeft = false;
+		state.translates = 0;
+		state.budget = 0;
+		const stop = core.run(record);
+		state.budget += budget;
+		return stop;
 	}
 
-	#compare(record: number, steps: readonly KnownStep[], translated: Translation): number {
-		const core = this.#core;
-		const {memory} = this.#mmu;
-		core.unlink(record, steps.length);
-		const records = new Uint8Array(core.memory, record, steps.length * MicroOp.size);
-		const before = {state: core.save(), records: records.slice()};
-		memory.journal = this.#journal;
-		const expected = this.#outcome('noted', () => core.run(record));
-		const recordsAfter = records.slice();
-		this.#journal.undo(expected.stores);
-		core.restoreAll(before.state);
-		records.set(before.records);
-		const actual = this.#outcome('replayed', () => core.runTranslation(record, translated));
-		const unlike = differences(expected, actual);
-		if (!this.#replay.isAlike) unlike.push('accesses to devices or code');
-		// Another thread may have asked for a stop between the two.
-		if (unlike.length > 0 && core.state.request === 0) this.#describe(unlike, steps, before.state);
-		if (unlike.length > 0) {
-			this.#journal.undo(actual.stores);
-			this.#journal.redo(expected.stores);
-			core.restoreAll(expected.state);
-		}
-		records.set(recordsAfter);
-		memory.journal = undefined;
-		this.#replay.begin('live');
+	/** Runs from the begin of a block on by both; returns the `Stop`. */
+	#compare(record: number): number {
+		const {core} = this.#on;
+		const {state} = core;
+		const {budget, codePage} = state;
+		const start = BigInt(core.startOf(record));
+		state.rip = state.codePageOffset + start;
+		const before = core.save();
+		const most = Math.min(Math.floor(longest ** this.#random()), Math.max(budget, 0));
+		const twins = this.#twins.begin(this.#random() < coldPart, () => this.#runBoth(record, before, most));
+		const unlike = twins.isBeyond ? [] : unlikeIn(twins);
+		const opened = this.#guards.close();
+		const {interpreted} = twins;
 		this.counters.rounds++;
-		return expected.stop;
+		this.counters.instructions += interpreted.executed;
+		this.counters.translations = this.#guards.count;
+		if (twins.isBeyond) this.counters.uncompared++;
+		if (unlike.length > 0 && ++this.counters.differences <= maxTold) {
+			const blocks = blocksOf(this.#on, opened);
+			const text = `${codeOf(this.#on, record, codePage)}${blocks && `, ${blocks}`}: ${unlike.join('; ')}`;
+			this.#found({address: codePage + start, executed: interpreted.executed, text});
+		}
+		return this.#goOn(twins, budget);
 	}
 
-	/** Runs from an empty TLB, which has no entries for stores while they are noted. */
-	#outcome(mode: 'noted' | 'replayed', run: () => number): Outcome {
-		this.#mmu.flush();
-		this.#replay.begin(mode);
-		const stop = this.#core.withoutJumps(run);
-		return {stop, state: this.#core.save(), stores: this.#journal.take()};
+	/** Runs both until it is sure whether they are alike. */
+	#runBoth(record: number, before: Uint8Array, most: number): Twins {
+		const run = (budget: number, isExact: boolean) => this.#twins.run(record, before, budget, isExact);
+		const isAlike = (twins: Twins) => twins.isBeyond || unlikeIn(twins).length === 0;
+		const first = run(most, false);
+		if (isAlike(first)) return first;
+		const second = run(most, true);
+		if (isAlike(second)) {
+			this.counters.repeated++;
+			this.#twins.keepForeign(first, second);
+			return second;
+		}
+		// The fewest instructions that show it say most.
+		for (let fewer = 0; fewer < most; fewer = Math.max(1, fewer * 2)) {
+			const shorter = run(fewer, true);
+			if (!isAlike(shorter)) return shorter;
+		}
+		return run(most, true);
 	}
 
-	#describe(unlike: readonly string[], steps: readonly KnownStep[], state: Uint8Array): void {
-		this.counters.differences++;
-		if (this.descriptions.length >= maxDescriptions) return;
-		const {codePage} = CpuState.on(new Uint8Array(state).buffer as unknown as SharedArrayBuffer, 0);
-		const [start, end] = [steps[0]?.start ?? 0, steps.at(-1)?.next ?? 0];
-		const bytes = new Uint8Array(Math.max(end - start, 0));
-		const isThere = this.#mmu.readBytes(codePage + BigInt(start), bytes, false);
-		const code = isThere ? Buffer.from(bytes).toString('hex') : 'code that is not there';
-		const names = steps.map(({kind}) => kinds[kind]?.key ?? 'system');
-		this.descriptions.push(
-			`at ${(codePage + BigInt(start)).toString(16)}, ${code} (${names.join(' ')}): ${unlike.join('; ')}`,
-		);
+	/** Goes on where the interpreter is; returns the `Stop`. */
+	#goOn({translated, interpreted, isBeyond}: Twins, budget: number): number {
+		const {core} = this.#on;
+		const {state} = core;
+		const {kind, executed, stop, rip} = interpreted;
+		state.budget = budget - executed;
+		if (translated.stop === Stop.hot) {
+			// The head has counted to its end.
+			const head = translated.record;
+			if (executed === 0) {
+				state.record = head;
+				return Stop.hot;
+			}
+			if (core.leftOf(head) !== undefined) core.count(head, 1);
+		}
+		// Whatever has not gone on would not the next time.
+		this.#isLeft = kind === 'device' || isBeyond || executed === 0;
+		if (kind === 'device') {
+			state.rip = rip;
+			state.stop = 0;
+			return Stop.poll;
+		}
+		// Whoever sees to these takes what comes before them off.
+		if (stop === Stop.fault || stop === Stop.system) state.budget += core.ordinalOf(state.record) - 1;
+		return stop;
 	}
-}
-
-const requestAt = CpuState.offset('request');
-
-function differences(expected: Outcome, actual: Outcome): string[] {
-	const found: string[] = [];
-	if (expected.stop !== actual.stop) found.push(`stop ${actual.stop} instead of ${expected.stop}`);
-	const [one, other] = [new DataView(expected.state.buffer), new DataView(actual.state.buffer)];
-	for (let at = 0; at + 4 <= one.byteLength; at += 4) {
-		const [wanted, has] = [one.getUint32(at, true), other.getUint32(at, true)];
-		if (wanted !== has && at !== requestAt && (at < withinSteps.begin || at >= withinSteps.end))
-			found.push(`state at ${at}: ${has.toString(16)} instead of ${wanted.toString(16)}`);
-	}
-	const text = (stores: readonly Store[]) =>
-		stores.map(({place, after}) => `${place.toString(16)}=${Buffer.from(after).toString('hex')}`).join(' ');
-	if (text(expected.stores) !== text(actual.stores))
-		found.push(`stores ${text(actual.stores)} instead of ${text(expected.stores)}`);
-	return found;
 }

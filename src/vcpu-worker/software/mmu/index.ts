@@ -7,6 +7,6 @@ export {
 	Mmu,
 	type WatchedPages,
 } from './mmu.ts';
+export {PageJournal, type UnlikeByte} from './page-journal.ts';
 export {type Access, PageFault, type PagingMode, type Translation, walk} from './page-walk.ts';
 export {linesIn, PhysicalMemory} from './physical-memory.ts';
-export {type Store, StoreJournal} from './store-journal.ts';

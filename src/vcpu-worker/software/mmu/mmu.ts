@@ -82,6 +82,8 @@ export class Mmu {
 	readonly memory: PhysicalMemory;
 	devices: DeviceSpace;
 	code: CodePages;
+	/** Accesses to devices are not done: the instruction ends code, to be executed alone. */
+	refusesDevices = false;
 	/** Pages that get no entries in the TLB, as their accesses are watched. */
 	watched: WatchedPages | undefined;
 	readonly #core: Core;
@@ -114,6 +116,25 @@ export class Mmu {
 		this.#large.clear();
 		this.#lastLarge = -1;
 		this.#core.forgetJumps();
+	}
+
+	/** Forgets all entries of the TLB, but not which blocks are where. */
+	forgetEntries(): void {
+		this.#core.forgetPages();
+		this.#local.length = 0;
+		this.#writable.length = 0;
+	}
+
+	/** Calls `visit` with the places of the pages that stores go to by the TLB. @returns false where these may be more than `most` */
+	visitWritable(most: number, visit: (place: number) => void): boolean {
+		const writable = this.#writable;
+		if (writable.length > Math.min(most, maxWritable - 1)) return false;
+		const quads = new BigInt64Array(this.#entries.buffer, this.#entries.byteOffset, this.#entries.length / 2);
+		for (const at of writable) {
+			const page = quads[(at + tlbEntry.writePage / 4) / 2] as bigint;
+			if (page !== -1n) visit(Number(BigInt.asIntN(64, page + (quads[(at + tlbEntry.addend / 4) / 2] as bigint))));
+		}
+		return true;
 	}
 
 	/** Number of entries that a load of CR3 looks at. */
@@ -175,7 +196,7 @@ export class Mmu {
 		const bytes = width / 8;
 		const inPage = 4096 - (low & 0xfff);
 		const first = this.#translate(low, high, kind, record);
-		if (first === undefined) return Stop.fault;
+		if (first === undefined || this.#isRefused(first)) return Stop.fault;
 		if (bytes <= inPage && !this.#notes(low, high, bytes, kind)) return Stop.fault;
 		if (kind === AccessKind.compareExchange && bytes <= inPage && (low & (bytes - 1)) === 0)
 			return this.#exchangeAligned(first.page, low & 0xfff, bytes, record);
@@ -185,7 +206,7 @@ export class Mmu {
 		const nextLow = ((low & ~0xfff) + 0x1000) | 0;
 		const nextHigh = nextLow === 0 ? (this.isLong ? (high + 1) | 0 : 0) : high;
 		const second = this.#translate(nextLow, nextHigh, kind, record);
-		if (second === undefined || !this.#notes(low, high, bytes, kind)) return Stop.fault;
+		if (second === undefined || this.#isRefused(second) || !this.#notes(low, high, bytes, kind)) return Stop.fault;
 		if (kind === AccessKind.compareExchange)
 			return this.#exchangeApart(first, second, low & 0xfff, inPage, bytes, record);
 		return (
@@ -371,6 +392,13 @@ export class Mmu {
 		return false;
 	}
 
+	/** Tells whether a page's accesses are not done; see {@link refusesDevices}. */
+	#isRefused({page}: Translation): boolean {
+		if (!this.refusesDevices || this.memory.placeOf(page) >= 0) return false;
+		this.#core.state.vector = executeAlone;
+		return true;
+	}
+
 	#isUser(): boolean {
 		return this.#core.state.tlb === tlbOf(AccessClass.user);
 	}
@@ -403,8 +431,9 @@ export class Mmu {
 		}
 		entries[at + tlbEntry.isLocal / 4] = translation.isGlobal ? 0 : mark;
 		const pageLow = low & ~0xfff;
-		const mayWrite = isWritable && !this.code.hasCode(place) && this.memory.journal === undefined;
+		const mayWrite = isWritable && !this.code.hasCode(place);
 		if (mayWrite) {
+			this.memory.journal?.keep(place);
 			this.memory.stamp(place);
 			if (this.#writable.length < maxWritable) this.#writable.push(at);
 		}

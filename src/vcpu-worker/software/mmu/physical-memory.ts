@@ -6,7 +6,7 @@ import {
 	PageWatch,
 	type PageWatchHandle,
 } from '#devices/guest-memory';
-import type {StoreJournal} from './store-journal.ts';
+import type {PageJournal} from './page-journal.ts';
 
 /** A range of guest-physical addresses that is RAM. */
 interface RamRange {
@@ -31,8 +31,8 @@ const isWord = (place: number, length: number): length is 2 | 4 | 8 =>
 export class PhysicalMemory {
 	/** Tells this processor and others of writes to code that they have decoded. */
 	readonly watch: PageWatch;
-	/** Takes note of all stores, which then come here, for none is done by the TLB. Undefined: nobody wants to know. */
-	journal: StoreJournal | undefined;
+	/** Takes note of pages before code stores there. Undefined: nobody wants to know. */
+	journal: PageJournal | undefined;
 	/** The memory that all of RAM is in. */
 	readonly buffer: SharedArrayBuffer;
 	readonly #ranges: readonly RamRange[];
@@ -97,6 +97,10 @@ export class PhysicalMemory {
 	setBits(gpa: number, expected: number, bits: number): boolean {
 		const place = this.placeOf(gpa);
 		if (place < 0) return true;
+		if (this.journal !== undefined) {
+			this.journal.keep(place);
+			this.journal.hasMarked = true;
+		}
 		if (Atomics.compareExchange(this.#words, place / 4, expected, expected | bits) !== expected) return false;
 		this.stored(place, 4);
 		return true;
@@ -105,15 +109,13 @@ export class PhysicalMemory {
 	/** Stores a value of 1, 2, 4 or 8 bytes at an aligned place that holds what is expected. @returns what it held */
 	compareExchange(place: number, bytes: number, expected: bigint, value: bigint): bigint {
 		let found: bigint;
+		this.journal?.keep(place);
 		if (bytes === 8) found = Atomics.compareExchange(new BigUint64Array(this.buffer, place, 1), 0, expected, value);
 		else {
 			const words = new wordArrays[bytes as 1](this.buffer, place, 1);
 			found = BigInt(Atomics.compareExchange(words, 0, Number(expected), Number(value)));
 		}
-		if (found === expected) {
-			this.journal?.noteExchange(place, bytes, expected, value);
-			this.stored(place, bytes);
-		}
+		if (found === expected) this.stored(place, bytes);
 		return found;
 	}
 
@@ -142,7 +144,7 @@ export class PhysicalMemory {
 	/** Stores bytes, at most to the end of the page. What {@link read} has whole is stored whole. */
 	write(place: number, source: Uint8Array): void {
 		const {length} = source;
-		this.journal?.note(place, source);
+		this.journal?.keep(place);
 		if (!isWord(place, length)) {
 			if (length > 1 && (place % 8) + length <= 8) this.#writeWithin(place, source);
 			else new Uint8Array(this.buffer, place, length).set(source);

@@ -35,6 +35,20 @@ export const TranslationCounts = wire('TranslationCounts', {
 	padding: reserved(4),
 });
 
+/** What lockstep has compared, for people. */
+export const LockstepCounts = wire('LockstepCounts', {
+	/** Translations that code has entered. */
+	translations: f64,
+	/** Runs that were compared, and their instructions. */
+	rounds: f64,
+	instructions: f64,
+	/** Runs that end where the interpreter cannot stop. */
+	uncompared: f64,
+	/** Runs that were not alike, and were when both began with an empty TLB: for what a device has written meanwhile, for one. */
+	repeated: f64,
+	differences: f64,
+});
+
 /**
  * A processor's registers as generated code, TypeScript, the debugger and snapshots see them. It lies at address 0 of the
  * processor's own memory, so that generated code names a register by a constant.
@@ -159,4 +173,5 @@ export const CpuState = wire('CpuState', {
 	steps: u32,
 	maxSteps: u32,
 	translations: TranslationCounts,
+	lockstep: LockstepCounts,
 });

@@ -1,4 +1,4 @@
-export {CpuState, SegmentState, TableState, X87Register} from './cpu-state.ts';
+export {CpuState, LockstepCounts, SegmentState, TableState, X87Register} from './cpu-state.ts';
 export * from './layout.ts';
 export {MicroOp} from './micro-op.ts';
 export {ownRequests, Request} from './request.ts';

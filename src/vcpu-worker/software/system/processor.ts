@@ -2,7 +2,7 @@ import type {MappedMemory} from '#devices/guest-memory';
 import {allocateSharedMemory, type SharedMemory} from '#support/shared-memory';
 import {goesStraight, type Instruction} from '#vcpu-worker/software/decode';
 import {Core} from '#vcpu-worker/software/interpreter';
-import type {Lockstep} from '#vcpu-worker/software/lockstep';
+import type {Compared, Lockstep} from '#vcpu-worker/software/lockstep';
 import {type DeviceSpace, executeAlone, Mmu, PhysicalMemory} from '#vcpu-worker/software/mmu';
 import {PrefixTable, Rendezvous, requestWords, type SharedParts} from '#vcpu-worker/software/shared';
 import {CpuState, longCode, ownRequests, Request, Stop} from '#vcpu-worker/software/state';
@@ -51,7 +51,7 @@ const requestWord = CpuState.word('request');
 const pageBytes = 4096;
 
 /** One x86-64 processor: interpreter, memory management and system, on the thread that calls {@link run}. It begins with {@link reset}. */
-export class Processor implements Parts {
+export class Processor implements Parts, Compared {
 	readonly core: Core;
 	readonly mmu: Mmu;
 	readonly msrs: ModelRegisters;
@@ -67,7 +67,8 @@ export class Processor implements Parts {
 	readonly outside: Outside;
 	readonly debug: DebugUnit;
 	readonly translations: Translations;
-	#lockstep: Lockstep | undefined;
+	/** Compares translations with the interpreter: for those who look for errors. Set before any is made. */
+	lockstep: Lockstep | undefined;
 	readonly #code: CodeCache;
 	readonly #memory: PhysicalMemory;
 	readonly #others: Rendezvous;
@@ -114,16 +115,6 @@ export class Processor implements Parts {
 		this.msrs = new ModelRegisters(this.core, this.features, outside);
 		this.segments = new Segments(this.core, this.mmu);
 		this.interrupts = new Interrupts(this);
-	}
-
-	/** Compares blocks with their translations: for tests. It finds no hot ones. */
-	get lockstep(): Lockstep | undefined {
-		return this.#lockstep;
-	}
-
-	set lockstep(lockstep: Lockstep | undefined) {
-		this.#lockstep = lockstep;
-		this.heat = undefined;
 	}
 
 	/** How often a block is executed before it is translated: from now on, and for code that is not known yet. undefined: none is. */
@@ -316,7 +307,7 @@ export class Processor implements Parts {
 		const {state} = this.core;
 		const kept = this.isShadowed && this.windowWanted ? state.budget : 0;
 		state.budget -= kept;
-		const isPlain = this.lockstep === undefined && this.debug.isIdle;
+		const isPlain = this.debug.isIdle;
 		const goesOn = isPlain && !this.isShadowed && !this.windowWanted && !this.interrupts.isNmiBlocked;
 		// What serializes is for TypeScript where code has to be compared behind it.
 		state.goesOn = goesOn && this.#code.isSure ? 1 : 0;
@@ -443,15 +434,34 @@ export class Processor implements Parts {
 		}
 	}
 
-	/** Finds the block at RIP; 0 after an exception, undefined after a triple fault. */
-	#lookUp(): number | undefined {
+	settle(): void {
+		applyPrivilege(this.core);
+	}
+
+	onward(): number | undefined {
 		const {core} = this;
 		const {state} = core;
-		// A handler that is nowhere faults for ever: that counts as instructions do.
-		const refuse = (fault: GuestFault) => {
-			state.budget--;
+		const {vector, errorCode, cr2} = state;
+		core.forward(state.record);
+		this.settle();
+		const found = this.#find(() => undefined);
+		if (found === undefined) Object.assign(state, {vector, errorCode, cr2});
+		return found === undefined || hasVirtualInterrupt(core) || this.#isTraced() ? undefined : found;
+	}
+
+	/** Finds the block at RIP; 0 after an exception, undefined after a triple fault. */
+	#lookUp(): number | undefined {
+		return this.#find((fault) => {
+			// A handler that is nowhere faults for ever: that counts as instructions do.
+			this.core.state.budget--;
 			return this.#raise(fault) ? 0 : undefined;
-		};
+		});
+	}
+
+	/** Finds the block at RIP; where none is, what `refuse` makes of the reason. */
+	#find(refuse: (fault: GuestFault) => number | undefined): number | undefined {
+		const {core} = this;
+		const {state} = core;
 		const flat = core.enterLongCode();
 		if (flat !== 0) return flat;
 		const codeSize = codeSizeOf(core);
@@ -474,7 +484,7 @@ export class Processor implements Parts {
 		if (record === undefined) return refuse(generalProtection());
 		state.codePage = linear & ~0xfffn;
 		state.codePageOffset = BigInt.asUintN(64, state.codePage - base);
-		if (this.lockstep?.isDone(record) ?? true) core.remember(low, high, record, translation);
+		core.remember(low, high, record, translation);
 		return record;
 	}
 
