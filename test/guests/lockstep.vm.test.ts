@@ -20,7 +20,7 @@ vmTest('--lockstep compares a guest as it runs, and says how much at its end', s
 	t.is(status, 0, stderr);
 	const [, translations, rounds] =
 		/Lockstep has ended translations=(\d+) rounds=(\d+) .*differences=0$/m.exec(stderr) ?? [];
-	t.true(Number(translations) > 10 && Number(rounds) > 100, stderr);
+	t.true(Number(translations) > 0 && Number(rounds) > 100, stderr);
 });
 
 vmTest('--lockstep is for one processor of ours', software, async (t) => {

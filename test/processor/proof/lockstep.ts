@@ -21,7 +21,7 @@ interface Boot {
 }
 
 const countersOf = async (vm: Vm): Promise<VcpuCounters> =>
-	toJson(await vm.inspect('vm/vcpus/0/counters')) as VcpuCounters;
+	toJson(await vm.inspect('vm/vcpus/0/counters', {depth: 2})) as VcpuCounters;
 
 /** Boots on one processor in lockstep, until the guest has powered off. */
 async function boot(tell: Tell): Promise<Boot> {

@@ -20,7 +20,8 @@ export class Guards {
 	count = 0;
 	readonly #core: Core;
 	readonly #rounds: number;
-	readonly #known = new Map<number, KnownTranslation>();
+	/** By number. */
+	readonly #known: (KnownTranslation | undefined)[] = [];
 	/** Stands for each that is to be compared. */
 	readonly #guard: Translation;
 	/** Those of them that are entered for now. */
@@ -33,7 +34,7 @@ export class Guards {
 		this.#guard = core.instantiate(compile(buildGuard()))['0'] as Translation;
 		core.guard = (number, translation, firsts) => {
 			const known = {number, translation, firsts, entered: undefined, left: this.#rounds};
-			this.#known.set(number, known);
+			this.#known[number] = known;
 			return this.#guard;
 		};
 	}
@@ -41,7 +42,7 @@ export class Guards {
 	/** Lets code enter the translation of a head, until {@link close}; false where none is there. */
 	open(head: number): boolean {
 		const number = this.#core.translationOf(head);
-		const known = number === undefined ? undefined : this.#known.get(number);
+		const known = number === undefined ? undefined : this.#known[number];
 		if (known === undefined || this.#open.has(known)) return false;
 		this.#open.add(known);
 		if (known.entered === undefined) this.count++;
@@ -56,7 +57,7 @@ export class Guards {
 		for (const known of opened) {
 			known.left--;
 			// Its code may have been rewritten meanwhile, and its number be another's.
-			const isThere = this.#known.get(known.number) === known;
+			const isThere = this.#known[known.number] === known;
 			if (isThere && known.left > 0) this.#core.translations.set(known.number, this.#guard);
 		}
 		this.#open.clear();
@@ -65,8 +66,7 @@ export class Guards {
 
 	/** Has one be compared once more. @param random - from 0 to less than 1 */
 	choose(random: number): void {
-		const numbers = [...this.#known.keys()];
-		const known = this.#known.get(numbers[Math.floor(random * numbers.length)] ?? -1);
+		const known = this.#known[Math.floor(random * this.#known.length)];
 		if (known === undefined || known.left > 0) return;
 		known.left = 1;
 		this.#core.translations.set(known.number, this.#guard);

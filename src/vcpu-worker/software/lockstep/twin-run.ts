@@ -124,7 +124,7 @@ export class TwinRun {
 		const {code, memory} = this.#on.mmu;
 		const journal = this.#journal;
 		const changed = journal.undo((place, before, after) => {
-			memory.stored(place, 1);
+			memory.stamp(place);
 			if (!code.hasCode(place)) return;
 			for (let at = 0; at < before.length; at += lineBytes)
 				if (Buffer.compare(before.subarray(at, at + lineBytes), after.subarray(at, at + lineBytes)) !== 0)

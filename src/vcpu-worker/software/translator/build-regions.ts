@@ -14,20 +14,14 @@ import {LocalRegisters} from './local-registers.ts';
 import type {KnownStep} from './read-block.ts';
 import {isReturn, type Region, type RegionBlock} from './region.ts';
 
-/** What an access does that the TLB does not serve. */
-export type Misses = 'leave' | 'call';
-
-/**
- * Builds a module whose functions `0`, `1` and so on are these regions. Its imports are the interpreter's.
- * @param misses - `leave`: the interpreter begins the instruction anew. Without a call V8 keeps registers where they are, in the processor's.
- */
-export function buildRegions(regions: readonly Region[], misses: Misses = 'leave'): Uint8Array<ArrayBuffer> {
+/** Builds a module whose functions `0`, `1` and so on are these regions. Its imports are the interpreter's. */
+export function buildRegions(regions: readonly Region[]): Uint8Array<ArrayBuffer> {
 	const module = new ModuleBuilder();
 	const imports = importParts(module);
 	const rare = new RareFunctions(module, imports);
 	for (const [index, region] of regions.entries()) {
 		const func = module.function({parameters: ['i32', 'i32'], result: 'i32'});
-		new RegionWriter(func.body, imports, rare, region, misses).write();
+		new RegionWriter(func.body, imports, rare, region).write();
 		module.exportFunction(`${index}`, func);
 	}
 	return module.encode();
@@ -70,13 +64,7 @@ class RegionWriter {
 	/** The instruction writes memory. */
 	#hasStored = false;
 
-	constructor(
-		f: FunctionBuilder<readonly ['i32', 'i32']>,
-		imports: Imports,
-		rare: RareFunctions,
-		region: Region,
-		misses: Misses,
-	) {
+	constructor(f: FunctionBuilder<readonly ['i32', 'i32']>, imports: Imports, rare: RareFunctions, region: Region) {
 		this.#f = f;
 		this.#imports = imports;
 		this.#rare = rare;
@@ -86,12 +74,7 @@ class RegionWriter {
 		this.#tlb = f.lastingLocal('i32');
 		this.#address = f.lastingLocal('i64');
 		this.#inner = f.lastingLocal('i32');
-		this.#registers = new LocalRegisters(
-			f,
-			imports.state,
-			{leave: (end, record) => this.#leave(end, record)},
-			misses === 'leave',
-		);
+		this.#registers = new LocalRegisters(f, imports.state, {leave: (end, record) => this.#leave(end, record)});
 		for (const entry of region.entries) this.#guard(entry, this.#enteredBy(entry));
 		for (const [from, {targets}] of region.blocks.entries())
 			for (const target of targets) this.#guard(target, this.#enteredBy(target, from));

@@ -71,17 +71,17 @@ export class LocalRegisters implements Registers {
 	#areWords = false;
 	/** Not 0 behind a store that has changed code. */
 	readonly changed: Local<'i32'>;
-	readonly missed: (() => void) | undefined;
+	/** Without a call V8 keeps registers where they are, in the processor's. */
+	readonly missed: () => void;
 	/** Record with which the instruction begins. */
 	#first: Int<'i32'> = i32(0);
 
-	/** @param leavesMisses - an access that the TLB does not serve is left to the interpreter, with its instruction */
-	constructor(f: FunctionBuilder, state: Memory<'i32'>, wayOut: WayOut, leavesMisses: boolean) {
+	constructor(f: FunctionBuilder, state: Memory<'i32'>, wayOut: WayOut) {
 		this.#f = f;
 		this.#state = state;
 		this.#wayOut = wayOut;
 		this.#vectors = new LocalVectors(f, state);
-		this.missed = leavesMisses ? () => wayOut.leave(i32(goOn), this.#first) : undefined;
+		this.missed = () => wayOut.leave(i32(goOn), this.#first);
 		this.changed = f.lastingLocal('i32');
 		this.#late = {a: f.lastingLocal('i64'), b: f.lastingLocal('i64'), width: f.lastingLocal('i32')};
 	}

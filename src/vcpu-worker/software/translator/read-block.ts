@@ -58,8 +58,3 @@ function readRecords(
 	}
 	return steps;
 }
-
-/** Says all that a translation depends on: of blocks with one key one translation is enough. */
-export function keyOf(steps: readonly KnownStep[]): string {
-	return steps.map((step) => Object.values(step).join()).join(';');
-}
