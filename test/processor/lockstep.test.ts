@@ -132,6 +132,40 @@ test('devices see each access of what is compared once', (t) => {
 	t.deepEqual(seen, Array.from({length: 20}, (_, index) => ['read 4 4', `write 8 4 ${8 + index}`]).flat());
 });
 
+test('what a device writes while code runs twice is no difference, and is not lost', (t) => {
+	const kernel = microKernel('storing', ({bytes, mov, label, dec, jnz}, {exit}) => {
+		mov(ecx, 300);
+		label('again');
+		// MOV [RBP],RCX.
+		bytes(0x48, 0x89, 0x4d, 0);
+		dec(ecx);
+		jnz('again');
+		exit(exitCode.ok);
+	});
+	const {data} = flowMemory;
+	const written: number[] = [];
+	const prepare = ({processor, ram}: GuestProcessor) => {
+		const {core, mmu} = processor;
+		core.state.general[5] = BigInt(data);
+		const run = core.run.bind(core);
+		let [round, calls] = [-1, 0];
+		// Once in each comparison: in the first or in the second of its runs.
+		core.run = (record) => {
+			const stop = run(record);
+			const {rounds} = core.state.lockstep;
+			if (rounds !== round) [round, calls] = [rounds, 0];
+			if (mmu.memory.journal === undefined || calls++ !== rounds % 3 || written.length === 100) return stop;
+			ram[data + 0x100 + written.length] = written.length + 1;
+			written.push(written.length + 1);
+			return stop;
+		};
+	};
+	const {lockstep, guest, found} = runInLockstep(kernel, prepare, {}, {rounds: Number.POSITIVE_INFINITY});
+	t.deepEqual(found, []);
+	t.true(lockstep.counters.repeated > 0);
+	t.deepEqual([...guest.ram.subarray(data + 0x100, data + 0x100 + written.length)], written);
+});
+
 /** A source whose translations are of other bytes than those that they say they are of. */
 function wrongTranslations(change: (page: Uint8Array) => void): TranslationSource {
 	const answers: Answer[] = [];
