@@ -185,7 +185,7 @@ const machineWideFlags = [
 	{
 		name: 'lockstep',
 		group: 'machine',
-		help: "compare what the software processor makes of guest code with its interpreter, as the guest runs, and log as warnings what differs, and at the end how much was compared: to look for errors of openvmm's own. For one processor; the guest is some ten times as slow",
+		help: "compare what the software processor makes of guest code with its interpreter, as the guest runs, and log as warnings what differs, and at the end how much was compared: to look for errors of openvmm's own. For one processor; the guest is ten to a hundred times as slow",
 	},
 	{
 		name: 'restore-snapshot',

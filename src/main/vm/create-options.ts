@@ -34,7 +34,7 @@ export interface CreateOptions {
 	readonly deviceFailed?: (message: string) => void;
 	/**
 	 * Has the software processor compare what it makes of guest code with its interpreter, and is called with what differs, a hundred times at
-	 * most: to look for errors of ours. For machines of one processor, which run a tenth as fast.
+	 * most: to look for errors of ours. For machines of one processor, which are ten to a hundred times as slow.
 	 */
 	readonly lockstep?: (difference: CodeDifference) => void;
 	/**
