@@ -1,4 +1,4 @@
 import {partTests} from './part-test.ts';
-import {rewrites, scenes} from './proof/index.ts';
+import {comparedScenes, rewrites, scenes} from './proof/index.ts';
 
-partTests([scenes, rewrites]);
+partTests([scenes, comparedScenes, rewrites]);

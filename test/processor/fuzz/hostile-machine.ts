@@ -1,6 +1,8 @@
 import {isDeepStrictEqual} from 'node:util';
 import type {Random} from '#test/silicon';
+import type {CodeDifference} from '#vcpu-worker/hypervisor';
 import {enterVcpu, type LoneVcpu, LoneVcpus} from '#vcpu-worker/software/back-end/testing';
+import {Lockstep} from '#vcpu-worker/software/lockstep';
 import {CpuState, memoryMap, ownRequests, tlbEntry} from '#vcpu-worker/software/state';
 import type {ProcessorStop} from '#vcpu-worker/software/system';
 import {beginLongMode} from './long-mode.ts';
@@ -22,8 +24,10 @@ export class HostileMachine {
 	readonly #vcpus: LoneVcpus;
 	readonly #ram: readonly Uint8Array[];
 	#random: Random | undefined;
+	/** What differs between translations and the interpreter. */
+	readonly #found: string[] = [];
 
-	private constructor(vcpus: LoneVcpus, vcpu: Awaited<ReturnType<typeof enterVcpu>>) {
+	private constructor(vcpus: LoneVcpus, vcpu: Awaited<ReturnType<typeof enterVcpu>>, isCompared: boolean) {
 		this.#vcpus = vcpus;
 		this.vcpu = vcpu;
 		this.#ram = this.#vcpus.memory.ranges.map(
@@ -43,12 +47,19 @@ export class HostileMachine {
 			random: () => this.#random?.u64() ?? 0n,
 			counter: () => processor.core.state.instructions,
 		});
+		const found = ({address, executed, text}: CodeDifference) =>
+			void this.#found.push(`at ${address.toString(16)}, ${executed} instructions: ${text}`);
+		if (isCompared)
+			processor.lockstep = new Lockstep(processor, {found, random: () => (this.#random?.u32() ?? 0) / 2 ** 32});
 	}
 
-	/** @param processors - of which it has the first one */
-	static async make(processors = 1): Promise<HostileMachine> {
+	/**
+	 * @param processors - of which it has the first one
+	 * @param isCompared - what it executes is translated, and compared with the interpreter
+	 */
+	static async make(processors = 1, isCompared = false): Promise<HostileMachine> {
 		const vcpus = new LoneVcpus(processors, ramRanges);
-		return new HostileMachine(vcpus, await enterVcpu(vcpus.of(0)));
+		return new HostileMachine(vcpus, await enterVcpu(vcpus.of(0)), isCompared);
 	}
 
 	/** Number of instructions that it has executed. */
@@ -68,8 +79,9 @@ export class HostileMachine {
 		const {state} = processor.core;
 		this.#random = random;
 		vcpu.reset();
-		// Half of them are translated as soon as they are executed.
-		processor.heat = random.below(2) === 0 ? undefined : 1;
+		this.#found.length = 0;
+		// Half of them are translated as soon as they are executed; all that are compared.
+		processor.heat = processor.lockstep === undefined && random.below(2) === 0 ? undefined : 1;
 		const scene = new Uint8Array(ramRanges[0].length);
 		makeScene(random, mode, scene, processor);
 		// As a loader does, which tells processors of the code that they had decoded there.
@@ -87,7 +99,7 @@ export class HostileMachine {
 			if (random.oneIn(4)) wrong.push(...this.#checkDerived());
 			if (random.oneIn(3)) stir(random, processor);
 		}
-		return [...wrong, ...this.#check()];
+		return [...wrong, ...this.#found, ...this.#check()];
 	}
 
 	/** What others ask for, such as its local APIC, is seen to between two runs. */

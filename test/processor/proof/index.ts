@@ -12,7 +12,7 @@ export {PartProcesses} from './part-processes.ts';
 export {proofParts} from './parts.ts';
 export {patching} from './patching.ts';
 export {qemu} from './qemu.ts';
-export {rewrites, scenes} from './scenes.ts';
+export {comparedScenes, rewrites, scenes} from './scenes.ts';
 export {shootdowns} from './shootdowns.ts';
 export {siliconParts} from './silicon.ts';
 export {translations} from './translations.ts';

@@ -6,7 +6,7 @@ import {lockstep} from './lockstep.ts';
 import type {ProofPart} from './part.ts';
 import {patching} from './patching.ts';
 import {qemu} from './qemu.ts';
-import {rewrites, scenes} from './scenes.ts';
+import {comparedScenes, rewrites, scenes} from './scenes.ts';
 import {shootdowns} from './shootdowns.ts';
 import {siliconParts} from './silicon.ts';
 import {translations} from './translations.ts';
@@ -23,6 +23,7 @@ export const proofParts: readonly ProofPart[] = [
 	shootdowns,
 	patching,
 	scenes,
+	comparedScenes,
 	rewrites,
 	lockstep,
 ];

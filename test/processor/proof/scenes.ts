@@ -53,6 +53,26 @@ export const scenes: ProofPart = {
 	},
 };
 
+/** Such guests, each of whose translations is compared with the interpreter. */
+export const comparedScenes: ProofPart = {
+	name: 'comparedScenes',
+	title: 'what such a guest does is the same by translations and by the interpreter',
+	oracle: 'interpreter',
+	unit: 'scenes',
+	daily: 5 * modes.length,
+	whole: 500 * modes.length,
+	share: 100,
+	threads: 1,
+	obstacle: () => undefined,
+	async run(share) {
+		const machine = await HostileMachine.make(1, true);
+		const result = attack(machine, share, true);
+		const {rounds, instructions, translations} = machine.vcpu.processor.core.state.lockstep;
+		if (rounds < share.count) return judged(share.count, [`only ${rounds} runs were compared`]);
+		return {...result, counts: {translations, 'runs compared': rounds, 'of their instructions': instructions}};
+	},
+};
+
 /** Such guests beside a processor that rewrites their code, page tables and descriptors. */
 export const rewrites: ProofPart = {
 	name: 'rewrites',
