@@ -59,7 +59,7 @@ export const comparedScenes: ProofPart = {
 	title: 'what such a guest does is the same by translations and by the interpreter',
 	oracle: 'interpreter',
 	unit: 'scenes',
-	daily: 5 * modes.length,
+	daily: 3 * modes.length,
 	whole: 500 * modes.length,
 	share: 100,
 	threads: 1,
