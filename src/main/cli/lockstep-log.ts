@@ -4,18 +4,21 @@ import {toJson} from '#support/inspect';
 import type {CodeDifference} from '#vcpu-worker/hypervisor';
 import type {Logger} from './logger.ts';
 
+/** What it takes of a machine. */
+type WatchedVm = Pick<Vm, 'ended' | 'inspect' | 'kernelNotes' | 'memory'>;
+
 /** Logs what lockstep finds, by the kernel's symbols where these are known. */
 export class LockstepLog {
 	readonly #log: Logger;
-	#machine: Vm | undefined;
-	#symbols: Promise<SymbolTable> | undefined;
+	#machine: WatchedVm | undefined;
+	#symbols: SymbolTable | undefined;
 
 	constructor(log: Logger) {
 		this.#log = log;
 	}
 
 	/** The machine is made. @returns when it has ended and how much was compared is logged */
-	async watch(machine: Vm): Promise<void> {
+	async watch(machine: WatchedVm): Promise<void> {
 		this.#machine = machine;
 		await machine.ended;
 		const compared = toJson(await machine.inspect('vm/vcpus/0/counters/lockstep')) as object;
@@ -32,13 +35,14 @@ export class LockstepLog {
 	async #symbolAt(address: bigint): Promise<string | undefined> {
 		const machine = this.#machine;
 		if (machine === undefined) return undefined;
-		this.#symbols ??= kernelSymbols(machine);
-		const symbol = (await this.#symbols).find(address);
+		// A kernel has them when it has come up.
+		if (this.#symbols === undefined || this.#symbols.size === 0) this.#symbols = await kernelSymbols(machine);
+		const symbol = this.#symbols.find(address);
 		return symbol && `${symbol.name}+0x${(address - symbol.address).toString(16)}`;
 	}
 }
 
-async function kernelSymbols(machine: Vm): Promise<SymbolTable> {
+async function kernelSymbols(machine: WatchedVm): Promise<SymbolTable> {
 	const notes = await machine.kernelNotes();
 	return guestSymbols([], notes === undefined ? undefined : readGuestKernel(machine.memory, notes));
 }
