@@ -55,6 +55,22 @@ test('a jump across two pages, of which another has taken the place of the first
 	t.deepEqual(results, [1n, 2n, 1n]);
 });
 
+for (const heat of [undefined, 20])
+	test(`a loop with an instruction across two pages goes on without TypeScript, with ${heat ?? 'no'} executions before translations`, (t) => {
+		const start = codeAt + pageBytes - 2;
+		// MOV ECX,5000. ADD EBX,imm32, of which four bytes are in the next page; DEC ECX; JNZ back; HLT.
+		const {processor, ram} = startBytes([0xb9, 0x88, 0x13, 0, 0], start - 5);
+		ram.set([0x81, 0xc3, 3, 0, 0, 0, 0xff, 0xc9, 0x75, -10 & 0xff, 0xf4], start);
+		const {state} = processor.core;
+		processor.heat = heat;
+		state.general[3] = 0n;
+		const [exits, before] = [state.exits, state.instructions];
+		t.is(processor.run(100_000), 'halted');
+		t.is(state.general[3], 15_000n);
+		t.is(state.instructions - before, 15_002n);
+		t.true(state.exits - exits < 20n, `${state.exits - exits}`);
+	});
+
 for (const [name, forget, isGlobal] of [
 	['INVLPG of its page', 'forgetPage', 0n],
 	['INVLPG of its page, which is global', 'forgetPage', 0x100n],

@@ -11,7 +11,7 @@ import {
 	ModuleBuilder,
 } from '#support/wasm';
 import {type Kind, kinds} from '#vcpu-worker/software/semantics';
-import {CpuState, MicroOp, Stop} from '#vcpu-worker/software/state';
+import {CpuState, MicroOp, memoryMap, Stop} from '#vcpu-worker/software/state';
 import {cachedBlock, enterPage} from './block-cache.ts';
 import type {Imports} from './guest-access.ts';
 import {importParts} from './import-parts.ts';
@@ -109,6 +109,10 @@ function writeLoop(
 			const next = state.load('i64', 64, i32(0), CpuState.offset('codePageOffset')).add(fields.next());
 			f.store(state, 64, i32(0), CpuState.offset('rip'), next);
 			const stop = f.let(callOf(imports.system, record));
+			f.if(stop.geU(memoryMap.records), () => {
+				f.set(record, stop);
+				f.br(again);
+			});
 			f.if(stop, () => {
 				f.store(state, 32, i32(0), CpuState.offset('record'), record);
 				f.return(stop);

@@ -51,7 +51,7 @@ const noMode = 0;
 const foreignMode = 0xffff_ffff;
 /** Bytes of them for one instruction that is no part of a block, and for how many there is room. */
 const aloneBytes = 1024;
-const aloneSlots = 256;
+const aloneSlots = 2048;
 /** Number of one that is no block's. */
 const loneTranslation = 0;
 /** Most instructions for TypeScript that are kept, which are objects of some 300 bytes: many times what a kernel has. */
@@ -98,6 +98,8 @@ export class Core {
 	readonly transfer: Uint8Array;
 	/** Functions that heads of blocks name by number. */
 	readonly translations = new TranslationTable(maxTranslations);
+	/** Finds the records of the instruction of a record that ends in the next page, where they are known and it is what it was; 0 for all others. */
+	across: (record: number) => number = () => 0;
 	/** Is told of blocks that are no more; see {@link remove}. */
 	removed: (records: readonly number[], executions: number) => boolean = () => false;
 	/** Gives what stands for a translation while somebody wants to be asked before it is entered. @param firsts - see {@link place} */
@@ -194,10 +196,18 @@ export class Core {
 		return this.#run(record);
 	}
 
-	/** Carries out a record's instruction of the system amid its block; see `Imports`. */
+	/** Carries out a record's instruction of the system amid its block, or tells where it goes on; see `Imports`. */
 	#carryOut(record: number): number {
-		const quick = this.carriesOut && this.state.goesOn !== 0 ? this.#quick.get(record) : undefined;
-		if (quick === undefined || quick() === 'left') return Stop.system;
+		if (!this.carriesOut || this.state.goesOn === 0) return Stop.system;
+		const quick = this.#quick.get(record);
+		if (quick === undefined) {
+			const alone = this.#instructions.has(record) ? 0 : this.across(record);
+			if (alone === 0) return Stop.system;
+			// It takes itself off the budget.
+			this.state.budget -= this.ordinalOf(record) - 1;
+			return alone;
+		}
+		if (quick() === 'left') return Stop.system;
 		if (this.state.request === 0) return 0;
 		this.state.budget -= this.ordinalOf(record);
 		return Stop.lookup;

@@ -75,10 +75,10 @@ export class PhysicalMemory {
 		return place < 0 ? undefined : new Uint8Array(this.buffer, place, 4096);
 	}
 
-	/** The byte there; undefined where it is not RAM. */
-	byte(gpa: number): number | undefined {
-		const place = this.placeOf(gpa);
-		return place < 0 ? undefined : this.#bytes[place];
+	/** Tells whether a place has bytes of `bytes`, from one index to before another. */
+	has(place: number, bytes: Uint8Array, from: number, to: number): boolean {
+		for (let index = from; index < to; index++) if (this.#bytes[place + index - from] !== bytes[index]) return false;
+		return true;
 	}
 
 	/** The aligned 32-bit word there; all ones where it is not RAM, as an absent device reads. */

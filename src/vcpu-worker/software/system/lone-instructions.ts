@@ -27,7 +27,7 @@ interface Pages {
 	readonly low: number;
 	readonly high: number;
 	readonly modeKey: number;
-	/** Physical addresses. */
+	/** Places in RAM; -1 for none. */
 	readonly first: number;
 	readonly second: number;
 	/** Both outlast loads of CR3. */
@@ -83,30 +83,44 @@ export class LoneInstructions {
 		return instruction;
 	}
 
+	/** See `Core.across`. */
+	readonly known = (record: number): number => {
+		const known = this.#crossings[Core.slotOf(record)];
+		if (known?.record !== record || known.epoch !== this.#core.codeEpoch || known.pages === undefined) return 0;
+		const {instruction, pages, bytes} = known;
+		if (typeof instruction !== 'number' || !this.#areNow(pages)) return 0;
+		return this.#hasBytes(pages, this.#core.startOf(record), bytes) ? instruction : 0;
+	};
+
+	/** Tells whether these are the page that is executed and the one behind it, where they were. */
+	#areNow({low, high, modeKey, areGlobal, epoch}: Pages): boolean {
+		const core = this.#core;
+		if (core.words[codePage] !== low || core.words[codePage + 1] !== high || core.state.modeKey !== modeKey)
+			return false;
+		return epoch === (areGlobal ? core.globalEpoch : core.jumpsEpoch);
+	}
+
 	/** Where the page that is executed and the one behind it are. @throws GuestFault */
 	#pagesNow(known: Pages | undefined): Pages {
+		if (known !== undefined && this.#areNow(known)) return known;
 		const core = this.#core;
 		const [low, high] = [core.words[codePage] as number, core.words[codePage + 1] as number];
 		const {modeKey} = core.state;
-		const isSame = known?.low === low && known.high === high && known.modeKey === modeKey;
-		if (isSame && known.epoch === (known.areGlobal ? core.globalEpoch : core.jumpsEpoch)) return known;
 		const next = (low + pageBytes) | 0;
 		const first = this.#fetch(low, high);
 		const second = this.#fetch(next, next === 0 ? (high + 1) | 0 : high);
 		const areGlobal = first.isGlobal && second.isGlobal;
 		const epoch = areGlobal ? core.globalEpoch : core.jumpsEpoch;
-		return {low, high, modeKey, first: first.page, second: second.page, areGlobal, epoch};
+		const places = {first: this.#memory.placeOf(first.page), second: this.#memory.placeOf(second.page)};
+		return {low, high, modeKey, ...places, areGlobal, epoch};
 	}
 
 	/** Tells whether code from an offset in the first page on still is these bytes. */
 	#hasBytes({first, second}: Pages, start: number, bytes: Uint8Array): boolean {
-		const memory = this.#memory;
-		for (let index = 0; index < bytes.length; index++) {
-			const at = start + index;
-			const gpa = at < pageBytes ? first + at : second + at - pageBytes;
-			if (memory.byte(gpa) !== bytes[index]) return false;
-		}
-		return true;
+		const inFirst = pageBytes - start;
+		const [memory, length] = [this.#memory, bytes.length];
+		if (first < 0 || second < 0) return false;
+		return memory.has(first + start, bytes, 0, inFirst) && memory.has(second, bytes, inFirst, length);
 	}
 
 	/** Translates for a fetch, of which the cache of blocks is told, so that what forgets the page forgets this. @throws GuestFault */

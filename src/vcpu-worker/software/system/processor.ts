@@ -107,6 +107,7 @@ export class Processor implements Parts, Compared {
 		this.translations = new Translations(this.core, codeOf, source, shared.memories.length);
 		this.mmu = new Mmu(this.core, this.#memory, devices, this.#code);
 		this.#lone = new LoneInstructions(this.core, this.mmu, this.#memory);
+		this.core.across = this.#lone.known;
 		this.mmu.exclusively = (action) => this.#others.exclusively(action, this.#dropWritable);
 		this.outside = outside;
 		this.debug = new DebugUnit(this.core, this.mmu);
