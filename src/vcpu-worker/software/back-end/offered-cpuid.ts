@@ -15,8 +15,8 @@ export const wholeLevel: readonly string[] = ['avx', 'avx2', 'f16c', 'fma', 'bmi
  */
 const offeredFeatures: readonly string[] = [
 	...'fpu vme de pse tsc msr pae mce cx8 apic sep mtrr pge mca cmov pat pse36 clflush mmx fxsr sse sse2'.split(' '),
-	...'pni pclmulqdq ssse3 cx16 sse4_1 sse4_2 x2apic movbe popcnt tsc_deadline_timer aes xsave rdrand'.split(' '),
-	...'fsgsbase tsc_adjust smep erms rdseed smap clflushopt clwb umip adx sha_ni'.split(' '),
+	...'pni pclmulqdq ssse3 cx16 pcid sse4_1 sse4_2 x2apic movbe popcnt tsc_deadline_timer aes xsave rdrand'.split(' '),
+	...'fsgsbase tsc_adjust smep erms invpcid rdseed smap clflushopt clwb umip adx sha_ni'.split(' '),
 	...'xsaveopt xsavec xgetbv1 xsaves syscall nx pdpe1gb rdtscp lm lahf_lm abm 3dnowprefetch invtsc'.split(' '),
 	...'kvm_clocksource kvm_nop_io_delay kvm_clocksource2 kvm_steal_time kvm_pv_unhalt kvm_pv_send_ipi'.split(' '),
 	'kvm_clocksource_stable',
@@ -26,8 +26,6 @@ const offeredFeatures: readonly string[] = [
 /** Features that the processor has, or has in part, and does not announce: why. */
 export const keptBack: Readonly<Record<string, string>> = {
 	monitor: 'MWAIT ends at once: a guest that waits by it would not leave the host processor to others',
-	pcid: 'the TLB does not tell address spaces apart, so that nothing would be faster',
-	invpcid: 'as PCID',
 	la57: 'page tables of five levels cost a walk more, for addresses that no guest here needs',
 	rdpid: 'RDTSCP does the same',
 };

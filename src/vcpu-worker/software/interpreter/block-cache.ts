@@ -19,17 +19,18 @@ export interface CachedBlock {
 export function cachedBlock(f: FunctionBuilder, state: Memory<'i32'>, address: Int<'i64'>): CachedBlock {
 	const codeBase = f.let(state.load('i64', 64, i32(0), segmentBaseAt(codeSegment)));
 	const linear = f.let(address.add(codeBase));
+	const modeKey = f.let(state.load('i32', 32, i32(0), CpuState.offset('modeKey')));
 	const entry = f.let(
 		linear
 			.xor(linear.shrU(12))
 			.toI32()
+			.xor(modeKey)
 			.and(jumpEntries - 1)
 			.mul(jumpEntry.size)
 			.add(memoryMap.jumps),
 	);
 	const page = f.let(linear.and(~0xfffn));
 	const pageOffset = f.let(page.sub(codeBase));
-	const modeKey = state.load('i32', 32, i32(0), CpuState.offset('modeKey'));
 	const isKnown = state
 		.load('i64', 64, entry, jumpEntry.key)
 		.eq(linear)

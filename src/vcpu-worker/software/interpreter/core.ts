@@ -15,6 +15,8 @@ import {hostFuses} from '#vcpu-worker/software/fuse-check';
 import {enterKind, heatKind, kindNumber, kinds, systemKind} from '#vcpu-worker/software/semantics';
 import type {PrefixTable} from '#vcpu-worker/software/shared';
 import {
+	AccessClass,
+	addressSpaces,
 	CpuState,
 	immediateAt,
 	jumpEntries,
@@ -26,7 +28,12 @@ import {
 	memoryMap,
 	Stop,
 	segmentBaseAt,
+	spaceShift,
+	supervisorTlb,
 	tableAt,
+	tlbBytes,
+	tlbOf,
+	userCode,
 } from '#vcpu-worker/software/state';
 import {X87} from '#vcpu-worker/software/x87';
 import {instantiate, loadInterpreter, TranslationTable} from './load-interpreter.ts';
@@ -78,8 +85,8 @@ const codeChanged = CpuState.offset('codeChanged') / 4;
 /** From the entry that code finds to the one for what it had before, in words. */
 const displaced = (jumpEntries * jumpEntry.size) / 4;
 /** The entry of a linear address in the cache of blocks, in words. */
-const entryAt = (low: number, high: number): number =>
-	(memoryMap.jumps + ((low ^ ((low >>> 12) | (high << 20))) & (jumpEntries - 1)) * jumpEntry.size) / 4;
+const entryAt = (low: number, high: number, modeKey: number): number =>
+	(memoryMap.jumps + ((low ^ ((low >>> 12) | (high << 20)) ^ modeKey) & (jumpEntries - 1)) * jumpEntry.size) / 4;
 /** A linear page's number. */
 const pageNumber = (low: number, high: number): number => (high >>> 0) * 2 ** 20 + (low >>> 12);
 
@@ -87,6 +94,24 @@ const pageNumber = (low: number, high: number): number => (high >>> 0) * 2 ** 20
 export interface CodePage {
 	readonly page: number;
 	readonly isGlobal: boolean;
+}
+
+/** What the cache of blocks has of code at privilege 3 in an address space, or of all other code. */
+class KnownPages {
+	/** Physical pages of the linear ones. */
+	readonly frames = new Map<number, number>();
+	/** Entries, and linear pages, that a load of CR3 forgets: at privilege 3 all of them. */
+	readonly entries: number[] = [];
+	readonly pages = new Set<number>();
+	/** Changes when those are forgotten. */
+	epoch = 0;
+
+	clear(): void {
+		this.frames.clear();
+		this.entries.length = 0;
+		this.pages.clear();
+		this.epoch++;
+	}
 }
 
 /** The interpreter of one processor, with the memory that it has for itself. */
@@ -116,11 +141,8 @@ export class Core {
 	readonly #quads: BigInt64Array;
 	readonly #tlb: BigInt64Array;
 	readonly #jumps: BigInt64Array;
-	/** Physical pages of the linear ones that the cache of blocks knows. */
-	readonly #frames = new Map<number, number>();
-	/** Entries of that cache, and linear pages, whose translations are not global. */
-	readonly #localJumps: number[] = [];
-	readonly #localPages = new Set<number>();
+	/** What the cache of blocks knows: of code at privilege 3 in each address space, and of all other code. */
+	readonly #known = Array.from({length: addressSpaces + 1}, () => new KnownPages());
 	/** Which features instructions may need: all, if nobody says otherwise before the first is decoded. */
 	announced: Announced = () => true;
 	/** Nobody has come to know a page or a block, and their memory is untouched: its pages' first touch takes longer than most of a processor. */
@@ -128,7 +150,6 @@ export class Core {
 	/** Made when the first is decoded. */
 	#decoder: BlockDecoder | undefined;
 	readonly #forms: PrefixTable | undefined;
-	#jumpsEpoch = 0;
 	#globalEpoch = 0;
 	/** Changes when records become others. */
 	codeEpoch = 0;
@@ -164,7 +185,11 @@ export class Core {
 		this.#bytes = new DataView(memory.buffer);
 		this.#quads = new BigInt64Array(memory.buffer);
 		this.words = new Int32Array(memory.buffer);
-		this.#tlb = new BigInt64Array(memory.buffer, memoryMap.tlb, (memoryMap.jumps - memoryMap.tlb) / 8);
+		this.#tlb = new BigInt64Array(
+			memory.buffer,
+			memoryMap.tlb,
+			(tlbOf(AccessClass.user, addressSpaces) - memoryMap.tlb) / 8,
+		);
 		this.#jumps = new BigInt64Array(memory.buffer, memoryMap.jumps, (2 * jumpEntries * jumpEntry.size) / 8);
 		const float = new FloatUnit(memory.buffer);
 		const compute = (operation: number, constant: number) => float.compute(operation, constant);
@@ -178,7 +203,7 @@ export class Core {
 		new Float32Array(this.memory, leastNormalAt.f32x4, 4).fill(2 ** -126);
 		new Float64Array(this.memory, leastNormalAt.f64x2, 2).fill(2 ** -1022);
 		this.state.fusesProducts = hostFuses() ? 1 : 0;
-		this.state.tlb = memoryMap.tlb;
+		Object.assign(this.state, {tlb: supervisorTlb, userTlb: tlbOf(AccessClass.user, 0), userKey: userCode});
 	}
 
 	/** Puts what the TLB and the cache of blocks begin with into their memory. Before anybody looks there. */
@@ -186,6 +211,7 @@ export class Core {
 		if (!this.#isFresh) return;
 		this.#isFresh = false;
 		this.forgetPages();
+		this.forgetSpace(0);
 		this.forgetJumps();
 	}
 
@@ -238,15 +264,26 @@ export class Core {
 		return result;
 	}
 
-	/** Forgets what the TLB knows. */
+	/** Forgets what the TLB knows of accesses by the supervisor. */
 	forgetPages(): void {
-		if (this.#isFresh) return;
-		this.#tlb.fill(-1n);
+		if (!this.#isFresh) this.#tlb.fill(-1n, 0, tlbBytes / 8);
 	}
 
-	/** Number that changes whenever a block may not be any more what it was. */
+	/** Forgets what it knows in an address space. */
+	forgetSpace(space: number): void {
+		const at = (tlbOf(AccessClass.user, space) - memoryMap.tlb) / 8;
+		if (!this.#isFresh) this.#tlb.fill(-1n, at, at + tlbBytes / 4);
+	}
+
+	/** Number that changes whenever a block may not be any more what it was, of this mode and address space. */
 	get jumpsEpoch(): number {
-		return this.#jumpsEpoch;
+		return this.#present.epoch;
+	}
+
+	/** What is known of code in the present mode. */
+	get #present(): KnownPages {
+		const {modeKey} = this.state;
+		return this.#known[(modeKey & userCode) !== 0 ? modeKey >>> spaceShift : addressSpaces] as KnownPages;
 	}
 
 	/** The same of blocks in global pages. */
@@ -261,28 +298,30 @@ export class Core {
 
 	/** Forgets which blocks are where. */
 	forgetJumps(): void {
-		this.#jumpsEpoch++;
 		this.#globalEpoch++;
-		this.#frames.clear();
-		this.#localJumps.length = 0;
-		this.#localPages.clear();
+		for (const known of this.#known) known.clear();
 		if (this.#isFresh) return;
 		this.#jumps.fill(1n);
 	}
 
-	/** Forgets those that are not in global pages. */
-	forgetLocalJumps(): void {
-		this.#jumpsEpoch++;
-		for (const at of this.#localJumps)
+	/**
+	 * Forgets those that are not in global pages.
+	 * @param space - of code at privilege 3; undefined: of all other code
+	 */
+	forgetLocalJumps(space: number = addressSpaces): void {
+		const known = this.#known[space] as KnownPages;
+		known.epoch++;
+		for (const at of known.entries)
 			for (const entry of [at, at + displaced]) this.words[entry + jumpEntry.mode / 4] = noMode;
-		for (const page of this.#localPages) this.#frames.delete(page);
-		this.#localJumps.length = 0;
-		this.#localPages.clear();
+		for (const page of known.pages) known.frames.delete(page);
+		known.entries.length = 0;
+		known.pages.clear();
 	}
 
 	/** Forgets blocks if any is in this page, by its linear address. */
 	forgetPageJumps(low: number, high: number): void {
-		if (this.#frames.has(pageNumber(low, high))) this.forgetJumps();
+		const number = pageNumber(low, high);
+		if (this.#known.some(({frames}) => frames.has(number))) this.forgetJumps();
 	}
 
 	/** A word of this memory. */
@@ -302,12 +341,13 @@ export class Core {
 	remember(low: number, high: number, record: number, {page, isGlobal}: CodePage): void {
 		this.rememberPage(low, high, {page, isGlobal});
 		const {words} = this;
-		const at = entryAt(low, high);
-		if (!isGlobal) this.#localJumps.push(at);
+		const {modeKey} = this.state;
+		const at = entryAt(low, high, modeKey);
+		if (!isGlobal || (modeKey & userCode) !== 0) this.#present.entries.push(at);
 		if (words[at + jumpEntry.mode / 4] !== noMode) words.copyWithin(at + displaced, at, at + jumpEntry.size / 4);
 		words[at + jumpEntry.key / 4] = low;
 		words[at + jumpEntry.key / 4 + 1] = high;
-		words[at + jumpEntry.mode / 4] = this.state.modeKey;
+		words[at + jumpEntry.mode / 4] = modeKey;
 		words[at + jumpEntry.record / 4] = record;
 	}
 
@@ -318,10 +358,11 @@ export class Core {
 	rememberPage(low: number, high: number, {page, isGlobal}: CodePage): void {
 		this.begin();
 		const number = pageNumber(low, high);
-		const isFull = this.#frames.size >= jumpEntries || this.#localJumps.length >= jumpEntries;
-		if ((this.#frames.get(number) ?? page) !== page || isFull) this.forgetJumps();
-		this.#frames.set(number, page);
-		if (!isGlobal) this.#localPages.add(number);
+		const {frames, entries, pages} = this.#present;
+		const isFull = frames.size >= jumpEntries || entries.length >= jumpEntries;
+		if ((frames.get(number) ?? page) !== page || isFull) this.forgetJumps();
+		frames.set(number, page);
+		if (!isGlobal || (this.state.modeKey & userCode) !== 0) pages.add(number);
 	}
 
 	/** Finds the block at a linear address that is known, for the mode of now; 0 where none is. */
@@ -329,7 +370,7 @@ export class Core {
 		this.begin();
 		const {words} = this;
 		const modeKey = this.state.modeKey | 0;
-		const at = entryAt(low, high);
+		const at = entryAt(low, high, modeKey);
 		for (const entry of [at, at + displaced]) {
 			const isKnown =
 				words[entry] === low && words[entry + 1] === high && words[entry + jumpEntry.mode / 4] === modeKey;
@@ -426,7 +467,7 @@ export class Core {
 
 	/** Physical address of a linear page in which code is executed; undefined where that is not known any more. */
 	frameOf(page: bigint): number | undefined {
-		return this.#frames.get(Number(page >> 12n));
+		return this.#present.frames.get(Number(page >> 12n));
 	}
 
 	/**

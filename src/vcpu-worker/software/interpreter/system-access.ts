@@ -1,16 +1,15 @@
 import {type FunctionBuilder, type Int, i32, i64, type Local, type Memory} from '#support/wasm';
 import {kindNumber, type SystemOperation, type SystemRegister} from '#vcpu-worker/software/semantics';
 import {
-	AccessClass,
 	CpuState,
 	longCode,
 	MicroOp,
 	SegmentState,
 	Stop,
 	segmentBaseAt,
+	supervisorTlb,
 	TableState,
-	tlbOf,
-	userCode,
+	tlbBytes,
 } from '#vcpu-worker/software/state';
 import type {GuestAccess} from './guest-access.ts';
 
@@ -102,13 +101,11 @@ export class SystemAccess implements SystemOperation {
 		const set = (field: 'tlb' | 'modeKey' | 'poppableFlags', value: Int<'i32'>) =>
 			f.store(this.#state, 32, i32(0), CpuState.offset(field), value);
 		const isUser = privilege === 3;
-		const system = () => {
-			const isLifted = flags.and(Flag.AC);
-			return isLifted.select(i32(tlbOf(AccessClass.lifted)), i32(tlbOf(AccessClass.supervisor)));
-		};
-		f.set(this.#tlb, isUser ? i32(tlbOf(AccessClass.user)) : system());
+		const state = (field: 'userTlb' | 'userKey') => this.#state.load('i32', 32, i32(0), CpuState.offset(field));
+		const system = () => flags.and(Flag.AC).select(state('userTlb').add(tlbBytes), i32(supervisorTlb));
+		f.set(this.#tlb, isUser ? state('userTlb') : system());
 		set('tlb', this.#tlb);
-		set('modeKey', i32(longCode | (isUser ? userCode : 0)));
+		set('modeKey', isUser ? state('userKey').or(longCode) : i32(longCode));
 		const {always, IOPL, IF} = poppable;
 		const ofUser = flags
 			.and(Flag.IOPL)

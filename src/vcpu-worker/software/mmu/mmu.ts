@@ -1,5 +1,17 @@
 import {AccessKind, type Core} from '#vcpu-worker/software/interpreter';
-import {AccessClass, memoryMap, Stop, segmentBaseAt, tlbEntries, tlbEntry, tlbOf} from '#vcpu-worker/software/state';
+import {
+	AccessClass,
+	addressSpaces,
+	Stop,
+	segmentBaseAt,
+	spaceShift,
+	supervisorTlb,
+	tlbBytes,
+	tlbEntries,
+	tlbEntry,
+	tlbOf,
+	userCode,
+} from '#vcpu-worker/software/state';
 import type {Access, PagingMode, Translation} from './page-walk.ts';
 import {hasReservedPointers, walk} from './page-walk.ts';
 import type {PhysicalMemory} from './physical-memory.ts';
@@ -29,7 +41,6 @@ export interface WatchedPages {
 /** What `CpuState.vector` says where the instruction is to be executed alone: no exception. */
 export const executeAlone = 256;
 
-const classBytes = tlbEntries * tlbEntry.size;
 const entryWords = tlbEntry.size / 4;
 /** Entries that are visited one by one, when stores are to go by none any more, at most: then all are looked through. */
 const maxWritable = 4096;
@@ -38,7 +49,6 @@ const largeSizes = [21, 22, 30] as const;
 /** Most large pages that are kept in mind. */
 const maxLarge = 4096;
 const mark = 1;
-const classCount = 3;
 const pageFault = 14;
 const generalProtection = 13;
 const stackFault = 12;
@@ -46,7 +56,24 @@ const stackSegment = segmentBaseAt(2);
 
 /** Index of the first word of the entry that a page has in a class. */
 const entryAt = (tlb: number, low: number, high: number): number =>
-	(tlb - memoryMap.tlb) / 4 + (((high << 20) | (low >>> 12)) & (tlbEntries - 1)) * entryWords;
+	(tlb - supervisorTlb) / 4 + (((high << 20) | (low >>> 12)) & (tlbEntries - 1)) * entryWords;
+
+/** An address space of which something is known, in entries of the TLB that are its own. */
+class Space {
+	/** Its PCID; undefined where none has these entries. */
+	pcid: number | undefined;
+	/** Entries that may be of translations which are not global, each once, as indexes of their first word. */
+	readonly local: number[] = [];
+	/** Its entries are such. */
+	isFilled = false;
+	/** When it became the present one, in loads of CR3. */
+	since = 0;
+	readonly number: number;
+
+	constructor(number: number) {
+		this.number = number;
+	}
+}
 
 /** A number for a large page: its address in such pages, and its size. */
 const largePage = (low: number, high: number, bits: number): number =>
@@ -74,6 +101,7 @@ export class Mmu {
 		smap: false,
 		nx: false,
 		hasGlobalPages: false,
+		pcid: 0,
 	};
 	/** Addresses have 64 bits. */
 	isLong = false;
@@ -88,8 +116,12 @@ export class Mmu {
 	watched: WatchedPages | undefined;
 	readonly #core: Core;
 	readonly #entries: Int32Array;
-	/** Entries that may be of translations which are not global, each once, as indexes of their first word. */
+	/** The same as `Space.local`, of accesses by the supervisor. */
 	readonly #local: number[] = [];
+	readonly #spaces: readonly Space[] = Array.from({length: addressSpaces}, (_, number) => new Space(number));
+	#space: Space = this.#spaces[0] as Space;
+	/** Loads of CR3 with PCIDs. */
+	#loads = 0;
 	/** Entries that stores may go by, as indexes of their first word: those that do, and some that did; not all where it is full. */
 	readonly #writable: number[] = [];
 	/** Large pages that parts are known of. */
@@ -104,7 +136,8 @@ export class Mmu {
 		this.memory = memory;
 		this.devices = devices;
 		this.code = code;
-		this.#entries = new Int32Array(core.memory, memoryMap.tlb, (classBytes * classCount) / 4);
+		const end = tlbOf(AccessClass.user, addressSpaces);
+		this.#entries = new Int32Array(core.memory, supervisorTlb, (end - supervisorTlb) / 4);
 		this.#transfer = core.transfer;
 		this.#transferView = new DataView(core.transfer.buffer, core.transfer.byteOffset, core.transfer.length);
 	}
@@ -113,6 +146,14 @@ export class Mmu {
 	flush(): void {
 		this.#core.forgetPages();
 		this.#local.length = 0;
+		for (const space of this.#spaces) {
+			space.pcid = undefined;
+			space.local.length = 0;
+			// Others are filled when they are taken.
+			space.isFilled = space === this.#space;
+		}
+		this.#space.pcid = this.mode.pcid;
+		this.#core.forgetSpace(this.#space.number);
 		this.#large.clear();
 		this.#lastLarge = -1;
 		this.#core.forgetJumps();
@@ -139,35 +180,102 @@ export class Mmu {
 
 	/** Number of entries that a load of CR3 looks at. */
 	get listed(): number {
-		return this.#local.length;
+		return this.#local.length + this.#space.local.length;
 	}
 
-	/** Forgets those that are not global. */
+	/** Forgets those of the present address space that are not global. */
 	flushLocal(): void {
 		if (!this.mode.hasGlobalPages) {
 			this.flush();
 			return;
 		}
-		for (const at of this.#local) {
-			const isLocal = this.#entries[at + tlbEntry.isLocal / 4] === mark;
-			this.#entries.fill(-1, isLocal ? at : at + tlbEntry.isListed / 4, at + entryWords);
+		this.#forgetSupervisor();
+		this.#forgetSpace(this.#space);
+	}
+
+	/** The same of the address space that has a PCID. */
+	flushSpace(pcid: number): void {
+		if (pcid === this.mode.pcid) {
+			this.flushLocal();
+			return;
 		}
-		this.#local.length = 0;
+		for (const space of this.#spaces) if (space.pcid === pcid) space.pcid = undefined;
+	}
+
+	/** The same of all address spaces. */
+	flushSpaces(): void {
+		for (const space of this.#spaces) if (space !== this.#space) space.pcid = undefined;
+		this.flushLocal();
+	}
+
+	/**
+	 * CR3 has another PCID, or the same: accesses go by translations of its address space from now on (SDM volume 3, 4.10.4.1).
+	 * @param keeps - what is known of it from before stays
+	 */
+	load(keeps: boolean): void {
+		const {pcid, hasGlobalPages} = this.mode;
+		if (!hasGlobalPages) {
+			this.flush();
+			return;
+		}
+		// No entry of these tells its address space.
+		this.#forgetSupervisor();
+		const known = this.#spaces.find((space) => space.pcid === pcid);
+		const space = known ?? this.#spaces.reduce((oldest, each) => (each.since < oldest.since ? each : oldest));
+		if (known === undefined || !keeps) this.#forgetSpace(space);
+		space.pcid = pcid;
+		space.since = ++this.#loads;
+		this.#enter(space);
+	}
+
+	#enter(space: Space): void {
+		this.#space = space;
+		const {state} = this.#core;
+		const [tlb, key] = [tlbOf(AccessClass.user, space.number), userCode | (space.number << spaceShift)];
+		if (state.tlb !== supervisorTlb) state.tlb += tlb - state.userTlb;
+		if ((state.modeKey & userCode) !== 0) state.modeKey ^= key ^ state.userKey;
+		Object.assign(state, {userTlb: tlb, userKey: key});
+	}
+
+	#forgetSupervisor(): void {
+		this.#forgetListed(this.#local);
 		this.#core.forgetLocalJumps();
 	}
 
-	/** Forgets that of one page, which may be large. */
+	#forgetSpace(space: Space): void {
+		if (space.isFilled) this.#forgetListed(space.local);
+		else this.#core.forgetSpace(space.number);
+		space.isFilled = true;
+		this.#core.forgetLocalJumps(space.number);
+	}
+
+	#forgetListed(listed: number[]): void {
+		for (const at of listed) {
+			const isLocal = this.#entries[at + tlbEntry.isLocal / 4] === mark;
+			this.#entries.fill(-1, isLocal ? at : at + tlbEntry.isListed / 4, at + entryWords);
+		}
+		listed.length = 0;
+	}
+
+	/** Forgets that of one page, which may be large, in all address spaces: it may be global. */
 	forgetPage(address: bigint): void {
 		const [low, high] = [Number(BigInt.asIntN(32, address)), Number(BigInt.asIntN(32, address >> 32n))];
 		if (largeSizes.some((bits) => this.#large.has(largePage(low, high, bits)))) {
 			this.flush();
 			return;
 		}
-		for (let accessClass = 0; accessClass < classCount; accessClass++) {
-			const at = entryAt(tlbOf(accessClass), low, high);
-			this.#entries.fill(-1, at, at + tlbEntry.isLocal / 4);
+		this.#forgetEntry(supervisorTlb, low, high);
+		for (const {isFilled, number} of this.#spaces) {
+			if (!isFilled) continue;
+			this.#forgetEntry(tlbOf(AccessClass.user, number), low, high);
+			this.#forgetEntry(tlbOf(AccessClass.lifted, number), low, high);
 		}
 		this.#core.forgetPageJumps(low, high);
+	}
+
+	#forgetEntry(tlb: number, low: number, high: number): void {
+		const at = entryAt(tlb, low, high);
+		if (this.#allows(at, tlbEntry.readPage, low, high)) this.#entries.fill(-1, at, at + tlbEntry.isLocal / 4);
 	}
 
 	/** Tells whether PAE's first table has reserved bits set in an entry that is present. */
@@ -182,8 +290,20 @@ export class Mmu {
 	dropWritable(): void {
 		const writable = this.#writable;
 		if (writable.length < maxWritable) for (const at of writable) this.#dropWritableAt(at);
-		else for (let at = 0; at < this.#entries.length; at += entryWords) this.#dropWritableAt(at);
+		else {
+			this.#dropWritableOf(supervisorTlb);
+			for (const {isFilled, number} of this.#spaces) {
+				if (!isFilled) continue;
+				this.#dropWritableOf(tlbOf(AccessClass.user, number));
+				this.#dropWritableOf(tlbOf(AccessClass.lifted, number));
+			}
+		}
 		writable.length = 0;
+	}
+
+	#dropWritableOf(tlb: number): void {
+		const first = entryAt(tlb, 0, 0);
+		for (let at = first; at < first + tlbBytes / 4; at += entryWords) this.#dropWritableAt(at);
 	}
 
 	#dropWritableAt(at: number): void {
@@ -343,12 +463,11 @@ export class Mmu {
 	#placeInPage(low: number, high: number, bytes: number, page: number, isUser: boolean): number {
 		if ((low & 0xfff) + bytes > 4096) return -1;
 		this.#core.begin();
-		const tlb = tlbOf(isUser ? AccessClass.user : AccessClass.supervisor);
+		const tlb = isUser ? this.#core.state.userTlb : supervisorTlb;
 		const entry = entryAt(tlb, low, high);
 		if (!this.#allows(entry, page, low, high)) {
 			const kind = page === tlbEntry.readPage ? 'read' : 'write';
-			const {state} = this.#core;
-			const acIsSet = !isUser && state.tlb === tlbOf(AccessClass.lifted);
+			const acIsSet = !isUser && this.#isLifted();
 			const translation = this.#canonical(high)
 				? walk(this.memory, this.mode, {kind, isUser, acIsSet}, low, high)
 				: undefined;
@@ -400,7 +519,13 @@ export class Mmu {
 	}
 
 	#isUser(): boolean {
-		return this.#core.state.tlb === tlbOf(AccessClass.user);
+		const {state} = this.#core;
+		return state.tlb === state.userTlb;
+	}
+
+	#isLifted(): boolean {
+		const {state} = this.#core;
+		return state.tlb === state.userTlb + tlbBytes;
 	}
 
 	#translate(low: number, high: number, kind: number, record: number): Translation | undefined {
@@ -426,7 +551,7 @@ export class Mmu {
 		const at = entryAt(tlb, low, high);
 		const entries = this.#entries;
 		if (!translation.isGlobal && entries[at + tlbEntry.isListed / 4] !== mark) {
-			this.#local.push(at);
+			(tlb === supervisorTlb ? this.#local : this.#space.local).push(at);
 			entries[at + tlbEntry.isListed / 4] = mark;
 		}
 		entries[at + tlbEntry.isLocal / 4] = translation.isGlobal ? 0 : mark;
@@ -469,7 +594,7 @@ export class Mmu {
 			state.errorCode = 0;
 			return undefined;
 		}
-		const acIsSet = state.tlb === tlbOf(AccessClass.lifted);
+		const acIsSet = this.#isLifted();
 		const result = walk(this.memory, this.mode, {kind, isUser, acIsSet}, low, high);
 		if (typeof result !== 'number') return result;
 		state.vector = pageFault;

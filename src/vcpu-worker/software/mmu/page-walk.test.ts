@@ -13,6 +13,7 @@ const mode: PagingMode = {
 	smap: false,
 	nx: true,
 	hasGlobalPages: false,
+	pcid: 0,
 };
 const read = {kind: 'read', isUser: true, acIsSet: false} as const;
 /** The entry of the last level: its place, a page below 4 GiB, and one above. */

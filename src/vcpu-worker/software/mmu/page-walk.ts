@@ -16,6 +16,8 @@ export interface PagingMode {
 	readonly nx: boolean;
 	/** CR4.PGE. */
 	readonly hasGlobalPages: boolean;
+	/** Number of the address space: 0 where CR4.PCIDE is clear (SDM volume 3, 4.10.1). */
+	readonly pcid: number;
 }
 
 /** An access, and the rights of its maker. */

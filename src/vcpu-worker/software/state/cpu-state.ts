@@ -127,6 +127,9 @@ export const CpuState = wire('CpuState', {
 	translates: u32,
 	/** Not 0 where code that runs has written what had been decoded. */
 	codeChanged: u32,
+	/** What is of the present address space: the address of TLB entries of accesses at privilege 3, and what `modeKey` has there beside the size of code. */
+	userTlb: u32,
+	userKey: u32,
 	/** ES, CS, SS, DS, FS, GS, LDTR, TR. */
 	segments: array(SegmentState, 8),
 	gdtr: TableState,

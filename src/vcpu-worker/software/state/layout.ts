@@ -4,14 +4,14 @@ import {MicroOp} from './micro-op.ts';
 /** Layout of a processor's own memory, in bytes. */
 export const memoryMap = {
 	state: 0,
-	/** Entries of the TLB, by class of access. */
+	/** Entries of the TLB, by class of access and address space. */
 	tlb: 0x1_0000,
 	/** Blocks of code by linear address; behind them those that others have displaced. */
-	jumps: 0x8_0000,
+	jumps: 0x24_0000,
 	/** For each translation, the first records of its blocks. */
-	tables: 0x10_0000,
+	tables: 0x2c_0000,
 	/** Steps of decoded blocks. */
-	records: 0x30_0000,
+	records: 0x4c_0000,
 } as const;
 
 /** Entries of the TLB, of which page number `n` uses `n % entries`. */
@@ -22,19 +22,28 @@ export const tlbEntries = 4096;
  */
 export const tlbEntry = {readPage: 0, writePage: 8, addend: 16, isLocal: 24, isListed: 28, size: 32} as const;
 
-/** Classes of accesses, each with entries of its own in the TLB. */
+/** Address spaces, by their PCID, of which the TLB and the cache of blocks have something at a time. Linux uses six. */
+export const addressSpaces = 8;
+/** Classes of accesses, each with entries of its own in the TLB: `supervisor` one for all address spaces, the others in each. */
 export const AccessClass = {
 	supervisor: 0,
 	user: 1,
 	/** Supervisor while EFLAGS.AC lifts SMAP. */
 	lifted: 2,
 } as const;
-/** The address of a class's entries. */
-export const tlbOf = (accessClass: number): number => memoryMap.tlb + accessClass * tlbEntries * tlbEntry.size;
+/** Bytes of a class's entries. */
+export const tlbBytes: number = tlbEntries * tlbEntry.size;
+/** The address of a class's entries in an address space, by its number here. */
+export const tlbOf = (accessClass: number, space: number): number =>
+	memoryMap.tlb + (accessClass === AccessClass.supervisor ? 0 : accessClass + 2 * space) * tlbBytes;
 
-/** Bits of the mode's key, see `CpuState.modeKey`: of 64-bit code, and of privilege 3. */
+/** The address of entries of accesses at privileges 0 to 2, which have neither segments' exceptions nor AC. */
+export const supervisorTlb: number = memoryMap.tlb;
+
+/** Bits of the mode's key, see `CpuState.modeKey`: of 64-bit code, and of privilege 3, which has the address space's number above. */
 export const longCode = 64;
 export const userCode = 1;
+export const spaceShift = 8;
 
 /** Entries of the cache of blocks. */
 export const jumpEntries = 16_384;

@@ -32,7 +32,7 @@ interface Pages {
 	readonly second: number;
 	/** Both outlast loads of CR3. */
 	readonly areGlobal: boolean;
-	/** `Core.globalEpoch`, or `Core.jumpsEpoch` for others. */
+	/** `Core.globalEpoch`, or `Core.jumpsEpoch` of the mode for others. */
 	readonly epoch: number;
 }
 

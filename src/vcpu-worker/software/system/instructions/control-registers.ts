@@ -79,12 +79,14 @@ function writeCr0(parts: Parts, value: bigint): void {
 function writeCr3(parts: Parts, value: bigint): void {
 	const {core, mmu} = parts;
 	const {state} = core;
-	const cr3 = has(state.cr4, Cr4.PCIDE) ? value & ~keepsTranslations : value;
+	const hasPcids = has(state.cr4, Cr4.PCIDE);
+	const cr3 = hasPcids ? value & ~keepsTranslations : value;
 	if (cr3 >> BigInt(physicalAddressBits) !== 0n) throw generalProtection();
 	requirePointers(parts, state.cr0, cr3, state.cr4, state.efer);
 	state.cr3 = cr3;
 	applyMode(core, mmu);
-	mmu.flushLocal();
+	if (hasPcids) mmu.load(cr3 !== value);
+	else mmu.flushLocal();
 }
 
 /** CR4 has the bits of features that CPUID announces. */

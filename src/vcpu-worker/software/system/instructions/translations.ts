@@ -16,7 +16,6 @@ export const translations = {
 		parts.mmu.forgetPage(linearOf(parts, at, addressSize));
 		return 'next';
 	},
-	/** Only what belongs to the present PCID is known at all. */
 	invpcid: (parts: Parts, {operands: [kind, at], addressSize}: Instruction): After => {
 		const {core, mmu} = parts;
 		requirePrivilege(core);
@@ -31,7 +30,8 @@ export const translations = {
 			if (!isCanonicalAddress(address, mmu.mode.levels)) throw generalProtection();
 			mmu.forgetPage(address);
 		} else if (type === InvpcidType.all) mmu.flush();
-		else mmu.flushLocal();
+		else if (type === InvpcidType.local) mmu.flushSpaces();
+		else mmu.flushSpace(Number(pcid));
 		return 'next';
 	},
 };

@@ -1,15 +1,7 @@
 import type {CodeSize} from '#vcpu-worker/software/decode';
 import type {Core} from '#vcpu-worker/software/interpreter';
 import type {Mmu} from '#vcpu-worker/software/mmu';
-import {
-	AccessClass,
-	Component,
-	CpuState,
-	SegmentState,
-	segmentBaseAt,
-	tlbOf,
-	userCode,
-} from '#vcpu-worker/software/state';
+import {Component, CpuState, SegmentState, segmentBaseAt, supervisorTlb, tlbBytes} from '#vcpu-worker/software/state';
 import {Attribute} from './descriptor.ts';
 import {generalProtection, Vector} from './guest-fault.ts';
 
@@ -123,6 +115,7 @@ export function applyMode(core: Core, mmu: Mmu): void {
 	const isPaged = (cr0 & Cr0.PG) !== 0;
 	const levels = !isPaged ? 0 : isLong ? ((cr4 & Cr4.LA57) !== 0 ? 5 : 4) : (cr4 & Cr4.PAE) !== 0 ? 3 : 2;
 	const {cr3} = state;
+	const hasPcids = (cr4 & Cr4.PCIDE) !== 0;
 	const rootMask = levels >= 4 ? 0x000f_ffff_ffff_f000n : levels === 3 ? 0xffff_ffe0n : 0xffff_f000n;
 	mmu.mode = {
 		levels,
@@ -133,6 +126,7 @@ export function applyMode(core: Core, mmu: Mmu): void {
 		smap: (cr4 & Cr4.SMAP) !== 0,
 		nx: (efer & Efer.NXE) !== 0,
 		hasGlobalPages: (cr4 & Cr4.PGE) !== 0,
+		pcid: hasPcids ? Number(cr3 & 0xfffn) : 0,
 	};
 }
 
@@ -159,10 +153,10 @@ export function applyPrivilege(core: Core): void {
 	const privilege = privilegeOf(core);
 	const flags = words[Word.flags] as number;
 	const acLifts = privilege < 3 && (flags & Flag.AC) !== 0;
-	state.tlb = tlbOf(privilege === 3 ? AccessClass.user : acLifts ? AccessClass.lifted : AccessClass.supervisor);
+	state.tlb = privilege === 3 ? state.userTlb : acLifts ? state.userTlb + tlbBytes : supervisorTlb;
 	const codeSize = codeSizeOf(core);
 	const isLong = codeSize === 64;
-	state.modeKey = codeSize | (privilege === 3 ? userCode : 0);
+	state.modeKey = codeSize | (privilege === 3 ? state.userKey : 0);
 	const iopl = (flags & Flag.IOPL) >> 12;
 	state.poppableFlags = poppableFlags(privilege, iopl);
 	// Generated code brings up to date what is above where it changes the privilege of 64-bit code.
