@@ -113,3 +113,26 @@ test('code of several pages that is rewritten in one of them is what has been wr
 	for (const heat of [1, 20, 700])
 		t.deepEqual(left(runCalls(heat, 30, behind).guest), left(expected.guest), `heat ${heat}`);
 });
+
+for (const heat of [undefined, 20])
+	test(`blocks with one place in the cache of blocks lead to each other without TypeScript, with ${heat ?? 'no'} executions before translations`, (t) => {
+		const rounds = 5000;
+		// XORed with its page's number the offset of the second is that of the first.
+		const [first, second] = [codeAt, codeAt + 0x4004];
+		const {processor, ram} = startBytes([], first);
+		// DEC ECX; JNZ to JMP to the second; HLT. INC EBX; JMP back.
+		ram.set([0xff, 0xc9, 0x75, 1, 0xf4, ...near(0xe9, first + 5, second)], first);
+		ram.set([0xff, 0xc3, ...near(0xe9, second + 2, first)], second);
+		const {core} = processor;
+		core.state.general.set([0n, BigInt(rounds), 0n, 0n]);
+		processor.heat = heat;
+		const run = core.run.bind(core);
+		let entered = 0;
+		core.run = (record) => {
+			entered++;
+			return run(record);
+		};
+		t.is(processor.run(100_000), 'halted');
+		t.is(core.state.general[3], BigInt(rounds - 1));
+		t.true(entered < 20, `${entered}`);
+	});

@@ -1,5 +1,5 @@
 import {type FunctionBuilder, type Int, i32, type Memory} from '#support/wasm';
-import {CpuState, jumpEntries, jumpEntry, memoryMap, segmentBaseAt} from '#vcpu-worker/software/state';
+import {CpuState, displacedJumps, jumpEntries, jumpEntry, memoryMap, segmentBaseAt} from '#vcpu-worker/software/state';
 
 /** Number of CS. */
 const codeSegment = 1;
@@ -15,7 +15,7 @@ export interface CachedBlock {
 	readonly pageOffset: Int<'i64'>;
 }
 
-/** Looks for the block at an address in the code segment. */
+/** Looks for the block at an address in the code segment, also among those that others have displaced. */
 export function cachedBlock(f: FunctionBuilder, state: Memory<'i32'>, address: Int<'i64'>): CachedBlock {
 	const codeBase = f.let(state.load('i64', 64, i32(0), segmentBaseAt(codeSegment)));
 	const linear = f.let(address.add(codeBase));
@@ -29,13 +29,19 @@ export function cachedBlock(f: FunctionBuilder, state: Memory<'i32'>, address: I
 			.mul(jumpEntry.size)
 			.add(memoryMap.jumps),
 	);
+	const isHere = () =>
+		state
+			.load('i64', 64, entry, jumpEntry.key)
+			.eq(linear)
+			.and(state.load('i32', 32, entry, jumpEntry.mode).eq(modeKey));
+	const isFound = f.let(isHere());
+	f.if(isFound.isZero(), () => {
+		f.set(entry, entry.add(displacedJumps));
+		f.set(isFound, isHere());
+	});
 	const page = f.let(linear.and(~0xfffn));
 	const pageOffset = f.let(page.sub(codeBase));
-	const isKnown = state
-		.load('i64', 64, entry, jumpEntry.key)
-		.eq(linear)
-		.and(state.load('i32', 32, entry, jumpEntry.mode).eq(modeKey))
-		.and(pageOffset.leS(state.load('i64', 64, i32(0), CpuState.offset('codeLimit'))));
+	const isKnown = isFound.and(pageOffset.leS(state.load('i64', 64, i32(0), CpuState.offset('codeLimit'))));
 	return {isKnown, record: state.load('i32', 32, entry, jumpEntry.record), page, pageOffset};
 }
 

@@ -18,6 +18,7 @@ import {
 	AccessClass,
 	addressSpaces,
 	CpuState,
+	displacedJumps,
 	immediateAt,
 	jumpEntries,
 	jumpEntry,
@@ -82,8 +83,8 @@ const forward = kindNumber('forward.64');
 const next = kindNumber('next.64');
 const codeChanged = CpuState.offset('codeChanged') / 4;
 
-/** From the entry that code finds to the one for what it had before, in words. */
-const displaced = (jumpEntries * jumpEntry.size) / 4;
+/** From an entry to the one for what it had before, in words. */
+const displaced = displacedJumps / 4;
 /** The entry of a linear address in the cache of blocks, in words. */
 const entryAt = (low: number, high: number, modeKey: number): number =>
 	(memoryMap.jumps + ((low ^ ((low >>> 12) | (high << 20)) ^ modeKey) & (jumpEntries - 1)) * jumpEntry.size) / 4;
@@ -334,17 +335,16 @@ export class Core {
 		return this.#bytes.getUint8(record + MicroOp.offset('ordinal'));
 	}
 
-	/**
-	 * Makes code that goes to a linear address find its block. What had its place among those that code finds by itself is found by
-	 * {@link find}.
-	 */
+	/** Makes code that goes to a linear address find its block. What had its place is found behind it, until that place is wanted too. */
 	remember(low: number, high: number, record: number, {page, isGlobal}: CodePage): void {
 		this.rememberPage(low, high, {page, isGlobal});
 		const {words} = this;
 		const {modeKey} = this.state;
 		const at = entryAt(low, high, modeKey);
 		if (!isGlobal || (modeKey & userCode) !== 0) this.#present.entries.push(at);
-		if (words[at + jumpEntry.mode / 4] !== noMode) words.copyWithin(at + displaced, at, at + jumpEntry.size / 4);
+		const isOther = words[at] !== low || words[at + 1] !== high || words[at + jumpEntry.mode / 4] !== modeKey;
+		if (isOther && words[at + jumpEntry.mode / 4] !== noMode)
+			words.copyWithin(at + displaced, at, at + jumpEntry.size / 4);
 		words[at + jumpEntry.key / 4] = low;
 		words[at + jumpEntry.key / 4 + 1] = high;
 		words[at + jumpEntry.mode / 4] = modeKey;
@@ -378,20 +378,9 @@ export class Core {
 			const record = words[entry + jumpEntry.record / 4] as number;
 			const kind = this.#bytes.getUint16(record + kindAt, true);
 			if (kind === gone || kind === forward) continue;
-			if (entry !== at) this.#exchange(at, entry);
 			return record;
 		}
 		return 0;
-	}
-
-	/** Exchanges two entries of the cache of blocks. */
-	#exchange(one: number, other: number): void {
-		const {words} = this;
-		for (let word = 0; word < jumpEntry.size / 4; word++) {
-			const kept = words[one + word] as number;
-			words[one + word] = words[other + word] as number;
-			words[other + word] = kept;
-		}
 	}
 
 	/**

@@ -52,6 +52,8 @@ export const jumpEntries = 16_384;
  * is none. The mode has a word of its own, since a program can jump to any 64 bits.
  */
 export const jumpEntry = {key: 0, record: 8, mode: 12, size: 16} as const;
+/** From an entry to the one for what it had before. */
+export const displacedJumps: number = jumpEntries * jumpEntry.size;
 
 /** Translations that there is room for at a time, and blocks of each. */
 export const maxTranslations = 8192;
