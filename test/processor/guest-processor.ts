@@ -23,6 +23,8 @@ export interface GuestProcessor {
 	readonly writes: readonly PortWrite[];
 	/** Number of reads of ports. */
 	reads: number;
+	/** Makes another processor of the machine, by its number, for the same thread: it begins as the first one did. */
+	readonly beside: (self: number) => Processor;
 }
 
 /** CR0 with ET, data of 64 KiB, and code of as much, as after reset. */
@@ -45,7 +47,7 @@ export interface GuestOptions {
 	readonly translations?: TranslationSource;
 	/** Bytes of RAM, 4 MiB if nothing is said. */
 	readonly ramBytes?: number;
-	/** Processors of the machine, of which only the first one runs: with many each has less memory for itself. */
+	/** Processors of the machine, of which only the first one is made: with many each has less memory for itself. */
 	readonly processors?: number;
 }
 
@@ -74,18 +76,26 @@ export function startKernel(kernel: MicroKernel, options: GuestOptions = {}): Gu
 		hypercall: options.hypercall ?? (() => undefined),
 	};
 	const devices = {read: () => 0xffff_ffff, write: options.deviceWrite ?? (() => {})};
-	const processor = new Processor(memory, shared, 0, devices, outside, options.translations);
-	processor.reset(0, false);
-	const {state} = processor.core;
-	Object.assign(state, {rip: BigInt(kernel.entry), controlFlags: 2});
-	state.idtr.limit = 0x3ff;
-	const isLong = kernel.mode === 'long';
-	if (isLong) Object.assign(state, registers, {cr3: BigInt(kernel.pageTables ?? 0)});
-	else state.cr0 = realCr0;
-	const [limit, code, data] = isLong ? [0xffff_ffff, codeAttributes, dataAttributes] : [0xffff, realCode, realData];
-	for (const [index, segment] of state.segments.entries())
-		Object.assign(segment, {selector: 0, base: 0n, limit, attributes: index === 1 ? code : data});
-	processor.changed();
-	const guest: GuestProcessor = {processor, ram, writes, reads: 0};
+	const begin = (processor: Processor): Processor => {
+		processor.reset(0, false);
+		const {state} = processor.core;
+		Object.assign(state, {rip: BigInt(kernel.entry), controlFlags: 2});
+		state.idtr.limit = 0x3ff;
+		const isLong = kernel.mode === 'long';
+		if (isLong) Object.assign(state, registers, {cr3: BigInt(kernel.pageTables ?? 0)});
+		else state.cr0 = realCr0;
+		const [limit, code, data] = isLong ? [0xffff_ffff, codeAttributes, dataAttributes] : [0xffff, realCode, realData];
+		for (const [index, segment] of state.segments.entries())
+			Object.assign(segment, {selector: 0, base: 0n, limit, attributes: index === 1 ? code : data});
+		processor.changed();
+		return processor;
+	};
+	const guest: GuestProcessor = {
+		processor: begin(new Processor(memory, shared, 0, devices, outside, options.translations)),
+		ram,
+		writes,
+		reads: 0,
+		beside: (self) => begin(new Processor(memory, shared, self, devices, outside)),
+	};
 	return guest;
 }

@@ -157,7 +157,7 @@ export class Processor implements Parts, Compared {
 	nmi(): boolean {
 		this.isHalted = false;
 		this.interrupts.isNmiBlocked = true;
-		return this.interrupts.raise(new InterruptAsFault(Vector.nmi));
+		return this.#enterHandler(new InterruptAsFault(Vector.nmi));
 	}
 
 	/**
@@ -180,12 +180,21 @@ export class Processor implements Parts, Compared {
 	/** Enters the handler of an interrupt from outside; false after a triple fault. */
 	interrupt(vector: number): boolean {
 		this.isHalted = false;
-		return this.interrupts.raise(new InterruptAsFault(vector));
+		return this.#enterHandler(new InterruptAsFault(vector));
 	}
 
 	/** Enters the handler of an exception that was being delivered; false after a triple fault. */
 	except(vector: number, errorCode = 0): boolean {
-		return this.interrupts.raise(new GuestFault(vector, errorCode));
+		return this.#enterHandler(new GuestFault(vector, errorCode));
+	}
+
+	/** Writes the stack frame as code writes memory, by entries of the TLB: others may have asked to drop those since code ended. */
+	#enterHandler(fault: GuestFault): boolean {
+		this.#others.enter();
+		this.#attend();
+		const isDone = this.interrupts.raise(fault);
+		this.#others.leave();
+		return isDone;
 	}
 
 	/** Executes guest code, about `budget` instructions at most. */
