@@ -3,7 +3,7 @@ import {type Assembler, al, eax, ecx} from '#flowey/x86-assembler';
 import {type MicroKernel, microKernel} from '#test/tmk';
 import {CpuState, Request} from '#vcpu-worker/software/state';
 import {startKernel} from './guest-processor.ts';
-import {codeAt, startBytes} from './raw-code.ts';
+import {codeAt, startBytes, tables} from './raw-code.ts';
 
 /** Instructions of a full block. */
 const blockLength = 32;
@@ -119,3 +119,44 @@ test('a port fills as much of the accumulator as it has bits, 32 of them clearin
 		t.is(processor.core.state.general[0], expected);
 	}
 });
+
+/** Instructions of the system, in a loop that ends by DEC ECX; JNZ; what registers they need. */
+const carried = {
+	'MOV to CR3': {code: [0x0f, 0x22, 0xd8], rax: BigInt(tables)},
+	INVLPG: {code: [0x0f, 0x01, 0x3e], rax: 0n},
+	XSAVES: {code: [0x0f, 0xc7, 0x2f], rax: 7n},
+	XRSTOR: {code: [0x0f, 0xae, 0x2f], rax: 7n},
+	// IA32_SYSENTER_ESP, by ECX.
+	WRMSR: {code: [0x51, 0xb9, 0x75, 1, 0, 0, 0x0f, 0x30, 0x59], rax: 0n},
+} as const;
+
+for (const [name, {code, rax}] of Object.entries(carried))
+	for (const heat of [undefined, 20])
+		test(`${name} is no way out of code, with ${heat ?? 'no'} executions before translations`, (t) => {
+			const rounds = 500;
+			const loop = [...code, 0xff, 0xc3, 0xff, 0xc9];
+			// INC EBX; DEC ECX; JNZ back; HLT.
+			const {processor, ram} = startBytes([...loop, 0x75, -(loop.length + 2) & 0xff, 0xf4]);
+			const {core} = processor;
+			core.state.general.set([rax, BigInt(rounds), 0n, 0n]);
+			core.state.general[6] = BigInt(codeAt + 0x20_0000);
+			core.state.general[7] = BigInt(codeAt + 0x8000);
+			Object.assign(core.state, {cr4: core.state.cr4 | 0x4_0280n, xcr0: 7n});
+			// Code of global pages outlasts a load of CR3.
+			const entries = new BigUint64Array(ram.buffer, tables + 0x2000, 512);
+			for (const [index, entry] of entries.entries()) entries[index] = entry | 0x100n;
+			processor.changed();
+			processor.heat = heat;
+			const {run} = core;
+			let entered = 0;
+			core.run = (record) => {
+				entered++;
+				return run.call(core, record);
+			};
+			const before = core.state.instructions;
+			t.is(processor.run(100_000), 'halted');
+			t.is(core.state.general[3], BigInt(rounds));
+			const each = name === 'WRMSR' ? 7n : 4n;
+			t.is(core.state.instructions - before, each * BigInt(rounds) + 1n);
+			t.true(entered < 20, `${entered}`);
+		});

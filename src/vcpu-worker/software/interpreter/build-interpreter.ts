@@ -110,6 +110,7 @@ function writeLoop(
 			f.store(state, 64, i32(0), CpuState.offset('rip'), next);
 			const stop = f.let(callOf(imports.system, record));
 			f.if(stop.geU(memoryMap.records), () => {
+				readTlb();
 				f.set(record, stop);
 				f.br(again);
 			});

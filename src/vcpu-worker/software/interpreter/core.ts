@@ -47,8 +47,11 @@ import {instantiate, loadInterpreter, TranslationTable} from './load-interpreter
  */
 export type SlowAccess = (low: number, high: number, width: number, kind: number, record: number) => number;
 
-/** Carries out an instruction of the system amid its block. `left`: it has done nothing, and is left to whoever drives the processor. */
-export type WithinBlock = () => 'left' | 'done';
+/**
+ * Carries out an instruction of the system amid its block, or at its end. `left`: it has done nothing, and is left to whoever drives the
+ * processor. `ended`: its block ends behind it.
+ */
+export type WithinBlock = () => 'left' | 'done' | 'ended';
 
 /** See `Imports.translations`. */
 export type Translation = (table: number, entry: number) => number;
@@ -234,10 +237,13 @@ export class Core {
 			this.state.budget -= this.ordinalOf(record) - 1;
 			return alone;
 		}
-		if (quick() === 'left') return Stop.system;
-		if (this.state.request === 0) return 0;
-		this.state.budget -= this.ordinalOf(record);
-		return Stop.lookup;
+		const end = quick();
+		if (end === 'left') return Stop.system;
+		const {state} = this;
+		if (end === 'done' && state.request === 0) return 0;
+		state.budget -= this.ordinalOf(record);
+		const next = end === 'ended' && state.request === 0 && state.budget >= 0 ? this.enterLongCode() : 0;
+		return next === 0 ? Stop.lookup : next;
 	}
 
 	/** Executes a block by a translation, which no head leads to. */

@@ -29,7 +29,7 @@ export interface Imports {
 	readonly x87: FuncOf<'i32'>;
 	/**
 	 * Carries out a record's instruction of the system amid its block, if it can: RIP is that of the next instruction then. Returns 0
-	 * where it has, the `Stop` where code is to leave, and the record to go on at for one that ends in the next page.
+	 * where it has, the `Stop` where code is to leave, and the record to go on at for one that ends in the next page, or behind which a block ends.
 	 */
 	readonly system: FuncOf<'i32'>;
 	/**

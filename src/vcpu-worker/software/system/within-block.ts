@@ -1,19 +1,25 @@
 import type {Instruction, Operand} from '#vcpu-worker/software/decode';
 import type {WithinBlock} from '#vcpu-worker/software/interpreter';
-import {generalAt} from '#vcpu-worker/software/state';
-import {type Parts, portBytes, systemInstructions} from '#vcpu-worker/software/system/instructions';
+import {generalAt, xsaveAreaBytes} from '#vcpu-worker/software/state';
+import {linearOf, type Parts, portBytes, systemInstructions} from '#vcpu-worker/software/system/instructions';
 import {applyPrivilege, Flag, GuestFault} from '#vcpu-worker/software/system/registers';
 
 const accumulator = generalAt(0) / 4;
 const data = generalAt(2) / 4;
+const pageBytes = 4096;
 
-/** Instructions whose handlers change no mode, no translation and no memory, and do nothing before they fault. */
+/** Instructions whose handlers change no mode, no translation and no memory, have no operand there, and do nothing before they fault. */
 const byHandler = new Set(
 	(
 		'rdtsc rdtscp rdpid rdrand rdseed cpuid readFsBase readGsBase writeFsBase writeGsBase movFromControl ' +
 		'movFromSegment str sldt smsw'
 	).split(' '),
 );
+
+/** The same of those that read memory before they change anything, and of those behind which a block ends: of control registers CR3 alone. */
+const readsMemory = new Set(['xrstor', 'xrstors']);
+const endsBlock = new Set(['movToControl', 'invlpg', 'wrmsr']);
+const pageTables = 3n;
 
 /** The privilege lets code change IF, and in other modes than virtual-8086 access all ports (SDM volume 1, 19.5.1). */
 const ownsPorts = ({core: {state}}: Parts): boolean =>
@@ -56,10 +62,10 @@ function output(parts: Parts, {operands}: Instruction): WithinBlock {
 	};
 }
 
-function handled(parts: Parts, instruction: Instruction): WithinBlock | undefined {
+/** Carries out an instruction by its handler, which has done nothing where it faults. */
+function handled(parts: Parts, instruction: Instruction, end: 'done' | 'ended'): WithinBlock | undefined {
 	const handler = systemInstructions[instruction.name];
-	const usesMemory = instruction.operands.some(({kind}) => kind === 'memory');
-	if (handler === undefined || usesMemory) return undefined;
+	if (handler === undefined) return undefined;
 	return () => {
 		try {
 			handler(parts, instruction);
@@ -68,13 +74,23 @@ function handled(parts: Parts, instruction: Instruction): WithinBlock | undefine
 			return 'left';
 		}
 		applyPrivilege(parts.core);
-		return 'done';
+		return end;
 	};
 }
 
-const special: Readonly<Record<string, (parts: Parts, instruction: Instruction) => WithinBlock>> = {
+/** Where the area is in one page either all of it may be written or nothing has been. */
+function save(parts: Parts, instruction: Instruction): WithinBlock | undefined {
+	const carryOut = handled(parts, instruction, 'done');
+	const {operands, addressSize} = instruction;
+	return carryOut && (() => (isInPage(linearOf(parts, operands[0], addressSize)) ? carryOut() : 'left'));
+}
+
+const isInPage = (area: bigint): boolean => Number(area & 0xfffn) + xsaveAreaBytes <= pageBytes;
+
+const special: Readonly<Record<string, (parts: Parts, instruction: Instruction) => WithinBlock | undefined>> = {
 	in: input,
 	out: output,
+	xsaves: save,
 };
 
 /**
@@ -82,6 +98,12 @@ const special: Readonly<Record<string, (parts: Parts, instruction: Instruction) 
  * guest, and nothing is watched.
  */
 export function withinBlock(parts: Parts, instruction: Instruction): WithinBlock | undefined {
-	const {name} = instruction;
-	return special[name]?.(parts, instruction) ?? (byHandler.has(name) ? handled(parts, instruction) : undefined);
+	const {name, operands} = instruction;
+	const made = special[name];
+	if (made !== undefined) return made(parts, instruction);
+	const [target] = operands;
+	if (name === 'movToControl' && !(target?.kind === 'immediate' && target.value === pageTables)) return undefined;
+	if (endsBlock.has(name)) return handled(parts, instruction, 'ended');
+	const usesMemory = operands.some(({kind}) => kind === 'memory');
+	return (usesMemory ? readsMemory : byHandler).has(name) ? handled(parts, instruction, 'done') : undefined;
 }

@@ -2,6 +2,7 @@
 
 export {initialMxcsr} from './fx-area.ts';
 export {systemInstructions} from './instructions.ts';
+export {linearOf} from './operands.ts';
 export type {After, Parts} from './parts.ts';
 export {portBytes} from './ports.ts';
 export {componentsOf, isXcr0, saveImage, takeImage} from './xsave-area.ts';
