@@ -123,7 +123,8 @@ test('blocks that are hot together are all translated', (t) => {
 	};
 	const expected = run(kernel, undefined, prepare);
 	const actual = run(kernel, 50, prepare);
-	t.true(actual.most >= functions, `${actual.most}`);
+	// More than one has room for.
+	t.true(actual.most > 1, `${actual.most}`);
 	t.is(waiting(actual.guest), 0);
 	t.deepEqual(left(actual.guest), left(expected.guest));
 });

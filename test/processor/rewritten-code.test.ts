@@ -195,7 +195,8 @@ for (const [where, distance] of Object.entries({'another line': 0x100, 'another 
 			ram.set(asm.finish().bytes, origin);
 		};
 		code(user, ({align, bytes, label, cmp, jb, mov, jne, call, je, dec, jnz, hlt}) => {
-			bytes(0x90, 0x90, 0x90);
+			// JMP to the loop: so that is hot before the function, which its translation has as well.
+			bytes(0xeb, 1, 0x90);
 			label('again');
 			mov(eax, 0);
 			cmp(eax, r9d);

@@ -110,8 +110,8 @@ test('what is made has its bytes in buffers of its own, which go to other thread
 	const {guest, answer} = startAsking(work, store);
 	run(guest, answer);
 	t.true(requests.length > 0);
-	for (const {bytes, image} of makeTranslations(requests).regions)
-		for (const each of [bytes, image]) t.is(each.buffer.byteLength, each.byteLength);
+	for (const {pages, image} of makeTranslations(requests).regions)
+		for (const each of [image, ...pages.map(({bytes}) => bytes)]) t.is(each.buffer.byteLength, each.byteLength);
 });
 
 test('what one processor has had made another one takes, of another machine too', (t) => {
@@ -161,7 +161,7 @@ test('while a translation is made the interpreter goes on', (t) => {
 test('a block asks once, and others of its page when that is answered', (t) => {
 	const {guest, wanted} = startAsking(work, counting().store);
 	run(guest, () => {});
-	const pages = wanted.map(({page, codeSize}) => `${codeSize} ${Buffer.from(page).toString('hex')}`);
+	const pages = wanted.map(({pages: [{bytes}], codeSize}) => `${codeSize} ${Buffer.from(bytes).toString('hex')}`);
 	t.is(new Set(pages).size, pages.length);
 });
 
@@ -219,7 +219,8 @@ test('a translation of other bytes than those that are decoded is not taken', (t
 			translations: {
 				ask(request) {
 					asked++;
-					request.page[Buffer.from(request.page).indexOf(Buffer.from(addOne)) + Number(field)] = value;
+					const [{bytes}] = request.pages;
+					bytes[Buffer.from(bytes).indexOf(Buffer.from(addOne)) + Number(field)] = value;
 					ask(request);
 					return answers.splice(0);
 				},

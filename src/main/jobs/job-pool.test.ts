@@ -48,7 +48,8 @@ test('processors whose translations a thread has died of are refused them, and a
 	const {compute} = computing(t, mortal);
 	const store = new TranslationStore((requests) => compute('makeTranslations', requests) as never);
 	const none = new Uint16Array();
-	const common = {offset: 0, page: new Uint8Array(4096), codeSize: 64, features: '', known: none, warm: none} as const;
+	const pages = [{distance: 0, bytes: new Uint8Array(4096), known: none, warm: none}] as const;
+	const common = {offset: 0, pages, codeSize: 64, features: ''} as const;
 	for (let id = 1; id <= 2; id++) {
 		const answered = Promise.withResolvers<object>();
 		store.enter().join(answered.resolve)({...common, id, mayMake: true});

@@ -8,8 +8,8 @@ const page = new Uint8Array(4096);
 // INC EAX; JMP to it.
 page.set([0xff, 0xc0, 0xeb, 0xfc]);
 const request = (id: number, mayMake = true): TranslationRequest => ({
-	...{id, offset: 0, page, codeSize: 64, features: '', mayMake},
-	...{known: Uint16Array.of(0), warm: new Uint16Array(0)},
+	...{id, offset: 0, codeSize: 64, features: '', mayMake},
+	pages: [{distance: 0, bytes: page, known: Uint16Array.of(0), warm: new Uint16Array(0)}],
 });
 
 test('until the owner has given a translation the processor makes its own, and asks for each nevertheless', (t) => {
@@ -27,7 +27,7 @@ test('until the owner has given a translation the processor makes its own, and a
 	t.is(source.take()?.kind, 'refused');
 	t.deepEqual(kinds(3), ['made']);
 	const {module, bytes, regions} = makeTranslations([request(4)]);
-	port2.postMessage({kind: 'made', id: 4, number: 1, module, bytes, region: regions[0], index: 0});
+	port2.postMessage({kind: 'made', id: 4, number: 1, module, bytes, region: regions[0], index: 0, begin: 0});
 	t.like(source.take(), {kind: 'made', number: 1});
 	t.is(source.take(), undefined);
 	t.deepEqual(kinds(5), []);

@@ -119,12 +119,6 @@ export class CodeCache implements CodePages {
 				const block = at(offset);
 				return block && this.#executionsOf(this.#rewrites.times(number, block, this.#now));
 			},
-			*blocks() {
-				for (const key of blocks.keys()) {
-					const offset = key % pageBytes;
-					if (key >> 12 === codeSize) yield [offset, firstOf(at(offset)?.record) as number];
-				}
-			},
 			first: (offset) => firstOf(at(offset)?.record),
 			decoded: (offset) => firstOf(this.block(page, offset, codeSize)),
 		};

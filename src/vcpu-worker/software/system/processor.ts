@@ -305,7 +305,7 @@ export class Processor implements Parts, Compared {
 		const offset = core.startOf(head);
 		// Where its page is not known now, it is when the block has been executed as often again.
 		if (page === undefined) core.count(head, this.translations.heat);
-		else this.translations.want({head, page, offset, codeSize: codeSizeOf(core)});
+		else this.translations.want({head, linear: state.codePage, page, offset, codeSize: codeSizeOf(core)});
 		if (core.codeEpoch === codeEpoch) return Core.next(head);
 		// One that was there already has more blocks, for whose records all others have gone.
 		state.rip = state.codePageOffset + BigInt(offset);

@@ -9,24 +9,28 @@ const blockBytes = 24;
 const lastByte = blockBytes - 1;
 const roomy = {machineBytes: 2 ** 20, bytes: 2 ** 20};
 
-/** Makes of each request a region of the bytes from its offset on. */
+/** Makes of each request a region of the bytes from its offset on, and of those from the begin of each other page on, where it can begin too. */
 function make(requests: readonly TranslationRequest[]): MadeTranslations {
-	const regions = requests.map(({offset, page}) => ({
-		starts: [offset],
-		entries: [0],
-		counts: [0],
+	const regions = requests.map(({offset, pages: [first, ...others]}) => ({
+		places: [offset, ...others.map(({distance}) => distance)],
+		entries: [0, ...others.map((_, index) => index + 1)],
+		counts: [0, ...others.map(() => 0)],
 		image: new Int32Array(0),
-		ranges: [offset, offset + blockBytes],
-		bytes: page.slice(offset, offset + blockBytes),
+		pages: [
+			{distance: 0, ranges: [offset, offset + blockBytes], bytes: first.bytes.slice(offset, offset + blockBytes)},
+			...others.map(({distance, bytes}) => ({distance, ranges: [0, blockBytes], bytes: bytes.slice(0, blockBytes)})),
+		],
 	}));
-	return {module: {}, bytes: moduleBytes, regions, regionOf: [...requests.keys()]};
+	const servings = requests.map(({offset}, index) => ({index, begin: offset}));
+	return {module: {}, bytes: moduleBytes, regions, servings};
 }
 
 const none = new Uint16Array(0);
+const pageOf = (bytes: Uint8Array, distance = 0) => ({distance, bytes, known: none, warm: none});
 let lastId = 0;
 function request(byte: number, offset = 0, rest: Partial<TranslationRequest> = {}): TranslationRequest {
-	const page = new Uint8Array(4096).fill(byte, offset, offset + blockBytes);
-	return {id: ++lastId, offset, page, codeSize: 64, features: '', known: none, warm: none, mayMake: true, ...rest};
+	const pages = [pageOf(new Uint8Array(4096).fill(byte, offset, offset + blockBytes))] as const;
+	return {id: ++lastId, offset, pages, codeSize: 64, features: '', mayMake: true, ...rest};
 }
 
 /** A store whose batches are kept, and a processor of a machine of its own for each call. */
@@ -62,7 +66,7 @@ test('bytes elsewhere in the page may be others', (t) => {
 	const {ask} = machine();
 	const first = request(1);
 	ask(first);
-	ask({...first, page: first.page.slice().fill(9, 100)});
+	ask({...first, pages: [pageOf(first.pages[0].bytes.slice().fill(9, 100))]});
 	t.is(batches.length, 1);
 });
 
@@ -70,9 +74,10 @@ test('other bytes, offsets, sizes and features are made apart, also where they b
 	const {batches, machine} = opened();
 	const {ask} = machine();
 	const first = request(1);
-	const late = first.page.slice();
+	const late = first.pages[0].bytes.slice();
 	late[blockBytes - 1] = 2;
-	for (const other of [{}, {page: late}, {codeSize: 32}, {features: '1'}] as const) ask({...first, ...other});
+	for (const other of [{}, {pages: [pageOf(late)]}, {codeSize: 32}, {features: '1'}] as const)
+		ask({...first, ...other});
 	ask(request(1, 8));
 	t.is(batches.length, 5);
 });
@@ -81,9 +86,9 @@ test('a machine that has many regions which begin alike made loses its own, and 
 	const {batches, machine} = opened();
 	const [one, other] = [machine(), machine()];
 	const alike = (last: number) => {
-		const {page, ...rest} = request(1);
-		page[lastByte] = last;
-		return {...rest, page};
+		const one = request(1);
+		one.pages[0].bytes[lastByte] = last;
+		return one;
 	};
 	one.ask(alike(100));
 	for (let last = 0; last < 20; last++) other.ask(alike(last));
@@ -93,6 +98,25 @@ test('a machine that has many regions which begin alike made loses its own, and 
 	t.is(batches.length, made, 'the newest of each are there');
 	other.ask(alike(0));
 	t.is(batches.length, made + 1);
+});
+
+test('pages beyond the first are compared too, where both have them, at their distance', (t) => {
+	const {batches, machine} = opened();
+	const {ask, answers} = machine();
+	const page = (byte: number, distance = 0) => pageOf(new Uint8Array(4096).fill(byte), distance);
+	const both = request(0, 8, {pages: [page(1), page(2, 0x3000)]});
+	ask(both);
+	for (const pages of [[page(1)], [page(1), page(9, 0x1000)]] as const) ask({...both, pages});
+	// It begins in the second page, as seen from which the first one is before.
+	ask({...both, offset: 0, pages: [page(2), page(1, -0x3000)]});
+	t.is(batches.length, 1);
+	t.deepEqual(
+		answers.map((answer) => answer.kind === 'made' && answer.begin),
+		[8, 8, 8, 0x3000],
+	);
+	ask({...both, pages: [page(1), page(3, 0x3000)]});
+	ask({...both, offset: 0, pages: [page(2), page(3, -0x3000)]});
+	t.is(batches.length, 3);
 });
 
 test('requests that come while others are made are made together, and equal ones once', async (t) => {
@@ -110,7 +134,7 @@ test('requests that come while others are made are made together, and equal ones
 	batches[1]?.made();
 	await new Promise(setImmediate);
 	t.deepEqual(
-		batches.map(({requests}) => requests.map(({page}) => page[0])),
+		batches.map(({requests}) => requests.map(({pages: [{bytes}]}) => bytes[0])),
 		[[1], [2, 3]],
 	);
 	t.deepEqual(modules(answers), [1, 1, 2, 2, 2]);
@@ -159,7 +183,8 @@ test('a machine that makes code without end is refused after its share, and othe
 	const {batches, machine} = opened();
 	const [endless, other] = [machine(), machine()];
 	for (let offset = 0; offset < 4000; offset++)
-		for (const byte of [1, 2, 3]) endless.ask(request(byte, offset, {page: new Uint8Array(4096).fill(byte)}));
+		for (const byte of [1, 2, 3])
+			endless.ask(request(byte, offset, {pages: [pageOf(new Uint8Array(4096).fill(byte))]}));
 	t.true(batches.length < 6000, `${batches.length}`);
 	t.is(kinds(endless.answers).at(-1), 'refused');
 	other.ask(request(200));
@@ -169,7 +194,8 @@ test('a machine that makes code without end is refused after its share, and othe
 test('what there is can be told without asking, and is not made for whoever only wants what there is', (t) => {
 	const {store, batches, machine} = opened({machineBytes: moduleBytes, bytes: 2 ** 20});
 	const {ask, answers} = machine();
-	const has = ({page, offset, codeSize}: TranslationRequest) => store.begins.has(Begins.keyOf(page, offset, codeSize));
+	const has = ({pages: [{bytes}], offset, codeSize}: TranslationRequest) =>
+		store.begins.has(Begins.keyOf(bytes, offset, codeSize));
 	const [one, other] = [request(1), request(2)];
 	ask({...one, mayMake: false});
 	t.deepEqual([batches.length, kinds(answers), has(one)], [0, ['refused'], false]);

@@ -1,6 +1,16 @@
 import {Allowance} from './allowance.ts';
 import {Begins} from './begins.ts';
-import type {Answer, MadeRegion, MadeTranslations, TranslationRequest} from './protocol.ts';
+import {
+	type Answer,
+	areAlike,
+	isMadeOf,
+	type MadeRegion,
+	type MadeTranslations,
+	pageAt,
+	pageOf,
+	type Serving,
+	type TranslationRequest,
+} from './protocol.ts';
 
 /** Bounds in bytes of WebAssembly, of which V8 makes some ten times as much machine code: 64 MiB for a machine. */
 export const storeLimits = {
@@ -29,9 +39,9 @@ interface StoredModule {
 	readonly keys: {readonly key: string; readonly begin: number}[];
 }
 
-interface StoredRegion {
+/** A region at one of the places where it can begin. */
+interface StoredRegion extends Serving {
 	readonly module: StoredModule;
-	readonly index: number;
 	readonly region: MadeRegion;
 }
 
@@ -61,7 +71,7 @@ export class TranslationStore {
 	readonly #limits: {readonly machineBytes: number; readonly bytes: number};
 	/** By their numbers; the one that has been asked for last is the last. */
 	readonly #modules = new Map<number, StoredModule>();
-	/** By what {@link keyOf} says of the blocks at which they begin. */
+	/** By what {@link keysOf} says of the blocks at which they begin. */
 	readonly #regions = new Map<string, StoredRegion[]>();
 	/** Machines whose requests wait, each of which has its turn. */
 	readonly #waiting = new Map<MachineTranslations, Waiting[]>();
@@ -97,7 +107,7 @@ export class TranslationStore {
 	}
 
 	#ask(user: User, request: TranslationRequest): void {
-		const key = keyOf(request, request.offset);
+		const [key] = keysOf(request, request.pages[0].bytes, request.offset);
 		const found = this.#find(key, request);
 		if (found !== undefined) {
 			this.#give(found, user, request.id);
@@ -106,7 +116,7 @@ export class TranslationStore {
 		const {id} = request;
 		const own = this.#waiting.get(user.machine) ?? [];
 		const same = [...this.#making, ...[...this.#waiting.values()].flat()].find(
-			(other) => other.key === key && Buffer.compare(other.request.page, request.page) === 0,
+			(other) => other.key === key && areAlike(other.request, request),
 		);
 		if (same !== undefined) same.users.push({user, id});
 		else if (request.mayMake && own.length < maxWaiting && user.machine.allowance.spend()) {
@@ -117,26 +127,18 @@ export class TranslationStore {
 	}
 
 	/** A region that begins where the request wants one, of the same bytes. */
-	#find(key: string, {page}: TranslationRequest): StoredRegion | undefined {
-		return this.#regions.get(key)?.find(({region: {ranges, bytes}}) => {
-			let at = 0;
-			for (let index = 0; index < ranges.length; index += 2) {
-				const [begin, end] = [ranges[index] as number, ranges[index + 1] as number];
-				if (Buffer.compare(page.subarray(begin, end), bytes.subarray(at, at + end - begin)) !== 0) return false;
-				at += end - begin;
-			}
-			return true;
-		});
+	#find(key: string, request: TranslationRequest): StoredRegion | undefined {
+		return this.#regions.get(key)?.find(({region, begin}) => isMadeOf(region, begin, request));
 	}
 
-	#give({module, region, index}: StoredRegion, user: User, id: number): void {
+	#give({module, region, index, begin}: StoredRegion, user: User, id: number): void {
 		// It would keep the machine's memory.
 		if (user.machine.hasLeft) return;
 		const {number, made} = module;
 		module.users.add(user);
 		this.#modules.delete(number);
 		this.#modules.set(number, module);
-		user.give({kind: 'made', id, number, module: made.module, bytes: made.bytes, region, index});
+		user.give({kind: 'made', id, number, module: made.module, bytes: made.bytes, region, index, begin});
 	}
 
 	/** Has the next requests made, if none are. */
@@ -187,19 +189,22 @@ export class TranslationStore {
 		this.#modules.set(module.number, module);
 		this.#bytes += made.bytes;
 		owner.bytes += made.bytes;
-		const regions = made.regions.map((region, index) => ({module, index, region}));
 		for (const [number, {request, users}] of batch.entries()) {
-			const stored = regions[made.regionOf[number] as number] as StoredRegion;
-			for (const entry of stored.region.entries) {
-				const key = keyOf(request, stored.region.starts[entry] as number);
+			const {index, begin} = made.servings[number] as Serving;
+			const region = made.regions[index] as MadeRegion;
+			const isKept = (other: StoredRegion, place: number) => other.region === region && other.begin === place;
+			for (const entry of region.entries) {
+				const place = region.places[entry] as number;
+				const page = pageAt(request, pageOf(place) - pageOf(begin));
+				if (page === undefined) continue;
+				const [key, first] = keysOf(request, page.bytes, place - pageOf(place));
 				const alike = this.#regions.get(key) ?? [];
-				if (alike.includes(stored)) continue;
-				const begin = Begins.keyOf(request.page, stored.region.starts[entry] as number, request.codeSize);
-				module.keys.push({key, begin});
-				this.begins.change(begin, 1);
-				this.#regions.set(key, withNewest(stored, alike));
+				if (alike.some((other) => isKept(other, place))) continue;
+				module.keys.push({key, begin: first});
+				this.begins.change(first, 1);
+				this.#regions.set(key, withNewest({module, index, region, begin: place}, alike));
 			}
-			for (const {user, id} of users) this.#give(stored, user, id);
+			for (const {user, id} of users) this.#give({module, index, region, begin}, user, id);
 		}
 		while (owner.bytes > this.#limits.machineBytes) this.#drop(owner);
 		while (this.#bytes > this.#limits.bytes) {
@@ -268,6 +273,12 @@ export class MachineTranslations {
 	}
 }
 
-/** What is alike of all regions that may serve a request: where and how they begin. */
-const keyOf = ({page, codeSize, features}: TranslationRequest, offset: number): string =>
-	`${Begins.keyOf(page, offset, codeSize)} ${offset} ${codeSize} ${features}`;
+/** What is alike of all regions that may serve a request of a block: where and how they begin; and the part of it that {@link Begins} goes by. */
+function keysOf(
+	{codeSize, features}: TranslationRequest,
+	page: Uint8Array,
+	offset: number,
+): readonly [key: string, begin: number] {
+	const begin = Begins.keyOf(page, offset, codeSize);
+	return [`${begin} ${offset} ${codeSize} ${features}`, begin];
+}

@@ -9,10 +9,11 @@ import {
 } from '#vcpu-worker/software/interpreter';
 import {enterKind, kinds} from '#vcpu-worker/software/semantics';
 import {CpuState, goOn, MicroOp, Stop} from '#vcpu-worker/software/state';
+import {pageOf} from '#vcpu-worker/software/translation-store';
 import {KnownFields} from './known-fields.ts';
 import {LocalRegisters} from './local-registers.ts';
 import type {KnownStep} from './read-block.ts';
-import {isReturn, type Region, type RegionBlock} from './region.ts';
+import {blockBits, isReturn, type Region, type RegionBlock} from './region.ts';
 
 /** Builds a module whose functions `0`, `1` and so on are these regions. Its imports are the interpreter's. */
 export function buildRegions(regions: readonly Region[]): Uint8Array<ArrayBuffer> {
@@ -29,10 +30,12 @@ export function buildRegions(regions: readonly Region[]): Uint8Array<ArrayBuffer
 
 /** Kinds by which TypeScript looks at registers, or which end what can be said: the interpreter has them. */
 const leftKinds = new Set(kinds.flatMap(({key}, number) => (/^(x87|gone)/.test(key) ? [number] : [])));
+/** Kinds behind which code may be of another privilege. */
+const modeChanges = new Set(kinds.flatMap(({key}, number) => (/^(syscall|sysret|iret)[.]/.test(key) ? [number] : [])));
 const isLeft = (kind: number): boolean => kind >= kinds.length || leftKinds.has(kind);
 
 /**
- * Writes a region as one function of its table, which has the first record of each of its blocks, and the number of the block at which it begins.
+ * Writes a region as one function of its table, which has the first record of each of its blocks, and the entry at which it begins (`entryOf`).
  * Branches forth go straight, those back are of loops. Code that comes into the middle of a loop comes by its first block, where a variable tells
  * where it goes. Where a branch leaves the region, and where one goes is known when it runs only, a place behind all blocks looks into the cache of
  * blocks: it goes on within the function, at another translation, or leaves. What it does not know it leaves to the interpreter.
@@ -49,6 +52,8 @@ class RegionWriter {
 	readonly #tlb: Local<'i32'>;
 	/** Address to which code goes that leaves the region's branches. */
 	readonly #address: Local<'i64'>;
+	/** Bits of the pages that are known to be where the region's are: nothing changes that until code leaves the function's branches. */
+	readonly #pages: Local<'i32'>;
 	/** One more than the number of the block within a loop to which code is on its way; else 0. */
 	readonly #inner: Local<'i32'>;
 	#out: Label | undefined;
@@ -73,6 +78,7 @@ class RegionWriter {
 		this.#record = f.lastingLocal('i32');
 		this.#tlb = f.lastingLocal('i32');
 		this.#address = f.lastingLocal('i64');
+		this.#pages = f.lastingLocal('i32');
 		this.#inner = f.lastingLocal('i32');
 		this.#registers = new LocalRegisters(f, imports.state, {leave: (end, record) => this.#leave(end, record)});
 		for (const entry of region.entries) this.#guard(entry, this.#enteredBy(entry));
@@ -109,8 +115,10 @@ class RegionWriter {
 	/** Goes to the block that the function is given, and writes all. */
 	#begin(): void {
 		const f = this.#f;
-		const {blocks, entries} = this.#region;
-		const [, number] = f.parameters;
+		const {blocks, entries, pages} = this.#region;
+		const [, entry] = f.parameters;
+		if (pages.length > 1) f.set(this.#pages, this.#pages.or(i32(1).shl(entry.shrU(blockBits))));
+		const number = pages.length > 1 ? entry.and((1 << blockBits) - 1) : entry;
 		if (this.#guarded.size > 0) f.set(this.#inner, number.add(1));
 		this.#writeBlocks(0, blocks.length - 1, () => {
 			if (entries.some((each) => each !== 0)) f.brTable(number, this.#begins);
@@ -191,7 +199,7 @@ class RegionWriter {
 		if (last === undefined) return;
 		const end = block.steps.length - 1;
 		if (block.follower === undefined) this.#leave(i32(goOn), this.#recordOf(number, end + 1));
-		else this.#goTo(number, end, block.follower.start, block.follower.executed);
+		else this.#goTo(number, end, block.follower.place, block.follower.executed);
 	}
 
 	/** @returns whether it is the last of its block */
@@ -211,11 +219,11 @@ class RegionWriter {
 			this.#tlb,
 			{
 				inPage: () => {
-					const start = Number(step.immediate);
+					const place = pageOf(block.place) + Number(step.immediate);
 					// What it pushed may have changed the code that it goes to.
 					if (operation.hasStored)
-						f.if(this.#registers.changed, () => this.#goBy(number, index, this.#addressOf(start)));
-					this.#goTo(number, index, start);
+						f.if(this.#registers.changed, () => this.#goBy(number, index, this.#addressOf(number, place)));
+					this.#goTo(number, index, place);
 				},
 				to: (address) => {
 					if (isReturn(step)) this.#returnTo(number, index, address);
@@ -242,13 +250,14 @@ class RegionWriter {
 		const {returns} = this.#region;
 		if (returns.length === 0) return;
 		const offset = f.let(address.sub(this.#codePageOffset()));
-		for (const start of returns) f.if(offset.eq(BigInt(start)), () => this.#goTo(from, index, start));
+		const page = pageOf(this.#blockOf(from).place);
+		for (const place of returns) f.if(offset.eq(BigInt(place - page)), () => this.#goTo(from, index, place));
 	}
 
 	/** Goes to a block of the region, or leaves its branches. @param executed - instructions so far, if not all of the step's */
-	#goTo(from: number, index: number, start: number, executed?: number): void {
-		const number = this.#region.numbers.get(start);
-		if (number === undefined) this.#goBy(from, index, this.#addressOf(start));
+	#goTo(from: number, index: number, place: number, executed?: number): void {
+		const number = this.#region.numbers.get(place);
+		if (number === undefined) this.#goBy(from, index, this.#addressOf(from, place));
 		else this.#registers.leaving(() => this.#branch(from, index, number, executed));
 	}
 
@@ -257,14 +266,38 @@ class RegionWriter {
 		const f = this.#f;
 		const budget = this.#count(from, index, executed);
 		if (number <= from) {
-			const {start} = this.#blockOf(number);
+			const {place} = this.#blockOf(number);
 			f.if(this.#isWanted(budget), () => {
-				f.store(this.#imports.state, 64, i32(0), CpuState.offset('rip'), this.#addressOf(start));
+				f.store(this.#imports.state, 64, i32(0), CpuState.offset('rip'), this.#addressOf(from, place));
 				this.#leave(i32(Stop.poll), this.#recordOf(from, index));
 			});
 		}
+		this.#enterPageOf(from, index, number);
 		if (this.#enteredBy(number, from).length > 0) f.set(this.#inner, number + 1);
 		f.br((number > from ? this.#begins[number] : this.#again.get(number)) as Label);
+	}
+
+	/**
+	 * Goes from page to page, where the other one is still the region's: its linear address leads to that block's record. Whatever changes where pages
+	 * are has the cache of blocks forget, and does so outside of translations.
+	 */
+	#enterPageOf(from: number, index: number, number: number): void {
+		const f = this.#f;
+		const {state} = this.#imports;
+		const {place} = this.#blockOf(number);
+		const distance = pageOf(place) - pageOf(this.#blockOf(from).place);
+		if (distance === 0) return;
+		const bit = 1 << this.#region.pages.indexOf(pageOf(place));
+		f.if(this.#pages.and(bit).isZero(), () => {
+			const address = f.let(this.#addressOf(from, place));
+			const {isKnown, record} = cachedBlock(f, state, address);
+			// What the cache has is the head before the first record.
+			const isOwn = record.eq(this.#recordOf(number, 0).sub(MicroOp.size));
+			f.if(isKnown.and(isOwn).isZero(), () => this.#goOnwardTo(address, this.#recordOf(from, index)));
+			f.set(this.#pages, this.#pages.or(bit));
+		});
+		const page = state.load('i64', 64, i32(0), CpuState.offset('codePage'));
+		enterPage(f, state, page.add(BigInt(distance)), this.#codePageOffset().add(BigInt(distance)));
 	}
 
 	/** Takes instructions off the budget. @returns what is left */
@@ -309,6 +342,7 @@ class RegionWriter {
 		f.if(this.#isWanted(this.#registers.budget()), () => stop(Stop.poll));
 		const block = cachedBlock(f, state, this.#address);
 		f.if(block.isKnown.isZero(), () => stop(Stop.lookup));
+		if (top !== undefined) this.#forgetPages(block.page);
 		enterPage(f, state, block.page, block.pageOffset);
 		const head = f.let(block.record);
 		f.if(state.load('i32', 16, head, MicroOp.offset('kind')).ne(enterKind), () => this.#leave(i32(goOn), head));
@@ -321,6 +355,20 @@ class RegionWriter {
 			});
 		this.#registers.writeBack();
 		f.returnCallIn(translations, word('a'), other, word('c'));
+	}
+
+	/**
+	 * Before code goes on within the function: pages are known as seen from the page where code is, which another linear address may lead to as well,
+	 * and at the privilege that code has.
+	 */
+	#forgetPages(page: Int<'i64'>): void {
+		const f = this.#f;
+		const {pages, blocks} = this.#region;
+		if (pages.length === 1) return;
+		const changesMode = blocks.some(({steps}) => steps.some(({kind}) => modeChanges.has(kind)));
+		const codePage = this.#imports.state.load('i64', 64, i32(0), CpuState.offset('codePage'));
+		if (changesMode) f.set(this.#pages, 0);
+		else f.if(codePage.ne(page), () => f.set(this.#pages, 0));
 	}
 
 	#leave(end: Int<'i32'>, record: Int<'i32'>): void {
@@ -340,9 +388,9 @@ class RegionWriter {
 		return this.#imports.state.load('i64', 64, i32(0), CpuState.offset('codePageOffset'));
 	}
 
-	/** Address of an offset in the page. */
-	#addressOf(start: number): Int<'i64'> {
-		return this.#codePageOffset().add(BigInt(start));
+	/** Address of a place, for code of a block. */
+	#addressOf(from: number, place: number): Int<'i64'> {
+		return this.#codePageOffset().add(BigInt(place - pageOf(this.#blockOf(from).place)));
 	}
 
 	/** Where a record is: only the processor knows that, by its table. Wanted on ways out only. */

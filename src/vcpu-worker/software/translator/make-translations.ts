@@ -2,25 +2,29 @@ import {announcedBy, BlockDecoder, RecordWord} from '#vcpu-worker/software/decod
 import {compile, imageOf} from '#vcpu-worker/software/interpreter';
 import {
 	type Answer,
+	type CodePage,
+	isMadeOf,
 	type MadeRegion,
 	type MadeTranslations,
+	pageOf,
+	type Serving,
 	storeLimits,
 	type TranslationRequest,
 	type TranslationSource,
 	TranslationStore,
 } from '#vcpu-worker/software/translation-store';
 import {buildRegions} from './build-regions.ts';
-import {knownSteps} from './read-block.ts';
+import {type KnownStep, knownSteps} from './read-block.ts';
 import {formRegion, type Region, type RegionBlock} from './region.ts';
 
 /** Longest instruction in bytes: so many may have told that there is none. */
 const maxLength = 15;
 
-/** A region, and the records of the blocks that it is made of, whole. */
+/** A region, and what is told of it. */
 interface Formed {
 	readonly request: TranslationRequest;
 	readonly region: Region;
-	readonly decoded: ReadonlyMap<number, Int32Array>;
+	readonly made: MadeRegion;
 }
 
 /** Decodes for guests with these features, and knows the forms of their instructions since the last request. */
@@ -34,12 +38,15 @@ function decoderFor(features: string): BlockDecoder {
 /** Makes translations: decodes the blocks that the requests know, and compiles a module of the regions that they are. On any thread. */
 export function makeTranslations(requests: readonly TranslationRequest[]): MadeTranslations {
 	const formed: Formed[] = [];
-	const regionOf = requests.map((request) => {
-		const begun = formed.findIndex((other) => serves(other, request));
-		return begun >= 0 ? begun : formed.push(form(request)) - 1;
+	const servings = requests.map((request): Serving => {
+		for (const [index, other] of formed.entries()) {
+			const begin = servesAt(other, request);
+			if (begin !== undefined) return {index, begin};
+		}
+		return {index: formed.push(form(request)) - 1, begin: request.offset};
 	});
 	const bytes = buildRegions(formed.map(({region}) => region));
-	return {module: compile(bytes), bytes: bytes.length, regions: formed.map(describe), regionOf};
+	return {module: compile(bytes), bytes: bytes.length, regions: formed.map(({made}) => made), servings};
 }
 
 /** Makes a processor's translations on its own thread, and for nobody else. */
@@ -62,47 +69,61 @@ export function ownTranslations(
 	};
 }
 
-/** A region that has been made just now may begin where another request wants one. */
-function serves({request, region}: Formed, other: TranslationRequest): boolean {
-	const isThere = region.entries.some((entry) => region.blocks[entry]?.start === other.offset);
-	const isAlike = request.codeSize === other.codeSize && request.features === other.features;
-	return isThere && isAlike && Buffer.compare(request.page, other.page) === 0;
+/** Where a region that has been made just now begins as another request wants one; undefined where it does not. */
+function servesAt({request, made}: Formed, other: TranslationRequest): number | undefined {
+	if (request.codeSize !== other.codeSize || request.features !== other.features) return undefined;
+	return made.entries
+		.map((entry) => made.places[entry] as number)
+		.find((place) => place - pageOf(place) === other.offset && isMadeOf(made, place, other));
 }
 
 function form(request: TranslationRequest): Formed {
-	const {page, codeSize, features, offset} = request;
+	const {pages, codeSize, features, offset} = request;
 	const decoder = decoderFor(features);
-	const known = new Set(request.known).add(offset);
-	const warm = new Set(request.warm);
 	const decoded = new Map<number, Int32Array>();
-	const stepsAt = (at: number) => {
-		if (!known.has(at)) return undefined;
-		const block = decoder.decode(page, at, {codeSize});
-		decoded.set(at, block.words.slice(0, block.count * RecordWord.words));
-		return knownSteps(block);
-	};
-	return {request, region: formRegion(offset, stepsAt, (at) => warm.has(at)), decoded};
+	const found = new Map<number, readonly KnownStep[]>();
+	const warm = new Set<number>();
+	for (const [index, page] of pages.entries()) {
+		for (const at of page.warm) warm.add(page.distance + at);
+		for (const at of new Set([...(index === 0 ? [offset] : []), ...page.known])) {
+			const block = decoder.decode(page.bytes, at, {codeSize});
+			decoded.set(page.distance + at, block.words.slice(0, block.count * RecordWord.words));
+			found.set(page.distance + at, knownSteps(block));
+		}
+	}
+	const region = formRegion(found, (place) => warm.has(place));
+	return {request, region, made: describe(request, region, decoded)};
 }
 
-function describe({request: {page}, region, decoded}: Formed): MadeRegion {
-	const {blocks, entries} = region;
-	const ranges = blocks.flatMap((block) => [block.start, endOf(block, page.length)]);
-	const bytes = ranges.flatMap((begin, index) => (index % 2 === 0 ? [page.subarray(begin, ranges[index + 1])] : []));
-	const own = ({start, steps}: RegionBlock) =>
-		(decoded.get(start) as Int32Array).subarray(0, steps.length * RecordWord.words);
+/** @param decoded - records of the blocks that the region is made of, whole */
+function describe(
+	{pages}: TranslationRequest,
+	{blocks, entries, pages: distances}: Region,
+	decoded: ReadonlyMap<number, Int32Array>,
+): MadeRegion {
+	const own = ({place, steps}: RegionBlock) =>
+		(decoded.get(place) as Int32Array).subarray(0, steps.length * RecordWord.words);
 	return {
-		starts: blocks.map(({start}) => start),
+		places: blocks.map(({place}) => place),
 		entries,
 		counts: blocks.map(({steps}) => steps.length),
 		image: imageOf(blocks.map(own)),
-		ranges,
-		// To another thread goes all of what lies under an array: of what Node concatenates, 64 KiB that others have parts of.
-		bytes: new Uint8Array(Buffer.concat(bytes)),
+		pages: distances.map((distance) => {
+			const {bytes} = pages.find((page) => page.distance === distance) as CodePage;
+			const ranges = blocks.flatMap(({place, steps}) =>
+				pageOf(place) === distance ? [place - distance, endOf(place - distance, steps, bytes.length)] : [],
+			);
+			const parts = ranges.flatMap((begin, index) =>
+				index % 2 === 0 ? [bytes.subarray(begin, ranges[index + 1])] : [],
+			);
+			// To another thread goes all of what lies under an array: of what Node concatenates, 64 KiB that others have parts of.
+			return {distance, ranges, bytes: new Uint8Array(Buffer.concat(parts))};
+		}),
 	};
 }
 
 /** Where the bytes end that a block's steps follow from. */
-function endOf({start, steps}: RegionBlock, pageBytes: number): number {
+function endOf(start: number, steps: readonly KnownStep[], pageBytes: number): number {
 	const {next = start, start: last = start} = steps.at(-1) ?? {};
 	// The last step of some has no bytes of its own: those behind it decide what it is.
 	return Math.min(next > last ? next : last + maxLength, pageBytes);

@@ -1,82 +1,79 @@
 import {kindNumber, kinds} from '#vcpu-worker/software/semantics';
-import {maxTableBlocks} from '#vcpu-worker/software/state';
+import {pageOf} from '#vcpu-worker/software/translation-store';
 import {arrange} from './arrange.ts';
 import type {KnownStep} from './read-block.ts';
 
 /** A block of a region. */
 export interface RegionBlock {
-	/** Where in the page it begins. */
-	readonly start: number;
+	/** Where it begins: see `MadeRegion`. */
+	readonly place: number;
 	/** Its steps, as far as they are of this region's: what begins another block is that one's. */
 	readonly steps: readonly KnownStep[];
-	/** Where it goes on behind its last step if that does not say so: the start of another block, and instructions until there. */
-	readonly follower: {readonly start: number; readonly executed: number} | undefined;
+	/** Where it goes on behind its last step if that does not say so: the place of another block, and instructions until there. */
+	readonly follower: {readonly place: number; readonly executed: number} | undefined;
 	/** Numbers of the blocks to which it goes. */
 	readonly targets: readonly number[];
 }
 
-/** Blocks of one page that are translated as one function, in the order of `arrange`: of any processor's records, wherever these lie. */
+/** Blocks that are translated as one function, in the order of `arrange`: of any processor's records, wherever these lie. */
 export interface Region {
 	readonly blocks: readonly RegionBlock[];
 	/** Numbers of the blocks at which it can begin. */
 	readonly entries: readonly number[];
-	/** Numbers of the blocks that branches go to, by where in the page they begin. */
+	/** Numbers of the blocks that branches go to, by their places. */
 	readonly numbers: ReadonlyMap<number, number>;
 	/** Its loops: numbers of their first and last blocks. */
 	readonly loops: ReadonlyMap<number, number>;
-	/** Where blocks behind calls begin with which a return is compared. */
+	/** Places of blocks behind calls with which a return is compared. */
 	readonly returns: readonly number[];
+	/** Where its pages begin. */
+	readonly pages: readonly number[];
 	/** It jumps and calls to where it does not know, which may be one of its own entries. */
 	readonly comesBack: boolean;
 }
 
-/** Most of a region: V8 takes long for large functions. */
-const maxBlocks = Math.min(48, maxTableBlocks);
-const maxSteps = 600;
 /** Most places behind calls that a return is compared with. */
 const maxReturns = 8;
+/** Bytes as far as branches go: those of code of 16 and 32 bits that leave their segment go further. */
+const farthest = 2n ** 31n;
+
+/** Bits of an entry that are the number of its block; that of its page is behind them. */
+export const blockBits = 8;
+/** What a translation is given to begin at a block: its number, and that of its page. */
+export const entryOf = (block: number, page: number): number => block | (page << blockBits);
 
 /** A block alone as a region, which all branches leave. */
 export function loneRegion(steps: readonly KnownStep[]): Region {
-	const blocks = [{start: steps[0]?.start ?? 0, steps, follower: undefined, targets: []}];
-	return {blocks, entries: [0], numbers: new Map(), loops: new Map(), returns: [], comesBack: false};
+	const blocks = [{place: steps[0]?.start ?? 0, steps, follower: undefined, targets: []}];
+	return {blocks, entries: [0], numbers: new Map(), loops: new Map(), returns: [], pages: [0], comesBack: false};
 }
 
 /**
- * Forms the region that begins at an offset of a page: the block there, and those to which it and they go directly, as far as they are known.
- * @param stepsAt - the block at an offset; undefined where none has been executed yet
+ * Forms the region of blocks.
+ * @param found - by their places; the first one's is where it begins
  * @param isWarm - code comes often enough to a block otherwise than by a translation, so that one should begin there
  */
 export function formRegion(
-	offset: number,
-	stepsAt: (offset: number) => readonly KnownStep[] | undefined,
-	isWarm: (offset: number) => boolean,
+	found: ReadonlyMap<number, readonly KnownStep[]>,
+	isWarm: (place: number) => boolean,
 ): Region {
-	const found = new Map<number, readonly KnownStep[]>();
-	const pending = [offset];
-	let count = 0;
-	for (let at = pending.shift(); at !== undefined; at = pending.shift()) {
-		const steps = found.has(at) || found.size >= maxBlocks || count >= maxSteps ? undefined : stepsAt(at);
-		if (steps === undefined) continue;
-		found.set(at, steps);
-		count += steps.length;
-		pending.push(...targetsOf(steps), ...returnsTo(steps));
-	}
-	const starts = [...found.keys()];
-	const indices = new Map(starts.map((start, index) => [start, index]));
-	const behind = new Set([...found.values()].flatMap(returnsTo));
-	const returns = [...behind].filter((start) => found.has(start)).slice(0, maxReturns);
-	const cut = [...found].map(([start, steps]) => cutBlock(start, steps, found));
-	const goesTo = cut.map(({steps, follower}) => {
+	const places = [...found.keys()];
+	const [first] = places;
+	const indices = new Map(places.map((place, index) => [place, index]));
+	const behind = new Set([...found].flatMap(([place, steps]) => returnsTo(place, steps)));
+	const returns = [...behind].filter((place) => found.has(place)).slice(0, maxReturns);
+	const cut = [...found].map(([place, steps]) => cutBlock(place, steps, found));
+	const goesTo = cut.map(({place, steps, follower}) => {
 		const back = steps.some(isReturn) ? returns : [];
-		const next = follower === undefined ? [] : [follower.start];
-		return [...targetsOf(steps), ...next, ...back].flatMap((target) => indices.get(target) ?? []);
+		const next = follower === undefined ? [] : [follower.place];
+		return [...targetsOf(place, steps), ...next, ...back].flatMap((target) => indices.get(target) ?? []);
 	});
-	const followed = new Set(cut.flatMap(({steps, follower}) => [...targetsOf(steps), follower?.start]));
-	const called = new Set(cut.flatMap(({steps}) => targetsOf(steps.filter(({kind}) => directCalls.has(kind)))));
-	const entries = starts.flatMap((start, index) => {
-		const isCrossroads = !followed.has(start) || behind.has(start) || called.has(start);
-		return start === offset || (isCrossroads && isWarm(start)) ? [index] : [];
+	const followed = new Set(cut.flatMap(({place, steps, follower}) => [...targetsOf(place, steps), follower?.place]));
+	const isDirectCall = ({kind}: KnownStep) => directCalls.has(kind);
+	const called = new Set(cut.flatMap(({place, steps}) => targetsOf(place, steps.filter(isDirectCall))));
+	const entries = places.flatMap((place, index) => {
+		const isCrossroads = !followed.has(place) || behind.has(place) || called.has(place);
+		return place === first || (isCrossroads && isWarm(place)) ? [index] : [];
 	});
 	const {order, loops} = arrange(goesTo, entries);
 	const numbers = new Map(order.map((index, number) => [index, number]));
@@ -87,44 +84,52 @@ export function formRegion(
 			targets: (goesTo[index] as number[]).map(numberOf),
 		})),
 		entries: entries.map(numberOf),
-		numbers: new Map(starts.map((start, index) => [start, numberOf(index)])),
+		numbers: new Map(places.map((place, index) => [place, numberOf(index)])),
 		loops,
 		returns,
+		pages: [...new Set(places.map(pageOf))],
 		comesBack: entries.length > 1 && cut.some(({steps}) => steps.some(({kind}) => unknown.has(kind))),
 	};
 }
 
 /** Gives a block without what begins another one. */
 function cutBlock(
-	start: number,
+	place: number,
 	steps: readonly KnownStep[],
 	found: ReadonlyMap<number, unknown>,
 ): Omit<RegionBlock, 'targets'> {
+	const page = pageOf(place);
 	// Interrupts stay away from what follows STI: not so where blocks meet.
 	const end = steps.findIndex(
-		({start: at, ordinal}, index) =>
-			ordinal > 1 && at !== start && found.has(at) && steps[index - 1]?.kind !== lettingIn,
+		({start, ordinal}, index) =>
+			ordinal > 1 && page + start !== place && found.has(page + start) && steps[index - 1]?.kind !== lettingIn,
 	);
 	const begun = end > 0 ? steps[end] : undefined;
-	if (begun === undefined) return {start, steps, follower: undefined};
-	return {start, steps: steps.slice(0, end), follower: {start: begun.start, executed: begun.ordinal - 1}};
+	if (begun === undefined) return {place, steps, follower: undefined};
+	return {
+		place,
+		steps: steps.slice(0, end),
+		follower: {place: page + begun.start, executed: begun.ordinal - 1},
+	};
 }
 
-/** Offsets to which steps go in their page. */
-function targetsOf(steps: readonly KnownStep[]): number[] {
-	return steps.flatMap(({kind, immediate}) => {
-		const isDirect = kinds[kind]?.isJump === true && !indirect.has(kind);
-		return isDirect && immediate >= 0n && immediate < 4096n ? [Number(immediate)] : [];
-	});
-}
-
-/** Offsets in their page behind calls. */
-function returnsTo(steps: readonly KnownStep[]): number[] {
-	return steps.flatMap(({kind, next}) => (calls.has(kind) && next < 4096 ? [next] : []));
-}
+/** Tells whether steps of a kind jump to their constant. */
+export const isDirect = (kind: number): boolean => direct.has(kind);
+/** Tells whether they call, and code comes back. */
+export const isCall = (kind: number): boolean => calls.has(kind);
 
 /** A step returns to an address that a call has left. */
 export const isReturn = ({kind}: KnownStep): boolean => kind === returning;
+
+/** Places to which steps of a block go. */
+const targetsOf = (place: number, steps: readonly KnownStep[]): number[] =>
+	steps.flatMap(({kind, immediate}) =>
+		isDirect(kind) && immediate >= -farthest && immediate < farthest ? [pageOf(place) + Number(immediate)] : [],
+	);
+
+/** Places behind a block's calls. */
+const returnsTo = (place: number, steps: readonly KnownStep[]): number[] =>
+	steps.flatMap(({kind, next}) => (calls.has(kind) ? [pageOf(place) + next] : []));
 
 const returning = kindNumber('ret.64');
 const lettingIn = kindNumber('sti.64');
@@ -133,7 +138,6 @@ const calls = new Set(kinds.flatMap(({key}, number) => (/^call(To)?[.]64/.test(k
 const directCalls = new Set(kinds.flatMap(({key}, number) => (/^call[.]64/.test(key) ? [number] : [])));
 const unknown = new Set(kinds.flatMap(({key}, number) => (/^(jmpTo|callTo)[.]/.test(key) ? [number] : [])));
 
-/** Kinds that jump, and not to their constant. */
-const indirect = new Set(
-	kinds.flatMap(({key}, number) => (/^(jmpTo|callTo|ret)|Narrow|^call(Segmented)?\.16$/.test(key) ? [number] : [])),
-);
+/** Kinds that jump to their constant. */
+const isIndirect = /^(jmpTo|callTo|ret)|Narrow|^call(Segmented)?\.16$/;
+const direct = new Set(kinds.flatMap(({key, isJump}, number) => (isJump && !isIndirect.test(key) ? [number] : [])));

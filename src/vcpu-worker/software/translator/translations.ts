@@ -5,10 +5,14 @@ import {
 	Allowance,
 	type Answer,
 	Begins,
+	type CodePage,
 	type MadeRegion,
+	pageOf,
 	storeLimits,
 	type TranslationSource,
 } from '#vcpu-worker/software/translation-store';
+import {collect} from './collect.ts';
+import {entryOf} from './region.ts';
 
 /** Decoded code of a page. */
 export interface KnownCode {
@@ -16,9 +20,7 @@ export interface KnownCode {
 	readonly bytes: Uint8Array;
 	/** How often a block is executed before it is translated; undefined: it is not. */
 	executions(offset: number): number | undefined;
-	/** Blocks that have been executed: where in the page they begin, and their first records. */
-	blocks(): Iterable<readonly [offset: number, first: number]>;
-	/** The first record of a block; undefined where it has not been executed. */
+	/** The first record of a block that has been executed; undefined where it has not. */
 	first(offset: number): number | undefined;
 	/** The same of one that is decoded where it has not been; undefined where the page is no RAM any more. */
 	decoded(offset: number): number | undefined;
@@ -30,7 +32,8 @@ export type CodeOf = (page: number, codeSize: CodeSize) => KnownCode | undefined
 /** A block that has become hot. */
 export interface HotBlock {
 	readonly head: number;
-	/** Physical address of its page, and where it begins there. */
+	/** Linear address of its page, the physical one, and where it begins there. */
+	readonly linear: bigint;
 	readonly page: number;
 	readonly offset: number;
 	readonly codeSize: CodeSize;
@@ -51,8 +54,18 @@ interface Known {
 	readonly module: number;
 }
 
+/** What has been asked for. */
+interface Asked extends HotBlock {
+	/** Executions until it was hot. */
+	readonly rest: number;
+	/** Physical addresses of the pages that the request has, by how far they are from the block's. */
+	readonly frames: ReadonlyMap<number, number>;
+}
+
 /** A block at which a region begins too has been executed this part of what a hot one has: a shift. */
 const warmShift = 4;
+/** The same of a block in another one's region. */
+const rareShift = 6;
 /** Requests that the processors of a machine send at once, and in a second: each costs the thread that hears them some 50 microseconds. */
 const burst = 4096;
 const perSecond = 1000;
@@ -62,6 +75,10 @@ const mostTaken = 64;
 const refusedExecutions = 10_000;
 /** Executions of a block that waits: more than it can have. */
 const whileWanted = 2 ** 31 - 1;
+/** More than any block that is not hot has to be executed. */
+const maxExecutions = 2 ** 30;
+/** Stands for the first record of a block of a region that this processor does not have. */
+const notThere = 0;
 
 /** The translations that one processor uses: it asks for those of what is hot, and takes them where its code is the one that they are made of. */
 export class Translations {
@@ -80,9 +97,8 @@ export class Translations {
 	#next = 1;
 	/** By their numbers in the store. */
 	readonly #modules = new Map<number, Module>();
-	/** What has been asked for, by the id of the request, and the pages of that. */
-	readonly #asked = new Map<number, HotBlock & {readonly rest: number}>();
-	readonly #pages = new Set<string>();
+	/** By the id of the request. */
+	readonly #asked = new Map<number, Asked>();
 	#lastId = 0;
 	/** Of all of {@link #modules}. */
 	#bytes = 0;
@@ -129,7 +145,7 @@ export class Translations {
 		}
 		const left = Math.max(this.heat >> warmShift, 1);
 		// What is being made may have this block in it: if it has not, the block is hot again soon.
-		if (this.#pages.has(pageOf(block))) {
+		if (this.#isAsked(block)) {
 			core.count(head, isEarly ? rest : left);
 			return;
 		}
@@ -137,22 +153,67 @@ export class Translations {
 			core.count(head, Math.max(rest, executions, refusedExecutions));
 			return;
 		}
-		const known: number[] = [];
-		const warm: number[] = [];
-		for (const [at, first] of code.blocks()) {
-			known.push(at);
-			if ((core.leftOf(headOf(first)) ?? this.heat) <= this.heat - left) warm.push(at);
-		}
 		const id = ++this.#lastId;
-		this.#asked.set(id, {...block, rest});
+		const {pages, frames} = this.#around(block, code, left);
+		this.#asked.set(id, {...block, rest, frames});
 		this.#tell();
-		this.#pages.add(pageOf(block));
 		core.count(head, whileWanted);
-		const page = code.bytes.slice();
 		const features = announcedKey(core.announced);
-		const blocks = {known: Uint16Array.from(known), warm: Uint16Array.from(warm)};
-		const request = {id, offset, page, codeSize, features, ...blocks, mayMake: !isEarly};
+		const request = {id, offset, pages, codeSize, features, mayMake: !isEarly};
 		for (const answer of this.#source.ask(request)) this.#hear(answer);
+	}
+
+	/** Something of the block's page is being made. */
+	#isAsked({page, codeSize}: HotBlock): boolean {
+		for (const asked of this.#asked.values())
+			if (asked.codeSize === codeSize) for (const frame of asked.frames.values()) if (frame === page) return true;
+		return false;
+	}
+
+	/**
+	 * Finds the code that a region of a hot block may have.
+	 * @param least - executions of a block at which a region begins
+	 */
+	#around({linear, page, offset, codeSize}: HotBlock, own: KnownCode, least: number) {
+		const core = this.#core;
+		const {heat} = this;
+		const frames = new Map([[0, page]]);
+		const codes = new Map<number, KnownCode | undefined>([[0, own]]);
+		const codeAt = (distance: number) => {
+			if (!codes.has(distance)) {
+				const frame = core.frameOf(linear + BigInt(distance));
+				// A record is of one place.
+				const isNew = frame !== undefined && ![...frames.values()].includes(frame);
+				const code = isNew ? this.#codeOf(frame, codeSize) : undefined;
+				codes.set(distance, code);
+				if (isNew && code !== undefined) frames.set(distance, frame);
+			}
+			return codes.get(distance);
+		};
+		const found = collect(
+			{
+				words: core.words,
+				firstAt: (place) => codeAt(pageOf(place))?.first(place - pageOf(place)),
+				rankOf: (first, place) => {
+					const executions = core.leftOf(headOf(first));
+					if (executions === undefined) return pageOf(place) === 0 ? 0 : undefined;
+					if (executions > maxExecutions) return 0;
+					return executions > heat - (heat >> rareShift) ? undefined : executions;
+				},
+			},
+			offset,
+		);
+		const pages = [...new Set([...found.keys()].map(pageOf))].map((distance): CodePage => {
+			const places = [...found].filter(([place]) => pageOf(place) === distance);
+			const isWarm = (first: number) => (core.leftOf(headOf(first)) ?? heat) <= heat - least;
+			const offsets = (list: typeof places) => Uint16Array.from(list, ([place]) => place - distance);
+			const bytes = (codes.get(distance) as KnownCode).bytes.slice();
+			return {distance, bytes, known: offsets(places), warm: offsets(places.filter(([, first]) => isWarm(first)))};
+		});
+		return {
+			pages: pages as [CodePage, ...CodePage[]],
+			frames: new Map([...frames].filter(([distance]) => pages.some((each) => each.distance === distance))),
+		};
 	}
 
 	/**
@@ -179,7 +240,6 @@ export class Translations {
 		const asked = this.#asked.get(answer.id);
 		if (asked === undefined) return;
 		this.#asked.delete(answer.id);
-		this.#pages.delete(pageOf(asked));
 		// The page may have been rewritten meanwhile, and the block be another one, or none.
 		const code = this.#codeOf(asked.page, asked.codeSize);
 		const first = code?.first(asked.offset);
@@ -189,15 +249,15 @@ export class Translations {
 		if (core.leftOf(head) === undefined) return;
 		const {rest} = asked;
 		if (answer.kind === 'refused') core.count(head, rest || Math.max(executions, refusedExecutions));
-		else if (!this.#install(answer, code)) core.count(head, rest || executions);
+		else if (!this.#install(answer, asked, code)) core.count(head, rest || executions);
 	}
 
 	/** @returns false where the region is not what this processor has decoded */
-	#install(answer: Answer & {readonly kind: 'made'}, code: KnownCode): boolean {
+	#install(answer: Answer & {readonly kind: 'made'}, asked: Asked, code: KnownCode): boolean {
 		const core = this.#core;
 		const {region, module: compiled, bytes} = answer;
 		const epoch = core.codeEpoch;
-		const firsts = this.#firstsOf(region, code);
+		const firsts = this.#firstsOf(region, answer.begin, asked, code);
 		// To decode one block may have others forgotten.
 		if (firsts === undefined || core.codeEpoch !== epoch) return core.codeEpoch !== epoch;
 		const number = this.#number();
@@ -208,11 +268,13 @@ export class Translations {
 			this.#bytes += bytes;
 		}
 		core.place(number, module.functions[`${answer.index}`] as Translation, firsts);
-		const heads = firsts.map(headOf);
+		const distances = region.pages.map(({distance}) => distance);
 		for (const entry of region.entries) {
-			const head = heads[entry] as number;
-			if (core.leftOf(head) !== undefined) core.enter(head, number, entry);
+			const first = firsts[entry] as number;
+			if (first === notThere || core.leftOf(headOf(first)) === undefined) continue;
+			core.enter(headOf(first), number, entryOf(entry, distances.indexOf(pageOf(region.places[entry] as number))));
 		}
+		const heads = firsts.filter((first) => first !== notThere).map(headOf);
 		for (const head of heads) this.#addWithin(head, number);
 		module.numbers.add(number);
 		this.#known.set(number, {heads, module: answer.number});
@@ -220,19 +282,43 @@ export class Translations {
 		return true;
 	}
 
-	/** First records of a region's blocks, if all are what it was made of. */
-	#firstsOf({starts, counts, image}: MadeRegion, code: KnownCode): readonly number[] | undefined {
-		const words = MicroOp.size / 4;
-		const firsts: number[] = [];
-		let at = 0;
-		for (const [index, start] of starts.entries()) {
-			const first = code.decoded(start);
-			const end = at + (counts[index] as number) * words;
-			if (first === undefined || !isImage(this.#core.words, first, image.subarray(at, end))) return undefined;
-			firsts.push(first);
-			at = end;
+	/**
+	 * First records of a region's blocks; {@link notThere} for those of pages that are not what it was made of, or not known, which it does not come to.
+	 * @returns undefined where the asked block's page is not what it was made of
+	 */
+	#firstsOf(region: MadeRegion, begin: number, asked: Asked, own: KnownCode): readonly number[] | undefined {
+		const core = this.#core;
+		const firsts: number[] = region.places.map(() => notThere);
+		const frames = new Set([asked.page]);
+		const isHere = core.frameOf(asked.linear) === asked.page;
+		for (const {distance} of region.pages) {
+			const between = distance - pageOf(begin);
+			const known = asked.frames.get(between) ?? (isHere ? core.frameOf(asked.linear + BigInt(between)) : undefined);
+			if (between !== 0 && (known === undefined || frames.has(known))) continue;
+			if (known !== undefined) frames.add(known);
+			const code = between === 0 ? own : this.#codeOf(known as number, asked.codeSize);
+			const isThere = code !== undefined && this.#findBlocks(region, distance, code, firsts);
+			if (between === 0 && !isThere) return undefined;
 		}
 		return firsts;
+	}
+
+	/** Finds the first records of the blocks in a page of a region, if all are what it was made of. */
+	#findBlocks({places, counts, image}: MadeRegion, distance: number, code: KnownCode, firsts: number[]): boolean {
+		const words = MicroOp.size / 4;
+		const own = new Map<number, number>();
+		let at = 0;
+		for (const [index, place] of places.entries()) {
+			const end = at + (counts[index] as number) * words;
+			if (pageOf(place) === distance) {
+				const first = code.decoded(place - distance);
+				if (first === undefined || !isImage(this.#core.words, first, image.subarray(at, end))) return false;
+				own.set(index, first);
+			}
+			at = end;
+		}
+		for (const [index, first] of own) firsts[index] = first;
+		return true;
 	}
 
 	/** A number that no translation has. All others go where there is none. */
@@ -278,7 +364,6 @@ export class Translations {
 
 	#clear(): void {
 		this.#asked.clear();
-		this.#pages.clear();
 		for (const number of [...this.#known.keys()]) this.#release(number);
 		this.#tell();
 	}
@@ -301,8 +386,6 @@ export class Translations {
 		this.#bytes -= module.bytes;
 	}
 }
-
-const pageOf = ({page, codeSize}: HotBlock): string => `${page} ${codeSize}`;
 
 /** The head of a block that has one. */
 const headOf = (first: number): number => first - MicroOp.size;
