@@ -71,6 +71,28 @@ for (const heat of [undefined, 20])
 		t.true(state.exits - exits < 20n, `${state.exits - exits}`);
 	});
 
+test('hundreds of instructions across two pages stay known beside each other', (t) => {
+	const pages = 400;
+	const first = 0x40_0000;
+	const last = first + pages * pageBytes;
+	const {processor, ram} = startBytes([], first, {ramBytes: last + pageBytes});
+	const {state} = processor.core;
+	const jump = (from: number, to: number) => {
+		ram[from] = 0xe9;
+		new DataView(ram.buffer).setInt32(from + 1, to - from - 5, true);
+	};
+	// From the end of each page to that of the next one, and from the last one to DEC ECX, JNZ to the first, HLT.
+	for (let at = first + pageBytes - 2; at < last - pageBytes; at += pageBytes) jump(at, at + pageBytes);
+	jump(last - 2, first);
+	ram.set([0xff, 0xc9, 0x0f, 0x85], first);
+	new DataView(ram.buffer).setInt32(first + 4, pageBytes - 2 - 8, true);
+	ram[first + 8] = 0xf4;
+	state.general[1] = 20n;
+	t.is(processor.run(100_000), 'halted');
+	t.is(state.general[1], 0n);
+	t.is(state.exits, BigInt(2 * pages) + 1n);
+});
+
 for (const [name, forget, isGlobal] of [
 	['INVLPG of its page', 'forgetPage', 0n],
 	['INVLPG of its page, which is global', 'forgetPage', 0x100n],

@@ -62,7 +62,7 @@ const noMode = 0;
 const foreignMode = 0xffff_ffff;
 /** Bytes of them for one instruction that is no part of a block, and for how many there is room. */
 const aloneBytes = 1024;
-const aloneSlots = 2048;
+const aloneSlots = 1024;
 /** Number of one that is no block's. */
 const loneTranslation = 0;
 /** Most instructions for TypeScript that are kept, which are objects of some 300 bytes: many times what a kernel has. */
@@ -566,10 +566,8 @@ export class Core {
 		return this.#nextRecord + count * MicroOp.size <= this.#recordsEnd;
 	}
 
-	/** The slot of a record's instruction in {@link decodeAlone}. No other one than 0, which is of instructions without a record. */
-	static slotOf(record: number): number {
-		return 1 + ((record / MicroOp.size) % (aloneSlots - 1));
-	}
+	/** Slots of {@link decodeAlone}: numbers below. */
+	static readonly slots: number = aloneSlots;
 
 	/**
 	 * Makes records of one instruction whose bytes are given; undefined for one that has none.

@@ -43,8 +43,12 @@ export class LoneInstructions {
 	readonly #core: Core;
 	readonly #mmu: Mmu;
 	readonly #memory: PhysicalMemory;
-	/** Instructions across the end of a page, by their slot. */
+	/** Instructions across the end of a page, by their slot; those of records. Slot 0 is of instructions without one. */
 	readonly #crossings: (Crossing | undefined)[] = [];
+	readonly #slots = new Map<number, number>();
+	/** The slot that was given away last, and whose each is. */
+	#lastSlot = 0;
+	readonly #owners: number[] = [];
 	/** The bytes of the last instruction. */
 	readonly #bytes = new Uint8Array(maxLength);
 
@@ -67,9 +71,9 @@ export class LoneInstructions {
 	across(record: number): Instruction | number {
 		const core = this.#core;
 		const start = core.startOf(record);
-		const slot = Core.slotOf(record);
-		const known = this.#crossings[slot];
-		if (known !== undefined && known.record === record && known.epoch === core.codeEpoch) {
+		const slot = this.#slotOf(record);
+		const known = this.#crossingOf(record);
+		if (known !== undefined) {
 			known.pages = this.#pagesNow(known.pages);
 			if (this.#hasBytes(known.pages, start, known.bytes)) return known.instruction;
 		}
@@ -85,12 +89,27 @@ export class LoneInstructions {
 
 	/** See `Core.across`. */
 	readonly known = (record: number): number => {
-		const known = this.#crossings[Core.slotOf(record)];
-		if (known?.record !== record || known.epoch !== this.#core.codeEpoch || known.pages === undefined) return 0;
-		const {instruction, pages, bytes} = known;
-		if (typeof instruction !== 'number' || !this.#areNow(pages)) return 0;
-		return this.#hasBytes(pages, this.#core.startOf(record), bytes) ? instruction : 0;
+		const known = this.#crossingOf(record);
+		if (known?.pages === undefined || typeof known.instruction !== 'number' || !this.#areNow(known.pages)) return 0;
+		return this.#hasBytes(known.pages, this.#core.startOf(record), known.bytes) ? known.instruction : 0;
 	};
+
+	/** The slot of a record: what had it longest gives one to a new one, so that none takes another's time and again where there are enough. */
+	#slotOf(record: number): number {
+		const known = this.#slots.get(record);
+		if (known !== undefined) return known;
+		const slot = (this.#lastSlot % (Core.slots - 1)) + 1;
+		this.#lastSlot = slot;
+		this.#slots.delete(this.#owners[slot] ?? 0);
+		this.#owners[slot] = record;
+		this.#slots.set(record, slot);
+		return slot;
+	}
+
+	#crossingOf(record: number): Crossing | undefined {
+		const known = this.#crossings[this.#slots.get(record) ?? 0];
+		return known?.record === record && known.epoch === this.#core.codeEpoch ? known : undefined;
+	}
 
 	/** Tells whether these are the page that is executed and the one behind it, where they were. */
 	#areNow({low, high, modeKey, areGlobal, epoch}: Pages): boolean {
