@@ -87,7 +87,8 @@ function pageOf(instruction: (register: number) => readonly number[]): Translati
 	}
 	const begins = Uint16Array.from(known);
 	const features = announcedKey(() => true);
-	return {id: 0, offset: 0, page, codeSize: 64, features, known: begins, warm: begins, mayMake: true};
+	const pages = [{distance: 0, bytes: page, known: begins, warm: begins}] as const;
+	return {id: 0, offset: 0, pages, codeSize: 64, features, mayMake: true};
 }
 
 test('the largest batches that guests can ask for have room on the thread that makes them', async (t) => {
@@ -99,9 +100,9 @@ test('the largest batches that guests can ask for have room on the thread that m
 	for (const [name, instruction] of Object.entries(instructions)) {
 		// Of each page others: equal ones are made once.
 		const requests = Array.from({length: 16}, (_, index) => pageOf((register) => instruction((register + index) & 7)));
-		const {regions, regionOf} = (await compute('makeTranslations', requests)) as MadeTranslations;
-		t.is(regionOf.length, 16, name);
-		t.true(regions.length >= 8 && regions.every(({starts}) => starts.length >= 6), name);
+		const {regions, servings} = (await compute('makeTranslations', requests)) as MadeTranslations;
+		t.is(servings.length, 16, name);
+		t.true(regions.length >= 8 && regions.every(({places}) => places.length >= 6), name);
 	}
 });
 

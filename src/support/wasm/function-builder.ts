@@ -45,6 +45,13 @@ export interface Label {
 	readonly depth: number;
 }
 
+/** How a condition mostly is. */
+export interface Hint {
+	/** Offset of the instruction that goes by it. */
+	readonly at: number;
+	readonly isLikely: boolean;
+}
+
 /** Type of a block without a value. */
 const noValue = 0x40;
 
@@ -58,6 +65,8 @@ export class FunctionBuilder<P extends readonly IntType[] = readonly IntType[]> 
 	readonly #types: ValueType[] = [];
 	/** Locals that no statement uses any more. */
 	readonly #free: {readonly [T in IntType]: Local[]} & {readonly v128: VectorLocal[]} = {i32: [], i64: [], v128: []};
+	/** Where conditions begin that seldom hold, or mostly do. */
+	#hints: Hint[] = [];
 	#scope: ScopedLocal[] = [];
 	#depth = 0;
 
@@ -128,9 +137,18 @@ export class FunctionBuilder<P extends readonly IntType[] = readonly IntType[]> 
 	/** Writes statements in front of all that are there. */
 	before(body: () => void): void {
 		const rest = this.out.bytes.slice();
+		const hints = this.#hints;
 		this.out.length = 0;
+		this.#hints = [];
 		body();
+		this.#hints.push(...hints.map(({at, isLikely}) => ({at: at + this.out.length, isLikely})));
 		this.out.append(rest);
+	}
+
+	/** Takes back what has been written since there were so many bytes. */
+	takeBack(length: number): void {
+		this.out.length = length;
+		this.#hints = this.#hints.filter(({at}) => at < length);
 	}
 
 	/** Locals made by `body` are free afterwards. */
@@ -185,12 +203,27 @@ export class FunctionBuilder<P extends readonly IntType[] = readonly IntType[]> 
 
 	/** Of a condition that is known it writes what comes about alone. */
 	if(condition: Int<'i32'>, then: () => void, otherwise?: () => void): void {
+		this.#if(condition, then, otherwise);
+	}
+
+	/** The same of what mostly holds: V8 has what comes about otherwise lie behind all else, and keeps registers by what mostly comes. */
+	ifLikely(condition: Int<'i32'>, then: () => void, otherwise: () => void): void {
+		this.#if(condition, then, otherwise, true);
+	}
+
+	/** The same of what seldom holds. */
+	ifUnlikely(condition: Int<'i32'>, then: () => void): void {
+		this.#if(condition, then, undefined, false);
+	}
+
+	#if(condition: Int<'i32'>, then: () => void, otherwise?: () => void, isLikely?: boolean): void {
 		if (condition.known !== undefined) {
 			const body = condition.known === 0n ? otherwise : then;
 			if (body !== undefined) this.scope(body);
 			return;
 		}
 		condition.emit(this.out);
+		if (isLikely !== undefined) this.#hints.push({at: this.out.length, isLikely});
 		this.out.append([0x04, noValue]);
 		this.#inside(then);
 		if (otherwise !== undefined) {
@@ -275,14 +308,25 @@ export class FunctionBuilder<P extends readonly IntType[] = readonly IntType[]> 
 		this.out.byte(0x00);
 	}
 
-	/** The function as a module's code section has it. */
-	encode(): Uint8Array {
+	/** Where in {@link encode} conditions are that seldom hold, or mostly do. */
+	get hints(): readonly Hint[] {
+		const {length} = this.#encodeLocals();
+		return this.#hints.map(({at, isLikely}) => ({at: at + length, isLikely}));
+	}
+
+	#encodeLocals(): ByteWriter {
 		const body = new ByteWriter();
 		body.unsigned(this.#types.length);
 		for (const type of this.#types) {
 			body.unsigned(1);
 			body.byte(valueTypes[type]);
 		}
+		return body;
+	}
+
+	/** The function as a module's code section has it. */
+	encode(): Uint8Array {
+		const body = this.#encodeLocals();
 		body.append(this.out.bytes);
 		body.byte(0x0b);
 		return body.bytes;

@@ -4,7 +4,7 @@ import {type Func, FunctionBuilder, type Table} from './function-builder.ts';
 import {Memory, type MemoryDeclaration} from './memory.ts';
 
 /** Sections, in the order of a module (core specification, 5.5.2). */
-const sections = {type: 1, import: 2, function: 3, export: 7, code: 10} as const;
+const sections = {custom: 0, type: 1, import: 2, function: 3, export: 7, code: 10} as const;
 /** Kinds of imports and exports. */
 const kinds = {function: 0, table: 1, memory: 2} as const;
 /** Type of references to functions. */
@@ -108,8 +108,30 @@ export class ModuleBuilder {
 		writeSection(out, sections.import, this.#imports);
 		writeSection(out, sections.function, indices);
 		writeSection(out, sections.export, this.#exports);
+		this.#writeHints(out);
 		writeSection(out, sections.code, codes);
 		return new Uint8Array(out.bytes);
+	}
+
+	/** Says which conditions seldom hold, or mostly do, in a custom section (proposal for branch hinting). */
+	#writeHints(out: ByteWriter): void {
+		const content = new ByteWriter();
+		content.name('metadata.code.branch_hint');
+		const functions = [...this.#functions.entries()].filter(([, {builder}]) => builder.hints.length > 0);
+		if (functions.length === 0) return;
+		content.unsigned(functions.length);
+		for (const [index, {builder}] of functions) {
+			const {hints} = builder;
+			content.unsigned(this.#importedFunctions + index);
+			content.unsigned(hints.length);
+			for (const {at, isLikely} of hints) {
+				content.unsigned(at);
+				// As many bytes of hint follow.
+				content.append([1, isLikely ? 1 : 0]);
+			}
+		}
+		out.byte(sections.custom);
+		out.sized(content.bytes);
 	}
 
 	#typeOf({parameters, result}: Signature): number {

@@ -268,3 +268,37 @@ test('variables of a scope that has ended are those of the next one, vectors too
 	// Within a scope each is another one.
 	body.scope(() => t.not(body.vectorLocal().index, body.vectorLocal().index));
 });
+
+test('hints tell where conditions are that mostly hold or seldom do, in front of the code', (t) => {
+	const module = new ModuleBuilder();
+	module.importFunction('outside', {parameters: []});
+	const plain = module.function({parameters: ['i32']});
+	plain.body.if(plain.body.parameters[0], () => {});
+	const {body} = module.function({parameters: ['i32'], result: 'i32'});
+	const [x] = body.parameters;
+	body.ifUnlikely(x, () => body.return(i32(1)));
+	const {length} = body.out;
+	body.ifLikely(
+		x,
+		() => {},
+		() => {},
+	);
+	body.takeBack(length);
+	body.ifLikely(
+		x.eq(2),
+		() => body.return(i32(2)),
+		() => body.return(i32(3)),
+	);
+	body.unreachable();
+	body.before(() => body.ifUnlikely(body.let(x.eq(9)), () => body.return(i32(4))));
+	const code = body.encode();
+	const ifs = [...code.entries()].flatMap(([at, byte]) => (byte === 0x04 && code[at + 1] === 0x40 ? [at] : []));
+	t.is(ifs.length, 3);
+	const bytes = Buffer.from(module.encode());
+	const name = 'metadata.code.branch_hint';
+	const at = bytes.indexOf(name) + name.length;
+	// One function, the third; its hints, each an offset, a length, and what is said.
+	const [first, second, third] = ifs as [number, number, number];
+	t.deepEqual([...bytes.subarray(at, at + 12)], [1, 2, 3, first, 1, 0, second, 1, 0, third, 1, 1]);
+	t.true(bytes.indexOf(code) > at);
+});

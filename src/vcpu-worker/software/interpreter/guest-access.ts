@@ -231,15 +231,17 @@ export class GuestAccess {
 		const entry = f.let(distance.toI32().add(this.#tlb));
 		// An access that ends in the next page has another page than the entry's.
 		const last = width === 8 ? at : at.add(width / 8 - 1);
-		const isHere = state.load('i64', 64, entry, page).eq(last.and(~0xfffn));
 		const missed = kind === 'plain' ? this.#ends.missed : undefined;
 		const place = at.add(state.load('i64', 64, entry, tlbEntry.addend));
+		const known = state.load('i64', 64, entry, page);
+		const linear = last.and(~0xfffn);
 		if (missed !== undefined) {
-			f.if(isHere.isZero(), missed);
+			f.ifUnlikely(known.ne(linear), missed);
 			fast(place);
 			return;
 		}
-		f.if(
+		const isHere = known.eq(linear);
+		f.ifLikely(
 			kind === 'atomic' && width !== 8
 				? isHere.and(
 						at

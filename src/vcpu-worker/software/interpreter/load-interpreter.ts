@@ -16,16 +16,19 @@ declare const WebAssembly: {
 };
 
 /**
- * Has V8 keep code, from before there is any to free. Not sooner: what Node and programs have compiled beforehand is refused under other
- * flags, so that everything that the process loads from here on takes three times as long. The flag is the whole process's. Without it V8 13
+ * Has V8 keep code, from before there is any to free, and go by hints of which conditions seldom hold. Not sooner: what Node and programs have
+ * compiled beforehand is refused under other flags, so that everything that the process loads from here on takes three times as long. The flags
+ * are the whole process's. Without the first V8 13
  * (Node.js 24) now and then ends the process: it takes a function by which an import is called for alive that it is about to free, and
  * frees it twice (nodejs/node issue 66366). Code of modules that are gone is freed nonetheless.
  */
-function keepWasmCode(): void {
-	if (!isKept) setFlagsFromString('--no-wasm-code-gc');
-	isKept = true;
+function setFlags(): void {
+	if (areSet) return;
+	areSet = true;
+	setFlagsFromString('--no-wasm-code-gc');
+	setFlagsFromString('--experimental-wasm-branch-hinting');
 }
-let isKept = false;
+let areSet = false;
 
 type TableEntry = ((table: number, entry: number) => number) | null;
 
@@ -74,9 +77,12 @@ export function loadInterpreter(): object {
 
 /** Makes the functions of a module. @param env - what it imports; see `importParts` */
 export function instantiate(module: object, env: object): Exports {
-	keepWasmCode();
+	setFlags();
 	return new WebAssembly.Instance(module, {env}).exports;
 }
 
 /** Compiles a module. */
-export const compile = (bytes: Uint8Array): object => new WebAssembly.Module(bytes);
+export function compile(bytes: Uint8Array): object {
+	setFlags();
+	return new WebAssembly.Module(bytes);
+}

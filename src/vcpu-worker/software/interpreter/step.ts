@@ -182,7 +182,7 @@ export class GeneratedStep implements Operation {
 	requirePart(part: 'vector' | 'mmx' | 'x87' | 'wait' | 'vex' | 'avx'): void {
 		const {f} = this;
 		const vector = f.let(this.#field32(CpuState.offset(`${part}Fault`)));
-		f.if(vector, () => {
+		f.ifUnlikely(vector, () => {
 			f.store(this.#state, 32, i32(0), CpuState.offset('vector'), vector);
 			this.#raise();
 		});
@@ -303,7 +303,7 @@ export class GeneratedStep implements Operation {
 		if (missed !== undefined && this.#kind.form !== 'within16' && this.#kind.width !== 16) {
 			const {mask, value} = wholeData[isWrite ? 'write' : 'read'];
 			const descriptor = this.#state.load('i64', 64, segment, SegmentState.offset('limit'));
-			f.if(descriptor.and(mask).ne(value), missed);
+			f.ifUnlikely(descriptor.and(mask).ne(value), missed);
 			return f.let(this.inFlatSegment(offset, segment).and(0xffff_ffffn));
 		}
 		const address = f.let(callOf(this.#check, segment, offset, i32(bytes), i32(isWrite ? 1 : 0)));

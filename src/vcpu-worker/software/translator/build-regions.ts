@@ -222,7 +222,7 @@ class RegionWriter {
 					const place = pageOf(block.place) + Number(step.immediate);
 					// What it pushed may have changed the code that it goes to.
 					if (operation.hasStored)
-						f.if(this.#registers.changed, () => this.#goBy(number, index, this.#addressOf(number, place)));
+						f.ifUnlikely(this.#registers.changed, () => this.#goBy(number, index, this.#addressOf(number, place)));
 					this.#goTo(number, index, place);
 				},
 				to: (address) => {
@@ -239,7 +239,7 @@ class RegionWriter {
 		const following = block.steps[index + 1];
 		if (following?.ordinal === step.ordinal) return false;
 		if (this.#hasStored && !kind.isLast && (following !== undefined || block.follower !== undefined))
-			f.if(this.#registers.changed, () => this.#leave(i32(goOn), this.#recordOf(number, index + 1)));
+			f.ifUnlikely(this.#registers.changed, () => this.#leave(i32(goOn), this.#recordOf(number, index + 1)));
 		this.#hasStored = false;
 		return kind.isLast;
 	}
@@ -267,7 +267,7 @@ class RegionWriter {
 		const budget = this.#count(from, index, executed);
 		if (number <= from) {
 			const {place} = this.#blockOf(number);
-			f.if(this.#isWanted(budget), () => {
+			f.ifUnlikely(this.#isWanted(budget), () => {
 				f.store(this.#imports.state, 64, i32(0), CpuState.offset('rip'), this.#addressOf(from, place));
 				this.#leave(i32(Stop.poll), this.#recordOf(from, index));
 			});
@@ -293,7 +293,7 @@ class RegionWriter {
 			const {isKnown, record} = cachedBlock(f, state, address);
 			// What the cache has is the head before the first record.
 			const isOwn = record.eq(this.#recordOf(number, 0).sub(MicroOp.size));
-			f.if(isKnown.and(isOwn).isZero(), () => this.#goOnwardTo(address, this.#recordOf(from, index)));
+			f.ifUnlikely(isKnown.and(isOwn).isZero(), () => this.#goOnwardTo(address, this.#recordOf(from, index)));
 			f.set(this.#pages, this.#pages.or(bit));
 		});
 		const page = state.load('i64', 64, i32(0), CpuState.offset('codePage'));
@@ -339,13 +339,13 @@ class RegionWriter {
 			f.store(state, 64, i32(0), CpuState.offset('rip'), this.#address);
 			this.#leave(i32(reason), this.#record);
 		};
-		f.if(this.#isWanted(this.#registers.budget()), () => stop(Stop.poll));
+		f.ifUnlikely(this.#isWanted(this.#registers.budget()), () => stop(Stop.poll));
 		const block = cachedBlock(f, state, this.#address);
-		f.if(block.isKnown.isZero(), () => stop(Stop.lookup));
+		f.ifUnlikely(block.isKnown.isZero(), () => stop(Stop.lookup));
 		if (top !== undefined) this.#forgetPages(block.page);
 		enterPage(f, state, block.page, block.pageOffset);
 		const head = f.let(block.record);
-		f.if(state.load('i32', 16, head, MicroOp.offset('kind')).ne(enterKind), () => this.#leave(i32(goOn), head));
+		f.ifUnlikely(state.load('i32', 16, head, MicroOp.offset('kind')).ne(enterKind), () => this.#leave(i32(goOn), head));
 		const word = (name: 'a' | 'b' | 'c') => state.load('i32', 32, head, MicroOp.offset(name));
 		const other = f.let(word('b'));
 		if (top !== undefined)

@@ -118,7 +118,7 @@ export class LocalRegisters implements Registers {
 			// It sets flags in some cases only: once more, with what they were before computed.
 			setInBranches.add(kind);
 			f.free(locals);
-			f.out.length = before.length;
+			f.takeBack(before.length);
 			this.#pending = before.pending;
 			this.difference = difference;
 			this.#passing.clear();
