@@ -313,6 +313,7 @@ export class GeneratedStep implements Operation {
 	}
 
 	inFlatSegment(offset: Int<'i64'>, segment: Int<'i32'> = this.#segment()): Int<'i64'> {
+		if (segment.known === BigInt(CpuState.offset('none'))) return offset;
 		return offset.add(this.#state.load('i64', 64, segment));
 	}
 
