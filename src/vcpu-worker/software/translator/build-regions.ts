@@ -288,7 +288,7 @@ class RegionWriter {
 		const distance = pageOf(place) - pageOf(this.#blockOf(from).place);
 		if (distance === 0) return;
 		const bit = 1 << this.#region.pages.indexOf(pageOf(place));
-		f.if(this.#pages.and(bit).isZero(), () => {
+		f.ifUnlikely(this.#pages.and(bit).isZero(), () => {
 			const address = f.let(this.#addressOf(from, place));
 			const {isKnown, record} = cachedBlock(f, state, address);
 			// What the cache has is the head before the first record.
