@@ -149,7 +149,8 @@ export class UserModeProcessor {
 			core.restoreAll(state);
 			this.#ram.set(ram);
 			const stop = core.withoutJumps(run);
-			const left = core.save().fill(0, withinSteps.begin, withinSteps.end);
+			// What is counted for people goes on.
+			const left = core.save().fill(0, withinSteps.begin, withinSteps.end).fill(0, CpuState.offset('instructions'));
 			return {stop, state: left, ram: this.#ram.slice()};
 		};
 		end(() => core.run(record));
