@@ -171,10 +171,10 @@ function wrongTranslations(change: (page: Uint8Array) => void): TranslationSourc
 	const answers: Answer[] = [];
 	const make = (requests: readonly TranslationRequest[]) => {
 		const changed = requests.map((request) => {
-			const [own, ...others] = request.pages;
-			const bytes = own.bytes.slice();
+			const [first, ...others] = request.pages;
+			const bytes = first.bytes.slice();
 			change(bytes);
-			return {...request, pages: [{...own, bytes}, ...others] as const};
+			return {...request, pages: [{...first, bytes}, ...others] as const};
 		});
 		const right = makeTranslations(requests);
 		const wrong = makeTranslations(changed);

@@ -54,7 +54,9 @@ export function codeOf({core, mmu}: Compared, record: number, page: bigint): str
 export const blocksOf = ({core}: Compared, translations: readonly KnownTranslation[]): string =>
 	translations
 		.map(({entered, firsts}) => {
-			const blocks = firsts.map((at) => hex(core.startOf(at))).join(' ');
+			// Of a page that this processor does not have there is none.
+			const own = firsts.filter((at) => at !== 0);
+			const blocks = own.map((at) => hex(core.startOf(at))).join(' ');
 			return `translation at ${hex(entered ?? 0n)} of blocks at ${blocks}`;
 		})
 		.join(', ');

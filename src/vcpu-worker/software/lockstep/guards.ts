@@ -1,6 +1,6 @@
 import {i32, ModuleBuilder} from '#support/wasm';
 import {type Core, compile, importParts, type Translation} from '#vcpu-worker/software/interpreter';
-import {CpuState, MicroOp, Stop} from '#vcpu-worker/software/state';
+import {blockBits, CpuState, MicroOp, Stop} from '#vcpu-worker/software/state';
 
 /** A translation that the processor has. */
 export interface KnownTranslation {
@@ -80,7 +80,8 @@ function buildGuard(): Uint8Array {
 	const func = module.function({parameters: ['i32', 'i32'], result: 'i32'});
 	const {body} = func;
 	const [table, entry] = body.parameters;
-	const head = state.load('i32', 32, table.add(entry.mul(4))).sub(MicroOp.size);
+	const block = entry.and((1 << blockBits) - 1);
+	const head = state.load('i32', 32, table.add(block.mul(4))).sub(MicroOp.size);
 	body.store(state, 32, i32(0), CpuState.offset('record'), head);
 	body.return(i32(Stop.hot));
 	module.exportFunction('0', func);

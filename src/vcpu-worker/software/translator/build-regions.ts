@@ -8,12 +8,12 @@ import {
 	RareFunctions,
 } from '#vcpu-worker/software/interpreter';
 import {enterKind, kinds} from '#vcpu-worker/software/semantics';
-import {CpuState, goOn, MicroOp, Stop} from '#vcpu-worker/software/state';
+import {blockBits, CpuState, goOn, MicroOp, Stop} from '#vcpu-worker/software/state';
 import {pageOf} from '#vcpu-worker/software/translation-store';
 import {KnownFields} from './known-fields.ts';
 import {LocalRegisters} from './local-registers.ts';
 import type {KnownStep} from './read-block.ts';
-import {blockBits, isReturn, type Region, type RegionBlock} from './region.ts';
+import {isReturn, type Region, type RegionBlock} from './region.ts';
 
 /** Builds a module whose functions `0`, `1` and so on are these regions. Its imports are the interpreter's. */
 export function buildRegions(regions: readonly Region[]): Uint8Array<ArrayBuffer> {

@@ -1,12 +1,8 @@
 import {RecordWord} from '#vcpu-worker/software/decode';
 import {kinds} from '#vcpu-worker/software/semantics';
-import {maxTableBlocks} from '#vcpu-worker/software/state';
 import {pageOf} from '#vcpu-worker/software/translation-store';
-import {isCall, isDirect} from './region.ts';
+import {isCall, isDirect, isFull} from './region.ts';
 
-/** Most of a region: V8 takes long for large functions. */
-const maxBlocks = maxTableBlocks;
-const maxSteps = 900;
 /** Pages: each has a bit of 32. */
 const maxPages = 16;
 /** Most steps that a block is looked through for. */
@@ -35,7 +31,7 @@ export function collect({words, firstAt, rankOf}: CodeAround, begin: number): Re
 	};
 	add(begin, 0);
 	let count = 0;
-	while (pending.size > 0 && found.size < maxBlocks && count < maxSteps) {
+	while (pending.size > 0 && !isFull(found.size, count)) {
 		const [place, {first}] = [...pending].reduce((best, each) => (each[1].rank < best[1].rank ? each : best));
 		pending.delete(place);
 		const page = pageOf(place);

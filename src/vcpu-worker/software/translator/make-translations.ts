@@ -15,7 +15,7 @@ import {
 } from '#vcpu-worker/software/translation-store';
 import {buildRegions} from './build-regions.ts';
 import {type KnownStep, knownSteps} from './read-block.ts';
-import {formRegion, type Region, type RegionBlock} from './region.ts';
+import {formRegion, isFull, type Region, type RegionBlock} from './region.ts';
 
 /** Longest instruction in bytes: so many may have told that there is none. */
 const maxLength = 15;
@@ -83,10 +83,13 @@ function form(request: TranslationRequest): Formed {
 	const decoded = new Map<number, Int32Array>();
 	const found = new Map<number, readonly KnownStep[]>();
 	const warm = new Set<number>();
+	let steps = 0;
 	for (const [index, page] of pages.entries()) {
 		for (const at of page.warm) warm.add(page.distance + at);
 		for (const at of new Set([...(index === 0 ? [offset] : []), ...page.known])) {
+			if (isFull(found.size, steps)) break;
 			const block = decoder.decode(page.bytes, at, {codeSize});
+			steps += block.count;
 			decoded.set(page.distance + at, block.words.slice(0, block.count * RecordWord.words));
 			found.set(page.distance + at, knownSteps(block));
 		}

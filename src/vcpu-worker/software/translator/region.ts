@@ -1,4 +1,5 @@
 import {kindNumber, kinds} from '#vcpu-worker/software/semantics';
+import {maxTableBlocks} from '#vcpu-worker/software/state';
 import {pageOf} from '#vcpu-worker/software/translation-store';
 import {arrange} from './arrange.ts';
 import type {KnownStep} from './read-block.ts';
@@ -32,15 +33,15 @@ export interface Region {
 	readonly comesBack: boolean;
 }
 
+/** Most steps of a region, but for those of its last block: V8 takes long for large functions. */
+const maxSteps = 900;
 /** Most places behind calls that a return is compared with. */
 const maxReturns = 8;
 /** Bytes as far as branches go: those of code of 16 and 32 bits that leave their segment go further. */
 const farthest = 2n ** 31n;
 
-/** Bits of an entry that are the number of its block; that of its page is behind them. */
-export const blockBits = 8;
-/** What a translation is given to begin at a block: its number, and that of its page. */
-export const entryOf = (block: number, page: number): number => block | (page << blockBits);
+/** Tells whether a region has as much as it may have. */
+export const isFull = (blocks: number, steps: number): boolean => blocks >= maxTableBlocks || steps >= maxSteps;
 
 /** A block alone as a region, which all branches leave. */
 export function loneRegion(steps: readonly KnownStep[]): Region {

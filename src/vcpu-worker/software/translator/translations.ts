@@ -1,6 +1,6 @@
 import {announcedKey, type CodeSize} from '#vcpu-worker/software/decode';
 import {type Core, isImage, type Translation} from '#vcpu-worker/software/interpreter';
-import {MicroOp} from '#vcpu-worker/software/state';
+import {entryOf, MicroOp} from '#vcpu-worker/software/state';
 import {
 	Allowance,
 	type Answer,
@@ -12,7 +12,6 @@ import {
 	type TranslationSource,
 } from '#vcpu-worker/software/translation-store';
 import {collect} from './collect.ts';
-import {entryOf} from './region.ts';
 
 /** Decoded code of a page. */
 export interface KnownCode {
