@@ -31,8 +31,6 @@ export interface End {
 	readonly record: number;
 	readonly rip: bigint;
 	readonly state: Uint8Array;
-	/** The block there has been looked for, in vain. */
-	readonly isLooked?: boolean;
 }
 
 /** Both runs of code. */
@@ -149,16 +147,15 @@ export class TwinRun {
 			const stop = core.run(at);
 			const goesOn = turns > 0 && state.budget >= 0 && state.request === 0;
 			let next: number | undefined;
-			const isLooked = stop === Stop.lookup && goesOn;
 			if (stop === Stop.hot && this.#guards.open(state.record)) next = state.record;
-			else if (isLooked) next = this.#on.onward();
-			if (next === undefined) return {...this.#end(stop, budget - state.budget), isLooked};
+			else if (stop === Stop.lookup && goesOn) next = this.#on.onward();
+			if (next === undefined) return this.#end(stop, budget - state.budget);
 			at = next;
 		}
 	}
 
 	/** Runs by the interpreter to where the translation has ended. @returns also whether it cannot stop there */
-	#interpreted(record: number, {kind, executed: wanted, isLooked}: End): [End, boolean] {
+	#interpreted(record: number, {kind, executed: wanted}: End): [End, boolean] {
 		const {core} = this.#on;
 		const {state} = core;
 		state.translates = 0;
@@ -179,11 +176,7 @@ export class TwinRun {
 			done = end.executed;
 			if (isAgain && first !== at) return [end, true];
 			if (end.kind !== 'border' || isAgain || turns === 0) return [end, false];
-			if (done > wanted || (done === wanted && kind === 'border')) {
-				// A walk marks entries of tables that lead to nothing, too.
-				if (isLooked) this.#on.onward();
-				return [end, false];
-			}
+			if (done > wanted || (done === wanted && kind === 'border')) return [end, false];
 			// Where its block does not end behind it, more is done without TypeScript.
 			state.rip = end.rip;
 			const next = this.#on.onward();

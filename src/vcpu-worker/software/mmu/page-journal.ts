@@ -16,6 +16,8 @@ export class PageJournal {
 	hasMarked = false;
 	readonly #ram: SharedArrayBuffer;
 	readonly #before = new Map<number, Uint8Array>();
+	/** Bits that walks have set, by the byte that they are in. */
+	readonly #marks = new Map<number, number>();
 
 	constructor(ram: SharedArrayBuffer) {
 		this.#ram = ram;
@@ -27,9 +29,17 @@ export class PageJournal {
 		if (!this.#before.has(page)) this.#before.set(page, this.#page(page).slice());
 	}
 
+	/** Takes note of bits that a walk sets, in the lowest byte of an entry: when it walks is its own affair, so that they count as alike. */
+	mark(place: number, bits: number): void {
+		this.keep(place);
+		this.hasMarked = true;
+		this.#marks.set(place, (this.#marks.get(place) ?? 0) | bits);
+	}
+
 	/** Forgets all. */
 	clear(): void {
 		this.#before.clear();
+		this.#marks.clear();
 		this.hasMarked = false;
 	}
 
@@ -59,8 +69,10 @@ export class PageJournal {
 			if (Buffer.compare(now, other) === 0) continue;
 			for (let at = 0; at < pageBytes && found.length < most; at++)
 				if (now[at] !== other[at]) {
+					const place = start + at;
 					const [was, is, undoneByte] = [before[at], now[at], other[at]] as [number, number, number];
-					found.push({place: start + at, before: was, undone: undoneByte, now: is});
+					if (((is ^ undoneByte) & ~(this.#marks.get(place) ?? 0)) !== 0)
+						found.push({place, before: was, undone: undoneByte, now: is});
 				}
 		}
 		return found;

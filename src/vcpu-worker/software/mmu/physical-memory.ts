@@ -97,10 +97,7 @@ export class PhysicalMemory {
 	setBits(gpa: number, expected: number, bits: number): boolean {
 		const place = this.placeOf(gpa);
 		if (place < 0) return true;
-		if (this.journal !== undefined) {
-			this.journal.keep(place);
-			this.journal.hasMarked = true;
-		}
+		this.journal?.mark(place, bits);
 		if (Atomics.compareExchange(this.#words, place / 4, expected, expected | bits) !== expected) return false;
 		this.stored(place, 4);
 		return true;
