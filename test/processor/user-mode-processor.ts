@@ -2,7 +2,7 @@ import type {ViewOf} from '#support/wire';
 import {type CaseRecord, codeAddress, noVector, type ProcessorState, windowAddress, windowBytes} from '#test/silicon';
 import {decode} from '#vcpu-worker/software/decode';
 import {compile, type Translation} from '#vcpu-worker/software/interpreter';
-import {Stop, withinSteps} from '#vcpu-worker/software/state';
+import {CpuState, Stop, withinSteps} from '#vcpu-worker/software/state';
 import {flagsOf, GuestFault, type Outside, Processor, setFlags, systemInstructions} from '#vcpu-worker/software/system';
 import {announcing, loneMemory} from '#vcpu-worker/software/system/testing';
 import {buildRegions, type KnownStep, loneRegion, readBlock} from '#vcpu-worker/software/translator';
