@@ -3,7 +3,7 @@ import type {Random} from '#test/silicon';
 import type {CodeDifference} from '#vcpu-worker/hypervisor';
 import {enterVcpu, type LoneVcpu, LoneVcpus} from '#vcpu-worker/software/back-end/testing';
 import {Lockstep} from '#vcpu-worker/software/lockstep';
-import {CpuState, memoryMap, ownRequests, tlbEntry} from '#vcpu-worker/software/state';
+import {CpuState, memoryMap, ownRequests, tlbBytes, tlbEntry} from '#vcpu-worker/software/state';
 import type {ProcessorStop} from '#vcpu-worker/software/system';
 import {beginLongMode} from './long-mode.ts';
 import {type Mode, makeScene, ramRanges, rom, stir} from './random-scene.ts';
@@ -168,17 +168,19 @@ export class HostileMachine {
 
 	/** Entries of the TLB lead to RAM alone. */
 	#checkTlb(): string[] {
-		const {memory} = this.vcpu.processor.core;
-		const entries = new BigInt64Array(memory, memoryMap.tlb, (memoryMap.jumps - memoryMap.tlb) / 8);
-		for (let at = 0; at < entries.length; at += tlbEntry.size / 8) {
-			const [read, write, addend] = [entries[at], entries[at + 1], entries[at + 2]] as [bigint, bigint, bigint];
-			for (const page of [read, write]) {
-				if (page === -1n) continue;
-				const target = Number(BigInt.asUintN(64, page + addend));
-				const isRam = this.#vcpus.memory.ranges.some(
-					({offset, length}) => target >= offset && target + 4096 <= offset + length,
-				);
-				if (!isRam || target % 4096 !== 0) return [`the TLB leads ${page.toString(16)} to ${target.toString(16)}`];
+		const {core, mmu} = this.vcpu.processor;
+		for (const table of mmu.tables) {
+			const entries = new BigInt64Array(core.memory, table, tlbBytes / 8);
+			for (let at = 0; at < entries.length; at += tlbEntry.size / 8) {
+				const [read, write, addend] = [entries[at], entries[at + 1], entries[at + 2]] as [bigint, bigint, bigint];
+				for (const page of [read, write]) {
+					if (page === -1n) continue;
+					const target = Number(BigInt.asUintN(64, page + addend));
+					const isRam = this.#vcpus.memory.ranges.some(
+						({offset, length}) => target >= offset && target + 4096 <= offset + length,
+					);
+					if (!isRam || target % 4096 !== 0) return [`the TLB leads ${page.toString(16)} to ${target.toString(16)}`];
+				}
 			}
 		}
 		return [];

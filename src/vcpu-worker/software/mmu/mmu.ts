@@ -178,6 +178,13 @@ export class Mmu {
 		return true;
 	}
 
+	/** Addresses of the entries that accesses may go by, of a class each. */
+	get tables(): readonly number[] {
+		const spaces = this.#spaces.filter(({isFilled}) => isFilled);
+		const classes = [AccessClass.user, AccessClass.lifted];
+		return [supervisorTlb, ...spaces.flatMap(({number}) => classes.map((each) => tlbOf(each, number)))];
+	}
+
 	/** Number of entries that a load of CR3 looks at. */
 	get listed(): number {
 		return this.#local.length + this.#space.local.length;
@@ -264,12 +271,7 @@ export class Mmu {
 			this.flush();
 			return;
 		}
-		this.#forgetEntry(supervisorTlb, low, high);
-		for (const {isFilled, number} of this.#spaces) {
-			if (!isFilled) continue;
-			this.#forgetEntry(tlbOf(AccessClass.user, number), low, high);
-			this.#forgetEntry(tlbOf(AccessClass.lifted, number), low, high);
-		}
+		for (const tlb of this.tables) this.#forgetEntry(tlb, low, high);
 		this.#core.forgetPageJumps(low, high);
 	}
 
@@ -290,14 +292,7 @@ export class Mmu {
 	dropWritable(): void {
 		const writable = this.#writable;
 		if (writable.length < maxWritable) for (const at of writable) this.#dropWritableAt(at);
-		else {
-			this.#dropWritableOf(supervisorTlb);
-			for (const {isFilled, number} of this.#spaces) {
-				if (!isFilled) continue;
-				this.#dropWritableOf(tlbOf(AccessClass.user, number));
-				this.#dropWritableOf(tlbOf(AccessClass.lifted, number));
-			}
-		}
+		else for (const tlb of this.tables) this.#dropWritableOf(tlb);
 		writable.length = 0;
 	}
 
