@@ -21,6 +21,7 @@ import {
 	rsi,
 	rsp,
 } from '#flowey/x86-assembler';
+import {Lockstep} from '#vcpu-worker/software/lockstep';
 import {type Answer, type TranslationSource, TranslationStore} from '#vcpu-worker/software/translation-store';
 import {makeTranslations} from '#vcpu-worker/software/translator';
 import type {GuestOptions, GuestProcessor} from './guest-processor.ts';
@@ -138,6 +139,26 @@ test('code of several pages that calls and jumps directly is one function', (t) 
 	runLoop(50, 60, () => {}, {translations: machine()});
 	const pages = answers.flatMap((answer) => (answer.kind === 'made' ? [answer.region.pages] : []));
 	t.is(Math.max(...pages.map(({length}) => length)), 3);
+});
+
+test('code of several pages is compared in lockstep where the interpreter comes to another page, too', (t) => {
+	const prepared = () => {
+		const guest = start(loop(60, () => {}));
+		// FNOP, behind which the interpreter goes on; CALL; RET.
+		guest.ram.set([0xd9, 0xd0, ...near(call, functionAt + 2, furtherAt), 0xc3], functionAt);
+		return guest;
+	};
+	const guest = prepared();
+	const {processor} = guest;
+	const found: unknown[] = [];
+	processor.lockstep = new Lockstep(processor, {found: (each) => found.push(each), rounds: Number.POSITIVE_INFINITY});
+	processor.heat = 20;
+	runOn(guest);
+	t.deepEqual(found, []);
+	t.true(processor.lockstep.counters.rounds > 0);
+	const expected = prepared();
+	expected.processor.heat = undefined;
+	t.deepEqual(left(guest), left(runOn(expected).guest));
 });
 
 /** Where the second of two machines has its functions. */
