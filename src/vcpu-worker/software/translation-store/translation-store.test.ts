@@ -140,6 +140,29 @@ test('requests that come while others are made are made together, and equal ones
 	t.deepEqual(modules(answers), [1, 1, 2, 2, 2]);
 });
 
+test('a request is compared with few of those that wait and begin alike, however many a guest has', async (t) => {
+	const batches: (readonly TranslationRequest[])[] = [];
+	const store = new TranslationStore(async (requests) => {
+		batches.push(requests);
+		return make(requests);
+	}, roomy);
+	const ask = store.enter().join(() => {});
+	const alike = Array.from({length: 9}, (_, last) => {
+		const one = request(1);
+		one.pages[0].bytes[lastByte] = last;
+		return one;
+	});
+	for (const one of alike) ask(one);
+	const [first, second] = alike as [TranslationRequest, TranslationRequest];
+	for (const again of [first, second, alike.at(-1) as TranslationRequest]) ask(again);
+	for (let turn = 0; turn < 4; turn++) await new Promise(setImmediate);
+	// The last one again, as nobody has seen that it waits.
+	t.deepEqual(
+		batches.map(({length}) => length),
+		[1, 9],
+	);
+});
+
 test('what could not be made is refused, and what comes then is made', async (t) => {
 	let fails = true;
 	const store = new TranslationStore((requests) => (fails ? Promise.reject(new Error('no')) : make(requests)), roomy);

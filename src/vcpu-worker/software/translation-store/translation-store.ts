@@ -27,6 +27,8 @@ const burst = 4096;
 const perSecond = 64;
 /** Regions of a machine that begin alike, and of all that have left. */
 const maxAlike = 8;
+/** Requests that begin alike with which another one is compared while they wait: guests can have all of them begin so, and be 64 KiB each. */
+const maxCompared = 4;
 
 interface StoredModule {
 	readonly number: number;
@@ -115,9 +117,10 @@ export class TranslationStore {
 		}
 		const {id} = request;
 		const own = this.#waiting.get(user.machine) ?? [];
-		const same = [...this.#making, ...[...this.#waiting.values()].flat()].find(
-			(other) => other.key === key && areAlike(other.request, request),
-		);
+		const same = [...this.#making, ...[...this.#waiting.values()].flat()]
+			.filter((other) => other.key === key)
+			.slice(0, maxCompared)
+			.find((other) => areAlike(other.request, request));
 		if (same !== undefined) same.users.push({user, id});
 		else if (request.mayMake && own.length < maxWaiting && user.machine.allowance.spend()) {
 			own.push({request, key, users: [{user, id}]});
