@@ -1,7 +1,7 @@
 import test from 'ava';
 import {type Assembler, al, eax, ecx} from '#flowey/x86-assembler';
 import {type MicroKernel, microKernel} from '#test/tmk';
-import {CpuState, Request} from '#vcpu-worker/software/state';
+import {CpuState, Request, vectorAt} from '#vcpu-worker/software/state';
 import {startKernel} from './guest-processor.ts';
 import {codeAt, startBytes, tables} from './raw-code.ts';
 
@@ -160,3 +160,25 @@ for (const [name, {code, rax}] of Object.entries(carried))
 			t.is(core.state.instructions - before, each * BigInt(rounds) + 1n);
 			t.true(entered < 20, `${entered}`);
 		});
+
+test('XSAVES that writes the instructions behind it is followed by what it has written', (t) => {
+	for (const heat of [undefined, 1]) {
+		// Where XMM0 is saved MOV EBX,1; HLT follow, and it has MOV EBX,2; HLT.
+		const [area, place] = [codeAt + 0x40, 160];
+		const guest = startBytes([0x48, 0x0f, 0xc7, 0x2f, 0xbb, 1, 0, 0, 0, 0xf4], area + place - 4);
+		const {processor} = guest;
+		const {state, memory} = processor.core;
+		new Uint8Array(memory).set([0xbb, 2, 0, 0, 0, 0xf4], vectorAt(0));
+		state.general[0] = 2n;
+		state.general[2] = 0n;
+		state.general[7] = BigInt(area);
+		Object.assign(state, {cr4: state.cr4 | 0x4_0200n, xcr0: 3n});
+		processor.changed();
+		processor.heat = heat;
+		const before = state.instructions;
+		t.is(processor.run(1000), 'halted');
+		t.is(guest.ram[area + place + 1], 2);
+		t.is(state.general[3], 2n);
+		t.is(state.instructions - before, 3n);
+	}
+});

@@ -78,9 +78,9 @@ function handled(parts: Parts, instruction: Instruction, end: 'done' | 'ended'):
 	};
 }
 
-/** Where the area is in one page either all of it may be written or nothing has been. */
+/** Where the area is in one page either all of it may be written or nothing has been. What follows may have been written: its block is looked for anew. */
 function save(parts: Parts, instruction: Instruction): WithinBlock | undefined {
-	const carryOut = handled(parts, instruction, 'done');
+	const carryOut = handled(parts, instruction, 'ended');
 	const {operands, addressSize} = instruction;
 	return carryOut && (() => (isInPage(linearOf(parts, operands[0], addressSize)) ? carryOut() : 'left'));
 }
