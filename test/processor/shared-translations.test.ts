@@ -15,6 +15,7 @@ import {
 } from '#vcpu-worker/software/translation-store';
 import {makeTranslations} from '#vcpu-worker/software/translator';
 import {type GuestProcessor, startKernel} from './guest-processor.ts';
+import {codeAt, startBytes} from './raw-code.ts';
 
 const ends = {port: exitPort, value: exitCode.ok};
 /** ADD RBX,1. */
@@ -176,6 +177,33 @@ test('a processor asks for no more than it may', (t) => {
 	});
 	t.is(asked + wanted.length, 2);
 	t.deepEqual(left(guest), byInterpreter(work));
+});
+
+test('a processor that gets no answers has few requests on their way', (t) => {
+	const pages = 40;
+	const asked = (processors: number) => {
+		let count = 0;
+		const translations: TranslationSource = {
+			ask() {
+				count++;
+				return [];
+			},
+			take: () => undefined,
+			mayHave: () => false,
+		};
+		const guest = startBytes([], codeAt, {translations, processors});
+		for (let page = 0; page < pages; page++) {
+			const next = codeAt + (page + 1) * 0x1000;
+			// MOV ECX,100; DEC ECX; JNZ back; MOV EAX,next; JMP RAX: no region has two of the pages.
+			const target = [next & 0xff, (next >> 8) & 0xff, (next >> 16) & 0xff, 0];
+			guest.ram.set([0xb9, 100, 0, 0, 0, 0xff, 0xc9, 0x75, 0xfc, 0xb8, ...target, 0xff, 0xe0], next - 0x1000);
+		}
+		guest.ram.set([0xf4], codeAt + pages * 0x1000);
+		guest.processor.heat = 10;
+		t.is(guest.processor.run(100_000), 'halted');
+		return count;
+	};
+	t.deepEqual([asked(1), asked(32)], [pages, 16]);
 });
 
 test('processors of a machine share what they may ask for at once', (t) => {

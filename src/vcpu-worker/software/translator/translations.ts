@@ -68,6 +68,9 @@ const rareShift = 6;
 /** Requests that the processors of a machine send at once, and in a second: each costs the thread that hears them some 50 microseconds. */
 const burst = 4096;
 const perSecond = 1000;
+/** Requests that the processors of a machine have on their way at once, of up to 64 KiB each, and one of them at least: the store keeps no more. */
+const mostAsked = 512;
+const leastAsked = 16;
 /** Answers that are taken at once. */
 const mostTaken = 64;
 /** Executions until one that is refused asks again, at least. */
@@ -85,6 +88,8 @@ export class Translations {
 	heat = 1;
 	/** What it may ask for. */
 	allowance: Allowance;
+	/** Requests that it may have on their way. */
+	readonly #mostAsked: number;
 	readonly #core: Core;
 	readonly #codeOf: CodeOf;
 	readonly #source: TranslationSource;
@@ -107,6 +112,7 @@ export class Translations {
 	/** @param processors - of the machine, which share what it may ask for */
 	constructor(core: Core, codeOf: CodeOf, source: TranslationSource, processors: number) {
 		this.allowance = new Allowance(burst / processors, perSecond / processors);
+		this.#mostAsked = Math.max(mostAsked / processors, leastAsked);
 		this.#core = core;
 		this.#codeOf = codeOf;
 		this.#source = source;
@@ -148,7 +154,7 @@ export class Translations {
 			core.count(head, isEarly ? rest : left);
 			return;
 		}
-		if (!this.allowance.spend()) {
+		if (this.#asked.size >= this.#mostAsked || !this.allowance.spend()) {
 			core.count(head, Math.max(rest, executions, refusedExecutions));
 			return;
 		}
