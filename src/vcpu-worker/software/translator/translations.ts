@@ -65,10 +65,10 @@ interface Asked extends HotBlock {
 const warmShift = 4;
 /** The same of a block in another one's region. */
 const rareShift = 6;
-/** Requests that the processors of a machine send at once, and in a second: each costs the thread that hears them some 50 microseconds. */
+/** Requests that the processors of a machine send at once, and in a second: each costs the thread that hears them 20 microseconds, with 16 pages 120. */
 const burst = 4096;
 const perSecond = 1000;
-/** Requests that the processors of a machine have on their way at once, of up to 64 KiB each, and one of them at least: the store keeps no more. */
+/** Requests that the processors of a machine have on their way at once, of up to 64 KiB each, and of each at least: the store has fewer wait. */
 const mostAsked = 512;
 const leastAsked = 16;
 /** Answers that are taken at once. */
