@@ -212,3 +212,42 @@ test('a store by an entry of another address space into code that has been decod
 	store(7n);
 	t.is(call(), 7);
 });
+
+test('an instruction across two global pages of a program is that of its second page behind INVLPG, also after loads of CR3', (t) => {
+	const {guest, state, read, run, map, rootWith} = startSpaces();
+	const [first, second, other] = [frameOf(1), frameOf(0, 1), frameOf(5, 1)];
+	// MOV BL,1; HLT; MOV BL,2; HLT; at the end of the page a jump back to either, whose offset is in the next page.
+	guest.ram.set([0xb3, 1, 0xf4, 0xb3, 2, 0xf4], first + 0xff0);
+	guest.ram[first + 0xfff] = 0xeb;
+	guest.ram[second] = -17 & 0xff;
+	guest.ram[other] = -14 & 0xff;
+	map(1, own, first, global);
+	state.efer |= 1n;
+	state.star = 0x20n << 48n;
+	const call = () => run([0x0f, 0x22, 0xd8, 0x48, 0x0f, 0x07], {0: rootWith(1, true), 1: BigInt(own + 0xfff), 11: 2n});
+	t.deepEqual([call(), call()], [1, 1]);
+	read(1, false);
+	map(1, common, other, global);
+	run([0x0f, 0x01, 0x3e], {6: BigInt(common)});
+	t.is(call(), 2);
+});
+
+test('code in a page that has become global is forgotten by INVLPG, also after loads of CR3', (t) => {
+	const {guest, run, map, read, rootWith} = startSpaces();
+	for (const second of [0, 1]) {
+		// MOV BL,n; RET, at two places.
+		guest.ram.set([0xb3, 1 + second, 0xc3], frameOf(1, second));
+		guest.ram.set([0xb3, 3 + second, 0xc3], frameOf(1, second) + 0x100);
+	}
+	// MOV CR3,RAX; CALL RSI.
+	const call = (at: number) => run([0x0f, 0x22, 0xd8, 0xff, 0xd6], {0: rootWith(1, true), 6: BigInt(at)});
+	const stay = (at: number) => run([0xff, 0xd6], {6: BigInt(at)});
+	t.is(call(own), 1);
+	map(1, own, frameOf(1), global);
+	t.is(stay(own + 0x100), 3);
+	read(1);
+	map(1, own, frameOf(1, 1), global);
+	run([0x0f, 0x01, 0x3e], {6: BigInt(own)});
+	t.is(stay(own + 0x100), 4);
+});
+

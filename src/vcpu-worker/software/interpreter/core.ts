@@ -331,6 +331,11 @@ export class Core {
 		if (this.#known.some(({frames}) => frames.has(number))) this.forgetJumps();
 	}
 
+	/** Tells whether a load of CR3 leaves what is known of a page in the present mode. */
+	outlastsLoads(isGlobal: boolean): boolean {
+		return isGlobal && (this.state.modeKey & userCode) === 0;
+	}
+
 	/** A word of this memory. */
 	word(place: number): bigint {
 		return this.#bytes.getBigUint64(place, true);
@@ -347,7 +352,7 @@ export class Core {
 		const {words} = this;
 		const {modeKey} = this.state;
 		const at = entryAt(low, high, modeKey);
-		if (!isGlobal || (modeKey & userCode) !== 0) this.#present.entries.push(at);
+		if (!this.outlastsLoads(isGlobal)) this.#present.entries.push(at);
 		const isOther = words[at] !== low || words[at + 1] !== high || words[at + jumpEntry.mode / 4] !== modeKey;
 		if (isOther && words[at + jumpEntry.mode / 4] !== noMode)
 			words.copyWithin(at + displaced, at, at + jumpEntry.size / 4);
@@ -367,8 +372,10 @@ export class Core {
 		const {frames, entries, pages} = this.#present;
 		const isFull = frames.size >= jumpEntries || entries.length >= jumpEntries;
 		if ((frames.get(number) ?? page) !== page || isFull) this.forgetJumps();
+		// One that is or was global has blocks that a load of CR3 does not forget.
+		if (this.outlastsLoads(isGlobal)) pages.delete(number);
+		else if (!frames.has(number)) pages.add(number);
 		frames.set(number, page);
-		if (!isGlobal || (this.state.modeKey & userCode) !== 0) pages.add(number);
 	}
 
 	/** Finds the block at a linear address that is known, for the mode of now; 0 where none is. */

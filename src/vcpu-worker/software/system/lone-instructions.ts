@@ -30,8 +30,8 @@ interface Pages {
 	/** Places in RAM; -1 for none. */
 	readonly first: number;
 	readonly second: number;
-	/** Both outlast loads of CR3. */
-	readonly areGlobal: boolean;
+	/** What is known of both outlasts loads of CR3. */
+	readonly areLasting: boolean;
 	/** `Core.globalEpoch`, or `Core.jumpsEpoch` of the mode for others. */
 	readonly epoch: number;
 }
@@ -112,11 +112,11 @@ export class LoneInstructions {
 	}
 
 	/** Tells whether these are the page that is executed and the one behind it, where they were. */
-	#areNow({low, high, modeKey, areGlobal, epoch}: Pages): boolean {
+	#areNow({low, high, modeKey, areLasting, epoch}: Pages): boolean {
 		const core = this.#core;
 		if (core.words[codePage] !== low || core.words[codePage + 1] !== high || core.state.modeKey !== modeKey)
 			return false;
-		return epoch === (areGlobal ? core.globalEpoch : core.jumpsEpoch);
+		return epoch === (areLasting ? core.globalEpoch : core.jumpsEpoch);
 	}
 
 	/** Where the page that is executed and the one behind it are. @throws GuestFault */
@@ -128,10 +128,10 @@ export class LoneInstructions {
 		const next = (low + pageBytes) | 0;
 		const first = this.#fetch(low, high);
 		const second = this.#fetch(next, next === 0 ? (high + 1) | 0 : high);
-		const areGlobal = first.isGlobal && second.isGlobal;
-		const epoch = areGlobal ? core.globalEpoch : core.jumpsEpoch;
+		const areLasting = core.outlastsLoads(first.isGlobal && second.isGlobal);
+		const epoch = areLasting ? core.globalEpoch : core.jumpsEpoch;
 		const places = {first: this.#memory.placeOf(first.page), second: this.#memory.placeOf(second.page)};
-		return {low, high, modeKey, ...places, areGlobal, epoch};
+		return {low, high, modeKey, ...places, areLasting, epoch};
 	}
 
 	/** Tells whether code from an offset in the first page on still is these bytes. */
