@@ -251,3 +251,22 @@ test('code in a page that has become global is forgotten by INVLPG, also after l
 	t.is(stay(own + 0x100), 4);
 });
 
+test('an address space that is entered before anything has been accessed begins without translations', (t) => {
+	const {guest, state, read, rootWith} = startSpaces();
+	const {processor, ram} = guest;
+	const words = new BigUint64Array(ram.buffer);
+	for (const pcid of [1, 2]) words[Number(rootOf(pcid)) / 8 + 1024] = 0x20_0187n;
+	ram[0x20_0000 + 0x800] = 77;
+	ram[0x800] = 66;
+	// MOV CR3,RCX; MOV CR3,RDX, step by step.
+	const at = Place.code + 0x4000;
+	ram.set([0x0f, 0x22, 0xd9, 0x0f, 0x22, 0xda], at);
+	state.general[1] = rootWith(1, true);
+	state.general[2] = rootWith(2, true);
+	state.rip = BigInt(at);
+	processor.debug.plan = {step: true, breakpoints: [], hardware: [], stops: []};
+	for (let step = 0; step < 2; step++) t.is(processor.run(100), 'debug');
+	processor.debug.plan = undefined;
+	t.is(read(2, true, 0x800), 77);
+});
+

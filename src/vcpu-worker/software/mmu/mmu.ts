@@ -225,6 +225,7 @@ export class Mmu {
 			this.flush();
 			return;
 		}
+		this.#core.begin();
 		// No entry of these tells its address space.
 		this.#forgetSupervisor();
 		const known = this.#spaces.find((space) => space.pcid === pcid);
