@@ -1,4 +1,7 @@
 import test from 'ava';
+import {Random} from '#test/silicon';
+import type {CodeDifference} from '#vcpu-worker/hypervisor';
+import {Lockstep} from '#vcpu-worker/software/lockstep';
 import {codeAt, handle, startBytes} from './raw-code.ts';
 
 const pageBytes = 0x1000;
@@ -251,6 +254,21 @@ test('code in a page that has become global is forgotten by INVLPG, also after l
 	t.is(stay(own + 0x100), 4);
 });
 
+test('no store goes by an entry of an address space once all entries have been forgotten', (t) => {
+	const {guest, run, map, rootWith} = startSpaces();
+	const code = frameOf(7);
+	guest.ram.set([0xb3, 1, 0xc3], code);
+	for (const pcid of [1, 2]) map(pcid, own, code);
+	const store = (value: bigint) =>
+		run([0x0f, 0x22, 0xd8, 0x88, 0x0e], {0: rootWith(1, true), 6: BigInt(own + 1), 1: value});
+	const call = () => run([0x0f, 0x22, 0xd8, 0xff, 0xd6], {0: rootWith(2, true), 6: BigInt(own)});
+	store(5n);
+	guest.processor.mmu.forgetEntries();
+	t.is(call(), 5);
+	store(6n);
+	t.is(call(), 6);
+});
+
 test('an address space that is entered before anything has been accessed begins without translations', (t) => {
 	const {guest, state, read, rootWith} = startSpaces();
 	const {processor, ram} = guest;
@@ -270,3 +288,29 @@ test('an address space that is entered before anything has been accessed begins 
 	t.is(read(2, true, 0x800), 77);
 });
 
+test('programs of all address spaces do the same in lockstep', (t) => {
+	const {guest, state, run, rootWith} = startSpaces({heat: 1});
+	const {processor, ram} = guest;
+	const found: CodeDifference[] = [];
+	const random = new Random(5);
+	const numbers = () => random.below(2 ** 30) / 2 ** 30;
+	processor.lockstep = new Lockstep(processor, {random: numbers, found: (each) => found.push(each)});
+	// MOV R10D,20. MOV ECX,50; MOV EDI,own+800h; REP STOSB; MOV BL,CL; ADD BL,n; DEC R10D; JNZ to MOV ECX; HLT.
+	const program = (n: number) => [
+		...[0x41, 0xba, 20, 0, 0, 0, 0xb9, 50, 0, 0, 0, 0xbf, 0, 8, 0x60, 0, 0xf3, 0xaa, 0x88, 0xcb, 0x80, 0xc3, n],
+		...[0x41, 0xff, 0xca, 0x75, -22 & 0xff, 0xf4],
+	];
+	for (let pcid = 1; pcid < 8; pcid++) ram.set(program(10 * pcid), frameOf(pcid) + 0x10);
+	state.efer |= 1n;
+	state.star = 0x20n << 48n;
+	const call = (pcid: number) =>
+		run([0x0f, 0x22, 0xd8, 0x48, 0x0f, 0x07], {0: rootWith(pcid, true), 1: BigInt(own + 0x10), 11: 2n});
+	for (let round = 0; round < 4; round++)
+		t.deepEqual(
+			[1, 2, 3, 4, 5, 6, 7].map((pcid) => call(pcid)),
+			[10, 20, 30, 40, 50, 60, 70],
+		);
+	t.deepEqual(found, []);
+	t.is(processor.lockstep.counters.uncompared, 0);
+	t.true(processor.lockstep.counters.rounds > 20);
+});

@@ -2,7 +2,16 @@ import {type CodeSize, maxBlockInstructions} from '#vcpu-worker/software/decode'
 import type {Core} from '#vcpu-worker/software/interpreter';
 import {executeAlone, type Mmu, PageJournal, type UnlikeByte} from '#vcpu-worker/software/mmu';
 import {kinds} from '#vcpu-worker/software/semantics';
-import {CpuState, longCode, MicroOp, memoryMap, Stop, userCode, withinSteps} from '#vcpu-worker/software/state';
+import {
+	CpuState,
+	longCode,
+	MicroOp,
+	memoryMap,
+	Stop,
+	spaceShift,
+	userCode,
+	withinSteps,
+} from '#vcpu-worker/software/state';
 import type {Guards} from './guards.ts';
 
 /** A processor, as far as its code runs twice. */
@@ -220,12 +229,14 @@ export class TwinRun {
 		const frame = core.frameOf(state.codePage);
 		const page = frame === undefined ? undefined : mmu.memory.page(frame);
 		const start = core.startOf(record);
-		const codeSize = (state.modeKey & ~userCode) as CodeSize;
+		const codeSize = (state.modeKey & codeSizes) as CodeSize;
 		return page && core.decodeAlone(page.slice(start, start + longest), start, codeSize, aloneSlot);
 	}
 }
 
 const lineBytes = 64;
+/** What of the mode's key is the size of code. */
+const codeSizes = ((1 << spaceShift) - 1) & ~userCode;
 
 function endKind(stop: number, vector: number): EndKind {
 	if (stop === Stop.system) return 'system';

@@ -163,6 +163,10 @@ export class Mmu {
 	forgetEntries(): void {
 		this.#core.forgetPages();
 		this.#local.length = 0;
+		for (const space of this.#spaces) {
+			if (space.isFilled) this.#core.forgetSpace(space.number);
+			space.local.length = 0;
+		}
 		this.#writable.length = 0;
 	}
 
