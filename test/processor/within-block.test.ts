@@ -3,7 +3,7 @@ import {type Assembler, al, eax, ecx} from '#flowey/x86-assembler';
 import {type MicroKernel, microKernel} from '#test/tmk';
 import {CpuState, Request, vectorAt} from '#vcpu-worker/software/state';
 import {startKernel} from './guest-processor.ts';
-import {codeAt, startBytes, tables} from './raw-code.ts';
+import {codeAt, runBytes, startBytes, tables} from './raw-code.ts';
 
 /** Instructions of a full block. */
 const blockLength = 32;
@@ -181,4 +181,34 @@ test('XSAVES that writes the instructions behind it is followed by what it has w
 		t.is(state.general[3], 2n);
 		t.is(state.instructions - before, 3n);
 	}
+});
+
+test('an instruction that faults amid its block asks what is outside once', (t) => {
+	let asked = 0;
+	// INC EBX; INC EBX; WRMSR of a register that is nowhere.
+	const {vector, errorCode, general} = runBytes([0xff, 0xc3, 0xff, 0xc3, 0x0f, 0x30], {
+		prepare({processor}) {
+			processor.core.state.general.set([0n, 0x1234n, 0n, 0n]);
+			Object.assign(processor.outside, {
+				writeMsr() {
+					asked++;
+					return false;
+				},
+			});
+		},
+	});
+	t.deepEqual([vector, errorCode, general[3], asked], [13, 0, 2n, 1]);
+});
+
+test('a state that is nowhere faults amid its block with the address and the error code of its read', (t) => {
+	const address = 0x7000_0000_0000n;
+	// INC EBX; XRSTOR [RDI].
+	const {vector, errorCode, general, processor} = runBytes([0xff, 0xc3, 0x0f, 0xae, 0x2f], {
+		prepare({processor: {core}}) {
+			core.state.general.set([7n, 0n, 0n, 0n]);
+			core.state.general[7] = address;
+			Object.assign(core.state, {cr4: core.state.cr4 | 0x4_0200n, xcr0: 7n});
+		},
+	});
+	t.deepEqual([vector, errorCode, general[3], processor.core.state.cr2], [14, 0, 1n, address]);
 });

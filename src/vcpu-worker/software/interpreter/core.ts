@@ -49,9 +49,9 @@ export type SlowAccess = (low: number, high: number, width: number, kind: number
 
 /**
  * Carries out an instruction of the system amid its block, or at its end. `left`: it has done nothing, and is left to whoever drives the
- * processor. `ended`: its block ends behind it.
+ * processor. `faulted`: it has changed nothing, and the state has its exception. `ended`: its block ends behind it.
  */
-export type WithinBlock = () => 'left' | 'done' | 'ended';
+export type WithinBlock = () => 'left' | 'faulted' | 'done' | 'ended';
 
 /** See `Imports.translations`. */
 export type Translation = (table: number, entry: number) => number;
@@ -239,6 +239,7 @@ export class Core {
 		}
 		const end = quick();
 		if (end === 'left') return Stop.system;
+		if (end === 'faulted') return Stop.fault;
 		const {state} = this;
 		if (end === 'done' && state.request === 0) return 0;
 		state.budget -= this.ordinalOf(record);

@@ -8,7 +8,7 @@ const accumulator = generalAt(0) / 4;
 const data = generalAt(2) / 4;
 const pageBytes = 4096;
 
-/** Instructions whose handlers change no mode, no translation and no memory, have no operand there, and do nothing before they fault. */
+/** Instructions whose handlers change no mode, no translation and no memory, have no operand there, and change nothing before they fault. */
 const byHandler = new Set(
 	(
 		'rdtsc rdtscp rdpid rdrand rdseed cpuid readFsBase readGsBase writeFsBase writeGsBase movFromControl ' +
@@ -62,7 +62,7 @@ function output(parts: Parts, {operands}: Instruction): WithinBlock {
 	};
 }
 
-/** Carries out an instruction by its handler, which has done nothing where it faults. */
+/** Carries out an instruction by its handler, once: what it has asked of a device before it faults is not asked again. */
 function handled(parts: Parts, instruction: Instruction, end: 'done' | 'ended'): WithinBlock | undefined {
 	const handler = systemInstructions[instruction.name];
 	if (handler === undefined) return undefined;
@@ -71,7 +71,8 @@ function handled(parts: Parts, instruction: Instruction, end: 'done' | 'ended'):
 			handler(parts, instruction);
 		} catch (error) {
 			if (!(error instanceof GuestFault)) throw error;
-			return 'left';
+			Object.assign(parts.core.state, {vector: error.vector, errorCode: error.errorCode ?? 0});
+			return 'faulted';
 		}
 		applyPrivilege(parts.core);
 		return end;
