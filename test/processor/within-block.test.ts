@@ -3,7 +3,7 @@ import {type Assembler, al, eax, ecx} from '#flowey/x86-assembler';
 import {type MicroKernel, microKernel} from '#test/tmk';
 import {CpuState, Request, vectorAt} from '#vcpu-worker/software/state';
 import {startKernel} from './guest-processor.ts';
-import {codeAt, runBytes, startBytes, tables} from './raw-code.ts';
+import {codeAt, runBytes, stackTop, startBytes, tables} from './raw-code.ts';
 
 /** Instructions of a full block. */
 const blockLength = 32;
@@ -212,3 +212,22 @@ test('a state that is nowhere faults amid its block with the address and the err
 	});
 	t.deepEqual([vector, errorCode, general[3], processor.core.state.cr2], [14, 0, 1n, address]);
 });
+
+for (const [name, code] of [
+	['an access', [0xa1, 0, 0, 0, 0x90]],
+	['an instruction of the system', [0x0f, 0x22, 0xd8]],
+] as const)
+	test(`code of compatibility mode whose segment wraps around at 4 GiB is where it is when ${name} faults`, (t) => {
+		const base = 0xffff_0000n;
+		const {vector, ram} = runBytes([0x90, ...code], {
+			isUser: true,
+			prepare({processor: {core}}) {
+				const {state} = core;
+				Object.assign(state.segments[1] ?? {}, {selector: 0x23, attributes: 0xc0fb, base, limit: 0xffff_ffff});
+				Object.assign(state.segments[3] ?? {}, {selector: 0x2b, attributes: 0xc0f3, base: 0n, limit: 0xffff_ffff});
+				state.rip = BigInt.asUintN(32, state.rip - base);
+			},
+		});
+		const [, rip] = new BigUint64Array(ram.buffer, stackTop - 0x1000 - 48, 2);
+		t.deepEqual([vector, rip], [name === 'an access' ? 14 : 13, BigInt.asUintN(32, BigInt(codeAt + 1) - base)]);
+	});

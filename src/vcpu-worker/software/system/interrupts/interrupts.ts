@@ -187,6 +187,8 @@ export class Interrupts {
 		const target = (low & 0xffffn) | ((low >> 32n) & 0xffff_0000n) | ((high & 0xffff_ffffn) << 32n);
 		const selector = Number((low >> 16n) & 0xffffn);
 		const [oldCs, oldSs] = [state.segments[CS]?.selector ?? 0, state.segments[SS]?.selector ?? 0];
+		// Offsets in a segment around whose end its base leads have more bits than that has.
+		const from = BigInt.asUintN(codeSizeOf(this.#core) === 64 ? 64 : 32, state.rip);
 		const saved = this.#core.save();
 		try {
 			let newPrivilege = privilege;
@@ -198,7 +200,7 @@ export class Interrupts {
 			const cs = state.segments[CS];
 			if (cs !== undefined) cs.selector = (selector & ~3) | newPrivilege;
 			const rsp = this.#stackFor(Number((low >> 32n) & 7n), privilege, newPrivilege);
-			const values = [BigInt(oldSs), state.general[4] as bigint, BigInt(flagsOf(state)), BigInt(oldCs), state.rip];
+			const values = [BigInt(oldSs), state.general[4] as bigint, BigInt(flagsOf(state)), BigInt(oldCs), from];
 			if (errorCode !== undefined) values.push(BigInt(errorCode));
 			let top = rsp & ~15n;
 			for (const value of values) {
