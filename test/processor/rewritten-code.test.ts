@@ -24,7 +24,7 @@ import {exitCode, exitPort, microKernel} from '#test/tmk';
 import {GuestThreads} from '#vcpu-worker/software/system/testing';
 import type {GuestProcessor} from './guest-processor.ts';
 import {left, run} from './kernel-runs.ts';
-import {codeAt, startBytes} from './raw-code.ts';
+import {codeAt, runBytes, startBytes} from './raw-code.ts';
 
 /** A page of functions, and a list of their addresses. */
 const [page, list] = [0x28_0000, 0x29_0000] as const;
@@ -269,3 +269,29 @@ test('what is linked to a block that is gone finds the next one without leaving 
 	t.is(core.state.general[0], 9n);
 	t.true(runs < 50, `${runs}`);
 });
+
+for (const carriesOut of [true, false])
+	for (const [name, code, area] of [
+		['XSAVES', [0x0f, 0xc7, 0x2f], codeAt - 448],
+		['SGDT', [0x0f, 0x01, 0x07], codeAt + 70],
+	] as const)
+		test(`${name} that overwrites what follows it is followed by what it has written, ${carriesOut ? 'amid its block' : 'by TypeScript'}`, (t) => {
+			// NOPs of eight bytes, then INC EBX from 64 bytes behind the begin on.
+			const long = Array.from({length: 7}, () => [0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0]).flat();
+			const increments = Array.from({length: 8}, () => [0xff, 0xc3]).flat();
+			const bytes = [...code, ...long, ...Array.from({length: 61 - long.length}, () => 0x90), ...increments];
+			const {general, vector} = runBytes(bytes, {
+				prepare({processor}) {
+					const {core} = processor;
+					processor.heat = 1000;
+					core.state.general.set([7n, 0n, 0n, 0n]);
+					core.state.general[7] = BigInt(area);
+					Object.assign(core.state, {cr4: core.state.cr4 | 0x4_0200n, xcr0: 7n});
+					// An undefined instruction as the limit of the table.
+					if (name === 'SGDT') core.state.gdtr.limit = 0x0b0f;
+					core.carriesOut = carriesOut;
+				},
+			});
+			t.is(vector, 6);
+			t.true((general[3] as bigint) < 8n, `${general[3]}`);
+		});

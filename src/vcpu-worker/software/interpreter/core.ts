@@ -136,6 +136,8 @@ export class Core {
 		translation;
 	/** Instructions of the system are carried out amid their block, where they can be. */
 	carriesOut = true;
+	/** The record whose instruction TypeScript carries out, which may write the code behind it; 0 where it carries out none. */
+	carriedOut = 0;
 	/** Is told that nothing leads to any. */
 	forgotten: () => void = () => {};
 	readonly #run: (record: number) => number;
@@ -237,7 +239,9 @@ export class Core {
 			this.state.budget -= this.ordinalOf(record) - 1;
 			return alone;
 		}
+		this.carriedOut = record;
 		const end = quick();
+		this.carriedOut = 0;
 		if (end === 'left') return Stop.system;
 		if (end === 'faulted') return Stop.fault;
 		const {state} = this;
@@ -481,8 +485,11 @@ export class Core {
 	remove(records: readonly number[], executions: number): boolean {
 		for (const record of records) {
 			const first = this.firstOf(record);
-			this.#instructions.delete(first);
-			this.#quick.delete(first);
+			// Whether its block goes on behind it is still asked.
+			if (first !== this.carriedOut) {
+				this.#instructions.delete(first);
+				this.#quick.delete(first);
+			}
 			this.#bytes.setUint16(record + kindAt, gone, true);
 		}
 		const wasTranslated = this.removed(records, executions);

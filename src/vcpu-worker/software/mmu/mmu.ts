@@ -394,7 +394,7 @@ export class Mmu {
 			const place = this.memory.placeOf(page);
 			if (place >= 0) {
 				this.memory.write(place + offset, source.subarray(from, from + count));
-				this.code.written(place + offset, count, 0);
+				this.code.written(place + offset, count, this.#core.carriedOut);
 			} else
 				for (let index = 0; index < count; index++)
 					this.#writeByte(page + offset + index, source[from + index] as number);
@@ -682,7 +682,7 @@ export class Mmu {
 		if (place < 0) this.devices.write(gpa, 1, value);
 		else {
 			this.memory.write(place + (gpa % 4096), Uint8Array.of(value));
-			this.code.written(place + (gpa % 4096), 1, 0);
+			this.code.written(place + (gpa % 4096), 1, this.#core.carriedOut);
 		}
 	}
 }

@@ -547,7 +547,9 @@ export class Processor implements Parts, Compared {
 			if (typeof instruction === 'number') return instruction;
 			const {jumpsEpoch} = core;
 			this.debug.begin(false);
+			core.carriedOut = record;
 			const after = this.#carryOut(instruction, rip);
+			core.carriedOut = 0;
 			const hits = this.debug.end();
 			if (after === 'debug') return after;
 			if (hits !== 0) return this.#endWatched(hits);
@@ -560,6 +562,7 @@ export class Processor implements Parts, Compared {
 			return after === 'halt' ? 'halted' : 0;
 		} catch (error) {
 			if (!(error instanceof GuestFault)) throw error;
+			core.carriedOut = 0;
 			this.debug.abandon();
 			state.budget--;
 			if (!error.isOfNewTask) state.rip = rip;
