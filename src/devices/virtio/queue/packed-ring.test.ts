@@ -287,3 +287,25 @@ for (const [register, at] of [
 		t.is(driver.status & needsReset, needsReset);
 		t.is(faultOf(machine), 'place');
 	});
+
+for (const slots of [1, 2, 4])
+	test(`the driver is told of two whole laps of a packed ring that are used in one turn, ${slots} at a time`, async (t) => {
+		const {control, driver, machine} = make([], 4);
+		const offer = () => driver.offer(Array.from({length: slots}, () => ({at: table, length: 1})));
+		offer();
+		await driver.notify();
+		t.is(machine.registers.takeInterrupts(), queueInterrupt);
+		t.is(driver.used().length, 1);
+		control.queueReady = (queue) => {
+			// Another processor makes more available as soon as it sees that some is used.
+			for (let left = 8 / slots; left > 0; left--) {
+				offer();
+				const chain = queue.next();
+				if (chain === undefined) return;
+				queue.complete(chain, 0);
+				t.is(driver.used().length, 1);
+			}
+		};
+		await driver.notify();
+		t.is(machine.registers.takeInterrupts(), queueInterrupt);
+	});

@@ -93,6 +93,8 @@ export class PackedRing implements Ring {
 		// The length counts where this is set (2.8.4).
 		const isWritten = chain.writable > 0 ? DescriptorFlag.WRITE : 0;
 		ring.releaseU16(at + PackedDescriptor.offset('flags'), owner | isWritten);
+		// Two laps on is the same position: a turn may use as much, of a driver that is as fast.
+		if (this.#distance(this.#told ?? 0) + chain.slots >= this.#limit) this.#told = undefined;
 		this.#used = (this.#used + chain.slots) % this.#limit;
 	}
 
@@ -157,6 +159,11 @@ export class PackedRing implements Ring {
 			if (!chain.add(address, length, (flags & DescriptorFlag.WRITE) !== 0)) return 'buffer';
 		}
 		return undefined;
+	}
+
+	/** Descriptors that have been used since a position. */
+	#distance(from: number): number {
+		return (this.#used - from + this.#limit) % this.#limit;
 	}
 
 	/** Descriptors that the device has taken and not given back: never more than a lap. */
