@@ -3,12 +3,10 @@ import {ecx} from '#flowey/x86-assembler';
 import {compute} from '#main/jobs';
 import {exitCode, exitPort, type MicroKernel, microKernel, rewriting, userWork} from '#test/tmk';
 import {enterVcpu, LoneVcpus} from '#vcpu-worker/software/back-end/testing';
-import {announcedKey} from '#vcpu-worker/software/decode';
 import {Request} from '#vcpu-worker/software/state';
 import {
 	Allowance,
 	type Answer,
-	type MadeTranslations,
 	type TranslationRequest,
 	type TranslationSource,
 	TranslationStore,
@@ -75,37 +73,6 @@ function byInterpreter(kernel: MicroKernel) {
 }
 
 const work = userWork({iterations: 20_000});
-
-/** A page of an instruction on many registers, with a branch to the next one behind every eighth, all of which is warm. */
-function pageOf(instruction: (register: number) => readonly number[]): TranslationRequest {
-	const page = new Uint8Array(4096);
-	const known = [0];
-	for (let at = 0, count = 1; at < page.length - 16; count++) {
-		const bytes = [...instruction(count & 7), ...(count % 8 === 0 ? [0x75, 0] : [])];
-		page.set(bytes, at);
-		at += bytes.length;
-		if (count % 8 === 0) known.push(at);
-	}
-	const begins = Uint16Array.from(known);
-	const features = announcedKey(() => true);
-	const pages = [{distance: 0, bytes: page, known: begins, warm: begins}] as const;
-	return {id: 0, offset: 0, pages, codeSize: 64, features, mayMake: true};
-}
-
-test('the largest batches that guests can ask for have room on the thread that makes them', async (t) => {
-	const instructions = {
-		'VFMADD231PS YMM,YMM1,[RDI]': (register: number) => [0xc4, 0xe2, 0x75, 0xb8, 0x07 | (register << 3)],
-		'LOCK XADD [RDI],R': (register: number) => [0xf0, 0x48, 0x0f, 0xc1, 0x07 | (register << 3)],
-		'AESENC XMM,XMM1': (register: number) => [0x66, 0x0f, 0x38, 0xdc, 0xc1 | (register << 3)],
-	};
-	for (const [name, instruction] of Object.entries(instructions)) {
-		// Of each page others: equal ones are made once.
-		const requests = Array.from({length: 16}, (_, index) => pageOf((register) => instruction((register + index) & 7)));
-		const {regions, servings} = (await compute('makeTranslations', requests)) as MadeTranslations;
-		t.is(servings.length, 16, name);
-		t.true(regions.length >= 8 && regions.every(({places}) => places.length >= 6), name);
-	}
-});
 
 test('what is made has its bytes in buffers of its own, which go to other threads whole', (t) => {
 	const {requests, store} = counting();

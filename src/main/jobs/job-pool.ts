@@ -17,11 +17,6 @@ type PoolOptions = ConstructorParameters<typeof Piscina>[0];
 
 /** Translations are wanted in waves. The thread costs 20 MiB, and 0.1 s of processor time to start again. */
 const idleMs = 3000;
-/**
- * V8 lets a heap grow to a part of what it may become, and keeps the pages of a thread that has ended for a while. The largest jobs need 25 MiB,
- * and all forms of instructions as much; one that needed more would end its thread and be refused.
- */
-const computeLimits = {...threadLimits, maxOldGenerationSizeMb: 96} as const;
 
 /** Blocking or CPU-bound work with a start and an end, off the main thread. */
 export interface JobPool {
@@ -54,7 +49,7 @@ export class Computing {
 
 	/** Does a job. One that a thread has died of may be of a guest's making: that is told once, and the next job has another thread. */
 	readonly compute: Compute = async (name, job) => {
-		const options = {minThreads: 0, maxThreads: 1, idleTimeout: idleMs, resourceLimits: computeLimits};
+		const options = {minThreads: 0, maxThreads: 1, idleTimeout: idleMs, resourceLimits: threadLimits};
 		this.#pool ??= openPool({filename: this.#filename, ...options}, this.#warn);
 		const pool = await this.#pool;
 		try {
