@@ -216,6 +216,21 @@ for (const transport of transports) {
 		t.is(machine.memory.readU16(event) as unknown, 3, 'the device wants to hear of the fourth');
 	});
 
+	test(`${transport}: a notification with data is one of its queue`, async (t) => {
+		const {driver, machine, registers} = make(transport);
+		driver.begin([], 2);
+		for (const [queue, data] of [
+			[1, 1],
+			[0, 0x8001],
+		] as const) {
+			driver.offer([{at: input, length: 1}], {queue});
+			registers.notify(queue, data);
+			await machine.run();
+			t.deepEqual(driver.used(queue), [[0, 0]]);
+		}
+		t.deepEqual(machine.failures, []);
+	});
+
 	test(`${transport}: a saved device goes on with the next request`, async (t) => {
 		const one = make(transport);
 		one.driver.begin();

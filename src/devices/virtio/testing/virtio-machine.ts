@@ -15,7 +15,8 @@ export interface Registers {
 	read(name: string): number;
 	write(name: string, value: number): void;
 	readConfig(offset: number, size: AccessSize): number;
-	notify(queue: number): void;
+	/** @param data - what a driver tells with VIRTIO_F_NOTIFICATION_DATA: where its next buffer goes */
+	notify(queue: number, data?: number): void;
 	/** Takes what the device interrupts for. */
 	takeInterrupts(): number;
 }
@@ -130,7 +131,7 @@ export function mmioRegisters({bus}: Pick<VirtioMachine, 'bus'>): Registers {
 			if (/^queue_(desc|driver|device)$/.test(name)) bus.writeMmio(at(name) + 4, 4, 0);
 		},
 		readConfig: (offset, size) => bus.readMmio(mmioBase + 0x100 + offset, size) >>> 0,
-		notify: (queue) => bus.writeMmio(mmioBase + 0x50, 4, queue),
+		notify: (queue, data = 0) => bus.writeMmio(mmioBase + 0x50, 4, queue + data * 2 ** 16),
 		takeInterrupts() {
 			const pending = bus.readMmio(mmioBase + 0x60, 4);
 			bus.writeMmio(mmioBase + 0x64, 4, pending);
@@ -227,10 +228,11 @@ export class PciRegisters implements Registers {
 		return this.#bus.readMmio(this.#structure(4).at + offset, size) >>> 0;
 	}
 
-	notify(queue: number): void {
+	notify(queue: number, data?: number): void {
 		this.write('queue_select', queue);
 		const {at, multiplier} = this.#structure(2);
-		this.#bus.writeMmio(at + multiplier * this.read('queue_notify_off'), 2, queue);
+		const [size, value] = data === undefined ? ([2, queue] as const) : ([4, queue + data * 2 ** 16] as const);
+		this.#bus.writeMmio(at + multiplier * this.read('queue_notify_off'), size, value);
 	}
 
 	takeInterrupts(): number {
