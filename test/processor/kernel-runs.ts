@@ -1,3 +1,4 @@
+import type {Random} from '#test/silicon';
 import type {MicroKernel} from '#test/tmk';
 import {flagsOf} from '#vcpu-worker/software/system';
 import {flowMemory} from './fuzz/random-flow.ts';
@@ -60,3 +61,21 @@ export function left({processor, ram, writes, reads}: GuestProcessor) {
 		reads,
 	};
 }
+
+/** Gives a processor registers and data for a kernel of `randomFlow`: the same for a number in every run. */
+export const prepareFlow =
+	(random: Random, sequence: number) =>
+	({processor, ram}: GuestProcessor): void => {
+		random.restart(2, sequence);
+		const {state} = processor.core;
+		for (let register = 0; register < 16; register++) state.general[register] = random.u64();
+		for (let quarter = 0; quarter < 64; quarter++) state.vector256[quarter] = random.u64();
+		Object.assign(state, {cr4: 0x620n, mxcsr: 0x1f80});
+		processor.changed();
+		Object.assign(state.general, {
+			1: BigInt(1 + random.below(20_000)),
+			4: BigInt(flowMemory.stack),
+			6: BigInt(flowMemory.data),
+		});
+		for (let at = 0; at < flowMemory.bytes; at++) ram[flowMemory.data + at] = random.below(256);
+	};

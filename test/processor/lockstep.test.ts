@@ -26,7 +26,7 @@ import {
 import {makeTranslations} from '#vcpu-worker/software/translator';
 import {flowMemory, randomFlow} from './fuzz/random-flow.ts';
 import {type GuestOptions, type GuestProcessor, startKernel} from './guest-processor.ts';
-import {left, run, runOn} from './kernel-runs.ts';
+import {left, prepareFlow, run, runOn} from './kernel-runs.ts';
 
 const ends = {port: exitPort, value: exitCode.ok};
 /** Within what kernels map, and no RAM. */
@@ -76,20 +76,7 @@ test('random control flow is compared at whatever budget, and ends as without th
 	const random = new Random(1);
 	let [translations, instructions] = [0, 0];
 	for (let sequence = 0; sequence < 12; sequence++) {
-		const prepare = ({processor, ram}: GuestProcessor) => {
-			random.restart(2, sequence);
-			const {general} = processor.core.state;
-			for (let register = 0; register < 16; register++) general[register] = random.u64();
-			for (let quarter = 0; quarter < 64; quarter++) processor.core.state.vector256[quarter] = random.u64();
-			Object.assign(processor.core.state, {cr4: 0x620n, mxcsr: 0x1f80});
-			processor.changed();
-			Object.assign(general, {
-				1: BigInt(1 + random.below(20_000)),
-				4: BigInt(flowMemory.stack),
-				6: BigInt(flowMemory.data),
-			});
-			for (let at = 0; at < flowMemory.bytes; at++) ram[flowMemory.data + at] = random.below(256);
-		};
+		const prepare = prepareFlow(random, sequence);
 		random.restart(1, sequence);
 		const kernel = randomFlow(random);
 		const expected = run(kernel, undefined, prepare);

@@ -17,7 +17,7 @@ import {MicroOp, memoryMap} from '#vcpu-worker/software/state';
 import {ownTranslations} from '#vcpu-worker/software/translator';
 import {flowMemory, randomFlow} from './fuzz/random-flow.ts';
 import type {GuestProcessor} from './guest-processor.ts';
-import {left, run} from './kernel-runs.ts';
+import {left, prepareFlow, run} from './kernel-runs.ts';
 
 const ends = {port: exitPort, value: exitCode.ok};
 
@@ -41,20 +41,7 @@ test('random control flow ends by its translations as by the interpreter', (t) =
 	const random = new Random(1);
 	let translated = 0;
 	for (let sequence = 0; sequence < 60; sequence++) {
-		const prepare = ({processor, ram}: GuestProcessor) => {
-			random.restart(2, sequence);
-			const {general} = processor.core.state;
-			for (let register = 0; register < 16; register++) general[register] = random.u64();
-			for (let quarter = 0; quarter < 64; quarter++) processor.core.state.vector256[quarter] = random.u64();
-			Object.assign(processor.core.state, {cr4: 0x620n, mxcsr: 0x1f80});
-			processor.changed();
-			Object.assign(general, {
-				1: BigInt(1 + random.below(20_000)),
-				4: BigInt(flowMemory.stack),
-				6: BigInt(flowMemory.data),
-			});
-			for (let at = 0; at < flowMemory.bytes; at++) ram[flowMemory.data + at] = random.below(256);
-		};
+		const prepare = prepareFlow(random, sequence);
 		random.restart(1, sequence);
 		const kernel = randomFlow(random);
 		const expected = run(kernel, undefined, prepare);
