@@ -20,6 +20,8 @@ export class MemoryCopy {
 	readonly #file: {readonly fd: number; readonly start: 0};
 	readonly #asked: LongOperation;
 	#checksums: Uint32Array | undefined;
+	/** Chunks that have had memory in some round, by range: the file may have anything there. */
+	#populated: readonly (readonly boolean[])[] = [];
 	#log: WriteLog | undefined;
 	/** The last generation of writes that the file has all of. */
 	#copied = 0;
@@ -46,7 +48,7 @@ export class MemoryCopy {
 			const generation = log.checkpoint();
 			const {written, bytes} = this.#written(log);
 			if (bytes <= littleBytes || bytes > before * worthwhile) return;
-			await this.#copyAgain(written);
+			await this.#copyAgain(written, bytes);
 			this.#copied = generation;
 			before = bytes;
 		}
@@ -56,16 +58,27 @@ export class MemoryCopy {
 	async finish(): Promise<void> {
 		if (this.#log === undefined) return this.#copyAll();
 		this.#log.checkpoint();
-		await this.#copyAgain(this.#written(this.#log).written);
+		const {written, bytes} = this.#written(this.#log);
+		await this.#copyAgain(written, bytes);
 	}
 
 	async #copyAll(): Promise<void> {
-		const populated = await this.#pool.populatedChunks(this.#ram);
-		this.#checksums = await writeRam(this.#pool, this.#ram, populated, this.#file, this.#asked);
+		this.#populated = await this.#pool.populatedChunks(this.#ram);
+		this.#checksums = await writeRam(this.#pool, this.#ram, this.#populated, this.#file, this.#asked);
 	}
 
-	async #copyAgain(written: readonly (readonly boolean[])[]): Promise<void> {
-		await writeRam(this.#pool, this.#ram, written, this.#file, this.#asked, this.#checksums);
+	/** Much is often all of RAM, since a processor did not answer in time: what never had memory stays a hole. */
+	async #copyAgain(written: readonly (readonly boolean[])[], bytes: number): Promise<void> {
+		const wanted = bytes > littleBytes ? await this.#withMemory(written) : written;
+		await writeRam(this.#pool, this.#ram, wanted, this.#file, this.#asked, this.#checksums);
+	}
+
+	async #withMemory(written: readonly (readonly boolean[])[]): Promise<readonly (readonly boolean[])[]> {
+		const now = await this.#pool.populatedChunks(this.#ram);
+		this.#populated = this.#populated.map((marks, range) =>
+			marks.map((mark, chunk) => mark || now[range]?.[chunk] === true),
+		);
+		return written.map((marks, range) => marks.map((mark, chunk) => mark && this.#populated[range]?.[chunk] === true));
 	}
 
 	/** Chunks that have been written to since they were copied, by range. */
