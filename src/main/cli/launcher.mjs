@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Starts openvmm with a Node.js that can run it. Plain JavaScript that Node.js 20 understands, because the
 // machine's own `node` may be older than what openvmm needs.
-import {existsSync} from 'node:fs';
+import {existsSync, mkdirSync, statSync} from 'node:fs';
 import * as module from 'node:module';
 import {constants, homedir} from 'node:os';
 import {dirname, join} from 'node:path';
@@ -96,9 +96,21 @@ function enableCompileCache() {
 	if (process.env.NODE_COMPILE_CACHE !== undefined) return;
 	const base = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
 	const directory = join(base, 'openvmm', 'compile-cache');
+	try {
+		mkdirSync(directory, {recursive: true, mode: 0o700});
+		if (![base, dirname(directory), directory].every(isOurs)) return;
+	} catch {
+		return;
+	}
 	module.enableCompileCache(directory);
 	// Worker threads look for the variable.
 	process.env.NODE_COMPILE_CACHE = directory;
+}
+
+/** Whoever else can write there decides what this process executes: root with another user's HOME, as by sudo, keeps no code. */
+function isOurs(directory) {
+	const {uid, mode} = statSync(directory);
+	return uid === process.geteuid() && (mode & 0o022) === 0;
 }
 
 /** Goes on in the runtime package's Node.js. */

@@ -1,5 +1,7 @@
 import {type ChildProcess, spawn, spawnSync} from 'node:child_process';
 import {
+	chmodSync,
+	chownSync,
 	copyFileSync,
 	existsSync,
 	mkdirSync,
@@ -96,6 +98,32 @@ test('a new node runs the program in its own process', async (t) => {
 	t.is(stderr, 'error stream\n');
 	t.is(status, 7);
 	t.true(existsSync(join(directory, 'cache/openvmm/compile-cache')));
+});
+
+test('code is kept in no folder that another user owns or may write to', async (t) => {
+	const at = packageWith('shared', echo, []);
+	const kept = async (change: (cache: string) => void) => {
+		const cache = mkdtempSync(join(directory, 'cache-of-others-'));
+		change(cache);
+		const {status} = await finished(spawn(newNode, [at], {env: {...env, XDG_CACHE_HOME: cache}, stdio: 'ignore'}));
+		t.is(status, 7);
+		return readdirSync(join(cache, 'openvmm/compile-cache')).length > 0;
+	};
+	t.true(await kept(() => {}));
+	t.false(await kept((cache) => chmodSync(cache, 0o777)));
+	t.false(
+		await kept((cache) => {
+			mkdirSync(join(cache, 'openvmm/compile-cache'), {recursive: true});
+			chmodSync(join(cache, 'openvmm'), 0o775);
+		}),
+	);
+	if (process.geteuid?.() !== 0) return;
+	t.false(
+		await kept((cache) => {
+			mkdirSync(join(cache, 'openvmm'));
+			chownSync(join(cache, 'openvmm'), 65534, 65534);
+		}),
+	);
 });
 
 withOldNode('an old node becomes the runtime package, in the same process with the same streams', async (t) => {
