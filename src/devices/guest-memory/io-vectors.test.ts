@@ -46,6 +46,23 @@ test('what is no RAM, does not fit into the list or is on its way out is not pin
 	t.deepEqual(counts(), [0, 0, 0]);
 });
 
+test('what lies behind the vectors is copied, from any byte of them on', (t) => {
+	const {memory} = sample();
+	const list = new IoVectors(4);
+	t.true(memory.pin(length - 3, 8, 'write', list));
+	t.true(memory.pin(2 ** 32, 5, 'write', list));
+	t.is(list.bytes, 13);
+	const bytes = Uint8Array.from({length: 20}, (_, index) => index);
+	list.copyIn(2, bytes, 3, 10);
+	const copied = new Uint8Array(20).fill(0xff);
+	list.copyOut(1, copied, 4, 12);
+	t.deepEqual([...copied.slice(3, 17)], [0xff, 0, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 0, 0xff]);
+	t.is(memory.readU8(2 ** 32 + 3) as unknown, 12);
+	t.throws(() => list.copyOut(10, copied, 0, 4), {instanceOf: RangeError});
+	list.release();
+	t.is(list.bytes, 0);
+});
+
 test('memory goes when the last pin is released, by whichever thread', async (t) => {
 	const {handle, memory, pins} = sample();
 	const list = new IoVectors(1);

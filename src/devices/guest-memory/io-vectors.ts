@@ -1,3 +1,4 @@
+import {addressOf} from '#support/ffi';
 import type {Piece} from './piece.ts';
 
 /** A device's use of guest memory that it reaches by host address. */
@@ -20,6 +21,8 @@ export class IoVectors {
 	readonly #starts: Uint32Array;
 	readonly #areWritten: Uint8Array;
 	#count = 0;
+	#bytes = 0;
+	#address = 0;
 
 	constructor(capacity: number) {
 		this.capacity = capacity;
@@ -35,6 +38,17 @@ export class IoVectors {
 		return this.#count;
 	}
 
+	/** Bytes of all vectors together. */
+	get bytes(): number {
+		return this.#bytes;
+	}
+
+	/** Host address of {@link structs}, which stay there as long as the list is referenced. */
+	get address(): number {
+		if (this.#address === 0) this.#address = Number(addressOf(this.structs));
+		return this.#address;
+	}
+
 	/** Host address of a vector's first byte. */
 	hostAddress(index: number): number {
 		return this.#word(index, 1) * 2 ** 32 + this.#word(index, 0);
@@ -43,6 +57,16 @@ export class IoVectors {
 	/** Length of a vector in bytes. */
 	length(index: number): number {
 		return this.#word(index, 2);
+	}
+
+	/** Copies what lies behind the vectors, from their byte `offset` on, to `length` bytes at `targetOffset` in `target`. */
+	copyOut(offset: number, target: Uint8Array, targetOffset: number, length: number): void {
+		this.#copy(offset, target, targetOffset, length, false);
+	}
+
+	/** Copies into what lies behind the vectors; else as {@link copyOut}. */
+	copyIn(offset: number, source: Uint8Array, sourceOffset: number, length: number): void {
+		this.#copy(offset, source, sourceOffset, length, true);
 	}
 
 	/** Marks the pages that the device was to write, and lets go of the memory: the system call has returned or completed. */
@@ -62,6 +86,7 @@ export class IoVectors {
 		this.#starts[index] = start;
 		this.#areWritten[index] = direction === 'write' ? 1 : 0;
 		this.#count++;
+		this.#bytes += length;
 		return true;
 	}
 
@@ -69,11 +94,39 @@ export class IoVectors {
 	drop(first: number): void {
 		while (this.#count > first) {
 			const index = --this.#count;
-			const piece = this.#pieces[index] as Piece;
+			const piece = this.#piece(index);
 			this.#pieces[index] = undefined;
-			if (this.#areWritten[index] === 1) piece.stamps.mark(this.#starts[index] as number, this.length(index));
+			this.#bytes -= this.length(index);
+			if (this.#areWritten[index] === 1) piece.stamps.mark(this.#start(index), this.length(index));
 			piece.pins.release();
 		}
+	}
+
+	#copy(offset: number, bytes: Uint8Array, at: number, length: number, toGuest: boolean): void {
+		// An error of ours, not of the guest's.
+		if (!(offset >= 0 && length >= 0 && offset + length <= this.#bytes))
+			throw new RangeError(`no ${length} bytes at ${offset} of ${this.#bytes}`);
+		for (let [index, skipped, done] = [0, offset, 0]; done < length; index++) {
+			const size = this.length(index);
+			if (skipped >= size) {
+				skipped -= size;
+				continue;
+			}
+			const count = Math.min(size - skipped, length - done);
+			const start = this.#start(index) + skipped;
+			if (toGuest) this.#piece(index).copyIn(start, bytes, at + done, count);
+			else this.#piece(index).copyOut(start, bytes, at + done, count);
+			skipped = 0;
+			done += count;
+		}
+	}
+
+	#piece(index: number): Piece {
+		return this.#pieces[index] as Piece;
+	}
+
+	#start(index: number): number {
+		return this.#starts[index] as number;
 	}
 
 	#word(index: number, word: number): number {

@@ -1,66 +1,117 @@
-import type {Chain} from '#devices/virtio/queue';
+import {type Disk, DiskOperation} from '#devices/storage/disk';
+import type {Chain, VirtQueue} from '#devices/virtio/queue';
+import {BlkRequest, type RequestOwner} from './blk-request.ts';
 import {idBytes, RequestHeader, RequestStatus, RequestType, sectorBytes} from './layout.ts';
 
 /**
- * Most bytes that one request moves: a driver may ask for all of the disk at once, and has the thread for so long. The device
- * says so.
+ * Most bytes that one request moves: a driver may ask for all of the disk at once, and has the thread or the host for so long. The
+ * device says so.
  */
 export const mostRequestBytes = 4 * 2 ** 20;
 
-/** Serves requests from a disk in memory. */
-export class DiskRequests {
-	readonly #disk: Uint8Array;
-	readonly #id: Uint8Array;
-	readonly #readOnly: boolean;
-	readonly #header = new Uint8Array(RequestHeader.size);
-	readonly #status = new Uint8Array(1);
+/** What a driver has agreed on and set, as it is now. */
+export interface DriverChoice {
+	/** A write is durable when it is done, without a flush. */
+	isWriteThrough(): boolean;
+	mayDiscard(): boolean;
+	mayWriteZeroes(): boolean;
+}
 
-	constructor(disk: Uint8Array, id: string, readOnly: boolean) {
+/** Serves one worker's requests from a disk. */
+export class BlkRequests implements RequestOwner {
+	readonly #disk: Disk;
+	readonly #id = new Uint8Array(idBytes);
+	readonly #choice: DriverChoice;
+	readonly #header = RequestHeader.on(new ArrayBuffer(RequestHeader.byteLength));
+	readonly #status = new Uint8Array(1);
+	/** Those that are not in flight, to be used again. */
+	readonly #free: BlkRequest[] = [];
+	#inFlight = 0;
+	#emptied: (() => void) | undefined;
+
+	constructor(disk: Disk, id: string, choice: DriverChoice) {
 		this.#disk = disk;
-		this.#readOnly = readOnly;
-		this.#id = new Uint8Array(idBytes);
+		this.#choice = choice;
 		new TextEncoder().encodeInto(id, this.#id);
 	}
 
-	/**
-	 * Does what a chain asks for.
-	 * @param fails - answers with an error instead
-	 * @returns how many bytes of the chain were written
-	 */
-	serve(chain: Chain, fails: boolean): number {
-		// Without a byte for the status there is no way to say anything (virtio 1.2, 5.2.6.1).
-		const data = chain.writable - 1;
-		if (data < 0 || !chain.read(0, this.#header)) return 0;
-		const {type, sector} = RequestHeader.read(this.#header);
-		let [status, written]: [number, number] = [RequestStatus.IO_ERROR, 0];
-		if (!fails) [status, written] = this.#perform(chain, type, sector * sectorBytes, data);
-		this.#status[0] = status;
-		return chain.write(data, this.#status) ? Math.max(written, 0) + 1 : 0;
+	/** Requests that the disk has. */
+	get inFlight(): number {
+		return this.#inFlight;
 	}
 
-	#perform(chain: Chain, type: number, at: number, data: number): [status: number, written: number] {
+	/** Resolves when the disk has none. */
+	async drained(): Promise<void> {
+		if (this.#inFlight === 0) return;
+		const {promise, resolve} = Promise.withResolvers<void>();
+		this.#emptied = resolve;
+		await promise;
+	}
+
+	/**
+	 * Does what a chain asks for, and completes it, now or later.
+	 * @param fails - answers with an error instead
+	 */
+	serve(queue: VirtQueue, chain: Chain, fails: boolean): void {
+		// Without a byte for the status there is no way to say anything (virtio 1.2, 5.2.6.1).
+		if (chain.writable === 0 || !chain.read(0, this.#header.$bytes)) {
+			queue.complete(chain, 0);
+			return;
+		}
+		const request = (this.#free.pop() ?? new BlkRequest(this)).begin(queue, chain);
+		this.#inFlight++;
+		if (fails) this.ended(request, RequestStatus.IO_ERROR, 0);
+		else this.#perform(request, chain);
+	}
+
+	submit(request: BlkRequest): void {
+		this.#disk.submit(request);
+	}
+
+	ended(request: BlkRequest, status: number, written: number): void {
+		const {chain, queue} = request;
+		this.#status[0] = status;
+		queue.complete(chain, chain.write(chain.writable - 1, this.#status) ? written + 1 : 0);
+		this.#free.push(request);
+		this.#inFlight--;
+		if (this.#inFlight > 0) return;
+		this.#emptied?.();
+		this.#emptied = undefined;
+	}
+
+	#perform(request: BlkRequest, chain: Chain): void {
+		const {type, sector} = this.#header;
+		const [readable, writable] = [chain.readable - RequestHeader.size, chain.writable - 1];
+		const at = sector * sectorBytes;
 		switch (type) {
 			case RequestType.IN:
-				return this.#has(at, data) && chain.write(0, this.#disk, at, data)
-					? [RequestStatus.OK, data]
-					: [RequestStatus.IO_ERROR, 0];
-			case RequestType.OUT: {
-				const length = chain.readable - RequestHeader.size;
-				const done = !this.#readOnly && this.#has(at, length) && chain.read(RequestHeader.size, this.#disk, at, length);
-				return [done ? RequestStatus.OK : RequestStatus.IO_ERROR, 0];
-			}
+				if (writable <= mostRequestBytes) request.transfer(DiskOperation.READ, at, writable, false);
+				else this.ended(request, RequestStatus.IO_ERROR, 0);
+				return;
+			case RequestType.OUT:
+				if (readable <= mostRequestBytes)
+					request.transfer(DiskOperation.WRITE, at, readable, this.#choice.isWriteThrough());
+				else this.ended(request, RequestStatus.IO_ERROR, 0);
+				return;
 			case RequestType.FLUSH:
-				return [RequestStatus.OK, 0];
+				request.flush();
+				return;
 			case RequestType.GET_ID: {
-				const length = Math.min(data, idBytes);
-				return chain.write(0, this.#id, 0, length) ? [RequestStatus.OK, length] : [RequestStatus.IO_ERROR, 0];
+				const length = Math.min(writable, idBytes);
+				const isDone = chain.write(0, this.#id, 0, length);
+				this.ended(request, isDone ? RequestStatus.OK : RequestStatus.IO_ERROR, isDone ? length : 0);
+				return;
 			}
+			case RequestType.DISCARD:
+				if (this.#choice.mayDiscard()) request.clear(DiskOperation.DISCARD, readable);
+				else this.ended(request, RequestStatus.UNSUPPORTED, 0);
+				return;
+			case RequestType.WRITE_ZEROES:
+				if (this.#choice.mayWriteZeroes()) request.clear(DiskOperation.WRITE_ZEROES, readable);
+				else this.ended(request, RequestStatus.UNSUPPORTED, 0);
+				return;
 			default:
-				return [RequestStatus.UNSUPPORTED, 0];
+				this.ended(request, RequestStatus.UNSUPPORTED, 0);
 		}
-	}
-
-	#has(at: number, length: number): boolean {
-		return length % sectorBytes === 0 && length <= mostRequestBytes && at + length <= this.#disk.length;
 	}
 }

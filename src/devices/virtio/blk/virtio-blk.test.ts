@@ -1,22 +1,23 @@
 import test from 'ava';
-import {type Buffer, TestDriver, type TransportName, VirtioMachine} from '#devices/virtio/testing';
+import {type Buffer as GuestBuffer, TestDriver, type TransportName, VirtioMachine} from '#devices/virtio/testing';
 import {virtioBlkMmio, virtioBlkPci} from './index.ts';
-import {RequestHeader} from './layout.ts';
+import {BlkConfig, ClearedRange, RequestHeader} from './layout.ts';
 
 const models = {pci: virtioBlkPci, mmio: virtioBlkMmio};
 const transports: readonly TransportName[] = ['pci', 'mmio'];
 const config = {bytes: 64 * 1024, queues: 2, workers: 1, readOnly: false, packed: true, id: 'ram-disk'};
-const [IN, OUT, FLUSH, GET_ID] = [0, 1, 4, 8];
+const [IN, OUT, FLUSH, GET_ID, DISCARD, WRITE_ZEROES] = [0, 1, 4, 8, 11, 13];
 const [OK, IO_ERROR, UNSUPPORTED] = [0, 1, 2];
 const [header, data, statusByte] = [0x8000, 0x9000, 0x8800];
 const features = {sizeMost: 1, segmentsMost: 2, flush: 9, queues: 12};
+const all = [...Object.values(features), 10, 11, 13, 14];
 
-function make(transport: TransportName, changes: object = {}, queueSize?: number) {
+function make(transport: TransportName, changes: object = {}, queueSize?: number, accepted = Object.values(features)) {
 	const machine = new VirtioMachine(models[transport] as never, transport, {...config, ...changes});
 	const driver = new TestDriver(machine, queueSize);
-	driver.begin(Object.values(features), 2);
+	driver.begin(accepted, 2);
 	/** Sends a request; tells its status and how much was written. */
-	const request = async (type: number, sector: number, buffers: readonly Buffer[], queue = 0) => {
+	const request = async (type: number, sector: number, buffers: readonly GuestBuffer[], queue = 0) => {
 		machine.memory.copyIn(header, RequestHeader.encode({type, sector}));
 		machine.memory.writeU8(statusByte, 0xee);
 		const status = {at: statusByte, length: 1, writable: true};
@@ -81,6 +82,97 @@ for (const transport of transports) {
 	});
 }
 
+/** Ranges of a request to clear, as it has them behind its header. */
+const ranges = (...list: readonly (readonly [sector: number, sectors: number, flags?: number])[]) =>
+	Buffer.concat(list.map(([sector, sectors, flags = 0]) => ClearedRange.encode({sector, sectors, flags})));
+
+for (const transport of transports) {
+	test(`${transport}: ranges are discarded and filled with zeros, and nothing beside them`, async (t) => {
+		const {machine, request, read, registers} = make(transport, {}, 8, all);
+		machine.memory.fill(data, 8 * 512, 0xaa);
+		t.deepEqual(await request(OUT, 0, [{at: data, length: 8 * 512}]), [OK, 1]);
+		const list = ranges([1, 2, 1], [5, 1]);
+		machine.memory.copyIn(data, list);
+		t.deepEqual(await request(WRITE_ZEROES, 0, [{at: data, length: list.length}]), [OK, 1]);
+		machine.memory.copyIn(data, ranges([7, 1]));
+		t.deepEqual(await request(DISCARD, 0, [{at: data, length: 16}]), [OK, 1]);
+		await request(IN, 0, [{at: data, length: 8 * 512, writable: true}]);
+		const sectors = Array.from({length: 8}, (_, sector) => new Set(read(data + 512 * sector, 512)));
+		t.deepEqual(
+			sectors.map((values) => [...values]),
+			[[0xaa], [0], [0], [0xaa], [0xaa], [0], [0xaa], [0]],
+		);
+		const most = registers.readConfig(BlkConfig.offset('zeroesSectorsMost'), 4);
+		t.is(most, registers.readConfig(BlkConfig.offset('discardSectorsMost'), 4));
+		t.is(registers.readConfig(BlkConfig.offset('zeroesSegmentsMost'), 4), 16);
+		t.is(registers.readConfig(BlkConfig.offset('zeroesMayUnmap'), 1), 1);
+		t.is(registers.readConfig(BlkConfig.offset('physicalExponent'), 1), 3);
+		t.deepEqual(machine.failures, []);
+	});
+}
+
+test('ranges that are none, too many or outside the disk are errors; flags that are not known leave all as it was', async (t) => {
+	const {machine, request, read} = make('pci', {bytes: 16 * 2 ** 20}, 8, all);
+	machine.memory.fill(0x2_0000, 512, 0xaa);
+	await request(OUT, 0, [{at: 0x2_0000, length: 512}]);
+	const clear = async (type: number, list: Uint8Array) => {
+		machine.memory.copyIn(data, list);
+		const buffers = list.length === 0 ? [] : [{at: data, length: list.length}];
+		return (await request(type, 0, buffers))[0];
+	};
+	const end = (16 * 2 ** 20) / 512;
+	for (const type of [DISCARD, WRITE_ZEROES]) {
+		t.is(await clear(type, ranges()), IO_ERROR);
+		t.is(await clear(type, ranges([0, 1]).subarray(0, 15)), IO_ERROR);
+		t.is(await clear(type, ranges(...Array.from({length: 17}, (_, sector) => [sector, 1] as const))), IO_ERROR);
+		t.is(await clear(type, ranges([end - 1, 2])), IO_ERROR);
+		t.is(await clear(type, ranges([2 ** 53, 1])), IO_ERROR);
+		t.is(await clear(type, ranges([0, 8193])), IO_ERROR, 'more than it says that it clears at once');
+		t.is(await clear(type, ranges([0, 1], [1, 1, 2])), UNSUPPORTED);
+		t.is(await clear(type, ranges([8, 8192])), OK);
+		t.is(await clear(type, ranges([1, 0])), OK);
+	}
+	t.is(await clear(DISCARD, ranges([0, 1, 1])), UNSUPPORTED);
+	await request(IN, 0, [{at: data, length: 512, writable: true}]);
+	t.deepEqual([...new Set(read(data, 512))], [0xaa]);
+	t.deepEqual(machine.failures, []);
+});
+
+test('nothing is cleared for a driver that has not accepted that, nor on a disk that is only read', async (t) => {
+	const one = make('pci');
+	const two = make('pci', {readOnly: true}, 8, [...Object.values(features), 5]);
+	for (const {machine, request} of [one, two]) {
+		machine.memory.copyIn(data, ranges([0, 1]));
+		for (const type of [DISCARD, WRITE_ZEROES])
+			t.deepEqual(await request(type, 0, [{at: data, length: 16}]), [UNSUPPORTED, 1]);
+	}
+	t.deepEqual(
+		two.driver.offered.filter((bit) => [11, 13, 14].includes(bit)),
+		[],
+	);
+});
+
+for (const transport of transports) {
+	test(`${transport}: the write cache is switched by who has accepted the switch, and is on after a reset`, async (t) => {
+		const at = BlkConfig.offset('writeback');
+		const {machine, driver, registers} = make(transport, {}, 8, all);
+		const writeConfig = (offset: number, size: 1 | 2, value: number) => registers.writeConfig(offset, size, value);
+		t.is(registers.readConfig(at, 1), 1);
+		writeConfig(at, 1, 0);
+		t.is(registers.readConfig(at, 1), 0);
+		writeConfig(at, 1, 2);
+		writeConfig(at, 2, 1);
+		writeConfig(0, 1, 0x55);
+		t.deepEqual([registers.readConfig(at, 1), registers.readConfig(0, 1)], [0, 128], 'no other value, width or place');
+		registers.write('device_status', 0);
+		await machine.run();
+		t.is(registers.readConfig(at, 1), 1);
+		driver.begin(Object.values(features), 2);
+		writeConfig(at, 1, 0);
+		t.is(registers.readConfig(at, 1), 1, 'it was not accepted');
+	});
+}
+
 test('as many segments as a request may have, each as long as one may be, are served, and no sector more', async (t) => {
 	const {machine, driver, request, registers} = make('pci', {bytes: 8 * 2 ** 20}, 128);
 	t.deepEqual(
@@ -90,15 +182,15 @@ test('as many segments as a request may have, each as long as one may be, are se
 	const [sizeMost, segmentsMost] = [registers.readConfig(8, 4), registers.readConfig(12, 4)];
 	t.is(sizeMost % 4096, 0, 'Linux takes whole pages');
 	const segment = {at: 0x4_0000, length: sizeMost, writable: true};
-	const segments = new Array<Buffer>(segmentsMost).fill(segment);
+	const segments = new Array<GuestBuffer>(segmentsMost).fill(segment);
 	const total = sizeMost * segmentsMost;
 	t.deepEqual(await request(IN, 0, segments), [OK, total + 1]);
 	const sources = segments.map((from) => ({...from, writable: false}));
 	t.deepEqual(await request(OUT, 0, sources), [OK, 1]);
 	// A driver that keeps to neither limit.
 	const long = {...segment, length: 2 ** 19};
-	t.deepEqual(await request(IN, 0, new Array<Buffer>(8).fill(long)), [OK, 2 ** 22 + 1]);
-	t.deepEqual(await request(IN, 0, [...new Array<Buffer>(8).fill(long), {...long, length: 512}]), [IO_ERROR, 1]);
+	t.deepEqual(await request(IN, 0, new Array<GuestBuffer>(8).fill(long)), [OK, 2 ** 22 + 1]);
+	t.deepEqual(await request(IN, 0, [...new Array<GuestBuffer>(8).fill(long), {...long, length: 512}]), [IO_ERROR, 1]);
 	t.deepEqual(machine.failures, []);
 });
 

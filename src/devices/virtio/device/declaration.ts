@@ -1,4 +1,4 @@
-import type {BackWork, DeviceBack, DeviceServices, DeviceWorkerPlace, ModelParts} from '#devices/device';
+import type {BackWork, DeviceBack, DeviceCommand, DeviceServices, DeviceWorkerPlace, ModelParts} from '#devices/device';
 import {mostQueues} from '#devices/doorbells';
 import type {GuestMemory} from '#devices/guest-memory';
 import type {VirtQueue} from '#devices/virtio/queue';
@@ -44,11 +44,25 @@ export interface VirtioDevice<C, T extends Fields, N extends string = never>
 	/** The most queues that any configuration has. */
 	readonly mostQueues: number;
 	queues(config: C): readonly QueueDeclaration[];
-	/** Its configuration space: how long it is, and what it holds at power-on. */
-	readonly config?: {readonly bytes: number; values(config: C): Uint8Array};
+	/** Its configuration space: how long it is, what it holds at power-on, and which bytes the driver writes. */
+	readonly config?: {
+		readonly bytes: number;
+		values(config: C): Uint8Array;
+		readonly written?: readonly WrittenByte<N>[];
+	};
 	/** Memory that the driver maps. On MMIO the device has none. */
 	readonly sharedMemory?: SharedMemory<C>;
+	/** The machine's owner asks for something. Called under the device's lock; true has {@link VirtioBack.notified} called. */
+	control?(command: DeviceCommand, state: FieldsView<T>): boolean;
 	back(config: C, state: FieldsView<T>, services: VirtioServices<N>): VirtioBack;
+}
+
+/** A byte of configuration space that the driver writes, where it has accepted a feature. A reset gives it its value at power-on. */
+export interface WrittenByte<N extends string> {
+	readonly offset: number;
+	readonly needs: N;
+	/** Its largest value; others change nothing. */
+	readonly most: number;
 }
 
 /** Services of the bus for a virtio device. */
@@ -68,6 +82,8 @@ export interface VirtioServices<N extends string = never> extends BackWork {
 	readonly hostMemory: SharedArrayBuffer | undefined;
 	/** A queue that the driver uses and this worker has; undefined for any other. Ask anew each time. */
 	queue(index: number): VirtQueue | undefined;
+	/** Configuration space as it is now, to be read. */
+	readonly config: Uint8Array;
 	/** Changes configuration space from `offset` on, and tells the driver. */
 	changeConfig(offset: number, bytes: Uint8Array): void;
 	/**
@@ -81,6 +97,8 @@ export interface VirtioServices<N extends string = never> extends BackWork {
 export interface VirtioBack extends Partial<Pick<DeviceBack, 'open' | 'start' | 'stop' | 'inFlight' | 'dispose'>> {
 	/** The driver has made buffers available. Called again while there may be more. */
 	queueReady(queue: VirtQueue, index: number): void;
+	/** {@link VirtioDevice.control} has asked for it. May be called without, and on each worker. */
+	notified?(): void;
 	/**
 	 * The driver has reset one queue: chains of it that are kept for later are to be completed, which nobody sees. Not needed where each is
 	 * completed by itself.

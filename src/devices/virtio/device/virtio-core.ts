@@ -1,4 +1,4 @@
-import type {DeviceServices} from '#devices/device';
+import type {AccessSize, DeviceServices} from '#devices/device';
 import type {QueueFault} from '#devices/virtio/queue';
 import type {Fields, FieldsView} from '#support/wire';
 import {queuesOf, type VirtioDevice} from './declaration.ts';
@@ -15,6 +15,8 @@ export class VirtioCore {
 	readonly #initialConfig: Uint8Array;
 	readonly #services: Pick<DeviceServices, 'restBack' | 'notifyBack'>;
 	readonly #goTogether: () => boolean;
+	/** Bytes of configuration space that the driver writes, by their offsets: the feature that this needs, and the largest value. */
+	readonly #written: ReadonlyMap<number, {readonly feature: number; readonly most: number}>;
 
 	constructor(
 		device: VirtioDevice<unknown, Fields, string>,
@@ -36,6 +38,12 @@ export class VirtioCore {
 			...names.map((name) => device.features[name] as number),
 		]);
 		this.#initialConfig = device.config?.values(config) ?? new Uint8Array();
+		this.#written = new Map(
+			device.config?.written?.map(({offset, needs, most}) => [
+				offset,
+				{feature: device.features[needs] as number, most},
+			]),
+		);
 		this.#services = services;
 		const isAccepted = (name: string) => this.#isAccepted(device.features[name] as number);
 		this.#goTogether = () => device.accepts?.(isAccepted, config) ?? true;
@@ -47,10 +55,11 @@ export class VirtioCore {
 		this.state['virtio.config'].set(this.#initialConfig.subarray(0, this.state['virtio.config'].length));
 	}
 
-	/** Configuration is the device's, and stays. */
+	/** Configuration is the device's, and stays, but for what the driver has written. */
 	#reset(): void {
 		const {state} = this;
 		for (const name of registerFields) state[name] = 0;
+		for (const offset of this.#written.keys()) state['virtio.config'][offset] = this.#initialConfig[offset] ?? 0;
 		state['virtio.configVector'] = noVector;
 		state['virtio.features'].fill(0);
 		for (const queue of this.queues) queue.reset(noVector);
@@ -137,6 +146,13 @@ export class VirtioCore {
 		let value = 0;
 		for (let i = 0; i < size; i++) value += (bytes[offset + i] ?? 0) * 2 ** (8 * i);
 		return value;
+	}
+
+	/** Writes device configuration space: where the driver may, and such a byte alone. */
+	writeConfig(offset: number, size: AccessSize, value: number): void {
+		const byte = this.#written.get(offset);
+		if (byte === undefined || size !== 1 || value > byte.most || !this.has(byte.feature)) return;
+		this.state['virtio.config'][offset] = value;
 	}
 
 	#isAccepted(bit: number): boolean {

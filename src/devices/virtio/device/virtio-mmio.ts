@@ -144,7 +144,8 @@ export function virtioMmio<C extends object, T extends Fields, N extends string>
 				read: (_region, offset, size) =>
 					offset >= configOffset ? core.readConfig(offset - configOffset, size) : registers.read(core, offset, size),
 				write: (_region, offset, size, value) => {
-					registers.write(core, offset, size, value);
+					if (offset >= configOffset) core.writeConfig(offset - configOffset, size, value);
+					else registers.write(core, offset, size, value);
 					// One that is no doorbell has data with it, or names no queue.
 					if (offset === notifyOffset) services.notifyBack();
 					line.setLevel(core.state['virtio.interrupts'] !== 0);
@@ -152,6 +153,9 @@ export function virtioMmio<C extends object, T extends Fields, N extends string>
 				reset: () => core.powerOn(),
 				rested: () => core.rested(),
 				restored: () => core.restored(),
+				control: (command) => {
+					if (device.control?.(command, state as never)) services.notifyBack();
+				},
 			};
 		},
 		back: (config, state, services) => {

@@ -118,6 +118,7 @@ export function virtioPci<C, T extends Fields, N extends string>(
 		queues: ____,
 		config: space,
 		sharedMemory,
+		control,
 		back,
 		...rest
 	} = device;
@@ -158,7 +159,12 @@ export function virtioPci<C, T extends Fields, N extends string>(
 			}),
 		front: (config, state, services) => {
 			const core = new VirtioCore(erased, config, state as never, services);
-			return makeFront(core, registers, services);
+			return {
+				...makeFront(core, registers, services),
+				control: (command) => {
+					if (control?.(command, state as never)) services.notifyBack();
+				},
+			};
 		},
 		back: (config, state, services) => {
 			const core = new VirtioCore(erased, config, state as never, services);
@@ -244,7 +250,7 @@ function makeFront(core: VirtioCore, registers: RegisterFile, services: PciDevic
 		if (within(common, offset)) {
 			registers.write(core, offset - common.offset, size, value);
 			line.setLevel(core.state['virtio.interrupts'] !== 0);
-		}
+		} else if (within(device, offset)) core.writeConfig(offset - device.offset, size, value);
 		// The bus rings doorbells; what comes here came by configuration space.
 		else if (within(notify, offset)) services.notifyBack();
 	};

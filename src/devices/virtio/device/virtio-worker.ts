@@ -50,6 +50,7 @@ export class VirtioWorker implements DeviceBack {
 			worker: services.worker,
 			hostMemory: services.hostMemory,
 			queue: (index) => this.#queue(index),
+			config: core.state['virtio.config'],
 			changeConfig: (offset, bytes) => this.#changeConfig(offset, bytes),
 			sharedMemory: (id) => sharedMemory?.get(id),
 		};
@@ -90,8 +91,9 @@ export class VirtioWorker implements DeviceBack {
 		this.#drop();
 	}
 
-	/** The front has been told of buffers by another way than a doorbell. */
+	/** The front has been told of buffers by another way than a doorbell, or of something that the machine's owner wants. */
 	notified(): void {
+		this.#back.notified?.();
 		const {worker} = this.#services;
 		for (const index of this.#core.queues.keys())
 			if (index % worker.count === worker.index) this.#services.serve(index);

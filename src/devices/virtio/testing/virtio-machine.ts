@@ -15,6 +15,7 @@ export interface Registers {
 	read(name: string): number;
 	write(name: string, value: number): void;
 	readConfig(offset: number, size: AccessSize): number;
+	writeConfig(offset: number, size: AccessSize, value: number): void;
 	/** @param data - what a driver tells with VIRTIO_F_NOTIFICATION_DATA: where its next buffer goes */
 	notify(queue: number, data?: number): void;
 	/** Takes what the device interrupts for. */
@@ -131,6 +132,7 @@ export function mmioRegisters({bus}: Pick<VirtioMachine, 'bus'>): Registers {
 			if (/^queue_(desc|driver|device)$/.test(name)) bus.writeMmio(at(name) + 4, 4, 0);
 		},
 		readConfig: (offset, size) => bus.readMmio(mmioBase + 0x100 + offset, size) >>> 0,
+		writeConfig: (offset, size, value) => bus.writeMmio(mmioBase + 0x100 + offset, size, value),
 		notify: (queue, data = 0) => bus.writeMmio(mmioBase + 0x50, 4, queue + data * 2 ** 16),
 		takeInterrupts() {
 			const pending = bus.readMmio(mmioBase + 0x60, 4);
@@ -226,6 +228,10 @@ export class PciRegisters implements Registers {
 
 	readConfig(offset: number, size: AccessSize): number {
 		return this.#bus.readMmio(this.#structure(4).at + offset, size) >>> 0;
+	}
+
+	writeConfig(offset: number, size: AccessSize, value: number): void {
+		this.#bus.writeMmio(this.#structure(4).at + offset, size, value);
 	}
 
 	notify(queue: number, data?: number): void {
