@@ -2,8 +2,8 @@
 
 import type {BuildOptions} from 'esbuild';
 
-/** koffi is native; piscina and thread-stream find their worker files beside their own. */
-const EXTERNAL = ['koffi', 'pino', 'piscina'];
+/** koffi is native; piscina and thread-stream find their worker files beside their own; openpgp is large, and seldom needed. */
+const EXTERNAL = ['koffi', 'openpgp', 'pino', 'piscina'];
 
 /** CommonJS dependencies call `require`, which ES modules do not have. */
 const BANNER = `import {createRequire as __createRequire} from 'node:module';

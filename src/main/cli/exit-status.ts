@@ -113,7 +113,7 @@ export const exitStatuses = {
 	image: {
 		status: 11,
 		meaning: 'no image can be made of these packages',
-		codes: ['PACKAGE_*', 'PACKAGES_*', 'EXT4_*', 'TREE_*', 'IMAGE_*'],
+		codes: ['PACKAGE_*', 'PACKAGES_*', 'MIRROR_*', 'EXT4_*', 'TREE_*', 'IMAGE_*'],
 	},
 	hangup: {status: 129, meaning: 'SIGHUP ended it', codes: []},
 	interrupted: {status: 130, meaning: 'SIGINT ended it (Ctrl-C, where stdin is no terminal)', codes: []},

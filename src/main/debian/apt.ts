@@ -1,11 +1,17 @@
 import {execFile} from 'node:child_process';
-import {createHash} from 'node:crypto';
-import {createReadStream} from 'node:fs';
 import {mkdir, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {isVmmError} from '#support/errors';
 import {debianError} from './errors.ts';
+import {readFileFacts} from './file-facts.ts';
 import {type Package, PackageList} from './package-list.ts';
+import {
+	type ChosenPackages,
+	type DownloadedChoice,
+	type DownloadedPackage,
+	downloadChosen,
+	type PackageSource,
+} from './package-source.ts';
 
 /** What a program of the host said, and how it ended: `status` is undefined when there is no such program. */
 export interface ProgramEnd {
@@ -32,17 +38,11 @@ const runProgram: RunProgram = (program, words, cwd) =>
 		});
 	});
 
-/** A package and its file on the host. */
-export interface DownloadedPackage {
-	readonly package: Package;
-	readonly path: string;
-}
-
 /**
  * Debian's packages, from where the host has its own: its `apt` fetches them, by its configuration and with its checks. Nothing
  * is installed, and the user need not be root.
  */
-export class Apt {
+export class Apt implements PackageSource {
 	readonly #folder: string;
 	readonly #run: RunProgram;
 	/** Empty while the host's sources of packages are used. */
@@ -94,7 +94,7 @@ export class Apt {
 			await this.update();
 			text = await this.#call('apt-cache', ['dumpavail']);
 		}
-		return new PackageList(text, architecture);
+		return new PackageList([{text}], architecture);
 	}
 
 	/** Fetches new package lists, into the folder. @throws VmmError PACKAGE_CLIENT_MISSING, PACKAGE_CLIENT_FAILED */
@@ -132,13 +132,12 @@ export class Apt {
 	/**
 	 * Chooses packages from the lists and downloads them. Lists of the host that are so old that the mirror has other packages are
 	 * left for new ones, from which packages are chosen again.
-	 * @param choose - gives packages by what they are for
 	 * @throws VmmError as {@link list} and {@link download} do, and what `choose` throws
 	 */
-	async fetch<T extends Readonly<Record<string, readonly Package[]>>>(
+	async fetch<T extends ChosenPackages>(
 		architecture: string,
 		choose: (list: PackageList) => T,
-	): Promise<{[K in keyof T]: DownloadedPackage[]}> {
+	): Promise<DownloadedChoice<T>> {
 		try {
 			return await this.#fetch(architecture, choose);
 		} catch (error) {
@@ -149,16 +148,11 @@ export class Apt {
 		}
 	}
 
-	async #fetch<T extends Readonly<Record<string, readonly Package[]>>>(
+	async #fetch<T extends ChosenPackages>(
 		architecture: string,
 		choose: (list: PackageList) => T,
-	): Promise<{[K in keyof T]: DownloadedPackage[]}> {
-		const chosen = Object.entries(choose(await this.list(architecture)));
-		const files = await this.download([...new Set(chosen.flatMap(([, packages]) => packages))]);
-		const fileOf = new Map(files.map((each) => [each.package, each]));
-		return Object.fromEntries(chosen.map(([name, packages]) => [name, packages.map((each) => fileOf.get(each))])) as {
-			[K in keyof T]: DownloadedPackage[];
-		};
+	): Promise<DownloadedChoice<T>> {
+		return downloadChosen(choose(await this.list(architecture)), (packages) => this.download(packages));
 	}
 
 	async #call(program: string, words: readonly string[], folder = this.#folder): Promise<string> {
@@ -183,16 +177,7 @@ const fileName = ({name, version, architecture}: Package) =>
 
 /** True when the file is there with the bytes that the package list tells. */
 async function isWhole({package: {archive}, path}: DownloadedPackage): Promise<boolean> {
-	const hash = createHash('sha256');
-	let bytes = 0;
-	try {
-		for await (const chunk of createReadStream(path)) {
-			bytes += (chunk as Buffer).length;
-			hash.update(chunk as Buffer);
-		}
-	} catch (error) {
-		if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
-		throw error;
-	}
-	return archive === undefined || (archive.bytes === bytes && archive.sha256 === hash.digest('hex'));
+	const found = await readFileFacts(path);
+	if (found === undefined || archive === undefined) return found !== undefined;
+	return archive.bytes === found.bytes && archive.sha256 === found.sha256;
 }

@@ -1,4 +1,5 @@
 import {debianError} from './errors.ts';
+import type {FileFacts} from './file-facts.ts';
 import {Paragraph} from './paragraph.ts';
 import {isMet, parseRelations, type Relation} from './relations.ts';
 import {compareVersions} from './versions.ts';
@@ -10,11 +11,14 @@ export const priorities: readonly string[] = ['required', 'important', 'standard
 export class Package {
 	readonly name: string;
 	readonly version: string;
+	/** Of the mirror whose list it is in; empty where the list does not say. */
+	readonly mirror: string;
 	readonly #paragraph: Paragraph;
 
 	/** @throws VmmError PACKAGE_LIST_DAMAGED */
-	constructor(paragraph: Paragraph) {
+	constructor(paragraph: Paragraph, mirror = '') {
 		this.#paragraph = paragraph;
+		this.mirror = mirror;
 		const [name, version] = [paragraph.field('Package'), paragraph.field('Version')];
 		if (name === undefined || version === undefined)
 			throw damaged(`'${paragraph.text.slice(0, 40)}' has no name or no version`);
@@ -37,9 +41,14 @@ export class Package {
 	}
 
 	/** Size of the package in bytes, and the checksum of its bytes, where the list tells them. */
-	get archive(): {readonly bytes: number; readonly sha256: string} | undefined {
+	get archive(): FileFacts | undefined {
 		const [bytes, sha256] = [this.#paragraph.field('Size'), this.#paragraph.field('SHA256')];
 		return bytes === undefined || sha256 === undefined ? undefined : {bytes: Number(bytes), sha256};
+	}
+
+	/** Where it is below the mirror, where the list tells. */
+	get file(): string | undefined {
+		return this.#paragraph.field('Filename');
 	}
 
 	/** About what its files take, in bytes. */
@@ -76,21 +85,26 @@ export class Package {
 
 const damaged = (what: string): Error => debianError('PACKAGE_LIST_DAMAGED', {what});
 
+/** Paragraphs of packages, as in a `Packages` file, and the address of the mirror that they are below. */
+export interface PackageText {
+	readonly text: string;
+	readonly mirror?: string;
+}
+
 /** The packages of one architecture, each in its newest version. */
 export class PackageList {
 	readonly architecture: string;
 	readonly #packages = new Map<string, Package>();
 	readonly #providers = new Map<string, Package[]>();
 
-	/**
-	 * @param text - paragraphs of packages, as in a `Packages` file
-	 * @throws VmmError PACKAGE_LIST_DAMAGED
-	 */
-	constructor(text: string, architecture: string) {
+	/** @throws VmmError PACKAGE_LIST_DAMAGED */
+	constructor(texts: readonly PackageText[], architecture: string) {
 		this.architecture = architecture;
-		// A list has 60,000 paragraphs, of which none is looked at twice here.
-		for (const each of text.split('\n\n')) {
-			if (each.trim() !== '') this.#add(new Package(new Paragraph(each)));
+		for (const {text, mirror} of texts) {
+			// A list has 60,000 paragraphs, of which none is looked at twice here.
+			for (const each of text.split('\n\n')) {
+				if (each.trim() !== '') this.#add(new Package(new Paragraph(each), mirror));
+			}
 		}
 		for (const each of this.#packages.values()) {
 			for (const {name} of each.provides) this.#providers.set(name, [...(this.#providers.get(name) ?? []), each]);

@@ -3,17 +3,16 @@ import {PackageList} from './package-list.ts';
 import {type PackageChoice, selectPackages} from './select-packages.ts';
 
 /** A list of packages, each by its name and version and its other fields. */
-const listOf = (...packages: readonly string[]): PackageList =>
-	new PackageList(
-		packages
-			.map((each) => {
-				const [first = '', ...fields] = each.split('; ');
-				const [name, version = '1'] = first.split(' ');
-				return [`Package: ${name}`, `Version: ${version}`, 'Architecture: amd64', ...fields].join('\n');
-			})
-			.join('\n\n'),
-		'amd64',
-	);
+const listOf = (...packages: readonly string[]): PackageList => {
+	const text = packages
+		.map((each) => {
+			const [first = '', ...fields] = each.split('; ');
+			const [name, version = '1'] = first.split(' ');
+			return [`Package: ${name}`, `Version: ${version}`, 'Architecture: amd64', ...fields].join('\n');
+		})
+		.join('\n\n');
+	return new PackageList([{text}], 'amd64');
+};
 
 const selected = (list: PackageList, choice: Partial<PackageChoice>): string[] =>
 	selectPackages(list, {base: 'none', names: [], ...choice}).map(({name}) => name);
@@ -81,7 +80,7 @@ test('of a package that is listed in several versions, the newest counts; anothe
 	const list = listOf('a 1.9; Depends: gone', 'a 1.10', 'a 1.2');
 	t.is(list.get('a').version, '1.10');
 	const text = 'Package: a\nVersion: 1\nArchitecture: i386\n';
-	t.throws(() => new PackageList(text, 'amd64').get('a'), {
+	t.throws(() => new PackageList([{text}], 'amd64').get('a'), {
 		code: 'PACKAGE_UNKNOWN',
 		message: 'There is no package a for amd64 in the package lists',
 	});
@@ -107,7 +106,7 @@ test('what cannot be met says what was needed, and why it is not there', (t) => 
 });
 
 test('a list that is damaged is refused where it is used', (t) => {
-	t.throws(() => new PackageList('Package: a\n\nVersion: 1\n', 'amd64'), {code: 'PACKAGE_LIST_DAMAGED'});
+	t.throws(() => new PackageList([{text: 'Package: a\n\nVersion: 1\n'}], 'amd64'), {code: 'PACKAGE_LIST_DAMAGED'});
 	t.throws(() => selected(listOf('a; Depends: b (2)'), {names: ['a']}), {
 		message: "The package list is damaged: in Depends of a, 'b (2)' names no package",
 	});

@@ -1,27 +1,23 @@
 import {createHash} from 'node:crypto';
-import {createWriteStream} from 'node:fs';
-import {open, readFile, rename, rm} from 'node:fs/promises';
+import {readFile} from 'node:fs/promises';
 import {basename, dirname} from 'node:path';
-import {Readable, type Transform} from 'node:stream';
-import {pipeline} from 'node:stream/promises';
-import {createGzip, createZstdCompress} from 'node:zlib';
 import {
-	type Apt,
 	type BaseSystem,
 	DebFile,
 	type DownloadedPackage,
 	type Package,
 	type PackageList,
+	type PackageSource,
 	selectPackages,
 } from '#main/debian';
-import {type Ext4Options, writeExt4} from '#main/ext4';
 import {FileTree, Spool} from '#main/file-tree';
+import type {OperationSignal} from '#support/abort';
 import {linkAlternatives} from './alternatives.ts';
 import {addConsoleCommands, addConsoleShell} from './console.ts';
-import {packCpio} from './cpio.ts';
 import {writeDpkgDatabase} from './dpkg-database.ts';
 import {addConsole, addDiskInit, diskModules} from './initrd.ts';
 import {Kernel} from './kernel.ts';
+import {OutputFiles} from './output-files.ts';
 import {addMergedUsr, addShadowFiles, addSystemFiles} from './system-files.ts';
 import {Unpacker} from './unpack.ts';
 
@@ -39,8 +35,8 @@ export interface DebianImageConfig {
 	readonly hostName: string;
 	/** Of all that is made here, and of what is written into it as its age, in seconds since 1970. */
 	readonly time: number;
-	/** Size of the disk, in bytes; the files of packages may have as many. */
-	readonly sizeBytes: number;
+	/** Size of the disk, in bytes; undefined for what the packages need, and half a gigabyte and a quarter beside. */
+	readonly sizeBytes?: number;
 }
 
 /** Where files go: each is whole or not there. */
@@ -88,48 +84,120 @@ export function kernelParts(list: PackageList, name: string): Package[] {
 	return [...parts.values()];
 }
 
+/** Parts of the work, in their order. */
+export type ImageStep = 'packages' | 'download' | 'unpack' | 'write';
+
+/** What goes on while an image is made. */
+export interface ImageOperation {
+	/** Told how far a step is, in bytes; a step that has no bytes is told of once, with none. */
+	readonly progress?: ((step: ImageStep, doneBytes: number, totalBytes: number) => void) | undefined;
+	/** Gives it up: its reason is thrown, and nothing is left behind. */
+	readonly signal?: OperationSignal | undefined;
+}
+
 /**
  * Downloads packages and makes a guest of them, without a right on the host: no program of theirs is run. The same packages and
- * the same configuration give the same bytes.
+ * the same configuration give the same bytes. Files that are there already are replaced when all of the new ones are whole.
  * @throws VmmError
  */
-export async function makeDebianImage(apt: Apt, config: DebianImageConfig, files: DebianImageFiles): Promise<void> {
-	const downloaded = await apt.fetch('amd64', (list) => planDebianImage(list, config));
-	await using spool = await Spool.open(dirname(files.kernel), config.sizeBytes);
-	const unpack = (packages: readonly DownloadedPackage[], tree: FileTree) =>
+export async function makeDebianImage(
+	source: PackageSource,
+	asked: DebianImageConfig,
+	paths: DebianImageFiles,
+	{progress = () => {}, signal}: ImageOperation = {},
+): Promise<void> {
+	progress('packages', 0, 0);
+	const downloaded = await source.fetch('amd64', (list) => planDebianImage(list, asked), {
+		signal,
+		progress: (done, total) => progress('download', done, total),
+	});
+	const sizeBytes = asked.sizeBytes ?? defaultSize(downloaded.system);
+	const config = {...asked, sizeBytes};
+	await using spool = await Spool.open(dirname(paths.kernel), sizeBytes + maxKernelBytes);
+	const [tree, kernelTree, busyboxTree] = [0, 1, 2].map(() => new FileTree(config.time)) as [
+		FileTree,
+		FileTree,
+		FileTree,
+	];
+	const packages = Object.values(downloaded).flat();
+	const unpacking = counted('unpack', sum(packages.map(({package: {archive}}) => archive?.bytes ?? 0)));
+	const unpack = (some: readonly DownloadedPackage[], into: FileTree) =>
 		unpackAll(
-			packages.map(({path}) => path),
-			tree,
+			some.map(({path}) => path),
+			into,
 			spool,
+			unpacking,
 		);
-	const [kernelTree, busyboxTree] = [new FileTree(config.time), new FileTree(config.time)];
 	await unpack(downloaded.kernel, kernelTree);
 	await unpack(downloaded.busybox, busyboxTree);
 	const kernel = await Kernel.open(kernelTree);
-	await replaceFile(files.kernel, (path) => pipeline(Readable.from(kernel.image.pieces()), createWriteStream(path)));
 	const initrd = new FileTree(config.time);
 	await addDiskInit(initrd, busyboxTree, kernel);
-	await writeInitrd(initrd, files.initrd);
-	if (files.disk === undefined && files.whole === undefined) return;
-	const tree = new FileTree(config.time);
-	addMergedUsr(tree);
-	const unpacker = await unpack(downloaded.system, tree);
-	await configure(tree, unpacker, kernel, config);
-	if (files.disk !== undefined) {
-		const {sizeBytes, time} = config;
-		await writeDisk(tree, files.disk, {sizeBytes, time, uuid: identity(config, 'disk'), label: 'root'});
+	if (paths.disk !== undefined || paths.whole !== undefined) {
+		addMergedUsr(tree);
+		const unpacker = await unpack(downloaded.system, tree);
+		await configure(tree, unpacker, kernel, config);
 	}
-	if (files.whole !== undefined) {
+	const copies = [paths.disk, paths.whole].filter((path) => path !== undefined).length;
+	await using files = new OutputFiles(counted('write', kernel.image.length + bytesOf(initrd) + copies * bytesOf(tree)));
+	await files.pieces(paths.kernel, kernel.image.pieces());
+	await files.initrd(paths.initrd, initrd);
+	if (paths.disk !== undefined)
+		await files.disk(paths.disk, tree, {sizeBytes, time: config.time, uuid: identity(config, 'disk'), label: 'root'});
+	if (paths.whole !== undefined) {
 		addConsole(tree);
 		tree.addLink('init', 'sbin/init');
-		await writeInitrd(tree, files.whole);
+		await files.initrd(paths.whole, tree);
+	}
+	signal?.throwIfAborted();
+	await files.finish();
+
+	/** Counts bytes of a step, whose sum may be less than what is written: tables of file systems are not in it. */
+	function counted(step: ImageStep, total: number): (bytes: number) => void {
+		let done = 0;
+		return (bytes) => {
+			signal?.throwIfAborted();
+			done = Math.min(done + bytes, total);
+			progress(step, done, total);
+		};
 	}
 }
 
-/** Puts the files of packages into a tree. @param paths - of packages on the host @throws VmmError as {@link Unpacker.unpack} */
-export async function unpackAll(paths: readonly string[], tree: FileTree, spool: Spool): Promise<Unpacker> {
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+
+/** A kernel for hardware has 400 MB of modules, of which an image gets few. */
+const maxKernelBytes = 2 ** 31;
+const sizeStep = 2 ** 26;
+
+/** Room for the packages, for a quarter more and for half a gigabyte of what the guest writes. */
+function defaultSize(system: readonly DownloadedPackage[]): number {
+	const bytes = sum(system.map((each) => each.package.installedBytes));
+	return Math.ceil((bytes * 1.25 + 2 ** 29) / sizeStep) * sizeStep;
+}
+
+function bytesOf(tree: FileTree): number {
+	const files = new Set([...tree.walk()].map(([, node]) => node));
+	return sum([...files].map((node) => (node.kind === 'file' ? node.content.length : 0)));
+}
+
+/**
+ * Puts the files of packages into a tree.
+ * @param paths - of packages on the host
+ * @param unpacked - told of each package's bytes; what it throws ends the work
+ * @throws VmmError as {@link Unpacker.unpack}
+ */
+export async function unpackAll(
+	paths: readonly string[],
+	tree: FileTree,
+	spool: Spool,
+	unpacked: (bytes: number) => void = () => {},
+): Promise<Unpacker> {
 	const unpacker = new Unpacker(tree, spool);
-	for (const path of paths) await unpacker.unpack(await DebFile.open(basename(path), await readFile(path)));
+	for (const path of paths) {
+		const bytes = await readFile(path);
+		await unpacker.unpack(await DebFile.open(basename(path), bytes), () => unpacked(0));
+		unpacked(bytes.length);
+	}
 	return unpacker;
 }
 
@@ -164,45 +232,4 @@ function identity(config: DebianImageConfig, what: string): string {
 		`8${hash.slice(17, 20)}`,
 		hash.slice(20, 32),
 	].join('-');
-}
-
-/** Writes a tree as a disk: an ext4 file system, with holes where nothing is. @throws VmmError as {@link writeExt4} does */
-export async function writeDisk(tree: FileTree, path: string, options: Ext4Options): Promise<void> {
-	await replaceFile(path, async (unfinished) => {
-		await using file = await open(unfinished, 'w');
-		await file.truncate(options.sizeBytes);
-		const write = async (bytes: Uint8Array, at: number) => {
-			for (let done = 0; done < bytes.length; ) {
-				done += (await file.write(bytes, done, bytes.length - done, at + done)).bytesWritten;
-			}
-		};
-		await writeExt4({write}, tree, options);
-	});
-}
-
-/** Compressions of initial file systems, by the ends of their files' names; without one of them it is not compressed. */
-const compressors: readonly (readonly [ending: string, make: () => Transform])[] = [
-	['.gz', () => createGzip({level: 6})],
-	['.zst', () => createZstdCompress()],
-];
-
-/** Writes a tree as an initial file system, compressed as its name ends: `.gz` or `.zst`. */
-export async function writeInitrd(tree: FileTree, path: string): Promise<void> {
-	const compressor = compressors.find(([ending]) => path.endsWith(ending))?.[1];
-	await replaceFile(path, async (unfinished) => {
-		const source = Readable.from(packCpio(tree));
-		const file = createWriteStream(unfinished);
-		await (compressor === undefined ? pipeline(source, file) : pipeline(source, compressor(), file));
-	});
-}
-
-/** Writes a file beside the one that is there, and puts it in its place when it is whole. */
-async function replaceFile(path: string, write: (unfinished: string) => Promise<void>): Promise<void> {
-	const unfinished = `${path}.new`;
-	try {
-		await write(unfinished);
-		await rename(unfinished, path);
-	} finally {
-		await rm(unfinished, {force: true});
-	}
 }

@@ -3,13 +3,14 @@ export {
 	type DebianImageConfig,
 	type DebianImageFiles,
 	type DebianImagePlan,
+	type ImageOperation,
+	type ImageStep,
 	kernelParts,
 	makeDebianImage,
 	planDebianImage,
 	unpackAll,
-	writeDisk,
-	writeInitrd,
 } from './debian-image.ts';
 export {addBusybox, addConsole} from './initrd.ts';
 export {Kernel} from './kernel.ts';
+export {writeDisk, writeInitrd} from './output-files.ts';
 export {type UnpackedPackage, Unpacker} from './unpack.ts';

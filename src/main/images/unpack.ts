@@ -25,10 +25,14 @@ export class Unpacker {
 		this.#spool = spool;
 	}
 
-	/** @throws VmmError PACKAGE_DAMAGED, PACKAGE_UNSUPPORTED, TREE_PATH_INVALID, TREE_TOO_LARGE, IMAGE_FILE_CLAIMED_TWICE */
-	async unpack(deb: DebFile): Promise<void> {
+	/**
+	 * @param onFile - called before each file; what it throws ends the work
+	 * @throws VmmError PACKAGE_DAMAGED, PACKAGE_UNSUPPORTED, TREE_PATH_INVALID, TREE_TOO_LARGE, IMAGE_FILE_CLAIMED_TWICE
+	 */
+	async unpack(deb: DebFile, onFile: () => void = () => {}): Promise<void> {
 		const paths: string[] = [];
 		for await (const member of deb.members()) {
+			onFile();
 			const path = member.path.replace(/^\.?\/+|^\.$/, '').replace(/\/+$/, '');
 			paths.push(path === '' ? '/.' : `/${path}`);
 			await this.#put(deb, path, member);
