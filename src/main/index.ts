@@ -1,4 +1,6 @@
 /** The public API: a machine as data in, a machine to drive out. The command line is one client of it. */
+import type {DebianImageBuild, ImageOperation} from '#main/images';
+
 export {type SerialPortHandle, serialPorts} from '#devices/chipset/serial-16550';
 export type {DeviceCommand} from '#devices/device';
 export type {DeviceHandle, KindHandle, ModuleHandle} from '#devices/device-type';
@@ -26,6 +28,7 @@ export {
 } from '#main/config';
 export {type ControlOptions, type ControlServer, serveControl} from '#main/control';
 export {type GdbServer, serveGdb} from '#main/debugger';
+export type {DebianImageBuild, DebianImageFiles, DebianMirror, ImageOperation, ImageStep} from '#main/images';
 export {type ProfileInFile, profileFor, startProfile} from '#main/profile';
 export {type OpenSnapshot, openSnapshot, restoredConfig, verifySnapshot} from '#main/snapshot';
 export {
@@ -52,3 +55,14 @@ export {
 } from '#support/inspect';
 export type {Breakpoints, DebugHit, DebugSupport, Step} from '#vcpu-worker/debug';
 export type {ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
+
+/**
+ * Builds a disk, a kernel and an initial file system of Debian packages, without a right on the host and without a program of
+ * theirs run. The same packages and the same configuration give the same bytes. What it takes is loaded when it is called.
+ * @throws VmmError CONFIG_VALUE_INVALID, CONFIG_NUMBER_RANGE, MIRROR_*, PACKAGE_*, PACKAGES_CONFLICT, IMAGE_*, TREE_*, EXT4_*;
+ * OPERATION_ABORTED where the signal asks for it, and then nothing is left behind
+ */
+export async function buildDebianImage(build: DebianImageBuild, operation: ImageOperation = {}): Promise<void> {
+	const images = await import('#main/images');
+	await images.buildDebianImage(build, operation);
+}

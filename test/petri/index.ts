@@ -16,6 +16,7 @@ export {
 	linuxReport,
 	linuxTest,
 	linuxVm,
+	reportedFacts,
 	reportMemoryBytes,
 	runInLinux,
 } from './stock-linux.ts';

@@ -74,6 +74,10 @@ async function run(
 			const {checkDeviceModule} = await import('./check-device-module.ts');
 			return checkDeviceModule(word, {json: line.flags.has('json')});
 		}
+		case 'image': {
+			const {imageCommand} = await import('./build-image.ts');
+			return imageCommand(line.words, line.flags, env);
+		}
 		case 'ls': {
 			const {listMachines} = await import('./machine-commands.ts');
 			return listMachines(line.flags.has('json'));

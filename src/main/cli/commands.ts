@@ -57,6 +57,76 @@ export const ownCommands = {
 			['2', 'it does not, or no machine can have it'],
 		],
 	},
+	image: {
+		help: 'make a bootable disk, kernel and initial file system of Debian packages, without root; prints how to boot them',
+		words: ['build', 'debian'],
+		flags: [
+			{
+				name: 'packages',
+				value: 'NAMES',
+				help: 'packages to have, between commas, with all that they need, beside those that boot a system; may be repeated',
+			},
+			{name: 'out', value: 'DIR', help: 'where vmlinuz, initrd.gz and disk.img go; ./debian without this'},
+			{name: 'disk', value: 'FILE', help: 'where the disk goes, an ext4 file system in a sparse file'},
+			{name: 'kernel', value: 'FILE', help: 'where the kernel goes'},
+			{
+				name: 'initrd',
+				value: 'FILE',
+				help: 'where the initial file system goes, compressed as its name ends: .gz or .zst',
+			},
+			{
+				name: 'whole',
+				value: 'FILE',
+				help: 'also make an initial file system that is all of the system, for a guest without a disk',
+			},
+			{
+				name: 'size',
+				value: 'LEN',
+				help: 'size of the disk; without this what the packages need, a quarter more and 512M',
+			},
+			{name: 'suite', value: 'NAME', help: 'release of Debian, by its codename; bookworm without this'},
+			{name: 'components', value: 'NAMES', help: 'parts of the release, between commas; main without this'},
+			{
+				name: 'mirror',
+				value: 'URL[,suite=NAME][,components=NAME:…]',
+				help: "take packages from there (https:, http:, file:) and nowhere else; may be repeated; without this from Debian's own mirrors, with its updates and those for security",
+			},
+			{
+				name: 'keyring',
+				value: 'FILE',
+				help: "public keys of OpenPGP that releases have to be signed by; without this Debian's, where this host has them (package debian-archive-keyring)",
+			},
+			{name: 'cache', value: 'DIR', help: 'where downloaded packages stay; ~/.cache/openvmm/packages without this'},
+			{
+				name: 'base',
+				value: 'PRIORITY',
+				help: 'packages that come by their priority: essential, required, important or standard; required without this',
+			},
+			{name: 'kernel-package', value: 'NAME', help: 'package of the kernel; linux-image-cloud-amd64 without this'},
+			{name: 'modules', value: 'NAMES', help: 'kernel modules to have beside the usual ones, between commas'},
+			{name: 'hostname', value: 'NAME', help: "the guest's name; debian without this"},
+			{
+				name: 'command',
+				value: 'LINE',
+				help: 'line of shell that the guest runs as root when it is up, before it powers off; may be repeated; without this it has a shell on its console',
+			},
+			{
+				name: 'configure',
+				value: 'WHEN',
+				help: "when the packages' own scripts run, which is in the guest: first-boot, or none, where somebody else asks for dpkg --configure -a; first-boot without this",
+			},
+			{
+				name: 'time',
+				value: 'SECONDS',
+				help: 'age of all that is made, in seconds since 1970; without this $SOURCE_DATE_EPOCH, else that of the newest release',
+			},
+			helpFlag,
+		],
+		statuses: [
+			['0', 'the image is made'],
+			['11', 'it cannot be made, and nothing is left of it'],
+		],
+	},
 	restore: {
 		help: 'the same as openvmm --restore-snapshot DIR: restore DIR [FLAG…]',
 		flags: [],

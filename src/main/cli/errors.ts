@@ -29,6 +29,10 @@ export const cliError = errorTable({
 		message: `Unexpected argument "${c.argument}"`,
 		remedy: `See ${c.help}`,
 	}),
+	CLI_WORD_UNKNOWN: (c: {word: string; known: string; help: string}) => ({
+		message: `"${c.word}" is not known here, "${c.known}" is`,
+		remedy: `See ${c.help}`,
+	}),
 	CLI_FLAGS_CONFLICT: (c: {first: string; second: string}) => ({
 		message: `${c.first} conflicts with ${c.second}`,
 		remedy: `Leave out one of the two`,

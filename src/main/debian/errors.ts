@@ -16,11 +16,12 @@ export const debianError = errorTable({
 	}),
 	PACKAGE_LIST_DAMAGED: (c: {what: string}) => ({
 		message: `The package list is damaged: ${c.what}`,
-		remedy: 'Fetch the package lists again: apt-get update',
+		remedy: 'Fetch the package lists again (apt-get update), or name another mirror',
 	}),
 	PACKAGE_UNKNOWN: (c: {name: string; architecture: string}) => ({
 		message: `There is no package ${c.name} for ${c.architecture} in the package lists`,
-		remedy: 'Check its name with apt-cache policy, or fetch the package lists: apt-get update',
+		remedy:
+			'Check its name, and the suite and the components that the lists are of; lists of apt may be old: apt-get update',
 	}),
 	PACKAGE_DEPENDENCY_UNMET: (c: {package: string; dependency: string; why: string}) => ({
 		message: `Package ${c.package} needs ${c.dependency}, which cannot be had: ${c.why}`,

@@ -4,6 +4,33 @@ const units = 'etc/systemd/system';
 /** The terminal that systemd has on each serial port which the kernel has for a console. */
 const getty = 'serial-getty@.service';
 
+/** The unit of {@link addFirstConfiguration}. */
+const configureUnit = 'openvmm-configure.service';
+
+/**
+ * Makes systemd run at the first boot what of the packages' scripts has not run: `dpkg --configure -a`, which asks nobody. It runs
+ * beside all else that starts, since scripts start services themselves, and before commands of the image. When it went well it is gone.
+ */
+export function addFirstConfiguration(tree: FileTree): void {
+	const script = '/etc/openvmm/configure';
+	const wanted = `${units}/multi-user.target.wants/${configureUnit}`;
+	const lines = `#!/bin/sh
+export DEBIAN_FRONTEND=noninteractive DEBCONF_NONINTERACTIVE_SEEN=true LC_ALL=C HOME=/root
+dpkg --force-confdef --force-confold --configure -a && rm -f /${wanted}
+`;
+	tree.addFile(script, bytesContent(lines), 0o755);
+	const unit = `[Unit]
+Description=Configuration of the packages of the image
+After=basic.target
+[Service]
+Type=oneshot
+ExecStart=${script}
+TimeoutStartSec=infinity
+`;
+	tree.addFile(`${units}/${configureUnit}`, bytesContent(unit));
+	tree.addLink(wanted, `../${configureUnit}`);
+}
+
 /** Makes systemd have a shell of root's on the console, to which nobody has to log in. */
 export function addConsoleShell(tree: FileTree): void {
 	const line =
@@ -26,7 +53,7 @@ export function addConsoleCommands(tree: FileTree, commands: readonly string[]):
 	);
 	const unit = `[Unit]
 Description=Commands of the image
-After=basic.target systemd-user-sessions.service
+After=basic.target systemd-user-sessions.service ${configureUnit}
 SuccessAction=poweroff
 FailureAction=poweroff
 [Service]

@@ -5,53 +5,10 @@ import {join} from 'node:path';
 import {gunzipSync} from 'node:zlib';
 import test, {type ExecutionContext} from 'ava';
 import {Apt} from '#main/debian';
-import {type MadeDeb, makeDeb, makeParagraph} from '#main/debian/testing';
+import {makeDeb, makeParagraph} from '#main/debian/testing';
 import {checkExt4, debugfs, hasExt4Tools} from '#main/ext4/testing';
 import {type DebianImageConfig, makeDebianImage} from './debian-image.ts';
-import {elfWith} from './testing/elf-with.ts';
-
-const release = '6.1-made';
-const modules = `./lib/modules/${release}`;
-const module = (name: string, depends: string) => ({
-	path: `${modules}/kernel/${name}.ko`,
-	data: elfWith('.modinfo', `depends=${depends}\0alias=virtio:${name}\0`),
-});
-
-/** A distribution: all that an image needs at least. */
-const debs: readonly MadeDeb[] = [
-	{
-		name: 'base',
-		fields: ['Essential: yes', 'Depends: awk', 'Multi-Arch: same'],
-		controlFiles: {postinst: 'exit 1\n'},
-		files: [
-			{path: './usr/share/base-passwd/passwd.master', data: 'root:*:0:0:root:/root:/bin/bash\nmail:*:8:8::/:\n'},
-			{path: './usr/share/base-passwd/group.master', data: 'root:*:0:\nshadow:*:42:\n'},
-			{path: './var/run/'},
-			{path: './sbin/init', data: 'init', mode: 0o755},
-		],
-	},
-	{
-		name: 'mawk',
-		fields: ['Provides: awk'],
-		controlFiles: {postinst: 'update-alternatives --install /usr/bin/awk awk /usr/bin/mawk 5\n'},
-		files: [{path: './usr/bin/mawk', data: 'mawk'}],
-	},
-	{name: 'tool', files: [{path: './usr/bin/tool', data: 'tool', mode: 0o755}]},
-	{name: 'busybox-static', files: [{path: './bin/busybox', data: 'busybox', mode: 0o755}]},
-	{name: 'linux-image-made', fields: ['Depends: linux-image-6.1-made, initramfs-tools']},
-	{
-		name: 'linux-image-6.1-made',
-		files: [
-			{path: `./boot/vmlinuz-${release}`, data: 'kernel'},
-			{path: `${modules}/modules.builtin`, data: 'kernel/virtio_pci.ko\n'},
-			module('virtio-blk', 'virtio_ring'),
-			module('virtio_ring', ''),
-			module('crc32c_generic', ''),
-			module('ext4', ''),
-			module('virtio_rng', ''),
-		],
-	},
-];
+import {debs, release} from './testing/made-distribution.ts';
 
 const config: DebianImageConfig = {
 	packages: ['tool'],

@@ -13,7 +13,7 @@ import {
 import {FileTree, Spool} from '#main/file-tree';
 import type {OperationSignal} from '#support/abort';
 import {linkAlternatives} from './alternatives.ts';
-import {addConsoleCommands, addConsoleShell} from './console.ts';
+import {addConsoleCommands, addConsoleShell, addFirstConfiguration} from './console.ts';
 import {writeDpkgDatabase} from './dpkg-database.ts';
 import {addConsole, addDiskInit, diskModules} from './initrd.ts';
 import {Kernel} from './kernel.ts';
@@ -32,6 +32,8 @@ export interface DebianImageConfig {
 	readonly modules: readonly string[];
 	/** Lines of shell that it runs when it is up, before it powers off; undefined for a shell on the console. */
 	readonly commands?: readonly string[];
+	/** Runs the packages' scripts at the first boot. */
+	readonly configuresAtBoot?: boolean;
 	readonly hostName: string;
 	/** Of all that is made here, and of what is written into it as its age, in seconds since 1970. */
 	readonly time: number;
@@ -216,6 +218,7 @@ async function configure(
 	writeDpkgDatabase(tree, packages);
 	addSystemFiles(tree, {hostName: config.hostName, machineId: identity(config, 'machine').replaceAll('-', '')});
 	await addShadowFiles(tree, Math.floor(config.time / 86_400));
+	if (config.configuresAtBoot) addFirstConfiguration(tree);
 	if (config.commands === undefined) addConsoleShell(tree);
 	else addConsoleCommands(tree, config.commands);
 }

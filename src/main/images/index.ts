@@ -1,3 +1,4 @@
+export {buildDebianImage, type DebianImageBuild, type DebianMirror} from './build-debian-image.ts';
 export {packCpio} from './cpio.ts';
 export {
 	type DebianImageConfig,

@@ -1,0 +1,1 @@
+export {debs, release, systemDebs} from './made-distribution.ts';

@@ -1,0 +1,95 @@
+import {execFile} from 'node:child_process';
+import {mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {promisify} from 'node:util';
+import {parsePcieRootComplex, parsePcieRootPort} from '#main/config';
+import {DebFile} from '#main/debian';
+import type {MadeDeb} from '#main/debian/testing';
+import {checkExt4, hasExt4Tools} from '#main/ext4/testing';
+import {makeMirror, makeSigner, serveMirror} from '#main/mirror/testing';
+import {reportedFacts, runsStockKernels, vmTest} from '#test/petri';
+import {hasStockKernel} from '#test/stock-kernels';
+
+const program = join(process.cwd(), 'src/main/cli/launcher.mjs');
+const module = join(process.cwd(), 'test/guests/fixtures/file-disk.ts');
+const archives = join(process.cwd(), '.packages/apt/archives');
+
+/** The system's first program, in place of a real one: it says what it sees, and powers off. */
+const init = `#!/bin/busybox sh
+b=/bin/busybox
+$b mount -t proc proc /proc
+echo "openvmm-guest: name=$($b cat /etc/hostname)"
+echo "openvmm-guest: disk=$($b grep " / " /proc/mounts | $b cut -d" " -f3,4 | $b cut -d, -f1)"
+for file in /usr/bin/su /etc/shadow /var/tmp; do
+	echo "openvmm-guest: $($b basename $file)=$($b stat -c "%a %u %g" $file)"
+done
+$b umount /proc
+$b mount -o remount,ro /
+$b poweroff -f
+`;
+
+const made: readonly MadeDeb[] = [
+	{
+		name: 'systemd-sysv',
+		fields: ['Depends: busybox-static'],
+		files: [
+			{path: './sbin/init', data: init, mode: 0o755},
+			{path: './usr/bin/su', data: 'su', mode: 0o4755, group: 42},
+			{path: './var/tmp/', mode: 0o1777},
+			{path: './proc/'},
+			{path: './usr/share/base-passwd/passwd.master', data: 'root:*:0:0:root:/root:/bin/bash\n'},
+		],
+	},
+	...['udev', 'dbus', 'kmod'].map((name) => ({name})),
+];
+
+/** Debian's own packages of the kernel and of busybox, where the tests' pipeline has put them. */
+async function stockPackages() {
+	const names = readdirSync(archives).filter((name) => /^(linux-image-|busybox-static_).*\.deb$/.test(name));
+	return Promise.all(
+		names.map(async (name) => {
+			const bytes = readFileSync(join(archives, name));
+			return {name, bytes, paragraph: (await DebFile.open(name, bytes)).control.text};
+		}),
+	);
+}
+
+vmTest(
+	'the command makes an image of signed packages, which boots from its disk',
+	{on: ['software'], skip: !hasStockKernel() || !runsStockKernels()},
+	async (t, machine) => {
+		const folder = mkdtempSync(join(tmpdir(), 'openvmm-image-build-'));
+		t.teardown(() => rmSync(folder, {recursive: true}));
+		const signer = await makeSigner();
+		const files = await makeMirror({debs: made, packages: await stockPackages(), signer, suite: 'bookworm'});
+		const {address} = await serveMirror(t, files);
+		writeFileSync(join(folder, 'keyring'), signer.keyring);
+		const words = ['--base', 'essential', '--mirror', address, '--keyring', 'keyring', '--hostname', 'built'];
+		await promisify(execFile)(process.execPath, [program, 'image', 'build', 'debian', ...words], {
+			cwd: folder,
+			env: {...process.env, XDG_CACHE_HOME: folder},
+		});
+		const [kernel, initrd, disk] = ['vmlinuz', 'initrd.gz', 'disk.img'].map((name) => join(folder, 'debian', name)) as [
+			string,
+			string,
+			string,
+		];
+		const guest = await machine({
+			memory: {sizeBytes: 512 * 2 ** 20},
+			boot: {kind: 'linux', kernel, initrd, commandLine: ['console=ttyS0', 'quiet']},
+			pcie: {rootComplexes: [parsePcieRootComplex('rc0')], rootPorts: [parsePcieRootPort('rc0:rp0')]},
+			devices: [{module, name: 'system', port: 'rp0', options: {file: disk}}],
+		});
+		await guest.vm.start();
+		t.deepEqual(await guest.vm.ended, {kind: 'power-off'}, guest.output);
+		t.like(reportedFacts(guest.output), {
+			name: 'built',
+			disk: 'ext4 rw',
+			su: '4755 0 42',
+			shadow: '640 0 42',
+			tmp: '1777 0 0',
+		});
+		if (hasExt4Tools) checkExt4(t, disk);
+	},
+);
