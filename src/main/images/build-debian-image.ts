@@ -65,17 +65,18 @@ const usualModules = ['autofs4', 'binfmt_misc', 'virtio_net', 'virtio_rng', 'vir
  */
 export async function buildDebianImage(build: DebianImageBuild, operation: ImageOperation = {}): Promise<void> {
 	checkBuild(build);
-	const {suite = 'bookworm', components = ['main'], mirrors, packages = [], base = 'required', files} = build;
-	const suites = mirrors?.map((each) => ({
+	const {suite = 'bookworm', components = ['main'], mirrors = [], packages = [], base = 'required', files} = build;
+	const named = mirrors.map((each) => ({
 		address: parseMirror(each.address),
 		suite: each.suite ?? suite,
 		components: each.components ?? components,
 	}));
+	const suites = named.length > 0 ? named : debianSuites(suite, components);
 	const {signal, progress} = operation;
 	await abortable('image build', signal, async () => {
 		progress?.('packages', 0, 0);
 		const [keyring, cache] = await Promise.all([findKeyring(build.keyring), PackageCache.open(build.cache)]);
-		const mirror = await Mirror.open(suites ?? debianSuites(suite, components), {keyring, cache, signal});
+		const mirror = await Mirror.open(suites, {keyring, cache}, signal);
 		for (const path of Object.values(files)) await mkdir(dirname(path), {recursive: true});
 		const {kernelPackage: kernel = 'linux-image-cloud-amd64', modules = [], hostName = 'debian'} = build;
 		const {commands, configure = 'first-boot', sizeBytes, time = mirror.date} = build;

@@ -5,6 +5,7 @@ import {dirname, join} from 'node:path';
 import {setTimeout as delay} from 'node:timers/promises';
 import {pathToFileURL} from 'node:url';
 import test, {type ExecutionContext} from 'ava';
+import type {PackageList} from '#main/debian';
 import type {MadeDeb} from '#main/debian/testing';
 import {parseMirror} from './address.ts';
 import {FileFetcher} from './fetch-file.ts';
@@ -31,18 +32,20 @@ interface Asked {
 	readonly cacheFolder?: string;
 	readonly answer?: Answer;
 	readonly options?: Partial<MirrorOptions>;
+	readonly signal?: AbortSignal;
 }
 
 /** Fetches both packages of a mirror on loopback. Returns their bytes, and what the mirror was asked for. */
 async function fetched(t: ExecutionContext, files: MadeMirror, asked: Asked = {}) {
-	const {suite = 'made', cacheFolder = await folderOf(t), answer, options = {}} = asked;
+	const {suite = 'made', cacheFolder = await folderOf(t), answer, options = {}, signal} = asked;
 	const served = await serveMirror(t, files, answer);
 	const cache = await PackageCache.open(cacheFolder);
 	const fetcher = new FileFetcher(patient);
 	const keyring = {path: 'made.asc', bytes: signer.keyring};
 	const suites = [{address: parseMirror(served.address), suite, components: ['main']}];
-	const mirror = await Mirror.open(suites, {cache, fetcher, keyring, ...options});
-	const {both} = await mirror.fetch('amd64', (list) => ({both: [list.get('first'), list.get('second')]}));
+	const mirror = await Mirror.open(suites, {cache, fetcher, keyring, ...options}, signal);
+	const choose = (list: PackageList) => ({both: [list.get('first'), list.get('second')]});
+	const {both} = await mirror.fetch('amd64', choose, {signal});
 	const bytes = await Promise.all(both.map(({path}) => readFile(path)));
 	return {bytes, mirror, ...served};
 }
@@ -320,6 +323,7 @@ test('a release that is older than one that was seen is refused, by whoever has 
 	let files = old;
 	const served = await serveMirror(t, new Map(), (request, response) => {
 		const path = (request.url ?? '').slice(1);
+		if (!files.has(path)) response.writeHead(404);
 		return response.end(files.get(path)) !== undefined;
 	});
 	const open = async () =>
@@ -330,6 +334,9 @@ test('a release that is older than one that was seen is refused, by whoever has 
 	t.is((await open()).date, Date.parse('2020-11-28T02:53:00Z') / 1000);
 	files = recent;
 	await open();
+	files = new Map(old);
+	files.delete('dists/made/InRelease');
+	await t.throwsAsync(open(), {code: 'MIRROR_RELEASE_OLDER', message: /made\/Release/});
 	files = old;
 	const error = await t.throwsAsync(open(), {code: 'MIRROR_RELEASE_OLDER', message: /2020.*was seen already/});
 	const [, file = ''] = /delete (\S+) first/.exec((error as unknown as {remedy: string}).remedy) ?? [];
@@ -409,8 +416,7 @@ test('who gives up is obeyed at once, with its own reason', async (t) => {
 		asked.abort(reason);
 		return true;
 	};
-	const options = {signal: asked.signal};
-	t.is(await t.throwsAsync(fetched(t, await suite(), {answer, options})), reason);
+	t.is(await t.throwsAsync(fetched(t, await suite(), {answer, signal: asked.signal})), reason);
 });
 
 test('a damaged file of the cache is fetched again', async (t) => {

@@ -27,7 +27,6 @@ export interface MirrorOptions {
 	readonly fetcher?: FileFetcher;
 	/** The time that releases have to be valid at, in seconds since 1970. */
 	readonly now?: number;
-	readonly signal?: AbortSignal | undefined;
 }
 
 /** A suite whose release has been checked. */
@@ -66,11 +65,11 @@ export class Mirror implements PackageSource {
 
 	/**
 	 * Fetches and checks the releases.
-	 * @throws VmmError MIRROR_*
+	 * @throws VmmError MIRROR_*; the signal's reason
 	 */
-	static async open(suites: readonly MirrorSuite[], options: MirrorOptions): Promise<Mirror> {
+	static async open(suites: readonly MirrorSuite[], options: MirrorOptions, signal?: AbortSignal): Promise<Mirror> {
 		const mirror = new Mirror(options, options.fetcher ?? new FileFetcher(), []);
-		await mirror.#open(suites);
+		await mirror.#open(suites, signal);
 		return mirror;
 	}
 
@@ -79,49 +78,51 @@ export class Mirror implements PackageSource {
 		return Math.max(...this.#suites.map(({release}) => release.date));
 	}
 
-	/** Packages of all suites, each in its newest version. @throws VmmError MIRROR_*, PACKAGE_LIST_DAMAGED */
-	async list(architecture: string): Promise<PackageList> {
+	/** Packages of all suites, each in its newest version. @throws VmmError MIRROR_*, PACKAGE_LIST_DAMAGED; the signal's reason */
+	async list(architecture: string, signal?: AbortSignal): Promise<PackageList> {
 		try {
-			return await this.#list(architecture);
+			return await this.#list(architecture, signal);
 		} catch (error) {
 			// The mirror may have changed since its release was fetched.
 			if (!otherFile.some((code) => isVmmError(error, code))) throw error;
-			await this.#open(this.#suites);
-			return this.#list(architecture);
+			await this.#open(this.#suites, signal);
+			return this.#list(architecture, signal);
 		}
 	}
 
 	async fetch<T extends ChosenPackages>(
 		architecture: string,
 		choose: (list: PackageList) => T,
-		{progress}: LongOperation = {},
+		operation: LongOperation = {},
 	): Promise<DownloadedChoice<T>> {
-		const list = await this.list(architecture);
-		return downloadChosen(choose(list), (packages) => this.#download(packages, progress));
+		const list = await this.list(architecture, operation.signal);
+		return downloadChosen(choose(list), (packages) => this.#download(packages, operation));
 	}
 
-	async #open(suites: readonly MirrorSuite[]): Promise<void> {
+	async #open(suites: readonly MirrorSuite[], signal?: AbortSignal): Promise<void> {
 		this.#suites = await Promise.all(
-			suites.map(async (each) => ({...each, release: await this.#checkedRelease(each)})),
+			suites.map(async (each) => ({...each, release: await this.#checkedRelease(each, signal)})),
 		);
 	}
 
-	async #checkedRelease({address, suite}: MirrorSuite): Promise<Release> {
+	async #checkedRelease({address, suite}: MirrorSuite, signal?: AbortSignal): Promise<Release> {
 		const {keyring, cache, now = Math.floor(Date.now() / 1000)} = this.#options;
-		const signed = await this.#signedRelease(below(address, `dists/${suite}/`));
+		const folder = below(address, `dists/${suite}/`);
+		const signed = await this.#signedRelease(folder, signal);
 		const {url} = signed;
 		const release = readRelease(await verifiedText(signed, keyring, now), {url, suite, now});
-		const {date: known, file} = await cache.newestRelease(url);
+		// Not by the file's own name: who hides one of two would begin anew.
+		const {date: known, file} = await cache.newestRelease(folder.href);
 		const utc = (seconds: number) => new Date(seconds * 1000).toUTCString();
 		if (known !== undefined && release.date < known)
 			throw mirrorError('MIRROR_RELEASE_OLDER', {url, date: utc(release.date), known: utc(known), file});
-		if (release.date !== known) await cache.noteRelease(url, release.date);
+		if (release.date !== known) await cache.noteRelease(folder.href, release.date);
 		return release;
 	}
 
 	/** Gives the release with its signature in it, or where a mirror has none such, beside it. */
-	async #signedRelease(folder: URL): Promise<SignedRelease> {
-		const get = (name: string) => this.#fetcher.bytes(new URL(name, folder), maxReleaseBytes, this.#options.signal);
+	async #signedRelease(folder: URL, signal?: AbortSignal): Promise<SignedRelease> {
+		const get = (name: string) => this.#fetcher.bytes(new URL(name, folder), maxReleaseBytes, signal);
 		const inline = new URL('InRelease', folder).href;
 		try {
 			return {url: inline, inline: await get('InRelease')};
@@ -132,19 +133,19 @@ export class Mirror implements PackageSource {
 		}
 	}
 
-	async #list(architecture: string): Promise<PackageList> {
+	async #list(architecture: string, signal?: AbortSignal): Promise<PackageList> {
 		const texts: PackageText[] = [];
 		for (const suite of this.#suites) {
 			for (const component of suite.components) {
 				for (const each of listsOf(suite, component, architecture))
-					texts.push({text: await this.#index(suite, each), mirror: suite.address.href});
+					texts.push({text: await this.#index(suite, each, signal), mirror: suite.address.href});
 			}
 		}
 		return new PackageList(texts, architecture);
 	}
 
 	/** Gives a list, whichever way it is compressed. @param path - below the suite */
-	async #index({address, suite, release}: CheckedSuite, path: string): Promise<string> {
+	async #index({address, suite, release}: CheckedSuite, path: string, signal?: AbortSignal): Promise<string> {
 		const folder = `dists/${suite}/`;
 		const url = below(address, `${folder}${path}`);
 		const found = indexFormats.find(([ending]) => release.files.has(path + ending));
@@ -154,7 +155,7 @@ export class Mirror implements PackageSource {
 		if (facts.bytes > maxIndexBytes) throw mirrorError('MIRROR_FILE_TOO_LARGE', {url: url.href, most: maxIndexBytes});
 		const named = below(address, `${folder}${path}${ending}`);
 		const hashed = below(address, `${folder}${path.replace(/[^/]*$/, '')}by-hash/SHA256/${facts.sha256}`);
-		const file = await this.#fetchFile(release.byHash ? [hashed, named] : [named], facts);
+		const file = await this.#fetchFile(release.byHash ? [hashed, named] : [named], facts, signal);
 		const bytes = await readFile(file);
 		if (format === undefined) return bytes.toString('utf8');
 		return gatherText(decompressChunks(bytes, format, archiveFault(named)), named);
@@ -162,14 +163,14 @@ export class Mirror implements PackageSource {
 
 	async #download(
 		packages: readonly Package[],
-		progress: LongOperation['progress'],
+		{progress, signal: asked}: LongOperation,
 	): Promise<readonly DownloadedPackage[]> {
 		const wanted = packages.map((each) => ({package: each, ...placeOf(each)}));
 		const total = wanted.reduce((sum, {facts}) => sum + facts.bytes, 0);
 		const files: DownloadedPackage[] = [];
 		const open = wanted.entries();
 		const failed = new AbortController();
-		const signal = AbortSignal.any([failed.signal, ...(this.#options.signal ? [this.#options.signal] : [])]);
+		const signal = AbortSignal.any([failed.signal, ...(asked === undefined ? [] : [asked])]);
 		let done = 0;
 		const worker = async () => {
 			for (const [index, {package: one, url, facts}] of open) {
@@ -197,7 +198,7 @@ export class Mirror implements PackageSource {
 	async #fetchFile(
 		urls: readonly URL[],
 		facts: FileFacts,
-		signal = this.#options.signal,
+		signal: AbortSignal | undefined,
 		came?: (bytes: number) => void,
 	): Promise<string> {
 		const {cache} = this.#options;
