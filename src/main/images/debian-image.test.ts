@@ -73,6 +73,8 @@ test('a kernel, an initial file system and a disk are made of packages', async (
 	t.regex(member(whole, 'var/run'), /\/run/);
 	t.regex(member(whole, 'etc/openvmm/run'), /\(\ntool\n\)\n/);
 	t.regex(member(whole, 'var/lib/dpkg/status'), /Package: base\nStatus: install ok unpacked\n/);
+	const md5 = createHash('md5').update('text').digest('hex');
+	t.regex(member(whole, 'var/lib/dpkg/status'), new RegExp(`\nConffiles:\n /etc/base.conf ${md5}\n\n`));
 	t.regex(member(whole, 'var/lib/dpkg/status'), /Package: tool\nStatus: install ok installed\n/);
 	t.regex(member(whole, 'var/lib/dpkg/info/base:amd64.list'), /\/sbin\/init\n/);
 	t.regex(member(whole, `lib/modules/${release}/modules.dep`), /virtio_rng/);

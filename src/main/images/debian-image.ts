@@ -215,7 +215,7 @@ async function configure(
 		wanted.filter((name) => kernel.hasModule(name)),
 	);
 	linkAlternatives(tree, packages);
-	writeDpkgDatabase(tree, packages);
+	await writeDpkgDatabase(tree, packages);
 	addSystemFiles(tree, {hostName: config.hostName, machineId: identity(config, 'machine').replaceAll('-', '')});
 	await addShadowFiles(tree, Math.floor(config.time / 86_400));
 	if (config.configuresAtBoot) addFirstConfiguration(tree);

@@ -1,3 +1,4 @@
+import {createHash} from 'node:crypto';
 import {bytesContent, type FileTree} from '#main/file-tree';
 import type {UnpackedPackage} from './unpack.ts';
 
@@ -5,14 +6,14 @@ import type {UnpackedPackage} from './unpack.ts';
  * Writes what dpkg knows of the packages (dpkg(1), "FILES"). One with a script that would have had to run counts as unpacked,
  * the others as installed: `dpkg --configure -a` in the guest runs the scripts, and `apt-get` there asks for that.
  */
-export function writeDpkgDatabase(tree: FileTree, packages: readonly UnpackedPackage[]): void {
+export async function writeDpkgDatabase(tree: FileTree, packages: readonly UnpackedPackage[]): Promise<void> {
 	const paragraphs: string[] = [];
 	for (const {deb, name, paths} of packages) {
 		const {control, controlFiles} = deb;
 		const state = controlFiles.has('postinst') ? 'unpacked' : 'installed';
-		paragraphs.push(
-			`Package: ${name}\nStatus: install ok ${state}\n${statusFields(control.without('Package').text)}\n`,
-		);
+		const kept = await configurationFiles(tree, controlFiles.get('conffiles'));
+		const fields = statusFields(control.without('Package', 'Conffiles').text);
+		paragraphs.push(`Package: ${name}\nStatus: install ok ${state}\n${fields}\n${kept}`);
 		const isShared = control.field('Multi-Arch') === 'same';
 		const file = `var/lib/dpkg/info/${isShared ? `${name}:${control.field('Architecture')}` : name}`;
 		tree.addFile(`${file}.list`, bytesContent(`${paths.join('\n')}\n`));
@@ -28,3 +29,20 @@ export function writeDpkgDatabase(tree: FileTree, packages: readonly UnpackedPac
 
 /** A paragraph has no empty lines. */
 const statusFields = (text: string): string => text.replaceAll(/\n\s*\n/g, '\n').trim();
+
+/** The field by which dpkg knows whether somebody has changed a configuration file since it was unpacked. */
+async function configurationFiles(tree: FileTree, list: Uint8Array | undefined): Promise<string> {
+	const lines: string[] = [];
+	for (const path of Buffer.from(list ?? [])
+		.toString('utf8')
+		.split('\n')) {
+		// What a package wants to be rid of has a word in front.
+		if (!path.startsWith('/')) continue;
+		const found = tree.find(path);
+		if (found?.kind !== 'file') continue;
+		const hash = createHash('md5');
+		for await (const piece of found.content.pieces()) hash.update(piece);
+		lines.push(` ${path} ${hash.digest('hex')}\n`);
+	}
+	return lines.length === 0 ? '' : `Conffiles:\n${lines.join('')}`;
+}

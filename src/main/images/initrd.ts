@@ -4,12 +4,17 @@ import type {Kernel} from './kernel.ts';
 
 /** Drivers of a disk and of what is on it, which the kernel needs before it has a root. */
 const diskDrivers: readonly string[] = ['virtio_pci', 'virtio_blk', 'ext4'];
-/** ext4 asks for this checksum by what it does, and not by the name of a module. Kernels since 6.14 have it built in. */
-const diskChecksum = 'crc32c_generic';
+/**
+ * What not every kernel has: ext4 asks for a checksum by what it does, and not by the name of a module, which kernels since 6.14 have
+ * built in; and disks that are attached in other ways.
+ */
+const optionalDrivers: readonly string[] = ['crc32c_generic', 'virtio_mmio', 'nvme'];
 
 /** Modules that this kernel needs for a disk, in the order in which they are loaded. */
-export const diskModules = (kernel: Kernel): readonly string[] =>
-	kernel.hasModule(diskChecksum) ? [diskChecksum, ...diskDrivers] : diskDrivers;
+export const diskModules = (kernel: Kernel): readonly string[] => [
+	...optionalDrivers.filter((name) => kernel.hasModule(name)),
+	...diskDrivers,
+];
 
 /** First program of a guest whose system is on a disk. Words of the kernel's command line tell which, and what to run there. */
 const switchRoot = (modules: readonly string[]): string => `#!/bin/busybox sh

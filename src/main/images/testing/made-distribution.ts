@@ -13,12 +13,16 @@ export const debs: readonly MadeDeb[] = [
 	{
 		name: 'base',
 		fields: ['Essential: yes', 'Depends: awk', 'Multi-Arch: same'],
-		controlFiles: {postinst: 'exit 1\n'},
+		controlFiles: {
+			postinst: 'exit 1\n',
+			conffiles: '/etc/base.conf\nremove-on-upgrade /etc/old.conf\n/etc/gone.conf\n',
+		},
 		files: [
 			{path: './usr/share/base-passwd/passwd.master', data: 'root:*:0:0:root:/root:/bin/bash\nmail:*:8:8::/:\n'},
 			{path: './usr/share/base-passwd/group.master', data: 'root:*:0:\nshadow:*:42:\n'},
 			{path: './var/run/'},
 			{path: './sbin/init', data: 'init', mode: 0o755},
+			{path: './etc/base.conf', data: 'text'},
 		],
 	},
 	{
