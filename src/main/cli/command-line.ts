@@ -78,6 +78,17 @@ async function run(
 			const {imageCommand} = await import('./build-image.ts');
 			return imageCommand(line.words, line.flags, env);
 		}
+		case 'disk':
+			throw cliError('CLI_ARGUMENT_MISSING', {argument: 'COMMAND', help: 'openvmm disk --help'});
+		case 'disk create':
+		case 'disk info':
+		case 'disk check':
+		case 'disk convert':
+		case 'disk resize':
+		case 'disk commit': {
+			const {runDiskCommand} = await import('./disk-commands.ts');
+			return runDiskCommand(line.command, line.words, line.flags);
+		}
 		case 'ls': {
 			const {listMachines} = await import('./machine-commands.ts');
 			return listMachines(line.flags.has('json'));

@@ -24,7 +24,33 @@ const machineFlags = [
 	helpFlag,
 ] as const;
 
-/** The commands that are no operation of a running machine. */
+/** The flags of those that open an image. */
+const imageFlags = [
+	{
+		name: 'format',
+		short: 'f',
+		value: 'FORMAT',
+		help: 'format of FILE: raw, qcow2; without it what the path ends in says it',
+	},
+	{
+		name: 'backing-folder',
+		value: 'FOLDER',
+		help: 'images that FILE lies over may be in this folder and those within it; without it in that of FILE; may be repeated',
+	},
+	helpFlag,
+] as const;
+const progressFlag = {
+	name: 'progress',
+	help: 'say how far it is on standard error, also where that is no terminal',
+} as const;
+/** The flags of what makes an image. */
+const newImageFlags = [
+	{name: 'block-size', value: 'SIZE', help: 'unit in which space is allocated: the clusters of qcow2, 64K without it'},
+	{name: 'qcow2-version', value: 'NUMBER', help: '2 for QEMU before 1.1; 3 without it'},
+	{name: 'lazy-refcounts', help: 'qcow2: QEMU may postpone reference counts, which are counted anew after a crash'},
+] as const;
+
+/** The commands that are no operation of a running machine. A name of two words is a command of a group, which has a name too. */
 export const ownCommands = {
 	ls: {help: 'list your running machines', flags: [jsonFlag, helpFlag]},
 	top: {
@@ -47,6 +73,76 @@ export const ownCommands = {
 			['0', 'a guest can run here'],
 			['4', 'no guest can run here'],
 		],
+	},
+	disk: {help: 'make, look at, check, convert and change disk images', words: ['COMMAND'], flags: [helpFlag]},
+	'disk create': {
+		help: 'make a disk image without data',
+		words: ['FILE', '[SIZE]'],
+		flags: [
+			...newImageFlags,
+			{
+				name: 'backing',
+				short: 'b',
+				value: 'FILE',
+				help: 'image that it lies over, by a path from its own folder; SIZE is that of it then',
+			},
+			{
+				name: 'backing-format',
+				short: 'F',
+				value: 'FORMAT',
+				help: 'format of that one, where its path does not end in it',
+			},
+			...imageFlags,
+		],
+	},
+	'disk info': {
+		help: 'say what a disk image is',
+		words: ['FILE'],
+		flags: [imageFlags[0], jsonFlag, helpFlag],
+	},
+	'disk check': {
+		help: 'look for faults in a disk image',
+		words: ['FILE'],
+		flags: [
+			{
+				name: 'repair',
+				value: 'WHAT',
+				help: 'put right: leaks (space that nothing uses), or all (counts and marks too)',
+			},
+			imageFlags[0],
+			jsonFlag,
+			progressFlag,
+			helpFlag,
+		],
+		statuses: [
+			['0', 'nothing is wrong, or is any more; there may be leaks'],
+			['12', 'there are faults, or it is no image'],
+		],
+	},
+	'disk convert': {
+		help: 'copy a disk, through all images that it lies over, into a new image; zeros take no space in it',
+		words: ['FILE', 'NEW'],
+		flags: [
+			{
+				name: 'output-format',
+				short: 'O',
+				value: 'FORMAT',
+				help: 'format of NEW; without it what the path ends in says it',
+			},
+			...newImageFlags,
+			progressFlag,
+			...imageFlags,
+		],
+	},
+	'disk resize': {
+		help: 'change the size of a disk: SIZE, or +SIZE to add as much',
+		words: ['FILE', 'SIZE'],
+		flags: [{name: 'shrink', help: 'the disk may lose what is at its end'}, ...imageFlags],
+	},
+	'disk commit': {
+		help: 'write what an image has of its own into the image that it lies over',
+		words: ['FILE'],
+		flags: [progressFlag, ...imageFlags],
 	},
 	'check-device': {
 		help: 'try a device module of your own in a machine without a hypervisor: MODULE[,KEY=VALUE…]',

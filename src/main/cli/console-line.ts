@@ -4,6 +4,7 @@ import {suggestion} from '#support/suggestion';
 import {consoleForm, spoken} from './commands.ts';
 import {readLine, resultText} from './operation-line.ts';
 import {parseCommand} from './parse.ts';
+import {tenths} from './tenths.ts';
 
 /** A console command leads to one of these: stay at the prompt, go back to the guest, or end the machine. */
 type Next = 'stay' | 'input' | 'quit';
@@ -85,17 +86,6 @@ async function askMachine(
 	const said = text ?? resultText(operation, result, parsed.flags);
 	if (said !== undefined) say(said);
 	return next;
-}
-
-/** Says how far something has come, ten times in all. */
-function tenths(say: (text: string) => void): (done: number, total: number) => void {
-	let said = 0;
-	return (done, total) => {
-		const tenth = Math.floor((done / total) * 10);
-		if (tenth === said) return;
-		said = tenth;
-		say(`${tenth * 10} %`);
-	};
 }
 
 /**

@@ -14,12 +14,14 @@ export const cliError = errorTable({
 		message: `${c.flag} takes no value, "${c.value}" was given`,
 		remedy: `Write ${c.flag} alone`,
 	}),
-	CLI_ARGUMENT_UNEXPECTED: (c: {argument: string; suggestion: string | undefined}) => ({
+	CLI_ARGUMENT_UNEXPECTED: (c: {argument: string; suggestion: string | undefined; help?: string}) => ({
 		message: `Unexpected argument "${c.argument}"`,
 		remedy:
 			c.suggestion === undefined
-				? 'A kernel goes behind -k, kernel parameters behind -c; see openvmm --help'
-				: `Did you mean ${c.suggestion}? See openvmm --help`,
+				? c.help === undefined
+					? 'A kernel goes behind -k, kernel parameters behind -c; see openvmm --help'
+					: `See ${c.help}`
+				: `Did you mean ${c.suggestion}? See ${c.help ?? 'openvmm --help'}`,
 	}),
 	CLI_ARGUMENT_MISSING: (c: {argument: string; help: string}) => ({
 		message: `${c.argument} is missing`,

@@ -115,6 +115,11 @@ export const exitStatuses = {
 		meaning: 'no image can be made of these packages',
 		codes: ['PACKAGE_*', 'PACKAGES_*', 'MIRROR_*', 'EXT4_*', 'TREE_*', 'IMAGE_*'],
 	},
+	disk: {
+		status: 12,
+		meaning: 'a disk image cannot be made, opened, read or written, or has faults',
+		codes: ['DISK_*'],
+	},
 	hangup: {status: 129, meaning: 'SIGHUP ended it', codes: []},
 	interrupted: {status: 130, meaning: 'SIGINT ended it (Ctrl-C, where stdin is no terminal)', codes: []},
 	terminated: {status: 143, meaning: 'SIGTERM ended it', codes: []},

@@ -46,11 +46,15 @@ export function helpText(operations = machineOperations, known = flags): string 
 /** The text of `openvmm COMMAND --help`. */
 export function commandHelpText(name: string, command: Command): string {
 	const {help, flags: own, statuses = []} = command;
+	const parts = commandRows().filter(
+		([syntax]) => syntax.startsWith(`openvmm ${name} `) && syntax !== commandSyntax(name, command),
+	);
 	return [
 		`openvmm ${name}: ${help}`,
 		'',
 		`Usage: ${commandSyntax(name, command)} [FLAGS]`,
 		'',
+		...(parts.length === 0 ? [] : [...parts.flatMap(([syntax, text]) => row(syntax, text)), '']),
 		...own.flatMap((flag) => row(flagSyntax(flag), flag.help)),
 		'',
 		...(statuses.length === 0 ? [] : ['Exit status:', ...statuses.flatMap(([status, text]) => row(status, text)), '']),

@@ -49,12 +49,21 @@ export function parseCommandLine(words: readonly string[], operations = machineO
 			throw cliError('CLI_VALUE_MISSING', {flag: 'restore', value: 'DIR'});
 		return {command: 'run', flags: parseFlags(isHelp(second) ? [second] : ['--restore-snapshot', ...words.slice(1)])};
 	}
-	const [rest, help] = [words.slice(1), `openvmm ${first} --help`];
+	// A group's command has a name of two words.
+	const pair = `${first} ${second}`;
+	const isPair = Object.hasOwn(ownCommands, pair);
+	const [name, rest] = isPair ? [pair, words.slice(2)] : [first, words.slice(1)];
+	const help = `openvmm ${name} --help`;
+	const parts = Object.keys(ownCommands).flatMap((other) =>
+		other.startsWith(`${name} `) ? other.split(' ').slice(1) : [],
+	);
+	if (parts.length > 0 && second !== undefined && !second.startsWith('-'))
+		throw cliError('CLI_ARGUMENT_UNEXPECTED', {argument: second, suggestion: suggestion(second, parts), help});
 	const operation = spoken(operations).find(({name}) => name === first);
 	if (operation !== undefined)
 		return {command: 'ask', operation, ...parseCommand(rest, operationCommand(operation), help)};
-	if (first !== undefined && Object.hasOwn(ownCommands, first)) {
-		const command = first as Exclude<OwnCommand, 'restore'>;
+	if (name !== undefined && Object.hasOwn(ownCommands, name)) {
+		const command = name as Exclude<OwnCommand, 'restore'>;
 		return {command, ...parseCommand(rest, ownCommands[command], help)};
 	}
 	return {command: 'run', flags: parseFlags(words)};

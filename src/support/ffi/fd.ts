@@ -49,3 +49,6 @@ export function setNonBlocking(fd: number): number {
 
 /** Takes an exclusive flock(2) without waiting; -EWOULDBLOCK when another process holds it. */
 export const lockFile = (fd: number): number => cFlock(fd, 2 | 4);
+
+/** Takes a shared flock(2) without waiting; -EWOULDBLOCK when another process holds an exclusive one. */
+export const shareFile = (fd: number): number => cFlock(fd, 1 | 4);

@@ -1,0 +1,79 @@
+import {extname} from 'node:path';
+import type {BackingReference, DiskImage, ImageFile} from '#devices/storage/image';
+import {createQcow2, Qcow2Image, readQcow2Header} from '#devices/storage/qcow2';
+import {createRaw, openRaw} from '#devices/storage/raw';
+import {diskError} from './errors.ts';
+
+/** An image whose header has been read: what it lies over is known, and not open yet. */
+export interface BegunImage {
+	readonly backing: BackingReference | undefined;
+	open(below: DiskImage | undefined): Promise<DiskImage>;
+}
+
+/** What a new image is to be; a format refuses what it does not have. */
+export interface NewImage {
+	readonly sizeBytes: number;
+	/** The unit of allocation. */
+	readonly blockBytes?: number | undefined;
+	/** What it lies over. */
+	readonly backing?: BackingReference | undefined;
+	/** Version of qcow2. */
+	readonly version?: 2 | 3 | undefined;
+	readonly lazyRefcounts?: boolean | undefined;
+}
+
+/** A format of images. */
+export interface Format {
+	/** Endings of paths that say it. */
+	readonly extensions: readonly string[];
+	/** True where an image can lie over another one. */
+	readonly layers: boolean;
+	begin(file: ImageFile): Promise<BegunImage>;
+	/** Writes an image without data into an empty file. */
+	create(file: ImageFile, image: NewImage): Promise<void>;
+}
+
+/** The formats, by name. */
+export const formats = {
+	raw: {
+		extensions: ['.raw', '.img', '.iso'],
+		layers: false,
+		begin: async (file) => ({backing: undefined, open: () => openRaw(file)}),
+		create: (file, image) => createRaw(file, image),
+	},
+	qcow2: {
+		extensions: ['.qcow2'],
+		layers: true,
+		async begin(file) {
+			const header = await readQcow2Header(file);
+			return {backing: header.backing, open: (below) => Qcow2Image.open(file, header, below)};
+		},
+		create: (file, {blockBytes: clusterBytes, ...image}) => createQcow2(file, {...image, clusterBytes}),
+	},
+} as const satisfies Readonly<Record<string, Format>>;
+
+/** Name of a format. */
+export type FormatName = keyof typeof formats;
+
+/** Names of all formats. */
+export const formatNames = Object.keys(formats) as readonly FormatName[];
+
+/** Names that QEMU has for a format. */
+const aliases: Readonly<Record<string, FormatName>> = {};
+
+/**
+ * The format of an image: the one that is stated, or what the path ends in says. The bytes are not asked: a guest can have written
+ * them.
+ * @throws VmmError DISK_FORMAT_INVALID, DISK_FORMAT_UNKNOWN
+ */
+export function formatOf(path: string, stated: string | undefined): FormatName {
+	if (stated !== undefined) {
+		const name = formatNames.find((known) => known === (aliases[stated] ?? stated));
+		if (name === undefined) throw diskError('DISK_FORMAT_INVALID', {path, format: stated, known: formatNames});
+		return name;
+	}
+	const extension = extname(path).toLowerCase();
+	const name = formatNames.find((known) => (formats[known].extensions as readonly string[]).includes(extension));
+	if (name === undefined) throw diskError('DISK_FORMAT_UNKNOWN', {path, known: formatNames});
+	return name;
+}

@@ -1,0 +1,96 @@
+import {realpath} from 'node:fs/promises';
+import {dirname, resolve, sep} from 'node:path';
+import {type BackingReference, type DiskImage, type HostImageFile, openHostFile} from '#devices/storage/image';
+import {errnoOf} from '#support/ffi';
+import {diskError} from './errors.ts';
+import {formatOf, formats} from './formats.ts';
+
+/** An image lies over no more images than this. */
+const mostLayers = 256;
+
+/** How an image and what it lies over are opened. */
+export interface OpenDisk {
+	/** Stated format; without it the path says it. */
+	readonly format?: string | undefined;
+	/** Opens the image itself to be written; the others are only read. */
+	readonly writable: boolean;
+	/** Opens the image below it to be written too. */
+	readonly belowWritable?: boolean | undefined;
+	/** Folders in which the images below may be, those within them included. The image's own folder without them. */
+	readonly folders?: readonly string[] | undefined;
+	/** False: what it lies over stays closed, and may be missing. */
+	readonly layers?: boolean | undefined;
+}
+
+/** An image with what it lies over. */
+export interface OpenedDisk {
+	readonly image: DiskImage;
+	/** All files, that of the image first. */
+	readonly files: readonly HostImageFile[];
+	/** What the image says that it lies over. */
+	readonly backing: BackingReference | undefined;
+	/** Flushes and closes all. */
+	close(): Promise<void>;
+}
+
+/**
+ * Opens an image and all that it lies over.
+ * @throws VmmError DISK_FORMAT_*, DISK_LAYER_*, DISK_LAYERS_*, DISK_IMAGE_*
+ */
+export async function openDisk(path: string, options: OpenDisk): Promise<OpenedDisk> {
+	const {writable, belowWritable = false, layers = true} = options;
+	const format = formatOf(path, options.format);
+	const allowed = await Promise.all((options.folders ?? [dirname(path)]).map((folder) => real(folder, path, folder)));
+	const files: HostImageFile[] = [];
+	const images: DiskImage[] = [];
+	const close = async () => {
+		// The image itself goes first: what it lies over stays the same until then.
+		for (const image of images.toReversed()) await image.close();
+	};
+	try {
+		const file = await openHostFile(path, {writable});
+		files.push(file);
+		const seen = new Set([await file.identity()]);
+		const begun = [await formats[format].begin(file)];
+		for (let top = begun[0]; layers && top?.backing !== undefined; top = begun.at(-1)) {
+			if (files.length > mostLayers) throw diskError('DISK_LAYERS_TOO_MANY', {path, most: mostLayers});
+			const above = (files.at(-1) as HostImageFile).path;
+			const {backing} = top;
+			const found = await pathBelow(above, backing, allowed);
+			// The name says a format that is not stated: what it leads to may have any.
+			const belowFormat = formatOf(backing.name, backing.format);
+			const below = await openHostFile(found, {writable: belowWritable && files.length === 1});
+			files.push(below);
+			const identity = await below.identity();
+			if (seen.has(identity)) throw diskError('DISK_LAYERS_LOOP', {path: above, name: backing.name});
+			seen.add(identity);
+			begun.push(await formats[belowFormat].begin(below));
+		}
+		for (const one of begun.toReversed()) images.push(await one.open(images.at(-1)));
+		return {image: images.at(-1) as DiskImage, files, backing: begun[0]?.backing, close};
+	} catch (error) {
+		for (const file of files) await file.close();
+		throw error;
+	}
+}
+
+/** Where the image below is. A name is relative to the folder of the image that has it. */
+async function pathBelow(path: string, {name}: BackingReference, folders: readonly string[]): Promise<string> {
+	// What QEMU takes for a protocol, as nbd: or json:, is none of ours.
+	if (/^[A-Za-z0-9+.-]+:/.test(name) || name.includes('\0')) throw diskError('DISK_LAYER_REMOTE', {path, name});
+	const found = await real(resolve(dirname(path), name), path, name);
+	if (!folders.some((folder) => found.startsWith(folder.endsWith(sep) ? folder : folder + sep)))
+		throw diskError('DISK_LAYER_OUTSIDE', {path, name, found, folders});
+	return found;
+}
+
+/** A path without symbolic links. */
+async function real(wanted: string, path: string, name: string): Promise<string> {
+	try {
+		return await realpath(wanted);
+	} catch (cause) {
+		const errno = errnoOf(cause);
+		if (errno === undefined) throw cause;
+		throw diskError('DISK_LAYER_MISSING', {path, name, errno}, {cause});
+	}
+}

@@ -1,0 +1,132 @@
+import {constants} from 'node:fs';
+import {type FileHandle, open} from 'node:fs/promises';
+import {Errno, errnoName, errnoOf, lockFile, punchHole, Seek, seek, shareFile} from '#support/ffi';
+import {imageError} from './errors.ts';
+import type {FileRange, ImageFile} from './image-file.ts';
+
+/** A hole that cannot be punched is written, so many bytes at a time. */
+const zeros = new Uint8Array(2 ** 16);
+
+/** A regular file of the host's. While it is open to be written no other process that asks has it open, and none may write it while it is read. */
+export class HostImageFile implements ImageFile {
+	readonly path: string;
+	readonly writable: boolean;
+	readonly #handle: FileHandle;
+	#punches = true;
+
+	constructor(path: string, handle: FileHandle, writable: boolean) {
+		this.path = path;
+		this.writable = writable;
+		this.#handle = handle;
+	}
+
+	/** Device and inode: the same for all names of a file. */
+	async identity(): Promise<string> {
+		const {dev, ino} = await this.#try('looked at', () => this.#handle.stat());
+		return `${dev}:${ino}`;
+	}
+
+	/** Bytes that it takes on the host's disk, which are fewer than its size where it has holes. */
+	async allocatedBytes(): Promise<number> {
+		return (await this.#try('looked at', () => this.#handle.stat())).blocks * 512;
+	}
+
+	async size(): Promise<number> {
+		return (await this.#try('looked at', () => this.#handle.stat())).size;
+	}
+
+	async read(offset: number, bytes: Uint8Array): Promise<void> {
+		for (let at = 0; at < bytes.length; ) {
+			const {bytesRead} = await this.#try('read', () => this.#handle.read(bytes, at, bytes.length - at, offset + at));
+			if (bytesRead === 0) {
+				bytes.fill(0, at);
+				return;
+			}
+			at += bytesRead;
+		}
+	}
+
+	async write(offset: number, bytes: Uint8Array): Promise<void> {
+		for (let at = 0; at < bytes.length; ) {
+			const {bytesWritten} = await this.#try('written', () =>
+				this.#handle.write(bytes, at, bytes.length - at, offset + at),
+			);
+			at += bytesWritten;
+		}
+	}
+
+	async flush(): Promise<void> {
+		await this.#try('written', () => this.#handle.datasync());
+	}
+
+	async truncate(size: number): Promise<void> {
+		await this.#try('written', () => this.#handle.truncate(size));
+	}
+
+	async punch(offset: number, length: number): Promise<void> {
+		const end = Math.min(offset + length, await this.size());
+		if (end <= offset) return;
+		if (this.#punches) {
+			const result = punchHole(this.#handle.fd, offset, end - offset);
+			if (result === 0) return;
+			if (result !== -Errno.EOPNOTSUPP && result !== -Errno.ENOSYS)
+				throw imageError('DISK_IMAGE_FILE_FAILED', {path: this.path, what: 'written', errno: errnoName(result)});
+			this.#punches = false;
+		}
+		for (let at = offset; at < end; at += zeros.length)
+			await this.write(at, zeros.subarray(0, Math.min(zeros.length, end - at)));
+	}
+
+	async nextData(offset: number): Promise<FileRange | undefined> {
+		const start = seek(this.#handle.fd, offset, Seek.DATA);
+		if (start === -Errno.ENXIO) return undefined;
+		const end = start < 0 ? start : seek(this.#handle.fd, start, Seek.HOLE);
+		if (end < 0) throw imageError('DISK_IMAGE_FILE_FAILED', {path: this.path, what: 'read', errno: errnoName(end)});
+		return {start, end};
+	}
+
+	async close(): Promise<void> {
+		await this.#handle.close();
+	}
+
+	async #try<T>(what: string, work: () => Promise<T>): Promise<T> {
+		return tryOn(this.path, what, work);
+	}
+}
+
+async function tryOn<T>(path: string, what: string, work: () => Promise<T>): Promise<T> {
+	try {
+		return await work();
+	} catch (cause) {
+		const errno = errnoOf(cause);
+		if (errno === undefined) throw cause;
+		if (errno === 'EEXIST') throw imageError('DISK_IMAGE_EXISTS', {path}, {cause});
+		throw imageError('DISK_IMAGE_FILE_FAILED', {path, what, errno}, {cause});
+	}
+}
+
+/**
+ * Opens a file, and holds it against other processes that ask.
+ * @throws VmmError DISK_IMAGE_FILE_FAILED, DISK_IMAGE_NOT_FILE, DISK_IMAGE_IN_USE
+ */
+export const openHostFile = (path: string, {writable}: {readonly writable: boolean}): Promise<HostImageFile> =>
+	hold(path, writable, writable ? constants.O_RDWR : constants.O_RDONLY);
+
+/** Makes a file, of which there must be none. @throws VmmError DISK_IMAGE_EXISTS, and as {@link openHostFile} */
+export const createHostFile = (path: string): Promise<HostImageFile> =>
+	hold(path, true, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL);
+
+async function hold(path: string, writable: boolean, flags: number): Promise<HostImageFile> {
+	// A pipe would be waited for.
+	const handle = await tryOn(path, 'opened', () => open(path, flags | constants.O_NONBLOCK));
+	try {
+		if (!(await handle.stat()).isFile()) throw imageError('DISK_IMAGE_NOT_FILE', {path});
+		const result = writable ? lockFile(handle.fd) : shareFile(handle.fd);
+		if (result === -Errno.EWOULDBLOCK) throw imageError('DISK_IMAGE_IN_USE', {path, writable});
+		if (result < 0) throw imageError('DISK_IMAGE_FILE_FAILED', {path, what: 'locked', errno: errnoName(result)});
+		return new HostImageFile(path, handle, writable);
+	} catch (error) {
+		await handle.close();
+		throw error;
+	}
+}

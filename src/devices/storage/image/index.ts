@@ -1,0 +1,17 @@
+export type {
+	Allocation,
+	BackingReference,
+	CheckResult,
+	DiskImage,
+	Extent,
+	ImageFacts,
+	Repair,
+	Target,
+} from './disk-image.ts';
+export {imageError} from './errors.ts';
+export {appendExtent, appendTarget, mostExtents, wholeBlocks} from './extents.ts';
+export {Faults} from './faults.ts';
+export {createHostFile, HostImageFile, openHostFile} from './host-image-file.ts';
+export type {FileRange, ImageFile} from './image-file.ts';
+export {type Run, readExtent, readImage, runsOf, writeImage} from './read-write.ts';
+export {InFlight, Turns} from './turns.ts';

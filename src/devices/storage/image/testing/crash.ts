@@ -1,0 +1,205 @@
+import type {ExecutionContext} from 'ava';
+import type {DiskImage} from '../disk-image.ts';
+import type {FileRange, ImageFile} from '../image-file.ts';
+import {readImage, writeImage} from '../read-write.ts';
+import {MemoryFile} from './memory-file.ts';
+import {SeededRandom} from './model.ts';
+
+const sectorBytes = 512;
+
+type Change =
+	| {readonly kind: 'write'; readonly offset: number; readonly bytes: Uint8Array}
+	| {readonly kind: 'truncate'; readonly size: number}
+	| {readonly kind: 'punch'; readonly offset: number; readonly length: number}
+	| {readonly kind: 'flush'};
+
+/** A file that remembers all that was done to it. */
+export class RecordingFile implements ImageFile {
+	readonly path = 'recorded';
+	readonly writable = true;
+	readonly file: MemoryFile;
+	readonly changes: Change[] = [];
+
+	constructor(file: MemoryFile) {
+		this.file = file;
+	}
+
+	size(): Promise<number> {
+		return this.file.size();
+	}
+
+	read(offset: number, bytes: Uint8Array): Promise<void> {
+		return this.file.read(offset, bytes);
+	}
+
+	async write(offset: number, bytes: Uint8Array): Promise<void> {
+		this.changes.push({kind: 'write', offset, bytes: new Uint8Array(bytes)});
+		await this.file.write(offset, bytes);
+	}
+
+	async flush(): Promise<void> {
+		this.changes.push({kind: 'flush'});
+	}
+
+	async truncate(size: number): Promise<void> {
+		this.changes.push({kind: 'truncate', size});
+		await this.file.truncate(size);
+	}
+
+	async punch(offset: number, length: number): Promise<void> {
+		this.changes.push({kind: 'punch', offset, length});
+		await this.file.punch(offset, length);
+	}
+
+	nextData(offset: number): Promise<FileRange | undefined> {
+		return this.file.nextData(offset);
+	}
+
+	async close(): Promise<void> {}
+}
+
+async function apply(file: MemoryFile, change: Change): Promise<void> {
+	if (change.kind === 'write') file.put(change.offset, change.bytes);
+	else if (change.kind === 'truncate') file.cut(change.size);
+	else if (change.kind === 'punch') await file.punch(change.offset, change.length);
+}
+
+/** Of what was not flushed, what the disk may have of it: any of the changes, and of writes any of the sectors. */
+async function applySome(file: MemoryFile, changes: readonly Change[], random: SeededRandom): Promise<void> {
+	for (const change of changes) {
+		const fate = random.below(4);
+		if (fate === 0) continue;
+		if (fate < 3 || change.kind !== 'write') await apply(file, change);
+		else
+			for (let at = 0; at < change.bytes.length; ) {
+				// Sectors of the disk, wherever the write begins.
+				const end = Math.min(change.bytes.length, at + sectorBytes - ((change.offset + at) % sectorBytes));
+				if (random.below(2) === 0) file.put(change.offset + at, change.bytes.subarray(at, end));
+				at = end;
+			}
+	}
+}
+
+/** A format whose images are made to crash. */
+export interface Crashing {
+	readonly sizeBytes: number;
+	readonly steps: number;
+	/** Writes an image into the empty file. */
+	create(file: ImageFile): Promise<void>;
+	/** Opens it to be written. */
+	open(file: ImageFile): Promise<DiskImage>;
+	/** What the disk reads as at first; zeros without it. */
+	readonly first?: Uint8Array;
+	/** Where a step begins that writes; anywhere without it. */
+	offset?(step: number): number;
+	/** How often a part is taken of what was not flushed. */
+	readonly samples: number;
+	/** Looks at a state that a crash has left, now and then. */
+	look?(bytes: Uint8Array): void;
+}
+
+/**
+ * Does random things to a disk, and looks at what a crash would leave at every moment: with all that was written by then, and with any
+ * part of what was written since the last flush. Each such image opens, has what was flushed or what was written since, has no faults but
+ * leaks, and can be written.
+ */
+export async function crashEverywhere(t: ExecutionContext, seed: number, format: Crashing): Promise<void> {
+	const random = new SeededRandom(seed);
+	const start = new MemoryFile();
+	await format.create(start);
+	const recorder = new RecordingFile(start.copy());
+	const image = await format.open(recorder);
+	const expected = new Uint8Array(format.sizeBytes);
+	if (format.first !== undefined) expected.set(format.first);
+	/** What may be read at a moment: every sector as it was at the flush before, or as anything since. */
+	const moments: {at: number; durable: Uint8Array; since: {offset: number; bytes: Uint8Array}[]}[] = [];
+	let durable = expected.slice();
+	let since: {offset: number; bytes: Uint8Array}[] = [];
+	const note = () => moments.push({at: recorder.changes.length, durable, since: since.slice()});
+	note();
+	for (let step = 0; step < format.steps; step++) {
+		const offset = format.offset?.(step) ?? random.below(format.sizeBytes / sectorBytes) * sectorBytes;
+		const most = Math.min(format.sizeBytes - offset, Math.max(image.blockBytes * 3, format.sizeBytes / 8));
+		const length = (1 + random.below(most / sectorBytes)) * sectorBytes;
+		const what = random.below(10);
+		const change = async (bytes: Uint8Array, work: () => Promise<void>) => {
+			since.push({offset, bytes});
+			note();
+			await work();
+			expected.set(bytes, offset);
+			note();
+		};
+		if (what < 5) {
+			const bytes = random.bytes(length);
+			await change(bytes, () => writeImage(image, offset, bytes));
+		} else if (what < 7) await change(new Uint8Array(length), () => image.zero(offset, length));
+		else {
+			await image.flush();
+			durable = expected.slice();
+			since = [];
+			note();
+		}
+	}
+	const base = start.copy();
+	let pending: Change[] = [];
+	for (const [index, change] of [...recorder.changes, {kind: 'flush'} as const].entries()) {
+		const moment = moments.findLast(({at}) => at <= index) ?? moments[0];
+		const during = moments.find(({at}) => at >= index) ?? moments.at(-1);
+		if (moment === undefined || during === undefined) throw new Error('there is always a moment');
+		// A flush under way promises nothing yet: what was durable before it still is.
+		const allowed = {durable: moment.durable, since: [...moment.since, ...during.since]};
+		for (let sample = 0; sample <= format.samples; sample++) {
+			const kind = sample === 0 ? 'all' : 'some';
+			const crashed = base.copy();
+			if (kind === 'all') for (const one of pending) await apply(crashed, one);
+			else await applySome(crashed, pending, random);
+			const bytes = format.look !== undefined && index % 37 === 0 && sample === 1 ? crashed.bytes() : undefined;
+			const fault = await faultAfter(crashed, format, allowed, random);
+			if (fault !== undefined) {
+				t.fail(`seed ${seed}, change ${index} of ${recorder.changes.length}, ${kind}: ${fault}`);
+				return;
+			}
+			if (bytes !== undefined) format.look?.(bytes);
+		}
+		pending.push(change);
+		if (change.kind !== 'flush') continue;
+		for (const one of pending) await apply(base, one);
+		pending = [];
+	}
+	t.pass();
+}
+
+async function faultAfter(
+	file: MemoryFile,
+	format: Crashing,
+	{durable, since}: {durable: Uint8Array; since: readonly {offset: number; bytes: Uint8Array}[]},
+	random: SeededRandom,
+): Promise<string | undefined> {
+	const image = await format.open(file);
+	const found = new Uint8Array(format.sizeBytes);
+	await readImage(image, 0, found);
+	for (let at = 0; at < found.length; at += sectorBytes) {
+		const sector = found.subarray(at, at + sectorBytes);
+		const isFrom = (bytes: Uint8Array, offset: number) =>
+			at >= offset &&
+			at + sectorBytes <= offset + bytes.length &&
+			Buffer.compare(sector, bytes.subarray(at - offset, at - offset + sectorBytes)) === 0;
+		if (!isFrom(durable, 0) && !since.some(({offset, bytes}) => isFrom(bytes, offset)))
+			return `what is at ${at} is neither what was flushed nor what was written since`;
+	}
+	const {faultCount, faults} = await image.check();
+	if (faultCount > 0) return faults.join('; ');
+	// Whatever the crash left is no obstacle.
+	const bytes = random.bytes(sectorBytes * 3);
+	const offset = random.below((format.sizeBytes - bytes.length) / sectorBytes) * sectorBytes;
+	await writeImage(image, offset, bytes);
+	found.set(bytes, offset);
+	await image.close();
+	const again = await format.open(file);
+	const reread = new Uint8Array(format.sizeBytes);
+	await readImage(again, 0, reread);
+	if (Buffer.compare(reread, found) !== 0) return 'a write after it changed something else';
+	const after = await again.check('leaks');
+	if (after.faultCount > 0 || after.leaks > 0) return `leaks cannot be repaired: ${after.faults.join('; ')}`;
+	return undefined;
+}

@@ -1,0 +1,4 @@
+export {type Crashing, crashEverywhere, RecordingFile} from './crash.ts';
+export {MemoryFile} from './memory-file.ts';
+export {ModelDisk, SeededRandom} from './model.ts';
+export {hasQemuImg, qemuImg, qemuImgSays} from './qemu-img.ts';

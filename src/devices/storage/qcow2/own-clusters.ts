@@ -1,0 +1,27 @@
+/**
+ * The clusters of an image's own data: header, tables, counts. An image that has a guest's data there too would let the guest
+ * write what the image is made of, the path of the image below included.
+ */
+export class OwnClusters {
+	readonly #clusterBytes: number;
+	readonly #clusters = new Set<number>();
+
+	constructor(clusterBytes: number) {
+		this.#clusterBytes = clusterBytes;
+	}
+
+	/** True when the cluster at `offset` is one. */
+	has(offset: number): boolean {
+		return this.#clusters.has(offset);
+	}
+
+	/** Notes the clusters of a table that begins at one of them. */
+	add(offset: number, bytes: number): void {
+		for (let at = 0; at < bytes; at += this.#clusterBytes) this.#clusters.add(offset + at);
+	}
+
+	/** Forgets a table's clusters. */
+	remove(offset: number, bytes: number): void {
+		for (let at = 0; at < bytes; at += this.#clusterBytes) this.#clusters.delete(offset + at);
+	}
+}

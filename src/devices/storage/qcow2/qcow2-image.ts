@@ -1,0 +1,543 @@
+import {
+	type Allocation,
+	appendExtent,
+	appendTarget,
+	type CheckResult,
+	type DiskImage,
+	type Extent,
+	type ImageFacts,
+	type ImageFile,
+	InFlight,
+	imageError,
+	mostExtents,
+	type Repair,
+	readExtent,
+	type Target,
+	Turns,
+	wholeBlocks,
+} from '#devices/storage/image';
+import {checkQcow2, replaceCounts} from './check.ts';
+import {CompressedClusters} from './decompress.ts';
+import {compressedPlace, copiedHigh, High, isSound, offsetOf, zeroBit} from './entries.ts';
+import {Compatible, field, format, type Header, Incompatible, l1SizeFor, mostBytes, readHeader} from './header.ts';
+import {L2Tables} from './l2-tables.ts';
+import {OwnClusters} from './own-clusters.ts';
+import {Refcounts} from './refcounts.ts';
+import {Table} from './table.ts';
+
+/** With so much in memory that the file lacks, it is written before more comes. */
+const mostDirtyBytes = 64 * 2 ** 20;
+/** An allocation takes no more clusters than this at a time: their places are kept until it is done. */
+const mostClusters = 4096;
+
+/** A cluster that gets a new place, or its first one. */
+interface Change {
+	readonly cluster: number;
+	readonly host: number;
+	/** True when the host cluster was allocated for it. */
+	readonly isNew: boolean;
+}
+
+/** What writing takes beside what reading does. */
+interface Writing {
+	readonly counts: Refcounts;
+	readonly own: OwnClusters;
+}
+
+/**
+ * A qcow2 image (QEMU, docs/interop/qcow2.txt), versions 2 and 3.
+ *
+ * Its tables change in memory, and are written by {@link flush} in two steps with a flush of the file behind each: counts that rise and tables
+ * that nothing refers to yet, together with the guest's data; then what refers to them. Counts that fall follow. Cut off anywhere, that leaves leaks at
+ * most.
+ */
+export class Qcow2Image implements DiskImage {
+	readonly format = format;
+	readonly file: ImageFile;
+	readonly below: DiskImage | undefined;
+	#header: Header;
+	readonly #tables: L2Tables;
+	readonly #writing: Writing | undefined;
+	readonly #compressed: CompressedClusters;
+	readonly #turns = new Turns();
+	readonly #inFlight = new InFlight();
+	#clearsAutoclear: boolean;
+	/** What a flush of the file failed with: nobody knows what is on stable storage. */
+	#lost: unknown;
+
+	private constructor(
+		file: ImageFile,
+		header: Header,
+		tables: L2Tables,
+		writing: Writing | undefined,
+		below: DiskImage | undefined,
+	) {
+		this.file = file;
+		this.below = below;
+		this.#header = header;
+		this.#tables = tables;
+		this.#writing = writing;
+		this.#compressed = new CompressedClusters(file, header);
+		this.#clearsAutoclear = header.hasAutoclear;
+	}
+
+	/**
+	 * Opens an image, to be written too where the file is. Counts that a crash has left wrong (the dirty bit) are counted anew then.
+	 * @param header - as {@link readHeader} has read it
+	 * @param below - what {@link Header.backing} refers to
+	 * @throws VmmError DISK_IMAGE_DAMAGED
+	 */
+	static async open(file: ImageFile, header: Header, below?: DiskImage): Promise<Qcow2Image> {
+		if (!file.writable) return new Qcow2Image(file, header, await L2Tables.open(file, header), undefined, below);
+		if (header.incompatible & Incompatible.corrupt)
+			throw imageError('DISK_IMAGE_DAMAGED', {path: file.path, format, what: 'it is marked as corrupt'});
+		const own = new OwnClusters(header.clusterBytes);
+		own.add(0, 1);
+		const counts = await Refcounts.open(file, header, own);
+		const tables = await L2Tables.open(file, header, own);
+		const image = new Qcow2Image(file, header, tables, {counts, own}, below);
+		if (header.incompatible & Incompatible.dirty) await image.#countAnew();
+		return image;
+	}
+
+	get sizeBytes(): number {
+		return this.#header.sizeBytes;
+	}
+
+	get blockBytes(): number {
+		return this.#header.clusterBytes;
+	}
+
+	get #perTable(): number {
+		return this.#header.clusterBytes / 8;
+	}
+
+	async map(offset: number, length: number): Promise<readonly Extent[]> {
+		const {clusterBytes, clusterBits, sizeBytes} = this.#header;
+		const end = Math.min(offset + length, sizeBytes);
+		const extents: Extent[] = [];
+		for (let at = offset; at < end && extents.length < mostExtents; ) {
+			const cluster = Math.floor(at / clusterBytes);
+			const index = Math.floor(cluster / this.#perTable);
+			const peeked = this.#tables.peek(index);
+			const table = peeked === undefined ? await this.#tables.get(index) : peeked;
+			const tableEnd = Math.min(end, (index + 1) * this.#perTable * clusterBytes);
+			if (table === null) {
+				appendExtent(extents, {kind: 'below', offset: at, length: tableEnd - at});
+				at = tableEnd;
+				continue;
+			}
+			for (let i = cluster % this.#perTable; at < tableEnd && extents.length < mostExtents; i++) {
+				const high = table.bytes.readUInt32BE(i * 8);
+				const low = table.bytes.readUInt32BE(i * 8 + 4);
+				const within = at % clusterBytes;
+				const piece = {offset: at, length: Math.min(clusterBytes - within, end - at)};
+				if (high & High.compressed) {
+					const place = compressedPlace(high, low, clusterBits);
+					const read = async (bytes: Uint8Array) =>
+						bytes.set((await this.#compressed.read(place)).subarray(within, within + bytes.length));
+					appendExtent(extents, {kind: 'compressed', ...piece, read});
+				} else if (low & zeroBit) appendExtent(extents, {kind: 'zero', ...piece});
+				else {
+					const host = offsetOf(high, low);
+					if (!isSound(host, clusterBytes))
+						throw this.#damaged(`cluster ${index * this.#perTable + i} begins within a cluster`);
+					if (host === 0) appendExtent(extents, {kind: 'below', ...piece});
+					else appendExtent(extents, {kind: 'data', ...piece, fileOffset: host + within});
+				}
+				at += piece.length;
+			}
+		}
+		return extents;
+	}
+
+	async allocate(offset: number, length: number): Promise<Allocation> {
+		const {clusterBytes, sizeBytes} = this.#header;
+		if (offset + length > sizeBytes) throw new RangeError(`${offset} + ${length} is beyond a disk of ${sizeBytes}`);
+		const first = Math.floor(offset / clusterBytes);
+		const last = Math.floor((offset + Math.max(length, 1) - 1) / clusterBytes);
+		for (;;) {
+			await this.#inFlight.waitFor(first, last);
+			const done = await this.#turns.run(async () => {
+				// It may have come in between.
+				if (this.#inFlight.waitFor(first, last) !== undefined) return undefined;
+				return this.#allocateNow(offset, length, first, last);
+			});
+			if (done !== undefined) return done;
+		}
+	}
+
+	async #allocateNow(offset: number, length: number, first: number, last: number): Promise<Allocation> {
+		const {clusterBytes} = this.#header;
+		const {counts} = await this.#beginChange();
+		const targets: Target[] = [];
+		const changes: Change[] = [];
+		const undo = () => {
+			for (const {host, isNew} of changes) if (isNew) counts.release(host);
+		};
+		try {
+			for (let cluster = first; length > 0 && cluster <= last; cluster++) {
+				const start = Math.max(offset, cluster * clusterBytes);
+				const end = Math.min(offset + length, (cluster + 1) * clusterBytes);
+				const host = await this.#place(cluster, start, end, changes);
+				appendTarget(targets, {
+					offset: start,
+					length: end - start,
+					fileOffset: host + (start - cluster * clusterBytes),
+				});
+			}
+		} catch (error) {
+			undo();
+			throw error;
+		}
+		if (changes.length === 0) return {targets, finish: async () => {}, abandon: async () => {}};
+		const done = this.#inFlight.begin(changes.map(({cluster}) => cluster));
+		return {
+			targets,
+			finish: () => this.#turns.run(() => this.#link(changes)).finally(done),
+			abandon: () => this.#turns.run(async () => undo()).finally(done),
+		};
+	}
+
+	/** The host cluster for a write to bytes from `start` to `end` of a cluster; its other bytes are there. */
+	async #place(cluster: number, start: number, end: number, changes: Change[]): Promise<number> {
+		const {clusterBytes} = this.#header;
+		const {counts, own} = this.#writable;
+		const table = await this.#tables.get(Math.floor(cluster / this.#perTable));
+		const index = cluster % this.#perTable;
+		const [high, low] =
+			table === null ? [0, 0] : [table.bytes.readUInt32BE(index * 8), table.bytes.readUInt32BE(index * 8 + 4)];
+		// The table itself may be a snapshot's too, and then its marks tell nothing.
+		const isOwnTable =
+			table !== null &&
+			(this.#tables.l1.bytes.readUInt32BE(Math.floor(cluster / this.#perTable) * 8) & High.copied) !== 0;
+		const stays = isOwnTable && (high & High.copied) !== 0 && (high & High.compressed) === 0;
+		let [host, blank] = [offsetOf(high, low), false];
+		if (stays && host !== 0) {
+			if (!isSound(host, clusterBytes)) throw this.#damaged(`cluster ${cluster} begins within a cluster`);
+			if (own.has(host)) throw this.#damaged(`cluster ${cluster} lies where a table of it does`);
+			if ((low & zeroBit) === 0) return host;
+			changes.push({cluster, host, isNew: false});
+		} else {
+			({offset: host, blank} = await counts.allocate());
+			changes.push({cluster, host, isNew: true});
+		}
+		const from = cluster * clusterBytes;
+		if (start > from) await this.#fill(from, start, host, blank);
+		if (end < from + clusterBytes) await this.#fill(end, from + clusterBytes, host + (end - from), blank);
+		return host;
+	}
+
+	/** Copies the disk's bytes from `start` to `end`, of one cluster, to `fileOffset`. */
+	async #fill(start: number, end: number, fileOffset: number, blank: boolean): Promise<void> {
+		const inside = Math.min(end, this.sizeBytes);
+		for (let at = start; at < end; ) {
+			// Behind the end of the disk there are zeros.
+			const extents: readonly Extent[] =
+				at < inside ? await this.map(at, inside - at) : [{kind: 'zero', offset: at, length: end - at}];
+			for (const extent of extents) {
+				const isZero = extent.kind === 'zero' || (extent.kind === 'below' && this.below === undefined);
+				if (!(isZero && blank)) {
+					const bytes = new Uint8Array(extent.length);
+					await readExtent(this, extent, bytes);
+					await this.file.write(fileOffset + (extent.offset - start), bytes);
+				}
+				at = extent.offset + extent.length;
+			}
+		}
+	}
+
+	/** Lets the disk have clusters in their new places. */
+	async #link(changes: readonly Change[]): Promise<void> {
+		const {counts} = this.#writable;
+		for (const {cluster, host, isNew} of changes) {
+			const table = await this.#tables.own(Math.floor(cluster / this.#perTable), counts);
+			const index = cluster % this.#perTable;
+			if (isNew) this.#releaseEntry(table, index);
+			table.setEntry(index, copiedHigh(host), host % 2 ** 32);
+		}
+		this.#compressed.forget();
+	}
+
+	/** What an entry refers to loses a reference. */
+	#releaseEntry(table: Table, index: number): void {
+		const {clusterBytes, clusterBits} = this.#header;
+		const [high, low] = [table.bytes.readUInt32BE(index * 8), table.bytes.readUInt32BE(index * 8 + 4)];
+		const {counts, own} = this.#writable;
+		if (high & High.compressed) {
+			const {offset, bytes} = compressedPlace(high, low, clusterBits);
+			const start = Math.floor(offset / clusterBytes) * clusterBytes;
+			for (let at = start; at < offset + bytes; at += clusterBytes) if (!own.has(at)) counts.release(at);
+			return;
+		}
+		const host = offsetOf(high, low);
+		if (host !== 0 && isSound(host, clusterBytes) && !own.has(host)) counts.release(host);
+	}
+
+	async zero(offset: number, length: number): Promise<void> {
+		const {clusterBytes, version} = this.#header;
+		const {start, end} = wholeBlocks(offset, length, clusterBytes);
+		// The end of the disk ends a cluster.
+		const wholeEnd = offset + length >= this.sizeBytes ? this.sizeBytes : end;
+		if (start >= wholeEnd || (version === 2 && this.below !== undefined)) return this.#writeZeros(offset, length);
+		if (start > offset) await this.#writeZeros(offset, start - offset);
+		await this.#clear(start, wholeEnd);
+		if (offset + length > wholeEnd) await this.#writeZeros(wholeEnd, offset + length - wholeEnd);
+	}
+
+	async discard(offset: number, length: number): Promise<void> {
+		const {start, end} = wholeBlocks(offset, Math.min(length, this.sizeBytes - offset), this.#header.clusterBytes);
+		const wholeEnd = offset + length >= this.sizeBytes ? this.sizeBytes : end;
+		// Version 2 has no mark for zeros: what is below would show.
+		if (start >= wholeEnd || (this.#header.version === 2 && this.below !== undefined)) return;
+		await this.#clear(start, wholeEnd);
+	}
+
+	/** Writes zeros where the disk may have other bytes. */
+	async #writeZeros(offset: number, length: number): Promise<void> {
+		const end = Math.min(offset + length, this.sizeBytes);
+		for (let at = offset; at < end; ) {
+			for (const extent of await this.map(at, Math.min(end - at, mostClusters * this.blockBytes))) {
+				at = extent.offset + extent.length;
+				if (extent.kind === 'zero' || (extent.kind === 'below' && this.below === undefined)) continue;
+				const bytes = new Uint8Array(Math.min(extent.length, 2 ** 20));
+				for (let from = extent.offset; from < at; from += bytes.length) {
+					const part = bytes.subarray(0, Math.min(bytes.length, at - from));
+					const allocation = await this.allocate(from, part.length);
+					for (const target of allocation.targets)
+						await this.file.write(target.fileOffset, part.subarray(0, target.length));
+					await allocation.finish();
+				}
+			}
+		}
+	}
+
+	/** Gives clusters back, so that they read as zeros. `end` may be the end of the disk. */
+	async #clear(start: number, end: number): Promise<void> {
+		const {clusterBytes} = this.#header;
+		const lastCluster = Math.ceil(end / clusterBytes);
+		for (let cluster = Math.floor(start / clusterBytes); cluster < lastCluster; ) {
+			const stop = Math.min(lastCluster, (Math.floor(cluster / this.#perTable) + 1) * this.#perTable);
+			await this.#inFlight.waitFor(cluster, stop - 1);
+			const done = await this.#turns.run(async () => {
+				if (this.#inFlight.waitFor(cluster, stop - 1) !== undefined) return false;
+				await this.#clearInTable(cluster, stop);
+				return true;
+			});
+			if (done) cluster = stop;
+		}
+	}
+
+	/** Clears clusters of one L2 table. */
+	async #clearInTable(first: number, stop: number): Promise<void> {
+		const {counts} = await this.#beginChange();
+		const tableIndex = Math.floor(first / this.#perTable);
+		// What was never there needs no mark, unless something is below. Version 2 has none.
+		const cleared =
+			this.#header.version === 2 || this.below === undefined || first * this.blockBytes >= this.below.sizeBytes
+				? 0
+				: zeroBit;
+		if (this.#tables.offset(tableIndex) === 0 && cleared === 0) return;
+		const table = await this.#tables.own(tableIndex, counts);
+		for (let index = first % this.#perTable; index < first - tableIndex * this.#perTable + (stop - first); index++) {
+			const [high, low] = [table.bytes.readUInt32BE(index * 8), table.bytes.readUInt32BE(index * 8 + 4)];
+			if (high === 0 && low === cleared) continue;
+			this.#releaseEntry(table, index);
+			table.setEntry(index, 0, cleared);
+		}
+		this.#compressed.forget();
+	}
+
+	async flush(): Promise<void> {
+		await this.#turns.run(() => this.#sync());
+	}
+
+	/** Writes what is in memory, in an order that is sound at each moment. */
+	async #sync(): Promise<void> {
+		if (this.#writing === undefined) return;
+		const {counts} = this.#writing;
+		if (counts.isDirty || this.#tables.isDirty) {
+			await counts.writeRaised();
+			await this.#tables.writeFresh();
+		}
+		await this.#stable();
+		if (this.#tables.isDirty) {
+			await this.#tables.writeLinks();
+			await this.#stable();
+		}
+		const free = await counts.applyReleases();
+		for (const offset of free) await this.file.punch(offset, this.blockBytes);
+	}
+
+	async #stable(): Promise<void> {
+		try {
+			await this.file.flush();
+		} catch (error) {
+			this.#lost = error;
+			throw error;
+		}
+	}
+
+	async resize(sizeBytes: number): Promise<void> {
+		const {clusterBytes, version, snapshotCount} = this.#header;
+		const old = this.sizeBytes;
+		const invalid = (what: string) =>
+			imageError('DISK_IMAGE_SIZE_INVALID', {path: this.file.path, format, sizeBytes, what});
+		if (sizeBytes % 512 !== 0) throw invalid('it is no multiple of 512');
+		if (sizeBytes > mostBytes(clusterBytes)) throw invalid(`clusters of ${clusterBytes} bytes are too small for it`);
+		if (version === 2 && snapshotCount > 0 && sizeBytes !== old)
+			throw imageError('DISK_IMAGE_UNSUPPORTED', {
+				path: this.file.path,
+				format,
+				what: 'it has snapshots, which do not know the size of their disk (version 2)',
+			});
+		if (sizeBytes < old) {
+			// The tail of a cluster that stays is cleared when the disk grows again.
+			const from = Math.ceil(sizeBytes / clusterBytes) * clusterBytes;
+			if (from < old) await this.#clear(from, old);
+		}
+		await this.#turns.run(async () => {
+			await this.#beginChange();
+			await this.#sync();
+			if (l1SizeFor(sizeBytes, clusterBytes) > this.#tables.l1Size) await this.#growL1(sizeBytes);
+			else await this.#writeHeader(field.size, u64Bytes(sizeBytes));
+			this.#header = {...this.#header, sizeBytes};
+		});
+		if (sizeBytes > old) await this.#zeroGrown(old, sizeBytes);
+		await this.flush();
+	}
+
+	/** What a disk has grown by reads as zeros, whatever its last cluster has and what is below. */
+	async #zeroGrown(from: number, to: number): Promise<void> {
+		const lastCluster = Math.ceil(from / this.blockBytes) * this.blockBytes;
+		const belowEnd = Math.min(this.below?.sizeBytes ?? 0, to);
+		const end = Math.max(Math.min(lastCluster, to), belowEnd);
+		if (end > from) await this.zero(from, end - from);
+	}
+
+	/** Gives the L1 table a new place with more room, and writes the new size with it. */
+	async #growL1(sizeBytes: number): Promise<void> {
+		const {counts, own} = this.#writable;
+		const {clusterBytes} = this.#header;
+		const old = this.#tables.l1;
+		const entries = l1SizeFor(sizeBytes, clusterBytes);
+		const offset = await counts.allocateRun(Math.ceil((entries * 8) / clusterBytes));
+		const l1 = new Table(offset, Buffer.alloc(entries * 8), {fresh: true});
+		old.bytes.copy(l1.bytes);
+		await counts.writeRaised();
+		await l1.write(this.file);
+		await this.#stable();
+		const reference = Buffer.alloc(24);
+		reference.writeBigUInt64BE(BigInt(sizeBytes));
+		reference.writeUInt32BE(entries, 12);
+		reference.writeBigUInt64BE(BigInt(offset), 16);
+		// Between the two is the method of encryption: none.
+		await this.#writeHeader(field.size, reference);
+		this.#tables.l1 = l1;
+		own.add(offset, entries * 8);
+		own.remove(old.offset, old.bytes.length);
+		for (let at = 0; at < old.bytes.length; at += clusterBytes) counts.release(old.offset + at);
+	}
+
+	async check(repair?: Repair, progress?: (done: number, total: number) => void): Promise<CheckResult> {
+		return this.#turns.run(async () => {
+			if (repair !== undefined) await this.#beginChange();
+			await this.#sync();
+			const counts =
+				this.#writing?.counts ?? (await Refcounts.open(this.file, this.#header, new OwnClusters(this.blockBytes)));
+			const subject = {
+				file: this.file,
+				header: this.#header,
+				counts,
+				l1: this.#tables.l1.bytes,
+				l1Offset: this.#tables.l1.offset,
+			};
+			const result = await checkQcow2(subject, repair, progress);
+			if (repair !== undefined) {
+				this.#tables.forget();
+				await this.#sync();
+			}
+			return result;
+		});
+	}
+
+	/** Makes the counts of an image that was not closed what its tables say. */
+	async #countAnew(): Promise<void> {
+		const {counts} = this.#writable;
+		const subject = {
+			file: this.file,
+			header: this.#header,
+			counts,
+			l1: this.#tables.l1.bytes,
+			l1Offset: this.#tables.l1.offset,
+		};
+		await replaceCounts(subject);
+		this.#tables.forget();
+		await this.#sync();
+		await this.#stable();
+		const incompatible = this.#header.incompatible & ~Incompatible.dirty;
+		const bits = Buffer.alloc(4);
+		bits.writeUInt32BE(incompatible);
+		await this.#writeHeader(field.incompatibleLow, bits);
+		this.#header = {...this.#header, incompatible};
+	}
+
+	facts(): ImageFacts {
+		const {version, refcountOrder, compatible, compression, snapshotCount, incompatible} = this.#header;
+		return {
+			version,
+			refcountBits: 2 ** refcountOrder,
+			lazyRefcounts: (compatible & Compatible.lazyRefcounts) !== 0,
+			compression,
+			snapshots: snapshotCount,
+			dirty: (incompatible & Incompatible.dirty) !== 0,
+			corrupt: (incompatible & Incompatible.corrupt) !== 0,
+		};
+	}
+
+	async close(): Promise<void> {
+		try {
+			await this.flush();
+			if (this.#writing !== undefined) await this.file.flush();
+		} finally {
+			await this.file.close();
+		}
+	}
+
+	get #writable(): Writing {
+		if (this.#writing === undefined) throw new TypeError(`${this.file.path} is open to be read only`);
+		return this.#writing;
+	}
+
+	/** Before a change: what the file says that would be wrong afterwards goes, and memory has room. */
+	async #beginChange(): Promise<Writing> {
+		const writing = this.#writable;
+		if (this.#lost !== undefined) throw this.#lost;
+		if (this.#clearsAutoclear) {
+			await this.#writeHeader(field.autoclear, Buffer.alloc(8));
+			this.#clearsAutoclear = false;
+			this.#header = {...this.#header, hasAutoclear: false, bitmaps: undefined};
+		}
+		if (writing.counts.dirtyBytes + this.#tables.dirtyBytes > mostDirtyBytes) await this.#sync();
+		return writing;
+	}
+
+	async #writeHeader(at: number, bytes: Uint8Array): Promise<void> {
+		await this.file.write(at, bytes);
+		await this.#stable();
+	}
+
+	#damaged(what: string) {
+		return imageError('DISK_IMAGE_DAMAGED', {path: this.file.path, format, what});
+	}
+}
+
+function u64Bytes(value: number): Buffer {
+	const bytes = Buffer.alloc(8);
+	bytes.writeBigUInt64BE(BigInt(value));
+	return bytes;
+}
+
+/** Opens an image whose disk lies over none. @throws VmmError DISK_IMAGE_DAMAGED, DISK_IMAGE_UNSUPPORTED */
+export const openQcow2 = async (file: ImageFile, below?: DiskImage): Promise<Qcow2Image> =>
+	Qcow2Image.open(file, await readHeader(file), below);

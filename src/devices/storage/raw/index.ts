@@ -1,0 +1,1 @@
+export {createRaw, openRaw, RawImage} from './raw-image.ts';

@@ -1,0 +1,160 @@
+import {execFileSync} from 'node:child_process';
+import {mkdtempSync, readdirSync, rmSync, statSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import test, {type ExecutionContext} from 'ava';
+import {readImage, writeImage} from '#devices/storage/image';
+import {hasQemuImg, qemuImgSays, SeededRandom} from '#devices/storage/image/testing';
+import {formatNames, openDisk} from '#devices/storage/image-formats';
+import {checkDisk, commitDisk, convertDisk, createDisk, diskInfo, resizeDisk} from './index.ts';
+
+const withQemu = hasQemuImg ? test : test.skip;
+/** What QEMU calls a format. */
+const peerName = (format: string) => (format === 'vhd' ? 'vpc' : format);
+/** True where it has a checker. */
+const peerChecks = (format: string) => hasQemuImg && ['qcow2', 'vhdx'].includes(format);
+const sizeBytes = 24 * 2 ** 20;
+
+function folder(t: ExecutionContext): {at: (name: string) => string; names: () => readonly string[]} {
+	const path = mkdtempSync(join(tmpdir(), 'openvmm-disks-'));
+	t.teardown(() => rmSync(path, {recursive: true, force: true}));
+	return {at: (name) => join(path, name), names: () => readdirSync(path)};
+}
+
+/** Writes data here and there. */
+async function fill(path: string, seed: number, end = sizeBytes): Promise<void> {
+	const disk = await openDisk(path, {writable: true});
+	const random = new SeededRandom(seed);
+	for (let i = 0; i < 20; i++) {
+		const length = (1 + random.below(200)) * 512;
+		await writeImage(disk.image, random.below((end - length) / 512) * 512, random.bytes(length));
+	}
+	await disk.close();
+}
+
+async function contentOf(path: string): Promise<Buffer> {
+	const disk = await openDisk(path, {writable: false});
+	const bytes = Buffer.alloc(disk.image.sizeBytes);
+	await readImage(disk.image, 0, bytes);
+	await disk.close();
+	return bytes;
+}
+
+for (const from of formatNames) {
+	for (const to of formatNames) {
+		test(`${from} is converted to ${to}: the same disk, and its zeros take no space`, async (t) => {
+			t.timeout(120_000);
+			const {at, names} = folder(t);
+			const [source, target] = [at(`source.${from}`), at(`target.${to}`)];
+			await createDisk({path: source}, sizeBytes);
+			await fill(source, 1);
+			const steps: number[] = [];
+			await convertDisk({path: source}, {path: target}, {progress: (done, total) => steps.push(done / total)});
+			t.true((await contentOf(source)).equals(await contentOf(target)));
+			t.deepEqual(
+				steps.toSorted((a, b) => a - b),
+				steps,
+			);
+			t.is(steps.at(-1), 1);
+			t.true(statSync(target).blocks * 512 < sizeBytes / 2);
+			t.like(await checkDisk({path: target}, undefined), {leaks: 0, faultCount: 0});
+			t.deepEqual(names().toSorted(), [`source.${from}`, `target.${to}`].toSorted());
+			if (!hasQemuImg) return;
+			qemuImgSays(t, 'compare', '-f', peerName(from), '-F', peerName(to), source, target);
+			if (peerChecks(to)) qemuImgSays(t, 'check', '-f', to, target);
+		});
+	}
+}
+
+for (const format of formatNames) {
+	withQemu(`what QEMU converts to ${format} is converted back`, async (t) => {
+		t.timeout(120_000);
+		const {at} = folder(t);
+		const random = new SeededRandom(4);
+		const bytes = Buffer.alloc(sizeBytes);
+		for (let i = 0; i < 10; i++) bytes.set(random.bytes(70_000), random.below(sizeBytes - 70_000));
+		writeFileSync(at('raw.raw'), bytes);
+		qemuImgSays(t, 'convert', '-f', 'raw', '-O', peerName(format), at('raw.raw'), at(`it.${format}`));
+		await convertDisk({path: at(`it.${format}`)}, {path: at('back.raw')});
+		t.true((await contentOf(at('back.raw'))).subarray(0, sizeBytes).equals(bytes));
+	});
+
+	test(`a disk grows by zeros and is cut: ${format}`, async (t) => {
+		const {at} = folder(t);
+		const path = at(`it.${format}`);
+		await createDisk({path}, sizeBytes);
+		await fill(path, 2);
+		const before = await contentOf(path);
+		await resizeDisk({path}, sizeBytes * 2, {shrinks: false});
+		t.true((await contentOf(path)).equals(Buffer.concat([before, Buffer.alloc(sizeBytes)])));
+		await t.throwsAsync(resizeDisk({path}, sizeBytes / 2, {shrinks: false}), {code: 'DISK_WOULD_SHRINK'});
+		await resizeDisk({path}, sizeBytes / 2 + 1024, {shrinks: true});
+		await resizeDisk({path}, sizeBytes, {shrinks: false});
+		const cut = Buffer.concat([before.subarray(0, sizeBytes / 2 + 1024), Buffer.alloc(sizeBytes / 2 - 1024)]);
+		t.true((await contentOf(path)).equals(cut));
+		t.like(await checkDisk({path}, undefined), {leaks: 0, faultCount: 0});
+		if (peerChecks(format)) qemuImgSays(t, 'check', '-f', format, path);
+	});
+}
+
+test('an image over another one, committed to it', async (t) => {
+	const {at} = folder(t);
+	const [base, over] = [at('base.qcow2'), at('over.qcow2')];
+	await createDisk({path: base}, sizeBytes);
+	await fill(base, 3);
+	await createDisk({path: over, backing: {path: 'base.qcow2'}}, undefined);
+	t.like(await diskInfo({path: over}), {sizeBytes, backing: {name: 'base.qcow2', format: 'qcow2'}});
+	await resizeDisk({path: over}, sizeBytes + 2 ** 20, {shrinks: false});
+	await fill(over, 4, sizeBytes + 2 ** 20);
+	const disk = await openDisk(over, {writable: true});
+	await disk.image.zero(2 ** 20, 3 * 2 ** 20);
+	await disk.close();
+	const before = await contentOf(over);
+	t.false((await contentOf(base)).equals(before.subarray(0, sizeBytes)));
+	t.is(await commitDisk({path: over}), 'base.qcow2');
+	t.true((await contentOf(base)).equals(before));
+	t.true((await contentOf(over)).equals(before));
+	t.like(await checkDisk({path: base}, undefined), {leaks: 0, faultCount: 0});
+	await t.throwsAsync(commitDisk({path: base}), {code: 'DISK_HAS_NO_LAYERS'});
+	if (hasQemuImg) qemuImgSays(t, 'compare', base, over);
+});
+
+test('a conversion that is given up or fails leaves nothing, and takes no name that there is', async (t) => {
+	const {at, names} = folder(t);
+	await createDisk({path: at('it.qcow2')}, sizeBytes);
+	await fill(at('it.qcow2'), 5);
+	const controller = new AbortController();
+	const progress = () => controller.abort(new Error('enough'));
+	const asked = {progress, signal: controller.signal};
+	await t.throwsAsync(convertDisk({path: at('it.qcow2')}, {path: at('new.raw')}, asked), {code: 'OPERATION_ABORTED'});
+	await t.throwsAsync(convertDisk({path: at('it.qcow2')}, {path: at('it.qcow2')}), {code: 'DISK_IMAGE_EXISTS'});
+	const wanted = {path: at('new.qcow2'), blockBytes: 1000};
+	await t.throwsAsync(convertDisk({path: at('it.qcow2')}, wanted), {code: 'DISK_IMAGE_OPTION_INVALID'});
+	await t.throwsAsync(createDisk({path: at('new.qcow2')}, undefined), {code: 'DISK_SIZE_MISSING'});
+	await t.throwsAsync(createDisk({path: at('new.raw'), backing: {path: 'it.qcow2'}}, 512), {
+		code: 'DISK_IMAGE_OPTION_INVALID',
+	});
+	t.deepEqual(names(), ['it.qcow2']);
+});
+
+test('leaks and wrong counts are found, and put right where that is asked', async (t) => {
+	const {at} = folder(t);
+	const path = at('it.qcow2');
+	await createDisk({path}, sizeBytes);
+	await fill(path, 6);
+	// The count of the last cluster but one goes, and one behind the end of all rises.
+	const clusters = statSync(path).size / 65_536;
+	const patch = (cluster: number, count: number) =>
+		execFileSync('dd', [`of=${path}`, 'bs=1', `seek=${2 * 65_536 + cluster * 2}`, 'conv=notrunc', 'status=none'], {
+			input: Buffer.from([0, count]),
+		});
+	const content = await contentOf(path);
+	patch(clusters - 2, 0);
+	patch(clusters + 5, 1);
+	t.like(await checkDisk({path}, undefined), {leaks: 1, faultCount: 1});
+	t.like(await checkDisk({path}, 'leaks'), {leaks: 0, faultCount: 1, repaired: 1});
+	t.like(await checkDisk({path}, 'all'), {leaks: 0, faultCount: 0, repaired: 1});
+	t.like(await checkDisk({path}, undefined), {leaks: 0, faultCount: 0, repaired: 0});
+	t.true(content.equals(await contentOf(path)));
+	if (hasQemuImg) qemuImgSays(t, 'check', '-f', 'qcow2', path);
+});
