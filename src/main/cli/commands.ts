@@ -30,7 +30,7 @@ const imageFlags = [
 		name: 'format',
 		short: 'f',
 		value: 'FORMAT',
-		help: 'format of FILE: raw, qcow2; without it what the path ends in says it',
+		help: 'format of FILE: raw, qcow2, vhd; without it what the path ends in says it',
 	},
 	{
 		name: 'backing-folder',
@@ -45,7 +45,12 @@ const progressFlag = {
 } as const;
 /** The flags of what makes an image. */
 const newImageFlags = [
-	{name: 'block-size', value: 'SIZE', help: 'unit in which space is allocated: the clusters of qcow2, 64K without it'},
+	{
+		name: 'block-size',
+		value: 'SIZE',
+		help: 'unit in which space is allocated: the clusters of qcow2, 64K without it, and the blocks of vhd, 2M',
+	},
+	{name: 'fixed', help: 'vhd: all of the disk has its place in the file from the beginning'},
 	{name: 'qcow2-version', value: 'NUMBER', help: '2 for QEMU before 1.1; 3 without it'},
 	{name: 'lazy-refcounts', help: 'qcow2: QEMU may postpone reference counts, which are counted anew after a crash'},
 ] as const;

@@ -100,6 +100,7 @@ function wantedImage(path: string, flags: Flags, format: string | undefined): Wa
 		blockBytes: block === undefined ? undefined : parseSize(block, '--block-size'),
 		version: version === undefined ? undefined : (parseNumber(version, '--qcow2-version', 2, 3) as 2 | 3),
 		lazyRefcounts: flags.has('lazy-refcounts'),
+		fixed: flags.has('fixed'),
 	};
 }
 

@@ -4,12 +4,11 @@ import {
 	type CheckResult,
 	type DiskImage,
 	type ImageFacts,
-	imageError,
 	type Repair,
 	readImage,
 	writeImage,
 } from '#devices/storage/image';
-import {type FormatName, formatOf, formats, type NewImage, openDisk} from '#devices/storage/image-formats';
+import {createImage, formatOf, formats, type NewImage, openDisk} from '#devices/storage/image-formats';
 import {formatBytes} from '#main/config';
 import {abortable, type LongOperation} from '#support/abort';
 import {errorTable} from '#support/errors';
@@ -42,7 +41,7 @@ export interface ImagePath {
 }
 
 /** An image that is to be made. */
-export interface WantedImage extends Pick<NewImage, 'blockBytes' | 'version' | 'lazyRefcounts'> {
+export interface WantedImage extends Pick<NewImage, 'blockBytes' | 'version' | 'lazyRefcounts' | 'fixed'> {
 	readonly path: string;
 	readonly format?: string | undefined;
 	/** The image that it lies over: a path as a person writes it, which the new image has relative to its own folder. */
@@ -70,12 +69,12 @@ export interface ImageInfo {
 export async function createDisk(wanted: WantedImage, sizeBytes: number | undefined): Promise<void> {
 	const {path} = wanted;
 	const format = formatOf(path, wanted.format);
-	const below = wanted.backing === undefined ? undefined : await backingOf(wanted, format, wanted.backing);
+	const below = wanted.backing === undefined ? undefined : await backingOf(wanted, wanted.backing);
 	const size = sizeBytes ?? below?.sizeBytes;
 	if (size === undefined) throw diskCommandError('DISK_SIZE_MISSING', {path});
 	await makeFile(path, async (file) => {
 		try {
-			await formats[format].create(file, {...wanted, sizeBytes: size, backing: below?.reference});
+			await createImage(format, file, {...wanted, sizeBytes: size, backing: below?.reference});
 		} finally {
 			await file.close();
 		}
@@ -83,9 +82,7 @@ export async function createDisk(wanted: WantedImage, sizeBytes: number | undefi
 }
 
 /** What a new image says of the one below, which must be there. */
-async function backingOf({path}: WantedImage, format: FormatName, backing: ImagePath) {
-	if (!formats[format].layers)
-		throw imageError('DISK_IMAGE_OPTION_INVALID', {path, format, what: 'it lies over no other'});
+async function backingOf({path}: WantedImage, backing: ImagePath) {
 	// The name in the image counts from the image's folder, as QEMU has it.
 	const found = resolve(dirname(path), backing.path);
 	const belowFormat = formatOf(found, backing.format);
@@ -134,7 +131,7 @@ export const convertDisk = (source: ImagePath, wanted: WantedImage, asked: LongO
 				const sizeBytes = Math.ceil(from.image.sizeBytes / 512) * 512;
 				let to: DiskImage | undefined;
 				try {
-					await formats[format].create(file, {...wanted, sizeBytes, backing: undefined});
+					await createImage(format, file, {...wanted, sizeBytes, backing: undefined});
 					to = await (await formats[format].begin(file)).open(undefined);
 					await copyDisk(from.image, to, asked);
 				} finally {

@@ -1,7 +1,8 @@
 import {extname} from 'node:path';
-import type {BackingReference, DiskImage, ImageFile} from '#devices/storage/image';
+import {type BackingReference, type DiskImage, type ImageFile, imageError} from '#devices/storage/image';
 import {createQcow2, Qcow2Image, readQcow2Header} from '#devices/storage/qcow2';
 import {createRaw, openRaw} from '#devices/storage/raw';
+import {createVhd, openVhd} from '#devices/storage/vhd';
 import {diskError} from './errors.ts';
 
 /** An image whose header has been read: what it lies over is known, and not open yet. */
@@ -20,16 +21,18 @@ export interface NewImage {
 	/** Version of qcow2. */
 	readonly version?: 2 | 3 | undefined;
 	readonly lazyRefcounts?: boolean | undefined;
+	/** All of the disk has its place from the beginning (VHD, VHDX). */
+	readonly fixed?: boolean | undefined;
 }
 
 /** A format of images. */
 export interface Format {
 	/** Endings of paths that say it. */
 	readonly extensions: readonly string[];
-	/** True where an image can lie over another one. */
-	readonly layers: boolean;
+	/** What can be said of a new image beside its size. */
+	readonly options: readonly Exclude<keyof NewImage, 'sizeBytes'>[];
 	begin(file: ImageFile): Promise<BegunImage>;
-	/** Writes an image without data into an empty file. */
+	/** Writes an image without data into an empty file. Use {@link createImage}. */
 	create(file: ImageFile, image: NewImage): Promise<void>;
 }
 
@@ -37,18 +40,24 @@ export interface Format {
 export const formats = {
 	raw: {
 		extensions: ['.raw', '.img', '.iso'],
-		layers: false,
+		options: [],
 		begin: async (file) => ({backing: undefined, open: () => openRaw(file)}),
 		create: (file, image) => createRaw(file, image),
 	},
 	qcow2: {
 		extensions: ['.qcow2'],
-		layers: true,
+		options: ['blockBytes', 'backing', 'version', 'lazyRefcounts'],
 		async begin(file) {
 			const header = await readQcow2Header(file);
 			return {backing: header.backing, open: (below) => Qcow2Image.open(file, header, below)};
 		},
 		create: (file, {blockBytes: clusterBytes, ...image}) => createQcow2(file, {...image, clusterBytes}),
+	},
+	vhd: {
+		extensions: ['.vhd'],
+		options: ['blockBytes', 'fixed'],
+		begin: async (file) => ({backing: undefined, open: () => openVhd(file)}),
+		create: (file, image) => createVhd(file, image),
 	},
 } as const satisfies Readonly<Record<string, Format>>;
 
@@ -59,7 +68,7 @@ export type FormatName = keyof typeof formats;
 export const formatNames = Object.keys(formats) as readonly FormatName[];
 
 /** Names that QEMU has for a format. */
-const aliases: Readonly<Record<string, FormatName>> = {};
+const aliases: Readonly<Record<string, FormatName>> = {vpc: 'vhd'};
 
 /**
  * The format of an image: the one that is stated, or what the path ends in says. The bytes are not asked: a guest can have written
@@ -76,4 +85,24 @@ export function formatOf(path: string, stated: string | undefined): FormatName {
 	const name = formatNames.find((known) => (formats[known].extensions as readonly string[]).includes(extension));
 	if (name === undefined) throw diskError('DISK_FORMAT_UNKNOWN', {path, known: formatNames});
 	return name;
+}
+
+/** How a person says the options of a new image. */
+const optionNames = {
+	blockBytes: 'units of its own',
+	backing: 'another one below it',
+	version: 'versions',
+	lazyRefcounts: 'lazy reference counts',
+	fixed: 'fixed disks',
+} as const satisfies Record<Exclude<keyof NewImage, 'sizeBytes'>, string>;
+
+/** Writes an image without data into an empty file. @throws VmmError DISK_IMAGE_SIZE_INVALID, DISK_IMAGE_OPTION_INVALID */
+export async function createImage(format: FormatName, file: ImageFile, image: NewImage): Promise<void> {
+	const {create, options} = formats[format] as Format;
+	for (const [option, name] of Object.entries(optionNames) as [keyof typeof optionNames, string][]) {
+		const value = image[option];
+		if (value === undefined || value === false || options.includes(option)) continue;
+		throw imageError('DISK_IMAGE_OPTION_INVALID', {path: file.path, format, what: `the format has no ${name}`});
+	}
+	await create(file, image);
 }

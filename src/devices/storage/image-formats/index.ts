@@ -1,3 +1,3 @@
 export {diskError} from './errors.ts';
-export {type Format, type FormatName, formatNames, formatOf, formats, type NewImage} from './formats.ts';
+export {createImage, type Format, type FormatName, formatNames, formatOf, formats, type NewImage} from './formats.ts';
 export {type OpenDisk, type OpenedDisk, openDisk} from './open-disk.ts';

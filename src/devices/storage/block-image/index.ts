@@ -1,0 +1,2 @@
+export {BlockImage, type BlockState} from './block-image.ts';
+export {SectorBits, sectorBytes} from './sector-bits.ts';

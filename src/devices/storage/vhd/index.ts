@@ -1,0 +1,1 @@
+export {createVhd, openVhd, type VhdOptions} from './vhd.ts';
