@@ -30,7 +30,7 @@ const imageFlags = [
 		name: 'format',
 		short: 'f',
 		value: 'FORMAT',
-		help: 'format of FILE: raw, qcow2, vhd; without it what the path ends in says it',
+		help: 'format of FILE: raw, qcow2, vhd, vhdx; without it what the path ends in says it',
 	},
 	{
 		name: 'backing-folder',
@@ -48,9 +48,9 @@ const newImageFlags = [
 	{
 		name: 'block-size',
 		value: 'SIZE',
-		help: 'unit in which space is allocated: the clusters of qcow2, 64K without it, and the blocks of vhd, 2M',
+		help: 'unit in which space is allocated: the clusters of qcow2, 64K without it, and the blocks of vhd and vhdx, 2M',
 	},
-	{name: 'fixed', help: 'vhd: all of the disk has its place in the file from the beginning'},
+	{name: 'fixed', help: 'vhd and vhdx: all of the disk has its place in the file from the beginning'},
 	{name: 'qcow2-version', value: 'NUMBER', help: '2 for QEMU before 1.1; 3 without it'},
 	{name: 'lazy-refcounts', help: 'qcow2: QEMU may postpone reference counts, which are counted anew after a crash'},
 ] as const;

@@ -97,27 +97,30 @@ for (const format of formatNames) {
 	});
 }
 
-test('an image over another one, committed to it', async (t) => {
-	const {at} = folder(t);
-	const [base, over] = [at('base.qcow2'), at('over.qcow2')];
-	await createDisk({path: base}, sizeBytes);
-	await fill(base, 3);
-	await createDisk({path: over, backing: {path: 'base.qcow2'}}, undefined);
-	t.like(await diskInfo({path: over}), {sizeBytes, backing: {name: 'base.qcow2', format: 'qcow2'}});
-	await resizeDisk({path: over}, sizeBytes + 2 ** 20, {shrinks: false});
-	await fill(over, 4, sizeBytes + 2 ** 20);
-	const disk = await openDisk(over, {writable: true});
-	await disk.image.zero(2 ** 20, 3 * 2 ** 20);
-	await disk.close();
-	const before = await contentOf(over);
-	t.false((await contentOf(base)).equals(before.subarray(0, sizeBytes)));
-	t.is(await commitDisk({path: over}), 'base.qcow2');
-	t.true((await contentOf(base)).equals(before));
-	t.true((await contentOf(over)).equals(before));
-	t.like(await checkDisk({path: base}, undefined), {leaks: 0, faultCount: 0});
-	await t.throwsAsync(commitDisk({path: base}), {code: 'DISK_HAS_NO_LAYERS'});
-	if (hasQemuImg) qemuImgSays(t, 'compare', base, over);
-});
+for (const format of ['qcow2', 'vhdx'])
+	test(`an image over another one, committed to it: ${format}`, async (t) => {
+		const {at} = folder(t);
+		const [base, over] = [at(`base.${format}`), at(`over.${format}`)];
+		await createDisk({path: base}, sizeBytes);
+		await fill(base, 3);
+		await createDisk({path: over, backing: {path: `base.${format}`}}, undefined);
+		t.like(await diskInfo({path: over}), {sizeBytes, backing: {name: `base.${format}`, format}});
+		await resizeDisk({path: over}, sizeBytes + 2 ** 20, {shrinks: false});
+		await fill(over, 4, sizeBytes + 2 ** 20);
+		const disk = await openDisk(over, {writable: true});
+		await disk.image.zero(2 ** 20, 3 * 2 ** 20);
+		await disk.close();
+		const before = await contentOf(over);
+		t.false((await contentOf(base)).equals(before.subarray(0, sizeBytes)));
+		t.is(await commitDisk({path: over}), `base.${format}`);
+		t.true((await contentOf(base)).equals(before));
+		// A VHDX tells that what is below was written.
+		if (format === 'vhdx') await t.throwsAsync(contentOf(over), {code: 'DISK_LAYER_CHANGED'});
+		else t.true((await contentOf(over)).equals(before));
+		t.like(await checkDisk({path: base}, undefined), {leaks: 0, faultCount: 0});
+		await t.throwsAsync(commitDisk({path: base}), {code: 'DISK_HAS_NO_LAYERS'});
+		if (hasQemuImg && format === 'qcow2') qemuImgSays(t, 'compare', base, over);
+	});
 
 test('a conversion that is given up or fails leaves nothing, and takes no name that there is', async (t) => {
 	const {at, names} = folder(t);

@@ -88,7 +88,9 @@ async function backingOf({path}: WantedImage, backing: ImagePath) {
 	const belowFormat = formatOf(found, backing.format);
 	const disk = await openDisk(found, {...backing, format: belowFormat, writable: false});
 	try {
-		return {sizeBytes: disk.image.sizeBytes, reference: {name: backing.path, format: belowFormat}};
+		const {sizeBytes, identity} = disk.image;
+		const identities = identity === undefined ? undefined : [identity];
+		return {sizeBytes, reference: {name: backing.path, format: belowFormat, identities}};
 	} finally {
 		await disk.close();
 	}

@@ -18,6 +18,10 @@ export const diskError = errorTable({
 		message: `"${c.path}" lies over "${c.name}", which cannot be reached: ${c.errno}`,
 		remedy: 'Put it where the image says it is',
 	}),
+	DISK_LAYER_CHANGED: (c: {path: string; name: string}) => ({
+		message: `"${c.path}" was made over what "${c.name}" was then, and that has been written since`,
+		remedy: 'Take the image that it was made over; where openvmm disk commit was cut off, run that again',
+	}),
 	DISK_LAYER_REMOTE: (c: {path: string; name: string}) => ({
 		message: `"${c.path}" lies over "${c.name}", which is no path`,
 		remedy: 'Have it lie over a file',

@@ -3,6 +3,7 @@ import {type BackingReference, type DiskImage, type ImageFile, imageError} from 
 import {createQcow2, Qcow2Image, readQcow2Header} from '#devices/storage/qcow2';
 import {createRaw, openRaw} from '#devices/storage/raw';
 import {createVhd, openVhd} from '#devices/storage/vhd';
+import {beginVhdx, createVhdx} from '#devices/storage/vhdx';
 import {diskError} from './errors.ts';
 
 /** An image whose header has been read: what it lies over is known, and not open yet. */
@@ -58,6 +59,12 @@ export const formats = {
 		options: ['blockBytes', 'fixed'],
 		begin: async (file) => ({backing: undefined, open: () => openVhd(file)}),
 		create: (file, image) => createVhd(file, image),
+	},
+	vhdx: {
+		extensions: ['.vhdx'],
+		options: ['blockBytes', 'fixed', 'backing'],
+		begin: (file) => beginVhdx(file),
+		create: (file, image) => createVhdx(file, image),
 	},
 } as const satisfies Readonly<Record<string, Format>>;
 

@@ -2,9 +2,10 @@ import {mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync} from 'node:f
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
-import {openHostFile, readImage} from '#devices/storage/image';
+import {createHostFile, openHostFile, readImage, writeImage} from '#devices/storage/image';
 import {MemoryFile} from '#devices/storage/image/testing';
 import {createQcow2} from '#devices/storage/qcow2';
+import {createVhdx} from '#devices/storage/vhdx';
 import {formatOf, openDisk} from './index.ts';
 
 const sizeBytes = 2 ** 20;
@@ -38,6 +39,13 @@ async function firstByte(path: string, folders?: readonly string[]): Promise<num
 	await readImage(disk.image, 0, bytes);
 	await disk.close();
 	return bytes[0] ?? 0;
+}
+
+/** What a VHDX is known by. */
+async function identityOf(path: string): Promise<string> {
+	const disk = await openDisk(path, {writable: false});
+	await disk.close();
+	return disk.image.identity ?? '';
 }
 
 for (const name of ['base.raw', './within/../base.raw', 'within/base.raw', 'ABSOLUTE']) {
@@ -118,4 +126,24 @@ test('an image that is written is nobody else’s, one that is read is read by a
 	await t.throwsAsync(firstByte(path), {code: 'DISK_IMAGE_IN_USE'});
 	await writer.close();
 	t.is(await firstByte(path), 1);
+});
+
+test('a VHDX knows what it was made over, by a path of Windows too', async (t) => {
+	const at = folder(t);
+	const [base, over] = [at('images', 'within', 'base.vhdx'), at('images', 'over.vhdx')];
+	const file = await createHostFile(base);
+	await createVhdx(file, {sizeBytes: 2 ** 21});
+	await file.close();
+	const identities = [await identityOf(base)];
+	const layer = await createHostFile(over);
+	await createVhdx(layer, {sizeBytes: 2 ** 21, backing: {name: '.\\within\\base.vhdx', format: 'vhdx', identities}});
+	await layer.close();
+	t.is(await firstByte(over), 0);
+	const written = await openDisk(base, {writable: true});
+	await writeImage(written.image, 0, new Uint8Array(512).fill(7));
+	await written.close();
+	await t.throwsAsync(firstByte(over), {code: 'DISK_LAYER_CHANGED', message: /base\.vhdx/});
+	// What merges them goes on all the same.
+	const merging = await openDisk(over, {writable: true, belowWritable: true});
+	await merging.close();
 });

@@ -66,7 +66,15 @@ export async function openDisk(path: string, options: OpenDisk): Promise<OpenedD
 			seen.add(identity);
 			begun.push(await formats[belowFormat].begin(below));
 		}
-		for (const one of begun.toReversed()) images.push(await one.open(images.at(-1)));
+		for (const [depth, one] of [...begun.entries()].toReversed()) {
+			const below = images.at(-1);
+			const {identities} = one.backing ?? {};
+			const {path: above} = files[depth] as HostImageFile;
+			// What writes into the image below goes on where it was cut off.
+			const isOther = below?.identity !== undefined && identities !== undefined && !identities.includes(below.identity);
+			if (isOther && !belowWritable) throw diskError('DISK_LAYER_CHANGED', {path: above, name: below.file.path});
+			images.push(await one.open(below));
+		}
 		return {image: images.at(-1) as DiskImage, files, backing: begun[0]?.backing, close};
 	} catch (error) {
 		for (const file of files) await file.close();

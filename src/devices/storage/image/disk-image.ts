@@ -77,6 +77,8 @@ export interface DiskImage {
 	readonly sizeBytes: number;
 	/** The unit of allocation in bytes: what is discarded in such units is given back. */
 	readonly blockBytes: number;
+	/** Tells its content from any other, where the format does. */
+	readonly identity?: string;
 	/** The image that this one lies over. */
 	readonly below: DiskImage | undefined;
 	/** Says where bytes are, in order, from `offset` on: all of the range, or as much of it as a call may look at. */
@@ -104,4 +106,6 @@ export interface BackingReference {
 	readonly name: string;
 	/** Format, where the image says it. */
 	readonly format: string | undefined;
+	/** It is one of these, where the format tells its images apart: it has been written since, or is another one, if not. */
+	readonly identities?: readonly string[] | undefined;
 }

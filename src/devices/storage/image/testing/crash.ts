@@ -119,7 +119,10 @@ export async function crashEverywhere(t: ExecutionContext, seed: number, format:
 	note();
 	for (let step = 0; step < format.steps; step++) {
 		const offset = format.offset?.(step) ?? random.below(format.sizeBytes / sectorBytes) * sectorBytes;
-		const most = Math.min(format.sizeBytes - offset, Math.max(image.blockBytes * 3, format.sizeBytes / 8));
+		const most = Math.min(
+			format.sizeBytes - offset,
+			Math.min(2 ** 18, Math.max(image.blockBytes * 3, format.sizeBytes / 8)),
+		);
 		const length = (1 + random.below(most / sectorBytes)) * sectorBytes;
 		const what = random.below(10);
 		const change = async (bytes: Uint8Array, work: () => Promise<void>) => {

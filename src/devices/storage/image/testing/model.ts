@@ -52,7 +52,10 @@ export class ModelDisk {
 		const {random, image} = this;
 		const offset = random.below(image.sizeBytes / 512) * 512;
 		const most = random.below(4) === 0 ? 40 : 6;
-		const length = Math.min(image.sizeBytes - offset, (1 + random.below(most)) * image.blockBytes * 0.5);
+		const length = Math.min(
+			image.sizeBytes - offset,
+			(1 + random.below(most)) * Math.min(image.blockBytes * 0.5, 2 ** 17),
+		);
 		return [offset, Math.max(512, Math.floor(length / 512) * 512)];
 	}
 

@@ -1,0 +1,1 @@
+export {type BegunVhdx, beginVhdx, createVhdx, type VhdxOptions} from './vhdx.ts';

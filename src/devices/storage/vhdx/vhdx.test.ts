@@ -1,0 +1,185 @@
+import {spawnSync} from 'node:child_process';
+import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import test, {type ExecutionContext} from 'ava';
+import type {DiskImage, ImageFile} from '#devices/storage/image';
+import {
+	crashEverywhere,
+	hasQemuImg,
+	MemoryFile,
+	ModelDisk,
+	qemuImgSays,
+	SeededRandom,
+} from '#devices/storage/image/testing';
+import {crc32c} from './crc32c.ts';
+import {beginVhdx, createVhdx, type VhdxOptions} from './index.ts';
+import {encodeHeader, guids, guidText, MiB, places, readHeader, readRegions} from './structures.ts';
+
+const withQemu = hasQemuImg ? test : test.skip;
+
+function folder(t: ExecutionContext): (name: string) => string {
+	const path = mkdtempSync(join(tmpdir(), 'openvmm-vhdx-'));
+	t.teardown(() => rmSync(path, {recursive: true, force: true}));
+	return (name) => join(path, name);
+}
+
+const open = async (file: ImageFile, below?: DiskImage) => (await beginVhdx(file)).open(below);
+
+/** An image below others, with data in it. */
+async function makeBelow(sizeBytes: number): Promise<{below: DiskImage; bytes: Uint8Array}> {
+	const file = new MemoryFile();
+	await createVhdx(file, {sizeBytes, blockBytes: MiB});
+	const model = new ModelDisk(await open(file), new SeededRandom(8));
+	for (let i = 0; i < 20; i++) await model.step();
+	await model.image.close();
+	return {below: await open(file.copy({writable: false})), bytes: model.expected};
+}
+
+const backingOf = (below: DiskImage) => ({name: 'below.vhdx', format: 'vhdx', identities: [below.identity ?? '']});
+const sound = {leaks: 0, faultCount: 0, faults: [], repaired: 0};
+
+const shapes: readonly (readonly [string, Omit<VhdxOptions, 'sizeBytes'>, number])[] = [
+	['dynamic', {blockBytes: MiB}, 10 * MiB],
+	['fixed', {blockBytes: MiB, fixed: true}, 4 * MiB],
+];
+for (const [name, options, sizeBytes] of shapes) {
+	test(`a disk is as a buffer is: ${name}`, async (t) => {
+		t.timeout(180_000);
+		const at = folder(t);
+		for (let seed = 1; seed <= 2; seed++) {
+			const file = new MemoryFile();
+			await createVhdx(file, {...options, sizeBytes});
+			let model = new ModelDisk(await open(file), new SeededRandom(seed));
+			for (let round = 0; round < 3; round++) {
+				for (let step = 0; step < 20; step++) await model.step({resizes: !options.fixed});
+				t.is(await model.difference(), -1, `seed ${seed}, round ${round}: ${model.log.join(', ')}`);
+				await model.image.close();
+				model = new ModelDisk(await open(file), model.random, model.expected);
+				t.is(await model.difference(), -1, `seed ${seed}, round ${round}, opened again`);
+				t.is((await model.image.check()).faultCount, 0);
+				t.like(await model.image.check('leaks'), {leaks: 0});
+			}
+			if (!hasQemuImg) continue;
+			writeFileSync(at('it.vhdx'), file.bytes());
+			writeFileSync(at('it.raw'), model.expected);
+			qemuImgSays(t, 'check', '-f', 'vhdx', at('it.vhdx'));
+			qemuImgSays(t, 'compare', '-f', 'vhdx', '-F', 'raw', at('it.vhdx'), at('it.raw'));
+		}
+	});
+}
+
+test('a differencing disk is as a buffer is, over what it was made over', async (t) => {
+	t.timeout(180_000);
+	const sizeBytes = 4 * MiB;
+	const {below, bytes} = await makeBelow(sizeBytes);
+	for (let seed = 1; seed <= 3; seed++) {
+		const file = new MemoryFile();
+		await createVhdx(file, {sizeBytes, blockBytes: MiB, backing: backingOf(below)});
+		t.deepEqual((await beginVhdx(file)).backing, backingOf(below));
+		let model = new ModelDisk(await open(file, below), new SeededRandom(seed), bytes.slice());
+		t.is(await model.difference(), -1);
+		for (let round = 0; round < 3; round++) {
+			for (let step = 0; step < 20; step++) await model.step({resizes: true});
+			t.is(await model.difference(), -1, `seed ${seed}, round ${round}: ${model.log.join(', ')}`);
+			await model.image.close();
+			model = new ModelDisk(await open(file, below), model.random, model.expected);
+			t.is(await model.difference(), -1, `seed ${seed}, round ${round}, opened again`);
+			t.is((await model.image.check()).faultCount, 0);
+		}
+	}
+});
+
+for (const options of [
+	'subformat=dynamic',
+	'subformat=fixed',
+	'subformat=dynamic,block_size=1M,block_state_zero=off',
+]) {
+	withQemu(`QEMU's images are read and written: ${options}`, async (t) => {
+		t.timeout(120_000);
+		const at = folder(t);
+		const random = new SeededRandom(2);
+		const bytes = Buffer.alloc(6 * MiB);
+		for (let i = 0; i < 6; i++) bytes.set(random.bytes(60_000), random.below(bytes.length - 60_000));
+		writeFileSync(at('raw'), bytes);
+		qemuImgSays(t, 'convert', '-f', 'raw', '-O', 'vhdx', '-o', options, at('raw'), at('vhdx'));
+		const file = MemoryFile.of(readFileSync(at('vhdx')));
+		const image = await open(file);
+		const model = new ModelDisk(image, random, new Uint8Array(bytes));
+		t.is(await model.difference(), -1);
+		for (let step = 0; step < 30; step++) await model.step();
+		await image.close();
+		writeFileSync(at('vhdx'), file.bytes());
+		writeFileSync(at('changed'), model.expected);
+		qemuImgSays(t, 'check', '-f', 'vhdx', at('vhdx'));
+		qemuImgSays(t, 'compare', '-f', 'vhdx', '-F', 'raw', at('vhdx'), at('changed'));
+	});
+}
+
+withQemu('a log that QEMU left behind is replayed, in the file or in memory', async (t) => {
+	const at = folder(t);
+	qemuImgSays(t, 'create', '-f', 'vhdx', '-o', 'block_size=1M', at('vhdx'), '8M');
+	const commands = ['write -P 1 0 1M', 'write -P 2 3M 64k', 'write -P 3 5M 2M', 'abort'].flatMap((command) => [
+		'-c',
+		command,
+	]);
+	spawnSync('qemu-io', ['-f', 'vhdx', ...commands, at('vhdx')], {stdio: 'ignore'});
+	const expected = new Uint8Array(8 * MiB);
+	expected
+		.fill(1, 0, MiB)
+		.fill(2, 3 * MiB, 3 * MiB + 65_536)
+		.fill(3, 5 * MiB, 7 * MiB);
+	const bytes = readFileSync(at('vhdx'));
+	// As if it had been cut off before the table got to its place, and with that the header that says so.
+	const table = (await readRegions(MemoryFile.of(bytes))).find(({guid}) => guid === guids.bat)?.offset ?? 0;
+	t.notDeepEqual(bytes.subarray(table, table + 4096), Buffer.alloc(4096));
+	bytes.fill(0, table, table + 4096);
+	const header = await readHeader(MemoryFile.of(bytes));
+	// Each entry has a log of its own, as QEMU writes them: the last one was not applied yet.
+	const last = bytes.lastIndexOf('loge', header.logOffset + header.logBytes, 'latin1');
+	t.true(last > header.logOffset);
+	const logGuid = guidText(bytes, last + 32);
+	encodeHeader({...header, sequence: header.sequence + 1n, logGuid}).copy(
+		bytes,
+		places.headers[header.slot === 0 ? 1 : 0],
+	);
+	for (const writable of [false, true]) {
+		const file = MemoryFile.of(bytes, {writable});
+		const model = new ModelDisk(await open(file), new SeededRandom(1), expected.slice());
+		t.is(await model.difference(), -1);
+		t.deepEqual(await model.image.check(), sound);
+		if (!writable) continue;
+		for (let step = 0; step < 10; step++) await model.step();
+		await model.image.close();
+		writeFileSync(at('vhdx'), file.bytes());
+		writeFileSync(at('changed'), model.expected);
+		qemuImgSays(t, 'compare', '-f', 'vhdx', '-F', 'raw', at('vhdx'), at('changed'));
+	}
+	// A log in which nothing is whole is no reason to take the file as it is.
+	bytes.fill(0xff, MiB, 2 * MiB);
+	await t.throwsAsync(open(MemoryFile.of(bytes)), {code: 'DISK_IMAGE_DAMAGED', message: /log/});
+});
+
+for (const differencing of [false, true]) {
+	test(`a crash at any moment leaves an image with all that was flushed: ${differencing ? 'differencing' : 'dynamic'}`, async (t) => {
+		t.timeout(300_000);
+		const sizeBytes = 3 * MiB;
+		const {below, bytes} = await makeBelow(sizeBytes);
+		const layer = differencing ? below : undefined;
+		const backing = differencing ? backingOf(below) : undefined;
+		for (let seed = 1; seed <= 2; seed++)
+			await crashEverywhere(t, seed, {
+				sizeBytes,
+				steps: 8,
+				samples: 2,
+				create: (file) => createVhdx(file, {sizeBytes, blockBytes: MiB, backing}),
+				open: (file) => open(file, layer),
+				...(differencing && {first: bytes}),
+			});
+	});
+}
+
+test('the checksum is that of the polynomial’s own test', (t) => {
+	t.is(crc32c(Buffer.from('123456789')), 0xe306_9283);
+	t.is(crc32c(Buffer.from('6789'), crc32c(Buffer.from('12345'))), 0xe306_9283);
+});
