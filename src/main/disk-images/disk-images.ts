@@ -109,18 +109,22 @@ export async function diskInfo({path, format}: ImagePath): Promise<ImageInfo> {
 }
 
 /** Looks for faults in an image, and puts right what is asked. @throws VmmError DISK_* */
-export async function checkDisk(
+export const checkDisk = (
 	{path, format}: ImagePath,
 	repair: Repair | undefined,
-	{progress}: LongOperation = {},
-): Promise<CheckResult> {
-	const {image, close} = await openDisk(path, {format, writable: repair !== undefined, layers: false});
-	try {
-		return await image.check(repair, progress);
-	} finally {
-		await close();
-	}
-}
+	{progress, signal}: LongOperation = {},
+): Promise<CheckResult> =>
+	abortable('check', signal, async () => {
+		const {image, close} = await openDisk(path, {format, writable: repair !== undefined, layers: false});
+		try {
+			return await image.check(repair, (done, total) => {
+				signal?.throwIfAborted();
+				progress?.(done, total);
+			});
+		} finally {
+			await close();
+		}
+	});
 
 /** Copies a disk through all of its layers into an image of its own. @throws VmmError DISK_*, OPERATION_ABORTED */
 export const convertDisk = (source: ImagePath, wanted: WantedImage, asked: LongOperation = {}): Promise<void> =>

@@ -25,6 +25,9 @@ export type BlockState =
 	/** The sectors whose bits are set; the others are as below. */
 	| {readonly kind: 'partial'; readonly offset: number; readonly bits: SectorBits};
 
+/** Of room between blocks so many places are remembered. */
+const mostFree = 4096;
+
 /** A block that is written: in a new place, or more of its sectors. */
 interface Change {
 	readonly block: number;
@@ -70,6 +73,12 @@ export abstract class BlockImage implements DiskImage {
 	protected abstract state(block: number): Promise<BlockState>;
 	/** Makes room for a block behind all others. @throws VmmError DISK_IMAGE_FULL */
 	protected abstract append(): Promise<number>;
+	/** Notes room between what has a place, for as many blocks as may be of use: a hostile file has any number of them. */
+	protected addRoom(from: number, to: number, unit: number): void {
+		for (let at = from; at + unit <= to && this.free.length < mostFree; at += unit)
+			this.free.push(at + unit - this.blockBytes);
+	}
+
 	/** Gives a block its place, in memory; `written` says which sectors are there, undefined that all are. */
 	protected abstract link(block: number, offset: number, written: readonly [number, number] | undefined): Promise<void>;
 	/** Notes in memory that a partial block has more sectors. */

@@ -164,12 +164,8 @@ async function compareCounts(
 	repair: Repair | undefined,
 ): Promise<void> {
 	const ranges = new Set(references.ranges(counts.perBlock));
-	for (let range = 0; range < counts.tableEntries; range++) if (counts.blockOffset(range) !== 0) ranges.add(range);
+	for (let range = 0; range < counts.tableEntries; range++) if (await counts.hasCounts(range)) ranges.add(range);
 	for (const range of ranges) {
-		if (counts.blockOffset(range) === undefined) {
-			faults.add(`refcount block ${range} begins within a cluster`);
-			continue;
-		}
 		const countOf = await counts.ofRange(range);
 		for (let index = 0; index < counts.perBlock; index++) {
 			const cluster = range * counts.perBlock + index;

@@ -56,11 +56,14 @@ export class Refcounts {
 		const table = new Table(refcountTableOffset, Buffer.alloc(refcountTableClusters * clusterBytes));
 		await file.read(refcountTableOffset, table.bytes);
 		own.add(refcountTableOffset, table.bytes.length);
-		const counts = new Refcounts(file, header, own, table, await file.size());
+		const fileBytes = await file.size();
+		const counts = new Refcounts(file, header, own, table, fileBytes);
 		for (let range = 0; range < counts.tableEntries; range++) {
 			const offset = counts.blockOffset(range);
 			if (offset === undefined) throw counts.#damaged(`refcount block ${range} begins within a cluster`);
 			if (offset === 0) continue;
+			if (offset >= fileBytes)
+				throw counts.#damaged(`refcount block ${range} lies behind the end of the file, at ${offset}`);
 			// Two ranges in one block would count each other's clusters, and would be searched for ever.
 			if (own.has(offset)) throw counts.#damaged(`refcount block ${range} lies where another table of it does`);
 			own.add(offset, clusterBytes);
@@ -102,6 +105,12 @@ export class Refcounts {
 	async get(cluster: number): Promise<number> {
 		const block = await this.#block(Math.floor(cluster / this.perBlock));
 		return block === undefined ? 0 : readCount(block.bytes, cluster % this.perBlock, this.#order);
+	}
+
+	/** True where a range has a block, and any count in it. */
+	async hasCounts(range: number): Promise<boolean> {
+		const block = await this.#block(range);
+		return block !== undefined && !isZero(block.bytes);
 	}
 
 	/** The counts of a range's clusters, by their index in it: all 0 where it has no block. @throws VmmError DISK_IMAGE_DAMAGED */
@@ -285,6 +294,10 @@ export class Refcounts {
 		return imageError('DISK_IMAGE_FULL', {path: this.#file.path, format, what});
 	}
 }
+
+/** Compares the bytes with themselves, one further on. */
+const isZero = (bytes: Buffer): boolean =>
+	bytes[0] === 0 && bytes.compare(bytes, 0, bytes.length - 1, 1, bytes.length) === 0;
 
 /** Reads a count of 2^order bits. */
 export function readCount(bytes: Buffer, index: number, order: number): number {

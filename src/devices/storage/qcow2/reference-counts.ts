@@ -1,6 +1,8 @@
 import type {Faults} from '#devices/storage/image';
 
-const perPage = 4096;
+const perPage = 1024;
+/** Enough for 16 TiB of clusters of 64 KiB; an image may refer to a cluster here and there in a file without end. */
+const mostPages = 2 ** 18;
 
 /** How often an image's tables refer to each of its clusters: as found, not as the image counts it. */
 export class ReferenceCounts {
@@ -49,6 +51,10 @@ export class ReferenceCounts {
 			const number = Math.floor(cluster / perPage);
 			let page = this.#pages.get(number);
 			if (page === undefined) {
+				if (this.#pages.size === mostPages) {
+					this.#faults.add('it refers to more clusters than can be counted');
+					return false;
+				}
 				page = new Uint32Array(perPage);
 				this.#pages.set(number, page);
 			}

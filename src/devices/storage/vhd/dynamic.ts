@@ -1,4 +1,4 @@
-import {BlockImage, type BlockState, SectorBits, sectorBytes} from '#devices/storage/block-image';
+import {BlockImage, type BlockState, inOrder, type Place, SectorBits, sectorBytes} from '#devices/storage/block-image';
 import {
 	type CheckResult,
 	Faults,
@@ -16,6 +16,7 @@ import {
 	footerBytes,
 	format,
 	headerBytes,
+	mostTableBytes,
 	noBlock,
 	parseHeader,
 	withSize,
@@ -67,25 +68,25 @@ export class DynamicVhd extends BlockImage {
 		return image;
 	}
 
-	/** What lies in the file, in order: by where it begins, and its length. */
-	#regions(): {name: string; at: number; bytes: number}[] {
+	/** What lies in the file, in order. */
+	#places(): Iterable<Place> {
 		const {tableOffset, entries} = this.#header;
 		const headerOffset = Number(this.#footer.readBigUInt64BE(16));
-		return [
+		const others = [
 			{name: 'the copy of the footer', at: 0, bytes: footerBytes},
 			{name: 'the header', at: headerOffset, bytes: headerBytes},
 			{name: 'the table', at: tableOffset, bytes: Math.ceil((entries * 4) / sectorBytes) * sectorBytes},
-			...this.#blocks.map((block) => ({name: `block ${block}`, at: this.#entry(block), bytes: this.#unitBytes})),
-		].sort((one, other) => one.at - other.at);
+		];
+		return inOrder(others, this.#blocks, (block) => this.#entry(block), this.#unitBytes);
 	}
 
 	/** Finds where all ends, and room between blocks that others have left. */
 	#findRoom(): void {
 		let end = 0;
-		for (const {name, at, bytes} of this.#regions()) {
+		for (const {name, at, bytes} of this.#places()) {
 			// Data there could be what the image is made of.
 			if (at < end && this.file.writable) throw this.#damaged(`${name} lies at ${at}, where something else does`);
-			for (let gap = end; gap + this.#unitBytes <= at; gap += this.#unitBytes) this.free.push(gap + this.#bitmapBytes);
+			this.addRoom(end, at, this.#unitBytes);
 			end = Math.max(end, at + bytes);
 		}
 		this.#end = end;
@@ -201,6 +202,10 @@ export class DynamicVhd extends BlockImage {
 	/** Where the table has no room for more blocks, a new one goes behind all blocks. */
 	async resize(sizeBytes: number): Promise<void> {
 		checkSize(this.file.path, sizeBytes);
+		if (Math.ceil(sizeBytes / this.blockBytes) * 4 > mostTableBytes) {
+			const what = `its blocks of ${this.blockBytes} bytes are too small for it`;
+			throw imageError('DISK_IMAGE_SIZE_INVALID', {path: this.file.path, format, sizeBytes, what});
+		}
 		const old = this.sizeBytes;
 		if (sizeBytes < old) {
 			// What stays of the last block reads as zeros when the disk grows again.
@@ -258,7 +263,7 @@ export class DynamicVhd extends BlockImage {
 			const faults = new Faults();
 			const fileBytes = await this.file.size();
 			let end = 0;
-			for (const {name, at, bytes} of this.#regions()) {
+			for (const {name, at, bytes} of this.#places()) {
 				if (at < end) faults.add(`${name} lies at ${at}, where something else does`);
 				end = Math.max(end, at + bytes);
 				if (end > fileBytes) faults.add(`${name} lies behind the end of the file, at ${at}`);

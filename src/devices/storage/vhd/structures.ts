@@ -119,6 +119,8 @@ export function makeHeader({tableOffset, entries, blockBytes}: DynamicHeader): B
 
 /** Blocks are from one sector to so many bytes. */
 const mostBlockBytes = 2 ** 28;
+/** The table is in memory: with blocks of 2 MiB it has 4 MiB at most. */
+export const mostTableBytes = 2 ** 24;
 
 /** @throws VmmError DISK_IMAGE_DAMAGED */
 export function parseHeader(bytes: Buffer, footer: Footer, fileBytes: number, path: string): DynamicHeader {
@@ -132,6 +134,12 @@ export function parseHeader(bytes: Buffer, footer: Footer, fileBytes: number, pa
 		throw damaged(`its blocks have ${blockBytes} bytes`);
 	if (entries < Math.ceil(footer.sizeBytes / blockBytes))
 		throw damaged(`its table has ${entries} entries, too few for ${footer.sizeBytes} bytes`);
+	if (Math.ceil(footer.sizeBytes / blockBytes) * 4 > mostTableBytes)
+		throw imageError('DISK_IMAGE_UNSUPPORTED', {
+			path,
+			format,
+			what: `its blocks of ${blockBytes} bytes are too small for ${footer.sizeBytes}`,
+		});
 	if (tableOffset % 512 !== 0 || tableOffset + entries * 4 > fileBytes)
 		throw damaged(`its table lies behind its end, at ${tableOffset}`);
 	if (tableOffset < footer.headerOffset + headerBytes) throw damaged('its table lies where its header is');

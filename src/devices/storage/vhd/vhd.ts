@@ -1,7 +1,16 @@
 import {type DiskImage, type ImageFile, imageError} from '#devices/storage/image';
 import {DynamicVhd} from './dynamic.ts';
 import {checkSize, FixedVhd} from './fixed.ts';
-import {DiskType, footerBytes, format, headerBytes, makeFooter, makeHeader, readFooter} from './structures.ts';
+import {
+	DiskType,
+	footerBytes,
+	format,
+	headerBytes,
+	makeFooter,
+	makeHeader,
+	mostTableBytes,
+	readFooter,
+} from './structures.ts';
 
 /** What a new image is to be. */
 export interface VhdOptions {
@@ -31,6 +40,8 @@ export async function createVhd(file: ImageFile, options: VhdOptions): Promise<v
 	}
 	if (!Number.isInteger(Math.log2(blockBytes)) || blockBytes < 4096 || blockBytes > 2 ** 28)
 		throw invalid('a block has a power of two of bytes, from 4K to 256M');
+	if (Math.ceil(sizeBytes / blockBytes) * 4 > mostTableBytes)
+		throw invalid(`blocks of ${blockBytes} bytes are too small for ${sizeBytes}`);
 	const footer = makeFooter(sizeBytes, DiskType.dynamic);
 	const tableOffset = footerBytes + headerBytes;
 	const entries = Math.ceil(sizeBytes / blockBytes);

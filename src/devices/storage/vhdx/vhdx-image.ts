@@ -1,4 +1,4 @@
-import {BlockImage, type BlockState, SectorBits} from '#devices/storage/block-image';
+import {BlockImage, type BlockState, inOrder, type Place, SectorBits} from '#devices/storage/block-image';
 import {
 	type CheckResult,
 	type DiskImage,
@@ -106,23 +106,23 @@ export class VhdxImage extends BlockImage {
 	}
 
 	/** What has a place in the file, in order. */
-	#places(): {name: string; at: number; bytes: number}[] {
-		const found = [
+	#places(): Iterable<Place> {
+		const others: Place[] = [
 			{name: 'the header', at: 0, bytes: MiB},
 			{name: 'the log', at: this.#header.logOffset, bytes: this.#header.logBytes},
 			...this.#regions.map(({offset, bytes}, index) => ({name: `region ${index}`, at: offset, bytes})),
 		];
+		const blocks: number[] = [];
 		for (let block = 0; block < this.#blockCount; block++) {
-			const {state, offset} = this.#entry(this.#entryOf(block));
-			if (state === PayloadState.full || state === PayloadState.partial)
-				found.push({name: `block ${block}`, at: offset, bytes: this.blockBytes});
+			const {state} = this.#entry(this.#entryOf(block));
+			if (state === PayloadState.full || state === PayloadState.partial) blocks.push(block);
 		}
 		if (this.#metadata.hasParent)
 			for (let chunk = 0; chunk * this.#shape.chunk < this.#blockCount; chunk++) {
 				const {state, offset} = this.#entry(this.#bitmapEntryOf(chunk));
-				if (state === PayloadState.full) found.push({name: `bitmap ${chunk}`, at: offset, bytes: bitmapBytes});
+				if (state === PayloadState.full) others.push({name: `bitmap ${chunk}`, at: offset, bytes: bitmapBytes});
 			}
-		return found.sort((one, other) => one.at - other.at);
+		return inOrder(others, blocks, (block) => this.#entry(this.#entryOf(block)).offset, this.blockBytes);
 	}
 
 	/** Finds where all ends, and room between what has a place. */
@@ -131,7 +131,7 @@ export class VhdxImage extends BlockImage {
 		for (const {name, at, bytes} of this.#places()) {
 			// Data there could be what the image is made of.
 			if (at < end) throw this.#damaged(`${name} lies at ${at}, where something else does`);
-			for (let gap = end; gap + this.blockBytes <= at; gap += this.blockBytes) this.free.push(gap);
+			this.addRoom(end, at, this.blockBytes);
 			end = at + bytes;
 		}
 		if (!Number.isSafeInteger(end)) throw this.#damaged(`it goes on to ${end}`);

@@ -1,4 +1,5 @@
 export {type Crashing, crashEverywhere, RecordingFile} from './crash.ts';
 export {MemoryFile} from './memory-file.ts';
 export {ModelDisk, SeededRandom} from './model.ts';
+export {mutate, type Spot} from './mutate.ts';
 export {hasQemuImg, qemuImg, qemuImgSays} from './qemu-img.ts';

@@ -89,7 +89,11 @@ export class MemoryFile implements ImageFile {
 
 	async punch(offset: number, length: number): Promise<void> {
 		const end = Math.min(offset + length, this.#size);
-		if (end > offset) this.put(offset, new Uint8Array(end - offset));
+		for (const page of [...this.#pages.keys()]) {
+			const [from, to] = [Math.max(0, offset - page * pageBytes), Math.min(pageBytes, end - page * pageBytes)];
+			if (from === 0 && to === pageBytes) this.#pages.delete(page);
+			else if (from < to) this.#pages.get(page)?.fill(0, from, to);
+		}
 	}
 
 	async nextData(offset: number): Promise<FileRange | undefined> {

@@ -1,0 +1,145 @@
+import test from 'ava';
+import {type DiskImage, readImage, writeImage} from '#devices/storage/image';
+import {MemoryFile, ModelDisk, mutate, SeededRandom, type Spot} from '#devices/storage/image/testing';
+import {openRaw} from '#devices/storage/raw';
+import {isVmmError} from '#support/errors';
+import {checksumOf as vhdChecksumOf} from '../vhd/structures.ts';
+import {checksumOf as vhdxChecksumOf} from '../vhdx/structures.ts';
+import {type FormatName, formats, type NewImage} from './index.ts';
+
+/** An image that is mutated, and how. */
+interface Subject {
+	readonly format: FormatName;
+	readonly image: NewImage;
+	readonly rounds: number;
+	/** Where its own data are. */
+	spots(bytes: Buffer): readonly Spot[];
+	/** Makes checksums right again, so that what is behind them is reached. */
+	mend(bytes: Buffer): void;
+}
+
+const backing = {name: 'below', format: 'raw'};
+const sizeBytes = 2 ** 18;
+
+const subjects: Readonly<Record<string, Subject>> = {
+	qcow2: {
+		format: 'qcow2',
+		image: {sizeBytes, blockBytes: 512},
+		rounds: 1000,
+		spots: (bytes) => [
+			[0, 112],
+			[0, 512],
+			[512, bytes.length - 512],
+		],
+		mend() {},
+	},
+	'qcow2 over another': {
+		format: 'qcow2',
+		image: {sizeBytes, blockBytes: 4096, backing},
+		rounds: 1000,
+		spots: (bytes) => [
+			[0, 160],
+			[4096, Math.min(16_384, bytes.length - 4096)],
+		],
+		mend() {},
+	},
+	vhd: {
+		format: 'vhd',
+		image: {sizeBytes, blockBytes: 8192},
+		rounds: 1000,
+		spots: (bytes) => [
+			[0, 128],
+			[512, 64],
+			[1536, 128],
+			[bytes.length - 512, 128],
+		],
+		mend(bytes) {
+			for (const [at, length, field] of [
+				[0, 512, 64],
+				[512, 1024, 36],
+				[bytes.length - 512, 512, 64],
+			] as const)
+				if (at >= 0 && bytes.length >= at + length)
+					bytes.writeUInt32BE(vhdChecksumOf(bytes.subarray(at, at + length), field), at + field);
+		},
+	},
+	vhdx: {
+		format: 'vhdx',
+		image: {sizeBytes: 3 * 2 ** 20, blockBytes: 2 ** 20},
+		rounds: 150,
+		spots: () => [
+			[65_536, 80],
+			[131_072, 80],
+			[196_608, 80],
+			[2 ** 21, 200],
+			[2 ** 21 + 65_536, 64],
+			[3 * 2 ** 20, 32],
+		],
+		mend(bytes) {
+			for (const [at, length] of [
+				[65_536, 4096],
+				[131_072, 4096],
+				[196_608, 65_536],
+				[262_144, 65_536],
+			] as const)
+				if (bytes.length >= at + length) bytes.writeUInt32LE(vhdxChecksumOf(bytes.subarray(at, at + length)), at + 4);
+		},
+	},
+};
+
+/** All that may be done with an image. */
+async function use({format}: Subject, bytes: Uint8Array, writable: boolean, below: DiskImage): Promise<void> {
+	const begun = await formats[format].begin(MemoryFile.of(bytes, {writable}));
+	const image: DiskImage = await begun.open(begun.backing === undefined ? undefined : below);
+	image.facts();
+	const end = image.sizeBytes - (image.sizeBytes % 512);
+	const spots = [0, Math.floor(end / 1024) * 512, Math.max(0, end - 8192)];
+	for (const offset of spots) {
+		await image.map(offset, 2 ** 40);
+		await readImage(image, offset, new Uint8Array(8192));
+	}
+	await image.check();
+	if (!writable) return;
+	for (const offset of spots) {
+		const length = Math.min(4096, end - offset);
+		await writeImage(image, offset, new Uint8Array(length).fill(1));
+		await image.zero(offset, Math.min(512, length));
+		await image.discard(offset, Math.min(2 ** 20, end - offset));
+	}
+	await image.flush();
+	await image.check('all');
+	await image.resize(Math.max(512, Math.min(end, 2 ** 20)));
+	await image.resize(2 ** 21);
+	await image.close();
+}
+
+for (const [name, subject] of Object.entries(subjects)) {
+	test(`a mutated image is used or refused with a VmmError: ${name}`, async (t) => {
+		t.timeout(300_000);
+		const below = await openRaw(MemoryFile.of(new Uint8Array(2 ** 17).fill(9), {writable: false}));
+		const file = new MemoryFile();
+		await formats[subject.format].create(file, subject.image);
+		const begun = await formats[subject.format].begin(file);
+		const model = new ModelDisk(await begun.open(begun.backing && below), new SeededRandom(1));
+		for (let step = 0; step < 12; step++) await model.step();
+		await model.image.close();
+		const seed = file.bytes();
+		const found = new Map<string, number>();
+		for (let round = 1; round <= subject.rounds; round++) {
+			const random = new SeededRandom(round);
+			const bytes = mutate(seed, subject.spots(Buffer.from(seed)), random);
+			if (random.below(4) > 0) subject.mend(bytes);
+			const result = await use(subject, bytes, random.below(2) === 0, below).then(
+				() => 'used',
+				(error) => {
+					if (!isVmmError(error)) throw new Error(`round ${round}: ${error}`, {cause: error});
+					return error.code;
+				},
+			);
+			found.set(result, (found.get(result) ?? 0) + 1);
+		}
+		const unexpected = [...found.keys()].filter((result) => !/^(used|DISK_IMAGE_.*)$/.test(result));
+		t.deepEqual(unexpected, []);
+		t.true((found.get('used') ?? 0) > 10 && (found.get('DISK_IMAGE_DAMAGED') ?? 0) > 10, JSON.stringify([...found]));
+	});
+}

@@ -1,0 +1,94 @@
+import {deflateRawSync} from 'node:zlib';
+import test from 'ava';
+import {readImage, writeImage} from '#devices/storage/image';
+import {MemoryFile} from '#devices/storage/image/testing';
+import {isVmmError} from '#support/errors';
+import {createQcow2, openQcow2} from './index.ts';
+
+const clusterBytes = 65_536;
+
+/** An image with two clusters of data, and where its parts are. */
+async function make() {
+	const file = new MemoryFile();
+	await createQcow2(file, {sizeBytes: 2 ** 24});
+	const image = await openQcow2(file);
+	await writeImage(image, 0, new Uint8Array(2 * clusterBytes).fill(1));
+	await image.close();
+	const bytes = Buffer.from(file.bytes());
+	const l1 = Number(bytes.readBigUInt64BE(40));
+	const l2 = Number(bytes.readBigUInt64BE(l1) & 0x00ff_ffff_ffff_fe00n);
+	return {bytes, l1, l2};
+}
+
+const copied = 1n << 63n;
+
+const hostile: readonly (readonly [string, RegExp, (bytes: Buffer) => void])[] = [
+	['an L1 table of 4 GiB', /L1 table/, (bytes) => bytes.writeUInt32BE(0x2000_0000, 36)],
+	['an L1 table that is too short', /too few/, (bytes) => bytes.writeBigUInt64BE(2n ** 50n, 24)],
+	['a refcount table of a terabyte', /refcount table/, (bytes) => bytes.writeUInt32BE(2 ** 24, 56)],
+	['four billion snapshots', /snapshots/, (bytes) => bytes.writeUInt32BE(0xffff_ffff, 60)],
+	['clusters of 2^63 bytes', /clusters/, (bytes) => bytes.writeUInt32BE(63, 20)],
+	['a table where the header is', /header/, (bytes) => bytes.writeBigUInt64BE(0n, 40)],
+	['a table behind the end', /behind its end/, (bytes) => bytes.writeBigUInt64BE(2n ** 40n, 40)],
+	['a name of the image below behind the header', /name/, (bytes) => bytes.writeBigUInt64BE(2n ** 33n, 8)],
+	['extensions without end', /extension/, (bytes) => bytes.writeUInt32BE(0xffff_fff0, 116)],
+	['data in another file', /another file/, (bytes) => bytes.writeUInt32BE(4, 76)],
+	['features that nobody knows', /not known/, (bytes) => bytes.writeUInt32BE(1, 72)],
+	['encryption', /encrypted/, (bytes) => bytes.writeUInt32BE(2, 32)],
+];
+for (const [name, message, change] of hostile) {
+	test(`a header is refused: ${name}`, async (t) => {
+		const {bytes} = await make();
+		change(bytes);
+		const error = await t.throwsAsync(openQcow2(MemoryFile.of(bytes)), {message});
+		t.true(isVmmError(error) && /^DISK_IMAGE_(DAMAGED|UNSUPPORTED)$/.test(error.code));
+	});
+}
+
+test('a guest cannot write what its image is made of', async (t) => {
+	const {bytes, l1, l2} = await make();
+	const places = {
+		'refcount table': clusterBytes,
+		'refcount block': 2 * clusterBytes,
+		'L1 table': l1,
+		'L2 table': l2,
+	};
+	for (const [name, place] of Object.entries(places)) {
+		const changed = Buffer.from(bytes);
+		changed.writeBigUInt64BE(copied | BigInt(place), l2);
+		const file = MemoryFile.of(changed);
+		const image = await openQcow2(file);
+		await t.throwsAsync(writeImage(image, 0, new Uint8Array(512)), {code: 'DISK_IMAGE_DAMAGED'}, name);
+		t.true((await image.check()).faultCount > 0, name);
+	}
+	// A table that counts as free is no room for data.
+	const changed = Buffer.from(bytes);
+	for (let cluster = 0; cluster < 32; cluster++) changed.writeUInt16BE(0, 2 * clusterBytes + cluster * 2);
+	const image = await openQcow2(MemoryFile.of(changed));
+	await t.throwsAsync(writeImage(image, 2 ** 20, new Uint8Array(512)), {code: 'DISK_IMAGE_DAMAGED'});
+	// Two tables in one place.
+	const twice = Buffer.from(bytes);
+	twice.writeBigUInt64BE(copied | BigInt(l1), l1);
+	await t.throwsAsync(openQcow2(MemoryFile.of(twice)), {code: 'DISK_IMAGE_DAMAGED', message: /another table/});
+});
+
+test('a cluster that is compressed gives a cluster of bytes, or an error', async (t) => {
+	const {bytes, l2} = await make();
+	const compressed = async (packed: Buffer) => {
+		const at = bytes.length;
+		const changed = Buffer.concat([bytes, packed, Buffer.alloc(clusterBytes)]);
+		const sectors = BigInt(Math.min(255, Math.ceil(packed.length / 512)));
+		changed.writeBigUInt64BE((1n << 62n) | (sectors << 54n) | BigInt(at), l2);
+		const read = new Uint8Array(clusterBytes);
+		await readImage(await openQcow2(MemoryFile.of(changed, {writable: false})), 0, read);
+		return read;
+	};
+	t.deepEqual(await compressed(deflateRawSync(Buffer.alloc(clusterBytes, 5))), new Uint8Array(clusterBytes).fill(5));
+	const wrong = {
+		'a bomb': deflateRawSync(Buffer.alloc(2 ** 26)),
+		'too little': deflateRawSync(Buffer.alloc(100)),
+		noise: Buffer.alloc(4096, 0xee),
+	};
+	for (const [name, packed] of Object.entries(wrong))
+		await t.throwsAsync(compressed(packed), {code: 'DISK_IMAGE_DAMAGED', message: /compressed/}, name);
+});
