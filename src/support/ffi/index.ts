@@ -4,7 +4,17 @@ export {Errno, errnoName, errnoOf} from './errno.ts';
 export {canBeWatched, drainEventfd, Epoll, EpollSet, eventfd, signalEventfd} from './event.ts';
 export {eventLoopFd} from './event-loop.ts';
 export {close, duplicate, lockFile, O, open, read, setNonBlocking, shareFile, write} from './fd.ts';
+export {
+	Fallocate,
+	fallocateInPool,
+	fdatasyncInPool,
+	type PoolResult,
+	preadvInPool,
+	pwritevInPool,
+	RWF_DSYNC,
+} from './file-io.ts';
 export {exchangePaths, punchHole, Seek, seek} from './file-system.ts';
+export {ioUringEnter, ioUringRegister, ioUringSetup} from './io-uring.ts';
 export {koffi} from './koffi.ts';
 export {addressOf} from './libc.ts';
 export {giveBackFreeMemory, limitFreeMemory} from './malloc.ts';
@@ -13,12 +23,15 @@ export {
 	advise,
 	bindMemory,
 	discardPages,
+	type Mapping,
 	Memfd,
 	Mmap,
 	makeReadOnly,
+	mapFile,
 	mapOver,
 	memfdCreate,
 	truncate,
+	unmap,
 } from './memory-map.ts';
 export {copyInPool, fillInPool} from './pool-copy.ts';
 export {fillRandom} from './random.ts';

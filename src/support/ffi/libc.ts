@@ -1,4 +1,5 @@
 // UNSAFE-FFI: the one place where C functions outside KVM are declared. A wrong signature corrupts memory.
+import {Errno} from './errno.ts';
 import {type Koffi, koffi} from './koffi.ts';
 
 /** A declared C function. Numbers and bigints in, a number out; pointers are addresses or typed arrays. */
@@ -30,6 +31,20 @@ export function libcInPool(prototype: string): (...args: readonly (number | bigi
 			call ??= koffi().load(null).func(prototype);
 			call.async(...args, (error: unknown) => (error == null ? resolve() : reject(error)));
 		});
+}
+
+/** The same for who wants the result: the function's own, or the negated errno when that is -1. It is told by Node's loop. */
+export function libcResultInPool(prototype: string): (args: readonly number[], done: (result: number) => void) => void {
+	let call: ReturnType<ReturnType<Koffi['load']>['func']> | undefined;
+	return (args, done) => {
+		// SAFETY: as above.
+		call ??= koffi().load(null).func(prototype);
+		call.async(...args, (error: unknown, result: unknown) => {
+			// koffi has brought the errno of the pool's thread along.
+			if (error == null) done(Number(result) === -1 ? -koffi().errno() : Number(result));
+			else done(-Errno.EINVAL);
+		});
+	};
 }
 
 /** Host address of a buffer's first byte. The buffer must stay referenced while the address is in use. */

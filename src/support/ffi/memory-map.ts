@@ -1,3 +1,4 @@
+import {koffi} from './koffi.ts';
 import {addressOf, libc} from './libc.ts';
 
 /** Protections and flags of mmap(2), Linux generic values. */
@@ -22,6 +23,7 @@ export const Memfd = {CLOEXEC: 1, HUGETLB: 4, HUGE_2MB: 21 << 26, HUGE_1GB: 30 <
 const cMmap = libc(
 	'intptr_t mmap(uintptr_t address, size_t length, int protection, int flags, int fd, int64_t offset)',
 );
+const cMunmap = libc('int munmap(uintptr_t address, size_t length)');
 /** The numbers of mbind(2), which libc has no function for. */
 const mbindNumber = process.arch === 'arm64' ? 235 : 237;
 const MPOL_BIND = 2;
@@ -48,6 +50,28 @@ export function mapOver(
 	const result = cMmap(address, length, protection, flags | Mmap.FIXED, fd, offset);
 	return result < 0 ? result : 0;
 }
+
+/** Memory that a file is mapped to, where the kernel has put it. */
+export interface Mapping {
+	readonly address: bigint;
+	readonly buffer: ArrayBuffer;
+}
+
+/**
+ * Maps a part of a file that has its own memory, shared, to be read and written (mmap(2)), or the negated errno. The buffer is what is there
+ * until {@link unmap}, and must not be touched after it.
+ */
+export function mapFile(fd: number, offset: number, length: number): Mapping | number {
+	const protection = Mmap.PROT_READ | Mmap.PROT_WRITE;
+	const result = cMmap(0n, length, protection, Mmap.SHARED, fd, offset);
+	if (result < 0) return result;
+	const address = BigInt(result);
+	// SAFETY: the kernel has just mapped as many bytes there.
+	return {address, buffer: koffi().view(address, length)};
+}
+
+/** munmap(2). */
+export const unmap = ({address, buffer}: Mapping): number => cMunmap(address, buffer.byteLength);
 
 const pageBytes = 4096n;
 

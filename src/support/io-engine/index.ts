@@ -1,0 +1,2 @@
+export {type EngineName, engineNames, FileAction, FileOperation, type IoEngine} from './io-engine.ts';
+export {openIoEngine} from './open-engine.ts';

@@ -1,0 +1,158 @@
+import {execFileSync} from 'node:child_process';
+import {closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import test, {type ExecutionContext} from 'ava';
+import {addressOf, Errno, Fallocate, RWF_DSYNC} from '#support/ffi';
+import {EpollReactor} from '#support/reactor';
+import {engineNames, FileAction, FileOperation, type IoEngine, openIoEngine} from './index.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'openvmm-io-engine-'));
+test.after.always(() => rmSync(directory, {recursive: true}));
+
+/** An operation over a buffer of its own, as a promise. */
+class Call extends FileOperation {
+	readonly bytes: Uint8Array;
+	readonly #structs: BigUint64Array;
+	#resolve: (result: number) => void = () => {};
+
+	constructor(bytes = Buffer.alloc(0)) {
+		super();
+		this.bytes = bytes;
+		// Off V8's heap, on which it could be moved.
+		this.#structs = new BigUint64Array(new ArrayBuffer(4096), 0, 2);
+		this.#structs.set([addressOf(bytes), BigInt(bytes.length)]);
+		this.vectors = Number(addressOf(this.#structs));
+		this.count = 1;
+	}
+
+	do(engine: IoEngine, values: Partial<FileOperation>): Promise<number> {
+		Object.assign(this, values);
+		const {promise, resolve} = Promise.withResolvers<number>();
+		this.#resolve = resolve;
+		engine.submit(this);
+		return promise;
+	}
+
+	override completed(result: number): void {
+		this.#resolve(result);
+	}
+}
+
+const block = 512;
+const content = (seed: number, length = block) =>
+	Buffer.from(Uint8Array.from({length}, (_, i) => (i * 7 + seed) & 0xff));
+
+for (const name of engineNames) {
+	/** A test with an engine of this name, whose reactor runs meanwhile, and a file. */
+	const engineTest = (
+		title: string,
+		body: (t: ExecutionContext, engine: IoEngine, file: {fd: number; path: string}) => Promise<void>,
+	) =>
+		test(`${name}: ${title}`, async (t) => {
+			const reactor = new EpollReactor();
+			const engine = openIoEngine(reactor, name);
+			const path = join(directory, `${name}-${title.replaceAll(/\W/g, '-')}`);
+			const fd = openSync(path, 'w+');
+			const running = reactor.run();
+			try {
+				await body(t, engine, {fd, path});
+				await engine.close();
+			} finally {
+				reactor.close();
+				await running;
+				closeSync(fd);
+			}
+		});
+
+	engineTest(
+		'more operations than the kernel takes at once all complete, each with its own data',
+		async (t, engine, {fd, path}) => {
+			const count = 700;
+			const write = (i: number) =>
+				new Call(content(i)).do(engine, {
+					action: FileAction.WRITE,
+					fd,
+					offset: i * block,
+					flags: i % 50 === 0 ? RWF_DSYNC : 0,
+				});
+			const written = Array.from({length: count}, (_, i) => write(i));
+			t.is(engine.inFlight, count);
+			t.deepEqual(new Set(await Promise.all(written)), new Set([block]));
+			t.is(engine.inFlight, 0);
+			t.deepEqual(readFileSync(path), Buffer.concat(Array.from({length: count}, (_, i) => content(i))));
+			const read = Array.from({length: count}, () => new Call(Buffer.alloc(block)));
+			await Promise.all(read.map((call, i) => call.do(engine, {action: FileAction.READ, fd, offset: i * block})));
+			t.true(read.every(({bytes}, i) => content(i).equals(bytes)));
+		},
+	);
+
+	engineTest(
+		'places beyond 4 GiB are reached, and what is there is synced and punched out',
+		async (t, engine, {fd, path}) => {
+			const offset = 5 * 2 ** 30;
+			const call = new Call(content(3, 0x3000));
+			t.is(await call.do(engine, {action: FileAction.WRITE, fd, offset}), 0x3000);
+			t.is(statSync(path).size, offset + 0x3000);
+			t.is(await call.do(engine, {action: FileAction.SYNC, fd}), 0);
+			const flags = Fallocate.PUNCH_HOLE | Fallocate.KEEP_SIZE;
+			t.is(await call.do(engine, {action: FileAction.ALLOCATE, fd, offset: offset + 0x1000, length: 0x1000, flags}), 0);
+			const read = new Call(Buffer.alloc(0x3000));
+			t.is(await read.do(engine, {action: FileAction.READ, fd, offset, flags: 0}), 0x3000);
+			const expected = content(3, 0x3000).fill(0, 0x1000, 0x2000);
+			t.true(expected.equals(read.bytes));
+		},
+	);
+
+	engineTest('what the kernel refuses is its error, and a file ends where it ends', async (t, engine, {fd, path}) => {
+		writeFileSync(path, content(0, 100));
+		const readOnly = openSync(path, 'r');
+		const call = new Call(Buffer.alloc(block));
+		t.is(await call.do(engine, {action: FileAction.READ, fd, offset: 0}), 100);
+		t.is(await call.do(engine, {action: FileAction.READ, fd, offset: 100}), 0);
+		t.is(await call.do(engine, {action: FileAction.WRITE, fd: readOnly, offset: 0}), -Errno.EBADF);
+		closeSync(readOnly);
+		t.is(await call.do(engine, {action: FileAction.READ, fd: 1_000_000}), -Errno.EBADF);
+		t.is(await call.do(engine, {action: FileAction.SYNC, fd: 1_000_000}), -Errno.EBADF);
+		t.is(await call.do(engine, {action: FileAction.ALLOCATE, fd, length: 0, flags: 0}), -Errno.EINVAL);
+		t.is(await call.do(engine, {action: FileAction.READ, fd, vectors: 16}), -Errno.EFAULT);
+	});
+
+	engineTest('a full device is an error of the write', async (t, engine) => {
+		const full = openSync('/dev/full', 'w');
+		t.is(await new Call(content(0)).do(engine, {action: FileAction.WRITE, fd: full}), -Errno.ENOSPC);
+		closeSync(full);
+	});
+}
+
+test('io_uring: an operation that waits holds up no other, and closing waits for it', async (t) => {
+	const reactor = new EpollReactor();
+	const engine = openIoEngine(reactor, 'io_uring');
+	const running = reactor.run();
+	// A pipe that nobody writes to yet; -1 is its own place.
+	const path = join(directory, 'pipe');
+	execFileSync('mkfifo', [path]);
+	const pipe = openSync(path, 'r+');
+	let [isRead, isClosed] = [false, false];
+	const reading = new Call(Buffer.alloc(4))
+		.do(engine, {action: FileAction.READ, fd: pipe, offset: -1})
+		.then((length) => {
+			isRead = true;
+			return length;
+		});
+	const full = openSync('/dev/full', 'w');
+	for (let i = 0; i < 300; i++) await new Call(content(1)).do(engine, {action: FileAction.WRITE, fd: full});
+	t.deepEqual([isRead, engine.inFlight], [false, 1]);
+	const closing = engine.close().then(() => {
+		isClosed = true;
+	});
+	await new Promise((resolve) => setTimeout(resolve, 10));
+	t.false(isClosed);
+	writeFileSync(path, 'late');
+	t.is(await reading, 4);
+	await closing;
+	reactor.close();
+	await running;
+	closeSync(pipe);
+	closeSync(full);
+});

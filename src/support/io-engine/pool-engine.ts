@@ -1,0 +1,71 @@
+import {fallocateInPool, fdatasyncInPool, type PoolResult, preadvInPool, pwritevInPool} from '#support/ffi';
+import type {Reactor} from '#support/reactor';
+import {FileAction, type FileOperation, type IoEngine} from './io-engine.ts';
+import {OperationQueue} from './operation-queue.ts';
+
+/**
+ * Operations that the pool has at once. It has four threads for the whole process unless UV_THREADPOOL_SIZE says otherwise: files that
+ * hang leave some to others.
+ */
+const mostAtOnce = 2;
+
+/** {@link IoEngine} by calls on threads of Node's pool, for hosts that deny io_uring. */
+export class PoolEngine implements IoEngine {
+	readonly name = 'threads';
+	readonly #reactor: Reactor;
+	readonly #waiting = new OperationQueue();
+	#running = 0;
+	#emptied: (() => void) | undefined;
+
+	constructor(reactor: Reactor) {
+		this.#reactor = reactor;
+	}
+
+	get inFlight(): number {
+		return this.#waiting.length + this.#running;
+	}
+
+	submit(operation: FileOperation): void {
+		this.#waiting.push(operation);
+		this.#pass();
+	}
+
+	async close(): Promise<void> {
+		if (this.inFlight === 0) return;
+		const {promise, resolve} = Promise.withResolvers<void>();
+		this.#emptied = resolve;
+		await promise;
+	}
+
+	#pass(): void {
+		while (this.#waiting.length > 0 && this.#running < mostAtOnce) {
+			const operation = this.#waiting.shift();
+			this.#running++;
+			// The result comes between two turns.
+			call(operation, (result) => this.#reactor.defer(() => this.#completed(operation, result)));
+		}
+	}
+
+	#completed(operation: FileOperation, result: number): void {
+		this.#running--;
+		operation.completed(result);
+		this.#pass();
+		if (this.inFlight === 0) this.#emptied?.();
+	}
+}
+
+function call({action, fd, offset, vectors, count, length, flags}: FileOperation, done: PoolResult): void {
+	switch (action) {
+		case FileAction.READ:
+			preadvInPool(fd, vectors, count, offset, done);
+			return;
+		case FileAction.WRITE:
+			pwritevInPool(fd, vectors, count, offset, flags, done);
+			return;
+		case FileAction.SYNC:
+			fdatasyncInPool(fd, done);
+			return;
+		case FileAction.ALLOCATE:
+			fallocateInPool(fd, flags, offset, length, done);
+	}
+}

@@ -1,0 +1,117 @@
+import {close, drainEventfd, eventfd} from '#support/ffi';
+import type {Reactor, Watch} from '#support/reactor';
+import {FileAction, type FileOperation, type IoEngine} from './io-engine.ts';
+import {OperationQueue} from './operation-queue.ts';
+import {Ring} from './ring.ts';
+import {IORING_FSYNC_DATASYNC, RingOperation} from './ring-structs.ts';
+
+/** Time after which the kernel is asked again when it has taken nothing, for want of memory. */
+const againNs = 1e6;
+
+/** {@link IoEngine} by io_uring(7): one call for all operations of a turn, and none for their results. */
+export class UringEngine implements IoEngine {
+	readonly name = 'io_uring';
+	readonly #reactor: Reactor;
+	readonly #ring: Ring;
+	readonly #eventFd: number;
+	readonly #watch: Watch;
+	readonly #scratch = new Uint8Array(8);
+	readonly #waiting = new OperationQueue();
+	/** Those that the kernel has, by token, and the tokens that none has. */
+	readonly #operations: (FileOperation | undefined)[];
+	readonly #tokens: number[];
+	#isAwaited = false;
+	#emptied: (() => void) | undefined;
+
+	private constructor(reactor: Reactor, ring: Ring, eventFd: number) {
+		this.#reactor = reactor;
+		this.#ring = ring;
+		this.#eventFd = eventFd;
+		this.#tokens = Array.from({length: ring.capacity}, (_, token) => token);
+		this.#operations = new Array<FileOperation | undefined>(ring.capacity).fill(undefined);
+		this.#watch = reactor.watch(eventFd, {readable: true, writable: false}, () => {
+			drainEventfd(eventFd, this.#scratch);
+			this.#reap();
+		});
+	}
+
+	/** One on this host, or the negated errno that says why not. */
+	static open(reactor: Reactor): UringEngine | number {
+		const eventFd = eventfd();
+		if (eventFd < 0) return eventFd;
+		const ring = Ring.open(eventFd);
+		if (typeof ring !== 'number') return new UringEngine(reactor, ring, eventFd);
+		close(eventFd);
+		return ring;
+	}
+
+	get inFlight(): number {
+		return this.#waiting.length + this.#operations.length - this.#tokens.length;
+	}
+
+	submit(operation: FileOperation): void {
+		this.#waiting.push(operation);
+		if (this.#isAwaited) return;
+		this.#isAwaited = true;
+		this.#reactor.defer(this.#pass);
+	}
+
+	async close(): Promise<void> {
+		if (this.inFlight > 0) {
+			const {promise, resolve} = Promise.withResolvers<void>();
+			this.#emptied = resolve;
+			await promise;
+		}
+		this.#watch.close();
+		this.#ring.close();
+		close(this.#eventFd);
+	}
+
+	/** Gives the kernel all that it has room for. What it has done at once needs no event. */
+	readonly #pass = (): void => {
+		this.#isAwaited = false;
+		this.#ring.signal(false);
+		while (this.#waiting.length > 0 && this.#tokens.length > 0 && this.#ring.room > 0) this.#add(this.#waiting.shift());
+		if (this.#ring.enter() < 0) this.#reactor.after(againNs, this.#pass);
+		this.#reap();
+		this.#ring.signal(true);
+		// One that came before it was said.
+		this.#reap();
+	};
+
+	#add(operation: FileOperation): void {
+		const token = this.#tokens.pop() as number;
+		this.#operations[token] = operation;
+		const {action, fd, offset, vectors, count, length, flags} = operation;
+		switch (action) {
+			case FileAction.READ:
+				this.#ring.add(RingOperation.READV, fd, offset, vectors, count, flags, token);
+				return;
+			case FileAction.WRITE:
+				this.#ring.add(RingOperation.WRITEV, fd, offset, vectors, count, flags, token);
+				return;
+			case FileAction.SYNC:
+				this.#ring.add(RingOperation.FSYNC, fd, 0, 0, 0, IORING_FSYNC_DATASYNC, token);
+				return;
+			case FileAction.ALLOCATE:
+				this.#ring.add(RingOperation.FALLOCATE, fd, offset, length, flags, 0, token);
+		}
+	}
+
+	#reap(): void {
+		if (this.#ring.reap(this.#completed) === 0) return;
+		if (this.inFlight === 0) this.#emptied?.();
+		// There may be room now.
+		else if (this.#waiting.length > 0 && !this.#isAwaited) {
+			this.#isAwaited = true;
+			this.#reactor.defer(this.#pass);
+		}
+	}
+
+	readonly #completed = (token: number, result: number): void => {
+		const operation = this.#operations[token] as FileOperation;
+		this.#operations[token] = undefined;
+		this.#tokens.push(token);
+		operation.completed(result);
+	};
+}
