@@ -26,7 +26,7 @@ const findModel = () => model;
 /** A machine whose disk has this many workers for its two queues. */
 async function start(workers: number) {
 	const config = {
-		bytes: queues.length * readBytes,
+		disk: {kind: 'memory', bytes: queues.length * readBytes},
 		queues: queues.length,
 		workers,
 		readOnly: false,

@@ -53,6 +53,8 @@ export const exitStatuses = {
 			'FLAT_*',
 			'BUS_*',
 			'DEVICE_*',
+			'DISK_*',
+			'IO_URING_*',
 			'PCI_*',
 			'PCIE_*',
 			'HOT_PLUG_*',

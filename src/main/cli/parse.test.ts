@@ -71,11 +71,36 @@ const accepted: [string, Parameters<typeof vmConfig>[0]][] = [
 		{
 			devices: [
 				{kind: 'virtio-rng-mmio', options: {base: 0xf804_0000}},
-				{kind: 'virtio-blk', port: 'rp0', options: {bytes: 2 ** 20}},
-				{kind: 'virtio-blk-mmio', options: {bytes: 512, base: 0xf802_0000}},
+				{kind: 'virtio-blk', port: 'rp0', options: {disk: {kind: 'memory', bytes: 2 ** 20}}},
+				{kind: 'virtio-blk-mmio', options: {disk: {kind: 'memory', bytes: 512}, base: 0xf802_0000}},
 				{
 					kind: 'virtio-blk-mmio',
-					options: {bytes: 2 ** 32, queues: 16, workers: 8, readOnly: true, packed: false, base: 0xf802_1000},
+					options: {
+						disk: {kind: 'memory', bytes: 2 ** 32},
+						queues: 16,
+						workers: 8,
+						readOnly: true,
+						packed: false,
+						base: 0xf802_1000,
+					},
+				},
+			],
+		},
+	],
+	[
+		'--com1 none --virtio-blk disk.img,ro,serial=root --virtio-blk file:/d:1.vhd;direct;create=1G;engine=threads;format=raw',
+		{
+			devices: [
+				{
+					kind: 'virtio-blk-mmio',
+					options: {disk: {kind: 'file', path: 'disk.img'}, readOnly: true, id: 'root', base: 0xf802_0000},
+				},
+				{
+					kind: 'virtio-blk-mmio',
+					options: {
+						disk: {kind: 'file', path: '/d:1.vhd', direct: true, create: 2 ** 30, engine: 'threads'},
+						base: 0xf802_1000,
+					},
 				},
 			],
 		},
@@ -198,7 +223,18 @@ const bad: [string, string][] = [
 	['--device a.ts,b', 'CONFIG_VALUE_INVALID'],
 	['--device a.ts,b=1,b=2', 'CONFIG_KEY_REPEATED'],
 	['--debug-exit 65536', 'CONFIG_NUMBER_RANGE'],
-	['--virtio-blk disk.img', 'CONFIG_VALUE_INVALID'],
+	['--virtio-blk disk.qcow2', 'CONFIG_VALUE_INVALID'],
+	['--virtio-blk sql:disk.img', 'CONFIG_VALUE_INVALID'],
+	['--virtio-blk file:', 'CONFIG_PATH_EMPTY'],
+	['--virtio-blk ,ro', 'CONFIG_PATH_EMPTY'],
+	['--virtio-blk disk.img;sync', 'CONFIG_KEY_UNKNOWN'],
+	['--virtio-blk disk.img;direct;direct', 'CONFIG_KEY_REPEATED'],
+	['--virtio-blk disk.img;direct=off', 'CONFIG_VALUE_INVALID'],
+	['--virtio-blk disk.img;create=1000', 'CONFIG_VALUE_INVALID'],
+	['--virtio-blk disk.img;create=', 'CONFIG_VALUE_INVALID'],
+	['--virtio-blk disk.img;engine=aio', 'CONFIG_VALUE_INVALID'],
+	['--virtio-blk disk.img;format=qcow2', 'CONFIG_VALUE_INVALID'],
+	['--virtio-blk disk.img,serial=', 'CONFIG_VALUE_INVALID'],
 	['--virtio-blk mem:', 'CONFIG_VALUE_INVALID'],
 	['--virtio-blk mem:0', 'CONFIG_VALUE_INVALID'],
 	['--virtio-blk mem:1000', 'CONFIG_VALUE_INVALID'],

@@ -28,7 +28,7 @@ const owned = completeModel({
 const disk = {
 	name: 'disk',
 	kind: 'virtio-blk-mmio',
-	config: {bytes: 512, queues: 2, workers: 2, id: '', mmio: {base: 0xd000_0000, irq: 5}},
+	config: {disk: {kind: 'memory', bytes: 512}, queues: 2, workers: 2, id: '', mmio: {base: 0xd000_0000, irq: 5}},
 };
 
 /** A machine of a latch, a serial port, a device of the devices' thread and a disk, whose processors and devices' thread are only pretended. */

@@ -1,5 +1,6 @@
+import {measureDisk} from '#devices/virtio/blk';
 import {clockPolicies} from '#main/config';
-import {choice} from './kinds.ts';
+import {choice, word} from './kinds.ts';
 import {type Machine, operation} from './operation.ts';
 
 /** An operation that changes what the machine does, and is answered with the state when that is done. */
@@ -45,6 +46,17 @@ export const nmi = change('nmi', 'send the boot processor a non-maskable interru
 export const powerButton = change('power-button', 'press the power button: a guest that listens shuts down', (vm) =>
 	vm.powerButton(),
 );
+
+export const resizeDisk = operation({
+	name: 'resize-disk',
+	help: "tell the guest how long a disk's file is now; truncate makes it longer",
+	params: {device: {kind: word, placeholder: 'DEVICE', help: "the disk's name, such as virtio-blk"}},
+	result: 'nothing',
+	async run(vm, {device}) {
+		await vm.control(device, measureDisk);
+		return {};
+	},
+});
 
 export const quit = operation({
 	name: 'quit',

@@ -70,7 +70,7 @@ test.serial('the death of a thread ends each machine on it by name, and the next
 	t.is(workers.devices.length, 2);
 });
 
-const disk = {kind: 'virtio-blk-mmio', options: {bytes: 0x1000, queues: 3, workers: 3, base: 0xd000_0000, irq: 20}};
+const disk = {kind: 'virtio-blk-mmio', options: {disk: 'mem:4K', queues: 3, workers: 3, base: 0xd000_0000, irq: 20}};
 
 test.serial('a machine has a thread for each worker of its device, and all end with it', async (t) => {
 	const before = openFiles();
@@ -111,7 +111,7 @@ test.serial(
 	'a device with more workers than its machine was started with is refused, and the machine goes on',
 	async (t) => {
 		const {vm} = await fakeMachine(t, [nothing], {config: {pcie: hotPlugPcie}, start: true});
-		const options = {bytes: 0x1000, queues: 2, workers: 2};
+		const options = {disk: 'mem:4K', queues: 2, workers: 2};
 		await t.throwsAsync(vm.addPcieDevice('rp0', {kind: 'virtio-blk', options}), {code: 'DEVICE_WORKERS_IMPOSSIBLE'});
 		await vm.addPcieDevice('rp0', {kind: 'virtio-blk', options: {...options, workers: 1}});
 		t.is(vm.state, 'running');
@@ -129,7 +129,7 @@ test.serial('a device of several workers comes to a machine that has as many, an
 	});
 	t.is(workers.devices.length, 3);
 	for (const id of ['one', 'two']) {
-		await vm.addPcieDevice('rp0', {kind: 'virtio-blk', options: {bytes: 0x1000, queues: 2, workers: 2, id}});
+		await vm.addPcieDevice('rp0', {kind: 'virtio-blk', options: {disk: 'mem:4K', queues: 2, workers: 2, id}});
 		await vm.removePcieDevice('rp0');
 	}
 	await vm.stop();

@@ -1,6 +1,6 @@
 import {Errno} from './errno.ts';
 import {close, read, write} from './fd.ts';
-import {libc} from './libc.ts';
+import {addressOf, libc, libcResultInPool} from './libc.ts';
 
 /** Events of epoll_ctl(2). */
 export const Epoll = {IN: 0x001, OUT: 0x004, ERR: 0x008, HUP: 0x010, ADD: 1, DEL: 2, MOD: 3} as const;
@@ -29,6 +29,20 @@ export const signalEventfd = (fd: number): number => write(fd, one);
 
 /** Resets an eventfd; true when it had been signalled. `scratch` has 8 bytes. */
 export const drainEventfd = (fd: number, scratch: Uint8Array): boolean => read(fd, scratch) === 8;
+
+const cPoll = libcResultInPool('int poll(uintptr_t descriptors, uint64_t count, int timeoutMs)');
+const POLLIN = 1;
+
+/** Waits on a thread of Node's pool until a descriptor is readable, for some milliseconds at most (poll(2)). */
+export function readableInPool(fd: number, timeoutMs: number): Promise<void> {
+	// struct pollfd: the descriptor, the events that are asked for and those that there are.
+	const descriptor = new Int32Array(new ArrayBuffer(8));
+	descriptor.set([fd, POLLIN]);
+	return new Promise((resolve) => {
+		// The callback keeps the struct until the kernel is done with it.
+		cPoll([Number(addressOf(descriptor)), 1, timeoutMs], () => resolve(void descriptor));
+	});
+}
 
 /** struct epoll_event is packed on x86-64 only (epoll_event(3type)). */
 const eventSize = process.arch === 'x64' ? 12 : 16;

@@ -47,8 +47,8 @@ export function setNonBlocking(fd: number): number {
 	return flags < 0 ? flags : cFcntl(fd, F_SETFL, flags | O.NONBLOCK);
 }
 
-/** Takes an exclusive flock(2) without waiting; -EWOULDBLOCK when another process holds it. */
-export const lockFile = (fd: number): number => cFlock(fd, 2 | 4);
-
-/** Takes a shared flock(2) without waiting; -EWOULDBLOCK when another process holds an exclusive one. */
-export const shareFile = (fd: number): number => cFlock(fd, 1 | 4);
+/**
+ * Takes a flock(2) without waiting; -EWOULDBLOCK when another open file holds one that does not go with it.
+ * @param isShared - others may have a shared one too
+ */
+export const lockFile = (fd: number, isShared = false): number => cFlock(fd, (isShared ? 1 : 2) | 4);

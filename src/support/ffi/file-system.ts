@@ -1,7 +1,7 @@
 import {libc} from './libc.ts';
 
-/** Kinds of data that lseek(2) looks for. */
-export const Seek = {DATA: 3, HOLE: 4} as const;
+/** Places that lseek(2) looks for. */
+export const Seek = {END: 2, DATA: 3, HOLE: 4} as const;
 
 const cLseek = libc('int64_t lseek(int fd, int64_t offset, int whence)');
 const cRenameat2 = libc(

@@ -1,9 +1,9 @@
 export {BusErrors, type WatchedEntry} from './bus-errors.ts';
 export {monotonicNs, readMonotonicNs} from './clock.ts';
 export {Errno, errnoName, errnoOf} from './errno.ts';
-export {canBeWatched, drainEventfd, Epoll, EpollSet, eventfd, signalEventfd} from './event.ts';
+export {canBeWatched, drainEventfd, Epoll, EpollSet, eventfd, readableInPool, signalEventfd} from './event.ts';
 export {eventLoopFd} from './event-loop.ts';
-export {close, duplicate, lockFile, O, open, read, setNonBlocking, shareFile, write} from './fd.ts';
+export {close, duplicate, lockFile, O, open, read, setNonBlocking, write} from './fd.ts';
 export {
 	Fallocate,
 	fallocateInPool,

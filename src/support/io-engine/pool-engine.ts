@@ -14,7 +14,10 @@ export class PoolEngine implements IoEngine {
 	readonly name = 'threads';
 	readonly #reactor: Reactor;
 	readonly #waiting = new OperationQueue();
+	/** Calls that have returned, of which nobody has been told. */
+	readonly #results: {readonly operation: FileOperation; readonly result: number}[] = [];
 	#running = 0;
+	#isClosing = false;
 	#emptied: (() => void) | undefined;
 
 	constructor(reactor: Reactor) {
@@ -31,6 +34,8 @@ export class PoolEngine implements IoEngine {
 	}
 
 	async close(): Promise<void> {
+		this.#isClosing = true;
+		this.#tell();
 		if (this.inFlight === 0) return;
 		const {promise, resolve} = Promise.withResolvers<void>();
 		this.#emptied = resolve;
@@ -41,17 +46,23 @@ export class PoolEngine implements IoEngine {
 		while (this.#waiting.length > 0 && this.#running < mostAtOnce) {
 			const operation = this.#waiting.shift();
 			this.#running++;
-			// The result comes between two turns.
-			call(operation, (result) => this.#reactor.defer(() => this.#completed(operation, result)));
+			call(operation, (result) => {
+				this.#results.push({operation, result});
+				// It comes between two turns; a reactor of somebody's who has gone has none.
+				if (this.#isClosing) this.#tell();
+				else this.#reactor.defer(this.#tell);
+			});
 		}
 	}
 
-	#completed(operation: FileOperation, result: number): void {
-		this.#running--;
-		operation.completed(result);
-		this.#pass();
+	readonly #tell = (): void => {
+		for (let ended = this.#results.shift(); ended !== undefined; ended = this.#results.shift()) {
+			this.#running--;
+			ended.operation.completed(ended.result);
+			this.#pass();
+		}
 		if (this.inFlight === 0) this.#emptied?.();
-	}
+	};
 }
 
 function call({action, fd, offset, vectors, count, length, flags}: FileOperation, done: PoolResult): void {

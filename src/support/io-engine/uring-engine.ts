@@ -1,4 +1,4 @@
-import {close, drainEventfd, eventfd} from '#support/ffi';
+import {close, drainEventfd, eventfd, readableInPool} from '#support/ffi';
 import type {Reactor, Watch} from '#support/reactor';
 import {FileAction, type FileOperation, type IoEngine} from './io-engine.ts';
 import {OperationQueue} from './operation-queue.ts';
@@ -7,6 +7,8 @@ import {IORING_FSYNC_DATASYNC, RingOperation} from './ring-structs.ts';
 
 /** Time after which the kernel is asked again when it has taken nothing, for want of memory. */
 const againNs = 1e6;
+/** Time between two looks while it is closed; the pool's threads have to end with the process. */
+const waitMs = 100;
 
 /** {@link IoEngine} by io_uring(7): one call for all operations of a turn, and none for their results. */
 export class UringEngine implements IoEngine {
@@ -21,7 +23,6 @@ export class UringEngine implements IoEngine {
 	readonly #operations: (FileOperation | undefined)[];
 	readonly #tokens: number[];
 	#isAwaited = false;
-	#emptied: (() => void) | undefined;
 
 	private constructor(reactor: Reactor, ring: Ring, eventFd: number) {
 		this.#reactor = reactor;
@@ -51,18 +52,16 @@ export class UringEngine implements IoEngine {
 
 	submit(operation: FileOperation): void {
 		this.#waiting.push(operation);
-		if (this.#isAwaited) return;
-		this.#isAwaited = true;
-		this.#reactor.defer(this.#pass);
+		this.#await();
 	}
 
 	async close(): Promise<void> {
-		if (this.inFlight > 0) {
-			const {promise, resolve} = Promise.withResolvers<void>();
-			this.#emptied = resolve;
-			await promise;
-		}
 		this.#watch.close();
+		// The reactor may be one of somebody's who has gone.
+		for (this.#pass(); this.inFlight > 0; this.#pass()) {
+			await readableInPool(this.#eventFd, waitMs);
+			drainEventfd(this.#eventFd, this.#scratch);
+		}
 		this.#ring.close();
 		close(this.#eventFd);
 	}
@@ -99,13 +98,14 @@ export class UringEngine implements IoEngine {
 	}
 
 	#reap(): void {
-		if (this.#ring.reap(this.#completed) === 0) return;
-		if (this.inFlight === 0) this.#emptied?.();
 		// There may be room now.
-		else if (this.#waiting.length > 0 && !this.#isAwaited) {
-			this.#isAwaited = true;
-			this.#reactor.defer(this.#pass);
-		}
+		if (this.#ring.reap(this.#completed) > 0 && this.#waiting.length > 0) this.#await();
+	}
+
+	#await(): void {
+		if (this.#isAwaited) return;
+		this.#isAwaited = true;
+		this.#reactor.defer(this.#pass);
 	}
 
 	readonly #completed = (token: number, result: number): void => {

@@ -1,6 +1,6 @@
 import {constants} from 'node:fs';
 import {type FileHandle, open} from 'node:fs/promises';
-import {Errno, errnoName, errnoOf, lockFile, punchHole, Seek, seek, shareFile} from '#support/ffi';
+import {Errno, errnoName, errnoOf, lockFile, punchHole, Seek, seek} from '#support/ffi';
 import {imageError} from './errors.ts';
 import type {FileRange, ImageFile} from './image-file.ts';
 
@@ -121,7 +121,7 @@ async function hold(path: string, writable: boolean, flags: number): Promise<Hos
 	const handle = await tryOn(path, 'opened', () => open(path, flags | constants.O_NONBLOCK));
 	try {
 		if (!(await handle.stat()).isFile()) throw imageError('DISK_IMAGE_NOT_FILE', {path});
-		const result = writable ? lockFile(handle.fd) : shareFile(handle.fd);
+		const result = lockFile(handle.fd, !writable);
 		if (result === -Errno.EWOULDBLOCK) throw imageError('DISK_IMAGE_IN_USE', {path, writable});
 		if (result < 0) throw imageError('DISK_IMAGE_FILE_FAILED', {path, what: 'locked', errno: errnoName(result)});
 		return new HostImageFile(path, handle, writable);

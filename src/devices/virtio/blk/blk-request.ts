@@ -72,8 +72,9 @@ export class BlkRequest extends DiskRequest {
 	}
 
 	/** Clears the ranges that the chain's data are. */
-	clear(operation: 3 | 4, length: number): void {
+	clear(operation: 3 | 4, length: number, isDurable: boolean): void {
 		this.operation = operation;
+		this.isDurable = isDurable;
 		const isWhole = length > 0 && length % ClearedRange.size === 0 && length <= this.#rangeBytes.length;
 		if (!(isWhole && this.chain.read(RequestHeader.size, this.#rangeBytes, 0, length))) {
 			this.#owner.ended(this, RequestStatus.IO_ERROR, 0);

@@ -1,13 +1,19 @@
 import {mostWorkers} from '#devices/device';
 import {deviceType} from '#devices/device-type';
+import {diskOption} from '#devices/storage/source';
 import {mmioOptions, mmioPlace, type OnMmio} from '#devices/virtio/device';
 import type {OptionTable} from '#support/options';
 import {virtioBlkFlags} from './flags.ts';
-import {type VirtioBlkConfig, virtioBlkKind} from './handle.ts';
-import {mostDiskBytes, mostQueues, virtioBlkMmio, virtioBlkPci} from './virtio-blk.ts';
+import {measureDisk, type VirtioBlkConfig, virtioBlkKind} from './handle.ts';
+import {mostQueues, virtioBlkMmio, virtioBlkPci} from './virtio-blk.ts';
 
 const options = {
-	bytes: {type: 'number', min: 512, max: mostDiskBytes, example: 2 ** 20, help: 'its size, a multiple of 512'},
+	disk: {
+		type: diskOption,
+		example: {kind: 'memory', bytes: 2 ** 20},
+		host: true,
+		help: 'what is on it: mem:LEN, a path, or file:PATH, with ;direct, ;create=LEN, ;engine=io_uring|threads, ;format=raw behind',
+	},
 	queues: {type: 'number', min: 1, max: mostQueues, default: 1, example: 2, help: 'queues for requests'},
 	workers: {type: 'number', min: 1, max: mostWorkers, default: 1, host: true, help: 'threads that serve the queues'},
 	readOnly: {type: 'flag', default: false, help: 'requests to write fail, and the guest is told'},
@@ -15,13 +21,15 @@ const options = {
 	id: {type: 'text', default: '', example: 'disk', help: 'what the guest sees as serial number: at most 20 characters'},
 } as const satisfies OptionTable;
 
-const summary = 'A disk in RAM of the host';
+const summary = 'A disk';
+const commands = [measureDisk];
 
 /** Disks as machines have them on PCI Express. */
 export const virtioBlkPciType = deviceType({
 	...virtioBlkPci,
 	kind: virtioBlkKind,
 	summary,
+	commands,
 	options,
 	flags: virtioBlkFlags,
 });
@@ -31,6 +39,7 @@ export const virtioBlkMmioType = deviceType({
 	...virtioBlkMmio,
 	kind: `${virtioBlkKind}-mmio`,
 	summary: `${summary}, on MMIO`,
+	commands,
 	options: {...options, ...mmioOptions},
 	configure: ({base, irq, ...disk}): OnMmio<VirtioBlkConfig> => ({
 		...disk,

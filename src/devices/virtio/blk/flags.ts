@@ -1,14 +1,21 @@
 import {mostWorkers} from '#devices/device';
 import type {DeviceFlags, FlaggedDevice} from '#devices/device-type';
+import {diskOption} from '#devices/storage/source';
 import {flaggedPlace} from '#devices/virtio/device';
-import {invalidValue, parseKeyValues, parseNumber, parseSize, type RawOptions} from '#support/options';
+import {invalidValue, parseKeyValues, parseNumber, type RawOptions} from '#support/options';
 import {virtioBlkId, virtioBlkKind} from './handle.ts';
-import {sectorBytes} from './layout.ts';
-import {mostDiskBytes, mostQueues} from './virtio-blk.ts';
+import {mostQueues} from './virtio-blk.ts';
 
 const flag = 'virtio-blk';
 const option = `--${flag}`;
-const keys = {ro: 'flag', pcie_port: 'value', num_queues: 'value', workers: 'value', packed: 'flag'} as const;
+const keys = {
+	ro: 'flag',
+	pcie_port: 'value',
+	num_queues: 'value',
+	workers: 'value',
+	serial: 'value',
+	packed: 'flag',
+} as const;
 
 /** The flag that OpenVMM has for disks: all of them count, and those without a port are on MMIO. */
 export const virtioBlkFlags: DeviceFlags = {
@@ -17,7 +24,7 @@ export const virtioBlkFlags: DeviceFlags = {
 			name: flag,
 			value: 'DISK',
 			repeat: true,
-			help: 'a virtio disk: mem:LEN (in RAM of the host, lost when the machine ends; a multiple of 512, at most 4G), then ro (it is only read), pcie_port=PORT (without one it is on MMIO), num_queues=N (1, up to 16), workers=N (threads that serve the queues: 1, up to 8), packed=off (rings are split, whatever the driver knows), between commas; may be repeated',
+			help: 'a virtio disk: PATH or file:PATH (a raw image or a block device; then ;direct past the page cache, ;create=LEN for a new one, ;engine=io_uring or ;engine=threads, ;format=raw whatever its name says), or mem:LEN (in RAM of the host, lost when the machine ends; a multiple of 512, at most 4G); then ro (it is only read), serial=TEXT (20 characters), pcie_port=PORT (without one it is on MMIO), num_queues=N (1, up to 16), workers=N (threads that serve the queues: 1, up to 8), packed=off (rings are split, whatever the driver knows), between commas; may be repeated',
 		},
 	],
 	devices(given) {
@@ -34,22 +41,19 @@ export const virtioBlkFlags: DeviceFlags = {
 
 /** @throws VmmError with a `CONFIG_` code */
 function parseDisk(text: string): {readonly port: string | undefined; readonly options: RawOptions} {
-	const [, length, rest] = /^mem:([^,]*)(?:,(.*))?$/s.exec(text) ?? [];
-	if (length === undefined)
-		throw invalidValue(option, text, 'mem:LEN, for example mem:64M: there are no other disks yet');
-	const bytes = parseSize(length, `${option} LEN`);
-	if (bytes === 0 || bytes % sectorBytes !== 0 || bytes > mostDiskBytes)
-		throw invalidValue(`${option} LEN`, length, `a multiple of ${sectorBytes} from ${sectorBytes} to 4G`);
+	const [, disk = '', rest] = /^([^,]*)(?:,(.*))?$/s.exec(text) ?? [];
 	const given = rest === undefined ? undefined : parseKeyValues(rest, option, keys);
 	const queues = parseNumber(given?.value('num_queues') ?? '1', `${option} num_queues`, 1, mostQueues);
 	const workers = parseNumber(given?.value('workers') ?? '1', `${option} workers`, 1, Math.min(queues, mostWorkers));
+	const serial = given?.value('serial');
 	return {
 		port: given?.value('pcie_port'),
 		options: {
-			bytes,
+			disk: diskOption.parse(disk, option),
 			queues,
 			workers,
 			readOnly: given?.flag('ro') ?? false,
+			...(serial !== undefined && {id: serial}),
 			packed: given?.flag('packed') ?? true,
 		},
 	};

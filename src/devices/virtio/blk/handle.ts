@@ -1,13 +1,13 @@
+import type {DiskSource} from '#devices/storage/source';
+
 /** Names the device on PCI in machine descriptions; on MMIO `-mmio` follows. */
 export const virtioBlkKind = 'virtio-blk';
 
 /** Type of the device (virtio 1.2, 5). */
 export const virtioBlkId = 2;
 
-/** A disk in the host's RAM. */
 export interface VirtioBlkConfig {
-	/** A multiple of 512, up to 4 GiB. */
-	readonly bytes: number;
+	readonly disk: DiskSource;
 	/** 1 to 16. */
 	readonly queues: number;
 	/** Threads that serve them: 1 to 8, and no more than there are queues. */
@@ -19,3 +19,6 @@ export interface VirtioBlkConfig {
 	/** Serial number that the guest sees: at most 20 characters. */
 	readonly id: string;
 }
+
+/** What the owner of a machine asks for when a disk has been made longer: that the guest learns of it. */
+export const measureDisk = {kind: 'measure-disk'} as const;

@@ -27,6 +27,7 @@ export class BlkRequests implements RequestOwner {
 	/** Those that are not in flight, to be used again. */
 	readonly #free: BlkRequest[] = [];
 	#inFlight = 0;
+	#isGone = false;
 	#emptied: (() => void) | undefined;
 
 	constructor(disk: Disk, id: string, choice: DriverChoice) {
@@ -48,6 +49,11 @@ export class BlkRequests implements RequestOwner {
 		await promise;
 	}
 
+	/** The device has gone: what is in flight ends without the driver, whose queues may be another's. */
+	leave(): void {
+		this.#isGone = true;
+	}
+
 	/**
 	 * Does what a chain asks for, and completes it, now or later.
 	 * @param fails - answers with an error instead
@@ -65,13 +71,16 @@ export class BlkRequests implements RequestOwner {
 	}
 
 	submit(request: BlkRequest): void {
-		this.#disk.submit(request);
+		if (this.#isGone) this.ended(request, RequestStatus.IO_ERROR, 0);
+		else this.#disk.submit(request);
 	}
 
 	ended(request: BlkRequest, status: number, written: number): void {
-		const {chain, queue} = request;
-		this.#status[0] = status;
-		queue.complete(chain, chain.write(chain.writable - 1, this.#status) ? written + 1 : 0);
+		if (!this.#isGone) {
+			const {chain, queue} = request;
+			this.#status[0] = status;
+			queue.complete(chain, chain.write(chain.writable - 1, this.#status) ? written + 1 : 0);
+		}
 		this.#free.push(request);
 		this.#inFlight--;
 		if (this.#inFlight > 0) return;
@@ -103,11 +112,12 @@ export class BlkRequests implements RequestOwner {
 				return;
 			}
 			case RequestType.DISCARD:
-				if (this.#choice.mayDiscard()) request.clear(DiskOperation.DISCARD, readable);
+				if (this.#choice.mayDiscard()) request.clear(DiskOperation.DISCARD, readable, false);
 				else this.ended(request, RequestStatus.UNSUPPORTED, 0);
 				return;
 			case RequestType.WRITE_ZEROES:
-				if (this.#choice.mayWriteZeroes()) request.clear(DiskOperation.WRITE_ZEROES, readable);
+				if (this.#choice.mayWriteZeroes())
+					request.clear(DiskOperation.WRITE_ZEROES, readable, this.#choice.isWriteThrough());
 				else this.ended(request, RequestStatus.UNSUPPORTED, 0);
 				return;
 			default:

@@ -1,19 +1,45 @@
+import {mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
 import test from 'ava';
 import {type Buffer as GuestBuffer, TestDriver, type TransportName, VirtioMachine} from '#devices/virtio/testing';
-import {virtioBlkMmio, virtioBlkPci} from './index.ts';
+import {engineNames} from '#support/io-engine';
+import {measureDisk, virtioBlkMmio, virtioBlkPci} from './index.ts';
 import {BlkConfig, ClearedRange, RequestHeader} from './layout.ts';
 
 const models = {pci: virtioBlkPci, mmio: virtioBlkMmio};
 const transports: readonly TransportName[] = ['pci', 'mmio'];
-const config = {bytes: 64 * 1024, queues: 2, workers: 1, readOnly: false, packed: true, id: 'ram-disk'};
+const config = {
+	disk: {kind: 'memory', bytes: 64 * 1024},
+	queues: 2,
+	workers: 1,
+	readOnly: false,
+	packed: true,
+	id: 'ram-disk',
+};
 const [IN, OUT, FLUSH, GET_ID, DISCARD, WRITE_ZEROES] = [0, 1, 4, 8, 11, 13];
 const [OK, IO_ERROR, UNSUPPORTED] = [0, 1, 2];
 const [header, data, statusByte] = [0x8000, 0x9000, 0x8800];
 const features = {sizeMost: 1, segmentsMost: 2, flush: 9, queues: 12};
 const all = [...Object.values(features), 10, 11, 13, 14];
 
-function make(transport: TransportName, changes: object = {}, queueSize?: number, accepted = Object.values(features)) {
-	const machine = new VirtioMachine(models[transport] as never, transport, {...config, ...changes});
+/** What the device has used, for which the host may take its time. */
+async function ended(machine: VirtioMachine, driver: TestDriver, queue: number) {
+	let used = driver.used(queue);
+	for (let tries = 0; used.length === 0 && driver.status === 0xf && tries < 10_000; tries++) {
+		await machine.run();
+		used = driver.used(queue);
+	}
+	return used;
+}
+
+async function make(
+	transport: TransportName,
+	changes: object = {},
+	queueSize?: number,
+	accepted = Object.values(features),
+) {
+	const machine = await VirtioMachine.opened(models[transport] as never, transport, {...config, ...changes});
 	const driver = new TestDriver(machine, queueSize);
 	driver.begin(accepted, 2);
 	/** Sends a request; tells its status and how much was written. */
@@ -23,7 +49,8 @@ function make(transport: TransportName, changes: object = {}, queueSize?: number
 		const status = {at: statusByte, length: 1, writable: true};
 		driver.offer([{at: header, length: RequestHeader.size}, ...buffers, status], {queue});
 		await driver.notify(queue);
-		return [machine.memory.readU8(statusByte) as unknown as number, driver.used(queue)[0]?.[1]];
+		const [used] = await ended(machine, driver, queue);
+		return [machine.memory.readU8(statusByte) as unknown as number, used?.[1]];
 	};
 	const read = (at: number, length: number) => {
 		const bytes = new Uint8Array(length);
@@ -39,7 +66,7 @@ for (const [transport, workers] of [
 	['mmio', 2],
 ] as const) {
 	test(`${transport}: what one queue writes the other reads, on ${workers} workers`, async (t) => {
-		const {machine, request, read, registers} = make(transport, {workers});
+		const {machine, request, read, registers} = await make(transport, {workers});
 		t.deepEqual([registers.readConfig(0, 4), registers.readConfig(20, 4), registers.readConfig(34, 2)], [128, 512, 2]);
 		const bytes = Uint8Array.from({length: 1024}, (_, index) => (index * 7) & 0xff);
 		machine.memory.copyIn(data, bytes);
@@ -60,7 +87,7 @@ for (const [transport, workers] of [
 
 for (const transport of transports) {
 	test(`${transport}: requests past the end, of half a sector, too large or unknown are refused`, async (t) => {
-		const {machine, driver, request} = make(transport);
+		const {machine, driver, request} = await make(transport);
 		const target = {at: data, length: 512, writable: true};
 		t.deepEqual(await request(IN, 128, [target]), [IO_ERROR, 1]);
 		t.deepEqual(await request(IN, 2 ** 53, [target]), [IO_ERROR, 1]);
@@ -88,7 +115,7 @@ const ranges = (...list: readonly (readonly [sector: number, sectors: number, fl
 
 for (const transport of transports) {
 	test(`${transport}: ranges are discarded and filled with zeros, and nothing beside them`, async (t) => {
-		const {machine, request, read, registers} = make(transport, {}, 8, all);
+		const {machine, request, read, registers} = await make(transport, {}, 8, all);
 		machine.memory.fill(data, 8 * 512, 0xaa);
 		t.deepEqual(await request(OUT, 0, [{at: data, length: 8 * 512}]), [OK, 1]);
 		const list = ranges([1, 2, 1], [5, 1]);
@@ -112,7 +139,7 @@ for (const transport of transports) {
 }
 
 test('ranges that are none, too many or outside the disk are errors; flags that are not known leave all as it was', async (t) => {
-	const {machine, request, read} = make('pci', {bytes: 16 * 2 ** 20}, 8, all);
+	const {machine, request, read} = await make('pci', {disk: {kind: 'memory', bytes: 16 * 2 ** 20}}, 8, all);
 	machine.memory.fill(0x2_0000, 512, 0xaa);
 	await request(OUT, 0, [{at: 0x2_0000, length: 512}]);
 	const clear = async (type: number, list: Uint8Array) => {
@@ -139,8 +166,8 @@ test('ranges that are none, too many or outside the disk are errors; flags that 
 });
 
 test('nothing is cleared for a driver that has not accepted that, nor on a disk that is only read', async (t) => {
-	const one = make('pci');
-	const two = make('pci', {readOnly: true}, 8, [...Object.values(features), 5]);
+	const one = await make('pci');
+	const two = await make('pci', {readOnly: true}, 8, [...Object.values(features), 5]);
 	for (const {machine, request} of [one, two]) {
 		machine.memory.copyIn(data, ranges([0, 1]));
 		for (const type of [DISCARD, WRITE_ZEROES])
@@ -155,7 +182,7 @@ test('nothing is cleared for a driver that has not accepted that, nor on a disk 
 for (const transport of transports) {
 	test(`${transport}: the write cache is switched by who has accepted the switch, and is on after a reset`, async (t) => {
 		const at = BlkConfig.offset('writeback');
-		const {machine, driver, registers} = make(transport, {}, 8, all);
+		const {machine, driver, registers} = await make(transport, {}, 8, all);
 		const writeConfig = (offset: number, size: 1 | 2, value: number) => registers.writeConfig(offset, size, value);
 		t.is(registers.readConfig(at, 1), 1);
 		writeConfig(at, 1, 0);
@@ -174,7 +201,7 @@ for (const transport of transports) {
 }
 
 test('as many segments as a request may have, each as long as one may be, are served, and no sector more', async (t) => {
-	const {machine, driver, request, registers} = make('pci', {bytes: 8 * 2 ** 20}, 128);
+	const {machine, driver, request, registers} = await make('pci', {disk: {kind: 'memory', bytes: 8 * 2 ** 20}}, 128);
 	t.deepEqual(
 		driver.offered.filter((bit) => bit === features.sizeMost || bit === features.segmentsMost),
 		[1, 2],
@@ -195,10 +222,10 @@ test('as many segments as a request may have, each as long as one may be, are se
 });
 
 test('a disk whose data were lost with another process says so, on every worker', async (t) => {
-	const one = make('pci');
+	const one = await make('pci');
 	t.deepEqual(await one.request(OUT, 0, [{at: data, length: 512}]), [OK, 1]);
 	await one.machine.stop();
-	const two = make('pci', {workers: 2});
+	const two = await make('pci', {workers: 2});
 	await two.machine.stop();
 	const ram = new Uint8Array(0x10_0000);
 	one.machine.memory.copyOut(0, ram);
@@ -211,26 +238,186 @@ test('a disk whose data were lost with another process says so, on every worker'
 });
 
 test('a disk that is only read says so, and keeps its data', async (t) => {
-	const {machine, driver, request} = make('pci', {readOnly: true});
+	const {machine, driver, request} = await make('pci', {readOnly: true});
 	t.true(driver.offered.includes(5));
-	t.false(make('pci').driver.offered.includes(5));
+	t.false((await make('pci')).driver.offered.includes(5));
 	machine.memory.fill(data, 512, 0xff);
 	t.deepEqual(await request(OUT, 0, [{at: data, length: 512}]), [IO_ERROR, 1]);
 	t.deepEqual(await request(IN, 0, [{at: data, length: 512, writable: true}]), [OK, 513]);
 	t.is(machine.memory.readU32(data) as unknown, 0);
 });
 
-for (const changes of [{bytes: 0}, {bytes: 513}, {bytes: 2 ** 33}, {id: 'x'.repeat(21)}]) {
-	test(`a disk that cannot be is refused: ${JSON.stringify(changes)}`, (t) => {
-		t.throws(() => make('pci', changes), {code: 'VIRTIO_BLK_IMPOSSIBLE'});
-	});
-}
+test('a disk whose id is too long is refused', async (t) => {
+	await t.throwsAsync(make('pci', {id: 'x'.repeat(21)}), {code: 'VIRTIO_BLK_IMPOSSIBLE'});
+});
+
 for (const queues of [0, 17, 65_536]) {
-	test(`a disk of ${queues} queues is refused`, (t) => {
-		t.throws(() => make('mmio', {queues}), {code: 'VIRTIO_QUEUES_IMPOSSIBLE'});
+	test(`a disk of ${queues} queues is refused`, async (t) => {
+		await t.throwsAsync(make('mmio', {queues}), {code: 'VIRTIO_QUEUES_IMPOSSIBLE'});
 	});
 }
 
-test('a disk with more workers than queues is refused', (t) => {
-	t.throws(() => make('pci', {queues: 2, workers: 3}), {code: 'DEVICE_WORKERS_IMPOSSIBLE'});
+test('a disk with more workers than queues is refused', async (t) => {
+	await t.throwsAsync(make('pci', {queues: 2, workers: 3}), {code: 'DEVICE_WORKERS_IMPOSSIBLE'});
+});
+
+const directory = mkdtempSync(join(tmpdir(), 'openvmm-virtio-blk-'));
+test.after.always(() => rmSync(directory, {recursive: true}));
+let files = 0;
+/** A file whose every sector holds its number. */
+function newFile(sectors = 128): string {
+	const path = join(directory, `${files++}.img`);
+	writeFileSync(path, Buffer.concat(Array.from({length: sectors}, (_, sector) => Buffer.alloc(512, sector))));
+	return path;
+}
+const fileDisk = (path: string, more: object = {}) => ({disk: {kind: 'file', path, ...more}});
+
+for (const engine of engineNames) {
+	for (const workers of [1, 2]) {
+		test(`a disk from a file, by ${engine} on ${workers} workers: its content is the file's`, async (t) => {
+			const path = newFile();
+			const {machine, request, read} = await make('pci', {...fileDisk(path, {engine}), workers}, 8, all);
+			t.deepEqual(await request(IN, 5, [{at: data, length: 1024, writable: true}], 1), [OK, 1025]);
+			t.deepEqual([new Set(read(data, 512)), new Set(read(data + 512, 512))], [new Set([5]), new Set([6])]);
+			machine.memory.fill(data, 512, 0xee);
+			t.deepEqual(await request(OUT, 7, [{at: data, length: 512}]), [OK, 1]);
+			t.deepEqual(await request(FLUSH, 0, []), [OK, 1]);
+			machine.memory.copyIn(data, ranges([9, 2]));
+			t.deepEqual(await request(WRITE_ZEROES, 0, [{at: data, length: 16}]), [OK, 1]);
+			const sectors = Array.from({length: 128}, (_, sector) =>
+				sector === 7 ? 0xee : [9, 10].includes(sector) ? 0 : sector,
+			);
+			t.deepEqual(sectorsOf(path), sectors);
+			t.deepEqual(await request(IN, 128, [{at: data, length: 512, writable: true}]), [IO_ERROR, 1]);
+			t.deepEqual(machine.failures, []);
+			await machine.stop();
+			await machine.dispose();
+		});
+	}
+}
+
+/** The value that each sector is full of; all of them in one number where there are several. */
+const sectorsOf = (path: string): number[] => {
+	const content = readFileSync(path);
+	return Array.from({length: content.length / 512}, (_, sector) => {
+		const values = new Set(content.subarray(512 * sector, 512 * (sector + 1)));
+		return values.size === 1 ? (content[512 * sector] as number) : Number.NaN;
+	});
+};
+
+test('a disk that grows or shrinks while the guest runs is told when its owner says so', async (t) => {
+	const path = newFile();
+	const {machine, driver, request, registers} = await make('pci', fileDisk(path));
+	registers.takeInterrupts();
+	const told = async (bytes: number) => {
+		truncateSync(path, bytes);
+		machine.machine.control('it', measureDisk);
+		for (let tries = 0; registers.readConfig(0, 4) !== bytes / 512 && tries < 1000; tries++) await machine.run();
+		return [registers.readConfig(0, 4), registers.takeInterrupts() & 2];
+	};
+	t.deepEqual(await told(256 * 512), [256, 2], 'by a configuration interrupt');
+	t.deepEqual(await request(IN, 255, [{at: data, length: 512, writable: true}]), [OK, 513]);
+	t.deepEqual((await told(64 * 512))[0], 64);
+	t.deepEqual(await request(IN, 64, [{at: data, length: 512, writable: true}]), [IO_ERROR, 1]);
+	t.is(driver.status, 0xf);
+	await machine.stop();
+	await machine.dispose();
+});
+
+test('a file that became shorter gives the driver an error for what is gone, and for nothing else', async (t) => {
+	const path = newFile();
+	const {machine, request} = await make('pci', fileDisk(path));
+	truncateSync(path, 10 * 512);
+	t.deepEqual(await request(IN, 9, [{at: data, length: 1024, writable: true}]), [IO_ERROR, 1]);
+	t.deepEqual(await request(IN, 9, [{at: data, length: 512, writable: true}]), [OK, 513]);
+	t.deepEqual(machine.failures, []);
+	await machine.stop();
+	await machine.dispose();
+});
+
+test('a reset while requests are in flight waits for them, and the next driver sees none of them', async (t) => {
+	const path = newFile();
+	const {machine, driver, request, registers} = await make('pci', fileDisk(path, {engine: 'threads'}));
+	machine.memory.copyIn(header, RequestHeader.encode({type: IN, sector: 3}));
+	const status = {at: statusByte, length: 1, writable: true};
+	driver.offer([{at: header, length: 16}, {at: data, length: 512, writable: true}, status], {queue: 0});
+	registers.notify(0);
+	machine.turn(0);
+	t.is(machine.backs.back('it')?.inFlight(), '1 requests to the disk');
+	registers.write('device_status', 0);
+	machine.turn(0);
+	t.is(registers.read('device_status'), 0xf, 'it is not over yet');
+	for (let tries = 0; registers.read('device_status') !== 0 && tries < 10_000; tries++) await machine.run();
+	t.is(registers.read('device_status'), 0);
+	t.deepEqual(driver.used(), []);
+	driver.begin(Object.values(features), 2);
+	t.deepEqual(await request(IN, 4, [{at: data, length: 512, writable: true}]), [OK, 513]);
+	t.deepEqual(machine.failures, []);
+	await machine.stop();
+	await machine.dispose();
+});
+
+test('a pause waits for what is in flight, and the memory of a device that goes is let go of', async (t) => {
+	const path = newFile();
+	for (const engine of engineNames) {
+		const {machine, driver, registers} = await make('pci', fileDisk(path, {engine}));
+		machine.memory.copyIn(header, RequestHeader.encode({type: IN, sector: 3}));
+		const status = {at: statusByte, length: 1, writable: true};
+		driver.offer([{at: header, length: 16}, {at: data, length: 512, writable: true}, status], {queue: 0});
+		registers.notify(0);
+		machine.turn(0);
+		const stopped = machine.stop();
+		let isStopped = false;
+		void stopped.then(() => {
+			isStopped = true;
+		});
+		while (!isStopped) await machine.run();
+		t.is(machine.backs.back('it')?.inFlight(), undefined);
+		t.is(driver.used().length, 1);
+		// Gone in the middle of a request.
+		machine.start();
+		driver.offer([{at: header, length: 16}, {at: data, length: 512, writable: true}, status], {queue: 0});
+		registers.notify(0);
+		machine.backs.poll();
+		await machine.dispose();
+		t.deepEqual(driver.used(), [], 'its queue is not touched any more');
+		t.is(machine.pins, 0);
+	}
+});
+
+test('a guest that goes on from a snapshot has the content of its file, and not of a shorter one', async (t) => {
+	const path = newFile();
+	const one = await make('pci', fileDisk(path));
+	await one.machine.stop();
+	await one.machine.dispose();
+	const restored = async (file: string) => {
+		const two = await make('pci', fileDisk(file));
+		await two.machine.stop();
+		const ram = new Uint8Array(0x10_0000);
+		one.machine.memory.copyOut(0, ram);
+		two.machine.memory.copyIn(0, ram);
+		two.machine.machine.restore(one.machine.machine.save());
+		two.driver.resume(one.driver);
+		two.machine.start();
+		return two;
+	};
+	const two = await restored(path);
+	t.deepEqual(await two.request(IN, 5, [{at: data, length: 512, writable: true}]), [OK, 513]);
+	t.is(two.read(data, 1)[0], 5);
+	await two.machine.stop();
+	await two.machine.dispose();
+	const longer = await restored(newFile(200));
+	t.is(longer.registers.readConfig(0, 4), 200);
+	await longer.machine.dispose();
+	const shorter = await restored(newFile(100));
+	t.regex(String(shorter.machine.failures), /has 51200 bytes, and the guest goes on with one of 65536/);
+	await shorter.machine.dispose();
+});
+
+test('a file that is not there refuses the disk, on every worker', async (t) => {
+	const path = join(directory, 'missing');
+	await t.throwsAsync(make('pci', {...fileDisk(path), workers: 2}), {
+		code: 'DISK_FILE_UNUSABLE',
+		message: /missing.*ENOENT/,
+	});
 });

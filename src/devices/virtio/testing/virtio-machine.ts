@@ -1,5 +1,5 @@
 import type {AccessSize, AnyDeviceModel, DeclaredModel, DeviceInstance} from '#devices/device';
-import {MappedMemory} from '#devices/guest-memory';
+import {MappedMemory, PinCount} from '#devices/guest-memory';
 import {plainMemory} from '#devices/guest-memory/testing';
 import {tellingInterrupts} from '#devices/interrupts/testing';
 import {DeviceBacks} from '#devices/machine';
@@ -36,7 +36,8 @@ interface WorkerPart {
 
 /** A machine with one virtio device, RAM of 1 MiB, and the part of each of its device workers, all on the same thread. */
 export class VirtioMachine {
-	readonly memory = new MappedMemory(plainMemory({gpa: 0, length: ramBytes}));
+	readonly #ram = plainMemory({gpa: 0, length: ramBytes});
+	readonly memory = new MappedMemory(this.#ram);
 	readonly reactor = new FakeReactor();
 	/** Levels of inputs as they changed, and messages as `message DATA`. */
 	readonly interrupts: string[] = [];
@@ -48,7 +49,8 @@ export class VirtioMachine {
 	readonly machine: ReturnType<typeof oneThreadMachine>['machine'];
 	readonly bus: ReturnType<typeof oneThreadMachine>['bus'];
 
-	constructor(model: DeclaredModel, transport: TransportName, config: object = {}) {
+	/** @param isOpened - false where the backs are still to be opened: {@link VirtioMachine.opened} */
+	constructor(model: DeclaredModel, transport: TransportName, config: object = {}, isOpened = true) {
 		const completed: AnyDeviceModel = completeModel(model);
 		const isPci = transport === 'pci';
 		const it: DeviceInstance = {
@@ -77,7 +79,42 @@ export class VirtioMachine {
 		});
 		this.backs = (this.workers[0] as WorkerPart).backs;
 		this.registers = isPci ? new PciRegisters(this) : mmioRegisters(this);
-		this.start();
+		if (isOpened) this.start();
+	}
+
+	/** One whose device opens something of the host's. Rejects with what its backs do, and has then let go of all. */
+	static async opened(model: DeclaredModel, transport: TransportName, config: object): Promise<VirtioMachine> {
+		const made = new VirtioMachine(model, transport, config, false);
+		const opening = Promise.all(made.workers.map(({backs}) => backs.open()));
+		let isDone = false;
+		const done = opening.then(
+			() => {
+				isDone = true;
+			},
+			() => {
+				isDone = true;
+			},
+		);
+		while (!isDone) await made.run();
+		await done;
+		try {
+			await opening;
+		} catch (cause) {
+			await made.dispose();
+			throw cause;
+		}
+		made.start();
+		return made;
+	}
+
+	/** Resolves when the backs have let go of all that they had of the host. */
+	async dispose(): Promise<void> {
+		await Promise.all(this.workers.map(({backs}) => backs.dispose()));
+	}
+
+	/** How often RAM is pinned. */
+	get pins(): number {
+		return this.#ram.ranges.reduce((sum, {ledger}) => sum + new PinCount(ledger).count, 0);
 	}
 
 	/** Starts the backs of all workers. */

@@ -1,0 +1,152 @@
+import {close, fstat} from 'node:fs';
+import {promisify} from 'node:util';
+import {type Disk, DiskError, type DiskGeometry, type DiskRequest, requestError} from '#devices/storage/disk';
+import {duplicate, errnoName} from '#support/ffi';
+import {type IoEngine, openIoEngine} from '#support/io-engine';
+import type {Reactor} from '#support/reactor';
+import {f64, i32, u32, type ViewOf, wire} from '#support/wire';
+import {fileDiskError} from './errors.ts';
+import type {FileDiskConfig} from './file-config.ts';
+import {type FileLimits, FileRequest, type FileRequestOwner} from './file-request.ts';
+import {lengthOf, openFile} from './open-file.ts';
+
+/** What the threads that use one file have in common. */
+export const FileShare = wire('file-disk', {
+	/** 0 until the first of them has opened the file, then 1, or -1 where it could not. */
+	state: i32,
+	/** The first one's descriptor, which the others duplicate. */
+	fd: i32,
+	sectorBytes: u32,
+	physicalSectorBytes: u32,
+	/** Its length now. */
+	bytes: f64,
+});
+
+/** Parts of a disk of which several threads may have one each. */
+export interface FileDiskParts {
+	readonly config: FileDiskConfig;
+	readonly isReadOnly: boolean;
+	readonly reactor: Reactor;
+	/** Number of the thread among them, from 0 on. */
+	readonly worker: number;
+	/** Zero at first. */
+	readonly share: ViewOf<typeof FileShare>;
+}
+
+/** Time between two looks whether the first thread has opened the file. */
+const lookNs = 1e6;
+const mostClearedBytes = 2 ** 30;
+
+/** A disk whose content is a file's. Nothing is copied between file and guest memory, but where direct I/O cannot take the memory. */
+export class FileDisk implements Disk, FileRequestOwner {
+	readonly fd: number;
+	readonly geometry: DiskGeometry;
+	readonly isReadOnly: boolean;
+	readonly kind: string;
+	readonly limits: FileLimits;
+	readonly #path: string;
+	readonly #engine: IoEngine;
+	readonly #share: ViewOf<typeof FileShare>;
+	/** Those that have nothing to do, to be used again. */
+	readonly #free: FileRequest[] = [];
+
+	private constructor(fd: number, engine: IoEngine, {config, isReadOnly, share}: FileDiskParts) {
+		this.fd = fd;
+		this.isReadOnly = isReadOnly;
+		this.#path = config.path;
+		this.#engine = engine;
+		this.#share = share;
+		const {sectorBytes, physicalSectorBytes} = share;
+		const discardBytes = isReadOnly ? 0 : physicalSectorBytes;
+		this.geometry = {sectorBytes, physicalSectorBytes, discardBytes, mostClearedBytes};
+		this.kind = ['file', ...(config.direct ? ['direct'] : []), engine.name].join(', ');
+		this.limits = {
+			hasDurableWrites: true,
+			hasHoles: true,
+			hasZeroRanges: true,
+			alignment: config.direct ? sectorBytes : 1,
+		};
+	}
+
+	/**
+	 * Opens the file on the first thread; on the others it is the same open file, with the same lock.
+	 * @throws VmmError DISK_, IO_URING_UNAVAILABLE
+	 */
+	static async open(parts: FileDiskParts): Promise<FileDisk> {
+		const {config, isReadOnly, reactor, worker, share} = parts;
+		const engine = openIoEngine(reactor, config.engine);
+		try {
+			if (worker === 0) return new FileDisk(await openFirst(config, isReadOnly, share), engine, parts);
+			while (Atomics.load(share.$atomic, stateWord) === 0)
+				await new Promise<void>((resolve) => reactor.after(lookNs, resolve));
+			const fd = share.state === 1 ? duplicate(share.fd) : -1;
+			if (fd >= 0) return new FileDisk(fd, engine, parts);
+			const errno = share.state === 1 ? errnoName(fd) : 'its first thread could not open it';
+			throw fileDiskError('DISK_FILE_UNUSABLE', {path: config.path, doing: 'opened', errno});
+		} catch (cause) {
+			await engine.close();
+			throw cause;
+		}
+	}
+
+	get bytes(): number {
+		return this.#share.bytes;
+	}
+
+	submit(request: DiskRequest): void {
+		const error = requestError(this, request);
+		if (error !== DiskError.NONE) {
+			request.done(error);
+			return;
+		}
+		(this.#free.pop() ?? new FileRequest(this)).begin(request);
+	}
+
+	/** For its own requests. */
+	call(operation: FileRequest): void {
+		this.#engine.submit(operation);
+	}
+
+	/** For its own requests. */
+	ended(operation: FileRequest, error: DiskError): void {
+		const {request} = operation;
+		this.#free.push(operation);
+		request.done(error);
+	}
+
+	async measure(): Promise<void> {
+		const {sectorBytes} = this.geometry;
+		const bytes = lengthOf(this.fd, await promisify(fstat)(this.fd));
+		if (bytes < sectorBytes) throw fileDiskError('DISK_FILE_LENGTH', {path: this.#path, bytes, sector: sectorBytes});
+		this.#share.bytes = Math.floor(bytes / sectorBytes) * sectorBytes;
+	}
+
+	async close(): Promise<void> {
+		await this.#engine.close();
+		await new Promise<void>((resolve) => close(this.fd, () => resolve()));
+	}
+}
+
+const stateWord = FileShare.word('state');
+
+/** Opens the file, and lets the other threads have it. */
+async function openFirst(
+	config: FileDiskConfig,
+	isReadOnly: boolean,
+	share: ViewOf<typeof FileShare>,
+): Promise<number> {
+	try {
+		const {handle, bytes, sectorBytes, physicalSectorBytes} = await openFile(config, isReadOnly);
+		// A handle closes its descriptor when it is collected.
+		const fd = duplicate(handle.fd);
+		await handle.close();
+		if (fd < 0)
+			throw fileDiskError('DISK_FILE_UNUSABLE', {path: config.path, doing: 'kept open', errno: errnoName(fd)});
+		Object.assign(share, {fd, bytes, sectorBytes, physicalSectorBytes});
+		Atomics.store(share.$atomic, stateWord, 1);
+		return fd;
+	} catch (cause) {
+		Atomics.store(share.$atomic, stateWord, -1);
+		throw cause;
+	}
+}

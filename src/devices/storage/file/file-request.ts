@@ -1,0 +1,269 @@
+import {DiskError, DiskOperation, type DiskRequest} from '#devices/storage/disk';
+import {addressOf, Errno, Fallocate, RWF_DSYNC} from '#support/ffi';
+import {FileAction, FileOperation} from '#support/io-engine';
+import {Zeros, zerosBytes} from './zeros.ts';
+
+/** What the host's file system has refused once, which is not tried again. */
+export interface FileLimits {
+	/** Writes that are durable by themselves (RWF_DSYNC). */
+	hasDurableWrites: boolean;
+	hasHoles: boolean;
+	hasZeroRanges: boolean;
+	/** What addresses of memory have to be multiples of; 1 without direct I/O. */
+	readonly alignment: number;
+	/** Made when it is wanted. */
+	zeros?: Zeros;
+}
+
+/** Passes calls of a request to the engine, and is told when it has ended. */
+export interface FileRequestOwner {
+	readonly fd: number;
+	readonly limits: FileLimits;
+	call(request: FileRequest): void;
+	ended(request: FileRequest, error: DiskError): void;
+}
+
+const vectorWords = 4;
+const pageBytes = 4096;
+
+/** What the next completion is of. */
+const Step = {DATA: 0, SYNC: 1, HOLE: 2, ZERO_RANGE: 3, ZEROS: 4} as const;
+
+/** One request of a disk while calls for a file are made for it: one after the other, mostly one. */
+export class FileRequest extends FileOperation {
+	readonly #owner: FileRequestOwner;
+	#request: DiskRequest | undefined;
+	#step: number = Step.DATA;
+	/** Bytes that are done. */
+	#done = 0;
+	/** Vectors of its own for what is left after a short call, and for memory that direct I/O cannot take. */
+	#own: Uint32Array = new Uint32Array(0);
+	#bounce: Uint8Array | undefined;
+
+	constructor(owner: FileRequestOwner) {
+		super();
+		this.#owner = owner;
+		this.fd = owner.fd;
+	}
+
+	get request(): DiskRequest {
+		return this.#request as DiskRequest;
+	}
+
+	begin(request: DiskRequest): void {
+		this.#request = request;
+		this.#done = 0;
+		switch (request.operation) {
+			case DiskOperation.READ:
+			case DiskOperation.WRITE:
+				this.#moveData(request);
+				return;
+			case DiskOperation.FLUSH:
+				this.#sync();
+				return;
+			case DiskOperation.DISCARD:
+				if (this.#owner.limits.hasHoles) this.#allocate(Step.HOLE, Fallocate.PUNCH_HOLE | Fallocate.KEEP_SIZE);
+				else this.#end(DiskError.NONE);
+				return;
+			case DiskOperation.WRITE_ZEROES:
+				this.#writeZeroes(request.mayUnmap ? Step.HOLE : Step.ZERO_RANGE);
+		}
+	}
+
+	override completed(result: number): void {
+		if (result === -Errno.EINTR || result === -Errno.EAGAIN) this.#owner.call(this);
+		else if (this.#step === Step.DATA) this.#moved(result);
+		else if (this.#step === Step.SYNC) this.#end(result < 0 ? errorOf(result) : DiskError.NONE);
+		else if (this.#step === Step.ZEROS) this.#zerosWritten(result);
+		else this.#allocated(result);
+	}
+
+	#moveData({operation, offset, vectors, isDurable}: DiskRequest): void {
+		const {limits} = this.#owner;
+		this.#step = Step.DATA;
+		this.action = operation === DiskOperation.READ ? FileAction.READ : FileAction.WRITE;
+		this.offset = offset;
+		this.vectors = vectors.address;
+		this.count = vectors.count;
+		this.flags = isDurable && limits.hasDurableWrites ? RWF_DSYNC : 0;
+		if (limits.alignment > 1 && !this.#isAligned(limits.alignment)) this.#useBounce();
+		this.#owner.call(this);
+	}
+
+	#isAligned(alignment: number): boolean {
+		const {vectors} = this.request;
+		for (let index = 0; index < vectors.count; index++)
+			if (vectors.hostAddress(index) % alignment !== 0 || vectors.length(index) % alignment !== 0) return false;
+		return true;
+	}
+
+	/** Direct I/O takes no memory that begins anywhere: it goes by a copy. */
+	#useBounce(): void {
+		const {operation, length, vectors} = this.request;
+		const room = new Uint8Array(length + pageBytes);
+		const address = Number(addressOf(room));
+		const skipped = (pageBytes - (address % pageBytes)) % pageBytes;
+		this.#bounce = room.subarray(skipped, skipped + length);
+		if (operation === DiskOperation.WRITE) vectors.copyOut(0, this.#bounce, 0, length);
+		this.#reserve(1);
+		this.#put(0, address + skipped, length);
+		this.#useOwn(1);
+	}
+
+	#moved(result: number): void {
+		const {operation, length, offset, isDurable} = this.request;
+		const {limits} = this.#owner;
+		if (result === -Errno.EOPNOTSUPP && this.flags !== 0) {
+			limits.hasDurableWrites = false;
+			this.flags = 0;
+			this.#owner.call(this);
+			return;
+		}
+		// Nothing is moved where the file has become shorter.
+		if (result <= 0 && length > 0) {
+			this.#end(result < 0 ? errorOf(result) : DiskError.IO);
+			return;
+		}
+		this.#done += result;
+		if (this.#done < length) {
+			this.offset = offset + this.#done;
+			this.#skip(this.#done);
+			this.#owner.call(this);
+			return;
+		}
+		if (this.#bounce !== undefined && operation === DiskOperation.READ)
+			this.request.vectors.copyIn(0, this.#bounce, 0, length);
+		if (operation === DiskOperation.WRITE && isDurable && this.flags === 0) this.#sync();
+		else this.#end(DiskError.NONE);
+	}
+
+	/** Has the vectors begin behind what is done. */
+	#skip(done: number): void {
+		const {vectors} = this.request;
+		if (this.#bounce !== undefined) {
+			const {byteOffset, buffer, length} = this.#bounce;
+			this.#put(0, Number(addressOf(buffer)) + byteOffset + done, length - done);
+			return;
+		}
+		this.#reserve(vectors.count);
+		let [count, skipped] = [0, done];
+		for (let index = 0; index < vectors.count; index++) {
+			const size = vectors.length(index);
+			if (skipped < size) this.#put(count++, vectors.hostAddress(index) + skipped, size - skipped);
+			skipped = Math.max(0, skipped - size);
+		}
+		this.#useOwn(count);
+	}
+
+	#sync(): void {
+		this.#step = Step.SYNC;
+		this.action = FileAction.SYNC;
+		this.#owner.call(this);
+	}
+
+	#writeZeroes(step: number): void {
+		const {limits} = this.#owner;
+		const {PUNCH_HOLE, ZERO_RANGE, KEEP_SIZE} = Fallocate;
+		if (step === Step.HOLE && limits.hasHoles) this.#allocate(Step.HOLE, PUNCH_HOLE | KEEP_SIZE);
+		else if (step !== Step.ZEROS && limits.hasZeroRanges) this.#allocate(Step.ZERO_RANGE, ZERO_RANGE | KEEP_SIZE);
+		else this.#putZeros();
+	}
+
+	#allocate(step: number, flags: number): void {
+		const {offset, length} = this.request;
+		if (length === 0) {
+			this.#end(DiskError.NONE);
+			return;
+		}
+		this.#step = step;
+		this.action = FileAction.ALLOCATE;
+		this.offset = offset;
+		this.length = length;
+		this.flags = flags;
+		this.#owner.call(this);
+	}
+
+	#allocated(result: number): void {
+		const {limits} = this.#owner;
+		const {operation} = this.request;
+		const isHole = this.#step === Step.HOLE;
+		if (result >= 0) this.#cleared();
+		else if (result !== -Errno.EOPNOTSUPP && result !== -Errno.ENOSYS) this.#end(errorOf(result));
+		else {
+			if (isHole) limits.hasHoles = false;
+			else limits.hasZeroRanges = false;
+			// To discard is a hint.
+			if (operation === DiskOperation.DISCARD) this.#end(DiskError.NONE);
+			else this.#writeZeroes(isHole ? Step.ZERO_RANGE : Step.ZEROS);
+		}
+	}
+
+	#putZeros(): void {
+		const {offset, length} = this.request;
+		this.#step = Step.ZEROS;
+		this.action = FileAction.WRITE;
+		this.flags = 0;
+		this.offset = offset + this.#done;
+		this.#reserve(1);
+		const {limits} = this.#owner;
+		limits.zeros ??= new Zeros();
+		this.#put(0, limits.zeros.address, Math.min(zerosBytes, length - this.#done));
+		this.#useOwn(1);
+		if (this.#done < length) this.#owner.call(this);
+		else this.#cleared();
+	}
+
+	#zerosWritten(result: number): void {
+		if (result <= 0) {
+			this.#end(result < 0 ? errorOf(result) : DiskError.IO);
+			return;
+		}
+		this.#done += result;
+		this.#putZeros();
+	}
+
+	#cleared(): void {
+		if (this.request.isDurable) this.#sync();
+		else this.#end(DiskError.NONE);
+	}
+
+	#reserve(vectors: number): void {
+		if (this.#own.length < vectors * vectorWords)
+			this.#own = new Uint32Array(new ArrayBuffer(vectors * vectorWords * 4));
+	}
+
+	#put(index: number, address: number, length: number): void {
+		const at = index * vectorWords;
+		this.#own[at] = address;
+		this.#own[at + 1] = address / 2 ** 32;
+		this.#own[at + 2] = length;
+		this.#own[at + 3] = 0;
+	}
+
+	#useOwn(count: number): void {
+		this.vectors = Number(addressOf(this.#own));
+		this.count = count;
+	}
+
+	#end(error: DiskError): void {
+		this.#bounce = undefined;
+		this.#owner.ended(this, error);
+	}
+}
+
+/** What a negated errno means to whoever asked. */
+function errorOf(result: number): DiskError {
+	switch (-result) {
+		case Errno.ENOSPC:
+		case Errno.EDQUOT:
+		case Errno.EFBIG:
+			return DiskError.NO_SPACE;
+		case Errno.EROFS:
+		case Errno.EPERM:
+			return DiskError.PROTECTED;
+		case Errno.EOPNOTSUPP:
+			return DiskError.UNSUPPORTED;
+		default:
+			return DiskError.IO;
+	}
+}

@@ -1,0 +1,2 @@
+export type {FileDiskConfig} from './file-config.ts';
+export {FileDisk, type FileDiskParts, FileShare} from './file-disk.ts';

@@ -1,0 +1,158 @@
+import type {Disk} from '#devices/storage/disk';
+import {openDisk} from '#devices/storage/source';
+import type {VirtioBack, VirtioServices} from '#devices/virtio/device';
+import type {VirtQueue} from '#devices/virtio/queue';
+import {errorTable} from '#support/errors';
+import {type FieldsView, i32, reserved, u32, wire} from '#support/wire';
+import {diskConfig, toldBytes, writebackOffset} from './config-space.ts';
+import type {VirtioBlkConfig} from './handle.ts';
+import {BlkConfig} from './layout.ts';
+import {BlkRequests} from './requests.ts';
+
+/** Numbers of the features (virtio 1.2, 5.2.3). */
+export const blkFeatures = {
+	sizeMost: 1,
+	segmentsMost: 2,
+	readOnly: 5,
+	blockBytes: 6,
+	flush: 9,
+	topology: 10,
+	writeCacheSwitch: 11,
+	queues: 12,
+	discard: 13,
+	writeZeroes: 14,
+} as const;
+export type BlkFeature = keyof typeof blkFeatures;
+
+export const BlkState = wire('virtio-blk', {
+	/** Tells whose RAM the data are in ({@link BlkShare.disk}), or 1 for a file's; 0 when the machine is as new. */
+	disk: u32,
+	/** Counts the requests of the machine's owner to look how long the disk is. */
+	measures: u32,
+});
+
+/** Memory that the backs share before the disk's. */
+export const BlkShare = wire('virtio-blk-share', {
+	/** A number that the first of them draws. */
+	disk: i32,
+	padding: reserved(4),
+});
+
+const blkError = errorTable({
+	VIRTIO_BLK_SHORTER: (c: {bytes: number; told: number}) => ({
+		message: `The disk has ${c.bytes} bytes, and the guest goes on with one of ${c.told}`,
+		remedy: 'Restore with the file that the machine had when its snapshot was made',
+	}),
+});
+
+/** One worker's part of a disk. */
+export class BlkBack implements VirtioBack {
+	readonly #config: VirtioBlkConfig;
+	readonly #state: FieldsView<typeof BlkState.fields>;
+	readonly #services: VirtioServices<BlkFeature>;
+	#disk: Disk | undefined;
+	#requests: BlkRequests | undefined;
+	/** The guest is from a snapshot, and its data are in RAM that is no more: it must not take zeros for them. */
+	#isLost = false;
+	#measures = 0;
+
+	constructor(
+		config: VirtioBlkConfig,
+		state: FieldsView<typeof BlkState.fields>,
+		services: VirtioServices<BlkFeature>,
+	) {
+		this.#config = config;
+		this.#state = state;
+		this.#services = services;
+	}
+
+	async open(): Promise<void> {
+		const {disk: source, readOnly, id} = this.#config;
+		const {reactor, worker, hostMemory, has} = this.#services;
+		const memory = hostMemory as SharedArrayBuffer;
+		const disk = await openDisk(source, readOnly, {reactor, worker, memory, offset: BlkShare.byteLength});
+		this.#disk = disk;
+		this.#requests = new BlkRequests(disk, id, {
+			// A driver that cannot flush counts on there being no cache (virtio 1.2, 5.2.6.2).
+			isWriteThrough: () => !has('flush') || (has('writeCacheSwitch') && this.#services.config[writebackOffset] === 0),
+			mayDiscard: () => has('discard'),
+			mayWriteZeroes: () => has('writeZeroes'),
+		});
+	}
+
+	start(): void {
+		const own = this.#config.disk.kind === 'memory' ? this.#draw() : 1;
+		const {worker, locked} = this.#services;
+		const isNew = locked(() => {
+			const isUnused = this.#state.disk === 0;
+			if (isUnused) this.#state.disk = own;
+			this.#measures = this.#state.measures;
+			return isUnused;
+		});
+		this.#isLost = this.#state.disk !== own;
+		if (worker.index !== 0) return;
+		const {bytes} = this.#opened;
+		const told = toldBytes(this.#services.config);
+		if (!isNew && bytes < told) throw blkError('VIRTIO_BLK_SHORTER', {bytes, told});
+		this.#tell();
+	}
+
+	async stop(): Promise<void> {
+		await this.#requests?.drained();
+	}
+
+	inFlight(): string | undefined {
+		const count = this.#requests?.inFlight ?? 0;
+		return count === 0 ? undefined : `${count} requests to the disk`;
+	}
+
+	queueReady(queue: VirtQueue): void {
+		const requests = this.#requests as BlkRequests;
+		for (let chain = queue.next(); chain !== undefined; chain = queue.next())
+			requests.serve(queue, chain, this.#isLost);
+	}
+
+	/** The machine's owner may have made the disk longer, or shorter. */
+	notified(): void {
+		const {measures} = this.#state;
+		if (measures === this.#measures || this.#services.worker.index !== 0) return;
+		this.#measures = measures;
+		this.#services.track(
+			this.#opened.measure().then(
+				() => this.#tell(),
+				// It stays as it was where nobody can say how long it is.
+				() => {},
+			),
+			'looking how long the disk is',
+		);
+	}
+
+	async dispose(): Promise<void> {
+		this.#requests?.leave();
+		await this.#disk?.close();
+	}
+
+	get #opened(): Disk {
+		return this.#disk as Disk;
+	}
+
+	/** Tells RAM of this process from any other. */
+	#draw(): number {
+		const drawn = process.getBuiltinModule('node:crypto').randomInt(2, 2 ** 31);
+		const share = BlkShare.on(this.#services.hostMemory as SharedArrayBuffer);
+		return Atomics.compareExchange(share.$atomic, BlkShare.word('disk'), 0, drawn) || drawn;
+	}
+
+	/** Has configuration space say what the disk is now. The driver may write what is between the two parts. */
+	#tell(): void {
+		const {config, changeConfig} = this.#services;
+		const all = diskConfig(this.#opened, this.#config.queues);
+		for (const [from, end] of [
+			[0, writebackOffset],
+			[writebackOffset + 1, BlkConfig.size],
+		] as const) {
+			const part = all.subarray(from, end);
+			if (Buffer.compare(part, config.subarray(from, end)) !== 0) changeConfig(from, part);
+		}
+	}
+}
