@@ -49,6 +49,7 @@ function machine(changes: Partial<Machine> = {}) {
 			return 'engine';
 		},
 		removePcieDevice: async (port) => void calls.push(`remove ${port}`),
+		control: async (device, {kind}) => void calls.push(`${kind} ${device}`),
 		processors: 1,
 		ended: new Promise(() => {}),
 		kernelNotes: async () => undefined,
@@ -105,7 +106,16 @@ test('a client is greeted, looks, changes and drives', async (t) => {
 		],
 	});
 	t.like(await client.call('update', {path: 'log', value: 'info'}), {value: 'info'});
-	const withParams = ['inspect', 'update', 'dump-core', 'save-snapshot', 'pcie-add', 'pcie-remove', 'quit'];
+	const withParams = [
+		'inspect',
+		'update',
+		'dump-core',
+		'save-snapshot',
+		'pcie-add',
+		'pcie-remove',
+		'resize-disk',
+		'quit',
+	];
 	const sampling = ['profile', 'samples', 'kernel-symbols'];
 	for (const method of client.hello.methods.filter((name) => ![...withParams, ...sampling].includes(name)))
 		t.deepEqual(await client.call(method), {state: 'running'});
@@ -113,6 +123,7 @@ test('a client is greeted, looks, changes and drives', async (t) => {
 	t.deepEqual(await client.call('save-snapshot', {path: '/tmp/it'}), {path: '/tmp/it'});
 	t.deepEqual(await client.call('pcie-add', {port: 'rp0', device: '/x.ts,size=1'}), {name: 'engine'});
 	t.deepEqual(await client.call('pcie-remove', {port: 'rp0'}), {});
+	t.deepEqual(await client.call('resize-disk', {device: 'virtio-blk'}), {});
 	t.deepEqual(await client.call('samples', {timeMs: 1, hz: 7}), {hottest: [], ms: 0, waitingMs: 0});
 	const profile = join(path, '../profile.json');
 	t.deepEqual(await client.call('profile', {path: profile, seconds: 1, hz: 8}), {path: profile, samples: 0});
@@ -132,6 +143,7 @@ test('a client is greeted, looks, changes and drives', async (t) => {
 		'save /tmp/it',
 		'add {"module":"/x.ts","options":{"size":"1"}} at rp0',
 		'remove rp0',
+		'measure-disk virtio-blk',
 		'sample at 7',
 		'sample no more',
 		'sample at 8',

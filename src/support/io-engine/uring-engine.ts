@@ -23,6 +23,7 @@ export class UringEngine implements IoEngine {
 	readonly #operations: (FileOperation | undefined)[];
 	readonly #tokens: number[];
 	#isAwaited = false;
+	#isClosed = false;
 
 	private constructor(reactor: Reactor, ring: Ring, eventFd: number) {
 		this.#reactor = reactor;
@@ -62,6 +63,7 @@ export class UringEngine implements IoEngine {
 			await readableInPool(this.#eventFd, waitMs);
 			drainEventfd(this.#eventFd, this.#scratch);
 		}
+		this.#isClosed = true;
 		this.#ring.close();
 		close(this.#eventFd);
 	}
@@ -69,6 +71,8 @@ export class UringEngine implements IoEngine {
 	/** Gives the kernel all that it has room for. What it has done at once needs no event. */
 	readonly #pass = (): void => {
 		this.#isAwaited = false;
+		// The ring's memory is gone.
+		if (this.#isClosed) return;
 		this.#ring.signal(false);
 		while (this.#waiting.length > 0 && this.#tokens.length > 0 && this.#ring.room > 0) this.#add(this.#waiting.shift());
 		if (this.#ring.enter() < 0) this.#reactor.after(againNs, this.#pass);

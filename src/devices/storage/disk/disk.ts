@@ -1,4 +1,9 @@
+import {engineNames} from '#support/io-engine';
 import {DiskError, DiskOperation, type DiskRequest} from './disk-request.ts';
+
+/** Ways in which a disk's data are moved: copies within the process, or I/O on files by one of its engines. */
+export const diskMovers = ['memory', ...engineNames] as const;
+export type DiskMover = (typeof diskMovers)[number];
 
 /** Sizes that a disk's user has to know. All are in bytes. */
 export interface DiskGeometry {
@@ -24,8 +29,8 @@ export interface Disk {
 	readonly bytes: number;
 	readonly geometry: DiskGeometry;
 	readonly isReadOnly: boolean;
-	/** What it is, in words for `inspect`: `file, io_uring`. */
-	readonly kind: string;
+	/** What moves its data, for `inspect`. */
+	readonly mover: DiskMover;
 	/** Takes a request of anybody's; what is wrong with it is its error. */
 	submit(request: DiskRequest): void;
 	/**

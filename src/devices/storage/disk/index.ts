@@ -1,2 +1,2 @@
-export {type Disk, type DiskGeometry, requestError} from './disk.ts';
+export {type Disk, type DiskGeometry, type DiskMover, diskMovers, requestError} from './disk.ts';
 export {DiskError, DiskOperation, DiskRequest} from './disk-request.ts';

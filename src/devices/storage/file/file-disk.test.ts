@@ -133,7 +133,7 @@ for (const engine of engineNames) {
 			async (t, {memory, open, run, read}) => {
 				const path = newFile();
 				const disk = await open({path, engine, direct});
-				t.is(disk.kind, ['file', ...(direct ? ['direct'] : []), engine].join(', '));
+				t.is(disk.mover, engine);
 				t.is(disk.bytes, length);
 				t.is(
 					await run(disk, {operation: READ, offset: 0x4000, length: 0x3000}, [0x1000, 0x1000], [0x1_0000, 0x2000]),
@@ -317,7 +317,6 @@ diskTest(
 				// It makes room, and the guest may go on.
 				t.is(await run(disk, {operation: DISCARD, offset: 0, length: 0x80_0000}), DiskError.NONE);
 				t.is(await run(disk, {operation: WRITE, offset: 0, length: 0x1000}, [0, 0x1000]), DiskError.NONE);
-				await disk.close();
 			}
 		} finally {
 			child.kill();

@@ -2,12 +2,13 @@ import {close, fstat} from 'node:fs';
 import {promisify} from 'node:util';
 import {type Disk, DiskError, type DiskGeometry, type DiskRequest, requestError} from '#devices/storage/disk';
 import {duplicate, errnoName} from '#support/ffi';
-import {type IoEngine, openIoEngine} from '#support/io-engine';
+import {type EngineName, type IoEngine, openIoEngine} from '#support/io-engine';
 import type {Reactor} from '#support/reactor';
 import {f64, i32, u32, type ViewOf, wire} from '#support/wire';
 import {fileDiskError} from './errors.ts';
 import type {FileDiskConfig} from './file-config.ts';
-import {type FileLimits, FileRequest, type FileRequestOwner} from './file-request.ts';
+import type {FileLimits} from './file-limits.ts';
+import {FileRequest, type FileRequestOwner} from './file-request.ts';
 import {lengthOf, openFile} from './open-file.ts';
 
 /** What the threads that use one file have in common. */
@@ -42,13 +43,14 @@ export class FileDisk implements Disk, FileRequestOwner {
 	readonly fd: number;
 	readonly geometry: DiskGeometry;
 	readonly isReadOnly: boolean;
-	readonly kind: string;
+	readonly mover: EngineName;
 	readonly limits: FileLimits;
 	readonly #path: string;
 	readonly #engine: IoEngine;
 	readonly #share: ViewOf<typeof FileShare>;
 	/** Those that have nothing to do, to be used again. */
 	readonly #free: FileRequest[] = [];
+	#closing: Promise<void> | undefined;
 
 	private constructor(fd: number, engine: IoEngine, {config, isReadOnly, share}: FileDiskParts) {
 		this.fd = fd;
@@ -59,7 +61,7 @@ export class FileDisk implements Disk, FileRequestOwner {
 		const {sectorBytes, physicalSectorBytes} = share;
 		const discardBytes = isReadOnly ? 0 : physicalSectorBytes;
 		this.geometry = {sectorBytes, physicalSectorBytes, discardBytes, mostClearedBytes};
-		this.kind = ['file', ...(config.direct ? ['direct'] : []), engine.name].join(', ');
+		this.mover = engine.name;
 		this.limits = {
 			hasDurableWrites: true,
 			hasHoles: true,
@@ -121,7 +123,13 @@ export class FileDisk implements Disk, FileRequestOwner {
 		this.#share.bytes = Math.floor(bytes / sectorBytes) * sectorBytes;
 	}
 
-	async close(): Promise<void> {
+	close(): Promise<void> {
+		this.#closing ??= this.#close();
+		return this.#closing;
+	}
+
+	/** Once: the descriptor's number may be another file's afterwards. */
+	async #close(): Promise<void> {
 		await this.#engine.close();
 		await new Promise<void>((resolve) => close(this.fd, () => resolve()));
 	}

@@ -1,19 +1,7 @@
 import {DiskError, DiskOperation, type DiskRequest} from '#devices/storage/disk';
 import {addressOf, Errno, Fallocate, RWF_DSYNC} from '#support/ffi';
 import {FileAction, FileOperation} from '#support/io-engine';
-import {Zeros, zerosBytes} from './zeros.ts';
-
-/** What the host's file system has refused once, which is not tried again. */
-export interface FileLimits {
-	/** Writes that are durable by themselves (RWF_DSYNC). */
-	hasDurableWrites: boolean;
-	hasHoles: boolean;
-	hasZeroRanges: boolean;
-	/** What addresses of memory have to be multiples of; 1 without direct I/O. */
-	readonly alignment: number;
-	/** Made when it is wanted. */
-	zeros?: Zeros;
-}
+import {type FileLimits, Zeros, zerosBytes} from './file-limits.ts';
 
 /** Passes calls of a request to the engine, and is told when it has ended. */
 export interface FileRequestOwner {

@@ -11,7 +11,7 @@ import {
 export class MemoryDisk implements Disk {
 	readonly bytes: number;
 	readonly isReadOnly: boolean;
-	readonly kind = 'memory';
+	readonly mover = 'memory';
 	readonly geometry: DiskGeometry = {
 		sectorBytes: 512,
 		physicalSectorBytes: 4096,

@@ -1,4 +1,4 @@
-import type {Disk} from '#devices/storage/disk';
+import {type Disk, diskMovers} from '#devices/storage/disk';
 import {openDisk} from '#devices/storage/source';
 import type {VirtioBack, VirtioServices} from '#devices/virtio/device';
 import type {VirtQueue} from '#devices/virtio/queue';
@@ -29,6 +29,8 @@ export const BlkState = wire('virtio-blk', {
 	disk: u32,
 	/** Counts the requests of the machine's owner to look how long the disk is. */
 	measures: u32,
+	/** What moves its data, counted from 1 in {@link diskMovers}; 0 before there is a disk. */
+	mover: u32,
 });
 
 /** Memory that the backs share before the disk's. */
@@ -87,6 +89,7 @@ export class BlkBack implements VirtioBack {
 			const isUnused = this.#state.disk === 0;
 			if (isUnused) this.#state.disk = own;
 			this.#measures = this.#state.measures;
+			this.#state.mover = diskMovers.indexOf(this.#opened.mover) + 1;
 			return isUnused;
 		});
 		this.#isLost = this.#state.disk !== own;

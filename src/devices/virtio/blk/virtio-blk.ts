@@ -1,3 +1,4 @@
+import {diskMovers} from '#devices/storage/disk';
 import {sharedBytes} from '#devices/storage/source';
 import {type VirtioDevice, virtioMmio, virtioPci} from '#devices/virtio/device';
 import {errorTable} from '#support/errors';
@@ -19,10 +20,12 @@ const blkError = errorTable({
 const versions = {
 	version: 3,
 	upgrade: ({'virtio.config': config = '', ...fields}: SavedFields, from: number): SavedFields => {
-		if ('measures' in fields) throw stateError('STATE_FIELD_UNKNOWN', {struct: virtioBlkKind, field: 'measures'});
+		for (const field of ['measures', 'mover'])
+			if (field in fields) throw stateError('STATE_FIELD_UNKNOWN', {struct: virtioBlkKind, field});
 		return {
 			...fields,
 			measures: 0,
+			mover: 0,
 			'virtio.config': from < 2 && typeof config === 'string' ? longer(config) : config,
 		};
 	},
@@ -68,6 +71,7 @@ const virtioBlk: VirtioDevice<VirtioBlkConfig, typeof BlkState.fields, BlkFeatur
 		state.measures = (state.measures + 1) >>> 0;
 		return true;
 	},
+	words: ({mover}) => ({disk: diskMovers[mover - 1] ?? 'is not there'}),
 	back: (config, state, services) => new BlkBack(config, state, services),
 };
 

@@ -52,6 +52,8 @@ export interface VirtioDevice<C, T extends Fields, N extends string = never>
 	};
 	/** Memory that the driver maps. On MMIO the device has none. */
 	readonly sharedMemory?: SharedMemory<C>;
+	/** Words for its own state, for inspect. The state may hold anything. */
+	words?(state: FieldsView<T>): Readonly<Record<string, string>>;
 	/** The machine's owner asks for something. Called under the device's lock; true has {@link VirtioBack.notified} called. */
 	control?(command: DeviceCommand, state: FieldsView<T>): boolean;
 	back(config: C, state: FieldsView<T>, services: VirtioServices<N>): VirtioBack;

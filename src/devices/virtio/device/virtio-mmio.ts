@@ -123,7 +123,7 @@ export function virtioMmio<C extends object, T extends Fields, N extends string>
 		...(workers && {workers}),
 		...(hostMemory && {hostMemory}),
 		acpi,
-		words: virtioWords(device.features),
+		words: virtioWords(device.features, device.words),
 		state: wire(kind, {
 			...device.state?.fields,
 			...virtioFields(most, space?.bytes ?? 0),

@@ -119,6 +119,7 @@ export function virtioPci<C, T extends Fields, N extends string>(
 		config: space,
 		sharedMemory,
 		control,
+		words,
 		back,
 		...rest
 	} = device;
@@ -127,7 +128,7 @@ export function virtioPci<C, T extends Fields, N extends string>(
 	const registers = new RegisterFile(commonRegisters(vectors.length));
 	return {
 		...rest,
-		words: virtioWords(features),
+		words: virtioWords(features, words),
 		state: wire(device.kind, {
 			...device.state?.fields,
 			...virtioFields(most, space?.bytes ?? 0),

@@ -1,0 +1,114 @@
+import {createHash, randomBytes} from 'node:crypto';
+import {mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import type {ExecutionContext} from 'ava';
+import {measureDisk} from '#devices/virtio/blk';
+import {parsePcieRootComplex, parsePcieRootPort} from '#main/config';
+import {flagged, linuxTest, linuxVm, openTestSnapshot, runInLinux, snapshotPlace} from '#test/petri';
+
+const mebibyte = 2 ** 20;
+const digest = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
+
+/** Folder of a test, gone with it. */
+function folderOf(t: ExecutionContext): string {
+	const folder = mkdtempSync(join(tmpdir(), 'openvmm-disk-'));
+	t.teardown(() => rmSync(folder, {recursive: true, force: true}));
+	return folder;
+}
+
+const disks = (...written: readonly string[]) => flagged({'virtio-blk': written});
+const digestOf = (name: string, disk: string, skip: number, count: number) =>
+	`echo ${name}=$(dd if=/dev/${disk} bs=64k skip=${skip} count=${count} iflag=direct 2>/dev/null | sha256sum)`;
+
+linuxTest('Linux reads what is in a file and writes to it, discards, and follows its length', async (t, machine) => {
+	const folder = folderOf(t);
+	const [path, readOnly] = [join(folder, 'disk.img'), join(folder, 'only-read.img')];
+	const content = randomBytes(16 * mebibyte);
+	writeFileSync(path, content);
+	writeFileSync(readOnly, content.subarray(0, mebibyte));
+	const pcie = {
+		rootComplexes: [parsePcieRootComplex('rc0,end_bus=15')],
+		rootPorts: [parsePcieRootPort('rc0:rp0')],
+	};
+	const devices = disks(
+		`file:${path},pcie_port=rp0,num_queues=2,workers=2,serial=first`,
+		`${readOnly};engine=threads,ro,serial=second`,
+	);
+	const queue = (name: string) => `echo ${name}=$(cat /sys/block/$D/queue/${name})`;
+	const guest = await runInLinux(machine, {processors: {count: 2}, pcie, devices}, [
+		'dmesg -c >/dev/null',
+		'modprobe -a virtio_pci virtio_mmio virtio_blk',
+		'sleep 1',
+		// Which is which is the bus's.
+		'for d in vda vdb; do if [ $(cat /sys/block/$d/serial) = first ]; then D=$d; else R=$d; fi; done',
+		'echo ro=$(cat /sys/block/$D/ro)$(cat /sys/block/$R/ro) cache=$(cat /sys/block/$D/queue/write_cache)',
+		...['discard_max_bytes', 'write_zeroes_max_bytes', 'physical_block_size', 'discard_granularity'].map(queue),
+		digestOf('whole', '$D', 0, 256),
+		digestOf('second', '$R', 0, 16),
+		'dd if=/dev/urandom of=/tmp/sent bs=64k count=32 2>/dev/null',
+		'dd if=/tmp/sent of=/dev/$D bs=64k seek=64 oflag=direct conv=notrunc 2>/dev/null',
+		'dd if=/tmp/sent of=/dev/$D bs=64k seek=128 conv=fsync,notrunc 2>/dev/null',
+		'echo sent=$(sha256sum </tmp/sent)',
+		'dd if=/dev/zero of=/dev/$R bs=4k count=1 2>/dev/null || echo refused=yes',
+		'echo write through >/sys/block/$D/queue/write_cache; echo through=$(cat /sys/block/$D/cache_type)',
+		'echo write through >/sys/block/$D/cache_type; echo through=$(cat /sys/block/$D/cache_type)',
+		'dd if=/tmp/sent of=/dev/$D bs=64k seek=192 oflag=direct conv=notrunc 2>/dev/null',
+		'echo ready=yes',
+		'while [ $(cat /sys/block/$D/size) = 32768 ]; do sleep 0.2; done; echo grown=$(cat /sys/block/$D/size)',
+		"dmesg | grep -v OPENVMM_RUN | grep -E 'I/O error|WARNING: CPU|BUG:|Call Trace'",
+		'echo all=done; sleep 10000',
+	]);
+	await guest.waitFor(/^ready=yes\r?$/m);
+	const sent = /^sent=(\w+)/m.exec(guest.output)?.[1] ?? 'nothing';
+	t.regex(guest.output, /^ro=01 cache=write back\r?$/m, guest.output);
+	t.regex(guest.output, /^discard_max_bytes=[1-9]/m, guest.output);
+	t.regex(guest.output, /^write_zeroes_max_bytes=[1-9]/m);
+	t.regex(guest.output, /^physical_block_size=4096/m);
+	t.regex(guest.output, new RegExp(`^whole=${digest(content)}`, 'm'));
+	t.regex(guest.output, new RegExp(`^second=${digest(content.subarray(0, mebibyte))}`, 'm'));
+	t.regex(guest.output, /^refused=yes\r?$/m);
+	t.regex(guest.output, /^through=write through\r?$/m);
+	const after = readFileSync(path);
+	for (const start of [4, 8, 12])
+		t.is(digest(after.subarray(start * mebibyte, (start + 2) * mebibyte)), sent, `what was written at ${start} MiB`);
+	t.is(digest(after.subarray(0, 4 * mebibyte)), digest(content.subarray(0, 4 * mebibyte)), 'and nothing beside it');
+	t.is(digest(readFileSync(readOnly)), digest(content.subarray(0, mebibyte)));
+	t.is(await guest.inspect('vm/devices/virtio-blk-mmio/words/disk'), 'threads');
+	truncateSync(path, 24 * mebibyte);
+	await guest.vm.control('virtio-blk', measureDisk);
+	await guest.waitFor(/^all=done\r?$/m);
+	t.regex(guest.output, /^grown=49152\r?$/m);
+	t.notRegex(guest.output.replace(/^.*\/dev\/\$R.*$/m, ''), /WARNING: CPU|BUG:|Call Trace|I\/O error/);
+});
+
+linuxTest('a snapshot amid writes to a file goes on with them, and none is lost', async (t, machine) => {
+	const path = join(folderOf(t), 'disk.img');
+	const directory = snapshotPlace(t);
+	const blocks = 40;
+	const options = {memory: {sizeBytes: 256 * mebibyte}, processors: {count: 1}};
+	const devices = disks(`${path};create=4M`);
+	const script = [
+		'modprobe -a virtio_mmio virtio_blk; sleep 1',
+		`dd if=/dev/urandom of=/tmp/sent bs=64k count=${blocks} 2>/dev/null`,
+		`i=0; while [ $i -lt ${blocks} ]; do dd if=/tmp/sent of=/dev/vda bs=64k skip=$i seek=$i count=1 oflag=direct conv=notrunc 2>/dev/null || echo failed; echo block $i; i=$((i+1)); done`,
+		'echo sent=$(sha256sum </tmp/sent)',
+		digestOf('got', 'vda', 0, blocks),
+	].join('; ');
+	const guest = await linuxVm(machine, {...options, devices}, `OPENVMM_RUN="${script}"`);
+	await guest.vm.start();
+	await guest.waitFor(/block 10\r?\n/);
+	await guest.vm.saveSnapshot(directory);
+	await guest.vm.stop();
+	// What the first machine has written since is written again, with the same.
+	const again = disks(path);
+	const snapshot = openTestSnapshot(t, directory);
+	const restored = await machine({...options, boot: {kind: 'none'}, devices: again}, {snapshot});
+	await restored.vm.start();
+	t.deepEqual(await restored.vm.ended, {kind: 'power-off'}, restored.output);
+	const [sent, got] = ['sent', 'got'].map((name) => new RegExp(`^${name}=(\\w+)`, 'm').exec(restored.output)?.[1]);
+	t.truthy(sent, restored.output);
+	t.is(got, sent, restored.output);
+	t.notRegex(restored.output, /failed|I\/O error/);
+	t.is(digest(readFileSync(path).subarray(0, blocks * 65536)), `${sent}`);
+});
