@@ -48,8 +48,10 @@ export async function work({worker, ...shared}: WorkerShare, findModel: ModelFin
 		throw new Error(message);
 	};
 	holder.backs = new DeviceBacks(attach(shared, findModel), reactor, failed, {worker});
+	const running = reactor.run();
+	await holder.backs.open();
 	holder.backs.start();
-	await reactor.run();
+	await running;
 }
 
 /**

@@ -122,6 +122,8 @@ export class EpollReactor implements RunningReactor {
 	async run(): Promise<void> {
 		const {state} = this;
 		state.tid = gettid();
+		// Node's loop waits for its own descriptors from its first round on: one that has had none would be waited for in vain.
+		await new Promise((resolve) => setImmediate(resolve));
 		let idleSince = now();
 		// The very first turn may be the one that does not come back.
 		state.turnNs = idleSince;

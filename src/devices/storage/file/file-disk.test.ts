@@ -279,6 +279,9 @@ diskTest('a new file has the length that it is made with, and one that is there 
 	t.true(statSync(path).blocks < 100);
 	await t.throwsAsync(open({path, create: 2 ** 20}), {code: 'DISK_FILE_EXISTS'});
 	t.is(statSync(path).size, 2 ** 33);
+	const impossible = newPath();
+	await t.throwsAsync(open({path: impossible, create: 2 ** 53 - 512}), {code: 'DISK_FILE_UNUSABLE', message: /EFBIG/});
+	t.false(existsSync(impossible), 'none is left behind');
 });
 
 diskTest('what is no disk is refused, with what is wrong', async (t, {open}) => {

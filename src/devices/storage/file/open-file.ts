@@ -1,5 +1,5 @@
 import {constants, readFileSync, type Stats} from 'node:fs';
-import type {FileHandle} from 'node:fs/promises';
+import {type FileHandle, open, rm} from 'node:fs/promises';
 import {Errno, errnoOf, lockFile, Seek, seek} from '#support/ffi';
 import {allocateSharedPages, sharedPageSize} from '#support/shared-memory';
 import {fileDiskError} from './errors.ts';
@@ -21,7 +21,7 @@ const [smallSector, largeSector] = [512, 4096];
  */
 export async function openFile(config: FileDiskConfig, isReadOnly: boolean): Promise<OpenFile> {
 	const {path} = config;
-	const handle = await open(config, isReadOnly);
+	const handle = await openHandle(config, isReadOnly);
 	try {
 		const locked = lockFile(handle.fd, isReadOnly);
 		if (locked === -Errno.EWOULDBLOCK) throw fileDiskError('DISK_FILE_LOCKED', {path});
@@ -35,6 +35,8 @@ export async function openFile(config: FileDiskConfig, isReadOnly: boolean): Pro
 		return {handle, bytes, sectorBytes, physicalSectorBytes: Math.max(sectorBytes, largeSector)};
 	} catch (cause) {
 		await handle.close();
+		// It was made for nothing.
+		if (config.create !== undefined) await rm(path, {force: true});
 		throw unusable(cause, path, 'used');
 	}
 }
@@ -42,15 +44,14 @@ export async function openFile(config: FileDiskConfig, isReadOnly: boolean): Pro
 /** Length of a file or of a block device. */
 export const lengthOf = (fd: number, stats: Stats): number => (stats.isFile() ? stats.size : seek(fd, 0, Seek.END));
 
-async function open({path, direct, create}: FileDiskConfig, isReadOnly: boolean): Promise<FileHandle> {
+async function openHandle({path, direct, create}: FileDiskConfig, isReadOnly: boolean): Promise<FileHandle> {
 	const {O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_DIRECT} = constants;
 	const flags =
 		(isReadOnly && create === undefined ? O_RDONLY : O_RDWR) |
 		(direct ? O_DIRECT : 0) |
 		(create === undefined ? 0 : O_CREAT | O_EXCL);
-	const {open: openHandle} = await import('node:fs/promises');
 	try {
-		return await openHandle(path, flags, 0o644);
+		return await open(path, flags, 0o644);
 	} catch (cause) {
 		if (create !== undefined && errnoOf(cause) === 'EEXIST') throw fileDiskError('DISK_FILE_EXISTS', {path});
 		if (direct && errnoOf(cause) === 'EINVAL') throw fileDiskError('DISK_DIRECT_UNSUPPORTED', {path});
