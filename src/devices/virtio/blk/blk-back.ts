@@ -85,18 +85,16 @@ export class BlkBack implements VirtioBack {
 	start(): void {
 		const own = this.#config.disk.kind === 'memory' ? this.#draw() : 1;
 		const {worker, locked} = this.#services;
-		const isNew = locked(() => {
-			const isUnused = this.#state.disk === 0;
-			if (isUnused) this.#state.disk = own;
+		locked(() => {
+			if (this.#state.disk === 0) this.#state.disk = own;
+			this.#isLost = this.#state.disk !== own;
 			this.#measures = this.#state.measures;
 			this.#state.mover = diskMovers.indexOf(this.#opened.mover) + 1;
-			return isUnused;
 		});
-		this.#isLost = this.#state.disk !== own;
 		if (worker.index !== 0) return;
 		const {bytes} = this.#opened;
 		const told = toldBytes(this.#services.config);
-		if (!isNew && bytes < told) throw blkError('VIRTIO_BLK_SHORTER', {bytes, told});
+		if (bytes < told) throw blkError('VIRTIO_BLK_SHORTER', {bytes, told});
 		this.#tell();
 	}
 
