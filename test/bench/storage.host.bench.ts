@@ -1,7 +1,7 @@
 /**
  * A disk from a file in the page cache, 4 KiB at a time from random places, at depth 1 and 32: by virtio-blk on a device worker, whose driver on this
- * thread spins; by the I/O engine alone, on this thread; and by preadv(2) in a loop, which is what the host has to give to one thread. Needs no KVM, and two processors
- * that are free.
+ * thread spins; by a virtio-blk on this thread, which says what it costs without anybody waiting; by the I/O engine alone; and by
+ * preadv(2) in a loop, which is what the host has to give to one thread. Needs no KVM, and two processors that are free.
  */
 import {closeSync, mkdtempSync, openSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
@@ -10,6 +10,7 @@ import {isMainThread, workerData} from 'node:worker_threads';
 import type {GuestWindow} from '#devices/guest-memory';
 import {completeModel} from '#devices/pci/function';
 import {virtioBlkMmio} from '#devices/virtio/blk';
+import {TestDriver, VirtioMachine} from '#devices/virtio/testing';
 import {addressOf, koffi} from '#support/ffi';
 import {type EngineName, engineNames, FileAction, FileOperation, openIoEngine} from '#support/io-engine';
 import {EpollReactor} from '#support/reactor';
@@ -17,13 +18,13 @@ import {unchecked} from '#support/trust';
 import {startMachine, type WorkerShare, work} from './device-worker.ts';
 import {report} from './report.ts';
 
-const rounds = 7;
+const rounds = 9;
 const depths = [1, 32] as const;
-const requestsOfRound = 640;
+const requestsOfRound = 1280;
 const blockBytes = 4096;
 const fileBytes = 256 * 2 ** 20;
 const [queueSize, descriptorsOfRequest] = [128, 3];
-const [headers, statuses, buffers] = [0x8000, 0x9000, 0x10_0000];
+const [headers, statuses, buffers] = [0x8000, 0x9000, 0x4_0000];
 
 const model = completeModel(virtioBlkMmio);
 const findModel = () => model;
@@ -35,8 +36,21 @@ const randomBlock = (): number => {
 	return Math.floor((state / 2 ** 32) * (fileBytes / blockBytes));
 };
 
+const configOf = (path: string, engine: EngineName) => {
+	return {disk: {kind: 'file', path, engine}, queues: 1, workers: 1, readOnly: true, packed: false, id: ''};
+};
+
+type Driver = Pick<TestDriver, 'describe' | 'publish' | 'place'> & {
+	readonly machine: Pick<VirtioMachine, 'memory' | 'registers'>;
+};
+
 /** Something that reads so many blocks at a depth, and tells the milliseconds that it took. */
 type Subject = (depth: number) => Promise<number>;
+
+interface Running {
+	readonly subject: Subject;
+	end(): Promise<void>;
+}
 
 async function timed(action: () => Promise<void> | void): Promise<number> {
 	const begin = process.hrtime.bigint();
@@ -45,17 +59,33 @@ async function timed(action: () => Promise<void> | void): Promise<number> {
 }
 
 /** The device path: rings, doorbell, a worker's thread, an engine, and back. */
-async function startDevice(
-	path: string,
-	engine: EngineName,
-	pollNs: number,
-): Promise<{subject: Subject; end(): Promise<void>}> {
-	const disk = {kind: 'file', path, engine};
-	const config = {disk, queues: 1, workers: 1, readOnly: true, packed: false, id: ''};
+async function startDevice(path: string, engine: EngineName, pollNs: number): Promise<Running> {
+	const config = configOf(path, engine);
 	const thread = new URL(import.meta.url);
 	const {memory, registers, ...machine} = await startMachine(model.kind, config, findModel, {pollNs, thread});
 	const driver = machine.driver(queueSize);
 	driver.begin([], 1);
+	const subject = blocksBy(driver, () => {});
+	return {subject, end: machine.end};
+}
+
+/** The same on this thread, in turns of a reactor that never waits. */
+async function startAlone(path: string, engine: EngineName): Promise<Running> {
+	const machine = await VirtioMachine.opened(model as never, 'mmio', configOf(path, engine));
+	const driver = new TestDriver(machine, queueSize);
+	driver.begin([], 1);
+	return {
+		subject: blocksBy(driver, () => machine.turn(0)),
+		async end() {
+			await machine.stop();
+			await machine.dispose();
+		},
+	};
+}
+
+/** Has a driver read blocks. @param wait - called until the device has answered */
+function blocksBy(driver: Driver, wait: () => void): Subject {
+	const {memory, registers} = driver.machine;
 	const {descriptors, device} = driver.place(0);
 	const used = memory.mapped(device, 4, 4) as GuestWindow;
 	for (let slot = 0; slot < depths[1]; slot++) {
@@ -66,7 +96,7 @@ async function startDevice(
 		memory.writeU64(headers + 16 * slot, 0);
 	}
 	let done = 0;
-	const subject = (depth: number) =>
+	return (depth) =>
 		timed(() => {
 			for (let left = requestsOfRound; left > 0; left -= depth) {
 				const count = Math.min(depth, left);
@@ -76,11 +106,10 @@ async function startDevice(
 				}
 				registers.notify(0);
 				done = (done + count) & 0xffff;
-				while (unchecked(used.acquireU16(2)) !== done);
+				while (unchecked(used.acquireU16(2)) !== done) wait();
 				if (unchecked(memory.readU8(statuses)) !== 0) throw new Error('a read failed');
 			}
 		});
-	return {subject, end: machine.end};
 }
 
 /** A block's read by the engine alone. */
@@ -104,7 +133,7 @@ class Read extends FileOperation {
 	}
 }
 
-function startEngine(fd: number, name: EngineName): {subject: Subject; end(): Promise<void>} {
+function startEngine(fd: number, name: EngineName): Running {
 	const reactor = new EpollReactor();
 	const engine = openIoEngine(reactor, name);
 	const running = reactor.run();
@@ -150,13 +179,12 @@ if (isMainThread) {
 	writeFileSync(path, Buffer.alloc(fileBytes, 1));
 	const fd = openSync(path, 'r');
 	const polling = 200_000;
-	const subjects: [string, {subject: Subject; end(): Promise<void>}][] = [
-		['preadv', {subject: preadvLoop(fd), end: async () => {}}],
-	];
+	const subjects: [string, Running][] = [['preadv', {subject: preadvLoop(fd), end: async () => {}}]];
 	for (const name of engineNames) {
 		subjects.push([`virtio-blk, ${name}, polling`, await startDevice(path, name, polling)]);
 		subjects.push([`virtio-blk, ${name}, from sleep`, await startDevice(path, name, 0)]);
 	}
+	subjects.push(['virtio-blk, io_uring, on this thread', await startAlone(path, 'io_uring')]);
 	const samples = new Map<string, number[]>();
 	const sample = async (name: string, subject: Subject, round: number) => {
 		for (const depth of depths) {
