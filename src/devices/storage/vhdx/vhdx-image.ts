@@ -163,9 +163,8 @@ export class VhdxImage extends BlockImage {
 		const chunk = Math.floor(block / this.#shape.chunk);
 		let bitmap = this.#bitmaps.get(chunk);
 		if (bitmap === undefined) {
-			const {state, offset} = this.#entry(this.#bitmapEntryOf(chunk));
-			if (!this.#metadata.hasParent || state !== PayloadState.full)
-				throw this.#damaged(`block ${block} is there in part, and has no bitmap`);
+			if (!this.#hasBitmap(block)) throw this.#damaged(`block ${block} is there in part, and has no bitmap`);
+			const {offset} = this.#entry(this.#bitmapEntryOf(chunk));
 			bitmap = new Uint8Array(bitmapBytes);
 			await this.file.read(offset, bitmap);
 			this.#bitmaps.set(chunk, bitmap);
