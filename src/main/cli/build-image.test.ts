@@ -6,14 +6,14 @@ import {text} from 'node:stream/consumers';
 import test, {type ExecutionContext} from 'ava';
 import {systemDebs} from '#main/images/testing';
 import {type Answer, makeMirror, makeSigner, serveMirror} from '#main/mirror/testing';
-import {bootLine, imageBuild, imageCommand, progressLine} from './build-image.ts';
+import {bootLine, buildImage, imageBuild, progressLine} from './build-image.ts';
 import {parseCommandLine} from './parse.ts';
 import type {Environment} from './to-config.ts';
 
 /** What a command line asks for. */
 function asked(words: string, env: Environment = {}) {
 	const line = parseCommandLine(`image build debian ${words}`.trim().split(' '));
-	if (line.command !== 'image') throw new Error(line.command);
+	if (line.command !== 'image build') throw new Error(line.command);
 	return imageBuild(line.flags, env);
 }
 
@@ -62,10 +62,8 @@ test('the time of reproducible builds is taken, and a flag before it', (t) => {
 
 test('other words than those of the command are refused', async (t) => {
 	const flags = {has: () => false, last: () => undefined, all: () => []};
-	await t.throwsAsync(imageCommand([], flags, {}), {code: 'CLI_ARGUMENT_MISSING'});
-	await t.throwsAsync(imageCommand(['build'], flags, {}), {code: 'CLI_ARGUMENT_MISSING'});
-	await t.throwsAsync(imageCommand(['make', 'debian'], flags, {}), {code: 'CLI_WORD_UNKNOWN'});
-	await t.throwsAsync(imageCommand(['build', 'fedora'], flags, {}), {code: 'CLI_WORD_UNKNOWN', message: /debian/});
+	await t.throwsAsync(buildImage([], flags, {}), {code: 'CLI_ARGUMENT_MISSING'});
+	await t.throwsAsync(buildImage(['fedora'], flags, {}), {code: 'CLI_WORD_UNKNOWN', message: /debian/});
 });
 
 test('what a shell would take apart is quoted', (t) => {

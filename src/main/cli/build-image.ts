@@ -9,17 +9,16 @@ import type {FlagValues} from './parse.ts';
 import {print} from './print.ts';
 import type {Environment} from './to-config.ts';
 
-const help = 'openvmm image --help';
+const help = 'openvmm image build --help';
 
 type Flags = FlagValues<string>;
 
-/** `openvmm image build debian`. @param words - behind `image` @returns the status to end with @throws VmmError */
-export async function imageCommand(words: readonly string[], flags: Flags, env: Environment): Promise<number> {
-	for (const [index, known] of ['build', 'debian'].entries()) {
-		const word = words[index];
-		if (word === undefined) throw cliError('CLI_ARGUMENT_MISSING', {argument: known, help});
-		if (word !== known) throw cliError('CLI_WORD_UNKNOWN', {word, known, help});
-	}
+const distribution = 'debian';
+
+/** `openvmm image build debian`. @param words - behind `image build` @returns the status to end with @throws VmmError */
+export async function buildImage([word]: readonly string[], flags: Flags, env: Environment): Promise<number> {
+	if (word === undefined) throw cliError('CLI_ARGUMENT_MISSING', {argument: distribution, help});
+	if (word !== distribution) throw cliError('CLI_WORD_UNKNOWN', {word, known: distribution, help});
 	const build = imageBuild(flags, env);
 	const ending = new AbortController();
 	let status = 0;

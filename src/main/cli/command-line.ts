@@ -74,12 +74,13 @@ async function run(
 			const {checkDeviceModule} = await import('./check-device-module.ts');
 			return checkDeviceModule(word, {json: line.flags.has('json')});
 		}
-		case 'image': {
-			const {imageCommand} = await import('./build-image.ts');
-			return imageCommand(line.words, line.flags, env);
-		}
+		case 'image':
 		case 'disk':
-			throw cliError('CLI_ARGUMENT_MISSING', {argument: 'COMMAND', help: 'openvmm disk --help'});
+			throw cliError('CLI_ARGUMENT_MISSING', {argument: 'COMMAND', help: `openvmm ${line.command} --help`});
+		case 'image build': {
+			const {buildImage} = await import('./build-image.ts');
+			return buildImage(line.words, line.flags, env);
+		}
 		case 'disk create':
 		case 'disk info':
 		case 'disk check':

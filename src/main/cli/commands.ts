@@ -158,9 +158,10 @@ export const ownCommands = {
 			['2', 'it does not, or no machine can have it'],
 		],
 	},
-	image: {
+	image: {help: 'make images that boot', words: ['COMMAND'], flags: [helpFlag]},
+	'image build': {
 		help: 'make a bootable disk, kernel and initial file system of Debian packages, without root; prints how to boot them',
-		words: ['build', 'debian'],
+		words: ['debian'],
 		flags: [
 			{
 				name: 'packages',

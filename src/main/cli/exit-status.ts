@@ -53,7 +53,6 @@ export const exitStatuses = {
 			'FLAT_*',
 			'BUS_*',
 			'DEVICE_*',
-			'DISK_*',
 			'IO_URING_*',
 			'PCI_*',
 			'PCIE_*',
@@ -119,7 +118,7 @@ export const exitStatuses = {
 	},
 	disk: {
 		status: 12,
-		meaning: 'a disk image cannot be made, opened, read or written, or has faults',
+		meaning: 'a disk or an image of one cannot be made, opened, read or written, or has faults',
 		codes: ['DISK_*'],
 	},
 	hangup: {status: 129, meaning: 'SIGHUP ended it', codes: []},
