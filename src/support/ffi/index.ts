@@ -45,3 +45,4 @@ export {
 	signalThread,
 } from './signals.ts';
 export {accept, ipVersion, listenTcp, listenUnix, unixPathLimit} from './socket.ts';
+export {type WideExchange, wideExchange, wideExchangeCode} from './wide-exchange.ts';

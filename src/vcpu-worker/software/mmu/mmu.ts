@@ -1,3 +1,4 @@
+import type {WideExchange} from '#support/ffi';
 import {AccessKind, type Core} from '#vcpu-worker/software/interpreter';
 import {
 	AccessClass,
@@ -107,6 +108,8 @@ export class Mmu {
 	isLong = false;
 	/** Does something while no other processor executes code. */
 	exclusively: (action: () => void) => void = (action) => action();
+	/** Exchanges 128 bits at a place in RAM at once; undefined where that can only be done {@link exclusively}. */
+	exchangeWide: WideExchange | undefined;
 	readonly memory: PhysicalMemory;
 	devices: DeviceSpace;
 	code: CodePages;
@@ -439,6 +442,11 @@ export class Mmu {
 	 */
 	systemPlace(low: number, high: number, bytes: number, kind: 'read' | 'write'): number {
 		return this.#placeInPage(low, high, bytes, kind === 'read' ? tlbEntry.readPage : tlbEntry.writePage, false);
+	}
+
+	/** The same of bytes that an instruction writes which TypeScript carries out. */
+	placeOfWrite(address: bigint, bytes: number, isUser: boolean): number {
+		return this.#knownPlace(address, bytes, tlbEntry.writePage, isUser);
 	}
 
 	/** Tells who watches of an access that an instruction makes which TypeScript carries out. */

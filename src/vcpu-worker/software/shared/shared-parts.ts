@@ -1,4 +1,5 @@
 import {type PageWatchHandle, watchedLinesBytes, watchLogBytes} from '#devices/guest-memory';
+import {wideExchangeCode} from '#support/ffi';
 import {allocateSharedPages, maxSharedPages, type SharedMemory} from '#support/shared-memory';
 import {CpuState, memoryMap, Request} from '#vcpu-worker/software/state';
 import {PrefixTable} from './prefix-table.ts';
@@ -32,6 +33,8 @@ export interface SharedParts {
 	readonly epochs: SharedArrayBuffer;
 	/** Forms of instructions that they have met: a {@link PrefixTable}. */
 	readonly forms: SharedArrayBuffer;
+	/** See `wideExchangeCode`; 0 where there is no such code, or nobody to exclude. */
+	readonly wideExchange: number;
 	/** Tells of writes to decoded code. */
 	readonly watch: PageWatchHandle;
 }
@@ -44,6 +47,7 @@ export function createSharedParts(processors: number): SharedParts {
 		memories,
 		epochs: new SharedArrayBuffer(Rendezvous.byteLength(processors)),
 		forms: new SharedArrayBuffer(PrefixTable.byteLength),
+		wideExchange: processors > 1 ? wideExchangeCode() : 0,
 		watch: {
 			// For any RAM: pages are committed when they are touched.
 			lines: allocateSharedPages(watchedLinesBytes(maxSharedPages)),

@@ -1,4 +1,5 @@
 import type {MappedMemory} from '#devices/guest-memory';
+import {type WideExchange, wideExchange} from '#support/ffi';
 import {allocateSharedMemory, type SharedMemory} from '#support/shared-memory';
 import {goesStraight, type Instruction} from '#vcpu-worker/software/decode';
 import {Core} from '#vcpu-worker/software/interpreter';
@@ -108,6 +109,8 @@ export class Processor implements Parts, Compared {
 		this.mmu = new Mmu(this.core, this.#memory, devices, this.#code);
 		this.#lone = new LoneInstructions(this.core, this.mmu, this.#memory);
 		this.core.across = this.#lone.known;
+		if (shared.wideExchange !== 0 && first !== undefined)
+			this.mmu.exchangeWide = lazily(() => wideExchange(shared.wideExchange, first.memory.buffer));
 		this.mmu.exclusively = (action) => this.#others.exclusively(action, this.#dropWritable);
 		this.outside = outside;
 		this.debug = new DebugUnit(this.core, this.mmu);
@@ -601,6 +604,15 @@ export class Processor implements Parts, Compared {
 		if (after === 'halt') this.isHalted = true;
 		return after;
 	}
+}
+
+/** What makes the exchange when it is called for the first time: most threads never come to it. */
+function lazily(make: () => WideExchange): WideExchange {
+	let made: WideExchange | undefined;
+	return (...exchange) => {
+		made ??= make();
+		return made(...exchange);
+	};
 }
 
 /** An interrupt from outside is delivered as an exception without an error code, whatever its vector. */
