@@ -1,8 +1,9 @@
-/** Writes what bundles find beside them, so that no start of a machine has to make it: the embedded guest, the interpreter, and what asks for fused products. */
+/** Writes what bundles find beside them, so that no start of a machine has to make it: the embedded guest, the interpreter, what writes records of known forms, and what asks for fused products. */
 
 import {mkdirSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {embeddedGuest} from '#flowey/embedded-guest';
+import {buildFormWriter} from '#vcpu-worker/software/decode';
 import {buildFuseCheck} from '#vcpu-worker/software/fuse-check';
 import {buildInterpreter} from '#vcpu-worker/software/interpreter';
 import type {FloweyNode} from '../core/index.ts';
@@ -14,6 +15,7 @@ export const generateFiles: FloweyNode<{readonly folder: string}, void> = {
 		mkdirSync(folder, {recursive: true});
 		writeFileSync(join(folder, 'embedded-guest.elf'), embeddedGuest().image);
 		writeFileSync(join(folder, 'interpreter.wasm'), buildInterpreter());
+		writeFileSync(join(folder, 'form-writer.wasm'), buildFormWriter());
 		writeFileSync(join(folder, 'fuse-check.wasm'), buildFuseCheck());
 	},
 };

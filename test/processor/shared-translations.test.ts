@@ -93,7 +93,8 @@ test('what one processor has had made another one takes, of another machine too'
 	t.true(first.guest.processor.translations.size.translations > 0);
 	// Records of the second lie elsewhere.
 	const second = startAsking(work, store);
-	second.guest.processor.core.decode(new Uint8Array(4096).fill(0x90), 0);
+	const {core} = second.guest.processor;
+	core.write(core.decode(new Uint8Array(4096).fill(0x90), 0));
 	run(second.guest, second.answer);
 	t.is(requests.length, made);
 	t.true(second.guest.processor.translations.size.translations > 0);

@@ -3,6 +3,7 @@ export {lock, lockPatienceMs, tryLock, unlock} from './lock.ts';
 export {
 	allocateSharedMemory,
 	allocateSharedPages,
+	allocateSmallMemory,
 	maxSharedPages,
 	type SharedMemory,
 	sharedPageSize,

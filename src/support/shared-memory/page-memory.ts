@@ -5,12 +5,11 @@
 
 /** Node's part of the JavaScript API of WebAssembly (threads and memory64); its types come with DOM only. */
 declare const WebAssembly: {
-	readonly Memory: new (descriptor: {
-		readonly initial: bigint;
-		readonly maximum: bigint;
-		readonly shared: true;
-		readonly address: 'i64';
-	}) => SharedMemory;
+	readonly Memory: new (
+		descriptor:
+			| {readonly initial: bigint; readonly maximum: bigint; readonly shared: true; readonly address: 'i64'}
+			| {readonly initial: number; readonly maximum: number; readonly shared: true},
+	) => SharedMemory;
 };
 
 /**
@@ -35,6 +34,10 @@ export function allocateSharedMemory(byteLength: number): SharedMemory {
 	const pages = BigInt(Math.ceil(byteLength / sharedPageSize));
 	return new WebAssembly.Memory({initial: pages, maximum: pages, shared: true, address: 'i64'});
 }
+
+/** Allocates one with addresses of 32 bits, of so many pages of {@link sharedPageSize}. */
+export const allocateSmallMemory = (pages: number): SharedMemory =>
+	new WebAssembly.Memory({initial: pages, maximum: pages, shared: true});
 
 /** The buffer of {@link allocateSharedMemory}, for memory that no compiled code imports. */
 export const allocateSharedPages = (byteLength: number): SharedArrayBuffer => allocateSharedMemory(byteLength).buffer;

@@ -13,6 +13,11 @@ export const maxOverrun = 1100;
 const runs = 24;
 const maxBudget = 400;
 const zeros = new Uint8Array(0x1_0000);
+/** What lies between the parts of a processor's own memory: the bytes of code are those of a page, and of an instruction that ends in the next. */
+const gaps = [
+	[CpuState.size, memoryMap.decoding],
+	[memoryMap.code + 4096 + 15, memoryMap.tlb],
+] as const;
 const endings: readonly ProcessorStop[] = ['polled', 'halted', 'shutdown', 'window'];
 /** Bits of RFLAGS that are no status flags, with bit 1, which is always set. */
 const controlFlags = 0x3f_7702;
@@ -131,8 +136,10 @@ export class HostileMachine {
 		const [isPaged, isProtected] = [(cr0 & (1n << 31n)) !== 0n, (cr0 & 1n) !== 0n];
 		const isLong = (efer & 0x400n) !== 0n;
 		require(this.#vcpus.isIntact, 'memory beside RAM has been written');
-		const gap = new Uint8Array(core.memory, CpuState.size, memoryMap.tlb - CpuState.size);
-		require(Buffer.compare(gap, zeros.subarray(0, gap.length)) === 0, 'memory of its own has been written');
+		for (const [begin, end] of gaps) {
+			const gap = new Uint8Array(core.memory, begin, end - begin);
+			require(Buffer.compare(gap, zeros.subarray(0, gap.length)) === 0, 'memory of its own has been written');
+		}
 		require(!isPaged || isProtected, 'paging without protection');
 		require(isLong === (isPaged && (efer & 0x100n) !== 0n), `EFER ${efer.toString(16)}, CR0 ${cr0.toString(16)}`);
 		require(!isLong || (cr4 & 0x20n) !== 0n, 'long mode without PAE');

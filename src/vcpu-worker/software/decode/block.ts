@@ -1,14 +1,22 @@
+import {allocateSmallMemory, type SharedMemory} from '#support/shared-memory';
 import type {PrefixTable} from '#vcpu-worker/software/shared';
-import {MicroOp} from '#vcpu-worker/software/state';
+import {MicroOp, memoryMap} from '#vcpu-worker/software/state';
+import {DecodingWord, Written} from './build-form-writer.ts';
 import type {Announced} from './features.ts';
-import {Check, Forms} from './form.ts';
-import type {Form, Varying} from './form-words.ts';
+import {Forms, formRoots, maxSteps} from './form.ts';
+import {formWriter, type WriteForms} from './form-writer.ts';
 import type {CodeSize, Instruction} from './instruction.ts';
-import {avxCheck, mmxCheck, nextStep, RecordWord, systemStep, vectorCheck, vexCheck, wordsOf} from './step.ts';
+import {nextStep, RecordWord, systemStep, wordsOf} from './step.ts';
 
 /** Most instructions of a block: what may run between two looks at the budget. */
 export const maxBlockInstructions = 32;
+/** Most records of a block: few have more than a hundred. */
+export const maxBlockRecords = 512;
+/** Records that an instruction and the block's end may need: its steps, what is asked before it, and what goes on behind it. */
+const reserved = maxSteps + 5;
 const pageBytes = 4096;
+/** Greatest length of an instruction. */
+const maxLength = 15;
 
 /** Instructions for TypeScript behind which code goes on in the same mode, if they do not fault. */
 const straight = new Set(
@@ -24,8 +32,8 @@ export const goesStraight = ({name}: Instruction): boolean => straight.has(name)
 
 /** A decoded block: holds until the next one is decoded. */
 export interface DecodedBlock {
-	/** Records of its steps. A place in a step's own record is {@link ownImmediate}. */
-	readonly words: Int32Array;
+	/** Address of its first record. */
+	readonly first: number;
 	/** How many there are. */
 	readonly count: number;
 	/** Offset in the page behind its last instruction: beyond it where that is in the next page too. */
@@ -41,32 +49,44 @@ export interface BlockOptions {
 	readonly limit?: number;
 	/** Where no instruction begins any more. */
 	readonly end?: number;
+	/**
+	 * Where records go, for which {@link maxBlockRecords} have room: places in a step's own record become addresses. Otherwise they go where the next
+	 * ones do, and such a place is {@link ownImmediate}.
+	 */
+	readonly at?: number;
 }
 
-/** What leads the first instruction of a block that asks for it: a bit each. */
-const checks = [vexCheck, avxCheck, vectorCheck, mmxCheck].map((step, bit) => ({
-	bit: 1 << bit,
-	words: Int32Array.from(wordsOf(step)),
-}));
 const systemWords = Int32Array.from(wordsOf(systemStep));
 const nextWords = Int32Array.from(wordsOf(nextStep(0)));
 const ordinalShift = (MicroOp.offset('ordinal') - MicroOp.offset('kind')) * 8;
 const nextShift = (MicroOp.offset('next') - MicroOp.offset('start')) * 8;
 const {words: recordWords, start: startWord, immediate: immediateWord} = RecordWord;
+/** Where the records go of a decoder that has a memory of its own, which has as much room behind. */
+const ownRecords = 0x8000;
+/** The words of {@link DecodingWord}. */
+const told = memoryMap.decoding / 4;
 
 /** Decodes blocks: instructions that follow each other in memory, up to one that always goes elsewhere or the page's end. */
 export class BlockDecoder {
 	readonly #forms: Forms;
-	/** Records of the block that is decoded. */
-	#words = new Int32Array(recordWords * 8 * maxBlockInstructions);
-	#length = 0;
+	readonly #memory: SharedMemory;
+	/** The memory in words, and where it has the bytes that are decoded. */
+	readonly #words: Int32Array;
+	readonly #code: Uint8Array;
+	/** Of the table that forms are in. */
+	#table: PrefixTable | undefined;
+	#write: WriteForms = () => Written.unknown;
 
 	/**
 	 * @param announced - see `decode`
 	 * @param shared - where other processors find the forms that this one has met, and this one theirs
+	 * @param memory - a processor's own, where its blocks are to be
 	 */
-	constructor(announced?: Announced, shared?: PrefixTable) {
+	constructor(announced?: Announced, shared?: PrefixTable, memory: SharedMemory = allocateSmallMemory(1)) {
 		this.#forms = new Forms(announced, shared);
+		this.#memory = memory;
+		this.#words = new Int32Array(memory.buffer);
+		this.#code = new Uint8Array(memory.buffer, memoryMap.code, pageBytes + maxLength);
 	}
 
 	/**
@@ -77,101 +97,91 @@ export class BlockDecoder {
 	decode(
 		page: Uint8Array,
 		pageOffset: number,
-		{codeSize = 64, limit = maxBlockInstructions, end = pageBytes}: BlockOptions = {},
+		{codeSize = 64, limit = maxBlockInstructions, end = pageBytes, at}: BlockOptions = {},
 	): DecodedBlock {
+		const words = this.#words;
 		const instructions: [number, Instruction][] = [];
-		this.#length = 0;
-		let at = pageOffset;
-		let start = pageOffset;
-		let ordinal = 0;
-		let checked = 0;
-		while (ordinal < limit && at < end) {
-			ordinal++;
-			start = at;
-			const form = this.#forms.at(page, start, codeSize);
-			if (form === undefined) {
-				// TypeScript finds out what is wrong with it, or what the next page adds.
-				this.#add(systemWords, ordinal, start, start);
-				return this.#block(start, instructions);
+		const first = at ?? ownRecords;
+		const bytesEnd = Math.min(page.length, pageOffset + maxBlockInstructions * maxLength);
+		// They stay the same while they are decoded, whoever writes the page.
+		this.#code.set(page.subarray(pageOffset, bytesEnd), pageOffset);
+		const stepOf = (record: number) => (record - first) / MicroOp.size;
+		const block = (blockEnd: number) => ({
+			first,
+			count: stepOf(words[told + DecodingWord.record] as number),
+			end: blockEnd,
+			instructions,
+		});
+		words[told + DecodingWord.at] = pageOffset;
+		words[told + DecodingWord.end] = end;
+		words[told + DecodingWord.bytesEnd] = bytesEnd;
+		words[told + DecodingWord.record] = first;
+		words[told + DecodingWord.ordinal] = 0;
+		words[told + DecodingWord.limit] = limit;
+		words[told + DecodingWord.last] = first + (maxBlockRecords - reserved) * MicroOp.size;
+		words[told + DecodingWord.checked] = 0;
+		words[told + DecodingWord.start] = pageOffset;
+		for (;;) {
+			const written = this.#writeForms(codeSize, at === undefined ? 0 : 1);
+			const start = words[told + DecodingWord.start] as number;
+			const next = words[told + DecodingWord.at] as number;
+			if (written === Written.ended) return block(next);
+			if (written === Written.full) {
+				this.#add(nextWords, start, next);
+				return block(next);
 			}
-			const {instruction, words} = form;
-			at += form.length;
-			if (instruction !== undefined && words === undefined) {
-				instructions.push([this.#length / recordWords, instruction]);
-				this.#add(systemWords, ordinal, start, at);
-				if (!goesStraight(instruction)) return this.#block(at, instructions);
+			const entry = words[told + DecodingWord.entry] as number;
+			if (written !== Written.unknown) {
+				const instruction = this.#forms.instructionOf(entry, this.#code, start, codeSize);
+				const behind = words[told + DecodingWord.record] as number;
+				for (let record = words[told + DecodingWord.first] as number; record < behind; record += MicroOp.size)
+					instructions.push([stepOf(record), instruction]);
+				if (written === Written.carriedAndEnded) return block(next);
 				continue;
 			}
-			const wanted = form.checks & ~checked;
-			if (wanted !== 0) {
-				for (const {bit, words: check} of checks) if ((wanted & bit) !== 0) this.#add(check, ordinal, start, at);
-				checked |= wanted;
+			const met =
+				entry >= 0
+					? this.#forms.instructionOf(entry, this.#code, next, codeSize)
+					: this.#forms.meet(this.#code.slice(next, Math.min(next + maxLength, bytesEnd)), next, codeSize);
+			if (met === 'kept') continue;
+			words[told + DecodingWord.ordinal] = (words[told + DecodingWord.ordinal] as number) + 1;
+			if (met === undefined) {
+				// TypeScript finds out what is wrong with it, or what the next page adds.
+				this.#add(systemWords, next, next);
+				return block(next);
 			}
-			const step = this.#length / recordWords;
-			this.#addForm(form, page, ordinal, start, at);
-			if (instruction !== undefined)
-				for (let number = step; number < this.#length / recordWords; number++) instructions.push([number, instruction]);
-			// It may leave an exception, for which an instruction on MMX registers waits.
-			if (form.isX87) checked &= ~Check.mmx;
-			if (form.endsBlock) return this.#block(at, instructions);
-		}
-		this.#add(nextWords, ordinal, start, at);
-		this.#setImmediate(this.#length / recordWords - 1, at);
-		return this.#block(at, instructions);
-	}
-
-	#block(end: number, instructions: DecodedBlock['instructions']): DecodedBlock {
-		return {words: this.#words, count: this.#length / recordWords, end, instructions};
-	}
-
-	/** Adds records for an instruction. */
-	#add(words: Int32Array, ordinal: number, start: number, next: number): void {
-		const first = this.#length;
-		this.#length += words.length;
-		if (this.#length > this.#words.length) {
-			const longer = new Int32Array(this.#length * 2);
-			longer.set(this.#words);
-			this.#words = longer;
-		}
-		const target = this.#words;
-		for (let index = 0; index < words.length; index++) target[first + index] = words[index] as number;
-		for (let at = first; at < this.#length; at += recordWords) {
-			target[at] = (target[at] as number) | (ordinal << ordinalShift);
-			target[at + startWord] = start | (next << nextShift);
+			instructions.push([stepOf(words[told + DecodingWord.record] as number), met]);
+			this.#add(systemWords, next, next + met.length);
+			words[told + DecodingWord.start] = next;
+			words[told + DecodingWord.at] = next + met.length;
+			if (!goesStraight(met)) return block(next + met.length);
 		}
 	}
 
-	#addForm({words, varying}: Form, page: Uint8Array, ordinal: number, start: number, next: number): void {
-		const first = this.#length / recordWords;
-		this.#add(words as Int32Array, ordinal, start, next);
-		for (const each of varying) {
-			const {field} = each;
-			if (field?.bytes === 8) {
-				const at = (first + each.step) * recordWords + immediateWord;
-				this.#words[at] = valueAt(page, start + field.at, 4, true);
-				this.#words[at + 1] = valueAt(page, start + field.at + 4, 4, true);
-			} else this.#setImmediate(first + each.step, varied(each, page, start));
+	/** Records of a block, as long as it holds. */
+	recordsOf({first, count}: DecodedBlock): Int32Array {
+		return this.#words.subarray(first / 4, first / 4 + count * recordWords);
+	}
+
+	/** Goes on with the block as far as forms are known. */
+	#writeForms(codeSize: CodeSize, resolves: 0 | 1): number {
+		const {table} = this.#forms;
+		if (this.#table !== table) {
+			this.#table = table;
+			this.#write = formWriter(this.#memory, table.memory);
 		}
+		return this.#write(formRoots[codeSize], resolves);
 	}
 
-	/** @param value - a safe integer */
-	#setImmediate(step: number, value: number): void {
-		const at = step * recordWords + immediateWord;
-		this.#words[at] = value | 0;
-		this.#words[at + 1] = Math.floor(value / 2 ** 32);
+	/** Adds a record without operands for the block's last instruction. One that goes on does so at `next`. */
+	#add(step: Int32Array, start: number, next: number): void {
+		const words = this.#words;
+		const record = words[told + DecodingWord.record] as number;
+		const at = record / 4;
+		words.set(step, at);
+		words[at] = (step[0] as number) | ((words[told + DecodingWord.ordinal] as number) << ordinalShift);
+		words[at + startWord] = start | (next << nextShift);
+		if (step === nextWords) words[at + immediateWord] = next;
+		words[told + DecodingWord.record] = record + MicroOp.size;
 	}
-}
-
-/** The constant of a step for an instruction of its form. */
-function varied({base, field, isSigned, isRelative}: Varying, page: Uint8Array, start: number): number {
-	const value = field === undefined ? 0 : valueAt(page, start + field.at, field.bytes, isSigned);
-	return base + value + (isRelative ? start : 0);
-}
-
-/** A value of up to 4 bytes. */
-function valueAt(page: Uint8Array, at: number, bytes: number, isSigned: boolean): number {
-	let value = 0;
-	for (let index = 0; index < bytes; index++) value |= (page[at + index] as number) << (index * 8);
-	const unused = 32 - bytes * 8;
-	return isSigned ? (value << unused) >> unused : value >>> 0;
 }

@@ -1,5 +1,8 @@
 import type {Instruction} from './instruction.ts';
 
+/** What must hold for an instruction, which is asked for the first such one of a block: a bit each. */
+export const Check = {vex: 1, avx: 2, vectors: 4, mmx: 8} as const;
+
 /** Bytes of an instruction that vary within its form. */
 export interface Field {
 	/** Where they begin in the instruction. */
@@ -37,28 +40,39 @@ export interface Form {
 	readonly endsBlock: boolean;
 }
 
-/** Bits of a form's first word, above its length. */
-const Bit = {
+/** Bits of a form's first word. */
+export const FormBit = {
+	LENGTH: 0xff,
 	CHECKS_SHIFT: 8,
 	CHECKS: 15,
 	X87: 1 << 12,
+	/** TypeScript carries it out, where its records do not. */
 	SYSTEM: 1 << 13,
+	/** It has records. */
 	LOWERED: 1 << 14,
 	ENDS_BLOCK: 1 << 15,
 } as const;
-/** Words of what varies: step, where its field is and how long, flags, and the base in two. */
-const varyingWords = 6;
-const Varied = {SIGNED: 1, RELATIVE: 2} as const;
+/** Words of a form: bits, the number of constants that vary, those, `each` words long, and the records of its steps. */
+export const FormWord = {
+	flags: 0,
+	count: 1,
+	varying: 2,
+	each: 6,
+	/** Words of a constant: its step, where its field is and how long, bits, and the base in two. */
+	of: {step: 0, at: 1, bytes: 2, how: 3, base: 4},
+} as const;
+/** Bits of a constant that varies. */
+export const Varied = {SIGNED: 1, RELATIVE: 2} as const;
 
-/** A form as words, which other threads can read. */
+/** A form as words, which other threads can read, and generated code. */
 export function formWords({length, checks, isX87, instruction, words, varying, endsBlock}: Form): Int32Array {
 	const flags =
 		length |
-		(checks << Bit.CHECKS_SHIFT) |
-		(isX87 ? Bit.X87 : 0) |
-		(instruction === undefined ? 0 : Bit.SYSTEM) |
-		(words === undefined ? 0 : Bit.LOWERED) |
-		(endsBlock ? Bit.ENDS_BLOCK : 0);
+		(checks << FormBit.CHECKS_SHIFT) |
+		(isX87 ? FormBit.X87 : 0) |
+		(instruction === undefined ? 0 : FormBit.SYSTEM) |
+		(words === undefined ? 0 : FormBit.LOWERED) |
+		(endsBlock ? FormBit.ENDS_BLOCK : 0);
 	return Int32Array.of(
 		flags,
 		varying.length,
@@ -68,34 +82,4 @@ export function formWords({length, checks, isX87, instruction, words, varying, e
 		]),
 		...(words ?? []),
 	);
-}
-
-/**
- * A form of words.
- * @param decoded - gives an instruction of it; where there is none there is no form
- */
-export function formOf(all: Int32Array, decoded: () => Instruction | undefined): Form | undefined {
-	const [flags = 0, count = 0] = all;
-	const instruction = (flags & Bit.SYSTEM) === 0 ? undefined : decoded();
-	if (instruction === undefined && (flags & Bit.SYSTEM) !== 0) return undefined;
-	const behind = 2 + count * varyingWords;
-	const varying = Array.from({length: count}, (_, index): Varying => {
-		const [step = 0, at = 0, bytes = 0, how = 0, low = 0, high = 0] = all.subarray(2 + index * varyingWords);
-		return {
-			step,
-			base: high * 2 ** 32 + (low >>> 0),
-			field: bytes === 0 ? undefined : {at, bytes},
-			isSigned: (how & Varied.SIGNED) !== 0,
-			isRelative: (how & Varied.RELATIVE) !== 0,
-		};
-	});
-	return {
-		length: flags & 0xff,
-		checks: (flags >> Bit.CHECKS_SHIFT) & Bit.CHECKS,
-		isX87: (flags & Bit.X87) !== 0,
-		instruction,
-		words: (flags & Bit.LOWERED) === 0 ? undefined : all.slice(behind),
-		varying,
-		endsBlock: (flags & Bit.ENDS_BLOCK) !== 0,
-	};
 }

@@ -1,26 +1,19 @@
-import type {PrefixTable} from '#vcpu-worker/software/shared';
+import {PrefixTable} from '#vcpu-worker/software/shared';
 import {decode} from './decoder.ts';
 import {type Announced, announcedKey} from './features.ts';
-import {type Field, type Form, formOf, formWords, type Varying} from './form-words.ts';
+import {Check, type Field, type Form, formWords, type Varying} from './form-words.ts';
 import type {CodeSize, Instruction} from './instruction.ts';
 import {lower} from './lower.ts';
 import {type Step, wordsOf} from './step.ts';
 
-/** What must hold for an instruction, which is asked for the first such one of a block: a bit each. */
-export const Check = {vex: 1, avx: 2, vectors: 4, mmx: 8} as const;
-
-/** Greatest length of an instruction. */
-const maxLength = 15;
-/** What is kept, ten times what a kernel has: forms, and nodes on the way to them. */
-const maxForms = 32_767;
-const maxNodes = 16_384;
+/** Most steps of an instruction: VZEROALL has so many. */
+export const maxSteps = 32;
 /** Bit of an offset in a page, which is no difference that a field makes. */
 const elsewhere = 0x400;
 /** Bytes of a constant that is one number. */
 const sizes = [1, 2, 4, 8];
-const bytesShift = 8;
-/** Nodes that all others come of. */
-const roots = {16: 1, 32: 2, 64: 3} as const;
+/** Nodes that all others come of, by the size of code. */
+export const formRoots = {16: 1, 32: 2, 64: 3} as const;
 
 /**
  * Forms of the instructions that have been met. Code has few, so that almost all are decoded by a look at each byte before the displacement.
@@ -28,85 +21,60 @@ const roots = {16: 1, 32: 2, 64: 3} as const;
  */
 export class Forms {
 	readonly #announced: Announced | undefined;
-	/** What others have met as well, by the same nodes and numbers. */
-	#shared: PrefixTable | undefined;
-	/** By their numbers; undefined where only another one has met it. */
-	#forms: (Form | undefined)[] = [];
-	/** For each node and byte the next node, or the complement of a form's number; 0 where that is not known. */
-	#next: Int16Array = new Int16Array(8 << bytesShift);
-	#nodes = roots[64];
+	#table: PrefixTable;
+	/** Others use the table as well. */
+	#isShared: boolean;
+	/** Of forms that TypeScript carries out, by their numbers. */
+	readonly #instructions: Instruction[] = [];
 
 	/**
 	 * @param announced - see `decode`
-	 * @param shared - of processors for which the same is announced; others do not use it
+	 * @param shared - of processors for which the same is announced; others have one of their own
 	 */
 	constructor(announced: Announced | undefined, shared: PrefixTable | undefined) {
 		this.#announced = announced;
-		if (!shared?.isFor(announcedKey(announced ?? (() => true)))) return;
-		this.#shared = shared;
-		this.#next = shared.next;
+		this.#isShared = shared?.isFor(announcedKey(announced ?? (() => true))) ?? false;
+		this.#table = shared && this.#isShared ? shared : new PrefixTable(PrefixTable.allocate());
 	}
 
-	/** The form of the instruction at an offset; undefined where there is none, or it ends behind the last byte. */
-	at(bytes: Uint8Array, offset: number, codeSize: CodeSize): Form | undefined {
-		const node = this.#find(bytes, offset, codeSize);
-		const form = node < 0 && ~node < this.#forms.length ? this.#forms[~node] : undefined;
-		if (form === undefined) return this.#meet(bytes.slice(offset, offset + maxLength), offset, codeSize);
-		return offset + form.length <= bytes.length ? form : undefined;
+	/** Where forms are, as `formWords`, by the bytes before what varies. It becomes another one where there is no more room. */
+	get table(): PrefixTable {
+		return this.#table;
 	}
 
-	/** The complement of the number that the bytes at an offset lead to; 0 where that is not known. */
-	#find(bytes: Uint8Array, offset: number, codeSize: CodeSize): number {
-		let node: number = roots[codeSize];
-		// None lies deeper than an instruction is long.
-		for (let at = offset; node > 0; at++) node = this.#next[(node << bytesShift) | (bytes[at] as number)] as number;
-		return node;
+	/** The instruction of a form that TypeScript carries out. @param page - has one at the offset */
+	instructionOf(entry: number, page: Uint8Array, offset: number, codeSize: CodeSize): Instruction {
+		this.#instructions[entry] ??= decode(page.slice(offset), offset, codeSize, this.#announced) as Instruction;
+		return this.#instructions[entry];
 	}
 
 	/**
-	 * The form of an instruction that this processor has not met.
-	 * @param bytes - of the instruction and behind it, of which nobody makes others meanwhile
+	 * Meets an instruction of a form that is not known.
+	 * @param bytes - from its first on, as many as there are
+	 * @returns `kept` where its form is in the {@link table} now; the instruction where only TypeScript carries it out; undefined where there
+	 * is none, or more bytes are needed
 	 */
-	#meet(bytes: Uint8Array, offset: number, codeSize: CodeSize): Form | undefined {
-		const node = this.#find(bytes, 0, codeSize);
-		if (node === 0) return this.#learn(bytes, offset, codeSize);
-		const number = ~node;
-		while (this.#forms.length <= number) this.#forms.push(undefined);
-		const known = this.#forms[number] ?? this.#take(number, bytes, offset, codeSize);
-		return known !== undefined && known.length <= bytes.length ? known : undefined;
-	}
-
-	/** Takes a form from another processor. */
-	#take(number: number, bytes: Uint8Array, offset: number, codeSize: CodeSize): Form | undefined {
-		const form = formOf((this.#shared as PrefixTable).wordsOf(number), () => {
-			const instruction = decode(bytes, offset, codeSize, this.#announced);
-			return typeof instruction === 'string' ? undefined : instruction;
-		});
-		this.#forms[number] = form;
-		return form;
-	}
-
-	/** @param bytes - of which nobody makes others meanwhile */
-	#learn(bytes: Uint8Array, offset: number, codeSize: CodeSize): Form | undefined {
+	meet(bytes: Uint8Array, offset: number, codeSize: CodeSize): 'kept' | Instruction | undefined {
 		const instruction = decode(bytes, offset, codeSize, this.#announced);
 		if (typeof instruction === 'string') return undefined;
-		const own = bytes.subarray(0, instruction.length);
-		const lowered = lower(instruction, offset);
 		const {length} = instruction;
+		const own = bytes.subarray(0, length);
+		const lowered = lower(instruction, offset);
 		const common = {length, checks: checksOf(instruction), isX87: instruction.x87Opcode !== undefined};
 		if (lowered === undefined) {
 			const form = {...common, instruction, words: undefined, varying: [], endsBlock: false};
 			// Whoever carries it out needs its own constants.
 			if (instruction.displacementBytes + instruction.constantBytes === 0) this.#keep(form, own, codeSize);
-			return form;
+			return instruction;
 		}
 		const fields = fieldsOf(instruction);
 		const varying = this.#varying(own, offset, instruction, lowered.steps, fields);
 		const words = Int32Array.from(lowered.steps.flatMap(wordsOf));
+		if (lowered.steps.length > maxSteps) throw new RangeError(`${instruction.name} has too many steps`);
 		const {endsBlock, isSystem} = lowered;
 		const form = {...common, instruction: isSystem ? instruction : undefined, words, varying, endsBlock};
 		this.#keep(form, own.subarray(0, fields[0]?.at), codeSize);
-		return form;
+		return 'kept';
 	}
 
 	/** Finds which constants of its steps vary: those that are others in another instruction of the form. */
@@ -146,35 +114,14 @@ export class Forms {
 	}
 
 	#keep(form: Form, bytes: Uint8Array, codeSize: CodeSize): void {
-		if (this.#shared?.keep(roots[codeSize], bytes, formWords(form))) return;
-		const isFull = this.#shared !== undefined;
-		if (isFull) {
-			// From now on without the others.
-			this.#shared = undefined;
-			this.#next = new Int16Array(8 << bytesShift);
-		}
-		if (isFull || this.#forms.length >= maxForms || this.#nodes + bytes.length >= maxNodes) {
-			this.#forms = [];
-			this.#next.fill(0);
-			this.#nodes = roots[64];
-		}
-		let node: number = roots[codeSize];
-		for (const [index, byte] of bytes.entries()) {
-			const at = (node << bytesShift) | byte;
-			if (index === bytes.length - 1) this.#next[at] = ~(this.#forms.push(form) - 1);
-			else if (this.#next[at] === 0) this.#next[at] = this.#newNode();
-			node = this.#next[at] as number;
-		}
-	}
-
-	#newNode(): number {
-		const node = ++this.#nodes;
-		if (node << bytesShift >= this.#next.length) {
-			const longer = new Int16Array(this.#next.length * 2);
-			longer.set(this.#next);
-			this.#next = longer;
-		}
-		return node;
+		const words = formWords(form);
+		if (this.#table.keep(formRoots[codeSize], bytes, words)) return;
+		// From now on without the others.
+		if (this.#isShared) this.#table = new PrefixTable(PrefixTable.allocate());
+		else this.#table.clear();
+		this.#isShared = false;
+		this.#instructions.length = 0;
+		this.#table.keep(formRoots[codeSize], bytes, words);
 	}
 }
 

@@ -1,5 +1,13 @@
 /** From bytes to the steps that the interpreter executes. */
-export {BlockDecoder, type BlockOptions, type DecodedBlock, goesStraight, maxBlockInstructions} from './block.ts';
+export {
+	BlockDecoder,
+	type BlockOptions,
+	type DecodedBlock,
+	goesStraight,
+	maxBlockInstructions,
+	maxBlockRecords,
+} from './block.ts';
+export {buildFormWriter} from './build-form-writer.ts';
 export {type DecodeFailure, decode} from './decoder.ts';
 export {type Announced, announcedBy, announcedKey, Feature} from './features.ts';
 export type {CodeSize, Instruction, MemoryOperand, Operand} from './instruction.ts';

@@ -7,7 +7,7 @@ import {
 	type DecodedBlock,
 	goesStraight,
 	type Instruction,
-	ownImmediate,
+	maxBlockRecords,
 	RecordWord,
 } from '#vcpu-worker/software/decode';
 import {FloatUnit} from '#vcpu-worker/software/float';
@@ -60,8 +60,8 @@ export type Translation = (table: number, entry: number) => number;
 const noMode = 0;
 /** A mode that no entry has. */
 const foreignMode = 0xffff_ffff;
-/** Bytes of them for one instruction that is no part of a block, and for how many there is room. */
-const aloneBytes = 1024;
+/** Bytes of them for one instruction that is no part of a block, of which VZEROALL has most, and for how many there is room. */
+const aloneBytes = 64 * MicroOp.size;
 const aloneSlots = 1024;
 /** Number of one that is no block's. */
 const loneTranslation = 0;
@@ -156,6 +156,7 @@ export class Core {
 	/** Made when the first is decoded. */
 	#decoder: BlockDecoder | undefined;
 	readonly #forms: PrefixTable | undefined;
+	readonly #own: SharedMemory;
 	#globalEpoch = 0;
 	/** Changes when records become others. */
 	codeEpoch = 0;
@@ -185,6 +186,7 @@ export class Core {
 		forms?: PrefixTable,
 	) {
 		this.#forms = forms;
+		this.#own = memory;
 		this.memory = memory.buffer;
 		this.state = CpuState.on(memory.buffer, memoryMap.state);
 		this.transfer = new Uint8Array(memory.buffer, CpuState.offset('transfer'), 16);
@@ -575,10 +577,11 @@ export class Core {
 		return this.memory.byteLength - aloneSlots * aloneBytes;
 	}
 
-	/** False where that many records do not fit any more, or their instructions. */
-	fits(count: number): boolean {
-		if (this.#instructions.size + count > maxInstructions) return false;
-		return this.#nextRecord + count * MicroOp.size <= this.#recordsEnd;
+	/** False where there is no room for another block, whatever it has. */
+	get hasRoom(): boolean {
+		const most = maxBlockRecords + 1;
+		if (this.#instructions.size + most > maxInstructions) return false;
+		return this.#nextRecord + most * MicroOp.size <= this.#recordsEnd;
 	}
 
 	/** Slots of {@link decodeAlone}: numbers below. */
@@ -591,15 +594,14 @@ export class Core {
 	decodeAlone(bytes: Uint8Array, pageOffset: number, codeSize: CodeSize, slot: number): number | undefined {
 		const page = new Uint8Array(pageOffset + bytes.length);
 		page.set(bytes, pageOffset);
-		const block = this.decode(page, pageOffset, {codeSize, limit: 1, end: page.length});
 		const first = this.memory.byteLength - (slot + 1) * aloneBytes;
-		const isSystem = ((block.words[RecordWord.kind] as number) & 0xffff) === systemKind;
-		if (block.count * MicroOp.size > aloneBytes || isSystem) return undefined;
 		for (let record = first; record < first + aloneBytes; record += MicroOp.size) {
 			this.#instructions.delete(record);
 			this.#quick.delete(record);
 		}
-		this.#writeAt(first, block);
+		const block = this.#decoderNow.decode(page, pageOffset, {codeSize, limit: 1, end: page.length, at: first});
+		if (((this.words[first / 4 + RecordWord.kind] as number) & 0xffff) === systemKind) return undefined;
+		this.#keepInstructions(block);
 		return first;
 	}
 
@@ -641,7 +643,7 @@ export class Core {
 	}
 
 	/**
-	 * Writes a block's records and gives the address of the first.
+	 * Keeps the block that has been decoded last, and gives the address of its first record.
 	 * @param head - of a block whose executions are counted: how many until {@link run} ends with it, how many from there until it is hot, and where in
 	 * the page it begins
 	 */
@@ -654,21 +656,14 @@ export class Core {
 			const {executions, rest, start} = head;
 			this.#writeAlone(first, heatKind, {ordinal: 1, start, next: start, immediate: executions});
 			this.words[first / 4 + RecordWord.a] = rest;
-			this.#nextRecord += MicroOp.size;
 		}
-		this.#writeAt(this.#nextRecord, block);
-		this.#nextRecord += block.count * MicroOp.size;
+		this.#keepInstructions(block);
+		this.#nextRecord = block.first + block.count * MicroOp.size;
 		return first;
 	}
 
-	/** Writes records that follow each other, where no instructions are known any more. */
-	#writeAt(first: number, {words: records, count, instructions}: DecodedBlock): void {
-		const {words} = this;
-		for (let index = 0; index < count * RecordWord.words; index++) words[first / 4 + index] = records[index] as number;
-		for (let record = first; record < first + count * MicroOp.size; record += MicroOp.size) {
-			for (let at = record / 4 + RecordWord.a; at <= record / 4 + RecordWord.c; at++)
-				if (words[at] === ownImmediate) words[at] = immediateAt(record);
-		}
+	/** Takes note of instructions for TypeScript of a block where none are known any more. */
+	#keepInstructions({first, instructions}: DecodedBlock): void {
 		for (const [step, instruction] of instructions) {
 			const record = first + step * MicroOp.size;
 			this.#instructions.set(record, instruction);
@@ -693,9 +688,17 @@ export class Core {
 		this.#quads[immediateAt(record) / 8] = BigInt(immediate);
 	}
 
-	/** Decodes the block at an offset of a page's bytes, which holds until the next one is decoded. */
-	decode(page: Uint8Array, pageOffset: number, options?: BlockOptions): DecodedBlock {
-		this.#decoder ??= new BlockDecoder(this.announced, this.#forms);
-		return this.#decoder.decode(page, pageOffset, options);
+	/**
+	 * Decodes the block at an offset of a page's bytes, which holds until the next one is decoded, or {@link write} keeps it.
+	 * @param hasHead - it will have a head
+	 */
+	decode(page: Uint8Array, pageOffset: number, options?: BlockOptions, hasHead = false): DecodedBlock {
+		const at = this.#nextRecord + (hasHead ? MicroOp.size : 0);
+		return this.#decoderNow.decode(page, pageOffset, {...options, at});
+	}
+
+	get #decoderNow(): BlockDecoder {
+		this.#decoder ??= new BlockDecoder(this.announced, this.#forms, this.#own);
+		return this.#decoder;
 	}
 }

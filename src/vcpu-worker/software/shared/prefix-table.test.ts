@@ -8,13 +8,13 @@ function found({next}: PrefixTable, root: number, bytes: readonly number[]): num
 	return node < 0 ? ~node : undefined;
 }
 
-const table = () => new PrefixTable(new SharedArrayBuffer(PrefixTable.byteLength));
+const table = () => new PrefixTable(PrefixTable.allocate());
 const keep = (into: PrefixTable, root: number, bytes: readonly number[], ...words: readonly number[]) =>
 	into.keep(root, Uint8Array.from(bytes), Int32Array.from(words));
 
 test('what one has added another one finds by its bytes, from its root', (t) => {
-	const buffer = new SharedArrayBuffer(PrefixTable.byteLength);
-	const [one, other] = [new PrefixTable(buffer), new PrefixTable(buffer)];
+	const memory = PrefixTable.allocate();
+	const [one, other] = [new PrefixTable(memory), new PrefixTable(memory)];
 	t.true(keep(one, 1, [1, 2], 7, 8));
 	t.true(keep(other, 1, [1, 3, 4], 9));
 	t.true(keep(one, 3, [1, 2], 10));
@@ -59,6 +59,10 @@ test('there is an end to what is kept, and what is there stays', (t) => {
 		const entry = found(shared, 1, bytesOf(number)) as number;
 		t.deepEqual([...shared.wordsOf(entry)], [number, number]);
 	}
+	shared.clear();
+	t.is(found(shared, 1, bytesOf(0)), undefined);
+	t.true(keep(shared, 1, bytesOf(1), 3));
+	t.deepEqual([...shared.wordsOf(found(shared, 1, bytesOf(1)) as number)], [3]);
 	const long = table();
 	let kept = 0;
 	while (keep(long, 1, [1 + (kept >> 8), kept & 0xff, ...Array.from({length: 13}, () => kept & 0xff)], kept)) kept++;

@@ -1,4 +1,4 @@
-import {tryLock, unlock} from '#support/shared-memory';
+import {allocateSmallMemory, lock, type SharedMemory, sharedPageSize, unlock} from '#support/shared-memory';
 
 /** Words before all others: a lock, entries, nodes, and words of entries that there are; then the key. */
 const Header = {lock: 0, entries: 1, nodes: 2, used: 3, key: 4, words: 16} as const;
@@ -9,6 +9,10 @@ const maxEntries = 32_767;
 const maxWords = maxEntries * 40;
 const byteShift = 8;
 const nodeBytes = 2 << byteShift;
+/** Where in a table's memory its parts are, in bytes: see the fields of {@link PrefixTable}. */
+const headerAt = maxNodes * nodeBytes;
+const beginsAt = headerAt + Header.words * 4;
+const wordsAt = beginsAt + (maxEntries + 1) * 4;
 /** Set in each word of a key that somebody has said. */
 const isSaid = 1 << 31;
 
@@ -17,23 +21,33 @@ const isSaid = 1 << 31;
  * one entry do not begin those of another.
  */
 export class PrefixTable {
-	static readonly byteLength = maxNodes * nodeBytes + (Header.words + maxEntries + maxWords) * 4;
+	/** Pages of 64 KiB of its memory. */
+	static readonly pages = Math.ceil((wordsAt + maxWords * 4) / sharedPageSize);
 	/** Nodes from which all others come are below this. */
 	static readonly roots = 4;
+	/** Where generated code finds {@link next}, where each entry begins, and {@link wordsOf}: addresses in its memory. */
+	static readonly places = {next: 0, begins: beginsAt, words: wordsAt} as const;
 
+	readonly memory: SharedMemory;
 	/** For each node and byte the next node, or the complement of an entry's number; 0 where nobody knows. */
 	readonly next: Int16Array;
 	readonly #header: Int32Array;
-	/** Behind the last word of each entry. */
-	readonly #ends: Int32Array;
+	/** First word of each entry, and behind the last one. */
+	readonly #begins: Int32Array;
 	readonly #words: Int32Array;
 
-	/** Pages of the buffer are committed when they are touched. */
-	constructor(buffer: SharedArrayBuffer) {
+	constructor(memory: SharedMemory) {
+		const {buffer} = memory;
+		this.memory = memory;
 		this.next = new Int16Array(buffer, 0, maxNodes << byteShift);
-		this.#header = new Int32Array(buffer, this.next.byteLength, Header.words);
-		this.#ends = new Int32Array(buffer, this.next.byteLength + Header.words * 4, maxEntries);
-		this.#words = new Int32Array(buffer, this.#ends.byteOffset + this.#ends.byteLength, maxWords);
+		this.#header = new Int32Array(buffer, headerAt, Header.words);
+		this.#begins = new Int32Array(buffer, beginsAt, maxEntries + 1);
+		this.#words = new Int32Array(buffer, wordsAt, maxWords);
+	}
+
+	/** Makes the memory of a table. Its pages are committed when they are touched. */
+	static allocate(): SharedMemory {
+		return allocateSmallMemory(PrefixTable.pages);
 	}
 
 	/** Says what entries depend on, in digits of 0 and 1; false where somebody has said otherwise. */
@@ -48,27 +62,30 @@ export class PrefixTable {
 		return others.every((other, at) => other === 0 || other === words[at]);
 	}
 
-	/** Words of an entry that {@link next} has led to. */
+	/** Words of an entry that {@link next} has led to: they were written before its number. */
 	wordsOf(entry: number): Int32Array {
-		// Its words, and all before them, have been written before its number.
-		while (Atomics.load(this.#header, Header.entries) <= entry);
-		return this.#words.subarray(entry === 0 ? 0 : this.#ends[entry - 1], this.#ends[entry]);
+		return this.#words.subarray(this.#begins[entry], this.#begins[entry + 1]);
+	}
+
+	/** Takes everything away, while nobody else looks. */
+	clear(): void {
+		for (const part of [this.next, this.#header, this.#begins]) part.fill(0);
 	}
 
 	/**
 	 * Adds an entry, if nobody has meanwhile.
-	 * @returns false where there is no room for it. What comes while another one adds something is not kept
+	 * @returns false where there is no room for it
 	 */
 	keep(root: number, bytes: Uint8Array, words: Int32Array): boolean {
 		const header = this.#header;
-		if (!tryLock(header, Header.lock)) return true;
+		if (!lock(header, Header.lock)) return false;
 		try {
 			const entry = Atomics.load(header, Header.entries);
 			const used = header[Header.used] as number;
 			const nodes = Math.max(header[Header.nodes] as number, PrefixTable.roots);
 			if (entry >= maxEntries || nodes + bytes.length > maxNodes || used + words.length > maxWords) return false;
 			this.#words.set(words, used);
-			this.#ends[entry] = used + words.length;
+			this.#begins[entry + 1] = used + words.length;
 			this.#link(root, bytes, entry, nodes);
 			return true;
 		} finally {
@@ -86,7 +103,7 @@ export class PrefixTable {
 			// Another one has added it.
 			if (isLast ? next[at] !== 0 : (next[at] as number) < 0) return;
 			if (isLast) {
-				header[Header.used] = this.#ends[entry] as number;
+				header[Header.used] = this.#begins[entry + 1] as number;
 				Atomics.store(header, Header.entries, entry + 1);
 				Atomics.store(next, at, ~entry);
 			} else if (next[at] === 0) {

@@ -1,14 +1,15 @@
 import {type PageWatchHandle, watchedLinesBytes, watchLogBytes} from '#devices/guest-memory';
 import {wideExchangeCode} from '#support/ffi';
-import {allocateSharedPages, maxSharedPages, type SharedMemory} from '#support/shared-memory';
+import {
+	allocateSharedPages,
+	allocateSmallMemory,
+	maxSharedPages,
+	type SharedMemory,
+	sharedPageSize,
+} from '#support/shared-memory';
 import {CpuState, memoryMap, Request} from '#vcpu-worker/software/state';
 import {PrefixTable} from './prefix-table.ts';
 import {Rendezvous} from './rendezvous.ts';
-
-/** Node's part of the JavaScript API of WebAssembly; its types come with DOM only. */
-declare const WebAssembly: {
-	readonly Memory: new (descriptor: {initial: number; maximum: number; shared: true}) => SharedMemory;
-};
 
 const MiB = 1024 ** 2;
 /**
@@ -21,8 +22,7 @@ const recordBytes = {machine: 256 * MiB, most: 64 * MiB, least: 8 * MiB} as cons
 function allocateCoreMemory(processors: number): SharedMemory {
 	const part = Math.floor(recordBytes.machine / processors / MiB) * MiB;
 	const bytes = Math.max(Math.min(part, recordBytes.most), recordBytes.least);
-	const pages = (memoryMap.records + bytes) / 0x1_0000;
-	return new WebAssembly.Memory({initial: pages, maximum: pages, shared: true});
+	return allocateSmallMemory((memoryMap.records + bytes) / sharedPageSize);
 }
 
 /** Memory that the processors of a machine share: plain data that structured clone can copy. */
@@ -32,7 +32,7 @@ export interface SharedParts {
 	/** See {@link Rendezvous}. */
 	readonly epochs: SharedArrayBuffer;
 	/** Forms of instructions that they have met: a {@link PrefixTable}. */
-	readonly forms: SharedArrayBuffer;
+	readonly forms: SharedMemory;
 	/** See `wideExchangeCode`; 0 where there is no such code, or nobody to exclude. */
 	readonly wideExchange: number;
 	/** Tells of writes to decoded code. */
@@ -46,7 +46,7 @@ export function createSharedParts(processors: number): SharedParts {
 	return {
 		memories,
 		epochs: new SharedArrayBuffer(Rendezvous.byteLength(processors)),
-		forms: new SharedArrayBuffer(PrefixTable.byteLength),
+		forms: PrefixTable.allocate(),
 		wideExchange: processors > 1 ? wideExchangeCode() : 0,
 		watch: {
 			// For any RAM: pages are committed when they are touched.

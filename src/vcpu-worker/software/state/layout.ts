@@ -4,6 +4,9 @@ import {MicroOp} from './micro-op.ts';
 /** Layout of a processor's own memory, in bytes. */
 export const memoryMap = {
 	state: 0,
+	/** Words that a block is decoded by, and the bytes of its page. */
+	decoding: 0xe000,
+	code: 0xe100,
 	/** Entries of the TLB, by class of access and address space. */
 	tlb: 0x1_0000,
 	/** Blocks of code by linear address; behind them those that others have displaced. */

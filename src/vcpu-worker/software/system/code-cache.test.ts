@@ -121,3 +121,16 @@ test('a block that another has displaced is found, until its page is forgotten',
 	core.forgetPageJumps(low, high);
 	t.is(core.find(low, high), 0);
 });
+
+test('an instruction that is no part of a block has room, whatever its steps', (t) => {
+	const {core} = cacheBesideAnother();
+	const vzeroall = Uint8Array.of(0xc5, 0xfc, 0x77);
+	const [first, second] = [2, 1].map((slot) => core.decodeAlone(vzeroall, 4094, 64, slot) as number) as [
+		number,
+		number,
+	];
+	const last = core.words.slice(second / 4 - 8, second / 4);
+	t.true(first < second);
+	t.deepEqual([...last], Array(8).fill(0));
+	t.is(core.nextOf(first), 4097);
+});

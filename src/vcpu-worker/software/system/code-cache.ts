@@ -80,14 +80,14 @@ export class CodeCache implements CodePages {
 		const known = code?.blocks.get(key);
 		if (known !== undefined) return known.record;
 		const bytes = this.#memory.page(page) as Uint8Array;
-		// Before the bytes are read, and so for as many as there may be.
-		this.#watch(number, bytes, linesIn(offset, Math.min(blockBytes, pageBytes - offset)), code === undefined);
-		const decoded = this.#core.decode(this.#unsure.get(number)?.bytes ?? bytes, offset, {codeSize});
-		// A head is one more.
-		if (!this.#core.fits(decoded.count + 1)) {
+		if (!this.#core.hasRoom) {
 			this.forget();
 			code = undefined;
 		}
+		// Before the bytes are read, and so for as many as there may be.
+		this.#watch(number, bytes, linesIn(offset, Math.min(blockBytes, pageBytes - offset)), code === undefined);
+		const source = this.#unsure.get(number)?.bytes ?? bytes;
+		const decoded = this.#core.decode(source, offset, {codeSize}, this.heat !== undefined);
 		if (code === undefined) {
 			code = {blocks: new Map(), lines: {low: 0, high: 0}, page};
 			this.#pages.set(number, code);

@@ -89,9 +89,10 @@ function form(request: TranslationRequest): Formed {
 		for (const at of new Set([...(index === 0 ? [offset] : []), ...page.known])) {
 			if (isFull(found.size, steps)) break;
 			const block = decoder.decode(page.bytes, at, {codeSize});
+			const records = decoder.recordsOf(block).slice();
 			steps += block.count;
-			decoded.set(page.distance + at, block.words.slice(0, block.count * RecordWord.words));
-			found.set(page.distance + at, knownSteps(block));
+			decoded.set(page.distance + at, records);
+			found.set(page.distance + at, knownSteps(records));
 		}
 	}
 	const region = formRegion(found, (place) => warm.has(place));

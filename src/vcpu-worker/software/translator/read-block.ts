@@ -1,4 +1,4 @@
-import {type DecodedBlock, ownImmediate} from '#vcpu-worker/software/decode';
+import {ownImmediate} from '#vcpu-worker/software/decode';
 import {kinds} from '#vcpu-worker/software/semantics';
 import {immediateAt, MicroOp} from '#vcpu-worker/software/state';
 
@@ -24,9 +24,14 @@ const maxSteps = 1024;
 export const readBlock = (memory: SharedArrayBuffer, first: number): readonly KnownStep[] =>
 	readRecords(new DataView(memory), first, maxSteps, immediateAt);
 
-/** The same of a block that has been decoded. */
-export const knownSteps = ({words, count}: DecodedBlock): readonly KnownStep[] =>
-	readRecords(new DataView(words.buffer, words.byteOffset), 0, count, () => ownImmediate >>> 0);
+/** The same of a decoded block's records. */
+export const knownSteps = (records: Int32Array): readonly KnownStep[] =>
+	readRecords(
+		new DataView(records.buffer, records.byteOffset),
+		0,
+		records.byteLength / MicroOp.size,
+		() => ownImmediate >>> 0,
+	);
 
 /** @param ownPlace - what a place in the record itself is in a record at an address */
 function readRecords(
