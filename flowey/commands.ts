@@ -10,6 +10,7 @@ import {checkSmallFiles} from './nodes/small-files.ts';
 import {benchCommand} from './pipelines/bench.ts';
 import {buildCommand} from './pipelines/build.ts';
 import {incubatorCommand} from './pipelines/incubator.ts';
+import {knownFormsCommand} from './pipelines/known-forms.ts';
 import {linuxCommand} from './pipelines/linux.ts';
 import {proofCommand} from './pipelines/proof.ts';
 import {testCommand} from './pipelines/test.ts';
@@ -59,6 +60,7 @@ export const COMMANDS: readonly Command[] = [
 	importsCommand,
 	testCommand,
 	proofCommand,
+	knownFormsCommand,
 	linuxCommand,
 	benchCommand,
 	incubatorCommand,

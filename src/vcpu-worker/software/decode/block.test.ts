@@ -49,7 +49,7 @@ function sharing(...announced: readonly (Announced | undefined)[]) {
 	const forms = PrefixTable.allocate();
 	return {
 		forms: new PrefixTable(forms),
-		processors: announced.map((each) => new BlockDecoder(each, new PrefixTable(forms))),
+		processors: announced.map((each) => new BlockDecoder(each, [new PrefixTable(forms)])),
 	};
 }
 

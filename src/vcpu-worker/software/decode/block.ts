@@ -79,10 +79,14 @@ export class BlockDecoder {
 
 	/**
 	 * @param announced - see `decode`
-	 * @param shared - where other processors find the forms that this one has met, and this one theirs
+	 * @param shared - where other processors find the forms that this one has met, and this one theirs: the first that is for the same features
 	 * @param memory - a processor's own, where its blocks are to be
 	 */
-	constructor(announced?: Announced, shared?: PrefixTable, memory: SharedMemory = allocateSmallMemory(1)) {
+	constructor(
+		announced?: Announced,
+		shared: readonly PrefixTable[] = [],
+		memory: SharedMemory = allocateSmallMemory(1),
+	) {
 		this.#forms = new Forms(announced, shared);
 		this.#memory = memory;
 		this.#words = new Int32Array(memory.buffer);

@@ -29,12 +29,14 @@ export class Forms {
 
 	/**
 	 * @param announced - see `decode`
-	 * @param shared - of processors for which the same is announced; others have one of their own
+	 * @param shared - the first of processors for which the same is announced is taken; where none is it has one of its own
 	 */
-	constructor(announced: Announced | undefined, shared: PrefixTable | undefined) {
+	constructor(announced: Announced | undefined, shared: readonly PrefixTable[]) {
 		this.#announced = announced;
-		this.#isShared = shared?.isFor(announcedKey(announced ?? (() => true))) ?? false;
-		this.#table = shared && this.#isShared ? shared : new PrefixTable(PrefixTable.allocate());
+		const key = announcedKey(announced ?? (() => true));
+		const found = shared.find((table) => table.isFor(key));
+		this.#isShared = found !== undefined;
+		this.#table = found ?? new PrefixTable(PrefixTable.allocate());
 	}
 
 	/** Where forms are, as `formWords`, by the bytes before what varies. It becomes another one where there is no more room. */

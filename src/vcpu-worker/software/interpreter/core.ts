@@ -155,7 +155,7 @@ export class Core {
 	#isFresh = true;
 	/** Made when the first is decoded. */
 	#decoder: BlockDecoder | undefined;
-	readonly #forms: PrefixTable | undefined;
+	readonly #forms: readonly PrefixTable[];
 	readonly #own: SharedMemory;
 	#globalEpoch = 0;
 	/** Changes when records become others. */
@@ -183,7 +183,7 @@ export class Core {
 		ram: object,
 		access: SlowAccess,
 		within: (instruction: Instruction) => WithinBlock | undefined,
-		forms?: PrefixTable,
+		forms: readonly PrefixTable[] = [],
 	) {
 		this.#forms = forms;
 		this.#own = memory;

@@ -13,8 +13,13 @@ const nodeBytes = 2 << byteShift;
 const headerAt = maxNodes * nodeBytes;
 const beginsAt = headerAt + Header.words * 4;
 const wordsAt = beginsAt + (maxEntries + 1) * 4;
+/** Time that one waits for another who adds something, whose thread may have been ended amid that. */
+const patienceMs = 1000;
 /** Set in each word of a key that somebody has said. */
 const isSaid = 1 << 31;
+
+const bytesOf = ({buffer, byteOffset, byteLength}: Int16Array | Int32Array): Uint8Array =>
+	new Uint8Array(buffer, byteOffset, byteLength);
 
 /**
  * A table that all processors of a machine look things up in, by the bytes that they begin with, and add to: nothing is ever taken away. The bytes of
@@ -67,6 +72,50 @@ export class PrefixTable {
 		return this.#words.subarray(this.#begins[entry], this.#begins[entry + 1]);
 	}
 
+	/** What it is for: so many digits of what {@link isFor} was told first. */
+	key(digits: number): string {
+		const digit = (at: number) => ((this.#header[Header.key + Math.floor(at / 31)] as number) >>> (at % 31)) & 1;
+		return Array.from({length: digits}, (_, at) => digit(at)).join('');
+	}
+
+	/** Bytes that lead to entries, behind the root that they begin at, in their order. */
+	*paths(node = 0, path: readonly number[] = []): Generator<readonly number[]> {
+		const begins = node === 0 ? Array.from({length: PrefixTable.roots - 1}, (_, root) => root + 1) : undefined;
+		for (const root of begins ?? []) yield* this.paths(root, [root]);
+		for (let byte = 0; node !== 0 && byte < 1 << byteShift; byte++) {
+			const next = this.next[(node << byteShift) | byte] as number;
+			if (next < 0) yield [...path, byte];
+			else if (next > 0) yield* this.paths(next, [...path, byte]);
+		}
+	}
+
+	/** All that is in it, while nobody adds anything, for {@link load}. */
+	image(): Uint8Array<ArrayBuffer> {
+		return new Uint8Array(Buffer.concat(this.#parts().map(bytesOf)));
+	}
+
+	/** Fills a table that is empty with what another one had. @param read - fills an array with what comes next of the {@link image} */
+	load(read: (target: Uint8Array) => void): void {
+		read(bytesOf(this.#header));
+		for (const part of this.#parts().slice(1)) read(bytesOf(part));
+	}
+
+	/** What of each array is in use, as the header says. */
+	#parts(): readonly (Int16Array | Int32Array)[] {
+		const header = this.#header;
+		const [entries, nodes, used] = [Header.entries, Header.nodes, Header.used].map((at) => header[at] as number) as [
+			number,
+			number,
+			number,
+		];
+		return [
+			header,
+			this.next.subarray(0, nodes << byteShift),
+			this.#begins.subarray(0, entries + 1),
+			this.#words.subarray(0, used),
+		];
+	}
+
 	/** Takes everything away, while nobody else looks. */
 	clear(): void {
 		for (const part of [this.next, this.#header, this.#begins]) part.fill(0);
@@ -74,11 +123,11 @@ export class PrefixTable {
 
 	/**
 	 * Adds an entry, if nobody has meanwhile.
-	 * @returns false where there is no room for it
+	 * @returns false where there is no room for it, or no time
 	 */
 	keep(root: number, bytes: Uint8Array, words: Int32Array): boolean {
 		const header = this.#header;
-		if (!lock(header, Header.lock)) return false;
+		if (!lock(header, Header.lock, patienceMs)) return false;
 		try {
 			const entry = Atomics.load(header, Header.entries);
 			const used = header[Header.used] as number;

@@ -9,6 +9,7 @@ import {
 } from '#support/shared-memory';
 import {CpuState, memoryMap, Request} from '#vcpu-worker/software/state';
 import {PrefixTable} from './prefix-table.ts';
+import {processForms} from './process-forms.ts';
 import {Rendezvous} from './rendezvous.ts';
 
 const MiB = 1024 ** 2;
@@ -31,8 +32,8 @@ export interface SharedParts {
 	readonly memories: readonly SharedMemory[];
 	/** See {@link Rendezvous}. */
 	readonly epochs: SharedArrayBuffer;
-	/** Forms of instructions that they have met: a {@link PrefixTable}. */
-	readonly forms: SharedMemory;
+	/** Forms of instructions that processors have met, each a {@link PrefixTable}: those of the process, and the machine's own, for other features. */
+	readonly forms: readonly SharedMemory[];
 	/** See `wideExchangeCode`; 0 where there is no such code, or nobody to exclude. */
 	readonly wideExchange: number;
 	/** Tells of writes to decoded code. */
@@ -46,7 +47,7 @@ export function createSharedParts(processors: number): SharedParts {
 	return {
 		memories,
 		epochs: new SharedArrayBuffer(Rendezvous.byteLength(processors)),
-		forms: PrefixTable.allocate(),
+		forms: [processForms(), PrefixTable.allocate()],
 		wideExchange: processors > 1 ? wideExchangeCode() : 0,
 		watch: {
 			// For any RAM: pages are committed when they are touched.

@@ -100,7 +100,7 @@ export class Processor implements Parts, Compared {
 			first?.memory ?? allocateSharedMemory(0),
 			(...access) => this.mmu.access(...access),
 			(instruction) => withinBlock(this, instruction),
-			new PrefixTable(shared.forms),
+			shared.forms.map((forms) => new PrefixTable(forms)),
 		);
 		this.#others = new Rendezvous(shared.epochs, self, requestWords(shared));
 		this.#code = new CodeCache(this.core, this.#memory, this.#others, this.#dropWritable);
