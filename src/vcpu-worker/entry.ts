@@ -1,12 +1,12 @@
 import {loadDeviceModels} from '#devices/registry';
-import {leaveOwner, serveOwner} from '#support/rpc';
+import {connectOwner, leaveOwner, serveOwner} from '#support/rpc';
 import {likelyBackEnd, warmBackEnd} from '#vcpu-worker/back-ends';
 import {VcpuWorker} from '#vcpu-worker/worker';
 
 /** Machines that need their threads at once have come to them long before. */
 const idleMs = 250;
 
-const worker = new VcpuWorker(leaveOwner);
+const worker = new VcpuWorker(leaveOwner, connectOwner);
 serveOwner(worker);
 warmBackEnd();
 // An owner that waits for this thread has yet to say which devices there are; most are ours.

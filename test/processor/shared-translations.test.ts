@@ -278,7 +278,7 @@ test('the pool makes what the processors of machines ask for, once for all of th
 		// In real mode: INC AX; JMP to it.
 		vcpus.memory.copyIn(0x1000, Uint8Array.of(0x40, 0xeb, 0xfd));
 		for (const index of [0, 1]) {
-			const {processor} = await enterVcpu(vcpus.of(index));
+			const {processor} = await enterVcpu(vcpus.of(index), () => vcpus.connect(index));
 			const {state, translations} = {state: processor.core.state, translations: processor.translations};
 			Object.assign(state.segments[1] ?? {}, {selector: 0, base: 0n});
 			state.rip = 0x1000n;

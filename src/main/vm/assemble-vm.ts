@@ -118,7 +118,8 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 		workers,
 		vcpus: opened.handles,
 		machine: handle,
-		partition: attachment,
+		partition,
+		attachment,
 		mailboxSpins: options.mailboxSpins ?? defaultMailboxSpins,
 	});
 	const vcpus = new VcpuGroup(threads, (vcpu) => debug.planOf(vcpu));

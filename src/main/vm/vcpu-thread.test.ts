@@ -1,10 +1,10 @@
 import test from 'ava';
-import type {SpawnedWorker} from '#support/rpc';
+import type {VcpuPlace} from '#main/workers';
 import type {CpuBackend} from '#vcpu-worker/hypervisor';
 import {answerProbe} from '#vcpu-worker/probe';
 import {type StopReason, VcpuCommand, vcpuShared, vcpuSharedBytes} from '#vcpu-worker/protocol';
 import type {VcpuState} from '#vcpu-worker/state';
-import type {VcpuWorker, VcpuWorkerData} from '#vcpu-worker/worker';
+import type {VcpuWorkerData} from '#vcpu-worker/worker';
 import {VcpuThread} from './vcpu-thread.ts';
 
 const requested: StopReason = {kind: 'requested'};
@@ -39,7 +39,7 @@ function driven(create = async () => {}) {
 	};
 	const kicks: {stop: number; commands: number}[] = [];
 	const kick = () => void kicks.push({stop: control.stopRequested, commands: control.commands});
-	const worker = {api, failed: death.promise} as unknown as SpawnedWorker<VcpuWorker>;
+	const worker = {api, failed: death.promise} as unknown as VcpuPlace;
 	const thread = new VcpuThread(worker, {index: 0, control: place, vcpu: {kind: 'fake'}} as VcpuWorkerData, {kick});
 	return {thread, runs, kicks, die: death.reject, begins: () => answerProbe(probe, cpu)};
 }

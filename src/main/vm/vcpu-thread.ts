@@ -1,7 +1,6 @@
 import type {MachineLayout} from '#devices/machine';
 import type {BootRegisters} from '#devices/processor';
 import type {VcpuPlace} from '#main/workers';
-import {withPorts} from '#support/rpc';
 import type {DebugPlan} from '#vcpu-worker/debug';
 import type {AttachedPartition} from '#vcpu-worker/hypervisor';
 import {VcpuLatencies, type VcpuLatenciesView} from '#vcpu-worker/latency';
@@ -48,7 +47,7 @@ export class VcpuThread {
 		this.#probe = new ProbeAsker(probe, this.#kick);
 		this.samples = new SampleAsker(sample, this.#kick);
 		this.#worker = worker;
-		this.#created = this.#call((api) => api.create(withPorts(data, [data.vcpu.port, data.vcpu.lockstep])));
+		this.#created = this.#call((api) => api.create(data));
 		this.#created.catch(() => {});
 	}
 

@@ -66,13 +66,14 @@ export interface VcpuParts {
 	readonly workers: readonly VcpuPlace[];
 	readonly vcpus: readonly VcpuHandle[];
 	readonly machine: MachineHandle;
+	readonly partition: Pick<Partition, 'connected'>;
 	/** This thread's attachment to the partition. */
-	readonly partition: AttachedPartition;
+	readonly attachment: AttachedPartition;
 	readonly mailboxSpins: number;
 }
 
 /** Tells every vCPU's thread what it is; they create their vCPUs side by side. */
-export function wireVcpus({workers, vcpus, machine, partition, mailboxSpins}: VcpuParts): VcpuThread[] {
+export function wireVcpus({workers, vcpus, machine, partition, attachment, mailboxSpins}: VcpuParts): VcpuThread[] {
 	const buffer = new SharedArrayBuffer(vcpuSharedBytes * workers.length);
 	return workers.map((worker, index) => {
 		const data = {
@@ -82,7 +83,8 @@ export function wireVcpus({workers, vcpus, machine, partition, mailboxSpins}: Vc
 			control: {buffer, byteOffset: vcpuSharedBytes * index},
 			mailboxSpins,
 		};
-		return new VcpuThread(worker, data, partition);
+		worker.listen((port) => partition.connected?.(index, port));
+		return new VcpuThread(worker, data, attachment);
 	});
 }
 

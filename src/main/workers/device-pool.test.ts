@@ -38,7 +38,7 @@ function poolOf(most: number) {
 			exit();
 			return exited;
 		};
-		return {api: api as never, failed, exited, eventLoopUse: () => 0, keepProcess() {}, leave};
+		return {api: api as never, failed, exited, eventLoopUse: () => 0, keepProcess() {}, connected() {}, leave};
 	}, most);
 	return {pool, threads};
 }

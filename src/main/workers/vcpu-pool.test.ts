@@ -1,5 +1,9 @@
+import {once} from 'node:events';
 import {setTimeout as sleep} from 'node:timers/promises';
+import {MessageChannel, type MessagePort} from 'node:worker_threads';
 import test from 'ava';
+import type {SpawnedWorker} from '#support/rpc';
+import type {VcpuWorker} from '#vcpu-worker/worker';
 import {VcpuPool} from './vcpu-pool.ts';
 
 const longMs = 600_000;
@@ -12,6 +16,8 @@ function poolOf(most: number, spareMs = longMs) {
 		die(): void;
 		/** What letting a machine go comes to. */
 		released: () => Promise<boolean>;
+		/** Opens a channel. */
+		connect(): MessagePort;
 	}[] = [];
 	const start = () => {
 		const asked: string[] = [];
@@ -22,7 +28,12 @@ function poolOf(most: number, spareMs = longMs) {
 			reject(new Error('out of memory'));
 			exit();
 		};
-		const thread: (typeof threads)[number] = {asked, die, released: async () => true};
+		const connect = () => {
+			const {port1, port2} = new MessageChannel();
+			worker.connected(port2);
+			return port1;
+		};
+		const thread: (typeof threads)[number] = {asked, die, released: async () => true, connect};
 		const api = {
 			release: () => {
 				asked.push('release');
@@ -36,7 +47,11 @@ function poolOf(most: number, spareMs = longMs) {
 			return exited;
 		};
 		const keepProcess = (isKept: boolean) => void asked.push(isKept ? 'keeps the process' : 'waits');
-		return {api: api as never, failed, exited, eventLoopUse: () => 0, keepProcess, leave};
+		const worker: SpawnedWorker<VcpuWorker> = {
+			...{api: api as never, failed, exited, eventLoopUse: () => 0, keepProcess, leave},
+			connected: () => {},
+		};
+		return worker;
 	};
 	return {pool, threads, take: () => pool.take(start)};
 }
@@ -55,6 +70,23 @@ test('a machine takes the thread of one that has ended, which keeps no process m
 	t.is(pool.spares, 0);
 	t.not(take().api, third.api);
 	t.is(threads.length, 3);
+});
+
+test('a channel that a thread opens is of the machine that has it', async (t) => {
+	const {threads, take} = poolOf(1);
+	const heard: string[] = [];
+	const first = take();
+	first.listen(() => heard.push('first'));
+	threads[0]?.connect();
+	await first.leave();
+	const late = threads[0]?.connect() as MessagePort;
+	late.ref();
+	// Nobody has it.
+	await once(late, 'close');
+	take().listen(() => heard.push('second'));
+	threads[0]?.connect();
+	t.deepEqual(heard, ['first', 'second']);
+	t.is(threads.length, 1);
 });
 
 test('no more threads wait than shall', async (t) => {

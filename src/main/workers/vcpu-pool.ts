@@ -7,6 +7,8 @@ export interface VcpuPlace extends Pick<SpawnedWorker<VcpuWorker>, 'eventLoopUse
 	readonly api: SpawnedWorker<VcpuWorker>['api'];
 	/** Rejects when the thread fails, or ends without being told to, while the machine has it; never resolves. */
 	readonly failed: Promise<never>;
+	/** Hears of channels that the thread opens to its owner, while the machine has it. */
+	listen(connected: SpawnedWorker<VcpuWorker>['connected']): void;
 	/** Closes the vCPU and lets the thread go, which then ends or waits for another machine. */
 	leave(): Promise<void>;
 }
@@ -100,6 +102,9 @@ class PooledVcpu {
 			},
 			failed,
 			eventLoopUse: () => worker.eventLoopUse(),
+			listen(connected) {
+				worker.connected = connected;
+			},
 			leave: () => {
 				leaving ??= this.#leave(keep);
 				return leaving;
@@ -112,6 +117,7 @@ class PooledVcpu {
 		// What cannot be released goes with the thread.
 		const isFit = await Promise.race([api.release().catch(() => false), exited]);
 		this.#fail = () => {};
+		this.#worker.connected = (port) => port.close();
 		if (isFit !== true || this.#taken >= mostTaken || !keep()) await this.#worker.leave();
 	}
 

@@ -1,10 +1,10 @@
 export {
 	adoptWorker,
+	connectOwner,
 	type Leaving,
 	leaveOwner,
 	type SpawnedWorker,
 	serveOwner,
 	spawnWorker,
 	threadLimits,
-	withPorts,
 } from './thread-rpc.ts';

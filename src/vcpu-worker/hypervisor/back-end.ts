@@ -11,13 +11,9 @@ export interface PartitionHandle {
 	readonly backEnd?: BackEnd;
 }
 
-/** A vCPU as its thread is told of it. Opaque but for its kind; can be cloned, once. */
+/** A vCPU as its thread is told of it. Opaque but for its kind; can be cloned. */
 export interface VcpuHandle {
 	readonly kind: string;
-	/** A `MessagePort` that goes to the thread with it: users of the package need no types of Node. */
-	readonly port?: object;
-	/** Another one. */
-	readonly lockstep?: object;
 }
 
 /** A partition as one thread has it. */

@@ -23,6 +23,8 @@ export interface VcpuWiring {
 	 * @returns whether the run is to end where the processor can stop: something waits for the run loop
 	 */
 	served(kind: 'port' | 'mmio' | 'msr', began: number): boolean;
+	/** Opens a channel to the partition: see `Partition.connected`. @returns this thread's end, a `MessagePort` */
+	connect(): object;
 	/** An interrupt with this vector has ended, which is level-triggered at an I/O APIC outside the back end. */
 	endOfInterrupt(vector: number): void;
 }

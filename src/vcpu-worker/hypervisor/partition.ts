@@ -84,6 +84,11 @@ export interface Partition {
 	units(time: VmTime): StateUnit[];
 	/** Announces a processor, before any thread enters one. @throws VmmError */
 	openVcpu(spec: VcpuSpec): VcpuHandle;
+	/**
+	 * A processor has opened a channel, which is now the partition's.
+	 * @param port - this thread's end, a `MessagePort`: users of the package need no types of Node
+	 */
+	connected?(vcpu: number, port: object): void;
 	/** Kernel id of the thread that has entered this vCPU; 0 before it is known. */
 	threadOf(vcpu: number): number;
 	/** Counters of a processor, at any time and without its thread; undefined where the back end keeps none. */

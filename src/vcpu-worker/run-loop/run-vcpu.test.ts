@@ -51,6 +51,7 @@ function processor(script: GuestScript) {
 			memory: new MappedMemory(plainMemory()),
 			began: () => 0,
 			served: () => false,
+			connect: () => ({}),
 			endOfInterrupt() {},
 		},
 	);

@@ -12,8 +12,12 @@ import {parseVcpuState} from '#vcpu-worker/state';
 import {VcpuWorker} from './vcpu-worker.ts';
 import type {VcpuWorkerData} from './worker-data.ts';
 
+const noChannel = (): never => {
+	throw new TypeError('nothing is hot');
+};
+
 /** A machine on the software processor, without devices, and the worker of its one processor. */
-function softwareMachine(worker = new VcpuWorker(() => {})) {
+function softwareMachine(worker = new VcpuWorker(() => {}, noChannel)) {
 	const {layout} = oneThreadMachine([]);
 	const partition = software.create({irqchip: 'split', processors: 1});
 	const watch = partition.watch as PageWatchHandle;
@@ -40,7 +44,7 @@ function softwareMachine(worker = new VcpuWorker(() => {})) {
 }
 
 test('a worker that has let its machine go makes another', async (t) => {
-	const worker = new VcpuWorker(() => t.fail());
+	const worker = new VcpuWorker(() => t.fail(), noChannel);
 	for (let round = 0; round < 2; round++) {
 		await softwareMachine(worker).create();
 		t.true(await worker.release());
@@ -72,7 +76,7 @@ test('a worker that has run code of a user takes no other machine, be it there f
 test('nothing of a machine that a worker has let go stays in its heap', async (t) => {
 	setFlagsFromString('--expose-gc');
 	const collect = runInNewContext('gc') as () => void;
-	const worker = new VcpuWorker(() => {});
+	const worker = new VcpuWorker(() => {}, noChannel);
 	const serve = async () => {
 		const {create, requestStop, buffers} = softwareMachine(worker);
 		await create();
@@ -99,7 +103,7 @@ test('nothing of a machine that a worker has let go stays in its heap', async (t
 });
 
 test('a thread rehearses until a machine comes, whose processor is made then', async (t) => {
-	const worker = new VcpuWorker(() => t.fail());
+	const worker = new VcpuWorker(() => t.fail(), noChannel);
 	t.is(await worker.rehearse(software), 4);
 	t.throws(() => worker.save(), {instanceOf: TypeError});
 	const first = softwareMachine(worker);
@@ -108,7 +112,7 @@ test('a thread rehearses until a machine comes, whose processor is made then', a
 	t.is(await rehearsed, 0, 'one that comes before');
 	t.true(await worker.release());
 	t.is(await worker.rehearse(software), 0, 'a thread that has had one');
-	const busy = new VcpuWorker(() => t.fail());
+	const busy = new VcpuWorker(() => t.fail(), noChannel);
 	const second = softwareMachine(busy);
 	const rehearsing = busy.rehearse(software);
 	await second.create();
@@ -120,5 +124,5 @@ test('a thread rehearses until a machine comes, whose processor is made then', a
 
 test('nothing is rehearsed on a back end after whose processors a thread ends', async (t) => {
 	const {leavesThreadsClean: _, ...hypervisor} = software;
-	t.is(await new VcpuWorker(() => {}).rehearse(hypervisor), 0);
+	t.is(await new VcpuWorker(() => {}, noChannel).rehearse(hypervisor), 0);
 });

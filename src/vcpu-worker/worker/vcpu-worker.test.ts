@@ -1,3 +1,4 @@
+import {MessageChannel} from 'node:worker_threads';
 import test from 'ava';
 import {latchKind} from '#devices/chipset/latch';
 import {plainMemory} from '#devices/guest-memory/testing';
@@ -31,9 +32,10 @@ function workerOf(script: GuestScript) {
 		if (moment === failing) throw new Error(`no ${moment}`);
 	};
 	let hasLeft = false;
-	const worker = new VcpuWorker(() => {
+	const leave = () => {
 		hasLeft = true;
-	});
+	};
+	const worker = new VcpuWorker(leave, () => new MessageChannel().port1);
 	const words = vcpuShared(control).control.$atomic;
 	return {
 		worker,

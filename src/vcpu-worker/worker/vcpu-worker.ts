@@ -32,11 +32,13 @@ interface LiveVcpu {
 	readonly split: HostedMachine['split'];
 	readonly caller: MailboxCaller;
 	readonly memory: MappedMemory;
+	readonly connect: () => object;
 }
 
 /** A vCPU's thread, as its owner calls it. Calls and runs exclude each other: the thread does one at a time. */
 export class VcpuWorker {
 	readonly #leave: () => void;
+	readonly #connect: () => object;
 	#live: LiveVcpu | undefined;
 	/** Resolves when {@link create} has made the vCPU, or could not, and nothing is rehearsed. */
 	#creating: Promise<unknown> = Promise.resolve();
@@ -47,9 +49,13 @@ export class VcpuWorker {
 	/** The thread shall not serve another machine. */
 	#isSpent = false;
 
-	/** @param leave - ends the thread, where this has one of its own */
-	constructor(leave: () => void) {
+	/**
+	 * @param leave - ends the thread, where this has one of its own
+	 * @param connect - opens a channel to its owner, and gives its end of it
+	 */
+	constructor(leave: () => void, connect: () => object) {
 		this.#leave = leave;
+		this.#connect = connect;
 	}
 
 	/** Creates the vCPU. Call first. @throws VmmError of the back end */
@@ -110,7 +116,7 @@ export class VcpuWorker {
 		});
 		const backEnd = await backEndOf(data.partition);
 		if (backEnd.leavesThreadsClean !== true) this.#isSpent = true;
-		const live = {machine, split, caller, memory};
+		const live = {machine, split, caller, memory, connect: this.#connect};
 		const sampler = new ExitSampler(latencies);
 		const cpu = await backEnd.enter(data.partition, data.vcpu, wiring(live, {control, pic, sampler}));
 		if (cpu.levels !== undefined) machine.access.levels = cpu.levels;
@@ -291,7 +297,7 @@ interface Looks {
 const counters = {port: 'portExits', mmio: 'mmioExits', msr: 'msrExits'} as const;
 
 const wiring = (
-	{machine, caller, split, memory}: Omit<LiveVcpu, 'context'>,
+	{machine, caller, split, memory, connect}: Omit<LiveVcpu, 'context'>,
 	{control, pic, sampler}: Looks,
 ): VcpuWiring => ({
 	bus: machine.bus(caller),
@@ -304,5 +310,6 @@ const wiring = (
 		if (began !== 0) sampler.recordServed(kind, began, now());
 		return machine.events.pending || pic?.extInt === true;
 	},
+	connect,
 	endOfInterrupt: (vector) => split?.endOfInterrupt(vector),
 });

@@ -1,3 +1,4 @@
+import {MessageChannel, type MessagePort} from 'node:worker_threads';
 import {FakeReactor} from '#devices/testing';
 import {DeviceWorker} from '#main/device-worker';
 import {type DevicePlace, DevicePool, type MachineWorkers, type VcpuPlace} from '#main/workers';
@@ -38,7 +39,9 @@ export class InProcessWorkers implements MachineWorkers {
 	}
 
 	takeVcpu(): VcpuPlace {
-		const thread = new InProcessThread((leave) => new VcpuWorker(leave));
+		const thread: InProcessThread<VcpuWorker> = new InProcessThread(
+			(leave) => new VcpuWorker(leave, () => thread.connect()),
+		);
 		this.vcpus.push(thread);
 		this.taken(thread, 'vcpu');
 		return thread;
@@ -111,6 +114,19 @@ export class InProcessThread<T extends Leaving> implements SpawnedWorker<T> {
 	}
 
 	keepProcess(): void {}
+
+	connected: SpawnedWorker<T>['connected'] = () => {};
+
+	listen(connected: SpawnedWorker<T>['connected']): void {
+		this.connected = connected;
+	}
+
+	/** Opens a channel to whoever listens. */
+	connect(): MessagePort {
+		const {port1, port2} = new MessageChannel();
+		this.connected(port2);
+		return port1;
+	}
 
 	leave(): Promise<void> {
 		// The thread ends all the same.

@@ -1,4 +1,3 @@
-import type {MessagePort} from 'node:worker_threads';
 import type {CpuidEntry} from '#vcpu-worker/cpuid';
 import type {PartitionHandle, VcpuHandle} from '#vcpu-worker/hypervisor';
 import type {ApicSpec} from '#vcpu-worker/software/local-apic';
@@ -25,11 +24,9 @@ export interface SoftwarePartitionHandle extends PartitionHandle {
 
 /** Handle that a processor's thread makes it from. */
 export interface SoftwareVcpuHandle extends VcpuHandle, ApicSpec {
-	/** By which it asks the process's store for translations. */
-	readonly port?: MessagePort;
-	/** By which it tells what lockstep finds; undefined: nothing is compared. */
-	readonly lockstep?: MessagePort;
 	readonly kind: typeof softwareKind;
+	/** Its code is compared, and the partition told what differs. */
+	readonly lockstep?: true;
 	readonly cpuid: readonly CpuidEntry[];
 	/** Frequency of its time-stamp counter; nanoseconds when absent. */
 	readonly tscKhz?: number;

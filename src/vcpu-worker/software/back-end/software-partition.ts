@@ -1,4 +1,4 @@
-import {MessageChannel, type MessagePort} from 'node:worker_threads';
+import type {MessagePort} from 'node:worker_threads';
 import type {DirtySource, MappedRange} from '#devices/guest-memory';
 import {GsiTable} from '#devices/interrupts';
 import type {VmTime} from '#devices/vm-time';
@@ -146,37 +146,25 @@ export class SoftwarePartition implements Partition {
 	openVcpu({index, apicId, apicMode, ...processor}: VcpuSpec): SoftwareVcpuHandle {
 		const spec = {index, apicId, apicMode};
 		this.#apics.add(spec);
-		const port = this.#portOf(index);
-		const lockstep = this.#lockstepPort();
-		const ports = {...(port !== undefined && {port}), ...(lockstep !== undefined && {lockstep})};
-		return {kind: softwareKind, ...spec, ...processor, ...ports};
+		return {kind: softwareKind, ...spec, ...processor, ...(this.#lockstep !== undefined && {lockstep: true})};
 	}
 
-	/** The processor's end of a channel, by which it tells what differs. */
-	#lockstepPort(): MessagePort | undefined {
-		const lockstep = this.#lockstep;
-		if (lockstep === undefined) return undefined;
-		const {port1, port2} = new MessageChannel();
-		port1.on('message', (difference: CodeDifference) => lockstep(difference));
-		port1.unref();
-		this.#ports.push(port1);
-		return port2;
-	}
-
-	/** The processor's end of a channel, by which it asks for translations. */
-	#portOf(index: number): MessagePort | undefined {
-		if (this.#translations === undefined) return undefined;
-		const alert = alertOf(this.handle);
-		const {port1, port2} = new MessageChannel();
-		const ask = this.#translations.join((answer) => {
-			port1.postMessage(answer);
-			alert(index, Request.TRANSLATIONS);
-		});
-		port1.on('message', (request: TranslationRequest) => ask(request));
+	/** The processor asks for translations, or tells what differs. */
+	connected(vcpu: number, channel: object): void {
+		const port = channel as MessagePort;
+		this.#ports.push(port);
+		if (this.#lockstep !== undefined) port.on('message', this.#lockstep);
+		else if (this.#translations !== undefined) port.on('message', this.#askFor(vcpu, port, this.#translations));
 		// The machine's threads keep the process, not what they ask for.
-		port1.unref();
-		this.#ports.push(port1);
-		return port2;
+		port.unref();
+	}
+
+	#askFor(vcpu: number, port: MessagePort, translations: MachineTranslations): (request: TranslationRequest) => void {
+		const alert = alertOf(this.handle);
+		return translations.join((answer) => {
+			port.postMessage(answer);
+			alert(vcpu, Request.TRANSLATIONS);
+		});
 	}
 
 	threadOf(vcpu: number): number {

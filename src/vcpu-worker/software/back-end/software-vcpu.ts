@@ -1,3 +1,4 @@
+import type {MessagePort} from 'node:worker_threads';
 import type {Halves} from '#devices/device';
 import type {GuestMemory} from '#devices/guest-memory';
 import type {GeneralRegisters, SpecialRegisters} from '#devices/processor';
@@ -73,6 +74,8 @@ export class SoftwareVcpu implements CpuBackend {
 	readonly #words: Int32Array;
 	readonly #value: Halves = {low: 0, high: 0};
 	#wiring: VcpuWiring;
+	/** To the partition: for requests for translations, or what lockstep finds. */
+	#port: MessagePort | undefined;
 	/** The run is to end where the guest can take the PIC's interrupt. */
 	#wantsWindow = false;
 	#nmiIsPending = false;
@@ -104,14 +107,14 @@ export class SoftwareVcpu implements CpuBackend {
 			read: (gpa: number, bytes: 1 | 2 | 4) => this.#readMemory(gpa, bytes),
 			write: (gpa: number, bytes: 1 | 2 | 4, value: number) => this.#writeMemory(gpa, bytes, value),
 		};
-		const {port} = handle;
+		const open = () => this.#open();
 		const {translated} = partition;
-		const source = port && translated && translationsBy(port, new Begins(translated));
+		const source = translated && translationsBy(open, new Begins(translated));
 		this.processor = new Processor(wiring.memory, partition.shared, index, devices, this.#outside(), source);
 		const {lockstep} = handle;
-		if (lockstep !== undefined)
-			this.processor.lockstep = new Lockstep(this.processor, {found: (difference) => lockstep.postMessage(difference)});
-		this.processor.heat = lockstep === undefined ? heat : comparedHeat;
+		if (lockstep)
+			this.processor.lockstep = new Lockstep(this.processor, {found: (difference) => open().postMessage(difference)});
+		this.processor.heat = lockstep ? comparedHeat : heat;
 		this.#words = this.processor.core.state.$atomic;
 		this.activity = 'running';
 		this.reset();
@@ -294,9 +297,14 @@ export class SoftwareVcpu implements CpuBackend {
 	}
 
 	close(): void {
-		this.#handle.port?.close();
-		this.#handle.lockstep?.close();
+		this.#port?.close();
 		closeRunDelay();
+	}
+
+	/** The channel to the partition, which most processors that stop soon never need. */
+	#open(): MessagePort {
+		this.#port ??= this.#wiring.connect() as MessagePort;
+		return this.#port;
 	}
 
 	get nmiIsPending(): boolean {

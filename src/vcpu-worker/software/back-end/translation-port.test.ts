@@ -15,7 +15,7 @@ const request = (id: number, mayMake = true): TranslationRequest => ({
 test('until the owner has given a translation the processor makes its own, and asks for each nevertheless', (t) => {
 	const {port1, port2} = new MessageChannel();
 	t.teardown(() => port1.close());
-	const source = translationsBy(port1, new Begins(new SharedArrayBuffer(Begins.byteLength)));
+	const source = translationsBy(() => port1, new Begins(new SharedArrayBuffer(Begins.byteLength)));
 	const kinds = (id: number, mayMake?: boolean) => {
 		const answers = source.ask(request(id, mayMake)).map((answer) => answer.kind);
 		t.is(receiveMessageOnPort(port2)?.message.id, id);
@@ -36,7 +36,7 @@ test('until the owner has given a translation the processor makes its own, and a
 test('modules that a processor makes have no number of the owner’s', (t) => {
 	const {port1} = new MessageChannel();
 	t.teardown(() => port1.close());
-	const source = translationsBy(port1, new Begins(new SharedArrayBuffer(Begins.byteLength)));
+	const source = translationsBy(() => port1, new Begins(new SharedArrayBuffer(Begins.byteLength)));
 	const [answer] = source.ask(request(1));
 	t.true(answer?.kind === 'made' && answer.number < 0);
 });

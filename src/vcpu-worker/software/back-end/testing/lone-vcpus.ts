@@ -1,3 +1,4 @@
+import {MessageChannel} from 'node:worker_threads';
 import {ledgerBytes, MappedMemory, type MemoryHandle, type MemoryRange, pageClockBytes} from '#devices/guest-memory';
 import {oneThreadMachine} from '#devices/testing';
 import {allocateSharedMemory} from '#support/shared-memory';
@@ -18,6 +19,7 @@ export class LoneVcpus {
 	readonly memory: MappedMemory;
 	readonly partition: SoftwarePartitionHandle;
 	readonly handles: readonly SoftwareVcpuHandle[];
+	readonly #partition: SoftwarePartition;
 	readonly #handle: MemoryHandle;
 	readonly #guards: readonly Uint8Array[];
 
@@ -42,6 +44,7 @@ export class LoneVcpus {
 		});
 		for (const guard of guards) guard.fill(guardByte);
 		this.#guards = guards;
+		this.#partition = partition;
 		this.partition = partition.handle;
 		const clock = new SharedArrayBuffer(pageClockBytes);
 		this.#handle = {ranges: mapped, clock, watch: partition.watch};
@@ -54,6 +57,13 @@ export class LoneVcpus {
 	/** True while nobody has written beside RAM. */
 	get isIntact(): boolean {
 		return this.#guards.every((guard) => guard.every((byte) => byte === guardByte));
+	}
+
+	/** Opens a channel of one of them to the partition. */
+	connect(index: number): object {
+		const {port1, port2} = new MessageChannel();
+		this.#partition.connected(index, port2);
+		return port1;
 	}
 
 	/** What another thread needs to make one: see {@link enterVcpu}. */
@@ -69,8 +79,14 @@ export interface LoneVcpu {
 	readonly memory: MemoryHandle;
 }
 
-/** Makes the processor. */
-export async function enterVcpu({partition, handle, memory}: LoneVcpu): Promise<SoftwareVcpu> {
+/**
+ * Makes the processor.
+ * @param connect - opens a channel to the partition, which it needs where that has translations made
+ */
+export async function enterVcpu(
+	{partition, handle, memory}: LoneVcpu,
+	connect: VcpuWiring['connect'] = noChannel,
+): Promise<SoftwareVcpu> {
 	const mapped = new MappedMemory(memory);
 	const {machine, bus} = oneThreadMachine([], {memory: mapped});
 	const wiring: VcpuWiring = {
@@ -80,7 +96,12 @@ export async function enterVcpu({partition, handle, memory}: LoneVcpu): Promise<
 		memory: mapped,
 		began: () => 0,
 		served: () => false,
+		connect,
 		endOfInterrupt() {},
 	};
 	return (await software.enter(partition, handle, wiring)) as SoftwareVcpu;
+}
+
+function noChannel(): never {
+	throw new TypeError('this processor is alone');
 }
