@@ -154,6 +154,7 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 	for (const _ of machine.layout.workers) places.push(stock.takeDevices(isAlone, places));
 	const devices = new DeviceThreads(places, {pollNs, ...handle});
 	taken.workers.defer(() => devices.dispose());
+	if (savedUnits === undefined) devices.begin();
 	const time = timeUnit(machine, birthMs, snapshot);
 	const haltWatch = new HaltWatch(threads, limits.haltLookMs);
 	const passive = [
@@ -168,7 +169,10 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 	const units = new StateUnits([...passive, vcpusUnit(vcpus, bootImage, passiveNames), haltWatchUnit(haltWatch)]);
 	if (savedUnits !== undefined) {
 		const generation = newGeneration();
-		await units.restore(savedUnits);
+		const restored = units.restore(savedUnits);
+		// Its thread would take a processor from those that have more to do, which know of it at the end of this turn.
+		setImmediate(() => devices.begin());
+		await restored;
 		time.choose(options.clock ?? 'catch-up');
 		machine.control(generationIdName, generation);
 	}

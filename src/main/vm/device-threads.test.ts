@@ -3,8 +3,11 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test from 'ava';
 import {openSnapshot} from '#main/snapshot';
+import type {DevicePlace} from '#main/workers';
 import {InProcessWorkers} from '#main/workers/testing';
+import {ReactorState} from '#support/reactor';
 import type {Guest} from '#vcpu-worker/hypervisor/testing';
+import {DeviceThreads} from './device-threads.ts';
 import {type FakeMachineOptions, fakeMachine, openFiles} from './testing/index.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'openvmm-device-thread-'));
@@ -168,4 +171,26 @@ test.serial('a thread that hangs is what each machine on it ends with, by its ow
 		t.like(await vm.ended, {kind: 'error', error: {code: 'VM_NOT_AT_REST'}});
 		t.false(hypervisor.isClosed, 'the thread may still use what the host gave');
 	}
+});
+
+test('devices of a machine that is given up before they are begun are not made', async (t) => {
+	const asked: PropertyKey[] = [];
+	const api = new Proxy({}, {get: (_, method) => async () => void asked.push(method)}) as DevicePlace['api'];
+	const threads = () => {
+		const place = {
+			api,
+			machine: 0,
+			reactor: new SharedArrayBuffer(ReactorState.byteLength),
+			failed: new Promise<never>(() => {}),
+		};
+		const leave = async () => void asked.push('leave');
+		return new DeviceThreads([{...place, leave, eventLoopUse: () => 0}], {} as never);
+	};
+	const [kept, givenUp] = [threads(), threads()];
+	kept.begin();
+	await kept.ready();
+	t.deepEqual(asked.splice(0), ['create', 'failure']);
+	await givenUp.dispose();
+	givenUp.begin();
+	t.deepEqual(asked, ['leave']);
 });

@@ -10,36 +10,50 @@ import {failureData} from './failure-data.ts';
 /** A machine's device workers as its owner has them: each may be other machines' as well. */
 export class DeviceThreads {
 	readonly #places: readonly DevicePlace[];
-	readonly #created: Promise<void>;
+	readonly #data: Omit<DeviceWorkerData, 'reactor' | 'worker'>;
+	readonly #created = Promise.withResolvers<void>();
+	#isOver = false;
 	readonly #watches = new Set<HangWatch>();
 	/** Resolves when a thread has died or a device's code has failed, with what it was: the machine is to end. */
 	readonly failure: Promise<ErrorData>;
+	readonly #failed: (error: ErrorData) => void;
 	/** The threads, the one with all devices first: what each is doing, live also while it hangs. */
 	readonly threads: readonly (Pick<DevicePlace, 'eventLoopUse'> & {readonly reactor: ReactorStateView})[];
 
-	/** @param places - where the devices are now made, one for each of the machine's workers; {@link ready} tells when they are */
+	/** @param places - where {@link begin} has the devices made, one for each of the machine's workers */
 	constructor(places: readonly DevicePlace[], data: Omit<DeviceWorkerData, 'reactor' | 'worker'>) {
 		this.#places = places;
 		this.threads = places.map(({reactor, eventLoopUse}) => ({reactor: ReactorState.on(reactor), eventLoopUse}));
-		this.#created = this.#all((api, machine, {reactor}, worker) => api.create(machine, {...data, reactor, worker}));
-		this.#created.catch(() => {});
-		this.failure = Promise.race(places.map((place) => this.#failureOf(place)));
+		this.#data = data;
+		this.#created.promise.catch(() => {});
+		const {promise, resolve} = Promise.withResolvers<ErrorData>();
+		this.failure = promise;
+		this.#failed = resolve;
+	}
+
+	/** Has the devices made, unless they are to go already. Once; {@link ready} tells when they are. */
+	begin(): void {
+		if (this.#isOver) return;
+		const create: PlacedCall = (api, machine, {reactor}, worker) =>
+			api.create(machine, {...this.#data, reactor, worker});
+		this.#all(create).then(this.#created.resolve, this.#created.reject);
+		for (const place of this.#places) void this.#failureOf(place).then(this.#failed);
 	}
 
 	/** Resolves when every back has what it needs of the host; rejects with what prevented it. */
 	ready(): Promise<void> {
-		return this.#created;
+		return this.#created.promise;
 	}
 
 	/** Starts every back; rejects with what prevented one. */
 	async start(): Promise<void> {
-		await this.#created;
+		await this.ready();
 		await this.#all((api, machine) => api.start(machine));
 	}
 
 	/** Follows the machine to devices that have come or gone. While nothing is in flight. */
 	async change(layout: MachineLayout): Promise<void> {
-		await this.#created;
+		await this.ready();
 		// All of them: where one refuses, the machine goes back to what it was.
 		await settled(this.#places.map((place) => call(place, (api, machine) => api.change(machine, layout))));
 	}
@@ -51,31 +65,31 @@ export class DeviceThreads {
 
 	/** Gives the devices that the first thread owns their state at power-on. */
 	async reset(): Promise<void> {
-		await this.#created;
+		await this.ready();
 		await this.#first((api, machine) => api.reset(machine));
 	}
 
 	/** The state of the devices that the thread owns. While nothing is in flight. @throws VmmError DEVICE_NOT_SAVED */
 	async save(): Promise<readonly OwnedState[]> {
-		await this.#created;
+		await this.ready();
 		return this.#first((api, machine) => api.save(machine));
 	}
 
 	/** Gives the devices that the thread owns, just made, saved state. @throws VmmError DEVICE_STATE_REFUSED */
 	async restore(states: readonly OwnedState[]): Promise<void> {
-		await this.#created;
+		await this.ready();
 		await this.#first((api, machine) => api.restore(machine, states));
 	}
 
 	/** Asks a device that the thread owns for its own report. @throws VmmError DEVICE_NOT_INSPECTED */
 	async inspect(name: string): Promise<object> {
-		await this.#created;
+		await this.ready();
 		return this.#first((api, machine) => api.inspect(machine, name));
 	}
 
 	/** Asks the device called `name` for something. */
 	async control(name: string, command: DeviceCommand): Promise<void> {
-		await this.#created;
+		await this.ready();
 		await this.#first((api, machine) => api.control(machine, name, command));
 	}
 
@@ -114,6 +128,7 @@ export class DeviceThreads {
 	 * @throws VmmError DEVICE_STOP_TIMEOUT with what a thread does not release; the others have come to their end too
 	 */
 	async dispose(): Promise<void> {
+		this.#isOver = true;
 		await settled(this.#places.map((place) => place.leave()));
 	}
 
@@ -128,9 +143,7 @@ export class DeviceThreads {
 		return call(this.#places[0] as DevicePlace, action);
 	}
 
-	async #all(
-		action: (api: DevicePlace['api'], machine: number, place: DevicePlace, worker: number) => Promise<void>,
-	): Promise<void> {
+	async #all(action: PlacedCall): Promise<void> {
 		await Promise.all(
 			this.#places.map((place, worker) => call(place, (api, machine) => action(api, machine, place, worker))),
 		);
@@ -142,6 +155,8 @@ async function settled(all: readonly Promise<void>[]): Promise<void> {
 	const failed = (await Promise.allSettled(all)).find((outcome) => outcome.status === 'rejected');
 	if (failed !== undefined) throw failed.reason;
 }
+
+type PlacedCall = (api: DevicePlace['api'], machine: number, place: DevicePlace, worker: number) => Promise<void>;
 
 type PlaceCall<R> = (api: DevicePlace['api'], machine: number) => Promise<R>;
 

@@ -54,7 +54,7 @@ function cpuidAnswers(
 	offer: ProcessorOffer,
 	topology: ProcessorTopology,
 	{cpu, irqchip}: Pick<VmConfig, 'cpu' | 'irqchip'>,
-): (vp: ProcessorTopology['vps'][number]) => CpuidEntry[] {
+): (vp: ProcessorTopology['vps'][number]) => readonly CpuidEntry[] {
 	const options = {...cpuidOptions(offer, topology, irqchip), cpu};
 	const answers = guestCpuid(offer.cpuid, options);
 	return (vp) => answers(cpuidTopology(topology, vp));
