@@ -1,13 +1,15 @@
 #!/usr/bin/env node
 // Starts openvmm with a Node.js that can run it. Plain JavaScript that Node.js 20 understands, because the
 // machine's own `node` may be older than what openvmm needs.
-import {existsSync, mkdirSync, statSync} from 'node:fs';
 import * as module from 'node:module';
-import {constants, homedir} from 'node:os';
-import {dirname, join} from 'node:path';
-import {fileURLToPath, pathToFileURL} from 'node:url';
-import {SHARE_ENV, Worker} from 'node:worker_threads';
-import {hostFacts, hostObstacle} from '../../support/host/host-obstacle.mjs';
+
+const require = module.createRequire(import.meta.url);
+// Importing them would load all that they can export, streams among it: a tenth of what starts before the first thread does.
+const {existsSync, mkdirSync, statSync} = require('node:fs');
+const {constants, homedir} = require('node:os');
+const {dirname, join} = require('node:path');
+const {fileURLToPath, pathToFileURL} = require('node:url');
+const {SHARE_ENV, Worker} = require('node:worker_threads');
 
 // First of all: by default SIGUSR1 opens Node.js's debugger on a TCP port, where any user of the host gets this process.
 process.on('SIGUSR1', () => {});
@@ -33,7 +35,6 @@ const cannotRun = 4;
 
 const self = fileURLToPath(import.meta.url);
 const root = join(dirname(self), '../../..');
-const require = module.createRequire(import.meta.url);
 
 const words = process.argv.slice(2);
 /** A guest is to run, rather than something to be told. */
@@ -44,6 +45,8 @@ if (isNew) {
 	enableCompileCache();
 }
 const thread = isNew ? startFirstProcessor() : undefined;
+// The thread starts without waiting for it.
+const {hostFacts, hostObstacle} = await import('../../support/host/host-obstacle.mjs');
 const obstacle = hostObstacle(hostFacts());
 // A new Node.js can still say more of this host (`openvmm doctor`); there is none to switch to.
 if (obstacle !== undefined && (boots || !isNew)) {

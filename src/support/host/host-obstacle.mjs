@@ -1,5 +1,7 @@
 // Why a host cannot run openvmm at all. Plain JavaScript, as the launcher is, which asks before anything else is loaded.
-import {closeSync, openSync, readSync} from 'node:fs';
+import {createRequire} from 'node:module';
+
+const {closeSync, openSync, readSync} = createRequire(import.meta.url)('node:fs');
 
 /** An ELF file's headers, and the name of the loader that it asks for, lie in its first page. */
 const headBytes = 4096;
