@@ -21,6 +21,7 @@ import {parseVcpuState, saveVcpuState, type VcpuState, vcpuError} from '#vcpu-wo
 import {counterAt, type HeldCounter} from './held-counter.ts';
 import {openRehearsal} from './rehearsal.ts';
 import type {VcpuWorkerData} from './worker-data.ts';
+import {YoungHeap} from './young-heap.ts';
 
 /** Times that a thread rehearses: V8 has then learnt most of what it learns. */
 const rehearsals = 4;
@@ -48,6 +49,7 @@ export class VcpuWorker {
 	#held: HeldCounter | undefined;
 	/** The thread shall not serve another machine. */
 	#isSpent = false;
+	readonly #young = new YoungHeap();
 
 	/**
 	 * @param leave - ends the thread, where this has one of its own
@@ -61,6 +63,7 @@ export class VcpuWorker {
 	/** Creates the vCPU. Call first. @throws VmmError of the back end */
 	create(data: VcpuWorkerData): Promise<void> {
 		this.#isWanted = true;
+		this.#young.isBusy();
 		const created = this.#creating.then(() => this.#create(data));
 		this.#creating = created.catch(() => {
 			this.#isSpent = true;
@@ -93,6 +96,7 @@ export class VcpuWorker {
 				// A machine that has come meanwhile says so.
 				await setImmediate();
 			}
+			if (!this.#isWanted) this.#young.isIdle();
 			return times;
 		} finally {
 			close();
@@ -240,6 +244,7 @@ export class VcpuWorker {
 		const isBoot = this.#live?.context.isBoot;
 		this.#close();
 		if (isBoot) programLoader.keepCode();
+		if (!this.#isSpent) this.#young.isIdle();
 		return !this.#isSpent;
 	}
 

@@ -1,0 +1,32 @@
+import {constants, type PerformanceEntry, PerformanceObserver} from 'node:perf_hooks';
+import {setTimeout as sleep} from 'node:timers/promises';
+import test from 'ava';
+import {YoungHeap} from './young-heap.ts';
+
+interface Collection extends PerformanceEntry {
+	readonly detail: {readonly kind: number; readonly flags: number};
+}
+
+test('V8 looks through what is young when the thread has been idle for a while, once, and not when a machine has come', async (t) => {
+	const seen: number[] = [];
+	const first = Promise.withResolvers<void>();
+	const observer = new PerformanceObserver((list) => {
+		for (const {detail} of list.getEntries() as Collection[]) {
+			if ((detail.flags & constants.NODE_PERFORMANCE_GC_FLAGS_FORCED) === 0) continue;
+			seen.push(detail.kind);
+			first.resolve();
+		}
+	});
+	observer.observe({entryTypes: ['gc']});
+	const heap = new YoungHeap();
+	heap.isIdle();
+	heap.isBusy();
+	await sleep(500);
+	t.deepEqual(seen, []);
+	heap.isIdle();
+	heap.isIdle();
+	await Promise.race([first.promise, sleep(60_000)]);
+	await sleep(300);
+	observer.disconnect();
+	t.deepEqual(seen, [constants.NODE_PERFORMANCE_GC_MINOR]);
+});
