@@ -130,3 +130,26 @@ test('older versions are upgraded, newer and impossible ones refused', (t) => {
 		code: 'STATE_VERSION_UNKNOWN',
 	});
 });
+
+test('a struct that several begin with is parsed once, and anew for another declaration', (t) => {
+	const {version, fields} = saveStruct(Sample, sample());
+	let reads = 0;
+	const ownKeys = (target: object) => {
+		reads++;
+		return Reflect.ownKeys(target);
+	};
+	const saved: SavedStruct = {version, fields: new Proxy<SavedStruct['fields']>(fields, {ownKeys})};
+	const [one, other] = [sample(), sample()];
+	restoreStruct(Sample, one, saved);
+	const before = reads;
+	t.true(before > 0);
+	restoreStruct(Sample, other, saved);
+	t.is(reads, before);
+	t.deepEqual(other.$bytes, one.$bytes);
+	t.throws(
+		() => restoreStruct(wire('other', {only: u8}), wire('other', {only: u8}).on(new SharedArrayBuffer(64)), saved),
+		{
+			code: 'STATE_FIELD_UNKNOWN',
+		},
+	);
+});

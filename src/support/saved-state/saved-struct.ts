@@ -59,8 +59,16 @@ export function restoreStruct<T extends Fields>(
 	saved: SavedStruct,
 	versions: StateVersions = {},
 ): void {
-	view.$bytes.set(parse(schema, currentFields(schema.name, saved, versions)));
+	let known = parsed.get(saved);
+	if (known?.schema !== schema) {
+		known = {schema, bytes: parse(schema, currentFields(schema.name, saved, versions))};
+		parsed.set(saved, known);
+	}
+	view.$bytes.set(known.bytes);
 }
+
+/** Structs that have been parsed, which all clones of a snapshot begin with: nobody changes them. */
+const parsed = new WeakMap<SavedStruct, {readonly schema: Wire; readonly bytes: Uint8Array}>();
 
 /**
  * For `upgrade`: saved fields as plain data of the layout that they were saved by, which has the name of today's.
