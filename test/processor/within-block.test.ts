@@ -231,3 +231,22 @@ for (const [name, code] of [
 		const [, rip] = new BigUint64Array(ram.buffer, stackTop - 0x1000 - 48, 2);
 		t.deepEqual([vector, rip], [name === 'an access' ? 14 : 13, BigInt.asUintN(32, BigInt(codeAt + 1) - base)]);
 	});
+
+for (const heat of [undefined, 1])
+	test(`control registers are read without TypeScript, and by the kernel alone: heat ${heat}`, (t) => {
+		// MOV RAX,CR2; MOV RDX,CR0; MOV RBX,CR3; MOV RSI,CR4; DEC ECX; JNZ to the first.
+		const loop = [0x0f, 0x20, 0xd0, 0x0f, 0x20, 0xc2, 0x0f, 0x20, 0xdb, 0x0f, 0x20, 0xe6, 0xff, 0xc9, 0x75, 0xf0];
+		const {processor} = startBytes([...loop, 0xf4]);
+		const {core} = processor;
+		const {state} = core;
+		processor.heat = heat;
+		core.carriesOut = false;
+		state.general[1] = 100n;
+		state.cr2 = 0x1234_5678_9abc_def0n;
+		t.is(processor.run(1000), 'halted');
+		t.is(state.exits, 1n, 'HLT');
+		const {cr0, cr2, cr3, cr4, general} = state;
+		t.deepEqual([general[0], general[2], general[3], general[6]], [cr2, cr0, cr3, cr4]);
+		t.is(processor.translations.size.translations > 0, heat !== undefined);
+		for (const register of [0xc0, 0xd0, 0xd8, 0xe0]) t.is(runBytes([0x0f, 0x20, register], {isUser: true}).vector, 13);
+	});

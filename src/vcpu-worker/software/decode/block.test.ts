@@ -1,4 +1,5 @@
 import test from 'ava';
+import {kindNumber, systemKind} from '#vcpu-worker/software/semantics';
 import {PrefixTable} from '#vcpu-worker/software/shared';
 import {BlockDecoder, type DecodedBlock, maxBlockRecords} from './block.ts';
 import {decode} from './decoder.ts';
@@ -135,4 +136,11 @@ test('a block ends before it has more records than there is room for', (t) => {
 	);
 	t.true(count > maxBlockRecords / 2 && count <= maxBlockRecords);
 	t.is(end % 3, 0);
+});
+
+test('a block ends behind an instruction for TypeScript that goes straight on, so that what follows is one of its own', (t) => {
+	// RDTSC, ADD EAX,1, RDTSC.
+	const {words, count, end} = new BlockDecoder().decode(Uint8Array.of(0x0f, 0x31, 0x83, 0xc0, 1, 0x0f, 0x31), 0);
+	const stepKinds = Array.from({length: count}, (_, step) => (words[step * RecordWord.words] as number) & 0xffff);
+	t.deepEqual([stepKinds, end], [[systemKind, kindNumber('next.64')], 2]);
 });

@@ -155,10 +155,11 @@ export class BlockDecoder {
 				return block(next);
 			}
 			instructions.push([stepOf(words[told + DecodingWord.record] as number), met]);
-			this.#add(systemWords, next, next + met.length);
-			words[told + DecodingWord.start] = next;
-			words[told + DecodingWord.at] = next + met.length;
-			if (!goesStraight(met)) return block(next + met.length);
+			const behind = next + met.length;
+			this.#add(systemWords, next, behind);
+			// What is behind it is a block of its own: a translation cannot go on there, but begin.
+			if (goesStraight(met)) this.#add(nextWords, next, behind);
+			return block(behind);
 		}
 	}
 

@@ -48,6 +48,13 @@ const simple = new Set('clc stc cmc cld std'.split(' '));
 const endings = new Set('jmp jmpTo ret call callTo syscall sysret iret'.split(' '));
 /** Instructions of the system that have steps in 64-bit code only, with operands of 64 bits where they have some. */
 const ofLongCode = new Set('syscall swapgs clac stac'.split(' '));
+/** Control registers that are words of the state, by number. */
+const controlRegisters: Readonly<Record<number, 'cr0' | 'cr2' | 'cr3' | 'cr4'>> = {
+	0: 'cr0',
+	2: 'cr2',
+	3: 'cr3',
+	4: 'cr4',
+};
 const ofLongOperands = new Set('sysret iret'.split(' '));
 
 /**
@@ -254,9 +261,19 @@ class Lowering {
 	#system(name: string): boolean {
 		const {codeSize, operandSize} = this.#instruction;
 		const isLong = codeSize === 64;
+		if (name === 'movFromControl') return isLong && this.#readControl();
 		if ((ofLongCode.has(name) && !isLong) || (ofLongOperands.has(name) && !(isLong && operandSize === 64)))
 			return false;
 		this.#step(name, 64, {});
+		return true;
+	}
+
+	/** CR8 is the local APIC's. */
+	#readControl(): boolean {
+		const [to, number] = this.#instruction.operands;
+		const field = controlRegisters[number?.kind === 'immediate' ? Number(number.value) : 1];
+		if (field === undefined) return false;
+		this.#step('movFromControl', 64, {a: placeOf(to), b: CpuState.offset(field)});
 		return true;
 	}
 

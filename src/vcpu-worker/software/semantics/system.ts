@@ -177,6 +177,10 @@ export const systemMeanings: Readonly<Record<string, Meaning>> = {
 	syscall,
 	sysret,
 	iret,
+	movFromControl: (op) => {
+		op.system.leaveUnless(isSupervisor(op));
+		op.write('a', op.read('b'));
+	},
 };
 
 /** Those that end a block. */
