@@ -10,8 +10,8 @@ import {
 	type Memory,
 	ModuleBuilder,
 } from '#support/wasm';
-import {type Kind, kinds} from '#vcpu-worker/software/semantics';
-import {CpuState, MicroOp, memoryMap, Stop} from '#vcpu-worker/software/state';
+import {enterPageFault, type Kind, kinds} from '#vcpu-worker/software/semantics';
+import {CpuState, MicroOp, memoryMap, Stop, supervisorTlb} from '#vcpu-worker/software/state';
 import {cachedBlock, enterPage} from './block-cache.ts';
 import type {Imports} from './guest-access.ts';
 import {importParts} from './import-parts.ts';
@@ -19,29 +19,63 @@ import {poll} from './poll.ts';
 import {MemoryRegisters} from './registers.ts';
 import {GeneratedStep} from './step.ts';
 import {RecordFields} from './step-fields.ts';
+import {buildWalkingAccess} from './walking-access.ts';
 
 /** What a kind's function returns that has jumped, to RIP. */
 const hasJumped = -1;
+/** Stands for the kind of a step that has faulted. */
+const faultKind: Kind = {
+	...{key: 'fault', meaning: enterPageFault, width: 64, form: undefined},
+	...{isHot: false, isJump: true, changesClass: true, isLast: true},
+};
 
 /**
  * Builds the interpreter: a module whose function `run` executes records from one address on until something stops it, and
- * returns why (`Stop`). Its imports are those of `importParts`.
+ * returns why (`Stop`). So does `runOn`, which enters handlers of page faults where it can. Its imports are those of `importParts`, and `fill`.
  */
 export function buildInterpreter(): Uint8Array<ArrayBuffer> {
 	const module = new ModuleBuilder();
-	const imports = importParts(module);
+	const imports = importParts(module, buildWalkingAccess);
 	const run = module.function({parameters: ['i32'], result: 'i32'});
 	const cold = new Map(kinds.filter(({isHot}) => !isHot).map((kind) => [kind, coldArm(module, kind, imports)]));
 	writeLoop(run.body, imports, cold);
 	module.exportFunction('run', run);
+	module.exportFunction('runOn', buildRunOn(module, imports, run));
 	return module.encode();
+}
+
+/** Builds what runs, and goes on in the handler of a page fault as if that were a jump. */
+function buildRunOn(module: ModuleBuilder, imports: Imports, run: FuncOf<'i32'>): FuncOf<'i32'> {
+	const {state} = imports;
+	const enter = armOf(module, faultKind, imports, i32(supervisorTlb));
+	const func = module.function({parameters: ['i32'], result: 'i32'});
+	const f = func.body;
+	const [record] = f.parameters;
+	f.loop((again) => {
+		const stop = f.let(callOf(run, record));
+		f.if(stop.ne(Stop.fault), () => f.return(stop));
+		f.set(record, state.load('i32', 32, i32(0), CpuState.offset('record')));
+		f.if(callOf(enter, record).ne(hasJumped), () => f.return(stop));
+		const target = f.let(state.load('i64', 64, i32(0), CpuState.offset('rip')));
+		poll(f, state, record, new RecordFields(state, record).ordinal(), target);
+		findBlock(f, state, record, target, i32(0));
+		f.br(again);
+	});
+	f.unreachable();
+	return func;
 }
 
 /** A kind's arm as a function of the record, which returns why it stops, or 0. */
 function coldArm(module: ModuleBuilder, kind: Kind, imports: Imports): FuncOf<'i32'> {
+	const tlb = imports.state.load('i32', 32, i32(0), CpuState.offset('tlb'));
+	return armOf(module, kind, imports, tlb);
+}
+
+/** Writes a meaning as a function. @param entries - address of the TLB entries that its accesses go by */
+function armOf(module: ModuleBuilder, kind: Kind, imports: Imports, entries: Int<'i32'>): FuncOf<'i32'> {
 	const func = module.function({parameters: ['i32'], result: 'i32'});
 	const {body} = func;
-	const tlb = body.let(imports.state.load('i32', 32, i32(0), CpuState.offset('tlb')));
+	const tlb = body.let(entries);
 	const jumps = {
 		inPage: () => body.unreachable(),
 		to: (address: Int<'i64'>) => {

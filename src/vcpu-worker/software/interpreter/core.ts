@@ -48,6 +48,13 @@ import {instantiate, loadInterpreter, TranslationTable} from './load-interpreter
 export type SlowAccess = (low: number, high: number, width: number, kind: number, record: number) => number;
 
 /**
+ * Makes the entry of the TLB that a walk in generated code leads to, for the present mode: the linear address, and what the walk has given (see
+ * `Walked`), in halves.
+ * @returns 0 where it makes none
+ */
+export type FillEntry = (low: number, high: number, walkedLow: number, walkedHigh: number) => number;
+
+/**
  * Carries out an instruction of the system amid its block, or at its end. `left`: it has done nothing, and is left to whoever drives the
  * processor. `faulted`: it has changed nothing, and the state has its exception. `ended`: its block ends behind it.
  */
@@ -141,6 +148,7 @@ export class Core {
 	/** Is told that nothing leads to any. */
 	forgotten: () => void = () => {};
 	readonly #run: (record: number) => number;
+	readonly #runOn: (record: number) => number;
 	/** What generated code imports. */
 	readonly #env: object;
 	readonly #bytes: DataView;
@@ -181,7 +189,7 @@ export class Core {
 	constructor(
 		memory: SharedMemory,
 		ram: object,
-		access: SlowAccess,
+		{access, fill}: {readonly access: SlowAccess; readonly fill: FillEntry},
 		within: (instruction: Instruction) => WithinBlock | undefined,
 		forms: readonly PrefixTable[] = [],
 	) {
@@ -205,9 +213,10 @@ export class Core {
 		this.#within = within;
 		const system = (record: number) => this.#carryOut(record);
 		const {imported: translations} = this.translations;
-		this.#env = {state: memory, ram, access, compute, x87: this.x87.execute, system, translations};
-		const {run} = instantiate(loadInterpreter(), this.#env);
+		this.#env = {state: memory, ram, access, fill, compute, x87: this.x87.execute, system, translations};
+		const {run, runOn} = instantiate(loadInterpreter(), this.#env);
 		this.#run = run;
+		this.#runOn = runOn;
 		new Float32Array(this.memory, leastNormalAt.f32x4, 4).fill(2 ** -126);
 		new Float64Array(this.memory, leastNormalAt.f64x2, 2).fill(2 ** -1022);
 		this.state.fusesProducts = hostFuses() ? 1 : 0;
@@ -228,6 +237,13 @@ export class Core {
 		this.begin();
 		this.words[codeChanged] = 0;
 		return this.#run(record);
+	}
+
+	/** The same, and enters handlers of page faults where that needs nobody else. */
+	runOn(record: number): number {
+		this.begin();
+		this.words[codeChanged] = 0;
+		return this.#runOn(record);
 	}
 
 	/** Carries out a record's instruction of the system amid its block, or tells where it goes on; see `Imports`. */

@@ -64,6 +64,13 @@ interface AccessEnds {
 	readonly missed: (() => void) | undefined;
 }
 
+/** Address of the entry that a page has among those of a class. */
+export function entryOf(address: Int<'i64'>, tlb: Int<'i32'>): Int<'i32'> {
+	// The page's number times the size of an entry.
+	const distance = address.shrU(pageBits - entryBits).and(BigInt((tlbEntries - 1) * tlbEntry.size));
+	return distance.toI32().add(tlb);
+}
+
 /** Access to guest memory through the TLB: one comparison decides on page, permission, and everything that is not plain RAM. */
 export class GuestAccess {
 	readonly #imports: Imports;
@@ -160,6 +167,11 @@ export class GuestAccess {
 		return place;
 	}
 
+	/** Stores 64 bits at a place in RAM that {@link placeOf} has given. */
+	storeAt(place: Int<'i64'>, offset: number, value: Int<'i64'>): void {
+		this.#f.store(this.#imports.ram, 64, place, offset, value);
+	}
+
 	copy(target: Int<'i64'>, source: Int<'i64'>, bytes: Int<'i64'>): void {
 		this.#f.copy(this.#imports.ram, target, source, bytes);
 	}
@@ -226,9 +238,7 @@ export class GuestAccess {
 		const {state} = this.#imports;
 		const f = this.#f;
 		const at = f.let(address);
-		// The page's number times the size of an entry.
-		const distance = at.shrU(pageBits - entryBits).and(BigInt((tlbEntries - 1) * tlbEntry.size));
-		const entry = f.let(distance.toI32().add(this.#tlb));
+		const entry = f.let(entryOf(at, this.#tlb));
 		// An access that ends in the next page has another page than the entry's.
 		const last = width === 8 ? at : at.add(width / 8 - 1);
 		const missed = kind === 'plain' ? this.#ends.missed : undefined;

@@ -6,7 +6,7 @@ import {buildSegmentCheck} from './segment-check.ts';
 export const memoryLimits = {state: 0x1_0000, ram: 0x4_0000} as const;
 
 /** Builds the function that halves an address of 64 bits, which each access would do at its place. */
-function buildAccess(module: ModuleBuilder, access: FuncOf<'i32'>): FuncOf<'i32'> {
+function buildAccess(module: ModuleBuilder, {access}: Pick<Imports, 'state' | 'ram' | 'access'>): FuncOf<'i32'> {
 	const func = module.function({parameters: ['i64', 'i32', 'i32', 'i32'], result: 'i32'});
 	const [address, ...others] = func.body.parameters;
 	func.body.return(callOf(access, address.toI32(), address.shrU(32).toI32(), ...others));
@@ -16,8 +16,9 @@ function buildAccess(module: ModuleBuilder, access: FuncOf<'i32'>): FuncOf<'i32'
 /**
  * Gives a module what generated code uses: the memories `state` and `ram`, the functions `access`, `compute`, `x87` and `system`, and the table
  * `translations`, which it imports, and functions of its own.
+ * @param access - builds what does an access that the TLB does not serve, by the imported function that takes its address in halves
  */
-export function importParts(module: ModuleBuilder): Imports {
+export function importParts(module: ModuleBuilder, access = buildAccess): Imports {
 	const outside = {
 		state: module.importMemory('state', {address: 'i32', isShared: true, minimum: 1, maximum: memoryLimits.state}),
 		ram: module.importMemory('ram', {address: 'i64', isShared: true, minimum: 1, maximum: memoryLimits.ram}),
@@ -27,5 +28,5 @@ export function importParts(module: ModuleBuilder): Imports {
 		system: module.importFunction('system', {parameters: ['i32'], result: 'i32'}),
 		translations: module.importTable('translations', {parameters: ['i32', 'i32'], result: 'i32'}),
 	};
-	return {...outside, access: buildAccess(module, outside.access), check: buildSegmentCheck(module, outside.state)};
+	return {...outside, access: access(module, outside), check: buildSegmentCheck(module, outside.state)};
 }

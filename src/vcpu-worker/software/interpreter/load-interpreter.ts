@@ -6,7 +6,10 @@ import {buildInterpreter} from './build-interpreter.ts';
 declare const __OPENVMM_BUNDLED__: boolean | undefined;
 
 /** Functions of a module: each executes records from one on. */
-type Exports = Readonly<Record<string, (record: number) => number>> & {run(record: number): number};
+type Exports = Readonly<Record<string, (record: number) => number>> & {
+	run(record: number): number;
+	runOn(record: number): number;
+};
 
 /** Node's part of the JavaScript API of WebAssembly; its types come with DOM only. */
 declare const WebAssembly: {

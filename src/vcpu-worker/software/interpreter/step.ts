@@ -199,13 +199,7 @@ export class GeneratedStep implements Operation {
 	keepX87Pointers(hasMemory: boolean): void {
 		const {f} = this;
 		const state = this.#state;
-		f.store(
-			state,
-			64,
-			i32(0),
-			CpuState.offset('x87InstructionPointer'),
-			this.#word('codePageOffset').add(this.#fields.start()),
-		);
+		f.store(state, 64, i32(0), CpuState.offset('x87InstructionPointer'), this.ownAddress());
 		// The opcode is in the upper half of the constant's low 32 bits.
 		const opcode = this.immediate().toI32().shrU(16);
 		f.store(state, 16, i32(0), CpuState.offset('x87Opcode'), opcode);
@@ -407,7 +401,7 @@ export class GeneratedStep implements Operation {
 		const budget = f.let(this.budget().sub(1));
 		this.setBudget(budget);
 		f.if(budget.ltS(0).or(this.#field32(CpuState.offset('request')).ne(0)), () => {
-			f.store(this.#state, 64, i32(0), CpuState.offset('rip'), this.#word('codePageOffset').add(this.#fields.start()));
+			f.store(this.#state, 64, i32(0), CpuState.offset('rip'), this.ownAddress());
 			// An interrupt that comes now finds RF set: the instruction's breakpoint has been reported (SDM volume 3, 18.3.1.1).
 			this.setControlFlags(this.controlFlags().or(resumeFlag));
 			this.#leave(i32(Stop.poll));
@@ -420,13 +414,7 @@ export class GeneratedStep implements Operation {
 	}
 
 	lookUp(): void {
-		this.f.store(
-			this.#state,
-			64,
-			i32(0),
-			CpuState.offset('rip'),
-			this.#word('codePageOffset').add(this.#fields.start()),
-		);
+		this.f.store(this.#state, 64, i32(0), CpuState.offset('rip'), this.ownAddress());
 		this.#leave(i32(Stop.lookup));
 	}
 
@@ -456,6 +444,10 @@ export class GeneratedStep implements Operation {
 	requireInCode(offset: Int<'i64'>): void {
 		const limit = this.#state.load('i64', 32, i32(0), segmentBaseAt(1) + SegmentState.offset('limit'));
 		this.f.if(offset.gtU(limit), () => this.raise(generalProtection));
+	}
+
+	ownAddress(): Int<'i64'> {
+		return this.#word('codePageOffset').add(this.#fields.start());
 	}
 
 	nextAddress(): Int<'i64'> {

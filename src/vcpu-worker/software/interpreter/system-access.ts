@@ -10,6 +10,7 @@ import {
 	supervisorTlb,
 	TableState,
 	tlbBytes,
+	userCode,
 } from '#vcpu-worker/software/state';
 import type {GuestAccess} from './guest-access.ts';
 
@@ -18,9 +19,17 @@ const Flag = {AC: 0x4_0000, IOPL: 0x3000} as const;
 /** What POPF changes (SDM volume 2, POPF): TF, DF, NT, AC and ID always; IOPL at privilege 0; IF where IOPL allows it. */
 const poppable = {always: 0x24_4500, IOPL: 0x3000, IF: 0x200} as const;
 
-const placeOf = (name: SystemRegister): number => {
-	if (name === 'tableBase') return CpuState.offset('gdtr') + TableState.offset('base');
-	return CpuState.offset(name as 'efer');
+const taskRegister = 7;
+/** Registers of 64 bits that are not fields of the state, and those of 32. */
+const bases: Partial<Record<SystemRegister, number>> = {
+	tableBase: CpuState.offset('gdtr') + TableState.offset('base'),
+	interruptBase: CpuState.offset('idtr') + TableState.offset('base'),
+	taskBase: segmentBaseAt(taskRegister),
+};
+const limits: Partial<Record<SystemRegister, number>> = {
+	tableLimit: CpuState.offset('gdtr') + TableState.offset('limit'),
+	interruptLimit: CpuState.offset('idtr') + TableState.offset('limit'),
+	taskLimit: segmentBaseAt(taskRegister) + SegmentState.offset('limit'),
 };
 
 /** A step's access to registers of the system, and to memory as its instructions see it. */
@@ -53,7 +62,7 @@ export class SystemAccess implements SystemOperation {
 	}
 
 	goesOn(): Int<'i32'> {
-		return this.#state.load('i32', 32, i32(0), CpuState.offset('goesOn'));
+		return this.#field('goesOn');
 	}
 
 	endsBehind(): Int<'i32'> {
@@ -61,14 +70,30 @@ export class SystemAccess implements SystemOperation {
 		return kind.eq(kindNumber('next.64'));
 	}
 
+	isUser(): Int<'i32'> {
+		return this.#field('modeKey').and(userCode);
+	}
+
+	isLongCode(): Int<'i32'> {
+		return this.#field('modeKey').and(longCode).ne(0);
+	}
+
+	exception(): Int<'i32'> {
+		return this.#field('vector');
+	}
+
+	errorCode(): Int<'i32'> {
+		return this.#field('errorCode');
+	}
+
 	register(name: SystemRegister): Int<'i64'> {
-		if (name === 'tableLimit')
-			return this.#state.load('i64', 32, i32(0), CpuState.offset('gdtr') + TableState.offset('limit'));
-		return this.#state.load('i64', 64, i32(0), placeOf(name));
+		const limit = limits[name];
+		if (limit !== undefined) return this.#state.load('i64', 32, i32(0), limit);
+		return this.#state.load('i64', 64, i32(0), bases[name] ?? CpuState.offset(name as 'efer'));
 	}
 
 	setRegister(name: 'kernelGsBase', value: Int<'i64'>): void {
-		this.#f.store(this.#state, 64, i32(0), placeOf(name), value);
+		this.#f.store(this.#state, 64, i32(0), CpuState.offset(name), value);
 	}
 
 	base(segment: number): Int<'i64'> {
@@ -83,6 +108,10 @@ export class SystemAccess implements SystemOperation {
 		return this.#state.load('i32', 16, i32(0), segmentBaseAt(segment) + SegmentState.offset('attributes'));
 	}
 
+	selector(segment: number): Int<'i32'> {
+		return this.#state.load('i32', 16, i32(0), segmentBaseAt(segment) + SegmentState.offset('selector'));
+	}
+
 	setSegment(segment: number, selector: Int<'i32'>, limit: Int<'i64'>, attributes: Int<'i32'>): void {
 		const store = (width: 16 | 32 | 64, field: 'base' | 'limit' | 'attributes' | 'selector', value: Int) =>
 			this.#f.store(this.#state, width, i32(0), segmentBaseAt(segment) + SegmentState.offset(field), value);
@@ -94,6 +123,21 @@ export class SystemAccess implements SystemOperation {
 
 	knownMemory(address: Int<'i64'>): Int<'i64'> {
 		return this.#guest.loadKnown(address, () => this.#leave(i32(Stop.system)));
+	}
+
+	storeFrame(address: Int<'i64'>, values: readonly Int<'i64'>[]): void {
+		const f = this.#f;
+		const leave = () => this.#leave(i32(Stop.system));
+		f.if(
+			address
+				.add(values.length * 8 - 1)
+				.and(~0xfffn)
+				.ne(address.and(~0xfffn)),
+			leave,
+		);
+		const place = f.let(this.#guest.placeOf(64, address, true));
+		f.if(place.ltS(0), leave);
+		for (const [index, value] of [...values.entries()].reverse()) this.#guest.storeAt(place, index * 8, value);
 	}
 
 	apply(privilege: 0 | 3, flags: Int<'i32'>): void {
@@ -112,5 +156,9 @@ export class SystemAccess implements SystemOperation {
 			.eq(Flag.IOPL)
 			.select(i32(always | IF), i32(always));
 		set('poppableFlags', isUser ? ofUser : i32(always | IOPL | IF));
+	}
+
+	#field(name: 'modeKey' | 'vector' | 'errorCode' | 'goesOn'): Int<'i32'> {
+		return this.#state.load('i32', 32, i32(0), CpuState.offset(name));
 	}
 }

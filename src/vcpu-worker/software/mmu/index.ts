@@ -8,5 +8,5 @@ export {
 	type WatchedPages,
 } from './mmu.ts';
 export {PageJournal, type UnlikeByte} from './page-journal.ts';
-export {type Access, PageFault, type PagingMode, type Translation, walk} from './page-walk.ts';
+export {type Access, type PagingMode, type Translation, walk} from './page-walk.ts';
 export {linesIn, PhysicalMemory} from './physical-memory.ts';

@@ -12,6 +12,8 @@ import {
 	tlbEntry,
 	tlbOf,
 	userCode,
+	Walked,
+	walkedParts,
 } from '#vcpu-worker/software/state';
 import type {Access, PagingMode, Translation} from './page-walk.ts';
 import {hasReservedPointers, walk} from './page-walk.ts';
@@ -141,6 +143,8 @@ export class Mmu {
 		this.code = code;
 		const end = tlbOf(AccessClass.user, addressSpaces);
 		this.#entries = new Int32Array(core.memory, supervisorTlb, (end - supervisorTlb) / 4);
+		for (const [index, part] of memory.parts.slice(0, walkedParts).entries())
+			Object.assign(core.state.ram[index] as object, part);
 		this.#transfer = core.transfer;
 		this.#transferView = new DataView(core.transfer.buffer, core.transfer.byteOffset, core.transfer.length);
 	}
@@ -336,6 +340,17 @@ export class Mmu {
 			this.#perform(first, low & 0xfff, 0, inPage, kind, record) ||
 			this.#perform(second, 0, inPage, bytes - inPage, kind, record)
 		);
+	};
+
+	/** Does what `FillEntry` says. */
+	readonly fill = (low: number, high: number, walkedLow: number, walkedHigh: number): number => {
+		const translation = {
+			page: walkedHigh * 2 ** 32 + ((walkedLow & ~0xfff) >>> 0),
+			isWritable: (walkedLow & Walked.writable) !== 0,
+			isGlobal: (walkedLow & Walked.global) !== 0,
+			sizeBits: walkedLow & Walked.sizeBits,
+		};
+		return this.#fill(this.#core.state.tlb, low, high, translation) ? 1 : 0;
 	};
 
 	/** Translates for a fetch; undefined after a page fault, which the state says. */

@@ -1,4 +1,4 @@
-import {physicalAddressBits} from '#vcpu-worker/software/state';
+import {noExecute as NX, PageFault, physicalAddressBits, reservedHigh, TableEntry} from '#vcpu-worker/software/state';
 import type {PhysicalMemory} from './physical-memory.ts';
 
 /** State that a walk depends on (SDM volume 3, 4.1). */
@@ -29,9 +29,6 @@ export interface Access {
 	readonly acIsSet: boolean;
 }
 
-/** Bits of a page fault's error code (SDM volume 3, 4.7). */
-export const PageFault = {present: 1, write: 2, user: 4, reserved: 8, fetch: 16} as const;
-
 /** Translation of a linear address. */
 export interface Translation {
 	/** Physical address of the 4 KiB page. */
@@ -44,17 +41,7 @@ export interface Translation {
 	readonly sizeBits: number;
 }
 
-/** Bits of entries that all formats have (SDM volume 3, 4.3 to 4.5). */
-const P = 1;
-const RW = 2;
-const US = 4;
-const A = 0x20;
-const D = 0x40;
-const PS = 0x80;
-const G = 0x100;
-const NX = 0x8000_0000 | 0;
-/** Bits of an entry's high half that are reserved; 52 to 62 are ignored. */
-const reservedHigh = (1 << (52 - 32)) - (1 << (physicalAddressBits - 32));
+const {present: P, write: RW, user: US, accessed: A, dirty: D, large: PS, global: G} = TableEntry;
 
 /** What entries of a walk give together: RW, US, and execution as NX, which an entry takes away. */
 const everyRight = RW | US | NX;

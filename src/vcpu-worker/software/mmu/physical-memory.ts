@@ -35,6 +35,8 @@ export class PhysicalMemory {
 	journal: PageJournal | undefined;
 	/** The memory that all of RAM is in. */
 	readonly buffer: SharedArrayBuffer;
+	/** Parts of RAM, as walks in generated code know them. */
+	readonly parts: readonly {readonly begin: bigint; readonly bytes: bigint; readonly place: bigint}[];
 	readonly #ranges: readonly RamRange[];
 	readonly #words: Int32Array;
 	readonly #quads: BigUint64Array;
@@ -52,6 +54,11 @@ export class PhysicalMemory {
 			length: range.length,
 			offset: range.offset,
 			stamps: new PageStamps(range, 0, range.length, memory.clock),
+		}));
+		this.parts = this.#ranges.map(({gpa, length, offset}) => ({
+			begin: BigInt(gpa),
+			bytes: BigInt(length),
+			place: BigInt(offset),
 		}));
 		this.buffer = memory.ranges[0]?.memory.buffer ?? new SharedArrayBuffer(0);
 		this.#words = new Int32Array(this.buffer);

@@ -21,6 +21,6 @@ export type {
 	SystemRegister,
 } from './operation.ts';
 export {type Repeat, stringName} from './strings.ts';
-export {systemMeanings} from './system.ts';
+export {enterPageFault, systemMeanings} from './system.ts';
 export {vectorMeanings, wideMeanings} from './vector.ts';
 export {vexMeanings} from './vex.ts';

@@ -157,13 +157,26 @@ export interface Operation {
 	requireInCode(offset: Int<'i64'>): void;
 	/** Goes on at an address in the code segment. */
 	jumpTo(address: Int<'i64'>): void;
+	/** Address of the instruction in the code segment. */
+	ownAddress(): Int<'i64'>;
 	/** Address of the next instruction in the code segment. */
 	nextAddress(): Int<'i64'>;
 	readonly system: SystemOperation;
 }
 
 /** Registers of 64 bits that instructions of the system go by. */
-export type SystemRegister = 'efer' | 'star' | 'lstar' | 'fmask' | 'kernelGsBase' | 'tableBase' | 'tableLimit';
+export type SystemRegister =
+	| 'efer'
+	| 'star'
+	| 'lstar'
+	| 'fmask'
+	| 'kernelGsBase'
+	| 'tableBase'
+	| 'tableLimit'
+	| 'interruptBase'
+	| 'interruptLimit'
+	| 'taskBase'
+	| 'taskLimit';
 
 /** What instructions of the system work on that have no part in others. */
 export interface SystemOperation {
@@ -173,17 +186,29 @@ export interface SystemOperation {
 	goesOn(): Int<'i32'>;
 	/** 1 where the block ends behind the instruction, with no other one; else 0. */
 	endsBehind(): Int<'i32'>;
-	/** The base and the limit of the global descriptor table are among them. */
+	/** Code has privilege 3: 1, else 0; and it is 64-bit code. */
+	isUser(): Int<'i32'>;
+	isLongCode(): Int<'i32'>;
+	/** The exception that has ended code, and its error code. */
+	exception(): Int<'i32'>;
+	errorCode(): Int<'i32'>;
+	/** Bases and limits of the global descriptor table, the one of interrupts, and the task-state segment are among them. */
 	register(name: SystemRegister): Int<'i64'>;
 	setRegister(name: 'kernelGsBase', value: Int<'i64'>): void;
 	base(segment: number): Int<'i64'>;
 	setBase(segment: number, base: Int<'i64'>): void;
 	/** Bits 8 to 23 of its descriptor's second doubleword; 0 for a null selector's. */
 	attributes(segment: number): Int<'i32'>;
+	selector(segment: number): Int<'i32'>;
 	/** Loads CS or SS, whose base in 64-bit code is 0. */
 	setSegment(segment: number, selector: Int<'i32'>, limit: Int<'i64'>, attributes: Int<'i32'>): void;
-	/** 64 bits of memory that the TLB knows; leaves the instruction to TypeScript where it does not. */
+	/** 64 bits of memory that the TLB knows, for the present privilege; leaves the instruction to TypeScript where it does not. */
 	knownMemory(address: Int<'i64'>): Int<'i64'>;
+	/**
+	 * Stores values of 64 bits, the first one lowest, in one page that the TLB knows for stores of privilege 0; leaves to TypeScript, having stored none,
+	 * where it does not.
+	 */
+	storeFrame(address: Int<'i64'>, values: readonly Int<'i64'>[]): void;
 	/** Brings up to date what follows from privilege and flags in 64-bit code. */
 	apply(privilege: 0 | 3, flags: Int<'i32'>): void;
 }

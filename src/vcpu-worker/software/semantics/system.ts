@@ -28,6 +28,13 @@ const flatData = 0x00cf_9300_0000_ffffn;
 const attributesPrivilege = 0x60;
 const descriptorPrivilege = 0x6000_0000_0000n;
 
+/** Its vector, a gate in bytes, and the frame with an error code (SDM volume 3, 6.14.1 and 6.14.2). */
+const pageFault = {vector: 14, gateBytes: 16, frame: 48} as const;
+/** What of a gate says that it is present, and of which type. */
+const gateType = {mask: 0x9f, interrupt: 0x8e, trap: 0x8f} as const;
+/** Where the task-state segment has the stack of privilege 0 (SDM volume 3, figure 8-11). */
+const stackInTask = 4;
+
 const has = (value: Int<'i32'>, bits: number): Int<'i32'> => value.and(bits).ne(0);
 const lacks = (value: Int<'i32'>, bits: number): Int<'i32'> => value.and(bits).isZero();
 
@@ -151,6 +158,58 @@ function iret(op: Operation): void {
 		() => system.apply(user, after),
 		() => system.apply(0, after),
 	);
+	op.jumpTo(target);
+}
+
+/**
+ * Enters the handler of a page fault of 64-bit code with privilege 0 or 3, as the usual case has it: privilege 0, a flat segment, the stack of the
+ * task-state segment or the present one; gate, descriptor, pointer and frame in memory that the TLB knows (SDM volume 3, 6.14). The step is the one that
+ * has faulted. All else has done nothing, and is left.
+ */
+export function enterPageFault(op: Operation): void {
+	const {f, system} = op;
+	const isUser = f.let(system.isUser());
+	system.leaveUnless(
+		system
+			.goesOn()
+			.and(system.exception().eq(pageFault.vector))
+			.and(system.isLongCode())
+			.and(isUser.or(isSupervisor(op))),
+	);
+	const at = pageFault.vector * pageFault.gateBytes;
+	system.leaveUnless(system.register('interruptLimit').geU(BigInt(at + pageFault.gateBytes - 1)));
+	const gateAt = f.let(system.register('interruptBase').add(at));
+	const gate = f.let(system.knownMemory(gateAt));
+	const type = f.let(gate.shrU(40).toI32().and(gateType.mask));
+	const isGate = type.eq(gateType.interrupt).or(type.eq(gateType.trap));
+	const selector = f.let(gate.shrU(16).toI32().and(0xfffc));
+	const usesOwnStack = gate.shrU(32).and(7).isZero();
+	system.leaveUnless(isGate.and(usesOwnStack).and(selector.ne(0)));
+	system.leaveUnless(descriptorOf(op, selector).eq(flatCode));
+	const targetHigh = system.knownMemory(gateAt.add(8)).shl(32);
+	const target = f.let(gate.and(0xffff).or(gate.shrU(32).and(0xffff_0000n)).or(targetHigh));
+	const top = f.local('i64');
+	f.if(
+		isUser,
+		() => {
+			system.leaveUnless(system.register('taskLimit').geU(stackInTask + 7));
+			f.set(top, system.knownMemory(system.register('taskBase').add(stackInTask)));
+		},
+		() => f.set(top, op.readRegister(stackPointer, 64) as Int<'i64'>),
+	);
+	const before = f.let(op.controlFlags().or(Flag.RF));
+	const image = op.flags.bits().or(before.toI64U());
+	const [code, stack] = [system.selector(Segment.CS).toI64U(), system.selector(Segment.SS).toI64U()];
+	const pointer = op.readRegister(stackPointer, 64) as Int<'i64'>;
+	const frame = f.let(top.and(~15n).sub(pageFault.frame));
+	system.storeFrame(frame, [system.errorCode().toI64U(), op.ownAddress(), code, image, pointer, stack]);
+	system.setSegment(Segment.CS, selector, flat.limit, i32(flat.code));
+	f.if(isUser, () => system.setSegment(Segment.SS, i32(0), i64(0), i32(0)));
+	op.writeRegister(stackPointer, 64, frame);
+	const cleared = Flag.TF | Flag.NT | Flag.RF | Flag.VM;
+	const after = f.let(before.and(type.eq(gateType.interrupt).select(i32(~(cleared | Flag.IF)), i32(~cleared))));
+	op.setControlFlags(after);
+	system.apply(0, after);
 	op.jumpTo(target);
 }
 

@@ -19,6 +19,11 @@ export const TableState = wire('TableState', {base: u64, limit: u32, reserved: u
  */
 export const X87Register = wire('X87Register', {significand: u64, signExponent: u16, padding: reserved(6)}).sized(16);
 
+/** RAM that follows each other in physical addresses, and in the memory that all of it is in. */
+export const RamPart = wire('RamPart', {begin: u64, bytes: u64, place: u64});
+/** Parts that generated code knows. With more TypeScript walks. */
+export const walkedParts = 4;
+
 /** A processor's translations, for people. */
 export const TranslationCounts = wire('TranslationCounts', {
 	/** Functions that it has taken since it began, and that it does not use any more: their code has changed, or there was no room. */
@@ -130,6 +135,15 @@ export const CpuState = wire('CpuState', {
 	/** What is of the present address space: the address of TLB entries of accesses at privilege 3, and what `modeKey` has there beside the size of code. */
 	userTlb: u32,
 	userKey: u32,
+	/** How far the index of the first table is in a linear address that generated code walks for, with four levels or five; 0: TypeScript walks. */
+	walkShift: u32,
+	/** See `WalkRule`. */
+	walkRules: u32,
+	/** Physical address of the first table, and the bits of entries that are reserved at all levels. */
+	walkRoot: u64,
+	walkReserved: u64,
+	/** Where RAM is, for walks; those that there are not are empty. */
+	ram: array(RamPart, walkedParts),
 	/** ES, CS, SS, DS, FS, GS, LDTR, TR. */
 	segments: array(SegmentState, 8),
 	gdtr: TableState,

@@ -31,12 +31,7 @@ function cacheBesideAnother(bytes?: (memory: MappedMemory, gpa: number) => Uint8
 	}
 	const [own, range] = [shared.memories[0], memory.ranges[0]];
 	if (own === undefined || range === undefined) throw new TypeError('there is no memory');
-	const core = new Core(
-		own,
-		range.memory,
-		() => 0,
-		() => undefined,
-	);
+	const core = new Core(own, range.memory, {access: () => 0, fill: () => 0}, () => undefined);
 	const requests = requestWords(shared);
 	const other = new Rendezvous(shared.epochs, 1, requests);
 	other.enter();

@@ -98,7 +98,7 @@ export class Processor implements Parts, Compared {
 		this.core = new Core(
 			own,
 			first?.memory ?? allocateSharedMemory(0),
-			(...access) => this.mmu.access(...access),
+			{access: (...access) => this.mmu.access(...access), fill: (...walked) => this.mmu.fill(...walked)},
 			(instruction) => withinBlock(this, instruction),
 			shared.forms.map((forms) => new PrefixTable(forms)),
 		);
@@ -325,7 +325,7 @@ export class Processor implements Parts, Compared {
 		// What serializes is for TypeScript where code has to be compared behind it.
 		state.goesOn = goesOn && this.#code.isSure ? 1 : 0;
 		state.translates = isPlain && !this.#isInterpreted && !(this.isShadowed && this.windowWanted) ? 1 : 0;
-		const stop = (this.lockstep ?? this.core).run(record);
+		const stop = this.lockstep === undefined ? this.core.runOn(record) : this.lockstep.run(record);
 		this.#hasRun = true;
 		state.budget += kept;
 		return stop;

@@ -1,7 +1,18 @@
 import type {CodeSize} from '#vcpu-worker/software/decode';
 import type {Core} from '#vcpu-worker/software/interpreter';
 import type {Mmu} from '#vcpu-worker/software/mmu';
-import {Component, CpuState, SegmentState, segmentBaseAt, supervisorTlb, tlbBytes} from '#vcpu-worker/software/state';
+import {
+	Component,
+	CpuState,
+	noExecute,
+	reservedHigh,
+	SegmentState,
+	segmentBaseAt,
+	supervisorTlb,
+	tlbBytes,
+	WalkRule,
+	walkedParts,
+} from '#vcpu-worker/software/state';
 import {Attribute} from './descriptor.ts';
 import {generalProtection, Vector} from './guest-fault.ts';
 
@@ -61,6 +72,9 @@ export const Flag = {
 export const CS = 1;
 export const SS = 2;
 
+/** Bits of a linear address that are the index of a table, and how far that of the last one is in it. */
+const indexBits = 9;
+const indexShift = 12;
 /** Last byte of a page. */
 const pageEnd = 4095;
 
@@ -72,6 +86,8 @@ const Word = {
 	...{cr0: CpuState.offset('cr0') / 4, cr3: CpuState.offset('cr3') / 4, cr4: CpuState.offset('cr4') / 4},
 	...{efer: CpuState.offset('efer') / 4, xcr0: CpuState.offset('xcr0') / 4},
 	flags: CpuState.offset('controlFlags') / 4,
+	...{walkShift: CpuState.offset('walkShift') / 4, walkRules: CpuState.offset('walkRules') / 4},
+	...{walkRoot: CpuState.offset('walkRoot') / 4, walkReserved: CpuState.offset('walkReserved') / 4},
 	...{codeLimit: CpuState.offset('codeLimit') / 4, stackMask: CpuState.offset('stackMask') / 4},
 } as const;
 const selectorShift = 16;
@@ -128,6 +144,20 @@ export function applyMode(core: Core, mmu: Mmu): void {
 		hasGlobalPages: (cr4 & Cr4.PGE) !== 0,
 		pcid: hasPcids ? Number(cr3 & 0xfffn) : 0,
 	};
+	applyWalk(core, mmu);
+}
+
+/** Brings up to date what walks in generated code go by. */
+function applyWalk({words}: Core, {mode, memory}: Mmu): void {
+	const {levels, root, protectsSupervisor, smap, hasGlobalPages, nx} = mode;
+	words[Word.walkShift] = levels >= 4 && memory.parts.length <= walkedParts ? indexShift + indexBits * (levels - 1) : 0;
+	words[Word.walkRules] =
+		(protectsSupervisor ? WalkRule.protectsSupervisor : 0) |
+		(smap ? WalkRule.smap : 0) |
+		(hasGlobalPages ? WalkRule.global : 0);
+	words[Word.walkRoot] = root | 0;
+	words[Word.walkRoot + 1] = Math.floor(root / 2 ** 32);
+	words[Word.walkReserved + 1] = nx ? reservedHigh : reservedHigh | noExecute;
 }
 
 /** What {@link applyPrivilege} goes by: CS and SS without base, and without the limit of SS, flags, CR0, CR4, EFER, XCR0. */
