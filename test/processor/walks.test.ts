@@ -103,7 +103,7 @@ function writeDescriptors(random: Random, {processor, ram}: GuestProcessor, word
 	Object.assign(state.segments[7] ?? {}, {base: BigInt(task), limit: seldom(0x67, 10, 11)});
 }
 
-/** Has the processor access an address two times, by tables and descriptors of a number. @returns how it ends */
+/** Has the processor access an address, once or two times, by tables and descriptors of a number. @returns how it ends */
 function runCase(number: number, guest: GuestProcessor, isGenerated: boolean): string {
 	const random = new Random(number);
 	const {processor, ram} = guest;
@@ -132,7 +132,13 @@ function runCase(number: number, guest: GuestProcessor, isGenerated: boolean): s
 	writeDescriptors(random, guest, words, address);
 	const isLow = privilege === 3 || (!hasSmap && random.oneIn(2));
 	const at = isLow ? pagesAt + random.below(16) * 0x1000 + 0x800 : codeAt;
-	ram.set([...access, ...access, hlt], at);
+	ram.set([...access, ...(random.oneIn(2) ? access : []), hlt], at);
+	// No page holds code that is known.
+	const {memory, code} = processor.mmu;
+	for (const page of [codeAt, ...Array.from({length: 16}, (_, index) => pagesAt + index * 0x1000)]) {
+		memory.stored(page, 0x1000);
+		code.written(page, 0x1000, 0);
+	}
 	for (const [segment, selector, attributes] of [
 		[1, 8, 0xa09b],
 		[2, 16, 0xc093],

@@ -1,12 +1,23 @@
-import type {Instruction, Operand} from '#vcpu-worker/software/decode';
+import {Feature, type Instruction, type Operand} from '#vcpu-worker/software/decode';
 import type {WithinBlock} from '#vcpu-worker/software/interpreter';
-import {generalAt, xsaveAreaBytes} from '#vcpu-worker/software/state';
-import {linearOf, type Parts, portBytes, systemInstructions} from '#vcpu-worker/software/system/instructions';
-import {applyPrivilege, Flag, GuestFault} from '#vcpu-worker/software/system/registers';
+import {CpuState, generalAt, xsaveAreaBytes} from '#vcpu-worker/software/state';
+import {
+	linearOf,
+	type Parts,
+	portBytes,
+	restoreUsual,
+	saveUsual,
+	systemInstructions,
+} from '#vcpu-worker/software/system/instructions';
+import {applyPrivilege, Cr0, Cr4, Flag, GuestFault} from '#vcpu-worker/software/system/registers';
 
 const accumulator = generalAt(0) / 4;
 const data = generalAt(2) / 4;
+const control = {cr0: CpuState.offset('cr0') / 4, cr4: CpuState.offset('cr4') / 4} as const;
+const none = CpuState.offset('none');
 const pageBytes = 4096;
+/** Of an area of XSAVE. */
+const areaAlignment = 64;
 
 /** Instructions whose handlers change no mode, no translation and no memory, have no operand there, and change nothing before they fault. */
 const byHandler = new Set(
@@ -17,7 +28,7 @@ const byHandler = new Set(
 );
 
 /** The same of those that read memory before they change anything, and of those behind which a block ends: of control registers CR3 alone. */
-const readsMemory = new Set(['xrstor', 'xrstors']);
+const readsMemory = new Set(['xrstor']);
 const endsBlock = new Set(['movToControl', 'invlpg', 'wrmsr']);
 const pageTables = 3n;
 
@@ -86,12 +97,47 @@ function save(parts: Parts, instruction: Instruction): WithinBlock | undefined {
 	return carryOut && (() => (isInPage(linearOf(parts, operands[0], addressSize)) ? carryOut() : 'left'));
 }
 
+/**
+ * Carries out XSAVES or XRSTORS in the usual case: of 64-bit code with privilege 0, whose area lies in one page of RAM that the TLB knows or knows from
+ * now on. @param otherwise - does it in all others
+ */
+function usually(
+	parts: Parts,
+	{operands: [area], codeSize}: Instruction,
+	carryOut: typeof saveUsual,
+	access: 'read' | 'write',
+	otherwise: WithinBlock | undefined,
+): WithinBlock | undefined {
+	const {core, mmu} = parts;
+	const {words, state} = core;
+	if (area?.kind !== 'memory' || codeSize !== 64 || area.index !== none || area.segment !== none) return otherwise;
+	const [base, displacement] = [area.base / 4, Number(area.displacement)];
+	const isUsual = () =>
+		(state.poppableFlags & Flag.IOPL) !== 0 &&
+		((words[control.cr0] as number) & Cr0.TS) === 0 &&
+		((words[control.cr4] as number) & Cr4.OSXSAVE) !== 0;
+	return () => {
+		const sum = ((words[base] as number) >>> 0) + displacement;
+		const low = sum | 0;
+		const high = ((words[base + 1] as number) + Math.floor(sum / 2 ** 32)) | 0;
+		const isAligned = (low & (areaAlignment - 1)) === 0 && (low & (pageBytes - 1)) + xsaveAreaBytes <= pageBytes;
+		const place = isAligned && isUsual() ? mmu.systemPlace(low, high, xsaveAreaBytes, access) : -1;
+		if (place >= 0 && carryOut(core, mmu.memory, place)) return 'done';
+		return otherwise === undefined ? 'left' : otherwise();
+	};
+}
+
 const isInPage = (area: bigint): boolean => Number(area & 0xfffn) + xsaveAreaBytes <= pageBytes;
 
 const special: Readonly<Record<string, (parts: Parts, instruction: Instruction) => WithinBlock | undefined>> = {
 	in: input,
 	out: output,
-	xsaves: save,
+	xsaves: (parts, instruction) => usually(parts, instruction, saveUsual, 'write', save(parts, instruction)),
+	xrstors: (parts, instruction) => {
+		const carryOut = handled(parts, instruction, 'done');
+		// Without the compacted form there is nothing that it restores.
+		return parts.features.has(Feature.xsavec) ? usually(parts, instruction, restoreUsual, 'read', carryOut) : carryOut;
+	},
 };
 
 /**

@@ -21,7 +21,8 @@ export const areaBytes = (components: bigint): number =>
 
 /** Places in the header behind the area of FXSAVE (SDM volume 1, 13.4.2). */
 export const XsaveHeader = {xstateBv: fxAreaBytes, xcompBv: fxAreaBytes + 8, reserved: fxAreaBytes + 16} as const;
-const initialControl = 0x37f;
+/** Control word of the x87. */
+export const initialControl = 0x37f;
 const allRegisters = 16;
 
 /**
