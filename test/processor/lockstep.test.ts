@@ -170,6 +170,7 @@ function wrongTranslations(change: (page: Uint8Array) => void): TranslationSourc
 	const ask = new TranslationStore(make, storeLimits).enter().join((answer) => answers.push(answer));
 	return {
 		mayHave: () => false,
+		hasTime: () => false,
 		ask(request) {
 			ask(request);
 			return answers.splice(0);

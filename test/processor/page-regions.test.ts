@@ -117,6 +117,7 @@ function sharing() {
 		const ask = store.enter().join((answer) => own.push(answer));
 		return {
 			mayHave: (key) => store.begins.has(key),
+			hasTime: () => false,
 			ask(request) {
 				ask(request);
 				answers.push(...own);

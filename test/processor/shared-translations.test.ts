@@ -32,7 +32,7 @@ function counting() {
 }
 
 /** A processor whose answers come as from another thread, when the test says so. */
-function startAsking(kernel: MicroKernel, store: TranslationStore, heat = 1) {
+function startAsking(kernel: MicroKernel, store: TranslationStore, heat = 1, hasTime = false) {
 	const answers: Answer[] = [];
 	const ask = store.enter().join((answer) => answers.push(answer));
 	const wanted: TranslationRequest[] = [];
@@ -45,6 +45,7 @@ function startAsking(kernel: MicroKernel, store: TranslationStore, heat = 1) {
 		},
 		take: () => answers.shift(),
 		mayHave: (key) => store.begins.has(key),
+		hasTime: () => hasTime,
 	};
 	const guest = startKernel(kernel, {translations});
 	guest.processor.heat = heat;
@@ -119,6 +120,45 @@ test('what is hot elsewhere is taken long before it is hot here', (t) => {
 	t.is(third.asked(), 0);
 });
 
+test('a program’s blocks ask long before they are hot where the store has time, a kernel’s do not', (t) => {
+	/** Instructions until something is asked for that is to be made. */
+	const until = (kernel: MicroKernel, hasTime: boolean) => {
+		const {guest, wanted} = startAsking(kernel, counting().store, 4000, hasTime);
+		for (let index = 0; index < enough && wanted.length === 0; index++) guest.processor.run(turn);
+		t.true(wanted[0]?.mayMake);
+		return Number(guest.processor.core.state.instructions);
+	};
+	const kernel = microKernel('counting', ({label, mov, dec, jnz}, {exit}) => {
+		mov(ecx, 20_000);
+		label('again');
+		dec(ecx);
+		jnz('again');
+		exit(exitCode.ok);
+	});
+	const [busy, free] = [until(work, false), until(work, true)];
+	t.true(free < busy / 2, `${free} ${busy}`);
+	t.is(until(kernel, true), until(kernel, false));
+});
+
+test('a program’s block that has no time now asks again', (t) => {
+	let calls = 0;
+	const asked: number[] = [];
+	const translations: TranslationSource = {
+		ask() {
+			asked.push(calls);
+			return [];
+		},
+		take: () => undefined,
+		mayHave: () => false,
+		hasTime: () => ++calls > 2,
+	};
+	const guest = startKernel(work, {translations});
+	guest.processor.heat = 4000;
+	run(guest, () => {});
+	t.true((asked[0] ?? 0) > 2);
+	t.deepEqual(left(guest), byInterpreter(work));
+});
+
 test('while a translation is made the interpreter goes on', (t) => {
 	const {requests, store} = counting();
 	const {guest, wanted} = startAsking(work, store);
@@ -158,6 +198,7 @@ test('a processor that gets no answers has few requests on their way', (t) => {
 			},
 			take: () => undefined,
 			mayHave: () => false,
+			hasTime: () => false,
 		};
 		const guest = startBytes([], codeAt, {translations, processors});
 		for (let page = 0; page < pages; page++) {
@@ -223,6 +264,7 @@ test('a translation of other bytes than those that are decoded is not taken', (t
 				},
 				take: () => undefined,
 				mayHave: () => false,
+				hasTime: () => false,
 			},
 		});
 		const {processor} = guest;
@@ -247,6 +289,7 @@ test('what the store drops is executed by the interpreter, until it is hot again
 			},
 			take: () => answers.shift(),
 			mayHave: () => true,
+			hasTime: () => false,
 		},
 	});
 	guest.processor.heat = 5;
@@ -320,6 +363,7 @@ test('where to find a translation has all code forgotten, the block that asked i
 		},
 		take: () => undefined,
 		mayHave: () => true,
+		hasTime: () => false,
 	};
 	const guest = startKernel(work, {translations});
 	guest.processor.heat = 1000;
@@ -334,6 +378,7 @@ test('a processor for which there are answers without end looks up from them', (
 		ask: () => [],
 		take: () => (++taken < 1000 ? {kind: 'dropped', number: taken} : undefined),
 		mayHave: () => false,
+		hasTime: () => false,
 	};
 	const guest = startKernel(work, {translations});
 	const {processor} = guest;

@@ -13,6 +13,7 @@ export function translationsBy(open: () => MessagePort, begins: Begins): Transla
 	let hasAnswered = false;
 	return {
 		mayHave: (key) => begins.has(key),
+		hasTime: () => hasAnswered && begins.hasTime,
 		ask(request) {
 			port ??= open();
 			port.postMessage(request);

@@ -462,13 +462,17 @@ export class Core {
 		this.#bytes.setUint16(head + kindAt, enterKind, true);
 	}
 
-	/** Makes a block's head count again, if it is one. */
-	count(head: number, executions: number): void {
+	/**
+	 * Makes a block's head count again, if it is one.
+	 * @param executions - until the interpreter ends with it
+	 * @param rest - how many more until it is hot
+	 */
+	count(head: number, executions: number, rest = 0): void {
 		const kind = this.#bytes.getUint16(head + kindAt, true);
 		if (kind !== heatKind && kind !== enterKind) return;
 		this.#bytes.setUint16(head + kindAt, heatKind, true);
 		this.#quads[immediateAt(head) / 8] = BigInt(executions);
-		this.words[head / 4 + RecordWord.a] = 0;
+		this.words[head / 4 + RecordWord.a] = rest;
 	}
 
 	/** Executions until a block is hot, of which the interpreter ends with it for a first time. */

@@ -11,10 +11,10 @@ const mixed = (value: number): number => {
 
 /**
  * Tells any thread whether the store may have a translation that begins like a block: so processors need not ask for each block that could be
- * there. Counts of those that there are, by a hash.
+ * there. Counts of those that there are, by a hash. Behind them it tells whether the store has time for more than what is needed.
  */
 export class Begins {
-	static readonly byteLength: number = slots * Int32Array.BYTES_PER_ELEMENT;
+	static readonly byteLength: number = (slots + 1) * Int32Array.BYTES_PER_ELEMENT;
 	readonly buffer: SharedArrayBuffer;
 	readonly #counts: Int32Array;
 
@@ -33,6 +33,14 @@ export class Begins {
 	/** @param by - how many more, or fewer, there are */
 	change(key: number, by: number): void {
 		Atomics.add(this.#counts, key % slots, by);
+	}
+
+	get hasTime(): boolean {
+		return Atomics.load(this.#counts, slots) !== 0;
+	}
+
+	set hasTime(hasTime: boolean) {
+		Atomics.store(this.#counts, slots, hasTime ? 1 : 0);
 	}
 
 	has(key: number): boolean {

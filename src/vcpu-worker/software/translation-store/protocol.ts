@@ -89,6 +89,8 @@ export type Answer =
 export interface TranslationSource {
 	/** Tells whether a translation that begins like a block may be there already; see `Begins.keyOf`. */
 	mayHave(key: number): boolean;
+	/** Tells whether translations can be made now that are worth their while only where this keeps nobody from work. */
+	hasTime(): boolean;
 	/** @returns the answers, where translations are made on this thread */
 	ask(request: TranslationRequest): readonly Answer[];
 	/** The next answer of another thread, if there is one. */

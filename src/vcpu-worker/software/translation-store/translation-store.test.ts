@@ -264,3 +264,30 @@ test('who waits for what a machine wants that leaves is told to ask again', asyn
 	}
 	t.deepEqual(kinds(answers), ['refused', 'made']);
 });
+
+test('the store has time while a core is left that no processor needs, and less waits than is made at once', async (t) => {
+	const made = Promise.withResolvers<void>();
+	const store = new TranslationStore(
+		async (requests) => {
+			await made.promise;
+			return make(requests);
+		},
+		roomy,
+		2,
+	);
+	const {begins} = store;
+	const [one, other] = [store.enter(), store.enter()];
+	let answers = 0;
+	const ask = one.join(() => answers++);
+	t.true(begins.hasTime);
+	other.join(() => {});
+	t.false(begins.hasTime, 'each core has a processor');
+	other.leave();
+	t.true(begins.hasTime);
+	const asked = 17;
+	for (let byte = 1; byte <= asked; byte++) ask(request(byte));
+	t.false(begins.hasTime, 'the first is made, and 16 wait');
+	made.resolve();
+	while (answers < asked) await new Promise(setImmediate);
+	t.true(begins.hasTime);
+});

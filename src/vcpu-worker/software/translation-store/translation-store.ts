@@ -1,3 +1,4 @@
+import {availableParallelism} from 'node:os';
 import {Allowance} from './allowance.ts';
 import {Begins} from './begins.ts';
 import {
@@ -80,10 +81,19 @@ export class TranslationStore {
 	#making: readonly Waiting[] = [];
 	#bytes = 0;
 	#last = 0;
+	/** Processors of machines that are there. */
+	#processors = 0;
+	/** Of the host, as far as this process may use them. */
+	readonly #cores: number;
 
-	constructor(make: MakeTranslations, limits: {readonly machineBytes: number; readonly bytes: number} = storeLimits) {
+	constructor(
+		make: MakeTranslations,
+		limits: {readonly machineBytes: number; readonly bytes: number} = storeLimits,
+		cores: number = availableParallelism(),
+	) {
 		this.#make = make;
 		this.#limits = limits;
+		this.#cores = cores;
 	}
 
 	/** Bytes of WebAssembly of what is kept. */
@@ -93,10 +103,27 @@ export class TranslationStore {
 
 	/** Begins a machine. */
 	enter(): MachineTranslations {
-		return new MachineTranslations(
-			(user, request) => this.#ask(user, request),
-			(machine) => this.#leave(machine),
-		);
+		return new MachineTranslations({
+			joined: () => {
+				this.#processors++;
+				this.#tellTime();
+			},
+			asked: (user, request) => {
+				this.#ask(user, request);
+				this.#tellTime();
+			},
+			left: (machine) => {
+				this.#leave(machine);
+				this.#processors -= machine.processors;
+				this.#tellTime();
+			},
+		});
+	}
+
+	/** Says whether there is time for more than what is needed: a core that no processor needs, and less waits than is made at once. */
+	#tellTime(): void {
+		const waiting = [...this.#waiting.values()].reduce((sum, own) => sum + own.length, 0);
+		this.begins.hasTime = this.#processors < this.#cores && waiting < maxBatch;
 	}
 
 	/** Forgets a machine's processors. What was made for it stays; those of others who wait with it are to ask again. */
@@ -155,11 +182,13 @@ export class TranslationStore {
 			this.#making = [];
 			this.#keep(owner, made, batch);
 			this.#go();
+			this.#tellTime();
 		};
 		const failed = () => {
 			this.#making = [];
 			for (const {users} of batch) for (const {user, id} of users) user.give({kind: 'refused', id});
 			this.#go();
+			this.#tellTime();
 		};
 		const made = this.#make(batch.map(({request}) => request));
 		if (made instanceof Promise) made.then(done, failed);
@@ -247,32 +276,40 @@ function withNewest(newest: StoredRegion, alike: readonly StoredRegion[]): Store
 	});
 }
 
+/** What the store does for a machine. */
+interface StoreOfMachine {
+	joined(): void;
+	asked(user: User, request: TranslationRequest): void;
+	left(machine: MachineTranslations): void;
+}
+
 /** A machine's share of the store. */
 export class MachineTranslations {
 	/** Bytes of WebAssembly that have been made for it and are kept. */
 	bytes = 0;
 	/** What it may have made. */
 	readonly allowance: Allowance = new Allowance(burst, perSecond);
-	readonly #ask: (user: User, request: TranslationRequest) => void;
-	readonly #leave: (machine: MachineTranslations) => void;
-	/** Its processors are told nothing more. */
+	readonly #store: StoreOfMachine;
+	/** Its processors, which are told nothing more when it has left. */
+	processors = 0;
 	hasLeft = false;
 
-	constructor(ask: (user: User, request: TranslationRequest) => void, leave: (machine: MachineTranslations) => void) {
-		this.#ask = ask;
-		this.#leave = leave;
+	constructor(store: StoreOfMachine) {
+		this.#store = store;
 	}
 
 	/** Begins a processor. @param give - tells it an answer @returns what it asks by */
 	join(give: (answer: Answer) => void): (request: TranslationRequest) => void {
 		const user: User = {machine: this, give: (answer) => this.hasLeft || give(answer)};
-		return (request) => this.#ask(user, request);
+		this.processors++;
+		this.#store.joined();
+		return (request) => this.#store.asked(user, request);
 	}
 
 	/** Ends it. */
 	leave(): void {
 		this.hasLeft = true;
-		this.#leave(this);
+		this.#store.left(this);
 	}
 }
 

@@ -61,6 +61,7 @@ export function ownTranslations(
 		.join((answer) => answers.push(answer.kind === 'refused' ? answer : {...answer, number: -answer.number}));
 	return {
 		mayHave: (key) => store.begins.has(key),
+		hasTime: () => false,
 		ask(request) {
 			ask(request);
 			return answers.splice(0);

@@ -1,6 +1,6 @@
 import {announcedKey, type CodeSize} from '#vcpu-worker/software/decode';
 import {type Core, isImage, type Translation} from '#vcpu-worker/software/interpreter';
-import {entryOf, MicroOp} from '#vcpu-worker/software/state';
+import {entryOf, MicroOp, userCode} from '#vcpu-worker/software/state';
 import {
 	Allowance,
 	type Answer,
@@ -57,6 +57,7 @@ interface Known {
 interface Asked extends HotBlock {
 	/** Executions until it was hot. */
 	readonly rest: number;
+	readonly isProgram: boolean;
 	/** Physical addresses of the pages that the request has, by how far they are from the block's. */
 	readonly frames: ReadonlyMap<number, number>;
 }
@@ -77,6 +78,9 @@ const mostTaken = 64;
 const refusedExecutions = 10_000;
 /** Executions of a block that waits: more than it can have. */
 const whileWanted = 2 ** 31 - 1;
+/** Of the executions until a program's block is hot: the part after which it is translated where that keeps nobody from work, and until it asks again. Shifts. */
+const programShift = 2;
+const againShift = 3;
 /** More than any block that is not hot has to be executed. */
 const maxExecutions = 2 ** 30;
 /** Stands for the first record of a block of a region that this processor does not have. */
@@ -143,15 +147,18 @@ export class Translations {
 			return;
 		}
 		const rest = core.restOf(head);
-		const isEarly = rest > 0;
-		if (isEarly && !this.#source.mayHave(Begins.keyOf(code.bytes, offset, codeSize))) {
-			core.count(head, rest);
+		const executed = executions - rest;
+		const isProgram = (core.state.modeKey & userCode) !== 0;
+		const isWorth = rest === 0 || (isProgram && executed >= executions >> programShift && this.#source.hasTime());
+		if (!isWorth && !this.#source.mayHave(Begins.keyOf(code.bytes, offset, codeSize))) {
+			this.#countOn({head, rest, isProgram}, executions);
 			return;
 		}
 		const left = Math.max(this.heat >> warmShift, 1);
 		// What is being made may have this block in it: if it has not, the block is hot again soon.
 		if (this.#isAsked(block)) {
-			core.count(head, isEarly ? rest : left);
+			if (rest > 0) this.#countOn({head, rest, isProgram}, executions);
+			else core.count(head, left);
 			return;
 		}
 		if (this.#asked.size >= this.#mostAsked || !this.allowance.spend()) {
@@ -159,13 +166,24 @@ export class Translations {
 			return;
 		}
 		const id = ++this.#lastId;
-		const {pages, frames} = this.#around(block, code, left);
-		this.#asked.set(id, {...block, rest, frames});
+		const {pages, frames} = this.#around(block, code, isWorth ? Math.min(executed, this.heat) : this.heat);
+		this.#asked.set(id, {...block, rest, isProgram, frames});
 		this.#tell();
 		core.count(head, whileWanted);
 		const features = announcedKey(core.announced);
-		const request = {id, offset, pages, codeSize, features, mayMake: !isEarly};
+		const request = {id, offset, pages, codeSize, features, mayMake: isWorth};
 		for (const answer of this.#source.ask(request)) this.#hear(answer);
+	}
+
+	/**
+	 * Has a block that is not hot counted until it may ask again: one of a program, which is translated before it is hot where there is time for that.
+	 * @param executions - how many it takes in all until it is hot
+	 */
+	#countOn({head, rest, isProgram}: Pick<Asked, 'head' | 'rest' | 'isProgram'>, executions: number): void {
+		const early = (executions >> programShift) - (executions - rest);
+		const next = early > 0 ? early : Math.max(executions >> againShift, 1);
+		const now = isProgram ? Math.min(next, rest) : rest;
+		this.#core.count(head, now, rest - now);
 	}
 
 	/** Something of the block's page is being made. */
@@ -177,9 +195,9 @@ export class Translations {
 
 	/**
 	 * Finds the code that a region of a hot block may have.
-	 * @param least - executions of a block at which a region begins
+	 * @param executed - how often the block has been executed, beside which others are
 	 */
-	#around({linear, page, offset, codeSize}: HotBlock, own: KnownCode, least: number) {
+	#around({linear, page, offset, codeSize}: HotBlock, own: KnownCode, executed: number) {
 		const core = this.#core;
 		const {heat} = this;
 		const frames = new Map([[0, page]]);
@@ -203,13 +221,14 @@ export class Translations {
 					const executions = core.leftOf(headOf(first));
 					if (executions === undefined) return pageOf(place) === 0 ? 0 : undefined;
 					if (executions > maxExecutions) return 0;
-					return executions > heat - (heat >> rareShift) ? undefined : executions;
+					return executions > heat - (executed >> rareShift) ? undefined : executions;
 				},
 			},
 			offset,
 		);
 		const pages = [...new Set([...found.keys()].map(pageOf))].map((distance): CodePage => {
 			const places = [...found].filter(([place]) => pageOf(place) === distance);
+			const least = Math.max(executed >> warmShift, 1);
 			const isWarm = (first: number) => (core.leftOf(headOf(first)) ?? heat) <= heat - least;
 			const offsets = (list: typeof places) => Uint16Array.from(list, ([place]) => place - distance);
 			const bytes = (codes.get(distance) as KnownCode).bytes.slice();
@@ -253,8 +272,9 @@ export class Translations {
 		const head = headOf(first);
 		if (core.leftOf(head) === undefined) return;
 		const {rest} = asked;
-		if (answer.kind === 'refused') core.count(head, rest || Math.max(executions, refusedExecutions));
-		else if (!this.#install(answer, asked, code)) core.count(head, rest || executions);
+		if (answer.kind === 'made' && this.#install(answer, asked, code)) return;
+		if (rest > 0) this.#countOn({...asked, head}, executions);
+		else core.count(head, answer.kind === 'made' ? executions : Math.max(executions, refusedExecutions));
 	}
 
 	/** @returns false where the region is not what this processor has decoded */
