@@ -1,5 +1,5 @@
 import test from 'ava';
-import {codeAt, handle, startBytes, tables} from './raw-code.ts';
+import {codeAt, handle, kernelCode, startBytes, tables} from './raw-code.ts';
 
 const programAt = codeAt + 0x1000;
 const callsAt = codeAt + 0x2000;
@@ -39,5 +39,36 @@ for (const heat of [undefined, 1, 1000])
 		t.is(state.cr2, BigInt(secretAt));
 		t.not(state.general[0], secret);
 		t.is(state.general[13], 0n);
+		t.is(processor.translations.size.translations > 0, heat !== undefined);
+	});
+
+/** STAC; MOV RAX,[RBX]; CLAC; MOV RDX,[RBX+8]; DEC RCX; JNZ to the first; HLT. */
+const lifting = [
+	...[0x0f, 0x01, 0xcb, 0x48, 0x8b, 0x03, 0x0f, 0x01, 0xca, 0x48, 0x8b, 0x53, 0x08],
+	...[0x48, 0xff, 0xc9, 0x75, 0xee, 0xf4],
+];
+/** INC R13; behind the error code: ADD QWORD [RSP],4, over the access; IRETQ. */
+const skipping = [0x49, 0xff, 0xc5, 0x48, 0x83, 0xc4, 8, 0x48, 0x83, 0x04, 0x24, 4, 0x48, 0xcf];
+const smap = 1n << 21n;
+
+for (const heat of [undefined, 1])
+	test(`behind CLAC an access faults that STAC would let reach a program's page, also beside one that it has let: heat ${heat}`, (t) => {
+		const guest = startBytes(lifting);
+		const {processor, ram} = guest;
+		const {state} = processor.core;
+		handle(guest, 14, skipping);
+		const words = new BigUint64Array(ram.buffer);
+		words[secretAt / 8] = secret;
+		// The 2 MiB of the code, the stacks and the tables.
+		words[tables / 8 + 1025] = (1n << 21n) | 0x83n;
+		const rounds = 100n;
+		state.cr4 |= smap;
+		Object.assign(state.general, {1: rounds, 2: 0n, 3: BigInt(secretAt), 13: 0n});
+		Object.assign(state.segments[1] ?? {}, {selector: kernelCode});
+		processor.heat = heat;
+		processor.changed();
+		t.is(processor.run(10_000), 'halted');
+		t.is(state.general[0], secret);
+		t.is(state.general[13], rounds);
 		t.is(processor.translations.size.translations > 0, heat !== undefined);
 	});

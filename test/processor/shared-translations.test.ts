@@ -159,6 +159,43 @@ test('a program’s block that has no time now asks again', (t) => {
 	t.deepEqual(left(guest), byInterpreter(work));
 });
 
+test('a translation whose accesses with one look are across pages is made anew without such looks', (t) => {
+	const rounds = 20_000;
+	// ADD QWORD [RBX],1; ADD RAX,[RBX+8]; DEC ECX; JNZ back; HLT.
+	const code = [0x48, 0x83, 0x03, 0x01, 0x48, 0x03, 0x43, 0x08, 0xff, 0xc9, 0x75, 0xf4, 0xf4];
+	for (const [at, isAcross] of [
+		[0x2f_1000 - 8, true],
+		[0x2f_1000 - 16, false],
+	] as const) {
+		const {requests, store} = counting();
+		const answers: Answer[] = [];
+		const ask = store.enter().join((answer) => answers.push(answer));
+		const guest = startBytes(code, codeAt, {
+			translations: {
+				ask(request) {
+					ask(request);
+					return answers.splice(0);
+				},
+				take: () => undefined,
+				mayHave: () => false,
+				hasTime: () => false,
+			},
+		});
+		const {state} = guest.processor.core;
+		Object.assign(state.general, {0: 0n, 1: BigInt(rounds), 3: BigInt(at)});
+		const words = new DataView(guest.ram.buffer);
+		words.setBigUint64(at + 8, 3n, true);
+		guest.processor.heat = 10;
+		run(guest, () => {});
+		t.is(state.general[0], BigInt(rounds * 3));
+		t.is(words.getBigUint64(at, true), BigInt(rounds));
+		t.deepEqual(
+			requests.map(({looksAlone}) => looksAlone),
+			isAcross ? [false, true] : [false],
+		);
+	}
+});
+
 test('while a translation is made the interpreter goes on', (t) => {
 	const {requests, store} = counting();
 	const {guest, wanted} = startAsking(work, store);

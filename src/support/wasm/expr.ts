@@ -79,10 +79,18 @@ const folded: {readonly [N in keyof typeof binary]?: (one: bigint, other: bigint
 	shrU: (one, count, bits) => BigInt.asUintN(Number(bits), one) >> (count & (bits - 1n)),
 };
 
+/** What an integer is made of by adding constants: two of the same differ by their offsets. */
+export interface Sum {
+	readonly of: object;
+	readonly offset: bigint;
+}
+
 /** An integer of 32 or 64 bits, which instructions take as signed (`S`) or unsigned (`U`). */
 export class Int<T extends IntType = IntType> extends Expr<T> {
 	/** Its value, signed, where that is known before code runs. */
 	readonly known: bigint | undefined = undefined;
+	/** Of a value that is kept, and what is that and a constant. */
+	sum: Sum | undefined = undefined;
 
 	add(other: Operand<T>): Int<T> {
 		return this.#binary('add', other);
@@ -271,11 +279,13 @@ export class Int<T extends IntType = IntType> extends Expr<T> {
 		const fold = folded[name];
 		if (fold !== undefined && this.known !== undefined && right.known !== undefined)
 			return constant(this.type, fold(this.known, right.known, this.type === 'i32' ? 32n : 64n));
-		return new Int(this.type, (out) => {
+		const result: Int<T> = new Int(this.type, (out) => {
 			this.emit(out);
 			right.emit(out);
 			out.byte(binary[name][widthIndex(this.type)]);
 		});
+		if (name === 'add' || name === 'sub') result.sum = sumOf(this.sum, right.known, name === 'add' ? 1n : -1n);
+		return result;
 	}
 
 	#compare(name: keyof typeof comparisons, other: Operand<T>): Int<'i32'> {
@@ -303,6 +313,9 @@ class Constant<T extends IntType> extends Int<T> {
 		this.known = value;
 	}
 }
+
+const sumOf = (sum: Sum | undefined, by: bigint | undefined, sign: bigint): Sum | undefined =>
+	sum === undefined || by === undefined ? undefined : {of: sum.of, offset: sum.offset + sign * by};
 
 /** Index of a type in the pairs of codes. */
 const widthIndex = (type: IntType) => (type === 'i32' ? 0 : 1);

@@ -77,6 +77,7 @@ export class FunctionBuilder<P extends readonly IntType[] = readonly IntType[]> 
 	/** A variable, 0 or what a scope before has left in it. It ends with the scope. */
 	local<T extends IntType>(type: T): Local<T> {
 		const local = (this.#free[type].pop() as Local<T> | undefined) ?? this.#newLocal(type);
+		local.sum = undefined;
 		this.#scope.push(local as Local);
 		return local;
 	}
@@ -90,6 +91,7 @@ export class FunctionBuilder<P extends readonly IntType[] = readonly IntType[]> 
 	let<T extends IntType>(value: Int<T>): Local<T> {
 		const local = this.local(value.type);
 		this.set(local, value);
+		local.sum = value.sum ?? {of: {}, offset: 0n};
 		return local;
 	}
 
@@ -102,6 +104,7 @@ export class FunctionBuilder<P extends readonly IntType[] = readonly IntType[]> 
 		} else expr.emit(this.out);
 		this.out.byte(0x21);
 		this.out.unsigned(local.index);
+		local.sum = undefined;
 	}
 
 	/** A variable of 128 bits, as {@link local} gives them. */
@@ -149,6 +152,34 @@ export class FunctionBuilder<P extends readonly IntType[] = readonly IntType[]> 
 	takeBack(length: number): void {
 		this.out.length = length;
 		this.#hints = this.#hints.filter(({at}) => at < length);
+	}
+
+	/** Writes parts of what there is anew, in their order. @param parts - lengths of the code; what is written can have parts of the old code */
+	rewrite(
+		parts: readonly {
+			readonly begin: number;
+			readonly end: number;
+			write(copy: (begin: number, end: number) => void): void;
+		}[],
+	): void {
+		const [first] = parts;
+		if (first === undefined) return;
+		const {begin: start} = first;
+		const old = this.out.bytes.slice(start);
+		const hints = this.#hints.filter(({at}) => at >= start);
+		this.takeBack(start);
+		const copy = (begin: number, end: number) => {
+			const shift = this.out.length - begin;
+			this.out.append(old.subarray(begin - start, end - start));
+			for (const {at, isLikely} of hints) if (at >= begin && at < end) this.#hints.push({at: at + shift, isLikely});
+		};
+		let from = start;
+		for (const {begin, end, write} of parts) {
+			copy(from, begin);
+			write(copy);
+			from = end;
+		}
+		copy(from, start + old.length);
 	}
 
 	/** Locals made by `body` are free afterwards. */

@@ -1,5 +1,16 @@
 /** Writes WebAssembly: expressions that know their types, statements, functions, modules. */
-export {constant, type Expr, Int, type IntType, i32, i64, type Operand, type ValueType, type Width} from './expr.ts';
+export {
+	constant,
+	type Expr,
+	Int,
+	type IntType,
+	i32,
+	i64,
+	type Operand,
+	type Sum,
+	type ValueType,
+	type Width,
+} from './expr.ts';
 export {
 	callIn,
 	callOf,

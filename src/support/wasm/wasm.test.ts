@@ -302,3 +302,48 @@ test('hints tell where conditions are that mostly hold or seldom do, in front of
 	t.deepEqual([...bytes.subarray(at, at + 12)], [1, 2, 3, first, 1, 0, second, 1, 0, third, 1, 1]);
 	t.true(bytes.indexOf(code) > at);
 });
+
+test('what is kept, and what that and constants make, tells by how much it differs', (t) => {
+	const {body} = new ModuleBuilder().function({parameters: ['i64'], result: 'i64'});
+	const [value] = body.parameters;
+	const kept = body.let(value.mul(3));
+	const other = body.let(kept.add(8).sub(3));
+	const offsets = [kept, other, other.add(1), i64(7).sub(kept), other.add(kept)].map(({sum}) => sum?.offset);
+	t.deepEqual(offsets, [0n, 5n, 6n, undefined, undefined]);
+	t.is(other.sum?.of, kept.sum?.of);
+	t.not(body.let(value).sum?.of, kept.sum?.of);
+	body.set(other, 0);
+	t.is(other.sum, undefined, 'it is another value');
+});
+
+test('parts of code are written anew, with parts of what they were', (t) => {
+	const it = compile(['i32'], 'i32', (body, value) => {
+		const kept = body.local('i32');
+		const lengths = [body.out.length];
+		const mark = () => lengths.push(body.out.length);
+		for (const by of [1, 10, 100]) {
+			body.set(kept, kept.add(by));
+			mark();
+		}
+		body.ifUnlikely(value, () => body.set(kept, kept.add(5)));
+		body.return(kept);
+		const [begin, second, third, end] = lengths as [number, number, number, number];
+		body.rewrite([
+			{begin, end: second, write: () => body.set(kept, kept.add(2))},
+			{
+				begin: third,
+				end,
+				write: (copy) => {
+					copy(third, end);
+					copy(second, third);
+					body.ifUnlikely(value, () => body.set(kept, kept.add(1000)));
+				},
+			},
+		]);
+		t.is(body.hints.length, 2);
+		const last = body.hints.map(({at}) => at);
+		t.true((last[0] as number) < (last[1] as number));
+	});
+	t.is(it(0), 2 + 10 + 100 + 10);
+	t.is(it(1), 2 + 10 + 100 + 10 + 1000 + 5);
+});

@@ -11,6 +11,7 @@ import {
 	type Width,
 } from '#support/wasm';
 import {CpuState, tlbEntries, tlbEntry} from '#vcpu-worker/software/state';
+import type {LookedWindow, LookingAccess, SharedLooks} from './registers.ts';
 
 /** Memories and functions that generated code uses. */
 export interface Imports {
@@ -62,6 +63,7 @@ interface AccessEnds {
 	stored(): void;
 	/** Leaves, to have somebody else begin the instruction anew; undefined: the access is done here. */
 	readonly missed: (() => void) | undefined;
+	readonly looks: SharedLooks | undefined;
 }
 
 /** Address of the entry that a page has among those of a class. */
@@ -94,7 +96,7 @@ export class GuestAccess {
 			address,
 			width,
 			forWrite ? tlbEntry.writePage : tlbEntry.readPage,
-			(at) => f.set(value, ram.load(type, width, at)),
+			(at, offset) => f.set(value, ram.load(type, width, at, offset)),
 			(at) => {
 				this.#slow(at, width, forWrite ? AccessKind.readForWrite : AccessKind.read, record);
 				f.set(value, state.load(type, width, i32(0), CpuState.offset('transfer')));
@@ -111,7 +113,7 @@ export class GuestAccess {
 			address,
 			width,
 			tlbEntry.writePage,
-			(at) => f.store(ram, width, at, 0, kept),
+			(at, offset) => f.store(ram, width, at, offset, kept),
 			(at) => {
 				f.store(state, 64, i32(0), CpuState.offset('transfer'), kept.toI64U());
 				this.#slow(at, width, AccessKind.write, record);
@@ -172,6 +174,11 @@ export class GuestAccess {
 		this.#f.store(this.#imports.ram, 64, place, offset, value);
 	}
 
+	/** Accesses from here on go by no look that has been had. */
+	endLooks(): void {
+		this.#ends.looks?.end();
+	}
+
 	copy(target: Int<'i64'>, source: Int<'i64'>, bytes: Int<'i64'>): void {
 		this.#f.copy(this.#imports.ram, target, source, bytes);
 	}
@@ -189,7 +196,7 @@ export class GuestAccess {
 			address,
 			128,
 			tlbEntry.readPage,
-			(at) => f.setVector(value, ram.loadVector(at)),
+			(at, offset) => f.setVector(value, ram.loadVector(at, offset)),
 			(at) => {
 				this.#slow(at, 128, AccessKind.read, record);
 				f.setVector(value, state.loadVector(i32(0), CpuState.offset('transfer')));
@@ -207,7 +214,7 @@ export class GuestAccess {
 			address,
 			128,
 			tlbEntry.writePage,
-			(at) => f.storeVector(ram, at, 0, kept),
+			(at, offset) => f.storeVector(ram, at, offset, kept),
 			(at) => {
 				f.storeVector(state, i32(0), CpuState.offset('transfer'), kept);
 				this.#slow(at, 128, AccessKind.write, record);
@@ -231,23 +238,42 @@ export class GuestAccess {
 		address: Int<'i64'>,
 		width: Width | 128,
 		page: number,
-		fast: (at: Int<'i64'>) => void,
+		fast: (at: Int<'i64'>, offset: number) => void,
 		slow: (at: Int<'i64'>) => void,
 		kind: 'plain' | 'whole' | 'atomic' = 'plain',
 	): void {
 		const {state} = this.#imports;
 		const f = this.#f;
+		const missed = kind === 'plain' ? this.#ends.missed : undefined;
+		// Others may have asked to drop entries, while this one waits for them.
+		if (kind === 'atomic') this.endLooks();
+		const begin = f.out.length;
 		const at = f.let(address);
 		const entry = f.let(entryOf(at, this.#tlb));
 		// An access that ends in the next page has another page than the entry's.
 		const last = width === 8 ? at : at.add(width / 8 - 1);
-		const missed = kind === 'plain' ? this.#ends.missed : undefined;
 		const place = at.add(state.load('i64', 64, entry, tlbEntry.addend));
 		const known = state.load('i64', 64, entry, page);
 		const linear = last.and(~0xfffn);
 		if (missed !== undefined) {
-			f.ifUnlikely(known.ne(linear), missed);
-			fast(place);
+			let [missedBegin, missedEnd] = [0, 0];
+			f.ifUnlikely(known.ne(linear), () => {
+				missedBegin = f.out.length;
+				missed();
+				missedEnd = f.out.length;
+			});
+			fast(place, 0);
+			const {sum} = address;
+			if (sum === undefined) return;
+			const isWrite = page === tlbEntry.writePage;
+			const places = {begin, end: f.out.length, missedBegin, missedEnd};
+			const look: LookingAccess['look'] = (before, window, leave) => {
+				f.set(at, address.sub(before));
+				f.set(entry, entryOf(at, this.#tlb));
+				this.#look(at, entry, window, leave);
+				fast(window.place, before);
+			};
+			this.#ends.looks?.note({sum, bytes: width / 8, isWrite, ...places, look, goBy: fast});
 			return;
 		}
 		const isHere = known.eq(linear);
@@ -260,8 +286,21 @@ export class GuestAccess {
 							.eq(0),
 					)
 				: isHere,
-			() => fast(place),
+			() => fast(place, 0),
 			() => slow(at),
 		);
+	}
+
+	/** Looks for the page of a window that begins at an address, whose place in RAM is known from there on. */
+	#look(first: Int<'i64'>, entry: Int<'i32'>, {bytes, isWrite, place, differ}: LookedWindow, leave: () => void): void {
+		const {state} = this.#imports;
+		const f = this.#f;
+		const last = first.add(bytes - 1);
+		const known = state.load('i64', 64, entry, isWrite ? tlbEntry.writePage : tlbEntry.readPage);
+		f.ifUnlikely(known.ne(last.and(~0xfffn)), () => {
+			f.set(differ, first.xor(last));
+			leave();
+		});
+		f.set(place, first.add(state.load('i64', 64, entry, tlbEntry.addend)));
 	}
 }

@@ -8,6 +8,6 @@ export {compile, loadInterpreter} from './load-interpreter.ts';
 export {poll} from './poll.ts';
 export {RareFunctions} from './rare-functions.ts';
 export {imageOf, isImage} from './record-image.ts';
-export {addressOf, elementOf, type Place, type Registers} from './registers.ts';
+export {addressOf, elementOf, type LookingAccess, type Place, type Registers, type SharedLooks} from './registers.ts';
 export {GeneratedStep} from './step.ts';
 export type {StepFields} from './step-fields.ts';

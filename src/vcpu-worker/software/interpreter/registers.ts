@@ -3,7 +3,9 @@ import {
 	type Int,
 	type IntType,
 	i32,
+	type Local,
 	type Memory,
+	type Sum,
 	splat,
 	type Vector,
 	type Width,
@@ -41,6 +43,42 @@ export interface Registers {
 	stored(): void;
 	/** Leaves, to have somebody else begin the instruction anew: for accesses that the TLB does not serve. Undefined: they are done here. */
 	readonly missed: (() => void) | undefined;
+	/** Accesses that go by one look into the TLB; undefined: each looks itself. */
+	readonly looks: SharedLooks | undefined;
+}
+
+/** Bytes by which accesses go by one look into the TLB, as all are in one page. */
+export interface LookedWindow {
+	readonly bytes: number;
+	readonly isWrite: boolean;
+	/** Gets the window's place in RAM. */
+	readonly place: Local<'i64'>;
+	/** Gets the bits in which the first and the last byte's addresses are not alike, where they are not in one page that the TLB knows. */
+	readonly differ: Local<'i64'>;
+}
+
+/** An access that has been written with a look of its own, and can be written otherwise. Places are lengths of the function's code. */
+export interface LookingAccess {
+	/** What its address is. */
+	readonly sum: Sum;
+	readonly bytes: number;
+	readonly isWrite: boolean;
+	readonly begin: number;
+	readonly end: number;
+	/** What leaves where the TLB does not know it. */
+	readonly missedBegin: number;
+	readonly missedEnd: number;
+	/** Writes it with a look for a window that begins so many bytes before it. @param missed - writes what leaves */
+	look(before: number, window: LookedWindow, missed: () => void): void;
+	/** Writes it without a look, by a place in RAM that begins so many bytes before its own. */
+	goBy(place: Int<'i64'>, before: number): void;
+}
+
+/** Hears of accesses that can have a look in common. */
+export interface SharedLooks {
+	note(access: LookingAccess): void;
+	/** What has been found counts no more. */
+	end(): void;
 }
 
 /** Registers in memory, where everybody else finds them. */
@@ -113,6 +151,10 @@ export class MemoryRegisters implements Registers {
 
 	/** The record behind says what to do. */
 	stored(): void {}
+
+	get looks(): undefined {
+		return undefined;
+	}
 
 	get missed(): undefined {
 		return undefined;

@@ -115,6 +115,7 @@ export class GeneratedStep implements Operation {
 			leave: (stop) => this.#leave(stop),
 			stored: () => registers.stored(),
 			missed: registers.missed,
+			looks: registers.looks,
 		});
 		this.system = new SystemAccess(f, imports.state, this.#guest, tlb, fields.record, (stop) => this.#leave(stop));
 		this.flags = new Flags({

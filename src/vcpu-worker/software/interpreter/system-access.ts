@@ -147,6 +147,8 @@ export class SystemAccess implements SystemOperation {
 		const isUser = privilege === 3;
 		const state = (field: 'userTlb' | 'userKey') => this.#state.load('i32', 32, i32(0), CpuState.offset(field));
 		const system = () => flags.and(Flag.AC).select(state('userTlb').add(tlbBytes), i32(supervisorTlb));
+		// What has been found counts no more: it may be a page that these accesses must not reach.
+		this.#guest.endLooks();
 		f.set(this.#tlb, isUser ? state('userTlb') : system());
 		set('tlb', this.#tlb);
 		set('modeKey', isUser ? state('userKey').or(longCode) : i32(longCode));

@@ -186,6 +186,9 @@ export const CpuState = wire('CpuState', {
 	decodedPages: u64,
 	/** Looks for a block that the cache of blocks does not have. */
 	blockMisses: u64,
+	/** How often, since somebody has looked, accesses that go by one look lay across pages, and the table of the translation where they last did. */
+	straddles: u32,
+	straddler: u32,
 	/** Steps that are decoded, and those that there is room for. */
 	steps: u32,
 	maxSteps: u32,

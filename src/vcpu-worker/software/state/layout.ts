@@ -64,6 +64,9 @@ export const maxTableBlocks = 64;
 /** Address of a translation's table: the addresses of its blocks' first records, 4 bytes each. */
 export const tableAt = (translation: number): number => memoryMap.tables + translation * maxTableBlocks * 4;
 
+/** The number of a translation, by that address. */
+export const translationAt = (table: number): number => (table - memoryMap.tables) / (maxTableBlocks * 4);
+
 /** Bits of an entry that are the number of its block; that of its page is behind them. */
 export const blockBits = 8;
 /** What a translation is given to begin at a block: its number, and that of its page. */

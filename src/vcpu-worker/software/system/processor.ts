@@ -209,6 +209,7 @@ export class Processor implements Parts, Compared {
 		this.#attend();
 		this.#others.leave();
 		state.instructions += BigInt(budget - state.budget);
+		this.translations.attend();
 		return end;
 	}
 

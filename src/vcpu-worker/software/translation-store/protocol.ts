@@ -25,6 +25,8 @@ export interface TranslationRequest {
 	readonly features: string;
 	/** It is worth making one; else only what there is is wanted. */
 	readonly mayMake: boolean;
+	/** No accesses have a look into the TLB in common: such of this block's translation were across pages too often. */
+	readonly looksAlone?: boolean;
 }
 
 /** Bytes that a region was made from, of one of its pages. */

@@ -315,10 +315,10 @@ export class MachineTranslations {
 
 /** What is alike of all regions that may serve a request of a block: where and how they begin; and the part of it that {@link Begins} goes by. */
 function keysOf(
-	{codeSize, features}: TranslationRequest,
+	{codeSize, features, looksAlone = false}: TranslationRequest,
 	page: Uint8Array,
 	offset: number,
 ): readonly [key: string, begin: number] {
 	const begin = Begins.keyOf(page, offset, codeSize);
-	return [`${begin} ${offset} ${codeSize} ${features}`, begin];
+	return [`${begin} ${offset} ${codeSize} ${features} ${looksAlone}`, begin];
 }

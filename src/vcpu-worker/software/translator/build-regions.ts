@@ -28,6 +28,9 @@ export function buildRegions(regions: readonly Region[]): Uint8Array<ArrayBuffer
 	return module.encode();
 }
 
+/** Bits of an offset in a page. */
+const pageBits = 12;
+
 /** Kinds by which TypeScript looks at registers, or which end what can be said: the interpreter has them. */
 const leftKinds = new Set(kinds.flatMap(({key}, number) => (/^(x87|gone)/.test(key) ? [number] : [])));
 /** Kinds behind which code may be of another privilege. */
@@ -56,6 +59,13 @@ class RegionWriter {
 	readonly #pages: Local<'i32'>;
 	/** One more than the number of the block within a loop to which code is on its way; else 0. */
 	readonly #inner: Local<'i32'>;
+	/** Has accesses of the block that has been written last go by one look. */
+	readonly #shareLooks: () => void = () => {};
+	/** Number of the step with which the present instruction begins, and where a block has all that its accesses miss. */
+	#first = 0;
+	#missed: Label | undefined;
+	/** Where all blocks have it. */
+	#allMissed: Label | undefined;
 	#out: Label | undefined;
 	#onward: Label | undefined;
 	#goesOnward = false;
@@ -80,7 +90,11 @@ class RegionWriter {
 		this.#address = f.lastingLocal('i64');
 		this.#pages = f.lastingLocal('i32');
 		this.#inner = f.lastingLocal('i32');
-		this.#registers = new LocalRegisters(f, imports.state, {leave: (end, record) => this.#leave(end, record)});
+		this.#registers = new LocalRegisters(f, imports.state, {
+			leave: (end, record) => this.#leave(end, record),
+			missed: () => this.#registers.leaving(() => this.#miss()),
+		});
+		if (!region.looksAlone) this.#shareLooks = this.#registers.shareLooks();
 		for (const entry of region.entries) this.#guard(entry, this.#enteredBy(entry));
 		for (const [from, {targets}] of region.blocks.entries())
 			for (const target of targets) this.#guard(target, this.#enteredBy(target, from));
@@ -100,8 +114,13 @@ class RegionWriter {
 		};
 		f.block((out) => {
 			this.#out = out;
-			if (this.#region.comesBack) f.loop(all);
-			else all();
+			f.block((missed) => {
+				this.#allMissed = missed;
+				if (this.#region.comesBack) f.loop(all);
+				else all();
+			});
+			f.ifUnlikely(this.#registers.differ.shrU(pageBits).ne(0), () => this.#countStraddle());
+			f.set(this.#end, goOn);
 		});
 		this.#registers.writeBack();
 		f.store(state, 32, i32(0), CpuState.offset('record'), this.#record);
@@ -180,14 +199,42 @@ class RegionWriter {
 		f.if(this.#inner, () => f.brTable(this.#inner.sub(head + 1), this.#begins.slice(head, end + 1)));
 	}
 
+	/** What a block's accesses miss comes together behind it: V8 takes much longer for many ways to one place. */
 	#writeBlock(number: number): void {
+		const f = this.#f;
+		f.block((missed) => {
+			this.#missed = missed;
+			this.#writeSteps(number);
+			this.#shareLooks();
+		});
+		f.set(this.#record, this.#recordOf(number, 0).add(this.#record));
+		f.br(this.#allMissed as Label);
+	}
+
+	/** Has the interpreter begin the present instruction anew. */
+	#miss(): void {
+		this.#f.set(this.#record, this.#first * MicroOp.size);
+		this.#f.br(this.#missed as Label);
+	}
+
+	/** Accesses that go by one look lie across pages. */
+	#countStraddle(): void {
+		const f = this.#f;
+		const {state} = this.#imports;
+		const at = CpuState.offset('straddles');
+		f.store(state, 32, i32(0), at, state.load('i32', 32, i32(0), at).add(1));
+		f.store(state, 32, i32(0), CpuState.offset('straddler'), f.parameters[0]);
+	}
+
+	#writeSteps(number: number): void {
 		const block = this.#blockOf(number);
 		this.#registers.beginBlock();
 		if (this.#arrivals.has(number)) this.#f.set(this.#inner, 0);
 		const left = new Set(block.steps.flatMap(({kind, ordinal}) => (isLeft(kind) ? [ordinal] : [])));
 		for (const [index, step] of block.steps.entries()) {
 			if (step.ordinal !== block.steps[index - 1]?.ordinal) {
-				this.#registers.begin(this.#recordOf(number, index));
+				this.#first = index;
+				this.#registers.begin();
 				if (left.has(step.ordinal)) {
 					this.#leave(i32(goOn), this.#recordOf(number, index));
 					return;

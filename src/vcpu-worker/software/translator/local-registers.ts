@@ -1,19 +1,21 @@
 import {
 	type FunctionBuilder,
-	type Int,
+	Int,
 	type IntType,
 	i32,
 	type Local,
 	type Memory,
 	type ScopedLocal,
+	type Sum,
 	splat,
 	type Vector,
 	type Width,
 } from '#support/wasm';
-import {addressOf, elementOf, type Place, type Registers} from '#vcpu-worker/software/interpreter';
+import {addressOf, elementOf, type Place, type Registers, type SharedLooks} from '#vcpu-worker/software/interpreter';
 import {type Difference, signExtended} from '#vcpu-worker/software/semantics';
-import {betweenSteps, CpuState, generalAt, goOn} from '#vcpu-worker/software/state';
+import {betweenSteps, CpuState, generalAt} from '#vcpu-worker/software/state';
 import {LocalVectors} from './local-vectors.ts';
+import {BlockLooks} from './shared-looks.ts';
 
 const word = 8;
 const vectorBytes = 16;
@@ -36,6 +38,8 @@ const isIn = ({begin, end}: {readonly begin: number; readonly end: number}, plac
 export interface WayOut {
 	/** @param record - what `CpuState.record` is to say */
 	leave(end: Int<'i32'>, record: Int<'i32'>): void;
+	/** Has the interpreter begin the present instruction anew. */
+	missed(): void;
 }
 
 /**
@@ -73,21 +77,39 @@ export class LocalRegisters implements Registers {
 	readonly changed: Local<'i32'>;
 	/** Without a call V8 keeps registers where they are, in the processor's. */
 	readonly missed: () => void;
-	/** Record with which the instruction begins. */
-	#first: Int<'i32'> = i32(0);
+	looks: SharedLooks | undefined;
+	/** Bits in which the first and the last byte of a window are not alike that is not in one page known to the TLB. */
+	readonly differ: Local<'i64'>;
+	/** What registers, and words between steps, are sums of; by their places. */
+	readonly #sums = new Map<number, Sum>();
+	/** What these were before the present step. */
+	readonly #before: [place: number, sum: Sum | undefined][] = [];
 
 	constructor(f: FunctionBuilder, state: Memory<'i32'>, wayOut: WayOut) {
 		this.#f = f;
 		this.#state = state;
 		this.#wayOut = wayOut;
 		this.#vectors = new LocalVectors(f, state);
-		this.missed = () => wayOut.leave(i32(goOn), this.#first);
+		this.missed = () => wayOut.missed();
 		this.changed = f.lastingLocal('i32');
+		this.differ = f.lastingLocal('i64');
 		this.#late = {a: f.lastingLocal('i64'), b: f.lastingLocal('i64'), width: f.lastingLocal('i32')};
+	}
+
+	/** Has accesses of blocks have looks in common from now on. @returns what is to be called where a block is written */
+	shareLooks(): () => void {
+		const looks = new BlockLooks(this.#f, this.differ);
+		this.looks = {
+			// What one branch has found, others have not.
+			note: (access) => this.#f.depth === this.#depth && looks.note(access),
+			end: () => looks.end(),
+		};
+		return () => looks.share();
 	}
 
 	/** A block begins: the flags are where all blocks have them, in their words or as a subtraction. */
 	beginBlock(): void {
+		this.#sums.clear();
 		this.#pending.clear();
 		this.#areWords = false;
 		this.#release();
@@ -110,6 +132,7 @@ export class LocalRegisters implements Registers {
 			const {difference} = this;
 			this.#hasSetInBranch = false;
 			this.#own.clear();
+			this.#before.length = 0;
 			const locals = f.keep(write);
 			if (!this.#hasSetInBranch) {
 				this.#keep(locals);
@@ -125,6 +148,9 @@ export class LocalRegisters implements Registers {
 			for (const place of before.passing) this.#passing.add(place);
 			this.#vectors.passing = before.vectors;
 			this.#areWords = before.areWords;
+			for (const [place, sum] of this.#before.toReversed())
+				if (sum === undefined) this.#sums.delete(place);
+				else this.#sums.set(place, sum);
 		}
 		this.#toWords();
 		for (const [place, value] of this.#pending) f.set(this.#local(place), value);
@@ -196,9 +222,8 @@ export class LocalRegisters implements Registers {
 		if (this.#pending.size === 0) this.difference = undefined;
 	}
 
-	/** An instruction begins with a record: nothing is left of what the one before kept between its steps. */
-	begin(record: Int<'i32'>): void {
-		this.#first = record;
+	/** An instruction begins: nothing is left of what the one before kept between its steps. */
+	begin(): void {
 		this.#passing.clear();
 		this.#vectors.passing = [];
 		this.#depth = this.#f.depth;
@@ -231,6 +256,7 @@ export class LocalRegisters implements Registers {
 			this.#spill(place, width / 8);
 			return this.#state.load(type, width, ...addressOf(place));
 		}
+		if (type === 'i64' && width === 64 && (place as number) % word === 0) return this.#withSum(local, place as number);
 		const value = shifted(local, place as number);
 		if (type === 'i64') return width === 64 ? value : value.and((1n << BigInt(width)) - 1n);
 		const narrow = value.toI32();
@@ -256,6 +282,7 @@ export class LocalRegisters implements Registers {
 			return;
 		}
 		const bits = ((place as number) % word) * 8;
+		this.#noteSum(place as number, width === 64 ? value.sum : undefined);
 		if (width === 64) this.#f.set(local, value as Int<'i64'>);
 		else if (width === 32) this.#f.set(local, value.toI32().toI64U());
 		else {
@@ -349,6 +376,22 @@ export class LocalRegisters implements Registers {
 		return local;
 	}
 
+	/** The value of a local, by what it is a sum of: where that is not known, of itself. */
+	#withSum(local: Local<'i64'>, place: number): Int<'i64'> {
+		const value = new Int('i64', local.emit);
+		value.sum = this.#sums.get(place) ?? {of: {}, offset: 0n};
+		this.#sums.set(place, value.sum);
+		return value;
+	}
+
+	/** A word gets a value that may be a sum. In a branch, others find another one. */
+	#noteSum(place: number, sum: Sum | undefined): void {
+		const at = place - (place % word);
+		this.#before.push([at, this.#sums.get(at)]);
+		if (sum === undefined || this.#f.depth !== this.#depth) this.#sums.delete(at);
+		else this.#sums.set(at, sum);
+	}
+
 	/** The local that holds a place; undefined where it is in memory. */
 	#localOf(place: Place): Local<'i64'> | undefined {
 		if (typeof place !== 'number') return undefined;
@@ -404,7 +447,10 @@ export class LocalRegisters implements Registers {
 	#refill(place: number, bytes: number): void {
 		for (const at of this.#vectors.within(place, place + bytes)) this.#vectors.reload(at);
 		for (let at = place - (place % word); at < place + bytes; at += word)
-			if (this.#passing.has(at)) this.#f.set(this.#local(at), this.#state.load('i64', 64, i32(0), at));
+			if (this.#passing.has(at)) {
+				this.#noteSum(at, undefined);
+				this.#f.set(this.#local(at), this.#state.load('i64', 64, i32(0), at));
+			}
 	}
 }
 

@@ -73,13 +73,14 @@ export function ownTranslations(
 /** Where a region that has been made just now begins as another request wants one; undefined where it does not. */
 function servesAt({request, made}: Formed, other: TranslationRequest): number | undefined {
 	if (request.codeSize !== other.codeSize || request.features !== other.features) return undefined;
+	if ((request.looksAlone ?? false) !== (other.looksAlone ?? false)) return undefined;
 	return made.entries
 		.map((entry) => made.places[entry] as number)
 		.find((place) => place - pageOf(place) === other.offset && isMadeOf(made, place, other));
 }
 
 function form(request: TranslationRequest): Formed {
-	const {pages, codeSize, features, offset} = request;
+	const {pages, codeSize, features, offset, looksAlone} = request;
 	const decoder = decoderFor(features);
 	const decoded = new Map<number, Int32Array>();
 	const found = new Map<number, readonly KnownStep[]>();
@@ -96,7 +97,7 @@ function form(request: TranslationRequest): Formed {
 			found.set(page.distance + at, knownSteps(records));
 		}
 	}
-	const region = formRegion(found, (place) => warm.has(place));
+	const region = formRegion(found, (place) => warm.has(place), looksAlone);
 	return {request, region, made: describe(request, region, decoded)};
 }
 

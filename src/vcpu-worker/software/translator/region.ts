@@ -31,6 +31,8 @@ export interface Region {
 	readonly pages: readonly number[];
 	/** It jumps and calls to where it does not know, which may be one of its own entries. */
 	readonly comesBack: boolean;
+	/** See `TranslationRequest.looksAlone`. */
+	readonly looksAlone: boolean;
 }
 
 /** Most steps of a region, but for those of its last block: V8 takes long for large functions. */
@@ -46,7 +48,8 @@ export const isFull = (blocks: number, steps: number): boolean => blocks >= maxT
 /** A block alone as a region, which all branches leave. */
 export function loneRegion(steps: readonly KnownStep[]): Region {
 	const blocks = [{place: steps[0]?.start ?? 0, steps, follower: undefined, targets: []}];
-	return {blocks, entries: [0], numbers: new Map(), loops: new Map(), returns: [], pages: [0], comesBack: false};
+	const nothing = {numbers: new Map(), loops: new Map(), returns: [], comesBack: false, looksAlone: false};
+	return {blocks, entries: [0], pages: [0], ...nothing};
 }
 
 /**
@@ -57,6 +60,7 @@ export function loneRegion(steps: readonly KnownStep[]): Region {
 export function formRegion(
 	found: ReadonlyMap<number, readonly KnownStep[]>,
 	isWarm: (place: number) => boolean,
+	looksAlone = false,
 ): Region {
 	const places = [...found.keys()];
 	const [first] = places;
@@ -90,6 +94,7 @@ export function formRegion(
 		returns,
 		pages: [...new Set(places.map(pageOf))],
 		comesBack: entries.length > 1 && cut.some(({steps}) => steps.some(({kind}) => unknown.has(kind))),
+		looksAlone,
 	};
 }
 

@@ -1,6 +1,6 @@
 import {announcedKey, type CodeSize} from '#vcpu-worker/software/decode';
 import {type Core, isImage, type Translation} from '#vcpu-worker/software/interpreter';
-import {entryOf, MicroOp, userCode} from '#vcpu-worker/software/state';
+import {entryOf, MicroOp, translationAt, userCode} from '#vcpu-worker/software/state';
 import {
 	Allowance,
 	type Answer,
@@ -28,14 +28,18 @@ export interface KnownCode {
 /** Finds the code of a physical page; undefined where none is known. */
 export type CodeOf = (page: number, codeSize: CodeSize) => KnownCode | undefined;
 
-/** A block that has become hot. */
-export interface HotBlock {
-	readonly head: number;
-	/** Linear address of its page, the physical one, and where it begins there. */
-	readonly linear: bigint;
+/** Where a block begins: its physical page, and where there. */
+interface Begin {
 	readonly page: number;
 	readonly offset: number;
 	readonly codeSize: CodeSize;
+}
+
+/** A block that has become hot. */
+export interface HotBlock extends Begin {
+	readonly head: number;
+	/** Linear address of its page. */
+	readonly linear: bigint;
 }
 
 /** A module of which some functions are in use. */
@@ -51,6 +55,8 @@ interface Known {
 	readonly heads: readonly number[];
 	/** Number of its module. */
 	readonly module: number;
+	/** The block that it was asked for. */
+	readonly begin: Begin;
 }
 
 /** What has been asked for. */
@@ -83,6 +89,10 @@ const programShift = 2;
 const againShift = 3;
 /** More than any block that is not hot has to be executed. */
 const maxExecutions = 2 ** 30;
+/** Accesses across pages that go by one look, in a run of code: from so many on the interpreter takes too much time. */
+const mostStraddles = 16;
+/** Blocks whose translations have no looks in common, at most. */
+const maxAlone = 4096;
 /** Stands for the first record of a block of a region that this processor does not have. */
 const notThere = 0;
 
@@ -108,6 +118,8 @@ export class Translations {
 	/** By the id of the request. */
 	readonly #asked = new Map<number, Asked>();
 	#lastId = 0;
+	/** Blocks whose translations were across pages too often, by {@link keyOf}. */
+	readonly #alone = new Set<string>();
 	/** Of all of {@link #modules}. */
 	#bytes = 0;
 	/** Translations that it has taken. */
@@ -171,7 +183,8 @@ export class Translations {
 		this.#tell();
 		core.count(head, whileWanted);
 		const features = announcedKey(core.announced);
-		const request = {id, offset, pages, codeSize, features, mayMake: isWorth};
+		const looksAlone = this.#alone.has(keyOf(block));
+		const request = {id, offset, pages, codeSize, features, mayMake: isWorth, looksAlone};
 		for (const answer of this.#source.ask(request)) this.#hear(answer);
 	}
 
@@ -302,7 +315,8 @@ export class Translations {
 		const heads = firsts.filter((first) => first !== notThere).map(headOf);
 		for (const head of heads) this.#addWithin(head, number);
 		module.numbers.add(number);
-		this.#known.set(number, {heads, module: answer.number});
+		const {page, offset, codeSize} = asked;
+		this.#known.set(number, {heads, module: answer.number, begin: {page, offset, codeSize}});
 		this.#taken++;
 		return true;
 	}
@@ -381,6 +395,25 @@ export class Translations {
 		return numbers.size > 0;
 	}
 
+	/**
+	 * Has a translation made anew whose accesses with one look were across pages often in the code that has run just now: its accesses look for
+	 * themselves then. While no code is executed.
+	 */
+	attend(): void {
+		const {state} = this.#core;
+		if (state.straddles === 0) return;
+		const isOften = state.straddles >= mostStraddles;
+		state.straddles = 0;
+		const number = translationAt(state.straddler);
+		const known = this.#known.get(number);
+		if (!isOften || known === undefined) return;
+		if (this.#alone.size >= maxAlone) this.#alone.clear();
+		this.#alone.add(keyOf(known.begin));
+		this.#count(number, Math.max(this.heat >> warmShift, 1));
+		this.#release(number);
+		this.#tell();
+	}
+
 	#addWithin(head: number, number: number): void {
 		const numbers = this.#within.get(head);
 		if (numbers === undefined) this.#within.set(head, new Set([number]));
@@ -411,6 +444,8 @@ export class Translations {
 		this.#bytes -= module.bytes;
 	}
 }
+
+const keyOf = ({page, offset, codeSize}: Begin): string => `${page} ${offset} ${codeSize}`;
 
 /** The head of a block that has one. */
 const headOf = (first: number): number => first - MicroOp.size;
