@@ -226,6 +226,7 @@ test('of several device workers each is seen: its thread, its wait, its part of 
 	t.deepEqual(await inspect('vm/workers/devices-1'), {state: 'starting'});
 	t.like(await inspect('vm/mailboxes', 2), {waker: {asleep: false}, 'waker-1': {asleep: false}});
 	const one = new DeviceBacks(machine, new FakeReactor(), () => t.fail(), {worker: 1});
+	await one.open();
 	one.start();
 	one.poll();
 	bus.writeMmio(0xd000_0050, 4, 1);
