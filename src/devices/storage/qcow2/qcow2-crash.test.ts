@@ -3,7 +3,14 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test from 'ava';
 import {writeImage} from '#devices/storage/image';
-import {crashEverywhere, hasQemuImg, MemoryFile, qemuImg, SeededRandom} from '#devices/storage/image/testing';
+import {
+	crashEverywhere,
+	crashWhileResizing,
+	hasQemuImg,
+	MemoryFile,
+	qemuImg,
+	SeededRandom,
+} from '#devices/storage/image/testing';
 import {openRaw} from '#devices/storage/raw';
 import {createQcow2, openQcow2, type Qcow2Options, readQcow2Header} from './index.ts';
 
@@ -68,4 +75,15 @@ test('a crash while the table of counts moves to where it has room leaves an ima
 		offset: (step) => Math.min(sizeBytes - 3 * clusterBytes, filled + step * 3 * clusterBytes),
 	});
 	t.deepEqual([...sizes], [1, 2]);
+});
+
+test('a crash while an image gets another size leaves the old size or the new one', async (t) => {
+	// An L1 table of a cluster is enough for 2 MiB.
+	await crashWhileResizing(t, {
+		create: (file) => createQcow2(file, {sizeBytes: 2 ** 20, clusterBytes: 512}),
+		open: (file) => openQcow2(file),
+		samples: 5,
+		sizes: [2 ** 22, 2 ** 19, 2 ** 23],
+		content: new SeededRandom(3).bytes(2 ** 18),
+	});
 });

@@ -4,6 +4,7 @@ import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
 import {
 	crashEverywhere,
+	crashWhileResizing,
 	hasQemuImg,
 	MemoryFile,
 	ModelDisk,
@@ -158,3 +159,16 @@ test('an image without its footer, or with only differences, is refused or read 
 	await t.throwsAsync(openVhd(MemoryFile.of(whole.fill(0, 0, 512).subarray(0, -512))), {code: 'DISK_IMAGE_DAMAGED'});
 	await t.throwsAsync(openVhd(MemoryFile.of(new Uint8Array(100))), {code: 'DISK_IMAGE_DAMAGED'});
 });
+
+for (const fixed of [false, true]) {
+	test(`a crash while an image gets another size leaves the old size or the new one: ${fixed ? 'fixed' : 'dynamic'}`, async (t) => {
+		// A sector of the table is enough for 512 KiB.
+		await crashWhileResizing(t, {
+			create: (file) => createVhd(file, {sizeBytes: 2 ** 19, ...(fixed ? {fixed} : {blockBytes: 4096})}),
+			open: openVhd,
+			samples: 5,
+			sizes: [2 ** 21, 2 ** 19 + 512, 2 ** 22],
+			content: new SeededRandom(3).bytes(2 ** 18),
+		});
+	});
+}

@@ -6,6 +6,7 @@ import test, {type ExecutionContext} from 'ava';
 import type {DiskImage, ImageFile} from '#devices/storage/image';
 import {
 	crashEverywhere,
+	crashWhileResizing,
 	hasQemuImg,
 	MemoryFile,
 	ModelDisk,
@@ -182,4 +183,16 @@ for (const differencing of [false, true]) {
 test('the checksum is that of the polynomial’s own test', (t) => {
 	t.is(crc32c(Buffer.from('123456789')), 0xe306_9283);
 	t.is(crc32c(Buffer.from('6789'), crc32c(Buffer.from('12345'))), 0xe306_9283);
+});
+
+test('a crash while an image gets another size leaves the old size or the new one', async (t) => {
+	t.timeout(300_000);
+	// A mebibyte of the table is enough for 128 GiB.
+	await crashWhileResizing(t, {
+		create: (file) => createVhdx(file, {sizeBytes: 4 * MiB, blockBytes: MiB}),
+		open,
+		samples: 2,
+		sizes: [2 ** 30, 2 ** 38, 2 ** 37],
+		content: new SeededRandom(3).bytes(2 ** 18),
+	});
 });

@@ -143,33 +143,84 @@ export async function crashEverywhere(t: ExecutionContext, seed: number, format:
 			note();
 		}
 	}
-	const base = start.copy();
-	let pending: Change[] = [];
-	for (const [index, change] of [...recorder.changes, {kind: 'flush'} as const].entries()) {
+	await forEachCrash(start, recorder.changes, format.samples, random, async (crashed, index, sample) => {
 		const moment = moments.findLast(({at}) => at <= index) ?? moments[0];
 		const during = moments.find(({at}) => at >= index) ?? moments.at(-1);
 		if (moment === undefined || during === undefined) throw new Error('there is always a moment');
 		// A flush under way promises nothing yet: what was durable before it still is.
 		const allowed = {durable: moment.durable, since: [...moment.since, ...during.since]};
-		for (let sample = 0; sample <= format.samples; sample++) {
-			const kind = sample === 0 ? 'all' : 'some';
+		const bytes = format.look !== undefined && index % 37 === 0 && sample === 1 ? crashed.bytes() : undefined;
+		const fault = await faultAfter(crashed, format, allowed, random);
+		if (fault !== undefined)
+			throw new Error(`seed ${seed}, change ${index} of ${recorder.changes.length}, sample ${sample}: ${fault}`);
+		if (bytes !== undefined) format.look?.(bytes);
+	});
+	t.pass();
+}
+
+/** Gives `look` what a crash may leave before each change, and behind the last. */
+async function forEachCrash(
+	start: MemoryFile,
+	changes: readonly Change[],
+	samples: number,
+	random: SeededRandom,
+	look: (crashed: MemoryFile, index: number, sample: number) => Promise<void>,
+): Promise<void> {
+	const base = start.copy();
+	let pending: Change[] = [];
+	for (const [index, change] of [...changes, {kind: 'flush'} as const].entries()) {
+		for (let sample = 0; sample <= samples; sample++) {
 			const crashed = base.copy();
-			if (kind === 'all') for (const one of pending) await apply(crashed, one);
-			else await applySome(crashed, pending, random);
-			const bytes = format.look !== undefined && index % 37 === 0 && sample === 1 ? crashed.bytes() : undefined;
-			const fault = await faultAfter(crashed, format, allowed, random);
-			if (fault !== undefined) {
-				t.fail(`seed ${seed}, change ${index} of ${recorder.changes.length}, ${kind}: ${fault}`);
-				return;
-			}
-			if (bytes !== undefined) format.look?.(bytes);
+			if (sample > 0) await applySome(crashed, pending, random);
+			else for (const one of pending) await apply(crashed, one);
+			await look(crashed, index, sample);
 		}
 		pending.push(change);
 		if (change.kind !== 'flush') continue;
 		for (const one of pending) await apply(base, one);
 		pending = [];
 	}
-	t.pass();
+}
+
+/** A format whose images are made to crash while they get other sizes. */
+export interface CrashingResize extends Pick<Crashing, 'create' | 'open' | 'samples'> {
+	/** One after the other; all hold the content. */
+	readonly sizes: readonly number[];
+	/** What the disk begins with. */
+	readonly content: Uint8Array;
+}
+
+/** Resizes a disk, and looks at what a crash would leave at every moment: the old size or the new one, and all of the content. */
+export async function crashWhileResizing(t: ExecutionContext, format: CrashingResize): Promise<void> {
+	const {content, sizes, samples} = format;
+	const start = new MemoryFile();
+	await format.create(start);
+	const first = await format.open(start);
+	await writeImage(first, 0, content);
+	await first.close();
+	const recorder = new RecordingFile(start.copy());
+	const image = await format.open(recorder);
+	for (const size of sizes) await image.resize(size);
+	await image.close();
+	const found = new Set<number>();
+	await forEachCrash(start, recorder.changes, samples, new SeededRandom(1), async (crashed, index) => {
+		const at = `change ${index} of ${recorder.changes.length}`;
+		const left = await format.open(crashed);
+		found.add(left.sizeBytes);
+		const bytes = new Uint8Array(content.length);
+		await readImage(left, 0, bytes);
+		if (Buffer.compare(bytes, content) !== 0) throw new Error(`${at}: the content is another one`);
+		const {faultCount, faults} = await left.check();
+		if (faultCount > 0) throw new Error(`${at}: ${faults.join('; ')}`);
+		const end = left.sizeBytes - 512;
+		await writeImage(left, end, content.subarray(0, 512));
+		await left.close();
+		const tail = new Uint8Array(512);
+		await readImage(await format.open(crashed), end, tail);
+		if (Buffer.compare(tail, content.subarray(0, 512)) !== 0)
+			throw new Error(`${at}: what is written then is not there`);
+	});
+	t.deepEqual(new Set([first.sizeBytes, ...sizes]), found);
 }
 
 async function faultAfter(
