@@ -85,8 +85,8 @@ export abstract class BlockImage implements DiskImage {
 	protected abstract addSectors(block: number, bits: SectorBits, written: readonly [number, number]): void;
 	/** Has a block read as zeros, in memory, or returns false where the format cannot say so. */
 	protected abstract clear(block: number): boolean;
-	/** Writes the tables, with a {@link stable} before what leads to new data. Returns false when there was nothing to write. */
-	protected abstract writeTables(): Promise<boolean>;
+	/** Writes the tables, with a {@link stable} before what leads to new data. */
+	protected abstract writeTables(): Promise<void>;
 	/** What comes before the first change since it was opened. */
 	protected abstract begin(): Promise<void>;
 	abstract resize(sizeBytes: number): Promise<void>;

@@ -45,6 +45,8 @@ export class RawImage implements DiskImage {
 	}
 
 	async allocate(offset: number, length: number): Promise<Allocation> {
+		if (offset + length > this.#sizeBytes)
+			throw new RangeError(`${offset} + ${length} is beyond a disk of ${this.#sizeBytes}`);
 		return {targets: [{offset, length, fileOffset: offset}], finish: async () => {}, abandon: async () => {}};
 	}
 

@@ -170,8 +170,8 @@ export class DynamicVhd extends BlockImage {
 		return true;
 	}
 
-	protected async writeTables(): Promise<boolean> {
-		if (this.#dirtyTable.size === 0 && this.#dirtyBits.size === 0) return false;
+	protected async writeTables(): Promise<void> {
+		if (this.#dirtyTable.size === 0 && this.#dirtyBits.size === 0) return;
 		await this.stable();
 		for (const block of this.#dirtyBits) {
 			const bits = this.#bits.get(block);
@@ -183,7 +183,6 @@ export class DynamicVhd extends BlockImage {
 			await this.file.write(this.#header.tableOffset + start, this.#table.subarray(start, start + sectorBytes));
 		}
 		this.#dirtyTable.clear();
-		return true;
 	}
 
 	protected async begin(): Promise<void> {

@@ -35,8 +35,6 @@ export class FixedVhd implements DiskImage {
 	}
 
 	allocate(offset: number, length: number): Promise<Allocation> {
-		if (offset + length > this.sizeBytes)
-			throw new RangeError(`${offset} + ${length} is beyond a disk of ${this.sizeBytes}`);
 		return this.#raw.allocate(offset, length);
 	}
 

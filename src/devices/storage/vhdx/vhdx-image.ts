@@ -223,8 +223,8 @@ export class VhdxImage extends BlockImage {
 		return true;
 	}
 
-	protected async writeTables(): Promise<boolean> {
-		if (this.#dirtyTable.size === 0 && this.#dirtyBits.size === 0) return false;
+	protected async writeTables(): Promise<void> {
+		if (this.#dirtyTable.size === 0 && this.#dirtyBits.size === 0) return;
 		for (const block of this.#newBits) await this.#writeBits(block);
 		await this.stable();
 		if (this.#dirtyFirst.size > 0) {
@@ -241,7 +241,6 @@ export class VhdxImage extends BlockImage {
 			await this.file.write(this.#bat.offset + from, this.#table.subarray(from, from + pageBytes));
 		}
 		for (const dirty of [this.#newBits, this.#dirtyFirst, this.#dirtyBits, this.#dirtyTable]) dirty.clear();
-		return true;
 	}
 
 	async #writeBits(block: number): Promise<void> {

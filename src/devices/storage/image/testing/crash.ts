@@ -14,7 +14,7 @@ type Change =
 	| {readonly kind: 'flush'};
 
 /** A file that remembers all that was done to it. */
-export class RecordingFile implements ImageFile {
+class RecordingFile implements ImageFile {
 	readonly path = 'recorded';
 	readonly writable = true;
 	readonly file: MemoryFile;
@@ -183,7 +183,7 @@ async function forEachCrash(
 }
 
 /** A format whose images are made to crash while they get other sizes. */
-export interface CrashingResize extends Pick<Crashing, 'create' | 'open' | 'samples'> {
+interface CrashingResize extends Pick<Crashing, 'create' | 'open' | 'samples'> {
 	/** One after the other; all hold the content. */
 	readonly sizes: readonly number[];
 	/** What the disk begins with. */
