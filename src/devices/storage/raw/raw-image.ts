@@ -34,7 +34,9 @@ export class RawImage implements DiskImage {
 		const end = Math.min(offset + length, this.#sizeBytes);
 		const extents: Extent[] = [];
 		for (let at = offset; at < end && extents.length < mostExtents; ) {
-			const data = await this.file.nextData(at);
+			const found = await this.file.nextData(at);
+			// A file that gets shorter meanwhile has nothing there.
+			const data = found !== undefined && found.end > at ? found : undefined;
 			const start = Math.min(data?.start ?? end, end);
 			if (start > at) appendExtent(extents, {kind: 'zero', offset: at, length: start - at});
 			const stop = Math.min(data?.end ?? end, end);

@@ -2,6 +2,7 @@ import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
+import {readImage} from '#devices/storage/image';
 import {
 	crashEverywhere,
 	crashWhileResizing,
@@ -172,3 +173,14 @@ for (const fixed of [false, true]) {
 		});
 	});
 }
+
+test('a fixed disk whose file is too short reads on as zeros, and a check says so', async (t) => {
+	const file = new MemoryFile();
+	await createVhd(file, {sizeBytes: 2 ** 20, fixed: true});
+	const footer = file.bytes().subarray(-512);
+	const image = await openVhd(MemoryFile.of(Buffer.concat([Buffer.alloc(10_000, 7), footer])));
+	const bytes = new Uint8Array(2 ** 20);
+	await readImage(image, 0, bytes);
+	t.deepEqual([bytes[9_999], bytes[10_512], bytes.at(-1)], [7, 0, 0]);
+	t.like(await image.check(), {faultCount: 1});
+});

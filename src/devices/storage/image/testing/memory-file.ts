@@ -97,6 +97,7 @@ export class MemoryFile implements ImageFile {
 	}
 
 	async nextData(offset: number): Promise<FileRange | undefined> {
+		if (offset >= this.#size) return undefined;
 		const first = [...this.#pages.keys()].filter((page) => (page + 1) * pageBytes > offset).sort((a, b) => a - b)[0];
 		if (first === undefined) return undefined;
 		let last = first;
