@@ -1,6 +1,6 @@
 /** Names that several packages could have: `update-alternatives(1)` makes links of them, by what maintainers' scripts tell it. */
 
-import type {FileTree} from '#main/file-tree';
+import {bytesContent, type FileTree} from '#main/file-tree';
 import type {UnpackedPackage} from './unpack.ts';
 
 /** A name, where it is, and what stands for it. */
@@ -12,30 +12,41 @@ interface Alternative {
 }
 
 /**
- * Makes the links that the scripts of packages ask for. The scripts are read and not run: what they make up as they go is left
- * out. Of what is offered for a name, that of the highest priority is taken, and of the same one the first.
+ * Makes the links that the scripts of packages ask for, and notes what was offered as update-alternatives(1) does, which takes a link
+ * that it does not know for the user's own. The scripts are read and not run: what they make up as they go is left out. Of what is
+ * offered for a name, that of the highest priority is taken, and of the same one the first.
  */
 export function linkAlternatives(tree: FileTree, packages: readonly UnpackedPackage[]): void {
-	const best = new Map<string, Alternative[]>();
-	for (const {deb} of packages) {
-		const script = Buffer.from(deb.controlFiles.get('postinst') ?? []).toString();
-		for (const offered of readAlternatives(script)) {
-			const [first] = offered;
-			const known = best.get(first?.name ?? '')?.[0];
-			if (first !== undefined && (known === undefined || known.priority < first.priority))
-				best.set(first.name, offered);
+	const scripts = packages.map(({deb}) => Buffer.from(deb.controlFiles.get('postinst') ?? []).toString());
+	const isThere = ([first]: readonly Alternative[]) => tree.find(first?.path ?? '') !== undefined;
+	const byName = Map.groupBy(scripts.flatMap(readAlternatives).filter(isThere), ([first]) => first?.name ?? '');
+	for (const [name, offers] of byName) {
+		const best = offers.reduce((most, each) => (priorityOf(each) > priorityOf(most) ? each : most));
+		const link = best[0]?.link ?? '';
+		// A link that a package brings stays as it is.
+		if (tree.find(link) !== undefined) continue;
+		for (const each of best) {
+			// A manual may have been left out.
+			if (tree.find(each.path) === undefined || tree.find(each.link) !== undefined) continue;
+			tree.addLink(`etc/alternatives/${each.name}`, each.path);
+			tree.addLink(each.link, `/etc/alternatives/${each.name}`);
 		}
+		tree.addFile(`var/lib/dpkg/alternatives/${name}`, bytesContent(alternativesNote(link, offers)));
 	}
-	for (const offered of best.values()) {
-		const [first] = offered;
-		if (first === undefined || tree.find(first.path) === undefined) continue;
-		for (const {link, name, path} of offered) {
-			// A manual that was left out has no link; a link that a package brings stays as it is.
-			if (tree.find(path) === undefined || tree.find(link) !== undefined) continue;
-			tree.addLink(`etc/alternatives/${name}`, path);
-			tree.addLink(link, `/etc/alternatives/${name}`);
-		}
-	}
+}
+
+const priorityOf = ([first]: readonly Alternative[]): number => first?.priority ?? 0;
+
+/** The file in which update-alternatives keeps a name: what goes with it, and then each offer with what it has of that. */
+function alternativesNote(link: string, offers: readonly (readonly Alternative[])[]): string {
+	const slaves = new Map(offers.flatMap((each) => each.slice(1)).map((each) => [each.name, each.link]));
+	const names = [...slaves.keys()].sort();
+	const choices = offers.flatMap(([first, ...others]) => [
+		first?.path,
+		first?.priority,
+		...names.map((name) => others.find((each) => each.name === name)?.path ?? ''),
+	]);
+	return ['auto', link, ...names.flatMap((name) => [name, slaves.get(name)]), '', ...choices, '', ''].join('\n');
 }
 
 /** Reads what a script offers: each a name, and those that go with it. */

@@ -78,6 +78,8 @@ toolTest('users and permissions are those of the packages and of the system', as
 		'/var/tmp': ['directory', '01777', 0, 0],
 		'/etc/sudoers': ['regular', '0440', 0, 0],
 		'/var/lib/own': ['directory', '0700', 101, 102],
+		'/var/lib/dpkg/info/mawk.config': ['regular', '0755', 0, 0],
+		'/var/lib/dpkg/info/mawk.postinst': ['regular', '0755', 0, 0],
 		'/etc/passwd': ['regular', '0644', 0, 0],
 		'/etc/shadow': ['regular', '0640', 0, 42],
 		'/etc/gshadow': ['regular', '0640', 0, 42],

@@ -16,7 +16,10 @@ export function addFirstConfiguration(tree: FileTree): void {
 	const wanted = `${units}/multi-user.target.wants/${configureUnit}`;
 	const lines = `#!/bin/sh
 export DEBIAN_FRONTEND=noninteractive DEBCONF_NONINTERACTIVE_SEEN=true LC_ALL=C HOME=/root
-dpkg --force-confdef --force-confold --configure -a && rm -f /${wanted}
+dpkg --force-confdef --force-confold --configure -a || exit
+# The files that stood in for it would count as the user's own.
+[ ! -x /usr/sbin/pam-auth-update ] || pam-auth-update --package --force || exit
+rm -f /${wanted}
 `;
 	tree.addFile(script, bytesContent(lines), 0o755);
 	const unit = `[Unit]

@@ -68,8 +68,15 @@ test('a kernel, an initial file system and a disk are made of packages', async (
 	);
 	const whole = await readFile(image.whole);
 	t.regex(member(whole, 'init'), /sbin\/init/);
+	t.regex(member(whole, 'etc/passwd'), /root:x:0:0:root:\/root:\/bin\/bash\nmail:x:8:/);
+	t.regex(member(whole, 'etc/group'), /root:x:0:\nshadow:x:42:\n/);
+	t.regex(member(whole, 'etc/gshadow'), /root:\*::\nshadow:\*::\n/);
 	t.regex(member(whole, 'etc/shadow'), /root::19675:0:99999:7:::\nmail:\*:19675:/);
 	t.regex(member(whole, 'etc/alternatives/awk'), /\/usr\/bin\/mawk/);
+	t.regex(
+		member(whole, 'var/lib/dpkg/alternatives/awk'),
+		/auto\n\/usr\/bin\/awk\nnawk\n\/usr\/bin\/nawk\n\n\/usr\/bin\/mawk\n5\n\/usr\/bin\/mawk\n\/usr\/bin\/other\n4\n\n\n/,
+	);
 	t.regex(member(whole, 'var/run'), /\/run/);
 	t.regex(member(whole, 'etc/openvmm/run'), /\(\ntool\n\)\n/);
 	t.regex(member(whole, 'var/lib/dpkg/status'), /Package: base\nStatus: install ok unpacked\n/);

@@ -18,7 +18,7 @@ export async function writeDpkgDatabase(tree: FileTree, packages: readonly Unpac
 		const file = `var/lib/dpkg/info/${isShared ? `${name}:${control.field('Architecture')}` : name}`;
 		tree.addFile(`${file}.list`, bytesContent(`${paths.join('\n')}\n`));
 		for (const [part, bytes] of controlFiles)
-			tree.addFile(`${file}.${part}`, bytesContent(bytes), /^(pre|post)(inst|rm)$/.test(part) ? 0o755 : 0o644);
+			tree.addFile(`${file}.${part}`, bytesContent(bytes), /^((pre|post)(inst|rm)|config)$/.test(part) ? 0o755 : 0o644);
 	}
 	tree.addFile('var/lib/dpkg/status', bytesContent(paragraphs.map((each) => `${each}\n`).join('')));
 	tree.addFile('var/lib/dpkg/info/format', bytesContent('1\n'));

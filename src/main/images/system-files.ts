@@ -98,30 +98,31 @@ export function addSystemFiles(tree: FileTree, {hostName, machineId}: SystemIden
 	tree.addFile('etc/machine-id', bytesContent(`${machineId}\n`), 0o444);
 }
 
+/** Lists of names, and the files that have their passwords in place of them (passwd(5), group(5)). */
+const shadowed = [
+	{list: 'etc/passwd', shadow: 'etc/shadow', line: (name: string, day: number) => userLine(name, day)},
+	{list: 'etc/group', shadow: 'etc/gshadow', line: (name: string) => `${name}:*::`},
+] as const;
+
+const userLine = (name: string, day: number) => `${name}:${name === 'root' ? '' : '*'}:${day}:0:99999:7:::`;
+
 /**
  * Makes the files of passwords, in which each user of passwd and each group has an entry without a password to log in with; that
  * of root is empty, which terminals take.
  */
 export async function addShadowFiles(tree: FileTree, day: number): Promise<void> {
-	const names = async (path: string) => {
-		const found = tree.find(path);
-		if (found?.kind !== 'file') return [];
+	for (const {list, shadow, line} of shadowed) {
+		const found = tree.find(list);
+		if (found?.kind !== 'file' || tree.find(shadow) !== undefined) continue;
 		let text = '';
 		for await (const piece of found.content.pieces()) text += Buffer.from(piece).toString('latin1');
-		return text.split('\n').flatMap((line) => line.split(':')[0] || []);
-	};
-	const add = (path: string, lines: readonly string[]) => {
-		if (lines.length === 0 || tree.find(path) !== undefined) return;
-		const content = bytesContent(lines.map((line) => `${line}\n`).join(''));
-		tree.add(path, {...tree.attributes(0o640), group: groups.shadow, kind: 'file', content});
-	};
-	const users = await names('etc/passwd');
-	add(
-		'etc/shadow',
-		users.map((name) => `${name}:${name === 'root' ? '' : '*'}:${day}:0:99999:7:::`),
-	);
-	add(
-		'etc/gshadow',
-		(await names('etc/group')).map((name) => `${name}:*::`),
-	);
+		const entries = text.split('\n').filter((each) => each.includes(':'));
+		const names = entries.map((each) => each.split(':')[0] ?? '');
+		const content = (lines: readonly string[]) =>
+			bytesContent(Buffer.from(lines.map((each) => `${each}\n`).join(''), 'latin1'));
+		// An x is what sends readers to the other file.
+		tree.add(list, {...found, content: content(entries.map((each) => each.replace(/:[^:]*/, ':x')))});
+		const attributes = {...tree.attributes(0o640), group: groups.shadow};
+		tree.add(shadow, {...attributes, kind: 'file', content: content(names.map((name) => line(name, day)))});
+	}
 }

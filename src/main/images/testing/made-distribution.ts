@@ -28,8 +28,16 @@ export const debs: readonly MadeDeb[] = [
 	{
 		name: 'mawk',
 		fields: ['Provides: awk'],
-		controlFiles: {postinst: 'update-alternatives --install /usr/bin/awk awk /usr/bin/mawk 5\n'},
-		files: [{path: './usr/bin/mawk', data: 'mawk'}],
+		controlFiles: {
+			postinst: `update-alternatives --install /usr/bin/awk awk /usr/bin/mawk 5 --slave /usr/bin/nawk nawk /usr/bin/mawk
+update-alternatives --install /usr/bin/awk awk /usr/bin/other 4
+update-alternatives --install /usr/bin/awk awk /usr/bin/gone 9\n`,
+			config: 'exit 0\n',
+		},
+		files: [
+			{path: './usr/bin/mawk', data: 'mawk'},
+			{path: './usr/bin/other', data: 'other'},
+		],
 	},
 	{name: 'tool', files: [{path: './usr/bin/tool', data: 'tool', mode: 0o755}]},
 	{name: 'busybox-static', files: [{path: './bin/busybox', data: 'busybox', mode: 0o755}]},
