@@ -24,7 +24,6 @@ echo "openvmm-guest: disk=$($b grep " / " /proc/mounts | $b cut -d" " -f3,4 | $b
 for file in /usr/bin/su /etc/shadow /var/tmp; do
 	echo "openvmm-guest: $($b basename $file)=$($b stat -c "%a %u %g" $file)"
 done
-$b umount /proc
 $b mount -o remount,ro /
 $b poweroff -f
 `;
@@ -37,6 +36,7 @@ const made: readonly MadeDeb[] = [
 			{path: './sbin/init', data: init, mode: 0o755},
 			{path: './usr/bin/su', data: 'su', mode: 0o4755, group: 42},
 			{path: './var/tmp/', mode: 0o1777},
+			{path: './dev/'},
 			{path: './proc/'},
 			{path: './usr/share/base-passwd/passwd.master', data: 'root:*:0:0:root:/root:/bin/bash\n'},
 		],
@@ -83,6 +83,7 @@ vmTest(
 		});
 		await guest.vm.start();
 		t.deepEqual(await guest.vm.ended, {kind: 'power-off'}, guest.output);
+		t.notRegex(guest.output, /mount:/);
 		t.like(reportedFacts(guest.output), {
 			name: 'built',
 			disk: 'ext4 rw',

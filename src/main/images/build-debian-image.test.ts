@@ -134,6 +134,12 @@ test('what cannot be built leaves nothing behind', async (t) => {
 	t.deepEqual(await made(), {});
 });
 
+test('a place where nothing can be written is told', async (t) => {
+	const {build} = await prepared(t);
+	const files = {kernel: '/dev/null/vmlinuz', initrd: '/dev/null/initrd', disk: '/dev/null/disk'};
+	await t.throwsAsync(build({files}), {code: 'IMAGE_WRITE_FAILED', message: /cannot be written: E.*\/dev\/null/});
+});
+
 const wrong: readonly Partial<DebianImageBuild>[] = [
 	{packages: ['Upper']},
 	{packages: ['a b']},

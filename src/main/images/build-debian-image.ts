@@ -3,8 +3,10 @@ import {dirname} from 'node:path';
 import type {BaseSystem} from '#main/debian';
 import {debianSuites, findKeyring, Mirror, PackageCache, parseMirror} from '#main/mirror';
 import {abortable} from '#support/abort';
+import {isVmmError} from '#support/errors';
 import {checkRange, invalidValue} from '#support/options';
 import {type DebianImageFiles, type ImageOperation, makeDebianImage} from './debian-image.ts';
+import {imageError} from './errors.ts';
 
 /** A mirror of packages to take. */
 export interface DebianMirror {
@@ -60,8 +62,8 @@ const usualModules = ['autofs4', 'binfmt_misc', 'virtio_net', 'virtio_rng', 'vir
 /**
  * Builds a disk, a kernel and an initial file system of Debian packages, without a right on the host and without a program of theirs
  * run. The same packages and the same configuration give the same bytes.
- * @throws VmmError CONFIG_VALUE_INVALID, CONFIG_NUMBER_RANGE, MIRROR_*, PACKAGE_*, PACKAGES_CONFLICT, IMAGE_*, TREE_*, EXT4_*; OPERATION_ABORTED where the signal asks for it,
- * and then nothing is left behind
+ * @throws VmmError CONFIG_VALUE_INVALID, CONFIG_NUMBER_RANGE, MIRROR_*, PACKAGE_*, PACKAGES_CONFLICT, IMAGE_*, TREE_*, EXT4_*;
+ * OPERATION_ABORTED where the signal asks for it, and then nothing is left behind
  */
 export async function buildDebianImage(build: DebianImageBuild, operation: ImageOperation = {}): Promise<void> {
 	checkBuild(build);
@@ -92,8 +94,14 @@ export async function buildDebianImage(build: DebianImageBuild, operation: Image
 			...(sizeBytes !== undefined && {sizeBytes}),
 		};
 		await makeDebianImage(mirror, config, files, operation);
+	}).catch((error) => {
+		throw isHostError(error) ? imageError('IMAGE_WRITE_FAILED', {what: error.message}, {cause: error}) : error;
 	});
 }
+
+/** True for what a call of the host's file system fails with. */
+const isHostError = (error: unknown): error is NodeJS.ErrnoException =>
+	error instanceof Error && !isVmmError(error) && 'errno' in error && 'syscall' in error;
 
 /** Names, by what errors call them, and which there are. */
 const forms = {

@@ -2,6 +2,10 @@ import {errorTable} from '#support/errors';
 
 /** Errors of images that are made from packages. */
 export const imageError = errorTable({
+	IMAGE_WRITE_FAILED: (c: {what: string}) => ({
+		message: `The image cannot be written: ${c.what}`,
+		remedy: 'Check where its files and the cache of packages go, their permissions and the space left on their disks',
+	}),
 	IMAGE_FILE_CLAIMED_TWICE: (c: {path: string; packages: readonly [string, string]}) => ({
 		message: `${c.path} is in package ${c.packages[0]} and in package ${c.packages[1]}, and neither replaces the other`,
 		remedy: 'Leave one of the two packages out',
