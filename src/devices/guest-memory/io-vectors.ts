@@ -106,7 +106,9 @@ export class IoVectors {
 		// An error of ours, not of the guest's.
 		if (!(offset >= 0 && length >= 0 && offset + length <= this.#bytes))
 			throw new RangeError(`no ${length} bytes at ${offset} of ${this.#bytes}`);
-		for (let [index, skipped, done] = [0, offset, 0]; done < length; index++) {
+		let skipped = offset;
+		let done = 0;
+		for (let index = 0; done < length; index++) {
 			const size = this.length(index);
 			if (skipped >= size) {
 				skipped -= size;
