@@ -19,6 +19,7 @@ import {pvpanicType} from '#devices/chipset/pvpanic';
 import {serial16550Type} from '#devices/chipset/serial-16550';
 import type {AnyDeviceModel} from '#devices/device';
 import type {AnyDeviceType, DeclaredType, DeviceFlag, KindHandle} from '#devices/device-type';
+import {nvmeType} from '#devices/nvme';
 import {completeModel} from '#devices/pci/function';
 import {downstreamPortType, rootPortType, upstreamPortType} from '#devices/pci/port';
 import {rootComplexType} from '#devices/pci/root-complex';
@@ -57,6 +58,7 @@ const known: readonly (DeclaredType | AnyDeviceType)[] = [
 	virtioRngMmioType,
 	virtioBlkPciType,
 	virtioBlkMmioType,
+	nvmeType,
 ];
 
 /** Kinds of devices by name. Whatever has to be known of devices in general is found out by going through them. */

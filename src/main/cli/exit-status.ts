@@ -58,6 +58,7 @@ export const exitStatuses = {
 			'PCIE_*',
 			'HOT_PLUG_*',
 			'VIRTIO_*',
+			'NVME_*',
 			'GDB_*',
 			'PROFILE_*',
 			'SYMBOLS_*',

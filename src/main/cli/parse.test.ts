@@ -106,6 +106,32 @@ const accepted: [string, Parameters<typeof vmConfig>[0]][] = [
 		},
 	],
 	[
+		'--com1 none --nvme-pci id=a,pcie_port=rp0 --nvme-pci id=b,pcie_port=rp1,workers=2 --disk mem:1M,on=b,nsid=7,ro --disk file:a.img;direct,on=b,off --disk mem:2M,on=a',
+		{
+			devices: [
+				{
+					name: 'a',
+					kind: 'nvme',
+					port: 'rp0',
+					options: {serial: 'a', namespaces: [{nsid: 1, disk: {kind: 'memory', bytes: 2 ** 21}, readOnly: false}]},
+				},
+				{
+					name: 'b',
+					kind: 'nvme',
+					port: 'rp1',
+					options: {
+						serial: 'b',
+						workers: 2,
+						namespaces: [
+							{nsid: 7, disk: {kind: 'memory', bytes: 2 ** 20}, readOnly: true},
+							{nsid: 8, disk: {kind: 'file', path: 'a.img', direct: true}, readOnly: false, detached: true},
+						],
+					},
+				},
+			],
+		},
+	],
+	[
 		'--com1 none --virtio-rng --virtio-rng-bus mmio --virtio-rng-pcie-port rp0',
 		{devices: [{kind: 'virtio-rng', port: 'rp0'}]},
 	],
@@ -252,6 +278,18 @@ const bad: [string, string][] = [
 	['--virtio-blk mem:1M,num_queues=65536', 'CONFIG_NUMBER_RANGE'],
 	['--virtio-blk mem:1M,num_queues=all', 'CONFIG_VALUE_INVALID'],
 	['--virtio-blk mem:1M,num_queues=1,num_queues=2', 'CONFIG_KEY_REPEATED'],
+	['--nvme-pci id=a', 'CONFIG_REQUIRES'],
+	['--nvme-pci pcie_port=rp0', 'CONFIG_VALUE_INVALID'],
+	[`--nvme-pci id=${'a'.repeat(21)},pcie_port=rp0`, 'CONFIG_VALUE_INVALID'],
+	['--nvme-pci id=a,pcie_port=rp0 --nvme-pci id=a,pcie_port=rp1', 'CONFIG_VALUE_INVALID'],
+	['--nvme-pci id=a,pcie_port=rp0,workers=9', 'CONFIG_NUMBER_RANGE'],
+	['--disk mem:1M,on=a', 'CLI_FLAG_NEEDS'],
+	['--nvme-pci id=a,pcie_port=rp0 --disk mem:1M', 'CONFIG_VALUE_INVALID'],
+	['--nvme-pci id=a,pcie_port=rp0 --disk mem:1000,on=a', 'CONFIG_VALUE_INVALID'],
+	['--nvme-pci id=a,pcie_port=rp0 --disk mem:1M,on=b', 'CONFIG_VALUE_INVALID'],
+	['--nvme-pci id=a,pcie_port=rp0 --disk mem:1M,on=a,nsid=1025', 'CONFIG_NUMBER_RANGE'],
+	['--nvme-pci id=a,pcie_port=rp0 --disk mem:1M,on=a --disk mem:1M,on=a,nsid=1', 'CONFIG_VALUE_INVALID'],
+	['--nvme-pci id=a,pcie_port=rp0 --disk mem:1M,on=a,nsid=1024 --disk mem:1M,on=a', 'CONFIG_VALUE_INVALID'],
 	[Array(17).fill('--virtio-blk mem:1M').join(' '), 'CONFIG_VALUE_INVALID'],
 	['--virtio-rng=yes', 'CLI_VALUE_UNEXPECTED'],
 	['--virtio-rng --virtio-rng-bus vpci', 'CONFIG_VALUE_INVALID'],

@@ -114,6 +114,8 @@ test('a client is greeted, looks, changes and drives', async (t) => {
 		'pcie-add',
 		'pcie-remove',
 		'resize-disk',
+		'attach-namespace',
+		'detach-namespace',
 		'quit',
 	];
 	const sampling = ['profile', 'samples', 'kernel-symbols'];
@@ -124,6 +126,10 @@ test('a client is greeted, looks, changes and drives', async (t) => {
 	t.deepEqual(await client.call('pcie-add', {port: 'rp0', device: '/x.ts,size=1'}), {name: 'engine'});
 	t.deepEqual(await client.call('pcie-remove', {port: 'rp0'}), {});
 	t.deepEqual(await client.call('resize-disk', {device: 'virtio-blk'}), {});
+	t.deepEqual(await client.call('attach-namespace', {device: 'nvme', nsid: 2}), {});
+	t.deepEqual(await client.call('detach-namespace', {device: 'nvme', nsid: 3}), {});
+	for (const nsid of [0, 1025, '1'])
+		await t.throwsAsync(client.call('attach-namespace', {device: 'nvme', nsid}), {code: 'CONTROL_PARAM_INVALID'});
 	t.deepEqual(await client.call('samples', {timeMs: 1, hz: 7}), {hottest: [], ms: 0, waitingMs: 0});
 	const profile = join(path, '../profile.json');
 	t.deepEqual(await client.call('profile', {path: profile, seconds: 1, hz: 8}), {path: profile, samples: 0});
@@ -144,6 +150,8 @@ test('a client is greeted, looks, changes and drives', async (t) => {
 		'add {"module":"/x.ts","options":{"size":"1"}} at rp0',
 		'remove rp0',
 		'measure-disk virtio-blk',
+		'attach-namespace nvme',
+		'detach-namespace nvme',
 		'sample at 7',
 		'sample no more',
 		'sample at 8',

@@ -1,6 +1,8 @@
+import type {DeviceCommand} from '#devices/device';
+import {attachNamespace, detachNamespace, mostNamespaceId} from '#devices/nvme';
 import {measureDisk} from '#devices/virtio/blk';
 import {clockPolicies} from '#main/config';
-import {choice, word} from './kinds.ts';
+import {choice, integer, word} from './kinds.ts';
 import {type Machine, operation} from './operation.ts';
 
 /** An operation that changes what the machine does, and is answered with the state when that is done. */
@@ -57,6 +59,37 @@ export const resizeDisk = operation({
 		return {};
 	},
 });
+
+/** An operation on one namespace of an NVMe controller. */
+const onNamespace = (name: string, help: string, command: (nsid: number) => DeviceCommand) =>
+	operation({
+		name,
+		help,
+		params: {
+			device: {kind: word, placeholder: 'DEVICE', help: "the controller's name"},
+			nsid: {
+				kind: integer(1, mostNamespaceId),
+				placeholder: 'NSID',
+				help: 'its number; one that the controller has not changes nothing',
+			},
+		},
+		result: 'nothing',
+		async run(vm, {device, nsid}) {
+			await vm.control(device, command(nsid));
+			return {};
+		},
+	});
+
+export const attach = onNamespace(
+	'attach-namespace',
+	'give the guest a namespace of an NVMe controller',
+	attachNamespace,
+);
+export const detach = onNamespace(
+	'detach-namespace',
+	'take a namespace of an NVMe controller from the guest',
+	detachNamespace,
+);
 
 export const quit = operation({
 	name: 'quit',

@@ -9,3 +9,4 @@ export {
 	testComplex,
 	usualDevices,
 } from './test-machine.ts';
+export {WorkedMachine} from './worked-machine.ts';

@@ -1,0 +1,39 @@
+import {mostWorkers} from '#devices/device';
+import {deviceType} from '#devices/device-type';
+import {measureDisk} from '#devices/virtio/blk';
+import type {OptionTable} from '#support/options';
+import {nvmeFlags} from './flags.ts';
+import {attachNamespace, detachNamespace, mostIoQueues} from './handle.ts';
+import {namespaceList} from './namespace-list.ts';
+import {nvme} from './nvme.ts';
+import {nvmeWords} from './words.ts';
+
+const options = {
+	namespaces: {
+		type: namespaceList,
+		default: [],
+		example: [
+			{nsid: 1, disk: {kind: 'memory', bytes: 2 ** 20}, readOnly: false},
+			{nsid: 7, disk: {kind: 'memory', bytes: 2 ** 16}, readOnly: true, detached: true},
+		],
+		host: true,
+		help: 'disks by their numbers: NSID:DISK, with ro: (only read) and off: (not attached) before the disk, several with + between them',
+	},
+	serial: {
+		type: 'text',
+		example: 'nvme0',
+		help: 'what the guest sees as serial number: 1 to 20 characters, of each controller others, since ids follow from it',
+	},
+	queues: {type: 'number', min: 1, max: mostIoQueues, default: mostIoQueues, example: 4, help: 'pairs of I/O queues'},
+	workers: {type: 'number', min: 1, max: mostWorkers, default: 1, host: true, help: 'threads that serve the queues'},
+} as const satisfies OptionTable;
+
+/** NVMe controllers as machines have them. */
+export const nvmeType = deviceType({
+	...nvme,
+	summary: 'An NVMe controller and its disks',
+	commands: [measureDisk, attachNamespace(7), detachNamespace(1)],
+	options,
+	flags: nvmeFlags,
+	words: nvmeWords,
+});

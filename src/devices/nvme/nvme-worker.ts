@@ -1,0 +1,294 @@
+import type {BackServices} from '#devices/device';
+import {AdminCommands} from './admin-commands.ts';
+import {CommandIds} from './command-ids.ts';
+import {Completer} from './completer.ts';
+import type {Controller} from './controller.ts';
+import {DataPointer, mostTransferBytes} from './data-pointer.ts';
+import {AsyncEvents} from './events.ts';
+import type {NvmeConfig} from './handle.ts';
+import {IoCommands} from './io-commands.ts';
+import {IoRequest, type RequestOwner} from './io-request.ts';
+import {Command, fusedBits, pointerShift} from './layout.ts';
+import type {Namespaces} from './namespaces.ts';
+import {lineOf} from './nvme-front.ts';
+import {QueuePairs, turnCommands} from './queue-pairs.ts';
+import {Shutdown} from './registers.ts';
+import {Phase} from './state.ts';
+import {CommandStatus} from './status.ts';
+
+/** Commands of one worker that disks have at once. */
+const mostInFlight = 256;
+/** Most bytes that are moved in one turn of a queue, and what a command counts at least. */
+const turnBytes = 16 * mostTransferBytes;
+const commandBytes = turnBytes / turnCommands;
+/** Completions that can come before the driver is told of them together. */
+const mostFinished = mostInFlight + turnCommands;
+/** Number of the queue of what no driver has asked for. */
+const noQueue = -1;
+
+/** Serves those queues of a controller that one worker has. The first has the admin queue too. */
+export class NvmeWorker implements RequestOwner {
+	readonly #controller: Controller;
+	readonly #services: BackServices<'pci'>;
+	readonly #namespaces: Namespaces;
+	readonly #pairs: QueuePairs;
+	readonly #io: IoCommands;
+	readonly #admin: AdminCommands | undefined;
+	readonly #completer: Completer;
+	readonly #command = Command.on(new ArrayBuffer(Command.size));
+	readonly #ids = new CommandIds();
+	/** Requests to be used again, and how many disks have. */
+	readonly #free: IoRequest[] = [];
+	#inFlight = 0;
+	/** Queues whose commands wait for a request to be free. */
+	readonly #starved = new Set<number>();
+	#isFlushPlanned = false;
+	#isServing = false;
+	#isRunning = false;
+	#isShuttingDown = false;
+	/** Requests of the machine's owner that were seen: see the state. */
+	#measures = 0;
+	#emptied: (() => void) | undefined;
+	/** Arguments and results of what is done under the lock: a closure for each turn would be garbage. */
+	#queue = 0;
+	#granted = 0;
+	#hasRoom = false;
+	readonly #takeLocked = (): void => this.#take();
+	readonly #flushPlanned = (): void => {
+		this.#isFlushPlanned = false;
+		this.#flush();
+	};
+
+	constructor(config: NvmeConfig, controller: Controller, services: BackServices<'pci'>, namespaces: Namespaces) {
+		this.#controller = controller;
+		this.#services = services;
+		const pointer = new DataPointer(services.memory);
+		const pairs = new QueuePairs(controller, services.memory);
+		this.#namespaces = namespaces;
+		this.#pairs = pairs;
+		this.#completer = new Completer(controller, services, pairs, mostFinished);
+		this.#io = new IoCommands(namespaces, pointer, controller.state);
+		if (services.worker.index === 0)
+			this.#admin = new AdminCommands({config, controller, services, namespaces, pairs, pointer});
+	}
+
+	start(): void {
+		this.#isRunning = true;
+		this.#services.locked(() => {
+			this.#measures = this.#controller.state.measures;
+			this.#namespaces.start();
+			if (this.#admin !== undefined && this.#namespaces.startTelling()) this.#raiseNamespaces();
+			// A snapshot has the state, and not that its workers were on their way.
+			if (this.#controller.state.resetting !== 0) this.#services.restBack();
+		});
+		this.#ids.clear();
+		for (const id of this.#admin?.parkedIds() ?? []) this.#ids.add(0, id);
+		this.#settle();
+	}
+
+	/** What is fetched is completed; what is not stays in the driver's queues. */
+	async stop(): Promise<void> {
+		this.#isRunning = false;
+		this.#flush();
+		if (this.#inFlight > 0) {
+			const {promise, resolve} = Promise.withResolvers<void>();
+			this.#emptied = resolve;
+			await promise;
+		}
+		this.#starved.clear();
+	}
+
+	inFlight(): string | undefined {
+		return this.#inFlight === 0 ? undefined : `${this.#inFlight} requests of disks`;
+	}
+
+	/** The front or another worker has something for all: room that was awaited, a shutdown, what the admin queue is to tell of. */
+	notified(): void {
+		const {worker} = this.#services;
+		for (let queue = worker.index; queue <= this.#controller.ioQueues; queue += worker.count)
+			if (this.#controller.submissions[queue]?.phase === Phase.ON) this.#services.serve(queue);
+		this.#settle();
+		const {measures} = this.#controller.state;
+		if (this.#admin === undefined || measures === this.#measures) return;
+		this.#measures = measures;
+		this.#services.track(this.#measure(), 'looking how long disks are');
+	}
+
+	queueReady(queue: number): boolean {
+		if (!this.#isServed) return false;
+		this.#queue = queue;
+		this.#services.locked(this.#takeLocked);
+		const [granted, hasRoom, isMore] = [this.#granted, this.#hasRoom, this.#pairs.again];
+		this.#isServing = true;
+		let [fetched, bytes] = [0, 0];
+		while (fetched < granted && bytes < turnBytes && this.#fetch(queue)) {
+			fetched++;
+			bytes += Math.max(commandBytes, this.#begin(queue));
+		}
+		this.#isServing = false;
+		if (fetched < granted) this.#completer.leave(queue, granted - fetched);
+		this.#flush();
+		if (hasRoom) this.#tellOfRoom(queue);
+		if (queue === 0 || this.#pairs.hasRaised) this.#settleSomewhere();
+		return this.#isServed && (isMore || fetched < granted);
+	}
+
+	ended(request: IoRequest, status: CommandStatus): void {
+		this.#inFlight--;
+		this.#free.push(request);
+		if (request.vectors.count > 0) request.vectors.release();
+		if (request.queue === noQueue) this.#endShutdown();
+		else {
+			this.#completer.count(request, status);
+			this.#finish(request.queue, request.id, status, 0);
+			this.#planFlush();
+		}
+		if (this.#isRunning && this.#starved.size > 0) {
+			for (const queue of this.#starved) this.#services.serve(queue);
+			this.#starved.clear();
+		}
+		if (this.#inFlight > 0 || this.#emptied === undefined) return;
+		this.#flush();
+		this.#emptied();
+		this.#emptied = undefined;
+	}
+
+	get #isServed(): boolean {
+		return this.#isRunning && this.#controller.isLive && this.#services.memory.isOpen;
+	}
+
+	/** Under the lock: looks at the doorbells, and for how many commands there is room. */
+	#take(): void {
+		const queue = this.#queue;
+		this.#granted = 0;
+		this.#hasRoom = false;
+		if (!this.#controller.isLive) return;
+		this.#hasRoom = this.#pairs.moveHead(queue);
+		if (!this.#services.pci.enabled) {
+			this.#pairs.watchHead(queue);
+			lineOf(this.#services).setLevel(this.#controller.isLineUp);
+		}
+		// What the admin queue wants is not for disks.
+		const room = queue === 0 ? turnCommands : mostInFlight - this.#inFlight;
+		this.#granted = this.#pairs.take(queue, room);
+		if (queue > 0 && this.#granted === room) this.#starved.add(queue);
+	}
+
+	#fetch(queue: number): boolean {
+		if (this.#pairs.fetch(queue, this.#command.$bytes)) return true;
+		this.#services.locked(() => this.#controller.fail());
+		return false;
+	}
+
+	/** @returns bytes that the command moves, about */
+	#begin(queue: number): number {
+		const command = this.#command;
+		const {id, flags} = command;
+		if (this.#ids.has(queue, id)) {
+			// The other one keeps the id.
+			this.#completer.add(queue, id, CommandStatus.ID_CONFLICT, 0);
+			return 0;
+		}
+		this.#ids.add(queue, id);
+		if ((flags & fusedBits) !== 0) this.#finish(queue, id, CommandStatus.INVALID_FIELD, 0);
+		else if (this.#admin !== undefined && queue === 0) this.#administer(this.#admin, id, flags);
+		else return this.#beginIo(queue, id);
+		return 0;
+	}
+
+	#administer(admin: AdminCommands, id: number, flags: number): void {
+		// On PCI Express admin commands have PRP entries (NVM Express Base 2.0, 4.1.2).
+		const status = flags >>> pointerShift === 0 ? admin.perform(this.#command) : CommandStatus.INVALID_FIELD;
+		if (status !== undefined) this.#finish(0, id, status, admin.result);
+	}
+
+	#beginIo(queue: number, id: number): number {
+		const request = (this.#free.pop() ?? new IoRequest(this)).begin(queue, id);
+		this.#inFlight++;
+		const status = this.#io.start(this.#command, request);
+		if (status === undefined) return request.length;
+		this.#inFlight--;
+		this.#free.push(request);
+		this.#finish(queue, id, status, 0);
+		return 0;
+	}
+
+	#finish(queue: number, id: number, status: CommandStatus, result: number): void {
+		this.#ids.delete(queue, id);
+		this.#completer.add(queue, id, status, result);
+	}
+
+	/** Several that end in one turn are told of together. */
+	#planFlush(): void {
+		if (this.#isServing || this.#isFlushPlanned) return;
+		this.#isFlushPlanned = true;
+		this.#services.reactor.defer(this.#flushPlanned);
+	}
+
+	/** Tells the driver of what is done. */
+	#flush(): void {
+		if (this.#completer.flush()) this.#settleSomewhere();
+	}
+
+	/** Queues that wait for room in a completion queue may go on. */
+	#tellOfRoom(queue: number): void {
+		const {worker} = this.#services;
+		let areOthers = false;
+		for (const [number, {phase, completions}] of this.#controller.submissions.entries()) {
+			if (phase !== Phase.ON || completions !== queue) continue;
+			if (number % worker.count === worker.index) this.#services.serve(number);
+			else areOthers = true;
+		}
+		if (areOthers) this.#services.notifyBack();
+	}
+
+	/** The admin queue has something to tell of, or may have. */
+	#settleSomewhere(): void {
+		this.#pairs.hasRaised = false;
+		if (this.#admin === undefined) this.#services.notifyBack();
+		else this.#settle();
+	}
+
+	/** Does what the admin queue has put off and now may do. */
+	#settle(): void {
+		if (this.#admin === undefined || !this.#isRunning || !this.#controller.isLive) return;
+		if (this.#services.memory.isOpen) this.#settleAdmin(this.#admin);
+		if (this.#controller.state.shutdown === Shutdown.UNDER_WAY && !this.#isShuttingDown) this.#beginShutdown();
+	}
+
+	#settleAdmin(admin: AdminCommands): void {
+		const told = this.#services.locked(() => admin.settle());
+		for (const id of told) this.#ids.delete(0, id);
+		if (told.length > 0) this.#completer.tellOf(0);
+	}
+
+	async #measure(): Promise<void> {
+		await this.#namespaces.measure();
+		const hasChanged = this.#services.locked(() => {
+			const any = this.#namespaces.tell();
+			if (any) this.#raiseNamespaces();
+			return any;
+		});
+		if (hasChanged) this.#services.reactor.defer(() => this.#settle());
+	}
+
+	/** Under the lock: namespaces are not what the driver knows. */
+	#raiseNamespaces(): void {
+		if (this.#controller.isLive) this.#pairs.raise(AsyncEvents.NAMESPACES, 0);
+	}
+
+	/** Makes what disks have in caches durable (3.6.1). */
+	#beginShutdown(): void {
+		this.#isShuttingDown = true;
+		this.#inFlight++;
+		(this.#free.pop() ?? new IoRequest(this)).begin(noQueue, 0).flushAll(this.#namespaces.all);
+	}
+
+	#endShutdown(): void {
+		this.#isShuttingDown = false;
+		const {state} = this.#controller;
+		this.#services.locked(() => {
+			if (state.shutdown === Shutdown.UNDER_WAY) state.shutdown = Shutdown.COMPLETE;
+		});
+	}
+}

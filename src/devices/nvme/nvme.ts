@@ -1,0 +1,75 @@
+import type {AccessSize, DeviceModel, DoorbellDeclaration} from '#devices/device';
+import {openDisk} from '#devices/storage/source';
+import {errorTable} from '#support/errors';
+import {Controller, headDoorbell, tailDoorbell} from './controller.ts';
+import {mostNamespaceId, mostNamespaces, type NvmeConfig, nvmeKind} from './handle.ts';
+import {pciIds} from './identify.ts';
+import {hostBytes, type OpenDisk} from './namespaces.ts';
+import {NvmeBack} from './nvme-back.ts';
+import {NvmeFront, vectorNames} from './nvme-front.ts';
+import {Register} from './registers.ts';
+import {type NvmeFields, NvmeState} from './state.ts';
+
+const nvmeError = errorTable({
+	NVME_IMPOSSIBLE: (c: {cause: string}) => ({
+		message: `There is no such NVMe controller: ${c.cause}`,
+		remedy: `Give it a serial number of 1 to 20 characters and up to ${mostNamespaces} namespaces, each with a number of its own from 1 to ${mostNamespaceId}`,
+	}),
+});
+
+/** Places of BARs as OpenVMM's. */
+const registersBar = {index: 0, size: 0x1_0000, kind: 'memory64'} as const;
+const msixBar = 4;
+/** A doorbell's width, and the distance to the next. */
+const doorbellBytes: AccessSize = 4;
+
+/** An NVMe controller (NVM Express Base 2.0, NVM Command Set 1.0) with the ids and limits of OpenVMM's, over disks that are opened so. */
+export const nvmeOver = (open: OpenDisk): DeviceModel<NvmeConfig, NvmeFields, 'pci'> => ({
+	kind: nvmeKind,
+	state: NvmeState,
+	attach: {
+		pci: {
+			...pciIds,
+			class: 0x01_0802,
+			bars: [registersBar],
+			interrupts: {vectors: vectorNames, msix: {bar: msixBar}},
+		},
+	},
+	workers: ({workers}) => workers,
+	hostMemory: (config) => {
+		check(config);
+		return hostBytes(config);
+	},
+	doorbells: ({queues}) =>
+		Array.from({length: queues + 1}, (_, queue) =>
+			[tailDoorbell(queue), headDoorbell(queue)].map(
+				(index): DoorbellDeclaration => ({
+					region: 0,
+					offset: Register.DOORBELLS + doorbellBytes * index,
+					size: doorbellBytes,
+					queue,
+					stores: {field: 'doorbells', index},
+				}),
+			),
+		).flat(),
+	front: (config, state, services) => new NvmeFront(config, new Controller(config, state), services),
+	back: (config, state, services) => new NvmeBack(config, new Controller(config, state), services, open),
+});
+
+/** The same over any disk. */
+export const nvme = nvmeOver(openDisk);
+
+/** @throws VmmError NVME_IMPOSSIBLE */
+function check({namespaces, serial}: NvmeConfig): void {
+	const impossible = (cause: string) => nvmeError('NVME_IMPOSSIBLE', {cause});
+	if (!/^[ -~]{1,20}$/.test(serial)) throw impossible(`its serial number is ${JSON.stringify(serial)}`);
+	if (namespaces.length > mostNamespaces) throw impossible(`it is to have ${namespaces.length} namespaces`);
+	for (const [index, {nsid}] of namespaces.entries()) {
+		if (!isWhole(nsid, 1, mostNamespaceId)) throw impossible(`it is to have the namespace ${nsid}`);
+		if (namespaces.findIndex((other) => other.nsid === nsid) !== index)
+			throw impossible(`it is to have the namespace ${nsid} twice`);
+	}
+}
+
+const isWhole = (value: number, least: number, most: number): boolean =>
+	Number.isInteger(value) && value >= least && value <= most;

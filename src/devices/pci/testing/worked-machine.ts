@@ -1,0 +1,112 @@
+import type {AnyDeviceModel, DeclaredModel, DeviceInstance} from '#devices/device';
+import {MappedMemory} from '#devices/guest-memory';
+import {plainMemory} from '#devices/guest-memory/testing';
+import {tellingInterrupts} from '#devices/interrupts/testing';
+import {DeviceBacks} from '#devices/machine';
+import {completeModel} from '#devices/pci/function';
+import {findDeviceModel} from '#devices/registry';
+import {FakeReactor, oneThreadMachine} from '#devices/testing';
+import {complexOf, rootPortOf} from './test-machine.ts';
+
+const ramBytes = 0x10_0000;
+/** More than any test has the worker put off. */
+const turns = 20;
+
+/** Part of one of the device's workers. */
+interface WorkerPart {
+	readonly backs: DeviceBacks;
+	readonly reactor: FakeReactor;
+}
+
+/** A machine with one device that has workers, RAM of 1 MiB, and the part of each of its device workers, all on the same thread. */
+export class WorkedMachine {
+	readonly memory = new MappedMemory(plainMemory({gpa: 0, length: ramBytes}));
+	readonly reactor = new FakeReactor();
+	/** Levels of inputs as they changed, and messages as `message DATA`. */
+	readonly interrupts: string[] = [];
+	readonly failures: string[] = [];
+	/** The first worker's. */
+	readonly backs: DeviceBacks;
+	readonly workers: readonly WorkerPart[];
+	readonly machine: ReturnType<typeof oneThreadMachine>['machine'];
+	readonly bus: ReturnType<typeof oneThreadMachine>['bus'];
+
+	/** @param isFunction - it sits behind a port, alone on bus 1 */
+	constructor(model: DeclaredModel, config: object, isFunction: boolean) {
+		const completed: AnyDeviceModel = completeModel(model);
+		const it: DeviceInstance = {
+			name: 'it',
+			kind: completed.kind,
+			config,
+			...(isFunction && {place: {on: 'rp0', devfn: 0}}),
+		};
+		const count = completed.workers?.(config) ?? 1;
+		const parts = {
+			findModel: (kind: string) => (kind === completed.kind ? completed : findDeviceModel(kind)),
+			memory: this.memory,
+			interrupts: tellingInterrupts({
+				setLine: (input, up) => void this.interrupts.push(`${input} ${up ? 'up' : 'down'}`),
+				send: (_low, _high, data) => void this.interrupts.push(`message ${data}`),
+			}),
+		};
+		const devices = isFunction ? [complexOf(), rootPortOf('rp0', 0), it] : [it];
+		const made = oneThreadMachine(devices, {...parts, workers: count});
+		({machine: this.machine, bus: this.bus} = made);
+		this.workers = Array.from({length: count}, (_, worker) => {
+			// As a thread of its own has it.
+			const {machine} = worker === 0 ? this : oneThreadMachine([], {...parts, layout: made.layout});
+			const reactor = worker === 0 ? this.reactor : new FakeReactor();
+			const failed = ({message}: Error) => void this.failures.push(message);
+			return {reactor, backs: new DeviceBacks(machine, reactor, failed, {worker})};
+		});
+		this.backs = (this.workers[0] as WorkerPart).backs;
+	}
+
+	/** Opens what the backs have of the host. Rejects with what they do, and has then let go of all. */
+	async open(): Promise<void> {
+		const opening = Promise.all(this.workers.map(({backs}) => backs.open()));
+		let isOver = false;
+		const over = opening.then(
+			() => {
+				isOver = true;
+			},
+			async () => {
+				await this.dispose();
+				isOver = true;
+			},
+		);
+		while (!isOver) await this.run();
+		await over;
+		await opening;
+	}
+
+	/** Resolves when the backs have let go of all that they had of the host. */
+	async dispose(): Promise<void> {
+		await Promise.all(this.workers.map(({backs}) => backs.dispose()));
+	}
+
+	/** Starts the backs of all workers. */
+	start(): void {
+		for (const {backs} of this.workers) backs.start();
+	}
+
+	/** Resolves when no worker has anything in flight. */
+	async stop(): Promise<void> {
+		await Promise.all(this.workers.map(({backs}) => backs.stop()));
+	}
+
+	/** Lets the device workers do what there is to do. */
+	async run(): Promise<void> {
+		for (let turn = 0; turn < turns; turn++) {
+			for (let worker = 0; worker < this.workers.length; worker++) this.turn(worker);
+			await new Promise(setImmediate);
+		}
+	}
+
+	/** Lets one worker have a turn. */
+	turn(worker: number): void {
+		const {backs, reactor} = this.workers[worker] as WorkerPart;
+		backs.poll();
+		reactor.turn();
+	}
+}
