@@ -137,6 +137,7 @@ for (const workers of [1, 2])
 				await machine.run();
 			}
 			t.is(driver.status & 3, 0, `round ${round}`);
+			t.is(machine.pins, 0, `round ${round}`);
 			t.deepEqual(machine.failures, [], `round ${round}`);
 			driver.isShadowed = false;
 			driver.enable(size);

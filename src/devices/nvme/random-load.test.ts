@@ -92,6 +92,7 @@ for (const workers of [1, 2, 3])
 			}
 			t.is(waiting.size, 0, `round ${round}`);
 			t.is(driver.status, 1);
+			t.is(machine.pins, 0);
 			t.deepEqual(machine.failures, []);
 		}
 		t.true(completed > 20 * rounds, `${completed}`);

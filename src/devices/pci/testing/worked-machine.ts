@@ -1,5 +1,5 @@
 import type {AnyDeviceModel, DeclaredModel, DeviceInstance} from '#devices/device';
-import {MappedMemory} from '#devices/guest-memory';
+import {MappedMemory, PinCount} from '#devices/guest-memory';
 import {plainMemory} from '#devices/guest-memory/testing';
 import {tellingInterrupts} from '#devices/interrupts/testing';
 import {DeviceBacks} from '#devices/machine';
@@ -20,7 +20,8 @@ interface WorkerPart {
 
 /** A machine with one device that has workers, RAM of 1 MiB, and the part of each of its device workers, all on the same thread. */
 export class WorkedMachine {
-	readonly memory = new MappedMemory(plainMemory({gpa: 0, length: ramBytes}));
+	readonly #ram = plainMemory({gpa: 0, length: ramBytes});
+	readonly memory = new MappedMemory(this.#ram);
 	readonly reactor = new FakeReactor();
 	/** Levels of inputs as they changed, and messages as `message DATA`. */
 	readonly interrupts: string[] = [];
@@ -66,23 +67,27 @@ export class WorkedMachine {
 	async open(): Promise<void> {
 		const opening = Promise.all(this.workers.map(({backs}) => backs.open()));
 		let isOver = false;
-		const over = opening.then(
-			() => {
-				isOver = true;
-			},
-			async () => {
-				await this.dispose();
-				isOver = true;
-			},
-		);
+		const ends = () => {
+			isOver = true;
+		};
+		void opening.then(ends, ends);
 		while (!isOver) await this.run();
-		await over;
-		await opening;
+		try {
+			await opening;
+		} catch (cause) {
+			await this.dispose();
+			throw cause;
+		}
 	}
 
 	/** Resolves when the backs have let go of all that they had of the host. */
 	async dispose(): Promise<void> {
 		await Promise.all(this.workers.map(({backs}) => backs.dispose()));
+	}
+
+	/** How often RAM is pinned. */
+	get pins(): number {
+		return this.#ram.ranges.reduce((sum, {ledger}) => sum + new PinCount(ledger).count, 0);
 	}
 
 	/** Starts the backs of all workers. */

@@ -1,13 +1,6 @@
-import type {AccessSize, AnyDeviceModel, DeclaredModel, DeviceInstance} from '#devices/device';
-import {MappedMemory, PinCount} from '#devices/guest-memory';
-import {plainMemory} from '#devices/guest-memory/testing';
-import {tellingInterrupts} from '#devices/interrupts/testing';
-import {DeviceBacks} from '#devices/machine';
-import {completeModel} from '#devices/pci/function';
+import type {AccessSize, DeclaredModel} from '#devices/device';
 import {bytesPerBus} from '#devices/pci/root-complex';
-import {complexOf, rootPortOf, testComplex} from '#devices/pci/testing';
-import {findDeviceModel} from '#devices/registry';
-import {FakeReactor, oneThreadMachine} from '#devices/testing';
+import {testComplex, WorkedMachine} from '#devices/pci/testing';
 
 export type TransportName = 'pci' | 'mmio';
 /** Registers of a transport that a device's driver needs; names are those of the specification. */
@@ -24,122 +17,25 @@ export interface Registers {
 
 const mmioBase = 0xd000_0000;
 const mmioIrq = 5;
-const ramBytes = 0x10_0000;
-/** More than any test has the worker put off. */
-const turns = 20;
 
-/** Part of one of the device's workers. */
-interface WorkerPart {
-	readonly backs: DeviceBacks;
-	readonly reactor: FakeReactor;
-}
-
-/** A machine with one virtio device, RAM of 1 MiB, and the part of each of its device workers, all on the same thread. */
-export class VirtioMachine {
-	readonly #ram = plainMemory({gpa: 0, length: ramBytes});
-	readonly memory = new MappedMemory(this.#ram);
-	readonly reactor = new FakeReactor();
-	/** Levels of inputs as they changed, and messages as `message DATA`. */
-	readonly interrupts: string[] = [];
-	readonly failures: string[] = [];
-	/** The first worker's. */
-	readonly backs: DeviceBacks;
-	readonly workers: readonly WorkerPart[];
+/** A machine with one virtio device. */
+export class VirtioMachine extends WorkedMachine {
 	readonly registers: Registers;
-	readonly machine: ReturnType<typeof oneThreadMachine>['machine'];
-	readonly bus: ReturnType<typeof oneThreadMachine>['bus'];
 
 	/** @param isOpened - false where the backs are still to be opened: {@link VirtioMachine.opened} */
 	constructor(model: DeclaredModel, transport: TransportName, config: object = {}, isOpened = true) {
-		const completed: AnyDeviceModel = completeModel(model);
 		const isPci = transport === 'pci';
-		const it: DeviceInstance = {
-			name: 'it',
-			kind: completed.kind,
-			config: isPci ? config : {...config, mmio: {base: mmioBase, irq: mmioIrq}},
-			...(isPci && {place: {on: 'rp0', devfn: 0}}),
-		};
-		const count = completed.workers?.(config) ?? 1;
-		const parts = {
-			findModel: (kind: string) => (kind === completed.kind ? completed : findDeviceModel(kind)),
-			memory: this.memory,
-			interrupts: tellingInterrupts({
-				setLine: (input, up) => void this.interrupts.push(`${input} ${up ? 'up' : 'down'}`),
-				send: (_low, _high, data) => void this.interrupts.push(`message ${data}`),
-			}),
-		};
-		const made = oneThreadMachine(isPci ? [complexOf(), rootPortOf('rp0', 0), it] : [it], {...parts, workers: count});
-		({machine: this.machine, bus: this.bus} = made);
-		this.workers = Array.from({length: count}, (_, worker) => {
-			// As a thread of its own has it.
-			const {machine} = worker === 0 ? this : oneThreadMachine([], {...parts, layout: made.layout});
-			const reactor = worker === 0 ? this.reactor : new FakeReactor();
-			const failed = ({message}: Error) => void this.failures.push(message);
-			return {reactor, backs: new DeviceBacks(machine, reactor, failed, {worker})};
-		});
-		this.backs = (this.workers[0] as WorkerPart).backs;
+		super(model, isPci ? config : {...config, mmio: {base: mmioBase, irq: mmioIrq}}, isPci);
 		this.registers = isPci ? new PciRegisters(this) : mmioRegisters(this);
 		if (isOpened) this.start();
 	}
 
-	/** One whose device opens something of the host's. Rejects with what its backs do, and has then let go of all. */
+	/** One whose device opens something of the host's. */
 	static async opened(model: DeclaredModel, transport: TransportName, config: object): Promise<VirtioMachine> {
 		const made = new VirtioMachine(model, transport, config, false);
-		const opening = Promise.all(made.workers.map(({backs}) => backs.open()));
-		let isDone = false;
-		const done = opening.then(
-			() => {
-				isDone = true;
-			},
-			() => {
-				isDone = true;
-			},
-		);
-		while (!isDone) await made.run();
-		await done;
-		try {
-			await opening;
-		} catch (cause) {
-			await made.dispose();
-			throw cause;
-		}
+		await made.open();
 		made.start();
 		return made;
-	}
-
-	/** Resolves when the backs have let go of all that they had of the host. */
-	async dispose(): Promise<void> {
-		await Promise.all(this.workers.map(({backs}) => backs.dispose()));
-	}
-
-	/** How often RAM is pinned. */
-	get pins(): number {
-		return this.#ram.ranges.reduce((sum, {ledger}) => sum + new PinCount(ledger).count, 0);
-	}
-
-	/** Starts the backs of all workers. */
-	start(): void {
-		for (const {backs} of this.workers) backs.start();
-	}
-
-	/** Resolves when no worker has anything in flight. */
-	async stop(): Promise<void> {
-		await Promise.all(this.workers.map(({backs}) => backs.stop()));
-	}
-
-	/** Lets the device workers do what there is to do. */
-	async run(): Promise<void> {
-		for (let turn = 0; turn < turns; turn++) {
-			for (let worker = 0; worker < this.workers.length; worker++) this.turn(worker);
-			await new Promise(setImmediate);
-		}
-	}
-
-	/** Lets one worker have a turn. */
-	turn(worker: number): void {
-		const {backs, reactor} = this.workers[worker] as WorkerPart;
-		backs.poll();
-		reactor.turn();
 	}
 }
 
