@@ -218,11 +218,14 @@ export class NvmeWorker implements RequestOwner {
 		this.#completer.add(queue, id, status, result);
 	}
 
-	/** Several that end in one turn are told of together. */
+	/** Several that end in one turn are told of together; there is nothing to wait for behind the last one. */
 	#planFlush(): void {
-		if (this.#isServing || this.#isFlushPlanned) return;
-		this.#isFlushPlanned = true;
-		this.#services.reactor.defer(this.#flushPlanned);
+		if (this.#isServing) return;
+		if (this.#inFlight === 0) this.#flush();
+		else if (!this.#isFlushPlanned) {
+			this.#isFlushPlanned = true;
+			this.#services.reactor.defer(this.#flushPlanned);
+		}
 	}
 
 	/** Tells the driver of what is done. */
