@@ -1,3 +1,4 @@
+import {crc32} from 'node:zlib';
 import {Random} from '#test/silicon';
 import type {DebugPlan} from '#vcpu-worker/debug';
 import {
@@ -27,6 +28,8 @@ interface Border {
 	/** No interrupt may come here: behind STI that opened, MOV SS and POP SS (SDM volume 3, 6.8.1 and 6.8.3); the last two hold off NMIs too. */
 	readonly isShadowed: Readonly<Record<Kind, boolean>>;
 	readonly general: readonly bigint[];
+	/** Checksum of RAM: a handler is at the same place with the same registers more than once. */
+	readonly sum: number;
 }
 
 /** When an interrupt becomes pending: after so many single steps, or after a run of so many instructions or elements. */
@@ -72,7 +75,7 @@ class Sequence {
 	/** All borders of a run without interrupts, and what it leaves. */
 	trace(): {readonly borders: readonly Border[]; readonly end: readonly string[]} {
 		this.#restart();
-		const {processor} = this.machine;
+		const {processor, ram} = this.machine;
 		const {state} = processor.core;
 		const borders: Border[] = [];
 		let before: Border | undefined;
@@ -83,7 +86,8 @@ class Sequence {
 			const loadsStack = /^(MOV|POP) SS/.test(last);
 			const opens = last === 'STI' && before?.isOpen === false;
 			const isShadowed = {interrupt: loadsStack || opens, NMI: loadsStack};
-			before = {rip, isOpen: isOpen(flagsNow(this.machine)), isShadowed, general: [...state.general]};
+			const sum = crc32(ram);
+			before = {rip, isOpen: isOpen(flagsNow(this.machine)), isShadowed, general: [...state.general], sum};
 			borders.push(before);
 			if (processor.isHalted && rip === this.#end) return {borders, end: this.#left()};
 			if (processor.isHalted) processor.interrupt(wakeVector);
@@ -106,8 +110,11 @@ class Sequence {
 			else this.#step();
 		}
 		if (by === 'budget') processor.run(count);
-		const isHere = ({rip, general}: Border) =>
-			rip === state.rip && general.every((value, index) => value === state.general[index]);
+		const sum = crc32(machine.ram);
+		const isHere = (border: Border) =>
+			border.rip === state.rip &&
+			border.sum === sum &&
+			border.general.every((value, index) => value === state.general[index]);
 		const from = by === 'steps' ? count : borders.findIndex(isHere);
 		const here = borders[from];
 		if (here === undefined || !isHere(here)) return ['it comes to a border that the other run has not'];
