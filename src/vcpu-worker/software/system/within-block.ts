@@ -98,19 +98,19 @@ function save(parts: Parts, instruction: Instruction): WithinBlock | undefined {
 }
 
 /**
- * Carries out XSAVES or XRSTORS in the usual case: of 64-bit code with privilege 0, whose area lies in one page of RAM that the TLB knows or knows from
- * now on. @param otherwise - does it in all others
+ * Carries out XSAVES or XRSTORS in the usual case: of 64-bit code with privilege 0, whose area has an address of 64 bits and lies in one page of RAM that
+ * the TLB knows or knows from now on. @param otherwise - does it in all others
  */
 function usually(
 	parts: Parts,
-	{operands: [area], codeSize}: Instruction,
+	{operands: [area], addressSize}: Instruction,
 	carryOut: typeof saveUsual,
 	access: 'read' | 'write',
 	otherwise: WithinBlock | undefined,
 ): WithinBlock | undefined {
 	const {core, mmu} = parts;
 	const {words, state} = core;
-	if (area?.kind !== 'memory' || codeSize !== 64 || area.index !== none || area.segment !== none) return otherwise;
+	if (area?.kind !== 'memory' || addressSize !== 64 || area.index !== none || area.segment !== none) return otherwise;
 	const [base, displacement] = [area.base / 4, Number(area.displacement)];
 	const isUsual = () =>
 		(state.poppableFlags & Flag.IOPL) !== 0 &&
