@@ -1,4 +1,5 @@
 import type {MicroKernel} from '#test/tmk';
+import type {SharedParts} from '#vcpu-worker/software/shared';
 import {type Outside, Processor} from '#vcpu-worker/software/system';
 import {announcing, loneMemory} from '#vcpu-worker/software/system/testing';
 import type {TranslationSource} from '#vcpu-worker/software/translation-store';
@@ -20,6 +21,7 @@ export interface PortWrite {
 export interface GuestProcessor {
 	readonly processor: Processor;
 	readonly ram: Uint8Array;
+	readonly shared: SharedParts;
 	readonly writes: readonly PortWrite[];
 	/** Number of reads of ports. */
 	reads: number;
@@ -93,6 +95,7 @@ export function startKernel(kernel: MicroKernel, options: GuestOptions = {}): Gu
 	const guest: GuestProcessor = {
 		processor: begin(new Processor(memory, shared, 0, devices, outside, options.translations)),
 		ram,
+		shared,
 		writes,
 		reads: 0,
 		beside: (self) => begin(new Processor(memory, shared, self, devices, outside)),

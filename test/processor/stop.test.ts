@@ -4,10 +4,12 @@ import {Worker} from 'node:worker_threads';
 import test, {type ExecutionContext} from 'ava';
 import {Random} from '#test/silicon';
 import {enterVcpu, LoneVcpus} from '#vcpu-worker/software/back-end/testing';
+import {Rendezvous, requestWords} from '#vcpu-worker/software/shared';
 import {CpuState, memoryMap, Request} from '#vcpu-worker/software/state';
 import {GuestThreads} from '#vcpu-worker/software/system/testing';
 import {flowsAt, hostileFlows} from './fuzz/hostile-flows.ts';
 import {beginLongMode} from './fuzz/long-mode.ts';
+import {codeAt, startBytes} from './raw-code.ts';
 
 /** What a stop may cost a guest. */
 const bound = 100_000n;
@@ -427,4 +429,17 @@ test.serial('a processor that halts waits, whatever the PIC has that LINT0 keeps
 	t.is(vcpu.run(), 'interrupted');
 	t.is(waits, 1);
 	t.true(vcpu.readyForInterrupt && looks < 10);
+});
+
+test('a processor whose host throws keeps no other one waiting', (t) => {
+	// MOV [RSI],AL, to a device.
+	const {processor, shared} = startBytes([0x88, 0x06], codeAt, {
+		processors: 2,
+		deviceWrite() {
+			throw new Error('the host fails');
+		},
+	});
+	processor.core.state.general[Register.rsi] = 0x3000_0000n;
+	t.throws(() => processor.run(1), {message: 'the host fails'});
+	t.true(new Rendezvous(shared.epochs, 1, requestWords(shared)).dropAll(0));
 });

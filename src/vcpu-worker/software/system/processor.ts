@@ -193,21 +193,31 @@ export class Processor implements Parts, Compared {
 
 	/** Writes the stack frame as code writes memory, by entries of the TLB: others may have asked to drop those since code ended. */
 	#enterHandler(fault: GuestFault): boolean {
+		return this.#amongOthers(() => {
+			this.#attend();
+			return this.interrupts.raise(fault);
+		});
+	}
+
+	/** Does something as one that executes code, for whom others wait: not any more where its host throws. */
+	#amongOthers<T>(action: () => T): T {
 		this.#others.enter();
-		this.#attend();
-		const isDone = this.interrupts.raise(fault);
-		this.#others.leave();
-		return isDone;
+		try {
+			return action();
+		} finally {
+			this.#others.leave();
+		}
 	}
 
 	/** Executes guest code, about `budget` instructions at most. */
 	run(budget: number): ProcessorStop {
 		const {state} = this.core;
 		state.budget = budget;
-		this.#others.enter();
-		const end = this.isHalted ? 'halted' : this.#execute();
-		this.#attend();
-		this.#others.leave();
+		const end = this.#amongOthers(() => {
+			const reason = this.isHalted ? 'halted' : this.#execute();
+			this.#attend();
+			return reason;
+		});
 		state.instructions += BigInt(budget - state.budget);
 		this.translations.attend();
 		return end;
@@ -223,9 +233,7 @@ export class Processor implements Parts, Compared {
 
 	/** Sees to what other threads want of the processor itself, while it executes no code: before its thread waits. */
 	attend(): void {
-		this.#others.enter();
-		this.#attend();
-		this.#others.leave();
+		this.#amongOthers(() => this.#attend());
 	}
 
 	#attend(): void {
