@@ -109,6 +109,18 @@ test('what one processor has met others find, and it is not met again', (t) => {
 	t.notDeepEqual(decoded(other, ...add), wanted[0]);
 });
 
+test('where others have filled the first table, processors share what they meet in the next one', (t) => {
+	const [full, next] = [PrefixTable.allocate(), PrefixTable.allocate()].map((memory) => new PrefixTable(memory));
+	const tables = [full, next] as PrefixTable[];
+	const paths = Array.from({length: 0x1_0000}, (_, number) => Uint8Array.of(0xf0, number >> 8, number & 0xff));
+	t.true(paths.some((path) => full?.keep(1, path, Int32Array.of(0)) === false));
+	const [one, other] = [new BlockDecoder(undefined, tables), new BlockDecoder(undefined, tables)];
+	const [add, scan] = [[0x05, 1, 2, 3, 4], tzcnt];
+	const wanted = [decoded(one, ...add), decoded(other, ...scan)];
+	t.is([...(next?.paths() ?? [])].length, 2);
+	t.deepEqual([decoded(other, ...add), decoded(one, ...scan)], wanted);
+});
+
 test('processors with other features share nothing', (t) => {
 	const {processors} = sharing(undefined, (feature) => feature !== Feature.bmi1);
 	const [one, other] = processors as [BlockDecoder, BlockDecoder];

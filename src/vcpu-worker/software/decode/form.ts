@@ -23,20 +23,30 @@ export class Forms {
 	readonly #announced: Announced | undefined;
 	#table: PrefixTable;
 	/** Others use the table as well. */
-	#isShared: boolean;
+	#isShared = false;
+	/** Shared tables for when it has no more room: those behind it. */
+	#further: readonly PrefixTable[];
 	/** Of forms that TypeScript carries out, by their numbers. */
 	readonly #instructions: Instruction[] = [];
 
 	/**
 	 * @param announced - see `decode`
-	 * @param shared - the first of processors for which the same is announced is taken; where none is it has one of its own
+	 * @param shared - the first of processors for which the same is announced is taken, until it has no more room; where none is it has one of its own
 	 */
 	constructor(announced: Announced | undefined, shared: readonly PrefixTable[]) {
 		this.#announced = announced;
-		const key = announcedKey(announced ?? (() => true));
-		const found = shared.find((table) => table.isFor(key));
+		this.#further = shared;
+		this.#table = this.#takeNext();
+	}
+
+	/** The next one that is shared, or else one of its own. */
+	#takeNext(): PrefixTable {
+		const key = announcedKey(this.#announced ?? (() => true));
+		const at = this.#further.findIndex((table) => table.isFor(key));
+		const found = this.#further[at];
 		this.#isShared = found !== undefined;
-		this.#table = found ?? new PrefixTable(PrefixTable.allocate());
+		this.#further = found === undefined ? [] : this.#further.slice(at + 1);
+		return found ?? new PrefixTable(PrefixTable.allocate());
 	}
 
 	/** Where forms are, as `formWords`, by the bytes before what varies. It becomes another one where there is no more room. */
@@ -117,13 +127,11 @@ export class Forms {
 
 	#keep(form: Form, bytes: Uint8Array, codeSize: CodeSize): void {
 		const words = formWords(form);
-		if (this.#table.keep(formRoots[codeSize], bytes, words)) return;
-		// From now on without the others.
-		if (this.#isShared) this.#table = new PrefixTable(PrefixTable.allocate());
-		else this.#table.clear();
-		this.#isShared = false;
-		this.#instructions.length = 0;
-		this.#table.keep(formRoots[codeSize], bytes, words);
+		while (!this.#table.keep(formRoots[codeSize], bytes, words)) {
+			this.#instructions.length = 0;
+			if (this.#isShared) this.#table = this.#takeNext();
+			else this.#table.clear();
+		}
 	}
 }
 
