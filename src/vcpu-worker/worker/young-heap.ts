@@ -32,10 +32,12 @@ export class YoungHeap {
 }
 
 /**
- * V8's own, which it gives to contexts that are made under a flag. That goes again: the code that is kept of programs is by flags.
+ * V8's own, which it gives to contexts that are made under a flag. That goes again: the code that is kept of programs is by flags. A process that
+ * was started with the flag keeps it.
  * @returns undefined where another thread has taken the flag away meanwhile
  */
 function collector(): Collect | undefined {
+	if (globalThis.gc !== undefined) return globalThis.gc;
 	setFlagsFromString('--expose-gc');
 	const collect = runInNewContext('globalThis.gc') as Collect | undefined;
 	setFlagsFromString('--no-expose-gc');
