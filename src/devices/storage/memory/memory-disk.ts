@@ -16,8 +16,8 @@ export class MemoryDisk implements Disk {
 		sectorBytes: 512,
 		physicalSectorBytes: 4096,
 		discardBytes: 4096,
-		// It is filled on the reactor's thread.
-		mostClearedBytes: 4 * 2 ** 20,
+		// It is filled on the reactor's thread, and drivers ask for several ranges at once.
+		mostClearedBytes: 2 ** 18,
 	};
 	readonly #content: Uint8Array;
 

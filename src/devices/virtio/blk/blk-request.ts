@@ -110,6 +110,7 @@ export class BlkRequest extends DiskRequest {
 		this.offset = sector.get(this.#ranges, at) * sectorBytes;
 		this.length = sectors.get(this.#ranges, at) * sectorBytes;
 		this.mayUnmap = (flags.get(this.#ranges, at) & unmapFlag) !== 0;
+		this.queue.spend(this.length);
 		this.#owner.submit(this);
 	}
 }

@@ -82,6 +82,11 @@ export class VirtQueue {
 		return chain;
 	}
 
+	/** What a chain asks for is as much work as moving so many bytes more than it has: the turn is shorter by them. */
+	spend(bytes: number): void {
+		this.#budget -= bytes;
+	}
+
 	/** Gives a chain back to the driver, of which the device has written the first `written` bytes to write. */
 	complete(chain: Chain, written: number): void {
 		if (this.#taken.get(chain.head) !== chain || chain.isDone)
