@@ -1,5 +1,15 @@
 import {spawn} from 'node:child_process';
-import {existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync} from 'node:fs';
+import {
+	existsSync,
+	mkdirSync,
+	mkdtempSync,
+	readdirSync,
+	readFileSync,
+	rmSync,
+	statSync,
+	truncateSync,
+	writeFileSync,
+} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
@@ -354,5 +364,35 @@ diskTest(
 			calls.map((each) => each.replace(/^sync .*/, 'sync')),
 			[plain, durable, 'sync', plain, 'sync', plain, zeros, 'sync'],
 		);
+	},
+);
+
+diskTest(
+	'memory that direct I/O cannot take goes by little memory of the host, however much is asked for',
+	async (t, {memory, open, run, read}) => {
+		if (!hasDirect) {
+			t.pass('nothing is direct here');
+			return;
+		}
+		for (const engine of engineNames) {
+			const path = newFile(0x40_0000);
+			const disk = await open({path, engine, direct: true});
+			const before = process.memoryUsage();
+			const used = () => {
+				const {arrayBuffers, external} = process.memoryUsage();
+				return Math.max(arrayBuffers - before.arrayBuffers, external - before.external);
+			};
+			const request = {operation: READ, offset: 0, length: 0x40_0000} as const;
+			const reading = Array.from({length: 64}, () => run(disk, request, [1, 0x40_0000]));
+			t.true(used() < 0x100_0000, `${used()} bytes`);
+			t.deepEqual([...new Set(await Promise.all(reading))], [DiskError.NONE]);
+			t.true(pattern(0x40_0000).equals(read(1, 0x40_0000)));
+			memory.copyIn(0x30_0003, pattern(0x20_0000, 7));
+			t.is(
+				await run(disk, {operation: WRITE, offset: 0x1000, length: 0x20_0000}, [0x30_0003, 0x20_0000]),
+				DiskError.NONE,
+			);
+			t.true(pattern(0x20_0000, 7).equals(readFileSync(path).subarray(0x1000, 0x20_1000)));
+		}
 	},
 );

@@ -5,6 +5,7 @@ import {duplicate, errnoName} from '#support/ffi';
 import {type EngineName, type IoEngine, openIoEngine} from '#support/io-engine';
 import type {Reactor} from '#support/reactor';
 import {f64, i32, u32, type ViewOf, wire} from '#support/wire';
+import {Bounces} from './bounces.ts';
 import {fileDiskError} from './errors.ts';
 import type {FileDiskConfig} from './file-config.ts';
 import type {FileLimits} from './file-limits.ts';
@@ -45,6 +46,7 @@ export class FileDisk implements Disk, FileRequestOwner {
 	readonly isReadOnly: boolean;
 	readonly mover: EngineName;
 	readonly limits: FileLimits;
+	readonly bounces = new Bounces();
 	readonly #path: string;
 	readonly #engine: IoEngine;
 	readonly #share: ViewOf<typeof FileShare>;

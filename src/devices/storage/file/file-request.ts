@@ -1,18 +1,19 @@
 import {DiskError, DiskOperation, type DiskRequest} from '#devices/storage/disk';
 import {addressOf, Errno, Fallocate, RWF_DSYNC} from '#support/ffi';
 import {FileAction, FileOperation} from '#support/io-engine';
+import type {Bounce, Bounces} from './bounces.ts';
 import {type FileLimits, Zeros, zerosBytes} from './file-limits.ts';
 
 /** Passes calls of a request to the engine, and is told when it has ended. */
 export interface FileRequestOwner {
 	readonly fd: number;
 	readonly limits: FileLimits;
+	readonly bounces: Bounces;
 	call(request: FileRequest): void;
 	ended(request: FileRequest, error: DiskError): void;
 }
 
 const vectorWords = 4;
-const pageBytes = 4096;
 
 /** What the next completion is of. */
 const Step = {DATA: 0, SYNC: 1, HOLE: 2, ZERO_RANGE: 3, ZEROS: 4} as const;
@@ -26,7 +27,7 @@ export class FileRequest extends FileOperation {
 	#done = 0;
 	/** Vectors of its own for what is left after a short call, and for memory that direct I/O cannot take. */
 	#own: Uint32Array = new Uint32Array(0);
-	#bounce: Uint8Array | undefined;
+	#bounce: Bounce | undefined;
 
 	constructor(owner: FileRequestOwner) {
 		super();
@@ -74,8 +75,8 @@ export class FileRequest extends FileOperation {
 		this.vectors = vectors.address;
 		this.count = vectors.count;
 		this.flags = isDurable && limits.hasDurableWrites ? RWF_DSYNC : 0;
-		if (limits.alignment > 1 && !this.#isAligned(limits.alignment)) this.#useBounce();
-		this.#owner.call(this);
+		if (limits.alignment === 1 || this.#isAligned(limits.alignment)) this.#owner.call(this);
+		else this.#owner.bounces.take(this);
 	}
 
 	#isAligned(alignment: number): boolean {
@@ -86,20 +87,24 @@ export class FileRequest extends FileOperation {
 	}
 
 	/** Direct I/O takes no memory that begins anywhere: it goes by a copy. */
-	#useBounce(): void {
-		const {operation, length, vectors} = this.request;
-		const room = new Uint8Array(length + pageBytes);
-		const address = Number(addressOf(room));
-		const skipped = (pageBytes - (address % pageBytes)) % pageBytes;
-		this.#bounce = room.subarray(skipped, skipped + length);
-		if (operation === DiskOperation.WRITE) vectors.copyOut(0, this.#bounce, 0, length);
+	bounced(bounce: Bounce): void {
+		this.#bounce = bounce;
+		this.#moveBounced(bounce);
+	}
+
+	#moveBounced({bytes, address}: Bounce): void {
+		const {operation, length, offset, vectors} = this.request;
+		const count = Math.min(bytes.length, length - this.#done);
+		if (operation === DiskOperation.WRITE) vectors.copyOut(this.#done, bytes, 0, count);
+		this.offset = offset + this.#done;
 		this.#reserve(1);
-		this.#put(0, address + skipped, length);
+		this.#put(0, address, count);
 		this.#useOwn(1);
+		this.#owner.call(this);
 	}
 
 	#moved(result: number): void {
-		const {operation, length, offset, isDurable} = this.request;
+		const {operation, length, offset, isDurable, vectors} = this.request;
 		const {limits} = this.#owner;
 		if (result === -Errno.EOPNOTSUPP && this.flags !== 0) {
 			limits.hasDurableWrites = false;
@@ -112,15 +117,19 @@ export class FileRequest extends FileOperation {
 			this.#end(result < 0 ? errorOf(result) : DiskError.IO);
 			return;
 		}
+		if (this.#bounce !== undefined && operation === DiskOperation.READ)
+			vectors.copyIn(this.#done, this.#bounce.bytes, 0, result);
 		this.#done += result;
+		if (this.#done < length && this.#bounce !== undefined) {
+			this.#moveBounced(this.#bounce);
+			return;
+		}
 		if (this.#done < length) {
 			this.offset = offset + this.#done;
 			this.#skip(this.#done);
 			this.#owner.call(this);
 			return;
 		}
-		if (this.#bounce !== undefined && operation === DiskOperation.READ)
-			this.request.vectors.copyIn(0, this.#bounce, 0, length);
 		if (operation === DiskOperation.WRITE && isDurable && this.flags === 0) this.#sync();
 		else this.#end(DiskError.NONE);
 	}
@@ -128,11 +137,6 @@ export class FileRequest extends FileOperation {
 	/** Has the vectors begin behind what is done. */
 	#skip(done: number): void {
 		const {vectors} = this.request;
-		if (this.#bounce !== undefined) {
-			const {byteOffset, buffer, length} = this.#bounce;
-			this.#put(0, Number(addressOf(buffer)) + byteOffset + done, length - done);
-			return;
-		}
 		this.#reserve(vectors.count);
 		let [count, skipped] = [0, done];
 		for (let index = 0; index < vectors.count; index++) {
@@ -234,7 +238,9 @@ export class FileRequest extends FileOperation {
 	}
 
 	#end(error: DiskError): void {
+		const bounce = this.#bounce;
 		this.#bounce = undefined;
+		if (bounce !== undefined) this.#owner.bounces.give(bounce);
 		this.#owner.ended(this, error);
 	}
 }
