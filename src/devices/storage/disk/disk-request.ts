@@ -22,7 +22,7 @@ export const DiskError = {
 	IO: 1,
 	/** There is no room for what was to be written. Asking again when there is can succeed. */
 	NO_SPACE: 2,
-	/** The disk has no such operation. */
+	/** The disk has no such operation, or none for so long a range. */
 	UNSUPPORTED: 3,
 	/** The range lies not within the disk, or begins or ends within a sector. */
 	OUT_OF_RANGE: 4,

@@ -396,3 +396,18 @@ diskTest(
 		}
 	},
 );
+
+diskTest(
+	'where a file system knows no way to zeros, long ranges of them are left to the guest',
+	async (t, {open, run}) => {
+		const bytes = 0x80_0000;
+		const path = newFile(bytes);
+		const disk = await open({path});
+		Object.assign(disk.limits, {hasHoles: false, hasZeroRanges: false});
+		const zeros = {operation: WRITE_ZEROES, offset: 0x1000} as const;
+		t.is(await run(disk, {...zeros, length: 0x40_0200}), DiskError.UNSUPPORTED);
+		t.true(pattern(bytes).equals(readFileSync(path)));
+		t.is(await run(disk, {...zeros, length: 0x40_0000}), DiskError.NONE);
+		t.true(pattern(bytes).fill(0, 0x1000, 0x40_1000).equals(readFileSync(path)));
+	},
+);

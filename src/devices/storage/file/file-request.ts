@@ -14,6 +14,8 @@ export interface FileRequestOwner {
 }
 
 const vectorWords = 4;
+/** What is written as zeros for one request, as much as of data: of more a guest would keep the disk from its rest for minutes. */
+const mostZeros = 4 * 2 ** 20;
 
 /** What the next completion is of. */
 const Step = {DATA: 0, SYNC: 1, HOLE: 2, ZERO_RANGE: 3, ZEROS: 4} as const;
@@ -158,7 +160,8 @@ export class FileRequest extends FileOperation {
 		const {PUNCH_HOLE, ZERO_RANGE, KEEP_SIZE} = Fallocate;
 		if (step === Step.HOLE && limits.hasHoles) this.#allocate(Step.HOLE, PUNCH_HOLE | KEEP_SIZE);
 		else if (step !== Step.ZEROS && limits.hasZeroRanges) this.#allocate(Step.ZERO_RANGE, ZERO_RANGE | KEEP_SIZE);
-		else this.#putZeros();
+		else if (this.request.length <= mostZeros) this.#putZeros();
+		else this.#end(DiskError.UNSUPPORTED);
 	}
 
 	#allocate(step: number, flags: number): void {
