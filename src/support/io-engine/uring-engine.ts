@@ -42,9 +42,17 @@ export class UringEngine implements IoEngine {
 		const eventFd = eventfd();
 		if (eventFd < 0) return eventFd;
 		const ring = Ring.open(eventFd);
-		if (typeof ring !== 'number') return new UringEngine(reactor, ring, eventFd);
-		close(eventFd);
-		return ring;
+		if (typeof ring === 'number') {
+			close(eventFd);
+			return ring;
+		}
+		try {
+			return new UringEngine(reactor, ring, eventFd);
+		} catch (cause) {
+			ring.close();
+			close(eventFd);
+			throw cause;
+		}
 	}
 
 	get inFlight(): number {

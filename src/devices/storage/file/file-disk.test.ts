@@ -5,6 +5,7 @@ import {
 	mkdtempSync,
 	readdirSync,
 	readFileSync,
+	readlinkSync,
 	rmSync,
 	statSync,
 	truncateSync,
@@ -409,5 +410,34 @@ diskTest(
 		t.true(pattern(bytes).equals(readFileSync(path)));
 		t.is(await run(disk, {...zeros, length: 0x40_0000}), DiskError.NONE);
 		t.true(pattern(bytes).fill(0, 0x1000, 0x40_1000).equals(readFileSync(path)));
+	},
+);
+
+/** Rings and eventfds, which no thread of Node's pool opens meanwhile. */
+const anonymousDescriptors = () =>
+	readdirSync('/proc/self/fd').filter((fd) => {
+		try {
+			return readlinkSync(`/proc/self/fd/${fd}`).startsWith('anon_inode:');
+		} catch {
+			return false;
+		}
+	}).length;
+
+diskTest(
+	'threads do not wait for a first one that had not come so far as to open the file',
+	async (t, {open, reactor}) => {
+		const share = new SharedArrayBuffer(FileShare.byteLength);
+		const before = anonymousDescriptors();
+		const config: FileDiskConfig = {path: newFile(), engine: 'io_uring'};
+		const full = Object.assign(Object.create(reactor) as EpollReactor, {
+			watch: () => {
+				throw new Error('no more descriptors');
+			},
+		});
+		const first = {config, isReadOnly: false, reactor: full, worker: 0, share: FileShare.on(share)};
+		const opening = FileDisk.open(first);
+		t.is(anonymousDescriptors(), before, 'nothing is left open');
+		await t.throwsAsync(opening, {message: /no more/});
+		await t.throwsAsync(open(config, {worker: 1, share}), {code: 'DISK_FILE_UNUSABLE'});
 	},
 );

@@ -78,8 +78,9 @@ export class FileDisk implements Disk, FileRequestOwner {
 	 */
 	static async open(parts: FileDiskParts): Promise<FileDisk> {
 		const {config, isReadOnly, reactor, worker, share} = parts;
-		const engine = openIoEngine(reactor, config.engine);
+		let engine: IoEngine | undefined;
 		try {
+			engine = openIoEngine(reactor, config.engine);
 			if (worker === 0) return new FileDisk(await openFirst(config, isReadOnly, share), engine, parts);
 			while (Atomics.load(share.$atomic, stateWord) === 0)
 				await new Promise<void>((resolve) => reactor.after(lookNs, resolve));
@@ -88,7 +89,9 @@ export class FileDisk implements Disk, FileRequestOwner {
 			const errno = share.state === 1 ? errnoName(fd) : 'its first thread could not open it';
 			throw fileDiskError('DISK_FILE_UNUSABLE', {path: config.path, doing: 'opened', errno});
 		} catch (cause) {
-			await engine.close();
+			// The others look no more.
+			if (worker === 0) Atomics.store(share.$atomic, stateWord, -1);
+			await engine?.close();
 			throw cause;
 		}
 	}
@@ -145,18 +148,12 @@ async function openFirst(
 	isReadOnly: boolean,
 	share: ViewOf<typeof FileShare>,
 ): Promise<number> {
-	try {
-		const {handle, bytes, sectorBytes, physicalSectorBytes} = await openFile(config, isReadOnly);
-		// A handle closes its descriptor when it is collected.
-		const fd = duplicate(handle.fd);
-		await handle.close();
-		if (fd < 0)
-			throw fileDiskError('DISK_FILE_UNUSABLE', {path: config.path, doing: 'kept open', errno: errnoName(fd)});
-		Object.assign(share, {fd, bytes, sectorBytes, physicalSectorBytes});
-		Atomics.store(share.$atomic, stateWord, 1);
-		return fd;
-	} catch (cause) {
-		Atomics.store(share.$atomic, stateWord, -1);
-		throw cause;
-	}
+	const {handle, bytes, sectorBytes, physicalSectorBytes} = await openFile(config, isReadOnly);
+	// A handle closes its descriptor when it is collected.
+	const fd = duplicate(handle.fd);
+	await handle.close();
+	if (fd < 0) throw fileDiskError('DISK_FILE_UNUSABLE', {path: config.path, doing: 'kept open', errno: errnoName(fd)});
+	Object.assign(share, {fd, bytes, sectorBytes, physicalSectorBytes});
+	Atomics.store(share.$atomic, stateWord, 1);
+	return fd;
 }
