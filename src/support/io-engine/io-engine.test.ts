@@ -156,3 +156,56 @@ test('io_uring: an operation that waits holds up no other, and closing waits for
 	closeSync(pipe);
 	closeSync(full);
 });
+
+/** Runs a module in a process whose kernel denies io_uring_setup(2) (425) with an errno, as containers' do by seccomp(2). */
+function whereDenied(errno: number, source: string): string {
+	const deny = `
+		import {addressOf} from '#support/ffi';
+		import {libc} from './src/support/ffi/libc.ts';
+		const control = libc('int prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)');
+		// The number of the call is loaded, compared, and the errno or permission is returned (linux/filter.h).
+		const filter = new Uint32Array(new ArrayBuffer(4096), 0, 8);
+		filter.set([0x20, 0, 0x15 | 1 << 24, 425, 0x06, 0x5_0000 | ${errno}, 0x06, 0x7fff_0000]);
+		const program = new BigUint64Array(new ArrayBuffer(4096), 0, 2);
+		program.set([4n, addressOf(filter)]);
+		if (control(38, 1, 0, 0, 0) !== 0 || control(22, 2, addressOf(program), 0, 0) !== 0) throw new Error('no filter');
+	`;
+	const args = ['--import=tsx', '--input-type=module', '--eval', `${deny}\n${source}`];
+	return execFileSync(process.execPath, args, {encoding: 'utf8', cwd: join(import.meta.dirname, '../../..')});
+}
+
+for (const name of ['EPERM', 'ENOSYS'] as const) {
+	test(`a host that denies io_uring with ${name} has threads do the I/O, unless io_uring is asked for`, (t) => {
+		const told = whereDenied(
+			Errno[name],
+			`
+			import {openSync, readdirSync, writeSync} from 'node:fs';
+			import {EpollReactor} from '#support/reactor';
+			import {FileAction, FileOperation, openIoEngine} from '#support/io-engine';
+			const reactor = new EpollReactor();
+			const running = reactor.run();
+			const before = readdirSync('/proc/self/fd').length;
+			const engine = openIoEngine(reactor);
+			let code;
+			try { openIoEngine(reactor, 'io_uring'); } catch (error) { code = [error.code, error.message]; }
+			const open = readdirSync('/proc/self/fd').length - before;
+			const bytes = Buffer.from('data');
+			const vector = new BigUint64Array(new ArrayBuffer(4096), 0, 2);
+			vector.set([addressOf(bytes), 4n]);
+			const result = await new Promise((resolve) => {
+				class Call extends FileOperation { completed = resolve; }
+				const values = {action: FileAction.WRITE, fd: openSync('/dev/null', 'w'), vectors: Number(addressOf(vector)), count: 1};
+				engine.submit(Object.assign(new Call(), values));
+			});
+			await engine.close();
+			reactor.close();
+			await running;
+			console.log(JSON.stringify({name: engine.name, code, open, result}));
+			`,
+		);
+		t.like(JSON.parse(told), {name: 'threads', open: 0, result: 4});
+		const {code} = JSON.parse(told) as {code: [string, string]};
+		t.is(code[0], 'IO_URING_UNAVAILABLE');
+		t.regex(code[1], new RegExp(name));
+	});
+}
