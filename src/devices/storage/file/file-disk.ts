@@ -35,8 +35,8 @@ export interface FileDiskParts {
 	readonly share: ViewOf<typeof FileShare>;
 }
 
-/** Time between two looks whether the first thread has opened the file. */
-const lookNs = 1e6;
+/** Time after which a first thread is dead that has not said whether it could open the file. */
+const patienceMs = 60_000;
 const mostClearedBytes = 2 ** 30;
 
 /** A disk whose content is a file's. Nothing is copied between file and guest memory, but where direct I/O cannot take the memory. */
@@ -82,15 +82,15 @@ export class FileDisk implements Disk, FileRequestOwner {
 		try {
 			engine = openIoEngine(reactor, config.engine);
 			if (worker === 0) return new FileDisk(await openFirst(config, isReadOnly, share), engine, parts);
-			while (Atomics.load(share.$atomic, stateWord) === 0)
-				await new Promise<void>((resolve) => reactor.after(lookNs, resolve));
+			// Whoever goes meanwhile has no timers any more.
+			await Atomics.waitAsync(share.$atomic, stateWord, 0, patienceMs).value;
 			const fd = share.state === 1 ? duplicate(share.fd) : -1;
 			if (fd >= 0) return new FileDisk(fd, engine, parts);
 			const errno = share.state === 1 ? errnoName(fd) : 'its first thread could not open it';
 			throw fileDiskError('DISK_FILE_UNUSABLE', {path: config.path, doing: 'opened', errno});
 		} catch (cause) {
 			// The others look no more.
-			if (worker === 0) Atomics.store(share.$atomic, stateWord, -1);
+			if (worker === 0) tell(share, -1);
 			await engine?.close();
 			throw cause;
 		}
@@ -142,6 +142,11 @@ export class FileDisk implements Disk, FileRequestOwner {
 
 const stateWord = FileShare.word('state');
 
+function tell({$atomic}: ViewOf<typeof FileShare>, state: number): void {
+	Atomics.store($atomic, stateWord, state);
+	Atomics.notify($atomic, stateWord);
+}
+
 /** Opens the file, and lets the other threads have it. */
 async function openFirst(
 	config: FileDiskConfig,
@@ -154,6 +159,6 @@ async function openFirst(
 	await handle.close();
 	if (fd < 0) throw fileDiskError('DISK_FILE_UNUSABLE', {path: config.path, doing: 'kept open', errno: errnoName(fd)});
 	Object.assign(share, {fd, bytes, sectorBytes, physicalSectorBytes});
-	Atomics.store(share.$atomic, stateWord, 1);
+	tell(share, 1);
 	return fd;
 }

@@ -52,6 +52,7 @@ export class BlkBack implements VirtioBack {
 	readonly #config: VirtioBlkConfig;
 	readonly #state: FieldsView<typeof BlkState.fields>;
 	readonly #services: VirtioServices<BlkFeature>;
+	#opening: Promise<Disk> | undefined;
 	#disk: Disk | undefined;
 	#requests: BlkRequests | undefined;
 	/** The guest is from a snapshot, and its data are in RAM that is no more: it must not take zeros for them. */
@@ -72,7 +73,8 @@ export class BlkBack implements VirtioBack {
 		const {disk: source, readOnly, id} = this.#config;
 		const {reactor, worker, hostMemory, has} = this.#services;
 		const memory = hostMemory as SharedArrayBuffer;
-		const disk = await openDisk(source, readOnly, {reactor, worker, memory, offset: BlkShare.byteLength});
+		this.#opening = openDisk(source, readOnly, {reactor, worker, memory, offset: BlkShare.byteLength});
+		const disk = await this.#opening;
 		this.#disk = disk;
 		this.#requests = new BlkRequests(disk, id, {
 			// A driver that cannot flush counts on there being no cache (virtio 1.2, 5.2.6.2).
@@ -130,7 +132,9 @@ export class BlkBack implements VirtioBack {
 
 	async dispose(): Promise<void> {
 		this.#requests?.leave();
-		await this.#disk?.close();
+		// A machine that goes since another disk is not there goes while this one is being opened.
+		const disk = await this.#opening?.catch(() => undefined);
+		await disk?.close();
 	}
 
 	get #opened(): Disk {

@@ -1,4 +1,4 @@
-import {mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync} from 'node:fs';
+import {mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, truncateSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test from 'ava';
@@ -444,6 +444,30 @@ test('a guest that goes on from a snapshot has the content of its file, and not 
 	t.regex(String(shorter.machine.failures), /has 51200 bytes, and the guest goes on with one of 65536/);
 	await shorter.machine.dispose();
 });
+
+for (const workers of [1, 2]) {
+	test(`a machine that goes while its disk is being opened leaves nothing of it open, on ${workers} workers`, async (t) => {
+		const path = newFile();
+		const descriptors = () =>
+			readdirSync('/proc/self/fd').filter((fd) => {
+				try {
+					return readlinkSync(`/proc/self/fd/${fd}`) === path;
+				} catch {
+					return false;
+				}
+			}).length;
+		const disk = {...config, ...fileDisk(path), workers};
+		const machine = new VirtioMachine(virtioBlkPci as never, 'pci', disk, false);
+		const opening = Promise.allSettled(machine.workers.map(({backs}) => backs.open()));
+		await machine.dispose();
+		await opening;
+		t.is(descriptors(), 0);
+		const next = await make('pci', {...fileDisk(path), workers});
+		await next.machine.stop();
+		await next.machine.dispose();
+		t.is(descriptors(), 0);
+	});
+}
 
 test('a file that is not there refuses the disk, on every worker', async (t) => {
 	const path = join(directory, 'missing');
