@@ -157,26 +157,42 @@ test('io_uring: an operation that waits holds up no other, and closing waits for
 	closeSync(full);
 });
 
-/** Runs a module in a process whose kernel denies io_uring_setup(2) (425) with an errno, as containers' do by seccomp(2). */
-function whereDenied(errno: number, source: string): string {
+/** Words of `struct seccomp_data` and what is in them: io_uring_setup(2), and io_uring_enter(2) as we call it and Node's own loop does not. */
+const setup = [[0, 425]] as const;
+const enter = [
+	[0, 426],
+	[40, 0],
+] as const;
+
+/** Runs a module in a process whose kernel denies a system call with an errno, as containers' do by seccomp(2). */
+function whereDenied(call: readonly (readonly [number, number])[], errno: number, source: string): string {
+	// Each word is loaded and compared, and the errno or permission is returned (linux/filter.h).
+	const compared = call.flatMap(([offset, value], i) => [
+		0x20,
+		offset,
+		0x15 + (2 * (call.length - i) - 1) * 2 ** 24,
+		value,
+	]);
+	const words = [...compared, 0x06, 0x5_0000 + errno, 0x06, 0x7fff_0000];
 	const deny = `
 		import {addressOf} from '#support/ffi';
 		import {libc} from './src/support/ffi/libc.ts';
 		const control = libc('int prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)');
-		// The number of the call is loaded, compared, and the errno or permission is returned (linux/filter.h).
-		const filter = new Uint32Array(new ArrayBuffer(4096), 0, 8);
-		filter.set([0x20, 0, 0x15 | 1 << 24, 425, 0x06, 0x5_0000 | ${errno}, 0x06, 0x7fff_0000]);
+		const filter = new Uint32Array(new ArrayBuffer(4096));
+		filter.set([${words.join()}]);
 		const program = new BigUint64Array(new ArrayBuffer(4096), 0, 2);
-		program.set([4n, addressOf(filter)]);
+		program.set([${words.length / 2}n, addressOf(filter)]);
 		if (control(38, 1, 0, 0, 0) !== 0 || control(22, 2, addressOf(program), 0, 0) !== 0) throw new Error('no filter');
 	`;
 	const args = ['--import=tsx', '--input-type=module', '--eval', `${deny}\n${source}`];
-	return execFileSync(process.execPath, args, {encoding: 'utf8', cwd: join(import.meta.dirname, '../../..')});
+	const cwd = join(import.meta.dirname, '../../..');
+	return execFileSync(process.execPath, args, {encoding: 'utf8', cwd});
 }
 
 for (const name of ['EPERM', 'ENOSYS'] as const) {
 	test(`a host that denies io_uring with ${name} has threads do the I/O, unless io_uring is asked for`, (t) => {
 		const told = whereDenied(
+			setup,
 			Errno[name],
 			`
 			import {openSync, readdirSync, writeSync} from 'node:fs';
@@ -209,3 +225,33 @@ for (const name of ['EPERM', 'ENOSYS'] as const) {
 		t.regex(code[1], new RegExp(name));
 	});
 }
+
+test('a kernel that takes no operations is asked again by one timer, however many wait', (t) => {
+	const told = whereDenied(
+		enter,
+		Errno.EAGAIN,
+		`
+		import {EpollReactor} from '#support/reactor';
+		import {FileOperation, openIoEngine} from '#support/io-engine';
+		const reactor = new EpollReactor();
+		void reactor.run();
+		const after = reactor.after.bind(reactor);
+		let [armed, most, expired] = [0, 0, 0];
+		reactor.after = (ns, action) => {
+			most = Math.max(most, ++armed);
+			return after(ns, () => { armed--; expired++; action(); });
+		};
+		const engine = openIoEngine(reactor, 'io_uring');
+		class Call extends FileOperation { completed() {} }
+		const wait = (ns) => new Promise((resolve) => after(ns, resolve));
+		for (let count = 0; count < 20; count++) {
+			engine.submit(new Call());
+			await wait(0);
+		}
+		while (expired < 3) await wait(1e6);
+		console.log(JSON.stringify({most, inFlight: engine.inFlight}));
+		process.exit(0);
+		`,
+	);
+	t.deepEqual(JSON.parse(told), {most: 1, inFlight: 20});
+});

@@ -1,5 +1,5 @@
 import {close, drainEventfd, eventfd, readableInPool} from '#support/ffi';
-import type {Reactor, Watch} from '#support/reactor';
+import type {Reactor, Timer, Watch} from '#support/reactor';
 import {FileAction, type FileOperation, type IoEngine} from './io-engine.ts';
 import {OperationQueue} from './operation-queue.ts';
 import {Ring} from './ring.ts';
@@ -23,6 +23,7 @@ export class UringEngine implements IoEngine {
 	readonly #operations: (FileOperation | undefined)[];
 	readonly #tokens: number[];
 	#isAwaited = false;
+	#again: Timer | undefined;
 	#isClosed = false;
 
 	private constructor(reactor: Reactor, ring: Ring, eventFd: number) {
@@ -83,11 +84,16 @@ export class UringEngine implements IoEngine {
 		if (this.#isClosed) return;
 		this.#ring.signal(false);
 		while (this.#waiting.length > 0 && this.#tokens.length > 0 && this.#ring.room > 0) this.#add(this.#waiting.shift());
-		if (this.#ring.enter() < 0) this.#reactor.after(againNs, this.#pass);
+		if (this.#ring.enter() < 0) this.#again ??= this.#reactor.after(againNs, this.#passAgain);
 		this.#reap();
 		this.#ring.signal(true);
 		// One that came before it was said.
 		this.#reap();
+	};
+
+	readonly #passAgain = (): void => {
+		this.#again = undefined;
+		this.#pass();
 	};
 
 	#add(operation: FileOperation): void {
