@@ -4,7 +4,7 @@ import type {VirtioBack, VirtioServices} from '#devices/virtio/device';
 import type {VirtQueue} from '#devices/virtio/queue';
 import {errorTable} from '#support/errors';
 import {type FieldsView, i32, reserved, u32, wire} from '#support/wire';
-import {diskConfig, toldBytes, writebackOffset} from './config-space.ts';
+import {diskConfig, toldDisk, writebackOffset} from './config-space.ts';
 import type {VirtioBlkConfig} from './handle.ts';
 import {BlkConfig} from './layout.ts';
 import {BlkRequests} from './requests.ts';
@@ -44,6 +44,10 @@ const blkError = errorTable({
 	VIRTIO_BLK_SHORTER: (c: {bytes: number; told: number}) => ({
 		message: `The disk has ${c.bytes} bytes, and the guest goes on with one of ${c.told}`,
 		remedy: 'Restore with the file that the machine had when its snapshot was made',
+	}),
+	VIRTIO_BLK_SECTORS: (c: {sector: number; told: number}) => ({
+		message: `The disk has sectors of ${c.sector} bytes, and the guest goes on with ones of ${c.told}`,
+		remedy: 'Restore without direct, or with the file where it was when the snapshot was made',
 	}),
 });
 
@@ -94,9 +98,11 @@ export class BlkBack implements VirtioBack {
 			this.#state.mover = diskMovers.indexOf(this.#opened.mover) + 1;
 		});
 		if (worker.index !== 0) return;
-		const {bytes} = this.#opened;
-		const told = toldBytes(this.#services.config);
-		if (bytes < told) throw blkError('VIRTIO_BLK_SHORTER', {bytes, told});
+		const {bytes, geometry} = this.#opened;
+		const told = toldDisk(this.#services.config);
+		if (bytes < told.bytes) throw blkError('VIRTIO_BLK_SHORTER', {bytes, told: told.bytes});
+		if (told.bytes > 0 && told.block % geometry.sectorBytes !== 0)
+			throw blkError('VIRTIO_BLK_SECTORS', {sector: geometry.sectorBytes, told: told.block});
 		this.#tell();
 	}
 

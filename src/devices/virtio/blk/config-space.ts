@@ -34,5 +34,8 @@ export function diskConfig({bytes, geometry}: Disk, queues: number): Uint8Array 
 	});
 }
 
-/** Bytes of the disk that configuration space tells of. */
-export const toldBytes = (config: Uint8Array): number => BlkConfig.read(config).capacity * sectorBytes;
+/** The disk that configuration space tells of: its length, 0 before there is one, and its blocks. */
+export function toldDisk(config: Uint8Array): {readonly bytes: number; readonly block: number} {
+	const {capacity, blockBytes} = BlkConfig.read(config);
+	return {bytes: capacity * sectorBytes, block: blockBytes};
+}

@@ -416,18 +416,37 @@ test('a pause waits for what is in flight, and the memory of a device that goes 
 	}
 });
 
+/** Saved devices whose guest knows a disk of other sectors than the host's files have. */
+function toldSectors<S>(saved: S, bytes: number): S {
+	const copy = structuredClone(saved);
+	const change = (value: unknown): void => {
+		if (typeof value !== 'object' || value === null) return;
+		const fields = value as Record<string, unknown>;
+		const told = fields['virtio.config'];
+		if (typeof told === 'string') {
+			const space = Buffer.from(told, 'base64');
+			space.writeUInt32LE(bytes, BlkConfig.offset('blockBytes'));
+			fields['virtio.config'] = space.toString('base64');
+		}
+		for (const each of Object.values(fields)) change(each);
+	};
+	change(copy);
+	return copy;
+}
+
 test('a guest that goes on from a snapshot has the content of its file, and not of a shorter one', async (t) => {
 	const path = newFile();
 	const one = await make('pci', fileDisk(path));
 	await one.machine.stop();
 	await one.machine.dispose();
-	const restored = async (file: string) => {
+	const saved = one.machine.machine.save();
+	const restored = async (file: string, state = saved) => {
 		const two = await make('pci', fileDisk(file));
 		await two.machine.stop();
 		const ram = new Uint8Array(0x10_0000);
 		one.machine.memory.copyOut(0, ram);
 		two.machine.memory.copyIn(0, ram);
-		two.machine.machine.restore(one.machine.machine.save());
+		two.machine.machine.restore(state);
 		two.driver.resume(one.driver);
 		two.machine.start();
 		return two;
@@ -443,6 +462,9 @@ test('a guest that goes on from a snapshot has the content of its file, and not 
 	const shorter = await restored(newFile(100));
 	t.regex(String(shorter.machine.failures), /has 51200 bytes, and the guest goes on with one of 65536/);
 	await shorter.machine.dispose();
+	const finer = await restored(path, toldSectors(saved, 256));
+	t.regex(String(finer.machine.failures), /has sectors of 512 bytes, and the guest goes on with ones of 256/);
+	await finer.machine.dispose();
 });
 
 for (const workers of [1, 2]) {
