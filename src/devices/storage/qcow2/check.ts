@@ -111,7 +111,7 @@ async function countTable(
 		if (high === 0 && low === 0) continue;
 		if (high & High.compressed) {
 			const {offset: at, bytes} = compressedPlace(high, low, clusterBits);
-			references.add(at, bytes, `compressed cluster ${index} of ${name}`);
+			references.addWithin(at, bytes, `compressed cluster ${index} of ${name}`);
 			if (high & High.copied) faults.add(`compressed cluster ${index} of ${name} is marked as written in place`);
 			continue;
 		}
@@ -173,7 +173,9 @@ async function compareCounts(
 			const wanted = references.get(cluster);
 			if (count === wanted) continue;
 			const isLeak = count > wanted;
-			if ((repair === 'all' || (repair === 'leaks' && isLeak)) && (await counts.set(cluster, wanted))) faults.repair();
+			// What could not be counted would be given away.
+			const repairs = isLeak ? repair !== undefined && references.isComplete : repair === 'all';
+			if (repairs && (await counts.set(cluster, wanted))) faults.repair();
 			else if (isLeak) faults.leak();
 			else faults.add(`the cluster at ${cluster * header.clusterBytes} has ${wanted} uses and counts ${count}`);
 		}

@@ -92,3 +92,15 @@ test('a cluster that is compressed gives a cluster of bytes, or an error', async
 	for (const [name, packed] of Object.entries(wrong))
 		await t.throwsAsync(compressed(packed), {code: 'DISK_IMAGE_DAMAGED', message: /compressed/}, name);
 });
+
+test('a check gives nothing away while it could not count all uses', async (t) => {
+	const {bytes, l1} = await make();
+	// The table of both clusters cannot be read.
+	bytes.writeBigUInt64BE(copied | (2n ** 40n), l1);
+	const file = MemoryFile.of(bytes);
+	const image = await openQcow2(file);
+	for (const repair of ['leaks', 'all'] as const) {
+		const {leaks, faultCount} = await image.check(repair);
+		t.deepEqual([leaks, faultCount > 0], [3, true], repair);
+	}
+});

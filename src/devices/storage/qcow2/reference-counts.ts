@@ -9,6 +9,7 @@ export class ReferenceCounts {
 	readonly #clusterBytes: number;
 	readonly #faults: Faults;
 	readonly #pages = new Map<number, Uint32Array>();
+	#isComplete = true;
 	/** The first cluster behind the file, and behind what is to be appended to it. */
 	end: number;
 
@@ -28,39 +29,45 @@ export class ReferenceCounts {
 		this.end++;
 	}
 
+	/** False where a reference could not be counted: a cluster that seems to have no use may have one. */
+	get isComplete(): boolean {
+		return this.#isComplete;
+	}
+
 	/**
-	 * Counts a reference to bytes, which begin with a cluster where they fill it.
+	 * Counts a reference to bytes that begin with a cluster.
 	 * @returns false for what cannot be, which is a fault
 	 */
 	add(offset: number, bytes: number, name: string): boolean {
+		if (bytes === 0 || offset % this.#clusterBytes === 0) return this.addWithin(offset, bytes, name);
+		return this.#fault(`${name} begins within a cluster, at ${offset}`);
+	}
+
+	/** Counts a reference to bytes that begin anywhere, as compressed ones do. @returns as {@link add} */
+	addWithin(offset: number, bytes: number, name: string): boolean {
 		if (bytes === 0) return true;
-		const isTable = bytes >= this.#clusterBytes;
-		if (!Number.isSafeInteger(offset) || (isTable && offset % this.#clusterBytes !== 0)) {
-			this.#faults.add(`${name} begins within a cluster, at ${offset}`);
-			return false;
-		}
 		const [first, last] = [offset, offset + bytes - 1].map((at) => Math.floor(at / this.#clusterBytes)) as [
 			number,
 			number,
 		];
-		if (last >= this.end) {
-			this.#faults.add(`${name} lies behind the end of the file, at ${offset}`);
-			return false;
-		}
+		if (!(last < this.end)) return this.#fault(`${name} lies behind the end of the file, at ${offset}`);
 		for (let cluster = first; cluster <= last; cluster++) {
 			const number = Math.floor(cluster / perPage);
 			let page = this.#pages.get(number);
 			if (page === undefined) {
-				if (this.#pages.size === mostPages) {
-					this.#faults.add('it refers to more clusters than can be counted');
-					return false;
-				}
+				if (this.#pages.size === mostPages) return this.#fault('it refers to more clusters than can be counted');
 				page = new Uint32Array(perPage);
 				this.#pages.set(number, page);
 			}
 			page[cluster % perPage] = (page[cluster % perPage] ?? 0) + 1;
 		}
 		return true;
+	}
+
+	#fault(what: string): false {
+		this.#faults.add(what);
+		this.#isComplete = false;
+		return false;
 	}
 
 	/** How often a cluster is referred to. */
