@@ -23,10 +23,14 @@ interface EntrySpec {
 	/** Sectors that are written, each of one byte again and again; of a length they are zeros. */
 	readonly writes: readonly {readonly offset: number; readonly fill?: number; readonly length?: number}[];
 	readonly guid?: string;
+	/** Bytes that it has, with what lies in it behind its own. */
+	readonly bytes?: number;
+	/** Size of the file that was on stable storage. */
+	readonly flushed?: number;
 }
 
 /** An entry as [MS-VHDX] 2.3.1 has it. */
-function encodeEntry({sequence, tail, writes, guid = logGuid}: EntrySpec): Buffer {
+function encodeEntry({sequence, tail, writes, guid = logGuid, bytes, flushed = 4 * MiB}: EntrySpec): Buffer {
 	const head = Buffer.alloc(Math.ceil((64 + writes.length * 32) / sector) * sector);
 	const sectors: Buffer[] = [];
 	for (const [index, {offset, fill, length}] of writes.entries()) {
@@ -45,14 +49,15 @@ function encodeEntry({sequence, tail, writes, guid = logGuid}: EntrySpec): Buffe
 		data.writeUInt32LE(sequence, sector - 4);
 		sectors.push(data);
 	}
-	const entry = Buffer.concat([head, ...sectors]);
+	const own = Buffer.concat([head, ...sectors]);
+	const entry = Buffer.concat([own, Buffer.alloc(Math.max(0, (bytes ?? 0) - own.length))]);
 	entry.write('loge', 0, 'latin1');
 	entry.writeUInt32LE(entry.length, 8);
 	entry.writeUInt32LE(tail, 12);
 	entry.writeBigUInt64LE(BigInt(sequence), 16);
 	entry.writeUInt32LE(writes.length, 24);
 	guidBytes(guid).copy(entry, 32);
-	entry.writeBigUInt64LE(BigInt(8 * MiB), 48);
+	entry.writeBigUInt64LE(BigInt(flushed), 48);
 	entry.writeBigUInt64LE(BigInt(8 * MiB), 56);
 	entry.writeUInt32LE(crc32c(entry), 4);
 	return entry;
@@ -152,4 +157,37 @@ test('entries in each other are not looked at without end', async (t) => {
 	// Each says that it is as long as the log.
 	for (let at = MiB; at < 2 * MiB; at += sector) bytes.writeUInt32LE(MiB, at + 8);
 	await t.throwsAsync(readLog(MemoryFile.of(bytes), header), {code: 'DISK_IMAGE_DAMAGED', message: /without end/});
+});
+
+test('a sequence that begins within one of its entries is none', async (t) => {
+	// The first one holds the second; the third goes on over the end of the log, to the second: they lead to each other.
+	const inner = encodeEntry({sequence: 1, tail: 0, writes: []});
+	const outer = encodeEntry({sequence: 10, tail: sector, writes: [], bytes: 2 * sector});
+	inner.copy(outer, sector);
+	outer.writeUInt32LE(0, 4);
+	outer.writeUInt32LE(crc32c(outer), 4);
+	const last = encodeEntry({sequence: 7, tail: 0, writes: [], bytes: MiB - sector});
+	outer.copy(last, MiB - 2 * sector, 0, sector);
+	last.writeUInt32LE(0, 4);
+	last.writeUInt32LE(crc32c(last), 4);
+	const file = fileWith([
+		[0, outer],
+		[2 * sector, last],
+	]);
+	await t.throwsAsync(readLog(file, header), {code: 'DISK_IMAGE_DAMAGED', message: /nothing whole/});
+});
+
+test('an entry may have as many writes as it has room for', async (t) => {
+	const logBytes = 8 * MiB;
+	const count = 200_000;
+	const bytes = Buffer.alloc(16 * MiB);
+	const writes = Array.from({length: count}, () => ({offset: 12 * MiB, length: sector}));
+	encodeEntry({sequence: 1, tail: 0, writes}).copy(bytes, MiB);
+	const replay = await readLog(MemoryFile.of(bytes), {...header, logBytes});
+	t.is(replay?.writes.length, count);
+});
+
+test('a file that has lost its end since the log was written is not taken for whole', async (t) => {
+	const entry = encodeEntry({sequence: 1, tail: 0, writes: [{offset: 3 * MiB, fill: 9}], flushed: 5 * MiB});
+	await t.throwsAsync(readLog(fileWith([[0, entry]]), header), {code: 'DISK_IMAGE_DAMAGED', message: /cut off/});
 });

@@ -24,6 +24,8 @@ interface Entry {
 	readonly tail: number;
 	/** The file has at least so many bytes when it was applied. */
 	readonly fileBytes: number;
+	/** The file had at least so many bytes on stable storage when it was written. */
+	readonly flushedBytes: number;
 	readonly writes: readonly LoggedWrite[];
 }
 
@@ -44,27 +46,29 @@ export async function readLog(file: ImageFile, {logGuid, logOffset, logBytes}: H
 	const log = Buffer.alloc(logBytes);
 	await file.read(logOffset, log);
 	const reader = new LogReader(log, logGuid, logOffset, () => damaged('the entries of its log overlap without end'));
-	let best: {start: number; last: bigint} | undefined;
+	let best: Sequence | undefined;
 	for (let start = 0; start < logBytes; ) {
 		const sequence = reader.sequence(start);
 		if (sequence === undefined) {
 			start += sectorBytes;
 			continue;
 		}
-		if (best === undefined || sequence.last > best.last) best = {start: sequence.tail, last: sequence.last};
+		if (sequence.entries !== undefined && (best === undefined || sequence.last.sequence > best.last.sequence))
+			best = {entries: sequence.entries, last: sequence.last};
 		if (sequence.end <= start) break;
 		start = sequence.end;
 	}
 	if (best === undefined) throw damaged('its log is to be replayed, and has nothing whole');
-	const writes: LoggedWrite[] = [];
-	let fileBytes = 0;
-	for (let at = best.start, entry = reader.entry(at); ; entry = reader.entry(at)) {
-		if (entry === undefined) throw damaged('its log ends within an entry');
-		writes.push(...entry.writes);
-		fileBytes = entry.fileBytes;
-		if (entry.sequence === best.last) return {writes, fileBytes};
-		at = (at + entry.length) % logBytes;
-	}
+	const {fileBytes, flushedBytes} = best.last;
+	const found = await file.size();
+	if (flushedBytes > found) throw damaged(`it is cut off: it had ${flushedBytes} bytes, and has ${found}`);
+	return {writes: best.entries.flatMap(({writes}) => writes), fileBytes};
+}
+
+/** Entries that follow each other, and the last of them. */
+interface Sequence {
+	readonly entries: readonly Entry[];
+	readonly last: Entry;
 }
 
 class LogReader {
@@ -82,22 +86,27 @@ class LogReader {
 		this.#endless = endless;
 	}
 
-	/** The longest sequence that begins at `start`, where its last entry says that it begins there or within. */
-	sequence(start: number): {tail: number; end: number; last: bigint} | undefined {
+	/**
+	 * The longest sequence that begins at `start`, and where it ends. Its entries count from the one on at which the last one says that it begins:
+	 * there are none where that is no place of an entry.
+	 */
+	sequence(start: number): {entries: readonly Entry[] | undefined; end: number; last: Entry} | undefined {
 		let at = start;
 		let length = 0;
 		let last: Entry | undefined;
+		const entries = new Map<number, Entry>();
 		for (;;) {
 			const entry = this.entry(at);
 			if (entry === undefined || (last !== undefined && entry.sequence !== last.sequence + 1n)) break;
 			if (length + entry.length > this.#log.length) break;
 			last = entry;
+			entries.set(at, entry);
 			length += entry.length;
 			at = (at + entry.length) % this.#log.length;
 		}
 		if (last === undefined) return undefined;
-		const within = (last.tail - start + this.#log.length) % this.#log.length;
-		return within < length ? {tail: last.tail, end: at, last: last.sequence} : undefined;
+		const first = [...entries.keys()].indexOf(last.tail);
+		return {entries: first < 0 ? undefined : [...entries.values()].slice(first), end: at, last};
 	}
 
 	/** The whole entry at a place of the log. */
@@ -129,8 +138,8 @@ class LogReader {
 		const checksum = crc32c(bytes.subarray(8), crc32c(Buffer.alloc(4), crc32c(bytes.subarray(0, 4))));
 		if (checksum !== head.readUInt32LE(4)) return undefined;
 		const writes = this.#writes(bytes, count, sequence);
-		const fileBytes = Number(head.readBigUInt64LE(56));
-		return writes === undefined ? undefined : {sequence, length, tail, fileBytes, writes};
+		const [flushedBytes, fileBytes] = [Number(head.readBigUInt64LE(48)), Number(head.readBigUInt64LE(56))];
+		return writes === undefined ? undefined : {sequence, length, tail, fileBytes, flushedBytes, writes};
 	}
 
 	#writes(bytes: Buffer, count: number, sequence: bigint): LoggedWrite[] | undefined {
