@@ -83,8 +83,8 @@ export async function readHeader(file: ImageFile): Promise<Header> {
 		const bytes = Buffer.alloc(headerBytes);
 		await file.read(places.headers[slot], bytes);
 		if (bytes.toString('latin1', 0, 4) !== 'head' || bytes.readUInt32LE(4) !== checksumOf(bytes)) continue;
-		// The next header has the next number.
-		if (bytes.readUInt16LE(66) !== 1 || bytes.readBigUInt64LE(8) === 2n ** 64n - 1n) continue;
+		// The next headers have the next numbers, and nobody has counted so far.
+		if (bytes.readUInt16LE(66) !== 1 || bytes.readBigUInt64LE(8) >= 2n ** 63n) continue;
 		headers.push({
 			slot,
 			sequence: bytes.readBigUInt64LE(8),

@@ -180,6 +180,18 @@ for (const differencing of [false, true]) {
 	});
 }
 
+test('a header after which others have no number left does not count', async (t) => {
+	const file = new MemoryFile();
+	await createVhdx(file, {sizeBytes: 4 * MiB});
+	const {sequence} = await readHeader(file);
+	// One number for the header of a log that was replayed, and one for the first change.
+	for (const last of [2n ** 64n - 1n, 2n ** 64n - 2n]) {
+		const header = await readHeader(file);
+		await file.write(places.headers[header.slot === 0 ? 1 : 0], encodeHeader({...header, sequence: last}));
+		t.is((await readHeader(file)).sequence, sequence);
+	}
+});
+
 test('the checksum is that of the polynomial’s own test', (t) => {
 	t.is(crc32c(Buffer.from('123456789')), 0xe306_9283);
 	t.is(crc32c(Buffer.from('6789'), crc32c(Buffer.from('12345'))), 0xe306_9283);
