@@ -180,6 +180,22 @@ for (const differencing of [false, true]) {
 	});
 }
 
+test('a block that is there in part has its bitmap, whenever the first one is cut off', async (t) => {
+	t.timeout(300_000);
+	const sizeBytes = MiB;
+	const {below, bytes} = await makeBelow(sizeBytes);
+	// Little is done, and what is left of it is looked at often: any sectors of what was written since a flush.
+	for (let seed = 1; seed <= 4; seed++)
+		await crashEverywhere(t, seed, {
+			sizeBytes,
+			steps: 4,
+			samples: 12,
+			create: (file) => createVhdx(file, {sizeBytes, blockBytes: MiB, backing: backingOf(below)}),
+			open: (file) => open(file, below),
+			first: bytes,
+		});
+});
+
 test('a header after which others have no number left does not count', async (t) => {
 	const file = new MemoryFile();
 	await createVhdx(file, {sizeBytes: 4 * MiB});
