@@ -36,6 +36,11 @@ export class HostImageFile implements ImageFile {
 	}
 
 	async read(offset: number, bytes: Uint8Array): Promise<void> {
+		// A damaged image may have it there; no file goes so far.
+		if (!Number.isSafeInteger(offset + bytes.length)) {
+			bytes.fill(0);
+			return;
+		}
 		for (let at = 0; at < bytes.length; ) {
 			const {bytesRead} = await this.#try('read', () => this.#handle.read(bytes, at, bytes.length - at, offset + at));
 			if (bytesRead === 0) {

@@ -7,6 +7,10 @@ import {readSnapshots} from './snapshots.ts';
 
 /** L2 tables that a check reads, at most: an image may have snapshots without end that share theirs. */
 const mostTables = 2 ** 22;
+/** Entries of their L1 tables, which may lie in each other: 256 snapshots of 64 TiB in clusters of 64 KiB. */
+const mostEntries = 2 ** 25;
+/** QEMU goes no further. */
+const mostBitmaps = 65_535;
 
 /** An image whose file has all that is in memory. */
 export interface CheckedImage {
@@ -26,8 +30,10 @@ export async function checkQcow2(
 ): Promise<CheckResult> {
 	const faults = new Faults();
 	const references = await countReferences(image, faults, progress);
+	// What could not be counted would be given away.
+	const isComplete = faults.result.faultCount === 0;
 	if (repair === 'all') addBlocks(image, references);
-	await compareCounts(image, references, faults, repair);
+	await compareCounts(image, references, faults, {rises: repair === 'all', falls: repair !== undefined && isComplete});
 	await checkMarks(image, references, faults, repair);
 	return faults.result;
 }
@@ -59,18 +65,21 @@ async function countReferences(
 	const snapshots = await readSnapshots(file, header, faults);
 	references.add(header.snapshotsOffset, snapshots.bytes, 'the snapshot table');
 	await countBitmaps(image, references, faults);
-	const tables = [{name: 'the disk', offset: l1Offset, size: l1.length / 8}, ...snapshots.tables];
+	const unsupported = (what: string) => imageError('DISK_IMAGE_UNSUPPORTED', {path: file.path, format, what});
+	const tables = [{name: 'the disk', offset: l1Offset, size: l1.length / 8}];
+	const seen = new Set([l1Offset]);
+	for (const table of snapshots.tables) {
+		const {name, offset, size} = table;
+		if (seen.has(offset)) faults.add(`${name} has its L1 table where another one has it`);
+		else if (references.add(offset, size * 8, `the L1 table of ${name}`)) tables.push(table);
+		seen.add(offset);
+	}
 	const total = tables.reduce((sum, {size}) => sum + size, 0);
-	const seen = new Set<number>();
+	if (total > mostEntries)
+		throw unsupported(`its snapshots have tables of more than ${mostEntries} entries to be checked`);
 	let [done, visits] = [0, 0];
 	for (const {name, offset, size} of tables) {
 		const isActive = offset === l1Offset;
-		if (seen.has(offset)) {
-			faults.add(`${name} has its L1 table where another one has it`);
-			continue;
-		}
-		seen.add(offset);
-		if (!isActive) references.add(offset, size * 8, `the L1 table of ${name}`);
 		const entries = isActive ? l1 : Buffer.alloc(size * 8);
 		if (!isActive) await file.read(offset, entries);
 		const own = new Set<number>();
@@ -83,12 +92,7 @@ async function countReferences(
 			if (own.has(at)) faults.add(`${table} lies where another one does`);
 			else await countTable(image, at, table, references, faults);
 			own.add(at);
-			if (++visits > mostTables)
-				throw imageError('DISK_IMAGE_UNSUPPORTED', {
-					path: file.path,
-					format,
-					what: `its snapshots have more than ${mostTables} tables to be checked`,
-				});
+			if (++visits > mostTables) throw unsupported(`its snapshots have more than ${mostTables} tables to be checked`);
 		}
 	}
 	progress?.(total, total);
@@ -128,10 +132,12 @@ async function countBitmaps({file, header}: CheckedImage, references: ReferenceC
 	if (!references.add(bitmaps.offset, bitmaps.bytes, 'the directory of bitmaps')) return;
 	const directory = Buffer.alloc(bitmaps.bytes);
 	await file.read(bitmaps.offset, directory);
-	for (let at = 0; at + 24 <= directory.length; ) {
+	for (let [at, count, total] = [0, 0, 0]; at + 24 <= directory.length; count++) {
 		const offset = Number(directory.readBigUInt64BE(at));
 		const size = directory.readUInt32BE(at + 8);
-		if (size > 2 ** 22) return faults.add(`a bitmap has ${size} clusters`);
+		total += size;
+		if (size > 2 ** 22 || total > mostEntries || count === mostBitmaps)
+			return faults.add('its bitmaps have more clusters than can be counted');
 		if (references.add(offset, size * 8, 'the table of a bitmap')) {
 			const table = Buffer.alloc(size * 8);
 			await file.read(offset, table);
@@ -161,7 +167,7 @@ async function compareCounts(
 	{counts, header}: CheckedImage,
 	references: ReferenceCounts,
 	faults: Faults,
-	repair: Repair | undefined,
+	{rises, falls}: {readonly rises: boolean; readonly falls: boolean},
 ): Promise<void> {
 	const ranges = new Set(references.ranges(counts.perBlock));
 	for (let range = 0; range < counts.tableEntries; range++) if (await counts.hasCounts(range)) ranges.add(range);
@@ -173,9 +179,7 @@ async function compareCounts(
 			const wanted = references.get(cluster);
 			if (count === wanted) continue;
 			const isLeak = count > wanted;
-			// What could not be counted would be given away.
-			const repairs = isLeak ? repair !== undefined && references.isComplete : repair === 'all';
-			if (repairs && (await counts.set(cluster, wanted))) faults.repair();
+			if ((isLeak ? falls : rises) && (await counts.set(cluster, wanted))) faults.repair();
 			else if (isLeak) faults.leak();
 			else faults.add(`the cluster at ${cluster * header.clusterBytes} has ${wanted} uses and counts ${count}`);
 		}

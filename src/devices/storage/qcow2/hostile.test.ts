@@ -104,3 +104,42 @@ test('a check gives nothing away while it could not count all uses', async (t) =
 		t.deepEqual([leaks, faultCount > 0], [3, true], repair);
 	}
 });
+
+/** The image with a snapshot table of these L1 tables behind it. */
+function withSnapshots(bytes: Buffer, tables: readonly {offset: bigint; size: number}[], behind = 0): Buffer {
+	const table = Buffer.alloc(Math.ceil((tables.length * 40) / clusterBytes) * clusterBytes + behind);
+	for (const [index, {offset, size}] of tables.entries()) {
+		table.writeBigUInt64BE(offset, index * 40);
+		table.writeUInt32BE(size, index * 40 + 8);
+	}
+	const changed = Buffer.concat([bytes, table]);
+	changed.writeUInt32BE(tables.length, 60);
+	changed.writeBigUInt64BE(BigInt(bytes.length), 64);
+	return changed;
+}
+
+test('tables of snapshots that cannot be are not read', async (t) => {
+	const {bytes} = await make();
+	const tables = Array.from({length: 2000}, (_, index) => ({
+		offset: 2n ** 40n + BigInt(index * clusterBytes),
+		size: 2 ** 22,
+	}));
+	const image = await openQcow2(MemoryFile.of(withSnapshots(bytes, tables), {writable: false}));
+	let most = 0;
+	const {faultCount} = await image.check(undefined, (done) => {
+		most = Math.max(most, done);
+	});
+	t.true(faultCount >= tables.length);
+	t.true(most < 2 ** 22, 'tables that are not there have no entries');
+});
+
+test('snapshots with entries without end are refused', async (t) => {
+	const {bytes} = await make();
+	// Tables in each other, all within the file.
+	const tables = Array.from({length: 200}, (_, index) => ({
+		offset: BigInt(bytes.length + index * clusterBytes),
+		size: 2 ** 20,
+	}));
+	const image = await openQcow2(MemoryFile.of(withSnapshots(bytes, tables, 2 ** 25), {writable: false}));
+	await t.throwsAsync(image.check(), {code: 'DISK_IMAGE_UNSUPPORTED', message: /entries/});
+});

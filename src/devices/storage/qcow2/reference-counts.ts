@@ -9,7 +9,6 @@ export class ReferenceCounts {
 	readonly #clusterBytes: number;
 	readonly #faults: Faults;
 	readonly #pages = new Map<number, Uint32Array>();
-	#isComplete = true;
 	/** The first cluster behind the file, and behind what is to be appended to it. */
 	end: number;
 
@@ -27,11 +26,6 @@ export class ReferenceCounts {
 	/** One more cluster will be there. */
 	extend(): void {
 		this.end++;
-	}
-
-	/** False where a reference could not be counted: a cluster that seems to have no use may have one. */
-	get isComplete(): boolean {
-		return this.#isComplete;
 	}
 
 	/**
@@ -66,7 +60,6 @@ export class ReferenceCounts {
 
 	#fault(what: string): false {
 		this.#faults.add(what);
-		this.#isComplete = false;
 		return false;
 	}
 
