@@ -143,3 +143,15 @@ test('snapshots with entries without end are refused', async (t) => {
 	const image = await openQcow2(MemoryFile.of(withSnapshots(bytes, tables, 2 ** 25), {writable: false}));
 	await t.throwsAsync(image.check(), {code: 'DISK_IMAGE_UNSUPPORTED', message: /entries/});
 });
+
+test('an L1 table of several clusters lies over no other table with any of them', async (t) => {
+	const file = new MemoryFile();
+	await createQcow2(file, {sizeBytes: 2 ** 22, clusterBytes: 512});
+	const bytes = Buffer.concat([file.bytes(), Buffer.alloc(1024)]);
+	// The second cluster of two is the block of counts, which has moved.
+	const l1 = bytes.length - 1024;
+	bytes.copy(bytes, l1 + 512, 1024, 1536);
+	bytes.writeBigUInt64BE(BigInt(l1 + 512), 512);
+	bytes.writeBigUInt64BE(BigInt(l1), 40);
+	await t.throwsAsync(openQcow2(MemoryFile.of(bytes)), {code: 'DISK_IMAGE_DAMAGED', message: /its L1 table/});
+});

@@ -33,7 +33,8 @@ export class L2Tables {
 		await file.read(l1.offset, l1.bytes);
 		const tables = new L2Tables(file, header.clusterBytes, own, l1);
 		if (own === undefined) return tables;
-		if (own.has(l1.offset)) throw tables.#damaged('its L1 table lies where another table of it does');
+		if (own.hasAny(l1.offset, l1.bytes.length))
+			throw tables.#damaged('its L1 table lies where another table of it does');
 		own.add(l1.offset, l1.bytes.length);
 		for (let index = 0; index < header.l1Size; index++) {
 			const offset = tables.offset(index);

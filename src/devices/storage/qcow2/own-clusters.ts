@@ -15,6 +15,12 @@ export class OwnClusters {
 		return this.#clusters.has(offset);
 	}
 
+	/** True when any cluster is one of a table that begins at `offset`. */
+	hasAny(offset: number, bytes: number): boolean {
+		for (let at = 0; at < bytes; at += this.#clusterBytes) if (this.has(offset + at)) return true;
+		return false;
+	}
+
 	/** Notes the clusters of a table that begins at one of them. */
 	add(offset: number, bytes: number): void {
 		for (let at = 0; at < bytes; at += this.#clusterBytes) this.#clusters.add(offset + at);
