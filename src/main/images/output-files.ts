@@ -1,3 +1,4 @@
+import {randomUUID} from 'node:crypto';
 import {createWriteStream} from 'node:fs';
 import {open, rename, rm} from 'node:fs/promises';
 import {Readable, type Transform} from 'node:stream';
@@ -21,7 +22,11 @@ export class OutputFiles implements AsyncDisposable {
 
 	/** Writes bytes as they come. */
 	async pieces(path: string, pieces: AsyncIterable<Uint8Array>, ...through: readonly Transform[]): Promise<void> {
-		await pipeline([Readable.from(this.#counted(pieces)), ...through, createWriteStream(this.#begin(path))]);
+		await pipeline([
+			Readable.from(this.#counted(pieces)),
+			...through,
+			createWriteStream(this.#begin(path), {flags: 'wx'}),
+		]);
 	}
 
 	/** Writes a tree as an initial file system, compressed as its name ends: `.gz` or `.zst`. */
@@ -32,7 +37,7 @@ export class OutputFiles implements AsyncDisposable {
 
 	/** Writes a tree as a disk: an ext4 file system, with holes where nothing is. @throws VmmError as {@link writeExt4} does */
 	async disk(path: string, tree: FileTree, options: Ext4Options): Promise<void> {
-		await using file = await open(this.#begin(path), 'w');
+		await using file = await open(this.#begin(path), 'wx');
 		await file.truncate(options.sizeBytes);
 		const write = async (bytes: Uint8Array, at: number) => {
 			this.#onBytes(bytes.length);
@@ -56,8 +61,9 @@ export class OutputFiles implements AsyncDisposable {
 		for (const unfinished of this.#unfinished.values()) await rm(unfinished, {force: true});
 	}
 
+	/** Names a file that is to be made, never one that is there: in a folder of many it may be a link of somebody else's. */
 	#begin(path: string): string {
-		const unfinished = `${path}.${process.pid}.new`;
+		const unfinished = `${path}.${randomUUID()}.new`;
 		this.#unfinished.set(path, unfinished);
 		return unfinished;
 	}
