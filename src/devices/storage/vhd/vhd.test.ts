@@ -174,13 +174,16 @@ for (const fixed of [false, true]) {
 	});
 }
 
-test('a fixed disk whose file is too short reads on as zeros, and a check says so', async (t) => {
+test('a fixed disk whose file is too short reads on as zeros, a check says so, and it is not written', async (t) => {
 	const file = new MemoryFile();
 	await createVhd(file, {sizeBytes: 2 ** 20, fixed: true});
 	const footer = file.bytes().subarray(-512);
-	const image = await openVhd(MemoryFile.of(Buffer.concat([Buffer.alloc(10_000, 7), footer])));
+	const short = Buffer.concat([Buffer.alloc(10_000, 7), footer]);
+	const image = await openVhd(MemoryFile.of(short, {writable: false}));
 	const bytes = new Uint8Array(2 ** 20);
 	await readImage(image, 0, bytes);
 	t.deepEqual([bytes[9_999], bytes[10_512], bytes.at(-1)], [7, 0, 0]);
 	t.like(await image.check(), {faultCount: 1});
+	// The footer lies where the disk would be written.
+	await t.throwsAsync(openVhd(MemoryFile.of(short)), {code: 'DISK_IMAGE_DAMAGED', message: /fewer/});
 });

@@ -25,6 +25,11 @@ export interface VhdOptions {
 export async function openVhd(file: ImageFile): Promise<DiskImage> {
 	const {footer, isAtEnd, fileBytes} = await readFooter(file);
 	if (footer.type === DiskType.dynamic) return DynamicVhd.open(file, footer, fileBytes, isAtEnd);
+	if (file.writable && fileBytes < footer.sizeBytes + footerBytes) {
+		// The guest would write over the footer.
+		const what = `the file has ${fileBytes} bytes, fewer than its disk of ${footer.sizeBytes} and a footer`;
+		throw imageError('DISK_IMAGE_DAMAGED', {path: file.path, format, what});
+	}
 	return new FixedVhd(file, footer);
 }
 
