@@ -170,7 +170,8 @@ export async function resizeDisk(
 }
 
 /**
- * Writes what an image has of its own into the one that it lies over. The image stays as it is, and reads as before at every moment.
+ * Writes what an image has of its own into the one that it lies over. The image stays as it is, and reads as before at every moment; but
+ * a differencing VHDX knows that what is below has been written, and is opened from then on to be committed again only.
  * @returns the name of the image below
  * @throws VmmError DISK_*, OPERATION_ABORTED
  */
