@@ -8,20 +8,11 @@ const cRenameat2 = libc(
 	'int renameat2(int oldDirectory, const char *old, int newDirectory, const char *new, uint32_t flags)',
 );
 
-const cFallocate = libc('int fallocate(int fd, int mode, int64_t offset, int64_t length)');
-
 const AT_FDCWD = -100;
 const RENAME_EXCHANGE = 2;
 
 /** lseek(2): where data or a hole begins at or after `offset`, or the negated errno; -ENXIO behind the last data. */
 export const seek = (fd: number, offset: number, whence: number): number => cLseek(fd, offset, whence);
-
-/** FALLOC_FL_PUNCH_HOLE with FALLOC_FL_KEEP_SIZE, which it needs. */
-const punchMode = 3;
-
-/** Gives a range's blocks back, so that it reads as zeros; the size stays (fallocate(2)). 0 or the negated errno. */
-export const punchHole = (fd: number, offset: number, length: number): number =>
-	cFallocate(fd, punchMode, offset, length);
 
 /** Swaps two files or folders of one file system in one step (renameat2(2), RENAME_EXCHANGE). 0 or the negated errno. */
 export const exchangePaths = (one: string, other: string): number =>

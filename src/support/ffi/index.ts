@@ -13,7 +13,7 @@ export {
 	pwritevInPool,
 	RWF_DSYNC,
 } from './file-io.ts';
-export {exchangePaths, punchHole, Seek, seek} from './file-system.ts';
+export {exchangePaths, Seek, seek} from './file-system.ts';
 export {ioUringEnter, ioUringRegister, ioUringSetup} from './io-uring.ts';
 export {koffi} from './koffi.ts';
 export {addressOf} from './libc.ts';

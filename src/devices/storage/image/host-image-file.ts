@@ -1,6 +1,6 @@
 import {constants} from 'node:fs';
 import {type FileHandle, open} from 'node:fs/promises';
-import {Errno, errnoName, errnoOf, lockFile, punchHole, Seek, seek} from '#support/ffi';
+import {Errno, errnoName, errnoOf, Fallocate, fallocateInPool, lockFile, Seek, seek} from '#support/ffi';
 import {imageError} from './errors.ts';
 import type {FileRange, ImageFile} from './image-file.ts';
 
@@ -72,7 +72,10 @@ export class HostImageFile implements ImageFile {
 		const end = Math.min(offset + length, await this.size());
 		if (end <= offset) return;
 		if (this.#punches) {
-			const result = punchHole(this.#handle.fd, offset, end - offset);
+			const {fd} = this.#handle;
+			const {promise, resolve} = Promise.withResolvers<number>();
+			fallocateInPool(fd, Fallocate.PUNCH_HOLE | Fallocate.KEEP_SIZE, offset, end - offset, resolve);
+			const result = await promise;
 			if (result === 0) return;
 			if (result !== -Errno.EOPNOTSUPP && result !== -Errno.ENOSYS)
 				throw imageError('DISK_IMAGE_FILE_FAILED', {path: this.path, what: 'written', errno: errnoName(result)});
