@@ -3,7 +3,7 @@ import {mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync} from 'no
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import type {ExecutionContext} from 'ava';
-import {measureDisk} from '#devices/virtio/blk';
+import {measureDisk} from '#devices/storage/source';
 import {parsePcieRootComplex, parsePcieRootPort} from '#main/config';
 import {flagged, linuxTest, linuxVm, openTestSnapshot, runInLinux, snapshotPlace} from '#test/petri';
 

@@ -1,6 +1,6 @@
 import {mostWorkers} from '#devices/device';
 import {deviceType} from '#devices/device-type';
-import {measureDisk} from '#devices/virtio/blk';
+import {measureDisk} from '#devices/storage/source';
 import type {OptionTable} from '#support/options';
 import {nvmeFlags} from './flags.ts';
 import {attachNamespace, detachNamespace, mostIoQueues} from './handle.ts';

@@ -2,7 +2,7 @@ import {mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
-import {measureDisk} from '#devices/virtio/blk';
+import {measureDisk} from '#devices/storage/source';
 import {attachNamespace, detachNamespace} from './index.ts';
 import {IdentifyNamespace} from './layout.ts';
 import {CommandStatus} from './status.ts';

@@ -1,5 +1,5 @@
 import type {AccessSize, DeviceCommand, PciDeviceServices, PciFront} from '#devices/device';
-import {measureDisk} from '#devices/virtio/blk';
+import {measureDisk} from '#devices/storage/source';
 import type {Controller} from './controller.ts';
 import {AsyncEvents} from './events.ts';
 import {attachKind, detachKind, type NamespaceConfig, type NvmeConfig} from './handle.ts';

@@ -1,6 +1,6 @@
 import type {DeviceCommand} from '#devices/device';
 import {attachNamespace, detachNamespace, mostNamespaceId} from '#devices/nvme';
-import {measureDisk} from '#devices/virtio/blk';
+import {measureDisk} from '#devices/storage/source';
 import {clockPolicies} from '#main/config';
 import {choice, integer, word} from './kinds.ts';
 import {type Machine, operation} from './operation.ts';

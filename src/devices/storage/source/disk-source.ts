@@ -11,3 +11,6 @@ export type DiskSource =
 export const mostMemoryBytes = 2 ** 32;
 /** What every disk's length is a multiple of. */
 export const sectorBytes = 512;
+
+/** What the owner of a machine asks for when a disk has been made longer: that the guest learns of it. */
+export const measureDisk = {kind: 'measure-disk'} as const;

@@ -1,3 +1,3 @@
 export {diskOption} from './disk-option.ts';
-export {type DiskSource, mostMemoryBytes, sectorBytes} from './disk-source.ts';
+export {type DiskSource, measureDisk, mostMemoryBytes, sectorBytes} from './disk-source.ts';
 export {type DiskHost, openDisk, sharedBytes} from './open-disk.ts';

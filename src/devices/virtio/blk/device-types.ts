@@ -1,10 +1,10 @@
 import {mostWorkers} from '#devices/device';
 import {deviceType} from '#devices/device-type';
-import {diskOption} from '#devices/storage/source';
+import {diskOption, measureDisk} from '#devices/storage/source';
 import {mmioOptions, mmioPlace, type OnMmio} from '#devices/virtio/device';
 import type {OptionTable} from '#support/options';
 import {virtioBlkFlags} from './flags.ts';
-import {measureDisk, type VirtioBlkConfig, virtioBlkKind} from './handle.ts';
+import {type VirtioBlkConfig, virtioBlkKind} from './handle.ts';
 import {mostQueues, virtioBlkMmio, virtioBlkPci} from './virtio-blk.ts';
 
 const options = {

@@ -19,6 +19,3 @@ export interface VirtioBlkConfig {
 	/** Serial number that the guest sees: at most 20 characters. */
 	readonly id: string;
 }
-
-/** What the owner of a machine asks for when a disk has been made longer: that the guest learns of it. */
-export const measureDisk = {kind: 'measure-disk'} as const;

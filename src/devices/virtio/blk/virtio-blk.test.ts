@@ -2,9 +2,10 @@ import {mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, truncateSy
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test from 'ava';
+import {measureDisk} from '#devices/storage/source';
 import {type Buffer as GuestBuffer, TestDriver, type TransportName, VirtioMachine} from '#devices/virtio/testing';
 import {engineNames} from '#support/io-engine';
-import {measureDisk, virtioBlkMmio, virtioBlkPci} from './index.ts';
+import {virtioBlkMmio, virtioBlkPci} from './index.ts';
 import {BlkConfig, ClearedRange, RequestHeader} from './layout.ts';
 
 const models = {pci: virtioBlkPci, mmio: virtioBlkMmio};

@@ -1,12 +1,12 @@
 import {diskMovers} from '#devices/storage/disk';
-import {sharedBytes} from '#devices/storage/source';
+import {measureDisk, sharedBytes} from '#devices/storage/source';
 import {type VirtioDevice, virtioMmio, virtioPci} from '#devices/virtio/device';
 import {errorTable} from '#support/errors';
 import {type SavedFields, stateError} from '#support/saved-state';
 import {BlkBack, type BlkFeature, BlkShare, BlkState, blkFeatures} from './blk-back.ts';
 import {queueSize} from './blk-request.ts';
 import {emptyConfig, writebackOffset} from './config-space.ts';
-import {measureDisk, type VirtioBlkConfig, virtioBlkId, virtioBlkKind} from './handle.ts';
+import {type VirtioBlkConfig, virtioBlkId, virtioBlkKind} from './handle.ts';
 import {BlkConfig, idBytes} from './layout.ts';
 
 const blkError = errorTable({
