@@ -9,9 +9,6 @@ import {type CommandStatus, statusField} from './status.ts';
 /** Commands of one queue that are fetched in one turn. */
 export const turnCommands = 64;
 
-/** Tries to catch a head that moves while the driver is being asked to tell of it. */
-const armTries = 4;
-
 /**
  * The queues as one worker serves them: how far driver and controller have come, and room for completions. A command is fetched only
  * when its completion has an entry for itself, so that what is done can always be told. All but {@link fetch} is for use under the
@@ -111,8 +108,7 @@ export class QueuePairs {
 	/** Has the driver ring for each entry that it takes, where its interrupt is a level. */
 	watchHead(queue: number): void {
 		const completions = this.#controller.completions[queue] as Completion;
-		if (completions.on !== 0 && this.#isShadowed(queue))
-			this.#memory.setEventIndex(headDoorbell(queue), completions.head);
+		if (completions.on !== 0) this.#arm(queue, completions);
 	}
 
 	/** Doorbells of a new queue begin at 0, wherever they are. */
@@ -146,14 +142,11 @@ export class QueuePairs {
 		return granted;
 	}
 
-	/** Has the driver ring when it takes the next entry. */
+	/** Has the driver ring when it takes the next entry. The head may move meanwhile, up to the tail, which stays under the lock. */
 	#arm(queue: number, completions: Completion): void {
 		if (!this.#isShadowed(queue)) return;
-		for (let tries = 0; tries < armTries; tries++) {
-			this.#memory.setEventIndex(headDoorbell(queue), completions.head);
-			if (!this.#readHead(queue, completions)) return;
-		}
-		this.again = true;
+		do this.#memory.setEventIndex(headDoorbell(queue), completions.head);
+		while (this.#readHead(queue, completions));
 	}
 
 	#moveTail(queue: number, submissions: Submission): void {
