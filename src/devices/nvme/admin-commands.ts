@@ -299,18 +299,13 @@ export class AdminCommands {
 
 	/** Doorbell Buffer Config (5.8). */
 	#useShadow({prp1, prp2}: CommandView): CommandStatus {
-		const {controller, pairs, services} = this.#parts;
+		const {pairs, services} = this.#parts;
 		for (const entry of [prp1, prp2]) {
 			const at = asAddress(guest(entry), pageBytes);
 			if (at === undefined || at === 0) return CommandStatus.INVALID_FIELD;
 			if (!services.memory.contains(at, pageBytes)) return CommandStatus.DATA_TRANSFER;
 		}
-		const {state} = controller;
-		state.shadowLow = prp1 % 2 ** 32;
-		state.shadowHigh = Math.floor(prp1 / 2 ** 32);
-		state.eventIndexLow = prp2 % 2 ** 32;
-		state.eventIndexHigh = Math.floor(prp2 / 2 ** 32);
-		pairs.beginShadow();
+		pairs.beginShadow(prp1, prp2);
 		return CommandStatus.SUCCESS;
 	}
 

@@ -312,6 +312,19 @@ test('with doorbells in memory a driver rings where the controller waits, and no
 	t.deepEqual(machine.failures, []);
 });
 
+test('what was rung before the doorbells in memory came is not lost', async (t) => {
+	const {machine, driver} = await make({workers: 2});
+	const early = driver.submit(1, {opcode: FLUSH, nsid: 1});
+	// The first worker has this one before the other has looked at its queue.
+	driver.submit(0, {opcode: 0x7c, prp1: shadowPage, prp2: eventIndexPage});
+	await machine.run();
+	t.is(driver.take(0)[0]?.status, SUCCESS);
+	driver.isShadowed = true;
+	t.is(driver.take(1)[0]?.id, early);
+	t.is((await driver.perform(1, {opcode: FLUSH, nsid: 1})).status, SUCCESS);
+	t.deepEqual(machine.failures, []);
+});
+
 test('commands wait for room in their completion queue, also those of another queue and worker', async (t) => {
 	const {machine, driver} = await make({workers: 2}, 1);
 	t.deepEqual(await driver.create(2, {completions: 1}), [SUCCESS]);

@@ -116,11 +116,19 @@ export class QueuePairs {
 		if (this.#controller.hasShadow) this.#memory.setShadow(doorbell, 0);
 	}
 
-	/** Doorbells in memory go on from where those of the controller are. */
-	beginShadow(): void {
-		for (const [queue, {phase, tail}] of this.#controller.submissions.entries())
+	/** Doorbells are in these pages from now on, and go on from what has been rung, which the queues' workers may not have seen. */
+	beginShadow(doorbells: number, eventIndices: number): void {
+		const {state, submissions, completions} = this.#controller;
+		for (const [queue, each] of submissions.entries())
+			if (queue > 0 && each.phase !== Phase.OFF) this.#moveTail(queue, each);
+		for (const [queue, each] of completions.entries()) if (queue > 0 && each.on !== 0) this.#readHead(queue, each);
+		state.shadowLow = doorbells % 2 ** 32;
+		state.shadowHigh = Math.floor(doorbells / 2 ** 32);
+		state.eventIndexLow = eventIndices % 2 ** 32;
+		state.eventIndexHigh = Math.floor(eventIndices / 2 ** 32);
+		for (const [queue, {phase, tail}] of submissions.entries())
 			if (queue > 0 && phase !== Phase.OFF) this.#memory.setShadow(tailDoorbell(queue), tail);
-		for (const [queue, {on, head}] of this.#controller.completions.entries())
+		for (const [queue, {on, head}] of completions.entries())
 			if (queue > 0 && on !== 0) this.#memory.setShadow(headDoorbell(queue), head);
 	}
 
