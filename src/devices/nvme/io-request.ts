@@ -19,6 +19,8 @@ export class IoRequest extends DiskRequest {
 	/** Submission queue and id of the command. */
 	queue = 0;
 	id = 0;
+	/** What the command moves or clears in all. */
+	bytes = 0;
 	/** Namespaces that are still to be flushed. */
 	#flushed: readonly Namespace[] = [];
 	#namespace: Namespace | undefined;
@@ -36,7 +38,7 @@ export class IoRequest extends DiskRequest {
 	begin(queue: number, id: number): this {
 		this.queue = queue;
 		this.id = id;
-		this.#next = this.#count = 0;
+		this.bytes = this.#next = this.#count = 0;
 		this.isDurable = this.mayUnmap = false;
 		return this;
 	}
@@ -45,7 +47,7 @@ export class IoRequest extends DiskRequest {
 	transfer(operation: 0 | 1, {disk}: Namespace, offset: number, length: number, isDurable: boolean): void {
 		this.operation = operation;
 		this.offset = offset;
-		this.length = length;
+		this.length = this.bytes = length;
 		this.isDurable = isDurable;
 		disk.submit(this);
 	}
@@ -53,7 +55,7 @@ export class IoRequest extends DiskRequest {
 	zero({disk}: Namespace, offset: number, length: number, mayUnmap: boolean, isDurable: boolean): void {
 		this.operation = DiskOperation.WRITE_ZEROES;
 		this.offset = offset;
-		this.length = length;
+		this.length = this.bytes = length;
 		this.mayUnmap = mayUnmap;
 		this.isDurable = isDurable;
 		disk.submit(this);
@@ -88,6 +90,7 @@ export class IoRequest extends DiskRequest {
 			const blocks = this.#blocks(index);
 			if (blocks * 2 ** blockShift > disk.geometry.mostClearedBytes) return CommandStatus.SIZE_LIMIT;
 			if ((this.#first(index) + blocks) * 2 ** blockShift > disk.bytes) return CommandStatus.LBA_RANGE;
+			this.bytes += blocks * 2 ** blockShift;
 		}
 		// What cannot be deallocated stays, which the driver cannot tell.
 		if (disk.geometry.discardBytes === 0) return CommandStatus.SUCCESS;

@@ -206,7 +206,7 @@ export class NvmeWorker implements RequestOwner {
 		const request = (this.#free.pop() ?? new IoRequest(this)).begin(queue, id);
 		this.#inFlight++;
 		const status = this.#io.start(this.#command, request);
-		if (status === undefined) return request.length;
+		if (status === undefined) return request.bytes;
 		this.#inFlight--;
 		this.#free.push(request);
 		this.#finish(queue, id, status, 0);

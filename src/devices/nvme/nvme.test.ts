@@ -325,6 +325,26 @@ test('what was rung before the doorbells in memory came is not lost', async (t) 
 	t.deepEqual(machine.failures, []);
 });
 
+test('one turn deallocates no more than it would write', async (t) => {
+	const bytes = 4 * 2 ** 20;
+	const {machine, driver, memory} = await make({
+		namespaces: [{nsid: 1, disk: {kind: 'memory', bytes}, readOnly: false}],
+	});
+	for (let range = 0; range < 15; range++) memory.writeU32(dataPage + 16 * range + 4, bytes / 512);
+	memory.writeU32(dataPage + 16 * 15 + 4, 1);
+	const command = {opcode: DATASET, nsid: 1, prp1: dataPage, dword10: 15, dword11: 4};
+	const ids = Array.from({length: 3}, () => driver.submit(1, command));
+	const seen: number[] = [];
+	for (let turn = 0; turn < 10; turn++) {
+		machine.turn(0);
+		const told = driver.take(1);
+		t.true(told.length <= 1);
+		seen.push(...told.map(({id}) => id));
+	}
+	t.deepEqual(seen, ids);
+	t.deepEqual(machine.failures, []);
+});
+
 test('commands wait for room in their completion queue, also those of another queue and worker', async (t) => {
 	const {machine, driver} = await make({workers: 2}, 1);
 	t.deepEqual(await driver.create(2, {completions: 1}), [SUCCESS]);
