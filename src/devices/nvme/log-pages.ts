@@ -21,6 +21,8 @@ const nowhere = 0xffff;
 export class LogPages {
 	readonly #state: ControllerState;
 	readonly #namespaces: Namespaces;
+	/** Changed namespaces that the last list of them has. */
+	#listed = 0;
 
 	constructor(state: ControllerState, namespaces: Namespaces) {
 		this.#state = state;
@@ -52,7 +54,7 @@ export class LogPages {
 
 	/** The driver has looked at a page, and asks to be told of what comes. Under the device's lock. */
 	wasRead(id: number): void {
-		if (id === LogPage.NAMESPACES) this.#state.changedNamespaces = 0;
+		if (id === LogPage.NAMESPACES) this.#state.changedNamespaces &= ~this.#listed;
 	}
 
 	#errors(): Uint8Array {
@@ -84,7 +86,8 @@ export class LogPages {
 
 	#changedNamespaces(): Uint8Array {
 		const data = new Uint32Array(pageBytes / Uint32Array.BYTES_PER_ELEMENT);
-		const changed = this.#namespaces.all.filter(({index}) => (this.#state.changedNamespaces & (1 << index)) !== 0);
+		this.#listed = this.#state.changedNamespaces;
+		const changed = this.#namespaces.all.filter(({index}) => (this.#listed & (1 << index)) !== 0);
 		data.set(changed.map(({nsid}) => nsid));
 		return new Uint8Array(data.buffer);
 	}
