@@ -306,6 +306,18 @@ test('a state that makes no sense is served by nobody, and a reset makes it good
 	}
 });
 
+test('a controller of a snapshot that serves its queues and is not enabled has failed', async (t) => {
+	const {machine, driver} = await make();
+	await machine.stop();
+	restoreWith(machine, (fields) => ({...fields, configuration: 0}));
+	machine.start();
+	t.is(driver.status, 3);
+	driver.enable();
+	t.is(driver.status, 1);
+	t.deepEqual(await driver.create(1), [SUCCESS, SUCCESS]);
+	t.deepEqual(machine.failures, []);
+});
+
 for (const isEnabled of [false, true])
 	test(`queues of a snapshot that cannot be are not served, ${isEnabled ? 'on' : 'off'} as the controller may be`, async (t) => {
 		const wrong: readonly (readonly ['submissions' | 'completions', number, Readonly<Record<string, number>>])[] = [

@@ -149,12 +149,13 @@ export class Controller {
 	restored(): void {
 		for (const each of this.submissions) each.inFlight = 0;
 		for (const each of this.completions) each.reserved = 0;
-		const {openRequests, shutdown} = this.state;
+		const {openRequests, shutdown, status} = this.state;
 		const isPossible =
 			this.submissions.every((each, queue) => this.#isSubmissions(each, queue)) &&
 			this.completions.every(isCompletions) &&
 			openRequests <= mostEventRequests &&
-			shutdown <= Shutdown.COMPLETE;
+			shutdown <= Shutdown.COMPLETE &&
+			(this.isEnabled || (status & Status.READY) === 0);
 		if (isPossible) return;
 		this.#forgetQueues();
 		this.fail();
