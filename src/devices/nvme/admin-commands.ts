@@ -46,6 +46,8 @@ export interface AdminParts {
 export class AdminCommands {
 	/** First dword of the completion of the command that was performed last. */
 	result = 0;
+	/** That one has turned the volatile write cache off, and is done when what was in it is durable. */
+	hasCacheToFlush = false;
 	readonly #parts: AdminParts;
 	readonly #identify: Identify;
 	readonly #logs: LogPages;
@@ -69,6 +71,7 @@ export class AdminCommands {
 	/** @returns the status; undefined where the command is put off */
 	perform(command: CommandView): CommandStatus | undefined {
 		this.result = 0;
+		this.hasCacheToFlush = false;
 		const {locked} = this.#parts.services;
 		switch (command.opcode) {
 			case AdminOpcode.IDENTIFY:
@@ -181,7 +184,11 @@ export class AdminCommands {
 			}
 			default: {
 				const place = featurePlace(id, dword11);
-				return place === undefined ? CommandStatus.INVALID_FIELD : setFeature(state.features, place, dword11);
+				if (place === undefined) return CommandStatus.INVALID_FIELD;
+				const was = state.features[FeaturePlace.WRITE_CACHE];
+				const status = setFeature(state.features, place, dword11);
+				this.hasCacheToFlush = was !== 0 && state.features[FeaturePlace.WRITE_CACHE] === 0;
+				return status;
 			}
 		}
 	}

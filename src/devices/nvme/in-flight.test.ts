@@ -1,4 +1,5 @@
 import test from 'ava';
+import {unchecked} from '#support/trust';
 import {CommandStatus} from './status.ts';
 import {dataPage, HeldDisks, NvmeDriver, NvmeMachine} from './testing/index.ts';
 
@@ -89,6 +90,50 @@ test('an id that is in flight is not used again, and one that is not may be', as
 	t.deepEqual([statuses(driver.take(1)), statuses(driver.take(2))], [[[5, SUCCESS]], [[5, SUCCESS]]]);
 	disks.holds = false;
 	t.is((await driver.perform(1, {...write(1), id: 5})).status, SUCCESS);
+});
+
+test('the volatile write cache is off when what is in it is durable', async (t) => {
+	const {machine, driver, disks} = await make();
+	const set = (value: number) => driver.submit(0, {opcode: 9, dword10: 6, dword11: value});
+	const on = set(1);
+	const off = set(0);
+	await machine.run();
+	t.deepEqual(statuses(driver.take(0)), [[on, SUCCESS]]);
+	t.is((await driver.admin({opcode: 6, prp1: dataPage, dword10: 1, id: off})).status, CommandStatus.ID_CONFLICT);
+	disks.finish(1);
+	await machine.run();
+	t.deepEqual(driver.take(0), [], 'of the other namespace');
+	disks.finish();
+	await machine.run();
+	t.deepEqual(statuses(driver.take(0)), [[off, SUCCESS]]);
+	t.is((await driver.admin({opcode: 9, dword10: 6, dword11: 0})).status, SUCCESS, 'there is none');
+	t.deepEqual(machine.failures, []);
+});
+
+test('a driver that turns the cache off again and again has few flushes in flight', async (t) => {
+	const {machine, driver, disks, memory} = await make(1, 0);
+	machine.write(0x14, 0);
+	await machine.run();
+	const [submissions, completions] = [driver.place(0, 64).submissions, dataPage];
+	for (const [register, value] of [
+		[0x24, 255 * 0x1_0000 + 63],
+		[0x28, submissions],
+		[0x30, completions],
+		[0x14, 0x46_0001],
+	] as const)
+		machine.write(register, value);
+	for (let round = 0; round < 3; round++) {
+		for (let count = 0; count < 60; count++)
+			driver.submit(0, {opcode: 9, dword10: 6, dword11: count & 1}, count === 59);
+		await machine.run();
+	}
+	t.is(disks.count, 64);
+	disks.holds = false;
+	disks.finish();
+	await machine.run();
+	const phases = Array.from({length: 200}, (_, entry) => unchecked(memory.readU16(completions + 16 * entry + 14)));
+	t.is(phases.filter((status) => status === 1).length, 180);
+	t.deepEqual(machine.failures, []);
 });
 
 test('a shutdown is complete when all is durable', async (t) => {

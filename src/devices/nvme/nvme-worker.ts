@@ -22,7 +22,7 @@ const mostInFlight = 256;
 const turnBytes = 16 * mostTransferBytes;
 const commandBytes = turnBytes / turnCommands;
 /** Completions that can come before the driver is told of them together. */
-const mostFinished = mostInFlight + turnCommands;
+const mostFinished = mostInFlight + 2 * turnCommands;
 /** Number of the queue of what no driver has asked for. */
 const noQueue = -1;
 
@@ -168,10 +168,14 @@ export class NvmeWorker implements RequestOwner {
 			this.#pairs.watchHead(queue);
 			lineOf(this.#services).setLevel(this.#controller.isLineUp);
 		}
-		// What the admin queue wants is not for disks.
-		const room = queue === 0 ? turnCommands : mostInFlight - this.#inFlight;
+		// What the admin queue wants is not for disks, but for a flush of caches.
+		const used = queue === 0 ? this.#controller.submissions[0]?.inFlight : this.#inFlight;
+		const room = Math.max(0, (queue === 0 ? turnCommands : mostInFlight) - (used ?? 0));
 		this.#granted = this.#pairs.take(queue, room);
-		if (queue > 0 && this.#granted === room) this.#starved.add(queue);
+		if (this.#granted < room) return;
+		this.#starved.add(queue);
+		// Those of this turn may need no disk.
+		this.#pairs.again ||= room > 0;
 	}
 
 	#fetch(queue: number): boolean {
@@ -199,7 +203,8 @@ export class NvmeWorker implements RequestOwner {
 	#administer(admin: AdminCommands, id: number, flags: number): void {
 		// On PCI Express admin commands have PRP entries (NVM Express Base 2.0, 4.1.2).
 		const status = flags >>> pointerShift === 0 ? admin.perform(this.#command) : CommandStatus.INVALID_FIELD;
-		if (status !== undefined) this.#finish(0, id, status, admin.result);
+		if (status === CommandStatus.SUCCESS && admin.hasCacheToFlush) this.#flushAll(0, id);
+		else if (status !== undefined) this.#finish(0, id, status, admin.result);
 	}
 
 	#beginIo(queue: number, id: number): number {
@@ -280,11 +285,16 @@ export class NvmeWorker implements RequestOwner {
 		if (this.#controller.isLive) this.#pairs.raise(AsyncEvents.NAMESPACES, 0);
 	}
 
-	/** Makes what disks have in caches durable (3.6.1). */
+	/** The driver goes (3.6.1). */
 	#beginShutdown(): void {
 		this.#isShuttingDown = true;
+		this.#flushAll(noQueue, 0);
+	}
+
+	/** Makes what disks have in caches durable, which a command waits for. */
+	#flushAll(queue: number, id: number): void {
 		this.#inFlight++;
-		(this.#free.pop() ?? new IoRequest(this)).begin(noQueue, 0).flushAll(this.#namespaces.all);
+		(this.#free.pop() ?? new IoRequest(this)).begin(queue, id).flushAll(this.#namespaces.all);
 	}
 
 	#endShutdown(): void {
