@@ -2,7 +2,7 @@ import {mostWorkers} from '#devices/device';
 import type {DeviceFlags, FlaggedDevice} from '#devices/device-type';
 import {diskOption} from '#devices/storage/source';
 import {invalidValue, optionError, parseKeyValues, parseNumber} from '#support/options';
-import {mostNamespaceId, type NamespaceConfig} from './handle.ts';
+import {mostNamespaceId, mostNamespaces, type NamespaceConfig} from './handle.ts';
 
 const [controllerFlag, diskFlag] = ['nvme-pci', 'disk'];
 /** A serial number has no more. */
@@ -37,6 +37,8 @@ export const nvmeFlags: DeviceFlags = {
 			if (controller === undefined)
 				throw invalidValue(diskFlagOption, text, `on=NAME, with NAME the id of a controller of ${controllerOption}`);
 			const {namespaces} = controller;
+			if (namespaces.length === mostNamespaces)
+				throw invalidValue(diskFlagOption, text, `another controller: ${on} has ${mostNamespaces} disks, and no more`);
 			const number = nsid ?? Math.max(0, ...namespaces.map((other) => other.nsid)) + 1;
 			if (number > mostNamespaceId || namespaces.some((other) => other.nsid === number))
 				throw invalidValue(diskFlagOption, text, `an nsid up to ${mostNamespaceId} that no other disk of ${on} has`);

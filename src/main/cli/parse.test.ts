@@ -290,6 +290,7 @@ const bad: [string, string][] = [
 	['--nvme-pci id=a,pcie_port=rp0 --disk mem:1M,on=a,nsid=1025', 'CONFIG_NUMBER_RANGE'],
 	['--nvme-pci id=a,pcie_port=rp0 --disk mem:1M,on=a --disk mem:1M,on=a,nsid=1', 'CONFIG_VALUE_INVALID'],
 	['--nvme-pci id=a,pcie_port=rp0 --disk mem:1M,on=a,nsid=1024 --disk mem:1M,on=a', 'CONFIG_VALUE_INVALID'],
+	[`--nvme-pci id=a,pcie_port=rp0 ${Array(33).fill('--disk mem:1M,on=a').join(' ')}`, 'CONFIG_VALUE_INVALID'],
 	[Array(17).fill('--virtio-blk mem:1M').join(' '), 'CONFIG_VALUE_INVALID'],
 	['--virtio-rng=yes', 'CLI_VALUE_UNEXPECTED'],
 	['--virtio-rng --virtio-rng-bus vpci', 'CONFIG_VALUE_INVALID'],
