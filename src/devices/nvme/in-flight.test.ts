@@ -92,6 +92,25 @@ test('an id that is in flight is not used again, and one that is not may be', as
 	t.is((await driver.perform(1, {...write(1), id: 5})).status, SUCCESS);
 });
 
+test('a read with Force Unit Access is of what is durable', async (t) => {
+	const {machine, driver, disks, memory} = await make();
+	disks.holds = false;
+	memory.fill(dataPage, 512, 0xab);
+	t.is((await driver.perform(1, write(3))).status, SUCCESS);
+	disks.holds = true;
+	const id = driver.submit(1, {opcode: READ, nsid: 1, prp1: dataPage + 0x1000, dword10: 3, dword12: 2 ** 30});
+	await machine.run();
+	disks.finish(1);
+	await machine.run();
+	t.deepEqual([driver.take(1), disks.count], [[], 1], 'the flush is done, the read is not');
+	disks.finish(1);
+	await machine.run();
+	t.deepEqual(statuses(driver.take(1)), [[id, SUCCESS]]);
+	t.deepEqual([...driver.bytes(dataPage + 0x1000, 513)], [...Array<number>(512).fill(0xab), 0]);
+	t.is(machine.pins, 0);
+	t.deepEqual(machine.failures, []);
+});
+
 test('the volatile write cache is off when what is in it is durable', async (t) => {
 	const {machine, driver, disks} = await make();
 	const set = (value: number) => driver.submit(0, {opcode: 9, dword10: 6, dword11: value});

@@ -77,7 +77,7 @@ export class IoCommands {
 		if (namespace.isLost) return isRead ? CommandStatus.UNRECOVERED_READ : CommandStatus.WRITE_FAULT;
 		if (!isRead && disk.isReadOnly) return CommandStatus.WRITE_PROTECTED;
 		if (!this.#pointer.pin(isRead ? 'write' : 'read', request.vectors)) return CommandStatus.DATA_TRANSFER;
-		const isDurable = !isRead && ((command.dword12 & fuaBit) !== 0 || this.#isWriteThrough);
+		const isDurable = (command.dword12 & fuaBit) !== 0 || (!isRead && this.#isWriteThrough);
 		request.transfer(operation, namespace, first * 2 ** blockShift, length, isDurable);
 		return undefined;
 	}

@@ -1,5 +1,5 @@
 import {IoVectors} from '#devices/guest-memory';
-import {DiskError, DiskOperation, DiskRequest} from '#devices/storage/disk';
+import {type Disk, DiskError, DiskOperation, DiskRequest} from '#devices/storage/disk';
 import {mostVectors} from './data-pointer.ts';
 import {ClearedRange} from './layout.ts';
 import type {Namespace} from './namespaces.ts';
@@ -21,6 +21,8 @@ export class IoRequest extends DiskRequest {
 	id = 0;
 	/** What the command moves or clears in all. */
 	bytes = 0;
+	/** Is to be read when it is flushed. */
+	#unread: Disk | undefined;
 	/** Namespaces that are still to be flushed. */
 	#flushed: readonly Namespace[] = [];
 	#namespace: Namespace | undefined;
@@ -43,12 +45,16 @@ export class IoRequest extends DiskRequest {
 		return this;
 	}
 
-	/** Moves data between a namespace and the vectors. */
+	/** Moves data between a namespace and the vectors. What is read with force unit access is made durable before (NVM Command Set 1.0, 3.2.4). */
 	transfer(operation: 0 | 1, {disk}: Namespace, offset: number, length: number, isDurable: boolean): void {
 		this.operation = operation;
 		this.offset = offset;
 		this.length = this.bytes = length;
 		this.isDurable = isDurable;
+		if (operation === DiskOperation.READ && isDurable) {
+			this.operation = DiskOperation.FLUSH;
+			this.#unread = disk;
+		}
 		disk.submit(this);
 	}
 
@@ -101,6 +107,13 @@ export class IoRequest extends DiskRequest {
 	}
 
 	override done(error: DiskError): void {
+		const disk = this.#unread;
+		this.#unread = undefined;
+		if (disk !== undefined && error === DiskError.NONE) {
+			this.operation = DiskOperation.READ;
+			disk.submit(this);
+			return;
+		}
 		// The data are in guest memory before the driver is told.
 		this.vectors.release();
 		if (error === DiskError.NONE) this.#step();
