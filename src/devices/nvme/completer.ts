@@ -103,7 +103,7 @@ export class Completer {
 		const queue = this.#done[at] as number;
 		const status = this.#done[at + 2] as CommandStatus;
 		const filled = this.#pairs.complete(queue, this.#done[at + 1] as number, status, this.#done[at + 3] as number);
-		this.#filled[filled] = 1;
+		if (filled !== undefined) this.#filled[filled] = 1;
 		const {phase, inFlight} = this.#controller.submissions[queue] as Submission;
 		if (phase === Phase.DELETING && inFlight === 0) this.#isEmptied = true;
 	}

@@ -51,6 +51,7 @@ for (const workers of [1, 2, 3]) {
 		disks.finish();
 		await machine.run();
 		t.is(driver.status, 0);
+		t.deepEqual(machine.takeInterrupts(), []);
 		t.true(driver.bytes(0x1_0000, 0x8000).every((byte) => byte === 0x55));
 		driver.enable();
 		t.deepEqual(await driver.create(1), [SUCCESS, SUCCESS]);

@@ -77,19 +77,19 @@ export class QueuePairs {
 
 	/**
 	 * Completes a command.
-	 * @returns the completion queue
+	 * @returns the completion queue that has got an entry
 	 */
-	complete(queue: number, id: number, status: CommandStatus, result: number): number {
+	complete(queue: number, id: number, status: CommandStatus, result: number): number | undefined {
 		const submissions = this.#controller.submissions[queue] as Submission;
 		const number = submissions.completions;
 		const completions = this.#controller.completions[number] as Completion;
 		submissions.inFlight--;
 		completions.reserved--;
 		// After a reset nobody waits.
-		if (!this.#controller.isLive) return number;
-		if (!this.#memory.post(number, completions, queue, submissions.head, id, statusField(status), result))
-			this.#controller.fail();
-		return number;
+		if (!this.#controller.isLive) return undefined;
+		if (this.#memory.post(number, completions, queue, submissions.head, id, statusField(status), result)) return number;
+		this.#controller.fail();
+		return undefined;
 	}
 
 	/** Looks how far the driver has taken completions; true where somebody waits for room, and there is some. */
