@@ -326,19 +326,21 @@ test('what was rung before the doorbells in memory came is not lost', async (t) 
 });
 
 test('one turn deallocates no more than it would write', async (t) => {
-	const bytes = 4 * 2 ** 20;
+	// The longest that a disk in RAM clears.
+	const bytes = 2 ** 18;
 	const {machine, driver, memory} = await make({
-		namespaces: [{nsid: 1, disk: {kind: 'memory', bytes}, readOnly: false}],
+		namespaces: [{nsid: 1, disk: {kind: 'memory', bytes: 4 * 2 ** 20}, readOnly: false}],
 	});
 	for (let range = 0; range < 15; range++) memory.writeU32(dataPage + 16 * range + 4, bytes / 512);
 	memory.writeU32(dataPage + 16 * 15 + 4, 1);
 	const command = {opcode: DATASET, nsid: 1, prp1: dataPage, dword10: 15, dword11: 4};
-	const ids = Array.from({length: 3}, () => driver.submit(1, command));
+	const ids = Array.from({length: 6}, () => driver.submit(1, command));
 	const seen: number[] = [];
 	for (let turn = 0; turn < 10; turn++) {
 		machine.turn(0);
 		const told = driver.take(1);
-		t.true(told.length <= 1);
+		// Each has a little less than the 4 MiB of a turn, and the last of its ranges next to nothing.
+		t.true(told.length <= 2);
 		seen.push(...told.map(({id}) => id));
 	}
 	t.deepEqual(seen, ids);
