@@ -29,9 +29,9 @@ if (isMainThread) {
 	parentPort.once('message', (ram) => {
 		const state = new WebAssembly.Memory({initial: 1100, maximum: 1100, shared: true});
 		const translations = new WebAssembly.Table({element: 'anyfunc', initial: 64});
-		const none = () => 0;
-		const env = {state, ram, translations, access: none, compute: none, x87: none, system: none};
-		new WebAssembly.Instance(module, {env});
+		const functions = WebAssembly.Module.imports(module).filter(({kind}) => kind === 'function');
+		const none = Object.fromEntries(functions.map(({name}) => [name, () => 0]));
+		new WebAssembly.Instance(module, {env: {...none, state, ram, translations}});
 		new Uint8Array(ram.buffer)[workerData.mark] = 1;
 	});
 }
