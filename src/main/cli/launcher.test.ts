@@ -58,9 +58,9 @@ function packageWith(name: string, program: string, modules: readonly string[]):
 const runtimePackage = `node-linux-${process.arch}`;
 /** Says who runs it and with what, echoes its input, and ends with status 7. */
 const echo = `
-import {readFileSync} from 'node:fs';
+import {text} from 'node:stream/consumers';
 export async function program(words) {
-	const input = readFileSync(0, 'utf8');
+	const input = await text(process.stdin);
 	console.log(JSON.stringify({major: parseInt(process.versions.node), pid: process.pid, words, input}));
 	console.error('error stream');
 	return 7;
