@@ -5,12 +5,8 @@ import {BusErrorTable, busErrorHandler, busErrorTableOffset, WatchedMemory} from
 import {errnoName} from './errno.ts';
 import {koffi} from './koffi.ts';
 import {libc} from './libc.ts';
-import {Mmap} from './memory-map.ts';
+import {mapMachineCode} from './machine-code.ts';
 
-const cMmap = libc(
-	'intptr_t mmap(uintptr_t address, size_t length, int protection, int flags, int fd, int64_t offset)',
-);
-const cMprotect = libc('int mprotect(uintptr_t address, size_t length, int protection)');
 const cSigaction = libc('int sigaction(int signal, const void *action, void *old)');
 const cPipe = libc('int pipe2(int *ends, int flags)');
 
@@ -44,12 +40,9 @@ export class BusErrors {
 	 */
 	constructor() {
 		const length = entriesOffset + mostEntries * WatchedMemory.size;
-		const flags = Mmap.PRIVATE | Mmap.ANONYMOUS | Mmap.NORESERVE;
-		const address = checked('mmap', cMmap(0, length, Mmap.PROT_READ | Mmap.PROT_WRITE, flags, -1, 0));
+		const address = checked('mmap', mapMachineCode(busErrorHandler(), busErrorTableOffset, length));
 		// SAFETY: the view has the mapping's length, and nobody ever takes that away.
 		this.#memory = koffi().view(BigInt(address), length);
-		new Uint8Array(this.#memory).set(busErrorHandler());
-		checked('mprotect', cMprotect(address, busErrorTableOffset, Mmap.PROT_READ | Mmap.PROT_EXEC));
 		const ends = new Int32Array(2);
 		checked('pipe2', cPipe(ends, O_CLOEXEC_NONBLOCK));
 		this.wakeFd = ends[0] as number;

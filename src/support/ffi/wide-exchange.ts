@@ -1,7 +1,7 @@
 // UNSAFE-FFI: machine code of this file's own, for what neither JavaScript nor WebAssembly has.
 import {type Koffi, koffi} from './koffi.ts';
-import {addressOf, libc} from './libc.ts';
-import {Mmap} from './memory-map.ts';
+import {addressOf} from './libc.ts';
+import {mapMachineCode} from './machine-code.ts';
 
 /**
  * A function of the System V ABI. RDI is an address at a multiple of 16. RSI is that of four words: 128 bits that are expected there, low half
@@ -24,12 +24,6 @@ const code = Uint8Array.of(
 );
 const pageBytes = 4096;
 
-const cMmap = libc(
-	'intptr_t mmap(uintptr_t address, size_t length, int protection, int flags, int fd, int64_t offset)',
-);
-const cMemcpy = libc('intptr_t memcpy(uintptr_t target, const void *source, size_t length)');
-const cMprotect = libc('int mprotect(uintptr_t address, size_t length, int protection)');
-
 let mapped: number | undefined;
 let prototype: ReturnType<Koffi['proto']> | undefined;
 
@@ -38,16 +32,8 @@ let prototype: ReturnType<Koffi['proto']> | undefined;
  * for as long as the process.
  */
 export function wideExchangeCode(): number {
-	mapped ??= process.arch === 'x64' && process.platform === 'linux' ? mapCode() : 0;
+	mapped ??= process.arch === 'x64' ? Math.max(mapMachineCode(code, pageBytes), 0) : 0;
 	return mapped;
-}
-
-function mapCode(): number {
-	// SAFETY: a page of its own, which is written before it can be executed, and never again.
-	const address = cMmap(0, pageBytes, Mmap.PROT_READ | Mmap.PROT_WRITE, Mmap.PRIVATE | Mmap.ANONYMOUS, -1, 0);
-	if (address < 0) return 0;
-	cMemcpy(address, code, code.length);
-	return cMprotect(address, pageBytes, Mmap.PROT_READ | Mmap.PROT_EXEC) < 0 ? 0 : address;
 }
 
 /**
