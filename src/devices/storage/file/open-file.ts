@@ -1,6 +1,6 @@
 import {constants, readFileSync, type Stats} from 'node:fs';
 import {type FileHandle, open, rm} from 'node:fs/promises';
-import {Errno, errnoOf, lockFile, Seek, seek} from '#support/ffi';
+import {Errno, errnoName, errnoOf, lockFile, Seek, seek} from '#support/ffi';
 import {allocateSharedPages, sharedPageSize} from '#support/shared-memory';
 import {fileDiskError} from './errors.ts';
 import type {FileDiskConfig} from './file-config.ts';
@@ -25,6 +25,7 @@ export async function openFile(config: FileDiskConfig, isReadOnly: boolean): Pro
 	try {
 		const locked = lockFile(handle.fd, isReadOnly);
 		if (locked === -Errno.EWOULDBLOCK) throw fileDiskError('DISK_FILE_LOCKED', {path});
+		if (locked < 0) throw fileDiskError('DISK_FILE_UNUSABLE', {path, doing: 'locked', errno: errnoName(locked)});
 		if (config.create !== undefined) await handle.truncate(config.create);
 		const stats = await handle.stat();
 		if (!stats.isFile() && !stats.isBlockDevice()) throw fileDiskError('DISK_FILE_KIND', {path});
