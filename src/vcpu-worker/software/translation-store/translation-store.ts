@@ -81,7 +81,7 @@ export class TranslationStore {
 	#making: readonly Waiting[] = [];
 	#bytes = 0;
 	#last = 0;
-	/** Processors of machines that are there. */
+	/** Processors that have come to ask, of machines that are there. */
 	#processors = 0;
 	/** Of the host, as far as this process may use them. */
 	readonly #cores: number;
