@@ -1,6 +1,6 @@
 import type {DeviceWorkerPlace} from '#devices/device';
 import {type Disk, diskMovers} from '#devices/storage/disk';
-import {type openDisk, sharedBytes} from '#devices/storage/source';
+import {isVolatile, type openDisk, sharedBytes} from '#devices/storage/source';
 import {errorTable} from '#support/errors';
 import type {Reactor} from '#support/reactor';
 import {i32, reserved, wire} from '#support/wire';
@@ -87,7 +87,7 @@ export class Namespaces {
 	start(): void {
 		const own = this.#draw();
 		if (this.#state.disk === 0) this.#state.disk = own;
-		for (const each of this.all) each.isLost = each.isInMemory && this.#state.disk !== own;
+		for (const each of this.all) each.isLost = each.isVolatile && this.#state.disk !== own;
 	}
 
 	/**
@@ -164,7 +164,7 @@ class OpenNamespace implements Namespace {
 	readonly index: number;
 	readonly disk: Disk;
 	readonly blockShift: number;
-	readonly isInMemory: boolean;
+	readonly isVolatile: boolean;
 	isLost = false;
 
 	constructor({nsid, disk: source}: NamespaceConfig, index: number, disk: Disk) {
@@ -172,6 +172,6 @@ class OpenNamespace implements Namespace {
 		this.index = index;
 		this.disk = disk;
 		this.blockShift = Math.log2(disk.geometry.sectorBytes);
-		this.isInMemory = source.kind === 'memory';
+		this.isVolatile = isVolatile(source);
 	}
 }

@@ -1,93 +1,58 @@
 import type {VmmError} from '#support/errors';
-import {type EngineName, engineNames} from '#support/io-engine';
-import {checkPath, invalidValue, optionError, type PathHost, parseSize, type ValueType} from '#support/options';
-import {type DiskSource, mostMemoryBytes, sectorBytes} from './disk-source.ts';
-
-const expected =
-	'mem:LEN, a path or file:PATH, the latter two with ;direct, ;create=LEN, ;engine=io_uring or ;engine=threads, ;format=raw behind';
-const memoryLengths = `a multiple of ${sectorBytes} from ${sectorBytes} to 4G`;
-
-/** Formats that a file's name speaks of and that are none of ours: what is in it is more than the disk's content. */
-const otherFormats = /\.(vhdx?|vmgs|qcow2?|qed|vmdk|vdi|avhdx?)$/i;
+import {invalidValue, type PathHost, type ValueType} from '#support/options';
+import {nestedOption} from './disk-kind.ts';
+import {type DiskSource, mostDisks} from './disk-source.ts';
+import {diskForms, kindNamed, kindOf, kindOfPrefix} from './kinds.ts';
 
 /**
- * A disk, written as OpenVMM has it: mem:LEN, PATH, file:PATH;direct;create=LEN. The format is stated or taken from the name, and never
- * from what is in the file, which a guest can write.
+ * A disk, written as OpenVMM has it: mem:LEN, PATH, file:PATH;direct;create=LEN, and layers with the disks that they lie over. The format is stated
+ * or taken from the name, and never from what is in the file, which a guest can write.
  */
 export const diskOption: ValueType<DiskSource> = {
 	placeholder: 'DISK',
-	parse(text, option) {
-		const [, kind, rest = ''] = /^([a-z][a-z0-9-]*):(.*)$/s.exec(text) ?? [];
-		if (kind === undefined) return parseFile(text, option);
-		if (kind === 'file') return parseFile(rest, option);
-		if (kind !== 'mem') throw invalidValue(option, text, expected);
-		const bytes = parseSize(rest, `${option} LEN`);
-		if (isMemoryLength(bytes)) return {kind: 'memory', bytes};
-		throw invalidValue(`${option} LEN`, rest, memoryLengths);
-	},
-	check: (value, option) => (isSource(value) ? undefined : invalidValue(option, value, expected)),
-	checkHost: (source, option, host) => (source.kind === 'file' ? checkFile(source, option, host) : undefined),
+	parse: (text, option) => parse(text, option, {disks: 0}),
+	check: (value, option) => check(value, option, {disks: 0}),
+	checkHost,
 };
 
-function parseFile(text: string, option: string): DiskSource {
-	const [path = '', ...words] = text.split(';');
-	if (path === '') throw optionError('CONFIG_PATH_EMPTY', {option});
-	const values = new Map<string, string | undefined>();
-	for (const word of words) {
-		const [key = '', value] = word.split(/=(.*)/s);
-		if (!fileKeys.includes(key)) throw optionError('CONFIG_KEY_UNKNOWN', {option, key, allowed: fileKeys});
-		if (values.has(key)) throw optionError('CONFIG_KEY_REPEATED', {option, key});
-		values.set(key, value);
-	}
-	const [direct, create, engine, format] = fileKeys.map((key) => values.get(key) ?? (values.has(key) ? '' : undefined));
-	if (direct) throw invalidValue(option, `direct=${direct}`, 'direct alone');
-	if (format !== undefined && format !== 'raw') throw invalidValue(`${option} format`, format, 'raw');
-	if (engine !== undefined && !isEngine(engine))
-		throw invalidValue(`${option} engine`, engine, engineNames.join(' or '));
-	if (format === undefined && otherFormats.test(path)) throw otherFormat(option, path);
-	const bytes = create === undefined ? undefined : parseSize(create, `${option} create`);
-	if (bytes !== undefined && !isLength(bytes))
-		throw invalidValue(`${option} create`, create, `a multiple of ${sectorBytes}`);
-	return {
-		kind: 'file',
-		path,
-		...(direct !== undefined && {direct: true}),
-		...(bytes !== undefined && {create: bytes}),
-		...(engine !== undefined && {engine}),
-	};
+/** Disks of one that have been met. */
+interface Met {
+	disks: number;
 }
 
-const fileKeys: readonly string[] = ['direct', 'create', 'engine', 'format'];
+function parse(text: string, option: string, met: Met): DiskSource {
+	if (++met.disks > mostDisks) throw tooMany(option, text);
+	const [, prefix = 'file', words = '', rest = text] = /^([a-z][a-z0-9-]*)((?:;[^:]*)?):(.*)$/s.exec(text) ?? [];
+	const kind = kindOfPrefix(prefix);
+	if (kind === undefined) throw invalidValue(option, text, diskForms);
+	return kind.parse({option, words, rest, nested: (below, named) => parse(below, named, met)});
+}
 
-const otherFormat = (option: string, path: string): VmmError =>
-	invalidValue(
-		option,
-		path,
-		'a raw image: this name is of another format; convert it, or say ;format=raw if it is raw',
-	);
+function check(value: unknown, option: string, met: Met): VmmError | undefined {
+	const fields = typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
+	const kind = kindNamed(fields['kind']);
+	if (kind === undefined || !kind.isRight(fields)) return invalidValue(option, value, diskForms);
+	const disks = kind.disks?.(value as DiskSource) ?? [];
+	if (++met.disks > mostDisks) return tooMany(option, value);
+	return first(disks, (disk, index) => check(disk, nestedOption(option, kind.prefix, index, disks.length), met));
+}
 
-const isEngine = (name: unknown): name is EngineName => (engineNames as readonly unknown[]).includes(name);
-const isLength = (bytes: unknown): boolean =>
-	Number.isSafeInteger(bytes) && (bytes as number) > 0 && (bytes as number) % sectorBytes === 0;
-const isMemoryLength = (bytes: unknown): boolean => isLength(bytes) && (bytes as number) <= mostMemoryBytes;
+const tooMany = (option: string, value: unknown): VmmError =>
+	invalidValue(option, value, `at most ${mostDisks} disks over and beside each other`);
 
-function isSource(value: unknown): boolean {
-	if (typeof value !== 'object' || value === null) return false;
-	const {kind, bytes, path, direct, create, engine} = value as Record<string, unknown>;
-	if (kind === 'memory') return isMemoryLength(bytes);
+function checkHost(source: DiskSource, option: string, host: PathHost): VmmError | undefined {
+	const kind = kindOf(source);
+	const disks = kind.disks?.(source) ?? [];
 	return (
-		kind === 'file' &&
-		typeof path === 'string' &&
-		path !== '' &&
-		(direct === undefined || typeof direct === 'boolean') &&
-		(create === undefined || isLength(create)) &&
-		(engine === undefined || isEngine(engine))
+		kind.checkHost?.(source, option, host) ??
+		first(disks, (disk, index) => checkHost(disk, nestedOption(option, kind.prefix, index, disks.length), host))
 	);
 }
 
-/** What is to be made may not be there; what is to be used is a file or a block device. */
-function checkFile(source: DiskSource & {kind: 'file'}, option: string, host: PathHost): VmmError | undefined {
-	const {path, create} = source;
-	if (create !== undefined) return checkPath(host, 'output', path, option);
-	return host.path(path).kind === 'block device' ? undefined : checkPath(host, 'input', path, option);
+function first<T, R>(list: readonly T[], find: (each: T, index: number) => R | undefined): R | undefined {
+	for (const [index, each] of list.entries()) {
+		const found = find(each, index);
+		if (found !== undefined) return found;
+	}
+	return undefined;
 }

@@ -1,16 +1,25 @@
 import type {FileDiskConfig} from '#devices/storage/file';
 
-/** A disk to be opened, as plain data. */
-export type DiskSource =
-	/** RAM of the host, which is lost with the machine. */
-	| {readonly kind: 'memory'; readonly bytes: number}
-	/** A file or a block device whose content is the disk's. */
-	| ({readonly kind: 'file'} & FileDiskConfig);
+/** RAM of the host, which is lost with the machine. */
+export interface MemorySource {
+	readonly kind: 'memory';
+	readonly bytes: number;
+}
+
+/** A file or a block device whose content is the disk's. */
+export interface FileSource extends FileDiskConfig {
+	readonly kind: 'file';
+}
+
+/** A disk to be opened, as plain data: one with a content of its own, or a layer over other disks. */
+export type DiskSource = MemorySource | FileSource;
 
 /** Longest disk in RAM. */
 export const mostMemoryBytes = 2 ** 32;
 /** What every disk's length is a multiple of. */
 export const sectorBytes = 512;
+/** Disks that one is made of at most, itself with them: over each other and beside each other. */
+export const mostDisks = 64;
 
 /** What the owner of a machine asks for when a disk has been made longer: that the guest learns of it. */
 export const measureDisk = {kind: 'measure-disk'} as const;

@@ -1,3 +1,4 @@
+export type {DiskHost} from './disk-kind.ts';
 export {diskOption} from './disk-option.ts';
 export {type DiskSource, measureDisk, mostMemoryBytes, sectorBytes} from './disk-source.ts';
-export {type DiskHost, openDisk, sharedBytes} from './open-disk.ts';
+export {isVolatile, openDisk, sharedBytes} from './open-disk.ts';

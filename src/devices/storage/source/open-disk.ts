@@ -1,33 +1,38 @@
-import type {DeviceWorkerPlace} from '#devices/device';
 import type {Disk} from '#devices/storage/disk';
-import {FileDisk, FileShare} from '#devices/storage/file';
-import {MemoryDisk} from '#devices/storage/memory';
-import type {Reactor} from '#support/reactor';
+import type {DiskHost} from './disk-kind.ts';
 import type {DiskSource} from './disk-source.ts';
+import {kindOf} from './kinds.ts';
 
-/** What a device's worker has for its disk. */
-export interface DiskHost {
-	readonly reactor: Reactor;
-	readonly worker: DeviceWorkerPlace;
-	/** Memory that the workers share, zero at first, and where in it the disk has {@link sharedBytes} for itself. */
-	readonly memory: SharedArrayBuffer;
-	readonly offset: number;
-}
+const disksOf = (source: DiskSource): readonly DiskSource[] => kindOf(source).disks?.(source) ?? [];
 
 /** Bytes that the workers of such a disk have to share. */
 export const sharedBytes = (source: DiskSource): number =>
-	source.kind === 'memory' ? source.bytes : FileShare.byteLength;
+	disksOf(source).reduce((sum, disk) => sum + sharedBytes(disk), kindOf(source).sharedBytes(source));
+
+/** True where what is written to such a disk is gone with the process: a guest of a snapshot must not take what is there for it. */
+export const isVolatile = (source: DiskSource): boolean =>
+	kindOf(source).isVolatile === true || disksOf(source).some(isVolatile);
 
 /**
- * Opens a disk for one worker.
+ * Opens a disk for one worker, with those that it lies over.
  * @throws VmmError DISK_, IO_URING_UNAVAILABLE
  */
-export async function openDisk(
-	source: DiskSource,
-	isReadOnly: boolean,
-	{reactor, worker, memory, offset}: DiskHost,
-): Promise<Disk> {
-	if (source.kind === 'memory') return new MemoryDisk(new Uint8Array(memory, offset, source.bytes), isReadOnly);
-	const share = FileShare.on(memory, offset);
-	return FileDisk.open({config: source, isReadOnly, reactor, worker: worker.index, share});
+export async function openDisk(source: DiskSource, isReadOnly: boolean, host: DiskHost): Promise<Disk> {
+	const kind = kindOf(source);
+	let end = host.offset + kind.sharedBytes(source);
+	const opening = disksOf(source).map((disk) => {
+		const offset = end;
+		end += sharedBytes(disk);
+		return openDisk(disk, isReadOnly || kind.readsDisks === true, {...host, offset});
+	});
+	const settled = await Promise.allSettled(opening);
+	const disks = settled.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+	try {
+		const failed = settled.find((each) => each.status === 'rejected');
+		if (failed !== undefined) throw failed.reason;
+		return await kind.open(source, {...host, isReadOnly, disks});
+	} catch (cause) {
+		await Promise.all(disks.map((disk) => disk.close()));
+		throw cause;
+	}
 }

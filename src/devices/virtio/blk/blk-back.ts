@@ -1,5 +1,5 @@
 import {type Disk, diskMovers} from '#devices/storage/disk';
-import {openDisk} from '#devices/storage/source';
+import {isVolatile, openDisk} from '#devices/storage/source';
 import type {VirtioBack, VirtioServices} from '#devices/virtio/device';
 import type {VirtQueue} from '#devices/virtio/queue';
 import {errorTable} from '#support/errors';
@@ -89,7 +89,7 @@ export class BlkBack implements VirtioBack {
 	}
 
 	start(): void {
-		const own = this.#config.disk.kind === 'memory' ? this.#draw() : 1;
+		const own = isVolatile(this.#config.disk) ? this.#draw() : 1;
 		const {worker, locked} = this.#services;
 		locked(() => {
 			if (this.#state.disk === 0) this.#state.disk = own;
