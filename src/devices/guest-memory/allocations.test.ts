@@ -1,6 +1,6 @@
 import test from 'ava';
 import {unchecked} from '#support/trust';
-import {fence, type GuestWindow, IoVectors, MappedMemory} from './index.ts';
+import {fence, type GuestWindow, HostMemory, IoVectors, MappedMemory} from './index.ts';
 import {plainMemory} from './testing/index.ts';
 
 const accesses = 20_000;
@@ -29,6 +29,9 @@ const window = memory.mapped(0x1000, 0x1000, 8) as GuestWindow;
 const crossing = memory.mapped(length - 0x800, 0x1000, 8) as GuestWindow;
 const bytes = new Uint8Array(2048);
 const vectors = new IoVectors(4);
+const whole = new IoVectors(2);
+memory.pin(length - 2048, 4096, 'read', whole);
+const own = new HostMemory(8192);
 let sum = 0;
 const add = (value: number | undefined) => {
 	sum = (sum + (value ?? 0)) | 0;
@@ -63,6 +66,15 @@ const paths: Readonly<Record<string, (at: number) => void>> = {
 	'a check whether a window is current': () => add(window.isCurrent ? 1 : 0),
 	'a pin and its release': (at) => {
 		add(memory.pin(at, 16, 'write', vectors) ? 1 : 0);
+		vectors.release();
+	},
+	'a part of a list, and its release': (at) => {
+		add(vectors.addPart(whole, at & 0x7f0, 2048) ? 1 : 0);
+		vectors.release();
+	},
+	"a list over the host's memory, and its release": (at) => {
+		add(vectors.addHost(own, at, 64) ? 1 : 0);
+		vectors.fill(at & 7, 16, 7);
 		vectors.release();
 	},
 };

@@ -1,5 +1,6 @@
 export type {GuestMemory} from './guest-memory.ts';
 export {fence, GuestWindow} from './guest-window.ts';
+export {HostMemory} from './host-memory.ts';
 export {type DmaDirection, IoVectors} from './io-vectors.ts';
 export {MappedMemory} from './mapped-memory.ts';
 export {MemoryPart} from './memory-part.ts';

@@ -1,4 +1,5 @@
 import {addressOf} from '#support/ffi';
+import type {HostMemory} from './host-memory.ts';
 import type {Piece} from './piece.ts';
 
 /** A device's use of guest memory that it reaches by host address. */
@@ -7,9 +8,19 @@ export type DmaDirection = 'read' | 'write';
 /** Bytes of `struct iovec` (readv(2)) on hosts of 64 bits: an address and a length, 8 bytes each. */
 const vectorBytes = 16;
 
+/** How a list has what is in it. */
+const Hold = {
+	/** Somebody else keeps it in place, or it is the host's own. */
+	BORROWED: 0,
+	/** Pinned, for the device to read or to write. */
+	READ: 1,
+	WRITTEN: 2,
+} as const;
+
 /**
  * Host memory for one request of a system call: a list to be filled by `GuestMemory.pin`, used, released and used again. What is
- * in it stays mapped and in place until it is released; nothing is allocated meanwhile.
+ * in it stays mapped and in place until it is released; nothing is allocated meanwhile. Who splits a request fills further lists with parts
+ * of the first one, or with memory of the host's own; such lists are released before the one that has the memory pinned.
  */
 export class IoVectors {
 	/** Number of vectors there is room for. A range of guest memory takes one for each piece of RAM that it lies in. */
@@ -17,20 +28,22 @@ export class IoVectors {
 	/** `struct iovec` one after the other, as readv(2), writev(2) and io_uring take them. */
 	readonly structs: Uint8Array;
 	readonly #words: Uint32Array;
-	readonly #pieces: (Piece | undefined)[];
+	readonly #memories: (Piece | HostMemory | undefined)[];
 	readonly #starts: Uint32Array;
-	readonly #areWritten: Uint8Array;
+	readonly #holds: Uint8Array;
 	#count = 0;
 	#bytes = 0;
 	#address = 0;
+	/** Of the last {@link #seek}. */
+	#skipped = 0;
 
 	constructor(capacity: number) {
 		this.capacity = capacity;
 		this.structs = new Uint8Array(capacity * vectorBytes);
 		this.#words = new Uint32Array(this.structs.buffer);
-		this.#pieces = new Array<Piece | undefined>(capacity).fill(undefined);
+		this.#memories = new Array<undefined>(capacity).fill(undefined);
 		this.#starts = new Uint32Array(capacity);
-		this.#areWritten = new Uint8Array(capacity);
+		this.#holds = new Uint8Array(capacity);
 	}
 
 	/** Number of vectors in the list. */
@@ -69,6 +82,44 @@ export class IoVectors {
 		this.#copy(offset, source, sourceOffset, length, true);
 	}
 
+	/** Fills `length` bytes of what lies behind the vectors, from their byte `offset` on, with one value. */
+	fill(offset: number, length: number, value: number): void {
+		let index = this.#seek(offset, length);
+		for (let done = 0; done < length; index++) {
+			const skipped = done === 0 ? this.#skipped : 0;
+			const count = Math.min(this.length(index) - skipped, length - done);
+			this.#memory(index).fill(this.#start(index) + skipped, count, value);
+			done += count;
+		}
+	}
+
+	/**
+	 * Appends a part of another list, which has it pinned until that is released, and marks its pages then.
+	 * @returns false, and nothing appended, where there is no room for its vectors
+	 */
+	addPart(whole: IoVectors, offset: number, length: number): boolean {
+		const before = this.#count;
+		let index = whole.#seek(offset, length);
+		for (let done = 0; done < length; index++) {
+			const skipped = done === 0 ? whole.#skipped : 0;
+			const count = Math.min(whole.length(index) - skipped, length - done);
+			if (!this.#append(whole.#memory(index), whole.#start(index) + skipped, count, Hold.BORROWED)) {
+				this.drop(before);
+				return false;
+			}
+			done += count;
+		}
+		return true;
+	}
+
+	/** Appends `length` bytes of the host's own memory. @returns false where there is no room for a vector */
+	addHost(memory: HostMemory, offset: number, length: number): boolean {
+		// An error of ours.
+		if (!(offset >= 0 && length >= 0 && offset + length <= memory.bytes.length))
+			throw new RangeError(`no ${length} bytes at ${offset} of ${memory.bytes.length}`);
+		return this.#append(memory, offset, length, Hold.BORROWED);
+	}
+
 	/** Marks the pages that the device was to write, and lets go of the memory: the system call has returned or completed. */
 	release(): void {
 		this.drop(0);
@@ -76,55 +127,65 @@ export class IoVectors {
 
 	/** @internal Takes a part of a piece into the list; false when that is not possible now. */
 	add(piece: Piece, start: number, length: number, direction: DmaDirection): boolean {
-		const index = this.#count;
-		if (index === this.capacity || !piece.pins.take()) return false;
-		const address = piece.hostAddress + start;
-		this.#words[index * 4] = address;
-		this.#words[index * 4 + 1] = address / 2 ** 32;
-		this.#words[index * 4 + 2] = length;
-		this.#pieces[index] = piece;
-		this.#starts[index] = start;
-		this.#areWritten[index] = direction === 'write' ? 1 : 0;
-		this.#count++;
-		this.#bytes += length;
-		return true;
+		if (this.#count === this.capacity || !piece.pins.take()) return false;
+		return this.#append(piece, start, length, direction === 'write' ? Hold.WRITTEN : Hold.READ);
 	}
 
 	/** @internal Releases all vectors from `first` on. */
 	drop(first: number): void {
 		while (this.#count > first) {
 			const index = --this.#count;
-			const piece = this.#piece(index);
-			this.#pieces[index] = undefined;
 			this.#bytes -= this.length(index);
-			if (this.#areWritten[index] === 1) piece.stamps.mark(this.#start(index), this.length(index));
-			piece.pins.release();
+			const hold = this.#holds[index];
+			if (hold !== Hold.BORROWED) {
+				const piece = this.#memory(index) as Piece;
+				if (hold === Hold.WRITTEN) piece.stamps.mark(this.#start(index), this.length(index));
+				piece.pins.release();
+			}
+			this.#memories[index] = undefined;
 		}
 	}
 
-	#copy(offset: number, bytes: Uint8Array, at: number, length: number, toGuest: boolean): void {
-		// An error of ours, not of the guest's.
-		if (!(offset >= 0 && length >= 0 && offset + length <= this.#bytes))
-			throw new RangeError(`no ${length} bytes at ${offset} of ${this.#bytes}`);
-		let skipped = offset;
-		let done = 0;
-		for (let index = 0; done < length; index++) {
-			const size = this.length(index);
-			if (skipped >= size) {
-				skipped -= size;
-				continue;
-			}
-			const count = Math.min(size - skipped, length - done);
+	#append(memory: Piece | HostMemory, start: number, length: number, hold: number): boolean {
+		const index = this.#count;
+		if (index === this.capacity) return false;
+		const address = memory.hostAddress + start;
+		this.#words[index * 4] = address;
+		this.#words[index * 4 + 1] = address / 2 ** 32;
+		this.#words[index * 4 + 2] = length;
+		this.#memories[index] = memory;
+		this.#starts[index] = start;
+		this.#holds[index] = hold;
+		this.#count++;
+		this.#bytes += length;
+		return true;
+	}
+
+	#copy(offset: number, bytes: Uint8Array, at: number, length: number, isIn: boolean): void {
+		let index = this.#seek(offset, length);
+		for (let done = 0; done < length; index++) {
+			const skipped = done === 0 ? this.#skipped : 0;
+			const count = Math.min(this.length(index) - skipped, length - done);
 			const start = this.#start(index) + skipped;
-			if (toGuest) this.#piece(index).copyIn(start, bytes, at + done, count);
-			else this.#piece(index).copyOut(start, bytes, at + done, count);
-			skipped = 0;
+			if (isIn) this.#memory(index).copyIn(start, bytes, at + done, count);
+			else this.#memory(index).copyOut(start, bytes, at + done, count);
 			done += count;
 		}
 	}
 
-	#piece(index: number): Piece {
-		return this.#pieces[index] as Piece;
+	/** Finds the vector of a range's first byte, and has {@link #skipped} say how many bytes of that vector lie before it. */
+	#seek(offset: number, length: number): number {
+		// An error of ours, not of the guest's.
+		if (!(offset >= 0 && length >= 0 && offset + length <= this.#bytes))
+			throw new RangeError(`no ${length} bytes at ${offset} of ${this.#bytes}`);
+		let index = 0;
+		this.#skipped = offset;
+		for (; index < this.#count && this.#skipped >= this.length(index); index++) this.#skipped -= this.length(index);
+		return index;
+	}
+
+	#memory(index: number): Piece | HostMemory {
+		return this.#memories[index] as Piece | HostMemory;
 	}
 
 	#start(index: number): number {

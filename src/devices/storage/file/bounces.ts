@@ -1,32 +1,20 @@
-import {addressOf} from '#support/ffi';
+import {HostMemory} from '#devices/guest-memory';
 
-const pageBytes = 4096;
 const bounceBytes = 2 ** 18;
 /** As much memory as one request moves at most. */
 const mostBounces = 16;
 
-/** Memory that direct I/O takes, by which the data of other memory go part by part. */
-export class Bounce {
-	readonly bytes: Uint8Array;
-	readonly address: number;
-
-	constructor() {
-		const room = new Uint8Array(bounceBytes + pageBytes);
-		const address = Number(addressOf(room));
-		const skipped = (pageBytes - (address % pageBytes)) % pageBytes;
-		this.bytes = room.subarray(skipped, skipped + bounceBytes);
-		this.address = address + skipped;
-	}
-}
-
 /** Who gets one. */
 interface BounceUser {
-	bounced(bounce: Bounce): void;
+	bounced(bounce: HostMemory): void;
 }
 
-/** Those of a disk: a guest none of whose memory is aligned has no more of the host's than these. */
+/**
+ * Memory that direct I/O takes, by which the data of other memory go part by part. A guest none of whose memory is aligned has no more of the
+ * host's than these, for one disk.
+ */
 export class Bounces {
-	readonly #free: Bounce[] = [];
+	readonly #free: HostMemory[] = [];
 	readonly #waiting: BounceUser[] = [];
 	#made = 0;
 
@@ -37,15 +25,15 @@ export class Bounces {
 		else user.bounced(bounce);
 	}
 
-	give(bounce: Bounce): void {
+	give(bounce: HostMemory): void {
 		const next = this.#waiting.shift();
 		if (next === undefined) this.#free.push(bounce);
 		else next.bounced(bounce);
 	}
 
-	#make(): Bounce | undefined {
+	#make(): HostMemory | undefined {
 		if (this.#made === mostBounces) return undefined;
 		this.#made++;
-		return new Bounce();
+		return new HostMemory(bounceBytes);
 	}
 }

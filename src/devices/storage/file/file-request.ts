@@ -1,7 +1,8 @@
+import type {HostMemory} from '#devices/guest-memory';
 import {DiskError, DiskOperation, type DiskRequest} from '#devices/storage/disk';
 import {addressOf, Errno, Fallocate, RWF_DSYNC} from '#support/ffi';
 import {FileAction, FileOperation} from '#support/io-engine';
-import type {Bounce, Bounces} from './bounces.ts';
+import type {Bounces} from './bounces.ts';
 import {type FileLimits, Zeros, zerosBytes} from './file-limits.ts';
 
 /** Passes calls of a request to the engine, and is told when it has ended. */
@@ -29,7 +30,7 @@ export class FileRequest extends FileOperation {
 	#done = 0;
 	/** Vectors of its own for what is left after a short call, and for memory that direct I/O cannot take. */
 	#own: Uint32Array = new Uint32Array(0);
-	#bounce: Bounce | undefined;
+	#bounce: HostMemory | undefined;
 
 	constructor(owner: FileRequestOwner) {
 		super();
@@ -89,18 +90,18 @@ export class FileRequest extends FileOperation {
 	}
 
 	/** Direct I/O takes no memory that begins anywhere: it goes by a copy. */
-	bounced(bounce: Bounce): void {
+	bounced(bounce: HostMemory): void {
 		this.#bounce = bounce;
 		this.#moveBounced(bounce);
 	}
 
-	#moveBounced({bytes, address}: Bounce): void {
+	#moveBounced({bytes, hostAddress}: HostMemory): void {
 		const {operation, length, offset, vectors} = this.request;
 		const count = Math.min(bytes.length, length - this.#done);
 		if (operation === DiskOperation.WRITE) vectors.copyOut(this.#done, bytes, 0, count);
 		this.offset = offset + this.#done;
 		this.#reserve(1);
-		this.#put(0, address, count);
+		this.#put(0, hostAddress, count);
 		this.#useOwn(1);
 		this.#owner.call(this);
 	}
