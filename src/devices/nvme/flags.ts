@@ -23,7 +23,7 @@ export const nvmeFlags: DeviceFlags = {
 			value: 'DISK',
 			repeat: true,
 			needs: controllerFlag,
-			help: 'a disk of a controller: PATH, file:PATH or mem:LEN, with the same words behind as of --virtio-blk, then on=NAME (the id of the controller), nsid=N (its namespace: the next number unless given), ro (it is only read), off (the guest has it from attach-namespace on), between commas; may be repeated',
+			help: 'a disk of a controller, written as of --virtio-blk, then on=NAME (the id of the controller), nsid=N (its namespace: the next number unless given), ro (it is only read), off (the guest has it from attach-namespace on), between commas; may be repeated',
 		},
 	],
 	devices(given) {

@@ -11,8 +11,16 @@ export interface FileSource extends FileDiskConfig {
 	readonly kind: 'file';
 }
 
+/** Changes in RAM of the host, over a disk that is only read. */
+export interface MemdiffSource {
+	readonly kind: 'memdiff';
+	readonly disk: DiskSource;
+	/** Most memory that they take, in bytes: what is written then fails for want of space. */
+	readonly limit?: number;
+}
+
 /** A disk to be opened, as plain data: one with a content of its own, or a layer over other disks. */
-export type DiskSource = MemorySource | FileSource;
+export type DiskSource = MemorySource | FileSource | MemdiffSource;
 
 /** Longest disk in RAM. */
 export const mostMemoryBytes = 2 ** 32;

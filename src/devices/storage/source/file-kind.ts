@@ -10,7 +10,7 @@ const otherFormats = /\.(vhdx?|vmgs|qcow2?|qed|vmdk|vdi|avhdx?)$/i;
 /** `file:PATH;direct;create=LEN`. */
 export const fileKind: DiskKind<FileSource> = {
 	prefix: 'file',
-	form: 'a path or file:PATH, both with ;direct, ;create=LEN, ;engine=io_uring or ;engine=threads, ;format=raw behind',
+	form: 'PATH or file:PATH (a raw image or a block device; then ;direct past the page cache, ;create=LEN for a new one, ;engine=io_uring or ;engine=threads, ;format=raw whatever its name says)',
 	parse({option, words, rest}) {
 		parseWords(words, option, []);
 		return parseFile(rest, option);

@@ -1,18 +1,20 @@
 import type {DiskKind} from './disk-kind.ts';
 import type {DiskSource} from './disk-source.ts';
 import {fileKind} from './file-kind.ts';
+import {memdiffKind} from './memdiff-kind.ts';
 import {memoryKind} from './memory-kind.ts';
 
 /** All kinds of disks, by the name that they have as data. */
 const kinds: {readonly [K in DiskSource['kind']]: DiskKind<Extract<DiskSource, {kind: K}>>} = {
-	memory: memoryKind,
 	file: fileKind,
+	memory: memoryKind,
+	memdiff: memdiffKind,
 };
 
 type AnyKind = DiskKind<DiskSource>;
 const list = Object.values(kinds) as readonly AnyKind[];
 
-/** How disks may be written, for errors. */
+/** How disks may be written, for errors and help. */
 export const diskForms: string = list.map(({form}) => form).join(', ');
 
 /** The kind of a disk that is right. */

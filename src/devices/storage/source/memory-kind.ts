@@ -9,7 +9,7 @@ const lengths = `a multiple of ${sectorBytes} from ${sectorBytes} to 4G`;
 /** `mem:LEN`. */
 export const memoryKind: DiskKind<MemorySource> = {
 	prefix: 'mem',
-	form: 'mem:LEN',
+	form: 'mem:LEN (in RAM of the host, lost when the machine ends; a multiple of 512, at most 4G)',
 	isVolatile: true,
 	parse({option, words, rest}) {
 		parseWords(words, option, []);

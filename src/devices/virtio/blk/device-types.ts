@@ -1,6 +1,6 @@
 import {mostWorkers} from '#devices/device';
 import {deviceType} from '#devices/device-type';
-import {diskOption, measureDisk} from '#devices/storage/source';
+import {diskForms, diskOption, measureDisk} from '#devices/storage/source';
 import {mmioOptions, mmioPlace, type OnMmio} from '#devices/virtio/device';
 import type {OptionTable} from '#support/options';
 import {virtioBlkFlags} from './flags.ts';
@@ -12,7 +12,7 @@ const options = {
 		type: diskOption,
 		example: {kind: 'memory', bytes: 2 ** 20},
 		host: true,
-		help: 'what is on it: mem:LEN, a path, or file:PATH, with ;direct, ;create=LEN, ;engine=io_uring|threads, ;format=raw behind',
+		help: `what is on it: ${diskForms}`,
 	},
 	queues: {type: 'number', min: 1, max: mostQueues, default: 1, example: 2, help: 'queues for requests'},
 	workers: {type: 'number', min: 1, max: mostWorkers, default: 1, host: true, help: 'threads that serve the queues'},

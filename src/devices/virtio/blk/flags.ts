@@ -1,6 +1,6 @@
 import {mostWorkers} from '#devices/device';
 import type {DeviceFlags, FlaggedDevice} from '#devices/device-type';
-import {diskOption} from '#devices/storage/source';
+import {diskForms, diskOption} from '#devices/storage/source';
 import {flaggedPlace} from '#devices/virtio/device';
 import {invalidValue, parseKeyValues, parseNumber, type RawOptions} from '#support/options';
 import {virtioBlkId, virtioBlkKind} from './handle.ts';
@@ -24,7 +24,7 @@ export const virtioBlkFlags: DeviceFlags = {
 			name: flag,
 			value: 'DISK',
 			repeat: true,
-			help: 'a virtio disk: PATH or file:PATH (a raw image or a block device; then ;direct past the page cache, ;create=LEN for a new one, ;engine=io_uring or ;engine=threads, ;format=raw whatever its name says), or mem:LEN (in RAM of the host, lost when the machine ends; a multiple of 512, at most 4G); then ro (it is only read), serial=TEXT (20 characters), pcie_port=PORT (without one it is on MMIO), num_queues=N (1, up to 16), workers=N (threads that serve the queues: 1, up to 8), packed=off (rings are split, whatever the driver knows), between commas; may be repeated',
+			help: `a virtio disk: ${diskForms}; then ro (it is only read), serial=TEXT (20 characters), pcie_port=PORT (without one it is on MMIO), num_queues=N (1, up to 16), workers=N (threads that serve the queues: 1, up to 8), packed=off (rings are split, whatever the driver knows), between commas; may be repeated`,
 		},
 	],
 	devices(given) {

@@ -1,0 +1,2 @@
+export {MemdiffDisk} from './memdiff-disk.ts';
+export {mostOverlayBytes, Overlay} from './overlay.ts';

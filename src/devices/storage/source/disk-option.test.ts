@@ -1,0 +1,76 @@
+import test from 'ava';
+import type {VmmError} from '#support/errors';
+import type {PathHost} from '#support/options';
+import {diskOption, isVolatile, sharedBytes} from './index.ts';
+
+const parse = (text: string) => diskOption.parse(text, '--disk');
+const file = {kind: 'file', path: 'a.img'} as const;
+
+test('layers are read from the outside in, and what stands behind is the last disk`s', (t) => {
+	t.deepEqual(parse('memdiff:a.img;direct'), {kind: 'memdiff', disk: {...file, direct: true}});
+	t.deepEqual(parse('memdiff;limit=2G:memdiff:file:a.img'), {
+		kind: 'memdiff',
+		disk: {kind: 'memdiff', disk: file},
+		limit: 2 ** 31,
+	});
+	t.deepEqual(parse('memdiff'), {kind: 'file', path: 'memdiff'});
+	t.deepEqual(parse('/a:b;direct'), {kind: 'file', path: '/a:b', direct: true});
+});
+
+/** The option, code and message of what is wrong with such a disk. */
+const wrong = (text: string) => {
+	try {
+		return (diskOption.check(parse(text), '--disk') as VmmError).message;
+	} catch (error) {
+		return (error as VmmError).message;
+	}
+};
+
+for (const [text, message] of [
+	['memdiff:mem:5G', /^--disk memdiff disk LEN "5G"/],
+	['memdiff:memdiff:mem:7', /^--disk memdiff disk memdiff disk LEN "7"/],
+	['memdiff:', /^--disk memdiff disk names no file/],
+	['memdiff:a.img;sync', /^--disk memdiff disk has no key "sync"/],
+	['memdiff;size=1G:a.img', /^--disk memdiff has no key "size"/],
+	['memdiff;limit=1G;limit=1G:a.img', /^--disk memdiff gives "limit" twice/],
+	['memdiff;limit=5:a.img', /^--disk memdiff limit "5"/],
+	['memdiff;limit=17G:a.img', /^--disk memdiff limit "17G"/],
+	['memdiff:sql:a.img', /^--disk memdiff disk "sql:a.img"/],
+	['mem;limit=1G:512', /^--disk has no key "limit"/],
+	['file;direct:a.img', /^--disk has no key "direct"/],
+	[`${'memdiff:'.repeat(64)}a.img`, /"a.img" is not valid/],
+	[`${'memdiff:'.repeat(100_000)}a.img`, /is not valid/],
+] as const)
+	test(`what is wrong is named: ${text.length > 99 ? text.length : text}`, (t) => t.regex(wrong(text), message));
+
+test('as many disks as may be are', (t) => {
+	const text = `${'memdiff:'.repeat(63)}a.img`;
+	t.is(diskOption.check(parse(text), '--disk'), undefined);
+});
+
+test('data that is no disk is refused by the name of the part that is none', (t) => {
+	const check = (value: unknown) => diskOption.check(value, 'disk')?.message ?? 'right';
+	const round: Record<string, unknown> = {kind: 'memdiff'};
+	round['disk'] = round;
+	t.is(check({kind: 'memdiff', disk: file, limit: 2 ** 20}), 'right');
+	t.regex(check(round), /is not valid$/);
+	for (const limit of [0, 1.5, 2 ** 20 + 512, 2 ** 35, '1G', null])
+		t.regex(check({kind: 'memdiff', disk: file, limit}), /^disk "/);
+	for (const disk of [undefined, null, 5, 'a.img', [], {}, {kind: 'toString'}, {kind: 'file'}])
+		t.regex(check({kind: 'memdiff', disk: {kind: 'memdiff', disk}}), /^disk memdiff disk memdiff disk "/);
+});
+
+test('the host is asked about each file', (t) => {
+	const host: PathHost = {path: (path) => ({kind: path === 'a.img' ? 'file' : 'missing'}), may: () => true};
+	const check = (text: string) => diskOption.checkHost?.(parse(text), '--disk', host)?.message ?? 'right';
+	t.is(check('memdiff:a.img'), 'right');
+	t.regex(check('memdiff:memdiff:b.img'), /^--disk memdiff disk memdiff disk "b.img" does not exist/);
+});
+
+test('what is shared is for all disks of one, and what is gone with the process is so however deep it is', (t) => {
+	t.is(sharedBytes(parse('memdiff:mem:1M')), sharedBytes(parse('memdiff:a.img')) - sharedBytes(file) + 2 ** 20);
+	t.deepEqual(
+		['a.img', 'mem:512', 'memdiff:a.img'].map((text) => isVolatile(parse(text))),
+		[false, true, true],
+	);
+});

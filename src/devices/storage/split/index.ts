@@ -1,0 +1,1 @@
+export {Part, type Split, Splits, type Splitter} from './splits.ts';
