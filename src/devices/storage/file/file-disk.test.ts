@@ -200,7 +200,7 @@ for (const engine of engineNames) {
 		async (t, {open, run}) => {
 			const path = newFile();
 			const disk = await open({path, engine});
-			Object.assign(disk.limits, {hasHoles: false, hasZeroRanges: false});
+			Object.assign(disk.io.limits, {hasHoles: false, hasZeroRanges: false});
 			t.is(await run(disk, {operation: DISCARD, offset: 0, length: 0x1000}), DiskError.NONE);
 			t.is(await run(disk, {operation: WRITE_ZEROES, offset: 0x200, length: 0x8_0200, mayUnmap: true}), DiskError.NONE);
 			t.true(pattern(length).fill(0, 0x200, 0x8_0400).equals(readFileSync(path)));
@@ -343,8 +343,8 @@ diskTest(
 	async (t, {open, run}) => {
 		const disk = await open({path: newFile()});
 		const calls: string[] = [];
-		const call = disk.call.bind(disk);
-		disk.call = (operation) => {
+		const call = disk.io.call.bind(disk.io);
+		disk.io.call = (operation) => {
 			calls.push(`${['read', 'write', 'sync', 'allocate'][operation.action]} ${operation.flags}`);
 			call(operation);
 		};
@@ -352,7 +352,7 @@ diskTest(
 		await write(false);
 		await write(true);
 		await run(disk, {operation: FLUSH});
-		disk.limits.hasDurableWrites = false;
+		disk.io.limits.hasDurableWrites = false;
 		await write(true);
 		await write(false);
 		await run(disk, {operation: WRITE_ZEROES, offset: 0, length: 512, isDurable: true});
@@ -404,7 +404,7 @@ diskTest(
 		const bytes = 0x80_0000;
 		const path = newFile(bytes);
 		const disk = await open({path});
-		Object.assign(disk.limits, {hasHoles: false, hasZeroRanges: false});
+		Object.assign(disk.io.limits, {hasHoles: false, hasZeroRanges: false});
 		const zeros = {operation: WRITE_ZEROES, offset: 0x1000} as const;
 		t.is(await run(disk, {...zeros, length: 0x40_0200}), DiskError.UNSUPPORTED);
 		t.true(pattern(bytes).equals(readFileSync(path)));

@@ -5,11 +5,9 @@ import {duplicate, errnoName} from '#support/ffi';
 import {type EngineName, type IoEngine, openIoEngine} from '#support/io-engine';
 import type {Reactor} from '#support/reactor';
 import {f64, i32, u32, type ViewOf, wire} from '#support/wire';
-import {Bounces} from './bounces.ts';
 import {fileDiskError} from './errors.ts';
 import type {FileDiskConfig} from './file-config.ts';
-import type {FileLimits} from './file-limits.ts';
-import {FileRequest, type FileRequestOwner} from './file-request.ts';
+import {FileIo} from './file-io.ts';
 import {lengthOf, openFile} from './open-file.ts';
 
 /** What the threads that use one file have in common. */
@@ -40,22 +38,17 @@ const patienceMs = 60_000;
 const mostClearedBytes = 2 ** 30;
 
 /** A disk whose content is a file's. Nothing is copied between file and guest memory, but where direct I/O cannot take the memory. */
-export class FileDisk implements Disk, FileRequestOwner {
-	readonly fd: number;
+export class FileDisk implements Disk {
 	readonly geometry: DiskGeometry;
 	readonly isReadOnly: boolean;
 	readonly mover: EngineName;
-	readonly limits: FileLimits;
-	readonly bounces = new Bounces();
+	readonly io: FileIo;
 	readonly #path: string;
 	readonly #engine: IoEngine;
 	readonly #share: ViewOf<typeof FileShare>;
-	/** Those that have nothing to do, to be used again. */
-	readonly #free: FileRequest[] = [];
 	#closing: Promise<void> | undefined;
 
 	private constructor(fd: number, engine: IoEngine, {config, isReadOnly, share}: FileDiskParts) {
-		this.fd = fd;
 		this.isReadOnly = isReadOnly;
 		this.#path = config.path;
 		this.#engine = engine;
@@ -64,12 +57,7 @@ export class FileDisk implements Disk, FileRequestOwner {
 		const discardBytes = isReadOnly ? 0 : physicalSectorBytes;
 		this.geometry = {sectorBytes, physicalSectorBytes, discardBytes, mostClearedBytes};
 		this.mover = engine.name;
-		this.limits = {
-			hasDurableWrites: true,
-			hasHoles: true,
-			hasZeroRanges: true,
-			alignment: config.direct ? sectorBytes : 1,
-		};
+		this.io = new FileIo({fd, engine, alignment: config.direct ? sectorBytes : 1, goesOnWithZeros: false});
 	}
 
 	/**
@@ -102,28 +90,13 @@ export class FileDisk implements Disk, FileRequestOwner {
 
 	submit(request: DiskRequest): void {
 		const error = requestError(this, request);
-		if (error !== DiskError.NONE) {
-			request.done(error);
-			return;
-		}
-		(this.#free.pop() ?? new FileRequest(this)).begin(request);
-	}
-
-	/** For its own requests. */
-	call(operation: FileRequest): void {
-		this.#engine.submit(operation);
-	}
-
-	/** For its own requests. */
-	ended(operation: FileRequest, error: DiskError): void {
-		const {request} = operation;
-		this.#free.push(operation);
-		request.done(error);
+		if (error === DiskError.NONE) this.io.submit(request);
+		else request.done(error);
 	}
 
 	async measure(): Promise<void> {
 		const {sectorBytes} = this.geometry;
-		const bytes = lengthOf(this.fd, await promisify(fstat)(this.fd));
+		const bytes = lengthOf(this.io.fd, await promisify(fstat)(this.io.fd));
 		if (bytes < sectorBytes) throw fileDiskError('DISK_FILE_LENGTH', {path: this.#path, bytes, sector: sectorBytes});
 		this.#share.bytes = Math.floor(bytes / sectorBytes) * sectorBytes;
 	}
@@ -136,7 +109,7 @@ export class FileDisk implements Disk, FileRequestOwner {
 	/** Once: the descriptor's number may be another file's afterwards. */
 	async #close(): Promise<void> {
 		await this.#engine.close();
-		await new Promise<void>((resolve) => close(this.fd, () => resolve()));
+		await new Promise<void>((resolve) => close(this.io.fd, () => resolve()));
 	}
 }
 

@@ -10,6 +10,8 @@ export interface FileRequestOwner {
 	readonly fd: number;
 	readonly limits: FileLimits;
 	readonly bounces: Bounces;
+	/** What lies behind the file's end reads as zeros. */
+	readonly goesOnWithZeros: boolean;
 	call(request: FileRequest): void;
 	ended(request: FileRequest, error: DiskError): void;
 }
@@ -115,6 +117,11 @@ export class FileRequest extends FileOperation {
 			this.#owner.call(this);
 			return;
 		}
+		if (result === 0 && operation === DiskOperation.READ && this.#owner.goesOnWithZeros) {
+			vectors.fill(this.#done, length - this.#done, 0);
+			this.#end(DiskError.NONE);
+			return;
+		}
 		// Nothing is moved where the file has become shorter.
 		if (result <= 0 && length > 0) {
 			this.#end(result < 0 ? errorOf(result) : DiskError.IO);
@@ -123,6 +130,12 @@ export class FileRequest extends FileOperation {
 		if (this.#bounce !== undefined && operation === DiskOperation.READ)
 			vectors.copyIn(this.#done, this.#bounce.bytes, 0, result);
 		this.#done += result;
+		// Direct I/O gives less than whole sectors where the file ends within one.
+		if (this.#owner.goesOnWithZeros && operation === DiskOperation.READ && result % limits.alignment !== 0) {
+			vectors.fill(this.#done, length - this.#done, 0);
+			this.#end(DiskError.NONE);
+			return;
+		}
 		if (this.#done < length && this.#bounce !== undefined) {
 			this.#moveBounced(this.#bounce);
 			return;

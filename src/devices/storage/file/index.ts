@@ -1,2 +1,3 @@
 export type {FileDiskConfig} from './file-config.ts';
 export {FileDisk, type FileDiskParts, FileShare} from './file-disk.ts';
+export {FileIo} from './file-io.ts';
