@@ -8,22 +8,29 @@ import {
 	type ImageFacts,
 	type ImageFile,
 	InFlight,
+	type MappedRun,
 	mostExtents,
 	type Repair,
+	RunKind,
+	type RunUse,
 	type Target,
 	Turns,
 } from '#devices/storage/image';
 import {type SectorBits, sectorBytes} from './sector-bits.ts';
 
 /** What an image has of a block. */
-export type BlockState =
+export const BlockKind = {
 	/** Nothing: it is as below. */
-	| {readonly kind: 'absent'}
-	| {readonly kind: 'zero'}
-	/** All of it, from `offset` on in the file. */
-	| {readonly kind: 'full'; readonly offset: number}
+	ABSENT: 0,
+	ZERO: 1,
+	/** All of it. */
+	FULL: 2,
 	/** The sectors whose bits are set; the others are as below. */
-	| {readonly kind: 'partial'; readonly offset: number; readonly bits: SectorBits};
+	PARTIAL: 3,
+	/** That has to be loaded, or is damaged. */
+	UNKNOWN: 4,
+} as const;
+export type BlockKind = (typeof BlockKind)[keyof typeof BlockKind];
 
 /** Of room between blocks so many places are remembered. */
 const mostFree = 4096;
@@ -57,6 +64,8 @@ export abstract class BlockImage implements DiskImage {
 	protected free: number[] = [];
 	/** What a flush of the file failed with: nobody knows what is on stable storage. */
 	#lost: unknown;
+	/** It has been changed since it was opened. */
+	#hasBegun = false;
 
 	constructor(file: ImageFile, sizeBytes: number, blockBytes: number, below: DiskImage | undefined) {
 		this.file = file;
@@ -69,8 +78,14 @@ export abstract class BlockImage implements DiskImage {
 		return this.#sizeBytes;
 	}
 
-	/** What the image has of a block, as far as writes are finished. @throws VmmError DISK_IMAGE_DAMAGED */
-	protected abstract state(block: number): Promise<BlockState>;
+	/** What the image has of a block, as far as writes are finished. */
+	protected abstract kindOf(block: number): BlockKind;
+	/** Where a block is that is full or partial. */
+	protected abstract offsetOf(block: number): number;
+	/** The bits of a partial block. */
+	protected abstract bitsOf(block: number): SectorBits;
+	/** Has a block known that is not. @throws VmmError DISK_IMAGE_DAMAGED */
+	protected abstract load(block: number): Promise<void>;
 	/** Makes room for a block behind all others. @throws VmmError DISK_IMAGE_FULL */
 	protected abstract append(): Promise<number>;
 	/** Notes room between what has a place, for as many blocks as may be of use: a hostile file has any number of them. */
@@ -93,6 +108,42 @@ export abstract class BlockImage implements DiskImage {
 	abstract check(repair?: Repair, progress?: (done: number, total: number) => void): Promise<CheckResult>;
 	abstract facts(): ImageFacts;
 
+	find(offset: number, length: number, use: RunUse, run: MappedRun): boolean {
+		if (use === 'write' && !(this.#hasBegun && this.#lost === undefined)) return false;
+		const block = Math.floor(offset / this.blockBytes);
+		const within = offset - block * this.blockBytes;
+		run.length = Math.min(length, this.blockBytes - within);
+		switch (this.kindOf(block)) {
+			case BlockKind.FULL:
+				run.kind = RunKind.DATA;
+				break;
+			case BlockKind.PARTIAL: {
+				const bits = this.bitsOf(block);
+				const sector = Math.floor(within / sectorBytes);
+				const end = bits.runEnd(sector, Math.ceil((within + run.length) / sectorBytes));
+				run.kind = bits.has(sector) ? RunKind.DATA : RunKind.BELOW;
+				run.length = Math.min(run.length, end * sectorBytes - within);
+				break;
+			}
+			case BlockKind.ZERO:
+				run.kind = RunKind.ZERO;
+				break;
+			case BlockKind.ABSENT:
+				run.kind = RunKind.BELOW;
+				break;
+			default:
+				return false;
+		}
+		if (run.kind === RunKind.DATA) run.fileOffset = this.offsetOf(block) + within;
+		return use === 'read' || run.kind === RunKind.DATA;
+	}
+
+	/** What the image has of a block, known or not. @throws VmmError DISK_IMAGE_DAMAGED */
+	async #known(block: number): Promise<BlockKind> {
+		if (this.kindOf(block) === BlockKind.UNKNOWN) await this.load(block);
+		return this.kindOf(block);
+	}
+
 	async map(offset: number, length: number): Promise<readonly Extent[]> {
 		const end = Math.min(offset + length, this.#sizeBytes);
 		const extents: Extent[] = [];
@@ -100,23 +151,19 @@ export abstract class BlockImage implements DiskImage {
 			const block = Math.floor(at / this.blockBytes);
 			const start = block * this.blockBytes;
 			const stop = Math.min(end, start + this.blockBytes);
-			const state = await this.state(block);
-			if (state.kind === 'partial') this.#mapPartial(state, start, at, stop, extents);
-			else if (state.kind === 'full')
-				appendExtent(extents, {kind: 'data', offset: at, length: stop - at, fileOffset: state.offset + at - start});
-			else appendExtent(extents, {kind: state.kind === 'zero' ? 'zero' : 'below', offset: at, length: stop - at});
+			const kind = await this.#known(block);
+			const piece = {offset: at, length: stop - at};
+			if (kind === BlockKind.PARTIAL) this.#mapPartial(block, start, at, stop, extents);
+			else if (kind === BlockKind.FULL)
+				appendExtent(extents, {kind: 'data', ...piece, fileOffset: this.offsetOf(block) + at - start});
+			else appendExtent(extents, {kind: kind === BlockKind.ZERO ? 'zero' : 'below', ...piece});
 			at = stop;
 		}
 		return extents;
 	}
 
-	#mapPartial(
-		{offset, bits}: {offset: number; bits: SectorBits},
-		start: number,
-		from: number,
-		stop: number,
-		extents: Extent[],
-	): void {
+	#mapPartial(block: number, start: number, from: number, stop: number, extents: Extent[]): void {
+		const [offset, bits] = [this.offsetOf(block), this.bitsOf(block)];
 		const lastSector = Math.ceil((stop - start) / sectorBytes);
 		for (let at = from; at < stop; ) {
 			const sector = Math.floor((at - start) / sectorBytes);
@@ -174,16 +221,16 @@ export abstract class BlockImage implements DiskImage {
 
 	/** Where a block is that gets bytes from `start` to `end` of it. */
 	async #place(block: number, start: number, end: number, changes: Change[]): Promise<number> {
-		const state = await this.state(block);
+		const kind = await this.#known(block);
 		const sectors = [start / sectorBytes, end / sectorBytes] as const;
-		if (state.kind === 'full') return state.offset;
-		if (state.kind === 'partial') {
-			const {offset, bits} = state;
+		if (kind === BlockKind.FULL) return this.offsetOf(block);
+		if (kind === BlockKind.PARTIAL) {
+			const [offset, bits] = [this.offsetOf(block), this.bitsOf(block)];
 			const isThere = bits.has(sectors[0]) && bits.runEnd(...sectors) === sectors[1];
 			if (!isThere) changes.push({block, offset, isNew: false, isFull: false, sectors});
 			return offset;
 		}
-		const isFull = state.kind === 'zero' || this.below === undefined || end - start === this.blockBytes;
+		const isFull = kind === BlockKind.ZERO || this.below === undefined || end - start === this.blockBytes;
 		const offset = await this.#take();
 		changes.push({block, offset, isNew: true, isFull, sectors});
 		return offset;
@@ -209,8 +256,7 @@ export abstract class BlockImage implements DiskImage {
 				await this.link(block, offset, isFull ? undefined : sectors);
 				continue;
 			}
-			const state = await this.state(block);
-			if (state.kind === 'partial') this.addSectors(block, state.bits, sectors);
+			if ((await this.#known(block)) === BlockKind.PARTIAL) this.addSectors(block, this.bitsOf(block), sectors);
 		}
 	}
 
@@ -246,10 +292,11 @@ export abstract class BlockImage implements DiskImage {
 	}
 
 	async #clearBlock(block: number): Promise<boolean> {
-		const state = await this.state(block);
-		if (state.kind === 'zero' || (state.kind === 'absent' && this.below === undefined)) return true;
+		const kind = await this.#known(block);
+		if (kind === BlockKind.ZERO || (kind === BlockKind.ABSENT && this.below === undefined)) return true;
+		const offset = kind === BlockKind.ABSENT ? undefined : this.offsetOf(block);
 		if (!this.clear(block)) return false;
-		if (state.kind !== 'absent') this.#freed.push(state.offset);
+		if (offset !== undefined) this.#freed.push(offset);
 		return true;
 	}
 
@@ -283,7 +330,10 @@ export abstract class BlockImage implements DiskImage {
 	}
 
 	async flush(): Promise<void> {
-		await this.turns.run(() => this.sync());
+		await this.turns.run(async () => {
+			if (this.#lost !== undefined) throw this.#lost;
+			await this.sync();
+		});
 	}
 
 	/** Brings the file up to date. */
@@ -309,8 +359,6 @@ export abstract class BlockImage implements DiskImage {
 			throw error;
 		}
 	}
-
-	#hasBegun = false;
 
 	/** Before a change. */
 	protected async beginChange(): Promise<void> {

@@ -23,6 +23,22 @@ export type Extent = {
 	  }
 );
 
+/** Kinds of {@link MappedRun}: those of {@link Extent}, of whose bytes nothing has to be decompressed. */
+export const RunKind = {DATA: 0, ZERO: 1, BELOW: 2} as const;
+export type RunKind = (typeof RunKind)[keyof typeof RunKind];
+
+/** Where bytes are, for those who ask again and again: an object that is filled anew each time. */
+export interface MappedRun {
+	kind: RunKind;
+	/** In bytes. */
+	length: number;
+	/** Of data: where in the image's file they are. */
+	fileOffset: number;
+}
+
+/** What bytes are looked for: to be read, or to be written where they are. */
+export type RunUse = 'read' | 'write';
+
 /** A place in the image's file for a part of what is to be written. */
 export interface Target {
 	/** Offset in the disk, in bytes. */
@@ -77,10 +93,18 @@ export interface DiskImage {
 	readonly sizeBytes: number;
 	/** The unit of allocation in bytes: what is discarded in such units is given back. */
 	readonly blockBytes: number;
+	/** Sector of the disk in bytes, where it is not 512. */
+	readonly sectorBytes?: number;
 	/** Tells its content from any other, where the format does. */
 	readonly identity?: string;
 	/** The image that this one lies over. */
 	readonly below: DiskImage | undefined;
+	/**
+	 * Says where the first bytes of a range within the disk are, by what is in memory, without waiting and without allocating anything. To be written:
+	 * only of data whose place the disk keeps and nothing else has.
+	 * @returns false where {@link map} or {@link allocate} has to be asked, which also say what is wrong
+	 */
+	find(offset: number, length: number, use: RunUse, run: MappedRun): boolean;
 	/** Says where bytes are, in order, from `offset` on: all of the range, or as much of it as a call may look at. */
 	map(offset: number, length: number): Promise<readonly Extent[]>;
 	/** Makes room for a write. A part of a block that is new has the block's other bytes already. @throws VmmError DISK_IMAGE_FULL */

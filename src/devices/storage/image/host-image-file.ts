@@ -20,6 +20,10 @@ export class HostImageFile implements ImageFile {
 		this.#handle = handle;
 	}
 
+	get fd(): number {
+		return this.#handle.fd;
+	}
+
 	/** Device and inode: the same for all names of a file. */
 	async identity(): Promise<string> {
 		const {dev, ino} = await this.#try('looked at', () => this.#handle.stat());

@@ -7,6 +7,8 @@ export interface ImageFile {
 	readonly path: string;
 	/** False: nothing that changes it may be called. */
 	readonly writable: boolean;
+	/** Descriptor by which its bytes may be read and written by others too; undefined where they are not those of one file. */
+	readonly fd?: number;
 	/** Size in bytes. */
 	size(): Promise<number>;
 	/** Fills `bytes` from `offset` on; what lies behind the end reads as zeros. */

@@ -5,9 +5,12 @@ export type {
 	DiskImage,
 	Extent,
 	ImageFacts,
+	MappedRun,
 	Repair,
+	RunUse,
 	Target,
 } from './disk-image.ts';
+export {RunKind} from './disk-image.ts';
 export {imageError} from './errors.ts';
 export {appendExtent, appendTarget, mostExtents, wholeBlocks} from './extents.ts';
 export {Faults} from './faults.ts';

@@ -15,6 +15,7 @@ export class CompressedClusters {
 	readonly #clusterBytes: number;
 	readonly #compression: Header['compression'];
 	readonly #kept = new Map<number, Promise<Uint8Array>>();
+	readonly #reading = new Set<Promise<Uint8Array>>();
 
 	constructor(file: ImageFile, {clusterBytes, compression}: Header) {
 		this.#file = file;
@@ -28,10 +29,16 @@ export class CompressedClusters {
 		if (kept !== undefined) return kept;
 		const reading = this.#decompress(place);
 		this.#kept.set(place.offset, reading);
+		this.#reading.add(reading);
 		const [oldest] = this.#kept.keys();
 		if (this.#kept.size > mostKept && oldest !== undefined) this.#kept.delete(oldest);
-		reading.catch(() => this.#kept.delete(place.offset));
+		reading.catch(() => this.#kept.delete(place.offset)).finally(() => this.#reading.delete(reading));
 		return reading;
+	}
+
+	/** Resolves when all that is being read by now has been read. */
+	async settled(): Promise<void> {
+		await Promise.allSettled(this.#reading);
 	}
 
 	/** Forgets what was decompressed: its place may get other bytes. */

@@ -57,9 +57,9 @@ export class L2Tables {
 		return offset;
 	}
 
-	/** An L2 table as it is in memory, without waiting; `null` where there is none. */
+	/** An L2 table as it is in memory, without waiting; `null` where there is none. Undefined also where there can be none. */
 	peek(index: number): Table | null | undefined {
-		const offset = this.offset(index);
+		const offset = offsetOf(this.l1.bytes.readUInt32BE(index * 8), this.l1.bytes.readUInt32BE(index * 8 + 4));
 		if (offset === 0) return null;
 		const table = this.#tables.peek(index);
 		return table?.offset === offset ? table : undefined;
@@ -74,8 +74,7 @@ export class L2Tables {
 	/** An L2 table to be changed: a new one where there is none, and a copy of one that a snapshot has too. */
 	async own(index: number, counts: Refcounts): Promise<Table> {
 		const offset = this.offset(index);
-		const isOwn = (this.l1.bytes.readUInt32BE(index * 8) & High.copied) !== 0;
-		if (offset !== 0 && isOwn) return this.#tables.load(index, offset);
+		if (offset !== 0 && this.isOwn(index)) return this.#tables.load(index, offset);
 		const old = offset === 0 ? null : await this.#tables.load(index, offset);
 		const made = await counts.allocate();
 		const table = this.#tables.create(index, made.offset);
@@ -84,6 +83,11 @@ export class L2Tables {
 		this.l1.setEntry(index, copiedHigh(made.offset), made.offset % 2 ** 32);
 		if (offset !== 0) counts.release(offset);
 		return table;
+	}
+
+	/** True where an L2 table is in no snapshot: else the marks in it tell nothing. */
+	isOwn(index: number): boolean {
+		return (this.l1.bytes.readUInt32BE(index * 8) & High.copied) !== 0;
 	}
 
 	get isDirty(): boolean {

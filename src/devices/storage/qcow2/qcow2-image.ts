@@ -9,8 +9,11 @@ import {
 	type ImageFile,
 	InFlight,
 	imageError,
+	type MappedRun,
 	mostExtents,
 	type Repair,
+	RunKind,
+	type RunUse,
 	readExtent,
 	type Target,
 	Turns,
@@ -112,6 +115,42 @@ export class Qcow2Image implements DiskImage {
 		return this.#header.clusterBytes / 8;
 	}
 
+	find(offset: number, length: number, use: RunUse, run: MappedRun): boolean {
+		const {clusterBytes} = this.#header;
+		const isWritten = use === 'write';
+		if (isWritten && (this.#writing === undefined || this.#lost !== undefined || this.#clearsAutoclear)) return false;
+		const first = Math.floor(offset / clusterBytes);
+		const number = Math.floor(first / this.#perTable);
+		const table = this.#tables.peek(number);
+		if (table === undefined || (isWritten && !(table !== null && this.#tables.isOwn(number)))) return false;
+		const end = Math.min(offset + length, (number + 1) * this.#perTable * clusterBytes);
+		if (table === null) {
+			run.kind = RunKind.BELOW;
+			run.length = end - offset;
+			return true;
+		}
+		const {bytes} = table;
+		const within = offset - first * clusterBytes;
+		run.length = 0;
+		for (let index = first - number * this.#perTable; offset + run.length < end; index++) {
+			const [high, low] = [bytes.readUInt32BE(index * 8), bytes.readUInt32BE(index * 8 + 4)];
+			if ((high & High.compressed) !== 0) break;
+			const host = offsetOf(high, low);
+			const isZero = (low & zeroBit) !== 0;
+			const kind = isZero ? RunKind.ZERO : host === 0 ? RunKind.BELOW : RunKind.DATA;
+			if (kind === RunKind.DATA && !isSound(host, clusterBytes)) break;
+			if (isWritten && !(kind === RunKind.DATA && (high & High.copied) !== 0 && !this.#writing?.own.has(host))) break;
+			if (run.length === 0) {
+				run.kind = kind;
+				run.fileOffset = host + within;
+				run.length = Math.min(clusterBytes - within, end - offset);
+			} else if (kind === run.kind && (kind !== RunKind.DATA || host === run.fileOffset + run.length))
+				run.length = Math.min(run.length + clusterBytes, end - offset);
+			else break;
+		}
+		return run.length > 0;
+	}
+
 	async map(offset: number, length: number): Promise<readonly Extent[]> {
 		const {clusterBytes, clusterBits, sizeBytes} = this.#header;
 		const end = Math.min(offset + length, sizeBytes);
@@ -207,10 +246,7 @@ export class Qcow2Image implements DiskImage {
 		const index = cluster % this.#perTable;
 		const [high, low] =
 			table === null ? [0, 0] : [table.bytes.readUInt32BE(index * 8), table.bytes.readUInt32BE(index * 8 + 4)];
-		// The table itself may be a snapshot's too, and then its marks tell nothing.
-		const isOwnTable =
-			table !== null &&
-			(this.#tables.l1.bytes.readUInt32BE(Math.floor(cluster / this.#perTable) * 8) & High.copied) !== 0;
+		const isOwnTable = table !== null && this.#tables.isOwn(Math.floor(cluster / this.#perTable));
 		const stays = isOwnTable && (high & High.copied) !== 0 && (high & High.compressed) === 0;
 		let [host, blank] = [offsetOf(high, low), false];
 		if (stays && host !== 0) {
@@ -349,7 +385,10 @@ export class Qcow2Image implements DiskImage {
 	}
 
 	async flush(): Promise<void> {
-		await this.#turns.run(() => this.#sync());
+		await this.#turns.run(async () => {
+			if (this.#lost !== undefined) throw this.#lost;
+			await this.#sync();
+		});
 	}
 
 	/** Writes what is in memory, in an order that is sound at each moment. */
@@ -365,6 +404,8 @@ export class Qcow2Image implements DiskImage {
 			await this.#tables.writeLinks();
 			await this.#stable();
 		}
+		// Whoever reads what was compressed reads it to the end.
+		await this.#compressed.settled();
 		const free = await counts.applyReleases();
 		for (const offset of free) await this.file.punch(offset, this.blockBytes);
 	}

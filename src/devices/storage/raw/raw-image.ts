@@ -7,7 +7,10 @@ import {
 	type ImageFacts,
 	type ImageFile,
 	imageError,
+	type MappedRun,
 	mostExtents,
+	RunKind,
+	type RunUse,
 } from '#devices/storage/image';
 
 const format = 'raw';
@@ -28,6 +31,13 @@ export class RawImage implements DiskImage {
 
 	get sizeBytes(): number {
 		return this.#sizeBytes;
+	}
+
+	find(offset: number, length: number, _use: RunUse, run: MappedRun): boolean {
+		run.kind = RunKind.DATA;
+		run.length = length;
+		run.fileOffset = offset;
+		return true;
 	}
 
 	async map(offset: number, length: number): Promise<readonly Extent[]> {

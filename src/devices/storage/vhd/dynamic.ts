@@ -1,4 +1,4 @@
-import {BlockImage, type BlockState, inOrder, type Place, SectorBits, sectorBytes} from '#devices/storage/block-image';
+import {BlockImage, BlockKind, inOrder, type Place, SectorBits, sectorBytes} from '#devices/storage/block-image';
 import {
 	type CheckResult,
 	Faults,
@@ -110,23 +110,27 @@ export class DynamicVhd extends BlockImage {
 		return sector === noBlock ? 0 : sector * sectorBytes;
 	}
 
-	protected async state(block: number): Promise<BlockState> {
-		const place = this.#entry(block);
-		if (place === 0) return {kind: 'absent'};
-		const offset = place + this.#bitmapBytes;
-		if (this.#full.has(block)) return {kind: 'full', offset};
-		let bits = this.#bits.get(block);
-		if (bits === undefined) {
-			const bytes = new Uint8Array(Math.ceil(this.blockBytes / sectorBytes / 8));
-			await this.file.read(place, bytes);
-			bits = new SectorBits(bytes, true);
-			if (bytes.every((byte) => byte === 0xff) || this.blockBytes < 8 * sectorBytes) {
-				this.#full.add(block);
-				return {kind: 'full', offset};
-			}
-			this.#bits.set(block, bits);
-		}
-		return {kind: 'partial', offset, bits};
+	protected kindOf(block: number): BlockKind {
+		if (this.#full.has(block)) return BlockKind.FULL;
+		if (this.#bits.has(block)) return BlockKind.PARTIAL;
+		return this.#entry(block) === 0 ? BlockKind.ABSENT : BlockKind.UNKNOWN;
+	}
+
+	protected offsetOf(block: number): number {
+		return this.#entry(block) + this.#bitmapBytes;
+	}
+
+	protected bitsOf(block: number): SectorBits {
+		return this.#bits.get(block) as SectorBits;
+	}
+
+	protected async load(block: number): Promise<void> {
+		const bytes = new Uint8Array(Math.ceil(this.blockBytes / sectorBytes / 8));
+		await this.file.read(this.#entry(block), bytes);
+		// Another one may have come first, and been changed.
+		if (this.kindOf(block) !== BlockKind.UNKNOWN) return;
+		if (bytes.every((byte) => byte === 0xff) || this.blockBytes < 8 * sectorBytes) this.#full.add(block);
+		else this.#bits.set(block, new SectorBits(bytes, true));
 	}
 
 	protected async append(): Promise<number> {

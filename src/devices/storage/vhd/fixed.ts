@@ -7,6 +7,8 @@ import {
 	type ImageFacts,
 	type ImageFile,
 	imageError,
+	type MappedRun,
+	type RunUse,
 } from '#devices/storage/image';
 import {RawImage} from '#devices/storage/raw';
 import {type Footer, footerBytes, format, mostBytes, withSize} from './structures.ts';
@@ -28,6 +30,10 @@ export class FixedVhd implements DiskImage {
 
 	get sizeBytes(): number {
 		return this.#raw.sizeBytes;
+	}
+
+	find(offset: number, length: number, use: RunUse, run: MappedRun): boolean {
+		return this.#raw.find(offset, length, use, run);
 	}
 
 	map(offset: number, length: number): Promise<readonly Extent[]> {

@@ -1,4 +1,4 @@
-import {BlockImage, type BlockState, inOrder, type Place, SectorBits} from '#devices/storage/block-image';
+import {BlockImage, BlockKind, inOrder, type Place, SectorBits} from '#devices/storage/block-image';
 import {
 	type CheckResult,
 	type DiskImage,
@@ -54,6 +54,8 @@ export class VhdxImage extends BlockImage {
 	#table: Buffer;
 	/** Bitmaps of chunks, as far as they were looked at: those of their blocks that are there in part. */
 	readonly #bitmaps = new Map<number, Uint8Array>();
+	/** The parts of them that are those blocks'. */
+	readonly #bits = new Map<number, SectorBits>();
 	readonly #dirtyTable = new Set<number>();
 	/** Pages of the table with entries of bitmaps that are new. */
 	readonly #dirtyFirst = new Set<number>();
@@ -77,6 +79,10 @@ export class VhdxImage extends BlockImage {
 		return this.#header.dataWriteGuid;
 	}
 
+	get sectorBytes(): number {
+		return this.#metadata.sectorBytes;
+	}
+
 	get #bat(): Region {
 		return this.#regions.find(({guid}) => guid === guids.bat) as Region;
 	}
@@ -94,10 +100,14 @@ export class VhdxImage extends BlockImage {
 		return chunk * (this.#shape.chunk + 1) + this.#shape.chunk;
 	}
 
-	/** State and place of an entry: the upper 44 bits count mebibytes. */
-	#entry(index: number): {state: number; offset: number} {
+	#stateAt(index: number): number {
+		return this.#table.readUInt32LE(index * 8) & 7;
+	}
+
+	/** The upper 44 bits of an entry count mebibytes. */
+	#offsetAt(index: number): number {
 		const [low, high] = [this.#table.readUInt32LE(index * 8), this.#table.readUInt32LE(index * 8 + 4)];
-		return {state: low & 7, offset: (high * 2 ** 12 + (low >>> 20)) * MiB};
+		return (high * 2 ** 12 + (low >>> 20)) * MiB;
 	}
 
 	#setEntry(index: number, state: number, offset: number): void {
@@ -114,15 +124,16 @@ export class VhdxImage extends BlockImage {
 		];
 		const blocks: number[] = [];
 		for (let block = 0; block < this.#blockCount; block++) {
-			const {state} = this.#entry(this.#entryOf(block));
+			const state = this.#stateAt(this.#entryOf(block));
 			if (state === PayloadState.full || state === PayloadState.partial) blocks.push(block);
 		}
 		if (this.#metadata.hasParent)
 			for (let chunk = 0; chunk * this.#shape.chunk < this.#blockCount; chunk++) {
-				const {state, offset} = this.#entry(this.#bitmapEntryOf(chunk));
-				if (state === PayloadState.full) others.push({name: `bitmap ${chunk}`, at: offset, bytes: bitmapBytes});
+				const index = this.#bitmapEntryOf(chunk);
+				if (this.#stateAt(index) === PayloadState.full)
+					others.push({name: `bitmap ${chunk}`, at: this.#offsetAt(index), bytes: bitmapBytes});
 			}
-		return inOrder(others, blocks, (block) => this.#entry(this.#entryOf(block)).offset, this.blockBytes);
+		return inOrder(others, blocks, (block) => this.offsetOf(block), this.blockBytes);
 	}
 
 	/** Finds where all ends, and room between what has a place. */
@@ -138,40 +149,62 @@ export class VhdxImage extends BlockImage {
 		this.#end = end;
 	}
 
-	protected async state(block: number): Promise<BlockState> {
-		const {state, offset} = this.#entry(this.#entryOf(block));
-		switch (state) {
+	protected kindOf(block: number): BlockKind {
+		switch (this.#stateAt(this.#entryOf(block))) {
 			case PayloadState.notPresent:
-				return {kind: 'absent'};
+				return BlockKind.ABSENT;
 			case PayloadState.undefined:
 			case PayloadState.zero:
 			case PayloadState.unmapped:
-				return {kind: 'zero'};
+				return BlockKind.ZERO;
 			case PayloadState.full:
-			case PayloadState.partial: {
-				if (offset < MiB || !Number.isSafeInteger(offset)) throw this.#damaged(`block ${block} lies at ${offset}`);
-				if (state === PayloadState.full) return {kind: 'full', offset};
-				return {kind: 'partial', offset, bits: await this.#bitsOf(block)};
-			}
+				return this.#isSound(block) ? BlockKind.FULL : BlockKind.UNKNOWN;
+			case PayloadState.partial:
+				return this.#bits.has(block) && this.#isSound(block) ? BlockKind.PARTIAL : BlockKind.UNKNOWN;
 			default:
-				throw this.#damaged(`block ${block} is in state ${state}`);
+				return BlockKind.UNKNOWN;
 		}
 	}
 
-	/** The bits of a block: a part of its chunk's bitmap. */
-	async #bitsOf(block: number): Promise<SectorBits> {
+	protected offsetOf(block: number): number {
+		return this.#offsetAt(this.#entryOf(block));
+	}
+
+	protected bitsOf(block: number): SectorBits {
+		return this.#bits.get(block) as SectorBits;
+	}
+
+	#isSound(block: number): boolean {
+		const offset = this.offsetOf(block);
+		return offset >= MiB && Number.isSafeInteger(offset);
+	}
+
+	protected async load(block: number): Promise<void> {
+		const state = this.#stateAt(this.#entryOf(block));
+		if (state !== PayloadState.full && state !== PayloadState.partial)
+			throw this.#damaged(`block ${block} is in state ${state}`);
+		if (!this.#isSound(block)) throw this.#damaged(`block ${block} lies at ${this.offsetOf(block)}`);
+		await this.#loadBits(block);
+	}
+
+	/** The bits of a block are a part of its chunk's bitmap. */
+	async #loadBits(block: number): Promise<SectorBits> {
 		const chunk = Math.floor(block / this.#shape.chunk);
-		let bitmap = this.#bitmaps.get(chunk);
-		if (bitmap === undefined) {
+		if (!this.#bitmaps.has(chunk)) {
 			if (!this.#hasBitmap(block)) throw this.#damaged(`block ${block} is there in part, and has no bitmap`);
-			const {offset} = this.#entry(this.#bitmapEntryOf(chunk));
-			bitmap = new Uint8Array(bitmapBytes);
-			await this.file.read(offset, bitmap);
-			this.#bitmaps.set(chunk, bitmap);
+			const bitmap = new Uint8Array(bitmapBytes);
+			await this.file.read(this.#offsetAt(this.#bitmapEntryOf(chunk)), bitmap);
+			// Another one may have come first, and been changed.
+			if (!this.#bitmaps.has(chunk)) this.#bitmaps.set(chunk, bitmap);
 		}
-		const bytes = bitmapBytes / this.#shape.chunk;
-		const from = (block % this.#shape.chunk) * bytes;
-		return new SectorBits(bitmap.subarray(from, from + bytes), false);
+		let bits = this.#bits.get(block);
+		if (bits === undefined) {
+			const bytes = bitmapBytes / this.#shape.chunk;
+			const from = (block % this.#shape.chunk) * bytes;
+			bits = new SectorBits((this.#bitmaps.get(chunk) as Uint8Array).subarray(from, from + bytes), false);
+			this.#bits.set(block, bits);
+		}
+		return bits;
 	}
 
 	protected append(): Promise<number> {
@@ -192,7 +225,7 @@ export class VhdxImage extends BlockImage {
 	protected async link(block: number, offset: number, written: readonly [number, number] | undefined): Promise<void> {
 		if (written !== undefined) {
 			await this.#ownBitmap(Math.floor(block / this.#shape.chunk));
-			const bits = await this.#bitsOf(block);
+			const bits = await this.#loadBits(block);
 			bits.bytes.fill(0);
 			bits.set(...written);
 			this.#newBits.add(block);
@@ -203,7 +236,7 @@ export class VhdxImage extends BlockImage {
 	/** Makes the bitmap of a chunk that has none. */
 	async #ownBitmap(chunk: number): Promise<void> {
 		const index = this.#bitmapEntryOf(chunk);
-		if (this.#entry(index).state === PayloadState.full) return;
+		if (this.#stateAt(index) === PayloadState.full) return;
 		const offset = await this.#appendBytes(bitmapBytes);
 		this.#bitmaps.set(chunk, new Uint8Array(bitmapBytes));
 		this.#setEntry(index, PayloadState.full, offset);
@@ -244,8 +277,8 @@ export class VhdxImage extends BlockImage {
 	}
 
 	async #writeBits(block: number): Promise<void> {
-		const {bytes} = await this.#bitsOf(block);
-		const {offset} = this.#entry(this.#bitmapEntryOf(Math.floor(block / this.#shape.chunk)));
+		const {bytes} = await this.#loadBits(block);
+		const offset = this.#offsetAt(this.#bitmapEntryOf(Math.floor(block / this.#shape.chunk)));
 		await this.file.write(offset + (block % this.#shape.chunk) * bytes.length, bytes);
 	}
 
@@ -327,7 +360,7 @@ export class VhdxImage extends BlockImage {
 				if (end > fileBytes && name.startsWith('b')) faults.add(`${name} lies behind the end of the file, at ${at}`);
 			}
 			for (let block = 0; block < this.#blockCount; block++) {
-				const {state} = this.#entry(this.#entryOf(block));
+				const state = this.#stateAt(this.#entryOf(block));
 				if (state === 4 || state === 5) faults.add(`block ${block} is in state ${state}`);
 				if (state === PayloadState.partial && !this.#hasBitmap(block))
 					faults.add(`block ${block} is there in part, and has no bitmap`);
@@ -338,7 +371,7 @@ export class VhdxImage extends BlockImage {
 
 	#hasBitmap(block: number): boolean {
 		if (!this.#metadata.hasParent) return false;
-		return this.#entry(this.#bitmapEntryOf(Math.floor(block / this.#shape.chunk))).state === PayloadState.full;
+		return this.#stateAt(this.#bitmapEntryOf(Math.floor(block / this.#shape.chunk))) === PayloadState.full;
 	}
 
 	facts(): ImageFacts {
