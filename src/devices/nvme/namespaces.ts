@@ -115,6 +115,11 @@ export class Namespaces {
 		await Promise.all(this.all.map(({disk}) => disk.measure().catch(() => {})));
 	}
 
+	/** Has the disks' files hold what was written. When nothing is in flight. What fails is tried again by the next flush, whose error the driver gets. */
+	async settle(): Promise<void> {
+		await Promise.allSettled(this.all.map(({disk}) => disk.settle?.()));
+	}
+
 	/** Notes what the disks are now; true where one has another length than the driver knows. Under the device's lock. */
 	tell(): boolean {
 		return this.all.map((each) => this.#tell(each)).includes(true);

@@ -96,6 +96,7 @@ export class NvmeWorker implements RequestOwner {
 			await promise;
 		}
 		this.#starved.clear();
+		await this.#namespaces.settle();
 	}
 
 	inFlight(): string | undefined {

@@ -55,6 +55,7 @@ export abstract class BlockImage implements DiskImage {
 	readonly file: ImageFile;
 	readonly below: DiskImage | undefined;
 	readonly blockBytes: number;
+	abstract readonly isDirty: boolean;
 	protected readonly turns = new Turns();
 	readonly #inFlight = new InFlight();
 	#sizeBytes: number;

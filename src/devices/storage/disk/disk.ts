@@ -38,6 +38,12 @@ export interface Disk {
 	 * @throws VmmError where it cannot be told
 	 */
 	measure(): Promise<void>;
+	/**
+	 * Has its files hold what was written to it, for another process that opens them: where that is not so by itself. A layer has the disks below do so.
+	 * When nothing is in flight.
+	 * @throws VmmError
+	 */
+	settle?(): Promise<void>;
 	/** Lets go of all that it has of the host. When nothing is in flight, and nothing is called after it. */
 	close(): Promise<void>;
 }

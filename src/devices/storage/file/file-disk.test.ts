@@ -14,13 +14,12 @@ import {
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test, {type ExecutionContext} from 'ava';
-import {IoVectors, MappedMemory} from '#devices/guest-memory';
-import {plainMemory} from '#devices/guest-memory/testing';
-import {type Disk, DiskError, DiskOperation, DiskRequest} from '#devices/storage/disk';
-import {addressOf, Fallocate, RWF_DSYNC} from '#support/ffi';
+import type {MappedMemory} from '#devices/guest-memory';
+import {type Disk, DiskError, DiskOperation, type DiskRequest} from '#devices/storage/disk';
+import {AwaitedRequest, diskMemory} from '#devices/storage/disk/testing';
+import {Fallocate, RWF_DSYNC} from '#support/ffi';
 import {engineNames} from '#support/io-engine';
 import {EpollReactor} from '#support/reactor';
-import {allocateSharedPages} from '#support/shared-memory';
 import {FileDisk, type FileDiskConfig, FileShare} from './index.ts';
 import {openFile} from './open-file.ts';
 
@@ -32,37 +31,6 @@ test.after.always(() => rmSync(directory, {recursive: true}));
 const {READ, WRITE, FLUSH, DISCARD, WRITE_ZEROES} = DiskOperation;
 const ramBytes = 0x80_0000;
 const length = 0x10_0000;
-
-/** A request as a promise. */
-class Request extends DiskRequest {
-	#resolve: (error: DiskError) => void = () => {};
-
-	constructor() {
-		super(new IoVectors(16));
-	}
-
-	/** Moves data by these ranges of guest memory. */
-	async on(
-		disk: Disk,
-		memory: MappedMemory,
-		values: Partial<DiskRequest>,
-		...ranges: readonly (readonly [gpa: number, length: number])[]
-	): Promise<DiskError> {
-		Object.assign(this, values);
-		for (const [gpa, bytes] of ranges)
-			if (!memory.pin(gpa, bytes, this.operation === READ ? 'write' : 'read', this.vectors)) throw new RangeError();
-		const {promise, resolve} = Promise.withResolvers<DiskError>();
-		this.#resolve = resolve;
-		disk.submit(this);
-		const error = await promise;
-		this.vectors.release();
-		return error;
-	}
-
-	override done(error: DiskError): void {
-		this.#resolve(error);
-	}
-}
 
 interface Bench {
 	readonly memory: MappedMemory;
@@ -104,11 +72,7 @@ function newFile(bytes = length): string {
 /** A test whose reactor runs meanwhile. */
 function diskTest(title: string, body: (t: ExecutionContext, bench: Bench) => Promise<void>): void {
 	test(title, async (t) => {
-		const handle = plainMemory({gpa: 0, length: ramBytes});
-		// Where direct I/O can take it.
-		const buffer = allocateSharedPages(ramBytes);
-		const range = {...(handle.ranges[0] as object), memory: {buffer}, hostAddress: Number(addressOf(buffer))};
-		const memory = new MappedMemory({...handle, ranges: [range as never]});
+		const memory = diskMemory(ramBytes);
 		const reactor = new EpollReactor();
 		const running = reactor.run();
 		const opened: FileDisk[] = [];
@@ -121,7 +85,7 @@ function diskTest(title: string, body: (t: ExecutionContext, bench: Bench) => Pr
 					opened.push(disk);
 					return disk;
 				},
-				run: (disk, values, ...ranges) => new Request().on(disk, memory, values, ...ranges),
+				run: (disk, values, ...ranges) => new AwaitedRequest().on(disk, memory, values, ...ranges),
 				read(gpa, bytes) {
 					const copy = Buffer.alloc(bytes);
 					memory.copyOut(gpa, copy);

@@ -1,3 +1,4 @@
 export type {FileDiskConfig} from './file-config.ts';
 export {FileDisk, type FileDiskParts, FileShare} from './file-disk.ts';
 export {FileIo} from './file-io.ts';
+export {type DirectFile, reopenDirect} from './open-file.ts';

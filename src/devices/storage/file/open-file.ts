@@ -60,6 +60,30 @@ async function openHandle({path, direct, create}: FileDiskConfig, isReadOnly: bo
 	}
 }
 
+/** A file that is open past the host's page cache. */
+export interface DirectFile {
+	readonly handle: FileHandle;
+	/** What offsets, lengths and addresses of memory have to be multiples of. */
+	readonly alignment: number;
+}
+
+/**
+ * Opens a file that is open already a second time, past the host's page cache.
+ * @throws VmmError DISK_DIRECT_UNSUPPORTED
+ */
+export async function reopenDirect(fd: number, path: string, isReadOnly: boolean): Promise<DirectFile> {
+	const {O_RDONLY, O_RDWR, O_DIRECT} = constants;
+	let handle: FileHandle | undefined;
+	try {
+		handle = await open(`/proc/self/fd/${fd}`, (isReadOnly ? O_RDONLY : O_RDWR) | O_DIRECT);
+		return {handle, alignment: await sectorOf(handle, await handle.stat(), {path, direct: true})};
+	} catch (cause) {
+		await handle?.close();
+		if (errnoOf(cause) === 'EINVAL') throw fileDiskError('DISK_DIRECT_UNSUPPORTED', {path});
+		throw unusable(cause, path, 'opened');
+	}
+}
+
 function unusable(cause: unknown, path: string, doing: string): unknown {
 	const errno = errnoOf(cause);
 	return errno === undefined ? cause : fileDiskError('DISK_FILE_UNUSABLE', {path, doing, errno}, {cause});

@@ -77,6 +77,12 @@ export const formatNames = Object.keys(formats) as readonly FormatName[];
 /** Names that QEMU has for a format. */
 const aliases: Readonly<Record<string, FormatName>> = {vpc: 'vhd'};
 
+/** The format that a path says by what it ends in. */
+export function formatSaid(path: string): FormatName | undefined {
+	const extension = extname(path).toLowerCase();
+	return formatNames.find((known) => (formats[known].extensions as readonly string[]).includes(extension));
+}
+
 /**
  * The format of an image: the one that is stated, or what the path ends in says. The bytes are not asked: a guest can have written
  * them.
@@ -88,8 +94,7 @@ export function formatOf(path: string, stated: string | undefined): FormatName {
 		if (name === undefined) throw diskError('DISK_FORMAT_INVALID', {path, format: stated, known: formatNames});
 		return name;
 	}
-	const extension = extname(path).toLowerCase();
-	const name = formatNames.find((known) => (formats[known].extensions as readonly string[]).includes(extension));
+	const name = formatSaid(path);
 	if (name === undefined) throw diskError('DISK_FORMAT_UNKNOWN', {path, known: formatNames});
 	return name;
 }

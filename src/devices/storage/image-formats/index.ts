@@ -1,3 +1,12 @@
 export {diskError} from './errors.ts';
-export {createImage, type Format, type FormatName, formatNames, formatOf, formats, type NewImage} from './formats.ts';
+export {
+	createImage,
+	type Format,
+	type FormatName,
+	formatNames,
+	formatOf,
+	formatSaid,
+	formats,
+	type NewImage,
+} from './formats.ts';
 export {type OpenDisk, type OpenedDisk, openDisk} from './open-disk.ts';

@@ -45,7 +45,10 @@ export async function openDisk(path: string, options: OpenDisk): Promise<OpenedD
 	const images: DiskImage[] = [];
 	const close = async () => {
 		// The image itself goes first: what it lies over stays the same until then.
-		for (const image of images.toReversed()) await image.close();
+		const closed: PromiseSettledResult<void>[] = [];
+		for (const image of images.toReversed()) closed.push(...(await Promise.allSettled([image.close()])));
+		const failed = closed.find((each) => each.status === 'rejected');
+		if (failed !== undefined) throw failed.reason;
 	};
 	try {
 		const file = await openHostFile(path, {writable});

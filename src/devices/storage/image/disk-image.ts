@@ -105,6 +105,8 @@ export interface DiskImage {
 	 * @returns false where {@link map} or {@link allocate} has to be asked, which also say what is wrong
 	 */
 	find(offset: number, length: number, use: RunUse, run: MappedRun): boolean;
+	/** The file lacks some of what was finished: {@link flush} writes it. */
+	readonly isDirty: boolean;
 	/** Says where bytes are, in order, from `offset` on: all of the range, or as much of it as a call may look at. */
 	map(offset: number, length: number): Promise<readonly Extent[]>;
 	/** Makes room for a write. A part of a block that is new has the block's other bytes already. @throws VmmError DISK_IMAGE_FULL */

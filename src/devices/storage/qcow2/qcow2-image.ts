@@ -111,6 +111,10 @@ export class Qcow2Image implements DiskImage {
 		return this.#header.clusterBytes;
 	}
 
+	get isDirty(): boolean {
+		return this.#tables.isDirty || this.#writing?.counts.isDirty === true;
+	}
+
 	get #perTable(): number {
 		return this.#header.clusterBytes / 8;
 	}

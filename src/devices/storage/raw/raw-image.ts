@@ -22,6 +22,7 @@ export class RawImage implements DiskImage {
 	readonly file: ImageFile;
 	readonly blockBytes = 4096;
 	readonly below = undefined;
+	readonly isDirty = false;
 	#sizeBytes: number;
 
 	constructor(file: ImageFile, sizeBytes: number) {

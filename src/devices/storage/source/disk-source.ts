@@ -1,4 +1,5 @@
 import type {FileDiskConfig} from '#devices/storage/file';
+import type {FormatName} from '#devices/storage/image-formats';
 
 /** RAM of the host, which is lost with the machine. */
 export interface MemorySource {
@@ -6,9 +7,16 @@ export interface MemorySource {
 	readonly bytes: number;
 }
 
-/** A file or a block device whose content is the disk's. */
+/** A format whose images hold more than the disk's content. */
+export type ImageFormat = Exclude<FormatName, 'raw'>;
+
+/** A file or a block device whose content is the disk's, or the image of a format. */
 export interface FileSource extends FileDiskConfig {
 	readonly kind: 'file';
+	/** Without it the content is the disk's. */
+	readonly format?: ImageFormat;
+	/** Folders in which what the image lies over may be, beside the image's own. */
+	readonly backingFolders?: readonly string[];
 }
 
 /** Changes in RAM of the host, over a disk that is only read. */

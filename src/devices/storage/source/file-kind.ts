@@ -1,51 +1,63 @@
 import {FileDisk, FileShare} from '#devices/storage/file';
+import {formatNames, formatSaid} from '#devices/storage/image-formats';
 import {type EngineName, engineNames} from '#support/io-engine';
 import {checkPath, invalidValue, optionError, parseSize} from '#support/options';
 import {type DiskKind, parseWords} from './disk-kind.ts';
-import {type FileSource, sectorBytes} from './disk-source.ts';
+import {type FileSource, type ImageFormat, sectorBytes} from './disk-source.ts';
+import {openImage} from './open-image.ts';
 
-/** Formats that a file's name speaks of and that are none of ours: what is in it is more than the disk's content. */
-const otherFormats = /\.(vhdx?|vmgs|qcow2?|qed|vmdk|vdi|avhdx?)$/i;
+/** Formats that a file's name speaks of and does not say: what is in it is more than the disk's content. */
+const otherFormats = /\.(vmgs|qcow|qed|vmdk|vdi|avhdx?)$/i;
+const keys = ['direct', 'create', 'engine', 'format', 'backing-folder'];
 
-/** `file:PATH;direct;create=LEN`. */
+/** `file:PATH;direct;create=LEN;format=qcow2`. */
 export const fileKind: DiskKind<FileSource> = {
 	prefix: 'file',
-	form: 'PATH or file:PATH (a raw image or a block device; then ;direct past the page cache, ;create=LEN for a new one, ;engine=io_uring or ;engine=threads, ;format=raw whatever its name says)',
+	form: 'PATH or file:PATH (a raw image, a block device, or an image whose name or ;format= says qcow2, vhd or vhdx; then ;direct past the page cache, ;create=LEN for a new one, ;engine=io_uring or ;engine=threads, ;format=raw whatever its name says, ;backing-folder=PATH for what an image lies over)',
 	parse({option, words, rest}) {
 		parseWords(words, option, []);
 		return parseFile(rest, option);
 	},
-	isRight: ({path, direct, create, engine}) =>
+	isRight: ({path, direct, create, engine, format, backingFolders}) =>
 		typeof path === 'string' &&
 		path !== '' &&
 		(direct === undefined || typeof direct === 'boolean') &&
 		(create === undefined || isLength(create)) &&
-		(engine === undefined || isEngine(engine)),
+		(engine === undefined || isEngine(engine)) &&
+		(format === undefined || isImageFormat(format)) &&
+		(backingFolders === undefined || (format !== undefined && areFolders(backingFolders))),
 	// What is to be made may not be there; what is to be used is a file or a block device.
-	checkHost({path, create}, option, host) {
+	checkHost({path, create, format}, option, host) {
 		if (create !== undefined) return checkPath(host, 'output', path, option);
-		return host.path(path).kind === 'block device' ? undefined : checkPath(host, 'input', path, option);
+		return host.path(path).kind === 'block device' && format === undefined
+			? undefined
+			: checkPath(host, 'input', path, option);
 	},
 	sharedBytes: () => FileShare.byteLength,
-	open: (config, {isReadOnly, reactor, worker, memory, offset}) =>
-		FileDisk.open({config, isReadOnly, reactor, worker: worker.index, share: FileShare.on(memory, offset)}),
+	open(source, opening) {
+		if (source.format !== undefined) return openImage(source, source.format, opening);
+		const {isReadOnly, reactor, worker, memory, offset} = opening;
+		const share = FileShare.on(memory, offset);
+		return FileDisk.open({config: source, isReadOnly, reactor, worker: worker.index, share});
+	},
 };
 
 function parseFile(text: string, option: string): FileSource {
 	const [, path = '', words = ''] = /^([^;]*)(.*)$/s.exec(text) ?? [];
 	if (path === '') throw optionError('CONFIG_PATH_EMPTY', {option});
-	const values = parseWords(words, option, ['direct', 'create', 'engine', 'format']);
-	const [direct, create, engine, format] = ['direct', 'create', 'engine', 'format'].map((key) => values.get(key));
+	const values = parseWords(words, option, keys);
+	const [direct, create, engine, stated, folder] = keys.map((key) => values.get(key));
 	if (direct) throw invalidValue(option, `direct=${direct}`, 'direct alone');
-	if (format !== undefined && format !== 'raw') throw invalidValue(`${option} format`, format, 'raw');
+	if (stated !== undefined && stated !== 'raw' && !isImageFormat(stated))
+		throw invalidValue(`${option} format`, stated, formatNames.join(', '));
 	if (engine !== undefined && !isEngine(engine))
 		throw invalidValue(`${option} engine`, engine, engineNames.join(' or '));
-	if (format === undefined && otherFormats.test(path))
-		throw invalidValue(
-			option,
-			path,
-			'a raw image: this name is of another format; convert it, or say ;format=raw if it is raw',
-		);
+	if (stated === undefined && otherFormats.test(path))
+		throw invalidValue(option, path, 'a name that says a format of ours; convert it, or state ;format= if it is one');
+	const said = stated ?? formatSaid(path);
+	const format = isImageFormat(said) ? said : undefined;
+	if (folder !== undefined && (folder === '' || format === undefined))
+		throw invalidValue(`${option} backing-folder`, folder, 'a folder, for an image of a format');
 	const bytes = create === undefined ? undefined : parseSize(create, `${option} create`);
 	if (bytes !== undefined && !isLength(bytes))
 		throw invalidValue(`${option} create`, create, `a multiple of ${sectorBytes}`);
@@ -55,9 +67,15 @@ function parseFile(text: string, option: string): FileSource {
 		...(direct !== undefined && {direct: true}),
 		...(bytes !== undefined && {create: bytes}),
 		...(engine !== undefined && {engine}),
+		...(format !== undefined && {format}),
+		...(folder !== undefined && {backingFolders: [folder]}),
 	};
 }
 
+const isImageFormat = (name: unknown): name is ImageFormat =>
+	name !== 'raw' && (formatNames as readonly unknown[]).includes(name);
+const areFolders = (value: unknown): boolean =>
+	Array.isArray(value) && value.every((folder) => typeof folder === 'string' && folder !== '');
 const isEngine = (name: unknown): name is EngineName => (engineNames as readonly unknown[]).includes(name);
 
 /** True for a length that a disk may have. */

@@ -174,8 +174,12 @@ export class DynamicVhd extends BlockImage {
 		return true;
 	}
 
+	get isDirty(): boolean {
+		return this.#dirtyTable.size > 0 || this.#dirtyBits.size > 0;
+	}
+
 	protected async writeTables(): Promise<void> {
-		if (this.#dirtyTable.size === 0 && this.#dirtyBits.size === 0) return;
+		if (!this.isDirty) return;
 		await this.stable();
 		for (const block of this.#dirtyBits) {
 			const bits = this.#bits.get(block);

@@ -18,6 +18,7 @@ export class FixedVhd implements DiskImage {
 	readonly format = format;
 	readonly file: ImageFile;
 	readonly below = undefined;
+	readonly isDirty = false;
 	readonly blockBytes = 4096;
 	#raw: RawImage;
 	#footer: Buffer;

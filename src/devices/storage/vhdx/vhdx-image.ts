@@ -256,8 +256,12 @@ export class VhdxImage extends BlockImage {
 		return true;
 	}
 
+	get isDirty(): boolean {
+		return this.#dirtyTable.size > 0 || this.#dirtyBits.size > 0;
+	}
+
 	protected async writeTables(): Promise<void> {
-		if (this.#dirtyTable.size === 0 && this.#dirtyBits.size === 0) return;
+		if (!this.isDirty) return;
 		for (const block of this.#newBits) await this.#writeBits(block);
 		await this.stable();
 		if (this.#dirtyFirst.size > 0) {

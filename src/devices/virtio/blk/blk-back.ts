@@ -108,6 +108,8 @@ export class BlkBack implements VirtioBack {
 
 	async stop(): Promise<void> {
 		await this.#requests?.drained();
+		// What fails now is tried again by the next flush, whose error the driver gets.
+		await this.#disk?.settle?.().catch(() => {});
 	}
 
 	inFlight(): string | undefined {

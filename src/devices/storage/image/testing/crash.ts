@@ -80,6 +80,13 @@ async function applySome(file: MemoryFile, changes: readonly Change[], random: S
 	}
 }
 
+/** How a disk is written. */
+export interface DiskDriver {
+	write(offset: number, bytes: Uint8Array): Promise<void>;
+	zero(offset: number, length: number): Promise<void>;
+	flush(): Promise<void>;
+}
+
 /** A format whose images are made to crash. */
 export interface Crashing {
 	readonly sizeBytes: number;
@@ -88,6 +95,8 @@ export interface Crashing {
 	create(file: ImageFile): Promise<void>;
 	/** Opens it to be written. */
 	open(file: ImageFile): Promise<DiskImage>;
+	/** What writes the disk that is made to crash; the image itself without it. */
+	drive?(image: DiskImage): Promise<DiskDriver>;
 	/** What the disk reads as at first; zeros without it. */
 	readonly first?: Uint8Array;
 	/** Where a step begins that writes; anywhere without it. */
@@ -109,6 +118,11 @@ export async function crashEverywhere(t: ExecutionContext, seed: number, format:
 	await format.create(start);
 	const recorder = new RecordingFile(start.copy());
 	const image = await format.open(recorder);
+	const driver = (await format.drive?.(image)) ?? {
+		write: (offset, bytes) => writeImage(image, offset, bytes),
+		zero: (offset, length) => image.zero(offset, length),
+		flush: () => image.flush(),
+	};
 	const expected = new Uint8Array(format.sizeBytes);
 	if (format.first !== undefined) expected.set(format.first);
 	/** What may be read at a moment: every sector as it was at the flush before, or as anything since. */
@@ -134,10 +148,10 @@ export async function crashEverywhere(t: ExecutionContext, seed: number, format:
 		};
 		if (what < 5) {
 			const bytes = random.bytes(length);
-			await change(bytes, () => writeImage(image, offset, bytes));
-		} else if (what < 7) await change(new Uint8Array(length), () => image.zero(offset, length));
+			await change(bytes, () => driver.write(offset, bytes));
+		} else if (what < 7) await change(new Uint8Array(length), () => driver.zero(offset, length));
 		else {
-			await image.flush();
+			await driver.flush();
 			durable = expected.slice();
 			since = [];
 			note();

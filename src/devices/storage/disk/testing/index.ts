@@ -1,0 +1,1 @@
+export {AwaitedRequest, diskMemory} from './awaited-request.ts';

@@ -1,0 +1,1 @@
+export {ImageDisk, type ImageDiskParts} from './image-disk.ts';
