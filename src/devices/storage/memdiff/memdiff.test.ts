@@ -27,7 +27,7 @@ for (const [name, disk, content] of [
 			for (const most of [2 ** 17, 6 * 2 ** 20])
 				await randomLoad(t, stack, {
 					seed: most,
-					steps: most > 2 ** 20 ? 15 : 150,
+					steps: most > 2 ** 20 ? 8 : 100,
 					content: most > 2 ** 20 ? new Uint8Array((await stack.read(0, bytes)) as Buffer) : content,
 					disks,
 					discarded: content,

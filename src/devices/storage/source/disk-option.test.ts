@@ -13,6 +13,10 @@ test('layers are read from the outside in, and what stands behind is the last di
 		disk: {kind: 'memdiff', disk: file},
 		limit: 2 ** 31,
 	});
+	t.deepEqual(parse('memdiff:crypt:xts-aes-256:/k/a:b.img;create=1G'), {
+		kind: 'memdiff',
+		disk: {kind: 'crypt', cipher: 'xts-aes-256', keyFile: '/k/a', disk: {kind: 'file', path: 'b.img', create: 2 ** 30}},
+	});
 	t.deepEqual(parse('memdiff'), {kind: 'file', path: 'memdiff'});
 	t.deepEqual(parse('/a:b;direct'), {kind: 'file', path: '/a:b', direct: true});
 });
@@ -36,6 +40,10 @@ for (const [text, message] of [
 	['memdiff;limit=5:a.img', /^--disk memdiff limit "5"/],
 	['memdiff;limit=17G:a.img', /^--disk memdiff limit "17G"/],
 	['memdiff:sql:a.img', /^--disk memdiff disk "sql:a.img"/],
+	['crypt:aes-128:key:a.img', /^--disk crypt "aes-128:key:a.img" is not valid/],
+	['crypt:xts-aes-256:key', /^--disk crypt "xts-aes-256:key"/],
+	['crypt:xts-aes-256::a.img', /^--disk crypt key file names no file/],
+	['memdiff:crypt:xts-aes-256:key:mem:7', /^--disk memdiff disk crypt disk LEN "7"/],
 	['mem;limit=1G:512', /^--disk has no key "limit"/],
 	['file;direct:a.img', /^--disk has no key "direct"/],
 	[`${'memdiff:'.repeat(64)}a.img`, /"a.img" is not valid/],
@@ -64,6 +72,7 @@ test('the host is asked about each file', (t) => {
 	const host: PathHost = {path: (path) => ({kind: path === 'a.img' ? 'file' : 'missing'}), may: () => true};
 	const check = (text: string) => diskOption.checkHost?.(parse(text), '--disk', host)?.message ?? 'right';
 	t.is(check('memdiff:a.img'), 'right');
+	t.regex(check('memdiff:crypt:xts-aes-256:b.key:a.img'), /^--disk memdiff disk crypt key file "b.key" does not exist/);
 	t.regex(check('memdiff:memdiff:b.img'), /^--disk memdiff disk memdiff disk "b.img" does not exist/);
 });
 

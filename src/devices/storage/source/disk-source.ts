@@ -27,8 +27,17 @@ export interface MemdiffSource {
 	readonly limit?: number;
 }
 
+/** A disk whose content is encrypted on the one below. */
+export interface CryptSource {
+	readonly kind: 'crypt';
+	readonly cipher: 'xts-aes-256';
+	/** Path of a file of 64 bytes: the key of the data and that of the tweaks. */
+	readonly keyFile: string;
+	readonly disk: DiskSource;
+}
+
 /** A disk to be opened, as plain data: one with a content of its own, or a layer over other disks. */
-export type DiskSource = MemorySource | FileSource | MemdiffSource;
+export type DiskSource = MemorySource | FileSource | MemdiffSource | CryptSource;
 
 /** Longest disk in RAM. */
 export const mostMemoryBytes = 2 ** 32;

@@ -1,3 +1,4 @@
+import {cryptKind} from './crypt-kind.ts';
 import type {DiskKind} from './disk-kind.ts';
 import type {DiskSource} from './disk-source.ts';
 import {fileKind} from './file-kind.ts';
@@ -9,6 +10,7 @@ const kinds: {readonly [K in DiskSource['kind']]: DiskKind<Extract<DiskSource, {
 	file: fileKind,
 	memory: memoryKind,
 	memdiff: memdiffKind,
+	crypt: cryptKind,
 };
 
 type AnyKind = DiskKind<DiskSource>;

@@ -1,4 +1,4 @@
-import {IoVectors} from '#devices/guest-memory';
+import {type HostMemory, IoVectors} from '#devices/guest-memory';
 import {type Disk, DiskError, DiskRequest} from '#devices/storage/disk';
 
 /** What a layer does with a request, step by step. */
@@ -31,6 +31,8 @@ export class Part extends DiskRequest {
 	#split: SplitRequest | undefined;
 	/** Where in the request it begins. */
 	position = 0;
+	/** Memory of the layer's own, which stays with the part when it is used again. */
+	room: HostMemory | undefined;
 
 	constructor(splits: Splits, vectors: number) {
 		super(new IoVectors(Math.max(leastVectors, vectors)));

@@ -39,9 +39,10 @@ export async function randomLoad(t: ExecutionContext, stack: Stack, load: Random
 			Array.from({length: jobs}, async (_, job) => {
 				const offset = job * share + random.below(share / sector) * sector;
 				const rest = (job + 1) * share - offset;
-				const length = Math.min(rest, (1 + random.below(random.below(3) === 0 ? most / sector : 12)) * sector);
 				const disk = disks[random.below(disks.length)] as Disk;
 				const what = random.below(10);
+				const longest = what < 8 ? most : Math.min(most, disk.geometry.mostClearedBytes);
+				const length = Math.min(rest, (1 + random.below(random.below(3) === 0 ? longest / sector : 12)) * sector);
 				log.push(`${what} ${offset}+${length}`);
 				if (what < 4) {
 					const bytes = random.bytes(length);

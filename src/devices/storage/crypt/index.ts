@@ -1,0 +1,2 @@
+export {CryptDisk} from './crypt-disk.ts';
+export {readKey} from './read-key.ts';
