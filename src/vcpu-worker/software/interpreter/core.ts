@@ -91,6 +91,7 @@ const nextShift = (MicroOp.offset('next') - MicroOp.offset('start')) * 8;
 const gone = kindNumber('gone.64');
 const forward = kindNumber('forward.64');
 const next = kindNumber('next.64');
+const sti = kindNumber('sti.64');
 const codeChanged = CpuState.offset('codeChanged') / 4;
 
 /** From an entry to the one for what it had before, in words. */
@@ -367,6 +368,14 @@ export class Core {
 	/** Number of a record's instruction in its block. */
 	ordinalOf(record: number): number {
 		return this.#bytes.getUint8(record + MicroOp.offset('ordinal'));
+	}
+
+	/** Tells whether the instruction before a record's is STI, in the same block. */
+	isBehindSti(record: number): boolean {
+		const ordinal = this.ordinalOf(record);
+		let at = record;
+		while (ordinal > 1 && this.ordinalOf(at) === ordinal) at -= MicroOp.size;
+		return this.#bytes.getUint16(at + kindAt, true) === sti;
 	}
 
 	/** Makes code that goes to a linear address find its block. What had its place is found behind it, until that place is wanted too. */

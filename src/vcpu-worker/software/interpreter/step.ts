@@ -411,7 +411,8 @@ export class GeneratedStep implements Operation {
 
 	leaveBefore(): void {
 		this.#registers.setBudget(this.#registers.budget().sub(this.#fields.ordinal()));
-		this.lookUp();
+		this.f.store(this.#state, 64, i32(0), CpuState.offset('rip'), this.ownAddress());
+		this.#leave(i32(Stop.again));
 	}
 
 	lookUp(): void {

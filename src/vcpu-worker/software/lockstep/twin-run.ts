@@ -157,7 +157,7 @@ export class TwinRun {
 			const goesOn = turns > 0 && state.budget >= 0 && state.request === 0;
 			let next: number | undefined;
 			if (stop === Stop.hot && this.#guards.open(state.record)) next = state.record;
-			else if (stop === Stop.lookup && goesOn) next = this.#on.onward();
+			else if ((stop === Stop.lookup || stop === Stop.again) && goesOn) next = this.#on.onward();
 			if (next === undefined) return this.#end(stop, budget - state.budget);
 			at = next;
 		}

@@ -139,9 +139,9 @@ export interface Operation {
 	/** Bytes of RAM at such places, which overlap as they may for a copy of them together. */
 	copyPlaces(target: Int<'i64'>, source: Int<'i64'>, bytes: Int<'i64'>): void;
 	fillPlaces(target: Int<'i64'>, value: Int<'i32'>, bytes: Int<'i64'>): void;
-	/** Leaves, to begin the instruction anew. */
+	/** Leaves, to begin the instruction anew: another processor was faster. */
 	leaveBefore(): void;
-	/** The same, where it is the first one of its block, and is not counted. */
+	/** Leaves before the instruction, the first one of its block, which is not counted. */
 	lookUp(): void;
 	/** Has other processors see all stores so far before any later load. */
 	fence(): void;

@@ -10,6 +10,8 @@ export const Stop = {
 	lookup: 4,
 	/** A block has become hot: `record` is its head. */
 	hot: 5,
+	/** The instruction of the record begins anew, at `rip`, having done nothing: another processor was faster. */
+	again: 6,
 } as const;
 
 /** What a translation returns that returns no `Stop`: the interpreter goes on at `record`. */

@@ -50,6 +50,8 @@ export type ProcessorStop =
 const withoutTrap = new Set(['int', 'int1', 'int3', 'into']);
 const requestWord = CpuState.word('request');
 const pageBytes = 4096;
+/** Of an instruction that is executed alone, while another processor is faster. */
+const mostTries = 1000;
 
 /** One x86-64 processor: interpreter, memory management and system, on the thread that calls {@link run}. It begins with {@link reset}. */
 export class Processor implements Parts, Compared {
@@ -290,15 +292,14 @@ export class Processor implements Parts, Compared {
 				record = this.#translate(state.record);
 				continue;
 			}
-			// An instruction for TypeScript that comes first is still in the shadow.
-			if (stop !== Stop.system || state.record !== first || this.core.ordinalOf(first) > 1) this.isShadowed = false;
+			this.isShadowed = this.#isStillShadowed(stop, first);
 			record = 0;
 			if (stop === Stop.fault) {
 				if (!this.#fault(state.record)) return 'shutdown';
 				if (this.debug.isAwaited) this.isShadowed = wasShadowed && this.core.ordinalOf(state.record) === 1;
 			} else if ((stop === Stop.lookup || stop === Stop.poll) && this.#haveLeftCode()) {
 				if (!this.#raise(generalProtection())) return 'shutdown';
-			} else if (stop === Stop.lookup) {
+			} else if (stop === Stop.lookup || stop === Stop.again) {
 				this.core.forward(state.record);
 				applyPrivilege(this.core);
 			} else if (stop === Stop.system) {
@@ -307,6 +308,17 @@ export class Processor implements Parts, Compared {
 				record = end;
 			}
 		}
+	}
+
+	/** Tells whether interrupts stay away from the instruction before which code has ended. @param first - record with which it began */
+	#isStillShadowed(stop: number, first: number): boolean {
+		const {core} = this;
+		const {record} = core.state;
+		const hasBegun = this.isShadowed && core.ordinalOf(first) <= 1;
+		if (stop === Stop.system) return hasBegun && record === first;
+		if (stop !== Stop.again) return false;
+		const isFirst = core.ordinalOf(record) === core.ordinalOf(first) && core.startOf(record) === core.startOf(first);
+		return (hasBegun && isFirst) || core.isBehindSti(record);
 	}
 
 	/** Has the block of a head translated, which is hot. @returns the record to go on with, 0 for the block at RIP */
@@ -441,7 +453,9 @@ export class Processor implements Parts, Compared {
 				return isOff || withoutTrap.has(name) ? 'delivered' : 'done';
 			}
 			state.budget = 0;
-			const stop = core.run(instruction);
+			let stop = core.run(instruction);
+			// A step is of the whole instruction, whoever was faster meanwhile.
+			for (let tries = 1; stop === Stop.again && tries < mostTries; tries++) stop = core.run(instruction);
 			state.budget = kept;
 			this.isShadowed = false;
 			if (stop !== Stop.fault && this.#haveLeftCode()) return this.#raise(generalProtection()) ? 'faulted' : 'shutdown';
