@@ -9,6 +9,8 @@ const GUEST_MODULES = [
 	'virtio_pci',
 	'virtio_mmio',
 	'virtio_blk',
+	'virtio_pmem',
+	'nd_pmem',
 	'virtio_net',
 	'virtio_console',
 	'virtio_rng',

@@ -56,9 +56,11 @@ export interface PciBar {
 	/**
 	 * Makes it memory, which the guest maps where it has the BAR: its accesses are told to nobody, and the device has the memory by
 	 * {@link PciServices.pages}. Such a BAR is `prefetchable` and has at least 4096 bytes. What is in it is zero at first, is the
-	 * device's to clear at a reset, and goes into snapshots (`saved`, up to 16 MiB) or is zero after a restore (`unsaved`).
+	 * device's to clear at a reset, and goes into snapshots (`saved`, up to 16 MiB) or is zero after a restore (`unsaved`). `mapped` is
+	 * as `unsaved`, and the device's back maps over it what the host may have no page for later, as of a file that is cut: who meets that
+	 * makes the device fail, and nothing else.
 	 */
-	readonly pages?: 'saved' | 'unsaved';
+	readonly pages?: 'saved' | 'unsaved' | 'mapped';
 }
 
 /**
@@ -179,6 +181,8 @@ export interface PciServices extends PciMessages {
 	 * function is a bus master. The guest's processors read and write it at the same time.
 	 */
 	pages(bar: number): GuestMemory;
+	/** Address that the guest has given the BAR of {@link pages}, whether or not it answers there. For use under the device's lock. */
+	pagesAddress(bar: number): number;
 }
 
 /** A guest's request to its machine; ends the run of every vCPU. */

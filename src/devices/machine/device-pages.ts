@@ -20,6 +20,8 @@ export interface PlacedPages {
 	readonly entry: number;
 	/** Snapshots have what is in it. */
 	readonly isSaved: boolean;
+	/** The host may come to have no page for it: see `PciBar.pages`. */
+	readonly isMapped: boolean;
 	readonly pages: HostPages;
 }
 
@@ -51,7 +53,7 @@ export function placePages(
 		while (taken.has(entry)) entry++;
 		if (entry >= pagesEntries) throw pagesError('DEVICE_PAGES_TOO_MANY', {name});
 		taken.add(entry);
-		return [{region, entry, isSaved: kind === 'saved', pages: allocate(name, size)}];
+		return [{region, entry, isSaved: kind === 'saved', isMapped: kind === 'mapped', pages: allocate(name, size)}];
 	});
 }
 

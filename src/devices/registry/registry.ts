@@ -24,6 +24,7 @@ import {completeModel} from '#devices/pci/function';
 import {downstreamPortType, rootPortType, upstreamPortType} from '#devices/pci/port';
 import {rootComplexType} from '#devices/pci/root-complex';
 import {virtioBlkMmioType, virtioBlkPciType} from '#devices/virtio/blk';
+import {virtioPmemType} from '#devices/virtio/pmem';
 import {virtioRngMmioType, virtioRngPciType} from '#devices/virtio/rng';
 
 /**
@@ -58,6 +59,7 @@ const known: readonly (DeclaredType | AnyDeviceType)[] = [
 	virtioRngMmioType,
 	virtioBlkPciType,
 	virtioBlkMmioType,
+	virtioPmemType,
 	nvmeType,
 ];
 

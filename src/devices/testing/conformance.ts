@@ -14,10 +14,11 @@ const damagedRounds = 50;
 const damagedSteps = 400;
 const spaceEnds = {pio: 0x1_0000, mmio: 2 ** 52} as const;
 
-/** Random accesses and commands, between which time passes. */
+/** Random accesses and commands, between which time passes. Memory of a BAR is not a device's state: nobody accesses it. */
 function* accesses(known: readonly DeviceCommand[], device: Subject, seed: number, count = stepCount): Generator<Step> {
 	const below = generator(seed);
 	for (const step of randomSteps(known, device.regions, below, count)) {
+		if ('size' in step && device.regions[step.region]?.space === 'pages') continue;
 		if ('size' in step) device.nowNs += below(2e8);
 		yield step;
 	}

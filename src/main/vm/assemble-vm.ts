@@ -38,6 +38,7 @@ import {GuestSampler} from './guest-sampler.ts';
 import {HaltWatch} from './halt-watch.ts';
 import {HotPlug} from './hot-plug.ts';
 import {type MachinePlan, planMachine, planProcessors, unitsFor} from './machine-plan.ts';
+import {MappedPages} from './mapped-pages.ts';
 import {
 	breakpointsUnit,
 	devicesUnit,
@@ -178,6 +179,7 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 	}
 	// A processor's patience with an access is not for the start of the thread that answers it.
 	if (machine.hasOwned) await devices.ready();
+	const mappedPages = taken.host.use(new MappedPages(machine.devices));
 	const runsOn = {kind: chosen.hypervisor.kind, reason: chosen.reason};
 	const writeLog = () => new WriteLog(memory, partition.dirty);
 	const vm = new Vm({
@@ -186,6 +188,7 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 		memory,
 		writeLog,
 		ram,
+		mappedPages,
 		debug,
 		time,
 		units,
@@ -193,7 +196,7 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 		vcpus,
 		sampler: new GuestSampler(threads),
 		devices,
-		hotPlug: new HotPlug(machine, facts, [vcpus, devices]),
+		hotPlug: new HotPlug(machine, facts, [vcpus, devices], mappedPages),
 		actions: config.guestActions,
 		bootImage,
 		resetLimit: config.guestResetLimit,

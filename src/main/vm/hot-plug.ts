@@ -5,6 +5,7 @@ import {occupancyChanged} from '#devices/pci/port';
 import {loadDeviceModels} from '#devices/registry';
 import {describeComing, deviceModuleUrls} from '#main/machine';
 import type {DeviceThreads} from './device-threads.ts';
+import type {MappedPages} from './mapped-pages.ts';
 import type {VcpuGroup} from './vcpu-group.ts';
 
 /** Brings devices to a machine and takes them away, while nothing runs. */
@@ -12,16 +13,19 @@ export class HotPlug {
 	readonly #machine: AttachedMachine;
 	readonly #facts: MachineFacts;
 	readonly #threads: readonly Pick<VcpuGroup | DeviceThreads, 'change'>[];
+	readonly #mappedPages: Pick<MappedPages, 'follow'>;
 
 	/** @param facts - what its devices may know of the machine */
 	constructor(
 		machine: AttachedMachine,
 		facts: MachineFacts,
 		threads: readonly Pick<VcpuGroup | DeviceThreads, 'change'>[],
+		mappedPages: Pick<MappedPages, 'follow'>,
 	) {
 		this.#machine = machine;
 		this.#facts = facts;
 		this.#threads = threads;
+		this.#mappedPages = mappedPages;
 	}
 
 	/**
@@ -67,6 +71,7 @@ export class HotPlug {
 		const {findModel} = await loadDeviceModels(layout.modules);
 		this.#machine.change(layout, findModel);
 		for (const device of this.#machine.devices) if (!known.includes(device)) this.#machine.resetDevice(device);
+		this.#mappedPages.follow(this.#machine.devices);
 		for (const thread of this.#threads) await thread.change(layout);
 	}
 }

@@ -40,6 +40,7 @@ function lifeOf({
 	const events = new MachineEvents(new SharedArrayBuffer(MachineState.byteLength));
 	const failure = Promise.withResolvers<ErrorData>();
 	const lost = Promise.withResolvers<VmmError>();
+	const pagesLost = Promise.withResolvers<VmmError>();
 	let loss: VmmError | undefined;
 	let isSeen = false;
 	const watch = {
@@ -59,6 +60,7 @@ function lifeOf({
 	let stop = stopping;
 	const parts = {
 		ram: {watch},
+		mappedPages: {lost: pagesLost.promise},
 		machine: {events, late: late.map((name) => ({placed: {name}}))},
 		units: {
 			start: note('start'),
@@ -105,7 +107,18 @@ function lifeOf({
 		isSeen = by !== 'nobody';
 		if (by === 'owner') lost.resolve(lose);
 	};
-	return {life, done, guest, settled, failDevices: failure.resolve, loseMemory, haltWatch, keep: kept.reject};
+	const losePages = pagesLost.resolve;
+	return {
+		life,
+		done,
+		guest,
+		settled,
+		failDevices: failure.resolve,
+		loseMemory,
+		losePages,
+		haltWatch,
+		keep: kept.reject,
+	};
 }
 
 const error: ErrorData = {code: 'DEVICE_FAILED', message: 'The device x failed', context: {}};
@@ -133,6 +146,14 @@ test('lost memory ends a machine, and gives everything back', async (t) => {
 	const {life, done, loseMemory} = lifeOf();
 	await life.start();
 	loseMemory(loss, 'owner');
+	t.deepEqual(await life.ended, {kind: 'error', error: loss.toData()});
+	t.deepEqual(done.slice(-3), released);
+});
+
+test('lost memory of a device ends a machine, and gives everything back', async (t) => {
+	const {life, done, losePages} = lifeOf();
+	await life.start();
+	losePages(loss);
 	t.deepEqual(await life.ended, {kind: 'error', error: loss.toData()});
 	t.deepEqual(done.slice(-3), released);
 });

@@ -59,6 +59,10 @@ export class Lifecycle {
 			this.#beginEnd('guest memory is lost');
 			return this.next(() => this.#finish({kind: 'error', error: error.toData()}));
 		});
+		void parts.mappedPages.lost.then((error) => {
+			this.#beginEnd('memory of a device is lost');
+			return this.next(() => this.#finish({kind: 'error', error: error.toData()}));
+		});
 		this.ended = new Promise((resolve) => {
 			this.#end = resolve;
 		});

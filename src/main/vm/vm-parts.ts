@@ -11,6 +11,7 @@ import type {DeviceThreads} from './device-threads.ts';
 import type {GuestSampler} from './guest-sampler.ts';
 import type {HaltWatch} from './halt-watch.ts';
 import type {HotPlug} from './hot-plug.ts';
+import type {MappedPages} from './mapped-pages.ts';
 import type {TimeUnit} from './units/index.ts';
 import type {VcpuGroup} from './vcpu-group.ts';
 import type {VmEnd, VmState} from './vm-end.ts';
@@ -46,6 +47,7 @@ export interface VmParts {
 	readonly writeLog: () => WriteLog;
 	/** RAM under {@link memory}. */
 	readonly ram: GuestRam;
+	readonly mappedPages: Pick<MappedPages, 'lost'>;
 	readonly debug: DebugControl;
 	/** Gives the means that stop a guest here. */
 	readonly debugSupport: () => DebugSupport;

@@ -1,6 +1,6 @@
 import type {AccessSize, PciCapabilityRegisters, PciServices} from '#devices/device';
 import type {GuestMemory} from '#devices/guest-memory';
-import type {ConfigSpace} from '#devices/pci/config-space';
+import {type ConfigSpace, Header} from '#devices/pci/config-space';
 import type {FunctionInterrupts} from './function-interrupts.ts';
 import type {CapabilityPlace} from './own-capabilities.ts';
 
@@ -8,6 +8,7 @@ import type {CapabilityPlace} from './own-capabilities.ts';
 export class FunctionServices implements PciServices {
 	readonly #interrupts: FunctionInterrupts;
 	readonly #capabilities: readonly PciCapabilityRegisters[];
+	readonly #space: ConfigSpace;
 	readonly #pages: ReadonlyMap<number, GuestMemory>;
 
 	/** @param pages - by the index of the BAR that they are */
@@ -18,6 +19,7 @@ export class FunctionServices implements PciServices {
 		pages: ReadonlyMap<number, GuestMemory>,
 	) {
 		this.#interrupts = interrupts;
+		this.#space = space;
 		this.#pages = pages;
 		this.#capabilities = places.map(({offset: start, length}) => ({
 			read: (offset: number, size: AccessSize) => space.read(start + inside(offset, size, length), size),
@@ -44,6 +46,11 @@ export class FunctionServices implements PciServices {
 		const found = this.#pages.get(bar);
 		if (found === undefined) throw new RangeError(`the device declares no memory for BAR ${bar}`);
 		return found;
+	}
+
+	pagesAddress(bar: number): number {
+		const at = Header.BAR0 + 4 * bar;
+		return ((this.#space.read(at, 4) & ~0xf) >>> 0) + (this.#space.read(at + 4, 4) >>> 0) * 2 ** 32;
 	}
 }
 

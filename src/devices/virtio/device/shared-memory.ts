@@ -11,9 +11,11 @@ export interface SharedRegion {
 
 /** The memory that a device shares with its driver. It is zero at first, and the device's to clear at a reset. */
 export interface SharedMemory<C> {
-	/** Snapshots have what is in it (`saved`, up to 16 MiB), or it is zero after a restore (`unsaved`). */
+	/** Snapshots have what is in it (`saved`, up to 16 MiB), it is zero after a restore (`unsaved`), or the back maps it (`mapped`). */
 	readonly pages: NonNullable<PciBar['pages']>;
 	regions(config: C): readonly SharedRegion[];
+	/** Offset in configuration space of 64 bits that read as the address of the first region now, for drivers that look there. */
+	readonly placeAt?: number;
 }
 
 /** A region and where it lies in the BAR of them all. */

@@ -161,7 +161,7 @@ export function virtioPci<C, T extends Fields, N extends string>(
 		front: (config, state, services) => {
 			const core = new VirtioCore(erased, config, state as never, services);
 			return {
-				...makeFront(core, registers, services),
+				...makeFront(core, registers, services, sharedMemory?.placeAt),
 				control: (command) => {
 					if (control?.(command, state as never)) services.notifyBack();
 				},
@@ -232,14 +232,25 @@ function sharedCapability({id, offset, length}: PlacedRegion): Uint8Array {
 /** The first vector's line stands for all while messages are off. */
 const lineOf = (services: PciDeviceServices) => services.line('config');
 
-function makeFront(core: VirtioCore, registers: RegisterFile, services: PciDeviceServices): PciFront {
+/** @param placeAt - see {@link SharedMemory.placeAt} */
+function makeFront(
+	core: VirtioCore,
+	registers: RegisterFile,
+	services: PciDeviceServices,
+	placeAt: number | undefined,
+): PciFront {
 	const line = lineOf(services);
 	const {common, notify, isr, device} = structures;
 	const within = ({offset, length}: {offset: number; length: number}, at: number) =>
 		at >= offset && at < offset + length;
+	const readDevice = (offset: number, size: AccessSize): number => {
+		const held = core.readConfig(offset, size);
+		if (placeAt === undefined || offset < placeAt || offset + size > placeAt + 8) return held;
+		return Math.floor(services.pci.pagesAddress(sharedMemoryBar) / 2 ** (8 * (offset - placeAt))) % 2 ** (8 * size);
+	};
 	const read = (offset: number, size: AccessSize): number => {
 		if (within(common, offset)) return registers.read(core, offset - common.offset, size);
-		if (within(device, offset)) return core.readConfig(offset - device.offset, size);
+		if (within(device, offset)) return readDevice(offset - device.offset, size);
 		if (offset !== isr.offset) return 0;
 		// Reading acknowledges.
 		const pending = core.state['virtio.interrupts'] & (Interrupt.QUEUE | Interrupt.CONFIG);
