@@ -94,7 +94,14 @@ for (const transport of transports) {
 		t.deepEqual(await request(IN, 2 ** 53, [target]), [IO_ERROR, 1]);
 		t.deepEqual(await request(OUT, 127, [{at: data, length: 1024}]), [IO_ERROR, 1]);
 		t.deepEqual(await request(IN, 0, [{...target, length: 100}]), [IO_ERROR, 1]);
-		t.deepEqual(await request(77, 0, []), [UNSUPPORTED, 1]);
+		for (const [type, feature] of [
+			[10, 15],
+			[14, 16],
+			[77, 77],
+		] as const) {
+			t.deepEqual(await request(type, 0, [target]), [UNSUPPORTED, 1], 'as of how worn it is, and of secure erasing');
+			t.false(driver.offered.includes(feature));
+		}
 		driver.offer([
 			{at: header, length: 8},
 			{at: statusByte, length: 1, writable: true},

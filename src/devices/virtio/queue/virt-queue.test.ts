@@ -26,6 +26,7 @@ type Made = ReturnType<typeof make>;
 /** Faults of a driver that leave nothing standing but the device. */
 const wrong: readonly [fault: string, what: string, act: (made: Made) => void, features?: readonly number[]][] = [
 	['availableIndex', 'an available index too far ahead', ({driver}) => driver.claim(9)],
+	['availableIndex', 'an available index that runs back', ({driver}) => driver.claim(0xffff)],
 	['head', 'a head that is no descriptor', ({driver}) => driver.publish(8)],
 	[
 		'head',
