@@ -36,6 +36,7 @@ export {
 	createVm,
 	type GuestSample,
 	type GuestStop,
+	type NoticeOfDevice,
 	type SampleListener,
 	type StartOptions,
 	type StopListener,

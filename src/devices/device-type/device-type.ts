@@ -9,6 +9,7 @@ import type {
 	OwnedModel,
 } from '#devices/device';
 import type {MemoryRange} from '#devices/guest-memory';
+import type {Children} from '#support/inspect';
 import type {OptionTable, OptionValues} from '#support/options';
 import type {Fields, FieldsView} from '#support/wire';
 import type {DeviceFlags} from './flags.ts';
@@ -45,6 +46,26 @@ export interface SmbiosStructure {
 	readonly strings?: readonly string[];
 }
 
+/** What a device's backs have for the machine's owner. */
+export interface HostReport {
+	/** Further nodes of the device in inspect; some may be writable. */
+	nodes(): Children;
+	/** What there is to tell since the last call. */
+	notices(): readonly DeviceNotice[];
+}
+
+/** Something that has happened to a device, which its machine's owner is told. */
+export interface DeviceNotice {
+	/** Such as `disk-error`. */
+	readonly kind: string;
+	/** A sentence without a full stop, for a log. */
+	readonly message: string;
+	/** The same as data. */
+	readonly details: Readonly<Record<string, string | number>>;
+	/** The machine is to pause until somebody has it go on. */
+	readonly pauses: boolean;
+}
+
 /** Parts of a device type beside its model. */
 export interface TypeParts<T extends OptionTable, C, O = OptionValues<T>> {
 	/** Summary in one line that begins with a capital. */
@@ -69,6 +90,11 @@ export interface TypeParts<T extends OptionTable, C, O = OptionValues<T>> {
 	smbios?(config: C): readonly SmbiosStructure[];
 	/** One example of each command that it takes. */
 	readonly commands?: readonly (DeviceCommand & Readonly<Record<string, unknown>>)[];
+	/**
+	 * Reads what the device's backs have in the host memory that they share, for the machine's owner: they go on meanwhile.
+	 * @param memory - what the model's `hostMemory` asked for
+	 */
+	report?(config: C, memory: SharedArrayBuffer): HostReport;
 	/** Only the machine itself makes such devices, with configurations like this: nobody can ask for one. */
 	readonly machineOnly?: {readonly example: C};
 }

@@ -412,6 +412,8 @@ export interface BackParts extends BackWork {
 	readonly worker: DeviceWorkerPlace;
 	/** Memory that {@link ModelParts.hostMemory} asked for. */
 	readonly hostMemory: SharedArrayBuffer | undefined;
+	/** Tells the machine's owner that there is something for it in the host memory: see `DeviceType.report`. */
+	noticed(): void;
 	/** Runs `action` under the device's lock, as an access would. */
 	locked<R>(action: () => R): R;
 }

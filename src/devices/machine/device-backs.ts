@@ -208,7 +208,8 @@ export class DeviceBacks {
 			this.#ready.signal(queueSlot(calls, queue));
 		};
 		const make = (own: Pick<BackParts, 'reactor' | 'track' | 'drained'>) => {
-			const parts = {...services, ...own, worker, hostMemory, locked, serve};
+			const noticed = () => this.#machine.events.noticed();
+			const parts = {...services, ...own, worker, hostMemory, locked, serve, noticed};
 			if (model.owned === undefined) return model.back?.(placed.config, state, parts);
 			const owned = model.owned.make(placed.config, state, parts);
 			return new OwnedBack(owned, Object.keys(placed.inputs), services.isAsserted);

@@ -10,6 +10,8 @@ export const MachineState = wire('machine', {
 	status: i32,
 	/** Counts devices whose code has failed. */
 	failures: i32,
+	/** Counts what devices have for the machine's owner: see `DeviceType.report`. */
+	notices: i32,
 });
 
 const kinds = ['reset', 'power-off', 'hibernate', 'exit', 'crash', 'watchdog'] as const;
@@ -17,6 +19,7 @@ const savedEvent = orNone(record({kind: oneOf(kinds), status: wholeNumber(255)})
 const eventWord = MachineState.word('event');
 const statusWord = MachineState.word('status');
 const failuresWord = MachineState.word('failures');
+const noticesWord = MachineState.word('notices');
 
 /** One thread's view of the machine's pending event. */
 export class MachineEvents {
@@ -57,14 +60,31 @@ export class MachineEvents {
 		return Atomics.load(this.#words, failuresWord);
 	}
 
-	/** Ends every wait for {@link moreFailures}. */
+	/** Says that a device has something for the machine's owner. */
+	noticed(): void {
+		Atomics.add(this.#words, noticesWord, 1);
+		Atomics.notify(this.#words, noticesWord);
+	}
+
+	/** Number of times that a device has had something. */
+	get notices(): number {
+		return Atomics.load(this.#words, noticesWord);
+	}
+
+	/** Ends every wait for {@link moreFailures} and {@link moreNotices}. */
 	stopWaiting(): void {
 		Atomics.notify(this.#words, failuresWord);
+		Atomics.notify(this.#words, noticesWord);
 	}
 
 	/** Resolves when that is another number. */
 	async moreFailures(known: number): Promise<void> {
 		await Atomics.waitAsync(this.#words, failuresWord, known).value;
+	}
+
+	/** Resolves when {@link notices} is another number. */
+	async moreNotices(known: number): Promise<void> {
+		await Atomics.waitAsync(this.#words, noticesWord, known).value;
 	}
 
 	/** The pending event, as data that survives JSON: a guest that goes on elsewhere has asked for it too. For the owner. */

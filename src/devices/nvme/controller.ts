@@ -5,7 +5,9 @@ import {
 	type Completion,
 	CompletionState,
 	type ControllerState,
+	leftWords,
 	mostEventRequests,
+	mostLeft,
 	Phase,
 	type Submission,
 	SubmissionState,
@@ -32,6 +34,7 @@ const sessionFields = [
 	'events',
 	'unreadEvents',
 	'changedNamespaces',
+	'leftCount',
 ] as const;
 
 /** Number of entries from `from` up to `to` in a ring. */
@@ -138,6 +141,7 @@ export class Controller {
 	}
 
 	#forgetQueues(): void {
+		this.state.leftCount = 0;
 		for (const each of this.submissions) SubmissionState.reset(each);
 		for (const each of this.completions) CompletionState.reset(each);
 		this.state.doorbells.fill(0);
@@ -145,12 +149,13 @@ export class Controller {
 		this.state.openRequests = 0;
 	}
 
-	/** A snapshot is anybody's: queues that cannot be are not served. Nothing is in flight. */
+	/** A snapshot is anybody's: queues that cannot be are not served. Nothing is in flight but what is left for later. */
 	restored(): void {
 		for (const each of this.submissions) each.inFlight = 0;
 		for (const each of this.completions) each.reserved = 0;
 		const {openRequests, shutdown, status} = this.state;
 		const isPossible =
+			this.#countLeft() &&
 			this.submissions.every((each, queue) => this.#isSubmissions(each, queue)) &&
 			this.completions.every(isCompletions) &&
 			openRequests <= mostEventRequests &&
@@ -169,6 +174,22 @@ export class Controller {
 		return false;
 	}
 
+	/** Counts what is left for later as in flight; false where that cannot be. */
+	#countLeft(): boolean {
+		const {left, leftCount} = this.state;
+		if (leftCount > mostLeft) return false;
+		for (let index = 0; index < leftCount; index++) {
+			const queue = left[leftWords * index] as number;
+			const submissions = this.submissions[queue];
+			const completions = this.completions[submissions?.completions ?? -1];
+			if (queue === 0 || submissions === undefined || submissions.phase === Phase.OFF) return false;
+			if (completions === undefined || roomIn(completions) <= 0) return false;
+			submissions.inFlight++;
+			completions.reserved++;
+		}
+		return true;
+	}
+
 	#isSubmissions({phase, size, head, tail, completions}: Submission, queue: number): boolean {
 		if (phase === Phase.OFF) return true;
 		const isPlaced = queue <= this.ioQueues && (phase === Phase.ON || (phase === Phase.DELETING && queue > 0));
@@ -177,6 +198,10 @@ export class Controller {
 		return isPlaced && isQueueSize(size, most) && head < size && tail < size && isOnQueue;
 	}
 }
+
+/** Entries that nobody has; one stays empty, so that full differs from empty. */
+export const roomIn = ({size, head, tail, reserved}: Completion): number =>
+	size - 1 - distance(head, tail, size) - reserved;
 
 /** A completion queue that is to be. */
 export interface NewCompletions {

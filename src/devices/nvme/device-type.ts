@@ -1,10 +1,12 @@
 import {mostWorkers} from '#devices/device';
-import {deviceType} from '#devices/device-type';
+import {deviceType, type HostReport} from '#devices/device-type';
+import {diskReport} from '#devices/storage/backend';
 import {measureDisk} from '#devices/storage/source';
 import type {OptionTable} from '#support/options';
 import {nvmeFlags} from './flags.ts';
-import {attachNamespace, detachNamespace, mostIoQueues} from './handle.ts';
+import {attachNamespace, detachNamespace, mostIoQueues, type NvmeConfig} from './handle.ts';
 import {namespaceList} from './namespace-list.ts';
+import {diskPlaces} from './namespaces.ts';
 import {nvme} from './nvme.ts';
 import {nvmeWords} from './words.ts';
 
@@ -14,7 +16,7 @@ const options = {
 		default: [],
 		example: [
 			{nsid: 1, disk: {kind: 'memory', bytes: 2 ** 20}, readOnly: false},
-			{nsid: 7, disk: {kind: 'memory', bytes: 2 ** 16}, readOnly: true, detached: true},
+			{nsid: 7, disk: {kind: 'memory', bytes: 2 ** 16}, readOnly: true, detached: true, policy: {limits: {iops: 1000}}},
 		],
 		host: true,
 		help: 'disks by their numbers: NSID:DISK, with ro: (only read) and off: (not attached) before the disk, several with + between them',
@@ -35,5 +37,7 @@ export const nvmeType = deviceType({
 	commands: [measureDisk, attachNamespace(7), detachNamespace(1)],
 	options,
 	flags: nvmeFlags,
+	report: (config: NvmeConfig, memory: SharedArrayBuffer): HostReport =>
+		diskReport(diskPlaces(config), memory, config.workers),
 	words: nvmeWords,
 });

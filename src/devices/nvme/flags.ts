@@ -1,5 +1,6 @@
 import {mostWorkers} from '#devices/device';
 import type {DeviceFlags, FlaggedDevice} from '#devices/device-type';
+import {givenPolicy, policyKeys} from '#devices/storage/backend';
 import {diskOption} from '#devices/storage/source';
 import {invalidValue, optionError, parseKeyValues, parseNumber} from '#support/options';
 import {mostNamespaceId, mostNamespaces, type NamespaceConfig} from './handle.ts';
@@ -23,7 +24,7 @@ export const nvmeFlags: DeviceFlags = {
 			value: 'DISK',
 			repeat: true,
 			needs: controllerFlag,
-			help: 'a disk of a controller, written as of --virtio-blk, then on=NAME (the id of the controller), nsid=N (its namespace: the next number unless given), ro (it is only read), off (the guest has it from attach-namespace on), between commas; may be repeated',
+			help: 'a disk of a controller, written as of --virtio-blk, then on=NAME (the id of the controller), nsid=N (its namespace: the next number unless given), ro (it is only read), off (the guest has it from attach-namespace on), the words of --virtio-blk for limits and errors (bps, iops, on_error, enospc), between commas; may be repeated',
 		},
 	],
 	devices(given) {
@@ -76,13 +77,21 @@ function parseController(text: string): FlaggedController {
 function parseDisk(text: string) {
 	const [, disk = '', rest = ''] = /^([^,]*),(.*)$/s.exec(text) ?? [];
 	if (rest === '') throw invalidValue(diskFlagOption, text, 'DISK,on=NAME, for example mem:64M,on=nvme0');
-	const given = parseKeyValues(rest, diskFlagOption, {on: 'value', nsid: 'value', ro: 'flag', off: 'flag'});
+	const given = parseKeyValues(rest, diskFlagOption, {
+		on: 'value',
+		nsid: 'value',
+		ro: 'flag',
+		off: 'flag',
+		...policyKeys,
+	});
 	const nsid = given.value('nsid');
+	const policy = givenPolicy(given, diskFlagOption);
 	return {
 		on: given.value('on'),
 		nsid: nsid === undefined ? undefined : parseNumber(nsid, `${diskFlagOption} nsid`, 1, mostNamespaceId),
 		disk: diskOption.parse(disk, diskFlagOption),
 		readOnly: given.flag('ro') ?? false,
 		...(given.flag('off') === true && {detached: true}),
+		...(policy !== undefined && {policy}),
 	};
 }

@@ -1,3 +1,4 @@
+import type {DiskPolicy} from '#devices/storage/backend';
 import type {DiskSource} from '#devices/storage/source';
 
 /** Names the controller in machine descriptions. */
@@ -12,6 +13,8 @@ export interface NamespaceConfig {
 	readonly readOnly: boolean;
 	/** The driver does not see it until it is attached: {@link attachNamespace}. */
 	readonly detached?: boolean;
+	/** Limits of the disk, and what follows its errors. */
+	readonly policy?: DiskPolicy;
 }
 
 /** What the owner of a machine asks for: that the guest gets a namespace of the configuration, or loses it. */

@@ -1,7 +1,7 @@
 import {IoVectors} from '#devices/guest-memory';
 import {type Disk, DiskError, DiskOperation, DiskRequest} from '#devices/storage/disk';
 import {mostVectors} from './data-pointer.ts';
-import {ClearedRange} from './layout.ts';
+import {ClearedRange, Command} from './layout.ts';
 import type {Namespace} from './namespaces.ts';
 import {CommandStatus} from './status.ts';
 
@@ -11,6 +11,8 @@ export const mostClearedRanges = 16;
 /** Told of requests that have their status and are free again. */
 export interface RequestOwner {
 	ended(request: IoRequest, status: CommandStatus): void;
+	/** A disk's policy keeps the command until the machine goes on. */
+	held(request: IoRequest): void;
 }
 
 /** A command while disks have it: one request after the other, where it takes several. */
@@ -19,6 +21,8 @@ export class IoRequest extends DiskRequest {
 	/** Submission queue and id of the command. */
 	queue = 0;
 	id = 0;
+	/** The command as the driver gave it, where it may be held. */
+	readonly command = new Uint8Array(Command.size);
 	/** What the command moves or clears in all. */
 	bytes = 0;
 	/** Is to be read when it is flushed. */
@@ -116,7 +120,8 @@ export class IoRequest extends DiskRequest {
 		}
 		// The data are in guest memory before the driver is told.
 		this.vectors.release();
-		if (error === DiskError.NONE) this.#step();
+		if (error === DiskError.HELD) this.#owner.held(this);
+		else if (error === DiskError.NONE) this.#step();
 		else this.#end(this.#statusOf(error));
 	}
 

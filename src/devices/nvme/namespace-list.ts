@@ -1,3 +1,4 @@
+import {isPolicy} from '#devices/storage/backend';
 import {diskOption} from '#devices/storage/source';
 import {invalidValue, parseNumber, type ValueType} from '#support/options';
 import {mostNamespaceId, mostNamespaces, type NamespaceConfig} from './handle.ts';
@@ -36,7 +37,8 @@ const first = <E>(errors: readonly (E | undefined)[]): E | undefined => errors.f
 
 function isNamespace(value: unknown): boolean {
 	if (typeof value !== 'object' || value === null) return false;
-	const {nsid, readOnly, detached} = value as Record<string, unknown>;
+	const {nsid, readOnly, detached, policy} = value as Record<string, unknown>;
 	const isNumber = Number.isInteger(nsid) && (nsid as number) >= 1 && (nsid as number) <= mostNamespaceId;
-	return isNumber && typeof readOnly === 'boolean' && (detached === undefined || typeof detached === 'boolean');
+	const isTold = typeof readOnly === 'boolean' && (detached === undefined || typeof detached === 'boolean');
+	return isNumber && isTold && (policy === undefined || isPolicy(policy));
 }

@@ -1,6 +1,7 @@
 import type {DeviceWorkerPlace} from '#devices/device';
-import {type Disk, diskMovers} from '#devices/storage/disk';
-import {isVolatile, type openDisk, sharedBytes} from '#devices/storage/source';
+import {backendBytes, DiskBackend, type OpenDisk, type ReportedDisk} from '#devices/storage/backend';
+import {diskMovers} from '#devices/storage/disk';
+import {isVolatile} from '#devices/storage/source';
 import {errorTable} from '#support/errors';
 import type {Reactor} from '#support/reactor';
 import {i32, reserved, wire} from '#support/wire';
@@ -22,18 +23,25 @@ const HostMemory = wire('nvme-memory', {
 });
 
 /** Bytes of the host's that the workers share. */
-export const hostBytes = ({namespaces}: NvmeConfig): number =>
-	namespaces.reduce((sum, {disk}) => sum + sharedBytes(disk), HostMemory.byteLength);
+export const hostBytes = ({namespaces, workers}: NvmeConfig): number =>
+	namespaces.reduce((sum, {disk}) => sum + backendBytes(disk, workers), HostMemory.byteLength);
 
-/** Opens the disk of a namespace. */
-export type OpenDisk = typeof openDisk;
+/** Where in that memory each disk has its own, by the number of its namespace. */
+export function diskPlaces({namespaces, workers}: NvmeConfig): readonly ReportedDisk[] {
+	let end = HostMemory.byteLength;
+	return namespaces.map(({nsid, disk}) => {
+		const offset = end;
+		end += backendBytes(disk, workers);
+		return {disk: nsid, offset};
+	});
+}
 
 /** A disk as one worker has it, behind the number that the driver knows it by. */
 export interface Namespace {
 	readonly nsid: number;
 	/** Place in the configuration. */
 	readonly index: number;
-	readonly disk: Disk;
+	readonly disk: DiskBackend;
 	/** log2 of the bytes of a block. */
 	readonly blockShift: number;
 	/** The guest is from a snapshot, and the data are in RAM that is no more: it must not take zeros for them. */
@@ -45,6 +53,7 @@ export interface NamespaceHost {
 	readonly reactor: Reactor;
 	readonly worker: DeviceWorkerPlace;
 	readonly memory: SharedArrayBuffer;
+	noticed(): void;
 }
 
 /** The namespaces of a controller as one worker has them. */
@@ -64,16 +73,16 @@ export class Namespaces {
 
 	/** @throws what the disks' opening throws, when those that were opened are closed again */
 	static async open(
-		{namespaces}: NvmeConfig,
+		config: NvmeConfig,
 		state: ControllerState,
 		host: NamespaceHost,
 		open: OpenDisk,
 	): Promise<Namespaces> {
-		let end = HostMemory.byteLength;
-		const opening = namespaces.map(async (config, index) => {
-			const offset = end;
-			end += sharedBytes(config.disk);
-			return new OpenNamespace(config, index, await open(config.disk, config.readOnly, {...host, offset}));
+		const places = diskPlaces(config);
+		const opening = config.namespaces.map(async (namespace, index) => {
+			const {disk, readOnly, policy = {}} = namespace;
+			const own = {...host, offset: places[index]?.offset as number};
+			return new OpenNamespace(namespace, index, await DiskBackend.open(disk, readOnly, policy, own, open));
 		});
 		const settled = await Promise.allSettled(opening);
 		const opened = settled.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
@@ -87,7 +96,10 @@ export class Namespaces {
 	start(): void {
 		const own = this.#draw();
 		if (this.#state.disk === 0) this.#state.disk = own;
-		for (const each of this.all) each.isLost = each.isVolatile && this.#state.disk !== own;
+		for (const each of this.all) {
+			each.isLost = each.isVolatile && this.#state.disk !== own;
+			each.disk.start();
+		}
 	}
 
 	/**
@@ -117,7 +129,7 @@ export class Namespaces {
 
 	/** Has the disks' files hold what was written. When nothing is in flight. What fails is tried again by the next flush, whose error the driver gets. */
 	async settle(): Promise<void> {
-		await Promise.allSettled(this.all.map(({disk}) => disk.settle?.()));
+		await Promise.allSettled(this.all.map(({disk}) => disk.settle()));
 	}
 
 	/** Notes what the disks are now; true where one has another length than the driver knows. Under the device's lock. */
@@ -134,6 +146,11 @@ export class Namespaces {
 	find(nsid: number): Namespace | undefined {
 		const found = this.#byId.get(nsid);
 		return found !== undefined && this.#isAttached(found) ? found : undefined;
+	}
+
+	/** No limit keeps a request any more. */
+	stop(): void {
+		for (const {disk} of this.all) disk.stop();
 	}
 
 	async close(): Promise<void> {
@@ -167,12 +184,12 @@ export class Namespaces {
 class OpenNamespace implements Namespace {
 	readonly nsid: number;
 	readonly index: number;
-	readonly disk: Disk;
+	readonly disk: DiskBackend;
 	readonly blockShift: number;
 	readonly isVolatile: boolean;
 	isLost = false;
 
-	constructor({nsid, disk: source}: NamespaceConfig, index: number, disk: Disk) {
+	constructor({nsid, disk: source}: NamespaceConfig, index: number, disk: DiskBackend) {
 		this.nsid = nsid;
 		this.index = index;
 		this.disk = disk;

@@ -1,7 +1,8 @@
 import type {BackServices, DeviceBack} from '#devices/device';
+import type {OpenDisk} from '#devices/storage/backend';
 import type {Controller} from './controller.ts';
 import type {NvmeConfig} from './handle.ts';
-import {Namespaces, type OpenDisk} from './namespaces.ts';
+import {Namespaces} from './namespaces.ts';
 import {NvmeWorker} from './nvme-worker.ts';
 
 /** One worker's part of a controller: opens the disks, and then serves queues over them. */
@@ -21,8 +22,8 @@ export class NvmeBack implements DeviceBack {
 	}
 
 	async open(): Promise<void> {
-		const {reactor, worker, hostMemory} = this.#services;
-		const host = {reactor, worker, memory: hostMemory as SharedArrayBuffer};
+		const {reactor, worker, hostMemory, noticed} = this.#services;
+		const host = {reactor, worker, memory: hostMemory as SharedArrayBuffer, noticed};
 		this.#opening = Namespaces.open(this.#config, this.#controller.state, host, this.#openDisk);
 		this.#opened = new NvmeWorker(this.#config, this.#controller, this.#services, await this.#opening);
 	}

@@ -1,4 +1,5 @@
 import type {BackServices} from '#devices/device';
+import {mayHold} from '#devices/storage/backend';
 import {AdminCommands} from './admin-commands.ts';
 import {CommandIds} from './command-ids.ts';
 import {Completer} from './completer.ts';
@@ -13,7 +14,7 @@ import type {Namespaces} from './namespaces.ts';
 import {lineOf} from './nvme-front.ts';
 import {QueuePairs, turnCommands} from './queue-pairs.ts';
 import {Shutdown} from './registers.ts';
-import {Phase} from './state.ts';
+import {leftWords, mostLeft, Phase} from './state.ts';
 import {CommandStatus} from './status.ts';
 
 /** Commands of one worker that disks have at once. */
@@ -40,6 +41,11 @@ export class NvmeWorker implements RequestOwner {
 	/** Requests to be used again, and how many disks have. */
 	readonly #free: IoRequest[] = [];
 	#inFlight = 0;
+	/** How many they may have. */
+	readonly #most: number;
+	/** Requests may come to be held, and those that are: to be tried again when the machine goes on. */
+	readonly #holds: boolean;
+	#held: IoRequest[] = [];
 	/** Queues whose commands wait for a request to be free. */
 	readonly #starved = new Set<number>();
 	#isFlushPlanned = false;
@@ -64,6 +70,8 @@ export class NvmeWorker implements RequestOwner {
 		this.#services = services;
 		const pointer = new DataPointer(services.memory);
 		const pairs = new QueuePairs(controller, services.memory);
+		this.#holds = config.namespaces.some(({policy = {}}) => mayHold(policy));
+		this.#most = this.#holds ? Math.floor(mostLeft / services.worker.count) : mostInFlight;
 		this.#namespaces = namespaces;
 		this.#pairs = pairs;
 		this.#completer = new Completer(controller, services, pairs, mostFinished);
@@ -89,12 +97,14 @@ export class NvmeWorker implements RequestOwner {
 	/** What is fetched is completed; what is not stays in the driver's queues. */
 	async stop(): Promise<void> {
 		this.#isRunning = false;
+		this.#namespaces.stop();
 		this.#flush();
 		if (this.#inFlight > 0) {
 			const {promise, resolve} = Promise.withResolvers<void>();
 			this.#emptied = resolve;
 			await promise;
 		}
+		if (this.#held.length > 0) this.#leaveHeld();
 		this.#starved.clear();
 		await this.#namespaces.settle();
 	}
@@ -117,6 +127,7 @@ export class NvmeWorker implements RequestOwner {
 
 	queueReady(queue: number): boolean {
 		if (!this.#isServed) return false;
+		if (this.#controller.state.leftCount > 0) this.#retakeLeft(queue);
 		this.#queue = queue;
 		this.#services.locked(this.#takeLocked);
 		const [granted, hasRoom, isMore] = [this.#granted, this.#hasRoom, this.#pairs.again];
@@ -134,6 +145,17 @@ export class NvmeWorker implements RequestOwner {
 		return this.#isServed && (isMore || fetched < granted);
 	}
 
+	/** What the controller itself wants of disks has no place in a queue in which it could be left. */
+	held(request: IoRequest): void {
+		if (request.queue === noQueue || request.queue === 0) {
+			this.ended(request, CommandStatus.WRITE_FAULT);
+			return;
+		}
+		this.#inFlight--;
+		this.#held.push(request);
+		this.#tellEmptied();
+	}
+
 	ended(request: IoRequest, status: CommandStatus): void {
 		this.#inFlight--;
 		this.#free.push(request);
@@ -148,6 +170,10 @@ export class NvmeWorker implements RequestOwner {
 			for (const queue of this.#starved) this.#services.serve(queue);
 			this.#starved.clear();
 		}
+		this.#tellEmptied();
+	}
+
+	#tellEmptied(): void {
 		if (this.#inFlight > 0 || this.#emptied === undefined) return;
 		this.#flush();
 		this.#emptied();
@@ -170,8 +196,9 @@ export class NvmeWorker implements RequestOwner {
 			lineOf(this.#services).setLevel(this.#controller.isLineUp);
 		}
 		// What the admin queue wants is not for disks, but for a flush of caches.
-		const used = queue === 0 ? this.#controller.submissions[0]?.inFlight : this.#inFlight;
-		const room = Math.max(0, (queue === 0 ? turnCommands : mostInFlight) - (used ?? 0));
+		const ofDisks = this.#inFlight + this.#held.length;
+		const used = queue === 0 ? this.#controller.submissions[0]?.inFlight : ofDisks;
+		const room = Math.max(0, (queue === 0 ? turnCommands : this.#most) - (used ?? 0));
 		this.#granted = this.#pairs.take(queue, room);
 		if (this.#granted < room) return;
 		this.#starved.add(queue);
@@ -210,6 +237,7 @@ export class NvmeWorker implements RequestOwner {
 
 	#beginIo(queue: number, id: number): number {
 		const request = (this.#free.pop() ?? new IoRequest(this)).begin(queue, id);
+		if (this.#holds) request.command.set(this.#command.$bytes);
 		this.#inFlight++;
 		const status = this.#io.start(this.#command, request);
 		if (status === undefined) return request.bytes;
@@ -217,6 +245,45 @@ export class NvmeWorker implements RequestOwner {
 		this.#free.push(request);
 		this.#finish(queue, id, status, 0);
 		return 0;
+	}
+
+	/** Has the state keep what is held: it is in flight to the driver, and nowhere here. */
+	#leaveHeld(): void {
+		const held = this.#held;
+		this.#held = [];
+		this.#services.locked(() => {
+			const {state} = this.#controller;
+			// A snapshot of another number of workers may have brought more than there is room for.
+			const room = mostLeft - state.leftCount;
+			for (const request of held.splice(0, room)) {
+				const at = leftWords * state.leftCount++;
+				state.left[at] = request.queue;
+				new Uint8Array(state.left.buffer, state.left.byteOffset + 4 * (at + 1), Command.size).set(request.command);
+				this.#free.push(request);
+			}
+		});
+		for (const {queue, id} of held) this.#finish(queue, id, CommandStatus.WRITE_FAULT, 0);
+		this.#flush();
+	}
+
+	/** Begins those again that are of a queue. */
+	#retakeLeft(queue: number): void {
+		const taken = this.#services.locked(() => {
+			const {state} = this.#controller;
+			const all = Array.from({length: state.leftCount}, (_, index) =>
+				state.left.slice(leftWords * index, leftWords * (index + 1)),
+			);
+			const [own, others] = [0, 1].map((side) => all.filter(([of]) => (of === queue) === (side === 0)));
+			state.leftCount = others?.length ?? 0;
+			for (const [index, words] of others?.entries() ?? []) state.left.set(words, leftWords * index);
+			return own ?? [];
+		});
+		this.#isServing = true;
+		for (const words of taken) {
+			this.#command.$bytes.set(new Uint8Array(words.buffer, 4, Command.size));
+			this.#begin(queue);
+		}
+		this.#isServing = false;
 	}
 
 	#finish(queue: number, id: number, status: CommandStatus, result: number): void {

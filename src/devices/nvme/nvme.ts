@@ -1,14 +1,16 @@
 import type {AccessSize, DeviceModel, DoorbellDeclaration} from '#devices/device';
+import type {OpenDisk} from '#devices/storage/backend';
 import {openDisk} from '#devices/storage/source';
 import {errorTable} from '#support/errors';
+import {type SavedFields, stateError} from '#support/saved-state';
 import {Controller, headDoorbell, tailDoorbell} from './controller.ts';
 import {mostNamespaceId, mostNamespaces, type NvmeConfig, nvmeKind} from './handle.ts';
 import {pciIds} from './identify.ts';
-import {hostBytes, type OpenDisk} from './namespaces.ts';
+import {hostBytes} from './namespaces.ts';
 import {NvmeBack} from './nvme-back.ts';
 import {NvmeFront, vectorNames} from './nvme-front.ts';
 import {Register} from './registers.ts';
-import {type NvmeFields, NvmeState} from './state.ts';
+import {leftWords, mostLeft, type NvmeFields, NvmeState} from './state.ts';
 
 const nvmeError = errorTable({
 	NVME_IMPOSSIBLE: (c: {cause: string}) => ({
@@ -23,10 +25,21 @@ const msixBar = 4;
 /** A doorbell's width, and the distance to the next. */
 const doorbellBytes: AccessSize = 4;
 
+/** In version 2 commands may be left for later. */
+const versions = {
+	version: 2,
+	upgrade: (fields: SavedFields): SavedFields => {
+		for (const field of ['left', 'leftCount'])
+			if (field in fields) throw stateError('STATE_FIELD_UNKNOWN', {struct: nvmeKind, field});
+		return {...fields, left: Buffer.alloc(4 * mostLeft * leftWords).toString('base64'), leftCount: 0};
+	},
+};
+
 /** An NVMe controller (NVM Express Base 2.0, NVM Command Set 1.0) with the ids and limits of OpenVMM's, over disks that are opened so. */
 export const nvmeOver = (open: OpenDisk): DeviceModel<NvmeConfig, NvmeFields, 'pci'> => ({
 	kind: nvmeKind,
 	state: NvmeState,
+	versions,
 	attach: {
 		pci: {
 			...pciIds,

@@ -1,6 +1,6 @@
 import type {GuestMemory} from '#devices/guest-memory';
 import {below} from '#support/trust';
-import {type Controller, distance, headDoorbell, tailDoorbell} from './controller.ts';
+import {type Controller, distance, headDoorbell, roomIn, tailDoorbell} from './controller.ts';
 import {type AsyncEvent, AsyncEvents} from './events.ts';
 import {QueueMemory} from './queue-memory.ts';
 import {type Completion, Phase, type Submission} from './state.ts';
@@ -217,6 +217,3 @@ export class QueuePairs {
 		state.errorQueue = queue;
 	}
 }
-
-/** Entries that nobody has; one stays empty, so that full differs from empty. */
-const roomIn = ({size, head, tail, reserved}: Completion): number => size - 1 - distance(head, tail, size) - reserved;

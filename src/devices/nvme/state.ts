@@ -6,6 +6,10 @@ export const mostQueues = mostIoQueues + 1;
 /** Asynchronous Event Requests that the driver may have open: as OpenVMM's. */
 export const mostEventRequests = 4;
 
+/** Commands that the controller keeps for later at most, and the words of each. */
+export const mostLeft = 128;
+export const leftWords = 17;
+
 /** Life of a submission queue. */
 export const Phase = {OFF: 0, ON: 1, DELETING: 2} as const;
 
@@ -106,6 +110,9 @@ export const NvmeState = wire('nvme', {
 	mediaErrors: f64,
 	/** Tells whose RAM the data of disks in memory are in; 0 when the controller is as new. */
 	disk: u32,
+	/** Commands that are to be tried again when the machine goes on, the first so many: each its queue's number and all of itself. */
+	left: array(u32, mostLeft * leftWords),
+	leftCount: u32,
 });
 
 export type NvmeFields = (typeof NvmeState)['fields'];

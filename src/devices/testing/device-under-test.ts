@@ -283,6 +283,7 @@ export class DeviceUnderTest<C, T extends Fields> {
 			track: (promise, what) => this.#tracked.add(promise, what),
 			drained: () => this.#tracked.drained(),
 			serve: (queue) => this.reactor.defer(() => this.#serve(queue)),
+			noticed() {},
 			worker: {index: 0, count: 1},
 			hostMemory: hostBytes === undefined ? undefined : new SharedArrayBuffer(hostBytes),
 			locked: (action) => this.#withLock(action),

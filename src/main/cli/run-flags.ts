@@ -83,7 +83,9 @@ async function runConfig(
 			const halted = (end: VmEnd) => print(2, `openvmm: ${haltedText(end)}\n`);
 			const stuck = () => log.warn(haltedForGood);
 			const deviceFailed = (message: string) => log.warn(`${message}. The machine goes on without it`);
-			const told = {prefetched, halted, stuck, crashDumped, deviceFailed};
+			const deviceNoticed: CreateOptions['deviceNoticed'] = ({device, kind, message, details}) =>
+				log.warn({device, event: kind, ...details}, `${device}: ${message}`);
+			const told = {prefetched, halted, stuck, crashDumped, deviceFailed, deviceNoticed};
 			return startMachine(config, {...told, stock, signal, inspect: () => logNodes(log), ...begin}, log);
 		},
 	});

@@ -114,6 +114,7 @@ test('a client is greeted, looks, changes and drives', async (t) => {
 		'pcie-add',
 		'pcie-remove',
 		'resize-disk',
+		'limit-disk',
 		'attach-namespace',
 		'detach-namespace',
 		'quit',

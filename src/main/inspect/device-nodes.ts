@@ -30,7 +30,8 @@ function deviceChildren(
 	const failed = faults.message;
 	const {name, kind, config, lines, calls} = placed;
 	// A machine's models are the device types; those of tests may lack the rest.
-	const {summary, words}: Partial<AnyDeviceType> = model;
+	const {summary, words, report}: Partial<AnyDeviceType> = model;
+	const {hostMemory} = placed;
 	return {
 		kind,
 		summary,
@@ -53,6 +54,7 @@ function deviceChildren(
 			),
 		),
 		words: words && object(() => words(state, config)),
+		...(report !== undefined && hostMemory !== undefined && report(config, hostMemory).nodes()),
 		state: model.state.members.length > 0 ? object(() => stateNodes(model.state, viewOf(state.$bytes), 0)) : undefined,
 		// It may hold anything of the guest's, and says of nothing what that is.
 		owned: model.owned && object(async () => dataChildren(await thread.inspect(name)), {sensitive: true}),

@@ -1,5 +1,6 @@
 import {isAbsolute, resolve} from 'node:path';
 import type {ModuleHandle} from '#devices/device-type';
+import {type DiskLimits, parseLimits} from '#devices/storage/backend';
 import {configError, parseDevice, parseSymbolFile} from '#main/config';
 import type {SymbolFile} from '#main/symbols';
 import {parseNumber} from '#support/options';
@@ -94,6 +95,16 @@ export const symbolFile: Kind<SymbolFile> = {
 	},
 	parse: (written) => written.replace(/^[^,]+/, (path) => resolve(path)),
 };
+
+/** Limits of a disk, written as the disk's flag has them. */
+export const diskLimits = (option: string): Kind<DiskLimits> => ({
+	expected: `limits such as bps=100M,iops=500, ${longText.expected}`,
+	check(json) {
+		const written = longText.check(json);
+		return written === undefined ? undefined : parseLimits(written, option);
+	},
+	parse: (written) => written,
+});
 
 /** Any number of values of a kind, up to this many. */
 export const listOf = <T>(kind: Kind<T>, most: number): Kind<readonly T[]> => ({

@@ -2,7 +2,7 @@ import {pcieAdd, pcieRemove} from './hot-plug.ts';
 import {inspect, status, update} from './inspect.ts';
 import type {Operation} from './operation.ts';
 import {kernelSymbols, profile, samples} from './profile.ts';
-import {attach, detach, nmi, pause, powerButton, quit, reset, resizeDisk, resume} from './running.ts';
+import {attach, detach, limitDisk, nmi, pause, powerButton, quit, reset, resizeDisk, resume} from './running.ts';
 import {dumpCore, saveSnapshot} from './save.ts';
 
 /** Every operation; the order is that of the help. */
@@ -22,6 +22,7 @@ export const machineOperations: readonly Operation[] = [
 	pcieAdd,
 	pcieRemove,
 	resizeDisk,
+	limitDisk,
 	attach,
 	detach,
 	saveSnapshot,

@@ -2,7 +2,8 @@ import type {DeviceCommand} from '#devices/device';
 import {attachNamespace, detachNamespace, mostNamespaceId} from '#devices/nvme';
 import {measureDisk} from '#devices/storage/source';
 import {clockPolicies} from '#main/config';
-import {choice, integer, word} from './kinds.ts';
+import {nodeName} from '#support/inspect';
+import {choice, diskLimits, integer, word} from './kinds.ts';
 import {type Machine, operation} from './operation.ts';
 
 /** An operation that changes what the machine does, and is answered with the state when that is done. */
@@ -56,6 +57,32 @@ export const resizeDisk = operation({
 	result: 'nothing',
 	async run(vm, {device}) {
 		await vm.control(device, measureDisk);
+		return {};
+	},
+});
+
+export const limitDisk = operation({
+	name: 'limit-disk',
+	help: 'change the limits of a disk; what is not named stays, and 0 takes a limit away',
+	params: {
+		device: {kind: word, placeholder: 'DEVICE', help: "the disk's name, such as virtio-blk, or its controller's"},
+		limits: {
+			kind: diskLimits('limit-disk'),
+			placeholder: 'LIMITS',
+			help: "as the disk's flag has them, for example bps=100M,iops=500",
+		},
+		disk: {
+			kind: integer(0, 2 ** 31 - 1),
+			flag: 'disk',
+			placeholder: 'N',
+			optional: true,
+			help: 'its number among those of the controller, such as its NSID; 0 without this',
+		},
+	},
+	result: 'nothing',
+	async run(vm, {device, limits, disk = 0}) {
+		for (const [key, limit] of Object.entries(limits))
+			await vm.update(`vm/devices/${nodeName(device)}/disks/${disk}/limits/${key}`, `${limit}`);
 		return {};
 	},
 });

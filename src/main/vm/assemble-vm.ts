@@ -32,6 +32,7 @@ import {BootSource} from './boot-source.ts';
 import {crashDump} from './crash-dump.ts';
 import type {CreateOptions} from './create-options.ts';
 import {DebugControl} from './debug-control.ts';
+import {tellNotices} from './device-notices.ts';
 import {DeviceThreads} from './device-threads.ts';
 import {tellFailures} from './failed-devices.ts';
 import {GuestSampler} from './guest-sampler.ts';
@@ -222,6 +223,7 @@ async function assemble(config: VmConfig, options: CreateOptions, taken: Taken):
 			}
 		},
 	});
+	void tellNotices(machine, {told: options.deviceNoticed ?? (() => {}), pause: () => vm.pause()}, vm.ended);
 	if (options.deviceFailed !== undefined && config.deviceFailure === 'device')
 		void tellFailures(machine, options.deviceFailed, vm.ended);
 	return {vm, devices};

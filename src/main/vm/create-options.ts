@@ -5,6 +5,7 @@ import type {OperationSignal} from '#support/abort';
 import type {VmmError} from '#support/errors';
 import type {Children} from '#support/inspect';
 import type {CodeDifference, Hypervisor} from '#vcpu-worker/hypervisor';
+import type {NoticeOfDevice} from './device-notices.ts';
 import type {VmEnd} from './vm-end.ts';
 import type {VmLimits} from './vm-limits.ts';
 
@@ -32,6 +33,11 @@ export interface CreateOptions {
 	readonly crashDumped?: (path: string, error?: VmmError) => void;
 	/** Called with what happened when a device has failed and `deviceFailure` lets the machine go on without it. */
 	readonly deviceFailed?: (message: string) => void;
+	/**
+	 * Called with what happens to devices while the machine goes on, such as an error of the host's that a disk has met: at most four times a
+	 * second for each, the latest of several. One with `pauses` has the machine pause, whether or not this is here.
+	 */
+	readonly deviceNoticed?: (notice: NoticeOfDevice) => void;
 	/**
 	 * Has the software processor compare what it makes of guest code with its interpreter, and is called with what differs, a hundred times at
 	 * most: to look for errors of ours. For machines of one processor, which are ten to a hundred times as slow.

@@ -1,6 +1,7 @@
 export type {Sample} from '#vcpu-worker/sampling';
 export type {CreateOptions, HostOptions} from './create-options.ts';
 export {createVm} from './create-vm.ts';
+export type {NoticeOfDevice} from './device-notices.ts';
 export type {GuestSample, SampleListener} from './guest-sampler.ts';
 export type {GuestStop, StopListener} from './guest-stop.ts';
 export type {StartOptions, Vm} from './vm.ts';

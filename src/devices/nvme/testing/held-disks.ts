@@ -1,6 +1,6 @@
+import type {OpenDisk} from '#devices/storage/backend';
 import type {Disk, DiskRequest} from '#devices/storage/disk';
 import {openDisk} from '#devices/storage/source';
-import type {OpenDisk} from '../namespaces.ts';
 
 /** Disks in memory that keep requests while a test wants them to, as those of files do. */
 export class HeldDisks {
@@ -23,6 +23,7 @@ export class HeldDisks {
 			mover: disk.mover,
 			submit: (request) => this.#submit(disk, request),
 			measure: () => disk.measure(),
+			settle: () => disk.settle(),
 			close: () => disk.close(),
 		};
 	};

@@ -2,10 +2,10 @@ import type {AccessSize} from '#devices/device';
 import type {NvmeConfig} from '#devices/nvme';
 import {bytesPerBus} from '#devices/pci/root-complex';
 import {testComplex, WorkedMachine} from '#devices/pci/testing';
+import type {OpenDisk} from '#devices/storage/backend';
 import {openDisk} from '#devices/storage/source';
-import type {OpenDisk} from '../namespaces.ts';
+
 import {nvmeOver} from '../nvme.ts';
-import type {HeldDisks} from './held-disks.ts';
 
 const messageControl = 2;
 
@@ -25,8 +25,8 @@ export class NvmeMachine extends WorkedMachine {
 		this.setConfig(4, 2, 6);
 	}
 
-	/** @param disks - disks that keep what they get */
-	static async make(config: Partial<NvmeConfig> = {}, disks?: HeldDisks): Promise<NvmeMachine> {
+	/** @param disks - what opens its disks, in place of what there is */
+	static async make(config: Partial<NvmeConfig> = {}, disks?: {readonly open: OpenDisk}): Promise<NvmeMachine> {
 		const made = new NvmeMachine(config, disks?.open ?? openDisk);
 		await made.open();
 		made.start();

@@ -11,7 +11,7 @@ const attached: [DeclaredModel['attach'], readonly string[]][] = [
 	[{pciHost: () => []}, ['configSpace']],
 	[{pci: {vendor: 1, device: 2, class: 3}}, ['pci']],
 ];
-const ofBacks = ['reactor', 'worker', 'hostMemory', 'locked', 'track', 'drained', 'serve'];
+const ofBacks = ['reactor', 'worker', 'hostMemory', 'locked', 'track', 'drained', 'serve', 'noticed'];
 const namesIn = (services: object) => ['pci', 'configSpace', 'slot', ...ofBacks].filter((name) => name in services);
 for (const [attach, expected] of attached) {
 	test(`a device that attaches to ${Object.keys(attach)[0]} gets the services of that, and no others`, (t) => {
@@ -39,6 +39,7 @@ for (const [attach, expected] of attached) {
 			track() {},
 			drained: async () => {},
 			serve() {},
+			noticed() {},
 		});
 		t.deepEqual(offered, [expected, [...expected, ...ofBacks]]);
 	});

@@ -200,7 +200,7 @@ export function functionModel<C, T extends Fields>(parts: FunctionParts<C, T>): 
 			back: (config, view, services) => {
 				const attached = new AttachedFunction(parts, config, view, services);
 				const {slot, ...offered} = attached.services;
-				const {reactor, worker, hostMemory, locked, track, drained, serve} = services;
+				const {reactor, worker, hostMemory, locked, track, drained, serve, noticed} = services;
 				return device.back?.(config, view as never, {
 					...offered,
 					reactor,
@@ -210,6 +210,7 @@ export function functionModel<C, T extends Fields>(parts: FunctionParts<C, T>): 
 					track,
 					drained,
 					serve,
+					noticed,
 				}) as DeviceBack;
 			},
 		}),

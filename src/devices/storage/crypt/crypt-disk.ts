@@ -86,6 +86,10 @@ export class CryptDisk implements Disk, Splitter {
 		return this.#below.measure();
 	}
 
+	settle(): Promise<void> {
+		return this.#below.settle();
+	}
+
 	close(): Promise<void> {
 		return this.#below.close();
 	}

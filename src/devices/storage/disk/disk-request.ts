@@ -28,6 +28,8 @@ export const DiskError = {
 	OUT_OF_RANGE: 4,
 	/** The disk is only read. */
 	PROTECTED: 5,
+	/** It is not done, and its policy has the machine pause: to be submitted again when the machine goes on. Of a backend only, see `DiskPolicy`. */
+	HELD: 6,
 } as const;
 export type DiskError = (typeof DiskError)[keyof typeof DiskError];
 
@@ -40,8 +42,8 @@ export abstract class DiskRequest {
 	/** First byte and number of bytes, whole sectors. */
 	offset = 0;
 	length = 0;
-	/** Memory for the data of reads and writes, exactly {@link length} bytes of it. */
-	readonly vectors: IoVectors;
+	/** Memory for the data of reads and writes, exactly {@link length} bytes of it. Who passes a request on has another's. */
+	vectors: IoVectors;
 	/** The data are durable when the write is done (force unit access). */
 	isDurable = false;
 	/** Of zeros: the disk may give up the room that they take. */

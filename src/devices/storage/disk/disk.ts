@@ -43,7 +43,7 @@ export interface Disk {
 	 * When nothing is in flight.
 	 * @throws VmmError
 	 */
-	settle?(): Promise<void>;
+	settle(): Promise<void>;
 	/** Lets go of all that it has of the host. When nothing is in flight, and nothing is called after it. */
 	close(): Promise<void>;
 }

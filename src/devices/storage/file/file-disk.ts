@@ -94,6 +94,9 @@ export class FileDisk implements Disk {
 		else request.done(error);
 	}
 
+	/** What is written is in the file at once. */
+	async settle(): Promise<void> {}
+
 	async measure(): Promise<void> {
 		const {sectorBytes} = this.geometry;
 		const bytes = lengthOf(this.io.fd, await promisify(fstat)(this.io.fd));

@@ -77,6 +77,10 @@ export class MemdiffDisk implements Disk, Splitter {
 		return this.#below.measure();
 	}
 
+	settle(): Promise<void> {
+		return this.#below.settle();
+	}
+
 	close(): Promise<void> {
 		return this.#below.close();
 	}

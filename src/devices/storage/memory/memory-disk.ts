@@ -36,6 +36,8 @@ export class MemoryDisk implements Disk {
 
 	async measure(): Promise<void> {}
 
+	async settle(): Promise<void> {}
+
 	async close(): Promise<void> {}
 
 	#perform({operation, offset, length, vectors}: DiskRequest): void {

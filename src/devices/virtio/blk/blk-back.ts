@@ -1,9 +1,11 @@
-import {type Disk, diskMovers} from '#devices/storage/disk';
-import {isVolatile, openDisk} from '#devices/storage/source';
+import {DiskBackend, type OpenDisk} from '#devices/storage/backend';
+import {diskMovers} from '#devices/storage/disk';
+import {isVolatile} from '#devices/storage/source';
 import type {VirtioBack, VirtioServices} from '#devices/virtio/device';
 import type {VirtQueue} from '#devices/virtio/queue';
 import {errorTable} from '#support/errors';
-import {type FieldsView, i32, reserved, u32, wire} from '#support/wire';
+import {array, type FieldsView, i32, reserved, u32, wire} from '#support/wire';
+import {queueSize} from './blk-request.ts';
 import {diskConfig, toldDisk, writebackOffset} from './config-space.ts';
 import type {VirtioBlkConfig} from './handle.ts';
 import {BlkConfig} from './layout.ts';
@@ -24,6 +26,11 @@ export const blkFeatures = {
 } as const;
 export type BlkFeature = keyof typeof blkFeatures;
 
+export const mostQueues = 16;
+/** Words of a bit for each descriptor of a queue. */
+const headWords = queueSize / 32;
+export const leftBytes = 4 * mostQueues * headWords;
+
 export const BlkState = wire('virtio-blk', {
 	/** Tells whose RAM the data are in ({@link BlkShare.disk}), or 1 for a file's; 0 when the machine is as new. */
 	disk: u32,
@@ -31,6 +38,8 @@ export const BlkState = wire('virtio-blk', {
 	measures: u32,
 	/** What moves its data, counted from 1 in {@link diskMovers}; 0 before there is a disk. */
 	mover: u32,
+	/** Requests that are to be tried again when the machine goes on: by queue, a bit for each chain's head. */
+	left: array(u32, mostQueues * headWords),
 });
 
 /** Memory that the backs share before the disk's. */
@@ -56,8 +65,9 @@ export class BlkBack implements VirtioBack {
 	readonly #config: VirtioBlkConfig;
 	readonly #state: FieldsView<typeof BlkState.fields>;
 	readonly #services: VirtioServices<BlkFeature>;
-	#opening: Promise<Disk> | undefined;
-	#disk: Disk | undefined;
+	readonly #openDisk: OpenDisk;
+	#opening: Promise<DiskBackend> | undefined;
+	#disk: DiskBackend | undefined;
 	#requests: BlkRequests | undefined;
 	/** The guest is from a snapshot, and its data are in RAM that is no more: it must not take zeros for them. */
 	#isLost = false;
@@ -67,17 +77,20 @@ export class BlkBack implements VirtioBack {
 		config: VirtioBlkConfig,
 		state: FieldsView<typeof BlkState.fields>,
 		services: VirtioServices<BlkFeature>,
+		openBelow: OpenDisk,
 	) {
+		this.#openDisk = openBelow;
 		this.#config = config;
 		this.#state = state;
 		this.#services = services;
 	}
 
 	async open(): Promise<void> {
-		const {disk: source, readOnly, id} = this.#config;
-		const {reactor, worker, hostMemory, has} = this.#services;
+		const {disk: source, readOnly, policy = {}, id} = this.#config;
+		const {reactor, worker, hostMemory, has, noticed} = this.#services;
 		const memory = hostMemory as SharedArrayBuffer;
-		this.#opening = openDisk(source, readOnly, {reactor, worker, memory, offset: BlkShare.byteLength});
+		const host = {reactor, worker, memory, offset: BlkShare.byteLength, noticed};
+		this.#opening = DiskBackend.open(source, readOnly, policy, host, this.#openDisk);
 		const disk = await this.#opening;
 		this.#disk = disk;
 		this.#requests = new BlkRequests(disk, id, {
@@ -89,6 +102,7 @@ export class BlkBack implements VirtioBack {
 	}
 
 	start(): void {
+		this.#opened.start();
 		const own = isVolatile(this.#config.disk) ? this.#draw() : 1;
 		const {worker, locked} = this.#services;
 		locked(() => {
@@ -97,7 +111,11 @@ export class BlkBack implements VirtioBack {
 			this.#measures = this.#state.measures;
 			this.#state.mover = diskMovers.indexOf(this.#opened.mover) + 1;
 		});
-		if (worker.index !== 0) return;
+		if (worker.index === 0) this.#startTelling();
+		this.#retakeLeft();
+	}
+
+	#startTelling(): void {
 		const {bytes, geometry} = this.#opened;
 		const told = toldDisk(this.#services.config);
 		if (bytes < told.bytes) throw blkError('VIRTIO_BLK_SHORTER', {bytes, told: told.bytes});
@@ -107,9 +125,20 @@ export class BlkBack implements VirtioBack {
 	}
 
 	async stop(): Promise<void> {
+		this.#disk?.stop();
 		await this.#requests?.drained();
 		// What fails now is tried again by the next flush, whose error the driver gets.
-		await this.#disk?.settle?.().catch(() => {});
+		await this.#disk?.settle().catch(() => {});
+		this.#leaveHeld();
+	}
+
+	/** What was left is the last driver's. */
+	reset(): void {
+		this.#state.left.fill(0);
+	}
+
+	queueReset(queue: VirtQueue): void {
+		this.#requests?.giveUp(queue);
 	}
 
 	inFlight(): string | undefined {
@@ -117,10 +146,10 @@ export class BlkBack implements VirtioBack {
 		return count === 0 ? undefined : `${count} requests to the disk`;
 	}
 
-	queueReady(queue: VirtQueue): void {
+	queueReady(queue: VirtQueue, index: number): void {
 		const requests = this.#requests as BlkRequests;
 		for (let chain = queue.next(); chain !== undefined; chain = queue.next())
-			requests.serve(queue, chain, this.#isLost);
+			requests.serve(queue, index, chain, this.#isLost);
 	}
 
 	/** The machine's owner may have made the disk longer, or shorter. */
@@ -145,8 +174,41 @@ export class BlkBack implements VirtioBack {
 		await disk?.close();
 	}
 
-	get #opened(): Disk {
-		return this.#disk as Disk;
+	/** Has the state say which requests are to be tried again. */
+	#leaveHeld(): void {
+		const {left} = this.#state;
+		this.#services.locked(() =>
+			this.#requests?.leaveHeld((queue, head) => {
+				const word = queue * headWords + (head >>> 5);
+				left[word] = (left[word] as number) | (1 << (head & 31));
+			}),
+		);
+	}
+
+	/** Tries those again that are this worker's. */
+	#retakeLeft(): void {
+		const {worker, locked, queue: queueOf} = this.#services;
+		const requests = this.#requests as BlkRequests;
+		for (let index = worker.index; index < this.#config.queues; index += worker.count) {
+			const words = this.#state.left.subarray(index * headWords, (index + 1) * headWords);
+			if (!words.some((word) => word !== 0)) continue;
+			const left = locked(() => {
+				const copy = words.slice();
+				words.fill(0);
+				return copy;
+			});
+			const queue = queueOf(index);
+			if (queue?.mayLeave !== true) continue;
+			for (let head = 0; head < queueSize; head++) {
+				if ((((left[head >>> 5] as number) >>> (head & 31)) & 1) === 0) continue;
+				const chain = queue.retake(head);
+				if (chain !== undefined) requests.serve(queue, index, chain, this.#isLost);
+			}
+		}
+	}
+
+	get #opened(): DiskBackend {
+		return this.#disk as DiskBackend;
 	}
 
 	/** Tells RAM of this process from any other. */

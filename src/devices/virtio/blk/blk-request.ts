@@ -15,6 +15,8 @@ export const mostClearedRanges = 16;
 export interface RequestOwner {
 	/** The request has its status, and is free. */
 	ended(request: BlkRequest, status: number, written: number): void;
+	/** The disk's policy keeps the request until the machine goes on. */
+	held(request: BlkRequest): void;
 	submit(request: BlkRequest): void;
 }
 
@@ -25,6 +27,8 @@ export class BlkRequest extends DiskRequest {
 	readonly #ranges = new DataView(new ArrayBuffer(mostClearedRanges * ClearedRange.size));
 	readonly #rangeBytes = new Uint8Array(this.#ranges.buffer);
 	#queue: VirtQueue | undefined;
+	/** Number of its queue. */
+	queueIndex = 0;
 	#chain: Chain | undefined;
 	/** Those that are still to be cleared begin at this byte, and end at that. */
 	#next = 0;
@@ -43,8 +47,9 @@ export class BlkRequest extends DiskRequest {
 		return this.#queue as VirtQueue;
 	}
 
-	begin(queue: VirtQueue, chain: Chain): this {
+	begin(queue: VirtQueue, index: number, chain: Chain): this {
 		this.#queue = queue;
+		this.queueIndex = index;
 		this.#chain = chain;
 		this.#next = this.#end = 0;
 		this.isDurable = this.mayUnmap = false;
@@ -88,7 +93,8 @@ export class BlkRequest extends DiskRequest {
 	override done(error: DiskError): void {
 		// The data are in guest memory before the driver is told.
 		this.vectors.release();
-		if (error === DiskError.NONE && this.#next < this.#end) this.#clearNext();
+		if (error === DiskError.HELD) this.#owner.held(this);
+		else if (error === DiskError.NONE && this.#next < this.#end) this.#clearNext();
 		else this.#owner.ended(this, statusOf[error], error === DiskError.NONE ? this.#written : 0);
 	}
 
@@ -124,4 +130,5 @@ const statusOf: Readonly<Record<DiskError, number>> = {
 	[DiskError.UNSUPPORTED]: RequestStatus.UNSUPPORTED,
 	[DiskError.OUT_OF_RANGE]: RequestStatus.IO_ERROR,
 	[DiskError.PROTECTED]: RequestStatus.IO_ERROR,
+	[DiskError.HELD]: RequestStatus.IO_ERROR,
 };

@@ -1,11 +1,13 @@
 import {mostWorkers} from '#devices/device';
-import {deviceType} from '#devices/device-type';
+import {deviceType, type HostReport} from '#devices/device-type';
+import {diskReport, policyOption} from '#devices/storage/backend';
 import {diskForms, diskOption, measureDisk} from '#devices/storage/source';
 import {mmioOptions, mmioPlace, type OnMmio} from '#devices/virtio/device';
 import type {OptionTable} from '#support/options';
+import {BlkShare, mostQueues} from './blk-back.ts';
 import {virtioBlkFlags} from './flags.ts';
 import {type VirtioBlkConfig, virtioBlkKind} from './handle.ts';
-import {mostQueues, virtioBlkMmio, virtioBlkPci} from './virtio-blk.ts';
+import {virtioBlkMmio, virtioBlkPci} from './virtio-blk.ts';
 
 const options = {
 	disk: {
@@ -18,10 +20,19 @@ const options = {
 	workers: {type: 'number', min: 1, max: mostWorkers, default: 1, host: true, help: 'threads that serve the queues'},
 	readOnly: {type: 'flag', default: false, help: 'requests to write fail, and the guest is told'},
 	packed: {type: 'flag', default: true, help: 'rings may be packed, if the driver knows that format'},
+	policy: {
+		type: policyOption,
+		default: {},
+		example: {limits: {iops: 1000}, enospc: 'stop'},
+		host: true,
+		help: 'limits of the disk, and what follows its errors: bps=100M;iops=500;on_error=stop, see the flag',
+	},
 	id: {type: 'text', default: '', example: 'disk', help: 'what the guest sees as serial number: at most 20 characters'},
 } as const satisfies OptionTable;
 
 const summary = 'A disk';
+const report = ({workers}: VirtioBlkConfig, memory: SharedArrayBuffer): HostReport =>
+	diskReport([{disk: 0, offset: BlkShare.byteLength}], memory, workers);
 const commands = [measureDisk];
 
 /** Disks as machines have them on PCI Express. */
@@ -32,6 +43,7 @@ export const virtioBlkPciType = deviceType({
 	commands,
 	options,
 	flags: virtioBlkFlags,
+	report,
 });
 
 /** The same on MMIO. */
@@ -40,6 +52,7 @@ export const virtioBlkMmioType = deviceType({
 	kind: `${virtioBlkKind}-mmio`,
 	summary: `${summary}, on MMIO`,
 	commands,
+	report,
 	options: {...options, ...mmioOptions},
 	configure: ({base, irq, ...disk}): OnMmio<VirtioBlkConfig> => ({
 		...disk,

@@ -1,10 +1,11 @@
 import {mostWorkers} from '#devices/device';
 import type {DeviceFlags, FlaggedDevice} from '#devices/device-type';
+import {givenPolicy, policyHelp, policyKeys} from '#devices/storage/backend';
 import {diskForms, diskOption} from '#devices/storage/source';
 import {flaggedPlace} from '#devices/virtio/device';
 import {invalidValue, parseKeyValues, parseNumber, type RawOptions} from '#support/options';
+import {mostQueues} from './blk-back.ts';
 import {virtioBlkId, virtioBlkKind} from './handle.ts';
-import {mostQueues} from './virtio-blk.ts';
 
 const flag = 'virtio-blk';
 const option = `--${flag}`;
@@ -15,6 +16,7 @@ const keys = {
 	workers: 'value',
 	serial: 'value',
 	packed: 'flag',
+	...policyKeys,
 } as const;
 
 /** The flag that OpenVMM has for disks: all of them count, and those without a port are on MMIO. */
@@ -24,7 +26,7 @@ export const virtioBlkFlags: DeviceFlags = {
 			name: flag,
 			value: 'DISK',
 			repeat: true,
-			help: `a virtio disk: ${diskForms}; then ro (it is only read), serial=TEXT (20 characters), pcie_port=PORT (without one it is on MMIO), num_queues=N (1, up to 16), workers=N (threads that serve the queues: 1, up to 8), packed=off (rings are split, whatever the driver knows), between commas; may be repeated`,
+			help: `a virtio disk: ${diskForms}; then ro (it is only read), serial=TEXT (20 characters), pcie_port=PORT (without one it is on MMIO), num_queues=N (1, up to 16), workers=N (threads that serve the queues: 1, up to 8), packed=off (rings are split, whatever the driver knows), ${policyHelp}, between commas; may be repeated`,
 		},
 	],
 	devices(given) {
@@ -46,6 +48,7 @@ function parseDisk(text: string): {readonly port: string | undefined; readonly o
 	const queues = parseNumber(given?.value('num_queues') ?? '1', `${option} num_queues`, 1, mostQueues);
 	const workers = parseNumber(given?.value('workers') ?? '1', `${option} workers`, 1, Math.min(queues, mostWorkers));
 	const serial = given?.value('serial');
+	const policy = givenPolicy(given, option);
 	return {
 		port: given?.value('pcie_port'),
 		options: {
@@ -55,6 +58,7 @@ function parseDisk(text: string): {readonly port: string | undefined; readonly o
 			readOnly: given?.flag('ro') ?? false,
 			...(serial !== undefined && {id: serial}),
 			packed: given?.flag('packed') ?? true,
+			...(policy !== undefined && {policy}),
 		},
 	};
 }

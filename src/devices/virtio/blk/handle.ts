@@ -1,3 +1,4 @@
+import type {DiskPolicy} from '#devices/storage/backend';
 import type {DiskSource} from '#devices/storage/source';
 
 /** Names the device on PCI in machine descriptions; on MMIO `-mmio` follows. */
@@ -16,6 +17,8 @@ export interface VirtioBlkConfig {
 	readonly readOnly: boolean;
 	/** Its rings may be packed, where the driver knows that format. */
 	readonly packed: boolean;
+	/** Limits of the disk, and what follows its errors. */
+	readonly policy?: DiskPolicy;
 	/** Serial number that the guest sees: at most 20 characters. */
 	readonly id: string;
 }

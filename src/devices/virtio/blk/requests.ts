@@ -26,6 +26,8 @@ export class BlkRequests implements RequestOwner {
 	readonly #status = new Uint8Array(1);
 	/** Those that are not in flight, to be used again. */
 	readonly #free: BlkRequest[] = [];
+	/** Those that are to be tried again when the machine goes on. */
+	#held: BlkRequest[] = [];
 	#inFlight = 0;
 	#isGone = false;
 	#emptied: (() => void) | undefined;
@@ -49,6 +51,31 @@ export class BlkRequests implements RequestOwner {
 		await promise;
 	}
 
+	/**
+	 * Leaves what is to be tried again to the driver's queues, in which it is found by its head. When nothing is in flight.
+	 * @param left - told of each
+	 */
+	leaveHeld(left: (queue: number, head: number) => void): void {
+		const held = this.#held;
+		this.#held = [];
+		for (const request of held) {
+			const {queue, chain} = request;
+			left(request.queueIndex, chain.head);
+			queue.leave(chain);
+			this.#free.push(request);
+		}
+	}
+
+	/** Gives up what is to be tried again of a queue, whose driver does not wait for it any more. */
+	giveUp(queue: VirtQueue): void {
+		const given = this.#held.filter((request) => request.queue === queue);
+		this.#held = this.#held.filter((request) => request.queue !== queue);
+		for (const request of given) {
+			this.#inFlight++;
+			this.ended(request, RequestStatus.IO_ERROR, 0);
+		}
+	}
+
 	/** The device has gone: what is in flight ends without the driver, whose queues may be another's. */
 	leave(): void {
 		this.#isGone = true;
@@ -58,13 +85,13 @@ export class BlkRequests implements RequestOwner {
 	 * Does what a chain asks for, and completes it, now or later.
 	 * @param fails - answers with an error instead
 	 */
-	serve(queue: VirtQueue, chain: Chain, fails: boolean): void {
+	serve(queue: VirtQueue, index: number, chain: Chain, fails: boolean): void {
 		// Without a byte for the status there is no way to say anything (virtio 1.2, 5.2.6.1).
 		if (chain.writable === 0 || !chain.read(0, this.#header.$bytes)) {
 			queue.complete(chain, 0);
 			return;
 		}
-		const request = (this.#free.pop() ?? new BlkRequest(this)).begin(queue, chain);
+		const request = (this.#free.pop() ?? new BlkRequest(this)).begin(queue, index, chain);
 		this.#inFlight++;
 		if (fails) this.ended(request, RequestStatus.IO_ERROR, 0);
 		else this.#perform(request, chain);
@@ -82,6 +109,20 @@ export class BlkRequests implements RequestOwner {
 			queue.complete(chain, chain.write(chain.writable - 1, this.#status) ? written + 1 : 0);
 		}
 		this.#free.push(request);
+		this.#leftDisk();
+	}
+
+	held(request: BlkRequest): void {
+		// Who has agreed on a packed ring with a machine of another policy, and then was restored, hears of the error.
+		if (this.#isGone || !request.queue.mayLeave) {
+			this.ended(request, RequestStatus.IO_ERROR, 0);
+			return;
+		}
+		this.#held.push(request);
+		this.#leftDisk();
+	}
+
+	#leftDisk(): void {
 		this.#inFlight--;
 		if (this.#inFlight > 0) return;
 		this.#emptied?.();

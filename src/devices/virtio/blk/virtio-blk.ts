@@ -1,9 +1,10 @@
+import {backendBytes, mayHold, type OpenDisk} from '#devices/storage/backend';
 import {diskMovers} from '#devices/storage/disk';
-import {measureDisk, sharedBytes} from '#devices/storage/source';
+import {measureDisk, openDisk} from '#devices/storage/source';
 import {type VirtioDevice, virtioMmio, virtioPci} from '#devices/virtio/device';
 import {errorTable} from '#support/errors';
 import {type SavedFields, stateError} from '#support/saved-state';
-import {BlkBack, type BlkFeature, BlkShare, BlkState, blkFeatures} from './blk-back.ts';
+import {BlkBack, type BlkFeature, BlkShare, BlkState, blkFeatures, leftBytes, mostQueues} from './blk-back.ts';
 import {queueSize} from './blk-request.ts';
 import {emptyConfig, writebackOffset} from './config-space.ts';
 import {type VirtioBlkConfig, virtioBlkId, virtioBlkKind} from './handle.ts';
@@ -16,16 +17,20 @@ const blkError = errorTable({
 	}),
 });
 
-/** In version 2 configuration space became longer by what is said of clearing ranges; in 3 the owner may have the disk measured. */
+/**
+ * In version 2 configuration space became longer by what is said of clearing ranges; in 3 the owner may have the disk measured; in 4 requests
+ * may be left for later.
+ */
 const versions = {
-	version: 3,
+	version: 4,
 	upgrade: ({'virtio.config': config = '', ...fields}: SavedFields, from: number): SavedFields => {
-		for (const field of ['measures', 'mover'])
-			if (field in fields) throw stateError('STATE_FIELD_UNKNOWN', {struct: virtioBlkKind, field});
+		for (const [field, since] of Object.entries({measures: 3, mover: 3, left: 4}))
+			if (from < since && field in fields) throw stateError('STATE_FIELD_UNKNOWN', {struct: virtioBlkKind, field});
 		return {
-			...fields,
 			measures: 0,
 			mover: 0,
+			...fields,
+			left: Buffer.alloc(leftBytes).toString('base64'),
 			'virtio.config': from < 2 && typeof config === 'string' ? longer(config) : config,
 		};
 	},
@@ -34,17 +39,15 @@ const versions = {
 const longer = (config: string): string =>
 	Buffer.concat([Buffer.from(config, 'base64'), Buffer.alloc(24)]).toString('base64');
 
-export const mostQueues = 16;
-
 /** A disk (virtio 1.2, 5.2), whatever it is opened from. */
-const virtioBlk: VirtioDevice<VirtioBlkConfig, typeof BlkState.fields, BlkFeature> = {
+const virtioBlk = (open: OpenDisk): VirtioDevice<VirtioBlkConfig, typeof BlkState.fields, BlkFeature> => ({
 	kind: virtioBlkKind,
 	id: virtioBlkId,
 	pciClass: 0x01_0000,
 	state: BlkState,
 	versions,
 	workers: ({workers}) => workers,
-	hostMemory: ({disk}) => BlkShare.byteLength + sharedBytes(disk),
+	hostMemory: ({disk, workers}) => BlkShare.byteLength + backendBytes(disk, workers),
 	features: blkFeatures,
 	offers: ({readOnly}) => [
 		'sizeMost',
@@ -55,7 +58,8 @@ const virtioBlk: VirtioDevice<VirtioBlkConfig, typeof BlkState.fields, BlkFeatur
 		'queues',
 		...(readOnly ? (['readOnly'] as const) : (['writeCacheSwitch', 'discard', 'writeZeroes'] as const)),
 	],
-	platform: ({packed}) => ({RING_PACKED: packed}),
+	// What is in flight in a packed ring may be written over, so that it could not be left for later.
+	platform: ({packed, policy = {}}) => ({RING_PACKED: packed && !mayHold(policy)}),
 	mostQueues,
 	queues: (config) => {
 		check(config);
@@ -72,8 +76,8 @@ const virtioBlk: VirtioDevice<VirtioBlkConfig, typeof BlkState.fields, BlkFeatur
 		return true;
 	},
 	words: ({mover}) => ({disk: diskMovers[mover - 1] ?? 'is not there'}),
-	back: (config, state, services) => new BlkBack(config, state, services),
-};
+	back: (config, state, services) => new BlkBack(config, state, services, open),
+});
 
 /** @throws VmmError VIRTIO_BLK_IMPOSSIBLE */
 function check({id}: VirtioBlkConfig): void {
@@ -81,5 +85,7 @@ function check({id}: VirtioBlkConfig): void {
 		throw blkError('VIRTIO_BLK_IMPOSSIBLE', {cause: `its id is ${id}`});
 }
 
-export const virtioBlkPci = virtioPci(virtioBlk);
-export const virtioBlkMmio = virtioMmio(virtioBlk);
+/** The device over disks that are opened so. */
+export const virtioBlkOver = (open: OpenDisk) => ({pci: virtioPci(virtioBlk(open)), mmio: virtioMmio(virtioBlk(open))});
+
+export const {pci: virtioBlkPci, mmio: virtioBlkMmio} = virtioBlkOver(openDisk);

@@ -82,6 +82,8 @@ export interface VirtioServices<N extends string = never> extends BackWork {
 	/** Place of this worker among the device's, and the memory that they share: see `BackParts`. */
 	readonly worker: DeviceWorkerPlace;
 	readonly hostMemory: SharedArrayBuffer | undefined;
+	/** See `BackParts`. */
+	noticed(): void;
 	/** A queue that the driver uses and this worker has; undefined for any other. Ask anew each time. */
 	queue(index: number): VirtQueue | undefined;
 	/** Configuration space as it is now, to be read. */

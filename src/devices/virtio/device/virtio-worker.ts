@@ -47,6 +47,7 @@ export class VirtioWorker implements DeviceBack {
 			track: (promise, what) => services.track(promise, what),
 			drained: () => services.drained(),
 			serve: (queue) => services.serve(queue),
+			noticed: () => services.noticed(),
 			worker: services.worker,
 			hostMemory: services.hostMemory,
 			queue: (index) => this.#queue(index),

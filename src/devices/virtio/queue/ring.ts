@@ -53,6 +53,11 @@ export interface Ring {
 	take(chain: Chain): 'taken' | 'nothing' | QueueFault;
 	/** Gives back the chain that was taken last, as if it had not been. @returns false for any other */
 	putBack(chain: Chain): boolean;
+	/**
+	 * Takes a chain again that was taken before the queue was started anew and is not done. Only where chains stay in place until they are
+	 * done: not of a packed ring.
+	 */
+	retake?(chain: Chain, head: number): 'taken' | QueueFault;
 	/** Gives a chain that is done to the driver. */
 	use(chain: Chain): void;
 	/** True where the driver wants to be told of what has been used since it was asked last. */

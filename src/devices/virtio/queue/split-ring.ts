@@ -59,6 +59,10 @@ export class SplitRing implements Ring {
 		return 'taken';
 	}
 
+	retake(chain: Chain, head: number): 'taken' | QueueFault {
+		return head < this.#parts.place.size ? (this.#walk(chain, head) ?? 'taken') : 'head';
+	}
+
 	putBack({position}: Chain): boolean {
 		if ((position + 1) % indexLimit !== this.#available) return false;
 		this.#available = position;

@@ -117,6 +117,33 @@ export class VirtQueue {
 		this.#isBroken = true;
 	}
 
+	/** Chains may be left for later: see {@link leave}. */
+	get mayLeave(): boolean {
+		return this.#ring.retake !== undefined && !this.#parts.inOrder;
+	}
+
+	/**
+	 * Has nothing of a chain any more, which stays the driver's request. The device takes it again by its head, when the queue has been
+	 * started anew; see {@link retake}.
+	 */
+	leave(chain: Chain): void {
+		if (!this.mayLeave || this.#taken.get(chain.head) !== chain || chain.isDone)
+			throw new TypeError('a chain of a split queue that is not completed is left');
+		this.#drop(chain);
+	}
+
+	/** Takes a chain again that was left. Whatever the driver has made of it meanwhile is checked as at first. */
+	retake(head: number): Chain | undefined {
+		if (!this.#map()) return undefined;
+		if (this.#taken.has(head)) return this.#break('head');
+		const chain = this.#free.pop() ?? new Chain(this.#parts.memory);
+		const taken = this.#ring.retake?.(chain, head) ?? 'head';
+		if (taken !== 'taken') return this.#break(taken);
+		this.#taken.set(head, chain);
+		this.#budget -= Math.max(chain.readable + chain.writable, servedBytes / this.#parts.place.size);
+		return chain;
+	}
+
 	/** Gives back what is done up to the first that is not. */
 	#useInOrder(): void {
 		for (const chain of this.#taken.values()) {

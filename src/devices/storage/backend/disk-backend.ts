@@ -1,0 +1,325 @@
+import {IoVectors} from '#devices/guest-memory';
+import {
+	type Disk,
+	DiskError,
+	type DiskGeometry,
+	type DiskMover,
+	DiskOperation,
+	DiskRequest,
+} from '#devices/storage/disk';
+import {type DiskHost, type DiskSource, type openDisk, sharedBytes} from '#devices/storage/source';
+import type {Timer} from '#support/reactor';
+import {bucketCount, bucketOf} from './latency.ts';
+import {actionOn, type DiskPolicy, errorActions} from './policy.ts';
+import {diskShare, shareBytes, UnderWay, type WorkerShareView, workerShare} from './share.ts';
+import {TokenBuckets} from './token-buckets.ts';
+
+/** Opens the disk below; see `openDisk`. */
+export type OpenDisk = typeof openDisk;
+
+/** What a device's worker has for a disk of its. */
+export interface BackendHost extends DiskHost {
+	/** Tells the machine's owner that the disk has an error for it: see `diskReport`. */
+	noticed(): void;
+}
+
+/** Bytes that the workers of such a disk have to share. */
+export const backendBytes = (source: DiskSource, workers: number): number => shareBytes(workers) + sharedBytes(source);
+
+/** Longest sleep of requests that wait for a limit: it may have been changed meanwhile. */
+const longestWaitNs = 50e6;
+
+/** The host's monotonic clock, which all threads have in common, in nanoseconds. */
+export function monotonicClock(): () => number {
+	// A thread's own clock begins with it, and costs less to read.
+	const startNs = Number(process.hrtime.bigint()) - performance.now() * 1e6;
+	return () => startNs + performance.now() * 1e6;
+}
+
+/**
+ * What stands between a device and its disk on one worker, whatever the disk is made of: requests are counted and timed, wait for the
+ * disk's limits, and errors of the host are dealt with as its policy says. A disk has one for each worker; nothing is allocated for a request.
+ */
+export class DiskBackend implements Disk {
+	readonly geometry: DiskGeometry;
+	readonly isReadOnly: boolean;
+	readonly mover: DiskMover;
+	readonly #disk: Disk;
+	readonly #policy: DiskPolicy;
+	readonly #host: BackendHost;
+	readonly #buckets: TokenBuckets;
+	readonly #counts: Counts;
+	readonly #free: Passage[] = [];
+	/** Those that wait for a limit, by direction: reads wait for no writes. */
+	readonly #reads = new Waiting();
+	readonly #writes = new Waiting();
+	#timer: Timer | undefined;
+	/** It comes to rest: nothing waits. */
+	#isStopping = false;
+
+	/**
+	 * @param share - where in the host's memory it has {@link shareBytes}
+	 * @param clockNs - the host's monotonic clock, the same on each thread
+	 */
+	constructor(disk: Disk, policy: DiskPolicy, host: BackendHost, share: number, clockNs = monotonicClock()) {
+		this.geometry = disk.geometry;
+		this.isReadOnly = disk.isReadOnly;
+		this.mover = disk.mover;
+		this.#disk = disk;
+		this.#policy = policy;
+		this.#host = host;
+		this.#buckets = new TokenBuckets(diskShare(host.memory, share), clockNs);
+		this.#counts = new Counts(workerShare(host.memory, share, host.worker.index));
+		if (host.worker.index === 0 && policy.limits !== undefined) this.#buckets.set(policy.limits);
+	}
+
+	/**
+	 * Opens a disk for one worker, in memory that the workers share: {@link backendBytes} from its offset on.
+	 * @param open - the disk below
+	 * @throws what opening it throws
+	 */
+	static async open(
+		source: DiskSource,
+		isReadOnly: boolean,
+		policy: DiskPolicy,
+		host: BackendHost,
+		open: OpenDisk,
+	): Promise<DiskBackend> {
+		const offset = host.offset + shareBytes(host.worker.count);
+		return new DiskBackend(await open(source, isReadOnly, {...host, offset}), policy, host, host.offset);
+	}
+
+	get bytes(): number {
+		return this.#disk.bytes;
+	}
+
+	submit(request: DiskRequest): void {
+		const passage = (this.#free.pop() ?? new Passage(this)).begin(request);
+		this.#counts.begin();
+		if (this.#buckets.isLimited) this.#admit(passage);
+		else this.#disk.submit(passage);
+	}
+
+	measure(): Promise<void> {
+		return this.#disk.measure();
+	}
+
+	settle(): Promise<void> {
+		return this.#disk.settle();
+	}
+
+	close(): Promise<void> {
+		this.#timer?.cancel();
+		return this.#disk.close();
+	}
+
+	/** Limits hold from here on. */
+	start(): void {
+		this.#isStopping = false;
+	}
+
+	/** The device comes to rest, which no limit keeps it from: what waits goes now, and is owed. Until {@link start}. */
+	stop(): void {
+		this.#isStopping = true;
+		this.#goOn();
+	}
+
+	/** For its own requests. */
+	ended(passage: Passage, error: DiskError): void {
+		const {request, operation, offset, length, startNs} = passage;
+		this.#free.push(passage);
+		const action = error === DiskError.NONE ? 'report' : actionOn(error, this.#policy);
+		this.#counts.end(operation, length, performance.now() * 1e6 - startNs, error);
+		if (error === DiskError.IO || error === DiskError.NO_SPACE) {
+			this.#counts.failed(operation, offset, length, error, errorActions.indexOf(action));
+			this.#host.noticed();
+		}
+		if (action === 'report') request.done(error);
+		else request.done(action === 'ignore' ? DiskError.NONE : DiskError.HELD);
+	}
+
+	#admit(passage: Passage): void {
+		const waiting = this.#waitingOf(passage);
+		if (this.#isStopping) this.#pass(passage, true);
+		else if (!waiting.isEmpty || !this.#pass(passage, false)) {
+			const isFirst = waiting.isEmpty;
+			passage.isThrottled = true;
+			waiting.push(passage);
+			this.#counts.wait();
+			if (isFirst) this.#plan();
+		}
+	}
+
+	/** Has the disk have it, where the limits let it. */
+	#pass(passage: Passage, isOwed: boolean): boolean {
+		const waitNs = this.#buckets.take(passage.operation, passage.length, isOwed);
+		if (waitNs > 0) {
+			passage.waitNs = waitNs;
+			return false;
+		}
+		if (passage.isThrottled) this.#counts.waited(passage.restart());
+		this.#disk.submit(passage);
+		return true;
+	}
+
+	#waitingOf({operation}: Passage): Waiting {
+		return operation === DiskOperation.READ ? this.#reads : this.#writes;
+	}
+
+	/** Passes on those whose time has come. */
+	#goOn(): void {
+		for (const waiting of [this.#reads, this.#writes]) {
+			// What comes of one that ends at once has its turn later.
+			for (let first = waiting.first; first !== undefined; first = waiting.first) {
+				waiting.shift();
+				if (this.#pass(first, this.#isStopping)) continue;
+				waiting.unshift(first);
+				break;
+			}
+		}
+		this.#plan();
+	}
+
+	#plan(): void {
+		this.#timer?.cancel();
+		this.#timer = undefined;
+		if (this.#reads.isEmpty && this.#writes.isEmpty) return;
+		const waits = [this.#reads.first, this.#writes.first].map((first) => first?.waitNs ?? longestWaitNs);
+		this.#timer = this.#host.reactor.after(Math.min(longestWaitNs, ...waits), () => this.#goOn());
+	}
+}
+
+/** A device's request on its way to the disk and back. */
+class Passage extends DiskRequest {
+	readonly #backend: DiskBackend;
+	#request: DiskRequest | undefined;
+	/** When the device has given it, and from when on the disk has had it, of the thread's clock. */
+	startNs = 0;
+	isThrottled = false;
+	/** Time that it has to wait for limits, as far as is known. */
+	waitNs = 0;
+	next: Passage | undefined;
+
+	constructor(backend: DiskBackend) {
+		super(noVectors);
+		this.#backend = backend;
+	}
+
+	get request(): DiskRequest {
+		return this.#request as DiskRequest;
+	}
+
+	begin(request: DiskRequest): this {
+		this.#request = request;
+		this.operation = request.operation;
+		this.offset = request.offset;
+		this.length = request.length;
+		this.vectors = request.vectors;
+		this.isDurable = request.isDurable;
+		this.mayUnmap = request.mayUnmap;
+		this.isThrottled = false;
+		this.startNs = performance.now() * 1e6;
+		return this;
+	}
+
+	/** It is the disk's from now on. @returns how long it has waited */
+	restart(): number {
+		const waitedSince = this.startNs;
+		this.startNs = performance.now() * 1e6;
+		return this.startNs - waitedSince;
+	}
+
+	override done(error: DiskError): void {
+		this.#backend.ended(this, error);
+	}
+}
+
+const noVectors = new IoVectors(0);
+
+/** Requests that wait, the first that came first. */
+class Waiting {
+	first: Passage | undefined;
+	#last: Passage | undefined;
+
+	get isEmpty(): boolean {
+		return this.first === undefined;
+	}
+
+	push(passage: Passage): void {
+		passage.next = undefined;
+		if (this.#last === undefined) this.first = passage;
+		else this.#last.next = passage;
+		this.#last = passage;
+	}
+
+	shift(): void {
+		this.first = this.first?.next;
+		if (this.first === undefined) this.#last = undefined;
+	}
+
+	unshift(passage: Passage): void {
+		passage.next = this.first;
+		this.first = passage;
+		this.#last ??= passage;
+	}
+}
+
+/** A worker's counts, which it alone writes. */
+class Counts {
+	readonly #share: WorkerShareView;
+	readonly #requests: Float64Array;
+	readonly #bytes: Float64Array;
+	readonly #errors: Float64Array;
+	readonly #totalNs: Float64Array;
+	readonly #latencies: Uint32Array;
+	readonly #underWay: Uint32Array;
+
+	constructor(share: WorkerShareView) {
+		this.#share = share;
+		this.#requests = share.requests;
+		this.#bytes = share.bytes;
+		this.#errors = share.errors;
+		this.#totalNs = share.totalNs;
+		this.#latencies = share.latencies;
+		this.#underWay = share.underWay;
+	}
+
+	begin(): void {
+		add(this.#underWay, UnderWay.ALL, 1);
+	}
+
+	end(operation: DiskOperation, bytes: number, ns: number, error: DiskError): void {
+		add(this.#underWay, UnderWay.ALL, -1);
+		add(this.#requests, operation, 1);
+		add(this.#bytes, operation, bytes);
+		add(this.#totalNs, operation, ns);
+		if (error !== DiskError.NONE) add(this.#errors, operation, 1);
+		const bucket = operation * bucketCount + bucketOf(ns);
+		this.#latencies[bucket] = (this.#latencies[bucket] as number) + 1;
+	}
+
+	wait(): void {
+		add(this.#underWay, UnderWay.WAITING, 1);
+	}
+
+	waited(ns: number): void {
+		add(this.#underWay, UnderWay.WAITING, -1);
+		this.#share.throttled++;
+		this.#share.throttledNs += ns;
+	}
+
+	/** The count is the last that changes: who reads it has the rest. */
+	failed(operation: DiskOperation, offset: number, length: number, error: DiskError, action: number): void {
+		const share = this.#share;
+		share.failedOperation = operation;
+		share.failedError = error;
+		share.failedAction = action;
+		share.failedOffset = offset;
+		share.failedLength = length;
+		share.failures++;
+	}
+}
+
+const add = (counts: Float64Array | Uint32Array, index: number, more: number): void => {
+	counts[index] = (counts[index] as number) + more;
+};

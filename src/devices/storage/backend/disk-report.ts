@@ -1,0 +1,125 @@
+import type {DeviceNotice, HostReport} from '#devices/device-type';
+import {DiskError} from '#devices/storage/disk';
+import {byteCount, type Children, duration, integerWriter, leaf, object} from '#support/inspect';
+import {monotonicClock} from './disk-backend.ts';
+import {boundOf, bucketCount, quantile} from './latency.ts';
+import {type LimitKey, limitTable, mostLimit} from './limits.ts';
+import {type ErrorAction, errorActions} from './policy.ts';
+import {countedOperations, diskShare, UnderWay, type WorkerShareView, workerShare} from './share.ts';
+import {TokenBuckets} from './token-buckets.ts';
+
+/** A disk in the memory that its workers share, as the machine's owner reads it. */
+class DiskReport {
+	readonly #disk: number;
+	readonly #buckets: TokenBuckets;
+	readonly #workers: readonly WorkerShareView[];
+	readonly #told: number[];
+
+	/** @param offset - where the disk's memory begins; @param workers - of the device */
+	constructor(disk: number, memory: SharedArrayBuffer, offset: number, workers: number) {
+		this.#disk = disk;
+		this.#buckets = new TokenBuckets(diskShare(memory, offset), monotonicClock());
+		this.#workers = Array.from({length: workers}, (_, worker) => workerShare(memory, offset, worker));
+		this.#told = this.#workers.map(() => 0);
+	}
+
+	/** Errors of the host since the last call: the latest of each worker. */
+	notices(): readonly DeviceNotice[] {
+		return this.#workers.flatMap((share, worker) => {
+			const {failures} = share;
+			const count = (failures - (this.#told[worker] as number)) >>> 0;
+			if (count === 0) return [];
+			this.#told[worker] = failures;
+			return [this.#notice(share, count)];
+		});
+	}
+
+	nodes(): Children {
+		const sum = (of: (share: WorkerShareView) => number) => this.#workers.reduce((all, share) => all + of(share), 0);
+		return {
+			inFlight: sum(({underWay}) => underWay[UnderWay.ALL] as number),
+			waiting: sum(({underWay}) => underWay[UnderWay.WAITING] as number),
+			throttled: sum(({throttled}) => throttled),
+			throttledTime: duration(sum(({throttledNs}) => throttledNs)),
+			failures: sum(({failures}) => failures),
+			limits: object(() => this.#limitNodes()),
+			...Object.fromEntries(
+				countedOperations.map((name, operation) => [name, object(() => this.#operationNodes(operation))]),
+			),
+		};
+	}
+
+	#notice({failedOperation, failedError, failedAction, failedOffset, failedLength}: WorkerShareView, count: number) {
+		const operation = countedOperations[failedOperation] ?? 'read';
+		const isFull = failedError === DiskError.NO_SPACE;
+		const action = errorActions[failedAction] ?? 'report';
+		const details = {disk: this.#disk, operation, offset: failedOffset, length: failedLength, action, count};
+		const what = isFull ? 'has no room on the host' : 'fails on the host';
+		return {
+			kind: 'disk-error',
+			message: `Disk ${this.#disk}: ${operation} of ${failedLength} bytes at ${failedOffset} ${what}${count > 1 ? `, and ${count - 1} more` : ''}; ${consequences[action]}`,
+			details: {...details, error: isFull ? 'no-space' : 'io'},
+			pauses: action === 'stop',
+		};
+	}
+
+	/** Changes limits, on all workers at once. */
+	#limitNodes(): Children {
+		const keys = limitTable.flatMap(({name}) => [name, `${name}_burst`] as const);
+		const node = (key: LimitKey) =>
+			leaf(() => this.#buckets.limits[key] ?? 0, {
+				...(key.startsWith('bps') && {unit: 'bytes' as const}),
+				writer: integerWriter(0, mostLimit, (value) => this.#buckets.set({[key]: value})),
+			});
+		return Object.fromEntries(keys.map((key) => [key, node(key)]));
+	}
+
+	#operationNodes(operation: number): Children {
+		const sum = (of: (share: WorkerShareView) => Float64Array) =>
+			this.#workers.reduce((all, share) => all + (of(share)[operation] as number), 0);
+		const requests = sum((share) => share.requests);
+		const buckets = Array.from({length: bucketCount}, (_, bucket) =>
+			this.#workers.reduce((all, {latencies}) => all + (latencies[operation * bucketCount + bucket] as number), 0),
+		);
+		if (requests === 0) return {requests};
+		return {
+			requests,
+			bytes: byteCount(sum((share) => share.bytes)),
+			errors: sum((share) => share.errors),
+			mean: duration(Math.round(sum((share) => share.totalNs) / requests)),
+			...Object.fromEntries(
+				Object.entries(quantiles).map(([name, share]) => [name, duration(quantile(buckets, share))]),
+			),
+			buckets: object(() =>
+				Object.fromEntries(
+					buckets.flatMap((count, bucket) => (count === 0 ? [] : [[`below${boundOf(bucket)}ns`, count] as const])),
+				),
+			),
+		};
+	}
+}
+
+const consequences: Readonly<Record<ErrorAction, string>> = {
+	report: 'the guest is told',
+	ignore: 'the guest is not told',
+	stop: 'the machine pauses, and tries again when it is resumed',
+};
+
+const quantiles = {p50: 0.5, p90: 0.9, p99: 0.99, p999: 0.999} as const;
+
+/** A disk of a device: its number, and where its memory begins. */
+export interface ReportedDisk {
+	readonly disk: number;
+	readonly offset: number;
+}
+
+/** What there is to tell of a device's disks: see `DeviceType.report`. */
+export function diskReport(disks: readonly ReportedDisk[], memory: SharedArrayBuffer, workers: number): HostReport {
+	const reports = disks.map(({disk, offset}) => [disk, new DiskReport(disk, memory, offset, workers)] as const);
+	return {
+		nodes: () => ({
+			disks: object(() => Object.fromEntries(reports.map(([disk, report]) => [disk, object(() => report.nodes())]))),
+		}),
+		notices: () => reports.flatMap(([, report]) => report.notices()),
+	};
+}

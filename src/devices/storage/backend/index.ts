@@ -1,0 +1,14 @@
+export {type BackendHost, backendBytes, DiskBackend, type OpenDisk} from './disk-backend.ts';
+export {diskReport, type ReportedDisk} from './disk-report.ts';
+export {type DiskLimits, parseLimits} from './limits.ts';
+export {
+	type DiskPolicy,
+	type ErrorAction,
+	errorActions,
+	givenPolicy,
+	isPolicy,
+	mayHold,
+	policyHelp,
+	policyKeys,
+	policyOption,
+} from './policy.ts';

@@ -1,0 +1,56 @@
+import {array, f64, i32, u32, type ViewOf, wire} from '#support/wire';
+import {bucketCount} from './latency.ts';
+import {limitTable} from './limits.ts';
+
+/** Kinds of requests that are counted, in the order of `DiskOperation`. */
+export const countedOperations = ['read', 'write', 'flush', 'discard', 'zeroes'] as const;
+export type CountedOperation = (typeof countedOperations)[number];
+
+/** What all workers of a disk have in common with its machine's owner: its limits, and what is left of them. */
+export const DiskShare = wire('disk', {
+	/** Held by whoever changes the rest. */
+	lock: i32,
+	/** 1 where there is any limit. */
+	isLimited: i32,
+	/** Each a second, and at once, in the order of {@link limitTable}; 0 for none. */
+	limits: array(f64, limitTable.length),
+	bursts: array(f64, limitTable.length),
+	/** Tokens that there were at this time of the host's monotonic clock, in nanoseconds. Below 0 where more went than there were. */
+	tokens: array(f64, limitTable.length),
+	filledNs: array(f64, 1),
+});
+export type DiskShareView = ViewOf<typeof DiskShare>;
+
+/** What one worker tells of its requests: nobody else writes it. */
+export const WorkerShare = wire('disk-worker', {
+	/** By operation: those that are done, their bytes, those of them that were refused or failed, and their nanoseconds. */
+	requests: array(f64, countedOperations.length),
+	bytes: array(f64, countedOperations.length),
+	errors: array(f64, countedOperations.length),
+	totalNs: array(f64, countedOperations.length),
+	/** Requests that had to wait for a limit, and for how long together. */
+	throttled: f64,
+	throttledNs: f64,
+	/** Requests that are under way, and those of them that wait for a limit. */
+	underWay: array(u32, 2),
+	/** Counts errors of the host. What follows is of the last one. */
+	failures: u32,
+	failedOperation: u32,
+	failedError: u32,
+	failedAction: u32,
+	failedOffset: f64,
+	failedLength: f64,
+	/** By operation: how many took how long. */
+	latencies: array(u32, countedOperations.length * bucketCount),
+});
+/** Indices into {@link WorkerShare}'s `underWay`. */
+export const UnderWay = {ALL: 0, WAITING: 1} as const;
+export type WorkerShareView = ViewOf<typeof WorkerShare>;
+
+/** Bytes that a disk with so many workers has for all that. */
+export const shareBytes = (workers: number): number => DiskShare.byteLength + workers * WorkerShare.byteLength;
+
+export const diskShare = (memory: SharedArrayBuffer, offset: number): DiskShareView => DiskShare.on(memory, offset);
+
+export const workerShare = (memory: SharedArrayBuffer, offset: number, worker: number): WorkerShareView =>
+	WorkerShare.on(memory, offset + DiskShare.byteLength + worker * WorkerShare.byteLength);

@@ -1,0 +1,52 @@
+import type {Disk, DiskError, DiskRequest} from '#devices/storage/disk';
+import {openDisk} from '#devices/storage/source';
+import type {OpenDisk} from '../index.ts';
+
+/** What a disk makes of a request: an error, no answer until {@link FaultyDisks.answer}, or undefined for what it should. */
+export type Fault = DiskError | 'hangs' | undefined;
+
+/** Disks whose host fails as a test says. */
+export class FaultyDisks {
+	/** Asked about each request. */
+	fault: (request: DiskRequest) => Fault = () => undefined;
+	/** Requests that have reached a disk, in their order. */
+	readonly seen: {readonly operation: number; readonly offset: number; readonly length: number}[] = [];
+	readonly #hanging: (() => void)[] = [];
+
+	/** Requests that have no answer. */
+	get hanging(): number {
+		return this.#hanging.length;
+	}
+
+	readonly open: OpenDisk = async (source, isReadOnly, host) => this.over(await openDisk(source, isReadOnly, host));
+
+	/** Such a disk over another. */
+	over(disk: Disk): Disk {
+		return {
+			get bytes() {
+				return disk.bytes;
+			},
+			geometry: disk.geometry,
+			isReadOnly: disk.isReadOnly,
+			mover: disk.mover,
+			submit: (request) => this.#submit(disk, request),
+			measure: () => disk.measure(),
+			settle: () => disk.settle(),
+			close: () => disk.close(),
+		};
+	}
+
+	/** Does what hangs, in its order. */
+	answer(): void {
+		for (const each of this.#hanging.splice(0)) each();
+	}
+
+	#submit(disk: Disk, request: DiskRequest): void {
+		const {operation, offset, length} = request;
+		this.seen.push({operation, offset, length});
+		const fault = this.fault(request);
+		if (fault === 'hangs') this.#hanging.push(() => disk.submit(request));
+		else if (fault === undefined) disk.submit(request);
+		else request.done(fault);
+	}
+}

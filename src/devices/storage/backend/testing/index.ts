@@ -1,0 +1,1 @@
+export {type Fault, FaultyDisks} from './faulty-disks.ts';

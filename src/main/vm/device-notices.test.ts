@@ -1,0 +1,60 @@
+import test from 'ava';
+import type {DeviceNotice} from '#devices/device-type';
+import {type AttachedMachine, MachineEvents, MachineState} from '#devices/machine';
+import {type NoticeOfDevice, tellNotices} from './device-notices.ts';
+
+/** A machine of two devices, of which the second has something to tell. */
+function make() {
+	const events = new MachineEvents(new SharedArrayBuffer(MachineState.byteLength));
+	const waiting: DeviceNotice[] = [];
+	const report = () => ({nodes: () => ({}), notices: () => waiting.splice(0)});
+	const devices = [
+		{model: {}, placed: {name: 'silent', hostMemory: new SharedArrayBuffer(8)}},
+		{model: {report}, placed: {name: 'disk', config: {}, hostMemory: new SharedArrayBuffer(8)}},
+	];
+	const notice = (message: string, pauses = false) => {
+		waiting.push({kind: 'disk-error', message, details: {}, pauses});
+		events.noticed();
+	};
+	return {machine: {events, devices} as unknown as AttachedMachine, notice};
+}
+
+test('what happens to a device is told with its name, and has the machine pause where it says so, once', async (t) => {
+	const {machine, notice} = make();
+	// What waits for notices keeps no process from its end.
+	const alive = setInterval(() => {}, 1000);
+	t.teardown(() => clearInterval(alive));
+	const told: NoticeOfDevice[] = [];
+	const over = Promise.withResolvers<void>();
+	let pauses = 0;
+	const heard = async (count: number) => {
+		while (told.length < count) await new Promise((resolve) => setTimeout(resolve, 5));
+	};
+	const telling = tellNotices(
+		machine,
+		{
+			told: (each) => void told.push(each),
+			async pause() {
+				pauses++;
+				// What is under way when the machine begins to pause.
+				if (pauses === 1) notice('late', true);
+			},
+		},
+		over.promise,
+	);
+	notice('first');
+	await heard(1);
+	t.like(told[0], {device: 'disk', kind: 'disk-error', message: 'first'});
+	t.is(pauses, 0);
+	notice('full', true);
+	await heard(3);
+	notice('after');
+	await heard(4);
+	t.deepEqual(
+		told.map(({message}) => message),
+		['first', 'full', 'late', 'after'],
+	);
+	t.is(pauses, 1, 'the machine is not paused again for what came before it stood still');
+	over.resolve();
+	await telling;
+});
