@@ -18,7 +18,35 @@ test('layers are read from the outside in, and what stands behind is the last di
 		disk: {kind: 'crypt', cipher: 'xts-aes-256', keyFile: '/k/a', disk: {kind: 'file', path: 'b.img', create: 2 ** 30}},
 	});
 	t.deepEqual(parse('memdiff'), {kind: 'file', path: 'memdiff'});
+	t.deepEqual(parse('memdiff:a.qcow2;engine=threads'), {
+		kind: 'memdiff',
+		disk: {kind: 'file', path: 'a.qcow2', format: 'qcow2', engine: 'threads'},
+	});
 	t.deepEqual(parse('/a:b;direct'), {kind: 'file', path: '/a:b', direct: true});
+});
+
+test('the format is what is stated, or else what the name says', (t) => {
+	const formatOf = (text: string) => (parse(text) as {format?: string}).format;
+	t.deepEqual(
+		[
+			'a.img',
+			'a',
+			'a.qcow2',
+			'a.VHD',
+			'a.vhdx',
+			'a.qcow2;format=raw',
+			'a.img;format=vhdx',
+			'/dev/sda;format=qcow2',
+		].map(formatOf),
+		[undefined, undefined, 'qcow2', 'vhd', 'vhdx', undefined, 'vhdx', 'qcow2'],
+	);
+	t.deepEqual(parse('a.qcow2;backing-folder=/b;create=1M'), {
+		kind: 'file',
+		path: 'a.qcow2',
+		create: 2 ** 20,
+		format: 'qcow2',
+		backingFolders: ['/b'],
+	});
 });
 
 /** The option, code and message of what is wrong with such a disk. */
@@ -45,6 +73,10 @@ for (const [text, message] of [
 	['crypt:xts-aes-256::a.img', /^--disk crypt key file names no file/],
 	['memdiff:crypt:xts-aes-256:key:mem:7', /^--disk memdiff disk crypt disk LEN "7"/],
 	['mem;limit=1G:512', /^--disk has no key "limit"/],
+	['a.img;format=qed', /^--disk format "qed"/],
+	['a.vmdk', /^--disk "a.vmdk"/],
+	['a.img;backing-folder=/b', /^--disk backing-folder "\/b"/],
+	['a.qcow2;backing-folder=', /^--disk backing-folder ""/],
 	['file;direct:a.img', /^--disk has no key "direct"/],
 	[`${'memdiff:'.repeat(64)}a.img`, /"a.img" is not valid/],
 	[`${'memdiff:'.repeat(100_000)}a.img`, /is not valid/],

@@ -11,7 +11,7 @@ import type {FileSource, ImageFormat} from './disk-source.ts';
 const imageDiskError = errorTable({
 	DISK_FORMAT_WORKERS: (c: {path: string; format: string; workers: number}) => ({
 		message: `The disk ${c.path} is in the format ${c.format}, whose tables one thread has, and its device is to have ${c.workers} workers`,
-		remedy: 'Leave out workers, or convert it to a raw image',
+		remedy: 'Leave out workers, have it only read, or convert it to a raw image',
 	}),
 	DISK_FORMAT_EMPTY: (c: {path: string; bytes: number}) => ({
 		message: `The image ${c.path} has a disk of ${c.bytes} bytes, which is none`,
@@ -28,7 +28,9 @@ export async function openImage(
 	format: ImageFormat,
 	{isReadOnly, reactor, worker}: DiskOpening,
 ): Promise<Disk> {
-	if (worker.count > 1) throw imageDiskError('DISK_FORMAT_WORKERS', {path, format, workers: worker.count});
+	// Those that only read have an image each.
+	if (worker.count > 1 && !(isReadOnly && create === undefined))
+		throw imageDiskError('DISK_FORMAT_WORKERS', {path, format, workers: worker.count});
 	if (create !== undefined) await make(path, format, create);
 	try {
 		const folders = backingFolders && [dirname(path), ...backingFolders];
