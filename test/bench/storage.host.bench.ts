@@ -1,16 +1,21 @@
 /**
  * A disk from a file in the page cache, 4 KiB at a time from random places, at depth 1 and 32: by virtio-blk on a device worker, whose driver on this
  * thread spins; by a virtio-blk on this thread, which says what it costs without anybody waiting; by the I/O engine alone; and by
- * preadv(2) in a loop, which is what the host has to give to one thread. Needs no KVM, and two processors that are free.
+ * preadv(2) in a loop, which is what the host has to give to one thread. The same content as a qcow2 image and a VHDX, beside `qemu-img bench`, whose reads
+ * go through the image by steps. Needs no KVM, and two processors that are free.
  */
+import {execFileSync} from 'node:child_process';
 import {closeSync, mkdtempSync, openSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {isMainThread, workerData} from 'node:worker_threads';
 import type {GuestWindow} from '#devices/guest-memory';
 import {completeModel} from '#devices/pci/function';
+import {hasQemuImg} from '#devices/storage/image/testing';
+import {diskOption} from '#devices/storage/source';
 import {virtioBlkMmio} from '#devices/virtio/blk';
 import {TestDriver, VirtioMachine} from '#devices/virtio/testing';
+import {convertDisk} from '#main/disk-images';
 import {addressOf, koffi} from '#support/ffi';
 import {type EngineName, engineNames, FileAction, FileOperation, openIoEngine} from '#support/io-engine';
 import {EpollReactor} from '#support/reactor';
@@ -37,7 +42,8 @@ const randomBlock = (): number => {
 };
 
 const configOf = (path: string, engine: EngineName) => {
-	return {disk: {kind: 'file', path, engine}, queues: 1, workers: 1, readOnly: true, packed: false, id: ''};
+	const disk = diskOption.parse(`file:${path};engine=${engine}`, 'disk');
+	return {disk, queues: 1, workers: 1, readOnly: true, packed: false, id: ''};
 };
 
 type Driver = Pick<TestDriver, 'describe' | 'publish' | 'place'> & {
@@ -173,6 +179,20 @@ function preadvLoop(fd: number): Subject {
 		});
 }
 
+/** Steps that bring no block again for long, and lie in another table each time. */
+const stepBytes = 33_333 * blockBytes;
+
+/** QEMU's own driver of a format, reading through io_uring. */
+const qemuBench =
+	(path: string, format: string): Subject =>
+	async (depth) => {
+		const sizes = ['-c', `${requestsOfRound * 20}`, '-d', `${depth}`, '-s', `${blockBytes}`, '-S', `${stepBytes}`];
+		const said = execFileSync('qemu-img', ['bench', '-f', format, '-i', 'io_uring', ...sizes, path], {
+			encoding: 'latin1',
+		});
+		return (Number(/completed in ([\d.]+)/.exec(said)?.[1]) * 1000) / 20;
+	};
+
 if (isMainThread) {
 	const folder = mkdtempSync(join(tmpdir(), 'openvmm-storage-bench-'));
 	const path = join(folder, 'disk.img');
@@ -185,6 +205,19 @@ if (isMainThread) {
 		subjects.push([`virtio-blk, ${name}, from sleep`, await startDevice(path, name, 0)]);
 	}
 	subjects.push(['virtio-blk, io_uring, on this thread', await startAlone(path, 'io_uring')]);
+	for (const format of ['qcow2', 'vhdx']) {
+		const image = join(folder, `disk.${format}`);
+		await convertDisk({path}, {path: image});
+		subjects.push([`${format}, io_uring, on this thread`, await startAlone(image, 'io_uring')]);
+		subjects.push([`${format}, io_uring, polling`, await startDevice(image, 'io_uring', polling)]);
+	}
+	if (hasQemuImg)
+		for (const [format, image] of [
+			['raw', path],
+			['qcow2', join(folder, 'disk.qcow2')],
+			['vhdx', join(folder, 'disk.vhdx')],
+		] as const)
+			subjects.push([`qemu-img bench, ${format}, io_uring`, {subject: qemuBench(image, format), end: async () => {}}]);
 	const samples = new Map<string, number[]>();
 	const sample = async (name: string, subject: Subject, round: number) => {
 		for (const depth of depths) {

@@ -5,6 +5,7 @@ import {join} from 'node:path';
 import type {ExecutionContext} from 'ava';
 import {measureDisk} from '#devices/storage/source';
 import {parsePcieRootComplex, parsePcieRootPort} from '#main/config';
+import {convertDisk} from '#main/disk-images';
 import {flagged, linuxTest, linuxVm, openTestSnapshot, runInLinux, snapshotPlace} from '#test/petri';
 
 const mebibyte = 2 ** 20;
@@ -82,33 +83,39 @@ linuxTest('Linux reads what is in a file and writes to it, discards, and follows
 	t.notRegex(guest.output.replace(/^.*\/dev\/\$R.*$/m, ''), /WARNING: CPU|BUG:|Call Trace|I\/O error/);
 });
 
-linuxTest('a snapshot amid writes to a file goes on with them, and none is lost', async (t, machine) => {
-	const path = join(folderOf(t), 'disk.img');
-	const directory = snapshotPlace(t);
-	const blocks = 40;
-	const options = {memory: {sizeBytes: 256 * mebibyte}, processors: {count: 1}};
-	const devices = disks(`${path};create=4M`);
-	const script = [
-		'modprobe -a virtio_mmio virtio_blk; sleep 1',
-		`dd if=/dev/urandom of=/tmp/sent bs=64k count=${blocks} 2>/dev/null`,
-		`i=0; while [ $i -lt ${blocks} ]; do dd if=/tmp/sent of=/dev/vda bs=64k skip=$i seek=$i count=1 oflag=direct conv=notrunc 2>/dev/null || echo failed; echo block $i; i=$((i+1)); done`,
-		'echo sent=$(sha256sum </tmp/sent)',
-		digestOf('got', 'vda', 0, blocks),
-	].join('; ');
-	const guest = await linuxVm(machine, {...options, devices}, `OPENVMM_RUN="${script}"`);
-	await guest.vm.start();
-	await guest.waitFor(/block 10\r?\n/);
-	await guest.vm.saveSnapshot(directory);
-	await guest.vm.stop();
-	// What the first machine has written since is written again, with the same.
-	const again = disks(path);
-	const snapshot = openTestSnapshot(t, directory);
-	const restored = await machine({...options, boot: {kind: 'none'}, devices: again}, {snapshot});
-	await restored.vm.start();
-	t.deepEqual(await restored.vm.ended, {kind: 'power-off'}, restored.output);
-	const [sent, got] = ['sent', 'got'].map((name) => new RegExp(`^${name}=(\\w+)`, 'm').exec(restored.output)?.[1]);
-	t.truthy(sent, restored.output);
-	t.is(got, sent, restored.output);
-	t.notRegex(restored.output, /failed|I\/O error/);
-	t.is(digest(readFileSync(path).subarray(0, blocks * 65536)), `${sent}`);
-});
+const snapshotTest = (name: string) =>
+	linuxTest(`a snapshot amid writes to ${name} goes on with them, and none is lost`, async (t, machine) => {
+		const folder = folderOf(t);
+		const [path, raw] = [join(folder, name), join(folder, 'copy.raw')];
+		const directory = snapshotPlace(t);
+		const blocks = 40;
+		const options = {memory: {sizeBytes: 256 * mebibyte}, processors: {count: 1}};
+		const devices = disks(`${path};create=4M`);
+		const script = [
+			'modprobe -a virtio_mmio virtio_blk; sleep 1',
+			`dd if=/dev/urandom of=/tmp/sent bs=64k count=${blocks} 2>/dev/null`,
+			`i=0; while [ $i -lt ${blocks} ]; do dd if=/tmp/sent of=/dev/vda bs=64k skip=$i seek=$i count=1 oflag=direct conv=notrunc 2>/dev/null || echo failed; echo block $i; i=$((i+1)); done`,
+			'echo sent=$(sha256sum </tmp/sent)',
+			digestOf('got', 'vda', 0, blocks),
+		].join('; ');
+		const guest = await linuxVm(machine, {...options, devices}, `OPENVMM_RUN="${script}"`);
+		await guest.vm.start();
+		await guest.waitFor(/block 10\r?\n/);
+		await guest.vm.saveSnapshot(directory);
+		await guest.vm.stop();
+		// What the first machine has written since is written again, with the same.
+		const again = disks(path);
+		const snapshot = openTestSnapshot(t, directory);
+		const restored = await machine({...options, boot: {kind: 'none'}, devices: again}, {snapshot});
+		await restored.vm.start();
+		t.deepEqual(await restored.vm.ended, {kind: 'power-off'}, restored.output);
+		const [sent, got] = ['sent', 'got'].map((name) => new RegExp(`^${name}=(\\w+)`, 'm').exec(restored.output)?.[1]);
+		t.truthy(sent, restored.output);
+		t.is(got, sent, restored.output);
+		t.notRegex(restored.output, /failed|I\/O error/);
+		await convertDisk({path}, {path: raw});
+		t.is(digest(readFileSync(raw).subarray(0, blocks * 65536)), `${sent}`);
+	});
+
+snapshotTest('disk.img');
+snapshotTest('disk.qcow2');

@@ -341,6 +341,23 @@ if (hasQemuImg) {
 	});
 }
 
+guestTest('a disk is closed amid requests, which all end, and its image is sound', async (t, guest) => {
+	const path = newPath('qcow2');
+	await create(path, 'qcow2', {sizeBytes});
+	const disk = await guest.openPath(path);
+	const bytes = new SeededRandom(2).bytes(2 ** 17);
+	const working = Array.from({length: 32}, (_, index) => {
+		if (index % 5 === 4) return guest.run(disk, {operation: DISCARD, offset: (index - 4) * 2 ** 16, length: 2 ** 17});
+		return guest.write(disk, index * 2 ** 16, bytes, index * 2 ** 17);
+	});
+	await new Promise((resolve) => setTimeout(resolve, 2));
+	await disk.close();
+	for (const error of await Promise.all(working)) t.true(error === Errors.NONE || error === Errors.IO);
+	const {image, close} = await openDisk(path, {writable: true});
+	t.is((await image.check()).faultCount, 0);
+	await close();
+});
+
 guestTest('a disk that is only read is not written, and any number reads it', async (t, guest) => {
 	const path = newPath('qcow2');
 	await create(path, 'qcow2', {sizeBytes});

@@ -45,6 +45,7 @@ export class ImageDisk implements Disk, ImageRequestOwner {
 	readonly run: MappedRun = {kind: RunKind.ZERO, length: 0, fileOffset: 0};
 	/** What the last request that failed did so for. */
 	fault: unknown;
+	isClosing = false;
 	readonly #closeImages: () => Promise<void>;
 	readonly #engine: IoEngine;
 	/** Further descriptors of the files, for direct I/O. */
@@ -55,6 +56,8 @@ export class ImageDisk implements Disk, ImageRequestOwner {
 	readonly #freeParts: PartRequest[] = [];
 	/** Requests that the next flush is for, while one is under way. */
 	#flushing: ImageRequest[] | undefined;
+	#inFlight = 0;
+	#emptied: (() => void) | undefined;
 	#closing: Promise<void> | undefined;
 
 	private constructor({image, closeImages}: ImageDiskParts, engine: IoEngine, direct: Direct) {
@@ -102,6 +105,7 @@ export class ImageDisk implements Disk, ImageRequestOwner {
 			request.done(error);
 			return;
 		}
+		this.#inFlight++;
 		const own = (this.#free.pop() ?? new ImageRequest(this)).of(request);
 		if (request.operation === DiskOperation.FLUSH) this.flush(own);
 		else this.#turns.begin(own);
@@ -136,7 +140,9 @@ export class ImageDisk implements Disk, ImageRequestOwner {
 		const asked = request.request;
 		if (asked.operation !== DiskOperation.FLUSH) this.#turns.end(request);
 		this.#free.push(request);
+		this.#inFlight--;
 		asked.done(error);
+		if (this.#inFlight === 0) this.#emptied?.();
 	}
 
 	/** Nobody else writes the image while it is open: it is as long as it was. */
@@ -147,13 +153,20 @@ export class ImageDisk implements Disk, ImageRequestOwner {
 		if (this.top.image.isDirty) await this.top.image.flush();
 	}
 
+	/** What is in flight ends first: as far as it has been begun, and with an error from there on. */
 	close(): Promise<void> {
 		this.#closing ??= this.#close();
 		return this.#closing;
 	}
 
 	async #close(): Promise<void> {
+		this.isClosing = true;
 		await this.#engine.close();
+		if (this.#inFlight > 0) {
+			const {promise, resolve} = Promise.withResolvers<void>();
+			this.#emptied = resolve;
+			await promise;
+		}
 		for (const {handle} of this.#direct.values()) await handle.close();
 		await this.#closeImages();
 	}

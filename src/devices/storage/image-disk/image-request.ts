@@ -12,6 +12,8 @@ export interface ImageRequestOwner {
 	readonly top: ImageLayer;
 	/** Filled by whoever looks, and read at once. */
 	readonly run: MappedRun;
+	/** Nothing more is begun. */
+	readonly isClosing: boolean;
 	/** A part with room for so many vectors. */
 	takePart(vectors: number): PartRequest;
 	givePart(part: PartRequest): void;
@@ -84,6 +86,7 @@ export class ImageRequest implements RangeWork {
 
 	/** Begins as many parts as may be, and ends the request behind the last. */
 	#advance(): void {
+		if (this.#owner.isClosing && this.#at < this.end) this.#fail(DiskError.IO);
 		// One that ends at once is not the last.
 		this.#parts++;
 		while (!this.#isWaiting && this.#at < this.end && this.#error === DiskError.NONE && this.#parts <= mostParts) {
