@@ -137,7 +137,9 @@ export class Qcow2Image implements DiskImage {
 		const within = offset - first * clusterBytes;
 		run.length = 0;
 		for (let index = first - number * this.#perTable; offset + run.length < end; index++) {
-			const [high, low] = [bytes.readUInt32BE(index * 8), bytes.readUInt32BE(index * 8 + 4)];
+			// Signed, which V8 has without allocating.
+			const high = bytes.readInt32BE(index * 8);
+			const low = bytes.readInt32BE(index * 8 + 4);
 			if ((high & High.compressed) !== 0) break;
 			const host = offsetOf(high, low);
 			const isZero = (low & zeroBit) !== 0;
