@@ -2,6 +2,9 @@ import {mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, truncateSy
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test from 'ava';
+import {createHostFile, writeImage} from '#devices/storage/image';
+import {SeededRandom} from '#devices/storage/image/testing';
+import {createImage, openDisk} from '#devices/storage/image-formats';
 import {measureDisk} from '#devices/storage/source';
 import {type Buffer as GuestBuffer, TestDriver, type TransportName, VirtioMachine} from '#devices/virtio/testing';
 import {engineNames} from '#support/io-engine';
@@ -506,3 +509,58 @@ test('a file that is not there refuses the disk, on every worker', async (t) => 
 		message: /missing.*ENOENT/,
 	});
 });
+
+for (const [format, blockBytes] of [
+	['qcow2', 4096],
+	['vhd', 65_536],
+	['vhdx', 2 ** 20],
+] as const) {
+	test(`tables of an image that are damaged are errors of requests, and never more: ${format}`, async (t) => {
+		t.timeout(300_000);
+		const folder = mkdtempSync(join(tmpdir(), 'openvmm-virtio-blk-'));
+		t.teardown(() => rmSync(folder, {recursive: true}));
+		const path = join(folder, `disk.${format}`);
+		const file = await createHostFile(path);
+		await createImage(format, file, {sizeBytes: 2 ** 22, blockBytes});
+		await file.close();
+		const {image, close} = await openDisk(path, {writable: true});
+		for (const at of [0, 2 ** 20, 2 ** 21]) await writeImage(image, at, new Uint8Array(2 ** 16).fill(1));
+		await close();
+		const whole = readFileSync(path);
+		const random = new SeededRandom(11);
+		const statuses = new Set<number>();
+		let refused = 0;
+		for (let round = 0; round < 25; round++) {
+			const bytes = Buffer.from(whole);
+			for (let count = random.below(3); count >= 0; count--) {
+				// What is not zeros and not the guest's bytes.
+				let at = 512 + random.below(bytes.length - 1024);
+				while (at < bytes.length - 1 && (bytes[at] === 0 || bytes[at] === 1)) at++;
+				bytes[at] = random.below(256);
+			}
+			writeFileSync(path, bytes);
+			const made = await make('mmio', {disk: {kind: 'file', path, format}}).catch((error) => error);
+			if (made instanceof Error) {
+				t.regex((made as {code?: string}).code ?? String(made), /^DISK_/);
+				refused++;
+				continue;
+			}
+			const {machine, request} = made;
+			for (let at = 0; at < 2 ** 22; at += 2 ** 20)
+				for (const type of [IN, OUT, FLUSH])
+					statuses.add(
+						(
+							await request(type, at / 512, type === FLUSH ? [] : [{at: data, length: 4096, writable: type === IN}])
+						)[0] as number,
+					);
+			t.deepEqual(machine.failures, []);
+			await machine.stop();
+			await machine.dispose();
+		}
+		t.true(refused < 25);
+		t.true(
+			[...statuses].every((status) => status === OK || status === IO_ERROR),
+			[...statuses].join(),
+		);
+	});
+}
