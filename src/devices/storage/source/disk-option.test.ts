@@ -17,6 +17,18 @@ test('layers are read from the outside in, and what stands behind is the last di
 		kind: 'memdiff',
 		disk: {kind: 'crypt', cipher: 'xts-aes-256', keyFile: '/k/a', disk: {kind: 'file', path: 'b.img', create: 2 ** 30}},
 	});
+	t.deepEqual(parse('striped;chunk=4K:[a.img;direct][memdiff:striped:[mem:512][a.img]]'), {
+		kind: 'striped',
+		disks: [
+			{...file, direct: true},
+			{kind: 'memdiff', disk: {kind: 'striped', disks: [{kind: 'memory', bytes: 512}, file]}},
+		],
+		chunk: 4096,
+	});
+	t.deepEqual(parse('part:12:a.img'), {kind: 'partition', disk: file, number: 12});
+	t.deepEqual(parse('part:label=a b=c:a.img'), {kind: 'partition', disk: file, label: 'a b=c'});
+	t.deepEqual(parse('part:uuid=12-ab:a.img'), {kind: 'partition', disk: file, uuid: '12-ab'});
+	t.deepEqual(parse('part;length=1M;offset=0:a.img'), {kind: 'partition', disk: file, offset: 0, length: 2 ** 20});
 	t.deepEqual(parse('memdiff'), {kind: 'file', path: 'memdiff'});
 	t.deepEqual(parse('memdiff:a.qcow2;engine=threads'), {
 		kind: 'memdiff',
@@ -72,6 +84,20 @@ for (const [text, message] of [
 	['crypt:xts-aes-256:key', /^--disk crypt "xts-aes-256:key"/],
 	['crypt:xts-aes-256::a.img', /^--disk crypt key file names no file/],
 	['memdiff:crypt:xts-aes-256:key:mem:7', /^--disk memdiff disk crypt disk LEN "7"/],
+	['striped:[a.img][mem:7]', /^--disk striped disk 2 LEN "7"/],
+	['striped;chunk=1000:[a.img][b.img]', /^--disk striped chunk "1000"/],
+	...['', '[a.img]', '[a.img][b.img', '[a.img]][b.img]', '[a.img] [b.img]', 'a.img[b.img]', '[a][b]c'].map(
+		(rest) => [`striped:${rest}`, /^--disk striped ".*" is not valid/] as const,
+	),
+	[`striped:${'[a.img]'.repeat(64)}`, /^--disk striped "/],
+	[`striped:${'[striped:[mem:1M][mem:1M]]'.repeat(32)}`, /disk 22 "striped:.*is not valid/],
+	['part:0:a.img', /^--disk part "0:a.img" is not valid/],
+	['part:a.img', /^--disk part "a.img" is not valid/],
+	['part:uuid=:a.img', /^--disk part "uuid=:a.img"/],
+	['part:1:mem:7', /^--disk part disk LEN "7"/],
+	['part;offset=1M:a.img', /^--disk part: ;offset=1M needs ;length=LEN/],
+	['part;offset=1M;length=1000:a.img', /^--disk part ";offset=1M;length=1000"/],
+	['part;size=1M:a.img', /^--disk part has no key "size"/],
 	['mem;limit=1G:512', /^--disk has no key "limit"/],
 	['a.img;format=qed', /^--disk format "qed"/],
 	['a.vmdk', /^--disk "a.vmdk"/],
@@ -96,6 +122,19 @@ test('data that is no disk is refused by the name of the part that is none', (t)
 	t.regex(check(round), /is not valid$/);
 	for (const limit of [0, 1.5, 2 ** 20 + 512, 2 ** 35, '1G', null])
 		t.regex(check({kind: 'memdiff', disk: file, limit}), /^disk "/);
+	t.regex(check({kind: 'striped', disks: [file]}), /^disk "/);
+	t.regex(check({kind: 'striped', disks: [file, {}]}), /^disk striped disk 2 "/);
+	t.regex(check({kind: 'striped', disks: {length: 2}}), /^disk "/);
+	for (const part of [
+		{},
+		{number: 0},
+		{number: 1, uuid: 'a'},
+		{label: ''},
+		{offset: 0},
+		{offset: 5, length: 512},
+		{uuid: 5},
+	])
+		t.regex(check({kind: 'partition', disk: file, ...part}), /^disk "/);
 	for (const disk of [undefined, null, 5, 'a.img', [], {}, {kind: 'toString'}, {kind: 'file'}])
 		t.regex(check({kind: 'memdiff', disk: {kind: 'memdiff', disk}}), /^disk memdiff disk memdiff disk "/);
 });

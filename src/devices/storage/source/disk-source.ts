@@ -36,8 +36,28 @@ export interface CryptSource {
 	readonly disk: DiskSource;
 }
 
+/** A disk whose chunks lie on several disks of one length in turn. */
+export interface StripedSource {
+	readonly kind: 'striped';
+	readonly disks: readonly DiskSource[];
+	/** Bytes that lie together; 128 KiB unless given. */
+	readonly chunk?: number;
+}
+
+/** A part of a disk: the partition of a number, a UUID or a label, or so many bytes from one on. */
+export interface PartitionSource {
+	readonly kind: 'partition';
+	readonly disk: DiskSource;
+	readonly number?: number;
+	readonly uuid?: string;
+	readonly label?: string;
+	readonly offset?: number;
+	/** With {@link offset}. */
+	readonly length?: number;
+}
+
 /** A disk to be opened, as plain data: one with a content of its own, or a layer over other disks. */
-export type DiskSource = MemorySource | FileSource | MemdiffSource | CryptSource;
+export type DiskSource = MemorySource | FileSource | MemdiffSource | CryptSource | StripedSource | PartitionSource;
 
 /** Longest disk in RAM. */
 export const mostMemoryBytes = 2 ** 32;

@@ -4,6 +4,8 @@ import type {DiskSource} from './disk-source.ts';
 import {fileKind} from './file-kind.ts';
 import {memdiffKind} from './memdiff-kind.ts';
 import {memoryKind} from './memory-kind.ts';
+import {partitionKind} from './partition-kind.ts';
+import {stripedKind} from './striped-kind.ts';
 
 /** All kinds of disks, by the name that they have as data. */
 const kinds: {readonly [K in DiskSource['kind']]: DiskKind<Extract<DiskSource, {kind: K}>>} = {
@@ -11,6 +13,8 @@ const kinds: {readonly [K in DiskSource['kind']]: DiskKind<Extract<DiskSource, {
 	memory: memoryKind,
 	memdiff: memdiffKind,
 	crypt: cryptKind,
+	striped: stripedKind,
+	partition: partitionKind,
 };
 
 type AnyKind = DiskKind<DiskSource>;

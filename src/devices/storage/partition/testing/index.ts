@@ -1,0 +1,1 @@
+export {type GptEntry, gptDisk, signGptHeader} from './gpt-disk.ts';

@@ -1,0 +1,1 @@
+export {StripedDisk} from './striped-disk.ts';
