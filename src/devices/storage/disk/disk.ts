@@ -1,8 +1,8 @@
 import {engineNames} from '#support/io-engine';
 import {DiskError, DiskOperation, type DiskRequest} from './disk-request.ts';
 
-/** Ways in which a disk's data are moved: copies within the process, or I/O on files by one of its engines. */
-export const diskMovers = ['memory', ...engineNames] as const;
+/** Ways in which a disk's data are moved: copies within the process, I/O on files by one of its engines, or a server's answers. */
+export const diskMovers = ['memory', ...engineNames, 'http'] as const;
 export type DiskMover = (typeof diskMovers)[number];
 
 /** Sizes that a disk's user has to know. All are in bytes. */

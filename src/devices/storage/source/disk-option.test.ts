@@ -29,6 +29,11 @@ test('layers are read from the outside in, and what stands behind is the last di
 	t.deepEqual(parse('part:label=a b=c:a.img'), {kind: 'partition', disk: file, label: 'a b=c'});
 	t.deepEqual(parse('part:uuid=12-ab:a.img'), {kind: 'partition', disk: file, uuid: '12-ab'});
 	t.deepEqual(parse('part;length=1M;offset=0:a.img'), {kind: 'partition', disk: file, offset: 0, length: 2 ** 20});
+	t.deepEqual(parse('memdiff:blob:flat:https://a:1/b?c=d;e'), {
+		kind: 'memdiff',
+		disk: {kind: 'blob', format: 'flat', url: 'https://a:1/b?c=d;e'},
+	});
+	t.deepEqual(parse('blob;cache=off:vhd1:http://a/b'), {kind: 'blob', format: 'vhd1', url: 'http://a/b', cache: false});
 	t.deepEqual(parse('memdiff'), {kind: 'file', path: 'memdiff'});
 	t.deepEqual(parse('memdiff:a.qcow2;engine=threads'), {
 		kind: 'memdiff',
@@ -98,6 +103,11 @@ for (const [text, message] of [
 	['part;offset=1M:a.img', /^--disk part: ;offset=1M needs ;length=LEN/],
 	['part;offset=1M;length=1000:a.img', /^--disk part ";offset=1M;length=1000"/],
 	['part;size=1M:a.img', /^--disk part has no key "size"/],
+	['blob:raw:http://a/b', /^--disk blob "raw:http:.*is not valid/],
+	['blob:flat:ftp://a/b', /^--disk blob URL "ftp:/],
+	['blob:flat:/a/b', /^--disk blob URL "/],
+	['blob:flat:http://user:secret@a/b', /^--disk blob URL "/],
+	['blob;cache=:flat:http://a/b', /^--disk blob cache ""/],
 	['mem;limit=1G:512', /^--disk has no key "limit"/],
 	['a.img;format=qed', /^--disk format "qed"/],
 	['a.vmdk', /^--disk "a.vmdk"/],
@@ -135,6 +145,8 @@ test('data that is no disk is refused by the name of the part that is none', (t)
 		{uuid: 5},
 	])
 		t.regex(check({kind: 'partition', disk: file, ...part}), /^disk "/);
+	for (const blob of [{}, {format: 'flat', url: 'file:///a'}, {format: 'flat', url: 'http://a', cache: true}])
+		t.regex(check({kind: 'blob', ...blob}), /^disk "/);
 	for (const disk of [undefined, null, 5, 'a.img', [], {}, {kind: 'toString'}, {kind: 'file'}])
 		t.regex(check({kind: 'memdiff', disk: {kind: 'memdiff', disk}}), /^disk memdiff disk memdiff disk "/);
 });

@@ -1,3 +1,4 @@
+import type {BlobConfig} from '#devices/storage/blob';
 import type {FileDiskConfig} from '#devices/storage/file';
 import type {FormatName} from '#devices/storage/image-formats';
 
@@ -56,8 +57,22 @@ export interface PartitionSource {
 	readonly length?: number;
 }
 
+/** What a server gives by HTTP, which is only read. */
+export interface BlobSource extends BlobConfig {
+	readonly kind: 'blob';
+	/** The folder that parts of it are kept in, or false for none; the user's folder of caches unless given. */
+	readonly cache?: string | false;
+}
+
 /** A disk to be opened, as plain data: one with a content of its own, or a layer over other disks. */
-export type DiskSource = MemorySource | FileSource | MemdiffSource | CryptSource | StripedSource | PartitionSource;
+export type DiskSource =
+	| MemorySource
+	| FileSource
+	| MemdiffSource
+	| CryptSource
+	| StripedSource
+	| PartitionSource
+	| BlobSource;
 
 /** Longest disk in RAM. */
 export const mostMemoryBytes = 2 ** 32;

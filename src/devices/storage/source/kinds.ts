@@ -1,3 +1,4 @@
+import {blobKind} from './blob-kind.ts';
 import {cryptKind} from './crypt-kind.ts';
 import type {DiskKind} from './disk-kind.ts';
 import type {DiskSource} from './disk-source.ts';
@@ -15,6 +16,7 @@ const kinds: {readonly [K in DiskSource['kind']]: DiskKind<Extract<DiskSource, {
 	crypt: cryptKind,
 	striped: stripedKind,
 	partition: partitionKind,
+	blob: blobKind,
 };
 
 type AnyKind = DiskKind<DiskSource>;

@@ -1,1 +1,2 @@
+export {DiskType, footerBytes, parseFooter} from './structures.ts';
 export {createVhd, openVhd, type VhdOptions} from './vhd.ts';

@@ -23,7 +23,8 @@ const sector = 512;
 export async function randomLoad(t: ExecutionContext, stack: Stack, load: RandomLoad): Promise<Uint8Array> {
 	const {seed, steps, content, disks = [stack.disk], most = 2 ** 17} = load;
 	const random = new SeededRandom(seed);
-	const expected = content.slice();
+	// A copy, also of a Buffer.
+	const expected = new Uint8Array(content);
 	const log: string[] = [];
 	const same = (got: Buffer | DiskError, offset: number, length: number) => {
 		if (typeof got !== 'number' && Buffer.compare(got, expected.subarray(offset, offset + length)) === 0) return;

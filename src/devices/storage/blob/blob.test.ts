@@ -1,0 +1,312 @@
+import {chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {createServer, type IncomingMessage, type ServerResponse} from 'node:http';
+import type {AddressInfo} from 'node:net';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import test, {type ExecutionContext} from 'ava';
+import {HostMemory, IoVectors} from '#devices/guest-memory';
+import {DiskError, DiskOperation, DiskRequest} from '#devices/storage/disk';
+import {SeededRandom} from '#devices/storage/image/testing';
+import {diskStack, randomLoad} from '#devices/storage/source/testing';
+import {BlobDisk} from './blob-disk.ts';
+import type {Patience} from './range-source.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'openvmm-blob-'));
+test.after.always(() => rmSync(folder, {recursive: true}));
+
+const content = Buffer.from(new SeededRandom(2).bytes(3 * 2 ** 20 + 512));
+/** Asks again at once, and never gives up. */
+const patience = {partMs: 600_000, waitsMs: [1, 1]} as const satisfies Patience;
+
+type Answer = (response: ServerResponse, start: number, end: number, request: IncomingMessage) => void;
+
+/** A server on this host. */
+interface Server {
+	readonly url: string;
+	/** Ranges that were asked for, without those of one byte that look what the file is. */
+	readonly asked: string[];
+	content: Buffer;
+	tag: string;
+	/** Answers instead of it, while there is one. */
+	answer: Answer | undefined;
+}
+
+const head = ({content: {length}, tag}: Server, start: number, end: number) => ({
+	etag: tag,
+	'content-range': `bytes ${start}-${end}/${length}`,
+	'content-length': `${end - start + 1}`,
+});
+
+async function serve(t: ExecutionContext): Promise<Server> {
+	const listening = createServer((request, response) => {
+		const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? [];
+		const [start, end] = [Number(from), Number(to)];
+		if (request.headers.range !== 'bytes=0-0') server.asked.push(`${start}-${end}`);
+		if (server.answer !== undefined) {
+			server.answer(response, start, end, request);
+			return;
+		}
+		const condition = request.headers['if-range'];
+		if (condition !== undefined && condition !== server.tag) {
+			response.writeHead(200, {etag: server.tag}).end(server.content);
+			return;
+		}
+		response.writeHead(206, head(server, start, end)).end(server.content.subarray(start, end + 1));
+	});
+	await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve));
+	t.teardown(() => {
+		listening.closeAllConnections();
+		listening.close();
+	});
+	const {port} = listening.address() as AddressInfo;
+	const server: Server = {url: `http://127.0.0.1:${port}/disk`, asked: [], content, tag: '"one"', answer: undefined};
+	return server;
+}
+
+class Read extends DiskRequest {
+	readonly ended = Promise.withResolvers<DiskError>();
+	readonly room: HostMemory;
+
+	constructor(offset: number, length: number) {
+		super(new IoVectors(1));
+		this.operation = DiskOperation.READ;
+		this.offset = offset;
+		this.length = length;
+		this.room = new HostMemory(length);
+		this.vectors.addHost(this.room, 0, length);
+	}
+
+	override done(error: DiskError): void {
+		this.ended.resolve(error);
+	}
+}
+
+/** What a disk has in a range, or the error. */
+async function read(disk: BlobDisk, offset: number, length: number): Promise<Buffer | DiskError> {
+	const request = new Read(offset, length);
+	disk.submit(request);
+	const error = await request.ended.promise;
+	return error === DiskError.NONE ? request.room.bytes : error;
+}
+
+const open = async (t: ExecutionContext, url: string, cache?: string, given: Patience = patience) => {
+	const disk = await BlobDisk.open({url, format: 'flat'}, {cache, patience: given});
+	t.teardown(() => disk.close());
+	return disk;
+};
+
+const newFolder = () => mkdtempSync(join(folder, 'cache-'));
+
+test('a disk reads as what the server has, and each part is fetched once, also by another that has the cache', async (t) => {
+	const server = await serve(t);
+	const cache = newFolder();
+	const source = `blob;cache=${cache}:flat:${server.url}`;
+	const all = async () =>
+		diskStack(
+			source,
+			async (stack) => {
+				t.is(stack.disk.bytes, content.length);
+				t.is(stack.disk.mover, 'http');
+				const random = new SeededRandom(4);
+				const disks = [stack.disk, await stack.another()];
+				for (let round = 0; round < 60; round++) {
+					const offset = random.below(content.length / 512) * 512;
+					const length = Math.min(content.length - offset, (1 + random.below(2000)) * 512);
+					const got = (await stack.read(offset, length, disks[round % 2])) as Buffer;
+					t.true(content.subarray(offset, offset + length).equals(got));
+				}
+				t.is(await stack.read(content.length, 512), DiskError.OUT_OF_RANGE);
+				t.is(await stack.write(0, new Uint8Array(512)), DiskError.PROTECTED);
+				t.is(await stack.run({operation: DiskOperation.FLUSH}), DiskError.NONE);
+			},
+			true,
+		);
+	await all();
+	t.is(new Set(server.asked).size, 13, 'chunks of 256 KiB');
+	const count = server.asked.length;
+	await all();
+	t.is(server.asked.length, count);
+});
+
+test('many that want a chunk at once ask for it once, and the last ones used are in memory', async (t) => {
+	const server = await serve(t);
+	const disk = await open(t, server.url);
+	const got = await Promise.all(Array.from({length: 20}, (_, index) => read(disk, index * 512, 512)));
+	for (const [index, bytes] of got.entries())
+		t.true(content.subarray(index * 512, index * 512 + 512).equals(bytes as Buffer));
+	await read(disk, 0, 4096);
+	t.deepEqual(server.asked, ['0-262143']);
+});
+
+test('under an overlay it can be written', async (t) => {
+	const server = await serve(t);
+	await diskStack(`memdiff:blob;cache=off:flat:${server.url}`, (stack) =>
+		randomLoad(t, stack, {seed: 3, steps: 40, content, discarded: content}),
+	);
+	await t.throwsAsync(
+		diskStack(`blob;cache=off:flat:${server.url}`, async () => {}),
+		{code: 'DISK_BLOB_WRITTEN'},
+	);
+});
+
+test('a chunk that is damaged in the cache is fetched again', async (t) => {
+	const server = await serve(t);
+	const cache = newFolder();
+	await read(await open(t, server.url, cache), 0, 2 ** 19);
+	const [own = ''] = readdirSync(cache);
+	// What is kept last is kept behind the answer.
+	while (readdirSync(join(cache, own)).filter((name) => /^\d+$/.test(name)).length < 2)
+		await new Promise((resolve) => setImmediate(resolve));
+	const path = join(cache, own, '1');
+	const damaged = readFileSync(path);
+	damaged[5000] = (damaged[5000] as number) ^ 1;
+	writeFileSync(path, damaged);
+	server.asked.length = 0;
+	const got = await read(await open(t, server.url, cache), 0, 2 ** 19);
+	t.true(content.subarray(0, 2 ** 19).equals(got as Buffer));
+	t.deepEqual(server.asked, ['262144-524287']);
+});
+
+test('a cache that others can write to is not used', async (t) => {
+	const server = await serve(t);
+	const cache = newFolder();
+	chmodSync(cache, 0o777);
+	await t.throwsAsync(open(t, server.url, cache), {code: 'DISK_BLOB_CACHE', message: /others can write/});
+});
+
+for (const [name, change] of [
+	['its tag', (server: Server) => Object.assign(server, {tag: '"two"'})],
+	['its length', (server: Server) => Object.assign(server, {content: content.subarray(512)})],
+] as const)
+	test(`a file that changes under the disk by ${name} is an error from then on`, async (t) => {
+		const server = await serve(t);
+		const disk = await open(t, server.url);
+		t.true(Buffer.isBuffer(await read(disk, 0, 512)));
+		change(server);
+		t.is(await read(disk, 2 ** 20, 512), DiskError.IO);
+		Object.assign(server, {tag: '"one"', content});
+		t.is(await read(disk, 2 ** 20, 512), DiskError.IO, 'nobody knows what is what');
+		t.true(Buffer.isBuffer(await read(disk, 0, 512)), 'what is here is of the first one');
+	});
+
+test('an answer that is cut off is asked for again, and in the end is an error', async (t) => {
+	const server = await serve(t);
+	const disk = await open(t, server.url);
+	let left = 2;
+	server.answer = (response, start, end) => {
+		const bytes = content.subarray(start, end + 1);
+		const {'content-length': _, ...headers} = head(server, start, end);
+		if (left-- > 0) response.writeHead(206, headers).end(bytes.subarray(0, 1000));
+		else response.writeHead(206, headers).end(bytes);
+	};
+	t.true(content.subarray(0, 512).equals((await read(disk, 0, 512)) as Buffer));
+	t.is(server.asked.length, 3);
+	left = 1000;
+	t.is(await read(disk, 2 ** 20, 512), DiskError.IO);
+	t.is(server.asked.length, 6);
+});
+
+const lies: readonly (readonly [string, Answer])[] = [
+	['the whole file', (response) => response.writeHead(200, {etag: '"one"'}).end(content)],
+	[
+		'another part',
+		(response) => response.writeHead(206, {etag: '"one"', 'content-range': `bytes 5-9/${content.length}`}).end('12345'),
+	],
+	[
+		'more than that part',
+		(response, start, end) =>
+			response
+				.writeHead(206, {etag: '"one"', 'content-range': `bytes ${start}-${end}/${content.length}`})
+				.end(Buffer.alloc(2 ** 20)),
+	],
+	['no place', (response) => response.writeHead(206, {etag: '"one"'}).end('x')],
+	[
+		'something compressed',
+		(response, start, end) =>
+			response
+				.writeHead(206, {
+					etag: '"one"',
+					'content-encoding': 'gzip',
+					'content-range': `bytes ${start}-${end}/${content.length}`,
+				})
+				.end('x'),
+	],
+	[
+		'no mark',
+		(response, start, end) =>
+			response.writeHead(206, {'content-range': `bytes ${start}-${end}/${content.length}`}).end(),
+	],
+	['a redirection without end', (response) => response.writeHead(302, {location: '/disk'}).end()],
+	['a redirection to a file', (response) => response.writeHead(302, {location: 'file:///etc/passwd'}).end()],
+	['that it is not there', (response) => response.writeHead(404).end()],
+	['that it is busy', (response) => response.writeHead(503).end()],
+	['no HTTP', (response) => response.socket?.end('hello\r\n\r\n')],
+];
+for (const [name, answer] of lies)
+	test(`a server that gives ${name} is an error, at the beginning and later`, async (t) => {
+		const server = await serve(t);
+		const disk = await open(t, server.url);
+		server.answer = answer;
+		t.is(await read(disk, 2 ** 20, 512), DiskError.IO);
+		server.answer = undefined;
+		if (name !== 'no mark') t.true(Buffer.isBuffer(await read(disk, 2 ** 20, 512)), 'and passes with it');
+		server.answer = answer;
+		if (name === 'more than that part' || name === 'another part') return;
+		const error = await t.throwsAsync(open(t, server.url));
+		t.regex((error as {code?: string}).code ?? '', /^DISK_BLOB_(SERVER|REFUSED|UNREACHABLE)$/);
+	});
+
+test('a server may lead elsewhere', async (t) => {
+	const server = await serve(t);
+	const first = await serve(t);
+	first.answer = (response) => response.writeHead(307, {location: server.url}).end();
+	const disk = await open(t, first.url);
+	t.true(content.subarray(512, 1024).equals((await read(disk, 512, 512)) as Buffer));
+});
+
+test('a server that does not answer in time is an error, and keeps no disk from its end', async (t) => {
+	const server = await serve(t);
+	const short = {partMs: patience.partMs as number, waitsMs: [1]};
+	const disk = await open(t, server.url, undefined, short);
+	const other = await open(t, server.url);
+	// From here on nothing answers.
+	short.partMs = 200;
+	server.answer = () => {};
+	t.is(await read(disk, 0, 512), DiskError.IO);
+	t.is(server.asked.length, 2);
+	const reading = read(other, 0, 512);
+	await other.close();
+	t.is(await reading, DiskError.IO);
+});
+
+test('a fixed VHD is the disk before its footer, and nothing else is one', async (t) => {
+	const server = await serve(t);
+	const footer = Buffer.alloc(512);
+	footer.write('conectix', 0, 'latin1');
+	footer.writeBigUInt64BE(BigInt(content.length), 48);
+	footer.writeUInt32BE(2, 60);
+	const sign = () => {
+		footer.writeUInt32BE(0, 64);
+		footer.writeUInt32BE(~footer.reduce((sum, byte) => sum + byte, 0) >>> 0, 64);
+		server.content = Buffer.concat([content, footer]);
+	};
+	const openVhd = () => BlobDisk.open({url: server.url, format: 'vhd1'}, {cache: undefined, patience});
+	sign();
+	const disk = await openVhd();
+	t.teardown(() => disk.close());
+	t.is(disk.bytes, content.length);
+	t.true(content.subarray(content.length - 512).equals((await read(disk, content.length - 512, 512)) as Buffer));
+	for (const change of [
+		() => footer.writeUInt32BE(3, 60),
+		() => footer.writeBigUInt64BE(BigInt(content.length + 512), 48),
+		() => footer.writeUInt8(0, 0),
+	]) {
+		const before = Buffer.from(footer);
+		change();
+		sign();
+		await t.throwsAsync(openVhd(), {code: 'DISK_BLOB_CONTENT'});
+		before.copy(footer);
+	}
+	server.content = content.subarray(0, 1000);
+	await t.throwsAsync(open(t, server.url), {code: 'DISK_BLOB_CONTENT', message: /1000 bytes/});
+});
