@@ -1,7 +1,10 @@
+import {spawn} from 'node:child_process';
 import {createHash, randomBytes} from 'node:crypto';
+import {once} from 'node:events';
 import {mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
+import {setTimeout as sleep} from 'node:timers/promises';
 import type {ExecutionContext} from 'ava';
 import {measureDisk} from '#devices/storage/source';
 import {parsePcieRootComplex, parsePcieRootPort} from '#main/config';
@@ -119,3 +122,62 @@ const snapshotTest = (name: string) =>
 
 snapshotTest('disk.img');
 snapshotTest('disk.qcow2');
+
+/** A file system of the host's of so many bytes, gone with the test; undefined where this host lets nobody have one. */
+async function smallFileSystem(t: ExecutionContext, bytes: number): Promise<string | undefined> {
+	const mount = `mount -t tmpfs -o size=${bytes} openvmm /mnt && echo ready && exec sleep 10000`;
+	// A user has mounts of his own where he is root among users of his own.
+	for (const user of [[], ['--user', '--map-root-user']]) {
+		const child = spawn('unshare', [...user, '--mount', 'sh', '-c', mount], {stdio: ['ignore', 'pipe', 'ignore']});
+		const ended = once(child, 'close');
+		t.teardown(async () => {
+			child.kill('SIGKILL');
+			await ended;
+		});
+		const [told] = await Promise.race([once(child.stdout, 'data'), ended]);
+		if (`${told}`.includes('ready')) return `/proc/${child.pid}/root/mnt`;
+	}
+	return undefined;
+}
+
+linuxTest(
+	'a machine whose disk has no room on its host pauses, and goes on without loss when there is',
+	async (t, machine) => {
+		const folder = await smallFileSystem(t, 12 * mebibyte);
+		if (folder === undefined) {
+			t.pass('this host lets nobody mount a file system');
+			return;
+		}
+		const filler = join(folder, 'filler');
+		writeFileSync(filler, Buffer.alloc(8 * mebibyte));
+		const path = join(folder, 'disk.img');
+		const blocks = 128;
+		const guest = await runInLinux(machine, {devices: disks(`${path};create=8M,enospc=stop`)}, [
+			'dmesg -c >/dev/null',
+			'modprobe -a virtio_mmio virtio_blk; sleep 1',
+			`dd if=/dev/urandom of=/tmp/sent bs=64k count=${blocks} 2>/dev/null`,
+			'echo begun=yes',
+			`dd if=/tmp/sent of=/dev/vda bs=64k conv=fsync,notrunc 2>/dev/null && echo written=yes`,
+			'echo sent=$(sha256sum </tmp/sent)',
+			digestOf('got', 'vda', 0, blocks),
+			"dmesg | grep -v OPENVMM_RUN | grep -E 'I/O error|WARNING: CPU|BUG:|Call Trace'",
+			'echo all=done; sleep 10000',
+		]);
+		await guest.waitFor(/^begun=yes\r?$/m);
+		while (guest.vm.state === 'running') await sleep(50);
+		t.is(guest.vm.state, 'paused', guest.output);
+		t.notRegex(guest.output, /^written=/m);
+		const failures = await guest.inspect('vm/devices/virtio-blk-mmio/disks/0/failures');
+		t.true(Number(failures) > 0, `${failures}`);
+		rmSync(filler);
+		await guest.vm.resume();
+		await guest.waitFor(/^all=done\r?$/m);
+		t.regex(guest.output, /^written=yes\r?$/m, guest.output);
+		const [sent, got] = ['sent', 'got'].map((name) => new RegExp(`^${name}=(\\w+)`, 'm').exec(guest.output)?.[1]);
+		t.truthy(sent);
+		t.is(got, sent);
+		t.is(digest(readFileSync(path)), `${sent}`);
+		t.notRegex(guest.output, /WARNING: CPU|BUG:|Call Trace|I\/O error, /);
+		await guest.vm.stop();
+	},
+);
