@@ -260,3 +260,36 @@ test('a disk that waits for its limit, or does not answer, keeps no other one', 
 	t.deepEqual(await two.take(1, 1), [[hung, SUCCESS]]);
 	await two.end();
 });
+
+test('a disk that does not answer in its time keeps neither a reset nor a pause, and what it does later touches nothing', async (t) => {
+	const one = await make({timeout: 1});
+	const {machine, driver, faulty} = one;
+	faulty.fault = () => 'hangs';
+	const late = driver.submit(1, {...write(1), opcode: READ});
+	t.deepEqual(await one.take(1, 1), [[late, CommandStatus.UNRECOVERED_READ]]);
+	driver.submit(1, write(1));
+	await machine.run();
+	machine.write(0x14, 0);
+	t.is(driver.status, 1);
+	await one.until(() => driver.status === 0);
+	t.is(driver.status, 0);
+	t.is(machine.pins, 0);
+	machine.memory.fill(dataPage, 512, 0x77);
+	driver.enable();
+	await driver.create(1);
+	t.is((await driver.perform(1, write(7, 2))).status, SUCCESS, 'the other disk');
+	t.is((await driver.perform(1, write(7))).status, CommandStatus.WRITE_FAULT, 'a write of before may still come');
+	await one.rest();
+	machine.start();
+	faulty.fault = () => undefined;
+	faulty.answer();
+	let status: number | undefined;
+	for (let tries = 0; status !== SUCCESS && tries < 1000; tries++) {
+		driver.submit(1, write(7));
+		status = (await one.take(1, 1))[0]?.[1];
+	}
+	t.is(status, SUCCESS);
+	t.true(driver.bytes(dataPage, 512).every((byte) => byte === 0x77));
+	t.deepEqual(machine.failures, []);
+	await one.end();
+});

@@ -9,8 +9,9 @@ import {
 } from '#devices/storage/disk';
 import {type DiskHost, type DiskSource, type openDisk, sharedBytes} from '#devices/storage/source';
 import type {Timer} from '#support/reactor';
+import {DeadlineDisk} from './deadline-disk.ts';
 import {bucketCount, bucketOf} from './latency.ts';
-import {actionOn, type DiskPolicy, errorActions} from './policy.ts';
+import {actionOn, type DiskPolicy, errorActions, isOfHost} from './policy.ts';
 import {diskShare, shareBytes, UnderWay, type WorkerShareView, workerShare} from './share.ts';
 import {TokenBuckets} from './token-buckets.ts';
 
@@ -65,7 +66,7 @@ export class DiskBackend implements Disk {
 		this.geometry = disk.geometry;
 		this.isReadOnly = disk.isReadOnly;
 		this.mover = disk.mover;
-		this.#disk = disk;
+		this.#disk = policy.timeout === undefined ? disk : withDeadline(disk, policy.timeout, host, share);
 		this.#policy = policy;
 		this.#host = host;
 		this.#buckets = new TokenBuckets(diskShare(host.memory, share), clockNs);
@@ -130,7 +131,7 @@ export class DiskBackend implements Disk {
 		this.#free.push(passage);
 		const action = error === DiskError.NONE ? 'report' : actionOn(error, this.#policy);
 		this.#counts.end(operation, length, performance.now() * 1e6 - startNs, error);
-		if (error === DiskError.IO || error === DiskError.NO_SPACE) {
+		if (isOfHost(error)) {
 			this.#counts.failed(operation, offset, length, error, errorActions.indexOf(action));
 			this.#host.noticed();
 		}
@@ -188,6 +189,9 @@ export class DiskBackend implements Disk {
 		this.#timer = this.#host.reactor.after(Math.min(longestWaitNs, ...waits), () => this.#goOn());
 	}
 }
+
+const withDeadline = (disk: Disk, seconds: number, {reactor, memory}: BackendHost, share: number): DeadlineDisk =>
+	new DeadlineDisk(disk, {reactor, share: diskShare(memory, share), limitNs: seconds * 1e9});
 
 /** A device's request on its way to the disk and back. */
 class Passage extends DiskRequest {

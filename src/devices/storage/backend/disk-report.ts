@@ -5,12 +5,20 @@ import {monotonicClock} from './disk-backend.ts';
 import {boundOf, bucketCount, quantile} from './latency.ts';
 import {type LimitKey, limitTable, mostLimit} from './limits.ts';
 import {type ErrorAction, errorActions} from './policy.ts';
-import {countedOperations, diskShare, UnderWay, type WorkerShareView, workerShare} from './share.ts';
+import {
+	countedOperations,
+	type DiskShareView,
+	diskShare,
+	UnderWay,
+	type WorkerShareView,
+	workerShare,
+} from './share.ts';
 import {TokenBuckets} from './token-buckets.ts';
 
 /** A disk in the memory that its workers share, as the machine's owner reads it. */
 class DiskReport {
 	readonly #disk: number;
+	readonly #share: DiskShareView;
 	readonly #buckets: TokenBuckets;
 	readonly #workers: readonly WorkerShareView[];
 	readonly #told: number[];
@@ -18,7 +26,8 @@ class DiskReport {
 	/** @param offset - where the disk's memory begins; @param workers - of the device */
 	constructor(disk: number, memory: SharedArrayBuffer, offset: number, workers: number) {
 		this.#disk = disk;
-		this.#buckets = new TokenBuckets(diskShare(memory, offset), monotonicClock());
+		this.#share = diskShare(memory, offset);
+		this.#buckets = new TokenBuckets(this.#share, monotonicClock());
 		this.#workers = Array.from({length: workers}, (_, worker) => workerShare(memory, offset, worker));
 		this.#told = this.#workers.map(() => 0);
 	}
@@ -42,6 +51,7 @@ class DiskReport {
 			throttled: sum(({throttled}) => throttled),
 			throttledTime: duration(sum(({throttledNs}) => throttledNs)),
 			failures: sum(({failures}) => failures),
+			overdue: this.#share.overdue,
 			limits: object(() => this.#limitNodes()),
 			...Object.fromEntries(
 				countedOperations.map((name, operation) => [name, object(() => this.#operationNodes(operation))]),
@@ -51,14 +61,13 @@ class DiskReport {
 
 	#notice({failedOperation, failedError, failedAction, failedOffset, failedLength}: WorkerShareView, count: number) {
 		const operation = countedOperations[failedOperation] ?? 'read';
-		const isFull = failedError === DiskError.NO_SPACE;
+		const [error, what] = failures[failedError] ?? ioFailure;
 		const action = errorActions[failedAction] ?? 'report';
 		const details = {disk: this.#disk, operation, offset: failedOffset, length: failedLength, action, count};
-		const what = isFull ? 'has no room on the host' : 'fails on the host';
 		return {
 			kind: 'disk-error',
 			message: `Disk ${this.#disk}: ${operation} of ${failedLength} bytes at ${failedOffset} ${what}${count > 1 ? `, and ${count - 1} more` : ''}; ${consequences[action]}`,
-			details: {...details, error: isFull ? 'no-space' : 'io'},
+			details: {...details, error},
 			pauses: action === 'stop',
 		};
 	}
@@ -98,6 +107,13 @@ class DiskReport {
 		};
 	}
 }
+
+/** Errors of the host's: as data, and in words. */
+const ioFailure = ['io', 'fails on the host'] as const;
+const failures: Readonly<Record<number, readonly [error: string, words: string]>> = {
+	[DiskError.NO_SPACE]: ['no-space', 'has no room on the host'],
+	[DiskError.TIMEOUT]: ['timeout', 'has no answer of the host'],
+};
 
 const consequences: Readonly<Record<ErrorAction, string>> = {
 	report: 'the guest is told',

@@ -1,4 +1,4 @@
-import {array, f64, i32, u32, type ViewOf, wire} from '#support/wire';
+import {array, f64, i32, reserved, u32, type ViewOf, wire} from '#support/wire';
 import {bucketCount} from './latency.ts';
 import {limitTable} from './limits.ts';
 
@@ -12,6 +12,9 @@ export const DiskShare = wire('disk', {
 	lock: i32,
 	/** 1 where there is any limit. */
 	isLimited: i32,
+	/** Requests that may still change the disk, though they were given up: see `DeadlineDisk`. */
+	overdue: i32,
+	padding: reserved(4),
 	/** Each a second, and at once, in the order of {@link limitTable}; 0 for none. */
 	limits: array(f64, limitTable.length),
 	bursts: array(f64, limitTable.length),

@@ -30,6 +30,8 @@ export const DiskError = {
 	PROTECTED: 5,
 	/** It is not done, and its policy has the machine pause: to be submitted again when the machine goes on. Of a backend only, see `DiskPolicy`. */
 	HELD: 6,
+	/** The host does not answer. Of a backend only, too. */
+	TIMEOUT: 7,
 } as const;
 export type DiskError = (typeof DiskError)[keyof typeof DiskError];
 

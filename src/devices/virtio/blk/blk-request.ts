@@ -131,4 +131,5 @@ const statusOf: Readonly<Record<DiskError, number>> = {
 	[DiskError.OUT_OF_RANGE]: RequestStatus.IO_ERROR,
 	[DiskError.PROTECTED]: RequestStatus.IO_ERROR,
 	[DiskError.HELD]: RequestStatus.IO_ERROR,
+	[DiskError.TIMEOUT]: RequestStatus.IO_ERROR,
 };
