@@ -108,6 +108,21 @@ test('a pax header is about the member behind it', async (t) => {
 	]);
 });
 
+test('a capability in a pax header is bytes', async (t) => {
+	const value = Buffer.from([1, 0, 0, 2, 0, 0x20, 0xff, 0x80]);
+	const name = 'SCHILY.xattr.security.capability';
+	const record = Buffer.concat([Buffer.from(`${name.length + value.length + 5} ${name}=`), value, Buffer.from('\n')]);
+	const files: MadeMember[] = [
+		{path: 'pax', type: 'x', data: record},
+		{path: './ping', data: 'x'},
+	];
+	const deb = await DebFile.open('made', makeDeb({name: 'made', files}));
+	for await (const {path, capability} of deb.members()) {
+		t.is(path, './ping');
+		t.deepEqual(Buffer.from(capability ?? []), value);
+	}
+});
+
 const damaged: Readonly<Record<string, [bytes: Uint8Array, message: RegExp]>> = {
 	'is no archive': [Buffer.from('PK'), /does not begin as an archive of ar/],
 	'has no files': [makeAr({'debian-binary': version, 'control.tar.gz': control}), /it has no data\.tar$/],

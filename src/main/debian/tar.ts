@@ -19,6 +19,8 @@ export interface TarMember {
 	readonly major: number;
 	readonly minor: number;
 	readonly length: number;
+	/** Capabilities that a program has by it, as Linux has them in `security.capability`. */
+	readonly capability?: Uint8Array;
 	/** The bytes, which can be taken once and before the next member: what is not taken is skipped. */
 	readonly content: AsyncIterable<Uint8Array>;
 }
@@ -57,6 +59,8 @@ const kinds: Readonly<Record<string, TarKind>> = {
 	'5': 'directory',
 	'6': 'fifo',
 };
+/** The field by which star and GNU tar keep that extended attribute. */
+const capabilityField = 'SCHILY.xattr.security.capability';
 /** Headers about the member that follows: of GNU tar its path and its target, of pax any fields. */
 const extensions: Readonly<Record<string, 'path' | 'linkpath' | 'pax' | 'nothing'>> = {
 	L: 'path',
@@ -174,6 +178,7 @@ function memberOf(
 	};
 	const length = numeric('size', fields.size);
 	if (length < 0) throw fault('a file in it has a negative size');
+	const capability = extended[capabilityField];
 	return {
 		path: extended['path'] ?? (prefix === '' ? text(fields.name) : `${prefix}/${text(fields.name)}`),
 		target: extended['linkpath'] ?? text(fields.target),
@@ -184,6 +189,7 @@ function memberOf(
 		major: number(fields.major),
 		minor: number(fields.minor),
 		length,
+		...(capability !== undefined && {capability: Buffer.from(capability, 'latin1')}),
 	};
 }
 
@@ -214,7 +220,8 @@ function paxFields(bytes: Uint8Array, fault: (what: string) => Error): Record<st
 		const start = at + Buffer.byteLength(line?.[0] ?? '');
 		if (line === null || end <= start || end > bytes.length) throw fault('a pax header of it is none');
 		if (line[2]?.startsWith('GNU.sparse.') === true) throw fault('a file in it has holes');
-		found[line[2] as string] = Buffer.from(bytes.subarray(start, end - 1)).toString('utf8');
+		const encoding = line[2] === capabilityField ? 'latin1' : 'utf8';
+		found[line[2] as string] = Buffer.from(bytes.subarray(start, end - 1)).toString(encoding);
 		at = end;
 	}
 	return found;

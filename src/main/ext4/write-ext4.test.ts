@@ -60,6 +60,23 @@ toolTest('files of every kind are what they were, and the checker of ext4 finds 
 	t.regex(debugfs(image, 'stats'), /volume name: +made\n[\s\S]*UUID: +6f70656e-766d-4d00-8000-000000000001\n/);
 });
 
+toolTest('a program keeps its capability', async (t) => {
+	const tree = new FileTree(identity.time);
+	// VFS_CAP_REVISION_2, effective: CAP_NET_RAW (13) is permitted.
+	const capability = Uint8Array.of(1, 0, 0, 2, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+	tree.add('ping', {...tree.attributes(0o755), kind: 'file', content: bytesContent('ping'), capability});
+	const image = await written(t, tree);
+	checkExt4(t, image);
+	t.regex(debugfs(image, 'ea_get -x /ping security.capability'), /01 00 00 02 00 20 00 00 00 00/);
+	tree.add('ping', {
+		...tree.attributes(0o755),
+		kind: 'file',
+		content: bytesContent(''),
+		capability: new Uint8Array(25),
+	});
+	await t.throwsAsync(written(t, tree), {code: 'EXT4_FILE_INVALID'});
+});
+
 toolTest('a file of many extents, and a folder of many blocks, go over any number of groups', async (t) => {
 	const tree = new FileTree(identity.time);
 	for (let index = 0; index < 3000; index++) tree.addFile(`many/${index}-${'n'.repeat(60)}`, bytesContent(`${index}`));

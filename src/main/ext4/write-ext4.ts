@@ -3,7 +3,7 @@ import {Allocator, type Extent} from './allocator.ts';
 import {type DirectoryEntry, encodeDirectory} from './directory.ts';
 import {ext4Error} from './errors.ts';
 import {blockBytes, type Geometry, inodeBytes, planGeometry} from './geometry.ts';
-import {deviceBlock, encodeInode, extentTree, type Inode, maxExtents, maxInlineLink} from './inode.ts';
+import {deviceBlock, encodeInode, extentTree, type Inode, maxCapability, maxExtents, maxInlineLink} from './inode.ts';
 import {
 	type Ext4Identity,
 	encodeBitmap,
@@ -116,8 +116,11 @@ class Ext4Writer {
 				return this.#setInode(number, {...inode, links, size: data.length, ...(await this.#writeBytes(data))});
 			}
 			case 'file': {
-				const {length} = node.content;
-				return this.#setInode(number, {...inode, size: length, ...(await this.#writeContent(path, node.content))});
+				const {content, capability} = node;
+				if ((capability?.length ?? 0) > maxCapability)
+					throw ext4Error('EXT4_FILE_INVALID', {path, what: `its capability has ${capability?.length} bytes`});
+				const body = await this.#writeContent(path, content);
+				return this.#setInode(number, {...inode, size: content.length, capability, ...body});
 			}
 			case 'link': {
 				const target = Buffer.from(node.target);

@@ -17,10 +17,13 @@ export interface Directory extends Attributes {
 	readonly entries: Map<string, TreeNode>;
 }
 
-/** What is in a folder. A file that is in two is one file with two names. */
+/**
+ * What is in a folder. A file that is in two is one file with two names. Its capability is what Linux has in `security.capability`
+ * (capabilities(7), "File capabilities").
+ */
 export type TreeNode =
 	| Directory
-	| (Attributes & {readonly kind: 'file'; readonly content: Content})
+	| (Attributes & {readonly kind: 'file'; readonly content: Content; readonly capability?: Uint8Array})
 	| (Attributes & {readonly kind: 'link'; readonly target: string})
 	| (Attributes & {readonly kind: 'character' | 'block'; readonly major: number; readonly minor: number})
 	| (Attributes & {readonly kind: 'fifo'});

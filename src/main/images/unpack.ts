@@ -1,6 +1,7 @@
 import {type DebFile, isMet, parseRelations, type TarMember} from '#main/debian';
-import type {Attributes, FileTree, Spool, TreeNode} from '#main/file-tree';
+import type {FileTree, Spool, TreeNode} from '#main/file-tree';
 import {imageError} from './errors.ts';
+import {attributesOf, nodeOf} from './tree-member.ts';
 
 /** A package whose files are in the tree. */
 export interface UnpackedPackage {
@@ -41,39 +42,17 @@ export class Unpacker {
 	}
 
 	async #put(deb: DebFile, path: string, member: TarMember): Promise<void> {
-		const {permissions, user, group, modified} = member;
-		const attributes = {permissions, user, group, modified};
+		const attributes = attributesOf(member);
 		if (member.kind === 'directory') {
 			this.#tree.addDirectory(path, attributes);
 			return;
 		}
 		const found = this.#tree.find(path);
 		if (found !== undefined && !this.#mayReplace(deb, path, member, found)) return;
-		const node = await this.#nodeOf(deb, member, attributes);
+		const isOwn = (each: TreeNode) => this.#owners.get(each) === deb;
+		const node = await nodeOf(this.#tree, this.#spool, member, attributes, isOwn, (what) => deb.damaged(what));
 		this.#tree.add(path, node);
 		this.#owners.set(node, deb);
-	}
-
-	async #nodeOf(deb: DebFile, member: TarMember, attributes: Attributes): Promise<TreeNode> {
-		const {kind, target, major, minor} = member;
-		switch (kind) {
-			case 'file':
-				return {...attributes, kind, content: await this.#spool.add(member.content)};
-			case 'symbolic-link':
-				return {...attributes, kind: 'link', target};
-			case 'hard-link': {
-				const found = this.#tree.find(target);
-				if (found?.kind === 'file' && this.#owners.get(found) === deb) return found;
-				throw deb.damaged(`${member.path} is another name of ${target}, which is no file of it`);
-			}
-			case 'character':
-			case 'block':
-				return {...attributes, kind, major, minor};
-			case 'fifo':
-				return {...attributes, kind};
-			case 'directory':
-				throw new TypeError('a directory has no content');
-		}
 	}
 
 	/** @throws VmmError IMAGE_FILE_CLAIMED_TWICE */
