@@ -428,17 +428,23 @@ export class Core {
 		return 0;
 	}
 
+	/** Finds the block at RIP where {@link enterLongCode} does, and goes nowhere. */
+	longBlock(): number {
+		const {words} = this;
+		if ((this.state.modeKey & longCode) === 0 || words[Place.codeBase] !== 0 || words[Place.codeBase + 1] !== 0)
+			return 0;
+		return this.find(words[Place.rip] as number, words[Place.rip + 1] as number);
+	}
+
 	/**
 	 * Goes to the block at RIP, where that is known, in 64-bit code whose segment begins at 0: the usual case, without a number of 64 bits.
 	 * @returns its record; 0 where it is not known, or not the usual case
 	 */
 	enterLongCode(): number {
 		const {words} = this;
-		if ((this.state.modeKey & longCode) === 0 || words[Place.codeBase] !== 0 || words[Place.codeBase + 1] !== 0)
-			return 0;
-		const [low, high] = [words[Place.rip] as number, words[Place.rip + 1] as number];
-		const record = this.find(low, high);
+		const record = this.longBlock();
 		if (record === 0) return 0;
+		const [low, high] = [words[Place.rip] as number, words[Place.rip + 1] as number];
 		for (const place of [Place.codePage, Place.codePageOffset]) {
 			words[place] = low & ~0xfff;
 			words[place + 1] = high;
@@ -659,6 +665,11 @@ export class Core {
 	/** Place of the base of the segment that a step's access is in. */
 	segmentOf(record: number): number {
 		return this.#bytes.getUint32(record + MicroOp.offset('segment'), true);
+	}
+
+	/** Kind of a record. */
+	kindOf(record: number): number {
+		return this.#bytes.getUint16(record + kindAt, true);
 	}
 
 	/** Offset in its page of the instruction of a record. */

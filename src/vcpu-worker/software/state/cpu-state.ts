@@ -189,6 +189,9 @@ export const CpuState = wire('CpuState', {
 	/** How often, since somebody has looked, accesses that go by one look lay across pages, and the table of the translation where they last did. */
 	straddles: u32,
 	straddler: u32,
+	/** Table of the translation in which code ended that was about to leave it; 0 where none did so since somebody has looked. */
+	crossing: u32,
+	crossingPadding: reserved(4),
 	/** Steps that are decoded, and those that there is room for. */
 	steps: u32,
 	maxSteps: u32,

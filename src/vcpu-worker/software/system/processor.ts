@@ -294,6 +294,7 @@ export class Processor implements Parts, Compared {
 			}
 			this.isShadowed = this.#isStillShadowed(stop, first);
 			record = 0;
+			if (stop === Stop.poll) this.translations.attendCrossing();
 			if (stop === Stop.fault) {
 				if (!this.#fault(state.record)) return 'shutdown';
 				if (this.debug.isAwaited) this.isShadowed = wasShadowed && this.core.ordinalOf(state.record) === 1;

@@ -27,6 +27,11 @@ export interface TranslationRequest {
 	readonly mayMake: boolean;
 	/** No accesses have a look into the TLB in common: such of this block's translation were across pages too often. */
 	readonly looksAlone?: boolean;
+	/**
+	 * Where running code often goes by a jump or call that the translation is to have both ends of: distances of the instruction, and of where it goes,
+	 * from the begin of the block's page, in turn.
+	 */
+	readonly links?: readonly number[];
 }
 
 /** Bytes that a region was made from, of one of its pages. */
@@ -48,6 +53,8 @@ export interface MadeRegion {
 	/** How many records of each block are its own, and what they have: see `imageOf`. */
 	readonly counts: readonly number[];
 	readonly image: Int32Array;
+	/** Those of the request that it was made for, as places. */
+	readonly links: readonly number[];
 	readonly pages: readonly MadePage[];
 }
 
@@ -107,7 +114,8 @@ export const pageOf = (place: number): number => Math.floor(place / pageBytes) *
  * goes by what he has decoded.
  * @param begin - place in the region where the request's block begins
  */
-export const isMadeOf = ({pages}: MadeRegion, begin: number, request: TranslationRequest): boolean =>
+export const isMadeOf = ({pages, links}: MadeRegion, begin: number, request: TranslationRequest): boolean =>
+	(request.links === undefined || isEqual(links, request.links, pageOf(begin))) &&
 	pages.every(({distance, ranges, bytes}) => {
 		const page = pageAt(request, distance - pageOf(begin))?.bytes;
 		let at = 0;
@@ -121,10 +129,14 @@ export const isMadeOf = ({pages}: MadeRegion, begin: number, request: Translatio
 
 /** Tells whether two requests have the same bytes in each page that both have. */
 export const areAlike = (one: TranslationRequest, other: TranslationRequest): boolean =>
+	isEqual(one.links ?? [], other.links ?? [], 0) &&
 	one.pages.every(({distance, bytes}) => {
 		const page = pageAt(other, distance);
 		return page === undefined || Buffer.compare(bytes, page.bytes) === 0;
 	});
+
+const isEqual = (places: readonly number[], others: readonly number[], distance: number): boolean =>
+	places.length === others.length && places.every((place, index) => place === (others[index] as number) + distance);
 
 /** The page of a request at a distance from its block's. */
 export const pageAt = ({pages}: TranslationRequest, distance: number): CodePage | undefined =>

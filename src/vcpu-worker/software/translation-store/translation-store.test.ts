@@ -16,6 +16,7 @@ function make(requests: readonly TranslationRequest[]): MadeTranslations {
 		entries: [0, ...others.map((_, index) => index + 1)],
 		counts: [0, ...others.map(() => 0)],
 		image: new Int32Array(0),
+		links: [],
 		pages: [
 			{distance: 0, ranges: [offset, offset + blockBytes], bytes: first.bytes.slice(offset, offset + blockBytes)},
 			...others.map(({distance, bytes}) => ({distance, ranges: [0, blockBytes], bytes: bytes.slice(0, blockBytes)})),

@@ -13,7 +13,7 @@ import {pageOf} from '#vcpu-worker/software/translation-store';
 import {KnownFields} from './known-fields.ts';
 import {LocalRegisters} from './local-registers.ts';
 import type {KnownStep} from './read-block.ts';
-import {isReturn, type Region, type RegionBlock} from './region.ts';
+import {isReturn, isUnknown, type Region, type RegionBlock} from './region.ts';
 
 /** Builds a module whose functions `0`, `1` and so on are these regions. Its imports are the interpreter's. */
 export function buildRegions(regions: readonly Region[]): Uint8Array<ArrayBuffer> {
@@ -273,7 +273,8 @@ class RegionWriter {
 					this.#goTo(number, index, place);
 				},
 				to: (address) => {
-					if (isReturn(step)) this.#returnTo(number, index, address);
+					if (isReturn(step)) this.#goToOne(number, index, address, this.#region.returns);
+					if (isUnknown(step)) this.#followLinks(number, index, address);
 					this.#goBy(number, index, address);
 				},
 			},
@@ -291,14 +292,20 @@ class RegionWriter {
 		return kind.isLast;
 	}
 
-	/** Goes behind the call, if that is one of the region's. */
-	#returnTo(from: number, index: number, address: Int<'i64'>): void {
+	/** Goes where the jump or call often does, if it does now. */
+	#followLinks(from: number, index: number, address: Int<'i64'>): void {
+		const {place, steps} = this.#blockOf(from);
+		const {start = 0} = steps[index] ?? {};
+		this.#goToOne(from, index, address, this.#region.links.get(pageOf(place) + start) ?? []);
+	}
+
+	/** Goes to an address, if that is one of these places: behind the calls of the region, for one that returns. */
+	#goToOne(from: number, index: number, address: Int<'i64'>, places: readonly number[]): void {
 		const f = this.#f;
-		const {returns} = this.#region;
-		if (returns.length === 0) return;
+		if (places.length === 0) return;
 		const offset = f.let(address.sub(this.#codePageOffset()));
 		const page = pageOf(this.#blockOf(from).place);
-		for (const place of returns) f.if(offset.eq(BigInt(place - page)), () => this.#goTo(from, index, place));
+		for (const place of places) f.if(offset.eq(BigInt(place - page)), () => this.#goTo(from, index, place));
 	}
 
 	/** Goes to a block of the region, or leaves its branches. @param executed - instructions so far, if not all of the step's */
@@ -386,7 +393,10 @@ class RegionWriter {
 			f.store(state, 64, i32(0), CpuState.offset('rip'), this.#address);
 			this.#leave(i32(reason), this.#record);
 		};
-		f.ifUnlikely(this.#isWanted(this.#registers.budget()), () => stop(Stop.poll));
+		f.ifUnlikely(this.#isWanted(this.#registers.budget()), () => {
+			f.store(state, 32, i32(0), CpuState.offset('crossing'), table);
+			stop(Stop.poll);
+		});
 		const block = cachedBlock(f, state, this.#address);
 		f.ifUnlikely(block.isKnown.isZero(), () => stop(Stop.lookup));
 		if (top !== undefined) this.#forgetPages(block.page);

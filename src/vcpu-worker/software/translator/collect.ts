@@ -18,8 +18,8 @@ export interface CodeAround {
 	rankOf(first: number, place: number): number | undefined;
 }
 
-/** Finds the blocks of a region, and their first records: the one at a place, and those to which it and they lead, the most executed ones first. */
-export function collect({words, firstAt, rankOf}: CodeAround, begin: number): ReadonlyMap<number, number> {
+/** Finds the blocks of a region, and their first records: those at some places, and those to which they lead, the most executed ones first. */
+export function collect({words, firstAt, rankOf}: CodeAround, begins: readonly number[]): ReadonlyMap<number, number> {
 	const found = new Map<number, number>();
 	const pages = new Set<number>();
 	const pending = new Map<number, {readonly first: number; readonly rank: number}>();
@@ -29,7 +29,7 @@ export function collect({words, firstAt, rankOf}: CodeAround, begin: number): Re
 		const wanted = first === undefined ? undefined : (rank ?? rankOf(first, place));
 		if (first !== undefined && wanted !== undefined) pending.set(place, {first, rank: wanted});
 	};
-	add(begin, 0);
+	for (const begin of begins) add(begin, 0);
 	let count = 0;
 	while (pending.size > 0 && !isFull(found.size, count)) {
 		const [place, {first}] = [...pending].reduce((best, each) => (each[1].rank < best[1].rank ? each : best));

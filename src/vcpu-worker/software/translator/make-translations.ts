@@ -80,7 +80,7 @@ function servesAt({request, made}: Formed, other: TranslationRequest): number | 
 }
 
 function form(request: TranslationRequest): Formed {
-	const {pages, codeSize, features, offset, looksAlone} = request;
+	const {pages, codeSize, features, offset, looksAlone, links} = request;
 	const decoder = decoderFor(features);
 	const decoded = new Map<number, Int32Array>();
 	const found = new Map<number, readonly KnownStep[]>();
@@ -97,13 +97,13 @@ function form(request: TranslationRequest): Formed {
 			found.set(page.distance + at, knownSteps(records));
 		}
 	}
-	const region = formRegion(found, (place) => warm.has(place), looksAlone);
+	const region = formRegion(found, (place) => warm.has(place), {looksAlone, links});
 	return {request, region, made: describe(request, region, decoded)};
 }
 
 /** @param decoded - records of the blocks that the region is made of, whole */
 function describe(
-	{pages}: TranslationRequest,
+	{pages, links = []}: TranslationRequest,
 	{blocks, entries, pages: distances}: Region,
 	decoded: ReadonlyMap<number, Int32Array>,
 ): MadeRegion {
@@ -114,6 +114,7 @@ function describe(
 		entries,
 		counts: blocks.map(({steps}) => steps.length),
 		image: imageOf(blocks.map(own)),
+		links,
 		pages: distances.map((distance) => {
 			const {bytes} = pages.find((page) => page.distance === distance) as CodePage;
 			const ranges = blocks.flatMap(({place, steps}) =>

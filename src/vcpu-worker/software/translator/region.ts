@@ -33,6 +33,15 @@ export interface Region {
 	readonly comesBack: boolean;
 	/** See `TranslationRequest.looksAlone`. */
 	readonly looksAlone: boolean;
+	/** Places to which jumps and calls often go whose targets only running code knows, by the places of their instructions. */
+	readonly links: ReadonlyMap<number, readonly number[]>;
+}
+
+/** What else a region is to have. */
+export interface RegionOptions {
+	readonly looksAlone?: boolean | undefined;
+	/** See `TranslationRequest.links`. */
+	readonly links?: readonly number[] | undefined;
 }
 
 /** Most steps of a region, but for those of its last block: V8 takes long for large functions. */
@@ -48,7 +57,14 @@ export const isFull = (blocks: number, steps: number): boolean => blocks >= maxT
 /** A block alone as a region, which all branches leave. */
 export function loneRegion(steps: readonly KnownStep[]): Region {
 	const blocks = [{place: steps[0]?.start ?? 0, steps, follower: undefined, targets: []}];
-	const nothing = {numbers: new Map(), loops: new Map(), returns: [], comesBack: false, looksAlone: false};
+	const nothing = {
+		numbers: new Map(),
+		loops: new Map(),
+		returns: [],
+		comesBack: false,
+		looksAlone: false,
+		links: new Map(),
+	};
 	return {blocks, entries: [0], pages: [0], ...nothing};
 }
 
@@ -60,18 +76,24 @@ export function loneRegion(steps: readonly KnownStep[]): Region {
 export function formRegion(
 	found: ReadonlyMap<number, readonly KnownStep[]>,
 	isWarm: (place: number) => boolean,
-	looksAlone = false,
+	{looksAlone = false, links: pairs = []}: RegionOptions = {},
 ): Region {
 	const places = [...found.keys()];
 	const [first] = places;
 	const indices = new Map(places.map((place, index) => [place, index]));
 	const behind = new Set([...found].flatMap(([place, steps]) => returnsTo(place, steps)));
 	const returns = [...behind].filter((place) => found.has(place)).slice(0, maxReturns);
+	const links = new Map<number, number[]>();
+	for (const [index, to] of pairs.entries()) {
+		const from = pairs[index - 1] as number;
+		if (index % 2 === 1 && found.has(to)) links.set(from, [...(links.get(from) ?? []), to]);
+	}
 	const cut = [...found].map(([place, steps]) => cutBlock(place, steps, found));
 	const goesTo = cut.map(({place, steps, follower}) => {
 		const back = steps.some(isReturn) ? returns : [];
 		const next = follower === undefined ? [] : [follower.place];
-		return [...targetsOf(place, steps), ...next, ...back].flatMap((target) => indices.get(target) ?? []);
+		const linked = steps.flatMap((step) => (isUnknown(step) ? (links.get(pageOf(place) + step.start) ?? []) : []));
+		return [...targetsOf(place, steps), ...next, ...back, ...linked].flatMap((target) => indices.get(target) ?? []);
 	});
 	const followed = new Set(cut.flatMap(({place, steps, follower}) => [...targetsOf(place, steps), follower?.place]));
 	const isDirectCall = ({kind}: KnownStep) => directCalls.has(kind);
@@ -93,8 +115,9 @@ export function formRegion(
 		loops,
 		returns,
 		pages: [...new Set(places.map(pageOf))],
-		comesBack: entries.length > 1 && cut.some(({steps}) => steps.some(({kind}) => unknown.has(kind))),
+		comesBack: entries.length > 1 && cut.some(({steps}) => steps.some(isUnknown)),
 		looksAlone,
+		links,
 	};
 }
 
@@ -125,7 +148,12 @@ export const isDirect = (kind: number): boolean => direct.has(kind);
 export const isCall = (kind: number): boolean => calls.has(kind);
 
 /** A step returns to an address that a call has left. */
-export const isReturn = ({kind}: KnownStep): boolean => kind === returning;
+export const isReturn = ({kind}: KnownStep): boolean => isReturnKind(kind);
+/** Tells whether steps of a kind do so. */
+export const isReturnKind = (kind: number): boolean => kind === returning;
+
+/** A step jumps or calls to where only running code knows. */
+export const isUnknown = ({kind}: KnownStep): boolean => unknown.has(kind);
 
 /** Places to which steps of a block go. */
 const targetsOf = (place: number, steps: readonly KnownStep[]): number[] =>

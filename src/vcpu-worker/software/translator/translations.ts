@@ -12,6 +12,7 @@ import {
 	type TranslationSource,
 } from '#vcpu-worker/software/translation-store';
 import {collect} from './collect.ts';
+import {isReturnKind} from './region.ts';
 
 /** Decoded code of a page. */
 export interface KnownCode {
@@ -49,6 +50,14 @@ interface Module {
 	readonly numbers: Set<number>;
 }
 
+/** A way on which code often leaves a translation for another one: distances from the begin of the page of the block that it was asked for. */
+interface Crossing {
+	readonly from: number;
+	readonly to: number;
+	readonly head: number;
+	count: number;
+}
+
 /** A translation. */
 interface Known {
 	/** Heads of its blocks. */
@@ -57,6 +66,15 @@ interface Known {
 	readonly module: number;
 	/** The block that it was asked for. */
 	readonly begin: Begin;
+	/** Linear address of that one's page. */
+	readonly linear: bigint;
+	/** See `TranslationRequest.links`. */
+	readonly links: readonly number[];
+	/** Samples of how code leaves it, by {@link crossingKey}; undefined where it is not to have more. */
+	crossings: Map<number, Crossing> | undefined;
+	samples: number;
+	/** How often it has been made with more links. */
+	readonly joins: number;
 }
 
 /** What has been asked for. */
@@ -66,6 +84,8 @@ interface Asked extends HotBlock {
 	readonly isProgram: boolean;
 	/** Physical addresses of the pages that the request has, by how far they are from the block's. */
 	readonly frames: ReadonlyMap<number, number>;
+	/** The translation of the block that is to be replaced by one that has more links. */
+	readonly joined?: {readonly number: number; readonly links: readonly number[]};
 }
 
 /** A block at which a region begins too has been executed this part of what a hot one has: a shift. */
@@ -93,6 +113,13 @@ const maxExecutions = 2 ** 30;
 const mostStraddles = 16;
 /** Blocks whose translations have no looks in common, at most. */
 const maxAlone = 4096;
+/** Samples of how code leaves a translation, after which it is made anew with where that goes: a part of the executions of a hot block, a shift. */
+const joinShift = 5;
+/** Part of those samples that a way on which it leaves has at least, and how many such ways. */
+const leastCrossings = 1 / 16;
+const maxLinks = 8;
+/** How often a translation is made anew so. */
+const maxJoins = 3;
 /** Stands for the first record of a block of a region that this processor does not have. */
 const notThere = 0;
 
@@ -178,7 +205,13 @@ export class Translations {
 			return;
 		}
 		const id = ++this.#lastId;
-		const {pages, frames} = this.#around(block, code, isWorth ? Math.min(executed, this.heat) : this.heat);
+		const {pages, frames} = this.#around(
+			block,
+			code,
+			isWorth ? Math.min(executed, this.heat) : this.heat,
+			[],
+			new Set(),
+		);
 		this.#asked.set(id, {...block, rest, isProgram, frames});
 		this.#tell();
 		core.count(head, whileWanted);
@@ -209,8 +242,16 @@ export class Translations {
 	/**
 	 * Finds the code that a region of a hot block may have.
 	 * @param executed - how often the block has been executed, beside which others are
+	 * @param begins - distances of other blocks that it is to have
+	 * @param joined - translations whose blocks are as hot
 	 */
-	#around({linear, page, offset, codeSize}: HotBlock, own: KnownCode, executed: number) {
+	#around(
+		{linear, page, offset, codeSize}: Omit<HotBlock, 'head'>,
+		own: KnownCode,
+		executed: number,
+		begins: readonly number[],
+		joined: ReadonlySet<number>,
+	) {
 		const core = this.#core;
 		const {heat} = this;
 		const frames = new Map([[0, page]]);
@@ -226,23 +267,25 @@ export class Translations {
 			}
 			return codes.get(distance);
 		};
+		const isJoined = (first: number) => joined.has(core.translationOf(headOf(first)) ?? 0);
 		const found = collect(
 			{
 				words: core.words,
 				firstAt: (place) => codeAt(pageOf(place))?.first(place - pageOf(place)),
 				rankOf: (first, place) => {
 					const executions = core.leftOf(headOf(first));
+					if (isJoined(first)) return 0;
 					if (executions === undefined) return pageOf(place) === 0 ? 0 : undefined;
 					if (executions > maxExecutions) return 0;
 					return executions > heat - (executed >> rareShift) ? undefined : executions;
 				},
 			},
-			offset,
+			[offset, ...begins],
 		);
 		const pages = [...new Set([...found.keys()].map(pageOf))].map((distance): CodePage => {
 			const places = [...found].filter(([place]) => pageOf(place) === distance);
 			const least = Math.max(executed >> warmShift, 1);
-			const isWarm = (first: number) => (core.leftOf(headOf(first)) ?? heat) <= heat - least;
+			const isWarm = (first: number) => isJoined(first) || (core.leftOf(headOf(first)) ?? heat) <= heat - least;
 			const offsets = (list: typeof places) => Uint16Array.from(list, ([place]) => place - distance);
 			const bytes = (codes.get(distance) as KnownCode).bytes.slice();
 			return {distance, bytes, known: offsets(places), warm: offsets(places.filter(([, first]) => isWarm(first)))};
@@ -283,9 +326,11 @@ export class Translations {
 		const executions = code?.executions(asked.offset);
 		if (code === undefined || executions === undefined || first === undefined) return;
 		const head = headOf(first);
-		if (core.leftOf(head) === undefined) return;
+		const replaced = asked.joined?.number;
+		if (replaced === undefined ? core.leftOf(head) === undefined : core.translationOf(head) !== replaced) return;
 		const {rest} = asked;
 		if (answer.kind === 'made' && this.#install(answer, asked, code)) return;
+		if (asked.joined !== undefined) return;
 		if (rest > 0) this.#countOn({...asked, head}, executions);
 		else core.count(head, answer.kind === 'made' ? executions : Math.max(executions, refusedExecutions));
 	}
@@ -298,6 +343,7 @@ export class Translations {
 		const firsts = this.#firstsOf(region, answer.begin, asked, code);
 		// To decode one block may have others forgotten.
 		if (firsts === undefined || core.codeEpoch !== epoch) return core.codeEpoch !== epoch;
+		const replaced = asked.joined?.number;
 		const number = this.#number();
 		let module = this.#modules.get(answer.number);
 		if (module === undefined) {
@@ -309,15 +355,34 @@ export class Translations {
 		const distances = region.pages.map(({distance}) => distance);
 		for (const entry of region.entries) {
 			const first = firsts[entry] as number;
-			if (first === notThere || core.leftOf(headOf(first)) === undefined) continue;
-			core.enter(headOf(first), number, entryOf(entry, distances.indexOf(pageOf(region.places[entry] as number))));
+			if (first === notThere) continue;
+			const head = headOf(first);
+			const isFree = core.leftOf(head) !== undefined;
+			if (!isFree && (replaced === undefined || core.translationOf(head) !== replaced)) continue;
+			core.enter(head, number, entryOf(entry, distances.indexOf(pageOf(region.places[entry] as number))));
 		}
 		const heads = firsts.filter((first) => first !== notThere).map(headOf);
 		for (const head of heads) this.#addWithin(head, number);
 		module.numbers.add(number);
-		const {page, offset, codeSize} = asked;
-		this.#known.set(number, {heads, module: answer.number, begin: {page, offset, codeSize}});
+		const {page, offset, codeSize, linear} = asked;
+		const joins = replaced === undefined ? 0 : (this.#known.get(replaced)?.joins ?? 0) + 1;
+		this.#known.set(number, {
+			...{
+				heads,
+				module: answer.number,
+				begin: {page, offset, codeSize},
+				linear,
+				links: asked.joined?.links ?? [],
+				joins,
+			},
+			...{crossings: joins < maxJoins ? new Map() : undefined, samples: 0},
+		});
 		this.#taken++;
+		if (
+			replaced !== undefined &&
+			!this.#known.get(replaced)?.heads.some((head) => core.translationOf(head) === replaced)
+		)
+			this.#release(replaced);
 		return true;
 	}
 
@@ -414,6 +479,60 @@ export class Translations {
 		this.#tell();
 	}
 
+	/**
+	 * Notes on which way code was about to leave a translation when it stopped, which comes about now and then. A translation that is often left for others
+	 * is made anew with these in it. While no code is executed, and nobody goes on at a record.
+	 */
+	attendCrossing(): void {
+		const core = this.#core;
+		const {state} = core;
+		if (state.crossing === 0) return;
+		const number = translationAt(state.crossing);
+		state.crossing = 0;
+		const known = this.#known.get(number);
+		const {record} = state;
+		if (known?.crossings === undefined || isReturnKind(core.kindOf(record))) return;
+		const block = core.longBlock();
+		const other = block === 0 ? undefined : core.translationOf(block);
+		if (other === undefined || other === number) return;
+		const key = crossingKey(record, block);
+		const crossing = known.crossings.get(key);
+		if (crossing !== undefined) crossing.count++;
+		else {
+			const from = Number(state.codePage - known.linear) + core.startOf(record);
+			const to = Number(state.rip - known.linear);
+			known.crossings.set(key, {from, to, head: block, count: 1});
+		}
+		if (++known.samples >= Math.max(this.heat >> joinShift, 1)) this.#join(number, known, known.crossings);
+	}
+
+	/** Asks for a translation with those in it for which it is often left. */
+	#join(number: number, known: Known, crossings: ReadonlyMap<number, Crossing>): void {
+		const core = this.#core;
+		const {begin, linear} = known;
+		const least = known.samples * leastCrossings;
+		known.crossings = new Map();
+		known.samples = 0;
+		const code = this.#codeOf(begin.page, begin.codeSize);
+		const ways = [...crossings.values()].filter(({count, from, to}) => count >= least && isNear(from) && isNear(to));
+		const others = ways.map(({head}) => core.translationOf(head) ?? 0);
+		if (code === undefined || ways.length === 0 || core.frameOf(linear) !== begin.page) return;
+		if (this.#asked.size >= this.#mostAsked || !this.allowance.spend()) return;
+		const most = ways.sort((one, other) => other.count - one.count).slice(0, maxLinks);
+		const links = [...known.links, ...most.flatMap(({from, to}) => [from, to])];
+		const begins = links.filter((_, index) => index % 2 === 1);
+		const joined = new Set([number, ...others]);
+		const {pages, frames} = this.#around({...begin, linear}, code, this.heat, begins, joined);
+		const id = ++this.#lastId;
+		const isProgram = (core.state.modeKey & userCode) !== 0;
+		const [{offset, codeSize}, features] = [begin, announcedKey(core.announced)];
+		this.#asked.set(id, {...begin, linear, head: 0, rest: 0, isProgram, frames, joined: {number, links}});
+		const looksAlone = this.#alone.has(keyOf(begin));
+		known.crossings = undefined;
+		const request = {id, offset, pages, codeSize, features, mayMake: true, looksAlone, links};
+		for (const answer of this.#source.ask(request)) this.#hear(answer);
+	}
+
 	#addWithin(head: number, number: number): void {
 		const numbers = this.#within.get(head);
 		if (numbers === undefined) this.#within.set(head, new Set([number]));
@@ -446,6 +565,12 @@ export class Translations {
 }
 
 const keyOf = ({page, offset, codeSize}: Begin): string => `${page} ${offset} ${codeSize}`;
+
+/** A number for a way from a record to a block. */
+const crossingKey = (record: number, block: number): number => (record / MicroOp.size) * 2 ** 26 + block / MicroOp.size;
+
+/** A distance that code may be at. */
+const isNear = (distance: number): boolean => Math.abs(distance) < 2 ** 31;
 
 /** The head of a block that has one. */
 const headOf = (first: number): number => first - MicroOp.size;
