@@ -83,6 +83,10 @@ export class DeadlineDisk implements Disk {
 		return this.#disk.measure();
 	}
 
+	settle(): Promise<void> {
+		return this.#disk.settle();
+	}
+
 	close(): Promise<void> {
 		this.#timer?.cancel();
 		return this.#disk.close();

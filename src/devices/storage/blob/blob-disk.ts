@@ -88,6 +88,8 @@ export class BlobDisk implements Disk {
 
 	async measure(): Promise<void> {}
 
+	async settle(): Promise<void> {}
+
 	async close(): Promise<void> {
 		this.#leaving.abort(new Error('the disk is closed'));
 		await Promise.allSettled([...this.#loading.values(), ...this.#keeping]);

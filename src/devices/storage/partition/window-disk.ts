@@ -60,6 +60,10 @@ export class WindowDisk implements Disk, Splitter {
 
 	async measure(): Promise<void> {}
 
+	settle(): Promise<void> {
+		return this.#below.settle();
+	}
+
 	close(): Promise<void> {
 		return this.#below.close();
 	}

@@ -83,6 +83,10 @@ export class StripedDisk implements Disk, Splitter {
 	/** How long it is is decided when it is opened. */
 	async measure(): Promise<void> {}
 
+	async settle(): Promise<void> {
+		await Promise.all(this.#disks.map((disk) => disk.settle()));
+	}
+
 	async close(): Promise<void> {
 		await Promise.all(this.#disks.map((disk) => disk.close()));
 	}
