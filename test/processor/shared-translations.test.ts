@@ -140,6 +140,44 @@ test('a program’s blocks ask long before they are hot where the store has time
 	t.is(until(kernel, true), until(kernel, false));
 });
 
+test('a kernel’s blocks ask as soon when it has served programs for a while', (t) => {
+	/** MOV ECX,20000; again: DEC ECX; JNZ again; HLT. */
+	const loop = [0xb9, 0x20, 0x4e, 0, 0, 0xff, 0xc9, 0x75, 0xfc, 0xf4];
+	const kernelAt = codeAt + 0x1000;
+	/** Instructions of the kernel until something is asked for, so many after a program has asked. */
+	const until = (served: bigint) => {
+		let asked = 0;
+		const translations: TranslationSource = {
+			ask() {
+				asked++;
+				return [];
+			},
+			take: () => undefined,
+			mayHave: () => false,
+			hasTime: () => true,
+		};
+		const {processor, ram} = startBytes(loop, codeAt, {translations});
+		ram.set(loop, kernelAt);
+		processor.heat = 4000;
+		const {state} = processor.core;
+		const begin = (rip: number, code: object, stack: object) => {
+			state.rip = BigInt(rip);
+			Object.assign(state.segments[1] as object, code);
+			Object.assign(state.segments[2] as object, stack);
+			processor.changed();
+			const [before, start] = [asked, state.instructions];
+			for (let index = 0; index < enough && asked === before; index++) processor.run(turn);
+			t.is(asked, before + 1);
+			return Number(state.instructions - start);
+		};
+		begin(codeAt, {selector: 0x33, attributes: 0xa0fb}, {selector: 0x2b, attributes: 0xc0f3});
+		state.instructions += served;
+		return begin(kernelAt, {selector: 8, attributes: 0xa09b}, {selector: 0x10, attributes: 0xc093});
+	};
+	const [soon, late] = [until(0n), until(2n ** 26n)];
+	t.true(late < soon / 2, `${late} ${soon}`);
+});
+
 test('a program’s block that has no time now asks again', (t) => {
 	let calls = 0;
 	const asked: number[] = [];

@@ -104,9 +104,12 @@ const mostTaken = 64;
 const refusedExecutions = 10_000;
 /** Executions of a block that waits: more than it can have. */
 const whileWanted = 2 ** 31 - 1;
-/** Of the executions until a program's block is hot: the part after which it is translated where that keeps nobody from work, and until it asks again. Shifts. */
-const programShift = 2;
-const againShift = 3;
+/** Of the executions until a block is hot: the part after which it is translated where that keeps nobody from work. A shift. */
+const earlyShift = 2;
+/** The same until it asks again: a program's block, and one of the kernel's, of which a boot has many more. */
+const againShift = {program: 3, kernel: 2} as const;
+/** Instructions in which a small system comes up when its first program has begun: what the kernel does then is not worth more than before. */
+const bootsWithin = 2n ** 25n;
 /** More than any block that is not hot has to be executed. */
 const maxExecutions = 2 ** 30;
 /** Accesses across pages that go by one look, in a run of code: from so many on the interpreter takes too much time. */
@@ -151,6 +154,8 @@ export class Translations {
 	#bytes = 0;
 	/** Translations that it has taken. */
 	#taken = 0;
+	/** When a program's block was worth a translation for the first time, in instructions. */
+	#programsSince: bigint | undefined;
 
 	/** @param processors - of the machine, which share what it may ask for */
 	constructor(core: Core, codeOf: CodeOf, source: TranslationSource, processors: number) {
@@ -188,7 +193,9 @@ export class Translations {
 		const rest = core.restOf(head);
 		const executed = executions - rest;
 		const isProgram = (core.state.modeKey & userCode) !== 0;
-		const isWorth = rest === 0 || (isProgram && executed >= executions >> programShift && this.#source.hasTime());
+		const isRepeated = isProgram || this.#servesPrograms;
+		const isWorth = rest === 0 || (isRepeated && executed >= executions >> earlyShift && this.#source.hasTime());
+		if (isProgram && isWorth) this.#programsSince ??= core.state.instructions;
 		if (!isWorth && !this.#source.mayHave(Begins.keyOf(code.bytes, offset, codeSize))) {
 			this.#countOn({head, rest, isProgram}, executions);
 			return;
@@ -221,14 +228,19 @@ export class Translations {
 		for (const answer of this.#source.ask(request)) this.#hear(answer);
 	}
 
+	/** What the kernel does it does for programs by now, again and again, and not once as in its boot. */
+	get #servesPrograms(): boolean {
+		return this.#programsSince !== undefined && this.#core.state.instructions - this.#programsSince > bootsWithin;
+	}
+
 	/**
-	 * Has a block that is not hot counted until it may ask again: one of a program, which is translated before it is hot where there is time for that.
+	 * Has a block that is not hot counted until it may ask again: it is translated before it is hot where there is time for that.
 	 * @param executions - how many it takes in all until it is hot
 	 */
 	#countOn({head, rest, isProgram}: Pick<Asked, 'head' | 'rest' | 'isProgram'>, executions: number): void {
-		const early = (executions >> programShift) - (executions - rest);
-		const next = early > 0 ? early : Math.max(executions >> againShift, 1);
-		const now = isProgram ? Math.min(next, rest) : rest;
+		const early = (executions >> earlyShift) - (executions - rest);
+		const shift = isProgram ? againShift.program : againShift.kernel;
+		const now = Math.min(early > 0 ? early : Math.max(executions >> shift, 1), rest);
 		this.#core.count(head, now, rest - now);
 	}
 
