@@ -410,6 +410,14 @@ export class Core {
 		frames.set(number, page);
 	}
 
+	/** Where the page of a linear address is, if blocks of it are known in the present mode: as a processor goes by its TLB for code. */
+	codePageOf(low: number, high: number): CodePage | undefined {
+		const {frames, pages} = this.#present;
+		const number = pageNumber(low, high);
+		const page = frames.get(number);
+		return page === undefined ? undefined : {page, isGlobal: !pages.has(number)};
+	}
+
 	/** Finds the block at a linear address that is known, for the mode of now; 0 where none is. */
 	find(low: number, high: number): number {
 		this.begin();

@@ -514,7 +514,7 @@ export class Processor implements Parts, Compared {
 			return known;
 		}
 		state.blockMisses++;
-		const translation = this.mmu.fetch(low, high);
+		const translation = core.codePageOf(low, high) ?? this.mmu.fetch(low, high);
 		if (translation === undefined) return refuse(new GuestFault(state.vector, state.errorCode));
 		const record = this.#code.block(translation.page, low & (pageBytes - 1), codeSize);
 		// Code in device memory: there is none that a processor could execute again and again.

@@ -27,9 +27,12 @@ export class Rewrites {
 	 */
 	times(number: number, lines: Lines, now: number, more = 0): number {
 		const page = this.#pages.get(number);
-		if (page !== undefined) forget(page, now);
 		let most = 0;
-		for (const line of page === undefined ? [] : numbersOf(lines)) most = Math.max(most, page?.times[line] as number);
+		if (page !== undefined) {
+			forget(page, now);
+			for (let line = 0; line < linesEach; line++)
+				if (hasLine(lines, line)) most = Math.max(most, page.times[line] as number);
+		}
 		return Math.min(most + more, maxTimes);
 	}
 
@@ -37,7 +40,8 @@ export class Rewrites {
 	note(number: number, lines: Lines, now: number): void {
 		const page = this.#pages.get(number) ?? {times: new Uint8Array(linesEach), since: now};
 		forget(page, now);
-		for (const line of numbersOf(lines)) page.times[line] = Math.min((page.times[line] as number) + 1, maxTimes);
+		for (let line = 0; line < linesEach; line++)
+			if (hasLine(lines, line)) page.times[line] = Math.min((page.times[line] as number) + 1, maxTimes);
 		this.#pages.delete(number);
 		this.#pages.set(number, page);
 		const [oldest] = this.#pages.keys();
@@ -52,7 +56,5 @@ function forget(page: Page, now: number): void {
 	for (const [line, times] of page.times.entries()) page.times[line] = Math.max(times - count, 0);
 }
 
-const numbersOf = ({low, high}: Lines): number[] =>
-	Array.from({length: linesEach}, (_, line) => line).filter(
-		(line) => (((line < 32 ? low : high) >>> (line % 32)) & 1) !== 0,
-	);
+const hasLine = ({low, high}: Lines, line: number): boolean =>
+	(((line < 32 ? low : high) >>> (line % 32)) & 1) !== 0;
