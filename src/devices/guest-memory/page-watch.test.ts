@@ -76,9 +76,9 @@ test('a processor that has missed writes is told so, and then of those that foll
 		reader.begin(page, lines(0, 1));
 		writer.written(page * pageBytes, 1);
 	};
-	for (let round = 0; round < 1024; round++) write(round % 8);
-	t.is(told(reader)?.length, 1024, 'as many as the log holds');
-	for (let round = 0; round < 1025; round++) write(round % 8);
+	for (let round = 0; round < 8192; round++) write(round % 8);
+	t.is(told(reader)?.length, 8192, 'as many as the log holds');
+	for (let round = 0; round < 8193; round++) write(round % 8);
 	t.is(told(reader), undefined);
 	write(7);
 	t.deepEqual(told(reader), [[7, [0]]]);
@@ -100,8 +100,38 @@ test('an entry that a writer is at when the log has gone round is no mixture: it
 	write();
 	t.deepEqual(told(reader), [[3, [0]]]);
 	log[inside] = 0;
-	for (let round = 2; round < 1025; round++) write();
-	t.is(told(reader)?.length, 1023);
+	for (let round = 2; round < 8193; round++) write();
+	t.is(told(reader)?.length, 8191);
+});
+
+test('a write that is not told yet keeps nobody from those behind it, and comes when it is', (t) => {
+	const {handle} = sample(3);
+	const [writer, reader, other] = [0, 1, 2].map((self) => new PageWatch(handle, self)) as [
+		PageWatch,
+		PageWatch,
+		PageWatch,
+	];
+	for (const page of [3, 4]) reader.begin(page, lines(0, 1));
+	const log = new Int32Array(handle.log);
+	// A thread that has begun an entry, and not gone on.
+	const [begun, number, page, low] = [0, 8, 9, 10];
+	log[begun] = 1;
+	writer.written(4 * pageBytes, 1);
+	t.deepEqual(told(reader), [[4, [0]]]);
+	log[page] = 3;
+	log[low] = 1;
+	log[number] = 1;
+	t.deepEqual(told(reader)?.[0], [3, [0]]);
+	t.deepEqual(told(reader), []);
+	// The log has gone round before that thread goes on.
+	log[number] = 0;
+	t.is(told(other)?.length, 1);
+	for (let round = 2; round < 8193; round++) {
+		reader.begin(4, lines(0, 1));
+		writer.written(4 * pageBytes, 1);
+	}
+	t.is(told(other), undefined);
+	t.deepEqual(told(other), []);
 });
 
 /** Threads that write, and what they do in a round; the rounds, in each of which the reader ends with what was written last. */

@@ -6,8 +6,10 @@
 const lineShift = 6;
 const pageShift = 12;
 
-/** Writes that the log holds. A processor that has missed more forgets all that it remembers. */
-const logEntries = 1024;
+/** Writes that the log holds: more than Linux patches at once while others wait. A processor that has missed more forgets all that it remembers. */
+const logEntries = 8192;
+/** Words before its entries, which begin where one would: writes that were begun, and those that no entry has told. */
+const Log = {begun: 0, lost: 1} as const;
 /** Words of an entry of the log: its number plus one, page, lower and upper lines, writer; threads that are writing it. */
 const Entry = {number: 0, page: 1, low: 2, high: 3, writer: 4, inside: 5, words: 8} as const;
 
@@ -21,7 +23,7 @@ interface WatcherWord {
 export interface PageWatchHandle {
 	/** Two words of lines for each page. Pages are counted by where they lie in the memory of RAM. */
 	readonly lines: SharedArrayBuffer;
-	/** Number of writes, then the entries of the log. */
+	/** Words of the log, then its entries. */
 	readonly log: SharedArrayBuffer;
 	/** A word for each processor, and the bit in it that says that the log has grown. */
 	readonly watchers: readonly WatcherWord[];
@@ -61,8 +63,10 @@ export class PageWatch {
 	readonly #bit: number;
 	/** The processor whose thread this is; -1 for none. */
 	readonly #self: number;
-	/** Writes that {@link read} has given. */
+	/** Writes that {@link read} has given, but for some behind. */
 	#read: number;
+	/** Of those that no entry has told. */
+	#lost: number;
 	readonly #own: Lines = {low: 0, high: 0};
 
 	/** @param self - the processor that runs on this thread, which its own writes are not told */
@@ -72,7 +76,8 @@ export class PageWatch {
 		this.#watchers = watchers.map(({memory, byteOffset}) => new Int32Array(memory.buffer, byteOffset, 1));
 		this.#bit = bit;
 		this.#self = self;
-		this.#read = Atomics.load(this.#log, 0);
+		this.#lost = Atomics.load(this.#log, Log.lost);
+		this.#read = Atomics.load(this.#log, Log.begun);
 	}
 
 	/** True where some processor remembers bytes of the page. */
@@ -102,27 +107,32 @@ export class PageWatch {
 	}
 
 	/**
-	 * Calls `visit` for writes of others since the last call.
+	 * Calls `visit` for writes of others since the last call. Of one that is not told yet its writer tells when it has: that and those behind it
+	 * come with the next call.
 	 * @returns false where some are not known any more: whatever is remembered may be wrong
 	 */
 	read(visit: (page: number, lines: Lines) => void): boolean {
 		const log = this.#log;
-		const end = Atomics.load(log, 0);
+		const lost = Atomics.load(log, Log.lost);
+		const end = Atomics.load(log, Log.begun);
 		const own = this.#own;
-		for (; this.#read !== end; this.#read = (this.#read + 1) | 0) {
-			const at = entryAt(this.#read);
-			const number = (this.#read + 1) | 0;
-			// A writer between number and entry, or one that has gone round meanwhile.
-			if (Atomics.load(log, at + Entry.number) !== number) break;
+		let isWhole = lost === this.#lost && ((end - this.#read) | 0) <= logEntries;
+		let next = end;
+		for (let count = this.#read; isWhole && count !== end; count = (count + 1) | 0) {
+			const at = entryAt(count);
+			const number = (count + 1) | 0;
+			const isTold = Atomics.load(log, at + Entry.number) === number;
 			const page = log[at + Entry.page] as number;
 			own.low = log[at + Entry.low] as number;
 			own.high = log[at + Entry.high] as number;
 			const writer = log[at + Entry.writer];
-			if (Atomics.load(log, at + Entry.number) !== number) break;
-			if (writer !== this.#self || this.#self < 0) visit(page, own);
+			if (isTold && Atomics.load(log, at + Entry.number) === number) {
+				if (writer !== this.#self || this.#self < 0) visit(page, own);
+			} else if (((Atomics.load(log, Log.begun) - count) | 0) > logEntries) isWhole = false;
+			else if (next === end) next = count;
 		}
-		const isWhole = this.#read === end;
-		this.#read = end;
+		this.#lost = lost;
+		this.#read = isWhole ? next : end;
 		return isWhole;
 	}
 
@@ -133,13 +143,14 @@ export class PageWatch {
 		const high = Atomics.and(this.#lines, page * 2 + 1, ~own.high) & own.high;
 		if ((low | high) === 0) return;
 		const log = this.#log;
-		const count = Atomics.add(log, 0, 1);
+		const count = Atomics.add(log, Log.begun, 1);
 		const at = entryAt(count);
 		// Nobody takes an entry that is half of one write and half of another: while one is being written it has no number, and where
-		// another still writes it, since the log has gone round meanwhile, it stays without.
+		// another still writes it, since the log has gone round meanwhile, it stays without, and readers forget what they have.
 		const isAlone = Atomics.add(log, at + Entry.inside, 1) === 0;
 		Atomics.store(log, at + Entry.number, 0);
-		if (isAlone) {
+		if (!isAlone || ((Atomics.load(log, Log.begun) - count) | 0) > logEntries) Atomics.add(log, Log.lost, 1);
+		else {
 			log[at + Entry.page] = page;
 			log[at + Entry.low] = low;
 			log[at + Entry.high] = high;
