@@ -1,3 +1,4 @@
+import {createHash} from 'node:crypto';
 import {
 	type Disk,
 	DiskError,
@@ -8,8 +9,10 @@ import {
 } from '#devices/storage/disk';
 import {DiskType, footerBytes, parseFooter} from '#devices/storage/vhd';
 import {isVmmError} from '#support/errors';
+import type {Reactor} from '#support/reactor';
 import {ChunkCache} from './chunk-cache.ts';
 import {blobError} from './errors.ts';
+import {LoopTurns} from './loop-turns.ts';
 import {type Patience, RangeSource, usualPatience} from './range-source.ts';
 
 /** What is asked for and kept at once. */
@@ -31,6 +34,8 @@ export interface BlobConfig {
 export interface BlobOptions {
 	/** Where chunks are kept; nowhere without it. */
 	readonly cache: string | undefined;
+	/** The thread's. */
+	readonly reactor: Pick<Reactor, 'after'>;
 	readonly patience?: Patience;
 }
 
@@ -45,9 +50,10 @@ export class BlobDisk implements Disk {
 		discardBytes: 0,
 		mostClearedBytes: chunkBytes,
 	};
-	readonly source: RangeSource;
+	readonly #source: RangeSource;
 	readonly #cache: ChunkCache | undefined;
 	readonly #leaving: AbortController;
+	readonly #turns: LoopTurns;
 	/** The last used are the last. */
 	readonly #inMemory = new Map<number, Buffer>();
 	readonly #loading = new Map<number, Promise<Buffer>>();
@@ -58,22 +64,49 @@ export class BlobDisk implements Disk {
 	/** What is on the server is another file now, which it stays: nothing more is read. */
 	#hasChanged = false;
 
-	private constructor(source: RangeSource, bytes: number, cache: ChunkCache | undefined, leaving: AbortController) {
-		this.source = source;
+	private constructor(
+		source: RangeSource,
+		bytes: number,
+		cache: ChunkCache | undefined,
+		leaving: AbortController,
+		turns: LoopTurns,
+	) {
+		this.#source = source;
 		this.bytes = bytes;
 		this.#cache = cache;
 		this.#leaving = leaving;
+		this.#turns = turns;
 	}
 
 	/** @throws VmmError DISK_BLOB_ */
-	static async open({url, format}: BlobConfig, {cache, patience = usualPatience}: BlobOptions): Promise<BlobDisk> {
+	static async open(config: BlobConfig, options: BlobOptions): Promise<BlobDisk> {
+		const turns = new LoopTurns(options.reactor);
+		try {
+			return await turns.during(() => BlobDisk.#open(config, options, turns));
+		} catch (error) {
+			turns.close();
+			throw error;
+		}
+	}
+
+	static async #open(
+		{url, format}: BlobConfig,
+		{cache, patience = usualPatience}: BlobOptions,
+		turns: LoopTurns,
+	): Promise<BlobDisk> {
 		const leaving = new AbortController();
 		const source = await RangeSource.open(url, patience, leaving.signal);
 		const bytes = format === 'flat' ? source.mark.bytes : await readFooter(source);
 		if (bytes === 0 || bytes % sectorBytes !== 0)
 			throw blobError('DISK_BLOB_CONTENT', {url, what: `it has ${bytes} bytes, which are no whole sectors`});
 		const chunks = cache === undefined ? undefined : await ChunkCache.open(cache, url, source.mark, chunkBytes);
-		return new BlobDisk(source, bytes, chunks, leaving);
+		return new BlobDisk(source, bytes, chunks, leaving, turns);
+	}
+
+	/** Tells the file from any other, as far as 31 bits do; not 0. */
+	get markNumber(): number {
+		const {bytes, validator} = this.#source.mark;
+		return createHash('sha256').update(`${bytes} ${validator}`).digest().readInt32LE(0) | 1;
 	}
 
 	submit(request: DiskRequest): void {
@@ -92,7 +125,8 @@ export class BlobDisk implements Disk {
 
 	async close(): Promise<void> {
 		this.#leaving.abort(new Error('the disk is closed'));
-		await Promise.allSettled([...this.#loading.values(), ...this.#keeping]);
+		await this.#turns.during(() => Promise.allSettled([...this.#loading.values(), ...this.#keeping]));
+		this.#turns.close();
 	}
 
 	async #fetch(request: DiskRequest): Promise<void> {
@@ -137,7 +171,11 @@ export class BlobDisk implements Disk {
 		return loading;
 	}
 
-	async #load(index: number): Promise<Buffer> {
+	#load(index: number): Promise<Buffer> {
+		return this.#turns.during(() => this.#loadInTurn(index));
+	}
+
+	async #loadInTurn(index: number): Promise<Buffer> {
 		if (this.#loads === mostLoads) await new Promise<void>((resolve) => this.#waiting.push(resolve));
 		else this.#loads++;
 		try {
@@ -155,10 +193,10 @@ export class BlobDisk implements Disk {
 	}
 
 	async #read(index: number, offset: number, length: number): Promise<Buffer> {
-		const {url} = this.source;
+		const {url} = this.#source;
 		if (this.#hasChanged) throw blobError('DISK_BLOB_CHANGED', {url, what: 'it was another one already'});
 		try {
-			const bytes = await this.source.read(offset, length);
+			const bytes = await this.#source.read(offset, length);
 			const keeping = this.#cache?.keep(index, bytes).finally(() => this.#keeping.delete(keeping as Promise<void>));
 			if (keeping !== undefined) this.#keeping.add(keeping);
 			return bytes;

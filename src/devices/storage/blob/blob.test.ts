@@ -89,8 +89,11 @@ async function read(disk: BlobDisk, offset: number, length: number): Promise<Buf
 	return error === DiskError.NONE ? request.room.bytes : error;
 }
 
+/** No reactor has the tests' thread: Node's loop goes by itself. */
+const reactor = {after: () => ({cancel() {}})};
+
 const open = async (t: ExecutionContext, url: string, cache?: string, given: Patience = patience) => {
-	const disk = await BlobDisk.open({url, format: 'flat'}, {cache, patience: given});
+	const disk = await BlobDisk.open({url, format: 'flat'}, {reactor, cache, patience: given});
 	t.teardown(() => disk.close());
 	return disk;
 };
@@ -290,7 +293,7 @@ test('a fixed VHD is the disk before its footer, and nothing else is one', async
 		footer.writeUInt32BE(~footer.reduce((sum, byte) => sum + byte, 0) >>> 0, 64);
 		server.content = Buffer.concat([content, footer]);
 	};
-	const openVhd = () => BlobDisk.open({url: server.url, format: 'vhd1'}, {cache: undefined, patience});
+	const openVhd = () => BlobDisk.open({url: server.url, format: 'vhd1'}, {reactor, cache: undefined, patience});
 	sign();
 	const disk = await openVhd();
 	t.teardown(() => disk.close());

@@ -1,5 +1,3 @@
-import {createHash} from 'node:crypto';
-import {BlobDisk, blobError, usualCacheFolder} from '#devices/storage/blob';
 import {invalidValue} from '#support/options';
 import {type DiskKind, parseWords} from './disk-kind.ts';
 import type {BlobSource} from './disk-source.ts';
@@ -30,13 +28,16 @@ export const blobKind: DiskKind<BlobSource> = {
 		(cache === undefined || cache === false || (typeof cache === 'string' && cache !== '')),
 	// What the first worker's server said.
 	sharedBytes: () => 8,
-	async open({url, format, cache = usualCacheFolder()}, {isReadOnly, memory, offset}) {
+	async open({url, format, cache}, {isReadOnly, reactor, memory, offset}) {
+		const {BlobDisk, blobError, usualCacheFolder} = await import('#devices/storage/blob');
 		if (!isReadOnly) throw blobError('DISK_BLOB_WRITTEN', {url});
-		const disk = await BlobDisk.open({url, format}, {cache: cache === false ? undefined : cache});
-		const {bytes, validator} = disk.source.mark;
-		const own = createHash('sha256').update(`${bytes} ${validator}`).digest().readInt32LE(0) | 1;
-		const told = Atomics.compareExchange(new Int32Array(memory, offset, 1), 0, 0, own);
-		if (told === 0 || told === own) return disk;
+		const disk = await BlobDisk.open(
+			{url, format},
+			{reactor, cache: cache === false ? undefined : (cache ?? usualCacheFolder())},
+		);
+		const {markNumber} = disk;
+		const told = Atomics.compareExchange(new Int32Array(memory, offset, 1), 0, 0, markNumber);
+		if (told === 0 || told === markNumber) return disk;
 		await disk.close();
 		throw blobError('DISK_BLOB_CHANGED', {url, what: 'another worker of the disk has found another one'});
 	},

@@ -1,4 +1,3 @@
-import {CryptDisk, readKey} from '#devices/storage/crypt';
 import type {Disk} from '#devices/storage/disk';
 import {checkPath, invalidValue, optionError} from '#support/options';
 import {type DiskKind, nestedOption, parseWords} from './disk-kind.ts';
@@ -23,6 +22,7 @@ export const cryptKind: DiskKind<CryptSource> = {
 	disks: ({disk}) => [disk],
 	sharedBytes: () => 0,
 	async open({keyFile}, {disks}) {
+		const {CryptDisk, readKey} = await import('#devices/storage/crypt');
 		const key = await readKey(keyFile);
 		try {
 			return new CryptDisk(disks[0] as Disk, key);

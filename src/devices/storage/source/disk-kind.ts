@@ -57,7 +57,7 @@ export interface DiskKind<S extends DiskSource> {
 	readonly isVolatile?: true;
 	/** Bytes that the workers of one share, a multiple of 8, without those of its {@link disks}. */
 	sharedBytes(source: S): number;
-	/** @throws VmmError */
+	/** Loads what only such disks want. @throws VmmError */
 	open(source: S, opening: DiskOpening): Promise<Disk>;
 }
 

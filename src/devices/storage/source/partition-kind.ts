@@ -1,5 +1,4 @@
 import type {Disk} from '#devices/storage/disk';
-import {findPartition, WindowDisk} from '#devices/storage/partition';
 import {invalidValue, optionError, parseSize} from '#support/options';
 import {type DiskKind, nestedOption, parseWords} from './disk-kind.ts';
 import type {PartitionSource} from './disk-source.ts';
@@ -43,6 +42,7 @@ export const partitionKind: DiskKind<PartitionSource> = {
 	disks: ({disk}) => [disk],
 	sharedBytes: () => 0,
 	async open({number, uuid, label, offset, length}, {disks}) {
+		const {findPartition, WindowDisk} = await import('#devices/storage/partition');
 		const disk = disks[0] as Disk;
 		if (offset !== undefined && length !== undefined) return new WindowDisk(disk, {start: offset, length});
 		const wanted = {
