@@ -276,7 +276,6 @@ test('a server that does not answer in time is an error, and keeps no disk from 
 	short.partMs = 200;
 	server.answer = () => {};
 	t.is(await read(disk, 0, 512), DiskError.IO);
-	t.is(server.asked.length, 2);
 	const reading = read(other, 0, 512);
 	await other.close();
 	t.is(await reading, DiskError.IO);
