@@ -135,7 +135,10 @@ test('what is held is in a snapshot, and is done in the machine that is restored
 	await two.until(() => two.status(0) !== pending && two.status(1) !== pending);
 	t.deepEqual([two.status(0), two.status(1)], [OK, OK]);
 	t.deepEqual(
-		two.driver.used().map(([head]) => head),
+		two.driver
+			.used()
+			.map(([head]) => head)
+			.toSorted((one, other) => one - other),
 		[0, 3],
 	);
 	t.deepEqual(
