@@ -76,15 +76,15 @@ export class TokenBuckets {
 			let waitNs = 0;
 			for (let index = 0; index < limits.length; index++) {
 				const limit = limits[index] as number;
-				const left = tokens[index] as number;
+				if (limit === 0 || !isOf(index, isRead)) continue;
 				// Less than one operation is none; of bytes any is enough.
-				const least = limitTable[index]?.unit === 'operations' ? 1 : 0;
-				if (limit > 0 && isOf(index, isRead) && left < least) waitNs = Math.max(waitNs, ((least - left) * 1e9) / limit);
+				const missing = (countsBytes[index] === 1 ? 0 : 1) - (tokens[index] as number);
+				if (missing > 0) waitNs = Math.max(waitNs, (missing * 1e9) / limit);
 			}
 			if (waitNs > 0 && !isOwed) return Math.ceil(waitNs);
 			for (let index = 0; index < limits.length; index++)
 				if (limits[index] !== 0 && isOf(index, isRead))
-					tokens[index] = (tokens[index] as number) - (limitTable[index]?.unit === 'bytes' ? moved : 1);
+					tokens[index] = (tokens[index] as number) - (countsBytes[index] === 1 ? moved : 1);
 			return 0;
 		} finally {
 			unlock(this.#words, lockWord);
@@ -117,7 +117,9 @@ export class TokenBuckets {
 	}
 }
 
-function isOf(index: number, isRead: boolean): boolean {
-	const kind = limitTable[index]?.of;
-	return kind === 'all' || (kind === 'reads') === isRead;
-}
+/** By limit: whether it counts bytes, reads and writes. */
+const countsBytes = Uint8Array.from(limitTable, ({unit}) => (unit === 'bytes' ? 1 : 0));
+const countsReads = Uint8Array.from(limitTable, ({of}) => (of === 'writes' ? 0 : 1));
+const countsWrites = Uint8Array.from(limitTable, ({of}) => (of === 'reads' ? 0 : 1));
+
+const isOf = (index: number, isRead: boolean): boolean => (isRead ? countsReads : countsWrites)[index] === 1;
