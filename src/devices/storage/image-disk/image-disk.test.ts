@@ -48,8 +48,8 @@ class Guest {
 	/** Opens a file with all that it lies over. */
 	async openPath(path: string, options: Partial<ImageDiskParts> & {writable?: boolean; format?: string} = {}) {
 		const {writable = true, format, ...rest} = options;
-		const {image, close: closeImages} = await openDisk(path, {writable, format});
-		return this.open({...rest, image, closeImages});
+		const {image, files, close: closeImages} = await openDisk(path, {writable, format});
+		return this.open({...rest, image, files, closeImages});
 	}
 
 	run(disk: ImageDisk, values: Partial<DiskRequest>, ...ranges: readonly (readonly [number, number])[]) {

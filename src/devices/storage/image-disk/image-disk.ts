@@ -7,7 +7,7 @@ import {
 	requestError,
 } from '#devices/storage/disk';
 import {type DirectFile, FileIo, reopenDirect} from '#devices/storage/file';
-import {type DiskImage, type MappedRun, RunKind} from '#devices/storage/image';
+import {type DiskImage, type HostImageFile, type MappedRun, RunKind} from '#devices/storage/image';
 import {isVmmError} from '#support/errors';
 import {type EngineName, type IoEngine, openIoEngine} from '#support/io-engine';
 import type {Reactor} from '#support/reactor';
@@ -25,6 +25,8 @@ const mostClearedBytes = 2 ** 28;
 export interface ImageDiskParts {
 	/** The image; it and what it lies over are the disk's from now on. */
 	readonly image: DiskImage;
+	/** Their files, whose tables go the same way as data. */
+	readonly files?: readonly HostImageFile[];
 	/** Closes them. */
 	closeImages(): Promise<void>;
 	readonly reactor: Reactor;
@@ -47,6 +49,7 @@ export class ImageDisk implements Disk, ImageRequestOwner {
 	fault: unknown;
 	isClosing = false;
 	readonly #closeImages: () => Promise<void>;
+	readonly #files: readonly HostImageFile[];
 	readonly #engine: IoEngine;
 	/** Further descriptors of the files, for direct I/O. */
 	readonly #direct: Direct;
@@ -60,8 +63,10 @@ export class ImageDisk implements Disk, ImageRequestOwner {
 	#emptied: (() => void) | undefined;
 	#closing: Promise<void> | undefined;
 
-	private constructor({image, closeImages}: ImageDiskParts, engine: IoEngine, direct: Direct) {
+	private constructor({image, files = [], closeImages}: ImageDiskParts, engine: IoEngine, direct: Direct) {
 		this.#closeImages = closeImages;
+		this.#files = files;
+		for (const file of files) file.useEngine(engine);
 		this.#engine = engine;
 		this.#direct = direct;
 		this.mover = engine.name;
@@ -161,6 +166,7 @@ export class ImageDisk implements Disk, ImageRequestOwner {
 
 	async #close(): Promise<void> {
 		this.isClosing = true;
+		for (const file of this.#files) file.useEngine(undefined);
 		await this.#engine.close();
 		if (this.#inFlight > 0) {
 			const {promise, resolve} = Promise.withResolvers<void>();

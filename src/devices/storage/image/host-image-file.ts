@@ -1,11 +1,41 @@
 import {constants} from 'node:fs';
 import {type FileHandle, open} from 'node:fs/promises';
-import {Errno, errnoName, errnoOf, Fallocate, fallocateInPool, lockFile, Seek, seek} from '#support/ffi';
+import {addressOf, Errno, errnoName, errnoOf, Fallocate, fallocateInPool, lockFile, Seek, seek} from '#support/ffi';
+import {FileAction, FileOperation, type IoEngine} from '#support/io-engine';
 import {imageError} from './errors.ts';
 import type {FileRange, ImageFile} from './image-file.ts';
 
 /** A hole that cannot be punched is written, so many bytes at a time. */
 const zeros = new Uint8Array(2 ** 16);
+
+/** A call for a file by an engine, as a promise. */
+class EngineCall extends FileOperation {
+	/** What it returned: a negated errno for a failure. */
+	readonly result: Promise<number>;
+	/** Stays where it is until the call has returned, as the engine has this object. */
+	readonly bytes: Uint8Array | undefined;
+	readonly #vector = new BigUint64Array(new ArrayBuffer(16));
+	readonly #resolve: (result: number) => void;
+
+	constructor(engine: IoEngine, fd: number, values: Partial<FileOperation>, bytes?: Uint8Array) {
+		super();
+		const {promise, resolve} = Promise.withResolvers<number>();
+		this.result = promise;
+		this.#resolve = resolve;
+		this.bytes = bytes;
+		Object.assign(this, values, {fd});
+		if (bytes !== undefined) {
+			this.#vector.set([addressOf(bytes), BigInt(bytes.length)]);
+			this.vectors = Number(addressOf(this.#vector));
+			this.count = 1;
+		}
+		engine.submit(this);
+	}
+
+	override completed(result: number): void {
+		this.#resolve(result);
+	}
+}
 
 /** A regular file of the host's. While it is open to be written no other process that asks has it open, and none may write it while it is read. */
 export class HostImageFile implements ImageFile {
@@ -13,6 +43,7 @@ export class HostImageFile implements ImageFile {
 	readonly writable: boolean;
 	readonly #handle: FileHandle;
 	#punches = true;
+	#engine: IoEngine | undefined;
 
 	constructor(path: string, handle: FileHandle, writable: boolean) {
 		this.path = path;
@@ -22,6 +53,13 @@ export class HostImageFile implements ImageFile {
 
 	get fd(): number {
 		return this.#handle.fd;
+	}
+
+	/**
+	 * Has an engine make its calls that may take long, or Node's pool again, which all files of the process share. What is under way stays where it is.
+	 */
+	useEngine(engine: IoEngine | undefined): void {
+		this.#engine = engine;
 	}
 
 	/** Device and inode: the same for all names of a file. */
@@ -46,7 +84,11 @@ export class HostImageFile implements ImageFile {
 			return;
 		}
 		for (let at = 0; at < bytes.length; ) {
-			const {bytesRead} = await this.#try('read', () => this.#handle.read(bytes, at, bytes.length - at, offset + at));
+			const part = bytes.subarray(at);
+			const {bytesRead} = await this.#try('read', async () => {
+				if (this.#engine === undefined) return this.#handle.read(part, 0, part.length, offset + at);
+				return {bytesRead: await this.#call('read', {action: FileAction.READ, offset: offset + at}, part)};
+			});
 			if (bytesRead === 0) {
 				bytes.fill(0, at);
 				return;
@@ -57,15 +99,18 @@ export class HostImageFile implements ImageFile {
 
 	async write(offset: number, bytes: Uint8Array): Promise<void> {
 		for (let at = 0; at < bytes.length; ) {
-			const {bytesWritten} = await this.#try('written', () =>
-				this.#handle.write(bytes, at, bytes.length - at, offset + at),
-			);
+			const part = bytes.subarray(at);
+			const {bytesWritten} = await this.#try('written', async () => {
+				if (this.#engine === undefined) return this.#handle.write(part, 0, part.length, offset + at);
+				return {bytesWritten: await this.#call('written', {action: FileAction.WRITE, offset: offset + at}, part)};
+			});
 			at += bytesWritten;
 		}
 	}
 
 	async flush(): Promise<void> {
-		await this.#try('written', () => this.#handle.datasync());
+		if (this.#engine === undefined) await this.#try('written', () => this.#handle.datasync());
+		else await this.#call('written', {action: FileAction.SYNC});
 	}
 
 	async truncate(size: number): Promise<void> {
@@ -76,13 +121,9 @@ export class HostImageFile implements ImageFile {
 		const end = Math.min(offset + length, await this.size());
 		if (end <= offset) return;
 		if (this.#punches) {
-			const {fd} = this.#handle;
-			const {promise, resolve} = Promise.withResolvers<number>();
-			fallocateInPool(fd, Fallocate.PUNCH_HOLE | Fallocate.KEEP_SIZE, offset, end - offset, resolve);
-			const result = await promise;
+			const result = await this.#allocate(Fallocate.PUNCH_HOLE | Fallocate.KEEP_SIZE, offset, end - offset);
 			if (result === 0) return;
-			if (result !== -Errno.EOPNOTSUPP && result !== -Errno.ENOSYS)
-				throw imageError('DISK_IMAGE_FILE_FAILED', {path: this.path, what: 'written', errno: errnoName(result)});
+			if (result !== -Errno.EOPNOTSUPP && result !== -Errno.ENOSYS) throw this.#failed('written', result);
 			this.#punches = false;
 		}
 		for (let at = offset; at < end; at += zeros.length)
@@ -93,12 +134,35 @@ export class HostImageFile implements ImageFile {
 		const start = seek(this.#handle.fd, offset, Seek.DATA);
 		if (start === -Errno.ENXIO) return undefined;
 		const end = start < 0 ? start : seek(this.#handle.fd, start, Seek.HOLE);
-		if (end < 0) throw imageError('DISK_IMAGE_FILE_FAILED', {path: this.path, what: 'read', errno: errnoName(end)});
+		if (end < 0) throw this.#failed('read', end);
 		return {start, end};
 	}
 
 	async close(): Promise<void> {
 		await this.#handle.close();
+	}
+
+	#allocate(flags: number, offset: number, length: number): Promise<number> {
+		const {fd} = this.#handle;
+		if (this.#engine !== undefined)
+			return new EngineCall(this.#engine, fd, {action: FileAction.ALLOCATE, flags, offset, length}).result;
+		const {promise, resolve} = Promise.withResolvers<number>();
+		fallocateInPool(fd, flags, offset, length, resolve);
+		return promise;
+	}
+
+	/** What the engine's call returned. @throws VmmError DISK_IMAGE_FILE_FAILED */
+	async #call(what: string, values: Partial<FileOperation>, bytes?: Uint8Array): Promise<number> {
+		for (;;) {
+			const {result} = new EngineCall(this.#engine as IoEngine, this.#handle.fd, values, bytes);
+			const returned = await result;
+			if (returned >= 0) return returned;
+			if (returned !== -Errno.EINTR && returned !== -Errno.EAGAIN) throw this.#failed(what, returned);
+		}
+	}
+
+	#failed(what: string, result: number) {
+		return imageError('DISK_IMAGE_FILE_FAILED', {path: this.path, what, errno: errnoName(result)});
 	}
 
 	async #try<T>(what: string, work: () => Promise<T>): Promise<T> {

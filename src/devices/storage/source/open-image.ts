@@ -34,8 +34,8 @@ export async function openImage(
 	if (create !== undefined) await make(path, format, create);
 	try {
 		const folders = backingFolders && [dirname(path), ...backingFolders];
-		const {image, close: closeImages} = await openImages(path, {format, writable: !isReadOnly, folders});
-		const disk = await ImageDisk.open({image, closeImages, reactor, engine, direct});
+		const {image, files, close: closeImages} = await openImages(path, {format, writable: !isReadOnly, folders});
+		const disk = await ImageDisk.open({image, files, closeImages, reactor, engine, direct});
 		if (disk.bytes > 0) return disk;
 		await disk.close();
 		throw imageDiskError('DISK_FORMAT_EMPTY', {path, bytes: image.sizeBytes});
