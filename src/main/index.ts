@@ -37,6 +37,7 @@ export {
 	type GuestSample,
 	type GuestStop,
 	type NoticeOfDevice,
+	type RemovalOptions,
 	type SampleListener,
 	type StartOptions,
 	type StopListener,

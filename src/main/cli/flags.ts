@@ -224,14 +224,14 @@ const machineWideFlags = [
 		value: 'PARAMS',
 		group: 'devices',
 		repeat: true,
-		help: 'a port of a root complex: RC:NAME[,addr=DEVICE[.FUNCTION]][,hotplug][,acs=MASK][,pasid]; MASK defaults to 0x5f; may be repeated',
+		help: 'a port of a root complex: RC:NAME[,addr=DEVICE[.FUNCTION]] [,hotplug][,button][,acs=MASK][,pasid]; with button the guest is asked before a device goes (pcie-remove --ask); MASK defaults to 0x5f; may be repeated',
 	},
 	{
 		name: 'pcie-switch',
 		value: 'PARAMS',
 		group: 'devices',
 		repeat: true,
-		help: 'a PCI Express switch on a port: PORT:NAME[,num_downstream_ports=4][,hotplug][,acs=MASK][,pasid]; its ports are called NAME-downstream-0 and so on; may be repeated',
+		help: 'a PCI Express switch on a port: PORT:NAME[,num_downstream_ports=4] [,hotplug][,button][,acs=MASK][,pasid]; its ports are called NAME-downstream-0 and so on; may be repeated',
 	},
 	{
 		name: 'pcie-generic-initiator',

@@ -370,7 +370,27 @@ test('a path on the command line is one of the folder that openvmm is called in'
 	t.deepEqual(asked('dump-core a/core').params, {path: join(process.cwd(), 'a/core')});
 	const params = {port: 'rp0', device: `${join(process.cwd(), 'x.ts')},size=1:2`};
 	t.deepEqual(asked('pcie-add rp0 x.ts,size=1:2').params, params);
-	t.throws(() => asked('pcie-add rp0'), {code: 'CLI_ARGUMENT_MISSING', message: /^PATH/});
+	t.like(asked('pcie-add rp0 virtio-blk,disk=a.img;direct,name=d,readOnly=on').params, {
+		port: 'rp0',
+		device: {
+			kind: 'virtio-blk',
+			name: 'd',
+			options: {disk: {kind: 'file', path: join(process.cwd(), 'a.img'), direct: true}, readOnly: true, queues: 1},
+		},
+	});
+	t.like(asked('pcie-add rp0 nvme,serial=n0,namespaces=1:a.img+7:mem:1M').params, {
+		device: {
+			kind: 'nvme',
+			options: {
+				namespaces: [
+					{nsid: 1, disk: {path: join(process.cwd(), 'a.img')}},
+					{nsid: 7, disk: {kind: 'memory'}},
+				],
+			},
+		},
+	});
+	t.throws(() => asked('pcie-add rp0 virtio-blk,disks=a.img'), {code: 'CONFIG_VALUE_MISSING'});
+	t.throws(() => asked('pcie-add rp0'), {code: 'CLI_ARGUMENT_MISSING', message: /^DEVICE/});
 	t.throws(() => asked('save-snapshot'), {code: 'CLI_ARGUMENT_MISSING', message: /^DIR/});
 	t.throws(() => asked('pcie-remove a b'), {code: 'CLI_ARGUMENT_TOO_MANY'});
 });

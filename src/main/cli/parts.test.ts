@@ -118,7 +118,7 @@ test('the console lists its commands, prints the state and recognises a typing e
 	t.deepEqual((await consoleLine('xyzzy')).said, ['There is no command "xyzzy". Try help']);
 	t.deepEqual((await consoleLine('help me')).said, ['There is no command "help me". Did you mean help?']);
 	t.deepEqual((await consoleLine('dump-core')).said, ['Usage: dump-core PATH']);
-	t.deepEqual((await consoleLine('pcie-add rp0')).said, ['Usage: pcie-add PORT PATH[,OPTIONS]']);
+	t.deepEqual((await consoleLine('pcie-add rp0')).said, ['Usage: pcie-add PORT DEVICE[,OPTIONS]']);
 	t.deepEqual((await consoleLine('pause now')).said, ['Unexpected argument "now". See help']);
 });
 

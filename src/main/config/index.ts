@@ -1,4 +1,5 @@
 export {checkConfig, checkProcessConfig, limits} from './check-config.ts';
+export {checkDevices} from './check-devices.ts';
 export {type ClockPolicy, clockPolicies, parseClockPolicy} from './clock-policy.ts';
 export {linuxDefaultWords} from './command-line.ts';
 export {namedDevices} from './complete-devices.ts';

@@ -23,6 +23,8 @@ export interface PcieRootComplexConfig {
 interface PortOptions {
 	/** Devices may come and go while the guest runs. */
 	readonly hotplug: boolean;
+	/** The guest is asked before a device goes, and when one comes to a slot that it has turned off (an attention button). */
+	readonly button?: boolean;
 	/** Access control services: bits of the ACS capability register, 0 for none. */
 	readonly acs: number;
 	/** End-to-end prefixes for process address space ids. */

@@ -26,8 +26,14 @@ const complexKeys: KeyTable = {
 	preserve_bars: 'flag',
 	node: 'value',
 };
-const rootPortKeys: KeyTable = {addr: 'value', hotplug: 'flag', acs: 'value', pasid: 'flag'};
-const switchKeys: KeyTable = {num_downstream_ports: 'value', hotplug: 'flag', acs: 'value', pasid: 'flag'};
+const rootPortKeys: KeyTable = {addr: 'value', hotplug: 'flag', button: 'flag', acs: 'value', pasid: 'flag'};
+const switchKeys: KeyTable = {
+	num_downstream_ports: 'value',
+	hotplug: 'flag',
+	button: 'flag',
+	acs: 'value',
+	pasid: 'flag',
+};
 
 /**
  * Parses `--pcie-root-complex`: `NAME[,segment=0][,start_bus=0][,end_bus=255][,low_mmio=64M][,high_mmio=1G]
@@ -60,7 +66,7 @@ export function parsePcieRootComplex(text: string, option = '--pcie-root-complex
 	};
 }
 
-/** Parses `--pcie-root-port`: `RC:NAME[,addr=DEVICE[.FUNCTION]][,hotplug][,acs=MASK][,pasid]`. @throws as above */
+/** Parses `--pcie-root-port`: `RC:NAME[,addr=DEVICE[.FUNCTION]][,hotplug][,button][,acs=MASK][,pasid]`. @throws as above */
 export function parsePcieRootPort(text: string, option = '--pcie-root-port'): PcieRootPortConfig {
 	const {head, keys} = split(text, option, rootPortKeys);
 	const [rootComplex, name] = pair(head, option, text, 'RC:NAME, a root complex and a new name: rc0:rp0');
@@ -73,7 +79,7 @@ export function parsePcieRootPort(text: string, option = '--pcie-root-port'): Pc
 	};
 }
 
-/** Parses `--pcie-switch`: `PORT:NAME[,num_downstream_ports=4][,hotplug][,acs=MASK][,pasid]`. @throws as above */
+/** Parses `--pcie-switch`: `PORT:NAME[,num_downstream_ports=4][,hotplug][,button][,acs=MASK][,pasid]`. @throws as above */
 export function parsePcieSwitch(text: string, option = '--pcie-switch'): PcieSwitchConfig {
 	const {head, keys} = split(text, option, switchKeys);
 	const [port, name] = pair(head, option, text, 'PORT:NAME, a port and a new name: rp0:sw0');
@@ -94,8 +100,12 @@ export function parsePcieGenericInitiator(
 }
 
 function portOptions(keys: KeyValues, option: string) {
+	const hotplug = keys.flag('hotplug') ?? false;
+	const button = keys.flag('button') ?? false;
+	if (button && !hotplug) throw configError('CONFIG_REQUIRES', {option, first: 'button', needed: 'hotplug'});
 	return {
-		hotplug: keys.flag('hotplug') ?? false,
+		hotplug,
+		...(button && {button}),
 		acs: numberOf(keys, option, 'acs', 0xffff) ?? defaultAcs,
 		pasid: keys.flag('pasid') ?? false,
 	};

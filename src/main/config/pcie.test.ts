@@ -40,6 +40,8 @@ test('a root complex has OpenVMM`s defaults', (t) => {
 
 test('ports and switches are read', (t) => {
 	t.deepEqual(parsePcieRootPort('rc0:rp0'), {rootComplex: 'rc0', name: 'rp0', hotplug: false, acs: 0x5f, pasid: false});
+	t.like(parsePcieRootPort('rc0:rp0,hotplug,button'), {hotplug: true, button: true});
+	t.throws(() => parsePcieRootPort('rc0:rp0,button'), {code: 'CONFIG_REQUIRES', message: /button needs hotplug/});
 	t.like(parsePcieRootPort('rc0:rp0,addr=5.1,hotplug,acs=0x1f,pasid'), {
 		devfn: 41,
 		hotplug: true,

@@ -1,9 +1,10 @@
 import {isAbsolute, resolve} from 'node:path';
-import type {ModuleHandle} from '#devices/device-type';
+import type {DeviceHandle, KindHandle} from '#devices/device-type';
+import {deviceRegistry} from '#devices/registry';
 import {type DiskLimits, parseLimits} from '#devices/storage/backend';
-import {configError, parseDevice, parseSymbolFile} from '#main/config';
+import {checkDevices, configError, parseDevice, parseSymbolFile} from '#main/config';
 import type {SymbolFile} from '#main/symbols';
-import {parseNumber} from '#support/options';
+import {linuxPaths, parseNumber, readOptions} from '#support/options';
 
 /** A kind of value that a parameter may have: what a client may send for it, and what a person may write. */
 export interface Kind<T> {
@@ -74,16 +75,68 @@ export const file: Kind<string> = {
 /** A name, or a value as it is written. */
 export const word = longText;
 
-/** A device of the user's own, written as `--device` has it. */
-export const device = (option: string): Kind<ModuleHandle> => ({
-	expected: `PATH[,OPTIONS] with an absolute path, ${longText.expected}`,
+/** A device of a kind that there is, or of the user's own, written as `--device` has the latter. */
+export const device = (option: string): Kind<DeviceHandle> => ({
+	expected: `KIND[,OPTIONS] or PATH[,OPTIONS] with absolute paths, ${longText.expected}`,
 	check(json) {
 		const written = longText.check(json);
-		const config = written === undefined ? undefined : parseDevice(written, option);
-		return config !== undefined && isAbsolute(config.module) ? config : undefined;
+		if (written === undefined) return checkKind(json);
+		const known = ofKind(written, option);
+		if (known !== undefined) return checkKind(known);
+		const own = parseDevice(written, option);
+		return isAbsolute(own.module) ? own : undefined;
 	},
-	parse: (written) => written.replace(/^[^,]+/, (path) => resolve(path)),
+	parse: (written) => {
+		const known = ofKind(written, option);
+		if (known === undefined) return written.replace(/^[^,]+/, (path) => resolve(path));
+		return {...known, options: withPaths(known.options, resolve)};
+	},
 });
+
+/** A device whose kind there is, with its options read; undefined for any other. @throws VmmError with a `CONFIG_` code */
+function ofKind(written: string, option: string): KindHandle | undefined {
+	const [kind = ''] = written.split(',');
+	const type = deviceRegistry.findType(kind);
+	if (type === undefined) return undefined;
+	const {module: _, options = {}, ...others} = parseDevice(written, option);
+	const {values, problems} = readOptions(type.options ?? {}, options, kind);
+	const [problem] = problems;
+	if (problem !== undefined) throw problem;
+	return {kind, ...others, options: values};
+}
+
+/** What a client says is such a device. @throws VmmError for what is wrong with it, by itself or on this host */
+function checkKind(json: unknown): KindHandle | undefined {
+	if (typeof json !== 'object' || json === null) return undefined;
+	const {kind, name, options = {}, ...others} = json as Readonly<Record<string, unknown>>;
+	const isHandle =
+		typeof kind === 'string' &&
+		(name === undefined || typeof name === 'string') &&
+		typeof options === 'object' &&
+		options !== null &&
+		Object.keys(others).length === 0;
+	if (!isHandle) return undefined;
+	let isWhole = true;
+	withPaths(options, (path) => {
+		isWhole &&= isAbsolute(path);
+		return path;
+	});
+	const handle = {kind, options: options as Readonly<Record<string, unknown>>, ...(name !== undefined && {name})};
+	const [problem] = isWhole ? checkDevices([handle], deviceRegistry, linuxPaths) : [];
+	if (problem !== undefined) throw problem;
+	return isWhole ? handle : undefined;
+}
+
+/** Options with each path of the host's in them, however deep, changed. */
+function withPaths<T>(value: T, change: (path: string) => string): T {
+	if (typeof value !== 'object' || value === null) return value;
+	if (Array.isArray(value)) return value.map((each) => withPaths(each, change)) as T;
+	const changed = Object.entries(value).map(([key, each]) => [
+		key,
+		key === 'path' && typeof each === 'string' ? change(each) : withPaths(each, change),
+	]);
+	return Object.fromEntries(changed);
+}
 
 /** A file with symbols, written as `--symbols` has it. */
 export const symbolFile: Kind<SymbolFile> = {

@@ -2,16 +2,21 @@ import type {DeviceInstance} from '#devices/device';
 import {possibleAcs} from '#devices/pci/config-space';
 import {downstreamPortKind, type PciePortConfig, rootPortKind, upstreamPortKind} from '#devices/pci/port';
 import {type RootComplexConfig, rootComplexKind} from '#devices/pci/root-complex';
-import {downstreamPortNames, type PcieConfig} from '#main/config';
+import {downstreamPortNames, type PcieConfig, type PcieRootPortConfig} from '#main/config';
 import {assignNumbers} from './port-numbers.ts';
 
 /** Lists a machine's root complexes, ports and switches. @throws VmmError with a `PCIE_` code for impossible port numbers */
 export function describePcie(pcie: PcieConfig | undefined, complexes: readonly RootComplexConfig[]): DeviceInstance[] {
 	if (pcie === undefined) return [];
 	let slots = 0;
-	const portConfig = ({hotplug, acs, pasid}: {hotplug: boolean; acs: number; pasid: boolean}) =>
+	const portConfig = ({
+		hotplug,
+		button,
+		acs,
+		pasid,
+	}: Pick<PcieRootPortConfig, 'hotplug' | 'button' | 'acs' | 'pasid'>) =>
 		({
-			...(hotplug && {slot: ++slots}),
+			...(hotplug && {slot: ++slots, ...(button && {button})}),
 			acs: acs & possibleAcs,
 			prefixes: pasid,
 		}) satisfies PciePortConfig;

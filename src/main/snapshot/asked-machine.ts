@@ -21,7 +21,7 @@ const most = 4096;
 /** A kernel's command line has 2048 letters at most (Linux, COMMAND_LINE_SIZE), and each of these words is of one. */
 const mostLetters = 4096;
 
-const portOptions = {hotplug: yesOrNo, acs: whole, pasid: yesOrNo};
+const portOptions = {hotplug: yesOrNo, button: optional(yesOrNo), acs: whole, pasid: yesOrNo};
 const rootComplex = partOf({
 	name,
 	segment: whole,

@@ -47,7 +47,7 @@ writeFileSync(
 	};`,
 );
 
-test('a device whose back cannot be made leaves a running machine as it was; one that can comes, works and goes', async (t) => {
+test.serial('a device whose back cannot be made leaves all as it was; one that can comes and goes', async (t) => {
 	const seen: number[] = [];
 	let looked = Promise.withResolvers<void>();
 	function* guest(): Guest {
@@ -95,3 +95,32 @@ test('a device whose back cannot be made leaves a running machine as it was; one
 	t.like(await vm.ended, {kind: 'error'});
 	await t.throwsAsync(vm.addPcieDevice('rp0', {module}), {code: 'VM_STOPPED'});
 });
+
+test.serial(
+	'a guest is asked for a device by the button of its port; one that keeps it keeps it, until it is not asked',
+	async (t) => {
+		backs.isBroken = false;
+		function* guest(): Guest {
+			for (;;) yield halt();
+		}
+		const rootPorts = ['rc0:rp0,hotplug,button', 'rc0:rp1,hotplug'].map((text) => parsePcieRootPort(text));
+		const config = {pcie: {...pcie, rootPorts}, devices: []};
+		const {vm} = await fakeMachine(t, [guest], {config, limits: {letGoMs: 100}, start: true});
+		for (const port of ['rp0', 'rp1'])
+			await vm.addPcieDevice(port, {module, name: port === 'rp0' ? 'first' : 'second'});
+		await t.throwsAsync(vm.removePcieDevice('rp1', {asks: true}), {code: 'HOT_PLUG_NO_BUTTON', message: /rp1/});
+		await t.throwsAsync(vm.removePcieDevice('rp2', {asks: true}), {code: 'HOT_PLUG_NO_SLOT'});
+		await t.throwsAsync(vm.removePcieDevice('rp0', {asks: true}), {code: 'HOT_PLUG_KEPT', message: /rp0 within 0.1 s/});
+		t.truthy(await vm.inspect('vm/devices/first'));
+		await t.throwsAsync(vm.removePcieDevice('rp0', {asks: true, signal: AbortSignal.abort()}), {
+			code: 'OPERATION_ABORTED',
+		});
+		const removing = vm.removePcieDevice('rp0', {asks: true});
+		await vm.pause();
+		await t.throwsAsync(removing, {code: 'HOT_PLUG_KEPT'});
+		await vm.removePcieDevice('rp0');
+		await t.throwsAsync(vm.inspect('vm/devices/first'), {code: 'INSPECT_PATH_NOT_FOUND'});
+		await vm.stop();
+		await t.throwsAsync(vm.removePcieDevice('rp1', {asks: true}), {code: 'VM_STOPPED'});
+	},
+);

@@ -1,12 +1,31 @@
+import {setTimeout as sleep} from 'node:timers/promises';
 import type {DeviceInstance} from '#devices/device';
 import type {DeviceHandle, MachineFacts} from '#devices/device-type';
 import {type AttachedMachine, deviceAt, type MachineLayout, withDevice, withoutDevice} from '#devices/machine';
-import {occupancyChanged} from '#devices/pci/port';
+import {type FabricFunction, functionsOf} from '#devices/pci/fabric';
+import {isSlotOff, occupancyChanged, type PciePortConfig} from '#devices/pci/port';
 import {loadDeviceModels} from '#devices/registry';
 import {describeComing, deviceModuleUrls} from '#main/machine';
+import {errorTable} from '#support/errors';
 import type {DeviceThreads} from './device-threads.ts';
 import type {MappedPages} from './mapped-pages.ts';
 import type {VcpuGroup} from './vcpu-group.ts';
+
+const hotPlugError = errorTable({
+	HOT_PLUG_NO_BUTTON: (c: {port: string}) => ({
+		message: `The guest cannot be asked for what is at the port ${c.port}: it has no button`,
+		remedy:
+			'Give the port the option button: --pcie-root-port rc0:rp0,hotplug,button; or remove the device without asking',
+	}),
+	HOT_PLUG_KEPT: (c: {port: string; limitMs: number}) => ({
+		message: `The guest has not let go of what is at the port ${c.port} within ${c.limitMs / 1000} s`,
+		remedy:
+			'Look whether it uses the device and has a driver for the port (Linux: pciehp), ask again, or remove it without asking',
+	}),
+});
+
+/** Time between looks whether a guest has let go of a device. */
+const lookMs = 50;
 
 /** Brings devices to a machine and takes them away, while nothing runs. */
 export class HotPlug {
@@ -52,6 +71,31 @@ export class HotPlug {
 		const leaving = devices.find(({placed}) => placed.name === deviceAt(layout, port)?.name);
 		for (const line of Object.keys(leaving?.placed.lines ?? {})) leaving?.services.line(line).setLevel(false);
 		await this.#change(next, port);
+	}
+
+	/** @throws VmmError HOT_PLUG_NO_BUTTON, and as {@link remove} where there is nothing to be let go of */
+	checkAsked(port: string): void {
+		const {layout} = this.#machine;
+		withoutDevice(layout, port);
+		const config = layout.devices.find(({name}) => name === port)?.config as PciePortConfig | undefined;
+		if (config?.button !== true) throw hotPlugError('HOT_PLUG_NO_BUTTON', {port});
+	}
+
+	/**
+	 * Resolves when the guest has turned the power of a slot off, which it does when its driver has let go.
+	 * @throws VmmError HOT_PLUG_KEPT when it has not within the limit
+	 */
+	async letGo(port: string, limitMs: number, signal: AbortSignal): Promise<void> {
+		for (let waitedMs = 0; !this.#isOff(port); waitedMs += lookMs) {
+			if (waitedMs >= limitMs) throw hotPlugError('HOT_PLUG_KEPT', {port, limitMs});
+			await sleep(lookMs, undefined, {signal});
+		}
+	}
+
+	#isOff(port: string): boolean {
+		const functions = this.#machine.pci?.complexes.flatMap(({bus}) => [...functionsOf(bus)]) ?? [];
+		const found = functions.find(({name}) => name === port) as FabricFunction;
+		return isSlotOff(found.space, found.design.places.express);
 	}
 
 	/** A back end that cannot be made leaves everything as it was. */

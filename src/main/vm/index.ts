@@ -4,5 +4,5 @@ export {createVm} from './create-vm.ts';
 export type {NoticeOfDevice} from './device-notices.ts';
 export type {GuestSample, SampleListener} from './guest-sampler.ts';
 export type {GuestStop, StopListener} from './guest-stop.ts';
-export type {StartOptions, Vm} from './vm.ts';
+export type {RemovalOptions, StartOptions, Vm} from './vm.ts';
 export type {VmEnd, VmState} from './vm-end.ts';

@@ -169,6 +169,7 @@ const cases = {
 		[ofComplex({name: 'rc0', endBus: 7}), /pcie\.rootComplexes\.0\.endBus 15, asked for 7/],
 		[ofComplex({lowMmioBytes: 32 * mib}), /lowMmioBytes 67108864, asked for 33554432.*devices\.rc0\.options\.lowMmio/],
 		[ofPort({hotplug: true}), /pcie\.rootPorts\.0\.hotplug false, asked for true/],
+		[ofPort({hotplug: true, button: true}), /rootPorts\.0\.button none, asked for true/],
 		[ofPort({acs: 1}), /rootPorts\.0\.acs 0, asked for 1/],
 		[ofPort({devfn: 8}), /rootPorts\.0\.devfn none, asked for 8.*devices\.rp0\.place\.devfn 0, asked for 8/],
 		[ofPort({name: 'rp1'}), /rootPorts\.0\.name "rp0", asked for "rp1"/],

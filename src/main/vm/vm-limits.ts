@@ -8,6 +8,14 @@ export interface VmLimits {
 	readonly resetPauseMs: number;
 	/** Between two looks whether its processors have halted for good. */
 	readonly haltLookMs: number;
+	/** For a guest to let go of a device that it is asked for: Linux waits 5 s, and then for its driver. */
+	readonly letGoMs: number;
 }
 
-export const vmLimits: VmLimits = {restMs: 30_000, endStepMs: 10_000, resetPauseMs: 250, haltLookMs: 1000};
+export const vmLimits: VmLimits = {
+	restMs: 30_000,
+	endStepMs: 10_000,
+	resetPauseMs: 250,
+	haltLookMs: 1000,
+	letGoMs: 60_000,
+};

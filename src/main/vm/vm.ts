@@ -2,6 +2,7 @@ import {powerButton} from '#devices/chipset/acpi-pm';
 import type {DeviceCommand} from '#devices/device';
 import type {DeviceHandle} from '#devices/device-type';
 import type {GuestMemory, WriteLog} from '#devices/guest-memory';
+import {attentionPressed} from '#devices/pci/port';
 import type {ClockPolicy} from '#main/config';
 import {pmName} from '#main/machine';
 import type {LongOperation} from '#support/abort';
@@ -17,6 +18,14 @@ import {Lifecycle} from './lifecycle.ts';
 import type {VmEnd, VmState} from './vm-end.ts';
 import type {RunsOn, VmParts} from './vm-parts.ts';
 import {writeMachineCore} from './write-machine-core.ts';
+
+/** Choices for the removal of a device. */
+export interface RemovalOptions {
+	/** The guest is asked first, by the button of the port, and has a minute. */
+	readonly asks?: boolean;
+	/** Gives up waiting for it. */
+	readonly signal?: AbortSignal;
+}
 
 /** Choices for a guest's going on. */
 export interface StartOptions {
@@ -122,9 +131,19 @@ export class Vm {
 		return this.#life.atRest('port', () => this.#parts.hotPlug.add(port, device));
 	}
 
-	/** Pulls the device at such a port out. @throws VmmError with a `HOT_PLUG_` code, VM_STOPPED */
-	removePcieDevice(port: string): Promise<void> {
-		return this.#life.atRest('port', () => this.#parts.hotPlug.remove(port));
+	/**
+	 * Pulls the device at such a port out: at once, or when the guest has let go of it.
+	 * @throws VmmError with a `HOT_PLUG_` code, VM_STOPPED, OPERATION_ABORTED
+	 */
+	removePcieDevice(port: string, {asks = false, signal}: RemovalOptions = {}): Promise<void> {
+		const {hotPlug, limits, devices} = this.#parts;
+		if (!asks) return this.#life.atRest('port', () => hotPlug.remove(port));
+		return this.#life.whileLive({operation: 'pcie-remove', wanted: 'port', signal}, async (either, atRest) => {
+			hotPlug.checkAsked(port);
+			await this.#life.next(() => devices.control(port, attentionPressed));
+			await hotPlug.letGo(port, limits.letGoMs, either);
+			await atRest(() => hotPlug.remove(port));
+		});
 	}
 
 	/**

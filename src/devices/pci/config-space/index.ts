@@ -7,6 +7,7 @@ export {
 	type ExpressOptions,
 	LinkStatus,
 	PortType,
+	SlotCapability,
 	SlotControl,
 	SlotStatus,
 } from './capabilities/express.ts';

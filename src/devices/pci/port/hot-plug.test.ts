@@ -1,6 +1,6 @@
 import test from 'ava';
 import {DeviceUnderTest} from '#devices/testing';
-import {occupancyChanged, rootPort, upstreamPort} from './index.ts';
+import {attentionPressed, occupancyChanged, type PciePortConfig, rootPort, upstreamPort} from './index.ts';
 
 const config = {slot: 5, acs: 0x5f, prefixes: false};
 const [express, msi] = [0x40, 0x7c];
@@ -10,7 +10,7 @@ const [present, presenceChanged, linkChanged] = [0x40, 0x08, 0x100];
 const [enable, powerOff] = [0x1028, 0x400];
 
 /** A port whose slot a test fills and empties. */
-function make(options = config) {
+function make(options: PciePortConfig = config) {
 	const slot = {occupied: false, changes: 0, resets: 0};
 	const device = new DeviceUnderTest(rootPort, options, {
 		get occupied() {
@@ -91,10 +91,40 @@ test('what is there at power-on is no event, and a reset keeps it there', (t) =>
 test('ports without a slot have a link and no slot; upstream ports have neither', (t) => {
 	const {slot, ...none} = config;
 	t.is(slot, 5);
-	const {read, plug} = make(none as typeof config);
+	const {read, plug} = make(none);
 	plug(true);
 	t.deepEqual([read(slotCapabilities, 4), read(slotStatus), read(linkStatus) & linkActive], [0, 0, linkActive]);
 	const upstream = new DeviceUnderTest(upstreamPort, config);
 	t.is(upstream.front.read(0, express + 2, 2), 0x52);
 	t.is(upstream.front.read(0, 0x100, 4), 0);
+});
+
+test('the button of a slot is pressed to ask the guest for a device, and where one comes to a slot that is off', (t) => {
+	const {device, read, write, plug} = make({...config, button: true});
+	const press = () => device.front.control?.(attentionPressed);
+	const attention = 1;
+	t.is(read(slotCapabilities, 4), ((5 << 19) | 0x4_007b) >>> 0);
+	plug(true);
+	t.is(read(slotStatus) & attention, 0, 'a slot that is on takes it by itself');
+	write(slotStatus, presenceChanged | linkChanged);
+	press();
+	t.is(read(slotStatus), present | attention);
+	t.deepEqual(device.messages, [], 'the guest does not want it');
+	write(slotControl, 0x03c0 | enable | attention);
+	t.is(device.messages.length, 1);
+	write(slotStatus, attention);
+	t.is(read(slotStatus), present, 'it is acknowledged');
+	write(slotControl, 0x03c0 | powerOff | attention);
+	plug(false);
+	write(slotStatus, presenceChanged | linkChanged);
+	plug(true);
+	t.is(read(slotStatus) & attention, attention);
+	t.is(read(linkStatus) & linkActive, 0, 'until the guest turns it on');
+});
+
+test('a slot without a button has none to be pressed', (t) => {
+	const {device, read, write} = make();
+	write(slotControl, 0x03c0 | enable | 1);
+	device.front.control?.(attentionPressed);
+	t.deepEqual([read(slotStatus), read(slotControl) & 1, device.messages], [0, 0, []]);
 });

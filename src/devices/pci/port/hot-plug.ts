@@ -1,6 +1,13 @@
 import type {InterruptLine} from '#devices/interrupts';
-import {type ConfigSpace, Express, LinkStatus, SlotControl, SlotStatus} from '#devices/pci/config-space';
-import {isBusReset, isLinkUp} from './leads-on.ts';
+import {
+	type ConfigSpace,
+	Express,
+	LinkStatus,
+	SlotCapability,
+	SlotControl,
+	SlotStatus,
+} from '#devices/pci/config-space';
+import {isBusReset, isLinkUp, isSlotOff} from './leads-on.ts';
 
 /**
  * The slot of a downstream port: who is in it, whether its link is up, and when the guest hears of it (PCI Express Base
@@ -30,6 +37,14 @@ export class HotPlug {
 		const {PRESENT, PRESENCE_CHANGED} = SlotStatus;
 		const changed = (occupied ? PRESENT : 0) | PRESENCE_CHANGED;
 		this.#space.set(this.#express + Express.SLOT_STATUS, 2, PRESENT | PRESENCE_CHANGED, changed);
+		// A guest that waits for the button does not look who comes to a slot that it has turned off.
+		if (occupied && isSlotOff(this.#space, this.#express)) this.#press();
+		this.#follow(occupied);
+	}
+
+	/** The button is pressed, where there is one: the guest is to let go of the device, or to take it. */
+	attentionPressed(occupied: boolean): void {
+		this.#press();
 		this.#follow(occupied);
 	}
 
@@ -40,7 +55,7 @@ export class HotPlug {
 
 	#follow(occupied: boolean): void {
 		const control = this.#space.read(this.#express + Express.SLOT_CONTROL, 2);
-		const isUp = occupied && (control & SlotControl.POWER_OFF) === 0 && !isBusReset(this.#space);
+		const isUp = occupied && !isSlotOff(this.#space, this.#express) && !isBusReset(this.#space);
 		if (isUp !== isLinkUp(this.#space, this.#express)) {
 			this.#setLink(isUp);
 			this.#space.set(this.#express + Express.SLOT_STATUS, 2, SlotStatus.LINK_CHANGED, SlotStatus.LINK_CHANGED);
@@ -48,7 +63,14 @@ export class HotPlug {
 		const status = this.#space.read(this.#express + Express.SLOT_STATUS, 2);
 		const presence = (status & SlotStatus.PRESENCE_CHANGED) !== 0 && (control & SlotControl.PRESENCE_ENABLE) !== 0;
 		const link = (status & SlotStatus.LINK_CHANGED) !== 0 && (control & SlotControl.LINK_ENABLE) !== 0;
-		this.#line.setLevel((presence || link) && (control & SlotControl.INTERRUPT_ENABLE) !== 0);
+		const attention = (status & SlotStatus.ATTENTION) !== 0 && (control & SlotControl.ATTENTION_ENABLE) !== 0;
+		this.#line.setLevel((presence || link || attention) && (control & SlotControl.INTERRUPT_ENABLE) !== 0);
+	}
+
+	#press(): void {
+		const capabilities = this.#space.read(this.#express + Express.SLOT_CAPABILITIES, 4);
+		if ((capabilities & SlotCapability.ATTENTION_BUTTON) === 0) return;
+		this.#space.set(this.#express + Express.SLOT_STATUS, 2, SlotStatus.ATTENTION, SlotStatus.ATTENTION);
 	}
 
 	#setLink(isUp: boolean): void {

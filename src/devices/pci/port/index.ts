@@ -1,4 +1,11 @@
 export {downstreamPortType, rootPortType, upstreamPortType} from './device-types.ts';
-export {downstreamPortKind, occupancyChanged, type PciePortConfig, rootPortKind, upstreamPortKind} from './handle.ts';
-export {leadsOn} from './leads-on.ts';
+export {
+	attentionPressed,
+	downstreamPortKind,
+	occupancyChanged,
+	type PciePortConfig,
+	rootPortKind,
+	upstreamPortKind,
+} from './handle.ts';
+export {isSlotOff, leadsOn} from './leads-on.ts';
 export {downstreamPort, rootPort, upstreamPort} from './port-models.ts';

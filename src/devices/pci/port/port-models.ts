@@ -1,6 +1,13 @@
 import {addAcs, type ExpressOptions, keptBytes} from '#devices/pci/config-space';
 import {bridgeLayout, type FunctionModel, functionModel} from '#devices/pci/function';
-import {downstreamPortKind, occupancyChanged, type PciePortConfig, rootPortKind, upstreamPortKind} from './handle.ts';
+import {
+	attentionPressed,
+	downstreamPortKind,
+	occupancyChanged,
+	type PciePortConfig,
+	rootPortKind,
+	upstreamPortKind,
+} from './handle.ts';
 import {HotPlug} from './hot-plug.ts';
 import {leadsOn} from './leads-on.ts';
 
@@ -20,13 +27,13 @@ function portModel(kind: string, type: Exclude<ExpressOptions['type'], 'endpoint
 		vectors: [event],
 		bars: () => [],
 		keptBytes,
-		layout: ({slot, acs, prefixes}) => {
+		layout: ({slot, button = false, acs, prefixes}) => {
 			const design = bridgeLayout({
 				owner: kind,
 				vendor: ids.vendor,
 				device: ids[type],
 				class: bridgeClass,
-				express: {type, prefixes, ...(isDownstream && slot !== undefined && {slot})},
+				express: {type, prefixes, ...(isDownstream && slot !== undefined && {slot: {number: slot, button}})},
 				bars: [],
 				vectors: 1,
 				msi: true,
@@ -47,6 +54,7 @@ function portModel(kind: string, type: Exclude<ExpressOptions['type'], 'endpoint
 				configWritten: () => hotPlug.configWritten(occupied()),
 				control: ({kind: command}) => {
 					if (command === occupancyChanged.kind) hotPlug.occupancyChanged(occupied());
+					if (command === attentionPressed.kind) hotPlug.attentionPressed(occupied());
 				},
 			};
 		},

@@ -26,8 +26,12 @@ export const PortType = {endpoint: 0, root: 4, upstream: 5, downstream: 6} as co
 export const DeviceControl = {FUNCTION_RESET: 1 << 15} as const;
 export const LinkStatus = {ACTIVE: 1 << 13} as const;
 
+/** Slot capabilities (7.5.3.9). */
+export const SlotCapability = {ATTENTION_BUTTON: 1 << 0} as const;
+
 /** Slot control (7.5.3.10). */
 export const SlotControl = {
+	ATTENTION_ENABLE: 1 << 0,
 	PRESENCE_ENABLE: 1 << 3,
 	INTERRUPT_ENABLE: 1 << 5,
 	/** Set: the slot is off. */
@@ -36,15 +40,15 @@ export const SlotControl = {
 } as const;
 
 /** Slot status (7.5.3.11). */
-export const SlotStatus = {PRESENCE_CHANGED: 1 << 3, PRESENT: 1 << 6, LINK_CHANGED: 1 << 8} as const;
+export const SlotStatus = {ATTENTION: 1 << 0, PRESENCE_CHANGED: 1 << 3, PRESENT: 1 << 6, LINK_CHANGED: 1 << 8} as const;
 
 /** Function that an Express capability describes. */
 export interface ExpressOptions {
 	readonly type: keyof typeof PortType;
 	/** The function can be reset by itself. */
 	readonly functionReset?: boolean;
-	/** A slot that devices come to and go from, by its number. */
-	readonly slot?: number;
+	/** A slot that devices come to and go from: its number, and whether it has an attention button. */
+	readonly slot?: {readonly number: number; readonly button: boolean};
 	/** End-to-end prefixes, four of them, as process address space ids need. */
 	readonly prefixes?: boolean;
 }
@@ -70,7 +74,7 @@ const rootControlWritable = 0x000f;
 
 /**
  * Attention indicator, power indicator and controller, surprise removal, hot plug. No command completed: what is
- * written takes effect at once. Without an attention button nobody has to wait for one to be pressed twice.
+ * written takes effect at once. Without an attention button nobody has to wait for one to be pressed twice: Linux waits 5 s.
  */
 const slotCapabilities = (1 << 1) | (1 << 3) | (1 << 4) | (1 << 5) | (1 << 6) | (1 << 18);
 const slotNumberShift = 19;
@@ -107,11 +111,16 @@ export function addExpress(layout: ConfigLayout, options: ExpressOptions): numbe
 	return at;
 }
 
-function addSlot(layout: ConfigLayout, at: number, slot: number): void {
-	layout.register(at + Express.SLOT_CAPABILITIES, 4, {value: (slotCapabilities | (slot << slotNumberShift)) >>> 0});
-	layout.register(at + Express.SLOT_CONTROL, 2, {value: indicatorsOff, writable: slotControlWritable});
+function addSlot(layout: ConfigLayout, at: number, {number, button}: NonNullable<ExpressOptions['slot']>): void {
+	const [capability, enable, pressed] = button
+		? [SlotCapability.ATTENTION_BUTTON, SlotControl.ATTENTION_ENABLE, SlotStatus.ATTENTION]
+		: [0, 0, 0];
+	layout.register(at + Express.SLOT_CAPABILITIES, 4, {
+		value: (slotCapabilities | capability | (number << slotNumberShift)) >>> 0,
+	});
+	layout.register(at + Express.SLOT_CONTROL, 2, {value: indicatorsOff, writable: slotControlWritable | enable});
 	layout.register(at + Express.SLOT_STATUS, 2, {
-		clearable: SlotStatus.PRESENCE_CHANGED | SlotStatus.LINK_CHANGED,
+		clearable: SlotStatus.PRESENCE_CHANGED | SlotStatus.LINK_CHANGED | pressed,
 		live: SlotStatus.PRESENT,
 	});
 }
