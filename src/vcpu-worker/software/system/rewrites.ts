@@ -56,5 +56,4 @@ function forget(page: Page, now: number): void {
 	for (const [line, times] of page.times.entries()) page.times[line] = Math.max(times - count, 0);
 }
 
-const hasLine = ({low, high}: Lines, line: number): boolean =>
-	(((line < 32 ? low : high) >>> (line % 32)) & 1) !== 0;
+const hasLine = ({low, high}: Lines, line: number): boolean => (((line < 32 ? low : high) >>> (line % 32)) & 1) !== 0;
