@@ -107,8 +107,8 @@ export class PageWatch {
 	}
 
 	/**
-	 * Calls `visit` for writes of others since the last call. Of one that is not told yet its writer tells when it has: that and those behind it
-	 * come with the next call.
+	 * Calls `visit` for writes of others since the last call. One that its writer has not told yet comes with a later call, which that one asks
+	 * for then; those behind it come now, and again with it.
 	 * @returns false where some are not known any more: whatever is remembered may be wrong
 	 */
 	read(visit: (page: number, lines: Lines) => void): boolean {
