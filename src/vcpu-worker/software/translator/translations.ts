@@ -73,6 +73,8 @@ interface Known {
 	/** Samples of how code leaves it, by {@link crossingKey}; undefined where it is not to have more. */
 	crossings: Map<number, Crossing> | undefined;
 	samples: number;
+	/** Stops of code, of whatever translation, before the first of them. */
+	stopsBefore: number;
 	/** How often it has been made with more links. */
 	readonly joins: number;
 }
@@ -117,7 +119,9 @@ const mostStraddles = 16;
 /** Blocks whose translations have no looks in common, at most. */
 const maxAlone = 4096;
 /** Samples of how code leaves a translation, after which it is made anew with where that goes: a part of the executions of a hot block, a shift. */
-const joinShift = 5;
+const joinShift = 7;
+/** Part of all stops at which code was that these samples are at least: of programs whose time is spread over hundreds of translations few pay for a new one. */
+const leastShare = 1 / 8;
 /** Part of those samples that a way on which it leaves has at least, and how many such ways. */
 const leastCrossings = 1 / 16;
 const maxLinks = 8;
@@ -150,6 +154,8 @@ export class Translations {
 	#lastId = 0;
 	/** Blocks whose translations were across pages too often, by {@link keyOf}. */
 	readonly #alone = new Set<string>();
+	/** Times that code has stopped since it may do something else. */
+	#stops = 0;
 	/** Of all of {@link #modules}. */
 	#bytes = 0;
 	/** Translations that it has taken. */
@@ -387,7 +393,7 @@ export class Translations {
 				links: asked.joined?.links ?? [],
 				joins,
 			},
-			...{crossings: joins < maxJoins ? new Map() : undefined, samples: 0},
+			...{crossings: joins < maxJoins ? new Map() : undefined, samples: 0, stopsBefore: 0},
 		});
 		this.#taken++;
 		if (
@@ -498,6 +504,7 @@ export class Translations {
 	attendCrossing(): void {
 		const core = this.#core;
 		const {state} = core;
+		this.#stops++;
 		if (state.crossing === 0) return;
 		const number = translationAt(state.crossing);
 		state.crossing = 0;
@@ -515,7 +522,12 @@ export class Translations {
 			const to = Number(state.rip - known.linear);
 			known.crossings.set(key, {from, to, head: block, count: 1});
 		}
-		if (++known.samples >= Math.max(this.heat >> joinShift, 1)) this.#join(number, known, known.crossings);
+		if (known.samples++ === 0) known.stopsBefore = this.#stops - 1;
+		if (known.samples < Math.max(this.heat >> joinShift, 1)) return;
+		const {crossings} = known;
+		known.crossings = new Map();
+		if (known.samples >= (this.#stops - known.stopsBefore) * leastShare) this.#join(number, known, crossings);
+		known.samples = 0;
 	}
 
 	/** Asks for a translation with those in it for which it is often left. */
@@ -523,8 +535,6 @@ export class Translations {
 		const core = this.#core;
 		const {begin, linear} = known;
 		const least = known.samples * leastCrossings;
-		known.crossings = new Map();
-		known.samples = 0;
 		const code = this.#codeOf(begin.page, begin.codeSize);
 		const ways = [...crossings.values()].filter(({count, from, to}) => count >= least && isNear(from) && isNear(to));
 		const others = ways.map(({head}) => core.translationOf(head) ?? 0);
