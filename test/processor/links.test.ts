@@ -20,19 +20,19 @@ const dword = (value: number): readonly number[] => [...new Uint8Array(Uint32Arr
 
 /** A loop that calls one of the functions by a register, which one a generator of random numbers says. */
 const loop = [
-	// MOV RAX,RDX; AND EAX,7; SHL EAX,11; ADD EAX,functions; CALL RAX.
-	...[0x48, 0x89, 0xd0, 0x83, 0xe0, 0x07, 0xc1, 0xe0, 0x0b, 0x05, ...dword(functionsAt), 0xff, 0xd0],
+	// MOV RAX,RDX; AND EAX,7; SHL EAX,11; ADD EAX,functions; CMP RDX,RBX; CALL RAX.
+	...[0x48, 0x89, 0xd0, 0x83, 0xe0, 0x07, 0xc1, 0xe0, 0x0b, 0x05, ...dword(functionsAt), 0x48, 0x39, 0xda, 0xff, 0xd0],
 	// IMUL RDX,RDX,1664525; ADD RDX,1013904223; ROR RDX,3.
 	...[0x48, 0x69, 0xd2, ...dword(1_664_525), 0x48, 0x81, 0xc2, ...dword(1_013_904_223), 0x48, 0xc1, 0xca, 0x03],
 	// CMP ECX,rewriteAt; JNE behind; MOV BYTE [third function's constant],9.
 	...[0x81, 0xf9, ...dword(rewriteAt), 0x75, 0x08, 0xc6, 0x04, 0x25, ...dword(functionsAt + 2 * functionBytes + 3), 9],
 	// DEC ECX; JNZ loop; HLT.
-	...[0xff, 0xc9, 0x75, 0xca, 0xf4],
+	...[0xff, 0xc9, 0x75, 0xc7, 0xf4],
 ];
 
-/** ADD RBX,number; ROL RBX,3; ADD [RBP+8*number],RBX; RET. One of them jumps to another by a register instead. */
+/** ADC RBX,number, by the carry of the comparison before the call; ROL RBX,3; ADD [RBP+8*number],RBX; RET. One of them jumps to another by a register instead. */
 const functionOf = (number: number): readonly number[] => [
-	...[0x48, 0x83, 0xc3, number + 1, 0x48, 0xc1, 0xc3, 0x03, 0x48, 0x01, 0x5d, 8 * number],
+	...[0x48, 0x83, 0xd3, number + 1, 0x48, 0xc1, 0xc3, 0x03, 0x48, 0x01, 0x5d, 8 * number],
 	// MOV EAX,address; JMP RAX.
 	...(number === 3 ? [0xb8, ...dword(functionsAt + 5 * functionBytes), 0xff, 0xe0] : [0xc3]),
 ];

@@ -1,6 +1,7 @@
 import {i32, ModuleBuilder} from '#support/wasm';
 import {type Core, compile, importParts, type Translation} from '#vcpu-worker/software/interpreter';
-import {blockBits, CpuState, MicroOp, Stop} from '#vcpu-worker/software/state';
+import {differenceWords} from '#vcpu-worker/software/semantics';
+import {blockBits, CpuState, entryBits, MicroOp, Stop} from '#vcpu-worker/software/state';
 
 /** A translation that the processor has. */
 export interface KnownTranslation {
@@ -83,6 +84,13 @@ function buildGuard(): Uint8Array {
 	const block = entry.and((1 << blockBits) - 1);
 	const head = state.load('i32', 32, table.add(block.mul(4))).sub(MicroOp.size);
 	body.store(state, 32, i32(0), CpuState.offset('record'), head);
+	const width = entry.shrU(entryBits);
+	body.if(width, () => {
+		const operand = (index: number) => state.load('i64', 64, i32(0), CpuState.offset('lateFlags') + index * 8);
+		const {result, carry} = differenceWords(body, operand(0), operand(1), width);
+		for (const [name, value] of Object.entries({result, zero: result, carry}))
+			body.store(state, 64, i32(0), CpuState.offset(name as 'result'), value);
+	});
 	body.return(i32(Stop.hot));
 	module.exportFunction('0', func);
 	return module.encode();

@@ -1,4 +1,4 @@
-import {constant, type Int, i64, type Width} from '#support/wasm';
+import {constant, type FunctionBuilder, type Int, i32, i64, type Width} from '#support/wasm';
 
 /** The words that status flags are kept in; `CpuState` says how. */
 export type FlagWord = 'result' | 'zero' | 'carry';
@@ -20,6 +20,21 @@ export interface Difference {
 	readonly a: Int;
 	readonly b: Int;
 	readonly width: Width;
+}
+
+/** Computes the words of a subtraction of operands of any width. */
+export function differenceWords(
+	f: FunctionBuilder,
+	a: Int<'i64'>,
+	b: Int<'i64'>,
+	width: Int<'i32'>,
+): {readonly result: Int<'i64'>; readonly carry: Int<'i64'>} {
+	// Up to the top, whatever their width.
+	const shift = f.let(i32(64).sub(width).toI64U());
+	const [high, other] = [f.let(a.shl(shift)), f.let(b.shl(shift))];
+	const difference = f.let(high.sub(other));
+	const carries = f.let(high.not().and(other).or(high.xor(other).not().and(difference)));
+	return {result: f.let(difference.shrS(shift)), carry: carries.or(carries.shrU(shift))};
 }
 
 /** Status flags of the processor (SDM volume 1, 3.4.3.1). */

@@ -1,5 +1,5 @@
 /** Meanings of the steps of instructions, written once, for interpreter and translator. */
-export {type Difference, Flags, type FlagWord, type FlagWords, signExtended} from './flags.ts';
+export {type Difference, differenceWords, Flags, type FlagWord, type FlagWords, signExtended} from './flags.ts';
 export {
 	type AddressForm,
 	enterKind,

@@ -86,6 +86,8 @@ export const CpuState = wire('CpuState', {
 	/** Operands of floating point that generated code leaves to exact arithmetic, the one behind the other, and their result: of 128 or 256 bits. */
 	floatOperands: array(u64, 12),
 	floatResult: array(u64, 4),
+	/** Operands of a subtraction that tells the flags, from one translation to another. */
+	lateFlags: array(u64, 2),
 	/** The host rounds a product with a sum once where generated code asks for it: 0 or 1. */
 	fusesProducts: u32,
 	floatPadding: reserved(4),

@@ -72,6 +72,9 @@ export const blockBits = 8;
 /** What a translation is given to begin at a block: its number, and that of its page. */
 export const entryOf = (block: number, page: number): number => block | (page << blockBits);
 
+/** Bits of what a translation is given, above which is the width of the subtraction that tells the flags, of `CpuState.lateFlags`; 0: their words do. */
+export const entryBits = 16;
+
 /** Bits of physical addresses. */
 export const physicalAddressBits = 40;
 

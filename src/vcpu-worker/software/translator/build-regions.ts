@@ -78,12 +78,17 @@ class RegionWriter {
 	readonly #arrivals = new Set<number>();
 	/** The instruction writes memory. */
 	#hasStored = false;
+	/** Code is 64-bit code, and stays that. */
+	readonly #isFlat: boolean;
+	readonly #changesMode: boolean;
 
 	constructor(f: FunctionBuilder<readonly ['i32', 'i32']>, imports: Imports, rare: RareFunctions, region: Region) {
 		this.#f = f;
 		this.#imports = imports;
 		this.#rare = rare;
 		this.#region = region;
+		this.#changesMode = region.blocks.some(({steps}) => steps.some(({kind}) => modeChanges.has(kind)));
+		this.#isFlat = region.isLong && !this.#changesMode;
 		this.#end = f.lastingLocal('i32');
 		this.#record = f.lastingLocal('i32');
 		this.#tlb = f.lastingLocal('i32');
@@ -127,7 +132,7 @@ class RegionWriter {
 		f.return(this.#end);
 		f.before(() => {
 			f.set(this.#tlb, state.load('i32', 32, i32(0), CpuState.offset('tlb')));
-			this.#registers.fill();
+			this.#registers.fill(f.parameters[1]);
 		});
 	}
 
@@ -344,7 +349,7 @@ class RegionWriter {
 		const bit = 1 << this.#region.pages.indexOf(pageOf(place));
 		f.ifUnlikely(this.#pages.and(bit).isZero(), () => {
 			const address = f.let(this.#addressOf(from, place));
-			const {isKnown, record} = cachedBlock(f, state, address);
+			const {isKnown, record} = cachedBlock(f, state, address, this.#isFlat);
 			// What the cache has is the head before the first record.
 			const isOwn = record.eq(this.#recordOf(number, 0).sub(MicroOp.size));
 			f.ifUnlikely(isKnown.and(isOwn).isZero(), () => this.#goOnwardTo(address, this.#recordOf(from, index)));
@@ -397,7 +402,7 @@ class RegionWriter {
 			f.store(state, 32, i32(0), CpuState.offset('crossing'), table);
 			stop(Stop.poll);
 		});
-		const block = cachedBlock(f, state, this.#address);
+		const block = cachedBlock(f, state, this.#address, this.#isFlat);
 		f.ifUnlikely(block.isKnown.isZero(), () => stop(Stop.lookup));
 		if (top !== undefined) this.#forgetPages(block.page);
 		enterPage(f, state, block.page, block.pageOffset);
@@ -410,8 +415,8 @@ class RegionWriter {
 				f.set(entry, word('c'));
 				f.br(top);
 			});
-		this.#registers.writeBack();
-		f.returnCallIn(translations, word('a'), other, word('c'));
+		const given = this.#registers.handOver(word('c'));
+		f.returnCallIn(translations, word('a'), other, given);
 	}
 
 	/**
@@ -420,11 +425,9 @@ class RegionWriter {
 	 */
 	#forgetPages(page: Int<'i64'>): void {
 		const f = this.#f;
-		const {pages, blocks} = this.#region;
-		if (pages.length === 1) return;
-		const changesMode = blocks.some(({steps}) => steps.some(({kind}) => modeChanges.has(kind)));
+		if (this.#region.pages.length === 1) return;
 		const codePage = this.#imports.state.load('i64', 64, i32(0), CpuState.offset('codePage'));
-		if (changesMode) f.set(this.#pages, 0);
+		if (this.#changesMode) f.set(this.#pages, 0);
 		else f.if(codePage.ne(page), () => f.set(this.#pages, 0));
 	}
 

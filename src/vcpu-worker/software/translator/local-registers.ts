@@ -12,8 +12,8 @@ import {
 	type Width,
 } from '#support/wasm';
 import {addressOf, elementOf, type Place, type Registers, type SharedLooks} from '#vcpu-worker/software/interpreter';
-import {type Difference, signExtended} from '#vcpu-worker/software/semantics';
-import {betweenSteps, CpuState, generalAt} from '#vcpu-worker/software/state';
+import {type Difference, differenceWords, signExtended} from '#vcpu-worker/software/semantics';
+import {betweenSteps, CpuState, entryBits, generalAt} from '#vcpu-worker/software/state';
 import {LocalVectors} from './local-vectors.ts';
 import {BlockLooks} from './shared-looks.ts';
 
@@ -26,6 +26,7 @@ const kept = {begin: generalAt(0), end: CpuState.offset('carry') + word};
 
 const budgetAt = CpuState.offset('budget');
 const carry = CpuState.offset('carry');
+const lateFlags = CpuState.offset('lateFlags');
 const flags = {begin: CpuState.offset('result'), end: carry + word};
 const flagWords = (flags.end - flags.begin) / word;
 /** Kinds of steps that set flags in some cases only. */
@@ -70,7 +71,6 @@ export class LocalRegisters implements Registers {
 	difference: Difference | undefined;
 	/** What tells the flags where blocks meet, if not their words: operands of a subtraction, and its bits, or 0. */
 	readonly #late: {readonly a: Local<'i64'>; readonly b: Local<'i64'>; readonly width: Local<'i32'>};
-	#hasLate = false;
 	/** The words are known to tell the flags that are not pending. */
 	#areWords = false;
 	/** Not 0 behind a store that has changed code. */
@@ -171,7 +171,6 @@ export class LocalRegisters implements Registers {
 			f.set(this.#late.a, a.toI64U());
 			f.set(this.#late.b, b.toI64U());
 			f.set(this.#late.width, width);
-			this.#hasLate = true;
 		} else if (pending.size > 0) {
 			this.#toWords();
 			for (const [place, value] of pending) f.set(this.#local(place), value);
@@ -196,16 +195,11 @@ export class LocalRegisters implements Registers {
 	#computeLate(): void {
 		const f = this.#f;
 		const {a, b, width} = this.#late;
-		// Up to the top, whatever their width.
-		const shift = f.let(i32(64).sub(width).toI64U());
-		const [high, other] = [f.let(a.shl(shift)), f.let(b.shl(shift))];
-		const difference = f.let(high.sub(other));
-		const carries = f.let(high.not().and(other).or(high.xor(other).not().and(difference)));
-		const result = f.let(difference.shrS(shift));
+		const {result, carry: carries} = differenceWords(f, a, b, width);
 		for (const place of [flags.begin, flags.begin + word, carry]) this.#written.add(place);
 		f.set(this.#local(flags.begin), result);
 		f.set(this.#local(flags.begin + word), result);
-		f.set(this.#local(carry), carries.or(carries.shrU(shift)));
+		f.set(this.#local(carry), carries);
 		f.set(width, 0);
 	}
 
@@ -229,17 +223,35 @@ export class LocalRegisters implements Registers {
 		this.#depth = this.#f.depth;
 	}
 
-	/** Fills the locals from memory: the translation's first statements. */
-	fill(): void {
+	/** Fills the locals from memory: the translation's first statements. @param entry - what it is given, of which the width of late flags is taken */
+	fill(entry: Local<'i32'>): void {
+		const {a, b, width} = this.#late;
+		this.#f.set(width, entry.shrU(entryBits));
+		this.#f.set(entry, entry.and((1 << entryBits) - 1));
+		for (const [index, operand] of [a, b].entries())
+			this.#f.set(operand, this.#state.load('i64', 64, i32(0), lateFlags + index * word));
 		for (const [place, local] of this.#locals)
 			if (isIn(kept, place)) this.#f.set(local, this.#state.load('i64', 64, i32(0), place));
 		this.#vectors.fill();
 		if (this.#budget !== undefined) this.#f.set(this.#budget, this.#state.load('i32', 32, i32(0), budgetAt));
 	}
 
+	/** Writes them back for another translation. @param entry - at which that begins @returns what it is given */
+	handOver(entry: Int<'i32'>): Int<'i32'> {
+		const {a, b, width} = this.#late;
+		this.#store();
+		for (const [index, operand] of [a, b].entries())
+			this.#f.store(this.#state, 64, i32(0), lateFlags + index * word, operand);
+		return entry.or(width.shl(entryBits));
+	}
+
 	/** Writes them back. */
 	writeBack(): void {
-		if (this.#hasLate) this.#f.if(this.#late.width, () => this.#computeLate());
+		this.#f.if(this.#late.width, () => this.#computeLate());
+		this.#store();
+	}
+
+	#store(): void {
 		this.#vectors.writeBack();
 		if (this.#budget !== undefined) this.#f.store(this.#state, 32, i32(0), budgetAt, this.#budget);
 		for (const place of this.#written) this.#f.store(this.#state, 64, i32(0), place, this.#local(place));

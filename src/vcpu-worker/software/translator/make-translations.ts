@@ -97,7 +97,7 @@ function form(request: TranslationRequest): Formed {
 			found.set(page.distance + at, knownSteps(records));
 		}
 	}
-	const region = formRegion(found, (place) => warm.has(place), {looksAlone, links});
+	const region = formRegion(found, (place) => warm.has(place), {looksAlone, links, isLong: codeSize === 64});
 	return {request, region, made: describe(request, region, decoded)};
 }
 

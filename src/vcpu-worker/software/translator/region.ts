@@ -33,6 +33,8 @@ export interface Region {
 	readonly comesBack: boolean;
 	/** See `TranslationRequest.looksAlone`. */
 	readonly looksAlone: boolean;
+	/** Its code is 64-bit code. */
+	readonly isLong: boolean;
 	/** Places to which jumps and calls often go whose targets only running code knows, by the places of their instructions. */
 	readonly links: ReadonlyMap<number, readonly number[]>;
 }
@@ -40,6 +42,7 @@ export interface Region {
 /** What else a region is to have. */
 export interface RegionOptions {
 	readonly looksAlone?: boolean | undefined;
+	readonly isLong?: boolean;
 	/** See `TranslationRequest.links`. */
 	readonly links?: readonly number[] | undefined;
 }
@@ -63,6 +66,7 @@ export function loneRegion(steps: readonly KnownStep[]): Region {
 		returns: [],
 		comesBack: false,
 		looksAlone: false,
+		isLong: false,
 		links: new Map(),
 	};
 	return {blocks, entries: [0], pages: [0], ...nothing};
@@ -76,7 +80,7 @@ export function loneRegion(steps: readonly KnownStep[]): Region {
 export function formRegion(
 	found: ReadonlyMap<number, readonly KnownStep[]>,
 	isWarm: (place: number) => boolean,
-	{looksAlone = false, links: pairs = []}: RegionOptions = {},
+	{looksAlone = false, isLong = false, links: pairs = []}: RegionOptions = {},
 ): Region {
 	const places = [...found.keys()];
 	const [first] = places;
@@ -117,6 +121,7 @@ export function formRegion(
 		pages: [...new Set(places.map(pageOf))],
 		comesBack: entries.length > 1 && cut.some(({steps}) => steps.some(isUnknown)),
 		looksAlone,
+		isLong,
 		links,
 	};
 }
