@@ -160,3 +160,29 @@ test('requests that there is no memory for wait, and are overdue as others', (t)
 	t.is(faulty.seen.length, seen, 'those that waited are not written after they were given up');
 	t.deepEqual(submit(WRITE, 2 ** 22).ends, [NONE]);
 });
+
+test('a write that waits for memory is not tried behind one that was given up', (t) => {
+	const {submit, faulty, content, expire} = make();
+	faulty.fault = () => 'hangs';
+	const [read, ...others] = [
+		submit(READ, 2 ** 22),
+		submit(READ, 2 ** 22),
+		submit(READ, 2 ** 22),
+		submit(WRITE, 2 ** 22),
+	];
+	expire(6);
+	const waits = submit(WRITE, 2 ** 22);
+	expire(4);
+	t.deepEqual(
+		[read, ...others, waits].map((each) => each?.ends),
+		[[TIMEOUT], [TIMEOUT], [TIMEOUT], [TIMEOUT], []],
+	);
+	content.fill(0x33);
+	faulty.fault = () => undefined;
+	// The reads, whose memory is free then.
+	faulty.answer(3);
+	t.deepEqual(waits.ends, [TIMEOUT]);
+	t.true(content.every((byte) => byte === 0x33));
+	faulty.answer();
+	t.deepEqual(submit(WRITE, 512).ends, [NONE]);
+});
