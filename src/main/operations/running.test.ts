@@ -1,0 +1,22 @@
+import test from 'ava';
+import type {Machine} from './operation.ts';
+import {checkParams} from './param.ts';
+import {limitDisk} from './running.ts';
+
+test('limits of a disk are changed where inspect shows them, each that is named', async (t) => {
+	const updates: string[] = [];
+	const vm = {update: async (path: string, text: string) => void updates.push(`${path}=${text}`)};
+	const run = (given: Readonly<Record<string, unknown>>) =>
+		limitDisk.run(vm as unknown as Machine, checkParams('limit-disk', limitDisk.params, given) as never, {quit() {}});
+	await run({device: 'disk', limits: 'bps=2K,iops=0'});
+	await run({device: 'fast', limits: 'iops_rd_burst=7', disk: 3});
+	t.deepEqual(updates, [
+		'vm/devices/disk/disks/0/limits/bps=2048',
+		'vm/devices/disk/disks/0/limits/iops=0',
+		'vm/devices/fast/disks/3/limits/iops_rd_burst=7',
+	]);
+	for (const limits of ['bps=-1', 'bps=9999T', 'iops_wr='])
+		await t.throwsAsync(async () => run({device: 'disk', limits}), {code: 'CONFIG_VALUE_INVALID'});
+	await t.throwsAsync(async () => run({device: 'disk', limits: 'speed=1'}), {code: 'CONFIG_KEY_UNKNOWN'});
+	t.is(updates.length, 3);
+});
