@@ -59,7 +59,7 @@ linuxTest(
 			'modprobe -a virtio_mmio virtio_blk ext4',
 			'sleep 1',
 			'for d in vda vdb vdc; do eval $(cat /sys/block/$d/serial)=$d; done',
-			'echo place=$(cat /sys/block/$whole/"$whole"2/start)+$(cat /sys/block/$whole/"$whole"2/size)',
+			"echo place=$(cat /sys/block/$whole/$whole'2'/start)+$(cat /sys/block/$whole/$whole'2'/size)",
 			'mkdir -p /mnt; mount -t ext4 /dev/$layers /mnt',
 			'echo content=$(sha256sum </mnt/content)',
 			'dd if=/dev/urandom of=/tmp/sent bs=64k count=64 2>/dev/null; cp /tmp/sent /mnt/sent; mv /mnt/content /mnt/moved; umount /mnt',
