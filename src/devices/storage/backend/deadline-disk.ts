@@ -83,6 +83,10 @@ export class DeadlineDisk implements Disk {
 		return this.#disk.measure();
 	}
 
+	get fault(): string | undefined {
+		return this.#disk.fault;
+	}
+
 	settle(): Promise<void> {
 		return this.#disk.settle();
 	}

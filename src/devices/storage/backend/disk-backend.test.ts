@@ -164,8 +164,11 @@ test('errors of the host are told, kept from the guest, or have the request held
 		const {action, ...details} = notice?.details ?? {};
 		t.deepEqual(details, {disk: 0, operation: 'read', offset: 1024, length: 512, count: 1, error: 'io'});
 		t.is(notice?.pauses, action === 'stop');
+		faulty.why = `${'a table is damaged, '.repeat(20)}indeed`;
 		for (let times = 0; times < 3; times++) t.deepEqual(submit(WRITE, 512).ends, [full]);
-		t.like(report.notices()[0]?.details, {count: 3, error: 'no-space', operation: 'write'});
+		const second = report.notices()[0];
+		t.like(second?.details, {count: 3, error: 'no-space', operation: 'write', why: faulty.why.slice(0, 252)});
+		t.regex(second?.message ?? '', /no room on the host \(a table is damaged, .*\), and 2 more/);
 		t.deepEqual(report.notices(), []);
 		t.is(noticed(), 4);
 		faulty.fault = () => undefined;

@@ -132,7 +132,7 @@ export class DiskBackend implements Disk {
 		const action = error === DiskError.NONE ? 'report' : actionOn(error, this.#policy);
 		this.#counts.end(operation, length, performance.now() * 1e6 - startNs, error);
 		if (isOfHost(error)) {
-			this.#counts.failed(operation, offset, length, error, errorActions.indexOf(action));
+			this.#counts.failed(operation, offset, length, error, errorActions.indexOf(action), this.#disk.fault);
 			this.#host.noticed();
 		}
 		if (action === 'report') request.done(error);
@@ -313,13 +313,16 @@ class Counts {
 	}
 
 	/** The count is the last that changes: who reads it has the rest. */
-	failed(operation: DiskOperation, offset: number, length: number, error: DiskError, action: number): void {
+	failed(operation: DiskOperation, offset: number, length: number, error: DiskError, action: number, why = ''): void {
 		const share = this.#share;
 		share.failedOperation = operation;
 		share.failedError = error;
 		share.failedAction = action;
 		share.failedOffset = offset;
 		share.failedLength = length;
+		const reason = new TextEncoder().encode(why).subarray(0, share.failedReason.length);
+		share.failedReason.set(reason);
+		share.failedReasonBytes = reason.length;
 		share.failures++;
 	}
 }

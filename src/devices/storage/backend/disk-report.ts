@@ -59,15 +59,27 @@ class DiskReport {
 		};
 	}
 
-	#notice({failedOperation, failedError, failedAction, failedOffset, failedLength}: WorkerShareView, count: number) {
+	#notice(
+		{
+			failedOperation,
+			failedError,
+			failedAction,
+			failedOffset,
+			failedLength,
+			failedReason,
+			failedReasonBytes,
+		}: WorkerShareView,
+		count: number,
+	) {
 		const operation = countedOperations[failedOperation] ?? 'read';
 		const [error, what] = failures[failedError] ?? ioFailure;
+		const why = new TextDecoder().decode(failedReason.slice(0, failedReasonBytes));
 		const action = errorActions[failedAction] ?? 'report';
 		const details = {disk: this.#disk, operation, offset: failedOffset, length: failedLength, action, count};
 		return {
 			kind: 'disk-error',
-			message: `Disk ${this.#disk}: ${operation} of ${failedLength} bytes at ${failedOffset} ${what}${count > 1 ? `, and ${count - 1} more` : ''}; ${consequences[action]}`,
-			details: {...details, error},
+			message: `Disk ${this.#disk}: ${operation} of ${failedLength} bytes at ${failedOffset} ${what}${why === '' ? '' : ` (${why})`}${count > 1 ? `, and ${count - 1} more` : ''}; ${consequences[action]}`,
+			details: {...details, error, ...(why !== '' && {why})},
 			pauses: action === 'stop',
 		};
 	}

@@ -1,4 +1,4 @@
-import {array, f64, i32, reserved, u32, type ViewOf, wire} from '#support/wire';
+import {array, f64, i32, reserved, u8, u32, type ViewOf, wire} from '#support/wire';
 import {bucketCount} from './latency.ts';
 import {limitTable} from './limits.ts';
 
@@ -43,6 +43,9 @@ export const WorkerShare = wire('disk-worker', {
 	failedAction: u32,
 	failedOffset: f64,
 	failedLength: f64,
+	/** Why, in UTF-8, where the disk says it. */
+	failedReasonBytes: u32,
+	failedReason: array(u8, 252),
 	/** By operation: how many took how long. */
 	latencies: array(u32, countedOperations.length * bucketCount),
 });

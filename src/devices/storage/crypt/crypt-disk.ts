@@ -86,6 +86,10 @@ export class CryptDisk implements Disk, Splitter {
 		return this.#below.measure();
 	}
 
+	get fault(): string | undefined {
+		return this.#below.fault;
+	}
+
 	settle(): Promise<void> {
 		return this.#below.settle();
 	}

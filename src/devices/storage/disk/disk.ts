@@ -31,6 +31,8 @@ export interface Disk {
 	readonly isReadOnly: boolean;
 	/** What moves its data, for `inspect`. */
 	readonly mover: DiskMover;
+	/** What a disk knows of why its last request failed that did so for the host, as a sentence without its full stop. A layer knows what the disk below does. */
+	readonly fault?: string | undefined;
 	/** Takes a request of anybody's; what is wrong with it is its error. */
 	submit(request: DiskRequest): void;
 	/**

@@ -267,7 +267,7 @@ guestTest('tables that are damaged are errors of the requests that meet them, an
 	const damaged = await openQcow2(file);
 	const disk = await guest.open({image: damaged, closeImages: () => damaged.close()});
 	t.is(await guest.read(disk, 2 * 4096, 512), Errors.IO);
-	t.regex(String((disk.fault as Error).message), /begins within a cluster/);
+	t.regex(disk.fault ?? '', /begins within a cluster/);
 	t.is(await guest.write(disk, 2 * 4096, new Uint8Array(512)), Errors.IO);
 	t.is(await guest.write(disk, 4 * 4096, new Uint8Array(512)), Errors.IO, 'it would be written into a table');
 	t.is(await guest.write(disk, 0, new Uint8Array(4096).fill(6)), Errors.NONE);

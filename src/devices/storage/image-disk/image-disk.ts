@@ -45,8 +45,7 @@ export class ImageDisk implements Disk, ImageRequestOwner {
 	readonly mover: EngineName;
 	readonly top: ImageLayer;
 	readonly run: MappedRun = {kind: RunKind.ZERO, length: 0, fileOffset: 0};
-	/** What the last request that failed did so for. */
-	fault: unknown;
+	fault: string | undefined;
 	isClosing = false;
 	readonly #closeImages: () => Promise<void>;
 	readonly #files: readonly HostImageFile[];
@@ -128,7 +127,7 @@ export class ImageDisk implements Disk, ImageRequestOwner {
 	}
 
 	failed(cause: unknown): DiskError {
-		this.fault = cause;
+		this.fault = cause instanceof Error ? cause.message : String(cause);
 		if (isVmmError(cause, 'DISK_IMAGE_FULL')) return DiskError.NO_SPACE;
 		const errno = isVmmError(cause, 'DISK_IMAGE_FILE_FAILED') ? cause.context['errno'] : undefined;
 		return typeof errno === 'string' && noSpace.includes(errno) ? DiskError.NO_SPACE : DiskError.IO;

@@ -19,6 +19,8 @@ export interface ImageRequestOwner {
 	givePart(part: PartRequest): void;
 	/** What an exception means to whoever asked. */
 	failed(cause: unknown): DiskError;
+	/** See `Disk.fault`. */
+	fault: string | undefined;
 	/** Has {@link ImageRequest.flushed} called when all that is done by now is durable. */
 	flush(request: ImageRequest): void;
 	ended(request: ImageRequest, error: DiskError): void;
@@ -70,6 +72,8 @@ export class ImageRequest implements RangeWork {
 
 	partEnded(part: PartRequest, error: DiskError): void {
 		this.#owner.givePart(part);
+		// The host has said no more than that.
+		if (error !== DiskError.NONE) this.#owner.fault = undefined;
 		this.#fail(error);
 		this.#parts--;
 		if (!this.#isWaiting) this.#advance();

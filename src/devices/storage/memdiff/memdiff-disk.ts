@@ -77,6 +77,10 @@ export class MemdiffDisk implements Disk, Splitter {
 		return this.#below.measure();
 	}
 
+	get fault(): string | undefined {
+		return this.#below.fault;
+	}
+
 	settle(): Promise<void> {
 		return this.#below.settle();
 	}

@@ -60,6 +60,10 @@ export class WindowDisk implements Disk, Splitter {
 
 	async measure(): Promise<void> {}
 
+	get fault(): string | undefined {
+		return this.#below.fault;
+	}
+
 	settle(): Promise<void> {
 		return this.#below.settle();
 	}

@@ -83,6 +83,10 @@ export class StripedDisk implements Disk, Splitter {
 	/** How long it is is decided when it is opened. */
 	async measure(): Promise<void> {}
 
+	get fault(): string | undefined {
+		return this.#disks.find(({fault}) => fault !== undefined)?.fault;
+	}
+
 	async settle(): Promise<void> {
 		await Promise.all(this.#disks.map((disk) => disk.settle()));
 	}

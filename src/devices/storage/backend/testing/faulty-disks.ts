@@ -9,6 +9,8 @@ export type Fault = DiskError | 'hangs' | undefined;
 export class FaultyDisks {
 	/** Asked about each request. */
 	fault: (request: DiskRequest) => Fault = () => undefined;
+	/** What they say of why. */
+	why: string | undefined;
 	/** Requests that have reached a disk, in their order. */
 	readonly seen: {readonly operation: number; readonly offset: number; readonly length: number}[] = [];
 	readonly #hanging: (() => void)[] = [];
@@ -22,7 +24,11 @@ export class FaultyDisks {
 
 	/** Such a disk over another. */
 	over(disk: Disk): Disk {
+		const why = () => this.why;
 		return {
+			get fault() {
+				return why();
+			},
 			get bytes() {
 				return disk.bytes;
 			},
