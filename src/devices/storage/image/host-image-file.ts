@@ -8,6 +8,9 @@ import type {FileRange, ImageFile} from './image-file.ts';
 /** A hole that cannot be punched is written, so many bytes at a time. */
 const zeros = new Uint8Array(2 ** 16);
 
+/** Calls that end so are made again. */
+const again: readonly number[] = [Errno.EINTR, Errno.EAGAIN];
+
 /** A call for a file by an engine, as a promise. */
 class EngineCall extends FileOperation {
 	/** What it returned: a negated errno for a failure. */
@@ -153,12 +156,11 @@ export class HostImageFile implements ImageFile {
 
 	/** What the engine's call returned. @throws VmmError DISK_IMAGE_FILE_FAILED */
 	async #call(what: string, values: Partial<FileOperation>, bytes?: Uint8Array): Promise<number> {
-		for (;;) {
-			const {result} = new EngineCall(this.#engine as IoEngine, this.#handle.fd, values, bytes);
-			const returned = await result;
-			if (returned >= 0) return returned;
-			if (returned !== -Errno.EINTR && returned !== -Errno.EAGAIN) throw this.#failed(what, returned);
-		}
+		let returned: number = -Errno.EINTR;
+		for (let engine = this.#engine; engine !== undefined && again.includes(-returned); engine = this.#engine)
+			returned = await new EngineCall(engine, this.#handle.fd, values, bytes).result;
+		if (returned < 0) throw this.#failed(what, returned);
+		return returned;
 	}
 
 	#failed(what: string, result: number) {
