@@ -1,4 +1,12 @@
-import type {BackWork, DeviceBack, DeviceCommand, DeviceServices, DeviceWorkerPlace, ModelParts} from '#devices/device';
+import type {
+	AccessSize,
+	BackWork,
+	DeviceBack,
+	DeviceCommand,
+	DeviceServices,
+	DeviceWorkerPlace,
+	ModelParts,
+} from '#devices/device';
 import {mostQueues} from '#devices/doorbells';
 import type {GuestMemory} from '#devices/guest-memory';
 import type {VirtQueue} from '#devices/virtio/queue';
@@ -44,25 +52,28 @@ export interface VirtioDevice<C, T extends Fields, N extends string = never>
 	/** The most queues that any configuration has. */
 	readonly mostQueues: number;
 	queues(config: C): readonly QueueDeclaration[];
-	/** Its configuration space: how long it is, what it holds at power-on, and which bytes the driver writes. */
+	/** Its configuration space: how long it is, what it holds at power-on, and which fields the driver writes. */
 	readonly config?: {
 		readonly bytes: number;
 		values(config: C): Uint8Array;
-		readonly written?: readonly WrittenByte<N>[];
+		readonly written?: readonly WrittenField<N>[];
 	};
 	/** Memory that the driver maps. On MMIO the device has none. */
 	readonly sharedMemory?: SharedMemory<C>;
 	/** Words for its own state, for inspect. The state may hold anything. */
-	words?(state: FieldsView<T>): Readonly<Record<string, string>>;
+	words?(state: FieldsView<T>, config: C): Readonly<Record<string, string>>;
 	/** The machine's owner asks for something. Called under the device's lock; true has {@link VirtioBack.notified} called. */
-	control?(command: DeviceCommand, state: FieldsView<T>): boolean;
+	control?(command: DeviceCommand, state: FieldsView<T>, config: C): boolean;
 	back(config: C, state: FieldsView<T>, services: VirtioServices<N>): VirtioBack;
 }
 
-/** A byte of configuration space that the driver writes, where it has accepted a feature. A reset gives it its value at power-on. */
-export interface WrittenByte<N extends string> {
+/** A field of configuration space that the driver writes, whole. A reset gives it its value at power-on. */
+export interface WrittenField<N extends string> {
 	readonly offset: number;
-	readonly needs: N;
+	/** One byte without this. */
+	readonly size?: AccessSize;
+	/** The feature that the driver has to have accepted. */
+	readonly needs?: N;
 	/** Its largest value; others change nothing. */
 	readonly most: number;
 }
@@ -77,6 +88,8 @@ export interface VirtioServices<N extends string = never> extends BackWork {
 	 * not belong in there.
 	 */
 	locked<R>(action: () => R): R;
+	/** Has {@link VirtioBack.notified} called on each worker: one has something for the others. */
+	notifyBacks(): void;
 	/** True when driver and device have agreed on a feature. */
 	has(feature: N): boolean;
 	/** Place of this worker among the device's, and the memory that they share: see `BackParts`. */

@@ -15,8 +15,8 @@ export class VirtioCore {
 	readonly #initialConfig: Uint8Array;
 	readonly #services: Pick<DeviceServices, 'restBack' | 'notifyBack'>;
 	readonly #goTogether: () => boolean;
-	/** Bytes of configuration space that the driver writes, by their offsets: the feature that this needs, and the largest value. */
-	readonly #written: ReadonlyMap<number, {readonly feature: number; readonly most: number}>;
+	/** Fields of configuration space that the driver writes, by their offsets: the feature that this needs, and the largest value. */
+	readonly #written: ReadonlyMap<number, WritableField>;
 
 	constructor(
 		device: VirtioDevice<unknown, Fields, string>,
@@ -39,9 +39,9 @@ export class VirtioCore {
 		]);
 		this.#initialConfig = device.config?.values(config) ?? new Uint8Array();
 		this.#written = new Map(
-			device.config?.written?.map(({offset, needs, most}) => [
+			device.config?.written?.map(({offset, size = 1, needs, most}) => [
 				offset,
-				{feature: device.features[needs] as number, most},
+				{size, feature: needs === undefined ? undefined : (device.features[needs] as number), most},
 			]),
 		);
 		this.#services = services;
@@ -59,7 +59,8 @@ export class VirtioCore {
 	#reset(): void {
 		const {state} = this;
 		for (const name of registerFields) state[name] = 0;
-		for (const offset of this.#written.keys()) state['virtio.config'][offset] = this.#initialConfig[offset] ?? 0;
+		for (const [offset, {size}] of this.#written)
+			state['virtio.config'].set(this.#initialConfig.subarray(offset, offset + size), offset);
 		state['virtio.configVector'] = noVector;
 		state['virtio.features'].fill(0);
 		for (const queue of this.queues) queue.reset(noVector);
@@ -148,11 +149,12 @@ export class VirtioCore {
 		return value;
 	}
 
-	/** Writes device configuration space: where the driver may, and such a byte alone. */
+	/** Writes device configuration space: where the driver may, and such a field alone. */
 	writeConfig(offset: number, size: AccessSize, value: number): void {
-		const byte = this.#written.get(offset);
-		if (byte === undefined || size !== 1 || value > byte.most || !this.has(byte.feature)) return;
-		this.state['virtio.config'][offset] = value;
+		const field = this.#written.get(offset);
+		if (field === undefined || size !== field.size || value >>> 0 > field.most) return;
+		if (field.feature !== undefined && !this.has(field.feature)) return;
+		for (let byte = 0; byte < size; byte++) this.state['virtio.config'][offset + byte] = value >>> (8 * byte);
 	}
 
 	#isAccepted(bit: number): boolean {
@@ -165,6 +167,12 @@ export class VirtioCore {
 		const isVersion1 = (high & (1 << (Feature.VERSION_1 - 32))) !== 0;
 		return isVersion1 && (low & ~this.offered[0]) === 0 && (high & ~this.offered[1]) === 0 && this.#goTogether();
 	}
+}
+
+interface WritableField {
+	readonly size: AccessSize;
+	readonly feature: number | undefined;
+	readonly most: number;
 }
 
 const registerFields = [

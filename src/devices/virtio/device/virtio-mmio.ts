@@ -154,7 +154,7 @@ export function virtioMmio<C extends object, T extends Fields, N extends string>
 				rested: () => core.rested(),
 				restored: () => core.restored(),
 				control: (command) => {
-					if (device.control?.(command, state as never)) services.notifyBack();
+					if (device.control?.(command, state as never, config)) services.notifyBack();
 				},
 			};
 		},

@@ -163,7 +163,7 @@ export function virtioPci<C, T extends Fields, N extends string>(
 			return {
 				...makeFront(core, registers, services, sharedMemory?.placeAt),
 				control: (command) => {
-					if (control?.(command, state as never)) services.notifyBack();
+					if (control?.(command, state as never, config)) services.notifyBack();
 				},
 			};
 		},

@@ -43,6 +43,7 @@ export class VirtioWorker implements DeviceBack {
 			time: services.time,
 			reactor: services.reactor,
 			locked: (action) => services.locked(action),
+			notifyBacks: () => services.notifyBack(),
 			has: (feature) => core.has(device.features[feature] as number),
 			track: (promise, what) => services.track(promise, what),
 			drained: () => services.drained(),

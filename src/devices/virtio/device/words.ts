@@ -12,17 +12,17 @@ const doings: readonly (readonly [bit: number, word: string])[] = [
 /** Says what the driver does, and which features it has accepted, by name where one is known. */
 export function virtioWords(
 	features: Readonly<Record<string, number>>,
-	own?: (state: never) => Readonly<Record<string, string>>,
+	own?: (state: never, config: never) => Readonly<Record<string, string>>,
 ) {
 	const known = Object.entries<number>({...Feature, ...features});
 	const names = new Map(known.map(([name, bit]) => [bit, name.toLowerCase()]));
-	return (whole: object): Readonly<Record<string, string>> => {
+	return (whole: object, config: unknown): Readonly<Record<string, string>> => {
 		const state = whole as Pick<VirtioState, 'virtio.status' | 'virtio.features'>;
 		const [, driver = 'is not there'] = doings.find(([bit]) => (state['virtio.status'] & bit) !== 0) ?? [];
 		const accepted = Array.from(state['virtio.features'], (word, index) => {
 			const bits = Array.from({length: 32}, (_, bit) => bit).filter((bit) => (word >>> bit) & 1);
 			return bits.map((bit) => names.get(32 * index + bit) ?? `${32 * index + bit}`);
 		}).flat();
-		return {driver, features: accepted.join(' ') || 'none', ...own?.(whole as never)};
+		return {driver, features: accepted.join(' ') || 'none', ...own?.(whole as never, config as never)};
 	};
 }
