@@ -1,7 +1,8 @@
 import test from 'ava';
+import {HeldDisks} from '#devices/storage/disk-set/testing';
 import {unchecked} from '#support/trust';
 import {CommandStatus} from './status.ts';
-import {dataPage, HeldDisks, NvmeDriver, NvmeMachine} from './testing/index.ts';
+import {dataPage, NvmeDriver, NvmeMachine} from './testing/index.ts';
 
 const [READ, WRITE, FLUSH] = [2, 1, 0];
 const {SUCCESS} = CommandStatus;

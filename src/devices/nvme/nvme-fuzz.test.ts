@@ -1,6 +1,7 @@
 import test from 'ava';
 import {generator} from '#devices/conformance';
-import {dataPage, eventIndexPage, HeldDisks, NvmeDriver, NvmeMachine, shadowPage} from './testing/index.ts';
+import {HeldDisks} from '#devices/storage/disk-set/testing';
+import {dataPage, eventIndexPage, NvmeDriver, NvmeMachine, shadowPage} from './testing/index.ts';
 
 const rounds = 60;
 const steps = 200;

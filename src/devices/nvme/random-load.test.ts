@@ -1,6 +1,7 @@
 import test from 'ava';
 import {generator} from '#devices/conformance';
-import {dataPage, HeldDisks, NvmeDriver, NvmeMachine} from './testing/index.ts';
+import {HeldDisks} from '#devices/storage/disk-set/testing';
+import {dataPage, NvmeDriver, NvmeMachine} from './testing/index.ts';
 
 const rounds = 40;
 const steps = 150;

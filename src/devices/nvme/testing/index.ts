@@ -1,3 +1,2 @@
-export {HeldDisks} from './held-disks.ts';
 export {type CommandValues, dataPage, eventIndexPage, NvmeDriver, shadowPage, type Told} from './nvme-driver.ts';
 export {NvmeMachine} from './nvme-machine.ts';

@@ -1,0 +1,1 @@
+export {DiskSet, type DiskSetHost, diskSetBytes, type SetMember} from './disk-set.ts';

@@ -1,0 +1,1 @@
+export {HeldDisks} from './held-disks.ts';
