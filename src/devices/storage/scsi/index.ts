@@ -1,0 +1,14 @@
+export {mostTransferBytes} from './identification.ts';
+export {ScsiRequest} from './scsi-request.ts';
+export {mostLun, type ScsiTarget} from './scsi-target.ts';
+export {mostUnits, ScsiUnits, type UnitConfig, type UnitsHost, unitsBytes} from './scsi-units.ts';
+export {mostSenseBytes, ScsiStatus} from './sense.ts';
+export {
+	attachUnit,
+	commandUnit,
+	detachUnit,
+	ejectMedium,
+	insertMedium,
+	type UnitCommand,
+} from './unit-commands.ts';
+export {resetUnit, UnitEvent, UnitFlag, UnitState} from './unit-state.ts';

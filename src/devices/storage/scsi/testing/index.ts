@@ -1,0 +1,1 @@
+export {type Answer, Initiator} from './initiator.ts';

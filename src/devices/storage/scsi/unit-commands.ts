@@ -1,0 +1,80 @@
+import {Attention, MediaEvent, UnitEvent, UnitFlag, type UnitState} from './unit-state.ts';
+
+/** What the owner of a machine asks for of one unit. */
+export interface UnitCommand {
+	readonly kind: string;
+	readonly lun: number;
+	/** A medium is taken out though the guest has locked the drive. */
+	readonly force?: boolean;
+}
+export const [attachKind, detachKind, ejectKind, insertKind] = [
+	'attach-lun',
+	'detach-lun',
+	'eject-medium',
+	'insert-medium',
+];
+
+/** The guest gets a unit of the configuration, or loses it. */
+export const attachUnit = (lun: number): UnitCommand => ({kind: attachKind, lun});
+export const detachUnit = (lun: number): UnitCommand => ({kind: detachKind, lun});
+/** A drive's medium goes; where the guest has locked it, the guest is asked for it instead, unless `force` is there. */
+export const ejectMedium = (lun: number, force = false): UnitCommand => ({kind: ejectKind, lun, force});
+/** What the drive's image is now comes into it. */
+export const insertMedium = (lun: number): UnitCommand => ({kind: insertKind, lun});
+
+/**
+ * Does what the owner asks for, of a unit and of all others what comes of it. Under the lock.
+ * @param isDvd - it is a drive
+ * @returns false where there is nothing to be done
+ */
+export function commandUnit(
+	{kind, force = false}: UnitCommand,
+	state: UnitState,
+	isDvd: boolean,
+	all: readonly UnitState[],
+): boolean {
+	const isDetached = (state.flags & UnitFlag.DETACHED) !== 0;
+	switch (kind) {
+		case attachKind:
+			if (!isDetached) return false;
+			state.flags &= ~UnitFlag.DETACHED;
+			state.attentions |= Attention.RESET;
+			state.events = (state.events | UnitEvent.ADDED) & ~UnitEvent.REMOVED;
+			tellOthers(all);
+			return true;
+		case detachKind:
+			if (isDetached) return false;
+			state.flags |= UnitFlag.DETACHED;
+			state.events = UnitEvent.REMOVED;
+			tellOthers(all);
+			return true;
+		case ejectKind:
+			return isDvd && eject(state, force);
+		case insertKind:
+			if (!isDvd) return false;
+			// From out to in, or what the path leads to now.
+			state.media += (state.media & 1) === 0 ? 2 : 1;
+			return true;
+		default:
+			return false;
+	}
+}
+
+function tellOthers(all: readonly UnitState[]): void {
+	for (const each of all) if (each.on !== 0) each.attentions |= Attention.UNITS;
+}
+
+function eject(state: UnitState, force: boolean): boolean {
+	if ((state.media & 1) !== 0) return false;
+	const isOpen = (state.flags & UnitFlag.TRAY_OPEN) !== 0;
+	if ((state.flags & UnitFlag.LOCKED) !== 0 && !force && !isOpen) {
+		state.mediaEvents |= MediaEvent.EJECT_REQUEST;
+		state.events |= UnitEvent.MEDIUM;
+		return true;
+	}
+	state.media++;
+	state.flags &= ~(UnitFlag.LOCKED | UnitFlag.TRAY_OPEN);
+	state.mediaEvents = MediaEvent.REMOVAL;
+	state.events |= UnitEvent.MEDIUM;
+	return true;
+}
