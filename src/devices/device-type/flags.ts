@@ -11,8 +11,8 @@ export interface DeviceFlag {
 	readonly default?: string;
 	/** The only words allowed as value. */
 	readonly choices?: readonly string[];
-	/** The flag without which this one says nothing. */
-	readonly needs?: string;
+	/** The flag without which this one says nothing; of several, any. */
+	readonly needs?: string | readonly string[];
 	/** All values count, in order; otherwise the last one does. */
 	readonly repeat?: true;
 }

@@ -26,6 +26,7 @@ import {rootComplexType} from '#devices/pci/root-complex';
 import {virtioBlkMmioType, virtioBlkPciType} from '#devices/virtio/blk';
 import {virtioPmemType} from '#devices/virtio/pmem';
 import {virtioRngMmioType, virtioRngPciType} from '#devices/virtio/rng';
+import {virtioScsiMmioType, virtioScsiPciType} from '#devices/virtio/scsi';
 
 /**
  * Every kind of device that this program has: a new one is a folder, and a line here. Flags, and devices in the ACPI tables, are in
@@ -61,6 +62,8 @@ const known: readonly (DeclaredType | AnyDeviceType)[] = [
 	virtioBlkMmioType,
 	virtioPmemType,
 	nvmeType,
+	virtioScsiPciType,
+	virtioScsiMmioType,
 ];
 
 /** Kinds of devices by name. Whatever has to be known of devices in general is found out by going through them. */
@@ -81,9 +84,9 @@ export class DeviceRegistry {
 	/** The same, as machines look for models. */
 	findModel = (kind: string): AnyDeviceModel | undefined => this.#byKind.get(kind);
 
-	/** The flags of all types, in their order. */
+	/** The flags of all types, in their order. Types may have one together. */
 	get flags(): readonly DeviceFlag[] {
-		return this.types.flatMap(({flags}) => flags?.rows ?? []);
+		return [...new Set(this.types.flatMap(({flags}) => flags?.rows ?? []))];
 	}
 
 	/**

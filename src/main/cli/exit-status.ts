@@ -59,6 +59,7 @@ export const exitStatuses = {
 			'HOT_PLUG_*',
 			'VIRTIO_*',
 			'NVME_*',
+			'SCSI_*',
 			'GDB_*',
 			'PROFILE_*',
 			'SYMBOLS_*',

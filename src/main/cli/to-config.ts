@@ -57,9 +57,11 @@ export interface Saved {
 
 /** @throws CLI_FLAG_NEEDS */
 function checkDeviceFlags(values: FlagValues<string>, {flags: rows}: DeviceRegistry): void {
-	for (const {name, needs} of rows)
-		if (needs !== undefined && values.has(name) && !values.has(needs))
-			throw cliError('CLI_FLAG_NEEDS', {flag: `--${name}`, needed: `--${needs}`});
+	for (const {name, needs} of rows) {
+		const needed = needs === undefined ? [] : [needs].flat();
+		if (needed.length === 0 || !values.has(name) || needed.some((each) => values.has(each))) continue;
+		throw cliError('CLI_FLAG_NEEDS', {flag: `--${name}`, needed: needed.map((each) => `--${each}`).join(' or ')});
+	}
 }
 
 /** A flag's value, read: undefined without the flag. */

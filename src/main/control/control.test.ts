@@ -117,6 +117,10 @@ test('a client is greeted, looks, changes and drives', async (t) => {
 		'limit-disk',
 		'attach-namespace',
 		'detach-namespace',
+		'attach-lun',
+		'detach-lun',
+		'eject-medium',
+		'insert-medium',
 		'quit',
 	];
 	const sampling = ['profile', 'samples', 'kernel-symbols'];
@@ -129,6 +133,11 @@ test('a client is greeted, looks, changes and drives', async (t) => {
 	t.deepEqual(await client.call('resize-disk', {device: 'virtio-blk'}), {});
 	t.deepEqual(await client.call('attach-namespace', {device: 'nvme', nsid: 2}), {});
 	t.deepEqual(await client.call('detach-namespace', {device: 'nvme', nsid: 3}), {});
+	for (const method of ['attach-lun', 'detach-lun', 'eject-medium', 'insert-medium'])
+		t.deepEqual(await client.call(method, {device: 'scsi', lun: 0}), {});
+	t.deepEqual(await client.call('eject-medium', {device: 'scsi', lun: 255, force: true}), {});
+	for (const lun of [-1, 256, '1'])
+		await t.throwsAsync(client.call('eject-medium', {device: 'scsi', lun}), {code: 'CONTROL_PARAM_INVALID'});
 	for (const nsid of [0, 1025, '1'])
 		await t.throwsAsync(client.call('attach-namespace', {device: 'nvme', nsid}), {code: 'CONTROL_PARAM_INVALID'});
 	t.deepEqual(await client.call('samples', {timeMs: 1, hz: 7}), {hottest: [], ms: 0, waitingMs: 0});
@@ -153,6 +162,11 @@ test('a client is greeted, looks, changes and drives', async (t) => {
 		'measure-disk virtio-blk',
 		'attach-namespace nvme',
 		'detach-namespace nvme',
+		'attach-lun scsi',
+		'detach-lun scsi',
+		'eject-medium scsi',
+		'insert-medium scsi',
+		'eject-medium scsi',
 		'sample at 7',
 		'sample no more',
 		'sample at 8',

@@ -2,7 +2,22 @@ import {pcieAdd, pcieRemove} from './hot-plug.ts';
 import {inspect, status, update} from './inspect.ts';
 import type {Operation} from './operation.ts';
 import {kernelSymbols, profile, samples} from './profile.ts';
-import {attach, detach, limitDisk, nmi, pause, powerButton, quit, reset, resizeDisk, resume} from './running.ts';
+import {
+	attach,
+	attachLun,
+	detach,
+	detachLun,
+	eject,
+	insert,
+	limitDisk,
+	nmi,
+	pause,
+	powerButton,
+	quit,
+	reset,
+	resizeDisk,
+	resume,
+} from './running.ts';
 import {dumpCore, saveSnapshot} from './save.ts';
 
 /** Every operation; the order is that of the help. */
@@ -25,6 +40,10 @@ export const machineOperations: readonly Operation[] = [
 	limitDisk,
 	attach,
 	detach,
+	attachLun,
+	detachLun,
+	eject,
+	insert,
 	saveSnapshot,
 	quit,
 ];

@@ -1,9 +1,10 @@
 import type {DeviceCommand} from '#devices/device';
 import {attachNamespace, detachNamespace, mostNamespaceId} from '#devices/nvme';
+import {attachUnit, detachUnit, ejectMedium, insertMedium, mostLun} from '#devices/storage/scsi';
 import {measureDisk} from '#devices/storage/source';
 import {clockPolicies} from '#main/config';
 import {nodeName} from '#support/inspect';
-import {choice, diskLimits, integer, word} from './kinds.ts';
+import {choice, diskLimits, integer, toggle, word} from './kinds.ts';
 import {type Machine, operation} from './operation.ts';
 
 /** An operation that changes what the machine does, and is answered with the state when that is done. */
@@ -117,6 +118,50 @@ export const detach = onNamespace(
 	'take a namespace of an NVMe controller from the guest',
 	detachNamespace,
 );
+
+/** Names one unit of a SCSI controller. */
+const unitParams = {
+	device: {kind: word, placeholder: 'DEVICE', help: "the controller's name"},
+	lun: {
+		kind: integer(0, mostLun),
+		placeholder: 'LUN',
+		help: 'its number; one that the controller has not changes nothing',
+	},
+} as const;
+
+/** An operation on one unit of a SCSI controller. */
+const onUnit = (name: string, help: string, command: (lun: number) => DeviceCommand) =>
+	operation({
+		name,
+		help,
+		params: unitParams,
+		result: 'nothing',
+		async run(vm, {device, lun}) {
+			await vm.control(device, command(lun));
+			return {};
+		},
+	});
+
+export const attachLun = onUnit('attach-lun', 'give the guest a disk of a SCSI controller', attachUnit);
+export const detachLun = onUnit('detach-lun', 'take a disk of a SCSI controller from the guest', detachUnit);
+export const insert = onUnit(
+	'insert-medium',
+	"put into a drive what its image's path leads to now, in place of what is in it",
+	insertMedium,
+);
+export const eject = operation({
+	name: 'eject-medium',
+	help: 'take the medium out of a drive; a guest that has locked it is asked to give it',
+	params: {
+		...unitParams,
+		force: {kind: toggle, flag: 'force', optional: true, help: 'whatever the guest has locked'},
+	},
+	result: 'nothing',
+	async run(vm, {device, lun, force = false}) {
+		await vm.control(device, ejectMedium(lun, force));
+		return {};
+	},
+});
 
 export const quit = operation({
 	name: 'quit',

@@ -1,0 +1,1 @@
+export {type ControllerFlag, diskFlag, diskFlagOption, type FlaggedDisk, flaggedDisks} from './disk-flag.ts';

@@ -1,0 +1,2 @@
+export {virtioScsiMmioType, virtioScsiPciType} from './device-types.ts';
+export {type VirtioScsiConfig, virtioScsiKind} from './handle.ts';
