@@ -1,7 +1,7 @@
 import type {DeviceWorkerPlace} from '#devices/device';
-import type {OpenDisk} from '#devices/storage/backend';
+import {backendBytes, DiskBackend, type DiskPolicy, type OpenDisk, type ReportedDisk} from '#devices/storage/backend';
 import type {Disk} from '#devices/storage/disk';
-import {type DiskSource, sharedBytes} from '#devices/storage/source';
+import type {DiskSource} from '#devices/storage/source';
 import type {Reactor} from '#support/reactor';
 import {i32, reserved, wire} from '#support/wire';
 
@@ -9,6 +9,7 @@ import {i32, reserved, wire} from '#support/wire';
 export interface SetMember {
 	readonly disk: DiskSource;
 	readonly readOnly: boolean;
+	readonly policy?: DiskPolicy;
 	/**
 	 * Each worker opens it for itself, and may close it and open it again: for media that are changed, which are only read and have
 	 * no content of their own.
@@ -23,6 +24,8 @@ export interface DiskSetHost {
 	/** Memory that the workers share, and where in it the disks have {@link diskSetBytes}, zero at first. */
 	readonly memory: SharedArrayBuffer;
 	readonly offset: number;
+	/** Tells the machine's owner that a disk has an error for it: see `diskReport`. */
+	noticed(): void;
 }
 
 /** Memory that the workers share before the disks' own. */
@@ -33,7 +36,20 @@ const Share = wire('disk-set', {
 });
 
 const memberBytes = ({disk, isPrivate}: SetMember, workers: number): number =>
-	sharedBytes(disk) * (isPrivate === true ? workers : 1);
+	isPrivate === true ? workers * backendBytes(disk, 1) : backendBytes(disk, workers);
+
+/**
+ * Where each disk that the workers have together has its own, by its place among the members.
+ * @param offset - of the set in that memory
+ */
+export function diskSetPlaces(members: readonly SetMember[], workers: number, offset: number): readonly ReportedDisk[] {
+	let end = offset + Share.byteLength;
+	return members.flatMap((member, disk) => {
+		const own = {disk, offset: end};
+		end += memberBytes(member, workers);
+		return member.isPrivate === true ? [] : [own];
+	});
+}
 
 /** Bytes that the workers of a device with these disks have to share. */
 export const diskSetBytes = (members: readonly SetMember[], workers: number): number =>
@@ -44,6 +60,7 @@ export class DiskSet {
 	readonly #places: readonly Place[];
 	readonly #host: DiskSetHost;
 	readonly #open: OpenDisk;
+	#isStopping = true;
 
 	private constructor(places: readonly Place[], host: DiskSetHost, open: OpenDisk) {
 		this.#places = places;
@@ -56,7 +73,7 @@ export class DiskSet {
 		let end = host.offset + Share.byteLength;
 		const {index, count} = host.worker;
 		const places = members.map((member): Place => {
-			const offset = end + (member.isPrivate === true ? index * sharedBytes(member.disk) : 0);
+			const offset = end + (member.isPrivate === true ? index * backendBytes(member.disk, 1) : 0);
 			end += memberBytes(member, count);
 			return {member, offset, disk: undefined};
 		});
@@ -83,7 +100,7 @@ export class DiskSet {
 	/** Opens a private member's disk anew, as what its source leads to now. When it has been let go of. */
 	async insert(index: number): Promise<void> {
 		const place = this.#places[index] as Place;
-		new Uint8Array(this.#host.memory, place.offset, sharedBytes(place.member.disk)).fill(0);
+		new Uint8Array(this.#host.memory, place.offset, backendBytes(place.member.disk, 1)).fill(0);
 		await this.#openPlace(place);
 	}
 
@@ -93,6 +110,23 @@ export class DiskSet {
 		const {disk} = place;
 		place.disk = undefined;
 		await disk?.close();
+	}
+
+	/** Limits hold from here on. */
+	start(): void {
+		this.#isStopping = false;
+		for (const {disk} of this.#places) disk?.start();
+	}
+
+	/** The device comes to rest: no limit keeps a request any more. */
+	stop(): void {
+		this.#isStopping = true;
+		for (const {disk} of this.#places) disk?.stop();
+	}
+
+	/** Has the disks' files hold what was written. When nothing is in flight. What fails is tried again by the next flush, whose error the driver gets. */
+	async settle(): Promise<void> {
+		await Promise.allSettled(this.#places.map(({disk}) => disk?.settle()));
 	}
 
 	/** Looks how long the disks are. One that cannot tell stays as it was. */
@@ -105,10 +139,11 @@ export class DiskSet {
 	}
 
 	async #openPlace(place: Place): Promise<void> {
-		const {disk, readOnly, isPrivate} = place.member;
-		const {reactor, memory, worker} = this.#host;
-		const own = isPrivate === true ? {index: 0, count: 1} : worker;
-		place.disk = await this.#open(disk, readOnly, {reactor, memory, worker: own, offset: place.offset});
+		const {disk, readOnly, isPrivate, policy = {}} = place.member;
+		const worker = isPrivate === true ? {index: 0, count: 1} : this.#host.worker;
+		const host = {...this.#host, worker, offset: place.offset};
+		place.disk = await DiskBackend.open(disk, readOnly, policy, host, this.#open);
+		if (!this.#isStopping) place.disk.start();
 	}
 }
 
@@ -116,5 +151,5 @@ interface Place {
 	readonly member: SetMember;
 	/** Of its part of the shared memory. */
 	readonly offset: number;
-	disk: Disk | undefined;
+	disk: DiskBackend | undefined;
 }

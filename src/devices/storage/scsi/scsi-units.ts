@@ -1,7 +1,7 @@
 import type {BackWork} from '#devices/device';
-import type {OpenDisk} from '#devices/storage/backend';
+import type {DiskPolicy, OpenDisk, ReportedDisk} from '#devices/storage/backend';
 import {type Disk, diskMovers} from '#devices/storage/disk';
-import {DiskSet, type DiskSetHost, diskSetBytes} from '#devices/storage/disk-set';
+import {DiskSet, type DiskSetHost, diskSetBytes, diskSetPlaces} from '#devices/storage/disk-set';
 import {type DiskSource, isVolatile} from '#devices/storage/source';
 import {errorTable} from '#support/errors';
 import {blockCommands} from './block-commands.ts';
@@ -20,6 +20,8 @@ export interface UnitConfig {
 	readonly disk: DiskSource;
 	/** Commands that write fail. */
 	readonly readOnly: boolean;
+	/** Limits of a disk, and what follows errors of the host's, but for `stop`. Drives have none. */
+	readonly policy?: DiskPolicy;
 	/** It is a drive for discs, and the disk the image of one. */
 	readonly dvd?: boolean;
 	/** The guest does not see it until it is attached. */
@@ -55,11 +57,26 @@ export interface UnitsParts {
 }
 
 const membersOf = (units: readonly UnitConfig[]) =>
-	units.map(({disk, readOnly, dvd = false}) => ({disk, readOnly: readOnly || dvd, isPrivate: dvd}));
+	units.map(({disk, readOnly, dvd = false, policy}) => ({
+		disk,
+		readOnly: readOnly || dvd,
+		isPrivate: dvd,
+		...(policy !== undefined && {policy}),
+	}));
 
 /** Bytes of the host's that the workers of such units share. */
 export const unitsBytes = (units: readonly UnitConfig[], workers: number): number =>
 	diskSetBytes(membersOf(units), workers);
+
+/**
+ * Where the disks of such units are in that memory, by the numbers of the units.
+ * @param offset - of the units in it
+ */
+export const unitPlaces = (units: readonly UnitConfig[], workers: number, offset: number): readonly ReportedDisk[] =>
+	diskSetPlaces(membersOf(units), workers, offset).map((place) => ({
+		disk: units[place.disk]?.lun as number,
+		offset: place.offset,
+	}));
 
 /** The units of a device as one worker has them: opens their disks, follows their media and lengths, and keeps them through snapshots. */
 export class ScsiUnits {
@@ -107,6 +124,7 @@ export class ScsiUnits {
 	 * @returns the same from now on
 	 */
 	start(disk: number): number {
+		this.#disks.start();
 		const own = this.#disks.drawn;
 		for (const {unit, config} of this.#all) {
 			const {facts, state} = unit;
@@ -135,6 +153,16 @@ export class ScsiUnits {
 			throw unitError('SCSI_UNIT_DIFFERS', {lun, bytes: disk.bytes, block: blockBytes, told});
 		}
 		this.#tell();
+	}
+
+	/** The device comes to rest: no limit keeps a command any more. */
+	stop(): void {
+		this.#disks.stop();
+	}
+
+	/** Has the disks' files hold what was written. When no command is under way. */
+	settle(): Promise<void> {
+		return this.#disks.settle();
 	}
 
 	/** The device begins anew for the initiator. Under the lock. */

@@ -1,11 +1,13 @@
 import {mostWorkers} from '#devices/device';
-import {deviceType} from '#devices/device-type';
-import {attachUnit, detachUnit, ejectMedium, insertMedium} from '#devices/storage/scsi';
+import {deviceType, type HostReport} from '#devices/device-type';
+import {diskReport} from '#devices/storage/backend';
+import {attachUnit, detachUnit, ejectMedium, insertMedium, unitPlaces} from '#devices/storage/scsi';
 import {measureDisk} from '#devices/storage/source';
 import {mmioOptions, mmioPlace, type OnMmio} from '#devices/virtio/device';
 import type {OptionTable} from '#support/options';
 import {virtioScsiFlags} from './flags.ts';
 import {mostRequestQueues, type VirtioScsiConfig, virtioScsiKind} from './handle.ts';
+import {ManagementShare} from './management.ts';
 import {unitList} from './unit-list.ts';
 import {virtioScsiMmio, virtioScsiPci} from './virtio-scsi.ts';
 
@@ -16,7 +18,13 @@ const options = {
 		example: [
 			{lun: 0, disk: {kind: 'memory', bytes: 2 ** 20}, readOnly: false},
 			{lun: 3, disk: {kind: 'memory', bytes: 2 ** 16}, readOnly: true, dvd: true},
-			{lun: 7, disk: {kind: 'memory', bytes: 2 ** 16}, readOnly: false, detached: true},
+			{
+				lun: 7,
+				disk: {kind: 'memory', bytes: 2 ** 16},
+				readOnly: false,
+				detached: true,
+				policy: {limits: {iops: 1000}},
+			},
 		],
 		host: true,
 		help: 'disks by their numbers: LUN:DISK, with ro: (only read), dvd: (in a drive) and off: (not attached) before the disk, several with + between them',
@@ -31,6 +39,9 @@ const options = {
 	packed: {type: 'flag', default: true, help: 'rings may be packed, if the driver knows that format'},
 } as const satisfies OptionTable;
 
+const report = ({units, workers}: VirtioScsiConfig, memory: SharedArrayBuffer): HostReport =>
+	diskReport(unitPlaces(units, workers, ManagementShare.byteLength), memory, workers);
+
 const summary = 'A SCSI controller, its disks and its drives for discs';
 const commands = [measureDisk, attachUnit(7), detachUnit(0), ejectMedium(3), insertMedium(3)].map((each) => ({
 	...each,
@@ -42,6 +53,7 @@ export const virtioScsiPciType = deviceType({
 	kind: virtioScsiKind,
 	summary,
 	commands,
+	report,
 	options,
 	flags: virtioScsiFlags,
 });
@@ -52,6 +64,7 @@ export const virtioScsiMmioType = deviceType({
 	kind: `${virtioScsiKind}-mmio`,
 	summary: `${summary}, on MMIO`,
 	commands,
+	report,
 	options: {...options, ...mmioOptions},
 	configure: ({base, irq, ...controller}): OnMmio<VirtioScsiConfig> => ({
 		...controller,

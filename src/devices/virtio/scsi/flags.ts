@@ -1,5 +1,6 @@
 import {mostWorkers} from '#devices/device';
 import type {DeviceFlags, FlaggedDevice} from '#devices/device-type';
+import {mayHold} from '#devices/storage/backend';
 import {
 	type ControllerFlag,
 	diskFlag,
@@ -70,8 +71,8 @@ function asUnit(
 	{text, disk, readOnly, dvd, detached, policy, nsid, lun}: FlaggedDisk,
 ): UnitConfig {
 	if (nsid !== undefined) throw invalidValue(diskFlagOption, text, `lun=N: ${on} is a SCSI controller`);
-	if (policy !== undefined)
-		throw invalidValue(diskFlagOption, text, `no limits, and none of on_error and enospc: ${on} is a SCSI controller`);
+	if (policy !== undefined && (dvd || mayHold(policy)))
+		throw invalidValue(diskFlagOption, text, `no ${dvd ? 'limits of a dvd' : 'stop'}: ${on} is a SCSI controller`);
 	if (dvd && 'create' in disk) throw invalidValue(diskFlagOption, text, 'an image that is there for a dvd');
 	if (others.length === mostUnits)
 		throw invalidValue(diskFlagOption, text, `another controller: ${on} has ${mostUnits} disks, and no more`);
@@ -81,5 +82,12 @@ function asUnit(
 			: parseNumber(lun, `${diskFlagOption} lun`, 0, mostLun);
 	if (number > mostLun || others.some((other) => other.lun === number))
 		throw invalidValue(diskFlagOption, text, `a lun up to ${mostLun} that no other disk of ${on} has`);
-	return {lun: number, disk, readOnly, ...(dvd && {dvd: true}), ...(detached && {detached: true})};
+	return {
+		lun: number,
+		disk,
+		readOnly,
+		...(dvd && {dvd: true}),
+		...(detached && {detached: true}),
+		...(policy && {policy}),
+	};
 }

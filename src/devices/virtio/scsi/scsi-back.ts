@@ -83,6 +83,7 @@ export class ScsiBack implements VirtioBack {
 			track: this.#services.track,
 			locked: this.#services.locked,
 			changed: () => this.#services.notifyBacks(),
+			noticed: this.#services.noticed,
 		};
 		this.#opening = ScsiUnits.open({units, serial, states: this.#state.units}, host, this.#open);
 		this.#units = await this.#opening;
@@ -102,6 +103,7 @@ export class ScsiBack implements VirtioBack {
 	}
 
 	async stop(): Promise<void> {
+		this.#units?.stop();
 		if (this.#inFlight > 0) {
 			const {promise, resolve} = Promise.withResolvers<void>();
 			this.#emptied = resolve;
@@ -109,6 +111,7 @@ export class ScsiBack implements VirtioBack {
 		}
 		// The others stop too, and have nothing under way when the guest looks.
 		while (this.#asked.length > 0) this.#endFunction();
+		if (this.#services.worker.index === 0) await this.#units?.settle();
 	}
 
 	inFlight(): string | undefined {

@@ -1,3 +1,4 @@
+import {isPolicy, mayHold} from '#devices/storage/backend';
 import {mostLun, mostUnits, type UnitConfig} from '#devices/storage/scsi';
 import {diskOption} from '#devices/storage/source';
 import {invalidValue, parseNumber, type ValueType} from '#support/options';
@@ -39,8 +40,12 @@ export const unitList: ValueType<readonly UnitConfig[]> = {
 
 function isUnit(value: unknown): boolean {
 	if (typeof value !== 'object' || value === null) return false;
-	const {lun, readOnly, dvd, detached, disk} = value as Record<string, unknown>;
+	const {lun, readOnly, dvd, detached, disk, policy} = value as Record<string, unknown>;
 	const isNumber = Number.isInteger(lun) && (lun as number) >= 0 && (lun as number) <= mostLun;
 	const areFlags = [dvd, detached].every((each) => each === undefined || typeof each === 'boolean');
-	return isNumber && typeof readOnly === 'boolean' && areFlags && typeof disk === 'object' && disk !== null;
+	// No command is kept over a pause, and a drive's file is another one after a while.
+	const isPossible = policy === undefined || (isPolicy(policy) && !mayHold(policy) && dvd !== true);
+	return (
+		isPossible && isNumber && typeof readOnly === 'boolean' && areFlags && typeof disk === 'object' && disk !== null
+	);
 }

@@ -467,6 +467,25 @@ test('a pause waits for what is in flight, and a device that goes lets go of its
 	t.is(machine.pins, 0);
 });
 
+test('limits keep commands of a disk, and of no other, and a pause none', async (t) => {
+	const units = [disk(0, {policy: {limits: {bps: 1}}}), disk(1)];
+	const {machine, driver, offer, run, answer} = await make('pci', {units});
+	t.like(await run(read10(0, 1), {room: 512}), {status: 0});
+	offer(read10(0, 1), {room: 512, slot: 1});
+	for (let turn = 0; turn < 5; turn++) await machine.run();
+	t.deepEqual(driver.used(first), [], 'it waits for minutes');
+	t.like(await run(read10(0, 1), {room: 512, address: flat(1)}), {status: 0});
+	const stopped = machine.stop();
+	await machine.run();
+	await stopped;
+	t.deepEqual(
+		driver.used(first).map(([head]) => head),
+		[4],
+	);
+	t.like(answer(1), {status: 0, response: 0});
+	t.deepEqual(machine.failures, []);
+});
+
 test('a command of several steps ends with the device that has gone', async (t) => {
 	const held = new HeldDisks();
 	held.holds = false;

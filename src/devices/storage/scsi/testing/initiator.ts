@@ -71,6 +71,7 @@ export class Initiator {
 			track: (promise: Promise<unknown>) => void made.#tracked.push(promise),
 			locked: <R>(action: () => R) => action(),
 			changed: () => void made.changes++,
+			noticed() {},
 		};
 		made.#units = await ScsiUnits.open({units, serial: 'test', states: made.state.units}, host, open);
 		made.units.start(0);
