@@ -12,15 +12,21 @@ const config: DebianImageConfig = {
 	packages: [
 		...['systemd-sysv', 'udev', 'dbus', 'kmod'],
 		...['openssl', 'python3', 'perl', 'sqlite3', 'gcc', 'libc6-dev', 'stress-ng'],
+		...['fio', 'e2fsprogs', 'btrfs-progs', 'nvme-cli'],
 	],
 	kernel: 'linux-image-cloud-amd64',
 	// systemd mounts by one what is asked for, the other among it.
-	modules: ['autofs4', 'binfmt_misc'],
-	// What is to be run is on a second disk, so that the first one is the same for any test.
-	commands: ['exec sh /dev/vdb'],
+	modules: ['autofs4', 'binfmt_misc', 'btrfs', 'nvme'],
+	// What is to be run is on a disk of its own, so that the first one is the same for any test. It may be all that runs, without systemd.
+	commands: [
+		'mountpoint -q /proc || mount -t proc proc /proc',
+		'mountpoint -q /sys || mount -t sysfs sys /sys',
+		'for disk in /sys/block/vd*; do [ "$(cat $disk/serial)" != script ] || exec sh /dev/$(basename $disk); done',
+		'false',
+	],
 	hostName: 'guest',
 	time: 1_790_000_000,
-	sizeBytes: 768 * 2 ** 20,
+	sizeBytes: 1280 * 2 ** 20,
 };
 const [kernel, initrd, disk, stamp] = ['vmlinuz', 'initrd.gz', 'disk.img', 'recipe.sha256'].map((name) =>
 	join(PATHS.userLand, name),

@@ -8,7 +8,7 @@ const choices = {
 	/** On the software processor all but what takes minutes of two cores. */
 	software: {
 		without: [
-			'test.guests.debian-user-land.',
+			'test.guests.debian-',
 			'test.guests.hardware-kernels.',
 			'test.guests.many-processors.',
 			'test.guests.runtimes.',
@@ -48,7 +48,7 @@ const has = (start: string, files: readonly string[]): boolean =>
 export const needsHardwareKernels = (files: readonly string[]): boolean => has('test.guests.hardware-kernels.', files);
 
 /** Tells whether any of these tests boots a whole Debian. */
-export const bootsUserLand = (files: readonly string[]): boolean => has('test.guests.debian-user-land.', files);
+export const bootsUserLand = (files: readonly string[]): boolean => has('test.guests.debian-', files);
 
 /** Tells whether any of these tests runs Node.js and Java in a guest. */
 export const needsRuntimes = (files: readonly string[]): boolean => has('test.guests.runtimes.', files);

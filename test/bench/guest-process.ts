@@ -10,8 +10,10 @@ export interface BenchGuest {
 	readonly words: string;
 	readonly memoryMib: number;
 	readonly processors: number;
-	/** Files that virtio disks have their data in, the first of which is `/dev/vda`. */
-	readonly disks?: readonly string[];
+	/** Files that virtio disks have their data in, by the disks' serial numbers; the first is `/dev/vda`. */
+	readonly disks?: Readonly<Record<string, string>>;
+	/** The same of disks on NVMe, each with a controller of its own. */
+	readonly nvme?: Readonly<Record<string, string>>;
 	/** What QEMU's processor is, where it is not to be the one that it takes by itself. */
 	readonly peerCpu?: string;
 }
@@ -32,21 +34,26 @@ const initrdOf = ({initrd}: BenchGuest, flag: string): string[] => (initrd === u
 
 /** Boots multiboot kernels, without disks and initial file systems. */
 const v86Program = join(process.cwd(), 'test/bench/peer/v86.mjs');
-const diskModule = join(process.cwd(), 'test/guests/fixtures/file-disk.ts');
 
-/** Disks of QEMU's own, and disks behind ports of PCI Express. */
-const peerDisks = ({disks = []}: BenchGuest): string[] =>
-	disks.flatMap((file, index) => [
-		...['-drive', `file=${file},if=none,id=disk${index},format=raw`],
-		...['-device', `virtio-blk-pci,drive=disk${index}`],
+/** Disks of both kinds behind ports of PCI Express: QEMU's own, and ours. */
+const peerDisks = ({disks = {}, nvme = {}}: BenchGuest): string[] =>
+	[...entriesOf('virtio-blk-pci', disks), ...entriesOf('nvme', nvme)].flatMap(([device, serial, file]) => [
+		...['-drive', `file=${file},if=none,id=${serial},format=raw`],
+		...['-device', `${device},drive=${serial},serial=${serial}`],
 	]);
-const ownDisks = ({disks = []}: BenchGuest): string[] => [
-	...(disks.length > 0 ? ['--pcie-root-complex', 'rc0'] : []),
-	...disks.flatMap((file, index) => [
-		...['--pcie-root-port', `rc0:rp${index}`],
-		...['--device', `${diskModule},name=disk${index},port=rp${index},file=${file}`],
+const ownDisks = ({disks = {}, nvme = {}}: BenchGuest): string[] => [
+	...['--pcie-root-complex', 'rc0'],
+	...[...Object.keys(disks), ...Object.keys(nvme)].flatMap((serial) => ['--pcie-root-port', `rc0:${serial}`]),
+	...Object.entries(disks).flatMap(([serial, file]) => [
+		'--virtio-blk',
+		`file:${file};format=raw,pcie_port=${serial},serial=${serial}`,
+	]),
+	...Object.entries(nvme).flatMap(([serial, file]) => [
+		...['--nvme-pci', `id=${serial},pcie_port=${serial}`, '--disk', `file:${file};format=raw,on=${serial}`],
 	]),
 ];
+const entriesOf = (device: string, disks: Readonly<Record<string, string>>) =>
+	Object.entries(disks).map(([serial, file]) => [device, serial, file] as const);
 
 /** Machines, by the names of their figures. */
 const commands: Readonly<Record<string, (guest: BenchGuest) => readonly [string, ...string[]]>> = {
@@ -61,7 +68,7 @@ const commands: Readonly<Record<string, (guest: BenchGuest) => readonly [string,
 		...([process.execPath, launcher, '--hypervisor', 'software', '--no-default-cmdline'] as const),
 		...(ownCpu === undefined ? [] : ['--cpu', ownCpu]),
 		...['-p', `${guest.processors}`, '-m', `${guest.memoryMib}M`],
-		...ownDisks(guest),
+		...(guest.disks === undefined ? [] : ownDisks(guest)),
 		...['-k', guest.kernel, ...initrdOf(guest, '-r'), '-c', guest.words],
 	],
 	v86: (guest) => [process.execPath, v86Program, guest.kernel, `${guest.memoryMib}`],

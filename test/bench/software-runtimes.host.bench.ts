@@ -19,7 +19,7 @@ await benchWork({
 	guest: {
 		...stockFiles('cloud'),
 		words: `console=ttyS0 quiet panic=-1 cryptomgr.notests ${patience} OPENVMM_RUN="${[...mountRuntimes, ...runs].join('; ')}"`,
-		...{memoryMib: 1024, processors: 1, disks: [runtimesDisk]},
+		...{memoryMib: 1024, processors: 1, disks: {runtimes: runtimesDisk}},
 	},
 	machines: both,
 	peer,

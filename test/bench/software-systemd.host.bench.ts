@@ -25,7 +25,7 @@ async function measure(who: string): Promise<readonly [timeMs: number, cpuMs: nu
 	closeSync(copied);
 	const guest = new GuestProcess(who, {
 		...{kernel: join(image, 'vmlinuz'), initrd: join(image, 'initrd.gz'), words},
-		...{memoryMib: 1024, processors: 2, disks: [disk, script]},
+		...{memoryMib: 1024, processors: 2, disks: {system: disk, script}},
 	});
 	try {
 		const {text, atMs} = await guest.said(/state=\w+\r?\n/);

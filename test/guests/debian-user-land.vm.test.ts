@@ -6,13 +6,9 @@ import {sqlite} from './user-land/sqlite.ts';
 import {stress} from './user-land/stress.ts';
 import {userLandTest} from './user-land/user-land.ts';
 
-userLandTest('Debian boots with systemd, and its programs give known answers', 1, [
-	openssl,
-	python,
-	perl,
-	sqlite,
-	compiler,
-	stress(1),
-]);
+userLandTest('Debian boots with systemd, and its programs give known answers', {
+	processors: 1,
+	parts: [openssl, python, perl, sqlite, compiler, stress(1)],
+});
 
-userLandTest('a compiler, threads and stress have two processors', 2, [compiler, stress(2)]);
+userLandTest('a compiler, threads and stress have two processors', {processors: 2, parts: [compiler, stress(2)]});

@@ -1,13 +1,11 @@
 import {execFileSync} from 'node:child_process';
 import {createHash} from 'node:crypto';
-import {join} from 'node:path';
 import type {ExecutionContext} from 'ava';
 import {parsePcieRootComplex, parsePcieRootPort} from '#main/config';
 import {type MakeMachine, runInLinux, vmTest} from '#test/petri';
 import {hasRuntimes, mountRuntimes, runtimes, runtimesDisk} from '#test/runtimes';
 import {hasStockKernel} from '#test/stock-kernels';
 
-const module = join(process.cwd(), 'test/guests/fixtures/file-disk.ts');
 /** Busy hosts need more than the time that other tests have; AVA's own limit is behind it. */
 const limitMs = 30 * 60_000;
 
@@ -25,7 +23,7 @@ async function answersOf(
 		processors: {count: 2},
 		memory: {sizeBytes: 2 ** 30},
 		pcie: {rootComplexes: [parsePcieRootComplex('rc0')], rootPorts: [parsePcieRootPort('rc0:rp0')]},
-		devices: [{module, name: 'disk', port: 'rp0', options: {file: runtimesDisk, readOnly: true}}],
+		devices: [{kind: 'virtio-blk', port: 'rp0', options: {disk: {kind: 'file', path: runtimesDisk}, readOnly: true}}],
 	};
 	const guest = await runInLinux(machine, options, [...mountRuntimes, runtimes[runtime]]);
 	t.timeout(limitMs);

@@ -2,9 +2,10 @@ import {closeSync, copyFileSync, existsSync, mkdtempSync, openSync, readSync, rm
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import type {ExecutionContext} from 'ava';
-import {parsePcieRootComplex, parsePcieRootPort} from '#main/config';
+import {parsePcieRootComplex, parsePcieRootPort, type VmOptions} from '#main/config';
 import {checkExt4, hasExt4Tools} from '#main/ext4/testing';
 import {type MakeMachine, vmTest} from '#test/petri';
+import {attachments, type DiskDevice, diskOf} from './attachments.ts';
 import type {Part} from './part.ts';
 import {scriptDisk, section} from './script.ts';
 
@@ -14,49 +15,85 @@ const [kernel, initrd, disk] = ['vmlinuz', 'initrd.gz', 'disk.img'].map((name) =
 	string,
 	string,
 ];
-const module = join(process.cwd(), 'test/guests/fixtures/file-disk.ts');
+/** False where the system was not made. */
+export const hasUserLand = (): boolean => existsSync(disk);
 /** A guest on a busy host takes nothing for dead. */
 const patience = ['nowatchdog', 'systemd.service_watchdogs=no', 'systemd.default_timeout_start_sec=1h'];
 /** Busy hosts need more than the time that other tests have; AVA's own limit is behind it. */
-const limitMs = 30 * 60_000;
+export const limitMs: number = 30 * 60_000;
+
+/** A Debian to boot. */
+export interface UserLand {
+	readonly processors: number;
+	/** What its root is on, and the disk to try. @default 'virtio-blk' */
+	readonly device?: DiskDevice;
+	/** A file of the host that a further disk of this kind has its data in: {@link Attachment.tried} in the guest. */
+	readonly tried?: string;
+	/** What it runs, a script of its shell. Without systemd it is all that runs, and has to power off. */
+	readonly script: string;
+	readonly withoutSystemd?: boolean;
+}
+
+/** A machine of {@link UserLand}, in files of a folder of the test's own. */
+export function userLandMachine(t: ExecutionContext, asked: UserLand): {options: VmOptions; diskPath: string} {
+	const own = mkdtempSync(join(tmpdir(), 'openvmm-user-land-'));
+	t.teardown(() => rmSync(own, {recursive: true}));
+	const [diskPath, scriptPath] = [join(own, 'disk'), join(own, 'script')];
+	copyFileSync(disk, diskPath);
+	writeFileSync(scriptPath, asked.script);
+	return {options: machineOptions(asked, diskPath, scriptPath), diskPath};
+}
+
+function machineOptions(
+	{processors, device = 'virtio-blk', tried, withoutSystemd = false}: UserLand,
+	diskPath: string,
+	scriptPath: string,
+): VmOptions {
+	const {root, devices} = attachments[device];
+	const init = withoutSystemd ? ['init=/etc/openvmm/run'] : patience;
+	return {
+		processors: {count: processors},
+		memory: {sizeBytes: 2 ** 30},
+		boot: {kind: 'linux', kernel, initrd, commandLine: ['console=ttyS0', 'quiet', `root=${root}`, ...init]},
+		pcie: {
+			rootComplexes: [parsePcieRootComplex('rc0')],
+			rootPorts: ['rp0', 'rp1', 'rp2'].map((name) => parsePcieRootPort(`rc0:${name}`)),
+		},
+		devices: [
+			...devices(['rp0', 'rp1'], [diskPath, ...(tried === undefined ? [] : [tried])]),
+			{kind: 'virtio-blk', port: 'rp2', options: {disk: diskOf(scriptPath), readOnly: true, id: 'script'}},
+		],
+	};
+}
 
 /** Boots a Debian of packages with systemd, which runs the parts one after the other and powers off. */
-export function userLandTest(title: string, processors: number, parts: readonly Part[]): void {
-	vmTest(title, {on: ['software'], skip: !existsSync(disk)}, async (t, machine) => {
-		const {output, diskPath} = await runUserLand(t, machine, processors, parts);
+export function userLandTest(
+	title: string,
+	{
+		parts,
+		check = () => {},
+		...asked
+	}: Omit<UserLand, 'script'> & {
+		readonly parts: readonly Part[];
+		/** Looks at what is left when the guest is off. */
+		readonly check?: (t: ExecutionContext) => void;
+	},
+): void {
+	vmTest(title, {on: ['software'], skip: !hasUserLand()}, async (t, machine) => {
+		const {output, diskPath} = await runUserLand(t, machine, {...asked, script: scriptDisk(parts)});
 		t.regex(output, /^state=running$/m, output);
 		t.notRegex(output, /FAILED|UNSUPP|systemd.*Failed/, 'what systemd says on the console');
 		t.is(section(t, output, 'failed units'), '', 'units that failed');
 		t.is(section(t, output, 'kernel'), '', 'what the kernel complains of');
 		checkDisk(t, diskPath);
 		for (const {name, check} of parts) check(t, section(t, output, name));
+		check(t);
 	});
 }
 
-async function runUserLand(
-	t: ExecutionContext,
-	machine: MakeMachine<'software'>,
-	processors: number,
-	parts: readonly Part[],
-) {
-	const own = mkdtempSync(join(tmpdir(), 'openvmm-user-land-'));
-	t.teardown(() => rmSync(own, {recursive: true}));
-	const [diskPath, scriptPath] = [join(own, 'disk'), join(own, 'script')];
-	copyFileSync(disk, diskPath);
-	writeFileSync(scriptPath, scriptDisk(parts));
-	const guest = await machine({
-		processors: {count: processors},
-		memory: {sizeBytes: 2 ** 30},
-		boot: {kind: 'linux', kernel, initrd, commandLine: ['console=ttyS0', 'quiet', ...patience]},
-		pcie: {
-			rootComplexes: [parsePcieRootComplex('rc0')],
-			rootPorts: ['rp0', 'rp1'].map((name) => parsePcieRootPort(`rc0:${name}`)),
-		},
-		devices: [
-			{module, name: 'system', port: 'rp0', options: {file: diskPath}},
-			{module, name: 'script', port: 'rp1', options: {file: scriptPath, readOnly: true}},
-		],
-	});
+async function runUserLand(t: ExecutionContext, machine: MakeMachine<'software'>, asked: UserLand) {
+	const {options, diskPath} = userLandMachine(t, asked);
+	const guest = await machine(options);
 	t.timeout(limitMs);
 	await guest.vm.start();
 	t.deepEqual(await guest.vm.ended, {kind: 'power-off'}, guest.output);

@@ -1,0 +1,42 @@
+import type {KindHandle} from '#devices/device-type';
+
+/** How a guest's root and the disk that a test tries are attached. */
+export interface Attachment {
+	/** The root in the guest. */
+	readonly root: string;
+	/** The tried disk in the guest. */
+	readonly tried: string;
+	/** @param ports - of PCI Express, two that are free @param files - of the root and, where there is one, the tried disk */
+	readonly devices: (ports: readonly [string, string], files: readonly string[]) => readonly KindHandle[];
+}
+
+/** A file as a disk's data. */
+export const diskOf = (path: string) => ({kind: 'file', path}) as const;
+
+/** What the host calls the devices; the second one has the tried disk. */
+const names = ['root', 'tried'] as const;
+
+/** By what a disk is to the guest. Linux finds disks of one bus in an order that it keeps. */
+export const attachments = {
+	'virtio-blk': {
+		root: '/dev/vda',
+		tried: '/dev/vdb',
+		devices: (ports, files) =>
+			files.map((path, index) => {
+				const [name, port] = [names[index] as string, ports[index] as string];
+				return {kind: 'virtio-blk', name, port, options: {disk: diskOf(path), queues: 2}};
+			}),
+	},
+	// Controllers are found in any order, and namespaces by their numbers.
+	nvme: {
+		root: '/dev/nvme0n1',
+		tried: '/dev/nvme0n2',
+		devices: ([port], files) => {
+			const namespaces = files.map((path, index) => ({nsid: index + 1, disk: diskOf(path), readOnly: false}));
+			return [{kind: 'nvme', name: names[1], port, options: {namespaces, serial: 'tried'}}];
+		},
+	},
+} as const satisfies Readonly<Record<string, Attachment>>;
+
+export type DiskDevice = keyof typeof attachments;
+export const diskDevices = Object.keys(attachments) as readonly DiskDevice[];
