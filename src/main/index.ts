@@ -59,8 +59,8 @@ export type {Breakpoints, DebugHit, DebugSupport, Step} from '#vcpu-worker/debug
 export type {ProcessorRegisters, RegisterChanges} from '#vcpu-worker/registers';
 
 /**
- * Builds a disk, a kernel and an initial file system of Debian packages, without a right on the host and without a program of
- * theirs run. The same packages and the same configuration give the same bytes. What it takes is loaded when it is called.
+ * Builds a disk, a kernel and an initial file system of Debian packages, without a right on the host: programs of theirs run
+ * in guests only. The same packages and the same configuration give the same bytes. What it takes is loaded when it is called.
  * @throws VmmError CONFIG_VALUE_INVALID, CONFIG_NUMBER_RANGE, MIRROR_*, PACKAGE_*, PACKAGES_CONFLICT, IMAGE_*, TREE_*, EXT4_*;
  * OPERATION_ABORTED where the signal asks for it, and then nothing is left behind
  */

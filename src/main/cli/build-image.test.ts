@@ -29,7 +29,7 @@ test('each flag has its place in what is built', (t) => {
 		asked(
 			'--packages a,b --packages=c --components main,contrib --modules m --base important --suite trixie ' +
 				'--mirror http://a/ --mirror file:///b,suite=s,components=x:y --keyring k --cache c --kernel-package l ' +
-				'--hostname h --command one --command two --configure none --size 2G --time 7 ' +
+				'--hostname h --command one --command two --configure guest --configure-limit 90 --hypervisor software --size 2G --time 7 ' +
 				'--out o --disk d --whole w.zst',
 		),
 		{
@@ -39,7 +39,9 @@ test('each flag has its place in what is built', (t) => {
 			mirrors: [{address: 'http://a/'}, {address: 'file:///b', suite: 's', components: ['x', 'y']}],
 			commands: ['one', 'two'],
 			base: 'important',
-			configure: 'none',
+			configure: 'guest',
+			configureSeconds: 90,
+			hypervisor: 'software',
 			suite: 'trixie',
 			keyring: 'k',
 			cache: 'c',
@@ -79,6 +81,7 @@ test('a terminal has one line that changes, and a file one for each step', (t) =
 		});
 		show('packages', 0, 0);
 		for (const done of [0, 1, 2 ** 20, 2 ** 21]) show('download', done, 2 ** 21);
+		show('configure', 20, 40);
 		end();
 		return all.split(isTerminal ? '\r' : '\n').map((line) => line.replace('\x1b[K', ''));
 	};
@@ -86,9 +89,15 @@ test('a terminal has one line that changes, and a file one for each step', (t) =
 		'',
 		'openvmm: reads the package lists',
 		...[0, 50, 100].map((percent) => `openvmm: downloads packages (2 MB): ${percent} %`),
+		'openvmm: configures packages in a guest (40): 50 %',
 		'',
 	]);
-	t.deepEqual(said(false), ['openvmm: reads the package lists', 'openvmm: downloads packages (2 MB)', '']);
+	t.deepEqual(said(false), [
+		'openvmm: reads the package lists',
+		'openvmm: downloads packages (2 MB)',
+		'openvmm: configures packages in a guest (40)',
+		'',
+	]);
 });
 
 /** Runs the command against a mirror on loopback. */

@@ -47,6 +47,7 @@ export function imageBuild(flags: Flags, env: Environment): DebianImageBuild {
 	const list = (flag: string) => flags.all(flag).flatMap(splitNames);
 	const size = flags.last('size');
 	const time = flags.last('time') ?? env['SOURCE_DATE_EPOCH'];
+	const limit = flags.last('configure-limit');
 	const folder = flags.last('out') ?? 'debian';
 	const place = (flag: string, name: string) => flags.last(flag) ?? join(folder, name);
 	const whole = flags.last('whole');
@@ -58,6 +59,9 @@ export function imageBuild(flags: Flags, env: Environment): DebianImageBuild {
 		commands: flags.all('command'),
 		base: flags.last('base') as BaseSystem | undefined,
 		configure: flags.last('configure') as DebianImageBuild['configure'] | undefined,
+		configureSeconds:
+			limit === undefined ? undefined : parseNumber(limit, '--configure-limit', 1, Number.MAX_SAFE_INTEGER),
+		hypervisor: flags.last('hypervisor') as DebianImageBuild['hypervisor'] | undefined,
 		suite: flags.last('suite'),
 		keyring: flags.last('keyring'),
 		cache: flags.last('cache'),
@@ -100,6 +104,7 @@ const stepTexts: Readonly<Record<ImageStep, string>> = {
 	packages: 'reads the package lists',
 	download: 'downloads packages',
 	unpack: 'unpacks them',
+	configure: 'configures packages in a guest',
 	write: 'writes the files',
 };
 
@@ -109,7 +114,8 @@ export function progressLine(isTerminal: boolean, say: (text: string) => void) {
 	return {
 		show(step: ImageStep, done: number, total: number): void {
 			const percent = isTerminal && total > 0 ? `: ${Math.floor((done / total) * 100)} %` : '';
-			const size = total > 0 ? ` (${Math.ceil(total / 2 ** 20)} MB)` : '';
+			const amount = step === 'configure' ? total : `${Math.ceil(total / 2 ** 20)} MB`;
+			const size = total > 0 ? ` (${amount})` : '';
 			const text = `openvmm: ${stepTexts[step]}${size}${percent}`;
 			if (text === said) return;
 			said = text;

@@ -1,4 +1,5 @@
 import {machineOperations, type Operation, type Param} from '#main/operations';
+import {hypervisorOptions} from '#vcpu-worker/back-ends';
 import type {Flag} from './flags.ts';
 
 /** A flag of a command other than running a machine. */
@@ -215,7 +216,17 @@ export const ownCommands = {
 			{
 				name: 'configure',
 				value: 'WHEN',
-				help: "when the packages' own scripts run, which is in the guest: first-boot, or none, where somebody else asks for dpkg --configure -a; first-boot without this",
+				help: "when the packages' own scripts run: in the guest at its first boot (first-boot), in a machine of its own while the image is made (guest), or not (none), where somebody else asks for dpkg --configure -a; first-boot without this",
+			},
+			{
+				name: 'configure-limit',
+				value: 'SECONDS',
+				help: 'with --configure guest: most time that it may take; an hour without this',
+			},
+			{
+				name: 'hypervisor',
+				value: 'NAME',
+				help: `with --configure guest: what runs the machine: ${hypervisorOptions.join(', ')}; auto without this`,
 			},
 			{
 				name: 'time',

@@ -151,6 +151,7 @@ const wrong: readonly Partial<DebianImageBuild>[] = [
 	{kernelPackage: ''},
 	{base: 'all' as 'standard'},
 	{configure: 'later' as 'none'},
+	{hypervisor: 'qemu' as 'kvm'},
 	{mirrors: [{address: 'http://127.0.0.1/', suite: 'a/b'}]},
 ];
 for (const changes of wrong) {
@@ -162,4 +163,5 @@ for (const changes of wrong) {
 test('a time that no file can have is refused', async (t) => {
 	for (const time of [-1, 0.5, 2 ** 32])
 		await t.throwsAsync((await prepared(t)).build({time}), {code: 'CONFIG_NUMBER_RANGE'});
+	await t.throwsAsync((await prepared(t)).build({configureSeconds: 0}), {code: 'CONFIG_NUMBER_RANGE'});
 });

@@ -5,7 +5,8 @@ import {debianSuites, findKeyring, Mirror, PackageCache, parseMirror} from '#mai
 import {abortable} from '#support/abort';
 import {isVmmError} from '#support/errors';
 import {checkRange, invalidValue} from '#support/options';
-import {type DebianImageFiles, type ImageOperation, makeDebianImage} from './debian-image.ts';
+import {type HypervisorOption, hypervisorOptions} from '#vcpu-worker/back-ends';
+import {type DebianImageConfig, type DebianImageFiles, type ImageOperation, makeDebianImage} from './debian-image.ts';
 import {imageError} from './errors.ts';
 
 /** A mirror of packages to take. */
@@ -42,8 +43,15 @@ export interface DebianImageBuild {
 	readonly hostName?: string;
 	/** Lines of shell that the guest runs before it powers off. Without them, it has a shell of root's on its console. */
 	readonly commands?: readonly string[];
-	/** When the packages' scripts run, which only a guest does: at its first boot or, where somebody else sees to that, not. @default 'first-boot' */
-	readonly configure?: 'first-boot' | 'none';
+	/**
+	 * When the packages' scripts run: at the guest's first boot, in a machine of its own while the image is made, or, where somebody else
+	 * sees to that, not. @default 'first-boot'
+	 */
+	readonly configure?: 'first-boot' | 'guest' | 'none';
+	/** Most seconds that the machine may take which configures packages. @default 3600 */
+	readonly configureSeconds?: number;
+	/** What runs that machine. @default 'auto' */
+	readonly hypervisor?: HypervisorOption;
 	/** Size of the disk, in bytes. Without it, what the packages need, and half a gigabyte and a quarter beside. */
 	readonly sizeBytes?: number;
 	/** Of all that is made, in seconds since 1970. Without it, that of the newest release. */
@@ -53,6 +61,11 @@ export interface DebianImageBuild {
 
 /** Times of files have 32 bits in an initial file system. */
 const mostSeconds = 2 ** 32 - 1;
+/** Timers have 31 bits of milliseconds. */
+const mostConfigureSeconds = 2_000_000;
+
+/** The software processor on a busy host needs some minutes for a hundred packages. */
+const usualConfigureSeconds = 3600;
 
 /** Packages without which nothing starts and mounts. */
 const system = ['systemd-sysv', 'udev', 'dbus', 'kmod'];
@@ -60,8 +73,8 @@ const system = ['systemd-sysv', 'udev', 'dbus', 'kmod'];
 const usualModules = ['autofs4', 'binfmt_misc', 'virtio_net', 'virtio_rng', 'virtio_console', 'nvme'];
 
 /**
- * Builds a disk, a kernel and an initial file system of Debian packages, without a right on the host and without a program of theirs
- * run. The same packages and the same configuration give the same bytes.
+ * Builds a disk, a kernel and an initial file system of Debian packages, without a right on the host: programs of theirs
+ * run in guests only. The same packages and the same configuration give the same bytes.
  * @throws VmmError CONFIG_VALUE_INVALID, CONFIG_NUMBER_RANGE, MIRROR_*, PACKAGE_*, PACKAGES_CONFLICT, IMAGE_*, TREE_*, EXT4_*;
  * OPERATION_ABORTED where the signal asks for it, and then nothing is left behind
  */
@@ -88,7 +101,7 @@ export async function buildDebianImage(build: DebianImageBuild, operation: Image
 			kernel,
 			modules: [...usualModules, ...modules],
 			hostName,
-			configuresAtBoot: configure === 'first-boot',
+			...configuration(configure, build),
 			time,
 			...(commands !== undefined && {commands}),
 			...(sizeBytes !== undefined && {sizeBytes}),
@@ -97,6 +110,14 @@ export async function buildDebianImage(build: DebianImageBuild, operation: Image
 	}).catch((error) => {
 		throw isHostError(error) ? imageError('IMAGE_WRITE_FAILED', {what: error.message}, {cause: error}) : error;
 	});
+}
+
+function configuration(
+	when: DebianImageBuild['configure'],
+	{hypervisor = 'auto', configureSeconds: limitSeconds = usualConfigureSeconds}: DebianImageBuild,
+): Pick<DebianImageConfig, 'configures'> {
+	if (when === 'none') return {};
+	return {configures: when === 'guest' ? {guest: {hypervisor, limitSeconds}} : 'first-boot'};
 }
 
 /** True for what a call of the host's file system fails with. */
@@ -112,7 +133,8 @@ const forms = {
 	'--suite': [/^\w[\w.-]*$/, 'the name of a suite, for example bookworm'],
 	'--components': [/^\w[\w.-]*$/, 'the name of a component, for example main'],
 	'--base': [/^(?:none|essential|required|important|standard)$/, 'essential, required, important or standard'],
-	'--configure': [/^(?:first-boot|none)$/, 'first-boot or none'],
+	'--configure': [/^(?:first-boot|guest|none)$/, 'first-boot, guest or none'],
+	'--hypervisor': [new RegExp(`^(?:${hypervisorOptions.join('|')})$`), hypervisorOptions.join(', ')],
 	// hostname(7)
 	'--hostname': [/^[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$/, '1 to 63 letters, digits and dashes'],
 } as const satisfies Readonly<Record<string, readonly [form: RegExp, expected: string]>>;
@@ -129,12 +151,15 @@ function checkBuild(build: DebianImageBuild): void {
 		'--components': [...components, ...mirrors.flatMap((each) => each.components ?? [])],
 		'--base': [base],
 		'--configure': [build.configure],
+		'--hypervisor': [build.hypervisor],
 		'--hostname': [hostName],
 	};
 	for (const [option, [form, expected]] of Object.entries(forms)) {
 		const wrong = given[option as keyof typeof forms].find((value) => value !== undefined && !form.test(value));
 		if (wrong !== undefined) throw invalidValue(option, wrong, expected);
 	}
-	const problem = checkRange(build.time ?? 0, '--time', 0, mostSeconds);
+	const problem =
+		checkRange(build.time ?? 0, '--time', 0, mostSeconds) ??
+		checkRange(build.configureSeconds ?? 1, '--configure-limit', 1, mostConfigureSeconds);
 	if (problem !== undefined) throw problem;
 }

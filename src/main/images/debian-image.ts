@@ -1,6 +1,6 @@
 import {createHash} from 'node:crypto';
 import {readFile} from 'node:fs/promises';
-import {basename, dirname} from 'node:path';
+import {basename, dirname, join} from 'node:path';
 import {
 	type BaseSystem,
 	DebFile,
@@ -13,8 +13,9 @@ import {
 import {FileTree, Spool} from '#main/file-tree';
 import type {OperationSignal} from '#support/abort';
 import {linkAlternatives} from './alternatives.ts';
+import {configureInGuest, type GuestConfiguration} from './configure-guest.ts';
 import {addConsoleCommands, addConsoleShell, addFirstConfiguration} from './console.ts';
-import {writeDpkgDatabase} from './dpkg-database.ts';
+import {needsConfiguration, writeDpkgDatabase} from './dpkg-database.ts';
 import {addConsole, addDiskInit, diskModules} from './initrd.ts';
 import {Kernel} from './kernel.ts';
 import {OutputFiles} from './output-files.ts';
@@ -32,8 +33,8 @@ export interface DebianImageConfig {
 	readonly modules: readonly string[];
 	/** Lines of shell that it runs when it is up, before it powers off; undefined for a shell on the console. */
 	readonly commands?: readonly string[];
-	/** Runs the packages' scripts at the first boot. */
-	readonly configuresAtBoot?: boolean;
+	/** Where the packages' scripts run, if anywhere. */
+	readonly configures?: 'first-boot' | {readonly guest: Pick<GuestConfiguration, 'hypervisor' | 'limitSeconds'>};
 	readonly hostName: string;
 	/** Of all that is made here, and of what is written into it as its age, in seconds since 1970. */
 	readonly time: number;
@@ -87,18 +88,18 @@ export function kernelParts(list: PackageList, name: string): Package[] {
 }
 
 /** Parts of the work, in their order. */
-export type ImageStep = 'packages' | 'download' | 'unpack' | 'write';
+export type ImageStep = 'packages' | 'download' | 'unpack' | 'configure' | 'write';
 
 /** What goes on while an image is made. */
 export interface ImageOperation {
-	/** Told how far a step is, in bytes; a step that has no bytes is told of once, with none. */
-	readonly progress?: ((step: ImageStep, doneBytes: number, totalBytes: number) => void) | undefined;
+	/** Told how far a step is: `configure` in packages, others in bytes; one that has no bytes is told of once, with none. */
+	readonly progress?: ((step: ImageStep, done: number, total: number) => void) | undefined;
 	/** Gives it up: its reason is thrown, and nothing is left behind. */
 	readonly signal?: OperationSignal | undefined;
 }
 
 /**
- * Downloads packages and makes a guest of them, without a right on the host: no program of theirs is run. The same packages and
+ * Downloads packages and makes a guest of them, without a right on the host: programs of theirs run in a guest at most. The same packages and
  * the same configuration give the same bytes. Files that are there already are replaced when all of the new ones are whole.
  * @throws VmmError
  */
@@ -115,8 +116,9 @@ export async function makeDebianImage(
 	});
 	const sizeBytes = asked.sizeBytes ?? defaultSize(downloaded.system);
 	const config = {...asked, sizeBytes};
-	await using spool = await Spool.open(dirname(paths.kernel), sizeBytes + maxKernelBytes);
-	const [tree, kernelTree, busyboxTree] = [0, 1, 2].map(() => new FileTree(config.time)) as [
+	// What a guest has configured is there a second time.
+	await using spool = await Spool.open(dirname(paths.kernel), sizeBytes * 2 + maxKernelBytes);
+	const [unpacked, kernelTree, busyboxTree] = [0, 1, 2].map(() => new FileTree(config.time)) as [
 		FileTree,
 		FileTree,
 		FileTree,
@@ -135,10 +137,21 @@ export async function makeDebianImage(
 	const kernel = await Kernel.open(kernelTree);
 	const initrd = new FileTree(config.time);
 	await addDiskInit(initrd, busyboxTree, kernel);
+	let tree = unpacked;
 	if (paths.disk !== undefined || paths.whole !== undefined) {
 		addMergedUsr(tree);
 		const unpacker = await unpack(downloaded.system, tree);
 		await configure(tree, unpacker, kernel, config);
+		if (typeof config.configures === 'object') {
+			const total = unpacker.packages.filter(({deb}) => needsConfiguration(deb)).length;
+			progress('configure', 0, total);
+			tree = await configureInGuest({tree, kernel, busybox: busyboxTree}, spool, {
+				...config.configures.guest,
+				...{sizeBytes, signal, time: config.time, uuid: identity(config, 'disk')},
+				logPath: join(dirname(paths.kernel), 'configure.log'),
+				progress: (done) => progress('configure', Math.min(done, total), total),
+			});
+		}
 	}
 	const copies = [paths.disk, paths.whole].filter((path) => path !== undefined).length;
 	await using files = new OutputFiles(counted('write', kernel.image.length + bytesOf(initrd) + copies * bytesOf(tree)));
@@ -218,15 +231,17 @@ async function configure(
 	await writeDpkgDatabase(tree, packages);
 	addSystemFiles(tree, {hostName: config.hostName, machineId: identity(config, 'machine').replaceAll('-', '')});
 	await addShadowFiles(tree, Math.floor(config.time / 86_400));
-	if (config.configuresAtBoot) addFirstConfiguration(tree);
+	if (config.configures === 'first-boot') addFirstConfiguration(tree);
 	if (config.commands === undefined) addConsoleShell(tree);
 	else addConsoleCommands(tree, config.commands);
 }
 
 /** An identity that the same configuration has again: 16 bytes in hexadecimal (RFC 9562, version 8). */
-function identity(config: DebianImageConfig, what: string): string {
+function identity({configures, ...config}: DebianImageConfig, what: string): string {
+	// What runs the guest, and for how long at most, changes nothing of what comes of it.
+	const where = typeof configures === 'object' ? 'guest' : configures;
 	const hash = createHash('sha256')
-		.update(JSON.stringify([what, config]))
+		.update(JSON.stringify([what, config, where]))
 		.digest('hex');
 	return [
 		hash.slice(0, 8),

@@ -1,4 +1,5 @@
 import {createHash} from 'node:crypto';
+import type {DebFile} from '#main/debian';
 import {bytesContent, type FileTree} from '#main/file-tree';
 import type {UnpackedPackage} from './unpack.ts';
 
@@ -10,7 +11,7 @@ export async function writeDpkgDatabase(tree: FileTree, packages: readonly Unpac
 	const paragraphs: string[] = [];
 	for (const {deb, name, paths} of packages) {
 		const {control, controlFiles} = deb;
-		const state = controlFiles.has('postinst') ? 'unpacked' : 'installed';
+		const state = needsConfiguration(deb) ? 'unpacked' : 'installed';
 		const kept = await configurationFiles(tree, controlFiles.get('conffiles'));
 		const fields = statusFields(control.without('Package', 'Conffiles').text);
 		paragraphs.push(`Package: ${name}\nStatus: install ok ${state}\n${fields}\n${kept}`);
@@ -26,6 +27,9 @@ export async function writeDpkgDatabase(tree: FileTree, packages: readonly Unpac
 		tree.addFile(`var/lib/dpkg/${empty}`, bytesContent(''));
 	for (const folder of ['updates', 'parts', 'triggers', 'alternatives']) tree.addDirectory(`var/lib/dpkg/${folder}`);
 }
+
+/** True for a package with a script that runs when it is configured. */
+export const needsConfiguration = ({controlFiles}: DebFile): boolean => controlFiles.has('postinst');
 
 /** A paragraph has no empty lines. */
 const statusFields = (text: string): string => text.replaceAll(/\n\s*\n/g, '\n').trim();

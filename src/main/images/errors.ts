@@ -10,6 +10,14 @@ export const imageError = errorTable({
 		message: `${c.path} is in package ${c.packages[0]} and in package ${c.packages[1]}, and neither replaces the other`,
 		remedy: 'Leave one of the two packages out',
 	}),
+	IMAGE_CONFIGURE_FAILED: (c: {what: string; log: string}) => ({
+		message: `The packages cannot be configured in a guest: ${c.what}`,
+		remedy: `Look what it said, in ${c.log}; or have them configured at the image's first boot`,
+	}),
+	IMAGE_CONFIGURE_TIMEOUT: (c: {seconds: number; log: string}) => ({
+		message: `The packages were not configured in a guest within ${c.seconds} seconds`,
+		remedy: `Look how far it came, in ${c.log}, and allow more time where it only was slow`,
+	}),
 	IMAGE_KERNEL_MISSING: (c: {what: string}) => ({
 		message: `The kernel's packages have no ${c.what}`,
 		remedy: 'Name a package that Debian makes a kernel of, as linux-image-cloud-amd64',
