@@ -44,6 +44,8 @@ type Samples = Readonly<Record<string, Record<string, Sample[] | string>>>;
 const rounds = Number(process.env['OPENVMM_BENCH_ROUNDS'] ?? 5);
 /** Names of the works to do, where it is not to be all. */
 const chosen = process.env['OPENVMM_BENCH_WORK']?.split(',');
+/** How many times as long a piece of work is: how much of a figure is the time until code is hot. */
+const length = Number(process.env['OPENVMM_BENCH_LENGTH'] ?? 1);
 const native = 'native';
 /** The host is so much faster that one sample takes more work. */
 const moreOnHost = 5;
@@ -53,7 +55,8 @@ const most = {share: 0.1, ms: 50};
 /** Measures work in a guest of QEMU's (`-accel tcg`), in one of the software processor, and natively on this host. */
 export async function benchLinuxWork({title, programs: all, folder, peerCpu}: LinuxWork): Promise<void> {
 	const isChosen = ({name}: Work) => chosen?.includes(name) ?? true;
-	const programs = all.map((program) => ({...program, works: program.works.filter(isChosen)}));
+	const longer = (work: Work) => ({...work, times: work.times * length});
+	const programs = all.map((program) => ({...program, works: program.works.filter(isChosen).map(longer)}));
 	const initrd = join(folder, 'initrd.cpio');
 	const script = await writeWorkInitrd(initrd, programs);
 	const words = `console=ttyS0 quiet panic=-1 cryptomgr.notests ${patience} OPENVMM_RUN="sh ${script}"`;
