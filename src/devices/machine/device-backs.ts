@@ -41,6 +41,8 @@ export class DeviceBacks {
 	readonly #stopLimitNs: number;
 	readonly #descriptors: QueueDescriptors;
 	#running: readonly RunningBack[] = [];
+	/** Those that have gone and still let go of what is the host's. */
+	readonly #leaving = new Set<RunningBack>();
 	/** Work that each slot of the ready set leads to. */
 	#slots: readonly ((() => boolean) | undefined)[] = [];
 	/** Devices that live here alone; only the first worker has any. */
@@ -91,14 +93,16 @@ export class DeviceBacks {
 
 	/**
 	 * Follows the machine to devices that have come or gone. While nothing is in flight; those that have come are to be
-	 * {@link open}ed.
+	 * {@link open}ed. Resolves when those that have gone have let go of what is the host's, such as a file's lock; of one that does not
+	 * in time `late` is told.
 	 */
-	change(): void {
+	async change(): Promise<void> {
 		const {devices} = this.#machine;
-		for (const running of this.#running) if (!devices.includes(running.device)) running.dispose();
+		for (const running of this.#running) if (!devices.includes(running.device)) this.#dispose(running);
 		this.#follow(
 			devices.flatMap((device) => this.#running.find((running) => running.device === device) ?? this.#make(device)),
 		);
+		await this.#released().catch(this.#late);
 	}
 
 	/**
@@ -136,18 +140,27 @@ export class DeviceBacks {
 	 * @throws VmmError DEVICE_STOP_TIMEOUT with every device of which something is not released
 	 */
 	async dispose(): Promise<void> {
-		for (const running of this.#running) running.dispose();
+		for (const running of this.#running) this.#dispose(running);
 		this.#descriptors.follow([]);
 		this.#disposed.resolve();
-		const pending = new Set(this.#running.filter(({back}) => back.released !== undefined));
-		const all = [...pending].map(async (running) => {
-			await running.back.released;
-			pending.delete(running);
-		});
+		await this.#released();
+	}
+
+	#dispose(running: RunningBack): void {
+		running.dispose();
+		const {released} = running.back;
+		if (released === undefined) return;
+		this.#leaving.add(running);
+		void released.then(() => this.#leaving.delete(running));
+	}
+
+	/** Waits for all that has gone. @throws VmmError DEVICE_STOP_TIMEOUT */
+	async #released(): Promise<void> {
 		const closing = this.#descriptors.closing;
-		if (pending.size === 0 && closing === undefined) return;
+		if (this.#leaving.size === 0 && closing === undefined) return;
+		const all = [...this.#leaving].map(({back}) => back.released);
 		await this.#within(releaseLimitNs, Promise.all([...all, closing]), () =>
-			stopTimeout([...[...pending].map((running) => running.asLate()), ...this.#descriptors.late()]),
+			stopTimeout([...[...this.#leaving].map((running) => running.asLate()), ...this.#descriptors.late()]),
 		);
 	}
 

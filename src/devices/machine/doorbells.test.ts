@@ -347,7 +347,7 @@ test('of two functions at one address only the one that answers has its doorbell
 	t.not(backEnd.rung.get(at(one)[0] as string), descriptor);
 });
 
-test('devices that come have doorbells, and those that go leave none', (t) => {
+test('devices that come have doorbells, and those that go leave none', async (t) => {
 	const {guest, model, backs, enable, rung} = pciMachine(t);
 	enable(1);
 	const base = guest.bar(1, 0) >>> 0;
@@ -355,11 +355,11 @@ test('devices that come have doorbells, and those that go leave none', (t) => {
 		(kind === model.kind ? model : undefined) ?? guest.machine.devices.find(({placed}) => placed.kind === kind)?.model;
 	const both = withDevice(guest.machine.layout, queuedAt('late', 'rp1'), findModel, []);
 	guest.change(both);
-	backs.change();
+	await backs.change();
 	t.deepEqual(rung(), at(base), 'the guest has given the new one no address yet');
 	const alone = withoutDevice(both, 'rp0');
 	guest.change(alone);
-	backs.change();
+	await backs.change();
 	t.deepEqual(rung(), []);
 	const again = withDevice(alone, queuedAt('nic', 'rp0'), findModel, []);
 	t.deepEqual(

@@ -531,21 +531,21 @@ test('a function’s BARs are its own, and any thread serves its configuration s
 	t.is(machine.bus.readMmio(bar, 4), 0);
 });
 
-test('an owned function comes to a machine that runs, and goes', (t) => {
+test('an owned function comes to a machine that runs, and goes', async (t) => {
 	const {model, told, found, fail} = ownedFunction(t);
 	const machine = new PciTestMachine(undefined, undefined, model);
 	const backs = new DeviceBacks(machine.machine, new FakeReactor(), fail);
 	const findModel = (kind: string) => found(kind) ?? findDeviceModel(kind);
 	machine.change(withDevice(machine.machine.layout, probeOf('new', 'rp0'), findModel, []));
 	machine.machine.resetDevice(machine.machine.devices.at(-1) as (typeof machine.machine.devices)[number]);
-	backs.change();
+	await backs.change();
 	machine.machine.reset();
 	const bar = machine.bar(1, 0) >>> 0;
 	machine.setConfig(1, 0, command, 6, 2);
 	machine.bus.writeMmio(bar, 4, 5);
 	t.is(machine.bus.readMmio(bar, 4), 5);
 	machine.change(withoutDevice(machine.machine.layout, 'rp0'));
-	backs.change();
+	await backs.change();
 	t.is(machine.bus.readMmio(bar, 4), absent);
 	t.deepEqual(told, ['dispose']);
 });

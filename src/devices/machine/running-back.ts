@@ -113,8 +113,10 @@ export class RunningBack {
 	#leave(): void {
 		const {header, placed} = this.device;
 		const isLast = leaveForGood(header, this.#parts.worker);
+		if (!isLast || header.late !== 0) return;
 		// The threads go on, and collect garbage late where they are idle. What is in flight may still be written from there.
-		if (isLast && header.late === 0 && placed.hostMemory !== undefined) discardPages(placed.hostMemory);
+		if (placed.hostMemory !== undefined) discardPages(placed.hostMemory);
+		for (const {pages} of placed.pages) discardPages(pages.memory.buffer);
 	}
 
 	/** The device goes on when none of its workers has anything of the time before in flight. */

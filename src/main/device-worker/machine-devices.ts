@@ -94,7 +94,7 @@ export class MachineDevices {
 		if (this.#live === undefined) return;
 		const {findModel} = await loadDeviceModels(layout.modules);
 		this.#live?.machine.change(layout, findModel);
-		this.#live?.backs.change();
+		await this.#live?.backs.change();
 		await this.#live?.backs.open();
 	}
 

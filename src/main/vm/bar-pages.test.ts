@@ -3,7 +3,7 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test from 'ava';
 import {openSnapshot} from '#main/snapshot';
-import {Gate, type Guest, load, readPort, store, writePort} from '#vcpu-worker/hypervisor/testing';
+import {Gate, type Guest, halt, load, readPort, store, writePort} from '#vcpu-worker/hypervisor/testing';
 import {fakeMachine} from './testing/index.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'openvmm-bar-pages-'));
@@ -96,4 +96,19 @@ test('a guest has the memory of a BAR without exits, moves it, and finds in a re
 	gate.open();
 	await vm.start();
 	t.deepEqual(await vm.ended, {kind: 'exit', status: 0x69});
+});
+
+test("memory of a device that has gone is the host's again at once", async (t) => {
+	function* idle(): Guest {
+		for (;;) yield halt();
+	}
+	const {vm, hypervisor} = await fakeMachine(t, [idle], {config: {...config, devices: []}, start: true});
+	await vm.addPcieDevice('rp0', {kind: 'virtio-pmem', options: {memory: {kind: 'memory', bytes: 2 * mib}}});
+	await vm.reset();
+	const [range] = hypervisor.pages.values();
+	const bytes = new Uint8Array(range?.memory.buffer ?? new ArrayBuffer());
+	bytes[mib] = 7;
+	await vm.removePcieDevice('rp0');
+	t.is(hypervisor.pages.size, 0);
+	t.is(bytes[mib], 0);
 });

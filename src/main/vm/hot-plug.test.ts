@@ -1,4 +1,4 @@
-import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import test from 'ava';
@@ -22,6 +22,8 @@ const [absent, present] = [0xffff_ffff, 0xc0de_1414];
 /** State of a device that is plugged in. The module and the test share it by its global name. */
 interface Backs {
 	isBroken: boolean;
+	/** What lets go of the host's resolves it. */
+	released?: Promise<void>;
 	readonly log: string[];
 }
 const name = 'openvmm.test.backs';
@@ -42,7 +44,11 @@ writeFileSync(
 			if (backs.isBroken) throw new Error('no back');
 			const note = (what) => () => void backs.log.push(what);
 			note('made')();
-			return {start: note('start'), stop: async () => note('stop')(), notified() {}, dispose: note('dispose')};
+			const dispose = () => {
+				note('dispose')();
+				return backs.released;
+			};
+			return {start: note('start'), stop: async () => note('stop')(), notified() {}, dispose};
 		},
 	};`,
 );
@@ -122,5 +128,62 @@ test.serial(
 		await t.throwsAsync(vm.inspect('vm/devices/first'), {code: 'INSPECT_PATH_NOT_FOUND'});
 		await vm.stop();
 		await t.throwsAsync(vm.removePcieDevice('rp1', {asks: true}), {code: 'VM_STOPPED'});
+	},
+);
+
+/** A guest that does nothing. */
+function* idle(): Guest {
+	for (;;) yield halt();
+}
+
+test.serial('a device has let go of what it had of the host when its removal is done', async (t) => {
+	const released = Promise.withResolvers<void>();
+	Object.assign(backs, {isBroken: false, released: released.promise});
+	const {vm} = await fakeMachine(t, [idle], {config: {pcie, devices: []}, start: true});
+	await vm.addPcieDevice('rp0', {module});
+	backs.log.length = 0;
+	let isDone = false;
+	const removing = vm.removePcieDevice('rp0').then(() => {
+		isDone = true;
+	});
+	while (!backs.log.includes('dispose')) await new Promise(setImmediate);
+	for (let turn = 0; turn < 100; turn++) await new Promise(setImmediate);
+	t.false(isDone);
+	released.resolve();
+	await removing;
+	delete backs.released;
+});
+
+/** What a process has that somebody may leave behind. */
+function held(): object {
+	const count = (path: string) => readdirSync(path).length;
+	const maps = readFileSync('/proc/self/maps', 'latin1');
+	return {files: count('/proc/self/fd'), threads: count('/proc/self/task'), mapped: maps.includes(folder)};
+}
+
+test.serial(
+	'disks and memory come and go, and what cannot be opened does not come, a hundred times, and leave nothing',
+	async (t) => {
+		const rootPorts = ['rc0:rp0,hotplug', 'rc0:rp1,hotplug'].map((text) => parsePcieRootPort(text));
+		const {vm} = await fakeMachine(t, [idle], {config: {pcie: {...pcie, rootPorts}, devices: []}, start: true});
+		const path = join(folder, 'content');
+		writeFileSync(path, new Uint8Array(2 ** 21));
+		const file = {kind: 'file', path};
+		const round = async () => {
+			await vm.addPcieDevice('rp0', {kind: 'virtio-pmem', options: {memory: file}});
+			const again = vm.addPcieDevice('rp1', {kind: 'virtio-blk', options: {disk: file}});
+			await t.throwsAsync(again, {code: 'DISK_FILE_LOCKED'});
+			await vm.removePcieDevice('rp0');
+			await vm.addPcieDevice('rp1', {kind: 'virtio-blk', options: {disk: file}});
+			await t.throwsAsync(vm.addPcieDevice('rp0', {kind: 'virtio-pmem', options: {memory: file}}), {
+				code: 'DISK_FILE_LOCKED',
+			});
+			await vm.removePcieDevice('rp1');
+		};
+		for (let rounds = 0; rounds < 5; rounds++) await round();
+		const before = held();
+		for (let rounds = 0; rounds < 100; rounds++) await round();
+		t.deepEqual(held(), before);
+		t.like(before, {mapped: false});
 	},
 );
