@@ -1,4 +1,4 @@
-import {spawn} from 'node:child_process';
+import {spawn, spawnSync} from 'node:child_process';
 import {
 	existsSync,
 	mkdirSync,
@@ -57,6 +57,11 @@ async function canBeDirect(): Promise<boolean> {
 		return false;
 	}
 }
+
+const losetup = (...words: readonly string[]) => spawnSync('losetup', words, {encoding: 'utf8'});
+/** Block devices are the administrator's to make, where containers let him. */
+const hasBlockDevices = process.getuid?.() === 0 && losetup('--find').status === 0;
+const blockTest: typeof diskTest = hasBlockDevices ? diskTest : (title) => test.skip(title, () => {});
 
 let files = 0;
 const newPath = () => join(directory, `disk-${files++}.img`);
@@ -189,6 +194,48 @@ for (const engine of engineNames) {
 			t.is(disk.bytes, 2 * length, 'whole sectors');
 		},
 	);
+}
+
+for (const engine of engineNames) {
+	for (const direct of [false, true]) {
+		blockTest(
+			`${engine}${direct ? ', direct' : ''}: a block device is read, written, cleared and made longer as a file is`,
+			async (t, {memory, open, run, read}) => {
+				const under = newFile();
+				const {stdout, status} = losetup('--find', '--show', '--sector-size', '4096', under);
+				const path = stdout.trim();
+				t.is(status, 0);
+				try {
+					const disk = await open({path, engine, direct});
+					t.deepEqual([disk.bytes, disk.geometry.sectorBytes], [length, 4096]);
+					await t.throwsAsync(open({path}), {code: 'DISK_FILE_LOCKED'});
+					const all = {offset: 0x4000, length: 0x2000};
+					t.is(await run(disk, {operation: READ, ...all}, [0x1000, 0x2000]), DiskError.NONE);
+					t.true(pattern(length).subarray(0x4000, 0x6000).equals(read(0x1000, 0x2000)));
+					memory.copyIn(0x2_0003, pattern(0x2000, 9));
+					t.is(await run(disk, {operation: WRITE, ...all}, [0x2_0003, 0x2000]), DiskError.NONE);
+					t.is(await run(disk, {operation: FLUSH}), DiskError.NONE);
+					t.true(pattern(0x2000, 9).equals(readFileSync(under).subarray(0x4000, 0x6000)));
+					const cleared = {offset: 0x1_0000, length: 0x1_0000};
+					t.is(await run(disk, {operation: WRITE_ZEROES, ...cleared, isDurable: true}), DiskError.NONE);
+					t.is(await run(disk, {operation: DISCARD, offset: 0x3_0000, length: 0x1_0000}), DiskError.NONE);
+					t.true(
+						readFileSync(under)
+							.subarray(0x1_0000, 0x2_0000)
+							.every((byte) => byte === 0),
+					);
+					t.is(await run(disk, {operation: READ, offset: 0x800, length: 0x1000}, [0, 0x1000]), DiskError.OUT_OF_RANGE);
+					truncateSync(under, 2 * length);
+					t.is(losetup('--set-capacity', path).status, 0);
+					await disk.measure();
+					t.is(disk.bytes, 2 * length);
+				} finally {
+					// When the last who has it open closes it.
+					losetup('--detach', path);
+				}
+			},
+		);
+	}
 }
 
 diskTest('several threads have one open file between them', async (t, {open, run, read, memory}) => {
