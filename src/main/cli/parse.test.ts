@@ -443,6 +443,15 @@ test('a path on the command line is one of the folder that openvmm is called in'
 			},
 		},
 	});
+	const here = (name: string) => join(process.cwd(), name);
+	const layers: readonly [written: string, disk: object][] = [
+		['crypt:xts-aes-256:key:a.img', {keyFile: here('key'), disk: {path: here('a.img')}}],
+		['a.qcow2;backing-folder=b', {path: here('a.qcow2'), backingFolders: [here('b')]}],
+		['memdiff:blob;cache=c:flat:http://x/y', {disk: {cache: here('c'), url: 'http://x/y'}}],
+		['memdiff:blob;cache=off:flat:http://x/y', {disk: {cache: false}}],
+	];
+	for (const [written, disk] of layers)
+		t.like(asked(`pcie-add rp0 virtio-blk,disk=${written}`).params, {device: {options: {disk}}}, written);
 	t.throws(() => asked('pcie-add rp0 virtio-blk,disks=a.img'), {code: 'CONFIG_VALUE_MISSING'});
 	t.throws(() => asked('pcie-add rp0'), {code: 'CLI_ARGUMENT_MISSING', message: /^DEVICE/});
 	t.throws(() => asked('save-snapshot'), {code: 'CLI_ARGUMENT_MISSING', message: /^DIR/});

@@ -127,15 +127,17 @@ function checkKind(json: unknown): KindHandle | undefined {
 	return isWhole ? handle : undefined;
 }
 
+/** Names that options have for one path of the host's, or several. */
+const pathKeys = ['path', 'keyFile', 'cache', 'backingFolders'];
+
 /** Options with each path of the host's in them, however deep, changed. */
-function withPaths<T>(value: T, change: (path: string) => string): T {
+function withPaths<T>(value: T, change: (path: string) => string, isPath = false): T {
+	if (isPath && typeof value === 'string') return change(value) as T;
 	if (typeof value !== 'object' || value === null) return value;
-	if (Array.isArray(value)) return value.map((each) => withPaths(each, change)) as T;
-	const changed = Object.entries(value).map(([key, each]) => [
-		key,
-		key === 'path' && typeof each === 'string' ? change(each) : withPaths(each, change),
-	]);
-	return Object.fromEntries(changed);
+	if (Array.isArray(value)) return value.map((each) => withPaths(each, change, isPath)) as T;
+	return Object.fromEntries(
+		Object.entries(value).map(([key, each]) => [key, withPaths(each, change, pathKeys.includes(key))]),
+	) as T;
 }
 
 /** A file with symbols, written as `--symbols` has it. */
