@@ -19,13 +19,14 @@ const mostPieces = 8;
 export class FileMapping {
 	readonly #handle: FileHandle;
 	readonly #isPrivate: boolean;
-	readonly #address: bigint;
+	/** Kept until the file is away from under it: what lay there afterwards would be somebody else's. */
+	readonly #memory: GuestMemory;
 	readonly #bytes: number;
 
-	private constructor(handle: FileHandle, isPrivate: boolean, address: bigint, bytes: number) {
+	private constructor(handle: FileHandle, isPrivate: boolean, memory: GuestMemory, bytes: number) {
 		this.#handle = handle;
 		this.#isPrivate = isPrivate;
-		this.#address = address;
+		this.#memory = memory;
 		this.#bytes = bytes;
 	}
 
@@ -38,7 +39,7 @@ export class FileMapping {
 		const {handle, bytes: there} = await openFile({path}, isPrivate);
 		try {
 			if (there < bytes) throw mappingError('VIRTIO_PMEM_SHORTER', {path, bytes: there, told: bytes});
-			const mapping = new FileMapping(handle, isPrivate, hostAddressOf(memory, bytes), bytes);
+			const mapping = new FileMapping(handle, isPrivate, memory, bytes);
 			const result = mapping.#map(isPrivate ? Mmap.PRIVATE | Mmap.NORESERVE : Mmap.SHARED, handle.fd);
 			if (result < 0) throw fileDiskError('DISK_FILE_UNUSABLE', {path, doing: 'mapped', errno: errnoName(result)});
 			return mapping;
@@ -54,7 +55,7 @@ export class FileMapping {
 
 	/** There are pages that the file does not have: the guest has written to them. */
 	get hasOwnPages(): boolean {
-		return this.#isPrivate && anonymousBytes(this.#address, this.#bytes) > 0;
+		return this.#isPrivate && ownBytes(hostAddressOf(this.#memory, this.#bytes), this.#bytes) > 0;
 	}
 
 	/** Takes the file away from under the memory, which is of zeros then. */
@@ -65,9 +66,10 @@ export class FileMapping {
 
 	#map(flags: number, fd: number): number {
 		const protection = Mmap.PROT_READ | Mmap.PROT_WRITE;
-		const result = mapOver(this.#address, this.#bytes, {protection, flags, fd});
+		const address = hostAddressOf(this.#memory, this.#bytes);
+		const result = mapOver(address, this.#bytes, {protection, flags, fd});
 		// A core dump of this process is not a dump of its guests.
-		if (result === 0) advise(this.#address, this.#bytes, Advice.DONTDUMP);
+		if (result === 0) advise(address, this.#bytes, Advice.DONTDUMP);
 		return result;
 	}
 }
@@ -81,11 +83,11 @@ function hostAddressOf(memory: GuestMemory, bytes: number): bigint {
 	return address;
 }
 
-/** Counts the bytes of a range that are this process's alone (proc(5), smaps). */
-function anonymousBytes(address: bigint, bytes: number): number {
+/** Counts the bytes of a range that are this process's alone, in memory or swapped out (proc(5), smaps). */
+function ownBytes(address: bigint, bytes: number): number {
 	let [isWithin, sum] = [false, 0];
 	for (const line of readFileSync('/proc/self/smaps', 'latin1').split('\n')) {
-		const [, start, end, kibibytes] = /^(?:([0-9a-f]+)-([0-9a-f]+) |Anonymous: +(\d+) kB)/.exec(line) ?? [];
+		const [, start, end, kibibytes] = /^(?:([0-9a-f]+)-([0-9a-f]+) |(?:Anonymous|Swap): +(\d+) kB)/.exec(line) ?? [];
 		if (start !== undefined) isWithin = BigInt(`0x${start}`) < address + BigInt(bytes) && BigInt(`0x${end}`) > address;
 		else if (isWithin && kibibytes !== undefined) sum += Number(kibibytes) * 1024;
 	}

@@ -144,6 +144,8 @@ export class PmemBack implements VirtioBack {
 			this.#isFlushing = false;
 			resolve();
 			if (this.#isGone) return;
+			// The host tells once of what it has lost, and what the others had written may be among it.
+			if (result < 0) chains.push(...this.#waiting.splice(0));
 			for (const chain of chains) this.#complete(queue, chain, result < 0 ? failed : done);
 			this.#flush(queue);
 		};

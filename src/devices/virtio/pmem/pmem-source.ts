@@ -1,4 +1,4 @@
-import {closeSync, fstatSync, openSync} from 'node:fs';
+import {closeSync, constants, fstatSync, openSync} from 'node:fs';
 import {fileDiskError, lengthOf} from '#devices/storage/file';
 import {errorTable} from '#support/errors';
 import {errnoOf} from '#support/ffi';
@@ -82,7 +82,8 @@ export function bytesOf(source: PmemSource): number {
 
 function lengthAt(path: string): number {
 	try {
-		const fd = openSync(path, 'r');
+		// Of a pipe it would wait for somebody to write.
+		const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
 		try {
 			return lengthOf(fd, fstatSync(fd));
 		} finally {

@@ -1,7 +1,17 @@
-import {mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync} from 'node:fs';
+import {
+	closeSync,
+	mkdtempSync,
+	openSync,
+	readdirSync,
+	readFileSync,
+	readlinkSync,
+	rmSync,
+	truncateSync,
+	writeFileSync,
+} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import test from 'ava';
+import test, {type ExecutionContext} from 'ava';
 import {type PciRegisters, TestDriver, VirtioMachine} from '#devices/virtio/testing';
 import {unchecked} from '#support/trust';
 import {virtioPmemPci, virtioPmemType} from './index.ts';
@@ -43,11 +53,24 @@ async function make(source: PmemSource) {
 		for (; used.length === 0; used = driver.used()) await machine.run();
 		return [used[0]?.[1] ?? 0, unchecked(machine.memory.readU32(answer)) ?? 0];
 	};
+	/** Offers a flush without telling the device; the answer of each is behind that of the one before. */
+	const offerFlush = (head: number) => {
+		machine.memory.writeU32(request, 0);
+		machine.memory.writeU32(answer + 4 * head, 0x5a5a_5a5a);
+		driver.offer(
+			[
+				{at: request, length: 4},
+				{at: answer + 4 * head, length: 4, writable: true},
+			],
+			{head},
+		);
+	};
+	const answers = (...heads: number[]) => heads.map((head) => unchecked(machine.memory.readU32(answer + 4 * head)));
 	const end = async () => {
 		await machine.stop();
 		await machine.dispose();
 	};
-	return {machine, registers, driver, region, ask, end};
+	return {machine, registers, driver, region, ask, offerFlush, answers, end};
 }
 
 /** The memory as the driver finds it, through the bus. */
@@ -117,18 +140,9 @@ test('requests that are none are answered with a failure, or with nothing where 
 });
 
 test('flushes that wait together are done by one, and a reset in the midst loses none', async (t) => {
-	const {driver, machine, registers, end} = await make({kind: 'file', path: newFile()});
+	const {driver, machine, registers, offerFlush, end} = await make({kind: 'file', path: newFile()});
 	driver.begin();
-	machine.memory.writeU32(request, 0);
-	const offer = (head: number) =>
-		driver.offer(
-			[
-				{at: request, length: 4},
-				{at: answer + 4 * head, length: 4, writable: true},
-			],
-			{head},
-		);
-	for (const head of [0, 2, 4]) offer(head);
+	for (const head of [0, 2, 4]) offerFlush(head);
 	registers.notify(0);
 	machine.turn(0);
 	t.regex(machine.backs.back('it')?.inFlight() ?? 'a flush', /flush/);
@@ -136,7 +150,7 @@ test('flushes that wait together are done by one, and a reset in the midst loses
 	for (let tries = 0; registers.read('device_status') !== 0 && tries < 10_000; tries++) await machine.run();
 	t.is(registers.read('device_status'), 0);
 	driver.begin();
-	for (const head of [0, 2, 4]) offer(head);
+	for (const head of [0, 2, 4]) offerFlush(head);
 	await driver.notify();
 	const used: number[] = [];
 	while (used.length < 3) {
@@ -147,6 +161,50 @@ test('flushes that wait together are done by one, and a reset in the midst loses
 	t.deepEqual(machine.failures, []);
 	await end();
 });
+
+/** The descriptor by which this process has a file open. */
+function descriptorOf(path: string): number {
+	const found = readdirSync('/proc/self/fd').find((fd) => {
+		try {
+			return readlinkSync(`/proc/self/fd/${fd}`) === path;
+		} catch {
+			// That of the folder that was read.
+			return false;
+		}
+	});
+	return Number(found);
+}
+
+/** Has a descriptor lead elsewhere. */
+function redirect(t: ExecutionContext, fd: number, path: string, flags: string): void {
+	closeSync(fd);
+	t.is(openSync(path, flags), fd);
+}
+
+test.serial(
+	'a flush that fails fails those that wait behind it: the host tells once of what it has lost',
+	async (t) => {
+		const path = newFile();
+		const {driver, machine, registers, offerFlush, answers, end} = await make({kind: 'file', path});
+		driver.begin();
+		for (const head of [0, 2]) {
+			offerFlush(head);
+			registers.notify(0);
+			machine.backs.poll();
+		}
+		const fd = descriptorOf(path);
+		redirect(t, fd, '/proc/self/status', 'r');
+		while (answers(0)[0] === 0x5a5a_5a5a) {
+			machine.turn(0);
+			await new Promise(setImmediate);
+		}
+		redirect(t, fd, path, 'r+');
+		while (answers(2)[0] === 0x5a5a_5a5a) await machine.run();
+		t.deepEqual(answers(0, 2), [0xffff_ffff, 0xffff_ffff]);
+		t.deepEqual(machine.failures, []);
+		await end();
+	},
+);
 
 test('a private mapping leaves the file alone, which any number of machines share', async (t) => {
 	const path = newFile();
