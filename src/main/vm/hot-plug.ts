@@ -115,8 +115,10 @@ export class HotPlug {
 		const {findModel} = await loadDeviceModels(layout.modules);
 		this.#machine.change(layout, findModel);
 		for (const device of this.#machine.devices) if (!known.includes(device)) this.#machine.resetDevice(device);
-		this.#mappedPages.follow(this.#machine.devices);
+		// What is under the memory of those that go stays there until their backs have gone.
+		this.#mappedPages.follow([...known, ...this.#machine.devices]);
 		for (const thread of this.#threads) await thread.change(layout);
+		this.#mappedPages.follow(this.#machine.devices);
 	}
 }
 
